@@ -1,0 +1,66 @@
+/** What the shape of a graph says about its schedule: b-levels, the order of dispatch, the critical path. */
+import type { Entry } from './entry.ts';
+import type { Links } from './links.ts';
+
+/** How long functions take, for planning: `duration`, or 1 where none was given. */
+export function weights(entries: readonly Entry[]): Float64Array | undefined {
+  if (entries.every((entry) => entry.traits.duration === undefined)) return undefined;
+  return Float64Array.from(entries, (entry) => entry.traits.duration ?? 1);
+}
+
+/**
+ * The b-level of each function: the weight of the heaviest path that starts with it, itself included (upward rank without
+ * communication; Kwok and Ahmad 1999, "Static scheduling algorithms").
+ *
+ * @param order a topological order
+ * @param weight by function; 1 each when undefined
+ */
+export function bLevels({ size, outOffset, outs }: Links, order: Int32Array, weight: Float64Array | undefined): Float64Array {
+  const level = new Float64Array(size);
+  for (let at = order.length - 1; at >= 0; at--) {
+    const i = order[at]!;
+    let longest = 0;
+    for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) if (level[outs[k]!]! > longest) longest = level[outs[k]!]!;
+    level[i] = longest + (weight === undefined ? 1 : weight[i]!);
+  }
+  return level;
+}
+
+/** Each function's place in the order: higher priority first, then higher b-level, then the order they were added in. */
+export function ranks(entries: readonly Entry[], level: Float64Array, whole: boolean): { rank: Int32Array; byRank: Int32Array } {
+  const size = entries.length;
+  const plain = whole && entries.every((entry) => entry.traits.priority === 0);
+  const byRank = plain ? sortByLevel(level) : Int32Array.from({ length: size }, (_, i) => i);
+  if (!plain) {
+    byRank.sort((a, b) => entries[b]!.traits.priority - entries[a]!.traits.priority || level[b]! - level[a]! || a - b);
+  }
+  const rank = new Int32Array(size);
+  for (let at = 0; at < size; at++) rank[byRank[at]!] = at;
+  return { rank, byRank };
+}
+
+/** A counting sort: levels without durations are whole numbers no larger than the graph. */
+function sortByLevel(level: Float64Array): Int32Array {
+  let highest = 0;
+  for (const each of level) if (each > highest) highest = each;
+  const start = new Int32Array(highest + 2);
+  for (const each of level) start[highest - each + 1]!++;
+  for (let i = 0; i <= highest; i++) start[i + 1]! += start[i]!;
+  const sorted = new Int32Array(level.length);
+  for (let i = 0; i < level.length; i++) sorted[start[highest - level[i]!]!++] = i;
+  return sorted;
+}
+
+/** The functions of the longest path, first to last. */
+export function criticalPath({ size, outOffset, outs }: Links, level: Float64Array): number[] {
+  let at = 0;
+  for (let i = 1; i < size; i++) if (level[i]! > level[at]!) at = i;
+  const path = size === 0 ? [] : [at];
+  while (outOffset[at] !== outOffset[at + 1] && path.length <= size) {
+    let next = outs[outOffset[at]!]!;
+    for (let k = outOffset[at]! + 1; k < outOffset[at + 1]!; k++) if (level[outs[k]!]! > level[next]!) next = outs[k]!;
+    path.push(next);
+    at = next;
+  }
+  return path;
+}

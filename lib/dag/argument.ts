@@ -1,0 +1,53 @@
+/**
+ * What an `Argument` becomes: a function that serializes beside the producer and one that deserializes beside the consumer.
+ *
+ * ```
+ *   producer ──► serialize:producer->consumer:0 ──► deserialize:producer->consumer:0 ──► consumer
+ *   (its node)   (the producer's node)              (the consumer's node)                (its node)
+ * ```
+ */
+import { checkLiterals } from './check.ts';
+import { defaultTraits, type Entry, none } from './entry.ts';
+import { toReference } from './reference.ts';
+import type { Part, Transform } from './types.ts';
+
+/**
+ * The functions to add for a function some of whose arguments are `Argument`s: the transforms, then the function itself, its
+ * arguments replaced by the last transform of each. A side that is not given adds no function.
+ *
+ * @throws `NOT_SERIALIZABLE` for a value in a transform's `extraArgs` that cannot travel
+ */
+export function expand(entry: Entry): Entry[] {
+  const made: Entry[] = [];
+  const args = entry.traits.written!.map((arg, position) => {
+    if (typeof arg === 'string') return arg;
+    let source = arg.id;
+    for (const side of ['serialize', 'deserialize'] as const) {
+      const transform = arg[side];
+      if (transform === undefined) continue;
+      const id = `${side}:${arg.id}->${entry.id}:${position}`;
+      made.push(toTransform(id, side, transform, source, arg.id, entry));
+      source = id;
+    }
+    return source;
+  });
+  return [...made, { ...entry, args }];
+}
+
+function toTransform(id: string, side: 'serialize' | 'deserialize', transform: Transform, source: string, producer: string, consumer: Entry): Entry {
+  const extraArgs = transform.extraArgs ?? none;
+  checkLiterals(consumer.id, `args: ${side}.extraArgs`, extraArgs);
+  const layout: Part[] = [{ arg: 0 }, { nodeOf: producer }, { nodeOf: consumer.id }, ...extraArgs.map((value) => ({ value }))];
+  return {
+    id,
+    args: [source],
+    code: toReference(transform.code)!,
+    extraArgs: none,
+    traits: {
+      ...defaultTraits,
+      layout,
+      node: { collocatedWith: side === 'serialize' ? producer : consumer.id },
+      transforms: { side, producer, consumer: consumer.id },
+    },
+  };
+}

@@ -1,0 +1,192 @@
+/** One function of a DAG at the door: each field checked against what it may be, and turned into an `Entry`. */
+import { HandoffError } from '../errors.ts';
+import { defaultTraits, type Entry, none, type Traits } from './entry.ts';
+import { findObstacle } from './literal.ts';
+import { toReference } from './reference.ts';
+import { didYouMean, nearest } from './suggest.ts';
+import type { Argument, FunctionSpec, Part, Transform } from './types.ts';
+
+type Rule = readonly [expected: string, holds: (value: unknown) => boolean];
+
+const amount: Rule = ['a finite number of at least 0', (value) => isAmount(value)];
+const whole: Rule = ['a whole number of at least 0', (value) => isAmount(value) && Number.isInteger(value)];
+const positive: Rule = ['a finite number above 0', (value) => isAmount(value) && value > 0];
+const atLeastOne: Rule = ['a whole number of at least 1', (value) => isAmount(value) && Number.isInteger(value) && value >= 1];
+const code: Rule = [
+  'a reference to an exported function: tasks(new URL(…)).name or inline(fn)',
+  (value) => toReference(value) !== undefined,
+];
+
+/** What each field may be. `undefined` always stands for the default. */
+const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
+  id: ['a string that is not empty', (value) => typeof value === 'string' && value !== ''],
+  args: ['a list of function ids and Arguments', (value) => Array.isArray(value) && value.every(isArgument)],
+  code: [`${code[0]} (null only for type 'input')`, (value) => value === null || toReference(value) !== undefined],
+  extraArgs: ['a list', Array.isArray],
+  argumentInclusion: ["'variadic' or 'list'", (value) => value === 'variadic' || value === 'list'],
+  type: ["'regular', 'inline' or 'input'", (value) => value === 'regular' || value === 'inline' || value === 'input'],
+  node: ['a node name or { collocatedWith: functionId }', isPlacement],
+  cost: ['amounts by resource, each a finite number of at least 0', isCost],
+  maxRetries: whole,
+  retryDelay: ['ms, or { initial, factor?, max?, jitter? }', isRetryDelay],
+  retryIf: code,
+  timeout: positive,
+  priority: ['a finite number', (value) => typeof value === 'number' && Number.isFinite(value)],
+  duration: amount,
+  outputBytes: amount,
+  layout: ['a list of parts', (value) => Array.isArray(value) && value.every(isPart)],
+  init: [`${code[0]}, or { code, extraArgs }`, (value) => toReference(value) !== undefined || isTransform(value)],
+  parallelism: atLeastOne,
+  batchSize: atLeastOne,
+  batchTimeout: amount,
+};
+const basic = new Set<string>(['id', 'args', 'code', 'extraArgs']);
+
+/**
+ * Checks one function and gives the record of it.
+ *
+ * @throws `INVALID_FUNCTION` naming the function, the field, what was expected and what was got; `NOT_SERIALIZABLE` for a value in
+ * `extraArgs` that cannot travel
+ */
+export function toEntry(spec: FunctionSpec): Entry {
+  if (typeof spec !== 'object' || spec === null) throw invalid('?', `A function is an object with id and code, got ${show(spec)}.`);
+  let traits: Traits = defaultTraits;
+  for (const key in spec) {
+    if (spec[key as keyof FunctionSpec] === undefined) continue;
+    checkField(spec, key as keyof FunctionSpec);
+    if (!basic.has(key) && traits === defaultTraits) traits = toTraits(spec);
+  }
+  if (spec.id === undefined) throw invalid('?', 'A function needs an id: a string that is not empty, unique in the DAG.');
+  if (spec.code === undefined || (spec.code === null && traits.type !== 'input')) {
+    throw invalid(spec.id, `Function ${show(spec.id)} needs code: ${code[0]}.`);
+  }
+  const extraArgs = spec.extraArgs ?? none;
+  checkLiterals(spec.id, 'extraArgs', extraArgs);
+  const args = spec.args ?? none;
+  if (args.some((arg) => typeof arg !== 'string')) traits = { ...traits, written: args };
+  return {
+    id: spec.id,
+    args: args.length === 0 ? none : args.map((arg) => (typeof arg === 'string' ? arg : arg.id)),
+    code: spec.code === null ? null : toReference(spec.code)!,
+    extraArgs: extraArgs.length === 0 ? none : [...extraArgs],
+    traits,
+  };
+}
+
+/** @throws `NOT_SERIALIZABLE` naming the function and the place of the value that cannot travel */
+export function checkLiterals(functionId: string, field: string, values: readonly unknown[]): void {
+  for (let i = 0; i < values.length; i++) {
+    const obstacle = findObstacle(values[i]);
+    if (obstacle === undefined) continue;
+    const path = `${field}[${i}]${obstacle.path}`;
+    throw new HandoffError('NOT_SERIALIZABLE', `Function ${show(functionId)}: ${path} is ${obstacle.what}, which cannot leave its thread.`, {
+      functionId, path,
+    });
+  }
+}
+
+function checkField(spec: FunctionSpec, key: keyof FunctionSpec): void {
+  const rule = rules[key];
+  const id = typeof spec.id === 'string' ? spec.id : '?';
+  if (rule === undefined) {
+    const hint = didYouMean(nearest(key, Object.keys(rules)));
+    throw invalid(id, `Function ${show(id)}: there is no field ${show(key)}.${hint}`);
+  }
+  if (!rule[1](spec[key])) throw invalid(id, `Function ${show(id)}: ${key} must be ${rule[0]}, got ${show(spec[key])}.${closureHint(spec[key])}`);
+}
+
+function closureHint(value: unknown): string {
+  return typeof value === 'function' && toReference(value) === undefined
+    ? ' A closure cannot cross a thread: export the function from a module and refer to it with tasks(), or wrap one that uses nothing from around it in inline().'
+    : '';
+}
+
+function toTraits(spec: FunctionSpec): Traits {
+  const init = spec.init;
+  const bare = init === undefined ? undefined : toReference(init);
+  return {
+    type: spec.type ?? 'regular',
+    list: spec.argumentInclusion === 'list',
+    node: spec.node,
+    cost: spec.cost === undefined || Object.keys(spec.cost).length === 0 ? undefined : { ...spec.cost },
+    maxRetries: spec.maxRetries,
+    retryDelay: spec.retryDelay ?? 0,
+    retryIf: spec.retryIf === undefined ? undefined : toReference(spec.retryIf),
+    timeout: spec.timeout,
+    priority: spec.priority ?? 0,
+    duration: spec.duration,
+    outputBytes: spec.outputBytes,
+    layout: spec.layout,
+    init: bare !== undefined ? { code: bare, extraArgs: none } : toInit(init as Transform | undefined),
+    parallelism: spec.parallelism ?? 1,
+    batchSize: spec.batchSize,
+    batchTimeout: spec.batchTimeout,
+    written: undefined,
+    transforms: undefined,
+  };
+}
+
+function toInit(init: Transform | undefined): Traits['init'] {
+  return init === undefined ? undefined : { code: toReference(init.code)!, extraArgs: init.extraArgs ?? none };
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isCost(value: unknown): boolean {
+  return isRecord(value) && Object.values(value).every(isAmount);
+}
+
+function isPlacement(value: unknown): boolean {
+  if (typeof value === 'string') return value !== '';
+  return isRecord(value) && typeof value['collocatedWith'] === 'string' && Object.keys(value).length === 1;
+}
+
+function isRetryDelay(value: unknown): boolean {
+  if (isAmount(value)) return true;
+  if (!isRecord(value) || !isAmount(value['initial'])) return false;
+  const { initial: _, factor = 2, max = 0, jitter = 0, ...rest } = value;
+  return isAmount(factor) && isAmount(max) && isAmount(jitter) && jitter <= 1 && Object.keys(rest).length === 0;
+}
+
+function isTransform(value: unknown): boolean {
+  if (!isRecord(value) || toReference(value['code']) === undefined) return false;
+  const { code: _, extraArgs = [], ...rest } = value;
+  return Array.isArray(extraArgs) && Object.keys(rest).length === 0;
+}
+
+function isArgument(value: unknown): boolean {
+  if (typeof value === 'string') return value !== '';
+  if (!isRecord(value)) return false;
+  const { id, serialize, deserialize, ...rest } = value as unknown as Argument;
+  return typeof id === 'string' && id !== '' && Object.keys(rest).length === 0
+    && (serialize === undefined || isTransform(serialize)) && (deserialize === undefined || isTransform(deserialize));
+}
+
+function isPart(value: unknown): value is Part {
+  if (!isRecord(value) || Object.keys(value).length !== 1) return false;
+  if ('arg' in value) return isAmount(value['arg']) && Number.isInteger(value['arg']);
+  if ('list' in value) return Array.isArray(value['list']) && value['list'].every(isPart);
+  return 'value' in value || typeof value['nodeOf'] === 'string';
+}
+
+function invalid(functionId: string, message: string): HandoffError {
+  return new HandoffError('INVALID_FUNCTION', message, { functionId });
+}
+
+/** A value for an error message: short, and never failing. */
+export function show(value: unknown): string {
+  if (typeof value === 'function') return `a function (${value.name || 'anonymous'})`;
+  try {
+    const text = JSON.stringify(value, (_, inner: unknown) =>
+      typeof inner === 'number' && !Number.isFinite(inner) ? String(inner) : typeof inner === 'bigint' ? `${inner}n` : inner);
+    return text === undefined ? String(value) : text.length > 120 ? `${text.slice(0, 117)}…` : text;
+  } catch {
+    return String(value);
+  }
+}

@@ -1,0 +1,203 @@
+/** Turns a DAG into a plan: validates, absorbs inline functions, ranks, and gathers what functions have in common. */
+import { HandoffError } from '../errors.ts';
+import { bLevels, ranks, weights } from './analysis.ts';
+import { calls } from './calls.ts';
+import { show } from './check.ts';
+import { collocate } from './collocation.ts';
+import { type Dag, type DagParts, partsOf } from './dag.ts';
+import { type Entry, toResolved } from './entry.ts';
+import { fromDependencies, link, type Links, sortTopologically } from './links.ts';
+import { Flag, type Group, type Plan } from './plan.ts';
+import { keyOf, type FunctionReference } from './reference.ts';
+import type { Cost } from './types.ts';
+import { validateLinked } from './validate.ts';
+
+export interface CompileOptions {
+  /** Leave pins, collocation and costs out, as `executeLocal` does. */
+  readonly ignorePlacement?: boolean;
+}
+
+/**
+ * Compiles a DAG for execution. O(functions + arguments); the plan does not see what is added to the DAG later.
+ *
+ * @throws every error of `Dag.validate`, and `INVALID_INPUT_FUNCTION` for a DAG with inputs, which only a stream can feed
+ */
+export function compile(dag: Dag, options: CompileOptions = {}): Plan {
+  const all = partsOf(dag);
+  const parts: DagParts = { entries: all.entries.slice(), index: all.index };
+  const links = link(parts);
+  const order = sortTopologically(links);
+  const error = validateLinked(parts, links, order) ?? refuseInputs(parts);
+  if (error !== undefined) throw error;
+
+  const dense = denseIndex(parts);
+  const regular = dense === undefined ? { entries: parts.entries, links, order } : absorb(parts, links, order, dense);
+  const { entries } = regular;
+  const weight = weights(entries);
+  const bLevel = bLevels(regular.links, regular.order, weight);
+  const flags = new Uint8Array(entries.length);
+  const code = codeTable(entries);
+  const built = calls({ parts, links, order, dense, entries, codeOf: code.indexOf, flags });
+  const cost = costTable(entries, options);
+  const placed = placements(parts, entries, dense, built.nodesNeeded, cost.indexOf, options);
+  const inDegree = new Int32Array(entries.length);
+  for (let i = 0; i < entries.length; i++) {
+    inDegree[i] = regular.links.depOffset[i + 1]! - regular.links.depOffset[i]!;
+    if (entries[i]!.traits.timeout !== undefined) flags[i]! |= Flag.exclusive;
+  }
+  return {
+    ...regular.links,
+    dagId: dag.id,
+    entries,
+    indexOf(id) {
+      const at = parts.index.get(id) ?? -1;
+      return at >= parts.entries.length ? -1 : dense === undefined || at < 0 ? at : dense[at]!;
+    },
+    inDegree,
+    bLevel,
+    ...ranks(entries, bLevel, weight === undefined),
+    flags,
+    codes: code.codes,
+    code: code.code,
+    costs: cost.costs,
+    cost: cost.cost,
+    calls: built.calls,
+    nodesNeeded: built.nodesNeeded,
+    ...placed,
+  };
+}
+
+function refuseInputs({ entries }: DagParts): HandoffError | undefined {
+  const input = entries.find((entry) => entry.traits.type === 'input');
+  return input && new HandoffError(
+    'INVALID_INPUT_FUNCTION',
+    `Function ${show(input.id)} is an input, which only a stream can feed. To execute this DAG give the value by a regular function.`,
+    { functionId: input.id },
+  );
+}
+
+/** Whether a function has no place of its own in the plan: it is inline, or the deserializer of an inline consumer. */
+function isAbsorbed(parts: DagParts, { traits }: Entry): boolean {
+  if (traits.type === 'inline') return true;
+  const { transforms } = traits;
+  if (transforms?.side !== 'deserialize') return false;
+  return parts.entries[parts.index.get(transforms.consumer) ?? -1]?.traits.type === 'inline';
+}
+
+/** By position in the DAG: position in the plan, or -1 for functions that are absorbed. Undefined when none is. */
+function denseIndex(parts: DagParts): Int32Array | undefined {
+  if (!parts.entries.some((entry) => isAbsorbed(parts, entry))) return undefined;
+  const dense = new Int32Array(parts.entries.length);
+  let size = 0;
+  parts.entries.forEach((entry, i) => (dense[i] = isAbsorbed(parts, entry) ? -1 : size++));
+  return dense;
+}
+
+/** The graph of regular functions alone: what an absorbed function waits for is waited for by each of its dependents. */
+function absorb(parts: DagParts, links: Links, order: Int32Array, dense: Int32Array): { entries: Entry[]; links: Links; order: Int32Array } {
+  const waits = new Map<number, Set<number>>(); // absorbed function -> regular functions it waits for
+  const rows: number[][] = [];
+  for (const i of order) {
+    const own = new Set<number>();
+    const row: number[] = [];
+    for (let k = links.depOffset[i]!; k < links.depOffset[i + 1]!; k++) {
+      const dep = links.deps[k]!;
+      if (dense[dep]! >= 0) row.push(dense[dep]!);
+      else for (const further of waits.get(dep)!) own.add(further);
+    }
+    if (dense[i]! < 0) {
+      for (const each of row) own.add(each);
+      waits.set(i, own);
+    } else {
+      for (const each of row) own.delete(each);
+      rows[dense[i]!] = [...row, ...own];
+    }
+  }
+  const depOffset = new Int32Array(rows.length + 1);
+  rows.forEach((row, i) => (depOffset[i + 1] = depOffset[i]! + row.length));
+  return {
+    entries: parts.entries.filter((_, i) => dense[i]! >= 0),
+    links: fromDependencies(depOffset, Int32Array.from(rows.flat())),
+    order: order.filter((i) => dense[i]! >= 0).map((i) => dense[i]!),
+  };
+}
+
+function codeTable(entries: readonly Entry[]): { codes: FunctionReference[]; code: Int32Array; indexOf(code: FunctionReference): number } {
+  const codes: FunctionReference[] = [];
+  const byKey = new Map<string, number>();
+  const known = new Map<FunctionReference, number>(); // references are shared, so most are found without a text
+  const indexOf = (reference: FunctionReference): number => {
+    let index = known.get(reference);
+    if (index !== undefined) return index;
+    const key = keyOf(reference);
+    index = byKey.get(key) ?? codes.push(reference) - 1;
+    byKey.set(key, index);
+    known.set(reference, index);
+    return index;
+  };
+  return { codes, code: Int32Array.from(entries, (entry) => indexOf(entry.code!)), indexOf };
+}
+
+interface CostTable {
+  readonly costs: (Cost | undefined)[];
+  readonly cost: Int32Array;
+  indexOf(cost: Cost | undefined): number;
+}
+
+function costTable(entries: readonly Entry[], { ignorePlacement }: CompileOptions): CostTable {
+  const costs: (Cost | undefined)[] = [undefined];
+  const byKey = new Map<string, number>();
+  const indexOf = (own: Cost | undefined): number => {
+    if (own === undefined || ignorePlacement === true) return 0;
+    const key = Object.keys(own).sort().map((name) => `${name}=${own[name]}`).join();
+    let index = byKey.get(key);
+    if (index === undefined) byKey.set(key, (index = costs.push(own) - 1));
+    return index;
+  };
+  return { costs, cost: Int32Array.from(entries, (entry) => indexOf(entry.traits.cost)), indexOf };
+}
+
+function placements(
+  parts: DagParts, entries: readonly Entry[], dense: Int32Array | undefined, nodesNeeded: ReadonlyMap<number, readonly number[]>,
+  costIndex: CostTable['indexOf'], { ignorePlacement }: CompileOptions,
+): Pick<Plan, 'group' | 'groups' | 'pins'> {
+  const pins = new Map<number, string>();
+  if (ignorePlacement === true) return { group: null, groups: [], pins };
+  const { root, any } = collocate(parts);
+  const members = new Map<number, number[]>(); // by root, both in the plan's numbering
+  if (any) {
+    root.forEach((top, i) => {
+      const member = dense === undefined ? i : dense[i]!;
+      if (member < 0 || top === i) return;
+      const key = dense === undefined ? top : dense[top]!;
+      members.set(key, [...(members.get(key) ?? [key]), member]);
+    });
+  }
+  const group = new Int32Array(entries.length).fill(-1);
+  const groups: Group[] = [];
+  const form = (top: number, all: readonly number[]): void => {
+    const pin = entries[top]!.traits.node;
+    for (const member of all) group[member] = groups.length;
+    groups.push({ root: top, members: all, need: costIndex(total(entries, all)), pin: typeof pin === 'string' ? pin : undefined });
+  };
+  for (const [top, all] of members) form(top, all);
+  // A function whose node another must know beforehand is a group of its own: groups are what can be settled early.
+  for (const wanted of nodesNeeded.values()) for (const i of wanted) if (group[i] === -1) form(i, [i]);
+  entries.forEach(({ traits }, i) => {
+    if (typeof traits.node === 'string' && group[i] === -1) pins.set(i, traits.node);
+  });
+  return { group: groups.length === 0 ? null : group, groups, pins };
+}
+
+function total(entries: readonly Entry[], members: readonly number[]): Cost | undefined {
+  const sum: Record<string, number> = {};
+  for (const i of members) {
+    for (const [name, amount] of Object.entries(entries[i]!.traits.cost ?? {})) sum[name] = (sum[name] ?? 0) + amount;
+  }
+  return Object.keys(sum).length === 0 ? undefined : sum;
+}
+
+/** The function as an allocator sees it. */
+export function functionOf(plan: Plan, i: number): ReturnType<typeof toResolved> {
+  return toResolved(plan.entries[i]!);
+}

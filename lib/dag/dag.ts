@@ -1,0 +1,141 @@
+/** A DAG: functions by id. What a user builds, validates, stores and draws; what a run compiles. */
+import { nanoid } from 'nanoid';
+import { type DagError, HandoffError } from '../errors.ts';
+import { expand } from './argument.ts';
+import { show, toEntry } from './check.ts';
+import { type Entry, toResolved } from './entry.ts';
+import { nameOf } from './reference.ts';
+import type { FunctionSpec, ResolvedFunction } from './types.ts';
+import { validate } from './validate.ts';
+
+export type Validation = { readonly ok: true } | { readonly ok: false; readonly error: DagError };
+
+/** A DAG as plain data, for `JSON.stringify`, files and other languages. */
+export interface DagJson {
+  readonly id: string;
+  readonly functions: readonly FunctionSpec[];
+}
+
+/** What a DAG is made of, for the parts of the library that compile, check and draw it. */
+export interface DagParts {
+  readonly entries: readonly Entry[];
+  readonly index: ReadonlyMap<string, number>;
+}
+
+/** The parts of a DAG; not for users, who see `functions`. */
+export let partsOf: (dag: Dag) => DagParts;
+
+/**
+ * Functions and their dependencies, with an id.
+ *
+ * ```ts
+ * const dag = new Dag('pipeline')
+ *   .add({ id: 'generate', code: t.generate, extraArgs: [100] })
+ *   .add({ id: 'filter', code: t.filter, args: ['generate'], extraArgs: [30] });
+ * ```
+ */
+export class Dag {
+  readonly id: string;
+  readonly #entries: Entry[] = [];
+  readonly #index = new Map<string, number>();
+
+  /**
+   * @param id names runs of this DAG; default: a nanoid
+   * @throws `INVALID_FUNCTION` when the id is not a string, or empty
+   */
+  constructor(id: string = nanoid()) {
+    if (typeof id !== 'string' || id === '') throw new HandoffError('INVALID_FUNCTION', `A DAG's id must be a string that is not empty, got ${show(id)}.`);
+    this.id = id;
+  }
+
+  /**
+   * Adds a function. Its arguments may be added later.
+   *
+   * An `Argument` among its arguments adds `serialize:<producer>-><consumer>:<argument index>` and `deserialize:…` before it.
+   *
+   * @throws `INVALID_FUNCTION`, `DUPLICATE_FUNCTION`, `NOT_SERIALIZABLE`; the DAG is then as it was before
+   */
+  add(spec: FunctionSpec): this {
+    const entry = toEntry(spec);
+    if (entry.traits.written === undefined) return this.#append(entry);
+    const expanded = expand(entry);
+    for (const { id } of expanded) this.#refuseDuplicate(id);
+    for (const each of expanded) this.#append(each);
+    return this;
+  }
+
+  /** How many functions it has, with those that `Argument`s became. */
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  /** Every function by id, in the order they were added, with defaults filled in. */
+  get functions(): ReadonlyMap<string, ResolvedFunction> {
+    return new Map(this.#entries.map((entry) => [entry.id, toResolved(entry)]));
+  }
+
+  has(id: string): boolean {
+    return this.#index.has(id);
+  }
+
+  /** The function of that id, with defaults filled in. */
+  get(id: string): ResolvedFunction | undefined {
+    const at = this.#index.get(id);
+    return at === undefined ? undefined : toResolved(this.#entries[at]!);
+  }
+
+  /** Checks the DAG as a whole. Pure; `execute` does it too, before anything runs. */
+  validate(): Validation {
+    const error = validate(partsOf(this));
+    return error === undefined ? { ok: true } : { ok: false, error };
+  }
+
+  /** The DAG as plain data; `Dag.fromJSON` takes it back. */
+  toJSON(): DagJson {
+    return { id: this.id, functions: this.#entries.filter((entry) => entry.traits.transforms === undefined).map(toSpec) };
+  }
+
+  /** @throws as the constructor and `add` */
+  static fromJSON(json: DagJson): Dag {
+    if (typeof json !== 'object' || json === null || !Array.isArray(json.functions)) {
+      throw new HandoffError('INVALID_FUNCTION', `A stored DAG is { id, functions: [...] }, got ${show(json)}.`);
+    }
+    const dag = new Dag(json.id);
+    for (const spec of json.functions) dag.add(spec);
+    return dag;
+  }
+
+  #append(entry: Entry): this {
+    this.#refuseDuplicate(entry.id);
+    this.#index.set(entry.id, this.#entries.length);
+    this.#entries.push(entry);
+    return this;
+  }
+
+  #refuseDuplicate(id: string): void {
+    const taken = this.#index.get(id);
+    if (taken === undefined) return;
+    const { code } = this.#entries[taken]!;
+    const runs = code === null ? 'an input' : `runs ${nameOf(code)}`;
+    throw new HandoffError('DUPLICATE_FUNCTION', `There is already a function ${show(id)} (${runs}). Ids are unique in a DAG.`, { functionId: id });
+  }
+
+  static {
+    partsOf = (dag) => ({ entries: dag.#entries, index: dag.#index });
+  }
+}
+
+/** A function as it was written, so that it can be added again. */
+function toSpec(entry: Entry): FunctionSpec {
+  const { args, argumentInclusion, type, priority, parallelism, retryDelay, extraArgs, ...rest } = toResolved(entry);
+  return {
+    ...rest,
+    ...(args.length > 0 && { args: entry.traits.written ?? args }),
+    ...(extraArgs.length > 0 && { extraArgs }),
+    ...(argumentInclusion === 'list' && { argumentInclusion }),
+    ...(type !== 'regular' && { type }),
+    ...(priority !== 0 && { priority }),
+    ...(parallelism !== 1 && { parallelism }),
+    ...(retryDelay !== undefined && retryDelay !== 0 && { retryDelay }),
+  };
+}

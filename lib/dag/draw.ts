@@ -1,0 +1,97 @@
+/** A DAG as text that others draw: Mermaid for Markdown, DOT for Graphviz, or Graphviz's own SVG. */
+import { type Dag, partsOf } from './dag.ts';
+import type { Entry } from './entry.ts';
+import { nameOf } from './reference.ts';
+
+export interface DrawOptions {
+  /** Function id to node name, as `execute` or `plan` gives it: functions are coloured by node. */
+  readonly allocations?: Readonly<Record<string, string>>;
+}
+
+interface Vertex {
+  readonly key: string;
+  readonly entry: Entry;
+  /** What is written in the box, a line each. */
+  readonly lines: readonly string[];
+  readonly colour: string | undefined;
+}
+
+// Light fills that stay readable in print and for colour-blind readers (Okabe and Ito 2008, lightened).
+const colours = ['#cfe8fc', '#ffe3b8', '#c9efdf', '#f9d6e7', '#fdf6bd', '#d7d3f1', '#f7cdb6', '#e2e2e2'];
+
+/** The DAG as a Mermaid flow chart. Never throws, so that a DAG that is not valid can be looked at. */
+export function toMermaid(dag: Dag, options: DrawOptions = {}): string {
+  const vertices = verticesOf(dag, options);
+  const boxes = { regular: ['["', '"]'], inline: ['("', '")'], input: ['[/"', '"/]'] } as const;
+  return [
+    'flowchart TD',
+    ...vertices.map(({ key, entry, lines }) => {
+      const [open, close] = boxes[entry.traits.type];
+      return `  ${key}${open}${lines.map(escapeMermaid).join('<br/>')}${close}`;
+    }),
+    ...edgesOf(dag).map(([from, to]) => `  ${from} --> ${to}`),
+    ...vertices.filter(({ colour }) => colour !== undefined).map(({ key, colour }) => `  style ${key} fill:${colour},color:#222`),
+    '',
+  ].join('\n');
+}
+
+/** The DAG in Graphviz's DOT. Never throws, so that a DAG that is not valid can be looked at. */
+export function toDot(dag: Dag, options: DrawOptions = {}): string {
+  const shapes = { regular: 'box', inline: 'oval', input: 'parallelogram' } as const;
+  return [
+    `digraph ${quoteDot(dag.id)} {`,
+    '  node [shape=box, style="rounded,filled", fillcolor="#f4f4f4", color="#777777", fontname="Helvetica", fontsize=11];',
+    '  edge [color="#777777", arrowsize=0.7];',
+    ...verticesOf(dag, options).map(({ key, entry, lines, colour }) => {
+      const fill = colour === undefined ? '' : `, fillcolor=${quoteDot(colour)}`;
+      return `  ${key} [label=${quoteDot(lines.join('\n'))}, shape=${shapes[entry.traits.type]}${fill}];`;
+    }),
+    ...edgesOf(dag).map(([from, to]) => `  ${from} -> ${to};`),
+    '}',
+    '',
+  ].join('\n');
+}
+
+/** The DAG as SVG, laid out by Graphviz, which is WebAssembly and loaded only here. */
+export async function toSvg(dag: Dag, options: DrawOptions = {}): Promise<string> {
+  const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
+  const graphviz = await Graphviz.load();
+  return graphviz.layout(toDot(dag, options), 'svg', 'dot');
+}
+
+function verticesOf(dag: Dag, { allocations = {} }: DrawOptions): Vertex[] {
+  const nodes = [...new Set(Object.values(allocations))].sort();
+  return partsOf(dag).entries.map((entry, i) => {
+    const node = Object.hasOwn(allocations, entry.id) ? allocations[entry.id] : undefined;
+    return {
+      key: `f${i}`,
+      entry,
+      lines: [entry.id, ...detailsOf(entry), ...(node === undefined ? [] : [`on ${node}`])],
+      colour: node === undefined ? undefined : colours[nodes.indexOf(node) % colours.length],
+    };
+  });
+}
+
+function detailsOf({ id, code, traits }: Entry): string[] {
+  const details: string[] = [];
+  if (code !== null && nameOf(code) !== id) details.push(nameOf(code));
+  if (traits.cost !== undefined) details.push(Object.entries(traits.cost).map(([name, amount]) => `${name} ${amount}`).join(', '));
+  if (typeof traits.node === 'string') details.push(`pinned to ${traits.node}`);
+  else if (traits.node !== undefined) details.push(`with ${traits.node.collocatedWith}`);
+  return details;
+}
+
+function edgesOf(dag: Dag): (readonly [string, string])[] {
+  const { entries, index } = partsOf(dag);
+  return entries.flatMap((entry, to) =>
+    [...new Set(entry.args)].filter((arg) => index.has(arg)).map((arg) => [`f${index.get(arg)!}`, `f${to}`] as const));
+}
+
+function escapeMermaid(text: string): string {
+  // Mermaid reads HTML and its own #…; entities inside quotes.
+  return text.replace(/[#"<>&]/g, (c) => `#${c.charCodeAt(0)};`);
+}
+
+function quoteDot(text: string): string {
+  return `"${text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`;
+}

@@ -1,0 +1,53 @@
+/** How a DAG keeps a function: a small record of one shape, and its rarer traits beside it, shared where they are the defaults. */
+import type { FunctionReference } from './reference.ts';
+import type { Argument, Cost, FunctionType, Part, Placement, ResolvedFunction, RetryDelay } from './types.ts';
+
+/** What most functions do not set. */
+export interface Traits {
+  readonly type: FunctionType;
+  /** Arguments arrive as one list. */
+  readonly list: boolean;
+  readonly node: Placement | undefined;
+  readonly cost: Cost | undefined;
+  readonly maxRetries: number | undefined;
+  readonly retryDelay: number | RetryDelay;
+  readonly retryIf: FunctionReference | undefined;
+  readonly timeout: number | undefined;
+  readonly priority: number;
+  readonly duration: number | undefined;
+  readonly outputBytes: number | undefined;
+  readonly layout: readonly Part[] | undefined;
+  readonly init: { readonly code: FunctionReference; readonly extraArgs: readonly unknown[] } | undefined;
+  readonly parallelism: number;
+  readonly batchSize: number | undefined;
+  readonly batchTimeout: number | undefined;
+  /** The arguments as written, when some were `Argument`s. */
+  readonly written: readonly (string | Argument)[] | undefined;
+  /** Set on the functions that an `Argument` becomes. */
+  readonly transforms: { readonly side: 'serialize' | 'deserialize'; readonly producer: string; readonly consumer: string } | undefined;
+}
+
+export interface Entry {
+  readonly id: string;
+  readonly args: readonly string[];
+  readonly code: FunctionReference | null;
+  readonly extraArgs: readonly unknown[];
+  readonly traits: Traits;
+}
+
+export const defaultTraits: Traits = Object.freeze({
+  type: 'regular', list: false, node: undefined, cost: undefined, maxRetries: undefined, retryDelay: 0, retryIf: undefined,
+  timeout: undefined, priority: 0, duration: undefined, outputBytes: undefined, layout: undefined, init: undefined,
+  parallelism: 1, batchSize: undefined, batchTimeout: undefined, written: undefined, transforms: undefined,
+});
+
+export const none: readonly never[] = Object.freeze([]);
+
+/** The function as users see it, defaults filled in. */
+export function toResolved({ id, args, code, extraArgs, traits }: Entry): ResolvedFunction {
+  const { type, list, written: _written, transforms: _transforms, ...rest } = traits;
+  const defined = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as Partial<Traits>;
+  return {
+    id, args, code, extraArgs, type, argumentInclusion: list ? 'list' : 'variadic', ...defined,
+  } as ResolvedFunction;
+}

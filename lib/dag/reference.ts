@@ -1,0 +1,101 @@
+/**
+ * References to code. A closure cannot cross a thread, so code is named: an export of a module, or source text.
+ *
+ * A reference made by `tasks()` or `inline()` is also a function of the value form: calling it does not run anything, it makes a
+ * `Call`, the vertex that stands for the result.
+ */
+import { HandoffError } from '../errors.ts';
+import { type Call, createCall } from './call.ts';
+import type { AnyFunction, Task, Tasks } from './task.ts';
+
+/** Code as plain data: an export of a module, or the source of a function that uses nothing from around it. */
+export type FunctionReference =
+  | { readonly module: string; readonly export: string }
+  | { readonly source: string; readonly name: string };
+
+/** What may stand for code in a `FunctionSpec`. */
+export type CodeLike = FunctionReference | { readonly [reference]: FunctionReference };
+
+/** Where a callable reference keeps its plain form. */
+export const reference: unique symbol = Symbol.for('handoffjs.reference') as never;
+
+/**
+ * The functions that a module exports, as references that threads and hosts import by URL.
+ *
+ * ```ts
+ * const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
+ * ```
+ *
+ * Whether the module has the export is checked before a run starts (`FUNCTION_NOT_FOUND`).
+ *
+ * @param module a `file:` URL, or a bare package specifier, which is resolved from the working directory
+ * @throws `INVALID_FUNCTION` when `module` is neither
+ */
+export function tasks<Module>(module: URL | string): Tasks<Module> {
+  const name = module instanceof URL ? module.href : module;
+  if (typeof name !== 'string' || name === '' || /^\.{0,2}\//.test(name)) {
+    throw new HandoffError(
+      'INVALID_FUNCTION',
+      `tasks() takes a URL or a package name, not ${JSON.stringify(name)}. For a file write `
+        + `tasks(new URL('./tasks.ts', import.meta.url)).`,
+    );
+  }
+  const made = new Map<string, unknown>();
+  return new Proxy({} as Tasks<Module>, {
+    get(_, key) {
+      // `then` stays undefined: a proxy that is returned from an async function must not look like a promise.
+      if (typeof key === 'symbol' || key === 'then') return undefined;
+      let task = made.get(key);
+      if (task === undefined) {
+        task = callable({ module: name, export: key });
+        made.set(key, task);
+      }
+      return task;
+    },
+  });
+}
+
+/**
+ * A function that travels as source text. It must not use anything from around it except globals: a variable that it does not
+ * define itself is `INLINE_CLOSURE` before a run starts.
+ *
+ * @throws `INVALID_FUNCTION` when `fn` is not a function with source, as a built-in or a bound function is not
+ */
+export function inline<Fn extends AnyFunction>(fn: Fn): Task<Fn> {
+  const source = typeof fn === 'function' ? Function.prototype.toString.call(fn) : '';
+  if (source === '' || /\{\s*\[native code\]\s*\}\s*$/.test(source)) {
+    throw new HandoffError('INVALID_FUNCTION', `inline() takes a function with source text, got ${describe(fn)}.`);
+  }
+  return callable({ source, name: fn.name || 'inline' }) as Task<Fn>;
+}
+
+function callable(code: FunctionReference): unknown {
+  const task = (...args: readonly unknown[]): Call<unknown> => createCall(code, args);
+  const name = nameOf(code);
+  Object.defineProperties(task, { [reference]: { value: Object.freeze(code) }, name: { value: name } });
+  return Object.freeze(task);
+}
+
+/** The plain form of a reference, or undefined when the value is none. */
+export function toReference(code: unknown): FunctionReference | undefined {
+  if ((typeof code !== 'object' && typeof code !== 'function') || code === null) return undefined;
+  if (reference in code) return code[reference] as FunctionReference;
+  const { module, export: exported, source, name } = code as Record<string, unknown>;
+  if (typeof module === 'string' && typeof exported === 'string') return { module, export: exported };
+  if (typeof source === 'string') return { source, name: typeof name === 'string' ? name : 'inline' };
+  return undefined;
+}
+
+/** The function's own name: the export, or the name of the inlined function. */
+export function nameOf(code: FunctionReference): string {
+  return 'source' in code ? code.name : code.export;
+}
+
+/** One text per reference, equal when they name the same code. */
+export function keyOf(code: FunctionReference): string {
+  return 'source' in code ? `source:${code.source}` : `${code.module}#${code.export}`;
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'function' ? `the built-in or bound function ${value.name || 'without a name'}` : String(value);
+}

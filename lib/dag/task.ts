@@ -1,0 +1,63 @@
+/** The types of the value form: what a task accepts, what it gives, and which results can leave a thread. Types only. */
+import type { Call } from './call.ts';
+import type { FunctionReference, reference } from './reference.ts';
+
+// `never` as parameters accepts every function.
+export type AnyFunction = (...args: never) => unknown;
+
+export type Result<Fn extends AnyFunction> = Awaited<ReturnType<Fn>>;
+
+/** A function lifted to the graph: it takes calls where `Fn` takes values and gives a call. Also a reference to its code. */
+export type Task<Fn extends AnyFunction> = [Obstacle<Result<Fn>>] extends [never]
+  ? Reference & ((...args: Edges<Parameters<Fn>>) => Call<Result<Fn>>)
+  : CannotLeaveThread<Obstacle<Result<Fn>>>;
+
+interface Reference {
+  readonly [reference]: FunctionReference;
+}
+
+/** Stands where a task would, when its result could not leave its thread. */
+export interface CannotLeaveThread<Held extends string> {
+  readonly 'cannot leave its thread: the result holds': Held;
+}
+
+/** A module's exported functions, each as a task. */
+export type Tasks<Module> = {
+  readonly [Name in keyof Module as Module[Name] extends AnyFunction ? Name : never]: Module[Name] extends AnyFunction
+    ? Task<Module[Name]>
+    : never;
+};
+
+/** What may stand for a parameter of type `Value`: the value, a call that gives it, or for a list a list of either. */
+export type Edge<Value> = Value | Call<Value> | EdgeList<Value>;
+
+// The array case is an array type, not a mapped type: array types are deferred, so that recursive types such as JSON end.
+type EdgeList<Value> = Value extends readonly (infer Item)[]
+  ? number extends Value['length']
+    ? readonly Edge<Item>[]
+    : { readonly [Position in keyof Value]: Edge<Value[Position]> }
+  : never;
+
+type Edges<Values extends readonly unknown[]> = { [Position in keyof Values]: Edge<Values[Position]> };
+
+// What structured clone copies. Node's types have no single name for it.
+type Copied =
+  | string | number | bigint | boolean | null | undefined | Date | RegExp | Error
+  | ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
+
+/**
+ * What in `Value` cannot be copied to another thread, in words; `never` when nothing was found. Looks four levels deep, which
+ * keeps the compiler fast; deeper down it is found at run time (`NOT_SERIALIZABLE`).
+ */
+type Obstacle<Value, Depth extends 0[] = []> =
+  0 extends 1 & Value ? never // any
+  : Depth['length'] extends 4 ? never
+  : Value extends Copied ? never
+  : Value extends AnyFunction ? 'a function'
+  : Value extends symbol ? 'a symbol'
+  : Value extends PromiseLike<unknown> ? 'a promise'
+  : Value extends ReadonlyMap<infer Key, infer Item> ? Obstacle<Key | Item, [0, ...Depth]>
+  : Value extends ReadonlySet<infer Item> ? Obstacle<Item, [0, ...Depth]>
+  : Value extends readonly (infer Item)[] ? Obstacle<Item, [0, ...Depth]>
+  : Value extends object ? { [Key in keyof Value]-?: Obstacle<Value[Key], [0, ...Depth]> }[keyof Value]
+  : never;

@@ -1,0 +1,65 @@
+/** A DAG as a whole: cycles, missing functions, and what the types of functions forbid. The first error found, or none. */
+import type { DagError } from '../errors.ts';
+import { show } from './check.ts';
+import { collocate } from './collocation.ts';
+import type { DagParts } from './dag.ts';
+import { dagError } from './dag-error.ts';
+import type { Entry } from './entry.ts';
+import { findCycle, link, type Links, sortTopologically } from './links.ts';
+import { didYouMean, nearest } from './suggest.ts';
+
+/**
+ * The first thing that is wrong with a DAG.
+ *
+ * In the order of the origin's `DAG.validate`: a cycle before a missing function, and both before rules on single functions.
+ */
+export function validate(parts: DagParts): DagError | undefined {
+  const links = link(parts);
+  return validateLinked(parts, links, sortTopologically(links));
+}
+
+/** The same, for whoever has linked and sorted the DAG already. */
+export function validateLinked(parts: DagParts, links: Links, order: Int32Array): DagError | undefined {
+  if (order.length < links.size) return cyclic(parts, findCycle(links, order));
+  const gap = links.deps.indexOf(-1);
+  if (gap >= 0) return missing(parts, links, gap);
+  for (const entry of parts.entries) {
+    const { type } = entry.traits;
+    if (type === 'regular') continue;
+    const error = type === 'inline' ? checkInline(entry) : checkInput(entry);
+    if (error !== undefined) return error;
+  }
+  return collocate(parts).error;
+}
+
+function cyclic({ entries }: DagParts, cycle: readonly number[]): DagError {
+  const ids = cycle.map((i) => entries[i]!.id);
+  const path = [...ids, ids[0]!].join(' -> ');
+  return dagError('CYCLIC_DEPENDENCY', `Functions depend on each other in a circle: ${path}.`, { functionId: ids[0]!, cycle: ids });
+}
+
+function missing({ entries, index }: DagParts, { depOffset }: Links, gap: number): DagError {
+  let at = 0;
+  while (depOffset[at + 1]! <= gap) at++;
+  const entry = entries[at]!;
+  const wanted = entry.args[gap - depOffset[at]!]!;
+  const functionId = entry.traits.transforms?.consumer ?? entry.id;
+  const suggestion = nearest(wanted, index.keys());
+  return dagError('MISSING_FUNCTION', `Function ${show(functionId)} takes ${show(wanted)}, which the DAG does not have.${didYouMean(suggestion)}`, {
+    functionId, missing: wanted, ...(suggestion !== undefined && { suggestion }),
+  });
+}
+
+function checkInline({ id, traits }: Entry): DagError | undefined {
+  const extra = traits.node !== undefined ? 'node' : traits.init !== undefined ? 'init' : traits.cost !== undefined ? 'cost' : undefined;
+  if (extra === undefined) return undefined;
+  return dagError('INVALID_INLINE_FUNCTION', `Inline function ${show(id)} has ${extra}. It runs inside each of its dependents, on their node: give ${extra} to them.`, { functionId: id });
+}
+
+function checkInput({ id, args, code, extraArgs, traits }: Entry): DagError | undefined {
+  const extra = args.length > 0 ? 'args' : code !== null ? 'code' : extraArgs.length > 0 ? 'extraArgs'
+    : traits.cost !== undefined ? 'a cost' : traits.init !== undefined ? 'init' : undefined;
+  if (extra === undefined) return undefined;
+  return dagError('INVALID_INPUT_FUNCTION', `Input function ${show(id)} has ${extra}. An input only receives what is pushed into a stream: code is null, and it has no args, cost or init.`, { functionId: id });
+}
+

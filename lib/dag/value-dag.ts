@@ -1,0 +1,182 @@
+/** `dag(name, outputs)`: the value form's way to a DAG. Walks from the outputs to everything they depend on. */
+import { HandoffError } from '../errors.ts';
+import { type Call, type CallOptions, isCall, vertexOf } from './call.ts';
+import { show } from './check.ts';
+import { Dag } from './dag.ts';
+import { findObstacle } from './literal.ts';
+import { nameOf } from './reference.ts';
+import type { FunctionSpec, Part } from './types.ts';
+
+/** One call, a list of them, or a record of them. */
+export type Outputs = Call<unknown> | readonly Call<unknown>[] | { readonly [name: string]: Call<unknown> };
+
+/** What the outputs resolve to, in the same shape. */
+export type Resolved<Out> = Out extends Call<infer Value> ? Value : { -readonly [Key in keyof Out]: Out[Key] extends Call<infer Value> ? Value : never };
+
+declare const outputs: unique symbol;
+
+/** A DAG made of calls, that knows its outputs and their types. */
+export class ValueDag<Out extends Outputs> extends Dag {
+  /** Exists in types only. */
+  declare readonly [outputs]: Out;
+  /** The ids of the outputs, in their shape. */
+  readonly outputIds: string | readonly string[] | Readonly<Record<string, string>>;
+
+  constructor(id: string, ids: ValueDag<Out>['outputIds'], functions: readonly FunctionSpec[]) {
+    super(id);
+    this.outputIds = ids;
+    for (const spec of functions) this.add(spec);
+  }
+
+  /** Every output's id, once. */
+  get outputList(): readonly string[] {
+    return [...new Set(typeof this.outputIds === 'string' ? [this.outputIds] : Object.values(this.outputIds))];
+  }
+
+  /** The outputs, in their shape, out of results by id. */
+  pick(results: Readonly<Record<string, unknown>>): Resolved<Out> {
+    const ids = this.outputIds;
+    if (typeof ids === 'string') return results[ids] as Resolved<Out>;
+    if (Array.isArray(ids)) return ids.map((id: string) => results[id]) as Resolved<Out>;
+    return Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, results[id as string]])) as Resolved<Out>;
+  }
+}
+
+/**
+ * A DAG from its outputs: every call they reach, and nothing else.
+ *
+ * Ids are those given by `.with({ id })`, else `<export>#<n>`. Long chains are fine: the walk keeps its own stack.
+ *
+ * ```ts
+ * const etl = dag('etl', { report: t.report('Orders', t.sum(totals), rows) });
+ * const { report } = await handoff.run(etl);
+ * ```
+ *
+ * @param name the DAG's id
+ * @param out a call, a list of calls, or a record of calls
+ * @throws `INVALID_FUNCTION`, `DUPLICATE_FUNCTION`, `INVALID_COLLOCATION`, `NOT_SERIALIZABLE`
+ */
+export function dag<const Out extends Outputs>(name: string, out: Out): ValueDag<Out> {
+  const roots = rootsOf(out);
+  const order = walk(roots);
+  const ids = nameAll(order);
+  const idOf = (call: Call<unknown>): string => ids.get(call)!;
+  const shape = isCall(out) ? idOf(out)
+    : Array.isArray(out) ? out.map(idOf)
+    : Object.fromEntries(Object.entries(out).map(([key, call]) => [key, idOf(call as Call<unknown>)]));
+  return new ValueDag(name, shape, order.map((call) => toSpec(call, ids)));
+}
+
+function rootsOf(out: Outputs): readonly Call<unknown>[] {
+  const roots = isCall(out) ? [out] : typeof out === 'object' && out !== null ? Object.values(out) : [out];
+  const stranger = roots.find((root) => !isCall(root));
+  if (stranger !== undefined || (roots as unknown[]).includes(undefined)) {
+    throw new HandoffError('INVALID_FUNCTION', `The outputs of a DAG are calls, such as t.report(rows); got ${show(stranger)}.`);
+  }
+  return roots as readonly Call<unknown>[];
+}
+
+/** Every call that the roots reach, dependencies first. */
+function walk(roots: readonly Call<unknown>[]): Call<unknown>[] {
+  const order: Call<unknown>[] = [];
+  const entered = new Set<Call<unknown>>();
+  const stack: { readonly call: Call<unknown>; readonly inputs: readonly Call<unknown>[]; next: number }[] = [];
+  const enter = (call: Call<unknown>): void => {
+    if (entered.has(call)) return;
+    entered.add(call);
+    stack.push({ call, inputs: inputsOf(call), next: 0 });
+  };
+  for (const root of roots) {
+    enter(root);
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const input = top.inputs[top.next++];
+      if (input !== undefined) enter(input);
+      else order.push(stack.pop()!.call);
+    }
+  }
+  return order;
+}
+
+function inputsOf(call: Call<unknown>): Call<unknown>[] {
+  const { args, after } = vertexOf(call);
+  const found: Call<unknown>[] = [];
+  for (const arg of args) collectCalls(arg, found, 0);
+  return [...found, ...after];
+}
+
+// Lists in lists are looked into, as deep as anyone writes them; the bound ends a list that holds itself.
+const maxListDepth = 64;
+
+function collectCalls(value: unknown, found: Call<unknown>[], depth: number): void {
+  if (isCall(value)) found.push(value);
+  else if (Array.isArray(value) && depth < maxListDepth) for (const item of value) collectCalls(item, found, depth + 1);
+}
+
+function holdsCall(value: unknown): boolean {
+  const found: Call<unknown>[] = [];
+  collectCalls(value, found, 0);
+  return found.length > 0;
+}
+
+function nameAll(order: readonly Call<unknown>[]): Map<Call<unknown>, string> {
+  const taken = new Set<string>();
+  for (const call of order) {
+    const { id } = vertexOf(call).options;
+    if (id !== undefined) taken.add(id);
+  }
+  const numbers = new Map<string, number>();
+  const ids = new Map<Call<unknown>, string>();
+  for (const call of order) {
+    const { code, options } = vertexOf(call);
+    ids.set(call, options.id ?? nextId(nameOf(code)));
+  }
+  return ids;
+
+  function nextId(base: string): string {
+    let n = numbers.get(base) ?? 0;
+    do n++; while (taken.has(`${base}#${n}`));
+    numbers.set(base, n);
+    return `${base}#${n}`;
+  }
+}
+
+function toSpec(call: Call<unknown>, ids: ReadonlyMap<Call<unknown>, string>): FunctionSpec {
+  const { code, args, options, after } = vertexOf(call);
+  const id = ids.get(call)!;
+  const spec = { ...options, id, code, ...(options.node !== undefined && { node: toPlacement(id, options.node, ids) }) };
+  return { ...spec, ...toArguments(id, args, after, ids) } as FunctionSpec;
+}
+
+function toPlacement(id: string, node: NonNullable<CallOptions['node']>, ids: ReadonlyMap<Call<unknown>, string>): unknown {
+  if (typeof node !== 'object' || !isCall(node.collocatedWith)) return node;
+  const target = ids.get(node.collocatedWith);
+  if (target === undefined) {
+    throw new HandoffError('INVALID_COLLOCATION', `Function ${show(id)} is collocated with a call that is not part of this DAG. Calls are immutable: c.with(…) gives another call than c.`, { functionId: id });
+  }
+  return { collocatedWith: target };
+}
+
+/** Arguments as the struct form has them: plainly where they fit it, else with a layout. */
+function toArguments(id: string, args: readonly unknown[], after: readonly Call<unknown>[], ids: ReadonlyMap<Call<unknown>, string>): Partial<FunctionSpec> {
+  const leading = args.findIndex((arg) => !isCall(arg));
+  const calls = (leading < 0 ? args : args.slice(0, leading)) as readonly Call<unknown>[];
+  const rest = leading < 0 ? [] : args.slice(leading);
+  if (after.length === 0 && !rest.some(holdsCall)) return { args: calls.map((call) => ids.get(call)!), extraArgs: rest };
+
+  const first = args[0];
+  if (after.length === 0 && Array.isArray(first) && first.every(isCall) && !args.slice(1).some(holdsCall)) {
+    return { args: first.map((call) => ids.get(call)!), argumentInclusion: 'list', extraArgs: args.slice(1) };
+  }
+  const inputs: string[] = [];
+  const toPart = (value: unknown, path: string): Part => {
+    if (isCall(value)) return { arg: inputs.push(ids.get(value)!) - 1 };
+    if (Array.isArray(value) && holdsCall(value)) return { list: value.map((item, i) => toPart(item, `${path}[${i}]`)) };
+    const obstacle = findObstacle(value);
+    if (obstacle !== undefined) {
+      throw new HandoffError('NOT_SERIALIZABLE', `Function ${show(id)}: ${path}${obstacle.path} is ${obstacle.what}, which cannot leave its thread.`, { functionId: id, path: path + obstacle.path });
+    }
+    return { value };
+  };
+  const layout = args.map((arg, i) => toPart(arg, `argument[${i}]`));
+  return { args: [...inputs, ...after.map((call) => ids.get(call)!)], layout };
+}

@@ -1,0 +1,47 @@
+/** What batches hold of nodes: the tracker's word, and our own books beside it. */
+import { add, shortage, subtract } from '../allocation/amounts.ts';
+import type { Cost } from '../dag/types.ts';
+import type { Command } from './commands.ts';
+import { endRun } from './failure.ts';
+import { nextId, type Node, type Run, type State } from './state.ts';
+
+/**
+ * Asks the tracker for what function `i` needs. True when it was granted; it is then to be held by a batch. A tracker that throws
+ * ends the run.
+ */
+export function request(state: State, run: Run, i: number, node: Node, cost: Cost, out: Command[]): boolean {
+  // The node's capabilities first: a custom tracker need not know them as they are now.
+  if (run.outcome !== undefined || shortage(cost, node.capabilities) !== undefined) return false;
+  try {
+    return state.tracker.request(node.name, cost, run.id);
+  } catch (error) {
+    endRun(state, run, { kind: 'refused', index: i, error }, out);
+    return false;
+  }
+}
+
+/** Notes a granted claim. */
+export function hold(node: Node, cost: Cost | undefined): void {
+  if (cost !== undefined) add(node.claimed, cost);
+}
+
+/** Gives a claim back. */
+export function letGo(state: State, run: Run, node: Node, cost: Cost | undefined): void {
+  if (cost === undefined) return;
+  subtract(node.claimed, cost);
+  state.tracker.release(node.name, cost, run.id);
+}
+
+/**
+ * Function `i` is ready, lanes are idle, nothing of ours runs, and yet its claim is refused: someone else holds the resource. A
+ * tracker has no way to tell us when that changes, so we ask again now and then, and give up in the end rather than hang.
+ */
+export function watchRefusals(state: State, run: Run, i: number, now: number, out: Command[]): void {
+  if (state.batches.size > 0 || state.idle === 0 || run.outcome !== undefined) return;
+  if (run.refusedSince < 0) run.refusedSince = now;
+  else if (now - run.refusedSince >= state.tuning.refusalLimit) return endRun(state, run, { kind: 'refused', index: i }, out);
+  for (const timer of state.timers.values()) if (timer.kind === 'refused' && timer.run === run) return;
+  const timer = nextId(state);
+  state.timers.set(timer, { kind: 'refused', run });
+  out.push({ type: 'SetTimer', timer, ms: state.tuning.refusalPoll });
+}

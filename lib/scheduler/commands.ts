@@ -1,0 +1,50 @@
+/** What to do: all that the scheduler asks of the world. */
+import type { Crash } from './events.ts';
+import type { Batch, Node, Run } from './state.ts';
+
+export type Command =
+  /** Send a batch to its lane. */
+  | { readonly type: 'Start'; readonly batch: Batch }
+  /** Ask for up to `count` functions from the end of a batch that its worker has not begun. Answered by `TakenBack`. */
+  | { readonly type: 'TakeBack'; readonly batch: Batch; readonly count: number }
+  /** Take back all that has not begun (answered by `TakenBack`), and abort the function that runs. */
+  | { readonly type: 'Cancel'; readonly batch: Batch; readonly why: 'aborted' | 'timeout' }
+  /** End a worker thread, whatever it does. Answered by `LaneDown`. */
+  | { readonly type: 'Kill'; readonly node: Node; readonly lane: number }
+  /** Answer with `TimerFired` after `ms`. */
+  | { readonly type: 'SetTimer'; readonly timer: number; readonly ms: number }
+  | { readonly type: 'ClearTimer'; readonly timer: number }
+  /** For observers: a function may start as soon as there is room. Only when `State.observed`. */
+  | { readonly type: 'Ready'; readonly run: Run; readonly index: number }
+  /** For observers: an attempt failed and there will be another. */
+  | { readonly type: 'Retry'; readonly run: Run; readonly index: number; readonly failure: Failure; readonly delay: number }
+  /** For observers: a function failed for good. */
+  | { readonly type: 'Failed'; readonly run: Run; readonly index: number; readonly failure: Failure }
+  /** Results that nobody will read any more. */
+  | { readonly type: 'Release'; readonly run: Run; readonly indexes: readonly number[] }
+  /** Every function is done. */
+  | { readonly type: 'FinishRun'; readonly run: Run }
+  /** The run is over otherwise, and nothing of it runs any more. */
+  | { readonly type: 'FailRun'; readonly run: Run; readonly outcome: Outcome };
+
+/** Why an attempt did not succeed. */
+export type Failure =
+  | { readonly kind: 'thrown'; readonly error: unknown }
+  | { readonly kind: 'timeout'; readonly ms: number }
+  | { readonly kind: 'crash'; readonly crash: Crash }
+  | { readonly kind: 'node-down'; readonly node: string };
+
+/** A function that failed for good. */
+export interface FunctionFailure {
+  readonly index: number;
+  readonly attempts: number;
+  readonly node: number;
+  readonly failure: Failure;
+}
+
+/** How a run ended that did not finish. */
+export type Outcome =
+  | { readonly kind: 'failed'; readonly failures: readonly FunctionFailure[] }
+  | { readonly kind: 'aborted'; readonly reason: unknown }
+  /** A resource tracker kept refusing while nothing of ours ran. */
+  | { readonly kind: 'refused'; readonly index: number; readonly error?: unknown };

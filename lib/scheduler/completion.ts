@@ -1,0 +1,77 @@
+/** Functions that ended: results that are there, what they make ready, and what nobody will read again. */
+import type { Command } from './commands.ts';
+import type { EventOf, Measured } from './events.ts';
+import { fail } from './failure.ts';
+import { clearBatchTimer, closeBatch } from './lanes.ts';
+import { makeReady, putBack } from './ready.ts';
+import { type Batch, type Run, type State, Status } from './state.ts';
+
+/** A worker has reported the next functions of a batch. O(their arguments and dependents). */
+export function functionsEnded(state: State, batch: Batch, event: EventOf<'FunctionsEnded'>, out: Command[]): void {
+  const { run, functions } = batch;
+  const released: number[] = [];
+  const { exceptions } = event;
+  let nextException = 0;
+  const end = batch.done + event.count;
+  for (let at = batch.done; at < end; at++) {
+    const i = functions[at]!;
+    const exception = exceptions[nextException]?.index === at ? exceptions[nextException++] : undefined;
+    if (run.status[i] === Status.unreachable) continue; // what it needed failed for good, earlier in this very batch
+    run.status[i] = Status.waiting;
+    if (batch.timedOut) {
+      fail(state, run, i, { kind: 'timeout', ms: run.plan.entries[i]!.traits.timeout! }, true, event.random, out);
+    } else if (exception === undefined) {
+      complete(state, run, i, released, out);
+    } else if (exception.kind === 'failed') {
+      fail(state, run, i, { kind: 'thrown', error: exception.error }, exception.retryable, event.random, out);
+    } else {
+      putBack(state, run, i, out);
+    }
+  }
+  batch.done = end;
+  if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
+  learn(state, event.durations);
+  endIfDone(state, batch, out);
+}
+
+/** Closes a batch when nothing more will come of it. */
+export function endIfDone(state: State, batch: Batch, out: Command[]): void {
+  if (batch.done < batch.size) return;
+  clearBatchTimer(state, batch, out);
+  closeBatch(state, batch);
+}
+
+function complete(state: State, run: Run, i: number, released: number[], out: Command[]): void {
+  const { plan, status, missing } = run;
+  status[i] = Status.done;
+  run.unfinished--;
+  for (let k = plan.outOffset[i]!, end = plan.outOffset[i + 1]!; k < end; k++) {
+    const next = plan.outs[k]!;
+    if (--missing[next]! === 0 && status[next] === Status.waiting && run.outcome === undefined) makeReady(state, run, next, out);
+  }
+  if (run.unread !== null) release(run, i, released);
+}
+
+/** One reader less for each result that the function took; its own is dropped when nobody wants it. */
+function release(run: Run, i: number, released: number[]): void {
+  const unread = run.unread!;
+  const kept = run.settings.kept!;
+  const { depOffset, deps } = run.plan;
+  for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
+    const dep = deps[k]!;
+    if (--unread[dep]! === 0 && kept[dep] === 0) released.push(dep);
+  }
+  if (unread[i] === 0 && kept[i] === 0) released.push(i);
+}
+
+// Old measurements fade: code gets faster as it is compiled, and its arguments change.
+const memory = 256;
+
+/** What was measured goes into the estimates, the more the less is known. */
+export function learn(state: State, durations: readonly Measured[]): void {
+  for (const { code, count, ms } of durations) {
+    const estimate = state.estimates[code]!;
+    estimate.count = Math.min(memory, estimate.count + count);
+    estimate.mean += (ms / count - estimate.mean) * Math.min(1, count / estimate.count);
+  }
+}

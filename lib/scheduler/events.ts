@@ -1,0 +1,74 @@
+/** What happened: all that the scheduler learns of the world. Plain data, with the time it happened at. */
+import type { Strategy } from '../allocation/strategy.ts';
+import type { Plan } from '../dag/plan.ts';
+import type { Capabilities } from '../dag/types.ts';
+
+export type Event = {
+  /** ms on any clock that does not run backwards. */
+  readonly now: number;
+} & (
+  | { readonly type: 'NodeUp'; readonly node: string; readonly capabilities: Capabilities; readonly speed: number }
+  | { readonly type: 'CapabilitiesChanged'; readonly node: string; readonly capabilities: Capabilities }
+  /** A node is gone. `returning`: it is being restarted, so that what only it can run waits. */
+  | { readonly type: 'NodeDown'; readonly node: string; readonly returning: boolean }
+  /** A worker thread is ready; lanes are numbered per node. */
+  | { readonly type: 'LaneUp'; readonly node: string; readonly lane: number }
+  /** A worker thread is gone, and what it had not reported with it. */
+  | { readonly type: 'LaneDown'; readonly node: string; readonly lane: number; readonly crash: Crash; readonly started: readonly StartedCount[]; readonly random: number }
+  | { readonly type: 'RunSubmitted'; readonly run: string; readonly plan: Plan; readonly settings: RunSettings }
+  /** The caller gave up, or the run's time is over. `reason` comes back in the outcome. */
+  | { readonly type: 'RunAborted'; readonly run: string; readonly reason: unknown }
+  /** The worker began a function whose start was to be announced. */
+  | { readonly type: 'FunctionStarted'; readonly batch: number; readonly index: number }
+  /** The next `count` functions of a batch have ended, in order. */
+  | { readonly type: 'FunctionsEnded'; readonly batch: number; readonly count: number; readonly exceptions: readonly Exception[]; readonly durations: readonly Measured[]; readonly random: number }
+  /** The last `count` functions of a batch had not begun and never will. */
+  | { readonly type: 'TakenBack'; readonly batch: number; readonly count: number }
+  | { readonly type: 'TimerFired'; readonly timer: number }
+);
+
+export type EventOf<Type extends Event['type']> = Extract<Event, { readonly type: Type }>;
+
+/** How many functions of a batch a dead worker had begun, of all the batch was sent with. */
+export interface StartedCount {
+  readonly batch: number;
+  readonly started: number;
+}
+
+/** Why a worker died. */
+export interface Crash {
+  readonly reason: 'exit' | 'uncaught' | 'out-of-memory' | 'killed' | 'import';
+  readonly exitCode?: number;
+  /** What was thrown, as `ErrorWire`. */
+  readonly error?: unknown;
+}
+
+/** A function of a report that did not give a result. */
+export type Exception =
+  /** It threw. `retryable`: false when trying again cannot help, or its `retryIf` said no. */
+  | { readonly index: number; readonly kind: 'failed'; readonly error: unknown; readonly retryable: boolean }
+  /** It was not begun, as it needs a result of the same batch that is not there. */
+  | { readonly index: number; readonly kind: 'skipped' };
+
+/** How long functions of one code took, in ms, all together. */
+export interface Measured {
+  readonly code: number;
+  readonly count: number;
+  readonly ms: number;
+}
+
+export interface RunSettings {
+  /** Extra attempts for functions that do not say. */
+  readonly maxRetries: number;
+  /** Functions in flight at once. */
+  readonly maxConcurrency: number;
+  /** Whether independent branches finish after a failure. */
+  readonly keepGoing: boolean;
+  /** Functions whose results the run must hold to its end; null: all. */
+  readonly kept: Uint8Array | null;
+  readonly strategy: Strategy;
+  /** Node by function, when an allocator has decided. */
+  readonly assigned: readonly string[] | null;
+  /** Index into `State.estimates`, by the plan's code. */
+  readonly codes: Int32Array;
+}

@@ -1,0 +1,86 @@
+/** Attempts that failed: another attempt, or the end of the run. */
+import type { Command, Failure, Outcome } from './commands.ts';
+import { putBack } from './ready.ts';
+import { retryDelay } from './retry.ts';
+import { nextId, noteIfOver, type Run, type State, Status } from './state.ts';
+
+/**
+ * An attempt failed. There is another while retries are left; else the function has failed for good, and with it the run, or with
+ * `keepGoing` all that depends on it.
+ */
+export function fail(state: State, run: Run, i: number, failure: Failure, retryable: boolean, random: number, out: Command[]): void {
+  if (run.outcome !== undefined) return; // the run is ending: only its first reason counts
+  const attempts = ++run.attempts[i]!;
+  const { traits } = run.plan.entries[i]!;
+  if (retryable && attempts <= (traits.maxRetries ?? run.settings.maxRetries)) {
+    const delay = retryDelay(traits.retryDelay, attempts, random);
+    run.retries++;
+    run.avoid.set(i, run.node[i]!);
+    out.push({ type: 'Retry', run, index: i, failure, delay });
+    if (delay > 0) setDelay(state, run, i, delay, out);
+    else putBack(state, run, i, out);
+    return;
+  }
+  failForGood(state, run, i, failure, out);
+}
+
+/** There will be no other attempt. */
+export function failForGood(state: State, run: Run, i: number, failure: Failure, out: Command[]): void {
+  run.status[i] = Status.failed;
+  run.unfinished--;
+  run.failures.push({ index: i, attempts: run.attempts[i]!, node: run.node[i]!, failure });
+  out.push({ type: 'Failed', run, index: i, failure });
+  if (run.settings.keepGoing) giveUpDependents(run, i);
+  else endRun(state, run, { kind: 'failed', failures: run.failures }, out);
+  noteIfOver(state, run);
+}
+
+function setDelay(state: State, run: Run, i: number, ms: number, out: Command[]): void {
+  const timer = nextId(state);
+  state.timers.set(timer, { kind: 'delay', run, index: i });
+  run.delays.set(i, timer);
+  run.status[i] = Status.delayed;
+  out.push({ type: 'SetTimer', timer, ms });
+}
+
+/** What depends on a function that failed for good can never run. */
+function giveUpDependents(run: Run, failed: number): void {
+  const { outOffset, outs } = run.plan;
+  const stack = [failed];
+  for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
+    for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) {
+      const next = outs[k]!;
+      if (run.status[next] === Status.unreachable) continue;
+      // Whatever needs the failed result is waiting, or was sent in the same batch and will be reported as skipped.
+      run.status[next] = Status.unreachable;
+      run.unfinished--;
+      stack.push(next);
+    }
+  }
+}
+
+/**
+ * Ends a run otherwise than by finishing: starts nothing more, takes back what has not begun, asks what runs to stop, and after the
+ * grace period ends the threads of what does not. Its last batch gone, the run fails with `outcome`.
+ */
+export function endRun(state: State, run: Run, outcome: Outcome, out: Command[]): void {
+  if (run.outcome !== undefined) return;
+  run.outcome = outcome;
+  run.queue.clear();
+  for (const timer of run.delays.values()) {
+    state.timers.delete(timer);
+    out.push({ type: 'ClearTimer', timer });
+  }
+  run.delays.clear();
+  for (const batch of run.batches) {
+    batch.cancelled = true;
+    if (batch.timer >= 0) {
+      state.timers.delete(batch.timer);
+      out.push({ type: 'ClearTimer', timer: batch.timer });
+    }
+    batch.timer = nextId(state);
+    state.timers.set(batch.timer, { kind: 'grace', batch });
+    out.push({ type: 'Cancel', batch, why: 'aborted' }, { type: 'SetTimer', timer: batch.timer, ms: state.tuning.grace });
+  }
+  noteIfOver(state, run);
+}

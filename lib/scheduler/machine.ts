@@ -1,0 +1,157 @@
+/**
+ * The scheduler: `handle(state, event)` says what to do about what happened. No clock, no promise, no I/O, no randomness: they arrive
+ * in events. So the same code runs for real and in virtual time, and a run can be replayed from its events.
+ *
+ * ```
+ *            ┌────────── putBack: lane lost, taken back, skipped ───────────┐
+ *            ▼                                                             │
+ *   waiting ───► ready ───► dispatched ───► done                           │
+ *            ▲      ▲           │ ├────────────────────────────────────────┘
+ *            │      └─ delayed ◄┘ └──► failed (and what depends on it: unreachable)
+ *            └ a result is missing      retries exhausted
+ * ```
+ */
+import type { Command } from './commands.ts';
+import { endIfDone, functionsEnded } from './completion.ts';
+import { dispatch } from './dispatch.ts';
+import type { Event, EventOf } from './events.ts';
+import { endRun, failForGood } from './failure.ts';
+import { laneDown, laneUp, shorten } from './lanes.ts';
+import { enqueue, makeReady, nodesFor } from './ready.ts';
+import { type Batch, createRun, type Node, noteIfOver, type Run, type State, Status } from './state.ts';
+import { functionStarted, timerFired } from './timers.ts';
+
+/**
+ * Takes in one event, and gives the commands that follow from it, in the order in which they are to be carried out.
+ *
+ * @throws when the event makes no sense in this state: a fault of the caller, with what is known of the thing it names
+ */
+export function handle(state: State, event: Event): Command[] {
+  const out: Command[] = [];
+  apply(state, event, out);
+  dispatch(state, event.now, out);
+  settleRuns(state, out);
+  return out;
+}
+
+function apply(state: State, event: Event, out: Command[]): void {
+  switch (event.type) {
+    case 'FunctionsEnded': return functionsEnded(state, batchOf(state, event.batch, event), event, out);
+    case 'FunctionStarted': return functionStarted(state, batchOf(state, event.batch, event), event.index, out);
+    case 'TakenBack': return takenBack(state, event, out);
+    case 'TimerFired': return timerFired(state, event.timer, out);
+    case 'RunSubmitted': return runSubmitted(state, event, out);
+    case 'RunAborted': return runAborted(state, event, out);
+    case 'LaneUp': return laneUp(state, nodeOf(state, event.node), event.lane);
+    case 'LaneDown': return laneLost(state, event, out);
+    case 'NodeUp': return nodeUp(state, event);
+    case 'NodeDown': return nodeDown(state, event, out);
+    case 'CapabilitiesChanged': return capabilitiesChanged(state, event, out);
+  }
+}
+
+function takenBack(state: State, { batch: id, count }: EventOf<'TakenBack'>, out: Command[]): void {
+  const batch = state.batches.get(id);
+  if (batch === undefined) return; // it ended before the request reached it
+  // Asked once more it would have nothing to give either.
+  batch.takingBack = count === 0;
+  shorten(state, batch, count, out);
+  endIfDone(state, batch, out);
+}
+
+function runSubmitted(state: State, { run: id, plan, settings }: EventOf<'RunSubmitted'>, out: Command[]): void {
+  if (state.runs.has(id)) throw new Error(`run ${id} was submitted twice`);
+  const run = createRun(state, id, plan, settings);
+  state.runs.set(id, run);
+  for (let i = 0; i < plan.size; i++) if (run.missing[i] === 0) makeReady(state, run, i, out);
+  noteIfOver(state, run);
+}
+
+function runAborted(state: State, { run: id, reason }: EventOf<'RunAborted'>, out: Command[]): void {
+  const run = state.runs.get(id);
+  if (run !== undefined) endRun(state, run, { kind: 'aborted', reason }, out);
+}
+
+function laneLost(state: State, event: EventOf<'LaneDown'>, out: Command[]): void {
+  const node = nodeOf(state, event.node);
+  const lane = node.lanes[event.lane];
+  if (lane === undefined) throw new Error(`lane ${event.lane} of node ${event.node} went down, but was never up`);
+  laneDown(state, lane, event.crash, event.started, event.random, out);
+}
+
+function nodeUp(state: State, { node: name, capabilities, speed }: EventOf<'NodeUp'>): void {
+  let node = state.nodeByName.get(name);
+  if (node === undefined) {
+    node = { index: state.nodes.length, name, capabilities, speed, up: true, returning: false, lanes: [], threads: 0, idle: 0, claimed: {} };
+    state.nodes.push(node);
+    state.nodeByName.set(name, node);
+  }
+  Object.assign(node, { capabilities, speed, up: true, returning: false });
+  state.tracker.register(name, capabilities);
+}
+
+function nodeDown(state: State, { node: name, returning }: EventOf<'NodeDown'>, out: Command[]): void {
+  const node = nodeOf(state, name);
+  node.up = false;
+  node.returning = returning;
+  for (const lane of node.lanes) {
+    lane.killing = true; // what ran there is not to blame
+    laneDown(state, lane, { reason: 'killed' }, [], 0, out);
+  }
+  for (const run of state.runs.values()) for (let g = 0; g < run.groupNode.length; g++) if (run.groupNode[g] === node.index) run.groupNode[g] = -1;
+  requeue(state, out);
+}
+
+function capabilitiesChanged(state: State, { node: name, capabilities }: EventOf<'CapabilitiesChanged'>, out: Command[]): void {
+  nodeOf(state, name).capabilities = capabilities;
+  state.tracker.register(name, capabilities);
+  requeue(state, out);
+}
+
+/** Nodes are not what they were: sorts every ready function anew, and fails what could run on none that is left or coming back. */
+function requeue(state: State, out: Command[]): void {
+  for (const run of state.runs.values()) {
+    for (const rank of run.queue.drain()) {
+      const i = run.plan.byRank[rank]!;
+      if (run.status[i] !== Status.ready || run.outcome !== undefined) continue;
+      const { node, able } = nodesFor(state, run, i);
+      if (able) enqueue(state, run, i);
+      else failForGood(state, run, i, { kind: 'node-down', node }, out);
+    }
+  }
+}
+
+/** Closes the runs that are over: all done, or ending with nothing of them left on any lane. */
+function settleRuns(state: State, out: Command[]): void {
+  for (const run of state.over) {
+    const { outcome, failures } = run;
+    if (outcome !== undefined) close(state, run, out, { type: 'FailRun', run, outcome });
+    else if (failures.length > 0) close(state, run, out, { type: 'FailRun', run, outcome: { kind: 'failed', failures } });
+    else close(state, run, out, { type: 'FinishRun', run });
+  }
+  state.over.clear();
+}
+
+function close(state: State, run: Run, out: Command[], command: Command): void {
+  state.runs.delete(run.id);
+  state.hungry.delete(run);
+  for (const [id, timer] of state.timers) {
+    if (timer.kind === 'refused' && timer.run === run) {
+      state.timers.delete(id);
+      out.push({ type: 'ClearTimer', timer: id });
+    }
+  }
+  out.push(command);
+}
+
+function batchOf(state: State, id: number, event: Event): Batch {
+  const batch = state.batches.get(id);
+  if (batch === undefined) throw new Error(`${event.type} for batch ${id}, which is not open`);
+  return batch;
+}
+
+function nodeOf(state: State, name: string): Node {
+  const node = state.nodeByName.get(name);
+  if (node === undefined) throw new Error(`node ${name} is not known`);
+  return node;
+}

@@ -1,0 +1,87 @@
+/**
+ * The functions of a run that could start, in classes that ask for the same: when the first of a class finds no room, none does, so
+ * that a turn looks at each class once and never at each function.
+ */
+import { RankHeap } from './heap.ts';
+
+/** What all functions of a class ask for. */
+export interface Demand {
+  /** Into `Plan.costs`. */
+  readonly cost: number;
+  /** The one node it may run on; -1: any. */
+  readonly node: number;
+  /** The node it failed on, not to be tried again first; -1: none. */
+  readonly avoid: number;
+  /** Into `Plan.costs`: what its group asks in all, while the group has no node; else 0. */
+  readonly need: number;
+}
+
+export interface ReadyClass extends Demand {
+  readonly heap: RankHeap;
+  /** The turn in which it found no room. */
+  blocked: number;
+}
+
+export class ReadyQueue {
+  readonly #byCost: ReadyClass[] = [];
+  readonly #others = new Map<string, ReadyClass>();
+  readonly #classes: ReadyClass[] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get classes(): readonly ReadyClass[] {
+    return this.#classes;
+  }
+
+  push(rank: number, cost: number, node: number, avoid: number, need: number): void {
+    this.#size++;
+    this.#classOf(cost, node, avoid, need).heap.push(rank);
+  }
+
+  /** Takes the first of a class. */
+  pop(from: ReadyClass): number {
+    this.#size--;
+    return from.heap.pop();
+  }
+
+  /** The class whose first function is the very first, among those not blocked in this turn. */
+  best(turn: number): ReadyClass | undefined {
+    let best: ReadyClass | undefined;
+    for (const each of this.#classes) {
+      if (each.heap.size > 0 && each.blocked !== turn && (best === undefined || each.heap.top < best.heap.top)) best = each;
+    }
+    return best;
+  }
+
+  /** Empties it, and gives the ranks of what was in it. */
+  drain(): number[] {
+    const ranks: number[] = [];
+    for (const { heap } of this.#classes) while (heap.size > 0) ranks.push(heap.pop());
+    this.clear();
+    return ranks;
+  }
+
+  clear(): void {
+    this.#byCost.length = 0;
+    this.#others.clear();
+    this.#classes.length = 0;
+    this.#size = 0;
+  }
+
+  #classOf(cost: number, node: number, avoid: number, need: number): ReadyClass {
+    if (node === -1 && avoid === -1 && need === 0) return (this.#byCost[cost] ??= this.#open(cost, node, avoid, need));
+    const key = `${cost}:${node}:${avoid}:${need}`;
+    let found = this.#others.get(key);
+    if (found === undefined) this.#others.set(key, (found = this.#open(cost, node, avoid, need)));
+    return found;
+  }
+
+  #open(cost: number, node: number, avoid: number, need: number): ReadyClass {
+    const made: ReadyClass = { cost, node, avoid, need, heap: new RankHeap(), blocked: -1 };
+    this.#classes.push(made);
+    return made;
+  }
+}

@@ -1,0 +1,73 @@
+/** Functions that become ready, and which class of the queue that puts them in. */
+import { shortage } from '../allocation/amounts.ts';
+import type { Command } from './commands.ts';
+import { type Run, type State, Status } from './state.ts';
+
+/** All that a function needs is there: it may start as soon as there is room. */
+export function makeReady(state: State, run: Run, i: number, out: Command[]): void {
+  run.status[i] = Status.ready;
+  enqueue(state, run, i);
+  if (state.observed) out.push({ type: 'Ready', run, index: i });
+}
+
+/**
+ * Puts a function that is to be run (again) where its missing results say. Even one that had begun may miss some: what a dead worker had
+ * finished before it, and not reported, is lost.
+ */
+export function putBack(state: State, run: Run, i: number, out: Command[]): void {
+  run.batch[i] = -1;
+  if (run.outcome === undefined && run.missing[i] === 0) makeReady(state, run, i, out);
+  else run.status[i] = Status.waiting;
+}
+
+/** Where a function must run, in words, and whether some node that is up or coming back could run it. */
+export function nodesFor(state: State, run: Run, i: number): { readonly node: string; readonly able: boolean } {
+  const { plan } = run;
+  const group = groupOf(run, i);
+  const need = plan.costs[group >= 0 ? plan.groups[group]!.need : plan.cost[i]!] ?? {};
+  const fixed = fixedNode(run, i);
+  const name = fixed >= 0 ? state.nodes[fixed]!.name : group >= 0 ? plan.groups[group]!.pin : plan.pins.get(i);
+  const nodes = name === undefined ? state.nodes : [state.nodeByName.get(name)!];
+  const able = nodes.some((node) => (node.up || node.returning) && shortage(need, node.capabilities) === undefined);
+  return { node: name ?? nodes.map((node) => node.name).join(', '), able };
+}
+
+/** Adds a ready function to the queue, by what it asks for as things stand. */
+export function enqueue(state: State, run: Run, i: number): void {
+  const { plan } = run;
+  const cost = plan.cost[i]!;
+  let node = fixedNode(run, i);
+  if (node === -1 && plan.pins.size > 0) node = nodeIndex(state, plan.pins.get(i));
+  let need = 0;
+  const group = groupOf(run, i);
+  if (node === -1 && group >= 0) {
+    node = nodeIndex(state, plan.groups[group]!.pin);
+    if (node === -1) need = plan.groups[group]!.need;
+  }
+  run.queue.push(plan.rank[i]!, cost, node, node === -1 ? avoided(state, run, i) : -1, need);
+  state.hungry.add(run);
+}
+
+/** The node that a function is already bound to: by an allocator, or with its group; -1: none. */
+export function fixedNode(run: Run, i: number): number {
+  if (run.assigned !== null) return run.assigned[i]!;
+  const group = groupOf(run, i);
+  return group < 0 ? -1 : run.groupNode[group]!;
+}
+
+export function groupOf({ plan }: Run, i: number): number {
+  return plan.group === null ? -1 : plan.group[i]!;
+}
+
+function nodeIndex(state: State, name: string | undefined): number {
+  return name === undefined ? -1 : state.nodeByName.get(name)?.index ?? -1;
+}
+
+/** The node a function failed on, as long as there is another that could run it. */
+function avoided(state: State, run: Run, i: number): number {
+  const avoid = run.avoid.get(i);
+  if (avoid === undefined) return -1;
+  const cost = run.plan.costs[run.plan.cost[i]!] ?? {};
+  const other = state.nodes.some((node) => node.index !== avoid && node.up && shortage(cost, node.capabilities) === undefined);
+  return other ? avoid : -1;
+}

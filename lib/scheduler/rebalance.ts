@@ -1,0 +1,55 @@
+/**
+ * Work that waits behind other work while a lane has nothing to do is taken back and run there. A batch that takes longer than was
+ * thought never keeps its mates waiting.
+ */
+import { shortage } from '../allocation/amounts.ts';
+import type { Command } from './commands.ts';
+import { type Batch, nextId, type Node, type State } from './state.ts';
+
+// A batch that will end within this many ms by itself is left alone.
+const soonMs = 0.5;
+
+/** Called when a lane is idle and nothing more could be started. */
+export function rebalance(state: State, now: number, out: Command[]): void {
+  let fullest: Batch | undefined;
+  let wait = Infinity;
+  for (const batch of state.batches.values()) {
+    if (batch.size - batch.done <= 1 || batch.heads <= 1 || batch.takingBack || batch.cancelled || !couldMove(state, batch)) continue;
+    const left = timeLeft(batch, now);
+    if (left >= 0 && left <= soonMs) wait = Math.min(wait, left);
+    else if (fullest === undefined || batch.size - batch.done > fullest.size - fullest.done) fullest = batch;
+  }
+  if (fullest !== undefined) takeBack(fullest, now, out);
+  else if (wait < Infinity) setTimer(state, wait + soonMs, out);
+}
+
+/** How much of its expected time is left, in ms; below 0 when it is overdue, or when nothing is known of it. */
+function timeLeft({ sentAt, expectedMs }: Batch, now: number): number {
+  return expectedMs === 0 ? -1 : sentAt + expectedMs - now;
+}
+
+/** Half of what is left of a batch that goes as expected; all that waits in one that is overdue. */
+function takeBack(batch: Batch, now: number, out: Command[]): void {
+  const left = batch.size - batch.done;
+  batch.takingBack = true;
+  out.push({ type: 'TakeBack', batch, count: timeLeft(batch, now) < 0 ? left - 1 : Math.floor(left / 2) });
+}
+
+/** Whether an idle lane elsewhere could run what the batch holds. */
+function couldMove(state: State, { run, lane, functions, claim }: Batch): boolean {
+  const last = functions[functions.length - 1]!;
+  const { plan } = run;
+  if (run.lanes >= run.settings.maxConcurrency) return false;
+  const bound = run.assigned !== null || plan.pins.has(last) || (plan.group !== null && plan.group[last]! >= 0);
+  const able = (node: Node): boolean => node.up && node.idle > 0
+    && (claim === undefined || (shortage(claim, node.capabilities) === undefined && state.tracker.available(node.name, claim)));
+  return bound ? able(lane.node) : state.nodes.some(able);
+}
+
+function setTimer(state: State, ms: number, out: Command[]): void {
+  if (state.rebalanceTimer >= 0) return;
+  const timer = nextId(state);
+  state.timers.set(timer, { kind: 'rebalance' });
+  state.rebalanceTimer = timer;
+  out.push({ type: 'SetTimer', timer, ms });
+}

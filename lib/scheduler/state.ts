@@ -1,0 +1,235 @@
+/**
+ * Everything the scheduler knows. Changed only by `handle`; held to its invariants by `validate`.
+ *
+ * ```
+ *   State ─┬─ nodes ── lanes ── batches (at most two: one works, one waits behind it)
+ *          └─ runs ─┬─ status, missing, attempts, …   (typed arrays, by function)
+ *                   ├─ queue    ready functions, by what they ask for
+ *                   └─ batches  those of this run
+ * ```
+ */
+import type { ResourceTracker } from '../allocation/resource-tracker.ts';
+import type { Plan } from '../dag/plan.ts';
+import type { Capabilities, Cost } from '../dag/types.ts';
+import type { FunctionFailure, Outcome } from './commands.ts';
+import type { RunSettings } from './events.ts';
+import { ReadyQueue } from './ready-queue.ts';
+
+/** Where a function is on its way. */
+export const Status = {
+  /** A result that it needs is not there. Held by nothing. */
+  waiting: 0,
+  /** Could start. Held by `Run.queue`. */
+  ready: 1,
+  /** Waits for its next attempt. Held by a timer. */
+  delayed: 2,
+  /** With a worker, begun or not. Held by a batch. */
+  dispatched: 3,
+  /** Its result exists. */
+  done: 4,
+  /** Failed for good. */
+  failed: 5,
+  /** Can never run, as something it needs has failed for good. */
+  unreachable: 6,
+} as const;
+
+export interface Node {
+  readonly index: number;
+  readonly name: string;
+  capabilities: Capabilities;
+  speed: number;
+  up: boolean;
+  /** Down, but being restarted. */
+  returning: boolean;
+  readonly lanes: Lane[];
+  /** Lanes that are up. */
+  threads: number;
+  /** Lanes that are up with nothing to do. */
+  idle: number;
+  /** What our batches hold of it. */
+  readonly claimed: Record<string, number>;
+}
+
+/** A worker thread. Runs one function at a time. */
+export interface Lane {
+  readonly node: Node;
+  readonly index: number;
+  up: boolean;
+  /** In the order they were sent. */
+  readonly batches: Batch[];
+  /** Its end has been asked for: whatever it runs when it dies is not to blame. */
+  killing: boolean;
+}
+
+/** Functions sent to a lane in one message, run there in order. */
+export interface Batch {
+  readonly id: number;
+  readonly run: Run;
+  readonly lane: Lane;
+  readonly functions: readonly number[];
+  /** How many have ended. */
+  done: number;
+  /** How many will ever be run: less than were sent when some were taken back. */
+  size: number;
+  /** What it holds of its node. */
+  readonly claim: Cost | undefined;
+  /** How many do not depend on others of the same batch. */
+  readonly heads: number;
+  /** What it should take, in ms; 0 when too little is known. */
+  readonly expectedMs: number;
+  readonly sentAt: number;
+  /** Runs alone, with nothing queued behind it. */
+  readonly exclusive: boolean;
+  cancelled: boolean;
+  /** Its function's time is over. */
+  timedOut: boolean;
+  /** A request to give back functions is under way. */
+  takingBack: boolean;
+  /** The timer of its function's timeout, or of the grace after it; -1: none. */
+  timer: number;
+}
+
+export interface Run {
+  readonly id: string;
+  readonly plan: Plan;
+  readonly settings: RunSettings;
+  readonly status: Uint8Array;
+  /** Results that are not there yet, counted as the arguments are. */
+  readonly missing: Int32Array;
+  /** Attempts that failed. */
+  readonly attempts: Int32Array;
+  /** The node a function was last sent to; -1: none yet. */
+  readonly node: Int32Array;
+  /**
+   * While a function is dispatched: its batch, and in `tally` its position in it.
+   * Before that: the batch being composed that last counted it, and in `tally` how many of its missing results that batch gives.
+   */
+  readonly batch: Int32Array;
+  readonly tally: Int32Array;
+  /** Functions that have yet to read a result; null when results are held to the end anyway. */
+  readonly unread: Int32Array | null;
+  /** By group: the node it was settled on; -1: none yet. */
+  readonly groupNode: Int32Array;
+  /** By function: the node an allocator gave it; null without one. */
+  readonly assigned: Int32Array | null;
+  /** Functions that failed on a node that is not to be tried again first. */
+  readonly avoid: Map<number, number>;
+  /** Timers of delayed functions. */
+  readonly delays: Map<number, number>;
+  readonly queue: ReadyQueue;
+  readonly batches: Set<Batch>;
+  /** How many lanes it uses. */
+  lanes: number;
+  /** Functions that are neither done nor out of the question. */
+  unfinished: number;
+  retries: number;
+  readonly failures: FunctionFailure[];
+  /** Set when it is ending otherwise than by finishing: nothing new is started. */
+  outcome: Outcome | undefined;
+  /** The turn in which it found no room. */
+  blocked: number;
+  /** Since when, in ms, its claims are refused although nothing runs; -1: they are not. */
+  refusedSince: number;
+}
+
+/** What is known of how long functions of one code take. */
+export interface Estimate {
+  /** ms on a node of speed 1. */
+  mean: number;
+  /** How many were measured. */
+  count: number;
+}
+
+export type Timer =
+  | { readonly kind: 'delay'; readonly run: Run; readonly index: number }
+  | { readonly kind: 'timeout'; readonly batch: Batch }
+  | { readonly kind: 'grace'; readonly batch: Batch }
+  | { readonly kind: 'rebalance' }
+  | { readonly kind: 'refused'; readonly run: Run };
+
+/** Numbers that shape decisions, in ms unless said otherwise. */
+export interface Tuning {
+  /** Between asking a function to stop and ending its thread. */
+  readonly grace: number;
+  /** How much work a batch holds. */
+  readonly batchMs: number;
+  /** How little work is not worth a message of its own. */
+  readonly leastMs: number;
+  /** The most functions a batch holds. */
+  readonly batchSize: number;
+  /** Between two questions to a tracker that refuses while nothing of ours runs. */
+  readonly refusalPoll: number;
+  /** How long it may refuse so before the run gives up. */
+  readonly refusalLimit: number;
+}
+
+export const defaultTuning: Tuning = {
+  grace: 100, batchMs: 0.5, leastMs: 0.02, batchSize: 1024, refusalPoll: 50, refusalLimit: 5000,
+};
+
+export interface State {
+  readonly tuning: Tuning;
+  readonly tracker: ResourceTracker;
+  readonly nodes: Node[];
+  readonly nodeByName: Map<string, Node>;
+  readonly runs: Map<string, Run>;
+  /** Runs that may have ready functions. */
+  readonly hungry: Set<Run>;
+  /** Runs to be closed at the end of this event. */
+  readonly over: Set<Run>;
+  readonly batches: Map<number, Batch>;
+  readonly timers: Map<number, Timer>;
+  readonly estimates: Estimate[];
+  /** Lanes whose one batch is short, so that another may be sent after it. */
+  readonly shallow: Set<Lane>;
+  /** Lanes that are up with nothing to do. */
+  idle: number;
+  /** Somebody listens to events about functions. */
+  observed: boolean;
+  turn: number;
+  lastId: number;
+  rebalanceTimer: number;
+}
+
+export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = {}): State {
+  return {
+    tuning: { ...defaultTuning, ...tuning }, tracker, nodes: [], nodeByName: new Map(), runs: new Map(), hungry: new Set(), over: new Set(), batches: new Map(),
+    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, observed: false, turn: 0, lastId: 0, rebalanceTimer: -1,
+  };
+}
+
+export function createRun(state: State, id: string, plan: Plan, settings: RunSettings): Run {
+  const { size } = plan;
+  return {
+    id, plan, settings,
+    status: new Uint8Array(size),
+    missing: plan.inDegree.slice(),
+    attempts: new Int32Array(size),
+    node: new Int32Array(size).fill(-1),
+    batch: new Int32Array(size).fill(-1),
+    tally: new Int32Array(size),
+    unread: settings.kept === null ? null : readersOf(plan),
+    groupNode: new Int32Array(plan.groups.length).fill(-1),
+    assigned: settings.assigned === null ? null : Int32Array.from(settings.assigned, (name) => state.nodeByName.get(name)!.index),
+    avoid: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
+    lanes: 0, unfinished: size, retries: 0, failures: [], outcome: undefined, blocked: -1, refusedSince: -1,
+  };
+}
+
+/** How often each result will be read: by arguments, and by functions that must know the node. */
+function readersOf({ size, outOffset }: Plan): Int32Array {
+  const readers = new Int32Array(size);
+  for (let i = 0; i < size; i++) readers[i] = outOffset[i + 1]! - outOffset[i]!;
+  return readers;
+}
+
+/** Marks a run for closing when nothing of it is left to do, or it is ending and nothing of it is on any lane. */
+export function noteIfOver(state: State, run: Run): void {
+  if (run.batches.size === 0 && (run.unfinished === 0 || run.outcome !== undefined)) state.over.add(run);
+}
+
+/** A number for a batch or a timer. Comes round after two thousand million, long after the last holder is gone. */
+export function nextId(state: State): number {
+  state.lastId = (state.lastId % 0x7fff_ffff) + 1;
+  return state.lastId;
+}

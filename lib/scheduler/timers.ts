@@ -1,0 +1,50 @@
+/** Time: delays before another attempt, timeouts of functions, and the grace before a thread is ended. */
+import type { Command } from './commands.ts';
+import { putBack } from './ready.ts';
+import { type Batch, nextId, type State, Status } from './state.ts';
+
+/** A function whose start was to be announced has begun: its time runs from now. */
+export function functionStarted(state: State, batch: Batch, index: number, out: Command[]): void {
+  const { timeout } = batch.run.plan.entries[batch.functions[index]!]!.traits;
+  if (timeout === undefined || batch.cancelled || batch.timer >= 0) return;
+  setBatchTimer(state, batch, 'timeout', timeout, out);
+}
+
+export function timerFired(state: State, id: number, out: Command[]): void {
+  const timer = state.timers.get(id);
+  if (timer === undefined) return; // it was cleared while it fired
+  state.timers.delete(id);
+  switch (timer.kind) {
+    case 'delay': {
+      const { run, index } = timer;
+      run.delays.delete(index);
+      if (run.status[index] === Status.delayed) putBack(state, run, index, out);
+      return;
+    }
+    case 'timeout':
+      timer.batch.timedOut = true;
+      out.push({ type: 'Cancel', batch: timer.batch, why: 'timeout' });
+      setBatchTimer(state, timer.batch, 'grace', state.tuning.grace, out);
+      return;
+    case 'grace': {
+      const { lane } = timer.batch;
+      timer.batch.timer = -1;
+      // Whoever waits behind it on this lane is put back, and not to blame.
+      if (!lane.killing) out.push({ type: 'Kill', node: lane.node, lane: lane.index });
+      lane.killing = true;
+      state.shallow.delete(lane);
+      return;
+    }
+    case 'rebalance':
+      state.rebalanceTimer = -1;
+      return; // the turn that follows looks again
+    case 'refused':
+      return; // likewise
+  }
+}
+
+function setBatchTimer(state: State, batch: Batch, kind: 'timeout' | 'grace', ms: number, out: Command[]): void {
+  batch.timer = nextId(state);
+  state.timers.set(batch.timer, { kind, batch });
+  out.push({ type: 'SetTimer', timer: batch.timer, ms });
+}

@@ -1,0 +1,93 @@
+/** The scheduler's invariants, checked from scratch. Slow; for tests and simulations, after every event. */
+import { amountOf } from '../allocation/amounts.ts';
+import { type Batch, type Lane, type Node, type Run, type State, Status } from './state.ts';
+
+/** @throws an `Error` that says which invariant does not hold, and for what */
+export function validate(state: State): void {
+  let idle = 0;
+  for (const node of state.nodes) idle += validateNode(node);
+  expect(state.idle === idle, `state.idle is ${state.idle}, but ${idle} lanes are idle`);
+  for (const lane of state.shallow) expect(lane.batches.length === 1 && lane.up, `lane ${describe(lane)} is in shallow, but has ${lane.batches.length} batches`);
+  for (const batch of state.batches.values()) validateBatch(state, batch);
+  for (const run of state.runs.values()) validateRun(state, run);
+  for (const run of state.hungry) expect(state.runs.get(run.id) === run, `run ${run.id} is over, but hungry`);
+  expect(state.over.size === 0, 'runs that are over were not closed');
+}
+
+function validateNode(node: Node): number {
+  const up = node.lanes.filter((lane) => lane.up);
+  const idle = up.filter((lane) => lane.batches.length === 0);
+  expect(node.threads === up.length, `${node.name}: threads is ${node.threads}, but ${up.length} lanes are up`);
+  expect(node.idle === idle.length, `${node.name}: idle is ${node.idle}, but ${idle.length} lanes are`);
+  const held: Record<string, number> = {};
+  for (const lane of node.lanes) {
+    expect(lane.batches.length <= 2, `lane ${describe(lane)} has ${lane.batches.length} batches`);
+    expect(lane.up || lane.batches.length === 0, `lane ${describe(lane)} is down, but has batches`);
+    for (const { claim = {} } of lane.batches) for (const name in claim) held[name] = amountOf(held, name) + claim[name]!;
+  }
+  for (const name of new Set([...Object.keys(held), ...Object.keys(node.claimed)])) {
+    const holds = amountOf(held, name);
+    expect(Math.abs(holds - amountOf(node.claimed, name)) < 1e-6, `${node.name}: batches hold ${name} ${holds}, but ${amountOf(node.claimed, name)} is booked`);
+    expect(holds <= amountOf(node.capabilities, name) + 1e-6, `${node.name}: ${name} ${holds} is claimed of ${amountOf(node.capabilities, name)}`);
+  }
+  return idle.length;
+}
+
+function validateBatch(state: State, batch: Batch): void {
+  const { id, run, lane, functions } = batch;
+  expect(state.runs.get(run.id) === run, `batch ${id} is of run ${run.id}, which is over`);
+  expect(run.batches.has(batch), `batch ${id} is not among those of its run`);
+  expect(lane.batches.includes(batch), `batch ${id} is not on its lane`);
+  expect(batch.done < batch.size && batch.size <= functions.length, `batch ${id} is open with ${batch.done} of ${batch.size} done`);
+  expect(!batch.exclusive || lane.batches.length === 1, `batch ${id} is exclusive, but not alone on its lane`);
+  const before = new Set<number>();
+  functions.forEach((i, at) => {
+    if (at >= batch.done && at < batch.size && run.status[i] !== Status.unreachable) {
+      expect(run.status[i] === Status.dispatched && run.batch[i] === id, `${name(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`);
+      for (const dep of dependencies(run, i)) {
+        const there = run.status[dep] === Status.done || before.has(dep);
+        expect(there || run.outcome !== undefined || run.attempts[dep]! > 0, `${name(run, i)} was sent without ${name(run, dep)}`);
+      }
+    }
+    before.add(i);
+  });
+}
+
+function validateRun(state: State, run: Run): void {
+  const { plan, status } = run;
+  let unfinished = 0;
+  let ready = 0;
+  for (let i = 0; i < plan.size; i++) {
+    const missing = dependencies(run, i).filter((dep) => status[dep] !== Status.done).length;
+    expect(run.missing[i] === missing, `${name(run, i)}: missing is ${run.missing[i]}, but ${missing} results are`);
+    if (status[i] !== Status.done && status[i] !== Status.failed && status[i] !== Status.unreachable) unfinished++;
+    if (status[i] === Status.ready) {
+      ready++;
+      expect(missing === 0, `${name(run, i)} is ready without all its results`);
+    }
+    if (status[i] === Status.waiting) expect(missing > 0 || run.outcome !== undefined, `${name(run, i)} waits for nothing`);
+    if (status[i] === Status.delayed) expect(state.timers.has(run.delays.get(i) ?? -1), `${name(run, i)} is delayed, but no timer runs`);
+    if (status[i] === Status.dispatched) expect(state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i, `${name(run, i)} is dispatched, but in no batch`);
+  }
+  expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
+  expect(run.outcome !== undefined || run.queue.size === ready, `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`);
+  expect(ready === 0 || run.outcome !== undefined || state.hungry.has(run), `${run.id} has ready functions, but is not hungry`);
+  const lanes = new Set([...run.batches].map((batch) => batch.lane)).size;
+  expect(run.lanes === lanes && lanes <= run.settings.maxConcurrency, `${run.id}: lanes is ${run.lanes}, but it uses ${lanes} of ${run.settings.maxConcurrency}`);
+}
+
+function dependencies({ plan }: Run, i: number): number[] {
+  return [...plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!)];
+}
+
+function name(run: Run, i: number): string {
+  return `${run.id}/${run.plan.entries[i]!.id}`;
+}
+
+function describe(lane: Lane): string {
+  return `${lane.node.name}:${lane.index}`;
+}
+
+function expect(holds: boolean, message: string): void {
+  if (!holds) throw new Error(`invariant: ${message}`);
+}

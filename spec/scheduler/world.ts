@@ -1,0 +1,214 @@
+/** A world for the scheduler: workers, timers and a clock that do what chance says, and check all that is asked of them. */
+import { SimpleResourceTracker } from '../../lib/allocation/resource-tracker.ts';
+import { strategies } from '../../lib/allocation/strategy.ts';
+import type { Plan } from '../../lib/dag/plan.ts';
+import type { Capabilities } from '../../lib/dag/types.ts';
+import type { Command, Outcome } from '../../lib/scheduler/commands.ts';
+import type { Event, Exception, RunSettings } from '../../lib/scheduler/events.ts';
+import { handle } from '../../lib/scheduler/machine.ts';
+import { type Batch, createState, type Lane, type Run, type State, Status, type Tuning } from '../../lib/scheduler/state.ts';
+import { validate } from '../../lib/scheduler/validate.ts';
+
+type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
+
+export interface WorldOptions {
+  readonly nodes: readonly { readonly name: string; readonly capabilities: Capabilities; readonly threads: number }[];
+  readonly tuning?: Partial<Tuning>;
+  /** A number in [0, 1), each time another. */
+  readonly random: () => number;
+  /** Whether attempt `attempt` (from 1) of a function fails. */
+  readonly fails?: (run: Run, index: number, attempt: number) => boolean;
+  /** How likely, at each step, a busy lane dies. */
+  readonly crashes?: number;
+}
+
+/** A batch at its worker: how far it has come. */
+interface Work {
+  readonly batch: Batch;
+  /** Begun, of those in `batch.functions`. */
+  begun: number;
+  /** Not to be begun from here on. */
+  limit: number;
+  /** Ended, and not yet reported. */
+  readonly unreported: Exception[];
+  ended: number;
+  cancelled: boolean;
+  /** The function that was begun last needs a result that is not there. */
+  skipping: boolean;
+}
+
+export class World {
+  readonly state: State;
+  readonly outcomes = new Map<string, { readonly type: 'finished' | 'failed'; readonly outcome?: Outcome; readonly run: Run }>();
+  /** Attempts begun, by run and function. */
+  readonly begun = new Map<string, number>();
+  readonly started: { readonly run: string; readonly index: number; readonly node: string }[] = [];
+  readonly released: string[] = [];
+  readonly #options: WorldOptions;
+  readonly #work = new Map<Lane, Work[]>();
+  readonly #timers = new Map<number, number>();
+  readonly #down: Lane[] = [];
+  #now = 0;
+  #steps = 0;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.state = createState(new SimpleResourceTracker(), options.tuning);
+    this.state.estimates.push({ mean: 0, count: 0 });
+    for (const { name, capabilities, threads } of options.nodes) {
+      this.feed({ type: 'NodeUp', node: name, capabilities, speed: 1 });
+      for (let lane = 0; lane < threads; lane++) this.feed({ type: 'LaneUp', node: name, lane });
+    }
+  }
+
+  submit(plan: Plan, settings: Partial<RunSettings> = {}): void {
+    const complete: RunSettings = {
+      maxRetries: 3, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null,
+      codes: new Int32Array(plan.codes.length), ...settings,
+    };
+    this.feed({ type: 'RunSubmitted', run: plan.dagId, plan, settings: complete });
+  }
+
+  /** Lets chance decide what happens next until every run is over. */
+  runToEnd(): void {
+    while (this.state.runs.size > 0) this.step();
+  }
+
+  step(): void {
+    if (++this.#steps > 50_000) throw new Error('the scheduler goes round in circles');
+    const moves: (() => void)[] = [];
+    for (const [lane, queue] of this.#work) {
+      const work = queue[0];
+      if (work !== undefined) moves.push(() => this.#advance(lane, work));
+    }
+    for (const timer of this.#timers.keys()) moves.push(() => this.#fire(timer));
+    for (const lane of this.#down) moves.push(() => this.#restart(lane));
+    if (moves.length === 0) throw new Error('nothing can happen any more, but runs are not over');
+    this.#now += this.#options.random();
+    moves[Math.floor(this.#options.random() * moves.length)]!();
+  }
+
+  feed(happening: Happening): void {
+    const commands = handle(this.state, { ...happening, now: this.#now } as Event);
+    validate(this.state);
+    for (const command of commands) this.#carryOut(command);
+  }
+
+  #carryOut(command: Command): void {
+    switch (command.type) {
+      case 'Start': {
+        const { batch } = command;
+        const queue = this.#work.get(batch.lane) ?? [];
+        queue.push({ batch, begun: 0, limit: batch.functions.length, unreported: [], ended: 0, cancelled: false, skipping: false });
+        this.#work.set(batch.lane, queue);
+        return;
+      }
+      case 'TakeBack': return this.#takeBack(command.batch, command.count);
+      case 'Cancel': {
+        const work = this.#find(command.batch);
+        if (work === undefined) return;
+        work.cancelled = true;
+        return this.#takeBack(command.batch, Infinity);
+      }
+      case 'Kill': return this.#kill(command.node.lanes[command.lane]!, 'killed');
+      case 'SetTimer': this.#timers.set(command.timer, command.ms); return;
+      case 'ClearTimer': this.#timers.delete(command.timer); return;
+      case 'Release': for (const i of command.indexes) this.released.push(command.run.plan.entries[i]!.id); return;
+      case 'FinishRun': this.outcomes.set(command.run.id, { type: 'finished', run: command.run }); return;
+      case 'FailRun': this.outcomes.set(command.run.id, { type: 'failed', outcome: command.outcome, run: command.run }); return;
+      default: return;
+    }
+  }
+
+  #find(batch: Batch): Work | undefined {
+    return this.#work.get(batch.lane)?.find((work) => work.batch === batch);
+  }
+
+  #takeBack(batch: Batch, count: number): void {
+    const work = this.#find(batch);
+    if (work === undefined) return;
+    const given = Math.min(count, work.limit - work.begun);
+    work.limit -= given;
+    if (work.limit === 0 || (work.ended + work.unreported.length === work.limit && work.unreported.length === 0)) this.#drop(work);
+    this.feed({ type: 'TakenBack', batch: batch.id, count: given });
+  }
+
+  #advance(lane: Lane, work: Work): void {
+    const { random, crashes = 0 } = this.#options;
+    if (random() < crashes) return this.#kill(lane, 'exit');
+    const running = work.begun > work.ended + work.unreported.length;
+    if (running) this.#end(work);
+    else if (work.begun < work.limit) this.#begin(work);
+    const finished = work.ended + work.unreported.length === work.limit && work.begun === work.limit;
+    if (work.unreported.length > 0 && (finished || random() < 0.3)) this.#report(work, finished);
+  }
+
+  #begin(work: Work): void {
+    const { run, functions, lane } = work.batch;
+    const index = functions[work.begun]!;
+    work.begun++;
+    const { depOffset, deps } = run.plan;
+    work.skipping = deps.subarray(depOffset[index]!, depOffset[index + 1]!).some((dep) => run.status[dep] !== Status.done && !this.#endedWell(work, dep));
+    if (work.skipping) return;
+    const key = `${run.id}/${index}`;
+    this.begun.set(key, (this.begun.get(key) ?? 0) + 1);
+    this.started.push({ run: run.id, index, node: lane.node.name });
+    if (this.#isExclusive(run, index)) this.feed({ type: 'FunctionStarted', batch: work.batch.id, index: work.begun - 1 });
+  }
+
+  #isExclusive(run: Run, index: number): boolean {
+    return run.plan.entries[index]!.traits.timeout !== undefined;
+  }
+
+  #end(work: Work): void {
+    const { run, functions } = work.batch;
+    const at = work.ended + work.unreported.length;
+    const index = functions[at]!;
+    const failed = !work.skipping && !work.cancelled && (this.#options.fails?.(run, index, this.begun.get(`${run.id}/${index}`)!) ?? false);
+    const exception: Exception = work.skipping ? { index: at, kind: 'skipped' }
+      : failed ? { index: at, kind: 'failed', error: new Error('planned'), retryable: true }
+      : { index: -1, kind: 'skipped' }; // -1: it ended well
+    work.unreported.push(exception);
+  }
+
+  /** Whether a function ended well earlier in this very batch, unreported. */
+  #endedWell(work: Work, i: number): boolean {
+    const at = work.batch.functions.indexOf(i) - work.ended;
+    return at >= 0 && work.unreported[at]?.index === -1;
+  }
+
+  #report(work: Work, finished: boolean): void {
+    const count = work.unreported.length;
+    const exceptions = work.unreported.filter(({ index }) => index >= 0);
+    work.ended += count;
+    work.unreported.length = 0;
+    if (finished) this.#drop(work);
+    this.feed({
+      type: 'FunctionsEnded', batch: work.batch.id, count, exceptions, random: this.#options.random(),
+      durations: [{ code: 0, count, ms: count * this.#options.random() * 0.01 }],
+    });
+  }
+
+  #drop(work: Work): void {
+    const queue = this.#work.get(work.batch.lane)!;
+    queue.splice(queue.indexOf(work), 1);
+  }
+
+  #kill(lane: Lane, reason: 'killed' | 'exit'): void {
+    const started = (this.#work.get(lane) ?? []).map(({ batch, begun }) => ({ batch: batch.id, started: begun }));
+    this.#work.delete(lane);
+    this.#down.push(lane);
+    this.feed({ type: 'LaneDown', node: lane.node.name, lane: lane.index, crash: { reason }, started, random: this.#options.random() });
+  }
+
+  #restart(lane: Lane): void {
+    this.#down.splice(this.#down.indexOf(lane), 1);
+    this.feed({ type: 'LaneUp', node: lane.node.name, lane: lane.index });
+  }
+
+  #fire(timer: number): void {
+    this.#now += this.#timers.get(timer)!;
+    this.#timers.delete(timer);
+    this.feed({ type: 'TimerFired', timer });
+  }
+}
