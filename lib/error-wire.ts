@@ -55,19 +55,25 @@ function errorToWire(error: Error, depth: number): ErrorWire {
     if (!carried.has(key)) fields[key] = toErrorWire((error as unknown as Record<string, unknown>)[key], depth + 1);
   }
   const className = String(error.constructor?.name || error.name || 'Error');
+  // A class that never set `name` would arrive as plain "Error": its own name says more.
+  const name = error.name in builtIn && !(className in builtIn) ? className : String(error.name);
   const errors = (error as Partial<AggregateError>).errors;
   return {
     kind: 'error',
     base: baseOf(error),
     className,
-    // A class that never set `name` would arrive as plain "Error": its own name says more.
-    name: error.name in builtIn && !(className in builtIn) ? className : String(error.name),
+    name,
     message: String(error.message),
-    stack: error.stack === undefined ? undefined : String(error.stack),
+    stack: error.stack === undefined ? undefined : withName(String(error.stack), error.name, name),
     fields,
     cause: 'cause' in error ? toErrorWire(error.cause, depth + 1) : undefined,
     errors: Array.isArray(errors) ? errors.map((inner) => toErrorWire(inner, depth + 1)) : undefined,
   };
+}
+
+/** The first line of a stack begins with the error's name. */
+function withName(stack: string, written: string, name: string): string {
+  return written !== name && stack.startsWith(written) ? name + stack.slice(written.length) : stack;
 }
 
 function baseOf(error: Error): string {

@@ -1,7 +1,7 @@
 /** One function of a DAG at the door: each field checked against what it may be, and turned into an `Entry`. */
 import { HandoffError } from '../errors.ts';
 import { defaultTraits, type Entry, none, type Traits } from './entry.ts';
-import { findObstacle } from './literal.ts';
+import { findLiteralObstacle } from './literal.ts';
 import { toReference } from './reference.ts';
 import { didYouMean, nearest } from './suggest.ts';
 import type { Argument, FunctionSpec, Part, Transform } from './types.ts';
@@ -76,7 +76,7 @@ export function toEntry(spec: FunctionSpec): Entry {
 /** @throws `NOT_SERIALIZABLE` naming the function and the place of the value that cannot travel */
 export function checkLiterals(functionId: string, field: string, values: readonly unknown[]): void {
   for (let i = 0; i < values.length; i++) {
-    const obstacle = findObstacle(values[i]);
+    const obstacle = findLiteralObstacle(values[i]);
     if (obstacle === undefined) continue;
     const path = `${field}[${i}]${obstacle.path}`;
     throw new HandoffError('NOT_SERIALIZABLE', `Function ${show(functionId)}: ${path} is ${obstacle.what}, which cannot leave its thread.`, {

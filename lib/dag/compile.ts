@@ -59,6 +59,7 @@ export function compile(dag: Dag, options: CompileOptions = {}): Plan {
     flags,
     codes: code.codes,
     code: code.code,
+    predicates: predicatesOf(entries),
     costs: cost.costs,
     cost: cost.cost,
     calls: built.calls,
@@ -136,6 +137,12 @@ function codeTable(entries: readonly Entry[]): { codes: FunctionReference[]; cod
     return index;
   };
   return { codes, code: Int32Array.from(entries, (entry) => indexOf(entry.code!)), indexOf };
+}
+
+function predicatesOf(entries: readonly Entry[]): FunctionReference[] {
+  const byKey = new Map<string, FunctionReference>();
+  for (const { traits } of entries) if (traits.retryIf !== undefined) byKey.set(keyOf(traits.retryIf), traits.retryIf);
+  return [...byKey.values()];
 }
 
 interface CostTable {

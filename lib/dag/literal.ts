@@ -1,61 +1,8 @@
-/** Plain values that are written into a DAG: whether they can travel to a thread, and if not, which part of them cannot. */
+/** Plain values that are written into a DAG. */
+import { findObstacle, type Obstacle } from '../obstacle.ts';
 import { isCall } from './call.ts';
 
-export interface Obstacle {
-  /** Where, as `[2].options.go`. */
-  readonly path: string;
-  /** What is there, in words. */
-  readonly what: string;
-}
-
-/**
- * The first part of a value that structured clone refuses, or undefined. Sees what a language can see; a host object such as a
- * socket shows itself only when it is sent.
- */
-export function findObstacle(value: unknown): Obstacle | undefined {
-  if (isPlain(value)) return undefined;
-  const seen = new Set<unknown>();
-  const stack: { readonly value: unknown; readonly path: string }[] = [{ value, path: '' }];
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const what = refusal(next.value);
-    if (what !== undefined) return { path: next.path, what };
-    if (typeof next.value !== 'object' || next.value === null || seen.has(next.value)) continue;
-    seen.add(next.value);
-    for (const child of children(next.value, next.path)) stack.push(child);
-  }
-  return undefined;
-}
-
-/** Values that need no look inside. */
-function isPlain(value: unknown): boolean {
-  return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol');
-}
-
-function refusal(value: unknown): string | undefined {
-  if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`;
-  if (typeof value === 'symbol') return String(value);
-  if (typeof value !== 'object' || value === null) return undefined;
-  if (isCall(value)) return 'a call inside an object (calls may stand as arguments and inside lists)';
-  if (value instanceof Promise) return 'a promise';
-  if (value instanceof WeakMap || value instanceof WeakSet || value instanceof WeakRef) return `a ${value.constructor.name}`;
-  return undefined;
-}
-
-function* children(value: object, path: string): Generator<{ value: unknown; path: string }> {
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return;
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) if (!isPlain(value[i])) yield { value: value[i], path: `${path}[${i}]` };
-  } else if (value instanceof Map) {
-    for (const [key, item] of value) {
-      if (!isPlain(key)) yield { value: key, path: `${path}.keys()` };
-      if (!isPlain(item)) yield { value: item, path: `${path}.get(${String(key)})` };
-    }
-  } else if (value instanceof Set) {
-    for (const item of value) if (!isPlain(item)) yield { value: item, path: `${path}.values()` };
-  } else {
-    for (const key of Object.keys(value)) {
-      const item = (value as Record<string, unknown>)[key];
-      if (!isPlain(item)) yield { value: item, path: `${path}.${key}` };
-    }
-  }
+/** The first part of a value that cannot travel to a thread as it is: what structured clone refuses, and calls. */
+export function findLiteralObstacle(value: unknown): Obstacle | undefined {
+  return findObstacle(value, (part) => (isCall(part) ? 'a call inside an object (calls may stand as arguments and inside lists)' : undefined));
 }

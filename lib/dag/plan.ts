@@ -55,6 +55,8 @@ export interface Plan extends Links {
   /** Distinct code; `code` points into it. */
   readonly codes: readonly FunctionReference[];
   readonly code: Int32Array;
+  /** The distinct `retryIf`s. */
+  readonly predicates: readonly FunctionReference[];
   /** Distinct costs; `cost` points into it, and the first is that of functions without one. */
   readonly costs: readonly (Cost | undefined)[];
   readonly cost: Int32Array;

@@ -3,7 +3,7 @@ import { HandoffError } from '../errors.ts';
 import { type Call, type CallOptions, isCall, vertexOf } from './call.ts';
 import { show } from './check.ts';
 import { Dag } from './dag.ts';
-import { findObstacle } from './literal.ts';
+import { findLiteralObstacle } from './literal.ts';
 import { nameOf } from './reference.ts';
 import type { FunctionSpec, Part } from './types.ts';
 
@@ -171,7 +171,7 @@ function toArguments(id: string, args: readonly unknown[], after: readonly Call<
   const toPart = (value: unknown, path: string): Part => {
     if (isCall(value)) return { arg: inputs.push(ids.get(value)!) - 1 };
     if (Array.isArray(value) && holdsCall(value)) return { list: value.map((item, i) => toPart(item, `${path}[${i}]`)) };
-    const obstacle = findObstacle(value);
+    const obstacle = findLiteralObstacle(value);
     if (obstacle !== undefined) {
       throw new HandoffError('NOT_SERIALIZABLE', `Function ${show(id)}: ${path}${obstacle.path} is ${obstacle.what}, which cannot leave its thread.`, { functionId: id, path: path + obstacle.path });
     }

@@ -34,7 +34,7 @@ function nextRun(state: State): Run | undefined {
 /** Starts one batch of a run; false when nothing of it finds room. */
 function startOne(state: State, run: Run, now: number, out: Command[]): boolean {
   for (let from = run.queue.best(state.turn); from !== undefined; from = run.queue.best(state.turn)) {
-    const lane = findLane(state, run, from, out);
+    const lane = findLane(state, run, from, now, out);
     if (lane === undefined) {
       from.blocked = state.turn;
       if (run.plan.costs[from.cost] !== undefined) watchRefusals(state, run, run.plan.byRank[from.heap.top]!, now, out);
@@ -55,7 +55,7 @@ function startOne(state: State, run: Run, now: number, out: Command[]): boolean 
 }
 
 /** A lane for the next batch of a class, its claim granted; undefined when there is none now. */
-function findLane(state: State, run: Run, from: ReadyClass, out: Command[]): Lane | undefined {
+function findLane(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): Lane | undefined {
   const { plan, settings } = run;
   const cost = plan.costs[from.cost];
   if (state.idle > 0 && run.lanes < settings.maxConcurrency) {
@@ -66,11 +66,11 @@ function findLane(state: State, run: Run, from: ReadyClass, out: Command[]): Lan
     const node = settings.strategy(nodes, cost, claim);
     if (node !== undefined) return node.lanes.find((lane) => lane.up && lane.batches.length === 0)!;
   }
-  return cost === undefined ? findShallow(state, run, from) : undefined;
+  return cost === undefined ? findShallow(state, run, from, now) : undefined;
 }
 
 /** A lane that works on a short batch, to which another may be sent so that it never waits for us. */
-function findShallow(state: State, run: Run, from: ReadyClass): Lane | undefined {
+function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lane | undefined {
   const { plan } = run;
   const next = plan.byRank[from.heap.top]!;
   const { mean, count } = state.estimates[run.settings.codes[plan.code[next]!]!]!;
@@ -78,6 +78,8 @@ function findShallow(state: State, run: Run, from: ReadyClass): Lane | undefined
   for (const lane of state.shallow) {
     const first = lane.batches[0]!;
     const allowed = first.run === run || run.lanes < run.settings.maxConcurrency;
+    // A lane that has not answered for long is not short of work, whatever was expected of it.
+    if (now - first.sentAt > 4 * state.tuning.batchMs) continue;
     if (allowed && first.claim === undefined && mayRun(from, plan.costs[from.need], lane.node)) return lane;
   }
   return undefined;

@@ -1,0 +1,45 @@
+/** What goes to a lane, and what is told of it. */
+
+/** A batch as it is sent. */
+export interface OutgoingBatch {
+  readonly id: number;
+  /** `BatchFlag`s. */
+  readonly flags: number;
+  readonly dagId: string;
+  /** How many functions. */
+  readonly size: number;
+  /** Items as the wire has them, flat. */
+  readonly items: readonly unknown[];
+}
+
+/** What a worker tells of the next functions of a batch. */
+export interface BatchReport {
+  /** Index of the first of them in the batch. */
+  readonly first: number;
+  readonly count: number;
+  /** `index, ReportKind, …` of those that did not give a plain value, in order. */
+  readonly exceptions: readonly number[];
+  /** `code, count, ms, …` */
+  readonly durations: readonly number[];
+  /** `begun, ended, …` in ms since the epoch; null when nobody asked. */
+  readonly spans: readonly number[] | null;
+  /** The values stand in here, from `valuesAt` on: not copied out, as they are many. */
+  readonly message: readonly unknown[];
+  readonly valuesAt: number;
+}
+
+/** Why a thread is gone, and how far it had got. */
+export interface LaneCrash {
+  readonly reason: 'killed' | 'exit' | 'out-of-memory' | 'uncaught';
+  readonly exitCode?: number;
+  readonly error?: unknown;
+}
+
+export interface LaneEvents {
+  up(): void;
+  down(crash: LaneCrash, started: readonly { readonly batch: number; readonly started: number }[]): void;
+  /** A function has begun; `at` in ms since the epoch. */
+  started(batch: number, index: number, at: number): void;
+  ended(batch: number, report: BatchReport): void;
+  log(dagId: string, functionId: string, attempt: number, values: readonly unknown[]): void;
+}

@@ -1,0 +1,148 @@
+/** One worker thread as its node sees it: what was sent to it, and what comes back. */
+import type { ErrorWire } from '../error-wire.ts';
+import { type Exit, type Running } from '../actor/child.ts';
+import { fromErrorWire } from '../error-wire.ts';
+import { HandoffError } from '../errors.ts';
+import type { CodeList } from './code-list.ts';
+import type { BatchReport, LaneEvents, OutgoingBatch } from './lane-events.ts';
+import type { Thread, ThreadExit, ThreadPool } from './thread-pool.ts';
+import { begunOf, type Control, FromWorker, newCursor, slots, takeBackLast, ToWorker } from './wire.ts';
+
+interface Outstanding {
+  readonly slot: number;
+  readonly size: number;
+  told: number;
+}
+
+export class Lane implements Running {
+  readonly exited: Promise<Exit>;
+  readonly #thread: Thread;
+  readonly #codes: CodeList;
+  readonly #events: LaneEvents;
+  readonly #outstanding = new Map<number, Outstanding>();
+  readonly #freeSlots = Array.from({ length: slots }, (_, slot) => slot);
+  readonly #ready = Promise.withResolvers<boolean>();
+  #defined = 0;
+  #crash: ErrorWire | undefined;
+  #stopping = false;
+  #up = false;
+
+  private constructor(thread: Thread, codes: CodeList, events: LaneEvents) {
+    this.#thread = thread;
+    this.#codes = codes;
+    this.#events = events;
+    thread.port.on('message', (message: unknown[]) => this.#receive(message));
+    this.exited = thread.ended.then((exit) => this.#onEnded(exit));
+  }
+
+  /**
+   * Starts a thread, and resolves when it is ready.
+   *
+   * @param onReady given the lane just before `events.up` is told
+   * @throws `WORKER_CRASHED` when it ends before that
+   */
+  static async start(pool: ThreadPool, codes: CodeList, events: LaneEvents, onReady: (lane: Lane) => void): Promise<Lane> {
+    const lane = new Lane(pool.attach(), codes, events);
+    if (await lane.#ready.promise) {
+      lane.#up = true;
+      onReady(lane);
+      events.up();
+      return lane;
+    }
+    const { error } = await lane.exited;
+    throw new HandoffError('WORKER_CRASHED', 'A worker thread ended before it was ready.', { cause: error });
+  }
+
+  /** Whether nothing has been sent to it that it has not told of. */
+  get idle(): boolean {
+    return this.#outstanding.size === 0;
+  }
+
+  send({ id, flags, dagId, size, items }: OutgoingBatch): void {
+    const slot = this.#freeSlots.pop();
+    if (slot === undefined) throw new Error(`a worker holds ${slots} batches and has closed none of them`);
+    this.#outstanding.set(id, { slot, size, told: 0 });
+    for (; this.#defined < this.#codes.size; this.#defined++) {
+      this.#thread.port.postMessage([ToWorker.define, this.#defined, this.#codes.wire(this.#defined)]);
+    }
+    Atomics.store(this.#thread.cursors, slot, newCursor(size));
+    try {
+      this.#thread.port.postMessage([ToWorker.batch, id, slot, flags, dagId, size, ...items]);
+    } catch (error) {
+      this.#outstanding.delete(id);
+      this.#freeSlots.push(slot);
+      throw error;
+    }
+  }
+
+  /** Takes back up to `count` functions of a batch, from its end; gives how many. */
+  takeBack(batch: number, count: number): number {
+    const known = this.#outstanding.get(batch);
+    return known === undefined ? 0 : takeBackLast(this.#thread.cursors, known.slot, count);
+  }
+
+  /** Takes back all of a batch that has not begun, and aborts the function that runs; gives how many were taken back. */
+  cancel(batch: number, why: 'aborted' | 'timeout'): number {
+    const taken = this.takeBack(batch, Infinity);
+    if (this.#outstanding.has(batch)) this.#thread.port.postMessage([ToWorker.cancel, batch, why]);
+    return taken;
+  }
+
+  kill(): void {
+    this.#thread.kill();
+  }
+
+  /** Calls the worker's control port; rejects with `WORKER_CRASHED` when the thread ends meanwhile, as Comlink alone would never. */
+  async control<Result>(call: (control: Control) => Promise<Result>): Promise<Result> {
+    const died = this.#thread.ended.then(() => {
+      throw new HandoffError('WORKER_CRASHED', 'The worker thread ended while it was asked something.', { cause: this.#crash && fromErrorWire(this.#crash) });
+    });
+    return Promise.race([call(this.#thread.control as unknown as Control), died]);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#thread.port.postMessage([ToWorker.stop]);
+    await this.exited;
+  }
+
+  #receive(message: unknown[]): void {
+    switch (message[0]) {
+      case FromWorker.ended: return this.#ended(message);
+      case FromWorker.started: return this.#events.started(message[1] as number, message[2] as number, message[3] as number);
+      case FromWorker.closed: return this.#close(message[1] as number);
+      case FromWorker.ready: return this.#ready.resolve(true);
+      case FromWorker.log: return this.#events.log(...(message.slice(1) as [string, string, number, unknown[]]));
+      case FromWorker.crashing: this.#crash = message[1] as ErrorWire; return;
+    }
+  }
+
+  #ended(message: unknown[]): void {
+    const [, batch, count, exceptions, durations, spans] = message as [number, number, number, number[] | null, number[], number[] | null];
+    const known = this.#outstanding.get(batch)!;
+    const first = known.told;
+    known.told += count;
+    if (known.told === known.size) this.#close(batch);
+    this.#events.ended(batch, { first, count, exceptions: exceptions ?? [], durations, spans, message, valuesAt: 6 } satisfies BatchReport);
+  }
+
+  #close(batch: number): void {
+    const known = this.#outstanding.get(batch);
+    if (known === undefined) return;
+    this.#outstanding.delete(batch);
+    this.#freeSlots.push(known.slot);
+  }
+
+  #onEnded(exit: ThreadExit): Exit {
+    this.#ready.resolve(false);
+    if (exit.reason === 'stopped') return { reason: this.#stopping ? 'shutdown' : 'normal' };
+    const error = this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error;
+    const { cursors } = this.#thread;
+    const started = [...this.#outstanding].map(([batch, { slot }]) => ({ batch, started: begunOf(Atomics.load(cursors, slot)) }));
+    if (this.#up) this.#events.down({ reason: exit.reason, ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }), ...(error !== undefined && { error }) }, started);
+    // Whatever a function did to its thread is the function's failure; a thread that dies by itself is ours.
+    const excused = exit.reason === 'killed' || started.some((each) => each.started > 0);
+    return { reason: 'error', error, excused };
+  }
+}
+

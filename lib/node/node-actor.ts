@@ -1,0 +1,148 @@
+/** A node: an actor with declared capabilities, whose worker threads are its children. */
+import type { Exit, Running, TreeNode } from '../actor/child.ts';
+import { Supervisor } from '../actor/supervisor.ts';
+import type { Capabilities } from '../dag/types.ts';
+import { HandoffError } from '../errors.ts';
+import type { CodeList } from './code-list.ts';
+import { Lane } from './lane.ts';
+import type { LaneCrash, LaneEvents, OutgoingBatch } from './lane-events.ts';
+import { ThreadPool } from './thread-pool.ts';
+import type { ModuleDescription, SourceDescription } from './wire.ts';
+
+export interface NodeSettings {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  readonly threads: number;
+  readonly speed: number;
+  /** What threads print goes to stderr. */
+  readonly quiet: boolean;
+}
+
+/** What a node tells the runtime. Lanes are numbered from 0. */
+export interface NodeEvents extends Omit<LaneEvents, 'up' | 'down'> {
+  laneUp(lane: number): void;
+  laneDown(lane: number, crash: LaneCrash, started: readonly { readonly batch: number; readonly started: number }[]): void;
+  laneRestarted(lane: number): void;
+}
+
+export class NodeActor implements Running {
+  settings: NodeSettings;
+  readonly exited: Promise<Exit>;
+  readonly #pool: ThreadPool;
+  readonly #supervisor: Supervisor;
+  readonly #codes: CodeList;
+  readonly #events: NodeEvents;
+  readonly #lanes: (Lane | undefined)[] = [];
+  /** Woken when a thread comes up, and when the node is gone. */
+  #news = Promise.withResolvers<void>();
+  #gone = false;
+
+  /** @param most how many threads it may ever have */
+  constructor(settings: NodeSettings, most: number, codes: CodeList, events: NodeEvents) {
+    this.settings = settings;
+    this.#codes = codes;
+    this.#events = events;
+    this.#pool = new ThreadPool(settings.name, settings.threads, most, settings.quiet);
+    this.#supervisor = new Supervisor({
+      strategy: 'one-for-one',
+      onRestart: (child) => events.laneRestarted(Number(child.slice('worker-'.length))),
+    });
+    this.exited = this.#supervisor.exited.then(async (exit) => {
+      this.#gone = true;
+      this.#news.resolve();
+      await this.#pool.destroy();
+      return exit;
+    });
+  }
+
+  /**
+   * Starts its threads, all at once; resolves when all are ready.
+   *
+   * @throws `WORKER_CRASHED` when a thread cannot start; the node is then stopped
+   */
+  async launch(): Promise<this> {
+    try {
+      await this.grow(this.settings.threads);
+      return this;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Starts more threads, until there are as many. */
+  async grow(threads: number): Promise<void> {
+    const missing = Math.max(0, threads - this.#lanes.length);
+    const indexes = Array.from({ length: missing }, () => this.#lanes.push(undefined) - 1);
+    await Promise.all(indexes.map((index) => this.#startLane(index)));
+  }
+
+  #startLane(index: number): Promise<Running> {
+    const events: LaneEvents = {
+      ...this.#events,
+      up: () => {
+        this.#events.laneUp(index);
+        this.#news.resolve();
+        this.#news = Promise.withResolvers();
+      },
+      down: (crash, started) => {
+        this.#lanes[index] = undefined;
+        this.#events.laneDown(index, crash, started);
+      },
+    };
+    const start = async (): Promise<Running> => Lane.start(this.#pool, this.#codes, events, (lane) => (this.#lanes[index] = lane));
+    return this.#supervisor.startChild({ id: `worker-${index}`, start });
+  }
+
+  /** @throws V8's error when a value among the items cannot be sent; the lane is then as before */
+  send(lane: number, batch: OutgoingBatch): void {
+    this.#lanes[lane]!.send(batch);
+  }
+
+  /** Takes back up to `count` functions of a batch; gives how many. */
+  takeBack(lane: number, batch: number, count: number): number {
+    return this.#lanes[lane]?.takeBack(batch, count) ?? 0;
+  }
+
+  /** Cancels a batch; gives how many of its functions were taken back. */
+  cancel(lane: number, batch: number, why: 'aborted' | 'timeout'): number {
+    return this.#lanes[lane]?.cancel(batch, why) ?? 0;
+  }
+
+  kill(lane: number): void {
+    this.#lanes[lane]?.kill();
+  }
+
+  /** Imports a module in one of the threads, and tells what it exports. */
+  describe(url: string): Promise<ModuleDescription> {
+    return this.#ask((lane) => lane.control((control) => control.describe(url)));
+  }
+
+  /** The free variables of a function that is given as source. */
+  freeVariables(source: string): Promise<SourceDescription> {
+    return this.#ask((lane) => lane.control((control) => control.freeVariables(source)));
+  }
+
+  async stop(): Promise<void> {
+    await this.#supervisor.stop();
+    await this.exited;
+  }
+
+  inspect(): Omit<TreeNode, 'id' | 'restarts' | 'state'> {
+    const { capabilities, speed } = this.settings;
+    const threads = this.#lanes.filter((lane) => lane !== undefined).length;
+    return { ...this.#supervisor.inspect(), info: { capabilities, threads, speed } };
+  }
+
+  /** An idle thread answers at once; where there is none, the first that gets round to it; where all are being restarted, the first back. */
+  async #ask<Result>(question: (lane: Lane) => Promise<Result>): Promise<Result> {
+    for (;;) {
+      const lanes = this.#lanes.filter((lane) => lane !== undefined);
+      const idle = lanes.find((lane) => lane.idle);
+      if (idle !== undefined) return question(idle);
+      if (lanes.length > 0) return Promise.any(lanes.map(question)).catch((error: AggregateError) => { throw error.errors[0]; });
+      if (this.#gone) throw new HandoffError('NODE_DOWN', `Node ${this.settings.name} is gone.`, { node: this.settings.name });
+      await this.#news.promise;
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Piscina as the control plane: it spawns threads, ends them, and spawns them anew. Each thread runs one long-lived task, `serve`, whose
+ * ports are the data plane.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { type Remote, releaseProxy, wrap } from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { Piscina } from 'piscina';
+import { type Control, type ServeOptions, slots } from './wire.ts';
+
+// The entry lies beside this file, unbuilt as TypeScript and built as JavaScript.
+const entry = new URL(import.meta.url.endsWith('.ts') ? './worker/serve.ts' : './worker/serve.js', import.meta.url).href;
+
+/** Why a thread is gone. */
+export interface ThreadExit {
+  readonly reason: 'stopped' | 'killed' | 'exit' | 'out-of-memory' | 'uncaught';
+  readonly exitCode?: number;
+  readonly error?: unknown;
+}
+
+/** A thread that serves. */
+export interface Thread {
+  readonly port: MessagePort;
+  readonly cursors: Int32Array;
+  readonly control: Remote<Control>;
+  /** Resolves when the thread is gone and everything it has sent has been received. */
+  readonly ended: Promise<ThreadExit>;
+  /** Ends the thread, whatever it is doing. */
+  kill(): void;
+}
+
+export class ThreadPool {
+  readonly #piscina: Piscina<ServeOptions, void>;
+  readonly #node: string;
+  readonly #quiet: boolean;
+
+  /**
+   * @param node the name of the node whose threads these are
+   * @param threads how many are started at once
+   * @param most how many there may ever be
+   * @param quiet whether what they print goes to stderr
+   */
+  constructor(node: string, threads: number, most: number, quiet: boolean) {
+    this.#node = node;
+    this.#quiet = quiet;
+    this.#piscina = new Piscina<ServeOptions, void>({
+      filename: entry,
+      name: 'serve',
+      minThreads: threads,
+      maxThreads: Math.max(threads, most),
+      idleTimeout: Infinity,
+      concurrentTasksPerWorker: 1,
+      stricterFIFO: true,
+      recordTiming: false,
+    });
+    // A thread that fails while it has no task. Its lane is told when it attaches.
+    this.#piscina.on('error', () => {});
+  }
+
+  /** Has a thread serve. It is ready when it says so on its port. */
+  attach(): Thread {
+    const data = new MessageChannel();
+    const control = new MessageChannel();
+    const killer = new AbortController();
+    const cursors = new Int32Array(new SharedArrayBuffer(slots * Int32Array.BYTES_PER_ELEMENT));
+    const closed = new Promise<void>((resolve) => data.port1.once('close', resolve));
+    // The signal makes the task exclusive, and aborting it ends just its thread.
+    const served = this.#piscina.run(
+      { port: data.port2, control: control.port2, node: this.#node, cursors, quiet: this.#quiet },
+      { transferList: [data.port2, control.port2], signal: killer.signal },
+    );
+    const proxy = wrap<Control>(nodeEndpoint(control.port1));
+    control.port1.unref();
+    const ended = served.then((): ThreadExit => ({ reason: 'stopped' }), (error: unknown) => classify(error, killer.signal.aborted))
+      .then(async (exit) => {
+        if (exit.reason === 'stopped') data.port1.close();
+        await closed;
+        proxy[releaseProxy]();
+        control.port1.close();
+        return exit;
+      });
+    return { port: data.port1, cursors, control: proxy, ended, kill: () => killer.abort() };
+  }
+
+  /** Ends what is left of the threads. */
+  async destroy(): Promise<void> {
+    await this.#piscina.destroy();
+  }
+}
+
+function classify(error: unknown, aborted: boolean): ThreadExit {
+  if (aborted) return { reason: 'killed' };
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (code === 'ERR_WORKER_OUT_OF_MEMORY') return { reason: 'out-of-memory', error };
+  const exited = /^worker exited with code: (-?\d+)$/.exec(String(message));
+  if (exited !== null) return { reason: 'exit', exitCode: Number(exited[1]) };
+  if (message === 'Terminating worker thread') return { reason: 'killed' };
+  return { reason: 'uncaught', error };
+}

@@ -1,0 +1,156 @@
+/**
+ * The wire between a node and its worker threads: flat arrays over one MessagePort per thread, and a block of shared memory.
+ *
+ * ```
+ *   to the worker                                       from the worker
+ *   [define, code, reference]                           [ready]
+ *   [batch, id, slot, flags, dagId, count, item…]       [started, batch, index, at]
+ *   [cancel, batch, why]                                [ended, batch, count, exceptions, durations, spans, value…]
+ *   [stop]                                              [closed, batch]
+ *                                                       [log, dagId, functionId, attempt, values]
+ *                                                       [crashing, error]
+ *
+ *   item:  code, argc * 4 + plain,   arg…               values as they are
+ *          code, argc * 4 + tagged,  (tag, arg)…        see `ArgTag`
+ *          code, special,            SpecialItem        anything else
+ * ```
+ *
+ * **Cursors.** Both sides may want a function that has not begun: the worker to begin it, the node to take it back. Each batch has one
+ * word of shared memory, and whoever changes it first wins:
+ *
+ * ```
+ *   bits 31…16: how many functions the worker has begun      the worker adds 1, while less than the limit
+ *   bits 15…0:  the limit: how many it may begin             the node lowers it, never below what has begun
+ * ```
+ *
+ * The word is free again when the worker has told of every function of the batch, or says that it has closed it.
+ */
+import type { ErrorWire } from '../error-wire.ts';
+
+
+/** To the worker. */
+export const ToWorker = { define: 0, batch: 1, cancel: 2, stop: 3 } as const;
+
+/** From the worker. */
+export const FromWorker = { ready: 0, started: 1, ended: 2, closed: 3, log: 4, crashing: 5 } as const;
+
+/** Bits of a batch's flags. */
+export const BatchFlag = {
+  /** Say when functions begin. */
+  announce: 1,
+  /** Tell when each function began and ended. */
+  spans: 2,
+  /** Some function takes a result of an earlier one of the same batch. */
+  linked: 4,
+} as const;
+
+/** How the arguments of an item follow it: the low two bits of its second number. */
+export const ItemMode = { plain: 0, tagged: 1, special: 2 } as const;
+
+/** What a tagged argument is. */
+export const ArgTag = {
+  /** The value itself. */
+  value: 0,
+  /** The result of an earlier function of the same batch: its index. */
+  local: 1,
+  /** `PayloadData`. */
+  payload: 2,
+  /** A list of tagged arguments, flat: `[tag, arg, tag, arg, …]`. */
+  list: 3,
+  /** An inline function to be run on the spot: `[code, tag, arg, …]`. */
+  call: 4,
+} as const;
+
+/** A function that takes more than arguments: its context, or what decides about trying again. */
+export interface SpecialItem {
+  /** Tagged, flat. */
+  readonly args: readonly unknown[];
+  readonly functionId: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** The code of its `retryIf`. */
+  readonly retryIf?: number;
+}
+
+/** What a function gave that is not a plain value: `[index, kind, …]`, its value standing in the report as said here. */
+export const ReportKind = {
+  /** The value is `PayloadData`. */
+  payload: 1,
+  /** The value is a `FailureWire`. */
+  failed: 2,
+  /** It was not begun, as it needs a result of the same batch that is not there. */
+  skipped: 3,
+} as const;
+
+export interface FailureWire {
+  readonly error: ErrorWire;
+  readonly retryable: boolean;
+}
+
+/** Code as a worker imports it: a module by URL, or source text. */
+export type CodeWire = { readonly url: string; readonly module: string; readonly export: string } | { readonly source: string; readonly name: string };
+
+/** What a worker is started with. */
+export interface ServeOptions {
+  readonly port: import('node:worker_threads').MessagePort;
+  /** Control calls, by Comlink. */
+  readonly control: import('node:worker_threads').MessagePort;
+  readonly node: string;
+  readonly cursors: Int32Array;
+  /** What the worker prints goes to stderr. */
+  readonly quiet: boolean;
+}
+
+/** What a worker answers over its control port. */
+export interface Control {
+  /** Imports a module and tells what functions it exports. */
+  describe(url: string): Promise<ModuleDescription>;
+  /** The variables that a function given as source uses and does not define. */
+  freeVariables(source: string): Promise<SourceDescription>;
+}
+
+export type ModuleDescription =
+  | { readonly ok: true; readonly functions: readonly string[]; readonly others: readonly string[]; readonly usesContext: boolean }
+  | { readonly ok: false; readonly error: ErrorWire };
+
+export type SourceDescription =
+  | { readonly ok: true; readonly free: readonly string[] }
+  | { readonly ok: false; readonly error: ErrorWire };
+
+/** How many batches a worker can hold. Two are open at most; the rest is room for those that were taken back whole. */
+export const slots = 256;
+
+/** The most functions a batch can have. */
+export const maxBatch = 0x7fff;
+
+/** A cursor on which nothing has begun. */
+export function newCursor(count: number): number {
+  return count;
+}
+
+export function begunOf(cursor: number): number {
+  return cursor >>> 16;
+}
+
+export function limitOf(cursor: number): number {
+  return cursor & 0xffff;
+}
+
+/** The worker's side: the index of the next function, or -1 when there is none to begin. */
+export function beginNext(cursors: Int32Array, slot: number): number {
+  for (let cursor = Atomics.load(cursors, slot); begunOf(cursor) < limitOf(cursor); cursor = Atomics.load(cursors, slot)) {
+    if (Atomics.compareExchange(cursors, slot, cursor, cursor + 0x10000) === cursor) return begunOf(cursor);
+  }
+  return -1;
+}
+
+/** The node's side: takes back up to `count` functions from the end; gives how many. */
+export function takeBackLast(cursors: Int32Array, slot: number, count: number): number {
+  for (;;) {
+    const cursor = Atomics.load(cursors, slot);
+    const taken = Math.min(count, limitOf(cursor) - begunOf(cursor));
+    if (taken <= 0) return 0;
+    if (Atomics.compareExchange(cursors, slot, cursor, cursor - taken) === cursor) return taken;
+  }
+}
+

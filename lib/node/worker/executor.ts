@@ -1,0 +1,270 @@
+/**
+ * Runs batches, one function at a time, in the order they came. Does not give up the thread between functions that return at once; waits
+ * for promises without blocking it.
+ */
+import { HandoffError } from '../../errors.ts';
+import { ArgTag, BatchFlag, beginNext, FromWorker, ItemMode, type SpecialItem } from '../wire.ts';
+import { references, resolve, type Surroundings } from './arguments.ts';
+import { type Callable, CodeTable } from './code.ts';
+import { contextSlot, type TaskContext } from './context.ts';
+import { invoke } from './invoke.ts';
+import { Report } from './report.ts';
+
+// What was finished longer ago than this, in ms, is told before the next function begins.
+const flushAfter = 0.2;
+
+/** A batch as it arrived, and how far it has come. */
+interface Batch {
+  readonly id: number;
+  readonly slot: number;
+  readonly announce: boolean;
+  readonly dagId: string;
+  readonly size: number;
+  readonly message: readonly unknown[];
+  readonly report: Report;
+  /** Where the next item starts in `message`. */
+  at: number;
+  /** The next function to begin is to be announced. */
+  announceNext: boolean;
+  flushedAt: number;
+}
+
+/** A function that is to be run, or runs. */
+interface Item {
+  readonly batch: Batch;
+  readonly index: number;
+  readonly code: number;
+  readonly special: SpecialItem | undefined;
+  begun: number;
+  controller: AbortController | undefined;
+  aborted: HandoffError | undefined;
+}
+
+export class Executor {
+  readonly codes = new CodeTable();
+  readonly #post: (message: unknown[]) => void;
+  readonly #cursors: Int32Array;
+  readonly #node: string;
+  readonly #queue: Batch[] = [];
+  #current: Item | undefined;
+  /** A promise is waited for; whoever settles it goes on. */
+  #waiting = false;
+  #flushPlanned = false;
+  /** When the last function ended, and so the next begins. */
+  #now = 0;
+  readonly #context = (): TaskContext => this.#contextOf(this.#current!);
+
+  constructor(node: string, cursors: Int32Array, post: (message: unknown[]) => void) {
+    this.#node = node;
+    this.#cursors = cursors;
+    this.#post = post;
+  }
+
+  /** Takes in a batch, as the wire describes it. */
+  accept(message: readonly unknown[]): void {
+    const [, id, slot, flags, dagId, size] = message as [number, number, number, number, string, number];
+    const announce = (flags & BatchFlag.announce) !== 0;
+    const options = { spans: (flags & BatchFlag.spans) !== 0, linked: (flags & BatchFlag.linked) !== 0 };
+    this.#queue.push({
+      id, slot, size, dagId, message, announce, announceNext: announce, at: 6, report: new Report(id, options, this.#post), flushedAt: 0,
+    });
+    if (!this.#waiting) this.#run();
+  }
+
+  /** Asks the function of a batch that runs to stop, through its signal. */
+  cancel(batch: number, why: 'aborted' | 'timeout'): void {
+    const item = this.#current;
+    if (item?.batch.id !== batch) return;
+    item.aborted = why === 'timeout'
+      ? new HandoffError('FUNCTION_TIMEOUT', 'The time of this attempt is over.')
+      : new HandoffError('ABORTED', 'The run has been aborted, or another function of it has failed.');
+    item.controller?.abort(item.aborted);
+  }
+
+  #run(): void {
+    for (let batch = this.#queue[0]; batch !== undefined; batch = this.#queue[0]) {
+      if (!this.#work(batch)) return;
+      this.#queue.shift();
+    }
+  }
+
+  /** Runs the functions of a batch that may still be begun. False when one of them is waited for. */
+  #work(batch: Batch): boolean {
+    this.#now = performance.now();
+    if (batch.flushedAt === 0) batch.flushedAt = this.#now;
+    for (let index = beginNext(this.#cursors, batch.slot); index >= 0; index = beginNext(this.#cursors, batch.slot)) {
+      if (this.#now - batch.flushedAt > flushAfter) this.#flush(batch);
+      if (!this.#start(batch, index)) return false;
+    }
+    batch.report.flush();
+    // Told all of it: the last report says so. Else some was taken back, and only now will the cursor not be looked at again.
+    if (batch.report.told < batch.size) this.#post([FromWorker.closed, batch.id]);
+    return true;
+  }
+
+  #flush(batch: Batch): void {
+    batch.report.flush();
+    batch.flushedAt = this.#now;
+    batch.announceNext = batch.announce;
+  }
+
+  /** Runs the next item of a batch. False when it is waited for; the same holds for all that follow. */
+  #start(batch: Batch, index: number): boolean {
+    const { message, at } = batch;
+    const code = message[at] as number;
+    const header = message[at + 1] as number;
+    const mode = header & 3;
+    const count = header >> 2;
+    if (mode === ItemMode.plain) {
+      batch.at = at + 2 + count;
+      const item: Item = { batch, index, code, special: undefined, begun: this.#now, controller: undefined, aborted: undefined };
+      const fn = this.codes.functions[code];
+      if (fn !== undefined) return this.#call(item, fn, message, at + 2, count);
+      return this.#prepare(item, message.slice(at + 2, batch.at).flatMap((value) => [ArgTag.value, value]));
+    }
+    const special = mode === ItemMode.special ? (message[at + 2] as SpecialItem) : undefined;
+    batch.at = at + 2 + (special === undefined ? 2 * count : 1);
+    const item: Item = { batch, index, code, special, begun: this.#now, controller: undefined, aborted: undefined };
+    return this.#prepare(item, special === undefined ? message.slice(at + 2, batch.at) : special.args);
+  }
+
+  /** Loads what code is missing and puts arguments together, then calls. */
+  #prepare(item: Item, args: readonly unknown[]): boolean {
+    const { batch, code, special } = item;
+    const codes = new Set([code]);
+    const locals: number[] = [];
+    references(args, 0, codes, locals);
+    if (special?.retryIf !== undefined) codes.add(special.retryIf);
+    if (!locals.every((index) => batch.report.gave(index))) {
+      batch.report.skip();
+      return true;
+    }
+    const missing = [...codes].filter((each) => this.codes.functions[each] === undefined);
+    if (missing.length > 0) {
+      const loading = Promise.all(missing.map((each) => this.codes.load(each)));
+      return this.#wait(item, loading, () => this.#callResolved(item, args), (error) => this.#endFailed(item, error, false));
+    }
+    return this.#callResolved(item, args);
+  }
+
+  #callResolved(item: Item, args: readonly unknown[]): boolean {
+    const { report } = item.batch;
+    const around: Surroundings = { local: (index) => report.local(index), code: (code) => this.codes.functions[code]! };
+    const fn = this.codes.functions[item.code]!;
+    this.#enter(item); // inline functions among the arguments run in the context of their dependent
+    let values: unknown[] | Promise<unknown[]>;
+    try {
+      values = resolve(args, 0, args.length / 2, around);
+    } catch (error) {
+      return this.#fail(item, error);
+    }
+    if (!(values instanceof Promise)) return this.#call(item, fn, values, 0, values.length);
+    return this.#wait(item, values, (settled) => this.#call(item, fn, settled, 0, settled.length), (error) => this.#fail(item, error));
+  }
+
+  #call(item: Item, fn: Callable, values: readonly unknown[], from: number, count: number): boolean {
+    this.#enter(item);
+    let result: unknown;
+    try {
+      result = invoke(fn, values, from, count);
+    } catch (error) {
+      return this.#fail(item, error);
+    }
+    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
+      return this.#wait(item, result as PromiseLike<unknown>, (value) => this.#succeed(item, value), (error) => this.#fail(item, error));
+    }
+    return this.#succeed(item, result);
+  }
+
+  #enter(item: Item): void {
+    if (this.#current === item) return;
+    item.begun = this.#now;
+    this.#current = item;
+    if (item.special !== undefined) contextSlot.current = this.#context;
+    if (!item.batch.announceNext) return;
+    item.batch.announceNext = false;
+    this.#post([FromWorker.started, item.batch.id, item.index, performance.timeOrigin + item.begun]);
+  }
+
+  #succeed(item: Item, value: unknown): boolean {
+    const { batch, index, code } = item;
+    this.#leave();
+    batch.report.succeed(value, index === batch.size - 1);
+    batch.report.measure(code, item.begun, this.#now);
+    return true;
+  }
+
+  #fail(item: Item, error: unknown): boolean {
+    const judge = item.special?.retryIf;
+    if (judge === undefined) return this.#endFailed(item, error, true);
+    const verdict = new Promise((decide) => decide(this.codes.functions[judge]!(error, item.special!.attempt)));
+    return this.#wait(
+      item, verdict,
+      (again) => this.#endFailed(item, error, Boolean(again)),
+      (thrown) => this.#endFailed(item, new AggregateError([error, thrown], 'The function failed, and so did its retryIf.'), false),
+    );
+  }
+
+  #endFailed(item: Item, error: unknown, retryable: boolean): boolean {
+    const { batch, code } = item;
+    this.#leave();
+    batch.report.fail(error, retryable);
+    batch.report.measure(code, item.begun, this.#now);
+    return true;
+  }
+
+  #leave(): void {
+    this.#current = undefined;
+    contextSlot.current = undefined;
+    this.#now = performance.now();
+  }
+
+  /** Waits for a promise, then goes on with this item and all that follow. */
+  #wait<Value>(item: Item, promise: PromiseLike<Value>, onValue: (value: Value) => boolean, onError: (error: unknown) => boolean): false {
+    this.#waiting = true;
+    this.#planFlush(item.batch);
+    const resume = (next: () => boolean): void => {
+      this.#waiting = false;
+      this.#now = performance.now();
+      if (next()) this.#run();
+    };
+    promise.then((value) => resume(() => onValue(value)), (error: unknown) => resume(() => onError(error)));
+    return false;
+  }
+
+  /** What is finished must not wait for what is not: it is told as soon as the thread is really waiting. */
+  #planFlush(batch: Batch): void {
+    if (this.#flushPlanned) return;
+    this.#flushPlanned = true;
+    setImmediate(() => {
+      this.#flushPlanned = false;
+      if (this.#waiting) (this.#queue[0] ?? batch).report.flush();
+    });
+  }
+
+  #contextOf(item: Item): TaskContext {
+    const { functionId, attempt } = item.special!;
+    const { dagId } = item.batch;
+    const post = this.#post;
+    return {
+      get signal() {
+        if (item.controller === undefined) {
+          item.controller = new AbortController();
+          if (item.aborted !== undefined) item.controller.abort(item.aborted);
+        }
+        return item.controller.signal;
+      },
+      attempt, dagId, functionId, node: this.#node,
+      log: (...values) => post([FromWorker.log, dagId, functionId, attempt, values.map(copyable)]),
+    };
+  }
+}
+
+/** A value for the log, as far as it can be sent. */
+function copyable(value: unknown): unknown {
+  try {
+    return structuredClone(value);
+  } catch {
+    return String(value);
+  }
+}

@@ -1,0 +1,159 @@
+/** What a batch has given and not yet told: results as they were when their function returned. */
+import { toErrorWire } from '../../error-wire.ts';
+import { isHandoffError } from '../../errors.ts';
+import { decode, encode, notSerializable } from '../../store/encode.ts';
+import { Payload } from '../../store/payload.ts';
+import { type FailureWire, FromWorker, ReportKind } from '../wire.ts';
+
+// Stands for a function of the batch that gave no result.
+const nothing = Symbol('nothing');
+
+export interface ReportOptions {
+  /** Tell when each function began and ended. */
+  readonly spans: boolean;
+  /** Later functions of the batch take results of earlier ones. */
+  readonly linked: boolean;
+}
+
+export class Report {
+  readonly #batch: number;
+  readonly #post: (message: unknown[]) => void;
+  readonly #spansWanted: boolean;
+  /** Results by index, for later functions of the batch; undefined when none takes any. */
+  readonly #held: unknown[] | undefined;
+  #values: unknown[] = [];
+  #exceptions: number[] = [];
+  /** `begun, ended, …` in ms since the epoch. */
+  #spans: number[] = [];
+  /** `code, count, ms, …` */
+  #durations: number[] = [];
+  /** Index of the first function that has not been told. */
+  #first = 0;
+
+  constructor(batch: number, { spans, linked }: ReportOptions, post: (message: unknown[]) => void) {
+    this.#batch = batch;
+    this.#post = post;
+    this.#spansWanted = spans;
+    this.#held = linked ? [] : undefined;
+  }
+
+  /**
+   * Notes a result.
+   *
+   * @param posting whether the report is sent right away, which copies the value; else it is copied here, as what the function has kept
+   *   of it may change before
+   */
+  succeed(value: unknown, posting: boolean): void {
+    if (isPlain(value)) {
+      this.#values.push(value);
+      this.#held?.push(value);
+      return;
+    }
+    try {
+      const data = encode(value);
+      if (data !== undefined) {
+        this.#except(ReportKind.payload, data);
+        this.#held?.push(new Payload(data));
+        return;
+      }
+      const copy = posting || typeof value === 'string' ? value : structuredClone(value);
+      this.#values.push(copy);
+      this.#held?.push(copy);
+    } catch (error) {
+      this.fail(isHandoffError(error) ? error : notSerializable(value, error), false);
+    }
+  }
+
+  fail(error: unknown, retryable: boolean): void {
+    this.#except(ReportKind.failed, { error: toErrorWire(error), retryable } satisfies FailureWire);
+    this.#held?.push(nothing);
+  }
+
+  skip(): void {
+    this.#except(ReportKind.skipped, undefined);
+    this.#held?.push(nothing);
+  }
+
+  /** How many functions have been told. */
+  get told(): number {
+    return this.#first;
+  }
+
+  /** Whether an earlier function of the batch has given a result. */
+  gave(index: number): boolean {
+    return this.#held![index] !== nothing;
+  }
+
+  /** Such a result, as a later function receives it: a copy of its own, as it would be from another thread. */
+  local(index: number): unknown {
+    const value = this.#held![index];
+    if (value instanceof Payload) return decode(value.data);
+    return typeof value === 'object' && value !== null ? structuredClone(value) : value;
+  }
+
+  /** How long a function took, in ms of this thread's clock. */
+  measure(code: number, begun: number, ended: number): void {
+    const durations = this.#durations;
+    const last = durations.length - 3;
+    if (last >= 0 && durations[last] === code) {
+      durations[last + 1]!++;
+      durations[last + 2]! += ended - begun;
+    } else {
+      durations.push(code, 1, ended - begun);
+    }
+    if (this.#spansWanted) this.#spans.push(performance.timeOrigin + begun, performance.timeOrigin + ended);
+  }
+
+  /** Tells what there is to tell. A value that turns out not to be sendable is told as a failure of its function. */
+  flush(): void {
+    const count = this.#values.length;
+    if (count === 0) return;
+    this.#send();
+    this.#first += count;
+    this.#values = [];
+    this.#exceptions = [];
+    this.#durations = [];
+    this.#spans = [];
+  }
+
+  #send(): void {
+    try {
+      this.#post(this.#message());
+    } catch {
+      for (const [k, value] of this.#values.entries()) {
+        try {
+          structuredClone(value);
+        } catch (cause) {
+          this.#turnIntoFailure(k, { error: toErrorWire(notSerializable(value, cause)), retryable: false });
+        }
+      }
+      this.#post(this.#message());
+    }
+  }
+
+  #message(): unknown[] {
+    const exceptions = this.#exceptions.length === 0 ? null : this.#exceptions;
+    return [FromWorker.ended, this.#batch, this.#values.length, exceptions, this.#durations, this.#spansWanted ? this.#spans : null, ...this.#values];
+  }
+
+  #except(kind: number, value: unknown): void {
+    this.#exceptions.push(this.#first + this.#values.length, kind);
+    this.#values.push(value);
+  }
+
+  #turnIntoFailure(k: number, failure: FailureWire): void {
+    this.#values[k] = failure;
+    const index = this.#first + k;
+    let at = 0;
+    while (at < this.#exceptions.length && this.#exceptions[at]! < index) at += 2;
+    this.#exceptions.splice(at, this.#exceptions[at] === index ? 2 : 0, index, ReportKind.failed);
+  }
+}
+
+/** Values that need no copy and no look: they cannot change, and any port takes them. */
+function isPlain(value: unknown): boolean {
+  switch (typeof value) {
+    case 'number': case 'boolean': case 'undefined': case 'bigint': return true;
+    default: return value === null;
+  }
+}

@@ -1,0 +1,66 @@
+/** Everything that can be watched: one union, the only source for logs, progress, traces, metrics and dashboards. */
+import type { Capabilities } from '../dag/types.ts';
+
+interface Common {
+  /** ms since the epoch, with fractions. */
+  readonly at: number;
+}
+
+interface OfRun extends Common {
+  readonly dagId: string;
+}
+
+interface OfFunction extends OfRun {
+  readonly functionId: string;
+}
+
+interface OfAttempt extends OfFunction {
+  readonly node: string;
+  /** From 1. */
+  readonly attempt: number;
+}
+
+export type HandoffEvent =
+  | (OfRun & { readonly type: 'run:started'; readonly functions: number })
+  | (OfRun & { readonly type: 'run:finished'; readonly functions: number; readonly retries: number; readonly durationMs: number })
+  | (OfRun & { readonly type: 'run:failed'; readonly error: unknown; readonly durationMs: number })
+  /** All that it needs is there. */
+  | (OfFunction & { readonly type: 'function:ready' })
+  | (OfAttempt & { readonly type: 'function:started'; readonly thread: number })
+  | (OfAttempt & { readonly type: 'function:finished'; readonly thread: number; readonly durationMs: number })
+  /** An attempt failed, and there will be another after `delayMs`. */
+  | (OfAttempt & { readonly type: 'function:retried'; readonly error: unknown; readonly delayMs: number })
+  /** It failed for good. */
+  | (OfAttempt & { readonly type: 'function:failed'; readonly error: unknown })
+  /** It called `context().log(…)`. */
+  | (OfFunction & { readonly type: 'function:log'; readonly node: string; readonly attempt: number; readonly values: readonly unknown[] })
+  /** Its result is in the store. `bytes` of shared memory; 0 for results that are held as plain values. */
+  | (OfFunction & { readonly type: 'result:stored'; readonly node: string; readonly bytes: number })
+  | (Common & { readonly type: 'node:up'; readonly node: string; readonly capabilities: Capabilities; readonly threads: number })
+  | (Common & { readonly type: 'node:down'; readonly node: string; readonly error: unknown })
+  | (Common & { readonly type: 'node:capabilities'; readonly node: string; readonly capabilities: Capabilities })
+  | (Common & { readonly type: 'worker:crashed'; readonly node: string; readonly thread: number; readonly reason: string; readonly error: unknown })
+  | (Common & { readonly type: 'worker:restarted'; readonly node: string; readonly thread: number })
+  | (Common & { readonly type: 'supervisor:restarted'; readonly supervisor: string; readonly child: string; readonly error: unknown });
+
+export type EventType = HandoffEvent['type'];
+
+/** The event of a type. */
+export type EventOf<Type extends EventType> = Extract<HandoffEvent, { readonly type: Type }>;
+
+/** Every type, for whoever wants them all. */
+export const eventTypes = [
+  'run:started', 'run:finished', 'run:failed',
+  'function:ready', 'function:started', 'function:finished', 'function:retried', 'function:failed', 'function:log',
+  'result:stored', 'node:up', 'node:down', 'node:capabilities', 'worker:crashed', 'worker:restarted', 'supervisor:restarted',
+] as const satisfies readonly EventType[];
+
+// Fails to compile when a type is missing above.
+type Missing = Exclude<EventType, (typeof eventTypes)[number]>;
+const complete: [Missing] extends [never] ? true : Missing = true;
+void complete;
+
+/** ms since the epoch, with fractions. */
+export function timestamp(): number {
+  return performance.timeOrigin + performance.now();
+}

@@ -1,0 +1,70 @@
+/** A run from the caller's side: what was asked for, what it has given so far, and the promise of how it ends. */
+import type { Plan } from '../dag/plan.ts';
+import type { Exit, Running, TreeNode } from '../actor/child.ts';
+import type { RunSettings } from '../scheduler/events.ts';
+import type { Run } from '../scheduler/state.ts';
+import { RunResults } from '../store/run-results.ts';
+import type { ResolvedCode } from './modules.ts';
+import type { Progress } from './run-options.ts';
+
+export interface RunRequest {
+  readonly plan: Plan;
+  readonly settings: RunSettings;
+  readonly code: ResolvedCode;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+}
+
+export class ActiveRun implements Running {
+  readonly id: string;
+  readonly request: RunRequest;
+  readonly results: RunResults;
+  readonly startedAt = performance.now();
+  /** The scheduler's view; set when it has been submitted. */
+  run: Run | undefined;
+  /** Resolves when every function is done; rejects with the run's error. */
+  readonly ended: Promise<void>;
+  readonly exited: Promise<Exit>;
+  readonly #settle: { resolve(): void; reject(error: unknown): void };
+  readonly #abort: (run: ActiveRun, reason: unknown) => void;
+
+  constructor(request: RunRequest, abort: (run: ActiveRun, reason: unknown) => void) {
+    const { plan } = request;
+    this.id = plan.dagId;
+    this.request = request;
+    this.results = new RunResults({ size: plan.size, indexOf: (id) => plan.indexOf(id), idOf: (i) => plan.entries[i]!.id });
+    this.#abort = abort;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#settle = { resolve, reject };
+    this.exited = promise.then((): Exit => ({ reason: 'normal' }), (error: unknown): Exit => ({ reason: 'error', error }));
+  }
+
+  finish(): void {
+    this.#settle.resolve();
+  }
+
+  fail(error: unknown): void {
+    this.#settle.reject(error);
+  }
+
+  /** Aborts it; resolves when nothing of it runs any more. */
+  async stop(reason?: unknown): Promise<void> {
+    this.#abort(this, reason);
+    await this.exited;
+  }
+
+  report(): void {
+    const { onProgress } = this.request;
+    if (onProgress === undefined) return;
+    const { plan } = this.request;
+    const run = this.run!;
+    let running = 0;
+    for (const batch of run.batches) running += batch.size - batch.done;
+    onProgress({ dagId: this.id, done: plan.size - run.unfinished, running, total: plan.size });
+  }
+
+  inspect(): Omit<TreeNode, 'id' | 'restarts' | 'state'> {
+    const { size } = this.request.plan;
+    return { kind: 'worker', info: { functions: size, unfinished: this.run?.unfinished ?? size } };
+  }
+}

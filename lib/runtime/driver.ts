@@ -1,0 +1,308 @@
+/**
+ * The scheduler's shell: turns what nodes, timers and callers tell into events, and carries out the commands that follow. All decisions
+ * are the machine's.
+ */
+import type { EventOf, EventType, HandoffEvent } from '../observe/events.ts';
+import { timestamp } from '../observe/events.ts';
+import type { ResourceTracker } from '../allocation/resource-tracker.ts';
+import type { Capabilities } from '../dag/types.ts';
+import { HandoffError } from '../errors.ts';
+import type { BatchReport } from '../node/lane-events.ts';
+import type { NodeActor, NodeEvents } from '../node/node-actor.ts';
+import { type FailureWire, ReportKind } from '../node/wire.ts';
+import type { Command } from '../scheduler/commands.ts';
+import type { Event, Exception, Measured } from '../scheduler/events.ts';
+import { handle } from '../scheduler/machine.ts';
+import { type Batch, createState, type Run, type State, type Tuning } from '../scheduler/state.ts';
+import { toErrorWire } from '../error-wire.ts';
+import { Payload, type PayloadData } from '../store/payload.ts';
+import { ActiveRun, type RunRequest } from './active-run.ts';
+import { toOutgoing } from './batch-message.ts';
+import { causeOf, toRunError } from './failures.ts';
+
+type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
+
+/** Sends events to whoever listens. */
+export interface Publisher {
+  /** Whether anybody listens to this type. */
+  wants(type: EventType): boolean;
+  publish(event: HandoffEvent): void;
+}
+
+const functionEvents = ['function:ready', 'function:started', 'function:finished'] as const satisfies readonly EventType[];
+
+export class Driver {
+  readonly state: State;
+  readonly #publisher: Publisher;
+  readonly #nodes = new Map<string, NodeActor>();
+  readonly #runs = new Map<string, ActiveRun>();
+  readonly #timers = new Map<number, NodeJS.Timeout>();
+  /** Functions whose start has been told, of batches that are observed. */
+  readonly #announced = new WeakMap<Batch, Set<number>>();
+  /** Commands that follow from commands are carried out after them. */
+  readonly #queue: Command[] = [];
+  #draining = false;
+
+  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher) {
+    this.state = createState(tracker, tuning);
+    this.#publisher = publisher;
+  }
+
+  get runs(): ReadonlyMap<string, ActiveRun> {
+    return this.#runs;
+  }
+
+  /** Takes a node in. Its lanes come up by its events. */
+  addNode(actor: NodeActor): void {
+    const { name, capabilities, speed } = actor.settings;
+    this.#nodes.set(name, actor);
+    this.#feed({ type: 'NodeUp', node: name, capabilities, speed });
+  }
+
+  /** What a node is to tell. */
+  eventsOf(node: string): NodeEvents {
+    return {
+      laneUp: (lane) => this.#feed({ type: 'LaneUp', node, lane }),
+      laneDown: (lane, crash, started) => {
+        if (crash.reason !== 'killed') this.#publish('worker:crashed', () => ({ node, thread: lane, reason: crash.reason, error: crash.error }));
+        this.#feed({ type: 'LaneDown', node, lane, crash, started, random: Math.random() });
+      },
+      laneRestarted: (lane) => this.#publish('worker:restarted', () => ({ node, thread: lane })),
+      started: (batch, index, at) => this.#started(batch, index, at),
+      ended: (batch, report) => this.#ended(batch, report),
+      log: (dagId, functionId, attempt, values) => this.#publish('function:log', () => ({ dagId, functionId, node, attempt, values })),
+    };
+  }
+
+  nodeDown(node: string, returning: boolean, error: unknown): void {
+    this.#publish('node:down', () => ({ node, error }));
+    this.#feed({ type: 'NodeDown', node, returning });
+  }
+
+  changeCapabilities(node: string, capabilities: Capabilities): void {
+    this.#feed({ type: 'CapabilitiesChanged', node, capabilities });
+    this.#publish('node:capabilities', () => ({ node, capabilities }));
+  }
+
+  /** Prepares a run under its id, before anything of it is done. */
+  createRun(request: RunRequest): ActiveRun {
+    return new ActiveRun(request, (run, reason) => this.abort(run.id, reason ?? new HandoffError('STOPPED', 'This Handoff is being stopped.', { dagId: run.id })));
+  }
+
+  submit(active: ActiveRun): void {
+    const { plan, settings } = active.request;
+    this.#runs.set(active.id, active);
+    for (const code of settings.codes) this.state.estimates[code] ??= { mean: 0, count: 0 };
+    this.#publish('run:started', () => ({ dagId: active.id, functions: plan.size }));
+    this.#feed({ type: 'RunSubmitted', run: active.id, plan, settings });
+    active.run ??= this.state.runs.get(active.id);
+  }
+
+  abort(dagId: string, reason: unknown): void {
+    if (this.#runs.has(dagId)) this.#feed({ type: 'RunAborted', run: dagId, reason });
+  }
+
+  stop(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  #feed(happening: Happening): void {
+    this.state.observed = this.#observed;
+    this.#queue.push(...handle(this.state, { ...happening, now: performance.now() } as Event));
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      for (let command = this.#queue.shift(); command !== undefined; command = this.#queue.shift()) this.#carryOut(command);
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  get #observed(): boolean {
+    return functionEvents.some((type) => this.#publisher.wants(type));
+  }
+
+  #carryOut(command: Command): void {
+    switch (command.type) {
+      case 'Start': return this.#send(command.batch);
+      case 'TakeBack': {
+        const { batch } = command;
+        const count = this.#nodes.get(batch.lane.node.name)!.takeBack(batch.lane.index, batch.id, command.count);
+        return this.#feed({ type: 'TakenBack', batch: batch.id, count });
+      }
+      case 'Cancel': {
+        const { batch } = command;
+        const count = this.#nodes.get(batch.lane.node.name)!.cancel(batch.lane.index, batch.id, command.why);
+        return this.#feed({ type: 'TakenBack', batch: batch.id, count });
+      }
+      case 'Kill': return this.#nodes.get(command.node.name)!.kill(command.lane);
+      case 'SetTimer': return this.#setTimer(command.timer, command.ms);
+      case 'ClearTimer': return this.#clearTimer(command.timer);
+      case 'Release': {
+        const { results } = this.#runs.get(command.run.id)!;
+        for (const i of command.indexes) results.release(i);
+        return;
+      }
+      case 'Ready': return this.#publish('function:ready', () => this.#ofFunction(command.run, command.index));
+      case 'Retry': return this.#publish('function:retried', () => ({
+        ...this.#ofAttempt(command.run, command.index, 0), error: causeOf(command.failure), delayMs: command.delay,
+      }));
+      case 'Failed': return this.#publish('function:failed', () => ({ ...this.#ofAttempt(command.run, command.index, 0), error: causeOf(command.failure) }));
+      case 'FinishRun': return this.#finish(command.run);
+      case 'FailRun': {
+        const active = this.#runs.get(command.run.id)!;
+        return this.#fail(active, toRunError(this.state, command.run, command.outcome, () => active.results.toRecord(command.run.settings.kept)));
+      }
+    }
+  }
+
+  #send(batch: Batch): void {
+    const active = this.#runs.get(batch.run.id)!;
+    const source = { results: active.results, code: active.request.code, nodeName: (index: number) => this.state.nodes[index]!.name };
+    const outgoing = toOutgoing(batch, source, this.state.observed);
+    if (this.state.observed) this.#announced.set(batch, new Set());
+    try {
+      this.#nodes.get(batch.lane.node.name)!.send(batch.lane.index, outgoing);
+    } catch (cause) {
+      this.#unsendable(batch, cause);
+    }
+  }
+
+  /** A literal that only showed itself as unsendable now: they are checked beforehand, but only as far as the language can see. */
+  #unsendable(batch: Batch, cause: unknown): void {
+    const { plan } = batch.run;
+    const guilty = batch.functions.filter((i) => !canBeCloned([plan.entries[i]!.extraArgs, plan.calls.get(i)]));
+    const exceptions = batch.functions.map((i, index): Exception => {
+      if (guilty.length > 0 && !guilty.includes(i)) return { index, kind: 'skipped' };
+      const text = `An argument of function ${JSON.stringify(plan.entries[i]!.id)} cannot be sent to a worker thread: ${cause instanceof Error ? cause.message : String(cause)}`;
+      return { index, kind: 'failed', error: toErrorWire(new HandoffError('NOT_SERIALIZABLE', text, { cause })), retryable: false };
+    });
+    this.#feed({ type: 'FunctionsEnded', batch: batch.id, count: batch.size, exceptions, durations: [], random: 0 });
+  }
+
+  #started(id: number, index: number, at: number): void {
+    const batch = this.state.batches.get(id);
+    if (batch === undefined) return;
+    this.#announce(batch, index, at);
+    if (batch.exclusive) this.#feed({ type: 'FunctionStarted', batch: id, index });
+  }
+
+  #announce(batch: Batch, index: number, at: number): void {
+    const announced = this.#announced.get(batch);
+    if (announced === undefined || announced.has(index)) return;
+    announced.add(index);
+    this.#publish('function:started', () => ({ ...this.#ofAttempt(batch.run, batch.functions[index]!, 1), thread: batch.lane.index }), at);
+  }
+
+  #ended(id: number, report: BatchReport): void {
+    const batch = this.state.batches.get(id)!;
+    const { run } = batch;
+    const active = this.#runs.get(run.id)!;
+    const exceptions = this.#store(batch, active, report);
+    if (report.spans !== null) this.#publishSpans(batch, report, exceptions);
+    const durations: Measured[] = [];
+    for (let k = 0; k < report.durations.length; k += 3) {
+      durations.push({ code: report.durations[k]!, count: report.durations[k + 1]!, ms: report.durations[k + 2]! });
+    }
+    this.#feed({ type: 'FunctionsEnded', batch: id, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random() });
+    this.#progress(active);
+  }
+
+  /** Puts results into the store; gives what is no result. */
+  #store(batch: Batch, { results }: ActiveRun, { first, count, exceptions, message, valuesAt }: BatchReport): Exception[] {
+    const found: Exception[] = [];
+    const { functions } = batch;
+    let next = 0;
+    for (let k = 0; k < count; k++) {
+      const value = message[valuesAt + k];
+      if (exceptions[next] !== first + k) {
+        results.put(functions[first + k]!, value);
+        continue;
+      }
+      const kind = exceptions[next + 1];
+      next += 2;
+      if (kind === ReportKind.payload) results.put(functions[first + k]!, new Payload(value as PayloadData));
+      else if (kind === ReportKind.failed) found.push({ index: first + k, kind: 'failed', ...(value as FailureWire) });
+      else found.push({ index: first + k, kind: 'skipped' });
+    }
+    return found;
+  }
+
+  #publishSpans(batch: Batch, { first, count, spans }: BatchReport, exceptions: readonly Exception[]): void {
+    const failed = new Set(exceptions.map(({ index }) => index));
+    const skipped = new Set(exceptions.filter(({ kind }) => kind === 'skipped').map(({ index }) => index));
+    let at = 0;
+    for (let index = first; index < first + count; index++) {
+      if (skipped.has(index)) continue;
+      const begun = spans![at]!;
+      const ended = spans![at + 1]!;
+      at += 2;
+      this.#announce(batch, index, begun);
+      if (failed.has(index)) continue;
+      const i = batch.functions[index]!;
+      this.#publish('function:finished', () => ({ ...this.#ofAttempt(batch.run, i, 1), thread: batch.lane.index, durationMs: ended - begun }), ended);
+      this.#publish('result:stored', () => {
+        const held = this.#runs.get(batch.run.id)!.results.held(i);
+        return { ...this.#ofFunction(batch.run, i), node: batch.lane.node.name, bytes: held instanceof Payload ? held.byteLength : 0 };
+      }, ended);
+    }
+  }
+
+  #progress(active: ActiveRun): void {
+    try {
+      active.report();
+    } catch (error) {
+      queueMicrotask(() => { throw error; }); // a listener's fault is not the run's
+    }
+  }
+
+  #finish(run: Run): void {
+    const active = this.#runs.get(run.id)!;
+    active.run = run;
+    this.#runs.delete(run.id);
+    const durationMs = performance.now() - active.startedAt;
+    this.#publish('run:finished', () => ({ dagId: run.id, functions: run.plan.size, retries: run.retries, durationMs }));
+    active.finish();
+  }
+
+  #fail(active: ActiveRun, error: unknown): void {
+    this.#runs.delete(active.id);
+    this.#publish('run:failed', () => ({ dagId: active.id, error, durationMs: performance.now() - active.startedAt }));
+    active.fail(error);
+  }
+
+  #setTimer(timer: number, ms: number): void {
+    this.#timers.set(timer, setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#feed({ type: 'TimerFired', timer });
+    }, ms));
+  }
+
+  #clearTimer(timer: number): void {
+    clearTimeout(this.#timers.get(timer));
+    this.#timers.delete(timer);
+  }
+
+  #ofFunction(run: Run, i: number): { dagId: string; functionId: string } {
+    return { dagId: run.id, functionId: run.plan.entries[i]!.id };
+  }
+
+  /** @param running 1 while an attempt runs, which is not counted yet */
+  #ofAttempt(run: Run, i: number, running: 0 | 1): { dagId: string; functionId: string; node: string; attempt: number } {
+    return { ...this.#ofFunction(run, i), node: this.state.nodes[run.node[i]!]?.name ?? '', attempt: run.attempts[i]! + running };
+  }
+
+  #publish<Type extends EventType>(type: Type, fields: () => Omit<EventOf<Type>, 'type' | 'at'>, at?: number): void {
+    if (this.#publisher.wants(type)) this.#publisher.publish({ type, at: at ?? timestamp(), ...fields() } as unknown as HandoffEvent);
+  }
+}
+
+function canBeCloned(value: unknown): boolean {
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
+  }
+}

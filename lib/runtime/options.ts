@@ -1,0 +1,117 @@
+/** The options of `Handoff.start`: type, default and doc of each, and what it may be. */
+import { availableParallelism, totalmem } from 'node:os';
+import { type AllocationStrategy, strategyNames } from '../allocation/allocator.ts';
+import { amountOf } from '../allocation/amounts.ts';
+import type { ResourceTracker } from '../allocation/resource-tracker.ts';
+import type { Capabilities } from '../dag/types.ts';
+import type { NodeSettings } from '../node/node-actor.ts';
+import { checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from './schema.ts';
+
+/** A node to be started on this host. */
+export interface NodeOptions {
+  /** Unique in the cluster. */
+  readonly name: string;
+  /** What it has: `cpu`, `memory` (MB), `gpu`, any other name. */
+  readonly capabilities: Capabilities;
+  /** Worker threads. Default: `min(max(1, ceil(cpu)), availableParallelism())`. */
+  readonly threads?: number;
+  /** How fast it runs a function compared with a node of speed 1. Default 1. Used for plans. */
+  readonly speed?: number;
+}
+
+export interface HandoffOptions {
+  /** Nodes of this host. Default: one named `'local'` with all cores and memory of the machine. */
+  readonly nodes?: readonly NodeOptions[];
+  /** How functions are placed. Default `'first-available'`. */
+  readonly allocationStrategy?: AllocationStrategy;
+  /** Grants and releases what functions hold while they run. Default: a `SimpleResourceTracker`. */
+  readonly resourceTracker?: ResourceTracker;
+  /** Extra attempts per function. Default 3. */
+  readonly maxRetries?: number;
+  /** ms between asking a function to stop, through its signal, and ending its thread. Default 100. */
+  readonly gracePeriod?: number;
+  /** How many finished runs keep their results for `getResult`; the oldest are forgotten first. Default 100. */
+  readonly retainedRuns?: number;
+  /** Whether what functions print goes to stderr instead of stdout. Default false. */
+  readonly printToStderr?: boolean;
+}
+
+export interface ResolvedOptions {
+  readonly nodes: readonly NodeSettings[];
+  readonly allocationStrategy: AllocationStrategy;
+  readonly resourceTracker: ResourceTracker | undefined;
+  readonly maxRetries: number;
+  readonly gracePeriod: number;
+  readonly retainedRuns: number;
+  readonly printToStderr: boolean;
+}
+
+const strategyRule: Rule = {
+  expected: `${strategyNames.map((name) => `'${name}'`).join(', ')} or an Allocator`,
+  holds: (value) => strategyNames.includes(value as (typeof strategyNames)[number]) || (isRecord(value) && typeof value['allocate'] === 'function'),
+};
+
+const trackerRule: Rule = {
+  expected: 'a ResourceTracker, with register, available, request and release',
+  holds: (value) => isRecord(value) && ['register', 'available', 'request', 'release'].every((name) => typeof value[name] === 'function'),
+};
+
+const schema: Schema<HandoffOptions> = {
+  nodes: { expected: 'a list of { name, capabilities, threads?, speed? }, not empty', holds: (value) => Array.isArray(value) && value.length > 0 },
+  allocationStrategy: strategyRule,
+  resourceTracker: trackerRule,
+  maxRetries: rules.whole,
+  gracePeriod: rules.milliseconds,
+  retainedRuns: rules.whole,
+  printToStderr: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
+};
+
+const nodeSchema: Schema<NodeOptions> = {
+  name: { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' },
+  capabilities: rules.amounts,
+  threads: { expected: 'a whole number of at least 1', holds: (value) => isAmount(value) && Number.isInteger(value) && value >= 1 },
+  speed: { expected: 'a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
+};
+
+export { strategyRule };
+
+/** @throws `INVALID_OPTION` */
+export function resolveOptions(options: HandoffOptions): ResolvedOptions {
+  checkOptions('Handoff.start', schema, options);
+  const printToStderr = options.printToStderr ?? false;
+  const nodes = (options.nodes ?? [{ name: 'local', capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, printToStderr));
+  const names = nodes.map((node) => node.name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw invalidOption('Handoff.start', 'nodes', 'nodes with names of their own', names);
+  return {
+    nodes,
+    allocationStrategy: options.allocationStrategy ?? 'first-available',
+    resourceTracker: options.resourceTracker,
+    maxRetries: options.maxRetries ?? 3,
+    gracePeriod: options.gracePeriod ?? 100,
+    retainedRuns: options.retainedRuns ?? 100,
+    printToStderr,
+  };
+}
+
+/** @throws `INVALID_OPTION` */
+export function resolveNode(where: string, node: NodeOptions, quiet: boolean): NodeSettings {
+  checkOptions(where, nodeSchema, node);
+  for (const required of ['name', 'capabilities'] as const) {
+    if (node[required] === undefined) throw invalidOption(where, required, nodeSchema[required].expected, undefined);
+  }
+  return {
+    name: node.name, capabilities: { ...node.capabilities }, speed: node.speed ?? 1, quiet,
+    threads: node.threads ?? defaultThreads(node.capabilities),
+  };
+}
+
+/** As many threads as the node declares cores, at least one and no more than the machine has. */
+export function defaultThreads(capabilities: Capabilities): number {
+  return Math.min(Math.max(1, Math.ceil(amountOf(capabilities, 'cpu'))), availableParallelism());
+}
+
+/** What this machine has. */
+export function machine(): Capabilities {
+  return { cpu: availableParallelism(), memory: Math.floor(totalmem() / 2 ** 20) };
+}

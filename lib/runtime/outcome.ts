@@ -1,0 +1,44 @@
+/** What a finished run gives its caller. */
+import { setKey } from '../store/run-results.ts';
+import type { ActiveRun } from './active-run.ts';
+
+export interface RunStats {
+  /** ms from the call to the last result. */
+  readonly durationMs: number;
+  /** Functions that were run; inline ones are part of others. */
+  readonly functions: number;
+  /** Attempts that failed and were tried again. */
+  readonly retries: number;
+  /** How many functions ran on each node. */
+  readonly nodes: Readonly<Record<string, number>>;
+}
+
+export interface ExecuteResult {
+  readonly dagId: string;
+  /** By function id: those that `collect` asked for. */
+  readonly results: Record<string, any>; // the struct form has no types for its results
+  /** Function id to the name of the node it ran on. */
+  readonly allocations: Record<string, string>;
+  readonly stats: RunStats;
+}
+
+/** @param nodeName the name of a node by its index */
+export function toResult(active: ActiveRun, startedAt: number, nodeName: (index: number) => string): ExecuteResult {
+  const run = active.run!;
+  const { plan } = run;
+  const allocations: Record<string, string> = {};
+  const counts: number[] = [];
+  for (let i = 0; i < plan.size; i++) {
+    const node = run.node[i]!;
+    counts[node] = (counts[node] ?? 0) + 1;
+    setKey(allocations, plan.entries[i]!.id, nodeName(node));
+  }
+  const nodes: Record<string, number> = {};
+  counts.forEach((count, node) => (nodes[nodeName(node)] = count));
+  return {
+    dagId: active.id,
+    results: active.results.toRecord(run.settings.kept),
+    allocations,
+    stats: { durationMs: performance.now() - startedAt, functions: plan.size, retries: run.retries, nodes },
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * The supervision tree of a Handoff, mirroring the origin's `Handoff.Supervisor`:
+ *
+ * ```
+ * root (rest-for-one)
+ * ├── registry     where values are
+ * ├── store        results
+ * ├── resources    who holds how much of which node
+ * ├── nodes        one NodeActor per node (one-for-one), each over its worker threads (one-for-one)
+ * └── runs         one per running DAG (temporary)
+ * ```
+ */
+import { resident } from '../actor/child.ts';
+import type { Exit, Running } from '../actor/child.ts';
+import { Supervisor } from '../actor/supervisor.ts';
+import { HandoffError } from '../errors.ts';
+import type { CodeList } from '../node/code-list.ts';
+import { NodeActor, type NodeSettings } from '../node/node-actor.ts';
+import type { LocationRegistry } from '../store/location-registry.ts';
+import type { ResultStore } from '../store/result-store.ts';
+import type { ActiveRun } from './active-run.ts';
+import type { Driver, Publisher } from './driver.ts';
+import { timestamp } from '../observe/events.ts';
+
+export interface TreeParts {
+  readonly registry: LocationRegistry;
+  readonly store: ResultStore;
+  readonly driver: Driver;
+  readonly codes: CodeList;
+  readonly publisher: Publisher;
+  /** The most threads a node may ever have. */
+  readonly mostThreads: number;
+}
+
+export class RuntimeTree {
+  readonly root: Supervisor;
+  readonly #parts: TreeParts;
+  readonly #actors = new Map<string, NodeActor>();
+  #nodes: Supervisor | undefined;
+  #runs: Supervisor | undefined;
+
+  constructor(parts: TreeParts) {
+    this.#parts = parts;
+    this.root = new Supervisor({ strategy: 'rest-for-one', onRestart: (child, exit) => this.#onRestart('root', child, exit) });
+  }
+
+  /** Starts everything, from the top down. What a failed start leaves behind is stopped. */
+  async start(nodes: readonly NodeSettings[]): Promise<void> {
+    const { registry, store, driver } = this.#parts;
+    try {
+      await this.root.startChild({ id: 'registry', start: () => resident(() => registry.stop()) });
+      await this.root.startChild({ id: 'store', start: () => resident(() => store.stop()) });
+      await this.root.startChild({ id: 'resources', start: () => resident(() => driver.stop()) });
+      await this.root.startChild({ id: 'nodes', shutdown: Infinity, start: () => this.#startNodes(nodes) });
+      await this.root.startChild({ id: 'runs', shutdown: Infinity, start: () => (this.#runs = new Supervisor({})) });
+    } catch (error) {
+      await this.root.stop();
+      throw error;
+    }
+  }
+
+  get nodeNames(): string[] {
+    return [...this.#actors.keys()];
+  }
+
+  node(name: string): NodeActor | undefined {
+    return this.#actors.get(name);
+  }
+
+  /** Starts one more node. */
+  async addNode(settings: NodeSettings): Promise<void> {
+    await this.#nodes!.startChild({ id: settings.name, shutdown: Infinity, start: () => this.#startNode(settings) });
+  }
+
+  async addRun(run: ActiveRun): Promise<void> {
+    await this.#runs!.startChild({ id: run.id, restart: 'temporary', shutdown: Infinity, start: () => run });
+  }
+
+  /** Some node that is there, to look into code. */
+  anyNode(): NodeActor {
+    for (const actor of this.#actors.values()) return actor;
+    throw new HandoffError('NODE_DOWN', 'There is no node.');
+  }
+
+  async #startNodes(settings: readonly NodeSettings[]): Promise<Running> {
+    const nodes = new Supervisor({ onRestart: (child, exit) => this.#onRestart('nodes', child, exit) });
+    this.#nodes = nodes;
+    // The order of declaration is the order in which they are tried, so they are made known before any is ready.
+    const starts = settings.map((each) => nodes.startChild({ id: each.name, shutdown: Infinity, start: () => this.#startNode(each) }));
+    const failed = (await Promise.allSettled(starts)).find((start) => start.status === 'rejected');
+    if (failed === undefined) return nodes;
+    await nodes.stop();
+    throw failed.reason;
+  }
+
+  async #startNode(settings: NodeSettings): Promise<NodeActor> {
+    const { driver, codes, publisher, mostThreads } = this.#parts;
+    const { name } = settings;
+    const actor = new NodeActor(this.#actors.get(name)?.settings ?? settings, mostThreads, codes, driver.eventsOf(name));
+    this.#actors.set(name, actor);
+    driver.addNode(actor);
+    try {
+      await actor.launch();
+    } catch (error) {
+      driver.nodeDown(name, false, error);
+      throw error;
+    }
+    if (publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node: name, capabilities: actor.settings.capabilities, threads: actor.settings.threads });
+    void actor.exited.then((exit) => {
+      if (exit.reason === 'error') driver.nodeDown(name, true, exit.error);
+    });
+    return actor;
+  }
+
+  #onRestart(supervisor: string, child: string, exit: Exit): void {
+    const { publisher } = this.#parts;
+    if (publisher.wants('supervisor:restarted')) publisher.publish({ type: 'supervisor:restarted', at: timestamp(), supervisor, child, error: exit.error });
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Results on their way between threads. Small plain ones travel as they are, by structured clone. The others become a payload:
+ *
+ * ```
+ *   view      a typed array, DataView or Buffer    its bytes in shared memory, read by every thread without a copy
+ *   buffer    an ArrayBuffer                       its bytes in shared memory, copied out by who reads it
+ *   encoded   anything else that is large          serialized once into shared memory; large views in it apart, not copied again
+ *   error     an Error                             as data, so that its class and fields survive
+ * ```
+ */
+import type { ErrorWire } from '../error-wire.ts';
+
+/** The classes a view can have, by name. */
+export type ViewType =
+  | 'Int8Array' | 'Uint8Array' | 'Uint8ClampedArray' | 'Int16Array' | 'Uint16Array' | 'Int32Array' | 'Uint32Array'
+  | 'Float16Array' | 'Float32Array' | 'Float64Array' | 'BigInt64Array' | 'BigUint64Array' | 'DataView' | 'Buffer';
+
+/** Plain data that structured clone passes on: shared memory by reference. */
+export type PayloadData =
+  | { readonly kind: 'view'; readonly view: ViewType; readonly bytes: SharedArrayBuffer | Uint8Array; readonly byteOffset: number; readonly length: number }
+  | { readonly kind: 'buffer'; readonly bytes: SharedArrayBuffer }
+  | { readonly kind: 'encoded'; readonly bytes: SharedArrayBuffer; readonly shared: readonly SharedArrayBuffer[] }
+  | { readonly kind: 'error'; readonly error: ErrorWire };
+
+/** A result that is held as a payload, where others are held as they are. */
+export class Payload {
+  readonly data: PayloadData;
+
+  constructor(data: PayloadData) {
+    this.data = data;
+  }
+
+  /** How many bytes of shared memory it holds. */
+  get byteLength(): number {
+    const { data } = this;
+    if (data.kind === 'error') return 0;
+    const own = data.bytes.byteLength;
+    return data.kind === 'encoded' ? data.shared.reduce((sum, buffer) => sum + buffer.byteLength, own) : own;
+  }
+}
+
+/** From this many bytes on a value goes to shared memory. Below, cloning it costs less than a block of shared memory. */
+export const shareFrom = 64 * 1024;
+
+export function viewTypeOf(view: ArrayBufferView): ViewType {
+  return Buffer.isBuffer(view) ? 'Buffer' : (Object.prototype.toString.call(view).slice(8, -1) as ViewType);
+}
+
+/** Elements of a view, or bytes of a DataView: what its constructor takes. */
+export function lengthOf(view: ArrayBufferView): number {
+  return view instanceof DataView ? view.byteLength : (view as Uint8Array).length;
+}
+
+type ViewConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => ArrayBufferView;
+
+/** Bytes per element of a view. */
+export function elementSize(type: ViewType): number {
+  if (type === 'DataView' || type === 'Buffer') return 1;
+  return (globalThis as unknown as Record<string, { BYTES_PER_ELEMENT: number }>)[type]!.BYTES_PER_ELEMENT;
+}
+
+/** A view of some memory, of the class that was asked for. */
+export function createView(type: ViewType, buffer: ArrayBufferLike, byteOffset: number, length: number): ArrayBufferView {
+  if (type === 'Buffer') return Buffer.from(buffer as ArrayBuffer, byteOffset, length);
+  const View = (globalThis as unknown as Record<string, ViewConstructor>)[type];
+  if (View === undefined) throw new TypeError(`this version of Node has no ${type}`);
+  return new View(buffer, byteOffset, length);
+}
+
+/** The same bytes in shared memory: where they are, if they are there already. */
+export function toShared(view: ArrayBufferView): { readonly bytes: SharedArrayBuffer; readonly byteOffset: number } {
+  if (view.buffer instanceof SharedArrayBuffer) return { bytes: view.buffer, byteOffset: view.byteOffset };
+  const bytes = new SharedArrayBuffer(view.byteLength);
+  new Uint8Array(bytes).set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+  return { bytes, byteOffset: 0 };
+}

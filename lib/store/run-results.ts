@@ -1,0 +1,66 @@
+/** The results of one run, by function: as they are, or as payloads in shared memory. */
+import { decode } from './encode.ts';
+import { Payload } from './payload.ts';
+
+// Stands where a result is not, or no longer. A result may itself be undefined.
+const absent = Symbol('absent');
+
+/** What the results of a run need to know of its plan. */
+export interface ResultIndex {
+  readonly size: number;
+  /** The function of an id; -1 when there is none. */
+  indexOf(id: string): number;
+  idOf(i: number): string;
+}
+
+export class RunResults {
+  readonly index: ResultIndex;
+  readonly #values: unknown[];
+  /** Called with each result that arrives, while somebody waits for one. */
+  onStored: ((id: string, value: unknown) => void) | undefined;
+
+  constructor(index: ResultIndex) {
+    this.index = index;
+    this.#values = new Array<unknown>(index.size).fill(absent);
+  }
+
+  has(i: number): boolean {
+    return i >= 0 && this.#values[i] !== absent;
+  }
+
+  /** The result as it is held: a value, or a `Payload`. Only when `has`. */
+  held(i: number): unknown {
+    return this.#values[i];
+  }
+
+  /** The result itself. Only when `has`. */
+  get(i: number): unknown {
+    const value = this.#values[i];
+    return value instanceof Payload ? decode(value.data) : value;
+  }
+
+  put(i: number, value: unknown): void {
+    this.#values[i] = value;
+    this.onStored?.(this.index.idOf(i), this.get(i));
+  }
+
+  /** Forgets a result. */
+  release(i: number): void {
+    this.#values[i] = absent;
+  }
+
+  /** The results that exist, by id, of all functions or of those in `kept`. */
+  toRecord(kept: Uint8Array | null): Record<string, unknown> {
+    const record: Record<string, unknown> = {};
+    for (let i = 0; i < this.index.size; i++) {
+      if ((kept === null || kept[i] === 1) && this.#values[i] !== absent) setKey(record, this.index.idOf(i), this.get(i));
+    }
+    return record;
+  }
+}
+
+/** Sets a key that is anyone's: `__proto__` must become a key like any other. */
+export function setKey(record: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__') Object.defineProperty(record, key, { value, enumerable: true, writable: true, configurable: true });
+  else record[key] = value;
+}
