@@ -10,7 +10,7 @@ import { HandoffError } from '../errors.ts';
 import type { BatchReport } from '../node/lane-events.ts';
 import type { NodeActor, NodeEvents } from '../node/node-actor.ts';
 import { type FailureWire, ReportKind } from '../node/wire.ts';
-import type { Command } from '../scheduler/commands.ts';
+import type { Command, FunctionFailure } from '../scheduler/commands.ts';
 import type { Event, Exception, Measured } from '../scheduler/events.ts';
 import { handle } from '../scheduler/machine.ts';
 import { type Batch, createState, type Run, type State, type Tuning } from '../scheduler/state.ts';
@@ -145,10 +145,8 @@ export class Driver {
         return;
       }
       case 'Ready': return this.#publish('function:ready', () => this.#ofFunction(command.run, command.index));
-      case 'Retry': return this.#publish('function:retried', () => ({
-        ...this.#ofAttempt(command.run, command.index, 0), error: causeOf(command.failure), delayMs: command.delay,
-      }));
-      case 'Failed': return this.#publish('function:failed', () => ({ ...this.#ofAttempt(command.run, command.index, 0), error: causeOf(command.failure) }));
+      case 'Retry': return this.#publish('function:retried', () => ({ ...this.#ofFailure(command.run, command.failed), delayMs: command.delay }));
+      case 'Failed': return this.#publish('function:failed', () => this.#ofFailure(command.run, command.failed));
       case 'FinishRun': return this.#finish(command.run);
       case 'FailRun': {
         const active = this.#runs.get(command.run.id)!;
@@ -192,7 +190,7 @@ export class Driver {
     const announced = this.#announced.get(batch);
     if (announced === undefined || announced.has(index)) return;
     announced.add(index);
-    this.#publish('function:started', () => ({ ...this.#ofAttempt(batch.run, batch.functions[index]!, 1), thread: batch.lane.index }), at);
+    this.#publish('function:started', () => ({ ...this.#ofAttempt(batch.run, batch.functions[index]!), thread: batch.lane.index }), at);
   }
 
   #ended(id: number, report: BatchReport): void {
@@ -241,7 +239,7 @@ export class Driver {
       this.#announce(batch, index, begun);
       if (failed.has(index)) continue;
       const i = batch.functions[index]!;
-      this.#publish('function:finished', () => ({ ...this.#ofAttempt(batch.run, i, 1), thread: batch.lane.index, durationMs: ended - begun }), ended);
+      this.#publish('function:finished', () => ({ ...this.#ofAttempt(batch.run, i), thread: batch.lane.index, durationMs: ended - begun }), ended);
       this.#publish('result:stored', () => {
         const held = this.#runs.get(batch.run.id)!.results.held(i);
         return { ...this.#ofFunction(batch.run, i), node: batch.lane.node.name, bytes: held instanceof Payload ? held.byteLength : 0 };
@@ -288,9 +286,13 @@ export class Driver {
     return { dagId: run.id, functionId: run.plan.entries[i]!.id };
   }
 
-  /** @param running 1 while an attempt runs, which is not counted yet */
-  #ofAttempt(run: Run, i: number, running: 0 | 1): { dagId: string; functionId: string; node: string; attempt: number } {
-    return { ...this.#ofFunction(run, i), node: this.state.nodes[run.node[i]!]?.name ?? '', attempt: run.attempts[i]! + running };
+  /** An attempt that runs. */
+  #ofAttempt(run: Run, i: number): { dagId: string; functionId: string; node: string; attempt: number } {
+    return { ...this.#ofFunction(run, i), node: this.state.nodes[run.node[i]!]!.name, attempt: run.attempts[i]! + 1 };
+  }
+
+  #ofFailure(run: Run, { index, attempts, node, failure }: FunctionFailure): { dagId: string; functionId: string; node: string; attempt: number; error: unknown } {
+    return { ...this.#ofFunction(run, index), node: this.state.nodes[node]?.name ?? '', attempt: attempts, error: causeOf(failure) };
   }
 
   #publish<Type extends EventType>(type: Type, fields: () => Omit<EventOf<Type>, 'type' | 'at'>, at?: number): void {

@@ -16,10 +16,10 @@ export type Command =
   | { readonly type: 'ClearTimer'; readonly timer: number }
   /** For observers: a function may start as soon as there is room. Only when `State.observed`. */
   | { readonly type: 'Ready'; readonly run: Run; readonly index: number }
-  /** For observers: an attempt failed and there will be another. */
-  | { readonly type: 'Retry'; readonly run: Run; readonly index: number; readonly failure: Failure; readonly delay: number }
+  /** For observers: an attempt failed and there will be another, after `delay` ms. */
+  | { readonly type: 'Retry'; readonly run: Run; readonly failed: FunctionFailure; readonly delay: number }
   /** For observers: a function failed for good. */
-  | { readonly type: 'Failed'; readonly run: Run; readonly index: number; readonly failure: Failure }
+  | { readonly type: 'Failed'; readonly run: Run; readonly failed: FunctionFailure }
   /** Results that nobody will read any more. */
   | { readonly type: 'Release'; readonly run: Run; readonly indexes: readonly number[] }
   /** Every function is done. */
@@ -34,10 +34,11 @@ export type Failure =
   | { readonly kind: 'crash'; readonly crash: Crash }
   | { readonly kind: 'node-down'; readonly node: string };
 
-/** A function that failed for good. */
+/** A function that failed: its `attempts`th attempt, on `node`. */
 export interface FunctionFailure {
   readonly index: number;
   readonly attempts: number;
+  /** Index of the node; -1 when it never ran. */
   readonly node: number;
   readonly failure: Failure;
 }

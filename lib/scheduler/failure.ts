@@ -16,7 +16,7 @@ export function fail(state: State, run: Run, i: number, failure: Failure, retrya
     const delay = retryDelay(traits.retryDelay, attempts, random);
     run.retries++;
     run.avoid.set(i, run.node[i]!);
-    out.push({ type: 'Retry', run, index: i, failure, delay });
+    out.push({ type: 'Retry', run, failed: { index: i, attempts, node: run.node[i]!, failure }, delay });
     if (delay > 0) setDelay(state, run, i, delay, out);
     else putBack(state, run, i, out);
     return;
@@ -28,8 +28,9 @@ export function fail(state: State, run: Run, i: number, failure: Failure, retrya
 export function failForGood(state: State, run: Run, i: number, failure: Failure, out: Command[]): void {
   run.status[i] = Status.failed;
   run.unfinished--;
-  run.failures.push({ index: i, attempts: run.attempts[i]!, node: run.node[i]!, failure });
-  out.push({ type: 'Failed', run, index: i, failure });
+  const failed = { index: i, attempts: run.attempts[i]!, node: run.node[i]!, failure };
+  run.failures.push(failed);
+  out.push({ type: 'Failed', run, failed });
   if (run.settings.keepGoing) giveUpDependents(run, i);
   else endRun(state, run, { kind: 'failed', failures: run.failures }, out);
   noteIfOver(state, run);
