@@ -53,6 +53,7 @@ export function calls(input: Input): Calls {
     const parsed = layoutOf(entry).map((part) => toCallPart(part));
     const total = runs;
     if (own < 0) {
+      // An absorbed function is told the nodes of functions that have run by then: those it waits for.
       absorbed.set(i, { part: { kind: 'call', code: input.codeOf(entry.code!), parts: parsed }, runs: total + 1 });
       continue;
     }
@@ -85,7 +86,7 @@ export function calls(input: Input): Calls {
       const at = parts.index.get(id) ?? -1;
       const of = dense === undefined || at < 0 ? at : dense[at]!;
       // The node of the function itself, and of inline ones, is where it runs.
-      if (of < 0 || of === own || own < 0) return { kind: 'node', of: -1 };
+      if (of < 0 || of === own) return { kind: 'node', of: -1 };
       needed.add(of);
       return { kind: 'node', of };
     }

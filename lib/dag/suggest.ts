@@ -5,13 +5,13 @@ import { distance } from 'fastest-levenshtein';
 const maxNames = 20_000;
 
 /**
- * The name nearest to `wrong`, when one is near enough to be what was meant: at most a third of its letters differ.
+ * The name nearest to `wrong`, when one is near enough to be what was meant: at most two fifths of its letters differ.
  *
  * @param wrong what was written
  * @param names what exists
  */
 export function nearest(wrong: string, names: Iterable<string>): string | undefined {
-  const limit = Math.max(1, Math.floor(wrong.length / 3));
+  const limit = Math.max(1, Math.floor(wrong.length * 0.4));
   let best: string | undefined;
   let bestDistance = limit + 1;
   let looked = 0;

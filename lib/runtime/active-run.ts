@@ -4,6 +4,7 @@ import type { Exit, Running, TreeNode } from '../actor/child.ts';
 import type { RunSettings } from '../scheduler/events.ts';
 import type { Run } from '../scheduler/state.ts';
 import { RunResults } from '../store/run-results.ts';
+import { Literals } from './literals.ts';
 import type { ResolvedCode } from './modules.ts';
 import type { Progress } from './run-options.ts';
 
@@ -18,6 +19,7 @@ export class ActiveRun implements Running {
   readonly id: string;
   readonly request: RunRequest;
   readonly results: RunResults;
+  readonly literals = new Literals();
   readonly startedAt = performance.now();
   /** The scheduler's view; set when it has been submitted. */
   run: Run | undefined;

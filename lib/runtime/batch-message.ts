@@ -7,10 +7,12 @@ import { ArgTag, BatchFlag, ItemMode, type SpecialItem } from '../node/wire.ts';
 import { type Batch, type Run, Status } from '../scheduler/state.ts';
 import { Payload } from '../store/payload.ts';
 import type { RunResults } from '../store/run-results.ts';
+import type { Literals } from './literals.ts';
 import type { ResolvedCode } from './modules.ts';
 
 export interface MessageSource {
   readonly results: RunResults;
+  readonly literals: Literals;
   readonly code: ResolvedCode;
   /** The name of a node by its index. */
   nodeName(index: number): string;
@@ -63,6 +65,7 @@ class ItemWriter {
       if (status[dep] !== Status.done || results.held(dep) instanceof Payload) return false;
     }
     const { extraArgs } = plan.entries[i]!;
+    for (let k = 0; k < extraArgs.length; k++) if (this.#source.literals.payloadOf(extraArgs[k]) !== undefined) return false;
     this.items.push((end - from + extraArgs.length) * 4 + ItemMode.plain);
     for (let k = from; k < end; k++) this.items.push(results.held(plan.deps[k]!));
     for (let k = 0; k < extraArgs.length; k++) this.items.push(extraArgs[k]);
@@ -72,7 +75,7 @@ class ItemWriter {
   #tagResults(i: number, into: unknown[]): void {
     const { plan } = this.#run;
     for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) this.#tagResult(plan.deps[k]!, into);
-    for (const value of plan.entries[i]!.extraArgs) into.push(ArgTag.value, value);
+    for (const value of plan.entries[i]!.extraArgs) this.#tagLiteral(value, into);
   }
 
   #tagResult(dep: number, into: unknown[]): void {
@@ -88,9 +91,15 @@ class ItemWriter {
     else into.push(ArgTag.value, held);
   }
 
+  #tagLiteral(value: unknown, into: unknown[]): void {
+    const data = this.#source.literals.payloadOf(value);
+    if (data === undefined) into.push(ArgTag.value, value);
+    else into.push(ArgTag.payload, data);
+  }
+
   #tagPart(i: number, part: CallPart, into: unknown[]): void {
     switch (part.kind) {
-      case 'value': into.push(ArgTag.value, part.value); return;
+      case 'value': return this.#tagLiteral(part.value, into);
       case 'result': return this.#tagResult(part.of, into);
       case 'node': into.push(ArgTag.value, this.#nodeOf(part.of < 0 ? i : part.of)); return;
       case 'list': {

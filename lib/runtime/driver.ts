@@ -157,7 +157,7 @@ export class Driver {
 
   #send(batch: Batch): void {
     const active = this.#runs.get(batch.run.id)!;
-    const source = { results: active.results, code: active.request.code, nodeName: (index: number) => this.state.nodes[index]!.name };
+    const source = { results: active.results, literals: active.literals, code: active.request.code, nodeName: (index: number) => this.state.nodes[index]!.name };
     const outgoing = toOutgoing(batch, source, this.state.observed);
     if (this.state.observed) this.#announced.set(batch, new Set());
     try {

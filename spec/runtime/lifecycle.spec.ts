@@ -1,0 +1,167 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { Handoff, type HandoffOptions } from '../../lib/index.ts';
+import { Gate } from '../support/gate.ts';
+import { dagOf, errorOf, t } from '../support/handoff.ts';
+
+const small: HandoffOptions = { nodes: [{ name: 'n', capabilities: { cpu: 1 } }] };
+
+describe('start', () => {
+  it('has by default one node with all of the machine', async () => {
+    const handoff = await Handoff.start();
+    expect(await handoff.discoverNodes()).toEqual({ local: { cpu: availableParallelism(), memory: Math.floor(totalmem() / 2 ** 20) } });
+    expect((await handoff.execute(dagOf({ id: 'x', code: t.one }))).allocations).toEqual({ x: 'local' });
+    await handoff.stop();
+  });
+
+  it.each<[string, unknown, string]>([
+    ['an unknown option', { node: [] }, 'nodes'],
+    ['a bad value', { maxRetries: -1 }, 'maxRetries'],
+    ['a strategy that does not exist', { allocationStrategy: 'random' }, 'allocationStrategy'],
+    ['no nodes', { nodes: [] }, 'nodes'],
+    ['a node without a name', { nodes: [{ capabilities: {} }] }, 'name'],
+    ['a node without capabilities', { nodes: [{ name: 'x' }] }, 'capabilities'],
+    ['a negative capability', { nodes: [{ name: 'x', capabilities: { cpu: -1 } }] }, 'capabilities'],
+    ['half a thread', { nodes: [{ name: 'x', capabilities: {}, threads: 0.5 }] }, 'threads'],
+    ['an unknown field of a node', { nodes: [{ name: 'x', capabilities: {}, thread: 1 }] }, 'threads'],
+    ['two nodes of one name', { nodes: [{ name: 'x', capabilities: {} }, { name: 'x', capabilities: {} }] }, 'nodes'],
+    ['a tracker that is none', { resourceTracker: {} }, 'resourceTracker'],
+    ['no object', 7, 'options'],
+  ])('refuses %s', async (_, options, mention) => {
+    const error = await errorOf(Handoff.start(options as HandoffOptions));
+    expect(error.code).toBe('INVALID_OPTION');
+    expect(error.message).toContain(mention);
+  });
+});
+
+describe('execute refuses bad options', () => {
+  it.each<[string, object, string]>([
+    ['unknown', { maxRetry: 1 }, 'maxRetries'],
+    ['maxConcurrency 0', { maxConcurrency: 0 }, 'maxConcurrency'],
+    ['a signal that is none', { signal: {} }, 'signal'],
+    ['a timeout of 0', { timeout: 0 }, 'timeout'],
+    ['collect', { collect: 'some' }, 'collect'],
+    ['onProgress', { onProgress: true }, 'onProgress'],
+    ['failurePolicy', { failurePolicy: 'never' }, 'failurePolicy'],
+  ])('%s', async (_, options, mention) => {
+    const handoff = await Handoff.start(small);
+    const error = await errorOf(handoff.execute(dagOf(), options));
+    await handoff.stop();
+    expect(error.code).toBe('INVALID_OPTION');
+    expect(error.message).toContain(mention);
+  });
+});
+
+describe('stop', () => {
+  it('leaves nothing that keeps the process alive', async () => {
+    const before = process.getActiveResourcesInfo();
+    const handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }, { name: 'b', capabilities: { cpu: 1 } }] });
+    await handoff.execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.exit, extraArgs: [1], maxRetries: 1 })).catch(() => {});
+    await handoff.stop();
+    expect(process.getActiveResourcesInfo().filter((kind) => !before.includes(kind))).toEqual([]);
+  });
+
+  it('drains: what runs finishes, and nothing new begins', async () => {
+    const handoff = await Handoff.start(small);
+    const gate = new Gate();
+    const running = handoff.execute(dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }, { id: 'y', code: t.double, args: ['x'] }));
+    await gate.arrived(1);
+    const stopping = handoff.stop();
+    expect((await errorOf(handoff.execute(dagOf({ id: 'z', code: t.one })))).code).toBe('STOPPED');
+    gate.release();
+    expect((await running).results).toEqual({ x: 1, y: 2 });
+    await stopping;
+  });
+
+  it('aborts instead with drain: false', async () => {
+    const handoff = await Handoff.start(small);
+    const gate = new Gate();
+    const running = errorOf(handoff.execute(dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] })));
+    await gate.arrived(1);
+    await handoff.stop({ drain: false });
+    expect((await running).code).toBe('STOPPED');
+  });
+
+  it('can be called again, and by await using', async () => {
+    const handoff = await Handoff.start(small);
+    expect(handoff.stop()).toBe(handoff.stop());
+    await handoff[Symbol.asyncDispose]();
+  });
+
+  it('fails who waits for a result', async () => {
+    const handoff = await Handoff.start(small);
+    const waiting = errorOf(handoff.getResult('x', 'y', { timeout: 60_000 }));
+    await handoff.stop();
+    expect((await waiting).code).toBe('STOPPED');
+  });
+
+  it('refuses whatever comes after', async () => {
+    const handoff = await Handoff.start(small);
+    await handoff.stop();
+    for (const call of [handoff.plan(dagOf()), handoff.discoverNodes(), handoff.registerNode('x', {}), handoff.storeValue('a', 'b', 1), handoff.getResult('a', 'b')]) {
+      expect((await errorOf(call)).code).toBe('STOPPED');
+    }
+  });
+});
+
+describe('nodes at run time', () => {
+  it('can be added', async () => {
+    const handoff = await Handoff.start(small);
+    await errorOf(handoff.execute(dagOf({ id: 'x', code: t.one, cost: { gpu: 1 } })));
+    await handoff.registerNode('g', { cpu: 1, gpu: 1 });
+    expect((await handoff.execute(dagOf({ id: 'x', code: t.one, cost: { gpu: 1 } }))).allocations).toEqual({ x: 'g' });
+    await handoff.registerLocalNode({ cpu: 1 });
+    expect(Object.keys(await handoff.discoverNodes())).toEqual(['n', 'g', 'local']);
+    await handoff.stop();
+  });
+
+  it('can change their capabilities, without losing live claims', async () => {
+    const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }] });
+    const gate = new Gate();
+    const running = handoff.execute(dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory], cost: { cpu: 2 } }));
+    await gate.arrived(1);
+    await handoff.registerNode('n', { cpu: 3 });
+    expect(await handoff.discoverNodes()).toEqual({ n: { cpu: 3 } });
+    expect(handoff.resourcesAvailable('n', { cpu: 1 })).toBe(true);
+    expect(handoff.resourcesAvailable('n', { cpu: 2 })).toBe(false);
+    gate.release();
+    await running;
+    expect(handoff.resourcesAvailable('n', { cpu: 3 })).toBe(true);
+    await handoff.stop();
+  });
+
+  it('that shrink fail what could now run nowhere', async () => {
+    const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 1 }] });
+    const gate = new Gate();
+    const running = errorOf(handoff.execute(dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }, { id: 'y', code: t.one, cost: { cpu: 2 } })));
+    await gate.arrived(1);
+    await handoff.registerNode('n', { cpu: 1 });
+    gate.release();
+    expect(await running).toMatchObject({ code: 'NODE_DOWN', functionId: 'y' });
+    await handoff.stop();
+  });
+
+  it('are refused with bad capabilities', async () => {
+    const handoff = await Handoff.start(small);
+    expect((await errorOf(handoff.registerNode('x', { cpu: NaN }))).code).toBe('INVALID_OPTION');
+    expect((await errorOf(handoff.registerNode('', {}))).code).toBe('INVALID_OPTION');
+    await handoff.stop();
+  });
+});
+
+it('shows its supervision tree', async () => {
+  const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 2 }] });
+  const tree = handoff.tree();
+  expect(tree).toMatchObject({ id: 'root', kind: 'supervisor', strategy: 'rest-for-one', state: 'running' });
+  expect(tree.children!.map((child) => child.id)).toEqual(['registry', 'store', 'resources', 'nodes', 'runs']);
+  const [node] = tree.children![3]!.children!;
+  expect(node).toMatchObject({ id: 'n', kind: 'supervisor', info: { capabilities: { cpu: 1 }, threads: 2 } });
+  expect(node!.children!.map((child) => child.id)).toEqual(['worker-0', 'worker-1']);
+  const gate = new Gate();
+  const running = handoff.execute(dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }));
+  await gate.arrived(1);
+  expect(handoff.tree().children![4]!.children).toMatchObject([{ kind: 'worker', info: { functions: 1, unfinished: 1 } }]);
+  gate.release();
+  await running;
+  await handoff.stop();
+});

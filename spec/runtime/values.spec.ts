@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { dag, inline } from '../../lib/index.ts';
+import { dagOf, t, useHandoff } from '../support/handoff.ts';
+
+const handoff = useHandoff();
+/** Passes a value through two functions, so that it crosses threads both ways. */
+async function roundTrip(value: unknown): Promise<any> {
+  const { results } = await handoff().execute(dagOf({ id: 'a', code: t.constant, extraArgs: [value] }, { id: 'b', code: t.constant, args: ['a'] }));
+  return results['b'];
+}
+
+describe('results keep their structure', () => {
+  const circular: Record<string, unknown> = { name: 'loop' };
+  circular['self'] = circular;
+  const shared = { x: 1 };
+
+  it.each<[string, unknown]>([
+    ['Map', new Map<unknown, unknown>([['a', 1], [{ k: 1 }, new Set([1, 2])]])],
+    ['Date', new Date(86_400_000)],
+    ['RegExp', /a+b/giu],
+    ['BigInt', { big: 2n ** 70n }],
+    ['typed array', new Int16Array([1, -2, 3])],
+    ['view of a part', new Float32Array([1, 2, 3, 4]).subarray(1, 3)],
+    ['DataView', new DataView(new Uint8Array([1, 2, 3]).buffer, 1)],
+    ['ArrayBuffer', new Uint8Array([1, 2, 3]).buffer],
+    ['Buffer', Buffer.from('hello')],
+    ['nested', { list: [1, [2, { three: [3] }]], none: null, not: undefined }],
+    ['sparse array', [1, , 3]], // eslint-disable-line no-sparse-arrays
+    ['long string', 'ä'.repeat(100_000)],
+    ['large object', Array.from({ length: 5000 }, (_, i) => ({ i, s: `row ${i}`, d: new Date(i) }))],
+    ['large Map', new Map(Array.from({ length: 5000 }, (_, i) => [i, { i }]))],
+    ['large typed array', new Float64Array(20_000).fill(1.5)],
+    ['large Buffer', Buffer.alloc(100_000, 3)],
+    ['large ArrayBuffer', new Uint8Array(100_000).fill(9).buffer],
+    ['views in a large object', { a: new Uint8Array(70_000).fill(1), b: new Float64Array(3).fill(2), c: Buffer.alloc(5000, 4), text: 'x' }],
+  ])('%s', async (_, value) => {
+    const back = await roundTrip(value);
+    expect(back).toEqual(value);
+    expect(back?.constructor?.name).toBe((value as object)?.constructor?.name);
+  });
+
+  it('cycles', async () => {
+    const back = await roundTrip(circular);
+    expect(back.self).toBe(back);
+  });
+
+  it('one object in two places', async () => {
+    const back = await roundTrip({ one: shared, two: shared, filler: 'x'.repeat(100_000) });
+    expect(back.one).toBe(back.two);
+  });
+
+  it('errors inside, with their class and fields', async () => {
+    const { results } = await handoff().execute(dagOf({ id: 'e', code: t.returnError }, { id: 'list', code: t.collect, args: ['e', 'e'] }, { id: 'again', code: t.constant, args: ['list'] }));
+    const [first] = results['again'] as [Error & { code: string }];
+    expect(first).toBeInstanceOf(TypeError);
+    expect(first).toMatchObject({ name: 'TaskError', code: 'E_TASK', details: { at: [1, 2] } });
+  });
+});
+
+describe('large results', () => {
+  it('live in shared memory, which every reader sees as it is', async () => {
+    const big = t.float64(100_000, 2);
+    const [shared, sum, value] = await handoff().run(dag('big', [t.isShared(big), t.total(big), big]));
+    expect(shared).toBe(true);
+    expect(sum).toBe(200_000);
+    expect(value).toBeInstanceOf(Float64Array);
+    expect(value.buffer).toBeInstanceOf(SharedArrayBuffer);
+  });
+
+  it('that are small travel as copies', async () => {
+    expect(await handoff().run(dag('small', t.isShared(t.float64(10, 1))))).toBe(false);
+  });
+});
+
+describe('arguments are a function\'s own', () => {
+  it('also when it runs right behind its producer on one thread', async () => {
+    const list = inline(() => [3, 1, 2]);
+    for (let round = 0; round < 30; round++) { // until both are known to be fast, and travel together
+      const raw = list();
+      const [before, sorted] = await handoff().run(dag('own', [raw, t.sortInPlace(raw as never)]));
+      expect(before).toEqual([3, 1, 2]);
+      expect(sorted).toEqual([1, 2, 3]);
+    }
+  });
+
+  it('and results are what they were when the function returned', async () => {
+    const gave = await handoff().executeLocal(dagOf(...Array.from({ length: 200 }, (_, i) => ({ id: `f${i}`, code: t.reuseScratch }))), { maxConcurrency: 1 });
+    const lengths = Object.values(gave.results).map((list: number[]) => list.length).sort((a, b) => a - b);
+    expect(new Set(lengths).size).toBe(lengths.length);
+  });
+});
+
+describe('collect', () => {
+  const chain = () => dagOf({ id: 'a', code: t.one }, { id: 'b', code: t.double, args: ['a'] }, { id: 'c', code: t.double, args: ['b'] }, { id: 'd', code: t.one });
+
+  it('all is the default', async () => {
+    expect((await handoff().execute(chain())).results).toEqual({ a: 1, b: 2, c: 4, d: 1 });
+  });
+
+  it('sinks gives those that nobody depends on', async () => {
+    const { results, allocations } = await handoff().execute(chain(), { collect: 'sinks' });
+    expect(results).toEqual({ c: 4, d: 1 });
+    expect(Object.keys(allocations)).toHaveLength(4);
+  });
+
+  it('ids give just those; the rest is let go when its last reader is done', async () => {
+    const dag = chain();
+    const { results } = await handoff().execute(dag, { collect: ['b'] });
+    expect(results).toEqual({ b: 2 });
+    expect(await handoff().getLocalValue(dag.id, 'b')).toBe(2);
+    await expect(handoff().getLocalValue(dag.id, 'a')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('refuses an id that is not there', async () => {
+    await expect(handoff().execute(chain(), { collect: ['bb'] })).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'collect' });
+  });
+});
