@@ -14,6 +14,7 @@ import { type Outputs, type Resolved, ValueDag } from '../dag/value-dag.ts';
 import { HandoffError } from '../errors.ts';
 import { CodeList } from '../node/code-list.ts';
 import type { RunSettings } from '../scheduler/events.ts';
+import type { Tuning } from '../scheduler/state.ts';
 import { LocationRegistry } from '../store/location-registry.ts';
 import { ResultStore } from '../store/result-store.ts';
 import type { ActiveRun } from './active-run.ts';
@@ -28,6 +29,9 @@ import { checkOptions, invalidOption, rules } from './schema.ts';
 import { RuntimeTree } from './tree.ts';
 
 const defaultResultTimeout = 5000;
+
+/** `Handoff.start` with other numbers behind its decisions; for specs and measurements. */
+export let startTuned: (options: HandoffOptions, tuning: Partial<Tuning>) => Promise<Handoff>;
 
 /**
  * Runs DAGs on the nodes of this host.
@@ -52,12 +56,12 @@ export class Handoff extends HandoffEmitter {
   readonly #underWay = new Map<string, Promise<unknown>>();
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: ResolvedOptions) {
+  private constructor(options: ResolvedOptions, tuning: Partial<Tuning> = {}) {
     super();
     this.#options = options;
     const publisher = HandoffEmitter.publisherOf(this);
     this.#store = new ResultStore(options.retainedRuns, (dagId) => this.#registry.clear(dagId));
-    this.#driver = new Driver(options.resourceTracker ?? new SimpleResourceTracker(), { grace: options.gracePeriod }, publisher);
+    this.#driver = new Driver(options.resourceTracker ?? new SimpleResourceTracker(), { grace: options.gracePeriod, ...tuning }, publisher);
     this.#tree = new RuntimeTree({
       registry: this.#registry, store: this.#store, driver: this.#driver, codes: this.#codes, publisher, mostThreads: availableParallelism(),
     });
@@ -72,9 +76,15 @@ export class Handoff extends HandoffEmitter {
    * @throws `INVALID_OPTION`; `WORKER_CRASHED` when worker threads cannot be started
    */
   static async start(options: HandoffOptions = {}): Promise<Handoff> {
-    const handoff = new Handoff(resolveOptions(options));
-    await handoff.#tree.start(handoff.#options.nodes);
-    return handoff;
+    return startTuned(options, {});
+  }
+
+  static {
+    startTuned = async (options, tuning) => {
+      const handoff = new Handoff(resolveOptions(options), tuning);
+      await handoff.#tree.start(handoff.#options.nodes);
+      return handoff;
+    };
   }
 
   /**

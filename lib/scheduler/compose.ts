@@ -36,7 +36,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
       break;
     }
     // What has become runnable by the batch itself follows at once; `functions` grows while it is walked.
-    for (let at = functions.length - 1; at < functions.length; at++) absorbSuccessors(functions[at]!);
+    for (let at = functions.length - 1; tuning.fuse && at < functions.length; at++) absorbSuccessors(functions[at]!);
     if (functions.length >= tuning.batchSize || expected >= tuning.batchMs) break;
   }
   return {

@@ -157,6 +157,8 @@ export interface Tuning {
   readonly leastMs: number;
   /** The most functions a batch holds. */
   readonly batchSize: number;
+  /** Whether functions follow in the same batch that need nothing but what it gives. */
+  readonly fuse: boolean;
   /** Between two questions to a tracker that refuses while nothing of ours runs. */
   readonly refusalPoll: number;
   /** How long it may refuse so before the run gives up. */
@@ -164,7 +166,7 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  grace: 100, batchMs: 0.5, leastMs: 0.02, batchSize: 1024, refusalPoll: 50, refusalLimit: 5000,
+  grace: 100, batchMs: 0.5, leastMs: 0.02, batchSize: 1024, fuse: true, refusalPoll: 50, refusalLimit: 5000,
 };
 
 export interface State {
