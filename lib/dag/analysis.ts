@@ -53,10 +53,11 @@ function sortByLevel(level: Float64Array): Int32Array {
 
 /** The functions of the longest path, first to last. */
 export function criticalPath({ size, outOffset, outs }: Links, level: Float64Array): number[] {
+  if (size === 0) return [];
   let at = 0;
   for (let i = 1; i < size; i++) if (level[i]! > level[at]!) at = i;
-  const path = size === 0 ? [] : [at];
-  while (outOffset[at] !== outOffset[at + 1] && path.length <= size) {
+  const path = [at];
+  while (outOffset[at] !== outOffset[at + 1]) {
     let next = outs[outOffset[at]!]!;
     for (let k = outOffset[at]! + 1; k < outOffset[at + 1]!; k++) if (level[outs[k]!]! > level[next]!) next = outs[k]!;
     path.push(next);

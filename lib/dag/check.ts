@@ -63,7 +63,7 @@ export function toEntry(spec: FunctionSpec): Entry {
   const extraArgs = spec.extraArgs ?? none;
   checkLiterals(spec.id, 'extraArgs', extraArgs);
   const args = spec.args ?? none;
-  if (args.some((arg) => typeof arg !== 'string')) traits = { ...traits, written: args };
+  if (args.some((arg) => typeof arg !== 'string')) traits = { ...traits, written: args.map(plain) };
   return {
     id: spec.id,
     args: args.length === 0 ? none : args.map((arg) => (typeof arg === 'string' ? arg : arg.id)),
@@ -124,6 +124,13 @@ function toTraits(spec: FunctionSpec): Traits {
     written: undefined,
     transforms: undefined,
   };
+}
+
+/** An argument with its code as plain data. */
+function plain(arg: string | Argument): string | Argument {
+  if (typeof arg === 'string') return arg;
+  const side = ({ code: like, extraArgs = none }: Transform): Transform => ({ code: toReference(like)!, ...(extraArgs.length > 0 && { extraArgs: [...extraArgs] }) });
+  return { id: arg.id, ...(arg.serialize && { serialize: side(arg.serialize) }), ...(arg.deserialize && { deserialize: side(arg.deserialize) }) };
 }
 
 function toInit(init: Transform | undefined): Traits['init'] {

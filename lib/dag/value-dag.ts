@@ -73,7 +73,11 @@ function rootsOf(out: Outputs): readonly Call<unknown>[] {
   if (stranger !== undefined || (roots as unknown[]).includes(undefined)) {
     throw new HandoffError('INVALID_FUNCTION', `The outputs of a DAG are calls, such as t.report(rows); got ${show(stranger)}.`);
   }
-  return roots as readonly Call<unknown>[];
+  const calls = roots as readonly Call<unknown>[];
+  if (calls.some((call) => vertexOf(call).options.type === 'inline')) {
+    throw new HandoffError('INVALID_INLINE_FUNCTION', 'An output of a DAG cannot be inline: an inline function has no result of its own.');
+  }
+  return calls;
 }
 
 /** Every call that the roots reach, dependencies first. */

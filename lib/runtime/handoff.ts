@@ -1,30 +1,23 @@
 /** The runtime's face: start, execute, look, store, stop. */
 import { availableParallelism } from 'node:os';
 import type { TreeNode } from '../actor/child.ts';
-import { type Allocator, type StrategyName } from '../allocation/allocator.ts';
-import { assign } from '../allocation/assign.ts';
-import { findImpossible } from '../allocation/feasibility.ts';
 import { SimpleResourceTracker } from '../allocation/resource-tracker.ts';
-import { strategies } from '../allocation/strategy.ts';
-import { compile } from '../dag/compile.ts';
-import { Dag } from '../dag/dag.ts';
-import type { Plan } from '../dag/plan.ts';
+import type { Dag } from '../dag/dag.ts';
 import type { Capabilities, Cost } from '../dag/types.ts';
 import { type Outputs, type Resolved, ValueDag } from '../dag/value-dag.ts';
 import { HandoffError } from '../errors.ts';
 import { CodeList } from '../node/code-list.ts';
-import type { RunSettings } from '../scheduler/events.ts';
 import type { Tuning } from '../scheduler/state.ts';
 import { LocationRegistry } from '../store/location-registry.ts';
 import { ResultStore } from '../store/result-store.ts';
-import type { ActiveRun } from './active-run.ts';
 import { Driver } from './driver.ts';
 import { HandoffEmitter } from './emitter.ts';
-import { Modules, type ResolvedCode } from './modules.ts';
+import { Modules } from './modules.ts';
 import { defaultThreads, type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options.ts';
-import { type ExecuteResult, toResult } from './outcome.ts';
-import { preview, type PlanResult } from './plan-preview.ts';
-import { checkExecuteOptions, type ExecuteOptions, keptOf } from './run-options.ts';
+import type { ExecuteResult } from './outcome.ts';
+import type { PlanResult } from './plan-preview.ts';
+import type { ExecuteOptions } from './run-options.ts';
+import { Runner } from './runner.ts';
 import { checkOptions, invalidOption, rules } from './schema.ts';
 import { RuntimeTree } from './tree.ts';
 
@@ -49,22 +42,20 @@ export class Handoff extends HandoffEmitter {
   readonly #driver: Driver;
   readonly #store: ResultStore;
   readonly #registry = new LocationRegistry();
-  readonly #codes = new CodeList();
-  readonly #modules = new Modules(this.#codes);
   readonly #tree: RuntimeTree;
-  /** Every run that was asked for and has not ended, by id. */
-  readonly #underWay = new Map<string, Promise<unknown>>();
+  readonly #runner: Runner;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: ResolvedOptions, tuning: Partial<Tuning> = {}) {
+  private constructor(options: ResolvedOptions, tuning: Partial<Tuning>) {
     super();
-    this.#options = options;
     const publisher = HandoffEmitter.publisherOf(this);
+    const codes = new CodeList();
+    this.#options = options;
     this.#store = new ResultStore(options.retainedRuns, (dagId) => this.#registry.clear(dagId));
     this.#driver = new Driver(options.resourceTracker ?? new SimpleResourceTracker(), { grace: options.gracePeriod, ...tuning }, publisher);
-    this.#tree = new RuntimeTree({
-      registry: this.#registry, store: this.#store, driver: this.#driver, codes: this.#codes, publisher, mostThreads: availableParallelism(),
-    });
+    const shared = { registry: this.#registry, store: this.#store, driver: this.#driver };
+    this.#tree = new RuntimeTree({ ...shared, codes, publisher, mostThreads: availableParallelism() });
+    this.#runner = new Runner({ ...shared, options, modules: new Modules(codes), tree: this.#tree });
     void this.#tree.root.exited.then(({ reason, error }) => {
       if (reason === 'error') this.#collapse(error);
     });
@@ -94,13 +85,13 @@ export class Handoff extends HandoffEmitter {
    * @param options `drain: false` aborts what runs instead: its promises are rejected with `STOPPED`
    */
   stop(options: { readonly drain?: boolean } = {}): Promise<void> {
-    if (options.drain === false) for (const dagId of this.#underWay.keys()) this.#driver.abort(dagId, stopped(dagId));
+    if (options.drain === false) this.#runner.abortAll(stopped);
     this.#stopping ??= this.#stopAll();
     return this.#stopping;
   }
 
   async #stopAll(): Promise<void> {
-    await Promise.allSettled(this.#underWay.values());
+    await this.#runner.drained();
     await this.#tree.root.stop();
     this.removeAllListeners();
   }
@@ -117,23 +108,23 @@ export class Handoff extends HandoffEmitter {
    * `RUN_TIMEOUT`, `NODE_DOWN`, `RESOURCES_UNAVAILABLE`
    */
   async execute(dag: Dag, options: ExecuteOptions = {}): Promise<ExecuteResult> {
-    return this.#execute('execute', dag, options, {});
+    return this.#execute('execute', dag, options, false, this.execute);
   }
 
   /** The same as `execute`, under the origin's name. */
   async executeDistributed(dag: Dag, options: ExecuteOptions = {}): Promise<ExecuteResult> {
-    return this.#execute('executeDistributed', dag, options, {});
+    return this.#execute('executeDistributed', dag, options, false, this.executeDistributed);
   }
 
   /** Runs a DAG on this host alone, whatever its pins and costs say. Throws as `execute`. */
   async executeLocal(dag: Dag, options: ExecuteOptions = {}): Promise<ExecuteResult> {
-    return this.#execute('executeLocal', dag, options, { ignorePlacement: true });
+    return this.#execute('executeLocal', dag, options, true, this.executeLocal);
   }
 
   /** Runs a DAG of calls, and gives its outputs in the shape they were declared in. Throws as `execute`. */
   async run<Out extends Outputs>(dag: ValueDag<Out>, options: Omit<ExecuteOptions, 'collect'> = {}): Promise<Resolved<Out>> {
     if (!(dag instanceof ValueDag)) throw new HandoffError('INVALID_FUNCTION', 'run() takes a DAG of calls, as dag(name, outputs) makes it; for a Dag use execute().');
-    const { results } = await this.#execute('run', dag, { ...options, collect: dag.outputList }, {});
+    const { results } = await this.#execute('run', dag, { ...options, collect: dag.outputList }, false, this.run);
     return dag.pick(results);
   }
 
@@ -146,21 +137,13 @@ export class Handoff extends HandoffEmitter {
     this.#refuseWhenStopped();
     const { budget, ...others } = options;
     checkOptions('plan', { budget: rules.atLeastOne }, budget === undefined ? {} : { budget });
-    checkExecuteOptions('plan', others);
-    const plan = this.#compile(dag, false);
-    const code = await this.#modules.resolve(plan, () => this.#tree.anyNode());
-    const settings = this.#settings(plan, code, others);
-    const nodes = this.#driver.state.nodes.filter((node) => node.up);
-    return preview(plan, nodes, settings, (i) => {
-      const learned = this.#driver.state.estimates[code.codes[plan.code[i]!]!];
-      return plan.entries[i]!.traits.duration ?? (learned !== undefined && learned.count > 0 ? learned.mean : 1);
-    });
+    return this.#runner.plan(dag, others);
   }
 
   /** The capabilities of every node that can be reached. */
   async discoverNodes(): Promise<Record<string, Capabilities>> {
     this.#refuseWhenStopped();
-    return this.#capabilities();
+    return this.#runner.capabilities();
   }
 
   /** Adds the node `'local'` to this host, or changes its capabilities. Throws as `registerNode`. */
@@ -265,85 +248,9 @@ export class Handoff extends HandoffEmitter {
     return { id: 'root', state: this.#stopping === undefined ? 'running' : 'stopping', restarts: 0, ...this.#tree.root.inspect() };
   }
 
-  async #execute(where: string, dag: Dag, options: ExecuteOptions, { ignorePlacement = false }: { ignorePlacement?: boolean }): Promise<ExecuteResult> {
-    const startedAt = performance.now();
-    const site: { stack?: string } = {};
-    Error.captureStackTrace(site, this.#execute);
+  async #execute(where: string, dag: Dag, options: ExecuteOptions, ignorePlacement: boolean, caller: Function): Promise<ExecuteResult> {
     this.#refuseWhenStopped();
-    checkExecuteOptions(where, options);
-    const plan = this.#compile(dag, ignorePlacement);
-    if (this.#underWay.has(dag.id)) {
-      throw new HandoffError('DAG_ALREADY_RUNNING', `A run of DAG ${JSON.stringify(dag.id)} is under way. Wait for it, or give the DAG another id.`, { dagId: dag.id });
-    }
-    const running = this.#runPlan(plan, options);
-    this.#underWay.set(dag.id, running.catch(() => {}));
-    try {
-      const active = await running;
-      return toResult(active, startedAt, (index) => this.#driver.state.nodes[index]!.name);
-    } catch (error) {
-      throw withSite(error, site.stack);
-    } finally {
-      this.#underWay.delete(dag.id);
-    }
-  }
-
-  /** From a plan to its end. Everything that can be refused is refused before the run is made. */
-  async #runPlan(plan: Plan, options: ExecuteOptions): Promise<ActiveRun> {
-    const dagId = plan.dagId;
-    const guard = new RunGuard(dagId, options, (reason) => this.#driver.abort(dagId, reason));
-    try {
-      const known = this.#modules.resolve(plan, () => this.#tree.anyNode());
-      const code = known instanceof Promise ? await guard.race(known) : known;
-      const settings = this.#settings(plan, code, options);
-      if (this.#stopping !== undefined && !this.#underWay.has(dagId)) throw stopped(dagId);
-      const active = this.#driver.createRun({ plan, settings, code, onProgress: options.onProgress });
-      this.#store.open(dagId, active.results);
-      this.#registry.open(dagId, {
-        nodeOf: (id) => this.#nodeOf(active, plan.indexOf(id)),
-        entries: () => plan.entries.map((entry, i) => [entry.id, this.#nodeOf(active, i)] as const).filter((each): each is [string, string] => each[1] !== undefined),
-      });
-      await this.#tree.addRun(active);
-      this.#driver.submit(active);
-      guard.check();
-      try {
-        await active.ended;
-      } finally {
-        this.#store.close(dagId);
-      }
-      return active;
-    } finally {
-      guard.dispose();
-    }
-  }
-
-  #nodeOf({ results, run }: ActiveRun, i: number): string | undefined {
-    return results.has(i) ? this.#driver.state.nodes[run!.node[i]!]?.name : undefined;
-  }
-
-  #compile(dag: Dag, ignorePlacement: boolean): Plan {
-    if (!(dag instanceof Dag)) throw new HandoffError('INVALID_FUNCTION', 'What is executed is a Dag: new Dag(id).add(…), or dag(name, outputs).');
-    const plan = compile(dag, { ignorePlacement });
-    const impossible = findImpossible(plan, this.#capabilities());
-    if (impossible !== undefined) throw impossible;
-    return plan;
-  }
-
-  #settings(plan: Plan, code: ResolvedCode, options: ExecuteOptions): RunSettings {
-    const strategy = options.allocationStrategy ?? this.#options.allocationStrategy;
-    const named = typeof strategy === 'string';
-    return {
-      maxRetries: options.maxRetries ?? this.#options.maxRetries,
-      maxConcurrency: options.maxConcurrency ?? Infinity,
-      keepGoing: options.failurePolicy === 'continue',
-      kept: keptOf(plan, options.collect),
-      strategy: strategies[named ? (strategy as StrategyName) : 'first-available'],
-      assigned: named ? null : assign(plan, strategy as Allocator, this.#capabilities()),
-      codes: code.codes,
-    };
-  }
-
-  #capabilities(): Record<string, Capabilities> {
-    return Object.fromEntries(this.#driver.state.nodes.filter((node) => node.up || node.returning).map((node) => [node.name, node.capabilities]));
+    return this.#runner.execute(where, dag, options, ignorePlacement, caller);
   }
 
   #refuseWhenStopped(): void {
@@ -351,74 +258,12 @@ export class Handoff extends HandoffEmitter {
   }
 
   /** The tree has given up: nothing can run any more. */
-  #collapse(error: unknown): void {
-    for (const dagId of this.#underWay.keys()) {
-      this.#driver.abort(dagId, new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and were given up.', { dagId, cause: error }));
-    }
+  #collapse(cause: unknown): void {
+    this.#runner.abortAll((dagId) => new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and were given up.', { dagId, cause }));
     void this.stop();
   }
 }
 
-/** The caller's ways to end a run: a signal, and a limit of time. */
-class RunGuard {
-  readonly #signal: AbortSignal | undefined;
-  readonly #abort: (reason: HandoffError) => void;
-  readonly #timer: NodeJS.Timeout | undefined;
-  readonly #given = Promise.withResolvers<never>();
-  #reason: HandoffError | undefined;
-  readonly #onAbort = (): void => this.#end(aborted(this.#dagId, this.#signal!.reason));
-  readonly #dagId: string;
-
-  constructor(dagId: string, { signal, timeout }: ExecuteOptions, abort: (reason: HandoffError) => void) {
-    this.#dagId = dagId;
-    this.#abort = abort;
-    this.#signal = signal;
-    this.#given.promise.catch(() => {});
-    if (signal?.aborted === true) throw aborted(dagId, signal.reason);
-    signal?.addEventListener('abort', this.#onAbort);
-    if (timeout !== undefined) {
-      this.#timer = setTimeout(() => {
-        this.#end(new HandoffError('RUN_TIMEOUT', `The run of DAG ${JSON.stringify(dagId)} took longer than its timeout of ${timeout} ms.`, { dagId, timeout }));
-      }, timeout);
-    }
-  }
-
-  /** Waits for something that precedes the run, but no longer than the caller will. */
-  race<Value>(promise: Promise<Value>): Promise<Value> {
-    return Promise.race([promise, this.#given.promise]);
-  }
-
-  /** Ends the run if the caller has given up while it was being made. */
-  check(): void {
-    if (this.#reason !== undefined) this.#abort(this.#reason);
-  }
-
-  dispose(): void {
-    clearTimeout(this.#timer);
-    this.#signal?.removeEventListener('abort', this.#onAbort);
-  }
-
-  #end(reason: HandoffError): void {
-    this.#reason = reason;
-    this.#given.reject(reason);
-    this.#abort(reason);
-  }
-}
-
-function aborted(dagId: string, reason: unknown): HandoffError {
-  const why = reason instanceof Error ? reason.message : String(reason);
-  return new HandoffError('ABORTED', `The run of DAG ${JSON.stringify(dagId)} was aborted: ${why}`, { dagId, cause: reason });
-}
-
 function stopped(dagId?: string): HandoffError {
   return new HandoffError('STOPPED', 'This Handoff has been stopped.', dagId === undefined ? {} : { dagId });
-}
-
-/** Errors of a run are made where events arrive; their stack should also lead to who asked for the run. */
-function withSite(error: unknown, stack: string | undefined): unknown {
-  if (error instanceof HandoffError && stack !== undefined) {
-    const frames = stack.slice(stack.indexOf('\n') + 1);
-    error.stack = `${error.name}: ${error.message}\n${frames}`;
-  }
-  return error;
 }

@@ -1,0 +1,58 @@
+/** The caller's ways to end a run: a signal, and a limit of time. */
+import { HandoffError } from '../errors.ts';
+import type { ExecuteOptions } from './run-options.ts';
+
+export class RunGuard {
+  readonly #dagId: string;
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort: (reason: HandoffError) => void;
+  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #given = Promise.withResolvers<never>();
+  readonly #onAbort = (): void => this.end(aborted(this.#dagId, this.#signal!.reason));
+  #reason: HandoffError | undefined;
+
+  /**
+   * @param abort ends the run, once it is running
+   * @throws `ABORTED` when the signal is aborted already
+   */
+  constructor(dagId: string, { signal, timeout }: ExecuteOptions, abort: (reason: HandoffError) => void) {
+    this.#dagId = dagId;
+    this.#abort = abort;
+    this.#signal = signal;
+    this.#given.promise.catch(() => {});
+    if (signal?.aborted === true) throw aborted(dagId, signal.reason);
+    signal?.addEventListener('abort', this.#onAbort);
+    if (timeout !== undefined) {
+      this.#timer = setTimeout(() => {
+        this.end(new HandoffError('RUN_TIMEOUT', `The run of DAG ${JSON.stringify(dagId)} took longer than its timeout of ${timeout} ms.`, { dagId, timeout }));
+      }, timeout);
+    }
+  }
+
+  /** Waits for something that precedes the run, but no longer than the caller will. */
+  race<Value>(promise: Promise<Value>): Promise<Value> {
+    return Promise.race([promise, this.#given.promise]);
+  }
+
+  /** Ends the run, now or as soon as `check` finds it running. */
+  end(reason: HandoffError): void {
+    this.#reason ??= reason;
+    this.#given.reject(reason);
+    this.#abort(reason);
+  }
+
+  /** Ends the run if it was given up while it was being made. */
+  check(): void {
+    if (this.#reason !== undefined) this.#abort(this.#reason);
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+function aborted(dagId: string, reason: unknown): HandoffError {
+  const why = reason instanceof Error ? reason.message : String(reason);
+  return new HandoffError('ABORTED', `The run of DAG ${JSON.stringify(dagId)} was aborted: ${why}`, { dagId, cause: reason });
+}

@@ -1,0 +1,173 @@
+/** From a DAG to its results: everything that can be refused is refused first, then the run is made, watched and put away. */
+import type { Allocator, StrategyName } from '../allocation/allocator.ts';
+import { assign } from '../allocation/assign.ts';
+import { findImpossible } from '../allocation/feasibility.ts';
+import { strategies } from '../allocation/strategy.ts';
+import { compile } from '../dag/compile.ts';
+import { Dag } from '../dag/dag.ts';
+import type { Plan } from '../dag/plan.ts';
+import type { Capabilities } from '../dag/types.ts';
+import { HandoffError } from '../errors.ts';
+import type { RunSettings } from '../scheduler/events.ts';
+import type { LocationRegistry } from '../store/location-registry.ts';
+import type { ResultStore } from '../store/result-store.ts';
+import type { ActiveRun } from './active-run.ts';
+import type { Driver } from './driver.ts';
+import type { Modules, ResolvedCode } from './modules.ts';
+import type { ResolvedOptions } from './options.ts';
+import { type ExecuteResult, toResult } from './outcome.ts';
+import { preview, type PlanResult } from './plan-preview.ts';
+import { RunGuard } from './run-guard.ts';
+import { checkExecuteOptions, type ExecuteOptions, keptOf } from './run-options.ts';
+import type { RuntimeTree } from './tree.ts';
+
+export interface RunnerParts {
+  readonly options: ResolvedOptions;
+  readonly driver: Driver;
+  readonly store: ResultStore;
+  readonly registry: LocationRegistry;
+  readonly modules: Modules;
+  readonly tree: RuntimeTree;
+}
+
+interface UnderWay {
+  readonly guard: RunGuard;
+  readonly ended: Promise<unknown>;
+}
+
+export class Runner {
+  readonly #parts: RunnerParts;
+  /** Every run that was asked for and has not ended, by id. */
+  readonly #underWay = new Map<string, UnderWay>();
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when every run that is under way has ended. */
+  async drained(): Promise<void> {
+    await Promise.all([...this.#underWay.values()].map(({ ended }) => ended));
+  }
+
+  /** Ends every run that is under way. */
+  abortAll(reasonOf: (dagId: string) => HandoffError): void {
+    for (const [dagId, { guard }] of this.#underWay) guard.end(reasonOf(dagId));
+  }
+
+  /**
+   * Runs a DAG.
+   *
+   * @param where the public call, for messages
+   * @param caller the public function, whose callers the stack of an error shows
+   */
+  async execute(where: string, dag: Dag, options: ExecuteOptions, ignorePlacement: boolean, caller: Function): Promise<ExecuteResult> {
+    const startedAt = performance.now();
+    const site: { stack?: string } = {};
+    Error.captureStackTrace(site, caller);
+    try {
+      checkExecuteOptions(where, options);
+      const plan = this.#compile(dag, ignorePlacement);
+      if (this.#underWay.has(dag.id)) {
+        throw new HandoffError('DAG_ALREADY_RUNNING', `A run of DAG ${JSON.stringify(dag.id)} is under way. Wait for it, or give the DAG another id.`, { dagId: dag.id });
+      }
+      const active = await this.#track(plan, options);
+      return toResult(active, startedAt, (index) => this.#parts.driver.state.nodes[index]!.name);
+    } catch (error) {
+      throw withSite(error, site.stack);
+    }
+  }
+
+  /** What would happen. */
+  async plan(dag: Dag, options: ExecuteOptions): Promise<PlanResult> {
+    checkExecuteOptions('plan', options);
+    const { driver, modules, tree } = this.#parts;
+    const plan = this.#compile(dag, false);
+    const code = await modules.resolve(plan, () => tree.anyNode());
+    const nodes = driver.state.nodes.filter((node) => node.up);
+    return preview(plan, nodes, this.#settings(plan, code, options), (i) => {
+      const learned = driver.state.estimates[code.codes[plan.code[i]!]!];
+      return plan.entries[i]!.traits.duration ?? (learned !== undefined && learned.count > 0 ? learned.mean : 1);
+    });
+  }
+
+  /** Capabilities by node name, the first declared first. */
+  capabilities(): Record<string, Capabilities> {
+    return Object.fromEntries(this.#parts.driver.state.nodes.filter((node) => node.up || node.returning).map((node) => [node.name, node.capabilities]));
+  }
+
+  #compile(dag: Dag, ignorePlacement: boolean): Plan {
+    if (!(dag instanceof Dag)) throw new HandoffError('INVALID_FUNCTION', 'What is executed is a Dag: new Dag(id).add(…), or dag(name, outputs).');
+    const plan = compile(dag, { ignorePlacement });
+    const impossible = findImpossible(plan, this.capabilities());
+    if (impossible !== undefined) throw impossible;
+    return plan;
+  }
+
+  async #track(plan: Plan, options: ExecuteOptions): Promise<ActiveRun> {
+    const { dagId } = plan;
+    const guard = new RunGuard(dagId, options, (reason) => this.#parts.driver.abort(dagId, reason));
+    const running = this.#runPlan(plan, options, guard);
+    this.#underWay.set(dagId, { guard, ended: running.catch(() => {}) });
+    try {
+      return await running;
+    } finally {
+      guard.dispose();
+      this.#underWay.delete(dagId);
+    }
+  }
+
+  async #runPlan(plan: Plan, options: ExecuteOptions, guard: RunGuard): Promise<ActiveRun> {
+    const { driver, store, registry, modules, tree } = this.#parts;
+    const known = modules.resolve(plan, () => tree.anyNode());
+    const code = known instanceof Promise ? await guard.race(known) : known;
+    const settings = this.#settings(plan, code, options);
+    const active = driver.createRun({ plan, settings, code, onProgress: options.onProgress });
+    store.open(plan.dagId, active.results);
+    registry.open(plan.dagId, locationsOf(active, (index) => driver.state.nodes[index]!.name));
+    await tree.addRun(active);
+    driver.submit(active);
+    guard.check();
+    try {
+      await active.ended;
+    } finally {
+      store.close(plan.dagId);
+    }
+    return active;
+  }
+
+  #settings(plan: Plan, code: ResolvedCode, options: ExecuteOptions): RunSettings {
+    const defaults = this.#parts.options;
+    const strategy = options.allocationStrategy ?? defaults.allocationStrategy;
+    const named = typeof strategy === 'string';
+    return {
+      maxRetries: options.maxRetries ?? defaults.maxRetries,
+      maxConcurrency: options.maxConcurrency ?? Infinity,
+      keepGoing: options.failurePolicy === 'continue',
+      kept: keptOf(plan, options.collect),
+      strategy: strategies[named ? (strategy as StrategyName) : 'first-available'],
+      assigned: named ? null : assign(plan, strategy as Allocator, this.capabilities()),
+      codes: code.codes,
+    };
+  }
+}
+
+/** Where the results of a run are, as the registry asks. */
+function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Parameters<LocationRegistry['open']>[1] {
+  const { plan } = active.request;
+  const nodeOf = (i: number): string | undefined => (active.results.has(i) ? nodeName(active.run!.node[i]!) : undefined);
+  return {
+    nodeOf: (id) => nodeOf(plan.indexOf(id)),
+    *entries() {
+      for (const [i, { id }] of plan.entries.entries()) {
+        const node = nodeOf(i);
+        if (node !== undefined) yield [id, node];
+      }
+    },
+  };
+}
+
+/** Errors of a run are made where events arrive; their stack should also lead to who asked for the run. */
+function withSite(error: unknown, stack: string | undefined): unknown {
+  if (error instanceof HandoffError && stack !== undefined) error.stack = `${error.name}: ${error.message}\n${stack.slice(stack.indexOf('\n') + 1)}`;
+  return error;
+}
