@@ -98,8 +98,9 @@ export class Driver {
     active.run ??= this.state.runs.get(active.id);
   }
 
-  abort(dagId: string, reason: unknown): void {
-    if (this.#runs.has(dagId)) this.#feed({ type: 'RunAborted', run: dagId, reason });
+  /** @param gently lets the functions that run finish */
+  abort(dagId: string, reason: unknown, gently = false): void {
+    if (this.#runs.has(dagId)) this.#feed({ type: 'RunAborted', run: dagId, reason, gently });
   }
 
   stop(): void {

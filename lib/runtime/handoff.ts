@@ -82,10 +82,11 @@ export class Handoff extends HandoffEmitter {
    * Takes no more work, lets what runs finish, and stops everything. Nothing keeps the process alive afterwards. Further calls give the
    * same promise.
    *
-   * @param options `drain: false` aborts what runs instead: its promises are rejected with `STOPPED`
+   * @param options `drain`: `'runs'` (default) lets runs finish; `'functions'` lets only the functions finish that are running now;
+   *   `false` aborts them. Runs that do not finish are rejected with `STOPPED`
    */
-  stop(options: { readonly drain?: boolean } = {}): Promise<void> {
-    if (options.drain === false) this.#runner.abortAll(stopped);
+  stop(options: { readonly drain?: 'runs' | 'functions' | false } = {}): Promise<void> {
+    if (options.drain === false || options.drain === 'functions') this.#runner.abortAll(stopped, options.drain === 'functions');
     this.#stopping ??= this.#stopAll();
     return this.#stopping;
   }

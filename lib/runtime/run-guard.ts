@@ -5,17 +5,18 @@ import type { ExecuteOptions } from './run-options.ts';
 export class RunGuard {
   readonly #dagId: string;
   readonly #signal: AbortSignal | undefined;
-  readonly #abort: (reason: HandoffError) => void;
+  readonly #abort: (reason: HandoffError, gently: boolean) => void;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #given = Promise.withResolvers<never>();
   readonly #onAbort = (): void => this.end(aborted(this.#dagId, this.#signal!.reason));
   #reason: HandoffError | undefined;
+  #gently = false;
 
   /**
    * @param abort ends the run, once it is running
    * @throws `ABORTED` when the signal is aborted already
    */
-  constructor(dagId: string, { signal, timeout }: ExecuteOptions, abort: (reason: HandoffError) => void) {
+  constructor(dagId: string, { signal, timeout }: ExecuteOptions, abort: (reason: HandoffError, gently: boolean) => void) {
     this.#dagId = dagId;
     this.#abort = abort;
     this.#signal = signal;
@@ -34,16 +35,17 @@ export class RunGuard {
     return Promise.race([promise, this.#given.promise]);
   }
 
-  /** Ends the run, now or as soon as `check` finds it running. */
-  end(reason: HandoffError): void {
+  /** Ends the run, now or as soon as `check` finds it running. `gently` lets the functions that run finish. */
+  end(reason: HandoffError, gently = false): void {
     this.#reason ??= reason;
+    this.#gently = gently;
     this.#given.reject(reason);
-    this.#abort(reason);
+    this.#abort(reason, gently);
   }
 
   /** Ends the run if it was given up while it was being made. */
   check(): void {
-    if (this.#reason !== undefined) this.#abort(this.#reason);
+    if (this.#reason !== undefined) this.#abort(this.#reason, this.#gently);
   }
 
   dispose(): void {

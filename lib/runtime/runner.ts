@@ -49,9 +49,9 @@ export class Runner {
     await Promise.all([...this.#underWay.values()].map(({ ended }) => ended));
   }
 
-  /** Ends every run that is under way. */
-  abortAll(reasonOf: (dagId: string) => HandoffError): void {
-    for (const [dagId, { guard }] of this.#underWay) guard.end(reasonOf(dagId));
+  /** Ends every run that is under way. `gently` lets the functions that run finish. */
+  abortAll(reasonOf: (dagId: string) => HandoffError, gently = false): void {
+    for (const [dagId, { guard }] of this.#underWay) guard.end(reasonOf(dagId), gently);
   }
 
   /**
@@ -105,7 +105,7 @@ export class Runner {
 
   async #track(plan: Plan, options: ExecuteOptions): Promise<ActiveRun> {
     const { dagId } = plan;
-    const guard = new RunGuard(dagId, options, (reason) => this.#parts.driver.abort(dagId, reason));
+    const guard = new RunGuard(dagId, options, (reason, gently) => this.#parts.driver.abort(dagId, reason, gently));
     const running = this.#runPlan(plan, options, guard);
     this.#underWay.set(dagId, { guard, ended: running.catch(() => {}) });
     try {

@@ -16,8 +16,8 @@ export type Event = {
   /** A worker thread is gone, and what it had not reported with it. */
   | { readonly type: 'LaneDown'; readonly node: string; readonly lane: number; readonly crash: Crash; readonly started: readonly StartedCount[]; readonly random: number }
   | { readonly type: 'RunSubmitted'; readonly run: string; readonly plan: Plan; readonly settings: RunSettings }
-  /** The caller gave up, or the run's time is over. `reason` comes back in the outcome. */
-  | { readonly type: 'RunAborted'; readonly run: string; readonly reason: unknown }
+  /** The caller gave up, or the run's time is over. `reason` comes back in the outcome. `gently`: what runs may finish. */
+  | { readonly type: 'RunAborted'; readonly run: string; readonly reason: unknown; readonly gently: boolean }
   /** The worker began a function whose start was to be announced. */
   | { readonly type: 'FunctionStarted'; readonly batch: number; readonly index: number }
   /** The next `count` functions of a batch have ended, in order. */

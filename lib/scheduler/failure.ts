@@ -61,10 +61,10 @@ function giveUpDependents(run: Run, failed: number): void {
 }
 
 /**
- * Ends a run otherwise than by finishing: starts nothing more, takes back what has not begun, asks what runs to stop, and after the
- * grace period ends the threads of what does not. Its last batch gone, the run fails with `outcome`.
+ * Decides how a run ends that does not finish: nothing more of it is started, and when its last batch is gone it fails with `outcome`.
+ * The first reason counts. What is at workers is to be dealt with by `cancelAll` or `takeBackAll`.
  */
-export function endRun(state: State, run: Run, outcome: Outcome, out: Command[]): void {
+export function settleOutcome(state: State, run: Run, outcome: Outcome, out: Command[]): void {
   if (run.outcome !== undefined) return;
   run.outcome = outcome;
   run.queue.clear();
@@ -73,7 +73,23 @@ export function endRun(state: State, run: Run, outcome: Outcome, out: Command[])
     out.push({ type: 'ClearTimer', timer });
   }
   run.delays.clear();
+  noteIfOver(state, run);
+}
+
+/** Ends a run: what has not begun is taken back, what runs is asked to stop, and after the grace period its thread is ended. */
+export function endRun(state: State, run: Run, outcome: Outcome, out: Command[]): void {
+  settleOutcome(state, run, outcome, out);
+  cancelAll(state, run, out);
+}
+
+/** Lets what runs finish, and takes back what has not begun. */
+export function takeBackAll(run: Run, out: Command[]): void {
+  for (const batch of run.batches) out.push({ type: 'TakeBack', batch, count: batch.size });
+}
+
+function cancelAll(state: State, run: Run, out: Command[]): void {
   for (const batch of run.batches) {
+    if (batch.cancelled) continue;
     batch.cancelled = true;
     if (batch.timer >= 0) {
       state.timers.delete(batch.timer);
@@ -83,5 +99,4 @@ export function endRun(state: State, run: Run, outcome: Outcome, out: Command[])
     state.timers.set(batch.timer, { kind: 'grace', batch });
     out.push({ type: 'Cancel', batch, why: 'aborted' }, { type: 'SetTimer', timer: batch.timer, ms: state.tuning.grace });
   }
-  noteIfOver(state, run);
 }

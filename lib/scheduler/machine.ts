@@ -15,7 +15,7 @@ import type { Command } from './commands.ts';
 import { endIfDone, functionsEnded } from './completion.ts';
 import { dispatch } from './dispatch.ts';
 import type { Event, EventOf } from './events.ts';
-import { endRun, failForGood } from './failure.ts';
+import { endRun, failForGood, settleOutcome, takeBackAll } from './failure.ts';
 import { laneDown, laneUp, shorten } from './lanes.ts';
 import { enqueue, makeReady, nodesFor } from './ready.ts';
 import { type Batch, createRun, type Node, noteIfOver, type Run, type State, Status } from './state.ts';
@@ -67,9 +67,12 @@ function runSubmitted(state: State, { run: id, plan, settings }: EventOf<'RunSub
   noteIfOver(state, run);
 }
 
-function runAborted(state: State, { run: id, reason }: EventOf<'RunAborted'>, out: Command[]): void {
+function runAborted(state: State, { run: id, reason, gently }: EventOf<'RunAborted'>, out: Command[]): void {
   const run = state.runs.get(id);
-  if (run !== undefined) endRun(state, run, { kind: 'aborted', reason }, out);
+  if (run === undefined) return;
+  if (!gently) return endRun(state, run, { kind: 'aborted', reason }, out);
+  settleOutcome(state, run, { kind: 'aborted', reason }, out);
+  takeBackAll(run, out);
 }
 
 function laneLost(state: State, event: EventOf<'LaneDown'>, out: Command[]): void {

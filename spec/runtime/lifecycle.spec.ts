@@ -1,6 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { Handoff, type HandoffOptions } from '../../lib/index.ts';
+import { Dag, Handoff, type HandoffOptions } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { dagOf, errorOf, t } from '../support/handoff.ts';
 
@@ -80,6 +80,17 @@ describe('stop', () => {
     await gate.arrived(1);
     await handoff.stop({ drain: false });
     expect((await running).code).toBe('STOPPED');
+  });
+
+  it('lets only the functions finish that run, with drain: functions', async () => {
+    const handoff = await Handoff.start(small);
+    const gate = new Gate();
+    const running = errorOf(handoff.execute(new Dag('gentle').add({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }).add({ id: 'y', code: t.double, args: ['x'] })));
+    await gate.arrived(1);
+    const stopping = handoff.stop({ drain: 'functions' });
+    gate.release();
+    expect((await running).code).toBe('STOPPED');
+    await stopping;
   });
 
   it('can be called again, and by await using', async () => {

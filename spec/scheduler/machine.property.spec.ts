@@ -125,14 +125,14 @@ describe('the scheduler, whatever the DAG and the order of events', () => {
   });
 
   it('ends an aborted run with nothing left running, at whatever moment it comes', () => {
-    fc.assert(fc.property(vertices({ nodes: ['a', 'b'], failures: false }), seed, fc.nat({ max: 60 }), (all, s, steps) => {
+    fc.assert(fc.property(vertices({ nodes: ['a', 'b'], failures: false }), seed, fc.nat({ max: 60 }), fc.boolean(), (all, s, steps, gently) => {
       const dag = build(all);
       fc.pre(possible(dag));
       const w = world(s, all);
       w.submit(compile(dag), { maxRetries: 1000 });
       for (let i = 0; i < steps && w.state.runs.size > 0; i++) w.step();
       const before = w.outcomes.get('run');
-      w.feed({ type: 'RunAborted', run: 'run', reason: 'enough' });
+      w.feed({ type: 'RunAborted', run: 'run', reason: 'enough', gently });
       w.runToEnd();
       if (before === undefined) expect(w.outcomes.get('run')!.outcome).toEqual({ kind: 'aborted', reason: 'enough' });
       expect(w.state.batches.size).toBe(0);
