@@ -14,6 +14,8 @@ export type Validation = { readonly ok: true } | { readonly ok: false; readonly 
 export interface DagJson {
   readonly id: string;
   readonly functions: readonly FunctionSpec[];
+  /** Of a DAG of calls: the ids of its outputs, in their shape. */
+  readonly outputs?: string | readonly string[] | Readonly<Record<string, string>>;
 }
 
 /** What a DAG is made of, for the parts of the library that compile, check and draw it. */

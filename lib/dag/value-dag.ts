@@ -2,7 +2,7 @@
 import { HandoffError } from '../errors.ts';
 import { type Call, type CallOptions, isCall, vertexOf } from './call.ts';
 import { show } from './check.ts';
-import { Dag } from './dag.ts';
+import { Dag, type DagJson } from './dag.ts';
 import { findLiteralObstacle } from './literal.ts';
 import { nameOf } from './reference.ts';
 import type { FunctionSpec, Part } from './types.ts';
@@ -26,6 +26,11 @@ export class ValueDag<Out extends Outputs> extends Dag {
     super(id);
     this.outputIds = ids;
     for (const spec of functions) this.add(spec);
+  }
+
+  /** With the ids of its outputs beside its functions. */
+  override toJSON(): DagJson {
+    return { ...super.toJSON(), outputs: this.outputIds };
   }
 
   /** Every output's id, once. */

@@ -13,15 +13,11 @@ export class HandoffEmitter extends EventEmitter<Listeners> {
     return {
       wants: (type) => emitter.listenerCount(type) > 0 || emitter.listenerCount('event') > 0,
       publish: (event) => {
-        for (const name of [event.type, 'event'] as const) {
-          // One by one, so that a listener that throws keeps nothing from the others, nor from the runtime.
-          for (const listener of emitter.listeners(name)) {
-            try {
-              (listener as (event: HandoffEvent) => void)(event);
-            } catch (error) {
-              queueMicrotask(() => { throw error; });
-            }
-          }
+        try {
+          emitter.emit(event.type, event as never);
+          emitter.emit('event', event);
+        } catch (error) {
+          queueMicrotask(() => { throw error; }); // a listener's fault is its own: it must not end what it was told of
         }
       },
     };

@@ -1,0 +1,125 @@
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { Dag, type EventOf, eventTypes, Handoff, type HandoffEvent } from '../../lib/index.ts';
+import { c, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
+
+const handoff = useHandoff();
+
+/** Every event of what `act` does. */
+async function eventsOf(act: () => Promise<unknown>): Promise<HandoffEvent[]> {
+  const events: HandoffEvent[] = [];
+  const listener = (event: HandoffEvent): void => void events.push(event);
+  handoff().on('event', listener);
+  await act();
+  handoff().off('event', listener);
+  return events;
+}
+
+const brief = (events: readonly HandoffEvent[]): string[] => events.map((event) => ('functionId' in event ? `${event.type} ${event.functionId}` : event.type));
+
+describe('events', () => {
+  it('tell the story of a run, in order', async () => {
+    const events = await eventsOf(() => handoff().execute(new Dag('story').add({ id: 'a', code: t.one }).add({ id: 'b', code: t.double, args: ['a'] })));
+    expect(brief(events)).toEqual([
+      'run:started', 'function:ready a', 'function:started a', 'function:finished a', 'result:stored a',
+      'function:ready b', 'function:started b', 'function:finished b', 'result:stored b', 'run:finished',
+    ]);
+    expect(events.every((event, i) => i === 0 || event.type === 'function:ready' || event.at >= 0)).toBe(true);
+    expect(events[2]).toMatchObject({ dagId: 'story', functionId: 'a', node: 'a', attempt: 1, thread: 0 });
+    expect(events.at(-1)).toMatchObject({ dagId: 'story', functions: 2, retries: 0 });
+    const finished = events[3] as EventOf<'function:finished'>;
+    expect(finished.at - finished.durationMs).toBeGreaterThanOrEqual((events[0] as HandoffEvent).at - 5);
+  });
+
+  it('tell of retries, failures and the end', async () => {
+    const events = await eventsOf(() => errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 1, retryDelay: 1 }))));
+    expect(brief(events)).toEqual([
+      'run:started', 'function:ready a', 'function:started a', 'function:retried a', 'function:ready a', 'function:started a', 'function:failed a', 'run:failed',
+    ]);
+    expect(events[3]).toMatchObject({ attempt: 1, delayMs: 1, error: { name: 'TaskError' } });
+    expect(events[5]).toMatchObject({ attempt: 2 });
+    expect(events[6]).toMatchObject({ attempt: 2, error: { name: 'TaskError' } });
+    expect(events[7]).toMatchObject({ error: { code: 'FUNCTION_FAILED' } });
+  });
+
+  it('start and finish each function exactly once, also in batches', async () => {
+    const many = dagOf(...Array.from({ length: 500 }, (_, i) => ({ id: `f${i}`, code: t.one })));
+    await handoff().execute(many); // now one() travels in batches
+    const events = await eventsOf(() => handoff().execute(many));
+    for (const type of ['function:ready', 'function:started', 'function:finished', 'result:stored'] as const) {
+      expect(new Set(events.filter((event) => event.type === type).map((event) => (event as { functionId: string }).functionId)).size).toBe(500);
+      expect(events.filter((event) => event.type === type)).toHaveLength(500);
+    }
+  });
+
+  it('carry what functions log', async () => {
+    const events = await eventsOf(() => handoff().execute(new Dag('logs').add({ id: 'l', code: c.logs })));
+    expect(events.find((event) => event.type === 'function:log')).toMatchObject({ dagId: 'logs', functionId: 'l', attempt: 1, values: ['hello', { n: 1 }, expect.stringContaining('=>')] });
+  });
+
+  it('tell how much shared memory a result holds', async () => {
+    const events = await eventsOf(() => handoff().execute(dagOf({ id: 'big', code: t.float64, extraArgs: [100_000, 1] })));
+    expect(events.find((event) => event.type === 'result:stored')).toMatchObject({ bytes: 800_000 });
+  });
+
+  it('come to listeners of their type alone', async () => {
+    const seen: string[] = [];
+    handoff().once('run:finished', (event) => {
+      expectTypeOf(event).toEqualTypeOf<EventOf<'run:finished'>>();
+      seen.push(event.type);
+    });
+    await handoff().execute(dagOf({ id: 'a', code: t.one }));
+    await handoff().execute(dagOf({ id: 'a', code: t.one }));
+    expect(seen).toEqual(['run:finished']);
+  });
+
+  it('tell of nodes', async () => {
+    const own = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
+    const events: HandoffEvent[] = [];
+    own.on('event', (event) => events.push(event));
+    await own.registerNode('m', { cpu: 1 });
+    await own.registerNode('n', { cpu: 3 });
+    await own.stop();
+    expect(events).toMatchObject([{ type: 'node:up', node: 'm', capabilities: { cpu: 1 }, threads: 1 }, { type: 'node:capabilities', node: 'n', capabilities: { cpu: 3 } }]);
+  });
+
+  it('have every type listed', () => {
+    expect(new Set(eventTypes).size).toBe(eventTypes.length);
+    expectTypeOf<(typeof eventTypes)[number]>().toEqualTypeOf<HandoffEvent['type']>();
+  });
+});
+
+describe('a listener that throws', () => {
+  it('harms not the run; its error is one that nobody caught', async () => {
+    const before = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException'); // the test runner's own
+    const uncaught = new Promise((resolve) => process.once('uncaughtException', resolve));
+    handoff().once('run:finished', () => { throw new Error('a listener'); });
+    expect((await handoff().execute(dagOf({ id: 'a', code: t.one }))).results).toEqual({ a: 1 });
+    expect(await uncaught).toMatchObject({ message: 'a listener' });
+    for (const listener of before) process.on('uncaughtException', listener);
+  });
+});
+
+describe('onProgress', () => {
+  it('ends with everything done', async () => {
+    const seen: { done: number; running: number; total: number }[] = [];
+    await handoff().execute(dagOf(...Array.from({ length: 50 }, (_, i) => ({ id: `f${i}`, code: t.one }))), { onProgress: (progress) => seen.push(progress) });
+    expect(seen.at(-1)).toMatchObject({ done: 50, running: 0, total: 50 });
+    expect(seen.every(({ done }, i) => i === 0 || done >= seen[i - 1]!.done)).toBe(true);
+  });
+});
+
+describe('context', () => {
+  it('tells a function who it is', async () => {
+    const { results } = await handoff().execute(new Dag('who').add({ id: 'me', code: c.whoAmI, node: 'b' }));
+    expect(results).toEqual({ me: { attempt: 1, dagId: 'who', functionId: 'me', node: 'b', aborted: false } });
+  });
+
+  it('is not there outside, and can be given for a test', async () => {
+    const { context, withContext } = await import('../../lib/task.ts');
+    expect(() => context()).toThrow('withContext');
+    expect(await withContext({ functionId: 'x' }, () => context().functionId)).toBe('x');
+    expect(await withContext({}, async () => { await null; return context().attempt; })).toBe(1);
+    expect(() => context()).toThrow();
+  });
+});
