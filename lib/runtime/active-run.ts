@@ -21,6 +21,8 @@ export class ActiveRun implements Running {
   readonly results: RunResults;
   readonly literals = new Literals();
   readonly startedAt = performance.now();
+  /** Functions of which it has been told that they are ready, since their last failure. */
+  readonly toldReady = new Set<number>();
   /** The scheduler's view; set when it has been submitted. */
   run: Run | undefined;
   /** Resolves when every function is done; rejects with the run's error. */

@@ -145,8 +145,10 @@ export class Driver {
         for (const i of command.indexes) results.release(i);
         return;
       }
-      case 'Ready': return this.#publish('function:ready', () => this.#ofFunction(command.run, command.index));
-      case 'Retry': return this.#publish('function:retried', () => ({ ...this.#ofFailure(command.run, command.failed), delayMs: command.delay }));
+      case 'Ready': return this.#ready(command.run, command.index);
+      case 'Retry':
+        this.#runs.get(command.run.id)!.toldReady.delete(command.failed.index);
+        return this.#publish('function:retried', () => ({ ...this.#ofFailure(command.run, command.failed), delayMs: command.delay }));
       case 'Failed': return this.#publish('function:failed', () => this.#ofFailure(command.run, command.failed));
       case 'FinishRun': return this.#finish(command.run);
       case 'FailRun': {
@@ -191,7 +193,16 @@ export class Driver {
     const announced = this.#announced.get(batch);
     if (announced === undefined || announced.has(index)) return;
     announced.add(index);
+    this.#ready(batch.run, batch.functions[index]!, at); // what was sent along with its producer was never queued
     this.#publish('function:started', () => ({ ...this.#ofAttempt(batch.run, batch.functions[index]!), thread: batch.lane.index }), at);
+  }
+
+  /** Told once for each attempt: a function that was taken back is not ready anew. */
+  #ready(run: Run, i: number, at?: number): void {
+    const { toldReady } = this.#runs.get(run.id)!;
+    if (toldReady.has(i)) return;
+    toldReady.add(i);
+    this.#publish('function:ready', () => this.#ofFunction(run, i), at);
   }
 
   #ended(id: number, report: BatchReport): void {
