@@ -4,8 +4,8 @@
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { type Remote, releaseProxy, wrap } from 'comlink';
-import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { Piscina } from 'piscina';
+import { endpointOf } from '../actor/endpoint.ts';
 import { type Control, type ServeOptions, slots } from './wire.ts';
 
 // The entry lies beside this file, unbuilt as TypeScript and built as JavaScript.
@@ -69,7 +69,7 @@ export class ThreadPool {
       { port: data.port2, control: control.port2, node: this.#node, cursors, quiet: this.#quiet },
       { transferList: [data.port2, control.port2], signal: killer.signal },
     );
-    const proxy = wrap<Control>(nodeEndpoint(control.port1));
+    const proxy = wrap<Control>(endpointOf(control.port1));
     control.port1.unref();
     const ended = served.then((): ThreadExit => ({ reason: 'stopped' }), (error: unknown) => classify(error, killer.signal.aborted))
       .then(async (exit) => {

@@ -1,6 +1,6 @@
 /** A worker thread's entry: one long-lived task that listens on its ports until it is told to stop. */
 import { expose } from 'comlink';
-import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { endpointOf } from '../../actor/endpoint.ts';
 import { toErrorWire } from '../../error-wire.ts';
 import { type CodeWire, type Control, FromWorker, type ModuleDescription, type ServeOptions, type SourceDescription, ToWorker } from '../wire.ts';
 import { contextSlot } from './context.ts';
@@ -28,7 +28,7 @@ export function serve({ port, control, node, cursors, quiet }: ServeOptions): Pr
         return resolve();
     }
   });
-  expose({ describe, freeVariables } satisfies Control, nodeEndpoint(control));
+  expose({ describe, freeVariables } satisfies Control, endpointOf(control));
   port.postMessage([FromWorker.ready]);
   return promise;
 }

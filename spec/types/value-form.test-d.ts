@@ -1,0 +1,93 @@
+/** The types of the value form. Checked by `tsc`: each line compiles, except those that say `@ts-expect-error`. */
+import { expectTypeOf } from 'vitest';
+import { type Call, Dag, dag, type Handoff, inline, tasks } from '../../lib/index.ts';
+import type { Row } from './tasks.ts';
+
+declare const handoff: Handoff;
+const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
+const raw = t.load('a.csv');
+
+// What a call gives: promises are unwrapped.
+expectTypeOf(raw).toEqualTypeOf<Call<Row[]>>();
+expectTypeOf(t.total(raw)).toEqualTypeOf<Call<number>>();
+
+// A call where a value may stand, a value where a call may, optional parameters left out.
+t.clean(raw);
+t.clean(raw, 3);
+t.clean([{ id: 1, amount: 2 }]);
+t.report('title', t.total(raw), raw);
+t.report('title', 7, t.clean(raw));
+
+// A list of calls, of values, of both; or one call that gives a list.
+t.sum([t.total(raw), 4, t.total([])]);
+t.sum(inline(() => [1, 2])());
+t.pair([t.total(raw), 'x']);
+
+// Covariance: a narrower result feeds a wider parameter.
+inline((x: number | string) => String(x))(t.total(raw));
+const wide: Call<number | string> = t.total(raw);
+void wide;
+
+// @ts-expect-error a number does not feed a string
+t.load(t.total(raw));
+// @ts-expect-error rows are not numbers
+t.sum([raw]);
+// @ts-expect-error rows are not a list of numbers
+t.sum(raw);
+// @ts-expect-error the producer may give a string, the consumer takes numbers only
+inline((x: number) => x)(inline((): number | string => 1)());
+// @ts-expect-error the second of the pair is a text
+t.pair([1, t.total(raw)]);
+// @ts-expect-error a required argument is missing
+t.report('x', 1);
+// @ts-expect-error too many arguments
+t.total(raw, 1);
+// @ts-expect-error there is no such function
+t.cleen;
+// @ts-expect-error a constant is not a function
+t.version;
+// @ts-expect-error its result is a function, which cannot leave the thread
+t.makeAdder(1);
+// @ts-expect-error a function is hidden in its result
+t.hidesFunction();
+// @ts-expect-error promises are hidden in its result
+t.promises();
+
+// Containers and dates may leave.
+inline(() => ({ map: new Map([['a', new Float64Array(2)]]), when: new Date(), set: new Set([1n]) }))();
+
+// Options.
+raw.with({ id: 'raw', cost: { cpu: 1 }, maxRetries: 0, node: 'a', priority: 1, timeout: 100, retryIf: t.total });
+raw.with({ node: { collocatedWith: t.total(raw) } }).after(t.bytes(1));
+// @ts-expect-error no such option
+raw.with({ prioritiy: 1 });
+// @ts-expect-error a cost is made of numbers
+raw.with({ cost: { cpu: 'two' } });
+// @ts-expect-error after() takes calls
+raw.after(1);
+
+// Outputs: their shape and types come back from run().
+expectTypeOf(handoff.run(dag('record', { total: t.total(raw), rows: raw }))).toEqualTypeOf<Promise<{ total: number; rows: Row[] }>>();
+expectTypeOf(handoff.run(dag('list', [t.total(raw), raw]))).toEqualTypeOf<Promise<[number, Row[]]>>();
+expectTypeOf(handoff.run(dag('one', raw))).toEqualTypeOf<Promise<Row[]>>();
+// @ts-expect-error a Dag has no typed outputs
+void handoff.run(new Dag());
+// @ts-expect-error a value is no output
+dag('bad', { x: 1 });
+
+// A DAG of calls is a Dag.
+const asDag: Dag = dag('d', raw);
+void handoff.execute(asDag);
+
+// The struct form takes the same references.
+new Dag().add({ id: 'a', code: t.load, extraArgs: ['x'] }).add({ id: 'b', code: inline(() => 1) });
+new Dag().add({ id: 'c', code: { module: 'file:///x.js', export: 'x' } }).add({ id: 'in', code: null, type: 'input' });
+// @ts-expect-error a closure is no reference
+new Dag().add({ id: 'd', code: () => 1 });
+// @ts-expect-error code is required
+new Dag().add({ id: 'e' });
+
+// Recursive types end.
+type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+inline((x: Json) => x)(inline((): Json => 1)());
+inline((x: any) => x as unknown)(raw);
