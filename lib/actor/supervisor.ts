@@ -131,7 +131,7 @@ export class Supervisor implements Running {
 
   async #restart(ids: readonly string[], cause: Child, exit: Exit): Promise<void> {
     const children = ids.map((id) => this.#children.get(id)).filter((child) => child !== undefined);
-    for (const child of [...children].reverse()) {
+    for (const child of children.toReversed()) {
       await this.#halt(child);
       child.state = 'restarting';
     }
@@ -154,7 +154,7 @@ export class Supervisor implements Running {
   }
 
   async #stopAll(exit: Exit): Promise<void> {
-    for (const child of [...this.#children.values()].reverse()) await this.#halt(child);
+    for (const child of [...this.#children.values()].toReversed()) await this.#halt(child);
     await this.#work;
     this.#exit(exit);
   }

@@ -83,7 +83,7 @@ export function findCycle({ size, depOffset, deps }: Links, order: Int32Array): 
   // Whatever is stuck has a dependency that is stuck, so walking those must come back to a function already seen.
   for (let at = stuck.indexOf(1); ; ) {
     const seen = position.get(at);
-    if (seen !== undefined) return startAtSmallest(path.slice(seen).reverse());
+    if (seen !== undefined) return startAtSmallest(path.slice(seen).toReversed());
     position.set(at, path.length);
     path.push(at);
     let next = -1;

@@ -120,9 +120,6 @@ export type SourceDescription =
 /** How many batches a worker can hold. Two are open at most; the rest is room for those that were taken back whole. */
 export const slots = 256;
 
-/** The most functions a batch can have. */
-export const maxBatch = 0x7fff;
-
 /** A cursor on which nothing has begun. */
 export function newCursor(count: number): number {
   return count;

@@ -43,10 +43,10 @@ function validateBatch(state: State, batch: Batch): void {
   const before = new Set<number>();
   functions.forEach((i, at) => {
     if (at >= batch.done && at < batch.size && run.status[i] !== Status.unreachable) {
-      expect(run.status[i] === Status.dispatched && run.batch[i] === id, `${name(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`);
+      expect(run.status[i] === Status.dispatched && run.batch[i] === id, `${label(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`);
       for (const dep of dependencies(run, i)) {
         const there = run.status[dep] === Status.done || before.has(dep);
-        expect(there || run.outcome !== undefined || run.attempts[dep]! > 0, `${name(run, i)} was sent without ${name(run, dep)}`);
+        expect(there || run.outcome !== undefined || run.attempts[dep]! > 0, `${label(run, i)} was sent without ${label(run, dep)}`);
       }
     }
     before.add(i);
@@ -59,15 +59,15 @@ function validateRun(state: State, run: Run): void {
   let ready = 0;
   for (let i = 0; i < plan.size; i++) {
     const missing = dependencies(run, i).filter((dep) => status[dep] !== Status.done).length;
-    expect(run.missing[i] === missing, `${name(run, i)}: missing is ${run.missing[i]}, but ${missing} results are`);
+    expect(run.missing[i] === missing, `${label(run, i)}: missing is ${run.missing[i]}, but ${missing} results are`);
     if (status[i] !== Status.done && status[i] !== Status.failed && status[i] !== Status.unreachable) unfinished++;
     if (status[i] === Status.ready) {
       ready++;
-      expect(missing === 0, `${name(run, i)} is ready without all its results`);
+      expect(missing === 0, `${label(run, i)} is ready without all its results`);
     }
-    if (status[i] === Status.waiting) expect(missing > 0 || run.outcome !== undefined, `${name(run, i)} waits for nothing`);
-    if (status[i] === Status.delayed) expect(state.timers.has(run.delays.get(i) ?? -1), `${name(run, i)} is delayed, but no timer runs`);
-    if (status[i] === Status.dispatched) expect(state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i, `${name(run, i)} is dispatched, but in no batch`);
+    if (status[i] === Status.waiting) expect(missing > 0 || run.outcome !== undefined, `${label(run, i)} waits for nothing`);
+    if (status[i] === Status.delayed) expect(state.timers.has(run.delays.get(i) ?? -1), `${label(run, i)} is delayed, but no timer runs`);
+    if (status[i] === Status.dispatched) expect(state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i, `${label(run, i)} is dispatched, but in no batch`);
   }
   expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
   expect(run.outcome !== undefined || run.queue.size === ready, `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`);
@@ -80,7 +80,7 @@ function dependencies({ plan }: Run, i: number): number[] {
   return [...plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!)];
 }
 
-function name(run: Run, i: number): string {
+function label(run: Run, i: number): string {
   return `${run.id}/${run.plan.entries[i]!.id}`;
 }
 

@@ -148,9 +148,9 @@ function withStandIns(value: unknown, made: Map<object, unknown>): unknown {
   }
   const tag = Object.prototype.toString.call(value);
   if (tag !== '[object Object]') return value; // Date, RegExp, boxed primitives, buffers
-  const copy: Record<string, unknown> = remember({});
-  for (const key of Object.keys(value)) copy[key] = withStandIns((value as Record<string, unknown>)[key], made);
-  return copy;
+  const plain: Record<string, unknown> = remember({});
+  for (const key of Object.keys(value)) plain[key] = withStandIns((value as Record<string, unknown>)[key], made);
+  return plain;
 
   function remember<Copy>(copy: Copy): Copy {
     made.set(value as object, copy);

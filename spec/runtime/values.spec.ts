@@ -104,11 +104,11 @@ describe('collect', () => {
   });
 
   it('ids give just those; the rest is let go when its last reader is done', async () => {
-    const dag = chain();
-    const { results } = await handoff().execute(dag, { collect: ['b'] });
+    const whole = chain();
+    const { results } = await handoff().execute(whole, { collect: ['b'] });
     expect(results).toEqual({ b: 2 });
-    expect(await handoff().getLocalValue(dag.id, 'b')).toBe(2);
-    await expect(handoff().getLocalValue(dag.id, 'a')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(await handoff().getLocalValue(whole.id, 'b')).toBe(2);
+    await expect(handoff().getLocalValue(whole.id, 'a')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
   it('refuses an id that is not there', async () => {

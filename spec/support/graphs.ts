@@ -20,9 +20,9 @@ export function combine(id: string, args: readonly number[]): number {
 }
 
 /** The reference: what each function gives, one after the other. */
-export function interpret(vertices: readonly Vertex[]): Map<string, number> {
+export function interpret(all: readonly Vertex[]): Map<string, number> {
   const values = new Map<string, number>();
-  for (const { id, args } of vertices) values.set(id, combine(id, args.map((arg) => values.get(arg)!)));
+  for (const { id, args } of all) values.set(id, combine(id, args.map((arg) => values.get(arg)!)));
   return values;
 }
 

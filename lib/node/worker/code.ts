@@ -36,10 +36,10 @@ async function importFunction(wire: { url: string; module: string; export: strin
   throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${wire.module} does not export a function ${wire.export}.`, { module: wire.module });
 }
 
-/** A function from its source. Indirect eval: it sees globals, and nothing of this module. */
+/** A function from its source, as `inline()` gave it. Indirect eval: it sees globals, and nothing of this module. */
 function evaluate({ source, name }: { source: string; name: string }): Callable {
   const text = toExpression(source);
-  const made: unknown = (0, eval)(`(${text})`);
+  const made: unknown = (0, eval)(`(${text})`); // eslint-disable-line no-eval -- running source is what inline() is for
   if (typeof made !== 'function') throw new HandoffError('FUNCTION_NOT_FOUND', `The source of ${name} is not that of a function.`);
   return made as Callable;
 }
