@@ -1,0 +1,19 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+
+const root = new URL('..', import.meta.url);
+const page = readFileSync(new URL('spec/CONFORMANCE.md', root), 'utf8');
+const rows = [...page.matchAll(/^\| (?!origin \||-)(.+?) \| (.+?) \|$/gm)].map(([, origin, here]) => [origin!, here!] as const);
+
+it('lists every test of the origin that concerns one machine', () => {
+  expect(rows).toHaveLength(15 + 5 + 6 + 8 + 11 + 4 + 11 + 20);
+});
+
+it.each(rows)('%s', (_, here) => {
+  if (here === 'needs a second host') return;
+  const [, file, rest] = /^(spec\/\S+\.ts): (.+)$/.exec(here) ?? [];
+  expect(file, `${here} names no spec`).toBeDefined();
+  expect(existsSync(new URL(file!, root)), `${file} does not exist`).toBe(true);
+  const title = rest!.replace(/ \(differs: .*\)$/, '');
+  expect(readFileSync(new URL(file!, root), 'utf8'), `${file} has no spec of that title`).toContain(title.replaceAll("'", "\\'"));
+});
