@@ -1,11 +1,11 @@
-/** `npm run bench`: the quick set; `-- --full`: all of it; `-- --json FILE`: the numbers as JSON too; `-- --only NAME`: one group. */
-import { writeFileSync } from 'node:fs';
+/** `npm run bench`: the quick set; `-- --full`: all of it; `-- --json FILE`: the numbers as JSON too; `-- --only NAME`: one group; `-- --readme`: the table into the README. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { million } from './million.ts';
 import { toMarkdown, toReport, type Row } from './support/report.ts';
 import { throughput } from './throughput.ts';
 
-const { values } = parseArgs({ options: { full: { type: 'boolean', default: false }, json: { type: 'string' }, only: { type: 'string' } } });
+const { values } = parseArgs({ options: { full: { type: 'boolean', default: false }, json: { type: 'string' }, only: { type: 'string' }, readme: { type: 'boolean', default: false } } });
 
 const groups: Readonly<Record<string, () => Promise<Row[]>>> = {
   throughput: () => throughput({ rounds: values.full ? 15 : 7 }),
@@ -21,3 +21,10 @@ for (const [name, measure] of Object.entries(groups)) {
 const report = toReport(rows);
 process.stdout.write(`${toMarkdown(report)}\n`);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+if (values.readme) {
+  const readme = new URL('../README.md', import.meta.url);
+  const table = toMarkdown({ ...report, rows: report.rows.filter((row) => row.byHand !== undefined) });
+  const [begin, end] = ['<!-- bench:begin -->', '<!-- bench:end -->'];
+  const text = readFileSync(readme, 'utf8');
+  writeFileSync(readme, `${text.slice(0, text.indexOf(begin) + begin.length)}\n${table}\n${text.slice(text.indexOf(end))}`);
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# The packed tarball, installed in a folder outside the repository: the library and the command run from there.
+set -euo pipefail
+repo=$(cd "$(dirname "$0")/../.." && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+tarball=$(cd "$repo" && npm pack --silent --ignore-scripts --pack-destination "$folder")
+cd "$folder"
+cat > package.json <<'JSON'
+{ "name": "user", "private": true, "type": "module" }
+JSON
+npm install --silent --no-audit --no-fund "./$tarball"
+
+cat > tasks.js <<'JS'
+import { context } from 'handoffjs/task';
+export const load = async () => [3, 1, 2];
+export const total = (rows) => rows.reduce((sum, each) => sum + each, 0);
+export const who = () => context().functionId;
+JS
+cat > dag.js <<'JS'
+import { dag, inline, tasks } from 'handoffjs';
+export const t = tasks(new URL('./tasks.js', import.meta.url));
+export default dag('packed', { sum: t.total(t.load()), who: t.who().with({ id: 'me' }), twice: inline((x) => x * 2)(t.total([4, 5])) });
+JS
+cat > main.js <<'JS'
+import assert from 'node:assert/strict';
+import { dag, Handoff, HandoffError } from 'handoffjs';
+import packed, { t } from './dag.js';
+const handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 2 } }] });
+assert.deepEqual(await handoff.run(packed), { sum: 6, who: 'me', twice: 18 });
+await assert.rejects(handoff.run(dag('bad', t.nope())), (error) => error instanceof HandoffError && error.code === 'FUNCTION_NOT_FOUND');
+await handoff.stop();
+JS
+node="$repo/node_modules/.bin/node"
+"$node" main.js
+test "$("$node" node_modules/.bin/handoff run dag.js --no-progress)" = $'sum: 6\nwho: me\ntwice: 18'
+test "$(npx handoff --version)" != ''
+
+cat > typed.ts <<'TS'
+import { dag, Handoff, tasks, type HandoffEvent } from 'handoffjs';
+import { context } from 'handoffjs/task';
+const t = tasks<{ half(x: number): number }>(new URL('file:///tasks.js'));
+const handoff: Handoff = await Handoff.start();
+const half: number = await handoff.run(dag('d', t.half(2)));
+handoff.on('event', (event: HandoffEvent) => console.log(event.type, half, context().attempt));
+// @ts-expect-error a text is no number
+t.half('2');
+TS
+"$node" "$repo/node_modules/typescript/bin/tsc" --noEmit --strict --module nodenext --target es2024 --types node --typeRoots "$repo/node_modules/@types" typed.ts
+echo "the packed package works"
