@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { million } from './million.ts';
+import { pieces } from './pieces.ts';
 import { toMarkdown, toReport, type Row } from './support/report.ts';
 import { throughput } from './throughput.ts';
 
@@ -9,6 +10,7 @@ const { values } = parseArgs({ options: { full: { type: 'boolean', default: fals
 
 const groups: Readonly<Record<string, () => Promise<Row[]>>> = {
   throughput: () => throughput({ rounds: values.full ? 15 : 7 }),
+  pieces: () => pieces({ time: values.full ? 1000 : 300 }),
   growth: () => million({ largest: values.full ? 1_000_000 : 100_000 }),
 };
 

@@ -1,0 +1,89 @@
+/** The examples, run as their guides say. */
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+async function example(name: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  return promisify(execFile)(process.execPath, [join(root, 'examples', name, 'main.ts'), ...args], { cwd: root });
+}
+
+it('every example has a guide that says how to run it', () => {
+  for (const name of readdirSync(join(root, 'examples'))) {
+    expect(readFileSync(join(root, 'examples', name, 'README.md'), 'utf8')).toContain(`node examples/${name}/main.ts`);
+  }
+});
+
+describe('getting-started', () => {
+  it('prints what its guide says', async () => {
+    const { stdout } = await example('getting-started');
+    const guide = readFileSync(join(root, 'examples/getting-started/README.md'), 'utf8');
+    expect(guide).toContain(stdout);
+    expect(stdout).toContain('sum: 130');
+  });
+});
+
+describe('simple-pipeline', () => {
+  const weather = readFileSync(join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '../data/weather.csv'), 'utf8');
+  const column = (name: string): number[] => {
+    const [head = '', ...lines] = weather.trim().split('\n');
+    return lines.map((line) => Number(line.split(',')[head.split(',').indexOf(name)]));
+  };
+
+  it('gives the statistics of the data, for both sets of parameters', async () => {
+    const { stdout } = await example('simple-pipeline');
+    for (const [measure, threshold, operation] of [['temp_max', 25, (x: number) => x * x], ['wind', 5, Math.sqrt]] as const) {
+      const values = column(measure).filter((x) => x > threshold).map(operation);
+      const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
+      expect(stdout).toContain(`${values.length} days above the threshold`);
+      expect(stdout).toContain(`max    ${Math.max(...values).toFixed(2)}`);
+      expect(stdout).toContain(`mean   ${mean.toFixed(2)}`);
+    }
+    expect(stdout).toMatch(/load: 'back'[\s\S]*format: 'front'/);
+  });
+});
+
+describe('image-processing', () => {
+  const output = join(root, 'examples/image-processing/output');
+
+  it('writes a collage that one can look at, and thumbnails, and tells what ran where', async () => {
+    rmSync(output, { recursive: true, force: true });
+    const { stdout, stderr } = await example('image-processing');
+    expect(stdout).toContain('local: 11 functions');
+    expect(stdout).toMatch(/Collage: +examples\/image-processing\/output\/collage\.jpg \(1600 × 1200/);
+    expect(stderr).toMatch(/^\[11\/11\] /m);
+
+    const collage = sharp(join(output, 'collage.jpg'));
+    expect(await collage.metadata()).toMatchObject({ width: 1600, height: 1200, format: 'jpeg' });
+    const cell = async (column: number, row: number) => (await sharp(await collage.clone().extract({ left: 15 + column * 263, top: 15 + row * 297, width: 240, height: 270 }).png().toBuffer()).stats()).channels;
+    const [red, , blue] = await cell(0, 1); // sepia: brownish, so more red than blue
+    expect(red!.mean).toBeGreaterThan(blue!.mean + 15);
+    const [gray, same] = await cell(0, 0);
+    expect(Math.abs(gray!.mean - same!.mean)).toBeLessThan(2);
+    const [edges] = await cell(0, 3); // edges: dark with bright lines
+    expect(edges!.mean).toBeLessThan(gray!.mean);
+    expect(edges!.max).toBeGreaterThan(200);
+    expect((await cell(2, 0))[0]!.mean).not.toBeCloseTo(gray!.mean, 0); // another photograph
+
+    const thumbnails = readdirSync(output).filter((file) => file.startsWith('thumb_'));
+    expect(thumbnails).toHaveLength(6);
+    for (const file of thumbnails) expect(await sharp(join(output, file)).metadata()).toMatchObject({ width: 150, height: 150 });
+  });
+
+  it('spreads over several nodes, edges where the gpu is', async () => {
+    const { stdout } = await example('image-processing', '--nodes', '3');
+    expect(stdout).toMatch(/edge_detection +studio/);
+    expect(stdout).toMatch(/lab: \d+ functions/);
+    expect(existsSync(join(output, 'collage.jpg'))).toBe(true);
+  });
+
+  it('refuses nonsense', async () => {
+    await expect(example('image-processing', '--nodes', '9')).rejects.toMatchObject({ code: 2 });
+  });
+});
