@@ -95,6 +95,6 @@ export function findCycle({ size, depOffset, deps }: Links, order: Int32Array): 
 }
 
 function startAtSmallest(cycle: number[]): number[] {
-  const start = cycle.indexOf(Math.min(...cycle));
+  const start = cycle.indexOf(cycle.reduce((smallest, each) => Math.min(smallest, each)));
   return [...cycle.slice(start), ...cycle.slice(0, start)];
 }

@@ -32,9 +32,13 @@ export function validateLinked(parts: DagParts, links: Links, order: Int32Array)
   return collocate(parts).error;
 }
 
+// The error's `cycle` has them all; its message need not.
+const shownInCycle = 20;
+
 function cyclic({ entries }: DagParts, cycle: readonly number[]): DagError {
   const ids = cycle.map((i) => entries[i]!.id);
-  const path = [...ids, ids[0]!].join(' -> ');
+  const shown = ids.length <= shownInCycle ? ids : [...ids.slice(0, shownInCycle - 1), `… (${ids.length} in all)`];
+  const path = [...shown, ids[0]!].join(' -> ');
   return dagError('CYCLIC_DEPENDENCY', `Functions depend on each other in a circle: ${path}.`, { functionId: ids[0]!, cycle: ids });
 }
 

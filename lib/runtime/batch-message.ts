@@ -50,8 +50,12 @@ class ItemWriter {
     const args: unknown[] = [];
     if (parts === undefined) this.#tagResults(i, args);
     else for (const part of parts) this.#tagPart(i, part, args);
-    if (withContext) this.items.push(ItemMode.special, this.#special(i, args));
-    else this.items.push((args.length / 2) * 4 + ItemMode.tagged, ...args);
+    if (withContext) {
+      this.items.push(ItemMode.special, this.#special(i, args));
+      return;
+    }
+    this.items.push((args.length / 2) * 4 + ItemMode.tagged);
+    for (const arg of args) this.items.push(arg); // one by one: there may be more than a call can take
   }
 
   /** Values as they are, when all of them are plain. False: nothing was written. */

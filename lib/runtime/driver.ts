@@ -110,7 +110,7 @@ export class Driver {
 
   #feed(happening: Happening): void {
     this.state.observed = this.#observed;
-    this.#queue.push(...handle(this.state, { ...happening, now: performance.now() } as Event));
+    for (const command of handle(this.state, { ...happening, now: performance.now() } as Event)) this.#queue.push(command);
     if (this.#draining) return;
     this.#draining = true;
     try {

@@ -5,7 +5,7 @@ import { amountOf } from '../allocation/amounts.ts';
 import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
 import type { NodeSettings } from '../node/node-actor.ts';
-import { checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from './schema.ts';
+import { type Announced, checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from './schema.ts';
 
 /** A node to be started on this host. */
 export interface NodeOptions {
@@ -30,7 +30,10 @@ export interface HandoffOptions {
   readonly maxRetries?: number;
   /** ms between asking a function to stop, through its signal, and ending its thread. Default 100. */
   readonly gracePeriod?: number;
-  /** How many finished runs keep their results for `getResult`; the oldest are forgotten first. Default 100. */
+  /**
+   * How many finished runs keep their results for `getResult`; the oldest are forgotten first, also once they have more than a million
+   * results in all. Default 100.
+   */
   readonly retainedRuns?: number;
   /** Whether what functions print goes to stderr instead of stdout. Default false. */
   readonly printToStderr?: boolean;
@@ -66,6 +69,13 @@ const schema: Schema<HandoffOptions> = {
   printToStderr: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
 };
 
+const announced: Announced = {
+  transport: 'this version runs on one host.',
+  heartbeatInterval: 'it is for other hosts, and this version runs on one.',
+  dashboard: 'use the events, or the progress and traces of the command line.',
+  memoryBudget: 'results are held in memory until nobody needs them.',
+};
+
 const nodeSchema: Schema<NodeOptions> = {
   name: { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' },
   capabilities: rules.amounts,
@@ -77,7 +87,7 @@ export { strategyRule };
 
 /** @throws `INVALID_OPTION` */
 export function resolveOptions(options: HandoffOptions): ResolvedOptions {
-  checkOptions('Handoff.start', schema, options);
+  checkOptions('Handoff.start', schema, options, announced);
   const printToStderr = options.printToStderr ?? false;
   const nodes = (options.nodes ?? [{ name: 'local', capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, printToStderr));
   const names = nodes.map((node) => node.name);

@@ -66,7 +66,7 @@ function levels(plan: Plan, durationOf: (i: number) => number): Float64Array {
 }
 
 function lowerBound(plan: Plan, nodes: readonly VirtualNode[], level: Float64Array, durationOf: (i: number) => number): number {
-  const fastest = Math.max(...nodes.map((node) => node.speed));
+  const fastest = nodes.reduce((speed, node) => Math.max(speed, node.speed), 0);
   const threads = nodes.reduce((sum, node) => sum + node.threads * node.speed, 0);
   let bound = 0;
   let work = 0;

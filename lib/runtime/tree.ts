@@ -86,7 +86,8 @@ export class RuntimeTree {
     const nodes = new Supervisor({ onRestart: (child, exit) => this.#onRestart('nodes', child, exit) });
     this.#nodes = nodes;
     // The order of declaration is the order in which they are tried, so they are made known before any is ready.
-    const starts = settings.map((each) => nodes.startChild({ id: each.name, shutdown: Infinity, start: () => this.#startNode(each) }));
+    const all = this.#actors.size === 0 ? settings : [...this.#actors.values()].map((actor) => actor.settings);
+    const starts = all.map((each) => nodes.startChild({ id: each.name, shutdown: Infinity, start: () => this.#startNode(each) }));
     const failed = (await Promise.allSettled(starts)).find((start) => start.status === 'rejected');
     if (failed === undefined) return nodes;
     await nodes.stop();

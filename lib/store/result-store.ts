@@ -20,14 +20,17 @@ export class ResultStore {
   /** Ids of finished runs, the oldest first. */
   readonly #finished = new Set<string>();
   readonly #retain: number;
+  readonly #retainResults: number;
   readonly #onForget: (dagId: string) => void;
 
   /**
    * @param retain how many finished runs keep their results; the oldest are forgotten first
    * @param onForget told of each run that is forgotten so
+   * @param retainResults how many results they may have in all; the last run keeps its own, however many
    */
-  constructor(retain = 100, onForget: (dagId: string) => void = () => {}) {
+  constructor(retain = 100, onForget: (dagId: string) => void = () => {}, retainResults = 1_000_000) {
     this.#retain = retain;
+    this.#retainResults = retainResults;
     this.#onForget = onForget;
   }
 
@@ -86,8 +89,11 @@ export class ResultStore {
   close(dagId: string): void {
     if (!this.#spaces.has(dagId)) return;
     this.#finished.add(dagId);
+    let results = 0;
+    for (const each of this.#finished) results += this.#spaces.get(each)?.results?.index.size ?? 0;
     for (const oldest of this.#finished) {
-      if (this.#finished.size <= this.#retain) break;
+      if (this.#finished.size <= this.#retain && (results <= this.#retainResults || oldest === dagId)) break;
+      results -= this.#spaces.get(oldest)?.results?.index.size ?? 0;
       this.clear(oldest);
       this.#onForget(oldest);
     }

@@ -79,6 +79,16 @@ describe('the result store', () => {
     expect(forgotten).toEqual(['d1']);
   });
 
+  it('keeps no more results than so many in all, but those of the last run', () => {
+    const forgotten: string[] = [];
+    const store = new ResultStore(100, (dagId) => forgotten.push(dagId), 3);
+    for (const [id, ...ids] of [['d1', 'x', 'y'], ['d2', 'x'], ['d3', 'x'], ['d4', 'v', 'w', 'x', 'y', 'z']] as [string, ...string[]][]) {
+      store.open(id, runOf(...ids));
+      store.close(id);
+    }
+    expect(forgotten).toEqual(['d1', 'd2', 'd3']);
+  });
+
   it('gives a value that is awaited to all who wait, as soon as it is put or arrives', async () => {
     const store = new ResultStore();
     const put = [store.wait('d', 'x', 1000), store.wait('d', 'x', 1000)];
