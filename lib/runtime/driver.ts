@@ -2,15 +2,13 @@
  * The scheduler's shell: turns what nodes, timers and callers tell into events, and carries out the commands that follow. All decisions
  * are the machine's.
  */
-import type { EventOf, EventType, HandoffEvent } from '../observe/events.ts';
-import { timestamp } from '../observe/events.ts';
 import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../errors.ts';
 import type { BatchReport } from '../node/lane-events.ts';
 import type { NodeActor, NodeEvents } from '../node/node-actor.ts';
 import { type FailureWire, ReportKind } from '../node/wire.ts';
-import type { Command, FunctionFailure } from '../scheduler/commands.ts';
+import type { Command } from '../scheduler/commands.ts';
 import type { Event, Exception, Measured } from '../scheduler/events.ts';
 import { handle } from '../scheduler/machine.ts';
 import { type Batch, createState, type Run, type State, type Tuning } from '../scheduler/state.ts';
@@ -18,34 +16,24 @@ import { toErrorWire } from '../error-wire.ts';
 import { Payload, type PayloadData } from '../store/payload.ts';
 import { ActiveRun, type RunRequest } from './active-run.ts';
 import { toOutgoing } from './batch-message.ts';
-import { causeOf, toRunError } from './failures.ts';
+import { toRunError } from './failures.ts';
+import { Observer, type Publisher } from './observer.ts';
 
 type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
 
-/** Sends events to whoever listens. */
-export interface Publisher {
-  /** Whether anybody listens to this type. */
-  wants(type: EventType): boolean;
-  publish(event: HandoffEvent): void;
-}
-
-const functionEvents = ['function:ready', 'function:started', 'function:finished'] as const satisfies readonly EventType[];
-
 export class Driver {
   readonly state: State;
-  readonly #publisher: Publisher;
+  readonly #observer: Observer;
   readonly #nodes = new Map<string, NodeActor>();
   readonly #runs = new Map<string, ActiveRun>();
   readonly #timers = new Map<number, NodeJS.Timeout>();
-  /** Functions whose start has been told, of batches that are observed. */
-  readonly #announced = new WeakMap<Batch, Set<number>>();
   /** Commands that follow from commands are carried out after them. */
   readonly #queue: Command[] = [];
   #draining = false;
 
   constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher) {
     this.state = createState(tracker, tuning);
-    this.#publisher = publisher;
+    this.#observer = new Observer(publisher, (id) => this.#runs.get(id)!, (index) => this.state.nodes[index]?.name ?? '');
   }
 
   get runs(): ReadonlyMap<string, ActiveRun> {
@@ -64,24 +52,24 @@ export class Driver {
     return {
       laneUp: (lane) => this.#feed({ type: 'LaneUp', node, lane }),
       laneDown: (lane, crash, started) => {
-        if (crash.reason !== 'killed') this.#publish('worker:crashed', () => ({ node, thread: lane, reason: crash.reason, error: crash.error }));
+        if (crash.reason !== 'killed') this.#observer.publish('worker:crashed', () => ({ node, thread: lane, reason: crash.reason, error: crash.error }));
         this.#feed({ type: 'LaneDown', node, lane, crash, started, random: Math.random() });
       },
-      laneRestarted: (lane) => this.#publish('worker:restarted', () => ({ node, thread: lane })),
+      laneRestarted: (lane) => this.#observer.publish('worker:restarted', () => ({ node, thread: lane })),
       started: (batch, index, at) => this.#started(batch, index, at),
       ended: (batch, report) => this.#ended(batch, report),
-      log: (dagId, functionId, attempt, values) => this.#publish('function:log', () => ({ dagId, functionId, node, attempt, values })),
+      log: (dagId, functionId, attempt, values) => this.#observer.publish('function:log', () => ({ dagId, functionId, node, attempt, values })),
     };
   }
 
   nodeDown(node: string, returning: boolean, error: unknown): void {
-    this.#publish('node:down', () => ({ node, error }));
+    this.#observer.publish('node:down', () => ({ node, error }));
     this.#feed({ type: 'NodeDown', node, returning });
   }
 
   changeCapabilities(node: string, capabilities: Capabilities): void {
     this.#feed({ type: 'CapabilitiesChanged', node, capabilities });
-    this.#publish('node:capabilities', () => ({ node, capabilities }));
+    this.#observer.publish('node:capabilities', () => ({ node, capabilities }));
   }
 
   /** Prepares a run under its id, before anything of it is done. */
@@ -93,7 +81,7 @@ export class Driver {
     const { plan, settings } = active.request;
     this.#runs.set(active.id, active);
     for (const code of settings.codes) this.state.estimates[code] ??= { mean: 0, count: 0 };
-    this.#publish('run:started', () => ({ dagId: active.id, functions: plan.size }));
+    this.#observer.publish('run:started', () => ({ dagId: active.id, functions: plan.size }));
     this.#feed({ type: 'RunSubmitted', run: active.id, plan, settings });
     active.run ??= this.state.runs.get(active.id);
   }
@@ -109,19 +97,17 @@ export class Driver {
   }
 
   #feed(happening: Happening): void {
-    this.state.observed = this.#observed;
+    this.state.observed = this.#observer.watching;
     for (const command of handle(this.state, { ...happening, now: performance.now() } as Event)) this.#queue.push(command);
     if (this.#draining) return;
     this.#draining = true;
+    let next = 0;
     try {
-      for (let command = this.#queue.shift(); command !== undefined; command = this.#queue.shift()) this.#carryOut(command);
+      while (next < this.#queue.length) this.#carryOut(this.#queue[next++]!);
     } finally {
+      this.#queue.splice(0, next);
       this.#draining = false;
     }
-  }
-
-  get #observed(): boolean {
-    return functionEvents.some((type) => this.#publisher.wants(type));
   }
 
   #carryOut(command: Command): void {
@@ -145,11 +131,9 @@ export class Driver {
         for (const i of command.indexes) results.release(i);
         return;
       }
-      case 'Ready': return this.#ready(command.run, command.index);
-      case 'Retry':
-        this.#runs.get(command.run.id)!.toldReady.delete(command.failed.index);
-        return this.#publish('function:retried', () => ({ ...this.#ofFailure(command.run, command.failed), delayMs: command.delay }));
-      case 'Failed': return this.#publish('function:failed', () => this.#ofFailure(command.run, command.failed));
+      case 'Ready': return this.#observer.ready(command.run, command.index);
+      case 'Retry': return this.#observer.retried(command.run, command.failed, command.delay);
+      case 'Failed': return this.#observer.failed(command.run, command.failed);
       case 'FinishRun': return this.#finish(command.run);
       case 'FailRun': {
         const active = this.#runs.get(command.run.id)!;
@@ -162,7 +146,7 @@ export class Driver {
     const active = this.#runs.get(batch.run.id)!;
     const source = { results: active.results, literals: active.literals, code: active.request.code, nodeName: (index: number) => this.state.nodes[index]!.name };
     const outgoing = toOutgoing(batch, source, this.state.observed);
-    if (this.state.observed) this.#announced.set(batch, new Set());
+    if (this.state.observed) this.#observer.sent(batch);
     try {
       this.#nodes.get(batch.lane.node.name)!.send(batch.lane.index, outgoing);
     } catch (cause) {
@@ -185,24 +169,8 @@ export class Driver {
   #started(id: number, index: number, at: number): void {
     const batch = this.state.batches.get(id);
     if (batch === undefined) return;
-    this.#announce(batch, index, at);
+    this.#observer.started(batch, index, at);
     if (batch.exclusive) this.#feed({ type: 'FunctionStarted', batch: id, index });
-  }
-
-  #announce(batch: Batch, index: number, at: number): void {
-    const announced = this.#announced.get(batch);
-    if (announced === undefined || announced.has(index)) return;
-    announced.add(index);
-    this.#ready(batch.run, batch.functions[index]!, at); // what was sent along with its producer was never queued
-    this.#publish('function:started', () => ({ ...this.#ofAttempt(batch.run, batch.functions[index]!), thread: batch.lane.index }), at);
-  }
-
-  /** Told once for each attempt: a function that was taken back is not ready anew. */
-  #ready(run: Run, i: number, at?: number): void {
-    const { toldReady } = this.#runs.get(run.id)!;
-    if (toldReady.has(i)) return;
-    toldReady.add(i);
-    this.#publish('function:ready', () => this.#ofFunction(run, i), at);
   }
 
   #ended(id: number, report: BatchReport): void {
@@ -210,7 +178,7 @@ export class Driver {
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
     const exceptions = this.#store(batch, active, report);
-    if (report.spans !== null) this.#publishSpans(batch, report, exceptions);
+    if (report.spans !== null) this.#observer.ended(batch, report, exceptions);
     const durations: Measured[] = [];
     for (let k = 0; k < report.durations.length; k += 3) {
       durations.push({ code: report.durations[k]!, count: report.durations[k + 1]!, ms: report.durations[k + 2]! });
@@ -239,26 +207,6 @@ export class Driver {
     return found;
   }
 
-  #publishSpans(batch: Batch, { first, count, spans }: BatchReport, exceptions: readonly Exception[]): void {
-    const failed = new Set(exceptions.map(({ index }) => index));
-    const skipped = new Set(exceptions.filter(({ kind }) => kind === 'skipped').map(({ index }) => index));
-    let at = 0;
-    for (let index = first; index < first + count; index++) {
-      if (skipped.has(index)) continue;
-      const begun = spans![at]!;
-      const ended = spans![at + 1]!;
-      at += 2;
-      this.#announce(batch, index, begun);
-      if (failed.has(index)) continue;
-      const i = batch.functions[index]!;
-      this.#publish('function:finished', () => ({ ...this.#ofAttempt(batch.run, i), thread: batch.lane.index, durationMs: ended - begun }), ended);
-      this.#publish('result:stored', () => {
-        const held = this.#runs.get(batch.run.id)!.results.held(i);
-        return { ...this.#ofFunction(batch.run, i), node: batch.lane.node.name, bytes: held instanceof Payload ? held.byteLength : 0 };
-      }, ended);
-    }
-  }
-
   #progress(active: ActiveRun): void {
     try {
       active.report();
@@ -272,13 +220,13 @@ export class Driver {
     active.run = run;
     this.#runs.delete(run.id);
     const durationMs = performance.now() - active.startedAt;
-    this.#publish('run:finished', () => ({ dagId: run.id, functions: run.plan.size, retries: run.retries, durationMs }));
+    this.#observer.publish('run:finished', () => ({ dagId: run.id, functions: run.plan.size, retries: run.retries, durationMs }));
     active.finish();
   }
 
   #fail(active: ActiveRun, error: unknown): void {
     this.#runs.delete(active.id);
-    this.#publish('run:failed', () => ({ dagId: active.id, error, durationMs: performance.now() - active.startedAt }));
+    this.#observer.publish('run:failed', () => ({ dagId: active.id, error, durationMs: performance.now() - active.startedAt }));
     active.fail(error);
   }
 
@@ -292,23 +240,6 @@ export class Driver {
   #clearTimer(timer: number): void {
     clearTimeout(this.#timers.get(timer));
     this.#timers.delete(timer);
-  }
-
-  #ofFunction(run: Run, i: number): { dagId: string; functionId: string } {
-    return { dagId: run.id, functionId: run.plan.entries[i]!.id };
-  }
-
-  /** An attempt that runs. */
-  #ofAttempt(run: Run, i: number): { dagId: string; functionId: string; node: string; attempt: number } {
-    return { ...this.#ofFunction(run, i), node: this.state.nodes[run.node[i]!]!.name, attempt: run.attempts[i]! + 1 };
-  }
-
-  #ofFailure(run: Run, { index, attempts, node, failure }: FunctionFailure): { dagId: string; functionId: string; node: string; attempt: number; error: unknown } {
-    return { ...this.#ofFunction(run, index), node: this.state.nodes[node]?.name ?? '', attempt: attempts, error: causeOf(failure) };
-  }
-
-  #publish<Type extends EventType>(type: Type, fields: () => Omit<EventOf<Type>, 'type' | 'at'>, at?: number): void {
-    if (this.#publisher.wants(type)) this.#publisher.publish({ type, at: at ?? timestamp(), ...fields() } as unknown as HandoffEvent);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The public events, and how the runtime sends them. */
 import { EventEmitter } from 'eventemitter3';
 import type { EventOf, EventType, HandoffEvent } from '../observe/events.ts';
-import type { Publisher } from './driver.ts';
+import type { Publisher } from './observer.ts';
 
 /** Listeners by event type; `'event'` hears them all. */
 export type Listeners = { [Type in EventType]: (event: EventOf<Type>) => void } & { event: (event: HandoffEvent) => void };

@@ -19,7 +19,8 @@ import { NodeActor, type NodeSettings } from '../node/node-actor.ts';
 import type { LocationRegistry } from '../store/location-registry.ts';
 import type { ResultStore } from '../store/result-store.ts';
 import type { ActiveRun } from './active-run.ts';
-import type { Driver, Publisher } from './driver.ts';
+import type { Driver } from './driver.ts';
+import type { Publisher } from './observer.ts';
 import { timestamp } from '../observe/events.ts';
 
 export interface TreeParts {

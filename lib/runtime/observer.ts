@@ -1,0 +1,114 @@
+/** What the runtime tells of runs, nodes and threads as public events. Without a listener, nothing is made, measured or sent. */
+import type { EventOf, EventType, HandoffEvent } from '../observe/events.ts';
+import { timestamp } from '../observe/events.ts';
+import type { BatchReport } from '../node/lane-events.ts';
+import type { FunctionFailure } from '../scheduler/commands.ts';
+import type { Exception } from '../scheduler/events.ts';
+import type { Batch, Run } from '../scheduler/state.ts';
+import { Payload } from '../store/payload.ts';
+import type { ActiveRun } from './active-run.ts';
+import { causeOf } from './failures.ts';
+
+/** Sends events to whoever listens. */
+export interface Publisher {
+  /** Whether anybody listens to this type. */
+  wants(type: EventType): boolean;
+  publish(event: HandoffEvent): void;
+}
+
+const functionEvents = ['function:ready', 'function:started', 'function:finished'] as const satisfies readonly EventType[];
+
+export class Observer {
+  readonly #publisher: Publisher;
+  readonly #runOf: (dagId: string) => ActiveRun;
+  readonly #nodeName: (index: number) => string;
+  /** Functions whose start has been told, of batches that are observed. */
+  readonly #announced = new WeakMap<Batch, Set<number>>();
+
+  /** @param nodeName of a node by its index; empty when there is none */
+  constructor(publisher: Publisher, runOf: (dagId: string) => ActiveRun, nodeName: (index: number) => string) {
+    this.#publisher = publisher;
+    this.#runOf = runOf;
+    this.#nodeName = nodeName;
+  }
+
+  /** Whether anybody wants to know when functions are ready, begin and end, which takes messages of its own. */
+  get watching(): boolean {
+    return functionEvents.some((type) => this.#publisher.wants(type));
+  }
+
+  /** @param at ms since the epoch; now, when not given */
+  publish<Type extends EventType>(type: Type, fields: () => Omit<EventOf<Type>, 'type' | 'at'>, at?: number): void {
+    if (this.#publisher.wants(type)) this.#publisher.publish({ type, at: at ?? timestamp(), ...fields() } as unknown as HandoffEvent);
+  }
+
+  /** Told once for each attempt: a function that was taken back is not ready anew. */
+  ready(run: Run, i: number, at?: number): void {
+    const { toldReady } = this.#runOf(run.id);
+    if (toldReady.has(i)) return;
+    toldReady.add(i);
+    this.publish('function:ready', () => ofFunction(run, i), at);
+  }
+
+  /** A batch is about to be sent that is to be told of. */
+  sent(batch: Batch): void {
+    this.#announced.set(batch, new Set());
+  }
+
+  /** A function of a batch has begun. Told once, whether by its start or by its end. */
+  started(batch: Batch, index: number, at: number): void {
+    const announced = this.#announced.get(batch);
+    if (announced === undefined || announced.has(index)) return;
+    announced.add(index);
+    this.ready(batch.run, batch.functions[index]!, at); // what was sent along with its producer was never queued
+    this.publish('function:started', () => ({ ...this.#ofAttempt(batch.run, batch.functions[index]!), thread: batch.lane.index }), at);
+  }
+
+  /** Functions of a batch have ended. */
+  ended(batch: Batch, { first, count, spans }: BatchReport, exceptions: readonly Exception[]): void {
+    const failed = new Set(exceptions.map(({ index }) => index));
+    const skipped = new Set(exceptions.filter(({ kind }) => kind === 'skipped').map(({ index }) => index));
+    let at = 0;
+    for (let index = first; index < first + count; index++) {
+      if (skipped.has(index)) continue;
+      const begun = spans![at]!;
+      const ended = spans![at + 1]!;
+      at += 2;
+      this.started(batch, index, begun);
+      if (!failed.has(index)) this.#finished(batch, batch.functions[index]!, begun, ended);
+    }
+  }
+
+  /** An attempt failed, and there will be another after `delayMs`. */
+  retried(run: Run, failed: FunctionFailure, delayMs: number): void {
+    this.#runOf(run.id).toldReady.delete(failed.index);
+    this.publish('function:retried', () => ({ ...this.#ofFailure(run, failed), delayMs }));
+  }
+
+  /** A function failed for good. */
+  failed(run: Run, failed: FunctionFailure): void {
+    this.publish('function:failed', () => this.#ofFailure(run, failed));
+  }
+
+  #finished(batch: Batch, i: number, begun: number, ended: number): void {
+    const { run, lane } = batch;
+    this.publish('function:finished', () => ({ ...this.#ofAttempt(run, i), thread: lane.index, durationMs: ended - begun }), ended);
+    this.publish('result:stored', () => {
+      const held = this.#runOf(run.id).results.held(i);
+      return { ...ofFunction(run, i), node: lane.node.name, bytes: held instanceof Payload ? held.byteLength : 0 };
+    }, ended);
+  }
+
+  /** An attempt that runs. */
+  #ofAttempt(run: Run, i: number): { dagId: string; functionId: string; node: string; attempt: number } {
+    return { ...ofFunction(run, i), node: this.#nodeName(run.node[i]!), attempt: run.attempts[i]! + 1 };
+  }
+
+  #ofFailure(run: Run, { index, attempts, node, failure }: FunctionFailure): { dagId: string; functionId: string; node: string; attempt: number; error: unknown } {
+    return { ...ofFunction(run, index), node: this.#nodeName(node), attempt: attempts, error: causeOf(failure) };
+  }
+}
+
+function ofFunction(run: Run, i: number): { dagId: string; functionId: string } {
+  return { dagId: run.id, functionId: run.plan.entries[i]!.id };
+}
