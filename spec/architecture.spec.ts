@@ -44,8 +44,8 @@ describe('imports', () => {
     }
   });
 
-  it('go in no circle, types left out', () => {
-    const edges = new Map(files.map((file) => [file, [...source(file).matchAll(/^(?:import|export)\s+(?!type\b)[^;]*?from\s+'(\.[^']+)'/gm)]
+  it('go in no circle, not even for types', () => {
+    const edges = new Map(files.map((file) => [file, [...source(file).matchAll(/^(?:import|export)\s[^;]*?from\s+'(\.[^']+)'/gm)]
       .map((match) => normalize(join(dirname(file), match[1]!)))]));
     const state = new Map<string, 'open' | 'done'>();
     const visit = (file: string, path: readonly string[]): void => {

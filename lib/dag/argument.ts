@@ -8,7 +8,7 @@
  */
 import { checkLiterals } from './check.ts';
 import { defaultTraits, type Entry, none } from './entry.ts';
-import { toReference } from './reference.ts';
+import { toReference } from './code.ts';
 import type { Part, Transform } from './types.ts';
 
 /**

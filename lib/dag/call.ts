@@ -3,7 +3,7 @@
  * Nothing runs until a DAG of calls does.
  */
 import { HandoffError } from '../errors.ts';
-import type { FunctionReference } from './reference.ts';
+import type { FunctionReference } from './code.ts';
 import type { FunctionSpec } from './types.ts';
 
 declare const result: unique symbol;

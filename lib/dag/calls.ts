@@ -2,13 +2,12 @@
  * How functions are called that do more than take results in order and then their `extraArgs`: lists, plain values between
  * results, the names of nodes, and inline functions, which are run on the spot.
  */
-import type { DagParts } from './dag.ts';
 import { dagError } from './dag-error.ts';
 import { show } from './check.ts';
-import type { Entry } from './entry.ts';
+import type { DagParts, Entry } from './entry.ts';
 import type { Links } from './links.ts';
 import { type CallPart, Flag } from './plan.ts';
-import type { FunctionReference } from './reference.ts';
+import type { FunctionReference } from './code.ts';
 import type { Part } from './types.ts';
 
 // An inline function runs once for each way it is reached, so a ladder of inline diamonds doubles at every step.

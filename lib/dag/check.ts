@@ -2,7 +2,7 @@
 import { HandoffError } from '../errors.ts';
 import { defaultTraits, type Entry, none, type Traits } from './entry.ts';
 import { findLiteralObstacle } from './literal.ts';
-import { toReference } from './reference.ts';
+import { toReference } from './code.ts';
 import { didYouMean, nearest } from './suggest.ts';
 import type { Argument, FunctionSpec, Part, Transform } from './types.ts';
 

@@ -1,7 +1,7 @@
 /** Which functions must share a node: chains of `collocatedWith`, each followed to its root. */
 import type { DagError } from '../errors.ts';
 import { show } from './check.ts';
-import type { DagParts } from './dag.ts';
+import type { DagParts } from './entry.ts';
 import { dagError } from './dag-error.ts';
 import { didYouMean, nearest } from './suggest.ts';
 

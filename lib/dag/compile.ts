@@ -4,11 +4,11 @@ import { bLevels, ranks, weights } from './analysis.ts';
 import { calls } from './calls.ts';
 import { show } from './check.ts';
 import { collocate } from './collocation.ts';
-import { type Dag, type DagParts, partsOf } from './dag.ts';
-import { type Entry, toResolved } from './entry.ts';
+import { type Dag, partsOf } from './dag.ts';
+import { type DagParts, type Entry, toResolved } from './entry.ts';
 import { fromDependencies, link, type Links, sortTopologically } from './links.ts';
 import { Flag, type Group, type Plan } from './plan.ts';
-import { keyOf, type FunctionReference } from './reference.ts';
+import { keyOf, type FunctionReference } from './code.ts';
 import type { Cost } from './types.ts';
 import { validateLinked } from './validate.ts';
 

@@ -3,8 +3,8 @@ import { nanoid } from 'nanoid';
 import { type DagError, HandoffError } from '../errors.ts';
 import { expand } from './argument.ts';
 import { show, toEntry } from './check.ts';
-import { type Entry, toResolved } from './entry.ts';
-import { nameOf } from './reference.ts';
+import { type DagParts, type Entry, toResolved } from './entry.ts';
+import { nameOf } from './code.ts';
 import type { FunctionSpec, ResolvedFunction } from './types.ts';
 import { validate } from './validate.ts';
 
@@ -16,12 +16,6 @@ export interface DagJson {
   readonly functions: readonly FunctionSpec[];
   /** Of a DAG of calls: the ids of its outputs, in their shape. */
   readonly outputs?: string | readonly string[] | Readonly<Record<string, string>>;
-}
-
-/** What a DAG is made of, for the parts of the library that compile, check and draw it. */
-export interface DagParts {
-  readonly entries: readonly Entry[];
-  readonly index: ReadonlyMap<string, number>;
 }
 
 /** The parts of a DAG; not for users, who see `functions`. */

@@ -1,7 +1,7 @@
 /** A DAG as text that others draw: Mermaid for Markdown, DOT for Graphviz, or Graphviz's own SVG. */
 import { type Dag, partsOf } from './dag.ts';
 import type { Entry } from './entry.ts';
-import { nameOf } from './reference.ts';
+import { nameOf } from './code.ts';
 
 export interface DrawOptions {
   /** Function id to node name, as `execute` or `plan` gives it: functions are coloured by node. */

@@ -1,5 +1,5 @@
 /** How a DAG keeps a function: a small record of one shape, and its rarer traits beside it, shared where they are the defaults. */
-import type { FunctionReference } from './reference.ts';
+import type { FunctionReference } from './code.ts';
 import type { Argument, Cost, FunctionType, Part, Placement, ResolvedFunction, RetryDelay } from './types.ts';
 
 /** What most functions do not set. */
@@ -33,6 +33,12 @@ export interface Entry {
   readonly code: FunctionReference | null;
   readonly extraArgs: readonly unknown[];
   readonly traits: Traits;
+}
+
+/** What a DAG is made of, for the parts of the library that compile, check and draw it. */
+export interface DagParts {
+  readonly entries: readonly Entry[];
+  readonly index: ReadonlyMap<string, number>;
 }
 
 export const defaultTraits: Traits = Object.freeze({

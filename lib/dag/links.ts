@@ -6,7 +6,7 @@
  *   functions that need i:    outs[outOffset[i] .. outOffset[i+1])     one entry per use
  * ```
  */
-import type { DagParts } from './dag.ts';
+import type { DagParts } from './entry.ts';
 
 export interface Links {
   readonly size: number;

@@ -4,7 +4,7 @@
  */
 import type { Entry } from './entry.ts';
 import type { Links } from './links.ts';
-import type { FunctionReference } from './reference.ts';
+import type { FunctionReference } from './code.ts';
 import type { Cost } from './types.ts';
 
 /** One position of a call that does more than pass results and then `extraArgs`. */

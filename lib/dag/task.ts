@@ -1,6 +1,6 @@
 /** The types of the value form: what a task accepts, what it gives, and which results can leave a thread. Types only. */
 import type { Call } from './call.ts';
-import type { FunctionReference, reference } from './reference.ts';
+import type { FunctionReference, reference } from './code.ts';
 
 // `never` as parameters accepts every function.
 export type AnyFunction = (...args: never) => unknown;

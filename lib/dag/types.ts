@@ -1,5 +1,5 @@
 /** The words of a DAG: what a user writes, as plain data. */
-import type { CodeLike, FunctionReference } from './reference.ts';
+import type { CodeLike, FunctionReference } from './code.ts';
 
 /** Named amounts: `cpu`, `memory` (MB), `gpu`, or any other name. What a node has. */
 export type Capabilities = Readonly<Record<string, number>>;

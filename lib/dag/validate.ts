@@ -2,9 +2,8 @@
 import type { DagError } from '../errors.ts';
 import { show } from './check.ts';
 import { collocate } from './collocation.ts';
-import type { DagParts } from './dag.ts';
 import { dagError } from './dag-error.ts';
-import type { Entry } from './entry.ts';
+import type { DagParts, Entry } from './entry.ts';
 import { findCycle, link, type Links, sortTopologically } from './links.ts';
 import { didYouMean, nearest } from './suggest.ts';
 

@@ -4,7 +4,7 @@ import { type Call, type CallOptions, isCall, vertexOf } from './call.ts';
 import { show } from './check.ts';
 import { Dag, type DagJson } from './dag.ts';
 import { findLiteralObstacle } from './literal.ts';
-import { nameOf } from './reference.ts';
+import { nameOf } from './code.ts';
 import type { FunctionSpec, Part } from './types.ts';
 
 /** One call, a list of them, or a record of them. */

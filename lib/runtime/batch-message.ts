@@ -1,7 +1,7 @@
 /** A batch of the scheduler as the wire has it: code by number, results put where arguments stand. */
 import type { CallPart } from '../dag/plan.ts';
 import { Flag } from '../dag/plan.ts';
-import { keyOf } from '../dag/reference.ts';
+import { keyOf } from '../dag/code.ts';
 import type { OutgoingBatch } from '../node/lane-events.ts';
 import { ArgTag, BatchFlag, ItemMode, type SpecialItem } from '../node/wire.ts';
 import { type Batch, type Run, Status } from '../scheduler/state.ts';

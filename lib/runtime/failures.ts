@@ -1,5 +1,5 @@
 /** What the scheduler knows of failures, as the errors that users get. */
-import type { FunctionFailure, Failure, Outcome } from '../scheduler/commands.ts';
+import type { FunctionFailure, Failure, Outcome } from '../scheduler/outcome.ts';
 import type { Run, State } from '../scheduler/state.ts';
 import { formatAmounts } from '../allocation/amounts.ts';
 import { fromErrorWire, type ErrorWire } from '../error-wire.ts';

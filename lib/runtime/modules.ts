@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'import-meta-resolve';
 import type { Plan } from '../dag/plan.ts';
-import { type FunctionReference, keyOf } from '../dag/reference.ts';
+import { type FunctionReference, keyOf } from '../dag/code.ts';
 import { didYouMean, nearest } from '../dag/suggest.ts';
 import { fromErrorWire } from '../error-wire.ts';
 import { HandoffError, isHandoffError } from '../errors.ts';

@@ -2,7 +2,7 @@
 import type { EventOf, EventType, HandoffEvent } from '../observe/events.ts';
 import { timestamp } from '../observe/events.ts';
 import type { BatchReport } from '../node/lane-events.ts';
-import type { FunctionFailure } from '../scheduler/commands.ts';
+import type { FunctionFailure } from '../scheduler/outcome.ts';
 import type { Exception } from '../scheduler/events.ts';
 import type { Batch, Run } from '../scheduler/state.ts';
 import { Payload } from '../store/payload.ts';

@@ -1,5 +1,6 @@
 /** Attempts that failed: another attempt, or the end of the run. */
-import type { Command, Failure, Outcome } from './commands.ts';
+import type { Command } from './commands.ts';
+import type { Failure, Outcome } from './outcome.ts';
 import { putBack } from './ready.ts';
 import { retryDelay } from './retry.ts';
 import { nextId, noteIfOver, type Run, type State, Status } from './state.ts';

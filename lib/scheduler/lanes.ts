@@ -1,9 +1,10 @@
 /** Batches and the lanes they are on: opening, closing, and what becomes of them when a lane or a node is gone. */
-import type { Command, Failure } from './commands.ts';
+import type { Command } from './commands.ts';
 import { hold, letGo } from './claims.ts';
 import { fail } from './failure.ts';
 import { putBack } from './ready.ts';
 import type { Crash, StartedCount } from './events.ts';
+import type { Failure } from './outcome.ts';
 import { type Batch, type Lane, type Node, noteIfOver, type State, Status } from './state.ts';
 
 /** Puts a batch on its lane. Its claim has been granted. */

@@ -11,8 +11,8 @@
 import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Plan } from '../dag/plan.ts';
 import type { Capabilities, Cost } from '../dag/types.ts';
-import type { FunctionFailure, Outcome } from './commands.ts';
 import type { RunSettings } from './events.ts';
+import type { FunctionFailure, Outcome } from './outcome.ts';
 import { ReadyQueue } from './ready-queue.ts';
 
 /** Where a function is on its way. */

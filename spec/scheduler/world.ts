@@ -3,7 +3,8 @@ import { SimpleResourceTracker } from '../../lib/allocation/resource-tracker.ts'
 import { strategies } from '../../lib/allocation/strategy.ts';
 import type { Plan } from '../../lib/dag/plan.ts';
 import type { Capabilities } from '../../lib/dag/types.ts';
-import type { Command, Outcome } from '../../lib/scheduler/commands.ts';
+import type { Command } from '../../lib/scheduler/commands.ts';
+import type { Outcome } from '../../lib/scheduler/outcome.ts';
 import type { Event, Exception, RunSettings } from '../../lib/scheduler/events.ts';
 import { handle } from '../../lib/scheduler/machine.ts';
 import { type Batch, createState, type Lane, type Run, type State, Status, type Tuning } from '../../lib/scheduler/state.ts';

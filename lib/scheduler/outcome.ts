@@ -1,0 +1,25 @@
+/** How attempts, functions and runs end that do not succeed. */
+import type { Crash } from './events.ts';
+
+/** Why an attempt did not succeed. */
+export type Failure =
+  | { readonly kind: 'thrown'; readonly error: unknown }
+  | { readonly kind: 'timeout'; readonly ms: number }
+  | { readonly kind: 'crash'; readonly crash: Crash }
+  | { readonly kind: 'node-down'; readonly node: string };
+
+/** A function that failed: its `attempts`th attempt, on `node`. */
+export interface FunctionFailure {
+  readonly index: number;
+  readonly attempts: number;
+  /** Index of the node; -1 when it never ran. */
+  readonly node: number;
+  readonly failure: Failure;
+}
+
+/** How a run ended that did not finish. */
+export type Outcome =
+  | { readonly kind: 'failed'; readonly failures: readonly FunctionFailure[] }
+  | { readonly kind: 'aborted'; readonly reason: unknown }
+  /** A resource tracker kept refusing while nothing of ours ran. */
+  | { readonly kind: 'refused'; readonly index: number; readonly error?: unknown };
