@@ -2,10 +2,17 @@
 import type { Entry } from './entry.ts';
 import type { Links } from './links.ts';
 
-/** How long functions take, for planning: `duration`, or 1 where none was given. */
-export function weights(entries: readonly Entry[]): Float64Array | undefined {
-  if (entries.every((entry) => entry.traits.duration === undefined)) return undefined;
-  return Float64Array.from(entries, (entry) => entry.traits.duration ?? 1);
+/**
+ * How long functions take, for planning: `duration`, or 1 where none was given. Undefined when no function has one.
+ *
+ * @param traited the functions that may have one
+ */
+export function weights(entries: readonly Entry[], traited: readonly number[]): Float64Array | undefined {
+  const timed = traited.filter((i) => entries[i]!.traits.duration !== undefined);
+  if (timed.length === 0) return undefined;
+  const weight = new Float64Array(entries.length).fill(1);
+  for (const i of timed) weight[i] = entries[i]!.traits.duration!;
+  return weight;
 }
 
 /**
@@ -27,9 +34,9 @@ export function bLevels({ size, outOffset, outs }: Links, order: Int32Array, wei
 }
 
 /** Each function's place in the order: higher priority first, then higher b-level, then the order they were added in. */
-export function ranks(entries: readonly Entry[], level: Float64Array, whole: boolean): { rank: Int32Array; byRank: Int32Array } {
+export function ranks(entries: readonly Entry[], traited: readonly number[], level: Float64Array, whole: boolean): { rank: Int32Array; byRank: Int32Array } {
   const size = entries.length;
-  const plain = whole && entries.every((entry) => entry.traits.priority === 0);
+  const plain = whole && traited.every((i) => entries[i]!.traits.priority === 0);
   const byRank = plain ? sortByLevel(level) : Int32Array.from({ length: size }, (_, i) => i);
   if (!plain) {
     byRank.sort((a, b) => entries[b]!.traits.priority - entries[a]!.traits.priority || level[b]! - level[a]! || a - b);

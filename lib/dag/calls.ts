@@ -19,8 +19,6 @@ interface Input {
   readonly order: Int32Array;
   /** By position in the DAG: position in the plan, -1 for absorbed functions. Undefined when none is absorbed. */
   readonly dense: Int32Array | undefined;
-  /** The plan's functions. */
-  readonly entries: readonly Entry[];
   codeOf(code: FunctionReference): number;
   /** Written: `Flag.special` and `Flag.needsNodes`. */
   readonly flags: Uint8Array;
@@ -38,6 +36,7 @@ export interface Calls {
  */
 export function calls(input: Input): Calls {
   const { parts, links, order, dense, flags } = input;
+  if (dense === undefined && !parts.traited.some((i) => isArranged(parts.entries[i]!))) return { calls: new Map(), nodesNeeded: new Map() };
   const made = new Map<number, readonly CallPart[]>();
   const nodesNeeded = new Map<number, readonly number[]>();
   const absorbed = new Map<number, { readonly part: CallPart; readonly runs: number }>();
@@ -45,7 +44,7 @@ export function calls(input: Input): Calls {
     const entry = parts.entries[i]!;
     const own = dense === undefined ? i : dense[i]!;
     const takesAbsorbed = dense !== undefined && entry.args.some((_, k) => dense[links.deps[links.depOffset[i]! + k]!]! < 0);
-    if (own >= 0 && !takesAbsorbed && entry.traits.layout === undefined && !entry.traits.list) continue;
+    if (own >= 0 && !takesAbsorbed && !isArranged(entry)) continue;
 
     let runs = 0;
     const needed = new Set<number>();
@@ -91,6 +90,11 @@ export function calls(input: Input): Calls {
     }
   }
   return { calls: made, nodesNeeded };
+}
+
+/** Whether it takes its arguments otherwise than in order. */
+function isArranged({ traits }: Entry): boolean {
+  return traits.layout !== undefined || traits.list;
 }
 
 function layoutOf(entry: Entry): readonly Part[] {

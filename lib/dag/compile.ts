@@ -24,7 +24,7 @@ export interface CompileOptions {
  */
 export function compile(dag: Dag, options: CompileOptions = {}): Plan {
   const all = partsOf(dag);
-  const parts: DagParts = { entries: all.entries.slice(), index: all.index };
+  const parts: DagParts = { entries: all.entries.slice(), index: all.index, traited: all.traited.slice() };
   const links = link(parts);
   const order = sortTopologically(links);
   const error = validateLinked(parts, links, order) ?? refuseInputs(parts);
@@ -33,18 +33,17 @@ export function compile(dag: Dag, options: CompileOptions = {}): Plan {
   const dense = denseIndex(parts);
   const regular = dense === undefined ? { entries: parts.entries, links, order } : absorb(parts, links, order, dense);
   const { entries } = regular;
-  const weight = weights(entries);
+  const traited = dense === undefined ? parts.traited : parts.traited.map((i) => dense[i]!).filter((i) => i >= 0);
+  const weight = weights(entries, traited);
   const bLevel = bLevels(regular.links, regular.order, weight);
   const flags = new Uint8Array(entries.length);
   const code = codeTable(entries);
-  const built = calls({ parts, links, order, dense, entries, codeOf: code.indexOf, flags });
-  const cost = costTable(entries, options);
-  const placed = placements(parts, entries, dense, built.nodesNeeded, cost.indexOf, options);
+  const built = calls({ parts, links, order, dense, codeOf: code.indexOf, flags });
+  const cost = costTable(entries, traited, options);
+  const placed = placements({ parts, entries, traited, dense, nodesNeeded: built.nodesNeeded, costIndex: cost.indexOf, options });
   const inDegree = new Int32Array(entries.length);
-  for (let i = 0; i < entries.length; i++) {
-    inDegree[i] = regular.links.depOffset[i + 1]! - regular.links.depOffset[i]!;
-    if (entries[i]!.traits.timeout !== undefined) flags[i]! |= Flag.exclusive;
-  }
+  for (let i = 0; i < entries.length; i++) inDegree[i] = regular.links.depOffset[i + 1]! - regular.links.depOffset[i]!;
+  for (const i of traited) if (entries[i]!.traits.timeout !== undefined) flags[i]! |= Flag.exclusive;
   return {
     ...regular.links,
     dagId: dag.id,
@@ -55,11 +54,11 @@ export function compile(dag: Dag, options: CompileOptions = {}): Plan {
     },
     inDegree,
     bLevel,
-    ...ranks(entries, bLevel, weight === undefined),
+    ...ranks(entries, traited, bLevel, weight === undefined),
     flags,
     codes: code.codes,
     code: code.code,
-    predicates: predicatesOf(entries),
+    predicates: predicatesOf(entries, traited),
     costs: cost.costs,
     cost: cost.cost,
     calls: built.calls,
@@ -68,8 +67,8 @@ export function compile(dag: Dag, options: CompileOptions = {}): Plan {
   };
 }
 
-function refuseInputs({ entries }: DagParts): HandoffError | undefined {
-  const input = entries.find((entry) => entry.traits.type === 'input');
+function refuseInputs({ entries, traited }: DagParts): HandoffError | undefined {
+  const input = entries[traited.find((i) => entries[i]!.traits.type === 'input') ?? -1];
   return input && new HandoffError(
     'INVALID_INPUT_FUNCTION',
     `Function ${show(input.id)} is an input, which only a stream can feed. To execute this DAG give the value by a regular function.`,
@@ -87,7 +86,7 @@ function isAbsorbed(parts: DagParts, { traits }: Entry): boolean {
 
 /** By position in the DAG: position in the plan, or -1 for functions that are absorbed. Undefined when none is. */
 function denseIndex(parts: DagParts): Int32Array | undefined {
-  if (!parts.entries.some((entry) => isAbsorbed(parts, entry))) return undefined;
+  if (!parts.traited.some((i) => isAbsorbed(parts, parts.entries[i]!))) return undefined;
   const dense = new Int32Array(parts.entries.length);
   let size = 0;
   parts.entries.forEach((entry, i) => (dense[i] = isAbsorbed(parts, entry) ? -1 : size++));
@@ -136,12 +135,21 @@ function codeTable(entries: readonly Entry[]): { codes: FunctionReference[]; cod
     known.set(reference, index);
     return index;
   };
-  return { codes, code: Int32Array.from(entries, (entry) => indexOf(entry.code!)), indexOf };
+  const code = new Int32Array(entries.length);
+  for (let i = 0, last: FunctionReference | undefined, index = 0; i < entries.length; i++) {
+    const own = entries[i]!.code!;
+    if (own !== last) index = indexOf((last = own)); // neighbours often run the same code
+    code[i] = index;
+  }
+  return { codes, code, indexOf };
 }
 
-function predicatesOf(entries: readonly Entry[]): FunctionReference[] {
+function predicatesOf(entries: readonly Entry[], traited: readonly number[]): FunctionReference[] {
   const byKey = new Map<string, FunctionReference>();
-  for (const { traits } of entries) if (traits.retryIf !== undefined) byKey.set(keyOf(traits.retryIf), traits.retryIf);
+  for (const i of traited) {
+    const { retryIf } = entries[i]!.traits;
+    if (retryIf !== undefined) byKey.set(keyOf(retryIf), retryIf);
+  }
   return [...byKey.values()];
 }
 
@@ -151,7 +159,7 @@ interface CostTable {
   indexOf(cost: Cost | undefined): number;
 }
 
-function costTable(entries: readonly Entry[], { ignorePlacement }: CompileOptions): CostTable {
+function costTable(entries: readonly Entry[], traited: readonly number[], { ignorePlacement }: CompileOptions): CostTable {
   const costs: (Cost | undefined)[] = [undefined];
   const byKey = new Map<string, number>();
   const indexOf = (own: Cost | undefined): number => {
@@ -161,39 +169,58 @@ function costTable(entries: readonly Entry[], { ignorePlacement }: CompileOption
     if (index === undefined) byKey.set(key, (index = costs.push(own) - 1));
     return index;
   };
-  return { costs, cost: Int32Array.from(entries, (entry) => indexOf(entry.traits.cost)), indexOf };
+  const cost = new Int32Array(entries.length);
+  for (const i of traited) cost[i] = indexOf(entries[i]!.traits.cost);
+  return { costs, cost, indexOf };
 }
 
-function placements(
-  parts: DagParts, entries: readonly Entry[], dense: Int32Array | undefined, nodesNeeded: ReadonlyMap<number, readonly number[]>,
-  costIndex: CostTable['indexOf'], { ignorePlacement }: CompileOptions,
-): Pick<Plan, 'group' | 'groups' | 'pins'> {
+interface PlacementInput {
+  readonly parts: DagParts;
+  /** The plan's functions, and which of them have traits. */
+  readonly entries: readonly Entry[];
+  readonly traited: readonly number[];
+  readonly dense: Int32Array | undefined;
+  readonly nodesNeeded: ReadonlyMap<number, readonly number[]>;
+  readonly costIndex: CostTable['indexOf'];
+  readonly options: CompileOptions;
+}
+
+function placements(input: PlacementInput): Pick<Plan, 'group' | 'groups' | 'pins'> {
+  const { parts, entries, traited, dense, nodesNeeded, costIndex } = input;
   const pins = new Map<number, string>();
-  if (ignorePlacement === true) return { group: null, groups: [], pins };
-  const { root, any } = collocate(parts);
+  if (input.options.ignorePlacement === true) return { group: null, groups: [], pins };
+  const { root } = collocate(parts);
   const members = new Map<number, number[]>(); // by root, both in the plan's numbering
-  if (any) {
-    root.forEach((top, i) => {
-      const member = dense === undefined ? i : dense[i]!;
-      if (member < 0 || top === i) return;
-      const key = dense === undefined ? top : dense[top]!;
-      members.set(key, [...(members.get(key) ?? [key]), member]);
-    });
+  for (const i of parts.traited) {
+    const top = root.get(i);
+    const member = dense === undefined ? i : dense[i]!;
+    if (top === undefined || member < 0) continue;
+    const key = dense === undefined ? top : dense[top]!;
+    const known = members.get(key);
+    if (known === undefined) members.set(key, [key, member]);
+    else known.push(member);
   }
-  const group = new Int32Array(entries.length).fill(-1);
   const groups: Group[] = [];
+  const group = new Map<number, number>();
   const form = (top: number, all: readonly number[]): void => {
     const pin = entries[top]!.traits.node;
-    for (const member of all) group[member] = groups.length;
+    for (const member of all) group.set(member, groups.length);
     groups.push({ root: top, members: all, need: costIndex(total(entries, all)), pin: typeof pin === 'string' ? pin : undefined });
   };
   for (const [top, all] of members) form(top, all);
   // A function whose node another must know beforehand is a group of its own: groups are what can be settled early.
-  for (const wanted of nodesNeeded.values()) for (const i of wanted) if (group[i] === -1) form(i, [i]);
-  entries.forEach(({ traits }, i) => {
-    if (typeof traits.node === 'string' && group[i] === -1) pins.set(i, traits.node);
-  });
-  return { group: groups.length === 0 ? null : group, groups, pins };
+  for (const wanted of nodesNeeded.values()) for (const i of wanted) if (!group.has(i)) form(i, [i]);
+  for (const i of traited) {
+    const { node } = entries[i]!.traits;
+    if (typeof node === 'string' && !group.has(i)) pins.set(i, node);
+  }
+  return { group: groups.length === 0 ? null : byFunction(group, entries.length), groups, pins };
+}
+
+function byFunction(known: ReadonlyMap<number, number>, size: number): Int32Array {
+  const all = new Int32Array(size).fill(-1);
+  for (const [i, value] of known) all[i] = value;
+  return all;
 }
 
 function total(entries: readonly Entry[], members: readonly number[]): Cost | undefined {

@@ -3,7 +3,7 @@ import { nanoid } from 'nanoid';
 import { type DagError, HandoffError } from '../errors.ts';
 import { expand } from './argument.ts';
 import { show, toEntry } from './check.ts';
-import { type DagParts, type Entry, toResolved } from './entry.ts';
+import { type DagParts, defaultTraits, type Entry, toResolved } from './entry.ts';
 import { nameOf } from './code.ts';
 import type { FunctionSpec, ResolvedFunction } from './types.ts';
 import { validate } from './validate.ts';
@@ -34,6 +34,7 @@ export class Dag {
   readonly id: string;
   readonly #entries: Entry[] = [];
   readonly #index = new Map<string, number>();
+  readonly #traited: number[] = [];
 
   /**
    * @param id names runs of this DAG; default: a nanoid
@@ -103,6 +104,7 @@ export class Dag {
 
   #append(entry: Entry): this {
     this.#refuseDuplicate(entry.id);
+    if (entry.traits !== defaultTraits) this.#traited.push(this.#entries.length);
     this.#index.set(entry.id, this.#entries.length);
     this.#entries.push(entry);
     return this;
@@ -117,7 +119,7 @@ export class Dag {
   }
 
   static {
-    partsOf = (dag) => ({ entries: dag.#entries, index: dag.#index });
+    partsOf = (dag) => ({ entries: dag.#entries, index: dag.#index, traited: dag.#traited });
   }
 }
 

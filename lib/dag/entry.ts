@@ -39,6 +39,8 @@ export interface Entry {
 export interface DagParts {
   readonly entries: readonly Entry[];
   readonly index: ReadonlyMap<string, number>;
+  /** Positions of functions whose traits are not the defaults: most passes look at these alone. */
+  readonly traited: readonly number[];
 }
 
 export const defaultTraits: Traits = Object.freeze({

@@ -20,16 +20,24 @@ export interface Links {
 export function link({ entries, index }: DagParts): Links {
   const size = entries.length;
   const depOffset = new Int32Array(size + 1);
-  for (let i = 0; i < size; i++) depOffset[i + 1] = depOffset[i]! + entries[i]!.args.length;
-  const deps = new Int32Array(depOffset[size]!);
-  for (let i = 0, at = 0; i < size; i++) {
+  let deps = new Int32Array(size * 2);
+  let at = 0;
+  for (let i = 0; i < size; i++) {
     const { args } = entries[i]!;
+    if (at + args.length > deps.length) deps = grown(deps, at + args.length);
     for (let k = 0; k < args.length; k++) {
       const found = index.get(args[k]!);
       deps[at++] = found === undefined || found >= size ? -1 : found;
     }
+    depOffset[i + 1] = at;
   }
-  return fromDependencies(depOffset, deps);
+  return fromDependencies(depOffset, deps.slice(0, at));
+}
+
+function grown(array: Int32Array<ArrayBuffer>, least: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(Math.max(least, array.length * 2));
+  larger.set(array);
+  return larger;
 }
 
 /** Adds the other direction to rows of dependencies. */

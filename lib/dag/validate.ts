@@ -22,7 +22,8 @@ export function validateLinked(parts: DagParts, links: Links, order: Int32Array)
   if (order.length < links.size) return cyclic(parts, findCycle(links, order));
   const gap = links.deps.indexOf(-1);
   if (gap >= 0) return missing(parts, links, gap);
-  for (const entry of parts.entries) {
+  for (const i of parts.traited) {
+    const entry = parts.entries[i]!;
     const { type } = entry.traits;
     if (type === 'regular') continue;
     const error = type === 'inline' ? checkInline(entry) : checkInput(entry);

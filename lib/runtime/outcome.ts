@@ -1,5 +1,6 @@
 /** What a finished run gives its caller. */
 import { setKey } from '../store/run-results.ts';
+import type { Plan } from '../dag/plan.ts';
 import type { ActiveRun } from './active-run.ts';
 
 export interface RunStats {
@@ -25,20 +26,25 @@ export interface ExecuteResult {
 /** @param nodeName the name of a node by its index */
 export function toResult(active: ActiveRun, startedAt: number, nodeName: (index: number) => string): ExecuteResult {
   const run = active.run!;
-  const { plan } = run;
-  const allocations: Record<string, string> = {};
+  const { plan, node } = run;
   const counts: number[] = [];
-  for (let i = 0; i < plan.size; i++) {
-    const node = run.node[i]!;
-    counts[node] = (counts[node] ?? 0) + 1;
-    setKey(allocations, plan.entries[i]!.id, nodeName(node));
-  }
+  for (let i = 0; i < plan.size; i++) counts[node[i]!] = (counts[node[i]!] ?? 0) + 1;
   const nodes: Record<string, number> = {};
-  counts.forEach((count, node) => (nodes[nodeName(node)] = count));
+  counts.forEach((count, index) => (nodes[nodeName(index)] = count));
+  let allocations: Record<string, string> | undefined;
   return {
     dagId: active.id,
     results: active.results.toRecord(run.settings.kept),
-    allocations,
+    // Made when it is looked at: for small functions, a record of all of them is a good part of what a run costs.
+    get allocations() {
+      return (allocations ??= toAllocations(plan, node, nodeName));
+    },
     stats: { durationMs: performance.now() - startedAt, functions: plan.size, retries: run.retries, nodes },
   };
+}
+
+function toAllocations(plan: Plan, node: Int32Array, nodeName: (index: number) => string): Record<string, string> {
+  const record: Record<string, string> = {};
+  for (let i = 0; i < plan.size; i++) setKey(record, plan.entries[i]!.id, nodeName(node[i]!));
+  return record;
 }
