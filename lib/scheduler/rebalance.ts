@@ -14,13 +14,31 @@ export function rebalance(state: State, now: number, out: Command[]): void {
   let fullest: Batch | undefined;
   let wait = Infinity;
   for (const batch of state.batches.values()) {
-    if (batch.size - batch.done <= 1 || batch.heads <= 1 || batch.takingBack || batch.cancelled || !couldMove(state, batch)) continue;
+    if (batch.takingBack || batch.cancelled || !isDivisible(batch) || !couldMove(state, batch)) continue;
     const left = timeLeft(batch, now);
-    if (left >= 0 && left <= soonMs) wait = Math.min(wait, left);
+    if (left >= 0 && (left <= soonMs || isChain(batch))) wait = Math.min(wait, left);
     else if (fullest === undefined || batch.size - batch.done > fullest.size - fullest.done) fullest = batch;
   }
   if (fullest !== undefined) takeBack(fullest, now, out);
   else if (wait < Infinity) setTimer(state, wait + soonMs, out);
+}
+
+/** Whether another lane could run part of it. A batch that waits can go as a whole. */
+function isDivisible(batch: Batch): boolean {
+  return waits(batch) || batch.size - batch.done > 1;
+}
+
+/**
+ * Whether it grew from a single function: then it is most likely a chain, and left together as long as it goes as expected. When it is
+ * overdue its first may be done, and one of those that hung on it keep the others waiting.
+ */
+function isChain(batch: Batch): boolean {
+  return batch.heads <= 1 && !waits(batch);
+}
+
+/** Whether its lane works on another. */
+function waits(batch: Batch): boolean {
+  return batch.lane.batches[0] !== batch;
 }
 
 /** How much of its expected time is left, in ms; below 0 when it is overdue, or when nothing is known of it. */
@@ -28,11 +46,14 @@ function timeLeft({ sentAt, expectedMs }: Batch, now: number): number {
   return expectedMs === 0 ? -1 : sentAt + expectedMs - now;
 }
 
-/** Half of what is left of a batch that goes as expected; all that waits in one that is overdue. */
+/**
+ * Half of what is left of a batch that goes as expected; all of one that is overdue. A lane that works keeps one function, which it
+ * has most likely begun.
+ */
 function takeBack(batch: Batch, now: number, out: Command[]): void {
-  const left = batch.size - batch.done;
+  const spare = batch.size - batch.done - (waits(batch) ? 0 : 1);
   batch.takingBack = true;
-  out.push({ type: 'TakeBack', batch, count: timeLeft(batch, now) < 0 ? left - 1 : Math.floor(left / 2) });
+  out.push({ type: 'TakeBack', batch, count: timeLeft(batch, now) < 0 ? spare : Math.ceil(spare / 2) });
 }
 
 /** Whether an idle lane elsewhere could run what the batch holds. */

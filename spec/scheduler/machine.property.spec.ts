@@ -140,6 +140,25 @@ describe('the scheduler, whatever the DAG and the order of events', () => {
     }), { numRuns: 500 });
   });
 
+  it('keeps nobody waiting behind a function that does not end', () => {
+    fc.assert(fc.property(fc.integer({ min: 2, max: 60 }), fc.nat({ max: 59 }), fc.nat({ max: 20 }), fc.boolean(), seed, (count, at, chained, rooted, s) => {
+      const stuck = at % count;
+      const dag = new Dag('run');
+      for (let i = 0; i < count; i++) dag.add({ id: `f${i}`, code, args: rooted ? ['root'] : [] });
+      for (let i = 0; i < chained; i++) dag.add({ id: `c${i}`, code, args: [i === 0 ? `f${(stuck + 1) % count}` : `c${i - 1}`] });
+      if (rooted) dag.add({ id: 'root', code });
+      const w = world(s, [], { fails: () => false, stuck: (_, index) => index === stuck });
+      w.state.estimates[0] = { mean: 0.001, count: 100 }; // known to be fast, so that much travels together
+      w.submit(compile(dag));
+      const run = w.state.runs.get('run')!;
+      for (let steps = 0; run.unfinished > 1; steps++) {
+        expect(steps).toBeLessThan(5000);
+        w.step();
+      }
+      expect(run.status[stuck]).not.toBe(Status.done);
+    }), { numRuns: 500 });
+  });
+
   it('keeps runs apart that share lanes and resources', () => {
     fc.assert(fc.property(graph, graph, seed, (one, two, s) => {
       const dags = [one, two].map((all, k) => {

@@ -19,6 +19,8 @@ export interface WorldOptions {
   readonly random: () => number;
   /** Whether attempt `attempt` (from 1) of a function fails. */
   readonly fails?: (run: Run, index: number, attempt: number) => boolean;
+  /** Whether a function, once begun, never ends. */
+  readonly stuck?: (run: Run, index: number) => boolean;
   /** How likely, at each step, a busy lane dies. */
   readonly crashes?: number;
 }
@@ -80,7 +82,7 @@ export class World {
     const moves: (() => void)[] = [];
     for (const [lane, queue] of this.#work) {
       const work = queue[0];
-      if (work !== undefined) moves.push(() => this.#advance(lane, work));
+      if (work !== undefined && !this.#isStuck(work)) moves.push(() => this.#advance(lane, work));
     }
     for (const timer of this.#timers.keys()) moves.push(() => this.#fire(timer));
     for (const lane of this.#down) moves.push(() => this.#restart(lane));
@@ -140,6 +142,7 @@ export class World {
     const running = work.begun > work.ended + work.unreported.length;
     if (running) this.#end(work);
     else if (work.begun < work.limit) this.#begin(work);
+    if (this.#isStuck(work)) return this.#report(work, false); // a worker tells what is finished before it waits
     const finished = work.ended + work.unreported.length === work.limit && work.begun === work.limit;
     if (work.unreported.length > 0 && (finished || random() < 0.3)) this.#report(work, finished);
   }
@@ -155,6 +158,10 @@ export class World {
     this.begun.set(key, (this.begun.get(key) ?? 0) + 1);
     this.started.push({ run: run.id, index, node: lane.node.name });
     if (this.#isExclusive(run, index)) this.feed({ type: 'FunctionStarted', batch: work.batch.id, index: work.begun - 1 });
+  }
+
+  #isStuck({ batch, begun, ended, unreported }: Work): boolean {
+    return begun > ended + unreported.length && (this.#options.stuck?.(batch.run, batch.functions[begun - 1]!) ?? false);
   }
 
   #isExclusive(run: Run, index: number): boolean {
@@ -180,6 +187,7 @@ export class World {
 
   #report(work: Work, finished: boolean): void {
     const count = work.unreported.length;
+    if (count === 0) return;
     const exceptions = work.unreported.filter(({ index }) => index >= 0);
     work.ended += count;
     work.unreported.length = 0;
