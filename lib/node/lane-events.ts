@@ -8,8 +8,9 @@ export interface OutgoingBatch {
   readonly dagId: string;
   /** How many functions. */
   readonly size: number;
-  /** Items as the wire has them, flat. */
-  readonly items: readonly unknown[];
+  /** See `program.ts`. Only valid until the next batch is written. */
+  readonly program: Int32Array;
+  readonly values: readonly unknown[];
 }
 
 /** What a worker tells of the next functions of a batch. */
@@ -23,9 +24,8 @@ export interface BatchReport {
   readonly durations: readonly number[];
   /** `begun, ended, …` in ms since the epoch; null when nobody asked. */
   readonly spans: readonly number[] | null;
-  /** The values stand in here, from `valuesAt` on: not copied out, as they are many. */
-  readonly message: readonly unknown[];
-  readonly valuesAt: number;
+  /** What they gave, by position. */
+  readonly values: readonly unknown[];
 }
 
 /** Why a thread is gone, and how far it had got. */

@@ -6,11 +6,14 @@ import { HandoffError } from '../errors.ts';
 import type { CodeList } from './code-list.ts';
 import type { BatchReport, LaneEvents, OutgoingBatch } from './lane-events.ts';
 import type { Thread, ThreadExit, ThreadPool } from './thread-pool.ts';
+import { ProgramRing } from './program.ts';
 import { begunOf, type Control, FromWorker, newCursor, slots, takeBackLast, ToWorker } from './wire.ts';
 
 interface Outstanding {
   readonly slot: number;
   readonly size: number;
+  /** Its program lies in the ring. */
+  readonly ringed: boolean;
   told: number;
 }
 
@@ -19,6 +22,7 @@ export class Lane implements Running {
   readonly #thread: Thread;
   readonly #codes: CodeList;
   readonly #events: LaneEvents;
+  readonly #programs: ProgramRing;
   readonly #outstanding = new Map<number, Outstanding>();
   readonly #freeSlots = Array.from({ length: slots }, (_, slot) => slot);
   readonly #ready = Promise.withResolvers<boolean>();
@@ -31,6 +35,7 @@ export class Lane implements Running {
     this.#thread = thread;
     this.#codes = codes;
     this.#events = events;
+    this.#programs = new ProgramRing(thread.programs);
     thread.port.on('message', (message: unknown[]) => this.#receive(message));
     this.exited = thread.ended.then((exit) => this.#onEnded(exit));
   }
@@ -58,19 +63,20 @@ export class Lane implements Running {
     return this.#outstanding.size === 0;
   }
 
-  send({ id, flags, dagId, size, items }: OutgoingBatch): void {
+  send({ id, flags, dagId, size, program, values }: OutgoingBatch): void {
     const slot = this.#freeSlots.pop();
     if (slot === undefined) throw new Error(`a worker holds ${slots} batches and has closed none of them`);
-    this.#outstanding.set(id, { slot, size, told: 0 });
     for (; this.#defined < this.#codes.size; this.#defined++) {
       this.#thread.port.postMessage([ToWorker.define, this.#defined, this.#codes.wire(this.#defined)]);
     }
     Atomics.store(this.#thread.cursors, slot, newCursor(size));
+    const at = this.#programs.put(program);
     try {
-      this.#thread.port.postMessage([ToWorker.batch, id, slot, flags, dagId, size, ...items]);
+      this.#thread.port.postMessage([ToWorker.batch, id, slot, flags, dagId, size, at >= 0 ? at : program.slice(), values]);
+      this.#outstanding.set(id, { slot, size, ringed: at >= 0, told: 0 });
     } catch (error) {
-      this.#outstanding.delete(id);
-      this.#freeSlots.push(slot);
+      this.#freeSlots.push(slot); // a value that cannot be sent: nothing has happened
+      if (at >= 0) this.#programs.undo();
       throw error;
     }
   }
@@ -118,12 +124,12 @@ export class Lane implements Running {
   }
 
   #ended(message: unknown[]): void {
-    const [, batch, count, exceptions, durations, spans] = message as [number, number, number, number[] | null, number[], number[] | null];
+    const [, batch, count, exceptions, durations, spans, values] = message as [number, number, number, number[] | null, number[], number[] | null, unknown[]];
     const known = this.#outstanding.get(batch)!;
     const first = known.told;
     known.told += count;
     if (known.told === known.size) this.#close(batch);
-    this.#events.ended(batch, { first, count, exceptions: exceptions ?? [], durations, spans, message, valuesAt: 6 } satisfies BatchReport);
+    this.#events.ended(batch, { first, count, exceptions: exceptions ?? [], durations, spans, values } satisfies BatchReport);
   }
 
   #close(batch: number): void {
@@ -131,6 +137,7 @@ export class Lane implements Running {
     if (known === undefined) return;
     this.#outstanding.delete(batch);
     this.#freeSlots.push(known.slot);
+    if (known.ringed) this.#programs.free();
   }
 
   #onEnded(exit: ThreadExit): Exit {

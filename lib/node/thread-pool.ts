@@ -6,6 +6,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { type Remote, releaseProxy, wrap } from 'comlink';
 import { Piscina } from 'piscina';
 import { endpointOf } from '../actor/endpoint.ts';
+import { programWords } from './program.ts';
 import { type Control, type ServeOptions, slots } from './wire.ts';
 
 // The entry lies beside this file, unbuilt as TypeScript and built as JavaScript.
@@ -22,6 +23,7 @@ export interface ThreadExit {
 export interface Thread {
   readonly port: MessagePort;
   readonly cursors: Int32Array;
+  readonly programs: Int32Array;
   readonly control: Remote<Control>;
   /** Resolves when the thread is gone and everything it has sent has been received. */
   readonly ended: Promise<ThreadExit>;
@@ -63,10 +65,11 @@ export class ThreadPool {
     const control = new MessageChannel();
     const killer = new AbortController();
     const cursors = new Int32Array(new SharedArrayBuffer(slots * Int32Array.BYTES_PER_ELEMENT));
+    const programs = new Int32Array(new SharedArrayBuffer(programWords * Int32Array.BYTES_PER_ELEMENT));
     const closed = new Promise<void>((resolve) => data.port1.once('close', resolve));
     // The signal makes the task exclusive, and aborting it ends just its thread.
     const served = this.#piscina.run(
-      { port: data.port2, control: control.port2, node: this.#node, cursors, quiet: this.#quiet },
+      { port: data.port2, control: control.port2, node: this.#node, cursors, programs, quiet: this.#quiet },
       { transferList: [data.port2, control.port2], signal: killer.signal },
     );
     const proxy = wrap<Control>(endpointOf(control.port1));
@@ -79,7 +82,7 @@ export class ThreadPool {
         control.port1.close();
         return exit;
       });
-    return { port: data.port1, cursors, control: proxy, ended, kill: () => killer.abort() };
+    return { port: data.port1, cursors, programs, control: proxy, ended, kill: () => killer.abort() };
   }
 
   /** Ends what is left of the threads. */

@@ -1,19 +1,17 @@
 /**
- * The wire between a node and its worker threads: flat arrays over one MessagePort per thread, and a block of shared memory.
+ * The wire between a node and its worker threads: flat arrays over one MessagePort per thread, and two blocks of shared memory.
  *
  * ```
- *   to the worker                                       from the worker
- *   [define, code, reference]                           [ready]
- *   [batch, id, slot, flags, dagId, count, item…]       [started, batch, index, at]
- *   [cancel, batch, why]                                [ended, batch, count, exceptions, durations, spans, value…]
- *   [stop]                                              [closed, batch]
- *                                                       [log, dagId, functionId, attempt, values]
- *                                                       [crashing, error]
- *
- *   item:  code, argc * 4 + plain,   arg…               values as they are
- *          code, argc * 4 + tagged,  (tag, arg)…        see `ArgTag`
- *          code, special,            SpecialItem        anything else
+ *   to the worker                                              from the worker
+ *   [define, code, reference]                                  [ready]
+ *   [batch, id, slot, flags, dagId, count, program, values]    [started, batch, index, at]
+ *   [cancel, batch, why]                                       [ended, batch, count, exceptions, durations, spans, values]
+ *   [stop]                                                     [closed, batch]
+ *                                                              [log, dagId, functionId, attempt, values]
+ *                                                              [crashing, error]
  * ```
+ *
+ * What a batch is to run is its **program**: see `program.ts`.
  *
  * **Cursors.** Both sides may want a function that has not begun: the worker to begin it, the node to take it back. Each batch has one
  * word of shared memory, and whoever changes it first wins:
@@ -26,7 +24,6 @@
  * The word is free again when the worker has told of every function of the batch, or says that it has closed it.
  */
 import type { ErrorWire } from '../error-wire.ts';
-
 
 /** To the worker. */
 export const ToWorker = { define: 0, batch: 1, cancel: 2, stop: 3 } as const;
@@ -43,9 +40,6 @@ export const BatchFlag = {
   /** Some function takes a result of an earlier one of the same batch. */
   linked: 4,
 } as const;
-
-/** How the arguments of an item follow it: the low two bits of its second number. */
-export const ItemMode = { plain: 0, tagged: 1, special: 2 } as const;
 
 /** What a tagged argument is. */
 export const ArgTag = {
@@ -97,6 +91,8 @@ export interface ServeOptions {
   readonly control: import('node:worker_threads').MessagePort;
   readonly node: string;
   readonly cursors: Int32Array;
+  /** Where most programs lie. */
+  readonly programs: Int32Array;
   /** What the worker prints goes to stderr. */
   readonly quiet: boolean;
 }

@@ -3,7 +3,8 @@ import type { CallPart } from '../dag/plan.ts';
 import { Flag } from '../dag/plan.ts';
 import { keyOf } from '../dag/code.ts';
 import type { OutgoingBatch } from '../node/lane-events.ts';
-import { ArgTag, BatchFlag, ItemMode, type SpecialItem } from '../node/wire.ts';
+import { isShort, Word, WordWriter } from '../node/program.ts';
+import { ArgTag, BatchFlag, type SpecialItem } from '../node/wire.ts';
 import { type Batch, type Run, Status } from '../scheduler/state.ts';
 import { Payload } from '../store/payload.ts';
 import type { RunResults } from '../store/run-results.ts';
@@ -18,16 +19,20 @@ export interface MessageSource {
   nodeName(index: number): string;
 }
 
+// One for all: a program is copied where it is to lie before the next is begun.
+const words = new WordWriter();
+
 /** @param observed whether starts and spans are wanted */
 export function toOutgoing(batch: Batch, source: MessageSource, observed: boolean): OutgoingBatch {
-  const writer = new ItemWriter(batch, source);
+  const writer = new BatchWriter(batch, source);
+  words.begin();
   for (const i of batch.functions) writer.write(i);
   const flags = (batch.exclusive || observed ? BatchFlag.announce : 0) | (observed ? BatchFlag.spans : 0) | (writer.linked ? BatchFlag.linked : 0);
-  return { id: batch.id, flags, dagId: batch.run.id, size: batch.functions.length, items: writer.items };
+  return { id: batch.id, flags, dagId: batch.run.id, size: batch.functions.length, program: words.written, values: writer.values };
 }
 
-class ItemWriter {
-  readonly items: unknown[] = [];
+class BatchWriter {
+  readonly values: unknown[] = [];
   linked = false;
   readonly #batch: Batch;
   readonly #run: Run;
@@ -42,83 +47,109 @@ class ItemWriter {
   write(i: number): void {
     const { plan } = this.#run;
     const { code } = this.#source;
-    const { traits } = plan.entries[i]!;
-    this.items.push(code.codes[plan.code[i]!]);
+    const { traits, extraArgs } = plan.entries[i]!;
     const parts = (plan.flags[i]! & Flag.special) === 0 ? undefined : plan.calls.get(i)!;
-    const withContext = code.usesContext || traits.retryIf !== undefined;
-    if (parts === undefined && !withContext && this.#writePlain(i)) return;
-    const args: unknown[] = [];
-    if (parts === undefined) this.#tagResults(i, args);
-    else for (const part of parts) this.#tagPart(i, part, args);
-    if (withContext) {
-      this.items.push(ItemMode.special, this.#special(i, args));
-      return;
+    words.push(code.codes[plan.code[i]!]!);
+    if (code.usesContext || traits.retryIf !== undefined) {
+      words.push(1);
+      this.values.push(this.#special(i, parts));
+    } else if (parts !== undefined) {
+      words.push(parts.length * 2);
+      for (const part of parts) this.#part(i, part);
+    } else {
+      const from = plan.depOffset[i]!;
+      const end = plan.depOffset[i + 1]!;
+      words.push((end - from + extraArgs.length) * 2);
+      for (let k = from; k < end; k++) this.#result(plan.deps[k]!);
+      for (let k = 0; k < extraArgs.length; k++) this.#literal(extraArgs[k]);
     }
-    this.items.push((args.length / 2) * 4 + ItemMode.tagged);
-    for (const arg of args) this.items.push(arg); // one by one: there may be more than a call can take
   }
 
-  /** Values as they are, when all of them are plain. False: nothing was written. */
-  #writePlain(i: number): boolean {
-    const { plan, status } = this.#run;
-    const { results } = this.#source;
-    const from = plan.depOffset[i]!;
-    const end = plan.depOffset[i + 1]!;
-    for (let k = from; k < end; k++) {
-      const dep = plan.deps[k]!;
-      if (status[dep] !== Status.done || results.held(dep) instanceof Payload) return false;
-    }
-    const { extraArgs } = plan.entries[i]!;
-    for (let k = 0; k < extraArgs.length; k++) if (this.#source.literals.payloadOf(extraArgs[k]) !== undefined) return false;
-    this.items.push((end - from + extraArgs.length) * 4 + ItemMode.plain);
-    for (let k = from; k < end; k++) this.items.push(results.held(plan.deps[k]!));
-    for (let k = 0; k < extraArgs.length; k++) this.items.push(extraArgs[k]);
-    return true;
-  }
-
-  #tagResults(i: number, into: unknown[]): void {
-    const { plan } = this.#run;
-    for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) this.#tagResult(plan.deps[k]!, into);
-    for (const value of plan.entries[i]!.extraArgs) this.#tagLiteral(value, into);
-  }
-
-  #tagResult(dep: number, into: unknown[]): void {
+  #result(dep: number): void {
     const { status, tally } = this.#run;
     if (status[dep] !== Status.done) {
       // Not there yet, and still the function was sent: an earlier one of this very batch gives it.
       this.linked = true;
-      into.push(ArgTag.local, tally[dep]);
+      words.push((tally[dep]! << 2) | Word.local);
       return;
     }
     const held = this.#source.results.held(dep);
-    if (held instanceof Payload) into.push(ArgTag.payload, held.data);
-    else into.push(ArgTag.value, held);
+    if (held instanceof Payload) this.#tagged(ArgTag.payload, held.data);
+    else this.#value(held);
   }
 
-  #tagLiteral(value: unknown, into: unknown[]): void {
+  #literal(value: unknown): void {
     const data = this.#source.literals.payloadOf(value);
-    if (data === undefined) into.push(ArgTag.value, value);
-    else into.push(ArgTag.payload, data);
+    if (data === undefined) this.#value(value);
+    else this.#tagged(ArgTag.payload, data);
   }
 
-  #tagPart(i: number, part: CallPart, into: unknown[]): void {
+  #part(i: number, part: CallPart): void {
+    if (part.kind === 'value') return this.#literal(part.value);
+    if (part.kind === 'result') return this.#result(part.of);
+    const [tag, arg] = this.#tag(i, part);
+    this.#tagged(tag, arg);
+  }
+
+  #value(value: unknown): void {
+    if (isShort(value)) {
+      words.push((value << 2) | Word.integer);
+    } else {
+      words.push(Word.value);
+      this.values.push(value);
+    }
+  }
+
+  #tagged(tag: number, arg: unknown): void {
+    words.push((tag << 2) | Word.tagged);
+    this.values.push(arg);
+  }
+
+  #special(i: number, parts: readonly CallPart[] | undefined): SpecialItem {
+    const { plan, attempts } = this.#run;
+    const { id, traits, extraArgs } = plan.entries[i]!;
+    const args: unknown[] = [];
+    const deps = plan.deps.subarray(plan.depOffset[i], plan.depOffset[i + 1]);
+    for (const part of parts ?? [...deps].map((of): CallPart => ({ kind: 'result', of }))) this.#tagInto(i, part, args);
+    if (parts === undefined) for (const value of extraArgs) this.#tagInto(i, { kind: 'value', value }, args);
+    const retryIf = traits.retryIf === undefined ? undefined : this.#source.code.predicates.get(keyOf(traits.retryIf))!;
+    return { args, functionId: id, attempt: attempts[i]! + 1, ...(retryIf !== undefined && { retryIf }) };
+  }
+
+  #tagInto(i: number, part: CallPart, into: unknown[]): void {
+    const [tag, arg] = this.#tag(i, part);
+    into.push(tag, arg);
+  }
+
+  /** An argument as a pair, where it is not a word: inside lists, calls and special items. */
+  #tag(i: number, part: CallPart): readonly [tag: number, arg: unknown] {
     switch (part.kind) {
-      case 'value': return this.#tagLiteral(part.value, into);
-      case 'result': return this.#tagResult(part.of, into);
-      case 'node': into.push(ArgTag.value, this.#nodeOf(part.of < 0 ? i : part.of)); return;
+      case 'value': {
+        const data = this.#source.literals.payloadOf(part.value);
+        return data === undefined ? [ArgTag.value, part.value] : [ArgTag.payload, data];
+      }
+      case 'result': return this.#tagResult(part.of);
+      case 'node': return [ArgTag.value, this.#nodeOf(part.of < 0 ? i : part.of)];
       case 'list': {
         const list: unknown[] = [];
-        for (const each of part.parts) this.#tagPart(i, each, list);
-        into.push(ArgTag.list, list);
-        return;
+        for (const each of part.parts) this.#tagInto(i, each, list);
+        return [ArgTag.list, list];
       }
       case 'call': {
         const call: unknown[] = [this.#source.code.codes[part.code]];
-        for (const each of part.parts) this.#tagPart(i, each, call);
-        into.push(ArgTag.call, call);
-        return;
+        for (const each of part.parts) this.#tagInto(i, each, call);
+        return [ArgTag.call, call];
       }
     }
+  }
+
+  #tagResult(dep: number): readonly [tag: number, arg: unknown] {
+    if (this.#run.status[dep] !== Status.done) {
+      this.linked = true;
+      return [ArgTag.local, this.#run.tally[dep]];
+    }
+    const held = this.#source.results.held(dep);
+    return held instanceof Payload ? [ArgTag.payload, held.data] : [ArgTag.value, held];
   }
 
   /** Where a function runs, ran, or is bound to run. */
@@ -127,12 +158,5 @@ class ItemWriter {
     const group = plan.group === null ? -1 : plan.group[i]!;
     const index = node[i]! >= 0 ? node[i]! : group >= 0 ? groupNode[group]! : this.#batch.lane.node.index;
     return this.#source.nodeName(index);
-  }
-
-  #special(i: number, args: readonly unknown[]): SpecialItem {
-    const { plan, attempts } = this.#run;
-    const { id, traits } = plan.entries[i]!;
-    const retryIf = traits.retryIf === undefined ? undefined : this.#source.code.predicates.get(keyOf(traits.retryIf))!;
-    return { args, functionId: id, attempt: attempts[i]! + 1, ...(retryIf !== undefined && { retryIf }) };
   }
 }

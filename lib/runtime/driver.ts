@@ -188,12 +188,12 @@ export class Driver {
   }
 
   /** Puts results into the store; gives what is no result. */
-  #store(batch: Batch, { results }: ActiveRun, { first, count, exceptions, message, valuesAt }: BatchReport): Exception[] {
+  #store(batch: Batch, { results }: ActiveRun, { first, count, exceptions, values }: BatchReport): Exception[] {
     const found: Exception[] = [];
     const { functions } = batch;
     let next = 0;
     for (let k = 0; k < count; k++) {
-      const value = message[valuesAt + k];
+      const value = values[k];
       if (exceptions[next] !== first + k) {
         results.put(functions[first + k]!, value);
         continue;

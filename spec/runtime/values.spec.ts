@@ -39,6 +39,17 @@ describe('results keep their structure', () => {
     expect(back?.constructor?.name).toBe((value as object)?.constructor?.name);
   });
 
+  it.each([0, -0, 1, -1, 2 ** 29 - 1, 2 ** 29, -(2 ** 29), -(2 ** 29) - 1, 2 ** 31, -(2 ** 31), 2 ** 53, 0.1, NaN, Infinity])('the number %d', async (value) => {
+    expect(await roundTrip(value)).toBe(value);
+  });
+
+  it('programs larger than the memory shared for them', async () => {
+    const count = 60_000;
+    const sources = Array.from({ length: count }, (_, i) => ({ id: `s${i}`, code: t.constant, extraArgs: [i] }));
+    const { results } = await handoff().execute(dagOf(...sources, { id: 'all', code: t.collect, args: sources.map(({ id }) => id) }), { collect: ['all'] });
+    expect(results['all']).toEqual(sources.map((_, i) => i));
+  });
+
   it('cycles', async () => {
     const back = await roundTrip(circular);
     expect(back.self).toBe(back);

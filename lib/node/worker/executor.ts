@@ -3,27 +3,32 @@
  * for promises without blocking it.
  */
 import { HandoffError } from '../../errors.ts';
-import { ArgTag, BatchFlag, beginNext, FromWorker, ItemMode, type SpecialItem } from '../wire.ts';
+import { ArgTag, BatchFlag, beginNext, FromWorker, type SpecialItem } from '../wire.ts';
 import { references, resolve, type Surroundings } from './arguments.ts';
 import { type Callable, CodeTable } from './code.ts';
 import { contextSlot, type TaskContext } from './context.ts';
 import { invoke } from './invoke.ts';
+import { Reader } from './reader.ts';
 import { Report } from './report.ts';
 
 // What was finished longer ago than this, in ms, is told before the next function begins.
 const flushAfter = 0.2;
+
+// Functions of one code that take less than this, in ms, are timed together, as reading the clock would be a good part of them.
+const clockEach = 0.002;
+const clockTogether = 8;
 
 /** A batch as it arrived, and how far it has come. */
 interface Batch {
   readonly id: number;
   readonly slot: number;
   readonly announce: boolean;
+  /** Every function is timed by itself. */
+  readonly observed: boolean;
   readonly dagId: string;
   readonly size: number;
-  readonly message: readonly unknown[];
+  readonly reader: Reader;
   readonly report: Report;
-  /** Where the next item starts in `message`. */
-  at: number;
   /** The next function to begin is to be announced. */
   announceNext: boolean;
   flushedAt: number;
@@ -40,34 +45,45 @@ interface Item {
   aborted: HandoffError | undefined;
 }
 
+/** What an executor has of its thread. */
+export interface ExecutorParts {
+  /** The node's name. */
+  readonly node: string;
+  readonly cursors: Int32Array;
+  readonly programs: Int32Array;
+}
+
 export class Executor {
   readonly codes = new CodeTable();
+  readonly #parts: ExecutorParts;
   readonly #post: (message: unknown[]) => void;
-  readonly #cursors: Int32Array;
-  readonly #node: string;
   readonly #queue: Batch[] = [];
   #current: Item | undefined;
   /** A promise is waited for; whoever settles it goes on. */
   #waiting = false;
   #flushPlanned = false;
-  /** When the last function ended, and so the next begins. */
+  /** When the clock was last read: a function ended then, and so the next begins. */
   #now = 0;
+  /** Functions that have ended since, all of one code. */
+  #untimed = 0;
+  #untimedCode = -1;
+  /** How many are timed together. */
+  #stride = 1;
   readonly #context = (): TaskContext => this.#contextOf(this.#current!);
 
-  constructor(node: string, cursors: Int32Array, post: (message: unknown[]) => void) {
-    this.#node = node;
-    this.#cursors = cursors;
+  constructor(parts: ExecutorParts, post: (message: unknown[]) => void) {
+    this.#parts = parts;
     this.#post = post;
   }
 
   /** Takes in a batch, as the wire describes it. */
   accept(message: readonly unknown[]): void {
-    const [, id, slot, flags, dagId, size] = message as [number, number, number, number, string, number];
+    const [, id, slot, flags, dagId, size, program, values] = message as [number, number, number, number, string, number, number | Int32Array, unknown[]];
     const announce = (flags & BatchFlag.announce) !== 0;
-    const options = { spans: (flags & BatchFlag.spans) !== 0, linked: (flags & BatchFlag.linked) !== 0 };
-    this.#queue.push({
-      id, slot, size, dagId, message, announce, announceNext: announce, at: 6, report: new Report(id, options, this.#post), flushedAt: 0,
-    });
+    const spans = (flags & BatchFlag.spans) !== 0;
+    const report = new Report(id, { spans, linked: (flags & BatchFlag.linked) !== 0 }, this.#post);
+    const reader = typeof program === 'number' ? new Reader(this.#parts.programs, program, values, report) : new Reader(program, 0, values, report);
+    this.#queue.push({ id, slot, size, dagId, announce, announceNext: announce, observed: announce || spans, reader, report, flushedAt: 0 });
     if (!this.#waiting) this.#run();
   }
 
@@ -90,12 +106,14 @@ export class Executor {
 
   /** Runs the functions of a batch that may still be begun. False when one of them is waited for. */
   #work(batch: Batch): boolean {
+    const { cursors } = this.#parts;
     this.#now = performance.now();
     if (batch.flushedAt === 0) batch.flushedAt = this.#now;
-    for (let index = beginNext(this.#cursors, batch.slot); index >= 0; index = beginNext(this.#cursors, batch.slot)) {
+    for (let index = beginNext(cursors, batch.slot); index >= 0; index = beginNext(cursors, batch.slot)) {
       if (this.#now - batch.flushedAt > flushAfter) this.#flush(batch);
       if (!this.#start(batch, index)) return false;
     }
+    this.#readClock(batch);
     batch.report.flush();
     // Told all of it: the last report says so. Else some was taken back, and only now will the cursor not be looked at again.
     if (batch.report.told < batch.size) this.#post([FromWorker.closed, batch.id]);
@@ -103,29 +121,25 @@ export class Executor {
   }
 
   #flush(batch: Batch): void {
+    this.#readClock(batch);
     batch.report.flush();
     batch.flushedAt = this.#now;
     batch.announceNext = batch.announce;
   }
 
-  /** Runs the next item of a batch. False when it is waited for; the same holds for all that follow. */
+  /** Runs the next function of a batch. False when it is waited for; the same holds for all that follow. */
   #start(batch: Batch, index: number): boolean {
-    const { message, at } = batch;
-    const code = message[at] as number;
-    const header = message[at + 1] as number;
-    const mode = header & 3;
-    const count = header >> 2;
-    if (mode === ItemMode.plain) {
-      batch.at = at + 2 + count;
-      const item: Item = { batch, index, code, special: undefined, begun: this.#now, controller: undefined, aborted: undefined };
-      const fn = this.codes.functions[code];
-      if (fn !== undefined) return this.#call(item, fn, message, at + 2, count);
-      return this.#prepare(item, message.slice(at + 2, batch.at).flatMap((value) => [ArgTag.value, value]));
+    const { reader } = batch;
+    if (!reader.next()) {
+      batch.report.skip();
+      return true;
     }
-    const special = mode === ItemMode.special ? (message[at + 2] as SpecialItem) : undefined;
-    batch.at = at + 2 + (special === undefined ? 2 * count : 1);
+    const { code, special, args } = reader;
+    if (this.#untimed > 0 && code !== this.#untimedCode) this.#readClock(batch);
     const item: Item = { batch, index, code, special, begun: this.#now, controller: undefined, aborted: undefined };
-    return this.#prepare(item, special === undefined ? message.slice(at + 2, batch.at) : special.args);
+    const fn = this.codes.functions[code];
+    if (fn !== undefined && !reader.tagged) return this.#call(item, fn, args);
+    return this.#prepare(item, reader.tagged ? args : args.flatMap((value) => [ArgTag.value, value]));
   }
 
   /** Loads what code is missing and puts arguments together, then calls. */
@@ -158,15 +172,15 @@ export class Executor {
     } catch (error) {
       return this.#fail(item, error);
     }
-    if (!(values instanceof Promise)) return this.#call(item, fn, values, 0, values.length);
-    return this.#wait(item, values, (settled) => this.#call(item, fn, settled, 0, settled.length), (error) => this.#fail(item, error));
+    if (!(values instanceof Promise)) return this.#call(item, fn, values);
+    return this.#wait(item, values, (settled) => this.#call(item, fn, settled), (error) => this.#fail(item, error));
   }
 
-  #call(item: Item, fn: Callable, values: readonly unknown[], from: number, count: number): boolean {
+  #call(item: Item, fn: Callable, args: readonly unknown[]): boolean {
     this.#enter(item);
     let result: unknown;
     try {
-      result = invoke(fn, values, from, count);
+      result = invoke(fn, args);
     } catch (error) {
       return this.#fail(item, error);
     }
@@ -187,10 +201,9 @@ export class Executor {
   }
 
   #succeed(item: Item, value: unknown): boolean {
-    const { batch, index, code } = item;
-    this.#leave();
+    const { batch, index } = item;
     batch.report.succeed(value, index === batch.size - 1);
-    batch.report.measure(code, item.begun, this.#now);
+    this.#leave(item);
     return true;
   }
 
@@ -206,26 +219,39 @@ export class Executor {
   }
 
   #endFailed(item: Item, error: unknown, retryable: boolean): boolean {
-    const { batch, code } = item;
-    this.#leave();
-    batch.report.fail(error, retryable);
-    batch.report.measure(code, item.begun, this.#now);
+    item.batch.report.fail(error, retryable);
+    this.#leave(item);
     return true;
   }
 
-  #leave(): void {
+  #leave({ batch, code }: Item): void {
     this.#current = undefined;
     contextSlot.current = undefined;
+    this.#untimed++;
+    this.#untimedCode = code;
+    if (this.#untimed >= this.#stride || batch.observed) this.#readClock(batch);
+  }
+
+  /** Times what has ended since it was last read. */
+  #readClock({ report, observed }: Batch): void {
+    if (this.#untimed === 0) return;
+    const before = this.#now;
     this.#now = performance.now();
+    report.measure(this.#untimedCode, this.#untimed, before, this.#now);
+    this.#stride = !observed && this.#now - before < clockEach * this.#untimed ? clockTogether : 1;
+    this.#untimed = 0;
   }
 
   /** Waits for a promise, then goes on with this item and all that follow. */
   #wait<Value>(item: Item, promise: PromiseLike<Value>, onValue: (value: Value) => boolean, onError: (error: unknown) => boolean): false {
     this.#waiting = true;
     this.#planFlush(item.batch);
+    const entered = this.#current === item;
+    if (!entered) this.#readClock(item.batch);
     const resume = (next: () => boolean): void => {
       this.#waiting = false;
-      this.#now = performance.now();
+      if (!entered) this.#now = performance.now(); // loading code is not the function's time
+      this.#stride = 1;
       if (next()) this.#run();
     };
     promise.then((value) => resume(() => onValue(value)), (error: unknown) => resume(() => onError(error)));
@@ -254,7 +280,7 @@ export class Executor {
         }
         return item.controller.signal;
       },
-      attempt, dagId, functionId, node: this.#node,
+      attempt, dagId, functionId, node: this.#parts.node,
       log: (...values) => post([FromWorker.log, dagId, functionId, attempt, values.map(copyable)]),
     };
   }

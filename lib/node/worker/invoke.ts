@@ -7,14 +7,13 @@
  */
 import type { Callable } from './code.ts';
 
-/** Calls `fn` with `count` arguments that start at `values[from]`. */
-export function invoke(fn: Callable, values: readonly unknown[], from: number, count: number): unknown {
-  switch (count) {
+export function invoke(fn: Callable, args: readonly unknown[]): unknown {
+  switch (args.length) {
     case 0: return fn();
-    case 1: return fn(values[from]);
-    case 2: return fn(values[from], values[from + 1]);
-    case 3: return fn(values[from], values[from + 1], values[from + 2]);
-    default: return fn(...values.slice(from, from + count));
+    case 1: return fn(args[0]);
+    case 2: return fn(args[0], args[1]);
+    case 3: return fn(args[0], args[1], args[2]);
+    default: return fn(...args);
   }
 }
 
@@ -23,5 +22,5 @@ export function warmUp(): void {
   // Made by `eval`, as closures of one function literal would count as one.
   // eslint-disable-next-line no-eval
   const dummies = Array.from({ length: 8 }, (_, i) => (0, eval)(`(function dummy${i}(a) { return ${i}; })`) as Callable);
-  for (let round = 0; round < 4; round++) for (const dummy of dummies) for (let count = 0; count <= 4; count++) invoke(dummy, [1, 2, 3, 4], 0, count);
+  for (let round = 0; round < 4; round++) for (const dummy of dummies) for (let count = 0; count <= 4; count++) invoke(dummy, [1, 2, 3, 4].slice(0, count));
 }

@@ -8,9 +8,9 @@ import { Executor } from './executor.ts';
 import { warmUp } from './invoke.ts';
 
 /** What Piscina runs, once per thread. Resolves when the worker has been told to stop. */
-export function serve({ port, control, node, cursors, quiet }: ServeOptions): Promise<void> {
+export function serve({ port, control, node, cursors, programs, quiet }: ServeOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const executor = new Executor(node, cursors, (message) => port.postMessage(message));
+  const executor = new Executor({ node, cursors, programs }, (message) => port.postMessage(message));
   // Node ends the thread after this; here the error still has its class.
   const onCrash = (error: unknown): void => port.postMessage([FromWorker.crashing, toErrorWire(error)]);
   process.on('uncaughtExceptionMonitor', onCrash);
