@@ -3,17 +3,23 @@
  * word travels beside the program in a list of values, which is read along with it.
  *
  * ```
- *   function:   code | count * 2 + special | argument × count
+ *   function:   code | count << 2 | Head | attempt, if named | code of its retryIf, if judged | argument × count
  *   argument:   payload << 2 | Word
  *
  *     value     the next of the list, as it is
  *     integer   the payload, signed
  *     local     the result of an earlier function of the batch: its index
  *     tagged    the payload is an `ArgTag`, the next of the list what it says
- *
- *   special: no arguments here; the next of the list is a `SpecialItem`
  * ```
  */
+
+/** The low two bits of a function's second word. */
+export const Head = {
+  /** It may ask for its context: its id is the next of the list, its attempt (from 1) the next word. */
+  named: 1,
+  /** Its `retryIf` decides about trying again. Only together with `named`. */
+  judged: 2,
+} as const;
 
 /** The low two bits of an argument. */
 export const Word = { value: 0, integer: 1, local: 2, tagged: 3 } as const;

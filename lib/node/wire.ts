@@ -55,17 +55,6 @@ export const ArgTag = {
   call: 4,
 } as const;
 
-/** A function that takes more than arguments: its context, or what decides about trying again. */
-export interface SpecialItem {
-  /** Tagged, flat. */
-  readonly args: readonly unknown[];
-  readonly functionId: string;
-  /** From 1. */
-  readonly attempt: number;
-  /** The code of its `retryIf`. */
-  readonly retryIf?: number;
-}
-
 /** What a function gave that is not a plain value: `[index, kind, …]`, its value standing in the report as said here. */
 export const ReportKind = {
   /** The value is `PayloadData`. */

@@ -1,10 +1,11 @@
 /** A batch of the scheduler as the wire has it: code by number, results put where arguments stand. */
 import type { CallPart } from '../dag/plan.ts';
 import { Flag } from '../dag/plan.ts';
+import type { Traits } from '../dag/entry.ts';
 import { keyOf } from '../dag/code.ts';
 import type { OutgoingBatch } from '../node/lane-events.ts';
-import { isShort, Word, WordWriter } from '../node/program.ts';
-import { ArgTag, BatchFlag, type SpecialItem } from '../node/wire.ts';
+import { Head, isShort, Word, WordWriter } from '../node/program.ts';
+import { ArgTag, BatchFlag } from '../node/wire.ts';
 import { type Batch, type Run, Status } from '../scheduler/state.ts';
 import { Payload } from '../store/payload.ts';
 import type { RunResults } from '../store/run-results.ts';
@@ -46,23 +47,31 @@ class BatchWriter {
 
   write(i: number): void {
     const { plan } = this.#run;
-    const { code } = this.#source;
     const { traits, extraArgs } = plan.entries[i]!;
     const parts = (plan.flags[i]! & Flag.special) === 0 ? undefined : plan.calls.get(i)!;
-    words.push(code.codes[plan.code[i]!]!);
-    if (code.usesContext || traits.retryIf !== undefined) {
-      words.push(1);
-      this.values.push(this.#special(i, parts));
-    } else if (parts !== undefined) {
-      words.push(parts.length * 2);
+    const from = plan.depOffset[i]!;
+    const end = plan.depOffset[i + 1]!;
+    this.#head(i, traits, parts?.length ?? end - from + extraArgs.length);
+    if (parts !== undefined) {
       for (const part of parts) this.#part(i, part);
-    } else {
-      const from = plan.depOffset[i]!;
-      const end = plan.depOffset[i + 1]!;
-      words.push((end - from + extraArgs.length) * 2);
-      for (let k = from; k < end; k++) this.#result(plan.deps[k]!);
-      for (let k = 0; k < extraArgs.length; k++) this.#literal(extraArgs[k]);
+      return;
     }
+    for (let k = from; k < end; k++) this.#result(plan.deps[k]!);
+    for (let k = 0; k < extraArgs.length; k++) this.#literal(extraArgs[k]);
+  }
+
+  #head(i: number, { retryIf }: Traits, count: number): void {
+    const { plan, attempts } = this.#run;
+    const { code } = this.#source;
+    words.push(code.codes[plan.code[i]!]!);
+    if (!code.usesContext && retryIf === undefined) {
+      words.push(count << 2);
+      return;
+    }
+    words.push((count << 2) | Head.named | (retryIf === undefined ? 0 : Head.judged));
+    words.push(attempts[i]! + 1);
+    this.values.push(plan.entries[i]!.id);
+    if (retryIf !== undefined) words.push(code.predicates.get(keyOf(retryIf))!);
   }
 
   #result(dep: number): void {
@@ -105,23 +114,12 @@ class BatchWriter {
     this.values.push(arg);
   }
 
-  #special(i: number, parts: readonly CallPart[] | undefined): SpecialItem {
-    const { plan, attempts } = this.#run;
-    const { id, traits, extraArgs } = plan.entries[i]!;
-    const args: unknown[] = [];
-    const deps = plan.deps.subarray(plan.depOffset[i], plan.depOffset[i + 1]);
-    for (const part of parts ?? [...deps].map((of): CallPart => ({ kind: 'result', of }))) this.#tagInto(i, part, args);
-    if (parts === undefined) for (const value of extraArgs) this.#tagInto(i, { kind: 'value', value }, args);
-    const retryIf = traits.retryIf === undefined ? undefined : this.#source.code.predicates.get(keyOf(traits.retryIf))!;
-    return { args, functionId: id, attempt: attempts[i]! + 1, ...(retryIf !== undefined && { retryIf }) };
-  }
-
   #tagInto(i: number, part: CallPart, into: unknown[]): void {
     const [tag, arg] = this.#tag(i, part);
     into.push(tag, arg);
   }
 
-  /** An argument as a pair, where it is not a word: inside lists, calls and special items. */
+  /** An argument as a pair, where it is not a word: inside lists and calls. */
   #tag(i: number, part: CallPart): readonly [tag: number, arg: unknown] {
     switch (part.kind) {
       case 'value': {

@@ -3,7 +3,7 @@
  * for promises without blocking it.
  */
 import { HandoffError } from '../../errors.ts';
-import { ArgTag, BatchFlag, beginNext, FromWorker, type SpecialItem } from '../wire.ts';
+import { ArgTag, BatchFlag, beginNext, FromWorker } from '../wire.ts';
 import { references, resolve, type Surroundings } from './arguments.ts';
 import { type Callable, CodeTable } from './code.ts';
 import { contextSlot, type TaskContext } from './context.ts';
@@ -39,7 +39,11 @@ interface Item {
   readonly batch: Batch;
   readonly index: number;
   readonly code: number;
-  readonly special: SpecialItem | undefined;
+  /** Undefined when it was not sent: nothing here asks for contexts. */
+  readonly functionId: string | undefined;
+  readonly attempt: number;
+  /** The code of its `retryIf`; -1: none. */
+  readonly judge: number;
   begun: number;
   controller: AbortController | undefined;
   aborted: HandoffError | undefined;
@@ -134,21 +138,21 @@ export class Executor {
       batch.report.skip();
       return true;
     }
-    const { code, special, args } = reader;
+    const { code, args, functionId, attempt, judge } = reader;
     if (this.#untimed > 0 && code !== this.#untimedCode) this.#readClock(batch);
-    const item: Item = { batch, index, code, special, begun: this.#now, controller: undefined, aborted: undefined };
+    const item: Item = { batch, index, code, functionId, attempt, judge: functionId === undefined ? -1 : judge, begun: this.#now, controller: undefined, aborted: undefined };
     const fn = this.codes.functions[code];
-    if (fn !== undefined && !reader.tagged) return this.#call(item, fn, args);
+    if (fn !== undefined && !reader.tagged && (item.judge < 0 || this.codes.functions[item.judge] !== undefined)) return this.#call(item, fn, args);
     return this.#prepare(item, reader.tagged ? args : args.flatMap((value) => [ArgTag.value, value]));
   }
 
   /** Loads what code is missing and puts arguments together, then calls. */
   #prepare(item: Item, args: readonly unknown[]): boolean {
-    const { batch, code, special } = item;
+    const { batch, code, judge } = item;
     const codes = new Set([code]);
     const locals: number[] = [];
     references(args, 0, codes, locals);
-    if (special?.retryIf !== undefined) codes.add(special.retryIf);
+    if (judge >= 0) codes.add(judge);
     if (!locals.every((index) => batch.report.gave(index))) {
       batch.report.skip();
       return true;
@@ -194,7 +198,7 @@ export class Executor {
     if (this.#current === item) return;
     item.begun = this.#now;
     this.#current = item;
-    if (item.special !== undefined) contextSlot.current = this.#context;
+    if (item.functionId !== undefined) contextSlot.current = this.#context;
     if (!item.batch.announceNext) return;
     item.batch.announceNext = false;
     this.#post([FromWorker.started, item.batch.id, item.index, performance.timeOrigin + item.begun]);
@@ -208,9 +212,8 @@ export class Executor {
   }
 
   #fail(item: Item, error: unknown): boolean {
-    const judge = item.special?.retryIf;
-    if (judge === undefined) return this.#endFailed(item, error, true);
-    const verdict = new Promise((decide) => decide(this.codes.functions[judge]!(error, item.special!.attempt)));
+    if (item.judge < 0) return this.#endFailed(item, error, true);
+    const verdict = new Promise((decide) => decide(this.codes.functions[item.judge]!(error, item.attempt)));
     return this.#wait(
       item, verdict,
       (again) => this.#endFailed(item, error, Boolean(again)),
@@ -269,7 +272,7 @@ export class Executor {
   }
 
   #contextOf(item: Item): TaskContext {
-    const { functionId, attempt } = item.special!;
+    const { functionId = '', attempt } = item;
     const { dagId } = item.batch;
     const post = this.#post;
     return {

@@ -1,6 +1,6 @@
 /** Reads the program of a batch, function by function. */
-import { ArgTag, type SpecialItem } from '../wire.ts';
-import { Word } from '../program.ts';
+import { Head, Word } from '../program.ts';
+import { ArgTag } from '../wire.ts';
 import type { Report } from './report.ts';
 
 export class Reader {
@@ -9,10 +9,14 @@ export class Reader {
   readonly #report: Report;
   #at: number;
   #nextValue = 0;
-  /** Of the function whose head was read last. */
+  /** Of the function that was read last. */
   code = 0;
-  special: SpecialItem | undefined;
-  #count = 0;
+  /** Undefined when it was not sent, as nobody will ask. */
+  functionId: string | undefined;
+  /** From 1. */
+  attempt = 0;
+  /** The code of its `retryIf`; -1: none. */
+  judge = -1;
   /** Its arguments as read: values; when `tagged`, pairs of `ArgTag` and what it says. */
   args: unknown[] = [];
   tagged = false;
@@ -26,29 +30,26 @@ export class Reader {
   }
 
   /**
-   * Goes to the next function: its `code`, `special`, `args`, `tagged`.
+   * Goes to the next function.
    *
    * @returns false when it needs a result of the same batch that is not there
    */
   next(): boolean {
-    this.code = this.#words[this.#at++]!;
-    const head = this.#words[this.#at++]!;
+    const words = this.#words;
+    this.code = words[this.#at++]!;
+    const head = words[this.#at++]!;
+    if ((head & Head.named) === 0) {
+      this.functionId = undefined;
+    } else {
+      this.functionId = this.#values[this.#nextValue++] as string;
+      this.attempt = words[this.#at++]!;
+      this.judge = (head & Head.judged) === 0 ? -1 : words[this.#at++]!;
+    }
+    return this.#readArgs(head >> 2);
+  }
+
+  #readArgs(count: number): boolean {
     this.tagged = false;
-    if ((head & 1) !== 0) return this.#readSpecial();
-    this.special = undefined;
-    this.#count = head >> 1;
-    return this.#readArgs();
-  }
-
-  #readSpecial(): boolean {
-    this.special = this.#values[this.#nextValue++] as SpecialItem;
-    this.args = this.special.args as unknown[];
-    this.tagged = true;
-    return true;
-  }
-
-  #readArgs(): boolean {
-    const count = this.#count;
     const args: unknown[] = count === 0 ? none : new Array(count);
     const from = this.#at;
     let complete = true;
