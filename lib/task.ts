@@ -2,5 +2,6 @@
 import { contextSlot } from './node/worker/context.ts';
 
 export { context, type TaskContext, withContext } from './node/worker/context.ts';
+export { shared } from './store/shared-arrays.ts';
 
 contextSlot.used = true;

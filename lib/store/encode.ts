@@ -5,6 +5,7 @@ import { findObstacle } from '../obstacle.ts';
 import { inspect } from './inspect.ts';
 import { createView, lengthOf, type PayloadData, shareFrom, toShared, viewTypeOf } from './payload.ts';
 import { deserialize, serialize } from './serializer.ts';
+import { count } from './shared-memory.ts';
 
 /**
  * How a value is best sent to another thread: as a payload, or undefined when structured clone will do as well.
@@ -52,14 +53,15 @@ export function decode(data: PayloadData): unknown {
   switch (data.kind) {
     case 'view':
       if (data.bytes instanceof Uint8Array) return createView(data.view, data.bytes.buffer, data.bytes.byteOffset, data.length);
-      return createView(data.view, data.bytes, data.byteOffset, data.length);
+      return createView(data.view, count(data.bytes), data.byteOffset, data.length);
     case 'buffer': {
       const copy = new Uint8Array(data.bytes.byteLength);
       copy.set(new Uint8Array(data.bytes));
       return copy.buffer;
     }
     case 'encoded':
-      return deserialize(data.bytes, data.shared);
+      data.shared.forEach(count);
+      return deserialize(count(data.bytes), data.shared);
     case 'error':
       return fromErrorWire(data.error);
   }

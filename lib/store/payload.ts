@@ -9,6 +9,7 @@
  * ```
  */
 import type { ErrorWire } from '../error-wire.ts';
+import { allocateShared, count } from './shared-memory.ts';
 
 /** The classes a view can have, by name. */
 export type ViewType =
@@ -28,6 +29,8 @@ export class Payload {
 
   constructor(data: PayloadData) {
     this.data = data;
+    if (data.kind !== 'error' && data.bytes instanceof SharedArrayBuffer) count(data.bytes);
+    if (data.kind === 'encoded') data.shared.forEach(count);
   }
 
   /** How many bytes of shared memory it holds. */
@@ -69,8 +72,8 @@ export function createView(type: ViewType, buffer: ArrayBufferLike, byteOffset: 
 
 /** The same bytes in shared memory: where they are, if they are there already. */
 export function toShared(view: ArrayBufferView): { readonly bytes: SharedArrayBuffer; readonly byteOffset: number } {
-  if (view.buffer instanceof SharedArrayBuffer) return { bytes: view.buffer, byteOffset: view.byteOffset };
-  const bytes = new SharedArrayBuffer(view.byteLength);
+  if (view.buffer instanceof SharedArrayBuffer) return { bytes: count(view.buffer), byteOffset: view.byteOffset };
+  const bytes = allocateShared(view.byteLength);
   new Uint8Array(bytes).set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   return { bytes, byteOffset: 0 };
 }

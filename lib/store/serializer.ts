@@ -4,6 +4,7 @@
  */
 import { Deserializer, Serializer } from 'node:v8';
 import { type ErrorWire, fromErrorWire, isError, toErrorWire } from '../error-wire.ts';
+import { allocateShared } from './shared-memory.ts';
 import { createView, elementSize, lengthOf, toShared, type ViewType, viewTypeOf } from './payload.ts';
 
 // A view smaller than this is written where it stands.
@@ -113,7 +114,7 @@ export function serialize(value: unknown, exotic: boolean): { readonly bytes: Sh
   serializer.writeHeader();
   serializer.writeValue(exotic ? withStandIns(value, new Map()) : value);
   const written = serializer.releaseBuffer();
-  const bytes = new SharedArrayBuffer(written.byteLength);
+  const bytes = allocateShared(written.byteLength);
   new Uint8Array(bytes).set(written);
   return { bytes, shared: serializer.shared };
 }

@@ -1,0 +1,23 @@
+/**
+ * Shared memory that the garbage collector knows of.
+ *
+ * V8 counts the bytes of an ArrayBuffer when it decides whether to collect, but not those of a SharedArrayBuffer, which several threads
+ * hold. Results of a megabyte each are then a few small objects to it, and never collected. So each thread that holds one also holds
+ * as many bytes of an ordinary ArrayBuffer, which is never touched and so takes address space only, and goes when the other goes.
+ */
+
+const counterpart = Symbol('handoffjs.counterpart');
+
+// As much as makes V8 collect after a few: asking for more costs time and gains nothing.
+const mostBytes = 32 * 1024 * 1024;
+
+/** New shared memory, counted in this thread. */
+export function allocateShared(byteLength: number): SharedArrayBuffer {
+  return count(new SharedArrayBuffer(byteLength));
+}
+
+/** Has this thread count a SharedArrayBuffer that it holds. Gives it back. */
+export function count(buffer: SharedArrayBuffer): SharedArrayBuffer {
+  if (!Object.hasOwn(buffer, counterpart)) Object.defineProperty(buffer, counterpart, { value: new ArrayBuffer(Math.min(buffer.byteLength, mostBytes)) });
+  return buffer;
+}
