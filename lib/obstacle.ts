@@ -18,11 +18,16 @@ export function findObstacle(value: unknown, refuseAlso: (value: object) => stri
   const seen = new Set<unknown>();
   const stack: { readonly value: unknown; readonly path: string }[] = [{ value, path: '' }];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const what = refusal(next.value) ?? (typeof next.value === 'object' && next.value !== null ? refuseAlso(next.value) : undefined);
-    if (what !== undefined) return { path: next.path, what };
-    if (typeof next.value !== 'object' || next.value === null || seen.has(next.value)) continue;
-    seen.add(next.value);
-    for (const child of children(next.value, next.path)) stack.push(child);
+    try {
+      const what = refusal(next.value) ?? (typeof next.value === 'object' && next.value !== null ? refuseAlso(next.value) : undefined);
+      if (what !== undefined) return { path: next.path, what };
+      if (typeof next.value !== 'object' || next.value === null || seen.has(next.value)) continue;
+      seen.add(next.value);
+      for (const child of children(next.value, next.path)) stack.push(child);
+    } catch (error) {
+      // A getter, or a proxy's trap: whoever clones it would meet the same.
+      return { path: next.path, what: `an object that throws when it is read (${error instanceof Error ? error.message : String(error)})` };
+    }
   }
   return undefined;
 }

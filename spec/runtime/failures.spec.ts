@@ -196,10 +196,17 @@ describe('values that cannot leave a thread', () => {
     ['a function inside', { id: 'a', code: { module: new URL('../fixtures/tasks.ts', import.meta.url).href, export: 'functionInside' } }, 'result.items[2].go is the function go'],
     ['a symbol', { id: 'a', code: inline(() => Symbol('s') as never) as never }, 'result is Symbol(s)'],
     ['a promise inside', { id: 'a', code: inline(() => ({ p: Promise.resolve(1) }) as never) as never }, 'result.p is a promise'],
+    ['an object with a getter that throws', { id: 'a', code: inline(() => ({ list: [{ get x(): number { throw new Error('no'); } }] })) }, 'result.list[0] is an object that throws when it is read (no)'],
+    ['a proxy that throws', { id: 'a', code: inline(() => new Proxy({}, { ownKeys() { throw new Error('trap'); } })) }, 'result is an object that throws when it is read (trap)'],
   ])('fail their function for good: %s', async (_, spec, message) => {
     const error = await errorOf(handoff().execute(dagOf(spec)));
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', attempts: 1, cause: { code: 'NOT_SERIALIZABLE' } });
     expect((error.cause as Error).message).toContain(message);
+  });
+
+  it('are a failure of the function too when asking whether they are promises throws', async () => {
+    const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: inline(() => ({ get then(): never { throw new Error('no then'); } }) as unknown as number), maxRetries: 0 })));
+    expect(error).toMatchObject({ code: 'FUNCTION_FAILED', cause: { message: 'no then' } });
   });
 
   it('fail only their function in a batch', async () => {

@@ -4,7 +4,7 @@
  */
 import { HandoffError } from '../../errors.ts';
 import { ArgTag, BatchFlag, beginNext, FromWorker } from '../wire.ts';
-import { references, resolve, type Surroundings } from './arguments.ts';
+import { isThenable, references, resolve, type Surroundings } from './arguments.ts';
 import { type Callable, CodeTable } from './code.ts';
 import { contextSlot, type TaskContext } from './context.ts';
 import { invoke } from './invoke.ts';
@@ -183,12 +183,14 @@ export class Executor {
   #call(item: Item, fn: Callable, args: readonly unknown[]): boolean {
     this.#enter(item);
     let result: unknown;
+    let isPromise: boolean;
     try {
       result = invoke(fn, args);
+      isPromise = isThenable(result); // reads `then`, which may be a getter
     } catch (error) {
       return this.#fail(item, error);
     }
-    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
+    if (isPromise) {
       return this.#wait(item, result as PromiseLike<unknown>, (value) => this.#succeed(item, value), (error) => this.#fail(item, error));
     }
     return this.#succeed(item, result);
