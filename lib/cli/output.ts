@@ -1,5 +1,7 @@
 /** What goes to stdout: results for people, or JSON for machines. */
+import { closeSync, openSync } from 'node:fs';
 import { inspect } from 'node:util';
+import { UsageError } from './exit.ts';
 
 /**
  * JSON of values that JSON does not know: a BigInt as its digits, a Map as entries, a Set and a typed array as a list, an Error as its
@@ -40,4 +42,17 @@ export function formatMs(ms: number): string {
 /** Writes to stdout; whoever reads may stop early, as `head` does. */
 export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+/**
+ * Makes sure that a file can be written; one that is there stays as it is.
+ *
+ * @throws `UsageError` naming the flag, the file and why not
+ */
+export function checkWritable(flag: string, file: string): void {
+  try {
+    closeSync(openSync(file, 'a'));
+  } catch (error) {
+    throw new UsageError(`${flag}: ${file} cannot be written: ${(error as Error).message}.`);
+  }
 }

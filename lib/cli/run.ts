@@ -9,7 +9,7 @@ import { describeError, exitCodeOf, ExitCode } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
 import { loadDag, type LoadedDag } from './load.ts';
 import { type HandoffFlags, toOptions } from './flags.ts';
-import { formatMs, print, toJson, toText } from './output.ts';
+import { checkWritable, formatMs, print, toJson, toText } from './output.ts';
 import { createProgressView } from './progress-view.ts';
 
 export interface RunFlags extends HandoffFlags {
@@ -22,6 +22,8 @@ export interface RunFlags extends HandoffFlags {
 /** Runs the DAG of a file; resolves to the exit code. */
 export async function run(file: string, args: readonly string[], flags: RunFlags): Promise<number> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  // Asked before, not found out after hours of work.
+  for (const name of ['trace', 'summary'] as const) if (flags[name] !== undefined) checkWritable(`--${name}`, flags[name]);
   const loaded = await loadDag(file, args);
   const { dag } = loaded;
   const handoff = await Handoff.start({ ...toOptions(flags), printToStderr: true });

@@ -41,6 +41,13 @@ describe('handoff run', () => {
     expect(stderr).toContain('chatty#1: logged { n: 1 }');
   });
 
+  it.each(['--trace', '--summary'])('refuses a file for %s that cannot be written, before anything runs', async (flag) => {
+    const { code, stderr } = await cli('run', fixture('struct.ts'), flag, join(folder, 'no such folder', 'out.json'));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(new RegExp(`^${flag}: .*out\\.json cannot be written: ENOENT`));
+    expect(stderr).not.toContain('[1/');
+  });
+
   it('writes a trace whose slices and flows are those of the DAG, and a summary', async () => {
     const trace = join(folder, 'trace.json');
     const summary = join(folder, 'summary.json');
