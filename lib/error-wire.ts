@@ -7,26 +7,35 @@
  */
 import { type ErrorDetails, HandoffError } from './errors.ts';
 
-/** An error, or any other thrown value, as data that structured clone copies faithfully. */
+/**
+ * An error, or any other thrown value, as data that structured clone copies faithfully. May be cyclic, as errors may: an error stands
+ * in it once.
+ */
 export type ErrorWire =
   | { readonly kind: 'value'; readonly value: unknown }
-  | {
-      readonly kind: 'error';
-      /** The nearest built-in class, or `HandoffError`. */
-      readonly base: string;
-      readonly className: string;
-      readonly name: string;
-      readonly message: string;
-      readonly stack: string | undefined;
-      readonly fields: Readonly<Record<string, ErrorWire>>;
-      readonly cause: ErrorWire | undefined;
-      readonly errors: readonly ErrorWire[] | undefined;
-    };
+  /** A Buffer, which structured clone would make a Uint8Array. */
+  | { readonly kind: 'buffer'; readonly bytes: Uint8Array }
+  | WireOfError;
+
+interface WireOfError {
+  readonly kind: 'error';
+  /** The nearest built-in class, or `HandoffError`. */
+  base: string;
+  className: string;
+  name: string;
+  message: string;
+  stack: string | undefined;
+  readonly fields: Record<string, ErrorWire>;
+  cause: ErrorWire | undefined;
+  errors: readonly ErrorWire[] | undefined;
+}
 
 const builtIn: Readonly<Record<string, ErrorConstructor>> = {
   Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError,
 };
+// Beyond these, errors within errors are told by their text alone.
 const maxDepth = 16;
+const maxErrors = 1000;
 const carried = new Set(['name', 'message', 'stack', 'cause', 'errors']);
 
 /** Whether the value is an error of this or another realm. */
@@ -39,36 +48,45 @@ export function isError(value: unknown): value is Error {
  *
  * @param thrown anything that was thrown
  */
-export function toErrorWire(thrown: unknown, depth = 0): ErrorWire {
-  if (!isError(thrown)) return { kind: 'value', value: copyable(thrown) };
-  if (depth >= maxDepth) return { kind: 'value', value: `[${thrown.name}: ${thrown.message}]` };
+export function toErrorWire(thrown: unknown): ErrorWire {
+  return toWire(thrown, new Map(), 0);
+}
+
+/** @param made errors that are data already, so that each is once, and circles end */
+function toWire(thrown: unknown, made: Map<object, WireOfError>, depth: number): ErrorWire {
   try {
-    return errorToWire(thrown, depth);
-  } catch (unreadable) { // a getter of the error threw
-    return { kind: 'value', value: `[an error that cannot be read: ${String(unreadable)}]` };
+    if (Buffer.isBuffer(thrown)) return { kind: 'buffer', bytes: new Uint8Array(thrown) };
+    if (!isError(thrown)) return { kind: 'value', value: copyable(thrown) };
+    const known = made.get(thrown);
+    if (known !== undefined) return known;
+    if (depth >= maxDepth || made.size >= maxErrors) return { kind: 'value', value: `[${thrown.name}: ${thrown.message}]` };
+    const wire: WireOfError = { kind: 'error', base: 'Error', className: 'Error', name: 'Error', message: '', stack: undefined, fields: {}, cause: undefined, errors: undefined };
+    made.set(thrown, wire);
+    fill(wire, thrown, (inner) => toWire(inner, made, depth + 1));
+    return wire;
+  } catch (unreadable) { // a proxy's trap, or a getter of what every error has
+    return { kind: 'value', value: `[an error that cannot be read: ${textOf(unreadable)}]` };
   }
 }
 
-function errorToWire(error: Error, depth: number): ErrorWire {
-  const fields: Record<string, ErrorWire> = {};
-  for (const key of Object.keys(error)) {
-    if (!carried.has(key)) fields[key] = toErrorWire((error as unknown as Record<string, unknown>)[key], depth + 1);
-  }
-  const className = String(error.constructor?.name || error.name || 'Error');
+function fill(wire: WireOfError, error: Error, inner: (value: unknown) => ErrorWire): void {
+  wire.base = baseOf(error);
+  wire.className = String(error.constructor?.name || error.name || 'Error');
   // A class that never set `name` would arrive as plain "Error": its own name says more.
-  const name = error.name in builtIn && !(className in builtIn) ? className : String(error.name);
-  const errors = (error as Partial<AggregateError>).errors;
-  return {
-    kind: 'error',
-    base: baseOf(error),
-    className,
-    name,
-    message: String(error.message),
-    stack: error.stack === undefined ? undefined : withName(String(error.stack), error.name, name),
-    fields,
-    cause: 'cause' in error ? toErrorWire(error.cause, depth + 1) : undefined,
-    errors: Array.isArray(errors) ? errors.map((inner) => toErrorWire(inner, depth + 1)) : undefined,
-  };
+  wire.name = error.name in builtIn && !(wire.className in builtIn) ? wire.className : String(error.name);
+  wire.message = String(error.message);
+  wire.stack = error.stack === undefined ? undefined : withName(String(error.stack), error.name, wire.name);
+  for (const key of Object.keys(error)) {
+    if (carried.has(key)) continue;
+    try {
+      wire.fields[key] = inner((error as unknown as Record<string, unknown>)[key]);
+    } catch (unreadable) {
+      wire.fields[key] = { kind: 'value', value: `[cannot be read: ${textOf(unreadable)}]` };
+    }
+  }
+  if ('cause' in error) wire.cause = inner(error.cause);
+  const { errors } = error as Partial<AggregateError>;
+  if (Array.isArray(errors)) wire.errors = errors.map(inner);
 }
 
 /** The first line of a stack begins with the error's name. */
@@ -86,41 +104,70 @@ function baseOf(error: Error): string {
   return 'Error';
 }
 
-/** A value that structured clone takes: itself, or its text. */
+/** A value that structured clone takes: itself, what of it can be copied, or its text. */
 function copyable(value: unknown): unknown {
-  switch (typeof value) {
-    case 'function':
-    case 'symbol':
-      return String(value);
-    case 'object':
-      try {
-        return value === null ? null : structuredClone(value);
-      } catch {
-        return String(value);
-      }
-    default:
-      return value;
+  if (typeof value === 'function' || typeof value === 'symbol') return String(value);
+  if (typeof value !== 'object' || value === null) return value;
+  try {
+    return structuredClone(value);
+  } catch {
+    return withoutFunctions(value, 0);
+  }
+}
+
+/** Plain objects and lists without what cannot be copied, such as the callbacks of a request's options. */
+function withoutFunctions(value: unknown, depth: number): unknown {
+  if (typeof value === 'function' || typeof value === 'symbol') return undefined;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value) && depth < 4) return value.map((item) => withoutFunctions(item, depth + 1));
+  const proto: unknown = Object.getPrototypeOf(value);
+  if ((proto === Object.prototype || proto === null) && depth < 4) {
+    const kept = Object.entries(value).map(([key, item]) => [key, withoutFunctions(item, depth + 1)] as const);
+    return Object.fromEntries(kept.filter(([, item]) => item !== undefined));
+  }
+  try {
+    return structuredClone(value);
+  } catch {
+    return textOf(value);
+  }
+}
+
+/** A value as text, whatever it is. */
+export function textOf(value: unknown): string {
+  try {
+    return value instanceof Error ? value.message : String(value);
+  } catch {
+    return 'a value without a text';
   }
 }
 
 /** The reverse of `toErrorWire`: the thrown value, as near to the original as another thread can have it. */
 export function fromErrorWire(wire: ErrorWire): unknown {
+  return fromWire(wire, new Map());
+}
+
+function fromWire(wire: ErrorWire, made: Map<ErrorWire, Error>): unknown {
   if (wire.kind === 'value') return wire.value;
+  if (wire.kind === 'buffer') return Buffer.from(wire.bytes);
+  const known = made.get(wire);
+  if (known !== undefined) return known;
   const error = construct(wire);
-  for (const [key, value] of Object.entries(wire.fields)) define(error, key, fromErrorWire(value), true);
-  if (wire.cause !== undefined) define(error, 'cause', fromErrorWire(wire.cause), false);
+  made.set(wire, error);
+  for (const [key, value] of Object.entries(wire.fields)) define(error, key, fromWire(value, made), true);
+  if (wire.cause !== undefined) define(error, 'cause', fromWire(wire.cause, made), false);
+  if (wire.errors !== undefined) define(error, 'errors', wire.errors.map((inner) => fromWire(inner, made)), false);
   if (error.name !== wire.name) define(error, 'name', wire.name, false);
   if (wire.stack !== undefined) define(error, 'stack', wire.stack, false);
   return error;
 }
 
-function construct(wire: ErrorWire & { kind: 'error' }): Error {
+function construct(wire: WireOfError): Error {
   if (wire.base === 'HandoffError') {
     const code = wire.fields['code'];
     const known = code?.kind === 'value' ? (code.value as HandoffError['code']) : 'FUNCTION_FAILED';
     return new HandoffError(known, wire.message, {} satisfies ErrorDetails);
   }
-  if (wire.base === 'AggregateError') return new AggregateError((wire.errors ?? []).map(fromErrorWire), wire.message);
+  if (wire.base === 'AggregateError') return new AggregateError([], wire.message);
   const base = builtIn[wire.base] ?? Error;
   if (wire.className === wire.base) return new base(wire.message);
   return Reflect.construct(base, [wire.message], classNamed(wire.className, base)) as Error;

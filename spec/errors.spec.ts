@@ -61,17 +61,35 @@ describe('the wire form', () => {
     expect(back).toMatchObject({ code: 'FUNCTION_TIMEOUT', timeout: 5, cause: { message: 'c' } });
   });
 
-  it('replaces what cannot be copied by its text, and never throws', () => {
-    const error = Object.assign(new Error('x'), { fn: () => 1, symbol: Symbol('s'), holder: { fn() {} } });
+  it('keeps what can be copied of fields, replaces the rest by its text, and never throws', () => {
+    const error = Object.assign(new Error('x'), { fn: () => 1, symbol: Symbol('s'), request: { url: '/a', headers: ['b'], validate() {} } });
     const back = travel(error);
     expect(back.fn).toContain('() => 1');
     expect(back.symbol).toBe('Symbol(s)');
-    expect(back.holder).toBe('[object Object]');
+    expect(back.request).toEqual({ url: '/a', headers: ['b'] });
     const hostile = Object.defineProperty(new Error('x'), 'boom', { enumerable: true, get() { throw new Error('no'); } });
-    expect(travel(hostile)).toContain('cannot be read');
+    expect(travel(hostile)).toMatchObject({ message: 'x', boom: '[cannot be read: no]' });
+    const { proxy, revoke } = Proxy.revocable(new Error('y'), {});
+    revoke();
+    expect(travel(proxy)).toContain('cannot be read');
+  });
+
+  it('keeps a Buffer one, as the output of a child process is', () => {
+    const { stderr } = travel(Object.assign(new Error('failed'), { stderr: Buffer.from('oops') }));
+    expect(Buffer.isBuffer(stderr)).toBe(true);
+    expect(String(stderr)).toBe('oops');
+  });
+
+  it('keeps circles, and takes each error once however they refer to each other', () => {
     const circular = new Error('loop');
     circular.cause = circular;
-    expect(travel(circular).cause.cause.message).toBe('loop');
+    const back = travel(circular);
+    expect(back.cause).toBe(back);
+    const all = new AggregateError([], 'all');
+    all.errors = Array.from({ length: 50 }, (_, i) => new Error(`e${i}`, { cause: all }));
+    const { errors } = travel(all);
+    expect(errors).toHaveLength(50);
+    expect(errors[7].cause.errors[7]).toBe(errors[7]);
   });
 
   it.each([[undefined], [null], [7], ['text'], [{ a: 1 }]])('passes on a thrown %j', (value) => {

@@ -1,7 +1,7 @@
 // Comlink ships this file's types beside it, but under a name that TypeScript does not look for.
 declare module 'comlink/dist/esm/node-adapter.mjs' {
   import type { Endpoint } from 'comlink';
-  import type { MessagePort } from 'node:worker_threads';
+  import type { MessagePort, Worker } from 'node:worker_threads';
 
-  export default function nodeEndpoint(port: MessagePort): Endpoint;
+  export default function nodeEndpoint(port: MessagePort | Worker): Endpoint;
 }

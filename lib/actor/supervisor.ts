@@ -84,6 +84,11 @@ export class Supervisor implements Running {
     await this.#halt(child);
   }
 
+  /** Whether it is being stopped, or has been. */
+  get stopping(): boolean {
+    return this.#stopping !== undefined;
+  }
+
   /** Stops all children, last first. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopAll({ reason: 'shutdown' });

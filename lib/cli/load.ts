@@ -16,15 +16,24 @@ export interface LoadedDag {
  * Imports a module and takes the DAG that is its default export, or that the function which is its default export gives.
  *
  * @param args passed to such a function
- * @throws `UsageError`, and whatever the module throws
+ * @throws `UsageError`; and whatever that function throws
  */
 export async function loadDag(file: string, args: readonly string[]): Promise<LoadedDag> {
   const path = resolve(file);
   if (!existsSync(path)) throw new UsageError(`There is no file ${file}.`);
-  const module = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+  const module = await importModule(file, path);
   if (!('default' in module)) throw new UsageError(`${file} has no default export. Export a DAG, or a function that gives one: export default dag('name', { … });`);
   const given: unknown = typeof module['default'] === 'function' ? await (module['default'] as (...args: readonly string[]) => unknown)(...args) : module['default'];
   return adopt(given, file);
+}
+
+async function importModule(file: string, path: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof HandoffError) throw error;
+    throw new UsageError(`${file} cannot be imported: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
 }
 
 /** The module may use another copy of this package than this command: its DAG is then taken over as data. */

@@ -58,8 +58,12 @@ function build(done: (code: number) => void): Command {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  // Whoever reads may stop early: `handoff graph … | head` is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? ExitCode.done : ExitCode.functionFailed));
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(ExitCode.done); // whoever reads may stop early: `handoff graph … | head` is no failure
+    process.stderr.write(`The results cannot be written: ${error.message}.\n`);
+    process.exit(ExitCode.functionFailed);
+  });
+  process.stderr.on('error', () => {}); // progress that nobody reads is no reason to lose results
   let code: number = ExitCode.done;
   try {
     await build((result) => (code = result)).parseAsync(argv);
@@ -71,4 +75,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv);
+const exitCode = await main(process.argv);
+// Whatever the DAG's module has left open must not keep a finished command alive; what was written must get out first.
+process.exitCode = exitCode;
+process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)));

@@ -4,18 +4,33 @@ import { inspect } from 'node:util';
 import { UsageError } from './exit.ts';
 
 /**
- * JSON of values that JSON does not know: a BigInt as its digits, a Map as entries, a Set and a typed array as a list, an Error as its
- * name, message and fields.
+ * JSON of values that JSON does not know: a BigInt as its digits, a Map as entries, a Set, an ArrayBuffer and a typed array as a list, an
+ * Error as its name, message, cause and fields, `undefined` as null, and what is inside itself as `"[circular]"`.
  */
 export function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) => {
-    if (typeof inner === 'bigint') return inner.toString();
-    if (inner instanceof Map) return [...inner];
-    if (inner instanceof Set) return [...inner];
-    if (ArrayBuffer.isView(inner) && !(inner instanceof DataView)) return [...(inner as Uint8Array)];
-    if (inner instanceof Error) return { ...inner, name: inner.name, message: inner.message };
-    return inner;
-  }, 2);
+  return JSON.stringify(toPlain(value, []), undefined, 2);
+}
+
+function toPlain(value: unknown, around: readonly object[]): unknown {
+  if (value === undefined || typeof value === 'function' || typeof value === 'symbol') return null;
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value !== 'object' || value === null) return value;
+  if (around.includes(value)) return '[circular]';
+  const inside = [...around, value];
+  const plain = (each: unknown): unknown => toPlain(each, inside);
+  if (value instanceof Map) return [...value].map(plain);
+  if (value instanceof Set) return [...value].map(plain);
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return [...new Uint8Array(value)];
+  if (value instanceof DataView) return [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)];
+  if (ArrayBuffer.isView(value)) return [...(value as unknown as Iterable<unknown>)].map(plain);
+  if (Array.isArray(value)) return value.map(plain);
+  if (value instanceof Error) return fields({ ...value, name: value.name, message: value.message, ...(value.cause !== undefined && { cause: value.cause }) }, plain);
+  const { toJSON } = value as { toJSON?: unknown };
+  return typeof toJSON === 'function' ? plain(toJSON.call(value)) : fields(value, plain);
+}
+
+function fields(value: object, plain: (each: unknown) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));
 }
 
 /** A value for a person: a text as it is, anything else as Node shows it. */

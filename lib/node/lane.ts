@@ -29,6 +29,8 @@ export class Lane implements Running {
   #defined = 0;
   #crash: ErrorWire | undefined;
   #stopping = false;
+  /** User code has been in it: whatever ends it from then on may be that code's doing. */
+  #used = false;
   #up = false;
 
   private constructor(thread: Thread, codes: CodeList, events: LaneEvents) {
@@ -64,6 +66,7 @@ export class Lane implements Running {
   }
 
   send({ id, flags, dagId, size, program, values }: OutgoingBatch): void {
+    this.#used = true;
     const slot = this.#freeSlots.pop();
     if (slot === undefined) throw new Error(`a worker holds ${slots} batches and has closed none of them`);
     for (; this.#defined < this.#codes.size; this.#defined++) {
@@ -100,8 +103,9 @@ export class Lane implements Running {
 
   /** Calls the worker's control port; rejects with `WORKER_CRASHED` when the thread ends meanwhile, as Comlink alone would never. */
   async control<Result>(call: (control: Control) => Promise<Result>): Promise<Result> {
+    this.#used = true;
     const died = this.#thread.ended.then(() => {
-      throw new HandoffError('WORKER_CRASHED', 'The worker thread ended while it was asked something.', { cause: this.#crash && fromErrorWire(this.#crash) });
+      throw new HandoffError('WORKER_CRASHED', 'The worker thread ended meanwhile.', { cause: this.#crash && fromErrorWire(this.#crash) });
     });
     return Promise.race([call(this.#thread.control as unknown as Control), died]);
   }
@@ -147,9 +151,8 @@ export class Lane implements Running {
     const { cursors } = this.#thread;
     const started = [...this.#outstanding].map(([batch, { slot }]) => ({ batch, started: begunOf(Atomics.load(cursors, slot)) }));
     if (this.#up) this.#events.down({ reason: exit.reason, ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }), ...(error !== undefined && { error }) }, started);
-    // Whatever a function did to its thread is the function's failure; a thread that dies by itself is ours.
-    const excused = exit.reason === 'killed' || started.some((each) => each.started > 0);
-    return { reason: 'error', error, excused };
+    // What user code does to its thread, even long after it has returned, must not cost a node or more. A thread that dies before is ours.
+    return { reason: 'error', error, excused: exit.reason === 'killed' || this.#used };
   }
 }
 

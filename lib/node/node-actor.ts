@@ -7,7 +7,7 @@ import type { CodeList } from './code-list.ts';
 import { Lane } from './lane.ts';
 import type { LaneCrash, LaneEvents, OutgoingBatch } from './lane-events.ts';
 import { ThreadPool } from './thread-pool.ts';
-import type { ModuleDescription, SourceDescription } from './wire.ts';
+import type { Control, ModuleDescription, SourceDescription } from './wire.ts';
 
 export interface NodeSettings {
   readonly name: string;
@@ -23,6 +23,9 @@ export interface NodeEvents extends Omit<LaneEvents, 'up' | 'down'> {
   laneUp(lane: number): void;
   laneDown(lane: number, crash: LaneCrash, started: readonly { readonly batch: number; readonly started: number }[]): void;
   laneRestarted(lane: number): void;
+  /** It looks into code, and can run nothing until it is free again. */
+  laneBusy(lane: number): void;
+  laneFree(lane: number): void;
 }
 
 export class NodeActor implements Running {
@@ -33,8 +36,8 @@ export class NodeActor implements Running {
   readonly #codes: CodeList;
   readonly #events: NodeEvents;
   readonly #lanes: (Lane | undefined)[] = [];
-  /** Woken when a thread comes up, and when the node is gone. */
-  #news = Promise.withResolvers<void>();
+  /** Lanes that look into code. */
+  readonly #looking = new Set<Lane>();
   #gone = false;
 
   /** @param most how many threads it may ever have */
@@ -49,7 +52,6 @@ export class NodeActor implements Running {
     });
     this.exited = this.#supervisor.exited.then(async (exit) => {
       this.#gone = true;
-      this.#news.resolve();
       await this.#pool.destroy();
       return exit;
     });
@@ -80,11 +82,7 @@ export class NodeActor implements Running {
   #startLane(index: number): Promise<Running> {
     const events: LaneEvents = {
       ...this.#events,
-      up: () => {
-        this.#events.laneUp(index);
-        this.#news.resolve();
-        this.#news = Promise.withResolvers();
-      },
+      up: () => this.#events.laneUp(index),
       down: (crash, started) => {
         this.#lanes[index] = undefined;
         this.#events.laneDown(index, crash, started);
@@ -113,14 +111,18 @@ export class NodeActor implements Running {
     this.#lanes[lane]?.kill();
   }
 
-  /** Imports a module in one of the threads, and tells what it exports. */
-  describe(url: string): Promise<ModuleDescription> {
-    return this.#ask((lane) => lane.control((control) => control.describe(url)));
+  /**
+   * Imports a module in a thread, and tells what it exports.
+   *
+   * @param givenUp rejects when nobody wants to know any more
+   */
+  describe(url: string, givenUp: Promise<never>): Promise<ModuleDescription> {
+    return this.#ask((control) => control.describe(url), givenUp);
   }
 
   /** The free variables of a function that is given as source. */
-  freeVariables(source: string): Promise<SourceDescription> {
-    return this.#ask((lane) => lane.control((control) => control.freeVariables(source)));
+  freeVariables(source: string, givenUp: Promise<never>): Promise<SourceDescription> {
+    return this.#ask((control) => control.freeVariables(source), givenUp);
   }
 
   async stop(): Promise<void> {
@@ -134,15 +136,44 @@ export class NodeActor implements Running {
     return { ...this.#supervisor.inspect(), info: { capabilities, threads, speed } };
   }
 
-  /** An idle thread answers at once; where there is none, the first that gets round to it; where all are being restarted, the first back. */
-  async #ask<Result>(question: (lane: Lane) => Promise<Result>): Promise<Result> {
-    for (;;) {
-      const lanes = this.#lanes.filter((lane) => lane !== undefined);
-      const idle = lanes.find((lane) => lane.idle);
-      if (idle !== undefined) return question(idle);
-      if (lanes.length > 0) return Promise.any(lanes.map(question)).catch((error: AggregateError) => { throw error.errors[0]; });
-      if (this.#gone) throw new HandoffError('NODE_DOWN', `Node ${this.settings.name} is gone.`, { node: this.settings.name });
-      await this.#news.promise;
+  /** Asks an idle thread, which runs nothing else meanwhile; where there is none, one that is started for it and disturbs nobody. */
+  async #ask<Result>(question: (control: Control) => Promise<Result>, givenUp: Promise<never>): Promise<Result> {
+    if (this.#gone) throw new HandoffError('NODE_DOWN', `Node ${this.settings.name} is gone.`, { node: this.settings.name });
+    const index = this.#lanes.findIndex((lane) => lane !== undefined && lane.idle && !this.#looking.has(lane));
+    if (index < 0) return this.#askNewThread(question, givenUp);
+    const lane = this.#lanes[index]!;
+    this.#looking.add(lane);
+    this.#events.laneBusy(index);
+    try {
+      return await askOrKill(lane, question, givenUp);
+    } finally {
+      this.#looking.delete(lane);
+      if (this.#lanes[index] === lane) this.#events.laneFree(index);
+    }
+  }
+
+  async #askNewThread<Result>(question: (control: Control) => Promise<Result>, givenUp: Promise<never>): Promise<Result> {
+    const pool = new ThreadPool(this.settings.name, 1, 1, this.settings.quiet);
+    try {
+      const lane = await Lane.start(pool, this.#codes, silent, () => {});
+      return await askOrKill(lane, question, givenUp);
+    } finally {
+      await pool.destroy();
     }
   }
 }
+
+/** What imports a module may never answer: when nobody waits any more, its thread is ended. */
+async function askOrKill<Result>(lane: Lane, question: (control: Control) => Promise<Result>, givenUp: Promise<never>): Promise<Result> {
+  let answered = false;
+  givenUp.catch(() => {
+    if (!answered) lane.kill();
+  });
+  try {
+    return await lane.control(question);
+  } finally {
+    answered = true;
+  }
+}
+
+const silent: LaneEvents = { up() {}, down() {}, started() {}, ended() {}, log() {} };

@@ -29,9 +29,9 @@ export class ActiveRun implements Running {
   readonly ended: Promise<void>;
   readonly exited: Promise<Exit>;
   readonly #settle: { resolve(): void; reject(error: unknown): void };
-  readonly #abort: (run: ActiveRun, reason: unknown) => void;
+  readonly #abort: (run: ActiveRun) => void;
 
-  constructor(request: RunRequest, abort: (run: ActiveRun, reason: unknown) => void) {
+  constructor(request: RunRequest, abort: (run: ActiveRun) => void) {
     const { plan } = request;
     this.id = plan.dagId;
     this.request = request;
@@ -52,8 +52,8 @@ export class ActiveRun implements Running {
   }
 
   /** Aborts it; resolves when nothing of it runs any more. */
-  async stop(reason?: unknown): Promise<void> {
-    this.#abort(this, reason);
+  async stop(): Promise<void> {
+    this.#abort(this);
     await this.exited;
   }
 

@@ -5,6 +5,7 @@
 import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../errors.ts';
+import { type LongTimeout, setLongTimeout } from '../long-timeout.ts';
 import type { BatchReport } from '../node/lane-events.ts';
 import type { NodeActor, NodeEvents } from '../node/node-actor.ts';
 import { type FailureWire, ReportKind } from '../node/wire.ts';
@@ -26,7 +27,7 @@ export class Driver {
   readonly #observer: Observer;
   readonly #nodes = new Map<string, NodeActor>();
   readonly #runs = new Map<string, ActiveRun>();
-  readonly #timers = new Map<number, NodeJS.Timeout>();
+  readonly #timers = new Map<number, LongTimeout>();
   /** Commands that follow from commands are carried out after them. */
   readonly #queue: Command[] = [];
   #draining = false;
@@ -56,13 +57,18 @@ export class Driver {
         this.#feed({ type: 'LaneDown', node, lane, crash, started, random: Math.random() });
       },
       laneRestarted: (lane) => this.#observer.publish('worker:restarted', () => ({ node, thread: lane })),
+      // To the scheduler it is as if the thread were away.
+      laneBusy: (lane) => this.#feed({ type: 'LaneDown', node, lane, crash: { reason: 'killed' }, started: [], random: 0 }),
+      laneFree: (lane) => this.#feed({ type: 'LaneUp', node, lane }),
       started: (batch, index, at) => this.#started(batch, index, at),
       ended: (batch, report) => this.#ended(batch, report),
       log: (dagId, functionId, attempt, values) => this.#observer.publish('function:log', () => ({ dagId, functionId, node, attempt, values })),
     };
   }
 
+  /** @param returning whether it is being started again */
   nodeDown(node: string, returning: boolean, error: unknown): void {
+    if (!this.state.nodeByName.get(node)!.up) return;
     this.#observer.publish('node:down', () => ({ node, error }));
     this.#feed({ type: 'NodeDown', node, returning });
   }
@@ -72,9 +78,13 @@ export class Driver {
     this.#observer.publish('node:capabilities', () => ({ node, capabilities }));
   }
 
-  /** Prepares a run under its id, before anything of it is done. */
-  createRun(request: RunRequest): ActiveRun {
-    return new ActiveRun(request, (run, reason) => this.abort(run.id, reason ?? new HandoffError('STOPPED', 'This Handoff is being stopped.', { dagId: run.id })));
+  /**
+   * Prepares a run under its id, before anything of it is done.
+   *
+   * @param whyStopped the error when its supervisor stops it
+   */
+  createRun(request: RunRequest, whyStopped: () => HandoffError): ActiveRun {
+    return new ActiveRun(request, (run) => this.abort(run.id, whyStopped()));
   }
 
   submit(active: ActiveRun): void {
@@ -92,7 +102,7 @@ export class Driver {
   }
 
   stop(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const timer of this.#timers.values()) timer.clear();
     this.#timers.clear();
   }
 
@@ -231,14 +241,14 @@ export class Driver {
   }
 
   #setTimer(timer: number, ms: number): void {
-    this.#timers.set(timer, setTimeout(() => {
+    this.#timers.set(timer, setLongTimeout(() => {
       this.#timers.delete(timer);
       this.#feed({ type: 'TimerFired', timer });
     }, ms));
   }
 
   #clearTimer(timer: number): void {
-    clearTimeout(this.#timers.get(timer));
+    this.#timers.get(timer)?.clear();
     this.#timers.delete(timer);
   }
 }

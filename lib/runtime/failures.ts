@@ -2,11 +2,12 @@
 import type { FunctionFailure, Failure, Outcome } from '../scheduler/outcome.ts';
 import type { Run, State } from '../scheduler/state.ts';
 import { formatAmounts } from '../allocation/amounts.ts';
-import { fromErrorWire, type ErrorWire } from '../error-wire.ts';
+import { judge } from '../allocation/feasibility.ts';
+import { type ErrorWire, fromErrorWire, textOf } from '../error-wire.ts';
 import { HandoffError } from '../errors.ts';
 
-/** The error beneath a failed attempt. */
-export function causeOf(failure: Failure): unknown {
+/** The error beneath a failed attempt of a function. */
+export function causeOf(functionId: string, failure: Failure): unknown {
   switch (failure.kind) {
     case 'thrown': return fromErrorWire(failure.error as ErrorWire);
     case 'timeout': return new HandoffError('FUNCTION_TIMEOUT', `The attempt took longer than its timeout of ${failure.ms} ms.`, { timeout: failure.ms });
@@ -14,7 +15,7 @@ export function causeOf(failure: Failure): unknown {
       const { reason, exitCode, error } = failure.crash;
       const how = {
         'exit': `the worker thread exited with code ${exitCode}`,
-        'uncaught': `an error was not caught: ${messageOf(error)}`,
+        'uncaught': `an error was not caught, of this function or of one that ran earlier in that thread: ${textOf(error)}`,
         'out-of-memory': 'the worker thread ran out of memory',
         'killed': 'the worker thread was ended',
         'import': 'the worker thread ended while it imported a module',
@@ -23,6 +24,7 @@ export function causeOf(failure: Failure): unknown {
         reason, ...(exitCode !== undefined && { exitCode }), ...(error !== undefined && { cause: error }),
       });
     }
+    case 'too-large': return judge(functionId, failure.need, undefined, failure.offers);
     case 'node-down': return new HandoffError('NODE_DOWN', `Node ${failure.node} is gone, and no other can take its place.`, { node: failure.node });
   }
 }
@@ -52,13 +54,14 @@ export function toRunError(state: State, run: Run, outcome: Outcome, results: ()
 
 function toFunctionError(state: State, run: Run, { index, attempts, node, failure }: FunctionFailure): HandoffError {
   const functionId = run.plan.entries[index]!.id;
-  const cause = causeOf(failure);
+  const cause = causeOf(functionId, failure);
+  if (failure.kind === 'too-large') return cause as HandoffError;
   if (failure.kind === 'node-down') {
-    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} cannot run: ${messageOf(cause)}`, { dagId: run.id, functionId, node: failure.node });
+    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} cannot run: ${textOf(cause)}`, { dagId: run.id, functionId, node: failure.node });
   }
   const name = state.nodes[node]?.name ?? '';
   const tries = attempts === 1 ? '' : ` after ${attempts} attempts`;
-  return new HandoffError('FUNCTION_FAILED', `Function ${JSON.stringify(functionId)} failed on node ${name}${tries}: ${messageOf(cause)}`, {
+  return new HandoffError('FUNCTION_FAILED', `Function ${JSON.stringify(functionId)} failed on node ${name}${tries}: ${textOf(cause)}`, {
     dagId: run.id, functionId, attempts, node: name, cause,
   });
 }
@@ -66,12 +69,8 @@ function toFunctionError(state: State, run: Run, { index, attempts, node, failur
 function refused(run: Run, index: number, error: unknown): HandoffError {
   const { id, traits } = run.plan.entries[index]!;
   const asked = formatAmounts(traits.cost ?? {});
-  const why = error !== undefined ? `the resource tracker threw: ${messageOf(error)}` : 'the resource tracker keeps refusing it, although nothing of ours is running';
+  const why = error !== undefined ? `the resource tracker threw: ${textOf(error)}` : 'the resource tracker keeps refusing it, although nothing of ours is running';
   return new HandoffError('RESOURCES_UNAVAILABLE', `Function ${JSON.stringify(id)} asks ${asked}, and ${why}.`, {
     dagId: run.id, functionId: id, cost: traits.cost ?? {}, ...(error !== undefined && { cause: error }),
   });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

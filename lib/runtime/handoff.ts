@@ -84,8 +84,14 @@ export class Handoff extends HandoffEmitter {
    *
    * @param options `drain`: `'runs'` (default) lets runs finish; `'functions'` lets only the functions finish that are running now;
    *   `false` aborts them. Runs that do not finish are rejected with `STOPPED`
+   * @throws `INVALID_OPTION`
    */
   stop(options: { readonly drain?: 'runs' | 'functions' | false } = {}): Promise<void> {
+    try {
+      checkOptions('stop', { drain: rules.drain }, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (options.drain === false || options.drain === 'functions') this.#runner.abortAll(stopped, options.drain === 'functions');
     this.#stopping ??= this.#stopAll();
     return this.#stopping;
@@ -93,7 +99,7 @@ export class Handoff extends HandoffEmitter {
 
   async #stopAll(): Promise<void> {
     await this.#runner.drained();
-    await this.#tree.root.stop();
+    await this.#tree.stop();
     this.removeAllListeners();
   }
 

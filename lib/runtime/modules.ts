@@ -12,8 +12,14 @@ import type { CodeWire, ModuleDescription, SourceDescription } from '../node/wir
 
 /** Whoever can look into code: a node. */
 export interface Inspector {
-  describe(url: string): Promise<ModuleDescription>;
-  freeVariables(source: string): Promise<SourceDescription>;
+  describe(url: string, givenUp: Promise<never>): Promise<ModuleDescription>;
+  freeVariables(source: string, givenUp: Promise<never>): Promise<SourceDescription>;
+}
+
+/** Who is asked, and for how long. */
+interface Look {
+  readonly inspector: Inspector;
+  readonly givenUp: Promise<never>;
 }
 
 /** The code of a plan, ready to be run. */
@@ -38,12 +44,13 @@ export class Modules {
   /**
    * Makes sure that all code of a plan exists. Takes no turn of the event loop when it is known already.
    *
+   * @param givenUp rejects when nobody waits for it any more
    * @throws `FUNCTION_NOT_FOUND`, `INLINE_CLOSURE`
    */
-  resolve(plan: Plan, inspector: () => Inspector): ResolvedCode | Promise<ResolvedCode> {
+  resolve(plan: Plan, inspector: () => Inspector, givenUp: Promise<never>): ResolvedCode | Promise<ResolvedCode> {
     const references = [...plan.codes, ...plan.predicates];
     if (!references.every((each) => this.#isKnown(each))) {
-      return this.#learn(plan, references, inspector()).then(() => this.#number(plan));
+      return this.#learn(plan, references, { inspector: inspector(), givenUp }).then(() => this.#number(plan));
     }
     for (const reference of references) this.#check(plan, reference);
     return this.#number(plan);
@@ -53,14 +60,14 @@ export class Modules {
     return 'source' in reference ? this.#checkedSources.has(reference.source) : this.#known.has(reference.module);
   }
 
-  async #learn(plan: Plan, references: readonly FunctionReference[], inspector: Inspector): Promise<void> {
+  async #learn(plan: Plan, references: readonly FunctionReference[], look: Look): Promise<void> {
     const modules = new Set(references.flatMap((each) => ('source' in each ? [] : each.module)));
     for (const module of modules) {
-      if (!this.#known.has(module)) this.#known.set(module, await describe(module, inspector));
+      if (!this.#known.has(module)) this.#known.set(module, await describe(module, look));
     }
     for (const reference of references) {
       if ('source' in reference && !this.#checkedSources.has(reference.source)) {
-        await checkSource(functionOf(plan, reference), reference, inspector);
+        await checkSource(functionOf(plan, reference), reference, look);
         this.#checkedSources.add(reference.source);
       }
       this.#check(plan, reference);
@@ -89,10 +96,10 @@ export class Modules {
   }
 }
 
-async function describe(module: string, inspector: Inspector): Promise<ModuleDescription & { ok: true }> {
+async function describe(module: string, { inspector, givenUp }: Look): Promise<ModuleDescription & { ok: true }> {
   let cause: unknown;
   try {
-    const description = await inspector.describe(locate(module));
+    const description = await inspector.describe(locate(module), givenUp);
     if (description.ok) return description;
     cause = fromErrorWire(description.error);
   } catch (error) {
@@ -103,8 +110,8 @@ async function describe(module: string, inspector: Inspector): Promise<ModuleDes
   throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} cannot be imported: ${why}`, { module, cause });
 }
 
-async function checkSource(functionId: string, { source, name }: { source: string; name: string }, inspector: Inspector): Promise<void> {
-  const description = await inspector.freeVariables(source);
+async function checkSource(functionId: string, { source, name }: { source: string; name: string }, { inspector, givenUp }: Look): Promise<void> {
+  const description = await inspector.freeVariables(source, givenUp);
   if (!description.ok) {
     const cause = fromErrorWire(description.error) as Error;
     throw new HandoffError('FUNCTION_NOT_FOUND', `Function ${JSON.stringify(functionId)}: the source of ${name} cannot be read: ${cause.message}`, { functionId, cause });

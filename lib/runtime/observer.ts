@@ -105,7 +105,7 @@ export class Observer {
   }
 
   #ofFailure(run: Run, { index, attempts, node, failure }: FunctionFailure): { dagId: string; functionId: string; node: string; attempt: number; error: unknown } {
-    return { ...ofFunction(run, index), node: this.#nodeName(node), attempt: attempts, error: causeOf(failure) };
+    return { ...ofFunction(run, index), node: this.#nodeName(node), attempt: attempts, error: causeOf(run.plan.entries[index]!.id, failure) };
   }
 }
 

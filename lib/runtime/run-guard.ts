@@ -1,12 +1,14 @@
 /** The caller's ways to end a run: a signal, and a limit of time. */
+import { textOf } from '../error-wire.ts';
 import { HandoffError } from '../errors.ts';
+import { type LongTimeout, setLongTimeout } from '../long-timeout.ts';
 import type { ExecuteOptions } from './run-options.ts';
 
 export class RunGuard {
   readonly #dagId: string;
   readonly #signal: AbortSignal | undefined;
   readonly #abort: (reason: HandoffError, gently: boolean) => void;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #timer: LongTimeout | undefined;
   readonly #given = Promise.withResolvers<never>();
   readonly #onAbort = (): void => this.end(aborted(this.#dagId, this.#signal!.reason));
   #reason: HandoffError | undefined;
@@ -24,10 +26,15 @@ export class RunGuard {
     if (signal?.aborted === true) throw aborted(dagId, signal.reason);
     signal?.addEventListener('abort', this.#onAbort);
     if (timeout !== undefined) {
-      this.#timer = setTimeout(() => {
+      this.#timer = setLongTimeout(() => {
         this.end(new HandoffError('RUN_TIMEOUT', `The run of DAG ${JSON.stringify(dagId)} took longer than its timeout of ${timeout} ms.`, { dagId, timeout }));
       }, timeout);
     }
+  }
+
+  /** Rejects when the caller gives the run up. */
+  get given(): Promise<never> {
+    return this.#given.promise;
   }
 
   /** Waits for something that precedes the run, but no longer than the caller will. */
@@ -49,12 +56,11 @@ export class RunGuard {
   }
 
   dispose(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 }
 
 function aborted(dagId: string, reason: unknown): HandoffError {
-  const why = reason instanceof Error ? reason.message : String(reason);
-  return new HandoffError('ABORTED', `The run of DAG ${JSON.stringify(dagId)} was aborted: ${why}`, { dagId, cause: reason });
+  return new HandoffError('ABORTED', `The run of DAG ${JSON.stringify(dagId)} was aborted: ${textOf(reason)}`, { dagId, cause: reason });
 }

@@ -82,7 +82,7 @@ export class Runner {
     checkExecuteOptions('plan', options);
     const { driver, modules, tree } = this.#parts;
     const plan = this.#compile(dag, false);
-    const code = await modules.resolve(plan, () => tree.anyNode());
+    const code = await modules.resolve(plan, () => tree.anyNode(), never);
     const nodes = driver.state.nodes.filter((node) => node.up);
     return preview(plan, nodes, this.#settings(plan, code, options), (i) => {
       const learned = driver.state.estimates[code.codes[plan.code[i]!]!];
@@ -92,7 +92,7 @@ export class Runner {
 
   /** Capabilities by node name, the first declared first. */
   capabilities(): Record<string, Capabilities> {
-    return Object.fromEntries(this.#parts.driver.state.nodes.filter((node) => node.up || node.returning).map((node) => [node.name, node.capabilities]));
+    return Object.fromEntries(this.#parts.driver.state.nodes.filter((node) => node.up || node.returning).map((node) => [node.name, { ...node.capabilities }]));
   }
 
   #compile(dag: Dag, ignorePlacement: boolean): Plan {
@@ -118,13 +118,20 @@ export class Runner {
 
   async #runPlan(plan: Plan, options: ExecuteOptions, guard: RunGuard): Promise<ActiveRun> {
     const { driver, store, registry, modules, tree } = this.#parts;
-    const known = modules.resolve(plan, () => tree.anyNode());
+    const known = modules.resolve(plan, () => tree.anyNode(), guard.given);
     const code = known instanceof Promise ? await guard.race(known) : known;
     const settings = this.#settings(plan, code, options);
-    const active = driver.createRun({ plan, settings, code, onProgress: options.onProgress });
+    const active = driver.createRun({ plan, settings, code, onProgress: options.onProgress }, () => tree.whyStopped(plan.dagId));
     store.open(plan.dagId, active.results);
     registry.open(plan.dagId, locationsOf(active, (index) => driver.state.nodes[index]!.name));
-    await tree.addRun(active);
+    try {
+      await guard.race(tree.addRun(active));
+    } catch (error) {
+      active.fail(error);
+      active.ended.catch(() => {});
+      store.close(plan.dagId);
+      throw error;
+    }
     driver.submit(active);
     guard.check();
     try {
@@ -150,6 +157,8 @@ export class Runner {
     };
   }
 }
+
+const never = new Promise<never>(() => {});
 
 /** Where the results of a run are, as the registry asks. */
 function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Parameters<LocationRegistry['open']>[1] {

@@ -60,6 +60,7 @@ export const rules = {
   },
   milliseconds: { expected: 'ms, a finite number of at least 0', holds: isAmount },
   positiveMilliseconds: { expected: 'ms, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
+  drain: { expected: "'runs', 'functions' or false", holds: (value) => value === 'runs' || value === 'functions' || value === false },
   fn: { expected: 'a function', holds: (value) => typeof value === 'function' },
   signal: { expected: 'an AbortSignal', holds: (value) => value instanceof AbortSignal },
   amounts: {

@@ -39,6 +39,8 @@ export class RuntimeTree {
   readonly #actors = new Map<string, NodeActor>();
   #nodes: Supervisor | undefined;
   #runs: Supervisor | undefined;
+  #runsStarted = Promise.withResolvers<void>();
+  #closing = false;
 
   constructor(parts: TreeParts) {
     this.#parts = parts;
@@ -53,7 +55,7 @@ export class RuntimeTree {
       await this.root.startChild({ id: 'store', start: () => resident(() => store.stop()) });
       await this.root.startChild({ id: 'resources', start: () => resident(() => driver.stop()) });
       await this.root.startChild({ id: 'nodes', shutdown: Infinity, start: () => this.#startNodes(nodes) });
-      await this.root.startChild({ id: 'runs', shutdown: Infinity, start: () => (this.#runs = new Supervisor({})) });
+      await this.root.startChild({ id: 'runs', shutdown: Infinity, start: () => this.#startRuns() });
     } catch (error) {
       await this.root.stop();
       throw error;
@@ -73,8 +75,32 @@ export class RuntimeTree {
     await this.#nodes!.startChild({ id: settings.name, shutdown: Infinity, start: () => this.#startNode(settings) });
   }
 
+  /** Takes a run in; while nodes and runs are being started again, once they are. */
   async addRun(run: ActiveRun): Promise<void> {
+    while (this.#runs!.stopping && !this.#closing) await this.#runsStarted.promise;
     await this.#runs!.startChild({ id: run.id, restart: 'temporary', shutdown: Infinity, start: () => run });
+  }
+
+  /** Why a run is stopped by its supervisor. */
+  whyStopped(dagId: string): HandoffError {
+    return this.#closing
+      ? new HandoffError('STOPPED', 'This Handoff is being stopped.', { dagId })
+      : new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and are all started anew.', { dagId });
+  }
+
+  /** Stops everything, from the bottom up. */
+  async stop(): Promise<void> {
+    this.#closing = true;
+    this.#runsStarted.resolve();
+    await this.root.stop();
+  }
+
+  #startRuns(): Supervisor {
+    const runs = new Supervisor({});
+    this.#runs = runs;
+    this.#runsStarted.resolve();
+    this.#runsStarted = Promise.withResolvers();
+    return runs;
   }
 
   /** Some node that is there, to look into code. */
@@ -109,7 +135,8 @@ export class RuntimeTree {
     }
     if (publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node: name, capabilities: actor.settings.capabilities, threads: actor.settings.threads });
     void actor.exited.then((exit) => {
-      if (exit.reason === 'error') driver.nodeDown(name, true, exit.error);
+      // Also when it was stopped because its supervisor gave up: what it was running is lost all the same.
+      if (!this.#closing && this.#actors.get(name) === actor) driver.nodeDown(name, true, exit.error);
     });
     return actor;
   }

@@ -1,6 +1,7 @@
 /** What batches hold of nodes: the tracker's word, and our own books beside it. */
 import { add, shortage, subtract } from '../allocation/amounts.ts';
-import type { Cost } from '../dag/types.ts';
+import type { Capabilities, Cost } from '../dag/types.ts';
+import { HandoffError } from '../errors.ts';
 import type { Command } from './commands.ts';
 import { endRun } from './failure.ts';
 import { nextId, type Node, type Run, type State } from './state.ts';
@@ -29,7 +30,27 @@ export function hold(node: Node, cost: Cost | undefined): void {
 export function letGo(state: State, run: Run, node: Node, cost: Cost | undefined): void {
   if (cost === undefined) return;
   subtract(node.claimed, cost);
-  state.tracker.release(node.name, cost, run.id);
+  try {
+    state.tracker.release(node.name, cost, run.id);
+  } catch (error) {
+    state.faults.push({ run, error });
+  }
+}
+
+/** Ends the runs whose claims a tracker failed to take back: it cannot be trusted with more. */
+export function reportFaults(state: State, out: Command[]): void {
+  for (const { run, error } of state.faults.splice(0)) {
+    if (state.runs.get(run.id) === run && run.outcome === undefined) endRun(state, run, { kind: 'refused', index: 0, error }, out);
+  }
+}
+
+/** Makes a node and what it has known to the tracker. */
+export function register(state: State, node: string, capabilities: Capabilities): void {
+  try {
+    state.tracker.register(node, capabilities);
+  } catch (cause) {
+    throw new HandoffError('RESOURCES_UNAVAILABLE', `The resource tracker threw when node ${node} was registered: ${cause instanceof Error ? cause.message : String(cause)}`, { node, cause });
+  }
 }
 
 /**

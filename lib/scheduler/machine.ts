@@ -11,6 +11,7 @@
  *            └ a result is missing      retries exhausted
  * ```
  */
+import { register, reportFaults } from './claims.ts';
 import type { Command } from './commands.ts';
 import { endIfDone, functionsEnded } from './completion.ts';
 import { dispatch } from './dispatch.ts';
@@ -30,6 +31,7 @@ export function handle(state: State, event: Event): Command[] {
   const out: Command[] = [];
   apply(state, event, out);
   dispatch(state, event.now, out);
+  if (state.faults.length > 0) reportFaults(state, out);
   settleRuns(state, out);
   return out;
 }
@@ -70,8 +72,9 @@ function runSubmitted(state: State, { run: id, plan, settings }: EventOf<'RunSub
 function runAborted(state: State, { run: id, reason, gently }: EventOf<'RunAborted'>, out: Command[]): void {
   const run = state.runs.get(id);
   if (run === undefined) return;
-  if (!gently) return endRun(state, run, { kind: 'aborted', reason }, out);
-  settleOutcome(state, run, { kind: 'aborted', reason }, out);
+  const outcome = { kind: 'aborted', reason, gently } as const;
+  if (!gently) return endRun(state, run, outcome, out);
+  settleOutcome(state, run, outcome, out);
   takeBackAll(run, out);
 }
 
@@ -90,7 +93,7 @@ function nodeUp(state: State, { node: name, capabilities, speed }: EventOf<'Node
     state.nodeByName.set(name, node);
   }
   Object.assign(node, { capabilities, speed, up: true, returning: false });
-  state.tracker.register(name, capabilities);
+  register(state, name, capabilities);
 }
 
 function nodeDown(state: State, { node: name, returning }: EventOf<'NodeDown'>, out: Command[]): void {
@@ -106,8 +109,9 @@ function nodeDown(state: State, { node: name, returning }: EventOf<'NodeDown'>, 
 }
 
 function capabilitiesChanged(state: State, { node: name, capabilities }: EventOf<'CapabilitiesChanged'>, out: Command[]): void {
-  nodeOf(state, name).capabilities = capabilities;
-  state.tracker.register(name, capabilities);
+  const node = nodeOf(state, name);
+  register(state, name, capabilities);
+  node.capabilities = capabilities;
   requeue(state, out);
 }
 
@@ -117,9 +121,10 @@ function requeue(state: State, out: Command[]): void {
     for (const rank of run.queue.drain()) {
       const i = run.plan.byRank[rank]!;
       if (run.status[i] !== Status.ready || run.outcome !== undefined) continue;
-      const { node, able } = nodesFor(state, run, i);
+      const { node, candidates, need, able } = nodesFor(state, run, i);
       if (able) enqueue(state, run, i);
-      else failForGood(state, run, i, { kind: 'node-down', node }, out);
+      else if (candidates.every((each) => !each.up)) failForGood(state, run, i, { kind: 'node-down', node }, out);
+      else failForGood(state, run, i, { kind: 'too-large', need, offers: Object.fromEntries(candidates.filter((each) => each.up).map((each) => [each.name, each.capabilities])) }, out);
     }
   }
 }
@@ -128,7 +133,8 @@ function requeue(state: State, out: Command[]): void {
 function settleRuns(state: State, out: Command[]): void {
   for (const run of state.over) {
     const { outcome, failures } = run;
-    if (outcome !== undefined) close(state, run, out, { type: 'FailRun', run, outcome });
+    const finished = run.unfinished === 0 && failures.length === 0;
+    if (outcome !== undefined && !(finished && outcome.kind === 'aborted' && outcome.gently)) close(state, run, out, { type: 'FailRun', run, outcome });
     else if (failures.length > 0) close(state, run, out, { type: 'FailRun', run, outcome: { kind: 'failed', failures } });
     else close(state, run, out, { type: 'FinishRun', run });
   }

@@ -1,4 +1,5 @@
 /** How attempts, functions and runs end that do not succeed. */
+import type { Capabilities, Cost } from '../dag/types.ts';
 import type { Crash } from './events.ts';
 
 /** Why an attempt did not succeed. */
@@ -6,7 +7,9 @@ export type Failure =
   | { readonly kind: 'thrown'; readonly error: unknown }
   | { readonly kind: 'timeout'; readonly ms: number }
   | { readonly kind: 'crash'; readonly crash: Crash }
-  | { readonly kind: 'node-down'; readonly node: string };
+  | { readonly kind: 'node-down'; readonly node: string }
+  /** What nodes offer has been lowered, and none has as much any more. */
+  | { readonly kind: 'too-large'; readonly need: Cost; readonly offers: Readonly<Record<string, Capabilities>> };
 
 /** A function that failed: its `attempts`th attempt, on `node`. */
 export interface FunctionFailure {
@@ -20,6 +23,7 @@ export interface FunctionFailure {
 /** How a run ended that did not finish. */
 export type Outcome =
   | { readonly kind: 'failed'; readonly failures: readonly FunctionFailure[] }
-  | { readonly kind: 'aborted'; readonly reason: unknown }
+  /** `gently`: what ran was let finish, and when that was all that was left the run has finished. */
+  | { readonly kind: 'aborted'; readonly reason: unknown; readonly gently: boolean }
   /** A resource tracker kept refusing while nothing of ours ran. */
   | { readonly kind: 'refused'; readonly index: number; readonly error?: unknown };

@@ -1,7 +1,8 @@
 /** Functions that become ready, and which class of the queue that puts them in. */
 import { shortage } from '../allocation/amounts.ts';
 import type { Command } from './commands.ts';
-import { type Run, type State, Status } from './state.ts';
+import type { Cost } from '../dag/types.ts';
+import { type Node, type Run, type State, Status } from './state.ts';
 
 /** All that a function needs is there: it may start as soon as there is room. */
 export function makeReady(state: State, run: Run, i: number, out: Command[]): void {
@@ -20,8 +21,18 @@ export function putBack(state: State, run: Run, i: number, out: Command[]): void
   else run.status[i] = Status.waiting;
 }
 
-/** Where a function must run, in words, and whether some node that is up or coming back could run it. */
-export function nodesFor(state: State, run: Run, i: number): { readonly node: string; readonly able: boolean } {
+export interface Possible {
+  /** The nodes it may run on, and their names in words. */
+  readonly candidates: readonly Node[];
+  readonly node: string;
+  /** What it asks, with its group while that has no node. */
+  readonly need: Cost;
+  /** Whether one of them that is up or coming back could run it. */
+  readonly able: boolean;
+}
+
+/** Where a function could run. */
+export function nodesFor(state: State, run: Run, i: number): Possible {
   const { plan } = run;
   const group = groupOf(run, i);
   const need = plan.costs[group >= 0 ? plan.groups[group]!.need : plan.cost[i]!] ?? {};
@@ -29,7 +40,7 @@ export function nodesFor(state: State, run: Run, i: number): { readonly node: st
   const name = fixed >= 0 ? state.nodes[fixed]!.name : group >= 0 ? plan.groups[group]!.pin : plan.pins.get(i);
   const nodes = name === undefined ? state.nodes : [state.nodeByName.get(name)!];
   const able = nodes.some((node) => (node.up || node.returning) && shortage(need, node.capabilities) === undefined);
-  return { node: name ?? nodes.map((node) => node.name).join(', '), able };
+  return { candidates: nodes, node: name ?? nodes.map((node) => node.name).join(', '), need, able };
 }
 
 /** Adds a ready function to the queue, by what it asks for as things stand. */

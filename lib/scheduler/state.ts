@@ -180,6 +180,8 @@ export interface State {
   /** Runs to be closed at the end of this event. */
   readonly over: Set<Run>;
   readonly batches: Map<number, Batch>;
+  /** What a tracker threw when a claim was given back. */
+  readonly faults: { readonly run: Run; readonly error: unknown }[];
   readonly timers: Map<number, Timer>;
   readonly estimates: Estimate[];
   /** Lanes whose one batch is short, so that another may be sent after it. */
@@ -195,7 +197,7 @@ export interface State {
 
 export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = {}): State {
   return {
-    tuning: { ...defaultTuning, ...tuning }, tracker, nodes: [], nodeByName: new Map(), runs: new Map(), hungry: new Set(), over: new Set(), batches: new Map(),
+    tuning: { ...defaultTuning, ...tuning }, tracker, nodes: [], nodeByName: new Map(), runs: new Map(), hungry: new Set(), over: new Set(), batches: new Map(), faults: [],
     timers: new Map(), estimates: [], shallow: new Set(), idle: 0, observed: false, turn: 0, lastId: 0, rebalanceTimer: -1,
   };
 }

@@ -1,5 +1,6 @@
 /** Values by DAG and id: the results of runs, and what users put there. One per host. */
 import { HandoffError } from '../errors.ts';
+import { type LongTimeout, setLongTimeout } from '../long-timeout.ts';
 import type { RunResults } from './run-results.ts';
 
 interface Space {
@@ -12,7 +13,7 @@ interface Space {
 interface Waiter {
   resolve(value: unknown): void;
   reject(error: HandoffError): void;
-  readonly timer: NodeJS.Timeout;
+  readonly timer: LongTimeout;
 }
 
 export class ResultStore {
@@ -37,7 +38,7 @@ export class ResultStore {
   /** Stores a value, replacing what was there under the same DAG and id. */
   put(dagId: string, id: string, value: unknown): void {
     this.#spaceOf(dagId).values.set(id, value);
-    this.#settle(dagId, id, value);
+    this.#settle(dagId, id, () => value);
   }
 
   has(dagId: string, id: string): boolean {
@@ -51,7 +52,7 @@ export class ResultStore {
     if (space?.values.has(id) === true) return space.values.get(id);
     const i = space === undefined ? -1 : this.#resultIndex(space, id);
     if (i < 0) throw new HandoffError('NOT_FOUND', `There is no value ${JSON.stringify(id)} of DAG ${JSON.stringify(dagId)} here.`, { dagId, functionId: id });
-    return space!.results!.get(i);
+    return space!.results!.copy(i);
   }
 
   /**
@@ -64,7 +65,7 @@ export class ResultStore {
     if (this.has(dagId, id)) return Promise.resolve(this.get(dagId, id));
     const space = this.#spaceOf(dagId);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const timer = setTimeout(() => {
+    const timer = setLongTimeout(() => {
       this.#forget(dagId, id, waiter);
       reject(new HandoffError('RESULT_TIMEOUT', `Result ${JSON.stringify(id)} of DAG ${JSON.stringify(dagId)} did not appear within ${timeout} ms.`, { dagId, functionId: id, timeout }));
     }, timeout);
@@ -119,7 +120,7 @@ export class ResultStore {
   stop(): void {
     for (const { waiters } of this.#spaces.values()) {
       for (const waiter of [...waiters.values()].flatMap((each) => [...each])) {
-        clearTimeout(waiter.timer);
+        waiter.timer.clear();
         waiter.reject(new HandoffError('STOPPED', 'This Handoff was stopped while a result was waited for.'));
       }
     }
@@ -141,18 +142,18 @@ export class ResultStore {
   /** Asks to be told of results only while somebody waits. */
   #listen(dagId: string, { results, waiters }: Space): void {
     if (results === undefined) return;
-    results.onStored = waiters.size === 0 ? undefined : (id, value) => this.#settle(dagId, id, value);
+    results.onStored = waiters.size === 0 ? undefined : (id, i) => this.#settle(dagId, id, () => results.copy(i));
   }
 
-  #settle(dagId: string, id: string, value: unknown): void {
+  #settle(dagId: string, id: string, valueOf: () => unknown): void {
     const space = this.#spaces.get(dagId);
     const waiting = space?.waiters.get(id);
     if (space === undefined || waiting === undefined) return;
     space.waiters.delete(id);
     this.#listen(dagId, space);
     for (const { timer, resolve } of waiting) {
-      clearTimeout(timer);
-      resolve(value);
+      timer.clear();
+      resolve(valueOf());
     }
   }
 

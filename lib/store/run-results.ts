@@ -17,7 +17,7 @@ export class RunResults {
   readonly index: ResultIndex;
   readonly #values: unknown[];
   /** Called with each result that arrives, while somebody waits for one. */
-  onStored: ((id: string, value: unknown) => void) | undefined;
+  onStored: ((id: string, i: number) => void) | undefined;
 
   constructor(index: ResultIndex) {
     this.index = index;
@@ -39,9 +39,15 @@ export class RunResults {
     return value instanceof Payload ? decode(value.data) : value;
   }
 
+  /** The result as whoever asks may keep and change it: what is held is yet to be sent to others. Only when `has`. */
+  copy(i: number): unknown {
+    const value = this.get(i);
+    return typeof value === 'object' && value !== null && !(this.#values[i] instanceof Payload) ? structuredClone(value) : value;
+  }
+
   put(i: number, value: unknown): void {
     this.#values[i] = value;
-    this.onStored?.(this.index.idOf(i), this.get(i));
+    this.onStored?.(this.index.idOf(i), i);
   }
 
   /** Forgets a result. */

@@ -134,7 +134,8 @@ function withStandIns(value: unknown, made: Map<object, unknown>): unknown {
   if (value instanceof SharedArrayBuffer) return remember(new StandIn(value));
   if (Array.isArray(value)) {
     const copy: unknown[] = remember([]);
-    for (const item of value) copy.push(withStandIns(item, made));
+    copy.length = value.length; // keys alone, so that holes stay holes, and further properties are kept
+    for (const key of Object.keys(value)) copy[key as unknown as number] = withStandIns(value[key as unknown as number], made);
     return copy;
   }
   if (value instanceof Map) {

@@ -95,6 +95,13 @@ describe('output', () => {
       .toEqual({ big: '1', map: [[1, 2]], set: [1], view: [1, 2], error: { name: 'TypeError', message: 'x', code: 'E' } });
   });
 
+  it('writes circles, buffers, causes and undefined results too', () => {
+    const loop: Record<string, unknown> = { n: 1 };
+    loop['self'] = loop;
+    expect(JSON.parse(toJson({ loop, none: undefined, bytes: Buffer.from([1, 2]), memory: new Uint8Array([3]).buffer, at: new Date(0), error: new Error('x', { cause: new Error('y') }) })))
+      .toEqual({ loop: { n: 1, self: '[circular]' }, none: null, bytes: [1, 2], memory: [3], at: '1970-01-01T00:00:00.000Z', error: { name: 'Error', message: 'x', cause: { name: 'Error', message: 'y' } } });
+  });
+
   it('shows a text as it is', () => {
     expect(toText('a\nb')).toBe('a\nb');
     expect(toText({ a: [1] })).toBe('{ a: [ 1 ] }');

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -39,6 +39,20 @@ describe('handoff run', () => {
     expect(stderr).toContain('printed by the function');
     expect(stderr).toContain('written by the function');
     expect(stderr).toContain('chatty#1: logged { n: 1 }');
+  });
+
+  it('prints its results though nobody reads its progress', async () => {
+    const child = startCli('run', fixture('pipeline.ts'));
+    child.closeStderr();
+    expect(await child.finished).toMatchObject({ code: 0, stdout: "sum: 6\nmap: Map(1) { 'big' => 10n }\n" });
+  });
+
+  it('tells of a file that cannot be imported as wrong usage', async () => {
+    const file = join(folder, 'broken.ts');
+    writeFileSync(file, 'export default {;');
+    const { code, stderr } = await cli('run', file);
+    expect(code).toBe(2);
+    expect(stderr).toContain('broken.ts cannot be imported');
   });
 
   it.each(['--trace', '--summary'])('refuses a file for %s that cannot be written, before anything runs', async (flag) => {

@@ -167,6 +167,10 @@ describe('abort', () => {
     expect(seen.mark).toBe(1);
   });
 
+  it('says ABORTED whatever the reason is', async () => {
+    expect(await errorOf(handoff().execute(dagOf({ id: 'x', code: t.one }), { signal: AbortSignal.abort(Object.create(null)) }))).toMatchObject({ code: 'ABORTED' });
+  });
+
   it('refuses at once when the signal is aborted already', async () => {
     const calls = counter();
     const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: t.count, extraArgs: [calls.memory] }), { signal: AbortSignal.abort() }));
@@ -187,6 +191,21 @@ describe('abort', () => {
     const again = handoff().execute(dag);
     gate.release();
     await again;
+  });
+});
+
+describe('thenables', () => {
+  it('may settle twice', async () => {
+    const { results } = await handoff().execute(dagOf({ id: 'a', code: t.settleTwice }, { id: 'b', code: t.settleTwice }, { id: 'c', code: t.double, args: ['a'] }));
+    expect(results).toEqual({ a: 1, b: 1, c: 2 });
+  });
+
+  it('may resolve to a promise', async () => {
+    expect((await handoff().execute(dagOf({ id: 'a', code: t.thenableOfPromise }))).results).toEqual({ a: 3 });
+  });
+
+  it('may throw', async () => {
+    expect(await errorOf(handoff().execute(dagOf({ id: 'a', code: t.thenableThatThrows, maxRetries: 0 })))).toMatchObject({ code: 'FUNCTION_FAILED', cause: { message: 'from then' } });
   });
 });
 

@@ -94,6 +94,24 @@ describe('stop', () => {
     await stopping;
   });
 
+  it('resolves a run whose last functions were let finish', async () => {
+    const handoff = await Handoff.start(small);
+    const gate = new Gate();
+    const running = handoff.execute(dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }));
+    await gate.arrived(1);
+    const stopping = handoff.stop({ drain: 'functions' });
+    gate.release();
+    expect((await running).stats.functions).toBe(1);
+    await stopping;
+  });
+
+  it('refuses another way to drain, and goes on running', async () => {
+    const handoff = await Handoff.start(small);
+    expect(await errorOf(handoff.stop({ drain: 'none' as never }))).toMatchObject({ code: 'INVALID_OPTION', option: 'drain' });
+    await handoff.execute(dagOf({ id: 'x', code: t.one }));
+    await handoff.stop();
+  });
+
   it('can be called again, and by await using', async () => {
     const handoff = await Handoff.start(small);
     expect(handoff.stop()).toBe(handoff.stop());
@@ -149,7 +167,7 @@ describe('nodes at run time', () => {
     await gate.arrived(1);
     await handoff.registerNode('n', { cpu: 1 });
     gate.release();
-    expect(await running).toMatchObject({ code: 'NODE_DOWN', functionId: 'y' });
+    expect(await running).toMatchObject({ code: 'ALLOCATION_ERROR', functionId: 'y', resource: 'cpu', cost: { cpu: 2 }, offers: { n: { cpu: 1 } } });
     await handoff.stop();
   });
 

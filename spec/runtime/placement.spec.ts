@@ -207,6 +207,31 @@ describe('a resource tracker of your own', () => {
     expect(error).toMatchObject({ code: 'RESOURCES_UNAVAILABLE', functionId: 'x', cause: { message: 'out of order' } });
   });
 
+  it('that throws when it is given back a claim ends the run, and only that', async () => {
+    const { Handoff, SimpleResourceTracker } = await import('../../lib/index.ts');
+    class Greedy extends SimpleResourceTracker {
+      override release(): void {
+        throw new Error('keeps it');
+      }
+    }
+    const own = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }], resourceTracker: new Greedy() });
+    const error = await errorOf(own.execute(dagOf({ id: 'x', code: t.one, cost: { cpu: 1 } })));
+    expect(error).toMatchObject({ code: 'RESOURCES_UNAVAILABLE', cause: { message: 'keeps it' } });
+    expect((await own.execute(dagOf({ id: 'y', code: t.one }))).results).toEqual({ y: 1 });
+    await own.stop();
+  });
+
+  it('that throws when a node is made known to it is told of by the call that did', async () => {
+    const { Handoff, SimpleResourceTracker } = await import('../../lib/index.ts');
+    class Choosy extends SimpleResourceTracker {
+      override register(node: string): void {
+        throw new Error(`no ${node} here`);
+      }
+    }
+    const error = await errorOf(Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }], resourceTracker: new Choosy() }));
+    expect(error).toMatchObject({ code: 'RESOURCES_UNAVAILABLE', node: 'n', cause: { message: 'no n here' } });
+  });
+
   it('that refuses for a while is asked again', async () => {
     const { Handoff, SimpleResourceTracker } = await import('../../lib/index.ts');
     const tracker = new SimpleResourceTracker();

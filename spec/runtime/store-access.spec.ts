@@ -21,6 +21,18 @@ describe('values of a DAG', () => {
     }
   });
 
+  it('may be changed by whoever gets one, before its consumers have it', async () => {
+    const gate = new Gate();
+    const dag = new Dag('mine').add({ id: 'made', code: t.constant, extraArgs: [{ x: 1 }] }).add({ id: 'wait', code: t.waitAtGate, args: [], extraArgs: [gate.memory] })
+      .add({ id: 'use', code: t.collect, args: ['made', 'wait'] });
+    const running = handoff().execute(dag);
+    const mine = await handoff().getResult('mine', 'made');
+    mine.x = 77;
+    expect(await handoff().getResult('mine', 'made')).toEqual({ x: 1 });
+    gate.release();
+    expect((await running).results['use'][0]).toEqual({ x: 1 });
+  });
+
   it('are gone after clear', async () => {
     await handoff().storeResult('gone', 'x', 1);
     await handoff().clear('gone');

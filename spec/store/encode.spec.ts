@@ -11,6 +11,15 @@ function travel(value: unknown): unknown {
 }
 
 describe('encode', () => {
+  it('keeps holes and further properties of a list with an Error in it', () => {
+    const list = Object.assign([1, , new RangeError('x')], { note: 'kept' }); // eslint-disable-line no-sparse-arrays
+    const back = travel(list) as typeof list;
+    expect(1 in back).toBe(false);
+    expect(back).toHaveLength(3);
+    expect(back.note).toBe('kept');
+    expect(back[2]).toBeInstanceOf(RangeError);
+  });
+
   it.each([[1], ['short'], [true], [undefined], [null], [10n], [{ a: [1, 2] }], [new Map([[1, 2]])], [new Float64Array(3)], [new ArrayBuffer(8)]])('leaves %s to structured clone', (value) => {
     expect(encode(value)).toBeUndefined();
   });

@@ -16,6 +16,8 @@ export interface CliProcess {
   /** Resolves when stderr has said this, so many times. */
   said(text: string, times?: number): Promise<void>;
   kill(signal: NodeJS.Signals): void;
+  /** As a reader does that has seen enough. */
+  closeStderr(): void;
 }
 
 export function fixture(name: string): string {
@@ -44,6 +46,7 @@ export function startCli(...args: string[]): CliProcess {
       look();
     }),
     kill: (signal) => void child.kill(signal),
+    closeStderr: () => void child.stderr.destroy(),
   };
 }
 

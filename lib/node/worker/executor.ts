@@ -159,6 +159,7 @@ export class Executor {
     }
     const missing = [...codes].filter((each) => this.codes.functions[each] === undefined);
     if (missing.length > 0) {
+      this.#announce(item, performance.now()); // its timeout covers the import of its module
       const loading = Promise.all(missing.map((each) => this.codes.load(each)));
       return this.#wait(item, loading, () => this.#callResolved(item, args), (error) => this.#endFailed(item, error, false));
     }
@@ -191,7 +192,7 @@ export class Executor {
       return this.#fail(item, error);
     }
     if (isPromise) {
-      return this.#wait(item, result as PromiseLike<unknown>, (value) => this.#succeed(item, value), (error) => this.#fail(item, error));
+      return this.#wait(item, Promise.resolve(result), (value) => this.#succeed(item, value), (error) => this.#fail(item, error));
     }
     return this.#succeed(item, result);
   }
@@ -201,9 +202,13 @@ export class Executor {
     item.begun = this.#now;
     this.#current = item;
     if (item.functionId !== undefined) contextSlot.current = this.#context;
-    if (!item.batch.announceNext) return;
-    item.batch.announceNext = false;
-    this.#post([FromWorker.started, item.batch.id, item.index, performance.timeOrigin + item.begun]);
+    this.#announce(item, item.begun);
+  }
+
+  #announce({ batch, index }: Item, begun: number): void {
+    if (!batch.announceNext) return;
+    batch.announceNext = false;
+    this.#post([FromWorker.started, batch.id, index, performance.timeOrigin + begun]);
   }
 
   #succeed(item: Item, value: unknown): boolean {
@@ -248,7 +253,7 @@ export class Executor {
   }
 
   /** Waits for a promise, then goes on with this item and all that follow. */
-  #wait<Value>(item: Item, promise: PromiseLike<Value>, onValue: (value: Value) => boolean, onError: (error: unknown) => boolean): false {
+  #wait<Value>(item: Item, promise: Promise<Value>, onValue: (value: Value) => boolean, onError: (error: unknown) => boolean): false {
     this.#waiting = true;
     this.#planFlush(item.batch);
     const entered = this.#current === item;

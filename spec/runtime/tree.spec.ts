@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest';
+import { SimpleResourceTracker } from '../../lib/allocation/resource-tracker.ts';
+import { strategies } from '../../lib/allocation/strategy.ts';
+import { compile } from '../../lib/dag/compile.ts';
+import { type HandoffEvent, inline } from '../../lib/index.ts';
+import { CodeList } from '../../lib/node/code-list.ts';
+import { ActiveRun } from '../../lib/runtime/active-run.ts';
+import { Driver } from '../../lib/runtime/driver.ts';
+import { Modules } from '../../lib/runtime/modules.ts';
+import { RuntimeTree } from '../../lib/runtime/tree.ts';
+import { LocationRegistry } from '../../lib/store/location-registry.ts';
+import { ResultStore } from '../../lib/store/result-store.ts';
+import { dagOf, t } from '../support/handoff.ts';
+
+const capabilities = { cpu: 1 };
+const settings = (name: string) => ({ name, capabilities, threads: 1, speed: 1, quiet: false });
+
+/** What `Handoff.start` builds, with its parts in reach. */
+async function start(...names: string[]) {
+  const events: HandoffEvent[] = [];
+  const publisher = { wants: () => true, publish: (event: HandoffEvent) => void events.push(event) };
+  const codes = new CodeList();
+  const modules = new Modules(codes);
+  const driver = new Driver(new SimpleResourceTracker(), {}, publisher);
+  const tree = new RuntimeTree({ registry: new LocationRegistry(), store: new ResultStore(), driver, codes, publisher, mostThreads: 2 });
+  await tree.start(names.map(settings));
+  const run = async (...functions: Parameters<typeof dagOf>): Promise<ActiveRun> => {
+    const plan = compile(dagOf(...functions));
+    const code = await modules.resolve(plan, () => tree.anyNode(), new Promise(() => {}));
+    const active = driver.createRun({
+      plan, code, onProgress: undefined,
+      settings: { maxRetries: 0, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null, codes: code.codes },
+    }, () => tree.whyStopped(plan.dagId));
+    await tree.addRun(active);
+    driver.submit(active);
+    return active;
+  };
+  return { tree, events, run };
+}
+
+it('a node that ends is started anew, and told of', async () => {
+  const { tree, events, run } = await start('a');
+  const ended = tree.node('a')!;
+  await ended.stop();
+  while (events.at(-1)?.type !== 'supervisor:restarted') await new Promise(setImmediate);
+  expect(tree.node('a')).not.toBe(ended);
+  expect(events.map(({ type }) => type)).toEqual(['node:up', 'node:down', 'node:up', 'supervisor:restarted']);
+  await (await run({ id: 'y', code: t.one })).ended;
+  await tree.stop();
+});
+
+it('nodes that end again and again are all started anew, their runs fail, and others run after them', async () => {
+  const { tree, events, run } = await start('a', 'b');
+  const active = await run({ id: 'x', code: inline(() => new Promise<never>(() => {})), node: 'b' });
+  active.ended.catch(() => {});
+  const seen = (): number => events.filter((event) => event.type === 'supervisor:restarted' && event.supervisor === 'root').length;
+  while (seen() === 0) {
+    const actor = tree.node('a')!;
+    await actor.stop();
+    while (tree.node('a') === actor && seen() === 0) await new Promise(setImmediate);
+  }
+  await expect(active.ended).rejects.toMatchObject({ code: 'NODE_DOWN' });
+  const next = await run({ id: 'y', code: t.one, node: 'b' });
+  await next.ended;
+  expect(next.results.get(0)).toBe(1);
+  await tree.stop();
+});
