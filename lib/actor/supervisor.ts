@@ -28,6 +28,8 @@ export class Supervisor implements Running {
   readonly #children = new Map<string, Child>();
   #history: readonly number[] = [];
   #stopping: Promise<void> | undefined;
+  /** Children that are being started: they are stopped as soon as they are there. */
+  readonly #launching = new Set<Promise<Running>>();
   /** Restarts follow one another, so that two exits at once do not interleave. */
   #work: Promise<void> = Promise.resolve();
 
@@ -106,7 +108,14 @@ export class Supervisor implements Running {
     };
   }
 
-  async #launch(child: Child): Promise<Running> {
+  #launch(child: Child): Promise<Running> {
+    const launching = this.#startOne(child);
+    this.#launching.add(launching);
+    launching.catch(() => {}).finally(() => this.#launching.delete(launching));
+    return launching;
+  }
+
+  async #startOne(child: Child): Promise<Running> {
     const running = await child.spec.start();
     child.running = running;
     child.state = 'running';
@@ -114,7 +123,10 @@ export class Supervisor implements Running {
       if (child.running === running) this.#onExit(child, exit);
     });
     // Stopped while it was starting: nobody else would stop it now.
-    if (this.#stopping !== undefined || this.#children.get(child.spec.id) !== child) await this.#halt(child);
+    if (this.#stopping !== undefined || this.#children.get(child.spec.id) !== child) {
+      await this.#halt(child);
+      throw new HandoffError('STOPPED', `${child.spec.id} was stopped while it was starting.`);
+    }
     return running;
   }
 
@@ -145,13 +157,13 @@ export class Supervisor implements Running {
       child.restarts++;
       try {
         await this.#launch(child);
+        if (child === cause) this.#onRestart(cause.spec.id, exit);
       } catch (error) {
         // It counts as another exit, so that a child that cannot start ends in escalation, not in a loop.
         child.state = 'running';
         this.#onExit(child, { reason: 'error', error });
       }
     }
-    this.#onRestart(cause.spec.id, exit);
   }
 
   #giveUp(exit: Exit): void {
@@ -161,6 +173,7 @@ export class Supervisor implements Running {
   async #stopAll(exit: Exit): Promise<void> {
     for (const child of [...this.#children.values()].toReversed()) await this.#halt(child);
     await this.#work;
+    await Promise.allSettled(this.#launching);
     this.#exit(exit);
   }
 

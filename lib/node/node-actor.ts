@@ -57,6 +57,10 @@ export class NodeActor implements Running {
     });
   }
 
+  get gone(): boolean {
+    return this.#gone;
+  }
+
   /**
    * Starts its threads, all at once; resolves when all are ready.
    *

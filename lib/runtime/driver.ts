@@ -31,6 +31,9 @@ export class Driver {
   /** Commands that follow from commands are carried out after them. */
   readonly #queue: Command[] = [];
   #draining = false;
+  /** What happens while the scheduler is at work, which only a resource tracker can cause. */
+  readonly #later: Happening[] = [];
+  #handling = false;
 
   constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher) {
     this.state = createState(tracker, tuning);
@@ -53,8 +56,8 @@ export class Driver {
     return {
       laneUp: (lane) => this.#feed({ type: 'LaneUp', node, lane }),
       laneDown: (lane, crash, started) => {
+        this.#feed({ type: 'LaneDown', node, lane, crash, started, random: Math.random() }); // before anybody hears of it, who may start something
         if (crash.reason !== 'killed') this.#observer.publish('worker:crashed', () => ({ node, thread: lane, reason: crash.reason, error: crash.error }));
-        this.#feed({ type: 'LaneDown', node, lane, crash, started, random: Math.random() });
       },
       laneRestarted: (lane) => this.#observer.publish('worker:restarted', () => ({ node, thread: lane })),
       // To the scheduler it is as if the thread were away.
@@ -69,8 +72,8 @@ export class Driver {
   /** @param returning whether it is being started again */
   nodeDown(node: string, returning: boolean, error: unknown): void {
     if (!this.state.nodeByName.get(node)!.up) return;
-    this.#observer.publish('node:down', () => ({ node, error }));
     this.#feed({ type: 'NodeDown', node, returning });
+    this.#observer.publish('node:down', () => ({ node, error }));
   }
 
   changeCapabilities(node: string, capabilities: Capabilities): void {
@@ -107,8 +110,12 @@ export class Driver {
   }
 
   #feed(happening: Happening): void {
-    this.state.observed = this.#observer.watching;
-    for (const command of handle(this.state, { ...happening, now: performance.now() } as Event)) this.#queue.push(command);
+    if (this.#handling) {
+      this.#later.push(happening); // a resource tracker calls back: one thing after the other
+      return;
+    }
+    this.#handle(happening);
+    for (let next = this.#later.shift(); next !== undefined; next = this.#later.shift()) this.#handle(next);
     if (this.#draining) return;
     this.#draining = true;
     let next = 0;
@@ -117,6 +124,16 @@ export class Driver {
     } finally {
       this.#queue.splice(0, next);
       this.#draining = false;
+    }
+  }
+
+  #handle(happening: Happening): void {
+    this.state.observed = this.#observer.watching;
+    this.#handling = true;
+    try {
+      for (const command of handle(this.state, { ...happening, now: performance.now() } as Event)) this.#queue.push(command);
+    } finally {
+      this.#handling = false;
     }
   }
 
@@ -160,7 +177,8 @@ export class Driver {
     try {
       this.#nodes.get(batch.lane.node.name)!.send(batch.lane.index, outgoing);
     } catch (cause) {
-      this.#unsendable(batch, cause);
+      if (cause instanceof DOMException) return this.#unsendable(batch, cause);
+      this.#nodes.get(batch.lane.node.name)!.kill(batch.lane.index); // not the batch's fault: it is put back when the thread is gone
     }
   }
 
@@ -184,11 +202,12 @@ export class Driver {
   }
 
   #ended(id: number, report: BatchReport): void {
-    const batch = this.state.batches.get(id)!;
+    const batch = this.state.batches.get(id);
+    if (batch === undefined) return; // its lane was given up before it had told everything
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
     const exceptions = this.#store(batch, active, report);
-    if (report.spans !== null) this.#observer.ended(batch, report, exceptions);
+    if (report.spans !== null && !batch.timedOut) this.#observer.ended(batch, report, exceptions);
     const durations: Measured[] = [];
     for (let k = 0; k < report.durations.length; k += 3) {
       durations.push({ code: report.durations[k]!, count: report.durations[k + 1]!, ms: report.durations[k + 2]! });
@@ -204,6 +223,7 @@ export class Driver {
     let next = 0;
     for (let k = 0; k < count; k++) {
       const value = values[k];
+      if (batch.timedOut) continue; // its attempt has failed, whatever it gave in the end
       if (exceptions[next] !== first + k) {
         results.put(functions[first + k]!, value);
         continue;

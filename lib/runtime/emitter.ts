@@ -13,11 +13,12 @@ export class HandoffEmitter extends EventEmitter<Listeners> {
     return {
       wants: (type) => emitter.listenerCount(type) > 0 || emitter.listenerCount('event') > 0,
       publish: (event) => {
-        try {
-          emitter.emit(event.type, event as never);
-          emitter.emit('event', event);
-        } catch (error) {
-          queueMicrotask(() => { throw error; }); // a listener's fault is its own: it must not end what it was told of
+        for (const type of [event.type, 'event'] as const) {
+          try {
+            emitter.emit(type, event as never);
+          } catch (error) {
+            queueMicrotask(() => { throw error; }); // a listener's fault is its own: it must not end what it was told of
+          }
         }
       },
     };

@@ -168,9 +168,10 @@ export class Handoff extends HandoffEmitter {
     const settings = resolveNode('registerNode', { name, capabilities }, this.#options.printToStderr);
     const known = this.#tree.node(name);
     if (known === undefined) return this.#tree.addNode(settings);
-    known.settings = { ...known.settings, capabilities: settings.capabilities };
     this.#driver.changeCapabilities(name, settings.capabilities);
-    await known.grow(Math.max(known.settings.threads, defaultThreads(capabilities)));
+    const threads = Math.max(known.settings.threads, defaultThreads(capabilities));
+    known.settings = { ...known.settings, capabilities: settings.capabilities, threads };
+    await known.grow(threads);
   }
 
   /** Whether a node could grant this now. */

@@ -16,7 +16,7 @@ export interface Publisher {
   publish(event: HandoffEvent): void;
 }
 
-const functionEvents = ['function:ready', 'function:started', 'function:finished'] as const satisfies readonly EventType[];
+const functionEvents = ['function:ready', 'function:started', 'function:finished', 'result:stored'] as const satisfies readonly EventType[];
 
 export class Observer {
   readonly #publisher: Publisher;

@@ -126,13 +126,13 @@ export class Runner {
     registry.open(plan.dagId, locationsOf(active, (index) => driver.state.nodes[index]!.name));
     try {
       await guard.race(tree.addRun(active));
+      driver.submit(active);
     } catch (error) {
       active.fail(error);
       active.ended.catch(() => {});
       store.close(plan.dagId);
       throw error;
     }
-    driver.submit(active);
     guard.check();
     try {
       await active.ended;

@@ -72,7 +72,12 @@ export class RuntimeTree {
 
   /** Starts one more node. */
   async addNode(settings: NodeSettings): Promise<void> {
-    await this.#nodes!.startChild({ id: settings.name, shutdown: Infinity, start: () => this.#startNode(settings) });
+    try {
+      await this.#nodes!.startChild({ id: settings.name, shutdown: Infinity, start: () => this.#startNode(settings) });
+    } catch (error) {
+      this.#actors.delete(settings.name);
+      throw error;
+    }
   }
 
   /** Takes a run in; while nodes and runs are being started again, once they are. */
@@ -105,6 +110,7 @@ export class RuntimeTree {
 
   /** Some node that is there, to look into code. */
   anyNode(): NodeActor {
+    for (const actor of this.#actors.values()) if (!actor.gone) return actor;
     for (const actor of this.#actors.values()) return actor;
     throw new HandoffError('NODE_DOWN', 'There is no node.');
   }

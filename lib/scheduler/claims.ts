@@ -21,6 +21,15 @@ export function request(state: State, run: Run, i: number, node: Node, cost: Cos
   }
 }
 
+/** Whether the tracker would grant it now; one that throws would not. */
+export function isAvailable(state: State, node: Node, cost: Cost): boolean {
+  try {
+    return state.tracker.available(node.name, cost);
+  } catch {
+    return false;
+  }
+}
+
 /** Notes a granted claim. */
 export function hold(node: Node, cost: Cost | undefined): void {
   if (cost !== undefined) add(node.claimed, cost);
@@ -61,8 +70,9 @@ export function watchRefusals(state: State, run: Run, i: number, now: number, ou
   if (state.batches.size > 0 || state.idle === 0 || run.outcome !== undefined) return;
   if (run.refusedSince < 0) run.refusedSince = now;
   else if (now - run.refusedSince >= state.tuning.refusalLimit) return endRun(state, run, { kind: 'refused', index: i }, out);
-  for (const timer of state.timers.values()) if (timer.kind === 'refused' && timer.run === run) return;
+  if (run.refusalTimer >= 0) return;
   const timer = nextId(state);
+  run.refusalTimer = timer;
   state.timers.set(timer, { kind: 'refused', run });
   out.push({ type: 'SetTimer', timer, ms: state.tuning.refusalPoll });
 }

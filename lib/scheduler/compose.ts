@@ -26,6 +26,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
   while (from.heap.size > 0) {
     const next = plan.byRank[from.heap.top]!;
     const alone = (plan.flags[next]! & Flag.exclusive) !== 0;
+    if (alone && lane.batches.length > 0) break; // it waits behind nothing
     if (heads > 0 && (alone || heads >= share && expected >= tuning.leastMs || expected + expectedMs(state, run, next) > tuning.batchMs)) break;
     run.queue.pop(from);
     if (!settles(run, next, lane)) continue;

@@ -1,12 +1,12 @@
 /** The turn: gives idle lanes work, run by run, as long as there is both. */
-import { shortage } from '../allocation/amounts.ts';
 import { Flag } from '../dag/plan.ts';
-import type { Cost } from '../dag/types.ts';
 import { request, watchRefusals } from './claims.ts';
 import type { Command } from './commands.ts';
 import { compose } from './compose.ts';
-import { closeBatch, openBatch } from './lanes.ts';
+import { failIfImpossible } from './failure.ts';
+import { closeBatch, isIdle, openBatch } from './lanes.ts';
 import { settleNeighbours } from './neighbours.ts';
+import { accepts, nodesFor } from './ready.ts';
 import type { ReadyClass } from './ready-queue.ts';
 import { rebalance } from './rebalance.ts';
 import type { Lane, Node, Run, State } from './state.ts';
@@ -14,44 +14,62 @@ import type { Lane, Node, Run, State } from './state.ts';
 /** Starts whatever can start. Looks at runs with the fewest lanes first, so that a small run is not held up by a large one. */
 export function dispatch(state: State, now: number, out: Command[]): void {
   state.turn++;
-  while (state.idle > 0 || state.shallow.size > 0) {
-    const run = nextRun(state);
-    if (run === undefined) break;
-    if (!startOne(state, run, now, out)) run.blocked = state.turn;
+  while (startAny(state, now, out)) {
+    // As long as there is both, as a batch may leave its run with more lanes than another has.
   }
   if (state.idle > 0 && state.batches.size > 0) rebalance(state, now, out);
 }
 
-function nextRun(state: State): Run | undefined {
-  let best: Run | undefined;
+/** Starts one batch, of the run with the fewest lanes that can. */
+function startAny(state: State, now: number, out: Command[]): boolean {
+  if (state.idle === 0 && state.shallow.size === 0) return false;
+  const runs: Run[] = [];
   for (const run of state.hungry) {
     if (run.queue.size === 0 || run.outcome !== undefined) state.hungry.delete(run);
-    else if (run.blocked !== state.turn && (best === undefined || run.lanes < best.lanes)) best = run;
+    else if (run.blocked !== state.turn) runs.push(run);
   }
-  return best;
+  if (runs.length > 1) runs.sort((a, b) => a.lanes - b.lanes);
+  for (const run of runs) {
+    if (startOne(state, run, now, out)) return true;
+    run.blocked = state.turn;
+  }
+  return false;
 }
 
 /** Starts one batch of a run; false when nothing of it finds room. */
 function startOne(state: State, run: Run, now: number, out: Command[]): boolean {
-  for (let from = run.queue.best(state.turn); from !== undefined; from = run.queue.best(state.turn)) {
-    const lane = findLane(state, run, from, now, out);
-    if (lane === undefined) {
-      from.blocked = state.turn;
-      if (run.plan.costs[from.cost] !== undefined) watchRefusals(state, run, run.plan.byRank[from.heap.top]!, now, out);
-      continue;
+  let moved = false;
+  for (const from of run.queue.open(state.turn)) {
+    while (from.heap.size > 0 && run.outcome === undefined) {
+      const first = run.plan.byRank[from.heap.top]!;
+      const lane = findLane(state, run, from, now, out);
+      if (lane === undefined) {
+        if (state.shrunk && run.outcome === undefined && dropIfImpossible(state, run, from, first, out)) continue;
+        from.blocked = state.turn;
+        if (run.plan.costs[from.cost] !== undefined) watchRefusals(state, run, first, now, out);
+        break;
+      }
+      run.refusedSince = -1;
+      const batch = compose(state, run, from, lane, shareOf(state, run, from), now);
+      openBatch(state, batch);
+      if (batch.size > 0) {
+        if (run.plan.nodesNeeded.size > 0) settleNeighbours(state, run, batch.functions);
+        out.push({ type: 'Start', batch });
+        return true;
+      }
+      closeBatch(state, batch); // every function of it was bound to another node meanwhile, or must run alone
+      if (from.heap.size > 0 && run.plan.byRank[from.heap.top] === first) break;
+      moved = true;
     }
-    run.refusedSince = -1;
-    const batch = compose(state, run, from, lane, shareOf(state, run, from), now);
-    openBatch(state, batch);
-    if (batch.size === 0) {
-      closeBatch(state, batch); // every function of it was bound to another node meanwhile
-      continue;
-    }
-    if (run.plan.nodesNeeded.size > 0) settleNeighbours(state, run, batch.functions);
-    out.push({ type: 'Start', batch });
-    return true;
+    if (run.outcome !== undefined) return false;
   }
-  return false;
+  return moved && startOne(state, run, now, out); // what was moved may be in a class that was not there before
+}
+
+function dropIfImpossible(state: State, run: Run, from: ReadyClass, i: number, out: Command[]): boolean {
+  if (nodesFor(state, run, i).able) return false;
+  run.queue.pop(from);
+  return failIfImpossible(state, run, i, out);
 }
 
 /** A lane for the next batch of a class, its claim granted; undefined when there is none now. */
@@ -60,11 +78,11 @@ function findLane(state: State, run: Run, from: ReadyClass, now: number, out: Co
   const cost = plan.costs[from.cost];
   if (state.idle > 0 && run.lanes < settings.maxConcurrency) {
     const nodes = from.node >= 0 ? [state.nodes[from.node]!] : state.nodes;
-    const need = plan.costs[from.need];
     const first = plan.byRank[from.heap.top]!;
-    const claim = (node: Node): boolean => mayRun(from, need, node) && (cost === undefined || request(state, run, first, node, cost, out));
-    const node = settings.strategy(nodes, cost, claim);
-    if (node !== undefined) return node.lanes.find((lane) => lane.up && lane.batches.length === 0)!;
+    const claim = (node: Node): boolean => accepts(run, from, node) && (cost === undefined || request(state, run, first, node, cost, out));
+    const others = from.avoid < 0 ? nodes : nodes.filter((node) => node.index !== from.avoid);
+    const node = settings.strategy(others, cost, claim) ?? (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
+    if (node !== undefined) return node.lanes.find(isIdle)!;
   }
   return cost === undefined ? findShallow(state, run, from, now) : undefined;
 }
@@ -80,14 +98,9 @@ function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lan
     const allowed = first.run === run || run.lanes < run.settings.maxConcurrency;
     // A lane that has not answered for long is not short of work, whatever was expected of it.
     if (now - first.sentAt > 4 * state.tuning.batchMs) continue;
-    if (allowed && first.claim === undefined && mayRun(from, plan.costs[from.need], lane.node)) return lane;
+    if (allowed && first.claim === undefined && lane.node.index !== from.avoid && accepts(run, from, lane.node)) return lane;
   }
   return undefined;
-}
-
-function mayRun({ node, avoid }: ReadyClass, need: Cost | undefined, candidate: Node): boolean {
-  return candidate.up && (node === -1 || node === candidate.index) && candidate.index !== avoid
-    && (need === undefined || shortage(need, candidate.capabilities) === undefined);
 }
 
 /** The part of a class that one lane should take, so that all lanes that could help get some. */

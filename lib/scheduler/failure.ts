@@ -1,7 +1,7 @@
 /** Attempts that failed: another attempt, or the end of the run. */
 import type { Command } from './commands.ts';
 import type { Failure, Outcome } from './outcome.ts';
-import { putBack } from './ready.ts';
+import { nodesFor, putBack } from './ready.ts';
 import { retryDelay } from './retry.ts';
 import { nextId, noteIfOver, type Run, type State, Status } from './state.ts';
 
@@ -32,9 +32,19 @@ export function failForGood(state: State, run: Run, i: number, failure: Failure,
   const failed = { index: i, attempts: run.attempts[i]!, node: run.node[i]!, failure };
   run.failures.push(failed);
   out.push({ type: 'Failed', run, failed });
-  if (run.settings.keepGoing) giveUpDependents(run, i);
+  if (run.settings.keepGoing) giveUpDependents(state, run, i, out);
   else endRun(state, run, { kind: 'failed', failures: run.failures }, out);
   noteIfOver(state, run);
+}
+
+/** Fails a function for good that could run on no node that is up or coming back. Whether it did. */
+export function failIfImpossible(state: State, run: Run, i: number, out: Command[]): boolean {
+  const { node, candidates, need, able } = nodesFor(state, run, i);
+  if (able) return false;
+  const up = candidates.filter((each) => each.up);
+  if (up.length === 0) failForGood(state, run, i, { kind: 'node-down', node }, out);
+  else failForGood(state, run, i, { kind: 'too-large', need, offers: Object.fromEntries(up.map((each) => [each.name, each.capabilities])) }, out);
+  return true;
 }
 
 function setDelay(state: State, run: Run, i: number, ms: number, out: Command[]): void {
@@ -45,15 +55,24 @@ function setDelay(state: State, run: Run, i: number, ms: number, out: Command[])
   out.push({ type: 'SetTimer', timer, ms });
 }
 
+function clearDelay(state: State, run: Run, i: number, out: Command[]): void {
+  const timer = run.delays.get(i)!;
+  run.delays.delete(i);
+  state.timers.delete(timer);
+  out.push({ type: 'ClearTimer', timer });
+}
+
 /** What depends on a function that failed for good can never run. */
-function giveUpDependents(run: Run, failed: number): void {
+function giveUpDependents(state: State, run: Run, failed: number, out: Command[]): void {
   const { outOffset, outs } = run.plan;
   const stack = [failed];
   for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
     for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) {
       const next = outs[k]!;
-      if (run.status[next] === Status.unreachable) continue;
-      // Whatever needs the failed result is waiting, or was sent in the same batch and will be reported as skipped.
+      // It may have failed before, when what it needs was lost with a thread and made again, and is counted already.
+      if (run.status[next] === Status.unreachable || run.status[next] === Status.failed) continue;
+      if (run.status[next] === Status.delayed) clearDelay(state, run, next, out);
+      // Whatever else needs the failed result is waiting, or was sent in the same batch and will be reported as skipped.
       run.status[next] = Status.unreachable;
       run.unfinished--;
       stack.push(next);

@@ -30,12 +30,17 @@ export function closeBatch(state: State, batch: Batch): void {
   run.batches.delete(batch);
   state.batches.delete(batch.id);
   letGo(state, run, lane.node, batch.claim);
-  if (lane.batches.length === 0 && lane.up) {
+  if (isIdle(lane)) {
     lane.node.idle++;
     state.idle++;
   }
   updateShallow(state, lane);
   noteIfOver(state, run);
+}
+
+/** Whether it could be sent work. Not when its end has been asked for: what it began would be lost with it. */
+export function isIdle(lane: Lane): boolean {
+  return lane.up && !lane.killing && lane.batches.length === 0;
 }
 
 /** A lane may be sent a second batch while its first is short, so that it need not wait for us in between. */
@@ -57,7 +62,9 @@ export function shorten(state: State, batch: Batch, count: number, out: Command[
 }
 
 export function laneUp(state: State, node: Node, index: number): void {
-  const lane = (node.lanes[index] ??= { node, index, up: false, batches: [], killing: false });
+  // Threads get ready in any order: those before it are known from now on too, as not there yet.
+  for (let i = node.lanes.length; i <= index; i++) node.lanes.push({ node, index: i, up: false, batches: [], killing: false });
+  const lane = node.lanes[index]!;
   if (lane.up) return;
   lane.up = true;
   lane.killing = false;
@@ -69,9 +76,13 @@ export function laneUp(state: State, node: Node, index: number): void {
 /**
  * A worker is gone. What it had not begun, or had finished without having been able to say so, is run again and costs nothing; the
  * function that it was running has failed, unless we ended the thread for another reason.
+ *
+ * @param asked whether it was ended for another reason
  */
-export function laneDown(state: State, lane: Lane, crash: Crash, started: readonly StartedCount[], random: number, out: Command[]): void {
-  const wasIdle = lane.batches.length === 0;
+export function laneDown(
+  state: State, lane: Lane, crash: Crash, started: readonly StartedCount[], random: number, out: Command[], asked = lane.killing,
+): void {
+  const wasIdle = isIdle(lane);
   if (lane.up) {
     lane.up = false;
     lane.node.threads--;
@@ -80,7 +91,6 @@ export function laneDown(state: State, lane: Lane, crash: Crash, started: readon
       state.idle--;
     }
   }
-  const asked = lane.killing;
   for (const batch of [...lane.batches]) {
     const begun = started.find((each) => each.batch === batch.id)?.started ?? 0;
     const running = begun > batch.done ? begun - 1 : -1;

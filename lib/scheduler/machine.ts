@@ -16,9 +16,9 @@ import type { Command } from './commands.ts';
 import { endIfDone, functionsEnded } from './completion.ts';
 import { dispatch } from './dispatch.ts';
 import type { Event, EventOf } from './events.ts';
-import { endRun, failForGood, settleOutcome, takeBackAll } from './failure.ts';
+import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
 import { laneDown, laneUp, shorten } from './lanes.ts';
-import { enqueue, makeReady, nodesFor } from './ready.ts';
+import { enqueue, makeReady } from './ready.ts';
 import { type Batch, createRun, type Node, noteIfOver, type Run, type State, Status } from './state.ts';
 import { functionStarted, timerFired } from './timers.ts';
 
@@ -100,9 +100,9 @@ function nodeDown(state: State, { node: name, returning }: EventOf<'NodeDown'>, 
   const node = nodeOf(state, name);
   node.up = false;
   node.returning = returning;
+  state.shrunk = true;
   for (const lane of node.lanes) {
-    lane.killing = true; // what ran there is not to blame
-    laneDown(state, lane, { reason: 'killed' }, [], 0, out);
+    laneDown(state, lane, { reason: 'killed' }, [], 0, out, true); // what ran there is not to blame
   }
   for (const run of state.runs.values()) for (let g = 0; g < run.groupNode.length; g++) if (run.groupNode[g] === node.index) run.groupNode[g] = -1;
   requeue(state, out);
@@ -112,19 +112,16 @@ function capabilitiesChanged(state: State, { node: name, capabilities }: EventOf
   const node = nodeOf(state, name);
   register(state, name, capabilities);
   node.capabilities = capabilities;
+  state.shrunk = true;
   requeue(state, out);
 }
 
-/** Nodes are not what they were: sorts every ready function anew, and fails what could run on none that is left or coming back. */
+/** Nodes are not what they were: sorts every ready function anew. What could run on none any more, the turn that follows finds out. */
 function requeue(state: State, out: Command[]): void {
   for (const run of state.runs.values()) {
     for (const rank of run.queue.drain()) {
       const i = run.plan.byRank[rank]!;
-      if (run.status[i] !== Status.ready || run.outcome !== undefined) continue;
-      const { node, candidates, need, able } = nodesFor(state, run, i);
-      if (able) enqueue(state, run, i);
-      else if (candidates.every((each) => !each.up)) failForGood(state, run, i, { kind: 'node-down', node }, out);
-      else failForGood(state, run, i, { kind: 'too-large', need, offers: Object.fromEntries(candidates.filter((each) => each.up).map((each) => [each.name, each.capabilities])) }, out);
+      if (run.status[i] === Status.ready && run.outcome === undefined && !failIfImpossible(state, run, i, out)) enqueue(state, run, i);
     }
   }
 }
@@ -144,11 +141,9 @@ function settleRuns(state: State, out: Command[]): void {
 function close(state: State, run: Run, out: Command[], command: Command): void {
   state.runs.delete(run.id);
   state.hungry.delete(run);
-  for (const [id, timer] of state.timers) {
-    if (timer.kind === 'refused' && timer.run === run) {
-      state.timers.delete(id);
-      out.push({ type: 'ClearTimer', timer: id });
-    }
+  if (run.refusalTimer >= 0) {
+    state.timers.delete(run.refusalTimer);
+    out.push({ type: 'ClearTimer', timer: run.refusalTimer });
   }
   out.push(command);
 }

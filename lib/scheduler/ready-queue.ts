@@ -23,7 +23,7 @@ export interface ReadyClass extends Demand {
 }
 
 export class ReadyQueue {
-  readonly #byCost: ReadyClass[] = [];
+  readonly #byCost: (ReadyClass | undefined)[] = [];
   readonly #others = new Map<string, ReadyClass>();
   readonly #classes: ReadyClass[] = [];
   #size = 0;
@@ -44,16 +44,16 @@ export class ReadyQueue {
   /** Takes the first of a class. */
   pop(from: ReadyClass): number {
     this.#size--;
-    return from.heap.pop();
+    const rank = from.heap.pop();
+    if (from.heap.size === 0 && this.#classes.length > manyClasses) this.#drop(from);
+    return rank;
   }
 
-  /** The class whose first function is the very first, among those not blocked in this turn. */
-  best(turn: number): ReadyClass | undefined {
-    let best: ReadyClass | undefined;
-    for (const each of this.#classes) {
-      if (each.heap.size > 0 && each.blocked !== turn && (best === undefined || each.heap.top < best.heap.top)) best = each;
-    }
-    return best;
+  /** The classes not blocked in this turn, that with the very first function first. */
+  open(turn: number): readonly ReadyClass[] {
+    if (this.#classes.length === 1) return this.#classes[0]!.blocked === turn ? none : this.#classes.slice();
+    const open = this.#classes.filter((each) => each.heap.size > 0 && each.blocked !== turn);
+    return open.sort((a, b) => a.heap.top - b.heap.top);
   }
 
   /** Empties it, and gives the ranks of what was in it. */
@@ -73,10 +73,16 @@ export class ReadyQueue {
 
   #classOf(cost: number, node: number, avoid: number, need: number): ReadyClass {
     if (node === -1 && avoid === -1 && need === 0) return (this.#byCost[cost] ??= this.#open(cost, node, avoid, need));
-    const key = `${cost}:${node}:${avoid}:${need}`;
+    const key = keyOf({ cost, node, avoid, need });
     let found = this.#others.get(key);
     if (found === undefined) this.#others.set(key, (found = this.#open(cost, node, avoid, need)));
     return found;
+  }
+
+  #drop(from: ReadyClass): void {
+    this.#classes.splice(this.#classes.indexOf(from), 1);
+    if (this.#byCost[from.cost] === from) delete this.#byCost[from.cost];
+    else this.#others.delete(keyOf(from));
   }
 
   #open(cost: number, node: number, avoid: number, need: number): ReadyClass {
@@ -84,4 +90,13 @@ export class ReadyQueue {
     this.#classes.push(made);
     return made;
   }
+}
+
+const none: readonly ReadyClass[] = [];
+
+// Up to so many, classes stay when they are empty: most fill again.
+const manyClasses = 16;
+
+function keyOf({ cost, node, avoid, need }: Demand): string {
+  return `${cost}:${node}:${avoid}:${need}`;
 }

@@ -2,6 +2,7 @@
 import { shortage } from '../allocation/amounts.ts';
 import type { Command } from './commands.ts';
 import type { Cost } from '../dag/types.ts';
+import type { Demand } from './ready-queue.ts';
 import { type Node, type Run, type State, Status } from './state.ts';
 
 /** All that a function needs is there: it may start as soon as there is room. */
@@ -45,6 +46,13 @@ export function nodesFor(state: State, run: Run, i: number): Possible {
 
 /** Adds a ready function to the queue, by what it asks for as things stand. */
 export function enqueue(state: State, run: Run, i: number): void {
+  const { cost, node, avoid, need } = demandOf(state, run, i);
+  run.queue.push(run.plan.rank[i]!, cost, node, avoid, need);
+  state.hungry.add(run);
+}
+
+/** What a function asks for as things stand. */
+export function demandOf(state: State, run: Run, i: number): Demand {
   const { plan } = run;
   const cost = plan.cost[i]!;
   let node = fixedNode(run, i);
@@ -55,8 +63,13 @@ export function enqueue(state: State, run: Run, i: number): void {
     node = nodeIndex(state, plan.groups[group]!.pin);
     if (node === -1) need = plan.groups[group]!.need;
   }
-  run.queue.push(plan.rank[i]!, cost, node, node === -1 ? avoided(state, run, i) : -1, need);
-  state.hungry.add(run);
+  return { cost, node, avoid: node === -1 ? run.avoid.get(i) ?? -1 : -1, need };
+}
+
+/** Whether a node may run what asks so. The node to be avoided may: it is only not asked first. */
+export function accepts(run: Run, { node, need }: Demand, candidate: Node): boolean {
+  if (!candidate.up || (node !== -1 && node !== candidate.index)) return false;
+  return need === 0 || shortage(run.plan.costs[need]!, candidate.capabilities) === undefined;
 }
 
 /** The node that a function is already bound to: by an allocator, or with its group; -1: none. */
@@ -72,13 +85,4 @@ export function groupOf({ plan }: Run, i: number): number {
 
 function nodeIndex(state: State, name: string | undefined): number {
   return name === undefined ? -1 : state.nodeByName.get(name)?.index ?? -1;
-}
-
-/** The node a function failed on, as long as there is another that could run it. */
-function avoided(state: State, run: Run, i: number): number {
-  const avoid = run.avoid.get(i);
-  if (avoid === undefined) return -1;
-  const cost = run.plan.costs[run.plan.cost[i]!] ?? {};
-  const other = state.nodes.some((node) => node.index !== avoid && node.up && shortage(cost, node.capabilities) === undefined);
-  return other ? avoid : -1;
 }

@@ -3,8 +3,10 @@
  * thought never keeps its mates waiting.
  */
 import { shortage } from '../allocation/amounts.ts';
+import { isAvailable } from './claims.ts';
 import type { Command } from './commands.ts';
-import { type Batch, nextId, type Node, type State } from './state.ts';
+import { accepts, demandOf } from './ready.ts';
+import { type Batch, nextId, type State } from './state.ts';
 
 // A batch that will end within this many ms by itself is left alone.
 const soonMs = 0.5;
@@ -56,15 +58,26 @@ function takeBack(batch: Batch, now: number, out: Command[]): void {
   out.push({ type: 'TakeBack', batch, count: timeLeft(batch, now) < 0 ? spare : Math.ceil(spare / 2) });
 }
 
-/** Whether an idle lane elsewhere could run what the batch holds. */
-function couldMove(state: State, { run, lane, functions, claim }: Batch): boolean {
-  const last = functions[functions.length - 1]!;
+/**
+ * Whether an idle lane could start some of what would be taken back: that has all its results, and by the same tests as dispatch has.
+ * Else it would come back to where it was.
+ */
+function couldMove(state: State, batch: Batch): boolean {
+  const { run, functions, claim } = batch;
   const { plan } = run;
   if (run.lanes >= run.settings.maxConcurrency) return false;
-  const bound = run.assigned !== null || plan.pins.has(last) || (plan.group !== null && plan.group[last]! >= 0);
-  const able = (node: Node): boolean => node.up && node.idle > 0
-    && (claim === undefined || (shortage(claim, node.capabilities) === undefined && state.tracker.available(node.name, claim)));
-  return bound ? able(lane.node) : state.nodes.some(able);
+  const able = state.nodes.filter((node) => node.up && node.idle > 0
+    && (claim === undefined || (shortage(claim, node.capabilities) === undefined && isAvailable(state, node, claim))));
+  if (able.length === 0) return false;
+  const free = run.assigned === null && plan.pins.size === 0 && plan.group === null;
+  for (let at = batch.size - 1; at >= batch.done; at--) {
+    const i = functions[at]!;
+    if (run.missing[i] !== 0) continue;
+    const demand = demandOf(state, run, i);
+    if (able.some((node) => accepts(run, demand, node))) return true;
+    if (free) return false; // the others ask for the same
+  }
+  return false;
 }
 
 function setTimer(state: State, ms: number, out: Command[]): void {

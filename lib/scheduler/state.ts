@@ -128,6 +128,8 @@ export interface Run {
   outcome: Outcome | undefined;
   /** The turn in which it found no room. */
   blocked: number;
+  /** The timer of the next question to a tracker that refuses; -1: none. */
+  refusalTimer: number;
   /** Since when, in ms, its claims are refused although nothing runs; -1: they are not. */
   refusedSince: number;
 }
@@ -190,6 +192,8 @@ export interface State {
   idle: number;
   /** Somebody listens to events about functions. */
   observed: boolean;
+  /** A node has gone or offers less than when runs were checked against it: some function may fit none any more. */
+  shrunk: boolean;
   turn: number;
   lastId: number;
   rebalanceTimer: number;
@@ -198,7 +202,7 @@ export interface State {
 export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = {}): State {
   return {
     tuning: { ...defaultTuning, ...tuning }, tracker, nodes: [], nodeByName: new Map(), runs: new Map(), hungry: new Set(), over: new Set(), batches: new Map(), faults: [],
-    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, observed: false, turn: 0, lastId: 0, rebalanceTimer: -1,
+    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, observed: false, shrunk: false, turn: 0, lastId: 0, rebalanceTimer: -1,
   };
 }
 
@@ -216,7 +220,7 @@ export function createRun(state: State, id: string, plan: Plan, settings: RunSet
     groupNode: new Int32Array(plan.groups.length).fill(-1),
     assigned: settings.assigned === null ? null : Int32Array.from(settings.assigned, (name) => state.nodeByName.get(name)!.index),
     avoid: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
-    lanes: 0, unfinished: size, retries: 0, failures: [], outcome: undefined, blocked: -1, refusedSince: -1,
+    lanes: 0, unfinished: size, retries: 0, failures: [], outcome: undefined, blocked: -1, refusalTimer: -1, refusedSince: -1,
   };
 }
 

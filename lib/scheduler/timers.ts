@@ -39,6 +39,7 @@ export function timerFired(state: State, id: number, out: Command[]): void {
       state.rebalanceTimer = -1;
       return; // the turn that follows looks again
     case 'refused':
+      timer.run.refusalTimer = -1;
       return; // likewise
   }
 }

@@ -16,7 +16,7 @@ export function validate(state: State): void {
 
 function validateNode(node: Node): number {
   const up = node.lanes.filter((lane) => lane.up);
-  const idle = up.filter((lane) => lane.batches.length === 0);
+  const idle = up.filter((lane) => lane.batches.length === 0 && !lane.killing);
   expect(node.threads === up.length, `${node.name}: threads is ${node.threads}, but ${up.length} lanes are up`);
   expect(node.idle === idle.length, `${node.name}: idle is ${node.idle}, but ${idle.length} lanes are`);
   const held: Record<string, number> = {};
@@ -66,7 +66,7 @@ function validateRun(state: State, run: Run): void {
       expect(missing === 0, `${label(run, i)} is ready without all its results`);
     }
     if (status[i] === Status.waiting) expect(missing > 0 || run.outcome !== undefined, `${label(run, i)} waits for nothing`);
-    if (status[i] === Status.delayed) expect(state.timers.has(run.delays.get(i) ?? -1), `${label(run, i)} is delayed, but no timer runs`);
+    if (status[i] === Status.delayed && run.outcome === undefined) expect(state.timers.has(run.delays.get(i) ?? -1), `${label(run, i)} is delayed, but no timer runs`);
     if (status[i] === Status.dispatched) expect(state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i, `${label(run, i)} is dispatched, but in no batch`);
   }
   expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);

@@ -151,7 +151,8 @@ describe('a supervisor', () => {
     const starting = supervisor.startChild({ id: 'slow', start: async () => { await gate.promise; return probe.start(); } });
     const stopping = supervisor.stop();
     gate.resolve();
-    await Promise.all([starting, stopping]);
+    await expect(starting).rejects.toMatchObject({ code: 'STOPPED' });
+    await stopping;
     expect(log).toEqual(['start a', 'stop a']);
     await expect(supervisor.startChild(probe.spec())).rejects.toMatchObject({ code: 'STOPPED' });
   });

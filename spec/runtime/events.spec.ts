@@ -17,6 +17,15 @@ async function eventsOf(act: () => Promise<unknown>): Promise<HandoffEvent[]> {
 const brief = (events: readonly HandoffEvent[]): string[] => events.map((event) => ('functionId' in event ? `${event.type} ${event.functionId}` : event.type));
 
 describe('events', () => {
+  it('are told whichever of them is listened to', async () => {
+    const stored: string[] = [];
+    const listener = ({ functionId }: EventOf<'result:stored'>): void => void stored.push(functionId);
+    handoff().on('result:stored', listener);
+    await handoff().execute(dagOf({ id: 'a', code: t.one }));
+    handoff().off('result:stored', listener);
+    expect(stored).toEqual(['a']);
+  });
+
   it('tell the story of a run, in order', async () => {
     const events = await eventsOf(() => handoff().execute(new Dag('story').add({ id: 'a', code: t.one }).add({ id: 'b', code: t.double, args: ['a'] })));
     expect(brief(events)).toEqual([

@@ -171,6 +171,23 @@ describe('nodes at run time', () => {
     await handoff.stop();
   });
 
+  it('can be added while others are at work, and when a thread has died, by whoever hears of it', async () => {
+    const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
+    const gate = new Gate();
+    const running = handoff.execute(dagOf(...Array.from({ length: 20 }, (_, i) => ({ id: `f${i}`, code: t.waitAtGate, extraArgs: [gate.memory] }))));
+    await gate.arrived(1);
+    await handoff.registerNode('more', { cpu: 3 });
+    await gate.arrived(2);
+    gate.release();
+    expect(Object.keys((await running).stats.nodes)).toContain('more');
+    const added = new Promise((resolve) => handoff.once('worker:crashed', ({ node }) => resolve(handoff.registerNode(node, { cpu: 2, memory: 9 }))));
+    const error = await errorOf(handoff.execute(dagOf({ id: 'bad', code: t.exit, extraArgs: [3], maxRetries: 0 }, { id: 'good', code: t.one }), { failurePolicy: 'continue' }));
+    await added;
+    expect(error.failures!.map(({ functionId }) => functionId)).toEqual(['bad']);
+    expect(error.results).toEqual({ good: 1 });
+    await handoff.stop();
+  });
+
   it('are refused with bad capabilities', async () => {
     const handoff = await Handoff.start(small);
     expect((await errorOf(handoff.registerNode('x', { cpu: NaN }))).code).toBe('INVALID_OPTION');

@@ -221,6 +221,21 @@ describe('a resource tracker of your own', () => {
     await own.stop();
   });
 
+  it('may call back into us', async () => {
+    const { Handoff, SimpleResourceTracker } = await import('../../lib/index.ts');
+    const controller = new AbortController();
+    class Aborting extends SimpleResourceTracker {
+      override request(): boolean {
+        controller.abort();
+        return true;
+      }
+    }
+    const own = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }], resourceTracker: new Aborting() });
+    expect(await errorOf(own.execute(dagOf({ id: 'x', code: t.double, extraArgs: [1], cost: { cpu: 1 } }, { id: 'y', code: t.double, args: ['x'], cost: { cpu: 1 } }), { signal: controller.signal }))).toMatchObject({ code: 'ABORTED' });
+    expect((await own.execute(dagOf({ id: 'z', code: t.one }))).results).toEqual({ z: 1 });
+    await own.stop();
+  });
+
   it('that throws when a node is made known to it is told of by the call that did', async () => {
     const { Handoff, SimpleResourceTracker } = await import('../../lib/index.ts');
     class Choosy extends SimpleResourceTracker {

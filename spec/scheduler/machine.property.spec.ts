@@ -143,6 +143,24 @@ describe('the scheduler, whatever the DAG and the order of events', () => {
     }), { numRuns: 500 });
   });
 
+  it('ends every run and holds nothing afterwards, when everything happens at once', () => {
+    fc.assert(fc.property(graph, graph, seed, fc.boolean(), fc.constantFrom(1, 2, Infinity), (one, two, s, keepGoing, maxConcurrency) => {
+      const dags = [one, two].map((all, k) => {
+        const dag = new Dag(`run${k}`);
+        toSpecs(all, code).forEach((spec, i) => dag.add({ ...spec, ...(i % 5 === 0 && spec.type !== 'inline' && { timeout: 3 }), ...(i % 4 === 1 && { retryDelay: 2 }), ...(i % 3 === 0 && { priority: i }) }));
+        return dag;
+      });
+      fc.pre(dags.every(possible));
+      const w = world(s, [], { crashes: 0.03, nodeFailures: 0.01, fails: (_, index, attempt) => (index + attempt) % 7 === 0 });
+      for (const dag of dags) w.submit(compile(dag), { maxRetries: 2, keepGoing, maxConcurrency, kept: new Uint8Array(compile(dag).size) });
+      w.runToEnd();
+      expect(w.outcomes.size).toBe(2);
+      expect([w.state.batches.size, w.state.hungry.size]).toEqual([0, 0]);
+      expect([...w.state.timers.values()].filter(({ kind }) => kind !== 'rebalance')).toEqual([]);
+      for (const node of w.state.nodes) expect(Object.values(node.claimed).every((amount) => amount === 0)).toBe(true);
+    }), { numRuns: 1500 });
+  });
+
   it('keeps nobody waiting behind a function that does not end', () => {
     fc.assert(fc.property(fc.integer({ min: 2, max: 60 }), fc.nat({ max: 59 }), fc.nat({ max: 20 }), fc.boolean(), seed, (count, at, chained, rooted, s) => {
       const stuck = at % count;

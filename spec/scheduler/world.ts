@@ -23,6 +23,8 @@ export interface WorldOptions {
   readonly stuck?: (run: Run, index: number) => boolean;
   /** How likely, at each step, a busy lane dies. */
   readonly crashes?: number;
+  /** How likely, at each step, a node goes down; it comes back. */
+  readonly nodeFailures?: number;
 }
 
 /** A batch at its worker: how far it has come. */
@@ -51,6 +53,10 @@ export class World {
   readonly #work = new Map<Lane, Work[]>();
   readonly #timers = new Map<number, number>();
   readonly #down: Lane[] = [];
+  readonly #nodesDown = new Set<string>();
+  /** Commands are carried out in the order they were given, as the driver does, however deep. */
+  readonly #commands: Command[] = [];
+  #carrying = false;
   #now = 0;
   #steps = 0;
 
@@ -85,22 +91,33 @@ export class World {
       if (work !== undefined && !this.#isStuck(work)) moves.push(() => this.#advance(lane, work));
     }
     for (const timer of this.#timers.keys()) moves.push(() => this.#fire(timer));
-    for (const lane of this.#down) moves.push(() => this.#restart(lane));
+    for (const lane of this.#down) if (!this.#nodesDown.has(lane.node.name)) moves.push(() => this.#restart(lane));
+    for (const node of this.#nodesDown) moves.push(() => this.#nodeUp(node));
     if (moves.length === 0) throw new Error('nothing can happen any more, but runs are not over');
     this.#now += this.#options.random();
-    moves[Math.floor(this.#options.random() * moves.length)]!();
+    if (this.#options.random() < (this.#options.nodeFailures ?? 0)) this.#nodeDown();
+    else moves[Math.floor(this.#options.random() * moves.length)]!();
   }
 
   feed(happening: Happening): void {
     const commands = handle(this.state, { ...happening, now: this.#now } as Event);
     validate(this.state);
-    for (const command of commands) this.#carryOut(command);
+    this.#commands.push(...commands);
+    if (this.#carrying) return;
+    this.#carrying = true;
+    try {
+      for (let next = this.#commands.shift(); next !== undefined; next = this.#commands.shift()) this.#carryOut(next);
+    } finally {
+      this.#carrying = false;
+    }
   }
 
   #carryOut(command: Command): void {
     switch (command.type) {
       case 'Start': {
         const { batch } = command;
+        if (this.outcomes.has(batch.run.id)) throw new Error(`a batch of ${batch.run.id} was started after its end`);
+        if (!batch.lane.up || batch.lane.killing) throw new Error('a batch was sent to a lane that is gone, or going');
         const queue = this.#work.get(batch.lane) ?? [];
         queue.push({ batch, begun: 0, limit: batch.functions.length, unreported: [], ended: 0, cancelled: false, skipping: false });
         this.#work.set(batch.lane, queue);
@@ -113,7 +130,11 @@ export class World {
         work.cancelled = true;
         return this.#takeBack(command.batch, Infinity);
       }
-      case 'Kill': return this.#kill(command.node.lanes[command.lane]!, 'killed');
+      case 'Kill': {
+        const lane = command.node.lanes[command.lane]!;
+        if (lane.up) this.#kill(lane, 'killed');
+        return;
+      }
       case 'SetTimer': this.#timers.set(command.timer, command.ms); return;
       case 'ClearTimer': this.#timers.delete(command.timer); return;
       case 'Release': for (const i of command.indexes) this.released.push(command.run.plan.entries[i]!.id); return;
@@ -208,6 +229,23 @@ export class World {
     this.#work.delete(lane);
     this.#down.push(lane);
     this.feed({ type: 'LaneDown', node: lane.node.name, lane: lane.index, crash: { reason }, started, random: this.#options.random() });
+  }
+
+  #nodeDown(): void {
+    const up = this.state.nodes.filter((node) => node.up);
+    const node = up[Math.floor(this.#options.random() * up.length)];
+    if (node === undefined) return;
+    this.#nodesDown.add(node.name);
+    for (const lane of node.lanes) {
+      this.#work.delete(lane);
+      if (lane.up) this.#down.push(lane);
+    }
+    this.feed({ type: 'NodeDown', node: node.name, returning: true });
+  }
+
+  #nodeUp(name: string): void {
+    this.#nodesDown.delete(name);
+    this.feed({ type: 'NodeUp', node: name, capabilities: this.state.nodeByName.get(name)!.capabilities, speed: 1 });
   }
 
   #restart(lane: Lane): void {

@@ -17,7 +17,13 @@ export function resolve(flat: readonly unknown[], from: number, count: number, a
   const values: unknown[] = new Array(count);
   let pending: Promise<void>[] | undefined;
   for (let k = 0; k < count; k++) {
-    const value = resolveOne(flat[from + 2 * k] as number, flat[from + 2 * k + 1], around);
+    let value: unknown;
+    try {
+      value = resolveOne(flat[from + 2 * k] as number, flat[from + 2 * k + 1], around);
+    } catch (error) {
+      for (const each of pending ?? []) each.catch(() => {}); // the first failure is the function's; nobody waits for others
+      throw error;
+    }
     if (value instanceof Promise) (pending ??= []).push(value.then((settled) => void (values[k] = settled)));
     else values[k] = value;
   }

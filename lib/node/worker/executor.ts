@@ -32,6 +32,8 @@ interface Batch {
   /** The next function to begin is to be announced. */
   announceNext: boolean;
   flushedAt: number;
+  /** Why the function that runs, or waits for its code, is to stop. */
+  aborted: HandoffError | undefined;
 }
 
 /** A function that is to be run, or runs. */
@@ -46,7 +48,6 @@ interface Item {
   readonly judge: number;
   begun: number;
   controller: AbortController | undefined;
-  aborted: HandoffError | undefined;
 }
 
 /** What an executor has of its thread. */
@@ -87,18 +88,18 @@ export class Executor {
     const spans = (flags & BatchFlag.spans) !== 0;
     const report = new Report(id, { spans, linked: (flags & BatchFlag.linked) !== 0 }, this.#post);
     const reader = typeof program === 'number' ? new Reader(this.#parts.programs, program, values, report) : new Reader(program, 0, values, report);
-    this.#queue.push({ id, slot, size, dagId, announce, announceNext: announce, observed: announce || spans, reader, report, flushedAt: 0 });
+    this.#queue.push({ id, slot, size, dagId, announce, announceNext: announce, observed: announce || spans, reader, report, flushedAt: 0, aborted: undefined });
     if (!this.#waiting) this.#run();
   }
 
   /** Asks the function of a batch that runs to stop, through its signal. */
   cancel(batch: number, why: 'aborted' | 'timeout'): void {
-    const item = this.#current;
-    if (item?.batch.id !== batch) return;
-    item.aborted = why === 'timeout'
+    const current = this.#queue[0];
+    if (current?.id !== batch) return;
+    current.aborted = why === 'timeout'
       ? new HandoffError('FUNCTION_TIMEOUT', 'The time of this attempt is over.')
       : new HandoffError('ABORTED', 'The run has been aborted, or another function of it has failed.');
-    item.controller?.abort(item.aborted);
+    if (this.#current?.batch === current) this.#current.controller?.abort(current.aborted);
   }
 
   #run(): void {
@@ -140,7 +141,7 @@ export class Executor {
     }
     const { code, args, functionId, attempt, judge } = reader;
     if (this.#untimed > 0 && code !== this.#untimedCode) this.#readClock(batch);
-    const item: Item = { batch, index, code, functionId, attempt, judge: functionId === undefined ? -1 : judge, begun: this.#now, controller: undefined, aborted: undefined };
+    const item: Item = { batch, index, code, functionId, attempt, judge: functionId === undefined ? -1 : judge, begun: this.#now, controller: undefined };
     const fn = this.codes.functions[code];
     if (fn !== undefined && !reader.tagged && (item.judge < 0 || this.codes.functions[item.judge] !== undefined)) return this.#call(item, fn, args);
     return this.#prepare(item, reader.tagged ? args : args.flatMap((value) => [ArgTag.value, value]));
@@ -161,7 +162,10 @@ export class Executor {
     if (missing.length > 0) {
       this.#announce(item, performance.now()); // its timeout covers the import of its module
       const loading = Promise.all(missing.map((each) => this.codes.load(each)));
-      return this.#wait(item, loading, () => this.#callResolved(item, args), (error) => this.#endFailed(item, error, false));
+      return this.#wait(item, loading, () => {
+        if (batch.aborted === undefined) return this.#callResolved(item, args);
+        return this.#endFailed(item, batch.aborted, false); // it has not begun, and shall not
+      }, (error) => this.#endFailed(item, error, false));
     }
     return this.#callResolved(item, args);
   }
@@ -286,7 +290,7 @@ export class Executor {
       get signal() {
         if (item.controller === undefined) {
           item.controller = new AbortController();
-          if (item.aborted !== undefined) item.controller.abort(item.aborted);
+          if (item.batch.aborted !== undefined) item.controller.abort(item.batch.aborted);
         }
         return item.controller.signal;
       },
