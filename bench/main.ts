@@ -1,18 +1,44 @@
-/** `npm run bench`: the quick set; `-- --full`: all of it; `-- --json FILE`: the numbers as JSON too; `-- --only NAME`: one group; `-- --readme`: the table into the README. */
+/**
+ * `npm run bench`: the quick set; `-- --full`: all of it; `-- --only NAME`: one group; `-- --json FILE`: the numbers as JSON too;
+ * `-- --svg FILE`: Task Bench's picture; `-- --readme`: the table into the README; `-- --check`: whether a ratio fell by more than a quarter since `-- --save`.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { busy } from './busy.ts';
+import { guard } from './guard.ts';
+import { latency } from './latency.ts';
 import { million } from './million.ts';
 import { pieces } from './pieces.ts';
+import { results } from './results.ts';
+import { fallen, ratiosOf, type Ratios } from './support/ratios.ts';
 import { toMarkdown, toReport, type Row } from './support/report.ts';
-import { throughput } from './throughput.ts';
+import { taskBench } from './taskbench.ts';
+import { peers, throughput } from './throughput.ts';
 
-const { values } = parseArgs({ options: { full: { type: 'boolean', default: false }, json: { type: 'string' }, only: { type: 'string' }, readme: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: {
+    full: { type: 'boolean', default: false }, only: { type: 'string' }, json: { type: 'string' }, readme: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false }, save: { type: 'boolean', default: false }, svg: { type: 'string' },
+  },
+});
+const { full } = values;
 
 const groups: Readonly<Record<string, () => Promise<Row[]>>> = {
-  throughput: () => throughput({ rounds: values.full ? 15 : 7 }),
-  pieces: () => pieces({ time: values.full ? 1000 : 300 }),
-  growth: () => million({ largest: values.full ? 1_000_000 : 100_000 }),
+  throughput: () => throughput({ rounds: full ? 25 : 11 }),
+  peers: () => peers({ rounds: full ? 7 : 3 }),
+  latency: () => latency({ rounds: full ? 15 : 7 }),
+  busy: () => busy({ rounds: full ? 9 : 5 }),
+  results: () => results({ rounds: full ? 9 : 5, full }),
+  taskbench: () => taskBench({ full, svg: values.svg }),
+  guard: () => guard({ rounds: full ? 9 : 3 }),
+  pieces: () => pieces({ time: full ? 1000 : 300 }),
+  growth: () => million({ largest: full ? 1_000_000 : 100_000 }),
 };
+
+if (values.only !== undefined && groups[values.only] === undefined) {
+  process.stderr.write(`there is no group ${values.only}; there are ${Object.keys(groups).join(', ')}\n`);
+  process.exit(2);
+}
 
 const rows: Row[] = [];
 for (const [name, measure] of Object.entries(groups)) {
@@ -23,9 +49,18 @@ for (const [name, measure] of Object.entries(groups)) {
 const report = toReport(rows);
 process.stdout.write(`${toMarkdown(report)}\n`);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-if (values.readme) {
+if (values.readme) intoReadme(toMarkdown({ ...report, rows: rows.filter(({ group, name }) => ['throughput', 'latency', 'results'].includes(group) && !name.includes('ordinary')) }));
+
+const committed = new URL('./ratios.json', import.meta.url);
+if (values.save) writeFileSync(committed, `${JSON.stringify(ratiosOf(rows), null, 2)}\n`);
+if (values.check) {
+  const lines = fallen(JSON.parse(readFileSync(committed, 'utf8')) as Ratios, rows);
+  process.stderr.write(lines.length === 0 ? 'no ratio fell by more than a quarter\n' : `${lines.join('\n')}\n`);
+  process.exitCode = lines.length === 0 ? 0 : 1;
+}
+
+function intoReadme(table: string): void {
   const readme = new URL('../README.md', import.meta.url);
-  const table = toMarkdown({ ...report, rows: report.rows.filter((row) => row.byHand !== undefined) });
   const [begin, end] = ['<!-- bench:begin -->', '<!-- bench:end -->'];
   const text = readFileSync(readme, 'utf8');
   writeFileSync(readme, `${text.slice(0, text.indexOf(begin) + begin.length)}\n${table}\n${text.slice(text.indexOf(end))}`);

@@ -24,6 +24,6 @@ export async function pieces({ time }: { readonly time: number }): Promise<Row[]
   await bench.run();
   return bench.tasks.map(({ name, result }) => {
     const ms = 'latency' in result ? result.latency.p50 : NaN;
-    return { group: 'pieces', name, unit: 'µs', ours: (ms * 1000) / per.get(name)!, better: 'lower' };
+    return { group: 'pieces', name, unit: 'µs', ours: (ms * 1000) / per.get(name)! };
   });
 }

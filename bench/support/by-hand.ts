@@ -1,10 +1,14 @@
 /**
- * What one would write instead: a Piscina pool, and a scheduler that counts what each function still waits for. Piscina's best setting for
- * small functions (32 at a time per worker) is given to it.
+ * What one would write instead of us: something that runs a function on a worker and promises its result, and a scheduler of twenty lines
+ * that counts what each function still waits for.
  */
 import { Piscina } from 'piscina';
-import type { Vertex } from './graphs.ts';
+import type { TaskName, Vertex } from './graphs.ts';
 
+/** Runs one function on some worker. */
+export type RunTask = (task: TaskName, args: readonly unknown[]) => Promise<unknown>;
+
+/** Piscina at its best setting for small functions: 32 at a time per worker. */
 export function createPool(threads: number): Piscina {
   return new Piscina({
     filename: new URL('./tasks.ts', import.meta.url).href, minThreads: threads, maxThreads: threads, concurrentTasksPerWorker: 32,
@@ -12,7 +16,7 @@ export function createPool(threads: number): Piscina {
   });
 }
 
-export function runByHand(pool: Piscina, vertices: readonly Vertex[]): Promise<Record<string, unknown>> {
+export function runByHand(runTask: RunTask, vertices: readonly Vertex[]): Promise<Record<string, unknown>> {
   const results: Record<string, unknown> = {};
   const dependents = new Map<string, Vertex[]>();
   const missing = new Map<string, number>();
@@ -27,7 +31,7 @@ export function runByHand(pool: Piscina, vertices: readonly Vertex[]): Promise<R
   return new Promise((resolve, reject) => {
     let left = vertices.length;
     const start = ({ id, task, args, extra = [] }: Vertex): void => {
-      pool.run([task, [...args.map((arg) => results[arg]), ...extra]]).then((value) => {
+      runTask(task, [...args.map((arg) => results[arg]), ...extra]).then((value) => {
         results[id] = value;
         for (const next of dependents.get(id) ?? []) {
           const still = missing.get(next.id)! - 1;

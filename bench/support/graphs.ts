@@ -1,9 +1,9 @@
 /** The DAGs that benchmarks run, as vertices: who makes a DAG of ours of them, who something else. */
-import { Dag, tasks } from '../../lib/index.ts';
+import { Dag, type FunctionSpec, tasks } from '../../lib/index.ts';
 
 const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
 
-export type TaskName = 'noop' | 'add' | 'increment' | 'spin';
+export type TaskName = Exclude<keyof typeof import('./tasks.ts'), 'default'>;
 
 export interface Vertex {
   readonly id: string;
@@ -44,10 +44,10 @@ export function chains(count: number, length: number): Vertex[] {
   });
 }
 
-/** A DAG of ours; with a new id every time, and new texts, so that nothing is remembered from before. */
-export function toDag(vertices: readonly Vertex[]): Dag {
+/** A DAG of ours, new every time, so that nothing is remembered from before. */
+export function toDag(vertices: readonly Vertex[], options: Partial<FunctionSpec> = {}): Dag {
   const dag = new Dag();
-  for (const { id, task, args, extra = [] } of vertices) dag.add({ id, code: t[task], args: [...args], extraArgs: extra });
+  for (const { id, task, args, extra = [] } of vertices) dag.add({ id, code: t[task], args: [...args], extraArgs: extra, ...options });
   return dag;
 }
 

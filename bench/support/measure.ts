@@ -7,53 +7,61 @@ export interface Sample {
   readonly ms: number;
   /** CPU time of the main thread, in µs. */
   readonly cpu: number;
+  /** CPU time of the whole process, in µs. */
+  readonly allCpu: number;
 }
 
-export interface Measured {
-  readonly name: string;
+/** Medians. */
+export interface Measured extends Sample {
   readonly samples: readonly Sample[];
-  /** Medians. */
-  readonly ms: number;
-  readonly cpu: number;
 }
 
 export interface Contestant {
-  readonly name: string;
   /** Gives what is to be timed; what it does before that is not. */
   readonly prepare: () => () => Promise<unknown>;
 }
 
 /** Runs contestants in turn, `rounds` times after `warmUps` that do not count. */
-export async function compete(contestants: readonly Contestant[], { rounds = 7, warmUps = 2 } = {}): Promise<Measured[]> {
-  const samples = contestants.map((): Sample[] => []);
+export async function compete<Name extends string>(
+  contestants: Readonly<Record<Name, Contestant['prepare']>>, { rounds = 9, warmUps = 5 } = {},
+): Promise<Record<Name, Measured>> {
+  const names = Object.keys(contestants) as Name[];
+  const samples = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Sample[]>;
   for (let round = -warmUps; round < rounds; round++) {
-    for (const [k, { prepare }] of contestants.entries()) {
-      const run = prepare();
-      globalThis.gc?.();
-      const sample = await timed(run);
-      if (round >= 0) samples[k]!.push(sample);
+    for (const name of names) {
+      const sample = await timed(contestants[name]());
+      if (round >= 0) samples[name].push(sample);
     }
   }
-  return contestants.map(({ name }, k) => ({
-    name, samples: samples[k]!, ms: median(samples[k]!.map(({ ms }) => ms)), cpu: median(samples[k]!.map(({ cpu }) => cpu)),
-  }));
+  return Object.fromEntries(names.map((name) => [name, summed(samples[name])])) as Record<Name, Measured>;
+}
+
+function summed(samples: readonly Sample[]): Measured {
+  const of = (field: keyof Sample): number => median(samples.map((sample) => sample[field]));
+  return { samples, ms: of('ms'), cpu: of('cpu'), allCpu: of('allCpu') };
 }
 
 export async function timed(run: () => Promise<unknown>): Promise<Sample> {
   const cpuBefore = mainThreadCpu();
+  const allBefore = process.cpuUsage();
   const before = performance.now();
   await run();
-  return { ms: performance.now() - before, cpu: mainThreadCpu() - cpuBefore };
+  const ms = performance.now() - before;
+  const { user, system } = process.cpuUsage(allBefore);
+  return { ms, cpu: mainThreadCpu() - cpuBefore, allCpu: user + system };
 }
 
 /** µs; of the whole process where Node cannot tell threads apart (before 23.9). */
-export function mainThreadCpu(): number {
+function mainThreadCpu(): number {
   const { user, system } = process.threadCpuUsage?.() ?? process.cpuUsage();
   return user + system;
 }
 
 export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+export function quantile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]!;
 }

@@ -6,10 +6,20 @@ export interface Row {
   readonly name: string;
   readonly unit: string;
   readonly ours: number;
-  readonly byHand?: number;
-  /** How many times better ours is; of the growth rows: how much dearer a function got from the smallest size on, reversed. */
+  /** The same by hand, or the raw thing that it is made of. */
+  readonly beside?: number;
+  /** What stands beside, where it is not "by hand on Piscina". */
+  readonly what?: string;
+  /** How many times better ours is than what stands beside: below 1, worse. */
   readonly ratio?: number;
-  readonly better: 'higher' | 'lower';
+  readonly goal?: Goal;
+}
+
+/** What we set ourselves. */
+export interface Goal {
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  readonly ratioAtLeast?: number;
 }
 
 export interface Report {
@@ -24,11 +34,24 @@ export function toReport(rows: readonly Row[]): Report {
 }
 
 export function toMarkdown({ machine, node, date, rows }: Report): string {
-  const lines = rows.map(({ name, unit, ours, byHand, ratio }) =>
-    `| ${name} | ${format(ours)} ${unit} | ${byHand === undefined ? '' : `${format(byHand)} ${unit}`} | ${ratio === undefined ? '' : `${ratio.toFixed(1)}x`} |`);
-  return ['| | handoff | by hand on Piscina | ratio |', '|---|---|---|---|', ...lines, '', `${machine}, Node ${node}, ${date}.`].join('\n');
+  const lines = rows.map(({ name, unit, ours, beside, what, ratio, goal }) => [
+    name, `${format(ours)} ${unit}`, beside === undefined ? '' : `${format(beside)} ${unit}${what === undefined ? '' : ` (${what})`}`,
+    ratio === undefined ? '' : `${ratio.toPrecision(ratio < 10 ? 2 : 3)}x`, goal === undefined ? '' : `${describeGoal(goal)} ${isMet(goal, ours, ratio) ? '✓' : '✗'}`,
+  ]);
+  return ['| | handoff | by hand on Piscina | ratio | goal |', '|---|---|---|---|---|', ...lines.map((cells) => `| ${cells.join(' | ')} |`), '', `${machine}, Node ${node}, ${date}.`].join('\n');
+}
+
+function isMet({ atLeast = -Infinity, atMost = Infinity, ratioAtLeast = -Infinity }: Goal, ours: number, ratio = NaN): boolean {
+  return ours >= atLeast && ours <= atMost && (ratioAtLeast === -Infinity || ratio >= ratioAtLeast);
+}
+
+function describeGoal({ atLeast, atMost, ratioAtLeast }: Goal): string {
+  return [
+    atLeast !== undefined && `≥ ${format(atLeast)}`, atMost !== undefined && `≤ ${format(atMost)}`, ratioAtLeast !== undefined && `≥ ${format(ratioAtLeast)}x`,
+  ].filter((part) => part !== false).join(', ');
 }
 
 function format(value: number): string {
-  return value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
+  if (value === 0) return '0';
+  return value >= 1000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
 }

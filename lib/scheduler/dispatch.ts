@@ -105,6 +105,6 @@ function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lan
 
 /** The part of a class that one lane should take, so that all lanes that could help get some. */
 function shareOf(state: State, run: Run, from: ReadyClass): number {
-  const lanes = Math.min(Math.max(1, state.idle + state.shallow.size), run.settings.maxConcurrency);
+  const lanes = Math.min(Math.max(1, state.idle > 0 ? state.idle : state.shallow.size), run.settings.maxConcurrency);
   return Math.ceil(from.heap.size / lanes);
 }

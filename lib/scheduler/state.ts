@@ -168,7 +168,7 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  grace: 100, batchMs: 0.5, leastMs: 0.02, batchSize: 1024, fuse: true, refusalPoll: 50, refusalLimit: 5000,
+  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, fuse: true, refusalPoll: 50, refusalLimit: 5000,
 };
 
 export interface State {

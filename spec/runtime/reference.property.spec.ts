@@ -22,6 +22,9 @@ function possible(dag: Dag): boolean {
   return findImpossible(compile(dag), Object.fromEntries(twoNodes.map(({ name, capabilities }) => [name, capabilities]))) === undefined;
 }
 
+// So many DAGs of each kind on each path, 10,000 in all; PROPERTY_RUNS asks for more or less.
+const runs = Number(process.env['PROPERTY_RUNS'] ?? 5000);
+
 const paths: [string, Partial<Tuning>][] = [
   ['one by one', { batchSize: 1 }],
   ['in batches', { fuse: false, batchMs: 20 }],
@@ -47,8 +50,8 @@ describe.each(paths)('real runs of random DAGs, %s, agree with the reference int
       expect(results).toEqual(Object.fromEntries(all.filter(({ type }) => type === 'regular').map(({ id }) => [id, expected.get(id)])));
       for (const { id, node } of all) if (typeof node === 'string') expect(allocations[id]).toBe(node);
       for (const { id, node } of all) if (typeof node === 'object') expect(allocations[id]).toBe(allocations[node.collocatedWith]);
-    }), { numRuns: 200 });
-  }));
+    }), { numRuns: runs });
+  }), 600_000);
 
   it('in what fails, what is retried, and what is left', () => withHandoff(async (handoff) => {
     await fc.assert(fc.asyncProperty(vertices({ nodes: ['a', 'b'] }), fc.integer({ min: 0, max: 2 }), async (all, maxRetries) => {
@@ -69,6 +72,6 @@ describe.each(paths)('real runs of random DAGs, %s, agree with the reference int
       expect(results).toEqual(left);
       const reached = [...failing].filter((id) => !all.find((vertex) => vertex.id === id)!.args.some((arg) => lost.has(arg)));
       expect(failures!.map((failure) => failure.functionId).sort()).toEqual(reached.sort());
-    }), { numRuns: 150 });
-  }));
+    }), { numRuns: runs });
+  }), 600_000);
 });

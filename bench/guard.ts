@@ -1,0 +1,21 @@
+/** What it is worth that the place where user functions are called has been shown many of them beforehand: see lib/node/worker/invoke.ts. */
+import { Worker } from 'node:worker_threads';
+import { median } from './support/measure.ts';
+import type { Row } from './support/report.ts';
+
+/** In fresh threads, in turn: the same CPU-bound functions through the same call site, with the guard and without. */
+export async function guard({ rounds }: { readonly rounds: number }): Promise<Row[]> {
+  const times: Record<'on' | 'off', number[]> = { on: [], off: [] };
+  for (let round = 0; round < rounds; round++) {
+    for (const state of ['on', 'off'] as const) times[state].push(await inFreshThread(state));
+  }
+  const [on, off] = [median(times.on), median(times.off)];
+  return [{ group: 'guard', name: 'CPU-bound functions, called from the loop of a worker', unit: 'ms', ours: on, beside: off, what: 'guard off', ratio: off / on }];
+}
+
+function inFreshThread(state: 'on' | 'off'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./support/guard-worker.ts', import.meta.url), { workerData: state });
+    worker.once('message', resolve).once('error', reject);
+  });
+}

@@ -1,0 +1,32 @@
+/** Runs CPU-bound functions in the loop that workers run them in, with the guard or without, and tells how long it took. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { Executor } from '../../lib/node/worker/executor.ts';
+import { warmUp } from '../../lib/node/worker/invoke.ts';
+import { Word, WordWriter } from '../../lib/node/program.ts';
+import { newCursor, ToWorker } from '../../lib/node/wire.ts';
+
+const batches = 40;
+const size = 50;
+
+if (workerData === 'on') warmUp();
+const url = new URL('./crunch.ts', import.meta.url).href;
+const cursors = new Int32Array(new SharedArrayBuffer(4));
+const executor = new Executor({ node: 'n', cursors, programs: new Int32Array(0) }, () => {});
+for (const [code, name] of ['primes', 'matrix', 'texts'].entries()) {
+  executor.codes.define(code, { url, module: url, export: name });
+  await executor.codes.load(code);
+}
+const words = new WordWriter();
+const before = performance.now();
+for (let batch = 0; batch < batches; batch++) {
+  words.begin();
+  for (let i = 0; i < size; i++) {
+    words.push(batch < batches / 2 ? 0 : i % 3);
+    words.push(2 << 2);
+    words.push((200 << 2) | Word.integer);
+    words.push((i << 2) | Word.integer);
+  }
+  cursors[0] = newCursor(size);
+  executor.accept([ToWorker.batch, batch, 0, 0, 'bench', size, words.written.slice(), []]);
+}
+parentPort!.postMessage(performance.now() - before);
