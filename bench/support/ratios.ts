@@ -8,7 +8,7 @@ export type Ratios = Readonly<Record<string, number>>;
 const tolerated = 0.25;
 
 export function ratiosOf(rows: readonly Row[]): Ratios {
-  const compared = rows.filter((row) => row.ratio !== undefined && row.group !== 'growth');
+  const compared = rows.filter((row) => row.ratio !== undefined && Number.isFinite(row.ratio) && row.group !== 'growth');
   return Object.fromEntries(compared.map((row) => [keyOf(row), Number(row.ratio!.toPrecision(3))]));
 }
 

@@ -36,7 +36,7 @@ export function toReport(rows: readonly Row[]): Report {
 export function toMarkdown({ machine, node, date, rows }: Report): string {
   const lines = rows.map(({ name, unit, ours, beside, what, ratio, goal }) => [
     name, `${format(ours)} ${unit}`, beside === undefined ? '' : `${format(beside)} ${unit}${what === undefined ? '' : ` (${what})`}`,
-    ratio === undefined ? '' : `${ratio.toPrecision(ratio < 10 ? 2 : 3)}x`, goal === undefined ? '' : `${describeGoal(goal)} ${isMet(goal, ours, ratio) ? '✓' : '✗'}`,
+    ratio === undefined || Number.isNaN(ratio) ? '' : `${ratio.toPrecision(ratio < 10 ? 2 : 3)}x`, goal === undefined ? '' : `${describeGoal(goal)} ${isMet(goal, ours, ratio) ? '✓' : '✗'}`,
   ]);
   return ['| | handoff | by hand on Piscina | ratio | goal |', '|---|---|---|---|---|', ...lines.map((cells) => `| ${cells.join(' | ')} |`), '', `${machine}, Node ${node}, ${date}.`].join('\n');
 }
@@ -53,5 +53,6 @@ function describeGoal({ atLeast, atMost, ratioAtLeast }: Goal): string {
 
 function format(value: number): string {
   if (value === 0) return '0';
+  if (value === Infinity) return 'more than measured:';
   return value >= 1000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
 }
