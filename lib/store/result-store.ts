@@ -18,8 +18,10 @@ interface Waiter {
 
 export class ResultStore {
   readonly #spaces = new Map<string, Space>();
-  /** Ids of finished runs, the oldest first. */
-  readonly #finished = new Set<string>();
+  /** Finished runs by id, the oldest first: how many results each has. */
+  readonly #finished = new Map<string, number>();
+  /** In all. */
+  #finishedResults = 0;
   readonly #retain: number;
   readonly #retainResults: number;
   readonly #onForget: (dagId: string) => void;
@@ -82,19 +84,20 @@ export class ResultStore {
     const space = this.#spaceOf(dagId);
     space.values.clear();
     space.results = results;
-    this.#finished.delete(dagId);
+    this.#forgetFinished(dagId);
     this.#listen(dagId, space);
   }
 
   /** Ends a run: its results stay, until too many runs have finished after it. */
   close(dagId: string): void {
-    if (!this.#spaces.has(dagId)) return;
-    this.#finished.add(dagId);
-    let results = 0;
-    for (const each of this.#finished) results += this.#spaces.get(each)?.results?.index.size ?? 0;
-    for (const oldest of this.#finished) {
-      if (this.#finished.size <= this.#retain && (results <= this.#retainResults || oldest === dagId)) break;
-      results -= this.#spaces.get(oldest)?.results?.index.size ?? 0;
+    const space = this.#spaces.get(dagId);
+    if (space === undefined) return;
+    const own = space.results?.index.size ?? 0;
+    this.#forgetFinished(dagId);
+    this.#finished.set(dagId, own);
+    this.#finishedResults += own;
+    for (const oldest of this.#finished.keys()) {
+      if (this.#finished.size <= this.#retain && (this.#finishedResults <= this.#retainResults || oldest === dagId)) break;
       this.clear(oldest);
       this.#onForget(oldest);
     }
@@ -103,7 +106,7 @@ export class ResultStore {
   /** Forgets everything of a DAG. Who waits for a value of it goes on waiting. */
   clear(dagId: string): void {
     const space = this.#spaces.get(dagId);
-    this.#finished.delete(dagId);
+    this.#forgetFinished(dagId);
     if (space === undefined) return;
     space.values.clear();
     if (space.results !== undefined) space.results.onStored = undefined;
@@ -126,6 +129,12 @@ export class ResultStore {
     }
     this.#spaces.clear();
     this.#finished.clear();
+    this.#finishedResults = 0;
+  }
+
+  #forgetFinished(dagId: string): void {
+    this.#finishedResults -= this.#finished.get(dagId) ?? 0;
+    this.#finished.delete(dagId);
   }
 
   #spaceOf(dagId: string): Space {
