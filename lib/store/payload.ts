@@ -70,6 +70,12 @@ export function createView(type: ViewType, buffer: ArrayBufferLike, byteOffset: 
   return new View(buffer, byteOffset, length);
 }
 
+/** A copy of a view and its bytes alone. Many times faster than structured clone, which copies all of the buffer it is a view of. */
+export function cloneView(view: ArrayBufferView): ArrayBufferView {
+  const { buffer, byteOffset, byteLength } = view;
+  return createView(viewTypeOf(view), buffer.slice(byteOffset, byteOffset + byteLength), 0, lengthOf(view));
+}
+
 /** The same bytes in shared memory: where they are, if they are there already. */
 export function toShared(view: ArrayBufferView): { readonly bytes: SharedArrayBuffer; readonly byteOffset: number } {
   if (view.buffer instanceof SharedArrayBuffer) return { bytes: count(view.buffer), byteOffset: view.byteOffset };

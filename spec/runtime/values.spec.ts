@@ -43,6 +43,12 @@ describe('results keep their structure', () => {
     expect(await roundTrip(value)).toBe(value);
   });
 
+  it('a view of a part of a buffer, without the rest of it', async () => {
+    const { results } = await handoff().execute(dagOf({ id: 'part', code: inline(() => new Uint8Array(1_000_000).fill(7).subarray(10, 20)) }));
+    expect(results['part']).toEqual(new Uint8Array(10).fill(7));
+    expect(results['part'].buffer.byteLength).toBe(10);
+  });
+
   it('programs larger than the memory shared for them', async () => {
     const count = 60_000;
     const sources = Array.from({ length: count }, (_, i) => ({ id: `s${i}`, code: t.constant, extraArgs: [i] }));

@@ -2,7 +2,7 @@
 import { toErrorWire } from '../../error-wire.ts';
 import { isHandoffError } from '../../errors.ts';
 import { decode, encode, notSerializable } from '../../store/encode.ts';
-import { Payload } from '../../store/payload.ts';
+import { cloneView, Payload } from '../../store/payload.ts';
 import { type FailureWire, FromWorker, ReportKind } from '../wire.ts';
 
 // Stands for a function of the batch that gave no result.
@@ -56,7 +56,7 @@ export class Report {
         this.#held?.push(new Payload(data));
         return;
       }
-      const copy = posting || typeof value === 'string' ? value : structuredClone(value);
+      const copy = posting && !isPart(value) ? value : copyOf(value);
       this.#values.push(copy);
       this.#held?.push(copy);
     } catch (error) {
@@ -88,7 +88,7 @@ export class Report {
   local(index: number): unknown {
     const value = this.#held![index];
     if (value instanceof Payload) return decode(value.data);
-    return typeof value === 'object' && value !== null ? structuredClone(value) : value;
+    return copyOf(value);
   }
 
   /** How long `count` functions of one code took, in ms of this thread's clock. */
@@ -148,6 +148,17 @@ export class Report {
     while (at < this.#exceptions.length && this.#exceptions[at]! < index) at += 2;
     this.#exceptions.splice(at, this.#exceptions[at] === index ? 2 : 0, index, ReportKind.failed);
   }
+}
+
+/** Whether it is a view of some of a buffer, all of which a port would copy. */
+function isPart(value: unknown): boolean {
+  return ArrayBuffer.isView(value) && value.byteLength < value.buffer.byteLength && value.buffer instanceof ArrayBuffer;
+}
+
+/** A copy as another thread would get it. */
+function copyOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  return ArrayBuffer.isView(value) && value.buffer instanceof ArrayBuffer ? cloneView(value) : structuredClone(value);
 }
 
 /** Values that need no copy and no look: they cannot change, and any port takes them. */
