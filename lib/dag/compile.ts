@@ -55,6 +55,7 @@ export function compile(dag: Dag, options: CompileOptions = {}): Plan {
     inDegree,
     bLevel,
     ...ranks(entries, traited, bLevel, weight === undefined),
+    prioritized: traited.some((i) => entries[i]!.traits.priority !== 0),
     flags,
     codes: code.codes,
     code: code.code,

@@ -51,6 +51,8 @@ export interface Plan extends Links {
   readonly rank: Int32Array;
   /** The reverse of `rank`. */
   readonly byRank: Int32Array;
+  /** Some function has a priority of its own. */
+  readonly prioritized: boolean;
   readonly flags: Uint8Array;
   /** Distinct code; `code` points into it. */
   readonly codes: readonly FunctionReference[];

@@ -11,6 +11,10 @@ export interface OutgoingBatch {
   /** See `program.ts`. Only valid until the next batch is written. */
   readonly program: Int32Array;
   readonly values: readonly unknown[];
+  /** By place: the addresses of the workers that results come from; null when none do. See `wire.ts`. */
+  readonly sources: Int32Array | null;
+  /** `index, address, batch, place, …` of results that other workers are to have; null when there are none. */
+  readonly exports: Int32Array | null;
 }
 
 /** What a worker tells of the next functions of a batch. */

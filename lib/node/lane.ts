@@ -1,4 +1,5 @@
 /** One worker thread as its node sees it: what was sent to it, and what comes back. */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { ErrorWire } from '../error-wire.ts';
 import { type Exit, type Running } from '../actor/child.ts';
 import { fromErrorWire } from '../error-wire.ts';
@@ -17,12 +18,18 @@ interface Outstanding {
   told: number;
 }
 
+let lastAddress = 0;
+
 export class Lane implements Running {
+  /** By which other workers know this one. Never used again. */
+  readonly address = ++lastAddress;
   readonly exited: Promise<Exit>;
   readonly #thread: Thread;
   readonly #codes: CodeList;
   readonly #events: LaneEvents;
   readonly #programs: ProgramRing;
+  /** Workers with a port to this one. */
+  readonly #peers = new Set<number>();
   readonly #outstanding = new Map<number, Outstanding>();
   readonly #freeSlots = Array.from({ length: slots }, (_, slot) => slot);
   readonly #ready = Promise.withResolvers<boolean>();
@@ -65,7 +72,7 @@ export class Lane implements Running {
     return this.#outstanding.size === 0;
   }
 
-  send({ id, flags, dagId, size, program, values }: OutgoingBatch): void {
+  send({ id, flags, dagId, size, program, values, sources, exports }: OutgoingBatch): void {
     this.#used = true;
     const slot = this.#freeSlots.pop();
     if (slot === undefined) throw new Error(`a worker holds ${slots} batches and has closed none of them`);
@@ -75,13 +82,27 @@ export class Lane implements Running {
     Atomics.store(this.#thread.cursors, slot, newCursor(size));
     const at = this.#programs.put(program);
     try {
-      this.#thread.port.postMessage([ToWorker.batch, id, slot, flags, dagId, size, at >= 0 ? at : program.slice(), values]);
+      this.#thread.port.postMessage([ToWorker.batch, id, slot, flags, dagId, size, at >= 0 ? at : program.slice(), values, sources, exports]);
       this.#outstanding.set(id, { slot, size, ringed: at >= 0, told: 0 });
     } catch (error) {
       this.#freeSlots.push(slot); // a value that cannot be sent: nothing has happened
       if (at >= 0) this.#programs.undo();
       throw error;
     }
+  }
+
+  /** Lets this worker and another hand results to each other. */
+  connect(other: Lane): void {
+    if (this.#peers.has(other.address)) return;
+    const { port1, port2 } = new MessageChannel();
+    this.#meet(other, port1);
+    other.#meet(this, port2);
+  }
+
+  #meet(other: Lane, port: MessagePort): void {
+    this.#peers.add(other.address);
+    this.#thread.port.postMessage([ToWorker.peer, other.address, port], [port]);
+    void other.exited.then(() => this.#peers.delete(other.address));
   }
 
   /** Takes back up to `count` functions of a batch, from its end; gives how many. */

@@ -101,6 +101,21 @@ export class NodeActor implements Running {
     this.#lanes[lane]!.send(batch);
   }
 
+  /**
+   * Lets two threads hand results to each other.
+   *
+   * @param other a node of the same process, which may be this one
+   */
+  connect(lane: number, other: NodeActor, otherLane: number): void {
+    const [from, to] = [this.#lanes[lane], other.#lanes[otherLane]];
+    if (from !== undefined && to !== undefined) from.connect(to);
+  }
+
+  /** By which other threads know a lane; -1 when it is gone. */
+  addressOf(lane: number): number {
+    return this.#lanes[lane]?.address ?? -1;
+  }
+
   /** Takes back up to `count` functions of a batch; gives how many. */
   takeBack(lane: number, batch: number, count: number): number {
     return this.#lanes[lane]?.takeBack(batch, count) ?? 0;

@@ -3,22 +3,25 @@
  * word travels beside the program in a list of values, which is read along with it.
  *
  * ```
- *   function:   code | count << 2 | Head | attempt, if named | code of its retryIf, if judged | argument × count
+ *   function:   code | count << 3 | Head | attempt, if named | code of its retryIf, if judged | argument × count
  *   argument:   payload << 2 | Word
  *
  *     value     the next of the list, as it is
  *     integer   the payload, signed
- *     local     the result of an earlier function of the batch: its index
+ *     local     the result of an earlier function of the batch: its index; from the size of the batch on, what another worker hands over,
+ *               by place
  *     tagged    the payload is an `ArgTag`, the next of the list what it says
  * ```
  */
 
-/** The low two bits of a function's second word. */
+/** The low three bits of a function's second word. */
 export const Head = {
   /** It may ask for its context: its id is the next of the list, its attempt (from 1) the next word. */
   named: 1,
   /** Its `retryIf` decides about trying again. Only together with `named`. */
   judged: 2,
+  /** It takes what another worker hands over. */
+  fed: 4,
 } as const;
 
 /** The low two bits of an argument. */

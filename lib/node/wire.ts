@@ -4,11 +4,19 @@
  * ```
  *   to the worker                                              from the worker
  *   [define, code, reference]                                  [ready]
- *   [batch, id, slot, flags, dagId, count, program, values]    [started, batch, index, at]
- *   [cancel, batch, why]                                       [ended, batch, count, exceptions, durations, spans, values]
- *   [stop]                                                     [closed, batch]
- *                                                              [log, dagId, functionId, attempt, values]
- *                                                              [crashing, error]
+ *   [batch, id, slot, flags, dagId, count, program, values,    [started, batch, index, at]
+ *       sources, exports]                                      [ended, batch, count, exceptions, durations, spans, values]
+ *   [peer, address, port]                                      [closed, batch]
+ *   [cancel, batch, why]                                       [log, dagId, functionId, attempt, values]
+ *   [stop]                                                     [crashing, error]
+ * ```
+ *
+ * **Gangs.** Batches that hand results to each other have `sources`, the addresses of the workers that results come from, by place; and
+ * `exports`, `[index, address, batch, place, …]`: where results go to, in the order of indexes. Both are null otherwise. They travel over
+ * a port between the two workers, in either direction:
+ *
+ * ```
+ *   [batch, place, kind, value, …]      kind: an `ExportKind`
  * ```
  *
  * What a batch is to run is its **program**: see `program.ts`.
@@ -26,7 +34,7 @@
 import type { ErrorWire } from '../error-wire.ts';
 
 /** To the worker. */
-export const ToWorker = { define: 0, batch: 1, cancel: 2, stop: 3 } as const;
+export const ToWorker = { define: 0, batch: 1, cancel: 2, stop: 3, peer: 4 } as const;
 
 /** From the worker. */
 export const FromWorker = { ready: 0, started: 1, ended: 2, closed: 3, log: 4, crashing: 5 } as const;
@@ -63,6 +71,16 @@ export const ReportKind = {
   failed: 2,
   /** It was not begun, as it needs a result of the same batch that is not there. */
   skipped: 3,
+} as const;
+
+/** What is handed to another worker. */
+export const ExportKind = {
+  /** The result itself. */
+  value: 0,
+  /** `PayloadData`. */
+  payload: 1,
+  /** There is no result, and will be none: what needs it comes back to the scheduler. */
+  nothing: 2,
 } as const;
 
 export interface FailureWire {
@@ -116,6 +134,12 @@ export function begunOf(cursor: number): number {
 
 export function limitOf(cursor: number): number {
   return cursor & 0xffff;
+}
+
+/** Whether there is another function to begin. */
+export function hasNext(cursors: Int32Array, slot: number): boolean {
+  const cursor = Atomics.load(cursors, slot);
+  return begunOf(cursor) < limitOf(cursor);
 }
 
 /** The worker's side: the index of the next function, or -1 when there is none to begin. */

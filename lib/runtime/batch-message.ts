@@ -6,7 +6,7 @@ import { keyOf } from '../dag/code.ts';
 import type { OutgoingBatch } from '../node/lane-events.ts';
 import { Head, isShort, Word, WordWriter } from '../node/program.ts';
 import { ArgTag, BatchFlag } from '../node/wire.ts';
-import { type Batch, type Run, Status } from '../scheduler/state.ts';
+import { type Batch, type Lane, type Run, Status } from '../scheduler/state.ts';
 import { Payload } from '../store/payload.ts';
 import type { RunResults } from '../store/run-results.ts';
 import type { Literals } from './literals.ts';
@@ -18,6 +18,8 @@ export interface MessageSource {
   readonly code: ResolvedCode;
   /** The name of a node by its index. */
   nodeName(index: number): string;
+  /** By which other workers know that of a lane; -1 when it is gone. */
+  addressOf(lane: Lane): number;
 }
 
 // One for all: a program is copied where it is to lie before the next is begun.
@@ -29,7 +31,23 @@ export function toOutgoing(batch: Batch, source: MessageSource, observed: boolea
   words.begin();
   for (const i of batch.functions) writer.write(i);
   const flags = (batch.exclusive || observed ? BatchFlag.announce : 0) | (observed ? BatchFlag.spans : 0) | (writer.linked ? BatchFlag.linked : 0);
-  return { id: batch.id, flags, dagId: batch.run.id, size: batch.functions.length, program: words.written, values: writer.values };
+  const { sources, exports } = exchange(batch, source);
+  return { id: batch.id, flags, dagId: batch.run.id, size: batch.functions.length, program: words.written, values: writer.values, sources, exports };
+}
+
+/** What a batch of a gang takes from other workers, and gives to them. */
+function exchange({ gang }: Batch, { addressOf }: MessageSource): Pick<OutgoingBatch, 'sources' | 'exports'> {
+  if (gang === null) return { sources: null, exports: null };
+  const sources = Int32Array.from(gang.sources, (batch) => addressOf(batch.lane));
+  const exports = new Int32Array(4 * gang.exports.length);
+  let end = 0;
+  for (const { at, to, place } of gang.exports.toSorted((a, b) => a.at - b.at)) {
+    exports[end++] = at;
+    exports[end++] = addressOf(to.lane);
+    exports[end++] = to.id;
+    exports[end++] = place;
+  }
+  return { sources: sources.length > 0 ? sources : null, exports: end > 0 ? exports : null };
 }
 
 class BatchWriter {
@@ -63,28 +81,41 @@ class BatchWriter {
   #head(i: number, { retryIf }: Traits, count: number): void {
     const { plan, attempts } = this.#run;
     const { code } = this.#source;
+    const fed = this.#isFed(i) ? Head.fed : 0;
     words.push(code.codes[plan.code[i]!]!);
     if (!code.usesContext && retryIf === undefined) {
-      words.push(count << 2);
+      words.push((count << 3) | fed);
       return;
     }
-    words.push((count << 2) | Head.named | (retryIf === undefined ? 0 : Head.judged));
+    words.push((count << 3) | Head.named | (retryIf === undefined ? 0 : Head.judged) | fed);
     words.push(attempts[i]! + 1);
     this.values.push(plan.entries[i]!.id);
     if (retryIf !== undefined) words.push(code.predicates.get(keyOf(retryIf))!);
   }
 
+  #isFed(i: number): boolean {
+    const imports = this.#batch.gang?.imports;
+    if (imports === undefined || imports.size === 0) return false;
+    const { depOffset, deps } = this.#run.plan;
+    for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) if (imports.has(deps[k]!)) return true;
+    return false;
+  }
+
   #result(dep: number): void {
-    const { status, tally } = this.#run;
-    if (status[dep] !== Status.done) {
-      // Not there yet, and still the function was sent: an earlier one of this very batch gives it.
-      this.linked = true;
-      words.push((tally[dep]! << 2) | Word.local);
+    if (this.#run.status[dep] !== Status.done) {
+      words.push((this.#local(dep) << 2) | Word.local);
       return;
     }
     const held = this.#source.results.held(dep);
     if (held instanceof Payload) this.#tagged(ArgTag.payload, held.data);
     else this.#value(held);
+  }
+
+  /** Where a result will be that is not there yet, though the function that takes it was sent: this very batch gives it, or one of its gang. */
+  #local(dep: number): number {
+    this.linked = true;
+    const place = this.#batch.gang?.imports.get(dep);
+    return place === undefined ? this.#run.tally[dep]! : this.#batch.functions.length + place;
   }
 
   #literal(value: unknown): void {
@@ -142,10 +173,7 @@ class BatchWriter {
   }
 
   #tagResult(dep: number): readonly [tag: number, arg: unknown] {
-    if (this.#run.status[dep] !== Status.done) {
-      this.linked = true;
-      return [ArgTag.local, this.#run.tally[dep]];
-    }
+    if (this.#run.status[dep] !== Status.done) return [ArgTag.local, this.#local(dep)];
     const held = this.#source.results.held(dep);
     return held instanceof Payload ? [ArgTag.payload, held.data] : [ArgTag.value, held];
   }

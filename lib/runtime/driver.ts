@@ -12,11 +12,11 @@ import { type FailureWire, ReportKind } from '../node/wire.ts';
 import type { Command } from '../scheduler/commands.ts';
 import type { Event, Exception, Measured } from '../scheduler/events.ts';
 import { handle } from '../scheduler/machine.ts';
-import { type Batch, createState, type Run, type State, type Tuning } from '../scheduler/state.ts';
+import { type Batch, createState, type GangPart, type Run, type State, type Tuning } from '../scheduler/state.ts';
 import { toErrorWire } from '../error-wire.ts';
 import { Payload, type PayloadData } from '../store/payload.ts';
 import { ActiveRun, type RunRequest } from './active-run.ts';
-import { toOutgoing } from './batch-message.ts';
+import { type MessageSource, toOutgoing } from './batch-message.ts';
 import { toRunError } from './failures.ts';
 import { Observer, type Publisher } from './observer.ts';
 
@@ -171,7 +171,12 @@ export class Driver {
 
   #send(batch: Batch): void {
     const active = this.#runs.get(batch.run.id)!;
-    const source = { results: active.results, literals: active.literals, code: active.request.code, nodeName: (index: number) => this.state.nodes[index]!.name };
+    const source: MessageSource = {
+      results: active.results, literals: active.literals, code: active.request.code,
+      nodeName: (index) => this.state.nodes[index]!.name,
+      addressOf: ({ node, index }) => this.#nodes.get(node.name)!.addressOf(index),
+    };
+    if (batch.gang !== null) this.#connect(batch, batch.gang);
     const outgoing = toOutgoing(batch, source, this.state.observed);
     if (this.state.observed) this.#observer.sent(batch);
     try {
@@ -179,6 +184,14 @@ export class Driver {
     } catch (cause) {
       if (cause instanceof DOMException) return this.#unsendable(batch, cause);
       this.#nodes.get(batch.lane.node.name)!.kill(batch.lane.index); // not the batch's fault: it is put back when the thread is gone
+    }
+  }
+
+  /** The workers of a gang must be able to reach each other. */
+  #connect({ lane }: Batch, { sources, exports }: GangPart): void {
+    const actor = this.#nodes.get(lane.node.name)!;
+    for (const { lane: other } of new Set([...sources, ...exports.map(({ to }) => to)])) {
+      actor.connect(lane.index, this.#nodes.get(other.node.name)!, other.index);
     }
   }
 

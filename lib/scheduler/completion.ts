@@ -59,7 +59,8 @@ function release(run: Run, i: number, released: number[]): void {
   const { depOffset, deps } = run.plan;
   for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
     const dep = deps[k]!;
-    if (--unread[dep]! === 0 && kept[dep] === 0) released.push(dep);
+    // One that another worker handed over may not have been told of yet: it is dropped when it is.
+    if (--unread[dep]! === 0 && kept[dep] === 0 && run.status[dep] === Status.done) released.push(dep);
   }
   if (unread[i] === 0 && kept[i] === 0) released.push(i);
 }

@@ -42,7 +42,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
   }
   return {
     id, run, lane, functions, done: 0, size: functions.length, claim: plan.costs[from.cost], heads,
-    expectedMs: sure ? expected : 0, sentAt: now, exclusive, cancelled: false, timedOut: false, takingBack: false, timer: -1,
+    expectedMs: sure ? expected : 0, sentAt: now, exclusive, cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null,
   };
 
   function take(i: number): void {
@@ -72,19 +72,19 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
 }
 
 // After this many measurements an estimate is trusted as it is.
-const sureAfter = 8;
+export const sureAfter = 8;
 
 /**
  * What a function should take. Code that was measured seldom counts as longer than it seemed, so that batches of it grow step by step:
  * one function, then nine, then as many as fit.
  */
-function expectedMs(state: State, run: Run, i: number): number {
+export function expectedMs(state: State, run: Run, i: number): number {
   const { mean, count } = state.estimates[run.settings.codes[run.plan.code[i]!]!]!;
   return Math.max(mean, state.tuning.batchMs / (1 + 8 * count));
 }
 
 /** Binds the function's group to the lane's node. False when the group has meanwhile been settled on another: it goes there. */
-function settles(run: Run, i: number, lane: Lane): boolean {
+export function settles(run: Run, i: number, lane: Lane): boolean {
   const group = groupOf(run, i);
   if (group < 0) return true;
   const node = run.groupNode[group]!;
@@ -98,7 +98,7 @@ function settles(run: Run, i: number, lane: Lane): boolean {
 }
 
 /** Whether a function may run behind others of its batch: it asks for the same, and may be on that node. */
-function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): boolean {
+export function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): boolean {
   const { plan } = run;
   if (plan.cost[i] !== from.cost || (plan.flags[i]! & (Flag.exclusive | Flag.needsNodes)) !== 0 || run.attempts[i]! > 0) return false;
   const here = lane.node.index;

@@ -4,6 +4,7 @@ import { request, watchRefusals } from './claims.ts';
 import type { Command } from './commands.ts';
 import { compose } from './compose.ts';
 import { failIfImpossible } from './failure.ts';
+import { startGang, waitsForGang } from './gang.ts';
 import { closeBatch, isIdle, openBatch } from './lanes.ts';
 import { settleNeighbours } from './neighbours.ts';
 import { accepts, nodesFor } from './ready.ts';
@@ -41,6 +42,11 @@ function startOne(state: State, run: Run, now: number, out: Command[]): boolean 
   let moved = false;
   for (const from of run.queue.open(state.turn)) {
     while (from.heap.size > 0 && run.outcome === undefined) {
+      if (startGang(state, run, from, now, out)) return true;
+      if (waitsForGang(state, run, from, now, out)) {
+        from.blocked = state.turn;
+        break;
+      }
       const first = run.plan.byRank[from.heap.top]!;
       const lane = findLane(state, run, from, now, out);
       if (lane === undefined) {

@@ -62,6 +62,8 @@ function clearDelay(state: State, run: Run, i: number, out: Command[]): void {
   out.push({ type: 'ClearTimer', timer });
 }
 
+const ended: ReadonlySet<number> = new Set([Status.done, Status.failed, Status.unreachable]);
+
 /** What depends on a function that failed for good can never run. */
 function giveUpDependents(state: State, run: Run, failed: number, out: Command[]): void {
   const { outOffset, outs } = run.plan;
@@ -69,8 +71,8 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
   for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
     for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) {
       const next = outs[k]!;
-      // It may have failed before, when what it needs was lost with a thread and made again, and is counted already.
-      if (run.status[next] === Status.unreachable || run.status[next] === Status.failed) continue;
+      // It may have ended before, well or not, when what it needs was lost with a thread and made again: it is counted already.
+      if (ended.has(run.status[next]!)) continue;
       if (run.status[next] === Status.delayed) clearDelay(state, run, next, out);
       // Whatever else needs the failed result is waiting, or was sent in the same batch and will be reported as skipped.
       run.status[next] = Status.unreachable;

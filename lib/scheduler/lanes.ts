@@ -17,6 +17,7 @@ export function openBatch(state: State, batch: Batch): void {
   if (!lane.batches.some((other) => other.run === run)) run.lanes++;
   lane.batches.push(batch);
   run.batches.add(batch);
+  if (batch.gang !== null) run.ganged++;
   state.batches.set(batch.id, batch);
   hold(lane.node, batch.claim);
   updateShallow(state, lane);
@@ -28,6 +29,7 @@ export function closeBatch(state: State, batch: Batch): void {
   lane.batches.splice(lane.batches.indexOf(batch), 1);
   if (!lane.batches.some((other) => other.run === run)) run.lanes--;
   run.batches.delete(batch);
+  if (batch.gang !== null) run.ganged--;
   state.batches.delete(batch.id);
   letGo(state, run, lane.node, batch.claim);
   if (isIdle(lane)) {
@@ -46,7 +48,7 @@ export function isIdle(lane: Lane): boolean {
 /** A lane may be sent a second batch while its first is short, so that it need not wait for us in between. */
 function updateShallow(state: State, lane: Lane): void {
   const only = lane.batches.length === 1 ? lane.batches[0]! : undefined;
-  const open = only !== undefined && lane.up && !lane.killing && !only.exclusive && !only.cancelled
+  const open = only !== undefined && lane.up && !lane.killing && !only.exclusive && !only.cancelled && only.gang === null
     && only.expectedMs > 0 && only.expectedMs <= state.tuning.batchMs;
   if (open) state.shallow.add(lane);
   else state.shallow.delete(lane);

@@ -18,11 +18,11 @@ export function rebalance(state: State, now: number, out: Command[]): void {
   for (const batch of state.batches.values()) {
     if (batch.takingBack || batch.cancelled || !isDivisible(batch) || !couldMove(state, batch)) continue;
     const left = timeLeft(batch, now);
-    if (left >= 0 && (left <= soonMs || isChain(batch))) wait = Math.min(wait, left);
+    if (left >= 0 && (left <= soonMs || isTight(batch))) wait = Math.min(wait, left);
     else if (fullest === undefined || batch.size - batch.done > fullest.size - fullest.done) fullest = batch;
   }
   if (fullest !== undefined) takeBack(fullest, now, out);
-  else if (wait < Infinity) setTimer(state, wait + soonMs, out);
+  else if (wait < Infinity) wakeAfter(state, wait + soonMs, out);
 }
 
 /** Whether another lane could run part of it. A batch that waits can go as a whole. */
@@ -31,11 +31,11 @@ function isDivisible(batch: Batch): boolean {
 }
 
 /**
- * Whether it grew from a single function: then it is most likely a chain, and left together as long as it goes as expected. When it is
- * overdue its first may be done, and one of those that hung on it keep the others waiting.
+ * Whether it grew from a single function, and is most likely a chain, or is one of a gang: left together as long as it goes as expected.
+ * When it is overdue its first may be done, and one of those that hung on it keep the others waiting.
  */
-function isChain(batch: Batch): boolean {
-  return batch.heads <= 1 && !waits(batch);
+function isTight(batch: Batch): boolean {
+  return batch.gang !== null || (batch.heads <= 1 && !waits(batch));
 }
 
 /** Whether its lane works on another. */
@@ -80,7 +80,8 @@ function couldMove(state: State, batch: Batch): boolean {
   return false;
 }
 
-function setTimer(state: State, ms: number, out: Command[]): void {
+/** Has a turn come after some ms, even if nothing happens until then. */
+export function wakeAfter(state: State, ms: number, out: Command[]): void {
   if (state.rebalanceTimer >= 0) return;
   const timer = nextId(state);
   state.timers.set(timer, { kind: 'rebalance' });

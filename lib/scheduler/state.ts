@@ -74,9 +74,9 @@ export interface Batch {
   /** What it holds of its node. */
   readonly claim: Cost | undefined;
   /** How many do not depend on others of the same batch. */
-  readonly heads: number;
+  heads: number;
   /** What it should take, in ms; 0 when too little is known. */
-  readonly expectedMs: number;
+  expectedMs: number;
   readonly sentAt: number;
   /** Runs alone, with nothing queued behind it. */
   readonly exclusive: boolean;
@@ -87,6 +87,35 @@ export interface Batch {
   takingBack: boolean;
   /** The timer of its function's timeout, or of the grace after it; -1: none. */
   timer: number;
+  /** What ties it to other batches of its gang; null when it is in none. */
+  readonly gang: GangPart | null;
+}
+
+/**
+ * Batches that are sent to several lanes at once are a **gang**: workers hand results to each other as they finish, and so run ahead of
+ * what we know.
+ *
+ * ```
+ *   lane 0   a ── c ── e ──      sources of lane 1's batch, by place: [0: lane 0's]   for d, which takes a
+ *             ╲                  imports of lane 1's batch: a → place 0
+ *   lane 1   b ── d ── f ──      exports of lane 0's batch: a (position 0) → lane 1's, place 0
+ * ```
+ */
+export interface GangPart {
+  /** Results that come from others of the gang, by function: their place. */
+  readonly imports: Map<number, number>;
+  /** By place: the batch that gives it. */
+  readonly sources: Batch[];
+  readonly exports: GangExport[];
+}
+
+/** A result that goes to another batch of the gang. */
+export interface GangExport {
+  /** Position of its function in its own batch. */
+  readonly at: number;
+  readonly to: Batch;
+  /** Its place among what the other imports. */
+  readonly place: number;
 }
 
 export interface Run {
@@ -120,6 +149,8 @@ export interface Run {
   readonly batches: Set<Batch>;
   /** How many lanes it uses. */
   lanes: number;
+  /** How many of its batches are in a gang. */
+  ganged: number;
   /** Functions that are neither done nor out of the question. */
   unfinished: number;
   retries: number;
@@ -159,6 +190,10 @@ export interface Tuning {
   readonly leastMs: number;
   /** The most functions a batch holds. */
   readonly batchSize: number;
+  /** How much work each batch of a gang holds; 0: there are no gangs. */
+  readonly gangMs: number;
+  /** How much more work than another a lane of a gang may be given, to keep together what belongs together. */
+  readonly gangSlackMs: number;
   /** Whether functions follow in the same batch that need nothing but what it gives. */
   readonly fuse: boolean;
   /** Between two questions to a tracker that refuses while nothing of ours runs. */
@@ -168,7 +203,7 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, fuse: true, refusalPoll: 50, refusalLimit: 5000,
+  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangSlackMs: 0.06, fuse: true, refusalPoll: 50, refusalLimit: 5000,
 };
 
 export interface State {
@@ -220,7 +255,7 @@ export function createRun(state: State, id: string, plan: Plan, settings: RunSet
     groupNode: new Int32Array(plan.groups.length).fill(-1),
     assigned: settings.assigned === null ? null : Int32Array.from(settings.assigned, (name) => state.nodeByName.get(name)!.index),
     avoid: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
-    lanes: 0, unfinished: size, retries: 0, failures: [], outcome: undefined, blocked: -1, refusalTimer: -1, refusedSince: -1,
+    lanes: 0, ganged: 0, unfinished: size, retries: 0, failures: [], outcome: undefined, blocked: -1, refusalTimer: -1, refusedSince: -1,
   };
 }
 

@@ -40,17 +40,28 @@ function validateBatch(state: State, batch: Batch): void {
   expect(lane.batches.includes(batch), `batch ${id} is not on its lane`);
   expect(batch.done < batch.size && batch.size <= functions.length, `batch ${id} is open with ${batch.done} of ${batch.size} done`);
   expect(!batch.exclusive || lane.batches.length === 1, `batch ${id} is exclusive, but not alone on its lane`);
+  validateGang(batch);
   const before = new Set<number>();
   functions.forEach((i, at) => {
     if (at >= batch.done && at < batch.size && run.status[i] !== Status.unreachable) {
       expect(run.status[i] === Status.dispatched && run.batch[i] === id, `${label(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`);
       for (const dep of dependencies(run, i)) {
-        const there = run.status[dep] === Status.done || before.has(dep);
+        const there = run.status[dep] === Status.done || before.has(dep) || batch.gang?.imports.has(dep) === true;
         expect(there || run.outcome !== undefined || run.attempts[dep]! > 0, `${label(run, i)} was sent without ${label(run, dep)}`);
       }
     }
     before.add(i);
   });
+}
+
+/** What one batch of a gang takes, another gives. */
+function validateGang({ id, functions, gang }: Batch): void {
+  for (const [dep, place] of gang?.imports ?? []) {
+    const { id: from, functions: given, gang: source } = gang!.sources[place]!;
+    const at = given.indexOf(dep);
+    expect(at >= 0 && from !== id && !functions.includes(dep), `batch ${id} takes function ${dep} of batch ${from}, which does not have it`);
+    expect(source!.exports.some((each) => each.at === at && each.to.id === id && each.place === place), `batch ${from} does not know that batch ${id} takes function ${dep} of it`);
+  }
 }
 
 function validateRun(state: State, run: Run): void {
@@ -73,6 +84,8 @@ function validateRun(state: State, run: Run): void {
   expect(run.outcome !== undefined || run.queue.size === ready, `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`);
   expect(ready === 0 || run.outcome !== undefined || state.hungry.has(run), `${run.id} has ready functions, but is not hungry`);
   const lanes = new Set([...run.batches].map((batch) => batch.lane)).size;
+  const ganged = [...run.batches].filter((batch) => batch.gang !== null).length;
+  expect(run.ganged === ganged, `${run.id}: ganged is ${run.ganged}, but ${ganged} of its batches are in a gang`);
   expect(run.lanes === lanes && lanes <= run.settings.maxConcurrency, `${run.id}: lanes is ${run.lanes}, but it uses ${lanes} of ${run.settings.maxConcurrency}`);
 }
 

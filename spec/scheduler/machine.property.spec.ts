@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { findImpossible } from '../../lib/allocation/feasibility.ts';
 import { compile } from '../../lib/dag/compile.ts';
 import { Dag } from '../../lib/index.ts';
-import { Status } from '../../lib/scheduler/state.ts';
+import { Status, type Tuning } from '../../lib/scheduler/state.ts';
 import { toSpecs, vertices, type Vertex } from '../support/graphs.ts';
 import { World, type WorldOptions } from './world.ts';
 
@@ -30,14 +30,11 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-function world(seed: number, all: readonly Vertex[], options: Partial<WorldOptions> = {}): World {
-  const byId = new Map(all.map((vertex) => [vertex.id, vertex]));
-  return new World({
-    nodes, random: randomFrom(seed),
-    fails: (run, index, attempt) => attempt <= byId.get(run.plan.entries[index]!.id)!.failures,
-    ...options,
-  });
-}
+// Whatever is ready is too little for the lanes, and what follows is sent along.
+const ahead: Partial<Tuning> = { leastMs: 1e-9, batchMs: 1e3, gangMs: 1e3, gangSlackMs: -1e3, batchSize: 20 };
+
+// How the scheduler hands out functions, and whether it knows from the start how long they take.
+const modes: [string, Partial<Tuning>, boolean][] = [['in batches', {}, false], ['in gangs', ahead, true]];
 
 /** Functions whose every attempt that is allowed fails. */
 function doomed(all: readonly Vertex[], maxRetries: number): Set<string> {
@@ -52,7 +49,18 @@ function possible(dag: Dag): boolean {
 const graph = vertices({ nodes: ['a', 'b'] });
 const seed = fc.integer();
 
-describe('the scheduler, whatever the DAG and the order of events', () => {
+describe.each(modes)('the scheduler, %s, whatever the DAG and the order of events', (_mode, tuning, knows) => {
+  function world(s: number, all: readonly Vertex[], options: Partial<WorldOptions> = {}): World {
+    const byId = new Map(all.map((vertex) => [vertex.id, vertex]));
+    const made = new World({
+      nodes, random: randomFrom(s), tuning,
+      fails: (run, index, attempt) => attempt <= byId.get(run.plan.entries[index]!.id)!.failures,
+      ...options,
+    });
+    if (knows) Object.assign(made.state.estimates[0]!, { mean: 0.005, count: 8 });
+    return made;
+  }
+
   it('runs every function exactly once when nothing fails, each after what it needs', () => {
     fc.assert(fc.property(vertices({ nodes: ['a', 'b'], failures: false }), seed, (all, s) => {
       const dag = build(all);
@@ -151,7 +159,7 @@ describe('the scheduler, whatever the DAG and the order of events', () => {
         return dag;
       });
       fc.pre(dags.every(possible));
-      const w = world(s, [], { crashes: 0.03, nodeFailures: 0.01, fails: (_, index, attempt) => (index + attempt) % 7 === 0 });
+      const w = world(s, [], { crashes: 0.03, nodeFailures: 0.01, fails: (_run, index, attempt) => (index + attempt) % 7 === 0 });
       for (const dag of dags) w.submit(compile(dag), { maxRetries: 2, keepGoing, maxConcurrency, kept: new Uint8Array(compile(dag).size) });
       w.runToEnd();
       expect(w.outcomes.size).toBe(2);
@@ -168,7 +176,7 @@ describe('the scheduler, whatever the DAG and the order of events', () => {
       for (let i = 0; i < count; i++) dag.add({ id: `f${i}`, code, args: rooted ? ['root'] : [] });
       for (let i = 0; i < chained; i++) dag.add({ id: `c${i}`, code, args: [i === 0 ? `f${(stuck + 1) % count}` : `c${i - 1}`] });
       if (rooted) dag.add({ id: 'root', code });
-      const w = world(s, [], { fails: () => false, stuck: (_, index) => index === stuck });
+      const w = world(s, [], { fails: () => false, stuck: (_run, index) => index === stuck });
       w.state.estimates[0] = { mean: 0.001, count: 100 }; // known to be fast, so that much travels together
       w.submit(compile(dag));
       const run = w.state.runs.get('run')!;
@@ -200,7 +208,7 @@ describe('the scheduler, whatever the DAG and the order of events', () => {
       const dag = build(all);
       fc.pre(possible(dag));
       const plan = compile(dag);
-      const kept = Uint8Array.from(plan.entries, (_, i) => i % 2);
+      const kept = Uint8Array.from(plan.entries, (_entry, i) => i % 2);
       const w = world(s, all);
       w.submit(plan, { kept });
       w.runToEnd();

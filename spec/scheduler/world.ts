@@ -38,6 +38,8 @@ interface Work {
   readonly unreported: Exception[];
   ended: number;
   cancelled: boolean;
+  /** Results that another worker of the gang has handed over, or will never. */
+  readonly imported: Map<number, boolean>;
   /** The function that was begun last needs a result that is not there. */
   skipping: boolean;
 }
@@ -119,7 +121,7 @@ export class World {
         if (this.outcomes.has(batch.run.id)) throw new Error(`a batch of ${batch.run.id} was started after its end`);
         if (!batch.lane.up || batch.lane.killing) throw new Error('a batch was sent to a lane that is gone, or going');
         const queue = this.#work.get(batch.lane) ?? [];
-        queue.push({ batch, begun: 0, limit: batch.functions.length, unreported: [], ended: 0, cancelled: false, skipping: false });
+        queue.push({ batch, begun: 0, limit: batch.functions.length, unreported: [], ended: 0, cancelled: false, imported: new Map(), skipping: false });
         this.#work.set(batch.lane, queue);
         return;
       }
@@ -162,10 +164,31 @@ export class World {
     if (random() < crashes) return this.#kill(lane, 'exit');
     const running = work.begun > work.ended + work.unreported.length;
     if (running) this.#end(work);
-    else if (work.begun < work.limit) this.#begin(work);
+    else if (work.begun < work.limit && this.#isFed(work)) this.#begin(work);
     if (this.#isStuck(work)) return this.#report(work, false); // a worker tells what is finished before it waits
     const finished = work.ended + work.unreported.length === work.limit && work.begun === work.limit;
     if (work.unreported.length > 0 && (finished || random() < 0.3)) this.#report(work, finished);
+  }
+
+  /** Whether the next function has what it takes of other workers, as far as it will ever have it: patience may end at any moment. */
+  #isFed(work: Work): boolean {
+    const { run, functions, gang } = work.batch;
+    const { depOffset, deps } = run.plan;
+    const index = functions[work.begun]!;
+    for (const dep of deps.subarray(depOffset[index]!, depOffset[index + 1]!)) {
+      const place = gang?.imports.get(dep);
+      if (place === undefined || work.imported.has(dep)) continue;
+      if (this.#options.random() < 0.1) work.imported.set(dep, false);
+      else return false;
+    }
+    return true;
+  }
+
+  /** Hands what a function gave to the workers that take it; they get it, most often. */
+  #export(work: Work, at: number, endedWell: boolean): void {
+    for (const { at: exported, to } of work.batch.gang?.exports ?? []) {
+      if (exported === at && this.#options.random() < 0.95) this.#find(to)?.imported.set(work.batch.functions[at]!, endedWell);
+    }
   }
 
   #begin(work: Work): void {
@@ -173,7 +196,7 @@ export class World {
     const index = functions[work.begun]!;
     work.begun++;
     const { depOffset, deps } = run.plan;
-    work.skipping = deps.subarray(depOffset[index]!, depOffset[index + 1]!).some((dep) => run.status[dep] !== Status.done && !this.#endedWell(work, dep));
+    work.skipping = deps.subarray(depOffset[index]!, depOffset[index + 1]!).some((dep) => run.status[dep] !== Status.done && !this.#endedWell(work, dep) && work.imported.get(dep) !== true);
     if (work.skipping) return;
     const key = `${run.id}/${index}`;
     this.begun.set(key, (this.begun.get(key) ?? 0) + 1);
@@ -198,6 +221,7 @@ export class World {
       : failed ? { index: at, kind: 'failed', error: new Error('planned'), retryable: true }
       : { index: -1, kind: 'skipped' }; // -1: it ended well
     work.unreported.push(exception);
+    this.#export(work, at, exception.index < 0);
   }
 
   /** Whether a function ended well earlier in this very batch, unreported. */

@@ -32,10 +32,12 @@ export interface GraphOptions {
   readonly costs?: boolean;
   readonly nodes?: readonly string[];
   readonly failures?: boolean;
+  /** How large they mostly are, as fast-check has it. */
+  readonly size?: fc.Size | undefined;
 }
 
 /** Vertices in a topological order, each on some of those before it. */
-export function vertices({ maxSize = 30, inline = true, costs = true, nodes = [], failures = true }: GraphOptions = {}): fc.Arbitrary<Vertex[]> {
+export function vertices({ maxSize = 30, inline = true, costs = true, nodes = [], failures = true, size }: GraphOptions = {}): fc.Arbitrary<Vertex[]> {
   const seed = fc.record({
     picks: fc.array(fc.nat(), { maxLength: 4 }),
     inline: fc.integer({ min: 0, max: 9 }),
@@ -46,7 +48,8 @@ export function vertices({ maxSize = 30, inline = true, costs = true, nodes = []
     maxRetries: fc.constantFrom(undefined, 0, 2),
     failures: fc.constantFrom(0, 0, 0, 0, 1, 2, Infinity),
   });
-  return fc.array(seed, { minLength: 0, maxLength: maxSize }).map((seeds) => {
+  // Half of them without any priority: where there is one, nothing is sent ahead of its turn.
+  return fc.tuple(fc.array(seed, { minLength: 0, maxLength: maxSize, ...(size !== undefined && { size }) }), fc.boolean()).map(([seeds, prioritized]) => {
     const made: Vertex[] = [];
     for (const [i, each] of seeds.entries()) {
       const type = inline && each.inline === 0 ? 'inline' : 'regular';
@@ -59,7 +62,7 @@ export function vertices({ maxSize = 30, inline = true, costs = true, nodes = []
         failures: failures && type === 'regular' ? each.failures : 0,
         ...(costs && type === 'regular' && each.cost !== undefined && { cost: each.cost }),
         ...(placed !== undefined && { node: placed }),
-        ...(each.priority !== undefined && { priority: each.priority }),
+        ...(prioritized && each.priority !== undefined && { priority: each.priority }),
         ...(each.maxRetries !== undefined && { maxRetries: each.maxRetries }),
       });
     }

@@ -3,38 +3,23 @@
  * for promises without blocking it.
  */
 import { HandoffError } from '../../errors.ts';
-import { ArgTag, BatchFlag, beginNext, FromWorker } from '../wire.ts';
+import { ArgTag, beginNext, FromWorker, hasNext } from '../wire.ts';
 import { isThenable, references, resolve, type Surroundings } from './arguments.ts';
+import { type Batch, toBatch } from './batch.ts';
 import { type Callable, CodeTable } from './code.ts';
 import { contextSlot, type TaskContext } from './context.ts';
 import { invoke } from './invoke.ts';
-import { Reader } from './reader.ts';
-import { Report } from './report.ts';
+import { Peers } from './peers.ts';
+import { Stopwatch } from './stopwatch.ts';
 
-// What was finished longer ago than this, in ms, is told before the next function begins.
-const flushAfter = 0.2;
+// What other workers need and was finished longer ago than this, in ms, is handed over before the next function begins.
+const shareAfter = 0.01;
 
-// Functions of one code that take less than this, in ms, are timed together, as reading the clock would be a good part of them.
-const clockEach = 0.002;
-const clockTogether = 8;
+// For so long, in ms, a result of another worker is looked for again and again before the thread is given up: it may come any moment.
+const spinMs = 0.05;
 
-/** A batch as it arrived, and how far it has come. */
-interface Batch {
-  readonly id: number;
-  readonly slot: number;
-  readonly announce: boolean;
-  /** Every function is timed by itself. */
-  readonly observed: boolean;
-  readonly dagId: string;
-  readonly size: number;
-  readonly reader: Reader;
-  readonly report: Report;
-  /** The next function to begin is to be announced. */
-  announceNext: boolean;
-  flushedAt: number;
-  /** Why the function that runs, or waits for its code, is to stop. */
-  aborted: HandoffError | undefined;
-}
+// For so long, in ms, it is then waited for. Then functions that need it are left out, so that the others need not wait.
+const patienceMs = 2;
 
 /** A function that is to be run, or runs. */
 interface Item {
@@ -60,6 +45,7 @@ export interface ExecutorParts {
 
 export class Executor {
   readonly codes = new CodeTable();
+  readonly peers = new Peers(() => this.#onArrival());
   readonly #parts: ExecutorParts;
   readonly #post: (message: unknown[]) => void;
   readonly #queue: Batch[] = [];
@@ -67,13 +53,10 @@ export class Executor {
   /** A promise is waited for; whoever settles it goes on. */
   #waiting = false;
   #flushPlanned = false;
-  /** When the clock was last read: a function ended then, and so the next begins. */
-  #now = 0;
-  /** Functions that have ended since, all of one code. */
-  #untimed = 0;
-  #untimedCode = -1;
-  /** How many are timed together. */
-  #stride = 1;
+  /** A batch that waits for results of other workers, and the timer of its patience. */
+  #awaiting: { readonly batch: Batch; readonly timer: NodeJS.Timeout } | undefined;
+  #sharedAt = 0;
+  readonly #watch = new Stopwatch();
   readonly #context = (): TaskContext => this.#contextOf(this.#current!);
 
   constructor(parts: ExecutorParts, post: (message: unknown[]) => void) {
@@ -83,12 +66,7 @@ export class Executor {
 
   /** Takes in a batch, as the wire describes it. */
   accept(message: readonly unknown[]): void {
-    const [, id, slot, flags, dagId, size, program, values] = message as [number, number, number, number, string, number, number | Int32Array, unknown[]];
-    const announce = (flags & BatchFlag.announce) !== 0;
-    const spans = (flags & BatchFlag.spans) !== 0;
-    const report = new Report(id, { spans, linked: (flags & BatchFlag.linked) !== 0 }, this.#post);
-    const reader = typeof program === 'number' ? new Reader(this.#parts.programs, program, values, report) : new Reader(program, 0, values, report);
-    this.#queue.push({ id, slot, size, dagId, announce, announceNext: announce, observed: announce || spans, reader, report, flushedAt: 0, aborted: undefined });
+    this.#queue.push(toBatch(message, this.#parts.programs, this.peers, this.#post));
     if (!this.#waiting) this.#run();
   }
 
@@ -100,6 +78,7 @@ export class Executor {
       ? new HandoffError('FUNCTION_TIMEOUT', 'The time of this attempt is over.')
       : new HandoffError('ABORTED', 'The run has been aborted, or another function of it has failed.');
     if (this.#current?.batch === current) this.#current.controller?.abort(current.aborted);
+    if (this.#awaiting?.batch === current) this.#resume(); // all of it was taken back
   }
 
   #run(): void {
@@ -112,13 +91,18 @@ export class Executor {
   /** Runs the functions of a batch that may still be begun. False when one of them is waited for. */
   #work(batch: Batch): boolean {
     const { cursors } = this.#parts;
-    this.#now = performance.now();
-    if (batch.flushedAt === 0) batch.flushedAt = this.#now;
-    for (let index = beginNext(cursors, batch.slot); index >= 0; index = beginNext(cursors, batch.slot)) {
-      if (this.#now - batch.flushedAt > flushAfter) this.#flush(batch);
+    this.#watch.restart();
+    if (batch.flushedAt === 0) batch.flushedAt = this.#watch.now;
+    for (;;) {
+      if (batch.fed && hasNext(cursors, batch.slot) && !this.#isFed(batch)) return false;
+      const index = beginNext(cursors, batch.slot);
+      if (index < 0) break;
+      if (this.#watch.now - batch.flushedAt > batch.flushAfter) this.#flush(batch);
+      if (batch.exports !== null && this.#watch.now - this.#sharedAt > shareAfter) this.#share();
       if (!this.#start(batch, index)) return false;
     }
-    this.#readClock(batch);
+    this.#watch.read(batch);
+    this.#closeExchange(batch);
     batch.report.flush();
     // Told all of it: the last report says so. Else some was taken back, and only now will the cursor not be looked at again.
     if (batch.report.told < batch.size) this.#post([FromWorker.closed, batch.id]);
@@ -126,22 +110,67 @@ export class Executor {
   }
 
   #flush(batch: Batch): void {
-    this.#readClock(batch);
+    this.#watch.read(batch);
     batch.report.flush();
-    batch.flushedAt = this.#now;
+    batch.flushedAt = this.#watch.now;
     batch.announceNext = batch.announce;
+  }
+
+  /** Whether the next function has all it takes of other workers. When not, it is waited for: the batch goes on by itself. */
+  #isFed(batch: Batch): boolean {
+    const { reader, report } = batch;
+    if (reader.awaited().length === 0) return true;
+    this.#watch.read(batch);
+    this.peers.flush();
+    const until = performance.now() + spinMs;
+    do {
+      this.peers.poll();
+      if (reader.awaited().length === 0) {
+        this.#watch.restart(); // waiting is not the function's time
+        return true;
+      }
+    } while (performance.now() < until);
+    this.#waiting = true;
+    const giveUp = (): void => {
+      report.flush();
+      for (const index of reader.awaited()) batch.held!.giveUpOn(index);
+      this.#resume();
+    };
+    this.#awaiting = { batch, timer: setTimeout(giveUp, patienceMs) };
+    return false;
+  }
+
+  #onArrival(): void {
+    if (this.#awaiting?.batch.reader.awaited().length === 0) this.#resume();
+  }
+
+  #resume(): void {
+    clearTimeout(this.#awaiting!.timer);
+    this.#awaiting = undefined;
+    this.#waiting = false;
+    this.#run();
+  }
+
+  /** Of a batch that is through: hands over the last results, and tells of those that will not come as their functions were taken back. */
+  #closeExchange(batch: Batch): void {
+    if (batch.fed) this.peers.forget(batch.id);
+    if (batch.exports === null) return;
+    batch.exports.close();
+    this.#share();
+  }
+
+  #share(): void {
+    this.peers.flush();
+    this.#sharedAt = this.#watch.now;
   }
 
   /** Runs the next function of a batch. False when it is waited for; the same holds for all that follow. */
   #start(batch: Batch, index: number): boolean {
     const { reader } = batch;
-    if (!reader.next()) {
-      batch.report.skip();
-      return true;
-    }
+    if (!reader.next()) return this.#skip(batch, index);
     const { code, args, functionId, attempt, judge } = reader;
-    if (this.#untimed > 0 && code !== this.#untimedCode) this.#readClock(batch);
-    const item: Item = { batch, index, code, functionId, attempt, judge: functionId === undefined ? -1 : judge, begun: this.#now, controller: undefined };
+    this.#watch.begin(code, batch);
+    const item: Item = { batch, index, code, functionId, attempt, judge: functionId === undefined ? -1 : judge, begun: this.#watch.now, controller: undefined };
     const fn = this.codes.functions[code];
     if (fn !== undefined && !reader.tagged && (item.judge < 0 || this.codes.functions[item.judge] !== undefined)) return this.#call(item, fn, args);
     return this.#prepare(item, reader.tagged ? args : args.flatMap((value) => [ArgTag.value, value]));
@@ -154,10 +183,7 @@ export class Executor {
     const locals: number[] = [];
     references(args, 0, codes, locals);
     if (judge >= 0) codes.add(judge);
-    if (!locals.every((index) => batch.report.gave(index))) {
-      batch.report.skip();
-      return true;
-    }
+    if (!locals.every((index) => batch.held!.has(index))) return this.#skip(batch, item.index);
     const missing = [...codes].filter((each) => this.codes.functions[each] === undefined);
     if (missing.length > 0) {
       this.#announce(item, performance.now()); // its timeout covers the import of its module
@@ -171,8 +197,8 @@ export class Executor {
   }
 
   #callResolved(item: Item, args: readonly unknown[]): boolean {
-    const { report } = item.batch;
-    const around: Surroundings = { local: (index) => report.local(index), code: (code) => this.codes.functions[code]! };
+    const { held } = item.batch;
+    const around: Surroundings = { local: (index) => held!.take(index), code: (code) => this.codes.functions[code]! };
     const fn = this.codes.functions[item.code]!;
     this.#enter(item); // inline functions among the arguments run in the context of their dependent
     let values: unknown[] | Promise<unknown[]>;
@@ -203,7 +229,7 @@ export class Executor {
 
   #enter(item: Item): void {
     if (this.#current === item) return;
-    item.begun = this.#now;
+    item.begun = this.#watch.now;
     this.#current = item;
     if (item.functionId !== undefined) contextSlot.current = this.#context;
     this.#announce(item, item.begun);
@@ -213,6 +239,12 @@ export class Executor {
     if (!batch.announceNext) return;
     batch.announceNext = false;
     this.#post([FromWorker.started, batch.id, index, performance.timeOrigin + begun]);
+  }
+
+  #skip(batch: Batch, index: number): true {
+    batch.report.skip();
+    batch.exports?.ended(index);
+    return true;
   }
 
   #succeed(item: Item, value: unknown): boolean {
@@ -238,34 +270,24 @@ export class Executor {
     return true;
   }
 
-  #leave({ batch, code }: Item): void {
+  #leave({ batch, code, index }: Item): void {
     this.#current = undefined;
+    batch.exports?.ended(index);
     contextSlot.current = undefined;
-    this.#untimed++;
-    this.#untimedCode = code;
-    if (this.#untimed >= this.#stride || batch.observed) this.#readClock(batch);
-  }
-
-  /** Times what has ended since it was last read. */
-  #readClock({ report, observed }: Batch): void {
-    if (this.#untimed === 0) return;
-    const before = this.#now;
-    this.#now = performance.now();
-    report.measure(this.#untimedCode, this.#untimed, before, this.#now);
-    this.#stride = !observed && this.#now - before < clockEach * this.#untimed ? clockTogether : 1;
-    this.#untimed = 0;
+    this.#watch.ended(code, batch);
   }
 
   /** Waits for a promise, then goes on with this item and all that follow. */
   #wait<Value>(item: Item, promise: Promise<Value>, onValue: (value: Value) => boolean, onError: (error: unknown) => boolean): false {
     this.#waiting = true;
+    this.peers.flush();
     this.#planFlush(item.batch);
     const entered = this.#current === item;
-    if (!entered) this.#readClock(item.batch);
+    if (!entered) this.#watch.read(item.batch);
     const resume = (next: () => boolean): void => {
       this.#waiting = false;
-      if (!entered) this.#now = performance.now(); // loading code is not the function's time
-      this.#stride = 1;
+      if (!entered) this.#watch.restart(); // loading code is not the function's time
+      this.#watch.slow();
       if (next()) this.#run();
     };
     promise.then((value) => resume(() => onValue(value)), (error: unknown) => resume(() => onError(error)));

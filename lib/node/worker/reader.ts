@@ -1,12 +1,13 @@
 /** Reads the program of a batch, function by function. */
 import { Head, Word } from '../program.ts';
 import { ArgTag } from '../wire.ts';
-import type { Report } from './report.ts';
+import { references } from './arguments.ts';
+import type { Held } from './held.ts';
 
 export class Reader {
   readonly #words: Int32Array;
   readonly #values: readonly unknown[];
-  readonly #report: Report;
+  readonly #held: Held | undefined;
   #at: number;
   #nextValue = 0;
   /** Of the function that was read last. */
@@ -22,11 +23,11 @@ export class Reader {
   tagged = false;
 
   /** @param at where the program starts in `words` */
-  constructor(words: Int32Array, at: number, values: readonly unknown[], report: Report) {
+  constructor(words: Int32Array, at: number, values: readonly unknown[], held: Held | undefined) {
     this.#words = words;
     this.#at = at;
     this.#values = values;
-    this.#report = report;
+    this.#held = held;
   }
 
   /**
@@ -45,7 +46,32 @@ export class Reader {
       this.attempt = words[this.#at++]!;
       this.judge = (head & Head.judged) === 0 ? -1 : words[this.#at++]!;
     }
-    return this.#readArgs(head >> 2);
+    return this.#readArgs(head >> 3);
+  }
+
+  /** Which of the results that the next function takes other workers have yet to hand over. */
+  awaited(): number[] {
+    const words = this.#words;
+    const head = words[this.#at + 1]!;
+    if ((head & Head.fed) === 0) return noIndexes;
+    let at = this.#at + 2 + ((head & Head.named) === 0 ? 0 : 1) + ((head & Head.judged) === 0 ? 0 : 1);
+    let value = this.#nextValue + ((head & Head.named) === 0 ? 0 : 1);
+    let found = noIndexes;
+    for (const end = at + (head >> 3); at < end; at++) {
+      const word = words[at]!;
+      if ((word & 3) === Word.integer) continue;
+      if ((word & 3) === Word.local) {
+        if (this.#held!.isPending(word >> 2)) found = [...found, word >> 2];
+        continue;
+      }
+      if ((word & 3) === Word.tagged) {
+        const locals: number[] = [];
+        references([word >> 2, this.#values[value]], 0, new Set(), locals);
+        found = [...found, ...locals.filter((index) => this.#held!.isPending(index))];
+      }
+      value++;
+    }
+    return found;
   }
 
   #readArgs(count: number): boolean {
@@ -60,7 +86,7 @@ export class Reader {
         case Word.value: args[k] = this.#values[this.#nextValue++]; break;
         case Word.local: {
           const index = word >> 2;
-          if (this.#report.gave(index)) args[k] = this.#report.local(index);
+          if (this.#held!.has(index)) args[k] = this.#held!.take(index);
           else complete = false; // what follows is read all the same, as the next function starts behind it
           break;
         }
@@ -82,3 +108,4 @@ export class Reader {
 }
 
 const none: unknown[] = [];
+const noIndexes: number[] = [];

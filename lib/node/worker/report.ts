@@ -1,26 +1,23 @@
 /** What a batch has given and not yet told: results as they were when their function returned. */
 import { toErrorWire } from '../../error-wire.ts';
 import { isHandoffError } from '../../errors.ts';
-import { decode, encode, notSerializable } from '../../store/encode.ts';
-import { cloneView, Payload } from '../../store/payload.ts';
+import { encode, notSerializable } from '../../store/encode.ts';
+import { Payload } from '../../store/payload.ts';
 import { type FailureWire, FromWorker, ReportKind } from '../wire.ts';
-
-// Stands for a function of the batch that gave no result.
-const nothing = Symbol('nothing');
+import { copyOf, type Held, nothing } from './held.ts';
 
 export interface ReportOptions {
   /** Tell when each function began and ended. */
   readonly spans: boolean;
-  /** Later functions of the batch take results of earlier ones. */
-  readonly linked: boolean;
+  /** Where results are held for those that take them; undefined when none does. */
+  readonly held: Held | undefined;
 }
 
 export class Report {
   readonly #batch: number;
   readonly #post: (message: unknown[]) => void;
   readonly #spansWanted: boolean;
-  /** Results by index, for later functions of the batch; undefined when none takes any. */
-  readonly #held: unknown[] | undefined;
+  readonly #held: Held | undefined;
   #values: unknown[] = [];
   #exceptions: number[] = [];
   /** `begun, ended, …` in ms since the epoch. */
@@ -30,11 +27,11 @@ export class Report {
   /** Index of the first function that has not been told. */
   #first = 0;
 
-  constructor(batch: number, { spans, linked }: ReportOptions, post: (message: unknown[]) => void) {
+  constructor(batch: number, { spans, held }: ReportOptions, post: (message: unknown[]) => void) {
     this.#batch = batch;
     this.#post = post;
     this.#spansWanted = spans;
-    this.#held = linked ? [] : undefined;
+    this.#held = held;
   }
 
   /**
@@ -77,18 +74,6 @@ export class Report {
   /** How many functions have been told. */
   get told(): number {
     return this.#first;
-  }
-
-  /** Whether an earlier function of the batch has given a result. */
-  gave(index: number): boolean {
-    return this.#held![index] !== nothing;
-  }
-
-  /** Such a result, as a later function receives it: a copy of its own, as it would be from another thread. */
-  local(index: number): unknown {
-    const value = this.#held![index];
-    if (value instanceof Payload) return decode(value.data);
-    return copyOf(value);
   }
 
   /** How long `count` functions of one code took, in ms of this thread's clock. */
@@ -153,12 +138,6 @@ export class Report {
 /** Whether it is a view of some of a buffer, all of which a port would copy. */
 function isPart(value: unknown): boolean {
   return ArrayBuffer.isView(value) && value.byteLength < value.buffer.byteLength && value.buffer instanceof ArrayBuffer;
-}
-
-/** A copy as another thread would get it. */
-function copyOf(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  return ArrayBuffer.isView(value) && value.buffer instanceof ArrayBuffer ? cloneView(value) : structuredClone(value);
 }
 
 /** Values that need no copy and no look: they cannot change, and any port takes them. */

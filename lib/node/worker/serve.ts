@@ -1,4 +1,5 @@
 /** A worker thread's entry: one long-lived task that listens on its ports until it is told to stop. */
+import type { MessagePort } from 'node:worker_threads';
 import { expose } from 'comlink';
 import { endpointOf } from '../../actor/endpoint.ts';
 import { toErrorWire } from '../../error-wire.ts';
@@ -20,11 +21,13 @@ export function serve({ port, control, node, cursors, programs, quiet }: ServeOp
     switch (message[0]) {
       case ToWorker.batch: return executor.accept(message);
       case ToWorker.define: return executor.codes.define(message[1] as number, message[2] as CodeWire);
+      case ToWorker.peer: return executor.peers.connect(message[1] as number, message[2] as MessagePort);
       case ToWorker.cancel: return executor.cancel(message[1] as number, message[2] as 'aborted' | 'timeout');
       case ToWorker.stop:
         process.off('uncaughtExceptionMonitor', onCrash);
         port.close();
         control.close();
+        executor.peers.close();
         return resolve();
     }
   });

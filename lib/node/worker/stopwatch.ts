@@ -1,0 +1,48 @@
+/** How long functions take, by a clock that is read as seldom as will do. */
+import type { Batch } from './batch.ts';
+
+// Functions of one code that take less than this, in ms, are timed together, as reading the clock would be a good part of them.
+const clockEach = 0.002;
+const clockTogether = 8;
+
+export class Stopwatch {
+  /** When the clock was last read, in ms: a function ended then, and so the next begins. */
+  now = 0;
+  /** Functions that have ended since, all of one code. */
+  #untimed = 0;
+  #code = -1;
+  /** How many are timed together. */
+  #stride = 1;
+
+  /** What has passed until now is nobody's time. */
+  restart(): void {
+    this.now = performance.now();
+  }
+
+  /** The next functions are timed one by one. */
+  slow(): void {
+    this.#stride = 1;
+  }
+
+  /** A function is about to begin. */
+  begin(code: number, batch: Batch): void {
+    if (this.#untimed > 0 && code !== this.#code) this.read(batch);
+  }
+
+  /** A function has ended. */
+  ended(code: number, batch: Batch): void {
+    this.#untimed++;
+    this.#code = code;
+    if (this.#untimed >= this.#stride || batch.observed) this.read(batch);
+  }
+
+  /** Times what has ended since the clock was last read. */
+  read({ report, observed }: Batch): void {
+    if (this.#untimed === 0) return;
+    const before = this.now;
+    this.now = performance.now();
+    report.measure(this.#code, this.#untimed, before, this.now);
+    this.#stride = !observed && this.now - before < clockEach * this.#untimed ? clockTogether : 1;
+    this.#untimed = 0;
+  }
+}
