@@ -24,8 +24,11 @@ const lateMs = 0.25;
 export function startGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
   const { plan, settings } = run;
   const first = plan.byRank[from.heap.top]!;
-  const lanes = Math.min(state.idle, settings.maxConcurrency - run.lanes, Math.floor(frontMs(state, run, from) / state.tuning.leastMs));
-  if (lanes < 2 || !isNarrow(state, run, from, lanes) || (plan.flags[first]! & Flag.exclusive) !== 0) return false;
+  const free = Math.min(state.idle, settings.maxConcurrency - run.lanes);
+  if (free < 2 || !isNarrow(state, run, from, free) || (plan.flags[first]! & Flag.exclusive) !== 0) return false;
+  // No more lanes than find something worth a message at once.
+  const lanes = Math.min(free, Math.floor((from.heap.size * state.estimates[settings.codes[plan.code[first]!]!]!.mean) / state.tuning.leastMs));
+  if (lanes < 2) return false;
   const batches = openOn(state, run, from, lanes, now);
   if (batches.length >= 2) new Gang(state, run, batches).fill(from);
   let started = false;
@@ -56,18 +59,12 @@ export function waitsForGang(state: State, run: Run, from: ReadyClass, now: numb
 }
 
 /** Whether the functions of a class have others to follow, and are by themselves too little for so many lanes. */
-function isNarrow(state: State, run: Run, from: ReadyClass, lanes: number): boolean {
-  const { plan } = run;
+function isNarrow({ tuning, estimates }: State, { plan, settings }: Run, from: ReadyClass, lanes: number): boolean {
   const first = plan.byRank[from.heap.top]!;
-  return state.tuning.gangMs > 0 && !plan.prioritized && plan.costs[from.cost] === undefined && from.avoid === -1
-    && plan.outOffset[first]! < plan.outOffset[first + 1]!
-    && frontMs(state, run, from) < lanes * state.tuning.batchMs;
-}
-
-/** How long all ready functions of a class should take; without end when too little is known. */
-function frontMs({ estimates }: State, { plan, settings }: Run, { heap }: ReadyClass): number {
-  const { mean, count } = estimates[settings.codes[plan.code[plan.byRank[heap.top]!]!]!]!;
-  return count < sureAfter ? Infinity : heap.size * mean;
+  if (tuning.gangMs === 0 || plan.prioritized || plan.costs[from.cost] !== undefined || from.avoid !== -1) return false;
+  if (plan.outOffset[first] === plan.outOffset[first + 1]) return false;
+  const { mean, count } = estimates[settings.codes[plan.code[first]!]!]!;
+  return count >= sureAfter && mean >= tuning.gangGrainMs && from.heap.size * mean < lanes * tuning.batchMs;
 }
 
 /** Opens batches, yet empty, on idle lanes of nodes as the run's strategy wants them. */

@@ -192,6 +192,8 @@ export interface Tuning {
   readonly batchSize: number;
   /** How much work each batch of a gang holds; 0: there are no gangs. */
   readonly gangMs: number;
+  /** How long functions must take to be sent ahead: shorter ones are over before we have written down the next. */
+  readonly gangGrainMs: number;
   /** How much more work than another a lane of a gang may be given, to keep together what belongs together. */
   readonly gangSlackMs: number;
   /** Whether functions follow in the same batch that need nothing but what it gives. */
@@ -203,7 +205,7 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangSlackMs: 0.06, fuse: true, refusalPoll: 50, refusalLimit: 5000,
+  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, refusalPoll: 50, refusalLimit: 5000,
 };
 
 export interface State {

@@ -7,7 +7,7 @@ import { c, counter, dagOf, errorOf, t, twoNodes } from '../support/handoff.ts';
 let handoff: Handoff;
 beforeAll(async () => {
   // Every function is sent ahead, and to the lane that has least to do, so that most of what they need comes from other workers.
-  handoff = await startTuned({ nodes: twoNodes }, { leastMs: 1e-9, batchMs: 1e6, gangMs: 1e9, gangSlackMs: -1e9 });
+  handoff = await startTuned({ nodes: twoNodes }, { leastMs: 1e-9, batchMs: 1e6, gangMs: 1e9, gangGrainMs: 0, gangSlackMs: -1e9 });
   await handoff.execute(dagOf(...sources(20)));
 });
 afterAll(() => handoff.stop());
@@ -144,7 +144,7 @@ describe('a run whose functions were sent ahead', () => {
   });
 
   it('lets a slow function keep nobody waiting who does not need it', async () => {
-    const usual = await startTuned({ nodes: twoNodes }, { leastMs: 1e-9, gangSlackMs: -1 });
+    const usual = await startTuned({ nodes: twoNodes }, { leastMs: 1e-9, gangGrainMs: 0, gangSlackMs: -1 });
     const gate = new Gate();
     const done = counter();
     const steps = dense(4, 20, (level, i) => ({ code: t.count, args: level === 0 ? [`s${i}`] : [`${level - 1},${i}`], layout: [{ value: done.memory }, { arg: 0 }] }));
