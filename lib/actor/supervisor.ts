@@ -8,6 +8,8 @@ export interface SupervisorOptions extends Partial<Intensity> {
   readonly strategy?: Strategy;
   /** Told of each restart. */
   readonly onRestart?: (child: string, exit: Exit) => void;
+  /** Told of each child that ended and is not started again. */
+  readonly onEnded?: (child: string, exit: Exit) => void;
 }
 
 interface Child {
@@ -25,6 +27,7 @@ export class Supervisor implements Running {
   readonly #strategy: Strategy;
   readonly #intensity: Intensity;
   readonly #onRestart: (child: string, exit: Exit) => void;
+  readonly #onEnded: (child: string, exit: Exit) => void;
   readonly #children = new Map<string, Child>();
   #history: readonly number[] = [];
   #stopping: Promise<void> | undefined;
@@ -33,12 +36,13 @@ export class Supervisor implements Running {
   /** Restarts follow one another, so that two exits at once do not interleave. */
   #work: Promise<void> = Promise.resolve();
 
-  constructor({ strategy = 'one-for-one', onRestart = () => {}, maxRestarts, maxSeconds }: SupervisorOptions) {
+  constructor({ strategy = 'one-for-one', onRestart = () => {}, onEnded = () => {}, maxRestarts, maxSeconds }: SupervisorOptions) {
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.exited = promise;
     this.#exit = resolve;
     this.#strategy = strategy;
     this.#onRestart = onRestart;
+    this.#onEnded = onEnded;
     this.#intensity = {
       maxRestarts: maxRestarts ?? defaultIntensity.maxRestarts, maxSeconds: maxSeconds ?? defaultIntensity.maxSeconds,
     };
@@ -138,8 +142,10 @@ export class Supervisor implements Running {
       this.#strategy, this.#intensity, ids, this.#history, { id: child.spec.id, restart: child.spec.restart ?? 'permanent' }, exit, performance.now(),
     );
     this.#history = history;
-    if (decision.action === 'remove') this.#children.delete(child.spec.id);
-    else if (decision.action === 'escalate') this.#giveUp(exit);
+    if (decision.action === 'remove') {
+      this.#children.delete(child.spec.id);
+      this.#onEnded(child.spec.id, exit);
+    } else if (decision.action === 'escalate') this.#giveUp(exit);
     else {
       child.state = 'restarting';
       this.#work = this.#work.then(() => this.#restart(decision.ids, child, exit));

@@ -21,10 +21,22 @@ export interface CannotLeaveThread<Held extends string> {
   readonly 'cannot leave its thread: the result holds': Held;
 }
 
-/** A module's exported functions, each as a task. */
+// `never` as parameters accepts every class.
+type AnyClass = new (...args: never) => unknown;
+
+declare const instance: unique symbol;
+
+/** An exported class, to be spawned as an actor. */
+export interface ClassReference<out Instance, out Args extends readonly unknown[]> extends Reference {
+  /** Exists in types only. */
+  readonly [instance]: { readonly instance: Instance; readonly args: Args };
+}
+
+/** A module's exported functions, each as a task, and its classes. */
 export type Tasks<Module> = {
-  readonly [Name in keyof Module as Module[Name] extends AnyFunction ? Name : never]: Module[Name] extends AnyFunction
-    ? Task<Module[Name]>
+  readonly [Name in keyof Module as Module[Name] extends AnyFunction | AnyClass ? Name : never]:
+    Module[Name] extends AnyFunction ? Task<Module[Name]>
+    : Module[Name] extends new (...args: infer Args) => infer Instance ? ClassReference<Instance, Args>
     : never;
 };
 

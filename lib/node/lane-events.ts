@@ -39,11 +39,24 @@ export interface LaneCrash {
   readonly error?: unknown;
 }
 
+/** What a function asks of an actor. */
+export interface Question {
+  readonly actor: string;
+  readonly method: string;
+  readonly args: readonly unknown[];
+  /** ms; undefined: none. */
+  readonly timeout: number | undefined;
+  /** Undefined when no answer is wanted. */
+  readonly answer: ((ok: boolean, value: unknown) => void) | undefined;
+}
+
 export interface LaneEvents {
   up(): void;
   down(crash: LaneCrash, started: readonly { readonly batch: number; readonly started: number }[]): void;
   /** A function has begun; `at` in ms since the epoch. */
   started(batch: number, index: number, at: number): void;
   ended(batch: number, report: BatchReport): void;
+  /** A function asks an actor; `answer` is called once, unless it only tells. */
+  ask(question: Question): void;
   log(dagId: string, functionId: string, attempt: number, values: readonly unknown[]): void;
 }

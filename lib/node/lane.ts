@@ -144,8 +144,14 @@ export class Lane implements Running {
       case FromWorker.closed: return this.#close(message[1] as number);
       case FromWorker.ready: return this.#ready.resolve(true);
       case FromWorker.log: return this.#events.log(...(message.slice(1) as [string, string, number, unknown[]]));
+      case FromWorker.ask: return this.#ask(...(message.slice(1) as [number, string, string, unknown[], number | undefined]));
       case FromWorker.crashing: this.#crash = message[1] as ErrorWire; return;
     }
+  }
+
+  #ask(question: number, actor: string, method: string, args: readonly unknown[], timeout: number | undefined): void {
+    const answer = (ok: boolean, value: unknown): void => this.#thread.port.postMessage([ToWorker.answer, question, ok, value]);
+    this.#events.ask({ actor, method, args, timeout, answer: question === 0 ? undefined : answer });
   }
 
   #ended(message: unknown[]): void {

@@ -195,4 +195,4 @@ async function askOrKill<Result>(lane: Lane, question: (control: Control) => Pro
   }
 }
 
-const silent: LaneEvents = { up() {}, down() {}, started() {}, ended() {}, log() {} };
+const silent: LaneEvents = { up() {}, down() {}, started() {}, ended() {}, log() {}, ask() {} };

@@ -8,6 +8,7 @@
  *       sources, exports]                                      [ended, batch, count, exceptions, durations, spans, values]
  *   [peer, address, port]                                      [closed, batch]
  *   [cancel, batch, why]                                       [log, dagId, functionId, attempt, values]
+ *   [answer, question, ok, value or error]                     [ask, question, actor, method, args, timeout]
  *   [stop]                                                     [crashing, error]
  * ```
  *
@@ -34,10 +35,10 @@
 import type { ErrorWire } from '../error-wire.ts';
 
 /** To the worker. */
-export const ToWorker = { define: 0, batch: 1, cancel: 2, stop: 3, peer: 4 } as const;
+export const ToWorker = { define: 0, batch: 1, cancel: 2, stop: 3, peer: 4, answer: 5 } as const;
 
 /** From the worker. */
-export const FromWorker = { ready: 0, started: 1, ended: 2, closed: 3, log: 4, crashing: 5 } as const;
+export const FromWorker = { ready: 0, started: 1, ended: 2, closed: 3, log: 4, crashing: 5, ask: 6 } as const;
 
 /** Bits of a batch's flags. */
 export const BatchFlag = {

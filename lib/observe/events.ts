@@ -41,6 +41,8 @@ export type HandoffEvent =
   | (Common & { readonly type: 'node:capabilities'; readonly node: string; readonly capabilities: Capabilities })
   | (Common & { readonly type: 'worker:crashed'; readonly node: string; readonly thread: number; readonly reason: string; readonly error: unknown })
   | (Common & { readonly type: 'worker:restarted'; readonly node: string; readonly thread: number })
+  /** A method that an actor was told to run threw, or it was lost. Of those that it is asked for, whoever asks hears. */
+  | (Common & { readonly type: 'actor:error'; readonly actor: string; readonly method: string; readonly error: unknown })
   | (Common & { readonly type: 'supervisor:restarted'; readonly supervisor: string; readonly child: string; readonly error: unknown });
 
 export type EventType = HandoffEvent['type'];
@@ -52,7 +54,7 @@ export type EventOf<Type extends EventType> = Extract<HandoffEvent, { readonly t
 export const eventTypes = [
   'run:started', 'run:finished', 'run:failed',
   'function:ready', 'function:started', 'function:finished', 'function:retried', 'function:failed', 'function:log',
-  'result:stored', 'node:up', 'node:down', 'node:capabilities', 'worker:crashed', 'worker:restarted', 'supervisor:restarted',
+  'result:stored', 'node:up', 'node:down', 'node:capabilities', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
 // Fails to compile when a type is missing above.

@@ -6,7 +6,7 @@ import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../errors.ts';
 import { type LongTimeout, setLongTimeout } from '../long-timeout.ts';
-import type { BatchReport } from '../node/lane-events.ts';
+import type { BatchReport, Question } from '../node/lane-events.ts';
 import type { NodeActor, NodeEvents } from '../node/node-actor.ts';
 import { type FailureWire, ReportKind } from '../node/wire.ts';
 import type { Command } from '../scheduler/commands.ts';
@@ -25,6 +25,7 @@ type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit
 export class Driver {
   readonly state: State;
   readonly #observer: Observer;
+  readonly #ask: (question: Question) => void;
   readonly #nodes = new Map<string, NodeActor>();
   readonly #runs = new Map<string, ActiveRun>();
   readonly #timers = new Map<number, LongTimeout>();
@@ -35,7 +36,9 @@ export class Driver {
   readonly #later: Happening[] = [];
   #handling = false;
 
-  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher) {
+  /** @param ask where functions' questions for actors go */
+  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher, ask: (question: Question) => void = () => {}) {
+    this.#ask = ask;
     this.state = createState(tracker, tuning);
     this.#observer = new Observer(publisher, (id) => this.#runs.get(id)!, (index) => this.state.nodes[index]?.name ?? '');
   }
@@ -65,6 +68,7 @@ export class Driver {
       laneFree: (lane) => this.#feed({ type: 'LaneUp', node, lane }),
       started: (batch, index, at) => this.#started(batch, index, at),
       ended: (batch, report) => this.#ended(batch, report),
+      ask: (question) => this.#ask(question),
       log: (dagId, functionId, attempt, values) => this.#observer.publish('function:log', () => ({ dagId, functionId, node, attempt, values })),
     };
   }

@@ -1,15 +1,18 @@
 /** The runtime's face: start, execute, look, store, stop. */
 import { availableParallelism } from 'node:os';
 import type { TreeNode } from '../actor/child.ts';
+import type { ActorRef } from '../actor/user/ref.ts';
 import { SimpleResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Dag } from '../dag/dag.ts';
 import type { Capabilities, Cost } from '../dag/types.ts';
+import type { ClassReference } from '../dag/task.ts';
 import { type Outputs, type Resolved, ValueDag } from '../dag/value-dag.ts';
 import { HandoffError } from '../errors.ts';
 import { CodeList } from '../node/code-list.ts';
 import type { Tuning } from '../scheduler/state.ts';
 import { LocationRegistry } from '../store/location-registry.ts';
 import { ResultStore } from '../store/result-store.ts';
+import { type ActorGroup, Actors, type SpawnOptions, type SuperviseOptions } from './actors.ts';
 import { Driver } from './driver.ts';
 import { HandoffEmitter } from './emitter.ts';
 import { Modules } from './modules.ts';
@@ -44,6 +47,7 @@ export class Handoff extends HandoffEmitter {
   readonly #registry = new LocationRegistry();
   readonly #tree: RuntimeTree;
   readonly #runner: Runner;
+  readonly #actors: Actors;
   #stopping: Promise<void> | undefined;
 
   private constructor(options: ResolvedOptions, tuning: Partial<Tuning>) {
@@ -52,9 +56,10 @@ export class Handoff extends HandoffEmitter {
     const codes = new CodeList();
     this.#options = options;
     this.#store = new ResultStore(options.retainedRuns, (dagId) => this.#registry.clear(dagId));
-    this.#driver = new Driver(options.resourceTracker ?? new SimpleResourceTracker(), { grace: options.gracePeriod, ...tuning }, publisher);
+    this.#driver = new Driver(options.resourceTracker ?? new SimpleResourceTracker(), { grace: options.gracePeriod, ...tuning }, publisher, (question) => this.#actors.answer(question));
     const shared = { registry: this.#registry, store: this.#store, driver: this.#driver };
-    this.#tree = new RuntimeTree({ ...shared, codes, publisher, mostThreads: availableParallelism() });
+    this.#actors = new Actors({ publisher, nodeNames: () => this.#tree.nodeNames, quiet: options.printToStderr });
+    this.#tree = new RuntimeTree({ ...shared, codes, publisher, actors: this.#actors, mostThreads: availableParallelism() });
     this.#runner = new Runner({ ...shared, options, modules: new Modules(codes), tree: this.#tree });
     void this.#tree.root.exited.then(({ reason, error }) => {
       if (reason === 'error') this.#collapse(error);
@@ -249,6 +254,44 @@ export class Handoff extends HandoffEmitter {
   async clear(dagId: string): Promise<void> {
     this.#store.clear(dagId);
     this.#registry.clear(dagId);
+  }
+
+  /**
+   * Starts an actor: an instance of an exported class, in a thread of its own, under a supervisor. Its methods run one at a time.
+   *
+   * ```ts
+   * const model = await handoff.spawn(t.Classifier, { args: ['weights.bin'], name: 'model' });
+   * await model.ask.predict([1, 2, 3]);
+   * ```
+   *
+   * When its thread dies, whoever waits for an answer gets `WORKER_CRASHED`, and it is started again, as `restart`, `maxRestarts` and
+   * `maxSeconds` say. What it knew is lost, unless the class has `snapshot()` and `restore(state)`.
+   *
+   * @returns when it is ready
+   * @throws what its constructor throws; `FUNCTION_NOT_FOUND`, `INVALID_FUNCTION`, `INVALID_OPTION`, `NOT_SERIALIZABLE`, `STOPPED`
+   */
+  async spawn<Instance, Args extends readonly unknown[]>(reference: ClassReference<Instance, Args>, options: SpawnOptions<Args> = {}): Promise<ActorRef<Instance>> {
+    this.#refuseWhenStopped();
+    return this.#actors.spawn<Instance>(reference, options);
+  }
+
+  /**
+   * A supervisor for actors that belong together.
+   *
+   * @throws `INVALID_OPTION`, `STOPPED`
+   */
+  async supervise(options: SuperviseOptions = {}): Promise<ActorGroup> {
+    this.#refuseWhenStopped();
+    return this.#actors.supervise(options);
+  }
+
+  /**
+   * The actor that was spawned under a name.
+   *
+   * @throws `NOT_FOUND`
+   */
+  actor<Instance = any>(name: string): ActorRef<Instance> {
+    return this.#actors.byName(name);
   }
 
   /** The supervision tree as data. */

@@ -138,7 +138,7 @@ function toWire(reference: FunctionReference): CodeWire {
 }
 
 /** The URL of a module: as it is, or a package found from the working directory. */
-function locate(module: string): string {
+export function locate(module: string): string {
   if (/^(file|data|node|https?):/.test(module)) return module;
   if (isAbsolute(module)) return pathToFileURL(module).href;
   return resolve(module, pathToFileURL(`${process.cwd()}/`).href);

@@ -7,6 +7,7 @@
  * ├── store        results
  * ├── resources    who holds how much of which node
  * ├── nodes        one NodeActor per node (one-for-one), each over its worker threads (one-for-one)
+ * ├── actors       user actors, each group under a supervisor as declared
  * └── runs         one per running DAG (temporary)
  * ```
  */
@@ -18,6 +19,7 @@ import type { CodeList } from '../node/code-list.ts';
 import { NodeActor, type NodeSettings } from '../node/node-actor.ts';
 import type { LocationRegistry } from '../store/location-registry.ts';
 import type { ResultStore } from '../store/result-store.ts';
+import type { Actors } from './actors.ts';
 import type { ActiveRun } from './active-run.ts';
 import type { Driver } from './driver.ts';
 import type { Publisher } from './observer.ts';
@@ -29,6 +31,7 @@ export interface TreeParts {
   readonly driver: Driver;
   readonly codes: CodeList;
   readonly publisher: Publisher;
+  readonly actors: Actors;
   /** The most threads a node may ever have. */
   readonly mostThreads: number;
 }
@@ -49,12 +52,13 @@ export class RuntimeTree {
 
   /** Starts everything, from the top down. What a failed start leaves behind is stopped. */
   async start(nodes: readonly NodeSettings[]): Promise<void> {
-    const { registry, store, driver } = this.#parts;
+    const { registry, store, driver, actors } = this.#parts;
     try {
       await this.root.startChild({ id: 'registry', start: () => resident(() => registry.stop()) });
       await this.root.startChild({ id: 'store', start: () => resident(() => store.stop()) });
       await this.root.startChild({ id: 'resources', start: () => resident(() => driver.stop()) });
       await this.root.startChild({ id: 'nodes', shutdown: Infinity, start: () => this.#startNodes(nodes) });
+      await this.root.startChild({ id: 'actors', shutdown: Infinity, start: () => actors.start() });
       await this.root.startChild({ id: 'runs', shutdown: Infinity, start: () => this.#startRuns() });
     } catch (error) {
       await this.root.stop();
@@ -98,6 +102,7 @@ export class RuntimeTree {
     this.#closing = true;
     this.#runsStarted.resolve();
     await this.root.stop();
+    this.#parts.actors.end();
   }
 
   #startRuns(): Supervisor {

@@ -5,6 +5,7 @@ import { compile } from '../../lib/dag/compile.ts';
 import { type HandoffEvent, inline } from '../../lib/index.ts';
 import { CodeList } from '../../lib/node/code-list.ts';
 import { ActiveRun } from '../../lib/runtime/active-run.ts';
+import { Actors } from '../../lib/runtime/actors.ts';
 import { Driver } from '../../lib/runtime/driver.ts';
 import { Modules } from '../../lib/runtime/modules.ts';
 import { RuntimeTree } from '../../lib/runtime/tree.ts';
@@ -22,7 +23,8 @@ async function start(...names: string[]) {
   const codes = new CodeList();
   const modules = new Modules(codes);
   const driver = new Driver(new SimpleResourceTracker(), {}, publisher);
-  const tree = new RuntimeTree({ registry: new LocationRegistry(), store: new ResultStore(), driver, codes, publisher, mostThreads: 2 });
+  const actors = new Actors({ publisher, nodeNames: () => names, quiet: false });
+  const tree = new RuntimeTree({ actors, registry: new LocationRegistry(), store: new ResultStore(), driver, codes, publisher, mostThreads: 2 });
   await tree.start(names.map(settings));
   const run = async (...functions: Parameters<typeof dagOf>): Promise<ActiveRun> => {
     const plan = compile(dagOf(...functions));

@@ -1,4 +1,5 @@
 /** What a running function may know of itself. One function runs at a time in a thread, so its context is a variable. */
+import type { Askable } from '../../actor/user/ref.ts';
 import { HandoffError } from '../../errors.ts';
 
 /** What `context()` gives inside a function. */
@@ -11,6 +12,14 @@ export interface TaskContext {
   readonly functionId: string;
   /** The name of the node it runs on. */
   readonly node: string;
+  /**
+   * The actor that was spawned under a name, to be asked and told.
+   *
+   * ```ts
+   * const label = await context().actor<Classifier>('model').ask.predict(pixels);
+   * ```
+   */
+  actor<Instance = any>(name: string): Askable<Instance>;
   /** Sends values to whoever listens to `function:log`. */
   log(...values: readonly unknown[]): void;
 }
@@ -56,7 +65,7 @@ export function context(): TaskContext {
 export async function withContext<Result>(given: Partial<TaskContext>, fn: () => Result): Promise<Awaited<Result>> {
   const before = contextSlot.current;
   const made: TaskContext = {
-    signal: new AbortController().signal, attempt: 1, dagId: '', functionId: '', node: '', log: () => {}, ...given,
+    signal: new AbortController().signal, attempt: 1, dagId: '', functionId: '', node: '', log: () => {}, actor: noActor, ...given,
   };
   contextSlot.current = () => made;
   try {
@@ -64,4 +73,8 @@ export async function withContext<Result>(given: Partial<TaskContext>, fn: () =>
   } finally {
     contextSlot.current = before;
   }
+}
+
+function noActor(name: string): never {
+  throw new HandoffError('NOT_FOUND', `There is no actor ${JSON.stringify(name)} here. To test a function that asks one, give withContext an actor: withContext({ actor: () => … }, …).`);
 }

@@ -10,6 +10,7 @@ import { type Callable, CodeTable } from './code.ts';
 import { contextSlot, type TaskContext } from './context.ts';
 import { invoke } from './invoke.ts';
 import { Peers } from './peers.ts';
+import { Questions } from './questions.ts';
 import { Stopwatch } from './stopwatch.ts';
 
 // What other workers need and was finished longer ago than this, in ms, is handed over before the next function begins.
@@ -46,6 +47,7 @@ export interface ExecutorParts {
 export class Executor {
   readonly codes = new CodeTable();
   readonly peers = new Peers(() => this.#onArrival());
+  readonly questions: Questions;
   readonly #parts: ExecutorParts;
   readonly #post: (message: unknown[]) => void;
   readonly #queue: Batch[] = [];
@@ -62,6 +64,7 @@ export class Executor {
   constructor(parts: ExecutorParts, post: (message: unknown[]) => void) {
     this.#parts = parts;
     this.#post = post;
+    this.questions = new Questions(post);
   }
 
   /** Takes in a batch, as the wire describes it. */
@@ -317,6 +320,7 @@ export class Executor {
         return item.controller.signal;
       },
       attempt, dagId, functionId, node: this.#parts.node,
+      actor: (name) => this.questions.to(name),
       log: (...values) => post([FromWorker.log, dagId, functionId, attempt, values.map(copyable)]),
     };
   }

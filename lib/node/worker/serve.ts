@@ -22,6 +22,7 @@ export function serve({ port, control, node, cursors, programs, quiet }: ServeOp
       case ToWorker.batch: return executor.accept(message);
       case ToWorker.define: return executor.codes.define(message[1] as number, message[2] as CodeWire);
       case ToWorker.peer: return executor.peers.connect(message[1] as number, message[2] as MessagePort);
+      case ToWorker.answer: return executor.questions.answered(message[1] as number, message[2] as boolean, message[3]);
       case ToWorker.cancel: return executor.cancel(message[1] as number, message[2] as 'aborted' | 'timeout');
       case ToWorker.stop:
         process.off('uncaughtExceptionMonitor', onCrash);

@@ -1,0 +1,212 @@
+/** User actors: spawned, found by name, supervised in groups. */
+import { nanoid } from 'nanoid';
+import type { Exit, Restart, Running, Strategy } from '../actor/child.ts';
+import type { Overflow } from '../actor/mailbox.ts';
+import { ActorCell } from '../actor/user/cell.ts';
+import { Group, type Member } from '../actor/user/group.ts';
+import { type ActorRef, createRef } from '../actor/user/ref.ts';
+import { toReference } from '../dag/code.ts';
+import type { ClassReference } from '../dag/task.ts';
+import { toErrorWire } from '../error-wire.ts';
+import { HandoffError } from '../errors.ts';
+import type { Question } from '../node/lane-events.ts';
+import { timestamp } from '../observe/events.ts';
+import { locate } from './modules.ts';
+import type { Publisher } from './observer.ts';
+import { checkOptions, invalidOption, isAmount, type Rule, rules, type Schema } from './schema.ts';
+
+/** How often its children may be started again before a supervisor gives up. */
+interface IntensityOptions {
+  /** Default 3. */
+  readonly maxRestarts?: number;
+  /** The time in which they count. Default 5. */
+  readonly maxSeconds?: number;
+}
+
+export interface SpawnOptions<Args extends readonly unknown[] = readonly unknown[]> extends IntensityOptions {
+  /** For the constructor. */
+  readonly args?: Args;
+  /** The node it is on. Default: the first of this host. */
+  readonly node?: string;
+  /** By which others find it; one actor at a time has it. */
+  readonly name?: string;
+  /** When its thread is started again: always (default), only after an error, or never. */
+  readonly restart?: Restart;
+  /** ms it may take to finish what it has begun when it is stopped. Default 5000. */
+  readonly shutdown?: number;
+  /** How many messages may wait. Default 10,000. `overflow`: whether one more is refused (default), or pushes out the oldest. */
+  readonly mailbox?: { readonly capacity?: number; readonly overflow?: Overflow };
+  /** After how many messages `snapshot()` is called, when the class has it. Default 1: nothing that was answered is lost. */
+  readonly snapshotEvery?: number;
+}
+
+export interface SuperviseOptions extends IntensityOptions {
+  /** Shown in the tree. Default: one that is made up. */
+  readonly name?: string;
+  /** Who else is started again when one ends. Default `'one-for-one'`. */
+  readonly strategy?: Strategy;
+  /** When the group itself is started again by the group it is in. Default `'permanent'`; at the top a group that gives up stays down. */
+  readonly restart?: Restart;
+}
+
+/** Actors under a supervisor of their own. */
+export interface ActorGroup {
+  readonly name: string;
+  /** Resolves when it has ended for good, with why. */
+  readonly exited: Promise<Exit>;
+  /** As `Handoff.spawn`, under this supervisor. */
+  spawn<Instance, Args extends readonly unknown[]>(reference: ClassReference<Instance, Args>, options?: SpawnOptions<Args>): Promise<ActorRef<Instance>>;
+  /** A group within this one: when it gives up, this one decides. */
+  supervise(options?: SuperviseOptions): Promise<ActorGroup>;
+  /** Stops all of it, last started first. */
+  stop(): Promise<void>;
+}
+
+const restartRule: Rule = { expected: "'permanent', 'transient' or 'temporary'", holds: (value) => ['permanent', 'transient', 'temporary'].includes(value as string) };
+const nameRule: Rule = { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' };
+const intensitySchema = {
+  maxRestarts: rules.whole,
+  maxSeconds: { expected: 'a finite number above 0', holds: (value) => isAmount(value) && value > 0 } as Rule,
+};
+const mailboxSchema: Schema<NonNullable<SpawnOptions['mailbox']>> = {
+  capacity: rules.atLeastOne,
+  overflow: { expected: "'reject' or 'drop-oldest'", holds: (value) => value === 'reject' || value === 'drop-oldest' },
+};
+const spawnSchema: Schema<SpawnOptions> = {
+  ...intensitySchema,
+  args: { expected: 'a list of arguments for the constructor', holds: (value) => Array.isArray(value) },
+  node: nameRule, name: nameRule, restart: restartRule, shutdown: rules.milliseconds, snapshotEvery: rules.atLeastOne,
+  mailbox: { expected: 'an object with capacity and overflow', holds: (value) => typeof value === 'object' && value !== null },
+};
+const superviseSchema: Schema<SuperviseOptions> = {
+  ...intensitySchema, name: nameRule, restart: restartRule,
+  strategy: { expected: "'one-for-one', 'one-for-all' or 'rest-for-one'", holds: (value) => ['one-for-one', 'one-for-all', 'rest-for-one'].includes(value as string) },
+};
+
+export interface ActorsParts {
+  readonly publisher: Publisher;
+  readonly nodeNames: () => readonly string[];
+  /** What they print goes to stderr. */
+  readonly quiet: boolean;
+}
+
+export class Actors {
+  readonly #parts: ActorsParts;
+  readonly #named = new Map<string, ActorRef<any>>();
+  readonly #top: Group;
+
+  constructor(parts: ActorsParts) {
+    this.#parts = parts;
+    this.#top = this.#group('actors', { restart: 'permanent' });
+  }
+
+  /** As the root supervisor starts it. */
+  async start(): Promise<Running> {
+    return this.#top.child.start();
+  }
+
+  /** Ends what is left of them, after the root supervisor has stopped them. */
+  end(): void {
+    this.#top.end({ reason: 'shutdown' });
+  }
+
+  /** @throws `NOT_FOUND` */
+  byName(name: string): ActorRef<any> {
+    const found = this.#named.get(name);
+    if (found === undefined) throw new HandoffError('NOT_FOUND', `There is no actor ${JSON.stringify(name)}.`);
+    return found;
+  }
+
+  /** Passes a function's question on, and the answer back. */
+  answer({ actor, method, args, timeout, answer }: Question): void {
+    const ref = this.#named.get(actor);
+    const answered = ref === undefined
+      ? Promise.reject(new HandoffError('NOT_FOUND', `There is no actor ${JSON.stringify(actor)}.`))
+      : (ref.with({ timeout }).ask as Record<string, (...args: readonly unknown[]) => Promise<unknown>>)[method]!(...args);
+    if (answer === undefined) return void answered.catch((error: unknown) => this.#lost(actor, method, error));
+    answered.then((value) => answer(true, value), (error: unknown) => answer(false, toErrorWire(error)));
+  }
+
+  #lost(actor: string, method: string, error: unknown): void {
+    const { publisher } = this.#parts;
+    if (publisher.wants('actor:error')) publisher.publish({ type: 'actor:error', at: timestamp(), actor, method, error });
+  }
+
+  /** An actor under a supervisor of its own, so that one that fails again and again takes nobody along. */
+  async spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions): Promise<ActorRef<Instance>> {
+    const { maxRestarts, maxSeconds } = options;
+    const own = this.#group(`of-${options.name ?? nanoid()}`, { restart: 'temporary', ...(maxRestarts !== undefined && { maxRestarts }), ...(maxSeconds !== undefined && { maxSeconds }) });
+    const cell = this.#cell('spawn', reference, options);
+    await this.#top.add(own);
+    return this.#launch<Instance>(own, cell, () => this.#top.remove(own.child.id));
+  }
+
+  async supervise(options: SuperviseOptions, within: Group = this.#top): Promise<ActorGroup> {
+    checkOptions('supervise', superviseSchema, options);
+    const { name = `group-${nanoid()}`, ...rest } = options;
+    const group = this.#group(name, { ...rest, restart: within === this.#top ? 'temporary' : options.restart ?? 'permanent' });
+    await within.add(group);
+    return {
+      name,
+      exited: group.exited,
+      spawn: async (reference, more = {}) => {
+        for (const option of ['maxRestarts', 'maxSeconds'] as const) {
+          if (more[option] !== undefined) throw invalidOption('spawn', option, 'left to the group, as its supervisor counts for all of it', more[option]);
+        }
+        return this.#launch(group, this.#cell('spawn', reference, more));
+      },
+      supervise: (more = {}) => this.supervise(more, group),
+      stop: () => within.remove(name),
+    };
+  }
+
+  #group(id: string, { strategy = 'one-for-one', restart = 'permanent', maxRestarts, maxSeconds }: SuperviseOptions): Group {
+    const { publisher } = this.#parts;
+    return new Group({
+      id, strategy, restart, ...(maxRestarts !== undefined && { maxRestarts }), ...(maxSeconds !== undefined && { maxSeconds }),
+      onRestart: (supervisor, child, { error }) => {
+        if (publisher.wants('supervisor:restarted')) publisher.publish({ type: 'supervisor:restarted', at: timestamp(), supervisor, child, error });
+      },
+    });
+  }
+
+  #cell(where: string, reference: unknown, options: SpawnOptions): ActorCell {
+    checkOptions(where, spawnSchema, options);
+    if (options.mailbox !== undefined) checkOptions(`${where}: mailbox`, mailboxSchema, options.mailbox);
+    const code = toReference(reference);
+    if (code === undefined || 'source' in code) {
+      throw new HandoffError('INVALID_FUNCTION', `${where}: the first argument must be an exported class, as tasks() gives it: t.Classifier.`);
+    }
+    const names = this.#parts.nodeNames();
+    const node = options.node ?? names[0]!;
+    if (!names.includes(node)) throw invalidOption(where, 'node', `a node of this host (${names.join(', ')})`, node);
+    const { name, args = [], restart = 'permanent', shutdown = 5000, mailbox = {}, snapshotEvery = 1 } = options;
+    if (name !== undefined && this.#named.has(name)) throw invalidOption(where, 'name', 'one that no other actor has', name);
+    const id = name ?? nanoid();
+    const { quiet } = this.#parts;
+    return new ActorCell({
+      id, name, args, node, restart, shutdown, quiet, snapshotEvery,
+      code: { url: locate(code.module), module: code.module, export: code.export },
+      capacity: mailbox.capacity ?? 10_000, overflow: mailbox.overflow ?? 'reject',
+      onLost: (method, error) => this.#lost(id, method, error),
+    });
+  }
+
+  async #launch<Instance>(group: Group, cell: ActorCell, stop: () => Promise<void> = () => group.remove(cell.child.id)): Promise<ActorRef<Instance>> {
+    const ref = createRef<Instance>(cell, stop);
+    if (cell.options.name !== undefined) {
+      const { name } = cell.options;
+      this.#named.set(name, ref);
+      void cell.exited.then(() => {
+        if (this.#named.get(name) === ref) this.#named.delete(name);
+      });
+    }
+    try {
+      await group.add(cell satisfies Member);
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+    return ref;
+  }
+}
