@@ -27,6 +27,8 @@ export class Driver {
   readonly #observer: Observer;
   readonly #ask: (question: Question) => void;
   readonly #nodes = new Map<string, NodeActor>();
+  /** How often each node has come up. */
+  readonly #incarnations = new Map<string, number>();
   readonly #runs = new Map<string, ActiveRun>();
   readonly #timers = new Map<number, LongTimeout>();
   /** Commands that follow from commands are carried out after them. */
@@ -51,21 +53,23 @@ export class Driver {
   addNode(actor: NodeActor): void {
     const { name, capabilities, speed } = actor.settings;
     this.#nodes.set(name, actor);
-    this.#feed({ type: 'NodeUp', node: name, capabilities, speed });
+    this.#feed({ type: 'NodeUp', node: name, incarnation: this.#incarnations.get(name)!, capabilities, speed });
   }
 
-  /** What a node is to tell. */
+  /** What a node is to tell: one that is to be taken in next. */
   eventsOf(node: string): NodeEvents {
+    const incarnation = (this.#incarnations.get(node) ?? 0) + 1;
+    this.#incarnations.set(node, incarnation);
     return {
-      laneUp: (lane) => this.#feed({ type: 'LaneUp', node, lane }),
+      laneUp: (lane) => this.#feed({ type: 'LaneUp', node, incarnation, lane }),
       laneDown: (lane, crash, started) => {
-        this.#feed({ type: 'LaneDown', node, lane, crash, started, random: Math.random() }); // before anybody hears of it, who may start something
+        this.#feed({ type: 'LaneDown', node, incarnation, lane, crash, started, random: Math.random() }); // before anybody hears of it, who may start something
         if (crash.reason !== 'killed') this.#observer.publish('worker:crashed', () => ({ node, thread: lane, reason: crash.reason, error: crash.error }));
       },
       laneRestarted: (lane) => this.#observer.publish('worker:restarted', () => ({ node, thread: lane })),
       // To the scheduler it is as if the thread were away.
-      laneBusy: (lane) => this.#feed({ type: 'LaneDown', node, lane, crash: { reason: 'killed' }, started: [], random: 0 }),
-      laneFree: (lane) => this.#feed({ type: 'LaneUp', node, lane }),
+      laneBusy: (lane) => this.#feed({ type: 'LaneDown', node, incarnation, lane, crash: { reason: 'killed' }, started: [], random: 0 }),
+      laneFree: (lane) => this.#feed({ type: 'LaneUp', node, incarnation, lane }),
       started: (batch, index, at) => this.#started(batch, index, at),
       ended: (batch, report) => this.#ended(batch, report),
       ask: (question) => this.#ask(question),
@@ -147,12 +151,12 @@ export class Driver {
       case 'TakeBack': {
         const { batch } = command;
         const count = this.#nodes.get(batch.lane.node.name)!.takeBack(batch.lane.index, batch.id, command.count);
-        return this.#feed({ type: 'TakenBack', batch: batch.id, count });
+        return this.#takenBack(batch, count);
       }
       case 'Cancel': {
         const { batch } = command;
         const count = this.#nodes.get(batch.lane.node.name)!.cancel(batch.lane.index, batch.id, command.why);
-        return this.#feed({ type: 'TakenBack', batch: batch.id, count });
+        return this.#takenBack(batch, count);
       }
       case 'Kill': return this.#nodes.get(command.node.name)!.kill(command.lane);
       case 'SetTimer': return this.#setTimer(command.timer, command.ms);
@@ -171,6 +175,10 @@ export class Driver {
         return this.#fail(active, toRunError(this.state, command.run, command.outcome, () => active.results.toRecord(command.run.settings.kept)));
       }
     }
+  }
+
+  #takenBack({ id, size }: Batch, count: number): void {
+    this.#feed({ type: 'TakenBack', batch: id, limit: size - count });
   }
 
   #send(batch: Batch): void {
@@ -208,7 +216,7 @@ export class Driver {
       const text = `An argument of function ${JSON.stringify(plan.entries[i]!.id)} cannot be sent to a worker thread: ${cause instanceof Error ? cause.message : String(cause)}`;
       return { index, kind: 'failed', error: toErrorWire(new HandoffError('NOT_SERIALIZABLE', text, { cause })), retryable: false };
     });
-    this.#feed({ type: 'FunctionsEnded', batch: batch.id, count: batch.size, exceptions, durations: [], random: 0 });
+    this.#feed({ type: 'FunctionsEnded', batch: batch.id, first: 0, count: batch.size, exceptions, durations: [], random: 0 });
   }
 
   #started(id: number, index: number, at: number): void {
@@ -229,7 +237,7 @@ export class Driver {
     for (let k = 0; k < report.durations.length; k += 3) {
       durations.push({ code: report.durations[k]!, count: report.durations[k + 1]!, ms: report.durations[k + 2]! });
     }
-    this.#feed({ type: 'FunctionsEnded', batch: id, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random() });
+    this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random() });
     this.#progress(active);
   }
 

@@ -7,7 +7,10 @@ import { makeReady, putBack } from './ready.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
 
 /** A worker has reported the next functions of a batch. O(their arguments and dependents). */
-export function functionsEnded(state: State, batch: Batch, event: EventOf<'FunctionsEnded'>, out: Command[]): void {
+export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, out: Command[]): void {
+  const batch = state.batches.get(event.batch);
+  if (batch === undefined || event.first < batch.done) return; // its lane was given up before it told, or it tells again
+  if (event.first > batch.done) throw new Error(`batch ${batch.id} tells of position ${event.first}, and has not told of those from ${batch.done} on`);
   const { run, functions } = batch;
   const released: number[] = [];
   const { exceptions } = event;

@@ -7,23 +7,24 @@ export type Event = {
   /** ms on any clock that does not run backwards. */
   readonly now: number;
 } & (
-  | { readonly type: 'NodeUp'; readonly node: string; readonly capabilities: Capabilities; readonly speed: number }
+  /** A node is there. Each time it comes back it has another `incarnation`, higher than before: what an earlier one still tells is dropped. */
+  | { readonly type: 'NodeUp'; readonly node: string; readonly incarnation: number; readonly capabilities: Capabilities; readonly speed: number }
   | { readonly type: 'CapabilitiesChanged'; readonly node: string; readonly capabilities: Capabilities }
   /** A node is gone. `returning`: it is being restarted, so that what only it can run waits. */
   | { readonly type: 'NodeDown'; readonly node: string; readonly returning: boolean }
   /** A worker thread is ready; lanes are numbered per node. */
-  | { readonly type: 'LaneUp'; readonly node: string; readonly lane: number }
+  | { readonly type: 'LaneUp'; readonly node: string; readonly incarnation: number; readonly lane: number }
   /** A worker thread is gone, and what it had not reported with it. */
-  | { readonly type: 'LaneDown'; readonly node: string; readonly lane: number; readonly crash: Crash; readonly started: readonly StartedCount[]; readonly random: number }
+  | { readonly type: 'LaneDown'; readonly node: string; readonly incarnation: number; readonly lane: number; readonly crash: Crash; readonly started: readonly StartedCount[]; readonly random: number }
   | { readonly type: 'RunSubmitted'; readonly run: string; readonly plan: Plan; readonly settings: RunSettings }
   /** The caller gave up, or the run's time is over. `reason` comes back in the outcome. `gently`: what runs may finish. */
   | { readonly type: 'RunAborted'; readonly run: string; readonly reason: unknown; readonly gently: boolean }
   /** The worker began a function whose start was to be announced. */
   | { readonly type: 'FunctionStarted'; readonly batch: number; readonly index: number }
-  /** The next `count` functions of a batch have ended, in order. */
-  | { readonly type: 'FunctionsEnded'; readonly batch: number; readonly count: number; readonly exceptions: readonly Exception[]; readonly durations: readonly Measured[]; readonly random: number }
-  /** The last `count` functions of a batch had not begun and never will. */
-  | { readonly type: 'TakenBack'; readonly batch: number; readonly count: number }
+  /** `count` functions of a batch have ended, from position `first` on. Told twice, they count once. */
+  | { readonly type: 'FunctionsEnded'; readonly batch: number; readonly first: number; readonly count: number; readonly exceptions: readonly Exception[]; readonly durations: readonly Measured[]; readonly random: number }
+  /** Functions of a batch from position `limit` on had not begun and never will. */
+  | { readonly type: 'TakenBack'; readonly batch: number; readonly limit: number }
   | { readonly type: 'TimerFired'; readonly timer: number }
 );
 

@@ -19,7 +19,7 @@ import type { Event, EventOf } from './events.ts';
 import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
 import { laneDown, laneUp, shorten } from './lanes.ts';
 import { enqueue, makeReady } from './ready.ts';
-import { type Batch, createRun, type Node, noteIfOver, type Run, type State, Status } from './state.ts';
+import { createRun, type Node, noteIfOver, type Run, type State, Status } from './state.ts';
 import { functionStarted, timerFired } from './timers.ts';
 
 /**
@@ -38,23 +38,24 @@ export function handle(state: State, event: Event): Command[] {
 
 function apply(state: State, event: Event, out: Command[]): void {
   switch (event.type) {
-    case 'FunctionsEnded': return functionsEnded(state, batchOf(state, event.batch, event), event, out);
-    case 'FunctionStarted': return functionStarted(state, batchOf(state, event.batch, event), event.index, out);
+    case 'FunctionsEnded': return functionsEnded(state, event, out);
+    case 'FunctionStarted': return functionStarted(state, event, out);
     case 'TakenBack': return takenBack(state, event, out);
     case 'TimerFired': return timerFired(state, event.timer, out);
     case 'RunSubmitted': return runSubmitted(state, event, out);
     case 'RunAborted': return runAborted(state, event, out);
-    case 'LaneUp': return laneUp(state, nodeOf(state, event.node), event.lane);
+    case 'LaneUp': return laneAppeared(state, event);
     case 'LaneDown': return laneLost(state, event, out);
-    case 'NodeUp': return nodeUp(state, event);
+    case 'NodeUp': return nodeUp(state, event, out);
     case 'NodeDown': return nodeDown(state, event, out);
     case 'CapabilitiesChanged': return capabilitiesChanged(state, event, out);
   }
 }
 
-function takenBack(state: State, { batch: id, count }: EventOf<'TakenBack'>, out: Command[]): void {
+function takenBack(state: State, { batch: id, limit }: EventOf<'TakenBack'>, out: Command[]): void {
   const batch = state.batches.get(id);
   if (batch === undefined) return; // it ended before the request reached it
+  const count = Math.max(0, batch.size - Math.max(limit, batch.done));
   // Asked once more it would have nothing to give either.
   batch.takingBack = count === 0;
   shorten(state, batch, count, out);
@@ -78,26 +79,42 @@ function runAborted(state: State, { run: id, reason, gently }: EventOf<'RunAbort
   takeBackAll(run, out);
 }
 
+function laneAppeared(state: State, { node: name, incarnation, lane }: EventOf<'LaneUp'>): void {
+  const node = nodeOf(state, name);
+  if (isOfNow(node, incarnation)) laneUp(state, node, lane);
+}
+
 function laneLost(state: State, event: EventOf<'LaneDown'>, out: Command[]): void {
   const node = nodeOf(state, event.node);
+  if (!isOfNow(node, event.incarnation)) return;
   const lane = node.lanes[event.lane];
   if (lane === undefined) throw new Error(`lane ${event.lane} of node ${event.node} went down, but was never up`);
   laneDown(state, lane, event.crash, event.started, event.random, out);
 }
 
-function nodeUp(state: State, { node: name, capabilities, speed }: EventOf<'NodeUp'>): void {
+/** Whether what is told of a node is about the node as it is now. What an earlier incarnation had is given up already. */
+function isOfNow(node: Node, incarnation: number): boolean {
+  return node.up && node.incarnation === incarnation;
+}
+
+function nodeUp(state: State, { node: name, incarnation, capabilities, speed }: EventOf<'NodeUp'>, out: Command[]): void {
   let node = state.nodeByName.get(name);
+  if (node !== undefined && incarnation <= node.incarnation) return; // told late, or twice
+  if (node?.up === true) loseNode(state, node, true, out); // it is back before we knew that it was gone
   if (node === undefined) {
-    node = { index: state.nodes.length, name, capabilities, speed, up: true, returning: false, lanes: [], threads: 0, idle: 0, claimed: {} };
+    node = { index: state.nodes.length, name, incarnation, capabilities, speed, up: true, returning: false, lanes: [], threads: 0, idle: 0, claimed: {} };
     state.nodes.push(node);
     state.nodeByName.set(name, node);
   }
-  Object.assign(node, { capabilities, speed, up: true, returning: false });
+  Object.assign(node, { incarnation, capabilities, speed, up: true, returning: false });
   register(state, name, capabilities);
 }
 
 function nodeDown(state: State, { node: name, returning }: EventOf<'NodeDown'>, out: Command[]): void {
-  const node = nodeOf(state, name);
+  loseNode(state, nodeOf(state, name), returning, out);
+}
+
+function loseNode(state: State, node: Node, returning: boolean, out: Command[]): void {
   node.up = false;
   node.returning = returning;
   state.shrunk = true;
@@ -146,12 +163,6 @@ function close(state: State, run: Run, out: Command[], command: Command): void {
     out.push({ type: 'ClearTimer', timer: run.refusalTimer });
   }
   out.push(command);
-}
-
-function batchOf(state: State, id: number, event: Event): Batch {
-  const batch = state.batches.get(id);
-  if (batch === undefined) throw new Error(`${event.type} for batch ${id}, which is not open`);
-  return batch;
 }
 
 function nodeOf(state: State, name: string): Node {

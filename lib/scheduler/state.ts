@@ -36,6 +36,8 @@ export const Status = {
 export interface Node {
   readonly index: number;
   readonly name: string;
+  /** Rises each time it comes back. */
+  incarnation: number;
   capabilities: Capabilities;
   speed: number;
   up: boolean;

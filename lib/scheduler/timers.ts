@@ -1,10 +1,13 @@
 /** Time: delays before another attempt, timeouts of functions, and the grace before a thread is ended. */
 import type { Command } from './commands.ts';
+import type { EventOf } from './events.ts';
 import { putBack } from './ready.ts';
 import { type Batch, nextId, type State, Status } from './state.ts';
 
 /** A function whose start was to be announced has begun: its time runs from now. */
-export function functionStarted(state: State, batch: Batch, index: number, out: Command[]): void {
+export function functionStarted(state: State, { batch: id, index }: EventOf<'FunctionStarted'>, out: Command[]): void {
+  const batch = state.batches.get(id);
+  if (batch === undefined) return;
   const { timeout } = batch.run.plan.entries[batch.functions[index]!]!.traits;
   if (timeout === undefined || batch.cancelled || batch.timer >= 0) return;
   setBatchTimer(state, batch, 'timeout', timeout, out);

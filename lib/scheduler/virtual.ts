@@ -48,8 +48,8 @@ export function runVirtually(plan: Plan, nodes: readonly VirtualNode[], settings
   let over = false;
 
   for (const { name, capabilities, speed, threads } of nodes) {
-    feed({ type: 'NodeUp', node: name, capabilities, speed });
-    for (let lane = 0; lane < threads; lane++) feed({ type: 'LaneUp', node: name, lane });
+    feed({ type: 'NodeUp', node: name, incarnation: 1, capabilities, speed });
+    for (let lane = 0; lane < threads; lane++) feed({ type: 'LaneUp', node: name, incarnation: 1, lane });
   }
   feed({ type: 'RunSubmitted', run: plan.dagId, plan, settings });
   while (!over) {
@@ -74,7 +74,7 @@ export function runVirtually(plan: Plan, nodes: readonly VirtualNode[], settings
       const index = functions[0]!;
       const ms = durationOf(index) / lane.node.speed;
       schedule.push({ index, node: lane.node.name, start: now, finish: now + ms });
-      later(ms, { type: 'FunctionsEnded', batch: id, count: 1, exceptions: [], durations: [], random: 0 });
+      later(ms, { type: 'FunctionsEnded', batch: id, first: 0, count: 1, exceptions: [], durations: [], random: 0 });
     } else if (command.type === 'SetTimer') {
       later(command.ms, { type: 'TimerFired', timer: command.timer });
     } else if (command.type === 'FinishRun' || command.type === 'FailRun') {

@@ -200,7 +200,7 @@ it('shows its supervision tree', async () => {
   const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 2 }] });
   const tree = handoff.tree();
   expect(tree).toMatchObject({ id: 'root', kind: 'supervisor', strategy: 'rest-for-one', state: 'running' });
-  expect(tree.children!.map((child) => child.id)).toEqual(['registry', 'store', 'resources', 'nodes', 'runs']);
+  expect(tree.children!.map((child) => child.id)).toEqual(['registry', 'store', 'resources', 'nodes', 'actors', 'runs']);
   const [node] = tree.children![3]!.children!;
   expect(node).toMatchObject({ id: 'n', kind: 'supervisor', info: { capabilities: { cpu: 1 }, threads: 2 } });
   expect(node!.children!.map((child) => child.id)).toEqual(['worker-0', 'worker-1']);

@@ -67,8 +67,8 @@ export class World {
     this.state = createState(new SimpleResourceTracker(), options.tuning);
     this.state.estimates.push({ mean: 0, count: 0 });
     for (const { name, capabilities, threads } of options.nodes) {
-      this.feed({ type: 'NodeUp', node: name, capabilities, speed: 1 });
-      for (let lane = 0; lane < threads; lane++) this.feed({ type: 'LaneUp', node: name, lane });
+      this.feed({ type: 'NodeUp', node: name, incarnation: 1, capabilities, speed: 1 });
+      for (let lane = 0; lane < threads; lane++) this.feed({ type: 'LaneUp', node: name, incarnation: 1, lane });
     }
   }
 
@@ -156,7 +156,7 @@ export class World {
     const given = Math.min(count, work.limit - work.begun);
     work.limit -= given;
     if (work.limit === 0 || (work.ended + work.unreported.length === work.limit && work.unreported.length === 0)) this.#drop(work);
-    this.feed({ type: 'TakenBack', batch: batch.id, count: given });
+    this.feed({ type: 'TakenBack', batch: batch.id, limit: work.limit });
   }
 
   #advance(lane: Lane, work: Work): void {
@@ -234,11 +234,12 @@ export class World {
     const count = work.unreported.length;
     if (count === 0) return;
     const exceptions = work.unreported.filter(({ index }) => index >= 0);
+    const first = work.ended;
     work.ended += count;
     work.unreported.length = 0;
     if (finished) this.#drop(work);
     this.feed({
-      type: 'FunctionsEnded', batch: work.batch.id, count, exceptions, random: this.#options.random(),
+      type: 'FunctionsEnded', batch: work.batch.id, first, count, exceptions, random: this.#options.random(),
       durations: [{ code: 0, count, ms: count * this.#options.random() * 0.01 }],
     });
   }
@@ -252,7 +253,7 @@ export class World {
     const started = (this.#work.get(lane) ?? []).map(({ batch, begun }) => ({ batch: batch.id, started: begun }));
     this.#work.delete(lane);
     this.#down.push(lane);
-    this.feed({ type: 'LaneDown', node: lane.node.name, lane: lane.index, crash: { reason }, started, random: this.#options.random() });
+    this.feed({ type: 'LaneDown', node: lane.node.name, incarnation: lane.node.incarnation, lane: lane.index, crash: { reason }, started, random: this.#options.random() });
   }
 
   #nodeDown(): void {
@@ -269,12 +270,13 @@ export class World {
 
   #nodeUp(name: string): void {
     this.#nodesDown.delete(name);
-    this.feed({ type: 'NodeUp', node: name, capabilities: this.state.nodeByName.get(name)!.capabilities, speed: 1 });
+    const { incarnation, capabilities } = this.state.nodeByName.get(name)!;
+    this.feed({ type: 'NodeUp', node: name, incarnation: incarnation + 1, capabilities, speed: 1 });
   }
 
   #restart(lane: Lane): void {
     this.#down.splice(this.#down.indexOf(lane), 1);
-    this.feed({ type: 'LaneUp', node: lane.node.name, lane: lane.index });
+    this.feed({ type: 'LaneUp', node: lane.node.name, incarnation: lane.node.incarnation, lane: lane.index });
   }
 
   #fire(timer: number): void {
