@@ -11,13 +11,14 @@ const importsOf = (file: string): string[] =>
   [...code(file).matchAll(/(?:^import\s[^;]*?from\s+|^export\s[^;]*?from\s+|^import\s+|\bimport\()'([^']+)'/gm)].map((match) => match[1]!);
 
 /** From the bottom up: each may import those before it, and itself. */
-const layers = ['base', 'dag', 'allocation', 'scheduler', 'store', 'actor', 'node', 'observe', 'runtime', 'index', 'cli'];
+const layers = ['base', 'dag', 'allocation', 'scheduler', 'simulation', 'store', 'actor', 'node', 'observe', 'runtime', 'index', 'cli'];
 /** Folders that may know less than their place in the list says. */
 const mayKnow: Record<string, readonly string[]> = {
   base: [],
   dag: ['base'],
   allocation: ['base', 'dag'],
   scheduler: ['base', 'dag', 'allocation'],
+  simulation: ['base', 'dag', 'allocation', 'scheduler'],
   store: ['base'],
   actor: ['base'],
   node: ['base', 'dag', 'store', 'actor'],

@@ -29,7 +29,7 @@ export class Lane implements Running {
   readonly #events: LaneEvents;
   readonly #programs: ProgramRing;
   /** Workers with a port to this one. */
-  readonly #peers = new Set<number>();
+  readonly #peers = new Set<Lane>();
   readonly #outstanding = new Map<number, Outstanding>();
   readonly #freeSlots = Array.from({ length: slots }, (_, slot) => slot);
   readonly #ready = Promise.withResolvers<boolean>();
@@ -93,16 +93,15 @@ export class Lane implements Running {
 
   /** Lets this worker and another hand results to each other. */
   connect(other: Lane): void {
-    if (this.#peers.has(other.address)) return;
+    if (this.#peers.has(other)) return;
     const { port1, port2 } = new MessageChannel();
     this.#meet(other, port1);
     other.#meet(this, port2);
   }
 
   #meet(other: Lane, port: MessagePort): void {
-    this.#peers.add(other.address);
+    this.#peers.add(other);
     this.#thread.port.postMessage([ToWorker.peer, other.address, port], [port]);
-    void other.exited.then(() => this.#peers.delete(other.address));
   }
 
   /** Takes back up to `count` functions of a batch, from its end; gives how many. */
@@ -173,6 +172,8 @@ export class Lane implements Running {
 
   #onEnded(exit: ThreadExit): Exit {
     this.#ready.resolve(false);
+    for (const peer of this.#peers) peer.#peers.delete(this);
+    this.#peers.clear();
     if (exit.reason === 'stopped') return { reason: this.#stopping ? 'shutdown' : 'normal' };
     const error = this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error;
     const { cursors } = this.#thread;

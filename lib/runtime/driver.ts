@@ -12,7 +12,7 @@ import { type FailureWire, ReportKind } from '../node/wire.ts';
 import type { Command } from '../scheduler/commands.ts';
 import type { Event, Exception, Measured } from '../scheduler/events.ts';
 import { handle } from '../scheduler/machine.ts';
-import { type Batch, createState, type GangPart, type Run, type State, type Tuning } from '../scheduler/state.ts';
+import { type Batch, createState, type GangPart, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
 import { toErrorWire } from '../error-wire.ts';
 import { Payload, type PayloadData } from '../store/payload.ts';
 import { ActiveRun, type RunRequest } from './active-run.ts';
@@ -249,14 +249,16 @@ export class Driver {
     for (let k = 0; k < count; k++) {
       const value = values[k];
       if (batch.timedOut) continue; // its attempt has failed, whatever it gave in the end
+      const isWanted = batch.run.status[functions[first + k]!] === Status.dispatched; // what it needed may have failed since, made anew
       if (exceptions[next] !== first + k) {
-        results.put(functions[first + k]!, value);
+        if (isWanted) results.put(functions[first + k]!, value);
         continue;
       }
       const kind = exceptions[next + 1];
       next += 2;
-      if (kind === ReportKind.payload) results.put(functions[first + k]!, new Payload(value as PayloadData));
-      else if (kind === ReportKind.failed) found.push({ index: first + k, kind: 'failed', ...(value as FailureWire) });
+      if (kind === ReportKind.payload) {
+        if (isWanted) results.put(functions[first + k]!, new Payload(value as PayloadData));
+      } else if (kind === ReportKind.failed) found.push({ index: first + k, kind: 'failed', ...(value as FailureWire) });
       else found.push({ index: first + k, kind: 'skipped' });
     }
     return found;

@@ -56,7 +56,7 @@ export class Handoff extends HandoffEmitter {
     const codes = new CodeList();
     this.#options = options;
     this.#store = new ResultStore(options.retainedRuns, (dagId) => this.#registry.clear(dagId));
-    this.#driver = new Driver(options.resourceTracker ?? new SimpleResourceTracker(), { grace: options.gracePeriod, ...tuning }, publisher, (question) => this.#actors.answer(question));
+    this.#driver = new Driver(options.resourceTracker ?? new SimpleResourceTracker(), { grace: options.gracePeriod, gangLanes: availableParallelism(), ...tuning }, publisher, (question) => this.#actors.answer(question));
     const shared = { registry: this.#registry, store: this.#store, driver: this.#driver };
     this.#actors = new Actors({ publisher, nodeNames: () => this.#tree.nodeNames, quiet: options.printToStderr });
     this.#tree = new RuntimeTree({ ...shared, codes, publisher, actors: this.#actors, mostThreads: availableParallelism() });

@@ -4,6 +4,7 @@ import type { Capabilities, Cost } from '../dag/types.ts';
 import { HandoffError } from '../errors.ts';
 import type { Command } from './commands.ts';
 import { endRun } from './failure.ts';
+import { accepts, demandOf } from './ready.ts';
 import { nextId, type Node, type Run, type State } from './state.ts';
 
 /**
@@ -68,6 +69,12 @@ export function register(state: State, node: string, capabilities: Capabilities)
  */
 export function watchRefusals(state: State, run: Run, i: number, now: number, out: Command[]): void {
   if (state.batches.size > 0 || state.idle === 0 || run.outcome !== undefined) return;
+  const cost = run.plan.costs[run.plan.cost[i]!] ?? {};
+  const demand = demandOf(state, run, i);
+  if (!state.nodes.some((node) => node.idle > 0 && accepts(run, demand, node) && shortage(cost, node.capabilities) === undefined)) {
+    run.refusedSince = -1; // where it could run is being started again: it is not refused, it waits
+    return;
+  }
   if (run.refusedSince < 0) run.refusedSince = now;
   else if (now - run.refusedSince >= state.tuning.refusalLimit) return endRun(state, run, { kind: 'refused', index: i }, out);
   if (run.refusalTimer >= 0) return;

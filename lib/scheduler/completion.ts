@@ -2,6 +2,7 @@
 import type { Command } from './commands.ts';
 import type { EventOf, Measured } from './events.ts';
 import { fail } from './failure.ts';
+import { putOffGangs } from './gang.ts';
 import { clearBatchTimer, closeBatch } from './lanes.ts';
 import { makeReady, putBack } from './ready.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
@@ -31,6 +32,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
       putBack(state, run, i, out);
     }
   }
+  if (batch.gang !== null && exceptions.length > 0 && exceptions.every(({ kind }) => kind === 'skipped')) putOffGangs(run, event.now);
   batch.done = end;
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
   learn(state, event.durations);

@@ -9,7 +9,7 @@ import { closeBatch, isIdle, openBatch } from './lanes.ts';
 import { settleNeighbours } from './neighbours.ts';
 import { accepts, nodesFor } from './ready.ts';
 import type { ReadyClass } from './ready-queue.ts';
-import { rebalance } from './rebalance.ts';
+import { breakUpGangs, rebalance } from './rebalance.ts';
 import type { Lane, Node, Run, State } from './state.ts';
 
 /** Starts whatever can start. Looks at runs with the fewest lanes first, so that a small run is not held up by a large one. */
@@ -19,6 +19,7 @@ export function dispatch(state: State, now: number, out: Command[]): void {
     // As long as there is both, as a batch may leave its run with more lanes than another has.
   }
   if (state.idle > 0 && state.batches.size > 0) rebalance(state, now, out);
+  else if (state.runs.size > 1) breakUpGangs(state, out);
 }
 
 /** Starts one batch, of the run with the fewest lanes that can. */
@@ -43,6 +44,10 @@ function startOne(state: State, run: Run, now: number, out: Command[]): boolean 
   for (const from of run.queue.open(state.turn)) {
     while (from.heap.size > 0 && run.outcome === undefined) {
       if (startGang(state, run, from, now, out)) return true;
+      if (from.heap.size === 0) { // all of it was bound to other nodes meanwhile
+        moved = true;
+        break;
+      }
       if (waitsForGang(state, run, from, now, out)) {
         from.blocked = state.turn;
         break;

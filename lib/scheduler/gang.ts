@@ -24,7 +24,8 @@ const lateMs = 0.25;
 export function startGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
   const { plan, settings } = run;
   const first = plan.byRank[from.heap.top]!;
-  const free = Math.min(state.idle, settings.maxConcurrency - run.lanes);
+  if (now < run.gangsFrom) return false;
+  const free = lanesFor(state, run);
   if (free < 2 || !isNarrow(state, run, from, free) || (plan.flags[first]! & Flag.exclusive) !== 0) return false;
   // No more lanes than find something worth a message at once.
   const lanes = Math.min(free, Math.floor((from.heap.size * state.estimates[settings.codes[plan.code[first]!]!]!.mean) / state.tuning.leastMs));
@@ -43,6 +44,25 @@ export function startGang(state: State, run: Run, from: ReadyClass, now: number,
     started = true;
   }
   return started;
+}
+
+/** How many lanes a gang of a run may have: its share when there are other runs. */
+function lanesFor({ idle, ganged, runs, tuning }: State, { lanes, settings }: Run): number {
+  return Math.min(Math.floor(idle / runs.size), tuning.gangLanes - ganged, settings.maxConcurrency - lanes);
+}
+
+// After a gang whose lanes did not keep pace, the next is put off for so long, in ms; twice as long each time, up to so long.
+const firstPause = 4;
+const longestPause = 1000;
+
+/**
+ * Functions of a gang were left out, for what they need did not come in time: some of its lanes do not get to run, or some function takes
+ * much longer than others of its code. To send them ahead again at once would end the same way.
+ */
+export function putOffGangs(run: Run, now: number): void {
+  if (now < run.gangsFrom) return; // another part of the same gang
+  run.gangPause = Math.min(longestPause, Math.max(firstPause, run.gangPause * 2));
+  run.gangsFrom = now + run.gangPause;
 }
 
 /**
@@ -100,6 +120,8 @@ class Gang {
   readonly #batches: readonly Batch[];
   /** By batch: what it was given and is yet to be given, in ms. */
   readonly #load: Float64Array;
+  /** By batch: how many functions that is. */
+  readonly #booked: Int32Array;
   /** Marks functions of which some results were counted. */
   readonly #mark: number;
   /** For functions of the next level: those that need only what their own lane gives come first, so that results of others have time to arrive. */
@@ -111,6 +133,7 @@ class Gang {
     this.#run = run;
     this.#batches = batches;
     this.#load = new Float64Array(batches.length);
+    this.#booked = new Int32Array(batches.length);
     this.#mark = batches[0]!.id;
   }
 
@@ -135,9 +158,10 @@ class Gang {
       for (let taken = 0; taken < share && from.heap.size > 0; ) {
         const i = plan.byRank[from.heap.top]!;
         if ((plan.flags[i]! & Flag.exclusive) !== 0) return this.#takeAll(heads, from);
-        if (!this.#book(i, part)) break;
+        if (this.#isFull(i, part)) break;
         this.#run.queue.pop(from);
         if (!settles(this.#run, i, batch.lane)) continue;
+        this.#book(i, part);
         taken++;
         heads.push({ i, part });
       }
@@ -152,13 +176,17 @@ class Gang {
     }
   }
 
-  /** Books room for a function in a batch; false when there is none. */
-  #book(i: number, part: number): boolean {
-    const { gangMs, batchSize } = this.#state.tuning;
+  #isFull(i: number, part: number): boolean {
+    const { runs, tuning } = this.#state;
+    // With other runs about, no lane is given more than they could wait for.
+    const most = runs.size > 1 ? Math.min(tuning.gangMs, 4 * tuning.batchMs) : tuning.gangMs;
     const ms = expectedMs(this.#state, this.#run, i);
-    const isFull = this.#load[part]! > 0 && (this.#load[part]! + ms > gangMs || this.#batches[part]!.functions.length >= batchSize);
-    if (!isFull) this.#load[part]! += ms;
-    return !isFull;
+    return this.#booked[part]! > 0 && (this.#load[part]! + ms > most || this.#booked[part]! >= tuning.batchSize);
+  }
+
+  #book(i: number, part: number): void {
+    this.#load[part]! += expectedMs(this.#state, this.#run, i);
+    this.#booked[part]!++;
   }
 
   #take(i: number, part: number, from: ReadyClass): void {
@@ -220,7 +248,8 @@ class Gang {
     }
     const tooFar = this.#load[best]! - this.#load[least]! > this.#state.tuning.gangSlackMs + expectedMs(this.#state, run, i);
     const part = tooFar ? least : best;
-    if (!mayFollow(run, i, from, this.#batches[part]!.lane) || !this.#book(i, part)) return;
+    if (this.#isFull(i, part) || !mayFollow(run, i, from, this.#batches[part]!.lane)) return;
+    this.#book(i, part);
     (sources === 1 && part === best ? this.#own : this.#fed).push({ i, part });
   }
 }

@@ -17,7 +17,10 @@ export function openBatch(state: State, batch: Batch): void {
   if (!lane.batches.some((other) => other.run === run)) run.lanes++;
   lane.batches.push(batch);
   run.batches.add(batch);
-  if (batch.gang !== null) run.ganged++;
+  if (batch.gang !== null) {
+    run.ganged++;
+    state.ganged++;
+  }
   state.batches.set(batch.id, batch);
   hold(lane.node, batch.claim);
   updateShallow(state, lane);
@@ -29,7 +32,10 @@ export function closeBatch(state: State, batch: Batch): void {
   lane.batches.splice(lane.batches.indexOf(batch), 1);
   if (!lane.batches.some((other) => other.run === run)) run.lanes--;
   run.batches.delete(batch);
-  if (batch.gang !== null) run.ganged--;
+  if (batch.gang !== null) {
+    run.ganged--;
+    state.ganged--;
+  }
   state.batches.delete(batch.id);
   letGo(state, run, lane.node, batch.claim);
   if (isIdle(lane)) {

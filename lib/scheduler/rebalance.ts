@@ -25,6 +25,19 @@ export function rebalance(state: State, now: number, out: Command[]): void {
   else if (wait < Infinity) wakeAfter(state, wait + soonMs, out);
 }
 
+/** No lane is idle, and a run has none: a gang of another makes room, which would else keep its lanes much longer than other batches do. */
+export function breakUpGangs(state: State, out: Command[]): void {
+  for (const run of state.hungry) {
+    if (run.lanes > 0 || run.queue.size === 0 || run.outcome !== undefined) continue;
+    for (const batch of state.batches.values()) {
+      if (batch.gang === null || batch.takingBack || batch.cancelled || batch.size - batch.done < 2 || batch.lane.batches[0] !== batch) continue;
+      batch.takingBack = true;
+      out.push({ type: 'TakeBack', batch, count: batch.size - batch.done - 1 });
+      return;
+    }
+  }
+}
+
 /** Whether another lane could run part of it. A batch that waits can go as a whole. */
 function isDivisible(batch: Batch): boolean {
   return waits(batch) || batch.size - batch.done > 1;

@@ -153,6 +153,10 @@ export interface Run {
   lanes: number;
   /** How many of its batches are in a gang. */
   ganged: number;
+  /** No gang is formed before this time, in ms: lanes of earlier ones did not keep pace. */
+  gangsFrom: number;
+  /** How long that was put off, in ms. */
+  gangPause: number;
   /** Functions that are neither done nor out of the question. */
   unfinished: number;
   retries: number;
@@ -194,6 +198,8 @@ export interface Tuning {
   readonly batchSize: number;
   /** How much work each batch of a gang holds; 0: there are no gangs. */
   readonly gangMs: number;
+  /** How many lanes may be in gangs at once: no more than can really run at once, as they wait for each other. */
+  readonly gangLanes: number;
   /** How long functions must take to be sent ahead: shorter ones are over before we have written down the next. */
   readonly gangGrainMs: number;
   /** How much more work than another a lane of a gang may be given, to keep together what belongs together. */
@@ -207,7 +213,7 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, refusalPoll: 50, refusalLimit: 5000,
+  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, refusalPoll: 50, refusalLimit: 5000,
 };
 
 export interface State {
@@ -229,6 +235,8 @@ export interface State {
   readonly shallow: Set<Lane>;
   /** Lanes that are up with nothing to do. */
   idle: number;
+  /** Batches that are in a gang. */
+  ganged: number;
   /** Somebody listens to events about functions. */
   observed: boolean;
   /** A node has gone or offers less than when runs were checked against it: some function may fit none any more. */
@@ -241,7 +249,7 @@ export interface State {
 export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = {}): State {
   return {
     tuning: { ...defaultTuning, ...tuning }, tracker, nodes: [], nodeByName: new Map(), runs: new Map(), hungry: new Set(), over: new Set(), batches: new Map(), faults: [],
-    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, observed: false, shrunk: false, turn: 0, lastId: 0, rebalanceTimer: -1,
+    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, ganged: 0, observed: false, shrunk: false, turn: 0, lastId: 0, rebalanceTimer: -1,
   };
 }
 
@@ -259,7 +267,7 @@ export function createRun(state: State, id: string, plan: Plan, settings: RunSet
     groupNode: new Int32Array(plan.groups.length).fill(-1),
     assigned: settings.assigned === null ? null : Int32Array.from(settings.assigned, (name) => state.nodeByName.get(name)!.index),
     avoid: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
-    lanes: 0, ganged: 0, unfinished: size, retries: 0, failures: [], outcome: undefined, blocked: -1, refusalTimer: -1, refusedSince: -1,
+    lanes: 0, ganged: 0, gangsFrom: -Infinity, gangPause: 0, unfinished: size, retries: 0, failures: [], outcome: undefined, blocked: -1, refusalTimer: -1, refusedSince: -1,
   };
 }
 

@@ -7,6 +7,8 @@ export function validate(state: State): void {
   let idle = 0;
   for (const node of state.nodes) idle += validateNode(node);
   expect(state.idle === idle, `state.idle is ${state.idle}, but ${idle} lanes are idle`);
+  const ganged = [...state.batches.values()].filter((batch) => batch.gang !== null).length;
+  expect(state.ganged === ganged, `state.ganged is ${state.ganged}, but ${ganged} batches are in a gang`);
   for (const lane of state.shallow) expect(lane.batches.length === 1 && lane.up, `lane ${describe(lane)} is in shallow, but has ${lane.batches.length} batches`);
   for (const batch of state.batches.values()) validateBatch(state, batch);
   for (const run of state.runs.values()) validateRun(state, run);
@@ -39,6 +41,7 @@ function validateBatch(state: State, batch: Batch): void {
   expect(run.batches.has(batch), `batch ${id} is not among those of its run`);
   expect(lane.batches.includes(batch), `batch ${id} is not on its lane`);
   expect(batch.done < batch.size && batch.size <= functions.length, `batch ${id} is open with ${batch.done} of ${batch.size} done`);
+  expect(functions.length <= state.tuning.batchSize, `batch ${id} has ${functions.length} functions, ${state.tuning.batchSize} at most`);
   expect(!batch.exclusive || lane.batches.length === 1, `batch ${id} is exclusive, but not alone on its lane`);
   validateGang(batch);
   const before = new Set<number>();
@@ -54,8 +57,12 @@ function validateBatch(state: State, batch: Batch): void {
   });
 }
 
-/** What one batch of a gang takes, another gives. */
+/** What one batch of a gang takes, another gives, and nothing else is given. */
 function validateGang({ id, functions, gang }: Batch): void {
+  expect(gang === null || gang.imports.size === gang.sources.length, `batch ${id} imports ${gang?.imports.size} results at ${gang?.sources.length} places`);
+  for (const { at, to, place } of gang?.exports ?? []) {
+    expect(to.gang?.imports.get(functions[at]!) === place, `batch ${id} gives function ${functions[at]} to batch ${to.id}, which does not take it`);
+  }
   for (const [dep, place] of gang?.imports ?? []) {
     const { id: from, functions: given, gang: source } = gang!.sources[place]!;
     const at = given.indexOf(dep);

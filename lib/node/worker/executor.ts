@@ -56,7 +56,7 @@ export class Executor {
   #waiting = false;
   #flushPlanned = false;
   /** A batch that waits for results of other workers, and the timer of its patience. */
-  #awaiting: { readonly batch: Batch; readonly timer: NodeJS.Timeout } | undefined;
+  #awaiting: { readonly batch: Batch; readonly awaited: number[]; readonly timer: NodeJS.Timeout } | undefined;
   #sharedAt = 0;
   readonly #watch = new Stopwatch();
   readonly #context = (): TaskContext => this.#contextOf(this.#current!);
@@ -100,7 +100,7 @@ export class Executor {
       if (batch.fed && hasNext(cursors, batch.slot) && !this.#isFed(batch)) return false;
       const index = beginNext(cursors, batch.slot);
       if (index < 0) break;
-      if (this.#watch.now - batch.flushedAt > batch.flushAfter) this.#flush(batch);
+      if (this.#watch.now - batch.flushedAt > batch.flushAfter || this.#watch.isLong(batch.reader.nextCode)) this.#flush(batch);
       if (batch.exports !== null && this.#watch.now - this.#sharedAt > shareAfter) this.#share();
       if (!this.#start(batch, index)) return false;
     }
@@ -115,36 +115,38 @@ export class Executor {
   #flush(batch: Batch): void {
     this.#watch.read(batch);
     batch.report.flush();
+    if (batch.exports !== null) this.#share();
     batch.flushedAt = this.#watch.now;
     batch.announceNext = batch.announce;
   }
 
   /** Whether the next function has all it takes of other workers. When not, it is waited for: the batch goes on by itself. */
   #isFed(batch: Batch): boolean {
-    const { reader, report } = batch;
-    if (reader.awaited().length === 0) return true;
+    const held = batch.held!;
+    const awaited = batch.reader.awaited();
+    if (held.settles(awaited)) return true;
     this.#watch.read(batch);
     this.peers.flush();
     const until = performance.now() + spinMs;
     do {
       this.peers.poll();
-      if (reader.awaited().length === 0) {
+      if (held.settles(awaited)) {
         this.#watch.restart(); // waiting is not the function's time
         return true;
       }
     } while (performance.now() < until);
     this.#waiting = true;
     const giveUp = (): void => {
-      report.flush();
-      for (const index of reader.awaited()) batch.held!.giveUpOn(index);
+      batch.report.flush();
+      for (const index of awaited) held.giveUpOn(index);
       this.#resume();
     };
-    this.#awaiting = { batch, timer: setTimeout(giveUp, patienceMs) };
+    this.#awaiting = { batch, awaited, timer: setTimeout(giveUp, patienceMs) };
     return false;
   }
 
   #onArrival(): void {
-    if (this.#awaiting?.batch.reader.awaited().length === 0) this.#resume();
+    if (this.#awaiting?.batch.held!.settles(this.#awaiting.awaited) === true) this.#resume();
   }
 
   #resume(): void {

@@ -42,6 +42,16 @@ export class Held {
     return this.get(index) === pending;
   }
 
+  /** Whether all of some that were awaited have come, or one of them never will. Takes out those that have come. */
+  settles(awaited: number[]): boolean {
+    for (let last = awaited.at(-1); last !== undefined; last = awaited.at(-1)) {
+      if (this.isPending(last)) return false;
+      if (!this.has(last)) return true;
+      awaited.pop();
+    }
+    return true;
+  }
+
   /** Takes it for what will not come in time. */
   giveUpOn(index: number): void {
     this.giveUp(index - this.#size);
@@ -60,7 +70,10 @@ export class Held {
   /** What `has` says is there, as a consumer receives it: a copy of its own, as it would be from any other thread. */
   take(index: number): unknown {
     const value = this.get(index);
-    return value instanceof Payload ? decode(value.data) : copyOf(value);
+    if (!(value instanceof Payload)) return copyOf(value);
+    const decoded = decode(value.data);
+    // The bytes of a small Buffer are no shared memory, and travel with it.
+    return ArrayBuffer.isView(decoded) && decoded.buffer instanceof ArrayBuffer ? cloneView(decoded) : decoded;
   }
 }
 

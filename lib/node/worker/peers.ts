@@ -25,7 +25,7 @@ export class Peers {
   /** What came for batches that have not arrived yet. */
   readonly #early = new Map<number, unknown[]>();
   /** The last batch that was expected. */
-  #last = 0;
+  #last: number | undefined;
   /** Called when something has come while nobody polled. */
   readonly #onArrival: () => void;
 
@@ -105,7 +105,7 @@ export class Peers {
 
   /** Whether a batch is after the last that was expected. Ids come round after 2^31 - 1. */
   #isToCome(batch: number): boolean {
-    return batch !== this.#last && ((batch - this.#last) & 0x7fff_ffff) < 0x4000_0000;
+    return this.#last === undefined || (batch !== this.#last && ((batch - this.#last) & 0x7fff_ffff) < 0x4000_0000);
   }
 
   /** A worker is gone: what it has not handed over will not come. */

@@ -49,29 +49,34 @@ export class Reader {
     return this.#readArgs(head >> 3);
   }
 
-  /** Which of the results that the next function takes other workers have yet to hand over. */
+  /** The code of the next function. */
+  get nextCode(): number {
+    return this.#words[this.#at]!;
+  }
+
+  /**
+   * Which of the results that the next function takes other workers have yet to hand over. None when it cannot run anyway, as some other
+   * that it takes is not there and never will be: nothing is to be waited for then.
+   */
   awaited(): number[] {
     const words = this.#words;
     const head = words[this.#at + 1]!;
-    if ((head & Head.fed) === 0) return noIndexes;
+    if ((head & Head.fed) === 0) return [];
+    const needed: number[] = [];
     let at = this.#at + 2 + ((head & Head.named) === 0 ? 0 : 1) + ((head & Head.judged) === 0 ? 0 : 1);
     let value = this.#nextValue + ((head & Head.named) === 0 ? 0 : 1);
-    let found = noIndexes;
     for (const end = at + (head >> 3); at < end; at++) {
       const word = words[at]!;
       if ((word & 3) === Word.integer) continue;
       if ((word & 3) === Word.local) {
-        if (this.#held!.isPending(word >> 2)) found = [...found, word >> 2];
+        needed.push(word >> 2);
         continue;
       }
-      if ((word & 3) === Word.tagged) {
-        const locals: number[] = [];
-        references([word >> 2, this.#values[value]], 0, new Set(), locals);
-        found = [...found, ...locals.filter((index) => this.#held!.isPending(index))];
-      }
+      if ((word & 3) === Word.tagged) references([word >> 2, this.#values[value]], 0, new Set(), needed);
       value++;
     }
-    return found;
+    const pending = needed.filter((index) => !this.#held!.has(index));
+    return pending.every((index) => this.#held!.isPending(index)) ? pending : [];
   }
 
   #readArgs(count: number): boolean {
@@ -108,4 +113,3 @@ export class Reader {
 }
 
 const none: unknown[] = [];
-const noIndexes: number[] = [];

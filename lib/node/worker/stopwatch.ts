@@ -5,12 +5,17 @@ import type { Batch } from './batch.ts';
 const clockEach = 0.002;
 const clockTogether = 8;
 
+// A function that takes so long, in ms, is not begun before those that are done have been told of.
+const longMs = 0.2;
+
 export class Stopwatch {
   /** When the clock was last read, in ms: a function ended then, and so the next begins. */
   now = 0;
   /** Functions that have ended since, all of one code. */
   #untimed = 0;
   #code = -1;
+  /** By code: ms that the last ones took; a hole: none were timed. */
+  readonly #last: number[] = [];
   /** How many are timed together. */
   #stride = 1;
 
@@ -22,6 +27,11 @@ export class Stopwatch {
   /** The next functions are timed one by one. */
   slow(): void {
     this.#stride = 1;
+  }
+
+  /** Whether functions of some code may take so long that what is finished should be told before; those that are not known may. */
+  isLong(code: number): boolean {
+    return !(this.#last[code]! < longMs);
   }
 
   /** A function is about to begin. */
@@ -41,6 +51,7 @@ export class Stopwatch {
     if (this.#untimed === 0) return;
     const before = this.now;
     this.now = performance.now();
+    this.#last[this.#code] = (this.now - before) / this.#untimed;
     report.measure(this.#code, this.#untimed, before, this.now);
     this.#stride = !observed && this.now - before < clockEach * this.#untimed ? clockTogether : 1;
     this.#untimed = 0;

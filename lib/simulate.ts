@@ -1,0 +1,3 @@
+/** The public names of `handoffjs/simulate`, nothing else. */
+export type { Faults } from './simulation/faults.ts';
+export { simulate, type SimulatedAttempt, type SimulatedEvent, type SimulatedNode, type SimulateOptions, type SimulateResult } from './simulation/simulate.ts';

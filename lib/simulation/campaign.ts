@@ -1,0 +1,125 @@
+/** Many scenarios, one after the other, until one breaks a promise; that one is then made as small as it will go. */
+import { type RunSpec, play, randomScenario, type ScenarioSpec } from './scenario.ts';
+
+export interface Finding {
+  readonly seed: number;
+  /** What broke, in the scenario as it was found. */
+  readonly message: string;
+  /** The smallest scenario that breaks as well, and what of it does. */
+  readonly smallest: ScenarioSpec;
+  readonly smallestMessage: string;
+}
+
+/**
+ * Plays scenarios `from`, `from + 1`, …
+ *
+ * @returns the first that breaks
+ */
+export function search(from: number, runs: number, onRun: (seed: number) => void = () => {}): Finding | undefined {
+  for (let seed = from; seed < from + runs; seed++) {
+    const spec = randomScenario(seed);
+    const message = breaks(spec);
+    if (message !== undefined) {
+      const smallest = shrink(spec);
+      return { seed, message, smallest, smallestMessage: breaks(smallest)! };
+    }
+    onRun(seed);
+  }
+  return undefined;
+}
+
+/** What a scenario breaks; undefined: nothing. */
+export function breaks(spec: ScenarioSpec): string | undefined {
+  try {
+    play(spec);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** All that happens in a scenario, a line each, up to where it breaks. */
+export function trace(spec: ScenarioSpec): string[] {
+  const lines: string[] = [];
+  const line = (at: number, text: string): void => void lines.push(`${at.toFixed(2).padStart(10)}  ${text}`);
+  try {
+    play(spec, {
+      began: (run, i, node, attempt, at) => line(at, `${node} begins ${run.id}/${run.plan.entries[i]!.id}${attempt === 1 ? '' : `, attempt ${attempt}`}`),
+      ended: (run, i, node, gave, at) => line(at, `${node} ends ${run.id}/${run.plan.entries[i]!.id}${gave ? '' : ', without a result'}`),
+      handled: (event, commands) => line(event.now, `${describe(event)}${commands.length === 0 ? '' : ` → ${commands.map(describe).join(', ')}`}`),
+      noted: (text, at) => line(at, text),
+    });
+  } catch (error) {
+    lines.push(`            broken: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return lines;
+}
+
+/** What of an event or a command says what it is about. */
+function describe(each: object): string {
+  const { type, batch, node, lane, timer, run, count, limit, failed } = each as Record<string, unknown>;
+  const id = (value: unknown): unknown => (typeof value === 'object' && value !== null ? (value as { id?: unknown; name?: unknown }).id ?? (value as { name?: unknown }).name : value);
+  const facts: Record<string, unknown> = { batch: id(batch), node: id(node), lane, timer, run: id(run), count, limit, function: (failed as { index?: number } | undefined)?.index };
+  const told = Object.entries(facts).filter(([, value]) => value !== undefined).map(([name, value]) => `${name} ${String(value)}`);
+  return told.length === 0 ? String(type) : `${String(type)} (${told.join(', ')})`;
+}
+
+// What is smaller happens otherwise, so each is given several chances to break.
+const chances = 12;
+
+/** Makes a scenario that breaks smaller, as long as it still breaks. */
+export function shrink(spec: ScenarioSpec): ScenarioSpec {
+  let smallest = spec;
+  for (let progress = true; progress; ) {
+    progress = false;
+    for (const smaller of reductions(smallest)) {
+      const found = firstThatBreaks(smaller);
+      if (found === undefined) continue;
+      smallest = found;
+      progress = true;
+      break;
+    }
+  }
+  return smallest;
+}
+
+function firstThatBreaks(spec: ScenarioSpec): ScenarioSpec | undefined {
+  for (let k = 0; k < chances; k++) {
+    const other = { ...spec, seed: spec.seed + k * 7919 };
+    if (isPlayable(other) && breaks(other) !== undefined) return other;
+  }
+  return undefined;
+}
+
+/** Whether what breaks is not just the scenario: a function left with arguments or a node that are gone. */
+function isPlayable({ runs, nodes }: ScenarioSpec): boolean {
+  return runs.length > 0 && nodes.length > 0 && runs.every(({ functions }) => functions.length > 0);
+}
+
+function* reductions(spec: ScenarioSpec): Generator<ScenarioSpec> {
+  for (const [k, run] of spec.runs.entries()) {
+    if (spec.runs.length > 1) yield { ...spec, runs: spec.runs.toSpliced(k, 1) };
+    for (let size = run.functions.length >> 1; size >= 1; size >>= 1) {
+      for (let from = 0; from < run.functions.length; from += size) yield { ...spec, runs: spec.runs.with(k, without(run, from, size)) };
+    }
+    if (run.abortAt !== undefined) yield { ...spec, runs: spec.runs.with(k, { ...run, abortAt: undefined }) };
+  }
+  for (const name of Object.keys(spec.faults) as (keyof ScenarioSpec['faults'])[]) {
+    if (spec.faults[name] !== 0 && name !== 'nodeReturn' && name !== 'silence') yield { ...spec, faults: { ...spec.faults, [name]: 0 } };
+  }
+  if (spec.latency > 0) yield { ...spec, latency: 0 };
+  for (const [k, node] of spec.nodes.entries()) {
+    if (node.threads > 1) yield { ...spec, nodes: spec.nodes.with(k, { ...node, threads: 1 }) };
+  }
+}
+
+/** A run without some of its functions, and what they meant to others. */
+function without(run: RunSpec, from: number, count: number): RunSpec {
+  const gone = new Set(run.functions.slice(from, from + count).map(({ id }) => id));
+  const functions = run.functions.filter(({ id }) => !gone.has(id)).map(({ node, ...spec }) => ({
+    ...spec,
+    args: (spec.args ?? []).filter((arg) => !gone.has(arg as string)),
+    ...(node !== undefined && !(typeof node === 'object' && gone.has(node.collocatedWith)) && { node }),
+  }));
+  return { ...run, functions };
+}

@@ -1,0 +1,36 @@
+/** Numbers from a seed: the same seed, the same numbers. */
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed | 0;
+  }
+
+  /** In [0, 1) (mulberry32, by Tommy Ettinger). */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  }
+
+  /** True so often; draws nothing when it cannot be. */
+  chance(probability: number): boolean {
+    return probability > 0 && this.next() < probability;
+  }
+
+  /** A whole number from `from` to `to`, both included. */
+  integer(from: number, to: number): number {
+    return from + Math.floor(this.next() * (to - from + 1));
+  }
+
+  /** One of a list that is not empty. */
+  pick<Item>(items: readonly Item[]): Item {
+    return items[this.integer(0, items.length - 1)]!;
+  }
+
+  /** The time until something happens that does so `rate` times in a unit of time on average. */
+  exponential(rate: number): number {
+    return -Math.log(1 - this.next()) / rate;
+  }
+}

@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { breaks, search, trace } from '../../lib/simulation/campaign.ts';
+import { randomScenario } from '../../lib/simulation/scenario.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+const run = promisify(execFile);
+
+// SIMULATED_RUNS asks for more; `npm run simulate` uses all cores.
+const runs = Number(process.env['SIMULATED_RUNS'] ?? 1500);
+
+describe('the scheduler', () => {
+  it(`keeps every promise in ${runs} scenarios in which anything may go wrong`, { timeout: 3_600_000 }, () => {
+    const finding = search(1, runs);
+    expect(finding === undefined ? undefined : `seed ${finding.seed}: ${finding.message}`).toBeUndefined();
+  });
+
+  it('does the same each time a scenario is played', () => {
+    for (const seed of [3, 8, 21]) expect(trace(randomScenario(seed))).toEqual(trace(randomScenario(seed)));
+  });
+});
+
+// Bugs planted on purpose: a copy of the library with one line changed must be found out.
+const planted: [string, string, string, string][] = [
+  ['a release that is lost', 'scheduler/claims.ts', '    state.tracker.release(node.name, cost, run.id);', ''],
+  ['a claim that leaks when a run is aborted', 'scheduler/lanes.ts', '  letGo(state, run, lane.node, batch.claim);', '  if (!batch.cancelled) letGo(state, run, lane.node, batch.claim);'],
+  ['a function that is started twice', 'scheduler/lanes.ts', "    if (batch.run.status[i] === Status.dispatched) putBack(state, batch.run, i, out);", '    putBack(state, batch.run, i, out);\n    if (at > 0) putBack(state, batch.run, batch.functions[at - 1]!, out);'],
+  ['a retry that is forgotten', 'scheduler/timers.ts', '      if (run.status[index] === Status.delayed) putBack(state, run, index, out);', ''],
+  ['a stale incarnation that is believed', 'scheduler/machine.ts', '  return node.up && node.incarnation === incarnation;', '  return node.incarnation >= incarnation;'],
+  ['a result that is counted although its attempt timed out', 'scheduler/completion.ts', '    if (batch.timedOut) {', '    if (false) {'],
+  ['more attempts than are allowed', 'scheduler/failure.ts', 'attempts <= (traits.maxRetries', 'attempts <= 1 + (traits.maxRetries'],
+  ['a result handed over by a gang that nobody waits for', 'scheduler/gang.ts', '      imports.set(dep, sources.length);', ''],
+];
+
+describe('a planted bug is found within 1000 scenarios', () => {
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(root, '.mutants-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it.each(planted)('%s', { timeout: 120_000 }, async (name, file, line, changed) => {
+    const copy = join(folder, name.replaceAll(' ', '-'));
+    cpSync(join(root, 'lib'), copy, { recursive: true });
+    const source = readFileSync(join(copy, file), 'utf8');
+    expect(source, 'the line to be changed').toContain(line);
+    writeFileSync(join(copy, file), source.replace(line, changed));
+    const found = await run(process.execPath, [join(copy, 'simulation/cli.ts'), '--runs', '1000', '--seed', '1', '--threads', '1'], { maxBuffer: 1e8 })
+      .then(() => undefined, (error: { code: number; stdout: string }) => error);
+    expect(found?.code).toBe(1);
+    expect(found!.stdout).toMatch(/^seed \d+ breaks a promise: /);
+    expect(found!.stdout).toContain('broken: ');
+  });
+});
+
+describe('a scenario that breaks', () => {
+  it('is none of the real scheduler', () => {
+    expect(breaks(randomScenario(1))).toBeUndefined();
+  });
+});
