@@ -31,7 +31,7 @@ const groups: Readonly<Record<string, () => Promise<Row[]>>> = {
   busy: () => busy({ rounds: full ? 9 : 5 }),
   results: () => results({ rounds: full ? 9 : 5, full }),
   taskbench: () => taskBench({ full, svg: values.svg }),
-  ahead: () => ahead({ rounds: full ? 25 : 9 }),
+  ahead: () => ahead({ rounds: full ? 75 : 15 }),
   guard: () => guard({ rounds: full ? 9 : 3 }),
   pieces: () => pieces({ time: full ? 1000 : 300 }),
   growth: () => million({ largest: full ? 1_000_000 : 100_000 }),
