@@ -16,6 +16,7 @@ export type { ActorDeath, AskOptions } from './actor/user/cell.ts';
 export type { ActorRef, Ask, Askable, Tell } from './actor/user/ref.ts';
 export { type EventOf, type EventType, eventTypes, type HandoffEvent } from './observe/events.ts';
 export type { ActorGroup, SpawnOptions, SuperviseOptions } from './runtime/actors.ts';
+export type { Explanation, FunctionExplanation } from './runtime/explain.ts';
 export { Handoff } from './runtime/handoff.ts';
 export type { HandoffOptions, NodeOptions } from './runtime/options.ts';
 export type { ExecuteResult, RunStats } from './runtime/outcome.ts';

@@ -110,6 +110,12 @@ export class Lane implements Running {
     return known === undefined ? 0 : takeBackLast(this.#thread.cursors, known.slot, count);
   }
 
+  /** How many functions of a batch have begun; 0 when it is not here. */
+  begun(batch: number): number {
+    const known = this.#outstanding.get(batch);
+    return known === undefined ? 0 : begunOf(Atomics.load(this.#thread.cursors, known.slot));
+  }
+
   /** Takes back all of a batch that has not begun, and aborts the function that runs; gives how many were taken back. */
   cancel(batch: number, why: 'aborted' | 'timeout'): number {
     const taken = this.takeBack(batch, Infinity);

@@ -121,6 +121,11 @@ export class NodeActor implements Running {
     return this.#lanes[lane]?.takeBack(batch, count) ?? 0;
   }
 
+  /** How many functions of a batch have begun. */
+  begun(lane: number, batch: number): number {
+    return this.#lanes[lane]?.begun(batch) ?? 0;
+  }
+
   /** Cancels a batch; gives how many of its functions were taken back. */
   cancel(lane: number, batch: number, why: 'aborted' | 'timeout'): number {
     return this.#lanes[lane]?.cancel(batch, why) ?? 0;

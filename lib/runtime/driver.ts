@@ -17,6 +17,7 @@ import { toErrorWire } from '../error-wire.ts';
 import { Payload, type PayloadData } from '../store/payload.ts';
 import { ActiveRun, type RunRequest } from './active-run.ts';
 import { type MessageSource, toOutgoing } from './batch-message.ts';
+import { type BegunOf, type Explanation, explainOne, explainRun } from './explain.ts';
 import { toRunError } from './failures.ts';
 import { Observer, type Publisher } from './observer.ts';
 
@@ -110,6 +111,22 @@ export class Driver {
   /** @param gently lets the functions that run finish */
   abort(dagId: string, reason: unknown, gently = false): void {
     if (this.#runs.has(dagId)) this.#feed({ type: 'RunAborted', run: dagId, reason, gently });
+  }
+
+  /**
+   * What a run, or a function of it, waits for.
+   *
+   * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
+   */
+  explain(dagId: string, functionId: string | undefined): Explanation {
+    const active = this.#runs.get(dagId);
+    const run = this.state.runs.get(dagId);
+    if (active === undefined || run === undefined) throw new HandoffError('NOT_FOUND', `No run of DAG ${JSON.stringify(dagId)} is under way.`, { dagId });
+    const begunOf: BegunOf = (node, lane, batch) => this.#nodes.get(node)!.begun(lane, batch);
+    if (functionId === undefined) return explainRun(this.state, run, begunOf);
+    const i = run.plan.indexOf(functionId);
+    if (i < 0) throw new HandoffError('NOT_FOUND', `Run ${JSON.stringify(dagId)} has no function ${JSON.stringify(functionId)}, or it is inline and runs as part of others.`, { dagId, functionId });
+    return explainOne(this.state, run, i, begunOf);
   }
 
   stop(): void {

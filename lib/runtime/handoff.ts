@@ -14,6 +14,7 @@ import { LocationRegistry } from '../store/location-registry.ts';
 import { ResultStore } from '../store/result-store.ts';
 import { type ActorGroup, Actors, type SpawnOptions, type SuperviseOptions } from './actors.ts';
 import { Driver } from './driver.ts';
+import type { Explanation } from './explain.ts';
 import { HandoffEmitter } from './emitter.ts';
 import { Modules } from './modules.ts';
 import { defaultThreads, type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options.ts';
@@ -292,6 +293,16 @@ export class Handoff extends HandoffEmitter {
    */
   actor<Instance = any>(name: string): ActorRef<Instance> {
     return this.#actors.byName(name);
+  }
+
+  /**
+   * What a run that is under way waits for, or one function of it: results of others, a resource and who holds it, a thread, another
+   * attempt, a node.
+   *
+   * @throws `NOT_FOUND`
+   */
+  explain(dagId: string, functionId?: string): Explanation {
+    return this.#driver.explain(dagId, functionId);
   }
 
   /** The supervision tree as data. */
