@@ -17,6 +17,7 @@ import { context } from 'handoffjs/task';
 export const load = async () => [3, 1, 2];
 export const total = (rows) => rows.reduce((sum, each) => sum + each, 0);
 export const who = () => context().functionId;
+export class Sum { total = 0; add(n) { return (this.total += n); } }
 JS
 cat > dag.js <<'JS'
 import { dag, inline, tasks } from 'handoffjs';
@@ -30,7 +31,11 @@ import packed, { t } from './dag.js';
 const handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 2 } }] });
 assert.deepEqual(await handoff.run(packed), { sum: 6, who: 'me', twice: 18 });
 await assert.rejects(handoff.run(dag('bad', t.nope())), (error) => error instanceof HandoffError && error.code === 'FUNCTION_NOT_FOUND');
+const sum = await handoff.spawn(t.Sum, { name: 'sum' });
+assert.equal(await sum.ask.add(2), 2);
 await handoff.stop();
+const { simulate } = await import('handoffjs/simulate');
+assert.equal(simulate(packed, { nodes: [{ name: 'a', capabilities: { cpu: 1 } }] }).outcome.ok, true);
 JS
 node="$repo/node_modules/.bin/node"
 "$node" main.js
