@@ -6,7 +6,7 @@ import { HandoffError } from '../errors.ts';
 import type { CodeList } from './code-list.ts';
 import { Lane } from './lane.ts';
 import type { LaneCrash, LaneEvents, OutgoingBatch } from './lane-events.ts';
-import { ThreadPool } from './thread-pool.ts';
+import { heapLimit, ThreadPool } from './thread-pool.ts';
 import type { Control, ModuleDescription, SourceDescription } from './wire.ts';
 
 export interface NodeSettings {
@@ -45,7 +45,7 @@ export class NodeActor implements Running {
     this.settings = settings;
     this.#codes = codes;
     this.#events = events;
-    this.#pool = new ThreadPool(settings.name, settings.threads, most, settings.quiet);
+    this.#pool = new ThreadPool(settings.name, settings.threads, most, settings.quiet, heapLimit(settings.capabilities['memory']));
     this.#supervisor = new Supervisor({
       strategy: 'one-for-one',
       onRestart: (child) => events.laneRestarted(Number(child.slice('worker-'.length))),
@@ -154,6 +154,11 @@ export class NodeActor implements Running {
     await this.exited;
   }
 
+  /** Ends its threads at once, whatever they do. */
+  killAll(): void {
+    for (const lane of this.#lanes) lane?.kill();
+  }
+
   inspect(): Omit<TreeNode, 'id' | 'restarts' | 'state'> {
     const { capabilities, speed } = this.settings;
     const threads = this.#lanes.filter((lane) => lane !== undefined).length;
@@ -177,7 +182,7 @@ export class NodeActor implements Running {
   }
 
   async #askNewThread<Result>(question: (control: Control) => Promise<Result>, givenUp: Promise<never>): Promise<Result> {
-    const pool = new ThreadPool(this.settings.name, 1, 1, this.settings.quiet);
+    const pool = new ThreadPool(this.settings.name, 1, 1, this.settings.quiet, heapLimit(this.settings.capabilities['memory']));
     try {
       const lane = await Lane.start(pool, this.#codes, silent, () => {});
       return await askOrKill(lane, question, givenUp);

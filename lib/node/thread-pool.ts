@@ -31,6 +31,14 @@ export interface Thread {
   kill(): void;
 }
 
+// What a thread needs for itself, and to be able to say that it runs out.
+const leastHeapMb = 64;
+
+/** How large the heap of a thread may grow on a node that says how much memory it has, in MB. A single function may take all of it. */
+export function heapLimit(memory: number | undefined): number | undefined {
+  return memory === undefined || memory === 0 ? undefined : Math.max(leastHeapMb, Math.floor(memory));
+}
+
 export class ThreadPool {
   readonly #piscina: Piscina<ServeOptions, void>;
   readonly #node: string;
@@ -41,8 +49,9 @@ export class ThreadPool {
    * @param threads how many are started at once
    * @param most how many there may ever be
    * @param quiet whether what they print goes to stderr
+   * @param heapMb how large the heap of each may grow; undefined: as V8 has it
    */
-  constructor(node: string, threads: number, most: number, quiet: boolean) {
+  constructor(node: string, threads: number, most: number, quiet: boolean, heapMb: number | undefined) {
     this.#node = node;
     this.#quiet = quiet;
     this.#piscina = new Piscina<ServeOptions, void>({
@@ -54,6 +63,7 @@ export class ThreadPool {
       concurrentTasksPerWorker: 1,
       stricterFIFO: true,
       recordTiming: false,
+      ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
     });
     // A thread that fails while it has no task. Its lane is told when it attaches.
     this.#piscina.on('error', () => {});

@@ -86,6 +86,8 @@ const superviseSchema: Schema<SuperviseOptions> = {
 export interface ActorsParts {
   readonly publisher: Publisher;
   readonly nodeNames: () => readonly string[];
+  /** How large the heap of a thread of a node may grow, in MB. */
+  readonly heapOf: (node: string) => number | undefined;
   /** What they print goes to stderr. */
   readonly quiet: boolean;
 }
@@ -183,9 +185,9 @@ export class Actors {
     const { name, args = [], restart = 'permanent', shutdown = 5000, mailbox = {}, snapshotEvery = 1 } = options;
     if (name !== undefined && this.#named.has(name)) throw invalidOption(where, 'name', 'one that no other actor has', name);
     const id = name ?? nanoid();
-    const { quiet } = this.#parts;
+    const { quiet, heapOf } = this.#parts;
     return new ActorCell({
-      id, name, args, node, restart, shutdown, quiet, snapshotEvery,
+      id, name, args, node, heapMb: heapOf(node), restart, shutdown, quiet, snapshotEvery,
       code: { url: locate(code.module), module: code.module, export: code.export },
       capacity: mailbox.capacity ?? 10_000, overflow: mailbox.overflow ?? 'reject',
       onLost: (method, error) => this.#lost(id, method, error),

@@ -9,6 +9,7 @@ import type { ClassReference } from '../dag/task.ts';
 import { type Outputs, type Resolved, ValueDag } from '../dag/value-dag.ts';
 import { HandoffError } from '../errors.ts';
 import { CodeList } from '../node/code-list.ts';
+import { heapLimit } from '../node/thread-pool.ts';
 import type { Tuning } from '../scheduler/state.ts';
 import { LocationRegistry } from '../store/location-registry.ts';
 import { ResultStore } from '../store/result-store.ts';
@@ -59,7 +60,7 @@ export class Handoff extends HandoffEmitter {
     this.#store = new ResultStore(options.retainedRuns, (dagId) => this.#registry.clear(dagId));
     this.#driver = new Driver(options.resourceTracker ?? new SimpleResourceTracker(), { grace: options.gracePeriod, gangLanes: availableParallelism(), ...tuning }, publisher, (question) => this.#actors.answer(question));
     const shared = { registry: this.#registry, store: this.#store, driver: this.#driver };
-    this.#actors = new Actors({ publisher, nodeNames: () => this.#tree.nodeNames, quiet: options.printToStderr });
+    this.#actors = new Actors({ publisher, nodeNames: () => this.#tree.nodeNames, heapOf: (node) => heapLimit(this.#tree.node(node)!.settings.capabilities['memory']), quiet: options.printToStderr });
     this.#tree = new RuntimeTree({ ...shared, codes, publisher, actors: this.#actors, mostThreads: availableParallelism() });
     this.#runner = new Runner({ ...shared, options, modules: new Modules(codes), tree: this.#tree });
     void this.#tree.root.exited.then(({ reason, error }) => {
@@ -178,6 +179,18 @@ export class Handoff extends HandoffEmitter {
     const threads = Math.max(known.settings.threads, defaultThreads(capabilities));
     known.settings = { ...known.settings, capabilities: settings.capabilities, threads };
     await known.grow(threads);
+  }
+
+  /**
+   * Takes a node out of this host. Its threads are ended; what they run is run again on other nodes, and costs no attempt. What only it could
+   * run fails with `NODE_DOWN`. `registerNode` brings it back.
+   *
+   * @throws `NOT_FOUND`, `STOPPED`
+   */
+  async removeNode(name: string): Promise<void> {
+    this.#refuseWhenStopped();
+    if (this.#tree.node(name) === undefined) throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
+    await this.#tree.removeNode(name);
   }
 
   /** Whether a node could grant this now. */

@@ -84,6 +84,16 @@ export class RuntimeTree {
     }
   }
 
+  /** Takes a node out. What it runs is put back before its threads are ended. */
+  async removeNode(name: string): Promise<void> {
+    const actor = this.#actors.get(name)!;
+    this.#actors.delete(name);
+    this.#parts.driver.nodeDown(name, false, new HandoffError('NODE_DOWN', `Node ${name} was removed.`, { node: name }));
+    const stopped = this.#nodes!.stopChild(name);
+    actor.killAll();
+    await stopped;
+  }
+
   /** Takes a run in; while nodes and runs are being started again, once they are. */
   async addRun(run: ActiveRun): Promise<void> {
     while (this.#runs!.stopping && !this.#closing) await this.#runsStarted.promise;

@@ -203,6 +203,15 @@ describe('an actor whose thread dies', () => {
     await actor.stop();
   });
 
+  it('of too much memory says so', async () => {
+    await handoff().registerNode('small', { cpu: 1, memory: 64 });
+    const actor = await handoff().spawn(a.Counter, { node: 'small' });
+    expect(await errorOf(actor.ask.fill())).toMatchObject({ code: 'WORKER_CRASHED', reason: 'out-of-memory' });
+    expect(await actor.ask.add(1)).toBe(1);
+    await actor.stop();
+    await handoff().removeNode('small');
+  });
+
   it('keeps what it knew when its class has snapshot() and restore()', async () => {
     const actor = await handoff().spawn(a.Ledger);
     for (let i = 0; i < 10; i++) await actor.ask.add(1);

@@ -26,6 +26,8 @@ export interface CellOptions {
   readonly code: { readonly url: string; readonly module: string; readonly export: string };
   readonly args: readonly unknown[];
   readonly node: string;
+  /** How large its heap may grow, in MB; undefined: as V8 has it. */
+  readonly heapMb: number | undefined;
   readonly restart: Restart;
   /** ms it may take to stop. */
   readonly shutdown: number;
@@ -191,9 +193,9 @@ export class ActorCell {
   }
 
   async #start(): Promise<Running> {
-    const { code, args, snapshotEvery, quiet, shutdown } = this.options;
+    const { code, args, snapshotEvery, quiet, shutdown, heapMb } = this.options;
     this.#stopping = false;
-    const started = await ActorProcess.start({ ...code, args, snapshotEvery, quiet, snapshot: this.#snapshot });
+    const started = await ActorProcess.start({ ...code, args, snapshotEvery, quiet, snapshot: this.#snapshot }, heapMb);
     this.#process = started;
     void started.exited.then((exit) => this.#died(started, exit));
     this.#pump();

@@ -23,10 +23,10 @@ export class ActorProcess {
   #killed = false;
 
   /** @param start what the thread is given, but for its port */
-  private constructor(start: Omit<ActorStart, 'port'>) {
+  private constructor(start: Omit<ActorStart, 'port'>, heapMb: number | undefined) {
     const { port1, port2 } = new MessageChannel();
     const closed = new Promise<void>((resolve) => port1.once('close', resolve));
-    this.#worker = new Worker(entry, { workerData: { ...start, port: port2 } satisfies ActorStart, transferList: [port2], name: start.export });
+    this.#worker = new Worker(entry, { workerData: { ...start, port: port2 } satisfies ActorStart, transferList: [port2], name: start.export, ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }) });
     this.#host = wrap<ActorHost>(endpointOf(port1));
     port1.unref();
     let failure: unknown;
@@ -44,12 +44,13 @@ export class ActorProcess {
   /**
    * Starts a thread, and resolves when the instance is there.
    *
+   * @param heapMb how large its heap may grow; undefined: as V8 has it
    * @throws what its constructor or `restore` threw; `FUNCTION_NOT_FOUND`; `WORKER_CRASHED`
    */
-  static async start(start: Omit<ActorStart, 'port'>): Promise<ActorProcess> {
+  static async start(start: Omit<ActorStart, 'port'>, heapMb?: number): Promise<ActorProcess> {
     let made: ActorProcess;
     try {
-      made = new ActorProcess(start);
+      made = new ActorProcess(start, heapMb);
     } catch (cause) {
       if (!(cause instanceof DOMException)) throw cause;
       throw new HandoffError('NOT_SERIALIZABLE', `An argument for the constructor of ${start.export} cannot be sent to its thread: ${cause.message}`, { cause });
