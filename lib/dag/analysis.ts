@@ -46,6 +46,33 @@ export function ranks(entries: readonly Entry[], traited: readonly number[], lev
   return { rank, byRank };
 }
 
+/**
+ * Each function's place in an order that needs few results at a time: what a result needs comes right before it, as in Sethi and Ullman's
+ * numbering of register needs. Higher priority goes first all the same.
+ */
+export function depthFirstRanks(entries: readonly Entry[], { size, depOffset, deps, outOffset }: Links): { rank: Int32Array; byRank: Int32Array } {
+  const rank = new Int32Array(size).fill(-1);
+  let place = 0;
+  const next = depOffset.slice(0, size);
+  for (let sink = 0; sink < size; sink++) {
+    if (outOffset[sink] !== outOffset[sink + 1]) continue;
+    const stack = [sink];
+    for (let at = stack.at(-1); at !== undefined; at = stack.at(-1)) {
+      if (rank[at]! >= 0) {
+        stack.pop();
+      } else if (next[at]! < depOffset[at + 1]!) {
+        stack.push(deps[next[at]!++]!);
+      } else {
+        rank[at] = place++;
+        stack.pop();
+      }
+    }
+  }
+  const byRank = Int32Array.from({ length: size }, (_, i) => i).sort((a, b) => entries[b]!.traits.priority - entries[a]!.traits.priority || rank[a]! - rank[b]!);
+  for (let at = 0; at < size; at++) rank[byRank[at]!] = at;
+  return { rank, byRank };
+}
+
 /** A counting sort: levels without durations are whole numbers no larger than the graph. */
 function sortByLevel(level: Float64Array): Int32Array {
   let highest = 0;

@@ -1,6 +1,6 @@
 /** Turns a DAG into a plan: validates, absorbs inline functions, ranks, and gathers what functions have in common. */
 import { HandoffError } from '../errors.ts';
-import { bLevels, ranks, weights } from './analysis.ts';
+import { bLevels, depthFirstRanks, ranks, weights } from './analysis.ts';
 import { calls } from './calls.ts';
 import { show } from './check.ts';
 import { collocate } from './collocation.ts';
@@ -15,6 +15,8 @@ import { validateLinked } from './validate.ts';
 export interface CompileOptions {
   /** Leave pins, collocation and costs out, as `executeLocal` does. */
   readonly ignorePlacement?: boolean;
+  /** Order functions so that few results are needed at a time, instead of by the longest way to go. */
+  readonly depthFirst?: boolean;
 }
 
 /**
@@ -54,7 +56,7 @@ export function compile(dag: Dag, options: CompileOptions = {}): Plan {
     },
     inDegree,
     bLevel,
-    ...ranks(entries, traited, bLevel, weight === undefined),
+    ...(options.depthFirst === true ? depthFirstRanks(entries, regular.links) : ranks(entries, traited, bLevel, weight === undefined)),
     prioritized: traited.some((i) => entries[i]!.traits.priority !== 0),
     flags,
     codes: code.codes,

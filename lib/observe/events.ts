@@ -36,6 +36,8 @@ export type HandoffEvent =
   | (OfFunction & { readonly type: 'function:log'; readonly node: string; readonly attempt: number; readonly values: readonly unknown[] })
   /** Its result is in the store. `bytes` of shared memory; 0 for results that are held as plain values. */
   | (OfFunction & { readonly type: 'result:stored'; readonly node: string; readonly bytes: number })
+  /** Results could not be written to disk, and stay in memory from now on, whatever `memoryBudget` says. */
+  | (Common & { readonly type: 'memory:failed'; readonly error: unknown })
   | (Common & { readonly type: 'node:up'; readonly node: string; readonly capabilities: Capabilities; readonly threads: number })
   | (Common & { readonly type: 'node:down'; readonly node: string; readonly error: unknown })
   | (Common & { readonly type: 'node:capabilities'; readonly node: string; readonly capabilities: Capabilities })
@@ -54,7 +56,7 @@ export type EventOf<Type extends EventType> = Extract<HandoffEvent, { readonly t
 export const eventTypes = [
   'run:started', 'run:finished', 'run:failed',
   'function:ready', 'function:started', 'function:finished', 'function:retried', 'function:failed', 'function:log',
-  'result:stored', 'node:up', 'node:down', 'node:capabilities', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
+  'result:stored', 'memory:failed', 'node:up', 'node:down', 'node:capabilities', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
 // Fails to compile when a type is missing above.

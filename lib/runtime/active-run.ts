@@ -3,6 +3,7 @@ import type { Plan } from '../dag/plan.ts';
 import type { Exit, Running, TreeNode } from '../actor/child.ts';
 import type { RunSettings } from '../scheduler/events.ts';
 import type { Run } from '../scheduler/state.ts';
+import type { ResultMemory } from '../store/result-memory.ts';
 import { RunResults } from '../store/run-results.ts';
 import { Literals } from './literals.ts';
 import type { ResolvedCode } from './modules.ts';
@@ -31,11 +32,11 @@ export class ActiveRun implements Running {
   readonly #settle: { resolve(): void; reject(error: unknown): void };
   readonly #abort: (run: ActiveRun) => void;
 
-  constructor(request: RunRequest, abort: (run: ActiveRun) => void) {
+  constructor(request: RunRequest, abort: (run: ActiveRun) => void, memory?: ResultMemory) {
     const { plan } = request;
     this.id = plan.dagId;
     this.request = request;
-    this.results = new RunResults({ size: plan.size, indexOf: (id) => plan.indexOf(id), idOf: (i) => plan.entries[i]!.id });
+    this.results = new RunResults({ size: plan.size, indexOf: (id) => plan.indexOf(id), idOf: (i) => plan.entries[i]!.id }, memory);
     this.#abort = abort;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ended = promise;

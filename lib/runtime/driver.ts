@@ -15,6 +15,7 @@ import { handle } from '../scheduler/machine.ts';
 import { type Batch, createState, type GangPart, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
 import { toErrorWire } from '../error-wire.ts';
 import { Payload, type PayloadData } from '../store/payload.ts';
+import type { ResultMemory } from '../store/result-memory.ts';
 import { ActiveRun, type RunRequest } from './active-run.ts';
 import { type MessageSource, toOutgoing } from './batch-message.ts';
 import { type BegunOf, type Explanation, explainOne, explainRun } from './explain.ts';
@@ -23,10 +24,19 @@ import { Observer, type Publisher } from './observer.ts';
 
 type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
 
+/** What the driver hands on to, and takes from. */
+export interface DriverLinks {
+  /** Where functions' questions for actors go. */
+  readonly ask?: (question: Question) => void;
+  /** What bounds the results of runs. */
+  readonly memory?: ResultMemory | undefined;
+}
+
 export class Driver {
   readonly state: State;
   readonly #observer: Observer;
   readonly #ask: (question: Question) => void;
+  readonly #memory: ResultMemory | undefined;
   readonly #nodes = new Map<string, NodeActor>();
   /** How often each node has come up. */
   readonly #incarnations = new Map<string, number>();
@@ -39,9 +49,9 @@ export class Driver {
   readonly #later: Happening[] = [];
   #handling = false;
 
-  /** @param ask where functions' questions for actors go */
-  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher, ask: (question: Question) => void = () => {}) {
+  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher, { ask = () => {}, memory }: DriverLinks = {}) {
     this.#ask = ask;
+    this.#memory = memory;
     this.state = createState(tracker, tuning);
     this.#observer = new Observer(publisher, (id) => this.#runs.get(id)!, (index) => this.state.nodes[index]?.name ?? '');
   }
@@ -85,6 +95,11 @@ export class Driver {
     this.#observer.publish('node:down', () => ({ node, error }));
   }
 
+  /** Results hold more memory than they may, or no longer. */
+  memoryPressed(isPressed: boolean): void {
+    this.#feed({ type: 'MemoryPressed', isPressed });
+  }
+
   changeCapabilities(node: string, capabilities: Capabilities): void {
     this.#feed({ type: 'CapabilitiesChanged', node, capabilities });
     this.#observer.publish('node:capabilities', () => ({ node, capabilities }));
@@ -96,7 +111,7 @@ export class Driver {
    * @param whyStopped the error when its supervisor stops it
    */
   createRun(request: RunRequest, whyStopped: () => HandoffError): ActiveRun {
-    return new ActiveRun(request, (run) => this.abort(run.id, whyStopped()));
+    return new ActiveRun(request, (run) => this.abort(run.id, whyStopped()), this.#memory);
   }
 
   submit(active: ActiveRun): void {
@@ -274,7 +289,9 @@ export class Driver {
       const kind = exceptions[next + 1];
       next += 2;
       if (kind === ReportKind.payload) {
-        if (isWanted) results.put(functions[first + k]!, new Payload(value as PayloadData));
+        const payload = new Payload(value as PayloadData);
+        if (payload.byteLength > (this.#memory?.budget ?? Infinity)) found.push({ index: first + k, kind: 'failed', error: toErrorWire(tooLarge(payload.byteLength, this.#memory!.budget)), retryable: false });
+        else if (isWanted) results.put(functions[first + k]!, payload);
       } else if (kind === ReportKind.failed) found.push({ index: first + k, kind: 'failed', ...(value as FailureWire) });
       else found.push({ index: first + k, kind: 'skipped' });
     }
@@ -315,6 +332,10 @@ export class Driver {
     this.#timers.get(timer)?.clear();
     this.#timers.delete(timer);
   }
+}
+
+function tooLarge(bytes: number, budget: number): HandoffError {
+  return new HandoffError('RESOURCES_UNAVAILABLE', `The result takes ${bytes} bytes, and all results together may hold ${budget} (memoryBudget).`);
 }
 
 function canBeCloned(value: unknown): boolean {

@@ -17,6 +17,7 @@ import { type ActorGroup, Actors, type SpawnOptions, type SuperviseOptions } fro
 import { Driver } from './driver.ts';
 import type { Explanation } from './explain.ts';
 import { HandoffEmitter } from './emitter.ts';
+import { type BoundMemory, boundMemory } from './memory.ts';
 import { Modules } from './modules.ts';
 import { defaultThreads, type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options.ts';
 import type { ExecuteResult } from './outcome.ts';
@@ -50,6 +51,7 @@ export class Handoff extends HandoffEmitter {
   readonly #tree: RuntimeTree;
   readonly #runner: Runner;
   readonly #actors: Actors;
+  readonly #memory: BoundMemory;
   #stopping: Promise<void> | undefined;
 
   private constructor(options: ResolvedOptions, tuning: Partial<Tuning>) {
@@ -58,7 +60,8 @@ export class Handoff extends HandoffEmitter {
     const codes = new CodeList();
     this.#options = options;
     this.#store = new ResultStore(options.retainedRuns, (dagId) => this.#registry.clear(dagId));
-    this.#driver = new Driver(options.resourceTracker ?? new SimpleResourceTracker(), { grace: options.gracePeriod, gangLanes: availableParallelism(), ...tuning }, publisher, (question) => this.#actors.answer(question));
+    this.#memory = boundMemory(options.memoryBudget, publisher, (isPressed) => this.#driver.memoryPressed(isPressed));
+    this.#driver = new Driver(options.resourceTracker ?? new SimpleResourceTracker(), { grace: options.gracePeriod, gangLanes: availableParallelism(), ...tuning }, publisher, { memory: this.#memory.memory, ask: (question) => this.#actors.answer(question) });
     const shared = { registry: this.#registry, store: this.#store, driver: this.#driver };
     this.#actors = new Actors({ publisher, nodeNames: () => this.#tree.nodeNames, heapOf: (node) => heapLimit(this.#tree.node(node)!.settings.capabilities['memory']), quiet: options.printToStderr });
     this.#tree = new RuntimeTree({ ...shared, codes, publisher, actors: this.#actors, mostThreads: availableParallelism() });
@@ -107,6 +110,7 @@ export class Handoff extends HandoffEmitter {
   async #stopAll(): Promise<void> {
     await this.#runner.drained();
     await this.#tree.stop();
+    this.#memory.stop();
     this.removeAllListeners();
   }
 

@@ -35,6 +35,11 @@ export interface HandoffOptions {
    * results in all. Default 100.
    */
   readonly retainedRuns?: number;
+  /**
+   * Bytes that large results (those in shared memory) may hold in all. What is over goes to files in the system's folder for temporary
+   * ones, least recently used first, and nothing new is started while more is held. Default: no bound.
+   */
+  readonly memoryBudget?: number;
   /** Whether what functions print goes to stderr instead of stdout. Default false. */
   readonly printToStderr?: boolean;
 }
@@ -46,6 +51,7 @@ export interface ResolvedOptions {
   readonly maxRetries: number;
   readonly gracePeriod: number;
   readonly retainedRuns: number;
+  readonly memoryBudget: number | undefined;
   readonly printToStderr: boolean;
 }
 
@@ -66,6 +72,7 @@ const schema: Schema<HandoffOptions> = {
   maxRetries: rules.whole,
   gracePeriod: rules.milliseconds,
   retainedRuns: rules.whole,
+  memoryBudget: { expected: 'bytes, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
   printToStderr: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
 };
 
@@ -73,7 +80,6 @@ const announced: Announced = {
   transport: 'this version runs on one host.',
   heartbeatInterval: 'it is for other hosts, and this version runs on one.',
   dashboard: 'use the events, or the progress and traces of the command line.',
-  memoryBudget: 'results are held in memory until nobody needs them.',
 };
 
 const nodeSchema: Schema<NodeOptions> = {
@@ -100,6 +106,7 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     maxRetries: options.maxRetries ?? 3,
     gracePeriod: options.gracePeriod ?? 100,
     retainedRuns: options.retainedRuns ?? 100,
+    memoryBudget: options.memoryBudget,
     printToStderr,
   };
 }

@@ -71,7 +71,9 @@ export class Runner {
         throw new HandoffError('DAG_ALREADY_RUNNING', `A run of DAG ${JSON.stringify(dag.id)} is under way. Wait for it, or give the DAG another id.`, { dagId: dag.id });
       }
       const active = await this.#track(plan, options);
-      return toResult(active, startedAt, (index) => this.#parts.driver.state.nodes[index]!.name);
+      const result = toResult(active, startedAt, (index) => this.#parts.driver.state.nodes[index]!.name);
+      if (!this.#parts.store.holds(dag.id, active.results)) active.results.clear(); // it was forgotten while it ran
+      return result;
     } catch (error) {
       throw withSite(error, site.stack);
     }
@@ -97,7 +99,7 @@ export class Runner {
 
   #compile(dag: Dag, ignorePlacement: boolean): Plan {
     if (!(dag instanceof Dag)) throw new HandoffError('INVALID_FUNCTION', 'What is executed is a Dag: new Dag(id).add(…), or dag(name, outputs).');
-    const plan = compile(dag, { ignorePlacement });
+    const plan = compile(dag, { ignorePlacement, depthFirst: this.#parts.options.memoryBudget !== undefined });
     const impossible = findImpossible(plan, this.capabilities());
     if (impossible !== undefined) throw impossible;
     return plan;

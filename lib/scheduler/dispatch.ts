@@ -15,6 +15,7 @@ import type { Lane, Node, Run, State } from './state.ts';
 /** Starts whatever can start. Looks at runs with the fewest lanes first, so that a small run is not held up by a large one. */
 export function dispatch(state: State, now: number, out: Command[]): void {
   state.turn++;
+  if (state.isPressed && state.batches.size > 0) return; // what ends makes room; with nothing under way, something has to start
   while (startAny(state, now, out)) {
     // As long as there is both, as a batch may leave its run with more lanes than another has.
   }

@@ -48,6 +48,7 @@ function apply(state: State, event: Event, out: Command[]): void {
     case 'LaneDown': return laneLost(state, event, out);
     case 'NodeUp': return nodeUp(state, event, out);
     case 'NodeDown': return nodeDown(state, event, out);
+    case 'MemoryPressed': return void (state.isPressed = event.isPressed);
     case 'CapabilitiesChanged': return capabilitiesChanged(state, event, out);
   }
 }

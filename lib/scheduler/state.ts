@@ -237,6 +237,8 @@ export interface State {
   idle: number;
   /** Batches that are in a gang. */
   ganged: number;
+  /** Results hold more memory than they may. */
+  isPressed: boolean;
   /** Somebody listens to events about functions. */
   observed: boolean;
   /** A node has gone or offers less than when runs were checked against it: some function may fit none any more. */
@@ -249,7 +251,7 @@ export interface State {
 export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = {}): State {
   return {
     tuning: { ...defaultTuning, ...tuning }, tracker, nodes: [], nodeByName: new Map(), runs: new Map(), hungry: new Set(), over: new Set(), batches: new Map(), faults: [],
-    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, ganged: 0, observed: false, shrunk: false, turn: 0, lastId: 0, rebalanceTimer: -1,
+    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, ganged: 0, isPressed: false, observed: false, shrunk: false, turn: 0, lastId: 0, rebalanceTimer: -1,
   };
 }
 

@@ -1,11 +1,12 @@
 /** From a value to how it travels, and back. */
+import { readFileSync } from 'node:fs';
 import { fromErrorWire, isError, toErrorWire } from '../error-wire.ts';
 import { HandoffError } from '../errors.ts';
 import { findObstacle } from '../obstacle.ts';
 import { inspect } from './inspect.ts';
 import { createView, lengthOf, type PayloadData, shareFrom, toShared, viewTypeOf } from './payload.ts';
 import { deserialize, serialize } from './serializer.ts';
-import { count } from './shared-memory.ts';
+import { allocateShared, count } from './shared-memory.ts';
 
 /**
  * How a value is best sent to another thread: as a payload, or undefined when structured clone will do as well.
@@ -64,6 +65,27 @@ export function decode(data: PayloadData): unknown {
       return deserialize(count(data.bytes), data.shared);
     case 'error':
       return fromErrorWire(data.error);
+    case 'spilled':
+      return decode(load(data));
+  }
+}
+
+/** A payload that is on disk, in memory again. */
+function load({ file, of }: Extract<PayloadData, { readonly kind: 'spilled' }>): PayloadData {
+  const bytes = readFileSync(file);
+  const shared = (from: number, length: number): SharedArrayBuffer => {
+    const made = allocateShared(length);
+    new Uint8Array(made).set(bytes.subarray(from, from + length));
+    return made;
+  };
+  switch (of.kind) {
+    case 'view': return { kind: 'view', view: of.view, bytes: shared(0, bytes.length), byteOffset: 0, length: of.length };
+    case 'buffer': return { kind: 'buffer', bytes: shared(0, bytes.length) };
+    case 'encoded': {
+      let from = 0;
+      const [first, ...others] = of.parts.map((length) => shared((from += length) - length, length));
+      return { kind: 'encoded', bytes: first!, shared: others };
+    }
   }
 }
 

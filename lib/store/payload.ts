@@ -6,6 +6,7 @@
  *   buffer    an ArrayBuffer                       its bytes in shared memory, copied out by who reads it
  *   encoded   anything else that is large          serialized once into shared memory; large views in it apart, not copied again
  *   error     an Error                             as data, so that its class and fields survive
+ *   spilled   any of the first three               the same bytes in a file
  * ```
  */
 import type { ErrorWire } from '../error-wire.ts';
@@ -21,22 +22,30 @@ export type PayloadData =
   | { readonly kind: 'view'; readonly view: ViewType; readonly bytes: SharedArrayBuffer | Uint8Array; readonly byteOffset: number; readonly length: number }
   | { readonly kind: 'buffer'; readonly bytes: SharedArrayBuffer }
   | { readonly kind: 'encoded'; readonly bytes: SharedArrayBuffer; readonly shared: readonly SharedArrayBuffer[] }
-  | { readonly kind: 'error'; readonly error: ErrorWire };
+  | { readonly kind: 'error'; readonly error: ErrorWire }
+  | { readonly kind: 'spilled'; readonly file: string; readonly of: Spilled };
+
+/** What the bytes of a file are; `parts` are the lengths of what lies in it one after the other. */
+type Spilled =
+  | { readonly kind: 'view'; readonly view: ViewType; readonly length: number }
+  | { readonly kind: 'buffer' }
+  | { readonly kind: 'encoded'; readonly parts: readonly number[] };
 
 /** A result that is held as a payload, where others are held as they are. */
 export class Payload {
-  readonly data: PayloadData;
+  /** Changes when it goes to disk. */
+  data: PayloadData;
 
   constructor(data: PayloadData) {
     this.data = data;
-    if (data.kind !== 'error' && data.bytes instanceof SharedArrayBuffer) count(data.bytes);
+    if (data.kind !== 'error' && data.kind !== 'spilled' && data.bytes instanceof SharedArrayBuffer) count(data.bytes);
     if (data.kind === 'encoded') data.shared.forEach(count);
   }
 
-  /** How many bytes of shared memory it holds. */
+  /** How many bytes of memory it holds. */
   get byteLength(): number {
     const { data } = this;
-    if (data.kind === 'error') return 0;
+    if (data.kind === 'error' || data.kind === 'spilled') return 0;
     const own = data.bytes.byteLength;
     return data.kind === 'encoded' ? data.shared.reduce((sum, buffer) => sum + buffer.byteLength, own) : own;
   }
@@ -82,4 +91,27 @@ export function toShared(view: ArrayBufferView): { readonly bytes: SharedArrayBu
   const bytes = allocateShared(view.byteLength);
   new Uint8Array(bytes).set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   return { bytes, byteOffset: 0 };
+}
+
+/** The bytes of a payload, in the order in which `spilled` expects them in a file. */
+export function partsOf(data: PayloadData): Uint8Array[] {
+  switch (data.kind) {
+    case 'view': {
+      const length = data.length * elementSize(data.view);
+      return [data.bytes instanceof Uint8Array ? data.bytes : new Uint8Array(data.bytes, data.byteOffset, length)];
+    }
+    case 'buffer': return [new Uint8Array(data.bytes)];
+    case 'encoded': return [data.bytes, ...data.shared].map((bytes) => new Uint8Array(bytes));
+    default: return [];
+  }
+}
+
+/** The same payload, its bytes in a file. */
+export function spilled(data: PayloadData, file: string): PayloadData {
+  switch (data.kind) {
+    case 'view': return { kind: 'spilled', file, of: { kind: 'view', view: data.view, length: data.length } };
+    case 'buffer': return { kind: 'spilled', file, of: { kind: 'buffer' } };
+    case 'encoded': return { kind: 'spilled', file, of: { kind: 'encoded', parts: [data.bytes, ...data.shared].map(({ byteLength }) => byteLength) } };
+    default: return data;
+  }
 }

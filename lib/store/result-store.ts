@@ -83,6 +83,7 @@ export class ResultStore {
   open(dagId: string, results: RunResults): void {
     const space = this.#spaceOf(dagId);
     space.values.clear();
+    space.results?.clear();
     space.results = results;
     this.#forgetFinished(dagId);
     this.#listen(dagId, space);
@@ -103,13 +104,20 @@ export class ResultStore {
     }
   }
 
+  /** Whether these results are still to be had here. */
+  holds(dagId: string, results: RunResults): boolean {
+    return this.#spaces.get(dagId)?.results === results;
+  }
+
   /** Forgets everything of a DAG. Who waits for a value of it goes on waiting. */
   clear(dagId: string): void {
     const space = this.#spaces.get(dagId);
+    const isFinished = this.#finished.has(dagId);
     this.#forgetFinished(dagId);
     if (space === undefined) return;
     space.values.clear();
     if (space.results !== undefined) space.results.onStored = undefined;
+    if (isFinished) space.results?.clear(); // a run that is under way needs them
     space.results = undefined;
     if (space.waiters.size === 0) this.#spaces.delete(dagId);
   }

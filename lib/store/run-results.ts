@@ -1,6 +1,7 @@
 /** The results of one run, by function: as they are, or as payloads in shared memory. */
 import { decode } from './encode.ts';
 import { Payload } from './payload.ts';
+import type { ResultMemory } from './result-memory.ts';
 
 // Stands where a result is not, or no longer. A result may itself be undefined.
 const absent = Symbol('absent');
@@ -19,8 +20,12 @@ export class RunResults {
   /** Called with each result that arrives, while somebody waits for one. */
   onStored: ((id: string, i: number) => void) | undefined;
 
-  constructor(index: ResultIndex) {
+  readonly #memory: ResultMemory | undefined;
+
+  /** @param memory what bounds them, with those of other runs */
+  constructor(index: ResultIndex, memory?: ResultMemory) {
     this.index = index;
+    this.#memory = memory;
     this.#values = new Array<unknown>(index.size).fill(absent);
   }
 
@@ -30,7 +35,9 @@ export class RunResults {
 
   /** The result as it is held: a value, or a `Payload`. Only when `has`. */
   held(i: number): unknown {
-    return this.#values[i];
+    const value = this.#values[i];
+    if (this.#memory !== undefined && value instanceof Payload) this.#memory.touch(value);
+    return value;
   }
 
   /** The result itself. Only when `has`. */
@@ -46,13 +53,26 @@ export class RunResults {
   }
 
   put(i: number, value: unknown): void {
+    if (this.#memory !== undefined) this.#account(this.#values[i], value);
     this.#values[i] = value;
     this.onStored?.(this.index.idOf(i), i);
   }
 
   /** Forgets a result. */
   release(i: number): void {
+    if (this.#memory !== undefined) this.#account(this.#values[i], absent);
     this.#values[i] = absent;
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    if (this.#memory === undefined) return; // whoever held them lets go
+    for (let i = 0; i < this.#values.length; i++) this.release(i);
+  }
+
+  #account(before: unknown, after: unknown): void {
+    if (before instanceof Payload) this.#memory!.remove(before);
+    if (after instanceof Payload) this.#memory!.add(after);
   }
 
   /** The results that exist, by id, of all functions or of those in `kept`. */

@@ -3,7 +3,8 @@
  *
  * V8 counts the bytes of an ArrayBuffer when it decides whether to collect, but not those of a SharedArrayBuffer, which several threads
  * hold. Results of a megabyte each are then a few small objects to it, and never collected. So each thread that holds one also holds
- * as many bytes of an ordinary ArrayBuffer, which is never touched and so takes address space only, and goes when the other goes.
+ * as many bytes of an ordinary ArrayBuffer, which is never touched, and goes when the other goes. It is a resizable one: those are mapped,
+ * and take address space only, where others may come from memory that was used before, and are cleared.
  */
 
 const counterpart = Symbol('handoffjs.counterpart');
@@ -18,6 +19,9 @@ export function allocateShared(byteLength: number): SharedArrayBuffer {
 
 /** Has this thread count a SharedArrayBuffer that it holds. Gives it back. */
 export function count(buffer: SharedArrayBuffer): SharedArrayBuffer {
-  if (!Object.hasOwn(buffer, counterpart)) Object.defineProperty(buffer, counterpart, { value: new ArrayBuffer(Math.min(buffer.byteLength, mostBytes)) });
+  if (!Object.hasOwn(buffer, counterpart)) {
+    const length = Math.min(buffer.byteLength, mostBytes);
+    Object.defineProperty(buffer, counterpart, { value: new ArrayBuffer(length, { maxByteLength: length }) });
+  }
   return buffer;
 }

@@ -1,0 +1,24 @@
+/** The bound of results, where one was asked for, with the folder for what is over. */
+import { timestamp } from '../observe/events.ts';
+import { ResultMemory } from '../store/result-memory.ts';
+import { SpillFolder } from '../store/spill-folder.ts';
+import type { Publisher } from './observer.ts';
+
+export interface BoundMemory {
+  readonly memory: ResultMemory | undefined;
+  /** Removes what was written. */
+  stop(): void;
+}
+
+/** @param onPressed told when results hold more than they may, and when no longer */
+export function boundMemory(budget: number | undefined, publisher: Publisher, onPressed: (isPressed: boolean) => void): BoundMemory {
+  if (budget === undefined) return { memory: undefined, stop() {} };
+  const folder = new SpillFolder();
+  const memory = new ResultMemory(budget, folder, {
+    pressed: onPressed,
+    failed: (error) => {
+      if (publisher.wants('memory:failed')) publisher.publish({ type: 'memory:failed', at: timestamp(), error });
+    },
+  });
+  return { memory, stop: () => folder.stop() };
+}

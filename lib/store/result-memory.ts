@@ -1,0 +1,114 @@
+/**
+ * How much results may hold, all runs together. What is over goes to disk, the least recently used first; who needs it then reads it from
+ * there.
+ *
+ * ```
+ *   least recently used                       most recently used
+ *   ┌───────┬───────┬───────┬───────┬───────┬───────┐
+ *   │writing│writing│       │       │       │       │    bytes in memory ≤ budget, but for what is being written
+ *   └───────┴───────┴───────┴───────┴───────┴───────┘
+ * ```
+ */
+import { Payload, partsOf, spilled } from './payload.ts';
+import type { SpillFolder } from './spill-folder.ts';
+
+// So much of the budget is filled before anything is written, so that there is room for what comes meanwhile.
+const fill = 0.75;
+
+// More at once would only take turns.
+const mostWrites = 4;
+
+export interface ResultMemoryEvents {
+  /** More is held than the budget says, or no longer. */
+  pressed(isPressed: boolean): void;
+  /** Nothing can be written: from now on results stay in memory, however many. */
+  failed(error: unknown): void;
+}
+
+export class ResultMemory {
+  /** In bytes. */
+  readonly budget: number;
+  readonly #folder: SpillFolder;
+  readonly #events: ResultMemoryEvents;
+  /** What is in memory, the least recently used first. */
+  readonly #resident = new Map<Payload, number>();
+  readonly #writing = new Set<Payload>();
+  #bytes = 0;
+  #bytesBeingWritten = 0;
+  #isPressed = false;
+  #broken = false;
+
+  constructor(budget: number, folder: SpillFolder, events: ResultMemoryEvents) {
+    this.budget = budget;
+    this.#folder = folder;
+    this.#events = events;
+  }
+
+  /** Bytes in memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A result is held from now on. */
+  add(payload: Payload): void {
+    const bytes = payload.byteLength;
+    if (bytes === 0) return;
+    this.#resident.set(payload, bytes);
+    this.#bytes += bytes;
+    this.#relieve();
+  }
+
+  /** It is being used: others go first. */
+  touch(payload: Payload): void {
+    const bytes = this.#resident.get(payload);
+    if (bytes === undefined) return;
+    this.#resident.delete(payload);
+    this.#resident.set(payload, bytes);
+  }
+
+  /** Nobody needs it any more. */
+  remove(payload: Payload): void {
+    this.#forget(payload);
+    if (payload.data.kind === 'spilled') void this.#folder.remove(payload.data.file);
+    this.#relieve();
+  }
+
+  #forget(payload: Payload): void {
+    const bytes = this.#resident.get(payload);
+    if (bytes === undefined) return;
+    this.#resident.delete(payload);
+    this.#bytes -= bytes;
+  }
+
+  #relieve(): void {
+    for (const [payload, bytes] of this.#resident) {
+      if (this.#broken || this.#writing.size >= mostWrites || this.#bytes - this.#bytesBeingWritten <= this.budget * fill) break;
+      if (!this.#writing.has(payload)) void this.#write(payload, bytes);
+    }
+    const isPressed = this.#bytes > this.budget && !this.#broken;
+    if (isPressed === this.#isPressed) return;
+    this.#isPressed = isPressed;
+    this.#events.pressed(isPressed);
+  }
+
+  async #write(payload: Payload, bytes: number): Promise<void> {
+    this.#writing.add(payload);
+    this.#bytesBeingWritten += bytes;
+    try {
+      const file = await this.#folder.write(partsOf(payload.data));
+      if (this.#resident.has(payload)) {
+        this.#forget(payload);
+        payload.data = spilled(payload.data, file);
+      } else {
+        await this.#folder.remove(file); // nobody needs it any more
+      }
+    } catch (error) {
+      this.#broken = true;
+      this.#events.failed(error);
+    } finally {
+      this.#writing.delete(payload);
+      this.#bytesBeingWritten -= bytes;
+      this.#relieve();
+    }
+  }
+}

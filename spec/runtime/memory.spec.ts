@@ -1,0 +1,115 @@
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Dag, type FunctionSpec, Handoff } from '../../lib/index.ts';
+import { dagOf, errorOf, t } from '../support/handoff.ts';
+
+const MiB = 2 ** 20;
+const root = new URL('../..', import.meta.url).pathname;
+let handoff: Handoff;
+const start = async (memoryBudget: number, threads = 2): Promise<Handoff> => (handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: threads }, threads }], memoryBudget }));
+afterEach(() => handoff?.stop());
+
+/** Arrays of 1 MiB, each of which is read once, at the very end. */
+function piled(count: number): Dag {
+  const dag = new Dag();
+  for (let i = 0; i < count; i++) dag.add({ id: `a${i}`, code: t.float64, extraArgs: [MiB / 8, i] });
+  dag.add({ id: 'all', code: t.one });
+  for (let i = 0; i < count; i++) dag.add({ id: `s${i}`, code: t.totalAfter, args: [`a${i}`, 'last'] });
+  dag.add({ id: 'last', code: t.collectLengths, args: Array.from({ length: count }, (_, i) => `a${i}`) });
+  return dag;
+}
+
+const spilled = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith(`handoff-spill-${process.pid}-`));
+
+describe('memoryBudget', () => {
+  it('sends what is over to disk, and gives it back to who reads it', async () => {
+    await start(8 * MiB);
+    const { results } = await handoff.execute(piled(40), { collect: 'sinks' });
+    expect(Array.from({ length: 40 }, (_, i) => results[`s${i}`])).toEqual(Array.from({ length: 40 }, (_, i) => i * (MiB / 8)));
+    expect(spilled()).toHaveLength(1);
+    await handoff.stop();
+    expect(spilled()).toEqual([]);
+  });
+
+  it.each([
+    ['typed arrays', t.float64, [20_000, 3], (value: any) => value instanceof Float64Array && value.length === 20_000 && value[19_999] === 3],
+    ['buffers', t.bytes, [100_000], (value: any) => Buffer.isBuffer(value) && value.length === 100_000 && value[5] === 7],
+    ['other large values', t.rows, [5000], (value: any) => value.length === 5000 && value[9].when instanceof Date && value[9].name === 'row 9'],
+  ])('brings back %s as they were', async (_, code, extraArgs, isWhole) => {
+    await start(300_000);
+    const dag = dagOf(...Array.from({ length: 8 }, (__, i) => ({ id: `f${i}`, code, extraArgs }) as FunctionSpec), { id: 'types', code: t.describeValues, args: Array.from({ length: 8 }, (__, i) => `f${i}`) } as FunctionSpec);
+    const { results } = await handoff.execute(dag, { collect: Array.from({ length: 8 }, (__, i) => `f${i}`) });
+    for (let i = 0; i < 8; i++) expect(isWhole(results[`f${i}`])).toBe(true);
+  });
+
+  it('refuses a single result that is larger, naming both', async () => {
+    await start(MiB);
+    const error = await errorOf(handoff.execute(dagOf({ id: 'big', code: t.float64, extraArgs: [MiB / 4, 1] })));
+    expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'big', attempts: 1, cause: { code: 'RESOURCES_UNAVAILABLE' } });
+    expect(error.message).toContain(`takes ${2 * MiB} bytes, and all results together may hold ${MiB}`);
+  });
+
+  it('runs what a result needs right before it, so that results do not pile up', async () => {
+    await start(64 * MiB, 1);
+    const order: string[] = [];
+    handoff.on('function:started', ({ functionId }) => order.push(functionId));
+    const dag = new Dag();
+    for (let i = 0; i < 6; i++) dag.add({ id: `load${i}`, code: t.constant, extraArgs: [i] });
+    for (let i = 0; i < 6; i += 2) dag.add({ id: `merge${i}`, code: t.add, args: [`load${i}`, `load${i + 1}`] });
+    dag.add({ id: 'end', code: t.add, args: ['merge0', 'merge2', 'merge4'] });
+    await handoff.execute(dag);
+    expect(order).toEqual(['load0', 'load1', 'merge0', 'load2', 'load3', 'merge2', 'load4', 'load5', 'merge4', 'end']);
+  });
+
+  it('leaves nothing on disk of runs that are forgotten', async () => {
+    await start(2 * MiB);
+    const dag = piled(10);
+    await handoff.execute(dag);
+    const [folder] = spilled();
+    expect(readdirSync(join(tmpdir(), folder!)).length).toBeGreaterThan(0);
+    await handoff.clear(dag.id);
+    while (readdirSync(join(tmpdir(), folder!)).length > 0) await new Promise(setImmediate);
+  });
+
+  it.each([[0], [-1], [Infinity], ['1G']])('refuses a budget of %s', async (memoryBudget) => {
+    expect(await errorOf(Handoff.start({ memoryBudget: memoryBudget as number }))).toMatchObject({ code: 'INVALID_OPTION', option: 'memoryBudget' });
+  });
+
+  it('finds and removes what a process left that was killed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'handoff-killed-'));
+    const script = join(folder, 'main.ts');
+    writeFileSync(script, `
+      import { Dag, Handoff, tasks } from ${JSON.stringify(join(root, 'lib/index.ts'))};
+      const t = tasks(new URL(${JSON.stringify(new URL('../fixtures/tasks.ts', import.meta.url).href)}));
+      const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }], memoryBudget: 2 ** 21 });
+      const dag = new Dag();
+      for (let i = 0; i < 12; i++) dag.add({ id: 'a' + i, code: t.float64, extraArgs: [2 ** 17, i] });
+      await handoff.execute(dag);
+      console.log('spilled');
+      await new Promise((resolve) => setTimeout(resolve, 60_000));
+    `);
+    const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    const left = readdirSync(tmpdir()).filter((name) => name.startsWith(`handoff-spill-${child.pid}-`));
+    expect(left).toHaveLength(1);
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+    expect(existsSync(join(tmpdir(), left[0]!))).toBe(true);
+    await start(MiB);
+    expect(existsSync(join(tmpdir(), left[0]!))).toBe(false);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('bounds the memory of the process, whatever the results add up to', { timeout: 120_000 }, async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [new URL('../fixtures/ten-times.ts', import.meta.url).pathname]);
+    const { budget, total, growth } = JSON.parse(stdout) as { budget: number; total: number; growth: number };
+    expect(total).toBe(10 * budget);
+    // Each of three threads may have 64 MiB to be collected before V8 does.
+    expect(growth).toBeLessThan(budget * 1.25 + 3 * 64 * MiB);
+  });
+});
