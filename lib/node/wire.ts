@@ -72,6 +72,8 @@ export const ReportKind = {
   failed: 2,
   /** It was not begun, as it needs a result of the same batch that is not there. */
   skipped: 3,
+  /** It was not begun, as a result that it takes cannot be read: the value is its file. */
+  lost: 4,
 } as const;
 
 /** What is handed to another worker. */

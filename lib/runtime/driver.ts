@@ -198,6 +198,11 @@ export class Driver {
         for (const i of command.indexes) results.release(i);
         return;
       }
+      case 'Recompute': {
+        const { results } = this.#runs.get(command.run.id)!;
+        for (const i of command.indexes) results.release(i);
+        return this.#observer.recomputed(command.run, command.indexes);
+      }
       case 'Ready': return this.#observer.ready(command.run, command.index);
       case 'Retry': return this.#observer.retried(command.run, command.failed, command.delay);
       case 'Failed': return this.#observer.failed(command.run, command.failed);
@@ -263,18 +268,27 @@ export class Driver {
     if (batch === undefined) return; // its lane was given up before it had told everything
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
-    const exceptions = this.#store(batch, active, report);
+    const lost: number[] = [];
+    const exceptions = this.#store(batch, active, report, lost);
     if (report.spans !== null && !batch.timedOut) this.#observer.ended(batch, report, exceptions);
     const durations: Measured[] = [];
     for (let k = 0; k < report.durations.length; k += 3) {
       durations.push({ code: report.durations[k]!, count: report.durations[k + 1]!, ms: report.durations[k + 2]! });
     }
     this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random() });
+    if (lost.length > 0) {
+      this.#observer.lost(run, lost);
+      this.#feed({ type: 'ResultsLost', run: run.id, indexes: lost });
+    }
     this.#progress(active);
   }
 
-  /** Puts results into the store; gives what is no result. */
-  #store(batch: Batch, { results }: ActiveRun, { first, count, exceptions, values }: BatchReport): Exception[] {
+  /**
+   * Puts results into the store; gives what is no result.
+   *
+   * @param lost gets the functions whose results could not be read
+   */
+  #store(batch: Batch, { results }: ActiveRun, { first, count, exceptions, values }: BatchReport, lost: number[]): Exception[] {
     const found: Exception[] = [];
     const { functions } = batch;
     let next = 0;
@@ -292,8 +306,12 @@ export class Driver {
         const payload = new Payload(value as PayloadData);
         if (payload.byteLength > (this.#memory?.budget ?? Infinity)) found.push({ index: first + k, kind: 'failed', error: toErrorWire(tooLarge(payload.byteLength, this.#memory!.budget)), retryable: false });
         else if (isWanted) results.put(functions[first + k]!, payload);
-      } else if (kind === ReportKind.failed) found.push({ index: first + k, kind: 'failed', ...(value as FailureWire) });
-      else found.push({ index: first + k, kind: 'skipped' });
+      } else if (kind === ReportKind.failed) {
+        found.push({ index: first + k, kind: 'failed', ...(value as FailureWire) });
+      } else {
+        if (kind === ReportKind.lost) lost.push(...results.inFile(value as string));
+        found.push({ index: first + k, kind: 'skipped' });
+      }
     }
     return found;
   }

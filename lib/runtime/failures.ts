@@ -25,6 +25,7 @@ export function causeOf(functionId: string, failure: Failure): unknown {
       });
     }
     case 'too-large': return judge(functionId, failure.need, undefined, failure.offers);
+    case 'lost': return new HandoffError('NOT_FOUND', `Its result was lost ${failure.times} times.`);
     case 'node-down': return new HandoffError('NODE_DOWN', `Node ${failure.node} is gone, and no other can take its place.`, { node: failure.node });
   }
 }

@@ -90,6 +90,16 @@ export class Observer {
     this.publish('function:failed', () => this.#ofFailure(run, failed));
   }
 
+  /** Results are gone. */
+  lost(run: Run, indexes: readonly number[]): void {
+    for (const i of indexes) this.publish('result:lost', () => ofFunction(run, i));
+  }
+
+  /** Results are being made again. */
+  recomputed(run: Run, indexes: readonly number[]): void {
+    for (const i of indexes) this.publish('result:recomputed', () => ofFunction(run, i));
+  }
+
   #finished(batch: Batch, i: number, begun: number, ended: number): void {
     const { run, lane } = batch;
     this.publish('function:finished', () => ({ ...this.#ofAttempt(run, i), thread: lane.index, durationMs: ended - begun }), ended);

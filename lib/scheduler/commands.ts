@@ -20,6 +20,8 @@ export type Command =
   | { readonly type: 'Retry'; readonly run: Run; readonly failed: FunctionFailure; readonly delay: number }
   /** For observers: a function failed for good. */
   | { readonly type: 'Failed'; readonly run: Run; readonly failed: FunctionFailure }
+  /** Results that are lost, or had been dropped and are needed for those, are made again: what is left of them is to be forgotten. */
+  | { readonly type: 'Recompute'; readonly run: Run; readonly indexes: readonly number[] }
   /** Results that nobody will read any more. */
   | { readonly type: 'Release'; readonly run: Run; readonly indexes: readonly number[] }
   /** Every function is done. */

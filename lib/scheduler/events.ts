@@ -25,6 +25,8 @@ export type Event = {
   | { readonly type: 'FunctionsEnded'; readonly batch: number; readonly first: number; readonly count: number; readonly exceptions: readonly Exception[]; readonly durations: readonly Measured[]; readonly random: number }
   /** Functions of a batch from position `limit` on had not begun and never will. */
   | { readonly type: 'TakenBack'; readonly batch: number; readonly limit: number }
+  /** Results that were there are not any more. */
+  | { readonly type: 'ResultsLost'; readonly run: string; readonly indexes: readonly number[] }
   /** Results hold more memory than they may, or no longer: then nothing is started while something is under way. */
   | { readonly type: 'MemoryPressed'; readonly isPressed: boolean }
   | { readonly type: 'TimerFired'; readonly timer: number }

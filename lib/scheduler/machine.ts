@@ -9,6 +9,8 @@
  *            ▲      ▲           │ ├────────────────────────────────────────┘
  *            │      └─ delayed ◄┘ └──► failed (and what depends on it: unreachable)
  *            └ a result is missing      retries exhausted
+ *
+ *   done ───► waiting, when its result is lost: see lineage.ts
  * ```
  */
 import { register, reportFaults } from './claims.ts';
@@ -18,6 +20,7 @@ import { dispatch } from './dispatch.ts';
 import type { Event, EventOf } from './events.ts';
 import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
 import { laneDown, laneUp, shorten } from './lanes.ts';
+import { resultsLost } from './lineage.ts';
 import { enqueue, makeReady } from './ready.ts';
 import { createRun, type Node, noteIfOver, type Run, type State, Status } from './state.ts';
 import { functionStarted, timerFired } from './timers.ts';
@@ -48,6 +51,7 @@ function apply(state: State, event: Event, out: Command[]): void {
     case 'LaneDown': return laneLost(state, event, out);
     case 'NodeUp': return nodeUp(state, event, out);
     case 'NodeDown': return nodeDown(state, event, out);
+    case 'ResultsLost': return resultsLost(state, event, out);
     case 'MemoryPressed': return void (state.isPressed = event.isPressed);
     case 'CapabilitiesChanged': return capabilitiesChanged(state, event, out);
   }

@@ -8,6 +8,8 @@ export type Failure =
   | { readonly kind: 'timeout'; readonly ms: number }
   | { readonly kind: 'crash'; readonly crash: Crash }
   | { readonly kind: 'node-down'; readonly node: string }
+  /** Its result was lost again and again. */
+  | { readonly kind: 'lost'; readonly times: number }
   /** What nodes offer has been lowered, and none has as much any more. */
   | { readonly kind: 'too-large'; readonly need: Cost; readonly offers: Readonly<Record<string, Capabilities>> };
 

@@ -145,6 +145,8 @@ export interface Run {
   readonly assigned: Int32Array | null;
   /** Functions that failed on a node that is not to be tried again first. */
   readonly avoid: Map<number, number>;
+  /** How often results were lost, by function. */
+  readonly losses: Map<number, number>;
   /** Timers of delayed functions. */
   readonly delays: Map<number, number>;
   readonly queue: ReadyQueue;
@@ -206,6 +208,8 @@ export interface Tuning {
   readonly gangSlackMs: number;
   /** Whether functions follow in the same batch that need nothing but what it gives. */
   readonly fuse: boolean;
+  /** How often the result of a function may be lost. */
+  readonly maxLosses: number;
   /** Between two questions to a tracker that refuses while nothing of ours runs. */
   readonly refusalPoll: number;
   /** How long it may refuse so before the run gives up. */
@@ -213,7 +217,7 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, refusalPoll: 50, refusalLimit: 5000,
+  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, maxLosses: 10, refusalPoll: 50, refusalLimit: 5000,
 };
 
 export interface State {
@@ -268,7 +272,7 @@ export function createRun(state: State, id: string, plan: Plan, settings: RunSet
     unread: settings.kept === null ? null : readersOf(plan),
     groupNode: new Int32Array(plan.groups.length).fill(-1),
     assigned: settings.assigned === null ? null : Int32Array.from(settings.assigned, (name) => state.nodeByName.get(name)!.index),
-    avoid: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
+    avoid: new Map(), losses: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
     lanes: 0, ganged: 0, gangsFrom: -Infinity, gangPause: 0, unfinished: size, retries: 0, failures: [], outcome: undefined, blocked: -1, refusalTimer: -1, refusedSince: -1,
   };
 }

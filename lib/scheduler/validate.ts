@@ -50,7 +50,7 @@ function validateBatch(state: State, batch: Batch): void {
       expect(run.status[i] === Status.dispatched && run.batch[i] === id, `${label(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`);
       for (const dep of dependencies(run, i)) {
         const there = run.status[dep] === Status.done || before.has(dep) || batch.gang?.imports.has(dep) === true;
-        expect(there || run.outcome !== undefined || run.attempts[dep]! > 0, `${label(run, i)} was sent without ${label(run, dep)}`);
+        expect(there || run.outcome !== undefined || run.attempts[dep]! > 0 || run.losses.has(dep), `${label(run, i)} was sent without ${label(run, dep)}`);
       }
     }
     before.add(i);

@@ -12,6 +12,8 @@ export class Agenda {
   now = 0;
   readonly #queue = new FlatQueue<Entry>();
   #entered = 0;
+  /** Entries that come again by themselves. */
+  #recurring = 0;
   /** Entries of one time, the last of them first. */
   #due: Entry[] = [];
 
@@ -24,9 +26,15 @@ export class Agenda {
     };
   }
 
-  /** Whether nothing is entered; what was taken out again may count for a while. */
-  get isEmpty(): boolean {
-    return this.#due.length === 0 && this.#queue.length === 0;
+  /** Has something happen now and then, `ms()` apart, as long as anything else is to happen: by itself it keeps nothing going. */
+  every(ms: () => number, happen: () => void): void {
+    this.#recurring++;
+    this.in(ms(), () => {
+      this.#recurring--;
+      if (this.#due.length + this.#queue.length <= this.#recurring) return;
+      happen();
+      this.every(ms, happen);
+    });
   }
 
   /** Has the next thing happen; false when there is none. */

@@ -20,6 +20,8 @@ export interface Faults {
   readonly duplication?: number;
   /** How likely a message is late, by up to 20 ms, so that others overtake it. */
   readonly lateness?: number;
+  /** How often a result that is there gets lost, per second. */
+  readonly losses?: number;
   /** How often the orchestrator's clock jumps ahead, per second, by up to a minute. */
   readonly clockJumps?: number;
 }
@@ -27,7 +29,7 @@ export interface Faults {
 export type ResolvedFaults = Required<Faults>;
 
 export const noFaults: ResolvedFaults = {
-  failure: 0, hang: 0, crash: 0, slow: 0, nodeDeaths: 0, nodeReturn: 100, silence: 50, loss: 0, duplication: 0, lateness: 0, clockJumps: 0,
+  failure: 0, hang: 0, crash: 0, slow: 0, nodeDeaths: 0, nodeReturn: 100, silence: 50, loss: 0, duplication: 0, lateness: 0, losses: 0, clockJumps: 0,
 };
 
 /** How late a late message is at most, in ms. */

@@ -95,7 +95,7 @@ function randomFaults(random: Random): Faults {
   const some = (most: number): number => (random.chance(0.5) ? random.next() * most : 0);
   return {
     failure: some(0.2), hang: some(0.3), crash: some(0.05), slow: some(0.1), nodeDeaths: some(10), nodeReturn: random.pick([1, 10, 100, 300]),
-    silence: random.pick([5, 50]), loss: some(0.02), duplication: some(0.2), lateness: some(0.2), clockJumps: some(5),
+    silence: random.pick([5, 50]), loss: some(0.02), duplication: some(0.2), lateness: some(0.2), losses: some(20), clockJumps: some(5),
   };
 }
 

@@ -82,7 +82,11 @@ export class Simulation {
       this.#nodes.set(shape.name, node);
     }
     for (const node of this.#nodes.values()) node.start();
-    this.#jump();
+    const perSecond = (rate: number, happen: () => void): void => {
+      if (rate > 0) agenda.every(() => random.exponential(rate / 1000), happen);
+    };
+    perSecond(faults.clockJumps, () => this.#jump());
+    perSecond(faults.losses, () => this.#loseSome());
   }
 
   /** Submits a run at some time. */
@@ -174,6 +178,7 @@ export class Simulation {
         const dep = deps[k]!;
         const place = gang?.imports.get(dep);
         if (run.status[dep] === Status.done) {
+          if (this.#scenario.checked) this.#witness.check(run, i, dep);
           const elsewhere = run.node[dep] !== batch.lane.node.index;
           if (elsewhere) transfers[at] = Math.max(transfers[at]!, this.#transfer(entries[dep]!.traits.outputBytes ?? 0));
         } else if (place !== undefined) {
@@ -205,14 +210,17 @@ export class Simulation {
     this.#listener.ended?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, gave, this.agenda.now);
   }
 
+  /** Any result that is there, of any run. */
+  #loseSome(): void {
+    const there = [...this.#state.runs.values()].flatMap((run) => [...run.status].flatMap((status, i) => (status === Status.done ? [{ run, i }] : [])));
+    if (there.length === 0) return;
+    const { run, i } = this.#random.pick(there);
+    this.#listener.noted?.(`the result of ${run.id}/${run.plan.entries[i]!.id} is lost`, this.agenda.now);
+    this.#feed({ type: 'ResultsLost', run: run.id, indexes: [i] });
+  }
+
   #jump(): void {
-    const { clockJumps } = this.#scenario.faults;
-    if (clockJumps === 0) return;
-    this.agenda.in(this.#random.exponential(clockJumps / 1000), () => {
-      if (this.agenda.isEmpty) return; // by itself it keeps nothing going
-      this.#ahead += this.#random.next() * 60_000;
-      this.#listener.noted?.(`the orchestrator's clock jumps to ${(this.agenda.now + this.#ahead).toFixed(1)} ms`, this.agenda.now);
-      this.#jump();
-    });
+    this.#ahead += this.#random.next() * 60_000;
+    this.#listener.noted?.(`the orchestrator's clock jumps to ${(this.agenda.now + this.#ahead).toFixed(1)} ms`, this.agenda.now);
   }
 }

@@ -24,6 +24,8 @@ export class Witness {
   /** Functions that are with a lane, as `run/index`, and in which batch. */
   readonly #inFlight = new Map<string, number>();
   readonly #done = new Set<string>();
+  /** Results that are there. */
+  readonly #stored = new Set<string>();
   /** Batches whose function's time was over. */
   readonly #timedOut = new Set<number>();
   readonly #notBefore = new Map<string, number>();
@@ -43,9 +45,17 @@ export class Witness {
   watch(event: Event, threadsBefore: number, commands: readonly Command[]): void {
     if ('incarnation' in event) this.#told(event, threadsBefore);
     this.#settle();
+    if (event.type === 'ResultsLost') for (const i of event.indexes) this.#stored.delete(`${event.run}/${i}`);
     for (const command of commands) {
       switch (command.type) {
         case 'Start': this.#started(command.batch); break;
+        case 'Recompute':
+          check(event.type === 'ResultsLost', 'results are made again that nobody lost');
+          for (const i of command.indexes) this.#recomputed(command.run, i);
+          break;
+        case 'Release':
+          for (const i of command.indexes) check(this.#stored.delete(keyOf(command.run, i)), `${label(command.run, i)} is dropped, and was not there`);
+          break;
         case 'Cancel':
           if (command.why === 'timeout') this.#timedOut.add(command.batch.id);
           break;
@@ -111,6 +121,20 @@ export class Witness {
     }
   }
 
+  /** Whether a result is there, to be sent to who takes it. */
+  check(run: Run, taker: number, dep: number): void {
+    check(this.#stored.has(keyOf(run, dep)), `${label(run, taker)} is sent, and the result of ${label(run, dep)} is not there`);
+  }
+
+  #recomputed(run: Run, i: number): void {
+    check(this.#done.delete(keyOf(run, i)), `${label(run, i)} is made again, and was not done`);
+    this.#stored.delete(keyOf(run, i));
+    const { outOffset, outs } = run.plan;
+    const { kept } = run.settings;
+    const isRead = [...outs.subarray(outOffset[i]!, outOffset[i + 1]!)].some((next) => run.status[next] !== Status.done);
+    check(isRead || kept === null || kept[i] === 1, `${label(run, i)} is made again, and nobody needs it`);
+  }
+
   #retried(run: Run, i: number, attempts: number, delay: number): void {
     this.#count(run, i, attempts);
     check(attempts <= allowed(run, i), `${label(run, i)} is tried again after ${attempts} attempts of ${allowed(run, i) + 1}`);
@@ -118,7 +142,7 @@ export class Witness {
   }
 
   #failed(run: Run, i: number, attempts: number, kind: string): void {
-    if (kind === 'node-down' || kind === 'too-large') return;
+    if (kind === 'node-down' || kind === 'too-large' || kind === 'lost') return;
     this.#count(run, i, attempts);
     check(attempts === allowed(run, i) + 1, `${label(run, i)} fails for good after ${attempts} attempts of ${allowed(run, i) + 1}`);
   }
@@ -145,6 +169,7 @@ export class Witness {
         if (batch.run.status[i] !== Status.done) return;
         check(!this.#timedOut.has(batch.id), `${label(batch.run, i)} is done by an attempt whose time was over`);
         this.#done.add(key);
+        this.#stored.add(key);
       });
       if (!open) this.#open.delete(batch.id);
     }

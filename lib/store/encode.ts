@@ -72,7 +72,7 @@ export function decode(data: PayloadData): unknown {
 
 /** A payload that is on disk, in memory again. */
 function load({ file, of }: Extract<PayloadData, { readonly kind: 'spilled' }>): PayloadData {
-  const bytes = readFileSync(file);
+  const bytes = read(file);
   const shared = (from: number, length: number): SharedArrayBuffer => {
     const made = allocateShared(length);
     new Uint8Array(made).set(bytes.subarray(from, from + length));
@@ -86,6 +86,25 @@ function load({ file, of }: Extract<PayloadData, { readonly kind: 'spilled' }>):
       const [first, ...others] = of.parts.map((length) => shared((from += length) - length, length));
       return { kind: 'encoded', bytes: first!, shared: others };
     }
+  }
+}
+
+/** A result that was put into a file, and cannot be read from it. */
+export class LostResult extends Error {
+  override readonly name = 'LostResult';
+  readonly file: string;
+
+  constructor(file: string, cause: unknown) {
+    super(`a result cannot be read from ${file}`, { cause });
+    this.file = file;
+  }
+}
+
+function read(file: string): Uint8Array {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new LostResult(file, cause);
   }
 }
 

@@ -58,6 +58,12 @@ export class RunResults {
     this.onStored?.(this.index.idOf(i), i);
   }
 
+  /** The results that lie in a file; there is at most one. */
+  inFile(file: string): number[] {
+    const i = this.#values.findIndex((value) => value instanceof Payload && value.data.kind === 'spilled' && value.data.file === file);
+    return i < 0 ? [] : [i];
+  }
+
   /** Forgets a result. */
   release(i: number): void {
     if (this.#memory !== undefined) this.#account(this.#values[i], absent);

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Dag, type FunctionSpec, Handoff } from '../../lib/index.ts';
-import { dagOf, errorOf, t } from '../support/handoff.ts';
+import { Gate } from '../support/gate.ts';
+import { counter, dagOf, errorOf, t } from '../support/handoff.ts';
 
 const MiB = 2 ** 20;
 const root = new URL('../..', import.meta.url).pathname;
@@ -73,6 +74,30 @@ describe('memoryBudget', () => {
     expect(readdirSync(join(tmpdir(), folder!)).length).toBeGreaterThan(0);
     await handoff.clear(dag.id);
     while (readdirSync(join(tmpdir(), folder!)).length > 0) await new Promise(setImmediate);
+  });
+
+  it('makes results again whose files are gone, and what they were made from where that was dropped', async () => {
+    await start(3 * MiB, 1);
+    const runs = counter();
+    const events: string[] = [];
+    handoff.on('result:lost', ({ functionId }) => events.push(`lost ${functionId}`));
+    handoff.on('result:recomputed', ({ functionId }) => events.push(`again ${functionId}`));
+    const gate = new Gate();
+    const dag = new Dag().add({ id: 'seed', code: t.count, extraArgs: [runs.memory, 5] });
+    dag.add({ id: 'a', code: t.float64, args: ['seed'], layout: [{ value: MiB / 8 }, { arg: 0 }] });
+    for (let i = 0; i < 6; i++) dag.add({ id: `more${i}`, code: t.float64, extraArgs: [MiB / 8, 1], priority: -i });
+    dag.add({ id: 'wait', code: t.waitAtGate, args: Array.from({ length: 6 }, (_, i) => `more${i}`), layout: [{ value: gate.memory }] });
+    dag.add({ id: 'sum', code: t.totalAfter, args: ['a', 'wait'] });
+    const running = handoff.execute(dag, { collect: 'sinks' });
+    await gate.arrived(1);
+    const folder = join(tmpdir(), spilled()[0]!);
+    for (const file of readdirSync(folder)) rmSync(join(folder, file));
+    gate.release();
+    const { results } = await running;
+    expect(results['sum']).toBe(5 * (MiB / 8));
+    expect(events).toContain('lost a');
+    expect(events).toContain('again seed'); // nobody was to read it any more, so that it had been dropped
+    expect(runs.value).toBe(2);
   });
 
   it.each([[0], [-1], [Infinity], ['1G']])('refuses a budget of %s', async (memoryBudget) => {

@@ -31,6 +31,8 @@ const planted: [string, string, string, string][] = [
   ['a retry that is forgotten', 'scheduler/timers.ts', '      if (run.status[index] === Status.delayed) putBack(state, run, index, out);', ''],
   ['a stale incarnation that is believed', 'scheduler/machine.ts', '  return node.up && node.incarnation === incarnation;', '  return node.incarnation >= incarnation;'],
   ['a result that is counted although its attempt timed out', 'scheduler/completion.ts', '    if (batch.timedOut) {', '    if (false) {'],
+  ['a lost result that waits for what it was made from', 'scheduler/lineage.ts', '    if (isGone) stack.push(dep);', ''],
+  ['a lost result that is made again although nobody needs it', 'scheduler/lineage.ts', ' && isNeeded(run, i));', ');'],
   ['more attempts than are allowed', 'scheduler/failure.ts', 'attempts <= (traits.maxRetries', 'attempts <= 1 + (traits.maxRetries'],
   ['a result handed over by a gang that nobody waits for', 'scheduler/gang.ts', '      imports.set(dep, sources.length);', ''],
 ];

@@ -3,6 +3,7 @@
  * for promises without blocking it.
  */
 import { HandoffError } from '../../errors.ts';
+import { LostResult } from '../../store/encode.ts';
 import { ArgTag, beginNext, FromWorker, hasNext } from '../wire.ts';
 import { isThenable, references, resolve, type Surroundings } from './arguments.ts';
 import { type Batch, toBatch } from './batch.ts';
@@ -210,6 +211,7 @@ export class Executor {
     try {
       values = resolve(args, 0, args.length / 2, around);
     } catch (error) {
+      if (error instanceof LostResult) return this.#lose(item, error.file);
       return this.#fail(item, error);
     }
     if (!(values instanceof Promise)) return this.#call(item, fn, values);
@@ -249,6 +251,14 @@ export class Executor {
   #skip(batch: Batch, index: number): true {
     batch.report.skip();
     batch.exports?.ended(index);
+    return true;
+  }
+
+  #lose(item: Item, file: string): true {
+    this.#current = undefined;
+    contextSlot.current = undefined;
+    item.batch.report.lose(file);
+    item.batch.exports?.ended(item.index);
     return true;
   }
 

@@ -66,6 +66,12 @@ export class Report {
     this.#held?.push(nothing);
   }
 
+  /** It cannot be begun: a result that it takes is gone. */
+  lose(file: string): void {
+    this.#except(ReportKind.lost, file);
+    this.#held?.push(nothing);
+  }
+
   skip(): void {
     this.#except(ReportKind.skipped, undefined);
     this.#held?.push(nothing);

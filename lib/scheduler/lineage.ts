@@ -1,0 +1,80 @@
+/**
+ * Results that are lost are made again, from those that are there. What they were made from may itself be gone, as nobody was to read it
+ * any more: then that is made again, too, as far up as it takes, and nothing else is (Zaharia et al., "Resilient Distributed Datasets",
+ * NSDI 2012).
+ *
+ * ```
+ *   a ──► b ──► c ──► d          b and c were read by all, and dropped; d is to run; c is lost
+ *   ✓     ·     ✗     …    ⇒     b is made again from a, then c from b
+ * ```
+ *
+ * A loss is no failure of the function: it has a budget of its own.
+ */
+import type { Command } from './commands.ts';
+import type { EventOf } from './events.ts';
+import { failForGood } from './failure.ts';
+import { enqueue, makeReady } from './ready.ts';
+import { type Run, type State, Status } from './state.ts';
+
+export function resultsLost(state: State, { run: id, indexes }: EventOf<'ResultsLost'>, out: Command[]): void {
+  const run = state.runs.get(id);
+  if (run === undefined || run.outcome !== undefined) return;
+  const lost: number[] = [];
+  const stack = indexes.filter((i) => run.status[i] === Status.done && isNeeded(run, i));
+  for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
+    if (run.status[i] === Status.done) lose(run, i, lost, stack);
+  }
+  if (lost.length === 0) return;
+  out.push({ type: 'Recompute', run, indexes: lost });
+  sortOut(state, run);
+  for (const i of lost) {
+    if (run.status[i] !== Status.waiting) continue; // given up with another of them
+    const { maxLosses } = state.tuning;
+    if (run.losses.get(i)! > maxLosses || cannotBeMade(run, i)) {
+      failForGood(state, run, i, { kind: 'lost', times: run.losses.get(i)! }, out);
+      if (run.outcome !== undefined) return;
+    } else if (run.missing[i] === 0) {
+      makeReady(state, run, i, out);
+    }
+  }
+}
+
+/** Whether somebody is yet to read it, or asks for it in the end. */
+function isNeeded({ unread, settings }: Run, i: number): boolean {
+  return unread === null || unread[i]! > 0 || settings.kept![i] === 1;
+}
+
+function lose(run: Run, i: number, lost: number[], stack: number[]): void {
+  const { plan, status, missing, unread } = run;
+  status[i] = Status.waiting;
+  run.batch[i] = -1;
+  run.unfinished++;
+  run.losses.set(i, (run.losses.get(i) ?? 0) + 1);
+  lost.push(i);
+  for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) missing[plan.outs[k]!]!++;
+  if (unread === null) return; // all that it needs is held to the end
+  for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
+    const dep = plan.deps[k]!;
+    const isGone = status[dep] === Status.done && !isNeeded(run, dep);
+    unread[dep]!++; // it is to be read once more
+    if (isGone) stack.push(dep);
+  }
+}
+
+/** Whether something that it needs has failed for good since it was made. */
+function cannotBeMade({ plan, status }: Run, i: number): boolean {
+  for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
+    const dep = status[plan.deps[k]!];
+    if (dep === Status.failed || dep === Status.unreachable) return true;
+  }
+  return false;
+}
+
+/** Takes out of the queue what has to wait again. */
+function sortOut(state: State, run: Run): void {
+  for (const rank of run.queue.drain()) {
+    const i = run.plan.byRank[rank]!;
+    if (run.missing[i] === 0) enqueue(state, run, i);
+    else run.status[i] = Status.waiting;
+  }
+}
