@@ -8,15 +8,14 @@ import { HandoffError } from '../errors.ts';
 import { type LongTimeout, setLongTimeout } from '../long-timeout.ts';
 import type { BatchReport, Question } from '../node/lane-events.ts';
 import type { NodeActor, NodeEvents } from '../node/node-actor.ts';
-import { type FailureWire, ReportKind } from '../node/wire.ts';
 import type { Command } from '../scheduler/commands.ts';
 import type { Event, Exception, Measured } from '../scheduler/events.ts';
 import { handle } from '../scheduler/machine.ts';
-import { type Batch, createState, type GangPart, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
+import { type Batch, createState, type GangPart, type Run, type State, type Tuning } from '../scheduler/state.ts';
 import { toErrorWire } from '../error-wire.ts';
-import { Payload, type PayloadData } from '../store/payload.ts';
 import type { ResultMemory } from '../store/result-memory.ts';
 import { ActiveRun, type RunRequest } from './active-run.ts';
+import { takeIn } from './intake.ts';
 import { type MessageSource, toOutgoing } from './batch-message.ts';
 import { type BegunOf, type Explanation, explainOne, explainRun } from './explain.ts';
 import { toRunError } from './failures.ts';
@@ -268,8 +267,7 @@ export class Driver {
     if (batch === undefined) return; // its lane was given up before it had told everything
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
-    const lost: number[] = [];
-    const exceptions = this.#store(batch, active, report, lost);
+    const { exceptions, lost } = takeIn(batch, active.results, report, this.#memory?.budget);
     if (report.spans !== null && !batch.timedOut) this.#observer.ended(batch, report, exceptions);
     const durations: Measured[] = [];
     for (let k = 0; k < report.durations.length; k += 3) {
@@ -281,39 +279,6 @@ export class Driver {
       this.#feed({ type: 'ResultsLost', run: run.id, indexes: lost });
     }
     this.#progress(active);
-  }
-
-  /**
-   * Puts results into the store; gives what is no result.
-   *
-   * @param lost gets the functions whose results could not be read
-   */
-  #store(batch: Batch, { results }: ActiveRun, { first, count, exceptions, values }: BatchReport, lost: number[]): Exception[] {
-    const found: Exception[] = [];
-    const { functions } = batch;
-    let next = 0;
-    for (let k = 0; k < count; k++) {
-      const value = values[k];
-      if (batch.timedOut) continue; // its attempt has failed, whatever it gave in the end
-      const isWanted = batch.run.status[functions[first + k]!] === Status.dispatched; // what it needed may have failed since, made anew
-      if (exceptions[next] !== first + k) {
-        if (isWanted) results.put(functions[first + k]!, value);
-        continue;
-      }
-      const kind = exceptions[next + 1];
-      next += 2;
-      if (kind === ReportKind.payload) {
-        const payload = new Payload(value as PayloadData);
-        if (payload.byteLength > (this.#memory?.budget ?? Infinity)) found.push({ index: first + k, kind: 'failed', error: toErrorWire(tooLarge(payload.byteLength, this.#memory!.budget)), retryable: false });
-        else if (isWanted) results.put(functions[first + k]!, payload);
-      } else if (kind === ReportKind.failed) {
-        found.push({ index: first + k, kind: 'failed', ...(value as FailureWire) });
-      } else {
-        if (kind === ReportKind.lost) lost.push(...results.inFile(value as string));
-        found.push({ index: first + k, kind: 'skipped' });
-      }
-    }
-    return found;
   }
 
   #progress(active: ActiveRun): void {
@@ -350,10 +315,6 @@ export class Driver {
     this.#timers.get(timer)?.clear();
     this.#timers.delete(timer);
   }
-}
-
-function tooLarge(bytes: number, budget: number): HandoffError {
-  return new HandoffError('RESOURCES_UNAVAILABLE', `The result takes ${bytes} bytes, and all results together may hold ${budget} (memoryBudget).`);
 }
 
 function canBeCloned(value: unknown): boolean {
