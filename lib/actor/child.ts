@@ -16,8 +16,12 @@ export type Restart = 'permanent' | 'transient' | 'temporary';
 export interface ChildSpec {
   /** Unique among its siblings. */
   readonly id: string;
-  /** Starts it; resolves when it is ready for work. Called again for every restart. */
-  readonly start: () => Running | Promise<Running>;
+  /**
+   * Starts it; resolves when it is ready for work. Called again for every restart.
+   *
+   * @param givenUp aborted when nobody wants it any more: what can be ended at once, should be
+   */
+  readonly start: (givenUp: AbortSignal) => Running | Promise<Running>;
   /** Default `'permanent'`. */
   readonly restart?: Restart;
   /** ms it may take to stop before it is given up. Default 5000. */

@@ -15,6 +15,8 @@ export interface SupervisorOptions extends Partial<Intensity> {
 interface Child {
   readonly spec: ChildSpec;
   running: Running | undefined;
+  /** It is being started. */
+  launch: { readonly givenUp: AbortController; readonly started: Promise<Running> } | undefined;
   state: ChildState;
   restarts: number;
 }
@@ -72,7 +74,7 @@ export class Supervisor implements Running {
   async startChild(spec: ChildSpec): Promise<Running> {
     if (this.#stopping !== undefined) throw new HandoffError('STOPPED', `Cannot start ${spec.id}: its supervisor is stopping.`);
     if (this.#children.has(spec.id)) throw new Error(`there is already a child ${spec.id}`);
-    const child: Child = { spec, running: undefined, state: 'starting', restarts: 0 };
+    const child: Child = { spec, running: undefined, launch: undefined, state: 'starting', restarts: 0 };
     this.#children.set(spec.id, child);
     try {
       return await this.#launch(child);
@@ -113,24 +115,30 @@ export class Supervisor implements Running {
   }
 
   #launch(child: Child): Promise<Running> {
-    const launching = this.#startOne(child);
-    this.#launching.add(launching);
-    launching.catch(() => {}).finally(() => this.#launching.delete(launching));
-    return launching;
+    const givenUp = new AbortController();
+    const started = this.#startOne(child, givenUp.signal);
+    const launch = { givenUp, started };
+    child.launch = launch;
+    this.#launching.add(started);
+    started.catch(() => {}).finally(() => {
+      this.#launching.delete(started);
+      if (child.launch === launch) child.launch = undefined;
+    });
+    return started;
   }
 
-  async #startOne(child: Child): Promise<Running> {
-    const running = await child.spec.start();
+  async #startOne(child: Child, givenUp: AbortSignal): Promise<Running> {
+    const running = await child.spec.start(givenUp);
+    // Stopped while it was starting: nobody else would stop it now.
+    if (givenUp.aborted || this.#stopping !== undefined || this.#children.get(child.spec.id) !== child) {
+      await withTimeout(running.stop(), child.spec.shutdown ?? defaultShutdown);
+      throw new HandoffError('STOPPED', `${child.spec.id} was stopped while it was starting.`);
+    }
     child.running = running;
     child.state = 'running';
     void running.exited.then((exit) => {
       if (child.running === running) this.#onExit(child, exit);
     });
-    // Stopped while it was starting: nobody else would stop it now.
-    if (this.#stopping !== undefined || this.#children.get(child.spec.id) !== child) {
-      await this.#halt(child);
-      throw new HandoffError('STOPPED', `${child.spec.id} was stopped while it was starting.`);
-    }
     return running;
   }
 
@@ -153,7 +161,8 @@ export class Supervisor implements Running {
   }
 
   async #restart(ids: readonly string[], cause: Child, exit: Exit): Promise<void> {
-    const children = ids.map((id) => this.#children.get(id)).filter((child) => child !== undefined);
+    // One that is only being started is as new as it could be.
+    const children = ids.map((id) => this.#children.get(id)).filter((child) => child !== undefined && child.launch === undefined) as Child[];
     for (const child of children.toReversed()) {
       await this.#halt(child);
       child.state = 'restarting';
@@ -184,6 +193,11 @@ export class Supervisor implements Running {
   }
 
   async #halt(child: Child): Promise<void> {
+    if (child.launch !== undefined) {
+      child.state = 'stopping';
+      child.launch.givenUp.abort();
+      await child.launch.started.catch(() => {});
+    }
     const { running } = child;
     child.running = undefined;
     if (running !== undefined) {

@@ -175,6 +175,9 @@ export class NodeActor implements Running {
     this.#events.laneBusy(index);
     try {
       return await askOrKill(lane, question, givenUp);
+    } catch (error) {
+      if (!this.#supervisor.stopping) throw error;
+      throw new HandoffError('NODE_DOWN', `Node ${this.settings.name} was removed while it looked into code.`, { node: this.settings.name, cause: error });
     } finally {
       this.#looking.delete(lane);
       if (this.#lanes[index] === lane) this.#events.laneFree(index);

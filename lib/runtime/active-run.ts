@@ -37,6 +37,7 @@ export class ActiveRun implements Running {
     this.id = plan.dagId;
     this.request = request;
     this.results = new RunResults({ size: plan.size, indexOf: (id) => plan.indexOf(id), idOf: (i) => plan.entries[i]!.id }, memory);
+    this.results.pin();
     this.#abort = abort;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ended = promise;

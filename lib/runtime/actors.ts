@@ -3,7 +3,7 @@ import { nanoid } from 'nanoid';
 import type { Exit, Restart, Running, Strategy } from '../actor/child.ts';
 import type { Overflow } from '../actor/mailbox.ts';
 import { ActorCell } from '../actor/user/cell.ts';
-import { Group, type Member } from '../actor/user/group.ts';
+import { Group } from '../actor/user/group.ts';
 import { type ActorRef, createRef } from '../actor/user/ref.ts';
 import { toReference } from '../dag/code.ts';
 import type { ClassReference } from '../dag/task.ts';
@@ -103,8 +103,8 @@ export class Actors {
   }
 
   /** As the root supervisor starts it. */
-  async start(): Promise<Running> {
-    return this.#top.child.start();
+  async start(givenUp: AbortSignal): Promise<Running> {
+    return this.#top.child.start(givenUp);
   }
 
   /** Ends what is left of them, after the root supervisor has stopped them. */
@@ -137,10 +137,12 @@ export class Actors {
   /** An actor under a supervisor of its own, so that one that fails again and again takes nobody along. */
   async spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions): Promise<ActorRef<Instance>> {
     const { maxRestarts, maxSeconds } = options;
-    const own = this.#group(`of-${options.name ?? nanoid()}`, { restart: 'temporary', ...(maxRestarts !== undefined && { maxRestarts }), ...(maxSeconds !== undefined && { maxSeconds }) });
     const cell = this.#cell('spawn', reference, options);
-    await this.#top.add(own);
-    return this.#launch<Instance>(own, cell, () => this.#top.remove(own.child.id));
+    const own = this.#group(`of-${nanoid()}`, { restart: 'temporary', ...(maxRestarts !== undefined && { maxRestarts }), ...(maxSeconds !== undefined && { maxSeconds }) });
+    return this.#launch<Instance>(cell, () => this.#top.remove(own.child.id), async () => {
+      await this.#top.add(own);
+      await own.add(cell);
+    });
   }
 
   async supervise(options: SuperviseOptions, within: Group = this.#top): Promise<ActorGroup> {
@@ -155,7 +157,8 @@ export class Actors {
         for (const option of ['maxRestarts', 'maxSeconds'] as const) {
           if (more[option] !== undefined) throw invalidOption('spawn', option, 'left to the group, as its supervisor counts for all of it', more[option]);
         }
-        return this.#launch(group, this.#cell('spawn', reference, more));
+        const cell = this.#cell('spawn', reference, more);
+        return this.#launch(cell, () => group.remove(cell.child.id), () => group.add(cell));
       },
       supervise: (more = {}) => this.supervise(more, group),
       stop: () => within.remove(name),
@@ -180,7 +183,8 @@ export class Actors {
       throw new HandoffError('INVALID_FUNCTION', `${where}: the first argument must be an exported class, as tasks() gives it: t.Classifier.`);
     }
     const names = this.#parts.nodeNames();
-    const node = options.node ?? names[0]!;
+    const node = options.node ?? names[0];
+    if (node === undefined) throw new HandoffError('NODE_DOWN', 'There is no node to spawn an actor on.');
     if (!names.includes(node)) throw invalidOption(where, 'node', `a node of this host (${names.join(', ')})`, node);
     const { name, args = [], restart = 'permanent', shutdown = 5000, mailbox = {}, snapshotEvery = 1 } = options;
     if (name !== undefined && this.#named.has(name)) throw invalidOption(where, 'name', 'one that no other actor has', name);
@@ -194,18 +198,20 @@ export class Actors {
     });
   }
 
-  async #launch<Instance>(group: Group, cell: ActorCell, stop: () => Promise<void> = () => group.remove(cell.child.id)): Promise<ActorRef<Instance>> {
+  /** The name is taken from the start, so that nobody else gets it meanwhile. */
+  async #launch<Instance>(cell: ActorCell, stop: () => Promise<void>, start: () => Promise<void>): Promise<ActorRef<Instance>> {
     const ref = createRef<Instance>(cell, stop);
-    if (cell.options.name !== undefined) {
-      const { name } = cell.options;
+    const { name } = cell.options;
+    if (name !== undefined) {
       this.#named.set(name, ref);
       void cell.exited.then(() => {
         if (this.#named.get(name) === ref) this.#named.delete(name);
       });
     }
     try {
-      await group.add(cell satisfies Member);
+      await start();
     } catch (error) {
+      cell.end({ reason: 'error', error });
       await stop();
       throw error;
     }

@@ -89,9 +89,10 @@ export class Driver {
 
   /** @param returning whether it is being started again */
   nodeDown(node: string, returning: boolean, error: unknown): void {
-    if (!this.state.nodeByName.get(node)!.up) return;
+    const { up, returning: wasReturning } = this.state.nodeByName.get(node)!;
+    if (!up && wasReturning === returning) return;
     this.#feed({ type: 'NodeDown', node, returning });
-    this.#observer.publish('node:down', () => ({ node, error }));
+    if (up) this.#observer.publish('node:down', () => ({ node, error }));
   }
 
   /** Results hold more memory than they may, or no longer. */

@@ -110,7 +110,7 @@ export class Handoff extends HandoffEmitter {
   async #stopAll(): Promise<void> {
     await this.#runner.drained();
     await this.#tree.stop();
-    this.#memory.stop();
+    await this.#memory.stop();
     this.removeAllListeners();
   }
 
@@ -164,8 +164,8 @@ export class Handoff extends HandoffEmitter {
     return this.#runner.capabilities();
   }
 
-  /** Adds the node `'local'` to this host, or changes its capabilities. Throws as `registerNode`. */
-  async registerLocalNode(capabilities: Capabilities): Promise<void> {
+  /** The same for the node `'local'`. Throws as `registerNode`. */
+  registerLocalNode(capabilities: Capabilities): Promise<void> {
     return this.registerNode('local', capabilities);
   }
 
@@ -177,24 +177,27 @@ export class Handoff extends HandoffEmitter {
   async registerNode(name: string, capabilities: Capabilities): Promise<void> {
     this.#refuseWhenStopped();
     const settings = resolveNode('registerNode', { name, capabilities }, this.#options.printToStderr);
-    const known = this.#tree.node(name);
-    if (known === undefined) return this.#tree.addNode(settings);
-    this.#driver.changeCapabilities(name, settings.capabilities);
-    const threads = Math.max(known.settings.threads, defaultThreads(capabilities));
-    known.settings = { ...known.settings, capabilities: settings.capabilities, threads };
-    await known.grow(threads);
+    await this.#tree.inTurn(name, async () => {
+      const known = this.#tree.node(name);
+      if (known === undefined) return this.#tree.addNode(settings);
+      this.#driver.changeCapabilities(name, settings.capabilities);
+      const threads = Math.max(known.settings.threads, defaultThreads(capabilities));
+      known.settings = { ...known.settings, capabilities: settings.capabilities, threads };
+      return known.grow(threads);
+    });
   }
 
   /**
    * Takes a node out of this host. Its threads are ended; what they run is run again on other nodes, and costs no attempt. What only it could
-   * run fails with `NODE_DOWN`. `registerNode` brings it back.
-   *
+   * run fails with `NODE_DOWN`. Actors that were spawned on it stay. `registerNode` brings it back.
    * @throws `NOT_FOUND`, `STOPPED`
    */
   async removeNode(name: string): Promise<void> {
     this.#refuseWhenStopped();
-    if (this.#tree.node(name) === undefined) throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
-    await this.#tree.removeNode(name);
+    await this.#tree.inTurn(name, async () => {
+      if (this.#tree.node(name) === undefined) throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
+      await this.#tree.removeNode(name);
+    });
   }
 
   /** Whether a node could grant this now. */
@@ -209,11 +212,7 @@ export class Handoff extends HandoffEmitter {
     this.#store.put(dagId, id, value);
   }
 
-  /**
-   * A value of this host's store: what was put there, or a result.
-   *
-   * @throws `NOT_FOUND`
-   */
+  /** A value of this host's store: what was put there, or a result. Throws `NOT_FOUND`. */
   async getLocalValue(dagId: string, id: string): Promise<any> {
     return this.#store.get(dagId, id);
   }
@@ -234,9 +233,9 @@ export class Handoff extends HandoffEmitter {
   /** Puts a value into the store and notes where it is. With the name of a node elsewhere as `originNode`, only notes it. */
   async storeResult(dagId: string, id: string, value: unknown, options: { readonly originNode?: string } = {}): Promise<void> {
     this.#refuseWhenStopped();
-    const node = options.originNode ?? this.#tree.nodeNames[0]!;
-    this.#registry.register(dagId, id, node);
-    if (this.#tree.node(node) !== undefined) this.#store.put(dagId, id, value);
+    const node = options.originNode ?? this.#tree.nodeNames[0];
+    if (node !== undefined) this.#registry.register(dagId, id, node);
+    if (node === undefined || this.#tree.node(node) !== undefined) this.#store.put(dagId, id, value);
   }
 
   /**

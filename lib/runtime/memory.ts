@@ -7,12 +7,12 @@ import type { Publisher } from './observer.ts';
 export interface BoundMemory {
   readonly memory: ResultMemory | undefined;
   /** Removes what was written. */
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 /** @param onPressed told when results hold more than they may, and when no longer */
 export function boundMemory(budget: number | undefined, publisher: Publisher, onPressed: (isPressed: boolean) => void): BoundMemory {
-  if (budget === undefined) return { memory: undefined, stop() {} };
+  if (budget === undefined) return { memory: undefined, async stop() {} };
   const folder = new SpillFolder();
   const memory = new ResultMemory(budget, folder, {
     pressed: onPressed,
@@ -20,5 +20,11 @@ export function boundMemory(budget: number | undefined, publisher: Publisher, on
       if (publisher.wants('memory:failed')) publisher.publish({ type: 'memory:failed', at: timestamp(), error });
     },
   });
-  return { memory, stop: () => folder.stop() };
+  return {
+    memory,
+    async stop() {
+      await memory.stop();
+      folder.stop();
+    },
+  };
 }

@@ -70,10 +70,7 @@ export class Runner {
       if (this.#underWay.has(dag.id)) {
         throw new HandoffError('DAG_ALREADY_RUNNING', `A run of DAG ${JSON.stringify(dag.id)} is under way. Wait for it, or give the DAG another id.`, { dagId: dag.id });
       }
-      const active = await this.#track(plan, options);
-      const result = toResult(active, startedAt, (index) => this.#parts.driver.state.nodes[index]!.name);
-      if (!this.#parts.store.holds(dag.id, active.results)) active.results.clear(); // it was forgotten while it ran
-      return result;
+      return await this.#track(plan, options, startedAt);
     } catch (error) {
       throw withSite(error, site.stack);
     }
@@ -100,15 +97,17 @@ export class Runner {
   #compile(dag: Dag, ignorePlacement: boolean): Plan {
     if (!(dag instanceof Dag)) throw new HandoffError('INVALID_FUNCTION', 'What is executed is a Dag: new Dag(id).add(…), or dag(name, outputs).');
     const plan = compile(dag, { ignorePlacement, depthFirst: this.#parts.options.memoryBudget !== undefined });
-    const impossible = findImpossible(plan, this.capabilities());
+    const nodes = this.capabilities();
+    if (Object.keys(nodes).length === 0) throw new HandoffError('NODE_DOWN', 'There is no node to run on.', { dagId: plan.dagId });
+    const impossible = findImpossible(plan, nodes);
     if (impossible !== undefined) throw impossible;
     return plan;
   }
 
-  async #track(plan: Plan, options: ExecuteOptions): Promise<ActiveRun> {
+  async #track(plan: Plan, options: ExecuteOptions, startedAt: number): Promise<ExecuteResult> {
     const { dagId } = plan;
     const guard = new RunGuard(dagId, options, (reason, gently) => this.#parts.driver.abort(dagId, reason, gently));
-    const running = this.#runPlan(plan, options, guard);
+    const running = this.#runPlan(plan, options, guard, startedAt);
     this.#underWay.set(dagId, { guard, ended: running.catch(() => {}) });
     try {
       return await running;
@@ -118,7 +117,7 @@ export class Runner {
     }
   }
 
-  async #runPlan(plan: Plan, options: ExecuteOptions, guard: RunGuard): Promise<ActiveRun> {
+  async #runPlan(plan: Plan, options: ExecuteOptions, guard: RunGuard, startedAt: number): Promise<ExecuteResult> {
     const { driver, store, registry, modules, tree } = this.#parts;
     const known = modules.resolve(plan, () => tree.anyNode(), guard.given);
     const code = known instanceof Promise ? await guard.race(known) : known;
@@ -132,16 +131,24 @@ export class Runner {
     } catch (error) {
       active.fail(error);
       active.ended.catch(() => {});
-      store.close(plan.dagId);
+      this.#close(active);
       throw error;
     }
     guard.check();
     try {
       await active.ended;
+      return toResult(active, startedAt, (index) => driver.state.nodes[index]!.name);
     } finally {
-      store.close(plan.dagId);
+      this.#close(active);
     }
-    return active;
+  }
+
+  /** Nobody reads the results of a run any more but by way of the store, unless that has forgotten them meanwhile. */
+  #close({ id, results }: ActiveRun): void {
+    const { store } = this.#parts;
+    store.close(id);
+    if (!store.holds(id, results)) results.clear();
+    results.unpin();
   }
 
   #settings(plan: Plan, code: ResolvedCode, options: ExecuteOptions): RunSettings {

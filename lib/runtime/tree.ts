@@ -44,6 +44,7 @@ export class RuntimeTree {
   #runs: Supervisor | undefined;
   #runsStarted = Promise.withResolvers<void>();
   #closing = false;
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(parts: TreeParts) {
     this.#parts = parts;
@@ -58,7 +59,7 @@ export class RuntimeTree {
       await this.root.startChild({ id: 'store', start: () => resident(() => store.stop()) });
       await this.root.startChild({ id: 'resources', start: () => resident(() => driver.stop()) });
       await this.root.startChild({ id: 'nodes', shutdown: Infinity, start: () => this.#startNodes(nodes) });
-      await this.root.startChild({ id: 'actors', shutdown: Infinity, start: () => actors.start() });
+      await this.root.startChild({ id: 'actors', shutdown: Infinity, start: (givenUp) => actors.start(givenUp) });
       await this.root.startChild({ id: 'runs', shutdown: Infinity, start: () => this.#startRuns() });
     } catch (error) {
       await this.root.stop();
@@ -72,6 +73,17 @@ export class RuntimeTree {
 
   node(name: string): NodeActor | undefined {
     return this.#actors.get(name);
+  }
+
+  /** Has changes of one node follow one another. */
+  inTurn<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+    const turn = (this.#turns.get(name) ?? Promise.resolve()).then(work);
+    const settled = turn.then(() => {}, () => {});
+    this.#turns.set(name, settled);
+    void settled.then(() => {
+      if (this.#turns.get(name) === settled) this.#turns.delete(name);
+    });
+    return turn;
   }
 
   /** Starts one more node. */
@@ -154,7 +166,7 @@ export class RuntimeTree {
       driver.nodeDown(name, false, error);
       throw error;
     }
-    if (publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node: name, capabilities: actor.settings.capabilities, threads: actor.settings.threads });
+    if (this.#actors.get(name) === actor && publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node: name, capabilities: actor.settings.capabilities, threads: actor.settings.threads });
     void actor.exited.then((exit) => {
       // Also when it was stopped because its supervisor gave up: what it was running is lost all the same.
       if (!this.#closing && this.#actors.get(name) === actor) driver.nodeDown(name, true, exit.error);

@@ -26,7 +26,9 @@ export function encode(value: unknown): PayloadData | undefined {
   if (isError(value)) return { kind: 'error', error: toErrorWire(value) };
   if (value instanceof SharedArrayBuffer) return undefined;
   const { large, errors, sharedBuffers, buffers } = inspect(value);
-  return large || errors || buffers ? encodeWhole(value, errors || sharedBuffers) : undefined;
+  if (!large && !errors && !buffers) return undefined;
+  const encoded = encodeWhole(value, errors || sharedBuffers);
+  return sharedBuffers && encoded?.kind === 'encoded' ? { ...encoded, live: true } : encoded;
 }
 
 function encodeView(view: ArrayBufferView): PayloadData | undefined {

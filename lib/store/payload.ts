@@ -21,7 +21,8 @@ export type ViewType =
 export type PayloadData =
   | { readonly kind: 'view'; readonly view: ViewType; readonly bytes: SharedArrayBuffer | Uint8Array; readonly byteOffset: number; readonly length: number }
   | { readonly kind: 'buffer'; readonly bytes: SharedArrayBuffer }
-  | { readonly kind: 'encoded'; readonly bytes: SharedArrayBuffer; readonly shared: readonly SharedArrayBuffer[] }
+  /** `live`: it holds a SharedArrayBuffer of the user's, whose readers may see each other's writes. */
+  | { readonly kind: 'encoded'; readonly bytes: SharedArrayBuffer; readonly shared: readonly SharedArrayBuffer[]; readonly live?: boolean }
   | { readonly kind: 'error'; readonly error: ErrorWire }
   | { readonly kind: 'spilled'; readonly file: string; readonly of: Spilled };
 
@@ -46,6 +47,7 @@ export class Payload {
   get byteLength(): number {
     const { data } = this;
     if (data.kind === 'error' || data.kind === 'spilled') return 0;
+    if (data.kind === 'view') return data.length * elementSize(data.view);
     const own = data.bytes.byteLength;
     return data.kind === 'encoded' ? data.shared.reduce((sum, buffer) => sum + buffer.byteLength, own) : own;
   }

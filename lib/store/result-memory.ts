@@ -37,6 +37,8 @@ export class ResultMemory {
   #bytesBeingWritten = 0;
   #isPressed = false;
   #broken = false;
+  /** Writes under way. */
+  readonly #writes = new Set<Promise<void>>();
 
   constructor(budget: number, folder: SpillFolder, events: ResultMemoryEvents) {
     this.budget = budget;
@@ -52,7 +54,7 @@ export class ResultMemory {
   /** A result is held from now on. */
   add(payload: Payload): void {
     const bytes = payload.byteLength;
-    if (bytes === 0) return;
+    if (bytes === 0 || (payload.data.kind === 'encoded' && payload.data.live === true)) return; // what is shared for real cannot go to disk
     this.#resident.set(payload, bytes);
     this.#bytes += bytes;
     this.#relieve();
@@ -69,8 +71,14 @@ export class ResultMemory {
   /** Nobody needs it any more. */
   remove(payload: Payload): void {
     this.#forget(payload);
-    if (payload.data.kind === 'spilled') void this.#folder.remove(payload.data.file);
+    if (payload.data.kind === 'spilled') this.#folder.remove(payload.data.file).catch(() => {}); // it goes with the folder
     this.#relieve();
+  }
+
+  /** Writes nothing more; resolves when nothing is being written. */
+  async stop(): Promise<void> {
+    this.#resident.clear();
+    await Promise.all(this.#writes);
   }
 
   #forget(payload: Payload): void {
@@ -83,7 +91,10 @@ export class ResultMemory {
   #relieve(): void {
     for (const [payload, bytes] of this.#resident) {
       if (this.#broken || this.#writing.size >= mostWrites || this.#bytes - this.#bytesBeingWritten <= this.budget * fill) break;
-      if (!this.#writing.has(payload)) void this.#write(payload, bytes);
+      if (this.#writing.has(payload)) continue;
+      const write = this.#write(payload, bytes);
+      this.#writes.add(write);
+      void write.then(() => this.#writes.delete(write));
     }
     const isPressed = this.#bytes > this.budget && !this.#broken;
     if (isPressed === this.#isPressed) return;
@@ -100,7 +111,7 @@ export class ResultMemory {
         this.#forget(payload);
         payload.data = spilled(payload.data, file);
       } else {
-        await this.#folder.remove(file); // nobody needs it any more
+        await this.#folder.remove(file).catch(() => {}); // nobody needs it any more
       }
     } catch (error) {
       this.#broken = true;

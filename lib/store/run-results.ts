@@ -21,6 +21,9 @@ export class RunResults {
   onStored: ((id: string, i: number) => void) | undefined;
 
   readonly #memory: ResultMemory | undefined;
+  /** Somebody has yet to read them; they are then forgotten, if that was asked for meanwhile. */
+  #isPinned = false;
+  #isForgotten = false;
 
   /** @param memory what bounds them, with those of other runs */
   constructor(index: ResultIndex, memory?: ResultMemory) {
@@ -70,9 +73,21 @@ export class RunResults {
     this.#values[i] = absent;
   }
 
+  /** Keeps all until `unpin`, whoever forgets them. */
+  pin(): void {
+    this.#isPinned = true;
+  }
+
+  unpin(): void {
+    this.#isPinned = false;
+    if (this.#isForgotten) this.clear();
+  }
+
   /** Forgets all. */
   clear(): void {
     if (this.#memory === undefined) return; // whoever held them lets go
+    this.#isForgotten = true;
+    if (this.#isPinned) return;
     for (let i = 0; i < this.#values.length; i++) this.release(i);
   }
 

@@ -347,3 +347,51 @@ describe('stopping', () => {
     expect((await errorOf(own.spawn(a.Counter))).code).toBe('STOPPED');
   });
 });
+
+describe('races', () => {
+  it('two of one name: the second is refused, and the first is none the worse', async () => {
+    const [first, second] = await Promise.allSettled([handoff().spawn(a.Counter, { name: 'twin' }), handoff().spawn(a.Counter, { name: 'twin' })]);
+    expect([first.status, second.status]).toEqual(['fulfilled', 'rejected']);
+    expect((second as PromiseRejectedResult).reason).toMatchObject({ code: 'INVALID_OPTION', option: 'name' });
+    const actor = handoff().actor<Counter>('twin');
+    expect(await actor.ask.add(1)).toBe(1);
+    await actor.stop();
+    const group = await handoff().supervise({ name: 'pair' });
+    expect(await errorOf(handoff().supervise({ name: 'pair' }))).toMatchObject({ code: 'INVALID_OPTION' });
+    const member = await group.spawn(a.Counter);
+    expect(await member.ask.add(2)).toBe(2);
+    await group.stop();
+    expect((await member.exited).reason).toBe('shutdown');
+  });
+
+  it('one that never gets ready is ended with whoever is stopped', async () => {
+    const own = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
+    const begun = counter();
+    const stuck = errorOf(own.spawn(a.Stuck, { args: [begun.memory] }));
+    await Atomics.waitAsync(new Int32Array(begun.memory), 0, 0).value;
+    await own.stop();
+    expect(['WORKER_CRASHED', 'STOPPED']).toContain((await stuck).code);
+  });
+
+  it('a group that starts its members again leaves one alone that is only being started', async () => {
+    const group = await handoff().supervise({ strategy: 'one-for-all' });
+    const made = counter();
+    const gate = new Gate();
+    const first = await group.spawn(a.Counter);
+    const slow = group.spawn(a.Slow, { args: [made.memory, gate.memory] });
+    await gate.arrived(1);
+    const again = new Promise((resolve) => handoff().once('supervisor:restarted', resolve));
+    await errorOf(first.ask.exit(1));
+    await again;
+    gate.release();
+    expect(await (await slow).ask.hello()).toBe('hello');
+    expect(made.value).toBe(1);
+    await group.stop();
+  });
+
+  it.each([[Number.NaN], [-1], ['5']])('a timeout of %s is refused', async (timeout) => {
+    const actor = await handoff().spawn(a.Counter);
+    expect(() => actor.with({ timeout: timeout as number })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+    await actor.stop();
+  });
+});

@@ -100,6 +100,22 @@ describe('memoryBudget', () => {
     expect(runs.value).toBe(2);
   });
 
+  it('gives all results to who ran the DAG, even when none are retained', async () => {
+    handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }], memoryBudget: 8 * MiB, retainedRuns: 0 });
+    expect((await handoff.execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.float64, extraArgs: [MiB / 8, 1] }))).results).toMatchObject({ x: 1, y: expect.any(Float64Array) });
+    const failed = await errorOf(handoff.execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.boom, maxRetries: 0 }), { failurePolicy: 'continue' }));
+    expect(failed.results).toEqual({ x: 1 });
+  });
+
+  it('never sends to disk what functions share for real', async () => {
+    await start(2 * MiB);
+    const dag = new Dag().add({ id: 'shared', code: t.flagAndMore });
+    for (let i = 0; i < 8; i++) dag.add({ id: `more${i}`, code: t.float64, extraArgs: [MiB / 8, i], args: [], priority: 1 });
+    dag.add({ id: 'first', code: t.raise, args: ['shared', 'more0', 'more1', 'more2', 'more3', 'more4', 'more5', 'more6', 'more7'] });
+    dag.add({ id: 'second', code: t.isRaised, args: ['shared', 'first'] });
+    expect((await handoff.execute(dag, { collect: 'sinks' })).results['second']).toBe(1);
+  });
+
   it.each([[0], [-1], [Infinity], ['1G']])('refuses a budget of %s', async (memoryBudget) => {
     expect(await errorOf(Handoff.start({ memoryBudget: memoryBudget as number }))).toMatchObject({ code: 'INVALID_OPTION', option: 'memoryBudget' });
   });

@@ -84,7 +84,7 @@ export class ActorCell {
   /** As its supervisor starts it, again and again. */
   get child(): ChildSpec {
     const { id, restart } = this.options;
-    return { id, restart, shutdown: Infinity, start: () => this.#start() };
+    return { id, restart, shutdown: Infinity, start: (givenUp) => this.#start(givenUp) };
   }
 
   get state(): { readonly mailbox: number; readonly inFlight: number } {
@@ -192,10 +192,10 @@ export class ActorCell {
     this.#pump();
   }
 
-  async #start(): Promise<Running> {
+  async #start(givenUp: AbortSignal): Promise<Running> {
     const { code, args, snapshotEvery, quiet, shutdown, heapMb } = this.options;
     this.#stopping = false;
-    const started = await ActorProcess.start({ ...code, args, snapshotEvery, quiet, snapshot: this.#snapshot }, heapMb);
+    const started = await ActorProcess.start({ ...code, args, snapshotEvery, quiet, snapshot: this.#snapshot }, heapMb, givenUp);
     this.#process = started;
     void started.exited.then((exit) => this.#died(started, exit));
     this.#pump();

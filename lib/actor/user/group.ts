@@ -1,6 +1,7 @@
 /** Actors under one supervisor, and groups of them below it. What it holds is remembered, so that it can be started again as a whole. */
 import type { ChildSpec, Exit, Restart, Running, Strategy } from '../child.ts';
 import type { Intensity } from '../restart.ts';
+import { HandoffError } from '../../errors.ts';
 import { Supervisor } from '../supervisor.ts';
 
 /** An actor or a group: something that a group starts, and that ends for good at some time. */
@@ -24,7 +25,11 @@ export class Group implements Member {
   readonly #options: GroupOptions;
   /** In the order they were started. */
   readonly #members = new Map<string, Member>();
+  /** Those that have been started once; the others wait for their turn. */
+  readonly #started = new WeakSet<Member>();
   #supervisor: Supervisor | undefined;
+  /** Members are added and the whole is started one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: GroupOptions) {
     this.#options = options;
@@ -35,31 +40,42 @@ export class Group implements Member {
 
   get child(): ChildSpec {
     const { id, restart } = this.#options;
-    return { id, restart, shutdown: Infinity, start: () => this.#start() };
+    return { id, restart, shutdown: Infinity, start: () => this.#inTurn(() => this.#start()) };
   }
 
   /**
    * Starts one more member.
    *
-   * @throws what its start throws; `STOPPED` when the group has ended or is ending
+   * @throws what its start throws; `INVALID_OPTION` when there is one of its name; `STOPPED` when the group has ended or is ending
    */
   async add(member: Member): Promise<void> {
     const { id } = member.child;
+    if (this.#members.has(id)) throw new HandoffError('INVALID_OPTION', `There is already an actor or a group ${JSON.stringify(id)} here.`, { option: 'name' });
     this.#members.set(id, member);
     try {
-      await this.#supervisor!.startChild(member.child);
+      await this.#inTurn(async () => {
+        if (this.#members.get(id) !== member) throw new HandoffError('STOPPED', `${id} was stopped before it was started.`);
+        await this.#supervisor!.startChild(member.child);
+        this.#started.add(member);
+      });
     } catch (error) {
-      this.#members.delete(id);
+      if (this.#members.get(id) === member) this.#members.delete(id);
       member.end({ reason: 'error', error });
       throw error;
     }
   }
 
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
   /** Ends one member. */
   async remove(id: string): Promise<void> {
     const member = this.#members.get(id);
-    await this.#supervisor?.stopChild(id);
     this.#members.delete(id);
+    await this.#supervisor?.stopChild(id);
     member?.end({ reason: 'shutdown' });
   }
 
@@ -81,7 +97,8 @@ export class Group implements Member {
     });
     this.#supervisor = supervisor;
     try {
-      for (const member of this.#members.values()) await supervisor.startChild(member.child);
+      const wanted = [...this.#members].filter(([, member]) => this.#started.has(member));
+      for (const [, member] of wanted) await supervisor.startChild(member.child);
     } catch (error) {
       await supervisor.stop();
       throw error;

@@ -45,9 +45,10 @@ export class ActorProcess {
    * Starts a thread, and resolves when the instance is there.
    *
    * @param heapMb how large its heap may grow; undefined: as V8 has it
+   * @param givenUp ends it while it is starting
    * @throws what its constructor or `restore` threw; `FUNCTION_NOT_FOUND`; `WORKER_CRASHED`
    */
-  static async start(start: Omit<ActorStart, 'port'>, heapMb?: number): Promise<ActorProcess> {
+  static async start(start: Omit<ActorStart, 'port'>, heapMb: number | undefined, givenUp: AbortSignal): Promise<ActorProcess> {
     let made: ActorProcess;
     try {
       made = new ActorProcess(start, heapMb);
@@ -55,7 +56,14 @@ export class ActorProcess {
       if (!(cause instanceof DOMException)) throw cause;
       throw new HandoffError('NOT_SERIALIZABLE', `An argument for the constructor of ${start.export} cannot be sent to its thread: ${cause.message}`, { cause });
     }
-    await made.#started.promise;
+    const kill = (): void => made.kill();
+    if (givenUp.aborted) kill();
+    givenUp.addEventListener('abort', kill, { once: true });
+    try {
+      await made.#started.promise;
+    } finally {
+      givenUp.removeEventListener('abort', kill);
+    }
     return made;
   }
 

@@ -1,4 +1,5 @@
 /** Actors as their users hold them: typed from the class. */
+import { HandoffError } from '../../errors.ts';
 import type { Exit } from '../child.ts';
 import type { ActorCell, ActorDeath, AskOptions } from './cell.ts';
 
@@ -55,8 +56,14 @@ export function askable<Instance>(route: Route, options: AskOptions = {}): Askab
   return {
     ask: methods((method, args) => route.ask(method, args, options)) as Ask<Instance>,
     tell: methods((method, args) => route.tell(method, args)) as Tell<Instance>,
-    with: (more) => askable(route, { ...options, ...more }),
+    with: (more) => askable(route, { ...options, ...checked(more) }),
   };
+}
+
+function checked(options: AskOptions): AskOptions {
+  const { timeout } = options;
+  if (timeout === undefined || (typeof timeout === 'number' && timeout >= 0)) return options;
+  throw new HandoffError('INVALID_OPTION', `with: option timeout must be ms, a number of at least 0, got ${String(timeout)}.`, { option: 'timeout' });
 }
 
 export function createRef<Instance>(cell: ActorCell, stop: () => Promise<void>): ActorRef<Instance> {
