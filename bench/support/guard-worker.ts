@@ -22,11 +22,11 @@ for (let batch = 0; batch < batches; batch++) {
   words.begin();
   for (let i = 0; i < size; i++) {
     words.push(batch < batches / 2 ? 0 : i % 3);
-    words.push(2 << 2);
+    words.push(2 << 3);
     words.push((200 << 2) | Word.integer);
     words.push((i << 2) | Word.integer);
   }
   cursors[0] = newCursor(size);
-  executor.accept([ToWorker.batch, batch, 0, 0, 'bench', size, words.written.slice(), []]);
+  executor.accept([ToWorker.batch, batch, 0, 0, 'bench', size, words.written.slice(), [], null, null]);
 }
 parentPort!.postMessage(performance.now() - before);
