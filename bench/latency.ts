@@ -1,6 +1,7 @@
 /** What one function costs that runs alone, and how long it takes from nothing to a first result. */
 import { Worker } from 'node:worker_threads';
 import { Handoff } from '../lib/index.ts';
+import { importBuilt } from './support/built.ts';
 import { createPool } from './support/by-hand.ts';
 import { independent, toDag } from './support/graphs.ts';
 import { compete, quantile } from './support/measure.ts';
@@ -36,11 +37,13 @@ async function roundTrip(times: number): Promise<Row[]> {
 /** From nothing to a first result, with two threads. */
 async function startUp(rounds: number): Promise<Row[]> {
   const stops: (() => Promise<unknown>)[] = [];
+  const { Dag, Handoff: Shipped, tasks } = await importBuilt();
+  const t = tasks<typeof import('./support/tasks.ts')>(new URL('./support/tasks.ts', import.meta.url));
   const { ours, byHand } = await compete({
     ours: () => {
-      const dag = toDag(independent(1));
+      const dag = new Dag().add({ id: 'first', code: t.noop });
       return async () => {
-        const handoff = await Handoff.start(oneNode);
+        const handoff = await Shipped.start(oneNode);
         await handoff.execute(dag);
         stops.push(() => handoff.stop());
       };

@@ -10,6 +10,7 @@ import { guard } from './guard.ts';
 import { latency } from './latency.ts';
 import { million } from './million.ts';
 import { pieces } from './pieces.ts';
+import { recovery } from './recovery.ts';
 import { results } from './results.ts';
 import { fallen, ratiosOf, type Ratios } from './support/ratios.ts';
 import { toMarkdown, toReport, type Row } from './support/report.ts';
@@ -34,6 +35,7 @@ const groups: Readonly<Record<string, () => Promise<Row[]>>> = {
   ahead: () => ahead({ rounds: full ? 75 : 15 }),
   guard: () => guard({ rounds: full ? 9 : 3 }),
   pieces: () => pieces({ time: full ? 1000 : 300 }),
+  recovery: () => recovery({ rounds: full ? 9 : 3 }),
   growth: () => million({ largest: full ? 1_000_000 : 100_000 }),
 };
 

@@ -1,22 +1,12 @@
 /** A node: an actor with declared capabilities, whose worker threads are its children. */
 import type { Exit, Running, TreeNode } from '../actor/child.ts';
 import { Supervisor } from '../actor/supervisor.ts';
-import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../errors.ts';
 import type { CodeList } from './code-list.ts';
 import { Lane } from './lane.ts';
 import type { LaneCrash, LaneEvents, OutgoingBatch } from './lane-events.ts';
-import { heapLimit, ThreadPool } from './thread-pool.ts';
+import { type NodeSettings, ThreadPool } from './thread-pool.ts';
 import type { Control, ModuleDescription, SourceDescription } from './wire.ts';
-
-export interface NodeSettings {
-  readonly name: string;
-  readonly capabilities: Capabilities;
-  readonly threads: number;
-  readonly speed: number;
-  /** What threads print goes to stderr. */
-  readonly quiet: boolean;
-}
 
 /** What a node tells the runtime. Lanes are numbered from 0. */
 export interface NodeEvents extends Omit<LaneEvents, 'up' | 'down'> {
@@ -45,7 +35,7 @@ export class NodeActor implements Running {
     this.settings = settings;
     this.#codes = codes;
     this.#events = events;
-    this.#pool = new ThreadPool(settings.name, settings.threads, most, settings.quiet, heapLimit(settings.capabilities['memory']));
+    this.#pool = new ThreadPool(settings, most);
     this.#supervisor = new Supervisor({
       strategy: 'one-for-one',
       onRestart: (child) => events.laneRestarted(Number(child.slice('worker-'.length))),
@@ -185,7 +175,7 @@ export class NodeActor implements Running {
   }
 
   async #askNewThread<Result>(question: (control: Control) => Promise<Result>, givenUp: Promise<never>): Promise<Result> {
-    const pool = new ThreadPool(this.settings.name, 1, 1, this.settings.quiet, heapLimit(this.settings.capabilities['memory']));
+    const pool = new ThreadPool({ ...this.settings, threads: 1 }, 1);
     try {
       const lane = await Lane.start(pool, this.#codes, silent, () => {});
       return await askOrKill(lane, question, givenUp);

@@ -6,11 +6,23 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { type Remote, releaseProxy, wrap } from 'comlink';
 import { Piscina } from 'piscina';
 import { endpointOf } from '../actor/endpoint.ts';
+import type { Capabilities } from '../dag/types.ts';
 import { programWords } from './program.ts';
 import { type Control, type ServeOptions, slots } from './wire.ts';
 
 // The entry lies beside this file, unbuilt as TypeScript and built as JavaScript.
 const entry = new URL(import.meta.url.endsWith('.ts') ? './worker/serve.ts' : './worker/serve.js', import.meta.url).href;
+
+export interface NodeSettings {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  readonly threads: number;
+  readonly speed: number;
+  /** What threads print goes to stderr. */
+  readonly quiet: boolean;
+  /** How much results may hold, in bytes; undefined: no bound. */
+  readonly memoryBudget: number | undefined;
+}
 
 /** Why a thread is gone. */
 export interface ThreadExit {
@@ -41,19 +53,16 @@ export function heapLimit(memory: number | undefined): number | undefined {
 
 export class ThreadPool {
   readonly #piscina: Piscina<ServeOptions, void>;
-  readonly #node: string;
-  readonly #quiet: boolean;
+  readonly #settings: NodeSettings;
 
   /**
-   * @param node the name of the node whose threads these are
-   * @param threads how many are started at once
+   * @param settings of the node whose threads these are; so many are started at once
    * @param most how many there may ever be
-   * @param quiet whether what they print goes to stderr
-   * @param heapMb how large the heap of each may grow; undefined: as V8 has it
    */
-  constructor(node: string, threads: number, most: number, quiet: boolean, heapMb: number | undefined) {
-    this.#node = node;
-    this.#quiet = quiet;
+  constructor(settings: NodeSettings, most: number) {
+    const { threads } = settings;
+    const heapMb = heapLimit(settings.capabilities['memory']);
+    this.#settings = settings;
     this.#piscina = new Piscina<ServeOptions, void>({
       filename: entry,
       name: 'serve',
@@ -75,11 +84,12 @@ export class ThreadPool {
     const control = new MessageChannel();
     const killer = new AbortController();
     const cursors = new Int32Array(new SharedArrayBuffer(slots * Int32Array.BYTES_PER_ELEMENT));
+    const { name, quiet, memoryBudget } = this.#settings;
     const programs = new Int32Array(new SharedArrayBuffer(programWords * Int32Array.BYTES_PER_ELEMENT));
     const closed = new Promise<void>((resolve) => data.port1.once('close', resolve));
     // The signal makes the task exclusive, and aborting it ends just its thread.
     const served = this.#piscina.run(
-      { port: data.port2, control: control.port2, node: this.#node, cursors, programs, quiet: this.#quiet },
+      { port: data.port2, control: control.port2, node: name, cursors, programs, quiet, memoryBudget },
       { transferList: [data.port2, control.port2], signal: killer.signal },
     );
     const proxy = wrap<Control>(endpointOf(control.port1));

@@ -105,6 +105,8 @@ export interface ServeOptions {
   readonly programs: Int32Array;
   /** What the worker prints goes to stderr. */
   readonly quiet: boolean;
+  /** How much results may hold, in bytes; undefined: no bound. */
+  readonly memoryBudget: number | undefined;
 }
 
 /** What a worker answers over its control port. */

@@ -176,7 +176,7 @@ export class Handoff extends HandoffEmitter {
    */
   async registerNode(name: string, capabilities: Capabilities): Promise<void> {
     this.#refuseWhenStopped();
-    const settings = resolveNode('registerNode', { name, capabilities }, this.#options.printToStderr);
+    const settings = resolveNode('registerNode', { name, capabilities }, this.#options);
     await this.#tree.inTurn(name, async () => {
       const known = this.#tree.node(name);
       if (known === undefined) return this.#tree.addNode(settings);

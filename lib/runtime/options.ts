@@ -4,7 +4,7 @@ import { type AllocationStrategy, strategyNames } from '../allocation/allocator.
 import { amountOf } from '../allocation/amounts.ts';
 import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
-import type { NodeSettings } from '../node/node-actor.ts';
+import type { NodeSettings } from '../node/thread-pool.ts';
 import { type Announced, checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from './schema.ts';
 
 /** A node to be started on this host. */
@@ -95,7 +95,7 @@ export { strategyRule };
 export function resolveOptions(options: HandoffOptions): ResolvedOptions {
   checkOptions('Handoff.start', schema, options, announced);
   const printToStderr = options.printToStderr ?? false;
-  const nodes = (options.nodes ?? [{ name: 'local', capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, printToStderr));
+  const nodes = (options.nodes ?? [{ name: 'local', capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, { printToStderr, memoryBudget: options.memoryBudget }));
   const names = nodes.map((node) => node.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw invalidOption('Handoff.start', 'nodes', 'nodes with names of their own', names);
@@ -112,13 +112,13 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
 }
 
 /** @throws `INVALID_OPTION` */
-export function resolveNode(where: string, node: NodeOptions, quiet: boolean): NodeSettings {
+export function resolveNode(where: string, node: NodeOptions, { printToStderr: quiet, memoryBudget }: Pick<ResolvedOptions, 'printToStderr' | 'memoryBudget'>): NodeSettings {
   checkOptions(where, nodeSchema, node);
   for (const required of ['name', 'capabilities'] as const) {
     if (node[required] === undefined) throw invalidOption(where, required, nodeSchema[required].expected, undefined);
   }
   return {
-    name: node.name, capabilities: { ...node.capabilities }, speed: node.speed ?? 1, quiet,
+    name: node.name, capabilities: { ...node.capabilities }, speed: node.speed ?? 1, quiet, memoryBudget,
     threads: node.threads ?? defaultThreads(node.capabilities),
   };
 }

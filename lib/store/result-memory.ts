@@ -15,11 +15,14 @@ import type { SpillFolder } from './spill-folder.ts';
 // So much of the budget is filled before anything is written, so that there is room for what comes meanwhile.
 const fill = 0.75;
 
+// From here on nothing more is started: what runs will bring results too.
+const pressing = 0.875;
+
 // More at once would only take turns.
 const mostWrites = 4;
 
 export interface ResultMemoryEvents {
-  /** More is held than the budget says, or no longer. */
+  /** So much is held that nothing more should be started, or no longer. */
   pressed(isPressed: boolean): void;
   /** Nothing can be written: from now on results stay in memory, however many. */
   failed(error: unknown): void;
@@ -96,7 +99,7 @@ export class ResultMemory {
       this.#writes.add(write);
       void write.then(() => this.#writes.delete(write));
     }
-    const isPressed = this.#bytes > this.budget && !this.#broken;
+    const isPressed = this.#bytes > this.budget * pressing && !this.#broken;
     if (isPressed === this.#isPressed) return;
     this.#isPressed = isPressed;
     this.#events.pressed(isPressed);

@@ -12,6 +12,21 @@ const counterpart = Symbol('handoffjs.counterpart');
 // As much as makes V8 collect after a few: asking for more costs time and gains nothing.
 const mostBytes = 32 * 1024 * 1024;
 
+// V8 collects after about this much.
+const garbageBytes = 64 * 1024 * 1024;
+
+let weight = 1;
+
+/**
+ * Has this thread collect often enough that what it holds for nothing is a small part of what results may hold. Each collection costs time,
+ * so there is a bound to it.
+ *
+ * @param budget how much results may hold, in bytes
+ */
+export function collectFor(budget: number): void {
+  weight = Math.max(1, Math.min(4, Math.ceil(garbageBytes / (budget / 16))));
+}
+
 /** New shared memory, counted in this thread. */
 export function allocateShared(byteLength: number): SharedArrayBuffer {
   return count(new SharedArrayBuffer(byteLength));
@@ -20,7 +35,7 @@ export function allocateShared(byteLength: number): SharedArrayBuffer {
 /** Has this thread count a SharedArrayBuffer that it holds. Gives it back. */
 export function count(buffer: SharedArrayBuffer): SharedArrayBuffer {
   if (!Object.hasOwn(buffer, counterpart)) {
-    const length = Math.min(buffer.byteLength, mostBytes);
+    const length = Math.min(buffer.byteLength * weight, mostBytes);
     Object.defineProperty(buffer, counterpart, { value: new ArrayBuffer(length, { maxByteLength: length }) });
   }
   return buffer;

@@ -3,19 +3,21 @@ import type { MessagePort } from 'node:worker_threads';
 import { expose } from 'comlink';
 import { endpointOf } from '../../actor/endpoint.ts';
 import { toErrorWire } from '../../error-wire.ts';
+import { collectFor } from '../../store/shared-memory.ts';
 import { type CodeWire, type Control, FromWorker, type ModuleDescription, type ServeOptions, type SourceDescription, ToWorker } from '../wire.ts';
 import { contextSlot } from './context.ts';
 import { Executor } from './executor.ts';
 import { warmUp } from './invoke.ts';
 
 /** What Piscina runs, once per thread. Resolves when the worker has been told to stop. */
-export function serve({ port, control, node, cursors, programs, quiet }: ServeOptions): Promise<void> {
+export function serve({ port, control, node, cursors, programs, quiet, memoryBudget }: ServeOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const executor = new Executor({ node, cursors, programs }, (message) => port.postMessage(message));
   // Node ends the thread after this; here the error still has its class.
   const onCrash = (error: unknown): void => port.postMessage([FromWorker.crashing, toErrorWire(error)]);
   process.on('uncaughtExceptionMonitor', onCrash);
   if (quiet) process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
+  if (memoryBudget !== undefined) collectFor(memoryBudget);
   warmUp();
   port.on('message', (message: unknown[]) => {
     switch (message[0]) {
