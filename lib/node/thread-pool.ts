@@ -2,7 +2,7 @@
  * Piscina as the control plane: it spawns threads, ends them, and spawns them anew. Each thread runs one long-lived task, `serve`, whose
  * ports are the data plane.
  */
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type ResourceLimits } from 'node:worker_threads';
 import { type Remote, releaseProxy, wrap } from 'comlink';
 import { Piscina } from 'piscina';
 import { endpointOf } from '../actor/endpoint.ts';
@@ -51,6 +51,15 @@ export function heapLimit(memory: number | undefined): number | undefined {
   return memory === undefined || memory === 0 ? undefined : Math.max(leastHeapMb, Math.floor(memory));
 }
 
+// Node ends a thread that reaches its limit, and lets its garbage collector have 16 MB more to come to an end. A young generation that is larger
+// may need more than that, and then the whole process is aborted.
+const youngMb = 12;
+const smallHeapMb = 4096;
+
+function limitsOf(heapMb: number): ResourceLimits {
+  return { maxOldGenerationSizeMb: heapMb, ...(heapMb <= smallHeapMb && { maxYoungGenerationSizeMb: youngMb }) };
+}
+
 export class ThreadPool {
   readonly #piscina: Piscina<ServeOptions, void>;
   readonly #settings: NodeSettings;
@@ -72,7 +81,7 @@ export class ThreadPool {
       concurrentTasksPerWorker: 1,
       stricterFIFO: true,
       recordTiming: false,
-      ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
+      ...(heapMb !== undefined && { resourceLimits: limitsOf(heapMb) }),
     });
     // A thread that fails while it has no task. Its lane is told when it attaches.
     this.#piscina.on('error', () => {});

@@ -17,6 +17,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   const { exceptions } = event;
   let nextException = 0;
   const end = batch.done + event.count;
+  for (const { index, bytes } of event.large ?? []) run.large.set(functions[index]!, bytes); // before what takes them becomes ready
   for (let at = batch.done; at < end; at++) {
     const i = functions[at]!;
     const exception = exceptions[nextException]?.index === at ? exceptions[nextException++] : undefined;

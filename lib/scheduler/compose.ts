@@ -90,7 +90,7 @@ export function settles(run: Run, i: number, lane: Lane): boolean {
   const node = run.groupNode[group]!;
   if (node >= 0 && node !== lane.node.index) {
     const { plan } = run;
-    run.queue.push(plan.rank[i]!, plan.cost[i]!, node, -1, 0); // still hungry: this turn looks again
+    run.queue.push(plan.rank[i]!, { cost: plan.cost[i]!, node, avoid: -1, need: 0, prefer: -1 }); // still hungry: this turn looks again
     return false;
   }
   run.groupNode[group] = lane.node.index;

@@ -93,7 +93,8 @@ function findLane(state: State, run: Run, from: ReadyClass, now: number, out: Co
     const first = plan.byRank[from.heap.top]!;
     const claim = (node: Node): boolean => accepts(run, from, node) && (cost === undefined || request(state, run, first, node, cost, out));
     const others = from.avoid < 0 ? nodes : nodes.filter((node) => node.index !== from.avoid);
-    const node = settings.strategy(others, cost, claim) ?? (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
+    const near = from.prefer < 0 ? undefined : settings.strategy(others.filter(({ host }) => host === from.prefer), cost, claim);
+    const node = near ?? settings.strategy(others, cost, claim) ?? (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
     if (node !== undefined) return node.lanes.find(isIdle)!;
   }
   return cost === undefined ? findShallow(state, run, from, now) : undefined;

@@ -8,10 +8,14 @@ export type Event = {
   readonly now: number;
 } & (
   /** A node is there. Each time it comes back it has another `incarnation`, higher than before: what an earlier one still tells is dropped. */
-  | { readonly type: 'NodeUp'; readonly node: string; readonly incarnation: number; readonly capabilities: Capabilities; readonly speed: number }
+  | { readonly type: 'NodeUp'; readonly node: string; readonly incarnation: number; readonly capabilities: Capabilities; readonly speed: number; readonly host?: number }
   | { readonly type: 'CapabilitiesChanged'; readonly node: string; readonly capabilities: Capabilities }
   /** A node is gone. `returning`: it is being restarted, so that what only it can run waits. */
   | { readonly type: 'NodeDown'; readonly node: string; readonly returning: boolean }
+  /** A node is about to go: it finishes what it has begun, and nothing more is to be sent to it. */
+  | { readonly type: 'NodeDraining'; readonly node: string }
+  /** Somebody else gave back what was claimed of a node. */
+  | { readonly type: 'ResourcesFreed' }
   /** A worker thread is ready; lanes are numbered per node. */
   | { readonly type: 'LaneUp'; readonly node: string; readonly incarnation: number; readonly lane: number }
   /** A worker thread is gone, and what it had not reported with it. */
@@ -22,12 +26,16 @@ export type Event = {
   /** The worker began a function whose start was to be announced. */
   | { readonly type: 'FunctionStarted'; readonly batch: number; readonly index: number }
   /** `count` functions of a batch have ended, from position `first` on. Told twice, they count once. */
-  | { readonly type: 'FunctionsEnded'; readonly batch: number; readonly first: number; readonly count: number; readonly exceptions: readonly Exception[]; readonly durations: readonly Measured[]; readonly random: number }
+  | { readonly type: 'FunctionsEnded'; readonly batch: number; readonly first: number; readonly count: number; readonly exceptions: readonly Exception[]; readonly durations: readonly Measured[]; readonly random: number; readonly large?: readonly LargeResult[] }
   /** Functions of a batch from position `limit` on had not begun and never will. */
   | { readonly type: 'TakenBack'; readonly batch: number; readonly limit: number }
   /** Results that were there are not any more. */
   | { readonly type: 'ResultsLost'; readonly run: string; readonly indexes: readonly number[] }
   /** Results hold more memory than they may, or no longer: then nothing is started while something is under way. */
+  /** Results that the run is to have in the end are on their way to this host: so many more. It does not finish before they are there. */
+  | { readonly type: 'ResultsTravelling'; readonly run: string; readonly count: number }
+  /** So many of them are there, or have been given up. */
+  | { readonly type: 'ResultsArrived'; readonly run: string; readonly count: number }
   | { readonly type: 'MemoryPressed'; readonly isPressed: boolean }
   | { readonly type: 'TimerFired'; readonly timer: number }
 );
@@ -54,6 +62,13 @@ export type Exception =
   | { readonly index: number; readonly kind: 'failed'; readonly error: unknown; readonly retryable: boolean }
   /** It was not begun, as it needs a result of the same batch that is not there. */
   | { readonly index: number; readonly kind: 'skipped' };
+
+/** A result that had better be read where it is. */
+export interface LargeResult {
+  /** Its position in the batch. */
+  readonly index: number;
+  readonly bytes: number;
+}
 
 /** How long functions of one code took, in ms, all together. */
 export interface Measured {

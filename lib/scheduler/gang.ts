@@ -90,7 +90,7 @@ function isNarrow({ tuning, estimates }: State, { plan, settings }: Run, from: R
 /** Opens batches, yet empty, on idle lanes of nodes as the run's strategy wants them. */
 function openOn(state: State, run: Run, from: ReadyClass, lanes: number, now: number): Batch[] {
   const batches: Batch[] = [];
-  const nodes = from.node >= 0 ? [state.nodes[from.node]!] : state.nodes;
+  const nodes = (from.node >= 0 ? [state.nodes[from.node]!] : state.nodes).filter(({ host }) => host === 0);
   while (batches.length < lanes) {
     const node = run.settings.strategy(nodes, undefined, (each) => accepts(run, from, each));
     if (node === undefined) break;

@@ -51,7 +51,11 @@ function apply(state: State, event: Event, out: Command[]): void {
     case 'LaneDown': return laneLost(state, event, out);
     case 'NodeUp': return nodeUp(state, event, out);
     case 'NodeDown': return nodeDown(state, event, out);
+    case 'NodeDraining': return nodeDraining(state, event, out);
+    case 'ResourcesFreed': return;
     case 'ResultsLost': return resultsLost(state, event, out);
+    case 'ResultsTravelling': return travelling(state, event.run, event.count);
+    case 'ResultsArrived': return travelling(state, event.run, -event.count);
     case 'MemoryPressed': return void (state.isPressed = event.isPressed);
     case 'CapabilitiesChanged': return capabilitiesChanged(state, event, out);
   }
@@ -102,21 +106,45 @@ function isOfNow(node: Node, incarnation: number): boolean {
   return node.up && node.incarnation === incarnation;
 }
 
-function nodeUp(state: State, { node: name, incarnation, capabilities, speed }: EventOf<'NodeUp'>, out: Command[]): void {
+function nodeUp(state: State, { node: name, incarnation, capabilities, speed, host = 0 }: EventOf<'NodeUp'>, out: Command[]): void {
   let node = state.nodeByName.get(name);
   if (node !== undefined && incarnation <= node.incarnation) return; // told late, or twice
   if (node?.up === true) loseNode(state, node, true, out); // it is back before we knew that it was gone
   if (node === undefined) {
-    node = { index: state.nodes.length, name, incarnation, capabilities, speed, up: true, returning: false, lanes: [], threads: 0, idle: 0, claimed: {} };
+    node = { index: state.nodes.length, name, host, incarnation, capabilities, speed, up: true, returning: false, draining: false, lanes: [], threads: 0, idle: 0, claimed: {} };
     state.nodes.push(node);
     state.nodeByName.set(name, node);
   }
-  Object.assign(node, { incarnation, capabilities, speed, up: true, returning: false });
+  Object.assign(node, { incarnation, capabilities, speed, host, up: true, returning: false, draining: false });
+  if (host !== 0) state.isSpread = true;
   register(state, name, capabilities);
 }
 
 function nodeDown(state: State, { node: name, returning }: EventOf<'NodeDown'>, out: Command[]): void {
   loseNode(state, nodeOf(state, name), returning, out);
+}
+
+/** What it has begun it finishes; the rest is run elsewhere. */
+function nodeDraining(state: State, { node: name }: EventOf<'NodeDraining'>, out: Command[]): void {
+  const node = nodeOf(state, name);
+  if (!node.up || node.draining) return;
+  node.draining = true;
+  state.shrunk = true;
+  for (const lane of node.lanes) {
+    for (const batch of lane.batches) {
+      batch.takingBack = true;
+      out.push({ type: 'TakeBack', batch, count: batch.size - batch.done });
+    }
+  }
+  for (const run of state.runs.values()) run.groupNode.forEach((bound, g) => { if (bound === node.index) run.groupNode[g] = -1; });
+  requeue(state, out);
+}
+
+function travelling(state: State, id: string, count: number): void {
+  const run = state.runs.get(id);
+  if (run === undefined) return; // it ended meanwhile, and they are not wanted any more
+  run.travelling += count;
+  noteIfOver(state, run);
 }
 
 function loseNode(state: State, node: Node, returning: boolean, out: Command[]): void {

@@ -14,6 +14,8 @@ export interface Demand {
   readonly avoid: number;
   /** Into `Plan.costs`: what its group asks in all, while the group has no node; else 0. */
   readonly need: number;
+  /** The host where most of what it takes lies; -1: it is no matter. */
+  readonly prefer: number;
 }
 
 export interface ReadyClass extends Demand {
@@ -36,9 +38,9 @@ export class ReadyQueue {
     return this.#classes;
   }
 
-  push(rank: number, cost: number, node: number, avoid: number, need: number): void {
+  push(rank: number, demand: Demand): void {
     this.#size++;
-    this.#classOf(cost, node, avoid, need).heap.push(rank);
+    this.#classOf(demand).heap.push(rank);
   }
 
   /** Takes the first of a class. */
@@ -71,11 +73,12 @@ export class ReadyQueue {
     this.#size = 0;
   }
 
-  #classOf(cost: number, node: number, avoid: number, need: number): ReadyClass {
-    if (node === -1 && avoid === -1 && need === 0) return (this.#byCost[cost] ??= this.#open(cost, node, avoid, need));
-    const key = keyOf({ cost, node, avoid, need });
+  #classOf(demand: Demand): ReadyClass {
+    const { cost, node, avoid, need, prefer } = demand;
+    if (node === -1 && avoid === -1 && need === 0 && prefer === -1) return (this.#byCost[cost] ??= this.#open(demand));
+    const key = keyOf(demand);
     let found = this.#others.get(key);
-    if (found === undefined) this.#others.set(key, (found = this.#open(cost, node, avoid, need)));
+    if (found === undefined) this.#others.set(key, (found = this.#open(demand)));
     return found;
   }
 
@@ -85,8 +88,8 @@ export class ReadyQueue {
     else this.#others.delete(keyOf(from));
   }
 
-  #open(cost: number, node: number, avoid: number, need: number): ReadyClass {
-    const made: ReadyClass = { cost, node, avoid, need, heap: new RankHeap(), blocked: -1 };
+  #open({ cost, node, avoid, need, prefer }: Demand): ReadyClass {
+    const made: ReadyClass = { cost, node, avoid, need, prefer, heap: new RankHeap(), blocked: -1 };
     this.#classes.push(made);
     return made;
   }
@@ -97,6 +100,6 @@ const none: readonly ReadyClass[] = [];
 // Up to so many, classes stay when they are empty: most fill again.
 const manyClasses = 16;
 
-function keyOf({ cost, node, avoid, need }: Demand): string {
-  return `${cost}:${node}:${avoid}:${need}`;
+function keyOf({ cost, node, avoid, need, prefer }: Demand): string {
+  return `${cost}:${node}:${avoid}:${need}:${prefer}`;
 }

@@ -40,14 +40,13 @@ export function nodesFor(state: State, run: Run, i: number): Possible {
   const fixed = fixedNode(run, i);
   const name = fixed >= 0 ? state.nodes[fixed]!.name : group >= 0 ? plan.groups[group]!.pin : plan.pins.get(i);
   const nodes = name === undefined ? state.nodes : [state.nodeByName.get(name)!];
-  const able = nodes.some((node) => (node.up || node.returning) && shortage(need, node.capabilities) === undefined);
+  const able = nodes.some((node) => ((node.up && !node.draining) || node.returning) && shortage(need, node.capabilities) === undefined);
   return { candidates: nodes, node: name ?? nodes.map((node) => node.name).join(', '), need, able };
 }
 
 /** Adds a ready function to the queue, by what it asks for as things stand. */
 export function enqueue(state: State, run: Run, i: number): void {
-  const { cost, node, avoid, need } = demandOf(state, run, i);
-  run.queue.push(run.plan.rank[i]!, cost, node, avoid, need);
+  run.queue.push(run.plan.rank[i]!, demandOf(state, run, i));
   state.hungry.add(run);
 }
 
@@ -63,12 +62,28 @@ export function demandOf(state: State, run: Run, i: number): Demand {
     node = nodeIndex(state, plan.groups[group]!.pin);
     if (node === -1) need = plan.groups[group]!.need;
   }
-  return { cost, node, avoid: node === -1 ? run.avoid.get(i) ?? -1 : -1, need };
+  const prefer = node === -1 && state.isSpread && run.large.size > 0 ? hostOfMost(state, run, i) : -1;
+  return { cost, node, avoid: node === -1 ? run.avoid.get(i) ?? -1 : -1, need, prefer };
+}
+
+/** The host that has most bytes of what a function takes; -1: no large result is among it. */
+function hostOfMost(state: State, run: Run, i: number): number {
+  const { depOffset, deps } = run.plan;
+  const bytes = new Map<number, number>();
+  for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
+    const size = run.large.get(deps[k]!);
+    if (size === undefined) continue;
+    const { host } = state.nodes[run.node[deps[k]!]!]!;
+    bytes.set(host, (bytes.get(host) ?? 0) + size);
+  }
+  let most = -1;
+  for (const [host, sum] of bytes) if (most < 0 || sum > bytes.get(most)!) most = host;
+  return most;
 }
 
 /** Whether a node may run what asks so. The node to be avoided may: it is only not asked first. */
 export function accepts(run: Run, { node, need }: Demand, candidate: Node): boolean {
-  if (!candidate.up || (node !== -1 && node !== candidate.index)) return false;
+  if (!candidate.up || candidate.draining || (node !== -1 && node !== candidate.index)) return false;
   return need === 0 || shortage(run.plan.costs[need]!, candidate.capabilities) === undefined;
 }
 

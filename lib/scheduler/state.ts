@@ -36,6 +36,8 @@ export const Status = {
 export interface Node {
   readonly index: number;
   readonly name: string;
+  /** The host it is on: 0 is this one. Its threads share memory with no other host's. */
+  host: number;
   /** Rises each time it comes back. */
   incarnation: number;
   capabilities: Capabilities;
@@ -43,6 +45,8 @@ export interface Node {
   up: boolean;
   /** Down, but being restarted. */
   returning: boolean;
+  /** Up, but leaving: it finishes what it has begun, and is given nothing more. */
+  draining: boolean;
   readonly lanes: Lane[];
   /** Lanes that are up. */
   threads: number;
@@ -145,6 +149,10 @@ export interface Run {
   readonly assigned: Int32Array | null;
   /** Functions that failed on a node that is not to be tried again first. */
   readonly avoid: Map<number, number>;
+  /** Bytes of results that are large, by function: they had better be read where they are. */
+  readonly large: Map<number, number>;
+  /** Results on their way to this host, which the run is to have in the end. */
+  travelling: number;
   /** How often results were lost, by function. */
   readonly losses: Map<number, number>;
   /** Timers of delayed functions. */
@@ -243,6 +251,8 @@ export interface State {
   ganged: number;
   /** Results hold more memory than they may. */
   isPressed: boolean;
+  /** Some node is on another host. */
+  isSpread: boolean;
   /** Somebody listens to events about functions. */
   observed: boolean;
   /** A node has gone or offers less than when runs were checked against it: some function may fit none any more. */
@@ -255,7 +265,7 @@ export interface State {
 export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = {}): State {
   return {
     tuning: { ...defaultTuning, ...tuning }, tracker, nodes: [], nodeByName: new Map(), runs: new Map(), hungry: new Set(), over: new Set(), batches: new Map(), faults: [],
-    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, ganged: 0, isPressed: false, observed: false, shrunk: false, turn: 0, lastId: 0, rebalanceTimer: -1,
+    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, ganged: 0, isPressed: false, isSpread: false, observed: false, shrunk: false, turn: 0, lastId: 0, rebalanceTimer: -1,
   };
 }
 
@@ -272,7 +282,7 @@ export function createRun(state: State, id: string, plan: Plan, settings: RunSet
     unread: settings.kept === null ? null : readersOf(plan),
     groupNode: new Int32Array(plan.groups.length).fill(-1),
     assigned: settings.assigned === null ? null : Int32Array.from(settings.assigned, (name) => state.nodeByName.get(name)!.index),
-    avoid: new Map(), losses: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
+    avoid: new Map(), large: new Map(), travelling: 0, losses: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
     lanes: 0, ganged: 0, gangsFrom: -Infinity, gangPause: 0, unfinished: size, retries: 0, failures: [], outcome: undefined, blocked: -1, refusalTimer: -1, refusedSince: -1,
   };
 }
@@ -286,7 +296,7 @@ function readersOf({ size, outOffset }: Plan): Int32Array {
 
 /** Marks a run for closing when nothing of it is left to do, or it is ending and nothing of it is on any lane. */
 export function noteIfOver(state: State, run: Run): void {
-  if (run.batches.size === 0 && (run.unfinished === 0 || run.outcome !== undefined)) state.over.add(run);
+  if (run.batches.size === 0 && ((run.unfinished === 0 && run.travelling === 0) || run.outcome !== undefined)) state.over.add(run);
 }
 
 /** A number for a batch or a timer. Comes round after two thousand million, long after the last holder is gone. */

@@ -45,7 +45,8 @@ export class Witness {
   watch(event: Event, threadsBefore: number, commands: readonly Command[]): void {
     if ('incarnation' in event) this.#told(event, threadsBefore);
     this.#settle();
-    if (event.type === 'ResultsLost') for (const i of event.indexes) this.#stored.delete(`${event.run}/${i}`);
+    // What a run loses while it ends is not made again, and may still be dropped.
+    if (event.type === 'ResultsLost' && this.#state.runs.get(event.run)?.outcome === undefined) for (const i of event.indexes) this.#stored.delete(`${event.run}/${i}`);
     for (const command of commands) {
       switch (command.type) {
         case 'Start': this.#started(command.batch); break;
