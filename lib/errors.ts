@@ -81,6 +81,8 @@ export interface ErrorDetails {
   readonly option?: string;
   /** `FUNCTION_NOT_FOUND`: the module. */
   readonly module?: string;
+  /** `VERSION_MISMATCH`: the hosts that differ. */
+  readonly hosts?: readonly string[];
   /** `INLINE_CLOSURE`: the variable. */
   readonly variable?: string;
   /** `FUNCTION_TIMEOUT`, `RUN_TIMEOUT`, `RESULT_TIMEOUT`: the limit in ms. */

@@ -11,7 +11,7 @@ const importsOf = (file: string): string[] =>
   [...code(file).matchAll(/(?:^import\s[^;]*?from\s+|^export\s[^;]*?from\s+|^import\s+|\bimport\()'([^']+)'/gm)].map((match) => match[1]!);
 
 /** From the bottom up: each may import those before it, and itself. */
-const layers = ['base', 'dag', 'allocation', 'scheduler', 'simulation', 'store', 'actor', 'node', 'observe', 'runtime', 'index', 'cli'];
+const layers = ['base', 'dag', 'allocation', 'scheduler', 'simulation', 'store', 'actor', 'node', 'transport', 'cluster', 'observe', 'runtime', 'index', 'cli'];
 /** Folders that may know less than their place in the list says. */
 const mayKnow: Record<string, readonly string[]> = {
   base: [],
@@ -22,6 +22,8 @@ const mayKnow: Record<string, readonly string[]> = {
   store: ['base'],
   actor: ['base'],
   node: ['base', 'dag', 'store', 'actor'],
+  transport: ['base'],
+  cluster: ['base', 'dag', 'allocation', 'store', 'actor', 'node', 'transport'],
   observe: ['base', 'dag'],
 };
 const pure = ['dag', 'allocation', 'scheduler'];

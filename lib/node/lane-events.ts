@@ -1,4 +1,5 @@
 /** What goes to a lane, and what is told of it. */
+import type { Cost } from '../dag/types.ts';
 
 /** A batch as it is sent. */
 export interface OutgoingBatch {
@@ -6,6 +7,10 @@ export interface OutgoingBatch {
   /** `BatchFlag`s. */
   readonly flags: number;
   readonly dagId: string;
+  /** Tells runs of the same id apart, on every host. */
+  readonly serial: number;
+  /** What all of it together holds of its node. */
+  readonly claim: Cost | undefined;
   /** How many functions. */
   readonly size: number;
   /** See `program.ts`. Only valid until the next batch is written. */

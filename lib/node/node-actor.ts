@@ -2,23 +2,16 @@
 import type { Exit, Running, TreeNode } from '../actor/child.ts';
 import { Supervisor } from '../actor/supervisor.ts';
 import { HandoffError } from '../errors.ts';
+import type { PayloadData } from '../store/payload.ts';
 import type { CodeList } from './code-list.ts';
 import { Lane } from './lane.ts';
-import type { LaneCrash, LaneEvents, OutgoingBatch } from './lane-events.ts';
+import type { LaneEvents, OutgoingBatch } from './lane-events.ts';
+import type { NodeEvents, NodeLink } from './node-link.ts';
 import { type NodeSettings, ThreadPool } from './thread-pool.ts';
 import type { Control, ModuleDescription, SourceDescription } from './wire.ts';
 
-/** What a node tells the runtime. Lanes are numbered from 0. */
-export interface NodeEvents extends Omit<LaneEvents, 'up' | 'down'> {
-  laneUp(lane: number): void;
-  laneDown(lane: number, crash: LaneCrash, started: readonly { readonly batch: number; readonly started: number }[]): void;
-  laneRestarted(lane: number): void;
-  /** It looks into code, and can run nothing until it is free again. */
-  laneBusy(lane: number): void;
-  laneFree(lane: number): void;
-}
-
-export class NodeActor implements Running {
+export class NodeActor implements Running, NodeLink {
+  readonly host = 0;
   settings: NodeSettings;
   readonly exited: Promise<Exit>;
   readonly #pool: ThreadPool;
@@ -66,6 +59,11 @@ export class NodeActor implements Running {
     }
   }
 
+  /** The lanes that are up. */
+  get lanes(): number[] {
+    return this.#lanes.flatMap((lane, index) => (lane === undefined ? [] : index));
+  }
+
   /** Starts more threads, until there are as many. */
   async grow(threads: number): Promise<void> {
     const missing = Math.max(0, threads - this.#lanes.length);
@@ -86,6 +84,11 @@ export class NodeActor implements Running {
     return this.#supervisor.startChild({ id: `worker-${index}`, start });
   }
 
+  /** Threads of one process share memory. */
+  travelling(data: PayloadData): PayloadData {
+    return data;
+  }
+
   /** @throws V8's error when a value among the items cannot be sent; the lane is then as before */
   send(lane: number, batch: OutgoingBatch): void {
     this.#lanes[lane]!.send(batch);
@@ -96,8 +99,8 @@ export class NodeActor implements Running {
    *
    * @param other a node of the same process, which may be this one
    */
-  connect(lane: number, other: NodeActor, otherLane: number): void {
-    const [from, to] = [this.#lanes[lane], other.#lanes[otherLane]];
+  connect(lane: number, other: NodeLink, otherLane: number): void {
+    const [from, to] = [this.#lanes[lane], (other as NodeActor).#lanes[otherLane]];
     if (from !== undefined && to !== undefined) from.connect(to);
   }
 

@@ -16,8 +16,12 @@ export interface RunRequest {
   readonly onProgress: ((progress: Progress) => void) | undefined;
 }
 
+let lastSerial = 0;
+
 export class ActiveRun implements Running {
   readonly id: string;
+  /** Tells runs of the same id apart, on every host. */
+  readonly serial = ++lastSerial;
   readonly request: RunRequest;
   readonly results: RunResults;
   readonly literals = new Literals();

@@ -7,7 +7,7 @@ import type { OutgoingBatch } from '../node/lane-events.ts';
 import { Head, isShort, Word, WordWriter } from '../node/program.ts';
 import { ArgTag, BatchFlag } from '../node/wire.ts';
 import { type Batch, type Lane, type Run, Status } from '../scheduler/state.ts';
-import { Payload } from '../store/payload.ts';
+import { Payload, type PayloadData } from '../store/payload.ts';
 import type { RunResults } from '../store/run-results.ts';
 import type { Literals } from './literals.ts';
 import type { ResolvedCode } from './modules.ts';
@@ -16,6 +16,10 @@ export interface MessageSource {
   readonly results: RunResults;
   readonly literals: Literals;
   readonly code: ResolvedCode;
+  /** Tells runs of the same id apart. */
+  readonly serial: number;
+  /** What stands for a payload on the node that it is sent to. */
+  travelling(data: PayloadData): PayloadData;
   /** The name of a node by its index. */
   nodeName(index: number): string;
   /** By which other workers know that of a lane; -1 when it is gone. */
@@ -32,7 +36,7 @@ export function toOutgoing(batch: Batch, source: MessageSource, observed: boolea
   for (const i of batch.functions) writer.write(i);
   const flags = (batch.exclusive || observed ? BatchFlag.announce : 0) | (observed ? BatchFlag.spans : 0) | (writer.linked ? BatchFlag.linked : 0);
   const { sources, exports } = exchange(batch, source);
-  return { id: batch.id, flags, dagId: batch.run.id, size: batch.functions.length, program: words.written, values: writer.values, sources, exports };
+  return { id: batch.id, flags, dagId: batch.run.id, serial: source.serial, claim: batch.claim, size: batch.functions.length, program: words.written, values: writer.values, sources, exports };
 }
 
 /** What a batch of a gang takes from other workers, and gives to them. */
@@ -107,7 +111,7 @@ class BatchWriter {
       return;
     }
     const held = this.#source.results.held(dep);
-    if (held instanceof Payload) this.#tagged(ArgTag.payload, held.data);
+    if (held instanceof Payload) this.#tagged(ArgTag.payload, this.#source.travelling(held.data));
     else this.#value(held);
   }
 
@@ -121,7 +125,7 @@ class BatchWriter {
   #literal(value: unknown): void {
     const data = this.#source.literals.payloadOf(value);
     if (data === undefined) this.#value(value);
-    else this.#tagged(ArgTag.payload, data);
+    else this.#tagged(ArgTag.payload, this.#source.travelling(data));
   }
 
   #part(i: number, part: CallPart): void {
@@ -155,7 +159,7 @@ class BatchWriter {
     switch (part.kind) {
       case 'value': {
         const data = this.#source.literals.payloadOf(part.value);
-        return data === undefined ? [ArgTag.value, part.value] : [ArgTag.payload, data];
+        return data === undefined ? [ArgTag.value, part.value] : [ArgTag.payload, this.#source.travelling(data)];
       }
       case 'result': return this.#tagResult(part.of);
       case 'node': return [ArgTag.value, this.#nodeOf(part.of < 0 ? i : part.of)];
@@ -175,7 +179,7 @@ class BatchWriter {
   #tagResult(dep: number): readonly [tag: number, arg: unknown] {
     if (this.#run.status[dep] !== Status.done) return [ArgTag.local, this.#local(dep)];
     const held = this.#source.results.held(dep);
-    return held instanceof Payload ? [ArgTag.payload, held.data] : [ArgTag.value, held];
+    return held instanceof Payload ? [ArgTag.payload, this.#source.travelling(held.data)] : [ArgTag.value, held];
   }
 
   /** Where a function runs, ran, or is bound to run. */

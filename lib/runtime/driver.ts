@@ -7,21 +7,21 @@ import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../errors.ts';
 import { type LongTimeout, setLongTimeout } from '../long-timeout.ts';
 import type { BatchReport, Question } from '../node/lane-events.ts';
-import type { NodeActor, NodeEvents } from '../node/node-actor.ts';
+import type { NodeEvents, NodeLink } from '../node/node-link.ts';
 import type { Command } from '../scheduler/commands.ts';
-import type { Event, Exception, Measured } from '../scheduler/events.ts';
+import type { Event, Measured } from '../scheduler/events.ts';
 import { handle } from '../scheduler/machine.ts';
-import { type Batch, createState, type GangPart, type Run, type State, type Tuning } from '../scheduler/state.ts';
-import { toErrorWire } from '../error-wire.ts';
+import { createState, type Run, type State, type Tuning } from '../scheduler/state.ts';
+import type { Payload } from '../store/payload.ts';
 import type { ResultMemory } from '../store/result-memory.ts';
+import type { RunResults } from '../store/run-results.ts';
 import { ActiveRun, type RunRequest } from './active-run.ts';
 import { takeIn } from './intake.ts';
-import { type MessageSource, toOutgoing } from './batch-message.ts';
 import { type BegunOf, type Explanation, explainOne, explainRun } from './explain.ts';
 import { toRunError } from './failures.ts';
 import { Observer, type Publisher } from './observer.ts';
-
-type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
+import { type Exchange, resultsOn, Travel } from './travel.ts';
+import { type Happening, Sender } from './sender.ts';
 
 /** What the driver hands on to, and takes from. */
 export interface DriverLinks {
@@ -29,6 +29,8 @@ export interface DriverLinks {
   readonly ask?: (question: Question) => void;
   /** What bounds the results of runs. */
   readonly memory?: ResultMemory | undefined;
+  /** How results get here from other hosts; undefined: there are none. */
+  readonly exchange?: Exchange | undefined;
 }
 
 export class Driver {
@@ -36,11 +38,14 @@ export class Driver {
   readonly #observer: Observer;
   readonly #ask: (question: Question) => void;
   readonly #memory: ResultMemory | undefined;
-  readonly #nodes = new Map<string, NodeActor>();
+  readonly #travel: Travel | undefined;
+  readonly #nodes = new Map<string, NodeLink>();
   /** How often each node has come up. */
   readonly #incarnations = new Map<string, number>();
   readonly #runs = new Map<string, ActiveRun>();
+  readonly #sender: Sender;
   readonly #timers = new Map<number, LongTimeout>();
+  readonly #idleWaiters = new Set<{ readonly host: number; resolve(): void }>();
   /** Commands that follow from commands are carried out after them. */
   readonly #queue: Command[] = [];
   #draining = false;
@@ -48,10 +53,12 @@ export class Driver {
   readonly #later: Happening[] = [];
   #handling = false;
 
-  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher, { ask = () => {}, memory }: DriverLinks = {}) {
+  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher, { ask = () => {}, memory, exchange }: DriverLinks = {}) {
     this.#ask = ask;
+    this.#travel = exchange && new Travel(exchange);
     this.#memory = memory;
     this.state = createState(tracker, tuning);
+    this.#sender = new Sender({ state: this.state, nodes: this.#nodes, runs: this.#runs, travel: this.#travel, onSend: (batch) => this.#observer.sent(batch), feed: (event) => this.#feed(event), onLost: (dagId, indexes) => this.#lost(dagId, indexes) });
     this.#observer = new Observer(publisher, (id) => this.#runs.get(id)!, (index) => this.state.nodes[index]?.name ?? '');
   }
 
@@ -60,10 +67,10 @@ export class Driver {
   }
 
   /** Takes a node in. Its lanes come up by its events. */
-  addNode(actor: NodeActor): void {
-    const { name, capabilities, speed } = actor.settings;
-    this.#nodes.set(name, actor);
-    this.#feed({ type: 'NodeUp', node: name, incarnation: this.#incarnations.get(name)!, capabilities, speed });
+  addNode(link: NodeLink): void {
+    const { host, settings: { name, capabilities, speed } } = link;
+    this.#nodes.set(name, link);
+    this.#feed({ type: 'NodeUp', node: name, incarnation: this.#incarnations.get(name)!, capabilities, speed, host });
   }
 
   /** What a node is to tell: one that is to be taken in next. */
@@ -80,6 +87,7 @@ export class Driver {
       // To the scheduler it is as if the thread were away.
       laneBusy: (lane) => this.#feed({ type: 'LaneDown', node, incarnation, lane, crash: { reason: 'killed' }, started: [], random: 0 }),
       laneFree: (lane) => this.#feed({ type: 'LaneUp', node, incarnation, lane }),
+      takenBack: (batch, limit) => this.#feed({ type: 'TakenBack', batch, limit }),
       started: (batch, index, at) => this.#started(batch, index, at),
       ended: (batch, report) => this.#ended(batch, report),
       ask: (question) => this.#ask(question),
@@ -93,6 +101,41 @@ export class Driver {
     if (!up && wasReturning === returning) return;
     this.#feed({ type: 'NodeDown', node, returning });
     if (up) this.#observer.publish('node:down', () => ({ node, error }));
+  }
+
+  /** A node is about to go: nothing more is sent to it. */
+  nodeDraining(node: string): void {
+    this.#feed({ type: 'NodeDraining', node });
+  }
+
+  /** Somebody else gave back what was claimed of a node. */
+  resourcesFreed(): void {
+    this.#feed({ type: 'ResourcesFreed' });
+  }
+
+  /** What lies on a host is gone with it. Its nodes are down already. */
+  hostLost(host: string): void {
+    for (const { id, results } of this.#runs.values()) this.#lost(id, resultsOn(host, results));
+  }
+
+  /** Resolves when nothing of ours is on the nodes of a host any more. */
+  idleOn(host: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#idleWaiters.add({ host, resolve });
+    this.#settleIdle();
+    return promise;
+  }
+
+  /** Has every result come here that lies on a host; what cannot is lost. */
+  async bringAll(host: string): Promise<void> {
+    await Promise.all([...this.#runs.values()].flatMap(({ id, results }) => resultsOn(host, results).map((i) => this.#bring(id, results, i).catch(() => this.#lost(id, [i])))));
+  }
+
+  /** Has a result of a run that is under way come here, if it is elsewhere. */
+  bring(dagId: string, functionId: string): void {
+    const results = this.#runs.get(dagId)?.results;
+    const i = results?.index.indexOf(functionId) ?? -1;
+    if (i >= 0 && results!.exists(i) && !results!.has(i)) this.#bring(dagId, results!, i).catch(() => {}); // it is waited for, and may be made again
   }
 
   /** Results hold more memory than they may, or no longer. */
@@ -165,6 +208,15 @@ export class Driver {
       this.#queue.splice(0, next);
       this.#draining = false;
     }
+    if (this.#idleWaiters.size > 0) this.#settleIdle();
+  }
+
+  #settleIdle(): void {
+    for (const waiter of this.#idleWaiters) {
+      if ([...this.state.batches.values()].some(({ lane }) => lane.node.host === waiter.host)) continue;
+      this.#idleWaiters.delete(waiter);
+      waiter.resolve();
+    }
   }
 
   #handle(happening: Happening): void {
@@ -179,28 +231,18 @@ export class Driver {
 
   #carryOut(command: Command): void {
     switch (command.type) {
-      case 'Start': return this.#send(command.batch);
-      case 'TakeBack': {
-        const { batch } = command;
-        const count = this.#nodes.get(batch.lane.node.name)!.takeBack(batch.lane.index, batch.id, command.count);
-        return this.#takenBack(batch, count);
-      }
-      case 'Cancel': {
-        const { batch } = command;
-        const count = this.#nodes.get(batch.lane.node.name)!.cancel(batch.lane.index, batch.id, command.why);
-        return this.#takenBack(batch, count);
-      }
+      case 'Start': return this.#sender.send(command.batch);
+      case 'TakeBack': return this.#sender.takeBack(command.batch, command.count);
+      case 'Cancel': return this.#sender.cancel(command.batch, command.why);
       case 'Kill': return this.#nodes.get(command.node.name)!.kill(command.lane);
       case 'SetTimer': return this.#setTimer(command.timer, command.ms);
       case 'ClearTimer': return this.#clearTimer(command.timer);
       case 'Release': {
-        const { results } = this.#runs.get(command.run.id)!;
-        for (const i of command.indexes) results.release(i);
+        this.#release(command.run.id, command.indexes);
         return;
       }
       case 'Recompute': {
-        const { results } = this.#runs.get(command.run.id)!;
-        for (const i of command.indexes) results.release(i);
+        this.#release(command.run.id, command.indexes);
         return this.#observer.recomputed(command.run, command.indexes);
       }
       case 'Ready': return this.#observer.ready(command.run, command.index);
@@ -214,46 +256,12 @@ export class Driver {
     }
   }
 
-  #takenBack({ id, size }: Batch, count: number): void {
-    this.#feed({ type: 'TakenBack', batch: id, limit: size - count });
-  }
-
-  #send(batch: Batch): void {
-    const active = this.#runs.get(batch.run.id)!;
-    const source: MessageSource = {
-      results: active.results, literals: active.literals, code: active.request.code,
-      nodeName: (index) => this.state.nodes[index]!.name,
-      addressOf: ({ node, index }) => this.#nodes.get(node.name)!.addressOf(index),
-    };
-    if (batch.gang !== null) this.#connect(batch, batch.gang);
-    const outgoing = toOutgoing(batch, source, this.state.observed);
-    if (this.state.observed) this.#observer.sent(batch);
-    try {
-      this.#nodes.get(batch.lane.node.name)!.send(batch.lane.index, outgoing);
-    } catch (cause) {
-      if (cause instanceof DOMException) return this.#unsendable(batch, cause);
-      this.#nodes.get(batch.lane.node.name)!.kill(batch.lane.index); // not the batch's fault: it is put back when the thread is gone
+  #release(dagId: string, indexes: readonly number[]): void {
+    const { serial, results } = this.#runs.get(dagId)!;
+    for (const i of indexes) {
+      if (this.#travel !== undefined && results.exists(i)) this.#travel.release(serial, results.held(i));
+      results.release(i);
     }
-  }
-
-  /** The workers of a gang must be able to reach each other. */
-  #connect({ lane }: Batch, { sources, exports }: GangPart): void {
-    const actor = this.#nodes.get(lane.node.name)!;
-    for (const { lane: other } of new Set([...sources, ...exports.map(({ to }) => to)])) {
-      actor.connect(lane.index, this.#nodes.get(other.node.name)!, other.index);
-    }
-  }
-
-  /** A literal that only showed itself as unsendable now: they are checked beforehand, but only as far as the language can see. */
-  #unsendable(batch: Batch, cause: unknown): void {
-    const { plan } = batch.run;
-    const guilty = batch.functions.filter((i) => !canBeCloned([plan.entries[i]!.extraArgs, plan.calls.get(i)]));
-    const exceptions = batch.functions.map((i, index): Exception => {
-      if (guilty.length > 0 && !guilty.includes(i)) return { index, kind: 'skipped' };
-      const text = `An argument of function ${JSON.stringify(plan.entries[i]!.id)} cannot be sent to a worker thread: ${cause instanceof Error ? cause.message : String(cause)}`;
-      return { index, kind: 'failed', error: toErrorWire(new HandoffError('NOT_SERIALIZABLE', text, { cause })), retryable: false };
-    });
-    this.#feed({ type: 'FunctionsEnded', batch: batch.id, first: 0, count: batch.size, exceptions, durations: [], random: 0 });
   }
 
   #started(id: number, index: number, at: number): void {
@@ -268,18 +276,31 @@ export class Driver {
     if (batch === undefined) return; // its lane was given up before it had told everything
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
-    const { exceptions, lost } = takeIn(batch, active.results, report, this.#memory?.budget);
+    const { exceptions, lost, remote, large } = takeIn(batch, active.results, report, { budget: this.#memory?.budget, isSpread: this.state.isSpread });
     if (report.spans !== null && !batch.timedOut) this.#observer.ended(batch, report, exceptions);
     const durations: Measured[] = [];
     for (let k = 0; k < report.durations.length; k += 3) {
       durations.push({ code: report.durations[k]!, count: report.durations[k + 1]!, ms: report.durations[k + 2]! });
     }
-    this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random() });
-    if (lost.length > 0) {
-      this.#observer.lost(run, lost);
-      this.#feed({ type: 'ResultsLost', run: run.id, indexes: lost });
-    }
+    const kept = remote.filter((i) => run.settings.kept === null || run.settings.kept[i] === 1);
+    if (kept.length > 0) this.#feed({ type: 'ResultsTravelling', run: run.id, count: kept.length });
+    this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random(), ...(large.length > 0 && { large }) });
+    for (const i of kept) void this.#bring(run.id, active.results, i).catch(() => this.#lost(run.id, [i])).then(() => this.#feed({ type: 'ResultsArrived', run: run.id, count: 1 }));
+    this.#lost(run.id, lost);
     this.#progress(active);
+  }
+
+  async #bring(dagId: string, results: RunResults, i: number): Promise<void> {
+    const payload = results.held(i) as Payload;
+    await this.#travel!.bring(payload);
+    if (this.#runs.get(dagId)?.results === results) results.arrived(i, payload);
+  }
+
+  #lost(dagId: string, indexes: readonly number[]): void {
+    const run = this.state.runs.get(dagId);
+    if (indexes.length === 0 || run === undefined) return;
+    this.#observer.lost(run, indexes);
+    this.#feed({ type: 'ResultsLost', run: dagId, indexes });
   }
 
   #progress(active: ActiveRun): void {
@@ -294,6 +315,7 @@ export class Driver {
     const active = this.#runs.get(run.id)!;
     active.run = run;
     this.#runs.delete(run.id);
+    this.#travel?.endRun(active.serial);
     const durationMs = performance.now() - active.startedAt;
     this.#observer.publish('run:finished', () => ({ dagId: run.id, functions: run.plan.size, retries: run.retries, durationMs }));
     active.finish();
@@ -301,6 +323,7 @@ export class Driver {
 
   #fail(active: ActiveRun, error: unknown): void {
     this.#runs.delete(active.id);
+    this.#travel?.endRun(active.serial);
     this.#observer.publish('run:failed', () => ({ dagId: active.id, error, durationMs: performance.now() - active.startedAt }));
     active.fail(error);
   }
@@ -315,14 +338,5 @@ export class Driver {
   #clearTimer(timer: number): void {
     this.#timers.get(timer)?.clear();
     this.#timers.delete(timer);
-  }
-}
-
-function canBeCloned(value: unknown): boolean {
-  try {
-    structuredClone(value);
-    return true;
-  } catch {
-    return false;
   }
 }

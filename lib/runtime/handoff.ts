@@ -1,31 +1,21 @@
 /** The runtime's face: start, execute, look, store, stop. */
-import { availableParallelism } from 'node:os';
 import type { TreeNode } from '../actor/child.ts';
 import type { ActorRef } from '../actor/user/ref.ts';
-import { SimpleResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Dag } from '../dag/dag.ts';
 import type { Capabilities, Cost } from '../dag/types.ts';
 import type { ClassReference } from '../dag/task.ts';
 import { type Outputs, type Resolved, ValueDag } from '../dag/value-dag.ts';
 import { HandoffError } from '../errors.ts';
-import { CodeList } from '../node/code-list.ts';
-import { heapLimit } from '../node/thread-pool.ts';
 import type { Tuning } from '../scheduler/state.ts';
-import { LocationRegistry } from '../store/location-registry.ts';
-import { ResultStore } from '../store/result-store.ts';
-import { type ActorGroup, Actors, type SpawnOptions, type SuperviseOptions } from './actors.ts';
-import { Driver } from './driver.ts';
+import type { ActorGroup, SpawnOptions, SuperviseOptions } from './actors.ts';
+import { assemble, type RuntimeParts } from './assemble.ts';
 import type { Explanation } from './explain.ts';
 import { HandoffEmitter } from './emitter.ts';
-import { type BoundMemory, boundMemory } from './memory.ts';
-import { Modules } from './modules.ts';
 import { defaultThreads, type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options.ts';
 import type { ExecuteResult } from './outcome.ts';
 import type { PlanResult } from './plan-preview.ts';
 import type { ExecuteOptions } from './run-options.ts';
-import { Runner } from './runner.ts';
 import { checkOptions, invalidOption, rules } from './schema.ts';
-import { RuntimeTree } from './tree.ts';
 
 const defaultResultTimeout = 5000;
 
@@ -45,28 +35,15 @@ export let startTuned: (options: HandoffOptions, tuning: Partial<Tuning>) => Pro
  */
 export class Handoff extends HandoffEmitter {
   readonly #options: ResolvedOptions;
-  readonly #driver: Driver;
-  readonly #store: ResultStore;
-  readonly #registry = new LocationRegistry();
-  readonly #tree: RuntimeTree;
-  readonly #runner: Runner;
-  readonly #actors: Actors;
-  readonly #memory: BoundMemory;
+  readonly #parts: RuntimeParts;
   #stopping: Promise<void> | undefined;
 
   private constructor(options: ResolvedOptions, tuning: Partial<Tuning>) {
     super();
     const publisher = HandoffEmitter.publisherOf(this);
-    const codes = new CodeList();
     this.#options = options;
-    this.#store = new ResultStore(options.retainedRuns, (dagId) => this.#registry.clear(dagId));
-    this.#memory = boundMemory(options.memoryBudget, publisher, (isPressed) => this.#driver.memoryPressed(isPressed));
-    this.#driver = new Driver(options.resourceTracker ?? new SimpleResourceTracker(), { grace: options.gracePeriod, gangLanes: availableParallelism(), ...tuning }, publisher, { memory: this.#memory.memory, ask: (question) => this.#actors.answer(question) });
-    const shared = { registry: this.#registry, store: this.#store, driver: this.#driver };
-    this.#actors = new Actors({ publisher, nodeNames: () => this.#tree.nodeNames, heapOf: (node) => heapLimit(this.#tree.node(node)!.settings.capabilities['memory']), quiet: options.printToStderr });
-    this.#tree = new RuntimeTree({ ...shared, codes, publisher, actors: this.#actors, mostThreads: availableParallelism() });
-    this.#runner = new Runner({ ...shared, options, modules: new Modules(codes), tree: this.#tree });
-    void this.#tree.root.exited.then(({ reason, error }) => {
+    this.#parts = assemble(options, tuning, publisher);
+    void this.#parts.tree.root.exited.then(({ reason, error }) => {
       if (reason === 'error') this.#collapse(error);
     });
   }
@@ -83,7 +60,13 @@ export class Handoff extends HandoffEmitter {
   static {
     startTuned = async (options, tuning) => {
       const handoff = new Handoff(resolveOptions(options), tuning);
-      await handoff.#tree.start(handoff.#options.nodes);
+      await handoff.#parts.tree.start(handoff.#options.nodes);
+      try {
+        await handoff.#parts.hosts?.cluster.joined();
+      } catch (error) {
+        await handoff.stop({ drain: false });
+        throw error;
+      }
       return handoff;
     };
   }
@@ -102,15 +85,15 @@ export class Handoff extends HandoffEmitter {
     } catch (error) {
       return Promise.reject(error);
     }
-    if (options.drain === false || options.drain === 'functions') this.#runner.abortAll(stopped, options.drain === 'functions');
-    this.#stopping ??= this.#stopAll();
+    if (options.drain === false || options.drain === 'functions') this.#parts.runner.abortAll(stopped, options.drain === 'functions');
+    this.#stopping ??= this.#stopAll(options.drain !== false);
     return this.#stopping;
   }
 
-  async #stopAll(): Promise<void> {
-    await this.#runner.drained();
-    await this.#tree.stop();
-    await this.#memory.stop();
+  async #stopAll(gently: boolean): Promise<void> {
+    await Promise.all([this.#parts.runner.drained(), gently && this.#parts.hosts?.leave()]);
+    await this.#parts.tree.stop();
+    await this.#parts.memory.stop();
     this.removeAllListeners();
   }
 
@@ -155,13 +138,13 @@ export class Handoff extends HandoffEmitter {
     this.#refuseWhenStopped();
     const { budget, ...others } = options;
     checkOptions('plan', { budget: rules.atLeastOne }, budget === undefined ? {} : { budget });
-    return this.#runner.plan(dag, others);
+    return this.#parts.runner.plan(dag, others);
   }
 
   /** The capabilities of every node that can be reached. */
   async discoverNodes(): Promise<Record<string, Capabilities>> {
     this.#refuseWhenStopped();
-    return this.#runner.capabilities();
+    return this.#parts.runner.capabilities();
   }
 
   /** The same for the node `'local'`. Throws as `registerNode`. */
@@ -177,10 +160,10 @@ export class Handoff extends HandoffEmitter {
   async registerNode(name: string, capabilities: Capabilities): Promise<void> {
     this.#refuseWhenStopped();
     const settings = resolveNode('registerNode', { name, capabilities }, this.#options);
-    await this.#tree.inTurn(name, async () => {
-      const known = this.#tree.node(name);
-      if (known === undefined) return this.#tree.addNode(settings);
-      this.#driver.changeCapabilities(name, settings.capabilities);
+    await this.#parts.tree.inTurn(name, async () => {
+      const known = this.#parts.tree.node(name);
+      if (known === undefined) return this.#parts.tree.addNode(settings);
+      this.#parts.driver.changeCapabilities(name, settings.capabilities);
       const threads = Math.max(known.settings.threads, defaultThreads(capabilities));
       known.settings = { ...known.settings, capabilities: settings.capabilities, threads };
       return known.grow(threads);
@@ -194,27 +177,27 @@ export class Handoff extends HandoffEmitter {
    */
   async removeNode(name: string): Promise<void> {
     this.#refuseWhenStopped();
-    await this.#tree.inTurn(name, async () => {
-      if (this.#tree.node(name) === undefined) throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
-      await this.#tree.removeNode(name);
+    await this.#parts.tree.inTurn(name, async () => {
+      if (this.#parts.tree.node(name) === undefined) throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
+      await this.#parts.tree.removeNode(name);
     });
   }
 
   /** Whether a node could grant this now. */
   resourcesAvailable(node: string, request: Cost): boolean {
     if (!rules.amounts.holds(request)) throw invalidOption('resourcesAvailable', 'request', rules.amounts.expected, request);
-    return this.#driver.state.tracker.available(node, request);
+    return this.#parts.driver.state.tracker.available(node, request);
   }
 
   /** Puts a value into the store of this host. */
   async storeValue(dagId: string, id: string, value: unknown): Promise<void> {
     this.#refuseWhenStopped();
-    this.#store.put(dagId, id, value);
+    this.#parts.store.put(dagId, id, value);
   }
 
   /** A value of this host's store: what was put there, or a result. Throws `NOT_FOUND`. */
   async getLocalValue(dagId: string, id: string): Promise<any> {
-    return this.#store.get(dagId, id);
+    return this.#parts.store.get(dagId, id);
   }
 
   /**
@@ -223,19 +206,13 @@ export class Handoff extends HandoffEmitter {
    * @throws `NOT_FOUND`
    */
   async getValue(dagId: string, id: string, options: { readonly fromNode?: string } = {}): Promise<any> {
-    const { fromNode } = options;
-    if (!this.#store.has(dagId, id) && fromNode !== undefined && this.#tree.node(fromNode) === undefined) {
-      throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(fromNode)} to fetch ${JSON.stringify(id)} from.`, { dagId, functionId: id, node: fromNode });
-    }
-    return this.#store.get(dagId, id);
+    return this.#parts.values.get(dagId, id, options.fromNode);
   }
 
   /** Puts a value into the store and notes where it is. With the name of a node elsewhere as `originNode`, only notes it. */
   async storeResult(dagId: string, id: string, value: unknown, options: { readonly originNode?: string } = {}): Promise<void> {
     this.#refuseWhenStopped();
-    const node = options.originNode ?? this.#tree.nodeNames[0];
-    if (node !== undefined) this.#registry.register(dagId, id, node);
-    if (node === undefined || this.#tree.node(node) !== undefined) this.#store.put(dagId, id, value);
+    this.#parts.values.put(dagId, id, value, options.originNode);
   }
 
   /**
@@ -247,13 +224,13 @@ export class Handoff extends HandoffEmitter {
   async getResult(dagId: string, id: string, options: { readonly timeout?: number } = {}): Promise<any> {
     checkOptions('getResult', { timeout: rules.milliseconds }, options);
     this.#refuseWhenStopped();
-    return this.#store.wait(dagId, id, options.timeout ?? defaultResultTimeout);
+    return this.#parts.values.wait(dagId, id, options.timeout ?? defaultResultTimeout);
   }
 
   /** Notes where a value is. */
   async registerDataLocation(dagId: string, id: string, node: string): Promise<void> {
     this.#refuseWhenStopped();
-    this.#registry.register(dagId, id, node);
+    this.#parts.values.register(dagId, id, node);
   }
 
   /**
@@ -262,15 +239,12 @@ export class Handoff extends HandoffEmitter {
    * @throws `NOT_FOUND`
    */
   async lookupDataLocation(dagId: string, id: string): Promise<string> {
-    const node = this.#registry.lookup(dagId, id);
-    if (node === undefined) throw new HandoffError('NOT_FOUND', `Nobody has said where ${JSON.stringify(id)} of DAG ${JSON.stringify(dagId)} is.`, { dagId, functionId: id });
-    return node;
+    return this.#parts.values.locate(dagId, id);
   }
 
   /** Forgets everything of a DAG: its values, its results, and where they are. A run of it that is under way goes on. */
   async clear(dagId: string): Promise<void> {
-    this.#store.clear(dagId);
-    this.#registry.clear(dagId);
+    await this.#parts.values.clear(dagId);
   }
 
   /**
@@ -289,7 +263,7 @@ export class Handoff extends HandoffEmitter {
    */
   async spawn<Instance, Args extends readonly unknown[]>(reference: ClassReference<Instance, Args>, options: SpawnOptions<Args> = {}): Promise<ActorRef<Instance>> {
     this.#refuseWhenStopped();
-    return this.#actors.spawn<Instance>(reference, options);
+    return this.#parts.actors.spawn<Instance>(reference, options);
   }
 
   /**
@@ -299,7 +273,7 @@ export class Handoff extends HandoffEmitter {
    */
   async supervise(options: SuperviseOptions = {}): Promise<ActorGroup> {
     this.#refuseWhenStopped();
-    return this.#actors.supervise(options);
+    return this.#parts.actors.supervise(options);
   }
 
   /**
@@ -308,7 +282,7 @@ export class Handoff extends HandoffEmitter {
    * @throws `NOT_FOUND`
    */
   actor<Instance = any>(name: string): ActorRef<Instance> {
-    return this.#actors.byName(name);
+    return this.#parts.actors.byName(name);
   }
 
   /**
@@ -318,17 +292,22 @@ export class Handoff extends HandoffEmitter {
    * @throws `NOT_FOUND`
    */
   explain(dagId: string, functionId?: string): Explanation {
-    return this.#driver.explain(dagId, functionId);
+    return this.#parts.driver.explain(dagId, functionId);
+  }
+
+  /** Where other hosts can join this one, as `host:port`; undefined when it does not listen. */
+  get address(): string | undefined {
+    return this.#parts.hosts?.cluster.address;
   }
 
   /** The supervision tree as data. */
   tree(): TreeNode {
-    return { id: 'root', state: this.#stopping === undefined ? 'running' : 'stopping', restarts: 0, ...this.#tree.root.inspect() };
+    return { id: 'root', state: this.#stopping === undefined ? 'running' : 'stopping', restarts: 0, ...this.#parts.tree.root.inspect() };
   }
 
   async #execute(where: string, dag: Dag, options: ExecuteOptions, ignorePlacement: boolean, caller: Function): Promise<ExecuteResult> {
     this.#refuseWhenStopped();
-    return this.#runner.execute(where, dag, options, ignorePlacement, caller);
+    return this.#parts.runner.execute(where, dag, options, ignorePlacement, caller);
   }
 
   #refuseWhenStopped(): void {
@@ -337,7 +316,7 @@ export class Handoff extends HandoffEmitter {
 
   /** The tree has given up: nothing can run any more. */
   #collapse(cause: unknown): void {
-    this.#runner.abortAll((dagId) => new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and were given up.', { dagId, cause }));
+    this.#parts.runner.abortAll((dagId) => new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and were given up.', { dagId, cause }));
     void this.stop();
   }
 }

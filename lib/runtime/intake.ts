@@ -3,9 +3,9 @@ import { toErrorWire } from '../error-wire.ts';
 import { HandoffError } from '../errors.ts';
 import type { BatchReport } from '../node/lane-events.ts';
 import { type FailureWire, ReportKind } from '../node/wire.ts';
-import type { Exception } from '../scheduler/events.ts';
+import type { Exception, LargeResult } from '../scheduler/events.ts';
 import { type Batch, Status } from '../scheduler/state.ts';
-import { Payload, type PayloadData } from '../store/payload.ts';
+import { partLengths, Payload, type PayloadData, shapeOf } from '../store/payload.ts';
 import type { RunResults } from '../store/run-results.ts';
 
 export interface Intake {
@@ -13,11 +13,20 @@ export interface Intake {
   readonly exceptions: Exception[];
   /** Functions whose results could not be read by who takes them. */
   readonly lost: number[];
+  /** Functions whose results another host holds. */
+  readonly remote: number[];
+  readonly large: LargeResult[];
 }
 
-/** @param budget bytes that all results together may hold; undefined: any number */
-export function takeIn(batch: Batch, results: RunResults, { first, count, exceptions, values }: BatchReport, budget = Infinity): Intake {
-  const intake: Intake = { exceptions: [], lost: [] };
+export interface IntakeOptions {
+  /** Bytes that all results together may hold; undefined: any number. */
+  readonly budget: number | undefined;
+  /** Whether it matters where results are. */
+  readonly isSpread: boolean;
+}
+
+export function takeIn(batch: Batch, results: RunResults, { first, count, exceptions, values }: BatchReport, { budget = Infinity, isSpread }: IntakeOptions): Intake {
+  const intake: Intake = { exceptions: [], lost: [], remote: [], large: [] };
   if (batch.timedOut) return intake; // its attempt has failed, whatever it gave in the end
   const { functions, run } = batch;
   let next = 0;
@@ -34,7 +43,11 @@ export function takeIn(batch: Batch, results: RunResults, { first, count, except
     if (kind === ReportKind.payload) {
       const payload = new Payload(value as PayloadData);
       if (payload.byteLength > budget) intake.exceptions.push({ index, kind: 'failed', error: toErrorWire(tooLarge(payload.byteLength, budget)), retryable: false });
-      else if (isWanted) results.put(i, payload);
+      else if (isWanted) {
+        results.put(i, payload);
+        if (payload.data.kind === 'remote') intake.remote.push(i);
+        if (isSpread && payload.data.kind !== 'error') intake.large.push({ index, bytes: sizeOf(payload.data) });
+      }
     } else if (kind === ReportKind.failed) {
       intake.exceptions.push({ index, kind: 'failed', ...(value as FailureWire) });
     } else {
@@ -43,6 +56,11 @@ export function takeIn(batch: Batch, results: RunResults, { first, count, except
     }
   }
   return intake;
+}
+
+function sizeOf(data: PayloadData): number {
+  const shape = shapeOf(data);
+  return shape === undefined ? 0 : partLengths(shape).reduce((sum, length) => sum + length, 0);
 }
 
 function tooLarge(bytes: number, budget: number): HandoffError {

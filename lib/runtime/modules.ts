@@ -8,13 +8,8 @@ import { didYouMean, nearest } from '../dag/suggest.ts';
 import { fromErrorWire } from '../error-wire.ts';
 import { HandoffError, isHandoffError } from '../errors.ts';
 import type { CodeList } from '../node/code-list.ts';
-import type { CodeWire, ModuleDescription, SourceDescription } from '../node/wire.ts';
-
-/** Whoever can look into code: a node. */
-export interface Inspector {
-  describe(url: string, givenUp: Promise<never>): Promise<ModuleDescription>;
-  freeVariables(source: string, givenUp: Promise<never>): Promise<SourceDescription>;
-}
+import type { Inspector } from '../node/node-link.ts';
+import type { CodeWire, ModuleDescription } from '../node/wire.ts';
 
 /** Who is asked, and for how long. */
 interface Look {

@@ -1,11 +1,12 @@
 /** The options of `Handoff.start`: type, default and doc of each, and what it may be. */
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism, hostname, totalmem } from 'node:os';
 import { type AllocationStrategy, strategyNames } from '../allocation/allocator.ts';
 import { amountOf } from '../allocation/amounts.ts';
 import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
 import type { NodeSettings } from '../node/thread-pool.ts';
 import { type Announced, checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from './schema.ts';
+import { type ResolvedTransport, resolveTransport, type TransportOptions } from './transport-options.ts';
 
 /** A node to be started on this host. */
 export interface NodeOptions {
@@ -22,6 +23,12 @@ export interface NodeOptions {
 export interface HandoffOptions {
   /** Nodes of this host. Default: one named `'local'` with all cores and memory of the machine. */
   readonly nodes?: readonly NodeOptions[];
+  /** How other hosts are reached. The same DAGs run with it and without. Default: there are none. */
+  readonly transport?: TransportOptions;
+  /** ms between signs of life to other hosts. Default 1000. */
+  readonly heartbeatInterval?: number;
+  /** Whether source text of other hosts (`inline()`) may be run here. Default false. */
+  readonly allowSource?: boolean;
   /** How functions are placed. Default `'first-available'`. */
   readonly allocationStrategy?: AllocationStrategy;
   /** Grants and releases what functions hold while they run. Default: a `SimpleResourceTracker`. */
@@ -53,6 +60,8 @@ export interface ResolvedOptions {
   readonly retainedRuns: number;
   readonly memoryBudget: number | undefined;
   readonly printToStderr: boolean;
+  readonly transport: ResolvedTransport | undefined;
+  readonly allowSource: boolean;
 }
 
 const strategyRule: Rule = {
@@ -66,7 +75,10 @@ const trackerRule: Rule = {
 };
 
 const schema: Schema<HandoffOptions> = {
-  nodes: { expected: 'a list of { name, capabilities, threads?, speed? }, not empty', holds: (value) => Array.isArray(value) && value.length > 0 },
+  nodes: { expected: 'a list of { name, capabilities, threads?, speed? }, not empty without a transport', holds: Array.isArray },
+  transport: { expected: "{ type: 'tcp', … }", holds: isRecord },
+  heartbeatInterval: rules.positiveMilliseconds,
+  allowSource: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
   allocationStrategy: strategyRule,
   resourceTracker: trackerRule,
   maxRetries: rules.whole,
@@ -77,8 +89,6 @@ const schema: Schema<HandoffOptions> = {
 };
 
 const announced: Announced = {
-  transport: 'this version runs on one host.',
-  heartbeatInterval: 'it is for other hosts, and this version runs on one.',
   dashboard: 'use the events, or the progress and traces of the command line.',
 };
 
@@ -95,7 +105,11 @@ export { strategyRule };
 export function resolveOptions(options: HandoffOptions): ResolvedOptions {
   checkOptions('Handoff.start', schema, options, announced);
   const printToStderr = options.printToStderr ?? false;
-  const nodes = (options.nodes ?? [{ name: 'local', capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, { printToStderr, memoryBudget: options.memoryBudget }));
+  const transport = options.transport === undefined ? undefined : resolveTransport(options.transport, options.heartbeatInterval);
+  if (options.nodes?.length === 0 && transport === undefined) throw invalidOption('Handoff.start', 'nodes', schema.nodes.expected, options.nodes);
+  // Names are unique in a cluster.
+  const defaultName = transport === undefined ? 'local' : `${hostname()}-${process.pid}`;
+  const nodes = (options.nodes ?? [{ name: defaultName, capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, { printToStderr, memoryBudget: options.memoryBudget }));
   const names = nodes.map((node) => node.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw invalidOption('Handoff.start', 'nodes', 'nodes with names of their own', names);
@@ -108,6 +122,8 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     retainedRuns: options.retainedRuns ?? 100,
     memoryBudget: options.memoryBudget,
     printToStderr,
+    transport,
+    allowSource: options.allowSource ?? false,
   };
 }
 

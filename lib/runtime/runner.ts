@@ -8,11 +8,13 @@ import { Dag } from '../dag/dag.ts';
 import type { Plan } from '../dag/plan.ts';
 import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../errors.ts';
+import type { Inspector } from '../node/node-link.ts';
 import type { RunSettings } from '../scheduler/events.ts';
 import type { LocationRegistry } from '../store/location-registry.ts';
 import type { ResultStore } from '../store/result-store.ts';
 import type { ActiveRun } from './active-run.ts';
 import type { Driver } from './driver.ts';
+import type { Hosts } from './hosts.ts';
 import type { Modules, ResolvedCode } from './modules.ts';
 import type { ResolvedOptions } from './options.ts';
 import { type ExecuteResult, toResult } from './outcome.ts';
@@ -28,6 +30,7 @@ export interface RunnerParts {
   readonly registry: LocationRegistry;
   readonly modules: Modules;
   readonly tree: RuntimeTree;
+  readonly hosts: Hosts | undefined;
 }
 
 interface UnderWay {
@@ -70,7 +73,7 @@ export class Runner {
       if (this.#underWay.has(dag.id)) {
         throw new HandoffError('DAG_ALREADY_RUNNING', `A run of DAG ${JSON.stringify(dag.id)} is under way. Wait for it, or give the DAG another id.`, { dagId: dag.id });
       }
-      return await this.#track(plan, options, startedAt);
+      return await this.#track(plan, options, ignorePlacement, startedAt);
     } catch (error) {
       throw withSite(error, site.stack);
     }
@@ -79,9 +82,9 @@ export class Runner {
   /** What would happen. */
   async plan(dag: Dag, options: ExecuteOptions): Promise<PlanResult> {
     checkExecuteOptions('plan', options);
-    const { driver, modules, tree } = this.#parts;
+    const { driver, modules } = this.#parts;
     const plan = this.#compile(dag, false);
-    const code = await modules.resolve(plan, () => tree.anyNode(), never);
+    const code = await modules.resolve(plan, () => this.#inspector(), never);
     const nodes = driver.state.nodes.filter((node) => node.up);
     return preview(plan, nodes, this.#settings(plan, code, options), (i) => {
       const learned = driver.state.estimates[code.codes[plan.code[i]!]!];
@@ -94,6 +97,12 @@ export class Runner {
     return Object.fromEntries(this.#parts.driver.state.nodes.filter((node) => node.up || node.returning).map((node) => [node.name, { ...node.capabilities }]));
   }
 
+  /** A node of this host, or of another when this one has none. */
+  #inspector(): Inspector {
+    const { tree, hosts } = this.#parts;
+    return tree.nodeNames.length > 0 || hosts === undefined ? tree.anyNode() : hosts.inspector();
+  }
+
   #compile(dag: Dag, ignorePlacement: boolean): Plan {
     if (!(dag instanceof Dag)) throw new HandoffError('INVALID_FUNCTION', 'What is executed is a Dag: new Dag(id).add(…), or dag(name, outputs).');
     const plan = compile(dag, { ignorePlacement, depthFirst: this.#parts.options.memoryBudget !== undefined });
@@ -104,10 +113,10 @@ export class Runner {
     return plan;
   }
 
-  async #track(plan: Plan, options: ExecuteOptions, startedAt: number): Promise<ExecuteResult> {
+  async #track(plan: Plan, options: ExecuteOptions, hereOnly: boolean, startedAt: number): Promise<ExecuteResult> {
     const { dagId } = plan;
     const guard = new RunGuard(dagId, options, (reason, gently) => this.#parts.driver.abort(dagId, reason, gently));
-    const running = this.#runPlan(plan, options, guard, startedAt);
+    const running = this.#runPlan(plan, options, hereOnly, guard, startedAt);
     this.#underWay.set(dagId, { guard, ended: running.catch(() => {}) });
     try {
       return await running;
@@ -117,11 +126,12 @@ export class Runner {
     }
   }
 
-  async #runPlan(plan: Plan, options: ExecuteOptions, guard: RunGuard, startedAt: number): Promise<ExecuteResult> {
-    const { driver, store, registry, modules, tree } = this.#parts;
-    const known = modules.resolve(plan, () => tree.anyNode(), guard.given);
+  async #runPlan(plan: Plan, options: ExecuteOptions, hereOnly: boolean, guard: RunGuard, startedAt: number): Promise<ExecuteResult> {
+    const { driver, store, registry, modules, tree, hosts } = this.#parts;
+    const known = modules.resolve(plan, () => this.#inspector(), guard.given);
     const code = known instanceof Promise ? await guard.race(known) : known;
-    const settings = this.#settings(plan, code, options);
+    if (hosts !== undefined && !hereOnly) await guard.race(hosts.cluster.check());
+    const settings = { ...this.#settings(plan, code, options), hereOnly };
     const active = driver.createRun({ plan, settings, code, onProgress: options.onProgress }, () => tree.whyStopped(plan.dagId));
     store.open(plan.dagId, active.results);
     registry.open(plan.dagId, locationsOf(active, (index) => driver.state.nodes[index]!.name));
@@ -172,7 +182,7 @@ const never = new Promise<never>(() => {});
 /** Where the results of a run are, as the registry asks. */
 function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Parameters<LocationRegistry['open']>[1] {
   const { plan } = active.request;
-  const nodeOf = (i: number): string | undefined => (active.results.has(i) ? nodeName(active.run!.node[i]!) : undefined);
+  const nodeOf = (i: number): string | undefined => (active.results.exists(i) ? nodeName(active.run!.node[i]!) : undefined);
   return {
     nodeOf: (id) => nodeOf(plan.indexOf(id)),
     *entries() {

@@ -6,6 +6,7 @@
  * ├── registry     where values are
  * ├── store        results
  * ├── resources    who holds how much of which node
+ * ├── transport    the channels to other hosts, where there are others
  * ├── nodes        one NodeActor per node (one-for-one), each over its worker threads (one-for-one)
  * ├── actors       user actors, each group under a supervisor as declared
  * └── runs         one per running DAG (temporary)
@@ -17,6 +18,7 @@ import { Supervisor } from '../actor/supervisor.ts';
 import { HandoffError } from '../errors.ts';
 import type { CodeList } from '../node/code-list.ts';
 import { NodeActor } from '../node/node-actor.ts';
+import type { NodeEvents } from '../node/node-link.ts';
 import type { NodeSettings } from '../node/thread-pool.ts';
 import type { LocationRegistry } from '../store/location-registry.ts';
 import type { ResultStore } from '../store/result-store.ts';
@@ -26,6 +28,14 @@ import type { Driver } from './driver.ts';
 import type { Publisher } from './observer.ts';
 import { timestamp } from '../observe/events.ts';
 
+export interface OtherHosts {
+  start(): Running | Promise<Running>;
+  /** The events of a node, told to all who use it. */
+  lend(node: string, events: NodeEvents): NodeEvents;
+  /** The nodes of this host are not what they were. */
+  nodesChanged(): void;
+}
+
 export interface TreeParts {
   readonly registry: LocationRegistry;
   readonly store: ResultStore;
@@ -33,6 +43,8 @@ export interface TreeParts {
   readonly codes: CodeList;
   readonly publisher: Publisher;
   readonly actors: Actors;
+  /** Other hosts, which use our nodes as we use theirs; undefined: there are none. */
+  readonly hosts?: OtherHosts | undefined;
   /** The most threads a node may ever have. */
   readonly mostThreads: number;
 }
@@ -59,6 +71,8 @@ export class RuntimeTree {
       await this.root.startChild({ id: 'registry', start: () => resident(() => registry.stop()) });
       await this.root.startChild({ id: 'store', start: () => resident(() => store.stop()) });
       await this.root.startChild({ id: 'resources', start: () => resident(() => driver.stop()) });
+      const { hosts } = this.#parts;
+      if (hosts !== undefined) await this.root.startChild({ id: 'transport', shutdown: Infinity, start: () => hosts.start() });
       await this.root.startChild({ id: 'nodes', shutdown: Infinity, start: () => this.#startNodes(nodes) });
       await this.root.startChild({ id: 'actors', shutdown: Infinity, start: (givenUp) => actors.start(givenUp) });
       await this.root.startChild({ id: 'runs', shutdown: Infinity, start: () => this.#startRuns() });
@@ -102,6 +116,7 @@ export class RuntimeTree {
     const actor = this.#actors.get(name)!;
     this.#actors.delete(name);
     this.#parts.driver.nodeDown(name, false, new HandoffError('NODE_DOWN', `Node ${name} was removed.`, { node: name }));
+    this.#parts.hosts?.nodesChanged();
     const stopped = this.#nodes!.stopChild(name);
     actor.killAll();
     await stopped;
@@ -158,7 +173,8 @@ export class RuntimeTree {
   async #startNode(settings: NodeSettings): Promise<NodeActor> {
     const { driver, codes, publisher, mostThreads } = this.#parts;
     const { name } = settings;
-    const actor = new NodeActor(this.#actors.get(name)?.settings ?? settings, mostThreads, codes, driver.eventsOf(name));
+    const events = driver.eventsOf(name);
+    const actor = new NodeActor(this.#actors.get(name)?.settings ?? settings, mostThreads, codes, this.#parts.hosts?.lend(name, events) ?? events);
     this.#actors.set(name, actor);
     driver.addNode(actor);
     try {
@@ -167,10 +183,13 @@ export class RuntimeTree {
       driver.nodeDown(name, false, error);
       throw error;
     }
+    this.#parts.hosts?.nodesChanged();
     if (this.#actors.get(name) === actor && publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node: name, capabilities: actor.settings.capabilities, threads: actor.settings.threads });
     void actor.exited.then((exit) => {
       // Also when it was stopped because its supervisor gave up: what it was running is lost all the same.
-      if (!this.#closing && this.#actors.get(name) === actor) driver.nodeDown(name, true, exit.error);
+      if (this.#closing || this.#actors.get(name) !== actor) return;
+      driver.nodeDown(name, true, exit.error);
+      this.#parts.hosts?.nodesChanged();
     });
     return actor;
   }

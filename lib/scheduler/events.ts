@@ -84,6 +84,8 @@ export interface RunSettings {
   readonly maxConcurrency: number;
   /** Whether independent branches finish after a failure. */
   readonly keepGoing: boolean;
+  /** Whether it runs on nodes of this host alone. */
+  readonly hereOnly?: boolean;
   /** Functions whose results the run must hold to its end; null: all. */
   readonly kept: Uint8Array | null;
   readonly strategy: Strategy;

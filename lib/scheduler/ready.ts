@@ -40,7 +40,7 @@ export function nodesFor(state: State, run: Run, i: number): Possible {
   const fixed = fixedNode(run, i);
   const name = fixed >= 0 ? state.nodes[fixed]!.name : group >= 0 ? plan.groups[group]!.pin : plan.pins.get(i);
   const nodes = name === undefined ? state.nodes : [state.nodeByName.get(name)!];
-  const able = nodes.some((node) => ((node.up && !node.draining) || node.returning) && shortage(need, node.capabilities) === undefined);
+  const able = nodes.some((node) => (node.host === 0 || run.settings.hereOnly !== true) && ((node.up && !node.draining) || node.returning) && shortage(need, node.capabilities) === undefined);
   return { candidates: nodes, node: name ?? nodes.map((node) => node.name).join(', '), need, able };
 }
 
@@ -83,7 +83,7 @@ function hostOfMost(state: State, run: Run, i: number): number {
 
 /** Whether a node may run what asks so. The node to be avoided may: it is only not asked first. */
 export function accepts(run: Run, { node, need }: Demand, candidate: Node): boolean {
-  if (!candidate.up || candidate.draining || (node !== -1 && node !== candidate.index)) return false;
+  if (!candidate.up || candidate.draining || (node !== -1 && node !== candidate.index) || (run.settings.hereOnly === true && candidate.host !== 0)) return false;
   return need === 0 || shortage(run.plan.costs[need]!, candidate.capabilities) === undefined;
 }
 

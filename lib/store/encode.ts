@@ -4,7 +4,7 @@ import { fromErrorWire, isError, toErrorWire } from '../error-wire.ts';
 import { HandoffError } from '../errors.ts';
 import { findObstacle } from '../obstacle.ts';
 import { inspect } from './inspect.ts';
-import { createView, lengthOf, type PayloadData, shareFrom, toShared, viewTypeOf } from './payload.ts';
+import { createView, lengthOf, ofShape, partLengths, type PayloadData, shareFrom, toShared, viewTypeOf } from './payload.ts';
 import { deserialize, serialize } from './serializer.ts';
 import { allocateShared, count } from './shared-memory.ts';
 
@@ -69,29 +69,23 @@ export function decode(data: PayloadData): unknown {
       return fromErrorWire(data.error);
     case 'spilled':
       return decode(load(data));
+    case 'remote':
+      throw new LostResult(data.key, undefined);
   }
 }
 
 /** A payload that is on disk, in memory again. */
-function load({ file, of }: Extract<PayloadData, { readonly kind: 'spilled' }>): PayloadData {
+export function load({ file, of }: Extract<PayloadData, { readonly kind: 'spilled' }>): PayloadData {
   const bytes = read(file);
-  const shared = (from: number, length: number): SharedArrayBuffer => {
+  let from = 0;
+  return ofShape(of, partLengths(of).map((length) => {
     const made = allocateShared(length);
-    new Uint8Array(made).set(bytes.subarray(from, from + length));
+    new Uint8Array(made).set(bytes.subarray(from, (from += length)));
     return made;
-  };
-  switch (of.kind) {
-    case 'view': return { kind: 'view', view: of.view, bytes: shared(0, bytes.length), byteOffset: 0, length: of.length };
-    case 'buffer': return { kind: 'buffer', bytes: shared(0, bytes.length) };
-    case 'encoded': {
-      let from = 0;
-      const [first, ...others] = of.parts.map((length) => shared((from += length) - length, length));
-      return { kind: 'encoded', bytes: first!, shared: others };
-    }
-  }
+  }));
 }
 
-/** A result that was put into a file, and cannot be read from it. */
+/** A result that lies in a file, or on another host, and cannot be read from there. */
 export class LostResult extends Error {
   override readonly name = 'LostResult';
   readonly file: string;

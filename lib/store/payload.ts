@@ -7,6 +7,7 @@
  *   encoded   anything else that is large          serialized once into shared memory; large views in it apart, not copied again
  *   error     an Error                             as data, so that its class and fields survive
  *   spilled   any of the first three               the same bytes in a file
+ *   remote    any of the first three               the same bytes on another host, which has them under a key
  * ```
  */
 import type { ErrorWire } from '../error-wire.ts';
@@ -24,12 +25,21 @@ export type PayloadData =
   /** `live`: it holds a SharedArrayBuffer of the user's, whose readers may see each other's writes. */
   | { readonly kind: 'encoded'; readonly bytes: SharedArrayBuffer; readonly shared: readonly SharedArrayBuffer[]; readonly live?: boolean }
   | { readonly kind: 'error'; readonly error: ErrorWire }
-  | { readonly kind: 'spilled'; readonly file: string; readonly of: Spilled };
+  | { readonly kind: 'spilled'; readonly file: string; readonly of: Shape }
+  | RemoteData;
 
-/** What the bytes of a file are; `parts` are the lengths of what lies in it one after the other. */
-type Spilled =
+/** Bytes that another host holds. */
+export interface RemoteData {
+  readonly kind: 'remote';
+  readonly host: string;
+  readonly key: string;
+  readonly of: Shape;
+}
+
+/** What bytes are that lie elsewhere; `parts` are the lengths of what lies there one after the other. */
+export type Shape =
   | { readonly kind: 'view'; readonly view: ViewType; readonly length: number }
-  | { readonly kind: 'buffer' }
+  | { readonly kind: 'buffer'; readonly length: number }
   | { readonly kind: 'encoded'; readonly parts: readonly number[] };
 
 /** A result that is held as a payload, where others are held as they are. */
@@ -39,18 +49,23 @@ export class Payload {
 
   constructor(data: PayloadData) {
     this.data = data;
-    if (data.kind !== 'error' && data.kind !== 'spilled' && data.bytes instanceof SharedArrayBuffer) count(data.bytes);
+    if (isHere(data) && data.bytes instanceof SharedArrayBuffer) count(data.bytes);
     if (data.kind === 'encoded') data.shared.forEach(count);
   }
 
   /** How many bytes of memory it holds. */
   get byteLength(): number {
     const { data } = this;
-    if (data.kind === 'error' || data.kind === 'spilled') return 0;
+    if (!isHere(data)) return 0;
     if (data.kind === 'view') return data.length * elementSize(data.view);
     const own = data.bytes.byteLength;
     return data.kind === 'encoded' ? data.shared.reduce((sum, buffer) => sum + buffer.byteLength, own) : own;
   }
+}
+
+/** Whether its bytes are in memory. */
+export function isHere(data: PayloadData): data is Exclude<PayloadData, { readonly kind: 'error' | 'spilled' | 'remote' }> {
+  return data.kind !== 'error' && data.kind !== 'spilled' && data.kind !== 'remote';
 }
 
 /** From this many bytes on a value goes to shared memory. Below, cloning it costs less than a block of shared memory. */
@@ -87,6 +102,15 @@ export function cloneView(view: ArrayBufferView): ArrayBufferView {
   return createView(viewTypeOf(view), buffer.slice(byteOffset, byteOffset + byteLength), 0, lengthOf(view));
 }
 
+/** How long the parts are that lie one after the other, in bytes. */
+export function partLengths(shape: Shape): readonly number[] {
+  switch (shape.kind) {
+    case 'view': return [shape.length * elementSize(shape.view)];
+    case 'buffer': return [shape.length];
+    case 'encoded': return shape.parts;
+  }
+}
+
 /** The same bytes in shared memory: where they are, if they are there already. */
 export function toShared(view: ArrayBufferView): { readonly bytes: SharedArrayBuffer; readonly byteOffset: number } {
   if (view.buffer instanceof SharedArrayBuffer) return { bytes: count(view.buffer), byteOffset: view.byteOffset };
@@ -108,12 +132,29 @@ export function partsOf(data: PayloadData): Uint8Array[] {
   }
 }
 
+/** What a payload is, without its bytes; undefined for what has none. */
+export function shapeOf(data: PayloadData): Shape | undefined {
+  switch (data.kind) {
+    case 'view': return { kind: 'view', view: data.view, length: data.length };
+    case 'buffer': return { kind: 'buffer', length: data.bytes.byteLength };
+    case 'encoded': return { kind: 'encoded', parts: [data.bytes, ...data.shared].map(({ byteLength }) => byteLength) };
+    case 'spilled': case 'remote': return data.of;
+    case 'error': return undefined;
+  }
+}
+
+/** A payload of some shape, of bytes in shared memory that lie there one after the other. */
+export function ofShape(shape: Shape, parts: readonly SharedArrayBuffer[]): PayloadData {
+  const [bytes, ...shared] = parts as [SharedArrayBuffer, ...SharedArrayBuffer[]];
+  switch (shape.kind) {
+    case 'view': return { kind: 'view', view: shape.view, bytes, byteOffset: 0, length: shape.length };
+    case 'buffer': return { kind: 'buffer', bytes };
+    case 'encoded': return { kind: 'encoded', bytes, shared };
+  }
+}
+
 /** The same payload, its bytes in a file. */
 export function spilled(data: PayloadData, file: string): PayloadData {
-  switch (data.kind) {
-    case 'view': return { kind: 'spilled', file, of: { kind: 'view', view: data.view, length: data.length } };
-    case 'buffer': return { kind: 'spilled', file, of: { kind: 'buffer' } };
-    case 'encoded': return { kind: 'spilled', file, of: { kind: 'encoded', parts: [data.bytes, ...data.shared].map(({ byteLength }) => byteLength) } };
-    default: return data;
-  }
+  const of = shapeOf(data);
+  return of === undefined ? data : { kind: 'spilled', file, of };
 }

@@ -32,8 +32,29 @@ export class RunResults {
     this.#values = new Array<unknown>(index.size).fill(absent);
   }
 
+  /** Whether it is here. */
   has(i: number): boolean {
+    if (i < 0) return false;
+    const value = this.#values[i];
+    return value !== absent && !(value instanceof Payload && value.data.kind === 'remote');
+  }
+
+  /** Whether it is anywhere. */
+  exists(i: number): boolean {
     return i >= 0 && this.#values[i] !== absent;
+  }
+
+  /** A result that was on another host is here from now on. */
+  arrived(i: number, payload: Payload): void {
+    if (this.#values[i] !== payload) return; // it was lost on its way
+    this.#memory?.add(payload);
+    this.onStored?.(this.index.idOf(i), i);
+  }
+
+  /** The functions that gave what is held so. */
+  indexesOf(payload: Payload): number[] {
+    const i = this.#values.indexOf(payload);
+    return i < 0 ? [] : [i];
   }
 
   /** The result as it is held: a value, or a `Payload`. Only when `has`. */
@@ -58,12 +79,12 @@ export class RunResults {
   put(i: number, value: unknown): void {
     if (this.#memory !== undefined) this.#account(this.#values[i], value);
     this.#values[i] = value;
-    this.onStored?.(this.index.idOf(i), i);
+    if (this.onStored !== undefined && this.has(i)) this.onStored(this.index.idOf(i), i);
   }
 
-  /** The results that lie in a file; there is at most one. */
+  /** The results that lie in a file, or on another host under a key; there is at most one. */
   inFile(file: string): number[] {
-    const i = this.#values.findIndex((value) => value instanceof Payload && value.data.kind === 'spilled' && value.data.file === file);
+    const i = this.#values.findIndex((value) => value instanceof Payload && placeOf(value) === file);
     return i < 0 ? [] : [i];
   }
 
@@ -100,10 +121,14 @@ export class RunResults {
   toRecord(kept: Uint8Array | null): Record<string, unknown> {
     const record: Record<string, unknown> = {};
     for (let i = 0; i < this.index.size; i++) {
-      if ((kept === null || kept[i] === 1) && this.#values[i] !== absent) setKey(record, this.index.idOf(i), this.get(i));
+      if ((kept === null || kept[i] === 1) && this.has(i)) setKey(record, this.index.idOf(i), this.get(i));
     }
     return record;
   }
+}
+
+function placeOf({ data }: Payload): string | undefined {
+  return data.kind === 'spilled' ? data.file : data.kind === 'remote' ? data.key : undefined;
 }
 
 /** Sets a key that is anyone's: `__proto__` must become a key like any other. */

@@ -39,7 +39,7 @@ describe('the memory of results', () => {
     expect(folder.writes.map(({ bytes }) => bytes)).toEqual([31]);
     folder.writes[0]!.done('file');
     await settled();
-    expect(b.data).toEqual({ kind: 'spilled', file: 'file', of: { kind: 'buffer' } });
+    expect(b.data).toEqual({ kind: 'spilled', file: 'file', of: { kind: 'buffer', length: 31 } });
     expect(a.data.kind).toBe('buffer');
     expect(memory.bytes).toBe(62);
   });

@@ -1,0 +1,341 @@
+/**
+ * The hosts that this one knows. Whoever joins one member learns of all: each tells whom it knows, and every two hosts have one control
+ * channel between them, dialled by that with the smaller id.
+ *
+ * ```
+ *   transport ── channel ── Peer ─┬─ Guest        its scheduler on our nodes
+ *                                 └─ RemoteHost   its nodes for our scheduler
+ * ```
+ */
+import { HandoffError } from '../errors.ts';
+import type { CodeList } from '../node/code-list.ts';
+import type { NodeEvents, NodeLink } from '../node/node-link.ts';
+import type { ResultMemory } from '../store/result-memory.ts';
+import type { PayloadData, RemoteData } from '../store/payload.ts';
+import type { Channel, Identity, Transport } from '../transport/transport.ts';
+import type { Admission } from './admission.ts';
+import { Dialler } from './dialler.ts';
+import { Exchange } from './exchange.ts';
+import { Fetcher } from './fetcher.ts';
+import { Guest, type Host } from './guest.ts';
+import { Holdings } from './holdings.ts';
+import { lend } from './lent-node.ts';
+import type { CodeName, ModuleNames } from './module-names.ts';
+import { type PayloadWire, toPayloadWire } from './payload-wire.ts';
+import { Peer, type PeerOptions } from './peer.ts';
+import { RemoteHost } from './remote-host.ts';
+import { type HostCard, Message, type NodeCard } from './wire.ts';
+
+export interface ClusterOptions extends PeerOptions {
+  /** Addresses of members. */
+  readonly join: readonly string[];
+  /** ms that `start` waits for them. */
+  readonly joinTimeout: number;
+  /** ms between asking a function to stop and ending its thread. */
+  readonly grace: number;
+}
+
+/** What the cluster needs of its host, and tells it. */
+export interface ClusterParts {
+  readonly identity: Omit<Identity, 'address'>;
+  readonly transport: Transport;
+  readonly codes: CodeList;
+  readonly names: ModuleNames;
+  readonly admission: Admission;
+  readonly memory: ResultMemory | undefined;
+  /** The nodes of this host. */
+  cards(): readonly NodeCard[];
+  node(name: string): NodeLink | undefined;
+  /** A host has come. */
+  hostUp(host: RemoteHost, cards: readonly NodeCard[]): void;
+  /** Its nodes have changed. */
+  hostChanged(host: RemoteHost, cards: readonly NodeCard[]): void;
+  hostDown(host: RemoteHost, error: unknown): void;
+  /** A result has come from another host. */
+  fetched(data: RemoteData): void;
+  /** A question that is not the cluster's own. */
+  request(peer: Peer, method: string, args: any[]): unknown;
+}
+
+interface Member {
+  readonly peer: Peer;
+  readonly guest: Guest;
+  readonly remote: RemoteHost;
+  /** It has said what it is. */
+  isUp: boolean;
+}
+
+// A member that was lost is looked for so long, in ms; who is to be joined, always.
+const patience = 600_000;
+// Who has the larger id waits so long, in ms, before it dials too.
+const politeness = 500;
+
+export class Cluster {
+  readonly exchange: Exchange;
+  readonly #options: ClusterOptions;
+  readonly #parts: ClusterParts;
+  readonly #codes: CodeList;
+  readonly #names: ModuleNames;
+  readonly #members = new Map<string, Member>();
+  readonly #peers = new Map<string, Peer>();
+  readonly #leaving = new Set<Guest>();
+  readonly #holdings: Holdings;
+  readonly #host: Host;
+  readonly #dialler: Dialler;
+  /** The member that answers at an address that was given as one to join. */
+  readonly #seeds = new Map<string, string | undefined>();
+  readonly #joined = Promise.withResolvers<void>();
+  #address: string | undefined;
+  #lastBatch = 0;
+  #stopping = false;
+
+  constructor(options: ClusterOptions, parts: ClusterParts) {
+    this.#options = options;
+    this.#parts = parts;
+    const { identity: { id }, memory, transport, codes, names, admission } = parts;
+    this.#holdings = new Holdings(id, memory);
+    const fetcher = new Fetcher(this.#peers, parts.fetched);
+    this.exchange = new Exchange(id, this.#holdings, fetcher, this.#peers);
+    this.#host = {
+      holdings: this.#holdings, fetcher, admission, grace: options.grace,
+      node: parts.node,
+      number: (code, from) => this.#number(code as CodeName, from),
+      nextBatch: () => --this.#lastBatch,
+    };
+    this.#dialler = new Dialler({
+      dial: (address) => transport.dial(address, 'control'),
+      reached: (channel, address) => this.#reached(channel, address),
+      failed: (address, error, isFinal) => this.#failed(address, error, isFinal),
+    });
+    this.#codes = codes;
+    this.#names = names;
+    this.#joined.promise.catch(() => {}); // nobody may be waiting
+  }
+
+  /** Where others can join; undefined when this host does not listen. */
+  get address(): string | undefined {
+    return this.#address;
+  }
+
+  /** The hosts that are there, without this one. */
+  get hosts(): RemoteHost[] {
+    return [...this.#members.values()].filter(({ isUp }) => isUp).map(({ remote }) => remote);
+  }
+
+  /** How many results are held for other hosts. */
+  get held(): number {
+    return this.#holdings.size;
+  }
+
+  /** Listens, and begins to dial those to join. */
+  async start(): Promise<void> {
+    this.#address = await this.#parts.transport.listen((channel) => this.#take(channel));
+    for (const address of this.#options.join) {
+      this.#seeds.set(address, undefined);
+      this.#dialler.reach(address, Infinity);
+    }
+  }
+
+  /**
+   * Resolves when one of those to join is there, and all that it knows.
+   *
+   * @throws `UNAUTHORIZED`, `VERSION_MISMATCH`, `INVALID_OPTION`; `NODE_DOWN` when none of them is there and this host has no nodes
+   */
+  async joined(): Promise<void> {
+    const { join, joinTimeout } = this.#options;
+    if (join.length === 0) return;
+    const timer = setTimeout(() => this.#joined.reject(new HandoffError('NODE_DOWN', `None of ${join.join(', ')} answered within ${joinTimeout} ms.`)), joinTimeout);
+    try {
+      await this.#joined.promise;
+    } catch (error) {
+      if (!(error instanceof HandoffError && error.code === 'NODE_DOWN' && this.#parts.cards().length > 0)) throw error; // who has nodes can wait for company
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#dialler.stop();
+    for (const { peer } of this.#members.values()) peer.close();
+    await this.#parts.transport.close();
+  }
+
+  /** As what a value travels to a host that asked for it. It holds a large one until it says that it has it. */
+  lendValue(data: PayloadData, { identity }: Peer): PayloadWire {
+    return toPayloadWire(data, (large) => this.#holdings.hold(identity.id, 0, large));
+  }
+
+  /** The events of a node of this host, told to all who use it. */
+  lend(node: string, own: NodeEvents): NodeEvents {
+    return lend(node, own, () => this.#guests(), (lane) => this.#tellAll(Message.lane, node, lane, true));
+  }
+
+  /** The nodes of this host have changed. */
+  nodesChanged(): void {
+    this.#tellAll(Message.nodes, this.#parts.cards());
+  }
+
+  /** Makes sure that all hosts with nodes have the same code. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`, `UNAUTHORIZED` */
+  async check(): Promise<void> {
+    await Promise.all(this.hosts.filter(({ nodes }) => nodes.size > 0).map((host) => host.check().catch((error: unknown) => {
+      if (!host.peer.closed) throw error; // a host that is gone is no obstacle
+    })));
+  }
+
+  /** Those that are gone, too, as long as something of theirs runs. */
+  * #guests(): Iterable<Guest> {
+    for (const { guest } of this.#members.values()) yield guest;
+    for (const guest of this.#leaving) {
+      yield guest;
+      if (guest.batches.size === 0) this.#leaving.delete(guest);
+    }
+  }
+
+  #tellAll(type: number, ...parts: readonly unknown[]): void {
+    for (const { peer, isUp } of this.#members.values()) if (isUp) peer.send(type, ...parts);
+  }
+
+  #number(code: CodeName, from: Peer): number | HandoffError {
+    try {
+      const wire = this.#names.find(code, from.identity.address ?? from.identity.id, this.#address ?? this.#parts.identity.id);
+      return this.#codes.number('source' in wire ? `source:${wire.source}` : `${wire.module}#${wire.export}`, () => wire);
+    } catch (error) {
+      return error instanceof HandoffError ? error : new HandoffError('FUNCTION_NOT_FOUND', `This code cannot be found: ${String(error)}`, { cause: error });
+    }
+  }
+
+  #reached(channel: Channel, address: string): void {
+    if (this.#seeds.has(address)) this.#seeds.set(address, channel.peer.id);
+    this.#take(channel);
+  }
+
+  #failed(address: string, error: unknown, isFinal: boolean): void {
+    if (this.#seeds.has(address) && isFinal) this.#joined.reject(error);
+    else this.#settleJoin();
+  }
+
+  #take(channel: Channel): void {
+    const { id, address, incarnation } = channel.peer;
+    if (this.#stopping || id === this.#parts.identity.id) return channel.close();
+    const known = this.#members.get(id);
+    if (channel.kind === 'bulk') return known === undefined ? channel.close() : known.peer.takeBulk(channel);
+    if (known !== undefined && !this.#isBetter(channel, known.peer)) return channel.close();
+    for (const { peer } of [...this.#members.values()]) {
+      // The same host in another life, or by another channel.
+      if (peer.identity.id === id || (address !== undefined && peer.identity.address === address && peer.identity.incarnation <= incarnation)) peer.close(new HandoffError('NODE_DOWN', 'The host has come anew.'));
+    }
+    if (known !== undefined) this.#drop(known, undefined);
+    this.#welcome(channel);
+  }
+
+  /** Of two channels between the same hosts both keep that which the smaller id dialled; a new one by the same takes the place of one that must be dead. */
+  #isBetter(channel: Channel, peer: Peer): boolean {
+    return channel.dialled === peer.dialled || channel.dialled === (this.#parts.identity.id < channel.peer.id);
+  }
+
+  #welcome(channel: Channel): void {
+    const { id, address } = channel.peer;
+    if (address !== undefined) this.#dialler.forget(address);
+    const peer: Peer = new Peer(channel, this.#options, {
+      message: (type, parts) => this.#message(member, type, parts),
+      request: (method, args) => this.#request(peer, method, args),
+      dialBulk: () => this.#parts.transport.dial(this.#addressOf(peer), 'bulk'),
+      find: (key) => this.#holdings.get(key),
+      closed: (error) => this.#closed(member, error),
+    });
+    const member: Member = {
+      peer, isUp: false, guest: new Guest(peer, this.#host),
+      remote: new RemoteHost(peer, { codes: this.#codes, names: this.#names, exchange: this.exchange }),
+    };
+    this.#members.set(id, member);
+    this.#peers.set(id, peer);
+    peer.send(Message.hello, { nodes: this.#parts.cards(), members: this.#known() } satisfies HostCard);
+    peer.open();
+  }
+
+  /** Where a peer can be dialled: where it says, or where it was. */
+  #addressOf({ identity }: Peer): string {
+    return identity.address ?? [...this.#seeds].find(([, id]) => id === identity.id)![0];
+  }
+
+  /** `id address` of the members that can be dialled. */
+  #known(): string[] {
+    return [...this.#members.values()].flatMap(({ peer: { identity: { id, address } } }) => (address === undefined ? [] : `${id} ${address}`));
+  }
+
+  #message(member: Member, type: number, parts: any[]): void {
+    if (type === Message.hello) return this.#greeted(member, parts[0]);
+    if (!member.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent something before it said what it is.');
+    if (type === Message.members) return this.#learn(parts[0]);
+    if (type === Message.nodes) return this.#parts.hostChanged(member.remote, parts[0]);
+    if (type >= Message.code && type < Message.ended) return member.guest.message(type, parts);
+    return member.remote.message(type, parts);
+  }
+
+  #greeted(member: Member, { nodes, members }: HostCard): void {
+    if (member.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer said twice what it is.');
+    member.isUp = true;
+    const { id, address } = member.peer.identity;
+    for (const { peer, isUp } of this.#members.values()) if (isUp && peer !== member.peer && address !== undefined) peer.send(Message.members, [`${id} ${address}`]);
+    this.#learn(members);
+    try {
+      this.#parts.hostUp(member.remote, nodes);
+    } catch (error) {
+      this.#joined.reject(error);
+      throw error;
+    }
+    this.#settleJoin();
+  }
+
+  #learn(members: readonly string[]): void {
+    for (const each of members) {
+      const [id, address] = each.split(' ') as [string, string];
+      if (id === this.#parts.identity.id || address === undefined || this.#members.has(id)) continue;
+      this.#dialler.reach(address, patience, this.#address === undefined || this.#parts.identity.id < id ? 0 : politeness);
+    }
+  }
+
+  /** One of those to join is there, and all that it knows have been reached, or refused. */
+  #settleJoin(): void {
+    const seeded = [...this.#seeds.values()].some((id) => id !== undefined && this.#members.get(id)?.isUp === true);
+    if (!seeded) return;
+    const isPending = [...this.#members.values()].some(({ isUp }) => !isUp) || this.#dialler.busy([...this.#seeds.keys()]);
+    if (!isPending) this.#joined.resolve();
+  }
+
+  async #request(peer: Peer, method: string, args: any[]): Promise<unknown> {
+    switch (method) {
+      case 'check': {
+        for (const code of args[0] as CodeName[]) {
+          const found = this.#number(code, peer);
+          if (typeof found !== 'number') throw found;
+        }
+        return undefined;
+      }
+      default: return this.#parts.request(peer, method, args);
+    }
+  }
+
+  #closed(member: Member, error: unknown): void {
+    if (this.#members.get(member.peer.identity.id) === member) this.#drop(member, error);
+  }
+
+  #drop(member: Member, error: unknown): void {
+    const { peer, guest, remote } = member;
+    const { id, address } = peer.identity;
+    this.#members.delete(id);
+    this.#peers.delete(id);
+    guest.end();
+    if (guest.batches.size > 0) this.#leaving.add(guest);
+    if (member.isUp) this.#parts.hostDown(remote, error);
+    this.#settleJoin();
+    if (this.#stopping) return;
+    for (const [seed, of] of this.#seeds) {
+      if (of !== id) continue;
+      this.#seeds.set(seed, undefined);
+      this.#dialler.reach(seed, Infinity, politeness);
+    }
+    if (error !== undefined && address !== undefined) this.#dialler.reach(address, patience, politeness); // it did not say good-bye
+  }
+}

@@ -1,0 +1,39 @@
+/** Brings here what other hosts hold, each thing once however many ask for it. */
+import { HandoffError } from '../errors.ts';
+import type { PayloadData, RemoteData } from '../store/payload.ts';
+import type { Peer } from './peer.ts';
+
+export class Fetcher {
+  readonly #peers: ReadonlyMap<string, Peer>;
+  readonly #coming = new Map<string, Promise<PayloadData>>();
+  readonly #onFetched: (data: RemoteData) => void;
+
+  /**
+   * @param peers by id
+   * @param onFetched told of what has come, before who asked for it
+   */
+  constructor(peers: ReadonlyMap<string, Peer>, onFetched: (data: RemoteData) => void) {
+    this.#peers = peers;
+    this.#onFetched = onFetched;
+  }
+
+  /** @throws `NODE_DOWN`, `NOT_FOUND` when it is not to be had any more */
+  fetch(data: RemoteData): Promise<PayloadData> {
+    const { key } = data;
+    let coming = this.#coming.get(key);
+    if (coming === undefined) {
+      coming = this.#bring(data).finally(() => this.#coming.delete(key));
+      this.#coming.set(key, coming);
+    }
+    return coming;
+  }
+
+  async #bring(data: RemoteData): Promise<PayloadData> {
+    const peer = this.#peers.get(data.host);
+    if (peer === undefined) throw new HandoffError('NODE_DOWN', 'The host that holds it is gone.');
+    const link = await peer.bulk();
+    const here = await link.fetch(data.key, data.of);
+    this.#onFetched(data);
+    return here;
+  }
+}

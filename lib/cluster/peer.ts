@@ -1,0 +1,183 @@
+/**
+ * Another host, as long as there is a control channel to it: messages, questions with answers, and heartbeats. Silence is death: who says
+ * nothing for too long is given up, and is a new peer when it comes back.
+ */
+import { fromErrorWire, toErrorWire } from '../error-wire.ts';
+import { HandoffError } from '../errors.ts';
+import type { ErrorWire } from '../error-wire.ts';
+import type { Channel, Identity } from '../transport/transport.ts';
+import { BulkLink } from './bulk.ts';
+import { decodeMessage, encodeMessage, Message } from './wire.ts';
+
+export interface PeerOptions {
+  /** ms between signs of life. */
+  readonly heartbeatInterval: number;
+  /** ms of silence after which a host is given up. */
+  readonly heartbeatTimeout: number;
+}
+
+/** What a peer sends, to those who know what to do about it. */
+export interface PeerEvents {
+  message(type: number, parts: any[]): void;
+  /** A question; what it gives, or throws, is the answer. */
+  request(method: string, args: any[]): unknown;
+  /** Opens a bulk channel to it: only who can dial it does. */
+  dialBulk(): Promise<Channel>;
+  /** What this host holds under a key. */
+  find(key: string): ReturnType<ConstructorParameters<typeof BulkLink>[1]>;
+  closed(error: unknown): void;
+}
+
+interface Question {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+let lastHost = 0;
+
+export class Peer {
+  /** A number for it in this process, from 1. Never used again. */
+  readonly number = ++lastHost;
+  readonly identity: Identity;
+  readonly #channel: Channel;
+  readonly #options: PeerOptions;
+  readonly #events: PeerEvents;
+  readonly #questions = new Map<number, Question>();
+  #lastQuestion = 0;
+  #heardAt = performance.now();
+  #saidAt = 0;
+  #tickedAt = performance.now();
+  #timer: NodeJS.Timeout;
+  #bulk: PromiseWithResolvers<BulkLink> | undefined;
+  #link: BulkLink | undefined;
+  #closed = false;
+
+  constructor(channel: Channel, options: PeerOptions, events: PeerEvents) {
+    this.identity = channel.peer;
+    this.#channel = channel;
+    this.#options = options;
+    this.#events = events;
+    this.#timer = setInterval(() => this.#tick(), options.heartbeatInterval);
+    void channel.closed.then((error) => this.#end(error));
+  }
+
+  /** Begins to listen. */
+  open(): void {
+    this.#channel.receive({ frame: (type, body) => this.#receive(type, body) });
+  }
+
+  get dialled(): boolean {
+    return this.#channel.dialled;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** @throws `NOT_SERIALIZABLE` */
+  send(type: number, ...parts: readonly unknown[]): void {
+    this.#saidAt = performance.now();
+    this.#channel.send(type, encodeMessage(parts));
+  }
+
+  /** Asks, and gives the answer; rejects when the host is gone before it answers. */
+  request(method: string, ...args: readonly unknown[]): Promise<any> {
+    if (this.#closed) return Promise.reject(this.#gone(undefined));
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const id = ++this.#lastQuestion;
+    this.#questions.set(id, { resolve, reject });
+    try {
+      this.send(Message.request, id, method, args);
+    } catch (error) {
+      this.#questions.delete(id);
+      reject(error);
+    }
+    return promise;
+  }
+
+  /** The way for what is large, opened when it is first needed. */
+  bulk(): Promise<BulkLink> {
+    if (this.#bulk !== undefined) return this.#bulk.promise;
+    const opening = Promise.withResolvers<BulkLink>();
+    opening.promise.catch(() => {}); // whoever asked hears of it
+    this.#bulk = opening;
+    if (!this.dialled) this.send(Message.bulk); // it dialled us, so it can again; we may not be able to
+    else this.#events.dialBulk().then((channel) => this.takeBulk(channel), (error) => this.close(error));
+    return opening.promise;
+  }
+
+  /** A bulk channel to this peer is open. */
+  takeBulk(channel: Channel): void {
+    if (this.#closed) return channel.close();
+    const link = new BulkLink(channel, (key) => this.#events.find(key));
+    const opening = (this.#bulk ??= Promise.withResolvers<BulkLink>());
+    this.#link = link;
+    opening.resolve(link);
+    void link.closed.then(() => {
+      if (this.#bulk === opening) this.#bulk = undefined;
+    });
+  }
+
+  close(error?: unknown): void {
+    this.#channel.close(error);
+  }
+
+  #receive(type: number, body: Uint8Array): void {
+    this.#heardAt = performance.now();
+    const parts = decodeMessage(type, body);
+    switch (type) {
+      case Message.ping: return;
+      case Message.bulk: return void this.bulk().catch(() => {});
+      case Message.request: return void this.#answer(parts[0], parts[1], parts[2]);
+      case Message.response: return this.#answered(parts[0], parts[1], parts[2]);
+      default: return this.#events.message(type, parts);
+    }
+  }
+
+  async #answer(id: number, method: string, args: any[]): Promise<void> {
+    try {
+      const value = await this.#events.request(method, args);
+      if (!this.#closed) this.send(Message.response, id, true, value);
+    } catch (error) {
+      if (!this.#closed) this.send(Message.response, id, false, toErrorWire(error));
+    }
+  }
+
+  #answered(id: number, isOk: boolean, value: unknown): void {
+    const question = this.#questions.get(id);
+    this.#questions.delete(id);
+    if (isOk) question?.resolve(value);
+    else question?.reject(fromErrorWire(value as ErrorWire));
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    const { heartbeatInterval, heartbeatTimeout } = this.#options;
+    const late = now - this.#tickedAt - heartbeatInterval;
+    this.#tickedAt = now;
+    if (late > heartbeatInterval) this.#heardAt += late; // it was us who were busy: what it said waits to be read
+    if (now - this.#heardAt > heartbeatTimeout) {
+      this.close(new HandoffError('NODE_DOWN', `Host ${this.#name} has said nothing for ${heartbeatTimeout} ms.`));
+    } else if (now - this.#saidAt >= heartbeatInterval / 2) {
+      this.send(Message.ping);
+    }
+  }
+
+  get #name(): string {
+    return this.identity.address ?? this.identity.id;
+  }
+
+  #gone(cause: unknown): HandoffError {
+    return new HandoffError('NODE_DOWN', `Host ${this.#name} is gone.`, cause === undefined ? {} : { cause });
+  }
+
+  #end(error: unknown): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    for (const { reject } of this.#questions.values()) reject(this.#gone(error));
+    this.#questions.clear();
+    this.#bulk?.reject(this.#gone(error));
+    this.#link?.close();
+    this.#events.closed(error);
+  }
+}

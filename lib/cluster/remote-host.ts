@@ -1,0 +1,165 @@
+/** Another host as this one's scheduler sees it: its nodes, what is sent to them, and what they tell. */
+import type { Capabilities } from '../dag/types.ts';
+import { type ErrorWire, fromErrorWire } from '../error-wire.ts';
+import { HandoffError } from '../errors.ts';
+import type { CodeList } from '../node/code-list.ts';
+import type { BatchReport, LaneCrash, OutgoingBatch } from '../node/lane-events.ts';
+import type { NodeEvents, NodeLink } from '../node/node-link.ts';
+import { type ModuleDescription, ReportKind, type SourceDescription } from '../node/wire.ts';
+import type { PayloadData } from '../store/payload.ts';
+import type { Exchange } from './exchange.ts';
+import type { ModuleNames } from './module-names.ts';
+import { fromPayloadWire } from './payload-wire.ts';
+import type { Peer } from './peer.ts';
+import { Message, type NodeCard } from './wire.ts';
+
+/** What a remote host needs of this one. */
+export interface Orchestrator {
+  readonly codes: CodeList;
+  readonly names: ModuleNames;
+  readonly exchange: Exchange;
+}
+
+export class RemoteHost {
+  readonly peer: Peer;
+  readonly #orchestrator: Orchestrator;
+  readonly #nodes = new Map<string, RemoteNode>();
+  #defined = 0;
+  /** Code that is the same there, as it said. */
+  #checked = 0;
+
+  constructor(peer: Peer, orchestrator: Orchestrator) {
+    this.peer = peer;
+    this.#orchestrator = orchestrator;
+  }
+
+  get nodes(): ReadonlyMap<string, RemoteNode> {
+    return this.#nodes;
+  }
+
+  /** A node of it. Its events are given before its lanes come up. */
+  add(card: NodeCard, events: NodeEvents): RemoteNode {
+    const node = new RemoteNode(this, card, events);
+    this.#nodes.set(card.name, node);
+    return node;
+  }
+
+  remove(name: string): void {
+    this.#nodes.delete(name);
+  }
+
+  message(type: number, parts: any[]): void {
+    switch (type) {
+      case Message.lane: {
+        const node = this.#nodes.get(parts[0]);
+        if (parts[2] === true) return node?.events.laneUp(parts[1]);
+        return node?.events.laneDown(parts[1], { reason: 'killed' }, []);
+      }
+      case Message.laneDown: return this.#nodes.get(parts[0])?.events.laneDown(parts[1], crashOf(parts[2]), parts[3]);
+      case Message.log: return this.#nodes.get(parts[0])?.events.log(parts[1], parts[2], parts[3], parts[4]);
+    }
+    const [events] = [...this.#nodes.values()].map((node) => node.events); // they are told apart by their batch
+    if (events === undefined) return;
+    switch (type) {
+      case Message.ended: return events.ended(parts[0], this.#report(parts.slice(1) as any));
+      case Message.started: return events.started(parts[0], parts[1], parts[2]);
+      case Message.takenBack: return events.takenBack(parts[0], parts[1]);
+      default: throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which is not for an orchestrator.`);
+    }
+  }
+
+  /** Makes sure that code is the same there. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`, `UNAUTHORIZED` */
+  async check(): Promise<void> {
+    const { codes, names } = this.#orchestrator;
+    const upTo = codes.size;
+    if (this.#checked >= upTo) return;
+    await this.peer.request('check', Array.from({ length: upTo - this.#checked }, (_, k) => names.nameOf(codes.wire(this.#checked + k))));
+    this.#checked = Math.max(this.#checked, upTo);
+  }
+
+  travelling(data: PayloadData, serial: number): PayloadData {
+    return this.#orchestrator.exchange.travelling(data, serial, this.peer.identity.id) as PayloadData;
+  }
+
+  send(node: string, lane: number, { id, flags, dagId, serial, size, program, values, claim }: OutgoingBatch): void {
+    const { codes, names, exchange } = this.#orchestrator;
+    exchange.involve(serial, this.peer.identity.id);
+    for (; this.#defined < codes.size; this.#defined++) this.peer.send(Message.code, this.#defined, names.nameOf(codes.wire(this.#defined)));
+    try {
+      this.peer.send(Message.batch, node, lane, id, serial, flags, dagId, size, program.slice(), values, claim);
+    } catch (error) {
+      throw new DOMException(error instanceof Error ? error.message : String(error), 'DataCloneError');
+    }
+  }
+
+  async describe(url: string): Promise<ModuleDescription> {
+    const { names } = this.#orchestrator;
+    return this.peer.request('describe', names.nameOf({ url, module: url, export: '' }));
+  }
+
+  #report([first, count, exceptions, durations, spans, values]: [number, number, number[], number[], number[] | null, unknown[]]): BatchReport {
+    for (let k = 0; k < exceptions.length; k += 2) {
+      const at = exceptions[k]! - first;
+      if (exceptions[k + 1] === ReportKind.payload) values[at] = fromPayloadWire(values[at]);
+    }
+    return { first, count, exceptions, durations, spans, values };
+  }
+}
+
+export class RemoteNode implements NodeLink {
+  settings: { readonly name: string; readonly capabilities: Capabilities; readonly threads: number; readonly speed: number };
+  readonly host: number;
+  readonly events: NodeEvents;
+  readonly #of: RemoteHost;
+
+  constructor(of: RemoteHost, settings: RemoteNode['settings'], events: NodeEvents) {
+    this.#of = of;
+    this.settings = settings;
+    this.host = of.peer.number;
+    this.events = events;
+  }
+
+  travelling(data: PayloadData, serial: number): PayloadData {
+    return this.#of.travelling(data, serial);
+  }
+
+  send(lane: number, batch: OutgoingBatch): void {
+    this.#of.send(this.settings.name, lane, batch);
+  }
+
+  takeBack(_lane: number, batch: number, count: number): undefined {
+    this.#of.peer.send(Message.takeBack, batch, count);
+  }
+
+  cancel(_lane: number, batch: number, why: 'aborted' | 'timeout'): undefined {
+    this.#of.peer.send(Message.cancel, batch, why);
+  }
+
+  /** Not known here before it has ended. */
+  begun(): number {
+    return 0;
+  }
+
+  kill(lane: number): void {
+    this.#of.peer.send(Message.kill, this.settings.name, lane);
+  }
+
+  /** Its threads share no process with others'. */
+  connect(): void {}
+
+  addressOf(): number {
+    return -1;
+  }
+
+  describe(url: string): Promise<ModuleDescription> {
+    return this.#of.describe(url);
+  }
+
+  freeVariables(source: string): Promise<SourceDescription> {
+    return this.#of.peer.request('freeVariables', source);
+  }
+}
+
+function crashOf({ reason, exitCode, error }: { readonly reason: LaneCrash['reason']; readonly exitCode?: number; readonly error?: ErrorWire }): LaneCrash {
+  return { reason, ...(exitCode !== undefined && { exitCode }), ...(error !== undefined && { error: fromErrorWire(error) }) };
+}

@@ -1,0 +1,55 @@
+/** The parts of a Handoff, made and put together; nothing is started yet. */
+import { availableParallelism } from 'node:os';
+import { SimpleResourceTracker } from '../allocation/resource-tracker.ts';
+import { Admission } from '../cluster/admission.ts';
+import { CodeList } from '../node/code-list.ts';
+import { heapLimit } from '../node/thread-pool.ts';
+import type { Tuning } from '../scheduler/state.ts';
+import { LocationRegistry } from '../store/location-registry.ts';
+import { ResultStore } from '../store/result-store.ts';
+import { Actors } from './actors.ts';
+import { Driver } from './driver.ts';
+import { Hosts } from './hosts.ts';
+import { type BoundMemory, boundMemory } from './memory.ts';
+import { Modules } from './modules.ts';
+import type { Publisher } from './observer.ts';
+import type { ResolvedOptions } from './options.ts';
+import { Runner } from './runner.ts';
+import { RuntimeTree } from './tree.ts';
+import { Values } from './values.ts';
+
+export interface RuntimeParts {
+  readonly driver: Driver;
+  readonly store: ResultStore;
+  readonly tree: RuntimeTree;
+  readonly runner: Runner;
+  readonly actors: Actors;
+  readonly memory: BoundMemory;
+  readonly values: Values;
+  /** Other hosts; undefined when there are none. */
+  readonly hosts: Hosts | undefined;
+}
+
+export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, publisher: Publisher): RuntimeParts {
+  const { transport, gracePeriod: grace, allowSource, printToStderr: quiet } = options;
+  const codes = new CodeList();
+  const registry = new LocationRegistry();
+  const store = new ResultStore(options.retainedRuns, (dagId) => registry.clear(dagId));
+  const memory: BoundMemory = boundMemory(options.memoryBudget, publisher, (isPressed) => driver.memoryPressed(isPressed));
+  const given = options.resourceTracker ?? new SimpleResourceTracker();
+  const admission = transport && new Admission(given, () => driver.resourcesFreed());
+  const hosts: Hosts | undefined = transport && new Hosts(transport, {
+    admission: admission!, codes, publisher, grace, allowSource,
+    memory: memory.memory, nodeNames: options.nodes.map(({ name }) => name), driver: () => driver, tree: () => tree,
+  });
+  // Others may hold what we ask for as long as they like.
+  const patience = transport === undefined ? {} : { refusalLimit: Infinity };
+  const driver: Driver = new Driver(admission ?? given, { grace, gangLanes: availableParallelism(), ...patience, ...tuning }, publisher, {
+    memory: memory.memory, exchange: hosts?.cluster.exchange, ask: (question) => actors.answer(question),
+  });
+  const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), quiet });
+  const tree: RuntimeTree = new RuntimeTree({ registry, store, driver, hosts, codes, publisher, actors, mostThreads: availableParallelism() });
+  const runner = new Runner({ registry, store, driver, hosts, options, modules: new Modules(codes), tree });
+  const values = new Values({ registry, store, driver, hosts, nodeNames: () => tree.nodeNames });
+  return { driver, store, tree, runner, actors, memory, values, hosts };
+}

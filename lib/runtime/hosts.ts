@@ -1,0 +1,195 @@
+/** Other hosts and this one: their nodes for our scheduler, ours for theirs, and the questions that are asked across. */
+import { nanoid } from 'nanoid';
+import type { Running } from '../actor/child.ts';
+import { Admission } from '../cluster/admission.ts';
+import { Cluster } from '../cluster/cluster.ts';
+import { ModuleNames } from '../cluster/module-names.ts';
+import type { Peer } from '../cluster/peer.ts';
+import type { RemoteHost } from '../cluster/remote-host.ts';
+import type { NodeCard } from '../cluster/wire.ts';
+import { HandoffError } from '../errors.ts';
+import type { CodeList } from '../node/code-list.ts';
+import type { Inspector, NodeEvents } from '../node/node-link.ts';
+import { timestamp } from '../observe/events.ts';
+import type { ResultMemory } from '../store/result-memory.ts';
+import { TcpTransport } from '../transport/tcp/tcp-transport.ts';
+import type { Driver } from './driver.ts';
+import { locate } from './modules.ts';
+import type { Publisher } from './observer.ts';
+import type { ResolvedTransport } from './transport-options.ts';
+import type { OtherHosts, RuntimeTree } from './tree.ts';
+
+/** Answers a question of another host. */
+export type Answer = (args: any[], peer: Peer) => unknown;
+
+export interface HostsParts {
+  readonly admission: Admission;
+  readonly codes: CodeList;
+  readonly memory: ResultMemory | undefined;
+  readonly publisher: Publisher;
+  readonly grace: number;
+  readonly allowSource: boolean;
+  /** Names of the nodes that this host is going to have. */
+  readonly nodeNames: readonly string[];
+  readonly driver: () => Driver;
+  readonly tree: () => RuntimeTree;
+}
+
+export class Hosts implements OtherHosts {
+  readonly cluster: Cluster;
+  readonly #options: ResolvedTransport;
+  readonly #parts: HostsParts;
+  readonly #answers = new Map<string, Answer>();
+
+  constructor(options: ResolvedTransport, parts: HostsParts) {
+    this.#options = options;
+    this.#parts = parts;
+    const { admission, codes, memory, grace, allowSource } = parts;
+    const identity = { id: nanoid(), incarnation: Date.now() };
+    const { host, port, secret, tls, advertise, maxFrameBytes } = options;
+    const transport = new TcpTransport({
+      identity: () => identity,
+      ...(host !== undefined && { host }), ...(port !== undefined && { port }), ...(secret !== undefined && { secret }),
+      ...(tls !== undefined && { tls }), ...(advertise !== undefined && { advertise }), ...(maxFrameBytes !== undefined && { maxFrameBytes }),
+    });
+    this.cluster = new Cluster({ ...options, grace }, {
+      identity, transport, codes, admission, memory,
+      names: new ModuleNames(options.root, allowSource, locate),
+      cards: () => this.#cards(),
+      node: (name) => parts.tree().node(name),
+      hostUp: (remote, cards) => this.#hostUp(remote, cards),
+      hostChanged: (remote, cards) => this.#hostChanged(remote, cards),
+      hostDown: (remote, error) => this.#hostDown(remote, error),
+      fetched: () => {},
+      request: (peer, method, args) => this.#request(peer, method, args),
+    });
+    this.answer('describe', ([name]) => this.#describe(name));
+    this.answer('freeVariables', ([source]) => parts.tree().anyNode().freeVariables(source, never));
+    this.answer('leave', (_, peer) => this.#letGo(peer));
+  }
+
+  /** Says how a question is answered. */
+  answer(method: string, how: Answer): void {
+    this.#answers.set(method, how);
+  }
+
+  async start(): Promise<Running> {
+    await this.cluster.start();
+    const { promise, resolve } = Promise.withResolvers<{ reason: 'shutdown' }>();
+    return {
+      exited: promise,
+      stop: async () => {
+        await this.cluster.stop();
+        resolve({ reason: 'shutdown' });
+      },
+      inspect: () => ({ kind: 'worker', info: { address: this.cluster.address, hosts: this.cluster.hosts.map(({ peer }) => peer.identity.address ?? peer.identity.id) } }),
+    };
+  }
+
+  lend(node: string, events: NodeEvents): NodeEvents {
+    return this.cluster.lend(node, events);
+  }
+
+  nodesChanged(): void {
+    this.cluster.nodesChanged();
+  }
+
+  /** Has every other host finish what it has here, and take what it needs. */
+  async leave(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#options.drainTimeout)));
+    await Promise.race([late, Promise.all(this.cluster.hosts.map(({ peer }) => peer.request('leave').catch(() => {})))]);
+    clearTimeout(timer);
+  }
+
+  /** Some node elsewhere that can look into code. */
+  inspector(): Inspector {
+    for (const { nodes } of this.cluster.hosts) for (const node of nodes.values()) return node;
+    throw new HandoffError('NODE_DOWN', 'There is no node.');
+  }
+
+  /** The host of a node elsewhere; undefined when there is none. */
+  hostOf(node: string): RemoteHost | undefined {
+    return this.cluster.hosts.find(({ nodes }) => nodes.has(node));
+  }
+
+  #cards(): NodeCard[] {
+    const { driver, tree } = this.#parts;
+    return tree().nodeNames.flatMap((name) => {
+      const known = driver().state.nodeByName.get(name);
+      if (known === undefined || !known.up) return [];
+      const { capabilities, threads, speed } = tree().node(name)!.settings;
+      return { name, capabilities, threads, speed, lanes: tree().node(name)!.lanes };
+    });
+  }
+
+  #hostUp(remote: RemoteHost, cards: readonly NodeCard[]): void {
+    const taken = cards.find(({ name }) => this.#parts.nodeNames.includes(name));
+    if (taken !== undefined && this.#options.join.length > 0) {
+      throw new HandoffError('INVALID_OPTION', `Node name ${JSON.stringify(taken.name)} is taken: host ${remote.peer.identity.address ?? remote.peer.identity.id} has a node of that name. Names are unique in a cluster.`, { option: 'nodes', node: taken.name });
+    }
+    this.#hostChanged(remote, cards);
+  }
+
+  #hostChanged(remote: RemoteHost, cards: readonly NodeCard[]): void {
+    const { driver, tree } = this.#parts;
+    for (const name of [...remote.nodes.keys()]) {
+      if (!cards.some((card) => card.name === name)) this.#nodeDown(remote, name, new HandoffError('NODE_DOWN', `Node ${name} is not there any more.`, { node: name }));
+    }
+    for (const card of cards) {
+      const known = remote.nodes.get(card.name);
+      if (known === undefined) {
+        if (tree().node(card.name) === undefined && this.hostOf(card.name) === undefined) this.#nodeUp(remote, card);
+        continue;
+      }
+      if (JSON.stringify(known.settings.capabilities) !== JSON.stringify(card.capabilities)) driver().changeCapabilities(card.name, card.capabilities);
+      known.settings = { ...card };
+      for (const lane of card.lanes) known.events.laneUp(lane);
+    }
+  }
+
+  #nodeUp(remote: RemoteHost, card: NodeCard): void {
+    const { driver, publisher } = this.#parts;
+    const events = driver().eventsOf(card.name);
+    driver().addNode(remote.add(card, events));
+    for (const lane of card.lanes) events.laneUp(lane);
+    const { name: node, capabilities, threads } = card;
+    if (publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node, capabilities, threads });
+  }
+
+  #nodeDown(remote: RemoteHost, name: string, error: unknown): void {
+    remote.remove(name);
+    this.#parts.driver().nodeDown(name, false, error);
+  }
+
+  #hostDown(remote: RemoteHost, error: unknown): void {
+    const { identity } = remote.peer;
+    const gone = error ?? new HandoffError('NODE_DOWN', `Host ${identity.address ?? identity.id} has left.`);
+    for (const name of [...remote.nodes.keys()]) this.#nodeDown(remote, name, gone);
+    this.#parts.driver().hostLost(identity.id);
+  }
+
+  /** A host is about to go: we finish what we have there, and take what we need. */
+  async #letGo(peer: Peer): Promise<void> {
+    const driver = this.#parts.driver();
+    const remote = this.cluster.hosts.find((host) => host.peer === peer);
+    for (const name of remote?.nodes.keys() ?? []) driver.nodeDraining(name);
+    await driver.idleOn(peer.number);
+    await driver.bringAll(peer.identity.id);
+  }
+
+  #describe(name: Parameters<ModuleNames['find']>[0]): unknown {
+    const names = new ModuleNames(this.#options.root, this.#parts.allowSource, locate);
+    const code = names.find(name, 'another', this.cluster.address ?? 'this one');
+    if ('source' in code) throw new HandoffError('PROTOCOL_ERROR', 'Source text is no module.');
+    return this.#parts.tree().anyNode().describe(code.url, never);
+  }
+
+  #request(peer: Peer, method: string, args: any[]): unknown {
+    const answer = this.#answers.get(method);
+    if (answer === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer asked ${JSON.stringify(method)}, which nobody answers.`);
+    return answer(args, peer);
+  }
+}
+
+const never = new Promise<never>(() => {});

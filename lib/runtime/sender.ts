@@ -1,0 +1,104 @@
+/** Sends batches to their lanes, and takes back what was sent. */
+import type { NodeLink } from '../node/node-link.ts';
+import type { Event } from '../scheduler/events.ts';
+import type { Batch, GangPart, State } from '../scheduler/state.ts';
+import type { Payload } from '../store/payload.ts';
+import type { ActiveRun } from './active-run.ts';
+import { type MessageSource, toOutgoing } from './batch-message.ts';
+import type { Travel } from './travel.ts';
+import { blame, canBeCloned } from './unsendable.ts';
+
+/** An event, without the time it happened at. */
+export type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
+
+export interface SenderParts {
+  readonly state: State;
+  readonly nodes: ReadonlyMap<string, NodeLink>;
+  readonly runs: ReadonlyMap<string, ActiveRun>;
+  readonly travel: Travel | undefined;
+  /** For observers: told of each batch before it is sent. */
+  onSend(batch: Batch): void;
+  onLost(dagId: string, indexes: readonly number[]): void;
+  feed(happening: Happening): void;
+}
+
+export class Sender {
+  readonly #parts: SenderParts;
+  /** Batches that are sent as soon as what they take is here. */
+  readonly #waiting = new Set<Batch>();
+
+  constructor(parts: SenderParts) {
+    this.#parts = parts;
+  }
+
+  send(batch: Batch): void {
+    const { state, runs, travel } = this.#parts;
+    const absent = state.isSpread && batch.lane.node.host === 0 ? travel!.absent(batch, runs.get(batch.run.id)!.results) : [];
+    if (absent.length === 0) this.#sendNow(batch);
+    else void this.#sendWhenThere(batch, absent);
+  }
+
+  takeBack(batch: Batch, count: number): void {
+    if (this.#waiting.delete(batch)) return this.#takenBack(batch, batch.size);
+    this.#takenBack(batch, this.#linkOf(batch).takeBack(batch.lane.index, batch.id, count));
+  }
+
+  cancel(batch: Batch, why: 'aborted' | 'timeout'): void {
+    if (this.#waiting.delete(batch)) return this.#takenBack(batch, batch.size);
+    this.#takenBack(batch, this.#linkOf(batch).cancel(batch.lane.index, batch.id, why));
+  }
+
+  /** @param count undefined: it is told later */
+  #takenBack({ id, size }: Batch, count: number | undefined): void {
+    if (count !== undefined) this.#parts.feed({ type: 'TakenBack', batch: id, limit: size - count });
+  }
+
+  #linkOf({ lane }: Batch): NodeLink {
+    return this.#parts.nodes.get(lane.node.name)!;
+  }
+
+  /** Other hosts have what it takes. What cannot be had from there is lost. */
+  async #sendWhenThere(batch: Batch, absent: readonly Payload[]): Promise<void> {
+    const { state, runs, travel, onLost } = this.#parts;
+    const { results } = runs.get(batch.run.id)!;
+    this.#waiting.add(batch);
+    const failed = (await Promise.allSettled(absent.map((payload) => travel!.bring(payload)))).some(({ status }) => status === 'rejected');
+    const isWanted = this.#waiting.delete(batch) && state.batches.get(batch.id) === batch;
+    if (isWanted && !failed) return this.#sendNow(batch);
+    if (isWanted) this.#takenBack(batch, batch.size);
+    if (failed) onLost(batch.run.id, absent.filter(({ data }) => data.kind === 'remote').flatMap((payload) => results.indexesOf(payload)));
+  }
+
+  #sendNow(batch: Batch): void {
+    const { state, nodes, runs } = this.#parts;
+    const { serial, results, literals, request: { code } } = runs.get(batch.run.id)!;
+    const link = this.#linkOf(batch);
+    const source: MessageSource = {
+      serial, results, literals, code,
+      travelling: (data) => link.travelling(data, serial),
+      nodeName: (index) => state.nodes[index]!.name,
+      addressOf: ({ node, index }) => nodes.get(node.name)!.addressOf(index),
+    };
+    if (batch.gang !== null) this.#connect(batch, batch.gang);
+    const outgoing = toOutgoing(batch, source, state.observed);
+    if (state.observed) this.#parts.onSend(batch);
+    try {
+      link.send(batch.lane.index, outgoing);
+    } catch (cause) {
+      if (cause instanceof DOMException) return this.#unsendable(batch, cause);
+      link.kill(batch.lane.index); // not the batch's fault: it is put back when the thread is gone
+    }
+  }
+
+  /** The workers of a gang must be able to reach each other. */
+  #connect({ lane }: Batch, { sources, exports }: GangPart): void {
+    const { nodes } = this.#parts;
+    for (const { lane: other } of new Set([...sources, ...exports.map(({ to }) => to)])) {
+      nodes.get(lane.node.name)!.connect(lane.index, nodes.get(other.node.name)!, other.index);
+    }
+  }
+
+  #unsendable(batch: Batch, cause: unknown): void {
+    this.#parts.feed({ type: 'FunctionsEnded', batch: batch.id, first: 0, count: batch.size, exceptions: blame(batch, cause, canBeCloned), durations: [], random: 0 });
+  }
+}
