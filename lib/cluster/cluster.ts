@@ -10,6 +10,7 @@
 import { HandoffError } from '../errors.ts';
 import type { CodeList } from '../node/code-list.ts';
 import type { NodeEvents, NodeLink } from '../node/node-link.ts';
+import type { CodeWire } from '../node/wire.ts';
 import type { ResultMemory } from '../store/result-memory.ts';
 import type { PayloadData, RemoteData } from '../store/payload.ts';
 import type { Channel, Identity, Transport } from '../transport/transport.ts';
@@ -196,9 +197,25 @@ export class Cluster {
     for (const { peer, isUp } of this.#members.values()) if (isUp) peer.send(type, ...parts);
   }
 
+  /** What code of ours is called on other hosts. @throws `FUNCTION_NOT_FOUND` */
+  nameOf(code: CodeWire): CodeName {
+    return this.#names.nameOf(code);
+  }
+
+  /** A module that a peer named. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND` */
+  find(name: unknown, from: Peer): Exclude<CodeWire, { readonly source: string }> {
+    const wire = this.#find(name as CodeName, from);
+    if ('source' in wire) throw new HandoffError('PROTOCOL_ERROR', 'Source text is no module.');
+    return wire;
+  }
+
+  #find(name: CodeName, from: Peer): CodeWire {
+    return this.#names.find(name, from.identity.address ?? from.identity.id, this.#address ?? this.#parts.identity.id);
+  }
+
   #number(code: CodeName, from: Peer): number | HandoffError {
     try {
-      const wire = this.#names.find(code, from.identity.address ?? from.identity.id, this.#address ?? this.#parts.identity.id);
+      const wire = this.#find(code, from);
       return this.#codes.number('source' in wire ? `source:${wire.source}` : `${wire.module}#${wire.export}`, () => wire);
     } catch (error) {
       return error instanceof HandoffError ? error : new HandoffError('FUNCTION_NOT_FOUND', `This code cannot be found: ${String(error)}`, { cause: error });

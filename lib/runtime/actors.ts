@@ -5,6 +5,7 @@ import type { Overflow } from '../actor/mailbox.ts';
 import { ActorCell } from '../actor/user/cell.ts';
 import { Group } from '../actor/user/group.ts';
 import { type ActorRef, createRef } from '../actor/user/ref.ts';
+import type { RemoteHost } from '../cluster/remote-host.ts';
 import { toReference } from '../dag/code.ts';
 import type { ClassReference } from '../dag/task.ts';
 import { toErrorWire } from '../error-wire.ts';
@@ -90,6 +91,17 @@ export interface ActorsParts {
   readonly heapOf: (node: string) => number | undefined;
   /** What they print goes to stderr. */
   readonly quiet: boolean;
+  /** Those of other hosts; undefined: there are none. */
+  readonly elsewhere: () => Elsewhere | undefined;
+}
+
+/** Actors of other hosts. */
+export interface Elsewhere {
+  /** Whoever has a node of that name; undefined as name: any node. */
+  hostOf(node: string | undefined): RemoteHost | undefined;
+  spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions, host: RemoteHost): Promise<ActorRef<Instance>>;
+  byName(name: string): ActorRef<any> | undefined;
+  namesChanged(): void;
 }
 
 export class Actors {
@@ -114,14 +126,23 @@ export class Actors {
 
   /** @throws `NOT_FOUND` */
   byName(name: string): ActorRef<any> {
-    const found = this.#named.get(name);
+    const found = this.#find(name);
     if (found === undefined) throw new HandoffError('NOT_FOUND', `There is no actor ${JSON.stringify(name)}.`);
     return found;
   }
 
+  /** Those of this host that have names. */
+  get names(): ActorRef<any>[] {
+    return [...this.#named.values()];
+  }
+
+  #find(name: string): ActorRef<any> | undefined {
+    return this.#named.get(name) ?? this.#parts.elsewhere()?.byName(name);
+  }
+
   /** Passes a function's question on, and the answer back. */
   answer({ actor, method, args, timeout, answer }: Question): void {
-    const ref = this.#named.get(actor);
+    const ref = this.#find(actor);
     const answered = ref === undefined
       ? Promise.reject(new HandoffError('NOT_FOUND', `There is no actor ${JSON.stringify(actor)}.`))
       : (ref.with({ timeout }).ask as Record<string, (...args: readonly unknown[]) => Promise<unknown>>)[method]!(...args);
@@ -136,7 +157,13 @@ export class Actors {
 
   /** An actor under a supervisor of its own, so that one that fails again and again takes nobody along. */
   async spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions): Promise<ActorRef<Instance>> {
-    const { maxRestarts, maxSeconds } = options;
+    const { maxRestarts, maxSeconds, node } = options;
+    const names = this.#parts.nodeNames();
+    const host = (node === undefined ? names.length === 0 : !names.includes(node)) ? this.#parts.elsewhere()?.hostOf(node) : undefined;
+    if (host !== undefined) {
+      checkOptions('spawn', spawnSchema, options);
+      return this.#parts.elsewhere()!.spawn(reference, options, host);
+    }
     const cell = this.#cell('spawn', reference, options);
     const own = this.#group(`of-${nanoid()}`, { restart: 'temporary', ...(maxRestarts !== undefined && { maxRestarts }), ...(maxSeconds !== undefined && { maxSeconds }) });
     return this.#launch<Instance>(cell, () => this.#top.remove(own.child.id), async () => {
@@ -187,7 +214,7 @@ export class Actors {
     if (node === undefined) throw new HandoffError('NODE_DOWN', 'There is no node to spawn an actor on.');
     if (!names.includes(node)) throw invalidOption(where, 'node', `a node of this host (${names.join(', ')})`, node);
     const { name, args = [], restart = 'permanent', shutdown = 5000, mailbox = {}, snapshotEvery = 1 } = options;
-    if (name !== undefined && this.#named.has(name)) throw invalidOption(where, 'name', 'one that no other actor has', name);
+    if (name !== undefined && this.#find(name) !== undefined) throw invalidOption(where, 'name', 'one that no other actor has', name);
     const id = name ?? nanoid();
     const { quiet, heapOf } = this.#parts;
     return new ActorCell({
@@ -204,8 +231,11 @@ export class Actors {
     const { name } = cell.options;
     if (name !== undefined) {
       this.#named.set(name, ref);
+      this.#parts.elsewhere()?.namesChanged();
       void cell.exited.then(() => {
-        if (this.#named.get(name) === ref) this.#named.delete(name);
+        if (this.#named.get(name) !== ref) return;
+        this.#named.delete(name);
+        this.#parts.elsewhere()?.namesChanged();
       });
     }
     try {

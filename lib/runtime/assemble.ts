@@ -14,6 +14,7 @@ import { type BoundMemory, boundMemory } from './memory.ts';
 import { Modules } from './modules.ts';
 import type { Publisher } from './observer.ts';
 import type { ResolvedOptions } from './options.ts';
+import { RemoteActors } from './remote-actors.ts';
 import { Runner } from './runner.ts';
 import { RuntimeTree } from './tree.ts';
 import { Values } from './values.ts';
@@ -47,7 +48,8 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, publ
   const driver: Driver = new Driver(admission ?? given, { grace, gangLanes: availableParallelism(), ...patience, ...tuning }, publisher, {
     memory: memory.memory, exchange: hosts?.cluster.exchange, ask: (question) => actors.answer(question),
   });
-  const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), quiet });
+  const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), quiet, elsewhere: () => elsewhere });
+  const elsewhere = hosts && new RemoteActors(hosts, () => actors);
   const tree: RuntimeTree = new RuntimeTree({ registry, store, driver, hosts, codes, publisher, actors, mostThreads: availableParallelism() });
   const runner = new Runner({ registry, store, driver, hosts, options, modules: new Modules(codes), tree });
   const values = new Values({ registry, store, driver, hosts, nodeNames: () => tree.nodeNames });

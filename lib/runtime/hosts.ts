@@ -40,6 +40,8 @@ export class Hosts implements OtherHosts {
   readonly #options: ResolvedTransport;
   readonly #parts: HostsParts;
   readonly #answers = new Map<string, Answer>();
+  #onUp: (host: RemoteHost) => void = () => {};
+  #onDown: (host: RemoteHost) => void = () => {};
 
   constructor(options: ResolvedTransport, parts: HostsParts) {
     this.#options = options;
@@ -63,7 +65,7 @@ export class Hosts implements OtherHosts {
       fetched: () => {},
       request: (peer, method, args) => this.#request(peer, method, args),
     });
-    this.answer('describe', ([name]) => this.#describe(name));
+    this.answer('describe', ([name], peer) => this.#describe(name, peer));
     this.answer('freeVariables', ([source]) => parts.tree().anyNode().freeVariables(source, never));
     this.answer('leave', (_, peer) => this.#letGo(peer));
   }
@@ -71,6 +73,12 @@ export class Hosts implements OtherHosts {
   /** Says how a question is answered. */
   answer(method: string, how: Answer): void {
     this.#answers.set(method, how);
+  }
+
+  /** Says who is told of hosts that come and go. */
+  onHost(up: (host: RemoteHost) => void, down: (host: RemoteHost) => void): void {
+    this.#onUp = up;
+    this.#onDown = down;
   }
 
   async start(): Promise<Running> {
@@ -129,6 +137,7 @@ export class Hosts implements OtherHosts {
       throw new HandoffError('INVALID_OPTION', `Node name ${JSON.stringify(taken.name)} is taken: host ${remote.peer.identity.address ?? remote.peer.identity.id} has a node of that name. Names are unique in a cluster.`, { option: 'nodes', node: taken.name });
     }
     this.#hostChanged(remote, cards);
+    this.#onUp(remote);
   }
 
   #hostChanged(remote: RemoteHost, cards: readonly NodeCard[]): void {
@@ -167,6 +176,7 @@ export class Hosts implements OtherHosts {
     const gone = error ?? new HandoffError('NODE_DOWN', `Host ${identity.address ?? identity.id} has left.`);
     for (const name of [...remote.nodes.keys()]) this.#nodeDown(remote, name, gone);
     this.#parts.driver().hostLost(identity.id);
+    this.#onDown(remote);
   }
 
   /** A host is about to go: we finish what we have there, and take what we need. */
@@ -178,11 +188,8 @@ export class Hosts implements OtherHosts {
     await driver.bringAll(peer.identity.id);
   }
 
-  #describe(name: Parameters<ModuleNames['find']>[0]): unknown {
-    const names = new ModuleNames(this.#options.root, this.#parts.allowSource, locate);
-    const code = names.find(name, 'another', this.cluster.address ?? 'this one');
-    if ('source' in code) throw new HandoffError('PROTOCOL_ERROR', 'Source text is no module.');
-    return this.#parts.tree().anyNode().describe(code.url, never);
+  #describe(name: unknown, peer: Peer): unknown {
+    return this.#parts.tree().anyNode().describe(this.cluster.find(name, peer).url, never);
   }
 
   #request(peer: Peer, method: string, args: any[]): unknown {

@@ -1,14 +1,11 @@
 /** Values by DAG and id, wherever they are: in this host's store, or in that of the host whose node has them. */
 import { HandoffError } from '../errors.ts';
-import { decode, encode } from '../store/encode.ts';
 import type { LocationRegistry } from '../store/location-registry.ts';
-import type { PayloadData, RemoteData } from '../store/payload.ts';
 import type { ResultStore } from '../store/result-store.ts';
-import { fromPayloadWire } from '../cluster/payload-wire.ts';
-import type { Peer } from '../cluster/peer.ts';
 import type { RemoteHost } from '../cluster/remote-host.ts';
 import type { Driver } from './driver.ts';
 import type { Hosts } from './hosts.ts';
+import { pack, unpack } from './parcels.ts';
 
 export interface ValuesParts {
   readonly store: ResultStore;
@@ -19,19 +16,13 @@ export interface ValuesParts {
   nodeNames(): readonly string[];
 }
 
-// Values that are asked for belong to no run, and are dropped when they have been fetched.
-const noRun = 0;
-
-/** A value as it travels: as it is, or as a payload. */
-type Sent = { readonly value: unknown } | { readonly payload: unknown };
-
 export class Values {
   readonly #parts: ValuesParts;
 
   constructor(parts: ValuesParts) {
     this.#parts = parts;
     const { hosts, store, registry } = parts;
-    hosts?.answer('getValue', ([dagId, id], peer) => this.#send(store.get(dagId, id), peer));
+    hosts?.answer('getValue', ([dagId, id], peer) => pack(store.get(dagId, id), hosts.cluster, peer));
     hosts?.answer('lookup', ([dagId, id]) => registry.lookup(dagId, id));
     hosts?.answer('clear', ([dagId]) => this.#clear(dagId));
   }
@@ -104,23 +95,6 @@ export class Values {
   }
 
   async #fetch(dagId: string, id: string, { peer }: RemoteHost): Promise<unknown> {
-    const sent = (await peer.request('getValue', dagId, id)) as Sent;
-    if (!('payload' in sent)) return sent.value;
-    const data = fromPayloadWire(sent.payload);
-    return decode(data.kind === 'remote' ? await this.#fetchLarge(data) : data);
-  }
-
-  async #fetchLarge(data: RemoteData): Promise<PayloadData> {
-    const { exchange } = this.#parts.hosts!.cluster;
-    try {
-      return await exchange.fetch(data);
-    } finally {
-      exchange.release(noRun, data);
-    }
-  }
-
-  #send(value: unknown, peer: Peer): Sent {
-    const data = encode(value);
-    return data === undefined ? { value } : { payload: this.#parts.hosts!.cluster.lendValue(data, peer) };
+    return unpack(await peer.request('getValue', dagId, id), this.#parts.hosts!.cluster);
   }
 }

@@ -1,0 +1,205 @@
+/**
+ * Actors across hosts. One that is spawned on a node elsewhere lives under that host's supervisors, for as long as this host is there; what
+ * is asked of it travels as any question to its host does. Named ones are known on every host.
+ */
+import type { Exit } from '../actor/child.ts';
+import type { ActorDeath, AskOptions } from '../actor/user/cell.ts';
+import { type ActorRef, askable } from '../actor/user/ref.ts';
+import type { Peer } from '../cluster/peer.ts';
+import type { RemoteHost } from '../cluster/remote-host.ts';
+import { toReference } from '../dag/code.ts';
+import type { ClassReference } from '../dag/task.ts';
+import { type ErrorWire, fromErrorWire, toErrorWire } from '../error-wire.ts';
+import { HandoffError } from '../errors.ts';
+import type { Actors, SpawnOptions } from './actors.ts';
+import type { Hosts } from './hosts.ts';
+import { locate } from './modules.ts';
+import { pack, type Parcel, unpack } from './parcels.ts';
+
+/** An actor of this host that others use. */
+interface Lent {
+  readonly ref: ActorRef<any>;
+  /** Who had it spawned. */
+  readonly owner: Peer;
+  readonly deaths: { readonly exit: ExitWire; readonly final: boolean }[];
+  readonly waiting: Set<() => void>;
+}
+
+/** An actor elsewhere, as its host tells of it. */
+interface Card {
+  readonly id: string;
+  readonly name: string | undefined;
+  readonly node: string;
+}
+
+type ExitWire = Omit<Exit, 'error'> & { readonly error?: ErrorWire };
+
+export class RemoteActors {
+  readonly #hosts: Hosts;
+  readonly #actors: () => Actors;
+  readonly #lent = new Map<string, Lent>();
+  /** Named actors elsewhere, by host. */
+  readonly #named = new Map<Peer, readonly Card[]>();
+
+  constructor(hosts: Hosts, actors: () => Actors) {
+    this.#hosts = hosts;
+    this.#actors = actors;
+    hosts.answer('spawn', ([code, options], peer) => this.#spawnFor(code, options, peer));
+    hosts.answer('ask', ([id, method, args, timeout], peer) => this.#askFor(id, method, args, timeout, peer));
+    hosts.answer('tell', ([id, method, args]) => this.#tellFor(id, method, args));
+    hosts.answer('stopActor', ([id]) => this.#find(id).stop());
+    hosts.answer('exited', ([id]) => this.#find(id).exited.then(toWire));
+    hosts.answer('death', ([id, seen]) => this.#nextDeath(id, seen));
+    hosts.answer('names', ([cards], peer) => void this.#named.set(peer, cards));
+    hosts.onHost((host) => this.#tellNames([host]), ({ peer }) => this.#forget(peer));
+  }
+
+  /** The host of a node elsewhere; undefined when there is none of that name. */
+  hostOf(node: string | undefined): RemoteHost | undefined {
+    return node === undefined ? this.#hosts.cluster.hosts.find(({ nodes }) => nodes.size > 0) : this.#hosts.hostOf(node);
+  }
+
+  /** @throws as `Handoff.spawn`; `NODE_DOWN` when the host is gone before it has answered */
+  async spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions, { peer, nodes }: RemoteHost): Promise<ActorRef<Instance>> {
+    const code = toReference(reference);
+    if (code === undefined || 'source' in code) throw new HandoffError('INVALID_FUNCTION', 'spawn: the first argument must be an exported class, as tasks() gives it: t.Classifier.');
+    const { cluster } = this.#hosts;
+    const [first] = nodes.keys();
+    const name = cluster.nameOf({ url: locate(code.module), module: code.module, export: code.export });
+    const { args = [], ...rest } = options;
+    const card: Card = await peer.request('spawn', name, { node: first, ...rest, args: args.map((arg) => pack(arg, cluster, peer)) });
+    return this.#refTo<Instance>(card, peer);
+  }
+
+  /** A named actor elsewhere. */
+  byName(name: string): ActorRef<any> | undefined {
+    for (const [peer, cards] of this.#named) {
+      const card = cards.find((each) => each.name === name);
+      if (card !== undefined) return this.#refTo(card, peer);
+    }
+    return undefined;
+  }
+
+  /** The named actors of this host are not what they were. */
+  namesChanged(): void {
+    this.#tellNames(this.#hosts.cluster.hosts);
+  }
+
+  #tellNames(hosts: readonly RemoteHost[]): void {
+    const cards: Card[] = this.#actors().names.map(({ id, name, node }) => ({ id, name, node }));
+    for (const { peer } of hosts) void peer.request('names', cards).catch(() => {}); // it is gone
+  }
+
+  #forget(peer: Peer): void {
+    this.#named.delete(peer);
+    for (const [id, { owner, ref }] of this.#lent) {
+      if (owner !== peer) continue;
+      this.#lent.delete(id);
+      void ref.stop();
+    }
+  }
+
+  #refTo<Instance>({ id, name, node }: Card, peer: Peer): ActorRef<Instance> {
+    const { cluster } = this.#hosts;
+    const send = (question: string, method: string, args: readonly unknown[], more: readonly unknown[] = []): Promise<any> =>
+      peer.request(question, id, method, args.map((arg) => pack(arg, cluster, peer)), ...more);
+    const exited = peer.request('exited', id).then(fromWire, (error: unknown): Exit => ({ reason: 'error', error }));
+    const stop = async (): Promise<void> => {
+      await peer.request('stopActor', id).catch(() => {}); // it is gone, and its host with it
+    };
+    return {
+      ...askable<Instance>({
+        ask: (method, args, { timeout, signal }: AskOptions) => abortable(signal, async () => unpack(await send('ask', method, args, [timeout]), cluster)),
+        tell: (method, args) => void send('tell', method, args).catch(() => {}), // its host tells of what fails
+      }),
+      id, name, node, exited, stop,
+      monitor: (onDeath) => watchDeaths(peer, id, onDeath),
+      link: (other) => {
+        void other.exited.then(stop);
+        void exited.then(() => other.stop());
+      },
+    };
+  }
+
+  #find(id: string): ActorRef<any> {
+    return this.#lent.get(id)?.ref ?? this.#actors().byName(id); // the id of one that has a name is its name
+  }
+
+  async #spawnFor(code: unknown, options: SpawnOptions, owner: Peer): Promise<Card> {
+    const { cluster } = this.#hosts;
+    const found = cluster.find(code, owner);
+    const args = await this.#unpackAll(options.args as readonly Parcel[]);
+    const ref = await this.#actors().spawn({ module: found.module, export: found.export } as unknown as ClassReference<any, any>, { ...options, args });
+    const lent: Lent = { ref, owner, deaths: [], waiting: new Set() };
+    this.#lent.set(ref.id, lent);
+    ref.monitor(({ exit, final }) => {
+      lent.deaths.push({ exit: toWire(exit), final });
+      for (const wake of lent.waiting) wake();
+    });
+    if (owner.closed) this.#forget(owner);
+    return { id: ref.id, name: ref.name, node: ref.node };
+  }
+
+  async #askFor(id: string, method: string, args: readonly Parcel[], timeout: number | undefined, peer: Peer): Promise<Parcel> {
+    const ref = this.#find(id).with({ timeout });
+    const values = await this.#unpackAll(args);
+    return pack(await (ref.ask as Record<string, (...args: readonly unknown[]) => Promise<unknown>>)[method]!(...values), this.#hosts.cluster, peer);
+  }
+
+  async #tellFor(id: string, method: string, args: readonly Parcel[]): Promise<void> {
+    const ref = this.#find(id);
+    const values = await this.#unpackAll(args);
+    (ref.tell as Record<string, (...args: readonly unknown[]) => void>)[method]!(...values);
+  }
+
+  async #nextDeath(id: string, seen: number): Promise<Lent['deaths'][number] | undefined> {
+    const lent = this.#lent.get(id);
+    if (lent === undefined) return undefined;
+    if (lent.deaths.length <= seen) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      lent.waiting.add(resolve);
+      await promise;
+      lent.waiting.delete(resolve);
+    }
+    return lent.deaths[seen];
+  }
+
+  #unpackAll(parcels: readonly Parcel[]): Promise<unknown[]> {
+    return Promise.all(parcels.map((parcel) => unpack(parcel, this.#hosts.cluster)));
+  }
+}
+
+function watchDeaths(peer: Peer, id: string, onDeath: (death: ActorDeath) => void): () => void {
+  let watching = true;
+  void (async () => {
+    for (let seen = 0; watching; seen++) {
+      const death = (await peer.request('death', id, seen).catch((error: unknown) => ({ exit: { reason: 'error', error: toErrorWire(error) }, final: true }))) as Lent['deaths'][number] | undefined;
+      if (!watching || death === undefined) return;
+      onDeath({ exit: fromWire(death.exit), final: death.final });
+      if (death.final) return;
+    }
+  })();
+  return () => (watching = false);
+}
+
+/** What is asked may still be done, but nobody waits for it. */
+async function abortable<Result>(signal: AbortSignal | undefined, work: () => Promise<Result>): Promise<Result> {
+  if (signal === undefined) return work();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(new HandoffError('ABORTED', 'The question was aborted by its signal.', { cause: signal.reason }));
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([aborted.promise, signal.aborted ? aborted.promise : work()]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+function toWire({ error, ...exit }: Exit): ExitWire {
+  return error === undefined ? exit : { ...exit, error: toErrorWire(error) };
+}
+
+function fromWire({ error, ...exit }: ExitWire): Exit {
+  return error === undefined ? exit : { ...exit, error: fromErrorWire(error) };
+}
