@@ -15,6 +15,7 @@ import { results } from './results.ts';
 import { fallen, ratiosOf, type Ratios } from './support/ratios.ts';
 import { toMarkdown, toReport, type Row } from './support/report.ts';
 import { taskBench } from './taskbench.ts';
+import { tcp } from './tcp.ts';
 import { peers, throughput } from './throughput.ts';
 
 const { values } = parseArgs({
@@ -35,6 +36,7 @@ const groups: Readonly<Record<string, () => Promise<Row[]>>> = {
   ahead: () => ahead({ rounds: full ? 75 : 15 }),
   guard: () => guard({ rounds: full ? 9 : 3 }),
   pieces: () => pieces({ time: full ? 1000 : 300 }),
+  tcp: () => tcp({ rounds: full ? 15 : 7 }),
   recovery: () => recovery({ rounds: full ? 9 : 3 }),
   growth: () => million({ largest: full ? 1_000_000 : 100_000 }),
 };

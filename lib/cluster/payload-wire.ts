@@ -4,7 +4,7 @@
  */
 import { HandoffError } from '../errors.ts';
 import { load } from '../store/encode.ts';
-import { ofShape, partLengths, partsOf, type PayloadData, type RemoteData, type Shape, shapeOf, shareFrom } from '../store/payload.ts';
+import { bytesOf, ofShape, partLengths, partsOf, type PayloadData, type RemoteData, type Shape, shapeOf, shareFrom } from '../store/payload.ts';
 import { allocateShared } from '../store/shared-memory.ts';
 
 /** Bytes that travel with the message. */
@@ -15,12 +15,6 @@ export interface InlineData {
 }
 
 export type PayloadWire = InlineData | RemoteData | Extract<PayloadData, { readonly kind: 'error' }>;
-
-/** How many bytes a payload has, wherever they are. */
-export function bytesOf(data: PayloadData): number {
-  const shape = shapeOf(data);
-  return shape === undefined ? 0 : partLengths(shape).reduce((sum, length) => sum + length, 0);
-}
 
 /**
  * As what a payload travels.

@@ -36,7 +36,9 @@ export type HandoffEvent =
   | (OfFunction & { readonly type: 'function:log'; readonly node: string; readonly attempt: number; readonly values: readonly unknown[] })
   /** Its result is in the store. `bytes` of shared memory; 0 for results that are held as plain values. */
   | (OfFunction & { readonly type: 'result:stored'; readonly node: string; readonly bytes: number })
-  /** Its result is gone: it could not be read from disk. It is made again if it is still needed. */
+  /** Its result has come here from the host of `node`. */
+  | (OfFunction & { readonly type: 'result:fetched'; readonly node: string; readonly bytes: number })
+  /** Its result is gone: it could not be read from disk, or its host is gone. It is made again if it is still needed. */
   | (OfFunction & { readonly type: 'result:lost' })
   /** A result that was lost, or had been dropped and is needed for one that was, is being made again. */
   | (OfFunction & { readonly type: 'result:recomputed' })
@@ -60,7 +62,7 @@ export type EventOf<Type extends EventType> = Extract<HandoffEvent, { readonly t
 export const eventTypes = [
   'run:started', 'run:finished', 'run:failed',
   'function:ready', 'function:started', 'function:finished', 'function:retried', 'function:failed', 'function:log',
-  'result:stored', 'result:lost', 'result:recomputed', 'memory:failed', 'node:up', 'node:down', 'node:capabilities', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
+  'result:stored', 'result:fetched', 'result:lost', 'result:recomputed', 'memory:failed', 'node:up', 'node:down', 'node:capabilities', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
 // Fails to compile when a type is missing above.

@@ -58,7 +58,7 @@ export class Driver {
     this.#travel = exchange && new Travel(exchange);
     this.#memory = memory;
     this.state = createState(tracker, tuning);
-    this.#sender = new Sender({ state: this.state, nodes: this.#nodes, runs: this.#runs, travel: this.#travel, onSend: (batch) => this.#observer.sent(batch), feed: (event) => this.#feed(event), onLost: (dagId, indexes) => this.#lost(dagId, indexes) });
+    this.#sender = new Sender({ state: this.state, nodes: this.#nodes, runs: this.#runs, travel: this.#travel, onSend: (batch) => this.#observer.sent(batch), feed: (event) => this.#feed(event), bring: (dagId, i) => this.#bring(dagId, this.#runs.get(dagId)!.results, i), onLost: (dagId, indexes) => this.#lost(dagId, indexes) });
     this.#observer = new Observer(publisher, (id) => this.#runs.get(id)!, (index) => this.state.nodes[index]?.name ?? '');
   }
 
@@ -292,8 +292,14 @@ export class Driver {
 
   async #bring(dagId: string, results: RunResults, i: number): Promise<void> {
     const payload = results.held(i) as Payload;
-    await this.#travel!.bring(payload);
-    if (this.#runs.get(dagId)?.results === results) results.arrived(i, payload);
+    try {
+      await this.#travel!.bring(payload);
+    } catch (error) {
+      if (results.exists(i) && results.held(i) === payload) throw error; // else it is being made anew already
+    }
+    if (!results.arrived(i, payload)) return;
+    const run = this.state.runs.get(dagId);
+    if (run !== undefined && this.#runs.get(dagId)?.results === results) this.#observer.fetched(run, i, payload);
   }
 
   #lost(dagId: string, indexes: readonly number[]): void {

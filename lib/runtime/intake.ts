@@ -5,7 +5,7 @@ import type { BatchReport } from '../node/lane-events.ts';
 import { type FailureWire, ReportKind } from '../node/wire.ts';
 import type { Exception, LargeResult } from '../scheduler/events.ts';
 import { type Batch, Status } from '../scheduler/state.ts';
-import { partLengths, Payload, type PayloadData, shapeOf } from '../store/payload.ts';
+import { bytesOf, Payload, type PayloadData } from '../store/payload.ts';
 import type { RunResults } from '../store/run-results.ts';
 
 export interface Intake {
@@ -46,7 +46,7 @@ export function takeIn(batch: Batch, results: RunResults, { first, count, except
       else if (isWanted) {
         results.put(i, payload);
         if (payload.data.kind === 'remote') intake.remote.push(i);
-        if (isSpread && payload.data.kind !== 'error') intake.large.push({ index, bytes: sizeOf(payload.data) });
+        if (isSpread && payload.data.kind !== 'error') intake.large.push({ index, bytes: bytesOf(payload.data) });
       }
     } else if (kind === ReportKind.failed) {
       intake.exceptions.push({ index, kind: 'failed', ...(value as FailureWire) });
@@ -56,11 +56,6 @@ export function takeIn(batch: Batch, results: RunResults, { first, count, except
     }
   }
   return intake;
-}
-
-function sizeOf(data: PayloadData): number {
-  const shape = shapeOf(data);
-  return shape === undefined ? 0 : partLengths(shape).reduce((sum, length) => sum + length, 0);
 }
 
 function tooLarge(bytes: number, budget: number): HandoffError {

@@ -5,7 +5,7 @@ import type { BatchReport } from '../node/lane-events.ts';
 import type { FunctionFailure } from '../scheduler/outcome.ts';
 import type { Exception } from '../scheduler/events.ts';
 import type { Batch, Run } from '../scheduler/state.ts';
-import { Payload } from '../store/payload.ts';
+import { bytesOf, Payload } from '../store/payload.ts';
 import type { ActiveRun } from './active-run.ts';
 import { causeOf } from './failures.ts';
 
@@ -90,6 +90,11 @@ export class Observer {
     this.publish('function:failed', () => this.#ofFailure(run, failed));
   }
 
+  /** A result has come from another host. */
+  fetched(run: Run, i: number, { data }: Payload): void {
+    this.publish('result:fetched', () => ({ ...ofFunction(run, i), node: this.#nodeName(run.node[i]!), bytes: bytesOf(data) }));
+  }
+
   /** Results are gone. */
   lost(run: Run, indexes: readonly number[]): void {
     for (const i of indexes) this.publish('result:lost', () => ofFunction(run, i));
@@ -105,7 +110,7 @@ export class Observer {
     this.publish('function:finished', () => ({ ...this.#ofAttempt(run, i), thread: lane.index, durationMs: ended - begun }), ended);
     this.publish('result:stored', () => {
       const held = this.#runOf(run.id).results.held(i);
-      return { ...ofFunction(run, i), node: lane.node.name, bytes: held instanceof Payload ? held.byteLength : 0 };
+      return { ...ofFunction(run, i), node: lane.node.name, bytes: held instanceof Payload ? bytesOf(held.data) : 0 };
     }, ended);
   }
 

@@ -2,7 +2,6 @@
 import type { NodeLink } from '../node/node-link.ts';
 import type { Event } from '../scheduler/events.ts';
 import type { Batch, GangPart, State } from '../scheduler/state.ts';
-import type { Payload } from '../store/payload.ts';
 import type { ActiveRun } from './active-run.ts';
 import { type MessageSource, toOutgoing } from './batch-message.ts';
 import type { Travel } from './travel.ts';
@@ -18,6 +17,8 @@ export interface SenderParts {
   readonly travel: Travel | undefined;
   /** For observers: told of each batch before it is sent. */
   onSend(batch: Batch): void;
+  /** Has a result come here. */
+  bring(dagId: string, i: number): Promise<void>;
   onLost(dagId: string, indexes: readonly number[]): void;
   feed(happening: Happening): void;
 }
@@ -58,15 +59,18 @@ export class Sender {
   }
 
   /** Other hosts have what it takes. What cannot be had from there is lost. */
-  async #sendWhenThere(batch: Batch, absent: readonly Payload[]): Promise<void> {
-    const { state, runs, travel, onLost } = this.#parts;
-    const { results } = runs.get(batch.run.id)!;
+  async #sendWhenThere(batch: Batch, absent: readonly number[]): Promise<void> {
+    const { state, runs, travel, bring, onLost } = this.#parts;
+    const { id } = batch.run;
+    const { results } = runs.get(id)!;
     this.#waiting.add(batch);
-    const failed = (await Promise.allSettled(absent.map((payload) => travel!.bring(payload)))).some(({ status }) => status === 'rejected');
+    const ends = await Promise.allSettled(absent.map((i) => bring(id, i)));
+    const failed = absent.filter((_, k) => ends[k]!.status === 'rejected');
     const isWanted = this.#waiting.delete(batch) && state.batches.get(batch.id) === batch;
-    if (isWanted && !failed) return this.#sendNow(batch);
+    // What was lost meanwhile, and is being made anew, is not there either.
+    if (isWanted && travel!.isComplete(batch, results)) return this.#sendNow(batch);
     if (isWanted) this.#takenBack(batch, batch.size);
-    if (failed) onLost(batch.run.id, absent.filter(({ data }) => data.kind === 'remote').flatMap((payload) => results.indexesOf(payload)));
+    onLost(id, failed);
   }
 
   #sendNow(batch: Batch): void {

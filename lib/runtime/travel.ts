@@ -23,18 +23,25 @@ export class Travel {
     this.#exchange = exchange;
   }
 
-  /** What a batch takes that is on another host. */
-  absent(batch: Batch, results: RunResults): Payload[] {
+  /** The functions whose results a batch takes that are on another host. */
+  absent(batch: Batch, results: RunResults): number[] {
     const { plan, status } = batch.run;
-    const absent = new Set<Payload>();
+    const absent = new Set<number>();
     for (const i of batch.functions) {
       for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
         const dep = plan.deps[k]!;
         const held = status[dep] === Status.done ? results.held(dep) : undefined;
-        if (held instanceof Payload && held.data.kind === 'remote') absent.add(held);
+        if (held instanceof Payload && held.data.kind === 'remote') absent.add(dep);
       }
     }
     return [...absent];
+  }
+
+  /** Whether a batch could be sent now: all that it takes is here, or made by itself. */
+  isComplete(batch: Batch, results: RunResults): boolean {
+    const { plan, status } = batch.run;
+    const own = new Set(batch.functions);
+    return batch.functions.every((i) => plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!).every((dep) => own.has(dep) || (status[dep] === Status.done && results.has(dep))));
   }
 
   /** Resolves when it is here. Whoever asks, it comes once. */

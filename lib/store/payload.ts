@@ -111,6 +111,12 @@ export function partLengths(shape: Shape): readonly number[] {
   }
 }
 
+/** How many bytes a payload has, wherever they are. */
+export function bytesOf(data: PayloadData): number {
+  const shape = shapeOf(data);
+  return shape === undefined ? 0 : partLengths(shape).reduce((sum, length) => sum + length, 0);
+}
+
 /** The same bytes in shared memory: where they are, if they are there already. */
 export function toShared(view: ArrayBufferView): { readonly bytes: SharedArrayBuffer; readonly byteOffset: number } {
   if (view.buffer instanceof SharedArrayBuffer) return { bytes: count(view.buffer), byteOffset: view.byteOffset };

@@ -21,6 +21,8 @@ export class RunResults {
   onStored: ((id: string, i: number) => void) | undefined;
 
   readonly #memory: ResultMemory | undefined;
+  /** What came from other hosts. */
+  readonly #arrived = new WeakSet<Payload>();
   /** Somebody has yet to read them; they are then forgotten, if that was asked for meanwhile. */
   #isPinned = false;
   #isForgotten = false;
@@ -44,17 +46,13 @@ export class RunResults {
     return i >= 0 && this.#values[i] !== absent;
   }
 
-  /** A result that was on another host is here from now on. */
-  arrived(i: number, payload: Payload): void {
-    if (this.#values[i] !== payload) return; // it was lost on its way
+  /** A result that was on another host is here from now on; false when that is known, or it was lost on its way. */
+  arrived(i: number, payload: Payload): boolean {
+    if (this.#values[i] !== payload || this.#arrived.has(payload)) return false;
+    this.#arrived.add(payload);
     this.#memory?.add(payload);
     this.onStored?.(this.index.idOf(i), i);
-  }
-
-  /** The functions that gave what is held so. */
-  indexesOf(payload: Payload): number[] {
-    const i = this.#values.indexOf(payload);
-    return i < 0 ? [] : [i];
+    return true;
   }
 
   /** The result as it is held: a value, or a `Payload`. Only when `has`. */

@@ -46,6 +46,7 @@ export interface Channel {
    * Sends a frame, its body given in parts that must not be changed any more. What is sent in one turn of the event loop leaves together.
    * Nothing happens once the channel is closed.
    *
+   * @param type 0 to 254
    * @throws `PROTOCOL_ERROR` when the body is longer than frames may be
    */
   send(type: number, ...body: readonly Uint8Array[]): void;
@@ -53,7 +54,10 @@ export interface Channel {
   drained(): Promise<void>;
   /** Says who takes in frames. What arrived before is delivered then. Once per channel. */
   receive(receiver: Receiver): void;
-  /** Resolves when it is closed, with why: undefined when either side just closed it. */
+  /**
+   * Resolves when it is closed, with why: undefined when either side just closed it; `NODE_DOWN` when the connection has ended otherwise, as
+   * when the peer's process has died or it closed with an error.
+   */
   readonly closed: Promise<unknown>;
   /** Closes it, after what was sent has left when no error is given, at once otherwise. */
   close(error?: unknown): void;

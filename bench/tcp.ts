@@ -1,0 +1,105 @@
+/** What it costs that functions run on other hosts, here processes on the same machine, beside bare sockets between the same processes. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { Dag, Handoff, tasks } from '../lib/index.ts';
+import { independent, toDag } from './support/graphs.ts';
+import { compete, quantile } from './support/measure.ts';
+import type { Row } from './support/report.ts';
+
+const t = tasks<typeof import('./support/tasks.ts')>(new URL('./support/tasks.ts', import.meta.url));
+const bytes = 64 * 2 ** 20;
+
+interface Far {
+  readonly address: string;
+  readonly echo: number;
+  readonly sender: number;
+  end(): void;
+}
+
+export async function tcp({ rounds }: { readonly rounds: number }): Promise<Row[]> {
+  const hosts = await Promise.all(['far', 'farther'].map(startHost));
+  const handoff = await Handoff.start({
+    nodes: [],
+    transport: { type: 'tcp', join: hosts.map(({ address }) => address), root: new URL('..', import.meta.url).pathname },
+  });
+  try {
+    return [...await roundTrip(handoff, hosts[0]!, rounds), ...await bulk(handoff, hosts[0]!, rounds), ...await flat(handoff, rounds)];
+  } finally {
+    await handoff.stop({ drain: false });
+    for (const host of hosts) host.end();
+  }
+}
+
+async function startHost(name: string): Promise<Far> {
+  const child = fork(new URL('./support/host-worker.ts', import.meta.url), [name, String(bytes)]);
+  const [ports] = (await once(child, 'message')) as [Omit<Far, 'end'>];
+  return { ...ports, end: () => void child.kill('SIGKILL') };
+}
+
+/** One no-op there and back. */
+async function roundTrip(handoff: Handoff, { echo }: Far, rounds: number): Promise<Row[]> {
+  const socket = await open(echo);
+  const message = Buffer.alloc(100, 1);
+  const { ours, bare } = await compete({
+    ours: () => {
+      const dag = new Dag().add({ id: 'f', code: t.noop, node: 'far' });
+      return () => handoff.execute(dag);
+    },
+    bare: () => () => new Promise<void>((resolve) => {
+      socket.once('data', () => resolve());
+      socket.write(message);
+    }),
+  }, { rounds: rounds * 100, warmUps: rounds * 50 });
+  socket.destroy();
+  const of = (samples: typeof ours.samples): number => quantile(samples.map(({ ms }) => ms * 1000), 0.5);
+  const [own, byHand] = [of(ours.samples), of(bare.samples)];
+  return [{ group: 'tcp', name: '1 no-op on another host, p50', unit: 'µs', ours: own, beside: byHand, what: 'a bare socket', ratio: byHand / own, goal: { ratioAtLeast: 1 / 3 } }];
+}
+
+/** 64 MiB that lie there, here. */
+async function bulk(handoff: Handoff, { sender }: Far, rounds: number): Promise<Row[]> {
+  const socket = await open(sender);
+  const { ours, bare } = await compete({
+    ours: () => {
+      const dag = new Dag().add({ id: 'f', code: t.sharedArray, extraArgs: [bytes / 8], node: 'far' });
+      return () => handoff.execute(dag);
+    },
+    bare: () => () => received(socket),
+  }, { rounds, warmUps: 3 });
+  socket.destroy();
+  const rate = (ms: number): number => bytes / 2 ** 30 / (ms / 1000);
+  return [{ group: 'tcp', name: '64 MiB from another host', unit: 'GiB/s', ours: rate(ours.ms), beside: rate(bare.ms), what: 'a bare socket', ratio: bare.ms / ours.ms, goal: { ratioAtLeast: 0.6 } }];
+}
+
+async function flat(handoff: Handoff, rounds: number): Promise<Row[]> {
+  const { ours } = await compete({
+    ours: () => {
+      const dag = toDag(independent(10_000));
+      return () => handoff.execute(dag);
+    },
+  }, { rounds, warmUps: 5 });
+  return [{ group: 'tcp', name: '10,000 independent no-ops over 2 hosts', unit: 'functions/s', ours: 10_000 / (ours.ms / 1000), goal: { atLeast: 60_000 } }];
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** All of it, put together as one would. */
+function received(socket: Socket): Promise<Buffer> {
+  const { promise, resolve } = Promise.withResolvers<Buffer>();
+  const whole = Buffer.allocUnsafe(bytes);
+  let length = 0;
+  const onData = (data: Buffer): void => {
+    length += data.copy(whole, length);
+    if (length < bytes) return;
+    socket.off('data', onData);
+    resolve(whole);
+  };
+  socket.on('data', onData);
+  socket.write('x');
+  return promise;
+}
