@@ -1,17 +1,102 @@
 /** Flags that commands share. */
-import type { HandoffOptions } from '../runtime/options.ts';
-import { parseNodes } from './nodes.ts';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { NodeOptions } from '../runtime/options.ts';
+import type { TransportOptions } from '../runtime/transport-options.ts';
+import { parseAddress } from '../transport/tcp/address.ts';
+import { UsageError } from './exit.ts';
+import { defaultNode, parseCapabilities, parseNodes } from './nodes.ts';
 
-export interface HandoffFlags {
-  readonly nodes?: string;
-  readonly strategy?: string;
+/** How other hosts are reached. */
+export interface ClusterFlags {
+  readonly listen?: string;
+  readonly join?: readonly string[];
+  readonly advertise?: string;
+  readonly secretFile?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsCa?: string;
+  readonly root?: string;
 }
 
-/** The options of `Handoff.start` that flags ask for. */
-export function toOptions({ nodes, strategy }: HandoffFlags): HandoffOptions {
+export interface HandoffFlags extends ClusterFlags {
+  readonly config?: string;
+  readonly nodes?: string;
+  readonly name?: string;
+  readonly capabilities?: string;
+  readonly strategy?: string;
+  readonly allowSource?: boolean;
+}
+
+/**
+ * The nodes that flags ask for; undefined when they ask for none.
+ *
+ * @throws `UsageError`
+ */
+export function nodesOf({ nodes, name, capabilities }: HandoffFlags): NodeOptions[] | undefined {
+  if (nodes !== undefined && (name !== undefined || capabilities !== undefined)) throw new UsageError('--nodes names several nodes, --name and --capabilities describe one: give either.');
+  if (nodes !== undefined) return parseNodes(nodes);
+  if (name === undefined && capabilities === undefined) return undefined;
+  if (name === '') throw new UsageError('--name is empty. Name the node, such as --name a.');
+  return [{ ...defaultNode(), ...(name !== undefined && { name }), ...(capabilities !== undefined && parseCapabilities(capabilities)) }];
+}
+
+/**
+ * What flags say of the transport.
+ *
+ * @throws `UsageError`
+ */
+export function transportOf({ listen, join, advertise, secretFile, tlsCert, tlsKey, tlsCa, root }: ClusterFlags): Partial<TransportOptions> {
   return {
-    ...(nodes !== undefined && { nodes: parseNodes(nodes) }),
-    // Any other name is refused by the options themselves, which know which there are.
-    ...(strategy !== undefined && { allocationStrategy: strategy as NonNullable<HandoffOptions['allocationStrategy']> }),
+    ...(listen !== undefined && parseListen(listen)),
+    ...(join !== undefined && { join: join.flatMap((each) => each.split(',')).map(checkAddress) }),
+    ...(advertise !== undefined && { advertise }),
+    ...(secretFile !== undefined && { secret: readSecret('--secret-file', secretFile) }),
+    ...tlsOf({ '--tls-cert': tlsCert, '--tls-key': tlsKey, '--tls-ca': tlsCa }),
+    ...(root !== undefined && { root: resolve(root) }),
   };
+}
+
+function parseListen(text: string): { host: string; port: number } {
+  const [, six, name, digits] = /^(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === undefined || port > 65535) throw new UsageError(`--listen: ${JSON.stringify(text)} is not HOST:PORT, such as 127.0.0.1:7420, or 127.0.0.1:0 for any port.`);
+  return { host: (six ?? name)!, port };
+}
+
+function checkAddress(text: string): string {
+  const address = text.trim();
+  if (parseAddress(address) === undefined) throw new UsageError(`--join: ${JSON.stringify(text)} is not HOST:PORT, such as 127.0.0.1:7420.`);
+  return address;
+}
+
+function readSecret(flag: string, file: string): string {
+  const secret = readFile(flag, file).trim();
+  if (secret === '') throw new UsageError(`${flag}: ${file} is empty. Put a long random text there, such as openssl rand -hex 32 gives.`);
+  return secret;
+}
+
+function tlsOf(files: Readonly<Record<'--tls-cert' | '--tls-key' | '--tls-ca', string | undefined>>): Pick<TransportOptions, 'tls'> {
+  checkTogether(files);
+  const { '--tls-cert': cert, '--tls-key': key, '--tls-ca': ca } = files;
+  if (cert === undefined || key === undefined || ca === undefined) return {};
+  return { tls: { cert: readFile('--tls-cert', cert), key: readFile('--tls-key', key), ca: readFile('--tls-ca', ca) } };
+}
+
+/**
+ * Hosts prove themselves to each other by all three; with some of them missing there would be no TLS at all, which nobody meant.
+ *
+ * @throws `UsageError`
+ */
+export function checkTogether(given: Readonly<Record<string, string | undefined>>): void {
+  const missing = Object.keys(given).filter((name) => given[name] === undefined);
+  if (missing.length > 0 && missing.length < Object.keys(given).length) throw new UsageError(`${Object.keys(given).join(', ')} go together: ${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing.`);
+}
+
+function readFile(flag: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${flag}: ${file} cannot be read: ${(error as Error).message}.`);
+  }
 }

@@ -2,10 +2,12 @@
 /** The command `handoff`. stdout is results, stderr everything else. */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { clusterNodes, type ClusterNodesFlags } from './cluster.ts';
 import { describeError, exitCodeOf, ExitCode } from './exit.ts';
 import { formats, graph } from './graph.ts';
-import { plan } from './plan.ts';
-import { run } from './run.ts';
+import { node, type NodeFlags } from './node.ts';
+import { plan, type PlanFlags } from './plan.ts';
+import { run, type RunFlags } from './run.ts';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
@@ -17,44 +19,80 @@ Examples:
   $ handoff plan pipeline.ts                         what would run where and when
   $ handoff graph pipeline.ts --format svg > dag.svg
 
+Several hosts:
+  $ handoff node --listen 127.0.0.1:7420 --name a                         a host that others use
+  $ handoff node --listen 127.0.0.1:7421 --name b --join 127.0.0.1:7420   another
+  $ handoff nodes --join 127.0.0.1:7420                                   who is there
+  $ handoff run pipeline.ts --join 127.0.0.1:7420                         run on all of them
+
 <file> is a module whose default export is a DAG, or a function that gives one; what follows -- is passed to it.
+
+Options are taken from flags, then from HANDOFF_ variables, then from handoff.config.ts (.mts, .js, .mjs), whose default export is options of
+Handoff.start. The secret of a cluster is never a flag: HANDOFF_SECRET, HANDOFF_SECRET_FILE or --secret-file.
 
 Exit codes:
   0    done
-  1    a function failed
-  2    wrong usage, or a graph that is not valid
+  1    a function failed, or no host answered
+  2    wrong usage, a graph that is not valid, or a secret or code that are not the cluster's
   130  ended by Ctrl-C (SIGINT); the first lets running functions finish, the second ends at once
   143  ended by SIGTERM, likewise
 `;
 
 function build(done: (code: number) => void): Command {
   const program = new Command('handoff')
-    .description('Runs DAGs of functions in parallel on worker threads.')
+    .description('Runs DAGs of functions in parallel on worker threads, of one host or many.')
     .version(version)
     .showHelpAfterError('(handoff --help tells what there is)')
     .addHelpText('after', examples)
     .exitOverride();
-  const nodes = ["--nodes <nodes>", "nodes of this host, as 'a:cpu=2,memory=4000;b:cpu=1'; default: one with all of the machine"] as const;
-  const strategy = ['--strategy <name>', "how functions are placed: 'first-available' or 'load-balanced'"] as const;
-  program.command('run').description('run the DAG of a module and print its results')
-    .argument('<file>').argument('[args...]', 'passed to the function that the module exports')
-    .option(...nodes).option(...strategy)
+  withDag(program.command('run').description('run the DAG of a module and print its results'))
     .option('--progress', 'progress on stderr: a bar on a terminal, lines elsewhere (default)', true)
     .option('--no-progress', 'no progress')
     .option('--json', 'results, allocations and statistics as JSON')
     .option('--trace <file>', 'write Chrome trace events, which Perfetto opens')
     .option('--summary <file>', 'write what happened as JSON')
-    .action(async (file: string, args: string[], flags: Parameters<typeof run>[2]) => done(await run(file, args, flags)));
-  program.command('plan').description('tell what would run where and when, by the durations that functions declare; run nothing')
-    .argument('<file>').argument('[args...]', 'passed to the function that the module exports')
-    .option(...nodes).option(...strategy)
+    .action(async (file: string, args: string[], flags: RunFlags) => done(await run(file, args, flags)));
+  withDag(program.command('plan').description('tell what would run where and when, by the durations that functions declare; run nothing'))
     .option('--json', 'the plan as JSON')
-    .action(async (file: string, args: string[], flags: Parameters<typeof plan>[2]) => done(await plan(file, args, flags)));
+    .action(async (file: string, args: string[], flags: PlanFlags) => done(await plan(file, args, flags)));
   program.command('graph').description('draw the DAG of a module')
     .argument('<file>').argument('[args...]', 'passed to the function that the module exports')
     .option('--format <format>', formats.join(', '), 'mermaid')
     .action(async (file: string, args: string[], flags: { format: string }) => done(await graph(file, args, flags)));
+  withListening(withCluster(program.command('node').description('run a host whose nodes others use, until SIGTERM or Ctrl-C')))
+    .option('--name <name>', "name of this host's node; default: host name and process id")
+    .option('--capabilities <amounts>', "what it has, as 'cpu=8,memory=16000'; default: all of the machine")
+    .option('--nodes <nodes>', "several nodes, as 'a:cpu=2,memory=4000;b:cpu=1'")
+    .option('--allow-source', 'run source text of other hosts, too (inline())')
+    .option('--json', 'print { address, nodes } as a line of JSON when ready')
+    .action(async (flags: NodeFlags) => done(await node(flags)));
+  withCluster(program.command('nodes').description('tell which nodes a cluster has'))
+    .option('--json', '{ hosts, nodes } as JSON')
+    .action(async (flags: ClusterNodesFlags) => done(await clusterNodes(flags)));
   return program;
+}
+
+/** What commands share that are given a DAG and nodes. */
+function withDag(command: Command): Command {
+  command.argument('<file>').argument('[args...]', 'passed to the function that the module exports')
+    .option('--nodes <nodes>', "nodes of this host, as 'a:cpu=2,memory=4000;b:cpu=1'; default: one with all of the machine, or none with --join")
+    .option('--strategy <name>', "how functions are placed: 'first-available' or 'load-balanced'");
+  return withListening(withCluster(command));
+}
+
+function withCluster(command: Command): Command {
+  return command
+    .option('--join <host:port>', 'a host of the cluster to join; may be given several times', (value: string, before: string[] | undefined) => [...(before ?? []), value])
+    .option('--secret-file <file>', 'holds the secret of the cluster')
+    .option('--tls-cert <file>', 'certificate of this host, PEM').option('--tls-key <file>', 'its key').option('--tls-ca <file>', 'who must have signed the certificates of the others')
+    .option('--root <dir>', 'the folder below which modules of functions lie, alike on all hosts; default: the working directory')
+    .option('--config <file>', 'configuration; default: handoff.config.ts, .mts, .js or .mjs');
+}
+
+function withListening(command: Command): Command {
+  return command
+    .option('--listen <host:port>', 'where others can reach this host; port 0: any')
+    .option('--advertise <host:port>', 'where they are to dial it, when that is another address');
 }
 
 async function main(argv: readonly string[]): Promise<number> {

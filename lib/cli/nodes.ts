@@ -1,5 +1,7 @@
-/** `--nodes 'a:cpu=2,memory=4000;b:cpu=1'`. */
-import type { NodeOptions } from '../runtime/options.ts';
+/** Nodes as the command line writes them: `--nodes 'a:cpu=2,memory=4000;b:cpu=1'`, `--capabilities cpu=2,memory=4000`. */
+import { hostname } from 'node:os';
+import type { Capabilities } from '../dag/types.ts';
+import { machine, type NodeOptions } from '../runtime/options.ts';
 import { UsageError } from './exit.ts';
 
 /**
@@ -13,20 +15,35 @@ export function parseNodes(text: string): NodeOptions[] {
     const colon = part.indexOf(':');
     const name = (colon < 0 ? part : part.slice(0, colon)).trim();
     if (name === '') throw new UsageError(`--nodes: ${JSON.stringify(part)} has no name. Write 'a:cpu=2,memory=4000;b:cpu=1'.`);
-    const { threads, speed, ...capabilities } = colon < 0 ? {} : parseAmounts(part.slice(colon + 1));
-    return { name, capabilities, ...(threads !== undefined && { threads }), ...(speed !== undefined && { speed }) };
+    return { name, ...parseAmounts('--nodes', colon < 0 ? '' : part.slice(colon + 1)) };
   });
 }
 
-function parseAmounts(text: string): Record<string, number> {
+/** What one node has, and its `threads` and `speed`. @throws `UsageError` */
+export function parseCapabilities(text: string): Omit<NodeOptions, 'name'> {
+  return parseAmounts('--capabilities', text);
+}
+
+/** All that the machine has, under a name that no other process takes. */
+export function defaultNode(): NodeOptions {
+  return { name: `${hostname()}-${process.pid}`, capabilities: machine() };
+}
+
+export function formatCapabilities(capabilities: Capabilities): string {
+  const amounts = Object.entries(capabilities).map(([name, amount]) => `${name} ${amount}`);
+  return amounts.length === 0 ? 'nothing declared' : amounts.join(', ');
+}
+
+function parseAmounts(flag: string, text: string): Omit<NodeOptions, 'name'> {
   const amounts: Record<string, number> = {};
   for (const part of text.split(',').filter((each) => each.trim() !== '')) {
     const [name = '', amount = '', ...rest] = part.split('=').map((each) => each.trim());
     const value = Number(amount);
     if (name === '' || amount === '' || rest.length > 0 || !Number.isFinite(value) || value < 0) {
-      throw new UsageError(`--nodes: ${JSON.stringify(part)} is not resource=amount, such as cpu=2.`);
+      throw new UsageError(`${flag}: ${JSON.stringify(part)} is not resource=amount, such as cpu=2.`);
     }
     amounts[name] = value;
   }
-  return amounts;
+  const { threads, speed, ...capabilities } = amounts;
+  return { capabilities, ...(threads !== undefined && { threads }), ...(speed !== undefined && { speed }) };
 }

@@ -1,9 +1,9 @@
 /** `handoff plan <file>`: what would happen. */
-import { Handoff } from '../runtime/handoff.ts';
-import { type HandoffFlags, toOptions } from './flags.ts';
 import { ExitCode } from './exit.ts';
+import type { HandoffFlags } from './flags.ts';
 import { loadDag } from './load.ts';
 import { formatNumber, print, toJson, toTable } from './output.ts';
+import { start } from './start.ts';
 
 export interface PlanFlags extends HandoffFlags {
   readonly json?: boolean;
@@ -12,7 +12,7 @@ export interface PlanFlags extends HandoffFlags {
 /** Prints the schedule of the DAG of a file; resolves to the exit code. */
 export async function plan(file: string, args: readonly string[], flags: PlanFlags): Promise<number> {
   const { dag } = await loadDag(file, args);
-  const handoff = await Handoff.start({ ...toOptions(flags), printToStderr: true });
+  const handoff = await start(flags, 'orchestrator');
   try {
     const result = await handoff.plan(dag);
     if (flags.json === true) {

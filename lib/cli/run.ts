@@ -1,16 +1,16 @@
 /** `handoff run <file>`. */
 import { writeFileSync } from 'node:fs';
 import { ValueDag } from '../dag/value-dag.ts';
-import { Handoff } from '../runtime/handoff.ts';
 import type { ExecuteResult } from '../runtime/outcome.ts';
 import { TraceRecorder } from '../observe/trace.ts';
 import { isHandoffError } from '../errors.ts';
 import { describeError, exitCodeOf, ExitCode } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
 import { loadDag, type LoadedDag } from './load.ts';
-import { type HandoffFlags, toOptions } from './flags.ts';
+import type { HandoffFlags } from './flags.ts';
 import { checkWritable, formatMs, print, toJson, toText } from './output.ts';
 import { createProgressView } from './progress-view.ts';
+import { start } from './start.ts';
 
 export interface RunFlags extends HandoffFlags {
   readonly progress: boolean;
@@ -26,8 +26,9 @@ export async function run(file: string, args: readonly string[], flags: RunFlags
   for (const name of ['trace', 'summary'] as const) if (flags[name] !== undefined) checkWritable(`--${name}`, flags[name]);
   const loaded = await loadDag(file, args);
   const { dag } = loaded;
-  const handoff = await Handoff.start({ ...toOptions(flags), printToStderr: true });
-  const interrupt = onInterrupt(handoff, say);
+  const handoff = await start(flags, 'orchestrator');
+  const interrupt = onInterrupt('Finishing the functions that run; no other is started. Once more to end now.', () => handoff.stop({ drain: 'functions' }));
+  if (handoff.address !== undefined) say(`listening on ${handoff.address}`);
   const trace = flags.trace === undefined ? undefined : new TraceRecorder({ dagId: dag.id, dependencies: new Map([...dag.functions].map(([id, fn]) => [id, fn.args])) });
   const progress = flags.progress ? createProgressView(dag.id, process.stderr) : undefined;
   if (trace !== undefined) handoff.on('event', (event) => trace.record(event));

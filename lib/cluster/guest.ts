@@ -166,7 +166,7 @@ export class Guest {
       wanted.push({ data, at: (here) => Object.assign(stand, { key: undefined, of: undefined, host: undefined }, here) });
       return stand;
     };
-    const starts = translate(program, values, size, { code, payload });
+    const starts = read(() => translate(program, values, size, { code, payload }));
     if (broken !== undefined) return this.#refuse(id, size, broken);
     const batch: GuestBatch = {
       id, own: this.#host.nextBatch(), node, lane, dagId, serial, claim: claim ?? undefined, claimant: `${this.peer.identity.id}/${dagId}`,
@@ -259,5 +259,14 @@ export class Guest {
       const failure: FailureWire = { error: toErrorWire(error), retryable: false };
       this.#tell(Message.ended, batch.id, first, count, Array.from({ length: count }, (_, k) => [first + k, ReportKind.failed]).flat(), [], null, Array.from({ length: count }, () => failure));
     }
+  }
+}
+
+function read<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (cause) {
+    if (cause instanceof HandoffError) throw cause;
+    throw new HandoffError('PROTOCOL_ERROR', `A peer sent a batch that is malformed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }

@@ -1,0 +1,43 @@
+/** `handoff node`: a host whose nodes others use, until it is told to end. */
+import type { Handoff } from '../runtime/handoff.ts';
+import { ExitCode } from './exit.ts';
+import type { HandoffFlags } from './flags.ts';
+import { onInterrupt } from './interrupt.ts';
+import { formatCapabilities } from './nodes.ts';
+import { print, toText } from './output.ts';
+import { start } from './start.ts';
+
+export interface NodeFlags extends HandoffFlags {
+  readonly json?: boolean;
+}
+
+/** Runs a host; resolves to the exit code when it has ended. */
+export async function node(flags: NodeFlags): Promise<number> {
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const handoff = await start(flags, 'host');
+  const interrupt = onInterrupt('draining: what runs here finishes, and others take their results (again to end at once)', () => handoff.stop());
+  handoff.on('node:up', ({ node: name, capabilities }) => say(`node ${name} is up: ${formatCapabilities(capabilities)}`));
+  handoff.on('node:down', ({ node: name, error }) => say(`node ${name} is down: ${error instanceof Error ? error.message : String(error)}`));
+  handoff.on('worker:crashed', ({ node: name, reason, error }) => say(`a thread of node ${name} has died (${reason}): ${error instanceof Error ? error.message : String(error)}`));
+  handoff.on('function:log', ({ functionId, values }) => say(`${functionId}: ${values.map(toText).join(' ')}`));
+  const nodes = await handoff.discoverNodes();
+  const names = ownNames(handoff);
+  say(`listening on ${handoff.address}`);
+  for (const [name, capabilities] of Object.entries(nodes)) say(`node ${name}${names.includes(name) ? ', of this host' : ''}: ${formatCapabilities(capabilities)}`);
+  if (flags.json === true) print(JSON.stringify({ address: handoff.address, nodes: Object.fromEntries(names.map((name) => [name, nodes[name]])) }));
+  const code = await Promise.race([interrupt.ended, givenUp()]);
+  interrupt.dispose();
+  return code;
+}
+
+/** Resolves when nothing is left that could happen: the nodes failed again and again, and the supervision tree has given up. */
+function givenUp(): Promise<number> {
+  return new Promise((resolve) => process.once('beforeExit', () => {
+    process.stderr.write('the nodes of this host failed again and again, and were given up\n');
+    resolve(ExitCode.functionFailed);
+  }));
+}
+
+function ownNames(handoff: Handoff): string[] {
+  return (handoff.tree().children ?? []).find(({ id }) => id === 'nodes')?.children?.map(({ id }) => id) ?? [];
+}

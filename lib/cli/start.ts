@@ -1,0 +1,75 @@
+/** From flags, the environment and the configuration file, in this order of precedence, to a Handoff. */
+import { HandoffError, isHandoffError } from '../errors.ts';
+import { type Config, readConfig } from '../runtime/config.ts';
+import { Handoff } from '../runtime/handoff.ts';
+import type { HandoffOptions } from '../runtime/options.ts';
+import { isRecord } from '../runtime/schema.ts';
+import type { TransportOptions } from '../runtime/transport-options.ts';
+import { takeEnvironment } from './environment.ts';
+import { UsageError } from './exit.ts';
+import { type HandoffFlags, nodesOf, transportOf } from './flags.ts';
+import { defaultNode } from './nodes.ts';
+
+/**
+ * What a command is in a cluster: a host that others use, an orchestrator that runs a DAG, with others where there are some to join, or a
+ * visitor that only looks.
+ */
+export type Part = 'host' | 'orchestrator' | 'visitor';
+
+/**
+ * Starts what a command needs. Whatever functions print goes to stderr.
+ *
+ * @throws `UsageError`, and as `Handoff.start`
+ */
+export async function start(flags: HandoffFlags, part: Part): Promise<Handoff> {
+  const config = await readConfig(flags.config);
+  const options = merge(flags, takeEnvironment(process.env), config.options, part);
+  try {
+    return await Handoff.start({ ...options, printToStderr: true });
+  } catch (error) {
+    throw withHint(error, config);
+  }
+}
+
+/**
+ * Who joins a cluster to use it has nodes of its own and listens only as flags say: what the environment and the configuration file say of
+ * that describes the host that `handoff node` starts here, and would take its port and its names.
+ *
+ * @throws `UsageError`
+ */
+export function merge(flags: HandoffFlags, environment: Partial<TransportOptions>, config: HandoffOptions, part: Part): HandoffOptions {
+  if (config.transport !== undefined && !isRecord(config.transport)) return config; // to be refused
+  const byFlags = transportOf(flags);
+  const { host: _host, port: _port, advertise: _advertise, ...elsewhere } = { ...config.transport, ...environment };
+  const joins = ((byFlags.join ?? elsewhere.join)?.length ?? 0) > 0;
+  const isGuest = part === 'visitor' || (part === 'orchestrator' && joins);
+  const transport: TransportOptions = { ...(isGuest ? elsewhere : { ...config.transport, ...environment }), ...byFlags, type: config.transport?.type ?? 'tcp' };
+  if (part === 'visitor' && !joins) throw new UsageError('--join HOST:PORT is missing: some host of the cluster to ask (or HANDOFF_JOIN, or join in the configuration file).');
+  if (part === 'host' && transport.port === undefined) throw new UsageError('--listen HOST:PORT is missing: where others are to reach this host (or HANDOFF_HOST and HANDOFF_PORT, or the configuration file).');
+  const alone = part === 'orchestrator' && !joins && flags.listen === undefined && config.transport === undefined;
+  const [useless] = alone ? Object.keys(byFlags) : [];
+  if (useless !== undefined) throw new UsageError(`--join HOST:PORT or --listen HOST:PORT is missing: without, there are no other hosts that ${useless} could be for.`);
+  const nodes = nodesOf(flags) ?? (isGuest ? [] : (config.nodes ?? (part === 'host' ? [defaultNode()] : undefined)));
+  const { transport: _transport, nodes: _nodes, ...rest } = config;
+  return {
+    ...rest,
+    ...(nodes !== undefined && { nodes }),
+    ...(!alone && { transport }),
+    // Any other name is refused by the options themselves, which know which there are.
+    ...(flags.strategy !== undefined && { allocationStrategy: flags.strategy as NonNullable<HandoffOptions['allocationStrategy']> }),
+    ...(flags.allowSource === true && { allowSource: true }),
+  };
+}
+
+/** How to mend it from the command line. */
+function withHint(error: unknown, { file }: Config): unknown {
+  if (!(error instanceof HandoffError)) return error;
+  const isAboutSecret = error.code === 'UNAUTHORIZED' || (error.code === 'INVALID_OPTION' && error.option === 'secret');
+  const hints = [
+    isAboutSecret ? 'The secret is given by HANDOFF_SECRET, HANDOFF_SECRET_FILE or --secret-file.' : '',
+    isHandoffError(error, 'INVALID_OPTION') && file !== undefined ? `(Options were read from ${file}, too.)` : '',
+  ].filter((hint) => hint !== '');
+  if (hints.length === 0) return error;
+  const { code, message, cause, option } = error;
+  return new HandoffError(code, [message.replace(/[^.]$/, '$&.'), ...hints].join(' '), { ...(cause !== undefined && { cause }), ...(option !== undefined && { option }) });
+}
