@@ -3,7 +3,7 @@ import type { Handoff } from '../runtime/handoff.ts';
 import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { print, toTable } from './output.ts';
-import { start } from './start.ts';
+import { startHandoff } from './start.ts';
 
 export interface ClusterNodesFlags extends HandoffFlags {
   readonly json?: boolean;
@@ -11,7 +11,7 @@ export interface ClusterNodesFlags extends HandoffFlags {
 
 /** Prints the nodes of the cluster, and what they have; resolves to the exit code. */
 export async function clusterNodes(flags: ClusterNodesFlags): Promise<number> {
-  const handoff = await start(flags, 'visitor');
+  const handoff = await startHandoff(flags, 'visitor');
   try {
     const nodes = await handoff.discoverNodes();
     const hosts = hostsOf(handoff);

@@ -5,7 +5,7 @@ import type { HandoffFlags } from './flags.ts';
 import { onInterrupt } from './interrupt.ts';
 import { formatCapabilities } from './nodes.ts';
 import { print, toText } from './output.ts';
-import { start } from './start.ts';
+import { startHandoff } from './start.ts';
 
 export interface NodeFlags extends HandoffFlags {
   readonly json?: boolean;
@@ -14,10 +14,13 @@ export interface NodeFlags extends HandoffFlags {
 /** Runs a host; resolves to the exit code when it has ended. */
 export async function node(flags: NodeFlags): Promise<number> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const handoff = await start(flags, 'host');
+  const handoff = await startHandoff(flags, 'host');
   const interrupt = onInterrupt('draining: what runs here finishes, and others take their results (again to end at once)', () => handoff.stop());
   handoff.on('node:up', ({ node: name, capabilities }) => say(`node ${name} is up: ${formatCapabilities(capabilities)}`));
-  handoff.on('node:down', ({ node: name, error }) => say(`node ${name} is down: ${error instanceof Error ? error.message : String(error)}`));
+  handoff.on('node:down', ({ node: name, error }) => {
+    // Of a host that leaves the others are gone, too.
+    if (interrupt.exitCode === undefined) say(`node ${name} is down: ${error instanceof Error ? error.message : String(error)}`);
+  });
   handoff.on('worker:crashed', ({ node: name, reason, error }) => say(`a thread of node ${name} has died (${reason}): ${error instanceof Error ? error.message : String(error)}`));
   handoff.on('function:log', ({ functionId, values }) => say(`${functionId}: ${values.map(toText).join(' ')}`));
   const nodes = await handoff.discoverNodes();

@@ -3,7 +3,7 @@ import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { loadDag } from './load.ts';
 import { formatNumber, print, toJson, toTable } from './output.ts';
-import { start } from './start.ts';
+import { startHandoff } from './start.ts';
 
 export interface PlanFlags extends HandoffFlags {
   readonly json?: boolean;
@@ -12,7 +12,7 @@ export interface PlanFlags extends HandoffFlags {
 /** Prints the schedule of the DAG of a file; resolves to the exit code. */
 export async function plan(file: string, args: readonly string[], flags: PlanFlags): Promise<number> {
   const { dag } = await loadDag(file, args);
-  const handoff = await start(flags, 'orchestrator');
+  const handoff = await startHandoff(flags, 'orchestrator');
   try {
     const result = await handoff.plan(dag);
     if (flags.json === true) {

@@ -10,7 +10,7 @@ import { loadDag, type LoadedDag } from './load.ts';
 import type { HandoffFlags } from './flags.ts';
 import { checkWritable, formatMs, print, toJson, toText } from './output.ts';
 import { createProgressView } from './progress-view.ts';
-import { start } from './start.ts';
+import { startHandoff } from './start.ts';
 
 export interface RunFlags extends HandoffFlags {
   readonly progress: boolean;
@@ -26,7 +26,7 @@ export async function run(file: string, args: readonly string[], flags: RunFlags
   for (const name of ['trace', 'summary'] as const) if (flags[name] !== undefined) checkWritable(`--${name}`, flags[name]);
   const loaded = await loadDag(file, args);
   const { dag } = loaded;
-  const handoff = await start(flags, 'orchestrator');
+  const handoff = await startHandoff(flags, 'orchestrator');
   const interrupt = onInterrupt('Finishing the functions that run; no other is started. Once more to end now.', () => handoff.stop({ drain: 'functions' }));
   if (handoff.address !== undefined) say(`listening on ${handoff.address}`);
   const trace = flags.trace === undefined ? undefined : new TraceRecorder({ dagId: dag.id, dependencies: new Map([...dag.functions].map(([id, fn]) => [id, fn.args])) });

@@ -21,7 +21,7 @@ export type Part = 'host' | 'orchestrator' | 'visitor';
  *
  * @throws `UsageError`, and as `Handoff.start`
  */
-export async function start(flags: HandoffFlags, part: Part): Promise<Handoff> {
+export async function startHandoff(flags: HandoffFlags, part: Part): Promise<Handoff> {
   const config = await readConfig(flags.config);
   const options = merge(flags, takeEnvironment(process.env), config.options, part);
   try {

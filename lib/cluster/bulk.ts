@@ -19,7 +19,8 @@ import { inMemory } from './payload-wire.ts';
 const Frame = { want: 1, chunk: 2, gone: 3, enough: 4 } as const;
 const headBytes = 16;
 
-export const chunkBytes = 256 * 1024;
+// Large enough that frames cost little, small enough that several results take turns.
+const chunkBytes = 512 * 1024;
 
 interface Wanted {
   readonly parts: readonly SharedArrayBuffer[];

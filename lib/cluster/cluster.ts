@@ -15,7 +15,7 @@ import type { ResultMemory } from '../store/result-memory.ts';
 import type { PayloadData, RemoteData } from '../store/payload.ts';
 import type { Channel, Identity, Transport } from '../transport/transport.ts';
 import type { Admission } from './admission.ts';
-import { Dialler } from './dialler.ts';
+import { Joining } from './joining.ts';
 import { Exchange } from './exchange.ts';
 import { Fetcher } from './fetcher.ts';
 import { Guest, type Host } from './guest.ts';
@@ -66,11 +66,6 @@ interface Member {
   isUp: boolean;
 }
 
-// A member that was lost is looked for so long, in ms; who is to be joined, always.
-const patience = 600_000;
-// Who has the larger id waits so long, in ms, before it dials too.
-const politeness = 500;
-
 export class Cluster {
   readonly exchange: Exchange;
   readonly #options: ClusterOptions;
@@ -82,10 +77,7 @@ export class Cluster {
   readonly #leaving = new Set<Guest>();
   readonly #holdings: Holdings;
   readonly #host: Host;
-  readonly #dialler: Dialler;
-  /** The member that answers at an address that was given as one to join. */
-  readonly #seeds = new Map<string, string | undefined>();
-  readonly #joined = Promise.withResolvers<void>();
+  readonly #joining: Joining;
   #address: string | undefined;
   #lastBatch = 0;
   #stopping = false;
@@ -103,14 +95,18 @@ export class Cluster {
       number: (code, from) => this.#number(code as CodeName, from),
       nextBatch: () => --this.#lastBatch,
     };
-    this.#dialler = new Dialler({
+    this.#joining = new Joining(options, {
+      id,
       dial: (address) => transport.dial(address, 'control'),
-      reached: (channel, address) => this.#reached(channel, address),
-      failed: (address, error, isFinal) => this.#failed(address, error, isFinal),
+      reached: (channel) => this.#take(channel),
+      isMember: (member) => this.#members.has(member),
+      isUp: (member) => this.#members.get(member)?.isUp === true,
+      isExpecting: () => [...this.#members.values()].some(({ isUp }) => !isUp),
+      canBeDialled: () => this.#address !== undefined,
+      hasNodes: () => parts.cards().length > 0,
     });
     this.#codes = codes;
     this.#names = names;
-    this.#joined.promise.catch(() => {}); // nobody may be waiting
   }
 
   /** Where others can join; undefined when this host does not listen. */
@@ -131,10 +127,7 @@ export class Cluster {
   /** Listens, and begins to dial those to join. */
   async start(): Promise<void> {
     this.#address = await this.#parts.transport.listen((channel) => this.#take(channel));
-    for (const address of this.#options.join) {
-      this.#seeds.set(address, undefined);
-      this.#dialler.reach(address, Infinity);
-    }
+    this.#joining.start();
   }
 
   /**
@@ -142,22 +135,13 @@ export class Cluster {
    *
    * @throws `UNAUTHORIZED`, `VERSION_MISMATCH`, `INVALID_OPTION`; `NODE_DOWN` when none of them is there and this host has no nodes
    */
-  async joined(): Promise<void> {
-    const { join, joinTimeout } = this.#options;
-    if (join.length === 0) return;
-    const timer = setTimeout(() => this.#joined.reject(new HandoffError('NODE_DOWN', `None of ${join.join(', ')} answered within ${joinTimeout} ms.`)), joinTimeout);
-    try {
-      await this.#joined.promise;
-    } catch (error) {
-      if (!(error instanceof HandoffError && error.code === 'NODE_DOWN' && this.#parts.cards().length > 0)) throw error; // who has nodes can wait for company
-    } finally {
-      clearTimeout(timer);
-    }
+  joined(): Promise<void> {
+    return this.#joining.joined();
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#dialler.stop();
+    this.#joining.stop();
     for (const { peer } of this.#members.values()) peer.close();
     await this.#parts.transport.close();
   }
@@ -222,16 +206,6 @@ export class Cluster {
     }
   }
 
-  #reached(channel: Channel, address: string): void {
-    if (this.#seeds.has(address)) this.#seeds.set(address, channel.peer.id);
-    this.#take(channel);
-  }
-
-  #failed(address: string, error: unknown, isFinal: boolean): void {
-    if (this.#seeds.has(address) && isFinal) this.#joined.reject(error);
-    else this.#settleJoin();
-  }
-
   #take(channel: Channel): void {
     const { id, address, incarnation } = channel.peer;
     if (this.#stopping || id === this.#parts.identity.id) return channel.close();
@@ -253,11 +227,11 @@ export class Cluster {
 
   #welcome(channel: Channel): void {
     const { id, address } = channel.peer;
-    if (address !== undefined) this.#dialler.forget(address);
+    if (address !== undefined) this.#joining.forget(address);
     const peer: Peer = new Peer(channel, this.#options, {
       message: (type, parts) => this.#message(member, type, parts),
       request: (method, args) => this.#request(peer, method, args),
-      dialBulk: () => this.#parts.transport.dial(this.#addressOf(peer), 'bulk'),
+      dialBulk: () => this.#parts.transport.dial(peer.identity.address ?? this.#joining.addressOf(id)!, 'bulk'),
       find: (key) => this.#holdings.get(key),
       closed: (error) => this.#closed(member, error),
     });
@@ -271,11 +245,6 @@ export class Cluster {
     peer.open();
   }
 
-  /** Where a peer can be dialled: where it says, or where it was. */
-  #addressOf({ identity }: Peer): string {
-    return identity.address ?? [...this.#seeds].find(([, id]) => id === identity.id)![0];
-  }
-
   /** `id address` of the members that can be dialled. */
   #known(): string[] {
     return [...this.#members.values()].flatMap(({ peer: { identity: { id, address } } }) => (address === undefined ? [] : `${id} ${address}`));
@@ -284,7 +253,7 @@ export class Cluster {
   #message(member: Member, type: number, parts: any[]): void {
     if (type === Message.hello) return this.#greeted(member, parts[0]);
     if (!member.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent something before it said what it is.');
-    if (type === Message.members) return this.#learn(parts[0]);
+    if (type === Message.members) return this.#joining.learn(parts[0]);
     if (type === Message.nodes) return this.#parts.hostChanged(member.remote, parts[0]);
     if (type >= Message.code && type < Message.ended) return member.guest.message(type, parts);
     return member.remote.message(type, parts);
@@ -295,30 +264,14 @@ export class Cluster {
     member.isUp = true;
     const { id, address } = member.peer.identity;
     for (const { peer, isUp } of this.#members.values()) if (isUp && peer !== member.peer && address !== undefined) peer.send(Message.members, [`${id} ${address}`]);
-    this.#learn(members);
+    this.#joining.learn(members);
     try {
       this.#parts.hostUp(member.remote, nodes);
     } catch (error) {
-      this.#joined.reject(error);
+      this.#joining.refuse(error);
       throw error;
     }
-    this.#settleJoin();
-  }
-
-  #learn(members: readonly string[]): void {
-    for (const each of members) {
-      const [id, address] = each.split(' ') as [string, string];
-      if (id === this.#parts.identity.id || address === undefined || this.#members.has(id)) continue;
-      this.#dialler.reach(address, patience, this.#address === undefined || this.#parts.identity.id < id ? 0 : politeness);
-    }
-  }
-
-  /** One of those to join is there, and all that it knows have been reached, or refused. */
-  #settleJoin(): void {
-    const seeded = [...this.#seeds.values()].some((id) => id !== undefined && this.#members.get(id)?.isUp === true);
-    if (!seeded) return;
-    const isPending = [...this.#members.values()].some(({ isUp }) => !isUp) || this.#dialler.busy([...this.#seeds.keys()]);
-    if (!isPending) this.#joined.resolve();
+    this.#joining.settle();
   }
 
   async #request(peer: Peer, method: string, args: any[]): Promise<unknown> {
@@ -346,13 +299,6 @@ export class Cluster {
     guest.end();
     if (guest.batches.size > 0) this.#leaving.add(guest);
     if (member.isUp) this.#parts.hostDown(remote, error);
-    this.#settleJoin();
-    if (this.#stopping) return;
-    for (const [seed, of] of this.#seeds) {
-      if (of !== id) continue;
-      this.#seeds.set(seed, undefined);
-      this.#dialler.reach(seed, Infinity, politeness);
-    }
-    if (error !== undefined && address !== undefined) this.#dialler.reach(address, patience, politeness); // it did not say good-bye
+    this.#joining.left(id, address, error);
   }
 }

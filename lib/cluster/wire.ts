@@ -16,9 +16,10 @@
  *
  * Where a payload stands in `values`, it is a `PayloadWire`.
  */
-import { deserialize, serialize } from 'node:v8';
+import { DefaultDeserializer, serialize } from 'node:v8';
 import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../errors.ts';
+import { cloneView } from '../store/payload.ts';
 
 export const Message = {
   ping: 0, hello: 1, members: 2, nodes: 3, lane: 4, request: 5, response: 6, bulk: 7,
@@ -113,9 +114,25 @@ export function decodeMessage(type: number, body: Uint8Array): any[] {
   return parts;
 }
 
+// A hook that Node calls and its types do not name.
+declare module 'node:v8' {
+  interface DefaultDeserializer {
+    _readHostObject(): ArrayBufferView;
+  }
+}
+
+/** Node gives views of the message, with which a port would send all of it. */
+class MessageReader extends DefaultDeserializer {
+  override _readHostObject(): ArrayBufferView {
+    return cloneView(super._readHostObject());
+  }
+}
+
 function read(type: number, body: Uint8Array): unknown[] {
   try {
-    const value: unknown = deserialize(body);
+    const reader = new MessageReader(body);
+    reader.readHeader();
+    const value: unknown = reader.readValue();
     if (Array.isArray(value)) return value;
   } catch (cause) {
     throw malformed(type, cause);
