@@ -87,3 +87,34 @@ describe('image-processing', () => {
     await expect(example('image-processing', '--nodes', '9')).rejects.toMatchObject({ code: 2 });
   });
 });
+
+describe('distributed-image-processing', () => {
+  const output = join(root, 'examples/distributed-image-processing/output');
+  const isThere = (pid: number): boolean => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+
+  it('runs on three hosts, reads and writes files on its own, and ends them all', async () => {
+    rmSync(output, { recursive: true, force: true });
+    const { stdout } = await example('distributed-image-processing');
+    expect(stdout).toMatch(/load_images +desk[\s\S]*edge_detection +lab[\s\S]*save_collage +desk/);
+    for (const node of ['desk', 'lab', 'attic']) expect(stdout).toMatch(new RegExp(`${node}: \\d+ functions`));
+    expect(await sharp(join(output, 'collage.jpg')).metadata()).toMatchObject({ width: 1600, height: 1200, format: 'jpeg' });
+    expect(readdirSync(output).filter((file) => file.startsWith('thumb_'))).toHaveLength(6);
+    const pids = [...stdout.matchAll(/^Host \w+: process (\d+)/gm)].map(([, pid]) => Number(pid));
+    expect(pids).toHaveLength(2);
+    expect(pids.filter(isThere)).toEqual([]);
+  });
+});
+
+describe('branching-distributed', () => {
+  it('prints what its guide says', async () => {
+    const { stdout } = await example('branching-distributed');
+    expect(readFileSync(join(root, 'examples/branching-distributed/README.md'), 'utf8')).toContain(stdout);
+    expect(stdout).toContain('183 (63 + 120), of branches in 2 processes');
+  });
+});

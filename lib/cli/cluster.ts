@@ -1,9 +1,9 @@
 /** `handoff nodes`: who is in the cluster. */
-import type { Handoff } from '../runtime/handoff.ts';
 import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { print, toTable } from './output.ts';
 import { startHandoff } from './start.ts';
+import { otherHosts } from './tree.ts';
 
 export interface ClusterNodesFlags extends HandoffFlags {
   readonly json?: boolean;
@@ -14,7 +14,7 @@ export async function clusterNodes(flags: ClusterNodesFlags): Promise<number> {
   const handoff = await startHandoff(flags, 'visitor');
   try {
     const nodes = await handoff.discoverNodes();
-    const hosts = hostsOf(handoff);
+    const hosts = otherHosts(handoff);
     if (flags.json === true) {
       print(JSON.stringify({ hosts, nodes }, undefined, 2));
       return ExitCode.done;
@@ -26,12 +26,6 @@ export async function clusterNodes(flags: ClusterNodesFlags): Promise<number> {
   } finally {
     await handoff.stop();
   }
-}
-
-/** Addresses of the other hosts, or their ids where they do not listen. */
-function hostsOf(handoff: Handoff): string[] {
-  const info = (handoff.tree().children ?? []).find(({ id }) => id === 'transport')?.info;
-  return [...((info?.['hosts'] as string[] | undefined) ?? [])].sort();
 }
 
 function counted(count: number, what: string): string {

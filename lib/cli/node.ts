@@ -1,11 +1,11 @@
 /** `handoff node`: a host whose nodes others use, until it is told to end. */
-import type { Handoff } from '../runtime/handoff.ts';
 import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { onInterrupt } from './interrupt.ts';
 import { formatCapabilities } from './nodes.ts';
-import { print, toText } from './output.ts';
+import { print } from './output.ts';
 import { startHandoff } from './start.ts';
+import { ownNodes } from './tree.ts';
 
 export interface NodeFlags extends HandoffFlags {
   readonly json?: boolean;
@@ -21,10 +21,9 @@ export async function node(flags: NodeFlags): Promise<number> {
     // Of a host that leaves the others are gone, too.
     if (interrupt.exitCode === undefined) say(`node ${name} is down: ${error instanceof Error ? error.message : String(error)}`);
   });
-  handoff.on('worker:crashed', ({ node: name, reason, error }) => say(`a thread of node ${name} has died (${reason}): ${error instanceof Error ? error.message : String(error)}`));
-  handoff.on('function:log', ({ functionId, values }) => say(`${functionId}: ${values.map(toText).join(' ')}`));
+  handoff.on('worker:crashed', ({ node: name, reason, error }) => say(`a thread of node ${name} has died (${reason})${error instanceof Error ? `: ${error.message}` : ''}`));
   const nodes = await handoff.discoverNodes();
-  const names = ownNames(handoff);
+  const names = ownNodes(handoff);
   say(`listening on ${handoff.address}`);
   for (const [name, capabilities] of Object.entries(nodes)) say(`node ${name}${names.includes(name) ? ', of this host' : ''}: ${formatCapabilities(capabilities)}`);
   if (flags.json === true) print(JSON.stringify({ address: handoff.address, nodes: Object.fromEntries(names.map((name) => [name, nodes[name]])) }));
@@ -39,8 +38,4 @@ function givenUp(): Promise<number> {
     process.stderr.write('the nodes of this host failed again and again, and were given up\n');
     resolve(ExitCode.functionFailed);
   }));
-}
-
-function ownNames(handoff: Handoff): string[] {
-  return (handoff.tree().children ?? []).find(({ id }) => id === 'nodes')?.children?.map(({ id }) => id) ?? [];
 }

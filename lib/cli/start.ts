@@ -9,6 +9,7 @@ import { takeEnvironment } from './environment.ts';
 import { UsageError } from './exit.ts';
 import { type HandoffFlags, nodesOf, transportOf } from './flags.ts';
 import { defaultNode } from './nodes.ts';
+import { otherHosts } from './tree.ts';
 
 /**
  * What a command is in a cluster: a host that others use, an orchestrator that runs a DAG, with others where there are some to join, or a
@@ -25,7 +26,11 @@ export async function startHandoff(flags: HandoffFlags, part: Part): Promise<Han
   const config = await readConfig(flags.config);
   const options = merge(flags, takeEnvironment(process.env), config.options, part);
   try {
-    return await Handoff.start({ ...options, printToStderr: true });
+    const handoff = await Handoff.start({ ...options, printToStderr: true });
+    const join = options.transport?.join ?? [];
+    // Who has nodes of its own does not need others; but whoever named some wants to know.
+    if (join.length > 0 && otherHosts(handoff).length === 0) process.stderr.write(`Nobody answers at ${join.join(', ')} yet: going on without, and trying again and again.\n`);
+    return handoff;
   } catch (error) {
     throw withHint(error, config);
   }
@@ -66,7 +71,7 @@ function withHint(error: unknown, { file }: Config): unknown {
   if (!(error instanceof HandoffError)) return error;
   const isAboutSecret = error.code === 'UNAUTHORIZED' || (error.code === 'INVALID_OPTION' && error.option === 'secret');
   const hints = [
-    isAboutSecret ? 'The secret is given by HANDOFF_SECRET, HANDOFF_SECRET_FILE or --secret-file.' : '',
+    isAboutSecret ? 'The secret is given by HANDOFF_SECRET, HANDOFF_SECRET_FILE or --secret-file, certificates by --tls-cert, --tls-key and --tls-ca.' : '',
     isHandoffError(error, 'INVALID_OPTION') && file !== undefined ? `(Options were read from ${file}, too.)` : '',
   ].filter((hint) => hint !== '');
   if (hints.length === 0) return error;

@@ -139,6 +139,11 @@ export class Cluster {
     return this.#joining.joined();
   }
 
+  /** This host cannot be one of them; no more than a complaint once it is. */
+  refuse(error: HandoffError): void {
+    this.#joining.refuse(error);
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#joining.stop();
@@ -265,12 +270,7 @@ export class Cluster {
     const { id, address } = member.peer.identity;
     for (const { peer, isUp } of this.#members.values()) if (isUp && peer !== member.peer && address !== undefined) peer.send(Message.members, [`${id} ${address}`]);
     this.#joining.learn(members);
-    try {
-      this.#parts.hostUp(member.remote, nodes);
-    } catch (error) {
-      this.#joining.refuse(error);
-      throw error;
-    }
+    this.#parts.hostUp(member.remote, nodes);
     this.#joining.settle();
   }
 

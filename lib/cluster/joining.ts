@@ -40,6 +40,7 @@ export class Joining {
   /** The member that answers at an address that was given as one to join. */
   readonly #seeds = new Map<string, string | undefined>();
   readonly #joined = Promise.withResolvers<void>();
+  #lastError: unknown;
 
   constructor(options: JoiningOptions, parts: JoiningParts) {
     this.#options = options;
@@ -47,10 +48,12 @@ export class Joining {
     this.#dialler = new Dialler({
       dial: (address) => parts.dial(address),
       reached: (channel, address) => {
+        if (channel.peer.id === parts.id) return this.#isSelf(channel, address);
         if (this.#seeds.has(address)) this.#seeds.set(address, channel.peer.id);
         parts.reached(channel);
       },
       failed: (address, error, isFinal) => {
+        this.#lastError = error;
         if (this.#seeds.has(address) && isFinal) this.refuse(error);
         else this.settle();
       },
@@ -69,7 +72,7 @@ export class Joining {
   async joined(): Promise<void> {
     const { join, joinTimeout } = this.#options;
     if (join.length === 0) return;
-    const timer = setTimeout(() => this.refuse(new HandoffError('NODE_DOWN', `None of ${join.join(', ')} answered within ${joinTimeout} ms.`)), joinTimeout);
+    const timer = setTimeout(() => this.refuse(new HandoffError('NODE_DOWN', `None of ${join.join(', ')} answered within ${joinTimeout} ms.`, { cause: this.#lastError })), joinTimeout);
     try {
       await this.#joined.promise;
     } catch (error) {
@@ -77,6 +80,13 @@ export class Joining {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** One of those to join is this very host. */
+  #isSelf(channel: Channel, address: string): void {
+    channel.close();
+    this.#seeds.delete(address);
+    if (this.#seeds.size === 0) this.#joined.resolve();
   }
 
   /** It cannot join. */

@@ -45,6 +45,8 @@ export type HandoffEvent =
   /** Results could not be written to disk, and stay in memory from now on, whatever `memoryBudget` says. */
   | (Common & { readonly type: 'memory:failed'; readonly error: unknown })
   | (Common & { readonly type: 'node:up'; readonly node: string; readonly capabilities: Capabilities; readonly threads: number })
+  /** A node of another host is not used, since another node has its name. `host`: its address. */
+  | (Common & { readonly type: 'node:refused'; readonly node: string; readonly host: string })
   | (Common & { readonly type: 'node:down'; readonly node: string; readonly error: unknown })
   | (Common & { readonly type: 'node:capabilities'; readonly node: string; readonly capabilities: Capabilities })
   | (Common & { readonly type: 'worker:crashed'; readonly node: string; readonly thread: number; readonly reason: string; readonly error: unknown })
@@ -62,7 +64,7 @@ export type EventOf<Type extends EventType> = Extract<HandoffEvent, { readonly t
 export const eventTypes = [
   'run:started', 'run:finished', 'run:failed',
   'function:ready', 'function:started', 'function:finished', 'function:retried', 'function:failed', 'function:log',
-  'result:stored', 'result:fetched', 'result:lost', 'result:recomputed', 'memory:failed', 'node:up', 'node:down', 'node:capabilities', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
+  'result:stored', 'result:fetched', 'result:lost', 'result:recomputed', 'memory:failed', 'node:up', 'node:refused', 'node:down', 'node:capabilities', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
 // Fails to compile when a type is missing above.

@@ -40,6 +40,8 @@ export class Hosts implements OtherHosts {
   readonly #options: ResolvedTransport;
   readonly #parts: HostsParts;
   readonly #answers = new Map<string, Answer>();
+  /** What each host has said that it has. */
+  readonly #known = new Map<RemoteHost, readonly NodeCard[]>();
   #onUp: (host: RemoteHost) => void = () => {};
   #onDown: (host: RemoteHost) => void = () => {};
 
@@ -134,27 +136,40 @@ export class Hosts implements OtherHosts {
   #hostUp(remote: RemoteHost, cards: readonly NodeCard[]): void {
     const taken = cards.find(({ name }) => this.#parts.nodeNames.includes(name));
     if (taken !== undefined && this.#options.join.length > 0) {
-      throw new HandoffError('INVALID_OPTION', `Node name ${JSON.stringify(taken.name)} is taken: host ${remote.peer.identity.address ?? remote.peer.identity.id} has a node of that name. Names are unique in a cluster.`, { option: 'nodes', node: taken.name });
+      this.cluster.refuse(new HandoffError('INVALID_OPTION', `Node name ${JSON.stringify(taken.name)} is taken: host ${remote.peer.identity.address ?? remote.peer.identity.id} has a node of that name. Names are unique in a cluster.`, { option: 'nodes', node: taken.name }));
     }
     this.#hostChanged(remote, cards);
     this.#onUp(remote);
   }
 
   #hostChanged(remote: RemoteHost, cards: readonly NodeCard[]): void {
-    const { driver, tree } = this.#parts;
+    const { driver } = this.#parts;
+    this.#known.set(remote, cards);
     for (const name of [...remote.nodes.keys()]) {
       if (!cards.some((card) => card.name === name)) this.#nodeDown(remote, name, new HandoffError('NODE_DOWN', `Node ${name} is not there any more.`, { node: name }));
     }
     for (const card of cards) {
       const known = remote.nodes.get(card.name);
       if (known === undefined) {
-        if (tree().node(card.name) === undefined && this.hostOf(card.name) === undefined) this.#nodeUp(remote, card);
+        if (this.#isFree(card.name)) this.#nodeUp(remote, card);
+        else this.#refused(remote, card.name);
         continue;
       }
       if (JSON.stringify(known.settings.capabilities) !== JSON.stringify(card.capabilities)) driver().changeCapabilities(card.name, card.capabilities);
       known.settings = { ...card };
       for (const lane of card.lanes) known.events.laneUp(lane);
     }
+  }
+
+  /** Whether no node has a name. */
+  #isFree(name: string): boolean {
+    return this.#parts.tree().node(name) === undefined && this.hostOf(name) === undefined;
+  }
+
+  /** Two nodes have one name: whoever came first is the one, as long as it is there. */
+  #refused({ peer: { identity } }: RemoteHost, node: string): void {
+    const { publisher } = this.#parts;
+    if (publisher.wants('node:refused')) publisher.publish({ type: 'node:refused', at: timestamp(), node, host: identity.address ?? identity.id });
   }
 
   #nodeUp(remote: RemoteHost, card: NodeCard): void {
@@ -173,10 +188,12 @@ export class Hosts implements OtherHosts {
 
   #hostDown(remote: RemoteHost, error: unknown): void {
     const { identity } = remote.peer;
+    this.#known.delete(remote);
     const gone = error ?? new HandoffError('NODE_DOWN', `Host ${identity.address ?? identity.id} has left.`);
     for (const name of [...remote.nodes.keys()]) this.#nodeDown(remote, name, gone);
     this.#parts.driver().hostLost(identity.id);
     this.#onDown(remote);
+    for (const [other, cards] of this.#known) if (cards.some(({ name }) => !other.nodes.has(name) && this.#isFree(name))) this.#hostChanged(other, cards); // a name has become free
   }
 
   /** A host is about to go: we finish what we have there, and take what we need. */

@@ -98,7 +98,7 @@ async function describe(module: string, { inspector, givenUp }: Look): Promise<M
     if (description.ok) return description;
     cause = fromErrorWire(description.error);
   } catch (error) {
-    if (isHandoffError(error, 'STOPPED') || isHandoffError(error, 'NODE_DOWN')) throw error;
+    if (['STOPPED', 'NODE_DOWN', 'VERSION_MISMATCH', 'UNAUTHORIZED', 'FUNCTION_NOT_FOUND'].some((code) => isHandoffError(error, code as 'STOPPED'))) throw error;
     cause = error;
   }
   const why = cause instanceof Error ? cause.message : String(cause);

@@ -81,7 +81,10 @@ export function resolveTransport(given: TransportOptions, heartbeatInterval = 10
 
 function fromEnvironment(env: NodeJS.ProcessEnv): Partial<TransportOptions> {
   const { HANDOFF_HOST, HANDOFF_PORT, HANDOFF_JOIN, HANDOFF_SECRET, HANDOFF_SECRET_FILE, HANDOFF_ADVERTISE, HANDOFF_ROOT, HANDOFF_TLS_CERT, HANDOFF_TLS_KEY, HANDOFF_TLS_CA } = env;
-  const secret = HANDOFF_SECRET ?? (HANDOFF_SECRET_FILE && read('HANDOFF_SECRET_FILE', HANDOFF_SECRET_FILE).trim());
+  const secret = HANDOFF_SECRET || (HANDOFF_SECRET_FILE && read('HANDOFF_SECRET_FILE', HANDOFF_SECRET_FILE).trim());
+  if (HANDOFF_SECRET_FILE && !secret) throw new HandoffError('INVALID_OPTION', `HANDOFF_SECRET_FILE names ${HANDOFF_SECRET_FILE}, which is empty.`, { option: 'HANDOFF_SECRET_FILE' });
+  const tls = [HANDOFF_TLS_CERT, HANDOFF_TLS_KEY, HANDOFF_TLS_CA].filter(Boolean).length;
+  if (tls !== 0 && tls !== 3) throw new HandoffError('INVALID_OPTION', 'Of HANDOFF_TLS_CERT, HANDOFF_TLS_KEY and HANDOFF_TLS_CA some are set and some are not: TLS needs all three.', { option: 'tls' });
   return {
     ...(HANDOFF_HOST && { host: HANDOFF_HOST }),
     ...(HANDOFF_PORT && { port: Number(HANDOFF_PORT) }),

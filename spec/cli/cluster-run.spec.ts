@@ -1,0 +1,101 @@
+/** `handoff run` and `handoff plan` on other hosts. */
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { clusterFiles, Processes } from './processes.ts';
+
+const certificate = (name: string): string => join(import.meta.dirname, '../transport/certificates', `${name}.pem`);
+const tls = (who: string): string[] => ['--tls-cert', certificate(who), '--tls-key', certificate(`${who}-key`), '--tls-ca', certificate('ca')];
+const total = 2 * (55 + 210 + 465);
+
+const processes = new Processes(clusterFiles);
+
+describe('handoff run --join', () => {
+  it('runs on nodes of other hosts, and has none itself', async () => {
+    const a = await processes.node('a');
+    const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address]);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe(`total: ${total}\n`);
+    expect(stderr).toMatch(/8 functions in .* on a \(8\)/);
+  });
+
+  it('adds nodes of its own by --nodes, and listens by --listen', async () => {
+    const a = await processes.node('a', { capabilities: 'cpu=1,threads=1' });
+    const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address, '--listen', '127.0.0.1:0', '--nodes', 'mine:cpu=1,threads=1', '--strategy', 'load-balanced', '--json']);
+    expect(code, stderr).toBe(0);
+    const { results, allocations } = JSON.parse(stdout) as { results: unknown; allocations: Record<string, string> };
+    expect(results).toEqual({ total });
+    expect(new Set(Object.values(allocations))).toEqual(new Set(['a', 'mine']));
+    expect(stderr).toMatch(/^listening on 127\.0\.0\.1:\d+$/m);
+  });
+
+  it('with a secret and over TLS', async () => {
+    const secret = processes.write('secret', 'long and random');
+    const a = await processes.node('a', { args: [...tls('ours'), '--secret-file', secret] });
+    const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address, ...tls('ours')], { HANDOFF_SECRET: 'long and random' });
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe(`total: ${total}\n`);
+  });
+
+  it('finds modules below --root, wherever hosts work', async () => {
+    processes.write('elsewhere/readme', '');
+    const a = await processes.node('a', { args: ['--root', processes.folder] });
+    const { code, stdout, stderr } = await processes.run(['run', '../sums.ts', '--join', a.address, '--root', '..'], {}, join(processes.folder, 'elsewhere'));
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe(`total: ${total}\n`);
+  });
+
+  it('refuses to run on hosts that have other code', async () => {
+    processes.write('other/tasks.ts', 'export function numbers() { return [1]; }\nexport function sum() { return 1; }\nexport function double() { return 2; }\n');
+    const a = await processes.node('a', { args: ['--root', join(processes.folder, 'other')] });
+    const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address]);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('Module tasks.ts is not the same on host');
+  });
+
+  it('exits with 1 when nobody answers, naming whom it asked', async () => {
+    processes.write('impatient.config.ts', "export default { transport: { type: 'tcp', joinTimeout: 200 } };");
+    const { code, stderr } = await processes.run(['run', 'sums.ts', '--join', '127.0.0.1:1', '--config', 'impatient.config.ts']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('None of 127.0.0.1:1 answered');
+  });
+
+  it('does not take a secret without anybody to tell it', async () => {
+    const { code, stderr } = await processes.run(['run', 'sums.ts', '--secret-file', processes.write('secret', 'x')]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--join HOST:PORT or --listen HOST:PORT is missing');
+  });
+});
+
+describe('Ctrl-C of handoff run --join', () => {
+  it('lets the functions finish that run elsewhere, starts no other, and leaves', async () => {
+    const a = await processes.node('a');
+    const run = processes.start(['run', 'held.ts', '--join', a.address, '--', join(processes.folder, 'released')]);
+    await a.said('held runs');
+    run.kill('SIGINT');
+    await run.said('Finishing the functions that run');
+    processes.write('released', '');
+    expect(await run.finished).toMatchObject({ code: 130, stdout: '' });
+    a.kill('SIGTERM');
+    expect((await a.finished).stderr).not.toContain('after runs');
+  });
+
+  it('a second time ends at once, and the node stays for others', async () => {
+    const a = await processes.node('a');
+    const run = processes.start(['run', 'held.ts', '--join', a.address, '--', join(processes.folder, 'never')]);
+    await a.said('held runs');
+    run.kill('SIGINT');
+    await run.said('Finishing');
+    run.kill('SIGINT');
+    expect((await run.finished).code).toBe(130);
+    const next = await processes.run(['run', 'sums.ts', '--join', a.address]);
+    expect(next.stdout, next.stderr).toBe(`total: ${total}\n`);
+  });
+});
+
+it('handoff plan --join plans for the nodes of others', async () => {
+  const a = await processes.node('a');
+  const { code, stdout, stderr } = await processes.run(['plan', 'sums.ts', '--join', a.address, '--json']);
+  expect(code, stderr).toBe(0);
+  expect(new Set(Object.values((JSON.parse(stdout) as { allocations: object }).allocations))).toEqual(new Set(['a']));
+});
