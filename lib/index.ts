@@ -1,5 +1,6 @@
 /** The public names of `handoffjs`, nothing else. */
 export { type AllocationStrategy, type Allocator } from './allocation/allocator.ts';
+export { DynamicResourceTracker } from './allocation/dynamic-resource-tracker.ts';
 export { type ResourceTracker, SimpleResourceTracker } from './allocation/resource-tracker.ts';
 export { SimpleAllocator } from './allocation/simple-allocator.ts';
 export type { Call, CallOptions } from './dag/call.ts';
@@ -14,6 +15,7 @@ export { type DagError, type DagErrorCode, type ErrorCode, errorCodes, HandoffEr
 export type { Exit, Restart, Strategy as SupervisionStrategy, TreeNode } from './actor/child.ts';
 export type { ActorDeath, AskOptions } from './actor/user/cell.ts';
 export type { ActorRef, Ask, Askable, Tell } from './actor/user/ref.ts';
+export type { HostUse, NodeMonitor, NodeResources, NodeUse, ThreadUse } from './monitor/resources.ts';
 export { type EventOf, type EventType, eventTypes, type HandoffEvent } from './observe/events.ts';
 export type { ActorGroup, SpawnOptions, SuperviseOptions } from './runtime/actors.ts';
 export { loadConfig } from './runtime/config.ts';

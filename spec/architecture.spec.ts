@@ -11,7 +11,7 @@ const importsOf = (file: string): string[] =>
   [...code(file).matchAll(/(?:^import\s[^;]*?from\s+|^export\s[^;]*?from\s+|^import\s+|\bimport\()'([^']+)'/gm)].map((match) => match[1]!);
 
 /** From the bottom up: each may import those before it, and itself. */
-const layers = ['base', 'dag', 'allocation', 'scheduler', 'simulation', 'store', 'actor', 'node', 'transport', 'cluster', 'observe', 'runtime', 'index', 'cli'];
+const layers = ['base', 'dag', 'allocation', 'scheduler', 'simulation', 'store', 'actor', 'node', 'transport', 'cluster', 'observe', 'monitor', 'runtime', 'index', 'cli'];
 /** Folders that may know less than their place in the list says. */
 const mayKnow: Record<string, readonly string[]> = {
   base: [],
@@ -25,6 +25,7 @@ const mayKnow: Record<string, readonly string[]> = {
   transport: ['base'],
   cluster: ['base', 'dag', 'allocation', 'store', 'actor', 'node', 'transport'],
   observe: ['base', 'dag'],
+  monitor: ['base', 'dag', 'allocation', 'scheduler', 'node', 'observe'],
 };
 const pure = ['dag', 'allocation', 'scheduler'];
 

@@ -204,7 +204,8 @@ export class Guest {
     const known = holdings.get(data.key);
     if (known !== undefined) return known;
     const here = await fetcher.fetch(data);
-    if (!this.#gone && holdings.get(data.key) === undefined) holdings.put(this.peer.identity.id, serial, data.key, here);
+    const isWanted = [...this.#byOwn.values()].some((batch) => batch.serial === serial); // else its run is over, and nobody would let go of it
+    if (isWanted && holdings.get(data.key) === undefined) holdings.put(this.peer.identity.id, serial, data.key, here);
     return here;
   }
 

@@ -1,5 +1,5 @@
 /** One worker thread as its node sees it: what was sent to it, and what comes back. */
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import type { ErrorWire } from '../error-wire.ts';
 import { type Exit, type Running } from '../actor/child.ts';
 import { fromErrorWire } from '../error-wire.ts';
@@ -8,7 +8,7 @@ import type { CodeList } from './code-list.ts';
 import type { BatchReport, LaneEvents, OutgoingBatch } from './lane-events.ts';
 import type { Thread, ThreadExit, ThreadPool } from './thread-pool.ts';
 import { ProgramRing } from './program.ts';
-import { begunOf, type Control, FromWorker, newCursor, slots, takeBackLast, ToWorker } from './wire.ts';
+import { begunOf, type Control, type FailureWire, FromWorker, newCursor, ReportKind, slots, takeBackLast, ToWorker } from './wire.ts';
 
 interface Outstanding {
   readonly slot: number;
@@ -39,6 +39,8 @@ export class Lane implements Running {
   /** User code has been in it: whatever ends it from then on may be that code's doing. */
   #used = false;
   #up = false;
+  /** It is being ended, and that has been told. */
+  #ending = false;
 
   private constructor(thread: Thread, codes: CodeList, events: LaneEvents) {
     this.#thread = thread;
@@ -72,6 +74,16 @@ export class Lane implements Running {
     return this.#outstanding.size === 0;
   }
 
+  /** What is measured of its thread. */
+  get worker(): Worker | undefined {
+    return this.#thread.worker;
+  }
+
+  /** Whether a batch was sent to it that it has not told all of. */
+  holds(batch: number): boolean {
+    return this.#outstanding.has(batch);
+  }
+
   send({ id, flags, dagId, size, program, values, sources, exports }: OutgoingBatch): void {
     this.#used = true;
     const slot = this.#freeSlots.pop();
@@ -79,7 +91,7 @@ export class Lane implements Running {
     for (; this.#defined < this.#codes.size; this.#defined++) {
       this.#thread.port.postMessage([ToWorker.define, this.#defined, this.#codes.wire(this.#defined)]);
     }
-    Atomics.store(this.#thread.cursors, slot, newCursor(size));
+    Atomics.store(this.#thread.cursors, slot, newCursor(this.#ending ? 0 : size)); // what is sent to a thread that is being ended comes back
     const at = this.#programs.put(program);
     try {
       this.#thread.port.postMessage([ToWorker.batch, id, slot, flags, dagId, size, at >= 0 ? at : program.slice(), values, sources, exports]);
@@ -127,6 +139,17 @@ export class Lane implements Running {
     this.#thread.kill();
   }
 
+  /** Ends the one function of a batch as failed, whatever it does, and the thread with it. False when it has ended by itself. */
+  fail(batch: number, failure: FailureWire): boolean {
+    if (!this.#outstanding.has(batch)) return false;
+    this.#ending = true;
+    this.kill();
+    this.#ended([FromWorker.ended, batch, 1, [0, ReportKind.failed], [], null, [failure]]);
+    // At once: native code may keep the thread for long, and nothing else must wait for it meanwhile.
+    this.#events.down({ reason: 'killed' }, []);
+    return true;
+  }
+
   /** Calls the worker's control port; rejects with `WORKER_CRASHED` when the thread ends meanwhile, as Comlink alone would never. */
   async control<Result>(call: (control: Control) => Promise<Result>): Promise<Result> {
     this.#used = true;
@@ -161,7 +184,8 @@ export class Lane implements Running {
 
   #ended(message: unknown[]): void {
     const [, batch, count, exceptions, durations, spans, values] = message as [number, number, number, number[] | null, number[], number[] | null, unknown[]];
-    const known = this.#outstanding.get(batch)!;
+    const known = this.#outstanding.get(batch);
+    if (known === undefined) return; // it was ended meanwhile
     const first = known.told;
     known.told += count;
     if (known.told === known.size) this.#close(batch);
@@ -184,7 +208,7 @@ export class Lane implements Running {
     const error = this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error;
     const { cursors } = this.#thread;
     const started = [...this.#outstanding].map(([batch, { slot }]) => ({ batch, started: begunOf(Atomics.load(cursors, slot)) }));
-    if (this.#up) this.#events.down({ reason: exit.reason, ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }), ...(error !== undefined && { error }) }, started);
+    if (this.#up && !this.#ending) this.#events.down({ reason: exit.reason, ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }), ...(error !== undefined && { error }) }, started);
     // What user code does to its thread, even long after it has returned, must not cost a node or more. A thread that dies before is ours.
     return { reason: 'error', error, excused: exit.reason === 'killed' || this.#used };
   }

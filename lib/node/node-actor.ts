@@ -22,6 +22,8 @@ export class NodeActor implements Running, NodeLink {
   /** Lanes that look into code. */
   readonly #looking = new Set<Lane>();
   #gone = false;
+  /** Told of every batch just before it is sent, where somebody measures. */
+  onSend: ((index: number, lane: Lane, batch: OutgoingBatch) => void) | undefined;
 
   /** @param most how many threads it may ever have */
   constructor(settings: NodeSettings, most: number, codes: CodeList, events: NodeEvents) {
@@ -64,6 +66,11 @@ export class NodeActor implements Running, NodeLink {
     return this.#lanes.flatMap((lane, index) => (lane === undefined ? [] : index));
   }
 
+  /** Its threads, which somebody may measure. */
+  get running(): readonly Lane[] {
+    return this.#lanes.filter((lane) => lane !== undefined);
+  }
+
   /** Starts more threads, until there are as many. */
   async grow(threads: number): Promise<void> {
     const missing = Math.max(0, threads - this.#lanes.length);
@@ -91,7 +98,9 @@ export class NodeActor implements Running, NodeLink {
 
   /** @throws V8's error when a value among the items cannot be sent; the lane is then as before */
   send(lane: number, batch: OutgoingBatch): void {
-    this.#lanes[lane]!.send(batch);
+    const to = this.#lanes[lane]!;
+    this.onSend?.(lane, to, batch);
+    to.send(batch);
   }
 
   /**

@@ -2,7 +2,7 @@
  * Piscina as the control plane: it spawns threads, ends them, and spawns them anew. Each thread runs one long-lived task, `serve`, whose
  * ports are the data plane.
  */
-import { MessageChannel, type MessagePort, type ResourceLimits } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type ResourceLimits, type Worker } from 'node:worker_threads';
 import { type Remote, releaseProxy, wrap } from 'comlink';
 import { Piscina } from 'piscina';
 import { endpointOf } from '../actor/endpoint.ts';
@@ -39,8 +39,15 @@ export interface Thread {
   readonly control: Remote<Control>;
   /** Resolves when the thread is gone and everything it has sent has been received. */
   readonly ended: Promise<ThreadExit>;
+  /** What is measured of it; undefined before it is started. */
+  readonly worker: Worker | undefined;
   /** Ends the thread, whatever it is doing. */
   kill(): void;
+}
+
+/** Where a task notes which thread it was given to. By a symbol of Piscina's: it does not travel. */
+interface Seat {
+  worker: Worker | undefined;
 }
 
 // What a thread needs for itself, and to be able to say that it runs out.
@@ -81,6 +88,12 @@ export class ThreadPool {
       concurrentTasksPerWorker: 1,
       stricterFIFO: true,
       recordTiming: false,
+      loadBalancer: (task, workers) => {
+        const free = workers.find(({ currentUsage }) => currentUsage === 0) ?? null;
+        const seat = task[Piscina.queueOptionsSymbol as keyof typeof task] as unknown as Seat;
+        if (free !== null) seat.worker = this.#piscina.threads.find(({ threadId }) => threadId === free.id);
+        return free;
+      },
       ...(heapMb !== undefined && { resourceLimits: limitsOf(heapMb) }),
     });
     // A thread that fails while it has no task. Its lane is told when it attaches.
@@ -97,8 +110,9 @@ export class ThreadPool {
     const programs = new Int32Array(new SharedArrayBuffer(programWords * Int32Array.BYTES_PER_ELEMENT));
     const closed = new Promise<void>((resolve) => data.port1.once('close', resolve));
     // The signal makes the task exclusive, and aborting it ends just its thread.
+    const seat: Seat = { worker: undefined };
     const served = this.#piscina.run(
-      { port: data.port2, control: control.port2, node: name, cursors, programs, quiet, memoryBudget },
+      { [Piscina.queueOptionsSymbol]: seat, port: data.port2, control: control.port2, node: name, cursors, programs, quiet, memoryBudget },
       { transferList: [data.port2, control.port2], signal: killer.signal },
     );
     const proxy = wrap<Control>(endpointOf(control.port1));
@@ -111,7 +125,7 @@ export class ThreadPool {
         control.port1.close();
         return exit;
       });
-    return { port: data.port1, cursors, programs, control: proxy, ended, kill: () => killer.abort() };
+    return { port: data.port1, cursors, programs, control: proxy, ended, kill: () => killer.abort(), get worker() { return seat.worker; } };
   }
 
   /** Ends what is left of the threads. */

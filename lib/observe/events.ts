@@ -34,6 +34,8 @@ export type HandoffEvent =
   | (OfAttempt & { readonly type: 'function:failed'; readonly error: unknown })
   /** It called `context().log(…)`. */
   | (OfFunction & { readonly type: 'function:log'; readonly node: string; readonly attempt: number; readonly values: readonly unknown[] })
+  /** It uses more memory than its cost says. Told once for each attempt, where a host was asked to look; see `monitorInterval`. */
+  | (OfFunction & { readonly type: 'function:overuse'; readonly node: string; readonly claimedMb: number; readonly usedMb: number })
   /** Its result is in the store. `bytes` of shared memory; 0 for results that are held as plain values. */
   | (OfFunction & { readonly type: 'result:stored'; readonly node: string; readonly bytes: number })
   /** Its result has come here from the host of `node`. */
@@ -49,6 +51,8 @@ export type HandoffEvent =
   | (Common & { readonly type: 'node:refused'; readonly node: string; readonly host: string })
   | (Common & { readonly type: 'node:down'; readonly node: string; readonly error: unknown })
   | (Common & { readonly type: 'node:capabilities'; readonly node: string; readonly capabilities: Capabilities })
+  /** The `monitor` function of a node threw, or gave something that no capabilities are. They stay as they were. */
+  | (Common & { readonly type: 'monitor:failed'; readonly node: string; readonly error: unknown })
   | (Common & { readonly type: 'worker:crashed'; readonly node: string; readonly thread: number; readonly reason: string; readonly error: unknown })
   | (Common & { readonly type: 'worker:restarted'; readonly node: string; readonly thread: number })
   /** A method that an actor was told to run threw, or it was lost. Of those that it is asked for, whoever asks hears. */
@@ -63,8 +67,8 @@ export type EventOf<Type extends EventType> = Extract<HandoffEvent, { readonly t
 /** Every type, for whoever wants them all. */
 export const eventTypes = [
   'run:started', 'run:finished', 'run:failed',
-  'function:ready', 'function:started', 'function:finished', 'function:retried', 'function:failed', 'function:log',
-  'result:stored', 'result:fetched', 'result:lost', 'result:recomputed', 'memory:failed', 'node:up', 'node:refused', 'node:down', 'node:capabilities', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
+  'function:ready', 'function:started', 'function:finished', 'function:retried', 'function:failed', 'function:log', 'function:overuse',
+  'result:stored', 'result:fetched', 'result:lost', 'result:recomputed', 'memory:failed', 'node:up', 'node:refused', 'node:down', 'node:capabilities', 'monitor:failed', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
 // Fails to compile when a type is missing above.

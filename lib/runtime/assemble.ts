@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { SimpleResourceTracker } from '../allocation/resource-tracker.ts';
 import { Admission } from '../cluster/admission.ts';
 import { CodeList } from '../node/code-list.ts';
+import { Monitor } from '../monitor/monitor.ts';
 import { heapLimit } from '../node/thread-pool.ts';
 import type { Tuning } from '../scheduler/state.ts';
 import { LocationRegistry } from '../store/location-registry.ts';
@@ -27,6 +28,7 @@ export interface RuntimeParts {
   readonly actors: Actors;
   readonly memory: BoundMemory;
   readonly values: Values;
+  readonly monitor: Monitor;
   /** Other hosts; undefined when there are none. */
   readonly hosts: Hosts | undefined;
 }
@@ -50,8 +52,19 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, publ
   });
   const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), quiet, elsewhere: () => elsewhere });
   const elsewhere = hosts && new RemoteActors(hosts, () => actors);
-  const tree: RuntimeTree = new RuntimeTree({ registry, store, driver, hosts, codes, publisher, actors, mostThreads: availableParallelism() });
+  const monitor: Monitor = new Monitor(options.monitoring, {
+    tracker: given, publisher, state: () => driver.state,
+    nodes: () => tree.nodeNames.map((name) => tree.node(name)!),
+    serialOf: (dagId) => driver.runs.get(dagId)?.serial,
+    change: (node, changed) => tree.updateCapabilities(node, changed, `The monitor of node ${node}`),
+    freed: (node) => (hosts === undefined ? driver.resourcesFreed() : hosts.freed(node)),
+    tellOthers: (overuse) => void hosts?.askAll('overuse', overuse).catch(() => {}), // it is news, and there is nothing to be done
+  });
+  hosts?.answer('resources', () => monitor.resources());
+  hosts?.answer('overuse', ([overuse]) => monitor.overuseElsewhere(overuse));
+  hosts?.answer('updateCapabilities', ([node, changed]) => tree.updateCapabilities(node, changed));
+  const tree: RuntimeTree = new RuntimeTree({ registry, store, driver, hosts, codes, publisher, actors, monitor, mostThreads: availableParallelism() });
   const runner = new Runner({ registry, store, driver, hosts, options, modules: new Modules(codes), tree });
   const values = new Values({ registry, store, driver, hosts, nodeNames: () => tree.nodeNames });
-  return { driver, store, tree, runner, actors, memory, values, hosts };
+  return { driver, store, tree, runner, actors, memory, values, monitor, hosts };
 }

@@ -6,12 +6,13 @@ import type { Capabilities, Cost } from '../dag/types.ts';
 import type { ClassReference } from '../dag/task.ts';
 import { type Outputs, type Resolved, ValueDag } from '../dag/value-dag.ts';
 import { HandoffError } from '../errors.ts';
+import type { NodeResources } from '../monitor/resources.ts';
 import type { Tuning } from '../scheduler/state.ts';
 import type { ActorGroup, SpawnOptions, SuperviseOptions } from './actors.ts';
 import { assemble, type RuntimeParts } from './assemble.ts';
 import type { Explanation } from './explain.ts';
 import { HandoffEmitter } from './emitter.ts';
-import { defaultThreads, type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options.ts';
+import { type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options.ts';
 import type { ExecuteResult } from './outcome.ts';
 import type { PlanResult } from './plan-preview.ts';
 import type { ExecuteOptions } from './run-options.ts';
@@ -160,14 +161,24 @@ export class Handoff extends HandoffEmitter {
   async registerNode(name: string, capabilities: Capabilities): Promise<void> {
     this.#refuseWhenStopped();
     const settings = resolveNode('registerNode', { name, capabilities }, this.#options);
-    await this.#parts.tree.inTurn(name, async () => {
-      const known = this.#parts.tree.node(name);
-      if (known === undefined) return this.#parts.tree.addNode(settings);
-      this.#parts.driver.changeCapabilities(name, settings.capabilities);
-      const threads = Math.max(known.settings.threads, defaultThreads(capabilities));
-      known.settings = { ...known.settings, capabilities: settings.capabilities, threads };
-      return known.grow(threads);
-    });
+    await this.#parts.tree.registerNode(settings);
+  }
+
+  /**
+   * Changes some of what a node has, of this host or another; the rest stays, and so does what is claimed.
+   * @throws `INVALID_OPTION`, `NOT_FOUND`, `STOPPED`
+   */
+  async updateCapabilities(name: string, capabilities: Capabilities): Promise<void> {
+    this.#refuseWhenStopped();
+    const isDone = await this.#parts.tree.updateCapabilities(name, capabilities) || await this.#parts.hosts?.hostOf(name)?.peer.request('updateCapabilities', name, capabilities);
+    if (isDone !== true) throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
+  }
+
+  /** What each node that can be reached has, what is claimed of it, and what is really in use, over a tenth of a second. */
+  async resources(): Promise<Record<string, NodeResources>> {
+    this.#refuseWhenStopped();
+    const { monitor, hosts } = this.#parts;
+    return Object.assign({}, ...await Promise.all([monitor.resources(), hosts?.askAll('resources')].flat()));
   }
 
   /**

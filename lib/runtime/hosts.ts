@@ -104,6 +104,24 @@ export class Hosts implements OtherHosts {
     this.cluster.nodesChanged();
   }
 
+  capabilitiesChanged(node: string): void {
+    this.cluster.nodesChanged();
+    this.freed(node);
+  }
+
+  /** More of a node of this host may be free: whoever waits for it is looked at anew. */
+  freed(node: string): void {
+    this.#parts.admission.releaseOther(node, {}, '');
+  }
+
+  /** Asks every other host. Those that go before they answer are left out. */
+  async askAll<Result>(method: string, ...args: readonly unknown[]): Promise<Result[]> {
+    const answers = await Promise.all(this.cluster.hosts.map(({ peer }) => peer.request(method, ...args).catch((error: unknown) => {
+      if (!peer.closed) throw error;
+    })));
+    return answers.filter((answer) => answer !== undefined);
+  }
+
   /** Has every other host finish what it has here, and take what it needs. */
   async leave(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;

@@ -4,6 +4,8 @@ import { type AllocationStrategy, strategyNames } from '../allocation/allocator.
 import { amountOf } from '../allocation/amounts.ts';
 import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
+import type { MonitorOptions } from '../monitor/monitor.ts';
+import type { NodeMonitor } from '../monitor/resources.ts';
 import type { NodeSettings } from '../node/thread-pool.ts';
 import { type Announced, checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from './schema.ts';
 import { type ResolvedTransport, resolveTransport, type TransportOptions } from './transport-options.ts';
@@ -18,6 +20,13 @@ export interface NodeOptions {
   readonly threads?: number;
   /** How fast it runs a function compared with a node of speed 1. Default 1. Used for plans. */
   readonly speed?: number;
+  /**
+   * Called every `monitorInterval` with what the node declares and what is in use; the capabilities that it gives, if any, are the node's from
+   * then on. When it throws, that is the event `monitor:failed`.
+   */
+  readonly monitor?: NodeMonitor;
+  /** Whether a function that uses more memory than its cost says is ended, and fails with `RESOURCES_UNAVAILABLE` as cause. Default false. */
+  readonly enforce?: boolean;
 }
 
 export interface HandoffOptions {
@@ -33,6 +42,11 @@ export interface HandoffOptions {
   readonly allocationStrategy?: AllocationStrategy;
   /** Grants and releases what functions hold while they run. Default: a `SimpleResourceTracker`. */
   readonly resourceTracker?: ResourceTracker;
+  /**
+   * ms between looks at what functions really use. Functions that use more memory than their cost says are then told as `function:overuse`, and
+   * a `DynamicResourceTracker` is told what is free. Default: only nodes with `monitor` or `enforce` are looked at, every 1000 ms.
+   */
+  readonly monitorInterval?: number;
   /** Extra attempts per function. Default 3. */
   readonly maxRetries?: number;
   /** ms between asking a function to stop, through its signal, and ending its thread. Default 100. */
@@ -55,6 +69,7 @@ export interface ResolvedOptions {
   readonly nodes: readonly NodeSettings[];
   readonly allocationStrategy: AllocationStrategy;
   readonly resourceTracker: ResourceTracker | undefined;
+  readonly monitoring: MonitorOptions;
   readonly maxRetries: number;
   readonly gracePeriod: number;
   readonly retainedRuns: number;
@@ -75,12 +90,13 @@ const trackerRule: Rule = {
 };
 
 const schema: Schema<HandoffOptions> = {
-  nodes: { expected: 'a list of { name, capabilities, threads?, speed? }, not empty without a transport', holds: Array.isArray },
+  nodes: { expected: 'a list of { name, capabilities, threads?, speed?, monitor?, enforce? }, not empty without a transport', holds: Array.isArray },
   transport: { expected: "{ type: 'tcp', … }", holds: isRecord },
   heartbeatInterval: rules.positiveMilliseconds,
   allowSource: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
   allocationStrategy: strategyRule,
   resourceTracker: trackerRule,
+  monitorInterval: rules.positiveMilliseconds,
   maxRetries: rules.whole,
   gracePeriod: rules.milliseconds,
   retainedRuns: rules.whole,
@@ -97,6 +113,8 @@ const nodeSchema: Schema<NodeOptions> = {
   capabilities: rules.amounts,
   threads: { expected: 'a whole number of at least 1', holds: (value) => isAmount(value) && Number.isInteger(value) && value >= 1 },
   speed: { expected: 'a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
+  monitor: rules.fn,
+  enforce: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
 };
 
 export { strategyRule };
@@ -117,6 +135,7 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     nodes,
     allocationStrategy: options.allocationStrategy ?? 'first-available',
     resourceTracker: options.resourceTracker,
+    monitoring: { interval: options.monitorInterval, policies: new Map(options.nodes?.map(({ name, monitor, enforce = false }) => [name, { monitor, enforce }])) },
     maxRetries: options.maxRetries ?? 3,
     gracePeriod: options.gracePeriod ?? 100,
     retainedRuns: options.retainedRuns ?? 100,

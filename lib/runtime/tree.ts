@@ -16,6 +16,7 @@ import { resident } from '../actor/child.ts';
 import type { Exit, Running } from '../actor/child.ts';
 import { Supervisor } from '../actor/supervisor.ts';
 import { HandoffError } from '../errors.ts';
+import type { Capabilities } from '../dag/types.ts';
 import type { CodeList } from '../node/code-list.ts';
 import { NodeActor } from '../node/node-actor.ts';
 import type { NodeEvents } from '../node/node-link.ts';
@@ -26,6 +27,8 @@ import type { Actors } from './actors.ts';
 import type { ActiveRun } from './active-run.ts';
 import type { Driver } from './driver.ts';
 import type { Publisher } from './observer.ts';
+import { defaultThreads } from './options.ts';
+import { invalidOption, rules } from './schema.ts';
 import { timestamp } from '../observe/events.ts';
 
 export interface OtherHosts {
@@ -34,6 +37,8 @@ export interface OtherHosts {
   lend(node: string, events: NodeEvents): NodeEvents;
   /** The nodes of this host are not what they were. */
   nodesChanged(): void;
+  /** Others may claim more of a node than before, or less. */
+  capabilitiesChanged(node: string): void;
 }
 
 export interface TreeParts {
@@ -45,6 +50,8 @@ export interface TreeParts {
   readonly actors: Actors;
   /** Other hosts, which use our nodes as we use theirs; undefined: there are none. */
   readonly hosts?: OtherHosts | undefined;
+  /** Who looks at what nodes use. */
+  readonly monitor?: { nodeUp(actor: NodeActor): void; stop(): void };
   /** The most threads a node may ever have. */
   readonly mostThreads: number;
 }
@@ -66,11 +73,11 @@ export class RuntimeTree {
 
   /** Starts everything, from the top down. What a failed start leaves behind is stopped. */
   async start(nodes: readonly NodeSettings[]): Promise<void> {
-    const { registry, store, driver, actors } = this.#parts;
+    const { registry, store, driver, actors, monitor } = this.#parts;
     try {
       await this.root.startChild({ id: 'registry', start: () => resident(() => registry.stop()) });
       await this.root.startChild({ id: 'store', start: () => resident(() => store.stop()) });
-      await this.root.startChild({ id: 'resources', start: () => resident(() => driver.stop()) });
+      await this.root.startChild({ id: 'resources', start: () => resident(() => { monitor?.stop(); driver.stop(); }) });
       const { hosts } = this.#parts;
       if (hosts !== undefined) await this.root.startChild({ id: 'transport', shutdown: Infinity, start: () => hosts.start() });
       await this.root.startChild({ id: 'nodes', shutdown: Infinity, start: () => this.#startNodes(nodes) });
@@ -109,6 +116,40 @@ export class RuntimeTree {
       this.#actors.delete(settings.name);
       throw error;
     }
+  }
+
+  /** Adds a node, or changes what one has: what is claimed of it stays claimed, and threads are only ever added. */
+  registerNode(settings: NodeSettings): Promise<void> {
+    return this.inTurn(settings.name, async () => {
+      if (this.#actors.has(settings.name)) return this.#change(this.#actors.get(settings.name)!, settings.capabilities);
+      return this.addNode(settings);
+    });
+  }
+
+  /**
+   * Changes some of what a node of this host has. False when there is none of that name.
+   *
+   * @param where who changes it, for messages
+   * @throws `INVALID_OPTION`
+   */
+  async updateCapabilities(name: string, changed: Capabilities, where = 'updateCapabilities'): Promise<boolean> {
+    if (!rules.amounts.holds(changed)) throw invalidOption(where, 'capabilities', rules.amounts.expected, changed);
+    return this.inTurn(name, async () => {
+      const actor = this.#actors.get(name);
+      if (actor === undefined) return false;
+      const { capabilities } = actor.settings;
+      if (Object.entries(changed).some(([resource, amount]) => capabilities[resource] !== amount)) await this.#change(actor, { ...capabilities, ...changed });
+      return true;
+    });
+  }
+
+  async #change(actor: NodeActor, capabilities: Capabilities): Promise<void> {
+    const { name } = actor.settings;
+    const threads = Math.max(actor.settings.threads, defaultThreads(capabilities));
+    actor.settings = { ...actor.settings, capabilities, threads };
+    this.#parts.driver.changeCapabilities(name, capabilities);
+    this.#parts.hosts?.capabilitiesChanged(name);
+    await actor.grow(threads);
   }
 
   /** Takes a node out. What it runs is put back before its threads are ended. */
@@ -176,6 +217,7 @@ export class RuntimeTree {
     const events = driver.eventsOf(name);
     const actor = new NodeActor(this.#actors.get(name)?.settings ?? settings, mostThreads, codes, this.#parts.hosts?.lend(name, events) ?? events);
     this.#actors.set(name, actor);
+    this.#parts.monitor?.nodeUp(actor);
     driver.addNode(actor);
     try {
       await actor.launch();
