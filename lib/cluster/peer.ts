@@ -14,7 +14,14 @@ export interface PeerOptions {
   readonly heartbeatInterval: number;
   /** ms of silence after which a host is given up. */
   readonly heartbeatTimeout: number;
+  /** The longest frame, in bytes. */
+  readonly maxFrameBytes?: number;
 }
+
+// What is longer is sent in parts.
+const partBytes = 1024 * 1024;
+// No message is as long: whoever sends one has lost its mind.
+const mostBytes = 2 ** 30;
 
 /** What a peer sends, to those who know what to do about it. */
 export interface PeerEvents {
@@ -51,6 +58,8 @@ export class Peer {
   #bulk: PromiseWithResolvers<BulkLink> | undefined;
   #link: BulkLink | undefined;
   #closed = false;
+  #beginning: Uint8Array[] = [];
+  #beginningBytes = 0;
 
   constructor(channel: Channel, options: PeerOptions, events: PeerEvents) {
     this.identity = channel.peer;
@@ -77,7 +86,11 @@ export class Peer {
   /** @throws `NOT_SERIALIZABLE` */
   send(type: number, ...parts: readonly unknown[]): void {
     this.#saidAt = performance.now();
-    this.#channel.send(type, encodeMessage(parts));
+    let body = encodeMessage(parts);
+    const most = Math.min(partBytes, this.#options.maxFrameBytes ?? partBytes);
+    if (body.byteLength > mostBytes) throw new HandoffError('NOT_SERIALIZABLE', `A message to another host takes ${body.byteLength} bytes; ${mostBytes} are possible. Large typed arrays and buffers travel apart from it.`);
+    for (; body.byteLength > most; body = body.subarray(most)) this.#channel.send(Message.part, body.subarray(0, most));
+    this.#channel.send(type, body);
   }
 
   /** Asks, and gives the answer; rejects when the host is gone before it answers. */
@@ -124,7 +137,8 @@ export class Peer {
 
   #receive(type: number, body: Uint8Array): void {
     this.#heardAt = performance.now();
-    const parts = decodeMessage(type, body);
+    if (type === Message.part) return this.#keep(body);
+    const parts = decodeMessage(type, this.#beginning.length === 0 ? body : this.#whole(body));
     switch (type) {
       case Message.ping: return;
       case Message.bulk: return void this.bulk().catch(() => {});
@@ -132,6 +146,20 @@ export class Peer {
       case Message.response: return this.#answered(parts[0], parts[1], parts[2]);
       default: return this.#events.message(type, parts);
     }
+  }
+
+  /** The beginning of a message that comes in parts. */
+  #keep(body: Uint8Array): void {
+    this.#beginning.push(body);
+    this.#beginningBytes += body.byteLength;
+    if (this.#beginningBytes > mostBytes) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a message that does not end.');
+  }
+
+  #whole(end: Uint8Array): Uint8Array {
+    const parts = [...this.#beginning, end];
+    this.#beginning = [];
+    this.#beginningBytes = 0;
+    return Buffer.concat(parts);
   }
 
   async #answer(id: number, method: string, args: any[]): Promise<void> {

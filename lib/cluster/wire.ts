@@ -14,6 +14,8 @@
  *   [ping]                                   [endRun, serial]
  * ```
  *
+ * A message that is too long for a frame comes in several: `part` frames with its beginning, and one of its type with its end.
+ *
  * Where a payload stands in `values`, it is a `PayloadWire`.
  */
 import { DefaultDeserializer, serialize } from 'node:v8';
@@ -22,7 +24,7 @@ import { HandoffError } from '../errors.ts';
 import { cloneView } from '../store/payload.ts';
 
 export const Message = {
-  ping: 0, hello: 1, members: 2, nodes: 3, lane: 4, request: 5, response: 6, bulk: 7,
+  ping: 0, hello: 1, members: 2, nodes: 3, lane: 4, request: 5, response: 6, bulk: 7, part: 8,
   code: 16, batch: 17, takeBack: 18, cancel: 19, kill: 20, release: 21, endRun: 22,
   ended: 32, started: 33, takenBack: 34, laneDown: 35, log: 36,
 } as const;

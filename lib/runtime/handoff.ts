@@ -178,7 +178,8 @@ export class Handoff extends HandoffEmitter {
   async resources(): Promise<Record<string, NodeResources>> {
     this.#refuseWhenStopped();
     const { monitor, hosts } = this.#parts;
-    return Object.assign({}, ...await Promise.all([monitor.resources(), hosts?.askAll('resources')].flat()));
+    const [here, elsewhere = []] = await Promise.all([monitor.resources(), hosts?.askAll<Record<string, NodeResources>>('resources')]);
+    return Object.assign({}, ...elsewhere, here);
   }
 
   /**

@@ -19,6 +19,9 @@ import type { Publisher } from './observer.ts';
 import type { ResolvedTransport } from './transport-options.ts';
 import type { OtherHosts, RuntimeTree } from './tree.ts';
 
+// Two batches for each thread of a host may be on their way, of values that are just too small to be fetched.
+const maxQueuedBytes = 2 ** 30;
+
 /** Answers a question of another host. */
 export type Answer = (args: any[], peer: Peer) => unknown;
 
@@ -52,7 +55,7 @@ export class Hosts implements OtherHosts {
     const identity = { id: nanoid(), incarnation: Date.now() };
     const { host, port, secret, tls, advertise, maxFrameBytes } = options;
     const transport = new TcpTransport({
-      identity: () => identity,
+      identity: () => identity, maxQueuedBytes,
       ...(host !== undefined && { host }), ...(port !== undefined && { port }), ...(secret !== undefined && { secret }),
       ...(tls !== undefined && { tls }), ...(advertise !== undefined && { advertise }), ...(maxFrameBytes !== undefined && { maxFrameBytes }),
     });

@@ -1,9 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SimpleResourceTracker } from '../../lib/index.ts';
+import { DynamicResourceTracker, SimpleResourceTracker } from '../../lib/index.ts';
 import { resourceTrackerContract } from './resource-tracker.contract.ts';
 
 resourceTrackerContract('SimpleResourceTracker', () => new SimpleResourceTracker());
+resourceTrackerContract('DynamicResourceTracker', () => new DynamicResourceTracker());
+resourceTrackerContract('DynamicResourceTracker that sees more free than is declared', () => {
+  const tracker = new DynamicResourceTracker();
+  tracker.observe('n', { cpu: 64, memory: 1e6, gpu: 8 });
+  return tracker;
+});
 
 describe('SimpleResourceTracker', () => {
   it('knows what is free and who holds what', () => {
@@ -47,5 +53,50 @@ describe('SimpleResourceTracker', () => {
       for (const cpu of amounts) tracker.release('n', { cpu });
       expect(tracker.available('n', { cpu: 100 })).toBe(true);
     }));
+  });
+});
+
+describe('DynamicResourceTracker', () => {
+  const tracker = (): DynamicResourceTracker => {
+    const made = new DynamicResourceTracker();
+    made.register('n', { cpu: 4, memory: 1000, gpu: 1 });
+    return made;
+  };
+
+  it('grants no more than is observed to be free, nor than is not claimed', () => {
+    const of = tracker();
+    of.observe('n', { cpu: 4, memory: 300 });
+    expect(of.free('n')).toEqual({ cpu: 4, memory: 300, gpu: 1 });
+    expect(of.available('n', { memory: 301 })).toBe(false);
+    expect(of.request('n', { memory: 301 })).toBe(false);
+    expect(of.request('n', { cpu: 3, memory: 300 })).toBe(true);
+    expect(of.free('n')).toEqual({ cpu: 1, memory: 300, gpu: 1 });
+    of.observe('n', { cpu: 4, memory: 2000 });
+    expect(of.free('n')).toEqual({ cpu: 1, memory: 700, gpu: 1 });
+  });
+
+  it('limits only what was observed, of that node, and only until it is observed anew', () => {
+    const of = tracker();
+    of.register('m', { memory: 1000 });
+    of.observe('n', { memory: 0 });
+    expect(of.available('n', { cpu: 4, gpu: 1 })).toBe(true);
+    expect(of.available('n', { memory: 1 })).toBe(false);
+    expect(of.available('m', { memory: 1000 })).toBe(true);
+    of.observe('n', { memory: 1 });
+    expect(of.observed('n')).toEqual({ memory: 1 });
+    expect(of.available('n', { memory: 1 })).toBe(true);
+    of.observe('n', undefined);
+    expect(of.available('n', { memory: 1000 })).toBe(true);
+  });
+
+  it('keeps live claims, whatever is observed, and forgets what was observed with the node', () => {
+    const of = tracker();
+    of.request('n', { memory: 600 }, 'one');
+    of.observe('n', { memory: 0 });
+    of.release('n', { memory: 600 }, 'one');
+    expect(of.claims('n').size).toBe(0);
+    of.unregister('n');
+    of.register('n', { memory: 10 });
+    expect(of.available('n', { memory: 10 })).toBe(true);
   });
 });
