@@ -11,12 +11,13 @@ const importsOf = (file: string): string[] =>
   [...code(file).matchAll(/(?:^import\s[^;]*?from\s+|^export\s[^;]*?from\s+|^import\s+|\bimport\()'([^']+)'/gm)].map((match) => match[1]!);
 
 /** From the bottom up: each may import those before it, and itself. */
-const layers = ['base', 'dag', 'allocation', 'scheduler', 'simulation', 'store', 'actor', 'node', 'transport', 'cluster', 'observe', 'monitor', 'runtime', 'index', 'cli'];
+const layers = ['base', 'dag', 'allocation', 'planner', 'scheduler', 'simulation', 'store', 'actor', 'node', 'transport', 'cluster', 'observe', 'monitor', 'runtime', 'index', 'cli'];
 /** Folders that may know less than their place in the list says. */
 const mayKnow: Record<string, readonly string[]> = {
   base: [],
   dag: ['base'],
   allocation: ['base', 'dag'],
+  planner: ['base', 'dag', 'allocation'],
   scheduler: ['base', 'dag', 'allocation'],
   simulation: ['base', 'dag', 'allocation', 'scheduler'],
   store: ['base'],
@@ -27,7 +28,7 @@ const mayKnow: Record<string, readonly string[]> = {
   observe: ['base', 'dag'],
   monitor: ['base', 'dag', 'allocation', 'scheduler', 'node', 'observe'],
 };
-const pure = ['dag', 'allocation', 'scheduler'];
+const pure = ['dag', 'allocation', 'planner', 'scheduler'];
 
 function layerOf(file: string): string {
   const [, folder] = file.split('/') as [string, string];

@@ -67,6 +67,11 @@ export class Admission implements ResourceTracker {
     this.#pumpSoon(true);
   }
 
+  /** A node has more than before: who waits may fit. */
+  nodeGrew(): void {
+    this.#pumpSoon(true);
+  }
+
   /**
    * Claims for another host's function, as soon as it can be granted.
    *

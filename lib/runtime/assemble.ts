@@ -46,7 +46,7 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, publ
     memory: memory.memory, nodeNames: options.nodes.map(({ name }) => name), driver: () => driver, tree: () => tree,
   });
   // Others may hold what we ask for as long as they like.
-  const patience = transport === undefined ? {} : { refusalLimit: Infinity };
+  const patience = transport === undefined ? {} : { refusalLimit: Infinity, stuckMs: 20 };
   const driver: Driver = new Driver(admission ?? given, { grace, gangLanes: availableParallelism(), ...patience, ...tuning }, publisher, {
     memory: memory.memory, exchange: hosts?.cluster.exchange, ask: (question) => actors.answer(question),
   });

@@ -114,7 +114,7 @@ export class Hosts implements OtherHosts {
 
   /** More of a node of this host may be free: whoever waits for it is looked at anew. */
   freed(node: string): void {
-    this.#parts.admission.releaseOther(node, {}, '');
+    this.#parts.admission.nodeGrew();
   }
 
   /** Asks every other host. Those that go before they answer are left out. */

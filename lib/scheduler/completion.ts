@@ -12,6 +12,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   const batch = state.batches.get(event.batch);
   if (batch === undefined || event.first < batch.done) return; // its lane was given up before it told, or it tells again
   if (event.first > batch.done) throw new Error(`batch ${batch.id} tells of position ${event.first}, and has not told of those from ${batch.done} on`);
+  batch.lane.occupied = false;
   const { run, functions } = batch;
   const released: number[] = [];
   const { exceptions } = event;

@@ -95,7 +95,7 @@ function findLane(state: State, run: Run, from: ReadyClass, now: number, out: Co
     const others = from.avoid < 0 ? nodes : nodes.filter((node) => node.index !== from.avoid);
     const near = from.prefer < 0 ? undefined : settings.strategy(others.filter(({ host }) => host === from.prefer), cost, claim);
     const node = near ?? settings.strategy(others, cost, claim) ?? (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
-    if (node !== undefined) return node.lanes.find(isIdle)!;
+    if (node !== undefined) return node.lanes.find((lane) => isIdle(lane) && !lane.occupied) ?? node.lanes.find(isIdle)!;
   }
   return cost === undefined ? findShallow(state, run, from, now) : undefined;
 }

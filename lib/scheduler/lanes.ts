@@ -71,11 +71,12 @@ export function shorten(state: State, batch: Batch, count: number, out: Command[
 
 export function laneUp(state: State, node: Node, index: number): void {
   // Threads get ready in any order: those before it are known from now on too, as not there yet.
-  for (let i = node.lanes.length; i <= index; i++) node.lanes.push({ node, index: i, up: false, batches: [], killing: false });
+  for (let i = node.lanes.length; i <= index; i++) node.lanes.push({ node, index: i, up: false, batches: [], killing: false, occupied: false });
   const lane = node.lanes[index]!;
   if (lane.up) return;
   lane.up = true;
   lane.killing = false;
+  lane.occupied = false;
   node.threads++;
   node.idle++;
   state.idle++;

@@ -61,12 +61,14 @@ function apply(state: State, event: Event, out: Command[]): void {
   }
 }
 
-function takenBack(state: State, { batch: id, limit }: EventOf<'TakenBack'>, out: Command[]): void {
+function takenBack(state: State, { batch: id, limit, now }: EventOf<'TakenBack'>, out: Command[]): void {
   const batch = state.batches.get(id);
   if (batch === undefined) return; // it ended before the request reached it
   const count = Math.max(0, batch.size - Math.max(limit, batch.done));
   // Asked once more it would have nothing to give either.
   batch.takingBack = count === 0;
+  // Nothing of it had begun for so long, although nothing of ours is before it.
+  if (count > 0 && count === batch.size && batch.lane.batches[0] === batch && !batch.cancelled && now - batch.sentAt >= state.tuning.stuckMs) batch.lane.occupied = true;
   shorten(state, batch, count, out);
   endIfDone(state, batch, out);
 }

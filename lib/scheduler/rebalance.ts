@@ -5,6 +5,7 @@
 import { shortage } from '../allocation/amounts.ts';
 import { isAvailable } from './claims.ts';
 import type { Command } from './commands.ts';
+import { isIdle } from './lanes.ts';
 import { accepts, demandOf } from './ready.ts';
 import { type Batch, nextId, type State } from './state.ts';
 
@@ -16,12 +17,18 @@ export function rebalance(state: State, now: number, out: Command[]): void {
   let fullest: Batch | undefined;
   let wait = Infinity;
   for (const batch of state.batches.values()) {
-    if (batch.takingBack || batch.cancelled || !isDivisible(batch) || !couldMove(state, batch)) continue;
+    if (batch.takingBack || batch.cancelled) continue;
+    const stuckIn = mayBeStuck(state, batch) ? batch.sentAt + state.tuning.stuckMs - now : Infinity;
+    if (stuckIn > 0 && !isDivisible(batch)) {
+      wait = Math.min(wait, stuckIn);
+      continue;
+    }
+    if (!couldMove(state, batch)) continue;
     const left = timeLeft(batch, now);
-    if (left >= 0 && (left <= soonMs || isTight(batch))) wait = Math.min(wait, left);
+    if (stuckIn > 0 && left >= 0 && (left <= soonMs || isTight(batch))) wait = Math.min(wait, left);
     else if (fullest === undefined || batch.size - batch.done > fullest.size - fullest.done) fullest = batch;
   }
-  if (fullest !== undefined) takeBack(fullest, now, out);
+  if (fullest !== undefined) takeBack(state, fullest, now, out);
   else if (wait < Infinity) wakeAfter(state, wait + soonMs, out);
 }
 
@@ -36,6 +43,11 @@ export function breakUpGangs(state: State, out: Command[]): void {
       return;
     }
   }
+}
+
+/** Whether it may stand behind another scheduler's work: nothing of ours is before it, and nothing has been heard of it. */
+function mayBeStuck(state: State, batch: Batch): boolean {
+  return state.tuning.stuckMs < Infinity && batch.done === 0 && !waits(batch) && batch.timer < 0;
 }
 
 /** Whether another lane could run part of it. A batch that waits can go as a whole. */
@@ -65,8 +77,9 @@ function timeLeft({ sentAt, expectedMs }: Batch, now: number): number {
  * Half of what is left of a batch that goes as expected; all of one that is overdue. A lane that works keeps one function, which it
  * has most likely begun.
  */
-function takeBack(batch: Batch, now: number, out: Command[]): void {
-  const spare = batch.size - batch.done - (waits(batch) ? 0 : 1);
+function takeBack(state: State, batch: Batch, now: number, out: Command[]): void {
+  const isStuck = mayBeStuck(state, batch) && now - batch.sentAt >= state.tuning.stuckMs;
+  const spare = batch.size - batch.done - (waits(batch) || isStuck ? 0 : 1);
   batch.takingBack = true;
   out.push({ type: 'TakeBack', batch, count: timeLeft(batch, now) < 0 ? spare : Math.ceil(spare / 2) });
 }
@@ -79,7 +92,7 @@ function couldMove(state: State, batch: Batch): boolean {
   const { run, functions, claim } = batch;
   const { plan } = run;
   if (run.lanes >= run.settings.maxConcurrency) return false;
-  const able = state.nodes.filter((node) => node.up && node.idle > 0
+  const able = state.nodes.filter((node) => node.up && node.lanes.some((lane) => isIdle(lane) && !lane.occupied)
     && (claim === undefined || (shortage(claim, node.capabilities) === undefined && isAvailable(state, node, claim))));
   if (able.length === 0) return false;
   const free = run.assigned === null && plan.pins.size === 0 && plan.group === null;

@@ -65,6 +65,8 @@ export interface Lane {
   readonly batches: Batch[];
   /** Its end has been asked for: whatever it runs when it dies is not to blame. */
   killing: boolean;
+  /** Something of another scheduler's keeps it, as far as we can tell: we sent it something, and it has begun nothing. */
+  occupied: boolean;
 }
 
 /** Functions sent to a lane in one message, run there in order. */
@@ -216,6 +218,8 @@ export interface Tuning {
   readonly gangSlackMs: number;
   /** Whether functions follow in the same batch that need nothing but what it gives. */
   readonly fuse: boolean;
+  /** ms after which what was sent to a lane and has not begun is taken to stand behind another scheduler's work; Infinity: nobody else uses it. */
+  readonly stuckMs: number;
   /** How often the result of a function may be lost. */
   readonly maxLosses: number;
   /** Between two questions to a tracker that refuses while nothing of ours runs. */
@@ -225,7 +229,7 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, maxLosses: 10, refusalPoll: 50, refusalLimit: 5000,
+  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, stuckMs: Infinity, maxLosses: 10, refusalPoll: 50, refusalLimit: 5000,
 };
 
 export interface State {
