@@ -57,7 +57,7 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, publ
     nodes: () => tree.nodeNames.map((name) => tree.node(name)!),
     serialOf: (dagId) => driver.runs.get(dagId)?.serial,
     change: (node, changed) => tree.updateCapabilities(node, changed, `The monitor of node ${node}`),
-    freed: (node) => (hosts === undefined ? driver.resourcesFreed() : hosts.freed(node)),
+    freed: () => (hosts === undefined ? driver.resourcesFreed() : hosts.freed()),
     tellOthers: (overuse) => void hosts?.askAll('overuse', overuse).catch(() => {}), // it is news, and there is nothing to be done
   });
   hosts?.answer('resources', () => monitor.resources());

@@ -109,11 +109,11 @@ export class Hosts implements OtherHosts {
 
   capabilitiesChanged(node: string): void {
     this.cluster.nodesChanged();
-    this.freed(node);
+    this.freed();
   }
 
   /** More of a node of this host may be free: whoever waits for it is looked at anew. */
-  freed(node: string): void {
+  freed(): void {
     this.#parts.admission.nodeGrew();
   }
 

@@ -139,18 +139,12 @@ describe('capabilities of other hosts\' nodes', () => {
   it('that grow let in who waits for them', async () => {
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1, tpu: 1 }, threads: 2 }] });
     const here = await startHere({ join: [far.address] });
-    const abort = new AbortController();
     const holding = far.execute(dagOf({ id: 'x', code: t.spin, cost: { tpu: 1 } }));
     holding.catch(() => {});
     while ((await far.claims('far')).now['tpu'] !== 1);
-    const behind = here.execute(dagOf({ id: 'z', code: t.one }), { signal: abort.signal }); // stands in line for the thread that spins
-    const started = next(here, 'function:started');
     const run = here.execute(dagOf({ id: 'y', code: t.one, cost: { tpu: 1 } }));
     await far.call('updateCapabilities', 'far', { tpu: 2 });
-    expect((await started).functionId).toBe('y');
     expect((await run).allocations).toEqual({ y: 'far' });
-    abort.abort();
-    await errorOf(behind);
     await far.abort();
   });
 });
