@@ -1,9 +1,10 @@
 /**
  * Grants claims on the nodes of this host, to its own scheduler and to those of other hosts: in the order in which they asked, so that none
- * is passed over for good. The host alone decides, so claims never exceed what a node has, however many orchestrators there are.
+ * is passed over for good, but for those that ask for nothing that somebody before them waits for. The host alone decides, so claims never
+ * exceed what a node has, however many orchestrators there are.
  *
  * ```
- *   node 'a'   other host: cpu 2 │ own scheduler │ other host: cpu 1      who comes first is granted first
+ *   node 'a'   other host: cpu 2 │ own scheduler: cpu │ other host: cpu 1 │ other host: gpu 1      the last may pass
  * ```
  *
  * The scheduler of this host asks and is told at once; when it is refused it keeps its place in the line, and is told when something is free.
@@ -11,23 +12,23 @@
 import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Capabilities, Cost } from '../dag/types.ts';
 
+/** Somebody in a line. */
 interface Waiting {
-  readonly cost: Cost;
-  readonly claimant: string;
-  granted(): void;
+  /** What it waits for. */
+  readonly names: Set<string>;
+  /** Undefined: this host's own scheduler, which asks again when it is told. */
+  readonly claim: { readonly cost: Cost; readonly claimant: string; granted(): void } | undefined;
 }
-
-/** Keeps the place of this host's own scheduler. */
-const own = Symbol('own');
 
 export class Admission implements ResourceTracker {
   readonly #tracker: ResourceTracker;
   readonly #onFreed: () => void;
-  readonly #lines = new Map<string, (Waiting | typeof own)[]>();
+  readonly #lines = new Map<string, Waiting[]>();
   /** Nodes for which this host's scheduler has asked since it was last told of something free. */
   readonly #asked = new Set<string>();
   #pumping = false;
   #queued = false;
+  #tellsOwn = false;
 
   /** @param onFreed told when this host's scheduler should ask again */
   constructor(tracker: ResourceTracker, onFreed: () => void) {
@@ -40,28 +41,27 @@ export class Admission implements ResourceTracker {
   }
 
   available(node: string, request: Cost): boolean {
-    return this.#isFirst(node) && this.#tracker.available(node, request);
+    return this.#mayOwn(node, request) && this.#tracker.available(node, request);
   }
 
   request(node: string, request: Cost, claimant?: string): boolean {
     this.#asked.add(node);
     const line = this.#lines.get(node);
-    const granted = this.#isFirst(node) && this.#tracker.request(node, request, claimant);
+    const granted = this.#mayOwn(node, request) && this.#tracker.request(node, request, claimant);
     if (line === undefined || line.length === 0) return granted;
-    const place = line.indexOf(own);
+    const place = line.findIndex(isOwn);
     if (granted && place >= 0) line.splice(place, 1);
-    else if (!granted && place < 0) line.push(own);
+    else if (!granted && place < 0) line.push({ names: namesOf(request), claim: undefined });
+    else if (!granted) for (const name of namesOf(request)) line[place]!.names.add(name);
     return granted;
   }
 
   release(node: string, request: Cost, claimant?: string): void {
     this.#tracker.release(node, request, claimant);
-    if ((this.#lines.get(node)?.length ?? 0) > 0) this.#pumpSoon();
+    if ((this.#lines.get(node)?.length ?? 0) > 0) this.#pumpSoon(false);
   }
 
-  /**
-   * Gives back what another host's function held.
-   */
+  /** Gives back what another host's function held. */
   releaseOther(node: string, cost: Cost, claimant: string): void {
     this.#tracker.release(node, cost, claimant);
     this.#pumpSoon(true);
@@ -80,61 +80,89 @@ export class Admission implements ResourceTracker {
   claim(node: string, cost: Cost, claimant: string, granted: () => void): () => void {
     let line = this.#lines.get(node);
     if (line === undefined) this.#lines.set(node, (line = []));
-    if (line.length === 0 && this.#tracker.request(node, cost, claimant)) {
+    const names = namesOf(cost);
+    if (!line.some((before) => share(before.names, names)) && this.#tracker.request(node, cost, claimant)) {
       granted();
       return () => {};
     }
-    const waiting: Waiting = { cost, claimant, granted };
+    const waiting: Waiting = { names, claim: { cost, claimant, granted } };
     line.push(waiting);
     return () => {
       const place = line.indexOf(waiting);
       if (place < 0) return;
       line.splice(place, 1);
-      this.#pumpSoon();
+      this.#pumpSoon(true);
     };
   }
 
-  #isFirst(node: string): boolean {
-    const first = this.#lines.get(node)?.[0];
-    return first === undefined || first === own;
+  /** Whether nobody before this host's scheduler waits for any of it. */
+  #mayOwn(node: string, cost: Cost): boolean {
+    const line = this.#lines.get(node);
+    if (line === undefined || line.length === 0) return true;
+    const names = namesOf(cost);
+    for (const before of line) {
+      if (isOwn(before)) return true;
+      if (share(before.names, names)) return false;
+    }
+    return true;
   }
 
   /** After what goes on now: the scheduler may be at work. */
-  #pumpSoon(tellOwn = false): void {
+  #pumpSoon(tellsOwn: boolean): void {
+    this.#tellsOwn ||= tellsOwn;
     if (this.#queued) return;
     this.#queued = true;
     queueMicrotask(() => {
       this.#queued = false;
-      this.#pump(tellOwn);
+      this.#pump();
     });
   }
 
-  #pump(tellOwn: boolean): void {
+  #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
-      if (tellOwn && [...this.#lines.values()].every((line) => line.length === 0)) return this.#onFreed();
       for (const [node, line] of this.#lines) while (this.#serve(node, line));
+      if (this.#tellsOwn) this.#onFreed(); // it may want what nobody waits for
     } finally {
+      this.#tellsOwn = false;
       this.#pumping = false;
     }
   }
 
-  /** Serves who is first in a line; false when that has to wait, or nobody is there. */
-  #serve(node: string, line: (Waiting | typeof own)[]): boolean {
-    const [first] = line;
-    if (first === undefined) return false;
-    if (first === own) {
-      this.#asked.delete(node);
-      this.#onFreed();
-      if (line[0] !== own) return true;
-      if (this.#asked.has(node)) return false; // it still wants it, and there is not enough
-      line.shift();
+  /** Serves the first in a line who can be; false when all have to wait. */
+  #serve(node: string, line: Waiting[]): boolean {
+    const wanted = new Set<string>();
+    for (const [place, each] of line.entries()) {
+      const passes = !share(wanted, each.names);
+      for (const name of each.names) wanted.add(name);
+      if (!passes) continue;
+      if (isOwn(each)) {
+        this.#asked.delete(node);
+        this.#onFreed();
+        if (line[place] !== each) return true;
+        if (this.#asked.has(node)) continue; // it still wants it, and there is not enough
+        line.splice(place, 1);
+        return true;
+      }
+      if (!this.#tracker.request(node, each.claim!.cost, each.claim!.claimant)) continue;
+      line.splice(place, 1);
+      each.claim!.granted();
       return true;
     }
-    if (!this.#tracker.request(node, first.cost, first.claimant)) return false;
-    line.shift();
-    first.granted();
-    return true;
+    return false;
   }
+}
+
+function isOwn({ claim }: Waiting): boolean {
+  return claim === undefined;
+}
+
+function namesOf(cost: Cost): Set<string> {
+  return new Set(Object.keys(cost).filter((name) => cost[name]! > 0));
+}
+
+function share(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  for (const name of a) if (b.has(name)) return true;
+  return false;
 }

@@ -2,7 +2,7 @@
  * Large results from host to host, on a channel of their own. Either side asks for what the other holds:
  *
  * ```
- *   [want, request, key]                                        [chunk, request, part, offset, bytes]
+ *   [want, request, what]                                        [chunk, request, part, offset, bytes]
  *                                                               [gone, request]          it is not there any more
  *   [enough, request]    nobody waits for it any more
  * ```
@@ -10,8 +10,9 @@
  * Numbers are little-endian: request and part of four bytes, offset of eight. Chunks go straight into the shared memory of who asked. A
  * side sends no more than the channel takes, so that several results share it.
  */
+import { deserialize, serialize } from 'node:v8';
 import { HandoffError } from '../errors.ts';
-import { ofShape, partLengths, partsOf, type PayloadData, type Shape } from '../store/payload.ts';
+import { ofShape, partLengths, partsOf, type PayloadData, type RemoteData, type Shape } from '../store/payload.ts';
 import { allocateShared } from '../store/shared-memory.ts';
 import type { Channel } from '../transport/transport.ts';
 import { inMemory } from './payload-wire.ts';
@@ -19,7 +20,7 @@ import { inMemory } from './payload-wire.ts';
 const Frame = { want: 1, chunk: 2, gone: 3, enough: 4 } as const;
 const headBytes = 16;
 
-// Large enough that frames cost little, small enough that several results take turns.
+// Large enough that frames cost little, small enough that several results take turns. No more than a frame may have.
 const chunkBytes = 512 * 1024;
 
 interface Wanted {
@@ -30,18 +31,23 @@ interface Wanted {
   reject(error: unknown): void;
 }
 
+/** Gives what this host holds, or can get from another. Throws when it is not to be had. */
+export type Find = (data: RemoteData) => PayloadData | Promise<PayloadData>;
+
 export class BulkLink {
   readonly #channel: Channel;
-  readonly #find: (key: string) => PayloadData | undefined;
+  readonly #find: Find;
+  readonly #chunkBytes: number;
   readonly #wanted = new Map<number, Wanted>();
   /** What is being sent, by the other side's number. */
   readonly #sending = new Set<number>();
   #last = 0;
 
-  /** @param find gives what this host holds under a key */
-  constructor(channel: Channel, find: (key: string) => PayloadData | undefined) {
+  /** @param maxFrameBytes the longest frame, in bytes */
+  constructor(channel: Channel, find: Find, maxFrameBytes = Infinity) {
     this.#channel = channel;
     this.#find = find;
+    this.#chunkBytes = Math.min(chunkBytes, maxFrameBytes - headBytes);
     channel.receive({
       frame: (type, body) => this.#receive(type, body),
       target: (type, head, length) => (type === Frame.chunk ? this.#target(head, length) : undefined),
@@ -54,14 +60,15 @@ export class BulkLink {
     return this.#channel.closed;
   }
 
-  /** Brings here what the other side holds under a key. */
-  fetch(key: string, shape: Shape): Promise<PayloadData> {
+  /** Brings here what the other side holds, or can get. */
+  fetch(data: RemoteData): Promise<PayloadData> {
+    const { of: shape } = data;
     const { promise, resolve, reject } = Promise.withResolvers<PayloadData>();
     const lengths = partLengths(shape);
     const wanted: Wanted = { parts: lengths.map((length) => allocateShared(length)), shape, missing: lengths.reduce((sum, length) => sum + length, 0), resolve, reject };
     const request = (this.#last = (this.#last + 1) >>> 0);
     this.#wanted.set(request, wanted);
-    this.#channel.send(Frame.want, numberBytes(request), Buffer.from(key));
+    this.#channel.send(Frame.want, numberBytes(request), serialize(data));
     return promise;
   }
 
@@ -74,7 +81,7 @@ export class BulkLink {
     if (body.byteLength < 4) throw malformed();
     const request = view.getUint32(0, true);
     switch (type) {
-      case Frame.want: return void this.#send(request, Buffer.from(body.subarray(4)).toString());
+      case Frame.want: return void this.#send(request, readWant(body.subarray(4)));
       case Frame.gone: return this.#give(request, (wanted) => wanted.reject(new HandoffError('NOT_FOUND', 'The host does not hold it any more.')));
       case Frame.enough: return void this.#sending.delete(request);
       case Frame.chunk: return this.#short(body);
@@ -108,20 +115,19 @@ export class BulkLink {
     if (wanted !== undefined) how(wanted);
   }
 
-  async #send(request: number, key: string): Promise<void> {
-    const data = this.#find(key);
-    if (data === undefined || data.kind === 'error' || data.kind === 'remote') return this.#channel.send(Frame.gone, numberBytes(request));
+  async #send(request: number, want: RemoteData): Promise<void> {
     this.#sending.add(request);
     try {
+      const data = await this.#find(want);
       for (const [part, bytes] of partsOf(inMemory(data)).entries()) {
-        for (let offset = 0; offset < bytes.byteLength; offset += chunkBytes) {
+        for (let offset = 0; offset < bytes.byteLength; offset += this.#chunkBytes) {
           await this.#channel.drained();
           if (!this.#sending.has(request)) return;
-          this.#channel.send(Frame.chunk, writeHead(request, part, offset), bytes.subarray(offset, offset + chunkBytes));
+          this.#channel.send(Frame.chunk, writeHead(request, part, offset), bytes.subarray(offset, offset + this.#chunkBytes));
         }
       }
     } catch {
-      this.#channel.send(Frame.gone, numberBytes(request)); // a file that cannot be read
+      this.#channel.send(Frame.gone, numberBytes(request)); // not here, or in a file that cannot be read
     } finally {
       this.#sending.delete(request);
     }
@@ -132,6 +138,13 @@ export class BulkLink {
     for (const { reject } of this.#wanted.values()) reject(error ?? new HandoffError('NODE_DOWN', 'The host is gone.'));
     this.#wanted.clear();
   }
+}
+
+function readWant(bytes: Uint8Array): RemoteData {
+  const want: unknown = deserialize(bytes);
+  const { kind, host, key, of } = want as RemoteData;
+  if (kind !== 'remote' || typeof host !== 'string' || typeof key !== 'string' || typeof of !== 'object') throw malformed();
+  return { kind, host, key, of };
 }
 
 function numberBytes(value: number): Uint8Array {

@@ -216,7 +216,7 @@ export class Cluster {
     if (this.#stopping || id === this.#parts.identity.id) return channel.close();
     const known = this.#members.get(id);
     if (channel.kind === 'bulk') return known === undefined ? channel.close() : known.peer.takeBulk(channel);
-    if (known !== undefined && !this.#isBetter(channel, known.peer)) return channel.close();
+    if (known !== undefined && (known.isUp ? known.peer.isLively : !this.#isBetter(channel, known.peer))) return channel.close();
     for (const { peer } of [...this.#members.values()]) {
       // The same host in another life, or by another channel.
       if (peer.identity.id === id || (address !== undefined && peer.identity.address === address && peer.identity.incarnation <= incarnation)) peer.close(new HandoffError('NODE_DOWN', 'The host has come anew.'));
@@ -225,7 +225,7 @@ export class Cluster {
     this.#welcome(channel);
   }
 
-  /** Of two channels between the same hosts both keep that which the smaller id dialled; a new one by the same takes the place of one that must be dead. */
+  /** Of two new channels between the same hosts both keep that which the smaller id dialled. A new one by the same takes the place of one that must be dead. */
   #isBetter(channel: Channel, peer: Peer): boolean {
     return channel.dialled === peer.dialled || channel.dialled === (this.#parts.identity.id < channel.peer.id);
   }
@@ -237,7 +237,7 @@ export class Cluster {
       message: (type, parts) => this.#message(member, type, parts),
       request: (method, args) => this.#request(peer, method, args),
       dialBulk: () => this.#parts.transport.dial(peer.identity.address ?? this.#joining.addressOf(id)!, 'bulk'),
-      find: (key) => this.#holdings.get(key),
+      find: (data) => this.#holdings.get(data.key) ?? this.#relay(data),
       closed: (error) => this.#closed(member, error),
     });
     const member: Member = {
@@ -272,6 +272,12 @@ export class Cluster {
     this.#joining.learn(members);
     this.#parts.hostUp(member.remote, nodes);
     this.#joining.settle();
+  }
+
+  /** What another host holds, for one that does not know it. */
+  #relay(data: RemoteData): Promise<PayloadData> {
+    if (data.host === this.#parts.identity.id) return Promise.reject(new HandoffError('NOT_FOUND', 'It is not held here any more.'));
+    return this.#host.fetcher.fetch(data);
   }
 
   async #request(peer: Peer, method: string, args: any[]): Promise<unknown> {

@@ -17,22 +17,25 @@ export class Fetcher {
     this.#onFetched = onFetched;
   }
 
-  /** @throws `NODE_DOWN`, `NOT_FOUND` when it is not to be had any more */
-  fetch(data: RemoteData): Promise<PayloadData> {
+  /**
+   * @param via who is asked when its holder cannot be reached from here: two hosts that do not listen know each other only by a third
+   * @throws `NODE_DOWN`, `NOT_FOUND` when it is not to be had any more
+   */
+  fetch(data: RemoteData, via?: Peer): Promise<PayloadData> {
     const { key } = data;
     let coming = this.#coming.get(key);
     if (coming === undefined) {
-      coming = this.#bring(data).finally(() => this.#coming.delete(key));
+      coming = this.#bring(data, via).finally(() => this.#coming.delete(key));
       this.#coming.set(key, coming);
     }
     return coming;
   }
 
-  async #bring(data: RemoteData): Promise<PayloadData> {
-    const peer = this.#peers.get(data.host);
+  async #bring(data: RemoteData, via: Peer | undefined): Promise<PayloadData> {
+    const peer = this.#peers.get(data.host) ?? via;
     if (peer === undefined) throw new HandoffError('NODE_DOWN', 'The host that holds it is gone.');
     const link = await peer.bulk();
-    const here = await link.fetch(data.key, data.of);
+    const here = await link.fetch(data);
     this.#onFetched(data);
     return here;
   }

@@ -21,7 +21,7 @@ import type { Holdings } from './holdings.ts';
 import type { Fetcher } from './fetcher.ts';
 import { fromPayloadWire, toPayloadWire } from './payload-wire.ts';
 import type { Peer } from './peer.ts';
-import { Message } from './wire.ts';
+import { canTravel, Message } from './wire.ts';
 
 /** What a guest needs of its host. */
 export interface Host {
@@ -103,7 +103,13 @@ export class Guest {
     const told = [...values];
     for (let k = 0; k < exceptions.length; k += 2) {
       const at = exceptions[k]! - first;
-      if (exceptions[k + 1] === ReportKind.payload) told[at] = this.#payload(told[at] as PayloadData, batch);
+      if (exceptions[k + 1] !== ReportKind.payload) continue;
+      try {
+        told[at] = this.#payload(told[at] as PayloadData, batch);
+      } catch (error) {
+        told[at] = failureOf(error);
+        (exceptions as number[])[k + 1] = ReportKind.failed;
+      }
     }
     for (let k = 0; k < durations.length; k += 3) (durations as number[])[k] = this.#theirs.get(durations[k]!)!;
     batch.done += count;
@@ -203,7 +209,7 @@ export class Guest {
     const { holdings, fetcher } = this.#host;
     const known = holdings.get(data.key);
     if (known !== undefined) return known;
-    const here = await fetcher.fetch(data);
+    const here = await fetcher.fetch(data, this.peer);
     const isWanted = [...this.#byOwn.values()].some((batch) => batch.serial === serial); // else its run is over, and nobody would let go of it
     if (isWanted && holdings.get(data.key) === undefined) holdings.put(this.peer.identity.id, serial, data.key, here);
     return here;
@@ -256,11 +262,21 @@ export class Guest {
     try {
       this.#tell(Message.ended, batch.id, ...parts);
     } catch (error) {
-      const [first, count] = parts;
-      const failure: FailureWire = { error: toErrorWire(error), retryable: false };
-      this.#tell(Message.ended, batch.id, first, count, Array.from({ length: count }, (_, k) => [first + k, ReportKind.failed]).flat(), [], null, Array.from({ length: count }, () => failure));
+      const [first, , exceptions, durations, spans, values] = parts;
+      const kinds = new Map<number, number>();
+      for (let k = 0; k < exceptions.length; k += 2) kinds.set(exceptions[k]!, exceptions[k + 1]!);
+      const told = values.map((value, k) => {
+        if (canTravel(value)) return value;
+        kinds.set(first + k, ReportKind.failed);
+        return failureOf(error);
+      });
+      this.#tell(Message.ended, batch.id, first, values.length, [...kinds].sort(([x], [y]) => x - y).flat(), durations, spans, told);
     }
   }
+}
+
+function failureOf(error: unknown): FailureWire {
+  return { error: toErrorWire(error), retryable: false };
 }
 
 function read<Result>(work: () => Result): Result {

@@ -23,6 +23,7 @@ export type PayloadWire = InlineData | RemoteData | Extract<PayloadData, { reado
  */
 export function toPayloadWire(data: PayloadData, hold: (data: PayloadData) => RemoteData): PayloadWire {
   if (data.kind === 'error') return data;
+  if (data.kind === 'encoded' && data.live === true) throw new HandoffError('NOT_SERIALIZABLE', 'It holds a SharedArrayBuffer, which threads share but hosts do not.');
   if (data.kind === 'remote' || bytesOf(data) >= shareFrom) return hold(data);
   // A copy: the serializer does not take shared memory.
   return { kind: 'inline', of: shapeOf(data)!, parts: partsOf(inMemory(data)).map((part) => Uint8Array.from(part)) };

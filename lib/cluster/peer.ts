@@ -6,7 +6,7 @@ import { fromErrorWire, toErrorWire } from '../error-wire.ts';
 import { HandoffError } from '../errors.ts';
 import type { ErrorWire } from '../error-wire.ts';
 import type { Channel, Identity } from '../transport/transport.ts';
-import { BulkLink } from './bulk.ts';
+import { BulkLink, type Find } from './bulk.ts';
 import { decodeMessage, encodeMessage, Message } from './wire.ts';
 
 export interface PeerOptions {
@@ -30,8 +30,8 @@ export interface PeerEvents {
   request(method: string, args: any[]): unknown;
   /** Opens a bulk channel to it: only who can dial it does. */
   dialBulk(): Promise<Channel>;
-  /** What this host holds under a key. */
-  find(key: string): ReturnType<ConstructorParameters<typeof BulkLink>[1]>;
+  /** What this host holds, or can get. */
+  readonly find: Find;
   closed(error: unknown): void;
 }
 
@@ -79,6 +79,11 @@ export class Peer {
     return this.#channel.dialled;
   }
 
+  /** Whether it has said something of late. */
+  get isLively(): boolean {
+    return !this.#closed && performance.now() - this.#heardAt < 2 * this.#options.heartbeatInterval;
+  }
+
   get closed(): boolean {
     return this.#closed;
   }
@@ -122,7 +127,7 @@ export class Peer {
   /** A bulk channel to this peer is open. */
   takeBulk(channel: Channel): void {
     if (this.#closed) return channel.close();
-    const link = new BulkLink(channel, (key) => this.#events.find(key));
+    const link = new BulkLink(channel, this.#events.find, this.#options.maxFrameBytes);
     const opening = (this.#bulk ??= Promise.withResolvers<BulkLink>());
     this.#link = link;
     opening.resolve(link);

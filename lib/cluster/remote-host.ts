@@ -1,7 +1,7 @@
 /** Another host as this one's scheduler sees it: its nodes, what is sent to them, and what they tell. */
 import type { Capabilities } from '../dag/types.ts';
 import { type ErrorWire, fromErrorWire } from '../error-wire.ts';
-import { HandoffError } from '../errors.ts';
+import { HandoffError, isHandoffError } from '../errors.ts';
 import type { CodeList } from '../node/code-list.ts';
 import type { BatchReport, LaneCrash, OutgoingBatch } from '../node/lane-events.ts';
 import type { NodeEvents, NodeLink } from '../node/node-link.ts';
@@ -88,7 +88,8 @@ export class RemoteHost {
     try {
       this.peer.send(Message.batch, node, lane, id, serial, flags, dagId, size, program.slice(), values, claim);
     } catch (error) {
-      throw new DOMException(error instanceof Error ? error.message : String(error), 'DataCloneError');
+      if (isHandoffError(error, 'NOT_SERIALIZABLE')) throw new DOMException(error.message, 'DataCloneError');
+      throw error;
     }
   }
 

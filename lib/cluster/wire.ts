@@ -103,6 +103,16 @@ export function encodeMessage(parts: readonly unknown[]): Uint8Array {
   }
 }
 
+/** Whether a value can be part of a message. */
+export function canTravel(value: unknown): boolean {
+  try {
+    serialize(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The parts of a message.
  *

@@ -5,7 +5,6 @@
 import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../errors.ts';
-import { type LongTimeout, setLongTimeout } from '../long-timeout.ts';
 import type { BatchReport, Question } from '../node/lane-events.ts';
 import type { NodeEvents, NodeLink } from '../node/node-link.ts';
 import type { Command } from '../scheduler/commands.ts';
@@ -20,6 +19,7 @@ import { takeIn } from './intake.ts';
 import { type BegunOf, type Explanation, explainOne, explainRun } from './explain.ts';
 import { toRunError } from './failures.ts';
 import { Observer, type Publisher } from './observer.ts';
+import { Timers } from './timers.ts';
 import { type Exchange, resultsOn, Travel } from './travel.ts';
 import { type Happening, Sender } from './sender.ts';
 
@@ -44,7 +44,7 @@ export class Driver {
   readonly #incarnations = new Map<string, number>();
   readonly #runs = new Map<string, ActiveRun>();
   readonly #sender: Sender;
-  readonly #timers = new Map<number, LongTimeout>();
+  readonly #timers = new Timers((timer) => this.#feed({ type: 'TimerFired', timer }));
   readonly #idleWaiters = new Set<{ readonly host: number; resolve(): void }>();
   /** Commands that follow from commands are carried out after them. */
   readonly #queue: Command[] = [];
@@ -118,6 +118,11 @@ export class Driver {
     for (const { id, results } of this.#runs.values()) this.#lost(id, resultsOn(host, results));
   }
 
+  /** The ends of the runs that are under way. */
+  ends(): Promise<void>[] {
+    return [...this.#runs.values()].map(({ ended }) => ended);
+  }
+
   /** Resolves when nothing of ours is on the nodes of a host any more. */
   idleOn(host: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -188,8 +193,7 @@ export class Driver {
   }
 
   stop(): void {
-    for (const timer of this.#timers.values()) timer.clear();
-    this.#timers.clear();
+    this.#timers.stop();
   }
 
   #feed(happening: Happening): void {
@@ -235,8 +239,8 @@ export class Driver {
       case 'TakeBack': return this.#sender.takeBack(command.batch, command.count);
       case 'Cancel': return this.#sender.cancel(command.batch, command.why);
       case 'Kill': return this.#nodes.get(command.node.name)!.kill(command.lane);
-      case 'SetTimer': return this.#setTimer(command.timer, command.ms);
-      case 'ClearTimer': return this.#clearTimer(command.timer);
+      case 'SetTimer': return this.#timers.set(command.timer, command.ms);
+      case 'ClearTimer': return this.#timers.clear(command.timer);
       case 'Release': {
         this.#release(command.run.id, command.indexes);
         return;
@@ -332,17 +336,5 @@ export class Driver {
     this.#travel?.endRun(active.serial);
     this.#observer.publish('run:failed', () => ({ dagId: active.id, error, durationMs: performance.now() - active.startedAt }));
     active.fail(error);
-  }
-
-  #setTimer(timer: number, ms: number): void {
-    this.#timers.set(timer, setLongTimeout(() => {
-      this.#timers.delete(timer);
-      this.#feed({ type: 'TimerFired', timer });
-    }, ms));
-  }
-
-  #clearTimer(timer: number): void {
-    this.#timers.get(timer)?.clear();
-    this.#timers.delete(timer);
   }
 }

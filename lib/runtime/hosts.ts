@@ -44,6 +44,8 @@ export class Hosts implements OtherHosts {
   readonly #parts: HostsParts;
   readonly #answers = new Map<string, Answer>();
   /** What each host has said that it has. */
+  /** Hosts whose nodes are not used yet. */
+  readonly #pending = new Set<RemoteHost>();
   readonly #known = new Map<RemoteHost, readonly NodeCard[]>();
   #onUp: (host: RemoteHost) => void = () => {};
   #onDown: (host: RemoteHost) => void = () => {};
@@ -107,7 +109,7 @@ export class Hosts implements OtherHosts {
     this.cluster.nodesChanged();
   }
 
-  capabilitiesChanged(node: string): void {
+  capabilitiesChanged(): void {
     this.cluster.nodesChanged();
     this.freed();
   }
@@ -159,13 +161,22 @@ export class Hosts implements OtherHosts {
     if (taken !== undefined && this.#options.join.length > 0) {
       this.cluster.refuse(new HandoffError('INVALID_OPTION', `Node name ${JSON.stringify(taken.name)} is taken: host ${remote.peer.identity.address ?? remote.peer.identity.id} has a node of that name. Names are unique in a cluster.`, { option: 'nodes', node: taken.name }));
     }
-    this.#hostChanged(remote, cards);
     this.#onUp(remote);
+    const runs = this.#parts.driver().ends();
+    if (runs.length === 0 || cards.length === 0) return this.#hostChanged(remote, cards);
+    // What runs must not fail because somebody comes who has other code: such a host is taken in when that is over.
+    this.#pending.add(remote);
+    this.#known.set(remote, cards);
+    void remote.check().catch(() => Promise.allSettled(runs)).then(() => {
+      if (!this.#pending.delete(remote) || remote.peer.closed) return;
+      this.#hostChanged(remote, this.#known.get(remote) ?? []);
+    });
   }
 
   #hostChanged(remote: RemoteHost, cards: readonly NodeCard[]): void {
     const { driver } = this.#parts;
     this.#known.set(remote, cards);
+    if (this.#pending.has(remote)) return;
     for (const name of [...remote.nodes.keys()]) {
       if (!cards.some((card) => card.name === name)) this.#nodeDown(remote, name, new HandoffError('NODE_DOWN', `Node ${name} is not there any more.`, { node: name }));
     }
@@ -210,6 +221,7 @@ export class Hosts implements OtherHosts {
   #hostDown(remote: RemoteHost, error: unknown): void {
     const { identity } = remote.peer;
     this.#known.delete(remote);
+    this.#pending.delete(remote);
     const gone = error ?? new HandoffError('NODE_DOWN', `Host ${identity.address ?? identity.id} has left.`);
     for (const name of [...remote.nodes.keys()]) this.#nodeDown(remote, name, gone);
     this.#parts.driver().hostLost(identity.id);

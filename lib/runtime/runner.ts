@@ -93,8 +93,8 @@ export class Runner {
   }
 
   /** Capabilities by node name, the first declared first. */
-  capabilities(): Record<string, Capabilities> {
-    return Object.fromEntries(this.#parts.driver.state.nodes.filter((node) => node.up || node.returning).map((node) => [node.name, { ...node.capabilities }]));
+  capabilities(hereOnly = false): Record<string, Capabilities> {
+    return Object.fromEntries(this.#parts.driver.state.nodes.filter((node) => (node.up || node.returning) && !(hereOnly && node.host !== 0)).map((node) => [node.name, { ...node.capabilities }]));
   }
 
   /** A node of this host, or of another when this one has none. */
@@ -106,7 +106,7 @@ export class Runner {
   #compile(dag: Dag, ignorePlacement: boolean): Plan {
     if (!(dag instanceof Dag)) throw new HandoffError('INVALID_FUNCTION', 'What is executed is a Dag: new Dag(id).add(…), or dag(name, outputs).');
     const plan = compile(dag, { ignorePlacement, depthFirst: this.#parts.options.memoryBudget !== undefined });
-    const nodes = this.capabilities();
+    const nodes = this.capabilities(ignorePlacement);
     if (Object.keys(nodes).length === 0) throw new HandoffError('NODE_DOWN', 'There is no node to run on.', { dagId: plan.dagId });
     const impossible = findImpossible(plan, nodes);
     if (impossible !== undefined) throw impossible;

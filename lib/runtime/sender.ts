@@ -1,11 +1,14 @@
 /** Sends batches to their lanes, and takes back what was sent. */
 import type { NodeLink } from '../node/node-link.ts';
-import type { Event } from '../scheduler/events.ts';
+import { toErrorWire } from '../error-wire.ts';
+import { type HandoffError, isHandoffError } from '../errors.ts';
+import type { Event, Exception } from '../scheduler/events.ts';
 import type { Batch, GangPart, State } from '../scheduler/state.ts';
+import type { RunResults } from '../store/run-results.ts';
 import type { ActiveRun } from './active-run.ts';
 import { type MessageSource, toOutgoing } from './batch-message.ts';
 import type { Travel } from './travel.ts';
-import { blame, canBeCloned } from './unsendable.ts';
+import { blame } from './unsendable.ts';
 
 /** An event, without the time it happened at. */
 export type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
@@ -84,12 +87,13 @@ export class Sender {
       addressOf: ({ node, index }) => nodes.get(node.name)!.addressOf(index),
     };
     if (batch.gang !== null) this.#connect(batch, batch.gang);
-    const outgoing = toOutgoing(batch, source, state.observed);
-    if (state.observed) this.#parts.onSend(batch);
     try {
+      const outgoing = toOutgoing(batch, source, state.observed);
+      if (state.observed) this.#parts.onSend(batch);
       link.send(batch.lane.index, outgoing);
     } catch (cause) {
-      if (cause instanceof DOMException) return this.#unsendable(batch, cause);
+      if (cause instanceof DOMException || isHandoffError(cause, 'NOT_SERIALIZABLE')) return this.#unsendable(batch, results, cause);
+      if (isHandoffError(cause)) return this.#refused(batch, cause);
       link.kill(batch.lane.index); // not the batch's fault: it is put back when the thread is gone
     }
   }
@@ -102,7 +106,16 @@ export class Sender {
     }
   }
 
-  #unsendable(batch: Batch, cause: unknown): void {
-    this.#parts.feed({ type: 'FunctionsEnded', batch: batch.id, first: 0, count: batch.size, exceptions: blame(batch, cause, canBeCloned), durations: [], random: 0 });
+  #unsendable(batch: Batch, results: RunResults, cause: unknown): void {
+    this.#ended(batch, blame(batch, results, cause));
+  }
+
+  /** Its code is none that the host could find. */
+  #refused(batch: Batch, cause: HandoffError): void {
+    this.#ended(batch, batch.functions.map((_, index) => ({ index, kind: 'failed', error: toErrorWire(cause), retryable: false })));
+  }
+
+  #ended(batch: Batch, exceptions: readonly Exception[]): void {
+    this.#parts.feed({ type: 'FunctionsEnded', batch: batch.id, first: 0, count: batch.size, exceptions, durations: [], random: 0 });
   }
 }

@@ -5,7 +5,7 @@ import type { ResultStore } from '../store/result-store.ts';
 import type { RemoteHost } from '../cluster/remote-host.ts';
 import type { Driver } from './driver.ts';
 import type { Hosts } from './hosts.ts';
-import { pack, unpack } from './parcels.ts';
+import { pack, type Parcel, unpack } from './parcels.ts';
 
 export interface ValuesParts {
   readonly store: ResultStore;
@@ -23,17 +23,20 @@ export class Values {
     this.#parts = parts;
     const { hosts, store, registry } = parts;
     hosts?.answer('getValue', ([dagId, id], peer) => pack(store.get(dagId, id), hosts.cluster, peer));
+    hosts?.answer('await', async ([dagId, id, timeout], peer) => pack(await this.#waitHere(dagId, id, timeout), hosts.cluster, peer));
     hosts?.answer('lookup', ([dagId, id]) => registry.lookup(dagId, id));
     hosts?.answer('clear', ([dagId]) => this.#clear(dagId));
   }
 
   /** @throws `NOT_FOUND` */
   async get(dagId: string, id: string, fromNode: string | undefined): Promise<unknown> {
-    const { store, nodeNames } = this.#parts;
-    if (store.has(dagId, id) || fromNode === undefined) return store.get(dagId, id);
-    const host = this.#parts.hosts?.hostOf(fromNode);
+    const { store, registry, nodeNames } = this.#parts;
+    if (store.has(dagId, id)) return store.get(dagId, id);
+    const node = fromNode ?? registry.lookup(dagId, id) ?? (await this.#ask('lookup', dagId, id)).find((each) => typeof each === 'string');
+    if (node === undefined) return store.get(dagId, id);
+    const host = this.#parts.hosts?.hostOf(node);
     if (host === undefined) {
-      if (nodeNames().includes(fromNode)) return store.get(dagId, id);
+      if (fromNode === undefined || nodeNames().includes(fromNode)) return store.get(dagId, id);
       throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(fromNode)} to fetch ${JSON.stringify(id)} from.`, { dagId, functionId: id, node: fromNode });
     }
     return this.#fetch(dagId, id, host);
@@ -53,12 +56,26 @@ export class Values {
 
   /** @throws `RESULT_TIMEOUT`, `STOPPED` */
   wait(dagId: string, id: string, timeout: number): Promise<unknown> {
+    const { store } = this.#parts;
+    if (!store.has(dagId, id)) this.#waitElsewhere(dagId, id, timeout);
+    return this.#waitHere(dagId, id, timeout);
+  }
+
+  #waitHere(dagId: string, id: string, timeout: number): Promise<unknown> {
     const { store, driver } = this.#parts;
-    if (!store.has(dagId, id)) {
-      driver.bring(dagId, id);
-      void this.#bring(dagId, id).catch(() => {}); // not there either: it may still come
-    }
+    driver.bring(dagId, id);
     return store.wait(dagId, id, timeout);
+  }
+
+  /** Whoever has it first gives it, also one that has it only later. */
+  #waitElsewhere(dagId: string, id: string, timeout: number): void {
+    const { hosts, store } = this.#parts;
+    for (const { peer } of hosts?.cluster.hosts ?? []) {
+      void peer.request('await', dagId, id, timeout).then((parcel: Parcel) => unpack(parcel, hosts!.cluster)).then(
+        (value) => { if (!store.has(dagId, id)) store.put(dagId, id, value); },
+        () => {}, // it has none, or is gone
+      );
+    }
   }
 
   /** @throws `NOT_FOUND` */
@@ -82,16 +99,6 @@ export class Values {
   /** Asks every other host; those that are gone meanwhile say nothing. */
   #ask(method: string, ...args: readonly unknown[]): Promise<unknown[]> {
     return Promise.all((this.#parts.hosts?.cluster.hosts ?? []).map(({ peer }) => peer.request(method, ...args).catch(() => undefined)));
-  }
-
-  /** Fetches a value from the node that has it, if that is elsewhere, and keeps it here. */
-  async #bring(dagId: string, id: string): Promise<void> {
-    const { hosts, store } = this.#parts;
-    if (hosts === undefined) return;
-    const host = hosts.hostOf(await this.locate(dagId, id));
-    if (host === undefined) return;
-    const value = await this.#fetch(dagId, id, host);
-    if (!store.has(dagId, id)) store.put(dagId, id, value);
   }
 
   async #fetch(dagId: string, id: string, { peer }: RemoteHost): Promise<unknown> {
