@@ -17,7 +17,7 @@ export interface Allocator {
 }
 
 /** Strategies by name. */
-export const strategyNames = ['first-available', 'load-balanced'] as const;
+export const strategyNames = ['first-available', 'load-balanced', 'time-optimized'] as const;
 
 export type StrategyName = (typeof strategyNames)[number];
 

@@ -45,4 +45,6 @@ function load(node: Candidate, cost: Cost = {}): number {
 export const strategies: Readonly<Record<StrategyName, Strategy>> = {
   'first-available': firstAvailable,
   'load-balanced': loadBalanced,
+  // Decided beforehand; this is for what its node was lost to.
+  'time-optimized': firstAvailable,
 };

@@ -133,13 +133,15 @@ export class Handoff extends HandoffEmitter {
   /**
    * What would happen: where and when each function would run, by their `duration`s (1 ms where none was given or learned). Runs nothing.
    *
+   * @param options `budget`: how many candidate schedules are looked at. Default 1: what the scheduler itself would do, in one pass; with
+   *   more, or `'time-optimized'`, the best schedule that the planner finds
    * @throws as `execute` before it runs anything
    */
   async plan(dag: Dag, options: Pick<ExecuteOptions, 'allocationStrategy' | 'maxConcurrency'> & { readonly budget?: number } = {}): Promise<PlanResult> {
     this.#refuseWhenStopped();
-    const { budget, ...others } = options;
+    const { budget } = options;
     checkOptions('plan', { budget: rules.atLeastOne }, budget === undefined ? {} : { budget });
-    return this.#parts.runner.plan(dag, others);
+    return this.#parts.runner.plan(dag, options);
   }
 
   /** The capabilities of every node that can be reached. */

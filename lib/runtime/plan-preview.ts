@@ -4,6 +4,7 @@ import type { Plan } from '../dag/plan.ts';
 import { amountOf } from '../allocation/amounts.ts';
 import { runVirtually, type VirtualNode } from '../scheduler/virtual.ts';
 import type { RunSettings } from '../scheduler/events.ts';
+import type { PlannedRun } from './planned.ts';
 import { setKey } from '../store/run-results.ts';
 
 /** One function in a schedule; times in ms from the start. */
@@ -45,6 +46,21 @@ export function preview(plan: Plan, nodes: readonly VirtualNode[], settings: Run
     makespan,
     criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),
     lowerBound: lowerBound(plan, nodes, level, durationOf),
+  };
+}
+
+/** What a planned run is to look like. */
+export function toPreview(plan: Plan, nodes: readonly VirtualNode[], { assigned, plan: { byRank }, schedule }: PlannedRun, durationOf: (i: number) => number): PlanResult {
+  const allocations: Record<string, string> = {};
+  assigned.forEach((node, i) => setKey(allocations, plan.entries[i]!.id, node));
+  const level = levels(plan, durationOf);
+  return {
+    dagId: plan.dagId,
+    allocations,
+    schedule: Array.from(byRank, (i) => ({ functionId: plan.entries[i]!.id, node: assigned[i]!, start: schedule.start[i]!, finish: schedule.finish[i]! })),
+    makespan: schedule.makespan,
+    criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),
+    lowerBound: Math.max(schedule.lowerBound, lowerBound(plan, nodes, level, durationOf)),
   };
 }
 

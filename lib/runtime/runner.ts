@@ -18,7 +18,9 @@ import type { Hosts } from './hosts.ts';
 import type { Modules, ResolvedCode } from './modules.ts';
 import type { ResolvedOptions } from './options.ts';
 import { type ExecuteResult, toResult } from './outcome.ts';
-import { preview, type PlanResult } from './plan-preview.ts';
+import type { PlannerNode } from '../planner/problem.ts';
+import { preview, type PlanResult, toPreview } from './plan-preview.ts';
+import { defaultBudget, planRun } from './planned.ts';
 import { RunGuard } from './run-guard.ts';
 import { checkExecuteOptions, type ExecuteOptions, keptOf } from './run-options.ts';
 import type { RuntimeTree } from './tree.ts';
@@ -80,16 +82,35 @@ export class Runner {
   }
 
   /** What would happen. */
-  async plan(dag: Dag, options: ExecuteOptions): Promise<PlanResult> {
+  async plan(dag: Dag, { budget, ...options }: ExecuteOptions & { readonly budget?: number | undefined }): Promise<PlanResult> {
     checkExecuteOptions('plan', options);
     const { driver, modules } = this.#parts;
     const plan = this.#compile(dag, false);
     const code = await modules.resolve(plan, () => this.#inspector(), never);
     const nodes = driver.state.nodes.filter((node) => node.up);
-    return preview(plan, nodes, this.#settings(plan, code, options), (i) => {
-      const learned = driver.state.estimates[code.codes[plan.code[i]!]!];
+    const settings = this.#settings(plan, code, options);
+    const durationOf = this.#durationsOf(plan, code);
+    const isPlanned = this.#isPlanned(options);
+    if ((budget ?? 1) === 1 && !isPlanned) return preview(plan, nodes, settings, durationOf);
+    return toPreview(plan, nodes, planRun(plan, nodes, durationOf, budget ?? defaultBudget(plan.size)), durationOf);
+  }
+
+  /** ms by function: what it says, what was measured, or 1. */
+  #durationsOf(plan: Plan, { codes }: ResolvedCode): (i: number) => number {
+    const { estimates } = this.#parts.driver.state;
+    return (i) => {
+      const learned = estimates[codes[plan.code[i]!]!];
       return plan.entries[i]!.traits.duration ?? (learned !== undefined && learned.count > 0 ? learned.mean : 1);
-    });
+    };
+  }
+
+  /** Whether a run is planned before it starts. */
+  #isPlanned({ allocationStrategy }: ExecuteOptions): boolean {
+    return (allocationStrategy ?? this.#parts.options.allocationStrategy) === 'time-optimized';
+  }
+
+  #nodes(hereOnly: boolean): readonly PlannerNode[] {
+    return this.#parts.driver.state.nodes.filter((node) => node.up && !(hereOnly && node.host !== 0));
   }
 
   /** Capabilities by node name, the first declared first. */
@@ -131,8 +152,9 @@ export class Runner {
     const known = modules.resolve(plan, () => this.#inspector(), guard.given);
     const code = known instanceof Promise ? await guard.race(known) : known;
     if (hosts !== undefined && !hereOnly) await guard.race(hosts.cluster.check());
-    const settings = { ...this.#settings(plan, code, options), hereOnly };
-    const active = driver.createRun({ plan, settings, code, onProgress: options.onProgress }, () => tree.whyStopped(plan.dagId));
+    const planned = this.#isPlanned(options) ? planRun(plan, this.#nodes(hereOnly), this.#durationsOf(plan, code), defaultBudget(plan.size)) : undefined;
+    const settings = { ...this.#settings(plan, code, options), hereOnly, ...(planned !== undefined && { assigned: planned.assigned, movable: true }) };
+    const active = driver.createRun({ plan: planned?.plan ?? plan, settings, code, onProgress: options.onProgress }, () => tree.whyStopped(plan.dagId));
     store.open(plan.dagId, active.results);
     registry.open(plan.dagId, locationsOf(active, (index) => driver.state.nodes[index]!.name));
     try {

@@ -89,6 +89,8 @@ export interface RunSettings {
   /** Functions whose results the run must hold to its end; null: all. */
   readonly kept: Uint8Array | null;
   readonly strategy: Strategy;
+  /** Whether what was `assigned` is for the best, and no must: another node will do when that is gone. */
+  readonly movable?: boolean;
   /** Node by function, when an allocator has decided. */
   readonly assigned: readonly string[] | null;
   /** Index into `State.estimates`, by the plan's code. */

@@ -157,6 +157,7 @@ function loseNode(state: State, node: Node, returning: boolean, out: Command[]):
     laneDown(state, lane, { reason: 'killed' }, [], 0, out, true); // what ran there is not to blame
   }
   for (const run of state.runs.values()) for (let g = 0; g < run.groupNode.length; g++) if (run.groupNode[g] === node.index) run.groupNode[g] = -1;
+  for (const run of state.runs.values()) if (run.settings.movable === true) run.assigned?.forEach((bound, i) => { if (bound === node.index) run.assigned![i] = -1; });
   requeue(state, out);
 }
 
