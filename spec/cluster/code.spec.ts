@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { inline, tasks } from '../../lib/index.ts';
 import { dagOf, errorOf } from '../support/handoff.ts';
 import { next, startHere, startHost } from '../support/hosts.ts';
-import { f, Folder, temporary } from './folder.ts';
+import { f, Folder, temporary, until } from './folder.ts';
 
 /** A folder with a module whose function gives `value`, and the tasks of it. */
 function rootWith(value: string | undefined): { root: string; which: any } {
@@ -87,11 +87,13 @@ describe('a module', () => {
     const run = handoff.execute(dagOf({ id: 'door', code: f.passDoor, extraArgs: [folder.path, 'd'], node: 'near' }, ...Array.from({ length: 20 }, (_, i) => ({ id: `f${i}`, code: here.which, args: ['door'] }))));
     await folder.arrived(1);
     const up = next(handoff, 'node:up', (event) => event.node === 'stranger');
-    await startHost({ nodes: [{ name: 'stranger', capabilities: { cpu: 8 }, threads: 4 }], join: [first.address], transport: { root: there.root } });
+    const stranger = await startHost({ nodes: [{ name: 'stranger', capabilities: { cpu: 8 }, threads: 4 }], join: [first.address], transport: { root: there.root } });
+    await until(async () => 'near' in (await stranger.call('discoverNodes')));
     folder.open();
     const { results } = await run;
     expect(Object.values(results).filter((value) => typeof value === 'string' && value.startsWith('right'))).toHaveLength(20);
     await up; // when what it could not have run is over
+    expect((await errorOf(handoff.execute(dagOf({ id: 'x', code: here.which, node: 'stranger' })))).code).toBe('FUNCTION_NOT_FOUND');
   });
 });
 
