@@ -28,7 +28,7 @@ export const errorCodes = {
   DAG_ALREADY_RUNNING: 'a run with this id is under way',
   NOT_FOUND: 'there is no such value, location, run or context',
   RESULT_TIMEOUT: 'a result did not appear in time',
-  RESOURCES_UNAVAILABLE: 'a resource tracker kept refusing a claim although nothing of ours was running',
+  RESOURCES_UNAVAILABLE: 'a resource tracker kept refusing a claim although nothing of ours was running; as `cause`: a function used more memory than it claimed on a node that enforces claims',
   UNAUTHORIZED: 'a peer has not proved that it knows the secret',
   PROTOCOL_ERROR: 'a peer sent something that is not our protocol',
   VERSION_MISMATCH: 'two hosts have different versions of a module or of the protocol',

@@ -46,9 +46,10 @@ export class Admission implements ResourceTracker {
 
   request(node: string, request: Cost, claimant?: string): boolean {
     this.#asked.add(node);
-    const line = this.#lines.get(node);
+    let line = this.#lines.get(node);
     const granted = this.#mayOwn(node, request) && this.#tracker.request(node, request, claimant);
-    if (line === undefined || line.length === 0) return granted;
+    if (granted && (line === undefined || line.length === 0)) return true;
+    if (line === undefined) this.#lines.set(node, (line = []));
     const place = line.findIndex(isOwn);
     if (granted && place >= 0) line.splice(place, 1);
     else if (!granted && place < 0) line.push({ names: namesOf(request), claim: undefined });
@@ -87,6 +88,7 @@ export class Admission implements ResourceTracker {
     }
     const waiting: Waiting = { names, claim: { cost, claimant, granted } };
     line.push(waiting);
+    this.#pumpSoon(false); // who is before it may not want it any more
     return () => {
       const place = line.indexOf(waiting);
       if (place < 0) return;

@@ -166,9 +166,16 @@ export class Cluster {
     this.#tellAll(Message.nodes, this.#parts.cards());
   }
 
+  /** What a node of this host can do has changed. */
+  capabilitiesChanged(node: string): void {
+    const capabilities = this.#parts.node(node)?.settings.capabilities;
+    if (capabilities !== undefined) for (const guest of this.#guests()) guest.giveBack(node, capabilities);
+    this.nodesChanged();
+  }
+
   /** Makes sure that all hosts with nodes have the same code. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`, `UNAUTHORIZED` */
-  async check(): Promise<void> {
-    await Promise.all(this.hosts.filter(({ nodes }) => nodes.size > 0).map((host) => host.check().catch((error: unknown) => {
+  async check(codes: readonly number[]): Promise<void> {
+    await Promise.all(this.hosts.filter(({ nodes }) => nodes.size > 0).map((host) => host.check(codes).catch((error: unknown) => {
       if (!host.peer.closed) throw error; // a host that is gone is no obstacle
     })));
   }
@@ -183,7 +190,7 @@ export class Cluster {
   }
 
   #tellAll(type: number, ...parts: readonly unknown[]): void {
-    for (const { peer, isUp } of this.#members.values()) if (isUp) peer.send(type, ...parts);
+    for (const { peer } of this.#members.values()) peer.send(type, ...parts); // after our hello, which each was sent first
   }
 
   /** What code of ours is called on other hosts. @throws `FUNCTION_NOT_FOUND` */
@@ -216,7 +223,7 @@ export class Cluster {
     if (this.#stopping || id === this.#parts.identity.id) return channel.close();
     const known = this.#members.get(id);
     if (channel.kind === 'bulk') return known === undefined ? channel.close() : known.peer.takeBulk(channel);
-    if (known !== undefined && (known.isUp ? known.peer.isLively : !this.#isBetter(channel, known.peer))) return channel.close();
+    if (known !== undefined && (known.isUp ? known.peer.isLively : !this.#isBetter(channel, known.peer))) return channel.close(new HandoffError('NODE_DOWN', 'There is another channel between the two hosts.'));
     for (const { peer } of [...this.#members.values()]) {
       // The same host in another life, or by another channel.
       if (peer.identity.id === id || (address !== undefined && peer.identity.address === address && peer.identity.incarnation <= incarnation)) peer.close(new HandoffError('NODE_DOWN', 'The host has come anew.'));

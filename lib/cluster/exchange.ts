@@ -85,7 +85,7 @@ export class Exchange {
   #referenceOf(data: PayloadData, serial: number): RemoteData {
     const known = data.kind === 'remote' ? data : this.#references.get(data);
     if (known !== undefined && (data.kind === 'remote' || known.host === this.#host || this.#peers.has(known.host))) return known;
-    const reference = this.#holdings.hold(this.#host, serial, data);
+    const reference = this.#holdings.hold(this.#host, serial, data, false);
     this.#references.set(data, reference);
     return reference;
   }

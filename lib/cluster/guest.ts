@@ -8,7 +8,8 @@
  *
  * When the guest is gone, its functions are aborted and what they held is free again.
  */
-import type { Cost } from '../dag/types.ts';
+import { shortage } from '../allocation/amounts.ts';
+import type { Capabilities, Cost } from '../dag/types.ts';
 import { toErrorWire } from '../error-wire.ts';
 import { HandoffError } from '../errors.ts';
 import type { BatchReport, LaneCrash } from '../node/lane-events.ts';
@@ -84,7 +85,7 @@ export class Guest {
       case Message.batch: return this.#batch(parts);
       case Message.takeBack: return this.#takeBack(parts[0], parts[1]);
       case Message.cancel: return this.#cancel(parts[0], parts[1]);
-      case Message.kill: return this.#host.node(parts[0])?.kill(parts[1]);
+      case Message.kill: return this.#kill(parts[0]);
       case Message.release: return holdings.release(id, parts[0], parts[1]);
       case Message.endRun: return holdings.endRun(id, parts[0]);
       default: throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which is not for the host of nodes.`);
@@ -99,6 +100,7 @@ export class Guest {
   ended(own: number, report: BatchReport): void {
     const batch = this.#byOwn.get(own);
     if (batch === undefined) return;
+    if (this.#gone) return this.#count(batch, report.count); // nobody wants it any more
     const { first, count, exceptions, durations, spans, values } = report;
     const told = [...values];
     for (let k = 0; k < exceptions.length; k += 2) {
@@ -112,9 +114,20 @@ export class Guest {
       }
     }
     for (let k = 0; k < durations.length; k += 3) (durations as number[])[k] = this.#theirs.get(durations[k]!)!;
+    this.#count(batch, count);
+    this.#tellEnded(batch, first, count, exceptions, durations, spans, told);
+  }
+
+  #count(batch: GuestBatch, count: number): void {
     batch.done += count;
     if (batch.done >= batch.size) this.#close(batch);
-    this.#tellEnded(batch, first, count, exceptions, durations, spans, told);
+  }
+
+  /** A node has less than before: what asks for more than all of it goes back, as it would wait for ever. */
+  giveBack(node: string, capabilities: Capabilities): void {
+    for (const batch of [...this.#byOwn.values()]) {
+      if (batch.node === node && !batch.sent && batch.claim !== undefined && shortage(batch.claim, capabilities) !== undefined) this.#shorten(batch, batch.size - batch.done);
+    }
   }
 
   laneDown(node: string, lane: number, crash: LaneCrash, started: StartedBatches): void {
@@ -130,7 +143,7 @@ export class Guest {
   }
 
   log(node: string, dagId: string, functionId: string, attempt: number, values: readonly unknown[]): void {
-    this.#tell(Message.log, node, dagId, functionId, attempt, values);
+    this.#tell(Message.log, node, dagId, functionId, attempt, values.map((value) => (canTravel(value) ? value : String(value))));
   }
 
   /** The guest is gone. */
@@ -145,8 +158,18 @@ export class Guest {
     }
     if (this.#byOwn.size === 0) return;
     setTimeout(() => {
-      for (const { node, lane } of this.#byOwn.values()) this.#host.node(node)?.kill(lane);
+      for (const batch of this.#byOwn.values()) if (this.#isRunning(batch)) this.#host.node(batch.node)!.kill(batch.lane);
     }, grace).unref();
+  }
+
+  /** Ends the thread that runs a batch, unless it runs somebody else's by now. */
+  #kill(id: number): void {
+    const batch = this.#byId.get(id);
+    if (batch !== undefined && this.#isRunning(batch)) this.#host.node(batch.node)!.kill(batch.lane);
+  }
+
+  #isRunning({ sent, node, lane, own, done }: GuestBatch): boolean {
+    return sent && (this.#host.node(node)?.begun(lane, own) ?? 0) > done;
   }
 
   #define(number: number, code: unknown): void {
@@ -211,7 +234,7 @@ export class Guest {
     if (known !== undefined) return known;
     const here = await fetcher.fetch(data, this.peer);
     const isWanted = [...this.#byOwn.values()].some((batch) => batch.serial === serial); // else its run is over, and nobody would let go of it
-    if (isWanted && holdings.get(data.key) === undefined) holdings.put(this.peer.identity.id, serial, data.key, here);
+    if (isWanted && !this.#gone && holdings.get(data.key) === undefined) holdings.put(this.peer.identity.id, serial, data.key, here);
     return here;
   }
 

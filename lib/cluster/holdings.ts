@@ -13,6 +13,8 @@ export class Holdings {
   readonly #host: string;
   readonly #memory: ResultMemory | undefined;
   readonly #payloads = new Map<string, Payload>();
+  /** What is held, and written to disk, as a result of this host's own runs. */
+  readonly #borrowed = new WeakSet<Payload>();
   readonly #runs = new Map<string, Map<number, Set<string>>>();
   #last = 0;
 
@@ -30,18 +32,23 @@ export class Holdings {
     return this.#payloads.size;
   }
 
-  /** Holds something new; gives the reference under which others can have it. */
-  hold(orchestrator: string, serial: number, data: PayloadData): RemoteData {
+  /**
+   * Holds something new; gives the reference under which others can have it.
+   *
+   * @param isOwn false for what is a result of this host's own runs, which says itself when it goes to disk and when it is dropped
+   */
+  hold(orchestrator: string, serial: number, data: PayloadData, isOwn = true): RemoteData {
     const key = `${this.#host}:${++this.#last}`;
-    this.put(orchestrator, serial, key, data);
+    this.put(orchestrator, serial, key, data, isOwn);
     return { kind: 'remote', host: this.#host, key, of: shapeOf(data)! };
   }
 
   /** Holds a copy of what another host has. */
-  put(orchestrator: string, serial: number, key: string, data: PayloadData): void {
+  put(orchestrator: string, serial: number, key: string, data: PayloadData, isOwn = true): void {
     const payload = new Payload(data);
     this.#payloads.set(key, payload);
-    this.#memory?.add(payload);
+    if (isOwn) this.#memory?.add(payload);
+    else this.#borrowed.add(payload);
     let runs = this.#runs.get(orchestrator);
     if (runs === undefined) this.#runs.set(orchestrator, (runs = new Map()));
     const keys = runs.get(serial);
@@ -51,7 +58,7 @@ export class Holdings {
 
   get(key: string): PayloadData | undefined {
     const payload = this.#payloads.get(key);
-    if (payload !== undefined) this.#memory?.touch(payload);
+    if (payload !== undefined && !this.#borrowed.has(payload)) this.#memory?.touch(payload);
     return payload?.data;
   }
 
@@ -76,6 +83,6 @@ export class Holdings {
     const payload = this.#payloads.get(key);
     if (payload === undefined) return;
     this.#payloads.delete(key);
-    this.#memory?.remove(payload);
+    if (!this.#borrowed.has(payload)) this.#memory?.remove(payload);
   }
 }

@@ -72,7 +72,7 @@ export class Joining {
   async joined(): Promise<void> {
     const { join, joinTimeout } = this.#options;
     if (join.length === 0) return;
-    const timer = setTimeout(() => this.refuse(new HandoffError('NODE_DOWN', `None of ${join.join(', ')} answered within ${joinTimeout} ms.`, { cause: this.#lastError })), joinTimeout);
+    const timer = setTimeout(() => this.#isSeeded ? this.#joined.resolve() : this.refuse(new HandoffError('NODE_DOWN', `None of ${join.join(', ')} answered within ${joinTimeout} ms.`, { cause: this.#lastError })), joinTimeout);
     try {
       await this.#joined.promise;
     } catch (error) {
@@ -94,10 +94,13 @@ export class Joining {
     this.#joined.reject(error);
   }
 
+  get #isSeeded(): boolean {
+    return [...this.#seeds.values()].some((id) => id !== undefined && this.#parts.isUp(id));
+  }
+
   /** Somebody has come, or gone. */
   settle(): void {
-    const isSeeded = [...this.#seeds.values()].some((id) => id !== undefined && this.#parts.isUp(id));
-    if (isSeeded && !this.#parts.isExpecting() && !this.#dialler.busy([...this.#seeds.keys()])) this.#joined.resolve();
+    if (this.#isSeeded && !this.#parts.isExpecting() && !this.#dialler.busy([...this.#seeds.keys()])) this.#joined.resolve();
   }
 
   /** @param members `id address` of each that some member knows */

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { HandoffError } from '../errors.ts';
@@ -35,7 +36,8 @@ export class ModuleNames {
   /** The name of some code of ours. @throws `FUNCTION_NOT_FOUND` when other hosts could not find it */
   nameOf(code: CodeWire): CodeName {
     if ('source' in code) return code;
-    if (!/^(file:|\/)/.test(code.module)) return { package: code.module, export: code.export };
+    if (isPackage(code.module)) return { package: code.module, export: code.export };
+    if (!/^(file:|\/)/.test(code.module) && !isAbsolute(code.module)) throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${code.module} is neither a file nor a package, and not for other hosts.`, { module: code.module });
     const path = relative(this.#root, fileURLToPath(code.url));
     if (path.startsWith('..') || isAbsolute(path)) {
       throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${code.module} lies outside ${this.#root}, so that other hosts cannot find it. Give a root that holds it (option root of the transport).`, { module: code.module });
@@ -54,6 +56,7 @@ export class ModuleNames {
       if (this.#allowSource) return name;
       throw new HandoffError('UNAUTHORIZED', `Host ${here} runs no source text of others (inline()), unless it is started with allowSource. Export ${name.name} from a module instead.`);
     }
+    if ('package' in name && !isPackage(name.package)) throw new HandoffError('FUNCTION_NOT_FOUND', `${name.package} is no package.`, { module: name.package });
     if ('package' in name) return { url: this.#locate(name.package), module: name.package, export: name.export };
     const file = join(this.#root, name.path);
     if (relative(this.#root, file).startsWith('..')) throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${name.path} lies outside the root of host ${here}.`, { module: name.path });
@@ -62,6 +65,11 @@ export class ModuleNames {
     if (hash === name.hash) return { url, module: url, export: name.export };
     throw new HandoffError('VERSION_MISMATCH', `Module ${name.path} is not the same on host ${here} as on host ${from}. Bring both to the same version.`, { module: name.path, hosts: [from, here] });
   }
+}
+
+/** Whether it is a bare specifier: no URL, with which text could be sent as code, no built-in, and no way out of where packages are. */
+function isPackage(specifier: string): boolean {
+  return /^(@[\w.~-]+\/)?[\w~-][\w.~-]*(\/[\w.~-]+)*$/.test(specifier) && !isBuiltin(specifier) && !specifier.split('/').includes('..');
 }
 
 const hashes = new Map<string, string>();

@@ -75,6 +75,11 @@ export class Peer {
     this.#channel.receive({ frame: (type, body) => this.#receive(type, body) });
   }
 
+  /** Resolves when it is gone. */
+  get gone(): Promise<unknown> {
+    return this.#channel.closed;
+  }
+
   get dialled(): boolean {
     return this.#channel.dialled;
   }
@@ -146,7 +151,7 @@ export class Peer {
     const parts = decodeMessage(type, this.#beginning.length === 0 ? body : this.#whole(body));
     switch (type) {
       case Message.ping: return;
-      case Message.bulk: return void this.bulk().catch(() => {});
+      case Message.bulk: return void (this.dialled && this.bulk().catch(() => {})); // one that is there, or on its way, it will see too
       case Message.request: return void this.#answer(parts[0], parts[1], parts[2]);
       case Message.response: return this.#answered(parts[0], parts[1], parts[2]);
       default: return this.#events.message(type, parts);

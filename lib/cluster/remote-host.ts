@@ -5,6 +5,7 @@ import { HandoffError, isHandoffError } from '../errors.ts';
 import type { CodeList } from '../node/code-list.ts';
 import type { BatchReport, LaneCrash, OutgoingBatch } from '../node/lane-events.ts';
 import type { NodeEvents, NodeLink } from '../node/node-link.ts';
+import { translate } from '../node/translate.ts';
 import { type ModuleDescription, ReportKind, type SourceDescription } from '../node/wire.ts';
 import type { PayloadData } from '../store/payload.ts';
 import type { Exchange } from './exchange.ts';
@@ -24,9 +25,10 @@ export class RemoteHost {
   readonly peer: Peer;
   readonly #orchestrator: Orchestrator;
   readonly #nodes = new Map<string, RemoteNode>();
-  #defined = 0;
+  /** Code that it has been told of. */
+  readonly #defined = new Set<number>();
   /** Code that is the same there, as it said. */
-  #checked = 0;
+  readonly #checked = new Set<number>();
 
   constructor(peer: Peer, orchestrator: Orchestrator) {
     this.peer = peer;
@@ -69,12 +71,26 @@ export class RemoteHost {
   }
 
   /** Makes sure that code is the same there. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`, `UNAUTHORIZED` */
-  async check(): Promise<void> {
+  async check(numbers: readonly number[]): Promise<void> {
     const { codes, names } = this.#orchestrator;
-    const upTo = codes.size;
-    if (this.#checked >= upTo) return;
-    await this.peer.request('check', Array.from({ length: upTo - this.#checked }, (_, k) => names.nameOf(codes.wire(this.#checked + k))));
-    this.#checked = Math.max(this.#checked, upTo);
+    const unknown = [...new Set(numbers)].filter((number) => !this.#checked.has(number));
+    if (unknown.length === 0) return;
+    await this.peer.request('check', unknown.map((number) => names.nameOf(codes.wire(number))));
+    for (const number of unknown) this.#checked.add(number);
+  }
+
+  /** Tells it of the code of a batch that it does not know yet. */
+  #define(program: Int32Array, values: unknown[], size: number): void {
+    const { codes, names } = this.#orchestrator;
+    translate(program, values, size, {
+      code: (number) => {
+        if (this.#defined.has(number)) return number;
+        this.peer.send(Message.code, number, names.nameOf(codes.wire(number)));
+        this.#defined.add(number);
+        return number;
+      },
+      payload: (data) => data,
+    });
   }
 
   travelling(data: PayloadData, serial: number): PayloadData {
@@ -82,9 +98,9 @@ export class RemoteHost {
   }
 
   send(node: string, lane: number, { id, flags, dagId, serial, size, program, values, claim }: OutgoingBatch): void {
-    const { codes, names, exchange } = this.#orchestrator;
+    const { exchange } = this.#orchestrator;
     exchange.involve(serial, this.peer.identity.id);
-    for (; this.#defined < codes.size; this.#defined++) this.peer.send(Message.code, this.#defined, names.nameOf(codes.wire(this.#defined)));
+    this.#define(program, values as unknown[], size);
     try {
       this.peer.send(Message.batch, node, lane, id, serial, flags, dagId, size, program.slice(), values, claim);
     } catch (error) {
@@ -141,8 +157,8 @@ export class RemoteNode implements NodeLink {
     return 0;
   }
 
-  kill(lane: number): void {
-    this.#of.peer.send(Message.kill, this.settings.name, lane);
+  kill(_lane: number, batch?: number): void {
+    if (batch !== undefined) this.#of.peer.send(Message.kill, batch);
   }
 
   /** Its threads share no process with others'. */

@@ -9,7 +9,7 @@
  *   [nodes, list]                                dagId, size, program, values, claim]   [started, batch, index, at]
  *   [lane, node, lane, isUp]                 [takeBack, batch, count]                   [takenBack, batch, limit]
  *   [request, id, method, args]              [cancel, batch, why]                       [laneDown, node, lane, crash, started]
- *   [response, id, isOk, value or error]     [kill, node, lane]                         [log, node, dagId, functionId, attempt, values]
+ *   [response, id, isOk, value or error]     [kill, batch]                              [log, node, dagId, functionId, attempt, values]
  *   [bulk]                                   [release, serial, keys]
  *   [ping]                                   [endRun, serial]
  * ```
@@ -81,7 +81,7 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.batch]: [string, whole, whole, whole, whole, string, whole, (value) => value instanceof Int32Array, list, optional(record)],
   [Message.takeBack]: [whole, number],
   [Message.cancel]: [whole, (value) => value === 'aborted' || value === 'timeout'],
-  [Message.kill]: [string, whole],
+  [Message.kill]: [whole],
   [Message.release]: [whole, strings],
   [Message.endRun]: [whole],
   [Message.ended]: [whole, whole, whole, numbers, numbers, optional(numbers), list],

@@ -22,8 +22,8 @@ export interface NodeLink extends Inspector {
   connect(lane: number, other: NodeLink, otherLane: number): void;
   /** By which other threads of its process know a lane; -1 when it is gone. */
   addressOf(lane: number): number;
-  /** Ends a thread, whatever it does. */
-  kill(lane: number): void;
+  /** Ends a thread, whatever it does; the one that runs a batch, where threads have others' batches too. */
+  kill(lane: number, batch?: number): void;
 }
 
 /** Whoever can look into code: a node. */

@@ -13,7 +13,6 @@ import { handle } from '../scheduler/machine.ts';
 import { createState, type Run, type State, type Tuning } from '../scheduler/state.ts';
 import type { Payload } from '../store/payload.ts';
 import type { ResultMemory } from '../store/result-memory.ts';
-import type { RunResults } from '../store/run-results.ts';
 import { ActiveRun, type RunRequest } from './active-run.ts';
 import { takeIn } from './intake.ts';
 import { type BegunOf, type Explanation, explainOne, explainRun } from './explain.ts';
@@ -58,7 +57,7 @@ export class Driver {
     this.#travel = exchange && new Travel(exchange);
     this.#memory = memory;
     this.state = createState(tracker, tuning);
-    this.#sender = new Sender({ state: this.state, nodes: this.#nodes, runs: this.#runs, travel: this.#travel, onSend: (batch) => this.#observer.sent(batch), feed: (event) => this.#feed(event), bring: (dagId, i) => this.#bring(dagId, this.#runs.get(dagId)!.results, i), onLost: (dagId, indexes) => this.#lost(dagId, indexes) });
+    this.#sender = new Sender({ state: this.state, nodes: this.#nodes, runs: this.#runs, travel: this.#travel, onSend: (batch) => this.#observer.sent(batch), feed: (event) => this.#feed(event), bring: (active, i) => this.#bring(active, i), onLost: (active, indexes) => this.#lost(active, indexes) });
     this.#observer = new Observer(publisher, (id) => this.#runs.get(id)!, (index) => this.state.nodes[index]?.name ?? '');
   }
 
@@ -115,12 +114,12 @@ export class Driver {
 
   /** What lies on a host is gone with it. Its nodes are down already. */
   hostLost(host: string): void {
-    for (const { id, results } of this.#runs.values()) this.#lost(id, resultsOn(host, results));
+    for (const active of this.#runs.values()) this.#lost(active, resultsOn(host, active.results));
   }
 
-  /** The ends of the runs that are under way. */
-  ends(): Promise<void>[] {
-    return [...this.#runs.values()].map(({ ended }) => ended);
+  /** The runs that are under way. */
+  get active(): ActiveRun[] {
+    return [...this.#runs.values()];
   }
 
   /** Resolves when nothing of ours is on the nodes of a host any more. */
@@ -133,14 +132,14 @@ export class Driver {
 
   /** Has every result come here that lies on a host; what cannot is lost. */
   async bringAll(host: string): Promise<void> {
-    await Promise.all([...this.#runs.values()].flatMap(({ id, results }) => resultsOn(host, results).map((i) => this.#bring(id, results, i).catch(() => this.#lost(id, [i])))));
+    await Promise.all([...this.#runs.values()].flatMap((active) => resultsOn(host, active.results).map((i) => this.#bring(active, i).catch(() => this.#lost(active, [i])))));
   }
 
   /** Has a result of a run that is under way come here, if it is elsewhere. */
   bring(dagId: string, functionId: string): void {
-    const results = this.#runs.get(dagId)?.results;
-    const i = results?.index.indexOf(functionId) ?? -1;
-    if (i >= 0 && results!.exists(i) && !results!.has(i)) this.#bring(dagId, results!, i).catch(() => {}); // it is waited for, and may be made again
+    const active = this.#runs.get(dagId);
+    const i = active?.results.index.indexOf(functionId) ?? -1;
+    if (i >= 0 && active!.results.exists(i) && !active!.results.has(i)) this.#bring(active!, i).catch(() => {}); // it is waited for, and may be made again
   }
 
   /** Results hold more memory than they may, or no longer. */
@@ -238,7 +237,7 @@ export class Driver {
       case 'Start': return this.#sender.send(command.batch);
       case 'TakeBack': return this.#sender.takeBack(command.batch, command.count);
       case 'Cancel': return this.#sender.cancel(command.batch, command.why);
-      case 'Kill': return this.#nodes.get(command.node.name)!.kill(command.lane);
+      case 'Kill': return this.#nodes.get(command.node.name)!.kill(command.lane, command.batch);
       case 'SetTimer': return this.#timers.set(command.timer, command.ms);
       case 'ClearTimer': return this.#timers.clear(command.timer);
       case 'Release': {
@@ -289,28 +288,32 @@ export class Driver {
     const kept = remote.filter((i) => run.settings.kept === null || run.settings.kept[i] === 1);
     if (kept.length > 0) this.#feed({ type: 'ResultsTravelling', run: run.id, count: kept.length });
     this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random(), ...(large.length > 0 && { large }) });
-    for (const i of kept) void this.#bring(run.id, active.results, i).catch(() => this.#lost(run.id, [i])).then(() => this.#feed({ type: 'ResultsArrived', run: run.id, count: 1 }));
-    this.#lost(run.id, lost);
+    for (const i of kept) void this.#bring(active, i).catch(() => this.#lost(active, [i])).then(() => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: run.id, count: 1 }));
+    this.#lost(active, lost);
     this.#progress(active);
   }
 
-  async #bring(dagId: string, results: RunResults, i: number): Promise<void> {
+  /** It may have ended while something came for it, and another may have its id now. */
+  #isUnderWay(active: ActiveRun): boolean {
+    return this.#runs.get(active.id) === active;
+  }
+
+  async #bring(active: ActiveRun, i: number): Promise<void> {
+    const { results } = active;
     const payload = results.held(i) as Payload;
     try {
       await this.#travel!.bring(payload);
     } catch (error) {
       if (results.exists(i) && results.held(i) === payload) throw error; // else it is being made anew already
     }
-    if (!results.arrived(i, payload)) return;
-    const run = this.state.runs.get(dagId);
-    if (run !== undefined && this.#runs.get(dagId)?.results === results) this.#observer.fetched(run, i, payload);
+    if (results.arrived(i, payload) && this.#isUnderWay(active)) this.#observer.fetched(this.state.runs.get(active.id)!, i, payload);
   }
 
-  #lost(dagId: string, indexes: readonly number[]): void {
-    const run = this.state.runs.get(dagId);
-    if (indexes.length === 0 || run === undefined) return;
+  #lost(active: ActiveRun, indexes: readonly number[]): void {
+    const run = this.state.runs.get(active.id);
+    if (indexes.length === 0 || run === undefined || !this.#isUnderWay(active)) return;
     this.#observer.lost(run, indexes);
-    this.#feed({ type: 'ResultsLost', run: dagId, indexes });
+    this.#feed({ type: 'ResultsLost', run: active.id, indexes });
   }
 
   #progress(active: ActiveRun): void {

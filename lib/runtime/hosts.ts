@@ -14,7 +14,7 @@ import { timestamp } from '../observe/events.ts';
 import type { ResultMemory } from '../store/result-memory.ts';
 import { TcpTransport } from '../transport/tcp/tcp-transport.ts';
 import type { Driver } from './driver.ts';
-import { locate } from './modules.ts';
+import { allOf, locate } from './modules.ts';
 import type { Publisher } from './observer.ts';
 import type { ResolvedTransport } from './transport-options.ts';
 import type { OtherHosts, RuntimeTree } from './tree.ts';
@@ -73,7 +73,7 @@ export class Hosts implements OtherHosts {
       request: (peer, method, args) => this.#request(peer, method, args),
     });
     this.answer('describe', ([name], peer) => this.#describe(name, peer));
-    this.answer('freeVariables', ([source]) => parts.tree().anyNode().freeVariables(source, never));
+    this.answer('freeVariables', ([source], peer) => parts.tree().anyNode().freeVariables(source, patience(peer)));
     this.answer('leave', (_, peer) => this.#letGo(peer));
   }
 
@@ -109,8 +109,8 @@ export class Hosts implements OtherHosts {
     this.cluster.nodesChanged();
   }
 
-  capabilitiesChanged(): void {
-    this.cluster.nodesChanged();
+  capabilitiesChanged(node: string): void {
+    this.cluster.capabilitiesChanged(node);
     this.freed();
   }
 
@@ -162,21 +162,19 @@ export class Hosts implements OtherHosts {
       this.cluster.refuse(new HandoffError('INVALID_OPTION', `Node name ${JSON.stringify(taken.name)} is taken: host ${remote.peer.identity.address ?? remote.peer.identity.id} has a node of that name. Names are unique in a cluster.`, { option: 'nodes', node: taken.name }));
     }
     this.#onUp(remote);
-    const runs = this.#parts.driver().ends();
-    if (runs.length === 0 || cards.length === 0) return this.#hostChanged(remote, cards);
-    // What runs must not fail because somebody comes who has other code: such a host is taken in when that is over.
-    this.#pending.add(remote);
-    this.#known.set(remote, cards);
-    void remote.check().catch(() => Promise.allSettled(runs)).then(() => {
-      if (!this.#pending.delete(remote) || remote.peer.closed) return;
-      this.#hostChanged(remote, this.#known.get(remote) ?? []);
-    });
+    this.#hostChanged(remote, cards);
   }
 
   #hostChanged(remote: RemoteHost, cards: readonly NodeCard[]): void {
-    const { driver } = this.#parts;
     this.#known.set(remote, cards);
     if (this.#pending.has(remote)) return;
+    if (this.#parts.driver().active.length > 0 && cards.some(({ name }) => !remote.nodes.has(name))) return void this.#admit(remote);
+    this.#take(remote, cards);
+  }
+
+  /** Its nodes are those of the cards from now on. */
+  #take(remote: RemoteHost, cards: readonly NodeCard[]): void {
+    const { driver } = this.#parts;
     for (const name of [...remote.nodes.keys()]) {
       if (!cards.some((card) => card.name === name)) this.#nodeDown(remote, name, new HandoffError('NODE_DOWN', `Node ${name} is not there any more.`, { node: name }));
     }
@@ -191,6 +189,21 @@ export class Hosts implements OtherHosts {
       known.settings = { ...card };
       for (const lane of card.lanes) known.events.laneUp(lane);
     }
+  }
+
+  /** What runs must not fail because somebody comes who has other code: such a host is taken in when that is over. */
+  async #admit(remote: RemoteHost): Promise<void> {
+    const driver = this.#parts.driver();
+    this.#pending.add(remote);
+    for (let runs = driver.active; runs.length > 0; runs = driver.active) {
+      const codes = runs.flatMap(({ request: { code } }) => allOf(code));
+      const isFit = await remote.check(codes).then(() => true, () => false);
+      if (isFit && driver.active.every((run) => runs.includes(run))) break;
+      if (!isFit) await Promise.race(runs.map(({ exited }) => exited));
+      if (remote.peer.closed) break;
+    }
+    if (!this.#pending.delete(remote) || remote.peer.closed) return;
+    this.#take(remote, this.#known.get(remote) ?? []);
   }
 
   /** Whether no node has a name. */
@@ -239,7 +252,7 @@ export class Hosts implements OtherHosts {
   }
 
   #describe(name: unknown, peer: Peer): unknown {
-    return this.#parts.tree().anyNode().describe(this.cluster.find(name, peer).url, never);
+    return this.#parts.tree().anyNode().describe(this.cluster.find(name, peer).url, patience(peer));
   }
 
   #request(peer: Peer, method: string, args: any[]): unknown {
@@ -249,4 +262,18 @@ export class Hosts implements OtherHosts {
   }
 }
 
-const never = new Promise<never>(() => {});
+// Nobody's module takes longer to import, in ms.
+const longestLook = 60_000;
+
+/** Rejects when a peer is gone, or has waited long enough. */
+function patience(peer: Peer): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new HandoffError('FUNCTION_NOT_FOUND', `It takes longer than ${longestLook} ms to import.`)), longestLook);
+  timer.unref();
+  void peer.gone.then(() => {
+    clearTimeout(timer);
+    reject(new HandoffError('NODE_DOWN', 'Who asked is gone.'));
+  });
+  promise.catch(() => {});
+  return promise;
+}

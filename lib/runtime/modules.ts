@@ -27,6 +27,11 @@ export interface ResolvedCode {
   readonly usesContext: boolean;
 }
 
+/** The numbers of all code of a plan. */
+export function allOf({ codes, predicates }: ResolvedCode): number[] {
+  return [...codes, ...predicates.values()];
+}
+
 export class Modules {
   readonly #list: CodeList;
   readonly #known = new Map<string, ModuleDescription & { ok: true }>();

@@ -15,7 +15,7 @@ import type { ResultStore } from '../store/result-store.ts';
 import type { ActiveRun } from './active-run.ts';
 import type { Driver } from './driver.ts';
 import type { Hosts } from './hosts.ts';
-import type { Modules, ResolvedCode } from './modules.ts';
+import { allOf, type Modules, type ResolvedCode } from './modules.ts';
 import type { ResolvedOptions } from './options.ts';
 import { type ExecuteResult, toResult } from './outcome.ts';
 import type { PlannerNode } from '../planner/problem.ts';
@@ -151,7 +151,7 @@ export class Runner {
     const { driver, store, registry, modules, tree, hosts } = this.#parts;
     const known = modules.resolve(plan, () => this.#inspector(), guard.given);
     const code = known instanceof Promise ? await guard.race(known) : known;
-    if (hosts !== undefined && !hereOnly) await guard.race(hosts.cluster.check());
+    if (hosts !== undefined && !hereOnly) await guard.race(hosts.cluster.check(allOf(code)));
     const planned = this.#isPlanned(options) ? planRun(plan, this.#nodes(hereOnly), this.#durationsOf(plan, code), defaultBudget(plan.size)) : undefined;
     const settings = { ...this.#settings(plan, code, options), hereOnly, ...(planned !== undefined && { assigned: planned.assigned, movable: true }) };
     const active = driver.createRun({ plan: planned?.plan ?? plan, settings, code, onProgress: options.onProgress }, () => tree.whyStopped(plan.dagId));

@@ -21,8 +21,8 @@ export interface SenderParts {
   /** For observers: told of each batch before it is sent. */
   onSend(batch: Batch): void;
   /** Has a result come here. */
-  bring(dagId: string, i: number): Promise<void>;
-  onLost(dagId: string, indexes: readonly number[]): void;
+  bring(active: ActiveRun, i: number): Promise<void>;
+  onLost(active: ActiveRun, indexes: readonly number[]): void;
   feed(happening: Happening): void;
 }
 
@@ -64,16 +64,15 @@ export class Sender {
   /** Other hosts have what it takes. What cannot be had from there is lost. */
   async #sendWhenThere(batch: Batch, absent: readonly number[]): Promise<void> {
     const { state, runs, travel, bring, onLost } = this.#parts;
-    const { id } = batch.run;
-    const { results } = runs.get(id)!;
+    const active = runs.get(batch.run.id)!;
     this.#waiting.add(batch);
-    const ends = await Promise.allSettled(absent.map((i) => bring(id, i)));
+    const ends = await Promise.allSettled(absent.map((i) => bring(active, i)));
     const failed = absent.filter((_, k) => ends[k]!.status === 'rejected');
     const isWanted = this.#waiting.delete(batch) && state.batches.get(batch.id) === batch;
     // What was lost meanwhile, and is being made anew, is not there either.
-    if (isWanted && travel!.isComplete(batch, results)) return this.#sendNow(batch);
+    if (isWanted && travel!.isComplete(batch, active.results)) return this.#sendNow(batch);
     if (isWanted) this.#takenBack(batch, batch.size);
-    onLost(id, failed);
+    onLost(active, failed);
   }
 
   #sendNow(batch: Batch): void {

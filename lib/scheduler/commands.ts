@@ -10,7 +10,7 @@ export type Command =
   /** Take back all that has not begun (answered by `TakenBack`), and abort the function that runs. */
   | { readonly type: 'Cancel'; readonly batch: Batch; readonly why: 'aborted' | 'timeout' }
   /** End a worker thread, whatever it does. Answered by `LaneDown`. */
-  | { readonly type: 'Kill'; readonly node: Node; readonly lane: number }
+  | { readonly type: 'Kill'; readonly node: Node; readonly lane: number; readonly batch: number }
   /** Answer with `TimerFired` after `ms`. */
   | { readonly type: 'SetTimer'; readonly timer: number; readonly ms: number }
   | { readonly type: 'ClearTimer'; readonly timer: number }

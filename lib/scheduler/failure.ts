@@ -41,7 +41,7 @@ export function failForGood(state: State, run: Run, i: number, failure: Failure,
 export function failIfImpossible(state: State, run: Run, i: number, out: Command[]): boolean {
   const { node, candidates, need, able } = nodesFor(state, run, i);
   if (able) return false;
-  const up = candidates.filter((each) => each.up);
+  const up = candidates.filter((each) => each.up && !each.draining && (each.host === 0 || run.settings.hereOnly !== true));
   if (up.length === 0) failForGood(state, run, i, { kind: 'node-down', node }, out);
   else failForGood(state, run, i, { kind: 'too-large', need, offers: Object.fromEntries(up.map((each) => [each.name, each.capabilities])) }, out);
   return true;

@@ -33,7 +33,7 @@ export function timerFired(state: State, id: number, out: Command[]): void {
       const { lane } = timer.batch;
       timer.batch.timer = -1;
       // Whoever waits behind it on this lane is put back, and not to blame.
-      if (!lane.killing) out.push({ type: 'Kill', node: lane.node, lane: lane.index });
+      if (!lane.killing) out.push({ type: 'Kill', node: lane.node, lane: lane.index, batch: timer.batch.id });
       lane.killing = true;
       state.shallow.delete(lane);
       return;
