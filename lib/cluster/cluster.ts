@@ -168,9 +168,9 @@ export class Cluster {
 
   /** What a node of this host can do has changed. */
   capabilitiesChanged(node: string): void {
+    this.nodesChanged(); // first, lest what is given back comes again
     const capabilities = this.#parts.node(node)?.settings.capabilities;
     if (capabilities !== undefined) for (const guest of this.#guests()) guest.giveBack(node, capabilities);
-    this.nodesChanged();
   }
 
   /** Makes sure that all hosts with nodes have the same code. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`, `UNAUTHORIZED` */
