@@ -33,7 +33,7 @@ const pure = ['dag', 'allocation', 'planner', 'scheduler'];
 function layerOf(file: string): string {
   const [, folder] = file.split('/') as [string, string];
   if (!folder.endsWith('.ts')) return folder;
-  return ['errors.ts', 'error-wire.ts', 'long-timeout.ts', 'obstacle.ts'].includes(folder) ? 'base' : 'index';
+  return ['errors.ts', 'error-wire.ts', 'long-timeout.ts', 'obstacle.ts', 'random.ts'].includes(folder) ? 'base' : 'index';
 }
 
 describe('imports', () => {

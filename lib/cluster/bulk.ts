@@ -4,7 +4,6 @@
  * ```
  *   [want, request, what]                                        [chunk, request, part, offset, bytes]
  *                                                               [gone, request]          it is not there any more
- *   [enough, request]    nobody waits for it any more
  * ```
  *
  * Numbers are little-endian: request and part of four bytes, offset of eight. Chunks go straight into the shared memory of who asked. A
@@ -12,12 +11,12 @@
  */
 import { deserialize, serialize } from 'node:v8';
 import { HandoffError } from '../errors.ts';
-import { ofShape, partLengths, partsOf, type PayloadData, type RemoteData, type Shape } from '../store/payload.ts';
+import { isHere, ofShape, partLengths, partsOf, type PayloadData, type RemoteData, type Shape } from '../store/payload.ts';
 import { allocateShared } from '../store/shared-memory.ts';
 import type { Channel } from '../transport/transport.ts';
 import { inMemory } from './payload-wire.ts';
 
-const Frame = { want: 1, chunk: 2, gone: 3, enough: 4 } as const;
+const Frame = { want: 1, chunk: 2, gone: 3 } as const;
 const headBytes = 16;
 
 // Large enough that frames cost little, small enough that several results take turns. No more than a frame may have.
@@ -39,8 +38,7 @@ export class BulkLink {
   readonly #find: Find;
   readonly #chunkBytes: number;
   readonly #wanted = new Map<number, Wanted>();
-  /** What is being sent, by the other side's number. */
-  readonly #sending = new Set<number>();
+  #closed = false;
   #last = 0;
 
   /** @param maxFrameBytes the longest frame, in bytes */
@@ -83,7 +81,6 @@ export class BulkLink {
     switch (type) {
       case Frame.want: return void this.#send(request, readWant(body.subarray(4)));
       case Frame.gone: return this.#give(request, (wanted) => wanted.reject(new HandoffError('NOT_FOUND', 'The host does not hold it any more.')));
-      case Frame.enough: return void this.#sending.delete(request);
       case Frame.chunk: return this.#short(body);
       default: throw malformed();
     }
@@ -116,25 +113,23 @@ export class BulkLink {
   }
 
   async #send(request: number, want: RemoteData): Promise<void> {
-    this.#sending.add(request);
     try {
-      const data = await this.#find(want);
-      for (const [part, bytes] of partsOf(inMemory(data)).entries()) {
+      const data = inMemory(await this.#find(want));
+      if (!isHere(data)) throw malformed(); // it has no bytes to send
+      for (const [part, bytes] of partsOf(data).entries()) {
         for (let offset = 0; offset < bytes.byteLength; offset += this.#chunkBytes) {
           await this.#channel.drained();
-          if (!this.#sending.has(request)) return;
+          if (this.#closed) return;
           this.#channel.send(Frame.chunk, writeHead(request, part, offset), bytes.subarray(offset, offset + this.#chunkBytes));
         }
       }
     } catch {
       this.#channel.send(Frame.gone, numberBytes(request)); // not here, or in a file that cannot be read
-    } finally {
-      this.#sending.delete(request);
     }
   }
 
   #fail(error: unknown): void {
-    this.#sending.clear();
+    this.#closed = true;
     for (const { reject } of this.#wanted.values()) reject(error ?? new HandoffError('NODE_DOWN', 'The host is gone.'));
     this.#wanted.clear();
   }

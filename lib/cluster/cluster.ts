@@ -52,8 +52,6 @@ export interface ClusterParts {
   /** Its nodes have changed. */
   hostChanged(host: RemoteHost, cards: readonly NodeCard[]): void;
   hostDown(host: RemoteHost, error: unknown): void;
-  /** A result has come from another host. */
-  fetched(data: RemoteData): void;
   /** A question that is not the cluster's own. */
   request(peer: Peer, method: string, args: any[]): unknown;
 }
@@ -87,7 +85,7 @@ export class Cluster {
     this.#parts = parts;
     const { identity: { id }, memory, transport, codes, names, admission } = parts;
     this.#holdings = new Holdings(id, memory);
-    const fetcher = new Fetcher(this.#peers, parts.fetched);
+    const fetcher = new Fetcher(this.#peers);
     this.exchange = new Exchange(id, this.#holdings, fetcher, this.#peers);
     this.#host = {
       holdings: this.#holdings, fetcher, admission, grace: options.grace,
@@ -117,11 +115,6 @@ export class Cluster {
   /** The hosts that are there, without this one. */
   get hosts(): RemoteHost[] {
     return [...this.#members.values()].filter(({ isUp }) => isUp).map(({ remote }) => remote);
-  }
-
-  /** How many results are held for other hosts. */
-  get held(): number {
-    return this.#holdings.size;
   }
 
   /** Listens, and begins to dial those to join. */

@@ -11,6 +11,8 @@ interface Attempt {
   tried: boolean;
   /** No more attempts after this time, in ms. */
   readonly until: number;
+  /** It was reached before: that it refuses us now will pass. */
+  readonly again: boolean;
 }
 
 export interface DiallerEvents {
@@ -34,10 +36,11 @@ export class Dialler {
    *
    * @param patience ms after which it is given up
    * @param delay ms before the first attempt
+   * @param again whether it was reached before, and is to be reached even if it refuses us
    */
-  reach(address: string, patience: number, delay = 0): void {
+  reach(address: string, patience: number, delay = 0, again = false): void {
     if (this.#stopped || this.#attempts.has(address)) return;
-    const attempt: Attempt = { delay: firstDelay, timer: undefined, tried: false, until: performance.now() + patience };
+    const attempt: Attempt = { delay: firstDelay, timer: undefined, tried: false, until: performance.now() + patience, again };
     this.#attempts.set(address, attempt);
     if (delay === 0) void this.#try(address, attempt);
     else attempt.timer = setTimeout(() => void this.#try(address, attempt), delay);
@@ -69,8 +72,9 @@ export class Dialler {
     } catch (error) {
       if (this.#attempts.get(address) !== attempt) return;
       attempt.tried = true;
-      // Who refuses us now will refuse us in a second.
-      const isFinal = performance.now() >= attempt.until || isHandoffError(error, 'UNAUTHORIZED') || isHandoffError(error, 'VERSION_MISMATCH');
+      // Who refuses us now will refuse us in a second, unless it is one that is just stopping, or starting.
+      const isRefused = isHandoffError(error, 'UNAUTHORIZED') || isHandoffError(error, 'VERSION_MISMATCH');
+      const isFinal = performance.now() >= attempt.until || (isRefused && !attempt.again);
       if (isFinal) this.#attempts.delete(address);
       else attempt.timer = setTimeout(() => void this.#try(address, attempt), attempt.delay);
       attempt.delay = Math.min(longestDelay, attempt.delay * 2);

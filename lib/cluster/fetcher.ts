@@ -6,15 +6,10 @@ import type { Peer } from './peer.ts';
 export class Fetcher {
   readonly #peers: ReadonlyMap<string, Peer>;
   readonly #coming = new Map<string, Promise<PayloadData>>();
-  readonly #onFetched: (data: RemoteData) => void;
 
-  /**
-   * @param peers by id
-   * @param onFetched told of what has come, before who asked for it
-   */
-  constructor(peers: ReadonlyMap<string, Peer>, onFetched: (data: RemoteData) => void) {
+  /** @param peers by id */
+  constructor(peers: ReadonlyMap<string, Peer>) {
     this.#peers = peers;
-    this.#onFetched = onFetched;
   }
 
   /**
@@ -35,8 +30,6 @@ export class Fetcher {
     const peer = this.#peers.get(data.host) ?? via;
     if (peer === undefined) throw new HandoffError('NODE_DOWN', 'The host that holds it is gone.');
     const link = await peer.bulk();
-    const here = await link.fetch(data);
-    this.#onFetched(data);
-    return here;
+    return link.fetch(data);
   }
 }

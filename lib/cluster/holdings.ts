@@ -27,11 +27,6 @@ export class Holdings {
     this.#memory = memory;
   }
 
-  /** How many are held. */
-  get size(): number {
-    return this.#payloads.size;
-  }
-
   /**
    * Holds something new; gives the reference under which others can have it.
    *

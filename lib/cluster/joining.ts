@@ -128,9 +128,9 @@ export class Joining {
     for (const [seed, id] of this.#seeds) {
       if (id !== member) continue;
       this.#seeds.set(seed, undefined);
-      this.#dialler.reach(seed, Infinity, politeness);
+      this.#dialler.reach(seed, Infinity, politeness, true);
     }
-    if (error !== undefined && address !== undefined) this.#dialler.reach(address, patience, politeness);
+    if (error !== undefined && address !== undefined) this.#dialler.reach(address, patience, politeness, true);
   }
 
   stop(): void {

@@ -1,5 +1,5 @@
 /** New lists from old ones. Whatever comes out has every function after those it waits for, because its parents had. */
-import type { Dice } from './random.ts';
+import type { Random } from '../random.ts';
 import type { Edges } from './precedence.ts';
 
 /** One list with a stretch in the order of another: two-point crossover of activity lists (Hartmann 1998). */
@@ -17,7 +17,7 @@ export function twoPoint(outer: Int32Array, inner: Int32Array, from: number, to:
 }
 
 /** Swaps neighbours now and then. */
-export function mutate(list: Int32Array, rate: number, { offset, ends }: Edges, dice: Dice): void {
+export function mutate(list: Int32Array, rate: number, { offset, ends }: Edges, dice: Random): void {
   for (let at = 0; at + 1 < list.length; at++) {
     if (dice.next() >= rate) continue;
     const [left, right] = [list[at]!, list[at + 1]!];

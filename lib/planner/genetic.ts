@@ -9,7 +9,7 @@ import { dispatch } from './dispatch.ts';
 import { fillKeys } from './keys.ts';
 import { listBy } from './order.ts';
 import type { Problem } from './problem.ts';
-import type { Dice } from './random.ts';
+import type { Random } from '../random.ts';
 import type { Search } from './search.ts';
 
 interface Individual {
@@ -38,7 +38,7 @@ const loyalty = 0.8;
  *
  * @param urgency higher is earlier, where nothing else is known
  */
-export function evolve(search: Search, urgency: Float64Array, dice: Dice): void {
+export function evolve(search: Search, urgency: Float64Array, dice: Random): void {
   const { problem, draft } = search;
   const { size, before, after, nodes } = problem;
   if (size < 2) return;

@@ -1,5 +1,5 @@
 /** Urgency as something to sort by. */
-import type { Dice } from './random.ts';
+import type { Random } from '../random.ts';
 import type { Problem } from './problem.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { Problem } from './problem.ts';
  *
  * @param noise how much of the urgency is chance, 0 to 1
  */
-export function fillKeys({ priority, order }: Problem, urgency: Float64Array, key: Float64Array, noise: number, dice?: Dice): void {
+export function fillKeys({ priority, order }: Problem, urgency: Float64Array, key: Float64Array, noise: number, dice?: Random): void {
   for (let i = 0; i < key.length; i++) key[i] = -urgency[i]! * (noise === 0 ? 1 : 1 - noise * dice!.next());
   if (priority === null) return;
   const sorted = order.slice().sort((a, b) => priority[b]! - priority[a]! || key[a]! - key[b]! || a - b);

@@ -9,7 +9,7 @@ import { listBy } from './order.ts';
 import { Placing } from './placing.ts';
 import { dealt, pooled } from './pool.ts';
 import type { Problem } from './problem.ts';
-import { Dice } from './random.ts';
+import { Random } from '../random.ts';
 import type { Schedule } from './schedule.ts';
 import { Search } from './search.ts';
 import { urgencies } from './urgency.ts';
@@ -37,7 +37,7 @@ function solve(problem: Problem, { budget = 1, seed = 1 }: SearchOptions): Sched
   const search = new Search(problem, decoder, budget, lowerBound);
   const urgency = urgencies(problem);
   onePass(search, urgency);
-  const dice = new Dice(seed);
+  const dice = new Random(seed);
   // A list that has been through evolution knows nothing of priorities, so where the user gave some, chance alone has to do.
   if (problem.priority === null) evolve(search, urgency, dice);
   else while (search.left > 0) onePass(search, urgency, dice);
@@ -46,7 +46,7 @@ function solve(problem: Problem, { budget = 1, seed = 1 }: SearchOptions): Sched
 }
 
 /** Takes functions by urgency; with dice, by a mixture of urgency and chance. */
-function onePass(search: Search, urgency: Float64Array, dice?: Dice): void {
+function onePass(search: Search, urgency: Float64Array, dice?: Random): void {
   const { problem, draft } = search;
   const key = new Float64Array(problem.size);
   fillKeys(problem, urgency, key, dice === undefined ? 0 : founderNoise(problem), dice);

@@ -69,7 +69,6 @@ export class Hosts implements OtherHosts {
       hostUp: (remote, cards) => this.#hostUp(remote, cards),
       hostChanged: (remote, cards) => this.#hostChanged(remote, cards),
       hostDown: (remote, error) => this.#hostDown(remote, error),
-      fetched: () => {},
       request: (peer, method, args) => this.#request(peer, method, args),
     });
     this.answer('describe', ([name], peer) => this.#describe(name, peer));

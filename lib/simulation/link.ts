@@ -9,7 +9,7 @@
  * ```
  */
 import type { Agenda } from './agenda.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 export interface LinkFaults {
   /** How likely a message is lost. */

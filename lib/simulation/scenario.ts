@@ -7,7 +7,7 @@ import type { FunctionSpec } from '../dag/types.ts';
 import type { RunSettings } from '../scheduler/events.ts';
 import type { Tuning } from '../scheduler/state.ts';
 import { type Faults, noFaults } from './faults.ts';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
 import type { NodeShape } from './sim-node.ts';
 import { type Listener, Simulation } from './simulation.ts';
 

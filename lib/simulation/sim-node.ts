@@ -3,7 +3,7 @@ import type { Capabilities } from '../dag/types.ts';
 import type { Agenda } from './agenda.ts';
 import { mostLate, type ResolvedFaults } from './faults.ts';
 import { Link } from './link.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 import { type Fate, type LaneWorld, type Mishap, SimLane } from './sim-lane.ts';
 import type { Happening, SentBatch, ToNode } from './wire.ts';
 

@@ -9,7 +9,7 @@ import { type Batch, createState, type Lane, type Run, type State, Status, type 
 import { validate } from '../scheduler/validate.ts';
 import { Agenda } from './agenda.ts';
 import type { ResolvedFaults } from './faults.ts';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
 import { type NodeShape, SimNode } from './sim-node.ts';
 import type { Happening, SentBatch, ToNode } from './wire.ts';
 import { Violation, Witness } from './witness.ts';

@@ -24,6 +24,11 @@ export class Random {
     return from + Math.floor(this.next() * (to - from + 1));
   }
 
+  /** A whole number from 0 to below `end`. */
+  below(end: number): number {
+    return this.integer(0, end - 1);
+  }
+
   /** One of a list that is not empty. */
   pick<Item>(items: readonly Item[]): Item {
     return items[this.integer(0, items.length - 1)]!;
