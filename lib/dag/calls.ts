@@ -20,7 +20,7 @@ interface Input {
   /** By position in the DAG: position in the plan, -1 for absorbed functions. Undefined when none is absorbed. */
   readonly dense: Int32Array | undefined;
   codeOf(code: FunctionReference): number;
-  /** Written: `Flag.special` and `Flag.needsNodes`. */
+  /** Written: `Flag.special`, `Flag.needsNodes`, and `Flag.once` where an inline function says so. */
   readonly flags: Uint8Array;
 }
 
@@ -39,7 +39,7 @@ export function calls(input: Input): Calls {
   if (dense === undefined && !parts.traited.some((i) => isArranged(parts.entries[i]!))) return { calls: new Map(), nodesNeeded: new Map() };
   const made = new Map<number, readonly CallPart[]>();
   const nodesNeeded = new Map<number, readonly number[]>();
-  const absorbed = new Map<number, { readonly part: CallPart; readonly runs: number }>();
+  const absorbed = new Map<number, { readonly part: CallPart; readonly runs: number; readonly once: boolean }>();
   for (const i of order) {
     const entry = parts.entries[i]!;
     const own = dense === undefined ? i : dense[i]!;
@@ -47,19 +47,20 @@ export function calls(input: Input): Calls {
     if (own >= 0 && !takesAbsorbed && !isArranged(entry)) continue;
 
     let runs = 0;
+    let once = false;
     const needed = new Set<number>();
     const parsed = layoutOf(entry).map((part) => toCallPart(part));
     const total = runs;
     if (own < 0) {
       // An absorbed function is told the nodes of functions that have run by then: those it waits for.
-      absorbed.set(i, { part: { kind: 'call', code: input.codeOf(entry.code!), parts: parsed }, runs: total + 1 });
+      absorbed.set(i, { part: { kind: 'call', code: input.codeOf(entry.code!), parts: parsed }, runs: total + 1, once: once || !entry.traits.idempotent });
       continue;
     }
     if (total > maxInlineCalls) {
       throw dagError('INVALID_INLINE_FUNCTION', `Function ${show(entry.id)} would run ${total} inline functions per attempt: each runs once for every way it is reached. Make the shared ones regular.`, { functionId: entry.id });
     }
     made.set(own, parsed);
-    flags[own]! |= Flag.special;
+    flags[own]! |= Flag.special | (once ? Flag.once : 0);
     needed.delete(own);
     if (needed.size > 0) {
       nodesNeeded.set(own, [...needed]);
@@ -77,6 +78,7 @@ export function calls(input: Input): Calls {
       const inlined = absorbed.get(dep);
       if (inlined === undefined) return { kind: 'result', of: dense === undefined ? dep : dense[dep]! };
       runs += inlined.runs;
+      once ||= inlined.once;
       return inlined.part;
     }
 

@@ -7,7 +7,7 @@ import { collocate } from './collocation.ts';
 import { type Dag, partsOf } from './dag.ts';
 import { type DagParts, type Entry, toResolved } from './entry.ts';
 import { fromDependencies, link, type Links, sortTopologically } from './links.ts';
-import { Flag, type Group, type Plan } from './plan.ts';
+import { type CallPart, Flag, type Group, type Plan } from './plan.ts';
 import { keyOf, type FunctionReference } from './code.ts';
 import type { Cost } from './types.ts';
 import { validateLinked } from './validate.ts';
@@ -45,7 +45,11 @@ export function compile(dag: Dag, options: CompileOptions = {}): Plan {
   const placed = placements({ parts, entries, traited, dense, nodesNeeded: built.nodesNeeded, costIndex: cost.indexOf, options });
   const inDegree = new Int32Array(entries.length);
   for (let i = 0; i < entries.length; i++) inDegree[i] = regular.links.depOffset[i + 1]! - regular.links.depOffset[i]!;
-  for (const i of traited) if (entries[i]!.traits.timeout !== undefined) flags[i]! |= Flag.exclusive;
+  for (const [i, call] of built.calls) if (!takesAll(regular.links, i, call)) flags[i]! |= Flag.ordered;
+  for (const i of traited) {
+    const { timeout, idempotent } = entries[i]!.traits;
+    flags[i]! |= (timeout === undefined ? 0 : Flag.exclusive) | (idempotent ? 0 : Flag.once);
+  }
   return {
     ...regular.links,
     dagId: dag.id,
@@ -68,6 +72,17 @@ export function compile(dag: Dag, options: CompileOptions = {}): Plan {
     nodesNeeded: built.nodesNeeded,
     ...placed,
   };
+}
+
+/** Whether a call takes the result of every function that it waits for. */
+function takesAll({ depOffset, deps }: Links, i: number, call: readonly CallPart[]): boolean {
+  const taken = new Set<number>();
+  const parts = [...call];
+  for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+    if (part.kind === 'result') taken.add(part.of);
+    else if (part.kind === 'list' || part.kind === 'call') parts.push(...part.parts);
+  }
+  return deps.subarray(depOffset[i]!, depOffset[i + 1]!).every((dep) => taken.has(dep));
 }
 
 function refuseInputs({ entries, traited }: DagParts): HandoffError | undefined {

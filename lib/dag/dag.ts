@@ -125,7 +125,7 @@ export class Dag {
 
 /** A function as it was written, so that it can be added again. */
 function toSpec(entry: Entry): FunctionSpec {
-  const { args, argumentInclusion, type, priority, parallelism, retryDelay, extraArgs, ...rest } = toResolved(entry);
+  const { args, argumentInclusion, type, priority, idempotent, parallelism, retryDelay, extraArgs, ...rest } = toResolved(entry);
   return {
     ...rest,
     ...(args.length > 0 && { args: entry.traits.written ?? args }),
@@ -133,6 +133,7 @@ function toSpec(entry: Entry): FunctionSpec {
     ...(argumentInclusion === 'list' && { argumentInclusion }),
     ...(type !== 'regular' && { type }),
     ...(priority !== 0 && { priority }),
+    ...(!idempotent && { idempotent }),
     ...(parallelism !== 1 && { parallelism }),
     ...(retryDelay !== undefined && retryDelay !== 0 && { retryDelay }),
   };

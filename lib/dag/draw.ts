@@ -6,6 +6,8 @@ import { nameOf } from './code.ts';
 export interface DrawOptions {
   /** Function id to node name, as `execute` or `plan` gives it: functions are coloured by node. */
   readonly allocations?: Readonly<Record<string, string>>;
+  /** Whether a legend says which colour is which node. Default false. */
+  readonly legend?: boolean;
 }
 
 interface Vertex {
@@ -31,6 +33,7 @@ export function toMermaid(dag: Dag, options: DrawOptions = {}): string {
     }),
     ...edgesOf(dag).map(([from, to]) => `  ${from} --> ${to}`),
     ...vertices.filter(({ colour }) => colour !== undefined).map(({ key, colour }) => `  style ${key} fill:${colour},color:#222`),
+    ...legendOf(options).flatMap(({ key, node, colour }) => [`  ${key}(["${escapeMermaid(node)}"])`, `  style ${key} fill:${colour},color:#222,stroke-dasharray:3`]),
     '',
   ].join('\n');
 }
@@ -47,6 +50,7 @@ export function toDot(dag: Dag, options: DrawOptions = {}): string {
       return `  ${key} [label=${quoteDot(lines.join('\n'))}, shape=${shapes[entry.traits.type]}${fill}];`;
     }),
     ...edgesOf(dag).map(([from, to]) => `  ${from} -> ${to};`),
+    ...legendOf(options).map(({ key, node, colour }) => `  ${key} [label=${quoteDot(node)}, shape=box, style="filled,dashed", fillcolor=${quoteDot(colour)}];`),
     '}',
     '',
   ].join('\n');
@@ -60,7 +64,7 @@ export async function toSvg(dag: Dag, options: DrawOptions = {}): Promise<string
 }
 
 function verticesOf(dag: Dag, { allocations = {} }: DrawOptions): Vertex[] {
-  const nodes = [...new Set(Object.values(allocations))].sort();
+  const nodes = nodesOf(allocations);
   return partsOf(dag).entries.map((entry, i) => {
     const node = Object.hasOwn(allocations, entry.id) ? allocations[entry.id] : undefined;
     return {
@@ -70,6 +74,16 @@ function verticesOf(dag: Dag, { allocations = {} }: DrawOptions): Vertex[] {
       colour: node === undefined ? undefined : colours[nodes.indexOf(node) % colours.length],
     };
   });
+}
+
+/** A box for each node, in its colour. */
+function legendOf({ allocations = {}, legend = false }: DrawOptions): { readonly key: string; readonly node: string; readonly colour: string }[] {
+  if (!legend) return [];
+  return nodesOf(allocations).map((node, i) => ({ key: `n${i}`, node: `node ${node}`, colour: colours[i % colours.length]! }));
+}
+
+function nodesOf(allocations: Readonly<Record<string, string>>): string[] {
+  return [...new Set(Object.values(allocations))].sort();
 }
 
 function detailsOf({ id, code, traits }: Entry): string[] {

@@ -13,6 +13,7 @@ export interface Traits {
   readonly retryDelay: number | RetryDelay;
   readonly retryIf: FunctionReference | undefined;
   readonly timeout: number | undefined;
+  readonly idempotent: boolean;
   readonly priority: number;
   readonly duration: number | undefined;
   readonly outputBytes: number | undefined;
@@ -45,7 +46,7 @@ export interface DagParts {
 
 export const defaultTraits: Traits = Object.freeze({
   type: 'regular', list: false, node: undefined, cost: undefined, maxRetries: undefined, retryDelay: 0, retryIf: undefined,
-  timeout: undefined, priority: 0, duration: undefined, outputBytes: undefined, layout: undefined, init: undefined,
+  timeout: undefined, idempotent: true, priority: 0, duration: undefined, outputBytes: undefined, layout: undefined, init: undefined,
   parallelism: 1, batchSize: undefined, batchTimeout: undefined, written: undefined, transforms: undefined,
 });
 

@@ -35,6 +35,10 @@ export const Flag = {
   special: 2,
   /** The node of another function must be settled before this one starts. */
   needsNodes: 4,
+  /** It must not run twice at once: it, or an inline function that it runs, is not idempotent. */
+  once: 8,
+  /** It waits for a function whose result it does not take: no worker can tell by its arguments that this has failed. */
+  ordered: 16,
 } as const;
 
 export interface Plan extends Links {

@@ -74,6 +74,8 @@ export interface FunctionSpec {
   readonly retryIf?: CodeLike;
   /** ms per attempt. */
   readonly timeout?: number;
+  /** Whether it may run twice at once, for the same call: see `speculate` of `execute`. Default true. */
+  readonly idempotent?: boolean;
   /** Higher first among ready functions. Default 0. */
   readonly priority?: number;
   /** Expected duration in ms on a node of speed 1. */
@@ -100,6 +102,7 @@ export interface ResolvedFunction extends Omit<FunctionSpec, 'code' | 'retryIf' 
   readonly argumentInclusion: 'variadic' | 'list';
   readonly type: FunctionType;
   readonly priority: number;
+  readonly idempotent: boolean;
   readonly parallelism: number;
   readonly retryIf?: FunctionReference;
   readonly init?: { readonly code: FunctionReference; readonly extraArgs: readonly unknown[] };

@@ -72,8 +72,13 @@ describe('feasibility', () => {
 });
 
 describe('strategies', () => {
-  const candidate = (name: string, idle: number, threads: number, claimed = {}) => ({ name, idle, threads, claimed, capabilities: { cpu: 4, gpu: 1 } });
+  const candidate = (name: string, idle: number, threads: number, claimed = {}, speed = 1) => ({ name, idle, threads, claimed, speed, capabilities: { cpu: 4, gpu: 1 } });
   const granted = (): boolean => true;
+
+  it('load-balanced takes a faster node first where others are as full', () => {
+    const nodes = [candidate('slow', 2, 2), candidate('fast', 2, 2, {}, 3)];
+    expect(strategies['load-balanced'](nodes, undefined, granted)!.name).toBe('fast');
+  });
 
   it('first-available takes the first with an idle thread that grants the claim', () => {
     const nodes = [candidate('busy', 0, 2), candidate('refusing', 2, 2), candidate('free', 1, 2)];

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { criticalPath } from '../../lib/dag/analysis.ts';
 import { compile } from '../../lib/dag/compile.ts';
+import { Flag } from '../../lib/dag/plan.ts';
 import { Dag } from '../../lib/index.ts';
 import { thrownBy } from '../support/handoff.ts';
 import { toSpecs, vertices, type Vertex } from '../support/graphs.ts';
@@ -29,6 +30,21 @@ describe('compile', () => {
       });
       for (const { id, type } of all) if (type === 'inline') expect(plan.indexOf(id)).toBe(-1);
     }));
+  });
+
+  it('marks what must not run twice at once, also for the sake of an inline function', () => {
+    const { flags } = compile(new Dag()
+      .add({ id: 'plain', code }).add({ id: 'once', code, idempotent: false })
+      .add({ id: 'inlined', code, type: 'inline', idempotent: false }).add({ id: 'further', code, type: 'inline', args: ['inlined'] })
+      .add({ id: 'taker', code, args: ['further'] }).add({ id: 'other', code, args: ['taker'] }));
+    expect([...flags].map((flag) => (flag & Flag.once) !== 0)).toEqual([false, true, true, false]);
+  });
+
+  it('marks what waits for a function whose result it does not take', () => {
+    const { flags } = compile(new Dag()
+      .add({ id: 'a', code }).add({ id: 'b', code, args: ['a'] }).add({ id: 'c', code, args: ['a', 'b'], layout: [{ arg: 1 }] })
+      .add({ id: 'd', code, args: ['a', 'b'], layout: [{ list: [{ arg: 1 }, { arg: 0 }] }] }).add({ id: 'e', code, args: ['a', 'b'], argumentInclusion: 'list' }));
+    expect([...flags].map((flag) => (flag & Flag.ordered) !== 0)).toEqual([false, false, true, false, false]);
   });
 
   it('ranks by priority, then by the longest way to go, then as added', () => {

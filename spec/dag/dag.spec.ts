@@ -19,7 +19,7 @@ describe('a DAG', () => {
     const dag = new Dag().add({ id: 'a', code: t.one, args: ['b'], extraArgs: [1], cost: { cpu: 1 } });
     expect(dag.get('a')).toEqual({
       id: 'a', args: ['b'], code: { module: new URL('../fixtures/tasks.ts', import.meta.url).href, export: 'one' }, extraArgs: [1],
-      cost: { cpu: 1 }, type: 'regular', argumentInclusion: 'variadic', priority: 0, retryDelay: 0, parallelism: 1,
+      cost: { cpu: 1 }, type: 'regular', argumentInclusion: 'variadic', priority: 0, idempotent: true, retryDelay: 0, parallelism: 1,
     });
     expect([...dag.functions.keys()]).toEqual(['a']);
     expect(dag.has('a')).toBe(true);
@@ -82,6 +82,7 @@ describe('adding', () => {
     ['a closure as retryIf', { id: 'a', code, retryIf: () => true }, 'retryIf'],
     ['a timeout of 0', { id: 'a', code, timeout: 0 }, 'timeout'],
     ['a priority that is no number', { id: 'a', code, priority: 'high' }, 'priority'],
+    ['text for whether it is idempotent', { id: 'a', code, idempotent: 'no' }, 'idempotent'],
     ['a negative duration', { id: 'a', code, duration: -1 }, 'duration'],
     ['an odd node', { id: 'a', code, node: { with: 'b' } }, 'node'],
     ['a closure as init', { id: 'a', code, init: () => 1 }, 'init'],
@@ -148,7 +149,7 @@ describe('an Argument', () => {
 describe('as JSON', () => {
   it('comes back as it was', () => {
     const dag = new Dag('json')
-      .add({ id: 'p', code: t.one, extraArgs: [1, { x: 2 }], cost: { cpu: 1 }, retryDelay: { initial: 5 }, priority: 2 })
+      .add({ id: 'p', code: t.one, extraArgs: [1, { x: 2 }], cost: { cpu: 1 }, retryDelay: { initial: 5 }, priority: 2, idempotent: false })
       .add({ id: 'i', code: inline((x: number) => x + 1), args: ['p'], type: 'inline' })
       .add({ id: 'c', code: t.add, args: ['i', { id: 'p', serialize: { code: t.tagSerialized, extraArgs: [1] } }], argumentInclusion: 'list', retryIf: t.isTaskError, init: t.one, node: 'b' });
     const back = Dag.fromJSON(JSON.parse(JSON.stringify(dag)));
