@@ -13,18 +13,22 @@ const many = 20_000;
 export class Placing implements Decoder {
   readonly #problem: Problem;
   readonly #profiles: Profile[];
-  /** By node, for the function that is being placed: when what lies there already is done. */
+  /** By site, for the function that is being placed: when what lies there already is done. */
   readonly #here: Float64Array;
   readonly #groupNode: Int32Array;
   /** By group: ms of all members, and of those that are not placed yet. */
   readonly #groupWork: Float64Array;
+  /** By node: how many ms later a function may end elsewhere for each ms that it runs there. */
+  readonly #toll: Float64Array;
 
-  constructor(problem: Problem) {
+  /** @param thrift ms that a function may end later for each unit of the price that this saves; 0: where it ends first */
+  constructor(problem: Problem, thrift = 0) {
     const { nodes, resources, capacity, group, duration, size } = problem;
     this.#problem = problem;
     const gate = gateOf(problem);
     this.#profiles = nodes.map((_, k) => new Profile(capacity.slice(k * resources, (k + 1) * resources), gate, size > many ? 64 : Infinity));
     this.#here = new Float64Array(nodes.length);
+    this.#toll = problem.price.map((each) => (thrift === 0 ? 0 : each * thrift));
     const groups = group === null ? 0 : group.reduce((most, each) => Math.max(most, each + 1), 0);
     this.#groupNode = new Int32Array(groups);
     this.#groupWork = new Float64Array(groups);
@@ -32,27 +36,27 @@ export class Placing implements Decoder {
   }
 
   decode(list: Int32Array, backward: boolean, { start, finish, node }: Draft, hint?: Int32Array): number {
-    const { before, after, duration, speed, eligible, placesOf, resources, demand, demandOf, group } = this.#problem;
+    const { before, after, duration, speed, site, eligible, placesOf, resources, demand, demandOf, group } = this.#problem;
     const { offset, ends, move } = backward ? after : before;
-    const [profiles, here] = [this.#profiles, this.#here];
+    const [profiles, here, toll] = [this.#profiles, this.#here, this.#toll];
     let makespan = 0;
     for (const profile of profiles) profile.clear();
     this.#groupNode.fill(-1);
     for (let at = 0; at < list.length; at++) {
       const i = list[at]!;
       const [from, to] = [offset[i]!, offset[i + 1]!];
-      // The latest arrival from another node, and the latest from a node that is not that one's: either holds for any node.
-      let [first, firstNode, second] = [0, -1, 0];
+      // The latest arrival from another site, and the latest from a site that is not that one: either holds for any node.
+      let [first, firstSite, second] = [0, -1, 0];
       for (let k = from; k < to; k++) {
         const j = ends[k]!;
-        const on = node[j]!;
+        const on = site[node[j]!]!;
         if (finish[j]! > here[on]!) here[on] = finish[j]!;
         if (move === null) continue;
         const arrival = finish[j]! + move[k]!;
-        if (on === firstNode) {
+        if (on === firstSite) {
           if (arrival > first) first = arrival;
         } else if (arrival > first) {
-          [second, first, firstNode] = [first, arrival, on];
+          [second, first, firstSite] = [first, arrival, on];
         } else if (arrival > second) {
           second = arrival;
         }
@@ -68,17 +72,18 @@ export class Placing implements Decoder {
       let [best, bestStart, least] = [-1, 0, Infinity];
       for (let c = 0; c < choice.length; c++) {
         const k = fixed >= 0 ? fixed : choice[c]!;
-        const arrived = k === firstNode ? second : first;
-        const ready = here[k]! > arrived ? here[k]! : arrived;
+        const there = here[site[k]!]!;
+        const arrived = site[k] === firstSite ? second : first;
+        const ready = there > arrived ? there : arrived;
         const own = ms / speed[k]!;
-        const extra = burden / speed[k]!;
+        const extra = burden / speed[k]! + toll[k]! * own;
         if (ready + own + extra < least) {
           const begin = profiles[k]!.earliest(ready, own, demand, row, least - own - extra);
           if (begin + own + extra < least) [best, bestStart, least] = [k, begin, begin + own + extra];
         }
         if (fixed >= 0) break;
       }
-      for (let k = from; k < to; k++) here[node[ends[k]!]!] = 0;
+      for (let k = from; k < to; k++) here[site[node[ends[k]!]!]!] = 0;
       const own = ms / speed[best]!;
       if (profiles.length > 1) profiles[best]!.earliest(bestStart, own, demand, row, Infinity);
       profiles[best]!.take(bestStart, own, demand, row);

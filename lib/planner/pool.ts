@@ -11,7 +11,7 @@ export function pooled(problem: Problem): Problem | undefined {
     && demandOf.every((kind) => demand[kind] === 1) && placesOf.every((places) => eligible[places]!.length === nodes.length);
   if (!alike) return undefined;
   return {
-    ...problem, nodes: ['all'], speed: speed.slice(0, 1), capacity: Float64Array.of(capacity.reduce((sum, each) => sum + each, 0)),
+    ...problem, nodes: ['all'], speed: speed.slice(0, 1), price: problem.price.slice(0, 1), site: Int32Array.of(0), capacity: Float64Array.of(capacity.reduce((sum, each) => sum + each, 0)),
     placesOf: new Int32Array(problem.size), eligible: [Int32Array.of(0)],
   };
 }

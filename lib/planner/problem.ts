@@ -15,6 +15,10 @@ export interface PlannerNode {
   readonly threads: number;
   /** A function takes `duration / speed` ms. */
   readonly speed: number;
+  /** What each ms costs that a function runs there. Default 0. */
+  readonly price?: number | undefined;
+  /** Between nodes of one site, as the nodes of a host are, results need not move. Default: each node is a site of its own. */
+  readonly site?: number;
 }
 
 export interface ProblemOptions {
@@ -35,6 +39,10 @@ export interface Problem extends Precedence {
   readonly priority: Float64Array | null;
   readonly nodes: readonly string[];
   readonly speed: Float64Array;
+  /** What each ms costs that a function runs there. */
+  readonly price: Float64Array;
+  /** By node: results move in no time between nodes of the same site. */
+  readonly site: Int32Array;
   /** How many resources can run short at all; others are left out. */
   readonly resources: number;
   /** By node, then resource. */
@@ -60,17 +68,31 @@ export function toProblem(plan: Plan, options: ProblemOptions): Problem {
   const { durationOf = (i) => plan.entries[i]!.traits.duration ?? 1, bytesOf = (i) => plan.entries[i]!.traits.outputBytes ?? 0, latency = 0, bandwidth = Infinity } = options;
   const duration = new Float64Array(plan.size);
   for (let i = 0; i < plan.size; i++) duration[i] = durationOf(i);
-  const free = nodes.length < 2 || (latency === 0 && bandwidth === Infinity);
+  const site = siteOf(nodes);
+  const free = !site.some((each) => each !== site[0]) || (latency === 0 && bandwidth === Infinity);
   return {
     ...precedenceOf(plan as Links, free ? undefined : (i) => latency + (bytesOf(i) / bandwidth) * 1000),
     duration,
     priority: plan.prioritized ? Float64Array.from(plan.entries, ({ traits }) => traits.priority) : null,
     nodes: nodes.map(({ name }) => name),
     speed: Float64Array.from(nodes, ({ speed }) => speed),
+    price: Float64Array.from(nodes, ({ price = 0 }) => price),
+    site,
     ...amounts(plan, nodes),
     ...places(plan, nodes),
     group: plan.group,
   };
+}
+
+/** Sites by number, from 0 on; those of nodes that say none are new. */
+function siteOf(nodes: readonly PlannerNode[]): Int32Array {
+  const known = new Map<number, number>();
+  let count = 0;
+  return Int32Array.from(nodes, ({ site }) => {
+    if (site === undefined) return count++;
+    if (!known.has(site)) known.set(site, count++);
+    return known.get(site)!;
+  });
 }
 
 /** Capacities and demands of what can run short: of a resource that suffices for all functions at once there is nothing to plan. */

@@ -14,6 +14,13 @@ export interface Schedule {
   readonly candidates: number;
 }
 
+/** What a schedule costs: for each function, the price of its node for as long as it runs. */
+export function priceOf({ price }: { readonly price: Float64Array }, { start, finish, node }: Draft): number {
+  let sum = 0;
+  for (let i = 0; i < node.length; i++) sum += price[node[i]!]! * (finish[i]! - start[i]!);
+  return sum;
+}
+
 /** A copy of a draft, which is written over by the next. */
 export function keep({ start, finish, node }: Draft, makespan: number): Draft & { readonly makespan: number } {
   return { start: start.slice(), finish: finish.slice(), node: node.slice(), makespan };
