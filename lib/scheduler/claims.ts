@@ -2,9 +2,10 @@
 import { add, shortage, subtract } from '../allocation/amounts.ts';
 import type { Capabilities, Cost } from '../dag/types.ts';
 import { HandoffError } from '../errors.ts';
+import { accepts } from './accepts.ts';
 import type { Command } from './commands.ts';
 import { endRun } from './failure.ts';
-import { accepts, demandOf } from './ready.ts';
+import { demandOf } from './ready.ts';
 import { nextId, type Node, type Run, type State } from './state.ts';
 
 /**

@@ -18,13 +18,15 @@ export type Command =
   | { readonly type: 'Ready'; readonly run: Run; readonly index: number }
   /** For observers: an attempt failed and there will be another, after `delay` ms. */
   | { readonly type: 'Retry'; readonly run: Run; readonly failed: FunctionFailure; readonly delay: number }
+  /** For observers: a function that takes long has been sent once more. */
+  | { readonly type: 'Speculated'; readonly batch: Batch; readonly index: number }
   /** For observers: a function failed for good. */
   | { readonly type: 'Failed'; readonly run: Run; readonly failed: FunctionFailure }
   /** Results that are lost, or had been dropped and are needed for those, are made again: what is left of them is to be forgotten. */
   | { readonly type: 'Recompute'; readonly run: Run; readonly indexes: readonly number[] }
   /** Results that nobody will read any more. */
   | { readonly type: 'Release'; readonly run: Run; readonly indexes: readonly number[] }
-  /** Every function is done. */
+  /** Every function is done. What has lost against a copy, or as one, may not be gone yet. */
   | { readonly type: 'FinishRun'; readonly run: Run }
-  /** The run is over otherwise, and nothing of it runs any more. */
+  /** The run is over otherwise, and nothing of it runs any more, but what has lost against a copy. */
   | { readonly type: 'FailRun'; readonly run: Run; readonly outcome: Outcome };

@@ -1,11 +1,14 @@
 /** Functions that ended: results that are there, what they make ready, and what nobody will read again. */
 import type { Command } from './commands.ts';
+import { hasLost, speaks } from './contest.ts';
+import { observe } from './estimate.ts';
 import type { EventOf, Measured } from './events.ts';
 import { fail } from './failure.ts';
 import { putOffGangs } from './gang.ts';
 import { clearBatchTimer, closeBatch } from './lanes.ts';
 import { makeReady, putBack } from './ready.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
+import { learnTypical } from './typical.ts';
 
 /** A worker has reported the next functions of a batch. O(their arguments and dependents). */
 export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, out: Command[]): void {
@@ -18,10 +21,12 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   const { exceptions } = event;
   let nextException = 0;
   const end = batch.done + event.count;
-  for (const { index, bytes } of event.large ?? []) run.large.set(functions[index]!, bytes); // before what takes them becomes ready
+  const isWanted = !hasLost(batch);
+  if (isWanted) for (const { index, bytes } of event.large ?? []) run.large.set(functions[index]!, bytes); // before what takes them becomes ready
   for (let at = batch.done; at < end; at++) {
     const i = functions[at]!;
     const exception = exceptions[nextException]?.index === at ? exceptions[nextException++] : undefined;
+    if (batch.contest !== null && !speaks(state, batch, i, exception === undefined && !batch.timedOut, out)) continue;
     if (run.status[i] === Status.unreachable) continue; // what it needed failed for good, earlier in this very batch
     run.status[i] = Status.waiting;
     if (batch.timedOut) {
@@ -37,8 +42,10 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   if (batch.gang !== null && exceptions.length > 0 && exceptions.every(({ kind }) => kind === 'skipped')) putOffGangs(run, event.now);
   batch.done = end;
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
-  learn(state, event.durations);
+  if (isWanted) learn(state, event.durations, batch.lane.node.speed); // else it was cut off
   endIfDone(state, batch, out);
+  const next = batch.lane.batches[0];
+  if (next !== undefined) next.since = event.now;
 }
 
 /** Closes a batch when nothing more will come of it. */
@@ -75,11 +82,12 @@ function release(run: Run, i: number, released: number[]): void {
 // Old measurements fade: code gets faster as it is compiled, and its arguments change.
 const memory = 256;
 
-/** What was measured goes into the estimates, the more the less is known. */
-export function learn(state: State, durations: readonly Measured[]): void {
-  for (const { code, count, ms } of durations) {
+/** What was measured on a node of some speed goes into the estimates, the more the less is known. */
+export function learn(state: State, durations: readonly Measured[], speed: number): void {
+  for (const { code, count, ms, bytes = 0 } of durations) {
     const estimate = state.estimates[code]!;
-    estimate.count = Math.min(memory, estimate.count + count);
-    estimate.mean += (ms / count - estimate.mean) * Math.min(1, count / estimate.count);
+    observe(estimate, count, ms * speed, memory);
+    learnTypical(estimate, (ms * speed) / count, Math.min(1, count / estimate.count));
+    observe(estimate.bytes, count, bytes, memory);
   }
 }

@@ -27,7 +27,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
     const next = plan.byRank[from.heap.top]!;
     const alone = (plan.flags[next]! & Flag.exclusive) !== 0;
     if (alone && lane.batches.length > 0) break; // it waits behind nothing
-    if (heads > 0 && (alone || heads >= share && expected >= tuning.leastMs || expected + expectedMs(state, run, next) > tuning.batchMs)) break;
+    if (heads > 0 && (alone || heads >= share && expected >= tuning.leastMs || expected + expectedMs(state, run, next, lane) > tuning.batchMs)) break;
     run.queue.pop(from);
     if (!settles(run, next, lane)) continue;
     heads++;
@@ -42,7 +42,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
   }
   return {
     id, run, lane, functions, done: 0, size: functions.length, claim: plan.costs[from.cost], heads,
-    expectedMs: sure ? expected : 0, sentAt: now, exclusive, cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null,
+    expectedMs: sure ? expected : 0, sentAt: now, since: now, exclusive, cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null, contest: null,
   };
 
   function take(i: number): void {
@@ -53,7 +53,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
     functions.push(i);
     const estimate = state.estimates[run.settings.codes[plan.code[i]!]!]!;
     if (estimate.count < sureAfter) sure = false;
-    expected += expectedMs(state, run, i);
+    expected += expectedMs(state, run, i, lane);
   }
 
   function absorbSuccessors(i: number): void {
@@ -65,7 +65,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
         run.tally[next] = 0;
       }
       if (++run.tally[next]! < run.missing[next]!) continue;
-      if (functions.length >= tuning.batchSize || expected + expectedMs(state, run, next) > tuning.batchMs) continue;
+      if (functions.length >= tuning.batchSize || expected + expectedMs(state, run, next, lane) > tuning.batchMs) continue;
       if (mayFollow(run, next, from, lane)) take(next);
     }
   }
@@ -75,12 +75,14 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
 export const sureAfter = 8;
 
 /**
- * What a function should take. Code that was measured seldom counts as longer than it seemed, so that batches of it grow step by step:
+ * What a function should take on a lane. Code that was measured seldom counts as longer than it seemed, so that batches of it grow step by step:
  * one function, then nine, then as many as fit.
  */
-export function expectedMs(state: State, run: Run, i: number): number {
+export function expectedMs(state: State, run: Run, i: number, { node }: Lane): number {
+  const own = run.settings.known?.get(i);
+  if (own !== undefined) return own / node.speed;
   const { mean, count } = state.estimates[run.settings.codes[run.plan.code[i]!]!]!;
-  return Math.max(mean, state.tuning.batchMs / (1 + 8 * count));
+  return Math.max(mean / node.speed, state.tuning.batchMs / (1 + 8 * count));
 }
 
 /** Binds the function's group to the lane's node. False when the group has meanwhile been settled on another: it goes there. */
@@ -100,12 +102,13 @@ export function settles(run: Run, i: number, lane: Lane): boolean {
 /** Whether a function may run behind others of its batch: it asks for the same, and may be on that node. */
 export function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): boolean {
   const { plan } = run;
-  if (plan.cost[i] !== from.cost || (plan.flags[i]! & (Flag.exclusive | Flag.needsNodes)) !== 0 || run.attempts[i]! > 0) return false;
+  if (plan.cost[i] !== from.cost || (plan.flags[i]! & (Flag.exclusive | Flag.needsNodes | Flag.ordered)) !== 0 || run.attempts[i]! > 0) return false;
   const here = lane.node.index;
   const fixed = fixedNode(run, i);
   if (fixed >= 0) return fixed === here;
   const pin = plan.pins.get(i);
   if (pin !== undefined) return pin === lane.node.name;
+  if (run.settings.allocator !== undefined) return false; // it has not been asked
   const group = groupOf(run, i);
   if (group < 0) return true;
   const { need, pin: groupPin } = plan.groups[group]!;

@@ -1,26 +1,33 @@
 /** The turn: gives idle lanes work, run by run, as long as there is both. */
 import { Flag } from '../dag/plan.ts';
+import { accepts } from './accepts.ts';
+import { allot } from './allotment.ts';
 import { request, watchRefusals } from './claims.ts';
 import type { Command } from './commands.ts';
 import { compose } from './compose.ts';
 import { failIfImpossible } from './failure.ts';
 import { startGang, waitsForGang } from './gang.ts';
 import { closeBatch, isIdle, openBatch } from './lanes.ts';
+import { waitsForHost } from './nearness.ts';
 import { settleNeighbours } from './neighbours.ts';
-import { accepts, nodesFor } from './ready.ts';
+import { nodesFor } from './ready.ts';
 import type { ReadyClass } from './ready-queue.ts';
 import { breakUpGangs, rebalance } from './rebalance.ts';
+import { isHeld, leavesPlan } from './sequence.ts';
+import { speculate } from './speculation.ts';
 import type { Lane, Node, Run, State } from './state.ts';
 
 /** Starts whatever can start. Looks at runs with the fewest lanes first, so that a small run is not held up by a large one. */
 export function dispatch(state: State, now: number, out: Command[]): void {
   state.turn++;
   if (state.isPressed && state.batches.size > 0) return; // what ends makes room; with nothing under way, something has to start
+  allot(state, now, out);
   while (startAny(state, now, out)) {
     // As long as there is both, as a batch may leave its run with more lanes than another has.
   }
-  if (state.idle > 0 && state.batches.size > 0) rebalance(state, now, out);
-  else if (state.runs.size > 1) breakUpGangs(state, out);
+  if (state.idle > 0 && state.batches.size > 0) {
+    if (!rebalance(state, now, out) && state.speculation.runs > 0) speculate(state, now, out);
+  } else if (state.runs.size > 1) breakUpGangs(state, out);
 }
 
 /** Starts one batch, of the run with the fewest lanes that can. */
@@ -54,11 +61,19 @@ function startOne(state: State, run: Run, now: number, out: Command[]): boolean 
         break;
       }
       const first = run.plan.byRank[from.heap.top]!;
+      if (run.sequence !== null && isHeld(state, run, first, now, out)) {
+        from.blocked = state.turn;
+        break;
+      }
       const lane = findLane(state, run, from, now, out);
       if (lane === undefined) {
         if (state.shrunk && run.outcome === undefined && dropIfImpossible(state, run, from, first, out)) continue;
         from.blocked = state.turn;
         if (run.plan.costs[from.cost] !== undefined) watchRefusals(state, run, first, now, out);
+        if (run.outcome === undefined && leavesPlan(state, run, from, now)) {
+          moved = true;
+          continue;
+        }
         break;
       }
       run.refusedSince = -1;
@@ -94,6 +109,8 @@ function findLane(state: State, run: Run, from: ReadyClass, now: number, out: Co
     const claim = (node: Node): boolean => accepts(run, from, node) && (cost === undefined || request(state, run, first, node, cost, out));
     const others = from.avoid < 0 ? nodes : nodes.filter((node) => node.index !== from.avoid);
     const near = from.prefer < 0 ? undefined : settings.strategy(others.filter(({ host }) => host === from.prefer), cost, claim);
+    if (near !== undefined) from.waitsSince = -1;
+    else if (from.prefer >= 0 && waitsForHost(state, run, from, first, now, out)) return undefined;
     const node = near ?? settings.strategy(others, cost, claim) ?? (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
     if (node !== undefined) return node.lanes.find((lane) => isIdle(lane) && !lane.occupied) ?? node.lanes.find(isIdle)!;
   }

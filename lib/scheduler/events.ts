@@ -1,7 +1,9 @@
 /** What happened: all that the scheduler learns of the world. Plain data, with the time it happened at. */
+import type { DynamicAllocator } from '../allocation/allocator.ts';
 import type { Strategy } from '../allocation/strategy.ts';
 import type { Plan } from '../dag/plan.ts';
 import type { Capabilities } from '../dag/types.ts';
+import type { Speculation } from './typical.ts';
 
 export type Event = {
   /** ms on any clock that does not run backwards. */
@@ -31,11 +33,11 @@ export type Event = {
   | { readonly type: 'TakenBack'; readonly batch: number; readonly limit: number }
   /** Results that were there are not any more. */
   | { readonly type: 'ResultsLost'; readonly run: string; readonly indexes: readonly number[] }
-  /** Results hold more memory than they may, or no longer: then nothing is started while something is under way. */
   /** Results that the run is to have in the end are on their way to this host: so many more. It does not finish before they are there. */
   | { readonly type: 'ResultsTravelling'; readonly run: string; readonly count: number }
   /** So many of them are there, or have been given up. */
   | { readonly type: 'ResultsArrived'; readonly run: string; readonly count: number }
+  /** Results hold more memory than they may, or no longer: then nothing is started while something is under way. */
   | { readonly type: 'MemoryPressed'; readonly isPressed: boolean }
   | { readonly type: 'TimerFired'; readonly timer: number }
 );
@@ -70,11 +72,13 @@ export interface LargeResult {
   readonly bytes: number;
 }
 
-/** How long functions of one code took, in ms, all together. */
+/** How long functions of one code took on their node, in ms, all together, and how much they gave. */
 export interface Measured {
   readonly code: number;
   readonly count: number;
   readonly ms: number;
+  /** Of results in shared memory or files; 0 for any other. Default 0. */
+  readonly bytes?: number;
 }
 
 export interface RunSettings {
@@ -82,6 +86,8 @@ export interface RunSettings {
   readonly maxRetries: number;
   /** Functions in flight at once. */
   readonly maxConcurrency: number;
+  /** Whether functions that take much longer than is typical are run once more beside; null: they are not. */
+  readonly speculate?: Speculation | null;
   /** Whether independent branches finish after a failure. */
   readonly keepGoing: boolean;
   /** Whether it runs on nodes of this host alone. */
@@ -93,6 +99,14 @@ export interface RunSettings {
   readonly movable?: boolean;
   /** Node by function, when an allocator has decided. */
   readonly assigned: readonly string[] | null;
+  /** By function: the host it had better be on, -1: it is no matter. */
+  readonly home?: Int32Array;
+  /** Who gives functions their nodes as they become ready. */
+  readonly allocator?: DynamicAllocator;
+  /** When the plan has each function start, in ms from the beginning: each node takes its own in this order, which is also that of the ranks. */
+  readonly start?: Float64Array;
   /** Index into `State.estimates`, by the plan's code. */
   readonly codes: Int32Array;
+  /** ms on a node of speed 1, of functions that are known to be unlike others of their code. */
+  readonly known?: ReadonlyMap<number, number> | undefined;
 }

@@ -1,7 +1,9 @@
 /** Why a function is where it is: what it waits for, and who holds that. Reads the state, changes nothing. */
 import { amountOf } from '../allocation/amounts.ts';
 import type { Cost } from '../dag/types.ts';
-import { accepts, demandOf, nodesFor } from './ready.ts';
+import { accepts } from './accepts.ts';
+import { demandOf, nodesFor } from './ready.ts';
+import { waitingBefore } from './sequence.ts';
 import { type Node, type Run, type State, Status } from './state.ts';
 
 /** Who holds something of a node. */
@@ -30,10 +32,14 @@ export type Wait =
   /** Results that it takes are not there. */
   | { readonly kind: 'results'; readonly missing: readonly number[] }
   | { readonly kind: 'retry'; readonly attempts: number }
-  /** It is with a thread: at position `at` of a batch of which `done` have been told. */
-  | { readonly kind: 'sent'; readonly node: string; readonly lane: number; readonly batch: number; readonly at: number; readonly done: number; readonly attempt: number }
+  /** It is with a thread: at position `at` of a batch of which `done` have been told; and with another as `copy`, while both run it. */
+  | { readonly kind: 'sent'; readonly node: string; readonly lane: number; readonly batch: number; readonly at: number; readonly done: number; readonly attempt: number; readonly copy?: { readonly node: string; readonly lane: number } }
   /** As many functions of its run are under way as may be. */
   | { readonly kind: 'concurrency'; readonly limit: number }
+  /** An allocator that is asked as functions become ready has given it no node yet. */
+  | { readonly kind: 'allocator' }
+  /** Its run was planned, and others come before it on its node. */
+  | { readonly kind: 'turn'; readonly node: string; readonly before: readonly number[] }
   /** Where it could run, none is up. */
   | { readonly kind: 'node'; readonly nodes: string; readonly returning: boolean }
   /** Some node that is up lacks what it costs, or all threads are busy, or the tracker refuses. */
@@ -48,7 +54,9 @@ export function explain(state: State, run: Run, i: number): Wait {
     case Status.delayed: return { kind: 'retry', attempts: run.attempts[i]! };
     case Status.dispatched: {
       const batch = state.batches.get(run.batch[i]!)!;
-      return { kind: 'sent', node: batch.lane.node.name, lane: batch.lane.index, batch: batch.id, at: run.tally[i]!, done: batch.done, attempt: run.attempts[i]! + 1 };
+      const other = batch.contest?.rival?.lane;
+      const copy = other && { copy: { node: other.node.name, lane: other.index } };
+      return { ...copy, kind: 'sent', node: batch.lane.node.name, lane: batch.lane.index, batch: batch.id, at: run.tally[i]!, done: batch.done, attempt: run.attempts[i]! + 1 };
     }
     default: return explainReady(state, run, i);
   }
@@ -60,6 +68,9 @@ function explainReady(state: State, run: Run, i: number): Wait {
   const demand = demandOf(state, run, i);
   const { candidates, node: names } = nodesFor(state, run, i);
   const open = candidates.filter((node) => accepts(run, demand, node));
+  if (run.queue.unplaced.has(run.plan.rank[i]!)) return { kind: 'allocator' };
+  const before = waitingBefore(run, i);
+  if (before.length > 0) return { kind: 'turn', node: state.nodes[run.assigned![i]!]!.name, before };
   if (open.length === 0) return { kind: 'node', nodes: names, returning: candidates.some((node) => node.returning) };
   const cost = run.plan.costs[run.plan.cost[i]!] ?? {};
   return { kind: 'room', candidates: open.map((node) => toCandidate(node, cost)) };

@@ -3,7 +3,7 @@ import type { Command } from './commands.ts';
 import type { Failure, Outcome } from './outcome.ts';
 import { nodesFor, putBack } from './ready.ts';
 import { retryDelay } from './retry.ts';
-import { nextId, noteIfOver, type Run, type State, Status } from './state.ts';
+import { type Batch, nextId, noteIfOver, type Run, type State, Status } from './state.ts';
 
 /**
  * An attempt failed. There is another while retries are left; else the function has failed for good, and with it the run, or with
@@ -17,6 +17,7 @@ export function fail(state: State, run: Run, i: number, failure: Failure, retrya
     const delay = retryDelay(traits.retryDelay, attempts, random);
     run.retries++;
     run.avoid.set(i, run.node[i]!);
+    if (run.settings.movable === true && run.settings.allocator === undefined) run.assigned![i] = -1; // the plan did not know that
     out.push({ type: 'Retry', run, failed: { index: i, attempts, node: run.node[i]!, failure }, delay });
     if (delay > 0) setDelay(state, run, i, delay, out);
     else putBack(state, run, i, out);
@@ -110,15 +111,19 @@ export function takeBackAll(run: Run, out: Command[]): void {
 }
 
 function cancelAll(state: State, run: Run, out: Command[]): void {
-  for (const batch of run.batches) {
-    if (batch.cancelled) continue;
-    batch.cancelled = true;
-    if (batch.timer >= 0) {
-      state.timers.delete(batch.timer);
-      out.push({ type: 'ClearTimer', timer: batch.timer });
-    }
-    batch.timer = nextId(state);
-    state.timers.set(batch.timer, { kind: 'grace', batch });
-    out.push({ type: 'Cancel', batch, why: 'aborted' }, { type: 'SetTimer', timer: batch.timer, ms: state.tuning.grace });
+  for (const batch of run.batches) cancel(state, batch, out);
+}
+
+/** Ends a batch, unless that is under way: what it has not begun is taken back, what it runs is asked to stop, and has a grace for that. */
+export function cancel(state: State, batch: Batch, out: Command[]): void {
+  if (batch.cancelled) return;
+  batch.cancelled = true;
+  state.shallow.delete(batch.lane);
+  if (batch.timer >= 0) {
+    state.timers.delete(batch.timer);
+    out.push({ type: 'ClearTimer', timer: batch.timer });
   }
+  batch.timer = nextId(state);
+  state.timers.set(batch.timer, { kind: 'grace', batch });
+  out.push({ type: 'Cancel', batch, why: 'aborted' }, { type: 'SetTimer', timer: batch.timer, ms: state.tuning.grace });
 }

@@ -7,14 +7,14 @@
  * run: a gang cannot lock itself up. Should a worker not get a result in time, it leaves out what needs it, which then comes back to us.
  */
 import { Flag } from '../dag/plan.ts';
+import { accepts } from './accepts.ts';
 import type { Command } from './commands.ts';
 import { expectedMs, mayFollow, settles, sureAfter } from './compose.ts';
 import { closeBatch, isIdle, openBatch } from './lanes.ts';
 import { settleNeighbours } from './neighbours.ts';
-import { accepts } from './ready.ts';
 import type { ReadyClass } from './ready-queue.ts';
-import { wakeAfter } from './rebalance.ts';
 import { type Batch, type Lane, nextId, type Run, type State, Status } from './state.ts';
+import { wakeAfter } from './wake.ts';
 
 // A lane of a gang is overdue when it takes longer than expected by this factor, and by so many ms: lanes wait for each other, too.
 const lateFactor = 1.5;
@@ -74,7 +74,7 @@ export function waitsForGang(state: State, run: Run, from: ReadyClass, now: numb
   let left = 0;
   for (const batch of run.batches) if (batch.gang !== null) left = Math.max(left, batch.sentAt + batch.expectedMs * lateFactor + lateMs - now);
   if (left <= 0) return false;
-  wakeAfter(state, left, out);
+  wakeAfter(state, now, left, out);
   return true;
 }
 
@@ -103,8 +103,8 @@ function openOn(state: State, run: Run, from: ReadyClass, lanes: number, now: nu
 
 function emptyBatch(id: number, run: Run, lane: Lane, now: number): Batch {
   return {
-    id, run, lane, functions: [], done: 0, size: 0, claim: undefined, heads: 0, expectedMs: 0, sentAt: now, exclusive: false,
-    cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: { imports: new Map(), sources: [], exports: [] },
+    id, run, lane, functions: [], done: 0, size: 0, claim: undefined, heads: 0, expectedMs: 0, sentAt: now, since: now, exclusive: false,
+    cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: { imports: new Map(), sources: [], exports: [] }, contest: null,
   };
 }
 
@@ -180,12 +180,12 @@ class Gang {
     const { runs, tuning } = this.#state;
     // With other runs about, no lane is given more than they could wait for.
     const most = runs.size > 1 ? Math.min(tuning.gangMs, 4 * tuning.batchMs) : tuning.gangMs;
-    const ms = expectedMs(this.#state, this.#run, i);
+    const ms = expectedMs(this.#state, this.#run, i, this.#batches[part]!.lane);
     return this.#booked[part]! > 0 && (this.#load[part]! + ms > most || this.#booked[part]! >= tuning.batchSize);
   }
 
   #book(i: number, part: number): void {
-    this.#load[part]! += expectedMs(this.#state, this.#run, i);
+    this.#load[part]! += expectedMs(this.#state, this.#run, i, this.#batches[part]!.lane);
     this.#booked[part]!++;
   }
 
@@ -246,7 +246,7 @@ class Gang {
         most = count;
       }
     }
-    const tooFar = this.#load[best]! - this.#load[least]! > this.#state.tuning.gangSlackMs + expectedMs(this.#state, run, i);
+    const tooFar = this.#load[best]! - this.#load[least]! > this.#state.tuning.gangSlackMs + expectedMs(this.#state, run, i, this.#batches[best]!.lane);
     const part = tooFar ? least : best;
     if (this.#isFull(i, part) || !mayFollow(run, i, from, this.#batches[part]!.lane)) return;
     this.#book(i, part);

@@ -1,6 +1,7 @@
 /** Batches and the lanes they are on: opening, closing, and what becomes of them when a lane or a node is gone. */
 import type { Command } from './commands.ts';
 import { hold, letGo } from './claims.ts';
+import { hasLost, speaks } from './contest.ts';
 import { fail } from './failure.ts';
 import { putBack } from './ready.ts';
 import type { Crash, StartedCount } from './events.ts';
@@ -32,6 +33,7 @@ export function closeBatch(state: State, batch: Batch): void {
   lane.batches.splice(lane.batches.indexOf(batch), 1);
   if (!lane.batches.some((other) => other.run === run)) run.lanes--;
   run.batches.delete(batch);
+  if (hasLost(batch)) run.copies.losing--;
   if (batch.gang !== null) {
     run.ganged--;
     state.ganged--;
@@ -64,6 +66,7 @@ function updateShallow(state: State, lane: Lane): void {
 export function shorten(state: State, batch: Batch, count: number, out: Command[]): void {
   for (let at = batch.size - count; at < batch.size; at++) {
     const i = batch.functions[at]!;
+    if (batch.contest !== null && !speaks(state, batch, i, false, out)) continue;
     if (batch.run.status[i] === Status.dispatched) putBack(state, batch.run, i, out);
   }
   batch.size -= count;
@@ -105,6 +108,7 @@ export function laneDown(
     const running = begun > batch.done ? begun - 1 : -1;
     for (let at = batch.done; at < batch.size; at++) {
       const i = batch.functions[at]!;
+      if (batch.contest !== null && !speaks(state, batch, i, false, out)) continue;
       if (batch.run.status[i] !== Status.dispatched) continue;
       if (at === running && !batch.cancelled && (!asked || batch.timedOut)) {
         batch.run.status[i] = Status.waiting;

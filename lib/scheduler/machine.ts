@@ -13,16 +13,19 @@
  *   done ───► waiting, when its result is lost: see lineage.ts
  * ```
  */
+import { shortage } from '../allocation/amounts.ts';
 import { register, reportFaults } from './claims.ts';
 import type { Command } from './commands.ts';
 import { endIfDone, functionsEnded } from './completion.ts';
+import { createRun } from './create-run.ts';
 import { dispatch } from './dispatch.ts';
 import type { Event, EventOf } from './events.ts';
 import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
 import { laneDown, laneUp, shorten } from './lanes.ts';
 import { resultsLost } from './lineage.ts';
 import { enqueue, makeReady } from './ready.ts';
-import { createRun, type Node, noteIfOver, type Run, type State, Status } from './state.ts';
+import { type Node, noteIfOver, type Run, type State, Status } from './state.ts';
+import { mayBeCopied, stopWatching } from './speculation.ts';
 import { functionStarted, timerFired } from './timers.ts';
 
 /**
@@ -31,9 +34,14 @@ import { functionStarted, timerFired } from './timers.ts';
  * @throws when the event makes no sense in this state: a fault of the caller, with what is known of the thing it names
  */
 export function handle(state: State, event: Event): Command[] {
+  return handleAll(state, [event]);
+}
+
+/** Takes in events of one moment, and only then starts what can be started. For virtual time, where much happens at the same moment. */
+export function handleAll(state: State, events: readonly Event[]): Command[] {
   const out: Command[] = [];
-  apply(state, event, out);
-  dispatch(state, event.now, out);
+  for (const event of events) apply(state, event, out);
+  dispatch(state, events.at(-1)!.now, out);
   if (state.faults.length > 0) reportFaults(state, out);
   settleRuns(state, out);
   return out;
@@ -71,12 +79,15 @@ function takenBack(state: State, { batch: id, limit, now }: EventOf<'TakenBack'>
   if (count > 0 && count === batch.size && batch.lane.batches[0] === batch && !batch.cancelled && now - batch.sentAt >= state.tuning.stuckMs) batch.lane.occupied = true;
   shorten(state, batch, count, out);
   endIfDone(state, batch, out);
+  const first = batch.lane.batches[0];
+  if (first !== undefined && first !== batch) first.since = now;
 }
 
-function runSubmitted(state: State, { run: id, plan, settings }: EventOf<'RunSubmitted'>, out: Command[]): void {
+function runSubmitted(state: State, { run: id, plan, settings, now }: EventOf<'RunSubmitted'>, out: Command[]): void {
   if (state.runs.has(id)) throw new Error(`run ${id} was submitted twice`);
-  const run = createRun(state, id, plan, settings);
+  const run = createRun(state, id, plan, settings, now);
   state.runs.set(id, run);
+  if (mayBeCopied(run)) state.speculation.runs++;
   for (let i = 0; i < plan.size; i++) if (run.missing[i] === 0) makeReady(state, run, i, out);
   noteIfOver(state, run);
 }
@@ -139,6 +150,7 @@ function nodeDraining(state: State, { node: name }: EventOf<'NodeDraining'>, out
     }
   }
   for (const run of state.runs.values()) run.groupNode.forEach((bound, g) => { if (bound === node.index) run.groupNode[g] = -1; });
+  unassign(state, node);
   requeue(state, out);
 }
 
@@ -157,8 +169,16 @@ function loseNode(state: State, node: Node, returning: boolean, out: Command[]):
     laneDown(state, lane, { reason: 'killed' }, [], 0, out, true); // what ran there is not to blame
   }
   for (const run of state.runs.values()) for (let g = 0; g < run.groupNode.length; g++) if (run.groupNode[g] === node.index) run.groupNode[g] = -1;
-  for (const run of state.runs.values()) if (run.settings.movable === true) run.assigned?.forEach((bound, i) => { if (bound === node.index) run.assigned![i] = -1; });
+  unassign(state, node);
   requeue(state, out);
+}
+
+/** What was to run on a node may run on others, where that was for the best and no must. */
+function unassign(state: State, node: Node, which: (run: Run, i: number) => boolean = () => true): void {
+  for (const run of state.runs.values()) {
+    const { settings, assigned } = run;
+    if (settings.movable === true) assigned?.forEach((bound, i) => { if (bound === node.index && which(run, i)) assigned[i] = -1; });
+  }
 }
 
 function capabilitiesChanged(state: State, { node: name, capabilities }: EventOf<'CapabilitiesChanged'>, out: Command[]): void {
@@ -166,6 +186,7 @@ function capabilitiesChanged(state: State, { node: name, capabilities }: EventOf
   register(state, name, capabilities);
   node.capabilities = capabilities;
   state.shrunk = true;
+  unassign(state, node, ({ plan }, i) => shortage(plan.costs[plan.cost[i]!] ?? {}, capabilities) !== undefined);
   requeue(state, out);
 }
 
@@ -194,6 +215,7 @@ function settleRuns(state: State, out: Command[]): void {
 function close(state: State, run: Run, out: Command[], command: Command): void {
   state.runs.delete(run.id);
   state.hungry.delete(run);
+  if (mayBeCopied(run) && --state.speculation.runs === 0) stopWatching(state, out);
   if (run.refusalTimer >= 0) {
     state.timers.delete(run.refusalTimer);
     out.push({ type: 'ClearTimer', timer: run.refusalTimer });

@@ -27,5 +27,7 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly failures: readonly FunctionFailure[] }
   /** `gently`: what ran was let finish, and when that was all that was left the run has finished. */
   | { readonly kind: 'aborted'; readonly reason: unknown; readonly gently: boolean }
+  /** An allocator that is asked as functions become ready threw, or gave an answer that cannot be carried out. */
+  | { readonly kind: 'misplaced'; readonly error: unknown }
   /** A resource tracker kept refusing while nothing of ours ran. */
   | { readonly kind: 'refused'; readonly index: number; readonly error?: unknown };

@@ -22,12 +22,17 @@ export interface ReadyClass extends Demand {
   readonly heap: RankHeap;
   /** The turn in which it found no room. */
   blocked: number;
+  /** Since when, in ms, it waits for a lane of the host that it prefers; -1: it does not. */
+  waitsSince: number;
 }
 
 export class ReadyQueue {
   readonly #byCost: (ReadyClass | undefined)[] = [];
   readonly #others = new Map<string, ReadyClass>();
   readonly #classes: ReadyClass[] = [];
+  readonly #unplaced = new Set<number>();
+  /** The same in order; undefined: it is to be sorted anew. */
+  #inOrder: number[] | undefined;
   #size = 0;
 
   get size(): number {
@@ -41,6 +46,30 @@ export class ReadyQueue {
   push(rank: number, demand: Demand): void {
     this.#size++;
     this.#classOf(demand).heap.push(rank);
+  }
+
+  /** Ranks of those that an allocator has given no node yet. */
+  get unplaced(): ReadonlySet<number> {
+    return this.#unplaced;
+  }
+
+  /** The same, the first to be dispatched first. */
+  get unplacedInOrder(): readonly number[] {
+    if (this.#inOrder === undefined) this.#inOrder = [...this.#unplaced].sort((a, b) => a - b);
+    else if (this.#inOrder.length > this.#unplaced.size) this.#inOrder = this.#inOrder.filter((rank) => this.#unplaced.has(rank));
+    return this.#inOrder;
+  }
+
+  /** Keeps one until an allocator has given it a node. */
+  setAside(rank: number): void {
+    this.#size++;
+    this.#unplaced.add(rank);
+    this.#inOrder = undefined;
+  }
+
+  /** Takes out one that was set aside. */
+  take(rank: number): void {
+    if (this.#unplaced.delete(rank)) this.#size--;
   }
 
   /** Takes the first of a class. */
@@ -60,7 +89,7 @@ export class ReadyQueue {
 
   /** Empties it, and gives the ranks of what was in it. */
   drain(): number[] {
-    const ranks: number[] = [];
+    const ranks = [...this.#unplaced];
     for (const { heap } of this.#classes) while (heap.size > 0) ranks.push(heap.pop());
     this.clear();
     return ranks;
@@ -70,6 +99,8 @@ export class ReadyQueue {
     this.#byCost.length = 0;
     this.#others.clear();
     this.#classes.length = 0;
+    this.#unplaced.clear();
+    this.#inOrder = undefined;
     this.#size = 0;
   }
 
@@ -89,7 +120,7 @@ export class ReadyQueue {
   }
 
   #open({ cost, node, avoid, need, prefer }: Demand): ReadyClass {
-    const made: ReadyClass = { cost, node, avoid, need, prefer, heap: new RankHeap(), blocked: -1 };
+    const made: ReadyClass = { cost, node, avoid, need, prefer, heap: new RankHeap(), blocked: -1, waitsSince: -1 };
     this.#classes.push(made);
     return made;
   }

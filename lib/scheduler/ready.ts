@@ -2,6 +2,7 @@
 import { shortage } from '../allocation/amounts.ts';
 import type { Command } from './commands.ts';
 import type { Cost } from '../dag/types.ts';
+import { nearestHost } from './nearness.ts';
 import type { Demand } from './ready-queue.ts';
 import { type Node, type Run, type State, Status } from './state.ts';
 
@@ -46,7 +47,10 @@ export function nodesFor(state: State, run: Run, i: number): Possible {
 
 /** Adds a ready function to the queue, by what it asks for as things stand. */
 export function enqueue(state: State, run: Run, i: number): void {
-  run.queue.push(run.plan.rank[i]!, demandOf(state, run, i));
+  const demand = demandOf(state, run, i);
+  const rank = run.plan.rank[i]!;
+  if (run.settings.allocator !== undefined && demand.node === -1) run.queue.setAside(rank);
+  else run.queue.push(rank, demand);
   state.hungry.add(run);
 }
 
@@ -62,34 +66,13 @@ export function demandOf(state: State, run: Run, i: number): Demand {
     node = nodeIndex(state, plan.groups[group]!.pin);
     if (node === -1) need = plan.groups[group]!.need;
   }
-  const prefer = node === -1 && state.isSpread && run.large.size > 0 ? hostOfMost(state, run, i) : -1;
+  const prefer = node === -1 && state.isSpread ? nearestHost(state, run, i) : -1;
   return { cost, node, avoid: node === -1 ? run.avoid.get(i) ?? -1 : -1, need, prefer };
-}
-
-/** The host that has most bytes of what a function takes; -1: no large result is among it. */
-function hostOfMost(state: State, run: Run, i: number): number {
-  const { depOffset, deps } = run.plan;
-  const bytes = new Map<number, number>();
-  for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
-    const size = run.large.get(deps[k]!);
-    if (size === undefined) continue;
-    const { host } = state.nodes[run.node[deps[k]!]!]!;
-    bytes.set(host, (bytes.get(host) ?? 0) + size);
-  }
-  let most = -1;
-  for (const [host, sum] of bytes) if (most < 0 || sum > bytes.get(most)!) most = host;
-  return most;
-}
-
-/** Whether a node may run what asks so. The node to be avoided may: it is only not asked first. */
-export function accepts(run: Run, { node, need }: Demand, candidate: Node): boolean {
-  if (!candidate.up || candidate.draining || (node !== -1 && node !== candidate.index) || (run.settings.hereOnly === true && candidate.host !== 0)) return false;
-  return need === 0 || shortage(run.plan.costs[need]!, candidate.capabilities) === undefined;
 }
 
 /** The node that a function is already bound to: by an allocator, or with its group; -1: none. */
 export function fixedNode(run: Run, i: number): number {
-  if (run.assigned !== null) return run.assigned[i]!;
+  if (run.assigned !== null && run.assigned[i]! >= 0) return run.assigned[i]!;
   const group = groupOf(run, i);
   return group < 0 ? -1 : run.groupNode[group]!;
 }

@@ -3,17 +3,19 @@
  * thought never keeps its mates waiting.
  */
 import { shortage } from '../allocation/amounts.ts';
+import { accepts } from './accepts.ts';
 import { isAvailable } from './claims.ts';
 import type { Command } from './commands.ts';
 import { isIdle } from './lanes.ts';
-import { accepts, demandOf } from './ready.ts';
-import { type Batch, nextId, type State } from './state.ts';
+import { demandOf } from './ready.ts';
+import type { Batch, State } from './state.ts';
+import { wakeAfter } from './wake.ts';
 
 // A batch that will end within this many ms by itself is left alone.
 const soonMs = 0.5;
 
-/** Called when a lane is idle and nothing more could be started. */
-export function rebalance(state: State, now: number, out: Command[]): void {
+/** Called when a lane is idle and nothing more could be started. Whether something is taken back, that is to be started there. */
+export function rebalance(state: State, now: number, out: Command[]): boolean {
   let fullest: Batch | undefined;
   let wait = Infinity;
   for (const batch of state.batches.values()) {
@@ -29,7 +31,8 @@ export function rebalance(state: State, now: number, out: Command[]): void {
     else if (fullest === undefined || batch.size - batch.done > fullest.size - fullest.done) fullest = batch;
   }
   if (fullest !== undefined) takeBack(state, fullest, now, out);
-  else if (wait < Infinity) wakeAfter(state, wait + soonMs, out);
+  else if (wait < Infinity) wakeAfter(state, now, wait + soonMs, out);
+  return fullest !== undefined;
 }
 
 /** No lane is idle, and a run has none: a gang of another makes room, which would else keep its lanes much longer than other batches do. */
@@ -104,13 +107,4 @@ function couldMove(state: State, batch: Batch): boolean {
     if (free) return false; // the others ask for the same
   }
   return false;
-}
-
-/** Has a turn come after some ms, even if nothing happens until then. */
-export function wakeAfter(state: State, ms: number, out: Command[]): void {
-  if (state.rebalanceTimer >= 0) return;
-  const timer = nextId(state);
-  state.timers.set(timer, { kind: 'rebalance' });
-  state.rebalanceTimer = timer;
-  out.push({ type: 'SetTimer', timer, ms });
 }

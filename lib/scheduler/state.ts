@@ -11,9 +11,11 @@
 import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Plan } from '../dag/plan.ts';
 import type { Capabilities, Cost } from '../dag/types.ts';
+import type { Contest, Copies } from './copies.ts';
+import type { Estimate } from './estimate.ts';
 import type { RunSettings } from './events.ts';
 import type { FunctionFailure, Outcome } from './outcome.ts';
-import { ReadyQueue } from './ready-queue.ts';
+import type { ReadyQueue } from './ready-queue.ts';
 
 /** Where a function is on its way. */
 export const Status = {
@@ -86,6 +88,8 @@ export interface Batch {
   /** What it should take, in ms; 0 when too little is known. */
   expectedMs: number;
   readonly sentAt: number;
+  /** When the function that it runs can have begun at the earliest, in ms. */
+  since: number;
   /** Runs alone, with nothing queued behind it. */
   readonly exclusive: boolean;
   cancelled: boolean;
@@ -97,6 +101,8 @@ export interface Batch {
   timer: number;
   /** What ties it to other batches of its gang; null when it is in none. */
   readonly gang: GangPart | null;
+  /** Null as long as nothing else has run its last function. */
+  contest: Contest<Batch> | null;
 }
 
 /**
@@ -126,6 +132,18 @@ export interface GangExport {
   readonly place: number;
 }
 
+/** The order in which nodes are to take the functions of a run that was planned. */
+export interface Sequence {
+  /** By node. */
+  readonly byNode: ReadonlyMap<number, Int32Array>;
+  /** By node: the first that has not been sent. */
+  readonly next: Map<number, number>;
+  /** By function: its place in the order of its node. */
+  readonly at: Int32Array;
+  /** By function: when the plan has it start, in ms from the beginning. */
+  readonly start: Float64Array;
+}
+
 export interface Run {
   readonly id: string;
   readonly plan: Plan;
@@ -147,8 +165,12 @@ export interface Run {
   readonly unread: Int32Array | null;
   /** By group: the node it was settled on; -1: none yet. */
   readonly groupNode: Int32Array;
-  /** By function: the node an allocator gave it; null without one. */
+  /** By function: the node an allocator gave it, -1: none; null without one. */
   readonly assigned: Int32Array | null;
+  /** Null when it was not planned. */
+  readonly sequence: Sequence | null;
+  /** ms. */
+  readonly submittedAt: number;
   /** Functions that failed on a node that is not to be tried again first. */
   readonly avoid: Map<number, number>;
   /** Bytes of results that are large, by function: they had better be read where they are. */
@@ -172,6 +194,7 @@ export interface Run {
   /** Functions that are neither done nor out of the question. */
   unfinished: number;
   retries: number;
+  readonly copies: Copies;
   readonly failures: FunctionFailure[];
   /** Set when it is ending otherwise than by finishing: nothing new is started. */
   outcome: Outcome | undefined;
@@ -183,19 +206,12 @@ export interface Run {
   refusedSince: number;
 }
 
-/** What is known of how long functions of one code take. */
-export interface Estimate {
-  /** ms on a node of speed 1. */
-  mean: number;
-  /** How many were measured. */
-  count: number;
-}
-
 export type Timer =
   | { readonly kind: 'delay'; readonly run: Run; readonly index: number }
   | { readonly kind: 'timeout'; readonly batch: Batch }
   | { readonly kind: 'grace'; readonly batch: Batch }
   | { readonly kind: 'rebalance' }
+  | { readonly kind: 'speculate' }
   | { readonly kind: 'refused'; readonly run: Run };
 
 /** Numbers that shape decisions, in ms unless said otherwise. */
@@ -263,44 +279,28 @@ export interface State {
   shrunk: boolean;
   turn: number;
   lastId: number;
-  rebalanceTimer: number;
+  /** The next turn that comes by itself: its timer, -1: none, and when that is due, in ms. */
+  readonly wake: { timer: number; due: number };
+  /** How many runs have copies made of what takes long, and when the next is to be looked at, by which timer; -1: none. */
+  readonly speculation: { runs: number; timer: number; due: number };
 }
 
 export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = {}): State {
   return {
     tuning: { ...defaultTuning, ...tuning }, tracker, nodes: [], nodeByName: new Map(), runs: new Map(), hungry: new Set(), over: new Set(), batches: new Map(), faults: [],
-    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, ganged: 0, isPressed: false, isSpread: false, observed: false, shrunk: false, turn: 0, lastId: 0, rebalanceTimer: -1,
+    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, ganged: 0, isPressed: false, isSpread: false, observed: false, shrunk: false, turn: 0, lastId: 0, wake: { timer: -1, due: 0 },
+    speculation: { runs: 0, timer: -1, due: 0 },
   };
 }
 
-export function createRun(state: State, id: string, plan: Plan, settings: RunSettings): Run {
-  const { size } = plan;
-  return {
-    id, plan, settings,
-    status: new Uint8Array(size),
-    missing: plan.inDegree.slice(),
-    attempts: new Int32Array(size),
-    node: new Int32Array(size).fill(-1),
-    batch: new Int32Array(size).fill(-1),
-    tally: new Int32Array(size),
-    unread: settings.kept === null ? null : readersOf(plan),
-    groupNode: new Int32Array(plan.groups.length).fill(-1),
-    assigned: settings.assigned === null ? null : Int32Array.from(settings.assigned, (name) => state.nodeByName.get(name)!.index),
-    avoid: new Map(), large: new Map(), travelling: 0, losses: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
-    lanes: 0, ganged: 0, gangsFrom: -Infinity, gangPause: 0, unfinished: size, retries: 0, failures: [], outcome: undefined, blocked: -1, refusalTimer: -1, refusedSince: -1,
-  };
-}
-
-/** How often each result will be read: by arguments, and by functions that must know the node. */
-function readersOf({ size, outOffset }: Plan): Int32Array {
-  const readers = new Int32Array(size);
-  for (let i = 0; i < size; i++) readers[i] = outOffset[i + 1]! - outOffset[i]!;
-  return readers;
-}
-
-/** Marks a run for closing when nothing of it is left to do, or it is ending and nothing of it is on any lane. */
+/**
+ * Marks a run for closing when nothing of it is left to do, or it is ending and nothing of it is on any lane. What has lost against a copy
+ * keeps nobody waiting.
+ */
 export function noteIfOver(state: State, run: Run): void {
-  if (run.batches.size === 0 && ((run.unfinished === 0 && run.travelling === 0) || run.outcome !== undefined)) state.over.add(run);
+  const { batches, outcome, copies, unfinished, travelling } = run;
+  if (batches.size > (outcome === undefined ? copies.losing : 0)) return;
+  if (((unfinished === 0 && travelling === 0) || outcome !== undefined) && state.runs.get(run.id) === run) state.over.add(run);
 }
 
 /** A number for a batch or a timer. Comes round after two thousand million, long after the last holder is gone. */

@@ -39,10 +39,13 @@ export function timerFired(state: State, id: number, out: Command[]): void {
       return;
     }
     case 'rebalance':
-      state.rebalanceTimer = -1;
+      state.wake.timer = -1;
       return; // the turn that follows looks again
     case 'refused':
       timer.run.refusalTimer = -1;
+      return; // likewise
+    case 'speculate':
+      state.speculation.timer = -1;
       return; // likewise
   }
 }

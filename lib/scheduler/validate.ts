@@ -1,5 +1,8 @@
 /** The scheduler's invariants, checked from scratch. Slow; for tests and simulations, after every event. */
 import { amountOf } from '../allocation/amounts.ts';
+import { Flag } from '../dag/plan.ts';
+import { hasLost } from './contest.ts';
+import { mayBeCopied } from './speculation.ts';
 import { type Batch, type Lane, type Node, type Run, type State, Status } from './state.ts';
 
 /** @throws an `Error` that says which invariant does not hold, and for what */
@@ -14,6 +17,9 @@ export function validate(state: State): void {
   for (const run of state.runs.values()) validateRun(state, run);
   for (const run of state.hungry) expect(state.runs.get(run.id) === run, `run ${run.id} is over, but hungry`);
   expect(state.over.size === 0, 'runs that are over were not closed');
+  const copied = [...state.runs.values()].filter(mayBeCopied).length;
+  expect(state.speculation.runs === copied, `speculation.runs is ${state.speculation.runs}, but functions of ${copied} runs are copied`);
+  expect(state.speculation.timer < 0 || (copied > 0 && state.timers.has(state.speculation.timer)), 'a timer for copies is noted that does not run, or that nobody needs');
 }
 
 function validateNode(node: Node): number {
@@ -37,17 +43,20 @@ function validateNode(node: Node): number {
 
 function validateBatch(state: State, batch: Batch): void {
   const { id, run, lane, functions } = batch;
-  expect(state.runs.get(run.id) === run, `batch ${id} is of run ${run.id}, which is over`);
+  expect(state.runs.get(run.id) === run || hasLost(batch), `batch ${id} is of run ${run.id}, which is over`);
   expect(run.batches.has(batch), `batch ${id} is not among those of its run`);
   expect(lane.batches.includes(batch), `batch ${id} is not on its lane`);
   expect(batch.done < batch.size && batch.size <= functions.length, `batch ${id} is open with ${batch.done} of ${batch.size} done`);
   expect(functions.length <= state.tuning.batchSize, `batch ${id} has ${functions.length} functions, ${state.tuning.batchSize} at most`);
   expect(!batch.exclusive || lane.batches.length === 1, `batch ${id} is exclusive, but not alone on its lane`);
   validateGang(batch);
+  validateContest(state, batch);
+  if (hasLost(batch)) return; // its function may be anywhere by now
   const before = new Set<number>();
   functions.forEach((i, at) => {
     if (at >= batch.done && at < batch.size && run.status[i] !== Status.unreachable) {
-      expect(run.status[i] === Status.dispatched && run.batch[i] === id, `${label(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`);
+      const isRivals = batch.contest !== null && batch.contest.rival !== null && run.batch[i] === batch.contest.rival.id;
+      expect(run.status[i] === Status.dispatched && (run.batch[i] === id || isRivals), `${label(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`);
       for (const dep of dependencies(run, i)) {
         const there = run.status[dep] === Status.done || before.has(dep) || batch.gang?.imports.has(dep) === true;
         expect(there || run.outcome !== undefined || run.attempts[dep]! > 0 || run.losses.has(dep), `${label(run, i)} was sent without ${label(run, dep)}`);
@@ -55,6 +64,22 @@ function validateBatch(state: State, batch: Batch): void {
     }
     before.add(i);
   });
+}
+
+/** Two run the same function, and know of each other; one that has lost is on its way out. */
+function validateContest(state: State, batch: Batch): void {
+  const { id, run, functions, done, size, contest } = batch;
+  if (contest === null) return;
+  const { rival, isCopy, isLost } = contest;
+  const i = functions[done]!;
+  expect(mayBeCopied(run) && batch.gang === null && size - done === 1, `batch ${id} is in a contest, with ${size - done} functions left`);
+  expect(!isCopy || functions.length === 1, `batch ${id} is a copy, of ${functions.length} functions`);
+  expect((run.plan.flags[i]! & Flag.once) === 0, `${label(run, i)} is copied, but must not run twice at once`);
+  expect(!isLost || (rival === null && batch.cancelled && batch.timer >= 0 && state.timers.has(batch.timer) || batch.lane.killing), `batch ${id} has lost, and goes on`);
+  if (rival === null) return;
+  expect(state.batches.get(rival.id) === rival && rival.run === run && rival.functions[rival.done] === i, `batch ${id} is in a contest with batch ${rival.id}, which does not run ${label(run, i)}`);
+  expect(rival.contest?.rival === batch && rival.contest.isCopy !== isCopy, `batch ${id} is in a contest with batch ${rival.id}, which does not know`);
+  expect(run.status[i] === Status.unreachable || run.batch[i] === id || run.batch[i] === rival.id, `${label(run, i)} is in neither of the batches ${id} and ${rival.id}`);
 }
 
 /** What one batch of a gang takes, another gives, and nothing else is given. */
@@ -92,6 +117,8 @@ function validateRun(state: State, run: Run): void {
   expect(ready === 0 || run.outcome !== undefined || state.hungry.has(run), `${run.id} has ready functions, but is not hungry`);
   const lanes = new Set([...run.batches].map((batch) => batch.lane)).size;
   const ganged = [...run.batches].filter((batch) => batch.gang !== null).length;
+  const losing = [...run.batches].filter(hasLost).length;
+  expect(run.copies.losing === losing, `${run.id}: copies.losing is ${run.copies.losing}, but ${losing} of its batches have lost`);
   expect(run.ganged === ganged, `${run.id}: ganged is ${run.ganged}, but ${ganged} of its batches are in a gang`);
   expect(run.lanes === lanes && lanes <= run.settings.maxConcurrency, `${run.id}: lanes is ${run.lanes}, but it uses ${lanes} of ${run.settings.maxConcurrency}`);
 }

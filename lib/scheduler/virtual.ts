@@ -4,8 +4,10 @@ import { SimpleResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Plan } from '../dag/plan.ts';
 import type { Capabilities } from '../dag/types.ts';
 import type { Command } from './commands.ts';
+import { createEstimate } from './estimate.ts';
 import type { Event, RunSettings } from './events.ts';
-import { handle } from './machine.ts';
+import { handleAll } from './machine.ts';
+import type { Outcome } from './outcome.ts';
 import { createState, type State } from './state.ts';
 
 export interface VirtualNode {
@@ -27,6 +29,8 @@ export interface VirtualRun {
   /** In the order they started. */
   readonly schedule: readonly Scheduled[];
   readonly makespan: number;
+  /** How it ended that did not finish: an allocator threw, or answered what cannot be carried out. */
+  readonly outcome?: Outcome;
 }
 
 type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
@@ -40,12 +44,13 @@ type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit
 export function runVirtually(plan: Plan, nodes: readonly VirtualNode[], settings: RunSettings, durationOf: (i: number) => number): VirtualRun {
   // Batches of one: what travels together is a matter of messages, and there are none here.
   const state = createState(new SimpleResourceTracker(), { batchSize: 1 });
-  for (const code of settings.codes) state.estimates[code] = { mean: 0, count: 0 };
+  for (const code of settings.codes) state.estimates[code] = createEstimate();
   const schedule: Scheduled[] = [];
   const happenings: Happening[] = [];
   const times = new FlatQueue<number>();
   let now = 0;
   let over = false;
+  let outcome: Outcome | undefined;
 
   for (const { name, capabilities, speed, threads } of nodes) {
     feed({ type: 'NodeUp', node: name, incarnation: 1, capabilities, speed });
@@ -56,12 +61,14 @@ export function runVirtually(plan: Plan, nodes: readonly VirtualNode[], settings
     const next = times.peekValue();
     if (next === undefined) throw new Error(`the plan of ${plan.dagId} came to a halt: ${stuck(state)}`);
     now = next;
-    feed(happenings[times.pop()!]!);
+    const together: Happening[] = [];
+    while (times.peekValue() === now) together.push(happenings[times.pop()!]!);
+    feed(...together);
   }
-  return { schedule, makespan: now };
+  return { schedule, makespan: now, ...(outcome !== undefined && { outcome }) };
 
-  function feed(happening: Happening): void {
-    for (const command of handle(state, { ...happening, now } as Event)) carryOut(command);
+  function feed(...together: readonly Happening[]): void {
+    for (const command of handleAll(state, together.map((happening) => ({ ...happening, now }) as Event))) carryOut(command);
   }
 
   function later(ms: number, happening: Happening): void {
@@ -79,6 +86,7 @@ export function runVirtually(plan: Plan, nodes: readonly VirtualNode[], settings
       later(command.ms, { type: 'TimerFired', timer: command.timer });
     } else if (command.type === 'FinishRun' || command.type === 'FailRun') {
       over = true;
+      if (command.type === 'FailRun') outcome = command.outcome;
     }
   }
 }

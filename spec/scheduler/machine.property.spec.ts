@@ -177,7 +177,7 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
       for (let i = 0; i < chained; i++) dag.add({ id: `c${i}`, code, args: [i === 0 ? `f${(stuck + 1) % count}` : `c${i - 1}`] });
       if (rooted) dag.add({ id: 'root', code });
       const w = world(s, [], { fails: () => false, stuck: (_run, index) => index === stuck });
-      w.state.estimates[0] = { mean: 0.001, count: 100 }; // known to be fast, so that much travels together
+      Object.assign(w.state.estimates[0]!, { mean: 0.001, count: 100 }); // known to be fast, so that much travels together
       w.submit(compile(dag));
       const run = w.state.runs.get('run')!;
       for (let steps = 0; run.unfinished > 1; steps++) {

@@ -4,6 +4,7 @@ import { strategies } from '../../lib/allocation/strategy.ts';
 import type { Plan } from '../../lib/dag/plan.ts';
 import type { Capabilities } from '../../lib/dag/types.ts';
 import type { Command } from '../../lib/scheduler/commands.ts';
+import { createEstimate } from '../../lib/scheduler/estimate.ts';
 import type { Outcome } from '../../lib/scheduler/outcome.ts';
 import type { Event, Exception, RunSettings } from '../../lib/scheduler/events.ts';
 import { handle } from '../../lib/scheduler/machine.ts';
@@ -65,7 +66,7 @@ export class World {
   constructor(options: WorldOptions) {
     this.#options = options;
     this.state = createState(new SimpleResourceTracker(), options.tuning);
-    this.state.estimates.push({ mean: 0, count: 0 });
+    this.state.estimates.push(createEstimate());
     for (const { name, capabilities, threads } of options.nodes) {
       this.feed({ type: 'NodeUp', node: name, incarnation: 1, capabilities, speed: 1 });
       for (let lane = 0; lane < threads; lane++) this.feed({ type: 'LaneUp', node: name, incarnation: 1, lane });

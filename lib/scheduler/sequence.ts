@@ -1,0 +1,60 @@
+/**
+ * Runs that were planned: each node takes its functions in the order of the plan, so that what is ready early does not take the place of
+ * what the plan has there.
+ *
+ * ```
+ *   node a   f0  f3  f1  f7  f2
+ *                    ▲
+ *                    next: all before it have been sent, or will never be
+ * ```
+ *
+ * When the time has come at which the plan has a function start, it waits for nobody any more: a run that goes otherwise than it was
+ * planned is held up by the plan no longer than that.
+ */
+import type { Command } from './commands.ts';
+import { enqueue } from './ready.ts';
+import type { ReadyClass } from './ready-queue.ts';
+import { type Run, type Sequence, type State, Status } from './state.ts';
+import { wakeAfter } from './wake.ts';
+
+/** Whether a function has to wait until those before it on its node have been sent. Amortized O(1). */
+export function isHeld(state: State, run: Run, i: number, now: number, out: Command[]): boolean {
+  const { sequence } = run;
+  const node = sequence === null ? -1 : run.assigned![i]!;
+  if (sequence === null || node < 0 || sequence.at[i]! <= nextOf(run, sequence, node)) return false;
+  const early = run.submittedAt + sequence.start[i]! - now;
+  if (early <= 1e-9) return false;
+  wakeAfter(state, now, early, out);
+  return true;
+}
+
+/** Functions that come before one on its node, and have not been sent. */
+export function waitingBefore(run: Run, i: number): number[] {
+  const { sequence, status } = run;
+  const node = sequence === null ? -1 : run.assigned![i]!;
+  if (sequence === null || node < 0) return [];
+  return [...sequence.byNode.get(node)!.subarray(nextOf(run, sequence, node), sequence.at[i]!)].filter((each) => !hasBeenSent(status[each]!));
+}
+
+/** Lets the first of a class go anywhere, when the tracker refuses it where it was planned to be although nothing runs. Whether it does. */
+export function leavesPlan(state: State, run: Run, from: ReadyClass, now: number): boolean {
+  const i = run.plan.byRank[from.heap.top]!;
+  const isRefused = run.refusedSince >= 0 && now - run.refusedSince >= state.tuning.refusalPoll;
+  if (!isRefused || run.settings.movable !== true || run.settings.allocator !== undefined || run.assigned![i]! < 0) return false;
+  run.queue.pop(from);
+  run.assigned![i] = -1;
+  enqueue(state, run, i);
+  return true;
+}
+
+function nextOf({ status }: Run, { byNode, next }: Sequence, node: number): number {
+  const order = byNode.get(node)!;
+  let at = next.get(node)!;
+  while (at < order.length && hasBeenSent(status[order[at]!]!)) at++;
+  next.set(node, at);
+  return at;
+}
+
+function hasBeenSent(status: number): boolean {
+  return status >= Status.dispatched;
+}
