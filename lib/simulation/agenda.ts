@@ -37,6 +37,11 @@ export class Agenda {
     });
   }
 
+  /** Whether more is to happen at this very moment. */
+  get isBusy(): boolean {
+    return this.#due.length > 0 || this.#queue.peekValue() === this.now;
+  }
+
   /** Has the next thing happen; false when there is none. */
   step(): boolean {
     for (;;) {

@@ -102,6 +102,7 @@ function* reductions(spec: ScenarioSpec): Generator<ScenarioSpec> {
     for (let size = run.functions.length >> 1; size >= 1; size >>= 1) {
       for (let from = 0; from < run.functions.length; from += size) yield { ...spec, runs: spec.runs.with(k, without(run, from, size)) };
     }
+    if (run.settings.speculate) yield { ...spec, runs: spec.runs.with(k, { ...run, settings: { ...run.settings, speculate: null } }) };
     if (run.abortAt !== undefined) yield { ...spec, runs: spec.runs.with(k, { ...run, abortAt: undefined }) };
   }
   for (const name of Object.keys(spec.faults) as (keyof ScenarioSpec['faults'])[]) {

@@ -1,9 +1,13 @@
 /** Scenarios from a seed: any DAGs on any nodes, with anything going wrong. As plain data, so that they can be made smaller. */
+import type { DynamicAllocator } from '../allocation/allocator.ts';
+import { shortage } from '../allocation/amounts.ts';
 import { strategies } from '../allocation/strategy.ts';
 import { compile } from '../dag/compile.ts';
 import { Dag } from '../dag/dag.ts';
 import type { Plan } from '../dag/plan.ts';
 import type { FunctionSpec } from '../dag/types.ts';
+import { placementOf } from '../planner/placement.ts';
+import { type PlannedRun, planRun } from '../planner/planned.ts';
 import type { RunSettings } from '../scheduler/events.ts';
 import type { Tuning } from '../scheduler/state.ts';
 import { type Faults, noFaults } from './faults.ts';
@@ -14,7 +18,7 @@ import { type Listener, Simulation } from './simulation.ts';
 export interface RunSpec {
   readonly id: string;
   readonly functions: readonly FunctionSpec[];
-  readonly settings: Pick<RunSettings, 'maxRetries' | 'maxConcurrency' | 'keepGoing'> & { readonly keepsAll: boolean; readonly strategy: keyof typeof strategies };
+  readonly settings: Pick<RunSettings, 'maxRetries' | 'maxConcurrency' | 'keepGoing' | 'speculate'> & { readonly keepsAll: boolean; readonly strategy: keyof typeof strategies | 'asked' };
   /** ms from the start. */
   readonly at: number;
   /** ms from the start; undefined: never. */
@@ -45,7 +49,26 @@ export function randomScenario(seed: number, most = 200): ScenarioSpec {
     return { name: `n${i}`, capabilities: { cpu, memory: random.integer(1, 16) * 100, ...(random.chance(0.2) && { gpu: 1 }) }, threads: random.integer(1, 4), speed: random.pick([0.5, 1, 1, 1, 2]) };
   });
   const runs = Array.from({ length: random.chance(0.25) ? 2 : 1 }, (_, i) => randomRun(random, `run${i}`, nodes, most));
-  return { seed, nodes, runs, faults: randomFaults(random), latency: random.pick([0, 0, 0.1, 1, 5]), tuning: random.pick(tunings) };
+  return withStrategies(withCopies({ seed, nodes, runs, faults: randomFaults(random), latency: random.pick([0, 0, 0.1, 1, 5]), tuning: random.pick(tunings) }));
+}
+
+/** Some scenarios have copies made of what takes long. Decided by numbers of its own, so that the others are what they would be without. */
+function withCopies(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0x5eed);
+  if (!random.chance(0.4)) return spec;
+  const speculate = { factor: random.pick([1, 1.5, 2]), leastMs: random.pick([0, 1, 5]) };
+  const runs = spec.runs.map((run) => ({
+    ...run, settings: { ...run.settings, speculate: random.chance(0.8) ? speculate : null },
+    functions: run.functions.map((each) => (random.chance(0.1) ? { ...each, idempotent: false } : each)),
+  }));
+  return { ...spec, runs, faults: { ...spec.faults, slow: Math.max(spec.faults.slow ?? 0, 0.2) } };
+}
+
+/** Some are planned, or have an allocator that is asked as functions become ready. Decided by numbers of their own, too. */
+function withStrategies(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0x9137);
+  if (!random.chance(0.3)) return spec;
+  return { ...spec, runs: spec.runs.map((run) => ({ ...run, settings: { ...run.settings, strategy: random.pick(['time-optimized', 'asked'] as const) } })) };
 }
 
 function randomRun(random: Random, id: string, nodes: readonly NodeShape[], most: number): RunSpec {
@@ -113,14 +136,32 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   for (const { id, functions, settings, at, abortAt } of runs) {
     const dag = new Dag(id);
     for (const each of functions) dag.add(each);
-    const plan = compile(dag);
-    simulation.submit(plan, toSettings(plan, settings), at);
+    const compiled = compile(dag);
+    const planned = settings.strategy === 'time-optimized' ? planRun(compiled, { nodes, aim: 'time-optimized', budget: 3, seed }) : undefined;
+    const plan = planned?.plan ?? compiled;
+    simulation.submit(plan, toSettings(plan, settings, planned), at);
     if (abortAt !== undefined) simulation.abort(id, at + abortAt, seed % 2 === 0);
   }
   simulation.run();
   return simulation;
 }
 
-function toSettings(plan: Plan, { keepsAll, strategy, ...rest }: RunSpec['settings']): RunSettings {
-  return { ...rest, kept: keepsAll ? null : new Uint8Array(plan.size), strategy: strategies[strategy], assigned: null, codes: new Int32Array(plan.codes.length) };
+function toSettings(plan: Plan, { keepsAll, strategy, ...rest }: RunSpec['settings'], planned: PlannedRun | undefined): RunSettings {
+  const isAsked = strategy === 'asked';
+  return {
+    ...rest, kept: keepsAll ? null : new Uint8Array(plan.size), codes: new Int32Array(plan.codes.length),
+    strategy: strategies[isAsked ? 'first-available' : strategy], ...placementOf(plan, isAsked ? wilful : strategy, {}, planned),
+  };
 }
+
+/** Leaves some waiting as long as anything is under way, and puts the others wherever they fit, the emptiest first. */
+const wilful: DynamicAllocator = {
+  place(ready, { nodes }) {
+    const isBusy = nodes.some(({ queue }) => queue > 0);
+    return Object.fromEntries(ready.flatMap(({ id, cost }, i) => {
+      if (isBusy && (id.length + i) % 3 === 0) return [];
+      const able = nodes.filter(({ capabilities }) => shortage(cost, capabilities) === undefined).sort((a, b) => a.queue - b.queue);
+      return able.length === 0 ? [] : [[id, able[i % able.length]!.name]];
+    }));
+  },
+};

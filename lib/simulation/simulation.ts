@@ -2,8 +2,9 @@
 import { SimpleResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Plan } from '../dag/plan.ts';
 import type { Command } from '../scheduler/commands.ts';
+import { createEstimate } from '../scheduler/estimate.ts';
 import type { Event, RunSettings } from '../scheduler/events.ts';
-import { handle } from '../scheduler/machine.ts';
+import { handleAll } from '../scheduler/machine.ts';
 import type { Outcome } from '../scheduler/outcome.ts';
 import { type Batch, createState, type Lane, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
 import { validate } from '../scheduler/validate.ts';
@@ -25,14 +26,16 @@ export interface Scenario {
   readonly tuning: Partial<Tuning>;
   /** ms on a node of speed 1. */
   durationOf(plan: Plan, i: number): number;
+  /** Whether all that is told at one moment is taken in before anything is started. */
+  readonly together?: boolean;
   /** Whether every event is followed by a check of all invariants. */
   readonly checked: boolean;
 }
 
 /** What is seen of a simulation while it goes on. */
 export interface Listener {
-  began?(run: Run, i: number, node: string, attempt: number, at: number): void;
-  ended?(run: Run, i: number, node: string, gave: boolean, at: number): void;
+  began?(run: Run, i: number, node: string, attempt: number, at: number, batch: number): void;
+  ended?(run: Run, i: number, node: string, gave: boolean, at: number, batch: number): void;
   /** An event and what the scheduler made of it. */
   handled?(event: Event, commands: readonly Command[], at: number): void;
   noted?(text: string, at: number): void;
@@ -54,11 +57,15 @@ export class Simulation {
   /** Commands that follow from commands are carried out after them, as the driver does. */
   readonly #commands: Command[] = [];
   #carrying = false;
+  /** What was told at this moment, and is to be taken in together. */
+  readonly #inbox: Event[] = [];
   /** How far the orchestrator's clock is ahead. */
   #ahead = 0;
   #events = 0;
   #functions = 0;
   readonly #submitted: string[] = [];
+  /** By run that was planned, and function: when its result was made. */
+  readonly #madeAt = new WeakMap<Run, Float64Array>();
 
   constructor(scenario: Scenario, listener: Listener = {}) {
     this.#scenario = scenario;
@@ -93,10 +100,11 @@ export class Simulation {
   submit(plan: Plan, settings: RunSettings, at = 0): void {
     this.#submitted.push(plan.dagId);
     this.#functions += plan.size;
-    for (const code of settings.codes) this.#state.estimates[code] ??= { mean: 0, count: 0 };
+    for (const code of settings.codes) this.#state.estimates[code] ??= createEstimate();
     // Whoever submits a run has seen the nodes come up.
     const submit = (): void => {
-      if (this.#state.nodes.length < this.#nodes.size) this.agenda.in(10, submit);
+      const told = this.#inbox.filter(({ type }) => type === 'NodeUp').length;
+      if (this.#state.nodes.length + told < this.#nodes.size) this.agenda.in(10, submit);
       else this.#feed({ type: 'RunSubmitted', run: plan.dagId, plan, settings });
     };
     this.agenda.in(Math.max(at, this.#scenario.latency), submit);
@@ -112,8 +120,10 @@ export class Simulation {
    * @throws `Violation` when an invariant does not hold
    */
   run(): void {
-    while (this.outcomes.size < this.#submitted.length) {
+    // What has lost against a copy may outlast its run.
+    while (this.outcomes.size < this.#submitted.length || this.#state.batches.size > 0) {
       if (!this.agenda.step()) break;
+      if (this.#inbox.length > 0 && !this.agenda.isBusy) this.#takeIn(this.#inbox.splice(0));
       if (++this.#events > manyEvents * (this.#functions + 10)) throw new Violation(`it goes round in circles: ${this.#events} things have happened for ${this.#functions} functions`);
     }
     if (this.#scenario.checked) this.#witness.end(this.#submitted);
@@ -123,9 +133,15 @@ export class Simulation {
   #feed(happening: Happening): void {
     if (happening.type === 'NodeDown' && !this.#state.nodeByName.has(happening.node)) return; // it was never heard of
     const event = { ...happening, now: this.agenda.now + this.#ahead } as Event;
+    if (this.#scenario.together === true) this.#inbox.push(event);
+    else this.#takeIn([event]);
+  }
+
+  #takeIn(events: readonly Event[]): void {
+    const event = events.at(-1)!;
     const threadsBefore = 'node' in event ? this.#state.nodeByName.get(event.node)?.threads ?? 0 : 0;
-    const commands = handle(this.#state, event);
-    this.#listener.handled?.(event, commands, this.agenda.now);
+    const commands = handleAll(this.#state, events);
+    for (const each of events) this.#listener.handled?.(each, each === event ? commands : [], this.agenda.now);
     if (this.#scenario.checked) {
       validate(this.#state);
       this.#witness.watch(event, threadsBefore, commands);
@@ -180,7 +196,7 @@ export class Simulation {
         if (run.status[dep] === Status.done) {
           if (this.#scenario.checked) this.#witness.check(run, i, dep);
           const elsewhere = run.node[dep] !== batch.lane.node.index;
-          if (elsewhere) transfers[at] = Math.max(transfers[at]!, this.#transfer(entries[dep]!.traits.outputBytes ?? 0));
+          if (elsewhere) transfers[at] = Math.max(transfers[at]!, this.#transfer(run, dep));
         } else if (place !== undefined) {
           imported.push(place);
         } else {
@@ -195,19 +211,29 @@ export class Simulation {
     return { batch, locals, imports, transfers, attempts: Int32Array.from(functions, (i) => run.attempts[i]! + 1) };
   }
 
-  #transfer(bytes: number): number {
+  /** ms until a result is on another node. When that was planned, it has been on its way since it was there. */
+  #transfer(run: Run, dep: number): number {
     const { latency, bandwidth } = this.#scenario;
-    return latency + (bytes === 0 ? 0 : (bytes / bandwidth) * 1000);
+    const bytes = run.plan.entries[dep]!.traits.outputBytes ?? 0;
+    const ms = latency + (bytes === 0 ? 0 : (bytes / bandwidth) * 1000);
+    const since = run.sequence === null ? undefined : this.#madeAt.get(run)?.[dep];
+    return since === undefined ? ms : Math.max(0, since + ms - this.agenda.now);
   }
 
   #began(node: SimNode, sent: SentBatch, at: number): void {
     if (this.#scenario.checked) this.#witness.began(node, sent, at);
-    this.#listener.began?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, sent.attempts[at]!, this.agenda.now + sent.transfers[at]!);
+    this.#listener.began?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, sent.attempts[at]!, this.agenda.now + sent.transfers[at]!, sent.batch.id);
   }
 
   #ended(node: SimNode, sent: SentBatch, at: number, gave: boolean): void {
     if (this.#scenario.checked) this.#witness.ended(node, sent, at);
-    this.#listener.ended?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, gave, this.agenda.now);
+    const { run, functions } = sent.batch;
+    if (run.sequence !== null) {
+      let made = this.#madeAt.get(run);
+      if (made === undefined) this.#madeAt.set(run, (made = new Float64Array(run.plan.size)));
+      made[functions[at]!] = this.agenda.now;
+    }
+    this.#listener.ended?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, gave, this.agenda.now, sent.batch.id);
   }
 
   /** Any result that is there, of any run. */

@@ -21,8 +21,12 @@ export class Witness {
   readonly #held = new Map<SimNode, Record<string, number>>();
   /** Batches that were started and are not accounted for. */
   readonly #open = new Map<number, Batch>();
-  /** Functions that are with a lane, as `run/index`, and in which batch. */
-  readonly #inFlight = new Map<string, number>();
+  /** Functions that are with a lane, as `run/index`, and in which batches: two, when one is a copy. */
+  readonly #inFlight = new Map<string, Set<number>>();
+  /** Batches that were asked to stop. */
+  readonly #cancelled = new Set<number>();
+  /** Batches that ran a function when another gave its result. */
+  readonly #beaten: Batch[] = [];
   readonly #done = new Set<string>();
   /** Results that are there. */
   readonly #stored = new Set<string>();
@@ -59,6 +63,7 @@ export class Witness {
           break;
         case 'Cancel':
           if (command.why === 'timeout') this.#timedOut.add(command.batch.id);
+          else this.#cancelled.add(command.batch.id);
           break;
         case 'Retry': this.#retried(command.run, command.failed.index, command.failed.attempts, command.delay); break;
         case 'Failed': this.#failed(command.run, command.failed.index, command.failed.attempts, command.failed.failure.kind); break;
@@ -70,6 +75,7 @@ export class Witness {
         default: break;
       }
     }
+    for (const { id } of this.#beaten.splice(0)) check(this.#cancelled.has(id), `batch ${id} goes on, although another has done what it does`);
   }
 
   /** A function begins at a node, with all it needs. */
@@ -116,9 +122,15 @@ export class Witness {
     for (const i of functions) {
       const key = keyOf(run, i);
       check(!this.#done.has(key), `${label(run, i)} is run again although its result is there`);
-      check(!this.#inFlight.has(key), `${label(run, i)} is started in batch ${batch.id} while batch ${this.#inFlight.get(key)} runs it`);
+      const others = this.#inFlight.get(key) ?? new Set();
+      const mayRunTwice = batch.contest?.isCopy === true && run.settings.speculate !== undefined && run.settings.speculate !== null && run.plan.entries[i]!.traits.idempotent;
+      check(others.size === 0 || (mayRunTwice && others.size === 1), `${label(run, i)} is started in batch ${batch.id} while batch ${[...others].join(' and ')} runs it`);
+      check(others.size === 1 || batch.contest === null, `${label(run, i)} is copied in batch ${batch.id}, and nothing runs it`);
+      const pin = run.plan.pins.get(i);
+      check(pin === undefined || pin === lane.node.name, `${label(run, i)} is started on ${lane.node.name}, and pinned to ${pin}`);
+      check(!lane.batches.some(({ id }) => others.has(id)), `${label(run, i)} is copied onto the lane that it holds`);
       check(this.#now() >= (this.#notBefore.get(key) ?? 0) - 1e-6, `${label(run, i)} is tried again before its delay is over`);
-      this.#inFlight.set(key, batch.id);
+      this.#inFlight.set(key, others.add(batch.id));
     }
   }
 
@@ -150,6 +162,7 @@ export class Witness {
 
   #count(run: Run, i: number, attempts: number): void {
     const before = this.#failures.get(keyOf(run, i)) ?? 0;
+    check(!this.#inFlight.has(keyOf(run, i)), `${label(run, i)} is said to have failed while batch ${[...this.#inFlight.get(keyOf(run, i)) ?? []].join(' and ')} runs it`);
     check(attempts === before + 1, `${label(run, i)} has failed ${before} times, and now says ${attempts}`);
     this.#failures.set(keyOf(run, i), attempts);
   }
@@ -165,10 +178,15 @@ export class Witness {
       const open = this.#state.batches.get(batch.id) === batch;
       batch.functions.forEach((i, at) => {
         const key = keyOf(batch.run, i);
-        if (this.#inFlight.get(key) !== batch.id || (open && at >= batch.done && at < batch.size)) return;
-        this.#inFlight.delete(key);
+        const flying = this.#inFlight.get(key);
+        if (flying?.has(batch.id) !== true || (open && at >= batch.done && at < batch.size)) return;
+        flying.delete(batch.id);
+        if (flying.size === 0 || batch.run.status[i] === Status.done) this.#inFlight.delete(key);
         if (batch.run.status[i] !== Status.done) return;
+        for (const other of flying) this.#beaten.push(this.#open.get(other)!);
         check(!this.#timedOut.has(batch.id), `${label(batch.run, i)} is done by an attempt whose time was over`);
+        const { node } = batch.lane;
+        check(batch.run.node[i] === node.index, `${label(batch.run, i)} is done by ${node.name}, and noted as done by ${this.#state.nodes[batch.run.node[i]!]?.name}`);
         this.#done.add(key);
         this.#stored.add(key);
       });

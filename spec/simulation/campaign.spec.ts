@@ -34,6 +34,11 @@ const planted: [string, string, string, string][] = [
   ['a lost result that waits for what it was made from', 'scheduler/lineage.ts', '    if (isGone) stack.push(dep);', ''],
   ['a lost result that is made again although nobody needs it', 'scheduler/lineage.ts', ' && isNeeded(run, i));', ');'],
   ['more attempts than are allowed', 'scheduler/failure.ts', 'attempts <= (traits.maxRetries', 'attempts <= 1 + (traits.maxRetries'],
+  ['a function that is done by both of two that run it', 'scheduler/contest.ts', '  if (isLost) return false;', ''],
+  ['an attempt that is counted although a copy goes on', 'scheduler/contest.ts', '      own(run, i, rival);\n      return false;', '      own(run, i, rival);\n      return true;'],
+  ['a claim that is given back twice, by what has lost', 'scheduler/lanes.ts', '  if (hasLost(batch)) run.copies.losing--;', '  if (hasLost(batch)) { run.copies.losing--; letGo(state, run, lane.node, batch.claim); }'],
+  ['what has lost going on', 'scheduler/contest.ts', '  cancel(state, batch, out);\n', ''],
+  ['a result that is said to be where it was not made', 'scheduler/contest.ts', '    own(run, i, batch);\n', ''],
   ['a result handed over by a gang that nobody waits for', 'scheduler/gang.ts', '      imports.set(dep, sources.length);', ''],
 ];
 
