@@ -18,7 +18,7 @@ import type { Admission } from './admission.ts';
 import { Joining } from './joining.ts';
 import { Exchange } from './exchange.ts';
 import { Fetcher } from './fetcher.ts';
-import { Guest, type Host } from './guest.ts';
+import { Guest, type GuestWork, type Host } from './guest.ts';
 import { Holdings } from './holdings.ts';
 import { lend } from './lent-node.ts';
 import type { CodeName, ModuleNames } from './module-names.ts';
@@ -171,6 +171,11 @@ export class Cluster {
     await Promise.all(this.hosts.filter(({ nodes }) => nodes.size > 0).map((host) => host.check(codes).catch((error: unknown) => {
       if (!host.peer.closed) throw error; // a host that is gone is no obstacle
     })));
+  }
+
+  /** What others have on the threads of this host. */
+  guestWork(): GuestWork[] {
+    return [...this.#guests()].flatMap((guest) => [...guest.work()]);
   }
 
   /** Those that are gone, too, as long as something of theirs runs. */

@@ -20,6 +20,7 @@ import type { PayloadData, RemoteData } from '../store/payload.ts';
 import type { Admission } from './admission.ts';
 import type { Holdings } from './holdings.ts';
 import type { Fetcher } from './fetcher.ts';
+import { Inputs } from './inputs.ts';
 import { fromPayloadWire, toPayloadWire } from './payload-wire.ts';
 import type { Peer } from './peer.ts';
 import { canTravel, Message } from './wire.ts';
@@ -38,6 +39,19 @@ export interface Host {
   nextBatch(): number;
 }
 
+/** A batch of another host's on a thread of this one. */
+export interface GuestWork {
+  /** The id of the host. */
+  readonly host: string;
+  /** The number that it has there. */
+  readonly batch: number;
+  readonly node: string;
+  readonly lane: number;
+  /** Functions that have not ended. */
+  readonly queue: number;
+  readonly isRunning: boolean;
+}
+
 interface GuestBatch {
   /** The guest's number. */
   readonly id: number;
@@ -53,6 +67,8 @@ interface GuestBatch {
   done: number;
   sent: boolean;
   granted: boolean;
+  /** Its run is over, and it has lost against a copy. */
+  unwanted: boolean;
   /** Takes its claim out of the line. */
   withdraw: () => void;
 }
@@ -60,6 +76,7 @@ interface GuestBatch {
 export class Guest {
   readonly peer: Peer;
   readonly #host: Host;
+  readonly #inputs: Inputs;
   /** The guest's code, by its number. */
   readonly #codes: (number | HandoffError)[] = [];
   readonly #theirs = new Map<number, number>();
@@ -70,10 +87,18 @@ export class Guest {
   constructor(peer: Peer, host: Host) {
     this.peer = peer;
     this.#host = host;
+    this.#inputs = new Inputs(peer, host.holdings, host.fetcher);
   }
 
   get batches(): ReadonlyMap<number, unknown> {
     return this.#byOwn;
+  }
+
+  /** What it has on the threads of this host. */
+  *work(): Iterable<GuestWork> {
+    for (const { id, own, node, lane, sent, size, done } of this.#byOwn.values()) {
+      if (sent) yield { host: this.peer.identity.id, batch: id, node, lane, queue: size - done, isRunning: (this.#host.node(node)?.begun(lane, own) ?? 0) > done };
+    }
   }
 
   /** Takes in one of its messages. */
@@ -87,7 +112,8 @@ export class Guest {
       case Message.cancel: return this.#cancel(parts[0], parts[1]);
       case Message.kill: return this.#kill(parts[0]);
       case Message.release: return holdings.release(id, parts[0], parts[1]);
-      case Message.endRun: return holdings.endRun(id, parts[0]);
+      case Message.endRun: return this.#endRun(parts[0]);
+      case Message.ahead: return this.#inputs.ahead(parts[0], parts[1]);
       default: throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which is not for the host of nodes.`);
     }
   }
@@ -102,6 +128,10 @@ export class Guest {
     if (batch === undefined) return;
     if (this.#gone) return this.#count(batch, report.count); // nobody wants it any more
     const { first, count, exceptions, durations, spans, values } = report;
+    if (batch.unwanted) {
+      this.#count(batch, count);
+      return this.#tell(Message.ended, batch.id, first, count, [], [], null, []);
+    }
     const told = [...values];
     for (let k = 0; k < exceptions.length; k += 2) {
       const at = exceptions[k]! - first;
@@ -149,8 +179,8 @@ export class Guest {
   /** The guest is gone. */
   end(): void {
     this.#gone = true;
-    const { holdings, grace } = this.#host;
-    holdings.endAll(this.peer.identity.id);
+    const { grace } = this.#host;
+    this.#inputs.end();
     for (const batch of [...this.#byOwn.values()]) {
       const count = batch.sent ? this.#host.node(batch.node)?.cancel(batch.lane, batch.own, 'aborted') ?? 0 : batch.size - batch.done;
       batch.size -= count;
@@ -170,6 +200,11 @@ export class Guest {
 
   #isRunning({ sent, node, lane, own, done }: GuestBatch): boolean {
     return sent && (this.#host.node(node)?.begun(lane, own) ?? 0) > done;
+  }
+
+  #endRun(serial: number): void {
+    for (const batch of this.#byOwn.values()) if (batch.serial === serial) batch.unwanted = true;
+    this.#inputs.endRun(serial);
   }
 
   #define(number: number, code: unknown): void {
@@ -199,7 +234,7 @@ export class Guest {
     if (broken !== undefined) return this.#refuse(id, size, broken);
     const batch: GuestBatch = {
       id, own: this.#host.nextBatch(), node, lane, dagId, serial, claim: claim ?? undefined, claimant: `${this.peer.identity.id}/${dagId}`,
-      size, done: 0, sent: false, granted: false, withdraw: () => {},
+      size, done: 0, sent: false, granted: false, unwanted: false, withdraw: () => {},
     };
     this.#byId.set(id, batch);
     this.#byOwn.set(batch.own, batch);
@@ -224,18 +259,7 @@ export class Guest {
       });
     };
     if (wanted.length === 0) return admit();
-    void Promise.all(wanted.map(({ data, at }) => this.#resolve(data, serial).then(at, () => {}))).then(admit); // what cannot be had, its reader says
-  }
-
-  /** What a reference stands for, from here or from where it is. */
-  async #resolve(data: RemoteData, serial: number): Promise<PayloadData> {
-    const { holdings, fetcher } = this.#host;
-    const known = holdings.get(data.key);
-    if (known !== undefined) return known;
-    const here = await fetcher.fetch(data, this.peer);
-    const isWanted = [...this.#byOwn.values()].some((batch) => batch.serial === serial); // else its run is over, and nobody would let go of it
-    if (isWanted && !this.#gone && holdings.get(data.key) === undefined) holdings.put(this.peer.identity.id, serial, data.key, here);
-    return here;
+    void Promise.all(wanted.map(({ data, at }) => this.#inputs.resolve(data, serial).then(at, () => {}))).then(admit); // what cannot be had, its reader says
   }
 
   /** Code that cannot be run here fails for good. */

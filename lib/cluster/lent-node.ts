@@ -22,6 +22,10 @@ export function lend(node: string, own: NodeEvents, guests: () => Iterable<Guest
       if (batch >= 0) return own.ended(batch, report);
       for (const guest of guests()) if (guest.batches.has(batch)) return guest.ended(batch, report);
     },
+    printed(batch, index, text) {
+      if (batch >= 0) own.printed(batch, index, text);
+      else process.stderr.write(text); // what others run here prints here
+    },
     log(dagId, functionId, attempt, values) {
       let isTheirs = false;
       for (const guest of guests()) {

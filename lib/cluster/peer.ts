@@ -7,6 +7,7 @@ import { HandoffError } from '../errors.ts';
 import type { ErrorWire } from '../error-wire.ts';
 import type { Channel, Identity } from '../transport/transport.ts';
 import { BulkLink, type Find } from './bulk.ts';
+import { type Heartbeat, PeerClock } from './clock.ts';
 import { decodeMessage, encodeMessage, Message } from './wire.ts';
 
 export interface PeerOptions {
@@ -42,17 +43,23 @@ interface Question {
 
 let lastHost = 0;
 
+/** ms since the epoch, with fractions, as events have them. */
+function wallClock(): number {
+  return performance.timeOrigin + performance.now();
+}
+
 export class Peer {
   /** A number for it in this process, from 1. Never used again. */
   readonly number = ++lastHost;
   readonly identity: Identity;
+  /** How far its clock is from this host's. Known before anything comes that it does for this host. */
+  readonly clock = new PeerClock();
   readonly #channel: Channel;
   readonly #options: PeerOptions;
   readonly #events: PeerEvents;
   readonly #questions = new Map<number, Question>();
   #lastQuestion = 0;
   #heardAt = performance.now();
-  #saidAt = 0;
   #tickedAt = performance.now();
   #timer: NodeJS.Timeout;
   #bulk: PromiseWithResolvers<BulkLink> | undefined;
@@ -72,6 +79,7 @@ export class Peer {
 
   /** Begins to listen. */
   open(): void {
+    this.#beat();
     this.#channel.receive({ frame: (type, body) => this.#receive(type, body) });
   }
 
@@ -95,7 +103,6 @@ export class Peer {
 
   /** @throws `NOT_SERIALIZABLE` */
   send(type: number, ...parts: readonly unknown[]): void {
-    this.#saidAt = performance.now();
     let body = encodeMessage(parts);
     const most = Math.min(partBytes, this.#options.maxFrameBytes ?? partBytes);
     if (body.byteLength > mostBytes) throw new HandoffError('NOT_SERIALIZABLE', `A message to another host takes ${body.byteLength} bytes; ${mostBytes} are possible. Large typed arrays and buffers travel apart from it.`);
@@ -150,7 +157,7 @@ export class Peer {
     if (type === Message.part) return this.#keep(body);
     const parts = decodeMessage(type, this.#beginning.length === 0 ? body : this.#whole(body));
     switch (type) {
-      case Message.ping: return;
+      case Message.ping: return void (this.clock.hear(parts as unknown as Heartbeat, wallClock()) && this.#beat());
       case Message.bulk: return void (this.dialled && this.bulk().catch(() => {})); // one that is there, or on its way, it will see too
       case Message.request: return void this.#answer(parts[0], parts[1], parts[2]);
       case Message.response: return this.#answered(parts[0], parts[1], parts[2]);
@@ -196,9 +203,13 @@ export class Peer {
     if (late > heartbeatInterval) this.#heardAt += late; // it was us who were busy: what it said waits to be read
     if (now - this.#heardAt > heartbeatTimeout) {
       this.close(new HandoffError('NODE_DOWN', `Host ${this.#name} has said nothing for ${heartbeatTimeout} ms.`));
-    } else if (now - this.#saidAt >= heartbeatInterval / 2) {
-      this.send(Message.ping);
+    } else {
+      this.#beat();
     }
+  }
+
+  #beat(): void {
+    if (!this.#closed) this.send(Message.ping, ...this.clock.say(wallClock()));
   }
 
   get #name(): string {

@@ -64,7 +64,7 @@ export class RemoteHost {
     if (events === undefined) return;
     switch (type) {
       case Message.ended: return events.ended(parts[0], this.#report(parts.slice(1) as any));
-      case Message.started: return events.started(parts[0], parts[1], parts[2]);
+      case Message.started: return events.started(parts[0], parts[1], parts[2] - this.peer.clock.offset);
       case Message.takenBack: return events.takenBack(parts[0], parts[1]);
       default: throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which is not for an orchestrator.`);
     }
@@ -97,6 +97,17 @@ export class RemoteHost {
     return this.#orchestrator.exchange.travelling(data, serial, this.peer.identity.id) as PayloadData;
   }
 
+  ahead(data: PayloadData, serial: number): void {
+    const { exchange } = this.#orchestrator;
+    exchange.involve(serial, this.peer.identity.id);
+    try {
+      const wire = this.travelling(data, serial);
+      if (wire.kind === 'remote') this.peer.send(Message.ahead, serial, wire);
+    } catch (error) {
+      if (!isHandoffError(error, 'NOT_SERIALIZABLE')) throw error; // who takes it will be told
+    }
+  }
+
   send(node: string, lane: number, { id, flags, dagId, serial, size, program, values, claim }: OutgoingBatch): void {
     const { exchange } = this.#orchestrator;
     exchange.involve(serial, this.peer.identity.id);
@@ -119,6 +130,7 @@ export class RemoteHost {
       const at = exceptions[k]! - first;
       if (exceptions[k + 1] === ReportKind.payload) values[at] = fromPayloadWire(values[at]);
     }
+    if (spans !== null) for (let k = 0; k < spans.length; k++) spans[k]! -= this.peer.clock.offset; // as by this host's clock
     return { first, count, exceptions, durations, spans, values };
   }
 }
@@ -126,6 +138,7 @@ export class RemoteHost {
 export class RemoteNode implements NodeLink {
   settings: { readonly name: string; readonly capabilities: Capabilities; readonly threads: number; readonly speed: number };
   readonly host: number;
+  readonly hostName: string;
   readonly events: NodeEvents;
   readonly #of: RemoteHost;
 
@@ -133,11 +146,16 @@ export class RemoteNode implements NodeLink {
     this.#of = of;
     this.settings = settings;
     this.host = of.peer.number;
+    this.hostName = of.peer.identity.address ?? of.peer.identity.id;
     this.events = events;
   }
 
   travelling(data: PayloadData, serial: number): PayloadData {
     return this.#of.travelling(data, serial);
+  }
+
+  ahead(data: PayloadData, serial: number): void {
+    this.#of.ahead(data, serial);
   }
 
   send(lane: number, batch: OutgoingBatch): void {

@@ -11,7 +11,8 @@
  *   [request, id, method, args]              [cancel, batch, why]                       [laneDown, node, lane, crash, started]
  *   [response, id, isOk, value or error]     [kill, batch]                              [log, node, dagId, functionId, attempt, values]
  *   [bulk]                                   [release, serial, keys]
- *   [ping]                                   [endRun, serial]
+ *   [ping, leaves, heard, came]              [endRun, serial]
+ *                                            [ahead, serial, payload]
  * ```
  *
  * A message that is too long for a frame comes in several: `part` frames with its beginning, and one of its type with its end.
@@ -25,7 +26,7 @@ import { cloneView } from '../store/payload.ts';
 
 export const Message = {
   ping: 0, hello: 1, members: 2, nodes: 3, lane: 4, request: 5, response: 6, bulk: 7, part: 8,
-  code: 16, batch: 17, takeBack: 18, cancel: 19, kill: 20, release: 21, endRun: 22,
+  code: 16, batch: 17, takeBack: 18, cancel: 19, kill: 20, release: 21, endRun: 22, ahead: 23,
   ended: 32, started: 33, takenBack: 34, laneDown: 35, log: 36,
 } as const;
 
@@ -35,6 +36,7 @@ export interface NodeCard {
   readonly capabilities: Capabilities;
   readonly threads: number;
   readonly speed: number;
+  readonly price?: number;
   /** Its lanes that are up. */
   readonly lanes: readonly number[];
 }
@@ -69,7 +71,7 @@ const card: Check = (value) => record(value) && nodes((value as HostCard).nodes)
 
 /** By type of message: what stands where. */
 const layouts: Readonly<Record<number, readonly Check[]>> = {
-  [Message.ping]: [],
+  [Message.ping]: [number, number, number],
   [Message.hello]: [card],
   [Message.members]: [strings],
   [Message.nodes]: [nodes],
@@ -84,6 +86,7 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.kill]: [whole],
   [Message.release]: [whole, strings],
   [Message.endRun]: [whole],
+  [Message.ahead]: [whole, record],
   [Message.ended]: [whole, whole, whole, numbers, numbers, optional(numbers), list],
   [Message.started]: [whole, whole, number],
   [Message.takenBack]: [whole, whole],

@@ -29,7 +29,7 @@ export interface BatchReport {
   readonly count: number;
   /** `index, ReportKind, …` of those that did not give a plain value, in order. */
   readonly exceptions: readonly number[];
-  /** `code, count, ms, …` */
+  /** `code, count, ms, …` of functions of one code together. Where few of them, mostly one, took 1 ms or more the count says which: see `placeOf`. */
   readonly durations: readonly number[];
   /** `begun, ended, …` in ms since the epoch; null when nobody asked. */
   readonly spans: readonly number[] | null;
@@ -64,4 +64,6 @@ export interface LaneEvents {
   /** A function asks an actor; `answer` is called once, unless it only tells. */
   ask(question: Question): void;
   log(dagId: string, functionId: string, attempt: number, values: readonly unknown[]): void;
+  /** A function of a batch printed something. */
+  printed(batch: number, index: number, text: string): void;
 }

@@ -34,6 +34,7 @@ export class Lane implements Running {
   readonly #freeSlots = Array.from({ length: slots }, (_, slot) => slot);
   readonly #ready = Promise.withResolvers<boolean>();
   #defined = 0;
+  #turnAt = 0;
   #crash: ErrorWire | undefined;
   #stopping = false;
   /** User code has been in it: whatever ends it from then on may be that code's doing. */
@@ -79,6 +80,11 @@ export class Lane implements Running {
     return this.#thread.worker;
   }
 
+  /** When that began which runs now, if anything does, by `performance.now()`: when the idle thread was sent it, or what was before it ended. */
+  get turnAt(): number {
+    return this.#turnAt;
+  }
+
   /** Whether a batch was sent to it that it has not told all of. */
   holds(batch: number): boolean {
     return this.#outstanding.has(batch);
@@ -95,6 +101,7 @@ export class Lane implements Running {
     const at = this.#programs.put(program);
     try {
       this.#thread.port.postMessage([ToWorker.batch, id, slot, flags, dagId, size, at >= 0 ? at : program.slice(), values, sources, exports]);
+      if (this.#outstanding.size === 0) this.#turnAt = performance.now();
       this.#outstanding.set(id, { slot, size, ringed: at >= 0, told: 0 });
     } catch (error) {
       this.#freeSlots.push(slot); // a value that cannot be sent: nothing has happened
@@ -172,6 +179,7 @@ export class Lane implements Running {
       case FromWorker.closed: return this.#close(message[1] as number);
       case FromWorker.ready: return this.#ready.resolve(true);
       case FromWorker.log: return this.#events.log(...(message.slice(1) as [string, string, number, unknown[]]));
+      case FromWorker.print: return this.#events.printed(message[1] as number, message[2] as number, message[3] as string);
       case FromWorker.ask: return this.#ask(...(message.slice(1) as [number, string, string, unknown[], number | undefined]));
       case FromWorker.crashing: this.#crash = message[1] as ErrorWire; return;
     }
@@ -188,6 +196,7 @@ export class Lane implements Running {
     if (known === undefined) return; // it was ended meanwhile
     const first = known.told;
     known.told += count;
+    this.#turnAt = performance.now();
     if (known.told === known.size) this.#close(batch);
     this.#events.ended(batch, { first, count, exceptions: exceptions ?? [], durations, spans, values } satisfies BatchReport);
   }

@@ -12,6 +12,7 @@ import type { Control, ModuleDescription, SourceDescription } from './wire.ts';
 
 export class NodeActor implements Running, NodeLink {
   readonly host = 0;
+  readonly hostName = undefined;
   settings: NodeSettings;
   readonly exited: Promise<Exit>;
   readonly #pool: ThreadPool;
@@ -128,6 +129,11 @@ export class NodeActor implements Running, NodeLink {
     return this.#lanes[lane]?.begun(batch) ?? 0;
   }
 
+  /** When what a lane runs began; see there. */
+  turnAt(lane: number): number {
+    return this.#lanes[lane]?.turnAt ?? 0;
+  }
+
   /** Cancels a batch; gives how many of its functions were taken back. */
   cancel(lane: number, batch: number, why: 'aborted' | 'timeout'): number {
     return this.#lanes[lane]?.cancel(batch, why) ?? 0;
@@ -210,4 +216,4 @@ async function askOrKill<Result>(lane: Lane, question: (control: Control) => Pro
   }
 }
 
-const silent: LaneEvents = { up() {}, down() {}, started() {}, ended() {}, log() {}, ask() {} };
+const silent: LaneEvents = { up() {}, down() {}, started() {}, ended() {}, log() {}, printed() {}, ask() {} };

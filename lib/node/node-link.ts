@@ -5,11 +5,15 @@ import type { LaneCrash, LaneEvents, OutgoingBatch } from './lane-events.ts';
 import type { ModuleDescription, SourceDescription } from './wire.ts';
 
 export interface NodeLink extends Inspector {
-  readonly settings: { readonly name: string; readonly capabilities: Capabilities; readonly threads: number; readonly speed: number };
+  readonly settings: { readonly name: string; readonly capabilities: Capabilities; readonly threads: number; readonly speed: number; readonly price?: number };
   /** The number of its host; 0: this one. */
   readonly host: number;
+  /** Names its host for people: its address, or what it is known by; undefined: this one. */
+  readonly hostName: string | undefined;
   /** What stands for a payload in a batch that is sent there. */
   travelling(data: PayloadData, run: number): PayloadData;
+  /** A payload will be taken there, though by nothing that has been sent. Undefined where every payload is there anyway. */
+  ahead?(data: PayloadData, run: number): void;
   /** @throws V8's error when a value among the items cannot be sent; the lane is then as before */
   send(lane: number, batch: OutgoingBatch): void;
   /** Takes back up to `count` functions of a batch; gives how many; undefined when that will be told by `takenBack`. */

@@ -3,7 +3,7 @@
  * word travels beside the program in a list of values, which is read along with it.
  *
  * ```
- *   function:   code | count << 3 | Head | attempt, if named | code of its retryIf, if judged | argument × count
+ *   function:   code | count << headBits | Head | attempt, if named | code of its retryIf, if judged | argument × count
  *   argument:   payload << 2 | Word
  *
  *     value     the next of the list, as it is
@@ -14,7 +14,10 @@
  * ```
  */
 
-/** The low three bits of a function's second word. */
+/** How many bits of a function's second word are `Head`; those above count its arguments. */
+export const headBits = 4;
+
+/** The low bits of a function's second word. */
 export const Head = {
   /** It may ask for its context: its id is the next of the list, its attempt (from 1) the next word. */
   named: 1,
@@ -22,6 +25,8 @@ export const Head = {
   judged: 2,
   /** It takes what another worker hands over. */
   fed: 4,
+  /** It is part of a trace: its `traceparent` is the next of the list, after its id. Only together with `named`. */
+  traced: 8,
 } as const;
 
 /** The low two bits of an argument. */

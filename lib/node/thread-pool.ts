@@ -18,8 +18,10 @@ export interface NodeSettings {
   readonly capabilities: Capabilities;
   readonly threads: number;
   readonly speed: number;
-  /** What threads print goes to stderr. */
-  readonly quiet: boolean;
+  /** What each ms costs that a function runs there. */
+  readonly price?: number;
+  /** What threads print goes to stderr; `'logged'`: what functions print is told. */
+  readonly quiet: boolean | 'logged';
   /** How much results may hold, in bytes; undefined: no bound. */
   readonly memoryBudget: number | undefined;
 }

@@ -2,7 +2,7 @@
  * A batch as another host sent it, made one of this host: hosts number code each in their own way, and bytes that lie elsewhere are put where
  * they are.
  */
-import { Head, Word } from './program.ts';
+import { Head, headBits, Word } from './program.ts';
 import { ArgTag } from './wire.ts';
 
 export interface Translation {
@@ -28,14 +28,14 @@ export function translate(program: Int32Array, values: unknown[], size: number, 
     const head = wordAt(program, at + 1);
     at += 2;
     if ((head & Head.named) !== 0) {
-      value++;
+      value += (head & Head.traced) === 0 ? 1 : 2;
       at++;
       if ((head & Head.judged) !== 0) {
         program[at] = code(wordAt(program, at));
         at++;
       }
     }
-    for (let arg = 0, count = head >> 3; arg < count; arg++) {
+    for (let arg = 0, count = head >> headBits; arg < count; arg++) {
       const word = wordAt(program, at++);
       if ((word & 3) === Word.value) value++;
       else if ((word & 3) === Word.tagged) values[value] = tagged(word >> 2, values[value++]);

@@ -38,7 +38,7 @@ import type { ErrorWire } from '../error-wire.ts';
 export const ToWorker = { define: 0, batch: 1, cancel: 2, stop: 3, peer: 4, answer: 5 } as const;
 
 /** From the worker. */
-export const FromWorker = { ready: 0, started: 1, ended: 2, closed: 3, log: 4, crashing: 5, ask: 6 } as const;
+export const FromWorker = { ready: 0, started: 1, ended: 2, closed: 3, log: 4, crashing: 5, ask: 6, print: 7 } as const;
 
 /** Bits of a batch's flags. */
 export const BatchFlag = {
@@ -76,6 +76,15 @@ export const ReportKind = {
   lost: 4,
 } as const;
 
+/** In the place of a count, in a report of durations: the last `count` functions up to this index, which took long enough to be told apart. */
+export function placed(index: number, count: number): number {
+  return -(index + (count - 1) * 0x10000);
+}
+
+export function placeOf(count: number): { readonly index: number; readonly count: number } | undefined {
+  return count > 0 ? undefined : { index: -count & 0xffff, count: (-count >>> 16) + 1 };
+}
+
 /** What is handed to another worker. */
 export const ExportKind = {
   /** The result itself. */
@@ -103,8 +112,8 @@ export interface ServeOptions {
   readonly cursors: Int32Array;
   /** Where most programs lie. */
   readonly programs: Int32Array;
-  /** What the worker prints goes to stderr. */
-  readonly quiet: boolean;
+  /** What the worker prints goes to stderr; `'logged'`: what a function prints is told. */
+  readonly quiet: boolean | 'logged';
   /** How much results may hold, in bytes; undefined: no bound. */
   readonly memoryBudget: number | undefined;
 }

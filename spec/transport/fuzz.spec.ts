@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { TcpTransport } from '../../lib/transport/tcp/tcp-transport.ts';
 import { helloBytes } from '../../lib/transport/tcp/handshake.ts';
 import type { Channel } from '../../lib/transport/transport.ts';
-import { echo, framesOf, ping, RawSocket } from './support.ts';
+import { echo, framesOf, greeting, ping, RawSocket } from './support.ts';
 
 const count = process.env['FUZZ'] === 'full' ? 1_000_000 : 20_000;
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);
@@ -27,7 +27,7 @@ const lengths = [0, 1, 2, 0x7f, 0xff, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0
 
 /** What a dialler would send, from its hello on: all is as it should be but the proof. */
 function session(random: Random): Buffer {
-  const hello = Buffer.concat([Buffer.from(`HOFF\0\x01${random(2) === 0 ? '\x01' : '\x02'}\0`, 'latin1'), bytesOf(random, 32)]);
+  const hello = Buffer.concat([Buffer.from(`${greeting()}${random(2) === 0 ? '\x01' : '\x02'}\0`, 'latin1'), bytesOf(random, 32)]);
   const json = Buffer.from('{"id":"stranger","incarnation":1,"address":"h:1"}');
   const frames = Array.from({ length: random(4) }, () => {
     const frame = bytesOf(random, 5 + random(100));

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isHandoffError } from '../../lib/errors.ts';
 import { isLoopback, parseAddress } from '../../lib/transport/tcp/address.ts';
 import { decodeCard, encodeCard } from '../../lib/transport/tcp/card.ts';
-import { Handshake, helloBytes, proofBytes } from '../../lib/transport/tcp/handshake.ts';
+import { Handshake, helloBytes, proofBytes, protocolVersion } from '../../lib/transport/tcp/handshake.ts';
 import type { ChannelKind } from '../../lib/transport/transport.ts';
 import { pattern } from './support.ts';
 
@@ -101,7 +101,7 @@ describe('a handshake', () => {
 
   it('names both versions when they differ, whatever else is different then', () => {
     const other = Buffer.from('HOFF\0\x63', 'latin1');
-    expect(failure(() => side('a', 'control').take(other))).toMatchObject({ code: 'VERSION_MISMATCH', message: 'the peer speaks version 99 of the protocol, and this host version 1' });
+    expect(failure(() => side('a', 'control').take(other))).toMatchObject({ code: 'VERSION_MISMATCH', message: `the peer speaks version 99 of the protocol, and this host version ${protocolVersion}` });
   });
 
   it.each([['text', 'HTTP/1.1 400 Bad Request\r\n'], ['one letter', 'h'], ['TLS', '\x15\x03\x03']])('knows what is not its protocol: %s', (_name, text) => {

@@ -9,7 +9,7 @@ import type { TcpOptions } from '../../lib/transport/tcp/options.ts';
 import { TcpTransport } from '../../lib/transport/tcp/tcp-transport.ts';
 import type { Channel } from '../../lib/transport/transport.ts';
 import { ours } from './certificates.ts';
-import { echo, framesOf, pattern, ping, provenSocket, RawSocket } from './support.ts';
+import { echo, framesOf, greeting, pattern, ping, provenSocket, RawSocket } from './support.ts';
 
 const secret = 'a secret that nobody may see';
 const closing: (() => unknown)[] = [];
@@ -80,7 +80,7 @@ describe('who does not know the secret', () => {
   });
 
   it('is not told who dials when it listens', async () => {
-    const hello = Buffer.concat([Buffer.from('HOFF\0\x01\0\0', 'latin1'), Buffer.alloc(32, 9)]);
+    const hello = Buffer.concat([Buffer.from(`${greeting()}\0\0`, 'latin1'), Buffer.alloc(32, 9)]);
     const received: Buffer[] = [];
     const address = await stranger((socket) => {
       socket.on('data', (bytes: Buffer) => {
@@ -176,7 +176,7 @@ describe('who does not speak the protocol', () => {
   it('is cut off at its first byte', async () => {
     const { address } = await host();
     const good = await goodPeer(address);
-    for (const garbage of ['GET / HTTP/1.1\r\n\r\n', '\0', 'HOFF\0\x01\x07', '\xff'.repeat(1000)]) {
+    for (const garbage of ['GET / HTTP/1.1\r\n\r\n', '\0', `${greeting()}\x07`, '\xff'.repeat(1000)]) {
       const raw = new RawSocket(address);
       raw.write(Buffer.from(garbage.padEnd(helloBytes, '-'), 'latin1'));
       await raw.closed;
@@ -187,7 +187,7 @@ describe('who does not speak the protocol', () => {
 
   it.each([
     ['garbage', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'PROTOCOL_ERROR'],
-    ['another version', `HOFF\0\x02\0\0${'x'.repeat(32)}`, 'VERSION_MISMATCH'],
+    ['another version', `${greeting(1)}\0\0${'x'.repeat(32)}`, 'VERSION_MISMATCH'],
     ['nothing', '', 'NODE_DOWN'],
   ])('is told apart by who dials it: %s', async (_name, answer, code) => {
     const address = await stranger((socket) => socket.end(Buffer.from(answer, 'latin1')));
@@ -197,9 +197,9 @@ describe('who does not speak the protocol', () => {
   it('is told its version, and no more', async () => {
     const { address } = await host();
     const raw = new RawSocket(address);
-    raw.write(Buffer.from(`HOFF\0\x02\x01\0${'x'.repeat(32)}`, 'latin1'));
+    raw.write(Buffer.from(`${greeting(1)}\x01\0${'x'.repeat(32)}`, 'latin1'));
     await raw.closed;
-    expect(raw.received.subarray(0, 6).toString('latin1')).toBe('HOFF\0\x01');
+    expect(raw.received.subarray(0, 6).toString('latin1')).toBe(greeting());
   });
 
   it('is given up when it says nothing', async () => {

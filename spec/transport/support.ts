@@ -1,7 +1,7 @@
 /** What the specs of transports share. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { Handshake, type Proven } from '../../lib/transport/tcp/handshake.ts';
+import { Handshake, type Proven, protocolVersion } from '../../lib/transport/tcp/handshake.ts';
 import { needAddress } from '../../lib/transport/tcp/address.ts';
 import { shake } from '../../lib/transport/tcp/shake.ts';
 import type { Channel, Receiver } from '../../lib/transport/transport.ts';
@@ -102,4 +102,9 @@ export async function provenSocket(address: string, secret = '', id = 'raw'): Pr
   const handshake = new Handshake({ dials: 'control', secret, identity: () => ({ id, incarnation: 0, address: undefined }), peerName: 'it' });
   const proven = await new Promise<Proven>((resolve, reject) => shake(socket, handshake, resolve, reject));
   return { socket, proven };
+}
+
+/** What a hello begins with, by latin1; `ahead` versions after ours. */
+export function greeting(ahead = 0): string {
+  return `HOFF\0${String.fromCharCode(protocolVersion + ahead)}`;
 }

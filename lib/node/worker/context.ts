@@ -13,6 +13,11 @@ export interface TaskContext {
   /** The name of the node it runs on. */
   readonly node: string;
   /**
+   * This attempt's span, as the header that W3C Trace Context calls `traceparent`: give it to what the function calls, so that it shows in the
+   * same trace. Undefined unless whoever runs the DAG traces: see `traceRuns` of `handoffjs/otel`.
+   */
+  readonly traceparent: string | undefined;
+  /**
    * The actor that was spawned under a name, to be asked and told.
    *
    * ```ts
@@ -65,7 +70,7 @@ export function context(): TaskContext {
 export async function withContext<Result>(given: Partial<TaskContext>, fn: () => Result): Promise<Awaited<Result>> {
   const before = contextSlot.current;
   const made: TaskContext = {
-    signal: new AbortController().signal, attempt: 1, dagId: '', functionId: '', node: '', log: () => {}, actor: noActor, ...given,
+    signal: new AbortController().signal, attempt: 1, dagId: '', functionId: '', node: '', traceparent: undefined, log: () => {}, actor: noActor, ...given,
   };
   contextSlot.current = () => made;
   try {

@@ -9,10 +9,12 @@ import { isThenable, references, resolve, type Surroundings } from './arguments.
 import { type Batch, toBatch } from './batch.ts';
 import { type Callable, CodeTable } from './code.ts';
 import { contextSlot, type TaskContext } from './context.ts';
+import { copyable } from './held.ts';
 import { invoke } from './invoke.ts';
 import { Peers } from './peers.ts';
 import { Questions } from './questions.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { traceContext } from './trace-context.ts';
 
 // What other workers need and was finished longer ago than this, in ms, is handed over before the next function begins.
 const shareAfter = 0.01;
@@ -33,6 +35,8 @@ interface Item {
   readonly attempt: number;
   /** The code of its `retryIf`; -1: none. */
   readonly judge: number;
+  /** Its place in a trace; undefined: nobody traces. */
+  readonly traceparent: string | undefined;
   begun: number;
   controller: AbortController | undefined;
 }
@@ -61,6 +65,8 @@ export class Executor {
   #sharedAt = 0;
   readonly #watch = new Stopwatch();
   readonly #context = (): TaskContext => this.#contextOf(this.#current!);
+  /** The function that runs: its batch, and its index in it. */
+  readonly running = (): readonly [number, number] | undefined => this.#current && [this.#current.batch.id, this.#current.index];
 
   constructor(parts: ExecutorParts, post: (message: unknown[]) => void) {
     this.#parts = parts;
@@ -174,11 +180,12 @@ export class Executor {
   #start(batch: Batch, index: number): boolean {
     const { reader } = batch;
     if (!reader.next()) return this.#skip(batch, index);
-    const { code, args, functionId, attempt, judge } = reader;
+    const { code, args, functionId, attempt } = reader;
+    const isNamed = functionId !== undefined;
     this.#watch.begin(code, batch);
-    const item: Item = { batch, index, code, functionId, attempt, judge: functionId === undefined ? -1 : judge, begun: this.#watch.now, controller: undefined };
+    const item: Item = { batch, index, code, functionId, attempt, judge: isNamed ? reader.judge : -1, traceparent: isNamed ? reader.traceparent : undefined, begun: this.#watch.now, controller: undefined };
     const fn = this.codes.functions[code];
-    if (fn !== undefined && !reader.tagged && (item.judge < 0 || this.codes.functions[item.judge] !== undefined)) return this.#call(item, fn, args);
+    if (fn !== undefined && !reader.tagged && (item.judge < 0 || this.codes.functions[item.judge] !== undefined) && (item.traceparent === undefined || traceContext.isLoaded)) return this.#call(item, fn, args);
     return this.#prepare(item, reader.tagged ? args : args.flatMap((value) => [ArgTag.value, value]));
   }
 
@@ -191,9 +198,10 @@ export class Executor {
     if (judge >= 0) codes.add(judge);
     if (!locals.every((index) => batch.held!.has(index))) return this.#skip(batch, item.index);
     const missing = [...codes].filter((each) => this.codes.functions[each] === undefined);
-    if (missing.length > 0) {
+    const mustLoad = item.traceparent !== undefined && !traceContext.isLoaded;
+    if (missing.length > 0 || mustLoad) {
       this.#announce(item, performance.now()); // its timeout covers the import of its module
-      const loading = Promise.all(missing.map((each) => this.codes.load(each)));
+      const loading = Promise.all([...missing.map((each) => this.codes.load(each)), mustLoad && traceContext.load()]);
       return this.#wait(item, loading, () => {
         if (batch.aborted === undefined) return this.#callResolved(item, args);
         return this.#endFailed(item, batch.aborted, false); // it has not begun, and shall not
@@ -209,7 +217,7 @@ export class Executor {
     this.#enter(item); // inline functions among the arguments run in the context of their dependent
     let values: unknown[] | Promise<unknown[]>;
     try {
-      values = resolve(args, 0, args.length / 2, around);
+      values = item.traceparent === undefined ? resolve(args, 0, args.length / 2, around) : traceContext.resolve(item.traceparent, args, around);
     } catch (error) {
       if (error instanceof LostResult) return this.#lose(item, error.file);
       return this.#fail(item, error);
@@ -223,7 +231,7 @@ export class Executor {
     let result: unknown;
     let isPromise: boolean;
     try {
-      result = invoke(fn, args);
+      result = item.traceparent === undefined ? invoke(fn, args) : traceContext.call(item.traceparent, fn, args);
       isPromise = isThenable(result); // reads `then`, which may be a getter
     } catch (error) {
       return this.#fail(item, error);
@@ -285,11 +293,11 @@ export class Executor {
     return true;
   }
 
-  #leave({ batch, code, index }: Item): void {
+  #leave({ batch, index }: Item): void {
     this.#current = undefined;
     batch.exports?.ended(index);
     contextSlot.current = undefined;
-    this.#watch.ended(code, batch);
+    this.#watch.ended(batch);
   }
 
   /** Waits for a promise, then goes on with this item and all that follow. */
@@ -320,7 +328,7 @@ export class Executor {
   }
 
   #contextOf(item: Item): TaskContext {
-    const { functionId = '', attempt } = item;
+    const { functionId = '', attempt, traceparent } = item;
     const { dagId } = item.batch;
     const post = this.#post;
     return {
@@ -331,18 +339,9 @@ export class Executor {
         }
         return item.controller.signal;
       },
-      attempt, dagId, functionId, node: this.#parts.node,
+      attempt, dagId, functionId, traceparent, node: this.#parts.node,
       actor: (name) => this.questions.to(name),
       log: (...values) => post([FromWorker.log, dagId, functionId, attempt, values.map(copyable)]),
     };
-  }
-}
-
-/** A value for the log, as far as it can be sent. */
-function copyable(value: unknown): unknown {
-  try {
-    return structuredClone(value);
-  } catch {
-    return String(value);
   }
 }

@@ -1,5 +1,5 @@
 /** Reads the program of a batch, function by function. */
-import { Head, Word } from '../program.ts';
+import { Head, headBits, Word } from '../program.ts';
 import { ArgTag } from '../wire.ts';
 import { references } from './arguments.ts';
 import type { Held } from './held.ts';
@@ -18,6 +18,8 @@ export class Reader {
   attempt = 0;
   /** The code of its `retryIf`; -1: none. */
   judge = -1;
+  /** Its place in a trace, when it is named; undefined: nobody traces. */
+  traceparent: string | undefined;
   /** Its arguments as read: values; when `tagged`, pairs of `ArgTag` and what it says. */
   args: unknown[] = [];
   tagged = false;
@@ -43,10 +45,11 @@ export class Reader {
       this.functionId = undefined;
     } else {
       this.functionId = this.#values[this.#nextValue++] as string;
+      this.traceparent = (head & Head.traced) === 0 ? undefined : (this.#values[this.#nextValue++] as string);
       this.attempt = words[this.#at++]!;
       this.judge = (head & Head.judged) === 0 ? -1 : words[this.#at++]!;
     }
-    return this.#readArgs(head >> 3);
+    return this.#readArgs(head >> headBits);
   }
 
   /** The code of the next function. */
@@ -64,8 +67,8 @@ export class Reader {
     if ((head & Head.fed) === 0) return [];
     const needed: number[] = [];
     let at = this.#at + 2 + ((head & Head.named) === 0 ? 0 : 1) + ((head & Head.judged) === 0 ? 0 : 1);
-    let value = this.#nextValue + ((head & Head.named) === 0 ? 0 : 1);
-    for (const end = at + (head >> 3); at < end; at++) {
+    let value = this.#nextValue + ((head & Head.named) === 0 ? 0 : 1) + ((head & Head.traced) === 0 ? 0 : 1);
+    for (const end = at + (head >> headBits); at < end; at++) {
       const word = words[at]!;
       if ((word & 3) === Word.integer) continue;
       if ((word & 3) === Word.local) {

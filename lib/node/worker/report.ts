@@ -3,8 +3,11 @@ import { toErrorWire } from '../../error-wire.ts';
 import { isHandoffError } from '../../errors.ts';
 import { encode, notSerializable } from '../../store/encode.ts';
 import { Payload } from '../../store/payload.ts';
-import { type FailureWire, FromWorker, ReportKind } from '../wire.ts';
+import { type FailureWire, FromWorker, placed, ReportKind } from '../wire.ts';
 import { copyOf, type Held, nothing } from './held.ts';
+
+// When a function, or few that were timed together, take so long, in ms, it is told which.
+const placedFrom = 1;
 
 export interface ReportOptions {
   /** Tell when each function began and ended. */
@@ -22,7 +25,7 @@ export class Report {
   #exceptions: number[] = [];
   /** `begun, ended, …` in ms since the epoch. */
   #spans: number[] = [];
-  /** `code, count, ms, …` */
+  /** See `BatchReport`. */
   #durations: number[] = [];
   /** Index of the first function that has not been told. */
   #first = 0;
@@ -82,11 +85,13 @@ export class Report {
     return this.#first;
   }
 
-  /** How long `count` functions of one code took, in ms of this thread's clock. */
+  /** How long the last `count` functions, all of one code, took, in ms of this thread's clock. */
   measure(code: number, count: number, begun: number, ended: number): void {
     const durations = this.#durations;
     const last = durations.length - 3;
-    if (last >= 0 && durations[last] === code) {
+    if (ended - begun >= placedFrom) {
+      durations.push(code, placed(this.#lastRun(), count), ended - begun);
+    } else if (last >= 0 && durations[last] === code && durations[last + 1]! > 0) {
       durations[last + 1]! += count;
       durations[last + 2]! += ended - begun;
     } else {
@@ -125,6 +130,13 @@ export class Report {
   #message(): unknown[] {
     const exceptions = this.#exceptions.length === 0 ? null : this.#exceptions;
     return [FromWorker.ended, this.#batch, this.#values.length, exceptions, this.#durations, this.#spansWanted ? this.#spans : null, this.#values];
+  }
+
+  /** Index of the last function that was run. */
+  #lastRun(): number {
+    let index = this.#first + this.#values.length - 1;
+    for (let at = this.#exceptions.length - 2; this.#exceptions[at] === index && this.#exceptions[at + 1]! >= ReportKind.skipped; at -= 2) index--;
+    return index;
   }
 
   #except(kind: number, value: unknown): void {

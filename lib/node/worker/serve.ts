@@ -8,6 +8,7 @@ import { type CodeWire, type Control, FromWorker, type ModuleDescription, type S
 import { contextSlot } from './context.ts';
 import { Executor } from './executor.ts';
 import { warmUp } from './invoke.ts';
+import { redirectPrints } from './prints.ts';
 
 /** What Piscina runs, once per thread. Resolves when the worker has been told to stop. */
 export function serve({ port, control, node, cursors, programs, quiet, memoryBudget }: ServeOptions): Promise<void> {
@@ -16,7 +17,11 @@ export function serve({ port, control, node, cursors, programs, quiet, memoryBud
   // Node ends the thread after this; here the error still has its class.
   const onCrash = (error: unknown): void => port.postMessage([FromWorker.crashing, toErrorWire(error)]);
   process.on('uncaughtExceptionMonitor', onCrash);
-  if (quiet) process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
+  if (quiet !== false) redirectPrints(quiet === 'logged' ? (text) => {
+    const running = executor.running();
+    if (running !== undefined) port.postMessage([FromWorker.print, ...running, text]);
+    return running !== undefined;
+  } : undefined);
   if (memoryBudget !== undefined) collectFor(memoryBudget);
   warmUp();
   port.on('message', (message: unknown[]) => {

@@ -18,6 +18,8 @@ export class Stopwatch {
   readonly #last: number[] = [];
   /** How many are timed together. */
   #stride = 1;
+  /** By code: how many; a hole: one. */
+  readonly #strides: number[] = [];
 
   /** What has passed until now is nobody's time. */
   restart(): void {
@@ -36,13 +38,15 @@ export class Stopwatch {
 
   /** A function is about to begin. */
   begin(code: number, batch: Batch): void {
-    if (this.#untimed > 0 && code !== this.#code) this.read(batch);
+    if (code === this.#code) return;
+    this.read(batch);
+    this.#code = code;
+    this.#stride = this.#strides[code] ?? 1;
   }
 
   /** A function has ended. */
-  ended(code: number, batch: Batch): void {
+  ended(batch: Batch): void {
     this.#untimed++;
-    this.#code = code;
     if (this.#untimed >= this.#stride || batch.observed) this.read(batch);
   }
 
@@ -51,9 +55,12 @@ export class Stopwatch {
     if (this.#untimed === 0) return;
     const before = this.now;
     this.now = performance.now();
-    this.#last[this.#code] = (this.now - before) / this.#untimed;
-    report.measure(this.#code, this.#untimed, before, this.now);
-    this.#stride = !observed && this.now - before < clockEach * this.#untimed ? clockTogether : 1;
+    const code = this.#code;
+    const count = this.#untimed;
+    const ms = this.now - before;
+    this.#last[code] = ms / count;
+    report.measure(code, count, before, this.now);
+    this.#strides[code] = this.#stride = !observed && ms < clockEach * count ? clockTogether : 1;
     this.#untimed = 0;
   }
 }

@@ -26,7 +26,7 @@ import { HandoffError } from '../../errors.ts';
 import type { ChannelKind, Identity } from '../transport.ts';
 import { cardHead, decodeCard, encodeCard, maxCardBytes } from './card.ts';
 
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 const magic = Buffer.from('HOFF', 'latin1');
 const nonceAt = 8;
