@@ -20,6 +20,26 @@ interface OfAttempt extends OfFunction {
   readonly attempt: number;
 }
 
+/**
+ * What `function:started`, `function:finished` and `result:stored` tell, in columns: for those who draw or count every function, at a
+ * fraction of what an object for each costs. One list entry for each attempt that ended, whether well or not.
+ */
+export interface SpanColumns {
+  readonly node: string;
+  readonly thread: number;
+  readonly functionIds: readonly string[];
+  /** Where they are in the graph of their run, so that whoever has that need not look for them. */
+  readonly indexes?: readonly number[];
+  /** From 1. */
+  readonly attempts: readonly number[];
+  /** `begun, ended, …` in ms since the epoch. */
+  readonly spans: readonly number[];
+  /** Bytes of results in shared memory; 0 for results that are held as plain values. */
+  readonly bytes: readonly number[];
+  /** Positions of those that threw. */
+  readonly failed: readonly number[];
+}
+
 export type HandoffEvent =
   | (OfRun & { readonly type: 'run:started'; readonly functions: number })
   | (OfRun & { readonly type: 'run:finished'; readonly functions: number; readonly retries: number; readonly durationMs: number })
@@ -28,11 +48,18 @@ export type HandoffEvent =
   | (OfFunction & { readonly type: 'function:ready' })
   | (OfAttempt & { readonly type: 'function:started'; readonly thread: number })
   | (OfAttempt & { readonly type: 'function:finished'; readonly thread: number; readonly durationMs: number })
+  /**
+   * It takes long, and is run once more on this thread, as the same attempt: see `speculate` of `execute`. The first of the two to finish is
+   * told, by `function:finished` and in `spans`; of the other nothing more is.
+   */
+  | (OfAttempt & { readonly type: 'function:speculated'; readonly thread: number })
+  /** What ended on a thread, many at once: see `SpanColumns`. Not among what `'event'` tells. */
+  | (OfRun & SpanColumns & { readonly type: 'spans' })
   /** An attempt failed, and there will be another after `delayMs`. */
   | (OfAttempt & { readonly type: 'function:retried'; readonly error: unknown; readonly delayMs: number })
   /** It failed for good. */
   | (OfAttempt & { readonly type: 'function:failed'; readonly error: unknown })
-  /** It called `context().log(…)`. */
+  /** It called `context().log(…)`; or printed something, where a host was asked to tell of that; see `printToStderr`. */
   | (OfFunction & { readonly type: 'function:log'; readonly node: string; readonly attempt: number; readonly values: readonly unknown[] })
   /** It uses more memory than its cost says. Told once for each attempt, where a host was asked to look; see `monitorInterval`. */
   | (OfFunction & { readonly type: 'function:overuse'; readonly node: string; readonly claimedMb: number; readonly usedMb: number })
@@ -67,7 +94,7 @@ export type EventOf<Type extends EventType> = Extract<HandoffEvent, { readonly t
 /** Every type, for whoever wants them all. */
 export const eventTypes = [
   'run:started', 'run:finished', 'run:failed',
-  'function:ready', 'function:started', 'function:finished', 'function:retried', 'function:failed', 'function:log', 'function:overuse',
+  'function:ready', 'function:started', 'function:finished', 'function:speculated', 'spans', 'function:retried', 'function:failed', 'function:log', 'function:overuse',
   'result:stored', 'result:fetched', 'result:lost', 'result:recomputed', 'memory:failed', 'node:up', 'node:refused', 'node:down', 'node:capabilities', 'monitor:failed', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 

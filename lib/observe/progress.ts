@@ -1,5 +1,6 @@
-/** How far a run is, from its events: counts, rate, what runs where. */
-import type { HandoffEvent } from './events.ts';
+/** How far a run is: counts, rate, and what is left. */
+import { type EtaNode, remainingOf } from './eta.ts';
+import type { RunRecord } from './run-record.ts';
 
 export interface ProgressState {
   readonly dagId: string;
@@ -7,58 +8,58 @@ export interface ProgressState {
   readonly done: number;
   readonly failed: number;
   readonly retries: number;
-  /** Functions that run, with their node, in the order they began. */
-  readonly running: ReadonlyMap<string, string>;
   /** ms since the run began. */
   readonly elapsed: number;
-  /** ms that the rest should take at the rate so far; undefined before anything is done. */
+  /** Functions done per second, of late; undefined while there is nothing to tell it by. */
+  readonly rate: number | undefined;
+  /** ms that the rest should take; undefined: nobody knows. */
   readonly remaining: number | undefined;
 }
 
-/** Follows one run. */
-export class ProgressTracker {
-  readonly #dagId: string;
-  readonly #running = new Map<string, string>();
-  #total = 0;
-  #done = 0;
-  #failed = 0;
-  #retries = 0;
-  #startedAt: number | undefined;
+// The rate is that of so many ms.
+const window = 5000;
+// Of a larger run what is left is worked out once a second, in ms: it reads every function.
+const large = 2000;
+const every = 1000;
 
-  constructor(dagId: string) {
-    this.#dagId = dagId;
+/** Looks at a run again and again. */
+export class ProgressMeter {
+  readonly #record: RunRecord;
+  /** `[at, done]`, the oldest first. */
+  #seen: [number, number][] = [];
+  #remaining: { readonly at: number; readonly ms: number | undefined } | undefined;
+
+  constructor(record: RunRecord) {
+    this.#record = record;
   }
 
-  record(event: HandoffEvent): void {
-    if (!('dagId' in event) || event.dagId !== this.#dagId) return;
-    switch (event.type) {
-      case 'run:started':
-        this.#total = event.functions;
-        this.#startedAt = event.at;
-        return;
-      case 'function:started':
-        this.#running.set(event.functionId, event.node);
-        return;
-      case 'function:finished':
-        this.#done++;
-        this.#running.delete(event.functionId);
-        return;
-      case 'function:retried':
-        this.#retries++;
-        this.#running.delete(event.functionId);
-        return;
-      case 'function:failed':
-        this.#failed++;
-        this.#running.delete(event.functionId);
+  /**
+   * @param now ms since the epoch
+   * @param nodes that work on it
+   * @param running when functions that run now began, by function, as far as that is known
+   */
+  state(now: number, nodes: readonly EtaNode[] = [], running: ReadonlyMap<number, number> = new Map()): ProgressState {
+    const { graph: { dagId, ids: { length: total } }, done, failed, retries, startedAt, endedAt } = this.#record;
+    const at = endedAt ?? now;
+    return { dagId, total, done, failed, retries, elapsed: startedAt === undefined ? 0 : Math.max(0, at - startedAt), rate: this.#rate(at), remaining: this.#left(now, nodes, running) };
+  }
+
+  #rate(at: number): number | undefined {
+    const { done, startedAt } = this.#record;
+    if (startedAt === undefined) return undefined;
+    this.#seen.push([at, done]);
+    while (this.#seen.length > 2 && this.#seen[1]![0] <= at - window) this.#seen.shift();
+    const [from, before] = this.#seen[0]![0] > at - window ? [startedAt, 0] : this.#seen[0]!;
+    return at > from && done > 0 ? ((done - before) / (at - from)) * 1000 : undefined;
+  }
+
+  #left(now: number, nodes: readonly EtaNode[], running: ReadonlyMap<number, number>): number | undefined {
+    const known = this.#remaining;
+    if (known !== undefined && this.#record.graph.ids.length > large && now - known.at < every && this.#record.endedAt === undefined) {
+      return known.ms === undefined ? undefined : Math.max(0, known.ms - (now - known.at));
     }
-  }
-
-  /** @param at ms since the epoch */
-  state(at: number): ProgressState {
-    const elapsed = this.#startedAt === undefined ? 0 : at - this.#startedAt;
-    return {
-      dagId: this.#dagId, total: this.#total, done: this.#done, failed: this.#failed, retries: this.#retries, running: this.#running, elapsed,
-      remaining: this.#done === 0 ? undefined : (elapsed / this.#done) * (this.#total - this.#done - this.#failed),
-    };
+    const ms = remainingOf(this.#record, now, nodes, running);
+    this.#remaining = { at: now, ms };
+    return ms;
   }
 }

@@ -1,0 +1,75 @@
+/** What is so at the moment, as metrics: looked at when somebody scrapes, and not before. */
+import { Gauge, type Registry } from 'prom-client';
+import type { Capabilities, Cost } from '../dag/types.ts';
+
+/** What `handoff.resources()` tells of a node. */
+export interface NodeUse {
+  readonly declared: Capabilities;
+  readonly claimed: Cost;
+  readonly used: {
+    readonly cpu: number;
+    readonly memory: number;
+    readonly threads: readonly { readonly utilization: number; readonly heapMb: number }[];
+  };
+}
+
+export interface GaugeParts {
+  named(name: string): string;
+  readonly registry: Registry;
+  readonly resources: (() => Promise<Readonly<Record<string, NodeUse>>>) | undefined;
+  /** How many runs are under way. */
+  running(): number;
+}
+
+const MiB = 2 ** 20;
+
+/** Sets the values of a gauge, by labels. */
+type Set<Label extends string> = (labels: Readonly<Record<Label, string>>, value: number) => void;
+
+export function addGauges({ named, registry, resources, running }: GaugeParts): void {
+  const gauge = <Label extends string>(name: string, help: string, labelNames: readonly Label[], collect: (gauge: Gauge<Label>) => void | Promise<void>): void => {
+    new Gauge<Label>({ name: named(name), help, labelNames, registers: [registry], collect() { return collect(this); } }); // eslint-disable-line no-new -- it registers itself
+  };
+  gauge('runs_running', 'Runs that are under way.', [], (each) => each.set(running()));
+  let before = performance.eventLoopUtilization();
+  gauge('event_loop_utilization_ratio', 'The share of time since the last scrape that the main thread was busy.', [], (each) => {
+    const now = performance.eventLoopUtilization();
+    each.set(performance.eventLoopUtilization(now, before).utilization);
+    before = now;
+  });
+  gauge('heap_used_bytes', 'What the heap of the main thread holds.', [], (each) => each.set(process.memoryUsage().heapUsed));
+  if (resources === undefined) return;
+
+  const current = sharedLook(resources);
+  const ofNodes = <Label extends string>(name: string, help: string, labelNames: readonly Label[], tell: (node: string, use: NodeUse, set: Set<Label>) => void): void => {
+    gauge(name, help, labelNames, async (each) => {
+      const nodes = await current();
+      each.reset();
+      for (const [node, use] of Object.entries(nodes)) tell(node, use, (labels, value) => each.set(labels, value));
+    });
+  };
+  gauge('nodes_up', 'Nodes that can be reached.', [], async (each) => each.set(Object.keys(await current()).length));
+  ofNodes('node_capability', 'What nodes have, by resource, in its own unit (memory: MB).', ['node', 'resource'], (node, { declared }, set) => {
+    for (const [resource, amount] of Object.entries(declared)) set({ node, resource }, amount!);
+  });
+  ofNodes('node_claimed', 'What functions that run hold of nodes, by resource, in its own unit (memory: MB).', ['node', 'resource'], (node, { declared, claimed }, set) => {
+    for (const resource of new Set([...Object.keys(declared), ...Object.keys(claimed)])) set({ node, resource }, claimed[resource] ?? 0);
+  });
+  ofNodes('node_used_cores', 'Cores that the threads of nodes use.', ['node'], (node, { used }, set) => set({ node }, used.cpu));
+  ofNodes('node_used_bytes', 'Memory that the threads of nodes hold.', ['node'], (node, { used }, set) => set({ node }, used.memory * MiB));
+  ofNodes('thread_utilization_ratio', 'The share of time that worker threads are busy.', ['node', 'thread'], (node, { used: { threads } }, set) => {
+    for (const [thread, { utilization }] of threads.entries()) set({ node, thread: String(thread) }, utilization);
+  });
+  ofNodes('thread_heap_bytes', 'What the heaps of worker threads hold, and what lies outside of them.', ['node', 'thread'], (node, { used: { threads } }, set) => {
+    for (const [thread, { heapMb }] of threads.entries()) set({ node, thread: String(thread) }, heapMb * MiB);
+  });
+}
+
+/** One look for all gauges of a scrape. No nodes when there is nothing to look at any more. */
+function sharedLook(resources: () => Promise<Readonly<Record<string, NodeUse>>>): () => Promise<Readonly<Record<string, NodeUse>>> {
+  let under: Promise<Readonly<Record<string, NodeUse>>> | undefined;
+  return () => {
+    under ??= resources().catch(() => ({})).finally(() => (under = undefined));
+    return under;
+  };
+}

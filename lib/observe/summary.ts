@@ -1,0 +1,152 @@
+/** What a run came to: how long it took and why, how well its threads were used, what each kind of function cost. */
+import type { Capabilities, Cost } from '../dag/types.ts';
+import { claimsOf, peakOf } from './claims.ts';
+import { bounds, type CriticalChain, criticalChain, holdingsOf } from './critical-chain.ts';
+import { Fate, type RunRecord } from './run-record.ts';
+
+/** What is known of a node besides what ran on it. */
+export interface SummaryNode {
+  readonly threads: number;
+  readonly capabilities: Capabilities;
+  /** Names of hosts as in `Told`. Default: all nodes are on this host. */
+  readonly host?: string;
+  /** The most MB that its threads were seen to hold; undefined when nobody looked. */
+  readonly peakMemoryMb?: number | undefined;
+}
+
+export interface NodeSummary {
+  readonly threads: number;
+  readonly functions: number;
+  /** ms that its threads ran functions, added up. */
+  readonly busyMs: number;
+  /** The most that was claimed of it at once by this run. */
+  readonly peakClaimed: Cost;
+  /** The most MB that its threads were seen to hold; null when nobody looked. */
+  readonly peakMemoryMb: number | null;
+}
+
+/** Functions of one name. */
+export interface NameSummary {
+  readonly name: string;
+  readonly count: number;
+  readonly totalMs: number;
+  readonly meanMs: number;
+  readonly maxMs: number;
+}
+
+export interface RunSummary {
+  readonly dagId: string;
+  readonly ok: boolean;
+  /** ms from start to end. */
+  readonly durationMs: number;
+  readonly functions: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly retries: number;
+  /** Bytes of results that came to this host from others. */
+  readonly bytesFetched: number;
+  /** The same, and of those that went to other hosts, from wherever, for what ran there. */
+  readonly bytesMoved: number;
+  /** ms that functions ran, added up. */
+  readonly workMs: number;
+  /** Threads of all nodes. */
+  readonly threads: number;
+  /** The share of the threads' time that functions ran, 0 to 1; null when there was no time. */
+  readonly efficiency: number | null;
+  /** How many functions ran on each node. */
+  readonly nodes: Readonly<Record<string, number>>;
+  readonly nodeUse: Readonly<Record<string, NodeSummary>>;
+  /** Those that took most of the time first. */
+  readonly names: readonly NameSummary[];
+  readonly criticalPath: CriticalChain;
+}
+
+/**
+ * @param nodes by name: those that the run could use; default: the threads that it did use
+ * @param own the name of this host
+ */
+export function summarise(record: RunRecord, nodes: ReadonlyMap<string, SummaryNode> = new Map(), own = 'local'): RunSummary {
+  const { graph, fate, begun, ended, lane, lanes } = record;
+  const [from, to] = bounds(record);
+  const use = nodeUse(record, nodes);
+  const threads = Object.values(use).reduce((sum, node) => sum + node.threads, 0);
+  const names = graph.names.map((name) => ({ name, count: 0, totalMs: 0, maxMs: 0 }));
+  let workMs = 0;
+  for (let i = 0; i < fate.length; i++) {
+    if (lane[i]! < 0) continue;
+    const ms = Math.max(0, ended[i]! - begun[i]!);
+    const of = names[graph.code[i]!]!;
+    of.count++;
+    of.totalMs += ms;
+    of.maxMs = Math.max(of.maxMs, ms);
+    workMs += ms;
+  }
+  const counts: Record<string, number> = Object.create(null) as Record<string, number>;
+  for (let i = 0; i < fate.length; i++) if (fate[i] === Fate.done && lane[i]! >= 0) counts[lanes[lane[i]!]!.node] = (counts[lanes[lane[i]!]!.node] ?? 0) + 1;
+  return {
+    dagId: graph.dagId, ok: record.endedAt !== undefined && record.error === undefined, durationMs: to - from,
+    functions: fate.length, done: record.done, failed: record.failed, retries: record.retries, bytesFetched: record.bytesFetched, bytesMoved: record.bytesFetched + bytesSent(record, nodes, own),
+    workMs, threads, efficiency: to > from && threads > 0 ? workMs / ((to - from) * threads) : null,
+    nodes: counts, nodeUse: use,
+    names: merged(names).filter(({ count }) => count > 0).map((each) => ({ ...each, meanMs: each.totalMs / each.count })).sort((a, b) => b.totalMs - a.totalMs),
+    criticalPath: criticalChain(record, new Map([...nodes].map(([name, { capabilities }]) => [name, capabilities]))),
+  };
+}
+
+/** Bytes of results that hosts other than this one took from elsewhere: each host takes each result once. */
+function bytesSent({ graph, bytes, lane, lanes }: RunRecord, nodes: ReadonlyMap<string, SummaryNode>, own: string): number {
+  const hosts = lanes.map(({ node }) => nodes.get(node)?.host ?? own);
+  if (hosts.every((host) => host === own)) return 0;
+  const taken = new Map<number, Set<string>>();
+  let sum = 0;
+  graph.deps.forEach((deps, to) => {
+    const host = lane[to]! < 0 ? own : hosts[lane[to]!]!;
+    if (host === own) return;
+    for (const from of deps) {
+      const by = taken.get(from);
+      if (lane[from]! < 0 || hosts[lane[from]!] === host || by?.has(host)) continue;
+      if (by === undefined) taken.set(from, new Set([host]));
+      else by.add(host);
+      sum += bytes[from]!;
+    }
+  });
+  return sum;
+}
+
+/** Functions of different modules may have the same name. */
+function merged<Named extends { readonly name: string; count: number; totalMs: number; maxMs: number }>(names: readonly Named[]): Named[] {
+  const byName = new Map<string, Named>();
+  for (const each of names) {
+    const known = byName.get(each.name);
+    if (known === undefined) {
+      byName.set(each.name, each);
+      continue;
+    }
+    known.count += each.count;
+    known.totalMs += each.totalMs;
+    known.maxMs = Math.max(known.maxMs, each.maxMs);
+  }
+  return [...byName.values()];
+}
+
+function nodeUse(record: RunRecord, nodes: ReadonlyMap<string, SummaryNode>): Record<string, NodeSummary> {
+  const { begun, ended, lane, lanes } = record;
+  const seen = Map.groupBy(lanes, ({ node }) => node);
+  const busy = new Map<string, number>();
+  const ran = new Map<string, number>();
+  for (let i = 0; i < begun.length; i++) {
+    if (lane[i]! < 0) continue;
+    const { node } = lanes[lane[i]!]!;
+    busy.set(node, (busy.get(node) ?? 0) + Math.max(0, ended[i]! - begun[i]!));
+    ran.set(node, (ran.get(node) ?? 0) + 1);
+  }
+  const claims = claimsOf(holdingsOf(record));
+  const names = [...new Set([...nodes.keys(), ...seen.keys()])];
+  return Object.fromEntries(names.map((name) => [name, {
+    threads: Math.max(nodes.get(name)?.threads ?? 0, seen.get(name)?.length ?? 0),
+    functions: ran.get(name) ?? 0,
+    busyMs: busy.get(name) ?? 0,
+    peakClaimed: Object.fromEntries([...(claims.get(name) ?? [])].map(([resource, steps]) => [resource, peakOf(steps)])),
+    peakMemoryMb: nodes.get(name)?.peakMemoryMb ?? null,
+  }]));
+}

@@ -1,0 +1,64 @@
+/** The events of a trace, and the numbers its processes and threads go by. */
+import type { RunRecord } from './run-record.ts';
+
+export interface TraceEvent {
+  readonly name: string;
+  readonly ph: 'X' | 'M' | 's' | 'f' | 'C' | 'i';
+  readonly pid: number;
+  readonly tid: number;
+  /** µs from the first event. */
+  readonly ts: number;
+  readonly dur?: number;
+  readonly cat?: string;
+  readonly id?: number;
+  readonly bp?: 'e';
+  readonly s?: 'g' | 'p' | 't';
+  readonly args?: Readonly<Record<string, unknown>>;
+}
+
+interface Place {
+  readonly pid: number;
+  readonly tid: number;
+}
+
+/** Numbers of processes and threads: hosts and workers, no number twice. */
+export class Places {
+  readonly ofRun: Place;
+  readonly #hosts: readonly string[];
+  readonly #pids = new Map<string, number>();
+  readonly #lanes: readonly Place[];
+  readonly #names: readonly string[];
+
+  /** @param hosts by node */
+  constructor({ lanes }: RunRecord, hosts: ReadonlyMap<string, string>) {
+    const hostOf = (node: string): string => hosts.get(node) ?? 'local';
+    const nodes = [...new Set([...hosts.keys(), ...lanes.map(({ node }) => node)])].sort((a, b) => a.localeCompare(b));
+    this.#hosts = [...new Set(nodes.map(hostOf))];
+    if (this.#hosts.length === 0) this.#hosts = ['local'];
+    for (const node of nodes) this.#pids.set(node, this.#hosts.indexOf(hostOf(node)) + 1);
+    const first = this.#hosts.length + 1;
+    this.ofRun = { pid: 1, tid: first };
+    this.#lanes = lanes.map(({ node }, i) => ({ pid: this.#pids.get(node)!, tid: first + 1 + i }));
+    this.#names = lanes.map(({ node, thread }) => `${node} · worker ${thread}`);
+  }
+
+  ofLane(lane: number): Place | undefined {
+    return this.#lanes[lane];
+  }
+
+  ofNode(node: string | undefined): Place {
+    const pid = (node === undefined ? undefined : this.#pids.get(node)) ?? 1;
+    return { pid, tid: this.ofRun.tid };
+  }
+
+  *metadata(): Generator<TraceEvent> {
+    const of = { ph: 'M', ts: 0 } as const;
+    for (const [i, host] of this.#hosts.entries()) yield { name: 'process_name', ...of, pid: i + 1, tid: this.ofRun.tid, args: { name: `host ${host}` } };
+    yield { name: 'thread_name', ...of, ...this.ofRun, args: { name: 'runs' } };
+    const order = this.#names.map((_, i) => i).sort((a, b) => this.#names[a]!.localeCompare(this.#names[b]!, undefined, { numeric: true }));
+    for (const [place, lane] of order.entries()) {
+      yield { name: 'thread_name', ...of, ...this.#lanes[lane]!, args: { name: this.#names[lane] } };
+      yield { name: 'thread_sort_index', ...of, ...this.#lanes[lane]!, args: { sort_index: place + 1 } };
+    }
+  }
+}
