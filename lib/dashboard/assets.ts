@@ -1,0 +1,84 @@
+/** The files that the page is made of. What is not among them is not served, whatever it is asked for as. */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import { type Node, parse } from 'acorn';
+import { resolve } from 'import-meta-resolve';
+import { vendor } from './vendor.ts';
+
+export interface Module {
+  /** Below the page's address, such as `page/main.js`. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The page in parts. */
+export interface Page {
+  /** The HTML, with a place for what belongs into its head. */
+  readonly template: string;
+  readonly style: string;
+  readonly modules: readonly Module[];
+  /** By the name that modules import it under. */
+  readonly vendor: ReadonlyMap<string, Module>;
+}
+
+export const headMark = '<!-- handoff:head -->';
+export const entry = 'page/main.js';
+
+// As built, this file is JavaScript, and so is the page beside it; from source both are TypeScript.
+const isBuilt = import.meta.url.endsWith('.js');
+const here = new URL('.', import.meta.url);
+let known: Page | undefined;
+
+/** @throws what reading a file throws: a package or a file is missing */
+export function readPage(): Page {
+  // From source it may change from one start to the next.
+  if (known !== undefined && isBuilt) return known;
+  return (known = {
+    template: readFileSync(new URL('page/index.html', here), 'utf8'),
+    style: readFileSync(new URL('page/style.css', here), 'utf8'),
+    modules: ['protocol.js', ...scripts('page/'), ...scripts('page/view/')].map((path) => ({ path, text: readModule(path) })),
+    vendor: new Map(vendor.map((name) => [name, { path: `vendor/${name.replaceAll(/[^\w/-]/g, '')}.js`, text: readVendor(name) }])),
+  });
+}
+
+/** Calls back for each import of a module, and puts what that gives in place of what was imported. */
+export function withImports(text: string, change: (specifier: string) => string): string {
+  const { body } = parse(text, { ecmaVersion: 'latest', sourceType: 'module' });
+  let changed = text;
+  for (const statement of body.toReversed()) {
+    const source = 'source' in statement ? (statement.source as (Node & { readonly value?: unknown }) | null | undefined) : undefined;
+    if (source != null) changed = changed.slice(0, source.start) + JSON.stringify(change(String(source.value))) + changed.slice(source.end);
+  }
+  return changed;
+}
+
+/** As a Content-Security-Policy names a script or style that stands in the page. */
+export function hashOf(text: string): string {
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+}
+
+function scripts(folder: string): string[] {
+  return readdirSync(new URL(folder, here)).filter((name) => name.endsWith(isBuilt ? '.js' : '.ts') && !name.endsWith('.d.ts')).sort().map((name) => folder + name.replace(/\.ts$/, '.js'));
+}
+
+function readModule(path: string): string {
+  const file = new URL(isBuilt ? path : path.replace(/\.js$/, '.ts'), here);
+  const text = readFileSync(file, 'utf8');
+  return isBuilt ? text : withImports(strip(text), (specifier) => (specifier.startsWith('.') ? specifier.replace(/\.ts$/, '.js') : specifier));
+}
+
+function readVendor(name: string): string {
+  return readFileSync(new URL(resolve(name, import.meta.url)), 'utf8').replace(/^\/\/# sourceMappingURL=.*$/m, '');
+}
+
+/** As Node does it when it runs TypeScript; that it says each time that this is experimental helps nobody. */
+function strip(text: string): string {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return stripTypeScriptTypes(text);
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}

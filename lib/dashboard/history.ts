@@ -1,0 +1,152 @@
+/** PURE: a bounded memory of runs: what the dashboard shows of those that are over, and of the beginning of those that are not. */
+import { HandoffError } from '../errors.ts';
+import type { EventType, HandoffEvent } from '../observe/events.ts';
+import type { Told } from '../observe/feed.ts';
+import { RunHistory } from './run-history.ts';
+
+/** The events it wants. */
+export const historyEvents = [
+  'run:started', 'run:finished', 'run:failed', 'spans', 'function:retried', 'function:failed', 'function:log', 'function:overuse',
+  'result:fetched', 'result:lost', 'result:recomputed', 'worker:crashed', 'node:up',
+] as const satisfies readonly EventType[];
+
+/** How much is kept. What is over is forgotten, of the oldest runs that have ended first. */
+export interface HistoryLimits {
+  /** Runs that have ended. Default 50. */
+  readonly runs: number;
+  /** Functions of all runs, as their graphs are kept. Default 500,000. Runs that are under way, and the last that ended, are kept whatever their size. */
+  readonly functions: number;
+  /** Attempts of all runs. Default 200,000. When nothing else is left, the first of a run that is under way go. */
+  readonly rows: number;
+  /** Marks of each run. Default 5000. */
+  readonly marks: number;
+}
+
+export const defaultLimits: HistoryLimits = { runs: 50, functions: 500_000, rows: 200_000, marks: 5000 };
+
+export class History {
+  readonly #limits: HistoryLimits;
+  readonly #newKey: () => string;
+  /** In the order they began. */
+  readonly #runs = new Map<string, RunHistory>();
+  /** Those under way, by id of their DAG: one for each host that runs it. */
+  readonly #current = new Map<string, RunHistory[]>();
+  readonly #hosts = new Map<string, string>();
+  #rows = 0;
+  #version = 0;
+
+  /** @param newKey gives another name each time, safe in a path */
+  constructor(newKey: () => string, limits: Partial<HistoryLimits> = {}) {
+    this.#newKey = newKey;
+    this.#limits = { ...defaultLimits, ...limits };
+  }
+
+  /** Grows with every change; see `RunHistory.version`. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Rows of spans that are kept. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** In the order they began. */
+  get runs(): Iterable<RunHistory> {
+    return this.#runs.values();
+  }
+
+  get(key: string): RunHistory | undefined {
+    return this.#runs.get(key);
+  }
+
+  /** Where a node is. */
+  nodeIsOn(node: string, host: string): void {
+    this.#hosts.set(node, host);
+  }
+
+  /** Something that is told beside the events has changed. */
+  touch(run: RunHistory): void {
+    run.version = ++this.#version;
+  }
+
+  record(told: Told): void {
+    const { host } = told;
+    const event: HandoffEvent = told.event;
+    if (event.type === 'node:up') return this.nodeIsOn(event.node, host);
+    if (event.type === 'run:started') return this.#started(told, event.at);
+    if (event.type === 'worker:crashed') {
+      for (const run of this.#runs.values()) if (!run.isOver && run.crashed(event)) this.touch(run);
+      return;
+    }
+    if (!('dagId' in event)) return;
+    const run = this.#underWay(host, event.dagId);
+    if (run === undefined) return;
+    this.#record(run, event);
+    if (event.type === 'run:finished' || event.type === 'run:failed') this.#ended(run);
+  }
+
+  #underWay(host: string, dagId: string): RunHistory | undefined {
+    return this.#current.get(dagId)?.find((run) => run.host === host);
+  }
+
+  #started({ host, event, graph, done = [] }: Told, at: number): void {
+    if (graph === undefined) return;
+    const { dagId } = graph;
+    const before = this.#underWay(host, dagId);
+    if (before !== undefined) {
+      if (before.record.startedAt === at) return; // told again to somebody who came later
+      // Its end was not told.
+      this.#record(before, { type: 'run:failed', at, dagId, error: new HandoffError('NODE_DOWN', 'It is not known how this run ended.', { dagId }), durationMs: 0 });
+      this.#ended(before);
+    }
+    const run = new RunHistory(this.#newKey(), host, graph, { marks: this.#limits.marks, hostOf: (node) => this.#hosts.get(node) });
+    this.#runs.set(run.key, run);
+    this.#current.set(dagId, [...this.#current.get(dagId) ?? [], run]);
+    run.wereDone(done);
+    this.#record(run, event);
+    this.#forget();
+  }
+
+  #record(run: RunHistory, event: HandoffEvent): void {
+    const rows = run.rows.count;
+    run.take(event);
+    this.touch(run);
+    this.#rows += run.rows.count - rows;
+    while (this.#rows > this.#limits.rows) this.#rows -= this.#oldest().rows.drop();
+  }
+
+  /** The run whose rows are to be forgotten next. */
+  #oldest(): RunHistory {
+    let longest: RunHistory | undefined;
+    for (const run of this.#runs.values()) {
+      if (run.isOver && run.rows.kept > 0) return run;
+      if (run.rows.kept > (longest?.rows.kept ?? 0)) longest = run;
+    }
+    return longest!;
+  }
+
+  #ended(run: RunHistory): void {
+    const { dagId } = run.record.graph;
+    const others = this.#current.get(dagId)!.filter((each) => each !== run);
+    if (others.length === 0) this.#current.delete(dagId);
+    else this.#current.set(dagId, others);
+    this.#forget();
+  }
+
+  #forget(): void {
+    const over = [...this.#runs.values()].filter(({ isOver }) => isOver).sort((a, b) => a.record.endedAt! - b.record.endedAt!);
+    let functions = 0;
+    for (const { record } of this.#runs.values()) functions += record.graph.ids.length;
+    let count = over.length;
+    // Whoever waited for the end of a large run wants to see it.
+    for (const run of over.slice(0, -1)) {
+      if (count <= this.#limits.runs && functions <= this.#limits.functions) return;
+      count--;
+      functions -= run.record.graph.ids.length;
+      this.#rows -= run.rows.kept;
+      this.#runs.delete(run.key);
+      this.#version++;
+    }
+  }
+}

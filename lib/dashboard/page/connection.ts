@@ -1,0 +1,85 @@
+/** Where messages come from: the server that the page is from, or, in a report, the page itself. */
+import type { RunGraph } from '../../observe/run-graph.ts';
+import type { FunctionView, Message, Report } from '../protocol.ts';
+import type { ConnectionState } from './store.ts';
+
+export interface Source {
+  /** Tells all that is known of this run from now on, and no longer of others. */
+  watch(run: string | null): void;
+  graph(run: string): Promise<RunGraph>;
+  /** undefined: nobody knows any more. */
+  functionView(run: string, fn: number): Promise<FunctionView | undefined>;
+  /** @returns why it could not be cancelled; undefined: it is */
+  cancel(run: string): Promise<string | undefined>;
+}
+
+export interface SourceListener {
+  message(message: Message): void;
+  connection(state: ConnectionState): void;
+}
+
+/** ms; the browser tries again by itself after a broken connection, but not after a refusal. */
+const retryAfter = 1000;
+
+export function openServer({ message, connection }: SourceListener): Source {
+  let stream: EventSource | undefined;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+
+  const watch = (run: string | null): void => {
+    clearTimeout(retry);
+    stream?.close();
+    const own = new EventSource(run === null ? 'api/events' : `api/events?run=${encodeURIComponent(run)}`);
+    stream = own;
+    // What an older stream still had on its way is not of interest.
+    own.addEventListener('open', () => stream === own && connection('live'));
+    own.addEventListener('message', ({ data }: MessageEvent<string>) => stream === own && message(JSON.parse(data) as Message));
+    own.addEventListener('error', () => {
+      if (stream !== own) return;
+      connection('lost');
+      // A run that is forgotten is refused: then only what there is is asked for.
+      if (own.readyState === EventSource.CLOSED) retry = setTimeout(() => watch(null), retryAfter);
+    });
+  };
+
+  return {
+    watch,
+    graph: (run) => get<RunGraph>(`api/runs/${encodeURIComponent(run)}/graph`),
+    functionView: (run, fn) => get<FunctionView>(`api/runs/${encodeURIComponent(run)}/functions/${fn}`),
+    async cancel(run) {
+      const answer = await fetch(`api/runs/${encodeURIComponent(run)}/cancel`, { method: 'POST', headers: { 'x-handoff': '1' } });
+      if (answer.ok) return undefined;
+      return answer.status === 409 ? 'The run is over.' : `The server answered ${answer.status}: ${(await answer.text()).slice(0, 200)}`;
+    },
+  };
+}
+
+export function openReport(report: Report, { message, connection }: SourceListener): Source {
+  return {
+    watch(run) {
+      connection('report');
+      for (const one of report.messages) {
+        const isOfRun = one.type === 'spans' || one.type === 'marks';
+        if (isOfRun ? one.run === run : run === null) message(one);
+      }
+    },
+    async graph(run) {
+      const graph = report.graphs[run];
+      if (graph === undefined) throw new Error('The report has no graph of this run.');
+      return graph;
+    },
+    functionView: async (run, fn) => report.functions[run]?.[fn],
+    cancel: async () => 'This is a report: its run is over.',
+  };
+}
+
+/** The report that the page holds; undefined when it is from a server. */
+export function embeddedReport(): Report | undefined {
+  const text = document.querySelector('#report-data')?.textContent;
+  return text === undefined || text === null || text.trim() === '' ? undefined : JSON.parse(text) as Report;
+}
+
+async function get<Body>(address: string): Promise<Body> {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
+  return await answer.json() as Body;
+}

@@ -1,0 +1,27 @@
+/** A function as far as the page itself knows it: for reports of large runs, which do not hold every function whole. */
+import type { FunctionView } from '../protocol.ts';
+import { type RunData, State, stateNames } from './run-data.ts';
+
+export function viewFromData(data: RunData, fn: number): FunctionView {
+  const { graph } = data;
+  const lane = data.lanes[data.lane[fn]!];
+  const live = data.live.find((one) => one.fn === fn && data.states[fn] === State.running);
+  const known = (value: number): number | null => (Number.isNaN(value) ? null : value);
+  return {
+    id: graph.ids[fn]!,
+    name: data.nameOf(fn),
+    module: null,
+    state: stateNames[data.states[fn]!]!,
+    node: live?.node ?? lane?.node ?? null,
+    thread: live?.thread ?? lane?.thread ?? null,
+    attempts: data.attempts[fn]!,
+    begun: live?.since ?? known(data.begun[fn]!),
+    ended: live === undefined ? known(data.ended[fn]!) : null,
+    bytes: 0,
+    cost: graph.costs[graph.cost[fn]!] ?? null,
+    args: graph.deps[fn]!.map((dep) => ({ result: graph.ids[dep]!, bytes: 0 })),
+    dependents: data.dependentsOf(fn).map((dependent) => graph.ids[dependent]!),
+    error: null,
+    explain: null,
+  };
+}

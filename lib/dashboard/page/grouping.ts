@@ -1,0 +1,85 @@
+/** What the picture of a graph shows: its functions, or, where they are too many to be told apart, groups of those of the same name. */
+import type { RunGraph } from '../../observe/run-graph.ts';
+import { type RunData, stateNames } from './run-data.ts';
+
+export interface Box {
+  /** Unique in the picture. */
+  readonly id: string;
+  readonly label: string;
+  readonly name: number;
+  /** Functions in it, into the graph. */
+  readonly functions: readonly number[];
+}
+
+export interface Link {
+  readonly from: number;
+  readonly to: number;
+  /** How many edges it stands for. */
+  readonly count: number;
+}
+
+export interface Picture {
+  readonly isGrouped: boolean;
+  readonly boxes: readonly Box[];
+  readonly links: readonly Link[];
+  /** By box: edges between its own functions. */
+  readonly inner: readonly number[];
+}
+
+const mostFunctions = 300;
+const mostEdges = 1500;
+/** Groups beyond this many become one. */
+const mostGroups = 120;
+
+export function isSmall(graph: RunGraph): boolean {
+  if (graph.ids.length > mostFunctions) return false;
+  return graph.deps.reduce((sum, deps) => sum + deps.length, 0) <= mostEdges;
+}
+
+/** A box for each function. */
+export function pictureOfFunctions(graph: RunGraph): Picture {
+  const boxes = graph.ids.map((id, fn) => ({ id: `f${fn}`, label: id, name: graph.code[fn]!, functions: [fn] }));
+  const links = graph.deps.flatMap((deps, to) => deps.map((from) => ({ from, to, count: 1 })));
+  return { isGrouped: false, boxes, links, inner: boxes.map(() => 0) };
+}
+
+/** A box for each name, the names with most functions first where there are too many of them. */
+export function pictureOfGroups(graph: RunGraph): Picture {
+  const members: number[][] = graph.names.map(() => []);
+  for (const [fn, name] of graph.code.entries()) members[name]!.push(fn);
+  const names = graph.names.map((_, name) => name).filter((name) => members[name]!.length > 0);
+  const byCount = names.toSorted((a, b) => members[b]!.length - members[a]!.length);
+  const own = new Set(byCount.slice(0, names.length > mostGroups ? mostGroups - 1 : mostGroups));
+  const rest = names.filter((name) => !own.has(name));
+  const boxes: Box[] = names.filter((name) => own.has(name)).map((name) => ({ id: `n${name}`, label: graph.names[name]!, name, functions: members[name]! }));
+  if (rest.length > 0) boxes.push({ id: 'rest', label: `${rest.length} other names`, name: rest[0]!, functions: rest.flatMap((name) => members[name]!) });
+
+  const boxOf = new Int32Array(graph.ids.length);
+  for (const [box, { functions }] of boxes.entries()) for (const fn of functions) boxOf[fn] = box;
+  const inner = boxes.map(() => 0);
+  const counts = new Map<number, number>();
+  for (const [to, deps] of graph.deps.entries()) {
+    for (const dep of deps) {
+      const from = boxOf[dep]!;
+      if (from === boxOf[to]!) inner[from]!++;
+      else counts.set(from * boxes.length + boxOf[to]!, (counts.get(from * boxes.length + boxOf[to]!) ?? 0) + 1);
+    }
+  }
+  const links = [...counts].map(([key, count]) => ({ from: Math.floor(key / boxes.length), to: key % boxes.length, count }));
+  return { isGrouped: true, boxes, links, inner };
+}
+
+/** Of the functions of a name, those of a state: the longest first, then in the order they were added. */
+export function longestOf({ graph, states, begun, ended }: RunData, name: number, state: number, most: number): number[] {
+  const took = (fn: number): number => ended[fn]! - begun[fn]! || 0;
+  const own: number[] = [];
+  for (const [fn, code] of graph.code.entries()) if (code === name && states[fn] === state) own.push(fn);
+  return own.sort((a, b) => took(b) - took(a) || a - b).slice(0, most);
+}
+
+/** How many of these functions are waiting, running, done and failed. */
+export function countStates(functions: readonly number[], states: Uint8Array): number[] {
+  const counts = stateNames.map(() => 0);
+  for (const fn of functions) counts[states[fn]!]!++;
+  return counts;
+}

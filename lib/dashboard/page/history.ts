@@ -1,0 +1,59 @@
+/** What nodes declared, had claimed and used over the last minutes. */
+import type { NodeView } from '../protocol.ts';
+
+/** Of one capability of one node. */
+export interface Series {
+  /** ms since the epoch, by the server's clock. */
+  readonly at: readonly number[];
+  readonly declared: readonly number[];
+  readonly claimed: readonly number[];
+  /** null: nobody has looked. */
+  readonly used: readonly (number | null)[];
+}
+
+/** ms. */
+export const historyLength = 180_000;
+const interval = 500;
+
+interface Sample {
+  readonly at: number;
+  readonly node: NodeView;
+}
+
+export class NodeHistory {
+  readonly #samples = new Map<string, Sample[]>();
+
+  /** Takes in how nodes are now; of more than two looks a second only the last is kept. */
+  add(at: number, nodes: readonly NodeView[]): void {
+    for (const node of nodes) {
+      const key = keyOf(node);
+      const samples = this.#samples.get(key) ?? [];
+      this.#samples.set(key, samples);
+      if (samples.length > 1 && at - samples.at(-2)!.at <= interval) samples.pop();
+      samples.push({ at, node });
+      while (samples[0]!.at < at - historyLength) samples.shift();
+    }
+  }
+
+  series(node: NodeView, capability: string): Series {
+    const samples = this.#samples.get(keyOf(node)) ?? [];
+    return {
+      at: samples.map((sample) => sample.at),
+      declared: samples.map((sample) => sample.node.declared[capability] ?? 0),
+      claimed: samples.map((sample) => sample.node.claimed[capability] ?? 0),
+      used: samples.map((sample) => usedOf(sample.node, capability)),
+    };
+  }
+
+  clear(): void {
+    this.#samples.clear();
+  }
+}
+
+export function usedOf(node: NodeView, capability: string): number | null {
+  return capability === 'cpu' || capability === 'memory' ? node.used?.[capability] ?? null : null;
+}
+
+function keyOf({ host, name }: NodeView): string {
+  return JSON.stringify([host, name]);
+}

@@ -1,0 +1,93 @@
+/** Where the boxes of a graph lie, and the paths between them: the layered layout of dagre. */
+import { Graph, layout } from '@dagrejs/dagre';
+import type { Picture } from './grouping.ts';
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Pixels; `x` and `y` are of its middle. */
+export interface PlacedBox extends Point {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface PlacedLink {
+  readonly points: readonly Point[];
+  /** Where its count is written. */
+  readonly label: Point;
+}
+
+export interface Layout {
+  readonly boxes: readonly PlacedBox[];
+  readonly links: readonly PlacedLink[];
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Pixels. */
+const letter = 7.2;
+const narrowest = 72;
+const narrowestGroup = 190;
+const widest = 220;
+const betweenLayers = 56;
+
+/** Pixels that a box needs for its label. */
+export function boxWidth(label: string, isGrouped: boolean): number {
+  return Math.min(Math.max(label.length * letter + 34, isGrouped ? narrowestGroup : narrowest), widest);
+}
+
+/** Letters of a label that its box has room for. */
+export function lettersIn(width: number): number {
+  return Math.floor((width - 30) / letter);
+}
+
+/** From left to right, so that labels have room; the same picture always gives the same layout. */
+export function layoutPicture({ boxes, links, isGrouped }: Picture): Layout {
+  const graph = new Graph<{ width: number; height: number }>();
+  graph.setGraph({ rankdir: 'LR', nodesep: 14, ranksep: betweenLayers, edgesep: 8, marginx: 16, marginy: 16 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  // All as wide as the widest, so that layers are columns.
+  const width = boxes.reduce((most, { label }) => Math.max(most, boxWidth(label, isGrouped)), 0);
+  for (const i of boxes.keys()) graph.setNode(String(i), { width, height: isGrouped ? 50 : 28 });
+  for (const { from, to, count } of links) graph.setEdge(String(from), String(to), count > 1 ? { width: String(count).length * 7 + 8, height: 14, labelpos: 'c' } : {});
+  layout(graph);
+  const size = graph.graph() as { readonly width?: number; readonly height?: number };
+  const placed = boxes.map((_, i) => graph.node(String(i)) as unknown as PlacedBox);
+  return {
+    width: Math.max(size.width ?? 0, 1), height: Math.max(size.height ?? 0, 1), boxes: placed,
+    links: links.map(({ from, to }) => {
+      const { points, x, y } = graph.edge(String(from), String(to)) as { readonly points: readonly Point[]; readonly x?: number; readonly y?: number };
+      return { points: fromSideToSide(points, placed[from]!, placed[to]!, x !== undefined), label: x === undefined || y === undefined ? points[Math.floor(points.length / 2)]! : { x, y } };
+    }),
+  };
+}
+
+/** Out of the right side of one box, into the left side of the other; those that go back, as among groups, are left as they are. */
+function fromSideToSide(points: readonly Point[], from: PlacedBox, to: PlacedBox, hasLabel: boolean): readonly Point[] {
+  const start = { x: from.x + from.width / 2, y: from.y };
+  const end = { x: to.x - to.width / 2, y: to.y };
+  if (end.x <= start.x) return points;
+  // Between neighbouring layers there is nothing to go around.
+  if (!hasLabel && end.x - start.x < 1.5 * betweenLayers) return [start, end];
+  return [start, ...points.slice(1, -1).filter(({ x }) => x > start.x + 8 && x < end.x - 8), end];
+}
+
+/** A smooth path through points that runs level at each of them, as SVG has it. */
+export function pathThrough(points: readonly Point[]): string {
+  const [first, ...rest] = points;
+  if (first === undefined) return '';
+  let path = `M${round(first.x)} ${round(first.y)}`;
+  let before = first;
+  for (const point of rest) {
+    const middle = round((before.x + point.x) / 2);
+    path += ` C${middle} ${round(before.y)} ${middle} ${round(point.y)} ${round(point.x)} ${round(point.y)}`;
+    before = point;
+  }
+  return path;
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}

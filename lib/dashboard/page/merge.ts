@@ -1,0 +1,104 @@
+/**
+ * What of a thread is to be painted: spans that are wide enough as they are, those below a pixel as one for each pixel. So the work of
+ * painting is bounded by the width of the screen, however much ran.
+ */
+import type { LaneSpans } from './lane-spans.ts';
+import { type TimeRange, xOf } from './scale.ts';
+
+/** Columns that are filled anew for each thread and frame. */
+export class Pieces {
+  size = 0;
+  /** Pixels. */
+  x = new Float32Array(1024);
+  width = new Float32Array(1024);
+  /** Of whose name most of it is: into the names of the graph. */
+  name = new Uint16Array(1024);
+  /** How much of the pixel something ran, 0 to 1. */
+  share = new Float32Array(1024);
+  /** 1: something in it threw. */
+  threw = new Uint8Array(1024);
+  /** The span, when it is one; -1: several. */
+  span = new Int32Array(1024);
+
+  add(x: number, width: number, name: number, share: number, threw: number, span: number): void {
+    if (this.size === this.x.length) this.#grow();
+    const i = this.size++;
+    this.x[i] = x;
+    this.width[i] = width;
+    this.name[i] = name;
+    this.share[i] = share;
+    this.threw[i] = threw;
+    this.span[i] = span;
+  }
+
+  #grow(): void {
+    for (const key of ['x', 'width', 'name', 'share', 'threw', 'span'] as const) {
+      const column = this[key];
+      const into = new (column.constructor as new (size: number) => typeof column)(column.length * 2);
+      into.set(column);
+      (this[key] as typeof column) = into;
+    }
+  }
+}
+
+/**
+ * @param code by function: its name
+ * @param wanted a name that is shown wherever it is, however little of it; -1: none
+ * @param into is emptied first
+ */
+export function mergeVisible(
+  spans: LaneSpans, code: Uint16Array, range: TimeRange, width: number, wanted: number, into: Pieces,
+): void {
+  into.size = 0;
+  const last = spans.firstBeginningAt(range.to);
+  const perPixel = (range.to - range.from) / width;
+  const { fn, begun, ended, threw } = spans;
+  let pixel = Number.NaN;
+  let span = -1;
+  let busy = 0;
+  let hasThrown = 0;
+  // The name that most of the pixel's time is of, by the majority vote of Boyer and Moore with times for votes.
+  let name = 0;
+  let lead = 0;
+  const flush = (): void => {
+    if (!Number.isNaN(pixel)) into.add(pixel, 1, name, Math.min(1, busy / perPixel), hasThrown, span);
+    pixel = Number.NaN;
+  };
+  for (let i = spans.firstEndingAt(range.from); i < last; i++) {
+    const start = begun[i]!;
+    const end = ended[i]!;
+    if (end < range.from) continue;
+    const x = xOf(range, width, start);
+    const wide = (end - start) / perPixel;
+    const own = code[fn[i]!]!;
+    if (wide >= 1) {
+      flush();
+      into.add(x, wide, own, 1, threw[i]!, i);
+      continue;
+    }
+    const at = Math.floor(x);
+    const took = end - start;
+    if (at !== pixel) {
+      flush();
+      pixel = at;
+      span = i;
+      busy = took;
+      hasThrown = threw[i]!;
+      name = own;
+      lead = own === wanted ? Number.POSITIVE_INFINITY : took;
+      continue;
+    }
+    span = -1;
+    busy += took;
+    hasThrown |= threw[i]!;
+    if (own === wanted) {
+      name = own;
+      lead = Number.POSITIVE_INFINITY;
+    } else if (own === name) lead += took;
+    else if (took > lead) {
+      name = own;
+      lead = took - lead;
+    } else lead -= took;
+  }
+  flush();
+}

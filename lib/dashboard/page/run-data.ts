@@ -1,0 +1,183 @@
+/** All that the page knows of the run it shows: what ran where and when, what became of each function, and what is worth a mark. */
+import type { RunGraph } from '../../observe/run-graph.ts';
+import { type Mark, type Marks, spanWidth, type Spans } from '../protocol.ts';
+import { LaneSpans } from './lane-spans.ts';
+
+export const State = { waiting: 0, running: 1, done: 2, failed: 3 } as const;
+export const stateNames = ['waiting', 'running', 'done', 'failed'] as const;
+
+export interface Lane {
+  readonly host: string;
+  readonly node: string;
+  readonly thread: number;
+  readonly spans: LaneSpans;
+}
+
+/** What runs now. */
+export interface Live {
+  readonly fn: number;
+  readonly host: string;
+  readonly node: string;
+  readonly thread: number;
+  /** ms from the run's start. */
+  readonly since: number;
+}
+
+export class RunData {
+  readonly key: string;
+  readonly graph: RunGraph;
+  readonly index: ReadonlyMap<string, number>;
+  /** By function: its name, into those of the graph. */
+  readonly code: Uint16Array;
+  /** By function: `State`. */
+  readonly states: Uint8Array;
+  readonly lanes: Lane[] = [];
+  readonly marks: Mark[] = [];
+  /** By function: of its last attempt. `lane` is -1 before that. */
+  readonly lane: Int32Array;
+  readonly begun: Float64Array;
+  readonly ended: Float64Array;
+  readonly attempts: Uint16Array;
+  /** By name: attempts that ended, and ms they took together. */
+  readonly countOf: Float64Array;
+  readonly timeOf: Float64Array;
+  live: readonly Live[] = [];
+  rows = 0;
+  /** Rows that the server has forgotten. */
+  dropped = 0;
+  /** ms from the run's start: the end of the last span. */
+  latest = 0;
+  /** Another after every change, for those who keep what they have computed. */
+  version = 0;
+  /** By the server's number of a lane: ours. */
+  readonly #toldLanes: number[] = [];
+  #dependents: number[][] | undefined;
+  #marked = 0;
+  #isStale = false;
+
+  constructor(key: string, graph: RunGraph) {
+    const size = graph.ids.length;
+    this.key = key;
+    this.graph = graph;
+    this.index = new Map(graph.ids.map((id, i) => [id, i]));
+    this.code = Uint16Array.from(graph.code);
+    this.states = new Uint8Array(size);
+    this.lane = new Int32Array(size).fill(-1);
+    this.begun = new Float64Array(size).fill(Number.NaN);
+    this.ended = new Float64Array(size).fill(Number.NaN);
+    this.attempts = new Uint16Array(size);
+    this.countOf = new Float64Array(graph.names.length);
+    this.timeOf = new Float64Array(graph.names.length);
+  }
+
+  /** The server tells everything anew: what is known is shown until the first of it comes. */
+  restart(): void {
+    this.#isStale = true;
+  }
+
+  addSpans({ from, dropped, lanes, rows }: Spans): void {
+    if (this.#isStale || from < this.rows) this.#forget();
+    this.dropped = dropped;
+    for (const lane of lanes) this.#toldLanes.push(this.#laneOf(lane));
+    for (let at = 0; at + spanWidth <= rows.length; at += spanWidth) {
+      this.#addRow(rows[at]!, rows[at + 1]!, rows[at + 2]!, rows[at + 3]!, rows[at + 4]!, rows[at + 5]!);
+    }
+    this.rows = from + rows.length / spanWidth;
+    if (from === dropped && dropped > 0) this.#inferForgotten();
+    this.version++;
+  }
+
+  addMarks({ from, marks }: Marks): void {
+    if (this.#isStale) this.#forget();
+    if (from < this.#marked) this.marks.length = 0;
+    this.#marked = from + marks.length;
+    for (const mark of marks) {
+      this.marks.push(mark);
+      if (mark.fn < 0 || mark.fn >= this.states.length) continue;
+      if (mark.kind === 'failed') this.states[mark.fn] = State.failed;
+      // Marks may come after the spans that followed them.
+      const isGone = mark.kind === 'lost' || mark.kind === 'recomputed';
+      if (isGone && !(this.ended[mark.fn]! > mark.at)) this.states[mark.fn] = State.waiting;
+    }
+    this.version++;
+  }
+
+  /** What runs now, all of it; what ran before and has not ended is waiting again, or its end is not told yet. */
+  setLive(live: readonly Live[]): void {
+    for (const { fn } of this.live) if (this.states[fn] === State.running) this.states[fn] = State.waiting;
+    this.live = live;
+    for (const { fn } of this.live) if (this.states[fn] === State.waiting) this.states[fn] = State.running;
+    // A thread has its row as soon as something runs there, not only when that ends.
+    for (const one of this.live) this.#laneOf(one);
+    this.version++;
+  }
+
+  nameOf(fn: number): string {
+    return this.graph.names[this.code[fn]!] ?? '';
+  }
+
+  /** The functions that take its result. */
+  dependentsOf(fn: number): readonly number[] {
+    if (this.#dependents === undefined) {
+      this.#dependents = this.graph.deps.map(() => []);
+      for (const [i, deps] of this.graph.deps.entries()) for (const dep of deps) this.#dependents[dep]!.push(i);
+    }
+    return this.#dependents[fn]!;
+  }
+
+  /** Spans that are kept neither here nor by the server. */
+  get forgotten(): number {
+    return this.dropped + this.lanes.reduce((sum, { spans }) => sum + spans.forgotten, 0);
+  }
+
+  #laneOf({ host, node, thread }: Omit<Lane, 'spans'>): number {
+    const known = this.lanes.findIndex((lane) => lane.thread === thread && lane.node === node && lane.host === host);
+    return known >= 0 ? known : this.lanes.push({ host, node, thread, spans: new LaneSpans() }) - 1;
+  }
+
+  #addRow(fn: number, toldLane: number, begun: number, took: number, attempt: number, threw: number): void {
+    const laneIndex = this.#toldLanes[toldLane];
+    const lane = this.lanes[laneIndex ?? -1];
+    if (laneIndex === undefined || lane === undefined || fn < 0 || fn >= this.states.length) return;
+    lane.spans.add(fn, begun, took, attempt, threw);
+    this.lane[fn] = laneIndex;
+    this.begun[fn] = begun;
+    this.ended[fn] = begun + took;
+    this.attempts[fn] = attempt;
+    const name = this.code[fn]!;
+    this.countOf[name]!++;
+    this.timeOf[name]! += took;
+    this.latest = Math.max(this.latest, begun + took);
+    // One that threw is tried again, unless a mark says that it failed for good.
+    if (threw === 0) this.states[fn] = State.done;
+    else if (this.states[fn] !== State.failed) this.states[fn] = State.waiting;
+  }
+
+  /** Of functions whose spans the server has forgotten: those that others took results from are done. */
+  #inferForgotten(): void {
+    for (let fn = this.states.length - 1; fn >= 0; fn--) {
+      if (this.lane[fn] === -1) continue;
+      const open = [fn];
+      for (let next = open.pop(); next !== undefined; next = open.pop()) {
+        for (const dep of this.graph.deps[next]!) {
+          if (this.states[dep] !== State.waiting) continue;
+          this.states[dep] = State.done;
+          open.push(dep);
+        }
+      }
+    }
+  }
+
+  #forget(): void {
+    this.lanes.length = 0;
+    this.#toldLanes.length = 0;
+    this.marks.length = 0;
+    this.rows = 0;
+    this.#marked = 0;
+    this.#isStale = false;
+    this.latest = 0;
+    for (const column of [this.states, this.attempts, this.countOf, this.timeOf]) column.fill(0);
+    for (const column of [this.begun, this.ended]) column.fill(Number.NaN);
+    this.lane.fill(-1);
+  }
+}

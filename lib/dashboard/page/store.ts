@@ -1,0 +1,160 @@
+/** What the page knows, as messages tell it. Views read it, and draw again when it says that something has changed. */
+import type { RunGraph } from '../../observe/run-graph.ts';
+import type { TreeNode } from '../../actor/child.ts';
+import type { Hello, Message, NodeView, Runs, RunView } from '../protocol.ts';
+import { NodeHistory } from './history.ts';
+import { RateMeter } from './rate.ts';
+import { type Live, RunData } from './run-data.ts';
+
+/** `'report'`: there is nobody to be connected with. */
+export type ConnectionState = 'connecting' | 'live' | 'lost' | 'report';
+
+export interface StoreHooks {
+  /** Something has changed. */
+  changed(): void;
+  /** The graph of a run is needed; it is to be given to `addGraph`. */
+  needGraph(key: string): void;
+}
+
+export class Store {
+  hello: Hello | undefined;
+  connection: ConnectionState = 'connecting';
+  /** By key, in the order they began. */
+  runs: ReadonlyMap<string, RunView> = new Map();
+  nodes: readonly NodeView[] = [];
+  trees: Readonly<Record<string, TreeNode>> = {};
+  /** The run that is shown. */
+  key: string | null = null;
+  /** Undefined until its graph is there. */
+  data: RunData | undefined;
+  readonly history = new NodeHistory();
+  /** Of the run that is shown. */
+  readonly rate = new RateMeter();
+  /** Adds to the reader's clock what the server's is ahead. ms */
+  clockOffset = 0;
+  readonly #hooks: StoreHooks;
+  /** Of the run that is shown, as long as its graph is not there. */
+  #early: Message[] = [];
+  /** The run that the reader has chosen; null: whichever is the newest. */
+  #wanted: string | null;
+  /** The server tells all runs anew: those that there are are shown until then. */
+  #areRunsStale = false;
+
+  /** @param wanted the run to be shown when it is there; otherwise the newest */
+  constructor(hooks: StoreHooks, wanted: string | null = null) {
+    this.#hooks = hooks;
+    this.#wanted = wanted;
+  }
+
+  get run(): RunView | undefined {
+    return this.key === null ? undefined : this.runs.get(this.key);
+  }
+
+  /** ms from the start of the run that is shown to now, or to its end. */
+  get elapsed(): number {
+    const { run } = this;
+    if (run === undefined) return 0;
+    return Math.max((run.endedAt ?? Date.now() + this.clockOffset) - run.startedAt, 0);
+  }
+
+  apply(message: Message): void {
+    switch (message.type) {
+      case 'hello': this.#greet(message); break;
+      case 'runs': this.#takeRuns(message); break;
+      case 'nodes':
+        this.nodes = message.nodes;
+        this.history.add(message.at, message.nodes);
+        this.#tellLive();
+        break;
+      case 'trees': this.trees = message.trees; break;
+      case 'spans': case 'marks':
+        if (message.run !== this.key) return;
+        if (this.data === undefined) this.#early.push(message);
+        else if (message.type === 'spans') this.data.addSpans(message);
+        else this.data.addMarks(message);
+    }
+    this.#hooks.changed();
+  }
+
+  setConnection(state: ConnectionState): void {
+    if (state === this.connection) return;
+    this.connection = state;
+    this.#hooks.changed();
+  }
+
+  /** Shows a run from now on, and none that begins later in its place. */
+  choose(key: string | null): void {
+    this.#wanted = key;
+    this.#show(key);
+  }
+
+  addGraph(key: string, graph: RunGraph): void {
+    if (key !== this.key || this.data !== undefined) return;
+    const data = new RunData(key, graph);
+    this.data = data;
+    for (const message of this.#early.splice(0)) {
+      if (message.type === 'spans') data.addSpans(message);
+      if (message.type === 'marks') data.addMarks(message);
+    }
+    this.#tellLive();
+    this.#hooks.changed();
+  }
+
+  #show(key: string | null): void {
+    if (key === this.key) return;
+    this.key = key;
+    this.data = undefined;
+    this.#early = [];
+    this.rate.clear();
+    if (key !== null) this.#hooks.needGraph(key);
+    this.#hooks.changed();
+  }
+
+  #greet(hello: Hello): void {
+    const isOther = this.hello !== undefined && this.hello.server !== hello.server;
+    this.hello = hello;
+    this.clockOffset = hello.now - Date.now();
+    this.#early = [];
+    this.data?.restart();
+    this.#areRunsStale = true;
+    if (!isOther) return;
+    // Another server has other runs, also under keys that are the same by chance.
+    this.history.clear();
+    this.nodes = [];
+    this.trees = {};
+    this.runs = new Map();
+    this.key = null;
+    this.#wanted = null;
+    this.data = undefined;
+  }
+
+  #takeRuns({ runs, gone }: Runs): void {
+    const all = new Map(this.#areRunsStale ? [] : this.runs);
+    this.#areRunsStale = false;
+    for (const run of runs) all.set(run.key, run);
+    for (const key of gone) all.delete(key);
+    this.runs = new Map([...all].sort(([, a], [, b]) => a.startedAt - b.startedAt));
+    const newest = [...this.runs.keys()].at(-1) ?? null;
+    // One that goes on is not taken out of sight by one that begins beside it.
+    const isToStay = this.run !== undefined && (this.#wanted === this.key || this.run.state === 'running');
+    if (!isToStay) this.#show(this.#wanted !== null && this.runs.has(this.#wanted) ? this.#wanted : newest);
+    if (this.run !== undefined) this.rate.add(this.elapsed, this.run.done);
+    this.#tellLive();
+  }
+
+  #tellLive(): void {
+    const { data, run } = this;
+    if (data === undefined || run === undefined) return;
+    if (run.state !== 'running') return data.setLive([]);
+    const live: Live[] = [];
+    for (const node of this.nodes) {
+      for (const [thread, { running }] of node.threads.entries()) {
+        if (running === null || running.dagId !== run.dagId) continue;
+        const fn = data.index.get(running.functionId);
+        if (fn === undefined) continue;
+        live.push({ fn, host: node.host, node: node.name, thread, since: Math.max(running.since - run.startedAt, 0) });
+      }
+    }
+    data.setLive(live);
+  }
+}

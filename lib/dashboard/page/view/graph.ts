@@ -1,0 +1,130 @@
+/** The graph of a run: boxes in layers, in the colour of what became of them. */
+import { type ComponentChild, h, type VNode } from 'preact';
+import { useMemo, useState } from 'preact/hooks';
+import { lookOf } from '../colors.ts';
+import { formatCount, plural } from '../format.ts';
+import { type Box, countStates, isSmall, type Picture, pictureOfFunctions, pictureOfGroups } from '../grouping.ts';
+import { html } from '../html.ts';
+import { layoutPicture, lettersIn, pathThrough, type PlacedBox } from '../layout.ts';
+import { type RunData, State, stateNames } from '../run-data.ts';
+import { currentTheme } from '../theme.ts';
+import { usePanZoom } from './pan-zoom.ts';
+import type { PageProps } from './props.ts';
+import { StateGlyph } from './state-glyph.ts';
+
+export function Graph(props: PageProps): ComponentChild {
+  const { data } = props.store;
+  if (data === undefined) return html`<p class="empty">${props.store.key === null ? 'No run yet. Its graph will be here when one begins.' : 'Reading the graph …'}</p>`;
+  return h(GraphOfRun, { ...props, data });
+}
+
+function GraphOfRun({ data, selected, highlight, places, actions }: PageProps & { readonly data: RunData }): VNode {
+  const small = useMemo(() => isSmall(data.graph), [data.graph]);
+  const [wantsGroups, setWantsGroups] = useState(false);
+  const isGrouped = !small || wantsGroups;
+  const picture = useMemo(() => (isGrouped ? pictureOfGroups(data.graph) : pictureOfFunctions(data.graph)), [data.graph, isGrouped]);
+  const layout = useMemo(() => layoutPicture(picture), [picture]);
+  const focus = useMemo(() => (selected < 0 ? undefined : layout.boxes[picture.boxes.findIndex(({ functions }) => functions.includes(selected))]), [layout, selected]);
+  const { ref, transform, fit, zoom, wasDragged } = usePanZoom(layout.width, layout.height, layout, focus);
+  const paths = useMemo(() => layout.links.map(({ points }) => pathThrough(points)), [layout]);
+  const all = useMemo(() => data.graph.ids.map((_, fn) => fn), [data.graph]);
+  const totals = countStates(all, data.states);
+  const isNear = selected < 0 || isGrouped ? undefined : nearOf(data, selected);
+
+  const pick = (box: Box): void => {
+    if (wasDragged()) return;
+    if (picture.isGrouped) actions.highlightName(highlight === box.name ? -1 : box.name);
+    else actions.selectFunction(box.functions[0]!);
+  };
+
+  return html`
+    <div class="graph">
+      <div class="toolbar">
+        <button type="button" aria-label="Zoom out" title="Zoom out (−)" onClick=${() => zoom(0.8)}>−</button>
+        <button type="button" aria-label="Zoom in" title="Zoom in (+)" onClick=${() => zoom(1.25)}>+</button>
+        <button type="button" title="Show all of it (0)" onClick=${fit}>Fit</button>
+        <button type="button" aria-pressed=${isGrouped} disabled=${!small} title=${small ? 'One box for all functions of a name' : 'Too many functions for a box each'}
+          onClick=${() => setWantsGroups(!wantsGroups)}>By name</button>
+        <ul class="states">
+          ${stateNames.map((name, state) => html`<li key=${name}>${h(StateGlyph, { state })} ${formatCount(totals[state]!)} ${name}</li>`)}
+        </ul>
+      </div>
+      <svg ref=${ref} class="picture" tabindex="0" role="group" aria-label=${`Graph of ${plural(data.graph.ids.length, 'function')}${isGrouped ? ', by name' : ''}`}>
+        <defs><marker id="arrow" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="6" markerHeight="6" orient="auto"><path d="M0 0 L6 3 L0 6 Z" /></marker></defs>
+        <g transform=${`translate(${transform.x} ${transform.y}) scale(${transform.scale})`}>
+          ${picture.links.map(({ from, to, count }, i) => html`
+            <g key=${`${from}-${to}`} class=${`link ${isNear !== undefined && isNear.has(from) && isNear.has(to) ? 'near' : ''}`}>
+              <path d=${paths[i]} marker-end="url(#arrow)" />
+              ${count > 1 && html`<text x=${layout.links[i]!.label.x} y=${layout.links[i]!.label.y}>${formatCount(count)}</text>`}
+            </g>`)}
+          ${picture.boxes.map((box, i) => h(BoxView, {
+            key: box.id, box, picture, data, inner: picture.inner[i]!, placed: layout.boxes[i]!,
+            color: lookOf(places[box.name]!, currentTheme()).color, states: countStates(box.functions, data.states).join(' '),
+            isSelected: picture.isGrouped ? highlight === box.name : box.functions[0] === selected,
+            onPick: pick,
+          }))}
+        </g>
+      </svg>
+    </div>`;
+}
+
+interface BoxProps {
+  readonly box: Box;
+  readonly picture: Picture;
+  readonly data: RunData;
+  readonly inner: number;
+  readonly placed: PlacedBox;
+  readonly color: string;
+  /** Counts by state, with blanks between. */
+  readonly states: string;
+  readonly isSelected: boolean;
+  readonly onPick: (box: Box) => void;
+}
+
+function BoxView({ box, picture, data, inner, placed, color, states, isSelected, onPick }: BoxProps): VNode {
+  const { x, y, width, height } = placed;
+  const counts = states.split(' ').map(Number);
+  const state = stateOf(counts);
+  const { length } = box.functions;
+  const letters = lettersIn(width);
+  const label = box.label.length > letters ? `${box.label.slice(0, letters - 1)}…` : box.label;
+  const told = picture.isGrouped
+    ? `${box.label}: ${plural(length, 'function')}, ${counts.map((count, i) => `${count} ${stateNames[i]!}`).join(', ')}${inner > 0 ? `; ${plural(inner, 'edge')} among them` : ''}`
+    : `${box.label}, ${data.graph.names[box.name]!}, ${stateNames[state]!}`;
+  return html`
+    <g class=${`box ${stateNames[state]!} ${isSelected ? 'selected' : ''}`} transform=${`translate(${x - width / 2} ${y - height / 2})`} tabindex="0" role="button"
+      aria-label=${told} aria-pressed=${isSelected} onClick=${() => onPick(box)}
+      onKeyDown=${(event: KeyboardEvent) => (event.key === 'Enter' || event.key === ' ') && (event.preventDefault(), onPick(box))}>
+      <title>${told}</title>
+      <rect class="body" width=${width} height=${height} rx="4" />
+      <rect class="name" width="4" height=${height - 8} x="4" y="4" rx="2" style=${{ fill: color }} />
+      <text x="14" y=${picture.isGrouped ? 19 : height / 2 + 4}>${label}</text>
+      ${picture.isGrouped
+        ? html`
+          <text class="count" x="14" y="34">${plural(length, 'function')}${inner > 0 ? ` · ↻ ${formatCount(inner)}` : ''}</text>
+          ${barsOf(counts, length, width - 18).map(({ from, wide, name }) => html`<rect key=${name} class=${`share ${name}`} x=${14 + from} y="40" width=${wide} height="4" />`)}`
+        : h(StateGlyph, { state, x: width - 16, y: height / 2 - 5 })}
+    </g>`;
+}
+
+/** The functions that one takes results from and hands its own to, and itself. */
+function nearOf(data: RunData, fn: number): ReadonlySet<number> {
+  return new Set([fn, ...data.graph.deps[fn]!, ...data.dependentsOf(fn)]);
+}
+
+function stateOf(counts: readonly number[]): number {
+  if (counts[State.failed]! > 0) return State.failed;
+  if (counts[State.running]! > 0) return State.running;
+  if (counts[State.waiting] === 0) return State.done;
+  return counts[State.done]! > 0 ? State.running : State.waiting;
+}
+
+function barsOf(counts: readonly number[], total: number, width: number): { readonly from: number; readonly wide: number; readonly name: string }[] {
+  let from = 0;
+  return [State.done, State.failed, State.running, State.waiting].flatMap((state) => {
+    const wide = (counts[state]! / total) * width;
+    const bar = { from, wide, name: stateNames[state]! };
+    from += wide;
+    return wide === 0 ? [] : [bar];
+  });
+}

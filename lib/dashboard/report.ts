@@ -1,0 +1,123 @@
+/** A run in one file: the page itself with all that it knows of the run, to be opened anywhere and attached to anything. */
+import { writeFile } from 'node:fs/promises';
+import type { TreeNode } from '../actor/child.ts';
+import type { FunctionDetail, NodeActivity } from '../observe/activity.ts';
+import { entry, hashOf, headMark, type Page, readPage, withImports } from './assets.ts';
+import { defaultLimits, History, historyEvents } from './history.ts';
+import type { FunctionView, Message, Report } from './protocol.ts';
+import { beginning, type RunHistory } from './run-history.ts';
+import type { Source } from './source.ts';
+import { version } from './version.ts';
+import { recordedView, toRunView } from './views.ts';
+
+// Each takes some hundreds of bytes; of larger runs the page makes do with the graph and the spans.
+const mostFunctions = 10_000;
+// They are asked for one by one.
+const mostDetails = 2000;
+
+export interface ReportRecorder {
+  /**
+   * Writes what is known of the run by now.
+   *
+   * @throws what writing the file throws; `Error` when no such run has begun
+   */
+  write(file: string): Promise<void>;
+  /** Stops taking in what happens. */
+  close(): void;
+}
+
+/**
+ * Takes in what happens to one run, from now on.
+ *
+ * @param dagId of a run that begins on any host
+ */
+export function createReport(source: Source, dagId: string): ReportRecorder {
+  const history = new History(() => 'run', { runs: 1 });
+  const unsubscribe = source.feed.subscribe(historyEvents, (told) => {
+    const { event } = told;
+    if (!('dagId' in event) || event.dagId === dagId) history.record(told);
+  });
+  return {
+    close: unsubscribe,
+    async write(file) {
+      const run = [...history.runs].at(-1);
+      if (run === undefined) throw new Error(`There is nothing to report: run ${dagId} has not begun.`);
+      const [details, nodes, trees] = await Promise.all([detailsOf(run, source), source.nodes().catch(() => []), source.trees().catch(() => ({}))]);
+      await writeFile(file, toHtml(readPage(), toReport(run, { now: Date.now(), details, nodes, trees })));
+    },
+  };
+}
+
+interface Around {
+  /** ms since the epoch. */
+  readonly now: number;
+  readonly details: ReadonlyMap<number, FunctionDetail>;
+  readonly nodes: readonly NodeActivity[];
+  readonly trees: Readonly<Record<string, TreeNode>>;
+}
+
+/** The data of a report. */
+export function toReport(run: RunHistory, { now, details, nodes, trees }: Around): Report {
+  const spans = run.spansSince(beginning, defaultLimits.rows);
+  const marks = run.marksSince(beginning);
+  const messages: (Message | undefined)[] = [
+    { type: 'hello', version, server: 'report', now, isReport: true },
+    { type: 'runs', runs: [toRunView(run)], gone: [] },
+    { type: 'nodes', at: now, nodes }, { type: 'trees', trees }, spans, marks,
+  ];
+  const functions: Record<number, FunctionView> = {};
+  for (const i of mostTelling(run, mostFunctions)) functions[i] = recordedView(run, i, details.get(i));
+  return { messages: messages.filter((message) => message !== undefined), graphs: { [run.key]: run.record.graph }, functions: { [run.key]: functions } };
+}
+
+/** Those that failed, then those that took longest. */
+function mostTelling({ record: { graph, begun, ended, errors } }: RunHistory, most: number): number[] {
+  const all = graph.ids.map((_, i) => i);
+  if (all.length <= most) return all;
+  const took = (i: number): number => (errors.has(i) ? Infinity : (ended[i]! - begun[i]!) || 0);
+  return all.sort((a, b) => took(b) - took(a) || a - b).slice(0, most);
+}
+
+async function detailsOf(run: RunHistory, source: Source): Promise<Map<number, FunctionDetail>> {
+  const { graph } = run.record;
+  const details = new Map<number, FunctionDetail>();
+  await Promise.all(mostTelling(run, mostDetails).map(async (i) => {
+    const detail = await source.functionDetail(run.host, graph.dagId, graph.ids[i]!).catch(() => undefined); // the report does without
+    if (detail !== undefined) details.set(i, detail);
+  }));
+  return details;
+}
+
+/** One file that needs no other: modules are `data:` URLs that an import map names. */
+export function toHtml({ template, style, modules, vendor }: Page, report: Report): string {
+  const nameOf = (path: string): string => `handoff/${path}`;
+  const inline = (path: string, text: string): string => dataUrl(withImports(text, (specifier) => (specifier.startsWith('.') ? nameOf(resolved(specifier, path)) : specifier)));
+  const imports = Object.fromEntries([
+    ...modules.map(({ path, text }) => [nameOf(path), inline(path, text)] as const),
+    ...[...vendor].map(([name, { path, text }]) => [name, inline(path, text)] as const),
+  ]);
+  const importMap = JSON.stringify({ imports });
+  const start = `import ${JSON.stringify(nameOf(entry))};`;
+  const policy = `default-src 'none'; script-src data: ${hashOf(importMap)} ${hashOf(start)}; style-src ${hashOf(style)}; img-src data:; base-uri 'none'; form-action 'none'`;
+  const head = [
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
+    `<style>${style}</style>`,
+    `<script type="application/json" id="report-data">${toScript(report)}</script>`,
+    `<script type="importmap">${importMap}</script>`,
+    `<script type="module">${start}</script>`,
+  ].join('\n');
+  return template.replace(headMark, () => head);
+}
+
+/** JSON that nothing inside can end early. */
+function toScript(value: unknown): string {
+  return JSON.stringify(value).replaceAll('<', String.raw`\u003c`);
+}
+
+function resolved(specifier: string, from: string): string {
+  return new URL(specifier, `file:///${from}`).pathname.slice(1);
+}
+
+function dataUrl(text: string): string {
+  return `data:text/javascript;base64,${Buffer.from(text).toString('base64')}`;
+}

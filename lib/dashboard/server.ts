@@ -1,0 +1,103 @@
+/** The dashboard's server: HTTP on one port, for whoever may come in. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { HandoffError } from '../errors.ts';
+import { formatAddress } from '../transport/tcp/address.ts';
+import { type Door, judge } from './guard.ts';
+import { answer, type Parts, say } from './routes.ts';
+
+export interface Listening {
+  readonly url: string;
+  readonly port: number;
+  /** Resolves when nothing is left of it. */
+  close(): Promise<void>;
+}
+
+// Nobody has a reason to send more.
+const mostBody = 4096;
+
+/**
+ * @param port 0: any
+ * @param onError told when it cannot go on
+ * @throws `INVALID_OPTION` when it cannot listen there
+ */
+export async function listen(parts: Parts, door: Door, port: number, onError: (error: unknown) => void): Promise<Listening> {
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
+    void serve(parts, door, (server.address() as AddressInfo | null)?.port ?? port, request, response);
+  });
+  const actual = await begin(server, door.host, port);
+  server.on('error', onError);
+  return {
+    port: actual,
+    url: `http://${formatAddress(shown(door.host), actual)}/`,
+    async close() {
+      await new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      });
+      // What the system knows of them goes when this turn of the event loop is over.
+      for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+async function begin(server: Server, host: string, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EADDRINUSE' ? 'something else listens there. Give another port, or 0 for any' : cause.message;
+      reject(new HandoffError('INVALID_OPTION', `The dashboard cannot listen on ${formatAddress(host, port)}: ${why} (${cause.code}).`, { option: 'dashboard', cause }));
+    });
+    // Whatever else a resolver may think, localhost is not to be reached from elsewhere.
+    server.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port }, resolve);
+  });
+  server.removeAllListeners('error');
+  return (server.address() as AddressInfo).port;
+}
+
+/** An address that a browser can open. */
+function shown(host: string): string {
+  return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+}
+
+async function serve(parts: Parts, door: Door, port: number, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { method = '', url = '/', headers } = request;
+  const [path, ...rest] = url.split('?') as [string, ...string[]];
+  const query = new URLSearchParams(rest.join('?'));
+  response.setHeader('content-security-policy', parts.page.policy);
+  response.setHeader('x-content-type-options', 'nosniff');
+  response.setHeader('referrer-policy', 'no-referrer');
+  response.setHeader('cross-origin-resource-policy', 'same-origin');
+  response.setHeader('cross-origin-opener-policy', 'same-origin');
+  response.setHeader('cache-control', 'no-store');
+  response.on('error', () => {}); // whoever asked is gone
+  try {
+    const verdict = judge(door, port, { method, path, query, headers });
+    if (verdict.kind === 'refuse') {
+      if (verdict.status === 401) response.setHeader('www-authenticate', 'Bearer');
+      return refuse(request, response, () => say(response, verdict.status, verdict.text));
+    }
+    if (verdict.kind === 'welcome') return void response.writeHead(303, { 'set-cookie': verdict.cookie, location: './' }).end();
+    if (!await isShort(request)) return refuse(request, response, () => say(response, 413, 'Nothing is to be sent here.'));
+    await answer(parts, { request, response, path, query });
+  } catch (error) {
+    if (response.headersSent) response.destroy();
+    else say(response, 500, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Answers without having read what else is sent. */
+function refuse(request: IncomingMessage, response: ServerResponse, tell: () => void): void {
+  if (!request.complete) response.setHeader('connection', 'close');
+  tell();
+}
+
+/** Reads what is sent, as long as it is short. */
+async function isShort(request: IncomingMessage): Promise<boolean> {
+  if (Number(request.headers['content-length'] ?? 0) > mostBody) return false;
+  let length = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    length += (chunk as Buffer).length;
+    if (length > mostBody) return false;
+  }
+  return true;
+}

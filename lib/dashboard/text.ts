@@ -1,0 +1,45 @@
+/** Whatever functions throw and log as short text and plain data: it may be anything, of any size, and must not end who shows it. */
+import { inspect } from 'node:util';
+import type { ErrorView } from './protocol.ts';
+
+const longest = { text: 1000, stack: 20_000 } as const;
+
+/** A value as a line of text. */
+export function textOf(value: unknown): string {
+  return cut(typeof value === 'string' ? value : shown(value), longest.text);
+}
+
+/** What an error says. */
+export function messageOf(error: unknown): string {
+  const { name, message } = toErrorView(error, 0);
+  return textOf(error instanceof Error ? `${name}: ${message}` : message);
+}
+
+/** @param depth how many causes below it are told */
+export function toErrorView(error: unknown, depth = 5): ErrorView {
+  if (!(error instanceof Error)) return { name: 'a value that was thrown', message: textOf(error) };
+  try {
+    const { name, message, stack, cause, code } = error as Error & { readonly code?: unknown };
+    return {
+      name: textOf(name),
+      message: cut(String(message), longest.stack),
+      ...(typeof code === 'string' && { code: textOf(code) }),
+      ...(typeof stack === 'string' && { stack: cut(stack, longest.stack) }),
+      ...(cause !== undefined && depth > 0 && { cause: toErrorView(cause, depth - 1) }),
+    };
+  } catch { // a getter of its own throws
+    return { name: 'Error', message: 'an error that cannot be read' };
+  }
+}
+
+function shown(value: unknown): string {
+  try {
+    return inspect(value, { depth: 2, breakLength: Infinity, maxArrayLength: 20, maxStringLength: longest.text });
+  } catch { // its own inspect method throws
+    return 'a value that cannot be shown';
+  }
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length)}…`;
+}

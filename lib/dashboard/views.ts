@@ -1,0 +1,75 @@
+/** Runs and functions as the page is told of them. */
+import type { FunctionDetail } from '../observe/activity.ts';
+import type { RunGraph } from '../observe/run-graph.ts';
+import { Fate } from '../observe/run-record.ts';
+import type { FunctionView, RunView } from './protocol.ts';
+import type { RunHistory } from './run-history.ts';
+import type { Source } from './source.ts';
+import { toErrorView } from './text.ts';
+
+export function toRunView({ key, host, record, running, remaining }: RunHistory): RunView {
+  const { graph, startedAt, endedAt, done, failed, retries, bytesFetched, error } = record;
+  const total = graph.ids.length;
+  const state = endedAt === undefined ? 'running' : error === undefined ? 'finished' : 'failed';
+  return {
+    key, dagId: graph.dagId, host, state, startedAt: startedAt ?? 0, endedAt: endedAt ?? null, total,
+    // Of what was done before somebody looked only the end tells.
+    done: state === 'finished' ? total - failed : done,
+    failed, running, retries, bytesFetched, remainingMs: remaining, error: error === undefined ? null : toErrorView(error),
+  };
+}
+
+/**
+ * A function as it is known now.
+ *
+ * @param i into the run's graph
+ */
+export async function toFunctionView(run: RunHistory, i: number, source: Pick<Source, 'explain' | 'functionDetail'>): Promise<FunctionView> {
+  const { graph } = run.record;
+  const id = graph.ids[i]!;
+  const ofRun = [run.host, graph.dagId, id] as const;
+  // What is not known any more is not shown.
+  const [detail, explained] = await Promise.all([
+    source.functionDetail(...ofRun).catch(() => undefined),
+    run.isOver ? undefined : source.explain(...ofRun).catch(() => undefined),
+  ]);
+  const view = recordedView(run, i, detail);
+  const now = explained?.functions[0];
+  return {
+    ...view,
+    ...(view.state === 'waiting' && now?.state === 'running' && { state: 'running', node: now.node ?? null }),
+    explain: explained?.text ?? null,
+  };
+}
+
+/** A function as the history has it. */
+export function recordedView({ record, lanes }: RunHistory, i: number, detail?: FunctionDetail): FunctionView {
+  const { graph, fate, begun, ended, attempts, bytes, lane, errors, startedAt = 0 } = record;
+  const at = (time: number): number | null => (Number.isNaN(time) ? null : time - startedAt);
+  const where = lanes[lane[i]!];
+  const bytesOf = (id: string): number => bytes[record.index.get(id) ?? -1] ?? 0;
+  const args = detail?.args ?? graph.deps[i]!.map((dep) => ({ result: graph.ids[dep]! }));
+  return {
+    id: graph.ids[i]!, name: graph.names[graph.code[i]!]!, module: detail?.module ?? null,
+    state: fate[i] === Fate.done ? 'done' : fate[i] === Fate.failed ? 'failed' : 'waiting',
+    node: where?.node ?? null, thread: where?.thread ?? null, attempts: attempts[i]!,
+    begun: at(begun[i]!), ended: at(ended[i]!), bytes: bytes[i]!, cost: graph.costs[graph.cost[i]!] ?? null,
+    args: args.map((arg) => ('result' in arg ? { result: arg.result, bytes: bytesOf(arg.result) } : arg)),
+    dependents: dependentsOf(graph)[i]!.map((dependent) => graph.ids[dependent]!),
+    error: errors.has(i) ? toErrorView(errors.get(i)) : null, explain: null,
+  };
+}
+
+const known = new WeakMap<RunGraph, readonly (readonly number[])[]>();
+
+/** By function: those that take its result. Made when somebody first asks. */
+function dependentsOf(graph: RunGraph): readonly (readonly number[])[] {
+  const made = known.get(graph);
+  if (made !== undefined) return made;
+  const dependents: number[][] = graph.ids.map(() => []);
+  graph.deps.forEach((deps, i) => {
+    for (const dep of deps) dependents[dep]!.push(i);
+  });
+  known.set(graph, dependents);
+  return dependents;
+}

@@ -1,0 +1,231 @@
+/** What the dashboard's page makes of what its server says. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readPlace, tabs, writePlace } from '../../lib/dashboard/page/address.ts';
+import { viewFromData } from '../../lib/dashboard/page/function-view.ts';
+import { countStates, longestOf } from '../../lib/dashboard/page/grouping.ts';
+import { NodeHistory } from '../../lib/dashboard/page/history.ts';
+import { RateMeter } from '../../lib/dashboard/page/rate.ts';
+import { RunData, State } from '../../lib/dashboard/page/run-data.ts';
+import { Store } from '../../lib/dashboard/page/store.ts';
+import type { Mark, Message, NodeView, RunView, Spans } from '../../lib/dashboard/protocol.ts';
+import type { RunGraph } from '../../lib/observe/run-graph.ts';
+
+/** 0 → 1, 2 → 3, by names a, b, b, c. */
+const diamond: RunGraph = {
+  dagId: 'd', ids: ['top', 'left', 'right', 'end'], code: [0, 1, 1, 2], names: ['a', 'b', 'c'], deps: [[], [0], [0], [1, 2]],
+  pins: [null, null, null, null], cost: [0, 1, 1, 0], costs: [null, { cpu: 1 }], duration: [null, null, null, null],
+};
+
+const lanes = [{ host: 'local', node: 'n', thread: 0 }];
+const spans = (rows: readonly number[], more: Partial<Spans> = {}): Spans => ({ type: 'spans', run: 'k', from: 0, dropped: 0, lanes, rows, ...more });
+const mark = (kind: Mark['kind'], fn: number, at = 5): Mark => ({ kind, at, fn, node: 'n', text: '' });
+
+describe('what is known of a run', () => {
+  it('is made of its spans: states, last attempts, and totals by name', () => {
+    const data = new RunData('k', diamond);
+    data.addSpans(spans([0, 0, 1, 2, 1, 0, 1, 0, 3, 4, 1, 1]));
+    data.addSpans(spans([1, 0, 8, 1, 2, 0], { from: 2, lanes: [] }));
+    expect([...data.states]).toEqual([State.done, State.done, State.waiting, State.waiting]);
+    expect([data.attempts[1], data.begun[1], data.ended[1], data.lane[1]]).toEqual([2, 8, 9, 0]);
+    expect([...data.countOf]).toEqual([1, 2, 0]);
+    expect([...data.timeOf]).toEqual([2, 5, 0]);
+    expect(countStates([0, 1, 2, 3], data.states)).toEqual([2, 0, 2, 0]);
+    expect(data.latest).toBe(9);
+  });
+
+  it('tells of each name which functions took longest, by what became of them', () => {
+    const data = new RunData('k', diamond);
+    data.addSpans(spans([1, 0, 1, 2, 1, 0, 2, 0, 3, 4, 1, 0, 0, 0, 0, 1, 1, 0]));
+    expect(longestOf(data, 1, State.done, 5)).toEqual([2, 1]);
+    expect(longestOf(data, 1, State.done, 1)).toEqual([2]);
+    expect(longestOf(data, 2, State.waiting, 5)).toEqual([3]);
+    expect(longestOf(data, 2, State.failed, 5)).toEqual([]);
+  });
+
+  it('begins anew when the server does, and shows what there was until then', () => {
+    const data = new RunData('k', diamond);
+    data.addSpans(spans([0, 0, 1, 2, 1, 0]));
+    data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('retry', 0)] });
+    data.restart();
+    expect(data.lanes.length).toBe(1);
+    data.addSpans(spans([0, 0, 1, 2, 1, 0, 1, 0, 3, 4, 1, 0]));
+    data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('retry', 0)] });
+    expect([data.lanes.length, data.lanes[0]!.spans.size, data.marks.length, data.rows]).toEqual([1, 2, 1, 2]);
+    expect([...data.countOf]).toEqual([1, 1, 0]);
+  });
+
+  it('begins anew as well when rows come that it has', () => {
+    const data = new RunData('k', diamond);
+    data.addSpans(spans([0, 0, 1, 2, 1, 0]));
+    data.addSpans(spans([1, 0, 3, 4, 1, 0]));
+    expect([data.lanes.length, data.lanes[0]!.spans.size]).toEqual([1, 1]);
+    expect([...data.states]).toEqual([State.waiting, State.done, State.waiting, State.waiting]);
+  });
+
+  it('tells failure for good from an attempt that threw, in whatever order they come', () => {
+    const data = new RunData('k', diamond);
+    data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('failed', 0)] });
+    data.addSpans(spans([0, 0, 1, 2, 3, 1, 1, 0, 3, 4, 1, 1]));
+    expect([...data.states]).toEqual([State.failed, State.waiting, State.waiting, State.waiting]);
+  });
+
+  it('has functions whose results were lost wait again, unless they were made again since', () => {
+    const data = new RunData('k', diamond);
+    data.addSpans(spans([0, 0, 1, 2, 1, 0, 1, 0, 10, 4, 1, 0]));
+    data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('lost', 0), mark('lost', 1)] });
+    expect([data.states[0], data.states[1]]).toEqual([State.waiting, State.done]);
+  });
+
+  it('takes functions for done whose spans are no longer kept, when others took their results', () => {
+    const data = new RunData('k', diamond);
+    data.addSpans(spans([3, 0, 9, 1, 1, 0], { from: 3, dropped: 3 }));
+    expect([...data.states]).toEqual([State.done, State.done, State.done, State.done]);
+  });
+
+  it('knows what runs now, and what no longer does', () => {
+    const data = new RunData('k', diamond);
+    const live = { fn: 0, host: 'local', node: 'n', thread: 0 };
+    data.setLive([{ ...live, since: 5 }]);
+    expect([data.states[0], data.live[0]!.since]).toEqual([State.running, 5]);
+    expect(data.lanes.map(({ node: name, thread }) => [name, thread])).toEqual([['n', 0]]);
+    data.setLive([]);
+    expect(data.states[0]).toBe(State.waiting);
+    data.addSpans(spans([0, 1, 1, 2, 1, 0], { lanes: [{ host: 'local', node: 'm', thread: 3 }, ...lanes] }));
+    expect(data.lanes.map(({ node: name, spans: own }) => [name, own.size])).toEqual([['n', 1], ['m', 0]]);
+  });
+
+  it('passes over rows and marks of functions and lanes that it does not know', () => {
+    const data = new RunData('k', diamond);
+    data.addSpans(spans([99, 0, 1, 2, 1, 0, 0, 7, 1, 2, 1, 0]));
+    data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('failed', 99), mark('crash', -1)] });
+    expect([...data.states]).toEqual([0, 0, 0, 0]);
+    expect(data.marks.length).toBe(2);
+  });
+
+  it('gives a view of a function where the report holds none', () => {
+    const data = new RunData('k', diamond);
+    data.addSpans(spans([1, 0, 3, 4, 2, 0]));
+    expect(viewFromData(data, 1)).toMatchObject({ id: 'left', name: 'b', state: 'done', node: 'n', thread: 0, attempts: 2, begun: 3, ended: 7, cost: { cpu: 1 }, args: [{ result: 'top' }], dependents: ['end'] });
+    data.setLive([{ fn: 2, host: 'local', node: 'n', thread: 0, since: 8 }]);
+    expect(viewFromData(data, 2)).toMatchObject({ state: 'running', node: 'n', thread: 0, attempts: 0, begun: 8, ended: null });
+    expect(viewFromData(data, 3)).toMatchObject({ state: 'waiting', node: null, begun: null, ended: null, cost: null });
+  });
+});
+
+const run = (key: string, more: Partial<RunView> = {}): RunView => ({
+  key, dagId: 'd', host: 'local', state: 'running', startedAt: 1000, endedAt: null, total: 4, done: 0, failed: 0, running: 0, retries: 0, bytesFetched: 0, remainingMs: null, error: null, ...more,
+});
+const hello = (server: string): Message => ({ type: 'hello', version: '0', server, now: Date.now(), isReport: false });
+const node = (more: Partial<NodeView> = {}): NodeView => ({
+  name: 'n', host: 'local', isUp: true, declared: { cpu: 4, gpu: 1 }, claimed: { cpu: 1 }, used: { cpu: 0.5, memory: 100 }, threads: [{ utilization: 0.5, heapMb: 20, running: { dagId: 'd', functionId: 'left', since: 1500 }, queue: 1 }], ...more,
+});
+
+function newStore(wanted: string | null = null): { store: Store; needed: string[] } {
+  const needed: string[] = [];
+  return { store: new Store({ changed() {}, needGraph: (key) => void needed.push(key) }, wanted), needed };
+}
+
+describe('what the page makes of messages', () => {
+  it('shows the newest run first, and then the one that was chosen, also when others begin', () => {
+    const { store, needed } = newStore();
+    store.apply(hello('s'));
+    store.apply({ type: 'runs', runs: [run('new', { startedAt: 2000 }), run('old')], gone: [] });
+    expect([store.key, [...store.runs.keys()]]).toEqual(['new', ['old', 'new']]);
+    store.choose('old');
+    store.apply({ type: 'runs', runs: [run('newest', { startedAt: 3000 })], gone: [] });
+    expect([store.key, needed]).toEqual(['old', ['new', 'old']]);
+    store.apply({ type: 'runs', runs: [], gone: ['old'] });
+    expect(store.key).toBe('newest');
+  });
+
+  it('shows the next run when that which was shown by itself is over, but not before', () => {
+    const { store } = newStore();
+    store.apply({ type: 'runs', runs: [run('first')], gone: [] });
+    store.apply({ type: 'runs', runs: [run('second', { startedAt: 2000 })], gone: [] });
+    expect(store.key).toBe('first');
+    store.apply({ type: 'runs', runs: [run('first', { state: 'finished', endedAt: 3000 })], gone: [] });
+    expect(store.key).toBe('second');
+  });
+
+  it('shows the run that the address names, if there is one', () => {
+    const { store } = newStore('old');
+    store.apply({ type: 'runs', runs: [run('new', { startedAt: 2000 }), run('old')], gone: [] });
+    expect(store.key).toBe('old');
+  });
+
+  it('keeps what comes before the graph, and takes it in with it', () => {
+    const { store } = newStore();
+    store.apply(hello('s'));
+    store.apply({ type: 'runs', runs: [run('k')], gone: [] });
+    store.apply(spans([0, 0, 1, 2, 1, 0]));
+    store.apply({ type: 'nodes', at: 1, nodes: [node()] });
+    expect(store.data).toBeUndefined();
+    store.addGraph('another', diamond);
+    expect(store.data).toBeUndefined();
+    store.addGraph('k', diamond);
+    expect([...store.data!.states]).toEqual([State.done, State.running, State.waiting, State.waiting]);
+    expect(store.data!.live.map(({ fn, since }) => [fn, since])).toEqual([[1, 500]]);
+    store.apply({ type: 'runs', runs: [run('k', { state: 'finished', endedAt: 2000 })], gone: [] });
+    expect([store.data!.live.length, store.elapsed]).toEqual([0, 1000]);
+  });
+
+  it('keeps the run and its history when the same server is back', () => {
+    const { store } = newStore();
+    store.apply(hello('s'));
+    store.apply({ type: 'runs', runs: [run('k')], gone: [] });
+    store.addGraph('k', diamond);
+    store.apply(spans([0, 0, 1, 2, 1, 0]));
+    const { data } = store;
+    store.setConnection('lost');
+    store.apply(hello('s'));
+    store.apply({ type: 'runs', runs: [run('k')], gone: [] });
+    store.apply(spans([0, 0, 1, 2, 1, 0, 1, 0, 3, 4, 1, 0]));
+    expect(store.data).toBe(data);
+    expect(data!.lanes[0]!.spans.size).toBe(2);
+  });
+
+  it('forgets everything when another server answers, also of runs whose keys are the same by chance', () => {
+    const { store, needed } = newStore();
+    store.apply(hello('s'));
+    store.apply({ type: 'runs', runs: [run('k'), run('gone')], gone: [] });
+    store.choose('k');
+    store.addGraph('k', diamond);
+    store.apply(hello('other'));
+    expect([store.key, store.data, store.runs.size]).toEqual([null, undefined, 0]);
+    store.apply({ type: 'runs', runs: [run('k', { startedAt: 9000 })], gone: [] });
+    expect([store.key, store.data, needed.at(-1), store.runs.size]).toEqual(['k', undefined, 'k', 1]);
+  });
+});
+
+describe('beside that', () => {
+  it('tells the rate of the last seconds', () => {
+    const rate = new RateMeter();
+    expect(rate.perSecond).toBeUndefined();
+    rate.add(0, 0);
+    rate.add(1000, 100);
+    expect(rate.perSecond).toBe(100);
+    for (let at = 2000; at <= 10_000; at += 1000) rate.add(at, 100 + at / 100);
+    expect(rate.perSecond).toBeCloseTo(10);
+    rate.clear();
+    expect(rate.perSecond).toBeUndefined();
+  });
+
+  it('remembers nodes for minutes, twice a second at most', () => {
+    const history = new NodeHistory();
+    for (let at = 0; at <= 400_000; at += 100) history.add(at, [node({ claimed: { cpu: at / 100_000 } })]);
+    const series = history.series(node(), 'cpu');
+    expect(series.at.length).toBeLessThanOrEqual(362);
+    expect(series.at[0]).toBeGreaterThanOrEqual(220_000);
+    expect([series.at.at(-1), series.claimed.at(-1), series.declared.at(-1), series.used.at(-1)]).toEqual([400_000, 4, 4, 0.5]);
+    expect(history.series(node(), 'gpu').used.at(-1)).toBeNull();
+    expect(history.series(node({ name: 'another' }), 'cpu').at).toEqual([]);
+  });
+
+  it('keeps in the address what is shown, whatever the names', () => {
+    fc.assert(fc.property(fc.option(fc.string({ minLength: 1 })), fc.constantFrom(...tabs), fc.option(fc.string({ minLength: 1, unit: 'grapheme' })), (key, tab, fn) => {
+      expect(readPlace(writePlace({ run: key, tab, fn }))).toEqual({ run: key, tab, fn });
+    }));
+    expect(readPlace('#tab=nonsense')).toEqual({ run: null, tab: 'timeline', fn: null });
+  });
+});
