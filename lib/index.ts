@@ -1,5 +1,5 @@
 /** The public names of `handoffjs`, nothing else. */
-export { type AllocationStrategy, type Allocator } from './allocation/allocator.ts';
+export type { AllocationStrategy, Allocator, ClusterView, DynamicAllocator, NodeView, ReadyFunction } from './allocation/allocator.ts';
 export { DynamicResourceTracker } from './allocation/dynamic-resource-tracker.ts';
 export { type ResourceTracker, SimpleResourceTracker } from './allocation/resource-tracker.ts';
 export { SimpleAllocator } from './allocation/simple-allocator.ts';
@@ -19,10 +19,14 @@ export type { HostUse, NodeMonitor, NodeResources, NodeUse, ThreadUse } from './
 export { type EventOf, type EventType, eventTypes, type HandoffEvent } from './observe/events.ts';
 export type { ActorGroup, SpawnOptions, SuperviseOptions } from './runtime/actors.ts';
 export { loadConfig } from './runtime/config.ts';
+export type { DashboardOptions } from './runtime/dashboard-options.ts';
 export type { Explanation, FunctionExplanation } from './runtime/explain.ts';
 export { Handoff } from './runtime/handoff.ts';
+export type { LearnedAmount, LearnedCode, LearnedCostsJson, LearnedFunction } from './runtime/learned-json.ts';
 export type { HandoffOptions, NodeOptions } from './runtime/options.ts';
 export type { ExecuteResult, RunStats } from './runtime/outcome.ts';
-export type { PlanResult, ScheduledFunction } from './runtime/plan-preview.ts';
+export type { PlanOptions, PlanResult, ScheduledFunction } from './runtime/plan-preview.ts';
 export type { ExecuteOptions, Progress } from './runtime/run-options.ts';
+export type { SpeculateOptions } from './scheduler/typical.ts';
 export type { TransportOptions } from './runtime/transport-options.ts';
+export { type EventLogger, logEvents, type LogLevel, type LogOptions } from './telemetry/log-events.ts';

@@ -26,6 +26,8 @@ export class ActiveRun implements Running {
   readonly results: RunResults;
   readonly literals = new Literals();
   readonly startedAt = performance.now();
+  /** What its functions have cost so far, by the prices of their nodes. */
+  price = 0;
   /** Functions of which it has been told that they are ready, since their last failure. */
   readonly toldReady = new Set<number>();
   /** The scheduler's view; set when it has been submitted. */
@@ -69,7 +71,7 @@ export class ActiveRun implements Running {
     const { plan } = this.request;
     const run = this.run!;
     let running = 0;
-    for (const batch of run.batches) running += batch.size - batch.done;
+    for (const { id, contest, functions, size, done } of run.batches) if (contest === null || run.batch[functions[done]!] === id) running += size - done; // each once
     onProgress({ dagId: this.id, done: plan.size - run.unfinished, running, total: plan.size });
   }
 

@@ -90,7 +90,7 @@ export interface ActorsParts {
   /** How large the heap of a thread of a node may grow, in MB. */
   readonly heapOf: (node: string) => number | undefined;
   /** What they print goes to stderr. */
-  readonly quiet: boolean;
+  readonly quiet: boolean | 'logged';
   /** Those of other hosts; undefined: there are none. */
   readonly elsewhere: () => Elsewhere | undefined;
 }
@@ -218,7 +218,7 @@ export class Actors {
     const id = name ?? nanoid();
     const { quiet, heapOf } = this.#parts;
     return new ActorCell({
-      id, name, args, node, heapMb: heapOf(node), restart, shutdown, quiet, snapshotEvery,
+      id, name, args, node, heapMb: heapOf(node), restart, shutdown, quiet: quiet !== false, snapshotEvery,
       code: { url: locate(code.module), module: code.module, export: code.export },
       capacity: mailbox.capacity ?? 10_000, overflow: mailbox.overflow ?? 'reject',
       onLost: (method, error) => this.#lost(id, method, error),

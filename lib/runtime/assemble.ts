@@ -9,10 +9,14 @@ import type { Tuning } from '../scheduler/state.ts';
 import { LocationRegistry } from '../store/location-registry.ts';
 import { ResultStore } from '../store/result-store.ts';
 import { Actors } from './actors.ts';
+import { DashboardChild } from './dashboard-child.ts';
 import { Driver } from './driver.ts';
+import { Tap } from './feed-tap.ts';
 import { Hosts } from './hosts.ts';
+import { type KeptCosts, openCosts } from './learned-file.ts';
 import { type BoundMemory, boundMemory } from './memory.ts';
 import { Modules } from './modules.ts';
+import { HandoffOverview, type Overview } from './overview.ts';
 import type { Publisher } from './observer.ts';
 import type { ResolvedOptions } from './options.ts';
 import { RemoteActors } from './remote-actors.ts';
@@ -31,11 +35,18 @@ export interface RuntimeParts {
   readonly monitor: Monitor;
   /** Other hosts; undefined when there are none. */
   readonly hosts: Hosts | undefined;
+  /** All of it as those see it who show it. */
+  readonly overview: Overview;
+  /** Undefined: there is none. */
+  readonly dashboard: DashboardChild | undefined;
+  readonly costs: KeptCosts;
 }
 
-export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, publisher: Publisher): RuntimeParts {
+export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, listeners: Publisher): RuntimeParts {
   const { transport, gracePeriod: grace, allowSource, printToStderr: quiet } = options;
+  const publisher = new Tap(listeners);
   const codes = new CodeList();
+  const costs = openCosts(options.learnedCosts, codes);
   const registry = new LocationRegistry();
   const store = new ResultStore(options.retainedRuns, (dagId) => registry.clear(dagId));
   const memory: BoundMemory = boundMemory(options.memoryBudget, publisher, (isPressed) => driver.memoryPressed(isPressed));
@@ -48,7 +59,7 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, publ
   // Others may hold what we ask for as long as they like.
   const patience = transport === undefined ? {} : { refusalLimit: Infinity, stuckMs: 20 };
   const driver: Driver = new Driver(admission ?? given, { grace, gangLanes: availableParallelism(), ...patience, ...tuning }, publisher, {
-    memory: memory.memory, exchange: hosts?.cluster.exchange, ask: (question) => actors.answer(question),
+    memory: memory.memory, exchange: hosts?.cluster.exchange, ask: (question) => actors.answer(question), learned: costs.learned,
   });
   const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), quiet, elsewhere: () => elsewhere });
   const elsewhere = hosts && new RemoteActors(hosts, () => actors);
@@ -63,8 +74,10 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, publ
   hosts?.answer('resources', () => monitor.resources());
   hosts?.answer('overuse', ([overuse]) => monitor.overuseElsewhere(overuse));
   hosts?.answer('updateCapabilities', ([node, changed]) => tree.updateCapabilities(node, changed));
-  const tree: RuntimeTree = new RuntimeTree({ registry, store, driver, hosts, codes, publisher, actors, monitor, mostThreads: availableParallelism() });
-  const runner = new Runner({ registry, store, driver, hosts, options, modules: new Modules(codes), tree });
+  const dashboard = options.dashboard && new DashboardChild(options.dashboard, () => overview, (child, exit) => tree.onRestart('dashboard', child, exit));
+  const tree: RuntimeTree = new RuntimeTree({ registry, store, driver, hosts, codes, publisher, actors, monitor, dashboard, mostThreads: availableParallelism() });
+  const runner = new Runner({ registry, store, driver, hosts, options, modules: new Modules(codes), tree, learned: costs.learned });
   const values = new Values({ registry, store, driver, hosts, nodeNames: () => tree.nodeNames });
-  return { driver, store, tree, runner, actors, memory, values, monitor, hosts };
+  const overview = new HandoffOverview({ tap: publisher, hosts, driver: () => driver, tree: () => tree, monitor: () => monitor });
+  return { driver, store, tree, runner, actors, memory, values, monitor, hosts, overview, dashboard, costs };
 }

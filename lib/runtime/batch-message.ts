@@ -4,8 +4,9 @@ import { Flag } from '../dag/plan.ts';
 import type { Traits } from '../dag/entry.ts';
 import { keyOf } from '../dag/code.ts';
 import type { OutgoingBatch } from '../node/lane-events.ts';
-import { Head, isShort, Word, WordWriter } from '../node/program.ts';
+import { Head, headBits, isShort, Word, WordWriter } from '../node/program.ts';
 import { ArgTag, BatchFlag } from '../node/wire.ts';
+import type { AttemptTracer } from '../observe/attempt-tracer.ts';
 import { type Batch, type Lane, type Run, Status } from '../scheduler/state.ts';
 import { Payload, type PayloadData } from '../store/payload.ts';
 import type { RunResults } from '../store/run-results.ts';
@@ -16,6 +17,10 @@ export interface MessageSource {
   readonly results: RunResults;
   readonly literals: Literals;
   readonly code: ResolvedCode;
+  /** Undefined: nobody traces. */
+  readonly tracer: AttemptTracer | undefined;
+  /** See `NodeLink`. */
+  readonly hostName: string | undefined;
   /** Tells runs of the same id apart. */
   readonly serial: number;
   /** What stands for a payload on the node that it is sent to. */
@@ -29,12 +34,19 @@ export interface MessageSource {
 // One for all: a program is copied where it is to lie before the next is begun.
 const words = new WordWriter();
 
-/** @param observed whether starts and spans are wanted */
-export function toOutgoing(batch: Batch, source: MessageSource, observed: boolean): OutgoingBatch {
+/** What workers are to tell besides results. */
+export interface Observed {
+  /** When functions begin, as they do. */
+  readonly starts: boolean;
+  /** When functions began and ended. */
+  readonly spans: boolean;
+}
+
+export function toOutgoing(batch: Batch, source: MessageSource, { starts, spans }: Observed): OutgoingBatch {
   const writer = new BatchWriter(batch, source);
   words.begin();
   for (const i of batch.functions) writer.write(i);
-  const flags = (batch.exclusive || observed ? BatchFlag.announce : 0) | (observed ? BatchFlag.spans : 0) | (writer.linked ? BatchFlag.linked : 0);
+  const flags = (batch.exclusive || starts ? BatchFlag.announce : 0) | (spans ? BatchFlag.spans : 0) | (writer.linked ? BatchFlag.linked : 0);
   const { sources, exports } = exchange(batch, source);
   return { id: batch.id, flags, dagId: batch.run.id, serial: source.serial, claim: batch.claim, size: batch.functions.length, program: words.written, values: writer.values, sources, exports };
 }
@@ -84,16 +96,18 @@ class BatchWriter {
 
   #head(i: number, { retryIf }: Traits, count: number): void {
     const { plan, attempts } = this.#run;
-    const { code } = this.#source;
+    const { code, tracer } = this.#source;
+    const traceparent = tracer === undefined ? undefined : tracer.begin(plan, i, attempts[i]! + 1, this.#source.hostName);
     const fed = this.#isFed(i) ? Head.fed : 0;
     words.push(code.codes[plan.code[i]!]!);
-    if (!code.usesContext && retryIf === undefined) {
-      words.push((count << 3) | fed);
+    if (!code.usesContext && retryIf === undefined && traceparent === undefined) {
+      words.push((count << headBits) | fed);
       return;
     }
-    words.push((count << 3) | Head.named | (retryIf === undefined ? 0 : Head.judged) | fed);
+    words.push((count << headBits) | Head.named | (retryIf === undefined ? 0 : Head.judged) | fed | (traceparent === undefined ? 0 : Head.traced));
     words.push(attempts[i]! + 1);
     this.values.push(plan.entries[i]!.id);
+    if (traceparent !== undefined) this.values.push(traceparent);
     if (retryIf !== undefined) words.push(code.predicates.get(keyOf(retryIf))!);
   }
 
@@ -162,7 +176,7 @@ class BatchWriter {
         return data === undefined ? [ArgTag.value, part.value] : [ArgTag.payload, this.#source.travelling(data)];
       }
       case 'result': return this.#tagResult(part.of);
-      case 'node': return [ArgTag.value, this.#nodeOf(part.of < 0 ? i : part.of)];
+      case 'node': return [ArgTag.value, part.of < 0 ? this.#batch.lane.node.name : this.#nodeOf(part.of)];
       case 'list': {
         const list: unknown[] = [];
         for (const each of part.parts) this.#tagInto(i, each, list);
@@ -182,7 +196,7 @@ class BatchWriter {
     return held instanceof Payload ? [ArgTag.payload, this.#source.travelling(held.data)] : [ArgTag.value, held];
   }
 
-  /** Where a function runs, ran, or is bound to run. */
+  /** Where another function runs, ran, or is bound to run. */
   #nodeOf(i: number): string {
     const { plan, node, groupNode } = this.#run;
     const group = plan.group === null ? -1 : plan.group[i]!;

@@ -8,15 +8,20 @@ import { HandoffError } from '../errors.ts';
 import type { BatchReport, Question } from '../node/lane-events.ts';
 import type { NodeEvents, NodeLink } from '../node/node-link.ts';
 import type { Command } from '../scheduler/commands.ts';
-import type { Event, Measured } from '../scheduler/events.ts';
+import { hasLost, isContested } from '../scheduler/contest.ts';
+import type { Event } from '../scheduler/events.ts';
 import { handle } from '../scheduler/machine.ts';
-import { createState, type Run, type State, type Tuning } from '../scheduler/state.ts';
+import { type Batch, createState, type Run, type State, type Tuning } from '../scheduler/state.ts';
 import type { Payload } from '../store/payload.ts';
 import type { ResultMemory } from '../store/result-memory.ts';
 import { ActiveRun, type RunRequest } from './active-run.ts';
-import { takeIn } from './intake.ts';
-import { type BegunOf, type Explanation, explainOne, explainRun } from './explain.ts';
+import { sendAhead } from './ahead.ts';
+import { IdleWaiters } from './idle.ts';
+import { heldElsewhere, takeIn } from './intake.ts';
+import { explain, type Explanation } from './explain.ts';
 import { toRunError } from './failures.ts';
+import { LearnedCosts } from './learned-costs.ts';
+import { measuredIn } from './measured.ts';
 import { Observer, type Publisher } from './observer.ts';
 import { Timers } from './timers.ts';
 import { type Exchange, resultsOn, Travel } from './travel.ts';
@@ -30,6 +35,8 @@ export interface DriverLinks {
   readonly memory?: ResultMemory | undefined;
   /** How results get here from other hosts; undefined: there are none. */
   readonly exchange?: Exchange | undefined;
+  /** Where what runs show of functions goes. */
+  readonly learned?: LearnedCosts;
 }
 
 export class Driver {
@@ -37,6 +44,7 @@ export class Driver {
   readonly #observer: Observer;
   readonly #ask: (question: Question) => void;
   readonly #memory: ResultMemory | undefined;
+  readonly #learned: LearnedCosts;
   readonly #travel: Travel | undefined;
   readonly #nodes = new Map<string, NodeLink>();
   /** How often each node has come up. */
@@ -44,7 +52,7 @@ export class Driver {
   readonly #runs = new Map<string, ActiveRun>();
   readonly #sender: Sender;
   readonly #timers = new Timers((timer) => this.#feed({ type: 'TimerFired', timer }));
-  readonly #idleWaiters = new Set<{ readonly host: number; resolve(): void }>();
+  readonly #idle: IdleWaiters;
   /** Commands that follow from commands are carried out after them. */
   readonly #queue: Command[] = [];
   #draining = false;
@@ -52,17 +60,25 @@ export class Driver {
   readonly #later: Happening[] = [];
   #handling = false;
 
-  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher, { ask = () => {}, memory, exchange }: DriverLinks = {}) {
+  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher, { ask = () => {}, memory, exchange, learned = new LearnedCosts(String) }: DriverLinks = {}) {
+    this.#learned = learned;
     this.#ask = ask;
     this.#travel = exchange && new Travel(exchange);
     this.#memory = memory;
     this.state = createState(tracker, tuning);
-    this.#sender = new Sender({ state: this.state, nodes: this.#nodes, runs: this.#runs, travel: this.#travel, onSend: (batch) => this.#observer.sent(batch), feed: (event) => this.#feed(event), bring: (active, i) => this.#bring(active, i), onLost: (active, indexes) => this.#lost(active, indexes) });
+    this.#idle = new IdleWaiters(this.state);
+    this.#sender = new Sender({ state: this.state, nodes: this.#nodes, runs: this.#runs, travel: this.#travel, timing: () => this.#observer.timing, tracer: () => publisher.tracer, onSend: (batch) => this.#observer.sent(batch), feed: (event) => this.#feed(event), bring: (active, i) => this.#bring(active, i), onLost: (active, indexes) => this.#lost(active, indexes) });
     this.#observer = new Observer(publisher, (id) => this.#runs.get(id)!, (index) => this.state.nodes[index]?.name ?? '');
   }
 
   get runs(): ReadonlyMap<string, ActiveRun> {
     return this.#runs;
+  }
+
+  /** The threads that a node is to have, and what each ms on it costs. */
+  offerOf(node: string): { readonly threads: number; readonly price: number } {
+    const { threads, price = 0 } = this.#nodes.get(node)!.settings;
+    return { threads, price };
   }
 
   /** Takes a node in. Its lanes come up by its events. */
@@ -90,6 +106,7 @@ export class Driver {
       started: (batch, index, at) => this.#started(batch, index, at),
       ended: (batch, report) => this.#ended(batch, report),
       ask: (question) => this.#ask(question),
+      printed: (batch, index, text) => this.#observer.printed(this.state.batches.get(batch), index, text),
       log: (dagId, functionId, attempt, values) => this.#observer.publish('function:log', () => ({ dagId, functionId, node, attempt, values })),
     };
   }
@@ -122,12 +139,9 @@ export class Driver {
     return [...this.#runs.values()];
   }
 
-  /** Resolves when nothing of ours is on the nodes of a host any more. */
-  idleOn(host: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#idleWaiters.add({ host, resolve });
-    this.#settleIdle();
-    return promise;
+  /** Resolves when nothing of ours is on the nodes of a host any more; of any, when none is given. */
+  idleOn(host?: number): Promise<void> {
+    return this.#idle.wait(host);
   }
 
   /** Has every result come here that lies on a host; what cannot is lost. */
@@ -164,7 +178,7 @@ export class Driver {
   submit(active: ActiveRun): void {
     const { plan, settings } = active.request;
     this.#runs.set(active.id, active);
-    for (const code of settings.codes) this.state.estimates[code] ??= { mean: 0, count: 0 };
+    for (const code of settings.codes) this.state.estimates[code] ??= this.#learned.estimateOf(code);
     this.#observer.publish('run:started', () => ({ dagId: active.id, functions: plan.size }));
     this.#feed({ type: 'RunSubmitted', run: active.id, plan, settings });
     active.run ??= this.state.runs.get(active.id);
@@ -181,14 +195,7 @@ export class Driver {
    * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
    */
   explain(dagId: string, functionId: string | undefined): Explanation {
-    const active = this.#runs.get(dagId);
-    const run = this.state.runs.get(dagId);
-    if (active === undefined || run === undefined) throw new HandoffError('NOT_FOUND', `No run of DAG ${JSON.stringify(dagId)} is under way.`, { dagId });
-    const begunOf: BegunOf = (node, lane, batch) => this.#nodes.get(node)!.begun(lane, batch);
-    if (functionId === undefined) return explainRun(this.state, run, begunOf);
-    const i = run.plan.indexOf(functionId);
-    if (i < 0) throw new HandoffError('NOT_FOUND', `Run ${JSON.stringify(dagId)} has no function ${JSON.stringify(functionId)}, or it is inline and runs as part of others.`, { dagId, functionId });
-    return explainOne(this.state, run, i, begunOf);
+    return explain(this.state, dagId, functionId, (node, lane, batch) => this.#nodes.get(node)!.begun(lane, batch));
   }
 
   stop(): void {
@@ -211,15 +218,7 @@ export class Driver {
       this.#queue.splice(0, next);
       this.#draining = false;
     }
-    if (this.#idleWaiters.size > 0) this.#settleIdle();
-  }
-
-  #settleIdle(): void {
-    for (const waiter of this.#idleWaiters) {
-      if ([...this.state.batches.values()].some(({ lane }) => lane.node.host === waiter.host)) continue;
-      this.#idleWaiters.delete(waiter);
-      waiter.resolve();
-    }
+    this.#idle.settle();
   }
 
   #handle(happening: Happening): void {
@@ -240,16 +239,14 @@ export class Driver {
       case 'Kill': return this.#nodes.get(command.node.name)!.kill(command.lane, command.batch);
       case 'SetTimer': return this.#timers.set(command.timer, command.ms);
       case 'ClearTimer': return this.#timers.clear(command.timer);
-      case 'Release': {
-        this.#release(command.run.id, command.indexes);
-        return;
-      }
+      case 'Release': return this.#release(command.run.id, command.indexes);
       case 'Recompute': {
         this.#release(command.run.id, command.indexes);
         return this.#observer.recomputed(command.run, command.indexes);
       }
       case 'Ready': return this.#observer.ready(command.run, command.index);
       case 'Retry': return this.#observer.retried(command.run, command.failed, command.delay);
+      case 'Speculated': return this.#observer.speculated(command.batch, command.index);
       case 'Failed': return this.#observer.failed(command.run, command.failed);
       case 'FinishRun': return this.#finish(command.run);
       case 'FailRun': {
@@ -277,20 +274,29 @@ export class Driver {
   #ended(id: number, report: BatchReport): void {
     const batch = this.state.batches.get(id);
     if (batch === undefined) return; // its lane was given up before it had told everything
+    if (hasLost(batch)) return this.#drop(batch, report);
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
-    const { exceptions, lost, remote, large } = takeIn(batch, active.results, report, { budget: this.#memory?.budget, isSpread: this.state.isSpread });
-    if (report.spans !== null && !batch.timedOut) this.#observer.ended(batch, report, exceptions);
-    const durations: Measured[] = [];
-    for (let k = 0; k < report.durations.length; k += 3) {
-      durations.push({ code: report.durations[k]!, count: report.durations[k + 1]!, ms: report.durations[k + 2]! });
-    }
+    const { exceptions, lost, remote, large } = takeIn(batch, active.results, report, this.#memory?.budget);
+    const isTold = exceptions.length === 0 || !isContested(batch); // else the function goes on elsewhere
+    if (!batch.timedOut && isTold) this.#observer.ended(batch, report, exceptions);
+    const durations = measuredIn(batch, report, { exceptions, large }, this.#learned);
+    const { price } = this.#nodes.get(batch.lane.node.name)!.settings;
+    if (price !== undefined) for (let k = 2; k < report.durations.length; k += 3) active.price += price * report.durations[k]!;
     const kept = remote.filter((i) => run.settings.kept === null || run.settings.kept[i] === 1);
     if (kept.length > 0) this.#feed({ type: 'ResultsTravelling', run: run.id, count: kept.length });
-    this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random(), ...(large.length > 0 && { large }) });
+    this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random(), ...((this.state.isSpread || run.settings.allocator !== undefined) && large.length > 0 && { large }) });
+    if (run.sequence !== null && this.state.isSpread) sendAhead(this.state, this.#nodes, active, batch, large, (i) => void this.#bring(active, i).catch(() => {}));
     for (const i of kept) void this.#bring(active, i).catch(() => this.#lost(active, [i])).then(() => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: run.id, count: 1 }));
     this.#lost(active, lost);
     this.#progress(active);
+  }
+
+  /** Another has given what this gives: there is nobody to have it. Its run may be over, and another have its id. */
+  #drop({ id, run }: Batch, report: BatchReport): void {
+    const active = this.#runs.get(run.id);
+    if (active?.run === run) for (const payload of heldElsewhere(report)) this.#travel!.release(active.serial, payload);
+    this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions: [], durations: [], random: 0 });
   }
 
   /** It may have ended while something came for it, and another may have its id now. */

@@ -1,5 +1,6 @@
 /** What the scheduler knows of a wait, in words. */
 import { formatAmounts } from '../allocation/amounts.ts';
+import { HandoffError } from '../errors.ts';
 import { type Candidate, explain as explainFunction, type Wait } from '../scheduler/explain.ts';
 import { type Run, type State, Status } from '../scheduler/state.ts';
 
@@ -8,9 +9,9 @@ export interface FunctionExplanation {
   readonly functionId: string;
   /**
    * `'done'`, `'failed'`, `'running'`; or what it waits for: `'results'` of others, a `'retry'`, a `'thread'` that has other work first,
-   * `'room'` on a node, its run's `'concurrency'`, or a `'node'` that is not up; or `'unreachable'`, as what it needs has failed.
+   * `'room'` on a node, its run's `'concurrency'`, its `'turn'` in a plan, an `'allocator'`, or a `'node'` that is not up; or `'unreachable'`, as what it needs has failed.
    */
-  readonly state: 'done' | 'failed' | 'running' | 'unreachable' | 'results' | 'retry' | 'thread' | 'room' | 'concurrency' | 'node';
+  readonly state: 'done' | 'failed' | 'running' | 'unreachable' | 'results' | 'retry' | 'thread' | 'room' | 'concurrency' | 'turn' | 'allocator' | 'node';
   /** The functions it waits for: whose results it needs, that failed before it, or that hold what it needs. */
   readonly functions: readonly string[];
   /** The node it is on, or that it waits for. */
@@ -27,17 +28,31 @@ export interface Explanation {
 }
 
 /** How many functions of a batch its worker has begun. */
-export type BegunOf = (node: string, lane: number, batch: number) => number;
+type BegunOf = (node: string, lane: number, batch: number) => number;
 
 // More of one state say no more.
 const most = 100;
 
-export function explainOne(state: State, run: Run, i: number, begunOf: BegunOf): Explanation {
+/**
+ * What a run, or a function of it, waits for.
+ *
+ * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
+ */
+export function explain(state: State, dagId: string, functionId: string | undefined, begunOf: BegunOf): Explanation {
+  const run = state.runs.get(dagId);
+  if (run === undefined) throw new HandoffError('NOT_FOUND', `No run of DAG ${JSON.stringify(dagId)} is under way.`, { dagId });
+  if (functionId === undefined) return explainRun(state, run, begunOf);
+  const i = run.plan.indexOf(functionId);
+  if (i < 0) throw new HandoffError('NOT_FOUND', `Run ${JSON.stringify(dagId)} has no function ${JSON.stringify(functionId)}, or it is inline and runs as part of others.`, { dagId, functionId });
+  return explainOne(state, run, i, begunOf);
+}
+
+function explainOne(state: State, run: Run, i: number, begunOf: BegunOf): Explanation {
   const explained = toWords(run, i, explainFunction(state, run, i), begunOf);
   return { dagId: run.id, text: explained.text, functions: [explained] };
 }
 
-export function explainRun(state: State, run: Run, begunOf: BegunOf): Explanation {
+function explainRun(state: State, run: Run, begunOf: BegunOf): Explanation {
   const { plan, status } = run;
   const counts = new Map<number, number>();
   for (const each of status) counts.set(each, (counts.get(each) ?? 0) + 1);
@@ -72,19 +87,22 @@ function toWords(run: Run, i: number, wait: Wait, begunOf: BegunOf): FunctionExp
     case 'results': return say('results', `waits for the result of ${list(ids(wait.missing))}`, { functions: ids(wait.missing) });
     case 'retry': return say('retry', `waits to be tried again: attempt ${wait.attempts} failed`);
     case 'concurrency': return say('concurrency', `waits until fewer than ${wait.limit} functions of its run are under way (maxConcurrency)`);
+    case 'allocator': return say('allocator', 'waits for the allocator to give it a node');
+    case 'turn': return say('turn', `waits for its turn on ${wait.node}: the plan has ${list(ids(wait.before))} come before it`, { functions: ids(wait.before), node: wait.node });
     case 'node': return say('node', `waits for ${wait.nodes}, which ${wait.returning ? 'is being started again' : 'is down'}`, { node: wait.nodes });
     case 'sent': {
       const { node, attempt } = wait;
       const where = `on ${node}, thread ${wait.lane}`;
-      if (wait.at < begunOf(node, wait.lane, wait.batch)) return say('running', `runs ${where}${attempt > 1 ? `, attempt ${attempt}` : ''}`, { node });
-      return say('thread', `was sent to ${where}, and waits behind what that has to do first`, { node });
+      const copy = wait.copy === undefined ? '' : `; as it takes long, once more on ${wait.copy.node}, thread ${wait.copy.lane}`;
+      if (wait.at < begunOf(node, wait.lane, wait.batch)) return say('running', `runs ${where}${attempt > 1 ? `, attempt ${attempt}` : ''}${copy}`, { node });
+      return say('thread', `was sent to ${node}, thread ${wait.lane}, and waits behind what that has to do first`, { node });
     }
     case 'room': {
       const lacking = wait.candidates.filter(({ lacks }) => lacks.length > 0);
       if (lacking.length < wait.candidates.length) {
         const others = wait.candidates.filter(({ lacks }) => lacks.length === 0);
         const idle = others.some(({ idleThreads }) => idleThreads > 0);
-        const words = idle ? 'waits, although a thread is idle: its claim is refused by the resource tracker, or it is about to be sent along with others'
+        const words = idle ? 'waits, although a thread is idle: its claim is refused by the resource tracker, it is about to be sent along with others, or it waits a moment for the host that has what it takes'
           : `waits for a thread of ${list(others.map(({ node }) => node))}: all are busy`;
         return say('thread', words, { node: others[0]!.node });
       }

@@ -38,6 +38,7 @@ export function causeOf(functionId: string, failure: Failure): unknown {
 export function toRunError(state: State, run: Run, outcome: Outcome, results: () => Readonly<Record<string, unknown>>): unknown {
   switch (outcome.kind) {
     case 'aborted': return outcome.reason;
+    case 'misplaced': return outcome.error;
     case 'refused': return refused(run, outcome.index, outcome.error);
     case 'failed': {
       const failures = outcome.failures.map((failure) => toFunctionError(state, run, failure));

@@ -12,9 +12,11 @@ import type { ActorGroup, SpawnOptions, SuperviseOptions } from './actors.ts';
 import { assemble, type RuntimeParts } from './assemble.ts';
 import type { Explanation } from './explain.ts';
 import { HandoffEmitter } from './emitter.ts';
+import { type LearnedCostsJson, toJson } from './learned-json.ts';
 import { type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options.ts';
 import type { ExecuteResult } from './outcome.ts';
-import type { PlanResult } from './plan-preview.ts';
+import type { Overview } from './overview.ts';
+import type { PlanOptions, PlanResult } from './plan-preview.ts';
 import type { ExecuteOptions } from './run-options.ts';
 import { checkOptions, invalidOption, rules } from './schema.ts';
 
@@ -22,6 +24,9 @@ const defaultResultTimeout = 5000;
 
 /** `Handoff.start` with other numbers behind its decisions; for specs and measurements. */
 export let startTuned: (options: HandoffOptions, tuning: Partial<Tuning>) => Promise<Handoff>;
+
+/** Events, runs, nodes and trees of all hosts, for those who show them. */
+export let overviewOf: (handoff: Handoff) => Overview;
 
 /**
  * Runs DAGs on the nodes of this host.
@@ -59,6 +64,7 @@ export class Handoff extends HandoffEmitter {
   }
 
   static {
+    overviewOf = (handoff) => handoff.#parts.overview;
     startTuned = async (options, tuning) => {
       const handoff = new Handoff(resolveOptions(options), tuning);
       await handoff.#parts.tree.start(handoff.#options.nodes);
@@ -96,6 +102,7 @@ export class Handoff extends HandoffEmitter {
     await this.#parts.tree.stop();
     await this.#parts.memory.stop();
     this.removeAllListeners();
+    await this.#parts.costs.save();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -131,16 +138,11 @@ export class Handoff extends HandoffEmitter {
   }
 
   /**
-   * What would happen: where and when each function would run, by their `duration`s (1 ms where none was given or learned). Runs nothing.
-   *
-   * @param options `budget`: how many candidate schedules are looked at. Default 1: what the scheduler itself would do, in one pass; with
-   *   more, or `'time-optimized'`, the best schedule that the planner finds
-   * @throws as `execute` before it runs anything
+   * What would happen: where and when each function would run, by their `duration`s (what was learned, or 1 ms, where none was given) and
+   * `outputBytes`. Runs nothing. Throws as `execute` before it runs anything.
    */
-  async plan(dag: Dag, options: Pick<ExecuteOptions, 'allocationStrategy' | 'maxConcurrency'> & { readonly budget?: number } = {}): Promise<PlanResult> {
+  async plan(dag: Dag, options: PlanOptions = {}): Promise<PlanResult> {
     this.#refuseWhenStopped();
-    const { budget } = options;
-    checkOptions('plan', { budget: rules.atLeastOne }, budget === undefined ? {} : { budget });
     return this.#parts.runner.plan(dag, options);
   }
 
@@ -216,7 +218,6 @@ export class Handoff extends HandoffEmitter {
 
   /**
    * A value, from this host's store or else from the node that has it.
-   *
    * @throws `NOT_FOUND`
    */
   async getValue(dagId: string, id: string, options: { readonly fromNode?: string } = {}): Promise<any> {
@@ -249,7 +250,6 @@ export class Handoff extends HandoffEmitter {
 
   /**
    * The node that has a value.
-   *
    * @throws `NOT_FOUND`
    */
   async lookupDataLocation(dagId: string, id: string): Promise<string> {
@@ -282,7 +282,6 @@ export class Handoff extends HandoffEmitter {
 
   /**
    * A supervisor for actors that belong together.
-   *
    * @throws `INVALID_OPTION`, `STOPPED`
    */
   async supervise(options: SuperviseOptions = {}): Promise<ActorGroup> {
@@ -292,7 +291,6 @@ export class Handoff extends HandoffEmitter {
 
   /**
    * The actor that was spawned under a name.
-   *
    * @throws `NOT_FOUND`
    */
   actor<Instance = any>(name: string): ActorRef<Instance> {
@@ -314,6 +312,16 @@ export class Handoff extends HandoffEmitter {
     return this.#parts.hosts?.cluster.address;
   }
 
+  /** Where the dashboard is to be opened; undefined when there is none. A token is not in its address. */
+  get dashboard(): { readonly url: string } | undefined {
+    return this.#parts.dashboard?.address;
+  }
+
+  /** What was learned of functions so far, for the option `learnedCosts` of another Handoff. */
+  learnedCosts(): LearnedCostsJson {
+    return toJson(this.#parts.costs.learned);
+  }
+
   /** The supervision tree as data. */
   tree(): TreeNode {
     return { id: 'root', state: this.#stopping === undefined ? 'running' : 'stopping', restarts: 0, ...this.#parts.tree.root.inspect() };
@@ -331,7 +339,7 @@ export class Handoff extends HandoffEmitter {
   /** The tree has given up: nothing can run any more. */
   #collapse(cause: unknown): void {
     this.#parts.runner.abortAll((dagId) => new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and were given up.', { dagId, cause }));
-    void this.stop();
+    this.stop().catch(() => {}); // who stops it is told
   }
 }
 

@@ -40,21 +40,22 @@ export interface HostsParts {
 
 export class Hosts implements OtherHosts {
   readonly cluster: Cluster;
+  /** Of this host. */
+  readonly id = nanoid();
   readonly #options: ResolvedTransport;
   readonly #parts: HostsParts;
   readonly #answers = new Map<string, Answer>();
-  /** What each host has said that it has. */
   /** Hosts whose nodes are not used yet. */
   readonly #pending = new Set<RemoteHost>();
+  /** What each host has said that it has. */
   readonly #known = new Map<RemoteHost, readonly NodeCard[]>();
-  #onUp: (host: RemoteHost) => void = () => {};
-  #onDown: (host: RemoteHost) => void = () => {};
+  readonly #listeners: { up(host: RemoteHost): void; down(host: RemoteHost): void }[] = [];
 
   constructor(options: ResolvedTransport, parts: HostsParts) {
     this.#options = options;
     this.#parts = parts;
     const { admission, codes, memory, grace, allowSource } = parts;
-    const identity = { id: nanoid(), incarnation: Date.now() };
+    const identity = { id: this.id, incarnation: Date.now() };
     const { host, port, secret, tls, advertise, maxFrameBytes } = options;
     const transport = new TcpTransport({
       identity: () => identity, maxQueuedBytes,
@@ -83,8 +84,7 @@ export class Hosts implements OtherHosts {
 
   /** Says who is told of hosts that come and go. */
   onHost(up: (host: RemoteHost) => void, down: (host: RemoteHost) => void): void {
-    this.#onUp = up;
-    this.#onDown = down;
+    this.#listeners.push({ up, down });
   }
 
   async start(): Promise<Running> {
@@ -150,8 +150,8 @@ export class Hosts implements OtherHosts {
     return tree().nodeNames.flatMap((name) => {
       const known = driver().state.nodeByName.get(name);
       if (known === undefined || !known.up) return [];
-      const { capabilities, threads, speed } = tree().node(name)!.settings;
-      return { name, capabilities, threads, speed, lanes: tree().node(name)!.lanes };
+      const { capabilities, threads, speed, price } = tree().node(name)!.settings;
+      return { name, capabilities, threads, speed, ...(price !== undefined && { price }), lanes: tree().node(name)!.lanes };
     });
   }
 
@@ -160,7 +160,7 @@ export class Hosts implements OtherHosts {
     if (taken !== undefined && this.#options.join.length > 0) {
       this.cluster.refuse(new HandoffError('INVALID_OPTION', `Node name ${JSON.stringify(taken.name)} is taken: host ${remote.peer.identity.address ?? remote.peer.identity.id} has a node of that name. Names are unique in a cluster.`, { option: 'nodes', node: taken.name }));
     }
-    this.#onUp(remote);
+    for (const { up } of this.#listeners) up(remote);
     this.#hostChanged(remote, cards);
   }
 
@@ -237,7 +237,7 @@ export class Hosts implements OtherHosts {
     const gone = error ?? new HandoffError('NODE_DOWN', `Host ${identity.address ?? identity.id} has left.`);
     for (const name of [...remote.nodes.keys()]) this.#nodeDown(remote, name, gone);
     this.#parts.driver().hostLost(identity.id);
-    this.#onDown(remote);
+    for (const { down } of this.#listeners) down(remote);
     for (const [other, cards] of this.#known) if (cards.some(({ name }) => !other.nodes.has(name) && this.#isFree(name))) this.#hostChanged(other, cards); // a name has become free
   }
 

@@ -4,7 +4,8 @@ import { HandoffError } from '../errors.ts';
 import type { BatchReport } from '../node/lane-events.ts';
 import { type FailureWire, ReportKind } from '../node/wire.ts';
 import type { Exception, LargeResult } from '../scheduler/events.ts';
-import { type Batch, Status } from '../scheduler/state.ts';
+import { isWanted } from '../scheduler/contest.ts';
+import type { Batch } from '../scheduler/state.ts';
 import { bytesOf, Payload, type PayloadData } from '../store/payload.ts';
 import type { RunResults } from '../store/run-results.ts';
 
@@ -15,27 +16,22 @@ export interface Intake {
   readonly lost: number[];
   /** Functions whose results another host holds. */
   readonly remote: number[];
+  /** Those in shared memory or files, here or elsewhere. */
   readonly large: LargeResult[];
 }
 
-export interface IntakeOptions {
-  /** Bytes that all results together may hold; undefined: any number. */
-  readonly budget: number | undefined;
-  /** Whether it matters where results are. */
-  readonly isSpread: boolean;
-}
-
-export function takeIn(batch: Batch, results: RunResults, { first, count, exceptions, values }: BatchReport, { budget = Infinity, isSpread }: IntakeOptions): Intake {
+/** @param budget bytes that all results together may hold */
+export function takeIn(batch: Batch, results: RunResults, { first, count, exceptions, values }: BatchReport, budget = Infinity): Intake {
   const intake: Intake = { exceptions: [], lost: [], remote: [], large: [] };
   if (batch.timedOut) return intake; // its attempt has failed, whatever it gave in the end
-  const { functions, run } = batch;
+  const { functions } = batch;
   let next = 0;
   for (let index = first; index < first + count; index++) {
     const value = values[index - first];
     const i = functions[index]!;
-    const isWanted = run.status[i] === Status.dispatched; // what it needed may have failed since, made anew
+    const isResultWanted = isWanted(batch, i);
     if (exceptions[next] !== index) {
-      if (isWanted) results.put(i, value);
+      if (isResultWanted) results.put(i, value);
       continue;
     }
     const kind = exceptions[next + 1];
@@ -43,10 +39,10 @@ export function takeIn(batch: Batch, results: RunResults, { first, count, except
     if (kind === ReportKind.payload) {
       const payload = new Payload(value as PayloadData);
       if (payload.byteLength > budget) intake.exceptions.push({ index, kind: 'failed', error: toErrorWire(tooLarge(payload.byteLength, budget)), retryable: false });
-      else if (isWanted) {
+      else if (isResultWanted) {
         results.put(i, payload);
         if (payload.data.kind === 'remote') intake.remote.push(i);
-        if (isSpread && payload.data.kind !== 'error') intake.large.push({ index, bytes: bytesOf(payload.data) });
+        if (payload.data.kind !== 'error') intake.large.push({ index, bytes: bytesOf(payload.data) });
       }
     } else if (kind === ReportKind.failed) {
       intake.exceptions.push({ index, kind: 'failed', ...(value as FailureWire) });
@@ -56,6 +52,17 @@ export function takeIn(batch: Batch, results: RunResults, { first, count, except
     }
   }
   return intake;
+}
+
+/** What another host holds of a report. */
+export function heldElsewhere({ first, exceptions, values }: BatchReport): Payload[] {
+  const held: Payload[] = [];
+  for (let k = 0; k < exceptions.length; k += 2) {
+    if (exceptions[k + 1] !== ReportKind.payload) continue;
+    const payload = new Payload(values[exceptions[k]! - first] as PayloadData);
+    if (payload.data.kind === 'remote') held.push(payload);
+  }
+  return held;
 }
 
 function tooLarge(bytes: number, budget: number): HandoffError {

@@ -1,4 +1,5 @@
 /** What the runtime tells of runs, nodes and threads as public events. Without a listener, nothing is made, measured or sent. */
+import type { AttemptTracer } from '../observe/attempt-tracer.ts';
 import type { EventOf, EventType, HandoffEvent } from '../observe/events.ts';
 import { timestamp } from '../observe/events.ts';
 import type { BatchReport } from '../node/lane-events.ts';
@@ -11,6 +12,8 @@ import { causeOf } from './failures.ts';
 
 /** Sends events to whoever listens. */
 export interface Publisher {
+  /** Undefined: nobody traces. */
+  readonly tracer?: AttemptTracer | undefined;
   /** Whether anybody listens to this type. */
   wants(type: EventType): boolean;
   publish(event: HandoffEvent): void;
@@ -37,6 +40,11 @@ export class Observer {
     return functionEvents.some((type) => this.#publisher.wants(type));
   }
 
+  /** Whether anybody wants to know when functions began and ended, once they have. */
+  get timing(): boolean {
+    return this.#publisher.wants('spans');
+  }
+
   /** @param at ms since the epoch; now, when not given */
   publish<Type extends EventType>(type: Type, fields: () => Omit<EventOf<Type>, 'type' | 'at'>, at?: number): void {
     if (this.#publisher.wants(type)) this.#publisher.publish({ type, at: at ?? timestamp(), ...fields() } as unknown as HandoffEvent);
@@ -52,7 +60,7 @@ export class Observer {
 
   /** A batch is about to be sent that is to be told of. */
   sent(batch: Batch): void {
-    this.#announced.set(batch, new Set());
+    this.#announced.set(batch, new Set(batch.contest === null ? [] : [0])); // the start of a copy is told by itself
   }
 
   /** A function of a batch has begun. Told once, whether by its start or by its end. */
@@ -61,11 +69,41 @@ export class Observer {
     if (announced === undefined || announced.has(index)) return;
     announced.add(index);
     this.ready(batch.run, batch.functions[index]!, at); // what was sent along with its producer was never queued
-    this.publish('function:started', () => ({ ...this.#ofAttempt(batch.run, batch.functions[index]!), thread: batch.lane.index }), at);
+    this.publish('function:started', () => ofAttempt(batch, batch.functions[index]!), at);
   }
 
   /** Functions of a batch have ended. */
-  ended(batch: Batch, { first, count, spans }: BatchReport, exceptions: readonly Exception[]): void {
+  ended(batch: Batch, report: BatchReport, exceptions: readonly Exception[]): void {
+    if (this.timing) this.#spans(batch, report, exceptions);
+    if (report.spans !== null && this.#announced.has(batch)) this.#each(batch, report, exceptions);
+  }
+
+  #spans({ run, lane, functions }: Batch, report: BatchReport, exceptions: readonly Exception[]): void {
+    const { first, count, durations } = report;
+    if (report.spans === null && durations.length === 0) return; // they were never begun
+    const { results } = this.#runOf(run.id);
+    const functionIds: string[] = [];
+    const indexes: number[] = [];
+    const attempts: number[] = [];
+    const bytes: number[] = [];
+    const failed: number[] = [];
+    let next = 0;
+    for (let index = first; index < first + count; index++) {
+      const exception = exceptions[next]?.index === index ? exceptions[next++]! : undefined;
+      if (exception?.kind === 'skipped') continue;
+      const i = functions[index]!;
+      if (exception !== undefined) failed.push(functionIds.length);
+      const held = exception === undefined ? results.held(i) : undefined;
+      functionIds.push(run.plan.entries[i]!.id);
+      indexes.push(i);
+      attempts.push(run.attempts[i]! + 1);
+      bytes.push(held instanceof Payload ? bytesOf(held.data) : 0);
+    }
+    const spans = report.spans ?? spansUntil(timestamp(), functionIds.length, durations);
+    this.publish('spans', () => ({ dagId: run.id, node: lane.node.name, thread: lane.index, functionIds, indexes, attempts, spans, bytes, failed }));
+  }
+
+  #each(batch: Batch, { first, count, spans }: BatchReport, exceptions: readonly Exception[]): void {
     const failed = new Set(exceptions.map(({ index }) => index));
     const skipped = new Set(exceptions.filter(({ kind }) => kind === 'skipped').map(({ index }) => index));
     let at = 0;
@@ -77,6 +115,20 @@ export class Observer {
       this.started(batch, index, begun);
       if (!failed.has(index)) this.#finished(batch, batch.functions[index]!, begun, ended);
     }
+  }
+
+  /** A function is run once more beside. */
+  speculated(copy: Batch, i: number): void {
+    this.publish('function:speculated', () => ofAttempt(copy, i));
+  }
+
+  /** A function printed something. With nobody to tell, it goes to stderr. */
+  printed(batch: Batch | undefined, index: number, text: string): void {
+    if (batch === undefined || !this.#publisher.wants('function:log')) return void process.stderr.write(text);
+    this.publish('function:log', () => {
+      const { thread: _, ...attempt } = ofAttempt(batch, batch.functions[index]!);
+      return { ...attempt, values: [text.replace(/\n$/, '')] };
+    });
   }
 
   /** An attempt failed, and there will be another after `delayMs`. */
@@ -107,16 +159,11 @@ export class Observer {
 
   #finished(batch: Batch, i: number, begun: number, ended: number): void {
     const { run, lane } = batch;
-    this.publish('function:finished', () => ({ ...this.#ofAttempt(run, i), thread: lane.index, durationMs: ended - begun }), ended);
+    this.publish('function:finished', () => ({ ...ofAttempt(batch, i), durationMs: ended - begun }), ended);
     this.publish('result:stored', () => {
       const held = this.#runOf(run.id).results.held(i);
       return { ...ofFunction(run, i), node: lane.node.name, bytes: held instanceof Payload ? bytesOf(held.data) : 0 };
     }, ended);
-  }
-
-  /** An attempt that runs. */
-  #ofAttempt(run: Run, i: number): { dagId: string; functionId: string; node: string; attempt: number } {
-    return { ...ofFunction(run, i), node: this.#nodeName(run.node[i]!), attempt: run.attempts[i]! + 1 };
   }
 
   #ofFailure(run: Run, { index, attempts, node, failure }: FunctionFailure): { dagId: string; functionId: string; node: string; attempt: number; error: unknown } {
@@ -124,6 +171,20 @@ export class Observer {
   }
 }
 
+/** An attempt that runs. */
+function ofAttempt({ run, lane }: Batch, i: number): { dagId: string; functionId: string; node: string; attempt: number; thread: number } {
+  return { ...ofFunction(run, i), node: lane.node.name, attempt: run.attempts[i]! + 1, thread: lane.index };
+}
+
 function ofFunction(run: Run, i: number): { dagId: string; functionId: string } {
   return { dagId: run.id, functionId: run.plan.entries[i]!.id };
+}
+
+/** What was sent before anybody listened tells no times: it ended one after the other, about now, and took as long as was measured in all. */
+function spansUntil(now: number, count: number, durations: readonly number[]): number[] {
+  let ms = 0;
+  for (let k = 2; k < durations.length; k += 3) ms += durations[k]!;
+  const spans: number[] = [];
+  for (let k = count; k > 0; k--) spans.push(now - (k * ms) / count, now - ((k - 1) * ms) / count);
+  return spans;
 }

@@ -1,13 +1,15 @@
 /** The options of `Handoff.start`: type, default and doc of each, and what it may be. */
 import { availableParallelism, hostname, totalmem } from 'node:os';
-import { type AllocationStrategy, strategyNames } from '../allocation/allocator.ts';
+import { type AllocationStrategy, isStrategy, strategyExpected } from '../allocation/allocator.ts';
 import { amountOf } from '../allocation/amounts.ts';
 import type { ResourceTracker } from '../allocation/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
 import type { MonitorOptions } from '../monitor/monitor.ts';
 import type { NodeMonitor } from '../monitor/resources.ts';
 import type { NodeSettings } from '../node/thread-pool.ts';
-import { type Announced, checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from './schema.ts';
+import type { LearnedCostsJson } from './learned-json.ts';
+import { type DashboardOptions, dashboardExpected, type ResolvedDashboard, resolveDashboard } from './dashboard-options.ts';
+import { checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from './schema.ts';
 import { type ResolvedTransport, resolveTransport, type TransportOptions } from './transport-options.ts';
 
 /** A node to be started on this host. */
@@ -20,6 +22,8 @@ export interface NodeOptions {
   readonly threads?: number;
   /** How fast it runs a function compared with a node of speed 1. Default 1. Used for plans. */
   readonly speed?: number;
+  /** What each ms costs that a function runs there, in any unit. Default 0. Used by `'cost-optimized'`, and told as `stats.price`. */
+  readonly price?: number;
   /**
    * Called every `monitorInterval` with what the node declares and what is in use; the capabilities that it gives, if any, are the node's from
    * then on. When it throws, that is the event `monitor:failed`.
@@ -61,8 +65,18 @@ export interface HandoffOptions {
    * ones, least recently used first, and nothing new is started while more is held. Default: no bound.
    */
   readonly memoryBudget?: number;
-  /** Whether what functions print goes to stderr instead of stdout. Default false. */
-  readonly printToStderr?: boolean;
+  /**
+   * Whether what functions print goes to stderr instead of stdout. `'logged'`: it is told as `function:log`, with the function that said it;
+   * only what nobody listens to goes to stderr. Default false.
+   */
+  readonly printToStderr?: boolean | 'logged';
+  /** A page that shows what runs, and its address: `handoff.dashboard`. Default: there is none, and it costs nothing. */
+  readonly dashboard?: DashboardOptions;
+  /**
+   * What was learned of how long functions take and how much they give, for those that do not say: a file, read when it is there and written
+   * at `stop()`, or what `learnedCosts()` gave. Default: learned anew by each Handoff.
+   */
+  readonly learnedCosts?: string | LearnedCostsJson;
 }
 
 export interface ResolvedOptions {
@@ -74,15 +88,14 @@ export interface ResolvedOptions {
   readonly gracePeriod: number;
   readonly retainedRuns: number;
   readonly memoryBudget: number | undefined;
-  readonly printToStderr: boolean;
+  readonly printToStderr: boolean | 'logged';
   readonly transport: ResolvedTransport | undefined;
   readonly allowSource: boolean;
+  readonly dashboard: ResolvedDashboard | undefined;
+  readonly learnedCosts: string | LearnedCostsJson | undefined;
 }
 
-const strategyRule: Rule = {
-  expected: `${strategyNames.map((name) => `'${name}'`).join(', ')} or an Allocator`,
-  holds: (value) => strategyNames.includes(value as (typeof strategyNames)[number]) || (isRecord(value) && typeof value['allocate'] === 'function'),
-};
+const strategyRule: Rule = { expected: strategyExpected, holds: isStrategy };
 
 const trackerRule: Rule = {
   expected: 'a ResourceTracker, with register, available, request and release',
@@ -90,7 +103,7 @@ const trackerRule: Rule = {
 };
 
 const schema: Schema<HandoffOptions> = {
-  nodes: { expected: 'a list of { name, capabilities, threads?, speed?, monitor?, enforce? }, not empty without a transport', holds: Array.isArray },
+  nodes: { expected: 'a list of { name, capabilities, threads?, speed?, price?, monitor?, enforce? }, not empty without a transport', holds: Array.isArray },
   transport: { expected: "{ type: 'tcp', … }", holds: isRecord },
   heartbeatInterval: rules.positiveMilliseconds,
   allowSource: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
@@ -101,11 +114,9 @@ const schema: Schema<HandoffOptions> = {
   gracePeriod: rules.milliseconds,
   retainedRuns: rules.whole,
   memoryBudget: { expected: 'bytes, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
-  printToStderr: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
-};
-
-const announced: Announced = {
-  dashboard: 'use the events, or the progress and traces of the command line.',
+  printToStderr: { expected: "true, false or 'logged'", holds: (value) => typeof value === 'boolean' || value === 'logged' },
+  dashboard: { expected: dashboardExpected, holds: isRecord },
+  learnedCosts: { expected: 'the path of a file, or what learnedCosts() gave', holds: (value) => (typeof value === 'string' && value !== '') || isRecord(value) },
 };
 
 const nodeSchema: Schema<NodeOptions> = {
@@ -113,6 +124,7 @@ const nodeSchema: Schema<NodeOptions> = {
   capabilities: rules.amounts,
   threads: { expected: 'a whole number of at least 1', holds: (value) => isAmount(value) && Number.isInteger(value) && value >= 1 },
   speed: { expected: 'a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
+  price: { expected: 'a finite number of at least 0', holds: (value) => isAmount(value) && value >= 0 },
   monitor: rules.fn,
   enforce: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
 };
@@ -121,7 +133,7 @@ export { strategyRule };
 
 /** @throws `INVALID_OPTION` */
 export function resolveOptions(options: HandoffOptions): ResolvedOptions {
-  checkOptions('Handoff.start', schema, options, announced);
+  checkOptions('Handoff.start', schema, options);
   const printToStderr = options.printToStderr ?? false;
   const transport = options.transport === undefined ? undefined : resolveTransport(options.transport, options.heartbeatInterval);
   if (options.nodes?.length === 0 && transport === undefined) throw invalidOption('Handoff.start', 'nodes', schema.nodes.expected, options.nodes);
@@ -143,6 +155,8 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     printToStderr,
     transport,
     allowSource: options.allowSource ?? false,
+    dashboard: options.dashboard === undefined ? undefined : resolveDashboard(options.dashboard),
+    learnedCosts: options.learnedCosts,
   };
 }
 
@@ -153,7 +167,7 @@ export function resolveNode(where: string, node: NodeOptions, { printToStderr: q
     if (node[required] === undefined) throw invalidOption(where, required, nodeSchema[required].expected, undefined);
   }
   return {
-    name: node.name, capabilities: { ...node.capabilities }, speed: node.speed ?? 1, quiet, memoryBudget,
+    name: node.name, capabilities: { ...node.capabilities }, speed: node.speed ?? 1, quiet, memoryBudget, ...(node.price !== undefined && { price: node.price }),
     threads: node.threads ?? defaultThreads(node.capabilities),
   };
 }

@@ -10,6 +10,12 @@ export interface RunStats {
   readonly functions: number;
   /** Attempts that failed and were tried again. */
   readonly retries: number;
+  /** Functions that took long and were run once more beside: see `speculate`. */
+  readonly speculated: number;
+  /** How many of those were done by the second of the two. */
+  readonly speculatedWon: number;
+  /** What attempts cost by the `price`s of the nodes they ran on; not those of which nobody said how long they took, as their thread died or their time was over. */
+  readonly price: number;
   /** How many functions ran on each node. */
   readonly nodes: Readonly<Record<string, number>>;
 }
@@ -39,7 +45,7 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
     get allocations() {
       return (allocations ??= toAllocations(plan, node, nodeName));
     },
-    stats: { durationMs: performance.now() - startedAt, functions: plan.size, retries: run.retries, nodes },
+    stats: { durationMs: performance.now() - startedAt, functions: plan.size, retries: run.retries, speculated: run.copies.started, speculatedWon: run.copies.won, price: active.price, nodes },
   };
 }
 

@@ -2,10 +2,12 @@
 import { criticalPath } from '../dag/analysis.ts';
 import type { Plan } from '../dag/plan.ts';
 import { amountOf } from '../allocation/amounts.ts';
+import type { PlannedRun } from '../planner/planned.ts';
 import { runVirtually, type VirtualNode } from '../scheduler/virtual.ts';
 import type { RunSettings } from '../scheduler/events.ts';
-import type { PlannedRun } from './planned.ts';
 import { setKey } from '../store/run-results.ts';
+import { checkExecuteOptions, type ExecuteOptions } from './run-options.ts';
+import { checkOptions, rules, type Schema } from './schema.ts';
 
 /** One function in a schedule; times in ms from the start. */
 export interface ScheduledFunction {
@@ -27,6 +29,38 @@ export interface PlanResult {
   readonly criticalPath: readonly string[];
   /** ms that no schedule on these nodes can undercut: the longest path, or the work over what there is to do it. */
   readonly lowerBound: number;
+  /** What it costs by the `price`s of the nodes. */
+  readonly price: number;
+}
+
+/** A node as plans see it. */
+export interface PreviewNode extends VirtualNode {
+  readonly price?: number | undefined;
+  readonly site?: number;
+}
+
+export interface PlanOptions extends Pick<ExecuteOptions, 'allocationStrategy' | 'deadline' | 'maxConcurrency'> {
+  /**
+   * How many candidate schedules may be looked at. Default 1: one pass of what the scheduler itself would do; with more the best schedule that
+   * the planner finds. `'time-optimized'` and `'cost-optimized'` plan in any case, and by default look at as many as is soon done.
+   */
+  readonly budget?: number;
+  /** Bytes per second between hosts. Default: 1e9. */
+  readonly bandwidth?: number;
+  /** ms until the first byte of a result is on another host. Default 0.5. */
+  readonly latency?: number;
+}
+
+const ownRules: Schema<Pick<PlanOptions, 'budget' | 'bandwidth' | 'latency'>> = {
+  budget: rules.atLeastOne, latency: rules.milliseconds, bandwidth: { expected: 'bytes per second, above 0', holds: (value) => typeof value === 'number' && value > 0 },
+};
+
+/** @throws `INVALID_OPTION` */
+export function checkPlanOptions(options: PlanOptions): PlanOptions {
+  const { budget: _, bandwidth: _b, latency: _l, ...shared } = options;
+  checkExecuteOptions('plan', shared);
+  checkOptions('plan', ownRules, Object.fromEntries(Object.entries(options).filter(([name]) => name in ownRules)));
+  return options;
 }
 
 /**
@@ -34,14 +68,17 @@ export interface PlanResult {
  *
  * @param durationOf ms on a node of speed 1, by function
  */
-export function preview(plan: Plan, nodes: readonly VirtualNode[], settings: RunSettings, durationOf: (i: number) => number): PlanResult {
-  const { schedule, makespan } = runVirtually(plan, nodes, settings, durationOf);
+export function preview(plan: Plan, nodes: readonly PreviewNode[], settings: RunSettings, durationOf: (i: number) => number): PlanResult {
+  const { schedule, makespan, outcome } = runVirtually(plan, nodes, settings, durationOf);
+  if (outcome?.kind === 'misplaced') throw outcome.error;
   const allocations: Record<string, string> = {};
   for (const { index, node } of schedule) setKey(allocations, plan.entries[index]!.id, node);
   const level = levels(plan, durationOf);
+  const prices = new Map(nodes.map(({ name, price = 0 }) => [name, price]));
   return {
     dagId: plan.dagId,
     allocations,
+    price: schedule.reduce((sum, { node, start, finish }) => sum + prices.get(node)! * (finish - start), 0),
     schedule: schedule.map(({ index, node, start, finish }) => ({ functionId: plan.entries[index]!.id, node, start, finish })),
     makespan,
     criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),
@@ -50,13 +87,14 @@ export function preview(plan: Plan, nodes: readonly VirtualNode[], settings: Run
 }
 
 /** What a planned run is to look like. */
-export function toPreview(plan: Plan, nodes: readonly VirtualNode[], { assigned, plan: { byRank }, schedule }: PlannedRun, durationOf: (i: number) => number): PlanResult {
+export function toPreview(plan: Plan, nodes: readonly VirtualNode[], { assigned, plan: { byRank }, schedule, price }: PlannedRun, durationOf: (i: number) => number): PlanResult {
   const allocations: Record<string, string> = {};
   assigned.forEach((node, i) => setKey(allocations, plan.entries[i]!.id, node));
   const level = levels(plan, durationOf);
   return {
     dagId: plan.dagId,
     allocations,
+    price,
     schedule: Array.from(byRank, (i) => ({ functionId: plan.entries[i]!.id, node: assigned[i]!, start: schedule.start[i]!, finish: schedule.finish[i]! })),
     makespan: schedule.makespan,
     criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),

@@ -4,6 +4,7 @@ import type { Plan } from '../dag/plan.ts';
 import { didYouMean, nearest } from '../dag/suggest.ts';
 import { HandoffError } from '../errors.ts';
 import { strategyRule } from './options.ts';
+import { isSpeculate, speculateExpected, type SpeculateOptions } from '../scheduler/typical.ts';
 import { checkOptions, rules, type Schema } from './schema.ts';
 
 /** How far a run is. */
@@ -19,6 +20,8 @@ export interface Progress {
 export interface ExecuteOptions {
   /** Default: that of `Handoff.start`. */
   readonly allocationStrategy?: AllocationStrategy;
+  /** ms that the run may take, for `'cost-optimized'`: it is planned to cost as little as that allows. Default: none. It may take longer. */
+  readonly deadline?: number;
   /** Extra attempts for functions that do not say. Default: that of `Handoff.start`. */
   readonly maxRetries?: number;
   /** How many functions of this run may be in flight at once. Default: as many as threads and resources allow. */
@@ -31,12 +34,18 @@ export interface ExecuteOptions {
   readonly collect?: 'all' | 'sinks' | readonly string[];
   /** Called whenever functions have ended. */
   readonly onProgress?: (progress: Progress) => void;
+  /**
+   * Whether functions that take much longer than is typical are run once more on threads that have nothing to do; the first result counts.
+   * Such a function may run twice at once, unless it is `idempotent: false`. Default false.
+   */
+  readonly speculate?: boolean | SpeculateOptions;
   /** `'fail-fast'` (default): the first failure ends the run; `'continue'`: what does not depend on it finishes first. */
   readonly failurePolicy?: 'fail-fast' | 'continue';
 }
 
 const schema: Schema<ExecuteOptions> = {
   allocationStrategy: strategyRule,
+  deadline: rules.positiveMilliseconds,
   maxRetries: rules.whole,
   maxConcurrency: rules.atLeastOne,
   signal: rules.signal,
@@ -46,6 +55,7 @@ const schema: Schema<ExecuteOptions> = {
     holds: (value) => value === 'all' || value === 'sinks' || (Array.isArray(value) && value.every((id) => typeof id === 'string')),
   },
   onProgress: rules.fn,
+  speculate: { expected: speculateExpected, holds: isSpeculate },
   failurePolicy: { expected: "'fail-fast' or 'continue'", holds: (value) => value === 'fail-fast' || value === 'continue' },
 };
 

@@ -1,8 +1,7 @@
 /** From a DAG to its results: everything that can be refused is refused first, then the run is made, watched and put away. */
-import type { Allocator, StrategyName } from '../allocation/allocator.ts';
-import { assign } from '../allocation/assign.ts';
+import { type AllocationStrategy, isPlanned } from '../allocation/allocator.ts';
 import { findImpossible } from '../allocation/feasibility.ts';
-import { strategies } from '../allocation/strategy.ts';
+import { strategyOf } from '../allocation/strategy.ts';
 import { compile } from '../dag/compile.ts';
 import { Dag } from '../dag/dag.ts';
 import type { Plan } from '../dag/plan.ts';
@@ -10,17 +9,21 @@ import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../errors.ts';
 import type { Inspector } from '../node/node-link.ts';
 import type { RunSettings } from '../scheduler/events.ts';
+import { speculationOf } from '../scheduler/typical.ts';
 import type { LocationRegistry } from '../store/location-registry.ts';
 import type { ResultStore } from '../store/result-store.ts';
 import type { ActiveRun } from './active-run.ts';
 import type { Driver } from './driver.ts';
 import type { Hosts } from './hosts.ts';
+import type { LearnedCosts } from './learned-costs.ts';
 import { allOf, type Modules, type ResolvedCode } from './modules.ts';
 import type { ResolvedOptions } from './options.ts';
 import { type ExecuteResult, toResult } from './outcome.ts';
-import type { PlannerNode } from '../planner/problem.ts';
-import { preview, type PlanResult, toPreview } from './plan-preview.ts';
-import { defaultBudget, planRun } from './planned.ts';
+import { homesOf } from '../planner/homes.ts';
+import { placementOf } from '../planner/placement.ts';
+import { type PlannedRun, planRun } from '../planner/planned.ts';
+import { checkPlanOptions, type PlanOptions, preview, type PlanResult, type PreviewNode, toPreview } from './plan-preview.ts';
+import { costsOf, inLearnedOrder, knownOf } from './plan-costs.ts';
 import { RunGuard } from './run-guard.ts';
 import { checkExecuteOptions, type ExecuteOptions, keptOf } from './run-options.ts';
 import type { RuntimeTree } from './tree.ts';
@@ -33,6 +36,7 @@ export interface RunnerParts {
   readonly modules: Modules;
   readonly tree: RuntimeTree;
   readonly hosts: Hosts | undefined;
+  readonly learned: LearnedCosts;
 }
 
 interface UnderWay {
@@ -49,9 +53,10 @@ export class Runner {
     this.#parts = parts;
   }
 
-  /** Resolves when every run that is under way has ended. */
+  /** Resolves when every run that is under way has ended, and what has lost against a copy, which may outlast its run. */
   async drained(): Promise<void> {
     await Promise.all([...this.#underWay.values()].map(({ ended }) => ended));
+    await this.#parts.driver.idleOn();
   }
 
   /** Ends every run that is under way. `gently` lets the functions that run finish. */
@@ -82,35 +87,43 @@ export class Runner {
   }
 
   /** What would happen. */
-  async plan(dag: Dag, { budget, ...options }: ExecuteOptions & { readonly budget?: number | undefined }): Promise<PlanResult> {
-    checkExecuteOptions('plan', options);
-    const { driver, modules } = this.#parts;
+  async plan(dag: Dag, given: PlanOptions): Promise<PlanResult> {
+    const { budget, bandwidth, latency, ...options } = checkPlanOptions(given);
+    const { modules } = this.#parts;
     const plan = this.#compile(dag, false);
     const code = await modules.resolve(plan, () => this.#inspector(), never);
-    const nodes = driver.state.nodes.filter((node) => node.up);
-    const settings = this.#settings(plan, code, options);
-    const durationOf = this.#durationsOf(plan, code);
-    const isPlanned = this.#isPlanned(options);
-    if ((budget ?? 1) === 1 && !isPlanned) return preview(plan, nodes, settings, durationOf);
-    return toPreview(plan, nodes, planRun(plan, nodes, durationOf, budget ?? defaultBudget(plan.size)), durationOf);
+    const costs = costsOf(plan, code, this.#parts.learned);
+    const { durationOf } = costs;
+    const nodes = this.#nodes(false);
+    const strategy = this.#strategyOf(options);
+    if ((budget ?? 1) === 1 && !isPlanned(strategy)) return preview(this.#ordered(plan, code), nodes, this.#settings(plan, code, options, { hereOnly: false, planned: undefined }), durationOf);
+    const link = { ...(bandwidth !== undefined && { bandwidth }), ...(latency !== undefined && { latency }) };
+    const aim = isPlanned(strategy) ? strategy : 'time-optimized';
+    return toPreview(plan, nodes, planRun(plan, { ...betweenHosts, ...link, ...costs, nodes, aim, budget, deadline: options.deadline, maxConcurrency: options.maxConcurrency }), durationOf);
   }
 
-  /** ms by function: what it says, what was measured, or 1. */
-  #durationsOf(plan: Plan, { codes }: ResolvedCode): (i: number) => number {
-    const { estimates } = this.#parts.driver.state;
-    return (i) => {
-      const learned = estimates[codes[plan.code[i]!]!];
-      return plan.entries[i]!.traits.duration ?? (learned !== undefined && learned.count > 0 ? learned.mean : 1);
-    };
+  /** A DAG that is not planned, in the order in which its functions are to be started. */
+  #ordered(plan: Plan, code: ResolvedCode): Plan {
+    const { options, learned } = this.#parts;
+    return options.memoryBudget === undefined ? inLearnedOrder(plan, code, learned) : plan; // in that order few results are held at a time
   }
 
-  /** Whether a run is planned before it starts. */
-  #isPlanned({ allocationStrategy }: ExecuteOptions): boolean {
-    return (allocationStrategy ?? this.#parts.options.allocationStrategy) === 'time-optimized';
+  #strategyOf({ allocationStrategy }: ExecuteOptions): AllocationStrategy {
+    return allocationStrategy ?? this.#parts.options.allocationStrategy;
   }
 
-  #nodes(hereOnly: boolean): readonly PlannerNode[] {
-    return this.#parts.driver.state.nodes.filter((node) => node.up && !(hereOnly && node.host !== 0));
+  /** Of a run that is planned before it starts: the plan. */
+  #planned(plan: Plan, code: ResolvedCode, options: ExecuteOptions, hereOnly: boolean): PlannedRun | undefined {
+    const aim = this.#strategyOf(options);
+    if (!isPlanned(aim)) return undefined;
+    return planRun(plan, { ...betweenHosts, ...costsOf(plan, code, this.#parts.learned), nodes: this.#nodes(hereOnly), aim, deadline: options.deadline, maxConcurrency: options.maxConcurrency });
+  }
+
+  /** The nodes that take work, or will again when they have been started anew, as plans see them. */
+  #nodes(hereOnly: boolean): PreviewNode[] {
+    const { driver } = this.#parts;
+    return driver.state.nodes.filter((node) => (node.up || node.returning) && !node.draining && !(hereOnly && node.host !== 0))
+      .map(({ name, capabilities, speed, host }) => ({ name, capabilities, speed, site: host, ...driver.offerOf(name) }));
   }
 
   /** Capabilities by node name, the first declared first. */
@@ -152,9 +165,10 @@ export class Runner {
     const known = modules.resolve(plan, () => this.#inspector(), guard.given);
     const code = known instanceof Promise ? await guard.race(known) : known;
     if (hosts !== undefined && !hereOnly) await guard.race(hosts.cluster.check(allOf(code)));
-    const planned = this.#isPlanned(options) ? planRun(plan, this.#nodes(hereOnly), this.#durationsOf(plan, code), defaultBudget(plan.size)) : undefined;
-    const settings = { ...this.#settings(plan, code, options), hereOnly, ...(planned !== undefined && { assigned: planned.assigned, movable: true }) };
-    const active = driver.createRun({ plan: planned?.plan ?? plan, settings, code, onProgress: options.onProgress }, () => tree.whyStopped(plan.dagId));
+    const planned = this.#planned(plan, code, options, hereOnly);
+    const home = planned === undefined && driver.state.isSpread && !hereOnly ? homesOf(plan, { nodes: this.#nodes(false), ...costsOf(plan, code, this.#parts.learned) }) : undefined;
+    const settings = { ...this.#settings(plan, code, options, { hereOnly, planned }), hereOnly, ...(home !== undefined && { home }) };
+    const active = driver.createRun({ plan: planned?.plan ?? this.#ordered(plan, code), settings, code, onProgress: options.onProgress }, () => tree.whyStopped(plan.dagId));
     store.open(plan.dagId, active.results);
     registry.open(plan.dagId, locationsOf(active, (index) => driver.state.nodes[index]!.name));
     try {
@@ -183,21 +197,25 @@ export class Runner {
     results.unpin();
   }
 
-  #settings(plan: Plan, code: ResolvedCode, options: ExecuteOptions): RunSettings {
+  #settings(plan: Plan, code: ResolvedCode, options: ExecuteOptions, { hereOnly, planned }: { readonly hereOnly: boolean; readonly planned: PlannedRun | undefined }): RunSettings {
     const defaults = this.#parts.options;
-    const strategy = options.allocationStrategy ?? defaults.allocationStrategy;
-    const named = typeof strategy === 'string';
+    const strategy = this.#strategyOf(options);
     return {
       maxRetries: options.maxRetries ?? defaults.maxRetries,
       maxConcurrency: options.maxConcurrency ?? Infinity,
+      speculate: speculationOf(options.speculate),
       keepGoing: options.failurePolicy === 'continue',
       kept: keptOf(plan, options.collect),
-      strategy: strategies[named ? (strategy as StrategyName) : 'first-available'],
-      assigned: named ? null : assign(plan, strategy as Allocator, this.capabilities()),
+      strategy: strategyOf(strategy),
+      ...placementOf(plan, strategy, this.capabilities(hereOnly), planned),
       codes: code.codes,
+      known: knownOf(plan, code, this.#parts.learned),
     };
   }
 }
+
+// What plans take a result to need from one host to another: what a network of 10 Gb/s gives.
+const betweenHosts = { latency: 0.5, bandwidth: 1e9 };
 
 const never = new Promise<never>(() => {});
 

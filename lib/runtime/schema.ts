@@ -12,26 +12,19 @@ export interface Rule {
 
 export type Schema<Options> = { readonly [Name in keyof Required<Options>]: Rule };
 
-/** Options that are announced and not there yet, with what to say of them. */
-export type Announced = Readonly<Record<string, string>>;
-
 /**
  * Checks options against their schema; `undefined` stands for the default everywhere.
  *
  * @param where the call they were given to, for messages
- * @param announced options that are not there yet
  * @throws `INVALID_OPTION` naming the option, what was expected and what was got
  */
-export function checkOptions<Options>(where: string, schema: Schema<Options>, options: Options, announced: Announced = {}): void {
+export function checkOptions<Options>(where: string, schema: Schema<Options>, options: Options): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new HandoffError('INVALID_OPTION', `${where}: options must be an object, got ${show(options)}.`, { option: 'options' });
   }
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(schema, name) ? schema[name as keyof Options] : undefined;
     if (rule === undefined && value === undefined) continue;
-    if (rule === undefined && Object.hasOwn(announced, name)) {
-      throw new HandoffError('INVALID_OPTION', `${where}: option ${name} is not there yet: ${announced[name]}`, { option: name });
-    }
     if (rule === undefined) {
       const suggestion = nearest(name, Object.keys(schema));
       throw new HandoffError('INVALID_OPTION', `${where}: there is no option ${show(name)}.${didYouMean(suggestion)}`, { option: name, ...(suggestion !== undefined && { suggestion }) });

@@ -3,6 +3,7 @@ import type { NodeLink } from '../node/node-link.ts';
 import { toErrorWire } from '../error-wire.ts';
 import { type HandoffError, isHandoffError } from '../errors.ts';
 import type { Event, Exception } from '../scheduler/events.ts';
+import type { AttemptTracer } from '../observe/attempt-tracer.ts';
 import type { Batch, GangPart, State } from '../scheduler/state.ts';
 import type { RunResults } from '../store/run-results.ts';
 import type { ActiveRun } from './active-run.ts';
@@ -18,7 +19,11 @@ export interface SenderParts {
   readonly nodes: ReadonlyMap<string, NodeLink>;
   readonly runs: ReadonlyMap<string, ActiveRun>;
   readonly travel: Travel | undefined;
-  /** For observers: told of each batch before it is sent. */
+  /** For observers: whether it is to be told when functions began and ended. */
+  timing(): boolean;
+  /** Undefined: nobody traces. */
+  tracer(): AttemptTracer | undefined;
+  /** For observers: told of each batch before it is sent, where starts are told. */
   onSend(batch: Batch): void;
   /** Has a result come here. */
   bring(active: ActiveRun, i: number): Promise<void>;
@@ -80,14 +85,14 @@ export class Sender {
     const { serial, results, literals, request: { code } } = runs.get(batch.run.id)!;
     const link = this.#linkOf(batch);
     const source: MessageSource = {
-      serial, results, literals, code,
+      serial, results, literals, code, tracer: this.#parts.tracer(), hostName: link.hostName,
       travelling: (data) => link.travelling(data, serial),
       nodeName: (index) => state.nodes[index]!.name,
       addressOf: ({ node, index }) => nodes.get(node.name)!.addressOf(index),
     };
     if (batch.gang !== null) this.#connect(batch, batch.gang);
     try {
-      const outgoing = toOutgoing(batch, source, state.observed);
+      const outgoing = toOutgoing(batch, source, { starts: state.observed, spans: state.observed || this.#parts.timing() });
       if (state.observed) this.#parts.onSend(batch);
       link.send(batch.lane.index, outgoing);
     } catch (cause) {

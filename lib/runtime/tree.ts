@@ -6,6 +6,7 @@
  * ├── registry     where values are
  * ├── store        results
  * ├── resources    who holds how much of which node
+ * ├── dashboard    the page's server, where there is one (one-for-one)
  * ├── transport    the channels to other hosts, where there are others
  * ├── nodes        one NodeActor per node (one-for-one), each over its worker threads (one-for-one)
  * ├── actors       user actors, each group under a supervisor as declared
@@ -52,6 +53,7 @@ export interface TreeParts {
   readonly hosts?: OtherHosts | undefined;
   /** Who looks at what nodes use. */
   readonly monitor?: { nodeUp(actor: NodeActor): void; stop(): void };
+  readonly dashboard?: { start(): Promise<Running> } | undefined;
   /** The most threads a node may ever have. */
   readonly mostThreads: number;
 }
@@ -68,7 +70,7 @@ export class RuntimeTree {
 
   constructor(parts: TreeParts) {
     this.#parts = parts;
-    this.root = new Supervisor({ strategy: 'rest-for-one', onRestart: (child, exit) => this.#onRestart('root', child, exit) });
+    this.root = new Supervisor({ strategy: 'rest-for-one', onRestart: (child, exit) => this.onRestart('root', child, exit) });
   }
 
   /** Starts everything, from the top down. What a failed start leaves behind is stopped. */
@@ -78,7 +80,9 @@ export class RuntimeTree {
       await this.root.startChild({ id: 'registry', start: () => resident(() => registry.stop()) });
       await this.root.startChild({ id: 'store', start: () => resident(() => store.stop()) });
       await this.root.startChild({ id: 'resources', start: () => resident(() => { monitor?.stop(); driver.stop(); }) });
-      const { hosts } = this.#parts;
+      const { dashboard, hosts } = this.#parts;
+      // Before what it shows, so that it sees it come and go; and what becomes of it is nothing to the others.
+      if (dashboard !== undefined) await this.root.startChild({ id: 'dashboard', restart: 'temporary', start: () => dashboard.start() });
       if (hosts !== undefined) await this.root.startChild({ id: 'transport', shutdown: Infinity, start: () => hosts.start() });
       await this.root.startChild({ id: 'nodes', shutdown: Infinity, start: () => this.#startNodes(nodes) });
       await this.root.startChild({ id: 'actors', shutdown: Infinity, start: (givenUp) => actors.start(givenUp) });
@@ -200,7 +204,7 @@ export class RuntimeTree {
   }
 
   async #startNodes(settings: readonly NodeSettings[]): Promise<Running> {
-    const nodes = new Supervisor({ onRestart: (child, exit) => this.#onRestart('nodes', child, exit) });
+    const nodes = new Supervisor({ onRestart: (child, exit) => this.onRestart('nodes', child, exit) });
     this.#nodes = nodes;
     // The order of declaration is the order in which they are tried, so they are made known before any is ready.
     const all = this.#actors.size === 0 ? settings : [...this.#actors.values()].map((actor) => actor.settings);
@@ -236,7 +240,8 @@ export class RuntimeTree {
     return actor;
   }
 
-  #onRestart(supervisor: string, child: string, exit: Exit): void {
+  /** Tells that a child was started again. */
+  onRestart(supervisor: string, child: string, exit: Exit): void {
     const { publisher } = this.#parts;
     if (publisher.wants('supervisor:restarted')) publisher.publish({ type: 'supervisor:restarted', at: timestamp(), supervisor, child, error: exit.error });
   }

@@ -26,7 +26,7 @@ describe('start', () => {
     ['an unknown field of a node', { nodes: [{ name: 'x', capabilities: {}, thread: 1 }] }, 'threads'],
     ['two nodes of one name', { nodes: [{ name: 'x', capabilities: {} }, { name: 'x', capabilities: {} }] }, 'nodes'],
     ['a tracker that is none', { resourceTracker: {} }, 'resourceTracker'],
-    ['what is not there yet', { dashboard: { port: 0 } }, 'not there yet'],
+    ['a dashboard that others can reach, without a token', { dashboard: { host: '0.0.0.0', port: 0 } }, 'token'],
     ['no object', 7, 'options'],
   ])('refuses %s', async (_, options, mention) => {
     const error = await errorOf(Handoff.start(options as HandoffOptions));

@@ -98,9 +98,7 @@ describe('strategies', () => {
     const running = handoff().execute(occupy(gate, 4, { cpu: 1 }), { allocationStrategy: 'load-balanced' });
     await gate.arrived(4);
     gate.release();
-    const { allocations, stats } = await running;
-    expect(allocations['f0']).not.toBe(allocations['f1']);
-    expect(stats.nodes).toEqual({ a: 2, b: 2 });
+    expect((await running).stats.nodes).toEqual({ a: 2, b: 2 });
   });
 
   it('an allocator of your own decides, but pins and collocation win', async () => {

@@ -28,11 +28,20 @@ cat > main.js <<'JS'
 import assert from 'node:assert/strict';
 import { dag, Handoff, HandoffError } from 'handoffjs';
 import packed, { t } from './dag.js';
-const handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 2 } }] });
+const handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 2 } }], dashboard: { port: 0 } });
+for (const path of ['', 'page/main.js', 'page/style.css', 'protocol.js', 'vendor/preact.js', 'metrics']) assert.equal((await fetch(handoff.dashboard.url + path)).status, 200, path);
 assert.deepEqual(await handoff.run(packed), { sum: 6, who: 'me', twice: 18 });
 await assert.rejects(handoff.run(dag('bad', t.nope())), (error) => error instanceof HandoffError && error.code === 'FUNCTION_NOT_FOUND');
 const sum = await handoff.spawn(t.Sum, { name: 'sum' });
 assert.equal(await sum.ask.add(2), 2);
+const { collectMetrics } = await import('handoffjs/metrics');
+const { traceRuns } = await import('handoffjs/otel');
+const metrics = collectMetrics(handoff);
+const endTraces = traceRuns(handoff);
+await handoff.run(packed);
+assert.match(await metrics.text(), /handoff_runs_started_total 1\n/);
+endTraces();
+metrics.stop();
 await handoff.stop();
 const { simulate } = await import('handoffjs/simulate');
 assert.equal(simulate(packed, { nodes: [{ name: 'a', capabilities: { cpu: 1 } }] }).outcome.ok, true);
@@ -44,11 +53,15 @@ test "$(npx handoff --version)" != ''
 
 cat > typed.ts <<'TS'
 import { dag, Handoff, tasks, type HandoffEvent } from 'handoffjs';
+import { collectMetrics, type Metrics } from 'handoffjs/metrics';
+import { traceRuns } from 'handoffjs/otel';
 import { context } from 'handoffjs/task';
 const t = tasks<{ half(x: number): number }>(new URL('file:///tasks.js'));
 const handoff: Handoff = await Handoff.start();
 const half: number = await handoff.run(dag('d', t.half(2)));
 handoff.on('event', (event: HandoffEvent) => console.log(event.type, half, context().attempt));
+const metrics: Metrics = collectMetrics(handoff, { buckets: [0.1, 1] });
+traceRuns(handoff, { attributes: { team: metrics.contentType } });
 // @ts-expect-error a text is no number
 t.half('2');
 TS

@@ -1,0 +1,60 @@
+/** The dashboard in the supervision tree: started again when it fails, and given up rather than the runs when it fails too often. */
+import type { Exit, Running } from '../actor/child.ts';
+import { Supervisor } from '../actor/supervisor.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { ResolvedDashboard } from './dashboard-options.ts';
+import type { Overview } from './overview.ts';
+
+export class DashboardChild {
+  readonly #options: ResolvedDashboard;
+  readonly #overview: () => Overview;
+  readonly #onRestart: (child: string, exit: Exit) => void;
+  /** That which it got, to get it again. */
+  #port: number;
+  #url: string | undefined;
+
+  constructor(options: ResolvedDashboard, overview: () => Overview, onRestart: (child: string, exit: Exit) => void) {
+    this.#options = options;
+    this.#overview = overview;
+    this.#onRestart = onRestart;
+    this.#port = options.port;
+  }
+
+  /** Undefined: it is not there. */
+  get address(): { readonly url: string } | undefined {
+    return this.#url === undefined ? undefined : { url: this.#url };
+  }
+
+  start(): Promise<Supervisor> {
+    return Supervisor.start({ onRestart: this.#onRestart }, [{ id: 'server', start: () => this.#launch() }]);
+  }
+
+  async #launch(): Promise<Running> {
+    // Who has none does not load it.
+    const { startDashboard } = await import('../dashboard/dashboard.ts');
+    const { host, token, metrics } = this.#options;
+    const overview = this.#overview();
+    const dashboard = await startDashboard(overview, {
+      host, port: this.#port, token, ...(metrics !== false && { metrics: () => collect(overview), countsFromStart: metrics === true }),
+    });
+    this.#port = dashboard.port;
+    this.#url = dashboard.url;
+    void dashboard.exited.then(() => (this.#url = undefined));
+    return dashboard;
+  }
+}
+
+/** Counts what happens on all hosts from now on. */
+async function collect(overview: Overview): Promise<Metrics> {
+  const { metricsOf } = await import('../observe/metrics.ts');
+  return metricsOf(overview.feed, {
+    async resources() {
+      const looked = (await overview.nodes()).flatMap(({ name, declared, claimed, used, threads }) => (used === null ? [] : [[name, { declared, claimed, used: { ...used, threads: threads.filter(isLookedAt) } }] as const]));
+      return Object.fromEntries(looked);
+    },
+  });
+}
+
+function isLookedAt<Thread extends { readonly utilization: number | null; readonly heapMb: number | null }>(thread: Thread): thread is Thread & { utilization: number; heapMb: number } {
+  return thread.utilization !== null && thread.heapMb !== null;
+}

@@ -1,0 +1,63 @@
+/** A function as people look at it: where its code is, and what it is called with. */
+import { inspect } from 'node:util';
+import { nameOf } from '../dag/code.ts';
+import type { CallPart, Plan } from '../dag/plan.ts';
+import type { FunctionDetail } from '../observe/activity.ts';
+import { bytesOf, Payload } from '../store/payload.ts';
+import type { RunResults } from '../store/run-results.ts';
+
+type Arg = FunctionDetail['args'][number];
+
+// Longer texts say no more to who reads them.
+const mostCharacters = 300;
+const mostArgs = 100;
+
+export function detailOf(plan: Plan, i: number, results: RunResults): FunctionDetail {
+  const { entries, codes, code, calls } = plan;
+  const { id, args, extraArgs } = entries[i]!;
+  const reference = codes[code[i]!]!;
+  const parts = calls.get(i);
+  const given = parts === undefined ? [...args.map((result): Arg => ({ result })), ...extraArgs.map(toLiteral)] : parts.flatMap((part) => toArgs(plan, part));
+  const hidden = given.length - mostArgs;
+  return {
+    functionId: id,
+    name: nameOf(reference),
+    module: 'source' in reference ? null : reference.module,
+    args: hidden > 0 ? [...given.slice(0, mostArgs), { literal: `… and ${hidden} more` }] : given,
+    bytes: bytes(results, i),
+  };
+}
+
+function bytes(results: RunResults, i: number): number | null {
+  if (!results.exists(i)) return null;
+  const held = results.held(i);
+  return held instanceof Payload ? bytesOf(held.data) : 0;
+}
+
+function toArgs(plan: Plan, part: CallPart): Arg[] {
+  switch (part.kind) {
+    case 'value': return [toLiteral(part.value)];
+    case 'result': return [{ result: plan.entries[part.of]!.id }];
+    case 'list': return part.parts.flatMap((each) => toArgs(plan, each));
+    case 'call': return [{ literal: toText(plan, part) }];
+    case 'node': return [{ literal: part.of < 0 ? 'its node' : `the node of ${plan.entries[part.of]!.id}` }];
+  }
+}
+
+/** As one would write it. */
+function toText(plan: Plan, part: CallPart): string {
+  if (part.kind === 'call') return cut(`${nameOf(plan.codes[part.code]!)}(${part.parts.map((each) => toText(plan, each)).join(', ')})`);
+  return toArgs(plan, part).map((arg) => ('result' in arg ? arg.result : arg.literal)).join(', ');
+}
+
+function toLiteral(value: unknown): Arg {
+  try {
+    return { literal: cut(inspect(value, { depth: 2, maxArrayLength: 10, maxStringLength: mostCharacters, breakLength: Infinity, customInspect: false })) };
+  } catch {
+    return { literal: 'a value that cannot be shown' };
+  }
+}
+
+function cut(text: string): string {
+  return text.length > mostCharacters ? `${text.slice(0, mostCharacters - 1)}…` : text;
+}

@@ -1,0 +1,226 @@
+/** That a Handoff learns of its functions, goes by it, and keeps it. */
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Dag, type FunctionSpec, Handoff, type HandoffOptions, inline, type LearnedCostsJson, tasks } from '../../lib/index.ts';
+import { counter, dagOf, errorOf, t } from '../support/handoff.ts';
+import { startHost } from '../support/hosts.ts';
+
+const oneThread: HandoffOptions = { nodes: [{ name: 'a', capabilities: { cpu: 1 }, threads: 1 }] };
+
+/** Two short functions, one after the other, then a long one: by the graph alone the long one comes last. */
+const unequal = (more: Partial<FunctionSpec> = {}): Dag => dagOf(
+  { id: 'short', code: t.later, extraArgs: [1, 0] }, { id: 'next', code: t.later, args: ['short'], argumentInclusion: 'list', extraArgs: [1] }, { id: 'long', code: t.later, extraArgs: [150, 0], ...more },
+);
+
+const planned = async (handoff: Handoff, dag: Dag): Promise<string[]> => (await handoff.plan(dag)).schedule.map(({ functionId }) => functionId);
+
+async function startedOf(handoff: Handoff, dag: Dag): Promise<string[]> {
+  const started: string[] = [];
+  const note = ({ functionId }: { functionId: string }): void => void started.push(functionId);
+  handoff.on('function:started', note);
+  await handoff.execute(dag);
+  handoff.off('function:started', note);
+  return started;
+}
+
+/** Of the functions of these specs. */
+function learnedOf({ codes }: LearnedCostsJson, name: string): LearnedCostsJson['codes'][string] | undefined {
+  return Object.entries(codes).find(([key]) => key.endsWith(`/fixtures/tasks.ts#${name}`))?.[1];
+}
+
+async function withHandoff<Result>(options: HandoffOptions, use: (handoff: Handoff) => Promise<Result>): Promise<Result> {
+  const handoff = await Handoff.start({ ...oneThread, ...options });
+  try {
+    return await use(handoff);
+  } finally {
+    await handoff.stop();
+  }
+}
+
+describe('a Handoff', () => {
+  it('starts what takes long first, the second time', () => withHandoff({}, async (handoff) => {
+    expect(await planned(handoff, unequal())).toEqual(['short', 'next', 'long']);
+    expect(await startedOf(handoff, unequal())).toEqual(['short', 'next', 'long']);
+    expect(await planned(handoff, unequal())).toEqual(['long', 'short', 'next']);
+    expect(await startedOf(handoff, unequal())).toEqual(['long', 'short', 'next']);
+  }));
+
+  it('plans with what it has learned, of each function', () => withHandoff({}, async (handoff) => {
+    await handoff.execute(unequal());
+    const { schedule, makespan } = await handoff.plan(unequal(), { allocationStrategy: 'time-optimized' });
+    const ms = Object.fromEntries(schedule.map(({ functionId, start, finish }) => [functionId, finish - start]));
+    expect(ms['long']).toBeGreaterThanOrEqual(149);
+    expect(ms['long']).toBeGreaterThan(2 * ms['short']!);
+    expect(makespan).toBeCloseTo(ms['long']! + ms['short']! + ms['next']!, 6);
+  }));
+
+  it('believes functions that say how long they take', () => withHandoff({}, async (handoff) => {
+    await handoff.execute(unequal());
+    const { start, finish } = (await handoff.plan(unequal({ duration: 0.5 }))).schedule.find(({ functionId }) => functionId === 'long')!;
+    expect(finish - start).toBe(0.5);
+  }));
+
+  it('leaves the order alone that bounds memory', () => withHandoff({ memoryBudget: 2 ** 30 }, async (handoff) => {
+    await handoff.execute(unequal());
+    expect(await planned(handoff, unequal())).toEqual(['short', 'next', 'long']);
+  }));
+
+  it('learns of long functions among short ones of the same code', () => withHandoff({}, async (handoff) => {
+    const dag = new Dag();
+    for (let i = 0; i < 2000; i++) dag.add({ id: `f${i}`, code: t.spinFor, extraArgs: [i === 1500 ? 20 : 0] });
+    await handoff.execute(dag); // it may be timed together with others
+    const first = learnedOf(handoff.learnedCosts(), 'spinFor')!;
+    expect(first.functions).toHaveProperty('f1500');
+    expect(Object.keys(first.functions!).length).toBeLessThan(500);
+    await handoff.execute(dag); // those are now timed alone
+    const { functions } = learnedOf(handoff.learnedCosts(), 'spinFor')!;
+    expect(functions!['f1500']!.ms!.mean).toBeGreaterThanOrEqual(20);
+    expect(functions!['f1500']!.ms!.count).toBeGreaterThanOrEqual(1);
+    expect((await handoff.plan(dag)).schedule[0]!.functionId).toBe('f1500');
+  }));
+
+  it('learns how large results are, and 0 for small ones', () => withHandoff({}, async (handoff) => {
+    await handoff.execute(dagOf({ id: 'large', code: t.float64, extraArgs: [20_000, 1] }, { id: 'small', code: t.float64, extraArgs: [10, 1] }, { id: 'none', code: t.one }));
+    const costs = learnedOf(handoff.learnedCosts(), 'float64')!;
+    expect(costs.bytes).toEqual({ mean: 80_000, variance: expect.any(Number), count: 2 });
+    expect(costs.functions!['large']!.bytes).toEqual({ mean: 160_000, variance: 0, count: 1 });
+    expect(costs.functions!['small']?.bytes).toBeUndefined();
+    expect(learnedOf(handoff.learnedCosts(), 'one')!.bytes).toBeUndefined();
+  }));
+
+  it('learns nothing of functions that fail, or are out of time', () => withHandoff({}, async (handoff) => {
+    const calls = counter();
+    await handoff.execute(dagOf({ id: 'flaky', code: t.failTimes, extraArgs: [calls.memory, 1] }));
+    await errorOf(handoff.execute(dagOf({ id: 'hangs', code: t.never, timeout: 20, maxRetries: 0 })));
+    expect(learnedOf(handoff.learnedCosts(), 'never')).toBeUndefined();
+    expect(learnedOf(handoff.learnedCosts(), 'failTimes')?.functions).toBeUndefined();
+  }));
+
+  it('gives what it has learned to another', async () => {
+    const json = await withHandoff({}, async (handoff) => {
+      await handoff.execute(unequal());
+      return handoff.learnedCosts();
+    });
+    await withHandoff({ learnedCosts: JSON.parse(JSON.stringify(json)) as LearnedCostsJson }, async (handoff) => {
+      expect(handoff.learnedCosts()).toEqual(json);
+      expect(await planned(handoff, unequal())).toEqual(['long', 'short', 'next']);
+    });
+  });
+
+  it('says nothing of the text of inline functions', () => withHandoff({}, async (handoff) => {
+    await handoff.execute(dagOf({ id: 'x', code: inline(() => 'a secret'.length) }));
+    const text = JSON.stringify(handoff.learnedCosts());
+    expect(text).toMatch(/"source:[0-9a-f]{32}"/);
+    expect(text).not.toContain('secret');
+  }));
+
+  it('refuses what is nothing learned', async () => {
+    expect(await errorOf(Handoff.start({ learnedCosts: { version: 3 } as never }))).toMatchObject({
+      code: 'INVALID_OPTION', option: 'learnedCosts', message: 'Handoff.start: option learnedCosts must be what learnedCosts() gave, but it is no handoff-learned-costs.',
+    });
+    expect(await errorOf(Handoff.start({ learnedCosts: 7 as never }))).toMatchObject({ code: 'INVALID_OPTION', option: 'learnedCosts' });
+    expect(await errorOf(Handoff.start({ learnedCosts: '' }))).toMatchObject({ code: 'INVALID_OPTION', option: 'learnedCosts' });
+  });
+});
+
+describe('with other hosts', () => {
+  const secret = 'a secret that is long enough to be one';
+  it('learns what their nodes tell, as on a node of speed 1', async () => {
+    const host = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1, speed: 3 }], secret });
+    await withHandoff({ nodes: [], transport: { type: 'tcp', join: [host.address], secret } }, async (handoff) => {
+      await handoff.execute(unequal());
+      expect(learnedOf(handoff.learnedCosts(), 'later')!.functions!['long']!.ms!.mean).toBeGreaterThanOrEqual(3 * 149);
+    });
+  });
+});
+
+describe('in a file', () => {
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'handoff-spec-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const fresh = (name: string): string => {
+    const path = join(folder, name);
+    mkdirSync(path);
+    return path;
+  };
+
+  it('is written when it stops, and read by the next', async () => {
+    const file = join(fresh('kept'), 'costs.json');
+    const json = await withHandoff({ learnedCosts: file }, async (handoff) => {
+      await handoff.execute(unequal());
+      expect(() => statSync(file)).toThrow('ENOENT');
+      return handoff.learnedCosts();
+    });
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(json);
+    expect(readdirSync(join(folder, 'kept'))).toEqual(['costs.json']); // and no draft
+    await withHandoff({ learnedCosts: file }, async (handoff) => expect(await planned(handoff, unequal())).toEqual(['long', 'short', 'next']));
+  });
+
+  it('is left alone when nothing was learned', async () => {
+    const file = join(fresh('idle'), 'costs.json');
+    const text = '{ "codes": {}, "format": "handoff-learned-costs", "version": 1 }';
+    writeFileSync(file, text);
+    await withHandoff({ learnedCosts: file }, (handoff) => handoff.plan(unequal()));
+    expect(readFileSync(file, 'utf8')).toBe(text);
+    const absent = join(folder, 'idle', 'none.json');
+    await withHandoff({ learnedCosts: absent }, (handoff) => handoff.plan(unequal()));
+    expect(() => statSync(absent)).toThrow('ENOENT');
+  });
+
+  it('goes to another place with the modules', async () => {
+    const here = fresh('here');
+    writeFileSync(join(here, 'tasks.mjs'), 'export const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));\n');
+    const dagIn = (place: string): Dag => {
+      const { wait } = tasks<{ wait(ms: number): Promise<void> }>(pathToFileURL(join(place, 'tasks.mjs')));
+      return dagOf({ id: 'short', code: wait, extraArgs: [1] }, { id: 'long', code: wait, extraArgs: [100] });
+    };
+    await withHandoff({ learnedCosts: join(here, 'costs.json') }, (handoff) => handoff.execute(dagIn(here)));
+    expect(Object.keys((JSON.parse(readFileSync(join(here, 'costs.json'), 'utf8')) as LearnedCostsJson).codes)).toEqual(['./tasks.mjs#wait']);
+    const there = join(folder, 'there');
+    cpSync(here, there, { recursive: true });
+    await withHandoff({ learnedCosts: join(there, 'costs.json') }, async (handoff) => expect(await planned(handoff, dagIn(there))).toEqual(['long', 'short']));
+  });
+
+  it('stays a link when it is one', async () => {
+    const path = fresh('linked');
+    writeFileSync(join(path, 'real.json'), '{ "codes": {}, "format": "handoff-learned-costs", "version": 1 }');
+    symlinkSync(join(path, 'real.json'), join(path, 'costs.json'));
+    await withHandoff({ learnedCosts: join(path, 'costs.json') }, (handoff) => handoff.execute(unequal()));
+    expect(readFileSync(join(path, 'real.json'), 'utf8')).toContain('tasks.ts#later');
+    expect(readdirSync(path).sort()).toEqual(['costs.json', 'real.json']);
+  });
+
+  it.each([
+    ['cut off', '{ "format": "handoff-learned-costs", "ver', 'it is not JSON'],
+    ['something else', '[1, 2]', 'it is no handoff-learned-costs'],
+    ['of a later version', '{ "format": "handoff-learned-costs", "version": 9, "codes": {} }', 'it is of version 9, and this is version 1'],
+    ['damaged', '{ "format": "handoff-learned-costs", "version": 1, "codes": { "./a.ts#b": { "ms": { "mean": "3" } } } }', 'of "./a.ts#b", ms.mean is not a finite number of at least 0'],
+  ])('is refused when it is %s, and left as it is', async (what, text, why) => {
+    const file = join(fresh(what), 'costs.json');
+    writeFileSync(file, text);
+    const error = await errorOf(Handoff.start({ ...oneThread, learnedCosts: file }));
+    expect(error).toMatchObject({ code: 'INVALID_OPTION', option: 'learnedCosts' });
+    expect(error.message).toContain(`${file} does not hold learned costs: ${why}`);
+    expect(readFileSync(file, 'utf8')).toBe(text);
+  });
+
+  it('is refused where it could not be written, or is a folder', async () => {
+    expect((await errorOf(Handoff.start({ ...oneThread, learnedCosts: join(folder, 'no', 'costs.json') }))).message).toContain('costs.json cannot be written there: ENOENT');
+    expect((await errorOf(Handoff.start({ ...oneThread, learnedCosts: folder }))).message).toContain('cannot be read: EISDIR');
+  });
+
+  it('is told of at stop when it cannot be written in the end; all the rest has stopped', async () => {
+    const path = fresh('gone');
+    const handoff = await Handoff.start({ ...oneThread, learnedCosts: join(path, 'costs.json') });
+    await handoff.execute(unequal());
+    rmSync(path, { recursive: true });
+    expect(await errorOf(handoff.stop())).toMatchObject({ code: 'INVALID_OPTION', option: 'learnedCosts', message: expect.stringContaining('costs.json cannot be written: ENOENT') as string });
+    expect((await errorOf(handoff.execute(unequal()))).code).toBe('STOPPED');
+    expect(handoff.tree().children!.every(({ state }) => state === 'stopped')).toBe(true);
+  });
+});

@@ -1,0 +1,81 @@
+/** `printToStderr: 'logged'`: what functions print, told with who said it. */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type EventOf, Handoff, tasks } from '../../lib/index.ts';
+import { dagOf, errorOf } from '../support/handoff.ts';
+
+const p = tasks<typeof import('../fixtures/print-tasks.ts')>(new URL('../fixtures/print-tasks.ts', import.meta.url));
+
+let handoff: Handoff | undefined;
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await handoff?.stop();
+  handoff = undefined;
+});
+
+const start = async (printToStderr: boolean | 'logged'): Promise<Handoff> => (handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 1 }, threads: 1 }], printToStderr }));
+
+/** What this process writes to stderr from now on, of all that its threads print. */
+function stderr(): { readonly text: () => string; said(text: string): Promise<void> } {
+  let text = '';
+  vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
+    text += String(chunk);
+    return true;
+  });
+  return { text: () => text, said: async (what) => vi.waitFor(() => expect(text).toContain(what), { timeout: 20_000, interval: 5 }) };
+}
+
+describe('what functions print', () => {
+  it('is told as function:log, in order with what they log, and is not printed', async () => {
+    await start('logged');
+    const printed = stderr();
+    const events: EventOf<'function:log'>[] = [];
+    handoff!.on('function:log', (event) => events.push(event));
+    const dag = dagOf({ id: 'first', code: p.speak, extraArgs: ['one'] }, { id: 'second', code: p.speakLater, args: ['first'], extraArgs: ['two'] });
+    expect((await handoff!.execute(dag)).results).toEqual({ first: 'one', second: 'two' });
+    expect(events.map(({ functionId, node, attempt, values }) => [functionId, node, attempt, values])).toEqual([
+      ['first', 'a', 1, ['out one']], ['first', 'a', 1, ['err one']], ['first', 'a', 1, ['no end']], ['second', 'a', 1, ['before two']], ['second', 'a', 1, ['after two']],
+    ]);
+    expect(events[0]).not.toHaveProperty('thread');
+    expect(printed.text()).toBe('');
+  });
+
+  it('goes to stderr when nobody listens', async () => {
+    await start('logged');
+    const printed = stderr();
+    await handoff!.execute(dagOf({ id: 'f', code: p.speak, extraArgs: ['x'] }));
+    await printed.said('out x\nerr x\nno end');
+  });
+
+  it('goes to stderr when it comes after its function has ended', async () => {
+    await start('logged');
+    const printed = stderr();
+    const told = vi.fn();
+    handoff!.on('function:log', told);
+    await handoff!.execute(dagOf({ id: 'f', code: p.speakWhenOver }));
+    await printed.said('over');
+    expect(told).not.toHaveBeenCalled();
+  });
+
+  it('is told of a function that then ends its thread', async () => {
+    await start('logged');
+    stderr();
+    const told: unknown[] = [];
+    handoff!.on('function:log', ({ values }) => told.push(...values));
+    expect(await errorOf(handoff!.execute(dagOf({ id: 'f', code: p.speakAndExit, maxRetries: 0 })))).toMatchObject({ code: 'FUNCTION_FAILED' });
+    expect(told).toEqual(['last words']);
+  });
+
+  it('is not told where it was not asked for', async () => {
+    await start(true);
+    const printed = stderr();
+    const told = vi.fn();
+    handoff!.on('function:log', told);
+    await handoff!.execute(dagOf({ id: 'f', code: p.speak, extraArgs: ['x'] }));
+    await printed.said('no end');
+    expect(told).not.toHaveBeenCalled();
+  });
+
+  it('is an option of three values', async () => {
+    expect(await errorOf(Handoff.start({ printToStderr: 'events' as never }))).toMatchObject({ code: 'INVALID_OPTION', option: 'printToStderr', message: expect.stringContaining("true, false or 'logged'") as string });
+  });
+});
