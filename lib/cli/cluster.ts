@@ -1,7 +1,8 @@
 /** `handoff nodes`: who is in the cluster. */
 import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
-import { print, toTable } from './output.ts';
+import { overviewOf } from '../runtime/handoff.ts';
+import { formatNumber, print, toTable } from './output.ts';
 import { startHandoff } from './start.ts';
 import { otherHosts } from './tree.ts';
 
@@ -13,19 +14,27 @@ export interface ClusterNodesFlags extends HandoffFlags {
 export async function clusterNodes(flags: ClusterNodesFlags): Promise<number> {
   const handoff = await startHandoff(flags, 'visitor');
   try {
-    const nodes = await handoff.discoverNodes();
+    const [nodes, activity] = await Promise.all([handoff.discoverNodes(), overviewOf(handoff).nodes()]);
     const hosts = otherHosts(handoff);
     if (flags.json === true) {
-      print(JSON.stringify({ hosts, nodes }, undefined, 2));
+      print(JSON.stringify({ hosts, nodes, activity }, undefined, 2));
       return ExitCode.done;
     }
     const resources = [...new Set(Object.values(nodes).flatMap(Object.keys))];
-    print(toTable(['node', ...resources], Object.entries(nodes).map(([name, capabilities]) => [name, ...resources.map((resource) => capabilities[resource] ?? 0)])));
+    print(toTable(['node', 'host', 'busy threads', ...resources], activity.filter(({ isUp }) => isUp).map(({ name, host, threads, declared, claimed }) => [
+      name, host, `${threads.filter(({ running }) => running !== null).length} of ${threads.length}`,
+      ...resources.map((resource) => claimedOf(claimed[resource] ?? 0, declared[resource] ?? 0)),
+    ])));
     process.stderr.write(`${counted(Object.keys(nodes).length, 'node')} on ${counted(hosts.length, 'host')}: ${hosts.join(', ')}\n`);
     return ExitCode.done;
   } finally {
     await handoff.stop();
   }
+}
+
+/** What of a resource is claimed, where something is. */
+function claimedOf(claimed: number, declared: number): string | number {
+  return claimed === 0 ? declared : `${formatNumber(claimed)} of ${formatNumber(declared)}`;
 }
 
 function counted(count: number, what: string): string {

@@ -1,23 +1,64 @@
 /** `handoff graph <file>`: the DAG as a picture, or as text that others draw. */
-import { toDot, toMermaid, toSvg } from '../dag/draw.ts';
+import { readFileSync } from 'node:fs';
+import type { Dag } from '../dag/dag.ts';
+import { type DrawOptions, toDot, toMermaid, toSvg } from '../dag/draw.ts';
 import { describeError, ExitCode, UsageError } from './exit.ts';
+import type { HandoffFlags } from './flags.ts';
 import { loadDag } from './load.ts';
 import { print } from './output.ts';
+import { startHandoff } from './start.ts';
 
 export const formats = ['mermaid', 'dot', 'svg', 'json'] as const;
 
+export interface GraphFlags extends HandoffFlags {
+  readonly format: string;
+  readonly plan?: boolean;
+  readonly allocations?: string;
+}
+
 /** Prints the DAG of a file. One that is not valid is drawn as far as it goes, and refused by the exit code. */
-export async function graph(file: string, args: readonly string[], { format }: { readonly format: string }): Promise<number> {
+export async function graph(file: string, args: readonly string[], flags: GraphFlags): Promise<number> {
+  const { format } = flags;
   if (!formats.includes(format as (typeof formats)[number])) throw new UsageError(`--format is one of ${formats.join(', ')}; not ${format}.`);
+  if (flags.plan === true && flags.allocations !== undefined) throw new UsageError('--plan and --allocations both say which node is which colour: give either.');
+  const given = flags.allocations === undefined ? undefined : readAllocations(flags.allocations);
   const { dag } = await loadDag(file, args);
-  switch (format as (typeof formats)[number]) {
-    case 'mermaid': print(toMermaid(dag)); break;
-    case 'dot': print(toDot(dag)); break;
-    case 'svg': print(await toSvg(dag)); break;
-    case 'json': print(JSON.stringify(dag, null, 2)); break;
-  }
   const check = dag.validate();
+  const allocations = flags.plan === true && check.ok ? await planned(dag, flags) : given;
+  const options: DrawOptions = { legend: true, ...(allocations !== undefined && { allocations }) };
+  switch (format as (typeof formats)[number]) {
+    case 'mermaid': print(toMermaid(dag, options)); break;
+    case 'dot': print(toDot(dag, options)); break;
+    case 'svg': print(await toSvg(dag, options)); break;
+    case 'json': print(JSON.stringify(allocations === undefined ? dag : { ...dag.toJSON(), allocations }, null, 2)); break;
+  }
   if (check.ok) return ExitCode.done;
   process.stderr.write(`${describeError(check.error)}\n`);
   return ExitCode.wrongUsage;
+}
+
+async function planned(dag: Dag, flags: GraphFlags): Promise<Readonly<Record<string, string>>> {
+  const handoff = await startHandoff(flags, 'orchestrator');
+  try {
+    return (await handoff.plan(dag)).allocations;
+  } finally {
+    await handoff.stop();
+  }
+}
+
+/** Node names by function: the file's own record, or what a result or a summary has under `allocations`. */
+function readAllocations(file: string): Readonly<Record<string, string>> {
+  let read: unknown;
+  try {
+    read = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new UsageError(`--allocations: ${file} cannot be read: ${(error as Error).message}.`);
+  }
+  const record = isRecord(read) && isRecord(read['allocations']) ? read['allocations'] : read;
+  if (isRecord(record) && Object.values(record).every((node) => typeof node === 'string')) return record as Readonly<Record<string, string>>;
+  throw new UsageError(`--allocations: ${file} has no allocations, which are node names by function id, such as { "load": "a" }. handoff run pipeline.ts --summary FILE writes some.`);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -26,7 +26,7 @@ export async function node(flags: NodeFlags): Promise<number> {
   const names = ownNodes(handoff);
   say(`listening on ${handoff.address}`);
   for (const [name, capabilities] of Object.entries(nodes)) say(`node ${name}${names.includes(name) ? ', of this host' : ''}: ${formatCapabilities(capabilities)}`);
-  if (flags.json === true) print(JSON.stringify({ address: handoff.address, nodes: Object.fromEntries(names.map((name) => [name, nodes[name]])) }));
+  if (flags.json === true) print(JSON.stringify({ address: handoff.address, ...(handoff.dashboard !== undefined && { dashboard: handoff.dashboard.url }), nodes: Object.fromEntries(names.map((name) => [name, nodes[name]])) }));
   const code = await Promise.race([interrupt.ended, givenUp()]);
   interrupt.dispose();
   return code;

@@ -5,8 +5,8 @@ import { machine, type NodeOptions } from '../runtime/options.ts';
 import { UsageError } from './exit.ts';
 
 /**
- * Nodes as written on the command line: `name:resource=amount,…`, separated by `;`. `threads` and `speed` among the amounts are the node's
- * own.
+ * Nodes as written on the command line: `name:resource=amount,…`, separated by `;`. `threads`, `speed` and `price` among the amounts are
+ * the node's own.
  *
  * @throws `UsageError`
  */
@@ -19,7 +19,7 @@ export function parseNodes(text: string): NodeOptions[] {
   });
 }
 
-/** What one node has, and its `threads` and `speed`. @throws `UsageError` */
+/** What one node has, and its `threads`, `speed` and `price`. @throws `UsageError` */
 export function parseCapabilities(text: string): Omit<NodeOptions, 'name'> {
   return parseAmounts('--capabilities', text);
 }
@@ -44,6 +44,6 @@ function parseAmounts(flag: string, text: string): Omit<NodeOptions, 'name'> {
     }
     amounts[name] = value;
   }
-  const { threads, speed, ...capabilities } = amounts;
-  return { capabilities, ...(threads !== undefined && { threads }), ...(speed !== undefined && { speed }) };
+  const { threads, speed, price, ...capabilities } = amounts;
+  return { capabilities, ...(threads !== undefined && { threads }), ...(speed !== undefined && { speed }), ...(price !== undefined && { price }) };
 }

@@ -1,5 +1,5 @@
 /** What goes to stdout: results for people, or JSON for machines. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { UsageError } from './exit.ts';
 
@@ -38,6 +38,12 @@ export function toText(value: unknown): string {
   return typeof value === 'string' ? value : inspect(value, { depth: 4, maxArrayLength: 20, maxStringLength: 2000, colors: process.stdout.isTTY && process.env['NO_COLOR'] === undefined });
 }
 
+/** A name as it can be shown on a terminal: without anything that would move its cursor or colour what follows. */
+export function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- just those
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\u{fffd}');
+}
+
 /** Columns, as wide as their widest cell; numbers to the right. */
 export function toTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = [head, ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? formatNumber(cell) : cell)))];
@@ -52,6 +58,12 @@ export function formatNumber(value: number): string {
 
 export function formatMs(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${Number((bytes / 1024 ** power).toPrecision(3))} ${units[power]}`;
 }
 
 /** Writes to stdout; whoever reads may stop early, as `head` does. */
@@ -70,4 +82,24 @@ export function checkWritable(flag: string, file: string): void {
   } catch (error) {
     throw new UsageError(`${flag}: ${file} cannot be written: ${(error as Error).message}.`);
   }
+}
+
+/**
+ * Writes a file.
+ *
+ * @throws `UsageError` naming the flag, the file and why not
+ */
+export function writeOrRefuse(flag: string, file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw new UsageError(`${flag}: ${file} cannot be written: ${(error as Error).message}.`);
+  }
+}
+
+/** @throws `UsageError` naming the flag */
+export function toNumber(flag: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || Number.isNaN(value)) throw new UsageError(`${flag}: ${JSON.stringify(text)} is not a number.`);
+  return value;
 }

@@ -1,29 +1,78 @@
 /** `handoff plan <file>`: what would happen. */
+import { nameOf } from '../dag/code.ts';
+import { compile } from '../dag/compile.ts';
+import type { Dag } from '../dag/dag.ts';
+import { type Gantt, toGantt } from '../observe/gantt.ts';
+import { ganttSvg } from '../observe/gantt-svg.ts';
+import type { PlanOptions, PlanResult } from '../runtime/plan-preview.ts';
 import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
+import { ganttText } from './gantt-text.ts';
 import { loadDag } from './load.ts';
-import { formatNumber, print, toJson, toTable } from './output.ts';
+import { checkWritable, formatNumber, print, printable, toJson, toTable, writeOrRefuse, toNumber } from './output.ts';
 import { startHandoff } from './start.ts';
 
 export interface PlanFlags extends HandoffFlags {
   readonly json?: boolean;
+  readonly svg?: string;
+  readonly budget?: string;
+  readonly deadline?: string;
+  readonly bandwidth?: string;
+  readonly latency?: string;
 }
+
+const numbers = ['budget', 'deadline', 'bandwidth', 'latency'] as const satisfies readonly (keyof PlanFlags & keyof PlanOptions)[];
+
+// What a terminal has that does not say.
+const defaultWidth = 80;
 
 /** Prints the schedule of the DAG of a file; resolves to the exit code. */
 export async function plan(file: string, args: readonly string[], flags: PlanFlags): Promise<number> {
+  const options = optionsOf(flags);
+  if (flags.svg !== undefined) checkWritable('--svg', flags.svg);
   const { dag } = await loadDag(file, args);
   const handoff = await startHandoff(flags, 'orchestrator');
+  let result: PlanResult;
+  let nodes: string[];
   try {
-    const result = await handoff.plan(dag);
-    if (flags.json === true) {
-      print(toJson(result));
-      return ExitCode.done;
-    }
-    const rows = result.schedule.map(({ functionId, node, start, finish }) => [functionId, node, start, finish] as const);
-    print(toTable(['function', 'node', 'start ms', 'finish ms'], rows));
-    print(`\nmakespan ${formatNumber(result.makespan)} ms, at least ${formatNumber(result.lowerBound)} ms on these nodes\ncritical path: ${result.criticalPath.join(' -> ')}`);
-    return ExitCode.done;
+    result = await handoff.plan(dag, options);
+    nodes = Object.keys(await handoff.discoverNodes());
   } finally {
     await handoff.stop();
   }
+  const gantt = ganttOf(dag, result, nodes);
+  const ends = endsOf(result);
+  if (flags.svg !== undefined) writeOrRefuse('--svg', flags.svg, ganttSvg(gantt, { title: `Plan of ${dag.id}`, subtitle: ends }));
+  if (flags.json === true) {
+    print(toJson(result));
+    return ExitCode.done;
+  }
+  const rows = result.schedule.map(({ functionId, node, start, finish }) => [printable(functionId), printable(node), start, finish] as const);
+  print(toTable(['function', 'node', 'start ms', 'finish ms'], rows));
+  if (rows.length > 0) print(`\n${ganttText(gantt, process.stdout.columns ?? defaultWidth)}`);
+  print(`\n${ends}\ncritical path: ${result.criticalPath.map(printable).join(' -> ')}`);
+  return ExitCode.done;
+}
+
+/** @throws `UsageError` */
+function optionsOf(flags: PlanFlags): PlanOptions {
+  const given = numbers.flatMap((name) => {
+    const text = flags[name];
+    if (text === undefined) return [];
+    return [[name, toNumber(`--${name}`, text)] as const];
+  });
+  return Object.fromEntries(given);
+}
+
+function ganttOf(dag: Dag, { schedule, criticalPath }: PlanResult, nodes: readonly string[]): Gantt {
+  const { size, entries, codes, code } = compile(dag);
+  const names = new Map(entries.slice(0, size).map(({ id }, i) => [id, nameOf(codes[code[i]!]!)]));
+  const critical = new Set(criticalPath);
+  return toGantt(schedule.map(({ functionId, node, start, finish }) => ({
+    id: functionId, name: names.get(functionId) ?? functionId, node, start, finish, isCritical: critical.has(functionId), hasFailed: false,
+  })), nodes);
+}
+
+function endsOf({ makespan, lowerBound, price }: PlanResult): string {
+  return `makespan ${formatNumber(makespan)} ms, at least ${formatNumber(lowerBound)} ms on these nodes${price > 0 ? `, price ${formatNumber(price)}` : ''}`;
 }

@@ -1,64 +1,127 @@
 /** Progress on stderr: one block redrawn in place on a terminal, plain lines elsewhere. */
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
+import type { NodeActivity } from '../observe/activity.ts';
 import { type HandoffEvent, timestamp } from '../observe/events.ts';
-import { type ProgressState, ProgressTracker } from '../observe/progress.ts';
-import { formatMs } from './output.ts';
+import { ProgressMeter, type ProgressState } from '../observe/progress.ts';
+import type { RunRecord } from '../observe/run-record.ts';
+import { formatMs, formatNumber, printable } from './output.ts';
 
 export interface ProgressView {
+  /** Takes in an event that the record has taken in. */
   record(event: HandoffEvent): void;
+  /** What the nodes are about now. */
+  nodes(nodes: readonly NodeActivity[]): void;
   /** Shows the end, and gives the terminal back. */
   close(): void;
 }
 
-const redrawEvery = 80;
-const barWidth = 28;
+const redrawEvery = 100;
+const [leastBar, mostBar] = [8, 28];
 const shownFunctions = 4;
-// Above so many functions a line each would be too many.
+// Above so many functions a line each would be too many; then there is one in a second, in ms.
 const lineEach = 50;
+const lineEvery = 1000;
+// In ms: then it is worth a word.
+const long = 2000;
 
-export function createProgressView(dagId: string, stream: NodeJS.WriteStream): ProgressView {
-  return stream.isTTY ? new TerminalView(dagId, stream) : new PlainView(dagId, stream);
+/** A block on a terminal that can move its cursor; lines elsewhere. */
+export function createProgressView(record: RunRecord, stream: NodeJS.WriteStream): ProgressView {
+  return stream.isTTY && process.env['TERM'] !== 'dumb' ? new TerminalView(record, stream) : new PlainView(record, stream);
 }
 
 class TerminalView implements ProgressView {
-  readonly #tracker: ProgressTracker;
+  readonly #record: RunRecord;
+  readonly #meter: ProgressMeter;
   readonly #update: ReturnType<typeof createLogUpdate>;
   readonly #stream: NodeJS.WriteStream;
+  readonly #write: NodeJS.WriteStream['write'];
   readonly #timer: NodeJS.Timeout;
+  #nodes: readonly NodeActivity[] = [];
+  /** When functions that run now began. */
+  #running = new Map<number, number>();
+  #partial = '';
 
-  constructor(dagId: string, stream: NodeJS.WriteStream) {
-    this.#tracker = new ProgressTracker(dagId);
+  constructor(record: RunRecord, stream: NodeJS.WriteStream) {
+    this.#record = record;
+    this.#meter = new ProgressMeter(record);
     this.#stream = stream;
-    this.#update = createLogUpdate(stream);
+    const write = (this.#write = stream.write);
+    // The cursor stays to be seen: whatever ends this process, nobody has to bring it back.
+    this.#update = createLogUpdate({ isTTY: true, get columns() { return stream.columns; }, get rows() { return stream.rows; }, write: write.bind(stream) } as NodeJS.WriteStream, { showCursor: true });
+    // What others write meanwhile, warnings and what functions print among it, goes above the block.
+    stream.write = ((chunk: string | Uint8Array, ...rest: unknown[]) => {
+      this.#above(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString());
+      const done = rest.find((each) => typeof each === 'function') as (() => void) | undefined;
+      if (done !== undefined) queueMicrotask(done);
+      return true;
+    }) as NodeJS.WriteStream['write'];
     this.#timer = setInterval(() => this.#draw(), redrawEvery);
+    this.#draw();
   }
 
-  record(event: HandoffEvent): void {
-    this.#tracker.record(event);
+  record(): void {}
+
+  nodes(nodes: readonly NodeActivity[]): void {
+    this.#nodes = nodes;
+    const { index, graph } = this.#record;
+    this.#running = new Map();
+    for (const { running } of nodes.flatMap(({ threads }) => threads)) {
+      const i = running?.dagId === graph.dagId ? index.get(running.functionId) : undefined;
+      if (i !== undefined) this.#running.set(i, running!.since);
+    }
   }
 
   close(): void {
     clearInterval(this.#timer);
+    this.#nodes = [];
+    if (this.#partial !== '') this.#above('\n');
     this.#draw();
     this.#update.done();
+    this.#stream.write = this.#write;
+  }
+
+  /** Whole lines at once: the block begins on a line of its own. */
+  #above(text: string): void {
+    const end = text.lastIndexOf('\n');
+    if (end < 0) {
+      this.#partial += text;
+      return;
+    }
+    this.#update.persist(this.#partial + text.slice(0, end));
+    this.#partial = text.slice(end + 1);
+    this.#draw();
   }
 
   #draw(): void {
-    const state = this.#tracker.state(timestamp());
-    const width = Math.max(10, Math.min(barWidth, (this.#stream.columns ?? 80) - 44));
-    const full = state.total === 0 ? width : Math.round((state.done / state.total) * width);
-    const bar = this.#style('green', '━'.repeat(full)) + this.#style('gray', '━'.repeat(width - full));
-    this.#update([`${state.dagId} ${bar} ${summary(state)}`, ...this.#runningLines(state)].join('\n'));
+    const width = Math.max(20, this.#stream.columns ?? 80);
+    const state = this.#meter.state(timestamp(), this.#nodes.map(({ threads, declared }) => ({ threads: threads.length, capabilities: declared })), this.#running);
+    const most = Math.max(1, (this.#stream.rows ?? 24) - 3);
+    const lines = this.#nodes.slice(0, most).map((node) => this.#nodeLine(node, width));
+    if (this.#nodes.length > most) lines.push(`  and ${this.#nodes.length - most} more nodes`);
+    this.#update([this.#bar(state, width), ...lines].join('\n'));
   }
 
-  #runningLines({ running }: ProgressState): string[] {
-    const byNode = Map.groupBy(running, ([, node]) => node);
-    return [...byNode].sort(([a], [b]) => a.localeCompare(b)).map(([node, functions]) => {
-      const names = functions.slice(0, shownFunctions).map(([functionId]) => functionId).join(', ');
-      const more = functions.length > shownFunctions ? ` and ${functions.length - shownFunctions} more` : '';
-      return `  ${this.#style('cyan', node)} ${names}${more}`;
-    });
+  #bar(state: ProgressState, width: number): string {
+    const name = shortened(printable(state.dagId), Math.max(6, Math.floor(width / 4)));
+    const parts = partsOf(state, this.#nodes.length === 0 ? undefined : this.#running.size);
+    // What does not fit is left out, the last first.
+    while (parts.length > 1 && lengthOf(name) + leastBar + 2 + parts.join(' · ').length > width) parts.pop();
+    const told = parts.join(' · ');
+    const room = Math.max(0, Math.min(mostBar, width - lengthOf(name) - told.length - 2));
+    const full = state.total === 0 ? room : Math.round((state.done / state.total) * room);
+    return `${name} ${this.#style('green', '━'.repeat(full))}${this.#style('gray', '─'.repeat(room - full))} ${told}`;
+  }
+
+  #nodeLine({ name, isUp, declared, claimed, threads }: NodeActivity, width: number): string {
+    const now = timestamp();
+    const ids = threads.flatMap(({ running }) => (running === null ? [] : [describe(running, this.#record.graph.dagId, now)]));
+    const held = Object.entries(declared).map(([resource, amount]) => `${resource} ${formatNumber(claimed[resource] ?? 0)}/${formatNumber(amount)}`).join(' ');
+    const names = `${ids.slice(0, shownFunctions).join(', ')}${ids.length > shownFunctions ? ` and ${ids.length - shownFunctions} more` : ''}`;
+    const does = !isUp ? 'down' : ids.length === 0 ? 'idle' : names;
+    const node = shortened(printable(name), Math.max(4, Math.floor(width / 3)));
+    const rest = shortened(printable(`${does}${held === '' ? '' : `  (${held})`}`), width - lengthOf(node) - 3);
+    return `  ${this.#style('cyan', node)} ${rest}`;
   }
 
   #style(format: 'green' | 'gray' | 'cyan', text: string): string {
@@ -67,31 +130,41 @@ class TerminalView implements ProgressView {
 }
 
 class PlainView implements ProgressView {
-  readonly #tracker: ProgressTracker;
+  readonly #record: RunRecord;
+  readonly #meter: ProgressMeter;
   readonly #stream: NodeJS.WriteStream;
-  #saidAt = 0;
+  #saidAt = timestamp();
 
-  constructor(dagId: string, stream: NodeJS.WriteStream) {
-    this.#tracker = new ProgressTracker(dagId);
+  constructor(record: RunRecord, stream: NodeJS.WriteStream) {
+    this.#record = record;
+    this.#meter = new ProgressMeter(record);
     this.#stream = stream;
   }
 
   record(event: HandoffEvent): void {
-    this.#tracker.record(event);
-    const state = this.#tracker.state(event.at);
+    if (!('dagId' in event) || event.dagId !== this.#record.graph.dagId) return;
     if (event.type === 'function:retried') this.#say(`${event.functionId} failed on ${event.node}, trying again: ${messageOf(event.error)}`);
     else if (event.type === 'function:failed') this.#say(`${event.functionId} failed on ${event.node}: ${messageOf(event.error)}`);
-    else if (event.type === 'function:finished' && state.total <= lineEach) {
-      this.#say(`[${state.done}/${state.total}] ${event.functionId} on ${event.node} in ${formatMs(event.durationMs)}`);
-    } else if (event.type === 'function:finished' && event.at - this.#saidAt >= 1000) {
-      this.#saidAt = event.at;
-      this.#say(summary(state));
-    }
+    else if (event.type === 'spans') this.#ended(event);
   }
 
+  nodes(): void {}
+
   close(): void {
-    const state = this.#tracker.state(timestamp());
-    if (state.total > lineEach) this.#say(summary(state));
+    if (this.#record.graph.ids.length > lineEach) this.#say(partsOf(this.#meter.state(timestamp()), undefined).join(' · '));
+  }
+
+  #ended({ node, functionIds, spans, failed }: Extract<HandoffEvent, { type: 'spans' }>): void {
+    const total = this.#record.graph.ids.length;
+    if (total <= lineEach) {
+      const fine = functionIds.flatMap((id, k) => (failed.includes(k) ? [] : [[id, spans[2 * k + 1]! - spans[2 * k]!] as const]));
+      fine.forEach(([id, ms], k) => this.#say(`[${this.#record.done - fine.length + k + 1}/${total}] ${id} on ${node} in ${formatMs(ms)}`));
+      return;
+    }
+    const now = timestamp();
+    if (now - this.#saidAt < lineEvery) return;
+    this.#saidAt = now;
+    this.#say(partsOf(this.#meter.state(now), undefined).join(' · '));
   }
 
   #say(line: string): void {
@@ -99,12 +172,30 @@ class PlainView implements ProgressView {
   }
 }
 
-function summary({ done, total, failed, retries, elapsed, remaining }: ProgressState): string {
-  const parts = [`${done}/${total}`, formatMs(elapsed)];
+/** One that runs for long says for how long. */
+function describe({ dagId, functionId, since }: NonNullable<NodeActivity['threads'][number]['running']>, own: string, now: number): string {
+  return `${dagId === own ? '' : `${dagId}/`}${functionId}${now - since < long ? '' : ` ${formatMs(now - since)}`}`;
+}
+
+/** The most important first. */
+function partsOf({ done, total, failed, retries, elapsed, rate, remaining }: ProgressState, running: number | undefined): string[] {
+  const parts = [`${done}/${total}`];
   if (failed > 0) parts.push(`${failed} failed`);
+  if (done < total && failed === 0 && remaining !== undefined && remaining >= 1000) parts.push(`~${formatMs(remaining)} left`);
+  parts.push(formatMs(elapsed));
+  if (running !== undefined && running > 0 && done < total) parts.push(`${running} running`);
   if (retries > 0) parts.push(`${retries} retried`);
-  if (done < total && failed === 0 && remaining !== undefined && remaining >= 1000) parts.push(`about ${formatMs(remaining)} left`);
-  return parts.join(' · ');
+  if (rate !== undefined && rate >= 1 && done < total) parts.push(`${formatNumber(rate >= 10 ? Math.round(rate) : rate)}/s`);
+  return parts;
+}
+
+function shortened(text: string, width: number): string {
+  const characters = [...text];
+  return characters.length <= width ? text : `${characters.slice(0, Math.max(0, width - 1)).join('')}…`;
+}
+
+function lengthOf(text: string): number {
+  return [...text].length;
 }
 
 function messageOf(error: unknown): string {

@@ -1,57 +1,127 @@
 /** `handoff run <file>`. */
-import { writeFileSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { ValueDag } from '../dag/value-dag.ts';
-import type { ExecuteResult } from '../runtime/outcome.ts';
-import { TraceRecorder } from '../observe/trace.ts';
+import type { Dag } from '../dag/dag.ts';
 import { isHandoffError } from '../errors.ts';
-import { describeError, exitCodeOf, ExitCode } from './exit.ts';
+import type { RunRecord } from '../observe/run-record.ts';
+import { summarise, type RunSummary } from '../observe/summary.ts';
+import { tracedEvents, TraceRecorder } from '../observe/trace.ts';
+import { type Handoff, overviewOf } from '../runtime/handoff.ts';
+import type { ExecuteResult } from '../runtime/outcome.ts';
+import { describeError, exitCodeOf, ExitCode, UsageError } from './exit.ts';
+import type { HandoffFlags } from './flags.ts';
 import { onInterrupt } from './interrupt.ts';
 import { loadDag, type LoadedDag } from './load.ts';
-import type { HandoffFlags } from './flags.ts';
-import { checkWritable, formatMs, print, toJson, toText } from './output.ts';
+import { checkWritable, print, toJson, toNumber, toText, writeOrRefuse } from './output.ts';
 import { createProgressView } from './progress-view.ts';
+import { loggedEvents, type LogMode, logModes, RunLog } from './run-log.ts';
+import { RunWatch } from './run-watch.ts';
 import { startHandoff } from './start.ts';
+import { summaryText } from './summary-text.ts';
 
 export interface RunFlags extends HandoffFlags {
   readonly progress: boolean;
+  readonly log: string;
   readonly json?: boolean;
   readonly trace?: string;
   readonly summary?: string;
+  readonly report?: string;
+  readonly deadline?: string;
+  readonly speculate?: boolean;
 }
+
+// ms between two looks at the nodes, each of which takes a tenth of a second: nobody sees more of a picture, and a summary needs less.
+const lookForPicture = 100;
+const lookForSummary = 400;
+
+const files = ['trace', 'summary', 'report'] as const;
 
 /** Runs the DAG of a file; resolves to the exit code. */
 export async function run(file: string, args: readonly string[], flags: RunFlags): Promise<number> {
-  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  if (!logModes.includes(flags.log as LogMode)) throw new UsageError(`--log is one of ${logModes.join(', ')}; not ${flags.log}.`);
   // Asked before, not found out after hours of work.
-  for (const name of ['trace', 'summary'] as const) if (flags[name] !== undefined) checkWritable(`--${name}`, flags[name]);
+  for (const name of files) if (flags[name] !== undefined) checkWritable(`--${name}`, flags[name]);
+  const options = { ...(flags.deadline !== undefined && { deadline: toNumber('--deadline', flags.deadline) }), ...(flags.speculate === true && { speculate: true }) };
   const loaded = await loadDag(file, args);
-  const { dag } = loaded;
   const handoff = await startHandoff(flags, 'orchestrator');
   const interrupt = onInterrupt('Finishing the functions that run; no other is started. Once more to end now.', () => handoff.stop({ drain: 'functions' }));
   if (handoff.address !== undefined) say(`listening on ${handoff.address}`);
-  const trace = flags.trace === undefined ? undefined : new TraceRecorder({ dagId: dag.id, dependencies: new Map([...dag.functions].map(([id, fn]) => [id, fn.args])) });
-  const progress = flags.progress ? createProgressView(dag.id, process.stderr) : undefined;
-  if (trace !== undefined) handoff.on('event', (event) => trace.record(event));
-  if (progress !== undefined) handoff.on('event', (event) => progress.record(event));
-  handoff.on('function:log', ({ functionId, values }) => say(`${functionId}: ${values.map(toText).join(' ')}`));
+  const observed = await observe(handoff, loaded.dag, flags);
+  // Once everything is stopped, reading what nodes use would not keep the process alive until it has been told.
+  const alive = setInterval(() => {}, 60_000);
   try {
-    const result = await handoff.execute(dag, { collect: outputsOf(loaded) });
-    progress?.close();
-    print(flags.json === true ? toJson({ ...result, results: shaped(loaded, result.results) }) : resultText(loaded, result));
-    if (progress !== undefined) say(`${result.stats.functions} functions in ${formatMs(result.stats.durationMs)} on ${Object.entries(result.stats.nodes).map(([node, count]) => `${node} (${count})`).join(', ')}`);
-    if (flags.summary !== undefined) writeFileSync(flags.summary, `${toJson({ dagId: dag.id, ok: true, ...result.stats, allocations: result.allocations })}\n`);
-    return ExitCode.done;
-  } catch (error) {
-    progress?.close();
+    const { result, error } = await settled(handoff.execute(loaded.dag, { collect: outputsOf(loaded), ...options }));
+    observed.progress?.close();
+    if (result !== undefined) print(flags.json === true ? toJson({ ...result, results: shaped(loaded, result.results) }) : resultText(loaded, result));
+    await observed.tell(error, result === undefined ? {} : { price: result.stats.price });
+    if (result !== undefined) return ExitCode.done;
     if (interrupt.exitCode !== undefined && isHandoffError(error, 'STOPPED')) return interrupt.exitCode;
     say(describeError(error));
-    if (flags.summary !== undefined) writeFileSync(flags.summary, `${toJson({ dagId: dag.id, ok: false, error })}\n`);
     return exitCodeOf(error);
   } finally {
-    if (trace !== undefined) writeFileSync(flags.trace!, `${JSON.stringify(trace)}\n`);
+    observed.close();
     await handoff.stop();
+    clearInterval(alive);
     interrupt.dispose();
   }
+}
+
+async function settled<Result>(promise: Promise<Result>): Promise<{ readonly result?: Result; readonly error?: unknown }> {
+  try {
+    return { result: await promise };
+  } catch (error) {
+    return { error };
+  }
+}
+
+interface Observed {
+  readonly progress: { close(): void } | undefined;
+  /** Tells what happened, on stderr and into files. */
+  tell(error: unknown, more: Readonly<Record<string, unknown>>): Promise<void>;
+  close(): void;
+}
+
+/** Has somebody look at what is about to run, if anybody wants to know. */
+async function observe(handoff: Handoff, dag: Dag, flags: RunFlags): Promise<Observed> {
+  const log = new RunLog(dag.id, flags.log as LogMode, say);
+  for (const type of loggedEvents[flags.log as LogMode]) handoff.on(type, (event) => log.record(event));
+  // One that cannot be compiled will not run either: execute says why.
+  const watch = (flags.progress || files.some((name) => flags[name] !== undefined)) && dag.validate().ok ? new RunWatch(handoff, dag) : undefined;
+  const progress = watch !== undefined && flags.progress ? createProgressView(watch.record, process.stderr) : undefined;
+  if (progress !== undefined) watch?.add(['spans', 'function:retried', 'function:failed'], { record: (event) => progress.record(event), sample: (_, nodes) => progress.nodes(nodes) });
+  const trace = watch !== undefined && flags.trace !== undefined ? new TraceRecorder(watch.record) : undefined;
+  if (trace !== undefined) watch?.add(tracedEvents, trace);
+  watch?.sample(trace !== undefined || (progress !== undefined && process.stderr.isTTY) ? lookForPicture : lookForSummary);
+  const report = flags.report === undefined ? undefined : (await import('../dashboard/report.ts')).createReport(overviewOf(handoff), dag.id);
+  return {
+    progress,
+    async tell(error, more) {
+      log.close();
+      await watch?.stop();
+      if (watch?.record.startedAt !== undefined) {
+        const summary = summarise(watch.record, watch.nodes, overviewOf(handoff).host);
+        if (flags.progress) say(`${summaryText(summary)}${error === undefined ? '' : '\n'}`);
+        if (flags.summary !== undefined) writeOrRefuse('--summary', flags.summary, summaryJson(watch.record, summary, error, more));
+        if (trace !== undefined) await pipeline(Readable.from(trace.chunks()), createWriteStream(flags.trace!));
+        if (report !== undefined) await report.write(flags.report!);
+      } else if (flags.summary !== undefined) {
+        writeOrRefuse('--summary', flags.summary, `${toJson({ dagId: dag.id, ok: false, error })}\n`);
+      }
+    },
+    close: () => report?.close(),
+  };
+}
+
+function summaryJson({ graph, lane, lanes }: RunRecord, summary: RunSummary, error: unknown, more: Readonly<Record<string, unknown>>): string {
+  const allocations: [string, string][] = [];
+  for (let i = 0; i < lane.length; i++) if (lane[i]! >= 0) allocations.push([graph.ids[i]!, lanes[lane[i]!]!.node]);
+  return `${toJson({ ...more, ...summary, allocations: Object.fromEntries(allocations), ...(error !== undefined && { error }) })}\n`;
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 function outputsOf({ dag, outputs }: LoadedDag): 'sinks' | readonly string[] {

@@ -5,6 +5,7 @@ import { Handoff } from '../runtime/handoff.ts';
 import type { HandoffOptions } from '../runtime/options.ts';
 import { isRecord } from '../runtime/schema.ts';
 import type { TransportOptions } from '../runtime/transport-options.ts';
+import { dashboardBeside, reachable, takeToken, withDashboard } from './dashboard-flags.ts';
 import { takeEnvironment } from './environment.ts';
 import { UsageError } from './exit.ts';
 import { type HandoffFlags, nodesOf, transportOf } from './flags.ts';
@@ -18,15 +19,18 @@ import { otherHosts } from './tree.ts';
 export type Part = 'host' | 'orchestrator' | 'visitor';
 
 /**
- * Starts what a command needs. Whatever functions print goes to stderr.
+ * Starts what a command needs. Whatever functions print goes to stderr, or to whoever listens to `function:log`.
  *
+ * @param dashboard that the command is about
  * @throws `UsageError`, and as `Handoff.start`
  */
-export async function startHandoff(flags: HandoffFlags, part: Part): Promise<Handoff> {
+export async function startHandoff(flags: HandoffFlags, part: Part, dashboard = dashboardBeside(flags.dashboard)): Promise<Handoff> {
   const config = await readConfig(flags.config);
-  const options = merge(flags, takeEnvironment(process.env), config.options, part);
+  const merged = withDashboard(merge(flags, takeEnvironment(process.env), config.options, part), dashboard, takeToken(process.env), part === 'host');
+  const options = part === 'visitor' && dashboard !== undefined ? reachable(merged) : merged;
   try {
-    const handoff = await Handoff.start({ ...options, printToStderr: true });
+    const handoff = await Handoff.start({ ...options, printToStderr: part === 'orchestrator' ? 'logged' : true });
+    if (handoff.dashboard !== undefined) process.stderr.write(`dashboard: ${handoff.dashboard.url}${options.dashboard?.token === undefined ? '' : ' (open it once with ?token=… added)'}\n`);
     const join = options.transport?.join ?? [];
     // Who has nodes of its own does not need others; but whoever named some wants to know.
     if (join.length > 0 && otherHosts(handoff).length === 0) process.stderr.write(`Nobody answers at ${join.join(', ')} yet: going on without, and trying again and again.\n`);
@@ -63,6 +67,7 @@ export function merge(flags: HandoffFlags, environment: Partial<TransportOptions
     // Any other name is refused by the options themselves, which know which there are.
     ...(flags.strategy !== undefined && { allocationStrategy: flags.strategy as NonNullable<HandoffOptions['allocationStrategy']> }),
     ...(flags.allowSource === true && { allowSource: true }),
+    ...(flags.learn !== undefined && { learnedCosts: flags.learn }),
   };
 }
 

@@ -1,6 +1,8 @@
 /** `handoff run` and `handoff plan` on other hosts. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { checkTrace } from '../observe/trace-format.ts';
 import { clusterFiles, Processes } from './processes.ts';
 
 const certificate = (name: string): string => join(import.meta.dirname, '../transport/certificates', `${name}.pem`);
@@ -16,6 +18,20 @@ describe('handoff run --join', () => {
     expect(code, stderr).toBe(0);
     expect(stdout).toBe(`total: ${total}\n`);
     expect(stderr).toMatch(/8 functions in .* on a \(8\)/);
+  });
+
+  it('traces what ran where on which host, and tells how much went from one to another', async () => {
+    const a = await processes.node('a');
+    const b = await processes.node('b', { args: ['--join', a.address] });
+    await a.said('node b is up');
+    const { code, stderr } = await processes.run(['run', 'far.ts', '--join', a.address, '--trace', 'far.json', '--summary', 'sum.json', '--report', 'far.html']);
+    expect(code, stderr).toBe(0);
+    const read = (name: string): string => readFileSync(join(processes.folder, name), 'utf8');
+    const { flows, processes: hosts, slices } = checkTrace(read('far.json'));
+    expect(flows.map(({ from, to }) => [from, to].map(({ name, pid }) => `${name} on ${hosts.get(pid)}`))).toEqual([[`made on host ${a.address}`, `taken on host ${b.address}`]]);
+    expect(slices.filter(({ cat }) => cat === 'function').map(({ args }) => args.node)).toEqual(['a', 'b']);
+    expect(JSON.parse(read('sum.json'))).toMatchObject({ bytesMoved: 80_000, nodes: { a: 1, b: 1 }, nodeUse: { a: { peakMemoryMb: expect.any(Number) as unknown }, b: { threads: 2 } } });
+    expect(stderr).toContain(' · 78.1 KiB between hosts');
   });
 
   it('adds nodes of its own by --nodes, and listens by --listen', async () => {

@@ -83,7 +83,10 @@ describe('handoff node', () => {
     await a.said('node c is up');
     const { code, stdout, stderr } = await processes.run(['nodes', '--join', c.address, '--json']);
     expect(code, stderr).toBe(0);
-    expect(JSON.parse(stdout)).toEqual({ hosts: [a.address, b.address, c.address].sort(), nodes: { a: { cpu: 2 }, b: { cpu: 2 }, c: { cpu: 2 } } });
+    expect(JSON.parse(stdout)).toMatchObject({
+      hosts: [a.address, b.address, c.address].sort(), nodes: { a: { cpu: 2 }, b: { cpu: 2 }, c: { cpu: 2 } },
+      activity: expect.arrayContaining([a, b, c].map(({ address }, i) => expect.objectContaining({ name: 'abc'[i], host: address, isUp: true, claimed: {} }))),
+    });
   });
 });
 
@@ -164,10 +167,12 @@ describe('handoff node refuses', () => {
 describe('handoff nodes', () => {
   it('prints a table, with a nought for what a node does not have', async () => {
     const a = await processes.node('a', { capabilities: 'cpu=2,memory=4000' });
-    await processes.node('gpu-box', { args: ['--join', a.address], capabilities: 'cpu=1,gpu=1' });
+    const box = await processes.node('gpu-box', { args: ['--join', a.address], capabilities: 'cpu=1,gpu=1' });
     const { code, stdout, stderr } = await processes.run(['nodes', '--join', a.address]);
     expect(code).toBe(0);
-    expect(stdout.split('\n').slice(0, 3).sort()).toEqual(['a          2    4000    0', 'gpu-box    1       0    1', 'node     cpu  memory  gpu']);
+    const [head, ...rows] = stdout.trimEnd().split('\n').map((line) => line.trim().split(/\s{2,}/));
+    expect(head).toEqual(['node', 'host', 'busy threads', 'cpu', 'memory', 'gpu']);
+    expect(rows.sort()).toEqual([['a', a.address, '0 of 2', '2', '4000', '0'], ['gpu-box', box.address, '0 of 1', '1', '0', '1']]);
     expect(stderr).toContain('2 nodes on 2 hosts: ');
     await a.said('node gpu-box is up');
   });

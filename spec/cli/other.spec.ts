@@ -1,69 +1,13 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { toJson, toTable, toText } from '../../lib/cli/output.ts';
+import { formatBytes, printable, toJson, toTable, toText } from '../../lib/cli/output.ts';
 import { parseNodes } from '../../lib/cli/nodes.ts';
-import { createProgressView } from '../../lib/cli/progress-view.ts';
-import type { HandoffEvent } from '../../lib/index.ts';
-import { cli, fixture } from '../support/cli.ts';
-
-describe('handoff plan', () => {
-  it('prints the schedule, the makespan and the critical path, and runs nothing', async () => {
-    const { code, stdout } = await cli('plan', fixture('struct.ts'), '--nodes', 'n:cpu=1');
-    expect(code).toBe(0);
-    expect(stdout).toBe([
-      'function  node  start ms  finish ms',
-      'a         n            0         10',
-      'b         n           10         30',
-      'c         n           30         35',
-      '',
-      'makespan 35 ms, at least 35 ms on these nodes',
-      'critical path: a -> b',
-      '',
-    ].join('\n'));
-  });
-
-  it('prints JSON', async () => {
-    const { stdout } = await cli('plan', fixture('struct.ts'), '--nodes', 'n:cpu=2,threads=2', '--json');
-    expect(JSON.parse(stdout)).toMatchObject({ makespan: 30, lowerBound: 30, criticalPath: ['a', 'b'], allocations: { a: 'n', b: 'n', c: 'n' } });
-  });
-});
-
-describe('handoff graph', () => {
-  it.each([['mermaid', 'flowchart TD'], ['dot', 'digraph "struct"'], ['svg', '<svg'], ['json', '"id": "struct"']])('draws %s', async (format, mention) => {
-    const { code, stdout } = await cli('graph', fixture('struct.ts'), '--format', format);
-    expect(code).toBe(0);
-    expect(stdout).toContain(mention);
-  });
-
-  it('draws a graph that is not valid, and exits with 2', async () => {
-    const { code, stdout, stderr } = await cli('graph', fixture('cyclic.ts'));
-    expect(code).toBe(2);
-    expect(stdout).toContain('f0 --> f1');
-    expect(stderr).toContain('CYCLIC_DEPENDENCY');
-  });
-
-  it('refuses an unknown format', async () => {
-    expect(await cli('graph', fixture('struct.ts'), '--format', 'png')).toMatchObject({ code: 2 });
-  });
-
-  it('does not mind a reader that stops early', async () => {
-    const { fileURLToPath } = await import('node:url');
-    const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
-    const child = spawn('sh', ['-c', `"${process.execPath}" "${main}" graph "${fixture('struct.ts')}" | head -1`], { stdio: ['ignore', 'pipe', 'pipe'] });
-    let stderr = '';
-    child.stderr.on('data', (chunk) => (stderr += String(chunk)));
-    await once(child, 'close');
-    expect(stderr).toBe('');
-  });
-});
+import { cli } from '../support/cli.ts';
 
 describe('handoff', () => {
   it('tells what there is, with examples and exit codes', async () => {
     const { code, stdout } = await cli('--help');
     expect(code).toBe(0);
-    for (const mention of ['run', 'plan', 'graph', 'Examples:', 'Exit codes:', '130']) expect(stdout).toContain(mention);
+    for (const mention of ['run', 'plan', 'graph', 'plot', 'Examples:', 'Exit codes:', '130']) expect(stdout).toContain(mention);
   });
 
   it('tells its version', async () => {
@@ -79,8 +23,8 @@ describe('handoff', () => {
 
 describe('--nodes', () => {
   it('gives nodes with capabilities, threads and speed', () => {
-    expect(parseNodes('a:cpu=2,memory=4000; b ; c:gpu=1,threads=3,speed=0.5;')).toEqual([
-      { name: 'a', capabilities: { cpu: 2, memory: 4000 } }, { name: 'b', capabilities: {} }, { name: 'c', capabilities: { gpu: 1 }, threads: 3, speed: 0.5 },
+    expect(parseNodes('a:cpu=2,memory=4000; b ; c:gpu=1,threads=3,speed=0.5,price=2;')).toEqual([
+      { name: 'a', capabilities: { cpu: 2, memory: 4000 } }, { name: 'b', capabilities: {} }, { name: 'c', capabilities: { gpu: 1 }, threads: 3, speed: 0.5, price: 2 },
     ]);
   });
 
@@ -110,28 +54,12 @@ describe('output', () => {
   it('lines columns up', () => {
     expect(toTable(['name', 'n'], [['a', 1], ['long name', 22.5]])).toBe('name          n\na             1\nlong name  22.5');
   });
-});
 
-describe('the progress view on a terminal', () => {
-  it('draws a bar and what runs where, in place, and ends with the whole', () => {
-    let written = '';
-    const stream = { isTTY: true, columns: 100, rows: 24, write: (chunk: string) => { written += chunk; return true; }, on() {}, hasColors: () => false } as unknown as NodeJS.WriteStream;
-    const view = createProgressView('d', stream);
-    const at = performance.timeOrigin + performance.now();
-    const of = { dagId: 'd', at, node: 'n', attempt: 1, thread: 0 };
-    const events: HandoffEvent[] = [
-      { type: 'run:started', dagId: 'd', at, functions: 3 },
-      { type: 'function:started', functionId: 'x', ...of }, { type: 'function:finished', functionId: 'x', durationMs: 1, ...of },
-      { type: 'function:started', functionId: 'y', ...of }, { type: 'function:started', functionId: 'z', ...of },
-      { type: 'function:retried', functionId: 'y', error: new Error('e'), delayMs: 0, ...of },
-      { type: 'function:started', functionId: 'elsewhere', ...of, dagId: 'other' },
-    ];
-    for (const event of events) view.record(event);
-    view.close();
-    const plain = stripVTControlCharacters(written);
-    expect(plain).toContain('1/3');
-    expect(plain).toContain('1 retried');
-    expect(plain).toContain('n z');
-    expect(written).not.toContain('elsewhere');
+  it('tells bytes in a unit that can be read', () => {
+    expect([0, 999, 2048, 5 * 2 ** 20, 1.5 * 2 ** 30].map(formatBytes)).toEqual(['0 B', '999 B', '2 KiB', '5 MiB', '1.5 GiB']);
+  });
+
+  it('shows names without what would move the cursor', () => {
+    expect(printable('a\u001b[2Jb\nü')).toBe('a\ufffd[2Jb\ufffdü');
   });
 });

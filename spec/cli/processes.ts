@@ -7,13 +7,17 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { Finished } from '../support/cli.ts';
 
-const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
+export const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 export const library = new URL('../../lib/index.ts', import.meta.url).href;
 
 export interface Process {
   readonly finished: Promise<Finished>;
   /** Resolves when stderr has said this; rejects when the process ended without. */
   said(text: string): Promise<void>;
+  /** The same of stdout. */
+  printed(text: string): Promise<void>;
+  /** As somebody types. */
+  write(text: string): void;
   /** The line of JSON that a node prints when it is ready. */
   ready(): Promise<{ readonly address: string; readonly nodes: Readonly<Record<string, Readonly<Record<string, number>>>> }>;
   kill(signal: NodeJS.Signals): void;
@@ -51,8 +55,12 @@ export class Processes {
   }
 
   start(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd = this.folder): Process {
+    return this.startCommand(process.execPath, [main, ...args], env, cwd);
+  }
+
+  startCommand(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd = this.folder): Process {
     const others = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HANDOFF_')));
-    const child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...others, NO_COLOR: '1', ...env } });
+    const child = spawn(command, args, { cwd, stdio: ['pipe', 'pipe', 'pipe'], env: { ...others, NO_COLOR: '1', ...env } });
     this.#children.add(child);
     const said = { stdout: '', stderr: '' };
     const listeners = new Set<() => void>();
@@ -68,7 +76,7 @@ export class Processes {
         const found = look();
         if (found === undefined && !over) return;
         listeners.delete(listener);
-        if (found === undefined) reject(new Error(`handoff ${args.join(' ')} ended and never said ${what}; it said: ${said.stdout}${said.stderr}`));
+        if (found === undefined) reject(new Error(`${command} ${args.join(' ')} ended and never said ${what}; it said: ${said.stdout}${said.stderr}`));
         else resolve(found);
       };
       listeners.add(listener);
@@ -81,6 +89,8 @@ export class Processes {
         for (const listener of [...listeners]) listener();
         resolve({ code, signal, ...said });
       })),
+      printed: (text) => wait(() => (said.stdout.includes(text) ? null : undefined), text).then(() => {}),
+      write: (text) => void child.stdin.write(text),
       said: (text) => wait(() => (said.stderr.includes(text) ? null : undefined), text).then(() => {}),
       ready: () => wait(() => /^\{.*\}$/m.exec(said.stdout)?.[0], 'that it is ready').then((line) => JSON.parse(line) as never),
       kill: (signal) => void child.kill(signal),
@@ -103,6 +113,8 @@ export const clusterFiles = {
   'tasks.ts': `
     import { existsSync } from 'node:fs';
     export function numbers(n: number): number[] { return Array.from({ length: n }, (_, i) => i + 1); }
+    export function long(n: number): Float64Array { return new Float64Array(n).fill(1); }
+    export function lengthOf(values: Float64Array): number { return values.length; }
     export function sum(...lists: number[][]): number { return lists.flat().reduce((total, n) => total + n, 0); }
     export function double(n: number): number { return n * 2; }
     export async function held(file: string, value: number): Promise<number> {
@@ -117,6 +129,11 @@ export const clusterFiles = {
     const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
     const parts = [10, 20, 30].map((n) => t.sum(t.numbers(n)));
     export default dag('sums', { total: t.double(t.sum(parts[0] as never, parts[1] as never, parts[2] as never)) });
+  `,
+  'far.ts': `
+    import { Dag, tasks } from LIBRARY;
+    const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
+    export default new Dag('far').add({ id: 'made', code: t.long, extraArgs: [10_000], node: 'a' }).add({ id: 'taken', code: t.lengthOf, args: ['made'], node: 'b' });
   `,
   'held.ts': `
     import { Dag, tasks } from LIBRARY;

@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunSummary } from '../../lib/observe/summary.ts';
+import { checkTrace } from '../observe/trace-format.ts';
 import { cli, fixture, startCli } from '../support/cli.ts';
 
 let folder = '';
@@ -41,6 +43,23 @@ describe('handoff run', () => {
     expect(stderr).toContain('chatty#1: logged { n: 1 }');
   });
 
+  it('says of each line that functions log or print which function it is from', async () => {
+    const { stderr } = await cli('run', fixture('printing.ts'), '--no-progress');
+    expect(stderr).toBe('chatty#1: printed by the function\nchatty#1: written by the function\nchatty#1: logged { n: 1 }\n');
+  });
+
+  it('with --log grouped says all of a function together, though functions run at the same time', async () => {
+    const { code, stderr } = await cli('run', fixture('alternating.ts'), '--no-progress', '--log', 'grouped', '--nodes', 'n:cpu=2,threads=2');
+    expect(code).toBe(0);
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines.map((line) => line.split(':')[0])).toEqual([...Array.from({ length: 4 }, () => lines[0]!.split(':')[0]), ...Array.from({ length: 4 }, () => lines[4]!.split(':')[0])]);
+    expect(new Set(lines)).toEqual(new Set(['left', 'right'].flatMap((id) => [0, 1, 2, 3].map((turn) => `${id}: turn ${turn}`))));
+  });
+
+  it('with --log none says nothing that functions log or print', async () => {
+    expect(await cli('run', fixture('printing.ts'), '--no-progress', '--log', 'none')).toMatchObject({ code: 0, stdout: 'the result\n', stderr: '' });
+  });
+
   it('prints its results though nobody reads its progress', async () => {
     const child = startCli('run', fixture('pipeline.ts'));
     child.closeStderr();
@@ -55,7 +74,7 @@ describe('handoff run', () => {
     expect(stderr).toContain('broken.ts cannot be imported');
   });
 
-  it.each(['--trace', '--summary'])('refuses a file for %s that cannot be written, before anything runs', async (flag) => {
+  it.each(['--trace', '--summary', '--report'])('refuses a file for %s that cannot be written, before anything runs', async (flag) => {
     const { code, stderr } = await cli('run', fixture('struct.ts'), flag, join(folder, 'no such folder', 'out.json'));
     expect(code).toBe(2);
     expect(stderr).toMatch(new RegExp(`^${flag}: .*out\\.json cannot be written: ENOENT`));
@@ -67,12 +86,47 @@ describe('handoff run', () => {
     const summary = join(folder, 'summary.json');
     const { code } = await cli('run', fixture('struct.ts'), '--trace', trace, '--summary', summary);
     expect(code).toBe(0);
-    const { traceEvents } = JSON.parse(readFileSync(trace, 'utf8')) as { traceEvents: { ph: string; name: string; ts: number; dur: number; id: number }[] };
-    expect(traceEvents.filter(({ ph }) => ph === 'X').map(({ name }) => name).sort()).toEqual(['a', 'b', 'c']);
-    expect(traceEvents.every(({ ts }) => ts >= 0)).toBe(true);
-    expect(traceEvents.filter(({ ph }) => ph === 's').map(({ id }) => id)).toEqual(traceEvents.filter(({ ph }) => ph === 'f').map(({ id }) => id));
-    expect(traceEvents.filter(({ ph }) => ph === 's')).toHaveLength(2);
-    expect(JSON.parse(readFileSync(summary, 'utf8'))).toMatchObject({ dagId: 'struct', ok: true, functions: 3, nodes: { local: 3 } });
+    const { slices, flows } = checkTrace(readFileSync(trace, 'utf8'));
+    expect(slices.map(({ name }) => name).toSorted()).toEqual(['a', 'b', 'c', 'run struct']);
+    expect(flows.map(({ from, to }) => `${from.name} -> ${to.name}`).toSorted()).toEqual(['a -> b', 'a -> c']);
+    const told = JSON.parse(readFileSync(summary, 'utf8')) as RunSummary;
+    expect(told).toMatchObject({
+      dagId: 'struct', ok: true, functions: 3, done: 3, failed: 0, retries: 0, price: 0, bytesFetched: 0, nodes: { local: 3 }, allocations: { a: 'local', b: 'local', c: 'local' },
+      names: expect.arrayContaining([expect.objectContaining({ name: 'double', count: 2 })]) as unknown, nodeUse: { local: { functions: 3, peakClaimed: { cpu: expect.any(Number) as unknown }, peakMemoryMb: expect.any(Number) as unknown } },
+    });
+    const { links, afterMs } = told.criticalPath;
+    expect(links.reduce((sum, { waitMs, durationMs }) => sum + waitMs + durationMs, afterMs)).toBeCloseTo(told.durationMs, 3);
+  });
+
+  it('tells on stderr what the run came to', async () => {
+    const { stderr } = await cli('run', fixture('struct.ts'), '--nodes', 'n:cpu=2,threads=2');
+    expect(stderr).toMatch(/^3 functions in .* on n \(3\) · \d+ % of 2 threads used$/m);
+    expect(stderr).toMatch(/^Critical path: \d functions? that ran .* in between$/m);
+    expect(stderr).toMatch(/^ {2}double +2 .* ms .* ms .* ms$/m);
+    expect(stderr).toMatch(/^ {2}n +2 +3 .* cpu [12] +\d+ MB$/m);
+  });
+
+  it('writes trace, summary and report of a run that failed, too', async () => {
+    const [trace, summary, report] = ['trace', 'summary', 'report'].map((name) => join(folder, `failed-${name}`)) as [string, string, string];
+    const { code, stderr } = await cli('run', fixture('failing.ts'), '--trace', trace, '--summary', summary, '--report', report);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^0 of 1 functions in .* · 1 failed · .* · 1 retried$/m);
+    expect(stderr.indexOf('Critical path')).toBeLessThan(stderr.indexOf('FUNCTION_FAILED'));
+    const { slices, instants } = checkTrace(readFileSync(trace, 'utf8'));
+    expect(slices.filter(({ cat }) => cat === 'function')).toMatchObject([{ args: { attempt: 1, error: 'went wrong' } }, { args: { attempt: 2, error: 'went wrong' } }]);
+    expect(instants.map(({ name }) => name)).toEqual(['retry of bad', 'failure of bad']);
+    expect(JSON.parse(readFileSync(summary, 'utf8'))).toMatchObject({ ok: false, failed: 1, retries: 1, criticalPath: { links: [{ functionId: 'bad', attempts: 2, since: 'retry' }] }, error: { code: 'FUNCTION_FAILED' } });
+    expect(readFileSync(report, 'utf8')).toContain('went wrong');
+  });
+
+  it('writes a report that is one page', async () => {
+    const report = join(folder, 'report.html');
+    const { code, stderr } = await cli('run', fixture('names.ts'), '--no-progress', '--report', report);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const html = readFileSync(report, 'utf8');
+    expect(html).toMatch(/^<!doctype html>/i);
+    expect(html).not.toContain('<script>alert');
+    expect(html).not.toMatch(/src="(?!data:)|href="(?!data:|#)/);
   });
 
   it('exits with 1 when a function fails, with its stack', async () => {
@@ -93,6 +147,7 @@ describe('handoff run', () => {
     ['a node without a name', [fixture('struct.ts'), '--nodes', ':cpu=1'], 'no name'],
     ['a strategy that does not exist', [fixture('struct.ts'), '--strategy', 'best'], 'allocationStrategy'],
     ['nodes on which it cannot run', [fixture('struct.ts'), '--nodes', 'a:memory=1'], 'ALLOCATION_ERROR'],
+    ['an unknown --log', [fixture('struct.ts'), '--log', 'some'], '--log is one of stream, grouped, none; not some'],
     ['an unknown option', [fixture('struct.ts'), '--node', 'a:cpu=1'], '--nodes'],
     ['no file', [], 'file'],
   ])('exits with 2 for %s', async (_, args, mention) => {
@@ -104,6 +159,17 @@ describe('handoff run', () => {
 });
 
 describe('Ctrl-C', () => {
+  it('is no reason not to write what was asked for', async () => {
+    const [trace, summary, report] = ['trace', 'summary', 'report'].map((name) => join(folder, `interrupted-${name}`)) as [string, string, string];
+    const child = startCli('run', fixture('slow.ts'), '300', '--no-progress', '--trace', trace, '--summary', summary, '--report', report);
+    await child.said('running');
+    child.kill('SIGINT');
+    expect((await child.finished).code).toBe(130);
+    expect(checkTrace(readFileSync(trace, 'utf8')).slices.filter(({ cat }) => cat === 'function')).toMatchObject([{ name: 'slow#1' }]);
+    expect(JSON.parse(readFileSync(summary, 'utf8'))).toMatchObject({ ok: false, done: 1, functions: 2, error: { code: 'STOPPED' } });
+    expect(readFileSync(report, 'utf8')).toContain('slow#1');
+  });
+
   it('lets the functions finish that run, starts no other, and says so', async () => {
     const child = startCli('run', fixture('slow.ts'), '300');
     await child.said('running');
@@ -112,6 +178,7 @@ describe('Ctrl-C', () => {
     expect(code).toBe(130);
     expect(stderr).toContain('Finishing the functions that run');
     expect(stderr).not.toContain('after runs');
+    expect(stderr).toContain('1 of 2 functions in ');
     expect(stdout).toBe('');
   });
 

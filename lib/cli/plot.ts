@@ -1,0 +1,35 @@
+/** `handoff plot <file>`: a run that was traced as a picture: what ran where and when, and what was held and used of the nodes. */
+import { readFileSync } from 'node:fs';
+import { ganttSvg } from '../observe/gantt-svg.ts';
+import { NotATrace, readTrace, type TracedRun } from '../observe/trace-file.ts';
+import { ExitCode, UsageError } from './exit.ts';
+import { checkWritable, formatMs, print, writeOrRefuse } from './output.ts';
+
+export interface PlotFlags {
+  readonly svg?: string;
+}
+
+/** Draws a trace file, to stdout or into a file. */
+export function plot(file: string, { svg }: PlotFlags): number {
+  const run = read(file);
+  if (svg !== undefined) checkWritable('--svg', svg);
+  const picture = ganttSvg(run.gantt, { title: `Run ${run.dagId}`, subtitle: `${run.functions} functions in ${formatMs(run.duration)}`, usage: run.usage });
+  if (svg === undefined) print(picture);
+  else writeOrRefuse('--svg', svg, picture);
+  return ExitCode.done;
+}
+
+function read(file: string): TracedRun {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read: ${(error as Error).message}.`);
+  }
+  try {
+    return readTrace(text);
+  } catch (error) {
+    if (error instanceof NotATrace) throw new UsageError(`${file} is no trace of a run: ${error.message}. handoff run pipeline.ts --trace FILE writes one.`);
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+/** `--log`: what functions log and print, as it comes, by function, or not at all. */
+import type { HandoffEvent } from '../observe/events.ts';
+import { toText } from './output.ts';
+
+export const logModes = ['stream', 'grouped', 'none'] as const;
+
+export type LogMode = (typeof logModes)[number];
+
+/** The events it needs. What nobody listens to would be printed. */
+export const loggedEvents = { stream: ['function:log'], grouped: ['function:log', 'spans', 'function:retried', 'function:failed'], none: ['function:log'] } as const satisfies Record<LogMode, readonly HandoffEvent['type'][]>;
+
+export class RunLog {
+  readonly #dagId: string;
+  readonly #mode: LogMode;
+  readonly #say: (line: string) => void;
+  /** Lines of functions that have not ended, by function. */
+  readonly #held = new Map<string, string[]>();
+
+  /** @param say writes a line */
+  constructor(dagId: string, mode: LogMode, say: (line: string) => void) {
+    this.#dagId = dagId;
+    this.#mode = mode;
+    this.#say = say;
+  }
+
+  record(event: HandoffEvent): void {
+    if (this.#mode === 'none' || !('dagId' in event) || event.dagId !== this.#dagId) return;
+    switch (event.type) {
+      case 'function:log': return this.#line(event.functionId, event.values.map(toText).join(' ').split('\n').map((line) => `${event.functionId}: ${line}`).join('\n'));
+      case 'spans':
+        if (this.#held.size > 0) for (const id of event.functionIds) this.#flush(id);
+        return;
+      case 'function:retried': case 'function:failed': return this.#flush(event.functionId); // its thread has died, or it would have been among the spans
+    }
+  }
+
+  /** Writes what is held of functions that never ended. */
+  close(): void {
+    for (const id of [...this.#held.keys()]) this.#flush(id);
+  }
+
+  #line(functionId: string, line: string): void {
+    if (this.#mode === 'stream') return this.#say(line);
+    const lines = this.#held.get(functionId);
+    if (lines === undefined) this.#held.set(functionId, [line]);
+    else lines.push(line);
+  }
+
+  #flush(functionId: string): void {
+    const lines = this.#held.get(functionId);
+    if (lines === undefined) return;
+    this.#held.delete(functionId);
+    this.#say(lines.join('\n'));
+  }
+}
