@@ -6,12 +6,16 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ahead } from './ahead.ts';
 import { busy } from './busy.ts';
+import { dashboard } from './dashboard.ts';
 import { guard } from './guard.ts';
 import { latency } from './latency.ts';
+import { learned } from './learned.ts';
 import { million } from './million.ts';
+import { page } from './page.ts';
 import { pieces } from './pieces.ts';
 import { recovery } from './recovery.ts';
 import { results } from './results.ts';
+import { speculation } from './speculation.ts';
 import { fallen, ratiosOf, type Ratios } from './support/ratios.ts';
 import { toMarkdown, toReport, type Row } from './support/report.ts';
 import { taskBench } from './taskbench.ts';
@@ -38,6 +42,10 @@ const groups: Readonly<Record<string, () => Promise<Row[]>>> = {
   pieces: () => pieces({ time: full ? 1000 : 300 }),
   tcp: () => tcp({ rounds: full ? 15 : 7 }),
   recovery: () => recovery({ rounds: full ? 9 : 3 }),
+  speculation: () => speculation({ rounds: full ? 15 : 5 }),
+  dashboard: () => dashboard({ rounds: full ? 15 : 7, full }),
+  page: () => page({ rounds: full ? 15 : 5 }),
+  learned: () => learned({ graphs: full ? 10 : 3, rounds: full ? 3 : 1 }),
   growth: () => million({ largest: full ? 1_000_000 : 100_000 }),
 };
 

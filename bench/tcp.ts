@@ -1,24 +1,17 @@
 /** What it costs that functions run on other hosts, here processes on the same machine, beside bare sockets between the same processes. */
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Dag, Handoff, tasks } from '../lib/index.ts';
 import { independent, toDag } from './support/graphs.ts';
+import { type Far, startHost } from './support/hosts.ts';
 import { compete, quantile } from './support/measure.ts';
 import type { Row } from './support/report.ts';
 
 const t = tasks<typeof import('./support/tasks.ts')>(new URL('./support/tasks.ts', import.meta.url));
 const bytes = 64 * 2 ** 20;
 
-interface Far {
-  readonly address: string;
-  readonly echo: number;
-  readonly sender: number;
-  end(): void;
-}
-
 export async function tcp({ rounds }: { readonly rounds: number }): Promise<Row[]> {
-  const hosts = await Promise.all(['far', 'farther'].map(startHost));
+  const hosts = await Promise.all(['far', 'farther'].map((name) => startHost(name, { bytes })));
   const handoff = await Handoff.start({
     nodes: [],
     transport: { type: 'tcp', join: hosts.map(({ address }) => address), root: new URL('..', import.meta.url).pathname },
@@ -29,12 +22,6 @@ export async function tcp({ rounds }: { readonly rounds: number }): Promise<Row[
     await handoff.stop({ drain: false });
     for (const host of hosts) host.end();
   }
-}
-
-async function startHost(name: string): Promise<Far> {
-  const child = fork(new URL('./support/host-worker.ts', import.meta.url), [name, String(bytes)]);
-  const [ports] = (await once(child, 'message')) as [Omit<Far, 'end'>];
-  return { ...ports, end: () => void child.kill('SIGKILL') };
 }
 
 /** One no-op there and back. */

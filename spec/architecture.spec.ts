@@ -11,7 +11,7 @@ const importsOf = (file: string): string[] =>
   [...code(file).matchAll(/(?:^import\s[^;]*?from\s+|^export\s[^;]*?from\s+|^import\s+|\bimport\()'([^']+)'/gm)].map((match) => match[1]!);
 
 /** From the bottom up: each may import those before it, and itself. */
-const layers = ['base', 'dag', 'allocation', 'planner', 'scheduler', 'simulation', 'store', 'actor', 'node', 'transport', 'cluster', 'observe', 'monitor', 'runtime', 'index', 'cli'];
+const layers = ['base', 'dag', 'allocation', 'planner', 'scheduler', 'simulation', 'store', 'actor', 'node', 'transport', 'cluster', 'observe', 'monitor', 'dashboard', 'runtime', 'telemetry', 'index', 'cli'];
 /** Folders that may know less than their place in the list says. */
 const mayKnow: Record<string, readonly string[]> = {
   base: [],
@@ -19,7 +19,7 @@ const mayKnow: Record<string, readonly string[]> = {
   allocation: ['base', 'dag'],
   planner: ['base', 'dag', 'allocation'],
   scheduler: ['base', 'dag', 'allocation'],
-  simulation: ['base', 'dag', 'allocation', 'scheduler'],
+  simulation: ['base', 'dag', 'allocation', 'planner', 'scheduler'],
   store: ['base'],
   actor: ['base'],
   node: ['base', 'dag', 'store', 'actor'],
@@ -27,6 +27,7 @@ const mayKnow: Record<string, readonly string[]> = {
   cluster: ['base', 'dag', 'allocation', 'store', 'actor', 'node', 'transport'],
   observe: ['base', 'dag'],
   monitor: ['base', 'dag', 'allocation', 'scheduler', 'node', 'observe'],
+  dashboard: ['base', 'dag', 'actor', 'transport', 'observe', 'monitor'],
 };
 const pure = ['dag', 'allocation', 'planner', 'scheduler'];
 

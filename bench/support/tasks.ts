@@ -43,6 +43,14 @@ export function emitAfter(...values: readonly unknown[]): Uint8Array {
   return emit(values[values.length - 1] as number);
 }
 
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+/** Takes so many ms, and no core. What comes after others, whose results come first. */
+export function sleepAfter(...values: readonly number[]): number {
+  Atomics.wait(never, 0, 0, values[values.length - 1]!);
+  return 0;
+}
+
 /** Task Bench's communication kernel: a little work, and so many bytes to pass on. */
 export function emit(bytes: number): Uint8Array {
   return new Uint8Array(bytes).fill(1);
@@ -78,4 +86,4 @@ export default function call([name, args]: [keyof typeof functions, readonly unk
   return (functions[name] as (...values: readonly unknown[]) => unknown)(...args);
 }
 
-const functions = { noop, add, increment, compute, computeAfter, sweep, sweepAfter, emit, emitAfter, sharedArray, ordinaryArray, freshArray, ends };
+const functions = { noop, add, increment, compute, computeAfter, sweep, sweepAfter, emit, emitAfter, sleepAfter, sharedArray, ordinaryArray, freshArray, ends };

@@ -16,6 +16,8 @@ export interface Machine {
   readonly threads: number;
   readonly speed: number;
   readonly capabilities: Readonly<Record<string, number>>;
+  /** Of each ms that something runs there. */
+  readonly price?: number;
 }
 
 export interface Instance {

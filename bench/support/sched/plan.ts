@@ -4,6 +4,7 @@ import { Dag } from '../../../lib/dag/dag.ts';
 import { planSchedule } from '../../../lib/planner/plan-schedule.ts';
 import { toProblem } from '../../../lib/planner/problem.ts';
 import type { Schedule } from '../../../lib/planner/schedule.ts';
+import { simulate, type SimulateOptions } from '../../../lib/simulate.ts';
 import type { Instance, Placed } from './instance.ts';
 
 const code = { module: 'file:///scheduling.js', export: 'work' };
@@ -17,6 +18,15 @@ export function toDag({ work }: Instance): Dag {
     });
   }
   return dag;
+}
+
+/** What the executor would really do with an instance, by a strategy: the scheduler in virtual time. */
+export function carryOut({ machines, latency, bandwidth, ...rest }: Instance, strategy: Omit<SimulateOptions, 'nodes' | 'latency' | 'bandwidth'>): { readonly placed: readonly Placed[]; readonly ms: number; readonly price: number } {
+  const dag = toDag({ machines, ...rest });
+  const before = performance.now();
+  const { schedule, price } = simulate(dag, { nodes: machines, ...(latency !== undefined && { latency }), ...(bandwidth !== undefined && { bandwidth }), ...strategy });
+  const ms = performance.now() - before;
+  return { placed: schedule.map(({ functionId, node, start, finish }) => ({ id: functionId, node, start, finish })), ms, price };
 }
 
 export interface Answer extends Schedule {
