@@ -1,6 +1,7 @@
 /** Large results between hosts move no more than they must. The orchestrator is this process and has no node; hosts B and C are others. */
 import { describe, expect, it } from 'vitest';
 import { Dag } from '../../lib/index.ts';
+import { errorOf } from '../support/handoff.ts';
 import { next, startHere, useCluster } from '../support/hosts.ts';
 import { f, Folder } from './folder.ts';
 
@@ -41,6 +42,14 @@ describe("'time-optimized'", () => {
     const dag = tree(16);
     const { allocations } = await cluster.handoff.execute(dag, { allocationStrategy: 'time-optimized', collect: [] });
     expect(moves(dag, allocations)).toBe(1);
+  });
+});
+
+describe('executeLocal', () => {
+  it('refuses an allocator that names a node of another host, and does not wait for it', async () => {
+    const handoff = await startHere({ nodes: [{ name: 'there', capabilities: { cpu: 1 } }], join: [cluster.hosts[0]!.address] });
+    const dag = new Dag().add({ id: 'x', code: f.pid });
+    expect(await errorOf(handoff.executeLocal(dag, { allocationStrategy: { allocate: () => ({ x: 'b' }) } }))).toMatchObject({ code: 'ALLOCATION_ERROR', functionId: 'x' });
   });
 });
 
