@@ -11,7 +11,7 @@ const size = 50;
 if (workerData === 'on') warmUp();
 const url = new URL('./crunch.ts', import.meta.url).href;
 const cursors = new Int32Array(new SharedArrayBuffer(4));
-const executor = new Executor({ node: 'n', cursors, programs: new Int32Array(0) }, () => {});
+const executor = new Executor({ node: 'n', cursors, programs: new Int32Array(0), prints: { flush() {} } }, () => {});
 for (const [code, name] of ['primes', 'matrix', 'texts'].entries()) {
   executor.codes.define(code, { url, module: url, export: name });
   await executor.codes.load(code);

@@ -3,6 +3,7 @@ import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { overviewOf } from '../runtime/handoff.ts';
 import { formatNumber, print, toTable } from './output.ts';
+import { printable } from './printable.ts';
 import { startHandoff } from './start.ts';
 import { otherHosts } from './tree.ts';
 
@@ -21,11 +22,11 @@ export async function clusterNodes(flags: ClusterNodesFlags): Promise<number> {
       return ExitCode.done;
     }
     const resources = [...new Set(Object.values(nodes).flatMap(Object.keys))];
-    print(toTable(['node', 'host', 'busy threads', ...resources], activity.filter(({ isUp }) => isUp).map(({ name, host, threads, declared, claimed }) => [
-      name, host, `${threads.filter(({ running }) => running !== null).length} of ${threads.length}`,
+    print(toTable(['node', 'host', 'busy threads', ...resources.map(printable)], activity.filter(({ isUp }) => isUp).map(({ name, host, threads, declared, claimed }) => [
+      printable(name), printable(host), `${threads.filter(({ running }) => running !== null).length} of ${threads.length}`,
       ...resources.map((resource) => claimedOf(claimed[resource] ?? 0, declared[resource] ?? 0)),
     ])));
-    process.stderr.write(`${counted(Object.keys(nodes).length, 'node')} on ${counted(hosts.length, 'host')}: ${hosts.join(', ')}\n`);
+    process.stderr.write(`${counted(Object.keys(nodes).length, 'node')} on ${counted(hosts.length, 'host')}: ${hosts.map(printable).join(', ')}\n`);
     return ExitCode.done;
   } finally {
     await handoff.stop();

@@ -1,5 +1,6 @@
 /** How the command ends. */
 import { HandoffError, isHandoffError, type ErrorCode } from '../errors.ts';
+import { printableLines } from './printable.ts';
 
 export const ExitCode = { done: 0, functionFailed: 1, wrongUsage: 2, interrupted: 130, terminated: 143 } as const;
 
@@ -21,14 +22,15 @@ export function exitCodeOf(error: unknown): number {
 
 /** An error for a person at a terminal: what failed, beneath it why, and the stack where user code is to blame. */
 export function describeError(error: unknown): string {
-  if (!(error instanceof HandoffError)) return error instanceof UsageError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const lines = [`${error.code}: ${error.message}`];
-  for (const failure of error.failures?.slice(1) ?? []) lines.push(`${failure.code}: ${failure.message}`);
-  const { cause } = error;
-  if (cause instanceof Error && cause.stack !== undefined && !(cause instanceof HandoffError)) lines.push(indent(cause.stack));
-  return lines.join('\n');
+  if (!(error instanceof HandoffError)) return printableLines(error instanceof UsageError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const told = [error, ...(error.failures?.slice(1) ?? [])].map(({ code, message }) => printableLines(`${code}: ${message}`));
+  const why = reasonOf(error);
+  return (why === undefined ? told : [...told, `  ${printableLines(why).replaceAll('\n', '\n  ')}`]).join('\n');
 }
 
-function indent(text: string): string {
-  return text.split('\n').map((line) => `  ${line}`).join('\n');
+/** Of code of the user where it went wrong; of anything else what it is, if that has not been said. */
+function reasonOf({ cause, message, functionId, module }: HandoffError): string | undefined {
+  if (!(cause instanceof Error) || cause instanceof HandoffError) return undefined;
+  if (functionId !== undefined || module !== undefined) return cause.stack ?? cause.message;
+  return message.includes(cause.message) ? undefined : cause.message;
 }

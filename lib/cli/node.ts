@@ -4,6 +4,7 @@ import type { HandoffFlags } from './flags.ts';
 import { onInterrupt } from './interrupt.ts';
 import { formatCapabilities } from './nodes.ts';
 import { print } from './output.ts';
+import { printable, printableLine } from './printable.ts';
 import { startHandoff } from './start.ts';
 import { ownNodes } from './tree.ts';
 
@@ -16,16 +17,16 @@ export async function node(flags: NodeFlags): Promise<number> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const handoff = await startHandoff(flags, 'host');
   const interrupt = onInterrupt('draining: what runs here finishes, and others take their results (again to end at once)', () => handoff.stop());
-  handoff.on('node:up', ({ node: name, capabilities }) => say(`node ${name} is up: ${formatCapabilities(capabilities)}`));
+  handoff.on('node:up', ({ node: name, capabilities }) => say(`node ${printable(name)} is up: ${formatCapabilities(capabilities)}`));
   handoff.on('node:down', ({ node: name, error }) => {
     // Of a host that leaves the others are gone, too.
-    if (interrupt.exitCode === undefined) say(`node ${name} is down: ${error instanceof Error ? error.message : String(error)}`);
+    if (interrupt.exitCode === undefined) say(`node ${printable(name)} is down: ${printableLine(error instanceof Error ? error.message : String(error))}`);
   });
-  handoff.on('worker:crashed', ({ node: name, reason, error }) => say(`a thread of node ${name} has died (${reason})${error instanceof Error ? `: ${error.message}` : ''}`));
+  handoff.on('worker:crashed', ({ node: name, reason, error }) => say(`a thread of node ${printable(name)} has died (${reason})${error instanceof Error ? `: ${printableLine(error.message)}` : ''}`));
   const nodes = await handoff.discoverNodes();
   const names = ownNodes(handoff);
   say(`listening on ${handoff.address}`);
-  for (const [name, capabilities] of Object.entries(nodes)) say(`node ${name}${names.includes(name) ? ', of this host' : ''}: ${formatCapabilities(capabilities)}`);
+  for (const [name, capabilities] of Object.entries(nodes)) say(`node ${printable(name)}${names.includes(name) ? ', of this host' : ''}: ${formatCapabilities(capabilities)}`);
   if (flags.json === true) print(JSON.stringify({ address: handoff.address, ...(handoff.dashboard !== undefined && { dashboard: handoff.dashboard.url }), nodes: Object.fromEntries(names.map((name) => [name, nodes[name]])) }));
   const code = await Promise.race([interrupt.ended, givenUp()]);
   interrupt.dispose();

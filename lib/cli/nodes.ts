@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Capabilities } from '../dag/types.ts';
 import { machine, type NodeOptions } from '../runtime/options.ts';
 import { UsageError } from './exit.ts';
+import { printable } from './printable.ts';
 
 /**
  * Nodes as written on the command line: `name:resource=amount,…`, separated by `;`. `threads`, `speed` and `price` among the amounts are
@@ -30,7 +31,7 @@ export function defaultNode(): NodeOptions {
 }
 
 export function formatCapabilities(capabilities: Capabilities): string {
-  const amounts = Object.entries(capabilities).map(([name, amount]) => `${name} ${amount}`);
+  const amounts = Object.entries(capabilities).map(([name, amount]) => `${printable(name)} ${amount}`);
   return amounts.length === 0 ? 'nothing declared' : amounts.join(', ');
 }
 

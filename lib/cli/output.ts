@@ -1,5 +1,4 @@
 /** What goes to stdout: results for people, or JSON for machines. */
-import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { UsageError } from './exit.ts';
 
@@ -38,12 +37,6 @@ export function toText(value: unknown): string {
   return typeof value === 'string' ? value : inspect(value, { depth: 4, maxArrayLength: 20, maxStringLength: 2000, colors: process.stdout.isTTY && process.env['NO_COLOR'] === undefined });
 }
 
-/** A name as it can be shown on a terminal: without anything that would move its cursor or colour what follows. */
-export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- just those
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\u{fffd}');
-}
-
 /** Columns, as wide as their widest cell; numbers to the right. */
 export function toTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = [head, ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? formatNumber(cell) : cell)))];
@@ -69,32 +62,6 @@ export function formatBytes(bytes: number): string {
 /** Writes to stdout; whoever reads may stop early, as `head` does. */
 export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
-}
-
-/**
- * Makes sure that a file can be written; one that is there stays as it is.
- *
- * @throws `UsageError` naming the flag, the file and why not
- */
-export function checkWritable(flag: string, file: string): void {
-  try {
-    closeSync(openSync(file, 'a'));
-  } catch (error) {
-    throw new UsageError(`${flag}: ${file} cannot be written: ${(error as Error).message}.`);
-  }
-}
-
-/**
- * Writes a file.
- *
- * @throws `UsageError` naming the flag, the file and why not
- */
-export function writeOrRefuse(flag: string, file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    throw new UsageError(`${flag}: ${file} cannot be written: ${(error as Error).message}.`);
-  }
 }
 
 /** @throws `UsageError` naming the flag */

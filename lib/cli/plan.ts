@@ -9,7 +9,9 @@ import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { ganttText } from './gantt-text.ts';
 import { loadDag } from './load.ts';
-import { checkWritable, formatNumber, print, printable, toJson, toTable, writeOrRefuse, toNumber } from './output.ts';
+import { formatNumber, print, toJson, toNumber, toTable } from './output.ts';
+import { OutputFile } from './output-file.ts';
+import { printable } from './printable.ts';
 import { startHandoff } from './start.ts';
 
 export interface PlanFlags extends HandoffFlags {
@@ -29,7 +31,15 @@ const defaultWidth = 80;
 /** Prints the schedule of the DAG of a file; resolves to the exit code. */
 export async function plan(file: string, args: readonly string[], flags: PlanFlags): Promise<number> {
   const options = optionsOf(flags);
-  if (flags.svg !== undefined) checkWritable('--svg', flags.svg);
+  const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
+  try {
+    return await tell(file, args, flags, options, svg);
+  } finally {
+    svg?.close();
+  }
+}
+
+async function tell(file: string, args: readonly string[], flags: PlanFlags, options: PlanOptions, svg: OutputFile | undefined): Promise<number> {
   const { dag } = await loadDag(file, args);
   const handoff = await startHandoff(flags, 'orchestrator');
   let result: PlanResult;
@@ -42,7 +52,7 @@ export async function plan(file: string, args: readonly string[], flags: PlanFla
   }
   const gantt = ganttOf(dag, result, nodes);
   const ends = endsOf(result);
-  if (flags.svg !== undefined) writeOrRefuse('--svg', flags.svg, ganttSvg(gantt, { title: `Plan of ${dag.id}`, subtitle: ends }));
+  svg?.write(ganttSvg(gantt, { title: `Plan of ${dag.id}`, subtitle: ends }));
   if (flags.json === true) {
     print(toJson(result));
     return ExitCode.done;

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { ganttSvg } from '../observe/gantt-svg.ts';
 import { NotATrace, readTrace, type TracedRun } from '../observe/trace-file.ts';
 import { ExitCode, UsageError } from './exit.ts';
-import { checkWritable, formatMs, print, writeOrRefuse } from './output.ts';
+import { formatMs, print } from './output.ts';
+import { OutputFile } from './output-file.ts';
 
 export interface PlotFlags {
   readonly svg?: string;
@@ -12,10 +13,9 @@ export interface PlotFlags {
 /** Draws a trace file, to stdout or into a file. */
 export function plot(file: string, { svg }: PlotFlags): number {
   const run = read(file);
-  if (svg !== undefined) checkWritable('--svg', svg);
   const picture = ganttSvg(run.gantt, { title: `Run ${run.dagId}`, subtitle: `${run.functions} functions in ${formatMs(run.duration)}`, usage: run.usage });
   if (svg === undefined) print(picture);
-  else writeOrRefuse('--svg', svg, picture);
+  else new OutputFile('--svg', svg).write(picture);
   return ExitCode.done;
 }
 

@@ -5,7 +5,8 @@ import type { NodeActivity } from '../observe/activity.ts';
 import { type HandoffEvent, timestamp } from '../observe/events.ts';
 import { ProgressMeter, type ProgressState } from '../observe/progress.ts';
 import type { RunRecord } from '../observe/run-record.ts';
-import { formatMs, formatNumber, printable } from './output.ts';
+import { formatMs, formatNumber } from './output.ts';
+import { printable, printableLine } from './printable.ts';
 
 export interface ProgressView {
   /** Takes in an event that the record has taken in. */
@@ -143,8 +144,8 @@ class PlainView implements ProgressView {
 
   record(event: HandoffEvent): void {
     if (!('dagId' in event) || event.dagId !== this.#record.graph.dagId) return;
-    if (event.type === 'function:retried') this.#say(`${event.functionId} failed on ${event.node}, trying again: ${messageOf(event.error)}`);
-    else if (event.type === 'function:failed') this.#say(`${event.functionId} failed on ${event.node}: ${messageOf(event.error)}`);
+    if (event.type === 'function:retried') this.#say(`${failureOf(event)}, trying again: ${messageOf(event.error)}`);
+    else if (event.type === 'function:failed') this.#say(`${failureOf(event)}: ${messageOf(event.error)}`);
     else if (event.type === 'spans') this.#ended(event);
   }
 
@@ -158,7 +159,7 @@ class PlainView implements ProgressView {
     const total = this.#record.graph.ids.length;
     if (total <= lineEach) {
       const fine = functionIds.flatMap((id, k) => (failed.includes(k) ? [] : [[id, spans[2 * k + 1]! - spans[2 * k]!] as const]));
-      fine.forEach(([id, ms], k) => this.#say(`[${this.#record.done - fine.length + k + 1}/${total}] ${id} on ${node} in ${formatMs(ms)}`));
+      fine.forEach(([id, ms], k) => this.#say(`[${this.#record.done - fine.length + k + 1}/${total}] ${printable(id)} on ${printable(node)} in ${formatMs(ms)}`));
       return;
     }
     const now = timestamp();
@@ -198,6 +199,10 @@ function lengthOf(text: string): number {
   return [...text].length;
 }
 
+function failureOf({ functionId, node }: { readonly functionId: string; readonly node: string }): string {
+  return `${printable(functionId)} failed on ${printable(node)}`;
+}
+
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return printableLine(error instanceof Error ? error.message : String(error));
 }

@@ -1,6 +1,7 @@
 /** `--log`: what functions log and print, as it comes, by function, or not at all. */
 import type { HandoffEvent } from '../observe/events.ts';
 import { toText } from './output.ts';
+import { printable } from './printable.ts';
 
 export const logModes = ['stream', 'grouped', 'none'] as const;
 
@@ -26,7 +27,7 @@ export class RunLog {
   record(event: HandoffEvent): void {
     if (this.#mode === 'none' || !('dagId' in event) || event.dagId !== this.#dagId) return;
     switch (event.type) {
-      case 'function:log': return this.#line(event.functionId, event.values.map(toText).join(' ').split('\n').map((line) => `${event.functionId}: ${line}`).join('\n'));
+      case 'function:log': return this.#line(event.functionId, event.values.map(toText).join(' ').split('\n').map((line) => `${printable(event.functionId)}: ${line}`).join('\n'));
       case 'spans':
         if (this.#held.size > 0) for (const id of event.functionIds) this.#flush(id);
         return;

@@ -39,6 +39,10 @@ export class RunWatch {
   constructor(handoff: Handoff, dag: Dag) {
     this.#handoff = handoff;
     this.record = new RunRecord(toRunGraph(compile(dag)));
+    // What was learned of how long functions take is known from when the run begins.
+    this.#ends.push(overviewOf(handoff).ownFeed.subscribe(['run:started'], ({ event, graph }) => {
+      if (event.type === 'run:started' && event.dagId === dag.id && graph !== undefined) this.record.graph = graph;
+    }));
     this.#listen(recordedEvents, (event) => this.record.record(event));
   }
 

@@ -14,7 +14,9 @@ import { describeError, exitCodeOf, ExitCode, UsageError } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { onInterrupt } from './interrupt.ts';
 import { loadDag, type LoadedDag } from './load.ts';
-import { checkWritable, print, toJson, toNumber, toText, writeOrRefuse } from './output.ts';
+import { print, toJson, toNumber, toText } from './output.ts';
+import { OutputFile } from './output-file.ts';
+import { printable } from './printable.ts';
 import { createProgressView } from './progress-view.ts';
 import { loggedEvents, type LogMode, logModes, RunLog } from './run-log.ts';
 import { RunWatch } from './run-watch.ts';
@@ -36,22 +38,33 @@ export interface RunFlags extends HandoffFlags {
 const lookForPicture = 100;
 const lookForSummary = 400;
 
-const files = ['trace', 'summary', 'report'] as const;
+const fileFlags = ['trace', 'summary', 'report'] as const;
+
+type Files = { readonly [Flag in (typeof fileFlags)[number]]?: OutputFile };
 
 /** Runs the DAG of a file; resolves to the exit code. */
 export async function run(file: string, args: readonly string[], flags: RunFlags): Promise<number> {
   if (!logModes.includes(flags.log as LogMode)) throw new UsageError(`--log is one of ${logModes.join(', ')}; not ${flags.log}.`);
-  // Asked before, not found out after hours of work.
-  for (const name of files) if (flags[name] !== undefined) checkWritable(`--${name}`, flags[name]);
+  const files: { -readonly [Flag in keyof Files]: Files[Flag] } = {};
+  try {
+    for (const name of fileFlags) if (flags[name] !== undefined) files[name] = new OutputFile(`--${name}`, flags[name]);
+    return await runInto(files, file, args, flags);
+  } finally {
+    for (const each of Object.values(files)) each.close();
+  }
+}
+
+async function runInto(files: Files, file: string, args: readonly string[], flags: RunFlags): Promise<number> {
   const options = { ...(flags.deadline !== undefined && { deadline: toNumber('--deadline', flags.deadline) }), ...(flags.speculate === true && { speculate: true }) };
   const loaded = await loadDag(file, args);
   const handoff = await startHandoff(flags, 'orchestrator');
   const interrupt = onInterrupt('Finishing the functions that run; no other is started. Once more to end now.', () => handoff.stop({ drain: 'functions' }));
   if (handoff.address !== undefined) say(`listening on ${handoff.address}`);
-  const observed = await observe(handoff, loaded.dag, flags);
   // Once everything is stopped, reading what nodes use would not keep the process alive until it has been told.
   const alive = setInterval(() => {}, 60_000);
+  let observed: Observed | undefined;
   try {
+    observed = await observe(handoff, loaded.dag, flags, files);
     const { result, error } = await settled(handoff.execute(loaded.dag, { collect: outputsOf(loaded), ...options }));
     observed.progress?.close();
     if (result !== undefined) print(flags.json === true ? toJson({ ...result, results: shaped(loaded, result.results) }) : resultText(loaded, result));
@@ -61,7 +74,7 @@ export async function run(file: string, args: readonly string[], flags: RunFlags
     say(describeError(error));
     return exitCodeOf(error);
   } finally {
-    observed.close();
+    observed?.close();
     await handoff.stop();
     clearInterval(alive);
     interrupt.dispose();
@@ -84,17 +97,17 @@ interface Observed {
 }
 
 /** Has somebody look at what is about to run, if anybody wants to know. */
-async function observe(handoff: Handoff, dag: Dag, flags: RunFlags): Promise<Observed> {
+async function observe(handoff: Handoff, dag: Dag, flags: RunFlags, files: Files): Promise<Observed> {
   const log = new RunLog(dag.id, flags.log as LogMode, say);
   for (const type of loggedEvents[flags.log as LogMode]) handoff.on(type, (event) => log.record(event));
   // One that cannot be compiled will not run either: execute says why.
-  const watch = (flags.progress || files.some((name) => flags[name] !== undefined)) && dag.validate().ok ? new RunWatch(handoff, dag) : undefined;
+  const watch = (flags.progress || Object.keys(files).length > 0) && dag.validate().ok ? new RunWatch(handoff, dag) : undefined;
   const progress = watch !== undefined && flags.progress ? createProgressView(watch.record, process.stderr) : undefined;
   if (progress !== undefined) watch?.add(['spans', 'function:retried', 'function:failed'], { record: (event) => progress.record(event), sample: (_, nodes) => progress.nodes(nodes) });
-  const trace = watch !== undefined && flags.trace !== undefined ? new TraceRecorder(watch.record) : undefined;
+  const trace = watch !== undefined && files.trace !== undefined ? new TraceRecorder(watch.record) : undefined;
   if (trace !== undefined) watch?.add(tracedEvents, trace);
   watch?.sample(trace !== undefined || (progress !== undefined && process.stderr.isTTY) ? lookForPicture : lookForSummary);
-  const report = flags.report === undefined ? undefined : (await import('../dashboard/report.ts')).createReport(overviewOf(handoff), dag.id);
+  const report = files.report === undefined ? undefined : (await import('../dashboard/report.ts')).createReport(overviewOf(handoff), dag.id);
   return {
     progress,
     async tell(error, more) {
@@ -103,11 +116,11 @@ async function observe(handoff: Handoff, dag: Dag, flags: RunFlags): Promise<Obs
       if (watch?.record.startedAt !== undefined) {
         const summary = summarise(watch.record, watch.nodes, overviewOf(handoff).host);
         if (flags.progress) say(`${summaryText(summary)}${error === undefined ? '' : '\n'}`);
-        if (flags.summary !== undefined) writeOrRefuse('--summary', flags.summary, summaryJson(watch.record, summary, error, more));
-        if (trace !== undefined) await pipeline(Readable.from(trace.chunks()), createWriteStream(flags.trace!));
-        if (report !== undefined) await report.write(flags.report!);
-      } else if (flags.summary !== undefined) {
-        writeOrRefuse('--summary', flags.summary, `${toJson({ dagId: dag.id, ok: false, error })}\n`);
+        files.summary?.write(summaryJson(watch.record, summary, error, more));
+        if (trace !== undefined) await files.trace?.writeBy((path) => pipeline(Readable.from(trace.chunks()), createWriteStream(path)));
+        if (report !== undefined) await files.report?.writeBy((path) => report.write(path));
+      } else {
+        files.summary?.write(`${toJson({ dagId: dag.id, ok: false, error })}\n`);
       }
     },
     close: () => report?.close(),
@@ -141,7 +154,7 @@ function shaped({ outputs }: LoadedDag, results: Readonly<Record<string, unknown
 function resultText(loaded: LoadedDag, { results }: ExecuteResult): string {
   const value = shaped(loaded, results);
   if (loaded.outputs === undefined || (typeof loaded.outputs === 'object' && !Array.isArray(loaded.outputs))) {
-    return Object.entries(value as Record<string, unknown>).map(([name, each]) => `${name}: ${toText(each)}`).join('\n');
+    return Object.entries(value as Record<string, unknown>).map(([name, each]) => `${printable(name)}: ${toText(each)}`).join('\n');
   }
   return Array.isArray(loaded.outputs) ? (value as unknown[]).map(toText).join('\n') : toText(value);
 }

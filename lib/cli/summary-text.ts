@@ -1,7 +1,8 @@
 /** What a run came to, for a person at a terminal. */
 import type { ChainLink, CriticalChain } from '../observe/critical-chain.ts';
 import type { NodeSummary, RunSummary } from '../observe/summary.ts';
-import { formatBytes, formatMs, formatNumber, printable, toTable } from './output.ts';
+import { formatBytes, formatMs, formatNumber, toTable } from './output.ts';
+import { printable } from './printable.ts';
 
 // More rows than this say less.
 const mostNames = 12;

@@ -42,7 +42,7 @@ export function toMermaid(dag: Dag, options: DrawOptions = {}): string {
 export function toDot(dag: Dag, options: DrawOptions = {}): string {
   const shapes = { regular: 'box', inline: 'oval', input: 'parallelogram' } as const;
   return [
-    `digraph ${quoteDot(dag.id)} {`,
+    `digraph ${quoteDot(legible(dag.id))} {`,
     '  node [shape=box, style="rounded,filled", fillcolor="#f4f4f4", color="#777777", fontname="Helvetica", fontsize=11];',
     '  edge [color="#777777", arrowsize=0.7];',
     ...verticesOf(dag, options).map(({ key, entry, lines, colour }) => {
@@ -70,7 +70,7 @@ function verticesOf(dag: Dag, { allocations = {} }: DrawOptions): Vertex[] {
     return {
       key: `f${i}`,
       entry,
-      lines: [entry.id, ...detailsOf(entry), ...(node === undefined ? [] : [`on ${node}`])],
+      lines: [entry.id, ...detailsOf(entry), ...(node === undefined ? [] : [`on ${node}`])].map(legible),
       colour: node === undefined ? undefined : colours[nodes.indexOf(node) % colours.length],
     };
   });
@@ -79,7 +79,7 @@ function verticesOf(dag: Dag, { allocations = {} }: DrawOptions): Vertex[] {
 /** A box for each node, in its colour. */
 function legendOf({ allocations = {}, legend = false }: DrawOptions): { readonly key: string; readonly node: string; readonly colour: string }[] {
   if (!legend) return [];
-  return nodesOf(allocations).map((node, i) => ({ key: `n${i}`, node: `node ${node}`, colour: colours[i % colours.length]! }));
+  return nodesOf(allocations).map((node, i) => ({ key: `n${i}`, node: legible(`node ${node}`), colour: colours[i % colours.length]! }));
 }
 
 function nodesOf(allocations: Readonly<Record<string, string>>): string[] {
@@ -99,6 +99,12 @@ function edgesOf(dag: Dag): (readonly [string, string])[] {
   const { entries, index } = partsOf(dag);
   return entries.flatMap((entry, to) =>
     [...new Set(entry.args)].filter((arg) => index.has(arg)).map((arg) => [`f${index.get(arg)!}`, `f${to}`] as const));
+}
+
+/** Without characters that SVG cannot hold, that end a line of what is drawn, or that do something to a terminal. */
+function legible(text: string): string {
+  // eslint-disable-next-line no-control-regex -- just those
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\u{fffd}');
 }
 
 function escapeMermaid(text: string): string {

@@ -20,9 +20,13 @@ export interface HistoryLimits {
   readonly rows: number;
   /** Marks of each run. Default 5000. */
   readonly marks: number;
+  /** Errors of functions of each run. Default 1000. */
+  readonly errors: number;
+  /** Characters of the marks and errors of all runs, about. Default 20 million. When nothing else is left, the first of a run that is under way go. */
+  readonly text: number;
 }
 
-export const defaultLimits: HistoryLimits = { runs: 50, functions: 500_000, rows: 200_000, marks: 5000 };
+export const defaultLimits: HistoryLimits = { runs: 50, functions: 500_000, rows: 200_000, marks: 5000, errors: 1000, text: 20_000_000 };
 
 export class History {
   readonly #limits: HistoryLimits;
@@ -33,6 +37,7 @@ export class History {
   readonly #current = new Map<string, RunHistory[]>();
   readonly #hosts = new Map<string, string>();
   #rows = 0;
+  #text = 0;
   #version = 0;
 
   /** @param newKey gives another name each time, safe in a path */
@@ -49,6 +54,11 @@ export class History {
   /** Rows of spans that are kept. */
   get rows(): number {
     return this.#rows;
+  }
+
+  /** Characters of marks and errors that are kept, about. */
+  get text(): number {
+    return this.#text;
   }
 
   /** In the order they began. */
@@ -76,7 +86,7 @@ export class History {
     if (event.type === 'node:up') return this.nodeIsOn(event.node, host);
     if (event.type === 'run:started') return this.#started(told, event.at);
     if (event.type === 'worker:crashed') {
-      for (const run of this.#runs.values()) if (!run.isOver && run.crashed(event)) this.touch(run);
+      for (const run of this.#runs.values()) if (!run.isOver) this.#change(run, () => run.crashed(event));
       return;
     }
     if (!('dagId' in event)) return;
@@ -100,7 +110,7 @@ export class History {
       this.#record(before, { type: 'run:failed', at, dagId, error: new HandoffError('NODE_DOWN', 'It is not known how this run ended.', { dagId }), durationMs: 0 });
       this.#ended(before);
     }
-    const run = new RunHistory(this.#newKey(), host, graph, { marks: this.#limits.marks, hostOf: (node) => this.#hosts.get(node) });
+    const run = new RunHistory(this.#newKey(), host, graph, { ...this.#limits, hostOf: (node) => this.#hosts.get(node) });
     this.#runs.set(run.key, run);
     this.#current.set(dagId, [...this.#current.get(dagId) ?? [], run]);
     run.wereDone(done);
@@ -109,19 +119,37 @@ export class History {
   }
 
   #record(run: RunHistory, event: HandoffEvent): void {
-    const rows = run.rows.count;
-    run.take(event);
-    this.touch(run);
-    this.#rows += run.rows.count - rows;
-    while (this.#rows > this.#limits.rows) this.#rows -= this.#oldest().rows.drop();
+    this.#change(run, () => run.take(event));
   }
 
-  /** The run whose rows are to be forgotten next. */
-  #oldest(): RunHistory {
+  #change(run: RunHistory, change: () => void): void {
+    const { rows, notes } = run;
+    const { count } = rows;
+    const { size } = notes;
+    change();
+    this.touch(run);
+    this.#rows += rows.count - count;
+    this.#text += notes.size - size;
+    while (this.#rows > this.#limits.rows) this.#rows -= this.#oldest((each) => each.rows.kept).dropRows();
+    while (this.#text > this.#limits.text) this.#dropText(this.#oldest((each) => each.notes.size));
+  }
+
+  #dropText({ notes }: RunHistory): void {
+    this.#text -= notes.size;
+    notes.drop();
+    this.#text += notes.size;
+  }
+
+  /**
+   * The run of which some is to be forgotten next.
+   *
+   * @param kept how much there is of one; there is some of one at least
+   */
+  #oldest(kept: (run: RunHistory) => number): RunHistory {
     let longest: RunHistory | undefined;
     for (const run of this.#runs.values()) {
-      if (run.isOver && run.rows.kept > 0) return run;
-      if (run.rows.kept > (longest?.rows.kept ?? 0)) longest = run;
+      if (run.isOver && kept(run) > 0) return run;
+      if (longest === undefined || kept(run) > kept(longest)) longest = run;
     }
     return longest!;
   }
@@ -145,6 +173,7 @@ export class History {
       count--;
       functions -= run.record.graph.ids.length;
       this.#rows -= run.rows.kept;
+      this.#text -= run.notes.size;
       this.#runs.delete(run.key);
       this.#version++;
     }

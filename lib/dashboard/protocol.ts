@@ -105,6 +105,8 @@ export interface Spans {
   readonly from: number;
   /** Rows that the server had and has forgotten, as only so many are kept. */
   readonly dropped: number;
+  /** Where rows were forgotten that the page has not had: all that came before `from`, by name: attempts, and ms they took together. */
+  readonly before?: { readonly counts: readonly number[]; readonly times: readonly number[] };
   /** Lanes that are new with this message, in the order of their numbers. */
   readonly lanes: readonly { readonly host: string; readonly node: string; readonly thread: number }[];
   /** Flat, `spanWidth` numbers each: function (into the graph), lane, ms from the run's start, ms it took, attempt, 0 or 1: it threw. */

@@ -2,8 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import type { TreeNode } from '../actor/child.ts';
 import type { FunctionDetail, NodeActivity } from '../observe/activity.ts';
+import { Fate } from '../observe/run-record.ts';
 import { entry, hashOf, headMark, type Page, readPage, withImports } from './assets.ts';
-import { defaultLimits, History, historyEvents } from './history.ts';
+import { History, historyEvents } from './history.ts';
 import type { FunctionView, Message, Report } from './protocol.ts';
 import { beginning, type RunHistory } from './run-history.ts';
 import type { Source } from './source.ts';
@@ -12,6 +13,8 @@ import { recordedView, toRunView } from './views.ts';
 
 // Each takes some hundreds of bytes; of larger runs the page makes do with the graph and the spans.
 const mostFunctions = 10_000;
+// Attempts, of which each takes about 40 bytes of the file. Of longer runs the page says how many came before.
+const mostRows = 1_000_000;
 // They are asked for one by one.
 const mostDetails = 2000;
 
@@ -32,7 +35,7 @@ export interface ReportRecorder {
  * @param dagId of a run that begins on any host
  */
 export function createReport(source: Source, dagId: string): ReportRecorder {
-  const history = new History(() => 'run', { runs: 1 });
+  const history = new History(() => 'run', { runs: 1, rows: mostRows });
   const unsubscribe = source.feed.subscribe(historyEvents, (told) => {
     const { event } = told;
     if (!('dagId' in event) || event.dagId === dagId) history.record(told);
@@ -58,7 +61,7 @@ interface Around {
 
 /** The data of a report. */
 export function toReport(run: RunHistory, { now, details, nodes, trees }: Around): Report {
-  const spans = run.spansSince(beginning, defaultLimits.rows);
+  const spans = run.spansSince(beginning, Infinity);
   const marks = run.marksSince(beginning);
   const messages: (Message | undefined)[] = [
     { type: 'hello', version, server: 'report', now, isReport: true },
@@ -71,10 +74,10 @@ export function toReport(run: RunHistory, { now, details, nodes, trees }: Around
 }
 
 /** Those that failed, then those that took longest. */
-function mostTelling({ record: { graph, begun, ended, errors } }: RunHistory, most: number): number[] {
+function mostTelling({ record: { graph, fate, begun, ended } }: RunHistory, most: number): number[] {
   const all = graph.ids.map((_, i) => i);
   if (all.length <= most) return all;
-  const took = (i: number): number => (errors.has(i) ? Infinity : (ended[i]! - begun[i]!) || 0);
+  const took = (i: number): number => (fate[i] === Fate.failed ? Infinity : (ended[i]! - begun[i]!) || 0);
   return all.sort((a, b) => took(b) - took(a) || a - b).slice(0, most);
 }
 

@@ -1,10 +1,11 @@
-/** PURE: what is kept of one run: its record, the rows of its spans, and marks. */
+/** PURE: what is kept of one run: its record, the rows of its spans, marks and errors. No error is kept itself, as what it holds on to has no bound. */
 import type { EventOf, HandoffEvent } from '../observe/events.ts';
 import type { RunGraph } from '../observe/run-graph.ts';
 import { Fate, RunRecord } from '../observe/run-record.ts';
-import type { Mark, Marks, Spans } from './protocol.ts';
+import { type ErrorView, type Mark, type Marks, type Spans, spanWidth } from './protocol.ts';
+import { type NotesLimits, RunNotes } from './run-notes.ts';
 import { SpanRows } from './span-rows.ts';
-import { messageOf, textOf } from './text.ts';
+import { messageOf, textOf, toErrorView } from './text.ts';
 
 /** How far somebody has read. */
 export interface Place {
@@ -15,12 +16,7 @@ export interface Place {
 
 export const beginning: Place = { rows: 0, lanes: 0, marks: 0 };
 
-// Of more functions that failed, the errors, which may be large, are not kept.
-const mostErrors = 1000;
-
-export interface RunHistoryOptions {
-  /** The most marks that are kept. */
-  readonly marks: number;
+export interface RunHistoryOptions extends NotesLimits {
   /** The host a node is on, when it is known. */
   readonly hostOf: (node: string) => string | undefined;
 }
@@ -30,6 +26,7 @@ export class RunHistory {
   readonly host: string;
   readonly record: RunRecord;
   readonly rows = new SpanRows();
+  readonly notes: RunNotes;
   readonly lanes: Spans['lanes'][number][] = [];
   /** That of the history when this run changed last. */
   version = 0;
@@ -37,24 +34,23 @@ export class RunHistory {
   running = 0;
   /** ms that the rest should take; null: nobody knows. */
   remaining: number | null = null;
-  readonly #marks: Mark[] = [];
+  /** Why it failed. */
+  error: ErrorView | null = null;
   readonly #options: RunHistoryOptions;
-  #marksDropped = 0;
+  /** Of rows that are forgotten: see `Spans.before`. */
+  #before: { readonly counts: number[]; readonly times: number[] } | undefined;
 
   constructor(key: string, host: string, graph: RunGraph, options: RunHistoryOptions) {
     this.key = key;
     this.host = host;
     this.#options = options;
+    this.notes = new RunNotes(options);
     const { rows } = this;
     this.record = new RunRecord(graph, (i, lane, begun, ended, attempt, hasFailed) => rows.push(i, lane, this.#since(begun), Math.max(0, ended - begun), attempt, hasFailed));
   }
 
   get isOver(): boolean {
     return this.record.endedAt !== undefined;
-  }
-
-  get marks(): readonly Mark[] {
-    return this.#marks;
   }
 
   take(event: HandoffEvent): void {
@@ -67,10 +63,11 @@ export class RunHistory {
       case 'run:finished': case 'run:failed':
         this.running = 0;
         this.remaining = 0;
+        if (event.type === 'run:failed') this.error = toErrorView(event.error);
         return;
       case 'function:retried': return this.#mark('retry', event, event.node, `attempt ${event.attempt}: ${messageOf(event.error)}`);
       case 'function:failed':
-        if (record.errors.size > mostErrors) record.errors.delete(record.index.get(event.functionId)!);
+        this.notes.failed(record.index.get(event.functionId) ?? -1, event.error);
         return this.#mark('failed', event, event.node, messageOf(event.error));
       case 'function:log': return this.#mark('log', event, event.node, event.values.map(textOf).join(' '));
       case 'function:overuse': return this.#mark('overuse', event, event.node, `uses ${Math.round(event.usedMb)} MB, claims ${event.claimedMb}`);
@@ -90,11 +87,10 @@ export class RunHistory {
     }
   }
 
-  /** A thread has died. Whether it is one this run has used, or may have. */
-  crashed(event: EventOf<'worker:crashed'>): boolean {
+  /** A thread has died, which may be one that this run uses. */
+  crashed(event: EventOf<'worker:crashed'>): void {
     const { at, node, thread, reason, error } = event;
-    this.#add({ kind: 'crash', at: this.#since(at), fn: -1, node, text: textOf(`thread ${thread}: ${reason}${error === undefined ? '' : `, ${messageOf(error)}`}`) });
-    return true;
+    this.notes.mark({ kind: 'crash', at: this.#since(at), fn: -1, node, text: textOf(`thread ${thread}: ${reason}${error === undefined ? '' : `, ${messageOf(error)}`}`) });
   }
 
   /**
@@ -106,27 +102,31 @@ export class RunHistory {
     const { rows } = this;
     if (read >= rows.count && lanes >= this.lanes.length) return undefined;
     const from = Math.max(read, rows.dropped);
-    return { type: 'spans', run: this.key, from, dropped: rows.dropped, lanes: this.lanes.slice(lanes), rows: rows.slice(from, most) };
+    const before = from > read ? this.#before : undefined;
+    return { type: 'spans', run: this.key, from, dropped: rows.dropped, ...(before && { before }), lanes: this.lanes.slice(lanes), rows: rows.slice(from, most) };
+  }
+
+  /** Forgets the oldest rows, some at a time; returns how many. */
+  dropRows(): number {
+    const { graph } = this.record;
+    const { counts, times } = (this.#before ??= { counts: graph.names.map(() => 0), times: graph.names.map(() => 0) });
+    const rows = this.rows.drop();
+    for (let at = 0; at < rows.length; at += spanWidth) {
+      const name = graph.code[rows[at]!]!;
+      counts[name]!++;
+      times[name]! += rows[at + 3]!;
+    }
+    return rows.length / spanWidth;
   }
 
   /** Marks that follow a place; undefined: there are none. */
   marksSince({ marks: read }: Place): Marks | undefined {
-    const from = Math.max(read, this.#marksDropped);
-    const marks = this.#marks.slice(from - this.#marksDropped);
+    const { from, marks } = this.notes.marksSince(read);
     return marks.length === 0 ? undefined : { type: 'marks', run: this.key, from, marks };
   }
 
   #mark(kind: Mark['kind'], { at, functionId }: { readonly at: number; readonly functionId: string }, node: string | null, text: string): void {
-    this.#add({ kind, at: this.#since(at), fn: this.record.index.get(functionId) ?? -1, node, text: textOf(text) });
-  }
-
-  #add(mark: Mark): void {
-    this.#marks.push(mark);
-    if (this.#marks.length <= this.#options.marks) return;
-    // Some at a time, as each time all others move.
-    const extra = Math.ceil(this.#options.marks / 10);
-    this.#marks.splice(0, extra);
-    this.#marksDropped += extra;
+    this.notes.mark({ kind, at: this.#since(at), fn: this.record.index.get(functionId) ?? -1, node, text: textOf(text) });
   }
 
   /** ms since the run began. */

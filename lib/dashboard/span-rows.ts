@@ -16,18 +16,18 @@ export class SpanRows {
     return this.count - this.dropped;
   }
 
-  /** Times in ms; they are kept to the µs. */
+  /** Times in ms; they are kept to the µs, and what took less than a ms to the ns, so that many of them add up to what they took. */
   push(fn: number, lane: number, at: number, took: number, attempt: number, hasThrown: boolean): void {
     let last = this.#chunks.at(-1);
     if (last === undefined || last.length === chunkRows * spanWidth) this.#chunks.push((last = []));
-    last.push(fn, lane, Math.round(at * 1000) / 1000, Math.round(took * 1000) / 1000, attempt, hasThrown ? 1 : 0);
+    last.push(fn, lane, Math.round(at * 1000) / 1000, rounded(took), attempt, hasThrown ? 1 : 0);
     this.count++;
   }
 
-  /** Forgets the oldest, some at a time; returns how many. */
-  drop(): number {
-    const rows = (this.#chunks.shift()?.length ?? 0) / spanWidth;
-    this.dropped += rows;
+  /** Forgets the oldest, some at a time, and gives them. */
+  drop(): readonly number[] {
+    const rows = this.#chunks.shift() ?? [];
+    this.dropped += rows.length / spanWidth;
     return rows;
   }
 
@@ -50,4 +50,9 @@ export class SpanRows {
     }
     return rows;
   }
+}
+
+function rounded(took: number): number {
+  const digits = took < 1 ? 1e6 : 1e3;
+  return Math.round(took * digits) / digits;
 }

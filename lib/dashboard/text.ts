@@ -1,5 +1,6 @@
 /** Whatever functions throw and log as short text and plain data: it may be anything, of any size, and must not end who shows it. */
 import { inspect } from 'node:util';
+import { cut } from '../observe/cut.ts';
 import type { ErrorView } from './protocol.ts';
 
 const longest = { text: 1000, stack: 20_000 } as const;
@@ -11,21 +12,24 @@ export function textOf(value: unknown): string {
 
 /** What an error says. */
 export function messageOf(error: unknown): string {
-  const { name, message } = toErrorView(error, 0);
+  const { name, message } = toErrorView(error, 0, longest.text);
   return textOf(error instanceof Error ? `${name}: ${message}` : message);
 }
 
-/** @param depth how many causes below it are told */
-export function toErrorView(error: unknown, depth = 5): ErrorView {
+/**
+ * @param depth how many causes below it are told
+ * @param length of its message and of its stack, in characters; that of its cause may be half as long, and so on
+ */
+export function toErrorView(error: unknown, depth = 5, length: number = longest.stack): ErrorView {
   if (!(error instanceof Error)) return { name: 'a value that was thrown', message: textOf(error) };
   try {
     const { name, message, stack, cause, code } = error as Error & { readonly code?: unknown };
     return {
       name: textOf(name),
-      message: cut(String(message), longest.stack),
+      message: cut(String(message), length),
       ...(typeof code === 'string' && { code: textOf(code) }),
-      ...(typeof stack === 'string' && { stack: cut(stack, longest.stack) }),
-      ...(cause !== undefined && depth > 0 && { cause: toErrorView(cause, depth - 1) }),
+      ...(typeof stack === 'string' && { stack: cut(stack, length) }),
+      ...(cause !== undefined && depth > 0 && { cause: toErrorView(cause, depth - 1, length / 2) }),
     };
   } catch { // a getter of its own throws
     return { name: 'Error', message: 'an error that cannot be read' };
@@ -38,8 +42,4 @@ function shown(value: unknown): string {
   } catch { // its own inspect method throws
     return 'a value that cannot be shown';
   }
-}
-
-function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length)}…`;
 }

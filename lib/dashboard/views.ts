@@ -5,17 +5,16 @@ import { Fate } from '../observe/run-record.ts';
 import type { FunctionView, RunView } from './protocol.ts';
 import type { RunHistory } from './run-history.ts';
 import type { Source } from './source.ts';
-import { toErrorView } from './text.ts';
 
-export function toRunView({ key, host, record, running, remaining }: RunHistory): RunView {
-  const { graph, startedAt, endedAt, done, failed, retries, bytesFetched, error } = record;
+export function toRunView({ key, host, record, running, remaining, error }: RunHistory): RunView {
+  const { graph, startedAt, endedAt, done, failed, retries, bytesFetched } = record;
   const total = graph.ids.length;
-  const state = endedAt === undefined ? 'running' : error === undefined ? 'finished' : 'failed';
+  const state = endedAt === undefined ? 'running' : error === null ? 'finished' : 'failed';
   return {
     key, dagId: graph.dagId, host, state, startedAt: startedAt ?? 0, endedAt: endedAt ?? null, total,
     // Of what was done before somebody looked only the end tells.
     done: state === 'finished' ? total - failed : done,
-    failed, running, retries, bytesFetched, remainingMs: remaining, error: error === undefined ? null : toErrorView(error),
+    failed, running, retries, bytesFetched, remainingMs: remaining, error,
   };
 }
 
@@ -43,8 +42,8 @@ export async function toFunctionView(run: RunHistory, i: number, source: Pick<So
 }
 
 /** A function as the history has it. */
-export function recordedView({ record, lanes }: RunHistory, i: number, detail?: FunctionDetail): FunctionView {
-  const { graph, fate, begun, ended, attempts, bytes, lane, errors, startedAt = 0 } = record;
+export function recordedView({ record, lanes, notes }: RunHistory, i: number, detail?: FunctionDetail): FunctionView {
+  const { graph, fate, begun, ended, attempts, bytes, lane, startedAt = 0 } = record;
   const at = (time: number): number | null => (Number.isNaN(time) ? null : time - startedAt);
   const where = lanes[lane[i]!];
   const bytesOf = (id: string): number => bytes[record.index.get(id) ?? -1] ?? 0;
@@ -56,7 +55,7 @@ export function recordedView({ record, lanes }: RunHistory, i: number, detail?: 
     begun: at(begun[i]!), ended: at(ended[i]!), bytes: bytes[i]!, cost: graph.costs[graph.cost[i]!] ?? null,
     args: args.map((arg) => ('result' in arg ? { result: arg.result, bytes: bytesOf(arg.result) } : arg)),
     dependents: dependentsOf(graph)[i]!.map((dependent) => graph.ids[dependent]!),
-    error: errors.has(i) ? toErrorView(errors.get(i)) : null, explain: null,
+    error: notes.errors.get(i) ?? null, explain: null,
   };
 }
 

@@ -9,7 +9,10 @@ export interface Told<Type extends EventType = EventType> {
    * started on, nodes and their threads from the host they are on.
    */
   readonly host: string;
-  /** Its time is by the clock of the host that reads it, wherever it happened. */
+  /**
+   * Its time is by the clock of the host that reads it, wherever it happened. Errors of other hosts have their texts, cut where they are
+   * long, causes, and plain fields; not the results or failures of their run.
+   */
   readonly event: HandoffEvent & EventOf<Type>;
   /** Comes with `run:started`. Made when it is first read. */
   readonly graph?: RunGraph;
@@ -26,6 +29,6 @@ export interface Feed {
    * @returns ends it
    */
   subscribe(types: readonly EventType[], listener: (told: Told) => void): () => void;
-  /** Events, or attempts of `spans`, that other hosts did not tell since this one could not keep up. */
+  /** Events, or attempts of `spans`, that other hosts did not tell since this one could not keep up; and events they told that were malformed. */
   readonly dropped: number;
 }

@@ -76,26 +76,29 @@ export class FunctionMetrics {
     const touched: number[] = [];
     let stored = 0;
     let next = 0;
-    for (let k = 0; k < functionIds.length; k++) {
-      const i = shape.indexOf(functionIds[k]!);
-      const hasFailed = failed[next] === k;
-      if (hasFailed) next++;
-      if (i < 0) continue;
-      const code = shape.code[i]!;
-      const begun = spans[2 * k]!;
-      const ended = spans[2 * k + 1]!;
-      durations[code]!.observe((ended - begun) / 1000);
-      if (attempts[k] === 1) queue.begun(i, begun);
-      if (hasFailed) continue;
-      queue.ended(i, ended);
-      stored += bytes[k]!;
-      if (succeeded[code]!++ === 0) touched.push(code);
+    try {
+      for (let k = 0; k < functionIds.length; k++) {
+        const i = shape.indexOf(functionIds[k]!);
+        const hasFailed = failed[next] === k;
+        if (hasFailed) next++;
+        const begun = spans[2 * k]!;
+        const ended = spans[2 * k + 1]!;
+        if (i < 0 || !Number.isFinite(ended - begun)) continue; // one sum that is no number would be none for ever
+        const code = shape.code[i]!;
+        durations[code]!.observe((ended - begun) / 1000);
+        if (attempts[k] === 1) queue.begun(i, begun);
+        if (hasFailed) continue;
+        queue.ended(i, ended);
+        stored += bytes[k]! || 0;
+        if (succeeded[code]!++ === 0) touched.push(code);
+      }
+    } finally { // also of an event that ends in the middle: counts that stay behind would not be counted again
+      for (const code of touched) {
+        this.#attempts.inc({ function: names[code]!, node: this.#nodeNames.of(node), outcome: 'succeeded' }, succeeded[code]!);
+        succeeded[code] = 0;
+      }
     }
     if (stored > 0) this.#bytes.inc(stored);
-    for (const code of touched) {
-      this.#attempts.inc({ function: names[code]!, node: this.#nodeNames.of(node), outcome: 'succeeded' }, succeeded[code]!);
-      succeeded[code] = 0;
-    }
   }
 
   failed(host: string, { dagId, functionId, node }: EventOf<'function:retried' | 'function:failed'>, outcome: 'retried' | 'failed'): void {

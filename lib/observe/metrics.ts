@@ -37,14 +37,36 @@ const types = [
   'result:fetched', 'result:lost', 'result:recomputed', 'worker:crashed', 'worker:restarted', 'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
-/** @throws prom-client's error when the registry has metrics of these names already */
-export function metricsOf(feed: Pick<Feed, 'subscribe'>, { registry = new Registry(), prefix = 'handoff_', buckets = defaultBuckets, resources, shapeOf }: MetricsOptions = {}): Metrics {
+/** @throws prom-client's error when the registry has metrics of these names already; then none of ours are left in it */
+export function metricsOf(feed: Pick<Feed, 'subscribe'>, { registry = new Registry(), prefix = 'handoff_', ...options }: MetricsOptions = {}): Metrics {
   const names: string[] = [];
+  const remove = (): void => {
+    for (const name of names) registry.removeSingleMetric(name);
+  };
   const named = (name: string): string => {
     if (registry.getSingleMetric(prefix + name) !== undefined) throw new Error(`A metric with the name ${prefix}${name} has already been registered.`);
     names.push(prefix + name);
     return prefix + name;
   };
+  try {
+    const unsubscribe = feed.subscribe(types, recorder(registry, named, options));
+    return {
+      registry,
+      contentType: registry.contentType,
+      text: () => registry.metrics(),
+      stop: () => {
+        unsubscribe();
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+/** Puts the metrics into a registry; gives who counts what is told. */
+function recorder(registry: Registry, named: (name: string) => string, { buckets = defaultBuckets, resources, shapeOf }: MetricsOptions): (told: Told) => void {
   const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> => new Counter({ name: named(name), help, labelNames, registers: [registry] });
 
   const started = counter('runs_started_total', 'Runs that have begun.');
@@ -56,10 +78,12 @@ export function metricsOf(feed: Pick<Feed, 'subscribe'>, { registry = new Regist
   const crashed = counter('worker_crashes_total', 'Worker threads that died, by node and reason.', 'node', 'reason');
   const restarted = counter('worker_restarts_total', 'Worker threads that were started again, by node.', 'node');
   const supervised = counter('supervisor_restarts_total', 'Children that supervisors started again, by supervisor.', 'supervisor');
+  const unread = counter('events_unread_total', 'Events that could not be counted, as something was wrong with them.');
   const functions = new FunctionMetrics({ named, counter, registry, buckets, shapeOf });
   addGauges({ named, registry, resources, running: () => functions.running });
 
-  const end = ({ durationMs }: EventOf<'run:finished' | 'run:failed'>, outcome: string): void => {
+  const end = (host: string, { dagId, durationMs }: EventOf<'run:finished' | 'run:failed'>, outcome: string): void => {
+    functions.ended(host, dagId);
     ended.inc({ outcome });
     duration.observe({ outcome }, durationMs / 1000);
   };
@@ -69,12 +93,8 @@ export function metricsOf(feed: Pick<Feed, 'subscribe'>, { registry = new Regist
       case 'run:started':
         started.inc();
         return functions.started(told as Told<'run:started'>);
-      case 'run:finished':
-        end(event, 'succeeded');
-        return functions.ended(told.host, event.dagId);
-      case 'run:failed':
-        end(event, 'failed');
-        return functions.ended(told.host, event.dagId);
+      case 'run:finished': return end(told.host, event, 'succeeded');
+      case 'run:failed': return end(told.host, event, 'failed');
       case 'spans': return functions.spans(told.host, event);
       case 'function:retried': return functions.failed(told.host, event, 'retried');
       case 'function:failed': return functions.failed(told.host, event, 'failed');
@@ -86,14 +106,11 @@ export function metricsOf(feed: Pick<Feed, 'subscribe'>, { registry = new Regist
       case 'supervisor:restarted': return supervised.inc({ supervisor: event.supervisor });
     }
   };
-  const unsubscribe = feed.subscribe(types, record);
-  return {
-    registry,
-    contentType: registry.contentType,
-    text: () => registry.metrics(),
-    stop: () => {
-      unsubscribe();
-      for (const name of names) registry.removeSingleMetric(name);
-    },
+  return (told) => {
+    try {
+      record(told);
+    } catch {
+      unread.inc(); // it may come from another host: what is wrong with it must not end this one
+    }
   };
 }

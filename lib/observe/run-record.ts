@@ -1,17 +1,22 @@
 /**
  * What is known of a run: columns by function, of the last attempt of each. Its size is bounded by its graph.
  */
+import { cut } from './cut.ts';
 import type { HandoffEvent } from './events.ts';
 import type { RunGraph } from './run-graph.ts';
 
 /** What became of a function. */
 export const Fate = { waiting: 0, done: 1, failed: 2 } as const;
 
+// Errors themselves are not kept: what they hold on to has no bound. That of a run has the results of all its functions.
+const longestMessage = 20_000;
+
 /** Told of each attempt that ended: by function and lane, with ms since the epoch. */
 export type OnSpan = (i: number, lane: number, begun: number, ended: number, attempt: number, hasFailed: boolean) => void;
 
 export class RunRecord {
-  readonly graph: RunGraph;
+  /** May be replaced by one of the same functions that knows more of them. */
+  graph: RunGraph;
   /** By function: `Fate`. */
   readonly fate: Uint8Array;
   /** By function: ms since the epoch at which its last attempt began and ended; NaN before that. */
@@ -24,8 +29,6 @@ export class RunRecord {
   /** By function: the lane it ran on last, into `lanes`; -1: none. */
   readonly lane: Int32Array;
   readonly lanes: { readonly node: string; readonly thread: number }[] = [];
-  /** Why functions failed for good, by function. */
-  readonly errors = new Map<number, unknown>();
   retries = 0;
   done = 0;
   failed = 0;
@@ -34,8 +37,8 @@ export class RunRecord {
   /** ms since the epoch. */
   startedAt: number | undefined;
   endedAt: number | undefined;
-  /** Why the run failed; undefined when it did not, or not yet. */
-  error: unknown;
+  /** What the run's failure says, cut where it is long; undefined when it did not fail, or not yet. */
+  error: string | undefined;
   readonly #laneIndex = new Map<string, number>();
   readonly #onSpan: OnSpan | undefined;
   #index: ReadonlyMap<string, number> | undefined;
@@ -65,7 +68,7 @@ export class RunRecord {
       case 'run:finished': this.endedAt = event.at; return;
       case 'run:failed':
         this.endedAt = event.at;
-        this.error = event.error;
+        this.error = messageOf(event.error);
         return;
       case 'spans': return this.#spans(event);
       case 'function:retried': this.retries++; return;
@@ -74,7 +77,6 @@ export class RunRecord {
         if (i === undefined) return;
         if (this.fate[i] !== Fate.failed) this.failed++;
         this.fate[i] = Fate.failed;
-        this.errors.set(i, event.error);
         return;
       }
       case 'result:fetched': this.bytesFetched += event.bytes; return;
@@ -120,5 +122,13 @@ export class RunRecord {
       this.lanes.push({ node, thread });
     }
     return lane;
+  }
+}
+
+function messageOf(error: unknown): string {
+  try {
+    return cut(String(error instanceof Error ? error.message : error), longestMessage);
+  } catch { // whatever was thrown need not be text, nor have any
+    return 'an error that cannot be read';
   }
 }

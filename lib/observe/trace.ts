@@ -154,7 +154,7 @@ export class TraceRecorder {
     const { graph, done, failed, retries, error } = this.#record;
     return {
       name: `run ${graph.dagId}`, ph: 'X', cat: 'run', ...places.ofRun, ts: micros(from), dur: micros(to) - micros(from),
-      args: { functions: graph.ids.length, done, failed, retries, ...(error !== undefined && { error: messageOf(error) }) },
+      args: { functions: graph.ids.length, done, failed, retries, ...(error !== undefined && { error }) },
     };
   }
 

@@ -1,7 +1,7 @@
 /** `handoff plan`, `handoff graph`, `handoff plot`: what is drawn. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +39,11 @@ describe('handoff plan', () => {
       '',
     ]);
     expect(lines[6]).toMatch(/^n \|\[a=+\]\[b=+\]\[c-+\]\|$/);
+  });
+
+  it('leaves no file when there is no plan', async () => {
+    expect((await cli('plan', fixture('cyclic.ts'), '--svg', file('no-plan.svg'))).code).toBe(2);
+    expect(existsSync(file('no-plan.svg'))).toBe(false);
   });
 
   it('prints JSON', async () => {
@@ -81,6 +86,14 @@ describe('handoff graph', () => {
     const { code, stdout } = await cli('graph', fixture('struct.ts'), '--format', format);
     expect(code).toBe(0);
     expect(stdout).toContain(mention);
+  });
+
+  it.each(['mermaid', 'dot', 'svg'])('draws names without what would move a cursor, as %s', async (format) => {
+    const { stdout } = await cli('graph', fixture('control-characters.ts'), '--format', format);
+    // eslint-disable-next-line no-control-regex -- just those
+    expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+    expect(stdout).toContain('speaks\ufffd[2J\ufffdforged');
+    if (format === 'svg') expect(await isPicture(stdout)).toBe(true);
   });
 
   it('draws a graph that is not valid, and exits with 2, with --plan too', async () => {

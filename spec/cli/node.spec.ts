@@ -37,6 +37,18 @@ describe('handoff node', () => {
     await a.said('node b is down');
   });
 
+  it('names nodes of others without what would move a cursor', async () => {
+    const a = await processes.node('a');
+    const b = await processes.node('b\u001b[2J\nforged', { args: ['--join', a.address], capabilities: 'c\u001bpu=1' });
+    await a.said('node b\ufffd[2J\ufffdforged is up: c\ufffdpu 1\n');
+    await b.said('node b\ufffd[2J\ufffdforged, of this host: c\ufffdpu 1\n');
+    const { stdout } = await processes.run(['nodes', '--join', a.address]);
+    expect(stdout).toMatch(/^node +host +busy threads +cpu +c\ufffdpu$/m);
+    expect(stdout).toMatch(/^b\ufffd\[2J\ufffdforged +127/m);
+    b.kill('SIGTERM');
+    await a.said('node b\ufffd[2J\ufffdforged is down');
+  });
+
   it('goes on without those who do not answer, says so, and finds them when they come', async () => {
     processes.write('impatient.mjs', "export default { transport: { type: 'tcp', joinTimeout: 100 } };");
     const server = createServer().listen(0, '127.0.0.1');

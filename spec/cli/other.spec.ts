@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, printable, toJson, toTable, toText } from '../../lib/cli/output.ts';
+import { formatBytes, toJson, toTable, toText } from '../../lib/cli/output.ts';
+import { printable, printableLine, printableLines } from '../../lib/cli/printable.ts';
 import { parseNodes } from '../../lib/cli/nodes.ts';
 import { cli } from '../support/cli.ts';
 
@@ -57,6 +58,12 @@ describe('output', () => {
 
   it('tells bytes in a unit that can be read', () => {
     expect([0, 999, 2048, 5 * 2 ** 20, 1.5 * 2 ** 30].map(formatBytes)).toEqual(['0 B', '999 B', '2 KiB', '5 MiB', '1.5 GiB']);
+  });
+
+  it('shows messages without it, in one line or with lines that nobody takes for others', () => {
+    const message = 'a\u001b[31mb\u001b[0m\r\n\n\tc\u0007';
+    expect(printableLine(message)).toBe('ab c\ufffd');
+    expect(printableLines(message)).toBe('ab\n  \n    c\ufffd');
   });
 
   it('shows names without what would move the cursor', () => {

@@ -174,6 +174,17 @@ describe('the progress view elsewhere', () => {
     expect(screen.written).toBe('[1/2] a on n in 5 ms\nb failed on n, trying again: went wrong\n[2/2] b on n in 2.0 s\n');
   });
 
+  it('says names and errors in one line, without what would move a cursor', () => {
+    const screen = new Screen({ isTTY: false });
+    const id = 'a\u001b[2J\n[2/2] b';
+    const at = { dagId: 'd', at: origin, functionId: id, node: 'n\r', attempt: 1 };
+    told(screen, [{ id }, { id: 'b' }], [
+      { type: 'function:retried', ...at, error: new Error('\u001b[31mwent\u001b[0m\nwrong\u0007'), delayMs: 0 }, { type: 'function:failed', ...at, error: 'x\ny' }, { ...span(id, 5), node: 'n\r' } as HandoffEvent,
+    ]);
+    const shown = 'a\ufffd[2J\ufffd[2/2] b';
+    expect(screen.written).toBe(`${shown} failed on n\ufffd, trying again: went wrong\ufffd\n${shown} failed on n\ufffd: x y\n[1/2] ${shown} on n\ufffd in 5 ms\n`);
+  });
+
   it('says how far it is, at most once a second, of a large DAG', () => {
     const screen = new Screen({ isTTY: false });
     told(screen, graphOf(hundred).ids.map((id) => ({ id })), hundred.map(({ id }) => span(id, 1)));
@@ -200,6 +211,10 @@ describe('--log', () => {
 
   it('grouped says all of a function together when it has ended, and the rest at the end', () => {
     expect(said('grouped', events)).toEqual(['a: x { n: 1 }\na: y', '--', 'b: two\nb: lines']);
+  });
+
+  it('says who said it without what would move a cursor', () => {
+    expect(said('stream', [log('a\u001b[2J\nb', 'x')])).toEqual(['a\ufffd[2J\ufffdb: x', '--']);
   });
 
   it('none says nothing', () => {

@@ -1,10 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { run } from '../../lib/cli/run.ts';
+import { Handoff } from '../../lib/index.ts';
 import type { RunSummary } from '../../lib/observe/summary.ts';
 import { checkTrace } from '../observe/trace-format.ts';
 import { cli, fixture, startCli } from '../support/cli.ts';
+import { dagOf, errorOf, t } from '../support/handoff.ts';
 
 let folder = '';
 beforeAll(() => {
@@ -58,6 +63,17 @@ describe('handoff run', () => {
 
   it('with --log none says nothing that functions log or print', async () => {
     expect(await cli('run', fixture('printing.ts'), '--no-progress', '--log', 'none')).toMatchObject({ code: 0, stdout: 'the result\n', stderr: '' });
+  });
+
+  it.each([['well', []], ['badly', ['--', 'fail']]])('lets no name and no error touch the terminal or make a line of its own, when it ends %s', async (_, args) => {
+    const { stdout, stderr } = await cli('run', fixture('control-characters.ts'), '--nodes', 'n\u001b[2J\nforged:cpu=1', ...args);
+    // eslint-disable-next-line no-control-regex -- just those
+    expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+    expect(stdout + stderr).not.toMatch(/^forged/m);
+    expect(stderr).toMatch(/^speaks.\[2J.forged.1A: out hello$/m);
+    expect(stderr).toMatch(/^\[1\/[12]\] speaks.\[2J.forged.1A on n.\[2J.forged in /m);
+    if (args.length === 0) expect(stdout).toMatch(/^speaks.\[2J.forged.1A: hello\n$/);
+    else expect(stderr).toMatch(/^fails.\[2J.forged.1A failed on n.\[2J.forged, trying again: message forged.?$/m);
   });
 
   it('prints its results though nobody reads its progress', async () => {
@@ -117,6 +133,63 @@ describe('handoff run', () => {
     expect(instants.map(({ name }) => name)).toEqual(['retry of bad', 'failure of bad']);
     expect(JSON.parse(readFileSync(summary, 'utf8'))).toMatchObject({ ok: false, failed: 1, retries: 1, criticalPath: { links: [{ functionId: 'bad', attempts: 2, since: 'retry' }] }, error: { code: 'FUNCTION_FAILED' } });
     expect(readFileSync(report, 'utf8')).toContain('went wrong');
+  });
+
+  describe('that does not begin', () => {
+    const flags = ['trace', 'summary', 'report'] as const;
+    const named = (name: string): string[] => flags.map((flag) => join(folder, `${name}-${flag}`));
+    const asked = (paths: readonly string[]): string[] => flags.flatMap((flag, k) => [`--${flag}`, paths[k]!]);
+
+    it('leaves no files but a summary that says so', async () => {
+      const paths = named('refused');
+      const { code, stderr } = await cli('run', fixture('struct.ts'), '--nodes', 'a:memory=1', ...asked(paths));
+      expect(code).toBe(2);
+      expect(stderr).toMatch(/^ALLOCATION_ERROR[^\n]*\n$/);
+      expect(paths.map((path) => existsSync(path))).toEqual([false, true, false]);
+      expect(JSON.parse(readFileSync(paths[1]!, 'utf8'))).toMatchObject({ dagId: 'struct', ok: false, error: { code: 'ALLOCATION_ERROR' } });
+    });
+
+    it('leaves no files at all when there is no DAG', async () => {
+      const paths = named('nothing');
+      expect((await cli('run', fixture('not-a-dag.ts'), ...asked(paths))).code).toBe(2);
+      expect(paths.filter((path) => existsSync(path))).toEqual([]);
+    });
+
+    it('leaves none of those that could be written when another could not', async () => {
+      const [trace] = named('half');
+      expect((await cli('run', fixture('struct.ts'), '--trace', trace!, '--report', join(folder, 'no such folder', 'x'))).code).toBe(2);
+      expect(existsSync(trace!)).toBe(false);
+    });
+
+    it('leaves files of before as they are, and says that they are', async () => {
+      const paths = named('old');
+      for (const path of paths) writeFileSync(path, 'old');
+      const { stderr } = await cli('run', fixture('struct.ts'), '--nodes', 'a:memory=1', ...asked(paths));
+      expect(stderr).toContain(`--trace: nothing was written; what ${paths[0]} holds is of before.\n`);
+      expect(stderr).toContain(`--report: nothing was written; what ${paths[2]} holds is of before.\n`);
+      expect(stderr).not.toContain('--summary');
+      expect([0, 2].map((k) => readFileSync(paths[k]!, 'utf8'))).toEqual(['old', 'old']);
+    });
+
+    it('stops what it had started when it cannot look at the DAG', async () => {
+      const start = vi.spyOn(Handoff, 'start');
+      await expect(run(fixture('odd.ts'), [], { progress: true, log: 'stream' })).rejects.toThrow('not to be looked at');
+      const handoff = (await start.mock.results[0]!.value) as Handoff;
+      start.mockRestore();
+      const error = await errorOf(handoff.execute(dagOf({ id: 'a', code: t.one })));
+      await handoff.stop();
+      expect(error).toMatchObject({ code: 'STOPPED' });
+    });
+
+    it('says why without a stack, where no function is to blame', async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as { port: number };
+      const { code, stderr } = await cli('run', fixture('struct.ts'), '--listen', `127.0.0.1:${port}`);
+      await new Promise((resolve) => server.close(resolve));
+      expect(code).toBe(2);
+      expect(stderr).toMatch(new RegExp(`^INVALID_OPTION: [^\\n]*127\\.0\\.0\\.1:${port}[^\\n]*EADDRINUSE[^\\n]*\\n$`));
+    });
   });
 
   it('writes a report that is one page', async () => {
@@ -182,13 +255,15 @@ describe('Ctrl-C', () => {
     expect(stdout).toBe('');
   });
 
-  it('a second time ends at once', async () => {
-    const child = startCli('run', fixture('slow.ts'));
+  it('a second time ends at once, and leaves no file that holds nothing', async () => {
+    const trace = join(folder, 'ended-at-once');
+    const child = startCli('run', fixture('slow.ts'), '--trace', trace);
     await child.said('running');
     child.kill('SIGINT');
     await child.said('Finishing');
     child.kill('SIGINT');
     expect((await child.finished).code).toBe(130);
+    expect(existsSync(trace)).toBe(false);
   });
 
   it('as SIGTERM exits with 143', async () => {

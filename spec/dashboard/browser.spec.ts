@@ -43,7 +43,7 @@ async function open(address: string, size = { width: 1280, height: 720 }): Promi
   return page;
 }
 
-/** Waits until all functions have ended. */
+/** Waits until all functions are done. */
 async function seeAll(page: Page): Promise<void> {
   await page.locator('[role=progressbar][aria-valuenow="100"]').waitFor();
 }
@@ -155,6 +155,7 @@ describe.skipIf(!isThere)('the dashboard in a browser', () => {
     const graph = dagOf({ id: 'fine', code: t.constant, extraArgs: [1] }, { id: 'broken', code: t.boom, args: ['fine'], maxRetries: 1 }, { id: 'after', code: t.double, args: ['broken'] });
     await errorOf(handoff.execute(graph));
     await state(page, 'failed');
+    await page.locator('.facts', { hasText: /Progress33 %Done1 of 3Failed1/ }).waitFor(); // what failed is no progress
     const seeError = async (): Promise<void> => {
       await panel(page).getByRole('heading', { name: 'broken', exact: true }).waitFor();
       await panel(page).getByText('TaskError').first().waitFor();

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { resident } from '../../lib/actor/child.ts';
 import { Supervisor } from '../../lib/actor/supervisor.ts';
 import { withImports } from '../../lib/dashboard/assets.ts';
-import type { FunctionView, Report } from '../../lib/dashboard/protocol.ts';
+import { type FunctionView, type Report, spanWidth } from '../../lib/dashboard/protocol.ts';
 import { createReport } from '../../lib/dashboard/report.ts';
 import { Dag, Handoff, type HandoffOptions } from '../../lib/index.ts';
 import type { RunGraph } from '../../lib/observe/run-graph.ts';
@@ -269,6 +269,25 @@ describe('a report', () => {
         });
       }
       expect(Object.keys(imports)).toEqual(expect.arrayContaining(['handoff/page/main.js', 'handoff/protocol.js', 'preact']));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('holds every attempt of a run, also where the dashboard would have forgotten the first', async () => {
+    const source = new FakeSource();
+    const folder = mkdtempSync(join(tmpdir(), 'handoff-report-'));
+    try {
+      const report = createReport(source, 'd');
+      source.tell(started(chainGraph('d', 10)));
+      const often = Array.from({ length: 25_000 }, (_, i) => i % 10);
+      for (let n = 0; n < 10; n++) source.tell(told(spans('d', often, { at: 1000 + n })));
+      await report.write(join(folder, 'long.html'));
+      report.close();
+      const [, data = ''] = /id="report-data">(.*?)<\/script>/s.exec(readFileSync(join(folder, 'long.html'), 'utf8'))!;
+      const { messages } = JSON.parse(data) as Report;
+      const all = messages.filter((message) => message.type === 'spans');
+      expect(all.map(({ from, dropped, rows }) => [from, dropped, rows.length / spanWidth])).toEqual([[0, 0, 250_000]]);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -1,7 +1,11 @@
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type HistoryLimits, History } from '../../lib/dashboard/history.ts';
 import { spanWidth } from '../../lib/dashboard/protocol.ts';
+import { RunData } from '../../lib/dashboard/page/run-data.ts';
 import { beginning, type Place, type RunHistory } from '../../lib/dashboard/run-history.ts';
 import { toRunView } from '../../lib/dashboard/views.ts';
 import { chainGraph, spans, started, told } from './support.ts';
@@ -15,6 +19,25 @@ function only(history: History): RunHistory {
   const [run, ...others] = history.runs;
   expect(others).toEqual([]);
   return run!;
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Errors with much that hangs from them, in all events that tell errors; gives what may not be held on to. */
+function tellErrors(history: History): WeakRef<object>[] {
+  const refs: WeakRef<object>[] = [];
+  const error = (text: string): Error => {
+    const results = { some: new Uint8Array(1) };
+    const each = Object.assign(new Error(text, { cause: Object.assign(new Error('cause'), { results }) }), { results });
+    refs.push(new WeakRef(each), new WeakRef(results));
+    return each;
+  };
+  history.record(told({ type: 'function:retried', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, delayMs: 0, error: error('retried'), at: 1001 }));
+  history.record(told({ type: 'function:failed', dagId: 'd', functionId: 'f1', node: 'a', attempt: 1, error: error('failed'), at: 1001 }));
+  history.record(told({ type: 'worker:crashed', node: 'a', thread: 1, reason: 'exited', error: error('crashed'), at: 1001 }));
+  history.record(told({ type: 'run:failed', dagId: 'd', durationMs: 5, error: error('y'.repeat(1e6)), at: 1005 }));
+  return refs;
 }
 
 /** Reads on as a page does. */
@@ -97,12 +120,13 @@ describe('what is read of a run', () => {
 
 describe('what is kept', () => {
   it('stays within its bounds, and what is forgotten is of the oldest runs that have ended', () => {
-    const limits = { runs: 4, functions: 120, rows: 3000, marks: 20 };
+    const limits = { runs: 4, functions: 120, rows: 3000, marks: 20, errors: 10, text: 6000 };
     const step = fc.oneof(
       fc.record({ kind: fc.constant('start' as const), size: fc.integer({ min: 1, max: 60 }) }),
       fc.record({ kind: fc.constant('end' as const), which: fc.nat() }),
       fc.record({ kind: fc.constant('spans' as const), which: fc.nat(), count: fc.integer({ min: 1, max: 1500 }) }),
       fc.record({ kind: fc.constant('log' as const), which: fc.nat(), count: fc.integer({ min: 1, max: 15 }) }),
+      fc.record({ kind: fc.constant('fail' as const), which: fc.nat(), count: fc.integer({ min: 1, max: 15 }) }),
     );
     fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const history = historyOf(limits);
@@ -119,6 +143,7 @@ describe('what is kept', () => {
             history.record(told({ type: 'run:finished', dagId, functions: 1, retries: 0, durationMs: 1, at: 2000 + ended.length }));
             ended.push(...running.splice(running.indexOf(dagId), 1));
           } else if (each.kind === 'spans') history.record(told(spans(dagId, Array.from({ length: each.count }, () => 0))));
+          else if (each.kind === 'fail') for (let n = 0; n < each.count; n++) history.record(told({ type: 'function:failed', dagId, functionId: `f${n}`, node: 'a', attempt: 1, error: new Error(`${n}`), at: 2000 }));
           else for (let n = 0; n < each.count; n++) history.record(told({ type: 'function:log', dagId, functionId: 'f0', node: 'a', attempt: 1, values: [n], at: 2000 }));
         }
         const runs = [...history.runs];
@@ -128,7 +153,9 @@ describe('what is kept', () => {
         if (kept.length > 1) expect(runs.reduce((sum, run) => sum + run.record.graph.ids.length, 0)).toBeLessThanOrEqual(limits.functions);
         expect(history.rows).toBe(runs.reduce((sum, run) => sum + run.rows.kept, 0));
         expect(history.rows).toBeLessThanOrEqual(limits.rows);
-        for (const run of runs) expect(run.marks.length).toBeLessThanOrEqual(limits.marks);
+        for (const run of runs) expect(run.notes.marks.length).toBeLessThanOrEqual(limits.marks);
+        expect(history.text).toBe(runs.reduce((sum, run) => sum + run.notes.size, 0));
+        expect(history.text).toBeLessThanOrEqual(limits.text);
         if (ended.length > 0) expect(kept.length).toBeGreaterThan(0);
         expect(kept.sort()).toEqual(ended.slice(ended.length - kept.length).sort()); // those that ended last
       }
@@ -139,9 +166,83 @@ describe('what is kept', () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 1500)));
     for (let i = 0; i < 1500; i++) history.record(told({ type: 'function:failed', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, error: new Error(`${i}`), at: 1001 }));
-    const { record } = only(history);
+    const { record, notes } = only(history);
     expect(record.failed).toBe(1500);
-    expect([...record.errors.keys()]).toEqual(Array.from({ length: 1000 }, (_, i) => i));
+    expect([...notes.errors.keys()]).toEqual(Array.from({ length: 1000 }, (_, i) => i));
+  });
+
+  it('holds on to no error that was thrown, nor to what hangs from it', async () => {
+    const history = historyOf();
+    history.record(started(chainGraph('d', 20)));
+    const refs = tellErrors(history);
+    await setImmediate(); // until then what a WeakRef was asked for stays
+    collectGarbage();
+    expect(refs.filter((ref) => ref.deref() !== undefined)).toEqual([]);
+    const run = only(history);
+    expect(toRunView(run).error?.message).toMatch(/^y{20000}…$/);
+    expect(run.notes.errors.get(1)).toMatchObject({ name: 'Error', message: 'failed', cause: { message: 'cause' } });
+  });
+
+  it('holds on to no more of a long text than it shows', () => {
+    const history = historyOf();
+    history.record(started(chainGraph('d', 200)));
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 100; i++) {
+      const long = `${i} ${'x'.repeat(1e6)}`;
+      history.record(told({ type: 'function:log', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, values: [long], at: 1001 }));
+      history.record(told({ type: 'function:failed', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, error: new Error(long), at: 1001 }));
+    }
+    collectGarbage();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(20e6);
+    expect(only(history).notes.marks).toHaveLength(200);
+  });
+
+  it.each([
+    ['what is logged', (n: number) => ({ type: 'function:log', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, values: ['x'.repeat(1000), n], at: 1001 } as const)],
+    ['errors of functions', (n: number) => ({ type: 'function:failed', dagId: 'd', functionId: `f${n}`, node: 'a', attempt: 1, error: new Error('x'.repeat(1000)), at: 1001 } as const)],
+  ])('bounds %s over all runs, and forgets the oldest first', (_, event) => {
+    const history = historyOf({ text: 100_000, runs: 8 });
+    for (let r = 0; r < 5; r++) {
+      history.record(started(chainGraph('d', 100), 1000 + r));
+      for (let n = 0; n < 30; n++) {
+        history.record(told(event(n)));
+        expect(history.text).toBeLessThanOrEqual(100_000);
+      }
+      history.record(told({ type: 'run:finished', dagId: 'd', functions: 100, retries: 0, durationMs: 5, at: 1005 + r }));
+    }
+    const sizes = [...history.runs].map(({ notes }) => notes.size);
+    expect(sizes[0]).toBe(0);
+    expect(sizes.at(-1)).toBeGreaterThan(30_000);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(history.text);
+    for (let r = 5; r < 13; r++) {
+      history.record(started(chainGraph('d', 1), 1000 + r));
+      history.record(told({ type: 'run:finished', dagId: 'd', functions: 1, retries: 0, durationMs: 5, at: 1005 + r }));
+    }
+    expect(history.text).toBe(0); // what is forgotten with its run makes room
+  });
+
+  it('adds up by name what all attempts took, also of those that are forgotten, and however little they took', () => {
+    const history = historyOf({ rows: 3000 });
+    const graph = { ...chainGraph('d', 5000), names: ['even', 'odd'], code: Array.from({ length: 5000 }, (_, i) => i % 2) };
+    history.record(started(graph));
+    const all = Array.from({ length: 5000 }, (_, i) => i);
+    const took = (i: number): number => (i % 2 === 0 ? 1 / 4096 : 3 / 4096); // as fine as times since the epoch are
+    const of = (functions: readonly number[]): ReturnType<typeof spans> => ({ ...spans('d', functions), spans: functions.flatMap((i) => [1000 + i, 1000 + i + took(i)]) });
+    const early = new RunData('key-0', graph);
+    const late = new RunData('key-0', graph);
+    history.record(told(of(all.slice(0, 2000))));
+    const run = only(history);
+    const first = run.spansSince(beginning, 500)!;
+    early.addSpans(first);
+    history.record(told(of(all.slice(2000))));
+    early.addSpans(run.spansSince({ rows: 500, lanes: 1, marks: 0 }, Infinity)!);
+    late.addSpans(run.spansSince(beginning, Infinity)!);
+    expect(run.rows.dropped).toBeGreaterThan(500);
+    for (const { countOf, timeOf } of [early, late]) {
+      expect([...countOf]).toEqual([2500, 2500]);
+      for (const [name, ms] of [2500 / 4096, 7500 / 4096].entries()) expect(Math.abs(timeOf[name]! / ms - 1)).toBeLessThan(0.005);
+    }
   });
 });
 
@@ -177,7 +278,7 @@ describe('runs', () => {
     const run = only(history);
     expect(toRunView(run)).toMatchObject({ state: 'running', total: 4, done: 2, failed: 0, retries: 1, bytesFetched: 512, startedAt: 1000, endedAt: null, error: null });
     expect(run.rows.slice(0, 9)).toEqual([0, 0, 0, 1, 1, 0, 1, 0, 1, 1, 1, 0, 2, 0, 2, 1, 1, 1]);
-    expect(run.marks).toEqual([
+    expect(run.notes.marks).toEqual([
       { kind: 'retry', at: 3, fn: 2, node: 'a', text: 'attempt 1: Error: once' },
       { kind: 'fetched', at: 3, fn: 1, node: 'b', text: '512 bytes' },
       { kind: 'crash', at: 4, fn: -1, node: 'a', text: 'thread 1: exited, TypeError: gone' },
@@ -198,8 +299,8 @@ describe('runs', () => {
       history.record(told({ type: 'function:log', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, values: [error], at: 1001 }));
     });
     const run = only(history);
-    expect(run.marks).toHaveLength(20);
-    for (const { text } of run.marks) expect(text.length).toBeLessThan(1100);
+    expect(run.notes.marks).toHaveLength(20);
+    for (const { text } of run.notes.marks) expect(text.length).toBeLessThan(1100);
     history.record(told({ type: 'run:failed', dagId: 'd', durationMs: 5, error: circular, at: 1005 }));
     expect(JSON.stringify(toRunView(run))).toContain('round');
   });

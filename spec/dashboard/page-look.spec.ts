@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { backgrounds, contrast, dangers, inkOn, lookOf, looks, palettes, placesOf, toLinear, type Theme } from '../../lib/dashboard/page/colors.ts';
-import { formatAmount, formatBytes, formatCount, formatDuration, formatRate, plural } from '../../lib/dashboard/page/format.ts';
+import { formatAmount, formatBytes, formatCount, formatDuration, formatRate, percentOf, plural } from '../../lib/dashboard/page/format.ts';
 
 describe('colours', () => {
   const themes: readonly Theme[] = ['light', 'dark'];
@@ -73,6 +73,7 @@ describe('numbers', () => {
     [formatDuration(-5), '−5 ms'], [formatDuration(Number.NaN), '–'],
     [formatBytes(0), '0 B'], [formatBytes(1536), '1.5 KiB'], [formatBytes(64 * 2 ** 20), '64 MiB'], [formatBytes(1023.9 * 1024), '1 MiB'],
     [formatAmount('memory', 16_000), '16,000 MB'], [formatAmount('cpu', 1.5), '1.5'], [formatRate(21_300.4), '21,300/s'], [formatRate(0.5), '0.5/s'], [formatCount(1_234_567), '1,234,567'],
+    [percentOf(1, 3), 33], [percentOf(999, 1000), 99], [percentOf(1000, 1000), 100], [percentOf(0, 0), 100],
     [plural(1, 'function'), '1 function'], [plural(1200, 'function'), '1,200 functions'],
   ])('writes %s', (text, wanted) => expect(text).toBe(wanted));
 });

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunWatch } from '../../lib/cli/run-watch.ts';
+import { compile } from '../../lib/dag/compile.ts';
 import { Dag, type FunctionSpec, Handoff, type HandoffOptions } from '../../lib/index.ts';
 import type { NodeActivity } from '../../lib/observe/activity.ts';
+import { toRunGraph } from '../../lib/observe/run-graph.ts';
 import { RunRecord } from '../../lib/observe/run-record.ts';
 import { NotATrace, readTrace } from '../../lib/observe/trace-file.ts';
 import { tracedEvents, TraceRecorder } from '../../lib/observe/trace.ts';
@@ -23,7 +25,7 @@ async function traceOf(handoff: Handoff, dag: Dag): Promise<string> {
 }
 
 function edgesOf(dag: Dag): string[] {
-  const { ids, deps } = new RunWatch({ on() {} } as never, dag).record.graph;
+  const { ids, deps } = toRunGraph(compile(dag));
   return deps.flatMap((each, i) => each.map((dep) => `${ids[dep]} -> ${ids[i]}`)).toSorted();
 }
 

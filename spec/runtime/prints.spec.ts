@@ -65,6 +65,42 @@ describe('what functions print', () => {
     expect(told).toEqual(['last words']);
   });
 
+  describe('in pieces', () => {
+    const toldBy = async (...functions: Parameters<typeof dagOf>): Promise<unknown[]> => {
+      await start('logged');
+      stderr();
+      const told: unknown[] = [];
+      handoff!.on('function:log', ({ functionId, values }) => told.push([functionId, ...values]));
+      await handoff!.execute(dagOf(...functions)).catch(() => told.push('failed'));
+      return told;
+    };
+
+    it('is told as the lines it makes, in whatever encoding, with no character cut', async () => {
+      expect(await toldBy({ id: 'f', code: p.speakInPieces })).toEqual([['f', 'abc'], ['f', 'hello'], ['f', 'between'], ['f', 'é']]);
+    });
+
+    it('is told before the end of its function, with nothing of the next', async () => {
+      expect(await toldBy({ id: 'f', code: p.speakWithoutEnd, extraArgs: ['x'] }, { id: 'g', code: p.speakWithoutEnd, extraArgs: ['y'] })).toEqual([['f', 'x and x'], ['g', 'y and y']]);
+    });
+
+    it('is told though its line never ends, while the function runs', async () => {
+      await start('logged');
+      stderr();
+      const heard = new SharedArrayBuffer(4);
+      let told = '';
+      handoff!.on('function:log', ({ values }) => {
+        told += String(values[0]);
+        Atomics.store(new Int32Array(heard), 0, 1);
+      });
+      await handoff!.execute(dagOf({ id: 'f', code: p.speakWithoutEndUntilHeard, extraArgs: [heard] }));
+      expect(told).toMatch(/^\.{17000,}$/);
+    });
+
+    it.each([['ends its thread', p.speakAndExitInALine, 'no last words'], ['has an uncaught error', p.speakAndThrowLater, 'about to fail'], ['is ended by its timeout', p.speakAndHang, 'still here']] as const)('is told of a function that %s', async (_, code, words) => {
+      expect(await toldBy({ id: 'f', code, maxRetries: 0, timeout: 300 })).toEqual([['f', words], 'failed']);
+    });
+  });
+
   it('is not told where it was not asked for', async () => {
     await start(true);
     const printed = stderr();

@@ -1,4 +1,4 @@
-import { Registry } from 'prom-client';
+import { Counter, Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Handoff } from '../../lib/index.ts';
 import { collectMetrics, type CollectOptions, type Metrics } from '../../lib/metrics.ts';
@@ -196,6 +196,43 @@ describe('metrics of a feed', () => {
       expect(families.get(name)!.metrics).toHaveLength(201);
       expect(sample(families, name, { function: 'other' })).toBe(100);
     }
+  });
+
+  it('goes on when it is told what makes no sense, counts how often, and counts the rest rightly', async () => {
+    const { tell, scrape } = fed();
+    tell('h', { type: 'run:started', at: 0, dagId: 'd', functions: 2 }, { graph: graph('d', ['first', 'second'], [[], [0]]) });
+    const odd: object[] = [
+      { type: 'spans', at: 0, dagId: 'd', node: 'n', thread: 0 },
+      { ...spans('d', ['f0', 'f0'], [1, 2, 3, 4]), attempts: { get 1() { throw new Error('no'); } } }, // ends in the middle
+      { type: 'result:fetched', dagId: 'd', functionId: 'f0', node: 'n', bytes: 'many', at: 0 },
+      { type: 'result:fetched', dagId: 'd', functionId: 'f0', node: 'n', bytes: -1, at: 0 },
+      { type: 'run:finished', dagId: 'other', functions: 1, retries: 0, durationMs: 'long', at: 0 },
+    ];
+    for (const event of odd) expect(() => tell('h', event)).not.toThrow();
+    tell('h', { ...spans('d', ['f1'], [1, Number.NaN]), bytes: [Number.NaN] }); // passed over
+    tell('h', { ...spans('d', ['f0', 'f1'], [1, 2, 3, 4]), bytes: [Number.NaN, 8] });
+    const families = await scrape();
+    expect(sample(families, 'handoff_events_unread_total')).toBe(odd.length);
+    expect(sample(families, 'handoff_function_attempts_total', { function: 'first' })).toBe(2);
+    expect(sample(families, 'handoff_function_attempts_total', { function: 'second' })).toBe(1);
+    expect(sample(families, 'handoff_function_duration_seconds_sum', { function: 'second' })).toBeCloseTo(0.001);
+    expect(sample(families, 'handoff_result_stored_bytes_total')).toBe(8);
+    tell('h', { type: 'run:finished', dagId: 'd', functions: 1, retries: 0, durationMs: 'long', at: 0 });
+    expect(sample(await scrape(), 'handoff_runs_running')).toBe(0);
+  });
+
+  it('leaves nothing in a registry that refuses it, and what is there of others', async () => {
+    for (const taken of ['handoff_worker_restarts_total', 'handoff_node_used_bytes', 'handoff_function_queue_seconds']) {
+      const registry = new Registry();
+      const other = new Counter({ name: taken, help: 'Of somebody else.', registers: [registry] });
+      other.inc(7);
+      expect(() => metricsOf({ subscribe: () => () => {} }, { registry, resources: async () => ({}) })).toThrow(taken);
+      expect(registry.getMetricsAsArray().map(({ name }) => name)).toEqual([taken]);
+      expect(sample(parse(await registry.metrics()), taken)).toBe(7);
+    }
+    const registry = new Registry();
+    expect(() => metricsOf({ subscribe: () => { throw new Error('not now'); } }, { registry })).toThrow('not now');
+    expect(registry.getMetricsAsArray()).toEqual([]);
   });
 
   it('has names as text, whatever is in them', async () => {

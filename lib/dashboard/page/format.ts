@@ -41,6 +41,11 @@ export function formatPercent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
+/** Of functions that are done: 100 when all are, and not before. */
+export function percentOf(done: number, total: number): number {
+  return total === 0 ? 100 : Math.floor((done / total) * 100);
+}
+
 /** Functions per second. */
 export function formatRate(perSecond: number): string {
   return perSecond >= 100 ? `${formatCount(Math.round(perSecond))}/s` : `${digits(perSecond)}/s`;

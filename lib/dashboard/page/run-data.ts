@@ -75,9 +75,13 @@ export class RunData {
     this.#isStale = true;
   }
 
-  addSpans({ from, dropped, lanes, rows }: Spans): void {
+  addSpans({ from, dropped, before, lanes, rows }: Spans): void {
     if (this.#isStale || from < this.rows) this.#forget();
     this.dropped = dropped;
+    if (before !== undefined) {
+      this.countOf.set(before.counts);
+      this.timeOf.set(before.times);
+    }
     for (const lane of lanes) this.#toldLanes.push(this.#laneOf(lane));
     for (let at = 0; at + spanWidth <= rows.length; at += spanWidth) {
       this.#addRow(rows[at]!, rows[at + 1]!, rows[at + 2]!, rows[at + 3]!, rows[at + 4]!, rows[at + 5]!);

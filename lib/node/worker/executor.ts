@@ -47,6 +47,7 @@ export interface ExecutorParts {
   readonly node: string;
   readonly cursors: Int32Array;
   readonly programs: Int32Array;
+  readonly prints: { flush(): void }; // what a function printed is told before its end is
 }
 
 export class Executor {
@@ -263,6 +264,7 @@ export class Executor {
   }
 
   #lose(item: Item, file: string): true {
+    this.#parts.prints.flush();
     this.#current = undefined;
     contextSlot.current = undefined;
     item.batch.report.lose(file);
@@ -270,11 +272,10 @@ export class Executor {
     return true;
   }
 
-  #succeed(item: Item, value: unknown): boolean {
-    const { batch, index } = item;
-    batch.report.succeed(value, index === batch.size - 1);
-    this.#leave(item);
-    return true;
+  #succeed(item: Item, value: unknown): true {
+    this.#parts.prints.flush();
+    item.batch.report.succeed(value, item.index === item.batch.size - 1);
+    return this.#leave(item);
   }
 
   #fail(item: Item, error: unknown): boolean {
@@ -287,17 +288,18 @@ export class Executor {
     );
   }
 
-  #endFailed(item: Item, error: unknown, retryable: boolean): boolean {
+  #endFailed(item: Item, error: unknown, retryable: boolean): true {
+    this.#parts.prints.flush();
     item.batch.report.fail(error, retryable);
-    this.#leave(item);
-    return true;
+    return this.#leave(item);
   }
 
-  #leave({ batch, index }: Item): void {
+  #leave({ batch, index }: Item): true {
     this.#current = undefined;
     batch.exports?.ended(index);
     contextSlot.current = undefined;
     this.#watch.ended(batch);
+    return true;
   }
 
   /** Waits for a promise, then goes on with this item and all that follow. */

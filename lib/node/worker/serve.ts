@@ -8,20 +8,17 @@ import { type CodeWire, type Control, FromWorker, type ModuleDescription, type S
 import { contextSlot } from './context.ts';
 import { Executor } from './executor.ts';
 import { warmUp } from './invoke.ts';
-import { redirectPrints } from './prints.ts';
+import { Prints, redirectPrints } from './prints.ts';
 
 /** What Piscina runs, once per thread. Resolves when the worker has been told to stop. */
 export function serve({ port, control, node, cursors, programs, quiet, memoryBudget }: ServeOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const executor = new Executor({ node, cursors, programs }, (message) => port.postMessage(message));
+  const prints = new Prints(() => executor.running(), (by, text) => port.postMessage([FromWorker.print, ...by, text]));
+  const executor: Executor = new Executor({ node, cursors, programs, prints }, (message) => port.postMessage(message));
   // Node ends the thread after this; here the error still has its class.
   const onCrash = (error: unknown): void => port.postMessage([FromWorker.crashing, toErrorWire(error)]);
   process.on('uncaughtExceptionMonitor', onCrash);
-  if (quiet !== false) redirectPrints(quiet === 'logged' ? (text) => {
-    const running = executor.running();
-    if (running !== undefined) port.postMessage([FromWorker.print, ...running, text]);
-    return running !== undefined;
-  } : undefined);
+  if (quiet !== false) redirectPrints(quiet === 'logged' ? prints : undefined);
   if (memoryBudget !== undefined) collectFor(memoryBudget);
   warmUp();
   port.on('message', (message: unknown[]) => {
@@ -30,7 +27,9 @@ export function serve({ port, control, node, cursors, programs, quiet, memoryBud
       case ToWorker.define: return executor.codes.define(message[1] as number, message[2] as CodeWire);
       case ToWorker.peer: return executor.peers.connect(message[1] as number, message[2] as MessagePort);
       case ToWorker.answer: return executor.questions.answered(message[1] as number, message[2] as boolean, message[3]);
-      case ToWorker.cancel: return executor.cancel(message[1] as number, message[2] as 'aborted' | 'timeout');
+      case ToWorker.cancel:
+        prints.flush(); // the thread may be ended soon
+        return executor.cancel(message[1] as number, message[2] as 'aborted' | 'timeout');
       case ToWorker.stop:
         process.off('uncaughtExceptionMonitor', onCrash);
         port.close();

@@ -2,7 +2,7 @@
 import { h, type VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { RunView } from '../../protocol.ts';
-import { formatBytes, formatCount, formatDuration, formatRate, formatTime } from '../format.ts';
+import { formatBytes, formatCount, formatDuration, formatRate, formatTime, percentOf } from '../format.ts';
 import { html } from '../html.ts';
 import type { ConnectionState } from '../store.ts';
 import { currentTheme } from '../theme.ts';
@@ -53,12 +53,12 @@ function Progress({ store, actions, run }: PageProps & { readonly run: RunView }
   const isRunning = state === 'running';
   const { elapsed } = store;
   const rate = isRunning ? store.rate.perSecond : elapsed > 0 ? done / (elapsed / 1000) : undefined;
-  const percent = total === 0 ? 100 : Math.floor(((done + failed) / total) * 100);
+  const percent = percentOf(done, total);
   // The failure that ended it, or else the first.
   const culprit = store.data?.marks.find(({ kind, fn }) => kind === 'failed' && fn >= 0)?.fn;
   return html`
     <section class="progress" aria-label="Progress">
-      <div class="bar" role="progressbar" aria-label="Functions that have ended" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${percent} aria-valuetext=${`${percent} %: ${done} of ${total} done, ${failed} failed`}>
+      <div class="bar" role="progressbar" aria-label="Functions that are done" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${percent} aria-valuetext=${`${percent} %: ${done} of ${total} done, ${failed} failed`}>
         <i class="done" style=${{ width: share(done) }}></i><i class="failed" style=${{ width: share(failed) }}></i><i class="running" style=${{ width: share(isRunning ? running : 0) }}></i>
       </div>
       <dl class="facts">

@@ -1,0 +1,23 @@
+/** What `handoff run` knows of a run while it is under way. */
+import { describe, expect, it } from 'vitest';
+import { RunWatch } from '../../lib/cli/run-watch.ts';
+import { timestamp } from '../../lib/observe/events.ts';
+import { ProgressMeter } from '../../lib/observe/progress.ts';
+import { dagOf, t, useHandoff } from '../support/handoff.ts';
+
+describe('what is left of a run', () => {
+  const handoff = useHandoff();
+
+  it('is told from its start by what was learned of its functions before', async () => {
+    const dag = dagOf({ id: 'first', code: t.later, extraArgs: [20, 1] }, { id: 'second', code: t.later, extraArgs: [20, 2] });
+    const leftAtFirst = async (): Promise<number | undefined> => {
+      const watch = new RunWatch(handoff(), dag);
+      const left = new Promise<number | undefined>((resolve) => handoff().once('function:started', () => resolve(new ProgressMeter(watch.record).state(timestamp()).remaining)));
+      await handoff().execute(dag);
+      await watch.stop();
+      return left;
+    };
+    expect(await leftAtFirst()).toBeUndefined();
+    expect(await leftAtFirst()).toBeGreaterThan(1);
+  });
+});
