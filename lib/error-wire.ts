@@ -17,22 +17,26 @@ export type ErrorWire =
   | { readonly kind: 'buffer'; readonly bytes: Uint8Array }
   | WireOfError;
 
-interface WireOfError {
-  readonly kind: 'error';
+/** What every error has. */
+export interface ErrorHead {
   /** The nearest built-in class, or `HandoffError`. */
   base: string;
   className: string;
   name: string;
   message: string;
   stack: string | undefined;
+}
+
+interface WireOfError extends ErrorHead {
+  readonly kind: 'error';
   readonly fields: Record<string, ErrorWire>;
   cause: ErrorWire | undefined;
   errors: readonly ErrorWire[] | undefined;
 }
 
-const builtIn: Readonly<Record<string, ErrorConstructor>> = {
+const builtIn: Readonly<Record<string, ErrorConstructor>> = Object.assign(Object.create(null), { // names come from elsewhere: 'constructor' is none
   Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError,
-};
+});
 // Beyond these, errors within errors are told by their text alone.
 const maxDepth = 16;
 const maxErrors = 1000;
@@ -70,12 +74,7 @@ function toWire(thrown: unknown, made: Map<object, WireOfError>, depth: number):
 }
 
 function fill(wire: WireOfError, error: Error, inner: (value: unknown) => ErrorWire): void {
-  wire.base = baseOf(error);
-  wire.className = String(error.constructor?.name || error.name || 'Error');
-  // A class that never set `name` would arrive as plain "Error": its own name says more.
-  wire.name = error.name in builtIn && !(wire.className in builtIn) ? wire.className : String(error.name);
-  wire.message = String(error.message);
-  wire.stack = error.stack === undefined ? undefined : withName(String(error.stack), error.name, wire.name);
+  Object.assign(wire, headOf(error));
   for (const key of Object.keys(error)) {
     if (carried.has(key)) continue;
     try {
@@ -87,6 +86,15 @@ function fill(wire: WireOfError, error: Error, inner: (value: unknown) => ErrorW
   if ('cause' in error) wire.cause = inner(error.cause);
   const { errors } = error as Partial<AggregateError>;
   if (Array.isArray(errors)) wire.errors = errors.map(inner);
+}
+
+/** May throw what a getter of the error throws. */
+export function headOf(error: Error): ErrorHead {
+  const className = String(error.constructor?.name || error.name || 'Error');
+  // A class that never set `name` would arrive as plain "Error": its own name says more.
+  const name = error.name in builtIn && !(className in builtIn) ? className : String(error.name);
+  const stack = error.stack === undefined ? undefined : withName(String(error.stack), error.name, name);
+  return { base: baseOf(error), className, name, message: String(error.message), stack };
 }
 
 /** The first line of a stack begins with the error's name. */

@@ -78,6 +78,6 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, list
   const tree: RuntimeTree = new RuntimeTree({ registry, store, driver, hosts, codes, publisher, actors, monitor, dashboard, mostThreads: availableParallelism() });
   const runner = new Runner({ registry, store, driver, hosts, options, modules: new Modules(codes), tree, learned: costs.learned });
   const values = new Values({ registry, store, driver, hosts, nodeNames: () => tree.nodeNames });
-  const overview = new HandoffOverview({ tap: publisher, hosts, driver: () => driver, tree: () => tree, monitor: () => monitor });
+  const overview = new HandoffOverview({ tap: publisher, hosts, learned: costs.learned, driver: () => driver, tree: () => tree, monitor: () => monitor });
   return { driver, store, tree, runner, actors, memory, values, monitor, hosts, overview, dashboard, costs };
 }

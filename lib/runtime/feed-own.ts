@@ -7,6 +7,7 @@ import type { RunResults } from '../store/run-results.ts';
 import type { ActiveRun } from './active-run.ts';
 import type { Driver } from './driver.ts';
 import type { Tap } from './feed-tap.ts';
+import type { LearnedCosts } from './learned-costs.ts';
 
 /** An event, and with `run:started` how to make its graph, which takes time. */
 export interface OwnEvent {
@@ -29,14 +30,16 @@ const mostRecent = 100;
 export class OwnEvents {
   readonly #tap: Tap;
   readonly #driver: () => Driver;
+  readonly #learned: LearnedCosts;
   /** One for all who listen. */
   readonly #graphs = new WeakMap<ActiveRun, RunGraph>();
   /** Runs that were told of, the oldest first. What is kept of them is what the store keeps anyway. */
   readonly #recent = new Map<string, { readonly plan: WeakRef<Plan>; readonly results: WeakRef<RunResults> }>();
 
-  constructor(tap: Tap, driver: () => Driver) {
+  constructor(tap: Tap, driver: () => Driver, learned: LearnedCosts) {
     this.#tap = tap;
     this.#driver = driver;
+    this.#learned = learned;
   }
 
   /** @param listener must not throw */
@@ -81,10 +84,7 @@ export class OwnEvents {
     return () => {
       const known = this.#graphs.get(active);
       if (known !== undefined) return known;
-      const graph = toRunGraph(plan, (i) => {
-        const learned = this.#driver().state.estimates[settings.codes[plan.code[i]!]!];
-        return learned !== undefined && learned.count > 0 ? learned.mean : undefined;
-      });
+      const graph = toRunGraph(plan, (i) => this.#learned.durationOf(settings.codes[plan.code[i]!]!, plan.entries[i]!.id));
       this.#graphs.set(active, graph);
       return graph;
     };

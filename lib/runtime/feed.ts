@@ -17,14 +17,14 @@ import type { RunGraph } from '../observe/run-graph.ts';
 import type { OwnEvent, OwnEvents } from './feed-own.ts';
 import type { Hosts } from './hosts.ts';
 import { Relay } from './relay.ts';
-import { type EventWire, fromEventWire, fromGraphWire, seenByAll, toldAcross, type UnderWayWire, type Wire } from './relay-wire.ts';
+import { type EventWire, fromDoneWire, fromEventWire, fromGraphWire, seenByAll, toldAcross, type UnderWayWire, type Wire } from './relay-wire.ts';
 
 /** Another host, as it is read here. */
 interface Source {
   readonly peer: Peer;
   readonly name: string;
   /** Its runs that are under way, by DAG. */
-  readonly runs: Map<string, { readonly event: EventOf<'run:started'>; readonly graph: () => RunGraph }>;
+  readonly runs: Map<string, { readonly event: EventOf<'run:started'>; readonly graph: (() => RunGraph) | undefined }>;
 }
 
 interface Subscription {
@@ -36,6 +36,8 @@ interface Subscription {
 
 /** What is heard of every host that is listened to, so that it is known what runs there. */
 const always = ['run:started', 'run:finished', 'run:failed'] as const satisfies readonly EventType[];
+// Whoever wants more types than this, of whatever version, is mistaken.
+const mostTypes = 1000;
 
 export class HandoffFeed implements Feed {
   readonly #own: OwnEvents;
@@ -45,7 +47,7 @@ export class HandoffFeed implements Feed {
   /** By the number of the host. */
   readonly #sources = new Map<number, Source>();
   /** What this host tells others. */
-  readonly #relays = new Map<Peer, { readonly session: number; readonly relay: Relay }>();
+  readonly #relays = new Map<Peer, { session: number; readonly relay: Relay }>();
   #wanted: ReadonlySet<EventType> = new Set();
   /** Rises when somebody listens again after nobody did: what was on its way before is not for them. */
   #session = 0;
@@ -112,7 +114,8 @@ export class HandoffFeed implements Feed {
   }
 
   #hostDown({ peer }: RemoteHost): void {
-    this.#relay(peer, 0, []);
+    this.#relays.get(peer)?.relay.stop();
+    this.#relays.delete(peer);
     const source = this.#sources.get(peer.number);
     this.#sources.delete(peer.number);
     for (const { event: { dagId, at } } of source?.runs.values() ?? []) {
@@ -123,63 +126,77 @@ export class HandoffFeed implements Feed {
     for (const { expected } of this.#subscriptions) expected.delete(source!);
   }
 
-  /** What another host tells. Answered at once: then there is room for more. */
+  /** What another host tells. Answered at once: then there is room for more. What of it is malformed counts as dropped, and the rest is told. */
   #told(peer: Peer, session: unknown, events: unknown, dropped: unknown): void {
-    if (!Array.isArray(events) || typeof dropped !== 'number') throw new HandoffError('PROTOCOL_ERROR', 'A peer told events that are malformed.');
+    if (!Array.isArray(events) || !Number.isSafeInteger(dropped) || (dropped as number) < 0) throw new HandoffError('PROTOCOL_ERROR', 'A peer told events that are malformed.');
     const source = this.#sources.get(peer.number);
     if (source === undefined || this.#wanted.size === 0 || session !== this.#session) return;
-    this.#dropped += dropped;
+    this.#dropped += dropped as number;
     for (const wire of events as Wire[]) {
-      if ('underWay' in wire) this.#underWay(source, wire);
+      if (wire === undefined) throw new HandoffError('PROTOCOL_ERROR', 'A peer told events with holes between them.'); // of which there may be billions
+      if (typeof wire === 'object' && wire !== null && 'underWay' in wire) this.#underWay(source, wire);
       else this.#event(source, wire);
     }
   }
 
   #event(source: Source, wire: EventWire): void {
-    const event = fromEventWire(wire, source.peer.clock.offset);
-    if (event === undefined) return;
-    if (event.type === 'run:started') return this.#deliver(this.#began(source, event, wire), source);
-    if (event.type === 'run:finished' || event.type === 'run:failed') source.runs.delete(event.dagId);
-    this.#deliver({ host: source.name, event }, source);
+    const event = this.#read(source, wire);
+    const told = event?.type === 'run:started' ? this.#began(source, event, wire) : event && { host: source.name, event };
+    if (told === undefined) return void this.#dropped++;
+    if (told.event.type === 'run:finished' || told.event.type === 'run:failed') source.runs.delete(told.event.dagId);
+    this.#deliver(told, source);
+  }
+
+  #read({ peer, runs }: Source, wire: EventWire): HandoffEvent | undefined {
+    return fromEventWire(wire, peer.clock.offset, (dagId) => runs.get(dagId)?.event.functions);
   }
 
   /** What is under way on a host, for those who have not been told. */
   #underWay(source: Source, { underWay }: UnderWayWire): void {
-    const runs = underWay.flatMap((wire) => {
-      const event = fromEventWire(wire, source.peer.clock.offset);
-      return event?.type === 'run:started' ? this.#began(source, event, wire, [...wire.done]) : [];
-    });
+    const runs: Told[] = [];
+    for (const wire of Array.isArray(underWay) ? underWay as UnderWayWire['underWay'] : [undefined]) {
+      const event = wire && this.#read(source, wire);
+      const done = event?.type === 'run:started' ? fromDoneWire(wire!.done, event.functions) : undefined;
+      const told = done && this.#began(source, event as EventOf<'run:started'>, wire!, done);
+      if (told !== undefined) runs.push(told);
+      else this.#dropped++;
+      if (wire === undefined) break;
+    }
     for (const each of [...this.#subscriptions]) if (each.expected.delete(source)) for (const told of runs) this.#give(each, told);
   }
 
-  /** A run of a host is known from now on. Its graph is told once, however many ask. */
-  #began(source: Source, event: EventOf<'run:started'>, { graph: wire }: EventWire, done?: readonly number[]): Told {
+  /** A run of a host is known from now on. Its graph is told once, however many ask. Undefined: what came with it is no graph of it. */
+  #began(source: Source, event: EventOf<'run:started'>, { graph: wire }: EventWire, done?: readonly number[]): Told | undefined {
     const known = source.runs.get(event.dagId);
-    const graph = wire === undefined ? known?.graph : once(() => fromGraphWire(wire));
-    if (graph !== undefined) source.runs.set(event.dagId, { event, graph });
+    const make = wire === undefined ? undefined : fromGraphWire(wire, event);
+    if (wire !== undefined && make === undefined) return undefined;
+    if (wire === undefined && known?.graph !== undefined && known.event.functions !== event.functions) return undefined;
+    const graph = make === undefined ? known?.graph : once(make);
+    source.runs.set(event.dagId, { event, graph });
     return toTold(source.name, event, graph, done);
   }
 
   /** Another host wants to be told from now on, something else than before, or nothing any more. */
-  #relay(peer: Peer, session: number, types: unknown): void {
-    if (!Array.isArray(types)) throw new HandoffError('PROTOCOL_ERROR', 'A peer wants events of no types.');
+  #relay(peer: Peer, session: unknown, types: unknown): void {
+    if (typeof session !== 'number' || !Array.isArray(types) || types.length > mostTypes) throw new HandoffError('PROTOCOL_ERROR', 'A peer wants events of no types.');
+    if (peer.closed) return;
     const wanted = toldAcross(types as EventType[]);
-    let known = this.#relays.get(peer);
-    if (known !== undefined && (known.session !== session || wanted.length === 0)) {
-      known.relay.stop();
-      this.#relays.delete(peer);
-      known = undefined;
-    }
-    if (wanted.length === 0 || peer.closed) return;
-    if (known === undefined) {
-      const relay = new Relay({
-        listen: (which, listener) => this.#own.listen(which, listener),
-        underWay: () => this.#own.underWay(),
-        send: (events, dropped) => peer.request('told', session, events, dropped),
-      });
-      this.#relays.set(peer, (known = { session, relay }));
-    }
-    known.relay.want(wanted);
+    const known = this.#relays.get(peer) ?? this.#newRelay(peer, session);
+    if (known.session !== session || wanted.length === 0) known.relay.stop();
+    known.session = session;
+    if (wanted.length > 0) known.relay.want(wanted);
+  }
+
+  /** One for each, so that it has no more on its way to it however often it asks. */
+  #newRelay(peer: Peer, session: number): { session: number; readonly relay: Relay } {
+    const relay = new Relay({
+      listen: (which, listener) => this.#own.listen(which, listener),
+      underWay: () => this.#own.underWay(),
+      send: (events, dropped) => peer.request('told', known.session, events, dropped),
+    });
+    const known = { session, relay };
+    this.#relays.set(peer, known);
+    return known;
   }
 
   /** An event of this host. Of nodes elsewhere, too, it is told whether they are up: their host could not tell that it is gone. */

@@ -10,6 +10,7 @@ import { HandoffFeed, nameOf } from './feed.ts';
 import { OwnEvents } from './feed-own.ts';
 import type { Tap } from './feed-tap.ts';
 import type { Hosts } from './hosts.ts';
+import type { LearnedCosts } from './learned-costs.ts';
 import { type HereParts, type HostActivity, OverviewHere, type ThreadReport } from './overview-here.ts';
 
 /** Hosts are named as in `Told`. Of a host that is gone, or goes before it answers, nothing is found. */
@@ -40,6 +41,7 @@ export interface Overview {
 export interface OverviewParts extends Omit<HereParts, 'own' | 'id' | 'guestWork'> {
   readonly tap: Tap;
   readonly hosts: Hosts | undefined;
+  readonly learned: LearnedCosts;
 }
 
 interface Answer<Result> {
@@ -57,8 +59,8 @@ export class HandoffOverview implements Overview {
   readonly #here: OverviewHere;
   readonly #hosts: Hosts | undefined;
 
-  constructor({ tap, hosts, ...parts }: OverviewParts) {
-    const own = new OwnEvents(tap, parts.driver);
+  constructor({ tap, hosts, learned, ...parts }: OverviewParts) {
+    const own = new OwnEvents(tap, parts.driver, learned);
     this.#own = own;
     this.#hosts = hosts;
     this.feed = new HandoffFeed(own, () => this.host, hosts);

@@ -23,7 +23,7 @@ async function two(env: Record<string, string> = {}): Promise<Two> {
 }
 
 describe('what another host runs', () => {
-  it('is told by it, from the run and its graph to its end, with whole errors', async () => {
+  it('is told by it, from the run and its graph to its end, with errors and what caused them', async () => {
     const { handoff, other } = await two();
     const heard = await Heard.everywhere(handoff, ...runEvents, 'spans', 'function:retried', 'function:failed', 'function:log');
     const dag = dagOf({ id: 'x', code: t.one }, { id: 'y', code: f.throwFar, args: [], maxRetries: 1, retryDelay: 1, node: 'b' });
@@ -39,6 +39,18 @@ describe('what another host runs', () => {
     expect(heard.of('function:failed')[0]!.event.error).toBeInstanceOf(RangeError);
     const attempts = heard.of('spans').flatMap(({ event }) => event.functionIds.map((id: string, k: number) => [id, event.attempts[k], event.failed.includes(k)]));
     expect(attempts.filter(([id]) => id === 'y')).toEqual([['y', 1, true], ['y', 2, true]]);
+  });
+
+  it('is told to have failed without its results and all its failures, which are many', async () => {
+    const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
+    const here = await startHere({ join: [there.address!] });
+    const heard = await Heard.everywhere(here, ...runEvents);
+    const own = await errorOf(there.execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.boom }), { failurePolicy: 'continue' }));
+    expect(own).toMatchObject({ results: { x: 1 }, failures: [{ functionId: 'y' }] });
+    const { event: { error } } = await heard.first('run:failed');
+    expect(error).toMatchObject({ code: own.code, message: own.message, functionId: 'y', dagId: own.dagId, cause: { name: 'TaskError' } });
+    expect(error).not.toHaveProperty('results');
+    expect(error).not.toHaveProperty('failures');
   });
 
   it('is told in order, and every attempt once, also when there is much of it', async () => {
@@ -224,6 +236,95 @@ describe('a reader that does not keep up', () => {
     expect(dropped).toBeGreaterThanOrEqual(size - 100_000);
     expect(ids.length + dropped).toBe(size);
     expect(heard.of('run:started')[0]!.graph!.ids).toHaveLength(size);
+  });
+});
+
+describe('a host that tells what is none of ours', () => {
+  /** What `there` tells has more in it. */
+  function adding(wires: () => readonly unknown[]): { mockRestore(): void } {
+    const request = Peer.prototype.request;
+    return vi.spyOn(Peer.prototype, 'request').mockImplementation(function (this: Peer, method, ...args) {
+      return request.call(this, method, ...(method === 'told' ? [args[0], [...wires(), ...args[1] as unknown[]], args[2]] : args));
+    });
+  }
+
+  it('is heard all the same: what is malformed is left out, and counted', async () => {
+    const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
+    const here = await startHere({ join: [there.address!] });
+    const at = performance.timeOrigin + performance.now();
+    const run = { type: 'run:started', at, dagId: 'bad', functions: 1 };
+    const graph = { dagId: 'bad', ids: ['x'], code: [0], names: ['n'], pins: [null], cost: [0], costs: [null], duration: [null], offset: Int32Array.of(0, 1), edges: Int32Array.of(7) };
+    const done = Int32Array.of(0);
+    const good = { event: { ...run, dagId: 'good' }, graph: { ...graph, dagId: 'good', offset: Int32Array.of(0, 0), edges: new Int32Array(0) } };
+    const wires = [
+      null, 1, { event: run, graph }, { event: run, graph: 'graph' }, { underWay: null }, { underWay: [null] }, { underWay: [{ event: run, graph, done }] }, { underWay: [{ event: { ...run, dagId: 'other' }, done: Int32Array.of(5) }] },
+      { underWay: [{ event: run, graph: { ...good.graph, dagId: 'bad' }, done: 'all' }] }, good,
+      { event: { type: 'spans', at, dagId: 'good', node: 'b', thread: 0, functionIds: ['x'], indexes: [4], attempts: [1], spans: [at, at], bytes: [0], failed: [] } },
+    ];
+    let left = 1;
+    const added = adding(() => (left-- > 0 ? wires : []));
+    try {
+      const heard = await Heard.everywhere(here, ...runEvents, 'spans');
+      await there.execute(dagOf({ id: 'a', code: t.one }));
+      await heard.first('run:finished');
+      const runs = heard.of('run:started');
+      expect(runs.map(({ graph: { ids, deps } = {} as any }) => [ids, deps])).toEqual([[['x'], [[]]], [['a'], [[]]]]);
+      expect(overviewOf(here).feed.dropped).toBe(wires.length - 1);
+      const late = await Heard.everywhere(here, ...runEvents);
+      await there.execute(dagOf({ id: 'b', code: t.one }));
+      expect((await late.first('run:finished')).host).toBe(there.address);
+    } finally {
+      added.mockRestore();
+    }
+  });
+
+  it('is answered that it is malformed when it has no list, or one with holes', async () => {
+    const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
+    const here = await startHere({ join: [there.address!] });
+    const sent = vi.spyOn(Peer.prototype, 'request');
+    const heard = new Heard(here, 'run:finished');
+    const find = (): number => sent.mock.calls.findIndex(([method]) => method === 'told');
+    await until(() => find() >= 0);
+    const [, session] = sent.mock.calls[find()]!;
+    const peer = sent.mock.contexts[find()] as Peer;
+    sent.mockRestore();
+    const holes: unknown[] = [];
+    holes.length = 4_000_000_000;
+    for (const [events, dropped] of [['x', 0], [[], NaN], [[], -1], [holes, 0]]) await expect(peer.request('told', session, events, dropped)).rejects.toMatchObject({ code: 'PROTOCOL_ERROR' });
+    for (const [which, types] of [[1, holes], [1, 'run:started'], ['1', []]]) await expect(peer.request('watch', which, types)).rejects.toMatchObject({ code: 'PROTOCOL_ERROR' });
+    expect(overviewOf(here).feed.dropped).toBe(0);
+    await there.execute(dagOf({ id: 'a', code: t.one }));
+    await heard.first('run:finished');
+  });
+
+  it('has one message on its way to it, however often and for whatever it asks', async () => {
+    const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
+    const here = await startHere({ join: [there.address!] });
+    const busy = Promise.withResolvers<void>();
+    const request = Peer.prototype.request;
+    let told = 0;
+    const asking = new Set<Peer>();
+    const stalled = vi.spyOn(Peer.prototype, 'request').mockImplementation(async function (this: Peer, method, ...args) {
+      if (method === 'watch') asking.add(this);
+      if (method === 'told') {
+        told++;
+        await busy.promise;
+      }
+      return request.call(this, method, ...args);
+    });
+    try {
+      const heard = await Heard.everywhere(here, 'run:finished');
+      const [peer] = asking;
+      for (let session = 100; session < 120; session++) await peer!.request('watch', session, ['run:started', 'run:finished']);
+      await until(() => told > 0);
+      for (let session = 100; session < 120; session++) await peer!.request('watch', session, ['run:started', 'run:finished']);
+      await there.execute(dagOf({ id: 'a', code: t.one }));
+      expect(told).toBe(1);
+      heard.end();
+    } finally {
+      busy.resolve();
+      stalled.mockRestore();
+    }
   });
 });
 

@@ -107,6 +107,52 @@ describe('a listener that throws', () => {
     expect(await uncaught).toMatchObject({ message: 'a listener' });
     for (const listener of before) process.on('uncaughtException', listener);
   });
+
+  it('keeps nothing from other listeners; each error is one that nobody caught', async () => {
+    const before = process.listeners('uncaughtException');
+    const thrown: unknown[] = [];
+    process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => thrown.push(error.message));
+    const own = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
+    try {
+      const seen: string[] = [];
+      own.on('run:finished', () => { throw new Error('first'); });
+      own.on('run:finished', function (this: { name: string }) { seen.push(`of its type, as ${this.name}`); }, { name: 'x' });
+      own.once('run:finished', () => { throw new Error('second'); });
+      own.addListener('run:finished', () => void seen.push('last'));
+      own.on('event', ({ type }) => { throw new Error(type); });
+      own.on('event', ({ type }) => void (type === 'run:finished' && seen.push('of any')));
+      own.on('spans', () => { throw new Error('spans'); });
+      own.on('spans', () => void seen.push('in columns'));
+      for (let run = 0; run < 2; run++) await own.execute(dagOf({ id: 'a', code: t.one }));
+      const each = ['in columns', 'of its type, as x', 'last', 'of any'];
+      expect(seen).toEqual([...each, ...each]);
+      const faults = ['first', 'second', 'run:finished'];
+      expect(thrown.filter((message) => [...faults, 'spans'].includes(message as string))).toEqual(['spans', ...faults, 'spans', 'first', 'run:finished']);
+    } finally {
+      await own.stop();
+      process.removeAllListeners('uncaughtException');
+      for (const listener of before) process.on('uncaughtException', listener);
+    }
+  });
+
+  it('is told apart, and removed, as any other', () => {
+    const own = handoff();
+    const seen: unknown[] = [];
+    const listener = (): void => void seen.push(1);
+    const event = { type: 'run:started', at: 1, dagId: 'd', functions: 1 } as const;
+    own.on('run:started', listener).once('run:started', listener);
+    expect(own.listeners('run:started')).toEqual([listener, listener]);
+    own.emit('run:started', event);
+    expect(own.listeners('run:started'), 'that which was for once is gone').toEqual([listener]);
+    expect(own.off('run:started', listener).listenerCount('run:started')).toBe(0);
+    const [one, other] = [{}, {}];
+    own.on('run:started', listener, one).on('run:started', listener, other).removeListener('run:started', listener, one);
+    expect(own.listenerCount('run:started')).toBe(1);
+    own.off('run:started');
+    expect(own.listeners('run:started')).toEqual([]);
+    expect(seen).toEqual([1, 1]);
+    expect(() => own.on('run:started', 5 as never)).toThrow('must be a function');
+  });
 });
 
 describe('onProgress', () => {

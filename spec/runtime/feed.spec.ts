@@ -32,6 +32,17 @@ describe('a feed', () => {
     expect(heard.told[1]!.graph!.duration[0]).toBeGreaterThanOrEqual(4);
   });
 
+  it('has learned it of each function that is unlike others of its code', async () => {
+    const heard = new Heard(handoff(), 'run:started');
+    const dag = dagOf({ id: 'long', code: t.spinFor, extraArgs: [40] }, ...Array.from({ length: 8 }, (_, k) => ({ id: `short${k}`, code: t.spinFor, extraArgs: [2] })));
+    for (let run = 0; run < 3; run++) await handoff().execute(dag);
+    heard.end();
+    const [long, ...short] = heard.told[2]!.graph!.duration;
+    expect(long).toBeGreaterThanOrEqual(35);
+    expect(Math.min(...short.map(Number))).toBeLessThan(20);
+    expect(Math.min(...short.map(Number))).toBeGreaterThan(0);
+  });
+
   it('tells whoever comes in the middle of runs of them first, as they began', async () => {
     const gate = new Gate();
     const early = new Heard(handoff(), 'run:started');
