@@ -13,7 +13,8 @@
  * ```
  */
 import type { TreeNode } from '../actor/child.ts';
-import type { Capabilities, Cost } from '../dag/types.ts';
+import type { Cost } from '../dag/types.ts';
+import type { NodeActivity } from '../observe/activity.ts';
 import type { RunGraph } from '../observe/run-graph.ts';
 
 /** The first event of a stream. */
@@ -63,32 +64,13 @@ export interface Runs {
   readonly gone: readonly string[];
 }
 
-export interface ThreadView {
-  /** 0 to 1; null: nobody has looked. */
-  readonly utilization: number | null;
-  readonly heapMb: number | null;
-  /** What runs there, as far as the host that tells knows; `since`: ms since the epoch. */
-  readonly running: { readonly dagId: string; readonly functionId: string; readonly since: number } | null;
-  /** Functions that were sent and have not ended, that which runs included. */
-  readonly queue: number;
-}
-
-export interface NodeView {
-  readonly name: string;
-  readonly host: string;
-  readonly isUp: boolean;
-  readonly declared: Capabilities;
-  readonly claimed: Cost;
-  /** Cores and MB; null: nobody has looked. */
-  readonly used: { readonly cpu: number; readonly memory: number } | null;
-  readonly threads: readonly ThreadView[];
-}
+export type { NodeActivity as NodeView, ThreadActivity as ThreadView } from '../observe/activity.ts';
 
 /** All nodes. */
 export interface Nodes {
   readonly type: 'nodes';
   readonly at: number;
-  readonly nodes: readonly NodeView[];
+  readonly nodes: readonly NodeActivity[];
 }
 
 /** The supervision trees, by host. */

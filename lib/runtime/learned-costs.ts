@@ -60,9 +60,13 @@ interface Observed {
   readonly bytes: number;
 }
 
+// So far, of the mean, a function may be off what is usual of its code by chance.
+const alike = 0.15;
+
 export class LearnedCosts {
   readonly #nameOf: (code: number) => string;
   readonly #most: number;
+  readonly #remembers: boolean;
   readonly #byName = new Map<string, CodeCosts>();
   /** By the number of the code, where it has been asked for. */
   readonly #byNumber: CodeCosts[] = [];
@@ -73,11 +77,13 @@ export class LearnedCosts {
 
   /**
    * @param nameOf the same for the same code in every process
-   * @param most how many functions are known by themselves; those that were neither run nor asked for the longest time are forgotten
+   * @param options `most`: how many functions are known by themselves; those that were neither run nor asked for the longest time are
+   *   forgotten. `remembers`: false when nothing is to be told of what was learned; the scheduler goes by its estimates all the same
    */
-  constructor(nameOf: (code: number) => string, most = 100_000) {
+  constructor(nameOf: (code: number) => string, { most = 100_000, remembers = true }: { readonly most?: number; readonly remembers?: boolean } = {}) {
     this.#nameOf = nameOf;
     this.#most = most;
+    this.#remembers = remembers;
   }
 
   /** What there is, by name. */
@@ -99,14 +105,23 @@ export class LearnedCosts {
 
   /** ms that a function takes on a node of speed 1; undefined: nothing is known of it or its code. */
   durationOf(code: number, functionId: string): number | undefined {
+    if (!this.#remembers) return undefined;
     const { estimate, functions } = this.#of(code);
     const own = this.#use(functions, functionId);
     if (own !== undefined && own.ms.mean > 0) return own.ms.mean;
     return estimate.count > 0 ? estimate.mean : undefined;
   }
 
+  /** The same, but that of its code where the function is much like others of it: what differs by chance is no reason to change an order. */
+  typicalOf(code: number, functionId: string): number | undefined {
+    const own = this.durationOf(code, functionId);
+    const { mean, count } = this.#of(code).estimate;
+    return own !== undefined && count > 0 && Math.abs(own - mean) < alike * mean ? mean : own;
+  }
+
   /** Bytes of its result, likewise; 0 for results that are not in shared memory. */
   bytesOf(code: number, functionId: string): number | undefined {
+    if (!this.#remembers) return undefined;
     const { estimate, functions } = this.#of(code);
     const own = this.#use(functions, functionId);
     if (own !== undefined) return own.bytes.mean;
@@ -120,6 +135,7 @@ export class LearnedCosts {
 
   /** Whether functions of these codes are long enough to be worth an order by what they take. O(codes). */
   isSlow(codes: Iterable<number>, size: number): boolean {
+    if (!this.#remembers) return false;
     let ms = 0;
     for (const code of codes) {
       const costs = this.#of(code);
@@ -131,6 +147,7 @@ export class LearnedCosts {
 
   /** Functions have run that were timed together, and one of them took long: the next time they had better be measured. */
   suspect(code: number, functionIds: readonly string[], ms: number): void {
+    if (!this.#remembers) return;
     const costs = this.#of(code);
     for (const id of functionIds) {
       if (!costs.functions.has(id) && !isDoubtful(costs, id, ms)) this.add(costs, id, { ...createMoments(), mean: ms / functionIds.length }, createMoments());
@@ -139,6 +156,7 @@ export class LearnedCosts {
 
   /** A function has run. It is remembered by itself when that was long, or its result large, or it was known already. */
   observe(code: number, functionId: string, { ms, isAlone, bytes }: Observed): void {
+    if (!this.#remembers) return;
     const costs = this.#of(code);
     let own = this.#use(costs.functions, functionId);
     if (own === undefined) {

@@ -20,15 +20,15 @@ export interface KeptCosts {
 }
 
 /**
- * @param option a file, which may not be there yet, or what `learnedCosts()` gave
+ * @param option a file, which may not be there yet, or what `learnedCosts()` gave; false: nothing is to be remembered
  * @throws `INVALID_OPTION` when the file cannot be read or written, or there is something else in it
  */
-export function openCosts(option: string | LearnedCostsJson | undefined, codes: CodeList): KeptCosts {
+export function openCosts(option: string | LearnedCostsJson | false | undefined, codes: CodeList): KeptCosts {
   if (typeof option !== 'string') {
-    const learned = createCosts(codes, process.cwd());
-    const fault = option && faultOf(option);
+    const learned = createCosts(codes, process.cwd(), option !== false);
+    const fault = option === undefined || option === false ? undefined : faultOf(option);
     if (fault !== undefined) throw new HandoffError('INVALID_OPTION', `Handoff.start: option learnedCosts must be what learnedCosts() gave, but ${fault}.`, { option: 'learnedCosts' });
-    if (option !== undefined) addJson(learned, option);
+    if (option !== undefined && option !== false) addJson(learned, option);
     return { learned, save: () => Promise.resolve() };
   }
   const file = locate(option);
@@ -47,8 +47,8 @@ export function openCosts(option: string | LearnedCostsJson | undefined, codes: 
 }
 
 /** Modules are named as they lie about the folder of the file, so that it can go to another machine with them. */
-function createCosts(codes: CodeList, folder: string): LearnedCosts {
-  return new LearnedCosts((code) => nameOf(codes.wire(code), folder));
+function createCosts(codes: CodeList, folder: string, remembers = true): LearnedCosts {
+  return new LearnedCosts((code) => nameOf(codes.wire(code), folder), { remembers });
 }
 
 /** The file itself, where it is a link. */

@@ -74,9 +74,10 @@ export interface HandoffOptions {
   readonly dashboard?: DashboardOptions;
   /**
    * What was learned of how long functions take and how much they give, for those that do not say: a file, read when it is there and written
-   * at `stop()`, or what `learnedCosts()` gave. Default: learned anew by each Handoff.
+   * at `stop()`, or what `learnedCosts()` gave; `false`: nothing is remembered, and functions are started by what they say and in the order they were added.
+   * Default: learned anew by each Handoff.
    */
-  readonly learnedCosts?: string | LearnedCostsJson;
+  readonly learnedCosts?: string | LearnedCostsJson | false;
 }
 
 export interface ResolvedOptions {
@@ -92,7 +93,7 @@ export interface ResolvedOptions {
   readonly transport: ResolvedTransport | undefined;
   readonly allowSource: boolean;
   readonly dashboard: ResolvedDashboard | undefined;
-  readonly learnedCosts: string | LearnedCostsJson | undefined;
+  readonly learnedCosts: string | LearnedCostsJson | false | undefined;
 }
 
 const strategyRule: Rule = { expected: strategyExpected, holds: isStrategy };
@@ -116,7 +117,7 @@ const schema: Schema<HandoffOptions> = {
   memoryBudget: { expected: 'bytes, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
   printToStderr: { expected: "true, false or 'logged'", holds: (value) => typeof value === 'boolean' || value === 'logged' },
   dashboard: { expected: dashboardExpected, holds: isRecord },
-  learnedCosts: { expected: 'the path of a file, or what learnedCosts() gave', holds: (value) => (typeof value === 'string' && value !== '') || isRecord(value) },
+  learnedCosts: { expected: 'the path of a file, what learnedCosts() gave, or false', holds: (value) => value === false || (typeof value === 'string' && value !== '') || isRecord(value) },
 };
 
 const nodeSchema: Schema<NodeOptions> = {

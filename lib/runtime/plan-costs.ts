@@ -22,7 +22,8 @@ export function costsOf({ entries, code }: Plan, { codes }: ResolvedCode, learne
 /** The plan in the order of what its functions were learned to take, where that is worth it and they do not say so themselves. */
 export function inLearnedOrder(plan: Plan, code: ResolvedCode, learned: LearnedCosts): Plan {
   if (!learned.isSlow(code.codes, plan.size) || plan.entries.every(({ traits }) => traits.duration !== undefined)) return plan;
-  return reweigh(plan, costsOf(plan, code, learned).durationOf);
+  const { entries, code: codeOf } = plan;
+  return reweigh(plan, (i) => entries[i]!.traits.duration ?? learned.typicalOf(code.codes[codeOf[i]!]!, entries[i]!.id) ?? 1);
 }
 
 /** ms on a node of speed 1, of functions that are known to be unlike others of their code; undefined: there are none. O(codes) when there are none. */

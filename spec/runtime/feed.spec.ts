@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { Dag, eventTypes } from '../../lib/index.ts';
 import { overviewOf } from '../../lib/runtime/handoff.ts';
 import { Gate } from '../support/gate.ts';
-import { dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
+import { dagOf, errorOf, t, twoNodes, useHandoff } from '../support/handoff.ts';
 import { Heard } from '../support/heard.ts';
 
-const handoff = useHandoff();
+const handoff = useHandoff({ nodes: twoNodes }, { learns: true });
 
 describe('a feed', () => {
   it('tells what happens here as coming from this host, and graphs with runs', async () => {

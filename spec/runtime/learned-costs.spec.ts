@@ -13,7 +13,7 @@ import type { Batch } from '../../lib/scheduler/state.ts';
 
 const work = { module: 'file:///tasks.js', export: 'work' };
 const other = { module: 'file:///tasks.js', export: 'other' };
-const create = (most?: number): LearnedCosts => new LearnedCosts((code) => `code ${code}`, most);
+const create = (most?: number): LearnedCosts => new LearnedCosts((code) => `code ${code}`, most === undefined ? {} : { most });
 const alone = (ms: number, bytes = 0) => ({ ms, bytes, isAlone: true });
 const together = (ms: number | undefined, bytes = 0) => ({ ms, bytes, isAlone: false });
 const known = (learned: LearnedCosts, code = 0): string[] => [...learned.codes.get(`code ${code}`)?.functions.keys() ?? []];
@@ -285,5 +285,21 @@ describe('as plain data', () => {
     [{ format: 'handoff-learned-costs', version: 1, codes: { x: { functions: { f: { bytes: 7 } } } } }, 'of "x", function "f": bytes is not an object'],
   ])('are refused when they are damaged: %j', (json, fault) => {
     expect(faultOf(json)).toBe(fault);
+  });
+});
+
+describe('what is alike', () => {
+  it('counts as its code does, where it is about an order; what is unlike does not', () => {
+    const costs = create();
+    for (const [id, ms] of [['usual', 104], ['unlike', 300]] as const) costs.observe(0, id, { ms, isAlone: true, bytes: 0 });
+    Object.assign(costs.estimateOf(0), { mean: 100, count: 10 });
+    expect([costs.durationOf(0, 'usual'), costs.typicalOf(0, 'usual'), costs.typicalOf(0, 'unlike')]).toEqual([104, 100, 300]);
+  });
+
+  it('is told to nobody by costs that do not remember', () => {
+    const costs = new LearnedCosts(String, { remembers: false });
+    costs.observe(0, 'x', { ms: 300, isAlone: true, bytes: 2 ** 20 });
+    Object.assign(costs.estimateOf(0), { mean: 100, count: 10 });
+    expect([costs.durationOf(0, 'x'), costs.bytesOf(0, 'x'), costs.isSlow([0], 1), costs.functionsOf(0).size]).toEqual([undefined, undefined, false, 0]);
   });
 });

@@ -12,10 +12,11 @@ export const twoNodes: NonNullable<HandoffOptions['nodes']> = [
 ];
 
 /** Starts a Handoff before the specs of a file and stops it after them. */
-export function useHandoff(options: HandoffOptions = { nodes: twoNodes }): () => Handoff {
+export function useHandoff(options: HandoffOptions = { nodes: twoNodes }, { learns = false } = {}): () => Handoff {
   let handoff: Handoff | undefined;
   beforeAll(async () => {
-    handoff = await Handoff.start(options);
+    // What was learned of functions in one spec must not change the order in which those of the next are started.
+    handoff = await Handoff.start(learns ? options : { learnedCosts: false, ...options });
   });
   afterAll(async () => {
     await handoff?.stop();
