@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { RunWatch } from '../../lib/cli/run-watch.ts';
 import { timestamp } from '../../lib/observe/events.ts';
 import { ProgressMeter } from '../../lib/observe/progress.ts';
-import { dagOf, t, useHandoff } from '../support/handoff.ts';
+import { dagOf, t, twoNodes, useHandoff } from '../support/handoff.ts';
 
 describe('what is left of a run', () => {
-  const handoff = useHandoff();
+  const handoff = useHandoff({ nodes: twoNodes }, { learns: true });
 
   it('is told from its start by what was learned of its functions before', async () => {
     const dag = dagOf({ id: 'first', code: t.later, extraArgs: [20, 1] }, { id: 'second', code: t.later, extraArgs: [20, 2] });
