@@ -2,8 +2,8 @@
  * Schedules that cost little: as cheap as a deadline allows, or without one as fast as a little more than the least price allows.
  *
  * One pass with some `thrift` lets each function end so much later for each unit of price that this saves; the more thrift, the cheaper
- * and slower. The right thrift is found by bisection, as for the budget-constrained list scheduling of Arabnejad and Barbosa (2014). What
- * is left of the budget moves functions to cheaper nodes as long as the deadline holds.
+ * and slower (a list scheduling that weighs price against time, as that of Arabnejad and Barbosa 2014 does for a budget). The right thrift is
+ * found by bisection. What is left of the budget moves functions to cheaper nodes as long as the deadline holds.
  */
 import { createDraft, type Draft } from './decoder.ts';
 import { fillKeys } from './keys.ts';
@@ -20,7 +20,7 @@ export interface CheapestOptions extends SearchOptions {
 }
 
 /** Without a deadline: so much more than the least price may be spent on time. */
-export const slack = 0.04;
+const slack = 0.04;
 /** Passes that look for the right thrift at most. */
 const bisections = 16;
 /** In larger problems each candidate is dear, and evolution slow. */
@@ -124,7 +124,7 @@ class Thrifty {
     const placing = new Placing(this.#problem);
     const cost = (i: number, k: number): number => (duration[i]! * price[k]!) / speed[k]!;
     let share = 0.5;
-    let refused = new Set<number>();
+    const refused = new Set<number>();
     while (this.candidates < this.#budget && share * size >= 0.5) {
       const { node } = this.best!;
       const moves: { i: number; to: number; saves: number }[] = [];

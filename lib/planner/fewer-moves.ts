@@ -11,9 +11,9 @@ import { urgencies } from './urgency.ts';
 
 /** A schedule by where results had better be made, if that is better than one that only looks at time. */
 export function withFewerMoves(plan: Plan, problem: Problem, quick: Schedule, options: ProblemOptions): Schedule {
-  const { durationOf = () => 1, bytesOf = (i: number) => plan.entries[i]!.traits.outputBytes ?? 0 } = options;
+  const { bytesOf = (i: number) => plan.entries[i]!.traits.outputBytes ?? 0 } = options;
   if (problem.before.move === null || options.nodes.some(({ site }) => site === undefined)) return quick;
-  const home = homesOf(plan, { nodes: options.nodes, durationOf, bytesOf });
+  const home = homesOf(plan, { nodes: options.nodes, durationOf: (i) => problem.duration[i]!, bytesOf });
   if (home === undefined) return quick;
   const near = schedule(confined(problem, home, options));
   const [cost, other] = [quick, near].map((each) => each.makespan + movedMs(problem, each.node)) as [number, number];
