@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { History } from '../lib/dashboard/history.ts';
 import { Handoff } from '../lib/index.ts';
-import type { RunGraph } from '../lib/observe/run-graph.ts';
+import type { RunGraph } from '../lib/events/run-graph.ts';
 import { layered, toDag, type Vertex } from './support/graphs.ts';
 import { stepsPerMs } from './support/kernel.ts';
 import { compete } from './support/measure.ts';

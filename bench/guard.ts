@@ -1,4 +1,4 @@
-/** What it is worth that the place where user functions are called has been shown many of them beforehand: see lib/node/worker/invoke.ts. */
+/** What it is worth that the place where user functions are called has been shown many of them beforehand: see lib/workers/node/worker/invoke.ts. */
 import { Worker } from 'node:worker_threads';
 import { median } from './support/measure.ts';
 import type { Row } from './support/report.ts';

@@ -3,11 +3,11 @@
  * what the order of each comes to in virtual time, where nothing disturbs.
  */
 import { compile } from '../lib/dag/compile.ts';
-import { reweigh } from '../lib/dag/reweigh.ts';
+import { reweigh } from '../lib/dag/analysis.ts';
 import type { Plan } from '../lib/dag/plan.ts';
 import { Dag, type ExecuteOptions, Handoff, tasks } from '../lib/index.ts';
-import { strategies } from '../lib/allocation/strategy.ts';
-import { runVirtually } from '../lib/scheduler/virtual.ts';
+import { strategies } from '../lib/scheduling/allocation/strategy.ts';
+import { runVirtually } from '../lib/scheduling/scheduler/virtual-run.ts';
 import { numbers } from './support/graphs.ts';
 import { median } from './support/measure.ts';
 import type { Row } from './support/report.ts';

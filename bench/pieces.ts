@@ -1,7 +1,7 @@
 /** The parts by themselves, in this thread: building, validating, compiling, encoding. By tinybench. */
 import { Bench } from 'tinybench';
 import { compile } from '../lib/dag/compile.ts';
-import { encode } from '../lib/store/encode.ts';
+import { encode } from '../lib/workers/store/encode.ts';
 import { layered, toDag } from './support/graphs.ts';
 import type { Row } from './support/report.ts';
 

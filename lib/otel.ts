@@ -1,2 +1,63 @@
-/** Runs as OpenTelemetry spans. Needs `@opentelemetry/api`, an optional peer dependency. */
-export { type TraceOptions, traceRuns } from './telemetry/trace-runs.ts';
+/** Tells OpenTelemetry of runs. */
+import { type Attributes, context, trace, type Tracer } from '@opentelemetry/api';
+import type { Plan } from './dag/plan.ts';
+import { HandoffError } from './core/errors.ts';
+import type { EventOf, HandoffEvent } from './events/events.ts';
+import { HandoffEmitter } from './runtime/emitter.ts';
+import type { Handoff } from './runtime/handoff.ts';
+import { checkOptions, invalidOption, isRecord } from './core/schema.ts';
+import { RunTrace } from './telemetry/run-trace.ts';
+
+export interface TraceOptions {
+  /** Default: `trace.getTracer('handoffjs')`, that is, the one of the provider that is registered. */
+  readonly tracer?: Tracer | undefined;
+  /** Of every span, beside our own. */
+  readonly attributes?: Attributes | undefined;
+}
+
+const schema = {
+  tracer: { expected: 'a Tracer of @opentelemetry/api', holds: (value: unknown) => isRecord(value) && typeof value['startSpan'] === 'function' },
+  attributes: { expected: 'an object of attributes', holds: isRecord },
+};
+
+/**
+ * Makes OpenTelemetry spans of what a Handoff executes from now on: one of each run, part of what is active where `execute` is called, and
+ * one of each attempt of a function, wherever it runs, which links to the attempts whose results it takes. Inside functions,
+ * `context().traceparent` names the attempt's span; what an SDK in the worker thread starts there becomes its child.
+ *
+ * ```ts
+ * import { traceRuns } from 'handoffjs/otel';
+ *
+ * const stop = traceRuns(handoff);
+ * ```
+ *
+ * @returns ends it
+ * @throws `INVALID_OPTION`; also when this Handoff is traced already
+ */
+export function traceRuns(handoff: Handoff, options: TraceOptions = {}): () => void {
+  if (!(handoff instanceof HandoffEmitter)) throw invalidOption('traceRuns', 'handoff', 'a Handoff', handoff);
+  checkOptions('traceRuns', schema, options);
+  const tracer = options.tracer ?? trace.getTracer('handoffjs');
+  const runs = new Map<string, RunTrace>();
+  const before = HandoffEmitter.setTracer(handoff, {
+    begin: (plan: Plan, i: number, attempt: number, host: string | undefined) => runs.get(plan.dagId)?.begin(plan, i, attempt, host ?? handoff.address ?? 'local'),
+  });
+  if (before !== undefined) {
+    HandoffEmitter.setTracer(handoff, before);
+    throw new HandoffError('INVALID_OPTION', 'traceRuns: this Handoff is traced already. End that first, by calling what traceRuns returned.', { option: 'handoff' });
+  }
+
+  const started = (event: EventOf<'run:started'>): void => void runs.set(event.dagId, new RunTrace(event, tracer, options.attributes ?? {}, context.active()));
+  const record = (event: HandoffEvent & { readonly dagId: string }): void => runs.get(event.dagId)?.record(event);
+  const ended = (event: EventOf<'run:finished' | 'run:failed'>): void => {
+    record(event);
+    runs.delete(event.dagId);
+  };
+  handoff.on('run:started', started).on('spans', record).on('function:retried', record).on('function:failed', record).on('run:finished', ended).on('run:failed', ended);
+  return () => {
+    handoff.off('run:started', started).off('spans', record).off('function:retried', record).off('function:failed', record).off('run:finished', ended).off('run:failed', ended);
+    HandoffEmitter.setTracer(handoff, undefined);
+    for (const run of runs.values()) run.end();
+    runs.clear();
+  };
+}

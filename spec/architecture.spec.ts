@@ -1,4 +1,4 @@
-/** The layers, as imports show them: what may know what. */
+/** The rooms of the library, as imports show them: what may import what. */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -10,43 +10,71 @@ const code = (file: string): string => source(file).replace(/\/\*[\s\S]*?\*\//g,
 const importsOf = (file: string): string[] =>
   [...code(file).matchAll(/(?:^import\s[^;]*?from\s+|^export\s[^;]*?from\s+|^import\s+|\bimport\()'([^']+)'/gm)].map((match) => match[1]!);
 
-/** From the bottom up: each may import those before it, and itself. */
-const layers = ['base', 'dag', 'allocation', 'planner', 'scheduler', 'simulation', 'store', 'actor', 'node', 'transport', 'cluster', 'observe', 'monitor', 'dashboard', 'runtime', 'telemetry', 'index', 'cli'];
-/** Folders that may know less than their place in the list says. */
-const mayKnow: Record<string, readonly string[]> = {
-  base: [],
-  dag: ['base'],
-  allocation: ['base', 'dag'],
-  planner: ['base', 'dag', 'allocation'],
-  scheduler: ['base', 'dag', 'allocation'],
-  simulation: ['base', 'dag', 'allocation', 'planner', 'scheduler'],
-  store: ['base'],
-  actor: ['base'],
-  node: ['base', 'dag', 'store', 'actor'],
-  transport: ['base'],
-  cluster: ['base', 'dag', 'allocation', 'store', 'actor', 'node', 'transport'],
-  observe: ['base', 'dag'],
-  monitor: ['base', 'dag', 'allocation', 'scheduler', 'node', 'observe'],
-  dashboard: ['base', 'dag', 'actor', 'transport', 'observe', 'monitor'],
+/** The rooms of `lib/`, from the bottom up, and what each may import beside itself. A room that is not listed here may not exist. */
+const mayImport: Record<string, readonly string[]> = {
+  core: [],
+  dag: ['core'],
+  events: ['core', 'dag'],
+  'scheduling/resources': ['core', 'dag'],
+  'scheduling/allocation': ['core', 'dag', 'scheduling/resources'],
+  'scheduling/planner': ['core', 'dag', 'scheduling/resources', 'scheduling/allocation'],
+  'scheduling/scheduler': ['core', 'dag', 'scheduling/resources', 'scheduling/allocation'],
+  'scheduling/costs': ['core', 'dag', 'scheduling/scheduler'],
+  'scheduling/simulation': ['core', 'dag', 'scheduling/resources', 'scheduling/allocation', 'scheduling/planner', 'scheduling/scheduler'],
+  'workers/supervision': ['core'],
+  'workers/store': ['core'],
+  'workers/actor': ['core', 'workers/supervision'],
+  'workers/node': ['core', 'dag', 'workers/supervision', 'workers/store', 'workers/actor'],
+  telemetry: ['core', 'dag', 'events'],
+  report: ['core', 'dag', 'events'],
+  'hosts/transport': ['core'],
+  'hosts/cluster': ['core', 'dag', 'scheduling/resources', 'workers/store', 'workers/node', 'hosts/transport'],
+  engine: [
+    'core', 'dag', 'events', 'scheduling/resources', 'scheduling/scheduler', 'scheduling/costs', 'workers/supervision', 'workers/store', 'workers/node',
+    'hosts/cluster',
+  ],
+  dashboard: ['core', 'dag', 'events', 'report', 'workers/supervision', 'hosts/transport'],
+  'runtime/usage': ['core', 'dag', 'events', 'scheduling/resources', 'scheduling/scheduler', 'workers/node'],
+  'runtime/options': ['core', 'dag', 'events', 'scheduling/resources', 'scheduling/allocation', 'scheduling/scheduler', 'workers/node', 'hosts/transport', 'engine', 'runtime/usage'],
+  'runtime/feed': ['core', 'dag', 'events', 'scheduling/scheduler', 'scheduling/costs', 'workers/store', 'hosts/cluster', 'engine'],
+  runtime: [
+    'core', 'dag', 'events', 'scheduling/resources', 'scheduling/allocation', 'scheduling/planner', 'scheduling/scheduler', 'scheduling/costs', 'workers/supervision',
+    'workers/store', 'workers/actor', 'workers/node', 'telemetry', 'hosts/transport', 'hosts/cluster', 'engine', 'dashboard', 'runtime/usage', 'runtime/options', 'runtime/feed',
+  ],
+  index: [
+    'core', 'dag', 'events', 'scheduling/resources', 'scheduling/allocation', 'scheduling/scheduler', 'scheduling/costs', 'scheduling/simulation', 'workers/supervision',
+    'workers/store', 'workers/actor', 'workers/node', 'telemetry', 'engine', 'runtime', 'runtime/usage', 'runtime/options',
+  ],
+  cli: ['core', 'dag', 'events', 'report', 'scheduling/allocation', 'workers/supervision', 'hosts/transport', 'dashboard', 'runtime', 'runtime/options', 'index'],
 };
-const pure = ['dag', 'allocation', 'planner', 'scheduler'];
+const rooms = Object.keys(mayImport);
+const pure = rooms.filter((room) => room === 'dag' || (room.startsWith('scheduling/') && room !== 'scheduling/simulation'));
 
-function layerOf(file: string): string {
-  const [, folder] = file.split('/') as [string, string];
-  if (!folder.endsWith('.ts')) return folder;
-  return ['errors.ts', 'error-wire.ts', 'long-timeout.ts', 'obstacle.ts', 'random.ts'].includes(folder) ? 'base' : 'index';
+/** The room of a file: its folder, down to the second level where the first holds several rooms. Public entry files are `index`. */
+function roomOf(file: string): string {
+  const [, ...path] = file.split('/');
+  const folders = path.slice(0, -1);
+  if (folders.length === 0) return 'index';
+  const two = folders.slice(0, 2).join('/');
+  return rooms.includes(two) ? two : folders[0]!;
 }
 
 describe('imports', () => {
-  it.each(files)('%s knows only layers below it', (file) => {
-    const layer = layerOf(file);
-    const allowed = mayKnow[layer] ?? layers.slice(0, layers.indexOf(layer));
-    expect(layers).toContain(layer);
+  it.each(files)('%s imports only from rooms below its own', (file) => {
+    const room = roomOf(file);
+    expect(rooms).toContain(room);
+    const allowed = [room, ...(mayImport[room] ?? [])];
     for (const specifier of importsOf(file)) {
       if (!specifier.startsWith('.')) continue;
       const target = normalize(join(dirname(file), specifier));
       expect(files, `${file} imports ${specifier}`).toContain(target);
-      if (layerOf(target) !== layer) expect(allowed, `${file} imports ${target}`).toContain(layerOf(target));
+      expect(allowed, `${file} imports ${target}`).toContain(roomOf(target));
+    }
+  });
+
+  it('go down the list of rooms only', () => {
+    for (const [place, [room, allowed]] of Object.entries(mayImport).entries()) {
+      for (const below of allowed) expect(rooms.slice(0, place), `${room} may import ${below}`).toContain(below);
     }
   });
 
@@ -65,12 +93,12 @@ describe('imports', () => {
 });
 
 describe('pure folders', () => {
-  it.each(files.filter((file) => pure.includes(layerOf(file))))('%s imports nothing of Node and reads no clock', (file) => {
+  it.each(files.filter((file) => pure.includes(roomOf(file))))('%s imports nothing of Node and reads no clock', (file) => {
     expect(importsOf(file).filter((specifier) => specifier.startsWith('node:'))).toEqual([]);
     expect(code(file)).not.toMatch(/\bDate\.now\b|\bnew Date\(\)|\bperformance\b|\bsetTimeout\b|\bsetImmediate\b|\bsetInterval\b|\bprocess\.|\bMath\.random\b|\bcrypto\b/);
   });
 
-  it.each(files.filter((file) => layerOf(file) === 'scheduler'))('%s makes no promise', (file) => {
+  it.each(files.filter((file) => roomOf(file) === 'scheduling/scheduler'))('%s makes no promise', (file) => {
     expect(code(file)).not.toMatch(/\bPromise\b|\basync\b|\bawait\b/);
   });
 });

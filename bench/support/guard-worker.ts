@@ -1,9 +1,9 @@
 /** Runs CPU-bound functions in the loop that workers run them in, with the guard or without, and tells how long it took. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { Executor } from '../../lib/node/worker/executor.ts';
-import { warmUp } from '../../lib/node/worker/invoke.ts';
-import { Word, WordWriter } from '../../lib/node/program.ts';
-import { newCursor, ToWorker } from '../../lib/node/wire.ts';
+import { Executor } from '../../lib/workers/node/worker/executor.ts';
+import { warmUp } from '../../lib/workers/node/worker/invoke.ts';
+import { Word, WordWriter } from '../../lib/workers/node/program.ts';
+import { newCursor, ToWorker } from '../../lib/workers/node/wire.ts';
 
 const batches = 40;
 const size = 50;

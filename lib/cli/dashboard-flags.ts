@@ -1,9 +1,9 @@
 /** What flags and the environment say of the dashboard. */
 import { readFileSync } from 'node:fs';
-import type { DashboardOptions } from '../runtime/dashboard-options.ts';
-import type { HandoffOptions } from '../runtime/options.ts';
-import { isRecord } from '../runtime/schema.ts';
-import { isLoopback, parseAddress } from '../transport/tcp/address.ts';
+import type { DashboardOptions } from '../runtime/options/dashboard-options.ts';
+import type { HandoffOptions } from '../runtime/options/handoff-options.ts';
+import { isRecord } from '../core/schema.ts';
+import { isLoopback, parseAddress } from '../hosts/transport/tcp/address.ts';
 import { UsageError } from './exit.ts';
 
 /** Those of `handoff dashboard`. */

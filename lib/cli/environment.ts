@@ -1,5 +1,5 @@
 /** `HANDOFF_*`: what the environment says of the transport. */
-import { resolveTransport, type TransportOptions } from '../runtime/transport-options.ts';
+import { resolveTransport, type TransportOptions } from '../runtime/options/transport-options.ts';
 import { UsageError } from './exit.ts';
 import { checkTogether } from './flags.ts';
 

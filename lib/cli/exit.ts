@@ -1,5 +1,5 @@
 /** How the command ends. */
-import { HandoffError, isHandoffError, type ErrorCode } from '../errors.ts';
+import { HandoffError, isHandoffError, type ErrorCode } from '../core/errors.ts';
 import { printableLines } from './printable.ts';
 
 export const ExitCode = { done: 0, functionFailed: 1, wrongUsage: 2, interrupted: 130, terminated: 143 } as const;

@@ -1,9 +1,9 @@
 /** Flags that commands share. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { NodeOptions } from '../runtime/options.ts';
-import type { TransportOptions } from '../runtime/transport-options.ts';
-import { parseAddress } from '../transport/tcp/address.ts';
+import type { NodeOptions } from '../runtime/options/handoff-options.ts';
+import type { TransportOptions } from '../runtime/options/transport-options.ts';
+import { parseAddress } from '../hosts/transport/tcp/address.ts';
 import { UsageError } from './exit.ts';
 import { defaultNode, parseCapabilities, parseNodes } from './nodes.ts';
 

@@ -1,6 +1,6 @@
 /** What runs where and when, for a terminal: a row for each thread, readable without colours. */
-import { type Bar, type Gantt, type GanttRow, namesOf } from '../observe/gantt.ts';
-import { ticks, time } from '../observe/svg.ts';
+import { type Bar, type Gantt, type GanttRow, namesOf } from '../report/gantt.ts';
+import { ticks, time } from '../report/svg.ts';
 import { printable } from './printable.ts';
 
 // Letters are all that a narrow bar can say: capitals say that it is on the critical path.

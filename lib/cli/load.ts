@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Dag, type DagJson } from '../dag/dag.ts';
-import { HandoffError } from '../errors.ts';
+import { HandoffError } from '../core/errors.ts';
 import { UsageError } from './exit.ts';
 
 export interface LoadedDag {

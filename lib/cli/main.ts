@@ -2,7 +2,7 @@
 /** The command `handoff`. stdout is results, stderr everything else. */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { strategyNames } from '../allocation/allocator.ts';
+import { strategyNames } from '../scheduling/allocation/allocator.ts';
 import { clusterNodes, type ClusterNodesFlags } from './cluster.ts';
 import { dashboard, type DashboardCommandFlags } from './dashboard.ts';
 import { describeError, exitCodeOf, ExitCode } from './exit.ts';

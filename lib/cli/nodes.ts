@@ -1,7 +1,7 @@
 /** Nodes as the command line writes them: `--nodes 'a:cpu=2,memory=4000;b:cpu=1'`, `--capabilities cpu=2,memory=4000`. */
 import { hostname } from 'node:os';
 import type { Capabilities } from '../dag/types.ts';
-import { machine, type NodeOptions } from '../runtime/options.ts';
+import { machine, type NodeOptions } from '../runtime/options/handoff-options.ts';
 import { UsageError } from './exit.ts';
 import { printable } from './printable.ts';
 

@@ -2,8 +2,8 @@
 import { nameOf } from '../dag/code.ts';
 import { compile } from '../dag/compile.ts';
 import type { Dag } from '../dag/dag.ts';
-import { type Gantt, toGantt } from '../observe/gantt.ts';
-import { ganttSvg } from '../observe/gantt-svg.ts';
+import { type Gantt, toGantt } from '../report/gantt.ts';
+import { ganttSvg } from '../report/gantt-svg.ts';
 import type { PlanOptions, PlanResult } from '../runtime/plan-preview.ts';
 import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';

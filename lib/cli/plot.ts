@@ -1,7 +1,7 @@
 /** `handoff plot <file>`: a run that was traced as a picture: what ran where and when, and what was held and used of the nodes. */
 import { readFileSync } from 'node:fs';
-import { ganttSvg } from '../observe/gantt-svg.ts';
-import { NotATrace, readTrace, type TracedRun } from '../observe/trace-file.ts';
+import { ganttSvg } from '../report/gantt-svg.ts';
+import { NotATrace, readTrace, type TracedRun } from '../report/trace-file.ts';
 import { ExitCode, UsageError } from './exit.ts';
 import { formatMs, print } from './output.ts';
 import { OutputFile } from './output-file.ts';

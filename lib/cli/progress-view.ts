@@ -1,10 +1,10 @@
 /** Progress on stderr: one block redrawn in place on a terminal, plain lines elsewhere. */
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
-import type { NodeActivity } from '../observe/activity.ts';
-import { type HandoffEvent, timestamp } from '../observe/events.ts';
-import { ProgressMeter, type ProgressState } from '../observe/progress.ts';
-import type { RunRecord } from '../observe/run-record.ts';
+import type { NodeActivity } from '../events/activity.ts';
+import { type HandoffEvent, timestamp } from '../events/events.ts';
+import { ProgressMeter, type ProgressState } from '../report/progress.ts';
+import type { RunRecord } from '../report/run-record.ts';
 import { formatMs, formatNumber } from './output.ts';
 import { printable, printableLine } from './printable.ts';
 

@@ -1,5 +1,5 @@
 /** `--log`: what functions log and print, as it comes, by function, or not at all. */
-import type { HandoffEvent } from '../observe/events.ts';
+import type { HandoffEvent } from '../events/events.ts';
 import { toText } from './output.ts';
 import { printable } from './printable.ts';
 

@@ -1,11 +1,11 @@
 /** What `handoff run` looks at while a DAG runs: the record of it, what nodes use, and where all of it goes. */
 import { compile } from '../dag/compile.ts';
 import type { Dag } from '../dag/dag.ts';
-import type { NodeActivity } from '../observe/activity.ts';
-import { type EventType, type HandoffEvent, timestamp } from '../observe/events.ts';
-import { toRunGraph } from '../observe/run-graph.ts';
-import { RunRecord } from '../observe/run-record.ts';
-import type { SummaryNode } from '../observe/summary.ts';
+import type { NodeActivity } from '../events/activity.ts';
+import { type EventType, type HandoffEvent, timestamp } from '../events/events.ts';
+import { toRunGraph } from '../events/run-graph.ts';
+import { RunRecord } from '../report/run-record.ts';
+import type { SummaryNode } from '../report/summary.ts';
 import { type Handoff, overviewOf } from '../runtime/handoff.ts';
 
 /** Who takes in events, after the record has. */

@@ -1,10 +1,10 @@
 /** From flags, the environment and the configuration file, in this order of precedence, to a Handoff. */
-import { HandoffError, isHandoffError } from '../errors.ts';
-import { type Config, readConfig } from '../runtime/config.ts';
+import { HandoffError, isHandoffError } from '../core/errors.ts';
+import { type Config, readConfig } from '../runtime/options/config.ts';
 import { Handoff } from '../runtime/handoff.ts';
-import type { HandoffOptions } from '../runtime/options.ts';
-import { isRecord } from '../runtime/schema.ts';
-import type { TransportOptions } from '../runtime/transport-options.ts';
+import type { HandoffOptions } from '../runtime/options/handoff-options.ts';
+import { isRecord } from '../core/schema.ts';
+import type { TransportOptions } from '../runtime/options/transport-options.ts';
 import { dashboardBeside, reachable, takeToken, withDashboard } from './dashboard-flags.ts';
 import { takeEnvironment } from './environment.ts';
 import { UsageError } from './exit.ts';

@@ -1,6 +1,6 @@
 /** What a run came to, for a person at a terminal. */
-import type { ChainLink, CriticalChain } from '../observe/critical-chain.ts';
-import type { NodeSummary, RunSummary } from '../observe/summary.ts';
+import type { ChainLink, CriticalChain } from '../report/critical-chain.ts';
+import type { NodeSummary, RunSummary } from '../report/summary.ts';
 import { formatBytes, formatMs, formatNumber, toTable } from './output.ts';
 import { printable } from './printable.ts';
 

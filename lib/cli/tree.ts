@@ -1,5 +1,5 @@
 /** What the supervision tree tells of the cluster. */
-import type { TreeNode } from '../actor/child.ts';
+import type { TreeNode } from '../workers/supervision/child.ts';
 import type { Handoff } from '../runtime/handoff.ts';
 
 /** Names of the nodes of this host. */

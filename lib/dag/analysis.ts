@@ -1,6 +1,7 @@
 /** What the shape of a graph says about its schedule: b-levels, the order of dispatch, the critical path. */
 import type { Entry } from './entry.ts';
-import type { Links } from './links.ts';
+import { type Links, sortTopologically } from './links.ts';
+import type { Plan } from './plan.ts';
 
 /**
  * How long functions take, for planning: `duration`, or 1 where none was given. Undefined when no function has one.
@@ -98,4 +99,17 @@ export function criticalPath({ size, outOffset, outs }: Links, level: Float64Arr
     at = next;
   }
   return path;
+}
+
+/**
+ * The same plan, its functions ordered as `compile` would order them had they said so: by priority, then b-level, then as added.
+ * O(arguments + functions log functions).
+ *
+ * @param durationOf ms, by function
+ */
+export function reweigh(plan: Plan, durationOf: (i: number) => number): Plan {
+  const weight = new Float64Array(plan.size);
+  for (let i = 0; i < plan.size; i++) weight[i] = durationOf(i);
+  const bLevel = bLevels(plan, sortTopologically(plan), weight);
+  return { ...plan, bLevel, ...ranks(plan.entries, [], bLevel, false) };
 }

@@ -2,7 +2,7 @@
  * The value form's vertex. A call is a value, an edge is an argument: `t.clean(raw, 10)` makes a vertex that depends on `raw`.
  * Nothing runs until a DAG of calls does.
  */
-import { HandoffError } from '../errors.ts';
+import { HandoffError } from '../core/errors.ts';
 import type { FunctionReference } from './code.ts';
 import type { FunctionSpec } from './types.ts';
 

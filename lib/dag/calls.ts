@@ -3,7 +3,7 @@
  * results, the names of nodes, and inline functions, which are run on the spot.
  */
 import { dagError } from './dag-error.ts';
-import { show } from './check.ts';
+import { show } from '../core/show.ts';
 import type { DagParts, Entry } from './entry.ts';
 import type { Links } from './links.ts';
 import { type CallPart, Flag } from './plan.ts';

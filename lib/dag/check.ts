@@ -1,9 +1,11 @@
 /** One function of a DAG at the door: each field checked against what it may be, and turned into an `Entry`. */
-import { HandoffError } from '../errors.ts';
+import { HandoffError } from '../core/errors.ts';
 import { defaultTraits, type Entry, none, type Traits } from './entry.ts';
-import { findLiteralObstacle } from './literal.ts';
+import { show } from '../core/show.ts';
+import { findObstacle, type Obstacle } from '../core/serializable.ts';
+import { isCall } from './call.ts';
 import { toReference } from './code.ts';
-import { didYouMean, nearest } from './suggest.ts';
+import { didYouMean, nearest } from '../core/suggest.ts';
 import type { Argument, FunctionSpec, Part, Transform } from './types.ts';
 
 type Rule = readonly [expected: string, holds: (value: unknown) => boolean];
@@ -72,6 +74,11 @@ export function toEntry(spec: FunctionSpec): Entry {
     extraArgs: extraArgs.length === 0 ? none : [...extraArgs],
     traits,
   };
+}
+
+/** The first part of a value that cannot travel to a thread as it is: what structured clone refuses, and calls. */
+export function findLiteralObstacle(value: unknown): Obstacle | undefined {
+  return findObstacle(value, (part) => (isCall(part) ? 'a call inside an object (calls may stand as arguments and inside lists)' : undefined));
 }
 
 /** @throws `NOT_SERIALIZABLE` naming the function and the place of the value that cannot travel */
@@ -186,16 +193,4 @@ function isPart(value: unknown): value is Part {
 
 function invalid(functionId: string, message: string): HandoffError {
   return new HandoffError('INVALID_FUNCTION', message, { functionId });
-}
-
-/** A value for an error message: short, and never failing. */
-export function show(value: unknown): string {
-  if (typeof value === 'function') return `a function (${value.name || 'anonymous'})`;
-  try {
-    const text = JSON.stringify(value, (_, inner: unknown) =>
-      typeof inner === 'number' && !Number.isFinite(inner) ? String(inner) : typeof inner === 'bigint' ? `${inner}n` : inner);
-    return text === undefined ? String(value) : text.length > 120 ? `${text.slice(0, 117)}…` : text;
-  } catch {
-    return String(value);
-  }
 }

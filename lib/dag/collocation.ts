@@ -1,9 +1,9 @@
 /** Which functions must share a node: chains of `collocatedWith`, each followed to its root. */
-import type { DagError } from '../errors.ts';
-import { show } from './check.ts';
+import type { DagError } from '../core/errors.ts';
+import { show } from '../core/show.ts';
 import type { DagParts } from './entry.ts';
 import { dagError } from './dag-error.ts';
-import { didYouMean, nearest } from './suggest.ts';
+import { didYouMean, nearest } from '../core/suggest.ts';
 
 export interface Collocation {
   /** By position of a function that is collocated: that of the function at the end of its chain. */

@@ -1,8 +1,8 @@
 /** Turns a DAG into a plan: validates, absorbs inline functions, ranks, and gathers what functions have in common. */
-import { HandoffError } from '../errors.ts';
+import { HandoffError } from '../core/errors.ts';
 import { bLevels, depthFirstRanks, ranks, weights } from './analysis.ts';
 import { calls } from './calls.ts';
-import { show } from './check.ts';
+import { show } from '../core/show.ts';
 import { collocate } from './collocation.ts';
 import { type Dag, partsOf } from './dag.ts';
 import { type DagParts, type Entry, toResolved } from './entry.ts';

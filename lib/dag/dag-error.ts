@@ -1,4 +1,4 @@
-import { type DagError, type DagErrorCode, type ErrorDetails, HandoffError } from '../errors.ts';
+import { type DagError, type DagErrorCode, type ErrorDetails, HandoffError } from '../core/errors.ts';
 
 /** An error of validation. */
 export function dagError(code: DagErrorCode, message: string, details: ErrorDetails): DagError {

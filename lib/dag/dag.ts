@@ -1,8 +1,9 @@
 /** A DAG: functions by id. What a user builds, validates, stores and draws; what a run compiles. */
 import { nanoid } from 'nanoid';
-import { type DagError, HandoffError } from '../errors.ts';
+import { type DagError, HandoffError } from '../core/errors.ts';
 import { expand } from './argument.ts';
-import { show, toEntry } from './check.ts';
+import { show } from '../core/show.ts';
+import { toEntry } from './check.ts';
 import { type DagParts, defaultTraits, type Entry, toResolved } from './entry.ts';
 import { nameOf } from './code.ts';
 import type { FunctionSpec, ResolvedFunction } from './types.ts';

@@ -4,7 +4,7 @@
  * A reference made by `tasks()` or `inline()` is also a function of the value form: calling it does not run anything, it makes a
  * `Call`, the vertex that stands for the result.
  */
-import { HandoffError } from '../errors.ts';
+import { HandoffError } from '../core/errors.ts';
 import { type Call, createCall } from './call.ts';
 import { type FunctionReference, nameOf, reference } from './code.ts';
 import type { AnyFunction, Task, Tasks } from './task.ts';

@@ -1,11 +1,11 @@
 /** A DAG as a whole: cycles, missing functions, and what the types of functions forbid. The first error found, or none. */
-import type { DagError } from '../errors.ts';
-import { show } from './check.ts';
+import type { DagError } from '../core/errors.ts';
+import { show } from '../core/show.ts';
 import { collocate } from './collocation.ts';
 import { dagError } from './dag-error.ts';
 import type { DagParts, Entry } from './entry.ts';
 import { findCycle, link, type Links, sortTopologically } from './links.ts';
-import { didYouMean, nearest } from './suggest.ts';
+import { didYouMean, nearest } from '../core/suggest.ts';
 
 /**
  * The first thing that is wrong with a DAG.

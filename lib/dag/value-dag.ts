@@ -1,9 +1,9 @@
 /** `dag(name, outputs)`: the value form's way to a DAG. Walks from the outputs to everything they depend on. */
-import { HandoffError } from '../errors.ts';
+import { HandoffError } from '../core/errors.ts';
 import { type Call, type CallOptions, isCall, vertexOf } from './call.ts';
-import { show } from './check.ts';
+import { show } from '../core/show.ts';
 import { Dag, type DagJson } from './dag.ts';
-import { findLiteralObstacle } from './literal.ts';
+import { findLiteralObstacle } from './check.ts';
 import { nameOf } from './code.ts';
 import type { FunctionSpec, Part } from './types.ts';
 

@@ -4,7 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { type Node, parse } from 'acorn';
 import { resolve } from 'import-meta-resolve';
-import { vendor } from './vendor.ts';
+
+/** The packages that the page is made of, by the names its modules import: ES modules that import nothing but each other, served from here. */
+export const vendor = ['preact', 'preact/hooks', 'htm', '@dagrejs/dagre'] as const;
 
 export interface Module {
   /** Below the page's address, such as `page/main.js`. */

@@ -1,7 +1,7 @@
 /** The dashboard: remembers runs, and shows them to whoever opens its page. */
 import { hostname } from 'node:os';
 import { nanoid } from 'nanoid';
-import type { Exit, Running } from '../actor/child.ts';
+import type { Exit, Running } from '../workers/supervision/child.ts';
 import { readPage } from './assets.ts';
 import type { Door } from './guard.ts';
 import { History, historyEvents } from './history.ts';

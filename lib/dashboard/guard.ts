@@ -3,7 +3,7 @@
  * point here (DNS rebinding): both are refused, whether there is a token or not.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import { isLoopback } from '../transport/tcp/address.ts';
+import { isLoopback } from '../hosts/transport/tcp/address.ts';
 
 export interface Door {
   /** The host that it listens on, as it was given. */

@@ -1,7 +1,7 @@
 /** PURE: a bounded memory of runs: what the dashboard shows of those that are over, and of the beginning of those that are not. */
-import { HandoffError } from '../errors.ts';
-import type { EventType, HandoffEvent } from '../observe/events.ts';
-import type { Told } from '../observe/feed.ts';
+import { HandoffError } from '../core/errors.ts';
+import type { EventType, HandoffEvent } from '../events/events.ts';
+import type { Told } from '../events/feed.ts';
 import { RunHistory } from './run-history.ts';
 
 /** The events it wants. */

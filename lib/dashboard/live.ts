@@ -1,7 +1,7 @@
 /** What is new, for all pages that listen: looked at ten times a second while there are any, and not at all while there are none. */
 import type { ServerResponse } from 'node:http';
-import type { NodeActivity } from '../observe/activity.ts';
-import { remainingOf } from '../observe/eta.ts';
+import type { NodeActivity } from '../events/activity.ts';
+import { remainingOf } from '../report/eta.ts';
 import { type Board, Client, type News, type Progress, type Versioned } from './client.ts';
 import type { History } from './history.ts';
 import { type Hello, type Message, spanWidth } from './protocol.ts';

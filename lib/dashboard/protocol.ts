@@ -12,10 +12,10 @@
  *   GET  /metrics                         Prometheus' text format
  * ```
  */
-import type { TreeNode } from '../actor/child.ts';
+import type { TreeNode } from '../workers/supervision/child.ts';
 import type { Cost } from '../dag/types.ts';
-import type { NodeActivity } from '../observe/activity.ts';
-import type { RunGraph } from '../observe/run-graph.ts';
+import type { NodeActivity } from '../events/activity.ts';
+import type { RunGraph } from '../events/run-graph.ts';
 
 /** The first event of a stream. */
 export interface Hello {
@@ -64,7 +64,7 @@ export interface Runs {
   readonly gone: readonly string[];
 }
 
-export type { NodeActivity as NodeView, ThreadActivity as ThreadView } from '../observe/activity.ts';
+export type { NodeActivity as NodeView, ThreadActivity as ThreadView } from '../events/activity.ts';
 
 /** All nodes. */
 export interface Nodes {

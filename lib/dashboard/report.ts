@@ -1,8 +1,8 @@
 /** A run in one file: the page itself with all that it knows of the run, to be opened anywhere and attached to anything. */
 import { writeFile } from 'node:fs/promises';
-import type { TreeNode } from '../actor/child.ts';
-import type { FunctionDetail, NodeActivity } from '../observe/activity.ts';
-import { Fate } from '../observe/run-record.ts';
+import type { TreeNode } from '../workers/supervision/child.ts';
+import type { FunctionDetail, NodeActivity } from '../events/activity.ts';
+import { Fate } from '../report/run-record.ts';
 import { entry, hashOf, headMark, type Page, readPage, withImports } from './assets.ts';
 import { History, historyEvents } from './history.ts';
 import type { FunctionView, Message, Report } from './protocol.ts';

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { constants, createGzip } from 'node:zlib';
-import type { RunGraph } from '../observe/run-graph.ts';
+import type { RunGraph } from '../events/run-graph.ts';
 import type { History } from './history.ts';
 import type { Live } from './live.ts';
 import type { PageFiles } from './page-files.ts';

@@ -1,7 +1,7 @@
 /** PURE: what is kept of one run: its record, the rows of its spans, marks and errors. No error is kept itself, as what it holds on to has no bound. */
-import type { EventOf, HandoffEvent } from '../observe/events.ts';
-import type { RunGraph } from '../observe/run-graph.ts';
-import { Fate, RunRecord } from '../observe/run-record.ts';
+import type { EventOf, HandoffEvent } from '../events/events.ts';
+import type { RunGraph } from '../events/run-graph.ts';
+import { Fate, RunRecord } from '../report/run-record.ts';
 import { type ErrorView, type Mark, type Marks, type Spans, spanWidth } from './protocol.ts';
 import { type NotesLimits, RunNotes } from './run-notes.ts';
 import { SpanRows } from './span-rows.ts';

@@ -1,8 +1,8 @@
 /** The dashboard's server: HTTP on one port, for whoever may come in. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { HandoffError } from '../errors.ts';
-import { formatAddress } from '../transport/tcp/address.ts';
+import { HandoffError } from '../core/errors.ts';
+import { formatAddress } from '../hosts/transport/tcp/address.ts';
 import { type Door, judge } from './guard.ts';
 import { answer, type Parts, say } from './routes.ts';
 
@@ -76,7 +76,7 @@ async function serve(parts: Parts, door: Door, port: number, request: IncomingMe
       if (verdict.status === 401) response.setHeader('www-authenticate', 'Bearer');
       return refuse(request, response, () => say(response, verdict.status, verdict.text));
     }
-    if (verdict.kind === 'welcome') return void response.writeHead(303, { 'set-cookie': verdict.cookie, location: './' }).end();
+    if (verdict.kind === 'welcome') return void response.writeHead(303, { 'set-cookie': verdict.cookie, location: '.' }).end();
     if (!await isShort(request)) return refuse(request, response, () => say(response, 413, 'Nothing is to be sent here.'));
     await answer(parts, { request, response, path, query });
   } catch (error) {

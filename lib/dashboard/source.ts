@@ -1,7 +1,7 @@
 /** What the dashboard shows, as it needs it of whoever has it: `Overview` of the runtime is one. */
-import type { TreeNode } from '../actor/child.ts';
-import type { FunctionDetail, NodeActivity } from '../observe/activity.ts';
-import type { Feed } from '../observe/feed.ts';
+import type { TreeNode } from '../workers/supervision/child.ts';
+import type { FunctionDetail, NodeActivity } from '../events/activity.ts';
+import type { Feed } from '../events/feed.ts';
 
 /** What a function waits for. */
 interface Explained {

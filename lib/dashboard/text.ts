@@ -1,6 +1,6 @@
 /** Whatever functions throw and log as short text and plain data: it may be anything, of any size, and must not end who shows it. */
 import { inspect } from 'node:util';
-import { cut } from '../observe/cut.ts';
+import { cut } from '../report/cut.ts';
 import type { ErrorView } from './protocol.ts';
 
 const longest = { text: 1000, stack: 20_000 } as const;

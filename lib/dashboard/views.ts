@@ -1,7 +1,7 @@
 /** Runs and functions as the page is told of them. */
-import type { FunctionDetail } from '../observe/activity.ts';
-import type { RunGraph } from '../observe/run-graph.ts';
-import { Fate } from '../observe/run-record.ts';
+import type { FunctionDetail } from '../events/activity.ts';
+import type { RunGraph } from '../events/run-graph.ts';
+import { Fate } from '../report/run-record.ts';
 import type { FunctionView, RunView } from './protocol.ts';
 import type { RunHistory } from './run-history.ts';
 import type { Source } from './source.ts';

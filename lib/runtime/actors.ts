@@ -1,20 +1,20 @@
 /** User actors: spawned, found by name, supervised in groups. */
 import { nanoid } from 'nanoid';
-import type { Exit, Restart, Running, Strategy } from '../actor/child.ts';
-import type { Overflow } from '../actor/mailbox.ts';
-import { ActorCell } from '../actor/user/cell.ts';
-import { Group } from '../actor/user/group.ts';
-import { type ActorRef, createRef } from '../actor/user/ref.ts';
-import type { RemoteHost } from '../cluster/remote-host.ts';
+import type { Exit, Restart, Running, Strategy } from '../workers/supervision/child.ts';
+import type { Overflow } from '../workers/actor/mailbox.ts';
+import { ActorCell } from '../workers/actor/cell.ts';
+import { Group } from '../workers/actor/group.ts';
+import { type ActorRef, createRef } from '../workers/actor/ref.ts';
+import type { RemoteHost } from '../hosts/cluster/remote-host.ts';
 import { toReference } from '../dag/code.ts';
 import type { ClassReference } from '../dag/task.ts';
-import { toErrorWire } from '../error-wire.ts';
-import { HandoffError } from '../errors.ts';
-import type { Question } from '../node/lane-events.ts';
-import { timestamp } from '../observe/events.ts';
-import { locate } from './modules.ts';
-import type { Publisher } from './observer.ts';
-import { checkOptions, invalidOption, isAmount, type Rule, rules, type Schema } from './schema.ts';
+import { toErrorWire } from '../core/error-wire.ts';
+import { HandoffError } from '../core/errors.ts';
+import type { Question } from '../workers/node/lane-messages.ts';
+import { timestamp } from '../events/events.ts';
+import { locate } from '../engine/module-resolver.ts';
+import type { Publisher } from '../engine/event-publisher.ts';
+import { checkOptions, invalidOption, isAmount, type Rule, rules, type Schema } from '../core/schema.ts';
 
 /** How often its children may be started again before a supervisor gives up. */
 interface IntensityOptions {

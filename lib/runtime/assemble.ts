@@ -1,27 +1,27 @@
 /** The parts of a Handoff, made and put together; nothing is started yet. */
 import { availableParallelism } from 'node:os';
-import { SimpleResourceTracker } from '../allocation/resource-tracker.ts';
-import { Admission } from '../cluster/admission.ts';
-import { CodeList } from '../node/code-list.ts';
-import { Monitor } from '../monitor/monitor.ts';
-import { heapLimit } from '../node/thread-pool.ts';
-import type { Tuning } from '../scheduler/state.ts';
-import { LocationRegistry } from '../store/location-registry.ts';
-import { ResultStore } from '../store/result-store.ts';
+import { SimpleResourceTracker } from '../scheduling/resources/resource-tracker.ts';
+import { Admission } from '../hosts/cluster/admission.ts';
+import { CodeList } from '../workers/node/code-registry.ts';
+import { Monitor } from './usage/monitor.ts';
+import { heapLimit } from '../workers/node/thread-pool.ts';
+import type { Tuning } from '../scheduling/scheduler/state.ts';
+import { LocationRegistry } from '../workers/store/location-registry.ts';
+import { ResultStore } from '../workers/store/result-store.ts';
 import { Actors } from './actors.ts';
 import { DashboardChild } from './dashboard-child.ts';
-import { Driver } from './driver.ts';
-import { Tap } from './feed-tap.ts';
+import { Driver } from '../engine/driver.ts';
+import { Tap } from './feed/event-tap.ts';
 import { Hosts } from './hosts.ts';
-import { type KeptCosts, openCosts } from './learned-file.ts';
-import { type BoundMemory, boundMemory } from './memory.ts';
-import { Modules } from './modules.ts';
+import { type KeptCosts, openCosts } from '../engine/cost-file.ts';
+import { type BoundMemory, boundMemory } from '../engine/bound-memory.ts';
+import { Modules } from '../engine/module-resolver.ts';
 import { HandoffOverview, type Overview } from './overview.ts';
-import type { Publisher } from './observer.ts';
-import type { ResolvedOptions } from './options.ts';
+import type { Publisher } from '../engine/event-publisher.ts';
+import type { ResolvedOptions } from './options/handoff-options.ts';
 import { RemoteActors } from './remote-actors.ts';
 import { Runner } from './runner.ts';
-import { RuntimeTree } from './tree.ts';
+import { RuntimeTree } from './supervision-tree.ts';
 import { Values } from './values.ts';
 
 export interface RuntimeParts {

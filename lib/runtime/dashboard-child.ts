@@ -1,8 +1,8 @@
 /** The dashboard in the supervision tree: started again when it fails, and given up rather than the runs when it fails too often. */
-import type { Exit, Running } from '../actor/child.ts';
-import { Supervisor } from '../actor/supervisor.ts';
-import type { Metrics } from '../observe/metrics.ts';
-import type { ResolvedDashboard } from './dashboard-options.ts';
+import type { Exit, Running } from '../workers/supervision/child.ts';
+import { Supervisor } from '../workers/supervision/supervisor.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { ResolvedDashboard } from './options/dashboard-options.ts';
 import type { Overview } from './overview.ts';
 
 export class DashboardChild {
@@ -46,7 +46,7 @@ export class DashboardChild {
 
 /** Counts what happens on all hosts from now on. */
 async function collect(overview: Overview): Promise<Metrics> {
-  const { metricsOf } = await import('../observe/metrics.ts');
+  const { metricsOf } = await import('../telemetry/metrics.ts');
   return metricsOf(overview.feed, {
     async resources() {
       const looked = (await overview.nodes()).flatMap(({ name, declared, claimed, used, threads }) => (used === null ? [] : [[name, { declared, claimed, used: { ...used, threads: threads.filter(isLookedAt) } }] as const]));

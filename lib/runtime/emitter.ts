@@ -1,9 +1,9 @@
 /** The public events, and how the runtime sends them. */
 import { EventEmitter } from 'eventemitter3';
-import type { AttemptTracer } from '../observe/attempt-tracer.ts';
-import { channelOf } from '../observe/channels.ts';
-import type { EventOf, EventType, HandoffEvent } from '../observe/events.ts';
-import type { Publisher } from './observer.ts';
+import type { AttemptTracer } from '../events/attempt-tracer.ts';
+import { channelOf } from '../events/channels.ts';
+import type { EventOf, EventType, HandoffEvent } from '../events/events.ts';
+import type { Publisher } from '../engine/event-publisher.ts';
 
 /** Listeners by event type; `'event'` hears them all but `'spans'`, which says the same once more. */
 export type Listeners = { [Type in EventType]: (event: EventOf<Type>) => void } & { event: (event: Exclude<HandoffEvent, { type: 'spans' }>) => void };

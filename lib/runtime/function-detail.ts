@@ -2,9 +2,9 @@
 import { inspect } from 'node:util';
 import { nameOf } from '../dag/code.ts';
 import type { CallPart, Plan } from '../dag/plan.ts';
-import type { FunctionDetail } from '../observe/activity.ts';
-import { bytesOf, Payload } from '../store/payload.ts';
-import type { RunResults } from '../store/run-results.ts';
+import type { FunctionDetail } from '../events/activity.ts';
+import { bytesOf, Payload } from '../workers/store/payload.ts';
+import type { RunResults } from '../workers/store/run-results.ts';
 
 type Arg = FunctionDetail['args'][number];
 

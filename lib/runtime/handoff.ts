@@ -1,24 +1,24 @@
 /** The runtime's face: start, execute, look, store, stop. */
-import type { TreeNode } from '../actor/child.ts';
-import type { ActorRef } from '../actor/user/ref.ts';
+import type { TreeNode } from '../workers/supervision/child.ts';
+import type { ActorRef } from '../workers/actor/ref.ts';
 import type { Dag } from '../dag/dag.ts';
 import type { Capabilities, Cost } from '../dag/types.ts';
 import type { ClassReference } from '../dag/task.ts';
 import { type Outputs, type Resolved, ValueDag } from '../dag/value-dag.ts';
-import { HandoffError } from '../errors.ts';
-import type { NodeResources } from '../monitor/resources.ts';
-import type { Tuning } from '../scheduler/state.ts';
+import { HandoffError } from '../core/errors.ts';
+import type { NodeResources } from './usage/resources.ts';
+import type { Tuning } from '../scheduling/scheduler/state.ts';
 import type { ActorGroup, SpawnOptions, SuperviseOptions } from './actors.ts';
 import { assemble, type RuntimeParts } from './assemble.ts';
-import type { Explanation } from './explain.ts';
+import type { Explanation } from '../engine/explain.ts';
 import { HandoffEmitter } from './emitter.ts';
-import { type LearnedCostsJson, toJson } from './learned-json.ts';
-import { type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options.ts';
-import type { ExecuteResult } from './outcome.ts';
+import { type LearnedCostsJson, toJson } from '../engine/cost-json.ts';
+import { type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options/handoff-options.ts';
+import type { ExecuteResult } from './run-result.ts';
 import type { Overview } from './overview.ts';
 import type { PlanOptions, PlanResult } from './plan-preview.ts';
-import type { ExecuteOptions } from './run-options.ts';
-import { checkOptions, invalidOption, rules } from './schema.ts';
+import type { ExecuteOptions } from './options/execute-options.ts';
+import { checkOptions, invalidOption, rules } from '../core/schema.ts';
 
 const defaultResultTimeout = 5000;
 

@@ -1,23 +1,23 @@
 /** Other hosts and this one: their nodes for our scheduler, ours for theirs, and the questions that are asked across. */
 import { nanoid } from 'nanoid';
-import type { Running } from '../actor/child.ts';
-import { Admission } from '../cluster/admission.ts';
-import { Cluster } from '../cluster/cluster.ts';
-import { ModuleNames } from '../cluster/module-names.ts';
-import type { Peer } from '../cluster/peer.ts';
-import type { RemoteHost } from '../cluster/remote-host.ts';
-import type { NodeCard } from '../cluster/wire.ts';
-import { HandoffError } from '../errors.ts';
-import type { CodeList } from '../node/code-list.ts';
-import type { Inspector, NodeEvents } from '../node/node-link.ts';
-import { timestamp } from '../observe/events.ts';
-import type { ResultMemory } from '../store/result-memory.ts';
-import { TcpTransport } from '../transport/tcp/tcp-transport.ts';
-import type { Driver } from './driver.ts';
-import { allOf, locate } from './modules.ts';
-import type { Publisher } from './observer.ts';
-import type { ResolvedTransport } from './transport-options.ts';
-import type { OtherHosts, RuntimeTree } from './tree.ts';
+import type { Running } from '../workers/supervision/child.ts';
+import { Admission } from '../hosts/cluster/admission.ts';
+import { Cluster } from '../hosts/cluster/cluster.ts';
+import { ModuleNames } from '../hosts/cluster/code-identity.ts';
+import type { Peer } from '../hosts/cluster/peer.ts';
+import type { RemoteHost } from '../hosts/cluster/remote-host.ts';
+import type { NodeCard } from '../hosts/cluster/wire.ts';
+import { HandoffError } from '../core/errors.ts';
+import type { CodeList } from '../workers/node/code-registry.ts';
+import type { Inspector, NodeEvents } from '../workers/node/node-link.ts';
+import { timestamp } from '../events/events.ts';
+import type { ResultMemory } from '../workers/store/result-memory.ts';
+import { TcpTransport } from '../hosts/transport/tcp/tcp-transport.ts';
+import type { Driver } from '../engine/driver.ts';
+import { allOf, locate } from '../engine/module-resolver.ts';
+import type { Publisher } from '../engine/event-publisher.ts';
+import type { ResolvedTransport } from './options/transport-options.ts';
+import type { OtherHosts, RuntimeTree } from './supervision-tree.ts';
 
 // Two batches for each thread of a host may be on their way, of values that are just too small to be fetched.
 const maxQueuedBytes = 2 ** 30;

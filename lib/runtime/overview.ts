@@ -1,17 +1,17 @@
 /** What there is to see and to do over all hosts, for those who show it: one object, whatever host it is asked on. */
-import type { TreeNode } from '../actor/child.ts';
-import type { Peer } from '../cluster/peer.ts';
+import type { TreeNode } from '../workers/supervision/child.ts';
+import type { Peer } from '../hosts/cluster/peer.ts';
 import type { Plan } from '../dag/plan.ts';
-import { HandoffError } from '../errors.ts';
-import type { FunctionDetail, NodeActivity, ThreadActivity } from '../observe/activity.ts';
-import type { Feed } from '../observe/feed.ts';
-import type { Explanation } from './explain.ts';
-import { HandoffFeed, nameOf } from './feed.ts';
-import { OwnEvents } from './feed-own.ts';
-import type { Tap } from './feed-tap.ts';
+import { HandoffError } from '../core/errors.ts';
+import type { FunctionDetail, NodeActivity, ThreadActivity } from '../events/activity.ts';
+import type { Feed } from '../events/feed.ts';
+import type { Explanation } from '../engine/explain.ts';
+import { HandoffFeed, nameOf } from './feed/feed.ts';
+import { OwnEvents } from './feed/local-events.ts';
+import type { Tap } from './feed/event-tap.ts';
 import type { Hosts } from './hosts.ts';
-import type { LearnedCosts } from './learned-costs.ts';
-import { type HereParts, type HostActivity, OverviewHere, type ThreadReport } from './overview-here.ts';
+import type { LearnedCosts } from '../scheduling/costs/cost-model.ts';
+import { type HereParts, type HostActivity, OverviewHere, type ThreadReport } from './local-overview.ts';
 
 /** Hosts are named as in `Told`. Of a host that is gone, or goes before it answers, nothing is found. */
 export interface Overview {

@@ -1,13 +1,13 @@
 /** What would happen: the schedule of a DAG, without running anything. */
 import { criticalPath } from '../dag/analysis.ts';
 import type { Plan } from '../dag/plan.ts';
-import { amountOf } from '../allocation/amounts.ts';
-import type { PlannedRun } from '../planner/planned.ts';
-import { runVirtually, type VirtualNode } from '../scheduler/virtual.ts';
-import type { RunSettings } from '../scheduler/events.ts';
-import { setKey } from '../store/run-results.ts';
-import { checkExecuteOptions, type ExecuteOptions } from './run-options.ts';
-import { checkOptions, rules, type Schema } from './schema.ts';
+import { amountOf } from '../scheduling/resources/amounts.ts';
+import type { PlannedRun } from '../scheduling/planner/planned.ts';
+import { runVirtually, type VirtualNode } from '../scheduling/scheduler/virtual-run.ts';
+import type { RunSettings } from '../scheduling/scheduler/events.ts';
+import { setKey } from '../workers/store/run-results.ts';
+import { checkExecuteOptions, type ExecuteOptions } from './options/execute-options.ts';
+import { checkOptions, rules, type Schema } from '../core/schema.ts';
 
 /** One function in a schedule; times in ms from the start. */
 export interface ScheduledFunction {

@@ -2,19 +2,19 @@
  * Actors across hosts. One that is spawned on a node elsewhere lives under that host's supervisors, for as long as this host is there; what
  * is asked of it travels as any question to its host does. Named ones are known on every host.
  */
-import type { Exit } from '../actor/child.ts';
-import type { ActorDeath, AskOptions } from '../actor/user/cell.ts';
-import { type ActorRef, askable } from '../actor/user/ref.ts';
-import type { Peer } from '../cluster/peer.ts';
-import type { RemoteHost } from '../cluster/remote-host.ts';
+import type { Exit } from '../workers/supervision/child.ts';
+import type { ActorDeath, AskOptions } from '../workers/actor/cell.ts';
+import { type ActorRef, askable } from '../workers/actor/ref.ts';
+import type { Peer } from '../hosts/cluster/peer.ts';
+import type { RemoteHost } from '../hosts/cluster/remote-host.ts';
 import { toReference } from '../dag/code.ts';
 import type { ClassReference } from '../dag/task.ts';
-import { type ErrorWire, fromErrorWire, toErrorWire } from '../error-wire.ts';
-import { HandoffError } from '../errors.ts';
+import { type ErrorWire, fromErrorWire, toErrorWire } from '../core/error-wire.ts';
+import { HandoffError } from '../core/errors.ts';
 import type { Actors, SpawnOptions } from './actors.ts';
 import type { Hosts } from './hosts.ts';
-import { locate } from './modules.ts';
-import { pack, type Parcel, unpack } from './parcels.ts';
+import { locate } from '../engine/module-resolver.ts';
+import { pack, type Parcel, unpack } from './remote-values.ts';
 
 /** An actor of this host that others use. */
 interface Lent {

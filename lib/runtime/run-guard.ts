@@ -1,8 +1,8 @@
 /** The caller's ways to end a run: a signal, and a limit of time. */
-import { textOf } from '../error-wire.ts';
-import { HandoffError } from '../errors.ts';
-import { type LongTimeout, setLongTimeout } from '../long-timeout.ts';
-import type { ExecuteOptions } from './run-options.ts';
+import { textOf } from '../core/error-wire.ts';
+import { HandoffError } from '../core/errors.ts';
+import { type LongTimeout, setLongTimeout } from '../core/long-timeout.ts';
+import type { ExecuteOptions } from './options/execute-options.ts';
 
 export class RunGuard {
   readonly #dagId: string;

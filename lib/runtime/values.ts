@@ -1,11 +1,11 @@
 /** Values by DAG and id, wherever they are: in this host's store, or in that of the host whose node has them. */
-import { HandoffError } from '../errors.ts';
-import type { LocationRegistry } from '../store/location-registry.ts';
-import type { ResultStore } from '../store/result-store.ts';
-import type { RemoteHost } from '../cluster/remote-host.ts';
-import type { Driver } from './driver.ts';
+import { HandoffError } from '../core/errors.ts';
+import type { LocationRegistry } from '../workers/store/location-registry.ts';
+import type { ResultStore } from '../workers/store/result-store.ts';
+import type { RemoteHost } from '../hosts/cluster/remote-host.ts';
+import type { Driver } from '../engine/driver.ts';
 import type { Hosts } from './hosts.ts';
-import { pack, type Parcel, unpack } from './parcels.ts';
+import { pack, type Parcel, unpack } from './remote-values.ts';
 
 export interface ValuesParts {
   readonly store: ResultStore;

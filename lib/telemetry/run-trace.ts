@@ -14,7 +14,7 @@
 import { type Attributes, type Context, type HrTime, isSpanContextValid, type Span, type SpanContext, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api';
 import { nameOf } from '../dag/code.ts';
 import type { Plan } from '../dag/plan.ts';
-import type { EventOf, HandoffEvent } from '../observe/events.ts';
+import type { EventOf, HandoffEvent } from '../events/events.ts';
 
 /** An attempt that was sent, and of whose end there is no word yet. A copy of it that runs at the same time is part of it. */
 interface Open {

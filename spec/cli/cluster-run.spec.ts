@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkTrace } from '../observe/trace-format.ts';
+import { checkTrace } from '../report/trace-format.ts';
 import { clusterFiles, Processes } from './processes.ts';
 
-const certificate = (name: string): string => join(import.meta.dirname, '../transport/certificates', `${name}.pem`);
+const certificate = (name: string): string => join(import.meta.dirname, '../hosts/transport/certificates', `${name}.pem`);
 const tls = (who: string): string[] => ['--tls-cert', certificate(who), '--tls-key', certificate(`${who}-key`), '--tls-ca', certificate('ca')];
 const total = 2 * (55 + 210 + 465);
 

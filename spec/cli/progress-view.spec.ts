@@ -5,12 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { createProgressView, type ProgressView } from '../../lib/cli/progress-view.ts';
 import { RunLog } from '../../lib/cli/run-log.ts';
 import type { HandoffEvent } from '../../lib/index.ts';
-import type { NodeActivity } from '../../lib/observe/activity.ts';
-import type { RunRecord } from '../../lib/observe/run-record.ts';
-import { timestamp } from '../../lib/observe/events.ts';
+import type { NodeActivity } from '../../lib/events/activity.ts';
+import type { RunRecord } from '../../lib/report/run-record.ts';
+import { timestamp } from '../../lib/events/events.ts';
 import { fixture } from '../support/cli.ts';
 import { main, Processes } from './processes.ts';
-import { graphOf, origin, type Ran, recordOf } from '../observe/records.ts';
+import { graphOf, origin, type Ran, recordOf } from '../report/records.ts';
 
 // What moves the cursor, and text.
 // eslint-disable-next-line no-control-regex -- just that

@@ -1,8 +1,8 @@
 /** What `handoff run` knows of a run while it is under way. */
 import { describe, expect, it } from 'vitest';
 import { RunWatch } from '../../lib/cli/run-watch.ts';
-import { timestamp } from '../../lib/observe/events.ts';
-import { ProgressMeter } from '../../lib/observe/progress.ts';
+import { timestamp } from '../../lib/events/events.ts';
+import { ProgressMeter } from '../../lib/report/progress.ts';
 import { dagOf, t, twoNodes, useHandoff } from '../support/handoff.ts';
 
 describe('what is left of a run', () => {

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { run } from '../../lib/cli/run.ts';
 import { Handoff } from '../../lib/index.ts';
-import type { RunSummary } from '../../lib/observe/summary.ts';
-import { checkTrace } from '../observe/trace-format.ts';
+import type { RunSummary } from '../../lib/report/summary.ts';
+import { checkTrace } from '../report/trace-format.ts';
 import { cli, fixture, startCli } from '../support/cli.ts';
 import { dagOf, errorOf, t } from '../support/handoff.ts';
 

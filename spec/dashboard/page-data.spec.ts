@@ -9,7 +9,7 @@ import { RateMeter } from '../../lib/dashboard/page/rate.ts';
 import { RunData, State } from '../../lib/dashboard/page/run-data.ts';
 import { Store } from '../../lib/dashboard/page/store.ts';
 import type { Mark, Message, NodeView, RunView, Spans } from '../../lib/dashboard/protocol.ts';
-import type { RunGraph } from '../../lib/observe/run-graph.ts';
+import type { RunGraph } from '../../lib/events/run-graph.ts';
 
 /** 0 → 1, 2 → 3, by names a, b, b, c. */
 const diamond: RunGraph = {

@@ -8,7 +8,7 @@ import { mergeVisible, Pieces } from '../../lib/dashboard/page/merge.ts';
 import { laneAt, layoutRows } from '../../lib/dashboard/page/rows.ts';
 import { fitted, panned, tickLabel, ticks, tickStep, type TimeRange, timeAt, xOf, zoomed } from '../../lib/dashboard/page/scale.ts';
 import { Viewport } from '../../lib/dashboard/page/viewport.ts';
-import type { RunGraph } from '../../lib/observe/run-graph.ts';
+import type { RunGraph } from '../../lib/events/run-graph.ts';
 
 const finite = (min: number, max: number): fc.Arbitrary<number> => fc.double({ min, max, noNaN: true, noDefaultInfinity: true });
 const range = fc.tuple(finite(-1e5, 1e5), finite(0.1, 1e5)).map(([from, width]): TimeRange => ({ from, to: from + width }));

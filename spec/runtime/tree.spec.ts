@@ -1,16 +1,16 @@
 import { expect, it } from 'vitest';
-import { SimpleResourceTracker } from '../../lib/allocation/resource-tracker.ts';
-import { strategies } from '../../lib/allocation/strategy.ts';
+import { SimpleResourceTracker } from '../../lib/scheduling/resources/resource-tracker.ts';
+import { strategies } from '../../lib/scheduling/allocation/strategy.ts';
 import { compile } from '../../lib/dag/compile.ts';
 import { type HandoffEvent, inline } from '../../lib/index.ts';
-import { CodeList } from '../../lib/node/code-list.ts';
-import { ActiveRun } from '../../lib/runtime/active-run.ts';
+import { CodeList } from '../../lib/workers/node/code-registry.ts';
+import { ActiveRun } from '../../lib/engine/active-run.ts';
 import { Actors } from '../../lib/runtime/actors.ts';
-import { Driver } from '../../lib/runtime/driver.ts';
-import { Modules } from '../../lib/runtime/modules.ts';
-import { RuntimeTree } from '../../lib/runtime/tree.ts';
-import { LocationRegistry } from '../../lib/store/location-registry.ts';
-import { ResultStore } from '../../lib/store/result-store.ts';
+import { Driver } from '../../lib/engine/driver.ts';
+import { Modules } from '../../lib/engine/module-resolver.ts';
+import { RuntimeTree } from '../../lib/runtime/supervision-tree.ts';
+import { LocationRegistry } from '../../lib/workers/store/location-registry.ts';
+import { ResultStore } from '../../lib/workers/store/result-store.ts';
 import { dagOf, t } from '../support/handoff.ts';
 
 const capabilities = { cpu: 1 };

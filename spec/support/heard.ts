@@ -1,6 +1,6 @@
 /** What a feed has told, and what it is yet to tell. */
 import { type EventType, type Handoff, eventTypes } from '../../lib/index.ts';
-import type { RunGraph } from '../../lib/observe/run-graph.ts';
+import type { RunGraph } from '../../lib/events/run-graph.ts';
 import { overviewOf } from '../../lib/runtime/handoff.ts';
 
 interface Told {

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import { type ErrorWire, fromErrorWire } from '../../lib/error-wire.ts';
+import { type ErrorWire, fromErrorWire } from '../../lib/core/error-wire.ts';
 import { type Dag, type ExecuteOptions, type ExecuteResult, Handoff, type HandoffEvent, type HandoffOptions, type TreeNode } from '../../lib/index.ts';
 
 type Transport = NonNullable<HandoffOptions['transport']>;

@@ -2,8 +2,8 @@ import { Counter, Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Handoff } from '../../lib/index.ts';
 import { collectMetrics, type CollectOptions, type Metrics } from '../../lib/metrics.ts';
-import { metricsOf } from '../../lib/observe/metrics.ts';
-import type { Told } from '../../lib/observe/feed.ts';
+import { metricsOf } from '../../lib/telemetry/metrics.ts';
+import type { Told } from '../../lib/events/feed.ts';
 import { c, dagOf, errorOf, t, thrownBy, twoNodes, useHandoff } from '../support/handoff.ts';
 import { type Family, parse, sample } from './prometheus.ts';
 

@@ -1,7 +1,7 @@
 /** What one pass costs for a function, when there are many. */
 import { compile } from '../../../lib/dag/compile.ts';
-import { planSchedule } from '../../../lib/planner/plan-schedule.ts';
-import { toProblem } from '../../../lib/planner/problem.ts';
+import { planSchedule } from '../../../lib/scheduling/planner/plan-schedule.ts';
+import { toProblem } from '../../../lib/scheduling/planner/problem.ts';
 import { median } from '../measure.ts';
 import { numbers } from '../graphs.ts';
 import type { Instance, Machine, Work } from './instance.ts';

@@ -1,9 +1,9 @@
 /** Our planner on an instance, by way of a DAG as a user would write it. */
 import { compile } from '../../../lib/dag/compile.ts';
 import { Dag } from '../../../lib/dag/dag.ts';
-import { planSchedule } from '../../../lib/planner/plan-schedule.ts';
-import { toProblem } from '../../../lib/planner/problem.ts';
-import type { Schedule } from '../../../lib/planner/schedule.ts';
+import { planSchedule } from '../../../lib/scheduling/planner/plan-schedule.ts';
+import { toProblem } from '../../../lib/scheduling/planner/problem.ts';
+import type { Schedule } from '../../../lib/scheduling/planner/schedule.ts';
 import { simulate, type SimulateOptions } from '../../../lib/simulate.ts';
 import type { Instance, Placed } from './instance.ts';
 

@@ -1,5 +1,5 @@
 /** Where messages come from: the server that the page is from, or, in a report, the page itself. */
-import type { RunGraph } from '../../observe/run-graph.ts';
+import type { RunGraph } from '../../events/run-graph.ts';
 import type { FunctionView, Message, Report } from '../protocol.ts';
 import type { ConnectionState } from './store.ts';
 

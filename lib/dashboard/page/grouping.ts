@@ -1,5 +1,5 @@
 /** What the picture of a graph shows: its functions, or, where they are too many to be told apart, groups of those of the same name. */
-import type { RunGraph } from '../../observe/run-graph.ts';
+import type { RunGraph } from '../../events/run-graph.ts';
 import { type RunData, stateNames } from './run-data.ts';
 
 export interface Box {

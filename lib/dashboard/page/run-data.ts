@@ -1,5 +1,5 @@
 /** All that the page knows of the run it shows: what ran where and when, what became of each function, and what is worth a mark. */
-import type { RunGraph } from '../../observe/run-graph.ts';
+import type { RunGraph } from '../../events/run-graph.ts';
 import { type Mark, type Marks, spanWidth, type Spans } from '../protocol.ts';
 import { LaneSpans } from './lane-spans.ts';
 

@@ -1,6 +1,6 @@
 /** What the page knows, as messages tell it. Views read it, and draw again when it says that something has changed. */
-import type { RunGraph } from '../../observe/run-graph.ts';
-import type { TreeNode } from '../../actor/child.ts';
+import type { RunGraph } from '../../events/run-graph.ts';
+import type { TreeNode } from '../../workers/supervision/child.ts';
 import type { Hello, Message, NodeView, Runs, RunView } from '../protocol.ts';
 import { NodeHistory } from './history.ts';
 import { RateMeter } from './rate.ts';

@@ -1,6 +1,6 @@
 /** A supervision tree: who watches whom, and how often each was started again. */
 import { h, type VNode } from 'preact';
-import type { TreeNode } from '../../../actor/child.ts';
+import type { TreeNode } from '../../../workers/supervision/child.ts';
 import { formatCount } from '../format.ts';
 import { html } from '../html.ts';
 

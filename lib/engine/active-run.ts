@@ -1,0 +1,82 @@
+/** A run from the caller's side: what was asked for, what it has given so far, and the promise of how it ends. */
+import type { Plan } from '../dag/plan.ts';
+import type { Exit, Running, TreeNode } from '../workers/supervision/child.ts';
+import type { RunSettings } from '../scheduling/scheduler/events.ts';
+import type { Run } from '../scheduling/scheduler/state.ts';
+import type { ResultMemory } from '../workers/store/result-memory.ts';
+import { RunResults } from '../workers/store/run-results.ts';
+import { Literals } from './literal-cache.ts';
+import type { ResolvedCode } from './module-resolver.ts';
+import type { Progress } from '../events/progress.ts';
+
+export interface RunRequest {
+  readonly plan: Plan;
+  readonly settings: RunSettings;
+  readonly code: ResolvedCode;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+}
+
+let lastSerial = 0;
+
+export class ActiveRun implements Running {
+  readonly id: string;
+  /** Tells runs of the same id apart, on every host. */
+  readonly serial = ++lastSerial;
+  readonly request: RunRequest;
+  readonly results: RunResults;
+  readonly literals = new Literals();
+  readonly startedAt = performance.now();
+  /** What its functions have cost so far, by the prices of their nodes. */
+  price = 0;
+  /** Functions of which it has been told that they are ready, since their last failure. */
+  readonly toldReady = new Set<number>();
+  /** The scheduler's view; set when it has been submitted. */
+  run: Run | undefined;
+  /** Resolves when every function is done; rejects with the run's error. */
+  readonly ended: Promise<void>;
+  readonly exited: Promise<Exit>;
+  readonly #settle: { resolve(): void; reject(error: unknown): void };
+  readonly #abort: (run: ActiveRun) => void;
+
+  constructor(request: RunRequest, abort: (run: ActiveRun) => void, memory?: ResultMemory) {
+    const { plan } = request;
+    this.id = plan.dagId;
+    this.request = request;
+    this.results = new RunResults({ size: plan.size, indexOf: (id) => plan.indexOf(id), idOf: (i) => plan.entries[i]!.id }, memory);
+    this.results.pin();
+    this.#abort = abort;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#settle = { resolve, reject };
+    this.exited = promise.then((): Exit => ({ reason: 'normal' }), (error: unknown): Exit => ({ reason: 'error', error }));
+  }
+
+  finish(): void {
+    this.#settle.resolve();
+  }
+
+  fail(error: unknown): void {
+    this.#settle.reject(error);
+  }
+
+  /** Aborts it; resolves when nothing of it runs any more. */
+  async stop(): Promise<void> {
+    this.#abort(this);
+    await this.exited;
+  }
+
+  report(): void {
+    const { onProgress } = this.request;
+    if (onProgress === undefined) return;
+    const { plan } = this.request;
+    const run = this.run!;
+    let running = 0;
+    for (const { id, contest, functions, size, done } of run.batches) if (contest === null || run.batch[functions[done]!] === id) running += size - done; // each once
+    onProgress({ dagId: this.id, done: plan.size - run.unfinished, running, total: plan.size });
+  }
+
+  inspect(): Omit<TreeNode, 'id' | 'restarts' | 'state'> {
+    const { size } = this.request.plan;
+    return { kind: 'worker', info: { functions: size, unfinished: this.run?.unfinished ?? size } };
+  }
+}

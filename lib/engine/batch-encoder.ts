@@ -1,0 +1,206 @@
+/** A batch of the scheduler as the wire has it: code by number, results put where arguments stand. */
+import type { CallPart } from '../dag/plan.ts';
+import { Flag } from '../dag/plan.ts';
+import type { Traits } from '../dag/entry.ts';
+import { keyOf } from '../dag/code.ts';
+import type { OutgoingBatch } from '../workers/node/lane-messages.ts';
+import { Head, headBits, isShort, Word, WordWriter } from '../workers/node/program.ts';
+import { ArgTag, BatchFlag } from '../workers/node/wire.ts';
+import type { AttemptTracer } from '../events/attempt-tracer.ts';
+import { type Batch, type Lane, type Run, Status } from '../scheduling/scheduler/state.ts';
+import { Payload, type PayloadData } from '../workers/store/payload.ts';
+import type { RunResults } from '../workers/store/run-results.ts';
+import type { Literals } from './literal-cache.ts';
+import type { ResolvedCode } from './module-resolver.ts';
+
+export interface MessageSource {
+  readonly results: RunResults;
+  readonly literals: Literals;
+  readonly code: ResolvedCode;
+  /** Undefined: nobody traces. */
+  readonly tracer: AttemptTracer | undefined;
+  /** See `NodeLink`. */
+  readonly hostName: string | undefined;
+  /** Tells runs of the same id apart. */
+  readonly serial: number;
+  /** What stands for a payload on the node that it is sent to. */
+  travelling(data: PayloadData): PayloadData;
+  /** The name of a node by its index. */
+  nodeName(index: number): string;
+  /** By which other workers know that of a lane; -1 when it is gone. */
+  addressOf(lane: Lane): number;
+}
+
+// One for all: a program is copied where it is to lie before the next is begun.
+const words = new WordWriter();
+
+/** What workers are to tell besides results. */
+export interface Observed {
+  /** When functions begin, as they do. */
+  readonly starts: boolean;
+  /** When functions began and ended. */
+  readonly spans: boolean;
+}
+
+export function toOutgoing(batch: Batch, source: MessageSource, { starts, spans }: Observed): OutgoingBatch {
+  const writer = new BatchWriter(batch, source);
+  words.begin();
+  for (const i of batch.functions) writer.write(i);
+  const flags = (batch.exclusive || starts ? BatchFlag.announce : 0) | (spans ? BatchFlag.spans : 0) | (writer.linked ? BatchFlag.linked : 0);
+  const { sources, exports } = exchange(batch, source);
+  return { id: batch.id, flags, dagId: batch.run.id, serial: source.serial, claim: batch.claim, size: batch.functions.length, program: words.written, values: writer.values, sources, exports };
+}
+
+/** What a batch of a gang takes from other workers, and gives to them. */
+function exchange({ gang }: Batch, { addressOf }: MessageSource): Pick<OutgoingBatch, 'sources' | 'exports'> {
+  if (gang === null) return { sources: null, exports: null };
+  const sources = Int32Array.from(gang.sources, (batch) => addressOf(batch.lane));
+  const exports = new Int32Array(4 * gang.exports.length);
+  let end = 0;
+  for (const { at, to, place } of gang.exports.toSorted((a, b) => a.at - b.at)) {
+    exports[end++] = at;
+    exports[end++] = addressOf(to.lane);
+    exports[end++] = to.id;
+    exports[end++] = place;
+  }
+  return { sources: sources.length > 0 ? sources : null, exports: end > 0 ? exports : null };
+}
+
+class BatchWriter {
+  readonly values: unknown[] = [];
+  linked = false;
+  readonly #batch: Batch;
+  readonly #run: Run;
+  readonly #source: MessageSource;
+
+  constructor(batch: Batch, source: MessageSource) {
+    this.#batch = batch;
+    this.#run = batch.run;
+    this.#source = source;
+  }
+
+  write(i: number): void {
+    const { plan } = this.#run;
+    const { traits, extraArgs } = plan.entries[i]!;
+    const parts = (plan.flags[i]! & Flag.special) === 0 ? undefined : plan.calls.get(i)!;
+    const from = plan.depOffset[i]!;
+    const end = plan.depOffset[i + 1]!;
+    this.#head(i, traits, parts?.length ?? end - from + extraArgs.length);
+    if (parts !== undefined) {
+      for (const part of parts) this.#part(i, part);
+      return;
+    }
+    for (let k = from; k < end; k++) this.#result(plan.deps[k]!);
+    for (let k = 0; k < extraArgs.length; k++) this.#literal(extraArgs[k]);
+  }
+
+  #head(i: number, { retryIf }: Traits, count: number): void {
+    const { plan, attempts } = this.#run;
+    const { code, tracer } = this.#source;
+    const traceparent = tracer === undefined ? undefined : tracer.begin(plan, i, attempts[i]! + 1, this.#source.hostName);
+    const fed = this.#isFed(i) ? Head.fed : 0;
+    words.push(code.codes[plan.code[i]!]!);
+    if (!code.usesContext && retryIf === undefined && traceparent === undefined) {
+      words.push((count << headBits) | fed);
+      return;
+    }
+    words.push((count << headBits) | Head.named | (retryIf === undefined ? 0 : Head.judged) | fed | (traceparent === undefined ? 0 : Head.traced));
+    words.push(attempts[i]! + 1);
+    this.values.push(plan.entries[i]!.id);
+    if (traceparent !== undefined) this.values.push(traceparent);
+    if (retryIf !== undefined) words.push(code.predicates.get(keyOf(retryIf))!);
+  }
+
+  #isFed(i: number): boolean {
+    const imports = this.#batch.gang?.imports;
+    if (imports === undefined || imports.size === 0) return false;
+    const { depOffset, deps } = this.#run.plan;
+    for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) if (imports.has(deps[k]!)) return true;
+    return false;
+  }
+
+  #result(dep: number): void {
+    if (this.#run.status[dep] !== Status.done) {
+      words.push((this.#local(dep) << 2) | Word.local);
+      return;
+    }
+    const held = this.#source.results.held(dep);
+    if (held instanceof Payload) this.#tagged(ArgTag.payload, this.#source.travelling(held.data));
+    else this.#value(held);
+  }
+
+  /** Where a result will be that is not there yet, though the function that takes it was sent: this very batch gives it, or one of its gang. */
+  #local(dep: number): number {
+    this.linked = true;
+    const place = this.#batch.gang?.imports.get(dep);
+    return place === undefined ? this.#run.tally[dep]! : this.#batch.functions.length + place;
+  }
+
+  #literal(value: unknown): void {
+    const data = this.#source.literals.payloadOf(value);
+    if (data === undefined) this.#value(value);
+    else this.#tagged(ArgTag.payload, this.#source.travelling(data));
+  }
+
+  #part(i: number, part: CallPart): void {
+    if (part.kind === 'value') return this.#literal(part.value);
+    if (part.kind === 'result') return this.#result(part.of);
+    const [tag, arg] = this.#tag(i, part);
+    this.#tagged(tag, arg);
+  }
+
+  #value(value: unknown): void {
+    if (isShort(value)) {
+      words.push((value << 2) | Word.integer);
+    } else {
+      words.push(Word.value);
+      this.values.push(value);
+    }
+  }
+
+  #tagged(tag: number, arg: unknown): void {
+    words.push((tag << 2) | Word.tagged);
+    this.values.push(arg);
+  }
+
+  #tagInto(i: number, part: CallPart, into: unknown[]): void {
+    const [tag, arg] = this.#tag(i, part);
+    into.push(tag, arg);
+  }
+
+  /** An argument as a pair, where it is not a word: inside lists and calls. */
+  #tag(i: number, part: CallPart): readonly [tag: number, arg: unknown] {
+    switch (part.kind) {
+      case 'value': {
+        const data = this.#source.literals.payloadOf(part.value);
+        return data === undefined ? [ArgTag.value, part.value] : [ArgTag.payload, this.#source.travelling(data)];
+      }
+      case 'result': return this.#tagResult(part.of);
+      case 'node': return [ArgTag.value, part.of < 0 ? this.#batch.lane.node.name : this.#nodeOf(part.of)];
+      case 'list': {
+        const list: unknown[] = [];
+        for (const each of part.parts) this.#tagInto(i, each, list);
+        return [ArgTag.list, list];
+      }
+      case 'call': {
+        const call: unknown[] = [this.#source.code.codes[part.code]];
+        for (const each of part.parts) this.#tagInto(i, each, call);
+        return [ArgTag.call, call];
+      }
+    }
+  }
+
+  #tagResult(dep: number): readonly [tag: number, arg: unknown] {
+    if (this.#run.status[dep] !== Status.done) return [ArgTag.local, this.#local(dep)];
+    const held = this.#source.results.held(dep);
+    return held instanceof Payload ? [ArgTag.payload, this.#source.travelling(held.data)] : [ArgTag.value, held];
+  }
+
+  /** Where another function runs, ran, or is bound to run. */
+  #nodeOf(i: number): string {
+    const { plan, node, groupNode } = this.#run;
+    const group = plan.group === null ? -1 : plan.group[i]!;
+    const index = node[i]! >= 0 ? node[i]! : group >= 0 ? groupNode[group]! : this.#batch.lane.node.index;
+    return this.#source.nodeName(index);
+  }
+}

@@ -1,0 +1,30 @@
+/** The bound of results, where one was asked for, with the folder for what is over. */
+import { timestamp } from '../events/events.ts';
+import { ResultMemory } from '../workers/store/result-memory.ts';
+import { SpillFolder } from '../workers/store/spill-folder.ts';
+import type { Publisher } from './event-publisher.ts';
+
+export interface BoundMemory {
+  readonly memory: ResultMemory | undefined;
+  /** Removes what was written. */
+  stop(): Promise<void>;
+}
+
+/** @param onPressed told when results hold more than they may, and when no longer */
+export function boundMemory(budget: number | undefined, publisher: Publisher, onPressed: (isPressed: boolean) => void): BoundMemory {
+  if (budget === undefined) return { memory: undefined, async stop() {} };
+  const folder = new SpillFolder();
+  const memory = new ResultMemory(budget, folder, {
+    pressed: onPressed,
+    failed: (error) => {
+      if (publisher.wants('memory:failed')) publisher.publish({ type: 'memory:failed', at: timestamp(), error });
+    },
+  });
+  return {
+    memory,
+    async stop() {
+      await memory.stop();
+      folder.stop();
+    },
+  };
+}

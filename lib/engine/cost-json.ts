@@ -1,0 +1,133 @@
+/** What was learned, as plain data: for files, and for whoever keeps it elsewhere. */
+import { createHash } from 'node:crypto';
+import { isAbsolute, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { CodeWire } from '../workers/node/wire.ts';
+import { createMoments, type Moments } from '../scheduling/scheduler/estimate.ts';
+import { LearnedCosts } from '../scheduling/costs/cost-model.ts';
+import { isAmount, isRecord } from '../core/schema.ts';
+
+/** A mean, the variance of single functions about it, and of how many that is. */
+export interface LearnedAmount {
+  readonly mean: number;
+  readonly variance: number;
+  readonly count: number;
+}
+
+/** Absent is what nothing is known of. */
+export interface LearnedFunction {
+  /** On a node of speed 1. With a count of 0 its part of what several took that were timed together. */
+  readonly ms?: LearnedAmount;
+  /** Of results in shared memory or files; 0 for any other. */
+  readonly bytes?: LearnedAmount;
+}
+
+export interface LearnedCode extends LearnedFunction {
+  /** Functions that are long or large by themselves, by id. */
+  readonly functions?: Readonly<Record<string, LearnedFunction>>;
+}
+
+/** What `handoff.learnedCosts()` gives, and what is in a file of the option `learnedCosts`. */
+export interface LearnedCostsJson {
+  readonly format: 'handoff-learned-costs';
+  readonly version: 1;
+  /** By code: `./path/of/module.ts#export`, `package#export`, or `source:` and a hash. */
+  readonly codes: Readonly<Record<string, LearnedCode>>;
+}
+
+const format = 'handoff-learned-costs';
+const version = 1;
+
+// Code that was learned of last comes last; of more than this the first is left out.
+const mostCodes = 10_000;
+
+/**
+ * The name of some code wherever the modules lie in the same way about a folder. Source text is told by a hash: it is long, and nobody else's
+ * business.
+ */
+export function nameOf(code: CodeWire, folder: string): string {
+  if ('source' in code) return `source:${hash(code.source)}`;
+  if (!code.module.startsWith('file:') && !isAbsolute(code.module)) return `${/^\w+:/.test(code.module) ? `url:${hash(code.module)}` : code.module}#${code.export}`;
+  const path = relative(folder, fileURLToPath(code.url)).split(sep).join('/');
+  return `${path.startsWith('../') || isAbsolute(path) ? path : `./${path}`}#${code.export}`;
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}
+
+export function toJson({ codes }: LearnedCosts): LearnedCostsJson {
+  const known = [...codes].filter(([, { estimate, functions }]) => estimate.count > 0 || functions.size > 0).slice(-mostCodes);
+  return {
+    format, version,
+    // Entries become properties of their own, whatever their names are.
+    codes: Object.fromEntries(known.map(([name, { estimate, functions }]) => {
+      const byUse = [...functions].sort(([, a], [, b]) => a.used - b.used);
+      const own = functions.size === 0 ? {} : { functions: Object.fromEntries(byUse.map(([id, costs]) => [id, functionJson(costs.ms, costs.bytes)])) };
+      return [name, { ...functionJson(estimate, estimate.bytes), ...own }];
+    })),
+  };
+}
+
+function functionJson(ms: Moments, bytes: Moments): LearnedFunction {
+  return { ...((ms.count > 0 || ms.mean > 0) && { ms: amountJson(ms) }), ...(bytes.count > 0 && bytes.mean > 0 && { bytes: amountJson(bytes) }) };
+}
+
+function amountJson({ mean, variance, count }: Moments): LearnedAmount {
+  return { mean: rounded(mean), variance: rounded(variance), count };
+}
+
+/** More digits than anybody measures would make a file twice as long. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(6));
+}
+
+/** Puts in what there is. */
+export function addJson(learned: LearnedCosts, json: LearnedCostsJson): void {
+  for (const [name, { ms, bytes, functions }] of Object.entries(json.codes)) {
+    const costs = learned.named(name);
+    Object.assign(costs.estimate, momentsOf(ms));
+    Object.assign(costs.estimate.bytes, momentsOf(bytes, ms?.count));
+    for (const [id, own] of Object.entries(functions ?? {})) learned.add(costs, id, momentsOf(own.ms), momentsOf(own.bytes, own.ms?.count));
+  }
+}
+
+/** @param count of how many nothing is known but that they came to 0 */
+function momentsOf(amount: LearnedAmount | undefined, count = 0): Moments {
+  if (amount === undefined) return { ...createMoments(), count, groups: count };
+  return { mean: amount.mean, variance: amount.variance, count: amount.count, groups: amount.count };
+}
+
+/** What is wrong with something that should be learned costs; undefined: nothing. */
+export function faultOf(json: unknown): string | undefined {
+  if (!isRecord(json) || json['format'] !== format) return `it is no ${format}`;
+  if (json['version'] !== version) return `it is of version ${JSON.stringify(json['version'])}, and this is version ${version}`;
+  if (!isRecord(json['codes'])) return 'codes is not an object';
+  for (const [name, code] of Object.entries(json['codes'])) {
+    const fault = functionFault(code) ?? functionsFault((code as LearnedCode).functions);
+    if (fault !== undefined) return `of ${JSON.stringify(name)}, ${fault}`;
+  }
+  return undefined;
+}
+
+function functionsFault(functions: unknown): string | undefined {
+  if (functions === undefined) return undefined;
+  if (!isRecord(functions)) return 'functions is not an object';
+  for (const [id, own] of Object.entries(functions)) {
+    const fault = functionFault(own);
+    if (fault !== undefined) return `function ${JSON.stringify(id)}: ${fault}`;
+  }
+  return undefined;
+}
+
+function functionFault(own: unknown): string | undefined {
+  if (!isRecord(own)) return 'there is no object';
+  for (const what of ['ms', 'bytes'] as const) {
+    const amount = own[what];
+    if (amount === undefined) continue;
+    if (!isRecord(amount)) return `${what} is not an object`;
+    for (const field of ['mean', 'variance', 'count'] as const) if (!isAmount(amount[field])) return `${what}.${field} is not a finite number of at least 0`;
+    if (!Number.isInteger(amount['count'])) return `${what}.count is not a whole number`;
+  }
+  return undefined;
+}

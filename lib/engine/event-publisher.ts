@@ -1,0 +1,190 @@
+/** What the runtime tells of runs, nodes and threads as public events. Without a listener, nothing is made, measured or sent. */
+import type { AttemptTracer } from '../events/attempt-tracer.ts';
+import type { EventOf, EventType, HandoffEvent } from '../events/events.ts';
+import { timestamp } from '../events/events.ts';
+import type { BatchReport } from '../workers/node/lane-messages.ts';
+import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
+import type { Exception } from '../scheduling/scheduler/events.ts';
+import type { Batch, Run } from '../scheduling/scheduler/state.ts';
+import { bytesOf, Payload } from '../workers/store/payload.ts';
+import type { ActiveRun } from './active-run.ts';
+import { causeOf } from './run-errors.ts';
+
+/** Sends events to whoever listens. */
+export interface Publisher {
+  /** Undefined: nobody traces. */
+  readonly tracer?: AttemptTracer | undefined;
+  /** Whether anybody listens to this type. */
+  wants(type: EventType): boolean;
+  publish(event: HandoffEvent): void;
+}
+
+const functionEvents = ['function:ready', 'function:started', 'function:finished', 'result:stored'] as const satisfies readonly EventType[];
+
+export class Observer {
+  readonly #publisher: Publisher;
+  readonly #runOf: (dagId: string) => ActiveRun;
+  readonly #nodeName: (index: number) => string;
+  /** Functions whose start has been told, of batches that are observed. */
+  readonly #announced = new WeakMap<Batch, Set<number>>();
+
+  /** @param nodeName of a node by its index; empty when there is none */
+  constructor(publisher: Publisher, runOf: (dagId: string) => ActiveRun, nodeName: (index: number) => string) {
+    this.#publisher = publisher;
+    this.#runOf = runOf;
+    this.#nodeName = nodeName;
+  }
+
+  /** Whether anybody wants to know when functions are ready, begin and end, which takes messages of its own. */
+  get watching(): boolean {
+    return functionEvents.some((type) => this.#publisher.wants(type));
+  }
+
+  /** Whether anybody wants to know when functions began and ended, once they have. */
+  get timing(): boolean {
+    return this.#publisher.wants('spans');
+  }
+
+  /** @param at ms since the epoch; now, when not given */
+  publish<Type extends EventType>(type: Type, fields: () => Omit<EventOf<Type>, 'type' | 'at'>, at?: number): void {
+    if (this.#publisher.wants(type)) this.#publisher.publish({ type, at: at ?? timestamp(), ...fields() } as unknown as HandoffEvent);
+  }
+
+  /** Told once for each attempt: a function that was taken back is not ready anew. */
+  ready(run: Run, i: number, at?: number): void {
+    const { toldReady } = this.#runOf(run.id);
+    if (toldReady.has(i)) return;
+    toldReady.add(i);
+    this.publish('function:ready', () => ofFunction(run, i), at);
+  }
+
+  /** A batch is about to be sent that is to be told of. */
+  sent(batch: Batch): void {
+    this.#announced.set(batch, new Set(batch.contest === null ? [] : [0])); // the start of a copy is told by itself
+  }
+
+  /** A function of a batch has begun. Told once, whether by its start or by its end. */
+  started(batch: Batch, index: number, at: number): void {
+    const announced = this.#announced.get(batch);
+    if (announced === undefined || announced.has(index)) return;
+    announced.add(index);
+    this.ready(batch.run, batch.functions[index]!, at); // what was sent along with its producer was never queued
+    this.publish('function:started', () => ofAttempt(batch, batch.functions[index]!), at);
+  }
+
+  /** Functions of a batch have ended. */
+  ended(batch: Batch, report: BatchReport, exceptions: readonly Exception[]): void {
+    if (this.timing) this.#spans(batch, report, exceptions);
+    if (report.spans !== null && this.#announced.has(batch)) this.#each(batch, report, exceptions);
+  }
+
+  #spans({ run, lane, functions }: Batch, report: BatchReport, exceptions: readonly Exception[]): void {
+    const { first, count, durations } = report;
+    if (report.spans === null && durations.length === 0) return; // they were never begun
+    const { results } = this.#runOf(run.id);
+    const functionIds: string[] = [];
+    const indexes: number[] = [];
+    const attempts: number[] = [];
+    const bytes: number[] = [];
+    const failed: number[] = [];
+    let next = 0;
+    for (let index = first; index < first + count; index++) {
+      const exception = exceptions[next]?.index === index ? exceptions[next++]! : undefined;
+      if (exception?.kind === 'skipped') continue;
+      const i = functions[index]!;
+      if (exception !== undefined) failed.push(functionIds.length);
+      const held = exception === undefined ? results.held(i) : undefined;
+      functionIds.push(run.plan.entries[i]!.id);
+      indexes.push(i);
+      attempts.push(run.attempts[i]! + 1);
+      bytes.push(held instanceof Payload ? bytesOf(held.data) : 0);
+    }
+    const spans = report.spans ?? spansUntil(timestamp(), functionIds.length, durations);
+    this.publish('spans', () => ({ dagId: run.id, node: lane.node.name, thread: lane.index, functionIds, indexes, attempts, spans, bytes, failed }));
+  }
+
+  #each(batch: Batch, { first, count, spans }: BatchReport, exceptions: readonly Exception[]): void {
+    const failed = new Set(exceptions.map(({ index }) => index));
+    const skipped = new Set(exceptions.filter(({ kind }) => kind === 'skipped').map(({ index }) => index));
+    let at = 0;
+    for (let index = first; index < first + count; index++) {
+      if (skipped.has(index)) continue;
+      const begun = spans![at]!;
+      const ended = spans![at + 1]!;
+      at += 2;
+      this.started(batch, index, begun);
+      if (!failed.has(index)) this.#finished(batch, batch.functions[index]!, begun, ended);
+    }
+  }
+
+  /** A function is run once more beside. */
+  speculated(copy: Batch, i: number): void {
+    this.publish('function:speculated', () => ofAttempt(copy, i));
+  }
+
+  /** A function printed something. With nobody to tell, it goes to stderr. */
+  printed(batch: Batch | undefined, index: number, text: string): void {
+    if (batch === undefined || !this.#publisher.wants('function:log')) return void process.stderr.write(text);
+    this.publish('function:log', () => {
+      const { thread: _, ...attempt } = ofAttempt(batch, batch.functions[index]!);
+      return { ...attempt, values: [text.replace(/\n$/, '')] };
+    });
+  }
+
+  /** An attempt failed, and there will be another after `delayMs`. */
+  retried(run: Run, failed: FunctionFailure, delayMs: number): void {
+    this.#runOf(run.id).toldReady.delete(failed.index);
+    this.publish('function:retried', () => ({ ...this.#ofFailure(run, failed), delayMs }));
+  }
+
+  /** A function failed for good. */
+  failed(run: Run, failed: FunctionFailure): void {
+    this.publish('function:failed', () => this.#ofFailure(run, failed));
+  }
+
+  /** A result has come from another host. */
+  fetched(run: Run, i: number, { data }: Payload): void {
+    this.publish('result:fetched', () => ({ ...ofFunction(run, i), node: this.#nodeName(run.node[i]!), bytes: bytesOf(data) }));
+  }
+
+  /** Results are gone. */
+  lost(run: Run, indexes: readonly number[]): void {
+    for (const i of indexes) this.publish('result:lost', () => ofFunction(run, i));
+  }
+
+  /** Results are being made again. */
+  recomputed(run: Run, indexes: readonly number[]): void {
+    for (const i of indexes) this.publish('result:recomputed', () => ofFunction(run, i));
+  }
+
+  #finished(batch: Batch, i: number, begun: number, ended: number): void {
+    const { run, lane } = batch;
+    this.publish('function:finished', () => ({ ...ofAttempt(batch, i), durationMs: ended - begun }), ended);
+    this.publish('result:stored', () => {
+      const held = this.#runOf(run.id).results.held(i);
+      return { ...ofFunction(run, i), node: lane.node.name, bytes: held instanceof Payload ? bytesOf(held.data) : 0 };
+    }, ended);
+  }
+
+  #ofFailure(run: Run, { index, attempts, node, failure }: FunctionFailure): { dagId: string; functionId: string; node: string; attempt: number; error: unknown } {
+    return { ...ofFunction(run, index), node: this.#nodeName(node), attempt: attempts, error: causeOf(run.plan.entries[index]!.id, failure) };
+  }
+}
+
+/** An attempt that runs. */
+function ofAttempt({ run, lane }: Batch, i: number): { dagId: string; functionId: string; node: string; attempt: number; thread: number } {
+  return { ...ofFunction(run, i), node: lane.node.name, attempt: run.attempts[i]! + 1, thread: lane.index };
+}
+
+function ofFunction(run: Run, i: number): { dagId: string; functionId: string } {
+  return { dagId: run.id, functionId: run.plan.entries[i]!.id };
+}
+
+/** What was sent before anybody listened tells no times: it ended one after the other, about now, and took as long as was measured in all. */
+function spansUntil(now: number, count: number, durations: readonly number[]): number[] {
+  let ms = 0;
+  for (let k = 2; k < durations.length; k += 3) ms += durations[k]!;
+  const spans: number[] = [];
+  for (let k = count; k > 0; k--) spans.push(now - (k * ms) / count, now - ((k - 1) * ms) / count);
+  return spans;
+}

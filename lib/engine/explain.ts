@@ -1,0 +1,130 @@
+/** What the scheduler knows of a wait, in words. */
+import { formatAmounts } from '../scheduling/resources/amounts.ts';
+import { HandoffError } from '../core/errors.ts';
+import { type Candidate, explain as explainFunction, type Wait } from '../scheduling/scheduler/explain.ts';
+import { type Run, type State, Status } from '../scheduling/scheduler/state.ts';
+
+/** What one function waits for. */
+export interface FunctionExplanation {
+  readonly functionId: string;
+  /**
+   * `'done'`, `'failed'`, `'running'`; or what it waits for: `'results'` of others, a `'retry'`, a `'thread'` that has other work first,
+   * `'room'` on a node, its run's `'concurrency'`, its `'turn'` in a plan, an `'allocator'`, or a `'node'` that is not up; or `'unreachable'`, as what it needs has failed.
+   */
+  readonly state: 'done' | 'failed' | 'running' | 'unreachable' | 'results' | 'retry' | 'thread' | 'room' | 'concurrency' | 'turn' | 'allocator' | 'node';
+  /** The functions it waits for: whose results it needs, that failed before it, or that hold what it needs. */
+  readonly functions: readonly string[];
+  /** The node it is on, or that it waits for. */
+  readonly node?: string;
+  readonly text: string;
+}
+
+export interface Explanation {
+  readonly dagId: string;
+  /** All of it in words, a line for each thing. */
+  readonly text: string;
+  /** Of a function that was asked for: that one. Of a run: those that run or wait for something other than results, at most 100 of each state. */
+  readonly functions: readonly FunctionExplanation[];
+}
+
+/** How many functions of a batch its worker has begun. */
+type BegunOf = (node: string, lane: number, batch: number) => number;
+
+// More of one state say no more.
+const most = 100;
+
+/**
+ * What a run, or a function of it, waits for.
+ *
+ * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
+ */
+export function explain(state: State, dagId: string, functionId: string | undefined, begunOf: BegunOf): Explanation {
+  const run = state.runs.get(dagId);
+  if (run === undefined) throw new HandoffError('NOT_FOUND', `No run of DAG ${JSON.stringify(dagId)} is under way.`, { dagId });
+  if (functionId === undefined) return explainRun(state, run, begunOf);
+  const i = run.plan.indexOf(functionId);
+  if (i < 0) throw new HandoffError('NOT_FOUND', `Run ${JSON.stringify(dagId)} has no function ${JSON.stringify(functionId)}, or it is inline and runs as part of others.`, { dagId, functionId });
+  return explainOne(state, run, i, begunOf);
+}
+
+function explainOne(state: State, run: Run, i: number, begunOf: BegunOf): Explanation {
+  const explained = toWords(run, i, explainFunction(state, run, i), begunOf);
+  return { dagId: run.id, text: explained.text, functions: [explained] };
+}
+
+function explainRun(state: State, run: Run, begunOf: BegunOf): Explanation {
+  const { plan, status } = run;
+  const counts = new Map<number, number>();
+  for (const each of status) counts.set(each, (counts.get(each) ?? 0) + 1);
+  const told: Record<number, number> = {};
+  const functions: FunctionExplanation[] = [];
+  for (const i of plan.byRank) {
+    const at = status[i]!;
+    if (at === Status.done || at === Status.waiting || at === Status.unreachable) continue;
+    told[at] = (told[at] ?? 0) + 1;
+    if (told[at] <= most) functions.push(toWords(run, i, explainFunction(state, run, i), begunOf));
+  }
+  const count = (which: number, words: string): string[] => (counts.has(which) ? [`${counts.get(which)} ${words}`] : []);
+  const summary = [
+    ...count(Status.done, 'done'), ...count(Status.dispatched, 'with threads'), ...count(Status.ready, 'ready to start'), ...count(Status.delayed, 'waiting to be tried again'),
+    ...count(Status.waiting, 'waiting for results of others'), ...count(Status.failed, 'failed'), ...count(Status.unreachable, 'given up, as what they need has failed'),
+  ];
+  const ending = run.outcome === undefined ? '' : ' It is ending, and starts nothing more.';
+  const lines = [`Run ${run.id}: of ${plan.size} functions, ${summary.join(', ')}.${ending}`, ...functions.map(({ text }) => text)];
+  return { dagId: run.id, text: lines.join('\n'), functions };
+}
+
+function toWords(run: Run, i: number, wait: Wait, begunOf: BegunOf): FunctionExplanation {
+  const { id: functionId } = run.plan.entries[i]!;
+  const ids = (indexes: readonly number[]): string[] => indexes.map((index) => run.plan.entries[index]!.id);
+  const say = (state: FunctionExplanation['state'], words: string, more: { readonly functions?: readonly string[]; readonly node?: string } = {}): FunctionExplanation => ({
+    functionId, state, functions: more.functions ?? [], ...(more.node !== undefined && { node: more.node }), text: `${functionId} ${words}.`,
+  });
+  switch (wait.kind) {
+    case 'done': return say('done', 'is done');
+    case 'failed': return say('failed', 'has failed for good');
+    case 'unreachable': return say('unreachable', `is given up: ${list(ids(wait.failed))} failed`, { functions: ids(wait.failed) });
+    case 'results': return say('results', `waits for the result of ${list(ids(wait.missing))}`, { functions: ids(wait.missing) });
+    case 'retry': return say('retry', `waits to be tried again: attempt ${wait.attempts} failed`);
+    case 'concurrency': return say('concurrency', `waits until fewer than ${wait.limit} functions of its run are under way (maxConcurrency)`);
+    case 'allocator': return say('allocator', 'waits for the allocator to give it a node');
+    case 'turn': return say('turn', `waits for its turn on ${wait.node}: the plan has ${list(ids(wait.before))} come before it`, { functions: ids(wait.before), node: wait.node });
+    case 'node': return say('node', `waits for ${wait.nodes}, which ${wait.returning ? 'is being started again' : 'is down'}`, { node: wait.nodes });
+    case 'sent': {
+      const { node, attempt } = wait;
+      const where = `on ${node}, thread ${wait.lane}`;
+      const copy = wait.copy === undefined ? '' : `; as it takes long, once more on ${wait.copy.node}, thread ${wait.copy.lane}`;
+      if (wait.at < begunOf(node, wait.lane, wait.batch)) return say('running', `runs ${where}${attempt > 1 ? `, attempt ${attempt}` : ''}${copy}`, { node });
+      return say('thread', `was sent to ${node}, thread ${wait.lane}, and waits behind what that has to do first`, { node });
+    }
+    case 'room': {
+      const lacking = wait.candidates.filter(({ lacks }) => lacks.length > 0);
+      if (lacking.length < wait.candidates.length) {
+        const others = wait.candidates.filter(({ lacks }) => lacks.length === 0);
+        const idle = others.some(({ idleThreads }) => idleThreads > 0);
+        const words = idle ? 'waits, although a thread is idle: its claim is refused by the resource tracker, it is about to be sent along with others, or it waits a moment for the host that has what it takes'
+          : `waits for a thread of ${list(others.map(({ node }) => node))}: all are busy`;
+        return say('thread', words, { node: others[0]!.node });
+      }
+      const holders = [...new Set(lacking.flatMap(({ holders: each }) => each.flatMap((holder) => holder.functions.map((index) => nameOf(run, holder.run, index)))))];
+      return say('room', `waits for ${lacking.map(lackOf).join(', or ')}`, { functions: holders, node: lacking[0]!.node });
+    }
+  }
+}
+
+function lackOf({ node, lacks, holders }: Candidate): string {
+  const needs = lacks.map(({ resource, needs: amount, free }) => `${amount} ${resource} of ${node}, of which ${Number(free.toPrecision(6))} ${free === 1 ? 'is' : 'are'} free`);
+  const held = holders.map(({ run, functions, claim }) => `${run.plan.entries[functions[0]!]!.id} of run ${run.id} holds ${formatAmounts(claim)}`);
+  return `${needs.join(' and ')}${held.length > 0 ? ` (${held.slice(0, 5).join('; ')}${held.length > 5 ? `; and ${held.length - 5} more` : ''})` : ''}`;
+}
+
+function nameOf(own: Run, run: Run, index: number): string {
+  const { id } = run.plan.entries[index]!;
+  return run === own ? id : `${run.id}/${id}`;
+}
+
+function list(names: readonly string[]): string {
+  const shown = names.length > 10 ? [...names.slice(0, 10), `${names.length - 10} more`] : [...names];
+  const last = shown.pop() ?? '';
+  return shown.length === 0 ? last : `${shown.join(', ')} and ${last}`;
+}

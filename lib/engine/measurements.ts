@@ -1,0 +1,80 @@
+/** A worker's report of times, and the sizes of results, made what the estimates take in. */
+import type { BatchReport } from '../workers/node/lane-messages.ts';
+import { placeOf } from '../workers/node/wire.ts';
+import type { Measured } from '../scheduling/scheduler/events.ts';
+import type { Batch } from '../scheduling/scheduler/state.ts';
+import type { Intake } from './report-decoder.ts';
+import type { LearnedCosts } from '../scheduling/costs/cost-model.ts';
+
+/** Functions of one code that were timed together. */
+interface Group extends Measured {
+  bytes: number;
+}
+
+/**
+ * What the scheduler is to learn of a report. Functions that took long or gave much are also learned by themselves. Those that threw or
+ * whose time was over say nothing of how long they take.
+ */
+export function measuredIn(batch: Batch, report: BatchReport, { exceptions, large }: Pick<Intake, 'exceptions' | 'large'>, learned: LearnedCosts): Measured[] {
+  if (batch.timedOut) return [];
+  const { functions, run: { plan, settings: { codes } }, lane: { node: { speed, host } } } = batch;
+  const { durations } = report;
+  const alone: Measured[] = [];
+  const groups: Group[] = [];
+  /** Groups in which somebody took long, by the positions of their functions. */
+  const suspects = new Map<number, Group>();
+  const told = new Set<number>(exceptions.map(({ index }) => index));
+  const sizes = new Map(large.map(({ index, bytes }) => [index, bytes]));
+  let isSomeKnown = false;
+  learned.isChanged ||= durations.length > 0;
+  for (let k = 0; k < durations.length; k += 3) {
+    const code = durations[k]!;
+    const ms = durations[k + 2]!;
+    const placed = placeOf(durations[k + 1]!);
+    if (host !== 0 && !(codes.includes(code) && ms >= 0 && ms < Infinity && Number.isInteger(durations[k + 1]) && (placed?.index ?? 0) < functions.length)) continue; // another process may say anything
+    if (placed?.count === 1) {
+      learnAlone(code, placed.index, ms);
+      continue;
+    }
+    const group: Group = { code, count: placed?.count ?? durations[k + 1]!, ms, bytes: 0 };
+    if (placed === undefined) groups.push(group);
+    else suspect(group, placed.index);
+    isSomeKnown ||= learned.functionsOf(code).size > 0;
+  }
+  if (sizes.size > 0 || isSomeKnown) learnOthers();
+  return [...alone, ...new Set(suspects.values()), ...groups];
+
+  function learnAlone(code: number, index: number, ms: number): void {
+    if (told.has(index)) return;
+    const bytes = sizes.get(index) ?? 0;
+    told.add(index);
+    alone.push({ code, count: 1, ms, bytes });
+    learned.observe(code, idOf(index), { ms: ms * speed, isAlone: true, bytes });
+  }
+
+  /** @param last of the group; between its functions may be some that were not run */
+  function suspect(group: Group, last: number): void {
+    const before = suspects.size;
+    for (let index = last; index >= 0 && suspects.size < before + group.count; index--) {
+      if (exceptions.every((each) => each.index !== index || each.kind === 'failed')) suspects.set(index, group);
+    }
+    learned.suspect(group.code, [...suspects.keys()].slice(before).map(idOf), group.ms * speed);
+  }
+
+  function learnOthers(): void {
+    for (let index = report.first; index < report.first + report.count; index++) {
+      if (told.has(index)) continue;
+      const code = codes[plan.code[functions[index]!]!]!;
+      const bytes = sizes.get(index) ?? 0;
+      const group = suspects.get(index) ?? groups.find((each) => each.code === code);
+      if (group !== undefined) group.bytes += bytes;
+      // One that took long before took no longer than others this time; of a suspect nobody knows.
+      const ms = group === undefined || suspects.has(index) ? undefined : (group.ms / group.count) * speed;
+      learned.observe(code, idOf(index), { ms, isAlone: false, bytes });
+    }
+  }
+
+  function idOf(index: number): string {
+    return plan.entries[functions[index]!]!.id;
+  }
+}

@@ -1,0 +1,145 @@
+/** Where code is: modules found, imported once in a worker, and asked what they export, before anything runs. */
+import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { resolve } from 'import-meta-resolve';
+import type { Plan } from '../dag/plan.ts';
+import { type FunctionReference, keyOf } from '../dag/code.ts';
+import { didYouMean, nearest } from '../core/suggest.ts';
+import { fromErrorWire } from '../core/error-wire.ts';
+import { HandoffError, isHandoffError } from '../core/errors.ts';
+import type { CodeList } from '../workers/node/code-registry.ts';
+import type { Inspector } from '../workers/node/node-link.ts';
+import type { CodeWire, ModuleDescription } from '../workers/node/wire.ts';
+
+/** Who is asked, and for how long. */
+interface Look {
+  readonly inspector: Inspector;
+  readonly givenUp: Promise<never>;
+}
+
+/** The code of a plan, ready to be run. */
+export interface ResolvedCode {
+  /** Numbers in the `CodeList`, by the plan's code. */
+  readonly codes: Int32Array;
+  /** Numbers of `retryIf` predicates, by their key. */
+  readonly predicates: ReadonlyMap<string, number>;
+  /** Some function may ask for its context. */
+  readonly usesContext: boolean;
+}
+
+/** The numbers of all code of a plan. */
+export function allOf({ codes, predicates }: ResolvedCode): number[] {
+  return [...codes, ...predicates.values()];
+}
+
+export class Modules {
+  readonly #list: CodeList;
+  readonly #known = new Map<string, ModuleDescription & { ok: true }>();
+  readonly #checkedSources = new Set<string>();
+
+  constructor(list: CodeList) {
+    this.#list = list;
+  }
+
+  /**
+   * Makes sure that all code of a plan exists. Takes no turn of the event loop when it is known already.
+   *
+   * @param givenUp rejects when nobody waits for it any more
+   * @throws `FUNCTION_NOT_FOUND`, `INLINE_CLOSURE`
+   */
+  resolve(plan: Plan, inspector: () => Inspector, givenUp: Promise<never>): ResolvedCode | Promise<ResolvedCode> {
+    const references = [...plan.codes, ...plan.predicates];
+    if (!references.every((each) => this.#isKnown(each))) {
+      return this.#learn(plan, references, { inspector: inspector(), givenUp }).then(() => this.#number(plan));
+    }
+    for (const reference of references) this.#check(plan, reference);
+    return this.#number(plan);
+  }
+
+  #isKnown(reference: FunctionReference): boolean {
+    return 'source' in reference ? this.#checkedSources.has(reference.source) : this.#known.has(reference.module);
+  }
+
+  async #learn(plan: Plan, references: readonly FunctionReference[], look: Look): Promise<void> {
+    const modules = new Set(references.flatMap((each) => ('source' in each ? [] : each.module)));
+    for (const module of modules) {
+      if (!this.#known.has(module)) this.#known.set(module, await describe(module, look));
+    }
+    for (const reference of references) {
+      if ('source' in reference && !this.#checkedSources.has(reference.source)) {
+        await checkSource(functionOf(plan, reference), reference, look);
+        this.#checkedSources.add(reference.source);
+      }
+      this.#check(plan, reference);
+    }
+  }
+
+  #check(plan: Plan, reference: FunctionReference): void {
+    if ('source' in reference) return;
+    const { functions, others } = this.#known.get(reference.module)!;
+    if (functions.includes(reference.export)) return;
+    const suggestion = nearest(reference.export, functions);
+    const functionId = functionOf(plan, reference);
+    const what = others.includes(reference.export) ? `exports ${reference.export}, but it is not a function` : `does not export ${reference.export}`;
+    throw new HandoffError('FUNCTION_NOT_FOUND', `Function ${JSON.stringify(functionId)}: module ${reference.module} ${what}.${didYouMean(suggestion)}`, {
+      functionId, module: reference.module, ...(suggestion !== undefined && { suggestion }),
+    });
+  }
+
+  #number(plan: Plan): ResolvedCode {
+    const number = (reference: FunctionReference): number => this.#list.number(keyOf(reference), () => toWire(reference));
+    return {
+      codes: Int32Array.from(plan.codes, number),
+      predicates: new Map(plan.predicates.map((each) => [keyOf(each), number(each)])),
+      usesContext: plan.codes.some((each) => !('source' in each) && this.#known.get(each.module)!.usesContext),
+    };
+  }
+}
+
+async function describe(module: string, { inspector, givenUp }: Look): Promise<ModuleDescription & { ok: true }> {
+  let cause: unknown;
+  try {
+    const description = await inspector.describe(locate(module), givenUp);
+    if (description.ok) return description;
+    cause = fromErrorWire(description.error);
+  } catch (error) {
+    if (['STOPPED', 'NODE_DOWN', 'VERSION_MISMATCH', 'UNAUTHORIZED', 'FUNCTION_NOT_FOUND'].some((code) => isHandoffError(error, code as 'STOPPED'))) throw error;
+    cause = error;
+  }
+  const why = cause instanceof Error ? cause.message : String(cause);
+  throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} cannot be imported: ${why}`, { module, cause });
+}
+
+async function checkSource(functionId: string, { source, name }: { source: string; name: string }, { inspector, givenUp }: Look): Promise<void> {
+  const description = await inspector.freeVariables(source, givenUp);
+  if (!description.ok) {
+    const cause = fromErrorWire(description.error) as Error;
+    throw new HandoffError('FUNCTION_NOT_FOUND', `Function ${JSON.stringify(functionId)}: the source of ${name} cannot be read: ${cause.message}`, { functionId, cause });
+  }
+  const [variable] = description.free;
+  if (variable === undefined) return;
+  throw new HandoffError(
+    'INLINE_CLOSURE',
+    `Function ${JSON.stringify(functionId)}: ${name}, given by inline(), uses ${variable} from around it, which does not travel with it. Pass it as an argument, or export the function from a module.`,
+    { functionId, variable },
+  );
+}
+
+/** A function of the plan that has this code, for messages. */
+function functionOf(plan: Plan, reference: FunctionReference): string {
+  const key = keyOf(reference);
+  const direct = plan.codes.findIndex((each) => keyOf(each) === key);
+  const found = plan.entries.find((entry, i) => plan.code[i] === direct || (entry.traits.retryIf !== undefined && keyOf(entry.traits.retryIf) === key));
+  return found?.id ?? plan.dagId;
+}
+
+function toWire(reference: FunctionReference): CodeWire {
+  return 'source' in reference ? reference : { url: locate(reference.module), module: reference.module, export: reference.export };
+}
+
+/** The URL of a module: as it is, or a package found from the working directory. */
+export function locate(module: string): string {
+  if (/^(file|data|node|https?):/.test(module)) return module;
+  if (isAbsolute(module)) return pathToFileURL(module).href;
+  return resolve(module, pathToFileURL(`${process.cwd()}/`).href);
+}

@@ -1,0 +1,31 @@
+/**
+ * Results of planned runs that set out for the host of those that will take them as soon as they are there, and not only when the first of
+ * those is sent: where everything is to run has been decided.
+ */
+import type { NodeLink } from '../workers/node/node-link.ts';
+import type { LargeResult } from '../scheduling/scheduler/events.ts';
+import { type Batch, type State, Status } from '../scheduling/scheduler/state.ts';
+import { Payload } from '../workers/store/payload.ts';
+import type { ActiveRun } from './active-run.ts';
+
+/**
+ * @param large results that a batch has just given
+ * @param bring has a result come to this host
+ */
+export function sendAhead(state: State, nodes: ReadonlyMap<string, NodeLink>, active: ActiveRun, { run, functions, lane }: Batch, large: readonly LargeResult[], bring: (i: number) => void): void {
+  const { outOffset, outs } = run.plan;
+  for (const { index } of large) {
+    const i = functions[index]!;
+    const held = active.results.exists(i) ? active.results.held(i) : undefined;
+    if (run.status[i] !== Status.done || !(held instanceof Payload)) continue;
+    const there = new Set([lane.node.host]);
+    for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) {
+      const bound = run.assigned![outs[k]!]!;
+      const node = bound < 0 ? undefined : state.nodes[bound]!;
+      if (node === undefined || !node.up || there.has(node.host)) continue;
+      there.add(node.host);
+      if (node.host === 0) bring(i);
+      else nodes.get(node.name)!.ahead?.(held.data, active.serial);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/** A worker's report taken in: results into the store, the rest to the scheduler. */
+import { toErrorWire } from '../core/error-wire.ts';
+import { HandoffError } from '../core/errors.ts';
+import type { BatchReport } from '../workers/node/lane-messages.ts';
+import { type FailureWire, ReportKind } from '../workers/node/wire.ts';
+import type { Exception, LargeResult } from '../scheduling/scheduler/events.ts';
+import { isWanted } from '../scheduling/scheduler/race.ts';
+import type { Batch } from '../scheduling/scheduler/state.ts';
+import { bytesOf, Payload, type PayloadData } from '../workers/store/payload.ts';
+import type { RunResults } from '../workers/store/run-results.ts';
+
+export interface Intake {
+  /** What gave no result. */
+  readonly exceptions: Exception[];
+  /** Functions whose results could not be read by who takes them. */
+  readonly lost: number[];
+  /** Functions whose results another host holds. */
+  readonly remote: number[];
+  /** Those in shared memory or files, here or elsewhere. */
+  readonly large: LargeResult[];
+}
+
+/** @param budget bytes that all results together may hold */
+export function takeIn(batch: Batch, results: RunResults, { first, count, exceptions, values }: BatchReport, budget = Infinity): Intake {
+  const intake: Intake = { exceptions: [], lost: [], remote: [], large: [] };
+  if (batch.timedOut) return intake; // its attempt has failed, whatever it gave in the end
+  const { functions } = batch;
+  let next = 0;
+  for (let index = first; index < first + count; index++) {
+    const value = values[index - first];
+    const i = functions[index]!;
+    const isResultWanted = isWanted(batch, i);
+    if (exceptions[next] !== index) {
+      if (isResultWanted) results.put(i, value);
+      continue;
+    }
+    const kind = exceptions[next + 1];
+    next += 2;
+    if (kind === ReportKind.payload) {
+      const payload = new Payload(value as PayloadData);
+      if (payload.byteLength > budget) intake.exceptions.push({ index, kind: 'failed', error: toErrorWire(tooLarge(payload.byteLength, budget)), retryable: false });
+      else if (isResultWanted) {
+        results.put(i, payload);
+        if (payload.data.kind === 'remote') intake.remote.push(i);
+        if (payload.data.kind !== 'error') intake.large.push({ index, bytes: bytesOf(payload.data) });
+      }
+    } else if (kind === ReportKind.failed) {
+      intake.exceptions.push({ index, kind: 'failed', ...(value as FailureWire) });
+    } else {
+      if (kind === ReportKind.lost) intake.lost.push(...results.inFile(value as string));
+      intake.exceptions.push({ index, kind: 'skipped' });
+    }
+  }
+  return intake;
+}
+
+/** What another host holds of a report. */
+export function heldElsewhere({ first, exceptions, values }: BatchReport): Payload[] {
+  const held: Payload[] = [];
+  for (let k = 0; k < exceptions.length; k += 2) {
+    if (exceptions[k + 1] !== ReportKind.payload) continue;
+    const payload = new Payload(values[exceptions[k]! - first] as PayloadData);
+    if (payload.data.kind === 'remote') held.push(payload);
+  }
+  return held;
+}
+
+function tooLarge(bytes: number, budget: number): HandoffError {
+  return new HandoffError('RESOURCES_UNAVAILABLE', `The result takes ${bytes} bytes, and all results together may hold ${budget} (memoryBudget).`);
+}

@@ -1,0 +1,78 @@
+/** What the scheduler knows of failures, as the errors that users get. */
+import type { FunctionFailure, Failure, Outcome } from '../scheduling/scheduler/outcome.ts';
+import type { Run, State } from '../scheduling/scheduler/state.ts';
+import { formatAmounts } from '../scheduling/resources/amounts.ts';
+import { judge } from '../scheduling/resources/feasibility.ts';
+import { type ErrorWire, fromErrorWire, textOf } from '../core/error-wire.ts';
+import { HandoffError } from '../core/errors.ts';
+
+/** The error beneath a failed attempt of a function. */
+export function causeOf(functionId: string, failure: Failure): unknown {
+  switch (failure.kind) {
+    case 'thrown': return fromErrorWire(failure.error as ErrorWire);
+    case 'timeout': return new HandoffError('FUNCTION_TIMEOUT', `The attempt took longer than its timeout of ${failure.ms} ms.`, { timeout: failure.ms });
+    case 'crash': {
+      const { reason, exitCode, error } = failure.crash;
+      const how = {
+        'exit': `the worker thread exited with code ${exitCode}`,
+        'uncaught': `an error was not caught, of this function or of one that ran earlier in that thread: ${textOf(error)}`,
+        'out-of-memory': 'the worker thread ran out of memory',
+        'killed': 'the worker thread was ended',
+        'import': 'the worker thread ended while it imported a module',
+      }[reason];
+      return new HandoffError('WORKER_CRASHED', `The function's worker thread died while it ran: ${how}.`, {
+        reason, ...(exitCode !== undefined && { exitCode }), ...(error !== undefined && { cause: error }),
+      });
+    }
+    case 'too-large': return judge(functionId, failure.need, undefined, failure.offers);
+    case 'lost': return new HandoffError('NOT_FOUND', `Its result was lost ${failure.times} times.`);
+    case 'node-down': return new HandoffError('NODE_DOWN', `Node ${failure.node} is gone, and no other can take its place.`, { node: failure.node });
+  }
+}
+
+/**
+ * The error with which a run is rejected.
+ *
+ * @param results what exists, for runs that went on after a failure
+ */
+export function toRunError(state: State, run: Run, outcome: Outcome, results: () => Readonly<Record<string, unknown>>): unknown {
+  switch (outcome.kind) {
+    case 'aborted': return outcome.reason;
+    case 'misplaced': return outcome.error;
+    case 'refused': return refused(run, outcome.index, outcome.error);
+    case 'failed': {
+      const failures = outcome.failures.map((failure) => toFunctionError(state, run, failure));
+      const [first] = failures as [HandoffError];
+      if (!run.settings.keepGoing) return first;
+      const { message, cause, code, functionId, attempts, node } = first;
+      const more = failures.length > 1 ? ` (${failures.length} functions failed in all.)` : '';
+      return new HandoffError(code, message + more, {
+        cause, failures, results: results(), dagId: run.id,
+        ...(functionId !== undefined && { functionId }), ...(attempts !== undefined && { attempts }), ...(node !== undefined && { node }),
+      });
+    }
+  }
+}
+
+function toFunctionError(state: State, run: Run, { index, attempts, node, failure }: FunctionFailure): HandoffError {
+  const functionId = run.plan.entries[index]!.id;
+  const cause = causeOf(functionId, failure);
+  if (failure.kind === 'too-large') return cause as HandoffError;
+  if (failure.kind === 'node-down') {
+    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} cannot run: ${textOf(cause)}`, { dagId: run.id, functionId, node: failure.node });
+  }
+  const name = state.nodes[node]?.name ?? '';
+  const tries = attempts === 1 ? '' : ` after ${attempts} attempts`;
+  return new HandoffError('FUNCTION_FAILED', `Function ${JSON.stringify(functionId)} failed on node ${name}${tries}: ${textOf(cause)}`, {
+    dagId: run.id, functionId, attempts, node: name, cause,
+  });
+}
+
+function refused(run: Run, index: number, error: unknown): HandoffError {
+  const { id, traits } = run.plan.entries[index]!;
+  const asked = formatAmounts(traits.cost ?? {});
+  const why = error !== undefined ? `the resource tracker threw: ${textOf(error)}` : 'the resource tracker keeps refusing it, although nothing of ours is running';
+  return new HandoffError('RESOURCES_UNAVAILABLE', `Function ${JSON.stringify(id)} asks ${asked}, and ${why}.`, {
+    dagId: run.id, functionId: id, cost: traits.cost ?? {}, ...(error !== undefined && { cause: error }),
+  });
+}

@@ -1,0 +1,125 @@
+/** Sends batches to their lanes, and takes back what was sent. */
+import type { NodeLink } from '../workers/node/node-link.ts';
+import { toErrorWire } from '../core/error-wire.ts';
+import { type HandoffError, isHandoffError } from '../core/errors.ts';
+import type { Event, Exception } from '../scheduling/scheduler/events.ts';
+import type { AttemptTracer } from '../events/attempt-tracer.ts';
+import type { Batch, GangPart, State } from '../scheduling/scheduler/state.ts';
+import type { RunResults } from '../workers/store/run-results.ts';
+import type { ActiveRun } from './active-run.ts';
+import { type MessageSource, toOutgoing } from './batch-encoder.ts';
+import type { Travel } from './remote-results.ts';
+import { blame } from './unsendable.ts';
+
+/** An event, without the time it happened at. */
+export type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
+
+export interface SenderParts {
+  readonly state: State;
+  readonly nodes: ReadonlyMap<string, NodeLink>;
+  readonly runs: ReadonlyMap<string, ActiveRun>;
+  readonly travel: Travel | undefined;
+  /** For observers: whether it is to be told when functions began and ended. */
+  timing(): boolean;
+  /** Undefined: nobody traces. */
+  tracer(): AttemptTracer | undefined;
+  /** For observers: told of each batch before it is sent, where starts are told. */
+  onSend(batch: Batch): void;
+  /** Has a result come here. */
+  bring(active: ActiveRun, i: number): Promise<void>;
+  onLost(active: ActiveRun, indexes: readonly number[]): void;
+  feed(happening: Happening): void;
+}
+
+export class Sender {
+  readonly #parts: SenderParts;
+  /** Batches that are sent as soon as what they take is here. */
+  readonly #waiting = new Set<Batch>();
+
+  constructor(parts: SenderParts) {
+    this.#parts = parts;
+  }
+
+  send(batch: Batch): void {
+    const { state, runs, travel } = this.#parts;
+    const absent = state.isSpread && batch.lane.node.host === 0 ? travel!.absent(batch, runs.get(batch.run.id)!.results) : [];
+    if (absent.length === 0) this.#sendNow(batch);
+    else void this.#sendWhenThere(batch, absent);
+  }
+
+  takeBack(batch: Batch, count: number): void {
+    if (this.#waiting.delete(batch)) return this.#takenBack(batch, batch.size);
+    this.#takenBack(batch, this.#linkOf(batch).takeBack(batch.lane.index, batch.id, count));
+  }
+
+  cancel(batch: Batch, why: 'aborted' | 'timeout'): void {
+    if (this.#waiting.delete(batch)) return this.#takenBack(batch, batch.size);
+    this.#takenBack(batch, this.#linkOf(batch).cancel(batch.lane.index, batch.id, why));
+  }
+
+  /** @param count undefined: it is told later */
+  #takenBack({ id, size }: Batch, count: number | undefined): void {
+    if (count !== undefined) this.#parts.feed({ type: 'TakenBack', batch: id, limit: size - count });
+  }
+
+  #linkOf({ lane }: Batch): NodeLink {
+    return this.#parts.nodes.get(lane.node.name)!;
+  }
+
+  /** Other hosts have what it takes. What cannot be had from there is lost. */
+  async #sendWhenThere(batch: Batch, absent: readonly number[]): Promise<void> {
+    const { state, runs, travel, bring, onLost } = this.#parts;
+    const active = runs.get(batch.run.id)!;
+    this.#waiting.add(batch);
+    const ends = await Promise.allSettled(absent.map((i) => bring(active, i)));
+    const failed = absent.filter((_, k) => ends[k]!.status === 'rejected');
+    const isWanted = this.#waiting.delete(batch) && state.batches.get(batch.id) === batch;
+    // What was lost meanwhile, and is being made anew, is not there either.
+    if (isWanted && travel!.isComplete(batch, active.results)) return this.#sendNow(batch);
+    if (isWanted) this.#takenBack(batch, batch.size);
+    onLost(active, failed);
+  }
+
+  #sendNow(batch: Batch): void {
+    const { state, nodes, runs } = this.#parts;
+    const { serial, results, literals, request: { code } } = runs.get(batch.run.id)!;
+    const link = this.#linkOf(batch);
+    const source: MessageSource = {
+      serial, results, literals, code, tracer: this.#parts.tracer(), hostName: link.hostName,
+      travelling: (data) => link.travelling(data, serial),
+      nodeName: (index) => state.nodes[index]!.name,
+      addressOf: ({ node, index }) => nodes.get(node.name)!.addressOf(index),
+    };
+    if (batch.gang !== null) this.#connect(batch, batch.gang);
+    try {
+      const outgoing = toOutgoing(batch, source, { starts: state.observed, spans: state.observed || this.#parts.timing() });
+      if (state.observed) this.#parts.onSend(batch);
+      link.send(batch.lane.index, outgoing);
+    } catch (cause) {
+      if (cause instanceof DOMException || isHandoffError(cause, 'NOT_SERIALIZABLE')) return this.#unsendable(batch, results, cause);
+      if (isHandoffError(cause)) return this.#refused(batch, cause);
+      link.kill(batch.lane.index); // not the batch's fault: it is put back when the thread is gone
+    }
+  }
+
+  /** The workers of a gang must be able to reach each other. */
+  #connect({ lane }: Batch, { sources, exports }: GangPart): void {
+    const { nodes } = this.#parts;
+    for (const { lane: other } of new Set([...sources, ...exports.map(({ to }) => to)])) {
+      nodes.get(lane.node.name)!.connect(lane.index, nodes.get(other.node.name)!, other.index);
+    }
+  }
+
+  #unsendable(batch: Batch, results: RunResults, cause: unknown): void {
+    this.#ended(batch, blame(batch, results, cause));
+  }
+
+  /** Its code is none that the host could find. */
+  #refused(batch: Batch, cause: HandoffError): void {
+    this.#ended(batch, batch.functions.map((_, index) => ({ index, kind: 'failed', error: toErrorWire(cause), retryable: false })));
+  }
+
+  #ended(batch: Batch, exceptions: readonly Exception[]): void {
+    this.#parts.feed({ type: 'FunctionsEnded', batch: batch.id, first: 0, count: batch.size, exceptions, durations: [], random: 0 });
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Large results from host to host, on a channel of their own. Either side asks for what the other holds:
+ *
+ * ```
+ *   [want, request, what]                                        [chunk, request, part, offset, bytes]
+ *                                                               [gone, request]          it is not there any more
+ * ```
+ *
+ * Numbers are little-endian: request and part of four bytes, offset of eight. Chunks go straight into the shared memory of who asked. A
+ * side sends no more than the channel takes, so that several results share it.
+ */
+import { deserialize, serialize } from 'node:v8';
+import { HandoffError } from '../../core/errors.ts';
+import { isHere, ofShape, partLengths, partsOf, type PayloadData, type RemoteData, type Shape } from '../../workers/store/payload.ts';
+import { allocateShared } from '../../workers/store/shared-memory.ts';
+import type { Channel } from '../transport/transport.ts';
+import { inMemory } from './payload-wire.ts';
+
+const Frame = { want: 1, chunk: 2, gone: 3 } as const;
+const headBytes = 16;
+
+// Large enough that frames cost little, small enough that several results take turns. No more than a frame may have.
+const chunkBytes = 512 * 1024;
+
+interface Wanted {
+  readonly parts: readonly SharedArrayBuffer[];
+  readonly shape: Shape;
+  missing: number;
+  resolve(data: PayloadData): void;
+  reject(error: unknown): void;
+}
+
+/** Gives what this host holds, or can get from another. Throws when it is not to be had. */
+export type Find = (data: RemoteData) => PayloadData | Promise<PayloadData>;
+
+export class BulkLink {
+  readonly #channel: Channel;
+  readonly #find: Find;
+  readonly #chunkBytes: number;
+  readonly #wanted = new Map<number, Wanted>();
+  #closed = false;
+  #last = 0;
+
+  /** @param maxFrameBytes the longest frame, in bytes */
+  constructor(channel: Channel, find: Find, maxFrameBytes = Infinity) {
+    this.#channel = channel;
+    this.#find = find;
+    this.#chunkBytes = Math.min(chunkBytes, maxFrameBytes - headBytes);
+    channel.receive({
+      frame: (type, body) => this.#receive(type, body),
+      target: (type, head, length) => (type === Frame.chunk ? this.#target(head, length) : undefined),
+      filled: (_, head) => this.#filled(head),
+    });
+    void channel.closed.then((error) => this.#fail(error));
+  }
+
+  get closed(): Promise<unknown> {
+    return this.#channel.closed;
+  }
+
+  /** Brings here what the other side holds, or can get. */
+  fetch(data: RemoteData): Promise<PayloadData> {
+    const { of: shape } = data;
+    const { promise, resolve, reject } = Promise.withResolvers<PayloadData>();
+    const lengths = partLengths(shape);
+    const wanted: Wanted = { parts: lengths.map((length) => allocateShared(length)), shape, missing: lengths.reduce((sum, length) => sum + length, 0), resolve, reject };
+    const request = (this.#last = (this.#last + 1) >>> 0);
+    this.#wanted.set(request, wanted);
+    this.#channel.send(Frame.want, numberBytes(request), serialize(data));
+    return promise;
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+
+  #receive(type: number, body: Uint8Array): void {
+    const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+    if (body.byteLength < 4) throw malformed();
+    const request = view.getUint32(0, true);
+    switch (type) {
+      case Frame.want: return void this.#send(request, readWant(body.subarray(4)));
+      case Frame.gone: return this.#give(request, (wanted) => wanted.reject(new HandoffError('NOT_FOUND', 'The host does not hold it any more.')));
+      case Frame.chunk: return this.#short(body);
+      default: throw malformed();
+    }
+  }
+
+  /** A chunk that is no longer than its head: there is no byte in it. */
+  #short(body: Uint8Array): void {
+    if (body.byteLength !== headBytes) throw malformed();
+  }
+
+  #target(head: Uint8Array, length: number): Uint8Array {
+    const { request, part, offset } = readHead(head);
+    const wanted = this.#wanted.get(request);
+    if (wanted === undefined) return new Uint8Array(length); // given up meanwhile
+    const bytes = wanted.parts[part];
+    if (bytes === undefined || offset + length > bytes.byteLength || length > wanted.missing) throw malformed();
+    wanted.missing -= length;
+    return new Uint8Array(bytes, offset, length);
+  }
+
+  #filled(head: Uint8Array): void {
+    const { request } = readHead(head);
+    if (this.#wanted.get(request)?.missing === 0) this.#give(request, ({ shape, parts, resolve }) => resolve(ofShape(shape, parts)));
+  }
+
+  #give(request: number, how: (wanted: Wanted) => void): void {
+    const wanted = this.#wanted.get(request);
+    this.#wanted.delete(request);
+    if (wanted !== undefined) how(wanted);
+  }
+
+  async #send(request: number, want: RemoteData): Promise<void> {
+    try {
+      const data = inMemory(await this.#find(want));
+      if (!isHere(data)) throw malformed(); // it has no bytes to send
+      for (const [part, bytes] of partsOf(data).entries()) {
+        for (let offset = 0; offset < bytes.byteLength; offset += this.#chunkBytes) {
+          await this.#channel.drained();
+          if (this.#closed) return;
+          this.#channel.send(Frame.chunk, writeHead(request, part, offset), bytes.subarray(offset, offset + this.#chunkBytes));
+        }
+      }
+    } catch {
+      this.#channel.send(Frame.gone, numberBytes(request)); // not here, or in a file that cannot be read
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#closed = true;
+    for (const { reject } of this.#wanted.values()) reject(error ?? new HandoffError('NODE_DOWN', 'The host is gone.'));
+    this.#wanted.clear();
+  }
+}
+
+function readWant(bytes: Uint8Array): RemoteData {
+  const want: unknown = deserialize(bytes);
+  const { kind, host, key, of } = want as RemoteData;
+  if (kind !== 'remote' || typeof host !== 'string' || typeof key !== 'string' || typeof of !== 'object') throw malformed();
+  return { kind, host, key, of };
+}
+
+function numberBytes(value: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
+
+function writeHead(request: number, part: number, offset: number): Uint8Array {
+  const head = Buffer.allocUnsafe(headBytes);
+  head.writeUInt32LE(request);
+  head.writeUInt32LE(part, 4);
+  head.writeDoubleLE(offset, 8);
+  return head;
+}
+
+function readHead(head: Uint8Array): { readonly request: number; readonly part: number; readonly offset: number } {
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const offset = view.getFloat64(8, true);
+  if (!Number.isSafeInteger(offset) || offset < 0) throw malformed();
+  return { request: view.getUint32(0, true), part: view.getUint32(4, true), offset };
+}
+
+function malformed(): HandoffError {
+  return new HandoffError('PROTOCOL_ERROR', 'A peer sent a frame of bulk that is malformed.');
+}

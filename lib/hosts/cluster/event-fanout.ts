@@ -1,0 +1,39 @@
+/** What a node of this host tells, to all who have sent it something: this host's scheduler, and those of others. */
+import type { NodeEvents } from '../../workers/node/node-link.ts';
+import type { Guest } from './remote-scheduler.ts';
+
+/** Batches of guests have numbers below 0, those of this host's scheduler above. */
+export function lend(node: string, own: NodeEvents, guests: () => Iterable<Guest>, onLaneUp: (lane: number) => void): NodeEvents {
+  return {
+    ...own,
+    laneUp(lane) {
+      own.laneUp(lane);
+      onLaneUp(lane);
+    },
+    laneDown(lane, crash, started) {
+      for (const guest of guests()) guest.laneDown(node, lane, crash, started);
+      own.laneDown(lane, crash, started);
+    },
+    started(batch, index, at) {
+      if (batch >= 0) return own.started(batch, index, at);
+      for (const guest of guests()) guest.started(batch, index, at);
+    },
+    ended(batch, report) {
+      if (batch >= 0) return own.ended(batch, report);
+      for (const guest of guests()) if (guest.batches.has(batch)) return guest.ended(batch, report);
+    },
+    printed(batch, index, text) {
+      if (batch >= 0) own.printed(batch, index, text);
+      else process.stderr.write(text); // what others run here prints here
+    },
+    log(dagId, functionId, attempt, values) {
+      let isTheirs = false;
+      for (const guest of guests()) {
+        if (!guest.runs(node, dagId)) continue;
+        guest.log(node, dagId, functionId, attempt, values);
+        isTheirs = true;
+      }
+      if (!isTheirs) own.log(dagId, functionId, attempt, values);
+    },
+  };
+}

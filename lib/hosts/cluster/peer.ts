@@ -1,0 +1,232 @@
+/**
+ * Another host, as long as there is a control channel to it: messages, questions with answers, and heartbeats. Silence is death: who says
+ * nothing for too long is given up, and is a new peer when it comes back.
+ */
+import { fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
+import { HandoffError } from '../../core/errors.ts';
+import type { ErrorWire } from '../../core/error-wire.ts';
+import type { Channel, Identity } from '../transport/transport.ts';
+import { BulkLink, type Find } from './bulk.ts';
+import { type Heartbeat, PeerClock } from './clock.ts';
+import { decodeMessage, encodeMessage, Message } from './wire.ts';
+
+export interface PeerOptions {
+  /** ms between signs of life. */
+  readonly heartbeatInterval: number;
+  /** ms of silence after which a host is given up. */
+  readonly heartbeatTimeout: number;
+  /** The longest frame, in bytes. */
+  readonly maxFrameBytes?: number;
+}
+
+// What is longer is sent in parts.
+const partBytes = 1024 * 1024;
+// No message is as long: whoever sends one has lost its mind.
+const mostBytes = 2 ** 30;
+
+/** What a peer sends, to those who know what to do about it. */
+export interface PeerEvents {
+  message(type: number, parts: any[]): void;
+  /** A question; what it gives, or throws, is the answer. */
+  request(method: string, args: any[]): unknown;
+  /** Opens a bulk channel to it: only who can dial it does. */
+  dialBulk(): Promise<Channel>;
+  /** What this host holds, or can get. */
+  readonly find: Find;
+  closed(error: unknown): void;
+}
+
+interface Question {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+let lastHost = 0;
+
+/** ms since the epoch, with fractions, as events have them. */
+function wallClock(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+export class Peer {
+  /** A number for it in this process, from 1. Never used again. */
+  readonly number = ++lastHost;
+  readonly identity: Identity;
+  /** How far its clock is from this host's. Known before anything comes that it does for this host. */
+  readonly clock = new PeerClock();
+  readonly #channel: Channel;
+  readonly #options: PeerOptions;
+  readonly #events: PeerEvents;
+  readonly #questions = new Map<number, Question>();
+  #lastQuestion = 0;
+  #heardAt = performance.now();
+  #tickedAt = performance.now();
+  #timer: NodeJS.Timeout;
+  #bulk: PromiseWithResolvers<BulkLink> | undefined;
+  #link: BulkLink | undefined;
+  #closed = false;
+  #beginning: Uint8Array[] = [];
+  #beginningBytes = 0;
+
+  constructor(channel: Channel, options: PeerOptions, events: PeerEvents) {
+    this.identity = channel.peer;
+    this.#channel = channel;
+    this.#options = options;
+    this.#events = events;
+    this.#timer = setInterval(() => this.#tick(), options.heartbeatInterval);
+    void channel.closed.then((error) => this.#end(error));
+  }
+
+  /** Begins to listen. */
+  open(): void {
+    this.#beat();
+    this.#channel.receive({ frame: (type, body) => this.#receive(type, body) });
+  }
+
+  /** Resolves when it is gone. */
+  get gone(): Promise<unknown> {
+    return this.#channel.closed;
+  }
+
+  get dialled(): boolean {
+    return this.#channel.dialled;
+  }
+
+  /** Whether it has said something of late. */
+  get isLively(): boolean {
+    return !this.#closed && performance.now() - this.#heardAt < 2 * this.#options.heartbeatInterval;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** @throws `NOT_SERIALIZABLE` */
+  send(type: number, ...parts: readonly unknown[]): void {
+    let body = encodeMessage(parts);
+    const most = Math.min(partBytes, this.#options.maxFrameBytes ?? partBytes);
+    if (body.byteLength > mostBytes) throw new HandoffError('NOT_SERIALIZABLE', `A message to another host takes ${body.byteLength} bytes; ${mostBytes} are possible. Large typed arrays and buffers travel apart from it.`);
+    for (; body.byteLength > most; body = body.subarray(most)) this.#channel.send(Message.part, body.subarray(0, most));
+    this.#channel.send(type, body);
+  }
+
+  /** Asks, and gives the answer; rejects when the host is gone before it answers. */
+  request(method: string, ...args: readonly unknown[]): Promise<any> {
+    if (this.#closed) return Promise.reject(this.#gone(undefined));
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const id = ++this.#lastQuestion;
+    this.#questions.set(id, { resolve, reject });
+    try {
+      this.send(Message.request, id, method, args);
+    } catch (error) {
+      this.#questions.delete(id);
+      reject(error);
+    }
+    return promise;
+  }
+
+  /** The way for what is large, opened when it is first needed. */
+  bulk(): Promise<BulkLink> {
+    if (this.#bulk !== undefined) return this.#bulk.promise;
+    const opening = Promise.withResolvers<BulkLink>();
+    opening.promise.catch(() => {}); // whoever asked hears of it
+    this.#bulk = opening;
+    if (!this.dialled) this.send(Message.bulk); // it dialled us, so it can again; we may not be able to
+    else this.#events.dialBulk().then((channel) => this.takeBulk(channel), (error) => this.close(error));
+    return opening.promise;
+  }
+
+  /** A bulk channel to this peer is open. */
+  takeBulk(channel: Channel): void {
+    if (this.#closed) return channel.close();
+    const link = new BulkLink(channel, this.#events.find, this.#options.maxFrameBytes);
+    const opening = (this.#bulk ??= Promise.withResolvers<BulkLink>());
+    this.#link = link;
+    opening.resolve(link);
+    void link.closed.then(() => {
+      if (this.#bulk === opening) this.#bulk = undefined;
+    });
+  }
+
+  close(error?: unknown): void {
+    this.#channel.close(error);
+  }
+
+  #receive(type: number, body: Uint8Array): void {
+    this.#heardAt = performance.now();
+    if (type === Message.part) return this.#keep(body);
+    const parts = decodeMessage(type, this.#beginning.length === 0 ? body : this.#whole(body));
+    switch (type) {
+      case Message.ping: return void (this.clock.hear(parts as unknown as Heartbeat, wallClock()) && this.#beat());
+      case Message.bulk: return void (this.dialled && this.bulk().catch(() => {})); // one that is there, or on its way, it will see too
+      case Message.request: return void this.#answer(parts[0], parts[1], parts[2]);
+      case Message.response: return this.#answered(parts[0], parts[1], parts[2]);
+      default: return this.#events.message(type, parts);
+    }
+  }
+
+  /** The beginning of a message that comes in parts. */
+  #keep(body: Uint8Array): void {
+    this.#beginning.push(body);
+    this.#beginningBytes += body.byteLength;
+    if (this.#beginningBytes > mostBytes) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a message that does not end.');
+  }
+
+  #whole(end: Uint8Array): Uint8Array {
+    const parts = [...this.#beginning, end];
+    this.#beginning = [];
+    this.#beginningBytes = 0;
+    return Buffer.concat(parts);
+  }
+
+  async #answer(id: number, method: string, args: any[]): Promise<void> {
+    try {
+      const value = await this.#events.request(method, args);
+      if (!this.#closed) this.send(Message.response, id, true, value);
+    } catch (error) {
+      if (!this.#closed) this.send(Message.response, id, false, toErrorWire(error));
+    }
+  }
+
+  #answered(id: number, isOk: boolean, value: unknown): void {
+    const question = this.#questions.get(id);
+    this.#questions.delete(id);
+    if (isOk) question?.resolve(value);
+    else question?.reject(fromErrorWire(value as ErrorWire));
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    const { heartbeatInterval, heartbeatTimeout } = this.#options;
+    const late = now - this.#tickedAt - heartbeatInterval;
+    this.#tickedAt = now;
+    if (late > heartbeatInterval) this.#heardAt += late; // it was us who were busy: what it said waits to be read
+    if (now - this.#heardAt > heartbeatTimeout) {
+      this.close(new HandoffError('NODE_DOWN', `Host ${this.#name} has said nothing for ${heartbeatTimeout} ms.`));
+    } else {
+      this.#beat();
+    }
+  }
+
+  #beat(): void {
+    if (!this.#closed) this.send(Message.ping, ...this.clock.say(wallClock()));
+  }
+
+  get #name(): string {
+    return this.identity.address ?? this.identity.id;
+  }
+
+  #gone(cause: unknown): HandoffError {
+    return new HandoffError('NODE_DOWN', `Host ${this.#name} is gone.`, cause === undefined ? {} : { cause });
+  }
+
+  #end(error: unknown): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    for (const { reject } of this.#questions.values()) reject(this.#gone(error));
+    this.#questions.clear();
+    this.#bulk?.reject(this.#gone(error));
+    this.#link?.close();
+    this.#events.closed(error);
+  }
+}

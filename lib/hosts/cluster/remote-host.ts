@@ -1,0 +1,200 @@
+/** Another host as this one's scheduler sees it: its nodes, what is sent to them, and what they tell. */
+import type { Capabilities } from '../../dag/types.ts';
+import { type ErrorWire, fromErrorWire } from '../../core/error-wire.ts';
+import { HandoffError, isHandoffError } from '../../core/errors.ts';
+import type { CodeList } from '../../workers/node/code-registry.ts';
+import type { BatchReport, LaneCrash, OutgoingBatch } from '../../workers/node/lane-messages.ts';
+import type { NodeEvents, NodeLink } from '../../workers/node/node-link.ts';
+import { translate } from '../../workers/node/translate.ts';
+import { type ModuleDescription, ReportKind, type SourceDescription } from '../../workers/node/wire.ts';
+import type { PayloadData } from '../../workers/store/payload.ts';
+import type { Exchange } from './object-directory.ts';
+import type { ModuleNames } from './code-identity.ts';
+import { fromPayloadWire } from './payload-wire.ts';
+import type { Peer } from './peer.ts';
+import { Message, type NodeCard } from './wire.ts';
+
+/** What a remote host needs of this one. */
+export interface Orchestrator {
+  readonly codes: CodeList;
+  readonly names: ModuleNames;
+  readonly exchange: Exchange;
+}
+
+export class RemoteHost {
+  readonly peer: Peer;
+  readonly #orchestrator: Orchestrator;
+  readonly #nodes = new Map<string, RemoteNode>();
+  /** Code that it has been told of. */
+  readonly #defined = new Set<number>();
+  /** Code that is the same there, as it said. */
+  readonly #checked = new Set<number>();
+
+  constructor(peer: Peer, orchestrator: Orchestrator) {
+    this.peer = peer;
+    this.#orchestrator = orchestrator;
+  }
+
+  get nodes(): ReadonlyMap<string, RemoteNode> {
+    return this.#nodes;
+  }
+
+  /** A node of it. Its events are given before its lanes come up. */
+  add(card: NodeCard, events: NodeEvents): RemoteNode {
+    const node = new RemoteNode(this, card, events);
+    this.#nodes.set(card.name, node);
+    return node;
+  }
+
+  remove(name: string): void {
+    this.#nodes.delete(name);
+  }
+
+  message(type: number, parts: any[]): void {
+    switch (type) {
+      case Message.lane: {
+        const node = this.#nodes.get(parts[0]);
+        if (parts[2] === true) return node?.events.laneUp(parts[1]);
+        return node?.events.laneDown(parts[1], { reason: 'killed' }, []);
+      }
+      case Message.laneDown: return this.#nodes.get(parts[0])?.events.laneDown(parts[1], crashOf(parts[2]), parts[3]);
+      case Message.log: return this.#nodes.get(parts[0])?.events.log(parts[1], parts[2], parts[3], parts[4]);
+    }
+    const [events] = [...this.#nodes.values()].map((node) => node.events); // they are told apart by their batch
+    if (events === undefined) return;
+    switch (type) {
+      case Message.ended: return events.ended(parts[0], this.#report(parts.slice(1) as any));
+      case Message.started: return events.started(parts[0], parts[1], parts[2] - this.peer.clock.offset);
+      case Message.takenBack: return events.takenBack(parts[0], parts[1]);
+      default: throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which is not for an orchestrator.`);
+    }
+  }
+
+  /** Makes sure that code is the same there. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`, `UNAUTHORIZED` */
+  async check(numbers: readonly number[]): Promise<void> {
+    const { codes, names } = this.#orchestrator;
+    const unknown = [...new Set(numbers)].filter((number) => !this.#checked.has(number));
+    if (unknown.length === 0) return;
+    await this.peer.request('check', unknown.map((number) => names.nameOf(codes.wire(number))));
+    for (const number of unknown) this.#checked.add(number);
+  }
+
+  /** Tells it of the code of a batch that it does not know yet. */
+  #define(program: Int32Array, values: unknown[], size: number): void {
+    const { codes, names } = this.#orchestrator;
+    translate(program, values, size, {
+      code: (number) => {
+        if (this.#defined.has(number)) return number;
+        this.peer.send(Message.code, number, names.nameOf(codes.wire(number)));
+        this.#defined.add(number);
+        return number;
+      },
+      payload: (data) => data,
+    });
+  }
+
+  travelling(data: PayloadData, serial: number): PayloadData {
+    return this.#orchestrator.exchange.travelling(data, serial, this.peer.identity.id) as PayloadData;
+  }
+
+  ahead(data: PayloadData, serial: number): void {
+    const { exchange } = this.#orchestrator;
+    exchange.involve(serial, this.peer.identity.id);
+    try {
+      const wire = this.travelling(data, serial);
+      if (wire.kind === 'remote') this.peer.send(Message.ahead, serial, wire);
+    } catch (error) {
+      if (!isHandoffError(error, 'NOT_SERIALIZABLE')) throw error; // who takes it will be told
+    }
+  }
+
+  send(node: string, lane: number, { id, flags, dagId, serial, size, program, values, claim }: OutgoingBatch): void {
+    const { exchange } = this.#orchestrator;
+    exchange.involve(serial, this.peer.identity.id);
+    this.#define(program, values as unknown[], size);
+    try {
+      this.peer.send(Message.batch, node, lane, id, serial, flags, dagId, size, program.slice(), values, claim);
+    } catch (error) {
+      if (isHandoffError(error, 'NOT_SERIALIZABLE')) throw new DOMException(error.message, 'DataCloneError');
+      throw error;
+    }
+  }
+
+  async describe(url: string): Promise<ModuleDescription> {
+    const { names } = this.#orchestrator;
+    return this.peer.request('describe', names.nameOf({ url, module: url, export: '' }));
+  }
+
+  #report([first, count, exceptions, durations, spans, values]: [number, number, number[], number[], number[] | null, unknown[]]): BatchReport {
+    for (let k = 0; k < exceptions.length; k += 2) {
+      const at = exceptions[k]! - first;
+      if (exceptions[k + 1] === ReportKind.payload) values[at] = fromPayloadWire(values[at]);
+    }
+    if (spans !== null) for (let k = 0; k < spans.length; k++) spans[k]! -= this.peer.clock.offset; // as by this host's clock
+    return { first, count, exceptions, durations, spans, values };
+  }
+}
+
+export class RemoteNode implements NodeLink {
+  settings: { readonly name: string; readonly capabilities: Capabilities; readonly threads: number; readonly speed: number };
+  readonly host: number;
+  readonly hostName: string;
+  readonly events: NodeEvents;
+  readonly #of: RemoteHost;
+
+  constructor(of: RemoteHost, settings: RemoteNode['settings'], events: NodeEvents) {
+    this.#of = of;
+    this.settings = settings;
+    this.host = of.peer.number;
+    this.hostName = of.peer.identity.address ?? of.peer.identity.id;
+    this.events = events;
+  }
+
+  travelling(data: PayloadData, serial: number): PayloadData {
+    return this.#of.travelling(data, serial);
+  }
+
+  ahead(data: PayloadData, serial: number): void {
+    this.#of.ahead(data, serial);
+  }
+
+  send(lane: number, batch: OutgoingBatch): void {
+    this.#of.send(this.settings.name, lane, batch);
+  }
+
+  takeBack(_lane: number, batch: number, count: number): undefined {
+    this.#of.peer.send(Message.takeBack, batch, count);
+  }
+
+  cancel(_lane: number, batch: number, why: 'aborted' | 'timeout'): undefined {
+    this.#of.peer.send(Message.cancel, batch, why);
+  }
+
+  /** Not known here before it has ended. */
+  begun(): number {
+    return 0;
+  }
+
+  kill(_lane: number, batch?: number): void {
+    if (batch !== undefined) this.#of.peer.send(Message.kill, batch);
+  }
+
+  /** Its threads share no process with others'. */
+  connect(): void {}
+
+  addressOf(): number {
+    return -1;
+  }
+
+  describe(url: string): Promise<ModuleDescription> {
+    return this.#of.describe(url);
+  }
+
+  freeVariables(source: string): Promise<SourceDescription> {
+    return this.#of.peer.request('freeVariables', source);
+  }
+}
+
+function crashOf({ reason, exitCode, error }: { readonly reason: LaneCrash['reason']; readonly exitCode?: number; readonly error?: ErrorWire }): LaneCrash {
+  return { reason, ...(exitCode !== undefined && { exitCode }), ...(error !== undefined && { error: fromErrorWire(error) }) };
+}

@@ -1,0 +1,336 @@
+/**
+ * Another host's scheduler, as a guest on the nodes of this one: its batches are translated, wait for what they take and for their claims,
+ * and go to the threads that it named, where they stand in line with everybody else's.
+ *
+ * ```
+ *   batch ─► what it takes is fetched ─► its claim is granted ─► a thread ─► report
+ * ```
+ *
+ * When the guest is gone, its functions are aborted and what they held is free again.
+ */
+import { shortage } from '../../scheduling/resources/amounts.ts';
+import type { Capabilities, Cost } from '../../dag/types.ts';
+import { toErrorWire } from '../../core/error-wire.ts';
+import { HandoffError } from '../../core/errors.ts';
+import type { BatchReport, LaneCrash } from '../../workers/node/lane-messages.ts';
+import type { NodeLink, StartedBatches } from '../../workers/node/node-link.ts';
+import { translate } from '../../workers/node/translate.ts';
+import { type FailureWire, ReportKind } from '../../workers/node/wire.ts';
+import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
+import type { Admission } from './admission.ts';
+import type { Holdings } from './object-table.ts';
+import type { Fetcher } from './fetcher.ts';
+import { Inputs } from './remote-inputs.ts';
+import { fromPayloadWire, toPayloadWire } from './payload-wire.ts';
+import type { Peer } from './peer.ts';
+import { canTravel, Message } from './wire.ts';
+
+/** What a guest needs of its host. */
+export interface Host {
+  readonly holdings: Holdings;
+  readonly fetcher: Fetcher;
+  readonly admission: Admission;
+  /** ms between asking a function to stop and ending its thread. */
+  readonly grace: number;
+  node(name: string): NodeLink | undefined;
+  /** The number of some code of the guest's here; an error when it cannot be run here. */
+  number(code: unknown, from: Peer): number | HandoffError;
+  /** A number for a batch that no other batch of this host has. */
+  nextBatch(): number;
+}
+
+/** A batch of another host's on a thread of this one. */
+export interface GuestWork {
+  /** The id of the host. */
+  readonly host: string;
+  /** The number that it has there. */
+  readonly batch: number;
+  readonly node: string;
+  readonly lane: number;
+  /** Functions that have not ended. */
+  readonly queue: number;
+  readonly isRunning: boolean;
+}
+
+interface GuestBatch {
+  /** The guest's number. */
+  readonly id: number;
+  /** Ours. */
+  readonly own: number;
+  readonly node: string;
+  readonly lane: number;
+  readonly dagId: string;
+  readonly serial: number;
+  readonly claim: Cost | undefined;
+  readonly claimant: string;
+  size: number;
+  done: number;
+  sent: boolean;
+  granted: boolean;
+  /** Its run is over, and it has lost against a copy. */
+  unwanted: boolean;
+  /** Takes its claim out of the line. */
+  withdraw: () => void;
+}
+
+export class Guest {
+  readonly peer: Peer;
+  readonly #host: Host;
+  readonly #inputs: Inputs;
+  /** The guest's code, by its number. */
+  readonly #codes: (number | HandoffError)[] = [];
+  readonly #theirs = new Map<number, number>();
+  readonly #byId = new Map<number, GuestBatch>();
+  readonly #byOwn = new Map<number, GuestBatch>();
+  #gone = false;
+
+  constructor(peer: Peer, host: Host) {
+    this.peer = peer;
+    this.#host = host;
+    this.#inputs = new Inputs(peer, host.holdings, host.fetcher);
+  }
+
+  get batches(): ReadonlyMap<number, unknown> {
+    return this.#byOwn;
+  }
+
+  /** What it has on the threads of this host. */
+  *work(): Iterable<GuestWork> {
+    for (const { id, own, node, lane, sent, size, done } of this.#byOwn.values()) {
+      if (sent) yield { host: this.peer.identity.id, batch: id, node, lane, queue: size - done, isRunning: (this.#host.node(node)?.begun(lane, own) ?? 0) > done };
+    }
+  }
+
+  /** Takes in one of its messages. */
+  message(type: number, parts: any[]): void {
+    const { holdings } = this.#host;
+    const { id } = this.peer.identity;
+    switch (type) {
+      case Message.code: return this.#define(parts[0], parts[1]);
+      case Message.batch: return this.#batch(parts);
+      case Message.takeBack: return this.#takeBack(parts[0], parts[1]);
+      case Message.cancel: return this.#cancel(parts[0], parts[1]);
+      case Message.kill: return this.#kill(parts[0]);
+      case Message.release: return holdings.release(id, parts[0], parts[1]);
+      case Message.endRun: return this.#endRun(parts[0]);
+      case Message.ahead: return this.#inputs.ahead(parts[0], parts[1]);
+      default: throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which is not for the host of nodes.`);
+    }
+  }
+
+  started(own: number, index: number, at: number): void {
+    const batch = this.#byOwn.get(own);
+    if (batch !== undefined) this.#tell(Message.started, batch.id, index, at);
+  }
+
+  ended(own: number, report: BatchReport): void {
+    const batch = this.#byOwn.get(own);
+    if (batch === undefined) return;
+    if (this.#gone) return this.#count(batch, report.count); // nobody wants it any more
+    const { first, count, exceptions, durations, spans, values } = report;
+    if (batch.unwanted) {
+      this.#count(batch, count);
+      return this.#tell(Message.ended, batch.id, first, count, [], [], null, []);
+    }
+    const told = [...values];
+    for (let k = 0; k < exceptions.length; k += 2) {
+      const at = exceptions[k]! - first;
+      if (exceptions[k + 1] !== ReportKind.payload) continue;
+      try {
+        told[at] = this.#payload(told[at] as PayloadData, batch);
+      } catch (error) {
+        told[at] = failureOf(error);
+        (exceptions as number[])[k + 1] = ReportKind.failed;
+      }
+    }
+    for (let k = 0; k < durations.length; k += 3) (durations as number[])[k] = this.#theirs.get(durations[k]!)!;
+    this.#count(batch, count);
+    this.#tellEnded(batch, first, count, exceptions, durations, spans, told);
+  }
+
+  #count(batch: GuestBatch, count: number): void {
+    batch.done += count;
+    if (batch.done >= batch.size) this.#close(batch);
+  }
+
+  /** A node has less than before: what asks for more than all of it goes back, as it would wait for ever. */
+  giveBack(node: string, capabilities: Capabilities): void {
+    for (const batch of [...this.#byOwn.values()]) {
+      if (batch.node === node && !batch.sent && batch.claim !== undefined && shortage(batch.claim, capabilities) !== undefined) this.#shorten(batch, batch.size - batch.done);
+    }
+  }
+
+  laneDown(node: string, lane: number, crash: LaneCrash, started: StartedBatches): void {
+    const own = started.flatMap((each) => (this.#byOwn.has(each.batch) ? { batch: this.#byOwn.get(each.batch)!.id, started: each.started } : []));
+    for (const batch of this.#byOwn.values()) if (batch.node === node && batch.lane === lane) this.#close(batch);
+    this.#tell(Message.laneDown, node, lane, { reason: crash.reason, exitCode: crash.exitCode, error: crash.error === undefined ? undefined : toErrorWire(crash.error) }, own);
+  }
+
+  /** Whether it runs something of a DAG on a node. */
+  runs(node: string, dagId: string): boolean {
+    for (const batch of this.#byOwn.values()) if (batch.node === node && batch.dagId === dagId) return true;
+    return false;
+  }
+
+  log(node: string, dagId: string, functionId: string, attempt: number, values: readonly unknown[]): void {
+    this.#tell(Message.log, node, dagId, functionId, attempt, values.map((value) => (canTravel(value) ? value : String(value))));
+  }
+
+  /** The guest is gone. */
+  end(): void {
+    this.#gone = true;
+    const { grace } = this.#host;
+    this.#inputs.end();
+    for (const batch of [...this.#byOwn.values()]) {
+      const count = batch.sent ? this.#host.node(batch.node)?.cancel(batch.lane, batch.own, 'aborted') ?? 0 : batch.size - batch.done;
+      batch.size -= count;
+      if (batch.done >= batch.size) this.#close(batch);
+    }
+    if (this.#byOwn.size === 0) return;
+    setTimeout(() => {
+      for (const batch of this.#byOwn.values()) if (this.#isRunning(batch)) this.#host.node(batch.node)!.kill(batch.lane);
+    }, grace).unref();
+  }
+
+  /** Ends the thread that runs a batch, unless it runs somebody else's by now. */
+  #kill(id: number): void {
+    const batch = this.#byId.get(id);
+    if (batch !== undefined && this.#isRunning(batch)) this.#host.node(batch.node)!.kill(batch.lane);
+  }
+
+  #isRunning({ sent, node, lane, own, done }: GuestBatch): boolean {
+    return sent && (this.#host.node(node)?.begun(lane, own) ?? 0) > done;
+  }
+
+  #endRun(serial: number): void {
+    for (const batch of this.#byOwn.values()) if (batch.serial === serial) batch.unwanted = true;
+    this.#inputs.endRun(serial);
+  }
+
+  #define(number: number, code: unknown): void {
+    const ours = this.#host.number(code, this.peer);
+    this.#codes[number] = ours;
+    if (typeof ours === 'number') this.#theirs.set(ours, number);
+  }
+
+  #batch([node, lane, id, serial, flags, dagId, size, program, values, claim]: any[]): void {
+    const wanted: { readonly at: (here: PayloadData) => void; readonly data: RemoteData }[] = [];
+    let broken: HandoffError | undefined;
+    const code = (number: number): number => {
+      const ours = this.#codes[number];
+      if (ours === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer sent a batch with code ${number}, which it has not defined.`);
+      if (typeof ours === 'number') return ours;
+      broken ??= ours;
+      return number;
+    };
+    const payload = (wire: unknown): PayloadData => {
+      const data = fromPayloadWire(wire);
+      if (data.kind !== 'remote') return data;
+      const stand = { ...data };
+      wanted.push({ data, at: (here) => Object.assign(stand, { key: undefined, of: undefined, host: undefined }, here) });
+      return stand;
+    };
+    const starts = read(() => translate(program, values, size, { code, payload }));
+    if (broken !== undefined) return this.#refuse(id, size, broken);
+    const batch: GuestBatch = {
+      id, own: this.#host.nextBatch(), node, lane, dagId, serial, claim: claim ?? undefined, claimant: `${this.peer.identity.id}/${dagId}`,
+      size, done: 0, sent: false, granted: false, unwanted: false, withdraw: () => {},
+    };
+    this.#byId.set(id, batch);
+    this.#byOwn.set(batch.own, batch);
+    const send = (): void => {
+      const isWhole = batch.size === size;
+      batch.sent = true;
+      const link = this.#host.node(node);
+      try {
+        if (link === undefined) throw new HandoffError('NODE_DOWN', `Node ${node} is gone.`);
+        link.send(lane, { id: batch.own, flags, dagId, serial, claim: batch.claim, size: batch.size, program: isWhole ? program : program.subarray(0, starts[batch.size]), values, sources: null, exports: null });
+      } catch {
+        link?.kill(lane); // it is put back when the thread is gone
+        if (this.#byOwn.has(batch.own)) this.laneDown(node, lane, { reason: 'killed' }, []);
+      }
+    };
+    const admit = (): void => {
+      if (!this.#byOwn.has(batch.own)) return;
+      if (batch.claim === undefined) return send();
+      batch.withdraw = this.#host.admission.claim(node, batch.claim, batch.claimant, () => {
+        batch.granted = true;
+        send();
+      });
+    };
+    if (wanted.length === 0) return admit();
+    void Promise.all(wanted.map(({ data, at }) => this.#inputs.resolve(data, serial).then(at, () => {}))).then(admit); // what cannot be had, its reader says
+  }
+
+  /** Code that cannot be run here fails for good. */
+  #refuse(id: number, size: number, error: HandoffError): void {
+    const failure: FailureWire = { error: toErrorWire(error), retryable: false };
+    this.#tell(Message.ended, id, 0, size, Array.from({ length: size }, (_, index) => [index, ReportKind.failed]).flat(), [], null, Array.from({ length: size }, () => failure));
+  }
+
+  #payload(data: PayloadData, batch: GuestBatch): unknown {
+    return toPayloadWire(data, (large) => this.#host.holdings.hold(this.peer.identity.id, batch.serial, large));
+  }
+
+  #takeBack(id: number, count: number): void {
+    const batch = this.#byId.get(id);
+    if (batch === undefined) return;
+    const most = Math.min(count, batch.size - batch.done);
+    this.#shorten(batch, batch.sent ? this.#host.node(batch.node)?.takeBack(batch.lane, batch.own, most) ?? 0 : most);
+  }
+
+  #cancel(id: number, why: 'aborted' | 'timeout'): void {
+    const batch = this.#byId.get(id);
+    if (batch === undefined) return;
+    this.#shorten(batch, batch.sent ? this.#host.node(batch.node)?.cancel(batch.lane, batch.own, why) ?? 0 : batch.size - batch.done);
+  }
+
+  #shorten(batch: GuestBatch, count: number): void {
+    batch.size -= count;
+    if (batch.done >= batch.size) this.#close(batch);
+    this.#tell(Message.takenBack, batch.id, batch.size);
+  }
+
+  #close(batch: GuestBatch): void {
+    this.#byId.delete(batch.id);
+    this.#byOwn.delete(batch.own);
+    if (batch.claim === undefined) return;
+    batch.withdraw();
+    if (batch.granted) this.#host.admission.releaseOther(batch.node, batch.claim, batch.claimant);
+    batch.granted = false;
+  }
+
+  #tell(type: number, ...parts: readonly unknown[]): void {
+    if (!this.#gone && !this.peer.closed) this.peer.send(type, ...parts);
+  }
+
+  /** Values that cannot cross to another host fail their functions. */
+  #tellEnded(batch: GuestBatch, ...parts: [number, number, readonly number[], readonly number[], readonly number[] | null, unknown[]]): void {
+    try {
+      this.#tell(Message.ended, batch.id, ...parts);
+    } catch (error) {
+      const [first, , exceptions, durations, spans, values] = parts;
+      const kinds = new Map<number, number>();
+      for (let k = 0; k < exceptions.length; k += 2) kinds.set(exceptions[k]!, exceptions[k + 1]!);
+      const told = values.map((value, k) => {
+        if (canTravel(value)) return value;
+        kinds.set(first + k, ReportKind.failed);
+        return failureOf(error);
+      });
+      this.#tell(Message.ended, batch.id, first, values.length, [...kinds].sort(([x], [y]) => x - y).flat(), durations, spans, told);
+    }
+  }
+}
+
+function failureOf(error: unknown): FailureWire {
+  return { error: toErrorWire(error), retryable: false };
+}
+
+function read<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (cause) {
+    if (cause instanceof HandoffError) throw cause;
+    throw new HandoffError('PROTOCOL_ERROR', `A peer sent a batch that is malformed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * What hosts say to each other on a control channel. Each frame is one message: its type, and a list in V8's serialization, which keeps
+ * values as structured clone does. Only peers that have proved themselves get this far.
+ *
+ * ```
+ *   both                                     to the host of nodes                       from it
+ *   [hello, card]                            [code, number, name]                       [ended, batch, first, count, exceptions,
+ *   [members, addresses]                     [batch, node, lane, id, serial, flags,         durations, spans, values]
+ *   [nodes, list]                                dagId, size, program, values, claim]   [started, batch, index, at]
+ *   [lane, node, lane, isUp]                 [takeBack, batch, count]                   [takenBack, batch, limit]
+ *   [request, id, method, args]              [cancel, batch, why]                       [laneDown, node, lane, crash, started]
+ *   [response, id, isOk, value or error]     [kill, batch]                              [log, node, dagId, functionId, attempt, values]
+ *   [bulk]                                   [release, serial, keys]
+ *   [ping, leaves, heard, came]              [endRun, serial]
+ *                                            [ahead, serial, payload]
+ * ```
+ *
+ * A message that is too long for a frame comes in several: `part` frames with its beginning, and one of its type with its end.
+ *
+ * Where a payload stands in `values`, it is a `PayloadWire`.
+ */
+import { DefaultDeserializer, serialize } from 'node:v8';
+import type { Capabilities } from '../../dag/types.ts';
+import { HandoffError } from '../../core/errors.ts';
+import { cloneView } from '../../workers/store/payload.ts';
+
+export const Message = {
+  ping: 0, hello: 1, members: 2, nodes: 3, lane: 4, request: 5, response: 6, bulk: 7, part: 8,
+  code: 16, batch: 17, takeBack: 18, cancel: 19, kill: 20, release: 21, endRun: 22, ahead: 23,
+  ended: 32, started: 33, takenBack: 34, laneDown: 35, log: 36,
+} as const;
+
+/** A node as its host tells of it. */
+export interface NodeCard {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  readonly threads: number;
+  readonly speed: number;
+  readonly price?: number;
+  /** Its lanes that are up. */
+  readonly lanes: readonly number[];
+}
+
+/** What a host says of itself first. */
+export interface HostCard {
+  readonly nodes: readonly NodeCard[];
+  /** Addresses of hosts that it knows. */
+  readonly members: readonly string[];
+}
+
+type Check = (value: unknown) => boolean;
+
+const is = (type: string): Check => (value) => typeof value === type;
+const number = is('number');
+const string = is('string');
+const boolean = is('boolean');
+const any: Check = () => true;
+const list: Check = Array.isArray;
+const strings: Check = (value) => Array.isArray(value) && value.every(string);
+const numbers: Check = (value) => Array.isArray(value) && value.every(number);
+const optional = (check: Check): Check => (value) => value === undefined || value === null || check(value);
+const record: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+const whole: Check = (value) => Number.isInteger(value) && (value as number) >= 0;
+const node: Check = (value) => {
+  if (!record(value)) return false;
+  const { name, capabilities, threads, speed, lanes } = value as Record<string, unknown>;
+  return string(name) && record(capabilities) && Object.values(capabilities as object).every(number) && whole(threads) && number(speed) && numbers(lanes);
+};
+const nodes: Check = (value) => Array.isArray(value) && value.every(node);
+const card: Check = (value) => record(value) && nodes((value as HostCard).nodes) && strings((value as HostCard).members);
+
+/** By type of message: what stands where. */
+const layouts: Readonly<Record<number, readonly Check[]>> = {
+  [Message.ping]: [number, number, number],
+  [Message.hello]: [card],
+  [Message.members]: [strings],
+  [Message.nodes]: [nodes],
+  [Message.lane]: [string, whole, boolean],
+  [Message.request]: [whole, string, list],
+  [Message.response]: [whole, boolean, any],
+  [Message.bulk]: [],
+  [Message.code]: [whole, record],
+  [Message.batch]: [string, whole, whole, whole, whole, string, whole, (value) => value instanceof Int32Array, list, optional(record)],
+  [Message.takeBack]: [whole, number],
+  [Message.cancel]: [whole, (value) => value === 'aborted' || value === 'timeout'],
+  [Message.kill]: [whole],
+  [Message.release]: [whole, strings],
+  [Message.endRun]: [whole],
+  [Message.ahead]: [whole, record],
+  [Message.ended]: [whole, whole, whole, numbers, numbers, optional(numbers), list],
+  [Message.started]: [whole, whole, number],
+  [Message.takenBack]: [whole, whole],
+  [Message.laneDown]: [string, whole, record, list],
+  [Message.log]: [string, string, string, number, list],
+};
+
+const empty = new Uint8Array(0);
+
+/** @throws `NOT_SERIALIZABLE` for what V8 cannot serialize */
+export function encodeMessage(parts: readonly unknown[]): Uint8Array {
+  if (parts.length === 0) return empty;
+  try {
+    return serialize(parts);
+  } catch (cause) {
+    throw new HandoffError('NOT_SERIALIZABLE', `This cannot be sent to another host: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** Whether a value can be part of a message. */
+export function canTravel(value: unknown): boolean {
+  try {
+    serialize(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The parts of a message.
+ *
+ * @throws `PROTOCOL_ERROR` when it is none of ours
+ */
+export function decodeMessage(type: number, body: Uint8Array): any[] {
+  const layout = layouts[type];
+  if (layout === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which does not exist.`);
+  const parts = body.length === 0 ? [] : read(type, body);
+  if (parts.length !== layout.length || !layout.every((check, k) => check(parts[k]))) throw malformed(type);
+  return parts;
+}
+
+// A hook that Node calls and its types do not name.
+declare module 'node:v8' {
+  interface DefaultDeserializer {
+    _readHostObject(): ArrayBufferView;
+  }
+}
+
+/** Node gives views of the message, with which a port would send all of it. */
+class MessageReader extends DefaultDeserializer {
+  override _readHostObject(): ArrayBufferView {
+    return cloneView(super._readHostObject());
+  }
+}
+
+function read(type: number, body: Uint8Array): unknown[] {
+  try {
+    const reader = new MessageReader(body);
+    reader.readHeader();
+    const value: unknown = reader.readValue();
+    if (Array.isArray(value)) return value;
+  } catch (cause) {
+    throw malformed(type, cause);
+  }
+  throw malformed(type);
+}
+
+function malformed(type: number, cause?: unknown): HandoffError {
+  return new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type} that is malformed.`, cause === undefined ? {} : { cause });
+}

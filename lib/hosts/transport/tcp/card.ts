@@ -1,0 +1,47 @@
+/**
+ * What proven peers tell of themselves.
+ *
+ * ```
+ *   length u16 │ {"id": …, "incarnation": …, "address": …}
+ * ```
+ */
+import { HandoffError } from '../../../core/errors.ts';
+import type { Identity } from '../transport.ts';
+import { parseAddress } from './address.ts';
+
+export const cardHead = 2;
+export const maxCardBytes = 4096;
+
+/** @throws `INVALID_OPTION` when no peer would accept it */
+export function encodeCard(identity: Identity): Buffer {
+  const { id, incarnation, address } = identity;
+  const json = Buffer.from(JSON.stringify({ id, incarnation, address }));
+  if (json.length > maxCardBytes || checkIdentity(identity) === undefined) {
+    throw new HandoffError('INVALID_OPTION', `the identity of this host is not valid: expected an id of up to 256 characters and an incarnation that is a whole number from 0`, { option: 'identity' });
+  }
+  const card = Buffer.allocUnsafe(cardHead + json.length);
+  card.writeUInt16BE(json.length, 0);
+  json.copy(card, cardHead);
+  return card;
+}
+
+/** Undefined when it is not one. */
+export function decodeCard(json: Buffer): Identity | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(json.toString());
+  } catch {
+    return undefined;
+  }
+  return checkIdentity(value);
+}
+
+/** Takes over the fields that an identity has, and no others. */
+function checkIdentity(value: unknown): Identity | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { id, incarnation, address } = value as Record<string, unknown>;
+  if (typeof id !== 'string' || !/^[^\p{Cc}]{1,256}$/u.test(id)) return undefined;
+  if (!Number.isSafeInteger(incarnation) || (incarnation as number) < 0) return undefined;
+  if (address !== undefined && (typeof address !== 'string' || parseAddress(address) === undefined)) return undefined;
+  return { id, incarnation: incarnation as number, address };
+}

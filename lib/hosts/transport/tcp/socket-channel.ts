@@ -1,0 +1,166 @@
+/**
+ * A channel over a socket, plain or TLS.
+ *
+ * **Writing.** What is sent is collected until the turn ends, or until it is worth a write of its own. What the socket has not handed to the
+ * system counts as queued.
+ *
+ * **Ending.** A host that closes a channel says goodbye after its last frame, so that an end without one is known for what it is: the
+ * peer's process has died, or it closed with an error.
+ */
+import type { Socket } from 'node:net';
+import { HandoffError } from '../../../core/errors.ts';
+import { checkFrame, FrameDecoder, goodbyeType } from '../frame.ts';
+import { Inbox } from '../inbox.ts';
+import type { Channel, ChannelKind, Identity, Receiver } from '../transport.ts';
+import type { Proven } from './handshake.ts';
+import { Outbox } from './outbox.ts';
+
+export interface ChannelLimits {
+  readonly maxFrameBytes: number;
+  readonly maxQueuedBytes: number;
+}
+
+/** What is queued is little up to here: enough to keep the system busy until more comes. */
+const littleBytes = 1024 * 1024;
+/** As much as this is written without waiting for the turn to end. */
+const eagerBytes = 256 * 1024;
+/** As much as this is kept for a receiver to come, before the socket is read no further. */
+const keptBytes = 1024 * 1024;
+/** ms for the peer to take what was sent before the channel was closed. */
+const lastWords = 1000;
+
+export class SocketChannel implements Channel {
+  readonly kind: ChannelKind;
+  readonly peer: Identity;
+  readonly dialled: boolean;
+  readonly closed: Promise<unknown>;
+  readonly #socket: Socket;
+  readonly #limits: ChannelLimits;
+  readonly #decoder: FrameDecoder;
+  readonly #inbox = new Inbox();
+  readonly #outbox = new Outbox();
+  #open = true;
+  #why: unknown;
+  #cause: unknown;
+  #flushing = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(socket: Socket, proven: Proven, dialled: boolean, limits: ChannelLimits) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#decoder = new FrameDecoder(limits.maxFrameBytes);
+    this.kind = proven.kind;
+    this.peer = proven.peer;
+    this.dialled = dialled;
+    this.closed = new Promise((resolve) => socket.on('close', () => {
+      this.#ended();
+      this.#outbox.take(); // nobody wants it any more
+      resolve(this.#why);
+    }));
+    socket.on('error', (error) => (this.#cause ??= error));
+    socket.on('end', () => this.#ended());
+    socket.on('data', (piece: Buffer) => this.#take(piece));
+    if (proven.rest.length > 0) this.#take(proven.rest);
+  }
+
+  get queued(): number {
+    return this.#outbox.bytes + this.#socket.writableLength;
+  }
+
+  send(type: number, ...body: readonly Uint8Array[]): void {
+    const bytes = checkFrame(type, body, this.#limits.maxFrameBytes);
+    if (!this.#open) return;
+    this.#outbox.add(type, body, bytes);
+    if (this.#outbox.bytes >= eagerBytes) return this.#flush();
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(this.#flush);
+  }
+
+  drained(): Promise<void> {
+    if (!this.#open || this.queued <= littleBytes) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  receive(receiver: Receiver): void {
+    this.#inbox.open(receiver, (error) => {
+      if (error !== undefined) this.close(error);
+      else this.#socket.resume();
+    });
+  }
+
+  close(error?: unknown): void {
+    if (!this.#open) {
+      if (error !== undefined) this.#socket.destroy();
+      return;
+    }
+    this.#stop(error);
+    this.#inbox.drop();
+    if (error !== undefined) return void this.#socket.destroy(); // without a goodbye: the peer sees that it is no usual end
+    this.#outbox.add(goodbyeType, [], 0);
+    this.#write();
+    this.#socket.end();
+    this.#socket.resume(); // what still comes is thrown away, but the peer's end is to be seen
+    const timer = setTimeout(() => this.#socket.destroy(), lastWords);
+    this.#socket.on('close', () => clearTimeout(timer));
+  }
+
+  #take(piece: Buffer): void {
+    if (!this.#open) return;
+    try {
+      this.#decoder.push(piece, this.#inbox);
+    } catch (error) {
+      return this.close(error);
+    }
+    if (this.#decoder.goodbye) {
+      // The peer takes nothing any more, and waits only for the end.
+      this.#stop(undefined);
+      this.#socket.destroy();
+    } else if (this.#inbox.keptBytes > keptBytes) {
+      this.#socket.pause();
+    }
+  }
+
+  /** The socket has ended, if by nobody's wish. */
+  #ended(): void {
+    if (!this.#open) return;
+    const how = this.#cause !== undefined ? `: ${(this.#cause as Error).message}` : this.#decoder.partial ? ' in the middle of a frame' : ' without a goodbye';
+    this.#stop(new HandoffError('NODE_DOWN', `the connection with host ${this.peer.id} has ended${how}`, this.#cause === undefined ? {} : { cause: this.#cause }));
+    this.#socket.destroy();
+  }
+
+  #stop(why: unknown): void {
+    this.#open = false;
+    this.#why = why;
+    this.#decoder.stop();
+    this.#release();
+  }
+
+  readonly #flush = (): void => {
+    this.#flushing = false;
+    if (!this.#open || this.#outbox.bytes === 0) return;
+    this.#write();
+    if (this.queued <= this.#limits.maxQueuedBytes) return;
+    this.close(new HandoffError('NODE_DOWN', `host ${this.peer.id} takes nothing: ${this.queued} bytes wait for it, and ${this.#limits.maxQueuedBytes} (maxQueuedBytes) is the most`));
+  };
+
+  #write(): void {
+    const pieces = this.#outbox.take();
+    const last = pieces.pop()!;
+    if (pieces.length === 0) return void this.#socket.write(last, this.#wrote);
+    this.#socket.cork();
+    for (const piece of pieces) this.#socket.write(piece);
+    this.#socket.write(last, this.#wrote);
+    this.#socket.uncork();
+  }
+
+  readonly #wrote = (): void => {
+    if (this.#waiting.length > 0 && this.queued <= littleBytes) this.#release();
+  };
+
+  #release(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}

@@ -1,0 +1,134 @@
+/** How long the rest of a run should take: the longest path of what is left, or all of what is left over what there is to do it. */
+import type { Capabilities } from '../dag/types.ts';
+import type { RunGraph } from '../events/run-graph.ts';
+import { Fate, type RunRecord } from './run-record.ts';
+
+/** A node as far as it decides how much is done at a time. */
+export interface EtaNode {
+  readonly threads: number;
+  /** Compared with a node of speed 1, which is the default. */
+  readonly speed?: number;
+  /** Default: they do not matter. */
+  readonly capabilities?: Capabilities;
+}
+
+/**
+ * ms that the rest of a run should take at the least, by the durations that functions of the same name took so far, or else by those that
+ * they declare; 0 when nothing is left, undefined when nobody knows.
+ *
+ * Reads every function and every edge: of a large run it is to be asked for once a second, not for every frame.
+ *
+ * @param now ms since the epoch
+ * @param nodes those that work on it; none: there is a thread for everything
+ * @param running when functions that run now began, in ms since the epoch, as far as that is known
+ */
+export function remainingOf(record: RunRecord, now: number, nodes: readonly EtaNode[] = [], running: ReadonlyMap<number, number> = new Map()): number | undefined {
+  const { graph, fate } = record;
+  if (record.endedAt !== undefined) return 0;
+  const durationOf = estimates(record);
+  const fastest = nodes.reduce((speed, node) => Math.max(speed, node.speed ?? 1), 0) || 1;
+  const { order, outOffset, outs } = shapeOf(graph);
+  const level = new Float64Array(graph.ids.length);
+  const held = new Float64Array(graph.costs.length); // ms on a node of speed 1, by cost
+  let [longest, work] = [0, 0];
+  for (let at = order.length - 1; at >= 0; at--) {
+    const i = order[at]!;
+    if (fate[i] !== Fate.waiting) continue;
+    const whole = durationOf(i);
+    if (whole === undefined) return undefined;
+    const begun = running.get(i);
+    const ms = begun === undefined ? whole / fastest : Math.max(0, whole / fastest - (now - begun));
+    let after = 0;
+    for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) if (level[outs[k]!]! > after) after = level[outs[k]!]!;
+    level[i] = after + ms;
+    if (level[i]! > longest) longest = level[i]!;
+    work += ms * fastest;
+    held[graph.cost[i]!]! += ms * fastest;
+  }
+  return Math.max(longest, ...shares(graph, nodes, work, held));
+}
+
+/** ms that the work takes on all threads at once, and on what there is of each resource. */
+function shares({ costs }: RunGraph, nodes: readonly EtaNode[], work: number, held: Float64Array): number[] {
+  const bounds: number[] = [];
+  const threads = nodes.reduce((sum, { threads: count, speed = 1 }) => sum + count * speed, 0);
+  if (threads > 0) bounds.push(work / threads);
+  const needs = new Map<string, number>();
+  costs.forEach((cost, c) => {
+    for (const [name, amount] of Object.entries(cost ?? {})) needs.set(name, (needs.get(name) ?? 0) + amount * held[c]!);
+  });
+  for (const [name, need] of needs) {
+    const capacity = nodes.reduce((sum, { capabilities = {}, speed = 1 }) => sum + (Object.hasOwn(capabilities, name) ? capabilities[name]! : 0) * speed, 0);
+    if (capacity > 0) bounds.push(need / capacity);
+  }
+  return bounds;
+}
+
+/**
+ * ms by function. One that declares how long it takes is believed up to the factor by which others of its name were off; the others take as
+ * long as those of their name did, or as all did.
+ */
+function estimates({ graph, fate, begun, ended }: RunRecord): (i: number) => number | undefined {
+  const { names, code, duration } = graph;
+  const count = new Float64Array(names.length + 1);
+  const took = new Float64Array(names.length + 1);
+  const declared = new Float64Array(names.length + 1);
+  const tookOfDeclared = new Float64Array(names.length + 1);
+  for (let i = 0; i < fate.length; i++) {
+    if (fate[i] !== Fate.done) continue;
+    const ms = Math.max(0, ended[i]! - begun[i]!);
+    for (const c of [code[i]!, names.length]) { // the last is for all of them
+      count[c]!++;
+      took[c]! += ms;
+      if (duration[i] === null) continue;
+      declared[c]! += duration[i]!;
+      tookOfDeclared[c]! += ms;
+    }
+  }
+  const firstKnown = (c: number, sums: Float64Array): number => (sums[c]! > 0 ? c : names.length);
+  return (i) => {
+    const says = duration[i] ?? null;
+    if (says !== null) {
+      const c = firstKnown(code[i]!, declared);
+      return declared[c]! > 0 ? says * (tookOfDeclared[c]! / declared[c]!) : says;
+    }
+    const c = firstKnown(code[i]!, count);
+    return count[c]! > 0 ? took[c]! / count[c]! : undefined;
+  };
+}
+
+interface Shape {
+  /** A topological order; what is in a circle is left out. */
+  readonly order: Int32Array;
+  /** Who takes the results of a function: `outs`, from `outOffset` of it to that of the next. */
+  readonly outOffset: Int32Array;
+  readonly outs: Int32Array;
+}
+
+const shapes = new WeakMap<RunGraph, Shape>();
+
+function shapeOf(graph: RunGraph): Shape {
+  let shape = shapes.get(graph);
+  if (shape === undefined) shapes.set(graph, (shape = toShape(graph)));
+  return shape;
+}
+
+function toShape({ ids: { length: size }, deps }: RunGraph): Shape {
+  const outOffset = new Int32Array(size + 1);
+  for (const each of deps) for (const dep of each) outOffset[dep + 1]!++;
+  for (let i = 0; i < size; i++) outOffset[i + 1]! += outOffset[i]!;
+  const outs = new Int32Array(outOffset[size]!);
+  const next = outOffset.slice();
+  deps.forEach((each, i) => {
+    for (const dep of each) outs[next[dep]!++] = i;
+  });
+  const missing = Int32Array.from(deps, (each) => each.length);
+  const order = new Int32Array(size);
+  let placed = 0;
+  for (let i = 0; i < size; i++) if (missing[i] === 0) order[placed++] = i;
+  for (let at = 0; at < placed; at++) {
+    const i = order[at]!;
+    for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) if (--missing[outs[k]!]! === 0) order[placed++] = outs[k]!;
+  }
+  return { order: order.subarray(0, placed), outOffset, outs };
+}

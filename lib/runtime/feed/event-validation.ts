@@ -1,0 +1,129 @@
+/**
+ * What events and graphs that a peer tells have to be like. It has proved who it is, but may be of another version, or mistaken: what its
+ * readers take on trust here is held to be so.
+ */
+import type { EventOf, EventType } from '../../events/events.ts';
+
+type Check = (value: unknown) => boolean;
+/** Those that other hosts tell; of a node's coming and going each tells its own readers. */
+type ToldType = Exclude<EventType, 'node:up' | 'node:down' | 'node:capabilities'>;
+type Fields<Type extends EventType> = { readonly [Field in Exclude<keyof EventOf<Type>, 'type' | 'at'>]-?: Check };
+
+// Twice as far from the epoch is no date.
+const lastTime = 4e15;
+
+const text: Check = (value) => typeof value === 'string';
+const whole: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const amount: Check = (value) => Number.isFinite(value) && (value as number) >= 0;
+const duration: Check = (value) => amount(value) && (value as number) <= lastTime;
+const bytes: Check = (value) => value instanceof Uint8Array;
+const any: Check = () => true;
+const amounts: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every((each) => Number.isFinite(each));
+
+/** ms since the epoch. */
+export function isTime(value: unknown): value is number {
+  return duration(value);
+}
+
+/** Whether it is a list of so many, all of them so. Ends at the first that is not, also in a list that is said to be long, and is not. */
+function isList(value: unknown, check: Check, size?: number): value is any[] {
+  if (!Array.isArray(value) || (size !== undefined && value.length !== size)) return false;
+  for (let k = 0; k < value.length; k++) if (!check(value[k])) return false;
+  return true;
+}
+
+const list = (check: Check): Check => (value) => isList(value, check);
+const ofRun = { dagId: text };
+const ofFunction = { ...ofRun, functionId: text };
+const onNode = { ...ofFunction, node: text };
+const ofAttempt = { ...onNode, attempt: whole };
+const onThread = { ...ofAttempt, thread: whole };
+
+/** By type: what its fields are like, each for itself. Errors have been made, and values read, before. */
+export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
+  'run:started': { ...ofRun, functions: whole },
+  'run:finished': { ...ofRun, functions: whole, retries: whole, durationMs: duration },
+  'run:failed': { ...ofRun, error: any, durationMs: duration },
+  'function:ready': ofFunction,
+  'function:started': onThread,
+  'function:finished': { ...onThread, durationMs: duration },
+  'function:speculated': onThread,
+  'spans': {
+    ...ofRun, node: text, thread: whole, functionIds: list(text), attempts: list(whole), spans: list(duration), bytes: list(whole), failed: list(whole),
+    indexes: (value) => value === undefined || isList(value, whole),
+  },
+  'function:retried': { ...ofAttempt, error: any, delayMs: duration },
+  'function:failed': { ...ofAttempt, error: any },
+  'function:log': { ...ofAttempt, values: bytes },
+  'function:overuse': { ...onNode, claimedMb: amount, usedMb: amount },
+  'result:stored': { ...onNode, bytes: whole },
+  'result:fetched': { ...onNode, bytes: whole },
+  'result:lost': ofFunction,
+  'result:recomputed': ofFunction,
+  'memory:failed': { error: any },
+  'node:refused': { node: text, host: text },
+  'monitor:failed': { node: text, error: any },
+  'worker:crashed': { node: text, thread: whole, reason: text, error: any },
+  'worker:restarted': { node: text, thread: whole },
+  'actor:error': { actor: text, method: text, error: any },
+  'supervisor:restarted': { supervisor: text, child: text, error: any },
+};
+
+/**
+ * Whether the columns of spans fit each other. Each for itself is what it should be.
+ *
+ * @param functions how many the run has; undefined: nobody knows
+ */
+export function areColumns({ functionIds, indexes, attempts, spans, bytes: sizes, failed }: EventOf<'spans'>, functions: number | undefined): boolean {
+  const size = functionIds.length;
+  if (attempts.length !== size || spans.length !== 2 * size || sizes.length !== size || (indexes !== undefined && indexes.length !== size)) return false;
+  for (let k = 0; k < size; k++) if (!(spans[2 * k]! <= spans[2 * k + 1]!)) return false;
+  for (let k = 0; k < failed.length; k++) if (failed[k]! >= size || (k > 0 && failed[k]! <= failed[k - 1]!)) return false;
+  return functions === undefined || indexes === undefined || indexes.every((i) => i < functions);
+}
+
+/**
+ * Whether what came is the graph of a run, its edges in two lists.
+ *
+ * @param functions how many the run has
+ */
+export function isGraph(value: unknown, dagId: string, functions: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const graph = value as Record<string, unknown>;
+  if (graph['dagId'] !== dagId || !isList(graph['ids'], text, functions) || !isList(graph['names'], text)) return false;
+  if (!isList(graph['costs'], (cost) => cost === null || amounts(cost))) return false;
+  const into = (all: unknown): Check => (i) => whole(i) && (i as number) < (all as unknown[]).length;
+  return isList(graph['code'], into(graph['names']), functions)
+    && isList(graph['cost'], into(graph['costs']), functions)
+    && isList(graph['pins'], (pin) => pin === null || text(pin), functions)
+    && isList(graph['duration'], (ms) => ms === null || duration(ms), functions)
+    && areEdges(graph['offset'], graph['edges'], functions);
+}
+
+/** Whether they are those of as many functions, and go in no circle. */
+function areEdges(offset: unknown, edges: unknown, size: number): boolean {
+  if (!(offset instanceof Int32Array && edges instanceof Int32Array) || offset.length !== size + 1 || offset[0] !== 0 || offset[size] !== edges.length) return false;
+  let isInOrder = true;
+  for (let i = 0; i < size; i++) {
+    if (offset[i + 1]! < offset[i]!) return false;
+    for (let e = offset[i]!; e < offset[i + 1]!; e++) {
+      const dep = edges[e]!;
+      if (!(dep >= 0 && dep < size)) return false; // also where there is none, as an offset is too large
+      isInOrder &&= dep < i;
+    }
+  }
+  return isInOrder || !hasCircle(offset, edges, size);
+}
+
+/** Takes away functions that nobody depends on until none is left. */
+function hasCircle(offset: Int32Array, edges: Int32Array, size: number): boolean {
+  const dependents = new Int32Array(size);
+  for (const dep of edges) dependents[dep]!++;
+  const free: number[] = [];
+  for (let i = 0; i < size; i++) if (dependents[i] === 0) free.push(i);
+  for (let next = 0; next < free.length; next++) {
+    const i = free[next]!;
+    for (let e = offset[i]!; e < offset[i + 1]!; e++) if (--dependents[edges[e]!]! === 0) free.push(edges[e]!);
+  }
+  return free.length < size;
+}

@@ -1,0 +1,148 @@
+/** Events as they travel between hosts: errors and what functions log cut short, and times set right on arrival. */
+import { deserialize, serialize } from 'node:v8';
+import { textOf } from '../../core/error-wire.ts';
+import { type EventOf, eventTypes, type EventType, type HandoffEvent } from '../../events/events.ts';
+import type { RunGraph } from '../../events/run-graph.ts';
+import { areColumns, fieldsOf, isGraph, isTime } from './event-validation.ts';
+import { cut, fromToldError, sizeOfError, toToldError } from './event-error.ts';
+
+/** One event on its way. */
+export interface EventWire {
+  /** An error is a `ToldError`, what a function logs has been serialized. */
+  readonly event: HandoffEvent;
+  readonly graph?: GraphWire | undefined;
+}
+
+/** The runs that are under way, where what follows begins. Their graphs are left out where they have been told. */
+export interface UnderWayWire {
+  readonly underWay: readonly (EventWire & { readonly done: Int32Array })[];
+}
+
+export type Wire = EventWire | UnderWayWire;
+
+/** A graph with its edges in two lists: as many small ones would take V8 long. */
+interface GraphWire extends Omit<RunGraph, 'deps'> {
+  /** Those of function `i` are `edges[offset[i] .. offset[i + 1])`. */
+  readonly offset: Int32Array;
+  readonly edges: Int32Array;
+}
+
+/** Only a node's own host knows what becomes of it; but that a host is gone, the others must see themselves, so each tells its own readers. */
+export const seenByAll: ReadonlySet<EventType> = new Set<EventType>(['node:up', 'node:down', 'node:capabilities']);
+const known: ReadonlySet<unknown> = new Set(eventTypes);
+
+// What a function logs at once is told when it takes no more bytes than this.
+const mostLogged = 64 * 1024;
+
+/** The types of some that one host tells another. */
+export function toldAcross(types: Iterable<EventType>): EventType[] {
+  return [...new Set(types)].filter((type) => known.has(type) && !seenByAll.has(type));
+}
+
+export function toEventWire(event: HandoffEvent): EventWire {
+  if ('error' in event) return { event: { ...event, error: toToldError(event.error) } };
+  if (event.type === 'function:log') return { event: { ...event, values: toLogged(event.values) as never } };
+  return { event };
+}
+
+/** Bytes that an event takes, about. */
+export function sizeOf({ event }: EventWire): number {
+  let size = 200;
+  for (const value of Object.values(event)) size += typeof value === 'string' ? value.length : 0;
+  if ('error' in event) size += sizeOfError(event.error as never);
+  if (event.type === 'function:log') size += (event.values as unknown as Uint8Array).byteLength;
+  if (event.type === 'spans') for (const id of event.functionIds) size += 50 + id.length;
+  return size;
+}
+
+/** Serialized once: what they weigh is known then, and what a message cannot hold. */
+function toLogged(values: readonly unknown[]): Uint8Array {
+  const short = values.map((value) => (typeof value === 'string' ? cut(value) : value));
+  const all = serialized(short);
+  if (all !== undefined && all.byteLength <= mostLogged) return all;
+  let left = mostLogged;
+  const told: unknown[] = [];
+  for (const value of short) {
+    const bytes = serialized(value);
+    const size = bytes?.byteLength ?? 0;
+    const isFit = bytes !== undefined && size <= left;
+    told.push(isFit ? value : bytes === undefined ? cut(textOf(value)) : `[${typeof value}, of ${size} bytes]`);
+    left -= isFit ? size : 100;
+    if (left <= 0) break;
+  }
+  return serialize(told);
+}
+
+function serialized(value: unknown): Buffer | undefined {
+  try {
+    return serialize(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The event that a peer told; undefined when it is none, or not as it should be.
+ *
+ * @param offset ms that the peer's clock is ahead
+ * @param functionsOf how many functions a run of the peer has; undefined: it is not known
+ */
+export function fromEventWire(wire: EventWire, offset: number, functionsOf: (dagId: string) => number | undefined = () => undefined): HandoffEvent | undefined {
+  const told = wire?.event as any; // it is ours alone, as it was just read
+  if (typeof told !== 'object' || told === null || typeof told.type !== 'string' || !Object.hasOwn(fieldsOf, told.type)) return undefined;
+  const fields: Readonly<Record<string, (value: unknown) => boolean>> = fieldsOf[told.type as keyof typeof fieldsOf];
+  try {
+    const event: any = { type: told.type, at: told.at - offset };
+    if (typeof told.at !== 'number' || !isTime(event.at)) return undefined;
+    if (event.type === 'spans' && !setRight(told.spans, offset)) return undefined;
+    for (const [field, check] of Object.entries(fields)) {
+      if (!check(told[field])) return undefined;
+      if (told[field] !== undefined) event[field] = told[field]; // what else there is, this version knows nothing of
+    }
+    if (event.type === 'spans' && !areColumns(event, functionsOf(event.dagId))) return undefined;
+    if (event.type === 'function:log' && (event.values = fromLogged(event.values)) === undefined) return undefined;
+    if ('error' in fields) event.error = fromToldError(told.error);
+    return event;
+  } catch {
+    return undefined; // it has no error as hosts tell it, or values that none can have logged
+  }
+}
+
+function setRight(times: unknown, offset: number): boolean {
+  if (!Array.isArray(times)) return false;
+  for (let k = 0; k < times.length; k++) {
+    if (typeof times[k] !== 'number') return false;
+    times[k] -= offset;
+  }
+  return true;
+}
+
+function fromLogged(bytes: Uint8Array): unknown[] | undefined {
+  const values: unknown = bytes.byteLength <= 2 * mostLogged ? deserialize(bytes) : undefined;
+  return Array.isArray(values) && values.length <= mostLogged ? values : undefined;
+}
+
+export function toGraphWire({ deps, ...rest }: RunGraph): GraphWire {
+  const offset = new Int32Array(deps.length + 1);
+  for (let i = 0; i < deps.length; i++) offset[i + 1] = offset[i]! + deps[i]!.length;
+  const edges = new Int32Array(offset[deps.length]!);
+  for (let i = 0; i < deps.length; i++) edges.set(deps[i]!, offset[i]!);
+  return { ...rest, offset, edges };
+}
+
+/**
+ * How to make the graph that a peer told; undefined when it is none of that run.
+ *
+ * @param wire whatever came
+ */
+export function fromGraphWire(wire: unknown, { dagId, functions }: Pick<EventOf<'run:started'>, 'dagId' | 'functions'>): (() => RunGraph) | undefined {
+  if (!isGraph(wire, dagId, functions)) return undefined;
+  const { ids, code, names, pins, cost, costs, duration, offset, edges } = wire as GraphWire;
+  return () => ({ dagId, ids, code, names, deps: ids.map((_, i) => [...edges.subarray(offset[i]!, offset[i + 1]!)]), pins, cost, costs, duration });
+}
+
+/** The functions that a peer told to be done; undefined when they are none of a run of so many. */
+export function fromDoneWire(done: unknown, functions: number): number[] | undefined {
+  if (!(done instanceof Int32Array) || done.length > functions) return undefined;
+  return done.every((i) => i >= 0 && i < functions) ? [...done] : undefined;
+}

@@ -1,0 +1,249 @@
+/**
+ * The events of all hosts as those of one, for whoever reads them here. What this host knows at first hand it tells; the others are asked to
+ * relay theirs, for as long as somebody listens.
+ *
+ * ```
+ *   this host's events ─────────────────────────► Feed ──► subscribers
+ *   another's ──► Relay ══ [told, events] ══════►  │
+ *             ◄═══════════ [watch, types] ═════════╯
+ * ```
+ */
+import type { Peer } from '../../hosts/cluster/peer.ts';
+import type { RemoteHost } from '../../hosts/cluster/remote-host.ts';
+import { HandoffError } from '../../core/errors.ts';
+import { type EventOf, type EventType, type HandoffEvent, timestamp } from '../../events/events.ts';
+import type { Feed, Told } from '../../events/feed.ts';
+import type { RunGraph } from '../../events/run-graph.ts';
+import type { OwnEvent, OwnEvents } from './local-events.ts';
+import { Relay } from './relay.ts';
+import { type EventWire, fromDoneWire, fromEventWire, fromGraphWire, seenByAll, toldAcross, type UnderWayWire, type Wire } from './event-wire.ts';
+
+/** Another host, as it is read here. */
+interface Source {
+  readonly peer: Peer;
+  readonly name: string;
+  /** Its runs that are under way, by DAG. */
+  readonly runs: Map<string, { readonly event: EventOf<'run:started'>; readonly graph: (() => RunGraph) | undefined }>;
+}
+
+interface Subscription {
+  readonly types: ReadonlySet<EventType>;
+  /** Hosts that have yet to tell what is under way, and of which it hears nothing before that. */
+  readonly expected: Set<Source>;
+  readonly listener: (told: Told) => void;
+}
+
+/** What the feed needs of the hosts that this one is joined with. */
+export interface OtherHosts {
+  /** Calls `up` for each host that joins, and `down` when it is gone. */
+  onHost(up: (host: RemoteHost) => void, down: (host: RemoteHost) => void): void;
+  /** Answers a request of other hosts. */
+  answer(method: string, how: (args: any[], peer: Peer) => unknown): void;
+}
+
+/** What is heard of every host that is listened to, so that it is known what runs there. */
+const always = ['run:started', 'run:finished', 'run:failed'] as const satisfies readonly EventType[];
+// Whoever wants more types than this, of whatever version, is mistaken.
+const mostTypes = 1000;
+
+export class HandoffFeed implements Feed {
+  readonly #own: OwnEvents;
+  readonly #host: () => string;
+  readonly #isAlone: boolean;
+  readonly #subscriptions = new Set<Subscription>();
+  /** By the number of the host. */
+  readonly #sources = new Map<number, Source>();
+  /** What this host tells others. */
+  readonly #relays = new Map<Peer, { session: number; readonly relay: Relay }>();
+  #wanted: ReadonlySet<EventType> = new Set();
+  /** Rises when somebody listens again after nobody did: what was on its way before is not for them. */
+  #session = 0;
+  #unlisten = (): void => {};
+  #dropped = 0;
+
+  /**
+   * @param host what this host is called; its name is known once it has started
+   * @param hosts the others; undefined: nothing is to be heard of them, or told them
+   */
+  constructor(own: OwnEvents, host: () => string, hosts: OtherHosts | undefined) {
+    this.#own = own;
+    this.#host = host;
+    this.#isAlone = hosts === undefined;
+    hosts?.onHost((other) => this.#hostUp(other), (other) => this.#hostDown(other));
+    hosts?.answer('watch', ([session, types], peer) => this.#relay(peer, session, types));
+    hosts?.answer('told', ([session, events, dropped], peer) => this.#told(peer, session, events, dropped));
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  subscribe(types: readonly EventType[], listener: (told: Told) => void): () => void {
+    const wantsRuns = types.includes('run:started');
+    const subscription: Subscription = { types: new Set(types), listener, expected: new Set(wantsRuns ? this.#sources.values() : []) };
+    if (wantsRuns) for (const { event, graph, done } of this.#own.underWay()) this.#give(subscription, toTold(this.#host(), event, graph, done));
+    this.#subscriptions.add(subscription);
+    this.#listen(wantsRuns);
+    return () => {
+      if (this.#subscriptions.delete(subscription)) this.#listen(false);
+    };
+  }
+
+  /**
+   * Has what is wanted be made, here and elsewhere; no more than that.
+   *
+   * @param anew whether somebody has to be told what is under way
+   */
+  #listen(anew: boolean): void {
+    const wanted = new Set([...this.#subscriptions].flatMap(({ types }) => [...types]));
+    if (!anew && wanted.size === this.#wanted.size && [...wanted].every((type) => this.#wanted.has(type))) return;
+    if (this.#wanted.size === 0) this.#session++;
+    this.#wanted = wanted;
+    this.#unlisten();
+    this.#unlisten = this.#own.listen(wanted, (own) => {
+      if (!this.#isAlone || this.#hostOf(own.event) === 0) this.#deliver(this.#here(own));
+    });
+    for (const source of this.#sources.values()) this.#watch(source);
+  }
+
+  /** Tells a host what is wanted of it. */
+  #watch({ peer, runs }: Source): void {
+    const isOver = this.#wanted.size === 0;
+    if (isOver) runs.clear();
+    peer.request('watch', this.#session, isOver ? [] : toldAcross(new Set([...this.#wanted, ...always]))).catch(() => {}); // it is gone, and that is told otherwise
+  }
+
+  #hostUp({ peer }: RemoteHost): void {
+    const source: Source = { peer, name: nameOf(peer), runs: new Map() };
+    this.#sources.set(peer.number, source);
+    for (const { types, expected } of this.#subscriptions) if (types.has('run:started')) expected.add(source);
+    if (this.#wanted.size > 0) this.#watch(source);
+  }
+
+  #hostDown({ peer }: RemoteHost): void {
+    this.#relays.get(peer)?.relay.stop();
+    this.#relays.delete(peer);
+    const source = this.#sources.get(peer.number);
+    this.#sources.delete(peer.number);
+    for (const { event: { dagId, at } } of source?.runs.values() ?? []) {
+      const now = timestamp();
+      const error = new HandoffError('NODE_DOWN', `Host ${source!.name}, which ran DAG ${JSON.stringify(dagId)}, is gone.`, { dagId });
+      this.#deliver({ host: source!.name, event: { type: 'run:failed', at: now, dagId, error, durationMs: now - at } }, source);
+    }
+    for (const { expected } of this.#subscriptions) expected.delete(source!);
+  }
+
+  /** What another host tells. Answered at once: then there is room for more. What of it is malformed counts as dropped, and the rest is told. */
+  #told(peer: Peer, session: unknown, events: unknown, dropped: unknown): void {
+    if (!Array.isArray(events) || !Number.isSafeInteger(dropped) || (dropped as number) < 0) throw new HandoffError('PROTOCOL_ERROR', 'A peer told events that are malformed.');
+    const source = this.#sources.get(peer.number);
+    if (source === undefined || this.#wanted.size === 0 || session !== this.#session) return;
+    this.#dropped += dropped as number;
+    for (const wire of events as Wire[]) {
+      if (wire === undefined) throw new HandoffError('PROTOCOL_ERROR', 'A peer told events with holes between them.'); // of which there may be billions
+      if (typeof wire === 'object' && wire !== null && 'underWay' in wire) this.#underWay(source, wire);
+      else this.#event(source, wire);
+    }
+  }
+
+  #event(source: Source, wire: EventWire): void {
+    const event = this.#read(source, wire);
+    const told = event?.type === 'run:started' ? this.#began(source, event, wire) : event && { host: source.name, event };
+    if (told === undefined) return void this.#dropped++;
+    if (told.event.type === 'run:finished' || told.event.type === 'run:failed') source.runs.delete(told.event.dagId);
+    this.#deliver(told, source);
+  }
+
+  #read({ peer, runs }: Source, wire: EventWire): HandoffEvent | undefined {
+    return fromEventWire(wire, peer.clock.offset, (dagId) => runs.get(dagId)?.event.functions);
+  }
+
+  /** What is under way on a host, for those who have not been told. */
+  #underWay(source: Source, { underWay }: UnderWayWire): void {
+    const runs: Told[] = [];
+    for (const wire of Array.isArray(underWay) ? underWay as UnderWayWire['underWay'] : [undefined]) {
+      const event = wire && this.#read(source, wire);
+      const done = event?.type === 'run:started' ? fromDoneWire(wire!.done, event.functions) : undefined;
+      const told = done && this.#began(source, event as EventOf<'run:started'>, wire!, done);
+      if (told !== undefined) runs.push(told);
+      else this.#dropped++;
+      if (wire === undefined) break;
+    }
+    for (const each of [...this.#subscriptions]) if (each.expected.delete(source)) for (const told of runs) this.#give(each, told);
+  }
+
+  /** A run of a host is known from now on. Its graph is told once, however many ask. Undefined: what came with it is no graph of it. */
+  #began(source: Source, event: EventOf<'run:started'>, { graph: wire }: EventWire, done?: readonly number[]): Told | undefined {
+    const known = source.runs.get(event.dagId);
+    const make = wire === undefined ? undefined : fromGraphWire(wire, event);
+    if (wire !== undefined && make === undefined) return undefined;
+    if (wire === undefined && known?.graph !== undefined && known.event.functions !== event.functions) return undefined;
+    const graph = make === undefined ? known?.graph : once(make);
+    source.runs.set(event.dagId, { event, graph });
+    return toTold(source.name, event, graph, done);
+  }
+
+  /** Another host wants to be told from now on, something else than before, or nothing any more. */
+  #relay(peer: Peer, session: unknown, types: unknown): void {
+    if (typeof session !== 'number' || !Array.isArray(types) || types.length > mostTypes) throw new HandoffError('PROTOCOL_ERROR', 'A peer wants events of no types.');
+    if (peer.closed) return;
+    const wanted = toldAcross(types as EventType[]);
+    const known = this.#relays.get(peer) ?? this.#newRelay(peer, session);
+    if (known.session !== session || wanted.length === 0) known.relay.stop();
+    known.session = session;
+    if (wanted.length > 0) known.relay.want(wanted);
+  }
+
+  /** One for each, so that it has no more on its way to it however often it asks. */
+  #newRelay(peer: Peer, session: number): { session: number; readonly relay: Relay } {
+    const relay = new Relay({
+      listen: (which, listener) => this.#own.listen(which, listener),
+      underWay: () => this.#own.underWay(),
+      send: (events, dropped) => peer.request('told', known.session, events, dropped),
+    });
+    const known = { session, relay };
+    this.#relays.set(peer, known);
+    return known;
+  }
+
+  /** An event of this host. Of nodes elsewhere, too, it is told whether they are up: their host could not tell that it is gone. */
+  #here({ event, graph }: OwnEvent): Told {
+    return toTold(this.#sources.get(this.#hostOf(event))?.name ?? this.#host(), event, graph);
+  }
+
+  /** The number of the host that an event is told of; 0: this one. */
+  #hostOf(event: HandoffEvent): number {
+    return seenByAll.has(event.type) ? this.#own.hostOf((event as EventOf<'node:up'>).node) ?? 0 : 0;
+  }
+
+  /** @param source undefined: this host */
+  #deliver(told: Told, source?: Source): void {
+    for (const each of [...this.#subscriptions]) {
+      const isMeant = each.types.has(told.event.type) && !(source !== undefined && each.expected.has(source));
+      if (isMeant && this.#subscriptions.has(each)) this.#give(each, told);
+    }
+  }
+
+  #give({ listener }: Subscription, told: Told): void {
+    try {
+      listener(told);
+    } catch (error) {
+      queueMicrotask(() => { throw error; }); // a listener's fault is its own, as it is of those of a Handoff
+    }
+  }
+}
+
+/** @param graph takes time to make, and not everybody reads it */
+function toTold(host: string, event: HandoffEvent, graph?: () => RunGraph, done?: readonly number[]): Told {
+  const told: Told = { host, event, ...(done !== undefined && { done }) };
+  return graph === undefined ? told : Object.defineProperty(told, 'graph', { get: graph, enumerable: true });
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+export function nameOf({ identity: { address, id } }: Peer): string {
+  return address ?? id;
+}

@@ -1,0 +1,115 @@
+/** What there is to see and to do on this host: the part of an `Overview` that each host answers for itself. */
+import type { TreeNode } from '../workers/supervision/child.ts';
+import type { GuestWork } from '../hosts/cluster/remote-scheduler.ts';
+import type { Cost } from '../dag/types.ts';
+import { HandoffError } from '../core/errors.ts';
+import type { Monitor } from './usage/monitor.ts';
+import type { NodeResources } from './usage/resources.ts';
+import type { FunctionDetail, NodeActivity, ThreadActivity } from '../events/activity.ts';
+import type { Batch } from '../scheduling/scheduler/state.ts';
+import type { Driver } from '../engine/driver.ts';
+import type { Explanation } from '../engine/explain.ts';
+import type { OwnEvents } from './feed/local-events.ts';
+import { detailOf } from './function-detail.ts';
+import type { RuntimeTree } from './supervision-tree.ts';
+
+export interface HereParts {
+  readonly driver: () => Driver;
+  readonly tree: () => RuntimeTree;
+  readonly monitor: () => Monitor;
+  readonly own: OwnEvents;
+  /** The id of this host; undefined: there are no others. */
+  readonly id: string | undefined;
+  /** What others have on the threads of this host. */
+  guestWork(): readonly GuestWork[];
+}
+
+/** A thread of this host. What another host runs on it, that host knows. */
+export interface ThreadReport extends Omit<ThreadActivity, 'running'> {
+  readonly running: { readonly host: string | undefined; readonly batch: number; readonly since: number } | null;
+}
+
+/** What a host tells of its nodes, and of what it has sent to any. */
+export interface HostActivity {
+  readonly id: string | undefined;
+  readonly nodes: readonly (Omit<NodeActivity, 'host' | 'threads'> & { readonly threads: readonly ThreadReport[] })[];
+  /** By the number of each of its batches: the function that runs, or is next. */
+  readonly functions: ReadonlyMap<number, { readonly dagId: string; readonly functionId: string }>;
+}
+
+export class OverviewHere {
+  readonly #parts: HereParts;
+
+  constructor(parts: HereParts) {
+    this.#parts = parts;
+  }
+
+  /** @param by who asked for it, for the error */
+  cancel(dagId: string, by: string): boolean {
+    const driver = this.#parts.driver();
+    if (!driver.runs.has(dagId)) return false;
+    driver.abort(dagId, new HandoffError('ABORTED', `The run of DAG ${JSON.stringify(dagId)} was cancelled by way of host ${by}.`, { dagId }));
+    return true;
+  }
+
+  explain(dagId: string, functionId: string | undefined): Explanation {
+    return this.#parts.driver().explain(dagId, functionId);
+  }
+
+  functionDetail(dagId: string, functionId: string): FunctionDetail {
+    const found = this.#parts.own.find(dagId);
+    const i = found?.plan.indexOf(functionId) ?? -1;
+    if (i < 0) throw new HandoffError('NOT_FOUND', `Function ${JSON.stringify(functionId)} of DAG ${JSON.stringify(dagId)} is not known here, or no longer.`, { dagId, functionId });
+    return detailOf(found!.plan, i, found!.results);
+  }
+
+  tree(): TreeNode {
+    const { root } = this.#parts.tree();
+    return { id: 'root', state: root.stopping ? 'stopping' : 'running', restarts: 0, ...root.inspect() };
+  }
+
+  async activity(): Promise<HostActivity> {
+    const { monitor, tree, driver, id } = this.#parts;
+    const resources = await monitor().resources();
+    const names = tree().nodeNames;
+    return {
+      id,
+      nodes: names.map((name) => this.#node(name, resources[name])),
+      functions: new Map([...driver().state.batches.values()].map((batch) => [batch.id, { dagId: batch.run.id, functionId: this.#current(batch) }])),
+    };
+  }
+
+  #node(name: string, resources: NodeResources | undefined): HostActivity['nodes'][number] {
+    const { tree, driver } = this.#parts;
+    const actor = tree().node(name)!;
+    const { capabilities, threads } = actor.settings;
+    const up = actor.lanes;
+    const read = resources?.used.threads.length === up.length ? resources.used.threads : []; // else some thread did not answer, and nobody knows which
+    const claimed: Cost = resources?.claimed ?? {};
+    return {
+      name, claimed, declared: { ...capabilities },
+      isUp: driver().state.nodeByName.get(name)?.up === true,
+      used: resources === undefined ? null : { cpu: resources.used.cpu, memory: resources.used.memory },
+      threads: Array.from({ length: threads }, (_, lane) => {
+        const use = up.includes(lane) ? read[up.indexOf(lane)] : undefined;
+        return { utilization: use?.utilization ?? null, heapMb: use?.heapMb ?? null, ...this.#thread(name, lane) };
+      }),
+    };
+  }
+
+  #thread(node: string, lane: number): Pick<ThreadReport, 'running' | 'queue'> {
+    const { driver, tree, guestWork, id } = this.#parts;
+    const own = (driver().state.nodeByName.get(node)?.lanes[lane]?.batches ?? []).map((batch) => ({
+      host: id, batch: batch.id, queue: batch.size - batch.done, isRunning: tree().node(node)!.begun(lane, batch.id) > batch.done,
+    }));
+    const all = [...own, ...guestWork().filter((work) => work.node === node && work.lane === lane)];
+    const running = all.find(({ isRunning }) => isRunning);
+    return { queue: all.reduce((sum, { queue }) => sum + queue, 0), running: running === undefined ? null : { host: running.host, batch: running.batch, since: performance.timeOrigin + tree().node(node)!.turnAt(lane) } };
+  }
+
+  /** On threads of this host, the last that has begun; elsewhere, the first that is not known to have ended. */
+  #current({ run, lane, id, functions, done }: Batch): string {
+    const begun = lane.node.host === 0 ? this.#parts.tree().node(lane.node.name)?.begun(lane.index, id) ?? 0 : 0;
+    return run.plan.entries[functions[Math.min(Math.max(begun - 1, done), functions.length - 1)]!]!.id;
+  }
+}

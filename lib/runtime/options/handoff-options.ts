@@ -1,0 +1,184 @@
+/** The options of `Handoff.start`: type, default and doc of each, and what it may be. */
+import { availableParallelism, hostname, totalmem } from 'node:os';
+import { type AllocationStrategy, isStrategy, strategyExpected } from '../../scheduling/allocation/allocator.ts';
+import { amountOf } from '../../scheduling/resources/amounts.ts';
+import type { ResourceTracker } from '../../scheduling/resources/resource-tracker.ts';
+import type { Capabilities } from '../../dag/types.ts';
+import type { MonitorOptions } from '../usage/monitor.ts';
+import type { NodeMonitor } from '../usage/resources.ts';
+import type { NodeSettings } from '../../workers/node/thread-pool.ts';
+import type { LearnedCostsJson } from '../../engine/cost-json.ts';
+import { type DashboardOptions, dashboardExpected, type ResolvedDashboard, resolveDashboard } from './dashboard-options.ts';
+import { checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from '../../core/schema.ts';
+import { type ResolvedTransport, resolveTransport, type TransportOptions } from './transport-options.ts';
+
+/** A node to be started on this host. */
+export interface NodeOptions {
+  /** Unique in the cluster. */
+  readonly name: string;
+  /** What it has: `cpu`, `memory` (MB), `gpu`, any other name. */
+  readonly capabilities: Capabilities;
+  /** Worker threads. Default: `min(max(1, ceil(cpu)), availableParallelism())`. */
+  readonly threads?: number;
+  /** How fast it runs a function compared with a node of speed 1. Default 1. Used for plans. */
+  readonly speed?: number;
+  /** What each ms costs that a function runs there, in any unit. Default 0. Used by `'cost-optimized'`, and told as `stats.price`. */
+  readonly price?: number;
+  /**
+   * Called every `monitorInterval` with what the node declares and what is in use; the capabilities that it gives, if any, are the node's from
+   * then on. When it throws, that is the event `monitor:failed`.
+   */
+  readonly monitor?: NodeMonitor;
+  /** Whether a function that uses more memory than its cost says is ended, and fails with `RESOURCES_UNAVAILABLE` as cause. Default false. */
+  readonly enforce?: boolean;
+}
+
+export interface HandoffOptions {
+  /** Nodes of this host. Default: one named `'local'` with all cores and memory of the machine. */
+  readonly nodes?: readonly NodeOptions[];
+  /** How other hosts are reached. The same DAGs run with it and without. Default: there are none. */
+  readonly transport?: TransportOptions;
+  /** ms between signs of life to other hosts. Default 1000. */
+  readonly heartbeatInterval?: number;
+  /** Whether source text of other hosts (`inline()`) may be run here. Default false. */
+  readonly allowSource?: boolean;
+  /** How functions are placed. Default `'first-available'`. */
+  readonly allocationStrategy?: AllocationStrategy;
+  /** Grants and releases what functions hold while they run. Default: a `SimpleResourceTracker`. */
+  readonly resourceTracker?: ResourceTracker;
+  /**
+   * ms between looks at what functions really use. Functions that use more memory than their cost says are then told as `function:overuse`, and
+   * a `DynamicResourceTracker` is told what is free. Default: only nodes with `monitor` or `enforce` are looked at, every 1000 ms.
+   */
+  readonly monitorInterval?: number;
+  /** Extra attempts per function. Default 3. */
+  readonly maxRetries?: number;
+  /** ms between asking a function to stop, through its signal, and ending its thread. Default 100. */
+  readonly gracePeriod?: number;
+  /**
+   * How many finished runs keep their results for `getResult`; the oldest are forgotten first, also once they have more than a million
+   * results in all. Default 100.
+   */
+  readonly retainedRuns?: number;
+  /**
+   * Bytes that large results (those in shared memory) may hold in all. What is over goes to files in the system's folder for temporary
+   * ones, least recently used first, and nothing new is started while more is held. Default: no bound.
+   */
+  readonly memoryBudget?: number;
+  /**
+   * Whether what functions print goes to stderr instead of stdout. `'logged'`: it is told as `function:log`, with the function that said it;
+   * only what nobody listens to goes to stderr. Default false.
+   */
+  readonly printToStderr?: boolean | 'logged';
+  /** A page that shows what runs, and its address: `handoff.dashboard`. Default: there is none, and it costs nothing. */
+  readonly dashboard?: DashboardOptions;
+  /**
+   * What was learned of how long functions take and how much they give, for those that do not say: a file, read when it is there and written
+   * at `stop()`, or what `learnedCosts()` gave; `false`: nothing is remembered, and functions are started by what they say and in the order they were added.
+   * Default: learned anew by each Handoff.
+   */
+  readonly learnedCosts?: string | LearnedCostsJson | false;
+}
+
+export interface ResolvedOptions {
+  readonly nodes: readonly NodeSettings[];
+  readonly allocationStrategy: AllocationStrategy;
+  readonly resourceTracker: ResourceTracker | undefined;
+  readonly monitoring: MonitorOptions;
+  readonly maxRetries: number;
+  readonly gracePeriod: number;
+  readonly retainedRuns: number;
+  readonly memoryBudget: number | undefined;
+  readonly printToStderr: boolean | 'logged';
+  readonly transport: ResolvedTransport | undefined;
+  readonly allowSource: boolean;
+  readonly dashboard: ResolvedDashboard | undefined;
+  readonly learnedCosts: string | LearnedCostsJson | false | undefined;
+}
+
+const strategyRule: Rule = { expected: strategyExpected, holds: isStrategy };
+
+const trackerRule: Rule = {
+  expected: 'a ResourceTracker, with register, available, request and release',
+  holds: (value) => isRecord(value) && ['register', 'available', 'request', 'release'].every((name) => typeof value[name] === 'function'),
+};
+
+const schema: Schema<HandoffOptions> = {
+  nodes: { expected: 'a list of { name, capabilities, threads?, speed?, price?, monitor?, enforce? }, not empty without a transport', holds: Array.isArray },
+  transport: { expected: "{ type: 'tcp', … }", holds: isRecord },
+  heartbeatInterval: rules.positiveMilliseconds,
+  allowSource: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
+  allocationStrategy: strategyRule,
+  resourceTracker: trackerRule,
+  monitorInterval: rules.positiveMilliseconds,
+  maxRetries: rules.whole,
+  gracePeriod: rules.milliseconds,
+  retainedRuns: rules.whole,
+  memoryBudget: { expected: 'bytes, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
+  printToStderr: { expected: "true, false or 'logged'", holds: (value) => typeof value === 'boolean' || value === 'logged' },
+  dashboard: { expected: dashboardExpected, holds: isRecord },
+  learnedCosts: { expected: 'the path of a file, what learnedCosts() gave, or false', holds: (value) => value === false || (typeof value === 'string' && value !== '') || isRecord(value) },
+};
+
+const nodeSchema: Schema<NodeOptions> = {
+  name: { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' },
+  capabilities: rules.amounts,
+  threads: { expected: 'a whole number of at least 1', holds: (value) => isAmount(value) && Number.isInteger(value) && value >= 1 },
+  speed: { expected: 'a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
+  price: { expected: 'a finite number of at least 0', holds: (value) => isAmount(value) && value >= 0 },
+  monitor: rules.fn,
+  enforce: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
+};
+
+export { strategyRule };
+
+/** @throws `INVALID_OPTION` */
+export function resolveOptions(options: HandoffOptions): ResolvedOptions {
+  checkOptions('Handoff.start', schema, options);
+  const printToStderr = options.printToStderr ?? false;
+  const transport = options.transport === undefined ? undefined : resolveTransport(options.transport, options.heartbeatInterval);
+  if (options.nodes?.length === 0 && transport === undefined) throw invalidOption('Handoff.start', 'nodes', schema.nodes.expected, options.nodes);
+  // Names are unique in a cluster.
+  const defaultName = transport === undefined ? 'local' : `${hostname()}-${process.pid}`;
+  const nodes = (options.nodes ?? [{ name: defaultName, capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, { printToStderr, memoryBudget: options.memoryBudget }));
+  const names = nodes.map((node) => node.name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw invalidOption('Handoff.start', 'nodes', 'nodes with names of their own', names);
+  return {
+    nodes,
+    allocationStrategy: options.allocationStrategy ?? 'first-available',
+    resourceTracker: options.resourceTracker,
+    monitoring: { interval: options.monitorInterval, policies: new Map(options.nodes?.map(({ name, monitor, enforce = false }) => [name, { monitor, enforce }])) },
+    maxRetries: options.maxRetries ?? 3,
+    gracePeriod: options.gracePeriod ?? 100,
+    retainedRuns: options.retainedRuns ?? 100,
+    memoryBudget: options.memoryBudget,
+    printToStderr,
+    transport,
+    allowSource: options.allowSource ?? false,
+    dashboard: options.dashboard === undefined ? undefined : resolveDashboard(options.dashboard),
+    learnedCosts: options.learnedCosts,
+  };
+}
+
+/** @throws `INVALID_OPTION` */
+export function resolveNode(where: string, node: NodeOptions, { printToStderr: quiet, memoryBudget }: Pick<ResolvedOptions, 'printToStderr' | 'memoryBudget'>): NodeSettings {
+  checkOptions(where, nodeSchema, node);
+  for (const required of ['name', 'capabilities'] as const) {
+    if (node[required] === undefined) throw invalidOption(where, required, nodeSchema[required].expected, undefined);
+  }
+  return {
+    name: node.name, capabilities: { ...node.capabilities }, speed: node.speed ?? 1, quiet, memoryBudget, ...(node.price !== undefined && { price: node.price }),
+    threads: node.threads ?? defaultThreads(node.capabilities),
+  };
+}
+
+/** As many threads as the node declares cores, at least one and no more than the machine has. */
+export function defaultThreads(capabilities: Capabilities): number {
+  return Math.min(Math.max(1, Math.ceil(amountOf(capabilities, 'cpu'))), availableParallelism());
+}
+
+/** What this machine has. */
+export function machine(): Capabilities {
+  return { cpu: availableParallelism(), memory: Math.floor(totalmem() / 2 ** 20) };
+}

@@ -1,0 +1,32 @@
+/** Values in questions to other hosts and in their answers: small ones as they are, large ones held by who gives them until they are fetched. */
+import { fromPayloadWire } from '../hosts/cluster/payload-wire.ts';
+import type { Cluster } from '../hosts/cluster/cluster.ts';
+import type { Peer } from '../hosts/cluster/peer.ts';
+import { decode, encode } from '../workers/store/encode.ts';
+import type { PayloadData, RemoteData } from '../workers/store/payload.ts';
+
+export type Parcel = { readonly value: unknown } | { readonly payload: unknown };
+
+// What belongs to no run.
+const noRun = 0;
+
+/** @throws `NOT_SERIALIZABLE` */
+export function pack(value: unknown, cluster: Cluster, to: Peer): Parcel {
+  const data = encode(value);
+  return data === undefined ? { value } : { payload: cluster.lendValue(data, to) };
+}
+
+/** @throws `NODE_DOWN`, `NOT_FOUND` when who gave it is gone; `PROTOCOL_ERROR` */
+export async function unpack(parcel: Parcel, { exchange }: Cluster): Promise<unknown> {
+  if (!('payload' in parcel)) return parcel.value;
+  const data = fromPayloadWire(parcel.payload);
+  return decode(data.kind === 'remote' ? await fetchOnce(data, exchange) : data);
+}
+
+async function fetchOnce(data: RemoteData, exchange: Cluster['exchange']): Promise<PayloadData> {
+  try {
+    return await exchange.fetch(data);
+  } finally {
+    exchange.release(noRun, data);
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * The supervision tree of a Handoff, mirroring the origin's `Handoff.Supervisor`:
+ *
+ * ```
+ * root (rest-for-one)
+ * ├── registry     where values are
+ * ├── store        results
+ * ├── resources    who holds how much of which node
+ * ├── dashboard    the page's server, where there is one (one-for-one)
+ * ├── transport    the channels to other hosts, where there are others
+ * ├── nodes        one NodeActor per node (one-for-one), each over its worker threads (one-for-one)
+ * ├── actors       user actors, each group under a supervisor as declared
+ * └── runs         one per running DAG (temporary)
+ * ```
+ */
+import { resident } from '../workers/supervision/child.ts';
+import type { Exit, Running } from '../workers/supervision/child.ts';
+import { Supervisor } from '../workers/supervision/supervisor.ts';
+import { HandoffError } from '../core/errors.ts';
+import type { Capabilities } from '../dag/types.ts';
+import type { CodeList } from '../workers/node/code-registry.ts';
+import { NodeActor } from '../workers/node/node-actor.ts';
+import type { NodeEvents } from '../workers/node/node-link.ts';
+import type { NodeSettings } from '../workers/node/thread-pool.ts';
+import type { LocationRegistry } from '../workers/store/location-registry.ts';
+import type { ResultStore } from '../workers/store/result-store.ts';
+import type { Actors } from './actors.ts';
+import type { ActiveRun } from '../engine/active-run.ts';
+import type { Driver } from '../engine/driver.ts';
+import type { Publisher } from '../engine/event-publisher.ts';
+import { defaultThreads } from './options/handoff-options.ts';
+import { invalidOption, rules } from '../core/schema.ts';
+import { timestamp } from '../events/events.ts';
+
+export interface OtherHosts {
+  start(): Running | Promise<Running>;
+  /** The events of a node, told to all who use it. */
+  lend(node: string, events: NodeEvents): NodeEvents;
+  /** The nodes of this host are not what they were. */
+  nodesChanged(): void;
+  /** Others may claim more of a node than before, or less. */
+  capabilitiesChanged(node: string): void;
+}
+
+export interface TreeParts {
+  readonly registry: LocationRegistry;
+  readonly store: ResultStore;
+  readonly driver: Driver;
+  readonly codes: CodeList;
+  readonly publisher: Publisher;
+  readonly actors: Actors;
+  /** Other hosts, which use our nodes as we use theirs; undefined: there are none. */
+  readonly hosts?: OtherHosts | undefined;
+  /** Who looks at what nodes use. */
+  readonly monitor?: { nodeUp(actor: NodeActor): void; stop(): void };
+  readonly dashboard?: { start(): Promise<Running> } | undefined;
+  /** The most threads a node may ever have. */
+  readonly mostThreads: number;
+}
+
+export class RuntimeTree {
+  readonly root: Supervisor;
+  readonly #parts: TreeParts;
+  readonly #actors = new Map<string, NodeActor>();
+  #nodes: Supervisor | undefined;
+  #runs: Supervisor | undefined;
+  #runsStarted = Promise.withResolvers<void>();
+  #closing = false;
+  readonly #turns = new Map<string, Promise<void>>();
+
+  constructor(parts: TreeParts) {
+    this.#parts = parts;
+    this.root = new Supervisor({ strategy: 'rest-for-one', onRestart: (child, exit) => this.onRestart('root', child, exit) });
+  }
+
+  /** Starts everything, from the top down. What a failed start leaves behind is stopped. */
+  async start(nodes: readonly NodeSettings[]): Promise<void> {
+    const { registry, store, driver, actors, monitor } = this.#parts;
+    try {
+      await this.root.startChild({ id: 'registry', start: () => resident(() => registry.stop()) });
+      await this.root.startChild({ id: 'store', start: () => resident(() => store.stop()) });
+      await this.root.startChild({ id: 'resources', start: () => resident(() => { monitor?.stop(); driver.stop(); }) });
+      const { dashboard, hosts } = this.#parts;
+      // Before what it shows, so that it sees it come and go; and what becomes of it is nothing to the others.
+      if (dashboard !== undefined) await this.root.startChild({ id: 'dashboard', restart: 'temporary', start: () => dashboard.start() });
+      if (hosts !== undefined) await this.root.startChild({ id: 'transport', shutdown: Infinity, start: () => hosts.start() });
+      await this.root.startChild({ id: 'nodes', shutdown: Infinity, start: () => this.#startNodes(nodes) });
+      await this.root.startChild({ id: 'actors', shutdown: Infinity, start: (givenUp) => actors.start(givenUp) });
+      await this.root.startChild({ id: 'runs', shutdown: Infinity, start: () => this.#startRuns() });
+    } catch (error) {
+      await this.root.stop();
+      throw error;
+    }
+  }
+
+  get nodeNames(): string[] {
+    return [...this.#actors.keys()];
+  }
+
+  node(name: string): NodeActor | undefined {
+    return this.#actors.get(name);
+  }
+
+  /** Has changes of one node follow one another. */
+  inTurn<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+    const turn = (this.#turns.get(name) ?? Promise.resolve()).then(work);
+    const settled = turn.then(() => {}, () => {});
+    this.#turns.set(name, settled);
+    void settled.then(() => {
+      if (this.#turns.get(name) === settled) this.#turns.delete(name);
+    });
+    return turn;
+  }
+
+  /** Starts one more node. */
+  async addNode(settings: NodeSettings): Promise<void> {
+    try {
+      await this.#nodes!.startChild({ id: settings.name, shutdown: Infinity, start: () => this.#startNode(settings) });
+    } catch (error) {
+      this.#actors.delete(settings.name);
+      throw error;
+    }
+  }
+
+  /** Adds a node, or changes what one has: what is claimed of it stays claimed, and threads are only ever added. */
+  registerNode(settings: NodeSettings): Promise<void> {
+    return this.inTurn(settings.name, async () => {
+      if (this.#actors.has(settings.name)) return this.#change(this.#actors.get(settings.name)!, settings.capabilities);
+      return this.addNode(settings);
+    });
+  }
+
+  /**
+   * Changes some of what a node of this host has. False when there is none of that name.
+   *
+   * @param where who changes it, for messages
+   * @throws `INVALID_OPTION`
+   */
+  async updateCapabilities(name: string, changed: Capabilities, where = 'updateCapabilities'): Promise<boolean> {
+    if (!rules.amounts.holds(changed)) throw invalidOption(where, 'capabilities', rules.amounts.expected, changed);
+    return this.inTurn(name, async () => {
+      const actor = this.#actors.get(name);
+      if (actor === undefined) return false;
+      const { capabilities } = actor.settings;
+      if (Object.entries(changed).some(([resource, amount]) => capabilities[resource] !== amount)) await this.#change(actor, { ...capabilities, ...changed });
+      return true;
+    });
+  }
+
+  async #change(actor: NodeActor, capabilities: Capabilities): Promise<void> {
+    const { name } = actor.settings;
+    const threads = Math.max(actor.settings.threads, defaultThreads(capabilities));
+    actor.settings = { ...actor.settings, capabilities, threads };
+    this.#parts.driver.changeCapabilities(name, capabilities);
+    this.#parts.hosts?.capabilitiesChanged(name);
+    await actor.grow(threads);
+  }
+
+  /** Takes a node out. What it runs is put back before its threads are ended. */
+  async removeNode(name: string): Promise<void> {
+    const actor = this.#actors.get(name)!;
+    this.#actors.delete(name);
+    this.#parts.driver.nodeDown(name, false, new HandoffError('NODE_DOWN', `Node ${name} was removed.`, { node: name }));
+    this.#parts.hosts?.nodesChanged();
+    const stopped = this.#nodes!.stopChild(name);
+    actor.killAll();
+    await stopped;
+  }
+
+  /** Takes a run in; while nodes and runs are being started again, once they are. */
+  async addRun(run: ActiveRun): Promise<void> {
+    while (this.#runs!.stopping && !this.#closing) await this.#runsStarted.promise;
+    await this.#runs!.startChild({ id: run.id, restart: 'temporary', shutdown: Infinity, start: () => run });
+  }
+
+  /** Why a run is stopped by its supervisor. */
+  whyStopped(dagId: string): HandoffError {
+    return this.#closing
+      ? new HandoffError('STOPPED', 'This Handoff is being stopped.', { dagId })
+      : new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and are all started anew.', { dagId });
+  }
+
+  /** Stops everything, from the bottom up. */
+  async stop(): Promise<void> {
+    this.#closing = true;
+    this.#runsStarted.resolve();
+    await this.root.stop();
+    this.#parts.actors.end();
+  }
+
+  #startRuns(): Supervisor {
+    const runs = new Supervisor({});
+    this.#runs = runs;
+    this.#runsStarted.resolve();
+    this.#runsStarted = Promise.withResolvers();
+    return runs;
+  }
+
+  /** Some node that is there, to look into code. */
+  anyNode(): NodeActor {
+    for (const actor of this.#actors.values()) if (!actor.gone) return actor;
+    for (const actor of this.#actors.values()) return actor;
+    throw new HandoffError('NODE_DOWN', 'There is no node.');
+  }
+
+  async #startNodes(settings: readonly NodeSettings[]): Promise<Running> {
+    const nodes = new Supervisor({ onRestart: (child, exit) => this.onRestart('nodes', child, exit) });
+    this.#nodes = nodes;
+    // The order of declaration is the order in which they are tried, so they are made known before any is ready.
+    const all = this.#actors.size === 0 ? settings : [...this.#actors.values()].map((actor) => actor.settings);
+    const starts = all.map((each) => nodes.startChild({ id: each.name, shutdown: Infinity, start: () => this.#startNode(each) }));
+    const failed = (await Promise.allSettled(starts)).find((start) => start.status === 'rejected');
+    if (failed === undefined) return nodes;
+    await nodes.stop();
+    throw failed.reason;
+  }
+
+  async #startNode(settings: NodeSettings): Promise<NodeActor> {
+    const { driver, codes, publisher, mostThreads } = this.#parts;
+    const { name } = settings;
+    const events = driver.eventsOf(name);
+    const actor = new NodeActor(this.#actors.get(name)?.settings ?? settings, mostThreads, codes, this.#parts.hosts?.lend(name, events) ?? events);
+    this.#actors.set(name, actor);
+    this.#parts.monitor?.nodeUp(actor);
+    driver.addNode(actor);
+    try {
+      await actor.launch();
+    } catch (error) {
+      driver.nodeDown(name, false, error);
+      throw error;
+    }
+    this.#parts.hosts?.nodesChanged();
+    if (this.#actors.get(name) === actor && publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node: name, capabilities: actor.settings.capabilities, threads: actor.settings.threads });
+    void actor.exited.then((exit) => {
+      // Also when it was stopped because its supervisor gave up: what it was running is lost all the same.
+      if (this.#closing || this.#actors.get(name) !== actor) return;
+      driver.nodeDown(name, true, exit.error);
+      this.#parts.hosts?.nodesChanged();
+    });
+    return actor;
+  }
+
+  /** Tells that a child was started again. */
+  onRestart(supervisor: string, child: string, exit: Exit): void {
+    const { publisher } = this.#parts;
+    if (publisher.wants('supervisor:restarted')) publisher.publish({ type: 'supervisor:restarted', at: timestamp(), supervisor, child, error: exit.error });
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Functions that claim memory, and whether they keep to it. Looked at only while they run, from outside of their thread: what it holds now
+ * beyond the least that it held since the function was sent. As garbage is not use, a thread that seems to hold too much collects it first.
+ */
+import { toErrorWire } from '../../core/error-wire.ts';
+import { HandoffError } from '../../core/errors.ts';
+import type { OutgoingBatch } from '../../workers/node/lane-messages.ts';
+import type { Lane } from '../../workers/node/lane.ts';
+import { heapMb, liveHeapMb } from './heap.ts';
+import { Ticker } from './ticker.ts';
+
+/** A function that uses more than it claimed. */
+export interface Overuse {
+  readonly node: string;
+  /** The index of its thread. */
+  readonly lane: number;
+  /** The number of its batch: below 0 when another host sent it. */
+  readonly batch: number;
+  /** The run, told apart from others on every host. */
+  readonly serial: number;
+  readonly dagId: string;
+  readonly claimedMb: number;
+  readonly usedMb: number;
+}
+
+interface Watched {
+  readonly node: string;
+  readonly index: number;
+  readonly lane: Lane;
+  readonly batch: number;
+  readonly serial: number;
+  readonly dagId: string;
+  readonly claimedMb: number;
+  readonly enforced: boolean;
+  /** The least that its thread held since it was sent, in MB. */
+  base: number;
+  /** So many looks are let pass before garbage is collected again, as it was nothing but garbage; doubled each time. */
+  pause: number;
+  passing: number;
+}
+
+export class ClaimWatch {
+  readonly #onOveruse: (overuse: Overuse) => void;
+  readonly #watched = new Set<Watched>();
+  readonly #ticker: Ticker;
+
+  constructor(interval: number, onOveruse: (overuse: Overuse) => void) {
+    this.#onOveruse = onOveruse;
+    this.#ticker = new Ticker(interval, async () => {
+      await Promise.all([...this.#watched].map((each) => this.#look(each)));
+      return this.#watched.size > 0;
+    });
+  }
+
+  /** A batch is about to be sent. Only a function that is alone in it can be judged. */
+  sent(node: string, index: number, lane: Lane, { id, serial, dagId, size, claim }: OutgoingBatch, enforced: boolean): void {
+    const claimedMb = claim?.['memory'];
+    if (size !== 1 || claimedMb === undefined) return;
+    const watched: Watched = { node, index, lane, batch: id, serial, dagId, claimedMb, enforced, base: Infinity, pause: 0, passing: 0 };
+    this.#watched.add(watched);
+    void this.#measure(watched); // asked before the function is sent, so answered before it begins
+    this.#ticker.start();
+  }
+
+  stop(): void {
+    this.#ticker.stop();
+    this.#watched.clear();
+  }
+
+  async #measure(watched: Watched): Promise<number | undefined> {
+    const { worker } = watched.lane;
+    const held = worker && await heapMb(worker);
+    if (held !== undefined) watched.base = Math.min(watched.base, held);
+    return held;
+  }
+
+  async #look(watched: Watched): Promise<void> {
+    const { lane, batch, claimedMb } = watched;
+    if (!this.#isThere(watched)) return;
+    const held = await this.#measure(watched);
+    if (held === undefined || !this.#isThere(watched) || lane.begun(batch) === 0 || held - watched.base <= claimedMb) return;
+    if (watched.passing-- > 0) return;
+    const live = await liveHeapMb(lane.worker!);
+    if (live === undefined || !this.#isThere(watched)) return;
+    const usedMb = (live === 'unknown' ? held : live) - watched.base;
+    if (usedMb > claimedMb) return this.#tell(watched, usedMb);
+    watched.pause = Math.max(1, 2 * watched.pause);
+    watched.passing = watched.pause;
+  }
+
+  #isThere(watched: Watched): boolean {
+    const isThere = this.#watched.has(watched) && watched.lane.holds(watched.batch);
+    if (!isThere) this.#watched.delete(watched);
+    return isThere;
+  }
+
+  #tell(watched: Watched, usedMb: number): void {
+    const { node, index, lane, batch, serial, dagId, claimedMb, enforced } = watched;
+    this.#watched.delete(watched);
+    this.#onOveruse({ node, lane: index, batch, serial, dagId, claimedMb, usedMb });
+    if (!enforced) return;
+    const error = new HandoffError('RESOURCES_UNAVAILABLE', `It claimed ${round(claimedMb)} MB of memory and used ${round(usedMb)} MB, and node ${node} enforces claims. Raise its cost.memory, or start the node without enforce.`, {
+      node, resource: 'memory', cost: { memory: claimedMb },
+    });
+    lane.fail(batch, { error: toErrorWire(error), retryable: false });
+  }
+}
+
+function round(mb: number): number {
+  return Math.round(mb * 10) / 10;
+}

@@ -1,0 +1,116 @@
+/** Readings of threads and of the process, and what was used between two of them. */
+import type { EventLoopUtilization } from 'node:perf_hooks';
+import type { Worker } from 'node:worker_threads';
+import type { Lane } from '../../workers/node/lane.ts';
+import { heapMb, inTime } from './heap.ts';
+import type { HostUse, NodeUse, ThreadUse } from './resources.ts';
+
+const MiB = 2 ** 20;
+
+/** A node that can be read. */
+export interface Readable {
+  readonly running: readonly Lane[];
+}
+
+interface ThreadReading {
+  readonly loop: EventLoopUtilization;
+  /** µs; undefined where Node does not tell. */
+  readonly cpu: number | undefined;
+  readonly heapMb: number;
+  /** Whether something was sent to it that it has not told of. */
+  readonly busy: boolean;
+}
+
+/** How things were at one moment. */
+export interface Reading {
+  /** ms */
+  readonly at: number;
+  /** µs that the process has used. */
+  readonly cpu: number;
+  readonly threads: ReadonlyMap<Lane, ThreadReading>;
+}
+
+export async function read(nodes: Iterable<Readable>): Promise<Reading> {
+  const threads = new Map<Lane, ThreadReading>();
+  await Promise.all([...nodes].flatMap(({ running }) => running).map(async (lane) => {
+    const { worker, idle } = lane;
+    const reading = worker && await readThread(worker, !idle);
+    if (reading !== undefined) threads.set(lane, reading);
+  }));
+  return { ...nothingRead(), threads };
+}
+
+/** Before anything was read. */
+export function nothingRead(): Reading {
+  const { user, system } = process.cpuUsage();
+  return { at: performance.now(), cpu: user + system, threads: new Map() };
+}
+
+/** What each thread held when it last answered: one inside native code may not answer now. */
+const lastHeap = new WeakMap<Worker, number>();
+
+async function readThread(worker: Worker, busy: boolean): Promise<ThreadReading | undefined> {
+  const [heap = lastHeap.get(worker), cpu] = await Promise.all([heapMb(worker), cpuOf(worker)]);
+  if (heap === undefined) return undefined;
+  lastHeap.set(worker, heap);
+  return { loop: worker.performance.eventLoopUtilization(), cpu, heapMb: heap, busy };
+}
+
+/** Newer than the oldest Node that this runs on. */
+async function cpuOf(worker: Worker): Promise<number | undefined> {
+  if (typeof worker.cpuUsage !== 'function') return undefined;
+  const used = await inTime(worker.cpuUsage());
+  return used && used.user + used.system;
+}
+
+/** What the process used between two readings. */
+export function hostUse(before: Reading, after: Reading): HostUse {
+  return {
+    cpu: (after.cpu - before.cpu) / 1000 / elapsed(before, after),
+    rssMb: process.memoryUsage.rss() / MiB,
+    freeMemoryMb: process.availableMemory() / MiB,
+  };
+}
+
+/** What a node used between two readings, and at the second. A thread that is new counts from its start. */
+export function nodeUse({ running }: Readable, before: Reading, after: Reading): NodeUse {
+  const all = running.flatMap((lane) => threadUse(lane, before, after) ?? []);
+  return {
+    cpu: all.reduce((sum, { cpu }) => sum + cpu, 0),
+    memory: all.reduce((sum, { heapMb: held }) => sum + held, 0),
+    threads: all.map(({ utilization, heapMb: held }) => ({ utilization, heapMb: held })),
+  };
+}
+
+function threadUse(lane: Lane, before: Reading, after: Reading): (ThreadUse & { readonly cpu: number }) | undefined {
+  const now = after.threads.get(lane);
+  if (now === undefined) return undefined;
+  const then = before.threads.get(lane);
+  const active = now.loop.active - (then?.loop.active ?? 0);
+  const all = active + now.loop.idle - (then?.loop.idle ?? 0);
+  const utilization = all > 0 ? Math.min(1, Math.max(0, active / all)) : 0;
+  const cpu = now.cpu === undefined || then?.cpu === undefined ? utilization : (now.cpu - then.cpu) / 1000 / elapsed(before, after);
+  return { utilization, heapMb: now.heapMb, cpu };
+}
+
+function elapsed(before: Reading, after: Reading): number {
+  return Math.max(after.at - before.at, 1e-3);
+}
+
+/**
+ * What the functions of a node use now that run: threads with nothing to do give back what they hold as soon as it is wanted, so what those
+ * hold that work is counted beyond the least that they ever held.
+ */
+export function functionsUse({ running }: Readable, before: Reading, after: Reading, least: WeakMap<Lane, number>): { readonly cpu: number; readonly memory: number } {
+  let [cpu, memory] = [0, 0];
+  for (const lane of running) {
+    const now = after.threads.get(lane);
+    if (now === undefined) continue;
+    const base = Math.min(now.heapMb, least.get(lane) ?? Infinity);
+    least.set(lane, base);
+    if (!now.busy) continue;
+    cpu += threadUse(lane, before, after)!.cpu;
+    memory += now.heapMb - base;
+  }
+  return { cpu, memory };
+}

@@ -1,0 +1,186 @@
+/**
+ * Looks at what the nodes of this host really use, for those who asked:
+ *
+ * ```
+ *   resources()                    once, over a moment
+ *   a node's `monitor`             every interval; what it gives changes the node's capabilities
+ *   a tracker that observes        every interval, when there is an interval
+ *   functions that claim memory    every interval while they run, on nodes that are watched
+ * ```
+ *
+ * Nobody asked: nothing is measured.
+ */
+import { add } from '../../scheduling/resources/amounts.ts';
+import { DynamicResourceTracker } from '../../scheduling/resources/dynamic-resource-tracker.ts';
+import { type ResourceTracker, SimpleResourceTracker } from '../../scheduling/resources/resource-tracker.ts';
+import type { Capabilities, Cost } from '../../dag/types.ts';
+import { HandoffError } from '../../core/errors.ts';
+import type { NodeActor } from '../../workers/node/node-actor.ts';
+import { type EventType, type HandoffEvent, timestamp } from '../../events/events.ts';
+import type { Batch, State } from '../../scheduling/scheduler/state.ts';
+import { ClaimWatch, type Overuse } from './claim-watch.ts';
+import { late } from './heap.ts';
+import { functionsUse, hostUse, nodeUse, nothingRead, read, type Reading } from './meter.ts';
+import type { NodePolicy, NodeResources } from './resources.ts';
+import { Ticker } from './ticker.ts';
+
+// In ms: what `resources()` measures is an average over so long.
+const moment = 100;
+const defaultInterval = 1000;
+
+export interface MonitorOptions {
+  /** ms; undefined: only what nodes ask for is watched. */
+  readonly interval: number | undefined;
+  /** By node. */
+  readonly policies: ReadonlyMap<string, NodePolicy>;
+}
+
+export interface MonitorParts {
+  readonly tracker: ResourceTracker;
+  readonly publisher: { wants(type: EventType): boolean; publish(event: HandoffEvent): void };
+  readonly state: () => State;
+  /** The nodes of this host. */
+  readonly nodes: () => readonly NodeActor[];
+  /** The serial of a run of this host. */
+  readonly serialOf: (dagId: string) => number | undefined;
+  /** @throws `INVALID_OPTION` */
+  readonly change: (node: string, capabilities: Capabilities) => Promise<unknown>;
+  /** More of a node may be free than before. */
+  readonly freed: (node: string) => void;
+  /** Tells the hosts that may have sent the function. */
+  readonly tellOthers: (overuse: Overuse) => void;
+}
+
+export class Monitor {
+  readonly #options: MonitorOptions;
+  readonly #parts: MonitorParts;
+  readonly #claims: ClaimWatch;
+  readonly #ticker: Ticker;
+  readonly #least = new WeakMap();
+  /** Nodes whose function has not answered yet. */
+  readonly #asking = new Set<string>();
+  #last: Reading | undefined;
+
+  constructor(options: MonitorOptions, parts: MonitorParts) {
+    this.#options = options;
+    this.#parts = parts;
+    const interval = options.interval ?? defaultInterval;
+    this.#claims = new ClaimWatch(interval, (overuse) => this.#overuse(overuse));
+    this.#ticker = new Ticker(interval, () => this.#tick());
+  }
+
+  /** A node of this host is about to start. */
+  nodeUp(actor: NodeActor): void {
+    const { name } = actor.settings;
+    const { interval, policies } = this.#options;
+    const policy = policies.get(name);
+    const enforced = policy?.enforce === true;
+    if (interval !== undefined || enforced || policy?.monitor !== undefined) {
+      actor.onSend = (index, lane, batch) => {
+        // Of other hosts' functions we do not know who listens.
+        if (enforced || batch.id < 0 || this.#parts.publisher.wants('function:overuse')) this.#claims.sent(name, index, lane, batch, enforced);
+      };
+    }
+    if (policy?.monitor === undefined && this.#observing === undefined) return;
+    this.#last ??= nothingRead();
+    this.#ticker.start();
+  }
+
+  stop(): void {
+    this.#ticker.stop();
+    this.#claims.stop();
+  }
+
+  /** What the nodes of this host have, what is claimed of it and what they use. */
+  async resources(): Promise<Record<string, NodeResources>> {
+    const before = await read(this.#parts.nodes());
+    await late(moment).passed;
+    const after = await read(this.#parts.nodes());
+    return Object.fromEntries(this.#parts.nodes().map((node) => [node.settings.name, this.#resourcesOf(node, before, after)]));
+  }
+
+  /** A function that another host runs for us uses too much of a node of its. */
+  overuseElsewhere({ node, lane, serial, dagId, claimedMb, usedMb }: Overuse): void {
+    const batch = [...this.#parts.state().batches.values()].find((each) => each.lane.node.name === node && each.lane.index === lane && each.run.id === dagId);
+    if (batch !== undefined && this.#parts.serialOf(dagId) === serial) this.#publish(batch, claimedMb, usedMb);
+  }
+
+  get #observing(): DynamicResourceTracker | undefined {
+    const { tracker } = this.#parts;
+    return this.#options.interval !== undefined && tracker instanceof DynamicResourceTracker ? tracker : undefined;
+  }
+
+  async #tick(): Promise<boolean> {
+    const nodes = this.#parts.nodes();
+    const after = await read(nodes);
+    const before = this.#last!;
+    this.#last = after;
+    for (const node of nodes) {
+      const policy = this.#options.policies.get(node.settings.name);
+      if (policy?.monitor !== undefined) void this.#ask(node, policy.monitor, before, after);
+      this.#observe(node, before, after);
+    }
+    return true;
+  }
+
+  #resourcesOf(node: NodeActor, before: Reading, after: Reading): NodeResources {
+    const { name, capabilities } = node.settings;
+    return { declared: { ...capabilities }, claimed: this.#claimed(name), used: nodeUse(node, before, after), host: hostUse(before, after) };
+  }
+
+  /** Of all hosts where the tracker tells; else what this host's own runs hold. */
+  #claimed(node: string): Cost {
+    const { tracker, state } = this.#parts;
+    if (!(tracker instanceof SimpleResourceTracker)) return nonZero(state().nodeByName.get(node)?.claimed ?? {});
+    const sum: Record<string, number> = {};
+    for (const claim of tracker.claims(node).values()) add(sum, claim);
+    return nonZero(sum);
+  }
+
+  async #ask(node: NodeActor, monitor: NonNullable<NodePolicy['monitor']>, before: Reading, after: Reading): Promise<void> {
+    const { name } = node.settings;
+    if (this.#asking.has(name)) return;
+    this.#asking.add(name);
+    try {
+      const changed = await monitor(this.#resourcesOf(node, before, after));
+      if (changed !== undefined && this.#parts.nodes().includes(node)) await this.#parts.change(name, changed);
+    } catch (error) {
+      if (!isStopped(error) && this.#parts.publisher.wants('monitor:failed')) this.#parts.publisher.publish({ type: 'monitor:failed', at: timestamp(), node: name, error });
+    } finally {
+      this.#asking.delete(name);
+    }
+  }
+
+  #observe(node: NodeActor, before: Reading, after: Reading): void {
+    const tracker = this.#observing;
+    if (tracker === undefined) return;
+    const { name, capabilities } = node.settings;
+    const used = functionsUse(node, before, after, this.#least);
+    const { freeMemoryMb } = hostUse(before, after);
+    const free: Record<string, number> = {};
+    if (capabilities['cpu'] !== undefined) free['cpu'] = Math.max(0, capabilities['cpu'] - used.cpu);
+    if (capabilities['memory'] !== undefined) free['memory'] = Math.max(0, Math.min(capabilities['memory'] - used.memory, freeMemoryMb));
+    const known = tracker.observed(name);
+    tracker.observe(name, free);
+    if (known !== undefined && Object.entries(free).some(([resource, amount]) => amount > (known[resource] ?? Infinity))) this.#parts.freed(name);
+  }
+
+  #overuse(overuse: Overuse): void {
+    if (overuse.batch < 0) return this.#parts.tellOthers(overuse);
+    const batch = this.#parts.state().batches.get(overuse.batch);
+    if (batch !== undefined) this.#publish(batch, overuse.claimedMb, overuse.usedMb);
+  }
+
+  #publish({ run, functions, lane }: Batch, claimedMb: number, usedMb: number): void {
+    const { publisher } = this.#parts;
+    if (publisher.wants('function:overuse')) publisher.publish({ type: 'function:overuse', at: timestamp(), dagId: run.id, functionId: run.plan.entries[functions[0]!]!.id, node: lane.node.name, claimedMb, usedMb });
+  }
+}
+
+function nonZero(amounts: Cost): Cost {
+  return Object.fromEntries(Object.entries(amounts).filter(([, amount]) => amount > 0));
+}
+
+function isStopped(error: unknown): boolean {
+  return error instanceof HandoffError && error.code === 'STOPPED';
+}

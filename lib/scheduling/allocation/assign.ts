@@ -1,0 +1,45 @@
+/** Asks an allocator, and trusts nothing it says. */
+import { show } from '../../core/show.ts';
+import { functionOf } from '../../dag/compile.ts';
+import type { Plan } from '../../dag/plan.ts';
+import type { Capabilities } from '../../dag/types.ts';
+import { HandoffError } from '../../core/errors.ts';
+import type { Allocator } from './allocator.ts';
+import { judge } from '../resources/feasibility.ts';
+
+/**
+ * The node of every function, by an allocator; pins and collocation win over its answer.
+ *
+ * @param nodes capabilities by node name
+ * @returns node names, by function
+ * @throws `ALLOCATION_ERROR` when the allocator throws, or its answer cannot be carried out
+ */
+export function assign(plan: Plan, allocator: Allocator, nodes: Readonly<Record<string, Capabilities>>): string[] {
+  let answer: unknown;
+  try {
+    answer = allocator.allocate(plan.entries.map((_, i) => functionOf(plan, i)), nodes);
+  } catch (cause) {
+    if (cause instanceof HandoffError && cause.code === 'ALLOCATION_ERROR') throw cause;
+    throw new HandoffError('ALLOCATION_ERROR', `The allocator threw: ${cause instanceof Error ? cause.message : show(cause)}`, { cause });
+  }
+  if (typeof answer !== 'object' || answer === null || answer instanceof Promise) {
+    throw new HandoffError('ALLOCATION_ERROR', `An allocator answers an object, function id to node name; this one answered ${show(answer)}.`);
+  }
+  const said = answer as Readonly<Record<string, unknown>>;
+  const assigned: string[] = [];
+  for (let i = 0; i < plan.size; i++) {
+    const group = plan.group === null ? -1 : plan.group[i]!;
+    const deciding = group < 0 ? i : plan.groups[group]!.root;
+    const { id } = plan.entries[deciding]!;
+    const pin = group < 0 ? plan.pins.get(i) : plan.groups[group]!.pin;
+    const node = pin ?? (Object.hasOwn(said, id) ? said[id] : undefined);
+    if (typeof node !== 'string') {
+      throw new HandoffError('ALLOCATION_ERROR', `The allocator gave function ${show(id)} ${node === undefined ? 'no node' : show(node)}.`, { functionId: id });
+    }
+    const cost = plan.costs[group < 0 ? plan.cost[i]! : plan.groups[group]!.need];
+    const error = deciding === i ? judge(id, cost, node, nodes) : undefined;
+    if (error !== undefined) throw error;
+    assigned.push(node);
+  }
+  return assigned;
+}

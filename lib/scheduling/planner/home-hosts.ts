@@ -1,0 +1,41 @@
+/** Which host each function of a run had better be on, where large results would else go to and fro. */
+import { sortTopologically } from '../../dag/links.ts';
+import type { Plan } from '../../dag/plan.ts';
+import { partition } from './partition.ts';
+import type { PlannerNode } from './problem.ts';
+
+export interface HomesInput {
+  readonly nodes: readonly PlannerNode[];
+  /** ms on a node of speed 1, by function. */
+  readonly durationOf: (i: number) => number;
+  /** Bytes of the result, by function. */
+  readonly bytesOf: (i: number) => number;
+}
+
+/** Results that are smaller than this may be made anywhere. */
+const large = 2 ** 20;
+/** In a DAG with more functions, finding out would take longer than it could save. */
+const most = 20_000;
+
+/** By function: the site of the nodes it had better be on, -1 where it is no matter. Undefined when it is no matter for any. */
+export function homesOf(plan: Plan, { nodes, durationOf, bytesOf }: HomesInput): Int32Array | undefined {
+  const sites = [...new Set(nodes.map(({ site = -1 }) => site))];
+  if (sites.length < 2 || plan.size > most) return undefined;
+  const matters = new Uint8Array(plan.size);
+  let any = false;
+  for (let i = 0; i < plan.size; i++) {
+    if (bytesOf(i) < large) continue;
+    any = true;
+    matters[i] = 1;
+    for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) matters[plan.outs[k]!] = 1;
+  }
+  if (!any) return undefined;
+  const siteOf = (name: string | undefined): number => sites.indexOf(nodes.find((node) => node.name === name)?.site ?? Number.NaN);
+  const capacity = sites.map((site) => nodes.reduce((sum, node) => sum + (node.site === site ? node.threads * node.speed : 0), 0));
+  const home = partition({ links: plan, order: sortTopologically(plan), work: durationOf, bytes: bytesOf, capacity, fixed: (i) => siteOf(plan.pins.get(i)) });
+  for (const { root, members, pin } of plan.groups) {
+    const shared = pin === undefined ? home[root]! : siteOf(pin);
+    for (const member of members) home[member] = shared;
+  }
+  return home.map((index, i) => (matters[i] === 1 ? sites[index]! : -1));
+}

@@ -1,0 +1,72 @@
+/** Who waits for whom, without the repeats of a plan, and what it takes to move each result. */
+import type { Links } from '../../dag/links.ts';
+
+/** Edges of one direction, as compressed sparse rows: those of function `i` are `ends[offset[i] .. offset[i + 1])`. */
+export interface Edges {
+  readonly offset: Int32Array;
+  readonly ends: Int32Array;
+  /** ms to move the result of an edge to another node; null when all results move in no time. */
+  readonly move: Float64Array | null;
+}
+
+export interface Precedence {
+  readonly size: number;
+  readonly before: Edges;
+  readonly after: Edges;
+  /** Every function after those it waits for. */
+  readonly order: Int32Array;
+}
+
+/** @param moveOf ms that the result of a function takes to another node; undefined when none takes any */
+export function precedenceOf(links: Links, moveOf: ((i: number) => number) | undefined): Precedence {
+  const { size } = links;
+  const offset = new Int32Array(size + 1);
+  let ends = new Int32Array(links.deps.length);
+  const last = new Int32Array(size).fill(-1); // by function: the last that was seen to wait for it
+  const waiters = new Int32Array(size + 1);
+  let count = 0;
+  for (let i = 0; i < size; i++) {
+    for (let k = links.depOffset[i]!; k < links.depOffset[i + 1]!; k++) {
+      const dep = links.deps[k]!;
+      if (dep < 0 || last[dep] === i) continue;
+      last[dep] = i;
+      ends[count++] = dep;
+      waiters[dep + 1]!++;
+    }
+    offset[i + 1] = count;
+  }
+  ends = ends.slice(0, count);
+  const before: Edges = { offset, ends, move: moveOf === undefined ? null : Float64Array.from(ends, moveOf) };
+  const after = reversed(before, waiters);
+  return { size, before, after, order: sorted(before, after) };
+}
+
+function reversed({ offset, ends, move }: Edges, outOffset: Int32Array): Edges {
+  const size = offset.length - 1;
+  for (let i = 0; i < size; i++) outOffset[i + 1]! += outOffset[i]!;
+  const next = outOffset.slice(0, size);
+  const outs = new Int32Array(ends.length);
+  const outMove = move === null ? null : new Float64Array(ends.length);
+  for (let i = 0; i < size; i++) {
+    for (let k = offset[i]!; k < offset[i + 1]!; k++) {
+      const at = next[ends[k]!]!++;
+      outs[at] = i;
+      if (outMove !== null) outMove[at] = move![k]!;
+    }
+  }
+  return { offset: outOffset, ends: outs, move: outMove };
+}
+
+/** Kahn 1962. A plan has no cycle. */
+function sorted(before: Edges, after: Edges): Int32Array {
+  const size = before.offset.length - 1;
+  const order = new Int32Array(size);
+  const missing = new Int32Array(size);
+  let end = 0;
+  for (let i = 0; i < size; i++) if ((missing[i] = before.offset[i + 1]! - before.offset[i]!) === 0) order[end++] = i;
+  for (let at = 0; at < end; at++) {
+    const done = order[at]!;
+    for (let k = after.offset[done]!; k < after.offset[done + 1]!; k++) if (--missing[after.ends[k]!]! === 0) order[end++] = after.ends[k]!;
+  }
+  return order;
+}

@@ -1,0 +1,63 @@
+/** Before anything runs: every function must fit some node that it may run on. */
+import { show } from '../../core/show.ts';
+import type { Plan } from '../../dag/plan.ts';
+import { didYouMean, nearest } from '../../core/suggest.ts';
+import type { Capabilities, Cost } from '../../dag/types.ts';
+import { HandoffError } from '../../core/errors.ts';
+import { formatAmounts, shortage } from './amounts.ts';
+
+/**
+ * What no known node could ever run, as an error that says what is asked and what the nodes offer; undefined when all can.
+ *
+ * Total cost does not matter: resources are claimed as functions start. Functions that are collocated count together, on their root.
+ *
+ * @param nodes capabilities by node name
+ */
+export function findImpossible(plan: Plan, nodes: Readonly<Record<string, Capabilities>>): HandoffError | undefined {
+  const judged = new Set<number>(); // costs that fit some node
+  for (const { root, need, pin } of plan.groups) {
+    const error = judge(plan.entries[root]!.id, plan.costs[need], pin, nodes);
+    if (error !== undefined) return error;
+  }
+  for (const [i, pin] of plan.pins) {
+    const error = judge(plan.entries[i]!.id, plan.costs[plan.cost[i]!], pin, nodes);
+    if (error !== undefined) return error;
+  }
+  for (let i = 0; i < plan.size; i++) {
+    const cost = plan.cost[i]!;
+    if (cost === 0 || judged.has(cost) || plan.pins.has(i) || (plan.group !== null && plan.group[i]! >= 0)) continue;
+    const error = judge(plan.entries[i]!.id, plan.costs[cost], undefined, nodes);
+    if (error !== undefined) return error;
+    judged.add(cost);
+  }
+  return undefined;
+}
+
+/** Whether one function could run: on its node if it has one, else on any. */
+export function judge(functionId: string, cost: Cost = {}, node: string | undefined, nodes: Readonly<Record<string, Capabilities>>): HandoffError | undefined {
+  if (node !== undefined && !Object.hasOwn(nodes, node)) {
+    const suggestion = nearest(node, Object.keys(nodes));
+    return new HandoffError(
+      'ALLOCATION_ERROR',
+      `Function ${show(functionId)} must run on node ${show(node)}, which is not known. Known: ${Object.keys(nodes).join(', ') || 'none'}.${didYouMean(suggestion)}`,
+      { functionId, node, cost, offers: nodes, ...(suggestion !== undefined && { suggestion }) },
+    );
+  }
+  const allowed = node === undefined ? nodes : { [node]: nodes[node]! };
+  const short = Object.values(allowed).map((capabilities) => shortage(cost, capabilities));
+  if (short.includes(undefined)) return undefined;
+  const resource = scarcest(cost, allowed) ?? short[0];
+  const offers = Object.entries(allowed).map(([name, capabilities]) => `${name} has ${formatAmounts(capabilities)}`).join('; ');
+  return new HandoffError(
+    'ALLOCATION_ERROR',
+    `${node === undefined ? 'No node could ever run' : `Insufficient resources on node ${node} for`} function ${show(functionId)}: `
+      + `it asks ${formatAmounts(cost)}, but ${offers || 'there is no node'}.`
+      + (node !== undefined ? '' : ' Lower its cost, or start a node that has as much.'),
+    { functionId, cost, offers: allowed, ...(node !== undefined && { node }), ...(resource !== undefined && { resource }) },
+  );
+}
+
+/** The resource that is short on every node, if there is one. */
+function scarcest(cost: Cost, nodes: Readonly<Record<string, Capabilities>>): string | undefined {
+  return Object.keys(cost).find((name) => Object.values(nodes).every((capabilities) => shortage({ [name]: cost[name]! }, capabilities) !== undefined));
+}

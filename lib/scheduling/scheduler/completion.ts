@@ -1,0 +1,93 @@
+/** Functions that ended: results that are there, what they make ready, and what nobody will read again. */
+import type { Command } from './commands.ts';
+import { hasLost, speaks } from './race.ts';
+import { observe } from './estimate.ts';
+import type { EventOf, Measured } from './events.ts';
+import { fail } from './failure.ts';
+import { putOffGangs } from './gang.ts';
+import { clearBatchTimer, closeBatch } from './lanes.ts';
+import { makeReady, putBack } from './ready.ts';
+import { type Batch, type Run, type State, Status } from './state.ts';
+import { learnTypical } from './straggler-threshold.ts';
+
+/** A worker has reported the next functions of a batch. O(their arguments and dependents). */
+export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, out: Command[]): void {
+  const batch = state.batches.get(event.batch);
+  if (batch === undefined || event.first < batch.done) return; // its lane was given up before it told, or it tells again
+  if (event.first > batch.done) throw new Error(`batch ${batch.id} tells of position ${event.first}, and has not told of those from ${batch.done} on`);
+  batch.lane.occupied = false;
+  const { run, functions } = batch;
+  const released: number[] = [];
+  const { exceptions } = event;
+  let nextException = 0;
+  const end = batch.done + event.count;
+  const isWanted = !hasLost(batch);
+  if (isWanted) for (const { index, bytes } of event.large ?? []) run.large.set(functions[index]!, bytes); // before what takes them becomes ready
+  for (let at = batch.done; at < end; at++) {
+    const i = functions[at]!;
+    const exception = exceptions[nextException]?.index === at ? exceptions[nextException++] : undefined;
+    if (batch.contest !== null && !speaks(state, batch, i, exception === undefined && !batch.timedOut, out)) continue;
+    if (run.status[i] === Status.unreachable) continue; // what it needed failed for good, earlier in this very batch
+    run.status[i] = Status.waiting;
+    if (batch.timedOut) {
+      fail(state, run, i, { kind: 'timeout', ms: run.plan.entries[i]!.traits.timeout! }, true, event.random, out);
+    } else if (exception === undefined) {
+      complete(state, run, i, released, out);
+    } else if (exception.kind === 'failed') {
+      fail(state, run, i, { kind: 'thrown', error: exception.error }, exception.retryable, event.random, out);
+    } else {
+      putBack(state, run, i, out);
+    }
+  }
+  if (batch.gang !== null && exceptions.length > 0 && exceptions.every(({ kind }) => kind === 'skipped')) putOffGangs(run, event.now);
+  batch.done = end;
+  if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
+  if (isWanted) learn(state, event.durations, batch.lane.node.speed); // else it was cut off
+  endIfDone(state, batch, out);
+  const next = batch.lane.batches[0];
+  if (next !== undefined) next.since = event.now;
+}
+
+/** Closes a batch when nothing more will come of it. */
+export function endIfDone(state: State, batch: Batch, out: Command[]): void {
+  if (batch.done < batch.size) return;
+  clearBatchTimer(state, batch, out);
+  closeBatch(state, batch);
+}
+
+function complete(state: State, run: Run, i: number, released: number[], out: Command[]): void {
+  const { plan, status, missing } = run;
+  status[i] = Status.done;
+  run.unfinished--;
+  for (let k = plan.outOffset[i]!, end = plan.outOffset[i + 1]!; k < end; k++) {
+    const next = plan.outs[k]!;
+    if (--missing[next]! === 0 && status[next] === Status.waiting && run.outcome === undefined) makeReady(state, run, next, out);
+  }
+  if (run.unread !== null) release(run, i, released);
+}
+
+/** One reader less for each result that the function took; its own is dropped when nobody wants it. */
+function release(run: Run, i: number, released: number[]): void {
+  const unread = run.unread!;
+  const kept = run.settings.kept!;
+  const { depOffset, deps } = run.plan;
+  for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
+    const dep = deps[k]!;
+    // One that another worker handed over may not have been told of yet: it is dropped when it is.
+    if (--unread[dep]! === 0 && kept[dep] === 0 && run.status[dep] === Status.done) released.push(dep);
+  }
+  if (unread[i] === 0 && kept[i] === 0) released.push(i);
+}
+
+// Old measurements fade: code gets faster as it is compiled, and its arguments change.
+const memory = 256;
+
+/** What was measured on a node of some speed goes into the estimates, the more the less is known. */
+export function learn(state: State, durations: readonly Measured[], speed: number): void {
+  for (const { code, count, ms, bytes = 0 } of durations) {
+    const estimate = state.estimates[code]!;
+    observe(estimate, count, ms * speed, memory);
+    learnTypical(estimate, (ms * speed) / count, Math.min(1, count / estimate.count));
+    observe(estimate.bytes, count, bytes, memory);
+  }
+}

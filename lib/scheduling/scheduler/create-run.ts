@@ -1,0 +1,49 @@
+/** A run as it begins. */
+import type { Plan } from '../../dag/plan.ts';
+import type { RunSettings } from './events.ts';
+import { ReadyQueue } from './ready-queue.ts';
+import type { Node, Run, Sequence, State } from './state.ts';
+
+export function createRun(state: State, id: string, plan: Plan, settings: RunSettings, now: number): Run {
+  const { size } = plan;
+  const assigned = settings.allocator !== undefined ? new Int32Array(size).fill(-1) : settings.assigned === null ? null : Int32Array.from(settings.assigned, (name) => boundTo(state.nodeByName.get(name)!, settings));
+  return {
+    id, plan, settings,
+    status: new Uint8Array(size),
+    missing: plan.inDegree.slice(),
+    attempts: new Int32Array(size),
+    node: new Int32Array(size).fill(-1),
+    batch: new Int32Array(size).fill(-1),
+    tally: new Int32Array(size),
+    unread: settings.kept === null ? null : readersOf(plan),
+    groupNode: new Int32Array(plan.groups.length).fill(-1),
+    assigned, sequence: settings.start === undefined || assigned === null ? null : sequenceOf(plan, assigned, settings.start), submittedAt: now,
+    avoid: new Map(), large: new Map(), travelling: 0, losses: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
+    lanes: 0, ganged: 0, gangsFrom: -Infinity, gangPause: 0, unfinished: size, retries: 0, copies: { started: 0, won: 0, losing: 0 }, failures: [], outcome: undefined, blocked: -1, refusalTimer: -1, refusedSince: -1,
+  };
+}
+
+/** A node may have gone since it was chosen. */
+function boundTo({ index, up, returning, draining }: Node, { movable }: RunSettings): number {
+  return movable === true && ((!up && !returning) || draining) ? -1 : index;
+}
+
+function sequenceOf({ byRank, size }: Plan, assigned: Int32Array, start: Float64Array): Sequence {
+  const lists = new Map<number, number[]>();
+  const at = new Int32Array(size);
+  for (const i of byRank) {
+    const node = assigned[i]!;
+    let list = lists.get(node);
+    if (list === undefined) lists.set(node, (list = []));
+    at[i] = list.push(i) - 1;
+  }
+  const byNode = new Map([...lists].map(([node, list]) => [node, Int32Array.from(list)]));
+  return { byNode, next: new Map([...lists.keys()].map((node) => [node, 0])), at, start };
+}
+
+/** How often each result will be read: by arguments, and by functions that must know the node. */
+function readersOf({ size, outOffset }: Plan): Int32Array {
+  const readers = new Int32Array(size);
+  for (let i = 0; i < size; i++) readers[i] = outOffset[i + 1]! - outOffset[i]!;
+  return readers;
+}

@@ -1,0 +1,140 @@
+/** The turn: gives idle lanes work, run by run, as long as there is both. */
+import { Flag } from '../../dag/plan.ts';
+import { accepts } from './eligibility.ts';
+import { allot } from './dynamic-allocation.ts';
+import { request, watchRefusals } from './claims.ts';
+import type { Command } from './commands.ts';
+import { compose } from './batching.ts';
+import { failIfImpossible } from './failure.ts';
+import { startGang, waitsForGang } from './gang.ts';
+import { closeBatch, isIdle, openBatch } from './lanes.ts';
+import { waitsForHost } from './locality.ts';
+import { settleNeighbours } from './node-dependencies.ts';
+import { nodesFor } from './ready.ts';
+import type { ReadyClass } from './ready-queue.ts';
+import { breakUpGangs, rebalance } from './work-stealing.ts';
+import { isHeld, leavesPlan } from './planned-order.ts';
+import { speculate } from './speculation.ts';
+import type { Lane, Node, Run, State } from './state.ts';
+
+/** Starts whatever can start. Looks at runs with the fewest lanes first, so that a small run is not held up by a large one. */
+export function dispatch(state: State, now: number, out: Command[]): void {
+  state.turn++;
+  if (state.isPressed && state.batches.size > 0) return; // what ends makes room; with nothing under way, something has to start
+  allot(state, now, out);
+  while (startAny(state, now, out)) {
+    // As long as there is both, as a batch may leave its run with more lanes than another has.
+  }
+  if (state.idle > 0 && state.batches.size > 0) {
+    if (!rebalance(state, now, out) && state.speculation.runs > 0) speculate(state, now, out);
+  } else if (state.runs.size > 1) breakUpGangs(state, out);
+}
+
+/** Starts one batch, of the run with the fewest lanes that can. */
+function startAny(state: State, now: number, out: Command[]): boolean {
+  if (state.idle === 0 && state.shallow.size === 0) return false;
+  const runs: Run[] = [];
+  for (const run of state.hungry) {
+    if (run.queue.size === 0 || run.outcome !== undefined) state.hungry.delete(run);
+    else if (run.blocked !== state.turn) runs.push(run);
+  }
+  if (runs.length > 1) runs.sort((a, b) => a.lanes - b.lanes);
+  for (const run of runs) {
+    if (startOne(state, run, now, out)) return true;
+    run.blocked = state.turn;
+  }
+  return false;
+}
+
+/** Starts one batch of a run; false when nothing of it finds room. */
+function startOne(state: State, run: Run, now: number, out: Command[]): boolean {
+  let moved = false;
+  for (const from of run.queue.open(state.turn)) {
+    while (from.heap.size > 0 && run.outcome === undefined) {
+      if (startGang(state, run, from, now, out)) return true;
+      if (from.heap.size === 0) { // all of it was bound to other nodes meanwhile
+        moved = true;
+        break;
+      }
+      if (waitsForGang(state, run, from, now, out)) {
+        from.blocked = state.turn;
+        break;
+      }
+      const first = run.plan.byRank[from.heap.top]!;
+      if (run.sequence !== null && isHeld(state, run, first, now, out)) {
+        from.blocked = state.turn;
+        break;
+      }
+      const lane = findLane(state, run, from, now, out);
+      if (lane === undefined) {
+        if (state.shrunk && run.outcome === undefined && dropIfImpossible(state, run, from, first, out)) continue;
+        from.blocked = state.turn;
+        if (run.plan.costs[from.cost] !== undefined) watchRefusals(state, run, first, now, out);
+        if (run.outcome === undefined && leavesPlan(state, run, from, now)) {
+          moved = true;
+          continue;
+        }
+        break;
+      }
+      run.refusedSince = -1;
+      const batch = compose(state, run, from, lane, shareOf(state, run, from), now);
+      openBatch(state, batch);
+      if (batch.size > 0) {
+        if (run.plan.nodesNeeded.size > 0) settleNeighbours(state, run, batch.functions);
+        out.push({ type: 'Start', batch });
+        return true;
+      }
+      closeBatch(state, batch); // every function of it was bound to another node meanwhile, or must run alone
+      if (from.heap.size > 0 && run.plan.byRank[from.heap.top] === first) break;
+      moved = true;
+    }
+    if (run.outcome !== undefined) return false;
+  }
+  return moved && startOne(state, run, now, out); // what was moved may be in a class that was not there before
+}
+
+function dropIfImpossible(state: State, run: Run, from: ReadyClass, i: number, out: Command[]): boolean {
+  if (nodesFor(state, run, i).able) return false;
+  run.queue.pop(from);
+  return failIfImpossible(state, run, i, out);
+}
+
+/** A lane for the next batch of a class, its claim granted; undefined when there is none now. */
+function findLane(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): Lane | undefined {
+  const { plan, settings } = run;
+  const cost = plan.costs[from.cost];
+  if (state.idle > 0 && run.lanes < settings.maxConcurrency) {
+    const nodes = from.node >= 0 ? [state.nodes[from.node]!] : state.nodes;
+    const first = plan.byRank[from.heap.top]!;
+    const claim = (node: Node): boolean => accepts(run, from, node) && (cost === undefined || request(state, run, first, node, cost, out));
+    const others = from.avoid < 0 ? nodes : nodes.filter((node) => node.index !== from.avoid);
+    const near = from.prefer < 0 ? undefined : settings.strategy(others.filter(({ host }) => host === from.prefer), cost, claim);
+    if (near !== undefined) from.waitsSince = -1;
+    else if (from.prefer >= 0 && waitsForHost(state, run, from, first, now, out)) return undefined;
+    const node = near ?? settings.strategy(others, cost, claim) ?? (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
+    if (node !== undefined) return node.lanes.find((lane) => isIdle(lane) && !lane.occupied) ?? node.lanes.find(isIdle)!;
+  }
+  return cost === undefined ? findShallow(state, run, from, now) : undefined;
+}
+
+/** A lane that works on a short batch, to which another may be sent so that it never waits for us. */
+function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lane | undefined {
+  const { plan } = run;
+  const next = plan.byRank[from.heap.top]!;
+  const { mean, count } = state.estimates[run.settings.codes[plan.code[next]!]!]!;
+  if (count === 0 || mean > state.tuning.batchMs || (plan.flags[next]! & Flag.exclusive) !== 0) return undefined;
+  for (const lane of state.shallow) {
+    const first = lane.batches[0]!;
+    const allowed = first.run === run || run.lanes < run.settings.maxConcurrency;
+    // A lane that has not answered for long is not short of work, whatever was expected of it.
+    if (now - first.sentAt > 4 * state.tuning.batchMs) continue;
+    if (allowed && first.claim === undefined && lane.node.index !== from.avoid && accepts(run, from, lane.node)) return lane;
+  }
+  return undefined;
+}
+
+/** The part of a class that one lane should take, so that all lanes that could help get some. */
+function shareOf(state: State, run: Run, from: ReadyClass): number {
+  const lanes = Math.min(Math.max(1, state.idle > 0 ? state.idle : state.shallow.size), run.settings.maxConcurrency);
+  return Math.ceil(from.heap.size / lanes);
+}

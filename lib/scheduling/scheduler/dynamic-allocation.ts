@@ -1,0 +1,116 @@
+/** Runs whose functions get their nodes as they become ready: asks their allocator, and trusts nothing it says. */
+import type { ClusterView, NodeView, ReadyFunction } from '../allocation/allocator.ts';
+import { remaining, shortage } from '../resources/amounts.ts';
+import { judge } from '../resources/feasibility.ts';
+import { HandoffError } from '../../core/errors.ts';
+import type { Cost } from '../../dag/types.ts';
+import type { Command } from './commands.ts';
+import { endRun } from './failure.ts';
+import { enqueue, groupOf } from './ready.ts';
+import type { Node, Run, State } from './state.ts';
+
+/** Gives nodes to what waits for one. Called once a turn, before anything is started. */
+export function allot(state: State, now: number, out: Command[]): void {
+  for (const run of state.hungry) {
+    if (run.settings.allocator === undefined || run.queue.unplaced.size === 0 || run.outcome !== undefined) continue;
+    try {
+      ask(state, run, now);
+    } catch (error) {
+      endRun(state, run, { kind: 'misplaced', error }, out);
+    }
+  }
+}
+
+function ask(state: State, run: Run, now: number): void {
+  const { plan, queue, settings } = run;
+  const nodes = state.nodes.filter((node) => node.up && !node.draining && node.threads > 0 && (node.host === 0 || settings.hereOnly !== true));
+  if (nodes.length === 0) return; // they are being started again
+  const waiting = queue.unplacedInOrder.map((rank) => plan.byRank[rank]!);
+  const view: ClusterView = { dagId: run.id, elapsed: now - run.submittedAt, nodes: nodes.map(toView) };
+  const answer = placeBy(run, waiting.map((i) => toReady(state, run, i)), view);
+  let placed = 0;
+  for (const i of waiting) {
+    const { id } = plan.entries[i]!;
+    const name = Object.hasOwn(answer, id) ? answer[id] : undefined;
+    if (name === undefined || name === null) continue;
+    placed++;
+    bind(state, run, i, nodeNamed(state, run, i, name));
+  }
+  if (placed === 0 && isStill(state, run)) {
+    throw new HandoffError('ALLOCATION_ERROR', `The allocator placed none of the ${waiting.length} functions that are ready, although nothing runs that could change its mind.`, { dagId: run.id, functionId: plan.entries[waiting[0]!]!.id });
+  }
+}
+
+/** Whether nothing would ever change by itself: nothing runs or waits to, and no thread is on its way back. */
+function isStill({ batches, nodes }: State, { queue, delays, travelling }: Run): boolean {
+  return batches.size === 0 && delays.size === 0 && travelling === 0 && queue.size === queue.unplaced.size
+    && nodes.every(({ up, returning, lanes }) => !returning && (!up || lanes.every((lane) => lane.up)));
+}
+
+function placeBy({ id, settings }: Run, ready: readonly ReadyFunction[], view: ClusterView): Readonly<Record<string, unknown>> {
+  let answer: unknown;
+  try {
+    answer = settings.allocator!.place(ready, view);
+  } catch (cause) {
+    if (cause instanceof HandoffError && cause.code === 'ALLOCATION_ERROR') throw cause;
+    throw new HandoffError('ALLOCATION_ERROR', `The allocator threw: ${cause instanceof Error ? cause.message : String(cause)}`, { dagId: id, cause });
+  }
+  if (typeof answer === 'object' && answer !== null && typeof (answer as { then?: unknown }).then !== 'function') return answer as Readonly<Record<string, unknown>>;
+  throw new HandoffError('ALLOCATION_ERROR', `place() answers an object, function id to node name, at once; this one answered ${typeof answer === 'object' && answer !== null ? 'a promise' : String(answer)}.`, { dagId: id });
+}
+
+function nodeNamed(state: State, run: Run, i: number, name: unknown): Node {
+  const { plan } = run;
+  const { id } = plan.entries[i]!;
+  const isOpen = (node: Node): boolean => (node.up || node.returning) && !node.draining && (node.host === 0 || run.settings.hereOnly !== true);
+  const node = typeof name === 'string' ? state.nodeByName.get(name) : undefined;
+  if (node === undefined || !isOpen(node)) {
+    throw new HandoffError('ALLOCATION_ERROR', `The allocator gave function ${JSON.stringify(id)} node ${JSON.stringify(name)}, which takes no work. There are: ${state.nodes.filter(isOpen).map((each) => each.name).join(', ')}.`, { dagId: run.id, functionId: id });
+  }
+  const need = needOf(run, i);
+  if (shortage(need, node.capabilities) !== undefined) throw judge(id, need, node.name, { [node.name]: node.capabilities })!;
+  return node;
+}
+
+/** What it asks, with its group while that has no node. */
+function needOf(run: Run, i: number): Cost {
+  const { plan, groupNode } = run;
+  const group = groupOf(run, i);
+  return plan.costs[group < 0 || groupNode[group]! >= 0 ? plan.cost[i]! : plan.groups[group]!.need] ?? {};
+}
+
+/** It goes there from now on, and with it its group. */
+function bind(state: State, run: Run, i: number, { index }: Node): void {
+  const group = groupOf(run, i);
+  const settled = group < 0 ? -1 : run.groupNode[group]!;
+  if (group >= 0 && settled < 0) run.groupNode[group] = index;
+  run.assigned![i] = settled >= 0 ? settled : index;
+  run.queue.take(run.plan.rank[i]!);
+  enqueue(state, run, i);
+}
+
+function toView({ name, host, capabilities, claimed, speed, threads, idle, lanes }: Node): NodeView {
+  const queue = lanes.reduce((sum, { batches }) => sum + batches.reduce((open, batch) => open + batch.size - batch.done, 0), 0);
+  return { name, host, capabilities: { ...capabilities }, free: remaining(capabilities, claimed), speed, threads, idle, queue };
+}
+
+function toReady(state: State, run: Run, i: number): ReadyFunction {
+  const { plan, settings } = run;
+  const { id, traits } = plan.entries[i]!;
+  const { mean, count } = state.estimates[settings.codes[plan.code[i]!]!]!;
+  return {
+    id, cost: needOf(run, i), priority: traits.priority, attempts: run.attempts[i]!,
+    duration: traits.duration ?? settings.known?.get(i) ?? (count > 0 ? mean : undefined),
+    get inputs() { // looked for by those who want to know
+      return inputsOf(state, run, i);
+    },
+  };
+}
+
+function inputsOf(state: State, { plan, node, large }: Run, i: number): ReadyFunction['inputs'] {
+  const deps = [...new Set(plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!))];
+  return deps.map((dep) => {
+    const { name, host } = state.nodes[node[dep]!]!;
+    return { functionId: plan.entries[dep]!.id, node: name, host, bytes: large.get(dep) ?? plan.entries[dep]!.traits.outputBytes ?? 0 };
+  });
+}

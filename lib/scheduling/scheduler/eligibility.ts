@@ -1,0 +1,10 @@
+/** Which nodes what is ready may run on. */
+import { shortage } from '../resources/amounts.ts';
+import type { Demand } from './ready-queue.ts';
+import type { Node, Run } from './state.ts';
+
+/** Whether a node may run what asks so. The node to be avoided may: it is only not asked first. */
+export function accepts(run: Run, { node, need }: Demand, candidate: Node): boolean {
+  if (!candidate.up || candidate.draining || (node !== -1 && node !== candidate.index) || (run.settings.hereOnly === true && candidate.host !== 0)) return false;
+  return need === 0 || shortage(run.plan.costs[need]!, candidate.capabilities) === undefined;
+}

@@ -1,0 +1,255 @@
+/**
+ * Running ahead. When what is ready would keep the lanes busy for no longer than it takes to tell us and to hear from us, they are given
+ * the work that follows too, all at once, as a **gang** (Ousterhout, "Scheduling techniques for concurrent systems", 1982): what one
+ * lane needs of another's, their workers hand over directly. Nobody waits for us in between.
+ *
+ * Each lane is given its part in the order of levels of the graph, so that the first of all functions that have not ended can always
+ * run: a gang cannot lock itself up. Should a worker not get a result in time, it leaves out what needs it, which then comes back to us.
+ */
+import { Flag } from '../../dag/plan.ts';
+import { accepts } from './eligibility.ts';
+import type { Command } from './commands.ts';
+import { expectedMs, mayFollow, settles, sureAfter } from './batching.ts';
+import { closeBatch, isIdle, openBatch } from './lanes.ts';
+import { settleNeighbours } from './node-dependencies.ts';
+import type { ReadyClass } from './ready-queue.ts';
+import { type Batch, type Lane, nextId, type Run, type State, Status } from './state.ts';
+import { wakeAfter } from './wake.ts';
+
+// A lane of a gang is overdue when it takes longer than expected by this factor, and by so many ms: lanes wait for each other, too.
+const lateFactor = 1.5;
+const lateMs = 0.25;
+
+/** Starts a gang of batches that begin with functions of a class; false when there is no room or no need for one. */
+export function startGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
+  const { plan, settings } = run;
+  const first = plan.byRank[from.heap.top]!;
+  if (now < run.gangsFrom) return false;
+  const free = lanesFor(state, run);
+  if (free < 2 || !isNarrow(state, run, from, free) || (plan.flags[first]! & Flag.exclusive) !== 0) return false;
+  // No more lanes than find something worth a message at once.
+  const lanes = Math.min(free, Math.floor((from.heap.size * state.estimates[settings.codes[plan.code[first]!]!]!.mean) / state.tuning.leastMs));
+  if (lanes < 2) return false;
+  const batches = openOn(state, run, from, lanes, now);
+  if (batches.length >= 2) new Gang(state, run, batches).fill(from);
+  let started = false;
+  for (const batch of batches) {
+    if (batch.functions.length === 0) {
+      closeBatch(state, batch);
+      continue;
+    }
+    batch.size = batch.functions.length;
+    if (plan.nodesNeeded.size > 0) settleNeighbours(state, run, batch.functions);
+    out.push({ type: 'Start', batch });
+    started = true;
+  }
+  return started;
+}
+
+/** How many lanes a gang of a run may have: its share when there are other runs. */
+function lanesFor({ idle, ganged, runs, tuning }: State, { lanes, settings }: Run): number {
+  return Math.min(Math.floor(idle / runs.size), tuning.gangLanes - ganged, settings.maxConcurrency - lanes);
+}
+
+// After a gang whose lanes did not keep pace, the next is put off for so long, in ms; twice as long each time, up to so long.
+const firstPause = 4;
+const longestPause = 1000;
+
+/**
+ * Functions of a gang were left out, for what they need did not come in time: some of its lanes do not get to run, or some function takes
+ * much longer than others of its code. To send them ahead again at once would end the same way.
+ */
+export function putOffGangs(run: Run, now: number): void {
+  if (now < run.gangsFrom) return; // another part of the same gang
+  run.gangPause = Math.min(longestPause, Math.max(firstPause, run.gangPause * 2));
+  run.gangsFrom = now + run.gangPause;
+}
+
+/**
+ * Whether what is ready had better wait until the run's present gang is through, which should be soon: then all lanes can be given work
+ * together again.
+ */
+export function waitsForGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
+  if (run.ganged === 0 || !isNarrow(state, run, from, run.lanes + state.idle)) return false;
+  let left = 0;
+  for (const batch of run.batches) if (batch.gang !== null) left = Math.max(left, batch.sentAt + batch.expectedMs * lateFactor + lateMs - now);
+  if (left <= 0) return false;
+  wakeAfter(state, now, left, out);
+  return true;
+}
+
+/** Whether the functions of a class have others to follow, and are by themselves too little for so many lanes. */
+function isNarrow({ tuning, estimates }: State, { plan, settings }: Run, from: ReadyClass, lanes: number): boolean {
+  const first = plan.byRank[from.heap.top]!;
+  if (tuning.gangMs === 0 || plan.prioritized || plan.costs[from.cost] !== undefined || from.avoid !== -1) return false;
+  if (plan.outOffset[first] === plan.outOffset[first + 1]) return false;
+  const { mean, count } = estimates[settings.codes[plan.code[first]!]!]!;
+  return count >= sureAfter && mean >= tuning.gangGrainMs && from.heap.size * mean < lanes * tuning.batchMs;
+}
+
+/** Opens batches, yet empty, on idle lanes of nodes as the run's strategy wants them. */
+function openOn(state: State, run: Run, from: ReadyClass, lanes: number, now: number): Batch[] {
+  const batches: Batch[] = [];
+  const nodes = (from.node >= 0 ? [state.nodes[from.node]!] : state.nodes).filter(({ host }) => host === 0);
+  while (batches.length < lanes) {
+    const node = run.settings.strategy(nodes, undefined, (each) => accepts(run, from, each));
+    if (node === undefined) break;
+    const batch = emptyBatch(nextId(state), run, node.lanes.find(isIdle)!, now);
+    openBatch(state, batch);
+    batches.push(batch);
+  }
+  return batches;
+}
+
+function emptyBatch(id: number, run: Run, lane: Lane, now: number): Batch {
+  return {
+    id, run, lane, functions: [], done: 0, size: 0, claim: undefined, heads: 0, expectedMs: 0, sentAt: now, since: now, exclusive: false,
+    cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: { imports: new Map(), sources: [], exports: [] }, contest: null,
+  };
+}
+
+/** A function that can follow, and which batch of the gang it is for. */
+interface Next {
+  readonly i: number;
+  readonly part: number;
+}
+
+class Gang {
+  readonly #state: State;
+  readonly #run: Run;
+  readonly #batches: readonly Batch[];
+  /** By batch: what it was given and is yet to be given, in ms. */
+  readonly #load: Float64Array;
+  /** By batch: how many functions that is. */
+  readonly #booked: Int32Array;
+  /** Marks functions of which some results were counted. */
+  readonly #mark: number;
+  /** For functions of the next level: those that need only what their own lane gives come first, so that results of others have time to arrive. */
+  #own: Next[] = [];
+  #fed: Next[] = [];
+
+  constructor(state: State, run: Run, batches: readonly Batch[]) {
+    this.#state = state;
+    this.#run = run;
+    this.#batches = batches;
+    this.#load = new Float64Array(batches.length);
+    this.#booked = new Int32Array(batches.length);
+    this.#mark = batches[0]!.id;
+  }
+
+  /** Gives every batch its part. */
+  fill(from: ReadyClass): void {
+    this.#takeHeads(from);
+    while (this.#own.length + this.#fed.length > 0) {
+      const level = [...this.#own, ...this.#fed];
+      this.#own = [];
+      this.#fed = [];
+      for (const { i, part } of level) this.#take(i, part, from);
+    }
+    for (const [part, batch] of this.#batches.entries()) batch.expectedMs = this.#load[part]!;
+  }
+
+  /** Neighbours in the order of dispatch go to the same lane: more often than not they have dependents in common. */
+  #takeHeads(from: ReadyClass): void {
+    const { plan } = this.#run;
+    const share = Math.ceil(from.heap.size / this.#batches.length);
+    const heads: Next[] = [];
+    for (const [part, batch] of this.#batches.entries()) {
+      for (let taken = 0; taken < share && from.heap.size > 0; ) {
+        const i = plan.byRank[from.heap.top]!;
+        if ((plan.flags[i]! & Flag.exclusive) !== 0) return this.#takeAll(heads, from);
+        if (this.#isFull(i, part)) break;
+        this.#run.queue.pop(from);
+        if (!settles(this.#run, i, batch.lane)) continue;
+        this.#book(i, part);
+        taken++;
+        heads.push({ i, part });
+      }
+    }
+    this.#takeAll(heads, from);
+  }
+
+  #takeAll(heads: readonly Next[], from: ReadyClass): void {
+    for (const { i, part } of heads) {
+      this.#batches[part]!.heads++;
+      this.#take(i, part, from);
+    }
+  }
+
+  #isFull(i: number, part: number): boolean {
+    const { runs, tuning } = this.#state;
+    // With other runs about, no lane is given more than they could wait for.
+    const most = runs.size > 1 ? Math.min(tuning.gangMs, 4 * tuning.batchMs) : tuning.gangMs;
+    const ms = expectedMs(this.#state, this.#run, i, this.#batches[part]!.lane);
+    return this.#booked[part]! > 0 && (this.#load[part]! + ms > most || this.#booked[part]! >= tuning.batchSize);
+  }
+
+  #book(i: number, part: number): void {
+    this.#load[part]! += expectedMs(this.#state, this.#run, i, this.#batches[part]!.lane);
+    this.#booked[part]!++;
+  }
+
+  #take(i: number, part: number, from: ReadyClass): void {
+    const run = this.#run;
+    const { plan } = run;
+    const batch = this.#batches[part]!;
+    run.status[i] = Status.dispatched;
+    run.node[i] = batch.lane.node.index;
+    run.batch[i] = batch.id;
+    run.tally[i] = batch.functions.length;
+    (batch.functions as number[]).push(i);
+    this.#import(i, batch);
+    for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) {
+      const next = plan.outs[k]!;
+      if (run.status[next] !== Status.waiting) continue;
+      if (run.batch[next] !== this.#mark) {
+        run.batch[next] = this.#mark;
+        run.tally[next] = 0;
+      }
+      if (++run.tally[next]! === run.missing[next]!) this.#placeNext(next, from);
+    }
+  }
+
+  /** Has the results that a function needs of other lanes handed over. */
+  #import(i: number, batch: Batch): void {
+    const { plan, status, batch: batchOf, tally } = this.#run;
+    for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
+      const dep = plan.deps[k]!;
+      if (status[dep] !== Status.dispatched || batchOf[dep] === batch.id) continue;
+      const { imports, sources } = batch.gang!;
+      if (imports.has(dep)) continue;
+      const source = this.#batches.find((each) => each.id === batchOf[dep])!;
+      source.gang!.exports.push({ at: tally[dep]!, to: batch, place: sources.length });
+      imports.set(dep, sources.length);
+      sources.push(source);
+    }
+  }
+
+  /** All that a function needs will be there: it follows on the lane that has most of it, unless that has got too far ahead. */
+  #placeNext(i: number, from: ReadyClass): void {
+    const run = this.#run;
+    const { plan } = run;
+    let least = 0;
+    for (let part = 1; part < this.#batches.length; part++) if (this.#load[part]! < this.#load[least]!) least = part;
+    let best = least;
+    let most = 0;
+    let sources = 0;
+    for (let part = 0; part < this.#batches.length; part++) {
+      let count = 0;
+      for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
+        const dep = plan.deps[k]!;
+        if (run.status[dep] === Status.dispatched && run.batch[dep] === this.#batches[part]!.id) count++;
+      }
+      if (count > 0) sources++;
+      if (count > most || (count === most && count > 0 && this.#load[part]! < this.#load[best]!)) {
+        best = part;
+        most = count;
+      }
+    }
+    const tooFar = this.#load[best]! - this.#load[least]! > this.#state.tuning.gangSlackMs + expectedMs(this.#state, run, i, this.#batches[best]!.lane);
+    const part = tooFar ? least : best;
+    if (this.#isFull(i, part) || !mayFollow(run, i, from, this.#batches[part]!.lane)) return;
+    this.#book(i, part);
+    (sources === 1 && part === best ? this.#own : this.#fed).push({ i, part });
+  }
+}

@@ -1,0 +1,137 @@
+/** Batches and the lanes they are on: opening, closing, and what becomes of them when a lane or a node is gone. */
+import type { Command } from './commands.ts';
+import { hold, letGo } from './claims.ts';
+import { hasLost, speaks } from './race.ts';
+import { fail } from './failure.ts';
+import { putBack } from './ready.ts';
+import type { Crash, StartedCount } from './events.ts';
+import type { Failure } from './outcome.ts';
+import { type Batch, type Lane, type Node, noteIfOver, type State, Status } from './state.ts';
+
+/** Puts a batch on its lane. Its claim has been granted. */
+export function openBatch(state: State, batch: Batch): void {
+  const { lane, run } = batch;
+  if (lane.batches.length === 0) {
+    lane.node.idle--;
+    state.idle--;
+  }
+  if (!lane.batches.some((other) => other.run === run)) run.lanes++;
+  lane.batches.push(batch);
+  run.batches.add(batch);
+  if (batch.gang !== null) {
+    run.ganged++;
+    state.ganged++;
+  }
+  state.batches.set(batch.id, batch);
+  hold(lane.node, batch.claim);
+  updateShallow(state, lane);
+}
+
+/** Takes a batch off its lane, all its functions accounted for, and gives back what it held. */
+export function closeBatch(state: State, batch: Batch): void {
+  const { lane, run } = batch;
+  lane.batches.splice(lane.batches.indexOf(batch), 1);
+  if (!lane.batches.some((other) => other.run === run)) run.lanes--;
+  run.batches.delete(batch);
+  if (hasLost(batch)) run.copies.losing--;
+  if (batch.gang !== null) {
+    run.ganged--;
+    state.ganged--;
+  }
+  state.batches.delete(batch.id);
+  letGo(state, run, lane.node, batch.claim);
+  if (isIdle(lane)) {
+    lane.node.idle++;
+    state.idle++;
+  }
+  updateShallow(state, lane);
+  noteIfOver(state, run);
+}
+
+/** Whether it could be sent work. Not when its end has been asked for: what it began would be lost with it. */
+export function isIdle(lane: Lane): boolean {
+  return lane.up && !lane.killing && lane.batches.length === 0;
+}
+
+/** A lane may be sent a second batch while its first is short, so that it need not wait for us in between. */
+function updateShallow(state: State, lane: Lane): void {
+  const only = lane.batches.length === 1 ? lane.batches[0]! : undefined;
+  const open = only !== undefined && lane.up && !lane.killing && !only.exclusive && !only.cancelled && only.gang === null
+    && only.expectedMs > 0 && only.expectedMs <= state.tuning.batchMs;
+  if (open) state.shallow.add(lane);
+  else state.shallow.delete(lane);
+}
+
+/** No more functions will be run of a batch: its end is nearer, or here. */
+export function shorten(state: State, batch: Batch, count: number, out: Command[]): void {
+  for (let at = batch.size - count; at < batch.size; at++) {
+    const i = batch.functions[at]!;
+    if (batch.contest !== null && !speaks(state, batch, i, false, out)) continue;
+    if (batch.run.status[i] === Status.dispatched) putBack(state, batch.run, i, out);
+  }
+  batch.size -= count;
+}
+
+export function laneUp(state: State, node: Node, index: number): void {
+  // Threads get ready in any order: those before it are known from now on too, as not there yet.
+  for (let i = node.lanes.length; i <= index; i++) node.lanes.push({ node, index: i, up: false, batches: [], killing: false, occupied: false });
+  const lane = node.lanes[index]!;
+  if (lane.up) return;
+  lane.up = true;
+  lane.killing = false;
+  lane.occupied = false;
+  node.threads++;
+  node.idle++;
+  state.idle++;
+}
+
+/**
+ * A worker is gone. What it had not begun, or had finished without having been able to say so, is run again and costs nothing; the
+ * function that it was running has failed, unless we ended the thread for another reason.
+ *
+ * @param asked whether it was ended for another reason
+ */
+export function laneDown(
+  state: State, lane: Lane, crash: Crash, started: readonly StartedCount[], random: number, out: Command[], asked = lane.killing,
+): void {
+  const wasIdle = isIdle(lane);
+  if (lane.up) {
+    lane.up = false;
+    lane.node.threads--;
+    if (wasIdle) {
+      lane.node.idle--;
+      state.idle--;
+    }
+  }
+  for (const batch of [...lane.batches]) {
+    const begun = started.find((each) => each.batch === batch.id)?.started ?? 0;
+    const running = begun > batch.done ? begun - 1 : -1;
+    for (let at = batch.done; at < batch.size; at++) {
+      const i = batch.functions[at]!;
+      if (batch.contest !== null && !speaks(state, batch, i, false, out)) continue;
+      if (batch.run.status[i] !== Status.dispatched) continue;
+      if (at === running && !batch.cancelled && (!asked || batch.timedOut)) {
+        batch.run.status[i] = Status.waiting;
+        fail(state, batch.run, i, failureOf(batch, i, crash), true, random, out);
+      } else {
+        putBack(state, batch.run, i, out);
+      }
+    }
+    batch.done = batch.size;
+    clearBatchTimer(state, batch, out);
+    closeBatch(state, batch);
+  }
+  lane.killing = false;
+}
+
+function failureOf(batch: Batch, i: number, crash: Crash): Failure {
+  if (!batch.timedOut) return { kind: 'crash', crash };
+  return { kind: 'timeout', ms: batch.run.plan.entries[i]!.traits.timeout! };
+}
+
+export function clearBatchTimer(state: State, batch: Batch, out: Command[]): void {
+  if (batch.timer < 0) return;
+  state.timers.delete(batch.timer);
+  out.push({ type: 'ClearTimer', timer: batch.timer });
+  batch.timer = -1;
+}

@@ -1,0 +1,230 @@
+/**
+ * The scheduler: `handle(state, event)` says what to do about what happened. No clock, no promise, no I/O, no randomness: they arrive
+ * in events. So the same code runs for real and in virtual time, and a run can be replayed from its events.
+ *
+ * ```
+ *            ┌────────── putBack: lane lost, taken back, skipped ───────────┐
+ *            ▼                                                             │
+ *   waiting ───► ready ───► dispatched ───► done                           │
+ *            ▲      ▲           │ ├────────────────────────────────────────┘
+ *            │      └─ delayed ◄┘ └──► failed (and what depends on it: unreachable)
+ *            └ a result is missing      retries exhausted
+ *
+ *   done ───► waiting, when its result is lost: see lineage.ts
+ * ```
+ */
+import { shortage } from '../resources/amounts.ts';
+import { register, reportFaults } from './claims.ts';
+import type { Command } from './commands.ts';
+import { endIfDone, functionsEnded } from './completion.ts';
+import { createRun } from './create-run.ts';
+import { dispatch } from './dispatch.ts';
+import type { Event, EventOf } from './events.ts';
+import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
+import { laneDown, laneUp, shorten } from './lanes.ts';
+import { resultsLost } from './lineage.ts';
+import { enqueue, makeReady } from './ready.ts';
+import { type Node, noteIfOver, type Run, type State, Status } from './state.ts';
+import { mayBeCopied, stopWatching } from './speculation.ts';
+import { functionStarted, timerFired } from './timers.ts';
+
+/**
+ * Takes in one event, and gives the commands that follow from it, in the order in which they are to be carried out.
+ *
+ * @throws when the event makes no sense in this state: a fault of the caller, with what is known of the thing it names
+ */
+export function handle(state: State, event: Event): Command[] {
+  return handleAll(state, [event]);
+}
+
+/** Takes in events of one moment, and only then starts what can be started. For virtual time, where much happens at the same moment. */
+export function handleAll(state: State, events: readonly Event[]): Command[] {
+  const out: Command[] = [];
+  for (const event of events) apply(state, event, out);
+  dispatch(state, events.at(-1)!.now, out);
+  if (state.faults.length > 0) reportFaults(state, out);
+  settleRuns(state, out);
+  return out;
+}
+
+function apply(state: State, event: Event, out: Command[]): void {
+  switch (event.type) {
+    case 'FunctionsEnded': return functionsEnded(state, event, out);
+    case 'FunctionStarted': return functionStarted(state, event, out);
+    case 'TakenBack': return takenBack(state, event, out);
+    case 'TimerFired': return timerFired(state, event.timer, out);
+    case 'RunSubmitted': return runSubmitted(state, event, out);
+    case 'RunAborted': return runAborted(state, event, out);
+    case 'LaneUp': return laneAppeared(state, event);
+    case 'LaneDown': return laneLost(state, event, out);
+    case 'NodeUp': return nodeUp(state, event, out);
+    case 'NodeDown': return nodeDown(state, event, out);
+    case 'NodeDraining': return nodeDraining(state, event, out);
+    case 'ResourcesFreed': return;
+    case 'ResultsLost': return resultsLost(state, event, out);
+    case 'ResultsTravelling': return travelling(state, event.run, event.count);
+    case 'ResultsArrived': return travelling(state, event.run, -event.count);
+    case 'MemoryPressed': return void (state.isPressed = event.isPressed);
+    case 'CapabilitiesChanged': return capabilitiesChanged(state, event, out);
+  }
+}
+
+function takenBack(state: State, { batch: id, limit, now }: EventOf<'TakenBack'>, out: Command[]): void {
+  const batch = state.batches.get(id);
+  if (batch === undefined) return; // it ended before the request reached it
+  const count = Math.max(0, batch.size - Math.max(limit, batch.done));
+  // Asked once more it would have nothing to give either.
+  batch.takingBack = count === 0;
+  // Nothing of it had begun for so long, although nothing of ours is before it.
+  if (count > 0 && count === batch.size && batch.lane.batches[0] === batch && !batch.cancelled && now - batch.sentAt >= state.tuning.stuckMs) batch.lane.occupied = true;
+  shorten(state, batch, count, out);
+  endIfDone(state, batch, out);
+  const first = batch.lane.batches[0];
+  if (first !== undefined && first !== batch) first.since = now;
+}
+
+function runSubmitted(state: State, { run: id, plan, settings, now }: EventOf<'RunSubmitted'>, out: Command[]): void {
+  if (state.runs.has(id)) throw new Error(`run ${id} was submitted twice`);
+  const run = createRun(state, id, plan, settings, now);
+  state.runs.set(id, run);
+  if (mayBeCopied(run)) state.speculation.runs++;
+  for (let i = 0; i < plan.size; i++) if (run.missing[i] === 0) makeReady(state, run, i, out);
+  noteIfOver(state, run);
+}
+
+function runAborted(state: State, { run: id, reason, gently }: EventOf<'RunAborted'>, out: Command[]): void {
+  const run = state.runs.get(id);
+  if (run === undefined) return;
+  const outcome = { kind: 'aborted', reason, gently } as const;
+  if (!gently) return endRun(state, run, outcome, out);
+  settleOutcome(state, run, outcome, out);
+  takeBackAll(run, out);
+}
+
+function laneAppeared(state: State, { node: name, incarnation, lane }: EventOf<'LaneUp'>): void {
+  const node = nodeOf(state, name);
+  if (isOfNow(node, incarnation)) laneUp(state, node, lane);
+}
+
+function laneLost(state: State, event: EventOf<'LaneDown'>, out: Command[]): void {
+  const node = nodeOf(state, event.node);
+  if (!isOfNow(node, event.incarnation)) return;
+  const lane = node.lanes[event.lane];
+  if (lane === undefined) throw new Error(`lane ${event.lane} of node ${event.node} went down, but was never up`);
+  laneDown(state, lane, event.crash, event.started, event.random, out);
+}
+
+/** Whether what is told of a node is about the node as it is now. What an earlier incarnation had is given up already. */
+function isOfNow(node: Node, incarnation: number): boolean {
+  return node.up && node.incarnation === incarnation;
+}
+
+function nodeUp(state: State, { node: name, incarnation, capabilities, speed, host = 0 }: EventOf<'NodeUp'>, out: Command[]): void {
+  let node = state.nodeByName.get(name);
+  if (node !== undefined && incarnation <= node.incarnation) return; // told late, or twice
+  if (node?.up === true) loseNode(state, node, true, out); // it is back before we knew that it was gone
+  if (node === undefined) {
+    node = { index: state.nodes.length, name, host, incarnation, capabilities, speed, up: true, returning: false, draining: false, lanes: [], threads: 0, idle: 0, claimed: {} };
+    state.nodes.push(node);
+    state.nodeByName.set(name, node);
+  }
+  Object.assign(node, { incarnation, capabilities, speed, host, up: true, returning: false, draining: false });
+  if (host !== 0) state.isSpread = true;
+  register(state, name, capabilities);
+}
+
+function nodeDown(state: State, { node: name, returning }: EventOf<'NodeDown'>, out: Command[]): void {
+  loseNode(state, nodeOf(state, name), returning, out);
+}
+
+/** What it has begun it finishes; the rest is run elsewhere. */
+function nodeDraining(state: State, { node: name }: EventOf<'NodeDraining'>, out: Command[]): void {
+  const node = nodeOf(state, name);
+  if (!node.up || node.draining) return;
+  node.draining = true;
+  state.shrunk = true;
+  for (const lane of node.lanes) {
+    for (const batch of lane.batches) {
+      batch.takingBack = true;
+      out.push({ type: 'TakeBack', batch, count: batch.size - batch.done });
+    }
+  }
+  for (const run of state.runs.values()) run.groupNode.forEach((bound, g) => { if (bound === node.index) run.groupNode[g] = -1; });
+  unassign(state, node);
+  requeue(state, out);
+}
+
+function travelling(state: State, id: string, count: number): void {
+  const run = state.runs.get(id);
+  if (run === undefined) return; // it ended meanwhile, and they are not wanted any more
+  run.travelling += count;
+  noteIfOver(state, run);
+}
+
+function loseNode(state: State, node: Node, returning: boolean, out: Command[]): void {
+  node.up = false;
+  node.returning = returning;
+  state.shrunk = true;
+  for (const lane of node.lanes) {
+    laneDown(state, lane, { reason: 'killed' }, [], 0, out, true); // what ran there is not to blame
+  }
+  for (const run of state.runs.values()) for (let g = 0; g < run.groupNode.length; g++) if (run.groupNode[g] === node.index) run.groupNode[g] = -1;
+  unassign(state, node);
+  requeue(state, out);
+}
+
+/** What was to run on a node may run on others, where that was for the best and no must. */
+function unassign(state: State, node: Node, which: (run: Run, i: number) => boolean = () => true): void {
+  for (const run of state.runs.values()) {
+    const { settings, assigned } = run;
+    if (settings.movable === true) assigned?.forEach((bound, i) => { if (bound === node.index && which(run, i)) assigned[i] = -1; });
+  }
+}
+
+function capabilitiesChanged(state: State, { node: name, capabilities }: EventOf<'CapabilitiesChanged'>, out: Command[]): void {
+  const node = nodeOf(state, name);
+  register(state, name, capabilities);
+  node.capabilities = capabilities;
+  state.shrunk = true;
+  unassign(state, node, ({ plan }, i) => shortage(plan.costs[plan.cost[i]!] ?? {}, capabilities) !== undefined);
+  requeue(state, out);
+}
+
+/** Nodes are not what they were: sorts every ready function anew. What could run on none any more, the turn that follows finds out. */
+function requeue(state: State, out: Command[]): void {
+  for (const run of state.runs.values()) {
+    for (const rank of run.queue.drain()) {
+      const i = run.plan.byRank[rank]!;
+      if (run.status[i] === Status.ready && run.outcome === undefined && !failIfImpossible(state, run, i, out)) enqueue(state, run, i);
+    }
+  }
+}
+
+/** Closes the runs that are over: all done, or ending with nothing of them left on any lane. */
+function settleRuns(state: State, out: Command[]): void {
+  for (const run of state.over) {
+    const { outcome, failures } = run;
+    const finished = run.unfinished === 0 && failures.length === 0;
+    if (outcome !== undefined && !(finished && outcome.kind === 'aborted' && outcome.gently)) close(state, run, out, { type: 'FailRun', run, outcome });
+    else if (failures.length > 0) close(state, run, out, { type: 'FailRun', run, outcome: { kind: 'failed', failures } });
+    else close(state, run, out, { type: 'FinishRun', run });
+  }
+  state.over.clear();
+}
+
+function close(state: State, run: Run, out: Command[], command: Command): void {
+  state.runs.delete(run.id);
+  state.hungry.delete(run);
+  if (mayBeCopied(run) && --state.speculation.runs === 0) stopWatching(state, out);
+  if (run.refusalTimer >= 0) {
+    state.timers.delete(run.refusalTimer);
+    out.push({ type: 'ClearTimer', timer: run.refusalTimer });
+  }
+  out.push(command);
+}
+
+function nodeOf(state: State, name: string): Node {
+  const node = state.nodeByName.get(name);
+  if (node === undefined) throw new Error(`node ${name} is not known`);
+  return node;
+}

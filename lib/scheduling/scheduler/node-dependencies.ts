@@ -1,0 +1,23 @@
+/** Functions that are told the node of another, which must therefore be settled before they start. */
+import { shortage } from '../resources/amounts.ts';
+import { fixedNode, groupOf } from './ready.ts';
+import type { Run, State } from './state.ts';
+
+/**
+ * Settles the node of every function that one of these must know: the one it is bound to, else where the one that asks runs, else the
+ * first that could take it.
+ */
+export function settleNeighbours(state: State, run: Run, functions: readonly number[]): void {
+  const { plan } = run;
+  for (const i of functions) {
+    for (const wanted of plan.nodesNeeded.get(i) ?? []) {
+      const group = groupOf(run, wanted);
+      if (fixedNode(run, wanted) >= 0 || group < 0) continue;
+      const { need, pin } = plan.groups[group]!;
+      const cost = plan.costs[need] ?? {};
+      const here = state.nodes[run.node[i]!]!;
+      const able = [here, ...state.nodes].find((node) => node.up && shortage(cost, node.capabilities) === undefined);
+      run.groupNode[group] = (pin === undefined ? able ?? here : state.nodeByName.get(pin) ?? here).index;
+    }
+  }
+}

@@ -1,0 +1,86 @@
+/** Functions that become ready, and which class of the queue that puts them in. */
+import { shortage } from '../resources/amounts.ts';
+import type { Command } from './commands.ts';
+import type { Cost } from '../../dag/types.ts';
+import { nearestHost } from './locality.ts';
+import type { Demand } from './ready-queue.ts';
+import { type Node, type Run, type State, Status } from './state.ts';
+
+/** All that a function needs is there: it may start as soon as there is room. */
+export function makeReady(state: State, run: Run, i: number, out: Command[]): void {
+  run.status[i] = Status.ready;
+  enqueue(state, run, i);
+  if (state.observed) out.push({ type: 'Ready', run, index: i });
+}
+
+/**
+ * Puts a function that is to be run (again) where its missing results say. Even one that had begun may miss some: what a dead worker had
+ * finished before it, and not reported, is lost.
+ */
+export function putBack(state: State, run: Run, i: number, out: Command[]): void {
+  run.batch[i] = -1;
+  if (run.outcome === undefined && run.missing[i] === 0) makeReady(state, run, i, out);
+  else run.status[i] = Status.waiting;
+}
+
+export interface Possible {
+  /** The nodes it may run on, and their names in words. */
+  readonly candidates: readonly Node[];
+  readonly node: string;
+  /** What it asks, with its group while that has no node. */
+  readonly need: Cost;
+  /** Whether one of them that is up or coming back could run it. */
+  readonly able: boolean;
+}
+
+/** Where a function could run. */
+export function nodesFor(state: State, run: Run, i: number): Possible {
+  const { plan } = run;
+  const group = groupOf(run, i);
+  const need = plan.costs[group >= 0 ? plan.groups[group]!.need : plan.cost[i]!] ?? {};
+  const fixed = fixedNode(run, i);
+  const name = fixed >= 0 ? state.nodes[fixed]!.name : group >= 0 ? plan.groups[group]!.pin : plan.pins.get(i);
+  const nodes = name === undefined ? state.nodes : [state.nodeByName.get(name)!];
+  const able = nodes.some((node) => (node.host === 0 || run.settings.hereOnly !== true) && ((node.up && !node.draining) || node.returning) && shortage(need, node.capabilities) === undefined);
+  return { candidates: nodes, node: name ?? nodes.map((node) => node.name).join(', '), need, able };
+}
+
+/** Adds a ready function to the queue, by what it asks for as things stand. */
+export function enqueue(state: State, run: Run, i: number): void {
+  const demand = demandOf(state, run, i);
+  const rank = run.plan.rank[i]!;
+  if (run.settings.allocator !== undefined && demand.node === -1) run.queue.setAside(rank);
+  else run.queue.push(rank, demand);
+  state.hungry.add(run);
+}
+
+/** What a function asks for as things stand. */
+export function demandOf(state: State, run: Run, i: number): Demand {
+  const { plan } = run;
+  const cost = plan.cost[i]!;
+  let node = fixedNode(run, i);
+  if (node === -1 && plan.pins.size > 0) node = nodeIndex(state, plan.pins.get(i));
+  let need = 0;
+  const group = groupOf(run, i);
+  if (node === -1 && group >= 0) {
+    node = nodeIndex(state, plan.groups[group]!.pin);
+    if (node === -1) need = plan.groups[group]!.need;
+  }
+  const prefer = node === -1 && state.isSpread ? nearestHost(state, run, i) : -1;
+  return { cost, node, avoid: node === -1 ? run.avoid.get(i) ?? -1 : -1, need, prefer };
+}
+
+/** The node that a function is already bound to: by an allocator, or with its group; -1: none. */
+export function fixedNode(run: Run, i: number): number {
+  if (run.assigned !== null && run.assigned[i]! >= 0) return run.assigned[i]!;
+  const group = groupOf(run, i);
+  return group < 0 ? -1 : run.groupNode[group]!;
+}
+
+export function groupOf({ plan }: Run, i: number): number {
+  return plan.group === null ? -1 : plan.group[i]!;
+}
+
+function nodeIndex(state: State, name: string | undefined): number {
+  return name === undefined ? -1 : state.nodeByName.get(name)?.index ?? -1;
+}

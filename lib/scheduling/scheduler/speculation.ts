@@ -1,0 +1,123 @@
+/**
+ * Stragglers: a function that runs far longer than is typical of its code is started once more on a lane that has nothing else to do, and
+ * the first result wins (Dean and Ghemawat, "MapReduce", OSDI 2004; Zaharia et al., "Improving MapReduce performance in heterogeneous
+ * environments", OSDI 2008). A slow disk, a busy host or an unlucky wait then costs a run little more than a function usually takes.
+ *
+ * At most one copy is made of an attempt, so that a copy that fails at once is not followed by others without end.
+ */
+import { Flag } from '../../dag/plan.ts';
+import { accepts } from './eligibility.ts';
+import { request } from './claims.ts';
+import type { Command } from './commands.ts';
+import { beginContest } from './race.ts';
+import { isIdle, openBatch } from './lanes.ts';
+import { demandOf, groupOf } from './ready.ts';
+import type { Demand } from './ready-queue.ts';
+import { type Batch, type Lane, nextId, type Node, type Run, type State, Status } from './state.ts';
+import { overdueAfter, type Speculation } from './straggler-threshold.ts';
+
+// Clocks do not tell less apart.
+const moment = 1e-6;
+
+interface Overdue {
+  readonly batch: Batch;
+  /** ms, below 0. */
+  readonly left: number;
+}
+
+/** Called when a lane is idle, and nothing that is ready or waits behind others could be started there. */
+export function speculate(state: State, now: number, out: Command[]): void {
+  const overdue: Overdue[] = [];
+  let wait = Infinity;
+  for (const run of state.runs.values()) {
+    const { settings, outcome, batches } = run;
+    if (!mayBeCopied(run) || outcome !== undefined) continue;
+    for (const batch of batches) {
+      const left = timeLeft(state, batch, settings.speculate!, now);
+      if (left > moment) wait = Math.min(wait, left);
+      else overdue.push({ batch, left });
+    }
+  }
+  overdue.sort((a, b) => a.left - b.left);
+  for (const { batch } of overdue) if (state.idle > 0 && batch.run.outcome === undefined) copy(state, batch, now, out);
+  if (state.idle > 0) watch(state, now + wait, now, out);
+}
+
+/** Whether copies are made of functions of a run. */
+export function mayBeCopied({ settings }: Run): boolean {
+  return settings.speculate !== undefined && settings.speculate !== null;
+}
+
+/** No run is left whose functions are copied. */
+export function stopWatching({ timers, speculation }: State, out: Command[]): void {
+  if (speculation.timer < 0) return;
+  timers.delete(speculation.timer);
+  out.push({ type: 'ClearTimer', timer: speculation.timer });
+  speculation.timer = -1;
+}
+
+/** ms until the one function that is left of a batch is overdue; Infinity when it never is, or no other may run beside it. */
+function timeLeft(state: State, batch: Batch, speculation: Speculation, now: number): number {
+  const { run, functions, lane, contest, gang, cancelled, timedOut, done, size } = batch;
+  if (contest !== null || gang !== null || cancelled || timedOut || size - done !== 1 || lane.batches[0] !== batch) return Infinity;
+  const { plan, settings } = run;
+  const i = functions[done]!;
+  // Of what it takes, something may have been lost since, and it may be given up already.
+  if (run.status[i] !== Status.dispatched || run.missing[i] !== 0 || (plan.flags[i]! & Flag.once) !== 0) return Infinity;
+  const estimate = state.estimates[settings.codes[plan.code[i]!]!]!;
+  const own = Math.max(plan.entries[i]!.traits.duration ?? 0, settings.known?.get(i) ?? 0);
+  return batch.since + overdueAfter(estimate, own, lane.node.speed, speculation) - now;
+}
+
+/** Starts the function of a batch once more, if there is room. */
+function copy(state: State, batch: Batch, now: number, out: Command[]): void {
+  const { run } = batch;
+  const i = batch.functions[batch.done]!;
+  const demand = demandOfCopy(state, run, i);
+  const lane = findLane(state, batch, i, demand, out);
+  if (lane === undefined) return;
+  const made: Batch = {
+    id: nextId(state), run, lane, functions: [i], done: 0, size: 1, claim: run.plan.costs[demand.cost], heads: 1, expectedMs: 0, sentAt: now, since: now,
+    exclusive: (run.plan.flags[i]! & Flag.exclusive) !== 0, cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null, contest: null,
+  };
+  beginContest(batch, made);
+  run.copies.started++;
+  openBatch(state, made);
+  out.push({ type: 'Start', batch: made }, { type: 'Speculated', batch: made, index: i });
+}
+
+/** What a copy asks for: the same, but where a node was only planned to be the best, another will do. */
+function demandOfCopy(state: State, run: Run, i: number): Demand {
+  const demand = demandOf(state, run, i);
+  if (run.assigned === null || run.settings.movable !== true) return demand;
+  const group = groupOf(run, i);
+  const pin = run.plan.pins.get(i);
+  const node = group >= 0 ? run.groupNode[group]! : pin === undefined ? -1 : state.nodeByName.get(pin)!.index;
+  return { ...demand, node, avoid: run.avoid.get(i) ?? -1 };
+}
+
+/** A lane for a copy, its claim granted: on another node, if any will do. */
+function findLane(state: State, { run, lane: { node: here } }: Batch, i: number, demand: Demand, out: Command[]): Lane | undefined {
+  const { plan, settings } = run;
+  if (run.lanes >= settings.maxConcurrency) return undefined;
+  const cost = plan.costs[demand.cost];
+  const isFree = (lane: Lane): boolean => isIdle(lane) && !lane.occupied;
+  const claim = (node: Node): boolean => accepts(run, demand, node) && node.lanes.some(isFree) && (cost === undefined || request(state, run, i, node, cost, out));
+  const isOther = (node: Node): boolean => node !== here && node.index !== demand.avoid;
+  const others = state.nodes.filter(isOther);
+  const near = demand.prefer < 0 ? undefined : settings.strategy(others.filter(({ host }) => host === demand.prefer), cost, claim);
+  const node = near ?? settings.strategy(others, cost, claim) ?? settings.strategy(state.nodes.filter((each) => !isOther(each)), cost, claim);
+  return node?.lanes.find(isFree);
+}
+
+/** Has a turn come when the next function is overdue, even if nothing happens until then. */
+function watch(state: State, due: number, now: number, out: Command[]): void {
+  const { speculation, timers } = state;
+  if (speculation.timer >= 0 && speculation.due <= due + moment) return; // it is looked at again then
+  stopWatching(state, out);
+  if (due === Infinity) return;
+  speculation.timer = nextId(state);
+  speculation.due = due;
+  timers.set(speculation.timer, { kind: 'speculate' });
+  out.push({ type: 'SetTimer', timer: speculation.timer, ms: due - now });
+}

@@ -1,0 +1,140 @@
+/** The scheduler's invariants, checked from scratch. Slow; for tests and simulations, after every event. */
+import { amountOf } from '../resources/amounts.ts';
+import { Flag } from '../../dag/plan.ts';
+import { hasLost } from './race.ts';
+import { mayBeCopied } from './speculation.ts';
+import { type Batch, type Lane, type Node, type Run, type State, Status } from './state.ts';
+
+/** @throws an `Error` that says which invariant does not hold, and for what */
+export function validate(state: State): void {
+  let idle = 0;
+  for (const node of state.nodes) idle += validateNode(node);
+  expect(state.idle === idle, `state.idle is ${state.idle}, but ${idle} lanes are idle`);
+  const ganged = [...state.batches.values()].filter((batch) => batch.gang !== null).length;
+  expect(state.ganged === ganged, `state.ganged is ${state.ganged}, but ${ganged} batches are in a gang`);
+  for (const lane of state.shallow) expect(lane.batches.length === 1 && lane.up, `lane ${describe(lane)} is in shallow, but has ${lane.batches.length} batches`);
+  for (const batch of state.batches.values()) validateBatch(state, batch);
+  for (const run of state.runs.values()) validateRun(state, run);
+  for (const run of state.hungry) expect(state.runs.get(run.id) === run, `run ${run.id} is over, but hungry`);
+  expect(state.over.size === 0, 'runs that are over were not closed');
+  const copied = [...state.runs.values()].filter(mayBeCopied).length;
+  expect(state.speculation.runs === copied, `speculation.runs is ${state.speculation.runs}, but functions of ${copied} runs are copied`);
+  expect(state.speculation.timer < 0 || (copied > 0 && state.timers.has(state.speculation.timer)), 'a timer for copies is noted that does not run, or that nobody needs');
+}
+
+function validateNode(node: Node): number {
+  const up = node.lanes.filter((lane) => lane.up);
+  const idle = up.filter((lane) => lane.batches.length === 0 && !lane.killing);
+  expect(node.threads === up.length, `${node.name}: threads is ${node.threads}, but ${up.length} lanes are up`);
+  expect(node.idle === idle.length, `${node.name}: idle is ${node.idle}, but ${idle.length} lanes are`);
+  const held: Record<string, number> = {};
+  for (const lane of node.lanes) {
+    expect(lane.batches.length <= 2, `lane ${describe(lane)} has ${lane.batches.length} batches`);
+    expect(lane.up || lane.batches.length === 0, `lane ${describe(lane)} is down, but has batches`);
+    for (const { claim = {} } of lane.batches) for (const name in claim) held[name] = amountOf(held, name) + claim[name]!;
+  }
+  for (const name of new Set([...Object.keys(held), ...Object.keys(node.claimed)])) {
+    const holds = amountOf(held, name);
+    expect(Math.abs(holds - amountOf(node.claimed, name)) < 1e-6, `${node.name}: batches hold ${name} ${holds}, but ${amountOf(node.claimed, name)} is booked`);
+    expect(holds <= amountOf(node.capabilities, name) + 1e-6, `${node.name}: ${name} ${holds} is claimed of ${amountOf(node.capabilities, name)}`);
+  }
+  return idle.length;
+}
+
+function validateBatch(state: State, batch: Batch): void {
+  const { id, run, lane, functions } = batch;
+  expect(state.runs.get(run.id) === run || hasLost(batch), `batch ${id} is of run ${run.id}, which is over`);
+  expect(run.batches.has(batch), `batch ${id} is not among those of its run`);
+  expect(lane.batches.includes(batch), `batch ${id} is not on its lane`);
+  expect(batch.done < batch.size && batch.size <= functions.length, `batch ${id} is open with ${batch.done} of ${batch.size} done`);
+  expect(functions.length <= state.tuning.batchSize, `batch ${id} has ${functions.length} functions, ${state.tuning.batchSize} at most`);
+  expect(!batch.exclusive || lane.batches.length === 1, `batch ${id} is exclusive, but not alone on its lane`);
+  validateGang(batch);
+  validateContest(state, batch);
+  if (hasLost(batch)) return; // its function may be anywhere by now
+  const before = new Set<number>();
+  functions.forEach((i, at) => {
+    if (at >= batch.done && at < batch.size && run.status[i] !== Status.unreachable) {
+      const isRivals = batch.contest !== null && batch.contest.rival !== null && run.batch[i] === batch.contest.rival.id;
+      expect(run.status[i] === Status.dispatched && (run.batch[i] === id || isRivals), `${label(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`);
+      for (const dep of dependencies(run, i)) {
+        const there = run.status[dep] === Status.done || before.has(dep) || batch.gang?.imports.has(dep) === true;
+        expect(there || run.outcome !== undefined || run.attempts[dep]! > 0 || run.losses.has(dep), `${label(run, i)} was sent without ${label(run, dep)}`);
+      }
+    }
+    before.add(i);
+  });
+}
+
+/** Two run the same function, and know of each other; one that has lost is on its way out. */
+function validateContest(state: State, batch: Batch): void {
+  const { id, run, functions, done, size, contest } = batch;
+  if (contest === null) return;
+  const { rival, isCopy, isLost } = contest;
+  const i = functions[done]!;
+  expect(mayBeCopied(run) && batch.gang === null && size - done === 1, `batch ${id} is in a contest, with ${size - done} functions left`);
+  expect(!isCopy || functions.length === 1, `batch ${id} is a copy, of ${functions.length} functions`);
+  expect((run.plan.flags[i]! & Flag.once) === 0, `${label(run, i)} is copied, but must not run twice at once`);
+  expect(!isLost || (rival === null && batch.cancelled && batch.timer >= 0 && state.timers.has(batch.timer) || batch.lane.killing), `batch ${id} has lost, and goes on`);
+  if (rival === null) return;
+  expect(state.batches.get(rival.id) === rival && rival.run === run && rival.functions[rival.done] === i, `batch ${id} is in a contest with batch ${rival.id}, which does not run ${label(run, i)}`);
+  expect(rival.contest?.rival === batch && rival.contest.isCopy !== isCopy, `batch ${id} is in a contest with batch ${rival.id}, which does not know`);
+  expect(run.status[i] === Status.unreachable || run.batch[i] === id || run.batch[i] === rival.id, `${label(run, i)} is in neither of the batches ${id} and ${rival.id}`);
+}
+
+/** What one batch of a gang takes, another gives, and nothing else is given. */
+function validateGang({ id, functions, gang }: Batch): void {
+  expect(gang === null || gang.imports.size === gang.sources.length, `batch ${id} imports ${gang?.imports.size} results at ${gang?.sources.length} places`);
+  for (const { at, to, place } of gang?.exports ?? []) {
+    expect(to.gang?.imports.get(functions[at]!) === place, `batch ${id} gives function ${functions[at]} to batch ${to.id}, which does not take it`);
+  }
+  for (const [dep, place] of gang?.imports ?? []) {
+    const { id: from, functions: given, gang: source } = gang!.sources[place]!;
+    const at = given.indexOf(dep);
+    expect(at >= 0 && from !== id && !functions.includes(dep), `batch ${id} takes function ${dep} of batch ${from}, which does not have it`);
+    expect(source!.exports.some((each) => each.at === at && each.to.id === id && each.place === place), `batch ${from} does not know that batch ${id} takes function ${dep} of it`);
+  }
+}
+
+function validateRun(state: State, run: Run): void {
+  const { plan, status } = run;
+  let unfinished = 0;
+  let ready = 0;
+  for (let i = 0; i < plan.size; i++) {
+    const missing = dependencies(run, i).filter((dep) => status[dep] !== Status.done).length;
+    expect(run.missing[i] === missing, `${label(run, i)}: missing is ${run.missing[i]}, but ${missing} results are`);
+    if (status[i] !== Status.done && status[i] !== Status.failed && status[i] !== Status.unreachable) unfinished++;
+    if (status[i] === Status.ready) {
+      ready++;
+      expect(missing === 0, `${label(run, i)} is ready without all its results`);
+    }
+    if (status[i] === Status.waiting) expect(missing > 0 || run.outcome !== undefined, `${label(run, i)} waits for nothing`);
+    if (status[i] === Status.delayed && run.outcome === undefined) expect(state.timers.has(run.delays.get(i) ?? -1), `${label(run, i)} is delayed, but no timer runs`);
+    if (status[i] === Status.dispatched) expect(state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i, `${label(run, i)} is dispatched, but in no batch`);
+  }
+  expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
+  expect(run.outcome !== undefined || run.queue.size === ready, `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`);
+  expect(ready === 0 || run.outcome !== undefined || state.hungry.has(run), `${run.id} has ready functions, but is not hungry`);
+  const lanes = new Set([...run.batches].map((batch) => batch.lane)).size;
+  const ganged = [...run.batches].filter((batch) => batch.gang !== null).length;
+  const losing = [...run.batches].filter(hasLost).length;
+  expect(run.copies.losing === losing, `${run.id}: copies.losing is ${run.copies.losing}, but ${losing} of its batches have lost`);
+  expect(run.ganged === ganged, `${run.id}: ganged is ${run.ganged}, but ${ganged} of its batches are in a gang`);
+  expect(run.lanes === lanes && lanes <= run.settings.maxConcurrency, `${run.id}: lanes is ${run.lanes}, but it uses ${lanes} of ${run.settings.maxConcurrency}`);
+}
+
+function dependencies({ plan }: Run, i: number): number[] {
+  return [...plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!)];
+}
+
+function label(run: Run, i: number): string {
+  return `${run.id}/${run.plan.entries[i]!.id}`;
+}
+
+function describe(lane: Lane): string {
+  return `${lane.node.name}:${lane.index}`;
+}
+
+function expect(holds: boolean, message: string): void {
+  if (!holds) throw new Error(`invariant: ${message}`);
+}

@@ -1,0 +1,96 @@
+/** The scheduler in virtual time: every function takes what it is said to take, and nothing is run. For plans and simulations. */
+import FlatQueue from 'flatqueue';
+import { SimpleResourceTracker } from '../resources/resource-tracker.ts';
+import type { Plan } from '../../dag/plan.ts';
+import type { Capabilities } from '../../dag/types.ts';
+import type { Command } from './commands.ts';
+import { createEstimate } from './estimate.ts';
+import type { Event, RunSettings } from './events.ts';
+import { handleAll } from './machine.ts';
+import type { Outcome } from './outcome.ts';
+import { createState, type State } from './state.ts';
+
+export interface VirtualNode {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  readonly threads: number;
+  readonly speed: number;
+}
+
+/** When and where a function ran, in ms from the start. */
+export interface Scheduled {
+  readonly index: number;
+  readonly node: string;
+  readonly start: number;
+  readonly finish: number;
+}
+
+export interface VirtualRun {
+  /** In the order they started. */
+  readonly schedule: readonly Scheduled[];
+  readonly makespan: number;
+  /** How it ended that did not finish: an allocator threw, or answered what cannot be carried out. */
+  readonly outcome?: Outcome;
+}
+
+type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
+
+/**
+ * Runs a plan in virtual time, one function a lane at a time.
+ *
+ * @param durationOf ms on a node of speed 1, by function
+ * @throws when the run cannot end, which a check of feasibility beforehand rules out
+ */
+export function runVirtually(plan: Plan, nodes: readonly VirtualNode[], settings: RunSettings, durationOf: (i: number) => number): VirtualRun {
+  // Batches of one: what travels together is a matter of messages, and there are none here.
+  const state = createState(new SimpleResourceTracker(), { batchSize: 1 });
+  for (const code of settings.codes) state.estimates[code] = createEstimate();
+  const schedule: Scheduled[] = [];
+  const happenings: Happening[] = [];
+  const times = new FlatQueue<number>();
+  let now = 0;
+  let over = false;
+  let outcome: Outcome | undefined;
+
+  for (const { name, capabilities, speed, threads } of nodes) {
+    feed({ type: 'NodeUp', node: name, incarnation: 1, capabilities, speed });
+    for (let lane = 0; lane < threads; lane++) feed({ type: 'LaneUp', node: name, incarnation: 1, lane });
+  }
+  feed({ type: 'RunSubmitted', run: plan.dagId, plan, settings });
+  while (!over) {
+    const next = times.peekValue();
+    if (next === undefined) throw new Error(`the plan of ${plan.dagId} came to a halt: ${stuck(state)}`);
+    now = next;
+    const together: Happening[] = [];
+    while (times.peekValue() === now) together.push(happenings[times.pop()!]!);
+    feed(...together);
+  }
+  return { schedule, makespan: now, ...(outcome !== undefined && { outcome }) };
+
+  function feed(...together: readonly Happening[]): void {
+    for (const command of handleAll(state, together.map((happening) => ({ ...happening, now }) as Event))) carryOut(command);
+  }
+
+  function later(ms: number, happening: Happening): void {
+    times.push(happenings.push(happening) - 1, now + ms);
+  }
+
+  function carryOut(command: Command): void {
+    if (command.type === 'Start') {
+      const { id, functions, lane } = command.batch;
+      const index = functions[0]!;
+      const ms = durationOf(index) / lane.node.speed;
+      schedule.push({ index, node: lane.node.name, start: now, finish: now + ms });
+      later(ms, { type: 'FunctionsEnded', batch: id, first: 0, count: 1, exceptions: [], durations: [], random: 0 });
+    } else if (command.type === 'SetTimer') {
+      later(command.ms, { type: 'TimerFired', timer: command.timer });
+    } else if (command.type === 'FinishRun' || command.type === 'FailRun') {
+      over = true;
+      if (command.type === 'FailRun') outcome = command.outcome;
+    }
+  }
+}
+
+function stuck(state: State): string {
+  return [...state.runs.values()].map((run) => `${run.unfinished} functions of ${run.id} are left, ${run.queue.size} of them ready`).join('; ');
+}

@@ -1,0 +1,221 @@
+/**
+ * Watches a simulation from outside, and holds it to what users rely on, by its own books: it takes nothing from the scheduler's state but
+ * what a function's result is worth.
+ */
+import { amountOf } from '../resources/amounts.ts';
+import type { Command } from '../scheduler/commands.ts';
+import type { Event } from '../scheduler/events.ts';
+import { type Batch, type Run, type State, Status } from '../scheduler/state.ts';
+import type { SimNode } from './sim-node.ts';
+import type { SentBatch } from './wire.ts';
+
+/** A promise of the scheduler that was broken. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+export class Witness {
+  readonly #state: State;
+  readonly #now: () => number;
+  /** What runs at each node holds, by name. */
+  readonly #held = new Map<SimNode, Record<string, number>>();
+  /** Batches that were started and are not accounted for. */
+  readonly #open = new Map<number, Batch>();
+  /** Functions that are with a lane, as `run/index`, and in which batches: two, when one is a copy. */
+  readonly #inFlight = new Map<string, Set<number>>();
+  /** Batches that were asked to stop. */
+  readonly #cancelled = new Set<number>();
+  /** Batches that ran a function when another gave its result. */
+  readonly #beaten: Batch[] = [];
+  readonly #done = new Set<string>();
+  /** Results that are there. */
+  readonly #stored = new Set<string>();
+  /** Batches whose function's time was over. */
+  readonly #timedOut = new Set<number>();
+  readonly #notBefore = new Map<string, number>();
+  readonly #failures = new Map<string, number>();
+  readonly #over = new Set<string>();
+
+  constructor(state: State, now: () => number) {
+    this.#state = state;
+    this.#now = now;
+  }
+
+  /**
+   * The scheduler has taken in an event; these commands follow.
+   *
+   * @param threadsBefore how many threads the event's node had before, as far as the scheduler knew
+   */
+  watch(event: Event, threadsBefore: number, commands: readonly Command[]): void {
+    if ('incarnation' in event) this.#told(event, threadsBefore);
+    this.#settle();
+    // What a run loses while it ends is not made again, and may still be dropped.
+    if (event.type === 'ResultsLost' && this.#state.runs.get(event.run)?.outcome === undefined) for (const i of event.indexes) this.#stored.delete(`${event.run}/${i}`);
+    for (const command of commands) {
+      switch (command.type) {
+        case 'Start': this.#started(command.batch); break;
+        case 'Recompute':
+          check(event.type === 'ResultsLost', 'results are made again that nobody lost');
+          for (const i of command.indexes) this.#recomputed(command.run, i);
+          break;
+        case 'Release':
+          for (const i of command.indexes) check(this.#stored.delete(keyOf(command.run, i)), `${label(command.run, i)} is dropped, and was not there`);
+          break;
+        case 'Cancel':
+          if (command.why === 'timeout') this.#timedOut.add(command.batch.id);
+          else this.#cancelled.add(command.batch.id);
+          break;
+        case 'Retry': this.#retried(command.run, command.failed.index, command.failed.attempts, command.delay); break;
+        case 'Failed': this.#failed(command.run, command.failed.index, command.failed.attempts, command.failed.failure.kind); break;
+        case 'FinishRun': this.#finished(command.run); break;
+        case 'FailRun':
+          check(command.outcome.kind !== 'refused', `run ${command.run.id} is given up as its claims are refused, and nobody else claims anything`);
+          this.#over.add(command.run.id);
+          break;
+        default: break;
+      }
+    }
+    for (const { id } of this.#beaten.splice(0)) check(this.#cancelled.has(id), `batch ${id} goes on, although another has done what it does`);
+  }
+
+  /** A function begins at a node, with all it needs. */
+  began(node: SimNode, { batch }: SentBatch, at: number): void {
+    const held = this.#held.get(node) ?? {};
+    this.#held.set(node, held);
+    const cost = batch.run.plan.costs[batch.run.plan.cost[batch.functions[at]!]!] ?? {};
+    for (const [name, amount] of Object.entries(cost)) {
+      held[name] = amountOf(held, name) + amount;
+      check(held[name] <= amountOf(node.shape.capabilities, name) + 1e-9, `${node.shape.name} holds ${name} ${held[name]} of ${amountOf(node.shape.capabilities, name)}, with ${label(batch.run, batch.functions[at]!)}`);
+    }
+  }
+
+  ended(node: SimNode, { batch }: SentBatch, at: number): void {
+    const held = this.#held.get(node)!;
+    const cost = batch.run.plan.costs[batch.run.plan.cost[batch.functions[at]!]!] ?? {};
+    for (const [name, amount] of Object.entries(cost)) held[name]! -= amount;
+  }
+
+  /** Nothing more will happen. */
+  end(expected: readonly string[]): void {
+    for (const id of expected) check(this.#over.has(id), `run ${id} never ends: ${this.#storyOf(id)}`);
+    check(this.#state.batches.size === 0, `${this.#state.batches.size} batches are open after the end`);
+    for (const node of this.#state.nodes) {
+      const free = Object.keys(node.capabilities).every((name) => Math.abs(amountOf(node.claimed, name)) < 1e-9);
+      check(free && (!node.up || this.#state.tracker.available(node.name, node.capabilities)), `claims on ${node.name} are left after the end`);
+    }
+    const timers = [...this.#state.timers.values()].filter(({ kind }) => kind !== 'rebalance');
+    check(timers.length === 0, `timers are left after the end: ${timers.map(({ kind }) => kind).join(', ')}`);
+  }
+
+  /** What an earlier incarnation of a node tells changes nothing. */
+  #told({ type, node: name, incarnation }: Extract<Event, { readonly incarnation: number }>, threadsBefore: number): void {
+    const node = this.#state.nodeByName.get(name)!;
+    const isStale = incarnation < node.incarnation || (!node.up && type !== 'NodeUp');
+    check(!isStale || node.threads === threadsBefore, `${type} of incarnation ${incarnation} of ${name} is believed, which is at ${node.incarnation} and ${node.up ? 'up' : 'down'}`);
+  }
+
+  #started(batch: Batch): void {
+    const { run, functions, lane } = batch;
+    check(!this.#over.has(run.id), `batch ${batch.id} of run ${run.id} is started after its end`);
+    check(lane.node.up && lane.up, `batch ${batch.id} is sent to ${lane.node.name}:${lane.index}, which is gone`);
+    this.#open.set(batch.id, batch);
+    for (const i of functions) {
+      const key = keyOf(run, i);
+      check(!this.#done.has(key), `${label(run, i)} is run again although its result is there`);
+      const others = this.#inFlight.get(key) ?? new Set();
+      const mayRunTwice = batch.contest?.isCopy === true && run.settings.speculate !== undefined && run.settings.speculate !== null && run.plan.entries[i]!.traits.idempotent;
+      check(others.size === 0 || (mayRunTwice && others.size === 1), `${label(run, i)} is started in batch ${batch.id} while batch ${[...others].join(' and ')} runs it`);
+      check(others.size === 1 || batch.contest === null, `${label(run, i)} is copied in batch ${batch.id}, and nothing runs it`);
+      const pin = run.plan.pins.get(i);
+      check(pin === undefined || pin === lane.node.name, `${label(run, i)} is started on ${lane.node.name}, and pinned to ${pin}`);
+      check(!lane.batches.some(({ id }) => others.has(id)), `${label(run, i)} is copied onto the lane that it holds`);
+      check(this.#now() >= (this.#notBefore.get(key) ?? 0) - 1e-6, `${label(run, i)} is tried again before its delay is over`);
+      this.#inFlight.set(key, others.add(batch.id));
+    }
+  }
+
+  /** Whether a result is there, to be sent to who takes it. */
+  check(run: Run, taker: number, dep: number): void {
+    check(this.#stored.has(keyOf(run, dep)), `${label(run, taker)} is sent, and the result of ${label(run, dep)} is not there`);
+  }
+
+  #recomputed(run: Run, i: number): void {
+    check(this.#done.delete(keyOf(run, i)), `${label(run, i)} is made again, and was not done`);
+    this.#stored.delete(keyOf(run, i));
+    const { outOffset, outs } = run.plan;
+    const { kept } = run.settings;
+    const isRead = [...outs.subarray(outOffset[i]!, outOffset[i + 1]!)].some((next) => run.status[next] !== Status.done);
+    check(isRead || kept === null || kept[i] === 1, `${label(run, i)} is made again, and nobody needs it`);
+  }
+
+  #retried(run: Run, i: number, attempts: number, delay: number): void {
+    this.#count(run, i, attempts);
+    check(attempts <= allowed(run, i), `${label(run, i)} is tried again after ${attempts} attempts of ${allowed(run, i) + 1}`);
+    this.#notBefore.set(keyOf(run, i), this.#now() + delay);
+  }
+
+  #failed(run: Run, i: number, attempts: number, kind: string): void {
+    if (kind === 'node-down' || kind === 'too-large' || kind === 'lost') return;
+    this.#count(run, i, attempts);
+    check(attempts === allowed(run, i) + 1, `${label(run, i)} fails for good after ${attempts} attempts of ${allowed(run, i) + 1}`);
+  }
+
+  #count(run: Run, i: number, attempts: number): void {
+    const before = this.#failures.get(keyOf(run, i)) ?? 0;
+    check(!this.#inFlight.has(keyOf(run, i)), `${label(run, i)} is said to have failed while batch ${[...this.#inFlight.get(keyOf(run, i)) ?? []].join(' and ')} runs it`);
+    check(attempts === before + 1, `${label(run, i)} has failed ${before} times, and now says ${attempts}`);
+    this.#failures.set(keyOf(run, i), attempts);
+  }
+
+  #finished(run: Run): void {
+    this.#over.add(run.id);
+    for (let i = 0; i < run.plan.size; i++) check(this.#done.has(keyOf(run, i)), `run ${run.id} finishes without ${label(run, i)}`);
+  }
+
+  /** Accounts for functions that are no longer with a lane. */
+  #settle(): void {
+    for (const batch of this.#open.values()) {
+      const open = this.#state.batches.get(batch.id) === batch;
+      batch.functions.forEach((i, at) => {
+        const key = keyOf(batch.run, i);
+        const flying = this.#inFlight.get(key);
+        if (flying?.has(batch.id) !== true || (open && at >= batch.done && at < batch.size)) return;
+        flying.delete(batch.id);
+        if (flying.size === 0 || batch.run.status[i] === Status.done) this.#inFlight.delete(key);
+        if (batch.run.status[i] !== Status.done) return;
+        for (const other of flying) this.#beaten.push(this.#open.get(other)!);
+        check(!this.#timedOut.has(batch.id), `${label(batch.run, i)} is done by an attempt whose time was over`);
+        const { node } = batch.lane;
+        check(batch.run.node[i] === node.index, `${label(batch.run, i)} is done by ${node.name}, and noted as done by ${this.#state.nodes[batch.run.node[i]!]?.name}`);
+        this.#done.add(key);
+        this.#stored.add(key);
+      });
+      if (!open) this.#open.delete(batch.id);
+    }
+  }
+
+  #storyOf(id: string): string {
+    const run = this.#state.runs.get(id);
+    if (run === undefined) return 'it is not even known';
+    const stuck = [...run.status].flatMap((status, i) => (status === Status.done ? [] : [`${run.plan.entries[i]!.id} is ${statusNames[status]}, missing ${run.missing[i]}`]));
+    return `${run.unfinished} functions are left: ${stuck.slice(0, 5).join('; ')}`;
+  }
+}
+
+const statusNames = Object.fromEntries(Object.entries(Status).map(([name, value]) => [value, name]));
+
+function allowed(run: Run, i: number): number {
+  return run.plan.entries[i]!.traits.maxRetries ?? run.settings.maxRetries;
+}
+
+function keyOf(run: Run, i: number): string {
+  return `${run.id}/${i}`;
+}
+
+function label(run: Run, i: number): string {
+  return `${run.id}/${run.plan.entries[i]!.id}`;
+}
+
+function check(holds: boolean, message: string): void {
+  if (!holds) throw new Violation(message);
+}

@@ -1,0 +1,95 @@
+/**
+ * A link in one direction that loses, delays, doubles and reorders messages, and what its receiving end makes of that: each message once,
+ * in order. When one stays away the link is broken, which its user is told: nothing more comes of it.
+ *
+ * ```
+ *   sent       1   2   3   4   5
+ *   arrives    1   3   3   2   5          (4 is lost)
+ *   delivered  1         2,3              … broken
+ * ```
+ */
+import type { Agenda } from './event-queue.ts';
+import type { Random } from '../../core/random.ts';
+
+export interface LinkFaults {
+  /** How likely a message is lost. */
+  readonly loss: number;
+  /** How likely it arrives twice. */
+  readonly duplication: number;
+  /** How likely it is late, and so overtaken by others. */
+  readonly lateness: number;
+  /** How late at most, in ms. */
+  readonly late: number;
+}
+
+export interface LinkOptions {
+  /** ms a message takes. */
+  readonly latency: number;
+  readonly faults: LinkFaults;
+  /** ms without the message that is next after which the link is taken for broken. */
+  readonly silence: number;
+}
+
+export class Link<Message> {
+  readonly #agenda: Agenda;
+  readonly #random: Random;
+  readonly #options: LinkOptions;
+  readonly #deliver: (message: Message) => void;
+  readonly #onBroken: () => void;
+  #sent = 0;
+  #delivered = 0;
+  readonly #early = new Map<number, Message>();
+  #cut = false;
+  #watching = false;
+
+  constructor(agenda: Agenda, random: Random, options: LinkOptions, deliver: (message: Message) => void, onBroken: () => void) {
+    this.#agenda = agenda;
+    this.#random = random;
+    this.#options = options;
+    this.#deliver = deliver;
+    this.#onBroken = onBroken;
+  }
+
+  send(message: Message): void {
+    if (this.#cut) return;
+    const { latency, faults } = this.#options;
+    const number = ++this.#sent;
+    // The other end hears from us now and then, and so learns of a message that is lost even when none follows it.
+    this.#watch();
+    if (this.#random.chance(faults.loss)) return;
+    for (let copies = this.#random.chance(faults.duplication) ? 2 : 1; copies > 0; copies--) {
+      const extra = this.#random.chance(faults.lateness) ? this.#random.next() * faults.late : 0;
+      this.#agenda.in(latency + extra, () => this.#arrive(number, message));
+    }
+  }
+
+  /** Nothing that is under way arrives. */
+  cut(): void {
+    this.#cut = true;
+  }
+
+  #arrive(number: number, message: Message): void {
+    if (this.#cut || number <= this.#delivered || this.#early.has(number)) return;
+    this.#early.set(number, message);
+    for (let next = this.#early.get(this.#delivered + 1); next !== undefined && !this.#cut; next = this.#early.get(this.#delivered + 1)) {
+      this.#early.delete(++this.#delivered);
+      this.#deliver(next);
+    }
+  }
+
+  #watch(): void {
+    if (this.#watching || this.#options.faults.loss === 0) return;
+    this.#watching = true;
+    const expected = this.#sent;
+    this.#agenda.in(this.#options.latency + this.#options.faults.late + this.#options.silence, () => {
+      this.#watching = false;
+      if (this.#cut) return;
+      if (this.#delivered >= expected) {
+        if (this.#delivered < this.#sent) this.#watch();
+        return;
+      }
+      this.#cut = true;
+      this.#onBroken();
+    });
+  }
+}

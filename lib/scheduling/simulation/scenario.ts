@@ -1,0 +1,167 @@
+/** Scenarios from a seed: any DAGs on any nodes, with anything going wrong. As plain data, so that they can be made smaller. */
+import type { DynamicAllocator } from '../allocation/allocator.ts';
+import { shortage } from '../resources/amounts.ts';
+import { strategies } from '../allocation/strategy.ts';
+import { compile } from '../../dag/compile.ts';
+import { Dag } from '../../dag/dag.ts';
+import type { Plan } from '../../dag/plan.ts';
+import type { FunctionSpec } from '../../dag/types.ts';
+import { placementOf } from '../planner/placement.ts';
+import { type PlannedRun, planRun } from '../planner/planned.ts';
+import type { RunSettings } from '../scheduler/events.ts';
+import type { Tuning } from '../scheduler/state.ts';
+import { type Faults, noFaults } from './faults.ts';
+import { Random } from '../../core/random.ts';
+import type { NodeShape } from './sim-node.ts';
+import { type Listener, Simulation } from './simulation.ts';
+
+export interface RunSpec {
+  readonly id: string;
+  readonly functions: readonly FunctionSpec[];
+  readonly settings: Pick<RunSettings, 'maxRetries' | 'maxConcurrency' | 'keepGoing' | 'speculate'> & { readonly keepsAll: boolean; readonly strategy: keyof typeof strategies | 'asked' };
+  /** ms from the start. */
+  readonly at: number;
+  /** ms from the start; undefined: never. */
+  readonly abortAt: number | undefined;
+}
+
+export interface ScenarioSpec {
+  readonly seed: number;
+  readonly nodes: readonly NodeShape[];
+  readonly runs: readonly RunSpec[];
+  readonly faults: Faults;
+  readonly latency: number;
+  readonly tuning: Partial<Tuning>;
+}
+
+const code = { module: 'file:///simulated.js', export: 'simulated' };
+
+// Ways to hand out work: as by default, one by one, and with all that can be sent ahead.
+const tunings: readonly Partial<Tuning>[] = [
+  {}, { batchSize: 1 }, { batchMs: 20, gangMs: 0 }, { leastMs: 1e-9, batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, batchSize: 40 },
+];
+
+/** @param most functions of a run at most */
+export function randomScenario(seed: number, most = 200): ScenarioSpec {
+  const random = new Random(seed);
+  const nodes = Array.from({ length: random.integer(1, 8) }, (_, i): NodeShape => {
+    const cpu = random.integer(1, 8);
+    return { name: `n${i}`, capabilities: { cpu, memory: random.integer(1, 16) * 100, ...(random.chance(0.2) && { gpu: 1 }) }, threads: random.integer(1, 4), speed: random.pick([0.5, 1, 1, 1, 2]) };
+  });
+  const runs = Array.from({ length: random.chance(0.25) ? 2 : 1 }, (_, i) => randomRun(random, `run${i}`, nodes, most));
+  return withStrategies(withCopies({ seed, nodes, runs, faults: randomFaults(random), latency: random.pick([0, 0, 0.1, 1, 5]), tuning: random.pick(tunings) }));
+}
+
+/** Some scenarios have copies made of what takes long. Decided by numbers of its own, so that the others are what they would be without. */
+function withCopies(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0x5eed);
+  if (!random.chance(0.4)) return spec;
+  const speculate = { factor: random.pick([1, 1.5, 2]), leastMs: random.pick([0, 1, 5]) };
+  const runs = spec.runs.map((run) => ({
+    ...run, settings: { ...run.settings, speculate: random.chance(0.8) ? speculate : null },
+    functions: run.functions.map((each) => (random.chance(0.1) ? { ...each, idempotent: false } : each)),
+  }));
+  return { ...spec, runs, faults: { ...spec.faults, slow: Math.max(spec.faults.slow ?? 0, 0.2) } };
+}
+
+/** Some are planned, or have an allocator that is asked as functions become ready. Decided by numbers of their own, too. */
+function withStrategies(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0x9137);
+  if (!random.chance(0.3)) return spec;
+  return { ...spec, runs: spec.runs.map((run) => ({ ...run, settings: { ...run.settings, strategy: random.pick(['time-optimized', 'asked'] as const) } })) };
+}
+
+function randomRun(random: Random, id: string, nodes: readonly NodeShape[], most: number): RunSpec {
+  // Most are small, so that many are tried.
+  const size = Math.max(1, Math.round(most * random.next() ** 3));
+  const functions: FunctionSpec[] = [];
+  const [costly, timed, placed, prioritized] = [random.chance(0.5), random.chance(0.4), random.chance(0.3), random.chance(0.2)];
+  for (let i = 0; i < size; i++) {
+    const args = i === 0 ? [] : Array.from({ length: random.pick([0, 1, 1, 2, 2, 3]) }, () => `f${Math.max(0, i - 1 - Math.floor(random.exponential(0.1)))}`);
+    const { capabilities } = random.pick(nodes);
+    functions.push({
+      id: `f${i}`, code, args,
+      duration: random.pick([0.01, 0.1, 1, 1, 5, 30]),
+      ...(costly && random.chance(0.6) && { cost: { cpu: random.integer(0, capabilities['cpu']!), memory: Math.floor(random.next() * capabilities['memory']!) } }),
+      ...(timed && random.chance(0.3) && { timeout: random.pick([1, 20, 100]) }),
+      ...(placed && random.chance(0.2) && { node: random.pick(nodes).name }),
+      ...(placed && i > 0 && random.chance(0.1) && { node: { collocatedWith: `f${random.integer(0, i - 1)}` } }),
+      ...(prioritized && { priority: random.integer(0, 3) }),
+      ...(random.chance(0.2) && { maxRetries: random.integer(0, 4) }),
+      ...(random.chance(0.2) && { retryDelay: random.pick([1, 50, { initial: 2, factor: 2, max: 100, jitter: 0.5 }]) }),
+    });
+  }
+  return {
+    id, functions: withoutImpossible(functions, nodes), at: random.pick([0, 0, 3, 50]),
+    abortAt: random.chance(0.1) ? random.next() * 200 : undefined,
+    settings: {
+      maxRetries: random.integer(0, 4), maxConcurrency: random.pick([Infinity, Infinity, 1, 3]), keepGoing: random.chance(0.4), keepsAll: random.chance(0.5),
+      strategy: random.pick(['first-available', 'load-balanced'] as const),
+    },
+  };
+}
+
+/** Functions that are pinned to a node too small for them, or too large together, are refused before a run; here they lose the pin. */
+function withoutImpossible(functions: readonly FunctionSpec[], nodes: readonly NodeShape[]): FunctionSpec[] {
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  return functions.map((spec) => {
+    if (spec.node === undefined || spec.cost === undefined) return spec;
+    const node = typeof spec.node === 'string' ? byName.get(spec.node) : undefined;
+    const fits = node !== undefined && Object.entries(spec.cost).every(([name, amount]) => (amount ?? 0) <= (node.capabilities[name] ?? 0));
+    if (fits) return spec;
+    const { cost: _, ...free } = spec;
+    return free;
+  });
+}
+
+function randomFaults(random: Random): Faults {
+  const some = (most: number): number => (random.chance(0.5) ? random.next() * most : 0);
+  return {
+    failure: some(0.2), hang: some(0.3), crash: some(0.05), slow: some(0.1), nodeDeaths: some(10), nodeReturn: random.pick([1, 10, 100, 300]),
+    silence: random.pick([5, 50]), loss: some(0.02), duplication: some(0.2), lateness: some(0.2), losses: some(20), clockJumps: some(5),
+  };
+}
+
+/**
+ * Runs a scenario to its end.
+ *
+ * @throws `Violation`, or what an invariant of the scheduler throws
+ */
+export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
+  const { seed, nodes, runs, latency, tuning } = spec;
+  const simulation = new Simulation({
+    seed, nodes, latency, bandwidth: Infinity, tuning, checked: true, faults: { ...noFaults, ...spec.faults },
+    durationOf: (plan, i) => plan.entries[i]!.traits.duration ?? 1,
+  }, listener);
+  for (const { id, functions, settings, at, abortAt } of runs) {
+    const dag = new Dag(id);
+    for (const each of functions) dag.add(each);
+    const compiled = compile(dag);
+    const planned = settings.strategy === 'time-optimized' ? planRun(compiled, { nodes, aim: 'time-optimized', budget: 3, seed }) : undefined;
+    const plan = planned?.plan ?? compiled;
+    simulation.submit(plan, toSettings(plan, settings, planned), at);
+    if (abortAt !== undefined) simulation.abort(id, at + abortAt, seed % 2 === 0);
+  }
+  simulation.run();
+  return simulation;
+}
+
+function toSettings(plan: Plan, { keepsAll, strategy, ...rest }: RunSpec['settings'], planned: PlannedRun | undefined): RunSettings {
+  const isAsked = strategy === 'asked';
+  return {
+    ...rest, kept: keepsAll ? null : new Uint8Array(plan.size), codes: new Int32Array(plan.codes.length),
+    strategy: strategies[isAsked ? 'first-available' : strategy], ...placementOf(plan, isAsked ? wilful : strategy, {}, planned),
+  };
+}
+
+/** Leaves some waiting as long as anything is under way, and puts the others wherever they fit, the emptiest first. */
+const wilful: DynamicAllocator = {
+  place(ready, { nodes }) {
+    const isBusy = nodes.some(({ queue }) => queue > 0);
+    return Object.fromEntries(ready.flatMap(({ id, cost }, i) => {
+      if (isBusy && (id.length + i) % 3 === 0) return [];
+      const able = nodes.filter(({ capabilities }) => shortage(cost, capabilities) === undefined).sort((a, b) => a.queue - b.queue);
+      return able.length === 0 ? [] : [[id, able[i % able.length]!.name]];
+    }));
+  },
+};

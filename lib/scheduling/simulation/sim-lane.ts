@@ -1,0 +1,203 @@
+/** A worker thread in virtual time: runs what it is sent, function by function, and tells of it, as `node/worker` does. */
+import type { Agenda } from './event-queue.ts';
+import type { SentBatch } from './wire.ts';
+
+// As in a real worker: what was finished longer ago than this is told before the next function begins.
+const flushAfter = 0.2;
+
+// As in a real worker: so long a result of another lane is waited for.
+const patience = 2;
+
+/** Why a function gave no result. */
+export type Mishap = { readonly kind: 'failed'; readonly error: unknown; readonly retryable: boolean } | { readonly kind: 'skipped' };
+
+/** How an attempt goes. */
+export type Fate = 'succeeds' | 'fails' | 'hangs' | 'crashes';
+
+interface Work {
+  readonly sent: SentBatch;
+  begun: number;
+  /** Not to be begun from here on. */
+  limit: number;
+  /** Told. */
+  told: number;
+  /** Ended and not told, in order; undefined: it gave a result. */
+  readonly untold: (Mishap | undefined)[];
+  /** By position: whether it gave a result. */
+  readonly gave: boolean[];
+  /** By place: whether what another lane hands over is there, or never will be. */
+  readonly imported: (boolean | undefined)[];
+  toldAt: number;
+  running: boolean;
+  cancelled: boolean;
+}
+
+/** What a lane needs of its node. */
+export interface LaneWorld {
+  readonly agenda: Agenda;
+  /** How attempt number `attempt` of a function goes, and how long it takes, in ms. */
+  fateOf(work: SentBatch, at: number): { readonly fate: Fate; readonly ms: number };
+  /** A function begins, or ends in whatever way. */
+  begins(work: SentBatch, at: number): void;
+  ends(work: SentBatch, at: number, gave: boolean): void;
+  announces(work: SentBatch, at: number): void;
+  tells(work: SentBatch, first: number, outcomes: readonly (Mishap | undefined)[], ms: number): void;
+  /** Hands a result, or that there is none, to another lane. */
+  exports(to: { readonly node: string; readonly lane: number }, batch: number, place: number, gave: boolean): void;
+  crashed(): void;
+  /** Whether a function heeds its signal. */
+  heeds(): boolean;
+}
+
+export class SimLane {
+  readonly #world: LaneWorld;
+  readonly #queue: Work[] = [];
+  /** What came for batches that are not here yet. */
+  readonly #early = new Map<number, [place: number, gave: boolean][]>();
+  #clear: (() => void) | undefined;
+  /** How long the function took that ended last. */
+  #lastMs = 0;
+  #dead = false;
+
+  constructor(world: LaneWorld) {
+    this.#world = world;
+  }
+
+  accept(sent: SentBatch): void {
+    const { id, functions, gang } = sent.batch;
+    const work: Work = {
+      sent, begun: 0, limit: functions.length, told: 0, untold: [], gave: [], imported: new Array<undefined>(gang?.sources.length ?? 0).fill(undefined),
+      toldAt: this.#world.agenda.now, running: false, cancelled: false,
+    };
+    for (const [place, gave] of this.#early.get(id) ?? []) work.imported[place] = gave;
+    this.#early.clear();
+    this.#queue.push(work);
+    if (this.#queue.length === 1) this.#run();
+  }
+
+  /** Another lane hands something over. */
+  import(batch: number, place: number, gave: boolean): void {
+    const work = this.#queue.find(({ sent }) => sent.batch.id === batch);
+    if (work === undefined) {
+      this.#early.set(batch, [...(this.#early.get(batch) ?? []), [place, gave]]);
+      return;
+    }
+    work.imported[place] = gave;
+    if (work === this.#queue[0] && !work.running) this.#run();
+  }
+
+  /** Gives where a batch ends from now on; undefined when it is through. */
+  takeBack(batch: number, count: number): number | undefined {
+    const work = this.#queue.find(({ sent }) => sent.batch.id === batch);
+    if (work === undefined) return undefined;
+    work.limit = Math.max(work.begun, work.limit - count);
+    if (work === this.#queue[0] && !work.running) this.#run();
+    else if (work.limit === 0) this.#queue.splice(this.#queue.indexOf(work), 1);
+    return work.limit;
+  }
+
+  /** Asks the function of a batch that runs to stop. */
+  cancel(batch: number): void {
+    const work = this.#queue[0];
+    if (work?.sent.batch.id !== batch || !work.running || work.cancelled) return;
+    work.cancelled = true;
+    if (this.#world.heeds()) this.#endIn(work, 0.5, 'fails');
+  }
+
+  /** How many functions of each batch have begun. */
+  get started(): { readonly batch: number; readonly started: number }[] {
+    return this.#queue.map(({ sent, begun }) => ({ batch: sent.batch.id, started: begun }));
+  }
+
+  /** Ends it; what runs ends with it. */
+  die(): void {
+    this.#dead = true;
+    this.#clear?.();
+    const work = this.#queue[0];
+    if (work?.running === true) this.#world.ends(work.sent, work.begun - 1, false);
+  }
+
+  /** Goes on with the first batch as far as it gets without time passing. */
+  #run(): void {
+    this.#clear?.();
+    this.#clear = undefined;
+    for (let work = this.#queue[0]; work !== undefined && !this.#dead; work = this.#queue[0]) {
+      if (work.begun >= work.limit) {
+        this.#finish(work);
+        continue;
+      }
+      const at = work.begun;
+      const { locals, imports } = work.sent;
+      if (imports[at]!.some((place) => work.imported[place] === undefined)) {
+        if (this.#wait(work, at)) return;
+        continue;
+      }
+      if (this.#world.agenda.now - work.toldAt > flushAfter) this.#tell(work);
+      work.begun++;
+      if (!imports[at]!.every((place) => work.imported[place]) || !locals[at]!.every((local) => work.gave[local])) {
+        this.#note(work, { kind: 'skipped' });
+        continue;
+      }
+      return this.#begin(work, at);
+    }
+  }
+
+  /** Waits for what other lanes have not handed over. */
+  #wait(work: Work, at: number): true {
+    this.#clear = this.#world.agenda.in(patience, () => {
+      for (const place of work.sent.imports[at]!) work.imported[place] ??= false;
+      this.#tell(work);
+      this.#run();
+    });
+    return true;
+  }
+
+  #begin(work: Work, at: number): void {
+    const { sent } = work;
+    work.running = true;
+    this.#world.begins(sent, at);
+    if (sent.batch.exclusive) this.#world.announces(sent, at);
+    const { fate, ms } = this.#world.fateOf(sent, at);
+    if (fate !== 'hangs') this.#endIn(work, sent.transfers[at]! + ms, fate);
+  }
+
+  #endIn(work: Work, ms: number, fate: Fate): void {
+    this.#clear?.();
+    this.#clear = this.#world.agenda.in(ms, () => this.#end(work, fate, ms));
+  }
+
+  #end(work: Work, fate: Fate, ms: number): void {
+    if (fate === 'crashes') return this.#world.crashed();
+    work.running = false;
+    const at = work.begun - 1;
+    this.#world.ends(work.sent, at, fate === 'succeeds');
+    this.#note(work, fate === 'succeeds' ? undefined : { kind: 'failed', error: new Error('simulated'), retryable: true }, ms);
+    this.#run();
+  }
+
+  #note(work: Work, exception: Mishap | undefined, ms = 0): void {
+    const at = work.gave.push(exception === undefined) - 1;
+    work.untold.push(exception);
+    this.#lastMs = ms;
+    for (const { at: exported, to, place } of work.sent.batch.gang?.exports ?? []) {
+      if (exported === at) this.#world.exports({ node: to.lane.node.name, lane: to.lane.index }, to.id, place, exception === undefined);
+    }
+  }
+
+  #tell(work: Work): void {
+    if (work.untold.length === 0) return;
+    const outcomes = work.untold.splice(0);
+    const first = work.told;
+    work.told += outcomes.length;
+    work.toldAt = this.#world.agenda.now;
+    this.#world.tells(work.sent, first, outcomes, this.#lastMs);
+  }
+
+  #finish(work: Work): void {
+    this.#tell(work);
+    for (const { at, to, place } of work.sent.batch.gang?.exports ?? []) {
+      if (at >= work.limit) this.#world.exports({ node: to.lane.node.name, lane: to.lane.index }, to.id, place, false);
+    }
+    this.#queue.shift();
+  }
+}

@@ -1,0 +1,177 @@
+/** A node in virtual time: lanes, a link to the orchestrator in either direction, and its deaths. */
+import type { Capabilities } from '../../dag/types.ts';
+import type { Agenda } from './event-queue.ts';
+import { mostLate, type ResolvedFaults } from './faults.ts';
+import { Link } from './link.ts';
+import type { Random } from '../../core/random.ts';
+import { type Fate, type LaneWorld, type Mishap, SimLane } from './sim-lane.ts';
+import type { Happening, SentBatch, ToNode } from './wire.ts';
+
+export interface NodeShape {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  readonly threads: number;
+  readonly speed: number;
+}
+
+/** What a node needs of the rest of the world. */
+export interface NodeWorld {
+  readonly agenda: Agenda;
+  readonly random: Random;
+  readonly faults: ResolvedFaults;
+  /** ms a message takes. */
+  readonly latency: number;
+  feed(happening: Happening): void;
+  /** ms that a function takes on a node of speed 1. */
+  durationOf(sent: SentBatch, at: number): number;
+  /** For who watches: what happens at the node itself, whatever is told of it. */
+  began(node: SimNode, sent: SentBatch, at: number): void;
+  ended(node: SimNode, sent: SentBatch, at: number, gave: boolean): void;
+  /** Hands a result over to another lane. */
+  handOver(to: { readonly node: string; readonly lane: number }, batch: number, place: number, gave: boolean): void;
+  note(text: string): void;
+}
+
+// ms until a lane that died is there again.
+const laneReturn = 5;
+
+export class SimNode {
+  readonly shape: NodeShape;
+  incarnation = 0;
+  up = false;
+  readonly #world: NodeWorld;
+  #lanes: (SimLane | undefined)[] = [];
+  #toNode: Link<ToNode> | undefined;
+  #toUs: Link<Happening> | undefined;
+
+  constructor(shape: NodeShape, world: NodeWorld) {
+    this.shape = shape;
+    this.#world = world;
+  }
+
+  /** Comes up, anew. */
+  start(): void {
+    const { name, capabilities, speed, threads } = this.shape;
+    const incarnation = ++this.incarnation;
+    this.up = true;
+    const { agenda, random, faults, latency } = this.#world;
+    const options = { latency, silence: faults.silence, faults: { loss: faults.loss, duplication: faults.duplication, lateness: faults.lateness, late: mostLate } };
+    // Whichever direction breaks, the node begins anew; what it still had under way to us may arrive after that.
+    const broken = (): void => {
+      if (this.incarnation === incarnation && this.up) this.#die('its link broke');
+    };
+    this.#toNode = new Link<ToNode>(agenda, random, options, (message) => this.#receive(message), broken);
+    this.#toUs = new Link<Happening>(agenda, random, options, (happening) => this.#world.feed(happening), broken);
+    this.#world.note(`${name} is up, incarnation ${incarnation}`);
+    this.#toUs.send({ type: 'NodeUp', node: name, incarnation, capabilities, speed });
+    this.#lanes = Array.from({ length: threads }, (_, lane) => this.#createLane(lane));
+    for (let lane = 0; lane < threads; lane++) this.#toUs.send({ type: 'LaneUp', node: name, incarnation, lane });
+    if (faults.nodeDeaths > 0) {
+      agenda.in(random.exponential(faults.nodeDeaths / 1000), () => {
+        if (this.incarnation === incarnation && this.up) this.#die('it died');
+      });
+    }
+  }
+
+  /** @param incarnation which the message is meant for: on the link to it, no other hears it */
+  send(message: ToNode, incarnation: number): void {
+    if (this.up && incarnation === this.incarnation) this.#toNode!.send(message);
+  }
+
+  /** Another lane hands something to one of these. */
+  import(lane: number, batch: number, place: number, gave: boolean): void {
+    this.#lanes[lane]?.import(batch, place, gave);
+  }
+
+  #die(why: string): void {
+    const { agenda, faults, feed } = this.#world;
+    const { name } = this.shape;
+    const { incarnation } = this;
+    this.#world.note(`${name} is gone: ${why}`);
+    this.up = false;
+    // Some hosts get to say that their threads end, before they do.
+    const tells = this.#world.random.chance(0.5);
+    for (const [index, lane] of this.#lanes.entries()) {
+      if (tells && lane !== undefined) this.#toUs!.send({ type: 'LaneDown', node: name, incarnation, lane: index, crash: { reason: 'killed' }, started: lane.started, random: 0 });
+      lane?.die();
+    }
+    this.#lanes = [];
+    this.#toNode!.cut();
+    agenda.in(faults.silence, () => {
+      if (this.incarnation === incarnation) feed({ type: 'NodeDown', node: name, returning: true });
+    });
+    agenda.in(faults.nodeReturn, () => this.start());
+  }
+
+  #receive(message: ToNode): void {
+    if (!this.up) return;
+    const lane = this.#lanes[message.lane];
+    switch (message.type) {
+      case 'start': return lane?.accept(message.sent);
+      case 'take-back': return this.#takeBack(lane, message.batch, message.count);
+      case 'cancel':
+        this.#takeBack(lane, message.batch, Infinity);
+        return lane?.cancel(message.batch);
+      case 'kill':
+        if (lane !== undefined) this.#endLane(message.lane, 'killed');
+        return;
+    }
+  }
+
+  #takeBack(lane: SimLane | undefined, batch: number, count: number): void {
+    // Of one that is through, nothing can be taken back; its last report is on its way.
+    const limit = lane?.takeBack(batch, count) ?? Infinity;
+    this.#toUs!.send({ type: 'TakenBack', batch, limit });
+  }
+
+  #endLane(index: number, reason: 'killed' | 'exit'): void {
+    const { agenda, random } = this.#world;
+    const { incarnation } = this;
+    const { name } = this.shape;
+    const lane = this.#lanes[index]!;
+    const { started } = lane;
+    lane.die();
+    this.#lanes[index] = undefined;
+    this.#toUs!.send({ type: 'LaneDown', node: name, incarnation, lane: index, crash: { reason }, started, random: random.next() });
+    agenda.in(laneReturn, () => {
+      if (this.incarnation !== incarnation || !this.up) return;
+      this.#lanes[index] = this.#createLane(index);
+      this.#toUs!.send({ type: 'LaneUp', node: name, incarnation, lane: index });
+    });
+  }
+
+  #createLane(index: number): SimLane {
+    const world = this.#world;
+    const { agenda, random } = world;
+    const lane: LaneWorld = {
+      agenda,
+      fateOf: (sent, at) => this.#fateOf(sent, at),
+      begins: (sent, at) => world.began(this, sent, at),
+      ends: (sent, at, gave) => world.ended(this, sent, at, gave),
+      announces: ({ batch }, at) => this.#toUs!.send({ type: 'FunctionStarted', batch: batch.id, index: at }),
+      tells: ({ batch }, first, outcomes, ms) => this.#tell(batch.id, batch.run.settings.codes[batch.run.plan.code[batch.functions[first]!]!]!, first, outcomes, ms),
+      exports: (to, batch, place, gave) => world.handOver(to, batch, place, gave),
+      crashed: () => this.#endLane(index, 'exit'),
+      heeds: () => random.chance(0.7),
+    };
+    return new SimLane(lane);
+  }
+
+  #tell(batch: number, code: number, first: number, outcomes: readonly (Mishap | undefined)[], ms: number): void {
+    const exceptions = outcomes.flatMap((mishap, k) => (mishap === undefined ? [] : [{ index: first + k, ...mishap }]));
+    this.#toUs!.send({
+      type: 'FunctionsEnded', batch, first, count: outcomes.length, exceptions, durations: [{ code, count: 1, ms }],
+      random: exceptions.length > 0 ? this.#world.random.next() : 0,
+    });
+  }
+
+  #fateOf(sent: SentBatch, at: number): { readonly fate: Fate; readonly ms: number } {
+    const { random, faults } = this.#world;
+    const ms = this.#world.durationOf(sent, at) / this.shape.speed * (random.chance(faults.slow) ? 10 : 1);
+    const { run, functions } = sent.batch;
+    if (random.chance(faults.failure)) return { fate: 'fails', ms };
+    if (random.chance(faults.crash)) return { fate: 'crashes', ms };
+    if (run.plan.entries[functions[at]!]!.traits.timeout !== undefined && random.chance(faults.hang)) return { fate: 'hangs', ms };
+    return { fate: 'succeeds', ms };
+  }
+}

@@ -1,0 +1,205 @@
+/** A DAG in virtual time: when everything would run, and what would become of it if things went wrong. */
+import { type AllocationStrategy, isPlanned, isStrategy, strategyExpected } from '../allocation/allocator.ts';
+import { amountOf } from '../resources/amounts.ts';
+import { placementOf } from '../planner/placement.ts';
+import { findImpossible } from '../resources/feasibility.ts';
+import { strategyOf } from '../allocation/strategy.ts';
+import { compile } from '../../dag/compile.ts';
+import type { Dag } from '../../dag/dag.ts';
+import type { Plan } from '../../dag/plan.ts';
+import type { Capabilities } from '../../dag/types.ts';
+import { type ErrorCode, HandoffError } from '../../core/errors.ts';
+import { planRun } from '../planner/planned.ts';
+import type { RunSettings } from '../scheduler/events.ts';
+import type { Outcome } from '../scheduler/outcome.ts';
+import { isSpeculate, speculateExpected, type SpeculateOptions, speculationOf } from '../scheduler/straggler-threshold.ts';
+import { type Faults, noFaults } from './faults.ts';
+import { type Listener, Simulation } from './simulation.ts';
+
+/** A node of a simulation. */
+export interface SimulatedNode {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /** Default: as many as it has `cpu`, at least one. */
+  readonly threads?: number;
+  /** How fast it runs a function compared with a node of speed 1. Default 1. */
+  readonly speed?: number;
+  /** What each ms costs that a function runs there. Default 0. */
+  readonly price?: number;
+}
+
+export interface SimulateOptions {
+  readonly nodes: readonly SimulatedNode[];
+  /** Default `'first-available'`. */
+  readonly allocationStrategy?: AllocationStrategy;
+  /** Bytes per second between nodes. Default: results are there at once. */
+  readonly bandwidth?: number;
+  /** `'cost-optimized'`: ms that the run may take. Default: none. */
+  readonly deadline?: number;
+  /** `'time-optimized'` and `'cost-optimized'`: candidate schedules that may be looked at. Default: by the number of functions. */
+  readonly budget?: number;
+  /** ms that a message takes, and a result before its first byte. Default 0. */
+  readonly latency?: number;
+  /** What chance decides is decided the same for the same seed. Default 1. */
+  readonly seed?: number;
+  readonly faults?: Faults;
+  /** Extra attempts per function. Default 3. */
+  readonly maxRetries?: number;
+  /** `'continue'`: independent branches finish after a failure. Default `'fail-fast'`. */
+  readonly failurePolicy?: 'fail-fast' | 'continue';
+  /** As of `execute`. Default false. */
+  readonly speculate?: boolean | SpeculateOptions;
+}
+
+/** One attempt of a function; times in ms from the start. */
+export interface SimulatedAttempt {
+  readonly functionId: string;
+  readonly node: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** When it had what it takes of other nodes. */
+  readonly start: number;
+  readonly finish: number;
+  /** Whether it gave a result. */
+  readonly ok: boolean;
+}
+
+/** What happened besides: nodes that came and went, attempts that were tried again, the end. */
+export type SimulatedEvent = { readonly at: number } & (
+  | { readonly type: 'function:retried' | 'function:failed'; readonly functionId: string; readonly attempts: number; readonly reason: string }
+  | { readonly type: 'function:speculated'; readonly functionId: string; readonly node: string }
+  | { readonly type: 'run:started' | 'run:finished' | 'run:failed' }
+  | { readonly type: 'note'; readonly text: string }
+);
+
+export interface SimulateResult {
+  /** ms from the start to the end. */
+  readonly makespan: number;
+  /** What all attempts cost by the prices of their nodes. */
+  readonly price: number;
+  /** In the order in which they ended. */
+  readonly schedule: readonly SimulatedAttempt[];
+  readonly events: readonly SimulatedEvent[];
+  readonly outcome: { readonly ok: true } | { readonly ok: false; readonly code: ErrorCode; readonly functionIds: readonly string[] };
+}
+
+/**
+ * Runs a DAG in virtual time: the scheduler that runs it for real, with no thread and no socket. A function takes `duration / speed` ms
+ * (without a `duration`: 1 ms), a result moves between nodes in `latency + outputBytes / bandwidth`.
+ *
+ * ```ts
+ * import { simulate } from 'handoffjs/simulate';
+ *
+ * const { makespan } = simulate(dag, { nodes: [{ name: 'a', capabilities: { cpu: 8 } }, { name: 'b', capabilities: { cpu: 4 } }] });
+ * ```
+ *
+ * @throws `INVALID_OPTION`, `ALLOCATION_ERROR`, and what `validate()` of the DAG finds
+ */
+export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
+  const { bandwidth = Infinity, latency = 0, seed = 1, maxRetries = 3, failurePolicy = 'fail-fast', allocationStrategy = 'first-available' } = options;
+  check(options);
+  const nodes = options.nodes.map(({ name, capabilities, threads, speed = 1, price = 0 }) => ({ name, capabilities, speed, price, threads: threads ?? Math.max(1, Math.ceil(amountOf(capabilities, 'cpu'))) }));
+  const offers = Object.fromEntries(nodes.map(({ name, capabilities }) => [name, capabilities]));
+  const compiled = compile(dag);
+  const impossible = findImpossible(compiled, offers);
+  if (impossible !== undefined) throw impossible;
+  const planned = isPlanned(allocationStrategy) ? planRun(compiled, { nodes, aim: allocationStrategy, latency, bandwidth, seed, deadline: options.deadline, budget: options.budget }) : undefined;
+  const plan = planned?.plan ?? compiled;
+  const settings: RunSettings = {
+    maxRetries, maxConcurrency: Infinity, keepGoing: failurePolicy === 'continue', speculate: speculationOf(options.speculate), kept: null, strategy: strategyOf(allocationStrategy),
+    ...placementOf(plan, allocationStrategy, offers, planned),
+    codes: new Int32Array(plan.codes.length),
+  };
+  const record = new Recorder(plan);
+  // One by one: what travels together is a matter of messages that cost time, and these cost what is asked for.
+  const simulation = new Simulation({
+    seed, nodes, latency, bandwidth, faults: { ...noFaults, ...options.faults }, tuning: { batchSize: 1, gangMs: 0 }, checked: false, together: true, durationOf,
+  }, record.listener);
+  simulation.submit(plan, settings);
+  simulation.run();
+  const { at, outcome } = simulation.outcomes.get(plan.dagId)!;
+  const priceOf = new Map(nodes.map(({ name, price }) => [name, price]));
+  const price = record.schedule.reduce((sum, { node, start, finish }) => sum + (finish - start) * priceOf.get(node)!, 0);
+  return { makespan: at, price, schedule: record.schedule, events: record.events, outcome: toOutcome(plan, outcome) };
+}
+
+function durationOf(plan: Plan, i: number): number {
+  return plan.entries[i]!.traits.duration ?? 1;
+}
+
+/** Keeps what is told of. */
+class Recorder {
+  readonly schedule: SimulatedAttempt[] = [];
+  readonly events: SimulatedEvent[] = [];
+  readonly listener: Listener;
+  readonly #running = new Map<string, { readonly attempt: number; readonly start: number }>();
+
+  constructor(plan: Plan) {
+    const idOf = (i: number): string => plan.entries[i]!.id;
+    this.listener = {
+      began: (_, i, _node, attempt, start, batch) => this.#running.set(`${batch}/${i}`, { attempt, start }),
+      ended: (_, i, node, ok, finish, batch) => this.schedule.push({ functionId: idOf(i), node, ...this.#running.get(`${batch}/${i}`)!, finish, ok }),
+      noted: (text, at) => this.events.push({ at, type: 'note', text }),
+      handled: (event, commands, at) => {
+        if (event.type === 'RunSubmitted') this.events.push({ at, type: 'run:started' });
+        for (const command of commands) {
+          switch (command.type) {
+            case 'Retry': case 'Failed':
+              this.events.push({
+                at, type: command.type === 'Retry' ? 'function:retried' : 'function:failed', functionId: idOf(command.failed.index),
+                attempts: command.failed.attempts, reason: command.failed.failure.kind,
+              });
+              break;
+            case 'Speculated': this.events.push({ at, type: 'function:speculated', functionId: idOf(command.index), node: command.batch.lane.node.name }); break;
+            case 'FinishRun': this.events.push({ at, type: 'run:finished' }); break;
+            case 'FailRun': this.events.push({ at, type: 'run:failed' }); break;
+            default: break;
+          }
+        }
+      },
+    };
+  }
+}
+
+function toOutcome(plan: Plan, outcome: Outcome | undefined): SimulateResult['outcome'] {
+  if (outcome === undefined) return { ok: true };
+  if (outcome.kind === 'failed') {
+    const [first] = outcome.failures;
+    const code = first!.failure.kind === 'node-down' ? 'NODE_DOWN' : first!.failure.kind === 'too-large' ? 'ALLOCATION_ERROR' : 'FUNCTION_FAILED';
+    return { ok: false, code, functionIds: outcome.failures.map(({ index }) => plan.entries[index]!.id) };
+  }
+  const code = outcome.kind === 'aborted' ? 'ABORTED' : outcome.kind === 'misplaced' ? 'ALLOCATION_ERROR' : 'RESOURCES_UNAVAILABLE';
+  return { ok: false, code, functionIds: [] };
+}
+
+const known = ['nodes', 'allocationStrategy', 'deadline', 'budget', 'bandwidth', 'latency', 'seed', 'faults', 'maxRetries', 'failurePolicy', 'speculate'];
+
+function check(options: SimulateOptions): void {
+  const stranger = Object.keys(options).find((name) => !known.includes(name));
+  if (stranger !== undefined) throw refused(stranger, `one of ${known.join(', ')}`, undefined);
+  const { nodes, bandwidth = 1, latency = 0, maxRetries = 0, seed = 1, faults = {}, allocationStrategy = 'first-available' } = options;
+  const isNode = (node: SimulatedNode): boolean => typeof node?.name === 'string' && node.name !== '' && Object.values(node.capabilities ?? { none: NaN }).every(isAmount)
+    && (node.price === undefined || isAmount(node.price)) && (node.threads === undefined || (Number.isInteger(node.threads) && node.threads >= 1)) && (node.speed === undefined || (isAmount(node.speed) && node.speed > 0));
+  if (!Array.isArray(nodes) || nodes.length === 0 || !nodes.every(isNode)) throw refused('nodes', 'a list of { name, capabilities, threads?, speed?, price? }, not empty', nodes);
+  if (new Set(nodes.map(({ name }) => name)).size < nodes.length) throw refused('nodes', 'nodes with names of their own', nodes.map(({ name }) => name));
+  if (options.deadline !== undefined && !(isAmount(options.deadline) && options.deadline > 0)) throw refused('deadline', 'ms, a finite number above 0', options.deadline);
+  if (options.budget !== undefined && !(Number.isInteger(options.budget) && options.budget >= 1)) throw refused('budget', 'a whole number of at least 1', options.budget);
+  if (!(bandwidth > 0)) throw refused('bandwidth', 'bytes per second, above 0', bandwidth);
+  if (!isAmount(latency)) throw refused('latency', 'ms, a finite number of at least 0', latency);
+  if (!Number.isInteger(maxRetries) || maxRetries < 0) throw refused('maxRetries', 'a whole number of at least 0', maxRetries);
+  if (!Number.isInteger(seed)) throw refused('seed', 'a whole number', seed);
+  if (options.speculate !== undefined && !isSpeculate(options.speculate)) throw refused('speculate', speculateExpected, options.speculate);
+  if (!isStrategy(allocationStrategy)) throw refused('allocationStrategy', strategyExpected, allocationStrategy);
+  for (const [name, value] of Object.entries(faults)) {
+    if (!(name in noFaults)) throw refused('faults', `about ${Object.keys(noFaults).join(', ')}`, name);
+    if (!isAmount(value)) throw refused('faults', `finite numbers of at least 0; ${name} is not`, value);
+  }
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
+
+function refused(option: string, expected: string, got: unknown): HandoffError {
+  return new HandoffError('INVALID_OPTION', `simulate: option ${option} must be ${expected}${got === undefined ? '' : `, got ${JSON.stringify(got)}`}.`, { option });
+}

@@ -1,0 +1,252 @@
+/** The scheduler in a world in virtual time: nodes that fail, links that lose, a clock that jumps. */
+import { SimpleResourceTracker } from '../resources/resource-tracker.ts';
+import type { Plan } from '../../dag/plan.ts';
+import type { Command } from '../scheduler/commands.ts';
+import { createEstimate } from '../scheduler/estimate.ts';
+import type { Event, RunSettings } from '../scheduler/events.ts';
+import { handleAll } from '../scheduler/machine.ts';
+import type { Outcome } from '../scheduler/outcome.ts';
+import { type Batch, createState, type Lane, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
+import { validate } from '../scheduler/validate.ts';
+import { Agenda } from './event-queue.ts';
+import type { ResolvedFaults } from './faults.ts';
+import { Random } from '../../core/random.ts';
+import { type NodeShape, SimNode } from './sim-node.ts';
+import type { Happening, SentBatch, ToNode } from './wire.ts';
+import { Violation, Witness } from './invariant-checker.ts';
+
+export interface Scenario {
+  readonly seed: number;
+  readonly nodes: readonly NodeShape[];
+  readonly faults: ResolvedFaults;
+  /** ms a message between a node and the orchestrator takes. */
+  readonly latency: number;
+  /** Bytes per second between nodes; Infinity: results are there at once. */
+  readonly bandwidth: number;
+  readonly tuning: Partial<Tuning>;
+  /** ms on a node of speed 1. */
+  durationOf(plan: Plan, i: number): number;
+  /** Whether all that is told at one moment is taken in before anything is started. */
+  readonly together?: boolean;
+  /** Whether every event is followed by a check of all invariants. */
+  readonly checked: boolean;
+}
+
+/** What is seen of a simulation while it goes on. */
+export interface Listener {
+  began?(run: Run, i: number, node: string, attempt: number, at: number, batch: number): void;
+  ended?(run: Run, i: number, node: string, gave: boolean, at: number, batch: number): void;
+  /** An event and what the scheduler made of it. */
+  handled?(event: Event, commands: readonly Command[], at: number): void;
+  noted?(text: string, at: number): void;
+}
+
+// More events than this for every function mean that it goes round in circles.
+const manyEvents = 2000;
+
+export class Simulation {
+  readonly agenda = new Agenda();
+  readonly outcomes = new Map<string, { readonly outcome: Outcome | undefined; readonly at: number; readonly run: Run }>();
+  readonly #scenario: Scenario;
+  readonly #random: Random;
+  readonly #listener: Listener;
+  readonly #state: State;
+  readonly #witness: Witness;
+  readonly #nodes = new Map<string, SimNode>();
+  readonly #timers = new Map<number, () => void>();
+  /** Commands that follow from commands are carried out after them, as the driver does. */
+  readonly #commands: Command[] = [];
+  #carrying = false;
+  /** What was told at this moment, and is to be taken in together. */
+  readonly #inbox: Event[] = [];
+  /** How far the orchestrator's clock is ahead. */
+  #ahead = 0;
+  #events = 0;
+  #functions = 0;
+  readonly #submitted: string[] = [];
+  /** By run that was planned, and function: when its result was made. */
+  readonly #madeAt = new WeakMap<Run, Float64Array>();
+
+  constructor(scenario: Scenario, listener: Listener = {}) {
+    this.#scenario = scenario;
+    this.#listener = listener;
+    this.#random = new Random(scenario.seed);
+    this.#state = createState(new SimpleResourceTracker(), scenario.tuning);
+    this.#witness = new Witness(this.#state, () => this.agenda.now);
+    const { agenda } = this;
+    const random = this.#random;
+    const { faults, latency } = scenario;
+    for (const shape of scenario.nodes) {
+      const node: SimNode = new SimNode(shape, {
+        agenda, random, faults, latency,
+        feed: (happening) => this.#feed(happening),
+        durationOf: ({ batch }, at) => scenario.durationOf(batch.run.plan, batch.functions[at]!),
+        began: (at, sent, position) => this.#began(at, sent, position),
+        ended: (at, sent, position, gave) => this.#ended(at, sent, position, gave),
+        handOver: (to, batch, place, gave) => agenda.in(to.node === shape.name ? 0 : latency, () => this.#nodes.get(to.node)!.import(to.lane, batch, place, gave)),
+        note: (text) => listener.noted?.(text, agenda.now),
+      });
+      this.#nodes.set(shape.name, node);
+    }
+    for (const node of this.#nodes.values()) node.start();
+    const perSecond = (rate: number, happen: () => void): void => {
+      if (rate > 0) agenda.every(() => random.exponential(rate / 1000), happen);
+    };
+    perSecond(faults.clockJumps, () => this.#jump());
+    perSecond(faults.losses, () => this.#loseSome());
+  }
+
+  /** Submits a run at some time. */
+  submit(plan: Plan, settings: RunSettings, at = 0): void {
+    this.#submitted.push(plan.dagId);
+    this.#functions += plan.size;
+    for (const code of settings.codes) this.#state.estimates[code] ??= createEstimate();
+    // Whoever submits a run has seen the nodes come up.
+    const submit = (): void => {
+      const told = this.#inbox.filter(({ type }) => type === 'NodeUp').length;
+      if (this.#state.nodes.length + told < this.#nodes.size) this.agenda.in(10, submit);
+      else this.#feed({ type: 'RunSubmitted', run: plan.dagId, plan, settings });
+    };
+    this.agenda.in(Math.max(at, this.#scenario.latency), submit);
+  }
+
+  abort(run: string, at: number, gently: boolean): void {
+    this.agenda.in(at, () => this.#feed({ type: 'RunAborted', run, reason: 'aborted', gently }));
+  }
+
+  /**
+   * Runs until every run is over.
+   *
+   * @throws `Violation` when an invariant does not hold
+   */
+  run(): void {
+    // What has lost against a copy may outlast its run.
+    while (this.outcomes.size < this.#submitted.length || this.#state.batches.size > 0) {
+      if (!this.agenda.step()) break;
+      if (this.#inbox.length > 0 && !this.agenda.isBusy) this.#takeIn(this.#inbox.splice(0));
+      if (++this.#events > manyEvents * (this.#functions + 10)) throw new Violation(`it goes round in circles: ${this.#events} things have happened for ${this.#functions} functions`);
+    }
+    if (this.#scenario.checked) this.#witness.end(this.#submitted);
+    else if (this.outcomes.size < this.#submitted.length) throw new Violation('nothing can happen any more, and a run is not over');
+  }
+
+  #feed(happening: Happening): void {
+    if (happening.type === 'NodeDown' && !this.#state.nodeByName.has(happening.node)) return; // it was never heard of
+    const event = { ...happening, now: this.agenda.now + this.#ahead } as Event;
+    if (this.#scenario.together === true) this.#inbox.push(event);
+    else this.#takeIn([event]);
+  }
+
+  #takeIn(events: readonly Event[]): void {
+    const event = events.at(-1)!;
+    const threadsBefore = 'node' in event ? this.#state.nodeByName.get(event.node)?.threads ?? 0 : 0;
+    const commands = handleAll(this.#state, events);
+    for (const each of events) this.#listener.handled?.(each, each === event ? commands : [], this.agenda.now);
+    if (this.#scenario.checked) {
+      validate(this.#state);
+      this.#witness.watch(event, threadsBefore, commands);
+    }
+    this.#commands.push(...commands);
+    if (this.#carrying) return;
+    this.#carrying = true;
+    for (let next = 0; next < this.#commands.length; next++) this.#carryOut(this.#commands[next]!);
+    this.#commands.length = 0;
+    this.#carrying = false;
+  }
+
+  #carryOut(command: Command): void {
+    switch (command.type) {
+      case 'Start': return this.#send(command.batch.lane, (lane) => ({ type: 'start', lane, sent: this.#toSent(command.batch) }));
+      case 'TakeBack': return this.#send(command.batch.lane, (lane) => ({ type: 'take-back', lane, batch: command.batch.id, count: command.count }));
+      case 'Cancel': return this.#send(command.batch.lane, (lane) => ({ type: 'cancel', lane, batch: command.batch.id }));
+      case 'Kill': return this.#send(command.node.lanes[command.lane]!, (lane) => ({ type: 'kill', lane }));
+      case 'SetTimer': {
+        const { timer } = command;
+        const clear = this.agenda.in(command.ms, () => {
+          this.#timers.delete(timer);
+          this.#feed({ type: 'TimerFired', timer });
+        });
+        return void this.#timers.set(timer, clear);
+      }
+      case 'ClearTimer':
+        this.#timers.get(command.timer)?.();
+        return void this.#timers.delete(command.timer);
+      case 'FinishRun': return void this.outcomes.set(command.run.id, { outcome: undefined, at: this.agenda.now, run: command.run });
+      case 'FailRun': return void this.outcomes.set(command.run.id, { outcome: command.outcome, at: this.agenda.now, run: command.run });
+      default: return;
+    }
+  }
+
+  #send({ node, index }: Lane, message: (lane: number) => ToNode): void {
+    this.#nodes.get(node.name)!.send(message(index), node.incarnation);
+  }
+
+  /** A batch with what the orchestrator knows as it sends it, and nothing that it learns later. */
+  #toSent(batch: Batch): SentBatch {
+    const { run, functions, gang } = batch;
+    const { depOffset, deps, entries } = run.plan;
+    const locals: number[][] = [];
+    const imports: number[][] = [];
+    const transfers = new Float64Array(functions.length);
+    for (const [at, i] of functions.entries()) {
+      const [local, imported]: [number[], number[]] = [[], []];
+      for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
+        const dep = deps[k]!;
+        const place = gang?.imports.get(dep);
+        if (run.status[dep] === Status.done) {
+          if (this.#scenario.checked) this.#witness.check(run, i, dep);
+          const elsewhere = run.node[dep] !== batch.lane.node.index;
+          if (elsewhere) transfers[at] = Math.max(transfers[at]!, this.#transfer(run, dep));
+        } else if (place !== undefined) {
+          imported.push(place);
+        } else {
+          const position = run.batch[dep] === batch.id ? run.tally[dep]! : functions.indexOf(dep);
+          if (position < 0 || position >= at) throw new Violation(`${run.id}/${entries[i]!.id} is sent without ${entries[dep]!.id}`);
+          local.push(position);
+        }
+      }
+      locals.push(local);
+      imports.push(imported);
+    }
+    return { batch, locals, imports, transfers, attempts: Int32Array.from(functions, (i) => run.attempts[i]! + 1) };
+  }
+
+  /** ms until a result is on another node. When that was planned, it has been on its way since it was there. */
+  #transfer(run: Run, dep: number): number {
+    const { latency, bandwidth } = this.#scenario;
+    const bytes = run.plan.entries[dep]!.traits.outputBytes ?? 0;
+    const ms = latency + (bytes === 0 ? 0 : (bytes / bandwidth) * 1000);
+    const since = run.sequence === null ? undefined : this.#madeAt.get(run)?.[dep];
+    return since === undefined ? ms : Math.max(0, since + ms - this.agenda.now);
+  }
+
+  #began(node: SimNode, sent: SentBatch, at: number): void {
+    if (this.#scenario.checked) this.#witness.began(node, sent, at);
+    this.#listener.began?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, sent.attempts[at]!, this.agenda.now + sent.transfers[at]!, sent.batch.id);
+  }
+
+  #ended(node: SimNode, sent: SentBatch, at: number, gave: boolean): void {
+    if (this.#scenario.checked) this.#witness.ended(node, sent, at);
+    const { run, functions } = sent.batch;
+    if (run.sequence !== null) {
+      let made = this.#madeAt.get(run);
+      if (made === undefined) this.#madeAt.set(run, (made = new Float64Array(run.plan.size)));
+      made[functions[at]!] = this.agenda.now;
+    }
+    this.#listener.ended?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, gave, this.agenda.now, sent.batch.id);
+  }
+
+  /** Any result that is there, of any run. */
+  #loseSome(): void {
+    const there = [...this.#state.runs.values()].flatMap((run) => [...run.status].flatMap((status, i) => (status === Status.done ? [{ run, i }] : [])));
+    if (there.length === 0) return;
+    const { run, i } = this.#random.pick(there);
+    this.#listener.noted?.(`the result of ${run.id}/${run.plan.entries[i]!.id} is lost`, this.agenda.now);
+    this.#feed({ type: 'ResultsLost', run: run.id, indexes: [i] });
+  }
+
+  #jump(): void {
+    this.#ahead += this.#random.next() * 60_000;
+    this.#listener.noted?.(`the orchestrator's clock jumps to ${(this.agenda.now + this.#ahead).toFixed(1)} ms`, this.agenda.now);
+  }
+}

@@ -1,0 +1,116 @@
+/** Events as metrics of Prometheus: counted as they come, put into words when somebody asks. */
+import { Counter, Histogram, Registry } from 'prom-client';
+import type { EventOf, EventType } from '../events/events.ts';
+import type { Feed, Told } from '../events/feed.ts';
+import { addGauges, type NodeUse } from './metrics-gauges.ts';
+import { FunctionMetrics } from './metrics-functions.ts';
+import type { RunShape } from './run-shape.ts';
+
+export interface MetricsOptions {
+  /** Where the metrics go; default: one of their own. */
+  readonly registry?: Registry | undefined;
+  /** What their names begin with; default `'handoff_'`. */
+  readonly prefix?: string | undefined;
+  /** The upper bounds of histograms, ascending, in seconds. */
+  readonly buckets?: readonly number[] | undefined;
+  /** What nodes have, what is claimed and what is used; asked at each scrape. */
+  readonly resources?: (() => Promise<Readonly<Record<string, NodeUse>>>) | undefined;
+  /** A run of this host that is under way, where that is cheaper to have than its graph. */
+  readonly shapeOf?: ((dagId: string) => RunShape | undefined) | undefined;
+}
+
+export interface Metrics {
+  readonly registry: Registry;
+  /** Of `text`. */
+  readonly contentType: string;
+  /** All metrics of the registry in Prometheus' text format. */
+  text(): Promise<string>;
+  /** Counts no more, and takes its metrics out of the registry. */
+  stop(): void;
+}
+
+// In seconds: functions take from tens of microseconds to hours.
+const defaultBuckets = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800];
+
+const types = [
+  'run:started', 'run:finished', 'run:failed', 'spans', 'function:retried', 'function:failed',
+  'result:fetched', 'result:lost', 'result:recomputed', 'worker:crashed', 'worker:restarted', 'supervisor:restarted',
+] as const satisfies readonly EventType[];
+
+/** @throws prom-client's error when the registry has metrics of these names already; then none of ours are left in it */
+export function metricsOf(feed: Pick<Feed, 'subscribe'>, { registry = new Registry(), prefix = 'handoff_', ...options }: MetricsOptions = {}): Metrics {
+  const names: string[] = [];
+  const remove = (): void => {
+    for (const name of names) registry.removeSingleMetric(name);
+  };
+  const named = (name: string): string => {
+    if (registry.getSingleMetric(prefix + name) !== undefined) throw new Error(`A metric with the name ${prefix}${name} has already been registered.`);
+    names.push(prefix + name);
+    return prefix + name;
+  };
+  try {
+    const unsubscribe = feed.subscribe(types, recorder(registry, named, options));
+    return {
+      registry,
+      contentType: registry.contentType,
+      text: () => registry.metrics(),
+      stop: () => {
+        unsubscribe();
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+/** Puts the metrics into a registry; gives who counts what is told. */
+function recorder(registry: Registry, named: (name: string) => string, { buckets = defaultBuckets, resources, shapeOf }: MetricsOptions): (told: Told) => void {
+  const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> => new Counter({ name: named(name), help, labelNames, registers: [registry] });
+
+  const started = counter('runs_started_total', 'Runs that have begun.');
+  const ended = counter('runs_finished_total', 'Runs that have ended, by outcome: succeeded, failed.', 'outcome');
+  const duration = new Histogram({ name: named('run_duration_seconds'), help: 'How long runs took.', labelNames: ['outcome'], buckets: [...buckets], registers: [registry] });
+  const fetched = counter('result_fetched_bytes_total', 'Bytes of results that came from other hosts.');
+  const lost = counter('results_lost_total', 'Results that are gone: they could not be read from disk, or their host is gone.');
+  const recomputed = counter('results_recomputed_total', 'Results that were made again.');
+  const crashed = counter('worker_crashes_total', 'Worker threads that died, by node and reason.', 'node', 'reason');
+  const restarted = counter('worker_restarts_total', 'Worker threads that were started again, by node.', 'node');
+  const supervised = counter('supervisor_restarts_total', 'Children that supervisors started again, by supervisor.', 'supervisor');
+  const unread = counter('events_unread_total', 'Events that could not be counted, as something was wrong with them.');
+  const functions = new FunctionMetrics({ named, counter, registry, buckets, shapeOf });
+  addGauges({ named, registry, resources, running: () => functions.running });
+
+  const end = (host: string, { dagId, durationMs }: EventOf<'run:finished' | 'run:failed'>, outcome: string): void => {
+    functions.ended(host, dagId);
+    ended.inc({ outcome });
+    duration.observe({ outcome }, durationMs / 1000);
+  };
+  const record = (told: Told): void => {
+    const { event } = told;
+    switch (event.type) {
+      case 'run:started':
+        started.inc();
+        return functions.started(told as Told<'run:started'>);
+      case 'run:finished': return end(told.host, event, 'succeeded');
+      case 'run:failed': return end(told.host, event, 'failed');
+      case 'spans': return functions.spans(told.host, event);
+      case 'function:retried': return functions.failed(told.host, event, 'retried');
+      case 'function:failed': return functions.failed(told.host, event, 'failed');
+      case 'result:fetched': return fetched.inc(event.bytes);
+      case 'result:lost': return lost.inc();
+      case 'result:recomputed': return recomputed.inc();
+      case 'worker:crashed': return crashed.inc({ node: event.node, reason: event.reason });
+      case 'worker:restarted': return restarted.inc({ node: event.node });
+      case 'supervisor:restarted': return supervised.inc({ supervisor: event.supervisor });
+    }
+  };
+  return (told) => {
+    try {
+      record(told);
+    } catch {
+      unread.inc(); // it may come from another host: what is wrong with it must not end this one
+    }
+  };
+}

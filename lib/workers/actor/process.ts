@@ -1,0 +1,121 @@
+/** One life of an actor: its thread, from the start to the end. */
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { type Remote, releaseProxy, wrap } from 'comlink';
+import { type ErrorWire, fromErrorWire } from '../../core/error-wire.ts';
+import { HandoffError } from '../../core/errors.ts';
+import { setLongTimeout } from '../../core/long-timeout.ts';
+import type { Exit } from '../supervision/child.ts';
+import { endpointOf } from './endpoint.ts';
+import type { ActorHost, ActorStart, FromActor, Reply } from './wire.ts';
+
+// The entry lies beside this file, unbuilt as TypeScript and built as JavaScript.
+const entry = new URL(import.meta.url.endsWith('.ts') ? './host.ts' : './host.js', import.meta.url);
+
+export class ActorProcess {
+  /** Resolves when the thread is gone and everything it has sent has been received. */
+  readonly exited: Promise<Exit>;
+  readonly #worker: Worker;
+  readonly #host: Remote<ActorHost>;
+  readonly #started = Promise.withResolvers<void>();
+  /** What it told before it ended: an error that nobody caught, or that it could not be made. */
+  #told: ErrorWire | undefined;
+  #stopping: Promise<void> | undefined;
+  #killed = false;
+
+  /** @param start what the thread is given, but for its port */
+  private constructor(start: Omit<ActorStart, 'port'>, heapMb: number | undefined) {
+    const { port1, port2 } = new MessageChannel();
+    const closed = new Promise<void>((resolve) => port1.once('close', resolve));
+    this.#worker = new Worker(entry, { workerData: { ...start, port: port2 } satisfies ActorStart, transferList: [port2], name: start.export, ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }) });
+    this.#host = wrap<ActorHost>(endpointOf(port1));
+    port1.unref();
+    let failure: unknown;
+    this.#worker.on('error', (error) => (failure = error));
+    this.#worker.on('message', (message: FromActor) => this.#receive(message));
+    this.exited = new Promise<number>((resolve) => this.#worker.once('exit', resolve)).then(async (exitCode) => {
+      await closed;
+      this.#host[releaseProxy]();
+      port1.close();
+      return this.#exitOf(exitCode, failure);
+    });
+    void this.exited.then(({ error }) => this.#started.reject(error)); // no matter once it has started
+  }
+
+  /**
+   * Starts a thread, and resolves when the instance is there.
+   *
+   * @param heapMb how large its heap may grow; undefined: as V8 has it
+   * @param givenUp ends it while it is starting
+   * @throws what its constructor or `restore` threw; `FUNCTION_NOT_FOUND`; `WORKER_CRASHED`
+   */
+  static async start(start: Omit<ActorStart, 'port'>, heapMb: number | undefined, givenUp: AbortSignal): Promise<ActorProcess> {
+    let made: ActorProcess;
+    try {
+      made = new ActorProcess(start, heapMb);
+    } catch (cause) {
+      if (!(cause instanceof DOMException)) throw cause;
+      throw new HandoffError('NOT_SERIALIZABLE', `An argument for the constructor of ${start.export} cannot be sent to its thread: ${cause.message}`, { cause });
+    }
+    const kill = (): void => made.kill();
+    if (givenUp.aborted) kill();
+    givenUp.addEventListener('abort', kill, { once: true });
+    try {
+      await made.#started.promise;
+    } finally {
+      givenUp.removeEventListener('abort', kill);
+    }
+    return made;
+  }
+
+  /**
+   * Runs a method after all that were called before. Settles only while the thread lives.
+   *
+   * @throws what V8 throws for arguments that cannot be sent
+   */
+  call(method: string, args: readonly unknown[]): Promise<Reply> {
+    return this.#host.call(method, args as unknown[]);
+  }
+
+  /** Lets what runs finish and disposes of the instance, for so many ms; then ends the thread. */
+  stop(ms: number): Promise<void> {
+    this.#stopping ??= this.#stop(ms);
+    return this.#stopping;
+  }
+
+  async #stop(ms: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setLongTimeout(late.resolve, ms);
+    await Promise.race([this.#host.close().catch(() => {}), this.exited, late.promise]);
+    timer.clear();
+    this.kill();
+    await this.exited;
+  }
+
+  /** Ends the thread, whatever it does. */
+  kill(): void {
+    this.#killed = true;
+    void this.#worker.terminate();
+  }
+
+  #receive(message: FromActor): void {
+    if (message.type === 'ready') return this.#started.resolve();
+    this.#told = message.error;
+    if (message.type !== 'failed') return;
+    this.#started.reject(fromErrorWire(message.error));
+    this.kill();
+  }
+
+  #exitOf(exitCode: number, failure: unknown): Exit {
+    if (this.#stopping !== undefined) return { reason: 'shutdown' };
+    const cause = this.#told === undefined ? failure : fromErrorWire(this.#told);
+    const { code } = (failure ?? {}) as { code?: unknown };
+    const crashed = (reason: string, text: string, details: object = {}): Exit => ({
+      reason: 'error', error: new HandoffError('WORKER_CRASHED', `The thread of an actor ${text}.`, { reason, ...(cause !== undefined && { cause }), ...details }),
+    });
+    if (code === 'ERR_WORKER_OUT_OF_MEMORY') return crashed('out-of-memory', 'ran out of memory');
+    if (cause !== undefined) return crashed('uncaught', `threw what nobody caught: ${cause instanceof Error ? cause.message : String(cause)}`);
+    if (this.#killed) return crashed('killed', 'was ended');
+    if (exitCode === 0) return { reason: 'normal' };
+    return crashed('exit', `called process.exit(${exitCode})`, { exitCode });
+  }
+}

@@ -1,0 +1,69 @@
+/** What goes to a lane, and what is told of it. */
+import type { Cost } from '../../dag/types.ts';
+
+/** A batch as it is sent. */
+export interface OutgoingBatch {
+  readonly id: number;
+  /** `BatchFlag`s. */
+  readonly flags: number;
+  readonly dagId: string;
+  /** Tells runs of the same id apart, on every host. */
+  readonly serial: number;
+  /** What all of it together holds of its node. */
+  readonly claim: Cost | undefined;
+  /** How many functions. */
+  readonly size: number;
+  /** See `program.ts`. Only valid until the next batch is written. */
+  readonly program: Int32Array;
+  readonly values: readonly unknown[];
+  /** By place: the addresses of the workers that results come from; null when none do. See `wire.ts`. */
+  readonly sources: Int32Array | null;
+  /** `index, address, batch, place, …` of results that other workers are to have; null when there are none. */
+  readonly exports: Int32Array | null;
+}
+
+/** What a worker tells of the next functions of a batch. */
+export interface BatchReport {
+  /** Index of the first of them in the batch. */
+  readonly first: number;
+  readonly count: number;
+  /** `index, ReportKind, …` of those that did not give a plain value, in order. */
+  readonly exceptions: readonly number[];
+  /** `code, count, ms, …` of functions of one code together. Where few of them, mostly one, took 1 ms or more the count says which: see `placeOf`. */
+  readonly durations: readonly number[];
+  /** `begun, ended, …` in ms since the epoch; null when nobody asked. */
+  readonly spans: readonly number[] | null;
+  /** What they gave, by position. */
+  readonly values: readonly unknown[];
+}
+
+/** Why a thread is gone, and how far it had got. */
+export interface LaneCrash {
+  readonly reason: 'killed' | 'exit' | 'out-of-memory' | 'uncaught';
+  readonly exitCode?: number;
+  readonly error?: unknown;
+}
+
+/** What a function asks of an actor. */
+export interface Question {
+  readonly actor: string;
+  readonly method: string;
+  readonly args: readonly unknown[];
+  /** ms; undefined: none. */
+  readonly timeout: number | undefined;
+  /** Undefined when no answer is wanted. */
+  readonly answer: ((ok: boolean, value: unknown) => void) | undefined;
+}
+
+export interface LaneEvents {
+  up(): void;
+  down(crash: LaneCrash, started: readonly { readonly batch: number; readonly started: number }[]): void;
+  /** A function has begun; `at` in ms since the epoch. */
+  started(batch: number, index: number, at: number): void;
+  ended(batch: number, report: BatchReport): void;
+  /** A function asks an actor; `answer` is called once, unless it only tells. */
+  ask(question: Question): void;
+  log(dagId: string, functionId: string, attempt: number, values: readonly unknown[]): void;
+  /** A function of a batch printed something. */
+  printed(batch: number, index: number, text: string): void;
+}

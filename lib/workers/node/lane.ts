@@ -1,0 +1,225 @@
+/** One worker thread as its node sees it: what was sent to it, and what comes back. */
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import type { ErrorWire } from '../../core/error-wire.ts';
+import { type Exit, type Running } from '../supervision/child.ts';
+import { fromErrorWire } from '../../core/error-wire.ts';
+import { HandoffError } from '../../core/errors.ts';
+import type { CodeList } from './code-registry.ts';
+import type { BatchReport, LaneEvents, OutgoingBatch } from './lane-messages.ts';
+import type { Thread, ThreadExit, ThreadPool } from './thread-pool.ts';
+import { ProgramRing } from './program.ts';
+import { begunOf, type Control, type FailureWire, FromWorker, newCursor, ReportKind, slots, takeBackLast, ToWorker } from './wire.ts';
+
+interface Outstanding {
+  readonly slot: number;
+  readonly size: number;
+  /** Its program lies in the ring. */
+  readonly ringed: boolean;
+  told: number;
+}
+
+let lastAddress = 0;
+
+export class Lane implements Running {
+  /** By which other workers know this one. Never used again. */
+  readonly address = ++lastAddress;
+  readonly exited: Promise<Exit>;
+  readonly #thread: Thread;
+  readonly #codes: CodeList;
+  readonly #events: LaneEvents;
+  readonly #programs: ProgramRing;
+  /** Workers with a port to this one. */
+  readonly #peers = new Set<Lane>();
+  readonly #outstanding = new Map<number, Outstanding>();
+  readonly #freeSlots = Array.from({ length: slots }, (_, slot) => slot);
+  readonly #ready = Promise.withResolvers<boolean>();
+  #defined = 0;
+  #turnAt = 0;
+  #crash: ErrorWire | undefined;
+  #stopping = false;
+  /** User code has been in it: whatever ends it from then on may be that code's doing. */
+  #used = false;
+  #up = false;
+  /** It is being ended, and that has been told. */
+  #ending = false;
+
+  private constructor(thread: Thread, codes: CodeList, events: LaneEvents) {
+    this.#thread = thread;
+    this.#codes = codes;
+    this.#events = events;
+    this.#programs = new ProgramRing(thread.programs);
+    thread.port.on('message', (message: unknown[]) => this.#receive(message));
+    this.exited = thread.ended.then((exit) => this.#onEnded(exit));
+  }
+
+  /**
+   * Starts a thread, and resolves when it is ready.
+   *
+   * @param onReady given the lane just before `events.up` is told
+   * @throws `WORKER_CRASHED` when it ends before that
+   */
+  static async start(pool: ThreadPool, codes: CodeList, events: LaneEvents, onReady: (lane: Lane) => void): Promise<Lane> {
+    const lane = new Lane(pool.attach(), codes, events);
+    if (await lane.#ready.promise) {
+      lane.#up = true;
+      onReady(lane);
+      events.up();
+      return lane;
+    }
+    const { error } = await lane.exited;
+    throw new HandoffError('WORKER_CRASHED', 'A worker thread ended before it was ready.', { cause: error });
+  }
+
+  /** Whether nothing has been sent to it that it has not told of. */
+  get idle(): boolean {
+    return this.#outstanding.size === 0;
+  }
+
+  /** What is measured of its thread. */
+  get worker(): Worker | undefined {
+    return this.#thread.worker;
+  }
+
+  /** When that began which runs now, if anything does, by `performance.now()`: when the idle thread was sent it, or what was before it ended. */
+  get turnAt(): number {
+    return this.#turnAt;
+  }
+
+  /** Whether a batch was sent to it that it has not told all of. */
+  holds(batch: number): boolean {
+    return this.#outstanding.has(batch);
+  }
+
+  send({ id, flags, dagId, size, program, values, sources, exports }: OutgoingBatch): void {
+    this.#used = true;
+    const slot = this.#freeSlots.pop();
+    if (slot === undefined) throw new Error(`a worker holds ${slots} batches and has closed none of them`);
+    for (; this.#defined < this.#codes.size; this.#defined++) {
+      this.#thread.port.postMessage([ToWorker.define, this.#defined, this.#codes.wire(this.#defined)]);
+    }
+    Atomics.store(this.#thread.cursors, slot, newCursor(this.#ending ? 0 : size)); // what is sent to a thread that is being ended comes back
+    const at = this.#programs.put(program);
+    try {
+      this.#thread.port.postMessage([ToWorker.batch, id, slot, flags, dagId, size, at >= 0 ? at : program.slice(), values, sources, exports]);
+      if (this.#outstanding.size === 0) this.#turnAt = performance.now();
+      this.#outstanding.set(id, { slot, size, ringed: at >= 0, told: 0 });
+    } catch (error) {
+      this.#freeSlots.push(slot); // a value that cannot be sent: nothing has happened
+      if (at >= 0) this.#programs.undo();
+      throw error;
+    }
+  }
+
+  /** Lets this worker and another hand results to each other. */
+  connect(other: Lane): void {
+    if (this.#peers.has(other)) return;
+    const { port1, port2 } = new MessageChannel();
+    this.#meet(other, port1);
+    other.#meet(this, port2);
+  }
+
+  #meet(other: Lane, port: MessagePort): void {
+    this.#peers.add(other);
+    this.#thread.port.postMessage([ToWorker.peer, other.address, port], [port]);
+  }
+
+  /** Takes back up to `count` functions of a batch, from its end; gives how many. */
+  takeBack(batch: number, count: number): number {
+    const known = this.#outstanding.get(batch);
+    return known === undefined ? 0 : takeBackLast(this.#thread.cursors, known.slot, count);
+  }
+
+  /** How many functions of a batch have begun; 0 when it is not here. */
+  begun(batch: number): number {
+    const known = this.#outstanding.get(batch);
+    return known === undefined ? 0 : begunOf(Atomics.load(this.#thread.cursors, known.slot));
+  }
+
+  /** Takes back all of a batch that has not begun, and aborts the function that runs; gives how many were taken back. */
+  cancel(batch: number, why: 'aborted' | 'timeout'): number {
+    const taken = this.takeBack(batch, Infinity);
+    if (this.#outstanding.has(batch)) this.#thread.port.postMessage([ToWorker.cancel, batch, why]);
+    return taken;
+  }
+
+  kill(): void {
+    this.#thread.kill();
+  }
+
+  /** Ends the one function of a batch as failed, whatever it does, and the thread with it. False when it has ended by itself. */
+  fail(batch: number, failure: FailureWire): boolean {
+    if (!this.#outstanding.has(batch)) return false;
+    this.#ending = true;
+    this.kill();
+    this.#ended([FromWorker.ended, batch, 1, [0, ReportKind.failed], [], null, [failure]]);
+    // At once: native code may keep the thread for long, and nothing else must wait for it meanwhile.
+    this.#events.down({ reason: 'killed' }, []);
+    return true;
+  }
+
+  /** Calls the worker's control port; rejects with `WORKER_CRASHED` when the thread ends meanwhile, as Comlink alone would never. */
+  async control<Result>(call: (control: Control) => Promise<Result>): Promise<Result> {
+    this.#used = true;
+    const died = this.#thread.ended.then(() => {
+      throw new HandoffError('WORKER_CRASHED', 'The worker thread ended meanwhile.', { cause: this.#crash && fromErrorWire(this.#crash) });
+    });
+    return Promise.race([call(this.#thread.control as unknown as Control), died]);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#thread.port.postMessage([ToWorker.stop]);
+    await this.exited;
+  }
+
+  #receive(message: unknown[]): void {
+    switch (message[0]) {
+      case FromWorker.ended: return this.#ended(message);
+      case FromWorker.started: return this.#events.started(message[1] as number, message[2] as number, message[3] as number);
+      case FromWorker.closed: return this.#close(message[1] as number);
+      case FromWorker.ready: return this.#ready.resolve(true);
+      case FromWorker.log: return this.#events.log(...(message.slice(1) as [string, string, number, unknown[]]));
+      case FromWorker.print: return this.#events.printed(message[1] as number, message[2] as number, message[3] as string);
+      case FromWorker.ask: return this.#ask(...(message.slice(1) as [number, string, string, unknown[], number | undefined]));
+      case FromWorker.crashing: this.#crash = message[1] as ErrorWire; return;
+    }
+  }
+
+  #ask(question: number, actor: string, method: string, args: readonly unknown[], timeout: number | undefined): void {
+    const answer = (ok: boolean, value: unknown): void => this.#thread.port.postMessage([ToWorker.answer, question, ok, value]);
+    this.#events.ask({ actor, method, args, timeout, answer: question === 0 ? undefined : answer });
+  }
+
+  #ended(message: unknown[]): void {
+    const [, batch, count, exceptions, durations, spans, values] = message as [number, number, number, number[] | null, number[], number[] | null, unknown[]];
+    const known = this.#outstanding.get(batch);
+    if (known === undefined) return; // it was ended meanwhile
+    const first = known.told;
+    known.told += count;
+    this.#turnAt = performance.now();
+    if (known.told === known.size) this.#close(batch);
+    this.#events.ended(batch, { first, count, exceptions: exceptions ?? [], durations, spans, values } satisfies BatchReport);
+  }
+
+  #close(batch: number): void {
+    const known = this.#outstanding.get(batch);
+    if (known === undefined) return;
+    this.#outstanding.delete(batch);
+    this.#freeSlots.push(known.slot);
+    if (known.ringed) this.#programs.free();
+  }
+
+  #onEnded(exit: ThreadExit): Exit {
+    this.#ready.resolve(false);
+    for (const peer of this.#peers) peer.#peers.delete(this);
+    this.#peers.clear();
+    if (exit.reason === 'stopped') return { reason: this.#stopping ? 'shutdown' : 'normal' };
+    const error = this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error;
+    const { cursors } = this.#thread;
+    const started = [...this.#outstanding].map(([batch, { slot }]) => ({ batch, started: begunOf(Atomics.load(cursors, slot)) }));
+    if (this.#up && !this.#ending) this.#events.down({ reason: exit.reason, ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }), ...(error !== undefined && { error }) }, started);
+    // What user code does to its thread, even long after it has returned, must not cost a node or more. A thread that dies before is ours.
+    return { reason: 'error', error, excused: exit.reason === 'killed' || this.#used };
+  }
+}
+

@@ -1,0 +1,219 @@
+/** A node: an actor with declared capabilities, whose worker threads are its children. */
+import type { Exit, Running, TreeNode } from '../supervision/child.ts';
+import { Supervisor } from '../supervision/supervisor.ts';
+import { HandoffError } from '../../core/errors.ts';
+import type { PayloadData } from '../store/payload.ts';
+import type { CodeList } from './code-registry.ts';
+import { Lane } from './lane.ts';
+import type { LaneEvents, OutgoingBatch } from './lane-messages.ts';
+import type { NodeEvents, NodeLink } from './node-link.ts';
+import { type NodeSettings, ThreadPool } from './thread-pool.ts';
+import type { Control, ModuleDescription, SourceDescription } from './wire.ts';
+
+export class NodeActor implements Running, NodeLink {
+  readonly host = 0;
+  readonly hostName = undefined;
+  settings: NodeSettings;
+  readonly exited: Promise<Exit>;
+  readonly #pool: ThreadPool;
+  readonly #supervisor: Supervisor;
+  readonly #codes: CodeList;
+  readonly #events: NodeEvents;
+  readonly #lanes: (Lane | undefined)[] = [];
+  /** Lanes that look into code. */
+  readonly #looking = new Set<Lane>();
+  #gone = false;
+  /** Told of every batch just before it is sent, where somebody measures. */
+  onSend: ((index: number, lane: Lane, batch: OutgoingBatch) => void) | undefined;
+
+  /** @param most how many threads it may ever have */
+  constructor(settings: NodeSettings, most: number, codes: CodeList, events: NodeEvents) {
+    this.settings = settings;
+    this.#codes = codes;
+    this.#events = events;
+    this.#pool = new ThreadPool(settings, most);
+    this.#supervisor = new Supervisor({
+      strategy: 'one-for-one',
+      onRestart: (child) => events.laneRestarted(Number(child.slice('worker-'.length))),
+    });
+    this.exited = this.#supervisor.exited.then(async (exit) => {
+      this.#gone = true;
+      await this.#pool.destroy();
+      return exit;
+    });
+  }
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /**
+   * Starts its threads, all at once; resolves when all are ready.
+   *
+   * @throws `WORKER_CRASHED` when a thread cannot start; the node is then stopped
+   */
+  async launch(): Promise<this> {
+    try {
+      await this.grow(this.settings.threads);
+      return this;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** The lanes that are up. */
+  get lanes(): number[] {
+    return this.#lanes.flatMap((lane, index) => (lane === undefined ? [] : index));
+  }
+
+  /** Its threads, which somebody may measure. */
+  get running(): readonly Lane[] {
+    return this.#lanes.filter((lane) => lane !== undefined);
+  }
+
+  /** Starts more threads, until there are as many. */
+  async grow(threads: number): Promise<void> {
+    const missing = Math.max(0, threads - this.#lanes.length);
+    const indexes = Array.from({ length: missing }, () => this.#lanes.push(undefined) - 1);
+    await Promise.all(indexes.map((index) => this.#startLane(index)));
+  }
+
+  #startLane(index: number): Promise<Running> {
+    const events: LaneEvents = {
+      ...this.#events,
+      up: () => this.#events.laneUp(index),
+      down: (crash, started) => {
+        this.#lanes[index] = undefined;
+        this.#events.laneDown(index, crash, started);
+      },
+    };
+    const start = async (): Promise<Running> => Lane.start(this.#pool, this.#codes, events, (lane) => (this.#lanes[index] = lane));
+    return this.#supervisor.startChild({ id: `worker-${index}`, start });
+  }
+
+  /** Threads of one process share memory. */
+  travelling(data: PayloadData): PayloadData {
+    return data;
+  }
+
+  /** @throws V8's error when a value among the items cannot be sent; the lane is then as before */
+  send(lane: number, batch: OutgoingBatch): void {
+    const to = this.#lanes[lane]!;
+    this.onSend?.(lane, to, batch);
+    to.send(batch);
+  }
+
+  /**
+   * Lets two threads hand results to each other.
+   *
+   * @param other a node of the same process, which may be this one
+   */
+  connect(lane: number, other: NodeLink, otherLane: number): void {
+    const [from, to] = [this.#lanes[lane], (other as NodeActor).#lanes[otherLane]];
+    if (from !== undefined && to !== undefined) from.connect(to);
+  }
+
+  /** By which other threads know a lane; -1 when it is gone. */
+  addressOf(lane: number): number {
+    return this.#lanes[lane]?.address ?? -1;
+  }
+
+  /** Takes back up to `count` functions of a batch; gives how many. */
+  takeBack(lane: number, batch: number, count: number): number {
+    return this.#lanes[lane]?.takeBack(batch, count) ?? 0;
+  }
+
+  /** How many functions of a batch have begun. */
+  begun(lane: number, batch: number): number {
+    return this.#lanes[lane]?.begun(batch) ?? 0;
+  }
+
+  /** When what a lane runs began; see there. */
+  turnAt(lane: number): number {
+    return this.#lanes[lane]?.turnAt ?? 0;
+  }
+
+  /** Cancels a batch; gives how many of its functions were taken back. */
+  cancel(lane: number, batch: number, why: 'aborted' | 'timeout'): number {
+    return this.#lanes[lane]?.cancel(batch, why) ?? 0;
+  }
+
+  kill(lane: number): void {
+    this.#lanes[lane]?.kill();
+  }
+
+  /**
+   * Imports a module in a thread, and tells what it exports.
+   *
+   * @param givenUp rejects when nobody wants to know any more
+   */
+  describe(url: string, givenUp: Promise<never>): Promise<ModuleDescription> {
+    return this.#ask((control) => control.describe(url), givenUp);
+  }
+
+  /** The free variables of a function that is given as source. */
+  freeVariables(source: string, givenUp: Promise<never>): Promise<SourceDescription> {
+    return this.#ask((control) => control.freeVariables(source), givenUp);
+  }
+
+  async stop(): Promise<void> {
+    await this.#supervisor.stop();
+    await this.exited;
+  }
+
+  /** Ends its threads at once, whatever they do. */
+  killAll(): void {
+    for (const lane of this.#lanes) lane?.kill();
+  }
+
+  inspect(): Omit<TreeNode, 'id' | 'restarts' | 'state'> {
+    const { capabilities, speed } = this.settings;
+    const threads = this.#lanes.filter((lane) => lane !== undefined).length;
+    return { ...this.#supervisor.inspect(), info: { capabilities, threads, speed } };
+  }
+
+  /** Asks an idle thread, which runs nothing else meanwhile; where there is none, one that is started for it and disturbs nobody. */
+  async #ask<Result>(question: (control: Control) => Promise<Result>, givenUp: Promise<never>): Promise<Result> {
+    if (this.#gone) throw new HandoffError('NODE_DOWN', `Node ${this.settings.name} is gone.`, { node: this.settings.name });
+    const index = this.#lanes.findIndex((lane) => lane !== undefined && lane.idle && !this.#looking.has(lane));
+    if (index < 0) return this.#askNewThread(question, givenUp);
+    const lane = this.#lanes[index]!;
+    this.#looking.add(lane);
+    this.#events.laneBusy(index);
+    try {
+      return await askOrKill(lane, question, givenUp);
+    } catch (error) {
+      if (!this.#supervisor.stopping) throw error;
+      throw new HandoffError('NODE_DOWN', `Node ${this.settings.name} was removed while it looked into code.`, { node: this.settings.name, cause: error });
+    } finally {
+      this.#looking.delete(lane);
+      if (this.#lanes[index] === lane) this.#events.laneFree(index);
+    }
+  }
+
+  async #askNewThread<Result>(question: (control: Control) => Promise<Result>, givenUp: Promise<never>): Promise<Result> {
+    const pool = new ThreadPool({ ...this.settings, threads: 1 }, 1);
+    try {
+      const lane = await Lane.start(pool, this.#codes, silent, () => {});
+      return await askOrKill(lane, question, givenUp);
+    } finally {
+      await pool.destroy();
+    }
+  }
+}
+
+/** What imports a module may never answer: when nobody waits any more, its thread is ended. */
+async function askOrKill<Result>(lane: Lane, question: (control: Control) => Promise<Result>, givenUp: Promise<never>): Promise<Result> {
+  let answered = false;
+  givenUp.catch(() => {
+    if (!answered) lane.kill();
+  });
+  try {
+    return await lane.control(question);
+  } finally {
+    answered = true;
+  }
+}
+
+const silent: LaneEvents = { up() {}, down() {}, started() {}, ended() {}, log() {}, printed() {}, ask() {} };

@@ -1,0 +1,58 @@
+/** A node as the scheduler's shell sees it, on this host or on another. */
+import type { Capabilities } from '../../dag/types.ts';
+import type { PayloadData } from '../store/payload.ts';
+import type { LaneCrash, LaneEvents, OutgoingBatch } from './lane-messages.ts';
+import type { ModuleDescription, SourceDescription } from './wire.ts';
+
+export interface NodeLink extends Inspector {
+  readonly settings: { readonly name: string; readonly capabilities: Capabilities; readonly threads: number; readonly speed: number; readonly price?: number };
+  /** The number of its host; 0: this one. */
+  readonly host: number;
+  /** Names its host for people: its address, or what it is known by; undefined: this one. */
+  readonly hostName: string | undefined;
+  /** What stands for a payload in a batch that is sent there. */
+  travelling(data: PayloadData, run: number): PayloadData;
+  /** A payload will be taken there, though by nothing that has been sent. Undefined where every payload is there anyway. */
+  ahead?(data: PayloadData, run: number): void;
+  /** @throws V8's error when a value among the items cannot be sent; the lane is then as before */
+  send(lane: number, batch: OutgoingBatch): void;
+  /** Takes back up to `count` functions of a batch; gives how many; undefined when that will be told by `takenBack`. */
+  takeBack(lane: number, batch: number, count: number): number | undefined;
+  /** Cancels a batch; gives how many of its functions were taken back; undefined when that will be told by `takenBack`. */
+  cancel(lane: number, batch: number, why: 'aborted' | 'timeout'): number | undefined;
+  /** How many functions of a batch have begun, as far as is known. */
+  begun(lane: number, batch: number): number;
+  /** Lets two threads of one process hand results to each other. */
+  connect(lane: number, other: NodeLink, otherLane: number): void;
+  /** By which other threads of its process know a lane; -1 when it is gone. */
+  addressOf(lane: number): number;
+  /** Ends a thread, whatever it does; the one that runs a batch, where threads have others' batches too. */
+  kill(lane: number, batch?: number): void;
+}
+
+/** Whoever can look into code: a node. */
+export interface Inspector {
+  /**
+   * Imports a module in a thread, and tells what it exports.
+   *
+   * @param givenUp rejects when nobody wants to know any more
+   */
+  describe(url: string, givenUp: Promise<never>): Promise<ModuleDescription>;
+  /** The free variables of a function that is given as source. */
+  freeVariables(source: string, givenUp: Promise<never>): Promise<SourceDescription>;
+}
+
+/** How far the batches of a dead thread had got. */
+export type StartedBatches = readonly { readonly batch: number; readonly started: number }[];
+
+/** What a node tells. Lanes are numbered from 0. */
+export interface NodeEvents extends Omit<LaneEvents, 'up' | 'down'> {
+  laneUp(lane: number): void;
+  laneDown(lane: number, crash: LaneCrash, started: StartedBatches): void;
+  laneRestarted(lane: number): void;
+  /** It looks into code, and can run nothing until it is free again. */
+  laneBusy(lane: number): void;
+  laneFree(lane: number): void;
+  /** Functions of a batch from `limit` on had not begun and never will. */
+  takenBack(batch: number, limit: number): void;
+}

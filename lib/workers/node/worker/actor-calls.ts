@@ -1,0 +1,59 @@
+/** What functions of this thread ask of actors: by way of the main thread, which knows where those are. */
+import type { AskOptions } from '../../actor/cell.ts';
+import { askable, type Askable } from '../../actor/ref.ts';
+import { type ErrorWire, fromErrorWire } from '../../../core/error-wire.ts';
+import { HandoffError } from '../../../core/errors.ts';
+import { FromWorker } from '../wire.ts';
+
+export class Questions {
+  readonly #post: (message: unknown[]) => void;
+  readonly #open = new Map<number, PromiseWithResolvers<unknown>>();
+  #last = 0;
+
+  constructor(post: (message: unknown[]) => void) {
+    this.#post = post;
+  }
+
+  to<Instance>(name: string): Askable<Instance> {
+    return askable<Instance>({
+      ask: (method, args, options) => this.#ask(name, method, args, options),
+      tell: (method, args) => this.#send(0, name, method, args, undefined),
+    });
+  }
+
+  /** The main thread has an answer. */
+  answered(question: number, ok: boolean, value: unknown): void {
+    const waiting = this.#open.get(question);
+    this.#open.delete(question);
+    if (ok) waiting?.resolve(value);
+    else waiting?.reject(fromErrorWire(value as ErrorWire));
+  }
+
+  #ask(name: string, method: string, args: readonly unknown[], { timeout, signal }: AskOptions): Promise<unknown> {
+    const question = ++this.#last;
+    const waiting = Promise.withResolvers<unknown>();
+    const aborted = (): HandoffError => new HandoffError('ABORTED', `Asking actor ${name} for ${method}() was aborted.`, { cause: signal!.reason });
+    if (signal?.aborted === true) return Promise.reject(aborted());
+    const abort = (): void => {
+      this.#open.delete(question);
+      waiting.reject(aborted());
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    this.#open.set(question, waiting);
+    try {
+      this.#send(question, name, method, args, timeout);
+    } catch (error) {
+      this.#open.delete(question);
+      waiting.reject(error);
+    }
+    return waiting.promise.finally(() => signal?.removeEventListener('abort', abort));
+  }
+
+  #send(question: number, name: string, method: string, args: readonly unknown[], timeout: number | undefined): void {
+    try {
+      this.#post([FromWorker.ask, question, name, method, args, timeout]);
+    } catch (cause) {
+      throw new HandoffError('NOT_SERIALIZABLE', `The arguments of ${method}() cannot be sent to actor ${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/** Reads the program of a batch, function by function. */
+import { Head, headBits, Word } from '../program.ts';
+import { ArgTag } from '../wire.ts';
+import { references } from './arguments.ts';
+import type { Held } from './local-results.ts';
+
+export class Reader {
+  readonly #words: Int32Array;
+  readonly #values: readonly unknown[];
+  readonly #held: Held | undefined;
+  #at: number;
+  #nextValue = 0;
+  /** Of the function that was read last. */
+  code = 0;
+  /** Undefined when it was not sent, as nobody will ask. */
+  functionId: string | undefined;
+  /** From 1. */
+  attempt = 0;
+  /** The code of its `retryIf`; -1: none. */
+  judge = -1;
+  /** Its place in a trace, when it is named; undefined: nobody traces. */
+  traceparent: string | undefined;
+  /** Its arguments as read: values; when `tagged`, pairs of `ArgTag` and what it says. */
+  args: unknown[] = [];
+  tagged = false;
+
+  /** @param at where the program starts in `words` */
+  constructor(words: Int32Array, at: number, values: readonly unknown[], held: Held | undefined) {
+    this.#words = words;
+    this.#at = at;
+    this.#values = values;
+    this.#held = held;
+  }
+
+  /**
+   * Goes to the next function.
+   *
+   * @returns false when it needs a result of the same batch that is not there
+   */
+  next(): boolean {
+    const words = this.#words;
+    this.code = words[this.#at++]!;
+    const head = words[this.#at++]!;
+    if ((head & Head.named) === 0) {
+      this.functionId = undefined;
+    } else {
+      this.functionId = this.#values[this.#nextValue++] as string;
+      this.traceparent = (head & Head.traced) === 0 ? undefined : (this.#values[this.#nextValue++] as string);
+      this.attempt = words[this.#at++]!;
+      this.judge = (head & Head.judged) === 0 ? -1 : words[this.#at++]!;
+    }
+    return this.#readArgs(head >> headBits);
+  }
+
+  /** The code of the next function. */
+  get nextCode(): number {
+    return this.#words[this.#at]!;
+  }
+
+  /**
+   * Which of the results that the next function takes other workers have yet to hand over. None when it cannot run anyway, as some other
+   * that it takes is not there and never will be: nothing is to be waited for then.
+   */
+  awaited(): number[] {
+    const words = this.#words;
+    const head = words[this.#at + 1]!;
+    if ((head & Head.fed) === 0) return [];
+    const needed: number[] = [];
+    let at = this.#at + 2 + ((head & Head.named) === 0 ? 0 : 1) + ((head & Head.judged) === 0 ? 0 : 1);
+    let value = this.#nextValue + ((head & Head.named) === 0 ? 0 : 1) + ((head & Head.traced) === 0 ? 0 : 1);
+    for (const end = at + (head >> headBits); at < end; at++) {
+      const word = words[at]!;
+      if ((word & 3) === Word.integer) continue;
+      if ((word & 3) === Word.local) {
+        needed.push(word >> 2);
+        continue;
+      }
+      if ((word & 3) === Word.tagged) references([word >> 2, this.#values[value]], 0, new Set(), needed);
+      value++;
+    }
+    const pending = needed.filter((index) => !this.#held!.has(index));
+    return pending.every((index) => this.#held!.isPending(index)) ? pending : [];
+  }
+
+  #readArgs(count: number): boolean {
+    this.tagged = false;
+    const args: unknown[] = count === 0 ? none : new Array(count);
+    const from = this.#at;
+    let complete = true;
+    for (let k = 0; k < count; k++) {
+      const word = this.#words[this.#at++]!;
+      switch (word & 3) {
+        case Word.integer: args[k] = word >> 2; break;
+        case Word.value: args[k] = this.#values[this.#nextValue++]; break;
+        case Word.local: {
+          const index = word >> 2;
+          if (this.#held!.has(index)) args[k] = this.#held!.take(index);
+          else complete = false; // what follows is read all the same, as the next function starts behind it
+          break;
+        }
+        default:
+          this.tagged = true;
+          args[k] = this.#values[this.#nextValue++];
+      }
+    }
+    this.args = this.tagged ? this.#toPairs(args, from) : args;
+    return complete;
+  }
+
+  #toPairs(args: readonly unknown[], from: number): unknown[] {
+    return args.flatMap((arg, k) => {
+      const word = this.#words[from + k]!;
+      return [(word & 3) === Word.tagged ? word >> 2 : ArgTag.value, arg];
+    });
+  }
+}
+
+const none: unknown[] = [];

@@ -1,0 +1,68 @@
+/** A worker thread's entry: one long-lived task that listens on its ports until it is told to stop. */
+import type { MessagePort } from 'node:worker_threads';
+import { expose } from 'comlink';
+import { endpointOf } from '../../actor/endpoint.ts';
+import { toErrorWire } from '../../../core/error-wire.ts';
+import { collectFor } from '../../store/shared-memory.ts';
+import { type CodeWire, type Control, FromWorker, type ModuleDescription, type ServeOptions, type SourceDescription, ToWorker } from '../wire.ts';
+import { contextSlot } from './context.ts';
+import { Executor } from './executor.ts';
+import { warmUp } from './invoke.ts';
+import { Prints, redirectPrints } from './output-capture.ts';
+
+/** What Piscina runs, once per thread. Resolves when the worker has been told to stop. */
+export function serve({ port, control, node, cursors, programs, quiet, memoryBudget }: ServeOptions): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const prints = new Prints(() => executor.running(), (by, text) => port.postMessage([FromWorker.print, ...by, text]));
+  const executor: Executor = new Executor({ node, cursors, programs, prints }, (message) => port.postMessage(message));
+  // Node ends the thread after this; here the error still has its class.
+  const onCrash = (error: unknown): void => port.postMessage([FromWorker.crashing, toErrorWire(error)]);
+  process.on('uncaughtExceptionMonitor', onCrash);
+  if (quiet !== false) redirectPrints(quiet === 'logged' ? prints : undefined);
+  if (memoryBudget !== undefined) collectFor(memoryBudget);
+  warmUp();
+  port.on('message', (message: unknown[]) => {
+    switch (message[0]) {
+      case ToWorker.batch: return executor.accept(message);
+      case ToWorker.define: return executor.codes.define(message[1] as number, message[2] as CodeWire);
+      case ToWorker.peer: return executor.peers.connect(message[1] as number, message[2] as MessagePort);
+      case ToWorker.answer: return executor.questions.answered(message[1] as number, message[2] as boolean, message[3]);
+      case ToWorker.cancel:
+        prints.flush(); // the thread may be ended soon
+        return executor.cancel(message[1] as number, message[2] as 'aborted' | 'timeout');
+      case ToWorker.stop:
+        process.off('uncaughtExceptionMonitor', onCrash);
+        port.close();
+        control.close();
+        executor.peers.close();
+        return resolve();
+    }
+  });
+  expose({ describe, freeVariables } satisfies Control, endpointOf(control));
+  port.postMessage([FromWorker.ready]);
+  return promise;
+}
+
+async function describe(url: string): Promise<ModuleDescription> {
+  try {
+    const exports = (await import(url)) as Record<string, unknown>;
+    const names = Object.keys(exports);
+    return {
+      ok: true,
+      functions: names.filter((name) => typeof exports[name] === 'function'),
+      others: names.filter((name) => typeof exports[name] !== 'function'),
+      usesContext: contextSlot.used,
+    };
+  } catch (error) {
+    return { ok: false, error: toErrorWire(error) };
+  }
+}
+
+async function freeVariables(source: string): Promise<SourceDescription> {
+  try {
+    const analysis = await import('./free-variables.ts');
+    return { ok: true, free: analysis.freeVariables(source) };
+  } catch (error) {
+    return { ok: false, error: toErrorWire(error) };
+  }
+}

@@ -1,0 +1,119 @@
+/** The same code on every host: found below its root, and the same there. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { inline, tasks } from '../../../lib/index.ts';
+import { dagOf, errorOf } from '../../support/handoff.ts';
+import { next, startHere, startHost } from '../../support/hosts.ts';
+import { f, Folder, temporary, until } from './folder.ts';
+
+/** A folder with a module whose function gives `value`, and the tasks of it. */
+function rootWith(value: string | undefined): { root: string; which: any } {
+  const root = temporary();
+  const file = join(root, 'versioned.mjs');
+  if (value !== undefined) writeFileSync(file, `export function which(tail = '') { return ${JSON.stringify(value)} + tail; }\n`);
+  return { root, which: (tasks(pathToFileURL(file)) as any).which };
+}
+
+const node = (name: string): { name: string; capabilities: { cpu: number } } => ({ name, capabilities: { cpu: 1 } });
+
+describe('a module', () => {
+  it('that is the same below the roots of both hosts runs on both, wherever those are', async () => {
+    const [here, there] = [rootWith('same'), rootWith('same')];
+    const host = await startHost({ nodes: [node('far')], transport: { root: there.root } });
+    const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: here.root } });
+    const { results } = await handoff.execute(dagOf({ id: 'x', code: here.which, extraArgs: ['!'], node: 'far' }, { id: 'y', code: here.which, node: 'near' }));
+    expect(results).toEqual({ x: 'same!', y: 'same' });
+  });
+
+  it('that is not the same is VERSION_MISMATCH, naming it and both hosts, before anything runs', async () => {
+    const [here, there] = [rootWith('new'), rootWith('old')];
+    const host = await startHost({ nodes: [node('far')], transport: { root: there.root } });
+    const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: here.root, port: 0 } });
+    const error = await errorOf(handoff.execute(dagOf({ id: 'y', code: here.which, node: 'near' }, { id: 'x', code: here.which, node: 'far' })));
+    expect(error).toMatchObject({ code: 'VERSION_MISMATCH', module: 'versioned.mjs' });
+    expect([...error.hosts!].sort()).toEqual([handoff.address, host.address].sort());
+    for (const part of ['versioned.mjs', handoff.address!, host.address]) expect(error.message).toContain(part);
+    expect((await handoff.executeLocal(dagOf({ id: 'y', code: here.which }))).results).toEqual({ y: 'new' });
+  });
+
+  it('that a host does not have is FUNCTION_NOT_FOUND, naming it and the host', async () => {
+    const [here, there] = [rootWith('x'), rootWith(undefined)];
+    const host = await startHost({ nodes: [node('far')], transport: { root: there.root } });
+    const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: here.root } });
+    const error = await errorOf(handoff.execute(dagOf({ id: 'x', code: here.which, node: 'far' })));
+    expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND', module: 'versioned.mjs' });
+    expect(error.message).toContain(host.address);
+  });
+
+  it('that lies outside the root cannot be named, and says so', async () => {
+    const here = rootWith('x');
+    const host = await startHost({ nodes: [node('far')] });
+    const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: temporary() } });
+    const error = await errorOf(handoff.execute(dagOf({ id: 'x', code: here.which, node: 'far' })));
+    expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND' });
+    expect(error.message).toContain('root');
+  });
+
+  it('that does not export the function is FUNCTION_NOT_FOUND, also for an orchestrator without nodes', async () => {
+    const host = await startHost({ nodes: [node('far')] });
+    const handoff = await startHere({ join: [host.address] });
+    expect(await errorOf(handoff.execute(dagOf({ id: 'x', code: (f as any).noSuch })))).toMatchObject({ code: 'FUNCTION_NOT_FOUND', functionId: 'x' });
+    expect((await handoff.execute(dagOf({ id: 'x', code: f.pid }))).results).toEqual({ x: host.pid });
+  });
+
+  it('that differs on a host without nodes is no obstacle', async () => {
+    const [here, there] = [rootWith('one'), rootWith('two')];
+    const host = await startHost({ transport: { root: there.root } });
+    const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: here.root } });
+    expect((await handoff.execute(dagOf({ id: 'x', code: here.which }))).results).toEqual({ x: 'one' });
+  });
+
+  it('of a package is found by each host on its own', async () => {
+    const host = await startHost({ nodes: [node('far')] });
+    const handoff = await startHere({ nodes: [node('near')], join: [host.address] });
+    const { nanoid } = tasks<typeof import('nanoid')>('nanoid');
+    const { results } = await handoff.execute(dagOf({ id: 'x', code: nanoid, extraArgs: [7], node: 'far' }));
+    expect(results['x']).toHaveLength(7);
+  });
+
+  it('that differs on a host which joins during a run does not fail what others can run', async () => {
+    const [here, there] = [rootWith('right'), rootWith('wrong')];
+    const folder = new Folder();
+    const first = await startHost({ nodes: [node('first')], transport: { root: '/' } });
+    const handoff = await startHere({ nodes: [node('near')], join: [first.address], transport: { root: '/' } });
+    // Below '/', the module of `here` is the same everywhere; the newcomer has another root, and does not have it.
+    const run = handoff.execute(dagOf({ id: 'door', code: f.passDoor, extraArgs: [folder.path, 'd'], node: 'near' }, ...Array.from({ length: 20 }, (_, i) => ({ id: `f${i}`, code: here.which, args: ['door'] }))));
+    await folder.arrived(1);
+    const up = next(handoff, 'node:up', (event) => event.node === 'stranger');
+    const stranger = await startHost({ nodes: [{ name: 'stranger', capabilities: { cpu: 8 }, threads: 4 }], join: [first.address], transport: { root: there.root } });
+    await until(async () => 'near' in (await stranger.call('discoverNodes')));
+    folder.open();
+    const { results } = await run;
+    expect(Object.values(results).filter((value) => typeof value === 'string' && value.startsWith('right'))).toHaveLength(20);
+    await up; // when what it could not have run is over
+    expect((await errorOf(handoff.execute(dagOf({ id: 'x', code: here.which, node: 'stranger' })))).code).toBe('FUNCTION_NOT_FOUND');
+  });
+});
+
+describe('source text', () => {
+  const once = inline(() => process.pid);
+
+  it('is run by hosts with allowSource alone; executeLocal needs nobody\'s leave', async () => {
+    const strict = await startHost({ nodes: [node('strict')] });
+    const handoff = await startHere({ nodes: [node('near')], join: [strict.address] });
+    expect(await errorOf(handoff.execute(dagOf({ id: 'x', code: once, node: 'strict' })))).toMatchObject({ code: 'UNAUTHORIZED' });
+    expect((await handoff.executeLocal(dagOf({ id: 'x', code: once }))).results).toEqual({ x: process.pid });
+    const open = await startHost({ nodes: [node('open')], options: { allowSource: true } });
+    const other = await startHere({ join: [open.address] });
+    expect((await other.execute(dagOf({ id: 'x', code: once }))).results).toEqual({ x: open.pid });
+  });
+
+  it('is looked into before it is sent: closures are refused, also by an orchestrator without nodes', async () => {
+    const outside = 1;
+    const host = await startHost({ nodes: [node('open')], options: { allowSource: true } });
+    const handoff = await startHere({ join: [host.address] });
+    expect(await errorOf(handoff.execute(dagOf({ id: 'x', code: inline(() => outside) })))).toMatchObject({ code: 'INLINE_CLOSURE', variable: 'outside' });
+  });
+});

@@ -1,0 +1,367 @@
+/** What strangers can do to a host, and what is done to them: all over real sockets, with a good peer at work beside. */
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { inspect } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import { HandoffError } from '../../../lib/core/errors.ts';
+import { helloBytes } from '../../../lib/hosts/transport/tcp/handshake.ts';
+import type { TcpOptions } from '../../../lib/hosts/transport/tcp/options.ts';
+import { TcpTransport } from '../../../lib/hosts/transport/tcp/tcp-transport.ts';
+import type { Channel } from '../../../lib/hosts/transport/transport.ts';
+import { ours } from './certificates.ts';
+import { echo, framesOf, greeting, pattern, ping, provenSocket, RawSocket } from './support.ts';
+
+const secret = 'a secret that nobody may see';
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close();
+});
+
+function transport(options: Partial<TcpOptions> = {}): TcpTransport {
+  const made = new TcpTransport({ identity: () => ({ id: 'somebody', incarnation: 0 }), ...options });
+  closing.push(() => made.close());
+  return made;
+}
+
+/** A host that answers frames, and its channels. */
+async function host(options: Partial<TcpOptions> = {}) {
+  const made = transport({ port: 0, secret, ...options });
+  const channels: Channel[] = [];
+  const waiting: ((channel: Channel) => void)[] = [];
+  const address = (await made.listen((channel) => {
+    channels.push(channel);
+    if (channel.peer.id !== 'raw') echo(channel);
+    waiting.shift()?.(channel);
+  }))!;
+  return { transport: made, address, channels, next: () => new Promise<Channel>((resolve) => waiting.push(resolve)) };
+}
+
+/** A peer in good standing, and a function that sees whether it still is. */
+async function goodPeer(address: string) {
+  const channel = await transport({ secret, identity: () => ({ id: 'good', incarnation: 0 }) }).dial(address, 'control');
+  const frames = framesOf(channel);
+  await ping(channel, frames);
+  return { check: () => ping(channel, frames) };
+}
+
+/** A server that is not ours. */
+async function stranger(onSocket: (socket: Socket) => void): Promise<string> {
+  const server: Server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    closing.push(() => socket.destroy());
+    onSocket(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closing.push(() => new Promise((resolve) => server.close(resolve)));
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const rejected = async (dialling: Promise<unknown>): Promise<HandoffError> => {
+  const error = await dialling.then(() => undefined, (thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(HandoffError);
+  return error as HandoffError;
+};
+
+describe('who does not know the secret', () => {
+  it.each([['another', 'guess'], ['none', undefined]])('is refused and told nothing: %s', async (_name, wrong) => {
+    const { address, channels } = await host();
+    const good = await goodPeer(address);
+    const error = await rejected(transport(wrong === undefined ? {} : { secret: wrong }).dial(address, 'control'));
+    expect(error).toMatchObject({ code: 'UNAUTHORIZED', message: `the host at ${address} closed the connection when asked for proof: does it have the same secret?` });
+    await good.check();
+    expect(channels).toHaveLength(1);
+  });
+
+  it('is refused by a host that has none', async () => {
+    const made = transport({ port: 0 });
+    const address = (await made.listen(() => expect.unreachable()))!;
+    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({ code: 'UNAUTHORIZED' });
+  });
+
+  it('is not told who dials when it listens', async () => {
+    const hello = Buffer.concat([Buffer.from(`${greeting()}\0\0`, 'latin1'), Buffer.alloc(32, 9)]);
+    const received: Buffer[] = [];
+    const address = await stranger((socket) => {
+      socket.on('data', (bytes: Buffer) => {
+        received.push(bytes);
+        if (Buffer.concat(received).length === helloBytes + 32) socket.write(Buffer.alloc(32, 1));
+      });
+      socket.write(hello);
+    });
+    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining('has not proved') });
+    expect(Buffer.concat(received)).toHaveLength(helloBytes + 32);
+  });
+
+  it('cannot use what it has recorded', async () => {
+    const { address, channels, next } = await host();
+    const recorded: Buffer[] = [];
+    const proxy = await stranger((socket) => {
+      const onward = new RawSocket(address).socket;
+      closing.push(() => onward.destroy());
+      socket.on('data', (bytes: Buffer) => recorded.push(bytes));
+      socket.pipe(onward).pipe(socket);
+    });
+    const accepted = next();
+    await transport({ secret }).dial(proxy, 'control');
+    await accepted;
+    const bytes = Buffer.concat(recorded);
+    expect(bytes.length).toBeGreaterThan(helloBytes + 32);
+    const replay = new RawSocket(address);
+    replay.write(bytes);
+    await replay.closed;
+    expect(replay.received).toHaveLength(helloBytes);
+    expect(channels).toHaveLength(1);
+  });
+
+  it.each([['as it is', 0], ['as that of a dialler', 1]])('cannot send back the hello: %s', async (_name, kind) => {
+    const { address, channels } = await host();
+    const raw = new RawSocket(address);
+    const hello = Buffer.from(await raw.first(helloBytes));
+    hello[6] = kind;
+    raw.write(hello);
+    await raw.closed;
+    expect(raw.received).toHaveLength(helloBytes);
+    expect(channels).toEqual([]);
+    const mirror = await stranger((socket) => socket.pipe(socket));
+    expect(await rejected(transport({ secret }).dial(mirror, 'control'))).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining('sent back') });
+  });
+
+  it('cannot have a host prove itself first, by a second connection', async () => {
+    const { address } = await host();
+    const [first, second] = [new RawSocket(address), new RawSocket(address)];
+    const hello = Buffer.from(await first.first(helloBytes));
+    hello[6] = 1;
+    second.write(hello);
+    expect(await second.first(helloBytes)).toHaveLength(helloBytes);
+    second.write(Buffer.alloc(32));
+    await second.closed;
+    expect(second.received).toHaveLength(helloBytes);
+    first.socket.destroy();
+    await first.closed;
+  });
+
+  it('is cut off when it takes its time, while others are served', async () => {
+    const { address, channels } = await host({ handshakeTimeout: 300 });
+    const good = await goodPeer(address);
+    const slow = new RawSocket(address);
+    await slow.first(helloBytes);
+    for (const letter of 'HOF') {
+      slow.write(Buffer.from(letter));
+      await good.check();
+    }
+    await slow.closed;
+    await good.check();
+    expect(channels).toHaveLength(1);
+    await goodPeer(address);
+  });
+
+  it.each([['plain', false], ['TLS', true]])('holds no more connections than allowed, and only for a while: %s', async (_name, tls) => {
+    const options = tls ? { tls: ours } : {};
+    const { address } = await host({ maxUnproven: 3, handshakeTimeout: 1000, ...options });
+    const idle = [new RawSocket(address), new RawSocket(address), new RawSocket(address)];
+    await Promise.all(idle.map(({ socket }) => once(socket, 'connect')));
+    const more = new RawSocket(address);
+    await more.closed;
+    expect(more.received).toHaveLength(0);
+    const late = transport({ secret, ...options });
+    expect(await rejected(late.dial(address, 'control'))).toMatchObject({ code: tls ? 'UNAUTHORIZED' : 'NODE_DOWN' });
+    await Promise.all(idle.map(({ closed }) => closed)); // by the host
+    const channel = await late.dial(address, 'control');
+    await ping(channel, framesOf(channel));
+  });
+});
+
+describe('who does not speak the protocol', () => {
+  it('is cut off at its first byte', async () => {
+    const { address } = await host();
+    const good = await goodPeer(address);
+    for (const garbage of ['GET / HTTP/1.1\r\n\r\n', '\0', `${greeting()}\x07`, '\xff'.repeat(1000)]) {
+      const raw = new RawSocket(address);
+      raw.write(Buffer.from(garbage.padEnd(helloBytes, '-'), 'latin1'));
+      await raw.closed;
+      expect(raw.received.length).toBeLessThanOrEqual(helloBytes);
+    }
+    await good.check();
+  });
+
+  it.each([
+    ['garbage', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'PROTOCOL_ERROR'],
+    ['another version', `${greeting(1)}\0\0${'x'.repeat(32)}`, 'VERSION_MISMATCH'],
+    ['nothing', '', 'NODE_DOWN'],
+  ])('is told apart by who dials it: %s', async (_name, answer, code) => {
+    const address = await stranger((socket) => socket.end(Buffer.from(answer, 'latin1')));
+    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({ code, message: expect.stringContaining(address) });
+  });
+
+  it('is told its version, and no more', async () => {
+    const { address } = await host();
+    const raw = new RawSocket(address);
+    raw.write(Buffer.from(`${greeting(1)}\x01\0${'x'.repeat(32)}`, 'latin1'));
+    await raw.closed;
+    expect(raw.received.subarray(0, 6).toString('latin1')).toBe(greeting());
+  });
+
+  it('is given up when it says nothing', async () => {
+    const address = await stranger(() => undefined);
+    expect(await rejected(transport({ secret, handshakeTimeout: 50 }).dial(address, 'control'))).toMatchObject({ code: 'NODE_DOWN', message: expect.stringContaining('handshakeTimeout') });
+  });
+
+  it('is given up when the transport is closed', async () => {
+    const connected = Promise.withResolvers<Socket>();
+    const address = await stranger(connected.resolve);
+    const made = transport({ secret });
+    const dialling = rejected(made.dial(address, 'control'));
+    await connected.promise;
+    await made.close();
+    expect(await dialling).toMatchObject({ code: 'STOPPED' });
+  });
+});
+
+describe('a proven peer that goes wrong', () => {
+  it.each([['a length of 4 GiB', 'ffffffff01'], ['a length of nothing', '00000000'], ['a goodbye with a body', '00000002ff00']])('has its channel closed, and no other: %s', async (_name, hex) => {
+    const { address, next } = await host();
+    const good = await goodPeer(address);
+    const accepted = next();
+    const { socket } = await provenSocket(address, secret);
+    const channel = await accepted;
+    framesOf(channel);
+    const closed = once(socket, 'close');
+    socket.write(Buffer.from(hex, 'hex'));
+    expect(await channel.closed).toMatchObject({ code: 'PROTOCOL_ERROR' });
+    await closed;
+    await good.check();
+  });
+
+  it('is refused at once when what comes with its proof is wrong', async () => {
+    const { address, next } = await host();
+    const accepted = next();
+    const { socket } = await provenSocket(address, secret);
+    socket.write(Buffer.from('00000000', 'hex'));
+    expect(await (await accepted).closed).toMatchObject({ code: 'PROTOCOL_ERROR' }); // nobody receives
+  });
+
+  it.each([['between frames', '0000000101', 'without a goodbye'], ['within a frame', '0000000501', 'in the middle of a frame'], ['within a header', '0000', 'in the middle of a frame']])('is down when its process dies: %s', async (_name, hex, how) => {
+    const { address, next } = await host();
+    const accepted = next();
+    const { socket } = await provenSocket(address, secret);
+    framesOf(await accepted);
+    socket.end(Buffer.from(hex, 'hex')); // what a system does for a process that is no more
+    expect(await (await accepted).closed).toMatchObject({ code: 'NODE_DOWN', message: expect.stringContaining(how) });
+  });
+
+  it('is down when its connection is reset', async () => {
+    const { address, next } = await host();
+    const accepted = next();
+    const { socket } = await provenSocket(address, secret);
+    socket.resetAndDestroy();
+    expect(await (await accepted).closed).toMatchObject({ code: 'NODE_DOWN', message: expect.stringContaining('ECONNRESET'), cause: { code: 'ECONNRESET' } });
+  });
+
+  it('is given up when it takes nothing', async () => {
+    const { address, next } = await host({ maxQueuedBytes: 8 * 1024 * 1024 });
+    const accepted = next();
+    const { socket } = await provenSocket(address, secret);
+    socket.pause();
+    const channel = await accepted;
+    const body = pattern(1024 * 1024);
+    let open = true;
+    void channel.closed.then(() => (open = false));
+    while (open) {
+      channel.send(1, body);
+      expect(channel.queued).toBeLessThan(10 * 1024 * 1024);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await channel.closed).toMatchObject({ code: 'NODE_DOWN', message: expect.stringContaining('maxQueuedBytes') });
+    socket.destroy();
+  });
+
+  it('does not hold up a channel that is being closed', async () => {
+    const { address, next } = await host();
+    const accepted = next();
+    const { socket } = await provenSocket(address, secret);
+    socket.pause();
+    const channel = await accepted;
+    for (let i = 0; i < 4; i++) channel.send(1, pattern(16 * 1024 * 1024));
+    channel.close();
+    expect(await channel.closed).toBeUndefined();
+    socket.destroy();
+  });
+
+  it('is read no further while nobody receives', async () => {
+    const { address, next } = await host();
+    const accepted = next();
+    const { socket } = await provenSocket(address, secret);
+    const channel = await accepted;
+    const frame = Buffer.concat([Buffer.from('0010000101', 'hex'), pattern(1024 * 1024)]);
+    const count = 64;
+    let written = 0;
+    for (let i = 0; i < count; i++) socket.write(frame, () => written++);
+    // As many turns as would do for all of it many times.
+    for (let turn = 0; turn < 5000; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(written).toBeLessThan(count / 2);
+    const reader = framesOf(channel);
+    await reader.first(count);
+    expect(reader.all).toHaveLength(count);
+    socket.destroy();
+  });
+});
+
+describe('the secret', () => {
+  it('is in nothing that can be printed', async () => {
+    const { transport: made, address, channels } = await host();
+    const near = await transport({ secret }).dial(address, 'control');
+    const errors = [
+      await rejected(transport({ secret: `${secret}!` }).dial(address, 'control')),
+      await rejected(transport({ secret }).dial('127.0.0.1:1', 'control')),
+      await rejected(transport({ secret, identity: () => ({ id: '', incarnation: 0 }) }).dial(address, 'control')),
+    ];
+    expect(errors.map(({ code }) => code)).toEqual(['UNAUTHORIZED', 'NODE_DOWN', 'INVALID_OPTION']);
+    const printed = [made, near, ...channels, ...errors].flatMap((value) => [inspect(value, { depth: 20, showHidden: true, getters: true }), JSON.stringify(value, undefined, 1), String(value)]);
+    for (const text of printed) expect(text).not.toContain(secret);
+  });
+
+  it.each([['0.0.0.0'], ['::'], ['10.1.2.3'], ['example.com']])('is needed to listen on %s', (hostname) => {
+    const make = (options: Partial<TcpOptions>) => () => new TcpTransport({ identity: () => ({ id: 'a', incarnation: 0 }), host: hostname, ...options });
+    expect(make({ port: 0 })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', option: 'secret' }));
+    expect(make({})).not.toThrow(); // it only dials
+    expect(make({ port: 0, secret, advertise: 'me.example' })).not.toThrow();
+  });
+
+  it.each([
+    ['secret', { secret: '' }], ['secret', { secret: 5 as never }], ['host', { host: '' }], ['port', { port: -1 }], ['port', { port: 65_536 }], ['advertise', { advertise: 'a b' }],
+    ['advertise', { host: '0.0.0.0', port: 0, secret }], ['maxFrameBytes', { maxFrameBytes: 0 }], ['handshakeTimeout', { handshakeTimeout: 0 }], ['maxUnproven', { maxUnproven: 0.5 }],
+    ['maxQueuedBytes', { maxQueuedBytes: NaN }], ['identity', { identity: 'me' as never }], ['tls', { tls: { cert: 'x', key: 'y', ca: 'z' } }], ['tls', { tls: { cert: 'x', key: 'y' } as never }],
+  ])('and other options are checked: %s', (option, options) => {
+    expect(() => new TcpTransport({ identity: () => ({ id: 'a', incarnation: 0 }), ...options })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', option }));
+  });
+});
+
+describe('where a host listens', () => {
+  it('says where to dial it', async () => {
+    const list = async (options: Partial<TcpOptions>) => transport({ port: 0, secret, ...options }).listen(() => undefined);
+    expect(await list({})).toMatch(/^127\.0\.0\.1:\d+$/);
+    expect(await list({ host: 'localhost' })).toMatch(/^localhost:\d+$/);
+    expect(await list({ advertise: 'me.example' })).toMatch(/^me\.example:\d+$/);
+    expect(await list({ advertise: 'me.example:77' })).toBe('me.example:77');
+    expect(await list({ advertise: '[fe80::1]' })).toMatch(/^\[fe80::1\]:\d+$/);
+    expect(await transport().listen(() => undefined)).toBeUndefined();
+  });
+
+  it('says when it cannot listen there', async () => {
+    const { address } = await host();
+    const port = Number(address.split(':')[1]);
+    await expect(transport({ port }).listen(() => undefined)).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'port', message: expect.stringContaining(String(port)) });
+  });
+
+  it('does not go on listening when it was closed meanwhile', async () => {
+    const made = transport({ port: 0 });
+    const listening = made.listen(() => undefined);
+    await made.close();
+    await expect(listening).rejects.toMatchObject({ code: 'STOPPED' });
+  });
+
+  it('does not dial what is no address', async () => {
+    await expect(transport().dial('nowhere', 'control')).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'address' });
+  });
+});
