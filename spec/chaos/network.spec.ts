@@ -1,9 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Dag, Handoff } from '../../lib/index.ts';
 import { t } from '../support/handoff.ts';
 import { next } from '../support/hosts.ts';
+import { describeWith } from '../support/requires.ts';
 
 const space = `handoff-${process.pid}`;
 const [outer, inner] = [`ho${process.pid}a`, `ho${process.pid}b`];
@@ -36,7 +37,7 @@ function dag(): Dag {
 
 const values = (results: Readonly<Record<string, unknown>>): unknown[] => Array.from({ length: functions }, (_, i) => results[`f${i}`]).map((value) => (typeof value === 'number' ? value : (value as Float64Array)[0]));
 
-describe.skipIf(!able)('a host behind a network of its own', () => {
+describeWith('root and iproute2, to make a network that can be cut (Debian: apt-get install iproute2)', able)('a host behind a network of its own', () => {
   let child: ReturnType<typeof spawn>;
   let handoff: Handoff;
 
@@ -88,5 +89,3 @@ describe.skipIf(!able)('a host behind a network of its own', () => {
     expect(new Set(Object.values(again.allocations))).toEqual(new Set(['near', 'far']));
   }, 60_000);
 });
-
-it.runIf(!able)('cannot make a network to cut here: that takes root and iproute2', () => {});

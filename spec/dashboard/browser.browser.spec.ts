@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { imagePipeline } from '../../examples/image-processing/pipeline.ts';
 import { createReport } from '../../lib/dashboard/report.ts';
 import { Dag, Handoff, type HandoffOptions } from '../../lib/index.ts';
 import { overviewOf } from '../../lib/runtime/handoff.ts';
 import { dagOf, errorOf, t } from '../support/handoff.ts';
+import { describeWith } from '../support/requires.ts';
 
 const executablePath = '/usr/bin/chromium';
 const isThere = existsSync(executablePath);
@@ -67,7 +68,7 @@ const show = async (page: Page, name: string): Promise<void> => {
 /** Where the first thread is in the picture. */
 const firstLane = { x: 700, y: 22 + 18 + 18 };
 
-describe.skipIf(!isThere)('the dashboard in a browser', () => {
+describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)', isThere)('the dashboard in a browser', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'handoff-browser-'));
     browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });

@@ -11,6 +11,7 @@ import { timestamp } from '../../lib/events/events.ts';
 import { fixture } from '../support/cli.ts';
 import { main, Processes } from './processes.ts';
 import { graphOf, origin, type Ran, recordOf } from '../report/records.ts';
+import { describeWith } from '../support/requires.ts';
 
 // What moves the cursor, and text.
 // eslint-disable-next-line no-control-regex -- just that
@@ -232,7 +233,7 @@ const hasScript = ((): boolean => {
   }
 })();
 
-describe.skipIf(!hasScript)('handoff run on a terminal', () => {
+describeWith('the command script of Linux (Debian: apt-get install bsdutils)', hasScript)('handoff run on a terminal', () => {
   const processes = new Processes();
   const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
   const onTerminal = (columns: number, ...args: readonly string[]) => processes.startCommand('script', ['-qec', `stty cols ${columns} rows 30; exec ${[process.execPath, main, ...args].map(quoted).join(' ')}`, '/dev/null']);

@@ -110,7 +110,7 @@ describe('execute', () => {
 
   it('says where the caller was, and where the function failed', async () => {
     const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 0 })));
-    expect(error.stack).toContain('execute.spec.ts');
+    expect(error.stack).toContain('execute.threads.spec.ts');
     expect((error.cause as Error).stack).toContain('fixtures/tasks.ts');
   });
 
