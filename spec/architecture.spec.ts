@@ -23,14 +23,15 @@ const mayImport: Record<string, readonly string[]> = {
   'scheduling/simulation': ['core', 'dag', 'scheduling/resources', 'scheduling/allocation', 'scheduling/planner', 'scheduling/scheduler'],
   'workers/supervision': ['core'],
   'workers/store': ['core'],
-  'workers/actor': ['core', 'workers/supervision'],
-  'workers/node': ['core', 'dag', 'workers/supervision', 'workers/store', 'workers/actor'],
+  'workers/code': ['core'],
+  'workers/actor': ['core', 'workers/code', 'workers/supervision'],
+  'workers/node': ['core', 'dag', 'workers/code', 'workers/supervision', 'workers/store', 'workers/actor'],
   telemetry: ['core', 'dag', 'events'],
   report: ['core', 'dag', 'events'],
   'hosts/transport': ['core'],
-  'hosts/cluster': ['core', 'dag', 'scheduling/resources', 'workers/store', 'workers/node', 'hosts/transport'],
+  'hosts/cluster': ['core', 'dag', 'scheduling/resources', 'workers/store', 'workers/code', 'workers/node', 'hosts/transport'],
   engine: [
-    'core', 'dag', 'events', 'scheduling/resources', 'scheduling/scheduler', 'scheduling/costs', 'workers/supervision', 'workers/store', 'workers/node',
+    'core', 'dag', 'events', 'scheduling/resources', 'scheduling/scheduler', 'scheduling/costs', 'workers/supervision', 'workers/store', 'workers/code', 'workers/node',
     'hosts/cluster',
   ],
   dashboard: ['core', 'dag', 'events', 'report', 'workers/supervision', 'hosts/transport'],
@@ -39,7 +40,7 @@ const mayImport: Record<string, readonly string[]> = {
   'runtime/feed': ['core', 'dag', 'events', 'scheduling/scheduler', 'scheduling/costs', 'workers/store', 'hosts/cluster', 'engine'],
   runtime: [
     'core', 'dag', 'events', 'scheduling/resources', 'scheduling/allocation', 'scheduling/planner', 'scheduling/scheduler', 'scheduling/costs', 'workers/supervision',
-    'workers/store', 'workers/actor', 'workers/node', 'telemetry', 'hosts/transport', 'hosts/cluster', 'engine', 'dashboard', 'runtime/usage', 'runtime/options', 'runtime/feed',
+    'workers/store', 'workers/code', 'workers/actor', 'workers/node', 'telemetry', 'hosts/transport', 'hosts/cluster', 'engine', 'dashboard', 'runtime/usage', 'runtime/options', 'runtime/feed',
   ],
   index: [
     'core', 'dag', 'events', 'scheduling/resources', 'scheduling/allocation', 'scheduling/scheduler', 'scheduling/costs', 'scheduling/simulation', 'workers/supervision',

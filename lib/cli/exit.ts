@@ -7,7 +7,7 @@ export const ExitCode = { done: 0, functionFailed: 1, wrongUsage: 2, interrupted
 /** The codes of what could not begin: the graph, its code or the options are wrong, or not those of the cluster. */
 const refused: readonly ErrorCode[] = [
   'INVALID_OPTION', 'INVALID_FUNCTION', 'DUPLICATE_FUNCTION', 'MISSING_FUNCTION', 'CYCLIC_DEPENDENCY', 'INVALID_INLINE_FUNCTION',
-  'INVALID_INPUT_FUNCTION', 'INVALID_COLLOCATION', 'FUNCTION_NOT_FOUND', 'INLINE_CLOSURE', 'NOT_SERIALIZABLE', 'ALLOCATION_ERROR', 'UNAUTHORIZED', 'VERSION_MISMATCH',
+  'INVALID_INPUT_FUNCTION', 'INVALID_COLLOCATION', 'FUNCTION_NOT_FOUND', 'MODULE_FAILED', 'INLINE_CLOSURE', 'NOT_SERIALIZABLE', 'ALLOCATION_ERROR', 'UNAUTHORIZED', 'VERSION_MISMATCH',
 ];
 
 /** Wrong usage: what was asked for makes no sense, and how to mend it. */

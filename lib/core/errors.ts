@@ -15,7 +15,8 @@ export const errorCodes = {
   INVALID_INLINE_FUNCTION: 'an inline function has a node, an init or a cost, or expands without bound',
   INVALID_INPUT_FUNCTION: 'an input function has arguments, code, cost or init, or was executed outside a stream',
   INVALID_COLLOCATION: 'a function is collocated with one that is missing, inline, an input, or in a circle',
-  FUNCTION_NOT_FOUND: 'a module cannot be imported or does not export the function',
+  FUNCTION_NOT_FOUND: 'a module is missing or does not export the function',
+  MODULE_FAILED: 'a module is there and cannot be imported: it throws, has a syntax error, or takes too long',
   INLINE_CLOSURE: 'a function given as source uses a variable from around it',
   NOT_SERIALIZABLE: 'a value cannot leave its thread',
   ALLOCATION_ERROR: 'no known node could ever run a function, or an allocator answered nonsense',
@@ -79,13 +80,13 @@ export interface ErrorDetails {
   readonly offers?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** `INVALID_OPTION`: the option's name. */
   readonly option?: string;
-  /** `FUNCTION_NOT_FOUND`: the module. */
+  /** `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `VERSION_MISMATCH`: the module. */
   readonly module?: string;
   /** `VERSION_MISMATCH`: the hosts that differ. */
   readonly hosts?: readonly string[];
   /** `INLINE_CLOSURE`: the variable. */
   readonly variable?: string;
-  /** `FUNCTION_TIMEOUT`, `RUN_TIMEOUT`, `RESULT_TIMEOUT`: the limit in ms. */
+  /** `FUNCTION_TIMEOUT`, `RUN_TIMEOUT`, `RESULT_TIMEOUT`, `MODULE_FAILED`: the limit in ms. */
   readonly timeout?: number;
   /** `WORKER_CRASHED`: why: `'exit'`, `'uncaught'`, `'out-of-memory'` or `'killed'`. */
   readonly reason?: string;

@@ -195,7 +195,7 @@ export class Driver {
    * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
    */
   explain(dagId: string, functionId: string | undefined): Explanation {
-    return explain(this.state, dagId, functionId, (node, lane, batch) => this.#nodes.get(node)!.begun(lane, batch));
+    return explain(this.state, dagId, functionId, (node) => this.#nodes.get(node)!);
   }
 
   stop(): void {

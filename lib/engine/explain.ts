@@ -1,6 +1,9 @@
 /** What the scheduler knows of a wait, in words. */
 import { formatAmounts } from '../scheduling/resources/amounts.ts';
+import type { Plan } from '../dag/plan.ts';
 import { HandoffError } from '../core/errors.ts';
+import type { Importing } from '../workers/node/lane-messages.ts';
+import type { NodeLink } from '../workers/node/node-link.ts';
 import { type Candidate, explain as explainFunction, type Wait } from '../scheduling/scheduler/explain.ts';
 import { type Run, type State, Status } from '../scheduling/scheduler/state.ts';
 
@@ -8,10 +11,10 @@ import { type Run, type State, Status } from '../scheduling/scheduler/state.ts';
 export interface FunctionExplanation {
   readonly functionId: string;
   /**
-   * `'done'`, `'failed'`, `'running'`; or what it waits for: `'results'` of others, a `'retry'`, a `'thread'` that has other work first,
+   * `'done'`, `'failed'`, `'running'`; or what it waits for: the `'import'` of a module, `'results'` of others, a `'retry'`, a `'thread'` that has other work first,
    * `'room'` on a node, its run's `'concurrency'`, its `'turn'` in a plan, an `'allocator'`, or a `'node'` that is not up; or `'unreachable'`, as what it needs has failed.
    */
-  readonly state: 'done' | 'failed' | 'running' | 'unreachable' | 'results' | 'retry' | 'thread' | 'room' | 'concurrency' | 'turn' | 'allocator' | 'node';
+  readonly state: 'done' | 'failed' | 'running' | 'unreachable' | 'import' | 'results' | 'retry' | 'thread' | 'room' | 'concurrency' | 'turn' | 'allocator' | 'node';
   /** The functions it waits for: whose results it needs, that failed before it, or that hold what it needs. */
   readonly functions: readonly string[];
   /** The node it is on, or that it waits for. */
@@ -27,8 +30,8 @@ export interface Explanation {
   readonly functions: readonly FunctionExplanation[];
 }
 
-/** How many functions of a batch its worker has begun. */
-type BegunOf = (node: string, lane: number, batch: number) => number;
+/** The link to a node, which knows what its threads are about. */
+type LinkOf = (node: string) => NodeLink;
 
 // More of one state say no more.
 const most = 100;
@@ -38,21 +41,37 @@ const most = 100;
  *
  * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
  */
-export function explain(state: State, dagId: string, functionId: string | undefined, begunOf: BegunOf): Explanation {
+export function explain(state: State, dagId: string, functionId: string | undefined, linkOf: LinkOf): Explanation {
   const run = state.runs.get(dagId);
   if (run === undefined) throw new HandoffError('NOT_FOUND', `No run of DAG ${JSON.stringify(dagId)} is under way.`, { dagId });
-  if (functionId === undefined) return explainRun(state, run, begunOf);
+  if (functionId === undefined) return explainRun(state, run, linkOf);
   const i = run.plan.indexOf(functionId);
-  if (i < 0) throw new HandoffError('NOT_FOUND', `Run ${JSON.stringify(dagId)} has no function ${JSON.stringify(functionId)}, or it is inline and runs as part of others.`, { dagId, functionId });
-  return explainOne(state, run, i, begunOf);
+  if (i < 0) throw noSuchFunction(dagId, functionId);
+  return explainOne(state, run, i, linkOf);
 }
 
-function explainOne(state: State, run: Run, i: number, begunOf: BegunOf): Explanation {
-  const explained = toWords(run, i, explainFunction(state, run, i), begunOf);
+/** What a run waits for that cannot begin before a module is imported. */
+export function explainImport(plan: Plan, functionId: string | undefined, importing: Importing): Explanation {
+  const { dagId } = plan;
+  if (functionId !== undefined && plan.indexOf(functionId) < 0) throw noSuchFunction(dagId, functionId);
+  const text = `${functionId ?? `Run ${dagId}`} ${waitsFor(importing)}.`;
+  return { dagId, text, functions: functionId === undefined ? [] : [{ functionId, state: 'import', functions: [], text }] };
+}
+
+function waitsFor({ module, since }: Importing): string {
+  return `waits for the import of module ${module} (${Math.round((performance.now() - since) / 1000)} s so far)`;
+}
+
+function noSuchFunction(dagId: string, functionId: string): HandoffError {
+  return new HandoffError('NOT_FOUND', `Run ${JSON.stringify(dagId)} has no function ${JSON.stringify(functionId)}, or it is inline and runs as part of others.`, { dagId, functionId });
+}
+
+function explainOne(state: State, run: Run, i: number, linkOf: LinkOf): Explanation {
+  const explained = toWords(run, i, explainFunction(state, run, i), linkOf);
   return { dagId: run.id, text: explained.text, functions: [explained] };
 }
 
-function explainRun(state: State, run: Run, begunOf: BegunOf): Explanation {
+function explainRun(state: State, run: Run, linkOf: LinkOf): Explanation {
   const { plan, status } = run;
   const counts = new Map<number, number>();
   for (const each of status) counts.set(each, (counts.get(each) ?? 0) + 1);
@@ -62,7 +81,7 @@ function explainRun(state: State, run: Run, begunOf: BegunOf): Explanation {
     const at = status[i]!;
     if (at === Status.done || at === Status.waiting || at === Status.unreachable) continue;
     told[at] = (told[at] ?? 0) + 1;
-    if (told[at] <= most) functions.push(toWords(run, i, explainFunction(state, run, i), begunOf));
+    if (told[at] <= most) functions.push(toWords(run, i, explainFunction(state, run, i), linkOf));
   }
   const count = (which: number, words: string): string[] => (counts.has(which) ? [`${counts.get(which)} ${words}`] : []);
   const summary = [
@@ -74,7 +93,7 @@ function explainRun(state: State, run: Run, begunOf: BegunOf): Explanation {
   return { dagId: run.id, text: lines.join('\n'), functions };
 }
 
-function toWords(run: Run, i: number, wait: Wait, begunOf: BegunOf): FunctionExplanation {
+function toWords(run: Run, i: number, wait: Wait, linkOf: LinkOf): FunctionExplanation {
   const { id: functionId } = run.plan.entries[i]!;
   const ids = (indexes: readonly number[]): string[] => indexes.map((index) => run.plan.entries[index]!.id);
   const say = (state: FunctionExplanation['state'], words: string, more: { readonly functions?: readonly string[]; readonly node?: string } = {}): FunctionExplanation => ({
@@ -94,7 +113,10 @@ function toWords(run: Run, i: number, wait: Wait, begunOf: BegunOf): FunctionExp
       const { node, attempt } = wait;
       const where = `on ${node}, thread ${wait.lane}`;
       const copy = wait.copy === undefined ? '' : `; as it takes long, once more on ${wait.copy.node}, thread ${wait.copy.lane}`;
-      if (wait.at < begunOf(node, wait.lane, wait.batch)) return say('running', `runs ${where}${attempt > 1 ? `, attempt ${attempt}` : ''}${copy}`, { node });
+      const importing = linkOf(node).importing?.(wait.lane);
+      const isBegun = wait.at < linkOf(node).begun(wait.lane, wait.batch);
+      if (isBegun && importing !== undefined) return say('import', `${waitsFor(importing)} ${where}`, { node });
+      if (isBegun) return say('running', `runs ${where}${attempt > 1 ? `, attempt ${attempt}` : ''}${copy}`, { node });
       return say('thread', `was sent to ${node}, thread ${wait.lane}, and waits behind what that has to do first`, { node });
     }
     case 'room': {

@@ -2,13 +2,15 @@
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'import-meta-resolve';
-import type { Plan } from '../dag/plan.ts';
+import type { CallPart, Plan } from '../dag/plan.ts';
 import { type FunctionReference, keyOf } from '../dag/code.ts';
+import { setLongTimeout } from '../core/long-timeout.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';
 import { fromErrorWire } from '../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../core/errors.ts';
 import type { CodeList } from '../workers/node/code-registry.ts';
 import type { Inspector } from '../workers/node/node-link.ts';
+import type { Importing } from '../workers/node/lane-messages.ts';
 import type { CodeWire, ModuleDescription } from '../workers/node/wire.ts';
 
 /** Who is asked, and for how long. */
@@ -25,6 +27,8 @@ export interface ResolvedCode {
   readonly predicates: ReadonlyMap<string, number>;
   /** Some function may ask for its context. */
   readonly usesContext: boolean;
+  /** Functions whose first attempt began with the import of their module before the run did: how long ago, in ms. */
+  readonly began?: ReadonlyMap<number, number>;
 }
 
 /** The numbers of all code of a plan. */
@@ -32,10 +36,14 @@ export function allOf({ codes, predicates }: ResolvedCode): number[] {
   return [...codes, ...predicates.values()];
 }
 
+const tooLate = Symbol('the import takes longer than an attempt may');
+
 export class Modules {
   readonly #list: CodeList;
   readonly #known = new Map<string, ModuleDescription & { ok: true }>();
   readonly #checkedSources = new Set<string>();
+  /** Modules that runs wait for, and how many. */
+  readonly #awaited = new Map<string, { readonly since: number; runs: number }>();
 
   constructor(list: CodeList) {
     this.#list = list;
@@ -45,12 +53,15 @@ export class Modules {
    * Makes sure that all code of a plan exists. Takes no turn of the event loop when it is known already.
    *
    * @param givenUp rejects when nobody waits for it any more
-   * @throws `FUNCTION_NOT_FOUND`, `INLINE_CLOSURE`
+   * A function with a timeout that could run at once is not kept waiting for an import any longer than that: then the run begins, with a module of
+   * which nothing is known, and its own attempts say what becomes of them.
+   *
+   * @throws `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `INLINE_CLOSURE`
    */
   resolve(plan: Plan, inspector: () => Inspector, givenUp: Promise<never>): ResolvedCode | Promise<ResolvedCode> {
     const references = [...plan.codes, ...plan.predicates];
     if (!references.every((each) => this.#isKnown(each))) {
-      return this.#learn(plan, references, { inspector: inspector(), givenUp }).then(() => this.#number(plan));
+      return this.#learn(plan, references, { inspector: inspector(), givenUp }).then((began) => this.#number(plan, began));
     }
     for (const reference of references) this.#check(plan, reference);
     return this.#number(plan);
@@ -60,10 +71,22 @@ export class Modules {
     return 'source' in reference ? this.#checkedSources.has(reference.source) : this.#known.has(reference.module);
   }
 
-  async #learn(plan: Plan, references: readonly FunctionReference[], look: Look): Promise<void> {
+  /** The module that a run waits for before it can begin; undefined: none. */
+  awaitedBy(plan: Plan): Importing | undefined {
+    for (const reference of [...plan.codes, ...plan.predicates]) {
+      if ('source' in reference || this.#known.has(reference.module)) continue;
+      const awaited = this.#awaited.get(reference.module);
+      if (awaited !== undefined) return { module: reference.module, since: awaited.since };
+    }
+    return undefined;
+  }
+
+  /** Gives the functions whose attempts have begun meanwhile, and how long ago. */
+  async #learn(plan: Plan, references: readonly FunctionReference[], look: Look): Promise<Map<number, number>> {
+    const began = new Map<number, number>();
     const modules = new Set(references.flatMap((each) => ('source' in each ? [] : each.module)));
     for (const module of modules) {
-      if (!this.#known.has(module)) this.#known.set(module, await describe(module, look));
+      if (!this.#known.has(module)) await this.#learnModule(module, plan, look, began);
     }
     for (const reference of references) {
       if ('source' in reference && !this.#checkedSources.has(reference.source)) {
@@ -72,11 +95,36 @@ export class Modules {
       }
       this.#check(plan, reference);
     }
+    return began;
+  }
+
+  async #learnModule(module: string, plan: Plan, look: Look, began: Map<number, number>): Promise<void> {
+    const since = performance.now();
+    const awaited = this.#awaited.get(module) ?? { since, runs: 0 };
+    this.#awaited.set(module, awaited);
+    awaited.runs++;
+    const impatient = impatientFor(module, plan);
+    const late = Promise.withResolvers<never>();
+    late.promise.catch(() => {});
+    const timer = impatient.length === 0 ? undefined : setLongTimeout(() => late.reject(tooLate), Math.min(...impatient.map((i) => plan.entries[i]!.traits.timeout!)));
+    const givenUp = Promise.race([look.givenUp, late.promise]);
+    givenUp.catch(() => {});
+    try {
+      this.#known.set(module, await Promise.race([describe(module, { ...look, givenUp }), late.promise]));
+    } catch (error) {
+      if (error !== tooLate) throw error;
+      for (const i of impatient) began.set(i, performance.now() - since);
+    } finally {
+      timer?.clear();
+      if (--awaited.runs === 0) this.#awaited.delete(module);
+    }
   }
 
   #check(plan: Plan, reference: FunctionReference): void {
     if ('source' in reference) return;
-    const { functions, others } = this.#known.get(reference.module)!;
+    const known = this.#known.get(reference.module);
+    if (known === undefined) return; // its import takes long: who runs it finds out
+    const { functions, others } = known;
     if (functions.includes(reference.export)) return;
     const suggestion = nearest(reference.export, functions);
     const functionId = functionOf(plan, reference);
@@ -86,14 +134,29 @@ export class Modules {
     });
   }
 
-  #number(plan: Plan): ResolvedCode {
+  #number(plan: Plan, began?: ReadonlyMap<number, number>): ResolvedCode {
     const number = (reference: FunctionReference): number => this.#list.number(keyOf(reference), () => toWire(reference));
     return {
       codes: Int32Array.from(plan.codes, number),
       predicates: new Map(plan.predicates.map((each) => [keyOf(each), number(each)])),
-      usesContext: plan.codes.some((each) => !('source' in each) && this.#known.get(each.module)!.usesContext),
+      usesContext: plan.codes.some((each) => !('source' in each) && (this.#known.get(each.module)?.usesContext ?? true)),
+      ...(began !== undefined && began.size > 0 && { began }),
     };
   }
+}
+
+/** Functions with a timeout that need a module, and nothing else before they can run. */
+function impatientFor(module: string, plan: Plan): number[] {
+  const isOf = (code: number): boolean => {
+    const reference = plan.codes[code]!;
+    return !('source' in reference) && reference.module === module;
+  };
+  const needs = (part: CallPart): boolean => (part.kind === 'call' ? isOf(part.code) || part.parts.some(needs) : part.kind === 'list' && part.parts.some(needs));
+  const indexes: number[] = [];
+  for (const [i, { traits: { timeout } }] of plan.entries.entries()) {
+    if (timeout !== undefined && plan.inDegree[i] === 0 && (isOf(plan.code[i]!) || plan.calls.get(i)?.some(needs) === true)) indexes.push(i);
+  }
+  return indexes;
 }
 
 async function describe(module: string, { inspector, givenUp }: Look): Promise<ModuleDescription & { ok: true }> {
@@ -102,8 +165,9 @@ async function describe(module: string, { inspector, givenUp }: Look): Promise<M
     const description = await inspector.describe(locate(module), givenUp);
     if (description.ok) return description;
     cause = fromErrorWire(description.error);
+    if (isHandoffError(cause)) throw cause;
   } catch (error) {
-    if (['STOPPED', 'NODE_DOWN', 'VERSION_MISMATCH', 'UNAUTHORIZED', 'FUNCTION_NOT_FOUND'].some((code) => isHandoffError(error, code as 'STOPPED'))) throw error;
+    if (['STOPPED', 'NODE_DOWN', 'MODULE_FAILED', 'VERSION_MISMATCH', 'UNAUTHORIZED', 'FUNCTION_NOT_FOUND'].some((code) => isHandoffError(error, code as 'STOPPED'))) throw error;
     cause = error;
   }
   const why = cause instanceof Error ? cause.message : String(cause);

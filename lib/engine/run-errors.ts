@@ -13,6 +13,7 @@ export function causeOf(functionId: string, failure: Failure): unknown {
     case 'timeout': return new HandoffError('FUNCTION_TIMEOUT', `The attempt took longer than its timeout of ${failure.ms} ms.`, { timeout: failure.ms });
     case 'crash': {
       const { reason, exitCode, error } = failure.crash;
+      if (reason === 'import' && error !== undefined) return error;
       const how = {
         'exit': `the worker thread exited with code ${exitCode}`,
         'uncaught': `an error was not caught, of this function or of one that ran earlier in that thread: ${textOf(error)}`,

@@ -298,13 +298,13 @@ export class Handoff extends HandoffEmitter {
   }
 
   /**
-   * What a run that is under way waits for, or one function of it: results of others, a resource and who holds it, a thread, another
+   * What a run that is under way waits for, or one function of it: the import of a module, results of others, a resource and who holds it, a thread, another
    * attempt, a node.
    *
    * @throws `NOT_FOUND`
    */
   explain(dagId: string, functionId?: string): Explanation {
-    return this.#parts.driver.explain(dagId, functionId);
+    return this.#parts.runner.explain(dagId, functionId);
   }
 
   /** Where other hosts can join this one, as `host:port`; undefined when it does not listen. */

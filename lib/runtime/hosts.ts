@@ -77,6 +77,10 @@ export class Hosts implements OtherHosts {
     this.answer('leave', (_, peer) => this.#letGo(peer));
   }
 
+  get isAlone(): boolean {
+    return this.cluster.hosts.length === 0;
+  }
+
   /** Says how a question is answered. */
   answer(method: string, how: Answer): void {
     this.#answers.set(method, how);

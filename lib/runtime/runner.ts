@@ -16,6 +16,7 @@ import type { ActiveRun } from '../engine/active-run.ts';
 import type { Driver } from '../engine/driver.ts';
 import type { Hosts } from './hosts.ts';
 import type { LearnedCosts } from '../scheduling/costs/cost-model.ts';
+import { type Explanation, explainImport } from '../engine/explain.ts';
 import { allOf, type Modules, type ResolvedCode } from '../engine/module-resolver.ts';
 import type { ResolvedOptions } from './options/handoff-options.ts';
 import { type ExecuteResult, toResult } from './run-result.ts';
@@ -40,6 +41,7 @@ export interface RunnerParts {
 }
 
 interface UnderWay {
+  readonly plan: Plan;
   readonly guard: RunGuard;
   readonly ended: Promise<unknown>;
 }
@@ -84,6 +86,18 @@ export class Runner {
     } catch (error) {
       throw withSite(error, site.stack);
     }
+  }
+
+  /**
+   * What a run, or a function of it, waits for.
+   *
+   * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
+   */
+  explain(dagId: string, functionId: string | undefined): Explanation {
+    const { driver, modules } = this.#parts;
+    const plan = this.#underWay.get(dagId)?.plan;
+    const awaited = plan === undefined || driver.runs.has(dagId) ? undefined : modules.awaitedBy(plan);
+    return awaited === undefined ? driver.explain(dagId, functionId) : explainImport(plan!, functionId, awaited);
   }
 
   /** What would happen. */
@@ -151,7 +165,7 @@ export class Runner {
     const { dagId } = plan;
     const guard = new RunGuard(dagId, options, (reason, gently) => this.#parts.driver.abort(dagId, reason, gently));
     const running = this.#runPlan(plan, options, hereOnly, guard, startedAt);
-    this.#underWay.set(dagId, { guard, ended: running.catch(() => {}) });
+    this.#underWay.set(dagId, { plan, guard, ended: running.catch(() => {}) });
     try {
       return await running;
     } finally {
@@ -209,6 +223,7 @@ export class Runner {
       strategy: strategyOf(strategy),
       ...placementOf(plan, strategy, this.capabilities(hereOnly), planned),
       codes: code.codes,
+      ...(code.began !== undefined && { began: code.began }),
       known: knownOf(plan, code, this.#parts.learned),
     };
   }

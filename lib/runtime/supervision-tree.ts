@@ -33,6 +33,8 @@ import { invalidOption, rules } from '../core/schema.ts';
 import { timestamp } from '../events/events.ts';
 
 export interface OtherHosts {
+  /** There is no other host. */
+  readonly isAlone: boolean;
   start(): Running | Promise<Running>;
   /** The events of a node, told to all who use it. */
   lend(node: string, events: NodeEvents): NodeEvents;
@@ -170,6 +172,7 @@ export class RuntimeTree {
   /** Takes a run in; while nodes and runs are being started again, once they are. */
   async addRun(run: ActiveRun): Promise<void> {
     while (this.#runs!.stopping && !this.#closing) await this.#runsStarted.promise;
+    for (const actor of this.#actors.values()) actor.workArrived();
     await this.#runs!.startChild({ id: run.id, restart: 'temporary', shutdown: Infinity, start: () => run });
   }
 
@@ -219,7 +222,7 @@ export class RuntimeTree {
     const { driver, codes, publisher, mostThreads } = this.#parts;
     const { name } = settings;
     const events = driver.eventsOf(name);
-    const actor = new NodeActor(this.#actors.get(name)?.settings ?? settings, mostThreads, codes, this.#parts.hosts?.lend(name, events) ?? events);
+    const actor = new NodeActor(this.#actors.get(name)?.settings ?? settings, mostThreads, codes, this.#parts.hosts?.lend(name, events) ?? events, () => driver.active.length > 0 || this.#parts.hosts?.isAlone === false);
     this.#actors.set(name, actor);
     this.#parts.monitor?.nodeUp(actor);
     driver.addNode(actor);

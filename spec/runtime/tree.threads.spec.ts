@@ -14,7 +14,7 @@ import { ResultStore } from '../../lib/workers/store/result-store.ts';
 import { dagOf, t } from '../support/handoff.ts';
 
 const capabilities = { cpu: 1 };
-const settings = (name: string) => ({ name, capabilities, threads: 1, speed: 1, quiet: false, memoryBudget: undefined });
+const settings = (name: string) => ({ name, capabilities, threads: 1, speed: 1, quiet: false, memoryBudget: undefined, importTimeout: Infinity });
 
 /** What `Handoff.start` builds, with its parts in reach. */
 async function start(...names: string[]) {

@@ -53,6 +53,11 @@ export interface HandoffOptions {
   readonly monitorInterval?: number;
   /** Extra attempts per function. Default 3. */
   readonly maxRetries?: number;
+  /**
+   * ms that the import of a module may take, in each thread that imports it; `Infinity`: no limit. Default 60,000. What needs the module then fails
+   * with `MODULE_FAILED`, and the thread is started anew.
+   */
+  readonly importTimeout?: number;
   /** ms between asking a function to stop, through its signal, and ending its thread. Default 100. */
   readonly gracePeriod?: number;
   /**
@@ -87,6 +92,7 @@ export interface ResolvedOptions {
   readonly monitoring: MonitorOptions;
   readonly maxRetries: number;
   readonly gracePeriod: number;
+  readonly importTimeout: number;
   readonly retainedRuns: number;
   readonly memoryBudget: number | undefined;
   readonly printToStderr: boolean | 'logged';
@@ -113,6 +119,7 @@ const schema: Schema<HandoffOptions> = {
   monitorInterval: rules.positiveMilliseconds,
   maxRetries: rules.whole,
   gracePeriod: rules.milliseconds,
+  importTimeout: { expected: 'ms, a number above 0, or Infinity', holds: (value) => typeof value === 'number' && value > 0 },
   retainedRuns: rules.whole,
   memoryBudget: { expected: 'bytes, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
   printToStderr: { expected: "true, false or 'logged'", holds: (value) => typeof value === 'boolean' || value === 'logged' },
@@ -136,11 +143,12 @@ export { strategyRule };
 export function resolveOptions(options: HandoffOptions): ResolvedOptions {
   checkOptions('Handoff.start', schema, options);
   const printToStderr = options.printToStderr ?? false;
+  const importTimeout = options.importTimeout ?? 60_000;
   const transport = options.transport === undefined ? undefined : resolveTransport(options.transport, options.heartbeatInterval);
   if (options.nodes?.length === 0 && transport === undefined) throw invalidOption('Handoff.start', 'nodes', schema.nodes.expected, options.nodes);
   // Names are unique in a cluster.
   const defaultName = transport === undefined ? 'local' : `${hostname()}-${process.pid}`;
-  const nodes = (options.nodes ?? [{ name: defaultName, capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, { printToStderr, memoryBudget: options.memoryBudget }));
+  const nodes = (options.nodes ?? [{ name: defaultName, capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, { printToStderr, memoryBudget: options.memoryBudget, importTimeout }));
   const names = nodes.map((node) => node.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw invalidOption('Handoff.start', 'nodes', 'nodes with names of their own', names);
@@ -151,6 +159,7 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     monitoring: { interval: options.monitorInterval, policies: new Map(options.nodes?.map(({ name, monitor, enforce = false }) => [name, { monitor, enforce }])) },
     maxRetries: options.maxRetries ?? 3,
     gracePeriod: options.gracePeriod ?? 100,
+    importTimeout,
     retainedRuns: options.retainedRuns ?? 100,
     memoryBudget: options.memoryBudget,
     printToStderr,
@@ -162,13 +171,13 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
 }
 
 /** @throws `INVALID_OPTION` */
-export function resolveNode(where: string, node: NodeOptions, { printToStderr: quiet, memoryBudget }: Pick<ResolvedOptions, 'printToStderr' | 'memoryBudget'>): NodeSettings {
+export function resolveNode(where: string, node: NodeOptions, { printToStderr: quiet, memoryBudget, importTimeout }: Pick<ResolvedOptions, 'printToStderr' | 'memoryBudget' | 'importTimeout'>): NodeSettings {
   checkOptions(where, nodeSchema, node);
   for (const required of ['name', 'capabilities'] as const) {
     if (node[required] === undefined) throw invalidOption(where, required, nodeSchema[required].expected, undefined);
   }
   return {
-    name: node.name, capabilities: { ...node.capabilities }, speed: node.speed ?? 1, quiet, memoryBudget, ...(node.price !== undefined && { price: node.price }),
+    name: node.name, capabilities: { ...node.capabilities }, speed: node.speed ?? 1, quiet, memoryBudget, importTimeout, ...(node.price !== undefined && { price: node.price }),
     threads: node.threads ?? defaultThreads(node.capabilities),
   };
 }

@@ -52,7 +52,7 @@ export interface StartedCount {
 
 /** Why a worker died. */
 export interface Crash {
-  readonly reason: 'exit' | 'uncaught' | 'out-of-memory' | 'killed' | 'import';
+  readonly reason: 'exit' | 'uncaught' | 'out-of-memory' | 'killed' | 'import'; // 'import': one took too long
   readonly exitCode?: number;
   /** What was thrown, as `ErrorWire`. */
   readonly error?: unknown;
@@ -105,6 +105,8 @@ export interface RunSettings {
   readonly allocator?: DynamicAllocator;
   /** When the plan has each function start, in ms from the beginning: each node takes its own in this order, which is also that of the ranks. */
   readonly start?: Float64Array;
+  /** Functions whose first attempt had begun before the run did: how many ms before. */
+  readonly began?: ReadonlyMap<number, number>;
   /** Index into `State.estimates`, by the plan's code. */
   readonly codes: Int32Array;
   /** ms on a node of speed 1, of functions that are known to be unlike others of their code. */

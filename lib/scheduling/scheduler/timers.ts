@@ -8,9 +8,12 @@ import { type Batch, nextId, type State, Status } from './state.ts';
 export function functionStarted(state: State, { batch: id, index }: EventOf<'FunctionStarted'>, out: Command[]): void {
   const batch = state.batches.get(id);
   if (batch === undefined) return;
-  const { timeout } = batch.run.plan.entries[batch.functions[index]!]!.traits;
+  const { run } = batch;
+  const i = batch.functions[index]!;
+  const { timeout } = run.plan.entries[i]!.traits;
   if (timeout === undefined || batch.cancelled || batch.timer >= 0) return;
-  setBatchTimer(state, batch, 'timeout', timeout, out);
+  const spent = run.attempts[i] === 0 ? run.settings.began?.get(i) ?? 0 : 0;
+  setBatchTimer(state, batch, 'timeout', Math.max(0, timeout - spent), out);
 }
 
 export function timerFired(state: State, id: number, out: Command[]): void {

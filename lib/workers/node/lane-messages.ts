@@ -39,9 +39,16 @@ export interface BatchReport {
 
 /** Why a thread is gone, and how far it had got. */
 export interface LaneCrash {
-  readonly reason: 'killed' | 'exit' | 'out-of-memory' | 'uncaught';
+  readonly reason: 'killed' | 'exit' | 'out-of-memory' | 'uncaught' | 'import';
   readonly exitCode?: number;
   readonly error?: unknown;
+}
+
+/** A module that a thread imports. */
+export interface Importing {
+  readonly module: string;
+  /** When it began, by `performance.now()`. */
+  readonly since: number;
 }
 
 /** What a function asks of an actor. */

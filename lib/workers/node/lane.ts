@@ -5,7 +5,9 @@ import { type Exit, type Running } from '../supervision/child.ts';
 import { fromErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { CodeList } from './code-registry.ts';
-import type { BatchReport, LaneEvents, OutgoingBatch } from './lane-messages.ts';
+import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
+import { importTooSlow } from '../code/module-error.ts';
+import type { BatchReport, Importing, LaneEvents, OutgoingBatch } from './lane-messages.ts';
 import type { Thread, ThreadExit, ThreadPool } from './thread-pool.ts';
 import { ProgramRing } from './program.ts';
 import { begunOf, type Control, type FailureWire, FromWorker, newCursor, ReportKind, slots, takeBackLast, ToWorker } from './wire.ts';
@@ -33,6 +35,11 @@ export class Lane implements Running {
   readonly #outstanding = new Map<number, Outstanding>();
   readonly #freeSlots = Array.from({ length: slots }, (_, slot) => slot);
   readonly #ready = Promise.withResolvers<boolean>();
+  /** Modules that it imports now, the first begun first, and what ends it when that takes too long. */
+  readonly #imports = new Map<string, Importing & { readonly timer: LongTimeout | undefined }>();
+  readonly #importTimeout: number;
+  /** An import took too long, and it is ended for that. */
+  #stuck: HandoffError | undefined;
   #defined = 0;
   #turnAt = 0;
   #crash: ErrorWire | undefined;
@@ -40,10 +47,12 @@ export class Lane implements Running {
   /** User code has been in it: whatever ends it from then on may be that code's doing. */
   #used = false;
   #up = false;
+  #gone = false;
   /** It is being ended, and that has been told. */
   #ending = false;
 
-  private constructor(thread: Thread, codes: CodeList, events: LaneEvents) {
+  private constructor(thread: Thread, codes: CodeList, events: LaneEvents, importTimeout: number) {
+    this.#importTimeout = importTimeout;
     this.#thread = thread;
     this.#codes = codes;
     this.#events = events;
@@ -59,7 +68,7 @@ export class Lane implements Running {
    * @throws `WORKER_CRASHED` when it ends before that
    */
   static async start(pool: ThreadPool, codes: CodeList, events: LaneEvents, onReady: (lane: Lane) => void): Promise<Lane> {
-    const lane = new Lane(pool.attach(), codes, events);
+    const lane = new Lane(pool.attach(), codes, events, pool.importTimeout);
     if (await lane.#ready.promise) {
       lane.#up = true;
       onReady(lane);
@@ -73,6 +82,16 @@ export class Lane implements Running {
   /** Whether nothing has been sent to it that it has not told of. */
   get idle(): boolean {
     return this.#outstanding.size === 0;
+  }
+
+  /** Whether its thread has been told to end, or has ended. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** What it imports now. */
+  get importing(): Importing | undefined {
+    return this.#imports.values().next().value;
   }
 
   /** What is measured of its thread. */
@@ -143,6 +162,7 @@ export class Lane implements Running {
   }
 
   kill(): void {
+    this.#gone = true;
     this.#thread.kill();
   }
 
@@ -181,6 +201,8 @@ export class Lane implements Running {
       case FromWorker.log: return this.#events.log(...(message.slice(1) as [string, string, number, unknown[]]));
       case FromWorker.print: return this.#events.printed(message[1] as number, message[2] as number, message[3] as string);
       case FromWorker.ask: return this.#ask(...(message.slice(1) as [number, string, string, unknown[], number | undefined]));
+      case FromWorker.importing: return this.#importBegan(message[1] as string);
+      case FromWorker.imported: return this.#importEnded(message[1] as string);
       case FromWorker.crashing: this.#crash = message[1] as ErrorWire; return;
     }
   }
@@ -188,6 +210,24 @@ export class Lane implements Running {
   #ask(question: number, actor: string, method: string, args: readonly unknown[], timeout: number | undefined): void {
     const answer = (ok: boolean, value: unknown): void => this.#thread.port.postMessage([ToWorker.answer, question, ok, value]);
     this.#events.ask({ actor, method, args, timeout, answer: question === 0 ? undefined : answer });
+  }
+
+  #importBegan(module: string): void {
+    const limit = this.#importTimeout;
+    const timer = limit === Infinity ? undefined : setLongTimeout(() => this.#importIsLate(module), limit);
+    this.#imports.set(module, { module, since: performance.now(), timer });
+  }
+
+  #importEnded(module: string): void {
+    this.#imports.get(module)?.timer?.clear();
+    this.#imports.delete(module);
+  }
+
+  /** The function that waits for the import has failed. What merely looks into code has a limit of its own. */
+  #importIsLate(module: string): void {
+    if (this.idle || this.#gone) return;
+    this.#stuck = importTooSlow(module, this.#importTimeout);
+    this.kill();
   }
 
   #ended(message: unknown[]): void {
@@ -211,13 +251,15 @@ export class Lane implements Running {
 
   #onEnded(exit: ThreadExit): Exit {
     this.#ready.resolve(false);
+    this.#gone = true;
+    for (const module of [...this.#imports.keys()]) this.#importEnded(module);
     for (const peer of this.#peers) peer.#peers.delete(this);
     this.#peers.clear();
     if (exit.reason === 'stopped') return { reason: this.#stopping ? 'shutdown' : 'normal' };
-    const error = this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error;
+    const error = this.#stuck ?? (this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error);
     const { cursors } = this.#thread;
     const started = [...this.#outstanding].map(([batch, { slot }]) => ({ batch, started: begunOf(Atomics.load(cursors, slot)) }));
-    if (this.#up && !this.#ending) this.#events.down({ reason: exit.reason, ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }), ...(error !== undefined && { error }) }, started);
+    if (this.#up && !this.#ending) this.#events.down({ reason: this.#stuck === undefined ? exit.reason : 'import', ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }), ...(error !== undefined && { error }) }, started);
     // What user code does to its thread, even long after it has returned, must not cost a node or more. A thread that dies before is ours.
     return { reason: 'error', error, excused: exit.reason === 'killed' || this.#used };
   }

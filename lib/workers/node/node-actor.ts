@@ -1,14 +1,17 @@
 /** A node: an actor with declared capabilities, whose worker threads are its children. */
 import type { Exit, Running, TreeNode } from '../supervision/child.ts';
 import { Supervisor } from '../supervision/supervisor.ts';
+import { toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
+import { importTooSlow } from '../code/module-error.ts';
 import type { PayloadData } from '../store/payload.ts';
 import type { CodeList } from './code-registry.ts';
+import { Inspections } from './inspections.ts';
 import { Lane } from './lane.ts';
-import type { LaneEvents, OutgoingBatch } from './lane-messages.ts';
+import type { Importing, LaneEvents, OutgoingBatch } from './lane-messages.ts';
 import type { NodeEvents, NodeLink } from './node-link.ts';
 import { type NodeSettings, ThreadPool } from './thread-pool.ts';
-import type { Control, ModuleDescription, SourceDescription } from './wire.ts';
+import type { ModuleDescription, SourceDescription } from './wire.ts';
 
 export class NodeActor implements Running, NodeLink {
   readonly host = 0;
@@ -20,18 +23,27 @@ export class NodeActor implements Running, NodeLink {
   readonly #codes: CodeList;
   readonly #events: NodeEvents;
   readonly #lanes: (Lane | undefined)[] = [];
-  /** Lanes that look into code. */
-  readonly #looking = new Set<Lane>();
+  readonly #inspections: Inspections;
   #gone = false;
   /** Told of every batch just before it is sent, where somebody measures. */
   onSend: ((index: number, lane: Lane, batch: OutgoingBatch) => void) | undefined;
 
-  /** @param most how many threads it may ever have */
-  constructor(settings: NodeSettings, most: number, codes: CodeList, events: NodeEvents) {
+  /**
+   * @param most how many threads it may ever have
+   * @param isWanted whether work waits for threads, as far as is known
+   */
+  constructor(settings: NodeSettings, most: number, codes: CodeList, events: NodeEvents, isWanted: () => boolean = () => true) {
     this.settings = settings;
     this.#codes = codes;
     this.#events = events;
     this.#pool = new ThreadPool(settings, most);
+    this.#inspections = new Inspections({
+      lanes: this.#lanes, isWanted,
+      busy: (index) => events.laneBusy(index),
+      free: (index) => events.laneFree(index),
+      extra: () => this.#startExtra(),
+      refusal: () => this.#refusal(),
+    });
     this.#supervisor = new Supervisor({
       strategy: 'one-for-one',
       onRestart: (child) => events.laneRestarted(Number(child.slice('worker-'.length))),
@@ -82,7 +94,14 @@ export class NodeActor implements Running, NodeLink {
   #startLane(index: number): Promise<Running> {
     const events: LaneEvents = {
       ...this.#events,
-      up: () => this.#events.laneUp(index),
+      up: () => {
+        this.#events.laneUp(index);
+        this.#inspections.next();
+      },
+      ended: (batch, report) => {
+        this.#events.ended(batch, report);
+        if (this.#inspections.waiting) this.#inspections.next();
+      },
       down: (crash, started) => {
         this.#lanes[index] = undefined;
         this.#events.laneDown(index, crash, started);
@@ -144,17 +163,29 @@ export class NodeActor implements Running, NodeLink {
   }
 
   /**
-   * Imports a module in a thread, and tells what it exports.
+   * Imports a module in a thread, and tells what it exports. Callers who ask for the same module wait for one import.
    *
    * @param givenUp rejects when nobody wants to know any more
    */
   describe(url: string, givenUp: Promise<never>): Promise<ModuleDescription> {
-    return this.#ask((control) => control.describe(url), givenUp);
+    const { importTimeout: limit } = this.settings;
+    const late = (): ModuleDescription => ({ ok: false, error: toErrorWire(importTooSlow(url, limit)) });
+    return this.#inspections.ask({ key: `module:${url}`, ask: (control) => control.describe(url), limit, late }, givenUp);
   }
 
   /** The free variables of a function that is given as source. */
   freeVariables(source: string, givenUp: Promise<never>): Promise<SourceDescription> {
-    return this.#ask((control) => control.freeVariables(source), givenUp);
+    return this.#inspections.ask({ key: `source:${source}`, ask: (control) => control.freeVariables(source) }, givenUp);
+  }
+
+  /** Work has come for its threads: those that import for long without end are given back. */
+  workArrived(): void {
+    this.#inspections.giveBack();
+  }
+
+  /** What a thread imports now; undefined: nothing. */
+  importing(lane: number): Importing | undefined {
+    return this.#lanes[lane]?.importing;
   }
 
   async stop(): Promise<void> {
@@ -173,46 +204,22 @@ export class NodeActor implements Running, NodeLink {
     return { ...this.#supervisor.inspect(), info: { capabilities, threads, speed } };
   }
 
-  /** Asks an idle thread, which runs nothing else meanwhile; where there is none, one that is started for it and disturbs nobody. */
-  async #ask<Result>(question: (control: Control) => Promise<Result>, givenUp: Promise<never>): Promise<Result> {
-    if (this.#gone) throw new HandoffError('NODE_DOWN', `Node ${this.settings.name} is gone.`, { node: this.settings.name });
-    const index = this.#lanes.findIndex((lane) => lane !== undefined && lane.idle && !this.#looking.has(lane));
-    if (index < 0) return this.#askNewThread(question, givenUp);
-    const lane = this.#lanes[index]!;
-    this.#looking.add(lane);
-    this.#events.laneBusy(index);
-    try {
-      return await askOrKill(lane, question, givenUp);
-    } catch (error) {
-      if (!this.#supervisor.stopping) throw error;
-      throw new HandoffError('NODE_DOWN', `Node ${this.settings.name} was removed while it looked into code.`, { node: this.settings.name, cause: error });
-    } finally {
-      this.#looking.delete(lane);
-      if (this.#lanes[index] === lane) this.#events.laneFree(index);
-    }
+  #refusal(): HandoffError | undefined {
+    const { name } = this.settings;
+    if (this.#gone) return new HandoffError('NODE_DOWN', `Node ${name} is gone.`, { node: name });
+    return this.#supervisor.stopping ? new HandoffError('NODE_DOWN', `Node ${name} was removed while it looked into code.`, { node: name }) : undefined;
   }
 
-  async #askNewThread<Result>(question: (control: Control) => Promise<Result>, givenUp: Promise<never>): Promise<Result> {
+  /** A thread of its own for questions, beside the pool. */
+  async #startExtra(): Promise<{ readonly lane: Lane; end(): Promise<void> }> {
     const pool = new ThreadPool({ ...this.settings, threads: 1 }, 1);
     try {
       const lane = await Lane.start(pool, this.#codes, silent, () => {});
-      return await askOrKill(lane, question, givenUp);
-    } finally {
+      return { lane, end: () => pool.destroy() };
+    } catch (error) {
       await pool.destroy();
+      throw error;
     }
-  }
-}
-
-/** What imports a module may never answer: when nobody waits any more, its thread is ended. */
-async function askOrKill<Result>(lane: Lane, question: (control: Control) => Promise<Result>, givenUp: Promise<never>): Promise<Result> {
-  let answered = false;
-  givenUp.catch(() => {
-    if (!answered) lane.kill();
-  });
-  try {
-    return await lane.control(question);
-  } finally {
-    answered = true;
   }
 }
 

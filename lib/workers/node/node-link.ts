@@ -1,7 +1,7 @@
 /** A node as the scheduler's shell sees it, on this host or on another. */
 import type { Capabilities } from '../../dag/types.ts';
 import type { PayloadData } from '../store/payload.ts';
-import type { LaneCrash, LaneEvents, OutgoingBatch } from './lane-messages.ts';
+import type { Importing, LaneCrash, LaneEvents, OutgoingBatch } from './lane-messages.ts';
 import type { ModuleDescription, SourceDescription } from './wire.ts';
 
 export interface NodeLink extends Inspector {
@@ -22,6 +22,8 @@ export interface NodeLink extends Inspector {
   cancel(lane: number, batch: number, why: 'aborted' | 'timeout'): number | undefined;
   /** How many functions of a batch have begun, as far as is known. */
   begun(lane: number, batch: number): number;
+  /** What a thread imports now. Undefined where that is not known. */
+  importing?(lane: number): Importing | undefined;
   /** Lets two threads of one process hand results to each other. */
   connect(lane: number, other: NodeLink, otherLane: number): void;
   /** By which other threads of its process know a lane; -1 when it is gone. */

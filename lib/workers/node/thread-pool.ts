@@ -24,6 +24,8 @@ export interface NodeSettings {
   readonly quiet: boolean | 'logged';
   /** How much results may hold, in bytes; undefined: no bound. */
   readonly memoryBudget: number | undefined;
+  /** ms that the import of a module may take; Infinity: no limit. */
+  readonly importTimeout: number;
 }
 
 /** Why a thread is gone. */
@@ -100,6 +102,11 @@ export class ThreadPool {
     });
     // A thread that fails while it has no task. Its lane is told when it attaches.
     this.#piscina.on('error', () => {});
+  }
+
+  /** ms that the import of a module may take. */
+  get importTimeout(): number {
+    return this.#settings.importTimeout;
   }
 
   /** Has a thread serve. It is ready when it says so on its port. */

@@ -10,6 +10,7 @@
  *   [cancel, batch, why]                                       [log, dagId, functionId, attempt, values]
  *   [answer, question, ok, value or error]                     [ask, question, actor, method, args, timeout]
  *   [stop]                                                     [crashing, error]
+ *                                                              [importing, module], [imported, module]
  * ```
  *
  * **Gangs.** Batches that hand results to each other have `sources`, the addresses of the workers that results come from, by place; and
@@ -38,7 +39,7 @@ import type { ErrorWire } from '../../core/error-wire.ts';
 export const ToWorker = { define: 0, batch: 1, cancel: 2, stop: 3, peer: 4, answer: 5 } as const;
 
 /** From the worker. */
-export const FromWorker = { ready: 0, started: 1, ended: 2, closed: 3, log: 4, crashing: 5, ask: 6, print: 7 } as const;
+export const FromWorker = { ready: 0, started: 1, ended: 2, closed: 3, log: 4, crashing: 5, ask: 6, print: 7, importing: 8, imported: 9 } as const;
 
 /** Bits of a batch's flags. */
 export const BatchFlag = {

@@ -1,13 +1,19 @@
 /** Code in a worker: modules imported once, functions found by number. */
 import { HandoffError } from '../../../core/errors.ts';
 import type { CodeWire } from '../wire.ts';
+import type { Imports } from './imports.ts';
 
 export type Callable = (...args: unknown[]) => unknown;
 
 export class CodeTable {
+  readonly #imports: Imports;
   readonly #wires: CodeWire[] = [];
   /** Found functions, by number; the hot path reads it directly. */
   readonly functions: (Callable | undefined)[] = [];
+
+  constructor(imports: Imports) {
+    this.#imports = imports;
+  }
 
   define(code: number, wire: CodeWire): void {
     this.#wires[code] = wire;
@@ -16,24 +22,18 @@ export class CodeTable {
   /**
    * Makes a function available.
    *
-   * @throws `FUNCTION_NOT_FOUND`
+   * @throws `FUNCTION_NOT_FOUND`, `MODULE_FAILED`
    */
   async load(code: number): Promise<void> {
     const wire = this.#wires[code]!;
-    this.functions[code] = 'source' in wire ? evaluate(wire) : await importFunction(wire);
+    this.functions[code] = 'source' in wire ? evaluate(wire) : pick(await this.#imports.load(wire.url, wire.module), wire);
   }
 }
 
-async function importFunction(wire: { url: string; module: string; export: string }): Promise<Callable> {
-  let exports: Record<string, unknown>;
-  try {
-    exports = (await import(wire.url)) as Record<string, unknown>;
-  } catch (cause) {
-    throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${wire.module} cannot be imported: ${cause instanceof Error ? cause.message : String(cause)}`, { module: wire.module, cause });
-  }
-  const found = exports[wire.export];
+function pick(exports: Record<string, unknown>, { module, export: name }: { readonly module: string; readonly export: string }): Callable {
+  const found = exports[name];
   if (typeof found === 'function') return found as Callable;
-  throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${wire.module} does not export a function ${wire.export}.`, { module: wire.module });
+  throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} does not export a function ${name}.`, { module });
 }
 
 /** A function from its source, as `inline()` gave it. Indirect eval: it sees globals, and nothing of this module. */

@@ -7,6 +7,7 @@ import { collectFor } from '../../store/shared-memory.ts';
 import { type CodeWire, type Control, FromWorker, type ModuleDescription, type ServeOptions, type SourceDescription, ToWorker } from '../wire.ts';
 import { contextSlot } from './context.ts';
 import { Executor } from './executor.ts';
+import type { Imports } from './imports.ts';
 import { warmUp } from './invoke.ts';
 import { Prints, redirectPrints } from './output-capture.ts';
 
@@ -38,14 +39,14 @@ export function serve({ port, control, node, cursors, programs, quiet, memoryBud
         return resolve();
     }
   });
-  expose({ describe, freeVariables } satisfies Control, endpointOf(control));
+  expose({ describe: (url) => describe(executor.imports, url), freeVariables } satisfies Control, endpointOf(control));
   port.postMessage([FromWorker.ready]);
   return promise;
 }
 
-async function describe(url: string): Promise<ModuleDescription> {
+async function describe(imports: Imports, url: string): Promise<ModuleDescription> {
   try {
-    const exports = (await import(url)) as Record<string, unknown>;
+    const exports = await imports.load(url);
     const names = Object.keys(exports);
     return {
       ok: true,
