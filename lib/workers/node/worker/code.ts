@@ -1,18 +1,19 @@
 /** Code in a worker: modules imported once, functions found by number. */
 import { HandoffError } from '../../../core/errors.ts';
 import type { CodeWire } from '../wire.ts';
-import type { Imports } from './imports.ts';
+import { Imports } from './imports.ts';
 
 export type Callable = (...args: unknown[]) => unknown;
 
 export class CodeTable {
-  readonly #imports: Imports;
+  /** Modules that this thread imports. */
+  readonly imports: Imports;
   readonly #wires: CodeWire[] = [];
   /** Found functions, by number; the hot path reads it directly. */
   readonly functions: (Callable | undefined)[] = [];
 
-  constructor(imports: Imports) {
-    this.#imports = imports;
+  constructor(post: (message: unknown[]) => void) {
+    this.imports = new Imports(post);
   }
 
   define(code: number, wire: CodeWire): void {
@@ -26,7 +27,7 @@ export class CodeTable {
    */
   async load(code: number): Promise<void> {
     const wire = this.#wires[code]!;
-    this.functions[code] = 'source' in wire ? evaluate(wire) : pick(await this.#imports.load(wire.url, wire.module), wire);
+    this.functions[code] = 'source' in wire ? evaluate(wire) : pick(await this.imports.load(wire.url, wire.module), wire);
   }
 }
 

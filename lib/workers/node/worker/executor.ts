@@ -9,7 +9,6 @@ import { isThenable, references, resolve, type Surroundings } from './arguments.
 import { type Batch, toBatch } from './batch.ts';
 import { type Callable, CodeTable } from './code.ts';
 import { contextSlot, type TaskContext } from './context.ts';
-import { Imports } from './imports.ts';
 import { copyable } from './local-results.ts';
 import { invoke } from './invoke.ts';
 import { Peers } from './peers.ts';
@@ -52,8 +51,7 @@ export interface ExecutorParts {
 }
 
 export class Executor {
-  readonly imports: Imports;
-  readonly codes: CodeTable;
+  readonly codes = new CodeTable((message) => this.#post(message));
   readonly peers = new Peers(() => this.#onArrival());
   readonly questions: Questions;
   readonly #parts: ExecutorParts;
@@ -74,8 +72,6 @@ export class Executor {
   constructor(parts: ExecutorParts, post: (message: unknown[]) => void) {
     this.#parts = parts;
     this.#post = post;
-    this.imports = new Imports(post);
-    this.codes = new CodeTable(this.imports);
     this.questions = new Questions(post);
   }
 

@@ -39,7 +39,7 @@ export function serve({ port, control, node, cursors, programs, quiet, memoryBud
         return resolve();
     }
   });
-  expose({ describe: (url) => describe(executor.imports, url), freeVariables } satisfies Control, endpointOf(control));
+  expose({ describe: (url) => describe(executor.codes.imports, url), freeVariables } satisfies Control, endpointOf(control));
   port.postMessage([FromWorker.ready]);
   return promise;
 }
