@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { isCall } from '../dag/call.ts';
 import { Dag, type DagJson } from '../dag/dag.ts';
 import { HandoffError } from '../core/errors.ts';
 import { UsageError } from './exit.ts';
@@ -38,6 +39,7 @@ async function importModule(file: string, path: string): Promise<Record<string, 
 
 /** The module may use another copy of this package than this command: its DAG is then taken over as data. */
 function adopt(given: unknown, file: string): LoadedDag {
+  if (isCall(given)) throw new UsageError(`The default export of ${file} is a call. Wrap it: export default dag('name', call).`);
   const json = typeof given === 'object' && given !== null && 'toJSON' in given ? (given as { toJSON(): unknown }).toJSON() : given;
   if (typeof json !== 'object' || json === null || !Array.isArray((json as DagJson).functions)) {
     throw new UsageError(`The default export of ${file} is not a DAG: it is ${typeof given}.`);

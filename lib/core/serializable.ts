@@ -1,4 +1,8 @@
 /** Whether a value can travel to another thread, and if not, which part of it cannot. */
+import { eachItem } from './items.ts';
+
+/** Where a class of ours says in words what its instances are, if a copy of them would be garbage. A registered symbol, so that it also works for other copies of the package. */
+export const notData: unique symbol = Symbol.for('handoffjs.notData') as never;
 
 export interface Obstacle {
   /** Where, as `[2].options.go`. */
@@ -10,20 +14,18 @@ export interface Obstacle {
 /**
  * The first part of a value that structured clone refuses, or undefined. Sees what a language can see; a host object such as a
  * socket shows itself only when it is sent.
- *
- * @param refuseAlso says in words what else is not allowed
  */
-export function findObstacle(value: unknown, refuseAlso: (value: object) => string | undefined = () => undefined): Obstacle | undefined {
+export function findObstacle(value: unknown): Obstacle | undefined {
   if (isPlain(value)) return undefined;
   const seen = new Set<unknown>();
   const stack: { readonly value: unknown; readonly path: string }[] = [{ value, path: '' }];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     try {
-      const what = refusal(next.value) ?? (typeof next.value === 'object' && next.value !== null ? refuseAlso(next.value) : undefined);
+      const what = refusal(next.value);
       if (what !== undefined) return { path: next.path, what };
       if (typeof next.value !== 'object' || next.value === null || seen.has(next.value)) continue;
       seen.add(next.value);
-      for (const child of children(next.value, next.path)) stack.push(child);
+      pushChildren(next.value, next.path, stack);
     } catch (error) {
       // A getter, or a proxy's trap: whoever clones it would meet the same.
       return { path: next.path, what: `an object that throws when it is read (${error instanceof Error ? error.message : String(error)})` };
@@ -38,29 +40,34 @@ function isPlain(value: unknown): boolean {
 }
 
 function refusal(value: unknown): string | undefined {
-  if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`;
+  if (typeof value === 'function') return notData in value ? String(value[notData]) : `the function ${value.name || '(anonymous)'}`;
   if (typeof value === 'symbol') return String(value);
   if (typeof value !== 'object' || value === null) return undefined;
+  if (notData in value) return String(value[notData]);
   if (value instanceof Promise) return 'a promise';
+  if (value instanceof AbortSignal || value instanceof AbortController) return `an ${value.constructor.name} (inside a function, context().signal is its own)`;
   if (value instanceof WeakMap || value instanceof WeakSet || value instanceof WeakRef) return `a ${value.constructor.name}`;
   return undefined;
 }
 
-function* children(value: object, path: string): Generator<{ value: unknown; path: string }> {
+function pushChildren(value: object, path: string, stack: { value: unknown; path: string }[]): void {
+  const push = (child: unknown, childPath: string): void => {
+    if (!isPlain(child)) stack.push({ value: child, path: childPath });
+  };
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return;
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) if (!isPlain(value[i])) yield { value: value[i], path: `${path}[${i}]` };
+    eachItem(value, (item, i) => push(item, isPlain(item) ? path : `${path}[${i}]`));
   } else if (value instanceof Map) {
     for (const [key, item] of value) {
-      if (!isPlain(key)) yield { value: key, path: `${path}.keys()` };
-      if (!isPlain(item)) yield { value: item, path: `${path}.get(${String(key)})` };
+      push(key, `${path}.keys()`);
+      push(item, isPlain(item) ? path : `${path}.get(${isPlain(key) || typeof key === 'symbol' ? String(key) : '…'})`);
     }
   } else if (value instanceof Set) {
-    for (const item of value) if (!isPlain(item)) yield { value: item, path: `${path}.values()` };
+    for (const item of value) push(item, `${path}.values()`);
   } else {
     for (const key of Object.keys(value)) {
       const item = (value as Record<string, unknown>)[key];
-      if (!isPlain(item)) yield { value: item, path: `${path}.${key}` };
+      push(item, isPlain(item) ? path : `${path}.${key}`);
     }
   }
 }

@@ -1,13 +1,37 @@
 /** Values in error messages. */
+import { inspect } from 'node:util';
 
-/** A value as short text. Never throws. */
+const maxChars = 120;
+const maxItems = 50;
+const bounds = { depth: 1, maxArrayLength: maxItems, maxStringLength: maxChars, breakLength: Infinity };
+
+/** A value as short text. Never throws, and looks at a bounded part of a large value. */
 export function show(value: unknown): string {
-  if (typeof value === 'function') return `a function (${value.name || 'anonymous'})`;
   try {
-    const text = JSON.stringify(value, (_, inner: unknown) =>
-      typeof inner === 'number' && !Number.isFinite(inner) ? String(inner) : typeof inner === 'bigint' ? `${inner}n` : inner);
-    return text === undefined ? String(value) : text.length > 120 ? `${text.slice(0, 117)}…` : text;
+    return cut(textOf(value));
   } catch {
-    return String(value);
+    return 'a value that cannot be shown';
   }
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'function') return `a function (${value.name || 'anonymous'})`;
+  if (typeof value === 'object' && value !== null && (inspect.custom in value || ArrayBuffer.isView(value))) return inspect(value, bounds);
+  try {
+    return JSON.stringify(value, shortened) ?? String(value);
+  } catch {
+    return inspect(value, bounds);
+  }
+}
+
+/** What JSON has no word for, as text; and no more of a long list or text than will be shown. */
+function shortened(_key: string, value: unknown): unknown {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'string') return value.length > maxChars ? value.slice(0, maxChars) : value;
+  return Array.isArray(value) && value.length > maxItems ? value.slice(0, maxItems) : value;
+}
+
+function cut(text: string): string {
+  return text.length > maxChars ? `${text.slice(0, maxChars - 3)}…` : text;
 }

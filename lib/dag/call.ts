@@ -3,7 +3,11 @@
  * Nothing runs until a DAG of calls does.
  */
 import { HandoffError } from '../core/errors.ts';
-import type { FunctionReference } from './code.ts';
+import { eachItem } from '../core/items.ts';
+import { notData } from '../core/serializable.ts';
+import { show } from '../core/show.ts';
+import { type FunctionReference, nameOf } from './code.ts';
+import { literalOf } from './literal.ts';
 import type { FunctionSpec } from './types.ts';
 
 declare const result: unique symbol;
@@ -53,23 +57,51 @@ class CallVertex implements Call<unknown> {
     return (call as CallVertex).#vertex;
   }
 
+  /** @throws `INVALID_FUNCTION`: a call in a text, in arithmetic or in a comparison would silently become garbage */
+  [Symbol.toPrimitive](): never {
+    throw this.#misused('is used as a text or a number');
+  }
+
+  /** @throws `INVALID_FUNCTION` likewise */
+  toJSON(): never {
+    throw this.#misused('is turned into JSON');
+  }
+
+  /** What `console.log` shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `Call ${nameOf(this.#vertex.code)}(${this.#vertex.args.map((arg) => (isCall(arg) ? `${nameOf(vertexOf(arg).code)}(…)` : show(arg))).join(', ')})`;
+  }
+
+  #misused(how: string): HandoffError {
+    const name = nameOf(this.#vertex.code);
+    return new HandoffError('INVALID_FUNCTION', `The call ${name}(…) ${how}. It has no value before the DAG runs: pass it as an argument to a function that does this with the value.`);
+  }
+
   with(options: CallOptions): Call<unknown> {
     return new CallVertex({ ...this.#vertex, options: { ...this.#vertex.options, ...options } });
   }
 
   after(...others: readonly Call<unknown>[]): Call<unknown> {
     const stranger = others.find((other) => !CallVertex.is(other));
-    if (stranger !== undefined) throw new HandoffError('INVALID_FUNCTION', `after() takes calls, got ${String(stranger)}.`);
+    if (stranger !== undefined) throw new HandoffError('INVALID_FUNCTION', `after() takes calls, got ${show(stranger)}.${otherCopyHint(stranger)}`);
     return new CallVertex({ ...this.#vertex, after: [...this.#vertex.after, ...others] });
   }
+}
+
+Object.defineProperty(CallVertex.prototype, notData, { value: 'a call where only plain values may stand (calls may be arguments of calls, and items of lists there)' });
+
+/** Why what looks like a call is none. */
+export function otherCopyHint(value: unknown): string {
+  const isTheirs = typeof value === 'object' && value !== null && !isCall(value) && notData in value && 'after' in value;
+  return isTheirs ? ' It was made by another copy of handoffjs: make all calls of a DAG by one copy (npm ls handoffjs shows which there are).' : '';
 }
 
 const noOptions: CallOptions = Object.freeze({});
 const noCalls: readonly Call<unknown>[] = Object.freeze([]);
 
-/** A new vertex. */
+/** A new vertex. Plain values among its arguments are copied. */
 export function createCall(code: FunctionReference, args: readonly unknown[]): Call<unknown> {
-  return new CallVertex({ code, args, options: noOptions, after: noCalls });
+  return new CallVertex({ code, args: args.map((arg) => argumentOf(arg, 0)), options: noOptions, after: noCalls });
 }
 
 export function isCall(value: unknown): value is Call<unknown> {
@@ -79,4 +111,28 @@ export function isCall(value: unknown): value is Call<unknown> {
 /** What the call is made of. */
 export function vertexOf(call: Call<unknown>): Vertex {
   return CallVertex.read(call);
+}
+
+// Lists in lists are looked into, as deep as anyone writes them; the bound ends a list that holds itself.
+const maxListDepth = 64;
+
+function argumentOf(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null || isCall(value)) return value;
+  if (!Array.isArray(value) || depth >= maxListDepth || !holdsCall(value)) return literalOf(value);
+  const list: unknown[] = [];
+  list.length = value.length;
+  eachItem(value, (item, i) => (list[i] = argumentOf(item, depth + 1)));
+  return list;
+}
+
+/** The calls in an argument: itself, or those in a list. */
+export function callsIn(value: unknown, found: Call<unknown>[] = [], depth = 0): Call<unknown>[] {
+  if (isCall(value)) found.push(value);
+  else if (Array.isArray(value) && depth < maxListDepth) eachItem(value, (item) => callsIn(item, found, depth + 1));
+  return found;
+}
+
+/** Whether there is a call in an argument. */
+export function holdsCall(value: unknown): boolean {
+  return callsIn(value).length > 0;
 }

@@ -2,8 +2,8 @@
 import { HandoffError } from '../core/errors.ts';
 import { defaultTraits, type Entry, none, type Traits } from './entry.ts';
 import { show } from '../core/show.ts';
-import { findObstacle, type Obstacle } from '../core/serializable.ts';
-import { isCall } from './call.ts';
+import { findObstacle } from '../core/serializable.ts';
+import { literalOf } from './literal.ts';
 import { toReference } from './code.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';
 import type { Argument, FunctionSpec, Part, Transform } from './types.ts';
@@ -19,12 +19,15 @@ const code: Rule = [
   (value) => toReference(value) !== undefined,
 ];
 
+// No call has as many; it bounds what is looked at of a list that was made by mistake, such as a sparse one.
+const maxArguments = 10_000_000;
+
 /** What each field may be. `undefined` always stands for the default. */
 const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   id: ['a string that is not empty', (value) => typeof value === 'string' && value !== ''],
-  args: ['a list of function ids and Arguments', (value) => Array.isArray(value) && value.every(isArgument)],
+  args: [`a list of function ids and Arguments, at most ${maxArguments}`, (value) => Array.isArray(value) && value.length <= maxArguments && value.every(isArgument)],
   code: [`${code[0]} (null only for type 'input')`, (value) => value === null || toReference(value) !== undefined],
-  extraArgs: ['a list', Array.isArray],
+  extraArgs: [`a list of at most ${maxArguments} values`, (value) => Array.isArray(value) && value.length <= maxArguments],
   argumentInclusion: ["'variadic' or 'list'", (value) => value === 'variadic' || value === 'list'],
   type: ["'regular', 'inline' or 'input'", (value) => value === 'regular' || value === 'inline' || value === 'input'],
   node: ['a node name or { collocatedWith: functionId }', isPlacement],
@@ -71,20 +74,15 @@ export function toEntry(spec: FunctionSpec): Entry {
     id: spec.id,
     args: args.length === 0 ? none : args.map((arg) => (typeof arg === 'string' ? arg : arg.id)),
     code: spec.code === null ? null : toReference(spec.code)!,
-    extraArgs: extraArgs.length === 0 ? none : [...extraArgs],
+    extraArgs: ownLiterals(extraArgs),
     traits,
   };
-}
-
-/** The first part of a value that cannot travel to a thread as it is: what structured clone refuses, and calls. */
-export function findLiteralObstacle(value: unknown): Obstacle | undefined {
-  return findObstacle(value, (part) => (isCall(part) ? 'a call inside an object (calls may stand as arguments and inside lists)' : undefined));
 }
 
 /** @throws `NOT_SERIALIZABLE` naming the function and the place of the value that cannot travel */
 export function checkLiterals(functionId: string, field: string, values: readonly unknown[]): void {
   for (let i = 0; i < values.length; i++) {
-    const obstacle = findLiteralObstacle(values[i]);
+    const obstacle = findObstacle(values[i]);
     if (obstacle === undefined) continue;
     const path = `${field}[${i}]${obstacle.path}`;
     throw new HandoffError('NOT_SERIALIZABLE', `Function ${show(functionId)}: ${path} is ${obstacle.what}, which cannot leave its thread.`, {
@@ -115,19 +113,19 @@ function toTraits(spec: FunctionSpec): Traits {
   return {
     type: spec.type ?? 'regular',
     list: spec.argumentInclusion === 'list',
-    node: spec.node,
+    node: typeof spec.node === 'object' ? { ...spec.node } : spec.node,
     cost: spec.cost === undefined || Object.keys(spec.cost).length === 0 ? undefined : { ...spec.cost },
     maxRetries: spec.maxRetries,
-    retryDelay: spec.retryDelay ?? 0,
+    retryDelay: typeof spec.retryDelay === 'object' ? { ...spec.retryDelay } : spec.retryDelay ?? 0,
     retryIf: spec.retryIf === undefined ? undefined : toReference(spec.retryIf),
     timeout: spec.timeout,
     idempotent: spec.idempotent ?? true,
     priority: spec.priority ?? 0,
     duration: spec.duration,
     outputBytes: spec.outputBytes,
-    layout: spec.layout,
+    layout: spec.layout?.map(ownPart),
     init: bare !== undefined ? { code: bare, extraArgs: none } : toInit(init as Transform | undefined),
-    parallelism: spec.parallelism ?? 1,
+    parallelism: spec.parallelism,
     batchSize: spec.batchSize,
     batchTimeout: spec.batchTimeout,
     written: undefined,
@@ -138,12 +136,21 @@ function toTraits(spec: FunctionSpec): Traits {
 /** An argument with its code as plain data. */
 function plain(arg: string | Argument): string | Argument {
   if (typeof arg === 'string') return arg;
-  const side = ({ code: like, extraArgs = none }: Transform): Transform => ({ code: toReference(like)!, ...(extraArgs.length > 0 && { extraArgs: [...extraArgs] }) });
+  const side = ({ code: like, extraArgs = none }: Transform): Transform => ({ code: toReference(like)!, ...(extraArgs.length > 0 && { extraArgs: ownLiterals(extraArgs) }) });
   return { id: arg.id, ...(arg.serialize && { serialize: side(arg.serialize) }), ...(arg.deserialize && { deserialize: side(arg.deserialize) }) };
 }
 
 function toInit(init: Transform | undefined): Traits['init'] {
-  return init === undefined ? undefined : { code: toReference(init.code)!, extraArgs: init.extraArgs ?? none };
+  return init === undefined ? undefined : { code: toReference(init.code)!, extraArgs: ownLiterals(init.extraArgs ?? none) };
+}
+
+function ownLiterals(values: readonly unknown[]): readonly unknown[] {
+  return values.length === 0 ? none : values.map(literalOf);
+}
+
+function ownPart(part: Part): Part {
+  if ('value' in part) return { value: literalOf(part.value) };
+  return 'list' in part ? { list: part.list.map(ownPart) } : { ...part };
 }
 
 function isAmount(value: unknown): value is number {

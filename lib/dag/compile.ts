@@ -22,14 +22,14 @@ export interface CompileOptions {
 /**
  * Compiles a DAG for execution. O(functions + arguments); the plan does not see what is added to the DAG later.
  *
- * @throws every error of `Dag.validate`, and `INVALID_INPUT_FUNCTION` for a DAG with inputs, which only a stream can feed
+ * @throws every error of `Dag.validate`, and `INVALID_FUNCTION` for what only streams know: inputs, `init`, `parallelism`, `batchSize`, `batchTimeout`
  */
 export function compile(dag: Dag, options: CompileOptions = {}): Plan {
   const all = partsOf(dag);
   const parts: DagParts = { entries: all.entries.slice(), index: all.index, traited: all.traited.slice() };
   const links = link(parts);
   const order = sortTopologically(links);
-  const error = validateLinked(parts, links, order) ?? refuseInputs(parts);
+  const error = validateLinked(parts, links, order) ?? refuseStreams(parts);
   if (error !== undefined) throw error;
 
   const dense = denseIndex(parts);
@@ -85,14 +85,19 @@ function takesAll({ depOffset, deps }: Links, i: number, call: readonly CallPart
   return deps.subarray(depOffset[i]!, depOffset[i + 1]!).every((dep) => taken.has(dep));
 }
 
-function refuseInputs({ entries, traited }: DagParts): HandoffError | undefined {
-  const input = entries[traited.find((i) => entries[i]!.traits.type === 'input') ?? -1];
-  return input && new HandoffError(
-    'INVALID_INPUT_FUNCTION',
-    `Function ${show(input.id)} is an input, which only a stream can feed. To execute this DAG give the value by a regular function.`,
-    { functionId: input.id },
-  );
+/** What only streams know is refused, because a run would ignore it. */
+function refuseStreams({ entries, traited }: DagParts): HandoffError | undefined {
+  for (const i of traited) {
+    const { id, traits } = entries[i]!;
+    const field = traits.type === 'input' ? "type 'input'" : streamFields.find((name) => traits[name] !== undefined);
+    if (field === undefined) continue;
+    const instead = traits.type === 'input' ? 'Give the value by a regular function' : `Leave ${field} out`;
+    return new HandoffError('INVALID_FUNCTION', `Function ${show(id)} has ${field}, which only a stream can use, and there are no streams yet. ${instead}.`, { functionId: id });
+  }
+  return undefined;
 }
+
+const streamFields = ['init', 'parallelism', 'batchSize', 'batchTimeout'] as const;
 
 /** Whether a function has no place of its own in the plan: it is inline, or the deserializer of an inline consumer. */
 function isAbsorbed(parts: DagParts, { traits }: Entry): boolean {

@@ -4,6 +4,8 @@ import { type DagError, HandoffError } from '../core/errors.ts';
 import { expand } from './argument.ts';
 import { show } from '../core/show.ts';
 import { toEntry } from './check.ts';
+import { copyOf } from '../core/copy.ts';
+import { notData } from '../core/serializable.ts';
 import { type DagParts, defaultTraits, type Entry, toResolved } from './entry.ts';
 import { nameOf } from './code.ts';
 import type { FunctionSpec, ResolvedFunction } from './types.ts';
@@ -47,7 +49,10 @@ export class Dag {
   }
 
   /**
-   * Adds a function. Its arguments may be added later.
+   * Adds a function. Functions that it depends on may be added later.
+   *
+   * Everything in `spec` is copied now: what is changed in it afterwards, `extraArgs` included, does not reach the function. Shared memory is
+   * not copied.
    *
    * An `Argument` among its arguments adds `serialize:<producer>-><consumer>:<argument index>` and `deserialize:…` before it.
    *
@@ -69,7 +74,7 @@ export class Dag {
 
   /** Every function by id, in the order they were added, with defaults filled in. */
   get functions(): ReadonlyMap<string, ResolvedFunction> {
-    return new Map(this.#entries.map((entry) => [entry.id, toResolved(entry)]));
+    return new Map(this.#entries.map((entry) => [entry.id, toPublic(entry)]));
   }
 
   has(id: string): boolean {
@@ -79,7 +84,7 @@ export class Dag {
   /** The function of that id, with defaults filled in. */
   get(id: string): ResolvedFunction | undefined {
     const at = this.#index.get(id);
-    return at === undefined ? undefined : toResolved(this.#entries[at]!);
+    return at === undefined ? undefined : toPublic(this.#entries[at]!);
   }
 
   /** Checks the DAG as a whole. Pure; `execute` does it too, before anything runs. */
@@ -120,22 +125,28 @@ export class Dag {
   }
 
   static {
+    Object.defineProperty(Dag.prototype, notData, { value: 'a DAG, which has no value (pass the call or the id of the function whose result is wanted)' });
     partsOf = (dag) => ({ entries: dag.#entries, index: dag.#index, traited: dag.#traited });
   }
 }
 
+/** A function with values of its own: who is given it may change them. */
+function toPublic(entry: Entry): ResolvedFunction {
+  return copyOf(toResolved(entry));
+}
+
 /** A function as it was written, so that it can be added again. */
 function toSpec(entry: Entry): FunctionSpec {
-  const { args, argumentInclusion, type, priority, idempotent, parallelism, retryDelay, extraArgs, ...rest } = toResolved(entry);
+  const { args, argumentInclusion, type, priority, idempotent, parallelism, retryDelay, extraArgs, ...rest } = toPublic(entry);
   return {
     ...rest,
-    ...(args.length > 0 && { args: entry.traits.written ?? args }),
+    ...(args.length > 0 && { args: copyOf(entry.traits.written) ?? args }),
     ...(extraArgs.length > 0 && { extraArgs }),
     ...(argumentInclusion === 'list' && { argumentInclusion }),
     ...(type !== 'regular' && { type }),
     ...(priority !== 0 && { priority }),
     ...(!idempotent && { idempotent }),
-    ...(parallelism !== 1 && { parallelism }),
+    ...(entry.traits.parallelism !== undefined && { parallelism }),
     ...(retryDelay !== undefined && retryDelay !== 0 && { retryDelay }),
   };
 }

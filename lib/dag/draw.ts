@@ -1,4 +1,5 @@
 /** A DAG as text that others draw: Mermaid for Markdown, DOT for Graphviz, or Graphviz's own SVG. */
+import { toDag } from './accept.ts';
 import { type Dag, partsOf } from './dag.ts';
 import type { Entry } from './entry.ts';
 import { nameOf } from './code.ts';
@@ -21,9 +22,10 @@ interface Vertex {
 // Light fills that stay readable in print and for colour-blind readers (Okabe and Ito 2008, lightened).
 const colours = ['#cfe8fc', '#ffe3b8', '#c9efdf', '#f9d6e7', '#fdf6bd', '#d7d3f1', '#f7cdb6', '#e2e2e2'];
 
-/** The DAG as a Mermaid flow chart. Never throws, so that a DAG that is not valid can be looked at. */
+/** The DAG as a Mermaid flow chart. Takes DAGs that are not valid too, so that they can be looked at. Throws `INVALID_FUNCTION` for what is no DAG. */
 export function toMermaid(dag: Dag, options: DrawOptions = {}): string {
-  const vertices = verticesOf(dag, options);
+  const own = toDag('toMermaid', dag);
+  const vertices = verticesOf(own, options);
   const boxes = { regular: ['["', '"]'], inline: ['("', '")'], input: ['[/"', '"/]'] } as const;
   return [
     'flowchart TD',
@@ -31,25 +33,26 @@ export function toMermaid(dag: Dag, options: DrawOptions = {}): string {
       const [open, close] = boxes[entry.traits.type];
       return `  ${key}${open}${lines.map(escapeMermaid).join('<br/>')}${close}`;
     }),
-    ...edgesOf(dag).map(([from, to]) => `  ${from} --> ${to}`),
+    ...edgesOf(own).map(([from, to]) => `  ${from} --> ${to}`),
     ...vertices.filter(({ colour }) => colour !== undefined).map(({ key, colour }) => `  style ${key} fill:${colour},color:#222`),
     ...legendOf(options).flatMap(({ key, node, colour }) => [`  ${key}(["${escapeMermaid(node)}"])`, `  style ${key} fill:${colour},color:#222,stroke-dasharray:3`]),
     '',
   ].join('\n');
 }
 
-/** The DAG in Graphviz's DOT. Never throws, so that a DAG that is not valid can be looked at. */
+/** The DAG in Graphviz's DOT. Takes DAGs that are not valid too, so that they can be looked at. Throws `INVALID_FUNCTION` for what is no DAG. */
 export function toDot(dag: Dag, options: DrawOptions = {}): string {
+  const own = toDag('toDot', dag);
   const shapes = { regular: 'box', inline: 'oval', input: 'parallelogram' } as const;
   return [
-    `digraph ${quoteDot(legible(dag.id))} {`,
+    `digraph ${quoteDot(legible(own.id))} {`,
     '  node [shape=box, style="rounded,filled", fillcolor="#f4f4f4", color="#777777", fontname="Helvetica", fontsize=11];',
     '  edge [color="#777777", arrowsize=0.7];',
-    ...verticesOf(dag, options).map(({ key, entry, lines, colour }) => {
+    ...verticesOf(own, options).map(({ key, entry, lines, colour }) => {
       const fill = colour === undefined ? '' : `, fillcolor=${quoteDot(colour)}`;
       return `  ${key} [label=${quoteDot(lines.join('\n'))}, shape=${shapes[entry.traits.type]}${fill}];`;
     }),
-    ...edgesOf(dag).map(([from, to]) => `  ${from} -> ${to};`),
+    ...edgesOf(own).map(([from, to]) => `  ${from} -> ${to};`),
     ...legendOf(options).map(({ key, node, colour }) => `  ${key} [label=${quoteDot(node)}, shape=box, style="filled,dashed", fillcolor=${quoteDot(colour)}];`),
     '}',
     '',

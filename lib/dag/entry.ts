@@ -19,7 +19,7 @@ export interface Traits {
   readonly outputBytes: number | undefined;
   readonly layout: readonly Part[] | undefined;
   readonly init: { readonly code: FunctionReference; readonly extraArgs: readonly unknown[] } | undefined;
-  readonly parallelism: number;
+  readonly parallelism: number | undefined;
   readonly batchSize: number | undefined;
   readonly batchTimeout: number | undefined;
   /** The arguments as written, when some were `Argument`s. */
@@ -47,16 +47,16 @@ export interface DagParts {
 export const defaultTraits: Traits = Object.freeze({
   type: 'regular', list: false, node: undefined, cost: undefined, maxRetries: undefined, retryDelay: 0, retryIf: undefined,
   timeout: undefined, idempotent: true, priority: 0, duration: undefined, outputBytes: undefined, layout: undefined, init: undefined,
-  parallelism: 1, batchSize: undefined, batchTimeout: undefined, written: undefined, transforms: undefined,
+  parallelism: undefined, batchSize: undefined, batchTimeout: undefined, written: undefined, transforms: undefined,
 });
 
 export const none: readonly never[] = Object.freeze([]);
 
-/** The function as users see it, defaults filled in. */
+/** The function as users see it, defaults filled in. Its values are the DAG's own: to be read only. */
 export function toResolved({ id, args, code, extraArgs, traits }: Entry): ResolvedFunction {
-  const { type, list, written: _written, transforms: _transforms, ...rest } = traits;
+  const { type, list, parallelism = 1, written: _written, transforms: _transforms, ...rest } = traits;
   const defined = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as Partial<Traits>;
   return {
-    id, args, code, extraArgs, type, argumentInclusion: list ? 'list' : 'variadic', ...defined,
+    id, args, code, extraArgs, type, argumentInclusion: list ? 'list' : 'variadic', parallelism, ...defined,
   } as ResolvedFunction;
 }

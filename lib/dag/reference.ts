@@ -5,6 +5,8 @@
  * `Call`, the vertex that stands for the result.
  */
 import { HandoffError } from '../core/errors.ts';
+import { notData } from '../core/serializable.ts';
+import { show } from '../core/show.ts';
 import { type Call, createCall } from './call.ts';
 import { type FunctionReference, nameOf, reference } from './code.ts';
 import type { AnyFunction, Task, Tasks } from './task.ts';
@@ -31,10 +33,12 @@ export function tasks<Module>(module: URL | string): Tasks<Module> {
     );
   }
   const made = new Map<string, unknown>();
-  return new Proxy({} as Tasks<Module>, {
+  const base = { [notData]: `the tasks of ${name}`, [Symbol.toPrimitive]: () => refuseText(`The tasks of ${name} are`, 'name the one that is meant, and call it') };
+  return new Proxy(base as unknown as Tasks<Module>, {
     get(_, key) {
+      if (typeof key === 'symbol') return base[key as keyof typeof base];
       // `then` stays undefined: a proxy that is returned from an async function must not look like a promise.
-      if (typeof key === 'symbol' || key === 'then') return undefined;
+      if (key === 'then') return undefined;
       let task = made.get(key);
       if (task === undefined) {
         task = callable({ module: name, export: key });
@@ -62,10 +66,20 @@ export function inline<Fn extends AnyFunction>(fn: Fn): Task<Fn> {
 function callable(code: FunctionReference): unknown {
   const task = (...args: readonly unknown[]): Call<unknown> => createCall(code, args);
   const name = nameOf(code);
-  Object.defineProperties(task, { [reference]: { value: Object.freeze(code) }, name: { value: name } });
+  const toPrimitive = (): never => refuseText(`The task ${name} is`, `call it, as ${name}(…), and pass that as an argument`);
+  Object.defineProperties(task, {
+    [reference]: { value: Object.freeze(code) },
+    name: { value: name },
+    [notData]: { value: `the task ${name}, which is not called: write ${name}(…)` },
+    [Symbol.toPrimitive]: { value: toPrimitive },
+  });
   return Object.freeze(task);
 }
 
+function refuseText(what: string, instead: string): never {
+  throw new HandoffError('INVALID_FUNCTION', `${what} used as a text or a number: ${instead}.`);
+}
+
 function describe(value: unknown): string {
-  return typeof value === 'function' ? `the built-in or bound function ${value.name || 'without a name'}` : String(value);
+  return typeof value === 'function' ? `the built-in or bound function ${value.name || 'without a name'}` : show(value);
 }

@@ -32,8 +32,8 @@ export interface ClassReference<out Instance, out Args extends readonly unknown[
   readonly [instance]: { readonly instance: Instance; readonly args: Args };
 }
 
-/** A module's exported functions, each as a task, and its classes. */
-export type Tasks<Module> = {
+/** A module's exported functions, each as a task, and its classes. Of a module without types, `any`. */
+export type Tasks<Module> = 0 extends 1 & Module ? any : {
   readonly [Name in keyof Module as Module[Name] extends AnyFunction | AnyClass ? Name : never]:
     Module[Name] extends AnyFunction ? Task<Module[Name]>
     : Module[Name] extends new (...args: infer Args) => infer Instance ? ClassReference<Instance, Args>

@@ -54,10 +54,13 @@ function missing({ entries, index }: DagParts, { depOffset }: Links, gap: number
   });
 }
 
+// Silence about these would be worse than about hints such as `priority`.
+const notInline = ['node', 'init', 'cost', 'timeout', 'retryIf'] as const;
+
 function checkInline({ id, traits }: Entry): DagError | undefined {
-  const extra = traits.node !== undefined ? 'node' : traits.init !== undefined ? 'init' : traits.cost !== undefined ? 'cost' : undefined;
+  const extra = notInline.find((field) => traits[field] !== undefined);
   if (extra === undefined) return undefined;
-  return dagError('INVALID_INLINE_FUNCTION', `Inline function ${show(id)} has ${extra}. It runs inside each of its dependents, on their node: give ${extra} to them.`, { functionId: id });
+  return dagError('INVALID_INLINE_FUNCTION', `Inline function ${show(id)} has ${extra}. It runs inside each of its dependents, on their node and as part of their attempts: give ${extra} to them.`, { functionId: id });
 }
 
 function checkInput({ id, args, code, extraArgs, traits }: Entry): DagError | undefined {

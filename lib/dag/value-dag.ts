@@ -1,9 +1,10 @@
 /** `dag(name, outputs)`: the value form's way to a DAG. Walks from the outputs to everything they depend on. */
+import { isPlainObject } from '../core/copy.ts';
 import { HandoffError } from '../core/errors.ts';
-import { type Call, type CallOptions, isCall, vertexOf } from './call.ts';
+import { type Call, type CallOptions, callsIn, holdsCall, isCall, otherCopyHint, vertexOf } from './call.ts';
 import { show } from '../core/show.ts';
 import { Dag, type DagJson } from './dag.ts';
-import { findLiteralObstacle } from './check.ts';
+import { findObstacle } from '../core/serializable.ts';
 import { nameOf } from './code.ts';
 import type { FunctionSpec, Part } from './types.ts';
 
@@ -73,10 +74,10 @@ export function dag<const Out extends Outputs>(name: string, out: Out): ValueDag
 }
 
 function rootsOf(out: Outputs): readonly Call<unknown>[] {
-  const roots = isCall(out) ? [out] : typeof out === 'object' && out !== null ? Object.values(out) : [out];
+  const roots = isCall(out) ? [out] : isPlainObject(out) || Array.isArray(out) ? Object.values(out) : [out]; // not those of a Map, which has no fields
   const stranger = roots.find((root) => !isCall(root));
   if (stranger !== undefined || (roots as unknown[]).includes(undefined)) {
-    throw new HandoffError('INVALID_FUNCTION', `The outputs of a DAG are calls, such as t.report(rows); got ${show(stranger)}.`);
+    throw new HandoffError('INVALID_FUNCTION', `The outputs of a DAG are calls, such as t.report(rows), alone, in a list or in a record; got ${show(stranger)}.${otherCopyHint(stranger)}`);
   }
   const calls = roots as readonly Call<unknown>[];
   if (calls.some((call) => vertexOf(call).options.type === 'inline')) {
@@ -109,22 +110,8 @@ function walk(roots: readonly Call<unknown>[]): Call<unknown>[] {
 function inputsOf(call: Call<unknown>): Call<unknown>[] {
   const { args, after } = vertexOf(call);
   const found: Call<unknown>[] = [];
-  for (const arg of args) collectCalls(arg, found, 0);
+  for (const arg of args) callsIn(arg, found);
   return [...found, ...after];
-}
-
-// Lists in lists are looked into, as deep as anyone writes them; the bound ends a list that holds itself.
-const maxListDepth = 64;
-
-function collectCalls(value: unknown, found: Call<unknown>[], depth: number): void {
-  if (isCall(value)) found.push(value);
-  else if (Array.isArray(value) && depth < maxListDepth) for (const item of value) collectCalls(item, found, depth + 1);
-}
-
-function holdsCall(value: unknown): boolean {
-  const found: Call<unknown>[] = [];
-  collectCalls(value, found, 0);
-  return found.length > 0;
 }
 
 function nameAll(order: readonly Call<unknown>[]): Map<Call<unknown>, string> {
@@ -180,7 +167,7 @@ function toArguments(id: string, args: readonly unknown[], after: readonly Call<
   const toPart = (value: unknown, path: string): Part => {
     if (isCall(value)) return { arg: inputs.push(ids.get(value)!) - 1 };
     if (Array.isArray(value) && holdsCall(value)) return { list: value.map((item, i) => toPart(item, `${path}[${i}]`)) };
-    const obstacle = findLiteralObstacle(value);
+    const obstacle = findObstacle(value);
     if (obstacle !== undefined) {
       throw new HandoffError('NOT_SERIALIZABLE', `Function ${show(id)}: ${path}${obstacle.path} is ${obstacle.what}, which cannot leave its thread.`, { functionId: id, path: path + obstacle.path });
     }

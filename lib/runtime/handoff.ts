@@ -1,10 +1,11 @@
 /** The runtime's face: start, execute, look, store, stop. */
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { ActorRef } from '../workers/actor/ref.ts';
+import { toDag, toValueDag } from '../dag/accept.ts';
 import type { Dag } from '../dag/dag.ts';
 import type { Capabilities, Cost } from '../dag/types.ts';
 import type { ClassReference } from '../dag/task.ts';
-import { type Outputs, type Resolved, ValueDag } from '../dag/value-dag.ts';
+import type { Outputs, Resolved, ValueDag } from '../dag/value-dag.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { NodeResources } from './usage/resources.ts';
 import type { Tuning } from '../scheduling/scheduler/state.ts';
@@ -17,7 +18,7 @@ import { type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions 
 import type { ExecuteResult } from './run-result.ts';
 import type { Overview } from './overview.ts';
 import type { PlanOptions, PlanResult } from './plan-preview.ts';
-import type { ExecuteOptions } from './options/execute-options.ts';
+import { collecting, type ExecuteOptions } from './options/execute-options.ts';
 import { checkOptions, invalidOption, rules } from '../core/schema.ts';
 
 const defaultResultTimeout = 5000;
@@ -132,9 +133,9 @@ export class Handoff extends HandoffEmitter {
 
   /** Runs a DAG of calls, and gives its outputs in the shape they were declared in. Throws as `execute`. */
   async run<Out extends Outputs>(dag: ValueDag<Out>, options: Omit<ExecuteOptions, 'collect'> = {}): Promise<Resolved<Out>> {
-    if (!(dag instanceof ValueDag)) throw new HandoffError('INVALID_FUNCTION', 'run() takes a DAG of calls, as dag(name, outputs) makes it; for a Dag use execute().');
-    const { results } = await this.#execute('run', dag, { ...options, collect: dag.outputList }, false, this.run);
-    return dag.pick(results);
+    const own = toValueDag('run', dag);
+    const { results } = await this.#execute('run', own, collecting(own.outputList, options), false, this.run);
+    return own.pick(results) as Resolved<Out>;
   }
 
   /**
@@ -143,7 +144,7 @@ export class Handoff extends HandoffEmitter {
    */
   async plan(dag: Dag, options: PlanOptions = {}): Promise<PlanResult> {
     this.#refuseWhenStopped();
-    return this.#parts.runner.plan(dag, options);
+    return this.#parts.runner.plan(toDag('plan', dag), options);
   }
 
   /** The capabilities of every node that can be reached. */
@@ -329,7 +330,7 @@ export class Handoff extends HandoffEmitter {
 
   async #execute(where: string, dag: Dag, options: ExecuteOptions, ignorePlacement: boolean, caller: Function): Promise<ExecuteResult> {
     this.#refuseWhenStopped();
-    return this.#parts.runner.execute(where, dag, options, ignorePlacement, caller);
+    return this.#parts.runner.execute(where, toDag(where, dag), options, ignorePlacement, caller);
   }
 
   #refuseWhenStopped(): void {

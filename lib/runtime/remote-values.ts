@@ -2,7 +2,7 @@
 import { fromPayloadWire } from '../hosts/cluster/payload-wire.ts';
 import type { Cluster } from '../hosts/cluster/cluster.ts';
 import type { Peer } from '../hosts/cluster/peer.ts';
-import { decode, encode } from '../workers/store/encode.ts';
+import { decodeOwn, encode } from '../workers/store/encode.ts';
 import type { PayloadData, RemoteData } from '../workers/store/payload.ts';
 
 export type Parcel = { readonly value: unknown } | { readonly payload: unknown };
@@ -20,7 +20,7 @@ export function pack(value: unknown, cluster: Cluster, to: Peer): Parcel {
 export async function unpack(parcel: Parcel, { exchange }: Cluster): Promise<unknown> {
   if (!('payload' in parcel)) return parcel.value;
   const data = fromPayloadWire(parcel.payload);
-  return decode(data.kind === 'remote' ? await fetchOnce(data, exchange) : data);
+  return decodeOwn(data.kind === 'remote' ? await fetchOnce(data, exchange) : data);
 }
 
 async function fetchOnce(data: RemoteData, exchange: Cluster['exchange']): Promise<PayloadData> {

@@ -3,7 +3,7 @@ import { type AllocationStrategy, isPlanned } from '../scheduling/allocation/all
 import { findImpossible } from '../scheduling/resources/feasibility.ts';
 import { strategyOf } from '../scheduling/allocation/strategy.ts';
 import { compile } from '../dag/compile.ts';
-import { Dag } from '../dag/dag.ts';
+import type { Dag } from '../dag/dag.ts';
 import type { Plan } from '../dag/plan.ts';
 import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../core/errors.ts';
@@ -152,7 +152,6 @@ export class Runner {
   }
 
   #compile(dag: Dag, ignorePlacement: boolean): Plan {
-    if (!(dag instanceof Dag)) throw new HandoffError('INVALID_FUNCTION', 'What is executed is a Dag: new Dag(id).add(…), or dag(name, outputs).');
     const plan = compile(dag, { ignorePlacement, depthFirst: this.#parts.options.memoryBudget !== undefined });
     const nodes = this.capabilities(ignorePlacement);
     if (Object.keys(nodes).length === 0) throw new HandoffError('NODE_DOWN', 'There is no node to run on.', { dagId: plan.dagId });

@@ -73,9 +73,16 @@ describe('compile', () => {
     expect(criticalPath(compile(new Dag()), new Float64Array())).toEqual([]);
   });
 
-  it('refuses what validation refuses, and inputs', () => {
+  it('refuses what validation refuses, and what only streams know, naming function and field', () => {
     expect(thrownBy(() => compile(new Dag().add({ id: 'a', code, args: ['a'] }))).code).toBe('CYCLIC_DEPENDENCY');
-    expect(thrownBy(() => compile(new Dag().add({ id: 'in', code: null, type: 'input' }))).code).toBe('INVALID_INPUT_FUNCTION');
+    for (const [field, fields] of Object.entries({
+      init: { init: code }, parallelism: { parallelism: 2 }, 'parallelism ': { parallelism: 1 }, batchSize: { batchSize: 10 }, batchTimeout: { batchTimeout: 5 }, "type 'input'": { code: null, type: 'input' as const },
+    })) {
+      const error = thrownBy(() => compile(new Dag().add({ id: 'other', code }).add({ id: 'odd one', code, ...fields })));
+      expect(error).toMatchObject({ code: 'INVALID_FUNCTION', functionId: 'odd one' });
+      expect(error.message).toContain(`Function "odd one" has ${field.trim()}`);
+    }
+    expect(thrownBy(() => compile(new Dag().add({ id: 'a', code, type: 'inline', batchSize: 2 }).add({ id: 'b', code, args: ['a'] }))).message).toContain('batchSize');
   });
 
   it('does not see what is added afterwards', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { dag, inline } from '../../lib/index.ts';
-import { dagOf, t, useHandoff } from '../support/handoff.ts';
+import { dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 
 const handoff = useHandoff();
 /** Passes a value through two functions, so that it crosses threads both ways. */
@@ -131,4 +131,28 @@ describe('collect', () => {
   it('refuses an id that is not there', async () => {
     await expect(handoff().execute(chain(), { collect: ['bb'] })).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'collect' });
   });
+});
+
+describe('values written into a DAG', () => {
+  it('are those of the moment when the function was added', async () => {
+    const options = { factor: 2 };
+    const dagOfThree = dagOf({ id: 'a', code: t.constant, extraArgs: [options] }, { id: 'b', code: t.collect, args: ['a'], extraArgs: [[options]] });
+    options.factor = 3;
+    const running = handoff().execute(dagOfThree);
+    options.factor = 4;
+    expect((await running).results).toEqual({ a: { factor: 2 }, b: [{ factor: 2 }, [{ factor: 2 }]] });
+  });
+
+  it('may be lists that are nearly all holes', async () => {
+    const sparse: number[] = [1];
+    sparse[2e8] = 2;
+    const { results } = await handoff().execute(dagOf({ id: 'a', code: t.constant, extraArgs: [{ sparse }] }, { id: 'b', code: t.constant, args: ['a'] }));
+    expect(results['b'].sparse.length).toBe(2e8 + 1);
+    expect(Object.keys(results['b'].sparse)).toEqual(['0', '200000000']);
+  });
+});
+
+it('a result that is a call, a DAG or a task is refused where it is returned', async () => {
+  const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: t.uncalled, maxRetries: 0 })));
+  expect(error.cause).toMatchObject({ code: 'NOT_SERIALIZABLE', message: expect.stringContaining('result is a call') });
 });

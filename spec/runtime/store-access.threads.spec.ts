@@ -33,6 +33,21 @@ describe('values of a DAG', () => {
     expect((await running).results['use'][0]).toEqual({ x: 1 });
   });
 
+  it('that were put there are copies, and so is each that is given', async () => {
+    const value = { list: [1], bytes: new Uint8Array(100_000) };
+    const waiting = [handoff().getResult('own', 'x'), handoff().getResult('own', 'x')];
+    await handoff().storeResult('own', 'x', value);
+    value.list.push(2);
+    value.bytes.fill(1);
+    const given = [...(await Promise.all(waiting)), await handoff().getResult('own', 'x'), await handoff().getValue('own', 'x'), await handoff().getLocalValue('own', 'x')];
+    for (const each of given) {
+      expect(each.list).toEqual([1]);
+      expect(each.bytes[9]).toBe(0);
+      each.list.push(3);
+      each.bytes.fill(3);
+    }
+  });
+
   it('are gone after clear', async () => {
     await handoff().storeResult('gone', 'x', 1);
     await handoff().clear('gone');
@@ -47,6 +62,26 @@ describe('results of runs', () => {
     expect(await handoff().getLocalValue('kept', 'y')).toBe(2);
     expect(await handoff().getResult('kept', 'x')).toBe(1);
     expect(await handoff().lookupDataLocation('kept', 'x')).toBe('b');
+  });
+
+  it('are not changed by who gets one, by way of execute, getResult, getValue or getLocalValue', async () => {
+    const rows = Array.from({ length: 5000 }, (_, id) => ({ id, view: id === 7 ? new Float64Array(10_000) : null }));
+    const { results } = await handoff().execute(new Dag('unchanged')
+      .add({ id: 'small', code: t.constant, extraArgs: [{ list: [1] }] }).add({ id: 'view', code: t.float64, extraArgs: [100_000, 1] }).add({ id: 'rows', code: t.constant, extraArgs: [rows] }));
+    results['small'].list.push(2);
+    const ask = ['getResult', 'getValue', 'getLocalValue'] as const;
+    for (const how of [...ask, ...ask]) {
+      const small = await handoff()[how]('unchanged', 'small');
+      expect(small).toEqual({ list: [1] });
+      small.list.push(3);
+      const view = await handoff()[how]('unchanged', 'view');
+      expect(view.subarray(0, 2)).toEqual(new Float64Array([1, 1]));
+      view.fill(2);
+      const nested = await handoff()[how]('unchanged', 'rows');
+      expect(nested[7].view[3]).toBe(0);
+      nested[7].view.fill(2);
+      nested[7].id = 0;
+    }
   });
 
   it('can be had while the run goes on', async () => {

@@ -56,6 +56,15 @@ export function checkExecuteOptions(where: string, options: ExecuteOptions): voi
 }
 
 /**
+ * The options of `run`, which collects the outputs of its DAG.
+ * @throws `INVALID_OPTION` when `collect` is given, because it would be ignored
+ */
+export function collecting(outputs: readonly string[], options: ExecuteOptions): ExecuteOptions {
+  if (options?.collect === undefined) return { ...options, collect: outputs };
+  throw new HandoffError('INVALID_OPTION', 'run: there is no option collect, because the outputs of the DAG say what is collected. To collect other results use execute().', { option: 'collect' });
+}
+
+/**
  * Which functions' results a run holds to its end: 1 for each; null for all.
  *
  * @throws `INVALID_OPTION` when `collect` names a function that the DAG does not have, or an inline one

@@ -4,6 +4,7 @@ import { amountOf } from '../resources/amounts.ts';
 import { placementOf } from '../planner/placement.ts';
 import { findImpossible } from '../resources/feasibility.ts';
 import { strategyOf } from '../allocation/strategy.ts';
+import { toDag } from '../../dag/accept.ts';
 import { compile } from '../../dag/compile.ts';
 import type { Dag } from '../../dag/dag.ts';
 import type { Plan } from '../../dag/plan.ts';
@@ -100,7 +101,7 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
   check(options);
   const nodes = options.nodes.map(({ name, capabilities, threads, speed = 1, price = 0 }) => ({ name, capabilities, speed, price, threads: threads ?? Math.max(1, Math.ceil(amountOf(capabilities, 'cpu'))) }));
   const offers = Object.fromEntries(nodes.map(({ name, capabilities }) => [name, capabilities]));
-  const compiled = compile(dag);
+  const compiled = compile(toDag('simulate', dag));
   const impossible = findImpossible(compiled, offers);
   if (impossible !== undefined) throw impossible;
   const planned = isPlanned(allocationStrategy) ? planRun(compiled, { nodes, aim: allocationStrategy, latency, bandwidth, seed, deadline: options.deadline, budget: options.budget }) : undefined;

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { fromErrorWire, isError, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
-import { findObstacle } from '../../core/serializable.ts';
+import { findObstacle, notData } from '../../core/serializable.ts';
 import { inspect } from './inspect.ts';
-import { createView, lengthOf, ofShape, partLengths, type PayloadData, shareFrom, toShared, viewTypeOf } from './payload.ts';
+import { createView, lengthOf, ofShape, partLengths, partsOf, type PayloadData, shareFrom, toShared, viewTypeOf } from './payload.ts';
 import { deserialize, serialize } from './serializer.ts';
 import { allocateShared, count } from './shared-memory.ts';
 
@@ -23,6 +23,7 @@ export function encode(value: unknown): PayloadData | undefined {
   if (value instanceof ArrayBuffer) {
     return value.byteLength < shareFrom ? undefined : { kind: 'buffer', bytes: toShared(new Uint8Array(value)).bytes };
   }
+  if (notData in value) throw notSerializable(value);
   if (isError(value)) return { kind: 'error', error: toErrorWire(value) };
   if (value instanceof SharedArrayBuffer) return undefined;
   const { large, errors, sharedBuffers, buffers } = inspect(value);
@@ -72,6 +73,22 @@ export function decode(data: PayloadData): unknown {
     case 'remote':
       throw new LostResult(data.key, undefined);
   }
+}
+
+/** The same value with memory of its own, which its reader may change. Only memory that the user shares on purpose stays shared. */
+export function decodeOwn(data: PayloadData): unknown {
+  if (data.kind === 'view') return createView(data.view, unshared(partsOf(data)[0]!), 0, data.length);
+  if (data.kind === 'encoded' && data.live !== true) {
+    data.shared.forEach(count);
+    return deserialize(count(data.bytes), data.shared.map((bytes) => unshared(new Uint8Array(bytes))));
+  }
+  return data.kind === 'spilled' ? decodeOwn(load(data)) : decode(data);
+}
+
+function unshared(bytes: Uint8Array): ArrayBuffer {
+  const copy = new Uint8Array(bytes.byteLength);
+  copy.set(bytes);
+  return copy.buffer;
 }
 
 /** A payload that is on disk, in memory again. */

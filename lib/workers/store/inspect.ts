@@ -1,5 +1,6 @@
 /** What a value holds that decides how it travels. */
 import { isError } from '../../core/error-wire.ts';
+import { eachItem } from '../../core/items.ts';
 import { shareFrom } from './payload.ts';
 
 export interface Inspection {
@@ -44,7 +45,7 @@ export function inspect(value: object): Inspection {
     if (isError(next)) {
       errors = true;
     } else if (Array.isArray(next)) {
-      for (let i = 0; i < next.length; i++) look(next[i]);
+      eachItem(next, look);
     } else if (next instanceof Map) {
       for (const [key, item] of next) {
         look(key);

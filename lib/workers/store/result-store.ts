@@ -1,4 +1,5 @@
 /** Values by DAG and id: the results of runs, and what users put there. One per host. */
+import { copyOf } from '../../core/copy.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
 import type { RunResults } from './run-results.ts';
@@ -37,10 +38,10 @@ export class ResultStore {
     this.#onForget = onForget;
   }
 
-  /** Stores a value, replacing what was there under the same DAG and id. */
+  /** Stores a copy of a value, replacing what was there under the same DAG and id. */
   put(dagId: string, id: string, value: unknown): void {
-    this.#spaceOf(dagId).values.set(id, value);
-    this.#settle(dagId, id, () => value);
+    this.#spaceOf(dagId).values.set(id, copyOf(value));
+    this.#settle(dagId, id, () => copyOf(value));
   }
 
   has(dagId: string, id: string): boolean {
@@ -48,10 +49,13 @@ export class ResultStore {
     return space !== undefined && (space.values.has(id) || this.#resultIndex(space, id) >= 0);
   }
 
-  /** @throws `NOT_FOUND` */
+  /**
+   * A value that the caller may keep and change.
+   * @throws `NOT_FOUND`
+   */
   get(dagId: string, id: string): unknown {
     const space = this.#spaces.get(dagId);
-    if (space?.values.has(id) === true) return space.values.get(id);
+    if (space?.values.has(id) === true) return copyOf(space.values.get(id));
     const i = space === undefined ? -1 : this.#resultIndex(space, id);
     if (i < 0) throw new HandoffError('NOT_FOUND', `There is no value ${JSON.stringify(id)} of DAG ${JSON.stringify(dagId)} here.`, { dagId, functionId: id });
     return space!.results!.copy(i);

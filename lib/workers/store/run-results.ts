@@ -1,5 +1,6 @@
 /** The results of one run, by function: as they are, or as payloads in shared memory. */
-import { decode } from './encode.ts';
+import { copyOf } from '../../core/copy.ts';
+import { decode, decodeOwn } from './encode.ts';
 import { Payload } from './payload.ts';
 import type { ResultMemory } from './result-memory.ts';
 
@@ -68,10 +69,10 @@ export class RunResults {
     return value instanceof Payload ? decode(value.data) : value;
   }
 
-  /** The result as whoever asks may keep and change it: what is held is yet to be sent to others. Only when `has`. */
+  /** The result with memory of its own, so that a change of it shows nowhere else. Only when `has`. */
   copy(i: number): unknown {
-    const value = this.get(i);
-    return typeof value === 'object' && value !== null && !(this.#values[i] instanceof Payload) ? structuredClone(value) : value;
+    const value = this.#values[i];
+    return value instanceof Payload ? decodeOwn(value.data) : copyOf(value);
   }
 
   put(i: number, value: unknown): void {
@@ -115,13 +116,21 @@ export class RunResults {
     if (after instanceof Payload) this.#memory!.add(after);
   }
 
-  /** The results that exist, by id, of all functions or of those in `kept`. */
+  /**
+   * The results that exist, by id, of all functions or of those in `kept`. Objects are copies, because the store may keep what is held here;
+   * large views are the shared memory itself.
+   */
   toRecord(kept: Uint8Array | null): Record<string, unknown> {
     const record: Record<string, unknown> = {};
     for (let i = 0; i < this.index.size; i++) {
-      if ((kept === null || kept[i] === 1) && this.has(i)) setKey(record, this.index.idOf(i), this.get(i));
+      if ((kept === null || kept[i] === 1) && this.has(i)) setKey(record, this.index.idOf(i), this.#read(i));
     }
     return record;
+  }
+
+  #read(i: number): unknown {
+    const value = this.#values[i];
+    return value instanceof Payload ? decode(value.data) : copyOf(value);
   }
 }
 

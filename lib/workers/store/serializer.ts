@@ -81,9 +81,9 @@ class ValueSerializer extends Serializer {
 }
 
 class ValueDeserializer extends Deserializer {
-  readonly #shared: readonly SharedArrayBuffer[];
+  readonly #shared: readonly (SharedArrayBuffer | ArrayBuffer)[];
 
-  constructor(bytes: Uint8Array, shared: readonly SharedArrayBuffer[]) {
+  constructor(bytes: Uint8Array, shared: readonly (SharedArrayBuffer | ArrayBuffer)[]) {
     super(bytes);
     this.#shared = shared;
   }
@@ -119,7 +119,7 @@ export function serialize(value: unknown, exotic: boolean): { readonly bytes: Sh
   return { bytes, shared: serializer.shared };
 }
 
-export function deserialize(bytes: SharedArrayBuffer, shared: readonly SharedArrayBuffer[]): unknown {
+export function deserialize(bytes: SharedArrayBuffer, shared: readonly (SharedArrayBuffer | ArrayBuffer)[]): unknown {
   const deserializer = new ValueDeserializer(new Uint8Array(bytes), shared);
   deserializer.readHeader();
   return deserializer.readValue();
