@@ -74,7 +74,10 @@ export interface FunctionSpec {
   readonly retryIf?: CodeLike;
   /** ms per attempt. */
   readonly timeout?: number;
-  /** Whether it may run twice at once, for the same call: see `speculate` of `execute`. Default true. */
+  /**
+   * Whether it may take effect more than once. `false`: it is begun again only after a failure of its own, and never copied (`speculate` of
+   * `execute`); when its node is lost after it may have begun, the run fails with `NODE_DOWN`. Default true.
+   */
   readonly idempotent?: boolean;
   /** Higher first among ready functions. Default 0. */
   readonly priority?: number;

@@ -72,7 +72,11 @@ export class ActiveRun implements Running {
     const run = this.run!;
     let running = 0;
     for (const { id, contest, functions, size, done } of run.batches) if (contest === null || run.batch[functions[done]!] === id) running += size - done; // each once
-    onProgress({ dagId: this.id, done: plan.size - run.unfinished, running, total: plan.size });
+    try {
+      onProgress({ dagId: this.id, done: plan.size - run.unfinished, running, total: plan.size });
+    } catch (error) {
+      queueMicrotask(() => { throw error; }); // a listener's fault is not the run's
+    }
   }
 
   inspect(): Omit<TreeNode, 'id' | 'restarts' | 'state'> {

@@ -8,6 +8,7 @@ import { HandoffError } from '../core/errors.ts';
 import type { BatchReport, Question } from '../workers/node/lane-messages.ts';
 import type { NodeEvents, NodeLink } from '../workers/node/node-link.ts';
 import type { Command } from '../scheduling/scheduler/commands.ts';
+import { isOnce } from '../scheduling/scheduler/once.ts';
 import { hasLost, isContested } from '../scheduling/scheduler/race.ts';
 import type { Event } from '../scheduling/scheduler/events.ts';
 import { handle } from '../scheduling/scheduler/machine.ts';
@@ -115,7 +116,7 @@ export class Driver {
   nodeDown(node: string, returning: boolean, error: unknown): void {
     const { up, returning: wasReturning } = this.state.nodeByName.get(node)!;
     if (!up && wasReturning === returning) return;
-    this.#feed({ type: 'NodeDown', node, returning });
+    this.#feed({ type: 'NodeDown', node, returning, started: up ? this.#sender.takeAllBack(node) : undefined });
     if (up) this.#observer.publish('node:down', () => ({ node, error }));
   }
 
@@ -236,7 +237,7 @@ export class Driver {
       case 'Start': return this.#sender.send(command.batch);
       case 'TakeBack': return this.#sender.takeBack(command.batch, command.count);
       case 'Cancel': return this.#sender.cancel(command.batch, command.why);
-      case 'Kill': return this.#nodes.get(command.node.name)!.kill(command.lane, command.batch);
+      case 'Kill': return this.#sender.kill(command);
       case 'SetTimer': return this.#timers.set(command.timer, command.ms);
       case 'ClearTimer': return this.#timers.clear(command.timer);
       case 'Release': return this.#release(command.run.id, command.indexes);
@@ -283,13 +284,16 @@ export class Driver {
     const durations = measuredIn(batch, report, { exceptions, large }, this.#learned);
     const { price } = this.#nodes.get(batch.lane.node.name)!.settings;
     if (price !== undefined) for (let k = 2; k < report.durations.length; k += 3) active.price += price * report.durations[k]!;
-    const kept = remote.filter((i) => run.settings.kept === null || run.settings.kept[i] === 1);
+    const isKept = (i: number): boolean => run.settings.kept === null || run.settings.kept[i] === 1;
+    const kept = remote.filter(isKept);
     if (kept.length > 0) this.#feed({ type: 'ResultsTravelling', run: run.id, count: kept.length });
     this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random(), ...((this.state.isSpread || run.settings.allocator !== undefined) && large.length > 0 && { large }) });
     if (run.sequence !== null && this.state.isSpread) sendAhead(this.state, this.#nodes, active, batch, large, (i) => void this.#bring(active, i).catch(() => {}));
     for (const i of kept) void this.#bring(active, i).catch(() => this.#lost(active, [i])).then(() => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: run.id, count: 1 }));
+    // What cannot be made again is brought here as soon as it exists, so that the loss of a host does not cost it.
+    for (const i of remote) if (!isKept(i) && isOnce(run.plan, i)) void this.#bring(active, i).catch(() => this.#lost(active, [i]));
     this.#lost(active, lost);
-    this.#progress(active);
+    active.report();
   }
 
   /** Another has given what this gives: there is nobody to have it. Its run may be over, and another have its id. */
@@ -308,7 +312,7 @@ export class Driver {
     const { results } = active;
     const payload = results.held(i) as Payload;
     try {
-      await this.#travel!.bring(payload);
+      await this.#travel!.bring(payload, active.serial);
     } catch (error) {
       if (results.exists(i) && results.held(i) === payload) throw error; // else it is being made anew already
     }
@@ -320,14 +324,6 @@ export class Driver {
     if (indexes.length === 0 || run === undefined || !this.#isUnderWay(active)) return;
     this.#observer.lost(run, indexes);
     this.#feed({ type: 'ResultsLost', run: active.id, indexes });
-  }
-
-  #progress(active: ActiveRun): void {
-    try {
-      active.report();
-    } catch (error) {
-      queueMicrotask(() => { throw error; }); // a listener's fault is not the run's
-    }
   }
 
   #finish(run: Run): void {

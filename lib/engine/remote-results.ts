@@ -6,8 +6,8 @@ import type { RunResults } from '../workers/store/run-results.ts';
 
 /** How bytes get from host to host. */
 export interface Exchange {
-  /** Brings here what another host holds; rejects when it is gone. */
-  fetch(data: RemoteData): Promise<PayloadData>;
+  /** Brings here what another host holds, for a run as long as that is under way; rejects when it is gone. */
+  fetch(data: RemoteData, run: number): Promise<PayloadData>;
   /** Nobody will read it any more, wherever it is. */
   release(run: number, data: PayloadData): void;
   /** Nothing of a run will be read any more. */
@@ -45,12 +45,12 @@ export class Travel {
   }
 
   /** Resolves when it is here. Whoever asks, it comes once. */
-  bring(payload: Payload): Promise<void> {
+  bring(payload: Payload, run: number): Promise<void> {
     const { data } = payload;
     if (data.kind !== 'remote') return Promise.resolve();
     let coming = this.#coming.get(payload);
     if (coming === undefined) {
-      coming = this.#exchange.fetch(data).then((here) => void (payload.data = here)).finally(() => this.#coming.delete(payload));
+      coming = this.#exchange.fetch(data, run).then((here) => void (payload.data = here)).finally(() => this.#coming.delete(payload));
       this.#coming.set(payload, coming);
     }
     return coming;

@@ -27,6 +27,7 @@ export function causeOf(functionId: string, failure: Failure): unknown {
     }
     case 'too-large': return judge(functionId, failure.need, undefined, failure.offers);
     case 'lost': return new HandoffError('NOT_FOUND', `Its result was lost ${failure.times} times.`);
+    case 'begun': return new HandoffError('NODE_DOWN', beganOn(failure.node, failure.ended), { node: failure.node });
     case 'node-down': return new HandoffError('NODE_DOWN', `Node ${failure.node} is gone, and no other can take its place.`, { node: failure.node });
   }
 }
@@ -59,6 +60,9 @@ function toFunctionError(state: State, run: Run, { index, attempts, node, failur
   const functionId = run.plan.entries[index]!.id;
   const cause = causeOf(functionId, failure);
   if (failure.kind === 'too-large') return cause as HandoffError;
+  if (failure.kind === 'begun') {
+    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} ${beganOn(failure.node, failure.ended)}`, { dagId: run.id, functionId, node: failure.node });
+  }
   if (failure.kind === 'node-down') {
     return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} cannot run: ${textOf(cause)}`, { dagId: run.id, functionId, node: failure.node });
   }
@@ -67,6 +71,12 @@ function toFunctionError(state: State, run: Run, { index, attempts, node, failur
   return new HandoffError('FUNCTION_FAILED', `Function ${JSON.stringify(functionId)} failed on node ${name}${tries}: ${textOf(cause)}`, {
     dagId: run.id, functionId, attempts, node: name, cause,
   });
+}
+
+/** Why a function that is not idempotent is not begun again. */
+function beganOn(node: string, ended: boolean): string {
+  const what = ended ? `has taken effect on node ${node}, and its result was lost` : `was with node ${node} when that was lost, and may have taken effect`;
+  return `${what}. As it is not idempotent, it is not begun again.`;
 }
 
 function refused(run: Run, index: number, error: unknown): HandoffError {

@@ -2,7 +2,8 @@
 import type { NodeLink } from '../workers/node/node-link.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { type HandoffError, isHandoffError } from '../core/errors.ts';
-import type { Event, Exception } from '../scheduling/scheduler/events.ts';
+import type { Command } from '../scheduling/scheduler/commands.ts';
+import type { Event, Exception, StartedCount } from '../scheduling/scheduler/events.ts';
 import type { AttemptTracer } from '../events/attempt-tracer.ts';
 import type { Batch, GangPart, State } from '../scheduling/scheduler/state.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
@@ -42,6 +43,7 @@ export class Sender {
 
   send(batch: Batch): void {
     const { state, runs, travel } = this.#parts;
+    if (state.batches.get(batch.id) !== batch) return; // its lane has gone down since it was decided
     const absent = state.isSpread && batch.lane.node.host === 0 ? travel!.absent(batch, runs.get(batch.run.id)!.results) : [];
     if (absent.length === 0) this.#sendNow(batch);
     else void this.#sendWhenThere(batch, absent);
@@ -55,6 +57,21 @@ export class Sender {
   cancel(batch: Batch, why: 'aborted' | 'timeout'): void {
     if (this.#waiting.delete(batch)) return this.#takenBack(batch, batch.size);
     this.#takenBack(batch, this.#linkOf(batch).cancel(batch.lane.index, batch.id, why));
+  }
+
+  /** Ends the thread that runs a batch, unless that has just ended. */
+  kill({ node: { name, incarnation }, lane, batch }: Extract<Command, { readonly type: 'Kill' }>): void {
+    if (this.#parts.nodes.get(name)!.kill(lane, batch) === false) this.#parts.feed({ type: 'LaneUp', node: name, incarnation, lane });
+  }
+
+  /** Takes back what has not begun on a node of this host, and gives what has; undefined: of a node elsewhere that is not known. */
+  takeAllBack(node: string): StartedCount[] | undefined {
+    const link = this.#parts.nodes.get(node)!;
+    if (link.host !== 0) return undefined;
+    return this.#parts.state.nodeByName.get(node)!.lanes.flatMap(({ index, batches }) => batches.map(({ id, functions }) => {
+      link.takeBack(index, id, functions.length);
+      return { batch: id, started: link.begun(index, id) };
+    }));
   }
 
   /** @param count undefined: it is told later */

@@ -49,6 +49,7 @@ export class Hosts implements OtherHosts {
   readonly #pending = new Set<RemoteHost>();
   /** What each host has said that it has. */
   readonly #known = new Map<RemoteHost, readonly NodeCard[]>();
+  #leaving = false;
   readonly #listeners: { up(host: RemoteHost): void; down(host: RemoteHost): void }[] = [];
 
   constructor(options: ResolvedTransport, parts: HostsParts) {
@@ -130,8 +131,10 @@ export class Hosts implements OtherHosts {
     return answers.filter((answer) => answer !== undefined);
   }
 
-  /** Has every other host finish what it has here, and take what it needs. */
+  /** Has every other host finish what it has here, and take what it needs. Who comes from now on sends nothing. */
   async leave(): Promise<void> {
+    this.#leaving = true;
+    this.cluster.nodesChanged();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#options.drainTimeout)));
     await Promise.race([late, Promise.all(this.cluster.hosts.map(({ peer }) => peer.request('leave').catch(() => {})))]);
@@ -155,7 +158,7 @@ export class Hosts implements OtherHosts {
       const known = driver().state.nodeByName.get(name);
       if (known === undefined || !known.up) return [];
       const { capabilities, threads, speed, price } = tree().node(name)!.settings;
-      return { name, capabilities, threads, speed, ...(price !== undefined && { price }), lanes: tree().node(name)!.lanes };
+      return { name, capabilities, threads, speed, ...(price !== undefined && { price }), lanes: tree().node(name)!.lanes, ...(this.#leaving && { draining: true }) };
     });
   }
 
@@ -190,6 +193,7 @@ export class Hosts implements OtherHosts {
       }
       if (JSON.stringify(known.settings.capabilities) !== JSON.stringify(card.capabilities)) driver().changeCapabilities(card.name, card.capabilities);
       known.settings = { ...card };
+      if (card.draining === true) driver().nodeDraining(card.name);
       for (const lane of card.lanes) known.events.laneUp(lane);
     }
   }
@@ -224,6 +228,7 @@ export class Hosts implements OtherHosts {
     const { driver, publisher } = this.#parts;
     const events = driver().eventsOf(card.name);
     driver().addNode(remote.add(card, events));
+    if (card.draining === true) driver().nodeDraining(card.name);
     for (const lane of card.lanes) events.laneUp(lane);
     const { name: node, capabilities, threads } = card;
     if (publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node, capabilities, threads });

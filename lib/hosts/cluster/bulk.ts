@@ -3,7 +3,7 @@
  *
  * ```
  *   [want, request, what]                                        [chunk, request, part, offset, bytes]
- *                                                               [gone, request]          it is not there any more
+ *   [drop, request]    it is not wanted any more                [gone, request]          it is not there any more
  * ```
  *
  * Numbers are little-endian: request and part of four bytes, offset of eight. Chunks go straight into the shared memory of who asked. A
@@ -16,7 +16,7 @@ import { allocateShared } from '../../workers/store/shared-memory.ts';
 import type { Channel } from '../transport/transport.ts';
 import { inMemory } from './payload-wire.ts';
 
-const Frame = { want: 1, chunk: 2, gone: 3 } as const;
+const Frame = { want: 1, chunk: 2, gone: 3, drop: 4 } as const;
 const headBytes = 16;
 
 // Large enough that frames cost little, small enough that several results take turns. No more than a frame may have.
@@ -38,6 +38,8 @@ export class BulkLink {
   readonly #find: Find;
   readonly #chunkBytes: number;
   readonly #wanted = new Map<number, Wanted>();
+  /** Requests of the other side that are being answered. */
+  readonly #answering = new Set<number>();
   #closed = false;
   #last = 0;
 
@@ -54,20 +56,35 @@ export class BulkLink {
     void channel.closed.then((error) => this.#fail(error));
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   get closed(): Promise<unknown> {
     return this.#channel.closed;
   }
 
-  /** Brings here what the other side holds, or can get. */
-  fetch(data: RemoteData): Promise<PayloadData> {
+  /**
+   * Brings here what the other side holds, or can get.
+   *
+   * @param signal aborted when nobody wants it any more: then the other side stops sending
+   * @throws `NOT_FOUND` when it is not there any more, `NODE_DOWN` when the link is gone; the signal's reason
+   */
+  fetch(data: RemoteData, signal: AbortSignal): Promise<PayloadData> {
     const { of: shape } = data;
     const { promise, resolve, reject } = Promise.withResolvers<PayloadData>();
     const lengths = partLengths(shape);
     const wanted: Wanted = { parts: lengths.map((length) => allocateShared(length)), shape, missing: lengths.reduce((sum, length) => sum + length, 0), resolve, reject };
     const request = (this.#last = (this.#last + 1) >>> 0);
     this.#wanted.set(request, wanted);
+    if (this.#closed) this.#wanted.get(request)!.reject(new HandoffError('NODE_DOWN', 'The link to the host is gone.'));
     this.#channel.send(Frame.want, numberBytes(request), serialize(data));
-    return promise;
+    const drop = (): void => this.#give(request, (given) => {
+      given.reject(signal.reason);
+      this.#channel.send(Frame.drop, numberBytes(request));
+    });
+    signal.addEventListener('abort', drop);
+    return promise.finally(() => signal.removeEventListener('abort', drop));
   }
 
   close(): void {
@@ -81,6 +98,7 @@ export class BulkLink {
     switch (type) {
       case Frame.want: return void this.#send(request, readWant(body.subarray(4)));
       case Frame.gone: return this.#give(request, (wanted) => wanted.reject(new HandoffError('NOT_FOUND', 'The host does not hold it any more.')));
+      case Frame.drop: return void this.#answering.delete(request);
       case Frame.chunk: return this.#short(body);
       default: throw malformed();
     }
@@ -113,18 +131,21 @@ export class BulkLink {
   }
 
   async #send(request: number, want: RemoteData): Promise<void> {
+    this.#answering.add(request);
     try {
       const data = inMemory(await this.#find(want));
       if (!isHere(data)) throw malformed(); // it has no bytes to send
       for (const [part, bytes] of partsOf(data).entries()) {
         for (let offset = 0; offset < bytes.byteLength; offset += this.#chunkBytes) {
           await this.#channel.drained();
-          if (this.#closed) return;
+          if (this.#closed || !this.#answering.has(request)) return;
           this.#channel.send(Frame.chunk, writeHead(request, part, offset), bytes.subarray(offset, offset + this.#chunkBytes));
         }
       }
     } catch {
       this.#channel.send(Frame.gone, numberBytes(request)); // not here, or in a file that cannot be read
+    } finally {
+      this.#answering.delete(request);
     }
   }
 

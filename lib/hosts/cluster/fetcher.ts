@@ -1,35 +1,76 @@
-/** Brings here what other hosts hold, each thing once however many ask for it. */
-import { HandoffError } from '../../core/errors.ts';
+/** Brings here what other hosts hold, each thing once however many ask for it, and no longer than somebody wants it. */
+import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Peer } from './peer.ts';
 
+// A link that breaks is opened again so often for one thing, while its host is there.
+const mostLinks = 4;
+
+interface Coming {
+  readonly here: Promise<PayloadData>;
+  readonly controller: AbortController;
+  /** How many want it. */
+  wanting: number;
+}
+
+export interface FetchOptions {
+  /** Who is asked when its holder cannot be reached from here: two hosts that do not listen know each other only by a third. */
+  readonly via?: Peer | undefined;
+  /** Aborted when who asks wants it no more. When nobody does, it is not brought here. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export class Fetcher {
   readonly #peers: ReadonlyMap<string, Peer>;
-  readonly #coming = new Map<string, Promise<PayloadData>>();
+  readonly #coming = new Map<string, Coming>();
 
   /** @param peers by id */
   constructor(peers: ReadonlyMap<string, Peer>) {
     this.#peers = peers;
   }
 
-  /**
-   * @param via who is asked when its holder cannot be reached from here: two hosts that do not listen know each other only by a third
-   * @throws `NODE_DOWN`, `NOT_FOUND` when it is not to be had any more
-   */
-  fetch(data: RemoteData, via?: Peer): Promise<PayloadData> {
+  /** @throws `NODE_DOWN`, `NOT_FOUND` when it is not to be had any more; `ABORTED` when nobody wants it any more */
+  fetch(data: RemoteData, { via, signal }: FetchOptions = {}): Promise<PayloadData> {
+    if (signal?.aborted === true) return Promise.reject(unwanted());
     const { key } = data;
     let coming = this.#coming.get(key);
     if (coming === undefined) {
-      coming = this.#bring(data, via).finally(() => this.#coming.delete(key));
-      this.#coming.set(key, coming);
+      const controller = new AbortController();
+      const here = this.#bring(data, via, controller.signal).finally(() => this.#forget(key, controller));
+      this.#coming.set(key, (coming = { here, controller, wanting: 0 }));
     }
-    return coming;
+    coming.wanting++;
+    if (signal === undefined) return coming.here;
+    const { here, controller } = coming;
+    const leave = (): void => {
+      if (--coming.wanting > 0) return;
+      this.#forget(key, controller);
+      controller.abort(unwanted());
+    };
+    signal.addEventListener('abort', leave);
+    return here.finally(() => signal.removeEventListener('abort', leave));
   }
 
-  async #bring(data: RemoteData, via: Peer | undefined): Promise<PayloadData> {
+  #forget(key: string, controller: AbortController): void {
+    if (this.#coming.get(key)?.controller === controller) this.#coming.delete(key);
+  }
+
+  /** A link may break although both hosts are well. */
+  async #bring(data: RemoteData, via: Peer | undefined, signal: AbortSignal): Promise<PayloadData> {
     const peer = this.#peers.get(data.host) ?? via;
     if (peer === undefined) throw new HandoffError('NODE_DOWN', 'The host that holds it is gone.');
-    const link = await peer.bulk();
-    return link.fetch(data);
+    for (let links = 1; ; links++) {
+      const link = await peer.bulk();
+      signal.throwIfAborted();
+      try {
+        return await link.fetch(data, signal);
+      } catch (error) {
+        if (signal.aborted || peer.closed || !link.isClosed || links === mostLinks || isHandoffError(error, 'NOT_FOUND')) throw error;
+      }
+    }
   }
+}
+
+function unwanted(): HandoffError {
+  return new HandoffError('ABORTED', 'Nobody wants it any more.');
 }

@@ -11,6 +11,8 @@ interface Involved {
   readonly hosts: Set<string>;
   /** The hosts that may have a copy of a result, by key. */
   readonly copies: Map<string, Set<string>>;
+  /** Ends what is on its way here for it. */
+  readonly controller: AbortController;
 }
 
 export class Exchange {
@@ -50,8 +52,9 @@ export class Exchange {
     this.#involvedIn(serial).hosts.add(host);
   }
 
-  async fetch(data: RemoteData): Promise<PayloadData> {
-    const here = await this.#fetcher.fetch(data);
+  /** Brings here what another host holds, for a run only as long as that is under way; rejects when it is gone. */
+  async fetch(data: RemoteData, serial?: number): Promise<PayloadData> {
+    const here = await this.#fetcher.fetch(data, { signal: serial === undefined ? undefined : this.#runs.get(serial)?.controller.signal });
     this.#references.set(here, data);
     return here;
   }
@@ -71,13 +74,14 @@ export class Exchange {
 
   endRun(serial: number): void {
     this.#holdings.endRun(this.#host, serial);
+    this.#runs.get(serial)?.controller.abort();
     for (const id of this.#runs.get(serial)?.hosts ?? []) this.#peers.get(id)?.send(Message.endRun, serial);
     this.#runs.delete(serial);
   }
 
   #involvedIn(serial: number): Involved {
     let involved = this.#runs.get(serial);
-    if (involved === undefined) this.#runs.set(serial, (involved = { hosts: new Set(), copies: new Map() }));
+    if (involved === undefined) this.#runs.set(serial, (involved = { hosts: new Set(), copies: new Map(), controller: new AbortController() }));
     return involved;
   }
 

@@ -41,6 +41,9 @@ interface Question {
   reject(error: unknown): void;
 }
 
+// Those that wait for a bulk channel do so for this long, in ms.
+const bulkPatience = 30_000;
+
 let lastHost = 0;
 
 /** ms since the epoch, with fractions, as events have them. */
@@ -64,6 +67,7 @@ export class Peer {
   #timer: NodeJS.Timeout;
   #bulk: PromiseWithResolvers<BulkLink> | undefined;
   #link: BulkLink | undefined;
+  #bulkError: unknown;
   #closed = false;
   #beginning: Uint8Array[] = [];
   #beginningBytes = 0;
@@ -132,8 +136,29 @@ export class Peer {
     opening.promise.catch(() => {}); // whoever asked hears of it
     this.#bulk = opening;
     if (!this.dialled) this.send(Message.bulk); // it dialled us, so it can again; we may not be able to
-    else this.#events.dialBulk().then((channel) => this.takeBulk(channel), (error) => this.close(error));
+    else void this.#dialBulk(opening);
+    // Whatever keeps it from being opened, the host itself is there: only those fail that wait for it.
+    const timer = setTimeout(() => this.#failBulk(opening, new HandoffError('NODE_DOWN', `No bulk channel to host ${this.#name} could be opened for ${bulkPatience} ms.`, { cause: this.#bulkError })), bulkPatience);
+    timer.unref();
+    void opening.promise.catch(() => {}).then(() => clearTimeout(timer));
     return opening.promise;
+  }
+
+  /** Dials until it is there, or not wanted any more: what keeps a dial from being answered may pass. */
+  async #dialBulk(opening: PromiseWithResolvers<BulkLink>): Promise<void> {
+    for (let pause = 50; this.#bulk === opening && this.#link === undefined && !this.#closed; pause = Math.min(1000, 2 * pause)) {
+      try {
+        return this.takeBulk(await this.#events.dialBulk());
+      } catch (error) {
+        this.#bulkError = error;
+        await new Promise<void>((resolve) => setTimeout(resolve, pause).unref());
+      }
+    }
+  }
+
+  #failBulk(opening: PromiseWithResolvers<BulkLink>, error: unknown): void {
+    if (this.#bulk === opening && this.#link === undefined) this.#bulk = undefined;
+    opening.reject(error);
   }
 
   /** A bulk channel to this peer is open. */
@@ -145,6 +170,7 @@ export class Peer {
     opening.resolve(link);
     void link.closed.then(() => {
       if (this.#bulk === opening) this.#bulk = undefined;
+      if (this.#link === link) this.#link = undefined;
     });
   }
 

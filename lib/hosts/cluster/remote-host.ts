@@ -9,6 +9,7 @@ import { translate } from '../../workers/node/translate.ts';
 import { type ModuleDescription, ReportKind, type SourceDescription } from '../../workers/node/wire.ts';
 import type { PayloadData } from '../../workers/store/payload.ts';
 import type { Exchange } from './object-directory.ts';
+import { LaneDowns } from './lane-downs.ts';
 import type { ModuleNames } from './code-identity.ts';
 import { fromPayloadWire } from './payload-wire.ts';
 import type { Peer } from './peer.ts';
@@ -29,6 +30,8 @@ export class RemoteHost {
   readonly #defined = new Set<number>();
   /** Code that is the same there, as it said. */
   readonly #checked = new Set<number>();
+  /** How often it has said that a lane is down. */
+  readonly #downs = new LaneDowns();
 
   constructor(peer: Peer, orchestrator: Orchestrator) {
     this.peer = peer;
@@ -52,12 +55,10 @@ export class RemoteHost {
 
   message(type: number, parts: any[]): void {
     switch (type) {
-      case Message.lane: {
-        const node = this.#nodes.get(parts[0]);
-        if (parts[2] === true) return node?.events.laneUp(parts[1]);
-        return node?.events.laneDown(parts[1], { reason: 'killed' }, []);
-      }
-      case Message.laneDown: return this.#nodes.get(parts[0])?.events.laneDown(parts[1], crashOf(parts[2]), parts[3]);
+      case Message.lane: return this.#nodes.get(parts[0])?.events.laneUp(parts[1]);
+      case Message.laneDown:
+        this.#downs.add(parts[0], parts[1]);
+        return this.#nodes.get(parts[0])?.events.laneDown(parts[1], crashOf(parts[2]), parts[3]);
       case Message.log: return this.#nodes.get(parts[0])?.events.log(parts[1], parts[2], parts[3], parts[4]);
     }
     const [events] = [...this.#nodes.values()].map((node) => node.events); // they are told apart by their batch
@@ -113,7 +114,7 @@ export class RemoteHost {
     exchange.involve(serial, this.peer.identity.id);
     this.#define(program, values as unknown[], size);
     try {
-      this.peer.send(Message.batch, node, lane, id, serial, flags, dagId, size, program.slice(), values, claim);
+      this.peer.send(Message.batch, node, lane, id, serial, flags, dagId, size, program.slice(), values, claim, this.#downs.of(node, lane));
     } catch (error) {
       if (isHandoffError(error, 'NOT_SERIALIZABLE')) throw new DOMException(error.message, 'DataCloneError');
       throw error;
@@ -175,8 +176,8 @@ export class RemoteNode implements NodeLink {
     return 0;
   }
 
-  kill(_lane: number, batch?: number): void {
-    if (batch !== undefined) this.#of.peer.send(Message.kill, batch);
+  kill(lane: number, batch?: number): undefined {
+    if (batch !== undefined) this.#of.peer.send(Message.kill, this.settings.name, lane, batch);
   }
 
   /** Its threads share no process with others'. */

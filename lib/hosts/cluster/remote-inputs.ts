@@ -16,6 +16,8 @@ export class Inputs {
   readonly #coming = new Map<number, number>();
   /** Runs that were over before all of that had come: nobody would let go of it. */
   readonly #over = new Set<number>();
+  /** By run: ends what is on its way. */
+  readonly #controllers = new Map<number, AbortController>();
   #gone = false;
 
   constructor(peer: Peer, holdings: Holdings, fetcher: Fetcher) {
@@ -31,7 +33,7 @@ export class Inputs {
     if (known !== undefined) return known;
     this.#coming.set(serial, (this.#coming.get(serial) ?? 0) + 1);
     try {
-      const here = await this.#fetcher.fetch(data, this.#peer);
+      const here = await this.#fetcher.fetch(data, { via: this.#peer, signal: this.#signalOf(serial) });
       if (!this.#gone && !this.#over.has(serial) && this.#holdings.get(key) === undefined) this.#holdings.put(this.#peer.identity.id, serial, key, here);
       return here;
     } finally {
@@ -41,6 +43,7 @@ export class Inputs {
       } else {
         this.#coming.delete(serial);
         this.#over.delete(serial);
+        this.#controllers.delete(serial);
       }
     }
   }
@@ -51,14 +54,22 @@ export class Inputs {
     if (data.kind === 'remote') this.resolve(data, serial).catch(() => {}); // who takes it will say
   }
 
+  #signalOf(serial: number): AbortSignal {
+    let controller = this.#controllers.get(serial);
+    if (controller === undefined) this.#controllers.set(serial, (controller = new AbortController()));
+    return controller.signal;
+  }
+
   endRun(serial: number): void {
     if (this.#coming.has(serial)) this.#over.add(serial);
+    this.#controllers.get(serial)?.abort();
     this.#holdings.endRun(this.#peer.identity.id, serial);
   }
 
   /** The guest is gone. */
   end(): void {
     this.#gone = true;
+    for (const controller of this.#controllers.values()) controller.abort();
     this.#holdings.endAll(this.#peer.identity.id);
   }
 }

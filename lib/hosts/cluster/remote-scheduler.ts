@@ -23,6 +23,7 @@ import type { Fetcher } from './fetcher.ts';
 import { Inputs } from './remote-inputs.ts';
 import { fromPayloadWire, toPayloadWire } from './payload-wire.ts';
 import type { Peer } from './peer.ts';
+import { LaneDowns } from './lane-downs.ts';
 import { canTravel, Message } from './wire.ts';
 
 /** What a guest needs of its host. */
@@ -82,6 +83,8 @@ export class Guest {
   readonly #theirs = new Map<number, number>();
   readonly #byId = new Map<number, GuestBatch>();
   readonly #byOwn = new Map<number, GuestBatch>();
+  /** How often it has been told that a lane is down. */
+  readonly #downs = new LaneDowns();
   #gone = false;
 
   constructor(peer: Peer, host: Host) {
@@ -110,7 +113,7 @@ export class Guest {
       case Message.batch: return this.#batch(parts);
       case Message.takeBack: return this.#takeBack(parts[0], parts[1]);
       case Message.cancel: return this.#cancel(parts[0], parts[1]);
-      case Message.kill: return this.#kill(parts[0]);
+      case Message.kill: return this.#kill(parts[0], parts[1], parts[2]);
       case Message.release: return holdings.release(id, parts[0], parts[1]);
       case Message.endRun: return this.#endRun(parts[0]);
       case Message.ahead: return this.#inputs.ahead(parts[0], parts[1]);
@@ -161,6 +164,7 @@ export class Guest {
   }
 
   laneDown(node: string, lane: number, crash: LaneCrash, started: StartedBatches): void {
+    this.#downs.add(node, lane);
     const own = started.flatMap((each) => (this.#byOwn.has(each.batch) ? { batch: this.#byOwn.get(each.batch)!.id, started: each.started } : []));
     for (const batch of this.#byOwn.values()) if (batch.node === node && batch.lane === lane) this.#close(batch);
     this.#tell(Message.laneDown, node, lane, { reason: crash.reason, exitCode: crash.exitCode, error: crash.error === undefined ? undefined : toErrorWire(crash.error) }, own);
@@ -188,14 +192,15 @@ export class Guest {
     }
     if (this.#byOwn.size === 0) return;
     setTimeout(() => {
-      for (const batch of this.#byOwn.values()) if (this.#isRunning(batch)) this.#host.node(batch.node)!.kill(batch.lane);
+      for (const batch of this.#byOwn.values()) if (this.#isRunning(batch)) this.#host.node(batch.node)!.kill(batch.lane, batch.own);
     }, grace).unref();
   }
 
-  /** Ends the thread that runs a batch, unless it runs somebody else's by now. */
-  #kill(id: number): void {
+  /** Ends the thread that runs a batch, unless that has ended: then the lane goes on, and the guest is told. */
+  #kill(node: string, lane: number, id: number): void {
     const batch = this.#byId.get(id);
-    if (batch !== undefined && this.#isRunning(batch)) this.#host.node(batch.node)!.kill(batch.lane);
+    const isEnded = batch === undefined || !batch.sent || this.#host.node(node)?.kill(lane, batch.own) === false;
+    if (isEnded && (this.#host.node(node)?.addressOf(lane) ?? -1) >= 0) this.#tell(Message.lane, node, lane, true);
   }
 
   #isRunning({ sent, node, lane, own, done }: GuestBatch): boolean {
@@ -213,7 +218,8 @@ export class Guest {
     if (typeof ours === 'number') this.#theirs.set(ours, number);
   }
 
-  #batch([node, lane, id, serial, flags, dagId, size, program, values, claim]: any[]): void {
+  #batch([node, lane, id, serial, flags, dagId, size, program, values, claim, downs]: any[]): void {
+    if (downs !== this.#downs.of(node, lane)) return; // the guest has put it back meanwhile
     const wanted: { readonly at: (here: PayloadData) => void; readonly data: RemoteData }[] = [];
     let broken: HandoffError | undefined;
     const code = (number: number): number => {

@@ -6,16 +6,20 @@
  *   both                                     to the host of nodes                       from it
  *   [hello, card]                            [code, number, name]                       [ended, batch, first, count, exceptions,
  *   [members, addresses]                     [batch, node, lane, id, serial, flags,         durations, spans, values]
- *   [nodes, list]                                dagId, size, program, values, claim]   [started, batch, index, at]
- *   [lane, node, lane, isUp]                 [takeBack, batch, count]                   [takenBack, batch, limit]
- *   [request, id, method, args]              [cancel, batch, why]                       [laneDown, node, lane, crash, started]
- *   [response, id, isOk, value or error]     [kill, batch]                              [log, node, dagId, functionId, attempt, values]
+ *   [nodes, list]                                dagId, size, program, values,          [started, batch, index, at]
+ *   [lane, node, lane, isUp]                     claim, downs]                          [takenBack, batch, limit]
+ *   [request, id, method, args]              [takeBack, batch, count]                   [laneDown, node, lane, crash, started]
+ *                                            [cancel, batch, why]
+ *   [response, id, isOk, value or error]     [kill, node, lane, batch]                  [log, node, dagId, functionId, attempt, values]
  *   [bulk]                                   [release, serial, keys]
  *   [ping, leaves, heard, came]              [endRun, serial]
  *                                            [ahead, serial, payload]
  * ```
  *
  * A message that is too long for a frame comes in several: `part` frames with its beginning, and one of its type with its end.
+ *
+ * `downs` says of how many ends of the lane's threads the sender had heard: a batch that was sent before it heard of the last is not begun,
+ * as the sender has put its functions back when that news arrives.
  *
  * Where a payload stands in `values`, it is a `PayloadWire`.
  */
@@ -39,6 +43,8 @@ export interface NodeCard {
   readonly price?: number;
   /** Its lanes that are up. */
   readonly lanes: readonly number[];
+  /** Its host is about to go: nothing is to be sent to it. */
+  readonly draining?: boolean;
 }
 
 /** What a host says of itself first. */
@@ -63,8 +69,8 @@ const record: Check = (value) => typeof value === 'object' && value !== null && 
 const whole: Check = (value) => Number.isInteger(value) && (value as number) >= 0;
 const node: Check = (value) => {
   if (!record(value)) return false;
-  const { name, capabilities, threads, speed, lanes } = value as Record<string, unknown>;
-  return string(name) && record(capabilities) && Object.values(capabilities as object).every(number) && whole(threads) && number(speed) && numbers(lanes);
+  const { name, capabilities, threads, speed, lanes, draining } = value as Record<string, unknown>;
+  return string(name) && record(capabilities) && Object.values(capabilities as object).every(number) && whole(threads) && number(speed) && numbers(lanes) && optional(boolean)(draining);
 };
 const nodes: Check = (value) => Array.isArray(value) && value.every(node);
 const card: Check = (value) => record(value) && nodes((value as HostCard).nodes) && strings((value as HostCard).members);
@@ -80,10 +86,10 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.response]: [whole, boolean, any],
   [Message.bulk]: [],
   [Message.code]: [whole, record],
-  [Message.batch]: [string, whole, whole, whole, whole, string, whole, (value) => value instanceof Int32Array, list, optional(record)],
+  [Message.batch]: [string, whole, whole, whole, whole, string, whole, (value) => value instanceof Int32Array, list, optional(record), whole],
   [Message.takeBack]: [whole, number],
   [Message.cancel]: [whole, (value) => value === 'aborted' || value === 'timeout'],
-  [Message.kill]: [whole],
+  [Message.kill]: [string, whole, whole],
   [Message.release]: [whole, strings],
   [Message.endRun]: [whole],
   [Message.ahead]: [whole, record],

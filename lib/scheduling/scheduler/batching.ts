@@ -4,6 +4,7 @@
  */
 import { shortage } from '../resources/amounts.ts';
 import { Flag } from '../../dag/plan.ts';
+import { isExclusive, isOnce } from './once.ts';
 import { fixedNode, groupOf } from './ready.ts';
 import type { ReadyClass } from './ready-queue.ts';
 import { type Batch, type Lane, nextId, type Run, type State, Status } from './state.ts';
@@ -25,15 +26,16 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
 
   while (from.heap.size > 0) {
     const next = plan.byRank[from.heap.top]!;
-    const alone = (plan.flags[next]! & Flag.exclusive) !== 0;
+    const alone = isExclusive(plan, next, lane.node);
     if (alone && lane.batches.length > 0) break; // it waits behind nothing
-    if (heads > 0 && (alone || heads >= share && expected >= tuning.leastMs || expected + expectedMs(state, run, next, lane) > tuning.batchMs)) break;
+    const single = alone || isOnce(plan, next);
+    if (heads > 0 && (single || heads >= share && expected >= tuning.leastMs || expected + expectedMs(state, run, next, lane) > tuning.batchMs)) break;
     run.queue.pop(from);
     if (!settles(run, next, lane)) continue;
     heads++;
     take(next);
-    if (alone) {
-      exclusive = true;
+    if (single) {
+      exclusive = alone;
       break;
     }
     // What has become runnable by the batch itself follows at once; `functions` grows while it is walked.
@@ -102,7 +104,7 @@ export function settles(run: Run, i: number, lane: Lane): boolean {
 /** Whether a function may run behind others of its batch: it asks for the same, and may be on that node. */
 export function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): boolean {
   const { plan } = run;
-  if (plan.cost[i] !== from.cost || (plan.flags[i]! & (Flag.exclusive | Flag.needsNodes | Flag.ordered)) !== 0 || run.attempts[i]! > 0) return false;
+  if (plan.cost[i] !== from.cost || (plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.needsNodes | Flag.ordered)) !== 0 || run.attempts[i]! > 0) return false;
   const here = lane.node.index;
   const fixed = fixedNode(run, i);
   if (fixed >= 0) return fixed === here;

@@ -6,6 +6,7 @@ import type { EventOf, Measured } from './events.ts';
 import { fail } from './failure.ts';
 import { putOffGangs } from './gang.ts';
 import { clearBatchTimer, closeBatch } from './lanes.ts';
+import { isOnce } from './once.ts';
 import { makeReady, putBack } from './ready.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
 import { learnTypical } from './straggler-threshold.ts';
@@ -74,9 +75,15 @@ function release(run: Run, i: number, released: number[]): void {
   for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
     const dep = deps[k]!;
     // One that another worker handed over may not have been told of yet: it is dropped when it is.
-    if (--unread[dep]! === 0 && kept[dep] === 0 && run.status[dep] === Status.done) released.push(dep);
+    if (--unread[dep]! === 0 && kept[dep] === 0 && run.status[dep] === Status.done) letGoOf(run, dep, released);
   }
-  if (unread[i] === 0 && kept[i] === 0) released.push(i);
+  if (unread[i] === 0 && kept[i] === 0) letGoOf(run, i, released);
+}
+
+/** Nobody will read a result, unless what was made from it is lost. */
+function letGoOf(run: Run, i: number, released: number[]): void {
+  if (run.holdsOnce && isOnce(run.plan, i)) run.held.add(i);
+  else released.push(i);
 }
 
 // Old measurements fade: code gets faster as it is compiled, and its arguments change.

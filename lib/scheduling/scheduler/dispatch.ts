@@ -10,6 +10,7 @@ import { startGang, waitsForGang } from './gang.ts';
 import { closeBatch, isIdle, openBatch } from './lanes.ts';
 import { waitsForHost } from './locality.ts';
 import { settleNeighbours } from './node-dependencies.ts';
+import { isExclusive } from './once.ts';
 import { nodesFor } from './ready.ts';
 import type { ReadyClass } from './ready-queue.ts';
 import { breakUpGangs, rebalance } from './work-stealing.ts';
@@ -128,7 +129,7 @@ function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lan
     const allowed = first.run === run || run.lanes < run.settings.maxConcurrency;
     // A lane that has not answered for long is not short of work, whatever was expected of it.
     if (now - first.sentAt > 4 * state.tuning.batchMs) continue;
-    if (allowed && first.claim === undefined && lane.node.index !== from.avoid && accepts(run, from, lane.node)) return lane;
+    if (allowed && first.claim === undefined && !isExclusive(plan, next, lane.node) && lane.node.index !== from.avoid && accepts(run, from, lane.node)) return lane;
   }
   return undefined;
 }

@@ -12,8 +12,11 @@ export type Event = {
   /** A node is there. Each time it comes back it has another `incarnation`, higher than before: what an earlier one still tells is dropped. */
   | { readonly type: 'NodeUp'; readonly node: string; readonly incarnation: number; readonly capabilities: Capabilities; readonly speed: number; readonly host?: number }
   | { readonly type: 'CapabilitiesChanged'; readonly node: string; readonly capabilities: Capabilities }
-  /** A node is gone. `returning`: it is being restarted, so that what only it can run waits. */
-  | { readonly type: 'NodeDown'; readonly node: string; readonly returning: boolean }
+  /**
+   * A node is gone. `returning`: it is being restarted, so that what only it can run waits. `started`: how far its batches had got, all that
+   * are not in it had not begun; undefined when that is not known.
+   */
+  | { readonly type: 'NodeDown'; readonly node: string; readonly returning: boolean; readonly started?: readonly StartedCount[] | undefined }
   /** A node is about to go: it finishes what it has begun, and nothing more is to be sent to it. */
   | { readonly type: 'NodeDraining'; readonly node: string }
   /** Somebody else gave back what was claimed of a node. */

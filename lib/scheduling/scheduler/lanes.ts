@@ -3,6 +3,7 @@ import type { Command } from './commands.ts';
 import { hold, letGo } from './claims.ts';
 import { hasLost, speaks } from './race.ts';
 import { fail } from './failure.ts';
+import { putBackUnlessBegun } from './once.ts';
 import { putBack } from './ready.ts';
 import type { Crash, StartedCount } from './events.ts';
 import type { Failure } from './outcome.ts';
@@ -76,7 +77,7 @@ export function laneUp(state: State, node: Node, index: number): void {
   // Threads get ready in any order: those before it are known from now on too, as not there yet.
   for (let i = node.lanes.length; i <= index; i++) node.lanes.push({ node, index: i, up: false, batches: [], killing: false, occupied: false });
   const lane = node.lanes[index]!;
-  if (lane.up) return;
+  if (lane.up) return spare(state, lane);
   lane.up = true;
   lane.killing = false;
   lane.occupied = false;
@@ -85,16 +86,29 @@ export function laneUp(state: State, node: Node, index: number): void {
   state.idle++;
 }
 
+/** A lane whose end was asked for goes on: what it was to be ended for had ended by itself. */
+function spare(state: State, lane: Lane): void {
+  if (!lane.killing) return;
+  lane.killing = false;
+  if (isIdle(lane)) {
+    lane.node.idle++;
+    state.idle++;
+  }
+  updateShallow(state, lane);
+}
+
 /**
- * A worker is gone. What it had not begun, or had finished without having been able to say so, is run again and costs nothing; the
- * function that it was running has failed, unless we ended the thread for another reason.
+ * A worker is gone. What it had not begun, or had finished without having been able to say so, is run again and costs nothing, if it is
+ * idempotent; the function that it was running has failed, unless the thread was ended: for another function, or with its node. Then that
+ * function is not to blame.
  *
- * @param asked whether it was ended for another reason
+ * @param started how far its batches had got; undefined when that is not known
  */
 export function laneDown(
-  state: State, lane: Lane, crash: Crash, started: readonly StartedCount[], random: number, out: Command[], asked = lane.killing,
+  state: State, lane: Lane, crash: Crash, started: readonly StartedCount[] | undefined, random: number, out: Command[],
 ): void {
   const wasIdle = isIdle(lane);
+  const isToBlame = crash.reason !== 'killed' && !lane.killing;
   if (lane.up) {
     lane.up = false;
     lane.node.threads--;
@@ -104,17 +118,17 @@ export function laneDown(
     }
   }
   for (const batch of [...lane.batches]) {
-    const begun = started.find((each) => each.batch === batch.id)?.started ?? 0;
+    const begun = started?.find((each) => each.batch === batch.id)?.started ?? 0;
     const running = begun > batch.done ? begun - 1 : -1;
     for (let at = batch.done; at < batch.size; at++) {
       const i = batch.functions[at]!;
       if (batch.contest !== null && !speaks(state, batch, i, false, out)) continue;
       if (batch.run.status[i] !== Status.dispatched) continue;
-      if (at === running && !batch.cancelled && (!asked || batch.timedOut)) {
+      if (at === running && !batch.cancelled && (isToBlame || batch.timedOut)) {
         batch.run.status[i] = Status.waiting;
         fail(state, batch.run, i, failureOf(batch, i, crash), true, random, out);
       } else {
-        putBack(state, batch.run, i, out);
+        putBackUnlessBegun(state, batch.run, i, started === undefined || at < begun, out);
       }
     }
     batch.done = batch.size;

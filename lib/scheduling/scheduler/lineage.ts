@@ -8,11 +8,12 @@
  *   ✓     ·     ✗     …    ⇒     b is made again from a, then c from b
  * ```
  *
- * A loss is no failure of the function: it has a budget of its own.
+ * A loss is no failure of the function: it has a budget of its own. What is not idempotent is never made again: its loss ends the run.
  */
 import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';
 import { failForGood } from './failure.ts';
+import { failAsBegun, isOnce } from './once.ts';
 import { enqueue, makeReady } from './ready.ts';
 import { type Run, type State, Status } from './state.ts';
 
@@ -20,6 +21,7 @@ export function resultsLost(state: State, { run: id, indexes }: EventOf<'Results
   const run = state.runs.get(id);
   if (run === undefined || run.outcome !== undefined) return;
   const lost: number[] = [];
+  for (const i of indexes) run.held.delete(i);
   const stack = indexes.filter((i) => run.status[i] === Status.done && isNeeded(run, i));
   for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
     if (run.status[i] === Status.done) lose(run, i, lost, stack);
@@ -30,7 +32,10 @@ export function resultsLost(state: State, { run: id, indexes }: EventOf<'Results
   for (const i of lost) {
     if (run.status[i] !== Status.waiting) continue; // given up with another of them
     const { maxLosses } = state.tuning;
-    if (run.losses.get(i)! > maxLosses || cannotBeMade(run, i)) {
+    if (isOnce(run.plan, i)) {
+      failAsBegun(state, run, i, true, out);
+      if (run.outcome !== undefined) return;
+    } else if (run.losses.get(i)! > maxLosses || cannotBeMade(run, i)) {
       failForGood(state, run, i, { kind: 'lost', times: run.losses.get(i)! }, out);
       if (run.outcome !== undefined) return;
     } else if (run.missing[i] === 0) {
@@ -55,7 +60,7 @@ function lose(run: Run, i: number, lost: number[], stack: number[]): void {
   if (unread === null) return; // all that it needs is held to the end
   for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
     const dep = plan.deps[k]!;
-    const isGone = status[dep] === Status.done && !isNeeded(run, dep);
+    const isGone = status[dep] === Status.done && !isNeeded(run, dep) && !run.held.delete(dep);
     unread[dep]!++; // it is to be read once more
     if (isGone) stack.push(dep);
   }

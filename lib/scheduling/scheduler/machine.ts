@@ -19,7 +19,7 @@ import type { Command } from './commands.ts';
 import { endIfDone, functionsEnded } from './completion.ts';
 import { createRun } from './create-run.ts';
 import { dispatch } from './dispatch.ts';
-import type { Event, EventOf } from './events.ts';
+import type { Event, EventOf, StartedCount } from './events.ts';
 import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
 import { laneDown, laneUp, shorten } from './lanes.ts';
 import { resultsLost } from './lineage.ts';
@@ -122,7 +122,7 @@ function isOfNow(node: Node, incarnation: number): boolean {
 function nodeUp(state: State, { node: name, incarnation, capabilities, speed, host = 0 }: EventOf<'NodeUp'>, out: Command[]): void {
   let node = state.nodeByName.get(name);
   if (node !== undefined && incarnation <= node.incarnation) return; // told late, or twice
-  if (node?.up === true) loseNode(state, node, true, out); // it is back before we knew that it was gone
+  if (node?.up === true) loseNode(state, node, true, undefined, out); // it is back before we knew that it was gone
   if (node === undefined) {
     node = { index: state.nodes.length, name, host, incarnation, capabilities, speed, up: true, returning: false, draining: false, lanes: [], threads: 0, idle: 0, claimed: {} };
     state.nodes.push(node);
@@ -133,8 +133,8 @@ function nodeUp(state: State, { node: name, incarnation, capabilities, speed, ho
   register(state, name, capabilities);
 }
 
-function nodeDown(state: State, { node: name, returning }: EventOf<'NodeDown'>, out: Command[]): void {
-  loseNode(state, nodeOf(state, name), returning, out);
+function nodeDown(state: State, { node: name, returning, started }: EventOf<'NodeDown'>, out: Command[]): void {
+  loseNode(state, nodeOf(state, name), returning, started, out);
 }
 
 /** What it has begun it finishes; the rest is run elsewhere. */
@@ -161,12 +161,12 @@ function travelling(state: State, id: string, count: number): void {
   noteIfOver(state, run);
 }
 
-function loseNode(state: State, node: Node, returning: boolean, out: Command[]): void {
+function loseNode(state: State, node: Node, returning: boolean, started: readonly StartedCount[] | undefined, out: Command[]): void {
   node.up = false;
   node.returning = returning;
   state.shrunk = true;
   for (const lane of node.lanes) {
-    laneDown(state, lane, { reason: 'killed' }, [], 0, out, true); // what ran there is not to blame
+    laneDown(state, lane, { reason: 'killed' }, started, 0, out); // what ran there is not to blame
   }
   for (const run of state.runs.values()) for (let g = 0; g < run.groupNode.length; g++) if (run.groupNode[g] === node.index) run.groupNode[g] = -1;
   unassign(state, node);
@@ -213,6 +213,7 @@ function settleRuns(state: State, out: Command[]): void {
 }
 
 function close(state: State, run: Run, out: Command[], command: Command): void {
+  if (run.held.size > 0) out.push({ type: 'Release', run, indexes: [...run.held] });
   state.runs.delete(run.id);
   state.hungry.delete(run);
   if (mayBeCopied(run) && --state.speculation.runs === 0) stopWatching(state, out);

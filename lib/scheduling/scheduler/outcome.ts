@@ -8,6 +8,8 @@ export type Failure =
   | { readonly kind: 'timeout'; readonly ms: number }
   | { readonly kind: 'crash'; readonly crash: Crash }
   | { readonly kind: 'node-down'; readonly node: string }
+  /** It is not idempotent, and its attempt or its result was lost on `node`. `ended`: it had given a result. */
+  | { readonly kind: 'begun'; readonly node: string; readonly ended: boolean }
   /** Its result was lost again and again. */
   | { readonly kind: 'lost'; readonly times: number }
   /** What nodes offer has been lowered, and none has as much any more. */

@@ -11,6 +11,7 @@ import { request } from './claims.ts';
 import type { Command } from './commands.ts';
 import { beginContest } from './race.ts';
 import { isIdle, openBatch } from './lanes.ts';
+import { isExclusive } from './once.ts';
 import { demandOf, groupOf } from './ready.ts';
 import type { Demand } from './ready-queue.ts';
 import { type Batch, type Lane, nextId, type Node, type Run, type State, Status } from './state.ts';
@@ -78,7 +79,7 @@ function copy(state: State, batch: Batch, now: number, out: Command[]): void {
   if (lane === undefined) return;
   const made: Batch = {
     id: nextId(state), run, lane, functions: [i], done: 0, size: 1, claim: run.plan.costs[demand.cost], heads: 1, expectedMs: 0, sentAt: now, since: now,
-    exclusive: (run.plan.flags[i]! & Flag.exclusive) !== 0, cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null, contest: null,
+    exclusive: isExclusive(run.plan, i, lane.node), cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null, contest: null,
   };
   beginContest(batch, made);
   run.copies.started++;

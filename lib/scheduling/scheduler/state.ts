@@ -193,6 +193,10 @@ export interface Run {
   readonly large: Map<number, number>;
   /** Results on their way to this host, which the run is to have in the end. */
   travelling: number;
+  /** Whether results of functions that are not idempotent are kept to the end: they cannot be made again. */
+  readonly holdsOnce: boolean;
+  /** Those that are kept only for that. */
+  readonly held: Set<number>;
   /** How often results were lost, by function. */
   readonly losses: Map<number, number>;
   /** Timers of delayed functions. */

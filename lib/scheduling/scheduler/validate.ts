@@ -2,6 +2,7 @@
 import { amountOf } from '../resources/amounts.ts';
 import { Flag } from '../../dag/plan.ts';
 import { hasLost } from './race.ts';
+import { isExclusive, isOnce } from './once.ts';
 import { mayBeCopied } from './speculation.ts';
 import { type Batch, type Lane, type Node, type Run, type State, Status } from './state.ts';
 
@@ -48,6 +49,10 @@ function validateBatch(state: State, batch: Batch): void {
   expect(lane.batches.includes(batch), `batch ${id} is not on its lane`);
   expect(batch.done < batch.size && batch.size <= functions.length, `batch ${id} is open with ${batch.done} of ${batch.size} done`);
   expect(functions.length <= state.tuning.batchSize, `batch ${id} has ${functions.length} functions, ${state.tuning.batchSize} at most`);
+  for (const i of functions) {
+    expect(!isOnce(run.plan, i) || functions.length === 1, `${label(run, i)} is not idempotent, and travels with others`);
+    expect(!isExclusive(run.plan, i, lane.node) || batch.exclusive, `${label(run, i)} is in batch ${id}, which is not exclusive`);
+  }
   expect(!batch.exclusive || lane.batches.length === 1, `batch ${id} is exclusive, but not alone on its lane`);
   validateGang(batch);
   validateContest(state, batch);
@@ -75,7 +80,7 @@ function validateContest(state: State, batch: Batch): void {
   expect(mayBeCopied(run) && batch.gang === null && size - done === 1, `batch ${id} is in a contest, with ${size - done} functions left`);
   expect(!isCopy || functions.length === 1, `batch ${id} is a copy, of ${functions.length} functions`);
   expect((run.plan.flags[i]! & Flag.once) === 0, `${label(run, i)} is copied, but must not run twice at once`);
-  expect(!isLost || (rival === null && batch.cancelled && batch.timer >= 0 && state.timers.has(batch.timer) || batch.lane.killing), `batch ${id} has lost, and goes on`);
+  expect(!isLost || (rival === null && batch.cancelled), `batch ${id} has lost, and goes on`);
   if (rival === null) return;
   expect(state.batches.get(rival.id) === rival && rival.run === run && rival.functions[rival.done] === i, `batch ${id} is in a contest with batch ${rival.id}, which does not run ${label(run, i)}`);
   expect(rival.contest?.rival === batch && rival.contest.isCopy !== isCopy, `batch ${id} is in a contest with batch ${rival.id}, which does not know`);
@@ -115,6 +120,10 @@ function validateRun(state: State, run: Run): void {
   expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
   expect(run.outcome !== undefined || run.queue.size === ready, `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`);
   expect(ready === 0 || run.outcome !== undefined || state.hungry.has(run), `${run.id} has ready functions, but is not hungry`);
+  for (const i of run.held) {
+    const isUnread = run.unread?.[i] === 0 && run.settings.kept![i] === 0;
+    expect(run.holdsOnce && isOnce(plan, i) && status[i] === Status.done && isUnread, `${label(run, i)} is held to the end, and is not to be`);
+  }
   const lanes = new Set([...run.batches].map((batch) => batch.lane)).size;
   const ganged = [...run.batches].filter((batch) => batch.gang !== null).length;
   const losing = [...run.batches].filter(hasLost).length;

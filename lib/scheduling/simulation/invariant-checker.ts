@@ -34,6 +34,8 @@ export class Witness {
   readonly #timedOut = new Set<number>();
   readonly #notBefore = new Map<string, number>();
   readonly #failures = new Map<string, number>();
+  /** How often functions that are not idempotent have begun. */
+  readonly #begun = new Map<string, number>();
   readonly #over = new Set<string>();
 
   constructor(state: State, now: () => number) {
@@ -82,11 +84,21 @@ export class Witness {
   began(node: SimNode, { batch }: SentBatch, at: number): void {
     const held = this.#held.get(node) ?? {};
     this.#held.set(node, held);
+    this.#beganOnce(batch.run, batch.functions[at]!);
     const cost = batch.run.plan.costs[batch.run.plan.cost[batch.functions[at]!]!] ?? {};
     for (const [name, amount] of Object.entries(cost)) {
       held[name] = amountOf(held, name) + amount;
       check(held[name] <= amountOf(node.shape.capabilities, name) + 1e-9, `${node.shape.name} holds ${name} ${held[name]} of ${amountOf(node.shape.capabilities, name)}, with ${label(batch.run, batch.functions[at]!)}`);
     }
+  }
+
+  /** What is not idempotent begins again only after an attempt that is known to have failed by itself. */
+  #beganOnce(run: Run, i: number): void {
+    if (run.plan.entries[i]!.traits.idempotent) return;
+    const before = this.#begun.get(keyOf(run, i)) ?? 0;
+    const failures = this.#failures.get(keyOf(run, i)) ?? 0;
+    check(before <= failures, `${label(run, i)} is not idempotent, has begun ${before} times and failed ${failures} times, and begins again`);
+    this.#begun.set(keyOf(run, i), before + 1);
   }
 
   ended(node: SimNode, { batch }: SentBatch, at: number): void {
@@ -155,7 +167,7 @@ export class Witness {
   }
 
   #failed(run: Run, i: number, attempts: number, kind: string): void {
-    if (kind === 'node-down' || kind === 'too-large' || kind === 'lost') return;
+    if (kind === 'node-down' || kind === 'begun' || kind === 'too-large' || kind === 'lost') return;
     this.#count(run, i, attempts);
     check(attempts === allowed(run, i) + 1, `${label(run, i)} fails for good after ${attempts} attempts of ${allowed(run, i) + 1}`);
   }

@@ -49,7 +49,7 @@ export function randomScenario(seed: number, most = 200): ScenarioSpec {
     return { name: `n${i}`, capabilities: { cpu, memory: random.integer(1, 16) * 100, ...(random.chance(0.2) && { gpu: 1 }) }, threads: random.integer(1, 4), speed: random.pick([0.5, 1, 1, 1, 2]) };
   });
   const runs = Array.from({ length: random.chance(0.25) ? 2 : 1 }, (_, i) => randomRun(random, `run${i}`, nodes, most));
-  return withStrategies(withCopies({ seed, nodes, runs, faults: randomFaults(random), latency: random.pick([0, 0, 0.1, 1, 5]), tuning: random.pick(tunings) }));
+  return withHosts(withStrategies(withCopies({ seed, nodes, runs, faults: randomFaults(random), latency: random.pick([0, 0, 0.1, 1, 5]), tuning: random.pick(tunings) })));
 }
 
 /** Some scenarios have copies made of what takes long. Decided by numbers of its own, so that the others are what they would be without. */
@@ -62,6 +62,15 @@ function withCopies(spec: ScenarioSpec): ScenarioSpec {
     functions: run.functions.map((each) => (random.chance(0.1) ? { ...each, idempotent: false } : each)),
   }));
   return { ...spec, runs, faults: { ...spec.faults, slow: Math.max(spec.faults.slow ?? 0, 0.2) } };
+}
+
+/** Some have nodes on several hosts, and more that is not idempotent. Decided by numbers of their own, too. */
+function withHosts(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0x4057);
+  if (!random.chance(0.3)) return spec;
+  const nodes = spec.nodes.map((node) => ({ ...node, host: random.integer(0, 3) }));
+  const runs = spec.runs.map((run) => ({ ...run, functions: run.functions.map((each) => (random.chance(0.3) ? { ...each, idempotent: false } : each)) }));
+  return { ...spec, nodes, runs };
 }
 
 /** Some are planned, or have an allocator that is asked as functions become ready. Decided by numbers of their own, too. */

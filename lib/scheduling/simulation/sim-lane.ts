@@ -104,6 +104,11 @@ export class SimLane {
     if (this.#world.heeds()) this.#endIn(work, 0.5, 'fails');
   }
 
+  /** Whether a function of a batch runs. */
+  runs(batch: number): boolean {
+    return this.#queue[0]?.sent.batch.id === batch && this.#queue[0].running;
+  }
+
   /** How many functions of each batch have begun. */
   get started(): { readonly batch: number; readonly started: number }[] {
     return this.#queue.map(({ sent, begun }) => ({ batch: sent.batch.id, started: begun }));

@@ -12,6 +12,8 @@ export interface NodeShape {
   readonly capabilities: Capabilities;
   readonly threads: number;
   readonly speed: number;
+  /** Default 0: that of the orchestrator. */
+  readonly host?: number;
 }
 
 /** What a node needs of the rest of the world. */
@@ -41,6 +43,8 @@ export class SimNode {
   up = false;
   readonly #world: NodeWorld;
   #lanes: (SimLane | undefined)[] = [];
+  /** How often each lane has ended, in this incarnation. */
+  #downs: number[] = [];
   #toNode: Link<ToNode> | undefined;
   #toUs: Link<Happening> | undefined;
 
@@ -51,9 +55,10 @@ export class SimNode {
 
   /** Comes up, anew. */
   start(): void {
-    const { name, capabilities, speed, threads } = this.shape;
+    const { name, capabilities, speed, threads, host = 0 } = this.shape;
     const incarnation = ++this.incarnation;
     this.up = true;
+    this.#downs = new Array<number>(this.shape.threads).fill(0);
     const { agenda, random, faults, latency } = this.#world;
     const options = { latency, silence: faults.silence, faults: { loss: faults.loss, duplication: faults.duplication, lateness: faults.lateness, late: mostLate } };
     // Whichever direction breaks, the node begins anew; what it still had under way to us may arrive after that.
@@ -63,7 +68,7 @@ export class SimNode {
     this.#toNode = new Link<ToNode>(agenda, random, options, (message) => this.#receive(message), broken);
     this.#toUs = new Link<Happening>(agenda, random, options, (happening) => this.#world.feed(happening), broken);
     this.#world.note(`${name} is up, incarnation ${incarnation}`);
-    this.#toUs.send({ type: 'NodeUp', node: name, incarnation, capabilities, speed });
+    this.#toUs.send({ type: 'NodeUp', node: name, incarnation, capabilities, speed, host });
     this.#lanes = Array.from({ length: threads }, (_, lane) => this.#createLane(lane));
     for (let lane = 0; lane < threads; lane++) this.#toUs.send({ type: 'LaneUp', node: name, incarnation, lane });
     if (faults.nodeDeaths > 0) {
@@ -107,13 +112,14 @@ export class SimNode {
     if (!this.up) return;
     const lane = this.#lanes[message.lane];
     switch (message.type) {
-      case 'start': return lane?.accept(message.sent);
+      case 'start': return message.downs === this.#downs[message.lane] ? lane?.accept(message.sent) : undefined;
       case 'take-back': return this.#takeBack(lane, message.batch, message.count);
       case 'cancel':
         this.#takeBack(lane, message.batch, Infinity);
         return lane?.cancel(message.batch);
       case 'kill':
-        if (lane !== undefined) this.#endLane(message.lane, 'killed');
+        if (lane?.runs(message.batch) === true) this.#endLane(message.lane, 'killed');
+        else if (lane !== undefined) this.#toUs!.send({ type: 'LaneUp', node: this.shape.name, incarnation: this.incarnation, lane: message.lane }); // it goes on
         return;
     }
   }
@@ -132,6 +138,7 @@ export class SimNode {
     const { started } = lane;
     lane.die();
     this.#lanes[index] = undefined;
+    this.#downs[index]!++;
     this.#toUs!.send({ type: 'LaneDown', node: name, incarnation, lane: index, crash: { reason }, started, random: random.next() });
     agenda.in(laneReturn, () => {
       if (this.incarnation !== incarnation || !this.up) return;

@@ -166,7 +166,7 @@ function toOutcome(plan: Plan, outcome: Outcome | undefined): SimulateResult['ou
   if (outcome === undefined) return { ok: true };
   if (outcome.kind === 'failed') {
     const [first] = outcome.failures;
-    const code = first!.failure.kind === 'node-down' ? 'NODE_DOWN' : first!.failure.kind === 'too-large' ? 'ALLOCATION_ERROR' : 'FUNCTION_FAILED';
+    const code = first!.failure.kind === 'node-down' || first!.failure.kind === 'begun' ? 'NODE_DOWN' : first!.failure.kind === 'too-large' ? 'ALLOCATION_ERROR' : 'FUNCTION_FAILED';
     return { ok: false, code, functionIds: outcome.failures.map(({ index }) => plan.entries[index]!.id) };
   }
   const code = outcome.kind === 'aborted' ? 'ABORTED' : outcome.kind === 'misplaced' ? 'ALLOCATION_ERROR' : 'RESOURCES_UNAVAILABLE';

@@ -54,6 +54,8 @@ export class Simulation {
   readonly #witness: Witness;
   readonly #nodes = new Map<string, SimNode>();
   readonly #timers = new Map<number, () => void>();
+  /** How many ends of each lane have been heard of. */
+  readonly #downs = new Map<string, number>();
   /** Commands that follow from commands are carried out after them, as the driver does. */
   readonly #commands: Command[] = [];
   #carrying = false;
@@ -132,6 +134,10 @@ export class Simulation {
 
   #feed(happening: Happening): void {
     if (happening.type === 'NodeDown' && !this.#state.nodeByName.has(happening.node)) return; // it was never heard of
+    if (happening.type === 'LaneDown') {
+      const key = downsKey({ name: happening.node, incarnation: happening.incarnation }, happening.lane);
+      this.#downs.set(key, (this.#downs.get(key) ?? 0) + 1);
+    }
     const event = { ...happening, now: this.agenda.now + this.#ahead } as Event;
     if (this.#scenario.together === true) this.#inbox.push(event);
     else this.#takeIn([event]);
@@ -156,10 +162,10 @@ export class Simulation {
 
   #carryOut(command: Command): void {
     switch (command.type) {
-      case 'Start': return this.#send(command.batch.lane, (lane) => ({ type: 'start', lane, sent: this.#toSent(command.batch) }));
+      case 'Start': return this.#send(command.batch.lane, (lane) => ({ type: 'start', lane, sent: this.#toSent(command.batch), downs: this.#downs.get(downsKey(command.batch.lane.node, lane)) ?? 0 }));
       case 'TakeBack': return this.#send(command.batch.lane, (lane) => ({ type: 'take-back', lane, batch: command.batch.id, count: command.count }));
       case 'Cancel': return this.#send(command.batch.lane, (lane) => ({ type: 'cancel', lane, batch: command.batch.id }));
-      case 'Kill': return this.#send(command.node.lanes[command.lane]!, (lane) => ({ type: 'kill', lane }));
+      case 'Kill': return this.#send(command.node.lanes[command.lane]!, (lane) => ({ type: 'kill', lane, batch: command.batch }));
       case 'SetTimer': {
         const { timer } = command;
         const clear = this.agenda.in(command.ms, () => {
@@ -249,4 +255,8 @@ export class Simulation {
     this.#ahead += this.#random.next() * 60_000;
     this.#listener.noted?.(`the orchestrator's clock jumps to ${(this.agenda.now + this.#ahead).toFixed(1)} ms`, this.agenda.now);
   }
+}
+
+function downsKey({ name, incarnation }: { readonly name: string; readonly incarnation: number }, lane: number): string {
+  return `${name}/${incarnation}/${lane}`;
 }

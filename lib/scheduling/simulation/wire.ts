@@ -21,7 +21,8 @@ export interface SentBatch {
 }
 
 export type ToNode =
-  | { readonly type: 'start'; readonly lane: number; readonly sent: SentBatch }
+  /** `downs`: how many ends of the lane the orchestrator had heard of. */
+  | { readonly type: 'start'; readonly lane: number; readonly sent: SentBatch; readonly downs: number }
   | { readonly type: 'take-back'; readonly lane: number; readonly batch: number; readonly count: number }
   | { readonly type: 'cancel'; readonly lane: number; readonly batch: number }
-  | { readonly type: 'kill'; readonly lane: number };
+  | { readonly type: 'kill'; readonly lane: number; readonly batch: number };

@@ -161,9 +161,28 @@ export class Lane implements Running {
     return taken;
   }
 
-  kill(): void {
+  /**
+   * Ends the thread, whatever it does.
+   *
+   * @param batch for what it runs: what is queued behind that is taken back first, so that it cannot begin and be lost
+   * @returns false when the batch has ended and another has begun: then the thread goes on
+   */
+  kill(batch?: number): boolean {
+    if (batch !== undefined && !this.#clear(batch)) return false;
     this.#gone = true;
     this.#thread.kill();
+    return true;
+  }
+
+  #clear(batch: number): boolean {
+    const behind = [...this.#outstanding];
+    const at = behind.findIndex(([id]) => id === batch);
+    const { cursors } = this.#thread;
+    if (at < 0 || (at > 0 && begunOf(Atomics.load(cursors, behind[at]![1].slot)) === 0)) return false;
+    behind.splice(0, at + 1);
+    if (behind.some(([, { slot }]) => begunOf(Atomics.load(cursors, slot)) > 0)) return false;
+    for (const [, { slot }] of behind) takeBackLast(cursors, slot, Infinity);
+    return true;
   }
 
   /** Ends the one function of a batch as failed, whatever it does, and the thread with it. False when it has ended by itself. */

@@ -158,8 +158,8 @@ export class NodeActor implements Running, NodeLink {
     return this.#lanes[lane]?.cancel(batch, why) ?? 0;
   }
 
-  kill(lane: number): void {
-    this.#lanes[lane]?.kill();
+  kill(lane: number, batch?: number): boolean {
+    return this.#lanes[lane]?.kill(batch) ?? true;
   }
 
   /**

@@ -28,8 +28,13 @@ export interface NodeLink extends Inspector {
   connect(lane: number, other: NodeLink, otherLane: number): void;
   /** By which other threads of its process know a lane; -1 when it is gone. */
   addressOf(lane: number): number;
-  /** Ends a thread, whatever it does; the one that runs a batch, where threads have others' batches too. */
-  kill(lane: number, batch?: number): void;
+  /**
+   * Ends a thread, whatever it does.
+   *
+   * @param batch for what it runs: a thread that has ended that batch, and begun another, goes on
+   * @returns false when it goes on; undefined when that will be told: by `laneDown`, or by `laneUp` when it goes on
+   */
+  kill(lane: number, batch?: number): boolean | undefined;
 }
 
 /** Whoever can look into code: a node. */
