@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command `handoff`. stdout is results, stderr everything else. */
-import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../core/package-files.ts';
 import { strategyNames } from '../scheduling/allocation/allocator.ts';
 import { clusterNodes, type ClusterNodesFlags } from './cluster.ts';
 import { dashboard, type DashboardCommandFlags } from './dashboard.ts';
@@ -12,8 +12,6 @@ import { plan, type PlanFlags } from './plan.ts';
 import { plot, type PlotFlags } from './plot.ts';
 import { run, type RunFlags } from './run.ts';
 import { logModes } from './run-log.ts';
-
-const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 const examples = `
 Examples:
@@ -48,7 +46,7 @@ Exit codes:
 function build(done: (code: number) => void): Command {
   const program = new Command('handoff')
     .description('Runs DAGs of functions in parallel on worker threads, of one host or many.')
-    .version(version)
+    .version(packageVersion())
     .showHelpAfterError('(handoff --help tells what there is)')
     .addHelpText('after', examples)
     .exitOverride();

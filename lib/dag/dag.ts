@@ -1,5 +1,5 @@
 /** A DAG: functions by id. What a user builds, validates, stores and draws; what a run compiles. */
-import { nanoid } from 'nanoid';
+import { nanoid } from 'nanoid/non-secure';
 import { type DagError, HandoffError } from '../core/errors.ts';
 import { expand } from './argument.ts';
 import { show } from '../core/show.ts';

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { type Node, parse } from 'acorn';
 import { resolve } from 'import-meta-resolve';
+import { fileUrl, isBuilt } from '../core/package-files.ts';
 
 /** The packages that the page is made of, by the names its modules import: ES modules that import nothing but each other, served from here. */
 export const vendor = ['preact', 'preact/hooks', 'htm', '@dagrejs/dagre'] as const;
@@ -27,9 +28,7 @@ export interface Page {
 export const headMark = '<!-- handoff:head -->';
 export const entry = 'page/main.js';
 
-// As built, this file is JavaScript, and so is the page beside it; from source both are TypeScript.
-const isBuilt = import.meta.url.endsWith('.js');
-const here = new URL('.', import.meta.url);
+const here = fileUrl('dashboard/');
 let known: Page | undefined;
 
 /** @throws what reading a file throws: a package or a file is missing */

@@ -10,7 +10,7 @@ import { toPageFiles } from './page-files.ts';
 import type { MetricsText } from './routes.ts';
 import { listen } from './server.ts';
 import type { Source } from './source.ts';
-import { version } from './version.ts';
+import { packageVersion } from '../core/package-files.ts';
 
 export interface DashboardSettings {
   readonly host: string;
@@ -44,7 +44,7 @@ export async function startDashboard(source: Source, { host, port, token, metric
   let why: Exit = { reason: 'shutdown' };
   let stopping: Promise<void> | undefined;
   const history = new History(() => nanoid(12));
-  const live = new Live(source, history, { version, server: nanoid() }, fail);
+  const live = new Live(source, history, { version: packageVersion(), server: nanoid() }, fail);
   let collecting = countsFromStart ? metrics?.() : undefined;
   collecting?.catch(() => {}); // whoever asks for them is told
   const door: Door = { host, token, names: [hostname()] };

@@ -8,7 +8,7 @@ import { History, historyEvents } from './history.ts';
 import type { FunctionView, Message, Report } from './protocol.ts';
 import { beginning, type RunHistory } from './run-history.ts';
 import type { Source } from './source.ts';
-import { version } from './version.ts';
+import { packageVersion } from '../core/package-files.ts';
 import { recordedView, toRunView } from './views.ts';
 
 // Each takes some hundreds of bytes; of larger runs the page makes do with the graph and the spans.
@@ -64,7 +64,7 @@ export function toReport(run: RunHistory, { now, details, nodes, trees }: Around
   const spans = run.spansSince(beginning, Infinity);
   const marks = run.marksSince(beginning);
   const messages: (Message | undefined)[] = [
-    { type: 'hello', version, server: 'report', now, isReport: true },
+    { type: 'hello', version: packageVersion(), server: 'report', now, isReport: true },
     { type: 'runs', runs: [toRunView(run)], gone: [] },
     { type: 'nodes', at: now, nodes }, { type: 'trees', trees }, spans, marks,
   ];

@@ -2,7 +2,7 @@
 import { accessSync, constants, readFileSync, realpathSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { nanoid } from 'nanoid';
+import { nanoid } from 'nanoid/non-secure';
 import { HandoffError } from '../core/errors.ts';
 import type { CodeList } from '../workers/node/code-registry.ts';
 import { LearnedCosts } from '../scheduling/costs/cost-model.ts';

@@ -1,5 +1,4 @@
 /** What was learned, as plain data: for files, and for whoever keeps it elsewhere. */
-import { createHash } from 'node:crypto';
 import { isAbsolute, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CodeWire } from '../workers/node/wire.ts';
@@ -53,7 +52,8 @@ export function nameOf(code: CodeWire, folder: string): string {
 }
 
 function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+  // Loaded when first needed: it is a large part of what an import of the library would otherwise cost.
+  return process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
 
 export function toJson({ codes }: LearnedCosts): LearnedCostsJson {

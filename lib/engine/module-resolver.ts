@@ -1,7 +1,7 @@
 /** Where code is: modules found, imported once in a worker, and asked what they export, before anything runs. */
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { resolve } from 'import-meta-resolve';
+import { createRequire } from 'node:module';
 import type { CallPart, Plan } from '../dag/plan.ts';
 import { type FunctionReference, keyOf } from '../dag/code.ts';
 import { setLongTimeout } from '../core/long-timeout.ts';
@@ -205,5 +205,7 @@ function toWire(reference: FunctionReference): CodeWire {
 export function locate(module: string): string {
   if (/^(file|data|node|https?):/.test(module)) return module;
   if (isAbsolute(module)) return pathToFileURL(module).href;
+  // Loaded when first needed: most modules are files.
+  const { resolve } = createRequire(import.meta.url)('import-meta-resolve') as typeof import('import-meta-resolve');
   return resolve(module, pathToFileURL(`${process.cwd()}/`).href);
 }

@@ -1,5 +1,5 @@
 /** User actors: spawned, found by name, supervised in groups. */
-import { nanoid } from 'nanoid';
+import { nanoid } from 'nanoid/non-secure';
 import type { Exit, Restart, Running, Strategy } from '../workers/supervision/child.ts';
 import type { Overflow } from '../workers/actor/mailbox.ts';
 import { ActorCell } from '../workers/actor/cell.ts';

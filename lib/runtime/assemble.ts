@@ -1,7 +1,6 @@
 /** The parts of a Handoff, made and put together; nothing is started yet. */
 import { availableParallelism } from 'node:os';
 import { SimpleResourceTracker } from '../scheduling/resources/resource-tracker.ts';
-import { Admission } from '../hosts/cluster/admission.ts';
 import { CodeList } from '../workers/node/code-registry.ts';
 import { Monitor } from './usage/monitor.ts';
 import { heapLimit } from '../workers/node/thread-pool.ts';
@@ -12,14 +11,13 @@ import { Actors } from './actors.ts';
 import { DashboardChild } from './dashboard-child.ts';
 import { Driver } from '../engine/driver.ts';
 import { Tap } from './feed/event-tap.ts';
-import { Hosts } from './hosts.ts';
+import type { Hosts } from './hosts.ts';
 import { type KeptCosts, openCosts } from '../engine/cost-file.ts';
 import { type BoundMemory, boundMemory } from '../engine/bound-memory.ts';
 import { Modules } from '../engine/module-resolver.ts';
 import { HandoffOverview, type Overview } from './overview.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 import type { ResolvedOptions } from './options/handoff-options.ts';
-import { RemoteActors } from './remote-actors.ts';
 import { Runner } from './runner.ts';
 import { RuntimeTree } from './supervision-tree.ts';
 import { Values } from './values.ts';
@@ -42,7 +40,8 @@ export interface RuntimeParts {
   readonly costs: KeptCosts;
 }
 
-export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, listeners: Publisher): RuntimeParts {
+/** @param remote undefined: there is no transport */
+export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, listeners: Publisher, remote: typeof import('./other-hosts.ts') | undefined): RuntimeParts {
   const { transport, gracePeriod: grace, allowSource, printToStderr: quiet } = options;
   const publisher = new Tap(listeners);
   const codes = new CodeList();
@@ -51,8 +50,8 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, list
   const store = new ResultStore(options.retainedRuns, (dagId) => registry.clear(dagId));
   const memory: BoundMemory = boundMemory(options.memoryBudget, publisher, (isPressed) => driver.memoryPressed(isPressed));
   const given = options.resourceTracker ?? new SimpleResourceTracker();
-  const admission = transport && new Admission(given, () => driver.resourcesFreed());
-  const hosts: Hosts | undefined = transport && new Hosts(transport, {
+  const admission = transport && new remote!.Admission(given, () => driver.resourcesFreed());
+  const hosts: Hosts | undefined = transport && new remote!.Hosts(transport, {
     admission: admission!, codes, publisher, grace, allowSource,
     memory: memory.memory, nodeNames: options.nodes.map(({ name }) => name), driver: () => driver, tree: () => tree,
   });
@@ -62,7 +61,7 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, list
     memory: memory.memory, exchange: hosts?.cluster.exchange, ask: (question) => actors.answer(question), learned: costs.learned,
   });
   const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), quiet, elsewhere: () => elsewhere });
-  const elsewhere = hosts && new RemoteActors(hosts, () => actors);
+  const elsewhere = hosts && new remote!.RemoteActors(hosts, () => actors);
   const monitor: Monitor = new Monitor(options.monitoring, {
     tracker: given, publisher, state: () => driver.state,
     nodes: () => tree.nodeNames.map((name) => tree.node(name)!),

@@ -45,11 +45,11 @@ export class Handoff extends HandoffEmitter {
   readonly #parts: RuntimeParts;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: ResolvedOptions, tuning: Partial<Tuning>) {
+  private constructor(options: ResolvedOptions, tuning: Partial<Tuning>, remote: Parameters<typeof assemble>[3]) {
     super();
     const publisher = HandoffEmitter.publisherOf(this);
     this.#options = options;
-    this.#parts = assemble(options, tuning, publisher);
+    this.#parts = assemble(options, tuning, publisher, remote);
     void this.#parts.tree.root.exited.then(({ reason, error }) => {
       if (reason === 'error') this.#collapse(error);
     });
@@ -67,7 +67,8 @@ export class Handoff extends HandoffEmitter {
   static {
     overviewOf = (handoff) => handoff.#parts.overview;
     startTuned = async (options, tuning) => {
-      const handoff = new Handoff(resolveOptions(options), tuning);
+      const resolved = resolveOptions(options);
+      const handoff = new Handoff(resolved, tuning, resolved.transport && (await import('./other-hosts.ts')));
       await handoff.#parts.tree.start(handoff.#options.nodes);
       try {
         await handoff.#parts.hosts?.cluster.joined();

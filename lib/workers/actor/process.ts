@@ -3,13 +3,13 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { type Remote, releaseProxy, wrap } from 'comlink';
 import { type ErrorWire, fromErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
+import { moduleUrl } from '../../core/package-files.ts';
 import { setLongTimeout } from '../../core/long-timeout.ts';
 import type { Exit } from '../supervision/child.ts';
 import { endpointOf } from './endpoint.ts';
 import type { ActorHost, ActorStart, FromActor, Reply } from './wire.ts';
 
-// The entry lies beside this file, unbuilt as TypeScript and built as JavaScript.
-const entry = new URL(import.meta.url.endsWith('.ts') ? './host.ts' : './host.js', import.meta.url);
+const entry = moduleUrl('workers/actor/host');
 
 export class ActorProcess {
   /** Resolves when the thread is gone and everything it has sent has been received. */

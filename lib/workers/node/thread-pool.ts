@@ -7,11 +7,11 @@ import { type Remote, releaseProxy, wrap } from 'comlink';
 import { Piscina } from 'piscina';
 import { endpointOf } from '../actor/endpoint.ts';
 import type { Capabilities } from '../../dag/types.ts';
+import { moduleUrl } from '../../core/package-files.ts';
 import { programWords } from './program.ts';
 import { type Control, type ServeOptions, slots } from './wire.ts';
 
-// The entry lies beside this file, unbuilt as TypeScript and built as JavaScript.
-const entry = new URL(import.meta.url.endsWith('.ts') ? './worker/serve.ts' : './worker/serve.js', import.meta.url).href;
+const entry = moduleUrl('workers/node/worker/serve').href;
 
 export interface NodeSettings {
   readonly name: string;

@@ -1,0 +1,34 @@
+/** What `import 'handoffjs'` and a first run load. Every module costs time in every process that uses the library. */
+import { spawnSync } from 'node:child_process';
+import { expect, it } from 'vitest';
+
+const library = new URL('../lib/index.ts', import.meta.url).href;
+const fixtures = new URL('./fixtures/tasks.ts', import.meta.url).href;
+
+/** Node's own modules that a program has loaded when it ends. */
+function builtinsOf(program: string): string[] {
+  const report = "process.on('exit', () => process.getBuiltinModule('node:fs').writeSync(1, JSON.stringify(process.moduleLoadList.filter((name) => name.startsWith('NativeModule ')).map((name) => name.slice(13)))));";
+  // A pipe to print errors to would itself need node:net.
+  const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', `${report}\n${program}`], { stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' });
+  expect(status).toBe(0);
+  return JSON.parse(stdout) as string[];
+}
+
+const network = ['net', 'tls', 'http', 'https', 'dgram', 'dns'];
+
+it('an import loads neither network nor cryptography', () => {
+  const loaded = builtinsOf(`await import('${library}');`);
+  expect(loaded).toContain('worker_threads');
+  expect(loaded.filter((name) => [...network, 'crypto', 'sqlite', 'inspector'].includes(name))).toEqual([]);
+});
+
+it('a run on one host loads no network protocol', () => {
+  const loaded = builtinsOf(`
+    const { Dag, Handoff, tasks } = await import('${library}');
+    const handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 1 } }] });
+    const { results } = await handoff.execute(new Dag().add({ id: 'a', code: tasks(new URL('${fixtures}')).one }));
+    await handoff.stop();
+    if (results.a !== 1) throw new Error('wrong result');`);
+  // A pipe as standard output needs node:net by itself.
+  expect(loaded.filter((name) => network.includes(name) && name !== 'net')).toEqual([]);
+});
