@@ -103,8 +103,3 @@ describe('pure folders', () => {
     expect(code(file)).not.toMatch(/\bPromise\b|\basync\b|\bawait\b/);
   });
 });
-
-it('files stay small: one concept each', () => {
-  const long = files.map((file) => [file, source(file).split('\n').length] as const).filter(([, lines]) => lines > 350);
-  expect(long).toEqual([]);
-});
