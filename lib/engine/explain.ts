@@ -108,7 +108,7 @@ function toWords(run: Run, i: number, wait: Wait, linkOf: LinkOf): FunctionExpla
     case 'concurrency': return say('concurrency', `waits until fewer than ${wait.limit} functions of its run are under way (maxConcurrency)`);
     case 'allocator': return say('allocator', 'waits for the allocator to give it a node');
     case 'turn': return say('turn', `waits for its turn on ${wait.node}: the plan has ${list(ids(wait.before))} come before it`, { functions: ids(wait.before), node: wait.node });
-    case 'node': return say('node', `waits for ${wait.nodes}, which ${wait.returning ? 'is being started again' : 'is down'}`, { node: wait.nodes });
+    case 'node': return say('node', `waits for ${wait.nodes}, which ${wait.returning === undefined ? 'is down' : returningWords[wait.returning]}`, { node: wait.nodes });
     case 'sent': {
       const { node, attempt } = wait;
       const where = `on ${node}, thread ${wait.lane}`;
@@ -133,6 +133,11 @@ function toWords(run: Run, i: number, wait: Wait, linkOf: LinkOf): FunctionExpla
     }
   }
 }
+
+const returningWords = {
+  'restarted': 'is being started again',
+  'out-of-reach': 'is out of reach and may return: its host was lost without a good-bye, and is awaited for reconnectTimeout',
+} as const;
 
 function lackOf({ node, lacks, holders }: Candidate): string {
   const needs = lacks.map(({ resource, needs: amount, free }) => `${amount} ${resource} of ${node}, of which ${Number(free.toPrecision(6))} ${free === 1 ? 'is' : 'are'} free`);

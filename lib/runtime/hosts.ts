@@ -12,6 +12,8 @@ import type { CodeList } from '../workers/node/code-registry.ts';
 import type { Inspector, NodeEvents } from '../workers/node/node-link.ts';
 import { timestamp } from '../events/events.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
+import { Beacon } from '../hosts/transport/beacon/beacon.ts';
+import { isLoopback, parseAddress } from '../hosts/transport/tcp/address.ts';
 import { TcpTransport } from '../hosts/transport/tcp/tcp-transport.ts';
 import type { Driver } from '../engine/driver.ts';
 import { allOf, locate } from '../engine/module-resolver.ts';
@@ -50,6 +52,8 @@ export class Hosts implements OtherHosts {
   /** What each host has said that it has. */
   readonly #known = new Map<RemoteHost, readonly NodeCard[]>();
   #leaving = false;
+  /** Nodes whose hosts were lost, and may return. */
+  readonly #awaited = new Map<string, NodeJS.Timeout>();
   readonly #listeners: { up(host: RemoteHost): void; down(host: RemoteHost): void }[] = [];
 
   constructor(options: ResolvedTransport, parts: HostsParts) {
@@ -65,6 +69,7 @@ export class Hosts implements OtherHosts {
     });
     this.cluster = new Cluster({ ...options, grace }, {
       identity, transport, codes, admission, memory,
+      beacon: () => new Beacon(beaconHost(options), options.heartbeatInterval),
       names: new ModuleNames(options.root, allowSource, locate),
       cards: () => this.#cards(),
       node: (name) => parts.tree().node(name),
@@ -98,6 +103,7 @@ export class Hosts implements OtherHosts {
     return {
       exited: promise,
       stop: async () => {
+        for (const timer of this.#awaited.values()) clearTimeout(timer);
         await this.cluster.stop();
         resolve({ reason: 'shutdown' });
       },
@@ -234,9 +240,19 @@ export class Hosts implements OtherHosts {
     if (publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node, capabilities, threads });
   }
 
-  #nodeDown(remote: RemoteHost, name: string, error: unknown): void {
+  #nodeDown(remote: RemoteHost, name: string, error: unknown, isAwaited = false): void {
     remote.remove(name);
-    this.#parts.driver().nodeDown(name, false, error);
+    this.#parts.driver().nodeDown(name, isAwaited, error);
+  }
+
+  /** What only a node can run waits for it, for a while. */
+  #await(node: string, error: unknown): void {
+    clearTimeout(this.#awaited.get(node));
+    const timer = setTimeout(() => {
+      this.#awaited.delete(node);
+      if (!this.#parts.driver().state.nodeByName.get(node)!.up) this.#parts.driver().nodeDown(node, false, error);
+    }, this.#options.reconnectTimeout);
+    this.#awaited.set(node, timer.unref());
   }
 
   #hostDown(remote: RemoteHost, error: unknown): void {
@@ -244,7 +260,11 @@ export class Hosts implements OtherHosts {
     this.#known.delete(remote);
     this.#pending.delete(remote);
     const gone = error ?? new HandoffError('NODE_DOWN', `Host ${identity.address ?? identity.id} has left.`);
-    for (const name of [...remote.nodes.keys()]) this.#nodeDown(remote, name, gone);
+    const isAwaited = error !== undefined && this.#options.reconnectTimeout > 0 && !this.#leaving;
+    for (const name of [...remote.nodes.keys()]) {
+      this.#nodeDown(remote, name, gone, isAwaited);
+      if (isAwaited) this.#await(name, gone);
+    }
     this.#parts.driver().hostLost(identity.id);
     for (const { down } of this.#listeners) down(remote);
     for (const [other, cards] of this.#known) if (cards.some(({ name }) => !other.nodes.has(name) && this.#isFree(name))) this.#hostChanged(other, cards); // a name has become free
@@ -284,4 +304,12 @@ function patience(peer: Peer): Promise<never> {
   });
   promise.catch(() => {});
   return promise;
+}
+
+/** Where signs of life are sent from: where this host listens, or any address from which it reaches those that it joins. */
+function beaconHost({ host, port, join, secret, tls }: ResolvedTransport): string {
+  if (port !== undefined || (secret === undefined && tls === undefined)) return host === undefined || host === 'localhost' || host.startsWith('unix:') ? '127.0.0.1' : host;
+  const joined = join.map((address) => parseAddress(address)?.host ?? 'localhost');
+  if (joined.every((each) => isLoopback(each))) return '127.0.0.1';
+  return joined.some((each) => each.includes(':')) ? '::' : '0.0.0.0';
 }

@@ -1,5 +1,6 @@
 /** From a DAG to its results: everything that can be refused is refused first, then the run is made, watched and put away. */
 import { type AllocationStrategy, isPlanned } from '../scheduling/allocation/allocator.ts';
+import type { Node } from '../scheduling/scheduler/state.ts';
 import { findImpossible } from '../scheduling/resources/feasibility.ts';
 import { strategyOf } from '../scheduling/allocation/strategy.ts';
 import { compile } from '../dag/compile.ts';
@@ -133,16 +134,30 @@ export class Runner {
     return planRun(plan, { ...betweenHosts, ...costsOf(plan, code, this.#parts.learned), nodes: this.#nodes(hereOnly), aim, deadline: options.deadline, maxConcurrency: options.maxConcurrency });
   }
 
-  /** The nodes that take work, or will again when they have been started anew, as plans see them. */
+  /** The nodes that take work, or will in a moment, as plans see them; those that are out of reach when there are no others. */
   #nodes(hereOnly: boolean): PreviewNode[] {
     const { driver } = this.#parts;
-    return driver.state.nodes.filter((node) => (node.up || node.returning) && !node.draining && !(hereOnly && node.host !== 0))
+    const nodes = driver.state.nodes.filter((node) => (node.up || node.returning) && !node.draining && !(hereOnly && node.host !== 0));
+    const near = nodes.filter(isNear);
+    return (near.length > 0 ? near : nodes)
       .map(({ name, capabilities, speed, host }) => ({ name, capabilities, speed, site: host, ...driver.offerOf(name) }));
   }
 
-  /** Capabilities by node name, the first declared first. */
-  capabilities(hereOnly = false): Record<string, Capabilities> {
-    return Object.fromEntries(this.#parts.driver.state.nodes.filter((node) => (node.up || node.returning) && !(hereOnly && node.host !== 0)).map((node) => [node.name, { ...node.capabilities }]));
+  /**
+   * Capabilities by node name, the first declared first, of all nodes that are there or may return.
+   *
+   * @param which of those that are out of reach are included. Default: none
+   */
+  capabilities(hereOnly = false, which: (node: string) => boolean = () => false): Record<string, Capabilities> {
+    const nodes = this.#parts.driver.state.nodes.filter((node) => (isNear(node) || (node.returning && which(node.name))) && !(hereOnly && node.host !== 0));
+    return Object.fromEntries(nodes.map((node) => [node.name, { ...node.capabilities }]));
+  }
+
+  /** What an allocator may choose from: of what is out of reach, only what functions ask for by name, or all when there is nothing else. */
+  #placeable(plan: Plan, hereOnly: boolean): Record<string, Capabilities> {
+    const pinned = new Set(plan.pins.values());
+    const nodes = this.capabilities(hereOnly, (node) => pinned.has(node));
+    return Object.keys(nodes).length > 0 ? nodes : this.capabilities(hereOnly, () => true);
   }
 
   /** A node of this host, or of another when this one has none. */
@@ -153,7 +168,7 @@ export class Runner {
 
   #compile(dag: Dag, ignorePlacement: boolean): Plan {
     const plan = compile(dag, { ignorePlacement, depthFirst: this.#parts.options.memoryBudget !== undefined });
-    const nodes = this.capabilities(ignorePlacement);
+    const nodes = this.capabilities(ignorePlacement, () => true);
     if (Object.keys(nodes).length === 0) throw new HandoffError('NODE_DOWN', 'There is no node to run on.', { dagId: plan.dagId });
     const impossible = findImpossible(plan, nodes);
     if (impossible !== undefined) throw impossible;
@@ -220,7 +235,7 @@ export class Runner {
       keepGoing: options.failurePolicy === 'continue',
       kept: keptOf(plan, options.collect),
       strategy: strategyOf(strategy),
-      ...placementOf(plan, strategy, this.capabilities(hereOnly), planned),
+      ...placementOf(plan, strategy, this.#placeable(plan, hereOnly), planned),
       codes: code.codes,
       ...(code.began !== undefined && { began: code.began }),
       known: knownOf(plan, code, this.#parts.learned),
@@ -230,6 +245,11 @@ export class Runner {
 
 // What plans take a result to need from one host to another: what a network of 10 Gb/s gives.
 const betweenHosts = { latency: 0.5, bandwidth: 1e9 };
+
+/** Whether a node takes work, or will as soon as it has been started anew. */
+function isNear({ up, returning, host }: Node): boolean {
+  return up || (returning && host === 0);
+}
 
 const never = new Promise<never>(() => {});
 

@@ -36,6 +36,8 @@ export interface HostProcess {
   /** What is claimed of one of its nodes now, and the most that was at any time. */
   claims(node: string): Promise<{ readonly now: Record<string, number>; readonly most: Record<string, number> }>;
   tree(): Promise<TreeNode>;
+  /** Keeps its main thread busy for some ms. */
+  block(ms: number): Promise<void>;
   /** Has it tell its events from now on. */
   watch(...types: HandoffEvent['type'][]): Promise<void>;
   /** Resolves when it has told such an event, or if it has already. */
@@ -116,6 +118,7 @@ export async function startHost(options: HostOptions, keep = false): Promise<Hos
     abort: () => ask('abort'),
     claims: (node) => ask('claims', node),
     tree: () => ask('tree'),
+    block: (ms) => ask('block', ms),
     watch: (...types) => ask('watch', types.length === 0 ? undefined : types),
     told: (type, which = () => true) => {
       const is = (event: HandoffEvent): boolean => event.type === type && which(event);

@@ -13,6 +13,8 @@ import type { NodeEvents, NodeLink } from '../../workers/node/node-link.ts';
 import type { CodeWire } from '../../workers/node/wire.ts';
 import type { ResultMemory } from '../../workers/store/result-memory.ts';
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
+import type { Beacon, Pulse } from '../transport/beacon/beacon.ts';
+import { parseAddress } from '../transport/tcp/address.ts';
 import type { Channel, Identity, Transport } from '../transport/transport.ts';
 import type { Admission } from './admission.ts';
 import { Joining } from './discovery.ts';
@@ -27,7 +29,9 @@ import { Peer, type PeerOptions } from './peer.ts';
 import { RemoteHost } from './remote-host.ts';
 import { type HostCard, Message, type NodeCard } from './wire.ts';
 
-export interface ClusterOptions extends PeerOptions {
+export interface ClusterOptions extends Omit<PeerOptions, 'stallTimeout'> {
+  /** ms that a host may be out of reach, or its main thread busy, and still be awaited. */
+  readonly reconnectTimeout: number;
   /** Addresses of members. */
   readonly join: readonly string[];
   /** ms that `start` waits for them. */
@@ -44,6 +48,8 @@ export interface ClusterParts {
   readonly names: ModuleNames;
   readonly admission: Admission;
   readonly memory: ResultMemory | undefined;
+  /** Starts what gives signs of life beside the channels. Default: they are given there alone. */
+  readonly beacon?: () => Beacon;
   /** The nodes of this host. */
   cards(): readonly NodeCard[];
   node(name: string): NodeLink | undefined;
@@ -60,6 +66,7 @@ interface Member {
   readonly peer: Peer;
   readonly guest: Guest;
   readonly remote: RemoteHost;
+  readonly pulse: Pulse | undefined;
   /** It has said what it is. */
   isUp: boolean;
 }
@@ -78,6 +85,7 @@ export class Cluster {
   readonly #joining: Joining;
   #address: string | undefined;
   #lastBatch = 0;
+  #beacon: Beacon | undefined;
   #stopping = false;
 
   constructor(options: ClusterOptions, parts: ClusterParts) {
@@ -119,6 +127,7 @@ export class Cluster {
 
   /** Listens, and begins to dial those to join. */
   async start(): Promise<void> {
+    this.#beacon = this.#parts.beacon?.();
     this.#address = await this.#parts.transport.listen((channel) => this.#take(channel));
     this.#joining.start();
   }
@@ -141,7 +150,7 @@ export class Cluster {
     this.#stopping = true;
     this.#joining.stop();
     for (const { peer } of this.#members.values()) peer.close();
-    await this.#parts.transport.close();
+    await Promise.all([this.#parts.transport.close(), this.#beacon?.stop()]);
   }
 
   /** As what a value travels to a host that asked for it. It holds a large one until it says that it has it. */
@@ -238,7 +247,9 @@ export class Cluster {
   #welcome(channel: Channel): void {
     const { id, address } = channel.peer;
     if (address !== undefined) this.#joining.forget(address);
-    const peer: Peer = new Peer(channel, this.#options, {
+    const pulse = this.#beacon?.pulse();
+    const peer: Peer = new Peer(channel, { ...this.#options, stallTimeout: this.#options.reconnectTimeout }, {
+      pulse,
       message: (type, parts) => this.#message(member, type, parts),
       request: (method, args) => this.#request(peer, method, args),
       dialBulk: () => this.#parts.transport.dial(peer.identity.address ?? this.#joining.addressOf(id)!, 'bulk'),
@@ -246,13 +257,16 @@ export class Cluster {
       closed: (error) => this.#closed(member, error),
     });
     const member: Member = {
-      peer, isUp: false, guest: new Guest(peer, this.#host),
+      peer, pulse, isUp: false, guest: new Guest(peer, this.#host),
       remote: new RemoteHost(peer, { codes: this.#codes, names: this.#names, exchange: this.exchange }),
     };
     this.#members.set(id, member);
     this.#peers.set(id, peer);
     peer.send(Message.hello, { nodes: this.#parts.cards(), members: this.#known() } satisfies HostCard);
     peer.open();
+    void pulse?.card.then((card) => {
+      if (card !== undefined && !peer.closed) peer.send(Message.beacon, card.port, card.id, card.key);
+    });
   }
 
   /** `id address` of the members that can be dialled. */
@@ -263,6 +277,7 @@ export class Cluster {
   #message(member: Member, type: number, parts: any[]): void {
     if (type === Message.hello) return this.#greeted(member, parts[0]);
     if (!member.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent something before it said what it is.');
+    if (type === Message.beacon) return member.pulse?.send({ port: parts[0], id: parts[1], key: parts[2] }, addressOf(member.peer));
     if (type === Message.members) return this.#joining.learn(parts[0]);
     if (type === Message.nodes) return this.#parts.hostChanged(member.remote, parts[0]);
     if (type >= Message.code && type < Message.ended) return member.guest.message(type, parts);
@@ -312,4 +327,10 @@ export class Cluster {
     if (member.isUp) this.#parts.hostDown(remote, error);
     this.#joining.left(id, address, error);
   }
+}
+
+/** Where the host of a peer is; undefined when it cannot be dialled, and so is known only by what it sends. */
+function addressOf({ identity: { address } }: Peer): string | undefined {
+  if (address === undefined) return undefined;
+  return address.startsWith('unix:') ? '127.0.0.1' : parseAddress(address)?.host;
 }

@@ -1,10 +1,11 @@
 /**
- * Another host, as long as there is a control channel to it: messages, questions with answers, and heartbeats. Silence is death: who says
- * nothing for too long is given up, and is a new peer when it comes back.
+ * Another host, as long as there is a control channel to it: messages, questions with answers, and heartbeats. Who says nothing for too
+ * long is given up, and is a new peer when it comes back. Signs of life of its beacon count, too, although its main thread is busy then.
  */
 import { fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { ErrorWire } from '../../core/error-wire.ts';
+import type { Pulse } from '../transport/beacon/beacon.ts';
 import type { Channel, Identity } from '../transport/transport.ts';
 import { BulkLink, type Find } from './bulk.ts';
 import { type Heartbeat, PeerClock } from './clock.ts';
@@ -15,6 +16,8 @@ export interface PeerOptions {
   readonly heartbeatInterval: number;
   /** ms of silence after which a host is given up. */
   readonly heartbeatTimeout: number;
+  /** ms after which a host is given up whose process is alive, and whose main thread does nothing. Default: never. */
+  readonly stallTimeout?: number;
   /** The longest frame, in bytes. */
   readonly maxFrameBytes?: number;
 }
@@ -33,6 +36,8 @@ export interface PeerEvents {
   dialBulk(): Promise<Channel>;
   /** What this host holds, or can get. */
   readonly find: Find;
+  /** Its signs of life that do not come on the channel. */
+  readonly pulse?: Pulse | undefined;
   closed(error: unknown): void;
 }
 
@@ -63,6 +68,8 @@ export class Peer {
   readonly #questions = new Map<number, Question>();
   #lastQuestion = 0;
   #heardAt = performance.now();
+  /** When its beacon was heard last. */
+  #aliveAt = -Infinity;
   #tickedAt = performance.now();
   #timer: NodeJS.Timeout;
   #bulk: PromiseWithResolvers<BulkLink> | undefined;
@@ -223,15 +230,27 @@ export class Peer {
 
   #tick(): void {
     const now = performance.now();
-    const { heartbeatInterval, heartbeatTimeout } = this.#options;
+    const { heartbeatInterval } = this.#options;
     const late = now - this.#tickedAt - heartbeatInterval;
     this.#tickedAt = now;
-    if (late > heartbeatInterval) this.#heardAt += late; // it was us who were busy: what it said waits to be read
-    if (now - this.#heardAt > heartbeatTimeout) {
-      this.close(new HandoffError('NODE_DOWN', `Host ${this.#name} has said nothing for ${heartbeatTimeout} ms.`));
-    } else {
-      this.#beat();
+    if (late > heartbeatInterval) { // it was us who were busy: what it said waits to be read
+      this.#heardAt += late;
+      this.#aliveAt += late;
     }
+    if (this.#events.pulse?.takeBeat() === true) this.#aliveAt = now;
+    if (this.#silence(now) === undefined) return this.#beat();
+    setImmediate(() => setImmediate(() => { // once all has been read that has arrived
+      const error = this.#silence(performance.now());
+      if (error !== undefined) this.close(error);
+    }));
+  }
+
+  /** Why it is to be given up, if it is. */
+  #silence(now: number): HandoffError | undefined {
+    const { heartbeatTimeout, stallTimeout = Infinity } = this.#options;
+    if (now - Math.max(this.#heardAt, this.#aliveAt) > heartbeatTimeout) return new HandoffError('NODE_DOWN', `Host ${this.#name} has said nothing for ${heartbeatTimeout} ms.`);
+    if (now - this.#heardAt <= Math.max(heartbeatTimeout, stallTimeout)) return undefined;
+    return new HandoffError('NODE_DOWN', `The process of host ${this.#name} is alive, but its main thread has answered nothing for ${stallTimeout} ms.`);
   }
 
   #beat(): void {
@@ -249,6 +268,7 @@ export class Peer {
   #end(error: unknown): void {
     this.#closed = true;
     clearInterval(this.#timer);
+    this.#events.pulse?.end();
     for (const { reject } of this.#questions.values()) reject(this.#gone(error));
     this.#questions.clear();
     this.#bulk?.reject(this.#gone(error));

@@ -11,6 +11,7 @@
  *   [request, id, method, args]              [takeBack, batch, count]                   [laneDown, node, lane, crash, started]
  *                                            [cancel, batch, why]
  *   [response, id, isOk, value or error]     [kill, node, lane, batch]                  [log, node, dagId, functionId, attempt, values]
+ *   [beacon, port, id, key]
  *   [bulk]                                   [release, serial, keys]
  *   [ping, leaves, heard, came]              [endRun, serial]
  *                                            [ahead, serial, payload]
@@ -26,10 +27,11 @@
 import { DefaultDeserializer, serialize } from 'node:v8';
 import type { Capabilities } from '../../dag/types.ts';
 import { HandoffError } from '../../core/errors.ts';
+import { idBytes, keyBytes } from '../transport/beacon/datagram.ts';
 import { cloneView } from '../../workers/store/payload.ts';
 
 export const Message = {
-  ping: 0, hello: 1, members: 2, nodes: 3, lane: 4, request: 5, response: 6, bulk: 7, part: 8,
+  ping: 0, hello: 1, members: 2, nodes: 3, lane: 4, request: 5, response: 6, bulk: 7, part: 8, beacon: 9,
   code: 16, batch: 17, takeBack: 18, cancel: 19, kill: 20, release: 21, endRun: 22, ahead: 23,
   ended: 32, started: 33, takenBack: 34, laneDown: 35, log: 36,
 } as const;
@@ -66,6 +68,7 @@ const strings: Check = (value) => Array.isArray(value) && value.every(string);
 const numbers: Check = (value) => Array.isArray(value) && value.every(number);
 const optional = (check: Check): Check => (value) => value === undefined || value === null || check(value);
 const record: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+const bytes = (length: number): Check => (value) => value instanceof Uint8Array && value.byteLength === length;
 const whole: Check = (value) => Number.isInteger(value) && (value as number) >= 0;
 const node: Check = (value) => {
   if (!record(value)) return false;
@@ -85,6 +88,7 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.request]: [whole, string, list],
   [Message.response]: [whole, boolean, any],
   [Message.bulk]: [],
+  [Message.beacon]: [whole, bytes(idBytes), bytes(keyBytes)],
   [Message.code]: [whole, record],
   [Message.batch]: [string, whole, whole, whole, whole, string, whole, (value) => value instanceof Int32Array, list, optional(record), whole],
   [Message.takeBack]: [whole, number],

@@ -24,6 +24,11 @@ export interface TransportOptions {
   readonly heartbeatInterval?: number;
   /** ms of silence after which a host is given up. Default: five intervals. */
   readonly heartbeatTimeout?: number;
+  /**
+   * ms that a host which was lost without a good-bye counts as returning: what only it can run waits. Also how long the main thread of a host
+   * may be busy while its process gives signs of life. Default 30,000; 0: it is given up at once.
+   */
+  readonly reconnectTimeout?: number;
   /** ms that `Handoff.start` waits for somebody to join. Default 5000. */
   readonly joinTimeout?: number;
   /** ms that `stop` waits for other hosts' functions to finish here, and for them to take their results. Default 30,000. */
@@ -36,6 +41,7 @@ export interface ResolvedTransport extends TransportOptions {
   readonly join: readonly string[];
   readonly heartbeatInterval: number;
   readonly heartbeatTimeout: number;
+  readonly reconnectTimeout: number;
   readonly joinTimeout: number;
   readonly drainTimeout: number;
   readonly root: string;
@@ -51,7 +57,7 @@ const schema: Schema<TransportOptions> = {
   join: address,
   tls: { expected: '{ cert, key, ca }, each PEM', holds: isRecord },
   maxFrameBytes: rules.atLeastOne,
-  heartbeatInterval: rules.positiveMilliseconds, heartbeatTimeout: rules.positiveMilliseconds, joinTimeout: rules.milliseconds, drainTimeout: rules.milliseconds,
+  heartbeatInterval: rules.positiveMilliseconds, heartbeatTimeout: rules.positiveMilliseconds, reconnectTimeout: rules.milliseconds, joinTimeout: rules.milliseconds, drainTimeout: rules.milliseconds,
 };
 
 /**
@@ -75,7 +81,7 @@ export function resolveTransport(given: TransportOptions, heartbeatInterval = 10
   if (heartbeatTimeout <= interval) throw invalidOption(where, 'heartbeatTimeout', `more than heartbeatInterval, ${interval}`, heartbeatTimeout);
   return {
     ...options, join, heartbeatInterval: interval, heartbeatTimeout, ...(port !== undefined && { port }),
-    joinTimeout: options.joinTimeout ?? 5000, drainTimeout: options.drainTimeout ?? 30_000, root: options.root ?? process.cwd(),
+    reconnectTimeout: options.reconnectTimeout ?? 30_000, joinTimeout: options.joinTimeout ?? 5000, drainTimeout: options.drainTimeout ?? 30_000, root: options.root ?? process.cwd(),
   };
 }
 

@@ -41,7 +41,7 @@ export type Wait =
   /** Its run was planned, and others come before it on its node. */
   | { readonly kind: 'turn'; readonly node: string; readonly before: readonly number[] }
   /** Where it could run, none is up. */
-  | { readonly kind: 'node'; readonly nodes: string; readonly returning: boolean }
+  | { readonly kind: 'node'; readonly nodes: string; readonly returning: 'restarted' | 'out-of-reach' | undefined }
   /** Some node that is up lacks what it costs, or all threads are busy, or the tracker refuses. */
   | { readonly kind: 'room'; readonly candidates: readonly Candidate[] };
 
@@ -71,9 +71,15 @@ function explainReady(state: State, run: Run, i: number): Wait {
   if (run.queue.unplaced.has(run.plan.rank[i]!)) return { kind: 'allocator' };
   const before = waitingBefore(run, i);
   if (before.length > 0) return { kind: 'turn', node: state.nodes[run.assigned![i]!]!.name, before };
-  if (open.length === 0) return { kind: 'node', nodes: names, returning: candidates.some((node) => node.returning) };
+  if (open.length === 0) return { kind: 'node', nodes: names, returning: returningAs(candidates) };
   const cost = run.plan.costs[run.plan.cost[i]!] ?? {};
   return { kind: 'room', candidates: open.map((node) => toCandidate(node, cost)) };
+}
+
+/** How one of them comes back, if any does. */
+function returningAs(nodes: readonly Node[]): 'restarted' | 'out-of-reach' | undefined {
+  const node = nodes.find(({ returning }) => returning);
+  return node && (node.host === 0 ? 'restarted' : 'out-of-reach');
 }
 
 function toCandidate(node: Node, cost: Cost): Candidate {

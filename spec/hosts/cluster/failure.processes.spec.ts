@@ -62,7 +62,7 @@ describe('a host that is killed during a run', () => {
   });
 
   it('fails with NODE_DOWN what only it could run', async () => {
-    const { handoff, b } = await three();
+    const { handoff, b } = await three({ reconnectTimeout: 0 });
     const folder = new Folder();
     const running = errorOf(handoff.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], node: 'b' })));
     await folder.arrived(1);
@@ -146,7 +146,7 @@ describe('a host that is killed during a run', () => {
 
   it('ends a run that has nothing left to run on', async () => {
     const host = await startHost({ nodes: [{ name: 'only', capabilities: { cpu: 1 } }] });
-    const handoff = await startHere({ join: [host.address] });
+    const handoff = await startHere({ join: [host.address], transport: { reconnectTimeout: 500 } });
     const folder = new Folder();
     const running = errorOf(handoff.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'] })));
     await folder.arrived(1);
@@ -228,6 +228,43 @@ describe('a host that falls silent', () => {
       handoff.clear('nobody'),
     ]);
     await down;
+  });
+});
+
+describe('a host whose main thread is busy for longer than heartbeatTimeout', () => {
+  const quick = { heartbeatInterval: 200, heartbeatTimeout: 1000 };
+
+  it.each(['an orchestrator that cannot be dialled', 'a host of nodes'])('%s, is not given up', async (which) => {
+    const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1 }], transport: quick });
+    const orchestrator = await startHost({ join: [far.address], deaf: true, transport: quick });
+    await Promise.all([far, orchestrator].map((each) => each.watch('node:down')));
+    const folder = new Folder();
+    const running = orchestrator.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'kept'], maxRetries: 0, idempotent: false }));
+    await folder.arrived(1);
+    await (which === 'a host of nodes' ? far : orchestrator).block(3000);
+    folder.open();
+    expect((await running).results).toEqual({ x: 'kept' });
+    expect(folder.calls('x')).toBe(1);
+    expect(orchestrator.events).toEqual([]);
+  });
+});
+
+describe('a host that is out of reach', () => {
+  it('is awaited by what only it can run, which explain says, and the run goes on when it is back', async () => {
+    const quick = { heartbeatInterval: 100, heartbeatTimeout: 1500 };
+    const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1 }], transport: quick });
+    const handoff = await startHere({ join: [far.address], transport: quick });
+    const folder = new Folder();
+    const running = handoff.execute(new Dag('awaited').add({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'kept'], maxRetries: 0 }));
+    await folder.arrived(1);
+    const down = next(handoff, 'node:down');
+    far.signal('SIGSTOP');
+    await down;
+    expect(handoff.explain('awaited', 'x')).toMatchObject({ state: 'node', node: 'far', text: expect.stringContaining('out of reach') });
+    expect(await handoff.discoverNodes()).toEqual({});
+    far.signal('SIGCONT');
+    folder.open();
+    expect((await running).results).toEqual({ x: 'kept' });
   });
 });
 

@@ -1,0 +1,47 @@
+/**
+ * A sign of life as it travels: whom it is for, a number that only rises, and a proof that both come from who knows the key. Carries nothing
+ * else, and is read by comparing bytes.
+ *
+ * ```
+ *   id 8 │ number 8 │ HMAC-SHA256 of both, cut to 16
+ * ```
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+
+export const idBytes = 8;
+export const keyBytes = 32;
+const headBytes = 16;
+const datagramBytes = 32;
+
+/** What a host gives a peer so that the peer can send it signs of life. */
+export interface BeaconKey {
+  readonly id: Uint8Array;
+  readonly key: Uint8Array;
+}
+
+export function newBeaconKey(): BeaconKey {
+  return { id: randomBytes(idBytes), key: randomBytes(keyBytes) };
+}
+
+export function writeBeat({ id, key }: BeaconKey, number: number): Buffer {
+  const head = Buffer.alloc(headBytes);
+  head.set(id);
+  head.writeBigUInt64BE(BigInt(number), idBytes);
+  return Buffer.concat([head, proofOf(head, key)]);
+}
+
+/** Whose sign of life it may be, in hexadecimal; undefined: nobody's. */
+export function idOf(datagram: Buffer): string | undefined {
+  return datagram.byteLength === datagramBytes ? datagram.toString('hex', 0, idBytes) : undefined;
+}
+
+/** Its number; undefined when who sent it does not know the key. */
+export function readBeat(datagram: Buffer, key: Uint8Array): number | undefined {
+  const head = datagram.subarray(0, headBytes);
+  if (!timingSafeEqual(proofOf(head, key), datagram.subarray(headBytes))) return undefined;
+  return Number(head.readBigUInt64BE(idBytes));
+}
+
+function proofOf(head: Uint8Array, key: Uint8Array): Buffer {
+  return createHmac('sha256', key).update(head).digest().subarray(0, datagramBytes - headBytes);
+}

@@ -1,0 +1,71 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Beacon, type Pulse } from '../../../lib/hosts/transport/beacon/beacon.ts';
+
+const beacons: Beacon[] = [];
+afterEach(() => Promise.all(beacons.splice(0).map((beacon) => beacon.stop())));
+
+function start(): Beacon {
+  const beacon = new Beacon('127.0.0.1', 20);
+  beacons.push(beacon);
+  return beacon;
+}
+
+/** Two hosts, of which only one knows where the other is. */
+async function meet(a = start(), b = start()): Promise<[Pulse, Pulse]> {
+  const [ofB, ofA] = [a.pulse()!, b.pulse()!]; // what a hears of b, and b of a
+  const [forB, forA] = await Promise.all([ofB.card, ofA.card]);
+  ofB.send(forA!, '127.0.0.1');
+  ofA.send(forB!, undefined);
+  return [ofB, ofA];
+}
+
+async function beats(pulse: Pulse): Promise<void> {
+  while (!pulse.takeBeat()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+describe('a beacon', () => {
+  it('gives signs of life, and hears those of the other, while the main thread is blocked', async () => {
+    const [one, two] = await meet();
+    await Promise.all([beats(one), beats(two)]);
+    for (let k = 0; k < 3; k++) {
+      block(500); // nothing but the threads of the beacons runs
+      expect([one.takeBeat(), two.takeBeat()]).toEqual([true, true]);
+    }
+  });
+
+  it('believes nobody who does not know the key', async () => {
+    const beacon = start();
+    const pulse = beacon.pulse()!;
+    const { port, id } = (await pulse.card)!;
+    const [other, socket] = [beacon.pulse()!, createSocket('udp4')];
+    await other.card;
+    for (const datagram of [Buffer.concat([id, Buffer.alloc(24, 255)]), Buffer.from(id), Buffer.alloc(0), Buffer.alloc(2000)]) await new Promise((resolve) => socket.send(datagram, port, '127.0.0.1', resolve));
+    // The thread takes datagrams in order: when one that is good has come, all have.
+    const second = start().pulse()!;
+    const [theirs, ours] = await Promise.all([second.card, other.card]);
+    second.send(ours!, '127.0.0.1');
+    other.send(theirs!, undefined);
+    await beats(other);
+    expect(pulse.takeBeat()).toBe(false);
+    socket.close();
+    await once(socket, 'close');
+  });
+
+  it('says nothing to who was forgotten', async () => {
+    const [a, b] = [start(), start()];
+    const [one, two] = await meet(a, b);
+    const [, clock] = await meet(a, b);
+    await beats(two);
+    one.end();
+    for (let k = 0; k < 3; k++) await beats(clock); // those that were on their way have come
+    two.takeBeat();
+    for (let k = 0; k < 3; k++) await beats(clock);
+    expect(two.takeBeat()).toBe(false);
+  });
+});
