@@ -1,4 +1,5 @@
 /** Tells Prometheus of a Handoff. */
+import './core/node-version.ts'; // first, so that it is what an old Node hears
 import type { Registry } from 'prom-client';
 import { HandoffError } from './core/errors.ts';
 import { type Metrics, metricsOf } from './telemetry/metrics.ts';

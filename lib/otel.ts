@@ -1,4 +1,5 @@
 /** Tells OpenTelemetry of runs. */
+import './core/node-version.ts'; // first, so that it is what an old Node hears
 import { type Attributes, context, trace, type Tracer } from '@opentelemetry/api';
 import type { Plan } from './dag/plan.ts';
 import { HandoffError } from './core/errors.ts';

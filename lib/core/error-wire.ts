@@ -5,6 +5,7 @@
  * class's name, `code` and every other own field, `AggregateError.errors`, and causes of any kind survive; on arrival an
  * error is an instance of the built-in class it extends, under a class of the original's name.
  */
+import { inspect } from 'node:util';
 import { type ErrorDetails, HandoffError } from './errors.ts';
 
 /**
@@ -140,10 +141,12 @@ function withoutFunctions(value: unknown, depth: number): unknown {
   }
 }
 
-/** A value as text, whatever it is. */
+/** A thrown value as text, whatever it is: an error's message, a text as it is, and what has no text of its own as one would write it. */
 export function textOf(value: unknown): string {
   try {
-    return value instanceof Error ? value.message : String(value);
+    if (isError(value)) return value.message;
+    const text = String(value);
+    return /^\[object \w+\]$/.test(text) || Array.isArray(value) ? inspect(value, { depth: 2, breakLength: Infinity, maxArrayLength: 20, maxStringLength: 500 }) : text;
   } catch {
     return 'a value without a text';
   }

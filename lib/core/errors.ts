@@ -64,13 +64,13 @@ export interface ErrorDetails {
   readonly cycle?: readonly string[];
   /** The node it happened on, or that was asked for. */
   readonly node?: string;
-  /** `FUNCTION_FAILED`: how many times the function was tried. */
+  /** `FUNCTION_FAILED`: how many times the function was tried: once, and `maxRetries` (default 3) times more. */
   readonly attempts?: number;
   /** The run it is about. */
   readonly dagId?: string;
-  /** `failurePolicy: 'continue'`: every failure, in the order they happened. */
+  /** `FUNCTION_FAILED` with `failurePolicy: 'continue'`: the error of each function that failed for good, in the order in which they failed. */
   readonly failures?: readonly HandoffError[];
-  /** `failurePolicy: 'continue'`: the results that exist. */
+  /** `FUNCTION_FAILED` with `failurePolicy: 'continue'`: the results that exist, by function id, of those that `collect` asked for. */
   readonly results?: Readonly<Record<string, unknown>>;
   /** `ALLOCATION_ERROR`: what was asked for. */
   readonly cost?: Readonly<Record<string, number>>;

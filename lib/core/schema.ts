@@ -51,6 +51,7 @@ export const rules = {
     expected: 'a whole number of at least 1, or Infinity',
     holds: (value) => value === Infinity || (isAmount(value) && Number.isInteger(value) && value >= 1),
   },
+  wholeOrInfinity: { expected: 'a whole number of at least 0, or Infinity', holds: (value) => value === Infinity || (isAmount(value) && Number.isInteger(value)) },
   milliseconds: { expected: 'ms, a finite number of at least 0', holds: isAmount },
   positiveMilliseconds: { expected: 'ms, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
   drain: { expected: "'runs', 'functions' or false", holds: (value) => value === 'runs' || value === 'functions' || value === false },

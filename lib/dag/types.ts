@@ -66,7 +66,7 @@ export interface FunctionSpec {
   readonly node?: Placement;
   /** What it holds while it runs; each amount finite and not negative. */
   readonly cost?: Cost;
-  /** *Extra* attempts after the first. Default: the run's. */
+  /** *Extra* attempts after the first. Default: the run's, which is 3 unless it was set. */
   readonly maxRetries?: number;
   /** ms before the next attempt. Default 0. */
   readonly retryDelay?: number | RetryDelay;

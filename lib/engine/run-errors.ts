@@ -26,7 +26,7 @@ export function causeOf(functionId: string, failure: Failure): unknown {
       });
     }
     case 'too-large': return judge(functionId, failure.need, undefined, failure.offers);
-    case 'lost': return new HandoffError('NOT_FOUND', `Its result was lost ${failure.times} times.`);
+    case 'lost': return new HandoffError('NOT_FOUND', failure.times > failure.limit ? `Its result was lost ${count(failure.times)}, and maxResultLosses allows ${failure.limit}: hosts or disks lose results again and again.` : 'Its result was lost, and cannot be made again: a function that it depends on has failed since.');
     case 'begun': return new HandoffError('NODE_DOWN', beganOn(failure.node, failure.ended), { node: failure.node });
     case 'node-down': return new HandoffError('NODE_DOWN', `Node ${failure.node} is gone, and no other can take its place.`, { node: failure.node });
   }
@@ -68,7 +68,7 @@ function toFunctionError(state: State, run: Run, { index, attempts, node, failur
   }
   const name = state.nodes[node]?.name ?? '';
   const tries = attempts === 1 ? '' : ` after ${attempts} attempts`;
-  return new HandoffError('FUNCTION_FAILED', `Function ${JSON.stringify(functionId)} failed on node ${name}${tries}: ${textOf(cause)}`, {
+  return new HandoffError('FUNCTION_FAILED', `Function ${JSON.stringify(functionId)} failed${tries} on node ${name}: ${textOf(cause)}`, {
     dagId: run.id, functionId, attempts, node: name, cause,
   });
 }
@@ -86,4 +86,8 @@ function refused(run: Run, index: number, error: unknown): HandoffError {
   return new HandoffError('RESOURCES_UNAVAILABLE', `Function ${JSON.stringify(id)} asks ${asked}, and ${why}.`, {
     dagId: run.id, functionId: id, cost: traits.cost ?? {}, ...(error !== undefined && { cause: error }),
   });
+}
+
+function count(times: number): string {
+  return times === 1 ? 'once' : `${times} times`;
 }

@@ -230,6 +230,7 @@ export class Runner {
     const strategy = this.#strategyOf(options);
     return {
       maxRetries: options.maxRetries ?? defaults.maxRetries,
+      maxResultLosses: options.maxResultLosses ?? defaults.maxResultLosses,
       maxConcurrency: options.maxConcurrency ?? Infinity,
       speculate: speculationOf(options.speculate),
       keepGoing: options.failurePolicy === 'continue',

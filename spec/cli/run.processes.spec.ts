@@ -207,7 +207,7 @@ describe('handoff run', () => {
     expect(code).toBe(1);
     expect(stdout).toBe('');
     expect(stderr).toContain('bad failed on local, trying again: went wrong');
-    expect(stderr).toContain('FUNCTION_FAILED: Function "bad" failed on node local after 2 attempts: went wrong');
+    expect(stderr).toContain('FUNCTION_FAILED: Function "bad" failed after 2 attempts on node local: went wrong');
     expect(stderr).toContain('fixtures/tasks.ts');
   });
 

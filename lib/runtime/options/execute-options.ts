@@ -13,8 +13,10 @@ export interface ExecuteOptions {
   readonly allocationStrategy?: AllocationStrategy;
   /** ms that the run may take, for `'cost-optimized'`: it is planned to cost as little as that allows. Default: none. It may take longer. */
   readonly deadline?: number;
-  /** Extra attempts for functions that do not say. Default: that of `Handoff.start`. */
+  /** Extra attempts for functions that do not say. Default: that of `Handoff.start`, which is 3 unless it was set. */
   readonly maxRetries?: number;
+  /** How often the result of one function may be lost, with a host or a disk, and be made again. Default: that of `Handoff.start`. */
+  readonly maxResultLosses?: number | undefined;
   /** How many functions of this run may be in flight at once. Default: as many as threads and resources allow. */
   readonly maxConcurrency?: number;
   /** Aborts the run. */
@@ -30,7 +32,10 @@ export interface ExecuteOptions {
    * Such a function may run twice at once, unless it is `idempotent: false`. Default false.
    */
   readonly speculate?: boolean | SpeculateOptions;
-  /** `'fail-fast'` (default): the first failure ends the run; `'continue'`: what does not depend on it finishes first. */
+  /**
+   * `'fail-fast'` (default): the first failure ends the run; `'continue'`: what does not depend on it finishes first. The run is then rejected all
+   * the same, with `failures` and `results` on the error.
+   */
   readonly failurePolicy?: 'fail-fast' | 'continue';
 }
 
@@ -38,6 +43,7 @@ const schema: Schema<ExecuteOptions> = {
   allocationStrategy: strategyRule,
   deadline: rules.positiveMilliseconds,
   maxRetries: rules.whole,
+  maxResultLosses: rules.wholeOrInfinity,
   maxConcurrency: rules.atLeastOne,
   signal: rules.signal,
   timeout: rules.positiveMilliseconds,

@@ -4,6 +4,7 @@ import { type AllocationStrategy, isStrategy, strategyExpected } from '../../sch
 import { amountOf } from '../../scheduling/resources/amounts.ts';
 import type { ResourceTracker } from '../../scheduling/resources/resource-tracker.ts';
 import type { Capabilities } from '../../dag/types.ts';
+import { defaultMaxResultLosses } from '../../scheduling/scheduler/lineage.ts';
 import type { MonitorOptions } from '../usage/monitor.ts';
 import type { NodeMonitor } from '../usage/resources.ts';
 import type { NodeSettings } from '../../workers/node/thread-pool.ts';
@@ -58,6 +59,11 @@ export interface HandoffOptions {
    * with `MODULE_FAILED`, and the thread is started anew.
    */
   readonly importTimeout?: number;
+  /**
+   * How often the result of one function may be lost, with a host or a disk, and be made again; beyond, the function fails for good. Results that
+   * are made again only for the sake of a lost one are not counted. Default 10.
+   */
+  readonly maxResultLosses?: number | undefined;
   /** ms between asking a function to stop, through its signal, and ending its thread. Default 100. */
   readonly gracePeriod?: number;
   /**
@@ -91,6 +97,7 @@ export interface ResolvedOptions {
   readonly resourceTracker: ResourceTracker | undefined;
   readonly monitoring: MonitorOptions;
   readonly maxRetries: number;
+  readonly maxResultLosses: number;
   readonly gracePeriod: number;
   readonly importTimeout: number;
   readonly retainedRuns: number;
@@ -118,6 +125,7 @@ const schema: Schema<HandoffOptions> = {
   resourceTracker: trackerRule,
   monitorInterval: rules.positiveMilliseconds,
   maxRetries: rules.whole,
+  maxResultLosses: rules.wholeOrInfinity,
   gracePeriod: rules.milliseconds,
   importTimeout: { expected: 'ms, a number above 0, or Infinity', holds: (value) => typeof value === 'number' && value > 0 },
   retainedRuns: rules.whole,
@@ -158,6 +166,7 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     resourceTracker: options.resourceTracker,
     monitoring: { interval: options.monitorInterval, policies: new Map(options.nodes?.map(({ name, monitor, enforce = false }) => [name, { monitor, enforce }])) },
     maxRetries: options.maxRetries ?? 3,
+    maxResultLosses: options.maxResultLosses ?? defaultMaxResultLosses,
     gracePeriod: options.gracePeriod ?? 100,
     importTimeout,
     retainedRuns: options.retainedRuns ?? 100,

@@ -87,6 +87,8 @@ export interface Measured {
 export interface RunSettings {
   /** Extra attempts for functions that do not say. */
   readonly maxRetries: number;
+  /** How often the result of one function may be lost. Default 10. */
+  readonly maxResultLosses?: number;
   /** Functions in flight at once. */
   readonly maxConcurrency: number;
   /** Whether functions that take much longer than is typical are run once more beside; null: they are not. */

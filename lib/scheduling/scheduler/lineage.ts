@@ -8,7 +8,8 @@
  *   ✓     ·     ✗     …    ⇒     b is made again from a, then c from b
  * ```
  *
- * A loss is no failure of the function: it has a budget of its own. What is not idempotent is never made again: its loss ends the run.
+ * A loss is no failure of the function: it has a limit of its own. Only functions whose own result was lost are charged with it, and not those
+ * that are run again for their sake. What is not idempotent is never made again: its loss ends the run.
  */
 import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';
@@ -17,26 +18,30 @@ import { failAsBegun, isOnce } from './once.ts';
 import { enqueue, makeReady } from './ready.ts';
 import { type Run, type State, Status } from './state.ts';
 
+/** How often the result of one function may be lost, unless the run says otherwise. */
+export const defaultMaxResultLosses = 10;
+
 export function resultsLost(state: State, { run: id, indexes }: EventOf<'ResultsLost'>, out: Command[]): void {
   const run = state.runs.get(id);
   if (run === undefined || run.outcome !== undefined) return;
-  const lost: number[] = [];
+  const again: number[] = [];
   for (const i of indexes) run.held.delete(i);
   const stack = indexes.filter((i) => run.status[i] === Status.done && isNeeded(run, i));
+  for (const i of new Set(stack)) run.losses.set(i, lossesOf(run, i) + 1);
   for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
-    if (run.status[i] === Status.done) lose(run, i, lost, stack);
+    if (run.status[i] === Status.done) makeAgain(run, i, again, stack);
   }
-  if (lost.length === 0) return;
-  out.push({ type: 'Recompute', run, indexes: lost });
+  if (again.length === 0) return;
+  out.push({ type: 'Recompute', run, indexes: again });
   sortOut(state, run);
-  for (const i of lost) {
+  const limit = run.settings.maxResultLosses ?? defaultMaxResultLosses;
+  for (const i of again) {
     if (run.status[i] !== Status.waiting) continue; // given up with another of them
-    const { maxLosses } = state.tuning;
     if (isOnce(run.plan, i)) {
       failAsBegun(state, run, i, true, out);
       if (run.outcome !== undefined) return;
-    } else if (run.losses.get(i)! > maxLosses || cannotBeMade(run, i)) {
-      failForGood(state, run, i, { kind: 'lost', times: run.losses.get(i)! }, out);
+    } else if (lossesOf(run, i) > limit || cannotBeMade(run, i)) {
+      failForGood(state, run, i, { kind: 'lost', times: lossesOf(run, i), limit }, out);
       if (run.outcome !== undefined) return;
     } else if (run.missing[i] === 0) {
       makeReady(state, run, i, out);
@@ -49,13 +54,17 @@ function isNeeded({ unread, settings }: Run, i: number): boolean {
   return unread === null || unread[i]! > 0 || settings.kept![i] === 1;
 }
 
-function lose(run: Run, i: number, lost: number[], stack: number[]): void {
+function lossesOf({ losses }: Run, i: number): number {
+  return losses.get(i) ?? 0;
+}
+
+function makeAgain(run: Run, i: number, again: number[], stack: number[]): void {
   const { plan, status, missing, unread } = run;
   status[i] = Status.waiting;
   run.batch[i] = -1;
   run.unfinished++;
-  run.losses.set(i, (run.losses.get(i) ?? 0) + 1);
-  lost.push(i);
+  run.losses.set(i, lossesOf(run, i));
+  again.push(i);
   for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) missing[plan.outs[k]!]!++;
   if (unread === null) return; // all that it needs is held to the end
   for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {

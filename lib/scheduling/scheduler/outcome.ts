@@ -10,8 +10,8 @@ export type Failure =
   | { readonly kind: 'node-down'; readonly node: string }
   /** It is not idempotent, and its attempt or its result was lost on `node`. `ended`: it had given a result. */
   | { readonly kind: 'begun'; readonly node: string; readonly ended: boolean }
-  /** Its result was lost again and again. */
-  | { readonly kind: 'lost'; readonly times: number }
+  /** Its result was lost more often than `limit`, or what it is made from cannot be made any more. */
+  | { readonly kind: 'lost'; readonly times: number; readonly limit: number }
   /** What nodes offer has been lowered, and none has as much any more. */
   | { readonly kind: 'too-large'; readonly need: Cost; readonly offers: Readonly<Record<string, Capabilities>> };
 

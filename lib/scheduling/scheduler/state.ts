@@ -256,8 +256,6 @@ export interface Tuning {
   readonly fuse: boolean;
   /** ms after which what was sent to a lane and has not begun is taken to stand behind another scheduler's work; Infinity: nobody else uses it. */
   readonly stuckMs: number;
-  /** How often the result of a function may be lost. */
-  readonly maxLosses: number;
   /** Between two questions to a tracker that refuses while nothing of ours runs. */
   readonly refusalPoll: number;
   /** How long it may refuse so before the run gives up. */
@@ -265,7 +263,7 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, stuckMs: Infinity, maxLosses: 10, refusalPoll: 50, refusalLimit: 5000,
+  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, stuckMs: Infinity, refusalPoll: 50, refusalLimit: 5000,
 };
 
 export interface State {

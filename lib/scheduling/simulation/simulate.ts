@@ -11,6 +11,7 @@ import type { Plan } from '../../dag/plan.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { type ErrorCode, HandoffError } from '../../core/errors.ts';
 import { planRun } from '../planner/planned.ts';
+import { defaultMaxResultLosses } from '../scheduler/lineage.ts';
 import type { RunSettings } from '../scheduler/events.ts';
 import type { Outcome } from '../scheduler/outcome.ts';
 import { isSpeculate, speculateExpected, type SpeculateOptions, speculationOf } from '../scheduler/straggler-threshold.ts';
@@ -46,6 +47,8 @@ export interface SimulateOptions {
   readonly faults?: Faults;
   /** Extra attempts per function. Default 3. */
   readonly maxRetries?: number;
+  /** How often the result of one function may be lost and be made again. Default 10. */
+  readonly maxResultLosses?: number | undefined;
   /** `'continue'`: independent branches finish after a failure. Default `'fail-fast'`. */
   readonly failurePolicy?: 'fail-fast' | 'continue';
   /** As of `execute`. Default false. */
@@ -107,7 +110,7 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
   const planned = isPlanned(allocationStrategy) ? planRun(compiled, { nodes, aim: allocationStrategy, latency, bandwidth, seed, deadline: options.deadline, budget: options.budget }) : undefined;
   const plan = planned?.plan ?? compiled;
   const settings: RunSettings = {
-    maxRetries, maxConcurrency: Infinity, keepGoing: failurePolicy === 'continue', speculate: speculationOf(options.speculate), kept: null, strategy: strategyOf(allocationStrategy),
+    maxRetries, maxResultLosses: options.maxResultLosses ?? defaultMaxResultLosses, maxConcurrency: Infinity, keepGoing: failurePolicy === 'continue', speculate: speculationOf(options.speculate), kept: null, strategy: strategyOf(allocationStrategy),
     ...placementOf(plan, allocationStrategy, offers, planned),
     codes: new Int32Array(plan.codes.length),
   };
@@ -173,7 +176,7 @@ function toOutcome(plan: Plan, outcome: Outcome | undefined): SimulateResult['ou
   return { ok: false, code, functionIds: [] };
 }
 
-const known = ['nodes', 'allocationStrategy', 'deadline', 'budget', 'bandwidth', 'latency', 'seed', 'faults', 'maxRetries', 'failurePolicy', 'speculate'];
+const known = ['nodes', 'allocationStrategy', 'deadline', 'budget', 'bandwidth', 'latency', 'seed', 'faults', 'maxRetries', 'maxResultLosses', 'failurePolicy', 'speculate'];
 
 function check(options: SimulateOptions): void {
   const stranger = Object.keys(options).find((name) => !known.includes(name));
@@ -188,6 +191,8 @@ function check(options: SimulateOptions): void {
   if (!(bandwidth > 0)) throw refused('bandwidth', 'bytes per second, above 0', bandwidth);
   if (!isAmount(latency)) throw refused('latency', 'ms, a finite number of at least 0', latency);
   if (!Number.isInteger(maxRetries) || maxRetries < 0) throw refused('maxRetries', 'a whole number of at least 0', maxRetries);
+  const { maxResultLosses = 0 } = options;
+  if (maxResultLosses !== Infinity && (!Number.isInteger(maxResultLosses) || maxResultLosses < 0)) throw refused('maxResultLosses', 'a whole number of at least 0, or Infinity', maxResultLosses);
   if (!Number.isInteger(seed)) throw refused('seed', 'a whole number', seed);
   if (options.speculate !== undefined && !isSpeculate(options.speculate)) throw refused('speculate', speculateExpected, options.speculate);
   if (!isStrategy(allocationStrategy)) throw refused('allocationStrategy', strategyExpected, allocationStrategy);

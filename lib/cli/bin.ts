@@ -1,0 +1,9 @@
+#!/usr/bin/env node
+/** Starts the command, once it is known that this Node can. */
+try {
+  await import('../core/node-version.ts');
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exit(2);
+}
+await import('./main.ts');
