@@ -24,7 +24,7 @@ const mayImport: Record<string, readonly string[]> = {
   'workers/supervision': ['core'],
   'workers/store': ['core'],
   'workers/code': ['core'],
-  'workers/actor': ['core', 'workers/code', 'workers/supervision'],
+  'workers/actor': ['core', 'workers/code', 'workers/supervision', 'workers/store'],
   'workers/node': ['core', 'dag', 'workers/code', 'workers/supervision', 'workers/store', 'workers/actor'],
   telemetry: ['core', 'dag', 'events'],
   report: ['core', 'dag', 'events'],

@@ -1,6 +1,7 @@
 /** Copies of values, so that a later change of the original does not show. */
 import { types } from 'node:util';
-import { fromErrorWire, isError, toErrorWire } from './error-wire.ts';
+import { fromErrorWire, toErrorWire } from './error-wire.ts';
+import { isError } from './is-error.ts';
 import { eachItem } from './items.ts';
 
 type Enter = (value: unknown) => unknown;
@@ -48,7 +49,10 @@ function begin(value: object, enter: Enter): Begun {
   if (Array.isArray(value)) {
     const copy: unknown[] = [];
     copy.length = value.length;
-    return { copy, fill: () => eachItem(value, (item, i) => (copy[i] = enter(item))) };
+    return { copy, fill: () => {
+      eachItem(value, (item, i) => (copy[i] = enter(item)));
+      copyFurther(value, copy, enter);
+    } };
   }
   if (ArrayBuffer.isView(value)) return { copy: copyView(value) };
   if (value instanceof ArrayBuffer) return { copy: value.slice(0) };
@@ -66,6 +70,13 @@ function begin(value: object, enter: Enter): Begun {
   if (cloned !== undefined) return { copy: cloned };
   const copy = Object.create(Object.getPrototypeOf(value)) as Record<string, unknown>;
   return { copy, fill: () => copyFields(value as Record<string, unknown>, copy, enter) };
+}
+
+/** A list may have properties besides its items, which structured clone keeps. */
+function copyFurther(from: readonly unknown[], to: unknown[], enter: Enter): void {
+  const keys = Object.keys(from);
+  if (keys.length === 0 || keys.at(-1) === String(from.length - 1)) return; // properties come last
+  for (const key of keys) if (!(key in to)) (to as unknown as Record<string, unknown>)[key] = enter((from as unknown as Record<string, unknown>)[key]);
 }
 
 function copyFields(from: Record<string, unknown>, to: Record<string, unknown>, enter: Enter): void {

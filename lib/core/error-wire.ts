@@ -7,6 +7,9 @@
  */
 import { inspect } from 'node:util';
 import { type ErrorDetails, HandoffError } from './errors.ts';
+import { flatten, type FlatTable, unflatten } from './flat.ts';
+import { isError } from './is-error.ts';
+import { needsCare } from './survey.ts';
 
 /**
  * An error, or any other thrown value, as data that structured clone copies faithfully. May be cyclic, as errors may: an error stands
@@ -16,6 +19,8 @@ export type ErrorWire =
   | { readonly kind: 'value'; readonly value: unknown }
   /** A Buffer, which structured clone would make a Uint8Array. */
   | { readonly kind: 'buffer'; readonly bytes: Uint8Array }
+  /** What is too deep for a value, or holds errors. */
+  | { readonly kind: 'flat'; readonly table: FlatTable }
   | WireOfError;
 
 /** What every error has. */
@@ -43,11 +48,6 @@ const maxDepth = 16;
 const maxErrors = 1000;
 const carried = new Set(['name', 'message', 'stack', 'cause', 'errors']);
 
-/** Whether the value is an error of this or another realm. */
-export function isError(value: unknown): value is Error {
-  return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
-}
-
 /**
  * Turns a thrown value into data. Never throws: what cannot be copied is replaced by its text.
  *
@@ -61,7 +61,7 @@ export function toErrorWire(thrown: unknown): ErrorWire {
 function toWire(thrown: unknown, made: Map<object, WireOfError>, depth: number): ErrorWire {
   try {
     if (Buffer.isBuffer(thrown)) return { kind: 'buffer', bytes: new Uint8Array(thrown) };
-    if (!isError(thrown)) return { kind: 'value', value: copyable(thrown) };
+    if (!isError(thrown)) return toValue(thrown, (error) => toWire(error, made, depth + 1));
     const known = made.get(thrown);
     if (known !== undefined) return known;
     if (depth >= maxDepth || made.size >= maxErrors) return { kind: 'value', value: `[${thrown.name}: ${thrown.message}]` };
@@ -114,13 +114,13 @@ function baseOf(error: Error): string {
 }
 
 /** A value that structured clone takes: itself, what of it can be copied, or its text. */
-function copyable(value: unknown): unknown {
-  if (typeof value === 'function' || typeof value === 'symbol') return String(value);
-  if (typeof value !== 'object' || value === null) return value;
+function toValue(value: unknown, toError: (error: Error) => ErrorWire): ErrorWire {
+  if (typeof value === 'function' || typeof value === 'symbol') return { kind: 'value', value: String(value) };
+  if (typeof value !== 'object' || value === null) return { kind: 'value', value };
   try {
-    return structuredClone(value);
+    return needsCare(value) ? { kind: 'flat', table: flatten(value, { error: toError, leaf: (leaf) => structuredClone(leaf) }) } : { kind: 'value', value: structuredClone(value) };
   } catch {
-    return withoutFunctions(value, 0);
+    return { kind: 'value', value: withoutFunctions(value, 0) };
   }
 }
 
@@ -135,7 +135,7 @@ function withoutFunctions(value: unknown, depth: number): unknown {
     return Object.fromEntries(kept.filter(([, item]) => item !== undefined));
   }
   try {
-    return structuredClone(value);
+    return needsCare(value) ? textOf(value) : structuredClone(value);
   } catch {
     return textOf(value);
   }
@@ -160,6 +160,7 @@ export function fromErrorWire(wire: ErrorWire): unknown {
 function fromWire(wire: ErrorWire, made: Map<ErrorWire, Error>): unknown {
   if (wire.kind === 'value') return wire.value;
   if (wire.kind === 'buffer') return Buffer.from(wire.bytes);
+  if (wire.kind === 'flat') return unflatten(wire.table, (inner) => fromWire(inner as ErrorWire, made));
   const known = made.get(wire);
   if (known !== undefined) return known;
   const error = construct(wire);

@@ -252,7 +252,7 @@ export class Driver {
       case 'FinishRun': return this.#finish(command.run);
       case 'FailRun': {
         const active = this.#runs.get(command.run.id)!;
-        return this.#fail(active, toRunError(this.state, command.run, command.outcome, () => active.results.toRecord(command.run.settings.kept)));
+        return this.#fail(active, toRunError(this.state, command.run, command.outcome, () => active.results.toReadableRecord(command.run.settings.kept)));
       }
     }
   }

@@ -14,6 +14,7 @@ export function causeOf(functionId: string, failure: Failure): unknown {
     case 'crash': {
       const { reason, exitCode, error } = failure.crash;
       if (reason === 'import' && error !== undefined) return error;
+      if (reason === 'unreadable') return new HandoffError('NOT_SERIALIZABLE', `The result cannot be read outside its thread: ${textOf(error)}`, { path: 'result', ...(error !== undefined && { cause: error }) });
       const how = {
         'exit': `the worker thread exited with code ${exitCode}`,
         'uncaught': `an error was not caught, of this function or of one that ran earlier in that thread: ${textOf(error)}`,

@@ -113,9 +113,8 @@ export class Sender {
       if (state.observed) this.#parts.onSend(batch);
       link.send(batch.lane.index, outgoing);
     } catch (cause) {
-      if (cause instanceof DOMException || isHandoffError(cause, 'NOT_SERIALIZABLE')) return this.#unsendable(batch, results, cause);
-      if (isHandoffError(cause)) return this.#refused(batch, cause);
-      link.kill(batch.lane.index); // not the batch's fault: it is put back when the thread is gone
+      if (isHandoffError(cause) && !isHandoffError(cause, 'NOT_SERIALIZABLE')) return this.#refused(batch, cause);
+      this.#unsendable(batch, results, cause); // V8 has several errors for that: it would be the same on every other thread
     }
   }
 

@@ -1,10 +1,12 @@
-/** A literal that only showed itself as unsendable when it was sent: they are checked beforehand, but only as far as the language can see. */
+/** A batch that could not be sent: literals are checked beforehand, but only as far as the language can see. */
 import { canTravel } from '../hosts/cluster/wire.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
+import type { CallPart } from '../dag/plan.ts';
 import type { Exception } from '../scheduling/scheduler/events.ts';
 import type { Batch } from '../scheduling/scheduler/state.ts';
-import { Payload } from '../workers/store/payload.ts';
+import { encode } from '../workers/store/encode.ts';
+import { Payload, type PayloadData } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
 
 /** What became of the functions of a batch that could not be sent: those that are to blame failed, the others were not begun. */
@@ -12,8 +14,9 @@ export function blame(batch: Batch, results: RunResults, cause: unknown): Except
   const { plan } = batch.run;
   const elsewhere = batch.lane.node.host !== 0;
   const canBeSent = elsewhere ? canTravel : canBeCloned;
-  const takesShared = (i: number): boolean => elsewhere && plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!).some((dep) => results.exists(dep) && !resultCanTravel(results.held(dep)));
-  const guilty = batch.functions.filter((i) => !canBeSent([plan.entries[i]!.extraArgs, plan.calls.get(i)]) || takesShared(i));
+  const canBeRead = (i: number): boolean => literalsOf(plan.entries[i]!.extraArgs, plan.calls.get(i)).every((value) => canBeEncoded(value, elsewhere, canBeSent))
+    && plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!).every((dep) => !results.exists(dep) || canResult(results.held(dep), elsewhere, canBeSent));
+  const guilty = batch.functions.filter((i) => !canBeRead(i));
   return batch.functions.map((i, index): Exception => {
     if (guilty.length > 0 && !guilty.includes(i)) return { index, kind: 'skipped' };
     const text = `An argument of function ${JSON.stringify(plan.entries[i]!.id)} cannot be sent to ${elsewhere ? 'another host' : 'a worker thread'}: ${cause instanceof Error ? cause.message : String(cause)}`;
@@ -21,8 +24,26 @@ export function blame(batch: Batch, results: RunResults, cause: unknown): Except
   });
 }
 
-function resultCanTravel(held: unknown): boolean {
-  return held instanceof Payload ? !(held.data.kind === 'encoded' && held.data.live === true) : canTravel(held);
+function literalsOf(extraArgs: readonly unknown[], parts: readonly CallPart[] | undefined): unknown[] {
+  return parts === undefined ? [...extraArgs] : parts.flatMap((part) => (part.kind === 'value' ? [part.value] : part.kind === 'list' || part.kind === 'call' ? literalsOf([], part.parts) : []));
+}
+
+function canBeEncoded(value: unknown, elsewhere: boolean, canBeSent: (value: unknown) => boolean): boolean {
+  try {
+    const data = encode(value);
+    return data === undefined ? canBeSent(value) : canPayload(data, elsewhere);
+  } catch {
+    return false;
+  }
+}
+
+function canResult(held: unknown, elsewhere: boolean, canBeSent: (value: unknown) => boolean): boolean {
+  return held instanceof Payload ? canPayload(held.data, elsewhere) : canBeSent(held);
+}
+
+/** Threads share what hosts do not. */
+function canPayload(data: PayloadData, elsewhere: boolean): boolean {
+  return !(elsewhere && data.kind === 'encoded' && data.live === true);
 }
 
 function canBeCloned(value: unknown): boolean {

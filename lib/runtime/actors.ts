@@ -8,7 +8,6 @@ import { type ActorRef, createRef } from '../workers/actor/ref.ts';
 import type { RemoteHost } from '../hosts/cluster/remote-host.ts';
 import { toReference } from '../dag/code.ts';
 import type { ClassReference } from '../dag/task.ts';
-import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Question } from '../workers/node/lane-messages.ts';
 import { timestamp } from '../events/events.ts';
@@ -147,7 +146,7 @@ export class Actors {
       ? Promise.reject(new HandoffError('NOT_FOUND', `There is no actor ${JSON.stringify(actor)}.`))
       : (ref.with({ timeout }).ask as Record<string, (...args: readonly unknown[]) => Promise<unknown>>)[method]!(...args);
     if (answer === undefined) return void answered.catch((error: unknown) => this.#lost(actor, method, error));
-    answered.then((value) => answer(true, value), (error: unknown) => answer(false, toErrorWire(error)));
+    answered.then((value) => answer({ ok: true, value }), (error: unknown) => answer({ ok: false, error }));
   }
 
   #lost(actor: string, method: string, error: unknown): void {

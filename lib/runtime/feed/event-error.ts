@@ -2,7 +2,8 @@
  * Errors as events tell them to other hosts: what people need to see what went wrong, and no more. What an error holds besides, such as all
  * results of a run, stays where it is: events are many, and their readers may be many, too.
  */
-import { type ErrorHead, type ErrorWire, fromErrorWire, headOf, isError, textOf } from '../../core/error-wire.ts';
+import { type ErrorHead, type ErrorWire, fromErrorWire, headOf, textOf } from '../../core/error-wire.ts';
+import { isError } from '../../core/is-error.ts';
 
 // Of each text so many characters are told; of a field, and of a name, so many.
 const mostText = 10_000;

@@ -1,4 +1,5 @@
 /** Events as they travel between hosts: errors and what functions log cut short, and times set right on arrival. */
+import { survey } from '../../core/survey.ts';
 import { deserialize, serialize } from 'node:v8';
 import { textOf } from '../../core/error-wire.ts';
 import { type EventOf, eventTypes, type EventType, type HandoffEvent } from '../../events/events.ts';
@@ -75,7 +76,7 @@ function toLogged(values: readonly unknown[]): Uint8Array {
 
 function serialized(value: unknown): Buffer | undefined {
   try {
-    return serialize(value);
+    return typeof value === 'object' && value !== null && survey(value).deep ? undefined : serialize(value);
   } catch {
     return undefined;
   }

@@ -26,7 +26,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
 
   while (from.heap.size > 0) {
     const next = plan.byRank[from.heap.top]!;
-    const alone = isExclusive(plan, next, lane.node);
+    const alone = isExclusive(plan, next, lane.node) || run.suspects.has(next);
     if (alone && lane.batches.length > 0) break; // it waits behind nothing
     const single = alone || isOnce(plan, next);
     if (heads > 0 && (single || heads >= share && expected >= tuning.leastMs || expected + expectedMs(state, run, next, lane) > tuning.batchMs)) break;
@@ -104,7 +104,7 @@ export function settles(run: Run, i: number, lane: Lane): boolean {
 /** Whether a function may run behind others of its batch: it asks for the same, and may be on that node. */
 export function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): boolean {
   const { plan } = run;
-  if (plan.cost[i] !== from.cost || (plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.needsNodes | Flag.ordered)) !== 0 || run.attempts[i]! > 0) return false;
+  if (plan.cost[i] !== from.cost || (plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.needsNodes | Flag.ordered)) !== 0 || run.attempts[i]! > 0 || run.suspects.has(i)) return false;
   const here = lane.node.index;
   const fixed = fixedNode(run, i);
   if (fixed >= 0) return fixed === here;

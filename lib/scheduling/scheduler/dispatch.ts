@@ -123,7 +123,7 @@ function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lan
   const { plan } = run;
   const next = plan.byRank[from.heap.top]!;
   const { mean, count } = state.estimates[run.settings.codes[plan.code[next]!]!]!;
-  if (count === 0 || mean > state.tuning.batchMs || (plan.flags[next]! & Flag.exclusive) !== 0) return undefined;
+  if (count === 0 || mean > state.tuning.batchMs || (plan.flags[next]! & Flag.exclusive) !== 0 || run.suspects.has(next)) return undefined;
   for (const lane of state.shallow) {
     const first = lane.batches[0]!;
     const allowed = first.run === run || run.lanes < run.settings.maxConcurrency;

@@ -55,7 +55,8 @@ export interface StartedCount {
 
 /** Why a worker died. */
 export interface Crash {
-  readonly reason: 'exit' | 'uncaught' | 'out-of-memory' | 'killed' | 'import'; // 'import': one took too long
+  /** `import`: one took too long. `unreadable`: the thread sent what could not be read, and was ended for that. */
+  readonly reason: 'exit' | 'uncaught' | 'out-of-memory' | 'killed' | 'import' | 'unreadable';
   readonly exitCode?: number;
   /** What was thrown, as `ErrorWire`. */
   readonly error?: unknown;

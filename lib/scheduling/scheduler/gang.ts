@@ -26,7 +26,7 @@ export function startGang(state: State, run: Run, from: ReadyClass, now: number,
   const first = plan.byRank[from.heap.top]!;
   if (now < run.gangsFrom) return false;
   const free = lanesFor(state, run);
-  if (free < 2 || !isNarrow(state, run, from, free) || (plan.flags[first]! & (Flag.exclusive | Flag.once)) !== 0) return false;
+  if (free < 2 || !isNarrow(state, run, from, free) || (plan.flags[first]! & (Flag.exclusive | Flag.once)) !== 0 || run.suspects.has(first)) return false;
   // No more lanes than find something worth a message at once.
   const lanes = Math.min(free, Math.floor((from.heap.size * state.estimates[settings.codes[plan.code[first]!]!]!.mean) / state.tuning.leastMs));
   if (lanes < 2) return false;
@@ -157,7 +157,7 @@ class Gang {
     for (const [part, batch] of this.#batches.entries()) {
       for (let taken = 0; taken < share && from.heap.size > 0; ) {
         const i = plan.byRank[from.heap.top]!;
-        if ((plan.flags[i]! & (Flag.exclusive | Flag.once)) !== 0) return this.#takeAll(heads, from);
+        if ((plan.flags[i]! & (Flag.exclusive | Flag.once)) !== 0 || this.#run.suspects.has(i)) return this.#takeAll(heads, from);
         if (this.#isFull(i, part)) break;
         this.#run.queue.pop(from);
         if (!settles(this.#run, i, batch.lane)) continue;

@@ -102,6 +102,9 @@ function spare(state: State, lane: Lane): void {
  * idempotent; the function that it was running has failed, unless the thread was ended: for another function, or with its node. Then that
  * function is not to blame.
  *
+ * A thread may also die of what it was sent before it begins any of it, or be ended for a report that cannot be read. Which function was to
+ * blame shows when each is sent alone.
+ *
  * @param started how far its batches had got; undefined when that is not known
  */
 export function laneDown(
@@ -117,16 +120,17 @@ export function laneDown(
       state.idle--;
     }
   }
+  const first = lane.batches[0];
   for (const batch of [...lane.batches]) {
     const begun = started?.find((each) => each.batch === batch.id)?.started ?? 0;
-    const running = begun > batch.done ? begun - 1 : -1;
+    const running = runningOf(batch, begun, crash, batch === first && isToBlame && started !== undefined);
     for (let at = batch.done; at < batch.size; at++) {
       const i = batch.functions[at]!;
       if (batch.contest !== null && !speaks(state, batch, i, false, out)) continue;
       if (batch.run.status[i] !== Status.dispatched) continue;
       if (at === running && !batch.cancelled && (isToBlame || batch.timedOut)) {
         batch.run.status[i] = Status.waiting;
-        fail(state, batch.run, i, failureOf(batch, i, crash), true, random, out);
+        fail(state, batch.run, i, failureOf(batch, i, crash), crash.reason !== 'unreadable', random, out);
       } else {
         putBackUnlessBegun(state, batch.run, i, started === undefined || at < begun, out);
       }
@@ -136,6 +140,17 @@ export function laneDown(
     closeBatch(state, batch);
   }
   lane.killing = false;
+}
+
+/** The position of the function that a thread has died of; -1: of none, as far as is known. */
+function runningOf(batch: Batch, begun: number, crash: Crash, isAccused: boolean): number {
+  const { run, functions, done, size } = batch;
+  const [from, to] = crash.reason === 'unreadable' ? [done, begun] : begun === 0 && crash.reason !== 'killed' ? [0, size] : [begun, begun];
+  if (!isAccused || from === to) return begun > done && crash.reason !== 'unreadable' ? begun - 1 : -1;
+  // The first time, another may have left behind what ended the thread.
+  if (to - from === 1 && (crash.reason === 'unreadable' || run.suspects.has(functions[from]!))) return from;
+  for (const i of functions.slice(from, to)) run.suspects.add(i);
+  return -1;
 }
 
 function failureOf(batch: Batch, i: number, crash: Crash): Failure {

@@ -189,6 +189,8 @@ export interface Run {
   readonly submittedAt: number;
   /** Functions that failed on a node that is not to be tried again first. */
   readonly avoid: Map<number, number>;
+  /** Functions that a thread may have died of without beginning them: each is sent alone, so that the next death shows which it was. */
+  readonly suspects: Set<number>;
   /** Bytes of results that are large, by function: they had better be read where they are. */
   readonly large: Map<number, number>;
   /** Results on their way to this host, which the run is to have in the end. */

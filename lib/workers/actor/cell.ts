@@ -13,6 +13,7 @@ import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
 import type { ChildSpec, Exit, Restart, Running } from '../supervision/child.ts';
 import { Mailbox, type Overflow } from './mailbox.ts';
 import { ActorProcess } from './process.ts';
+import { fromValueWire, type ValueWire } from '../store/value-wire.ts';
 import type { Reply } from './wire.ts';
 
 // So many messages are with the thread at once. What it has begun cannot be taken back, so not many.
@@ -68,7 +69,7 @@ export class ActorCell {
   readonly #inFlight = new Set<Message>();
   readonly #monitors = new Set<(death: ActorDeath) => void>();
   #process: ActorProcess | undefined;
-  #snapshot: { readonly state: unknown } | undefined;
+  #snapshot: ValueWire | undefined;
   /** Set when it has ended for good: why nothing can be asked of it. */
   #ended: HandoffError | undefined;
   #stopping = false;
@@ -108,8 +109,12 @@ export class ActorCell {
       method, args,
       settle: (reply) => {
         done();
-        if (reply.ok) resolve(reply.value);
-        else reject(fromErrorWire(reply.error!));
+        if (!reply.ok) return reject(fromErrorWire(reply.error));
+        try {
+          resolve(fromValueWire(reply.value));
+        } catch (cause) { // there is no memory left for it
+          reject(new HandoffError('NOT_SERIALIZABLE', `The answer of ${method}() cannot be read here: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
+        }
       },
       fail: (error) => {
         done();
@@ -137,7 +142,7 @@ export class ActorCell {
   /** Has a method called, and waits for nothing. What becomes of it, only `onLost` hears. */
   tell(method: string, args: readonly unknown[]): void {
     const lost = (error: unknown): void => this.options.onLost(method, error);
-    this.#accept({ method, args, settle: ({ ok, error }) => (ok ? undefined : lost(fromErrorWire(error!))), fail: lost });
+    this.#accept({ method, args, settle: (reply) => (reply.ok ? undefined : lost(fromErrorWire(reply.error))), fail: lost });
   }
 
   /** Calls back at each death of its threads; gives what stops that. */

@@ -1,10 +1,10 @@
 /** An actor's thread: makes the instance, and runs its methods one at a time. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { expose } from 'comlink';
 import { toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
-import { endpointOf } from './endpoint.ts';
-import type { ActorHost, ActorStart, FromActor, Reply } from './wire.ts';
+import { findObstacle } from '../../core/serializable.ts';
+import { fromValueWire, toValueWire, type ValueWire } from '../store/value-wire.ts';
+import type { ActorStart, Answer, FromActor, Reply, ToActor } from './wire.ts';
 
 type Method = (...args: readonly unknown[]) => unknown;
 
@@ -22,7 +22,7 @@ process.on('uncaughtExceptionMonitor', (error) => tell({ type: 'crashing', error
 if (start.quiet) process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
 
 try {
-  expose(hostOf(await make(start)), endpointOf(start.port));
+  serve(await make(start));
   tell({ type: 'ready' });
 } catch (error) {
   tell({ type: 'failed', error: toErrorWire(error) });
@@ -40,8 +40,8 @@ async function make({ url, module, export: name, args, snapshot }: ActorStart): 
   if (typeof found !== 'function' || !isClass(found)) {
     throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} does not export a class ${name}: spawn() takes an exported class.`, { module });
   }
-  const instance = new (found as new (...args: readonly unknown[]) => Instance)(...args);
-  if (snapshot !== undefined) await instance.restore?.(snapshot.state);
+  const instance = new (found as new (...args: readonly unknown[]) => Instance)(...args.map(fromValueWire));
+  if (snapshot !== undefined) await instance.restore?.(fromValueWire(snapshot));
   return instance;
 }
 
@@ -49,40 +49,64 @@ function isClass(fn: Function): boolean {
   return /^class\b/.test(Function.prototype.toString.call(fn));
 }
 
-function hostOf(instance: Instance): ActorHost {
-  let last: Promise<unknown> = Promise.resolve();
+/** Answers each message when all before it are done. */
+function serve(instance: Instance): void {
+  let last: Promise<void> = Promise.resolve();
+  let received = 0;
   let unsaved = 0;
-  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
-    const turn = last.then(work);
-    last = turn.catch(() => {});
-    return turn;
+  const inTurn = (method: string, work: () => Promise<Reply>): void => {
+    const id = ++received;
+    last = last.then(work).then((reply) => answer(id, method, reply));
   };
-  return {
-    call: (method, args) => inTurn(async () => {
+  start.port.on('message', (message: ToActor) => {
+    if ('close' in message) return inTurn('dispose', () => close(instance));
+    const { method, args } = message;
+    return inTurn(method, async () => {
       const reply = await run(instance, method, args);
       if (typeof instance.snapshot !== 'function' || typeof instance.restore !== 'function' || ++unsaved < start.snapshotEvery) return reply;
       unsaved = 0;
       try {
-        return { ...reply, snapshot: { state: structuredClone(await instance.snapshot()) } };
+        const snapshot = toValueWire(await instance.snapshot());
+        structuredClone(snapshot);
+        return { ...reply, snapshot };
       } catch (cause) {
         // The message is done; that its state cannot be saved is a fault all the same, and must not show only after a crash.
-        return { ok: false, error: toErrorWire(new HandoffError('NOT_SERIALIZABLE', `snapshot() after ${method}() failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })) };
+        return failed(new HandoffError('NOT_SERIALIZABLE', `snapshot() after ${method}() failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
       }
-    }),
-    close: () => inTurn(async () => {
-      await instance[Symbol.asyncDispose]?.();
-      instance[Symbol.dispose]?.();
-    }),
-  };
+    });
+  });
+  start.port.on('messageerror', (cause) => inTurn('', async () => failed(new HandoffError('NOT_SERIALIZABLE', `A message cannot be read in the thread of ${start.export}: ${cause.message}`, { cause }))));
 }
 
-async function run(instance: Instance, method: string, args: readonly unknown[]): Promise<Reply> {
+function answer(id: number, method: string, reply: Reply): void {
+  try {
+    start.port.postMessage({ id, reply } satisfies Answer);
+  } catch (cause) { // a host object, which shows only when it is sent
+    start.port.postMessage({ id, reply: failed(notSendable(method, cause instanceof Error ? cause.message : String(cause), cause)) } satisfies Answer);
+  }
+}
+
+function failed(error: unknown): Reply {
+  return { ok: false, error: toErrorWire(error) };
+}
+
+async function close(instance: Instance): Promise<Reply> {
+  try {
+    await instance[Symbol.asyncDispose]?.();
+    instance[Symbol.dispose]?.();
+    return { ok: true, value: { value: undefined } };
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+async function run(instance: Instance, method: string, args: readonly ValueWire[]): Promise<Reply> {
   try {
     const found = methodOf(instance, method);
-    const value = await found.apply(instance, args as unknown[]);
+    const value = await found.apply(instance, args.map(fromValueWire));
     return { ok: true, value: sendable(value, method) };
   } catch (error) {
-    return { ok: false, error: toErrorWire(error) };
+    return failed(error);
   }
 }
 
@@ -97,16 +121,12 @@ function methodOf(instance: Instance, name: string): Method {
   throw new HandoffError('FUNCTION_NOT_FOUND', `${start.export} has no method ${JSON.stringify(name)}; it has ${[...names].join(', ') || 'none'}.`, { module: start.module });
 }
 
-/** Errors are values like others, but a port would take their class from them. */
-function sendable(value: unknown, method: string): unknown {
-  if (typeof value !== 'function' && typeof value !== 'symbol') {
-    if (typeof value !== 'object' || value === null) return value;
-    try {
-      structuredClone(value);
-      return value;
-    } catch {
-      // told below
-    }
-  }
-  throw new HandoffError('NOT_SERIALIZABLE', `What ${start.export}.${method}() gave cannot leave its thread.`);
+function sendable(value: unknown, method: string): ValueWire {
+  const obstacle = findObstacle(value);
+  if (obstacle !== undefined) throw notSendable(method, `result${obstacle.path} is ${obstacle.what}`);
+  return toValueWire(value);
+}
+
+function notSendable(method: string, why: string, cause?: unknown): HandoffError {
+  return new HandoffError('NOT_SERIALIZABLE', `${start.export}.${method}() gave what cannot leave its thread: ${why}.`, cause === undefined ? {} : { cause });
 }

@@ -1,21 +1,26 @@
 /** One life of an actor: its thread, from the start to the end. */
-import { MessageChannel, Worker } from 'node:worker_threads';
-import { type Remote, releaseProxy, wrap } from 'comlink';
-import { type ErrorWire, fromErrorWire } from '../../core/error-wire.ts';
-import { HandoffError } from '../../core/errors.ts';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
+import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import { moduleUrl } from '../../core/package-files.ts';
 import { setLongTimeout } from '../../core/long-timeout.ts';
 import type { Exit } from '../supervision/child.ts';
-import { endpointOf } from './endpoint.ts';
-import type { ActorHost, ActorStart, FromActor, Reply } from './wire.ts';
+import { toValueWire } from '../store/value-wire.ts';
+import type { ActorStart, Answer, FromActor, Reply, ToActor } from './wire.ts';
 
 const entry = moduleUrl('workers/actor/host');
+
+/** What a thread is started with, as its cell has it. */
+type ActorOptions = Omit<ActorStart, 'port' | 'args'> & { readonly args: readonly unknown[] };
 
 export class ActorProcess {
   /** Resolves when the thread is gone and everything it has sent has been received. */
   readonly exited: Promise<Exit>;
   readonly #worker: Worker;
-  readonly #host: Remote<ActorHost>;
+  readonly #port: MessagePort;
+  /** By the number of their message, the oldest first. */
+  readonly #waiting = new Map<number, (reply: Reply) => void>();
+  #sent = 0;
   readonly #started = Promise.withResolvers<void>();
   /** What it told before it ended: an error that nobody caught, or that it could not be made. */
   #told: ErrorWire | undefined;
@@ -27,14 +32,16 @@ export class ActorProcess {
     const { port1, port2 } = new MessageChannel();
     const closed = new Promise<void>((resolve) => port1.once('close', resolve));
     this.#worker = new Worker(entry, { workerData: { ...start, port: port2 } satisfies ActorStart, transferList: [port2], name: start.export, ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }) });
-    this.#host = wrap<ActorHost>(endpointOf(port1));
+    this.#port = port1;
+    port1.on('message', ({ id, reply }: Answer) => this.#answered(id, reply));
+    port1.on('messageerror', (cause) => this.#unreadable(cause));
     port1.unref();
     let failure: unknown;
     this.#worker.on('error', (error) => (failure = error));
     this.#worker.on('message', (message: FromActor) => this.#receive(message));
+    this.#worker.on('messageerror', (cause) => this.#receive({ type: 'failed', error: toErrorWire(cause) }));
     this.exited = new Promise<number>((resolve) => this.#worker.once('exit', resolve)).then(async (exitCode) => {
       await closed;
-      this.#host[releaseProxy]();
       port1.close();
       return this.#exitOf(exitCode, failure);
     });
@@ -48,12 +55,12 @@ export class ActorProcess {
    * @param givenUp ends it while it is starting
    * @throws what its constructor or `restore` threw; `FUNCTION_NOT_FOUND`; `WORKER_CRASHED`
    */
-  static async start(start: Omit<ActorStart, 'port'>, heapMb: number | undefined, givenUp: AbortSignal): Promise<ActorProcess> {
+  static async start({ args, ...start }: ActorOptions, heapMb: number | undefined, givenUp: AbortSignal): Promise<ActorProcess> {
     let made: ActorProcess;
     try {
-      made = new ActorProcess(start, heapMb);
+      made = new ActorProcess({ ...start, args: args.map(toValueWire) }, heapMb);
     } catch (cause) {
-      if (!(cause instanceof DOMException)) throw cause;
+      if (!(cause instanceof DOMException) && !isHandoffError(cause, 'NOT_SERIALIZABLE')) throw cause;
       throw new HandoffError('NOT_SERIALIZABLE', `An argument for the constructor of ${start.export} cannot be sent to its thread: ${cause.message}`, { cause });
     }
     const kill = (): void => made.kill();
@@ -72,8 +79,26 @@ export class ActorProcess {
    *
    * @throws what V8 throws for arguments that cannot be sent
    */
-  call(method: string, args: readonly unknown[]): Promise<Reply> {
-    return this.#host.call(method, args as unknown[]);
+  async call(method: string, args: readonly unknown[]): Promise<Reply> {
+    return this.#send({ method, args: args.map(toValueWire) });
+  }
+
+  #send(message: ToActor): Promise<Reply> {
+    this.#port.postMessage(message);
+    const { promise, resolve } = Promise.withResolvers<Reply>();
+    this.#waiting.set(++this.#sent, resolve);
+    return promise;
+  }
+
+  #answered(id: number, reply: Reply): void {
+    this.#waiting.get(id)?.(reply);
+    this.#waiting.delete(id);
+  }
+
+  /** Answers come in the order of messages: it is that of the oldest. */
+  #unreadable(cause: Error): void {
+    const [oldest] = this.#waiting.keys();
+    if (oldest !== undefined) this.#answered(oldest, { ok: false, error: toErrorWire(new HandoffError('NOT_SERIALIZABLE', `An answer cannot be read outside its thread: ${cause.message}`, { cause })) });
   }
 
   /** Lets what runs finish and disposes of the instance, for so many ms; then ends the thread. */
@@ -85,7 +110,7 @@ export class ActorProcess {
   async #stop(ms: number): Promise<void> {
     const late = Promise.withResolvers<void>();
     const timer = setLongTimeout(late.resolve, ms);
-    await Promise.race([this.#host.close().catch(() => {}), this.exited, late.promise]);
+    await Promise.race([this.#send({ close: true }), this.exited, late.promise]);
     timer.clear();
     this.kill();
     await this.exited;

@@ -1,9 +1,17 @@
 /**
- * The wire between an actor's cell and its thread. Calls go by Comlink over a port of their own; `ready`, `failed` and `crashing` come as
- * messages of the thread.
+ * The wire between an actor's cell and its thread, over a port of their own; `ready`, `failed` and `crashing` come as messages of the thread.
+ *
+ * ```
+ *   to the actor                                   from the actor
+ *   { method, args }   run it after all before     { id, reply }    of the id-th message
+ *   { close: true }    dispose of the instance
+ * ```
+ *
+ * Messages are numbered by both sides as they go, from 1, so that one that cannot be read can still be answered.
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorWire } from '../../core/error-wire.ts';
+import type { ValueWire } from '../store/value-wire.ts';
 
 /** What an actor's thread is started with. */
 export interface ActorStart {
@@ -13,29 +21,26 @@ export interface ActorStart {
   readonly module: string;
   readonly export: string;
   /** For its constructor. */
-  readonly args: readonly unknown[];
+  readonly args: readonly ValueWire[];
   /** What `snapshot()` gave before the last restart; undefined: there is none. */
-  readonly snapshot: { readonly state: unknown } | undefined;
+  readonly snapshot: ValueWire | undefined;
   /** A snapshot is taken after so many messages. */
   readonly snapshotEvery: number;
   /** What it prints goes to stderr. */
   readonly quiet: boolean;
 }
 
-/** What an actor's thread offers. */
-export interface ActorHost {
-  /** Runs a method when all before it are done. */
-  call(method: string, args: readonly unknown[]): Promise<Reply>;
-  /** Disposes of the actor when what runs is done. */
-  close(): Promise<void>;
+export type ToActor = { readonly method: string; readonly args: readonly ValueWire[] } | { readonly close: true };
+
+export interface Answer {
+  readonly id: number;
+  readonly reply: Reply;
 }
 
-export interface Reply {
-  readonly ok: boolean;
-  readonly value?: unknown;
-  readonly error?: ErrorWire;
-  readonly snapshot?: { readonly state: unknown };
-}
+export type Reply = { readonly snapshot?: ValueWire } & (
+  | { readonly ok: true; readonly value: ValueWire }
+  | { readonly ok: false; readonly error: ErrorWire }
+);
 
 export type FromActor =
   | { readonly type: 'ready' }

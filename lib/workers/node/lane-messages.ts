@@ -39,7 +39,8 @@ export interface BatchReport {
 
 /** Why a thread is gone, and how far it had got. */
 export interface LaneCrash {
-  readonly reason: 'killed' | 'exit' | 'out-of-memory' | 'uncaught' | 'import';
+  /** `unreadable`: it sent what could not be read; it is ended for that. */
+  readonly reason: 'killed' | 'exit' | 'out-of-memory' | 'uncaught' | 'import' | 'unreadable';
   readonly exitCode?: number;
   readonly error?: unknown;
 }
@@ -59,8 +60,10 @@ export interface Question {
   /** ms; undefined: none. */
   readonly timeout: number | undefined;
   /** Undefined when no answer is wanted. */
-  readonly answer: ((ok: boolean, value: unknown) => void) | undefined;
+  readonly answer: ((answer: Answer) => void) | undefined;
 }
+
+export type Answer = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
 export interface LaneEvents {
   up(): void;

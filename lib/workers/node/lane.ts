@@ -2,12 +2,13 @@
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import type { ErrorWire } from '../../core/error-wire.ts';
 import { type Exit, type Running } from '../supervision/child.ts';
-import { fromErrorWire } from '../../core/error-wire.ts';
+import { fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
+import { fromValueWire, toValueWire, type ValueWire } from '../store/value-wire.ts';
 import type { CodeList } from './code-registry.ts';
 import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
 import { importTooSlow } from '../code/module-error.ts';
-import type { BatchReport, Importing, LaneEvents, OutgoingBatch } from './lane-messages.ts';
+import type { Answer, BatchReport, Importing, LaneEvents, OutgoingBatch } from './lane-messages.ts';
 import type { Thread, ThreadExit, ThreadPool } from './thread-pool.ts';
 import { ProgramRing } from './program.ts';
 import { begunOf, type Control, type FailureWire, FromWorker, newCursor, ReportKind, slots, takeBackLast, ToWorker } from './wire.ts';
@@ -58,6 +59,7 @@ export class Lane implements Running {
     this.#events = events;
     this.#programs = new ProgramRing(thread.programs);
     thread.port.on('message', (message: unknown[]) => this.#receive(message));
+    thread.port.on('messageerror', (error) => this.#unreadable(error));
     this.exited = thread.ended.then((exit) => this.#onEnded(exit));
   }
 
@@ -217,18 +219,50 @@ export class Lane implements Running {
       case FromWorker.started: return this.#events.started(message[1] as number, message[2] as number, message[3] as number);
       case FromWorker.closed: return this.#close(message[1] as number);
       case FromWorker.ready: return this.#ready.resolve(true);
-      case FromWorker.log: return this.#events.log(...(message.slice(1) as [string, string, number, unknown[]]));
+      case FromWorker.log: return this.#log(...(message.slice(1) as [string, string, number, ErrorWire[]]));
       case FromWorker.print: return this.#events.printed(message[1] as number, message[2] as number, message[3] as string);
-      case FromWorker.ask: return this.#ask(...(message.slice(1) as [number, string, string, unknown[], number | undefined]));
+      case FromWorker.ask: return this.#ask(...(message.slice(1) as [number, string, string, ValueWire[], number | undefined]));
       case FromWorker.importing: return this.#importBegan(message[1] as string);
       case FromWorker.imported: return this.#importEnded(message[1] as string);
       case FromWorker.crashing: this.#crash = message[1] as ErrorWire; return;
     }
   }
 
-  #ask(question: number, actor: string, method: string, args: readonly unknown[], timeout: number | undefined): void {
-    const answer = (ok: boolean, value: unknown): void => this.#thread.port.postMessage([ToWorker.answer, question, ok, value]);
-    this.#events.ask({ actor, method, args, timeout, answer: question === 0 ? undefined : answer });
+  #log(dagId: string, functionId: string, attempt: number, values: readonly ErrorWire[]): void {
+    this.#events.log(dagId, functionId, attempt, values.map(fromErrorWire));
+  }
+
+  #ask(question: number, actor: string, method: string, args: readonly ValueWire[], timeout: number | undefined): void {
+    const { port } = this.#thread;
+    const refuse = (error: unknown): void => port.postMessage([ToWorker.answer, question, false, toErrorWire(error)]);
+    const answer = (result: Answer): void => {
+      if (!result.ok) return refuse(result.error);
+      try {
+        port.postMessage([ToWorker.answer, question, true, toValueWire(result.value)]);
+      } catch (error) {
+        refuse(error);
+      }
+    };
+    let values: unknown[];
+    try {
+      values = args.map(fromValueWire);
+    } catch (error) {
+      return refuse(error);
+    }
+    this.#events.ask({ actor, method, args: values, timeout, answer: question === 0 ? undefined : answer });
+  }
+
+  /** It sent what cannot be read here, such as a report: what it has begun is as good as lost. */
+  #unreadable(error: unknown): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    for (const { slot } of this.#outstanding.values()) takeBackLast(this.#thread.cursors, slot, Infinity); // no more is begun
+    this.kill();
+    this.#events.down({ reason: 'unreadable', error }, this.#startedBatches());
+  }
+
+  #startedBatches(): { batch: number; started: number }[] {
+    return [...this.#outstanding].map(([batch, { slot }]) => ({ batch, started: begunOf(Atomics.load(this.#thread.cursors, slot)) }));
   }
 
   #importBegan(module: string): void {
@@ -275,9 +309,8 @@ export class Lane implements Running {
     for (const peer of this.#peers) peer.#peers.delete(this);
     this.#peers.clear();
     if (exit.reason === 'stopped') return { reason: this.#stopping ? 'shutdown' : 'normal' };
-    const error = this.#stuck ?? (this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error);
-    const { cursors } = this.#thread;
-    const started = [...this.#outstanding].map(([batch, { slot }]) => ({ batch, started: begunOf(Atomics.load(cursors, slot)) }));
+    const error = this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error;
+    const started = this.#startedBatches();
     if (this.#up && !this.#ending) this.#events.down({ reason: this.#stuck === undefined ? exit.reason : 'import', ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }), ...(error !== undefined && { error }) }, started);
     // What user code does to its thread, even long after it has returned, must not cost a node or more. A thread that dies before is ours.
     return { reason: 'error', error, excused: exit.reason === 'killed' || this.#used };

@@ -1,9 +1,10 @@
 /** From a value to how it travels, and back. */
 import { readFileSync } from 'node:fs';
-import { fromErrorWire, isError, toErrorWire } from '../../core/error-wire.ts';
+import { fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
+import { isError } from '../../core/is-error.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { findObstacle, notData } from '../../core/serializable.ts';
-import { inspect } from './inspect.ts';
+import { survey } from '../../core/survey.ts';
 import { createView, lengthOf, ofShape, partLengths, partsOf, type PayloadData, shareFrom, toShared, viewTypeOf } from './payload.ts';
 import { deserialize, serialize } from './serializer.ts';
 import { allocateShared, count } from './shared-memory.ts';
@@ -26,10 +27,21 @@ export function encode(value: unknown): PayloadData | undefined {
   if (notData in value) throw notSerializable(value);
   if (isError(value)) return { kind: 'error', error: toErrorWire(value) };
   if (value instanceof SharedArrayBuffer) return undefined;
-  const { large, errors, sharedBuffers, buffers } = inspect(value);
-  if (!large && !errors && !buffers) return undefined;
+  const { size, deep, errors, sharedBuffers, buffers } = survey(value);
+  if (deep) return encodeDeep(value);
+  if (size < shareFrom && !errors && !buffers) return undefined;
   const encoded = encodeWhole(value, errors || sharedBuffers);
   return sharedBuffers && encoded?.kind === 'encoded' ? { ...encoded, live: true } : encoded;
+}
+
+/** By no other way would it arrive. */
+function encodeDeep(value: object): PayloadData {
+  try {
+    const { live, ...data } = serialize(value, true);
+    return { kind: 'encoded', ...data, ...(live && { live }) };
+  } catch (cause) {
+    throw notSerializable(value, cause);
+  }
 }
 
 function encodeView(view: ArrayBufferView): PayloadData | undefined {
@@ -43,9 +55,10 @@ function encodeView(view: ArrayBufferView): PayloadData | undefined {
   return { kind: 'view', view: type, bytes: copy, byteOffset: 0, length };
 }
 
-function encodeWhole(value: unknown, exotic: boolean): PayloadData | undefined {
+function encodeWhole(value: unknown, flat: boolean): PayloadData | undefined {
   try {
-    return { kind: 'encoded', ...serialize(value, exotic) };
+    const { bytes, shared } = serialize(value, flat);
+    return { kind: 'encoded', bytes, shared };
   } catch (cause) {
     if (findObstacle(value) !== undefined) throw notSerializable(value, cause);
     return undefined; // something that only a message port can carry, such as a KeyObject

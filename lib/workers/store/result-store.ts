@@ -13,7 +13,7 @@ interface Space {
 
 interface Waiter {
   resolve(value: unknown): void;
-  reject(error: HandoffError): void;
+  reject(error: unknown): void;
   readonly timer: LongTimeout;
 }
 
@@ -172,9 +172,13 @@ export class ResultStore {
     if (space === undefined || waiting === undefined) return;
     space.waiters.delete(id);
     this.#listen(dagId, space);
-    for (const { timer, resolve } of waiting) {
+    for (const { timer, resolve, reject } of waiting) {
       timer.clear();
-      resolve(valueOf());
+      try {
+        resolve(valueOf());
+      } catch (error) {
+        reject(error);
+      }
     }
   }
 

@@ -1,7 +1,8 @@
 /** The results of one run, by function: as they are, or as payloads in shared memory. */
 import { copyOf } from '../../core/copy.ts';
-import { decode, decodeOwn } from './encode.ts';
-import { Payload } from './payload.ts';
+import { HandoffError } from '../../core/errors.ts';
+import { decode, decodeOwn, LostResult } from './encode.ts';
+import { Payload, type PayloadData } from './payload.ts';
 import type { ResultMemory } from './result-memory.ts';
 
 // Stands where a result is not, or no longer. A result may itself be undefined.
@@ -63,16 +64,30 @@ export class RunResults {
     return value;
   }
 
-  /** The result itself. Only when `has`. */
+  /**
+   * The result itself. Only when `has`.
+   *
+   * @throws `NOT_SERIALIZABLE` when this thread cannot read it, as there is no memory left for it
+   */
   get(i: number): unknown {
     const value = this.#values[i];
-    return value instanceof Payload ? decode(value.data) : value;
+    return value instanceof Payload ? this.#decoded(i, value, decode) : value;
+  }
+
+  #decoded(i: number, { data }: Payload, how: (data: PayloadData) => unknown): unknown {
+    try {
+      return how(data);
+    } catch (cause) {
+      if (cause instanceof LostResult) throw cause;
+      const functionId = this.index.idOf(i);
+      throw new HandoffError('NOT_SERIALIZABLE', `The result of function ${JSON.stringify(functionId)} cannot be read here: ${cause instanceof Error ? cause.message : String(cause)}`, { functionId, path: 'result', cause });
+    }
   }
 
   /** The result with memory of its own, so that a change of it shows nowhere else. Only when `has`. */
   copy(i: number): unknown {
     const value = this.#values[i];
-    return value instanceof Payload ? decodeOwn(value.data) : copyOf(value);
+    return value instanceof Payload ? this.#decoded(i, value, decodeOwn) : copyOf(value);
   }
 
   put(i: number, value: unknown): void {
@@ -119,6 +134,8 @@ export class RunResults {
   /**
    * The results that exist, by id, of all functions or of those in `kept`. Objects are copies, because the store may keep what is held here;
    * large views are the shared memory itself.
+   *
+   * @throws as `get`
    */
   toRecord(kept: Uint8Array | null): Record<string, unknown> {
     const record: Record<string, unknown> = {};
@@ -129,8 +146,21 @@ export class RunResults {
   }
 
   #read(i: number): unknown {
-    const value = this.#values[i];
-    return value instanceof Payload ? decode(value.data) : copyOf(value);
+    return this.#values[i] instanceof Payload ? this.get(i) : copyOf(this.#values[i]);
+  }
+
+  /** As `toRecord`, without those that cannot be read. */
+  toReadableRecord(kept: Uint8Array | null): Record<string, unknown> {
+    const record: Record<string, unknown> = {};
+    for (let i = 0; i < this.index.size; i++) {
+      if ((kept !== null && kept[i] === 0) || !this.has(i)) continue;
+      try {
+        setKey(record, this.index.idOf(i), this.#read(i));
+      } catch {
+        // the run has failed already, and for another reason
+      }
+    }
+    return record;
   }
 }
 

@@ -3,7 +3,8 @@
  * BigInt, typed arrays, cycles, and two places that hold the same object.
  */
 import { Deserializer, Serializer } from 'node:v8';
-import { type ErrorWire, fromErrorWire, isError, toErrorWire } from '../../core/error-wire.ts';
+import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
+import { flatten, type FlatTable, unflatten } from '../../core/flat.ts';
 import { allocateShared } from './shared-memory.ts';
 import { createView, elementSize, lengthOf, toShared, type ViewType, viewTypeOf } from './payload.ts';
 
@@ -11,7 +12,7 @@ import { createView, elementSize, lengthOf, toShared, type ViewType, viewTypeOf 
 const apartFrom = 4096;
 
 // What a host object is, in the bytes.
-const Tag = { inlineView: 0, sharedView: 1, error: 2, sharedBuffer: 3 } as const;
+const Tag = { inlineView: 0, sharedView: 1, flat: 2, sharedBuffer: 3 } as const;
 
 const viewTypes: readonly ViewType[] = [
   'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float16Array',
@@ -19,13 +20,13 @@ const viewTypes: readonly ViewType[] = [
 ];
 
 /**
- * Stands for what V8 would not write as we want it: an Error, which would lose its class, or a SharedArrayBuffer, which Node's
- * deserializer cannot read back. Views are what V8 lets us write ourselves, so the stand-in is one.
+ * Stands for what V8 would not write as we want it: a value that is deep or holds errors, or a SharedArrayBuffer, which Node's deserializer
+ * cannot read back. Views are what V8 lets us write ourselves, so the stand-in is one.
  */
 class StandIn extends Uint8Array {
-  readonly subject: ErrorWire | SharedArrayBuffer;
+  readonly subject: FlatTable | SharedArrayBuffer;
 
-  constructor(subject: ErrorWire | SharedArrayBuffer) {
+  constructor(subject: FlatTable | SharedArrayBuffer) {
     super(0);
     this.subject = subject;
   }
@@ -49,7 +50,7 @@ class ValueSerializer extends Serializer {
   _writeHostObject(object: object): void {
     if (object instanceof StandIn) {
       const { subject } = object;
-      this.writeUint32(subject instanceof SharedArrayBuffer ? Tag.sharedBuffer : Tag.error);
+      this.writeUint32(subject instanceof SharedArrayBuffer ? Tag.sharedBuffer : Tag.flat);
       if (subject instanceof SharedArrayBuffer) this.writeUint32(this.#idOf(subject));
       else this.writeValue(subject);
     } else if (ArrayBuffer.isView(object)) {
@@ -90,7 +91,7 @@ class ValueDeserializer extends Deserializer {
 
   _readHostObject(): unknown {
     const tag = this.readUint32();
-    if (tag === Tag.error) return fromErrorWire(this.readValue() as ErrorWire);
+    if (tag === Tag.flat) return unflatten(this.readValue() as FlatTable, (error) => fromErrorWire(error as ErrorWire));
     if (tag === Tag.sharedBuffer) return this.#shared[this.readUint32()];
     const type = viewTypes[this.readUint32()]!;
     if (tag === Tag.sharedView) {
@@ -103,59 +104,37 @@ class ValueDeserializer extends Deserializer {
   }
 }
 
+export interface Serialized {
+  readonly bytes: SharedArrayBuffer;
+  readonly shared: SharedArrayBuffer[];
+  /** It holds a SharedArrayBuffer of the user's. Only known when it was written as a table. */
+  readonly live: boolean;
+}
+
 /**
  * Serializes a value.
  *
- * @param exotic whether there are errors or SharedArrayBuffers in it; they need a copy of what holds them
+ * @param flat whether it is written as a table: where it is deep, or holds errors or SharedArrayBuffers
  * @throws V8's error for what cannot be serialized
  */
-export function serialize(value: unknown, exotic: boolean): { readonly bytes: SharedArrayBuffer; readonly shared: SharedArrayBuffer[] } {
+export function serialize(value: unknown, flat: boolean): Serialized {
   const serializer = new ValueSerializer();
+  let live = false;
+  const toLeaf = (leaf: object): object => {
+    if (!(leaf instanceof SharedArrayBuffer)) return leaf;
+    live = true;
+    return new StandIn(leaf);
+  };
   serializer.writeHeader();
-  serializer.writeValue(exotic ? withStandIns(value, new Map()) : value);
+  serializer.writeValue(flat ? new StandIn(flatten(value as object, { error: toErrorWire, leaf: toLeaf })) : value);
   const written = serializer.releaseBuffer();
   const bytes = allocateShared(written.byteLength);
   new Uint8Array(bytes).set(written);
-  return { bytes, shared: serializer.shared };
+  return { bytes, shared: serializer.shared, live };
 }
 
 export function deserialize(bytes: SharedArrayBuffer, shared: readonly (SharedArrayBuffer | ArrayBuffer)[]): unknown {
   const deserializer = new ValueDeserializer(new Uint8Array(bytes), shared);
   deserializer.readHeader();
   return deserializer.readValue();
-}
-
-/** The same structure with stand-ins: same sharing, same cycles. */
-function withStandIns(value: unknown, made: Map<object, unknown>): unknown {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
-  const known = made.get(value);
-  if (known !== undefined) return known;
-  if (isError(value)) return remember(new StandIn(toErrorWire(value)));
-  if (value instanceof SharedArrayBuffer) return remember(new StandIn(value));
-  if (Array.isArray(value)) {
-    const copy: unknown[] = remember([]);
-    copy.length = value.length; // keys alone, so that holes stay holes, and further properties are kept
-    for (const key of Object.keys(value)) copy[key as unknown as number] = withStandIns(value[key as unknown as number], made);
-    return copy;
-  }
-  if (value instanceof Map) {
-    const copy = remember(new Map<unknown, unknown>());
-    for (const [key, item] of value) copy.set(withStandIns(key, made), withStandIns(item, made));
-    return copy;
-  }
-  if (value instanceof Set) {
-    const copy = remember(new Set<unknown>());
-    for (const item of value) copy.add(withStandIns(item, made));
-    return copy;
-  }
-  const tag = Object.prototype.toString.call(value);
-  if (tag !== '[object Object]') return value; // Date, RegExp, boxed primitives, buffers
-  const plain: Record<string, unknown> = remember({});
-  for (const key of Object.keys(value)) plain[key] = withStandIns((value as Record<string, unknown>)[key], made);
-  return plain;
-
-  function remember<Copy>(copy: Copy): Copy {
-    made.set(value as object, copy);
-    return copy;
-  }
 }

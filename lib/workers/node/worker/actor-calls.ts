@@ -3,6 +3,7 @@ import type { AskOptions } from '../../actor/cell.ts';
 import { askable, type Askable } from '../../actor/ref.ts';
 import { type ErrorWire, fromErrorWire } from '../../../core/error-wire.ts';
 import { HandoffError } from '../../../core/errors.ts';
+import { fromValueWire, toValueWire, type ValueWire } from '../../store/value-wire.ts';
 import { FromWorker } from '../wire.ts';
 
 export class Questions {
@@ -25,8 +26,12 @@ export class Questions {
   answered(question: number, ok: boolean, value: unknown): void {
     const waiting = this.#open.get(question);
     this.#open.delete(question);
-    if (ok) waiting?.resolve(value);
-    else waiting?.reject(fromErrorWire(value as ErrorWire));
+    if (!ok) return waiting?.reject(fromErrorWire(value as ErrorWire));
+    try {
+      waiting?.resolve(fromValueWire(value as ValueWire));
+    } catch (error) {
+      waiting?.reject(error);
+    }
   }
 
   #ask(name: string, method: string, args: readonly unknown[], { timeout, signal }: AskOptions): Promise<unknown> {
@@ -51,7 +56,7 @@ export class Questions {
 
   #send(question: number, name: string, method: string, args: readonly unknown[], timeout: number | undefined): void {
     try {
-      this.#post([FromWorker.ask, question, name, method, args, timeout]);
+      this.#post([FromWorker.ask, question, name, method, args.map(toValueWire), timeout]);
     } catch (cause) {
       throw new HandoffError('NOT_SERIALIZABLE', `The arguments of ${method}() cannot be sent to actor ${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }

@@ -2,6 +2,7 @@
  * Runs batches, one function at a time, in the order they came. Does not give up the thread between functions that return at once; waits
  * for promises without blocking it.
  */
+import { toErrorWire } from '../../../core/error-wire.ts';
 import { HandoffError } from '../../../core/errors.ts';
 import { LostResult } from '../../store/encode.ts';
 import { ArgTag, beginNext, FromWorker, hasNext } from '../wire.ts';
@@ -9,7 +10,6 @@ import { isThenable, references, resolve, type Surroundings } from './arguments.
 import { type Batch, toBatch } from './batch.ts';
 import { type Callable, CodeTable } from './code.ts';
 import { contextSlot, type TaskContext } from './context.ts';
-import { copyable } from './local-results.ts';
 import { invoke } from './invoke.ts';
 import { Peers } from './peers.ts';
 import { Questions } from './actor-calls.ts';
@@ -343,7 +343,7 @@ export class Executor {
       },
       attempt, dagId, functionId, traceparent, node: this.#parts.node,
       actor: (name) => this.questions.to(name),
-      log: (...values) => post([FromWorker.log, dagId, functionId, attempt, values.map(copyable)]),
+      log: (...values) => post([FromWorker.log, dagId, functionId, attempt, values.map(toErrorWire)]),
     };
   }
 }

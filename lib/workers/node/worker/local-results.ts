@@ -82,12 +82,3 @@ export function copyOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return ArrayBuffer.isView(value) && value.buffer instanceof ArrayBuffer ? cloneView(value) : structuredClone(value);
 }
-
-/** A copy of a value for the log, as far as it can be sent. */
-export function copyable(value: unknown): unknown {
-  try {
-    return structuredClone(value);
-  } catch {
-    return String(value);
-  }
-}

@@ -39,10 +39,14 @@ export class Peers {
       this.#receive(message);
       this.#onArrival();
     });
-    port.on('close', () => {
-      this.#peers.delete(address);
+    const giveUp = (): void => {
       for (const importer of this.#importers.values()) this.#giveUpOn(importer, address);
       this.#onArrival();
+    };
+    port.on('messageerror', giveUp); // the main thread has the same results
+    port.on('close', () => {
+      this.#peers.delete(address);
+      giveUp();
     });
   }
 

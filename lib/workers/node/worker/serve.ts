@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { expose } from 'comlink';
 import { endpointOf } from '../../actor/endpoint.ts';
 import { toErrorWire } from '../../../core/error-wire.ts';
+import { HandoffError } from '../../../core/errors.ts';
 import { collectFor } from '../../store/shared-memory.ts';
 import { type CodeWire, type Control, FromWorker, type ModuleDescription, type ServeOptions, type SourceDescription, ToWorker } from '../wire.ts';
 import { contextSlot } from './context.ts';
@@ -39,6 +40,8 @@ export function serve({ port, control, node, cursors, programs, quiet, memoryBud
         return resolve();
     }
   });
+  // What cannot be read may be a batch, of which nobody would ever hear again: the node must see that this thread is no good.
+  port.on('messageerror', (cause) => { throw new HandoffError('NOT_SERIALIZABLE', `A worker thread was sent what it cannot read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }); });
   expose({ describe: (url) => describe(executor.codes.imports, url), freeVariables } satisfies Control, endpointOf(control));
   port.postMessage([FromWorker.ready]);
   return promise;
