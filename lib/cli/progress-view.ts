@@ -26,9 +26,16 @@ const lineEvery = 1000;
 // In ms: then it is worth a word.
 const long = 2000;
 
-/** A block on a terminal that can move its cursor; lines elsewhere. */
-export function createProgressView(record: RunRecord, stream: NodeJS.WriteStream): ProgressView {
-  return stream.isTTY && process.env['TERM'] !== 'dumb' ? new TerminalView(record, stream) : new PlainView(record, stream);
+// What is waited for is said this often, in ms, until the run begins.
+const waitEvery = 5000;
+
+/**
+ * A block on a terminal that can move its cursor; lines elsewhere.
+ *
+ * @param waitsFor what keeps the run from beginning, in words; undefined: nothing, or it has begun
+ */
+export function createProgressView(record: RunRecord, stream: NodeJS.WriteStream, waitsFor: () => string | undefined = () => undefined): ProgressView {
+  return stream.isTTY && process.env['TERM'] !== 'dumb' ? new TerminalView(record, stream, waitsFor) : new PlainView(record, stream, waitsFor);
 }
 
 class TerminalView implements ProgressView {
@@ -42,8 +49,10 @@ class TerminalView implements ProgressView {
   /** When functions that run now began. */
   #running = new Map<number, number>();
   #partial = '';
+  readonly #waitsFor: () => string | undefined;
 
-  constructor(record: RunRecord, stream: NodeJS.WriteStream) {
+  constructor(record: RunRecord, stream: NodeJS.WriteStream, waitsFor: () => string | undefined) {
+    this.#waitsFor = waitsFor;
     this.#record = record;
     this.#meter = new ProgressMeter(record);
     this.#stream = stream;
@@ -100,7 +109,8 @@ class TerminalView implements ProgressView {
     const most = Math.max(1, (this.#stream.rows ?? 24) - 3);
     const lines = this.#nodes.slice(0, most).map((node) => this.#nodeLine(node, width));
     if (this.#nodes.length > most) lines.push(`  and ${this.#nodes.length - most} more nodes`);
-    this.#update([this.#bar(state, width), ...lines].join('\n'));
+    const wait = this.#record.startedAt === undefined ? this.#waitsFor() : undefined;
+    this.#update([wait === undefined ? this.#bar(state, width) : shortened(printableLine(wait), width), ...lines].join('\n'));
   }
 
   #bar(state: ProgressState, width: number): string {
@@ -135,8 +145,13 @@ class PlainView implements ProgressView {
   readonly #meter: ProgressMeter;
   readonly #stream: NodeJS.WriteStream;
   #saidAt = timestamp();
+  readonly #timer: NodeJS.Timeout;
 
-  constructor(record: RunRecord, stream: NodeJS.WriteStream) {
+  constructor(record: RunRecord, stream: NodeJS.WriteStream, waitsFor: () => string | undefined) {
+    this.#timer = setInterval(() => {
+      const wait = record.startedAt === undefined ? waitsFor() : undefined;
+      if (wait !== undefined) this.#say(printableLine(wait));
+    }, waitEvery).unref();
     this.#record = record;
     this.#meter = new ProgressMeter(record);
     this.#stream = stream;
@@ -152,6 +167,7 @@ class PlainView implements ProgressView {
   nodes(): void {}
 
   close(): void {
+    clearInterval(this.#timer);
     if (this.#record.graph.ids.length > lineEach) this.#say(partsOf(this.#meter.state(timestamp()), undefined).join(' · '));
   }
 

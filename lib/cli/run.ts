@@ -89,6 +89,15 @@ async function settled<Result>(promise: Promise<Result>): Promise<{ readonly res
   }
 }
 
+/** What keeps a run from beginning. */
+function waitOf(handoff: Handoff, dag: Dag): string | undefined {
+  try {
+    return handoff.explain(dag.id).text;
+  } catch {
+    return undefined; // it has ended
+  }
+}
+
 interface Observed {
   readonly progress: { close(): void } | undefined;
   /** Tells what happened, on stderr and into files. */
@@ -102,7 +111,7 @@ async function observe(handoff: Handoff, dag: Dag, flags: RunFlags, files: Files
   for (const type of loggedEvents[flags.log as LogMode]) handoff.on(type, (event) => log.record(event));
   // One that cannot be compiled will not run either: execute says why.
   const watch = (flags.progress || Object.keys(files).length > 0) && dag.validate().ok ? new RunWatch(handoff, dag) : undefined;
-  const progress = watch !== undefined && flags.progress ? createProgressView(watch.record, process.stderr) : undefined;
+  const progress = watch !== undefined && flags.progress ? createProgressView(watch.record, process.stderr, () => waitOf(handoff, dag)) : undefined;
   if (progress !== undefined) watch?.add(['spans', 'function:retried', 'function:failed'], { record: (event) => progress.record(event), sample: (_, nodes) => progress.nodes(nodes) });
   const trace = watch !== undefined && files.trace !== undefined ? new TraceRecorder(watch.record) : undefined;
   if (trace !== undefined) watch?.add(tracedEvents, trace);

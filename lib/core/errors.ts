@@ -82,6 +82,9 @@ export interface ErrorDetails {
   readonly option?: string;
   /** `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `VERSION_MISMATCH`: the module. */
   readonly module?: string;
+  /** `MODULE_FAILED`: the path of the file at fault, where that is known, and the line in it, from 1. */
+  readonly file?: string;
+  readonly line?: number;
   /** `VERSION_MISMATCH`: the hosts that differ. */
   readonly hosts?: readonly string[];
   /** `INLINE_CLOSURE`: the variable. */

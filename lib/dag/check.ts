@@ -4,7 +4,7 @@ import { defaultTraits, type Entry, none, type Traits } from './entry.ts';
 import { show } from '../core/show.ts';
 import { findObstacle } from '../core/serializable.ts';
 import { literalOf } from './literal.ts';
-import { toReference } from './code.ts';
+import { schemeProblem, toReference } from './code.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';
 import type { Argument, FunctionSpec, Part, Transform } from './types.ts';
 
@@ -16,7 +16,7 @@ const positive: Rule = ['a finite number above 0', (value) => isAmount(value) &&
 const atLeastOne: Rule = ['a whole number of at least 1', (value) => isAmount(value) && Number.isInteger(value) && value >= 1];
 const code: Rule = [
   'a reference to an exported function: tasks(new URL(…)).name or inline(fn)',
-  (value) => toReference(value) !== undefined,
+  isCode,
 ];
 
 // No call has as many; it bounds what is looked at of a list that was made by mistake, such as a sparse one.
@@ -26,7 +26,7 @@ const maxArguments = 10_000_000;
 const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   id: ['a string that is not empty', (value) => typeof value === 'string' && value !== ''],
   args: [`a list of function ids and Arguments, at most ${maxArguments}`, (value) => Array.isArray(value) && value.length <= maxArguments && value.every(isArgument)],
-  code: [`${code[0]} (null only for type 'input')`, (value) => value === null || toReference(value) !== undefined],
+  code: [`${code[0]} (null only for type 'input')`, (value) => value === null || isCode(value)],
   extraArgs: [`a list of at most ${maxArguments} values`, (value) => Array.isArray(value) && value.length <= maxArguments],
   argumentInclusion: ["'variadic' or 'list'", (value) => value === 'variadic' || value === 'list'],
   type: ["'regular', 'inline' or 'input'", (value) => value === 'regular' || value === 'inline' || value === 'input'],
@@ -41,7 +41,7 @@ const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   duration: amount,
   outputBytes: amount,
   layout: ['a list of parts', (value) => Array.isArray(value) && value.every(isPart)],
-  init: [`${code[0]}, or { code, extraArgs }`, (value) => toReference(value) !== undefined || isTransform(value)],
+  init: [`${code[0]}, or { code, extraArgs }`, (value) => isCode(value) || isTransform(value)],
   parallelism: atLeastOne,
   batchSize: atLeastOne,
   batchTimeout: amount,
@@ -98,10 +98,22 @@ function checkField(spec: FunctionSpec, key: keyof FunctionSpec): void {
     const hint = didYouMean(nearest(key, Object.keys(rules)));
     throw invalid(id, `Function ${show(id)}: there is no field ${show(key)}.${hint}`);
   }
-  if (!rule[1](spec[key])) throw invalid(id, `Function ${show(id)}: ${key} must be ${rule[0]}, got ${show(spec[key])}.${closureHint(spec[key])}`);
+  if (!rule[1](spec[key])) throw invalid(id, `Function ${show(id)}: ${key} must be ${rule[0]}, got ${show(spec[key])}.${codeHint(spec[key])}`);
 }
 
-function closureHint(value: unknown): string {
+function isCode(value: unknown): boolean {
+  return toReference(value) !== undefined && problemOf(value) === undefined;
+}
+
+/** Why the module of a reference cannot be imported. */
+function problemOf(value: unknown): string | undefined {
+  const reference = toReference(value);
+  return reference === undefined || 'source' in reference ? undefined : schemeProblem(reference.module);
+}
+
+function codeHint(value: unknown): string {
+  const problem = problemOf(value);
+  if (problem !== undefined) return ` ${problem}`;
   return typeof value === 'function' && toReference(value) === undefined
     ? ' A closure cannot cross a thread: export the function from a module and refer to it with tasks(), or wrap one that uses nothing from around it in inline().'
     : '';
@@ -178,7 +190,7 @@ function isRetryDelay(value: unknown): boolean {
 }
 
 function isTransform(value: unknown): boolean {
-  if (!isRecord(value) || toReference(value['code']) === undefined) return false;
+  if (!isRecord(value) || !isCode(value['code'])) return false;
   const { code: _, extraArgs = [], ...rest } = value;
   return Array.isArray(extraArgs) && Object.keys(rest).length === 0;
 }

@@ -21,6 +21,21 @@ export function toReference(code: unknown): FunctionReference | undefined {
   return undefined;
 }
 
+/** Why `tasks()` cannot take a module, and what to write instead; undefined: it can. */
+export function moduleProblem(module: string): string | undefined {
+  if (module === '' || /^\.{0,2}\//.test(module)) return `it is a path, which would depend on who reads it. ${writeUrl}`;
+  return schemeProblem(module);
+}
+
+/** Why nothing is imported from an address, and what to write instead; undefined: it is one that can be, or none. */
+export function schemeProblem(module: string): string | undefined {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(module)?.[1]?.toLowerCase();
+  if (scheme === undefined || ['file', 'data', 'node'].includes(scheme)) return undefined;
+  return scheme.length === 1 ? `it is a path. ${writeUrl}` : `Node imports no modules from ${scheme}: addresses. Download the module, or install it as a package.`;
+}
+
+const writeUrl = 'For a file write tasks(new URL(\'./tasks.ts\', import.meta.url)).';
+
 /** The function's own name: the export, or the name of the inlined function. */
 export function nameOf(code: FunctionReference): string {
   return 'source' in code ? code.name : code.export;

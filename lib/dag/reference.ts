@@ -8,7 +8,7 @@ import { HandoffError } from '../core/errors.ts';
 import { notData } from '../core/serializable.ts';
 import { show } from '../core/show.ts';
 import { type Call, createCall } from './call.ts';
-import { type FunctionReference, nameOf, reference } from './code.ts';
+import { type FunctionReference, moduleProblem, nameOf, reference } from './code.ts';
 import type { AnyFunction, Task, Tasks } from './task.ts';
 
 /**
@@ -25,13 +25,8 @@ import type { AnyFunction, Task, Tasks } from './task.ts';
  */
 export function tasks<Module>(module: URL | string): Tasks<Module> {
   const name = module instanceof URL ? module.href : module;
-  if (typeof name !== 'string' || name === '' || /^\.{0,2}\//.test(name)) {
-    throw new HandoffError(
-      'INVALID_FUNCTION',
-      `tasks() takes a URL or a package name, not ${JSON.stringify(name)}. For a file write `
-        + `tasks(new URL('./tasks.ts', import.meta.url)).`,
-    );
-  }
+  const problem = typeof name === 'string' ? moduleProblem(name) : 'it is neither.';
+  if (problem !== undefined) throw new HandoffError('INVALID_FUNCTION', `tasks() takes a file: URL or the name of a package, not ${show(name)}: ${problem}`);
   const made = new Map<string, unknown>();
   const base = { [notData]: `the tasks of ${name}`, [Symbol.toPrimitive]: () => refuseText(`The tasks of ${name} are`, 'name the one that is meant, and call it') };
   return new Proxy(base as unknown as Tasks<Module>, {

@@ -1,13 +1,12 @@
 /** Where code is: modules found, imported once in a worker, and asked what they export, before anything runs. */
-import { isAbsolute } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { createRequire } from 'node:module';
 import type { CallPart, Plan } from '../dag/plan.ts';
 import { type FunctionReference, keyOf } from '../dag/code.ts';
 import { setLongTimeout } from '../core/long-timeout.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';
-import { fromErrorWire } from '../core/error-wire.ts';
+import { fromErrorWire, textOf } from '../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../core/errors.ts';
+import { locate, missing } from '../workers/code/locate.ts';
+import { importCrashed } from '../workers/code/module-error.ts';
 import type { CodeList } from '../workers/node/code-registry.ts';
 import type { Inspector } from '../workers/node/node-link.ts';
 import type { Importing } from '../workers/node/lane-messages.ts';
@@ -124,12 +123,13 @@ export class Modules {
     if ('source' in reference) return;
     const known = this.#known.get(reference.module);
     if (known === undefined) return; // its import takes long: who runs it finds out
-    const { functions, others } = known;
+    const { functions, others, hidden = [] } = known;
     if (functions.includes(reference.export)) return;
     const suggestion = nearest(reference.export, functions);
     const functionId = functionOf(plan, reference);
     const what = others.includes(reference.export) ? `exports ${reference.export}, but it is not a function` : `does not export ${reference.export}`;
-    throw new HandoffError('FUNCTION_NOT_FOUND', `Function ${JSON.stringify(functionId)}: module ${reference.module} ${what}.${didYouMean(suggestion)}`, {
+    const hint = hidden.includes(reference.export) ? hiddenHint(reference.export, known.isCommonJs === true) : didYouMean(suggestion);
+    throw new HandoffError('FUNCTION_NOT_FOUND', `Function ${JSON.stringify(functionId)}: module ${reference.module} ${what}.${hint}`, {
       functionId, module: reference.module, ...(suggestion !== undefined && { suggestion }),
     });
   }
@@ -143,6 +143,12 @@ export class Modules {
       ...(began !== undefined && began.size > 0 && { began }),
     };
   }
+}
+
+/** How a function becomes an export that can be seen. */
+function hiddenHint(name: string, isCommonJs: boolean): string {
+  return isCommonJs ? ` Its module.exports has ${name}, but in a way that Node cannot tell without running the module. Write exports.${name} = …, or module.exports = { ${name} }.`
+    : ` Its default export has ${name}: export the function by its name.`;
 }
 
 /** Functions with a timeout that need a module, and nothing else before they can run. */
@@ -160,18 +166,22 @@ function impatientFor(module: string, plan: Plan): number[] {
 }
 
 async function describe(module: string, { inspector, givenUp }: Look): Promise<ModuleDescription & { ok: true }> {
-  let cause: unknown;
+  let url: string;
   try {
-    const description = await inspector.describe(locate(module), givenUp);
-    if (description.ok) return description;
-    cause = fromErrorWire(description.error);
-    if (isHandoffError(cause)) throw cause;
-  } catch (error) {
-    if (['STOPPED', 'NODE_DOWN', 'MODULE_FAILED', 'VERSION_MISMATCH', 'UNAUTHORIZED', 'FUNCTION_NOT_FOUND'].some((code) => isHandoffError(error, code as 'STOPPED'))) throw error;
-    cause = error;
+    url = locate(module);
+  } catch (cause) {
+    throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} is missing: ${textOf(cause)}`, { module, cause });
   }
-  const why = cause instanceof Error ? cause.message : String(cause);
-  throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} cannot be imported: ${why}`, { module, cause });
+  const absent = missing(module, url);
+  if (absent !== undefined) throw absent;
+  let description: ModuleDescription;
+  try {
+    description = await inspector.describe(url, givenUp);
+  } catch (error) {
+    throw isHandoffError(error, 'WORKER_CRASHED') ? importCrashed(module, error) : error;
+  }
+  if (description.ok) return description;
+  throw fromErrorWire(description.error);
 }
 
 async function checkSource(functionId: string, { source, name }: { source: string; name: string }, { inspector, givenUp }: Look): Promise<void> {
@@ -199,13 +209,4 @@ function functionOf(plan: Plan, reference: FunctionReference): string {
 
 function toWire(reference: FunctionReference): CodeWire {
   return 'source' in reference ? reference : { url: locate(reference.module), module: reference.module, export: reference.export };
-}
-
-/** The URL of a module: as it is, or a package found from the working directory. */
-export function locate(module: string): string {
-  if (/^(file|data|node|https?):/.test(module)) return module;
-  if (isAbsolute(module)) return pathToFileURL(module).href;
-  // Loaded when first needed: most modules are files.
-  const { resolve } = createRequire(import.meta.url)('import-meta-resolve') as typeof import('import-meta-resolve');
-  return resolve(module, pathToFileURL(`${process.cwd()}/`).href);
 }

@@ -11,7 +11,7 @@ import type { ClassReference } from '../dag/task.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Question } from '../workers/node/lane-messages.ts';
 import { timestamp } from '../events/events.ts';
-import { locate } from '../engine/module-resolver.ts';
+import { locate } from '../workers/code/locate.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 import { checkOptions, invalidOption, isAmount, type Rule, rules, type Schema } from '../core/schema.ts';
 
@@ -88,6 +88,8 @@ export interface ActorsParts {
   readonly nodeNames: () => readonly string[];
   /** How large the heap of a thread of a node may grow, in MB. */
   readonly heapOf: (node: string) => number | undefined;
+  /** ms that the import of a module may take. */
+  readonly importTimeout: number;
   /** What they print goes to stderr. */
   readonly quiet: boolean | 'logged';
   /** Those of other hosts; undefined: there are none. */
@@ -215,9 +217,9 @@ export class Actors {
     const { name, args = [], restart = 'permanent', shutdown = 5000, mailbox = {}, snapshotEvery = 1 } = options;
     if (name !== undefined && this.#find(name) !== undefined) throw invalidOption(where, 'name', 'one that no other actor has', name);
     const id = name ?? nanoid();
-    const { quiet, heapOf } = this.#parts;
+    const { quiet, heapOf, importTimeout } = this.#parts;
     return new ActorCell({
-      id, name, args, node, heapMb: heapOf(node), restart, shutdown, quiet: quiet !== false, snapshotEvery,
+      id, name, args, node, heapMb: heapOf(node), importTimeout, restart, shutdown, quiet: quiet !== false, snapshotEvery,
       code: { url: locate(code.module), module: code.module, export: code.export },
       capacity: mailbox.capacity ?? 10_000, overflow: mailbox.overflow ?? 'reject',
       onLost: (method, error) => this.#lost(id, method, error),

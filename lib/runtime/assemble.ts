@@ -42,7 +42,7 @@ export interface RuntimeParts {
 
 /** @param remote undefined: there is no transport */
 export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, listeners: Publisher, remote: typeof import('./other-hosts.ts') | undefined): RuntimeParts {
-  const { transport, gracePeriod: grace, allowSource, printToStderr: quiet } = options;
+  const { transport, gracePeriod: grace, allowSource, printToStderr: quiet, importTimeout } = options;
   const publisher = new Tap(listeners);
   const codes = new CodeList();
   const costs = openCosts(options.learnedCosts, codes);
@@ -60,7 +60,7 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, list
   const driver: Driver = new Driver(admission ?? given, { grace, gangLanes: availableParallelism(), ...patience, ...tuning }, publisher, {
     memory: memory.memory, exchange: hosts?.cluster.exchange, ask: (question) => actors.answer(question), learned: costs.learned,
   });
-  const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), quiet, elsewhere: () => elsewhere });
+  const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), quiet, importTimeout, elsewhere: () => elsewhere });
   const elsewhere = hosts && new remote!.RemoteActors(hosts, () => actors);
   const monitor: Monitor = new Monitor(options.monitoring, {
     tracker: given, publisher, state: () => driver.state,

@@ -115,7 +115,7 @@ export class Handoff extends HandoffEmitter {
    * Runs a DAG on the whole cluster.
    *
    * @throws whatever `dag.validate()` finds, before anything runs; `FUNCTION_NOT_FOUND`, `INLINE_CLOSURE`, `ALLOCATION_ERROR`,
-   * `INVALID_OPTION`, `DAG_ALREADY_RUNNING` and `STOPPED` likewise; `FUNCTION_FAILED` when a function failed for good; `ABORTED`,
+   * `MODULE_FAILED`, `INVALID_OPTION`, `DAG_ALREADY_RUNNING` and `STOPPED` likewise; `FUNCTION_FAILED` when a function failed for good; `ABORTED`,
    * `RUN_TIMEOUT`, `NODE_DOWN`, `RESOURCES_UNAVAILABLE`
    */
   async execute(dag: Dag, options: ExecuteOptions = {}): Promise<ExecuteResult> {
@@ -275,7 +275,7 @@ export class Handoff extends HandoffEmitter {
    * `maxSeconds` say. What it knew is lost, unless the class has `snapshot()` and `restore(state)`.
    *
    * @returns when it is ready
-   * @throws what its constructor throws; `FUNCTION_NOT_FOUND`, `INVALID_FUNCTION`, `INVALID_OPTION`, `NOT_SERIALIZABLE`, `STOPPED`
+   * @throws what its constructor throws; `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `INVALID_FUNCTION`, `INVALID_OPTION`, `NOT_SERIALIZABLE`, `STOPPED`
    */
   async spawn<Instance, Args extends readonly unknown[]>(reference: ClassReference<Instance, Args>, options: SpawnOptions<Args> = {}): Promise<ActorRef<Instance>> {
     this.#refuseWhenStopped();

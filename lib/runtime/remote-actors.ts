@@ -13,7 +13,7 @@ import { type ErrorWire, fromErrorWire, toErrorWire } from '../core/error-wire.t
 import { HandoffError } from '../core/errors.ts';
 import type { Actors, SpawnOptions } from './actors.ts';
 import type { Hosts } from './hosts.ts';
-import { locate } from '../engine/module-resolver.ts';
+import { locate } from '../workers/code/locate.ts';
 import { pack, type Parcel, unpack } from './remote-values.ts';
 
 /** An actor of this host that others use. */

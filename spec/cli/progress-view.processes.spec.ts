@@ -154,6 +154,19 @@ describe('the progress view on a terminal', () => {
   });
 });
 
+it('the progress view says what keeps a run from beginning, and for how long', () => {
+  const screen = new Screen();
+  const record = underWay(hundred);
+  const { startedAt } = record;
+  record.startedAt = undefined;
+  const view = createProgressView(record, screen.stream, () => 'Run d waits for the import of module x.ts (9 s so far).');
+  view.nodes([node('a', [])]);
+  expect(screen.lines[0]).toBe('Run d waits for the import of module x.ts (9 s so far).');
+  record.startedAt = startedAt;
+  view.close();
+  expect(screen.lines[0]).toMatch(/^d /);
+});
+
 describe('the progress view elsewhere', () => {
   const span = (id: string, ms: number, failed = false): HandoffEvent => ({ type: 'spans', dagId: 'd', at: origin, node: 'n', thread: 0, functionIds: [id], attempts: [1], spans: [origin, origin + ms], bytes: [0], failed: failed ? [0] : [] });
   const told = (screen: Screen, all: readonly Ran[], events: readonly HandoffEvent[]): void => {

@@ -17,6 +17,15 @@ describe('tasks', () => {
     expect(thrownBy(() => tasks('./tasks.ts')).code).toBe('INVALID_FUNCTION');
     expect(thrownBy(() => tasks('')).code).toBe('INVALID_FUNCTION');
   });
+
+  it.each(['http://example.org/tasks.ts', 'https://example.org/tasks.js', 'blob:nodedata:1', 'ftp://example.org/x', 'C:\\tasks.ts'])('refuses %s, which no thread could import, at once and in each form', (module) => {
+    expect(thrownBy(() => tasks(module))).toMatchObject({ code: 'INVALID_FUNCTION', message: expect.stringMatching(/it is a path|Node imports no modules/) });
+    if (URL.canParse(module)) expect(thrownBy(() => tasks(new URL(module))).code).toBe('INVALID_FUNCTION');
+    const reference = { module, export: 'x' };
+    for (const more of [{ code: reference }, { code: t.one, retryIf: reference }, { code: t.one, init: reference }, { code: t.one, args: [{ id: 'y', serialize: { code: reference } }] }]) {
+      expect(thrownBy(() => new Dag().add({ id: 'a', ...more } as never))).toMatchObject({ code: 'INVALID_FUNCTION', functionId: 'a' });
+    }
+  });
 });
 
 describe('inline', () => {

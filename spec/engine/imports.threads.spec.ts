@@ -33,7 +33,7 @@ describe('modules that misbehave when they are imported', () => {
     const others = handoff().execute(dagOf({ id: 'a', code: t.waitAtGate, extraArgs: [gate.memory], maxRetries: 0 }, { id: 'b', code: t.waitAtGate, extraArgs: [gate.memory], maxRetries: 0 }));
     await gate.arrived(2);
     for (let i = 0; i < 5; i++) {
-      expect(await errorOf(handoff().execute(dagOf({ id: 'x', code: from('exits.ts') })))).toMatchObject({ code: 'FUNCTION_NOT_FOUND' });
+      expect(await errorOf(handoff().execute(dagOf({ id: 'x', code: from('exits.ts') })))).toMatchObject({ code: 'MODULE_FAILED' });
     }
     gate.release();
     await others;

@@ -140,6 +140,12 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
     await hasty.stop();
   });
 
+  it('is over after importTimeout for an actor, too', async () => {
+    const hasty = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }], importTimeout: 200 });
+    expect(await errorOf(hasty.spawn(fresh(file) as never))).toMatchObject({ code: 'MODULE_FAILED', timeout: 200 });
+    await hasty.stop();
+  });
+
   it('does not keep stop() waiting longer than the import may take', async () => {
     const hasty = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }], importTimeout: 200 });
     const hanging = errorOf(hasty.execute(dagOf({ id: 'x', code: fresh(file) })));

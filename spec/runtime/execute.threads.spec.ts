@@ -196,7 +196,8 @@ describe('code that is not there', () => {
     expect(await errorOf(handoff().execute(dagOf({ id: 'a', code: { module: missing, export: 'x' } })))).toMatchObject({ code: 'FUNCTION_NOT_FOUND', module: missing });
     const broken = new URL('../fixtures/broken/throws.ts', import.meta.url).href;
     const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: { module: broken, export: 'x' } })));
-    expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND', cause: { message: 'thrown while it was imported' } });
+    expect(error).toMatchObject({ code: 'MODULE_FAILED', module: broken, file: new URL(broken).pathname, line: 1, cause: { message: 'thrown while it was imported' } });
+    expect(error.message).toContain('throws.ts:1');
   });
 
   it('finds functions of packages from the working directory', async () => {

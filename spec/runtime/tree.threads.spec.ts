@@ -23,7 +23,7 @@ async function start(...names: string[]) {
   const codes = new CodeList();
   const modules = new Modules(codes);
   const driver = new Driver(new SimpleResourceTracker(), {}, publisher);
-  const actors = new Actors({ publisher, nodeNames: () => names, heapOf: () => undefined, quiet: false, elsewhere: () => undefined });
+  const actors = new Actors({ publisher, nodeNames: () => names, heapOf: () => undefined, quiet: false, importTimeout: Infinity, elsewhere: () => undefined });
   const tree = new RuntimeTree({ actors, registry: new LocationRegistry(), store: new ResultStore(), driver, codes, publisher, mostThreads: 2 });
   await tree.start(names.map(settings));
   const run = async (...functions: Parameters<typeof dagOf>): Promise<ActiveRun> => {

@@ -29,6 +29,8 @@ export interface CellOptions {
   readonly node: string;
   /** How large its heap may grow, in MB; undefined: as V8 has it. */
   readonly heapMb: number | undefined;
+  /** ms that the import of its module may take; Infinity: no limit. */
+  readonly importTimeout: number;
   readonly restart: Restart;
   /** ms it may take to stop. */
   readonly shutdown: number;
@@ -198,9 +200,9 @@ export class ActorCell {
   }
 
   async #start(givenUp: AbortSignal): Promise<Running> {
-    const { code, args, snapshotEvery, quiet, shutdown, heapMb } = this.options;
+    const { code, args, snapshotEvery, quiet, shutdown, heapMb, importTimeout } = this.options;
     this.#stopping = false;
-    const started = await ActorProcess.start({ ...code, args, snapshotEvery, quiet, snapshot: this.#snapshot }, heapMb, givenUp);
+    const started = await ActorProcess.start({ ...code, args, snapshotEvery, quiet, snapshot: this.#snapshot }, { heapMb, importTimeout }, givenUp);
     this.#process = started;
     void started.exited.then((exit) => this.#died(started, exit));
     this.#pump();

@@ -34,7 +34,10 @@ async function make({ url, module, export: name, args, snapshot }: ActorStart): 
   try {
     exports = (await import(url)) as Record<string, unknown>;
   } catch (cause) {
-    throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} cannot be imported: ${cause instanceof Error ? cause.message : String(cause)}`, { module, cause });
+    const { moduleError } = await import('../code/module-error.ts');
+    throw await moduleError(module, url, cause);
+  } finally {
+    tell({ type: 'imported' });
   }
   const found = exports[name];
   if (typeof found !== 'function' || !isClass(found)) {

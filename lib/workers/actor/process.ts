@@ -3,15 +3,23 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import { moduleUrl } from '../../core/package-files.ts';
-import { setLongTimeout } from '../../core/long-timeout.ts';
+import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
 import type { Exit } from '../supervision/child.ts';
 import { toValueWire } from '../store/value-wire.ts';
+import { importTooSlow } from '../code/module-error.ts';
 import type { ActorStart, Answer, FromActor, Reply, ToActor } from './wire.ts';
 
 const entry = moduleUrl('workers/actor/host');
 
 /** What a thread is started with, as its cell has it. */
 type ActorOptions = Omit<ActorStart, 'port' | 'args'> & { readonly args: readonly unknown[] };
+
+export interface ActorLimits {
+  /** How large its heap may grow, in MB; undefined: as V8 has it. */
+  readonly heapMb: number | undefined;
+  /** ms that the import of its module may take; Infinity: no limit. */
+  readonly importTimeout: number;
+}
 
 export class ActorProcess {
   /** Resolves when the thread is gone and everything it has sent has been received. */
@@ -26,9 +34,10 @@ export class ActorProcess {
   #told: ErrorWire | undefined;
   #stopping: Promise<void> | undefined;
   #killed = false;
+  #importLimit: LongTimeout | undefined;
 
   /** @param start what the thread is given, but for its port */
-  private constructor(start: Omit<ActorStart, 'port'>, heapMb: number | undefined) {
+  private constructor(start: Omit<ActorStart, 'port'>, { heapMb, importTimeout }: ActorLimits) {
     const { port1, port2 } = new MessageChannel();
     const closed = new Promise<void>((resolve) => port1.once('close', resolve));
     this.#worker = new Worker(entry, { workerData: { ...start, port: port2 } satisfies ActorStart, transferList: [port2], name: start.export, ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }) });
@@ -37,6 +46,12 @@ export class ActorProcess {
     port1.on('messageerror', (cause) => this.#unreadable(cause));
     port1.unref();
     let failure: unknown;
+    if (importTimeout !== Infinity) {
+      this.#importLimit = setLongTimeout(() => {
+        this.#started.reject(importTooSlow(start.module, importTimeout));
+        this.kill();
+      }, importTimeout);
+    }
     this.#worker.on('error', (error) => (failure = error));
     this.#worker.on('message', (message: FromActor) => this.#receive(message));
     this.#worker.on('messageerror', (cause) => this.#receive({ type: 'failed', error: toErrorWire(cause) }));
@@ -45,20 +60,23 @@ export class ActorProcess {
       port1.close();
       return this.#exitOf(exitCode, failure);
     });
-    void this.exited.then(({ error }) => this.#started.reject(error)); // no matter once it has started
+    void this.exited.then(({ error }) => {
+      this.#importLimit?.clear();
+      this.#started.reject(error);
+    }); // no matter once it has started
   }
 
   /**
    * Starts a thread, and resolves when the instance is there.
    *
-   * @param heapMb how large its heap may grow; undefined: as V8 has it
+   * @param limits of its thread
    * @param givenUp ends it while it is starting
-   * @throws what its constructor or `restore` threw; `FUNCTION_NOT_FOUND`; `WORKER_CRASHED`
+   * @throws what its constructor or `restore` threw; `FUNCTION_NOT_FOUND`, `MODULE_FAILED`; `WORKER_CRASHED`
    */
-  static async start({ args, ...start }: ActorOptions, heapMb: number | undefined, givenUp: AbortSignal): Promise<ActorProcess> {
+  static async start({ args, ...start }: ActorOptions, limits: ActorLimits, givenUp: AbortSignal): Promise<ActorProcess> {
     let made: ActorProcess;
     try {
-      made = new ActorProcess({ ...start, args: args.map(toValueWire) }, heapMb);
+      made = new ActorProcess({ ...start, args: args.map(toValueWire) }, limits);
     } catch (cause) {
       if (!(cause instanceof DOMException) && !isHandoffError(cause, 'NOT_SERIALIZABLE')) throw cause;
       throw new HandoffError('NOT_SERIALIZABLE', `An argument for the constructor of ${start.export} cannot be sent to its thread: ${cause.message}`, { cause });
@@ -123,6 +141,7 @@ export class ActorProcess {
   }
 
   #receive(message: FromActor): void {
+    if (message.type === 'imported') return this.#importLimit?.clear();
     if (message.type === 'ready') return this.#started.resolve();
     this.#told = message.error;
     if (message.type !== 'failed') return;

@@ -43,6 +43,8 @@ export type Reply = { readonly snapshot?: ValueWire } & (
 );
 
 export type FromActor =
+  /** Its module is imported, well or not. */
+  | { readonly type: 'imported' }
   | { readonly type: 'ready' }
   /** It could not be made. */
   | { readonly type: 'failed'; readonly error: ErrorWire }

@@ -127,8 +127,9 @@ export interface Control {
   freeVariables(source: string): Promise<SourceDescription>;
 }
 
+/** `hidden`: functions that its default export has and that are no exports. */
 export type ModuleDescription =
-  | { readonly ok: true; readonly functions: readonly string[]; readonly others: readonly string[]; readonly usesContext: boolean }
+  | { readonly ok: true; readonly functions: readonly string[]; readonly others: readonly string[]; readonly usesContext: boolean; readonly hidden?: readonly string[]; readonly isCommonJs?: boolean }
   | { readonly ok: false; readonly error: ErrorWire };
 
 export type SourceDescription =

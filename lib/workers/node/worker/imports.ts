@@ -1,5 +1,4 @@
 /** Modules that a thread imports: told before and after, so that a thread that is stuck in one can be found and ended. */
-import { moduleError } from '../../code/module-error.ts';
 import { FromWorker } from '../wire.ts';
 
 export class Imports {
@@ -22,7 +21,8 @@ export class Imports {
     try {
       return (await import(url)) as Record<string, unknown>;
     } catch (cause) {
-      throw moduleError(module, url, cause);
+      const { moduleError } = await import('../../code/module-error.ts'); // rarely needed, and it needs much
+      throw await moduleError(module, url, cause);
     } finally {
       this.#done.add(url);
       if (isNew) this.#post([FromWorker.imported, module]);

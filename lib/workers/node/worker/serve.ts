@@ -56,10 +56,19 @@ async function describe(imports: Imports, url: string): Promise<ModuleDescriptio
       functions: names.filter((name) => typeof exports[name] === 'function'),
       others: names.filter((name) => typeof exports[name] !== 'function'),
       usesContext: contextSlot.used,
+      hidden: hiddenIn(exports),
+      isCommonJs: 'module.exports' in exports || url.endsWith('.cjs'),
     };
   } catch (error) {
     return { ok: false, error: toErrorWire(error) };
   }
+}
+
+/** Functions of the default export that are no exports themselves. Reads no getters. */
+function hiddenIn(exports: Record<string, unknown>): string[] {
+  const whole = exports['default'];
+  if ((typeof whole !== 'object' && typeof whole !== 'function') || whole === null) return [];
+  return Object.entries(Object.getOwnPropertyDescriptors(whole)).filter(([name, { value }]) => typeof value === 'function' && !(name in exports)).map(([name]) => name);
 }
 
 async function freeVariables(source: string): Promise<SourceDescription> {

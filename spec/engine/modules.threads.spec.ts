@@ -1,0 +1,112 @@
+/** What becomes of modules that are not as they were written: built, missing, broken, or with exports that cannot be seen. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type FunctionSpec, type HandoffError, tasks } from '../../lib/index.ts';
+import { dagOf, errorOf, useHandoff } from '../support/handoff.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'handoff-spec-'));
+const folder = join(root, 'app');
+const handoff = useHandoff({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }] });
+
+const files: Record<string, string> = {
+  'built.js': 'export const one = () => "built";',
+  'unbuilt.ts': 'export const one = (): string => "unbuilt";',
+  'bundled.mjs': 'export const one = () => "bundled";',
+  'both.ts': 'export const one = (): string => "both.ts";', 'both.js': 'export const one = () => "both.js";',
+  'package.json': '{ "type": "module" }',
+  'throws.ts': '// the first line\nfunction boom(): never {\n  throw new TypeError("no configuration");\n}\nboom();\nexport const one = 1;\n',
+  'throws-text.mjs': 'throw "just text";',
+  'exits.mjs': 'process.exit(3);',
+  'syntax.mjs': 'export const one = 1;\nexport function two() { let x = ; }\n',
+  'syntax.cjs': 'exports.one = 1;\n\nlet x = ;\n',
+  'syntax.ts': 'export const one: number = 1;\nexport const two: = 2;\n',
+  'enum.ts': 'export const one = 1;\nenum Color { Red }\nexport const red = Color.Red;\n',
+  'uses-broken.mjs': 'import "./syntax.mjs";\nexport const one = 1;\n',
+  'uses-missing.mjs': 'export const one = 1;\nimport { x } from "./absent.mjs";\n',
+  'uses-missing-package.mjs': 'import x from "no-such-package-anywhere";\nexport const one = 1;\n',
+  'uses-type.ts': 'import { Shape } from "./built.js";\nexport const one = (shape: Shape): Shape => shape;\n',
+  'hidden.cjs': 'const api = { one() { return 1; } };\nmodule.exports = Object.assign({}, api);\n',
+  'hidden-esm.mjs': 'export default { one() { return 1; } };\n',
+};
+beforeAll(() => {
+  mkdirSync(folder);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const code = (name: string): NonNullable<FunctionSpec['code']> => tasks<{ one(): string }>(pathToFileURL(join(folder, name))).one;
+const resultOf = async (name: string): Promise<unknown> => (await handoff().execute(dagOf({ id: 'x', code: code(name) }))).results['x'];
+const failure = (name: string): Promise<HandoffError> => errorOf(handoff().execute(dagOf({ id: 'x', code: code(name) })));
+
+describe('a module that is named as it was written', () => {
+  it.each([
+    ['built.ts', 'built'], ['unbuilt.js', 'unbuilt'], ['unbuilt.mjs', 'unbuilt'], ['bundled.ts', 'bundled'], ['bundled.mts', 'bundled'],
+  ])('%s: its counterpart is used when only that is there', async (name, result) => expect(await resultOf(name)).toBe(result));
+
+  it('is used itself when it is there', async () => {
+    expect([await resultOf('both.ts'), await resultOf('both.js')]).toEqual(['both.ts', 'both.js']);
+  });
+
+  it('keeps the query of its address', async () => {
+    const url = new URL('built.ts?version=2', pathToFileURL(`${folder}/`));
+    expect((await handoff().execute(dagOf({ id: 'x', code: tasks<{ one(): string }>(url).one }))).results).toEqual({ x: 'built' });
+  });
+});
+
+describe('a missing module', () => {
+  it('is FUNCTION_NOT_FOUND with the name that was meant', async () => {
+    const error = await failure('bulit.ts');
+    expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND', module: pathToFileURL(join(folder, 'bulit.ts')).href, suggestion: 'built.js' });
+    expect(error.message).toContain('Did you mean "built.js"?');
+  });
+
+  it('or with those that lie beside it, and how to build', async () => {
+    const error = await failure('something-else.ts');
+    for (const part of ['something-else.ts', 'something-else.js', 'both.ts', 'built.js', 'Building']) expect(error.message).toContain(part);
+  });
+
+  it('or says that there is no such folder', async () => {
+    expect((await failure('no/such/folder.ts')).message).toContain(`there is no folder ${join(folder, 'no/such')}`);
+  });
+});
+
+describe('a module that is there and cannot be imported is MODULE_FAILED with file and line', () => {
+  it.each([
+    ['throws.ts', 'throws.ts', 3, 'no configuration'],
+    ['syntax.mjs', 'syntax.mjs', 2, 'Unexpected token'],
+    ['syntax.cjs', 'syntax.cjs', 3, 'Unexpected token'],
+    ['syntax.ts', 'syntax.ts', 2, 'Unexpected token'],
+    ['enum.ts', 'enum.ts', 2, 'constant object'],
+    ['uses-broken.mjs', 'syntax.mjs', 2, 'Unexpected token'],
+    ['uses-missing.mjs', 'uses-missing.mjs', 2, 'absent.mjs'],
+    ['uses-missing-package.mjs', 'uses-missing-package.mjs', 1, 'no-such-package-anywhere'],
+    ['uses-type.ts', 'uses-type.ts', 1, 'import type'],
+  ])('%s', async (name, file, line, text) => {
+    const error = await failure(name);
+    expect(error).toMatchObject({ code: 'MODULE_FAILED', module: pathToFileURL(join(folder, name)).href, file: join(folder, file), line });
+    expect(error.message).toContain(`${file}:${line}`);
+    expect(error.message).toContain(text);
+  });
+
+  it.each([['throws-text.mjs', 'just text'], ['exits.mjs', 'ended']])('%s: without, where that is not known', async (name, text) => {
+    const error = await failure(name);
+    expect(error).toMatchObject({ code: 'MODULE_FAILED' });
+    expect(error.message).toContain(text);
+  });
+
+  it('also for an actor', async () => {
+    const { Thing } = tasks<any>(pathToFileURL(join(folder, 'throws.ts')));
+    expect(await errorOf(handoff().spawn(Thing! as never))).toMatchObject({ code: 'MODULE_FAILED', line: 3 });
+  });
+});
+
+describe('an export that cannot be seen', () => {
+  it.each([['hidden.cjs', 'exports.one = '], ['hidden-esm.mjs', 'export the function by its name']])('%s: how to make it one', async (name, text) => {
+    const error = await failure(name);
+    expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND', functionId: 'x' });
+    expect(error.message).toContain(text);
+  });
+});
