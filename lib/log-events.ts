@@ -37,7 +37,7 @@ const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
   'function:ready': 'trace', 'function:started': 'debug', 'function:finished': 'debug', 'function:speculated': 'debug', 'function:retried': 'warn', 'function:failed': 'error',
   'function:log': 'info', 'function:overuse': 'warn',
   'result:stored': 'trace', 'result:fetched': 'debug', 'result:lost': 'warn', 'result:recomputed': 'warn', 'memory:failed': 'error',
-  'node:up': 'info', 'node:refused': 'error', 'node:down': 'warn', 'node:capabilities': 'info', 'monitor:failed': 'error',
+  'node:up': 'info', 'node:refused': 'error', 'connection:refused': 'warn', 'node:down': 'warn', 'node:capabilities': 'info', 'monitor:failed': 'error',
   'worker:crashed': 'error', 'worker:restarted': 'info', 'actor:error': 'error', 'supervisor:restarted': 'warn',
 };
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { DashboardOptions } from '../runtime/options/dashboard-options.ts';
 import type { HandoffOptions } from '../runtime/options/handoff-options.ts';
 import { isRecord } from '../core/schema.ts';
-import { isLoopback, parseAddress } from '../hosts/transport/tcp/address.ts';
+import { isLoopback, parseAddress, unixPath } from '../hosts/transport/tcp/address.ts';
 import { UsageError } from './exit.ts';
 
 /** Those of `handoff dashboard`. */
@@ -75,9 +75,18 @@ export function withDashboard(options: HandoffOptions, asked: DashboardOptions |
  */
 export function reachable(options: HandoffOptions): HandoffOptions {
   const { transport } = options;
-  if (transport === undefined || transport.port !== undefined) return options;
-  const isNear = transport.join?.every((address) => isLoopback(parseAddress(address)?.host ?? '')) === true;
+  if (transport === undefined || transport.port !== undefined || (transport.host !== undefined && unixPath(transport.host) !== undefined)) return options;
+  const { join = [] } = transport;
+  // Beside the socket of one to join, as nobody else may be let in by a port of this machine.
+  const [beside] = join.flatMap((address) => unixPath(address) ?? []);
+  if (beside !== undefined) return { ...options, transport: { ...transport, host: `unix:${beside}.${process.pid}` } };
+  const isNear = join.length > 0 && join.every((address) => isNearby(address));
   if (isNear) return { ...options, transport: { ...transport, host: '127.0.0.1', port: 0 } };
   process.stderr.write('Runs of hosts that do not listen, such as handoff run without --listen, are not seen: give --listen HOST:PORT, where they can reach this host.\n');
   return options;
+}
+
+function isNearby(address: string): boolean {
+  const endpoint = parseAddress(address);
+  return endpoint !== undefined && 'host' in endpoint && isLoopback(endpoint.host);
 }

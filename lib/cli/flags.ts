@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { NodeOptions } from '../runtime/options/handoff-options.ts';
 import type { TransportOptions } from '../runtime/options/transport-options.ts';
-import { parseAddress } from '../hosts/transport/tcp/address.ts';
+import { parseAddress, unixPath } from '../hosts/transport/tcp/address.ts';
 import { UsageError } from './exit.ts';
 import { defaultNode, parseCapabilities, parseNodes } from './nodes.ts';
 
@@ -60,16 +60,17 @@ export function transportOf({ listen, join, advertise, secretFile, tlsCert, tlsK
   };
 }
 
-function parseListen(text: string): { host: string; port: number } {
+function parseListen(text: string): { host: string; port?: number } {
+  if (unixPath(text) !== undefined) return { host: text };
   const [, six, name, digits] = /^(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(text) ?? [];
   const port = Number(digits);
-  if (digits === undefined || port > 65535) throw new UsageError(`--listen: ${JSON.stringify(text)} is not HOST:PORT, such as 127.0.0.1:7420, or 127.0.0.1:0 for any port.`);
+  if (digits === undefined || port > 65535) throw new UsageError(`--listen: ${JSON.stringify(text)} is not HOST:PORT, such as 127.0.0.1:7420, or 127.0.0.1:0 for any port, nor unix:/PATH.`);
   return { host: (six ?? name)!, port };
 }
 
 function checkAddress(text: string): string {
   const address = text.trim();
-  if (parseAddress(address) === undefined) throw new UsageError(`--join: ${JSON.stringify(text)} is not HOST:PORT, such as 127.0.0.1:7420.`);
+  if (parseAddress(address) === undefined) throw new UsageError(`--join: ${JSON.stringify(text)} is not HOST:PORT, such as 127.0.0.1:7420, nor unix:/PATH.`);
   return address;
 }
 

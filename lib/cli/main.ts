@@ -122,7 +122,7 @@ function withCluster(command: Command): Command {
 
 function withListening(command: Command): Command {
   return command
-    .option('--listen <host:port>', 'where others can reach this host; port 0: any')
+    .option('--listen <host:port>', 'where others can reach this host; port 0: any; or unix:/path')
     .option('--advertise <host:port>', 'where they are to dial it, when that is another address');
 }
 

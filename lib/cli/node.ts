@@ -23,6 +23,7 @@ export async function node(flags: NodeFlags): Promise<number> {
     if (interrupt.exitCode === undefined) say(`node ${printable(name)} is down: ${printableLine(error instanceof Error ? error.message : String(error))}`);
   });
   handoff.on('worker:crashed', ({ node: name, reason, error }) => say(`a thread of node ${printable(name)} has died (${reason})${error instanceof Error ? `: ${printableLine(error.message)}` : ''}`));
+  handoff.on('connection:refused', ({ error, others }) => say(`refused: ${printableLine(error instanceof Error ? error.message : String(error))}${others === 0 ? '' : ` (and ${others} more)`}`));
   const nodes = await handoff.discoverNodes();
   const names = ownNodes(handoff);
   say(`listening on ${handoff.address}`);

@@ -6,6 +6,7 @@ import type { HandoffOptions } from '../runtime/options/handoff-options.ts';
 import { isRecord } from '../core/schema.ts';
 import type { TransportOptions } from '../runtime/options/transport-options.ts';
 import { dashboardBeside, reachable, takeToken, withDashboard } from './dashboard-flags.ts';
+import { unixPath } from '../hosts/transport/tcp/address.ts';
 import { takeEnvironment } from './environment.ts';
 import { UsageError } from './exit.ts';
 import { type HandoffFlags, nodesOf, transportOf } from './flags.ts';
@@ -52,9 +53,9 @@ export function merge(flags: HandoffFlags, environment: Partial<TransportOptions
   const { host: _host, port: _port, advertise: _advertise, ...elsewhere } = { ...config.transport, ...environment };
   const joins = ((byFlags.join ?? elsewhere.join)?.length ?? 0) > 0;
   const isGuest = part === 'visitor' || (part === 'orchestrator' && joins);
-  const transport: TransportOptions = { ...(isGuest ? elsewhere : { ...config.transport, ...environment }), ...byFlags, type: config.transport?.type ?? 'tcp' };
+  const transport = ofOnePlace({ ...(isGuest ? elsewhere : { ...config.transport, ...environment }), ...byFlags, type: config.transport?.type ?? 'tcp' });
   if (part === 'visitor' && !joins) throw new UsageError('--join HOST:PORT is missing: some host of the cluster to ask (or HANDOFF_JOIN, or join in the configuration file).');
-  if (part === 'host' && transport.port === undefined) throw new UsageError('--listen HOST:PORT is missing: where others are to reach this host (or HANDOFF_HOST and HANDOFF_PORT, or the configuration file).');
+  if (part === 'host' && transport.port === undefined && !listensOnUnix(transport)) throw new UsageError('--listen HOST:PORT, or unix:/PATH, is missing: where others are to reach this host (or HANDOFF_HOST and HANDOFF_PORT, or the configuration file).');
   const alone = part === 'orchestrator' && !joins && flags.listen === undefined && config.transport === undefined;
   const [useless] = alone ? Object.keys(byFlags) : [];
   if (useless !== undefined) throw new UsageError(`--join HOST:PORT or --listen HOST:PORT is missing: without, there are no other hosts that ${useless} could be for.`);
@@ -69,6 +70,17 @@ export function merge(flags: HandoffFlags, environment: Partial<TransportOptions
     ...(flags.allowSource === true && { allowSource: true }),
     ...(flags.learn !== undefined && { learnedCosts: flags.learn }),
   };
+}
+
+/** Whoever says that a host is to listen on a Unix socket does not mean the port that is said elsewhere. */
+function ofOnePlace(transport: TransportOptions): TransportOptions {
+  if (!listensOnUnix(transport)) return transport;
+  const { port: _port, ...others } = transport;
+  return others;
+}
+
+function listensOnUnix({ host }: TransportOptions): boolean {
+  return typeof host === 'string' && unixPath(host) !== undefined;
 }
 
 /** How to mend it from the command line. */

@@ -76,6 +76,11 @@ export type HandoffEvent =
   | (Common & { readonly type: 'node:up'; readonly node: string; readonly capabilities: Capabilities; readonly threads: number })
   /** A node of another host is not used, since another node has its name. `host`: its address. */
   | (Common & { readonly type: 'node:refused'; readonly node: string; readonly host: string })
+  /**
+   * This host and another have nothing to do with each other: one does not prove what the other asks for. `peer`: its address; `dialled`:
+   * whether this host dialled; `others`: how many were refused since the last that was told, as at most ten a second are.
+   */
+  | (Common & { readonly type: 'connection:refused'; readonly peer: string; readonly dialled: boolean; readonly error: unknown; readonly others: number })
   | (Common & { readonly type: 'node:down'; readonly node: string; readonly error: unknown })
   | (Common & { readonly type: 'node:capabilities'; readonly node: string; readonly capabilities: Capabilities })
   /** The `monitor` function of a node threw, or gave something that no capabilities are. They stay as they were. */
@@ -95,7 +100,7 @@ export type EventOf<Type extends EventType> = Extract<HandoffEvent, { readonly t
 export const eventTypes = [
   'run:started', 'run:finished', 'run:failed',
   'function:ready', 'function:started', 'function:finished', 'function:speculated', 'spans', 'function:retried', 'function:failed', 'function:log', 'function:overuse',
-  'result:stored', 'result:fetched', 'result:lost', 'result:recomputed', 'memory:failed', 'node:up', 'node:refused', 'node:down', 'node:capabilities', 'monitor:failed', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
+  'result:stored', 'result:fetched', 'result:lost', 'result:recomputed', 'memory:failed', 'node:up', 'node:refused', 'connection:refused', 'node:down', 'node:capabilities', 'monitor:failed', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
 // Fails to compile when a type is missing above.

@@ -14,6 +14,7 @@ import { timestamp } from '../events/events.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { Beacon } from '../hosts/transport/beacon/beacon.ts';
 import { isLoopback, parseAddress } from '../hosts/transport/tcp/address.ts';
+import type { ConnectionRefused } from '../hosts/transport/tcp/options.ts';
 import { TcpTransport } from '../hosts/transport/tcp/tcp-transport.ts';
 import type { Driver } from '../engine/driver.ts';
 import { allOf } from '../engine/module-resolver.ts';
@@ -64,7 +65,7 @@ export class Hosts implements OtherHosts {
     const identity = { id: this.id, incarnation: Date.now() };
     const { host, port, secret, tls, advertise, maxFrameBytes } = options;
     const transport = new TcpTransport({
-      identity: () => identity, maxQueuedBytes,
+      identity: () => identity, maxQueuedBytes, onRefused: (refusal) => this.#connectionRefused(refusal),
       ...(host !== undefined && { host }), ...(port !== undefined && { port }), ...(secret !== undefined && { secret }),
       ...(tls !== undefined && { tls }), ...(advertise !== undefined && { advertise }), ...(maxFrameBytes !== undefined && { maxFrameBytes }),
     });
@@ -229,6 +230,11 @@ export class Hosts implements OtherHosts {
   #refused({ peer: { identity } }: RemoteHost, node: string): void {
     const { publisher } = this.#parts;
     if (publisher.wants('node:refused')) publisher.publish({ type: 'node:refused', at: timestamp(), node, host: identity.address ?? identity.id });
+  }
+
+  #connectionRefused({ peer, dialled, error, others }: ConnectionRefused): void {
+    const { publisher } = this.#parts;
+    if (publisher.wants('connection:refused')) publisher.publish({ type: 'connection:refused', at: timestamp(), peer, dialled, error, others });
   }
 
   #nodeUp(remote: RemoteHost, card: NodeCard): void {

@@ -45,7 +45,7 @@ describe('handoff run --join', () => {
   });
 
   it('with a secret and over TLS', async () => {
-    const secret = processes.write('secret', 'long and random');
+    const secret = processes.write('secret', 'long and random enough');
     const a = await processes.node('a', { args: [...tls('ours'), '--secret-file', secret] });
     const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address, ...tls('ours')], { HANDOFF_SECRET: 'long and random' });
     expect(code, stderr).toBe(0);

@@ -33,8 +33,8 @@ describe('merge', () => {
 });
 
 it('takeEnvironment takes its variables out, so that functions do not see them', () => {
-  const env = { HANDOFF_SECRET: 'x', HANDOFF_SECRET_FILE: '', HANDOFF_PORT: '7', HANDOFF_JOIN: 'a:1, b:2', HANDOFF_OTHER: '1', HOME: '/' };
-  expect(takeEnvironment(env)).toEqual({ secret: 'x', port: 7, join: ['a:1', 'b:2'] });
+  const env = { HANDOFF_SECRET: 'sixteen letters!', HANDOFF_SECRET_FILE: '', HANDOFF_PORT: '7', HANDOFF_JOIN: 'a:1, b:2', HANDOFF_OTHER: '1', HOME: '/' };
+  expect(takeEnvironment(env)).toEqual({ secret: 'sixteen letters!', port: 7, join: ['a:1', 'b:2'] });
   expect(env).toEqual({ HANDOFF_OTHER: '1', HOME: '/' });
 });
 

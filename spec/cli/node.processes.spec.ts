@@ -126,7 +126,7 @@ describe('handoff node refuses', () => {
   });
 
   it('to join with another secret, and says where the secret comes from', async () => {
-    const a = await processes.node('a', { env: { HANDOFF_SECRET: 'right and long' } });
+    const a = await processes.node('a', { env: { HANDOFF_SECRET: 'right and long enough' } });
     const secret = processes.write('wrong-secret', 'wrong and secret\n');
     for (const [args, env] of [[[], { HANDOFF_SECRET: 'wrong and secret' }], [['--secret-file', secret], {}], [[], { HANDOFF_SECRET_FILE: secret }], [[], {}]] as const) {
       const { code, stderr } = await processes.run(['node', '--listen', '127.0.0.1:0', '--join', a.address, ...args], env);
@@ -135,7 +135,7 @@ describe('handoff node refuses', () => {
       expect(stderr).toContain('HANDOFF_SECRET, HANDOFF_SECRET_FILE or --secret-file');
       expect(stderr).not.toContain('wrong and secret');
     }
-    const visit = await processes.run(['nodes', '--join', a.address], { HANDOFF_SECRET_FILE: processes.write('right-secret', 'right and long\n') });
+    const visit = await processes.run(['nodes', '--join', a.address], { HANDOFF_SECRET_FILE: processes.write('right-secret', 'right and long enough\n') });
     expect(visit.code, visit.stderr).toBe(0);
   });
 
@@ -157,7 +157,7 @@ describe('handoff node refuses', () => {
     ['a secret as a flag', ['node', '--listen', '127.0.0.1:0', '--secret', 'x'], '--secret'],
     ['a file for the secret that is not there', ['node', '--listen', '127.0.0.1:0', '--secret-file', 'nope'], '--secret-file: nope cannot be read'],
     ['half of TLS', ['node', '--listen', '127.0.0.1:0', '--tls-cert', 'tasks.ts'], '--tls-key and --tls-ca are missing'],
-    ['TLS that is none', ['node', '--listen', '127.0.0.1:0', '--tls-cert', 'tasks.ts', '--tls-key', 'tasks.ts', '--tls-ca', 'tasks.ts'], 'tls cannot be used'],
+    ['TLS that is none', ['node', '--listen', '127.0.0.1:0', '--tls-cert', 'tasks.ts', '--tls-key', 'tasks.ts', '--tls-ca', 'tasks.ts'], 'tls.cert is not valid'],
   ])('%s', async (_, args, mention) => {
     const { code, stdout, stderr } = await processes.run(args);
     expect(code).toBe(2);
@@ -167,6 +167,7 @@ describe('handoff node refuses', () => {
 
   it.each([
     ['half of TLS', { HANDOFF_TLS_CERT: 'tasks.ts' }, 'HANDOFF_TLS_KEY and HANDOFF_TLS_CA are missing'],
+    ['a secret that is too short', { HANDOFF_SECRET: 'fifteen letters' }, 'secret is not valid: expected a string of at least 16 characters'],
     ['a secret that is empty', { HANDOFF_SECRET_FILE: '/dev/null' }, 'HANDOFF_SECRET_FILE names /dev/null, which is empty'],
     ['a port that is none', { HANDOFF_PORT: 'seven' }, 'HANDOFF_ variables'],
   ])('%s in the environment', async (_, env, mention) => {

@@ -43,11 +43,10 @@ export class BulkLink {
   #closed = false;
   #last = 0;
 
-  /** @param maxFrameBytes the longest frame, in bytes */
-  constructor(channel: Channel, find: Find, maxFrameBytes = Infinity) {
+  constructor(channel: Channel, find: Find) {
     this.#channel = channel;
     this.#find = find;
-    this.#chunkBytes = Math.min(chunkBytes, maxFrameBytes - headBytes);
+    this.#chunkBytes = Math.min(chunkBytes, channel.maxFrameBytes - headBytes);
     channel.receive({
       frame: (type, body) => this.#receive(type, body),
       target: (type, head, length) => (type === Frame.chunk ? this.#target(head, length) : undefined),

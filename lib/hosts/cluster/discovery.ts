@@ -72,7 +72,7 @@ export class Joining {
   async joined(): Promise<void> {
     const { join, joinTimeout } = this.#options;
     if (join.length === 0) return;
-    const timer = setTimeout(() => this.#isSeeded ? this.#joined.resolve() : this.refuse(new HandoffError('NODE_DOWN', `None of ${join.join(', ')} answered within ${joinTimeout} ms.`, { cause: this.#lastError })), joinTimeout);
+    const timer = setTimeout(() => this.#isSeeded ? this.#joined.resolve() : this.refuse(this.#unanswered(join, joinTimeout)), joinTimeout);
     try {
       await this.#joined.promise;
     } catch (error) {
@@ -80,6 +80,11 @@ export class Joining {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #unanswered(join: readonly string[], joinTimeout: number): HandoffError {
+    const why = this.#lastError instanceof Error ? ` The last attempt: ${this.#lastError.message.replace(/[^.?]$/, '$&.')}` : '';
+    return new HandoffError('NODE_DOWN', `None of ${join.join(', ')} answered within ${joinTimeout} ms.${why}`, { cause: this.#lastError });
   }
 
   /** One of those to join is this very host. */

@@ -18,8 +18,6 @@ export interface PeerOptions {
   readonly heartbeatTimeout: number;
   /** ms after which a host is given up whose process is alive, and whose main thread does nothing. Default: never. */
   readonly stallTimeout?: number;
-  /** The longest frame, in bytes. */
-  readonly maxFrameBytes?: number;
 }
 
 // What is longer is sent in parts.
@@ -115,7 +113,7 @@ export class Peer {
   /** @throws `NOT_SERIALIZABLE` */
   send(type: number, ...parts: readonly unknown[]): void {
     let body = encodeMessage(parts);
-    const most = Math.min(partBytes, this.#options.maxFrameBytes ?? partBytes);
+    const most = Math.min(partBytes, this.#channel.maxFrameBytes);
     if (body.byteLength > mostBytes) throw new HandoffError('NOT_SERIALIZABLE', `A message to another host takes ${body.byteLength} bytes; ${mostBytes} are possible. Large typed arrays and buffers travel apart from it.`);
     for (; body.byteLength > most; body = body.subarray(most)) this.#channel.send(Message.part, body.subarray(0, most));
     this.#channel.send(type, body);
@@ -171,7 +169,7 @@ export class Peer {
   /** A bulk channel to this peer is open. */
   takeBulk(channel: Channel): void {
     if (this.#closed) return channel.close();
-    const link = new BulkLink(channel, this.#events.find, this.#options.maxFrameBytes);
+    const link = new BulkLink(channel, this.#events.find);
     const opening = (this.#bulk ??= Promise.withResolvers<BulkLink>());
     this.#link = link;
     opening.resolve(link);

@@ -73,7 +73,7 @@ export class Dialler {
       if (this.#attempts.get(address) !== attempt) return;
       attempt.tried = true;
       // Who refuses us now will refuse us in a second, unless it is one that is just stopping, or starting.
-      const isRefused = isHandoffError(error, 'UNAUTHORIZED') || isHandoffError(error, 'VERSION_MISMATCH');
+      const isRefused = isHandoffError(error, 'UNAUTHORIZED') || isHandoffError(error, 'VERSION_MISMATCH') || isHandoffError(error, 'PROTOCOL_ERROR');
       const isFinal = performance.now() >= attempt.until || (isRefused && !attempt.again);
       if (isFinal) this.#attempts.delete(address);
       else attempt.timer = setTimeout(() => void this.#try(address, attempt), attempt.delay);

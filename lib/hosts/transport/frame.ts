@@ -11,6 +11,9 @@ import { type Receiver, targetHead } from './transport.ts';
 
 export const headerBytes = 5;
 
+/** The least that the longest body of a frame can be limited to: less would hold no chunk of a result beside what says whose it is. */
+export const leastFrameBytes = 1024;
+
 /** The one type that those above cannot send. */
 export const goodbyeType = 255;
 

@@ -40,6 +40,8 @@ export interface Channel {
   readonly peer: Identity;
   /** Whether this host dialled. */
   readonly dialled: boolean;
+  /** The longest body of a frame that both sides take. */
+  readonly maxFrameBytes: number;
   /** Bytes that were sent and have not been handed to the system yet. */
   readonly queued: number;
   /**

@@ -62,6 +62,7 @@ export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
   'result:recomputed': ofFunction,
   'memory:failed': { error: any },
   'node:refused': { node: text, host: text },
+  'connection:refused': { peer: text, dialled: (value) => typeof value === 'boolean', error: any, others: whole },
   'monitor:failed': { node: text, error: any },
   'worker:crashed': { node: text, thread: whole, reason: text, error: any },
   'worker:restarted': { node: text, thread: whole },

@@ -1,24 +1,33 @@
 /** The option `transport`: how other hosts are reached. */
 import { readFileSync } from 'node:fs';
 import { HandoffError } from '../../core/errors.ts';
-import type { TlsOptions } from '../../hosts/transport/tcp/options.ts';
+import { parseAddress, unixPath } from '../../hosts/transport/tcp/address.ts';
+import { leastFrameBytes } from '../../hosts/transport/frame.ts';
+import { leastSecret, type TlsOptions } from '../../hosts/transport/tcp/options.ts';
 import { checkOptions, invalidOption, isRecord, type Rule, rules, type Schema } from '../../core/schema.ts';
 
 export interface TransportOptions {
   readonly type: 'tcp';
-  /** Where to listen. Default `'127.0.0.1'`; anything that others can reach needs a `secret`. `HANDOFF_HOST`. */
+  /**
+   * Where to listen. Default `'127.0.0.1'`, which every user of this machine can reach; without a `secret` each of them can run code as you.
+   * `'unix:/path'` is a Unix socket, which only you can open (its file has mode 0600). What other machines can reach needs a `secret`.
+   * `HANDOFF_HOST`.
+   */
   readonly host?: string;
-  /** The port to listen on; 0: any. Default: any, unless there is somebody to join: then none. `HANDOFF_PORT`. */
+  /** The port to listen on; 0: any. Default: any, unless there is somebody to join: then none. A Unix socket has none. `HANDOFF_PORT`. */
   readonly port?: number;
-  /** `host:port` of members of the cluster. One is enough to learn of all. `HANDOFF_JOIN`, with commas. */
+  /** `host:port` or `unix:/path` of members of the cluster. One is enough to learn of all. `HANDOFF_JOIN`, with commas. */
   readonly join?: readonly string[];
-  /** What every host of the cluster knows, and nobody else. `HANDOFF_SECRET`, or in a file: `HANDOFF_SECRET_FILE`. */
+  /**
+   * What every host of the cluster knows, and nobody else: long and random, of at least 16 characters. It is the key of TLS between hosts, so
+   * that it also encrypts. Not used on Unix sockets. `HANDOFF_SECRET`, or in a file: `HANDOFF_SECRET_FILE`.
+   */
   readonly secret?: string;
   /** PEM; hosts then prove themselves by certificates of `ca`, too. `HANDOFF_TLS_CERT`, `HANDOFF_TLS_KEY`, `HANDOFF_TLS_CA`: files. */
   readonly tls?: TlsOptions;
   /** Where others are to dial this host, when that is not where it listens. `HANDOFF_ADVERTISE`. */
   readonly advertise?: string;
-  /** The longest message, in bytes; the same on all hosts. Default 16 MiB. Results may be larger. */
+  /** The longest frame, in bytes, at least 1024. Of two hosts with different ones the smaller holds. Default 16 MiB. Messages and results may be longer. */
   readonly maxFrameBytes?: number;
   /** ms between signs of life. Default 1000. */
   readonly heartbeatInterval?: number;
@@ -48,15 +57,16 @@ export interface ResolvedTransport extends TransportOptions {
 }
 
 const text: Rule = { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' };
-const address: Rule = { expected: "a list of 'host:port'", holds: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string' && /^.+:\d+$/.test(each)) };
+const secretText: Rule = { expected: `a string of at least ${leastSecret} characters, long and random, such as openssl rand -hex 32 gives`, holds: (value) => typeof value === 'string' && value.length >= leastSecret };
+const address: Rule = { expected: "a list of 'host:port' or 'unix:/path'", holds: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string' && parseAddress(each) !== undefined) };
 
 const schema: Schema<TransportOptions> = {
   type: { expected: "'tcp'", holds: (value) => value === 'tcp' },
-  host: text, secret: text, advertise: text, root: text,
+  host: text, secret: secretText, advertise: text, root: text,
   port: { expected: 'a port, 0 to 65535', holds: (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65535 },
   join: address,
   tls: { expected: '{ cert, key, ca }, each PEM', holds: isRecord },
-  maxFrameBytes: rules.atLeastOne,
+  maxFrameBytes: { expected: `a whole number of bytes, at least ${leastFrameBytes}`, holds: (value) => Number.isSafeInteger(value) && (value as number) >= leastFrameBytes },
   heartbeatInterval: rules.positiveMilliseconds, heartbeatTimeout: rules.positiveMilliseconds, reconnectTimeout: rules.milliseconds, joinTimeout: rules.milliseconds, drainTimeout: rules.milliseconds,
 };
 
@@ -71,11 +81,15 @@ export function resolveTransport(given: TransportOptions, heartbeatInterval = 10
   if (!isRecord(given)) throw invalidOption('Handoff.start', 'transport', "{ type: 'tcp', … }", given);
   if (!('type' in given)) throw invalidOption(where, 'type', schema.type.expected, undefined);
   const { secret } = given;
-  if (secret !== undefined && !text.holds(secret)) throw invalidOption(where, 'secret', text.expected, typeof secret); // never the value
+  if (secret !== undefined) needSecret(where, secret);
   checkOptions(where, schema, given);
   const options: TransportOptions = { ...fromEnvironment(env), ...withoutUndefined(given) };
+  if (options.secret !== undefined) needSecret(`${where} (from HANDOFF_SECRET or HANDOFF_SECRET_FILE)`, options.secret);
   checkOptions(`${where} (from HANDOFF_ variables)`, schema, options);
-  const { join = [], port = join.length > 0 ? undefined : 0 } = options;
+  const { join = [], host = '' } = options;
+  const isUnix = unixPath(host) !== undefined;
+  if (isUnix && options.port !== undefined) throw invalidOption(where, 'port', `none, as host is '${host}', a Unix socket`, options.port);
+  const port = options.port ?? (join.length > 0 || isUnix ? undefined : 0);
   const interval = options.heartbeatInterval ?? heartbeatInterval;
   const heartbeatTimeout = options.heartbeatTimeout ?? 5 * interval;
   if (heartbeatTimeout <= interval) throw invalidOption(where, 'heartbeatTimeout', `more than heartbeatInterval, ${interval}`, heartbeatTimeout);
@@ -83,6 +97,11 @@ export function resolveTransport(given: TransportOptions, heartbeatInterval = 10
     ...options, join, heartbeatInterval: interval, heartbeatTimeout, ...(port !== undefined && { port }),
     reconnectTimeout: options.reconnectTimeout ?? 30_000, joinTimeout: options.joinTimeout ?? 5000, drainTimeout: options.drainTimeout ?? 30_000, root: options.root ?? process.cwd(),
   };
+}
+
+/** Never says what was given. */
+function needSecret(where: string, secret: unknown): void {
+  if (!secretText.holds(secret)) throw new HandoffError('INVALID_OPTION', `${where}: secret is not valid: expected ${secretText.expected}; got ${typeof secret === 'string' ? `one of ${secret.length}` : typeof secret}.`, { option: 'secret' });
 }
 
 function fromEnvironment(env: NodeJS.ProcessEnv): Partial<TransportOptions> {

@@ -69,7 +69,7 @@ describe('joining', () => {
 describe('who is not let in', () => {
   it('has another secret, or none; nothing tells which was right, and members go on', async () => {
     const host = await startHost({ nodes: [node('far')], secret: 'correct horse battery staple' });
-    for (const secret of ['wrong horse', undefined]) {
+    for (const secret of ['wrong horse battery staple', undefined]) {
       const error = await errorOf(startHere({ join: [host.address], ...(secret !== undefined && { secret }) }));
       expect(error.code).toBe('UNAUTHORIZED');
       expect(JSON.stringify([error.message, error])).not.toContain('horse');
@@ -80,14 +80,14 @@ describe('who is not let in', () => {
 
   it('knows a secret where the member has none', async () => {
     const host = await startHost({ nodes: [node('far')] });
-    expect((await errorOf(startHere({ join: [host.address], secret: 'mine' }))).code).toBe('UNAUTHORIZED');
+    expect((await errorOf(startHere({ join: [host.address], secret: 'mine, and nobody else has it' }))).code).toBe('UNAUTHORIZED');
   });
 
   it('may know the secret by its environment', async () => {
     const host = await startHost({ nodes: [node('far')], env: { HANDOFF_SECRET: 'from the environment' } });
     const handoff = await startHere({ join: [host.address], secret: 'from the environment' });
     expect((await handoff.execute(dagOf({ id: 'x', code: f.pid }))).results).toEqual({ x: host.pid });
-    expect(await errorOf(startHost({ join: [host.address], env: { HANDOFF_SECRET: 'other' } }))).toMatchObject({ code: 'UNAUTHORIZED' });
+    expect(await errorOf(startHost({ join: [host.address], env: { HANDOFF_SECRET: 'other, from the environment' } }))).toMatchObject({ code: 'UNAUTHORIZED' });
   });
 
   it('has a node of a name that is taken, and is told which and by whom', async () => {

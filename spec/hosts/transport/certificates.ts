@@ -9,3 +9,8 @@ export const ours: TlsOptions = { cert: read('ours'), key: read('ours-key'), ca:
 export const foreign: TlsOptions = { cert: read('foreign'), key: read('foreign-key'), ca: read('ca') };
 /** Trusts only its like. */
 export const elsewhere: TlsOptions = { cert: read('foreign'), key: read('foreign-key'), ca: read('foreign-ca') };
+/** Of our authority, but at another time. */
+export const expired: TlsOptions = { cert: read('expired'), key: read('expired-key'), ca: read('ca') };
+export const future: TlsOptions = { cert: read('future'), key: read('future-key'), ca: read('ca') };
+/** Signed by itself. */
+export const selfSigned: TlsOptions = { cert: read('own'), key: read('own-key'), ca: read('ca') };

@@ -1,11 +1,12 @@
 /** What strangers can do to a host, and what is done to them: all over real sockets, with a good peer at work beside. */
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HandoffError } from '../../../lib/core/errors.ts';
-import { helloBytes } from '../../../lib/hosts/transport/tcp/handshake.ts';
-import type { TcpOptions } from '../../../lib/hosts/transport/tcp/options.ts';
+import { helloBytes } from '../../../lib/hosts/transport/tcp/hello.ts';
+import type { ConnectionRefused, TcpOptions } from '../../../lib/hosts/transport/tcp/options.ts';
 import { TcpTransport } from '../../../lib/hosts/transport/tcp/tcp-transport.ts';
 import type { Channel } from '../../../lib/hosts/transport/transport.ts';
 import { ours } from './certificates.ts';
@@ -64,33 +65,46 @@ const rejected = async (dialling: Promise<unknown>): Promise<HandoffError> => {
 };
 
 describe('who does not know the secret', () => {
-  it.each([['another', 'guess'], ['none', undefined]])('is refused and told nothing: %s', async (_name, wrong) => {
-    const { address, channels } = await host();
+  it.each([['another', 'a guess that is long enough', 'has another secret'], ['none', undefined, 'it accepts only TLS']])('is refused and told nothing: %s', async (_name, wrong, why) => {
+    const refused: ConnectionRefused[] = [];
+    const { address, channels } = await host({ onRefused: (refusal) => void refused.push(refusal) });
     const good = await goodPeer(address);
     const error = await rejected(transport(wrong === undefined ? {} : { secret: wrong }).dial(address, 'control'));
-    expect(error).toMatchObject({ code: 'UNAUTHORIZED', message: `the host at ${address} closed the connection when asked for proof: does it have the same secret?` });
+    expect(error).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining(`the host at ${address} `) });
+    expect(error.message).toContain(why);
     await good.check();
     expect(channels).toHaveLength(1);
+    expect(refused).toMatchObject([{ peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/), dialled: false, error: { code: 'UNAUTHORIZED', message: expect.stringMatching(wrong === undefined ? /speaks without TLS/ : /has another secret/) }, others: 0 }]);
   });
 
-  it('is refused by a host that has none', async () => {
-    const made = transport({ port: 0 });
+  it('is refused by a host that has none, and both say so', async () => {
+    const refused: ConnectionRefused[] = [];
+    const made = transport({ port: 0, onRefused: (refusal) => void refused.push(refusal) });
     const address = (await made.listen(() => expect.unreachable()))!;
-    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({ code: 'UNAUTHORIZED' });
+    const dialling: ConnectionRefused[] = [];
+    expect(await rejected(transport({ secret, onRefused: (refusal) => void dialling.push(refusal) }).dial(address, 'control'))).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining('has neither a secret nor tls') });
+    expect(refused).toMatchObject([{ error: { message: expect.stringContaining('speaks TLS, and this host has neither') } }]);
+    expect(dialling).toMatchObject([{ peer: address, dialled: true, error: { code: 'UNAUTHORIZED' } }]);
   });
 
-  it('is not told who dials when it listens', async () => {
-    const hello = Buffer.concat([Buffer.from(`${greeting()}\0\0`, 'latin1'), Buffer.alloc(32, 9)]);
-    const received: Buffer[] = [];
-    const address = await stranger((socket) => {
-      socket.on('data', (bytes: Buffer) => {
-        received.push(bytes);
-        if (Buffer.concat(received).length === helloBytes + 32) socket.write(Buffer.alloc(32, 1));
-      });
-      socket.write(hello);
+  it('sees nothing of what is said, not even who says it', async () => {
+    const { address, next } = await host();
+    const recorded: Buffer[] = [];
+    const proxy = await stranger((socket) => {
+      const onward = new RawSocket(address).socket;
+      closing.push(() => onward.destroy());
+      onward.on('data', (bytes: Buffer) => recorded.push(bytes));
+      socket.on('data', (bytes: Buffer) => recorded.push(bytes));
+      socket.pipe(onward).pipe(socket);
     });
-    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining('has not proved') });
-    expect(Buffer.concat(received)).toHaveLength(helloBytes + 32);
+    const accepted = next();
+    const channel = await transport({ secret, identity: () => ({ id: 'name of the dialler', incarnation: 0 }) }).dial(proxy, 'control');
+    await accepted;
+    const frames = framesOf(channel);
+    channel.send(1, Buffer.from('what is said'));
+    await frames.first(1);
+    const bytes = Buffer.concat(recorded);
+    for (const text of ['HOFF', 'name of the dialler', 'somebody', 'what is said', secret]) expect(bytes.includes(text), text).toBe(false);
   });
 
   it('cannot use what it has recorded', async () => {
@@ -105,100 +119,131 @@ describe('who does not know the secret', () => {
     const accepted = next();
     await transport({ secret }).dial(proxy, 'control');
     await accepted;
-    const bytes = Buffer.concat(recorded);
-    expect(bytes.length).toBeGreaterThan(helloBytes + 32);
     const replay = new RawSocket(address);
-    replay.write(bytes);
+    replay.write(Buffer.concat(recorded));
     await replay.closed;
-    expect(replay.received).toHaveLength(helloBytes);
     expect(channels).toHaveLength(1);
   });
 
-  it.each([['as it is', 0], ['as that of a dialler', 1]])('cannot send back the hello: %s', async (_name, kind) => {
-    const { address, channels } = await host();
-    const raw = new RawSocket(address);
-    const hello = Buffer.from(await raw.first(helloBytes));
-    hello[6] = kind;
-    raw.write(hello);
-    await raw.closed;
-    expect(raw.received).toHaveLength(helloBytes);
-    expect(channels).toEqual([]);
+  it('cannot send back what a host says', async () => {
     const mirror = await stranger((socket) => socket.pipe(socket));
-    expect(await rejected(transport({ secret }).dial(mirror, 'control'))).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining('sent back') });
+    expect(await rejected(transport({ secret }).dial(mirror, 'control'))).toMatchObject({ code: expect.stringMatching(/UNAUTHORIZED|PROTOCOL_ERROR/) });
+    expect(await rejected(transport().dial(mirror, 'control'))).toMatchObject({ code: 'PROTOCOL_ERROR' });
   });
 
-  it('cannot have a host prove itself first, by a second connection', async () => {
-    const { address } = await host();
-    const [first, second] = [new RawSocket(address), new RawSocket(address)];
-    const hello = Buffer.from(await first.first(helloBytes));
-    hello[6] = 1;
-    second.write(hello);
-    expect(await second.first(helloBytes)).toHaveLength(helloBytes);
-    second.write(Buffer.alloc(32));
-    await second.closed;
-    expect(second.received).toHaveLength(helloBytes);
-    first.socket.destroy();
-    await first.closed;
+  it('cannot stand in for a host by a certificate, whoever signed it', async () => {
+    const server = createTlsServer({ cert: ours.cert, key: ours.key, minVersion: 'TLSv1.3' }, (socket) => socket.on('error', () => undefined).write(`${greeting()}\0\0`));
+    server.on('connection', (socket: Socket) => closing.push(() => socket.destroy()));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    closing.push(() => new Promise((resolve) => server.close(resolve)));
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining('proves itself by a certificate') });
   });
 
   it('is cut off when it takes its time, while others are served', async () => {
-    const { address, channels } = await host({ handshakeTimeout: 300 });
+    const { address, channels } = await host({ handshakeTimeout: 1000 });
     const good = await goodPeer(address);
     const slow = new RawSocket(address);
-    await slow.first(helloBytes);
-    for (const letter of 'HOF') {
-      slow.write(Buffer.from(letter));
+    for (const byte of [0x16, 3, 1]) {
+      slow.write(Buffer.from([byte]));
       await good.check();
     }
     await slow.closed;
+    expect(slow.received).toHaveLength(0);
     await good.check();
     expect(channels).toHaveLength(1);
     await goodPeer(address);
   });
+});
 
-  it.each([['plain', false], ['TLS', true]])('holds no more connections than allowed, and only for a while: %s', async (_name, tls) => {
-    const options = tls ? { tls: ours } : {};
-    const { address } = await host({ maxUnproven: 3, handshakeTimeout: 1000, ...options });
-    const idle = [new RawSocket(address), new RawSocket(address), new RawSocket(address)];
+describe('who fills a host with connections', () => {
+  const kinds: [string, Partial<TcpOptions>][] = [['plain', { secret: undefined as never }], ['a secret', {}], ['TLS', { tls: ours }]];
+
+  it.each(kinds)('gives way to who comes after, and members get through: %s', async (_name, given) => {
+    const { secret: _secret, ...rest } = { secret, ...given };
+    const options = 'secret' in given ? rest : { ...rest, secret };
+    const { address } = await host({ maxUnproven: 4, maxUnprovenPerAddress: 3, handshakeTimeout: 600_000, ...given });
+    const idle = Array.from({ length: 3 }, () => new RawSocket(address));
     await Promise.all(idle.map(({ socket }) => once(socket, 'connect')));
-    const more = new RawSocket(address);
-    await more.closed;
-    expect(more.received).toHaveLength(0);
-    const late = transport({ secret, ...options });
-    expect(await rejected(late.dial(address, 'control'))).toMatchObject({ code: tls ? 'UNAUTHORIZED' : 'NODE_DOWN' });
-    await Promise.all(idle.map(({ closed }) => closed)); // by the host
-    const channel = await late.dial(address, 'control');
+    const channel = await transport(options).dial(address, 'control');
     await ping(channel, framesOf(channel));
+    await Promise.race(idle.map(({ closed }) => closed)); // one had to make room
+    for (const { socket } of idle) socket.destroy();
+  });
+
+  it('cannot keep members out by opening ever more', async () => {
+    const { address, channels } = await host({ maxUnproven: 32, maxUnprovenPerAddress: 32, handshakeTimeout: 600_000 });
+    let over = false;
+    let opened = 0;
+    const flood = async (): Promise<void> => {
+      while (!over) {
+        const raw = new RawSocket(address);
+        if (opened++ % 2 === 0) raw.write(Buffer.from([0x16, 3, 1, 2]));
+        await Promise.race([raw.closed, new Promise((resolve) => raw.socket.once('connect', resolve))]);
+        closing.push(() => raw.socket.destroy());
+      }
+    };
+    const flooding = Promise.all(Array.from({ length: 4 }, flood));
+    while (opened < 100) await new Promise((resolve) => setImmediate(resolve));
+    for (let k = 0; k < 10; k++) {
+      const channel = await transport({ secret, handshakeTimeout: 60_000 }).dial(address, 'bulk');
+      await ping(channel, framesOf(channel));
+    }
+    over = true;
+    await flooding;
+    expect(channels).toHaveLength(10);
+  });
+
+  it('is told of no more than a few times a second', async () => {
+    const refused: ConnectionRefused[] = [];
+    const { address } = await host({ onRefused: (refusal) => void refused.push(refusal) });
+    const knock = async (): Promise<void> => {
+      const raw = new RawSocket(address);
+      raw.write(Buffer.from('GET / HTTP/1.1\r\n\r\n'));
+      await raw.closed;
+    };
+    for (let k = 0; k < 300; k++) await knock();
+    const told = refused.length;
+    expect(told).toBeLessThan(200);
+    while (refused.length === told) await knock(); // in a later second
+    expect(refused.at(-1)!.others).toBeGreaterThan(0);
+    expect(refused.at(-1)!.error).toMatchObject({ code: 'PROTOCOL_ERROR', message: expect.stringContaining('GET / HTTP') });
   });
 });
 
 describe('who does not speak the protocol', () => {
-  it('is cut off at its first byte', async () => {
-    const { address } = await host();
-    const good = await goodPeer(address);
-    for (const garbage of ['GET / HTTP/1.1\r\n\r\n', '\0', `${greeting()}\x07`, '\xff'.repeat(1000)]) {
+  it.each([['with a secret', secret], ['without', undefined]])('is cut off at its first bytes, and told nothing: %s', async (_name, own) => {
+    const made = transport({ port: 0, ...(own !== undefined && { secret: own }) });
+    const address = (await made.listen(echo))!;
+    const good = await transport(own === undefined ? {} : { secret: own }).dial(address, 'control');
+    const frames = framesOf(good);
+    for (const garbage of ['GET / HTTP/1.1\r\n\r\n', '\0', `${greeting()}\x07\0`, '\xff'.repeat(1000), '\x16\x03\x01\0\x05hello']) {
       const raw = new RawSocket(address);
-      raw.write(Buffer.from(garbage.padEnd(helloBytes, '-'), 'latin1'));
+      raw.write(Buffer.from(garbage, 'latin1'));
       await raw.closed;
       expect(raw.received.length).toBeLessThanOrEqual(helloBytes);
     }
-    await good.check();
+    await ping(good, frames);
   });
 
   it.each([
-    ['garbage', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'PROTOCOL_ERROR'],
-    ['another version', `${greeting(1)}\0\0${'x'.repeat(32)}`, 'VERSION_MISMATCH'],
-    ['nothing', '', 'NODE_DOWN'],
-  ])('is told apart by who dials it: %s', async (_name, answer, code) => {
-    const address = await stranger((socket) => socket.end(Buffer.from(answer, 'latin1')));
-    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({ code, message: expect.stringContaining(address) });
+    ['garbage', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'PROTOCOL_ERROR', 'PROTOCOL_ERROR'],
+    ['another version', `${greeting(1)}\0\0`, 'PROTOCOL_ERROR', 'VERSION_MISMATCH'],
+    ['nothing', '', 'NODE_DOWN', 'NODE_DOWN'],
+  ])('is told apart by who dials it: %s', async (_name, answer, safe, unsafe) => {
+    const address = await stranger((socket) => socket.once('data', () => socket.end(Buffer.from(answer, 'latin1'))));
+    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({ code: safe, message: expect.stringContaining(address) });
+    expect(await rejected(transport().dial(address, 'control'))).toMatchObject({ code: unsafe, message: expect.stringContaining(address) });
   });
 
-  it('is told its version, and no more', async () => {
-    const { address } = await host();
+  it('is told the version of a host, and no more', async () => {
+    const made = transport({ port: 0 });
+    const address = (await made.listen(() => expect.unreachable()))!;
     const raw = new RawSocket(address);
-    raw.write(Buffer.from(`${greeting(1)}\x01\0${'x'.repeat(32)}`, 'latin1'));
+    raw.write(Buffer.from(`${greeting(1)}\x01\0`, 'latin1'));
     await raw.closed;
+    expect(raw.received).toHaveLength(helloBytes);
     expect(raw.received.subarray(0, 6).toString('latin1')).toBe(greeting());
   });
 
@@ -251,9 +296,10 @@ describe('a proven peer that goes wrong', () => {
   });
 
   it('is down when its connection is reset', async () => {
-    const { address, next } = await host();
-    const accepted = next();
-    const { socket } = await provenSocket(address, secret);
+    const made = transport({ port: 0 });
+    const { promise: accepted, resolve } = Promise.withResolvers<Channel>();
+    const address = (await made.listen(resolve))!;
+    const { socket } = await provenSocket(address);
     socket.resetAndDestroy();
     expect(await (await accepted).closed).toMatchObject({ code: 'NODE_DOWN', message: expect.stringContaining('ECONNRESET'), cause: { code: 'ECONNRESET' } });
   });
@@ -315,10 +361,11 @@ describe('the secret', () => {
       await rejected(transport({ secret: `${secret}!` }).dial(address, 'control')),
       await rejected(transport({ secret }).dial('127.0.0.1:1', 'control')),
       await rejected(transport({ secret, identity: () => ({ id: '', incarnation: 0 }) }).dial(address, 'control')),
+      await rejected(Promise.resolve().then(() => transport({ secret: secret.slice(0, 12) }))),
     ];
-    expect(errors.map(({ code }) => code)).toEqual(['UNAUTHORIZED', 'NODE_DOWN', 'INVALID_OPTION']);
+    expect(errors.map(({ code }) => code)).toEqual(['UNAUTHORIZED', 'NODE_DOWN', 'INVALID_OPTION', 'INVALID_OPTION']);
     const printed = [made, near, ...channels, ...errors].flatMap((value) => [inspect(value, { depth: 20, showHidden: true, getters: true }), JSON.stringify(value, undefined, 1), String(value)]);
-    for (const text of printed) expect(text).not.toContain(secret);
+    for (const text of printed) expect(text).not.toContain(secret.slice(0, 12));
   });
 
   it.each([['0.0.0.0'], ['::'], ['10.1.2.3'], ['example.com']])('is needed to listen on %s', (hostname) => {
@@ -329,8 +376,8 @@ describe('the secret', () => {
   });
 
   it.each([
-    ['secret', { secret: '' }], ['secret', { secret: 5 as never }], ['host', { host: '' }], ['port', { port: -1 }], ['port', { port: 65_536 }], ['advertise', { advertise: 'a b' }],
-    ['advertise', { host: '0.0.0.0', port: 0, secret }], ['maxFrameBytes', { maxFrameBytes: 0 }], ['handshakeTimeout', { handshakeTimeout: 0 }], ['maxUnproven', { maxUnproven: 0.5 }],
+    ['secret', { secret: '' }], ['secret', { secret: 'fifteen letters' }], ['secret', { secret: 5 as never }], ['host', { host: '' }], ['port', { port: -1 }], ['port', { port: 65_536 }], ['advertise', { advertise: 'a b' }],
+    ['advertise', { host: '0.0.0.0', port: 0, secret }], ['maxFrameBytes', { maxFrameBytes: 0 }], ['maxFrameBytes', { maxFrameBytes: 16 }], ['maxUnprovenPerAddress', { maxUnprovenPerAddress: 0 }], ['port', { host: 'unix:/run/x', port: 0 }], ['host', { host: 'unix:x' }], ['handshakeTimeout', { handshakeTimeout: 0 }], ['maxUnproven', { maxUnproven: 0.5 }],
     ['maxQueuedBytes', { maxQueuedBytes: NaN }], ['identity', { identity: 'me' as never }], ['tls', { tls: { cert: 'x', key: 'y', ca: 'z' } }], ['tls', { tls: { cert: 'x', key: 'y' } as never }],
   ])('and other options are checked: %s', (option, options) => {
     expect(() => new TcpTransport({ identity: () => ({ id: 'a', incarnation: 0 }), ...options })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', option }));
@@ -346,6 +393,18 @@ describe('where a host listens', () => {
     expect(await list({ advertise: 'me.example:77' })).toBe('me.example:77');
     expect(await list({ advertise: '[fe80::1]' })).toMatch(/^\[fe80::1\]:\d+$/);
     expect(await transport().listen(() => undefined)).toBeUndefined();
+  });
+
+  it.each([['larger', 4096, 1 << 20], ['smaller', 1 << 20, 4096]])('sends no longer frames than the other side takes, which is %s', async (_name, own, others) => {
+    const { address, next } = await host({ maxFrameBytes: others });
+    const accepted = next();
+    const near = await transport({ secret, maxFrameBytes: own }).dial(address, 'control');
+    const far = await accepted;
+    expect([near.maxFrameBytes, far.maxFrameBytes]).toEqual([4096, 4096]);
+    const frames = framesOf(near);
+    expect(() => near.send(1, pattern(4097))).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
+    near.send(1, pattern(4096));
+    await frames.first(1);
   });
 
   it('says when it cannot listen there', async () => {

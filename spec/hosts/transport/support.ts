@@ -1,9 +1,10 @@
 /** What the specs of transports share. */
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { Handshake, type Proven, protocolVersion } from '../../../lib/hosts/transport/tcp/handshake.ts';
+import { protocolVersion } from '../../../lib/hosts/transport/tcp/hello.ts';
 import { needAddress } from '../../../lib/hosts/transport/tcp/address.ts';
-import { shake } from '../../../lib/hosts/transport/tcp/shake.ts';
+import { dial, type Dialled } from '../../../lib/hosts/transport/tcp/dial.ts';
+import { resolveTcpOptions } from '../../../lib/hosts/transport/tcp/options.ts';
+import { securityOf } from '../../../lib/hosts/transport/tcp/secure.ts';
 import type { Channel, Receiver } from '../../../lib/hosts/transport/transport.ts';
 
 export interface Frame {
@@ -95,13 +96,15 @@ export class RawSocket {
 }
 
 /** A socket to an address that has proved itself, to send over it what no channel would. */
-export async function provenSocket(address: string, secret = '', id = 'raw'): Promise<{ readonly socket: Socket; readonly proven: Proven }> {
-  const socket = connect(needAddress(address));
-  socket.on('error', () => undefined);
-  await once(socket, 'connect');
-  const handshake = new Handshake({ dials: 'control', secret, identity: () => ({ id, incarnation: 0, address: undefined }), peerName: 'it' });
-  const proven = await new Promise<Proven>((resolve, reject) => shake(socket, handshake, resolve, reject));
-  return { socket, proven };
+export async function provenSocket(address: string, secret?: string, id = 'raw'): Promise<Dialled> {
+  const settings = resolveTcpOptions({ identity: () => ({ id, incarnation: 0 }), ...(secret !== undefined && { secret }) });
+  return dial({
+    address, kind: 'control', handshakeTimeout: settings.handshakeTimeout, signal: new AbortController().signal, security: () => securityOf(settings),
+    card: () => ({ identity: { id, incarnation: 0, address: undefined }, maxFrameBytes: settings.maxFrameBytes }),
+  }, (dialled) => {
+    dialled.socket.on('data', () => undefined);
+    return dialled;
+  });
 }
 
 /** What a hello begins with, by latin1; `ahead` versions after ours. */

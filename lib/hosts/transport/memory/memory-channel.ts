@@ -26,6 +26,7 @@ export class MemoryChannel implements Channel {
   readonly peer: Identity;
   readonly dialled: boolean;
   readonly closed: Promise<unknown>;
+  readonly maxFrameBytes: number;
   readonly #link: MemoryLink;
   readonly #inbox = new Inbox();
   readonly #resolveClosed: (why: unknown) => void;
@@ -43,6 +44,7 @@ export class MemoryChannel implements Channel {
     this.peer = peer;
     this.dialled = dialled;
     this.#link = link;
+    this.maxFrameBytes = link.maxFrameBytes;
     const { promise, resolve } = Promise.withResolvers<unknown>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -62,7 +64,7 @@ export class MemoryChannel implements Channel {
   }
 
   send(type: number, ...body: readonly Uint8Array[]): void {
-    const bytes = checkFrame(type, body, this.#link.maxFrameBytes);
+    const bytes = checkFrame(type, body, this.maxFrameBytes);
     if (this.#state !== 'open') return;
     const copy = new Uint8Array(bytes);
     let at = 0;

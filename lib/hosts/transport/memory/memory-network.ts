@@ -6,6 +6,8 @@ import type { MemoryChannel } from './memory-channel.ts';
 /** What a host is to the network. */
 export interface MemoryHost {
   readonly identity: Identity;
+  /** The longest body of a frame that it takes. */
+  readonly maxFrameBytes: number;
   /** Takes in the channel of a peer that dialled. */
   accept(channel: MemoryChannel): void;
 }

@@ -28,6 +28,7 @@ export class MemoryTransport implements Transport {
     this.#needOpen();
     const identity = this.#identity;
     const host: MemoryHost = {
+      maxFrameBytes: this.#maxFrameBytes,
       get identity() {
         return identity();
       },
@@ -50,7 +51,7 @@ export class MemoryTransport implements Transport {
     const self = this.#identity();
     if (host === undefined || network.isCut(self.id, host.identity.id)) throw new HandoffError('NODE_DOWN', `nobody answers at ${address}`);
     const peer = host.identity;
-    const maxFrameBytes = this.#options.maxFrameBytes ?? 16 * 1024 * 1024;
+    const maxFrameBytes = Math.min(this.#maxFrameBytes, host.maxFrameBytes);
     const [near, far] = MemoryChannel.pair(kind, self, peer, { cut: () => network.isCut(self.id, peer.id), maxFrameBytes });
     network.add(near);
     network.add(far);
@@ -73,6 +74,10 @@ export class MemoryTransport implements Transport {
   #add(channel: MemoryChannel): void {
     this.#channels.add(channel);
     void channel.closed.then(() => this.#channels.delete(channel));
+  }
+
+  get #maxFrameBytes(): number {
+    return this.#options.maxFrameBytes ?? 16 * 1024 * 1024;
   }
 
   readonly #identity = (): Identity => ({ ...this.#options.identity(), address: this.#address });

@@ -1,4 +1,4 @@
-/** Addresses of hosts: `host:port`, with brackets around a host that has colons itself. */
+/** Addresses of hosts: `host:port`, with brackets around a host that has colons itself; `unix:/path` for a Unix socket. */
 import { HandoffError } from '../../../core/errors.ts';
 
 export interface HostAndPort {
@@ -6,10 +6,23 @@ export interface HostAndPort {
   readonly port: number;
 }
 
+/** Where to connect to, as `net.connect` takes it. */
+export type Endpoint = HostAndPort | { readonly path: string };
+
 const pattern = /^(?:\[(?<six>[\da-fA-F:.]{2,45}(?:%[\w.-]{1,30})?)\]|(?<name>[\w.-]{1,253})):(?<port>\d{1,5})$/;
 
+// Without spaces and commas, which lists of addresses are told apart by; no longer than systems allow.
+const unixPattern = /^unix:(?<path>\/[^\s\p{Cc},]{1,102})$/u;
+
+/** The path of an address that is a Unix socket; undefined when it is none. */
+export function unixPath(address: string): string | undefined {
+  return unixPattern.exec(address)?.groups?.['path'];
+}
+
 /** Undefined when it is no address. */
-export function parseAddress(address: string): HostAndPort | undefined {
+export function parseAddress(address: string): Endpoint | undefined {
+  const path = unixPath(address);
+  if (path !== undefined) return { path };
   const groups = pattern.exec(address)?.groups;
   if (groups === undefined) return undefined;
   const port = Number(groups['port']);
@@ -17,9 +30,9 @@ export function parseAddress(address: string): HostAndPort | undefined {
 }
 
 /** @throws `INVALID_OPTION` */
-export function needAddress(address: string): HostAndPort {
+export function needAddress(address: string): Endpoint {
   const parsed = parseAddress(address);
-  if (parsed === undefined) throw new HandoffError('INVALID_OPTION', `'${address}' is no address of a host: expected 'host:port'`, { option: 'address' });
+  if (parsed === undefined) throw new HandoffError('INVALID_OPTION', `'${address}' is no address of a host: expected 'host:port' or 'unix:/path'`, { option: 'address' });
   return parsed;
 }
 

@@ -2,20 +2,27 @@
  * What proven peers tell of themselves.
  *
  * ```
- *   length u16 │ {"id": …, "incarnation": …, "address": …}
+ *   length u16 │ {"id": …, "incarnation": …, "address": …, "maxFrameBytes": …}
  * ```
  */
 import { HandoffError } from '../../../core/errors.ts';
+import { leastFrameBytes } from '../frame.ts';
 import type { Identity } from '../transport.ts';
 import { parseAddress } from './address.ts';
 
 export const cardHead = 2;
 export const maxCardBytes = 4096;
 
+export interface Card {
+  readonly identity: Identity;
+  /** The longest body of a frame that it takes. */
+  readonly maxFrameBytes: number;
+}
+
 /** @throws `INVALID_OPTION` when no peer would accept it */
-export function encodeCard(identity: Identity): Buffer {
+export function encodeCard({ identity, maxFrameBytes }: Card): Buffer {
   const { id, incarnation, address } = identity;
-  const json = Buffer.from(JSON.stringify({ id, incarnation, address }));
+  const json = Buffer.from(JSON.stringify({ id, incarnation, address, maxFrameBytes }));
   if (json.length > maxCardBytes || checkIdentity(identity) === undefined) {
     throw new HandoffError('INVALID_OPTION', `the identity of this host is not valid: expected an id of up to 256 characters and an incarnation that is a whole number from 0`, { option: 'identity' });
   }
@@ -26,14 +33,18 @@ export function encodeCard(identity: Identity): Buffer {
 }
 
 /** Undefined when it is not one. */
-export function decodeCard(json: Buffer): Identity | undefined {
+export function decodeCard(json: Buffer): Card | undefined {
   let value: unknown;
   try {
     value = JSON.parse(json.toString());
   } catch {
     return undefined;
   }
-  return checkIdentity(value);
+  const identity = checkIdentity(value);
+  if (identity === undefined) return undefined;
+  const { maxFrameBytes } = value as { readonly maxFrameBytes?: unknown };
+  if (!Number.isSafeInteger(maxFrameBytes) || (maxFrameBytes as number) < leastFrameBytes) return undefined;
+  return { identity, maxFrameBytes: maxFrameBytes as number };
 }
 
 /** Takes over the fields that an identity has, and no others. */

@@ -1,71 +1,122 @@
 /** Connects to a host, and proves itself. */
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { setTimeout as wait } from 'node:timers/promises';
 import { HandoffError } from '../../../core/errors.ts';
-import { needAddress } from './address.ts';
-import { Handshake, type HandshakeOptions, type Proven } from './handshake.ts';
-import type { TcpSettings } from './options.ts';
-import { shake } from './shake.ts';
+import type { ChannelKind } from '../transport.ts';
+import { type Endpoint, needAddress } from './address.ts';
+import type { Card } from './card.ts';
+import { hello, HelloExchange, type Proven } from './hello.ts';
+import { bindingOf, dialFailure, dialOptions, judge, plain, type Security } from './secure.ts';
+import { part, shake } from './shake.ts';
+import { checkOwner } from './unix-socket.ts';
 
-/** Under way: exactly one of the two callbacks is called. */
-export interface Dialling {
-  /** Gives up, with what is then called back. */
-  cancel(error: HandoffError): void;
+export interface DialOptions {
+  readonly address: string;
+  readonly kind: ChannelKind;
+  readonly card: () => Card;
+  readonly handshakeTimeout: number;
+  /** How connections over TCP are made safe. */
+  readonly security: () => Promise<Security>;
+  /** Gives up, for its reason. */
+  readonly signal: AbortSignal;
 }
 
-/** @throws `INVALID_OPTION` when the address is none */
-export function dial(
-  settings: TcpSettings,
-  address: string,
-  options: Omit<HandshakeOptions, 'peerName'>,
-  proved: (socket: Socket, proven: Proven) => void,
-  failed: (error: HandoffError) => void,
-): Dialling {
-  const { host, port } = needAddress(address);
-  const handshake = new Handshake({ ...options, peerName: `the host at ${address}` });
-  const socket = open(settings, host, port);
-  let connected = false;
-  let over = false;
-  const fail = (error: HandoffError): void => {
-    if (over) return;
-    over = true;
-    clearTimeout(timer);
-    socket.destroy();
-    failed(error);
-  };
-  const timer = setTimeout(() => {
-    const how = connected ? `the host at ${address} has not proved itself` : `nobody answers at ${address}`;
-    fail(new HandoffError('NODE_DOWN', `${how}, for ${settings.handshakeTimeout} ms (handshakeTimeout)`));
-  }, settings.handshakeTimeout);
-  /** Until the other side has said hello, only TLS can have gone wrong once there is a connection. */
-  const refused = (cause: unknown): HandoffError => new HandoffError('UNAUTHORIZED', `the host at ${address} and this one do not accept each other's certificates: ${messageOf(cause)}`, { cause });
+export interface Dialled {
+  readonly socket: Socket;
+  readonly proven: Proven;
+}
 
-  let cause: unknown;
-  socket.on('error', (error) => (cause ??= error));
-  const unanswered = (): void => {
-    if (connected && settings.tls !== undefined) return fail(refused(cause));
-    return fail(new HandoffError('NODE_DOWN', `nobody answers at ${address}: ${messageOf(cause)}`, { cause }));
-  };
-  socket.on('close', unanswered);
-  socket.once('connect', () => (connected = true));
-  socket.once(settings.tls === undefined ? 'connect' : 'secureConnect', () => {
-    socket.off('close', unanswered); // from here on, the handshake knows better what it means
-    shake(socket, handshake, (proven) => {
-      if (over) return;
-      over = true;
+/** A connection that was closed before anything was heard is tried again so often: a host under siege may have had to let it go. */
+const attempts = 6;
+/** ms before the second attempt, on average; twice as long before each that follows. */
+const firstDelay = 20;
+
+/** A connection was closed before anything came. */
+class Unheard extends Error {}
+
+/**
+ * @param proved called from an event of the socket, so that none is lost
+ * @throws `INVALID_OPTION` when the address is none; `UNAUTHORIZED`, `VERSION_MISMATCH`, `PROTOCOL_ERROR`, `NODE_DOWN`; the reason of the signal
+ */
+export async function dial<Result>(options: DialOptions, proved: (dialled: Dialled) => Result): Promise<Result> {
+  const { address, handshakeTimeout, signal } = options;
+  const endpoint = needAddress(address);
+  if ('path' in endpoint) checkOwner(endpoint.path);
+  const security = 'path' in endpoint ? plain : await options.security();
+  const deadline = performance.now() + handshakeTimeout;
+  for (let attempt = 1, delay = firstDelay; ; attempt++, delay *= 2) {
+    signal.throwIfAborted();
+    try {
+      return await dialOnce(options, endpoint, security, deadline - performance.now(), proved);
+    } catch (error) {
+      if (!(error instanceof Unheard)) throw error;
+      if (attempt === attempts || performance.now() + 2 * delay > deadline) {
+        throw new HandoffError('NODE_DOWN', `the host at ${address} closed the connection before it said hello, ${attempt} times. Is it a Handoff host?`, { cause: error.cause });
+      }
+    }
+    await wait(delay * (0.5 + Math.random()), undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+function dialOnce<Result>({ address, kind, card, handshakeTimeout, signal }: DialOptions, endpoint: Endpoint, security: Security, patience: number, proved: (dialled: Dialled) => Result): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const peerName = `the host at ${address}`;
+    const socket = open(security, endpoint);
+    let connected = false;
+    let cause: unknown;
+    const stop = (): void => {
       clearTimeout(timer);
-      proved(socket, proven);
-    }, (error) => fail(settings.tls !== undefined && handshake.unanswered && error.code === 'NODE_DOWN' ? refused(error.cause) : error));
+      signal.removeEventListener('abort', onAbort);
+    };
+    const fail = (error: unknown): void => {
+      stop();
+      socket.off('close', onClose);
+      socket.destroy();
+      reject(error as Error);
+    };
+    const onAbort = (): void => fail(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    const timer = setTimeout(() => {
+      const how = connected ? `${peerName} accepts connections and says nothing` : `nobody answers at ${address}`;
+      fail(new HandoffError('NODE_DOWN', `${how}, for ${handshakeTimeout} ms (handshakeTimeout).${connected ? ' Is it a Handoff host?' : ''}`));
+    }, Math.max(1, patience));
+
+    socket.on('error', (error) => (cause ??= error));
+    /** What it means that the connection ends before it is up. */
+    const onClose = (): void => {
+      const failure = dialFailure(cause, security, peerName);
+      if (failure !== undefined) return fail(failure);
+      if (!connected) return fail(new HandoffError('NODE_DOWN', `nobody answers at ${address}: ${messageOf(cause)}`, { cause }));
+      return fail(new Unheard('closed', { cause }));
+    };
+    socket.on('close', onClose);
+    socket.once('connect', () => (connected = true));
+    socket.once(security.kind === 'none' ? 'connect' : 'secureConnect', () => {
+      socket.off('close', onClose); // from here on, the exchange knows better what it means
+      const verdict = security.kind === 'none' ? undefined : judge(socket as TLSSocket, security, peerName);
+      if (verdict !== undefined) {
+        part(socket, hello(kind, false, verdict.refusal));
+        stop();
+        return reject(verdict.error);
+      }
+      const key = security.kind === 'certificates' ? security.key : undefined;
+      const exchange = new HelloExchange({ dials: kind, proof: key === undefined ? undefined : { key, binding: bindingOf(socket as TLSSocket) }, card, peerName });
+      return shake(socket, exchange, (proven) => {
+        stop();
+        resolve(proved({ socket, proven }));
+      }, (error) => {
+        stop();
+        const failure = dialFailure(error.cause, security, peerName);
+        reject(failure ?? (error.code === 'NODE_DOWN' && exchange.unanswered ? new Unheard('closed', { cause: error.cause }) : error));
+      });
+    });
   });
-  return { cancel: fail };
 }
 
-function open(settings: TcpSettings, host: string, port: number): Socket {
-  const where = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 };
-  if (settings.tls === undefined) return connect(where);
-  const { cert, key, ca } = settings.tls;
-  // Only the chain is checked: `ca` is the cluster's own and signs its hosts alone, which are dialled by whatever address they have today.
-  return connectTls({ ...where, cert, key, ca, rejectUnauthorized: true, checkServerIdentity: () => undefined, minVersion: 'TLSv1.3' });
+function open(security: Security, endpoint: Endpoint): Socket {
+  const where = { ...endpoint, noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 };
+  return security.kind === 'none' ? connect(where) : connectTls({ ...where, ...dialOptions(security) });
 }
 
 function messageOf(cause: unknown): string {

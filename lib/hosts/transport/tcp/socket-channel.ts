@@ -12,7 +12,7 @@ import { HandoffError } from '../../../core/errors.ts';
 import { checkFrame, FrameDecoder, goodbyeType } from '../frame.ts';
 import { Inbox } from '../inbox.ts';
 import type { Channel, ChannelKind, Identity, Receiver } from '../transport.ts';
-import type { Proven } from './handshake.ts';
+import type { Proven } from './hello.ts';
 import { Outbox } from './outbox.ts';
 
 export interface ChannelLimits {
@@ -33,6 +33,7 @@ export class SocketChannel implements Channel {
   readonly kind: ChannelKind;
   readonly peer: Identity;
   readonly dialled: boolean;
+  readonly maxFrameBytes: number;
   readonly closed: Promise<unknown>;
   readonly #socket: Socket;
   readonly #limits: ChannelLimits;
@@ -52,6 +53,7 @@ export class SocketChannel implements Channel {
     this.kind = proven.kind;
     this.peer = proven.peer;
     this.dialled = dialled;
+    this.maxFrameBytes = Math.min(proven.maxFrameBytes, limits.maxFrameBytes);
     this.closed = new Promise((resolve) => socket.on('close', () => {
       this.#ended();
       this.#outbox.take(); // nobody wants it any more
@@ -68,7 +70,7 @@ export class SocketChannel implements Channel {
   }
 
   send(type: number, ...body: readonly Uint8Array[]): void {
-    const bytes = checkFrame(type, body, this.#limits.maxFrameBytes);
+    const bytes = checkFrame(type, body, this.maxFrameBytes);
     if (!this.#open) return;
     this.#outbox.add(type, body, bytes);
     if (this.#outbox.bytes >= eagerBytes) return this.#flush();
