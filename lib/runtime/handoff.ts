@@ -184,7 +184,7 @@ export class Handoff extends HandoffEmitter {
   async resources(): Promise<Record<string, NodeResources>> {
     this.#refuseWhenStopped();
     const { monitor, hosts } = this.#parts;
-    const [here, elsewhere = []] = await Promise.all([monitor.resources(), hosts?.askAll<Record<string, NodeResources>>('resources')]);
+    const [here, elsewhere = []] = await Promise.all([monitor.resources(), hosts?.askAll('resources')]);
     return Object.assign({}, ...elsewhere, here);
   }
 

@@ -6,6 +6,7 @@ import { Cluster } from '../hosts/cluster/cluster.ts';
 import { ModuleNames } from '../hosts/cluster/code-identity.ts';
 import type { Peer } from '../hosts/cluster/peer.ts';
 import type { RemoteHost } from '../hosts/cluster/remote-host.ts';
+import type { ArgsOf, Method, ResultOf } from '../hosts/cluster/requests.ts';
 import type { NodeCard } from '../hosts/cluster/wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { CodeList } from '../workers/node/code-registry.ts';
@@ -21,13 +22,14 @@ import { allOf } from '../engine/module-resolver.ts';
 import { locate } from '../workers/code/locate.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 import type { ResolvedTransport } from './options/transport-options.ts';
+import { requestChecks } from './requests.ts';
 import type { OtherHosts, RuntimeTree } from './supervision-tree.ts';
 
 // Two batches for each thread of a host may be on their way, of values that are just too small to be fetched.
 const maxQueuedBytes = 2 ** 30;
 
 /** Answers a question of another host. */
-export type Answer = (args: any[], peer: Peer) => unknown;
+export type Answer<Name extends Method> = (args: ArgsOf<Name>, peer: Peer) => ResultOf<Name> | undefined | Promise<ResultOf<Name> | undefined>;
 
 export interface HostsParts {
   readonly admission: Admission;
@@ -48,7 +50,7 @@ export class Hosts implements OtherHosts {
   readonly id = nanoid();
   readonly #options: ResolvedTransport;
   readonly #parts: HostsParts;
-  readonly #answers = new Map<string, Answer>();
+  readonly #answers: { [Name in Method]?: Answer<Name> } = {};
   /** Hosts whose nodes are not used yet. */
   readonly #pending = new Set<RemoteHost>();
   /** What each host has said that it has. */
@@ -79,6 +81,7 @@ export class Hosts implements OtherHosts {
       hostChanged: (remote, cards) => this.#hostChanged(remote, cards),
       hostDown: (remote, error) => this.#hostDown(remote, error),
       request: (peer, method, args) => this.#request(peer, method, args),
+      requests: requestChecks,
     });
     this.answer('describe', ([name], peer) => this.#describe(name, peer));
     this.answer('freeVariables', ([source], peer) => parts.tree().anyNode().freeVariables(source, patience(peer)));
@@ -90,8 +93,8 @@ export class Hosts implements OtherHosts {
   }
 
   /** Says how a question is answered. */
-  answer(method: string, how: Answer): void {
-    this.#answers.set(method, how);
+  answer<Name extends Method>(method: Name, how: Answer<Name>): void {
+    (this.#answers as Record<Name, Answer<Name>>)[method] = how;
   }
 
   /** Says who is told of hosts that come and go. */
@@ -132,7 +135,7 @@ export class Hosts implements OtherHosts {
   }
 
   /** Asks every other host. Those that go before they answer are left out. */
-  async askAll<Result>(method: string, ...args: readonly unknown[]): Promise<Result[]> {
+  async askAll<Name extends Method>(method: Name, ...args: ArgsOf<Name>): Promise<ResultOf<Name>[]> {
     const answers = await Promise.all(this.cluster.hosts.map(({ peer }) => peer.request(method, ...args).catch((error: unknown) => {
       if (!peer.closed) throw error;
     })));
@@ -286,12 +289,12 @@ export class Hosts implements OtherHosts {
     await driver.bringAll(peer.identity.id);
   }
 
-  #describe(name: unknown, peer: Peer): unknown {
+  #describe(name: ArgsOf<'describe'>[0], peer: Peer): Promise<ResultOf<'describe'>> {
     return this.#parts.tree().anyNode().describe(this.cluster.find(name, peer).url, patience(peer));
   }
 
-  #request(peer: Peer, method: string, args: any[]): unknown {
-    const answer = this.#answers.get(method);
+  #request<Name extends Method>(peer: Peer, method: Name, args: ArgsOf<Name>): unknown {
+    const answer = this.#answers[method] as Answer<Name> | undefined;
     if (answer === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer asked ${JSON.stringify(method)}, which nobody answers.`);
     return answer(args, peer);
   }

@@ -1,5 +1,6 @@
 /** What there is to see and to do over all hosts, for those who show it: one object, whatever host it is asked on. */
 import type { TreeNode } from '../workers/supervision/child.ts';
+import type { ResultOf } from '../hosts/cluster/requests.ts';
 import type { Peer } from '../hosts/cluster/peer.ts';
 import type { Plan } from '../dag/plan.ts';
 import { HandoffError } from '../core/errors.ts';
@@ -93,20 +94,20 @@ export class HandoffOverview implements Overview {
   }
 
   explain(host: string, dagId: string, functionId?: string): Promise<Explanation> {
-    return this.#ask(host, dagId, () => this.#here.explain(dagId, functionId), 'explain', functionId);
+    return this.#ask(host, dagId, () => this.#here.explain(dagId, functionId), (peer) => peer.request('explain', dagId, functionId));
   }
 
   functionDetail(host: string, dagId: string, functionId: string): Promise<FunctionDetail> {
-    return this.#ask(host, dagId, () => this.#here.functionDetail(dagId, functionId), 'functionDetail', functionId);
+    return this.#ask(host, dagId, () => this.#here.functionDetail(dagId, functionId), (peer) => peer.request('functionDetail', dagId, functionId));
   }
 
   async trees(): Promise<Record<string, TreeNode>> {
-    const others = await this.#askAll<TreeNode>('tree');
+    const others = await this.#askAll('tree');
     return Object.fromEntries([[this.host, this.#here.tree()], ...others.map(({ host, answer }) => [host, answer] as const)]);
   }
 
   async nodes(): Promise<NodeActivity[]> {
-    const [here, others] = await Promise.all([this.#here.activity(), this.#askAll<HostActivity>('activity')]);
+    const [here, others] = await Promise.all([this.#here.activity(), this.#askAll('activity')]);
     const all: Answer<HostActivity>[] = [{ host: this.host, answer: here, offset: 0 }, ...others];
     const functions = new Map(all.map(({ answer }) => [answer.id, answer.functions]));
     const runningOf = (running: ThreadReport['running'], offset: number): ThreadActivity['running'] => {
@@ -117,18 +118,18 @@ export class HandoffOverview implements Overview {
   }
 
   /** @throws what it throws here or there; `NOT_FOUND` when there is no such host */
-  async #ask<Result>(host: string, dagId: string, here: () => Result, method: string, functionId: string | undefined): Promise<Result> {
+  async #ask<Result>(host: string, dagId: string, here: () => Result, ask: (peer: Peer) => Promise<Result>): Promise<Result> {
     if (host === this.host) return here();
     const peer = this.#peer(host);
-    if (peer !== undefined) return peer.request(method, dagId, functionId);
+    if (peer !== undefined) return ask(peer);
     throw new HandoffError('NOT_FOUND', `There is no host ${host}, which was to run DAG ${JSON.stringify(dagId)}.`, { dagId });
   }
 
   /** Asks all other hosts. Those that go before they answer are left out. */
-  async #askAll<Result>(method: string): Promise<Answer<Result>[]> {
-    const answers = await Promise.all((this.#hosts?.cluster.hosts ?? []).map(async ({ peer }): Promise<Answer<Result> | undefined> => {
+  async #askAll<Name extends 'tree' | 'activity'>(method: Name): Promise<Answer<ResultOf<Name>>[]> {
+    const answers = await Promise.all((this.#hosts?.cluster.hosts ?? []).map(async ({ peer }): Promise<Answer<ResultOf<Name>> | undefined> => {
       try {
-        return { host: nameOf(peer), answer: await peer.request(method), offset: peer.clock.offset };
+        return { host: nameOf(peer), answer: await (peer.request as (method: Name) => Promise<ResultOf<Name>>).call(peer, method), offset: peer.clock.offset };
       } catch (error) {
         if (peer.closed) return undefined;
         throw error;

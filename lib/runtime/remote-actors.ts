@@ -21,25 +21,31 @@ interface Lent {
   readonly ref: ActorRef<any>;
   /** Who had it spawned. */
   readonly owner: Peer;
-  readonly deaths: { readonly exit: ExitWire; readonly final: boolean }[];
+  readonly deaths: DeathWire[];
   readonly waiting: Set<() => void>;
 }
 
 /** An actor elsewhere, as its host tells of it. */
-interface Card {
+export interface ActorCard {
   readonly id: string;
   readonly name: string | undefined;
   readonly node: string;
 }
 
-type ExitWire = Omit<Exit, 'error'> & { readonly error?: ErrorWire };
+export interface DeathWire {
+  readonly exit: ExitWire;
+  /** It does not come back. */
+  readonly final: boolean;
+}
+
+export type ExitWire = Omit<Exit, 'error'> & { readonly error?: ErrorWire };
 
 export class RemoteActors {
   readonly #hosts: Hosts;
   readonly #actors: () => Actors;
   readonly #lent = new Map<string, Lent>();
   /** Named actors elsewhere, by host. */
-  readonly #named = new Map<Peer, readonly Card[]>();
+  readonly #named = new Map<Peer, readonly ActorCard[]>();
 
   constructor(hosts: Hosts, actors: () => Actors) {
     this.#hosts = hosts;
@@ -67,7 +73,7 @@ export class RemoteActors {
     const [first] = nodes.keys();
     const name = cluster.nameOf({ url: locate(code.module), module: code.module, export: code.export });
     const { args = [], ...rest } = options;
-    const card: Card = await peer.request('spawn', name, { node: first, ...rest, args: args.map((arg) => pack(arg, cluster, peer)) });
+    const card: ActorCard = await peer.request('spawn', name, { ...(first !== undefined && { node: first }), ...rest, args: args.map((arg) => pack(arg, cluster, peer)) });
     return this.#refTo<Instance>(card, peer);
   }
 
@@ -86,7 +92,7 @@ export class RemoteActors {
   }
 
   #tellNames(hosts: readonly RemoteHost[]): void {
-    const cards: Card[] = this.#actors().names.map(({ id, name, node }) => ({ id, name, node }));
+    const cards: ActorCard[] = this.#actors().names.map(({ id, name, node }) => ({ id, name, node }));
     for (const { peer } of hosts) void peer.request('names', cards).catch(() => {}); // it is gone
   }
 
@@ -99,18 +105,17 @@ export class RemoteActors {
     }
   }
 
-  #refTo<Instance>({ id, name, node }: Card, peer: Peer): ActorRef<Instance> {
+  #refTo<Instance>({ id, name, node }: ActorCard, peer: Peer): ActorRef<Instance> {
     const { cluster } = this.#hosts;
-    const send = (question: string, method: string, args: readonly unknown[], more: readonly unknown[] = []): Promise<any> =>
-      peer.request(question, id, method, args.map((arg) => pack(arg, cluster, peer)), ...more);
+    const packed = (args: readonly unknown[]): Parcel[] => args.map((arg) => pack(arg, cluster, peer));
     const exited = peer.request('exited', id).then(fromWire, (error: unknown): Exit => ({ reason: 'error', error }));
     const stop = async (): Promise<void> => {
       await peer.request('stopActor', id).catch(() => {}); // it is gone, and its host with it
     };
     return {
       ...askable<Instance>({
-        ask: (method, args, { timeout, signal }: AskOptions) => abortable(signal, async () => unpack(await send('ask', method, args, [timeout]), cluster)),
-        tell: (method, args) => void send('tell', method, args).catch(() => {}), // its host tells of what fails
+        ask: (method, args, { timeout, signal }: AskOptions) => abortable(signal, async () => unpack(await peer.request('ask', id, method, packed(args), timeout), cluster)),
+        tell: (method, args) => void peer.request('tell', id, method, packed(args)).catch(() => {}), // its host tells of what fails
       }),
       id, name, node, exited, stop,
       monitor: (onDeath) => watchDeaths(peer, id, onDeath),
@@ -125,7 +130,7 @@ export class RemoteActors {
     return this.#lent.get(id)?.ref ?? this.#actors().byName(id); // the id of one that has a name is its name
   }
 
-  async #spawnFor(code: unknown, options: SpawnOptions, owner: Peer): Promise<Card> {
+  async #spawnFor(code: unknown, options: SpawnOptions, owner: Peer): Promise<ActorCard> {
     const { cluster } = this.#hosts;
     const found = cluster.find(code, owner);
     const args = await this.#unpackAll(options.args as readonly Parcel[]);
@@ -152,7 +157,7 @@ export class RemoteActors {
     (ref.tell as Record<string, (...args: readonly unknown[]) => void>)[method]!(...values);
   }
 
-  async #nextDeath(id: string, seen: number): Promise<Lent['deaths'][number] | undefined> {
+  async #nextDeath(id: string, seen: number): Promise<DeathWire | undefined> {
     const lent = this.#lent.get(id);
     if (lent === undefined) return undefined;
     if (lent.deaths.length <= seen) {
@@ -173,7 +178,7 @@ function watchDeaths(peer: Peer, id: string, onDeath: (death: ActorDeath) => voi
   let watching = true;
   void (async () => {
     for (let seen = 0; watching; seen++) {
-      const death = (await peer.request('death', id, seen).catch((error: unknown) => ({ exit: { reason: 'error', error: toErrorWire(error) }, final: true }))) as Lent['deaths'][number] | undefined;
+      const death = (await peer.request('death', id, seen).catch((error: unknown) => ({ exit: { reason: 'error', error: toErrorWire(error) }, final: true }))) as DeathWire | undefined;
       if (!watching || death === undefined) return;
       onDeath({ exit: fromWire(death.exit), final: death.final });
       if (death.final) return;

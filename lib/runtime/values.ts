@@ -5,7 +5,8 @@ import type { ResultStore } from '../workers/store/result-store.ts';
 import type { RemoteHost } from '../hosts/cluster/remote-host.ts';
 import type { Driver } from '../engine/driver.ts';
 import type { Hosts } from './hosts.ts';
-import { pack, type Parcel, unpack } from './remote-values.ts';
+import type { ArgsOf, ResultOf } from '../hosts/cluster/requests.ts';
+import { pack, unpack } from './remote-values.ts';
 
 export interface ValuesParts {
   readonly store: ResultStore;
@@ -71,7 +72,7 @@ export class Values {
   #waitElsewhere(dagId: string, id: string, timeout: number): void {
     const { hosts, store } = this.#parts;
     for (const { peer } of hosts?.cluster.hosts ?? []) {
-      void peer.request('await', dagId, id, timeout).then((parcel: Parcel) => unpack(parcel, hosts!.cluster)).then(
+      void peer.request('await', dagId, id, timeout).then((parcel) => unpack(parcel, hosts!.cluster)).then(
         (value) => { if (!store.has(dagId, id)) store.put(dagId, id, value); },
         () => {}, // it has none, or is gone
       );
@@ -97,7 +98,7 @@ export class Values {
   }
 
   /** Asks every other host; those that are gone meanwhile say nothing. */
-  #ask(method: string, ...args: readonly unknown[]): Promise<unknown[]> {
+  #ask<Name extends 'lookup' | 'clear'>(method: Name, ...args: ArgsOf<Name>): Promise<(ResultOf<Name> | undefined)[]> {
     return Promise.all((this.#parts.hosts?.cluster.hosts ?? []).map(({ peer }) => peer.request(method, ...args).catch(() => undefined)));
   }
 

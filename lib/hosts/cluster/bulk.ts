@@ -14,6 +14,7 @@ import { HandoffError } from '../../core/errors.ts';
 import { isHere, ofShape, partLengths, partsOf, type PayloadData, type RemoteData, type Shape } from '../../workers/store/payload.ts';
 import { allocateShared } from '../../workers/store/shared-memory.ts';
 import type { Channel } from '../transport/transport.ts';
+import { isReference } from './bounds.ts';
 import { inMemory } from './payload-wire.ts';
 
 const Frame = { want: 1, chunk: 2, gone: 3, drop: 4 } as const;
@@ -156,10 +157,18 @@ export class BulkLink {
 }
 
 function readWant(bytes: Uint8Array): RemoteData {
-  const want: unknown = deserialize(bytes);
-  const { kind, host, key, of } = want as RemoteData;
-  if (kind !== 'remote' || typeof host !== 'string' || typeof key !== 'string' || typeof of !== 'object') throw malformed();
+  const want: unknown = read(bytes);
+  if (!isReference(want) || want.kind !== 'remote') throw malformed();
+  const { kind, host, key, of } = want;
   return { kind, host, key, of };
+}
+
+function read(bytes: Uint8Array): unknown {
+  try {
+    return deserialize(bytes);
+  } catch {
+    throw malformed();
+  }
 }
 
 function numberBytes(value: number): Uint8Array {

@@ -27,6 +27,7 @@ import type { CodeName, ModuleNames } from './code-identity.ts';
 import { type PayloadWire, toPayloadWire } from './payload-wire.ts';
 import { Peer, type PeerOptions } from './peer.ts';
 import { RemoteHost } from './remote-host.ts';
+import type { ArgsOf, Method, RequestChecks } from './requests.ts';
 import { type HostCard, Message, type NodeCard } from './wire.ts';
 
 export interface ClusterOptions extends Omit<PeerOptions, 'stallTimeout'> {
@@ -59,7 +60,9 @@ export interface ClusterParts {
   hostChanged(host: RemoteHost, cards: readonly NodeCard[]): void;
   hostDown(host: RemoteHost, error: unknown): void;
   /** A question that is not the cluster's own. */
-  request(peer: Peer, method: string, args: any[]): unknown;
+  request<Name extends Method>(peer: Peer, method: Name, args: ArgsOf<Name>): unknown;
+  /** What may be asked and answered. */
+  readonly requests: RequestChecks;
 }
 
 interface Member {
@@ -252,6 +255,7 @@ export class Cluster {
       pulse,
       message: (type, parts) => this.#message(member, type, parts),
       request: (method, args) => this.#request(peer, method, args),
+      requests: this.#parts.requests,
       dialBulk: () => this.#parts.transport.dial(peer.identity.address ?? this.#joining.addressOf(id)!, 'bulk'),
       find: (data) => this.#holdings.get(data.key) ?? this.#relay(data),
       closed: (error) => this.#closed(member, error),
@@ -300,17 +304,13 @@ export class Cluster {
     return this.#host.fetcher.fetch(data);
   }
 
-  async #request(peer: Peer, method: string, args: any[]): Promise<unknown> {
-    switch (method) {
-      case 'check': {
-        for (const code of args[0] as CodeName[]) {
-          const found = this.#number(code, peer);
-          if (typeof found !== 'number') throw found;
-        }
-        return undefined;
-      }
-      default: return this.#parts.request(peer, method, args);
+  async #request<Name extends Method>(peer: Peer, method: Name, args: ArgsOf<Name>): Promise<unknown> {
+    if (method !== 'check') return this.#parts.request(peer, method, args);
+    for (const code of (args as ArgsOf<'check'>)[0]) {
+      const found = this.#number(code, peer);
+      if (typeof found !== 'number') throw found;
     }
+    return undefined;
   }
 
   #closed(member: Member, error: unknown): void {

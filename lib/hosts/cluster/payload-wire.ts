@@ -4,6 +4,7 @@
  */
 import { HandoffError } from '../../core/errors.ts';
 import { load } from '../../workers/store/encode.ts';
+import { isReference, isShape } from './bounds.ts';
 import { bytesOf, ofShape, partLengths, partsOf, type PayloadData, type RemoteData, type Shape, shapeOf, shareFrom } from '../../workers/store/payload.ts';
 import { allocateShared } from '../../workers/store/shared-memory.ts';
 
@@ -34,11 +35,14 @@ export function fromPayloadWire(wire: unknown): PayloadData {
   const { kind, of } = wire as Partial<PayloadWire> & { readonly of?: Shape };
   if (kind === 'error') return wire as PayloadData;
   if (kind !== 'inline' && kind !== 'remote') throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload of a kind that does not exist.');
-  const lengths = partLengths(of!);
-  if (!lengths.every((length) => Number.isSafeInteger(length) && length >= 0)) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload of an impossible length.');
-  if (kind === 'remote') return wire as RemoteData;
+  if (!isShape(of)) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload of an impossible length.');
+  if (kind === 'remote') {
+    if (!isReference(wire)) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a reference to a payload that is none.');
+    return wire;
+  }
+  const lengths = partLengths(of);
   const { parts } = wire as InlineData;
-  if (parts.length !== lengths.length || !parts.every((part, k) => part.byteLength === lengths[k])) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload that is not as long as it says.');
+  if (!Array.isArray(parts) || parts.length !== lengths.length || !lengths.every((length, k) => parts[k] instanceof Uint8Array && parts[k].byteLength === length)) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload that is not as long as it says.');
   if (of!.kind === 'view') return { kind: 'view', view: of!.view, bytes: Uint8Array.from(parts[0]!), byteOffset: 0, length: of!.length };
   return ofShape(of!, parts.map((part) => {
     const shared = allocateShared(part.byteLength);

@@ -9,6 +9,7 @@ import type { Pulse } from '../transport/beacon/beacon.ts';
 import type { Channel, Identity } from '../transport/transport.ts';
 import { BulkLink, type Find } from './bulk.ts';
 import { type Heartbeat, PeerClock } from './clock.ts';
+import { type ArgsOf, checkRequest, checkResult, type Method, type RequestChecks, type ResultOf } from './requests.ts';
 import { decodeMessage, encodeMessage, Message } from './wire.ts';
 
 export interface PeerOptions {
@@ -29,7 +30,9 @@ const mostBytes = 2 ** 30;
 export interface PeerEvents {
   message(type: number, parts: any[]): void;
   /** A question; what it gives, or throws, is the answer. */
-  request(method: string, args: any[]): unknown;
+  request<Name extends Method>(method: Name, args: ArgsOf<Name>): unknown;
+  /** What may be asked and answered. */
+  readonly requests: RequestChecks;
   /** Opens a bulk channel to it: only who can dial it does. */
   dialBulk(): Promise<Channel>;
   /** What this host holds, or can get. */
@@ -40,6 +43,7 @@ export interface PeerEvents {
 }
 
 interface Question {
+  readonly method: Method;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -120,11 +124,11 @@ export class Peer {
   }
 
   /** Asks, and gives the answer; rejects when the host is gone before it answers. */
-  request(method: string, ...args: readonly unknown[]): Promise<any> {
+  request<Name extends Method>(method: Name, ...args: ArgsOf<Name>): Promise<ResultOf<Name>> {
     if (this.#closed) return Promise.reject(this.#gone(undefined));
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const { promise, resolve, reject } = Promise.withResolvers<any>();
     const id = ++this.#lastQuestion;
-    this.#questions.set(id, { resolve, reject });
+    this.#questions.set(id, { method, resolve, reject });
     try {
       this.send(Message.request, id, method, args);
     } catch (error) {
@@ -210,9 +214,10 @@ export class Peer {
     return Buffer.concat(parts);
   }
 
-  async #answer(id: number, method: string, args: any[]): Promise<void> {
+  async #answer(id: number, method: string, args: unknown[]): Promise<void> {
     try {
-      const value = await this.#events.request(method, args);
+      checkRequest(this.#events.requests, method, args);
+      const value = await this.#events.request(method, args as any);
       if (!this.#closed) this.send(Message.response, id, true, value);
     } catch (error) {
       if (!this.#closed) this.send(Message.response, id, false, toErrorWire(error));
@@ -221,9 +226,15 @@ export class Peer {
 
   #answered(id: number, isOk: boolean, value: unknown): void {
     const question = this.#questions.get(id);
+    if (question === undefined) return;
     this.#questions.delete(id);
-    if (isOk) question?.resolve(value);
-    else question?.reject(fromErrorWire(value as ErrorWire));
+    if (!isOk) return question.reject(fromErrorWire(value as ErrorWire));
+    try {
+      checkResult(this.#events.requests, question.method, value);
+    } catch (error) {
+      return question.reject(error);
+    }
+    return question.resolve(value);
   }
 
   #tick(): void {

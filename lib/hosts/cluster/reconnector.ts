@@ -4,6 +4,8 @@ import type { Channel } from '../transport/transport.ts';
 
 const firstDelay = 100;
 const longestDelay = 5000;
+// At once: members tell of others, and one that is mistaken may tell of any number.
+const mostAttempts = 10_000;
 
 interface Attempt {
   delay: number;
@@ -39,7 +41,7 @@ export class Dialler {
    * @param again whether it was reached before, and is to be reached even if it refuses us
    */
   reach(address: string, patience: number, delay = 0, again = false): void {
-    if (this.#stopped || this.#attempts.has(address)) return;
+    if (this.#stopped || this.#attempts.has(address) || this.#attempts.size >= mostAttempts) return;
     const attempt: Attempt = { delay: firstDelay, timer: undefined, tried: false, until: performance.now() + patience, again };
     this.#attempts.set(address, attempt);
     if (delay === 0) void this.#try(address, attempt);
@@ -73,7 +75,7 @@ export class Dialler {
       if (this.#attempts.get(address) !== attempt) return;
       attempt.tried = true;
       // Who refuses us now will refuse us in a second, unless it is one that is just stopping, or starting.
-      const isRefused = isHandoffError(error, 'UNAUTHORIZED') || isHandoffError(error, 'VERSION_MISMATCH') || isHandoffError(error, 'PROTOCOL_ERROR');
+      const isRefused = isHandoffError(error, 'UNAUTHORIZED') || isHandoffError(error, 'VERSION_MISMATCH') || isHandoffError(error, 'PROTOCOL_ERROR') || isHandoffError(error, 'INVALID_OPTION');
       const isFinal = performance.now() >= attempt.until || (isRefused && !attempt.again);
       if (isFinal) this.#attempts.delete(address);
       else attempt.timer = setTimeout(() => void this.#try(address, attempt), attempt.delay);

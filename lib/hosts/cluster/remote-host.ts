@@ -12,6 +12,7 @@ import type { Exchange } from './object-directory.ts';
 import { LaneDowns } from './lane-downs.ts';
 import type { ModuleNames } from './code-identity.ts';
 import { fromPayloadWire } from './payload-wire.ts';
+import { checkReport } from './report-check.ts';
 import type { Peer } from './peer.ts';
 import { Message, type NodeCard } from './wire.ts';
 
@@ -28,6 +29,8 @@ export class RemoteHost {
   readonly #nodes = new Map<string, RemoteNode>();
   /** Code that it has been told of. */
   readonly #defined = new Set<number>();
+  /** Batches that it was sent and has not told everything of. */
+  readonly #batches = new Map<number, { readonly node: string; readonly lane: number; readonly size: number }>();
   /** Code that is the same there, as it said. */
   readonly #checked = new Set<number>();
   /** How often it has said that a lane is down. */
@@ -50,23 +53,45 @@ export class RemoteHost {
   }
 
   remove(name: string): void {
+    for (const [id, { node }] of this.#batches) if (node === name) this.#batches.delete(id);
     this.#nodes.delete(name);
   }
 
   message(type: number, parts: any[]): void {
     switch (type) {
-      case Message.lane: return this.#nodes.get(parts[0])?.events.laneUp(parts[1]);
-      case Message.laneDown:
+      case Message.lane: return this.#laneOf(parts[0], parts[1])?.events.laneUp(parts[1]);
+      case Message.laneDown: {
+        const node = this.#laneOf(parts[0], parts[1]);
         this.#downs.add(parts[0], parts[1]);
-        return this.#nodes.get(parts[0])?.events.laneDown(parts[1], crashOf(parts[2]), parts[3]);
+        const started = (parts[3] as { readonly batch: number }[]).filter(({ batch }) => this.#batches.get(batch)?.node === parts[0]);
+        for (const [id, { node: on, lane }] of this.#batches) if (on === parts[0] && lane === parts[1]) this.#batches.delete(id);
+        return node?.events.laneDown(parts[1], crashOf(parts[2]), started as any);
+      }
       case Message.log: return this.#nodes.get(parts[0])?.events.log(parts[1], parts[2], parts[3], parts[4]);
     }
     const [events] = [...this.#nodes.values()].map((node) => node.events); // they are told apart by their batch
     if (events === undefined) return;
+    const batch = this.#batches.get(parts[0]);
     switch (type) {
-      case Message.ended: return events.ended(parts[0], this.#report(parts.slice(1) as any));
-      case Message.started: return events.started(parts[0], parts[1], parts[2] - this.peer.clock.offset);
-      case Message.takenBack: return events.takenBack(parts[0], parts[1]);
+      case Message.ended: {
+        if (batch === undefined) return; // of one that was given up
+        const [id, first, count, exceptions, durations, spans, values] = parts as [number, number, number, number[], number[], number[] | null, unknown[]];
+        const report = { first, count, exceptions, durations, spans, values };
+        checkReport(report, batch.size);
+        if (first + count === batch.size) this.#batches.delete(id);
+        return events.ended(id, this.#report(report));
+      }
+      case Message.started: {
+        if (batch === undefined) return;
+        if (parts[1] >= batch.size) throw new HandoffError('PROTOCOL_ERROR', `A peer began function ${parts[1]} of a batch of ${batch.size}.`);
+        return events.started(parts[0], parts[1], parts[2] - this.peer.clock.offset);
+      }
+      case Message.takenBack: {
+        if (batch === undefined) return;
+        if (parts[1] > batch.size) throw new HandoffError('PROTOCOL_ERROR', `A peer gave back a batch of ${batch.size} functions after ${parts[1]}.`);
+        this.#batches.set(parts[0], { ...batch, size: parts[1] });
+        return events.takenBack(parts[0], parts[1]);
+      }
       default: throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which is not for an orchestrator.`);
     }
   }
@@ -115,6 +140,7 @@ export class RemoteHost {
     this.#define(program, values as unknown[], size);
     try {
       this.peer.send(Message.batch, node, lane, id, serial, flags, dagId, size, program.slice(), values, claim, this.#downs.of(node, lane));
+      this.#batches.set(id, { node, lane, size });
     } catch (error) {
       if (isHandoffError(error, 'NOT_SERIALIZABLE')) throw new DOMException(error.message, 'DataCloneError');
       throw error;
@@ -126,7 +152,14 @@ export class RemoteHost {
     return this.peer.request('describe', names.nameOf({ url, module: url, export: '' }));
   }
 
-  #report([first, count, exceptions, durations, spans, values]: [number, number, number[], number[], number[] | null, unknown[]]): BatchReport {
+  /** A node, of which a thread is told of. */
+  #laneOf(name: string, lane: number): RemoteNode | undefined {
+    const node = this.#nodes.get(name);
+    if (node !== undefined && lane >= node.settings.threads) throw new HandoffError('PROTOCOL_ERROR', `A peer told of thread ${lane} of node ${JSON.stringify(name)}, which has ${node.settings.threads}.`);
+    return node;
+  }
+
+  #report({ first, count, exceptions, durations, spans, values }: { first: number; count: number; exceptions: number[]; durations: number[]; spans: number[] | null; values: unknown[] }): BatchReport {
     for (let k = 0; k < exceptions.length; k += 2) {
       const at = exceptions[k]! - first;
       if (exceptions[k + 1] === ReportKind.payload) values[at] = fromPayloadWire(values[at]);

@@ -79,7 +79,7 @@ export class Guest {
   readonly #host: Host;
   readonly #inputs: Inputs;
   /** The guest's code, by its number. */
-  readonly #codes: (number | HandoffError)[] = [];
+  readonly #codes = new Map<number, number | HandoffError>();
   readonly #theirs = new Map<number, number>();
   readonly #byId = new Map<number, GuestBatch>();
   readonly #byOwn = new Map<number, GuestBatch>();
@@ -214,16 +214,22 @@ export class Guest {
 
   #define(number: number, code: unknown): void {
     const ours = this.#host.number(code, this.peer);
-    this.#codes[number] = ours;
+    this.#codes.set(number, ours);
     if (typeof ours === 'number') this.#theirs.set(ours, number);
   }
 
   #batch([node, lane, id, serial, flags, dagId, size, program, values, claim, downs]: any[]): void {
+    // Each function takes two words at least, and something runs it that is there.
+    const threads = this.#host.node(node)?.settings.threads ?? Infinity;
+    if (size < 1 || 2 * size > program.length || lane >= threads) {
+      throw new HandoffError('PROTOCOL_ERROR', `A peer sent a batch of ${size} functions in ${program.length} words for thread ${lane} of node ${JSON.stringify(node)}, which has ${threads}.`);
+    }
     if (downs !== this.#downs.of(node, lane)) return; // the guest has put it back meanwhile
+    if (this.#byId.has(id)) throw new HandoffError('PROTOCOL_ERROR', `A peer sent two batches of number ${id}.`);
     const wanted: { readonly at: (here: PayloadData) => void; readonly data: RemoteData }[] = [];
     let broken: HandoffError | undefined;
     const code = (number: number): number => {
-      const ours = this.#codes[number];
+      const ours = this.#codes.get(number);
       if (ours === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer sent a batch with code ${number}, which it has not defined.`);
       if (typeof ours === 'number') return ours;
       broken ??= ours;

@@ -29,6 +29,7 @@ import type { Capabilities } from '../../dag/types.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { idBytes, keyBytes } from '../transport/beacon/datagram.ts';
 import { cloneView } from '../../workers/store/payload.ts';
+import { addresses, amount, amounts, any, boolean, type Check, code, fields, lane, list, listOf, name, nodeCards, number, optional, payload, record, time, whole } from './bounds.ts';
 
 export const Message = {
   ping: 0, hello: 1, members: 2, nodes: 3, lane: 4, request: 5, response: 6, bulk: 7, part: 8, beacon: 9,
@@ -56,52 +57,38 @@ export interface HostCard {
   readonly members: readonly string[];
 }
 
-type Check = (value: unknown) => boolean;
-
-const is = (type: string): Check => (value) => typeof value === type;
-const number = is('number');
-const string = is('string');
-const boolean = is('boolean');
-const any: Check = () => true;
-const list: Check = Array.isArray;
-const strings: Check = (value) => Array.isArray(value) && value.every(string);
-const numbers: Check = (value) => Array.isArray(value) && value.every(number);
-const optional = (check: Check): Check => (value) => value === undefined || value === null || check(value);
-const record: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+const card = fields({ nodes: nodeCards, members: addresses });
 const bytes = (length: number): Check => (value) => value instanceof Uint8Array && value.byteLength === length;
-const whole: Check = (value) => Number.isInteger(value) && (value as number) >= 0;
-const node: Check = (value) => {
-  if (!record(value)) return false;
-  const { name, capabilities, threads, speed, lanes, draining } = value as Record<string, unknown>;
-  return string(name) && record(capabilities) && Object.values(capabilities as object).every(number) && whole(threads) && number(speed) && numbers(lanes) && optional(boolean)(draining);
-};
-const nodes: Check = (value) => Array.isArray(value) && value.every(node);
-const card: Check = (value) => record(value) && nodes((value as HostCard).nodes) && strings((value as HostCard).members);
+const port: Check = (value) => whole(value) && (value as number) < 65_536;
+/** Why a thread died. */
+const crash = fields({ reason: (value) => ['killed', 'exit', 'out-of-memory', 'uncaught', 'import'].includes(value as string), exitCode: optional(number) });
+/** A batch that a thread had begun when it died. */
+const startedBatch = fields({ batch: whole, started: whole });
 
 /** By type of message: what stands where. */
 const layouts: Readonly<Record<number, readonly Check[]>> = {
-  [Message.ping]: [number, number, number],
+  [Message.ping]: [time, time, time],
   [Message.hello]: [card],
-  [Message.members]: [strings],
-  [Message.nodes]: [nodes],
-  [Message.lane]: [string, whole, boolean],
-  [Message.request]: [whole, string, list],
+  [Message.members]: [addresses],
+  [Message.nodes]: [nodeCards],
+  [Message.lane]: [name, lane, boolean],
+  [Message.request]: [whole, name, listOf(any, 16)],
   [Message.response]: [whole, boolean, any],
   [Message.bulk]: [],
-  [Message.beacon]: [whole, bytes(idBytes), bytes(keyBytes)],
-  [Message.code]: [whole, record],
-  [Message.batch]: [string, whole, whole, whole, whole, string, whole, (value) => value instanceof Int32Array, list, optional(record), whole],
-  [Message.takeBack]: [whole, number],
+  [Message.beacon]: [port, bytes(idBytes), bytes(keyBytes)],
+  [Message.code]: [code, record],
+  [Message.batch]: [name, lane, whole, whole, lane, name, whole, (value) => value instanceof Int32Array, list, optional(amounts), whole],
+  [Message.takeBack]: [whole, whole],
   [Message.cancel]: [whole, (value) => value === 'aborted' || value === 'timeout'],
-  [Message.kill]: [string, whole, whole],
-  [Message.release]: [whole, strings],
+  [Message.kill]: [name, lane, whole],
+  [Message.release]: [whole, listOf(name)],
   [Message.endRun]: [whole],
-  [Message.ahead]: [whole, record],
-  [Message.ended]: [whole, whole, whole, numbers, numbers, optional(numbers), list],
-  [Message.started]: [whole, whole, number],
+  [Message.ahead]: [whole, payload],
+  [Message.ended]: [whole, whole, whole, listOf(whole), listOf(amount), optional(listOf(time)), list],
+  [Message.started]: [whole, whole, time],
   [Message.takenBack]: [whole, whole],
-  [Message.laneDown]: [string, whole, record, list],
-  [Message.log]: [string, string, string, number, list],
+  [Message.laneDown]: [name, lane, crash, listOf(startedBatch)],
+  [Message.log]: [name, name, name, whole, list],
 };
 
 const empty = new Uint8Array(0);

@@ -8,6 +8,7 @@
  *             ◄═══════════ [watch, types] ═════════╯
  * ```
  */
+import type { ArgsOf } from '../../hosts/cluster/requests.ts';
 import type { Peer } from '../../hosts/cluster/peer.ts';
 import type { RemoteHost } from '../../hosts/cluster/remote-host.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -38,7 +39,7 @@ export interface OtherHosts {
   /** Calls `up` for each host that joins, and `down` when it is gone. */
   onHost(up: (host: RemoteHost) => void, down: (host: RemoteHost) => void): void;
   /** Answers a request of other hosts. */
-  answer(method: string, how: (args: any[], peer: Peer) => unknown): void;
+  answer<Name extends 'watch' | 'told'>(method: Name, how: (args: ArgsOf<Name>, peer: Peer) => void): void;
 }
 
 /** What is heard of every host that is listened to, so that it is known what runs there. */

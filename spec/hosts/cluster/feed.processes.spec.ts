@@ -218,7 +218,7 @@ describe('a reader that does not keep up', () => {
     const busy = Promise.withResolvers<void>();
     const stalled = vi.spyOn(Peer.prototype, 'request').mockImplementation(async function (this: Peer, method, ...args) {
       if (method === 'told') await busy.promise;
-      return request.call(this, method, ...args);
+      return (request as (...all: any[]) => Promise<any>).call(this, method, ...args);
     });
     try {
       const dag = new Dag();
@@ -244,7 +244,7 @@ describe('a host that tells what is none of ours', () => {
   function adding(wires: () => readonly unknown[]): { mockRestore(): void } {
     const request = Peer.prototype.request;
     return vi.spyOn(Peer.prototype, 'request').mockImplementation(function (this: Peer, method, ...args) {
-      return request.call(this, method, ...(method === 'told' ? [args[0], [...wires(), ...args[1] as unknown[]], args[2]] : args));
+      return (request as (...all: any[]) => Promise<any>).call(this, method, ...(method === 'told' ? [args[0], [...wires(), ...args[1] as unknown[]], args[2]] : args));
     });
   }
 
@@ -290,8 +290,8 @@ describe('a host that tells what is none of ours', () => {
     sent.mockRestore();
     const holes: unknown[] = [];
     holes.length = 4_000_000_000;
-    for (const [events, dropped] of [['x', 0], [[], NaN], [[], -1], [holes, 0]]) await expect(peer.request('told', session, events, dropped)).rejects.toMatchObject({ code: 'PROTOCOL_ERROR' });
-    for (const [which, types] of [[1, holes], [1, 'run:started'], ['1', []]]) await expect(peer.request('watch', which, types)).rejects.toMatchObject({ code: 'PROTOCOL_ERROR' });
+    for (const [events, dropped] of [['x', 0], [[], NaN], [[], -1], [holes, 0]]) await expect(peer.request('told', session as number, events as unknown[], dropped as number)).rejects.toMatchObject({ code: 'PROTOCOL_ERROR' });
+    for (const [which, types] of [[1, holes], [1, 'run:started'], ['1', []]]) await expect(peer.request('watch', which as number, types as string[])).rejects.toMatchObject({ code: 'PROTOCOL_ERROR' });
     expect(overviewOf(here).feed.dropped).toBe(0);
     await there.execute(dagOf({ id: 'a', code: t.one }));
     await heard.first('run:finished');
@@ -310,7 +310,7 @@ describe('a host that tells what is none of ours', () => {
         told++;
         await busy.promise;
       }
-      return request.call(this, method, ...args);
+      return (request as (...all: any[]) => Promise<any>).call(this, method, ...args);
     });
     try {
       const heard = await Heard.everywhere(here, 'run:finished');

@@ -1,0 +1,30 @@
+/** What another host reports of a batch: whether it can be true of the batch that it was sent. */
+import { HandoffError } from '../../core/errors.ts';
+import type { BatchReport } from '../../workers/node/lane-messages.ts';
+import { ReportKind } from '../../workers/node/wire.ts';
+
+const lastKind = Math.max(...Object.values(ReportKind));
+
+/**
+ * @param size how many functions the batch has
+ * @throws `PROTOCOL_ERROR` when it tells of functions that are not in it, or not as many values as functions
+ */
+export function checkReport({ first, count, exceptions, durations, spans, values }: BatchReport, size: number): void {
+  const isWithin = count > 0 && first + count <= size;
+  // Nothing is told of functions that nobody waits for any more.
+  const isTold = values.length === count || (values.length === 0 && exceptions.length === 0 && durations.length === 0);
+  const fits = isWithin && isTold && durations.length % 3 === 0 && (spans === null || spans.length === 2 * count || spans.length === 0) && areExceptions(exceptions, first, values.length);
+  if (!fits) throw new HandoffError('PROTOCOL_ERROR', `A peer reported functions ${first} to ${first + count} of a batch of ${size}, with ${values.length} values: expected ones of the batch, and a value for each.`);
+}
+
+/** Whether they are pairs of an index among those told, each once and in order, and a kind that there is. */
+function areExceptions(exceptions: readonly number[], first: number, count: number): boolean {
+  if (exceptions.length % 2 !== 0) return false;
+  let last = first - 1;
+  for (let k = 0; k < exceptions.length; k += 2) {
+    const [index, kind] = [exceptions[k]!, exceptions[k + 1]!];
+    if (index <= last || index >= first + count || kind < 1 || kind > lastKind) return false;
+    last = index;
+  }
+  return true;
+}

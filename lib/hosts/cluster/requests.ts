@@ -1,0 +1,44 @@
+/**
+ * The requests between hosts: for each method its arguments and its result, and checks for both. Others add theirs by merging with `Requests`;
+ * `lib/runtime/requests.ts` has the checks of all.
+ */
+import { HandoffError } from '../../core/errors.ts';
+import type { ModuleDescription, SourceDescription } from '../../workers/node/wire.ts';
+import type { Check } from './bounds.ts';
+import type { CodeName } from './code-identity.ts';
+
+export interface Request<Args extends readonly unknown[], Result> {
+  readonly args: Args;
+  readonly result: Result;
+}
+
+export interface Requests {
+  /** Whether code is the same there. */
+  readonly check: Request<[names: readonly CodeName[]], void>;
+  readonly describe: Request<[module: CodeName], ModuleDescription>;
+  readonly freeVariables: Request<[source: string], SourceDescription>;
+}
+
+export type Method = keyof Requests;
+export type ArgsOf<Name extends Method> = Requests[Name]['args'];
+export type ResultOf<Name extends Method> = Requests[Name]['result'];
+
+export interface RequestCheck {
+  /** By position; those at the end that take `undefined` may be missing. */
+  readonly args: readonly Check[];
+  readonly result: Check;
+}
+
+export type RequestChecks = { readonly [Name in Method]: RequestCheck };
+
+/** @throws `PROTOCOL_ERROR` when there is no such method, or it does not take such arguments */
+export function checkRequest(checks: RequestChecks, method: string, args: readonly unknown[]): asserts method is Method {
+  const check = Object.hasOwn(checks, method) ? checks[method as Method] : undefined;
+  if (check === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer asked ${JSON.stringify(method.slice(0, 100))}, which nobody answers.`);
+  if (args.length > check.args.length || !check.args.every((holds, k) => holds(args[k]))) throw new HandoffError('PROTOCOL_ERROR', `A peer asked ${method} with arguments that it does not take.`);
+}
+
+/** @throws `PROTOCOL_ERROR` when it is no answer */
+export function checkResult(checks: RequestChecks, method: Method, result: unknown): void {
+  if (!checks[method].result(result)) throw new HandoffError('PROTOCOL_ERROR', `A peer answered ${method} with what is no answer.`);
+}
