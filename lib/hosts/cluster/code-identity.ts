@@ -3,7 +3,7 @@
  * in a cluster of Erlang nodes; that the copies are the same, a hash of their content says.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -39,7 +39,7 @@ export class ModuleNames {
     if (isPackage(code.module)) return { package: code.module, export: code.export };
     if (!/^(file:|\/)/.test(code.module) && !isAbsolute(code.module)) throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${code.module} is neither a file nor a package, and not for other hosts.`, { module: code.module });
     const path = relative(this.#root, fileURLToPath(code.url));
-    if (path.startsWith('..') || isAbsolute(path)) {
+    if (isOutside(path)) {
       throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${code.module} lies outside ${this.#root}, so that other hosts cannot find it. Give a root that holds it (option root of the transport).`, { module: code.module });
     }
     return { path: path.split(sep).join('/'), hash: hashOf(code.url), export: code.export };
@@ -59,12 +59,28 @@ export class ModuleNames {
     if ('package' in name && !isPackage(name.package)) throw new HandoffError('FUNCTION_NOT_FOUND', `${name.package} is no package.`, { module: name.package });
     if ('package' in name) return { url: this.#locate(name.package), module: name.package, export: name.export };
     const file = join(this.#root, name.path);
-    if (relative(this.#root, file).startsWith('..')) throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${name.path} lies outside the root of host ${here}.`, { module: name.path });
+    if (isOutside(relative(this.#root, file)) || this.#leadsOut(file)) {
+      throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${name.path} lies outside the root of host ${here}, or is a link that leads out of it. Put it below the root.`, { module: name.path });
+    }
     const url = pathToFileURL(file).href;
     const hash = hashOf(url, () => new HandoffError('FUNCTION_NOT_FOUND', `Host ${here} has no module ${name.path} below ${this.#root}.`, { module: name.path }));
     if (hash === name.hash) return { url, module: url, export: name.export };
     throw new HandoffError('VERSION_MISMATCH', `Module ${name.path} is not the same on host ${here} as on host ${from}. Bring both to the same version.`, { module: name.path, hosts: [from, here] });
   }
+
+  /** Whether a file below the root is really elsewhere, by links. What is not there leads nowhere. */
+  #leadsOut(file: string): boolean {
+    try {
+      return isOutside(relative(realpathSync(this.#root), realpathSync(file)));
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Whether a path relative to a folder leads out of it. A folder may be called `..data`, as in volumes of Kubernetes. */
+function isOutside(path: string): boolean {
+  return path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path);
 }
 
 /** Whether it is a bare specifier: no URL, with which text could be sent as code, no built-in, and no way out of where packages are. */
