@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { DashboardOptions } from '../runtime/options/dashboard-options.ts';
 import type { HandoffOptions } from '../runtime/options/handoff-options.ts';
 import { isRecord } from '../core/schema.ts';
-import { isLoopback, parseAddress, unixPath } from '../hosts/transport/tcp/address.ts';
+import { isLoopback, machineOf, unixPath } from '../hosts/transport/tcp/address.ts';
 import { UsageError } from './exit.ts';
 
 /** Those of `handoff dashboard`. */
@@ -80,13 +80,8 @@ export function reachable(options: HandoffOptions): HandoffOptions {
   // Beside the socket of one to join, as nobody else may be let in by a port of this machine.
   const [beside] = join.flatMap((address) => unixPath(address) ?? []);
   if (beside !== undefined) return { ...options, transport: { ...transport, host: `unix:${beside}.${process.pid}` } };
-  const isNear = join.length > 0 && join.every((address) => isNearby(address));
+  const isNear = join.length > 0 && join.every((address) => isLoopback(machineOf(address) ?? ''));
   if (isNear) return { ...options, transport: { ...transport, host: '127.0.0.1', port: 0 } };
   process.stderr.write('Runs of hosts that do not listen, such as handoff run without --listen, are not seen: give --listen HOST:PORT, where they can reach this host.\n');
   return options;
-}
-
-function isNearby(address: string): boolean {
-  const endpoint = parseAddress(address);
-  return endpoint !== undefined && 'host' in endpoint && isLoopback(endpoint.host);
 }

@@ -30,7 +30,7 @@ export const errorCodes = {
   NOT_FOUND: 'there is no such value, location, run or context',
   RESULT_TIMEOUT: 'a result did not appear in time',
   RESOURCES_UNAVAILABLE: 'a resource tracker kept refusing a claim although nothing of ours was running; as `cause`: a function used more memory than it claimed on a node that enforces claims',
-  UNAUTHORIZED: 'a peer has not proved that it knows the secret',
+  UNAUTHORIZED: 'a peer has not proved what was asked for (the secret, a certificate), or refuses what this host has shown',
   PROTOCOL_ERROR: 'a peer sent something that is not our protocol',
   VERSION_MISMATCH: 'two hosts have different versions of a module or of the protocol',
   STOPPED: 'this Handoff has been stopped',

@@ -1,4 +1,5 @@
 /** The parts of a Handoff, made and put together; nothing is started yet. */
+/// <reference path="./request-types.ts" />
 import { availableParallelism } from 'node:os';
 import { SimpleResourceTracker } from '../scheduling/resources/resource-tracker.ts';
 import { CodeList } from '../workers/node/code-registry.ts';

@@ -14,7 +14,7 @@ import type { Inspector, NodeEvents } from '../workers/node/node-link.ts';
 import { timestamp } from '../events/events.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { Beacon } from '../hosts/transport/beacon/beacon.ts';
-import { isLoopback, parseAddress } from '../hosts/transport/tcp/address.ts';
+import { isLoopback, machineOf } from '../hosts/transport/tcp/address.ts';
 import type { ConnectionRefused } from '../hosts/transport/tcp/options.ts';
 import { TcpTransport } from '../hosts/transport/tcp/tcp-transport.ts';
 import type { Driver } from '../engine/driver.ts';
@@ -319,7 +319,7 @@ function patience(peer: Peer): Promise<never> {
 /** Where signs of life are sent from: where this host listens, or any address from which it reaches those that it joins. */
 function beaconHost({ host, port, join, secret, tls }: ResolvedTransport): string {
   if (port !== undefined || (secret === undefined && tls === undefined)) return host === undefined || host === 'localhost' || host.startsWith('unix:') ? '127.0.0.1' : host;
-  const joined = join.map((address) => parseAddress(address)?.host ?? 'localhost');
+  const joined = join.map((address) => machineOf(address) ?? 'localhost');
   if (joined.every((each) => isLoopback(each))) return '127.0.0.1';
   return joined.some((each) => each.includes(':')) ? '::' : '0.0.0.0';
 }

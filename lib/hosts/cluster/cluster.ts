@@ -14,7 +14,7 @@ import type { CodeWire } from '../../workers/node/wire.ts';
 import type { ResultMemory } from '../../workers/store/result-memory.ts';
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Beacon, Pulse } from '../transport/beacon/beacon.ts';
-import { parseAddress } from '../transport/tcp/address.ts';
+import { machineOf } from '../transport/tcp/address.ts';
 import type { Channel, Identity, Transport } from '../transport/transport.ts';
 import type { Admission } from './admission.ts';
 import { Joining } from './discovery.ts';
@@ -331,6 +331,6 @@ export class Cluster {
 
 /** Where the host of a peer is; undefined when it cannot be dialled, and so is known only by what it sends. */
 function addressOf({ identity: { address } }: Peer): string | undefined {
-  if (address === undefined) return undefined;
-  return address.startsWith('unix:') ? '127.0.0.1' : parseAddress(address)?.host;
+  const machine = address === undefined ? undefined : machineOf(address);
+  return machine === 'localhost' ? '127.0.0.1' : machine;
 }

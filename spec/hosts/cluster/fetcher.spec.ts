@@ -1,4 +1,5 @@
 /** Large results between two hosts on a network within this process, whose connections fail when they are told to. */
+import { requestChecks } from '../../../lib/runtime/requests.ts';
 import { describe, expect, it } from 'vitest';
 import { Fetcher } from '../../../lib/hosts/cluster/fetcher.ts';
 import { Peer } from '../../../lib/hosts/cluster/peer.ts';
@@ -33,7 +34,7 @@ async function pair(dialBulk: (dial: () => Promise<Channel>, attempt: number) =>
   const held = encode(value) as PayloadData;
   let sent = 0;
   const theirs = Promise.withResolvers<Peer>();
-  const quiet = { message: () => {}, request: () => undefined, closed: () => {} };
+  const quiet = { message: () => {}, request: () => undefined, requests: requestChecks, closed: () => {} };
   const address = await b.listen((channel) => {
     if (channel.kind === 'bulk') {
       const send = channel.send.bind(channel);

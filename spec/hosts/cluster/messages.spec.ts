@@ -9,6 +9,7 @@ import { Cluster } from '../../../lib/hosts/cluster/cluster.ts';
 import { ModuleNames } from '../../../lib/hosts/cluster/code-identity.ts';
 import { checkReport } from '../../../lib/hosts/cluster/report-check.ts';
 import { decodeMessage, Message } from '../../../lib/hosts/cluster/wire.ts';
+import { idBytes, keyBytes } from '../../../lib/hosts/transport/beacon/datagram.ts';
 import { MemoryNetwork } from '../../../lib/hosts/transport/memory/memory-network.ts';
 import { MemoryTransport } from '../../../lib/hosts/transport/memory/memory-transport.ts';
 import type { Channel } from '../../../lib/hosts/transport/transport.ts';
@@ -93,6 +94,7 @@ type Random = (below: number) => number;
 /** Of each type one that is right. */
 const right: (() => [type: number, parts: unknown[]])[] = [
   () => [Message.ping, [Date.now(), 0, 0]],
+  () => [Message.beacon, [7420, new Uint8Array(idBytes), new Uint8Array(keyBytes)]],
   () => [Message.members, [['x other:7']]],
   () => [Message.nodes, [[far]]],
   () => [Message.lane, ['far', 1, true]],
@@ -102,11 +104,11 @@ const right: (() => [type: number, parts: unknown[]])[] = [
   () => [Message.request, [4, 'check', [[{ package: 'some-package', export: 'x' }]]]],
   () => [Message.response, [1, true, { reason: 'shutdown' }]],
   () => [Message.code, [0, { package: 'some-package', export: 'x' }]],
-  () => [Message.batch, ['near', 1, 1, 1, 0, 'd', 1, Int32Array.of(0, 0), [], { cpu: 1 }]],
-  () => [Message.batch, ['near', 0, 2, 1, 0, 'd', 1, Int32Array.of(0, 0), [], null]],
+  () => [Message.batch, ['near', 1, 1, 1, 0, 'd', 1, Int32Array.of(0, 0), [], { cpu: 1 }, 0]],
+  () => [Message.batch, ['near', 0, 2, 1, 0, 'd', 1, Int32Array.of(0, 0), [], null, 0]],
   () => [Message.takeBack, [1, 1]],
   () => [Message.cancel, [1, 'aborted']],
-  () => [Message.kill, [1]],
+  () => [Message.kill, ['near', 1, 1]],
   () => [Message.release, [1, ['other:1']]],
   () => [Message.endRun, [1]],
   () => [Message.ahead, [1, reference]],
@@ -218,7 +220,7 @@ describe('what a peer says that has proved itself', () => {
     ['members without end', of(Message.members, Array.from({ length: 10_001 }, (_, k) => `x h:${k + 1}`))],
     ['code of a number that nobody counts to', of(Message.code, 2 ** 31, {})],
     ['time that is none', of(Message.started, 1, 1, Infinity)],
-    ['a claim that is none', of(Message.batch, 'near', 0, 1, 1, 0, 'd', 1, Int32Array.of(0, 0), [], { cpu: -1 })],
+    ['a claim that is none', of(Message.batch, 'near', 0, 1, 1, 0, 'd', 1, Int32Array.of(0, 0), [], { cpu: -1 }, 0)],
   ])('is refused when it is %s', (_name, decode) => {
     expect(decode).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
   });

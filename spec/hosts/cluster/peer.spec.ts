@@ -1,4 +1,5 @@
 /** When a peer is given up that says nothing, on a network within this process. */
+import { requestChecks } from '../../../lib/runtime/requests.ts';
 import { describe, expect, it } from 'vitest';
 import { Peer } from '../../../lib/hosts/cluster/peer.ts';
 import type { Pulse } from '../../../lib/hosts/transport/beacon/beacon.ts';
@@ -15,7 +16,7 @@ async function silent(isAlive: boolean, stallTimeout: number): Promise<unknown> 
   const pulse = { takeBeat: () => (beats++, isAlive), end: () => {} } as unknown as Pulse;
   const closed = Promise.withResolvers<unknown>();
   const peer = new Peer(channel, { heartbeatInterval: 10, heartbeatTimeout: 50, stallTimeout }, {
-    message: () => {}, request: () => undefined, closed: (error) => closed.resolve({ error, beats }), find: () => Promise.reject(new Error('none')), dialBulk: () => Promise.reject(new Error('none')), pulse,
+    message: () => {}, request: () => undefined, requests: requestChecks, closed: (error) => closed.resolve({ error, beats }), find: () => Promise.reject(new Error('none')), dialBulk: () => Promise.reject(new Error('none')), pulse,
   });
   peer.open();
   return closed.promise;

@@ -29,6 +29,12 @@ export function parseAddress(address: string): Endpoint | undefined {
   return port > 0 && port < 65536 ? { host: (groups['six'] ?? groups['name'])!, port } : undefined;
 }
 
+/** The machine that an address is on; `localhost` for a Unix socket; undefined when it is no address. */
+export function machineOf(address: string): string | undefined {
+  const endpoint = parseAddress(address);
+  return endpoint === undefined ? undefined : 'host' in endpoint ? endpoint.host : 'localhost';
+}
+
 /** @throws `INVALID_OPTION` */
 export function needAddress(address: string): Endpoint {
   const parsed = parseAddress(address);

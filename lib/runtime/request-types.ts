@@ -1,0 +1,43 @@
+/** The requests that hosts answer beside those of the cluster: what each is asked with, and answers. Their checks are in requests.ts. */
+import type { Request as Of } from '../hosts/cluster/requests.ts';
+import type { Capabilities } from '../dag/types.ts';
+import type { Explanation } from '../engine/explain.ts';
+import type { FunctionDetail } from '../events/activity.ts';
+import type { TreeNode } from '../workers/supervision/child.ts';
+import type { SpawnOptions } from './actors.ts';
+import type { HostActivity } from './local-overview.ts';
+import type { ActorCard, DeathWire, ExitWire } from './remote-actors.ts';
+import type { Parcel } from './remote-values.ts';
+import type { Overuse } from './usage/claim-watch.ts';
+import type { NodeResources } from './usage/resources.ts';
+
+declare module '../hosts/cluster/requests.ts' {
+  interface Requests {
+    /** The host that asks is about to go: the other finishes what it has there, and takes what it needs. */
+    readonly leave: Of<[], void>;
+    readonly resources: Of<[], Record<string, NodeResources>>;
+    readonly overuse: Of<[overuse: Overuse], void>;
+    readonly updateCapabilities: Of<[node: string, changed: Capabilities], boolean>;
+    readonly spawn: Of<[code: unknown, options: Omit<SpawnOptions, 'args'> & { readonly args: readonly Parcel[] }], ActorCard>;
+    readonly ask: Of<[actor: string, method: string, args: readonly Parcel[], timeout?: number | undefined], Parcel>;
+    readonly tell: Of<[actor: string, method: string, args: readonly Parcel[]], void>;
+    readonly stopActor: Of<[actor: string], void>;
+    readonly exited: Of<[actor: string], ExitWire>;
+    /** The death of an actor after so many others, once it has died so often. */
+    readonly death: Of<[actor: string, seen: number], DeathWire | undefined>;
+    /** The named actors of the host that tells them. */
+    readonly names: Of<[cards: readonly ActorCard[]], void>;
+    readonly cancel: Of<[dagId: string], boolean>;
+    readonly explain: Of<[dagId: string, functionId?: string | undefined], Explanation>;
+    readonly functionDetail: Of<[dagId: string, functionId: string], FunctionDetail>;
+    readonly tree: Of<[], TreeNode>;
+    readonly activity: Of<[], HostActivity>;
+    readonly getValue: Of<[dagId: string, id: string], Parcel>;
+    readonly await: Of<[dagId: string, id: string, timeout: number], Parcel>;
+    readonly lookup: Of<[dagId: string, id: string], string | undefined>;
+    readonly clear: Of<[dagId: string], void>;
+    /** Events of these types are wanted, in a session of who asks; none any more when there are none. */
+    readonly watch: Of<[session: number, types: readonly string[]], void>;
+    readonly told: Of<[session: number, events: readonly unknown[], dropped: number], void>;
+  }
+}
