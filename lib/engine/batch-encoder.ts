@@ -7,6 +7,7 @@ import type { OutgoingBatch } from '../workers/node/lane-messages.ts';
 import { Head, headBits, isShort, Word, WordWriter } from '../workers/node/program.ts';
 import { ArgTag, BatchFlag } from '../workers/node/wire.ts';
 import type { AttemptTracer } from '../events/attempt-tracer.ts';
+import { fixedNode } from '../scheduling/scheduler/ready.ts';
 import { type Batch, type Lane, type Run, Status } from '../scheduling/scheduler/state.ts';
 import { Payload, type PayloadData } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
@@ -198,9 +199,8 @@ class BatchWriter {
 
   /** Where another function runs, ran, or is bound to run. */
   #nodeOf(i: number): string {
-    const { plan, node, groupNode } = this.#run;
-    const group = plan.group === null ? -1 : plan.group[i]!;
-    const index = node[i]! >= 0 ? node[i]! : group >= 0 ? groupNode[group]! : this.#batch.lane.node.index;
-    return this.#source.nodeName(index);
+    const ran = this.#run.node[i]!;
+    const bound = fixedNode(this.#run, i);
+    return this.#source.nodeName(ran >= 0 ? ran : bound >= 0 ? bound : this.#batch.lane.node.index);
   }
 }

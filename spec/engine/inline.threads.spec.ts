@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inline } from '../../lib/index.ts';
+import { inline, SimpleAllocator } from '../../lib/index.ts';
 import { counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 
 const handoff = useHandoff();
@@ -154,5 +154,14 @@ describe('Arguments', () => {
     ));
     expect(results['c'][0]).toMatchObject({ deserialized: { serialized: 7 }, target: 'b' });
     expect(results['d']).toEqual([[{ deserialized: 8, source: 'a', target: 'b', extra: [] }]]);
+  });
+
+  it.each(['time-optimized', 'cost-optimized', new SimpleAllocator()] as const)('are told both nodes also where each function has its node beforehand (%o)', async (allocationStrategy) => {
+    const { results, allocations } = await handoff().execute(dagOf(
+      { id: 'p', code: t.constant, extraArgs: [1], node: 'a' },
+      { id: 'c', code: t.collect, args: [{ id: 'p', serialize: { code: t.tagSerialized }, deserialize: { code: t.tagDeserialized } }] },
+    ), { allocationStrategy, timeout: 5000 });
+    const nodes = { source: 'a', target: allocations['c'] };
+    expect(results['c'][0]).toMatchObject({ ...nodes, deserialized: nodes });
   });
 });
