@@ -1,5 +1,6 @@
 /** What a value holds that decides how it travels between threads and hosts. */
 import { isError } from './is-error.ts';
+import { isInstanceMemory } from './instance-memory.ts';
 
 /**
  * How many objects may lie within each other in what V8 serializes. V8 recurses, 620 bytes of stack a level at most, and a main thread has less
@@ -69,7 +70,7 @@ class Walk implements Survey {
     if (proto === Object.prototype || proto === null) return this.#enter(value, depth) ?? this.#fields(value, depth);
     if (ArrayBuffer.isView(value)) {
       this.size += value.byteLength;
-      if (Buffer.isBuffer(value)) this.buffers = true;
+      if (Buffer.isBuffer(value) || isPart(value)) this.buffers = true;
       return true;
     }
     if (value instanceof ArrayBuffer) {
@@ -147,4 +148,9 @@ class Walk implements Survey {
     if (typeof item === 'string') this.size += item.length;
     return typeof item !== 'object' || item === null || this.into(item, depth + 1);
   }
+}
+
+/** Whether a view is only a part of its memory, all of which structured clone would send. */
+function isPart({ buffer, byteLength }: ArrayBufferView): boolean {
+  return buffer instanceof SharedArrayBuffer ? isInstanceMemory(buffer) : byteLength < buffer.byteLength;
 }

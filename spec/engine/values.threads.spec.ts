@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { dag, inline } from '../../lib/index.ts';
+import { dag, inline, tasks } from '../../lib/index.ts';
 import { dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 
+const memoryTasks = tasks<typeof import('../fixtures/instance-memory-tasks.ts')>(new URL('../fixtures/instance-memory-tasks.ts', import.meta.url));
 const handoff = useHandoff();
 /** Passes a value through two functions, so that it crosses threads both ways. */
 async function roundTrip(value: unknown): Promise<any> {
@@ -155,4 +156,12 @@ describe('values written into a DAG', () => {
 it('a result that is a call, a DAG or a task is refused where it is returned', async () => {
   const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: t.uncalled, maxRetries: 0 })));
   expect(error.cause).toMatchObject({ code: 'NOT_SERIALIZABLE', message: expect.stringContaining('result is a call') });
+});
+
+describe('results in the memory of a WebAssembly instance', () => {
+  it.each([[16, false], [16, true], [100_000, false], [100_000, true]])('are what they were when the function returned (%i bytes, shared: %s)', async (length, shared) => {
+    const functions = Array.from({ length: 12 }, (_, i) => ({ id: `f${i}`, code: memoryTasks.fillMemory, extraArgs: [i, length, shared] }));
+    const { results } = await handoff().execute(dagOf(...functions));
+    for (let i = 0; i < 12; i++) expect(new Set(results[`f${i}`].bytes)).toEqual(new Set([i]));
+  });
 });

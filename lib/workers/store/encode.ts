@@ -7,6 +7,7 @@ import { findObstacle, notData } from '../../core/serializable.ts';
 import { survey } from '../../core/survey.ts';
 import { createView, lengthOf, ofShape, partLengths, partsOf, type PayloadData, shareFrom, toShared, viewTypeOf } from './payload.ts';
 import { deserialize, serialize } from './serializer.ts';
+import { isInstanceMemory } from '../../core/instance-memory.ts';
 import { allocateShared, count } from './shared-memory.ts';
 
 /**
@@ -48,10 +49,10 @@ function encodeView(view: ArrayBufferView): PayloadData | undefined {
   const type = viewTypeOf(view);
   const length = lengthOf(view);
   if (view.byteLength >= shareFrom) return { kind: 'view', view: type, ...toShared(view), length };
-  if (type !== 'Buffer') return undefined;
-  // Structured clone makes a Uint8Array of a Buffer, and copies all of the pool that a small one is part of.
+  if (type !== 'Buffer' && !isInstanceMemory(view.buffer)) return undefined;
+  // Structured clone makes a Uint8Array of a Buffer, copies all of the pool that a small one is part of, and shares what an instance goes on writing to.
   const copy = new Uint8Array(view.byteLength);
-  copy.set(view as Uint8Array);
+  copy.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   return { kind: 'view', view: type, bytes: copy, byteOffset: 0, length };
 }
 

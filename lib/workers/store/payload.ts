@@ -11,7 +11,7 @@
  * ```
  */
 import type { ErrorWire } from '../../core/error-wire.ts';
-import { allocateShared, count } from './shared-memory.ts';
+import { allocateShared, count, isInstanceMemory } from './shared-memory.ts';
 
 /** The classes a view can have, by name. */
 export type ViewType =
@@ -117,9 +117,9 @@ export function bytesOf(data: PayloadData): number {
   return shape === undefined ? 0 : partLengths(shape).reduce((sum, length) => sum + length, 0);
 }
 
-/** The same bytes in shared memory: where they are, if they are there already. */
+/** The same bytes in shared memory: where they are, if they are there already and stay as they are. */
 export function toShared(view: ArrayBufferView): { readonly bytes: SharedArrayBuffer; readonly byteOffset: number } {
-  if (view.buffer instanceof SharedArrayBuffer) return { bytes: count(view.buffer), byteOffset: view.byteOffset };
+  if (view.buffer instanceof SharedArrayBuffer && !isInstanceMemory(view.buffer)) return { bytes: count(view.buffer), byteOffset: view.byteOffset };
   const bytes = allocateShared(view.byteLength);
   new Uint8Array(bytes).set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   return { bytes, byteOffset: 0 };

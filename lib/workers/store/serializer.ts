@@ -5,6 +5,7 @@
 import { Deserializer, Serializer } from 'node:v8';
 import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { flatten, type FlatTable, unflatten } from '../../core/flat.ts';
+import { isInstanceMemory } from '../../core/instance-memory.ts';
 import { allocateShared } from './shared-memory.ts';
 import { createView, elementSize, lengthOf, toShared, type ViewType, viewTypeOf } from './payload.ts';
 
@@ -66,7 +67,7 @@ class ValueSerializer extends Serializer {
   }
 
   #writeView(view: ArrayBufferView): void {
-    const apart = view.byteLength >= apartFrom || view.buffer instanceof SharedArrayBuffer;
+    const apart = view.byteLength >= apartFrom || (view.buffer instanceof SharedArrayBuffer && !isInstanceMemory(view.buffer));
     this.writeUint32(apart ? Tag.sharedView : Tag.inlineView);
     this.writeUint32(viewTypes.indexOf(viewTypeOf(view)));
     if (apart) {

@@ -7,6 +7,8 @@
  * and take address space only, where others may come from memory that was used before, and are cleared.
  */
 
+import { isInstanceMemory } from '../../core/instance-memory.ts';
+
 const counterpart = Symbol('handoffjs.counterpart');
 
 // As much as makes V8 collect after a few: asking for more costs time and gains nothing.
@@ -32,9 +34,9 @@ export function allocateShared(byteLength: number): SharedArrayBuffer {
   return count(new SharedArrayBuffer(byteLength));
 }
 
-/** Has this thread count a SharedArrayBuffer that it holds. Gives it back. */
+/** Has this thread count a SharedArrayBuffer that it holds, unless that is an instance's. Gives it back. */
 export function count(buffer: SharedArrayBuffer): SharedArrayBuffer {
-  if (!Object.hasOwn(buffer, counterpart)) {
+  if (!Object.hasOwn(buffer, counterpart) && !isInstanceMemory(buffer)) {
     const length = Math.min(buffer.byteLength * weight, mostBytes);
     Object.defineProperty(buffer, counterpart, { value: new ArrayBuffer(length, { maxByteLength: length }) });
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { decode, encode } from '../../../lib/workers/store/encode.ts';
 import { Payload, shareFrom } from '../../../lib/workers/store/payload.ts';
 import { thrownBy } from '../../support/handoff.ts';
+import { instanceMemory } from '../../support/instance-memory.ts';
 
 /** As a value gets from one thread to another. */
 function travel(value: unknown): unknown {
@@ -45,6 +46,26 @@ describe('encode', () => {
     expect(back.big.buffer).toBeInstanceOf(SharedArrayBuffer);
     expect(back.small.buffer).not.toBeInstanceOf(SharedArrayBuffer);
     expect((decode(data) as typeof back).big.buffer).toBe(back.big.buffer);
+  });
+
+  it.each([{ shared: false }, { shared: true }])('copies a result out of the memory of a WebAssembly instance, and no more of that (%o)', ({ shared }) => {
+    const memory = instanceMemory(shared);
+    for (const length of [4, 2000, shareFrom]) {
+      const view = new Uint8Array(memory, 8, length).fill(1);
+      const data = encode({ shape: [length], view });
+      const back = [travel(view), (decode(structuredClone(data!)) as { view: Uint8Array }).view] as Uint8Array[];
+      view.fill(2);
+      expect(back.map((each) => each.length)).toEqual([length, length]);
+      for (const each of back) expect(each.every((byte) => byte === 1)).toBe(true);
+      expect(new Payload(data!).byteLength).toBeLessThan(length + 200);
+    }
+  });
+
+  it('lets a whole memory that was shared on purpose be shared', () => {
+    const buffer = instanceMemory(true);
+    const back = travel({ buffer, text: 'x'.repeat(shareFrom) }) as { buffer: SharedArrayBuffer };
+    new Uint8Array(buffer)[3] = 7;
+    expect(new Uint8Array(back.buffer)[3]).toBe(7);
   });
 
   it('keeps SharedArrayBuffers shared, wherever they are', () => {
