@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Allocator } from '../../lib/index.ts';
+import type { Allocator, FunctionSpec } from '../../lib/index.ts';
 import { SimpleAllocator } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
@@ -141,6 +141,16 @@ describe('strategies', () => {
 });
 
 describe('collocation', () => {
+  it.each(['serialize', 'deserialize'])('leaves consumers of one result, of which a node has room for one, to several nodes (%s)', async (side) => {
+    const gate = new Gate();
+    const consumer = (id: string): FunctionSpec => ({ id, code: t.waitAtGate, args: [{ id: 'p', [side]: { code: t.pick, extraArgs: [0] } }], cost: { cpu: 2 } });
+    const running = handoff().execute(dagOf({ id: 'p', code: t.constant, extraArgs: [[gate.memory]], node: 'a' }, consumer('x'), consumer('y')));
+    await gate.arrived(2);
+    gate.release();
+    const { allocations } = await running;
+    expect([allocations['x'], allocations['y']].sort()).toEqual(['a', 'b']);
+  });
+
   it('runs functions where their root runs, through chains', async () => {
     const { allocations } = await handoff().execute(dagOf(
       { id: 'third', code: t.one, node: { collocatedWith: 'second' } },

@@ -4,6 +4,7 @@
  */
 import { shortage } from '../resources/amounts.ts';
 import { Flag } from '../../dag/plan.ts';
+import { bindGroup, groupToBind, hasRoom, settlePromise } from './groups.ts';
 import { isExclusive, isOnce } from './once.ts';
 import { fixedNode, groupOf } from './ready.ts';
 import type { ReadyClass } from './ready-queue.ts';
@@ -30,6 +31,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
     if (alone && lane.batches.length > 0) break; // it waits behind nothing
     const single = alone || isOnce(plan, next);
     if (heads > 0 && (single || heads >= share && expected >= tuning.leastMs || expected + expectedMs(state, run, next, lane) > tuning.batchMs)) break;
+    if (heads > 0 && plan.group !== null && bindsWithoutRoom(run, next, lane)) break;
     run.queue.pop(from);
     if (!settles(run, next, lane)) continue;
     heads++;
@@ -49,6 +51,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
 
   function take(i: number): void {
     run.status[i] = Status.dispatched;
+    if (plan.group !== null) settlePromise(run, i);
     run.node[i] = lane.node.index;
     run.batch[i] = id;
     run.tally[i] = functions.length;
@@ -87,6 +90,12 @@ export function expectedMs(state: State, run: Run, i: number, { node }: Lane): n
   return Math.max(mean / node.speed, state.tuning.batchMs / (1 + 8 * count));
 }
 
+/** Whether a function would bind its group to a node that has no room for that. */
+function bindsWithoutRoom(run: Run, i: number, { node }: Lane): boolean {
+  const group = groupToBind(run, i);
+  return group >= 0 && !hasRoom(run, group, node);
+}
+
 /** Binds the function's group to the lane's node. False when the group has meanwhile been settled on another: it goes there. */
 export function settles(run: Run, i: number, lane: Lane): boolean {
   const group = groupOf(run, i);
@@ -97,7 +106,7 @@ export function settles(run: Run, i: number, lane: Lane): boolean {
     run.queue.push(plan.rank[i]!, { cost: plan.cost[i]!, node, avoid: -1, need: 0, prefer: -1 }); // still hungry: this turn looks again
     return false;
   }
-  run.groupNode[group] = lane.node.index;
+  bindGroup(run, group, lane.node);
   return true;
 }
 
@@ -115,6 +124,7 @@ export function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): bo
   if (group < 0) return true;
   const { need, pin: groupPin } = plan.groups[group]!;
   if (groupPin !== undefined ? groupPin !== lane.node.name : shortage(plan.costs[need] ?? {}, lane.node.capabilities) !== undefined) return false;
-  run.groupNode[group] = here;
+  if (bindsWithoutRoom(run, i, lane)) return false;
+  bindGroup(run, group, lane.node);
   return true;
 }

@@ -17,6 +17,7 @@ export function createRun(state: State, id: string, plan: Plan, settings: RunSet
     tally: new Int32Array(size),
     unread: settings.kept === null ? null : readersOf(plan),
     groupNode: new Int32Array(plan.groups.length).fill(-1),
+    promisedAt: new Int32Array(plan.groups.length).fill(-1), promised: new Map(),
     assigned, sequence: settings.start === undefined || assigned === null ? null : sequenceOf(plan, assigned, settings.start), submittedAt: now,
     avoid: new Map(), suspects: new Set(), large: new Map(), travelling: 0, holdsOnce: state.isSpread, held: new Set(), losses: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
     lanes: 0, ganged: 0, gangsFrom: -Infinity, gangPause: 0, unfinished: size, retries: 0, copies: { started: 0, won: 0, losing: 0 }, failures: [], outcome: undefined, blocked: -1, refusalTimer: -1, refusedSince: -1,

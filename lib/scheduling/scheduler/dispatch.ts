@@ -8,6 +8,7 @@ import { compose } from './batching.ts';
 import { failIfImpossible } from './failure.ts';
 import { startGang, waitsForGang } from './gang.ts';
 import { closeBatch, isIdle, openBatch } from './lanes.ts';
+import { byRoom, groupToBind, hasRoom } from './groups.ts';
 import { waitsForHost } from './locality.ts';
 import { settleNeighbours } from './node-dependencies.ts';
 import { isExclusive } from './once.ts';
@@ -109,10 +110,12 @@ function findLane(state: State, run: Run, from: ReadyClass, now: number, out: Co
     const first = plan.byRank[from.heap.top]!;
     const claim = (node: Node): boolean => accepts(run, from, node) && (cost === undefined || request(state, run, first, node, cost, out));
     const others = from.avoid < 0 ? nodes : nodes.filter((node) => node.index !== from.avoid);
-    const near = from.prefer < 0 ? undefined : settings.strategy(others.filter(({ host }) => host === from.prefer), cost, claim);
+    const group = from.node >= 0 ? -1 : groupToBind(run, first);
+    const roomy = group < 0 ? others : others.filter((node) => hasRoom(run, group, node));
+    const near = from.prefer < 0 ? undefined : settings.strategy(roomy.filter(({ host }) => host === from.prefer), cost, claim);
     if (near !== undefined) from.waitsSince = -1;
     else if (from.prefer >= 0 && waitsForHost(state, run, from, first, now, out)) return undefined;
-    const node = near ?? settings.strategy(others, cost, claim) ?? (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
+    const node = near ?? settings.strategy(roomy, cost, claim) ?? (group < 0 ? undefined : settings.strategy(byRoom(run, group, others), cost, claim)) ?? (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
     if (node !== undefined) return node.lanes.find((lane) => isIdle(lane) && !lane.occupied) ?? node.lanes.find(isIdle)!;
   }
   return cost === undefined ? findShallow(state, run, from, now) : undefined;

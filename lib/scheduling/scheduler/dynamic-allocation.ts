@@ -6,6 +6,7 @@ import { HandoffError } from '../../core/errors.ts';
 import type { Cost } from '../../dag/types.ts';
 import type { Command } from './commands.ts';
 import { endRun } from './failure.ts';
+import { bindGroup } from './groups.ts';
 import { enqueue, groupOf } from './ready.ts';
 import type { Node, Run, State } from './state.ts';
 
@@ -80,11 +81,11 @@ function needOf(run: Run, i: number): Cost {
 }
 
 /** It goes there from now on, and with it its group. */
-function bind(state: State, run: Run, i: number, { index }: Node): void {
+function bind(state: State, run: Run, i: number, node: Node): void {
   const group = groupOf(run, i);
   const settled = group < 0 ? -1 : run.groupNode[group]!;
-  if (group >= 0 && settled < 0) run.groupNode[group] = index;
-  run.assigned![i] = settled >= 0 ? settled : index;
+  if (group >= 0 && settled < 0) bindGroup(run, group, node);
+  run.assigned![i] = settled >= 0 ? settled : node.index;
   run.queue.take(run.plan.rank[i]!);
   enqueue(state, run, i);
 }

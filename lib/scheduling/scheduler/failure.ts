@@ -1,6 +1,7 @@
 /** Attempts that failed: another attempt, or the end of the run. */
 import type { Command } from './commands.ts';
 import type { Failure, Outcome } from './outcome.ts';
+import { settlePromise } from './groups.ts';
 import { nodesFor, putBack } from './ready.ts';
 import { retryDelay } from './retry.ts';
 import { type Batch, nextId, noteIfOver, type Run, type State, Status } from './state.ts';
@@ -29,6 +30,7 @@ export function fail(state: State, run: Run, i: number, failure: Failure, retrya
 /** There will be no other attempt. */
 export function failForGood(state: State, run: Run, i: number, failure: Failure, out: Command[]): void {
   run.status[i] = Status.failed;
+  settlePromise(run, i);
   run.unfinished--;
   const failed = { index: i, attempts: run.attempts[i]!, node: run.node[i]!, failure };
   run.failures.push(failed);
@@ -77,6 +79,7 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
       if (run.status[next] === Status.delayed) clearDelay(state, run, next, out);
       // Whatever else needs the failed result is waiting, or was sent in the same batch and will be reported as skipped.
       run.status[next] = Status.unreachable;
+      settlePromise(run, next);
       run.unfinished--;
       stack.push(next);
     }

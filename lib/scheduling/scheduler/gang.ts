@@ -10,6 +10,7 @@ import { Flag } from '../../dag/plan.ts';
 import { accepts } from './eligibility.ts';
 import type { Command } from './commands.ts';
 import { expectedMs, mayFollow, settles, sureAfter } from './batching.ts';
+import { settlePromise } from './groups.ts';
 import { closeBatch, isIdle, openBatch } from './lanes.ts';
 import { settleNeighbours } from './node-dependencies.ts';
 import type { ReadyClass } from './ready-queue.ts';
@@ -194,6 +195,7 @@ class Gang {
     const { plan } = run;
     const batch = this.#batches[part]!;
     run.status[i] = Status.dispatched;
+    if (plan.group !== null) settlePromise(run, i);
     run.node[i] = batch.lane.node.index;
     run.batch[i] = batch.id;
     run.tally[i] = batch.functions.length;

@@ -21,6 +21,7 @@ import { createRun } from './create-run.ts';
 import { dispatch } from './dispatch.ts';
 import type { Event, EventOf, StartedCount } from './events.ts';
 import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
+import { unbindGroups } from './groups.ts';
 import { laneDown, laneUp, shorten } from './lanes.ts';
 import { resultsLost } from './lineage.ts';
 import { enqueue, makeReady } from './ready.ts';
@@ -149,7 +150,7 @@ function nodeDraining(state: State, { node: name }: EventOf<'NodeDraining'>, out
       out.push({ type: 'TakeBack', batch, count: batch.size - batch.done });
     }
   }
-  for (const run of state.runs.values()) run.groupNode.forEach((bound, g) => { if (bound === node.index) run.groupNode[g] = -1; });
+  for (const run of state.runs.values()) unbindGroups(run, node);
   unassign(state, node);
   requeue(state, out);
 }
@@ -168,7 +169,7 @@ function loseNode(state: State, node: Node, returning: boolean, started: readonl
   for (const lane of node.lanes) {
     laneDown(state, lane, { reason: 'killed' }, started, 0, out); // what ran there is not to blame
   }
-  for (const run of state.runs.values()) for (let g = 0; g < run.groupNode.length; g++) if (run.groupNode[g] === node.index) run.groupNode[g] = -1;
+  for (const run of state.runs.values()) unbindGroups(run, node);
   unassign(state, node);
   requeue(state, out);
 }

@@ -1,11 +1,12 @@
 /** Functions that are told the node of another, which must therefore be settled before they start. */
 import { shortage } from '../resources/amounts.ts';
+import { bindGroup, byRoom } from './groups.ts';
 import { fixedNode, groupOf } from './ready.ts';
 import type { Run, State } from './state.ts';
 
 /**
- * Settles the node of every function that one of these must know: the one it is bound to, else where the one that asks runs, else the
- * first that could take it.
+ * Settles the node of every function that one of these must know: the one it is bound to, else where the one that asks runs if there is room,
+ * else another with room for it.
  */
 export function settleNeighbours(state: State, run: Run, functions: readonly number[]): void {
   const { plan } = run;
@@ -16,8 +17,9 @@ export function settleNeighbours(state: State, run: Run, functions: readonly num
       const { need, pin } = plan.groups[group]!;
       const cost = plan.costs[need] ?? {};
       const here = state.nodes[run.node[i]!]!;
-      const able = [here, ...state.nodes].find((node) => node.up && shortage(cost, node.capabilities) === undefined);
-      run.groupNode[group] = (pin === undefined ? able ?? here : state.nodeByName.get(pin) ?? here).index;
+      const fixed = pin === undefined ? undefined : state.nodeByName.get(pin);
+      const able = [here, ...state.nodes].filter((node) => node.up && !node.draining && shortage(cost, node.capabilities) === undefined);
+      bindGroup(run, group, fixed ?? byRoom(run, group, able)[0] ?? here);
     }
   }
 }

@@ -160,6 +160,12 @@ export interface Sequence {
   readonly start: Float64Array;
 }
 
+/** What groups of a run that are bound to a node are yet to claim there. */
+export interface Promised {
+  groups: number;
+  readonly amounts: Record<string, number>;
+}
+
 export interface Run {
   readonly id: string;
   readonly plan: Plan;
@@ -181,6 +187,10 @@ export interface Run {
   readonly unread: Int32Array | null;
   /** By group: the node it was settled on; -1: none yet. */
   readonly groupNode: Int32Array;
+  /** By group: the node that it was promised room on; -1: none. */
+  readonly promisedAt: Int32Array;
+  /** By node: what it is promised to. */
+  readonly promised: Map<number, Promised>;
   /** By function: the node an allocator gave it, -1: none; null without one. */
   readonly assigned: Int32Array | null;
   /** Null when it was not planned. */

@@ -117,6 +117,13 @@ function validateRun(state: State, run: Run): void {
     if (status[i] === Status.delayed && run.outcome === undefined) expect(state.timers.has(run.delays.get(i) ?? -1), `${label(run, i)} is delayed, but no timer runs`);
     if (status[i] === Status.dispatched) expect(state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i, `${label(run, i)} is dispatched, but in no batch`);
   }
+  const promised = new Map<number, number>();
+  run.promisedAt.forEach((node, group) => {
+    if (node < 0) return;
+    expect(run.groupNode[group] === node && status[plan.groups[group]!.root]! < Status.dispatched, `group ${group} is promised room on node ${node}, where it is not to start`);
+    promised.set(node, (promised.get(node) ?? 0) + 1);
+  });
+  for (const [node, { groups }] of run.promised) expect(groups === (promised.get(node) ?? 0), `${run.id}: node ${node} has room for ${groups} groups, but ${promised.get(node) ?? 0} were promised that`);
   expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
   expect(run.outcome !== undefined || run.queue.size === ready, `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`);
   expect(ready === 0 || run.outcome !== undefined || state.hungry.has(run), `${run.id} has ready functions, but is not hungry`);

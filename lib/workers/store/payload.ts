@@ -11,7 +11,8 @@
  * ```
  */
 import type { ErrorWire } from '../../core/error-wire.ts';
-import { allocateShared, count, isInstanceMemory } from './shared-memory.ts';
+import { isInstanceMemory } from '../../core/instance-memory.ts';
+import { allocateShared, count } from './shared-memory.ts';
 
 /** The classes a view can have, by name. */
 export type ViewType =
