@@ -118,3 +118,23 @@ describe('branching-distributed', () => {
     expect(stdout).toContain('183 (63 + 120), of branches in 2 processes');
   });
 });
+
+describe('tensor-pipeline', () => {
+  it('gives the numbers of the whole computation on one node, on three, and in two processes, and encodes only between nodes', async () => {
+    const digests = new Set<string>();
+    for (const args of [['--nodes', '1'], ['--nodes', '3'], ['--hosts', '2']]) {
+      const { stdout } = await example('tensor-pipeline', '--runs', '1', '--across', '10', ...args);
+      expect(stdout.match(/the same to the bit as unsplit/g)).toHaveLength(2);
+      digests.add([...stdout.matchAll(/sha256 (\w+)/g)].map(([, digest]) => digest).join());
+      const nodes = new Set([...stdout.matchAll(/^ {2}\d+:\w+ +(\w+)/gm)].map(([, node]) => node));
+      const encoded = [...stdout.matchAll(/(\d+) of them encoded/g)].reduce((sum, [, count]) => sum + Number(count), 0);
+      expect(encoded > 0).toBe(nodes.size > 1);
+      expect(nodes.size > 1).toBe(args[1] !== '1');
+    }
+    expect(digests.size).toBe(1);
+  }, 300_000);
+
+  it('refuses nonsense', async () => {
+    await expect(example('tensor-pipeline', '--nodes', '2')).rejects.toMatchObject({ code: 2 });
+  }, 120_000);
+});

@@ -4,6 +4,7 @@
  *   --nodes 3   three nodes in this process
  *   --hosts 2   a node in this process and one in another
  *   --runs N    how often each runs
+ *   --across N  how many patches of a photograph are side by side
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -28,19 +29,19 @@ interface Computation {
   readonly traits?: (stage: Stage) => Partial<FunctionSpec>;
 }
 
-const { values } = parseArgs({ options: { nodes: { type: 'string', default: '1' }, hosts: { type: 'string', default: '1' }, runs: { type: 'string', default: '5' } } });
+const { values } = parseArgs({ options: { nodes: { type: 'string', default: '1' }, hosts: { type: 'string', default: '1' }, runs: { type: 'string', default: '5' }, across: { type: 'string', default: '40' } } });
 // Each stage claims a cpu. What hands tensors on claims nothing, and has a thread more for it.
 const node = (name: string, cpu: number): NodeOptions => ({ name, capabilities: { cpu }, threads: cpu + 1 });
 const nodes = { 1: [node('here', 2)], 3: [node('here', 1), node('left', 1), node('right', 1)] }[values.nodes];
 const runs = Number(values.runs);
-if (nodes === undefined || !['1', '2'].includes(values.hosts) || !Number.isInteger(runs) || runs < 1) {
-  console.error('--nodes is 1 or 3, --hosts is 1 or 2, --runs is a whole number from 1.');
+const across = Number(values.across);
+if (nodes === undefined || !['1', '2'].includes(values.hosts) || !Number.isInteger(runs) || runs < 1 || !Number.isInteger(across) || across < 2) {
+  console.error('--nodes is 1 or 3, --hosts is 1 or 2, --runs is a whole number from 1, --across one from 2.');
   process.exit(2);
 }
 
 const count = 1_000_000;
 const names = ['acanthus-mollis', 'airplane-from-above', 'allium-oreophilum', 'black-canyon', 'french-alpine-landscape', 'nagasaki-boats'];
-const across = 40;
 const computations: Computation[] = [
   {
     name: 'waves',
@@ -70,13 +71,13 @@ try {
   const secret = randomBytes(32).toString('hex');
   if (values.hosts === '2') there = await startHost('there', 'cpu=1', secret);
   handoff = await Handoff.start(there === undefined ? { nodes } : { nodes: [node('here', 1)], transport: { type: 'tcp', join: [there.address], secret } });
-  for (const computation of computations) await show(computation, handoff);
+  for (const computation of computations) await show(handoff, computation);
 } finally {
   await handoff?.stop();
   await there?.stop();
 }
 
-async function show({ name, compute, load, inputs, isCut, traits }: Computation, handoff: Handoff): Promise<void> {
+async function show(on: Handoff, { name, compute, load, inputs, isCut, traits }: Computation): Promise<void> {
   const { jaxpr } = makeJaxpr(compute)(...(await load()).map(toArray));
   const { stages, outputs } = split(jaxpr.jaxpr.flatten().simplify(), isCut);
   const { stage, entry } = outputs[0]!;
@@ -85,9 +86,9 @@ async function show({ name, compute, load, inputs, isCut, traits }: Computation,
   const whole = jit(compute);
   const unsplit = await repeat(async () => toTensor(whole(...(await load()).map(toArray))));
   const stored = new Map<string, number>();
-  handoff.on('result:stored', ({ functionId, bytes }) => stored.set(functionId, bytes));
-  const parts = await repeat(() => handoff.execute(dag, { collect: [stage] }));
-  handoff.off('result:stored');
+  on.on('result:stored', ({ functionId, bytes }) => stored.set(functionId, bytes));
+  const parts = await repeat(() => on.execute(dag, { collect: [stage] }));
+  on.off('result:stored');
 
   const { results, allocations } = parts.last;
   console.log(`\n${name}: ${stages.length} stages`);
