@@ -16,15 +16,15 @@ export function boundMemory(budget: number | undefined, publisher: Publisher, on
   const folder = new SpillFolder();
   const memory = new ResultMemory(budget, folder, {
     pressed: onPressed,
-    failed: (error) => {
-      if (publisher.wants('memory:failed')) publisher.publish({ type: 'memory:failed', at: timestamp(), error });
+    failed: (failure) => {
+      if (publisher.wants('memory:failed')) publisher.publish({ type: 'memory:failed', at: timestamp(), budget, ...failure });
     },
   });
   return {
     memory,
     async stop() {
       await memory.stop();
-      folder.stop();
+      await folder.stop();
     },
   };
 }

@@ -71,8 +71,11 @@ export type HandoffEvent =
   | (OfFunction & { readonly type: 'result:lost' })
   /** A result that was lost, or had been dropped and is needed for one that was, is being made again. */
   | (OfFunction & { readonly type: 'result:recomputed' })
-  /** Results could not be written to disk, and stay in memory from now on, whatever `memoryBudget` says. */
-  | (Common & { readonly type: 'memory:failed'; readonly error: unknown })
+  /**
+   * A result could not be written to disk. Until the next try, in `retryIn` ms, results stay in memory, whatever `budget` says; they hold
+   * `bytes` now.
+   */
+  | (Common & { readonly type: 'memory:failed'; readonly error: unknown; readonly budget: number; readonly bytes: number; readonly retryIn: number })
   | (Common & { readonly type: 'node:up'; readonly node: string; readonly capabilities: Capabilities; readonly threads: number })
   /** A node of another host is not used, since another node has its name. `host`: its address. */
   | (Common & { readonly type: 'node:refused'; readonly node: string; readonly host: string })

@@ -60,7 +60,7 @@ export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
   'result:fetched': { ...onNode, bytes: whole },
   'result:lost': ofFunction,
   'result:recomputed': ofFunction,
-  'memory:failed': { error: any },
+  'memory:failed': { error: any, budget: amount, bytes: amount, retryIn: duration },
   'node:refused': { node: text, host: text },
   'connection:refused': { peer: text, dialled: (value) => typeof value === 'boolean', error: any, others: whole },
   'monitor:failed': { node: text, error: any },

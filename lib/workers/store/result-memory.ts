@@ -21,11 +21,23 @@ const pressing = 0.875;
 // More at once would only take turns.
 const mostWrites = 4;
 
+// After a failed write the next is tried so much later, in ms; twice as much after each that fails, too.
+const firstPause = 1000;
+const longestPause = 60_000;
+
 export interface ResultMemoryEvents {
   /** So much is held that nothing more should be started, or no longer. */
   pressed(isPressed: boolean): void;
-  /** Nothing can be written: from now on results stay in memory, however many. */
-  failed(error: unknown): void;
+  /** A result could not be written. Until the next try results stay in memory, however many. */
+  failed(failure: SpillFailure): void;
+}
+
+export interface SpillFailure {
+  readonly error: unknown;
+  /** That results hold now. */
+  readonly bytes: number;
+  /** ms until the next try. */
+  readonly retryIn: number;
 }
 
 export class ResultMemory {
@@ -39,7 +51,10 @@ export class ResultMemory {
   #bytes = 0;
   #bytesBeingWritten = 0;
   #isPressed = false;
-  #broken = false;
+  #isStopped = false;
+  #pause = firstPause;
+  /** Set after a failed write, until the next try. */
+  #retry: NodeJS.Timeout | undefined;
   /** Writes under way. */
   readonly #writes = new Set<Promise<void>>();
 
@@ -80,7 +95,9 @@ export class ResultMemory {
 
   /** Writes nothing more; resolves when nothing is being written. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#resident.clear();
+    clearTimeout(this.#retry);
     await Promise.all(this.#writes);
   }
 
@@ -93,13 +110,13 @@ export class ResultMemory {
 
   #relieve(): void {
     for (const [payload, bytes] of this.#resident) {
-      if (this.#broken || this.#writing.size >= mostWrites || this.#bytes - this.#bytesBeingWritten <= this.budget * fill) break;
+      if (this.#retry !== undefined || this.#writing.size >= mostWrites || this.#bytes - this.#bytesBeingWritten <= this.budget * fill) break;
       if (this.#writing.has(payload)) continue;
       const write = this.#write(payload, bytes);
       this.#writes.add(write);
       void write.then(() => this.#writes.delete(write));
     }
-    const isPressed = this.#bytes > this.budget * pressing && !this.#broken;
+    const isPressed = this.#bytes > this.budget * pressing && this.#retry === undefined;
     if (isPressed === this.#isPressed) return;
     this.#isPressed = isPressed;
     this.#events.pressed(isPressed);
@@ -110,6 +127,7 @@ export class ResultMemory {
     this.#bytesBeingWritten += bytes;
     try {
       const file = await this.#folder.write(partsOf(payload.data));
+      this.#pause = firstPause;
       if (this.#resident.has(payload)) {
         this.#forget(payload);
         payload.data = spilled(payload.data, file);
@@ -117,12 +135,24 @@ export class ResultMemory {
         await this.#folder.remove(file).catch(() => {}); // nobody needs it any more
       }
     } catch (error) {
-      this.#broken = true;
-      this.#events.failed(error);
+      this.#failed(error);
     } finally {
       this.#writing.delete(payload);
       this.#bytesBeingWritten -= bytes;
       this.#relieve();
     }
+  }
+
+  /** Those that were being written at the same time fail for the same reason: once is enough. */
+  #failed(error: unknown): void {
+    if (this.#retry !== undefined || this.#isStopped) return;
+    const retryIn = this.#pause;
+    this.#pause = Math.min(2 * retryIn, longestPause);
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#relieve();
+    }, retryIn);
+    this.#retry.unref();
+    this.#events.failed({ error, bytes: this.#bytes, retryIn });
   }
 }

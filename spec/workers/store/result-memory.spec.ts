@@ -1,6 +1,6 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Payload } from '../../../lib/workers/store/payload.ts';
-import { ResultMemory } from '../../../lib/workers/store/result-memory.ts';
+import { ResultMemory, type SpillFailure } from '../../../lib/workers/store/result-memory.ts';
 import type { SpillFolder } from '../../../lib/workers/store/spill-folder.ts';
 
 /** A folder whose writes end when they are told to. */
@@ -21,12 +21,12 @@ const payload = (bytes: number): Payload => new Payload({ kind: 'buffer', bytes:
 const settled = (): Promise<void> => new Promise(setImmediate);
 
 let folder: SlowFolder;
-let told: (boolean | Error)[];
+let told: (boolean | SpillFailure)[];
 let memory: ResultMemory;
 beforeEach(() => {
   folder = new SlowFolder();
   told = [];
-  memory = new ResultMemory(100, folder as unknown as SpillFolder, { pressed: (isPressed) => told.push(isPressed), failed: (error) => told.push(error as Error) });
+  memory = new ResultMemory(100, folder as unknown as SpillFolder, { pressed: (isPressed) => told.push(isPressed), failed: (failure) => told.push(failure) });
 });
 
 describe('the memory of results', () => {
@@ -81,15 +81,73 @@ describe('the memory of results', () => {
     expect(memory.bytes).toBe(60);
   });
 
-  it('keeps all in memory once the disk fails, and holds nobody up', async () => {
-    const all = [payload(60), payload(60), payload(60)];
-    all.forEach((each) => memory.add(each));
-    folder.writes[0]!.fail(new Error('no space left'));
-    await settled();
-    expect(told).toEqual([true, expect.objectContaining({ message: 'no space left' }), false]);
-    memory.add(payload(60));
-    expect(folder.writes).toHaveLength(2);
-    expect(all[0]!.data.kind).toBe('buffer');
+  describe('when the disk fails', () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+    afterEach(() => void vi.useRealTimers());
+
+    const full = new Error('no space left');
+    const failed = (bytes: number, retryIn: number): SpillFailure => ({ error: full, bytes, retryIn });
+
+    it('keeps all in memory until the next try, and holds nobody up', async () => {
+      const all = [payload(60), payload(60), payload(60)];
+      all.forEach((each) => memory.add(each));
+      folder.writes[0]!.fail(full);
+      await settled();
+      expect(told).toEqual([true, failed(180, 1000), false]);
+      memory.add(payload(60));
+      expect(folder.writes).toHaveLength(2);
+      expect(all[0]!.data.kind).toBe('buffer');
+    });
+
+    it('tries again, and keeps the budget once a write has gone well', async () => {
+      const all = [payload(60), payload(60)];
+      all.forEach((each) => memory.add(each));
+      folder.writes[0]!.fail(full);
+      await settled();
+      vi.advanceTimersByTime(999);
+      expect(folder.writes).toHaveLength(1);
+      vi.advanceTimersByTime(1);
+      expect(folder.writes).toHaveLength(2);
+      folder.writes[1]!.done('file');
+      await settled();
+      expect(all[0]!.data.kind).toBe('spilled');
+      expect(memory.bytes).toBe(60);
+    });
+
+    it('says so once for all that failed together, and again at each try that fails, later and later', async () => {
+      for (let i = 0; i < 6; i++) memory.add(payload(60));
+      for (const { fail } of folder.writes) fail(full);
+      await settled();
+      expect(told).toEqual([true, failed(360, 1000), false]);
+      for (const retryIn of [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]) {
+        vi.advanceTimersByTime((told.findLast((each) => typeof each === 'object') as SpillFailure).retryIn);
+        for (const { fail } of folder.writes) fail(full);
+        await settled();
+        expect(told.slice(-2)).toEqual([failed(360, retryIn), false]);
+      }
+    });
+
+    it('begins with short pauses again after a write that went well', async () => {
+      for (let i = 0; i < 2; i++) memory.add(payload(60));
+      folder.writes[0]!.fail(full);
+      await settled();
+      vi.advanceTimersByTime(1000);
+      folder.writes[1]!.done('file');
+      await settled();
+      memory.add(payload(60));
+      folder.writes[2]!.fail(full);
+      await settled();
+      expect(told).toContainEqual(failed(120, 1000));
+      expect(told).not.toContainEqual(expect.objectContaining({ retryIn: 2000 }));
+    });
+
+    it('tries nothing once it is stopped', async () => {
+      for (let i = 0; i < 2; i++) memory.add(payload(60));
+      const stopping = memory.stop();
+      folder.writes[0]!.fail(full);
+      await stopping;
+      expect(vi.getTimerCount()).toBe(0);
+    });
   });
 
   it('writes few at a time', () => {
