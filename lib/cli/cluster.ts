@@ -2,9 +2,10 @@
 import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { overviewOf } from '../runtime/handoff.ts';
-import { formatNumber, print, toTable } from './output.ts';
+import { formatNumber, toTable } from './output.ts';
 import { printable } from './printable.ts';
-import { startHandoff } from './start.ts';
+import { withHandoff } from './start.ts';
+import { print } from './stdout.ts';
 import { otherHosts } from './tree.ts';
 
 export interface ClusterNodesFlags extends HandoffFlags {
@@ -12,9 +13,8 @@ export interface ClusterNodesFlags extends HandoffFlags {
 }
 
 /** Prints the nodes of the cluster, and what they have; resolves to the exit code. */
-export async function clusterNodes(flags: ClusterNodesFlags): Promise<number> {
-  const handoff = await startHandoff(flags, 'visitor');
-  try {
+export function clusterNodes(flags: ClusterNodesFlags): Promise<number> {
+  return withHandoff(flags, 'visitor', async (handoff) => {
     const [nodes, activity] = await Promise.all([handoff.discoverNodes(), overviewOf(handoff).nodes()]);
     const hosts = otherHosts(handoff);
     if (flags.json === true) {
@@ -28,9 +28,7 @@ export async function clusterNodes(flags: ClusterNodesFlags): Promise<number> {
     ])));
     process.stderr.write(`${counted(Object.keys(nodes).length, 'node')} on ${counted(hosts.length, 'host')}: ${hosts.map(printable).join(', ')}\n`);
     return ExitCode.done;
-  } finally {
-    await handoff.stop();
-  }
+  });
 }
 
 /** What of a resource is claimed, where something is. */

@@ -2,8 +2,8 @@
 import { type DashboardFlags, dashboardOf } from './dashboard-flags.ts';
 import type { HandoffFlags } from './flags.ts';
 import { onInterrupt } from './interrupt.ts';
-import { print } from './output.ts';
-import { startHandoff } from './start.ts';
+import { withHandoff } from './start.ts';
+import { print, written } from './stdout.ts';
 
 export interface DashboardCommandFlags extends HandoffFlags, DashboardFlags {
   readonly json?: boolean;
@@ -12,10 +12,12 @@ export interface DashboardCommandFlags extends HandoffFlags, DashboardFlags {
 /** Joins a cluster as a host without nodes, and serves the page; resolves to the exit code when it has ended. */
 export async function dashboard({ port, host, tokenFile, json, ...flags }: DashboardCommandFlags): Promise<number> {
   const asked = dashboardOf({ ...(port !== undefined && { port }), ...(host !== undefined && { host }), ...(tokenFile !== undefined && { tokenFile }) });
-  const handoff = await startHandoff(flags, 'visitor', asked);
-  const interrupt = onInterrupt('closing the dashboard (again to end at once)', () => handoff.stop());
-  if (json === true) print(JSON.stringify({ url: handoff.dashboard!.url }));
-  const code = await interrupt.ended;
-  interrupt.dispose();
-  return code;
+  return withHandoff(flags, 'visitor', async (handoff) => {
+    const interrupt = onInterrupt('closing the dashboard (again to end at once)', () => handoff.stop());
+    if (json === true) print(JSON.stringify({ url: handoff.dashboard!.url }));
+    await written(); // whoever started it waits for that line
+    const code = await interrupt.ended;
+    interrupt.dispose();
+    return code;
+  }, asked);
 }

@@ -2,7 +2,7 @@
 import { HandoffError, isHandoffError, type ErrorCode } from '../core/errors.ts';
 import { printableLines } from './printable.ts';
 
-export const ExitCode = { done: 0, functionFailed: 1, wrongUsage: 2, interrupted: 130, terminated: 143 } as const;
+export const ExitCode = { done: 0, functionFailed: 1, wrongUsage: 2, hungUp: 129, interrupted: 130, terminated: 143 } as const;
 
 /** The codes of what could not begin: the graph, its code or the options are wrong, or not those of the cluster. */
 const refused: readonly ErrorCode[] = [
@@ -15,6 +15,11 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** What was asked for was done, but cannot be written. Says where to, by flag and path. */
+export class OutputError extends Error {
+  override readonly name = 'OutputError';
+}
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return ExitCode.wrongUsage;
   return isHandoffError(error) && refused.includes(error.code) ? ExitCode.wrongUsage : ExitCode.functionFailed;
@@ -22,7 +27,7 @@ export function exitCodeOf(error: unknown): number {
 
 /** An error for a person at a terminal: what failed, beneath it why, and the stack where user code is to blame. */
 export function describeError(error: unknown): string {
-  if (!(error instanceof HandoffError)) return printableLines(error instanceof UsageError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error));
+  if (!(error instanceof HandoffError)) return printableLines(error instanceof UsageError || error instanceof OutputError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error));
   const told = [error, ...(error.failures?.slice(1) ?? [])].map(({ code, message }) => printableLines(`${code}: ${message}`));
   const why = reasonOf(error);
   return (why === undefined ? told : [...told, `  ${printableLines(why).replaceAll('\n', '\n  ')}`]).join('\n');

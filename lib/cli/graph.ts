@@ -5,8 +5,8 @@ import { type DrawOptions, toDot, toMermaid, toSvg } from '../dag/draw.ts';
 import { describeError, ExitCode, UsageError } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { loadDag } from './load.ts';
-import { print } from './output.ts';
 import { startHandoff } from './start.ts';
+import { print } from './stdout.ts';
 
 export const formats = ['mermaid', 'dot', 'svg', 'json'] as const;
 

@@ -1,4 +1,4 @@
-/** Ctrl-C: the first lets what runs finish, and says so; the second ends at once. */
+/** Ctrl-C, SIGTERM and a closed terminal (SIGHUP): the first signal lets what runs finish, and says so; the second ends at once. */
 import { ExitCode } from './exit.ts';
 
 export interface Interrupt {
@@ -11,18 +11,19 @@ export interface Interrupt {
 
 /**
  * @param message what is said at the first signal
- * @param stop ends gently
+ * @param stop ends gently; a second call gives the same promise
  */
 export function onInterrupt(message: string, stop: () => Promise<void>): Interrupt {
   let exitCode: number | undefined;
   const { promise: ended, resolve } = Promise.withResolvers<number>();
-  const handlers = { SIGINT: ExitCode.interrupted, SIGTERM: ExitCode.terminated } as const;
+  const handlers = { SIGINT: ExitCode.interrupted, SIGTERM: ExitCode.terminated, SIGHUP: ExitCode.hungUp } as const;
   const listeners = Object.entries(handlers).map(([signal, code]) => {
     const listener = (): void => {
       if (exitCode !== undefined) process.exit(code);
       exitCode = code;
       process.stderr.write(`${message}\n`);
-      void stop().then(() => resolve(code));
+      const over = (): void => resolve(code);
+      stop().then(over, over); // the command stops once more, and says what failed
     };
     process.on(signal, listener);
     return [signal, listener] as const;

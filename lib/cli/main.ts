@@ -12,6 +12,7 @@ import { plan, type PlanFlags } from './plan.ts';
 import { plot, type PlotFlags } from './plot.ts';
 import { run, type RunFlags } from './run.ts';
 import { logModes } from './run-log.ts';
+import { claimStdout, print, written } from './stdout.ts';
 
 const examples = `
 Examples:
@@ -37,10 +38,10 @@ HANDOFF_DASHBOARD_TOKEN or --token-file.
 
 Exit codes:
   0    done
-  1    a function failed, or no host answered
+  1    a function failed, no host answered, or what was asked for cannot be written
   2    wrong usage, a graph that is not valid, or a secret or code that are not the cluster's
   130  ended by Ctrl-C (SIGINT); the first lets running functions finish, the second ends at once
-  143  ended by SIGTERM, likewise
+  143  ended by SIGTERM, likewise; 129 by SIGHUP, as when its terminal is closed
 `;
 
 function build(done: (code: number) => void): Command {
@@ -49,6 +50,7 @@ function build(done: (code: number) => void): Command {
     .version(packageVersion())
     .showHelpAfterError('(handoff --help tells what there is)')
     .addHelpText('after', examples)
+    .configureOutput({ writeOut: print, writeErr: (text) => void process.stderr.write(text) })
     .exitOverride();
   withDag(program.command('run').description('run the DAG of a module and print its results'))
     .option('--progress', 'progress on stderr, and then what the run came to: a bar on a terminal, lines elsewhere (default)', true)
@@ -77,7 +79,7 @@ function build(done: (code: number) => void): Command {
   program.command('plot').description('draw a run that was traced: what ran where and when, and what was held of the nodes; SVG on stdout')
     .argument('<trace>', 'a file that handoff run --trace wrote')
     .option('--svg <file>', 'draw it into a file')
-    .action((file: string, flags: PlotFlags) => done(plot(file, flags)));
+    .action(async (file: string, flags: PlotFlags) => done(await plot(file, flags)));
   withListening(withCluster(program.command('node').description('run a host whose nodes others use, until SIGTERM or Ctrl-C')))
     .option('--name <name>', "name of this host's node; default: host name and process id")
     .option('--capabilities <amounts>', "what it has, as 'cpu=8,memory=16000'; default: all of the machine")
@@ -127,12 +129,19 @@ function withListening(command: Command): Command {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(ExitCode.done); // whoever reads may stop early: `handoff graph … | head` is no failure
-    process.stderr.write(`The results cannot be written: ${error.message}.\n`);
-    process.exit(ExitCode.functionFailed);
-  });
   process.stderr.on('error', () => {}); // progress that nobody reads is no reason to lose results
+  claimStdout();
+  let code = await perform(argv);
+  try {
+    await written();
+  } catch (error) {
+    process.stderr.write(`${describeError(error)}\n`);
+    if (code === ExitCode.done) code = exitCodeOf(error);
+  }
+  return code;
+}
+
+async function perform(argv: readonly string[]): Promise<number> {
   let code: number = ExitCode.done;
   try {
     await build((result) => (code = result)).parseAsync(argv);
@@ -145,6 +154,6 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 const exitCode = await main(process.argv);
-// Whatever the DAG's module has left open must not keep a finished command alive; what was written must get out first.
 process.exitCode = exitCode;
-process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)));
+// Whatever the DAG's module has left open must not keep a finished command alive; what was said must get out first.
+process.stderr.write('', () => process.exit(exitCode));

@@ -3,9 +3,10 @@ import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { onInterrupt } from './interrupt.ts';
 import { formatCapabilities } from './nodes.ts';
-import { print } from './output.ts';
 import { printable, printableLine } from './printable.ts';
-import { startHandoff } from './start.ts';
+import { withHandoff } from './start.ts';
+import type { Handoff } from '../runtime/handoff.ts';
+import { print, written } from './stdout.ts';
 import { ownNodes } from './tree.ts';
 
 export interface NodeFlags extends HandoffFlags {
@@ -13,9 +14,12 @@ export interface NodeFlags extends HandoffFlags {
 }
 
 /** Runs a host; resolves to the exit code when it has ended. */
-export async function node(flags: NodeFlags): Promise<number> {
+export function node(flags: NodeFlags): Promise<number> {
+  return withHandoff(flags, 'host', (handoff) => serve(handoff, flags));
+}
+
+async function serve(handoff: Handoff, flags: NodeFlags): Promise<number> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const handoff = await startHandoff(flags, 'host');
   const interrupt = onInterrupt('draining: what runs here finishes, and others take their results (again to end at once)', () => handoff.stop());
   handoff.on('node:up', ({ node: name, capabilities }) => say(`node ${printable(name)} is up: ${formatCapabilities(capabilities)}`));
   handoff.on('node:down', ({ node: name, error }) => {
@@ -29,6 +33,7 @@ export async function node(flags: NodeFlags): Promise<number> {
   say(`listening on ${handoff.address}`);
   for (const [name, capabilities] of Object.entries(nodes)) say(`node ${printable(name)}${names.includes(name) ? ', of this host' : ''}: ${formatCapabilities(capabilities)}`);
   if (flags.json === true) print(JSON.stringify({ address: handoff.address, ...(handoff.dashboard !== undefined && { dashboard: handoff.dashboard.url }), nodes: Object.fromEntries(names.map((name) => [name, nodes[name]])) }));
+  await written(); // whoever started this host waits for that line
   const code = await Promise.race([interrupt.ended, givenUp()]);
   interrupt.dispose();
   return code;

@@ -1,18 +1,30 @@
 /** A file that a command was asked to write. */
-import { closeSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { UsageError } from './exit.ts';
+import { accessSync, constants, lstatSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { chmod, open, rename } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { nanoid } from 'nanoid';
+import { OutputError, UsageError } from './exit.ts';
+
+/** Where the bytes go first, and what they replace then. */
+interface Target {
+  /** The file itself, where the path is a link. */
+  readonly file: string;
+  /** Undefined: the file is written in place, as a device or a pipe must be. */
+  readonly draft: string | undefined;
+  /** Permissions of a file that is replaced. */
+  readonly mode: number | undefined;
+}
 
 /**
- * Makes sure at once that the file can be written, not after hours of work; one that is there stays as it is until something is written.
- * Whatever ends the command before that, by `close` or by the end of the process, no empty file is left, and no file of before is taken for
- * one of now.
+ * Checks at once that the file can be written, not after hours of work. The path holds the whole new file or what it held before, whatever
+ * ends the command: the bytes go to a file beside it, which then takes its name.
  */
 export class OutputFile {
   readonly #flag: string;
   readonly #path: string;
-  readonly #isNew: boolean;
+  readonly #target: Target;
   readonly #onExit = (): void => this.close();
-  #isUsed = false;
+  #state: 'unused' | 'writing' | 'over' = 'unused';
 
   /**
    * @param flag that named it
@@ -21,61 +33,80 @@ export class OutputFile {
   constructor(flag: string, path: string) {
     this.#flag = flag;
     this.#path = path;
-    this.#isNew = this.#open();
+    try {
+      this.#target = locate(path);
+    } catch (error) {
+      throw new UsageError(this.#refusal(error));
+    }
     process.on('exit', this.#onExit);
   }
 
-  /** @throws `UsageError` naming the flag, the file and why not */
-  write(text: string): void {
-    this.#isUsed = true;
+  /**
+   * @param content whole, or a piece at a time
+   * @throws `OutputError` naming the flag, the file and why it cannot be written
+   */
+  async write(content: string | Iterable<string>): Promise<void> {
+    this.#state = 'writing';
+    const { file, draft, mode } = this.#target;
     try {
-      writeFileSync(this.#path, text);
+      // A device, /dev/stdout among them, is appended to: what it has taken already stays.
+      const handle = await open(draft ?? file, draft !== undefined ? 'wx' : isDevice(file) ? 'a' : 'w');
+      try {
+        await handle.writeFile(content);
+        if (draft !== undefined) await handle.sync(); // some file systems tell only now that they are full
+      } finally {
+        await handle.close();
+      }
+      if (draft !== undefined) {
+        if (mode !== undefined) await chmod(draft, mode);
+        await rename(draft, file);
+      }
+      this.#state = 'over';
     } catch (error) {
-      throw this.#refused(error);
+      throw new OutputError(this.#refusal(error));
+    } finally {
+      this.close();
     }
   }
 
-  /**
-   * Has it be written by somebody else.
-   *
-   * @param write given its path
-   */
-  async writeBy(write: (path: string) => Promise<void>): Promise<void> {
-    this.#isUsed = true;
-    await write(this.#path);
-  }
-
-  /** Of a file that nothing was written into: removes it if it is new, or else says that it is of before. */
+  /** Removes what was begun. A file of before that nothing was written into is named, so that it is not taken for the new one. */
   close(): void {
     process.off('exit', this.#onExit);
-    if (this.#isUsed) return;
-    this.#isUsed = true;
-    if (this.#isNew) rmSync(this.#path, { force: true });
-    else if (hasContent(this.#path)) process.stderr.write(`${this.#flag}: nothing was written; what ${this.#path} holds is of before.\n`);
+    const { file, draft } = this.#target;
+    if (this.#state === 'writing' && draft !== undefined) rmSync(draft, { force: true });
+    if (this.#state === 'unused' && hasContent(file)) process.stderr.write(`${this.#flag}: nothing was written; what ${this.#path} holds is of before.\n`);
+    this.#state = 'over';
   }
 
-  /** Whether it was not there. */
-  #open(): boolean {
-    try {
-      closeSync(openSync(this.#path, 'wx'));
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw this.#refused(error);
-    }
-    try {
-      closeSync(openSync(this.#path, 'a'));
-      return false;
-    } catch (error) {
-      throw this.#refused(error);
-    }
-  }
-
-  #refused(error: unknown): UsageError {
-    return new UsageError(`${this.#flag}: ${this.#path} cannot be written: ${(error as Error).message}.`);
+  #refusal(error: unknown): string {
+    return `${this.#flag}: ${this.#path} cannot be written: ${(error as Error).message}.`;
   }
 }
 
-/** Not of a device, which holds nothing. */
+/** @throws what the file system has against writing there */
+function locate(path: string): Target {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  if (stats?.isDirectory() === true) throw new Error('it is a directory');
+  if (stats !== undefined) accessSync(path, constants.W_OK);
+  const isPlain = stats === undefined ? !isLink : stats.isFile() && !isDevice(path);
+  if (!isPlain) return { file: path, draft: undefined, mode: undefined };
+  const file = stats === undefined ? resolve(path) : realpathSync(path);
+  try {
+    accessSync(dirname(file), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (stats === undefined) throw error;
+    return { file, draft: undefined, mode: undefined }; // it may be written, but not replaced
+  }
+  return { file, draft: join(dirname(file), `.handoff-${nanoid()}.tmp`), mode: stats?.mode };
+}
+
+/** Of these paths some are links to files that other descriptors have open: they must not be replaced. */
+function isDevice(path: string): boolean {
+  return /^\/(?:dev|proc)\//.test(resolve(path));
+}
+
+/** A device holds nothing. */
 function hasContent(path: string): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats !== undefined && stats.isFile() && stats.size > 0;

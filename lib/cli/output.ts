@@ -1,4 +1,4 @@
-/** What goes to stdout: results for people, or JSON for machines. */
+/** How results are put: as text for people, or as JSON for machines. */
 import { inspect } from 'node:util';
 import { UsageError } from './exit.ts';
 
@@ -57,11 +57,6 @@ export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
   return `${Number((bytes / 1024 ** power).toPrecision(3))} ${units[power]}`;
-}
-
-/** Writes to stdout; whoever reads may stop early, as `head` does. */
-export function print(text: string): void {
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
 /** @throws `UsageError` naming the flag */

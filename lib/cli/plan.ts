@@ -9,10 +9,11 @@ import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { ganttText } from './gantt-text.ts';
 import { loadDag } from './load.ts';
-import { formatNumber, print, toJson, toNumber, toTable } from './output.ts';
+import { formatNumber, toJson, toNumber, toTable } from './output.ts';
 import { OutputFile } from './output-file.ts';
 import { printable } from './printable.ts';
 import { startHandoff } from './start.ts';
+import { print } from './stdout.ts';
 
 export interface PlanFlags extends HandoffFlags {
   readonly json?: boolean;
@@ -52,16 +53,17 @@ async function tell(file: string, args: readonly string[], flags: PlanFlags, opt
   }
   const gantt = ganttOf(dag, result, nodes);
   const ends = endsOf(result);
-  svg?.write(ganttSvg(gantt, { title: `Plan of ${dag.id}`, subtitle: ends }));
-  if (flags.json === true) {
-    print(toJson(result));
-    return ExitCode.done;
-  }
+  if (flags.json === true) print(toJson(result));
+  else tellInWords(result, gantt, ends);
+  await svg?.write(ganttSvg(gantt, { title: `Plan of ${dag.id}`, subtitle: ends }));
+  return ExitCode.done;
+}
+
+function tellInWords(result: PlanResult, gantt: Gantt, ends: string): void {
   const rows = result.schedule.map(({ functionId, node, start, finish }) => [printable(functionId), printable(node), start, finish] as const);
   print(toTable(['function', 'node', 'start ms', 'finish ms'], rows));
   if (rows.length > 0) print(`\n${ganttText(gantt, process.stdout.columns ?? defaultWidth)}`);
   print(`\n${ends}\ncritical path: ${result.criticalPath.map(printable).join(' -> ')}`);
-  return ExitCode.done;
 }
 
 /** @throws `UsageError` */

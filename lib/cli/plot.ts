@@ -3,20 +3,26 @@ import { readFileSync } from 'node:fs';
 import { ganttSvg } from '../report/gantt-svg.ts';
 import { NotATrace, readTrace, type TracedRun } from '../report/trace-file.ts';
 import { ExitCode, UsageError } from './exit.ts';
-import { formatMs, print } from './output.ts';
+import { formatMs } from './output.ts';
 import { OutputFile } from './output-file.ts';
+import { print } from './stdout.ts';
 
 export interface PlotFlags {
   readonly svg?: string;
 }
 
 /** Draws a trace file, to stdout or into a file. */
-export function plot(file: string, { svg }: PlotFlags): number {
-  const run = read(file);
-  const picture = ganttSvg(run.gantt, { title: `Run ${run.dagId}`, subtitle: `${run.functions} functions in ${formatMs(run.duration)}`, usage: run.usage });
-  if (svg === undefined) print(picture);
-  else new OutputFile('--svg', svg).write(picture);
-  return ExitCode.done;
+export async function plot(file: string, flags: PlotFlags): Promise<number> {
+  const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
+  try {
+    const run = read(file);
+    const picture = ganttSvg(run.gantt, { title: `Run ${run.dagId}`, subtitle: `${run.functions} functions in ${formatMs(run.duration)}`, usage: run.usage });
+    if (svg === undefined) print(picture);
+    else await svg.write(picture);
+    return ExitCode.done;
+  } finally {
+    svg?.close();
+  }
 }
 
 function read(file: string): TracedRun {

@@ -1,7 +1,4 @@
 /** `handoff run <file>`. */
-import { createWriteStream } from 'node:fs';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { ValueDag } from '../dag/value-dag.ts';
 import type { Dag } from '../dag/dag.ts';
 import { isHandoffError } from '../core/errors.ts';
@@ -9,18 +6,20 @@ import type { RunRecord } from '../report/run-record.ts';
 import { summarise, type RunSummary } from '../report/summary.ts';
 import { tracedEvents, TraceRecorder } from '../report/trace.ts';
 import { type Handoff, overviewOf } from '../runtime/handoff.ts';
+import type { ExecuteOptions } from '../runtime/options/execute-options.ts';
 import type { ExecuteResult } from '../runtime/run-result.ts';
 import { describeError, exitCodeOf, ExitCode, UsageError } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { onInterrupt } from './interrupt.ts';
 import { loadDag, type LoadedDag } from './load.ts';
-import { print, toJson, toNumber, toText } from './output.ts';
+import { toJson, toNumber, toText } from './output.ts';
 import { OutputFile } from './output-file.ts';
 import { printable } from './printable.ts';
 import { createProgressView } from './progress-view.ts';
 import { loggedEvents, type LogMode, logModes, RunLog } from './run-log.ts';
 import { RunWatch } from './run-watch.ts';
-import { startHandoff } from './start.ts';
+import { settled, type Settled, withHandoff } from './start.ts';
+import { print } from './stdout.ts';
 import { summaryText } from './summary-text.ts';
 
 export interface RunFlags extends HandoffFlags {
@@ -57,7 +56,10 @@ export async function run(file: string, args: readonly string[], flags: RunFlags
 async function runInto(files: Files, file: string, args: readonly string[], flags: RunFlags): Promise<number> {
   const options = { ...(flags.deadline !== undefined && { deadline: toNumber('--deadline', flags.deadline) }), ...(flags.speculate === true && { speculate: true }) };
   const loaded = await loadDag(file, args);
-  const handoff = await startHandoff(flags, 'orchestrator');
+  return withHandoff(flags, 'orchestrator', (handoff) => runOn(handoff, loaded, options, files, flags));
+}
+
+async function runOn(handoff: Handoff, loaded: LoadedDag, options: ExecuteOptions, files: Files, flags: RunFlags): Promise<number> {
   const interrupt = onInterrupt('Finishing the functions that run; no other is started. Once more to end now.', () => handoff.stop({ drain: 'functions' }));
   if (handoff.address !== undefined) say(`listening on ${handoff.address}`);
   // Once everything is stopped, reading what nodes use would not keep the process alive until it has been told.
@@ -65,29 +67,24 @@ async function runInto(files: Files, file: string, args: readonly string[], flag
   let observed: Observed | undefined;
   try {
     observed = await observe(handoff, loaded.dag, flags, files);
-    const { result, error } = await settled(handoff.execute(loaded.dag, { collect: outputsOf(loaded), ...options }));
+    const outcome = await settled(handoff.execute(loaded.dag, { collect: outputsOf(loaded), ...options }));
     observed.progress?.close();
-    if (result !== undefined) print(flags.json === true ? toJson({ ...result, results: shaped(loaded, result.results) }) : resultText(loaded, result));
-    await observed.tell(error, result === undefined ? {} : { price: result.stats.price });
-    if (result !== undefined) return ExitCode.done;
-    if (interrupt.exitCode !== undefined && isHandoffError(error, 'STOPPED')) return interrupt.exitCode;
-    say(describeError(error));
-    return exitCodeOf(error);
+    if (outcome.ok) print(flags.json === true ? toJson({ ...outcome.value, results: shaped(loaded, outcome.value.results) }) : resultText(loaded, outcome.value));
+    await observed.stop(outcome);
+    const wasInterrupted = !outcome.ok && interrupt.exitCode !== undefined && isHandoffError(outcome.error, 'STOPPED');
+    if (!outcome.ok && !wasInterrupted) say(describeError(outcome.error));
+    const allWritten = await observed.write(outcome);
+    if (outcome.ok) return allWritten ? ExitCode.done : ExitCode.functionFailed;
+    return wasInterrupted ? interrupt.exitCode! : exitCodeOf(outcome.error);
   } finally {
     observed?.close();
-    await handoff.stop();
+    await settled(handoff.stop()); // a signal still drains until then
     clearInterval(alive);
     interrupt.dispose();
   }
 }
 
-async function settled<Result>(promise: Promise<Result>): Promise<{ readonly result?: Result; readonly error?: unknown }> {
-  try {
-    return { result: await promise };
-  } catch (error) {
-    return { error };
-  }
-}
+type RunOutcome = Settled<ExecuteResult>;
 
 /** What keeps a run from beginning. */
 function waitOf(handoff: Handoff, dag: Dag): string | undefined {
@@ -100,12 +97,14 @@ function waitOf(handoff: Handoff, dag: Dag): string | undefined {
 
 interface Observed {
   readonly progress: { close(): void } | undefined;
-  /** Tells what happened, on stderr and into files. */
-  tell(error: unknown, more: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Says on stderr what the run came to. */
+  stop(outcome: RunOutcome): Promise<void>;
+  /** Writes the files that were asked for, each whatever becomes of the others; says which could not be written. Gives whether all were. */
+  write(outcome: RunOutcome): Promise<boolean>;
   close(): void;
 }
 
-/** Has somebody look at what is about to run, if anybody wants to know. */
+/** Observes what is about to run, as far as flags ask for it. */
 async function observe(handoff: Handoff, dag: Dag, flags: RunFlags, files: Files): Promise<Observed> {
   const log = new RunLog(dag.id, flags.log as LogMode, say);
   for (const type of loggedEvents[flags.log as LogMode]) handoff.on(type, (event) => log.record(event));
@@ -117,29 +116,41 @@ async function observe(handoff: Handoff, dag: Dag, flags: RunFlags, files: Files
   if (trace !== undefined) watch?.add(tracedEvents, trace);
   watch?.sample(trace !== undefined || (progress !== undefined && process.stderr.isTTY) ? lookForPicture : lookForSummary);
   const report = files.report === undefined ? undefined : (await import('../dashboard/report.ts')).createReport(overviewOf(handoff), dag.id);
+  const summary = (): RunSummary => summarise(watch!.record, watch!.nodes, overviewOf(handoff).host);
   return {
     progress,
-    async tell(error, more) {
+    async stop(outcome) {
       log.close();
       await watch?.stop();
-      if (watch?.record.startedAt !== undefined) {
-        const summary = summarise(watch.record, watch.nodes, overviewOf(handoff).host);
-        if (flags.progress) say(`${summaryText(summary)}${error === undefined ? '' : '\n'}`);
-        files.summary?.write(summaryJson(watch.record, summary, error, more));
-        if (trace !== undefined) await files.trace?.writeBy((path) => pipeline(Readable.from(trace.chunks()), createWriteStream(path)));
-        if (report !== undefined) await files.report?.writeBy((path) => report.write(path));
-      } else {
-        files.summary?.write(`${toJson({ dagId: dag.id, ok: false, error })}\n`);
-      }
+      if (flags.progress && watch?.record.startedAt !== undefined) say(`${summaryText(summary())}${outcome.ok ? '' : '\n'}`);
+    },
+    async write(outcome) {
+      const hasBegun = watch?.record.startedAt !== undefined;
+      const summaryFile = (): string => (hasBegun ? summaryJson(watch.record, summary(), outcome) : `${toJson({ dagId: dag.id, ok: false, ...errorOf(outcome) })}\n`);
+      const written = [
+        await settled(writeTo(files.summary, summaryFile)),
+        await settled(writeTo(hasBegun ? files.trace : undefined, () => trace!.chunks())),
+        await settled(writeTo(hasBegun ? files.report : undefined, () => report!.html())),
+      ];
+      for (const each of written) if (!each.ok) say(describeError(each.error));
+      return written.every(({ ok }) => ok);
     },
     close: () => report?.close(),
   };
 }
 
-function summaryJson({ graph, lane, lanes }: RunRecord, summary: RunSummary, error: unknown, more: Readonly<Record<string, unknown>>): string {
+async function writeTo(file: OutputFile | undefined, content: () => string | Iterable<string> | Promise<string>): Promise<void> {
+  await file?.write(await content());
+}
+
+function summaryJson({ graph, lane, lanes }: RunRecord, summary: RunSummary, outcome: RunOutcome): string {
   const allocations: [string, string][] = [];
   for (let i = 0; i < lane.length; i++) if (lane[i]! >= 0) allocations.push([graph.ids[i]!, lanes[lane[i]!]!.node]);
-  return `${toJson({ ...more, ...summary, allocations: Object.fromEntries(allocations), ...(error !== undefined && { error }) })}\n`;
+  return `${toJson({ ...(outcome.ok && { price: outcome.value.stats.price }), ...summary, allocations: Object.fromEntries(allocations), ...errorOf(outcome) })}\n`;
+}
+
+function errorOf(outcome: RunOutcome): { readonly error?: unknown } {
+  return outcome.ok ? {} : { error: outcome.error };
 }
 
 function say(line: string): void {

@@ -2,13 +2,14 @@
 import { HandoffError, isHandoffError } from '../core/errors.ts';
 import { type Config, readConfig } from '../runtime/options/config.ts';
 import { Handoff } from '../runtime/handoff.ts';
+import type { DashboardOptions } from '../runtime/options/dashboard-options.ts';
 import type { HandoffOptions } from '../runtime/options/handoff-options.ts';
 import { isRecord } from '../core/schema.ts';
 import type { TransportOptions } from '../runtime/options/transport-options.ts';
 import { dashboardBeside, reachable, takeToken, withDashboard } from './dashboard-flags.ts';
 import { unixPath } from '../hosts/transport/tcp/address.ts';
 import { takeEnvironment } from './environment.ts';
-import { UsageError } from './exit.ts';
+import { describeError, ExitCode, exitCodeOf, UsageError } from './exit.ts';
 import { type HandoffFlags, nodesOf, transportOf } from './flags.ts';
 import { defaultNode } from './nodes.ts';
 import { otherHosts } from './tree.ts';
@@ -38,6 +39,38 @@ export async function startHandoff(flags: HandoffFlags, part: Part, dashboard = 
     return handoff;
   } catch (error) {
     throw withHint(error, config);
+  }
+}
+
+/**
+ * Starts what a command needs, and stops it afterwards. What fails while it stops, such as keeping what was learned, is said after what the
+ * command came to, and hides none of it.
+ *
+ * @param use does the work of the command; gives the exit code
+ * @throws as `startHandoff`, and as `use`
+ */
+export async function withHandoff(flags: HandoffFlags, part: Part, use: (handoff: Handoff) => Promise<number>, dashboard?: DashboardOptions): Promise<number> {
+  const handoff = await startHandoff(flags, part, dashboard);
+  const used = await settled(use(handoff));
+  const stopped = await settled(handoff.stop());
+  if (stopped.ok) {
+    if (used.ok) return used.value;
+    throw used.error;
+  }
+  if (!used.ok) process.stderr.write(`${describeError(used.error)}\n`);
+  process.stderr.write(`${flags.learn === undefined ? '' : `--learn ${flags.learn}: `}${describeError(stopped.error)}\n`);
+  const code = used.ok ? used.value : exitCodeOf(used.error);
+  return code === ExitCode.done ? ExitCode.functionFailed : code;
+}
+
+/** How a promise has settled. */
+export type Settled<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly error: unknown };
+
+export async function settled<Value>(promise: Promise<Value>): Promise<Settled<Value>> {
+  try {
+    return { ok: true, value: await promise };
+  } catch (error) {
+    return { ok: false, error };
   }
 }
 

@@ -1,5 +1,4 @@
 /** A run in one file: the page itself with all that it knows of the run, to be opened anywhere and attached to anything. */
-import { writeFile } from 'node:fs/promises';
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { FunctionDetail, NodeActivity } from '../events/activity.ts';
 import { Fate } from '../report/run-record.ts';
@@ -20,11 +19,11 @@ const mostDetails = 2000;
 
 export interface ReportRecorder {
   /**
-   * Writes what is known of the run by now.
+   * The page, with what is known of the run by now.
    *
-   * @throws what writing the file throws; `Error` when no such run has begun
+   * @throws `Error` when no such run has begun
    */
-  write(file: string): Promise<void>;
+  html(): Promise<string>;
   /** Stops taking in what happens. */
   close(): void;
 }
@@ -42,11 +41,11 @@ export function createReport(source: Source, dagId: string): ReportRecorder {
   });
   return {
     close: unsubscribe,
-    async write(file) {
+    async html() {
       const run = [...history.runs].at(-1);
       if (run === undefined) throw new Error(`There is nothing to report: run ${dagId} has not begun.`);
       const [details, nodes, trees] = await Promise.all([detailsOf(run, source), source.nodes().catch(() => []), source.trees().catch(() => ({}))]);
-      await writeFile(file, toHtml(readPage(), toReport(run, { now: Date.now(), details, nodes, trees })));
+      return toHtml(readPage(), toReport(run, { now: Date.now(), details, nodes, trees }));
     },
   };
 }

@@ -1,5 +1,5 @@
 /** The dashboard in a real browser, headless, against the real server. Skipped where there is no Chromium at Debian's place. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -242,7 +242,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
     const report = createReport(overviewOf(handoff), 'told');
     await errorOf(handoff.execute(new Dag('told').add({ id: 'fine', code: t.constant, extraArgs: ['</script><b>'] }).add({ id: 'broken', code: t.boom, args: ['fine'] }), { maxRetries: 0 }));
     const file = join(folder, 'report.html');
-    await report.write(file);
+    writeFileSync(file, await report.html());
     report.close();
     await handoff.stop();
     const page = await open(pathToFileURL(file).href);

@@ -1,6 +1,3 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { resident } from '../../lib/workers/supervision/child.ts';
 import { Supervisor } from '../../lib/workers/supervision/supervisor.ts';
@@ -236,78 +233,61 @@ describe('a dashboard that fails', () => {
 describe('a report', () => {
   it('holds the whole run in one file, and nothing in it ends its data early', async () => {
     const { handoff } = await start();
-    const folder = mkdtempSync(join(tmpdir(), 'handoff-report-'));
-    try {
-      const dag = dagOf({ id: nasty, code: t.constant, extraArgs: [nasty] }, { id: 'bad', code: t.boom, args: [nasty], maxRetries: 0 });
-      const report = createReport(overviewOf(handoff), dag.id);
-      await expect(report.write(join(folder, 'none.html'))).rejects.toThrow('has not begun');
-      await errorOf(handoff.execute(dag));
-      await handoff.execute(dagOf({ id: 'other', code: t.one }));
-      const file = join(folder, 'report.html');
-      await report.write(file);
-      report.close();
-      const html = readFileSync(file, 'utf8');
-      const [, data = ''] = /<script type="application\/json" id="report-data">(.*?)<\/script>/s.exec(html)!;
-      expect(data).not.toContain('<');
-      const { messages, graphs, functions } = JSON.parse(data) as Report;
-      expect(messages.map(({ type }) => type)).toEqual(['hello', 'runs', 'nodes', 'trees', 'spans', 'marks']);
-      expect(messages[0]).toMatchObject({ isReport: true });
-      expect(messages[1]).toMatchObject({ runs: [{ dagId: dag.id, state: 'failed', total: 2, done: 1, failed: 1 }] });
-      const [key = ''] = Object.keys(graphs);
-      expect(graphs[key]!.ids).toEqual([nasty, 'bad']);
-      expect(functions[key]).toMatchObject({ 0: { id: nasty, args: [{ literal: expect.stringContaining('alert') as string }] }, 1: { state: 'failed', error: { name: 'TaskError', message: nasty } } });
-      // Nothing is loaded from elsewhere: no address but data: stands where one is looked up.
-      const outside = html.replace(data, '');
-      expect(outside).not.toMatch(/<(?:script|link|img|iframe)[^>]*\b(?:src|href)="(?!data:)/);
-      const { imports } = JSON.parse(/<script type="importmap">(.*?)<\/script>/s.exec(outside)![1]!) as { imports: Record<string, string> };
-      for (const [name, address] of Object.entries(imports)) {
-        expect(address, name).toMatch(/^data:text\/javascript;base64,/);
-        const text = Buffer.from(address.split(',')[1]!, 'base64').toString();
-        withImports(text, (specifier) => {
-          expect(Object.keys(imports), name).toContain(specifier);
-          return specifier;
-        });
-      }
-      expect(Object.keys(imports)).toEqual(expect.arrayContaining(['handoff/page/main.js', 'handoff/protocol.js', 'preact']));
-    } finally {
-      rmSync(folder, { recursive: true });
+    const dag = dagOf({ id: nasty, code: t.constant, extraArgs: [nasty] }, { id: 'bad', code: t.boom, args: [nasty], maxRetries: 0 });
+    const report = createReport(overviewOf(handoff), dag.id);
+    await expect(report.html()).rejects.toThrow('has not begun');
+    await errorOf(handoff.execute(dag));
+    await handoff.execute(dagOf({ id: 'other', code: t.one }));
+    const html = await report.html();
+    report.close();
+    const [, data = ''] = /<script type="application\/json" id="report-data">(.*?)<\/script>/s.exec(html)!;
+    expect(data).not.toContain('<');
+    const { messages, graphs, functions } = JSON.parse(data) as Report;
+    expect(messages.map(({ type }) => type)).toEqual(['hello', 'runs', 'nodes', 'trees', 'spans', 'marks']);
+    expect(messages[0]).toMatchObject({ isReport: true });
+    expect(messages[1]).toMatchObject({ runs: [{ dagId: dag.id, state: 'failed', total: 2, done: 1, failed: 1 }] });
+    const [key = ''] = Object.keys(graphs);
+    expect(graphs[key]!.ids).toEqual([nasty, 'bad']);
+    expect(functions[key]).toMatchObject({ 0: { id: nasty, args: [{ literal: expect.stringContaining('alert') as string }] }, 1: { state: 'failed', error: { name: 'TaskError', message: nasty } } });
+    // Nothing is loaded from elsewhere: no address but data: stands where one is looked up.
+    const outside = html.replace(data, '');
+    expect(outside).not.toMatch(/<(?:script|link|img|iframe)[^>]*\b(?:src|href)="(?!data:)/);
+    const { imports } = JSON.parse(/<script type="importmap">(.*?)<\/script>/s.exec(outside)![1]!) as { imports: Record<string, string> };
+    for (const [name, address] of Object.entries(imports)) {
+      expect(address, name).toMatch(/^data:text\/javascript;base64,/);
+      const text = Buffer.from(address.split(',')[1]!, 'base64').toString();
+      withImports(text, (specifier) => {
+        expect(Object.keys(imports), name).toContain(specifier);
+        return specifier;
+      });
     }
+    expect(Object.keys(imports)).toEqual(expect.arrayContaining(['handoff/page/main.js', 'handoff/protocol.js', 'preact']));
   });
 
   it('holds every attempt of a run, also where the dashboard would have forgotten the first', async () => {
     const source = new FakeSource();
-    const folder = mkdtempSync(join(tmpdir(), 'handoff-report-'));
-    try {
-      const report = createReport(source, 'd');
-      source.tell(started(chainGraph('d', 10)));
-      const often = Array.from({ length: 25_000 }, (_, i) => i % 10);
-      for (let n = 0; n < 10; n++) source.tell(told(spans('d', often, { at: 1000 + n })));
-      await report.write(join(folder, 'long.html'));
-      report.close();
-      const [, data = ''] = /id="report-data">(.*?)<\/script>/s.exec(readFileSync(join(folder, 'long.html'), 'utf8'))!;
-      const { messages } = JSON.parse(data) as Report;
-      const all = messages.filter((message) => message.type === 'spans');
-      expect(all.map(({ from, dropped, rows }) => [from, dropped, rows.length / spanWidth])).toEqual([[0, 0, 250_000]]);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    const report = createReport(source, 'd');
+    source.tell(started(chainGraph('d', 10)));
+    const often = Array.from({ length: 25_000 }, (_, i) => i % 10);
+    for (let n = 0; n < 10; n++) source.tell(told(spans('d', often, { at: 1000 + n })));
+    const html = await report.html();
+    report.close();
+    const [, data = ''] = /id="report-data">(.*?)<\/script>/s.exec(html)!;
+    const { messages } = JSON.parse(data) as Report;
+    const all = messages.filter((message) => message.type === 'spans');
+    expect(all.map(({ from, dropped, rows }) => [from, dropped, rows.length / spanWidth])).toEqual([[0, 0, 250_000]]);
   });
 
   it('of a large run holds those functions that failed and that took longest', async () => {
     const source = new FakeSource();
-    const folder = mkdtempSync(join(tmpdir(), 'handoff-report-'));
-    try {
-      const report = createReport(source, 'd');
-      source.tell(started(chainGraph('d', 12_000)));
-      source.tell(told({ ...spans('d', Array.from({ length: 12_000 }, (_, i) => i)), spans: Array.from({ length: 12_000 }, (_, i) => [1000, 1000 + i]).flat() }));
-      source.tell(told({ type: 'function:failed', dagId: 'd', functionId: 'f3', node: 'a', attempt: 1, error: new Error('no'), at: 2000 }));
-      await report.write(join(folder, 'large.html'));
-      report.close();
-      const [, data = ''] = /id="report-data">(.*?)<\/script>/s.exec(readFileSync(join(folder, 'large.html'), 'utf8'))!;
-      const { functions: { run } } = JSON.parse(data) as Report;
-      expect(Object.keys(run!)).toEqual(['3', ...Array.from({ length: 9999 }, (_, i) => String(i + 2001))]);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    const report = createReport(source, 'd');
+    source.tell(started(chainGraph('d', 12_000)));
+    source.tell(told({ ...spans('d', Array.from({ length: 12_000 }, (_, i) => i)), spans: Array.from({ length: 12_000 }, (_, i) => [1000, 1000 + i]).flat() }));
+    source.tell(told({ type: 'function:failed', dagId: 'd', functionId: 'f3', node: 'a', attempt: 1, error: new Error('no'), at: 2000 }));
+    const html = await report.html();
+    report.close();
+    const [, data = ''] = /id="report-data">(.*?)<\/script>/s.exec(html)!;
+    const { functions: { run } } = JSON.parse(data) as Report;
+    expect(Object.keys(run!)).toEqual(['3', ...Array.from({ length: 9999 }, (_, i) => String(i + 2001))]);
   });
 });
