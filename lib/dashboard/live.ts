@@ -1,6 +1,7 @@
 /** What is new, for all pages that listen: looked at ten times a second while there are any, and not at all while there are none. */
 import type { ServerResponse } from 'node:http';
 import type { NodeActivity } from '../events/activity.ts';
+import { timestamp } from '../events/events.ts';
 import { remainingOf } from '../report/eta.ts';
 import { type Board, Client, type News, type Progress, type Versioned } from './client.ts';
 import type { History } from './history.ts';
@@ -76,7 +77,7 @@ export class Live implements Board {
   }
 
   hello(): string {
-    return JSON.stringify({ type: 'hello', ...this.#hello, now: Date.now(), isReport: false } satisfies Message);
+    return JSON.stringify({ type: 'hello', ...this.#hello, now: timestamp(), isReport: false } satisfies Message);
   }
 
   runs(since: number, known: ReadonlySet<string>): News | undefined {
@@ -156,15 +157,15 @@ export class Live implements Board {
       if (running !== run.running) this.#history.touch(Object.assign(run, { running }));
     }
     const message = JSON.stringify(nodes);
-    if (message !== this.#lastNodes) this.nodes = { version: this.nodes.version + 1, message: `{"type":"nodes","at":${Date.now()},"nodes":${message}}` };
+    if (message !== this.#lastNodes) this.nodes = { version: this.nodes.version + 1, message: `{"type":"nodes","at":${timestamp()},"nodes":${message}}` };
     this.#lastNodes = message;
   }
 
   #estimate(run: RunHistory): void {
     const begun = performance.now();
-    if (begun < (this.#estimates.get(run) ?? 0) || Date.now() < run.record.startedAt! + estimatePeriod) return;
+    if (begun < (this.#estimates.get(run) ?? 0) || timestamp() < run.record.startedAt! + estimatePeriod) return;
     const nodes = this.#seen.filter(({ isUp }) => isUp).map(({ threads, declared }) => ({ threads: threads.length, capabilities: declared }));
-    const remaining = remainingOf(run.record, Date.now(), nodes, this.#runningOf(run)) ?? null;
+    const remaining = remainingOf(run.record, timestamp(), nodes, this.#runningOf(run)) ?? null;
     if (remaining !== run.remaining) this.#history.touch(Object.assign(run, { remaining }));
     const now = performance.now();
     this.#estimates.set(run, now + Math.max(estimatePeriod, (now - begun) * estimateShare));

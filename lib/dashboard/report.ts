@@ -1,6 +1,7 @@
 /** A run in one file: the page itself with all that it knows of the run, to be opened anywhere and attached to anything. */
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { FunctionDetail, NodeActivity } from '../events/activity.ts';
+import { timestamp } from '../events/events.ts';
 import { Fate } from '../report/run-record.ts';
 import { entry, hashOf, headMark, type Page, readPage, withImports } from './assets.ts';
 import { History, historyEvents } from './history.ts';
@@ -45,7 +46,7 @@ export function createReport(source: Source, dagId: string): ReportRecorder {
       const run = [...history.runs].at(-1);
       if (run === undefined) throw new Error(`There is nothing to report: run ${dagId} has not begun.`);
       const [details, nodes, trees] = await Promise.all([detailsOf(run, source), source.nodes().catch(() => []), source.trees().catch(() => ({}))]);
-      return toHtml(readPage(), toReport(run, { now: Date.now(), details, nodes, trees }));
+      return toHtml(readPage(), toReport(run, { now: timestamp(), details, nodes, trees }));
     },
   };
 }

@@ -5,6 +5,7 @@ import { History } from '../../lib/dashboard/history.ts';
 import { Live } from '../../lib/dashboard/live.ts';
 import type { Message } from '../../lib/dashboard/protocol.ts';
 import { spanWidth } from '../../lib/dashboard/protocol.ts';
+import { timestamp } from '../../lib/events/events.ts';
 import { chainGraph, FakeSource, spans, started, told } from './support.ts';
 
 /** A connection whose reader takes in what it was sent when it is told to. */
@@ -84,6 +85,21 @@ describe('who listens', () => {
     const writes = page.writes.length;
     await vi.advanceTimersByTimeAsync(400);
     expect(page.writes.slice(writes).join('')).not.toMatch(/"type":"(runs|spans|marks|hello)"/);
+  });
+
+  it('is told all times by the clock of the events, though the clock of the machine is set meanwhile', async () => {
+    const { history, connect } = setUp();
+    const began = timestamp();
+    vi.setSystemTime(Date.now() + 86_400_000);
+    history.record(started(chainGraph('d', 2), began));
+    history.record(told(spans('d', [0], { at: began })));
+    const page = connect('key');
+    await vi.advanceTimersByTimeAsync(2000);
+    const times = [...page.of('hello').map(({ now }) => now), ...page.of('nodes').map(({ at }) => at)];
+    expect(times.length).toBeGreaterThan(1);
+    for (const at of times) expect(at - began).toBeLessThan(10_000);
+    // What is left is told from how long the run has taken: a day would leave a day.
+    expect(page.of('runs').flatMap(({ runs }) => runs.map(({ remainingMs }) => remainingMs ?? 0)).every((ms) => ms < 60_000)).toBe(true);
   });
 
   it('reads the same, whenever it begins to', async () => {

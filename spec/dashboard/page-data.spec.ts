@@ -1,6 +1,6 @@
 /** What the dashboard's page makes of what its server says. */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readPlace, tabs, writePlace } from '../../lib/dashboard/page/address.ts';
 import { viewFromData } from '../../lib/dashboard/page/function-view.ts';
 import { countStates, longestOf } from '../../lib/dashboard/page/grouping.ts';
@@ -168,6 +168,31 @@ describe('what the page makes of messages', () => {
     expect(store.data!.live.map(({ fn, since }) => [fn, since])).toEqual([[1, 500]]);
     store.apply({ type: 'runs', runs: [run('k', { state: 'finished', endedAt: 2000 })], gone: [] });
     expect([store.data!.live.length, store.elapsed]).toEqual([0, 1000]);
+  });
+
+  describe('of the time', () => {
+    afterEach(() => void vi.useRealTimers());
+
+    it('goes by the clock of the server, though that of the reader is set meanwhile', () => {
+      vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+      const { store } = newStore();
+      store.apply({ type: 'hello', version: '0', server: 's', now: 5000, isReport: false });
+      store.apply({ type: 'runs', runs: [run('k')], gone: [] });
+      for (const day of [1, -1]) {
+        vi.setSystemTime(Date.now() + day * 86_400_000);
+        expect(store.elapsed).toBe(4000);
+      }
+    });
+
+    it('catches up after the machine of the reader has slept', () => {
+      vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+      const { store } = newStore();
+      store.apply({ type: 'hello', version: '0', server: 's', now: 5000, isReport: false });
+      store.apply({ type: 'runs', runs: [run('k')], gone: [] });
+      store.apply({ type: 'nodes', at: 65_000, nodes: [] });
+      store.apply({ type: 'nodes', at: 64_000, nodes: [] }); // long on its way
+      expect(store.elapsed).toBe(64_000);
+    });
   });
 
   it('keeps the run and its history when the same server is back', () => {

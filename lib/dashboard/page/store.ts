@@ -30,8 +30,8 @@ export class Store {
   readonly history = new NodeHistory();
   /** Of the run that is shown. */
   readonly rate = new RateMeter();
-  /** Adds to the reader's clock what the server's is ahead. ms */
-  clockOffset = 0;
+  /** ms that the server's clock is ahead of `performance.now()`, which no change of the reader's clock moves. */
+  #clockOffset = -Infinity;
   readonly #hooks: StoreHooks;
   /** Of the run that is shown, as long as its graph is not there. */
   #early: Message[] = [];
@@ -54,7 +54,7 @@ export class Store {
   get elapsed(): number {
     const { run } = this;
     if (run === undefined) return 0;
-    return Math.max((run.endedAt ?? Date.now() + this.clockOffset) - run.startedAt, 0);
+    return Math.max((run.endedAt ?? performance.now() + this.#clockOffset) - run.startedAt, 0);
   }
 
   apply(message: Message): void {
@@ -62,6 +62,8 @@ export class Store {
       case 'hello': this.#greet(message); break;
       case 'runs': this.#takeRuns(message); break;
       case 'nodes':
+        // A message that was long on its way says less than is known. After the reader's machine has slept it says more.
+        this.#clockOffset = Math.max(this.#clockOffset, message.at - performance.now());
         this.nodes = message.nodes;
         this.history.add(message.at, message.nodes);
         this.#tellLive();
@@ -113,7 +115,7 @@ export class Store {
   #greet(hello: Hello): void {
     const isOther = this.hello !== undefined && this.hello.server !== hello.server;
     this.hello = hello;
-    this.clockOffset = hello.now - Date.now();
+    this.#clockOffset = hello.now - performance.now();
     this.#early = [];
     this.data?.restart();
     this.#areRunsStale = true;
