@@ -1,5 +1,5 @@
 /** The dashboard in a real browser, headless, against the real server. Skipped where there is no Chromium at Debian's place. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,9 @@ import { describeWith } from '../support/requires.ts';
 const executablePath = '/usr/bin/chromium';
 const isThere = existsSync(executablePath);
 if (!isThere) console.warn(`The dashboard was not looked at in a browser: there is no ${executablePath}.`);
+
+/** Finds what keeps people from using a page, by the rules of WCAG. */
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let browser: Browser;
 let folder: string;
@@ -136,7 +139,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
     await page.getByText('10,000 of 10,000').waitFor();
     await legend(page, /^increment 5,000 ·/);
     await show(page, 'Graph');
-    await page.getByRole('button', { name: /^one: 5,000 functions, 0 waiting, 0 running, 5000 done, 0 failed/ }).waitFor();
+    await page.getByRole('button', { name: /^one: 5,000 functions, 5000 done, 0 failed/ }).waitFor();
     await page.locator('.link text', { hasText: '5,000' }).waitFor();
     await page.getByRole('button', { name: /^increment: 5,000 functions/ }).click();
     await panel(page).getByRole('button', { name: /^next_/ }).first().click();
@@ -285,7 +288,81 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
     await panel(page).getByRole('heading', { name: 'x', exact: true }).waitFor();
     await page.getByRole('link', { name: 'To the content' }).focus();
     await page.keyboard.press('Enter');
-    expect(await page.locator('main:focus').count()).toBe(1);
+    expect(await page.locator('#view:focus').count()).toBe(1);
+  });
+
+  it('says of a run that is over what has not finished, and that nothing waits', async () => {
+    const handoff = await start();
+    const page = await open(handoff.dashboard!.url);
+    await errorOf(handoff.execute(dagOf({ id: 'bad', code: t.boom, maxRetries: 0 }, { id: 'next', code: t.double, args: ['bad'] }, { id: 'last', code: t.double, args: ['next'] })));
+    await state(page, 'failed');
+    await show(page, 'Graph');
+    await page.locator('.states', { hasText: '2 not finished' }).waitFor();
+    expect(await page.locator('.states').textContent()).not.toMatch(/waiting|running/);
+    await page.getByRole('button', { name: 'next, double, not finished' }).click();
+    expect(await panel(page).locator('.kind .chip').textContent()).toContain('not finished');
+    await panel(page).getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('button', { name: 'By name' }).click();
+    await page.getByRole('button', { name: /^double: 2 functions · 1 edge inside, 2 not finished, 0 done, 0 failed/ }).click();
+    await panel(page).getByRole('heading', { name: 'Not finished' }).waitFor();
+    expect(await page.locator('.picture .count').allTextContents()).toContain('2 functions · 1 edge inside');
+    expect(await page.content()).not.toContain('↻');
+  });
+
+  it('lets no name turn round what follows', async () => {
+    const handoff = await start();
+    const page = await open(handoff.dashboard!.url);
+    const id = 'a\u202egpj\u2067\u200f';
+    await errorOf(handoff.execute(new Dag(`run \u202e${id}`).add({ id, code: t.boom, extraArgs: [`said \u202e`], maxRetries: 0 })));
+    await state(page, 'failed');
+    const shown = `a\ufffdgpj\ufffd\ufffd`;
+    await page.getByRole('button', { name: shown }).click();
+    await panel(page).getByRole('heading', { name: shown, exact: true }).waitFor();
+    for (const view of ['Timeline', 'Graph', 'Nodes', 'Events']) {
+      await show(page, view);
+      expect(await page.evaluate(`[document.title, document.body.innerHTML, ...[...document.querySelectorAll('*')].flatMap((each) => [...each.attributes].map(({ value }) => value))].filter((text) => /[\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]/.test(text))`), view).toEqual([]);
+    }
+    await page.reload();
+    await panel(page).getByRole('heading', { name: shown, exact: true }).waitFor(); // the address still names it
+  });
+
+  it.each([['live', false], ['as a report', true]])('%s, has nothing that keeps people from reading it', { timeout: 240_000 }, async (_, isReport) => {
+    const handoff = await start();
+    const report = createReport(overviewOf(handoff), 'read');
+    await errorOf(handoff.execute(new Dag('read').add({ id: 'one', code: t.one }).add({ id: 'bad', code: t.boom, args: ['one'], maxRetries: 1 }).add({ id: 'next', code: t.double, args: ['bad'] }).add({ id: 'last', code: t.double, args: ['next'] })));
+    const file = join(folder, 'read.html');
+    if (isReport) writeFileSync(file, await report.html());
+    report.close();
+    const page = await open(isReport ? pathToFileURL(file).href : handoff.dashboard!.url);
+    await state(page, 'failed');
+    await page.evaluate(axe);
+    const found: string[] = [];
+    const look = async (what: string): Promise<void> => {
+      const { violations } = await page.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>(`axe.run(document, { rules: { 'label-content-name-mismatch': { enabled: true } } })`);
+      for (const { id, nodes } of violations) found.push(`${what}: ${id}: ${nodes[0]!.html.slice(0, 200)}`);
+    };
+    for (const colours of ['Dark colours', 'Light colours']) {
+      for (const view of ['Timeline', 'Graph', 'Nodes', 'Events']) {
+        await show(page, view);
+        await look(view);
+      }
+      await show(page, 'Graph');
+      await page.getByRole('button', { name: 'By name' }).click();
+      await page.getByRole('button', { name: /^double: 2 functions · 1 edge inside/ }).click();
+      await look('a name');
+      await page.getByRole('button', { name: 'By name' }).click();
+      await page.getByRole('button', { name: 'bad, boom, failed' }).click();
+      await panel(page).getByText('Attempts').waitFor();
+      await look('a function');
+      await page.getByRole('combobox', { name: 'Find a function' }).fill('o');
+      await look('functions found');
+      await page.getByRole('combobox', { name: 'Find a function' }).fill('nothing like it');
+      await look('no function found');
+      await page.getByRole('combobox', { name: 'Find a function' }).fill('');
+      await panel(page).getByRole('button', { name: 'Close' }).click();
+      await page.getByRole('button', { name: colours }).click();
+    }
+    expect(found).toEqual([]);
   });
 
   it('has room on a phone, and keeps the colours that were chosen', async () => {

@@ -29,7 +29,7 @@ export interface Layout {
 /** Pixels. */
 const letter = 7.2;
 const narrowest = 72;
-const narrowestGroup = 190;
+const narrowestGroup = 216;
 const widest = 220;
 const betweenLayers = 56;
 

@@ -4,6 +4,7 @@ import { type Place, readPlace, writePlace } from './address.ts';
 import { placesOf } from './colors.ts';
 import { embeddedReport, openReport, openServer, type Source } from './connection.ts';
 import { Store } from './store.ts';
+import { plainText } from './plain-text.ts';
 import { startTheme, toggleTheme } from './theme.ts';
 import { App } from './view/app.ts';
 import type { PageActions } from './view/props.ts';
@@ -75,7 +76,7 @@ function draw(): void {
     place = { ...place, run: null, fn: null };
     history.replaceState(null, '', writePlace(place));
   }
-  document.title = titleOf();
+  document.title = plainText(titleOf());
   const selected = place.fn === null ? -1 : data?.index.get(place.fn) ?? -1;
   render(h(App, { store, source, place, selected, highlight, places: places.of, version: ++version, actions }), root);
 }

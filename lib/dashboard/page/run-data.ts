@@ -5,6 +5,8 @@ import { LaneSpans } from './lane-spans.ts';
 
 export const State = { waiting: 0, running: 1, done: 2, failed: 3 } as const;
 export const stateNames = ['waiting', 'running', 'done', 'failed'] as const;
+/** Of a run that is over: nothing waits any more. */
+const finalNames: readonly string[] = ['not finished', 'not finished', 'done', 'failed'];
 
 export interface Lane {
   readonly host: string;
@@ -24,6 +26,8 @@ export interface Live {
 }
 
 export class RunData {
+  /** Nothing of the run goes on. */
+  isOver = false;
   readonly key: string;
   readonly graph: RunGraph;
   readonly index: ReadonlyMap<string, number>;
@@ -104,6 +108,16 @@ export class RunData {
       if (isGone && !(this.ended[mark.fn]! > mark.at)) this.states[mark.fn] = State.waiting;
     }
     this.version++;
+  }
+
+  /** States to be told: of a run that is over no function may be in some. */
+  statesOf(counts: readonly number[]): number[] {
+    return [...stateNames.keys()].filter((state) => !this.isOver || counts[state]! > 0 || state === State.done || state === State.failed);
+  }
+
+  /** What became of functions in a state, in words. */
+  wordFor(state: number): string {
+    return (this.isOver ? finalNames : stateNames)[state]!;
   }
 
   /** What runs now, all of it; what ran before and has not ended is waiting again, or its end is not told yet. */

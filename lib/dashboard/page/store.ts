@@ -147,7 +147,8 @@ export class Store {
   #tellLive(): void {
     const { data, run } = this;
     if (data === undefined || run === undefined) return;
-    if (run.state !== 'running') return data.setLive([]);
+    data.isOver = run.state !== 'running';
+    if (data.isOver) return data.setLive([]);
     const live: Live[] = [];
     for (const node of this.nodes) {
       for (const [thread, { running }] of node.threads.entries()) {

@@ -44,10 +44,10 @@ export function App(props: PageProps): VNode {
         </div>
         ${data !== undefined && h(Find, { data, onPick: actions.selectFunction })}
       </nav>
-      <div class="body">
-        <main id="view" role="tabpanel" tabindex="-1" aria-labelledby=${`tab-${place.tab}`}>${h(views[place.tab], { ...props, key: place.tab })}</main>
+      <main class="body">
+        <div id="view" role="tabpanel" tabindex="-1" aria-labelledby=${`tab-${place.tab}`}>${h(views[place.tab], { ...props, key: place.tab })}</div>
         ${isPanelOpen && h(FunctionPanel, { ...props, data })}
         ${isNameOpen && h(NamePanel, { ...props, data })}
-      </div>
+      </main>
     </div>`;
 }

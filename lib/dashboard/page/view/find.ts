@@ -28,13 +28,13 @@ export function Find({ data, onPick }: { readonly data: RunData; readonly onPick
         aria-activedescendant=${found.length > 0 ? `found-${at}` : undefined} value=${text} autocomplete="off" spellcheck=${false}
         onInput=${(event: Event) => (setText((event.target as HTMLInputElement).value), setAt(0))}
         onKeyDown=${(event: KeyboardEvent) => keys[event.key] !== undefined && (event.preventDefault(), event.stopPropagation(), keys[event.key]!())} />
-      <ul id="found" role="listbox" aria-label="Functions found" hidden=${text.trim() === ''}>
+      <ul id="found" role="listbox" aria-label="Functions found" hidden=${found.length === 0}>
         ${found.map((fn, i) => html`
           <li key=${fn} id=${`found-${i}`} role="option" aria-selected=${i === at} onPointerDown=${(event: Event) => event.preventDefault()} onClick=${() => pick(fn)}>
             ${h(StateGlyph, { state: data.states[fn]! })} ${data.graph.ids[fn]!}
           </li>`)}
-        ${found.length === 0 && html`<li class="none">No function has this in its id.</li>`}
       </ul>
+      <p class="none" role="status" hidden=${text.trim() === '' || found.length > 0}>No function has this in its id.</p>
     </div>`;
 }
 

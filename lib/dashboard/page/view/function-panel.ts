@@ -58,7 +58,7 @@ export function FunctionPanel({ store, source, selected, actions, data }: PagePr
         <button type="button" aria-label="Close" title="Close (Escape)" onClick=${() => actions.selectFunction(-1)}>×</button>
       </header>
       <p class="kind">
-        <span class=${`chip ${stateNames[state]!}`}>${h(StateGlyph, { state })} ${stateNames[state]!}</span>
+        <span class=${`chip ${stateNames[state]!}`}>${h(StateGlyph, { state })} ${data.wordFor(state)}</span>
         <code>${shown.name}</code>${shown.module !== null && html` <span class="module">${shown.module}</span>`}
       </p>
       ${view?.problem !== undefined && html`<p class="note">${view.problem}</p>`}

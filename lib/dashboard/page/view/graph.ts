@@ -46,7 +46,7 @@ function GraphOfRun({ data, selected, highlight, places, actions }: PageProps & 
         <button type="button" aria-pressed=${isGrouped} disabled=${!small} title=${small ? 'One box for all functions of a name' : 'Too many functions for a box each'}
           onClick=${() => setWantsGroups(!wantsGroups)}>By name</button>
         <ul class="states">
-          ${stateNames.map((name, state) => html`<li key=${name}>${h(StateGlyph, { state })} ${formatCount(totals[state]!)} ${name}</li>`)}
+          ${data.statesOf(totals).map((state) => html`<li key=${state}>${h(StateGlyph, { state })} ${formatCount(totals[state]!)} ${data.wordFor(state)}</li>`)}
         </ul>
       </div>
       <svg ref=${ref} class="picture" tabindex="0" role="group" aria-label=${`Graph of ${plural(data.graph.ids.length, 'function')}${isGrouped ? ', by name' : ''}`}>
@@ -59,7 +59,7 @@ function GraphOfRun({ data, selected, highlight, places, actions }: PageProps & 
             </g>`)}
           ${picture.boxes.map((box, i) => h(BoxView, {
             key: box.id, box, picture, data, inner: picture.inner[i]!, placed: layout.boxes[i]!,
-            color: lookOf(places[box.name]!, currentTheme()).color, states: countStates(box.functions, data.states).join(' '),
+            color: lookOf(places[box.name]!, currentTheme()).color, states: countStates(box.functions, data.states).join(' '), isOver: data.isOver,
             isSelected: picture.isGrouped ? highlight === box.name : box.functions[0] === selected,
             onPick: pick,
           }))}
@@ -75,6 +75,7 @@ interface BoxProps {
   readonly inner: number;
   readonly placed: PlacedBox;
   readonly color: string;
+  readonly isOver: boolean;
   /** Counts by state, with blanks between. */
   readonly states: string;
   readonly isSelected: boolean;
@@ -84,13 +85,14 @@ interface BoxProps {
 function BoxView({ box, picture, data, inner, placed, color, states, isSelected, onPick }: BoxProps): VNode {
   const { x, y, width, height } = placed;
   const counts = states.split(' ').map(Number);
-  const state = stateOf(counts);
+  const state = stateOf(counts, data.isOver);
   const { length } = box.functions;
   const letters = lettersIn(width);
   const label = box.label.length > letters ? `${box.label.slice(0, letters - 1)}…` : box.label;
+  const size = `${plural(length, 'function')}${inner > 0 ? ` · ${plural(inner, 'edge')} inside` : ''}`;
   const told = picture.isGrouped
-    ? `${box.label}: ${plural(length, 'function')}, ${counts.map((count, i) => `${count} ${stateNames[i]!}`).join(', ')}${inner > 0 ? `; ${plural(inner, 'edge')} among them` : ''}`
-    : `${box.label}, ${data.graph.names[box.name]!}, ${stateNames[state]!}`;
+    ? `${box.label}: ${size}, ${data.statesOf(counts).map((each) => `${counts[each]!} ${data.wordFor(each)}`).join(', ')}`
+    : `${box.label}, ${data.graph.names[box.name]!}, ${data.wordFor(state)}`;
   return html`
     <g class=${`box ${stateNames[state]!} ${isSelected ? 'selected' : ''}`} transform=${`translate(${x - width / 2} ${y - height / 2})`} tabindex="0" role="button"
       aria-label=${told} aria-pressed=${isSelected} onClick=${() => onPick(box)}
@@ -101,7 +103,7 @@ function BoxView({ box, picture, data, inner, placed, color, states, isSelected,
       <text x="14" y=${picture.isGrouped ? 19 : height / 2 + 4}>${label}</text>
       ${picture.isGrouped
         ? html`
-          <text class="count" x="14" y="34">${plural(length, 'function')}${inner > 0 ? ` · ↻ ${formatCount(inner)}` : ''}</text>
+          ${' '}<text class="count" x="14" y="34">${size}</text>
           ${barsOf(counts, length, width - 18).map(({ from, wide, name }) => html`<rect key=${name} class=${`share ${name}`} x=${14 + from} y="40" width=${wide} height="4" />`)}`
         : h(StateGlyph, { state, x: width - 16, y: height / 2 - 5 })}
     </g>`;
@@ -112,11 +114,11 @@ function nearOf(data: RunData, fn: number): ReadonlySet<number> {
   return new Set([fn, ...data.graph.deps[fn]!, ...data.dependentsOf(fn)]);
 }
 
-function stateOf(counts: readonly number[]): number {
+function stateOf(counts: readonly number[], isOver: boolean): number {
   if (counts[State.failed]! > 0) return State.failed;
   if (counts[State.running]! > 0) return State.running;
   if (counts[State.waiting] === 0) return State.done;
-  return counts[State.done]! > 0 ? State.running : State.waiting;
+  return counts[State.done]! > 0 && !isOver ? State.running : State.waiting;
 }
 
 function barsOf(counts: readonly number[], total: number, width: number): { readonly from: number; readonly wide: number; readonly name: string }[] {

@@ -3,7 +3,7 @@ import { h, type VNode } from 'preact';
 import { formatCount, formatDuration } from '../format.ts';
 import { longestOf } from '../grouping.ts';
 import { html } from '../html.ts';
-import { type RunData, State, stateNames } from '../run-data.ts';
+import { type RunData, State } from '../run-data.ts';
 import type { PageProps } from './props.ts';
 import { StateGlyph } from './state-glyph.ts';
 
@@ -24,9 +24,9 @@ export function NamePanel({ highlight, actions, data }: PageProps & { readonly d
         const functions = longestOf(data, highlight, state, most);
         return functions.length > 0 && html`
           <section key=${state}>
-            <h3>${heading}</h3>
+            <h3>${state === State.waiting && data.isOver ? 'Not finished' : heading}</h3>
             <ul>${functions.map((fn) => html`
-              <li key=${fn}>${h(StateGlyph, { state })} <span class="hidden">${stateNames[state]!}</span>
+              <li key=${fn}>${h(StateGlyph, { state })} <span class="hidden">${data.wordFor(state)}</span>
                 <button type="button" class="link" onClick=${() => actions.selectFunction(fn)}>${graph.ids[fn]!}</button> <span class="size">${timeFor(fn)}</span></li>`)}
             </ul>
           </section>`;

@@ -2,6 +2,7 @@
 import { inkOn, looks, lookOf, type Theme } from '../colors.ts';
 import { markKinds, markShapes } from '../mark-shapes.ts';
 import { mergeVisible, Pieces } from '../merge.ts';
+import { plainText } from '../plain-text.ts';
 import { headingHeight, hostHeight, type NodeRow } from '../rows.ts';
 import { State } from '../run-data.ts';
 import { tickLabel, ticks, tickStep, type TimeRange, xOf } from '../scale.ts';
@@ -149,7 +150,7 @@ function drawLabel(context: CanvasRenderingContext2D, text: string, x: number, y
   context.textBaseline = 'middle';
   context.textAlign = 'left';
   context.fillStyle = color;
-  context.fillText(text.length > fits ? `${text.slice(0, fits - 1)}…` : text, x, y + 0.5, width);
+  context.fillText(plainText(text.length > fits ? `${text.slice(0, fits - 1)}…` : text), x, y + 0.5, width);
 }
 
 function drawMarks(context: CanvasRenderingContext2D, { data, highlight }: TimelineModel, range: TimeRange, { node, top }: NodeRow, width: number, inks: Inks): void {
@@ -242,5 +243,5 @@ function drawAxis(context: CanvasRenderingContext2D, range: TimeRange, at: reado
 
 function shortened(text: string, width: number, each: number): string {
   const fits = Math.max(Math.floor(width / each), 1);
-  return text.length > fits ? `${text.slice(0, fits - 1)}…` : text;
+  return plainText(text.length > fits ? `${text.slice(0, fits - 1)}…` : text);
 }
