@@ -1,7 +1,7 @@
 /** What runs where and when, for a terminal: a row for each thread, readable without colours. */
 import { type Bar, type Gantt, type GanttRow, namesOf } from '../report/gantt.ts';
 import { ticks, time } from '../report/svg.ts';
-import { printable } from './printable.ts';
+import { columnsOf, padded, printable, shortened } from './printable.ts';
 
 // Letters are all that a narrow bar can say: capitals say that it is on the critical path.
 const letters = 'abcdefghijklmnopqrstuvwxyz';
@@ -14,21 +14,17 @@ const namesInLegend = 26;
  */
 export function ganttText(gantt: Gantt, width: number): string {
   const labels = gantt.rows.map(labelOf);
-  const longest = labels.reduce((most, { length }) => Math.max(most, length), 0);
+  const longest = labels.reduce((most, label) => Math.max(most, columnsOf(label)), 0);
   const left = Math.min(longest, Math.max(4, Math.floor(width / 3)));
   const cells = Math.max(8, width - left - 3);
   const byName = lettersOf(gantt);
-  const lines = gantt.rows.map((row, i) => `${shortened(labels[i]!, left).padEnd(left)} |${rowText(row, gantt.length, cells, byName)}|`);
+  const lines = gantt.rows.map((row, i) => `${padded(shortened(labels[i]!, left), left)} |${rowText(row, gantt.length, cells, byName)}|`);
   return [axis(gantt.length, left, cells), ...lines, '', ...legend(byName, width)].join('\n');
 }
 
 function labelOf({ node, thread }: GanttRow, i: number, rows: readonly GanttRow[]): string {
   if (thread !== undefined) return `${printable(node)}/${thread}`;
   return rows[i - 1]?.node === node ? '' : printable(node);
-}
-
-function shortened(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
 
 /** The first of its own letters that is free, or else any; those beyond the alphabet share `*`. */
@@ -86,7 +82,7 @@ function legend(byName: ReadonlyMap<string, string>, width: number): string[] {
   const lines: string[] = [];
   for (const each of [...shown, '=, CAPITALS: on the critical path']) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + 3 + each.length <= width) lines[lines.length - 1] = `${last}   ${each}`;
+    if (last !== undefined && columnsOf(last) + 3 + columnsOf(each) <= width) lines[lines.length - 1] = `${last}   ${each}`;
     else lines.push(shortened(each, width));
   }
   return lines;

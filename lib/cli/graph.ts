@@ -2,13 +2,12 @@
 import { readFileSync } from 'node:fs';
 import type { Dag } from '../dag/dag.ts';
 import { type DrawOptions, toDot, toMermaid, toSvg } from '../dag/draw.ts';
+import { formats } from './choices.ts';
 import { describeError, ExitCode, UsageError } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { loadDag } from './load.ts';
 import { startHandoff } from './start.ts';
 import { print } from './stdout.ts';
-
-export const formats = ['mermaid', 'dot', 'svg', 'json'] as const;
 
 export interface GraphFlags extends HandoffFlags {
   readonly format: string;
@@ -21,6 +20,7 @@ export async function graph(file: string, args: readonly string[], flags: GraphF
   const { format } = flags;
   if (!formats.includes(format as (typeof formats)[number])) throw new UsageError(`--format is one of ${formats.join(', ')}; not ${format}.`);
   if (flags.plan === true && flags.allocations !== undefined) throw new UsageError('--plan and --allocations both say which node is which colour: give either.');
+  if (flags.plan !== true) refuseWithoutPlan(flags);
   const given = flags.allocations === undefined ? undefined : readAllocations(flags.allocations);
   const { dag } = await loadDag(file, args);
   const check = dag.validate();
@@ -35,6 +35,12 @@ export async function graph(file: string, args: readonly string[], flags: GraphF
   if (check.ok) return ExitCode.done;
   process.stderr.write(`${describeError(check.error)}\n`);
   return ExitCode.wrongUsage;
+}
+
+/** @throws `UsageError` naming a flag that would do nothing */
+function refuseWithoutPlan({ format: _, plan: _p, allocations: _a, ...others }: GraphFlags): void {
+  const [useless] = Object.keys(others);
+  if (useless !== undefined) throw new UsageError(`--${useless.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} only says where functions would run: give --plan, too.`);
 }
 
 async function planned(dag: Dag, flags: GraphFlags): Promise<Readonly<Record<string, string>>> {

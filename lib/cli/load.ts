@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { type ExpressionStatement, parse, type Pattern } from 'acorn';
 import { isCall } from '../dag/call.ts';
 import { Dag, type DagJson } from '../dag/dag.ts';
 import { HandoffError } from '../core/errors.ts';
@@ -17,15 +18,39 @@ export interface LoadedDag {
  * Imports a module and takes the DAG that is its default export, or that the function which is its default export gives.
  *
  * @param args passed to such a function
- * @throws `UsageError`; and whatever that function throws
+ * @throws `UsageError`, for arguments that nothing takes, too; and whatever that function throws
  */
 export async function loadDag(file: string, args: readonly string[]): Promise<LoadedDag> {
   const path = resolve(file);
   if (!existsSync(path)) throw new UsageError(`There is no file ${file}.`);
   const module = await importModule(file, path);
   if (!('default' in module)) throw new UsageError(`${file} has no default export. Export a DAG, or a function that gives one: export default dag('name', { … });`);
+  checkArguments(file, module['default'], args);
   const given: unknown = typeof module['default'] === 'function' ? await (module['default'] as (...args: readonly string[]) => unknown)(...args) : module['default'];
   return adopt(given, file);
+}
+
+/** @throws `UsageError` for arguments that would be ignored */
+function checkArguments(file: string, exported: unknown, args: readonly string[]): void {
+  if (args.length === 0) return;
+  const said = args.map((each) => JSON.stringify(each)).join(' ');
+  if (typeof exported !== 'function') throw new UsageError(`${file} exports a DAG, which takes no arguments, but got ${said}. Export a function of them that gives the DAG.`);
+  const most = parameterCount(exported.toString());
+  if (args.length > most) throw new UsageError(`The function that ${file} exports takes ${most === 0 ? 'no arguments' : most === 1 ? '1 argument' : `at most ${most} arguments`}, but got ${args.length}: ${said}.`);
+}
+
+/** How many arguments a function takes, by its source; Infinity where that cannot be told. */
+function parameterCount(source: string): number {
+  let parameters: readonly Pattern[];
+  try {
+    const { body: [statement] } = parse(`(${source})`, { ecmaVersion: 'latest' });
+    const { expression } = statement as ExpressionStatement;
+    if (expression.type !== 'FunctionExpression' && expression.type !== 'ArrowFunctionExpression') return Infinity;
+    parameters = expression.params;
+  } catch {
+    return Infinity; // a method, or native code
+  }
+  return parameters.at(-1)?.type === 'RestElement' || /\barguments\b/.test(source) ? Infinity : parameters.length;
 }
 
 async function importModule(file: string, path: string): Promise<Record<string, unknown>> {

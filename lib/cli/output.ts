@@ -1,6 +1,7 @@
 /** How results are put: as text for people, or as JSON for machines. */
 import { inspect } from 'node:util';
 import { UsageError } from './exit.ts';
+import { columnsOf, padded } from './printable.ts';
 
 /**
  * JSON of values that JSON does not know: a BigInt as its digits, a Map as entries, a Set, an ArrayBuffer and a typed array as a list, an
@@ -40,9 +41,9 @@ export function toText(value: unknown): string {
 /** Columns, as wide as their widest cell; numbers to the right. */
 export function toTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = [head, ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? formatNumber(cell) : cell)))];
-  const widths = head.map((_, column) => cells.reduce((width, row) => Math.max(width, row[column]!.length), 0));
+  const widths = head.map((_, column) => cells.reduce((width, row) => Math.max(width, columnsOf(row[column]!)), 0));
   const right = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number'));
-  return cells.map((row) => row.map((cell, column) => (right[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))).join('  ').trimEnd()).join('\n');
+  return cells.map((row) => row.map((cell, column) => padded(cell, widths[column]!, right[column] ? 'before' : 'after')).join('  ').trimEnd()).join('\n');
 }
 
 export function formatNumber(value: number): string {

@@ -60,8 +60,10 @@ async function tell(file: string, args: readonly string[], flags: PlanFlags, opt
 }
 
 function tellInWords(result: PlanResult, gantt: Gantt, ends: string): void {
-  const rows = result.schedule.map(({ functionId, node, start, finish }) => [printable(functionId), printable(node), start, finish] as const);
-  print(toTable(['function', 'node', 'start ms', 'finish ms'], rows));
+  const assumed = new Set(result.assumed);
+  const rows = result.schedule.map(({ functionId, node, start, finish }) => [printable(functionId), printable(node), start, finish, assumed.has(functionId) ? 'assumed' : ''] as const);
+  const hasAssumed = assumed.size > 0;
+  print(toTable(['function', 'node', 'start ms', 'finish ms', ...(hasAssumed ? ['duration'] : [])], rows.map((row) => (hasAssumed ? row : row.slice(0, -1)))));
   if (rows.length > 0) print(`\n${ganttText(gantt, process.stdout.columns ?? defaultWidth)}`);
   print(`\n${ends}\ncritical path: ${result.criticalPath.map(printable).join(' -> ')}`);
 }
@@ -85,6 +87,7 @@ function ganttOf(dag: Dag, { schedule, criticalPath }: PlanResult, nodes: readon
   })), nodes);
 }
 
-function endsOf({ makespan, lowerBound, price }: PlanResult): string {
-  return `makespan ${formatNumber(makespan)} ms, at least ${formatNumber(lowerBound)} ms on these nodes${price > 0 ? `, price ${formatNumber(price)}` : ''}`;
+function endsOf({ makespan, lowerBound, price, assumed, schedule }: PlanResult): string {
+  const note = assumed.length === 0 ? '' : `; ${assumed.length} of ${schedule.length} durations are not known, and 1 ms is assumed for each: declare them (duration), or learn them (--learn)`;
+  return `makespan ${formatNumber(makespan)} ms, at least ${formatNumber(lowerBound)} ms on these nodes${price > 0 ? `, price ${formatNumber(price)}` : ''}${note}`;
 }

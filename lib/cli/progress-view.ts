@@ -6,7 +6,7 @@ import { type HandoffEvent, timestamp } from '../events/events.ts';
 import { ProgressMeter, type ProgressState } from '../report/progress.ts';
 import type { RunRecord } from '../report/run-record.ts';
 import { formatMs, formatNumber } from './output.ts';
-import { printable, printableLine } from './printable.ts';
+import { columnsOf, printable, printableLine, shortened } from './printable.ts';
 
 export interface ProgressView {
   /** Takes in an event that the record has taken in. */
@@ -117,9 +117,9 @@ class TerminalView implements ProgressView {
     const name = shortened(printable(state.dagId), Math.max(6, Math.floor(width / 4)));
     const parts = partsOf(state, this.#nodes.length === 0 ? undefined : this.#running.size);
     // What does not fit is left out, the last first.
-    while (parts.length > 1 && lengthOf(name) + leastBar + 2 + parts.join(' · ').length > width) parts.pop();
+    while (parts.length > 1 && columnsOf(name) + leastBar + 2 + columnsOf(parts.join(' · ')) > width) parts.pop();
     const told = parts.join(' · ');
-    const room = Math.max(0, Math.min(mostBar, width - lengthOf(name) - told.length - 2));
+    const room = Math.max(0, Math.min(mostBar, width - columnsOf(name) - columnsOf(told) - 2));
     const full = state.total === 0 ? room : Math.round((state.done / state.total) * room);
     return `${name} ${this.#style('green', '━'.repeat(full))}${this.#style('gray', '─'.repeat(room - full))} ${told}`;
   }
@@ -131,7 +131,7 @@ class TerminalView implements ProgressView {
     const names = `${ids.slice(0, shownFunctions).join(', ')}${ids.length > shownFunctions ? ` and ${ids.length - shownFunctions} more` : ''}`;
     const does = !isUp ? 'down' : ids.length === 0 ? 'idle' : names;
     const node = shortened(printable(name), Math.max(4, Math.floor(width / 3)));
-    const rest = shortened(printable(`${does}${held === '' ? '' : `  (${held})`}`), width - lengthOf(node) - 3);
+    const rest = shortened(printable(`${does}${held === '' ? '' : `  (${held})`}`), width - columnsOf(node) - 3);
     return `  ${this.#style('cyan', node)} ${rest}`;
   }
 
@@ -204,15 +204,6 @@ function partsOf({ done, total, failed, retries, elapsed, rate, remaining }: Pro
   if (retries > 0) parts.push(`${retries} retried`);
   if (rate !== undefined && rate >= 1 && done < total) parts.push(`${formatNumber(rate >= 10 ? Math.round(rate) : rate)}/s`);
   return parts;
-}
-
-function shortened(text: string, width: number): string {
-  const characters = [...text];
-  return characters.length <= width ? text : `${characters.slice(0, Math.max(0, width - 1)).join('')}…`;
-}
-
-function lengthOf(text: string): number {
-  return [...text].length;
 }
 
 function failureOf({ functionId, node }: { readonly functionId: string; readonly node: string }): string {

@@ -1,9 +1,8 @@
 /** `--log`: what functions log and print, as it comes, by function, or not at all. */
 import type { HandoffEvent } from '../events/events.ts';
+import type { logModes } from './choices.ts';
 import { toText } from './output.ts';
 import { printable } from './printable.ts';
-
-export const logModes = ['stream', 'grouped', 'none'] as const;
 
 export type LogMode = (typeof logModes)[number];
 

@@ -8,6 +8,7 @@ import { tracedEvents, TraceRecorder } from '../report/trace.ts';
 import { type Handoff, overviewOf } from '../runtime/handoff.ts';
 import type { ExecuteOptions } from '../runtime/options/execute-options.ts';
 import type { ExecuteResult } from '../runtime/run-result.ts';
+import { failurePolicies, logModes } from './choices.ts';
 import { describeError, exitCodeOf, ExitCode, UsageError } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -16,7 +17,7 @@ import { toJson, toNumber, toText } from './output.ts';
 import { OutputFile } from './output-file.ts';
 import { printable } from './printable.ts';
 import { createProgressView } from './progress-view.ts';
-import { loggedEvents, type LogMode, logModes, RunLog } from './run-log.ts';
+import { loggedEvents, type LogMode, RunLog } from './run-log.ts';
 import { RunWatch } from './run-watch.ts';
 import { settled, type Settled, withHandoff } from './start.ts';
 import { print } from './stdout.ts';
@@ -29,6 +30,11 @@ export interface RunFlags extends HandoffFlags {
   readonly trace?: string;
   readonly summary?: string;
   readonly report?: string;
+  readonly collect?: readonly string[];
+  readonly timeout?: string;
+  readonly maxRetries?: string;
+  readonly failurePolicy?: string;
+  readonly maxConcurrency?: string;
   readonly deadline?: string;
   readonly speculate?: boolean;
 }
@@ -54,12 +60,36 @@ export async function run(file: string, args: readonly string[], flags: RunFlags
 }
 
 async function runInto(files: Files, file: string, args: readonly string[], flags: RunFlags): Promise<number> {
-  const options = { ...(flags.deadline !== undefined && { deadline: toNumber('--deadline', flags.deadline) }), ...(flags.speculate === true && { speculate: true }) };
-  const loaded = await loadDag(file, args);
+  const { failurePolicy } = flags;
+  if (failurePolicy !== undefined && !isFailurePolicy(failurePolicy)) throw new UsageError(`--failure-policy is one of ${failurePolicies.join(', ')}; not ${failurePolicy}.`);
+  const options: ExecuteOptions = {
+    ...Object.fromEntries(numbers.flatMap(([option, flag]) => (flags[option] === undefined ? [] : [[option, toNumber(flag, flags[option])]]))),
+    ...(failurePolicy !== undefined && { failurePolicy }), ...(flags.speculate === true && { speculate: true }),
+  };
+  const loaded = withCollected(await loadDag(file, args), flags.collect);
   return withHandoff(flags, 'orchestrator', (handoff) => runOn(handoff, loaded, options, files, flags));
 }
 
-async function runOn(handoff: Handoff, loaded: LoadedDag, options: ExecuteOptions, files: Files, flags: RunFlags): Promise<number> {
+const numbers = [['timeout', '--timeout'], ['maxRetries', '--max-retries'], ['maxConcurrency', '--max-concurrency'], ['deadline', '--deadline']] as const;
+
+function isFailurePolicy(text: string): text is (typeof failurePolicies)[number] {
+  return failurePolicies.some((each) => each === text);
+}
+
+interface DagToRun extends LoadedDag {
+  readonly collect: 'all' | 'sinks' | readonly string[];
+}
+
+/** With `--collect`, results are told by id. An id may have a comma in it. */
+function withCollected(loaded: LoadedDag, asked: readonly string[] | undefined): DagToRun {
+  if (asked === undefined) return { ...loaded, collect: outputsOf(loaded) };
+  const [first] = asked;
+  const ids = loaded.dag.functions;
+  const collect = asked.length === 1 && (first === 'all' || first === 'sinks') ? first : asked.flatMap((each) => (ids.has(each) ? [each] : each.split(',').map((id) => id.trim())));
+  return { dag: loaded.dag, outputs: undefined, collect };
+}
+
+async function runOn(handoff: Handoff, loaded: DagToRun, options: ExecuteOptions, files: Files, flags: RunFlags): Promise<number> {
   const interrupt = onInterrupt('Finishing the functions that run; no other is started. Once more to end now.', () => handoff.stop({ drain: 'functions' }));
   if (handoff.address !== undefined) say(`listening on ${handoff.address}`);
   // Once everything is stopped, reading what nodes use would not keep the process alive until it has been told.
@@ -67,9 +97,9 @@ async function runOn(handoff: Handoff, loaded: LoadedDag, options: ExecuteOption
   let observed: Observed | undefined;
   try {
     observed = await observe(handoff, loaded.dag, flags, files);
-    const outcome = await settled(handoff.execute(loaded.dag, { collect: outputsOf(loaded), ...options }));
+    const outcome = await settled(handoff.execute(loaded.dag, { collect: loaded.collect, ...options }));
     observed.progress?.close();
-    if (outcome.ok) print(flags.json === true ? toJson({ ...outcome.value, results: shaped(loaded, outcome.value.results) }) : resultText(loaded, outcome.value));
+    tell(loaded, outcome, flags.json === true);
     await observed.stop(outcome);
     const wasInterrupted = !outcome.ok && interrupt.exitCode !== undefined && isHandoffError(outcome.error, 'STOPPED');
     if (!outcome.ok && !wasInterrupted) say(describeError(outcome.error));
@@ -82,6 +112,15 @@ async function runOn(handoff: Handoff, loaded: LoadedDag, options: ExecuteOption
     clearInterval(alive);
     interrupt.dispose();
   }
+}
+
+/** Prints the results; of a run that went on after a failure, those that exist. */
+function tell(loaded: DagToRun, outcome: RunOutcome, asJson: boolean): void {
+  if (outcome.ok) return print(asJson ? toJson({ ...outcome.value, results: shaped(loaded, outcome.value.results) }) : resultText(loaded, outcome.value));
+  if (!isHandoffError(outcome.error) || outcome.error.results === undefined) return;
+  const { results, failures = [] } = outcome.error;
+  if (asJson) print(toJson({ dagId: loaded.dag.id, results, failures: failures.map(({ code, functionId, message }) => ({ code, functionId, message })) }));
+  else if (Object.keys(results).length > 0) print(resultText({ ...loaded, outputs: undefined }, { results }));
 }
 
 type RunOutcome = Settled<ExecuteResult>;
@@ -171,7 +210,7 @@ function shaped({ outputs }: LoadedDag, results: Readonly<Record<string, unknown
   return Object.fromEntries(Object.entries(outputs).map(([name, id]) => [name, results[id as string]]));
 }
 
-function resultText(loaded: LoadedDag, { results }: ExecuteResult): string {
+function resultText(loaded: LoadedDag, { results }: Pick<ExecuteResult, 'results'>): string {
   const value = shaped(loaded, results);
   if (loaded.outputs === undefined || (typeof loaded.outputs === 'object' && !Array.isArray(loaded.outputs))) {
     return Object.entries(value as Record<string, unknown>).map(([name, each]) => `${printable(name)}: ${toText(each)}`).join('\n');

@@ -6,6 +6,8 @@ import { type LearnedCosts, longFrom } from '../scheduling/costs/cost-model.ts';
 import type { ResolvedCode } from './module-resolver.ts';
 
 export interface PlanCosts {
+  /** Whether the duration of a function is declared or learned; otherwise it is assumed. */
+  isKnown(i: number): boolean;
   /** ms on a node of speed 1, by function. */
   durationOf(i: number): number;
   /** Bytes of the result, by function. */
@@ -13,8 +15,10 @@ export interface PlanCosts {
 }
 
 export function costsOf({ entries, code }: Plan, { codes }: ResolvedCode, learned: LearnedCosts): PlanCosts {
+  const knownDurationOf = (i: number): number | undefined => entries[i]!.traits.duration ?? learned.durationOf(codes[code[i]!]!, entries[i]!.id);
   return {
-    durationOf: (i) => entries[i]!.traits.duration ?? learned.durationOf(codes[code[i]!]!, entries[i]!.id) ?? 1,
+    isKnown: (i) => knownDurationOf(i) !== undefined,
+    durationOf: (i) => knownDurationOf(i) ?? 1,
     bytesOf: (i) => entries[i]!.traits.outputBytes ?? learned.bytesOf(codes[code[i]!]!, entries[i]!.id) ?? 0,
   };
 }

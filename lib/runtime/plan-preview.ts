@@ -31,6 +31,14 @@ export interface PlanResult {
   readonly lowerBound: number;
   /** What it costs by the `price`s of the nodes. */
   readonly price: number;
+  /** Functions whose duration is neither declared nor learned: 1 ms is assumed, so that of theirs only the order means something. */
+  readonly assumed: readonly string[];
+}
+
+/** What is known of durations, by function. */
+export interface Durations {
+  durationOf(i: number): number;
+  isKnown(i: number): boolean;
 }
 
 /** A node as plans see it. */
@@ -66,9 +74,10 @@ export function checkPlanOptions(options: PlanOptions): PlanOptions {
 /**
  * One pass of the scheduler in virtual time.
  *
- * @param durationOf ms on a node of speed 1, by function
+ * @param costs the durations, in ms on a node of speed 1
  */
-export function preview(plan: Plan, nodes: readonly PreviewNode[], settings: RunSettings, durationOf: (i: number) => number): PlanResult {
+export function preview(plan: Plan, nodes: readonly PreviewNode[], settings: RunSettings, costs: Durations): PlanResult {
+  const { durationOf } = costs;
   const { schedule, makespan, outcome } = runVirtually(plan, nodes, settings, durationOf);
   if (outcome?.kind === 'misplaced') throw outcome.error;
   const allocations: Record<string, string> = {};
@@ -83,11 +92,13 @@ export function preview(plan: Plan, nodes: readonly PreviewNode[], settings: Run
     makespan,
     criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),
     lowerBound: lowerBound(plan, nodes, level, durationOf),
+    assumed: assumedOf(plan, costs),
   };
 }
 
 /** What a planned run is to look like. */
-export function toPreview(plan: Plan, nodes: readonly VirtualNode[], { assigned, plan: { byRank }, schedule, price }: PlannedRun, durationOf: (i: number) => number): PlanResult {
+export function toPreview(plan: Plan, nodes: readonly VirtualNode[], { assigned, plan: { byRank }, schedule, price }: PlannedRun, costs: Durations): PlanResult {
+  const { durationOf } = costs;
   const allocations: Record<string, string> = {};
   assigned.forEach((node, i) => setKey(allocations, plan.entries[i]!.id, node));
   const level = levels(plan, durationOf);
@@ -99,7 +110,12 @@ export function toPreview(plan: Plan, nodes: readonly VirtualNode[], { assigned,
     makespan: schedule.makespan,
     criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),
     lowerBound: Math.max(schedule.lowerBound, lowerBound(plan, nodes, level, durationOf)),
+    assumed: assumedOf(plan, costs),
   };
+}
+
+function assumedOf({ entries, size }: Plan, { isKnown }: Durations): string[] {
+  return entries.slice(0, size).filter((_, i) => !isKnown(i)).map(({ id }) => id);
 }
 
 /** b-levels by the durations of this plan; functions are stored in no particular order, so by decreasing hop count. */

@@ -108,13 +108,12 @@ export class Runner {
     const plan = this.#compile(dag, false);
     const code = await modules.resolve(plan, () => this.#inspector(), never);
     const costs = costsOf(plan, code, this.#parts.learned);
-    const { durationOf } = costs;
     const nodes = this.#nodes(false);
     const strategy = this.#strategyOf(options);
-    if ((budget ?? 1) === 1 && !isPlanned(strategy)) return preview(this.#ordered(plan, code), nodes, this.#settings(plan, code, options, { hereOnly: false, planned: undefined }), durationOf);
+    if ((budget ?? 1) === 1 && !isPlanned(strategy)) return preview(this.#ordered(plan, code), nodes, this.#settings(plan, code, options, { hereOnly: false, planned: undefined }), costs);
     const link = { ...(bandwidth !== undefined && { bandwidth }), ...(latency !== undefined && { latency }) };
     const aim = isPlanned(strategy) ? strategy : 'time-optimized';
-    return toPreview(plan, nodes, planRun(plan, { ...betweenHosts, ...link, ...costs, nodes, aim, budget, deadline: options.deadline, maxConcurrency: options.maxConcurrency }), durationOf);
+    return toPreview(plan, nodes, planRun(plan, { ...betweenHosts, ...link, ...costs, nodes, aim, budget, deadline: options.deadline, maxConcurrency: options.maxConcurrency }), costs);
   }
 
   /** A DAG that is not planned, in the order in which its functions are to be started. */

@@ -56,6 +56,15 @@ describe('output', () => {
     expect(toTable(['name', 'n'], [['a', 1], ['long name', 22.5]])).toBe('name          n\na             1\nlong name  22.5');
   });
 
+  it('lines columns up by what a terminal shows, however many code points that takes', () => {
+    expect(toTable(['name', 'on'], [['日本', 'a'], ['👩‍👩‍👧', 'b'], ['e\u0301e', 'c']])).toBe('name  on\n日本  a\n👩‍👩‍👧    b\ne\u0301e    c');
+  });
+
+  it('shows names without what would turn round what follows', () => {
+    expect(printable('a\u202eb\u2066c\u200fd\u2028')).toBe('a\ufffdb\ufffdc\ufffdd\ufffd');
+    expect(printable('👩‍👩‍👧 שלום')).toBe('👩‍👩‍👧 שלום');
+  });
+
   it('tells bytes in a unit that can be read', () => {
     expect([0, 999, 2048, 5 * 2 ** 20, 1.5 * 2 ** 30].map(formatBytes)).toEqual(['0 B', '999 B', '2 KiB', '5 MiB', '1.5 GiB']);
   });

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import stringWidth from 'string-width';
 import { createProgressView, type ProgressView } from '../../lib/cli/progress-view.ts';
 import { RunLog } from '../../lib/cli/run-log.ts';
 import type { HandoffEvent } from '../../lib/index.ts';
@@ -108,6 +109,21 @@ describe('the progress view on a terminal', () => {
     screen.stream.write('x\n');
     expect(Math.max(...screen.lines.map((line) => [...line].length))).toBeLessThanOrEqual(columns);
     expect(screen.lines[1]).toContain('30/100');
+    view.close();
+  });
+
+  it.each(['日本語の関数の名前', '👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦', 'e\u0301'.repeat(30), '🇪🇺🇩🇪🇫🇷🇪🇸🇮🇹🇵🇹'])('fits into 40 columns with names of %s, none of which is cut within a character', (name) => {
+    const screen = new Screen({ columns: 40 });
+    const record = underWay([{ id: name, name }]);
+    const view = createProgressView(record, screen.stream);
+    view.nodes([node(name.repeat(2), [name, name, name])]);
+    screen.stream.write('x\n');
+    const lines = screen.lines.slice(1, 3);
+    for (const line of lines) expect(stringWidth(line), line).toBeLessThanOrEqual(40);
+    const characters = new Set([...new Intl.Segmenter().segment(name)].map(({ segment }) => segment.normalize()));
+    for (const { segment } of new Intl.Segmenter().segment(lines[1]!.split(' ')[2]!.replace('…', ''))) expect(characters).toContain(segment.normalize());
+    // As much as has room is shown: a third of the line for the name of a node, with the sign that there is more.
+    if (stringWidth(name.repeat(2)) > 13) expect(stringWidth(lines[1]!.split(' ')[2]!)).toBeGreaterThanOrEqual(12);
     view.close();
   });
 

@@ -1,9 +1,10 @@
 /** The dashboard in a real browser, headless, against the real server. Skipped where there is no Chromium at Debian's place. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import axeCore from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { imagePipeline } from '../../examples/image-processing/pipeline.ts';
@@ -18,7 +19,7 @@ const isThere = existsSync(executablePath);
 if (!isThere) console.warn(`The dashboard was not looked at in a browser: there is no ${executablePath}.`);
 
 /** Finds what keeps people from using a page, by the rules of WCAG. */
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const axe = axeCore.source;
 
 let browser: Browser;
 let folder: string;
