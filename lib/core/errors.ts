@@ -32,7 +32,7 @@ export const errorCodes = {
   RESOURCES_UNAVAILABLE: 'a resource tracker kept refusing a claim although nothing of ours was running; as `cause`: a function used more memory than it claimed on a node that enforces claims',
   UNAUTHORIZED: 'a peer has not proved what was asked for (the secret, a certificate), or refuses what this host has shown',
   PROTOCOL_ERROR: 'a peer sent something that is not our protocol',
-  VERSION_MISMATCH: 'two hosts have different versions of a module or of the protocol',
+  VERSION_MISMATCH: 'two hosts, or two threads of one, have different versions of a module, or two hosts of the protocol',
   STOPPED: 'this Handoff has been stopped',
 } as const;
 
@@ -82,7 +82,7 @@ export interface ErrorDetails {
   readonly option?: string;
   /** `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `VERSION_MISMATCH`: the module. */
   readonly module?: string;
-  /** `MODULE_FAILED`: the path of the file at fault, where that is known, and the line in it, from 1. */
+  /** `MODULE_FAILED`, `VERSION_MISMATCH` on one host: the path of the file at fault, where that is known, and the line in it, from 1. */
   readonly file?: string;
   readonly line?: number;
   /** `VERSION_MISMATCH`: the hosts that differ. */

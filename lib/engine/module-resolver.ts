@@ -40,6 +40,7 @@ const tooLate = Symbol('the import takes longer than an attempt may');
 export class Modules {
   readonly #list: CodeList;
   readonly #known = new Map<string, ModuleDescription & { ok: true }>();
+  #generation = 0;
   readonly #checkedSources = new Set<string>();
   /** Modules that runs wait for, and how many. */
   readonly #awaited = new Map<string, { readonly since: number; runs: number }>();
@@ -55,10 +56,11 @@ export class Modules {
    * A function with a timeout that could run at once is not kept waiting for an import any longer than that: then the run begins, with a module of
    * which nothing is known, and its own attempts say what becomes of them.
    *
-   * @throws `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `INLINE_CLOSURE`
+   * @throws `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `VERSION_MISMATCH`, `INLINE_CLOSURE`
    */
   resolve(plan: Plan, inspector: () => Inspector, givenUp: Promise<never>): ResolvedCode | Promise<ResolvedCode> {
     const references = [...plan.codes, ...plan.predicates];
+    this.#refuseChanged(references);
     if (!references.every((each) => this.#isKnown(each))) {
       return this.#learn(plan, references, { inspector: inspector(), givenUp }).then((began) => this.#number(plan, began));
     }
@@ -66,8 +68,22 @@ export class Modules {
     return this.#number(plan);
   }
 
+  /** @throws `VERSION_MISMATCH` */
+  #refuseChanged(references: readonly FunctionReference[]): void {
+    const { versions } = this.#list;
+    if (versions.generation !== this.#generation) this.#known.clear();
+    this.#generation = versions.generation;
+    if (!versions.haveChanged) return;
+    for (const reference of references) if (!('source' in reference) && this.#known.has(reference.module)) versions.of(locate(reference.module));
+  }
+
   #isKnown(reference: FunctionReference): boolean {
     return 'source' in reference ? this.#checkedSources.has(reference.source) : this.#known.has(reference.module);
+  }
+
+  /** From now on modules are what they are now, once all threads have been started anew. */
+  forget(): void {
+    this.#list.versions.forget();
   }
 
   /** The module that a run waits for before it can begin; undefined: none. */
@@ -109,7 +125,7 @@ export class Modules {
     const givenUp = Promise.race([look.givenUp, late.promise]);
     givenUp.catch(() => {});
     try {
-      this.#known.set(module, await Promise.race([describe(module, { ...look, givenUp }), late.promise]));
+      this.#known.set(module, await Promise.race([describe(module, { ...look, givenUp }, this.#list), late.promise]));
     } catch (error) {
       if (error !== tooLate) throw error;
       for (const i of impatient) began.set(i, performance.now() - since);
@@ -165,7 +181,7 @@ function impatientFor(module: string, plan: Plan): number[] {
   return indexes;
 }
 
-async function describe(module: string, { inspector, givenUp }: Look): Promise<ModuleDescription & { ok: true }> {
+async function describe(module: string, { inspector, givenUp }: Look, { versions }: CodeList): Promise<ModuleDescription & { ok: true }> {
   let url: string;
   try {
     url = locate(module);
@@ -174,6 +190,7 @@ async function describe(module: string, { inspector, givenUp }: Look): Promise<M
   }
   const absent = missing(module, url);
   if (absent !== undefined) throw absent;
+  versions.of(url); // before any thread imports it
   let description: ModuleDescription;
   try {
     description = await inspector.describe(url, givenUp);

@@ -11,7 +11,8 @@ import type { ClassReference } from '../dag/task.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Question } from '../workers/node/lane-messages.ts';
 import { timestamp } from '../events/events.ts';
-import { locate } from '../workers/code/locate.ts';
+import { locate, missing } from '../workers/code/locate.ts';
+import type { CodeVersions } from '../workers/code/versions.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 import { checkOptions, invalidOption, isAmount, type Rule, rules, type Schema } from '../core/schema.ts';
 
@@ -90,6 +91,8 @@ export interface ActorsParts {
   readonly heapOf: (node: string) => number | undefined;
   /** ms that the import of a module may take. */
   readonly importTimeout: number;
+  /** What modules were when this host first asked for them. */
+  readonly versions: CodeVersions;
   /** What they print goes to stderr. */
   readonly quiet: boolean | 'logged';
   /** Those of other hosts; undefined: there are none. */
@@ -217,10 +220,12 @@ export class Actors {
     const { name, args = [], restart = 'permanent', shutdown = 5000, mailbox = {}, snapshotEvery = 1 } = options;
     if (name !== undefined && this.#find(name) !== undefined) throw invalidOption(where, 'name', 'one that no other actor has', name);
     const id = name ?? nanoid();
-    const { quiet, heapOf, importTimeout } = this.#parts;
+    const { quiet, heapOf, importTimeout, versions } = this.#parts;
+    const url = locate(code.module);
     return new ActorCell({
       id, name, args, node, heapMb: heapOf(node), importTimeout, restart, shutdown, quiet: quiet !== false, snapshotEvery,
-      code: { url: locate(code.module), module: code.module, export: code.export },
+      code: { url, module: code.module, export: code.export },
+      files: () => (missing(code.module, url) === undefined ? versions.of(url).files : []),
       capacity: mailbox.capacity ?? 10_000, overflow: mailbox.overflow ?? 'reject',
       onLost: (method, error) => this.#lost(id, method, error),
     });

@@ -61,7 +61,7 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, list
   const driver: Driver = new Driver(admission ?? given, { grace, gangLanes: availableParallelism(), ...patience, ...tuning }, publisher, {
     memory: memory.memory, exchange: hosts?.cluster.exchange, ask: (question) => actors.answer(question), learned: costs.learned,
   });
-  const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), quiet, importTimeout, elsewhere: () => elsewhere });
+  const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), quiet, importTimeout, versions: codes.versions, elsewhere: () => elsewhere });
   const elsewhere = hosts && new remote!.RemoteActors(hosts, () => actors);
   const monitor: Monitor = new Monitor(options.monitoring, {
     tracker: given, publisher, state: () => driver.state,

@@ -218,10 +218,7 @@ export class Handoff extends HandoffEmitter {
     return this.#parts.store.get(dagId, id);
   }
 
-  /**
-   * A value, from this host's store or else from the node that has it.
-   * @throws `NOT_FOUND`
-   */
+  /** A value, from this host's store or else from the node that has it. Throws `NOT_FOUND`. */
   async getValue(dagId: string, id: string, options: { readonly fromNode?: string } = {}): Promise<any> {
     return this.#parts.values.get(dagId, id, options.fromNode);
   }
@@ -250,12 +247,19 @@ export class Handoff extends HandoffEmitter {
     this.#parts.values.register(dagId, id, node);
   }
 
-  /**
-   * The node that has a value.
-   * @throws `NOT_FOUND`
-   */
+  /** The node that has a value. Throws `NOT_FOUND`. */
   async lookupDataLocation(dagId: string, id: string): Promise<string> {
     return this.#parts.values.locate(dagId, id);
+  }
+
+  /**
+   * Takes task modules as they are now, for all threads: those of before are kept until this is called, and a thread that finds others refuses them
+   * (`VERSION_MISMATCH`). Runs that are under way end first, and others wait meanwhile. Actors take theirs when they are started again.
+   * @throws `STOPPED`
+   */
+  async reload(): Promise<void> {
+    this.#refuseWhenStopped();
+    await this.#parts.runner.reload();
   }
 
   /** Forgets everything of a DAG: its values, its results, and where they are. A run of it that is under way goes on. */
@@ -291,10 +295,7 @@ export class Handoff extends HandoffEmitter {
     return this.#parts.actors.supervise(options);
   }
 
-  /**
-   * The actor that was spawned under a name.
-   * @throws `NOT_FOUND`
-   */
+  /** The actor that was spawned under a name. Throws `NOT_FOUND`. */
   actor<Instance = any>(name: string): ActorRef<Instance> {
     return this.#parts.actors.byName(name);
   }

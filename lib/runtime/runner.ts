@@ -51,6 +51,7 @@ export class Runner {
   readonly #parts: RunnerParts;
   /** Every run that was asked for and has not ended, by id. */
   readonly #underWay = new Map<string, UnderWay>();
+  #reloading: Promise<void> | undefined;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -60,6 +61,19 @@ export class Runner {
   async drained(): Promise<void> {
     await Promise.all([...this.#underWay.values()].map(({ ended }) => ended));
     await this.#parts.driver.idleOn();
+  }
+
+  /** Has every thread import modules anew, once the runs that are under way have ended. Runs that are asked for meanwhile wait. */
+  reload(): Promise<void> {
+    this.#reloading ??= this.#reload().finally(() => (this.#reloading = undefined));
+    return this.#reloading;
+  }
+
+  async #reload(): Promise<void> {
+    const { tree, modules } = this.#parts;
+    await this.drained();
+    modules.forget();
+    await tree.restartThreads();
   }
 
   /** Ends every run that is under way. `gently` lets the functions that run finish. */
@@ -80,6 +94,7 @@ export class Runner {
     try {
       checkExecuteOptions(where, options);
       const plan = this.#compile(dag, ignorePlacement);
+      if (this.#reloading !== undefined) await this.#reloading.catch(() => {});
       if (this.#underWay.has(dag.id)) {
         throw new HandoffError('DAG_ALREADY_RUNNING', `A run of DAG ${JSON.stringify(dag.id)} is under way. Wait for it, or give the DAG another id.`, { dagId: dag.id });
       }
@@ -105,6 +120,7 @@ export class Runner {
   async plan(dag: Dag, given: PlanOptions): Promise<PlanResult> {
     const { budget, bandwidth, latency, ...options } = checkPlanOptions(given);
     const { modules } = this.#parts;
+    if (this.#reloading !== undefined) await this.#reloading.catch(() => {});
     const plan = this.#compile(dag, false);
     const code = await modules.resolve(plan, () => this.#inspector(), never);
     const costs = costsOf(plan, code, this.#parts.learned);

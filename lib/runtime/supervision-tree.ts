@@ -158,6 +158,11 @@ export class RuntimeTree {
     await actor.grow(threads);
   }
 
+  /** Starts all threads of this host's nodes anew. */
+  async restartThreads(): Promise<void> {
+    await Promise.all([...this.#actors.values()].map((actor) => actor.restartThreads()));
+  }
+
   /** Takes a node out. What it runs is put back before its threads are ended. */
   async removeNode(name: string): Promise<void> {
     const actor = this.#actors.get(name)!;

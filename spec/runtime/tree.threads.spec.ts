@@ -3,6 +3,7 @@ import { SimpleResourceTracker } from '../../lib/scheduling/resources/resource-t
 import { strategies } from '../../lib/scheduling/allocation/strategy.ts';
 import { compile } from '../../lib/dag/compile.ts';
 import { type HandoffEvent, inline } from '../../lib/index.ts';
+import { CodeVersions } from '../../lib/workers/code/versions.ts';
 import { CodeList } from '../../lib/workers/node/code-registry.ts';
 import { ActiveRun } from '../../lib/engine/active-run.ts';
 import { Actors } from '../../lib/runtime/actors.ts';
@@ -23,7 +24,7 @@ async function start(...names: string[]) {
   const codes = new CodeList();
   const modules = new Modules(codes);
   const driver = new Driver(new SimpleResourceTracker(), {}, publisher);
-  const actors = new Actors({ publisher, nodeNames: () => names, heapOf: () => undefined, quiet: false, importTimeout: Infinity, elsewhere: () => undefined });
+  const actors = new Actors({ publisher, nodeNames: () => names, heapOf: () => undefined, quiet: false, importTimeout: Infinity, versions: new CodeVersions(), elsewhere: () => undefined });
   const tree = new RuntimeTree({ actors, registry: new LocationRegistry(), store: new ResultStore(), driver, codes, publisher, mostThreads: 2 });
   await tree.start(names.map(settings));
   const run = async (...functions: Parameters<typeof dagOf>): Promise<ActiveRun> => {

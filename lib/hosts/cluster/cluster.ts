@@ -102,6 +102,7 @@ export class Cluster {
       holdings: this.#holdings, fetcher, admission, grace: options.grace,
       node: parts.node,
       number: (code, from) => this.#number(code as CodeName, from),
+      generation: () => this.#codes.versions.generation,
       nextBatch: () => --this.#lastBatch,
     };
     this.#joining = new Joining(options, {

@@ -35,6 +35,8 @@ export class RemoteHost {
   readonly #checked = new Set<number>();
   /** How often it has said that a lane is down. */
   readonly #downs = new LaneDowns();
+  /** That of our modules as it has been told of them. */
+  #generation = 0;
 
   constructor(peer: Peer, orchestrator: Orchestrator) {
     this.peer = peer;
@@ -99,15 +101,26 @@ export class RemoteHost {
   /** Makes sure that code is the same there. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`, `UNAUTHORIZED` */
   async check(numbers: readonly number[]): Promise<void> {
     const { codes, names } = this.#orchestrator;
+    this.#refresh();
     const unknown = [...new Set(numbers)].filter((number) => !this.#checked.has(number));
     if (unknown.length === 0) return;
     await this.peer.request('check', unknown.map((number) => names.nameOf(codes.wire(number))));
     for (const number of unknown) this.#checked.add(number);
   }
 
+  /** Modules may be others since they were loaded anew. */
+  #refresh(): void {
+    const { generation } = this.#orchestrator.codes.versions;
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    this.#defined.clear();
+    this.#checked.clear();
+  }
+
   /** Tells it of the code of a batch that it does not know yet. */
   #define(program: Int32Array, values: unknown[], size: number): void {
     const { codes, names } = this.#orchestrator;
+    this.#refresh();
     translate(program, values, size, {
       code: (number) => {
         if (this.#defined.has(number)) return number;

@@ -36,6 +36,8 @@ export interface Host {
   node(name: string): NodeLink | undefined;
   /** The number of some code of the guest's here; an error when it cannot be run here. */
   number(code: unknown, from: Peer): number | HandoffError;
+  /** How often the modules of this host were loaded anew. */
+  generation(): number;
   /** A number for a batch that no other batch of this host has. */
   nextBatch(): number;
 }
@@ -80,6 +82,8 @@ export class Guest {
   readonly #inputs: Inputs;
   /** The guest's code, by its number. */
   readonly #codes = new Map<number, number | HandoffError>();
+  readonly #names = new Map<number, unknown>(); // what the guest calls it
+  #generation = 0; // of our modules, as the numbers are of
   readonly #theirs = new Map<number, number>();
   readonly #byId = new Map<number, GuestBatch>();
   readonly #byOwn = new Map<number, GuestBatch>();
@@ -213,9 +217,17 @@ export class Guest {
   }
 
   #define(number: number, code: unknown): void {
+    this.#names.set(number, code);
     const ours = this.#host.number(code, this.peer);
     this.#codes.set(number, ours);
     if (typeof ours === 'number') this.#theirs.set(ours, number);
+  }
+
+  /** Our modules may be others since they were loaded anew. */
+  #refresh(): void {
+    if (this.#generation === this.#host.generation()) return;
+    this.#generation = this.#host.generation();
+    for (const [number, name] of [...this.#names]) this.#define(number, name);
   }
 
   #batch([node, lane, id, serial, flags, dagId, size, program, values, claim, downs]: any[]): void {
@@ -228,6 +240,7 @@ export class Guest {
     if (this.#byId.has(id)) throw new HandoffError('PROTOCOL_ERROR', `A peer sent two batches of number ${id}.`);
     const wanted: { readonly at: (here: PayloadData) => void; readonly data: RemoteData }[] = [];
     let broken: HandoffError | undefined;
+    this.#refresh();
     const code = (number: number): number => {
       const ours = this.#codes.get(number);
       if (ours === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer sent a batch with code ${number}, which it has not defined.`);

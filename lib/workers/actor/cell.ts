@@ -10,6 +10,7 @@
 import { fromErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
+import type { FileMark } from '../code/file-mark.ts';
 import type { ChildSpec, Exit, Restart, Running } from '../supervision/child.ts';
 import { Mailbox, type Overflow } from './mailbox.ts';
 import { ActorProcess } from './process.ts';
@@ -25,6 +26,8 @@ export interface CellOptions {
   readonly name: string | undefined;
   /** Where its class is. */
   readonly code: { readonly url: string; readonly module: string; readonly export: string };
+  /** What its module is made of now, as this host announced it. @throws `VERSION_MISMATCH` */
+  readonly files: () => readonly FileMark[];
   readonly args: readonly unknown[];
   readonly node: string;
   /** How large its heap may grow, in MB; undefined: as V8 has it. */
@@ -200,9 +203,9 @@ export class ActorCell {
   }
 
   async #start(givenUp: AbortSignal): Promise<Running> {
-    const { code, args, snapshotEvery, quiet, shutdown, heapMb, importTimeout } = this.options;
+    const { code, files, args, snapshotEvery, quiet, shutdown, heapMb, importTimeout } = this.options;
     this.#stopping = false;
-    const started = await ActorProcess.start({ ...code, args, snapshotEvery, quiet, snapshot: this.#snapshot }, { heapMb, importTimeout }, givenUp);
+    const started = await ActorProcess.start({ ...code, files: files(), args, snapshotEvery, quiet, snapshot: this.#snapshot }, { heapMb, importTimeout }, givenUp);
     this.#process = started;
     void started.exited.then((exit) => this.#died(started, exit));
     this.#pump();

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { findObstacle } from '../../core/serializable.ts';
+import { type FileMark, firstChanged } from '../code/file-mark.ts';
 import { fromValueWire, toValueWire, type ValueWire } from '../store/value-wire.ts';
 import type { ActorStart, Answer, FromActor, Reply, ToActor } from './wire.ts';
 
@@ -29,7 +30,8 @@ try {
   start.port.close();
 }
 
-async function make({ url, module, export: name, args, snapshot }: ActorStart): Promise<Instance> {
+async function make({ url, module, export: name, files, args, snapshot }: ActorStart): Promise<Instance> {
+  await refuseChanged(module, files);
   let exports: Record<string, unknown>;
   try {
     exports = (await import(url)) as Record<string, unknown>;
@@ -39,6 +41,7 @@ async function make({ url, module, export: name, args, snapshot }: ActorStart): 
   } finally {
     tell({ type: 'imported' });
   }
+  await refuseChanged(module, files);
   const found = exports[name];
   if (typeof found !== 'function' || !isClass(found)) {
     throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} does not export a class ${name}: spawn() takes an exported class.`, { module });
@@ -46,6 +49,13 @@ async function make({ url, module, export: name, args, snapshot }: ActorStart): 
   const instance = new (found as new (...args: readonly unknown[]) => Instance)(...args.map(fromValueWire));
   if (snapshot !== undefined) await instance.restore?.(fromValueWire(snapshot));
   return instance;
+}
+
+async function refuseChanged(module: string, files: readonly FileMark[]): Promise<void> {
+  const changed = firstChanged(files);
+  if (changed === undefined) return;
+  const { changedError } = await import('../code/module-error.ts');
+  throw changedError(module, changed);
 }
 
 function isClass(fn: Function): boolean {

@@ -10,6 +10,7 @@
  * Messages are numbered by both sides as they go, from 1, so that one that cannot be read can still be answered.
  */
 import type { MessagePort } from 'node:worker_threads';
+import type { FileMark } from '../code/file-mark.ts';
 import type { ErrorWire } from '../../core/error-wire.ts';
 import type { ValueWire } from '../store/value-wire.ts';
 
@@ -20,6 +21,8 @@ export interface ActorStart {
   readonly url: string;
   readonly module: string;
   readonly export: string;
+  /** What its module is made of, as this host announced it. */
+  readonly files: readonly FileMark[];
   /** For its constructor. */
   readonly args: readonly ValueWire[];
   /** What `snapshot()` gave before the last restart; undefined: there is none. */

@@ -7,12 +7,13 @@
  *       └──► sharp                                      sharp@0.35.5
  * ```
  */
-import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { type FileMark, inPackage, packageMark } from './file-mark.ts';
 import { pathOf, resolvePackage } from './locate.ts';
-import { type FileMark, readSource, stampOf } from './source-file.ts';
+import { readSource } from './source-file.ts';
 
 export interface CodeIdentity {
   readonly hash: string;
@@ -31,18 +32,19 @@ const endings = ['.js', '.json', '.cjs', '.mjs', '.ts', '.cts', '.mts', '/index.
 export function identify(url: string): CodeIdentity {
   const path = pathOf(url);
   if (path === undefined) return { hash: digest([url]), files: [] }; // the text itself, or part of Node
-  const entry = realpathSync(path);
+  const entry = realpathSync.native(path);
   const home = packageOf(entry);
   if (home !== undefined) return { hash: digest([home.hash, relative(dirname(home.path), entry)]), files: [home] };
   const files = new Map<string, FileMark>();
   const packages = new Map<string, FileMark>();
+  const seen: Seen = new Map();
   const open = [entry];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (files.has(next)) continue;
     const file = readSource(next);
     files.set(next, file);
     for (const specifier of file.specifiers) {
-      const found = follow(specifier, next);
+      const found = follow(specifier, next, seen);
       if (typeof found === 'string') open.push(found);
       else if (found !== undefined) packages.set(found.path, found);
     }
@@ -52,12 +54,12 @@ export function identify(url: string): CodeIdentity {
 }
 
 /** A file of the project, or a package; undefined: neither, or it is not there, as its import will say. */
-function follow(specifier: string, from: string): string | FileMark | undefined {
+function follow(specifier: string, from: string, seen: Seen): string | FileMark | undefined {
   try {
     if (/^(\.{0,2}\/|file:)/.test(specifier)) return fileAt(pathOf(new URL(specifier, pathToFileURL(from)).href));
     if (isBuiltin(specifier) || /^[a-z]+:/.test(specifier)) return undefined;
     const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0];
-    const found = specifier.startsWith('#') || name === undefined ? undefined : packageNamed(name, dirname(from));
+    const found = specifier.startsWith('#') || name === undefined ? undefined : packageNamed(name, dirname(from), seen);
     if (found !== undefined) return found;
     return fileAt(pathOf(resolvePackage(specifier, pathToFileURL(from).href))); // of the project, by its own package.json or a link
   } catch {
@@ -68,21 +70,27 @@ function follow(specifier: string, from: string): string | FileMark | undefined 
 function fileAt(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   const found = ['', ...endings].map((ending) => path + ending).find((each) => statSync(each, { throwIfNoEntry: false })?.isFile() === true);
-  return found === undefined ? undefined : realpathSync(found);
+  return found === undefined ? undefined : realpathSync.native(found);
 }
 
-const inPackage = `${sep}node_modules${sep}`;
+/** Packages as folders see them, by folder and name; null: none there or further up, or a part of the project. */
+type Seen = Map<string, FileMark | null>;
 
 /** The package as it is installed, seen from a folder; undefined: it is not, or is part of the project. */
-function packageNamed(name: string, from: string): FileMark | undefined {
-  for (let folder = from; ; folder = dirname(folder)) {
+function packageNamed(name: string, folder: string, seen: Seen): FileMark | undefined {
+  const key = `${folder}\0${name}`;
+  let found = seen.get(key);
+  if (found === undefined) {
     const path = join(folder, 'node_modules', name, 'package.json');
     if (existsSync(path)) {
-      const real = realpathSync(path);
-      return real.includes(inPackage) ? packageMark(real) : undefined;
+      const real = realpathSync.native(path);
+      found = real.includes(inPackage) ? packageMark(real) : null;
+    } else {
+      found = dirname(folder) === folder ? null : packageNamed(name, dirname(folder), seen) ?? null;
     }
-    if (dirname(folder) === folder) return undefined;
+    seen.set(key, found);
   }
+  return found ?? undefined;
 }
 
 /** The package that a file is part of; undefined: it is part of the project. */
@@ -91,19 +99,6 @@ function packageOf(path: string): FileMark | undefined {
   if (at < 0) return undefined;
   const name = /^(?:@[^/\\]+[/\\])?[^/\\]+/.exec(path.slice(at + inPackage.length))![0];
   return packageMark(join(path.slice(0, at), 'node_modules', name, 'package.json'));
-}
-
-const packages = new Map<string, FileMark>();
-
-/** Of a package its name and version count. */
-function packageMark(path: string): FileMark {
-  const stamp = stampOf(path);
-  const known = packages.get(path);
-  if (known?.stamp === stamp) return known;
-  const { name, version } = JSON.parse(readFileSync(path, 'utf8')) as { name?: string; version?: string };
-  const mark = { path, stamp, hash: `${name}@${version}` };
-  packages.set(path, mark);
-  return mark;
 }
 
 function digest(lines: readonly string[]): string {

@@ -16,6 +16,11 @@ export function importTooSlow(module: string, limit: number): HandoffError {
   return new HandoffError('MODULE_FAILED', `The import of module ${module} did not end within ${limit} ms. Move work out of the top level of the module, or raise the option importTimeout of Handoff.start.`, { module, timeout: limit });
 }
 
+/** @param path the file that is not what it was */
+export function changedError(module: string, path: string): HandoffError {
+  return new HandoffError('VERSION_MISMATCH', `Module ${module} is not what it was when this host first imported it: ${shown(path)} has changed, and threads would run different versions. Call handoff.reload(), or start the host anew.`, { module, file: path });
+}
+
 /** @param cause why the thread that imported it is gone */
 export function importCrashed(module: string, cause: unknown): HandoffError {
   return new HandoffError('MODULE_FAILED', `Module ${module} cannot be imported: the thread that imported it ended. ${textOf(cause)}`, { module, cause });

@@ -1,14 +1,6 @@
 /** One file of a program: what it holds, in short, and what it imports. */
-import { readFileSync, statSync } from 'node:fs';
-
-/** A file as it was when it was read. */
-export interface FileMark {
-  readonly path: string;
-  /** Changes whenever the file may have changed; when it is the same, the content is too. */
-  readonly stamp: string;
-  /** Of its content, or of what counts of it. */
-  readonly hash: string;
-}
+import { readFileSync } from 'node:fs';
+import { type FileMark, hashOf, stampOf } from './file-mark.ts';
 
 export interface SourceFile extends FileMark {
   /** What it imports, as written; more than that where a text merely looks like an import. */
@@ -26,19 +18,13 @@ const gap = String.raw`(?:\s|\/\*[^]{0,500}?\*\/|\/\/[^\n]{0,500}\n)*`;
 // every syntax that a loader might accept.
 const imports = new RegExp(String.raw`\b(?:from|import|require)${gap}(?:\(${gap})?(?:'([^'\n]+)'|"([^"\n]+)"|${'`'}([^${'`'}$\n]+)${'`'})`, 'g');
 
-/** Changes whenever a file may have changed. @throws what the file system throws */
-export function stampOf(path: string): string {
-  const { size, mtimeMs, ctimeMs, ino } = statSync(path);
-  return `${size}:${mtimeMs}:${ctimeMs}:${ino}`;
-}
-
 /** A file as it is now; read only when it may have changed. @throws what the file system throws */
 export function readSource(path: string): SourceFile {
   const stamp = stampOf(path);
   const known = files.get(path);
   if (known?.stamp === stamp) return known;
   const content = readFileSync(path);
-  const file: SourceFile = { path, stamp, hash: process.getBuiltinModule('node:crypto').createHash('sha256').update(content).digest('hex'), specifiers: /\.[cm]?[jt]sx?$/.test(path) ? specifiersIn(content.toString()) : [] };
+  const file: SourceFile = { path, stamp, hash: hashOf(content), specifiers: /\.[cm]?[jt]sx?$/.test(path) ? specifiersIn(content.toString()) : [] };
   if (files.size >= mostFiles) files.clear();
   files.set(path, file);
   return file;

@@ -1,7 +1,10 @@
 /** Every piece of code that threads of this host may be asked to run, by number. Numbers are never used twice. */
+import { CodeVersions } from '../code/versions.ts';
 import type { CodeWire } from './wire.ts';
 
 export class CodeList {
+  /** What modules were when they were first asked for. */
+  readonly versions = new CodeVersions();
   readonly #wires: CodeWire[] = [];
   readonly #numbers = new Map<string, number>();
 

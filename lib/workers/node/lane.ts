@@ -7,6 +7,7 @@ import { HandoffError } from '../../core/errors.ts';
 import { fromValueWire, toValueWire, type ValueWire } from '../store/value-wire.ts';
 import type { CodeList } from './code-registry.ts';
 import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
+import type { FileMark } from '../code/file-mark.ts';
 import { importTooSlow } from '../code/module-error.ts';
 import type { Answer, BatchReport, Importing, LaneEvents, OutgoingBatch } from './lane-messages.ts';
 import type { Thread, ThreadExit, ThreadPool } from './thread-pool.ts';
@@ -41,6 +42,8 @@ export class Lane implements Running {
   readonly #importTimeout: number;
   /** An import took too long, and it is ended for that. */
   #stuck: HandoffError | undefined;
+  /** Modules that the thread knows the files of. */
+  readonly #told = new Set<string>();
   #defined = 0;
   #turnAt = 0;
   #crash: ErrorWire | undefined;
@@ -116,7 +119,8 @@ export class Lane implements Running {
     const slot = this.#freeSlots.pop();
     if (slot === undefined) throw new Error(`a worker holds ${slots} batches and has closed none of them`);
     for (; this.#defined < this.#codes.size; this.#defined++) {
-      this.#thread.port.postMessage([ToWorker.define, this.#defined, this.#codes.wire(this.#defined)]);
+      const wire = this.#codes.wire(this.#defined);
+      this.#thread.port.postMessage([ToWorker.define, this.#defined, wire, 'url' in wire ? this.#filesToTell(wire.url) : undefined]);
     }
     Atomics.store(this.#thread.cursors, slot, newCursor(this.#ending ? 0 : size)); // what is sent to a thread that is being ended comes back
     const at = this.#programs.put(program);
@@ -129,6 +133,13 @@ export class Lane implements Running {
       if (at >= 0) this.#programs.undo();
       throw error;
     }
+  }
+
+  /** What a module is made of, as this host announced it; undefined when the thread has been told. */
+  #filesToTell(url: string): readonly FileMark[] | undefined {
+    if (this.#told.has(url)) return undefined;
+    this.#told.add(url);
+    return this.#codes.versions.filesOf(url);
   }
 
   /** Lets this worker and another hand results to each other. */
@@ -224,6 +235,7 @@ export class Lane implements Running {
       case FromWorker.ask: return this.#ask(...(message.slice(1) as [number, string, string, ValueWire[], number | undefined]));
       case FromWorker.importing: return this.#importBegan(message[1] as string);
       case FromWorker.imported: return this.#importEnded(message[1] as string);
+      case FromWorker.changed: return this.#codes.versions.change(message[1] as string, message[2] as string);
       case FromWorker.crashing: this.#crash = message[1] as ErrorWire; return;
     }
   }

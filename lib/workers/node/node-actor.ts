@@ -24,6 +24,8 @@ export class NodeActor implements Running, NodeLink {
   readonly #events: NodeEvents;
   readonly #lanes: (Lane | undefined)[] = [];
   readonly #inspections: Inspections;
+  /** Told when a thread is up again that was started anew on purpose. */
+  readonly #restarted = new Map<number, () => void>();
   #gone = false;
   /** Told of every batch just before it is sent, where somebody measures. */
   onSend: ((index: number, lane: Lane, batch: OutgoingBatch) => void) | undefined;
@@ -96,6 +98,8 @@ export class NodeActor implements Running, NodeLink {
       ...this.#events,
       up: () => {
         this.#events.laneUp(index);
+        this.#restarted.get(index)?.();
+        this.#restarted.delete(index);
         this.#inspections.next();
       },
       ended: (batch, report) => {
@@ -107,7 +111,10 @@ export class NodeActor implements Running, NodeLink {
         this.#events.laneDown(index, crash, started);
       },
     };
-    const start = async (): Promise<Running> => Lane.start(this.#pool, this.#codes, events, (lane) => (this.#lanes[index] = lane));
+    const start = async (): Promise<Running> => {
+      this.#codes.versions.verify(); // it will import what there is now
+      return Lane.start(this.#pool, this.#codes, events, (lane) => (this.#lanes[index] = lane));
+    };
     return this.#supervisor.startChild({ id: `worker-${index}`, start });
   }
 
@@ -170,7 +177,7 @@ export class NodeActor implements Running, NodeLink {
   describe(url: string, givenUp: Promise<never>): Promise<ModuleDescription> {
     const { importTimeout: limit } = this.settings;
     const late = (): ModuleDescription => ({ ok: false, error: toErrorWire(importTooSlow(url, limit)) });
-    return this.#inspections.ask({ key: `module:${url}`, ask: (control) => control.describe(url), limit, late }, givenUp);
+    return this.#inspections.ask({ key: `module:${url}`, ask: (control) => control.describe(url, this.#codes.versions.filesOf(url)), limit, late }, givenUp);
   }
 
   /** The free variables of a function that is given as source. */
@@ -191,6 +198,18 @@ export class NodeActor implements Running, NodeLink {
   async stop(): Promise<void> {
     await this.#supervisor.stop();
     await this.exited;
+  }
+
+  /** Starts all its threads anew; resolves when they are up. What they run is put back, and costs no attempt. */
+  async restartThreads(): Promise<void> {
+    const up = this.#lanes.flatMap((lane, index) => {
+      if (lane === undefined) return [];
+      const again = new Promise<void>((resolve) => this.#restarted.set(index, resolve));
+      this.#events.laneBusy(index);
+      lane.kill();
+      return again;
+    });
+    await Promise.race([Promise.all(up), this.exited]);
   }
 
   /** Ends its threads at once, whatever they do. */

@@ -3,14 +3,14 @@
  *
  * ```
  *   to the worker                                              from the worker
- *   [define, code, reference]                                  [ready]
+ *   [define, code, reference, files]                           [ready]
  *   [batch, id, slot, flags, dagId, count, program, values,    [started, batch, index, at]
  *       sources, exports]                                      [ended, batch, count, exceptions, durations, spans, values]
  *   [peer, address, port]                                      [closed, batch]
  *   [cancel, batch, why]                                       [log, dagId, functionId, attempt, values]
  *   [answer, question, ok, value or error]                     [ask, question, actor, method, args, timeout]
  *   [stop]                                                     [crashing, error]
- *                                                              [importing, module], [imported, module]
+ *                                                              [importing, module], [imported, module], [changed, url, path]
  * ```
  *
  * **Gangs.** Batches that hand results to each other have `sources`, the addresses of the workers that results come from, by place; and
@@ -34,12 +34,13 @@
  * The word is free again when the worker has told of every function of the batch, or says that it has closed it.
  */
 import type { ErrorWire } from '../../core/error-wire.ts';
+import type { FileMark } from '../code/file-mark.ts';
 
 /** To the worker. */
 export const ToWorker = { define: 0, batch: 1, cancel: 2, stop: 3, peer: 4, answer: 5 } as const;
 
 /** From the worker. */
-export const FromWorker = { ready: 0, started: 1, ended: 2, closed: 3, log: 4, crashing: 5, ask: 6, print: 7, importing: 8, imported: 9 } as const;
+export const FromWorker = { ready: 0, started: 1, ended: 2, closed: 3, log: 4, crashing: 5, ask: 6, print: 7, importing: 8, imported: 9, changed: 10 } as const;
 
 /** Bits of a batch's flags. */
 export const BatchFlag = {
@@ -122,7 +123,7 @@ export interface ServeOptions {
 /** What a worker answers over its control port. */
 export interface Control {
   /** Imports a module and tells what functions it exports. */
-  describe(url: string): Promise<ModuleDescription>;
+  describe(url: string, files: readonly FileMark[]): Promise<ModuleDescription>;
   /** The variables that a function given as source uses and does not define. */
   freeVariables(source: string): Promise<SourceDescription>;
 }

@@ -1,5 +1,5 @@
 /** The same code on every host: found below its root, and the same there. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -36,6 +36,40 @@ describe('a module', () => {
     expect([...error.hosts!].sort()).toEqual([handoff.address, host.address].sort());
     for (const part of ['versioned.mjs', handoff.address!, host.address]) expect(error.message).toContain(part);
     expect((await handoff.executeLocal(dagOf({ id: 'y', code: here.which }))).results).toEqual({ y: 'new' });
+  });
+
+  it('that imports something that is not the same is VERSION_MISMATCH, and so is one that imports another version of a package', async () => {
+    for (const differ of ['helper', 'package']) {
+      const roots = ['one', 'two'].map((version) => {
+        const root = temporary();
+        writeFileSync(join(root, 'helper.mjs'), `export const value = ${JSON.stringify(differ === 'helper' ? version : 'same')};\n`);
+        mkdirSync(join(root, 'node_modules/dependency'), { recursive: true });
+        writeFileSync(join(root, 'node_modules/dependency/package.json'), JSON.stringify({ name: 'dependency', version: '1.0.0', type: 'module', exports: './index.js' }));
+        writeFileSync(join(root, 'node_modules/dependency/index.js'), 'export const tail = "";\n');
+        writeFileSync(join(root, 'versioned.mjs'), 'import { value } from "./helper.mjs";\nimport { tail } from "dependency";\nexport const which = () => value + tail;\n');
+        return root;
+      });
+      if (differ === 'package') writeFileSync(join(roots[1]!, 'node_modules/dependency/package.json'), JSON.stringify({ name: 'dependency', version: '2.0.0', type: 'module', exports: './index.js' }));
+      const which = (tasks(pathToFileURL(join(roots[0]!, 'versioned.mjs'))) as any).which;
+      const host = await startHost({ nodes: [node('far')], transport: { root: roots[1]! } });
+      const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: roots[0]! } });
+      expect(await errorOf(handoff.execute(dagOf({ id: 'x', code: which, node: 'far' })))).toMatchObject({ code: 'VERSION_MISMATCH', module: 'versioned.mjs' });
+    }
+  });
+
+  it('that a host has loaded anew is compared anew, by both sides', async () => {
+    const [here, there] = [rootWith('one'), rootWith('one')];
+    const host = await startHost({ nodes: [node('far')], transport: { root: there.root } });
+    const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: here.root } });
+    const onFar = (): any => dagOf({ id: 'x', code: here.which, node: 'far' });
+    expect((await handoff.execute(onFar())).results).toEqual({ x: 'one' });
+    writeFileSync(join(there.root, 'versioned.mjs'), 'export const which = () => "two";\n');
+    expect((await handoff.execute(onFar())).results).toEqual({ x: 'one' }); // its threads have the old one
+    await host.call('reload');
+    expect(await errorOf(handoff.execute(onFar()))).toMatchObject({ code: 'FUNCTION_FAILED', cause: { code: 'VERSION_MISMATCH' } }); // what was agreed on before is looked at again
+    writeFileSync(join(here.root, 'versioned.mjs'), 'export const which = () => "two";\n');
+    await handoff.reload();
+    expect((await handoff.execute(onFar())).results).toEqual({ x: 'two' });
   });
 
   it('that a host does not have is FUNCTION_NOT_FOUND, naming it and the host', async () => {

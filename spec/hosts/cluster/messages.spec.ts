@@ -19,6 +19,9 @@ import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resourc
 import { CodeList } from '../../../lib/workers/node/code-registry.ts';
 import type { NodeEvents, NodeLink } from '../../../lib/workers/node/node-link.ts';
 
+const somePackage = 'data:text/javascript,';
+const { hash } = new CodeList().versions.of(somePackage);
+
 const isFull = process.env['CHAOS'] === 'full';
 const count = Number(process.env['FUZZ_COUNT'] ?? (isFull ? 1_000_000 : 4000));
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);
@@ -70,10 +73,10 @@ function host(network: MemoryNetwork) {
   const identity = { id: 'host', incarnation: 0 };
   const asked: string[] = [];
   const codes = new CodeList();
-  codes.number('node:x', () => ({ url: 'file:///x', module: 'some-package', export: 'x' }));
+  codes.number('node:x', () => ({ url: somePackage, module: 'some-package', export: 'x' }));
   const cluster = new Cluster({ heartbeatInterval: 60_000, heartbeatTimeout: 600_000, join: [], joinTimeout: 0, grace: 0 } as never, {
     identity, transport: new MemoryTransport(network, { identity: () => identity, address: 'host:1' }), codes, admission, memory: undefined,
-    names: new ModuleNames('/nowhere', false, () => 'file:///nowhere'), requests: requestChecks,
+    names: new ModuleNames('/nowhere', false, () => somePackage, codes.versions), requests: requestChecks,
     cards: () => [{ name: 'near', capabilities: { cpu: 2 }, threads, speed: 1, lanes: [0, 1] }],
     node: (name: string) => (name === 'near' ? link : undefined),
     hostUp: (remote: any, cards: readonly any[]) => {
@@ -101,9 +104,9 @@ const right: (() => [type: number, parts: unknown[]])[] = [
   () => [Message.request, [1, 'lookup', ['d', 'f']]],
   () => [Message.request, [2, 'told', [1, [], 0]]],
   () => [Message.request, [3, 'names', [[{ id: 'a', name: 'a', node: 'far' }]]]],
-  () => [Message.request, [4, 'check', [[{ package: 'some-package', export: 'x' }]]]],
+  () => [Message.request, [4, 'check', [[{ package: 'some-package', hash, export: 'x' }]]]],
   () => [Message.response, [1, true, { reason: 'shutdown' }]],
-  () => [Message.code, [0, { package: 'some-package', export: 'x' }]],
+  () => [Message.code, [0, { package: 'some-package', hash, export: 'x' }]],
   () => [Message.batch, ['near', 1, 1, 1, 0, 'd', 1, Int32Array.of(0, 0), [], { cpu: 1 }, 0]],
   () => [Message.batch, ['near', 0, 2, 1, 0, 'd', 1, Int32Array.of(0, 0), [], null, 0]],
   () => [Message.takeBack, [1, 1]],

@@ -1,4 +1,5 @@
 /** Which modules are below a root. */
+import { CodeVersions } from '../../../lib/workers/code/versions.ts';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +18,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const names = (at = root): ModuleNames => new ModuleNames(at, false, () => expect.unreachable());
+const names = (at = root): ModuleNames => new ModuleNames(at, false, () => expect.unreachable(), new CodeVersions());
 const nameOf = (file: string, at = root): CodeName => {
   const url = pathToFileURL(join(folder, file)).href;
   return names(at).nameOf({ url, module: url, export: 'f' });

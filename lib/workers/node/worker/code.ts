@@ -1,5 +1,6 @@
 /** Code in a worker: modules imported once, functions found by number. */
 import { HandoffError } from '../../../core/errors.ts';
+import type { FileMark } from '../../code/file-mark.ts';
 import type { CodeWire } from '../wire.ts';
 import { Imports } from './imports.ts';
 
@@ -16,7 +17,9 @@ export class CodeTable {
     this.imports = new Imports(post);
   }
 
-  define(code: number, wire: CodeWire): void {
+  /** @param files what its module is made of, when that was not told before */
+  define(code: number, wire: CodeWire, files?: readonly FileMark[]): void {
+    if (files !== undefined && 'url' in wire) this.imports.expect(wire.url, files);
     this.#wires[code] = wire;
   }
 

@@ -4,6 +4,7 @@ import { expose } from 'comlink';
 import { endpointOf } from '../../actor/endpoint.ts';
 import { toErrorWire } from '../../../core/error-wire.ts';
 import { HandoffError } from '../../../core/errors.ts';
+import type { FileMark } from '../../code/file-mark.ts';
 import { collectFor } from '../../store/shared-memory.ts';
 import { type CodeWire, type Control, FromWorker, type ModuleDescription, type ServeOptions, type SourceDescription, ToWorker } from '../wire.ts';
 import { contextSlot } from './context.ts';
@@ -26,7 +27,7 @@ export function serve({ port, control, node, cursors, programs, quiet, memoryBud
   port.on('message', (message: unknown[]) => {
     switch (message[0]) {
       case ToWorker.batch: return executor.accept(message);
-      case ToWorker.define: return executor.codes.define(message[1] as number, message[2] as CodeWire);
+      case ToWorker.define: return executor.codes.define(message[1] as number, message[2] as CodeWire, message[3] as readonly FileMark[] | undefined);
       case ToWorker.peer: return executor.peers.connect(message[1] as number, message[2] as MessagePort);
       case ToWorker.answer: return executor.questions.answered(message[1] as number, message[2] as boolean, message[3]);
       case ToWorker.cancel:
@@ -42,12 +43,13 @@ export function serve({ port, control, node, cursors, programs, quiet, memoryBud
   });
   // What cannot be read may be a batch, of which nobody would ever hear again: the node must see that this thread is no good.
   port.on('messageerror', (cause) => { throw new HandoffError('NOT_SERIALIZABLE', `A worker thread was sent what it cannot read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }); });
-  expose({ describe: (url) => describe(executor.codes.imports, url), freeVariables } satisfies Control, endpointOf(control));
+  expose({ describe: (url, files) => describe(executor.codes.imports, url, files), freeVariables } satisfies Control, endpointOf(control));
   port.postMessage([FromWorker.ready]);
   return promise;
 }
 
-async function describe(imports: Imports, url: string): Promise<ModuleDescription> {
+async function describe(imports: Imports, url: string, files: readonly FileMark[]): Promise<ModuleDescription> {
+  imports.expect(url, files);
   try {
     const exports = await imports.load(url);
     const names = Object.keys(exports);
