@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'rolldown';
 
-const entries = ['index', 'task', 'simulate', 'metrics', 'otel', 'cli/main', 'workers/node/worker/serve', 'workers/actor/host'];
+const entries = ['index', 'task', 'simulate', 'metrics', 'otel', 'cli/bin', 'cli/main', 'workers/node/worker/serve', 'workers/actor/host'];
 
 export default defineConfig({
   input: Object.fromEntries(entries.map((entry) => [entry, fileURLToPath(new URL(`./${entry}.ts`, import.meta.url))])),
