@@ -2,7 +2,7 @@
  * Another host, as long as there is a control channel to it: messages, questions with answers, and heartbeats. Who says nothing for too
  * long is given up, and is a new peer when it comes back. Signs of life of its beacon count, too, although its main thread is busy then.
  */
-import { fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
+import { fromErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { ErrorWire } from '../../core/error-wire.ts';
 import type { Pulse } from '../transport/beacon/beacon.ts';
@@ -10,7 +10,7 @@ import type { Channel, Identity } from '../transport/transport.ts';
 import { BulkLink, type Find } from './bulk.ts';
 import { type Heartbeat, PeerClock } from './clock.ts';
 import { type ArgsOf, checkRequest, checkResult, type Method, type RequestChecks, type ResultOf } from './requests.ts';
-import { decodeMessage, encodeMessage, Message } from './wire.ts';
+import { decodeMessage, encodeMessage, Message, toTravellingError, Unreadable } from './wire.ts';
 
 export interface PeerOptions {
   /** ms between signs of life. */
@@ -116,7 +116,7 @@ export class Peer {
 
   /** @throws `NOT_SERIALIZABLE` */
   send(type: number, ...parts: readonly unknown[]): void {
-    let body = encodeMessage(parts);
+    let body = encodeMessage(type, parts);
     const most = Math.min(partBytes, this.#channel.maxFrameBytes);
     if (body.byteLength > mostBytes) throw new HandoffError('NOT_SERIALIZABLE', `A message to another host takes ${body.byteLength} bytes; ${mostBytes} are possible. Large typed arrays and buffers travel apart from it.`);
     for (; body.byteLength > most; body = body.subarray(most)) this.#channel.send(Message.part, body.subarray(0, most));
@@ -214,13 +214,14 @@ export class Peer {
     return Buffer.concat(parts);
   }
 
-  async #answer(id: number, method: string, args: unknown[]): Promise<void> {
+  async #answer(id: number, method: string, args: unknown[] | Unreadable): Promise<void> {
     try {
+      if (args instanceof Unreadable) throw args.error;
       checkRequest(this.#events.requests, method, args);
       const value = await this.#events.request(method, args as any);
       if (!this.#closed) this.send(Message.response, id, true, value);
     } catch (error) {
-      if (!this.#closed) this.send(Message.response, id, false, toErrorWire(error));
+      if (!this.#closed) this.send(Message.response, id, false, toTravellingError(error));
     }
   }
 
@@ -228,6 +229,7 @@ export class Peer {
     const question = this.#questions.get(id);
     if (question === undefined) return;
     this.#questions.delete(id);
+    if (value instanceof Unreadable) return question.reject(value.error);
     if (!isOk) return question.reject(fromErrorWire(value as ErrorWire));
     try {
       checkResult(this.#events.requests, question.method, value);

@@ -1,12 +1,12 @@
 /** Another host as this one's scheduler sees it: its nodes, what is sent to them, and what they tell. */
 import type { Capabilities } from '../../dag/types.ts';
-import { type ErrorWire, fromErrorWire } from '../../core/error-wire.ts';
+import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import type { CodeList } from '../../workers/node/code-registry.ts';
 import type { BatchReport, LaneCrash, OutgoingBatch } from '../../workers/node/lane-messages.ts';
 import type { NodeEvents, NodeLink } from '../../workers/node/node-link.ts';
 import { translate } from '../../workers/node/translate.ts';
-import { type ModuleDescription, ReportKind, type SourceDescription } from '../../workers/node/wire.ts';
+import { type FailureWire, type ModuleDescription, ReportKind, type SourceDescription } from '../../workers/node/wire.ts';
 import type { PayloadData } from '../../workers/store/payload.ts';
 import type { Exchange } from './object-directory.ts';
 import { LaneDowns } from './lane-downs.ts';
@@ -14,7 +14,7 @@ import type { ModuleNames } from './code-identity.ts';
 import { fromPayloadWire } from './payload-wire.ts';
 import { checkReport } from './report-check.ts';
 import type { Peer } from './peer.ts';
-import { Message, type NodeCard } from './wire.ts';
+import { Message, type NodeCard, Unreadable } from './wire.ts';
 
 /** What a remote host needs of this one. */
 export interface Orchestrator {
@@ -69,7 +69,7 @@ export class RemoteHost {
         for (const [id, { node: on, lane }] of this.#batches) if (on === parts[0] && lane === parts[1]) this.#batches.delete(id);
         return node?.events.laneDown(parts[1], crashOf(parts[2]), started as any);
       }
-      case Message.log: return this.#nodes.get(parts[0])?.events.log(parts[1], parts[2], parts[3], parts[4]);
+      case Message.log: return this.#nodes.get(parts[0])?.events.log(parts[1], parts[2], parts[3], loggedOf(parts[4]));
     }
     const [events] = [...this.#nodes.values()].map((node) => node.events); // they are told apart by their batch
     if (events === undefined) return;
@@ -77,8 +77,8 @@ export class RemoteHost {
     switch (type) {
       case Message.ended: {
         if (batch === undefined) return; // of one that was given up
-        const [id, first, count, exceptions, durations, spans, values] = parts as [number, number, number, number[], number[], number[] | null, unknown[]];
-        const report = { first, count, exceptions, durations, spans, values };
+        const [id, first, count, exceptions, durations, spans, values] = parts as [number, number, number, number[], number[], number[] | null, unknown[] | Unreadable];
+        const report = values instanceof Unreadable ? failedReport(first, count, durations, values.error, batch.size) : { first, count, exceptions, durations, spans, values };
         checkReport(report, batch.size);
         if (first + count === batch.size) this.#batches.delete(id);
         return events.ended(id, this.#report(report));
@@ -239,6 +239,22 @@ export class RemoteNode implements NodeLink {
 
   freeVariables(source: string): Promise<SourceDescription> {
     return this.#of.peer.request('freeVariables', source);
+  }
+}
+
+/** A report whose values cannot be read: all that it tells of has failed. @param size of its batch */
+function failedReport(first: number, count: number, durations: number[], error: HandoffError, size: number): { first: number; count: number; exceptions: number[]; durations: number[]; spans: null; values: unknown[] } {
+  const failure: FailureWire = { error: toErrorWire(error), retryable: false };
+  const indexes = Array.from({ length: Math.min(count, size) }, (_, k) => first + k);
+  return { first, count, exceptions: indexes.flatMap((index) => [index, ReportKind.failed]), durations, spans: null, values: indexes.map(() => failure) };
+}
+
+/** Each as the `ErrorWire` that any value can be. */
+function loggedOf(values: readonly ErrorWire[] | Unreadable): unknown[] {
+  try {
+    return values instanceof Unreadable ? [values.error.message] : values.map(fromErrorWire);
+  } catch (cause) {
+    return [new Unreadable(cause).error.message];
   }
 }
 

@@ -10,7 +10,7 @@
  */
 import { shortage } from '../../scheduling/resources/amounts.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
-import { toErrorWire } from '../../core/error-wire.ts';
+import { textOf } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { BatchReport, LaneCrash } from '../../workers/node/lane-messages.ts';
 import type { NodeLink, StartedBatches } from '../../workers/node/node-link.ts';
@@ -24,7 +24,7 @@ import { Inputs } from './remote-inputs.ts';
 import { fromPayloadWire, toPayloadWire } from './payload-wire.ts';
 import type { Peer } from './peer.ts';
 import { LaneDowns } from './lane-downs.ts';
-import { canTravel, Message } from './wire.ts';
+import { canTravel, Message, toTravellingError, Unreadable } from './wire.ts';
 
 /** What a guest needs of its host. */
 export interface Host {
@@ -171,7 +171,7 @@ export class Guest {
     this.#downs.add(node, lane);
     const own = started.flatMap((each) => (this.#byOwn.has(each.batch) ? { batch: this.#byOwn.get(each.batch)!.id, started: each.started } : []));
     for (const batch of this.#byOwn.values()) if (batch.node === node && batch.lane === lane) this.#close(batch);
-    this.#tell(Message.laneDown, node, lane, { reason: crash.reason, exitCode: crash.exitCode, error: crash.error === undefined ? undefined : toErrorWire(crash.error) }, own);
+    this.#tell(Message.laneDown, node, lane, { reason: crash.reason, exitCode: crash.exitCode, error: crash.error === undefined ? undefined : toTravellingError(crash.error) }, own);
   }
 
   /** Whether it runs something of a DAG on a node. */
@@ -181,7 +181,7 @@ export class Guest {
   }
 
   log(node: string, dagId: string, functionId: string, attempt: number, values: readonly unknown[]): void {
-    this.#tell(Message.log, node, dagId, functionId, attempt, values.map((value) => (canTravel(value) ? value : String(value))));
+    this.#tell(Message.log, node, dagId, functionId, attempt, values.map(toTravellingError));
   }
 
   /** The guest is gone. */
@@ -238,6 +238,7 @@ export class Guest {
     }
     if (downs !== this.#downs.of(node, lane)) return; // the guest has put it back meanwhile
     if (this.#byId.has(id)) throw new HandoffError('PROTOCOL_ERROR', `A peer sent two batches of number ${id}.`);
+    if (values instanceof Unreadable) return this.#refuse(id, size, values.error);
     const wanted: { readonly at: (here: PayloadData) => void; readonly data: RemoteData }[] = [];
     let broken: HandoffError | undefined;
     this.#refresh();
@@ -270,9 +271,10 @@ export class Guest {
       try {
         if (link === undefined) throw new HandoffError('NODE_DOWN', `Node ${node} is gone.`);
         link.send(lane, { id: batch.own, flags, dagId, serial, claim: batch.claim, size: batch.size, program: isWhole ? program : program.subarray(0, starts[batch.size]), values, sources: null, exports: null });
-      } catch {
-        link?.kill(lane); // it is put back when the thread is gone
-        if (this.#byOwn.has(batch.own)) this.laneDown(node, lane, { reason: 'killed' }, []);
+      } catch (cause) {
+        if (link === undefined) return this.laneDown(node, lane, { reason: 'killed' }, []);
+        this.#close(batch); // it would be the same on every other thread
+        this.#refuse(id, batch.size, new HandoffError('NOT_SERIALIZABLE', `An argument cannot be sent to a worker thread of another host: ${textOf(cause)}`, { cause }));
       }
     };
     const admit = (): void => {
@@ -289,7 +291,7 @@ export class Guest {
 
   /** Code that cannot be run here fails for good. */
   #refuse(id: number, size: number, error: HandoffError): void {
-    const failure: FailureWire = { error: toErrorWire(error), retryable: false };
+    const failure = failureOf(error);
     this.#tell(Message.ended, id, 0, size, Array.from({ length: size }, (_, index) => [index, ReportKind.failed]).flat(), [], null, Array.from({ length: size }, () => failure));
   }
 
@@ -342,13 +344,17 @@ export class Guest {
         kinds.set(first + k, ReportKind.failed);
         return failureOf(error);
       });
-      this.#tell(Message.ended, batch.id, first, values.length, [...kinds].sort(([x], [y]) => x - y).flat(), durations, spans, told);
+      try {
+        this.#tell(Message.ended, batch.id, first, values.length, [...kinds].sort(([x], [y]) => x - y).flat(), durations, spans, told);
+      } catch { // all together they are too long
+        this.#tell(Message.ended, batch.id, first, values.length, values.flatMap((_, k) => [first + k, ReportKind.failed]), durations, spans, values.map(() => failureOf(error)));
+      }
     }
   }
 }
 
 function failureOf(error: unknown): FailureWire {
-  return { error: toErrorWire(error), retryable: false };
+  return { error: toTravellingError(error), retryable: false };
 }
 
 function read<Result>(work: () => Result): Result {

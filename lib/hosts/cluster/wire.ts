@@ -26,7 +26,9 @@
  */
 import { DefaultDeserializer, serialize } from 'node:v8';
 import type { Capabilities } from '../../dag/types.ts';
+import { type ErrorWire, textOf, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
+import { isError } from '../../core/is-error.ts';
 import { idBytes, keyBytes } from '../transport/beacon/datagram.ts';
 import { cloneView } from '../../workers/store/payload.ts';
 import { addresses, amount, amounts, any, boolean, type Check, code, fields, lane, list, listOf, name, nodeCards, number, optional, payload, record, time, whole } from './bounds.ts';
@@ -61,7 +63,7 @@ const card = fields({ nodes: nodeCards, members: addresses });
 const bytes = (length: number): Check => (value) => value instanceof Uint8Array && value.byteLength === length;
 const port: Check = (value) => whole(value) && (value as number) < 65_536;
 /** Why a thread died. */
-const crash = fields({ reason: (value) => ['killed', 'exit', 'out-of-memory', 'uncaught', 'import'].includes(value as string), exitCode: optional(number) });
+const crash = fields({ reason: (value) => ['killed', 'exit', 'out-of-memory', 'uncaught', 'import', 'unreadable'].includes(value as string), exitCode: optional(number) });
 /** A batch that a thread had begun when it died. */
 const startedBatch = fields({ batch: whole, started: whole });
 
@@ -91,16 +93,38 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.log]: [name, name, name, whole, list],
 };
 
+/**
+ * By type of message: which part is data of users. It is serialized by itself, so that what goes wrong with it can be told of by what stands
+ * around it, and fails what it belongs to instead of the connection.
+ */
+const dataAt: Readonly<Record<number, number>> = { [Message.request]: 2, [Message.response]: 2, [Message.batch]: 8, [Message.ended]: 6, [Message.log]: 4 };
+
+/** Stands for data that cannot be read here. */
+export class Unreadable {
+  readonly error: HandoffError;
+
+  constructor(cause: unknown) {
+    this.error = new HandoffError('NOT_SERIALIZABLE', `What another host sent cannot be read here: ${textOf(cause)}`, { cause });
+  }
+}
+
 const empty = new Uint8Array(0);
 
 /** @throws `NOT_SERIALIZABLE` for what V8 cannot serialize */
-export function encodeMessage(parts: readonly unknown[]): Uint8Array {
+export function encodeMessage(type: number, parts: readonly unknown[]): Uint8Array {
   if (parts.length === 0) return empty;
+  const at = dataAt[type];
   try {
-    return serialize(parts);
+    return serialize(at === undefined ? parts : parts.with(at, serialize(parts[at])));
   } catch (cause) {
     throw new HandoffError('NOT_SERIALIZABLE', `This cannot be sent to another host: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
+}
+
+/** An error as data that other hosts can be sent: host objects in it, such as keys, only cross to other threads. */
+export function toTravellingError(thrown: unknown): ErrorWire {
+  const wire = toErrorWire(thrown);
+  return canTravel(wire) ? wire : toErrorWire(isError(thrown) ? Object.assign(new Error(textOf(thrown)), { name: thrown.name }) : textOf(thrown));
 }
 
 /** Whether a value can be part of a message. */
@@ -114,7 +138,7 @@ export function canTravel(value: unknown): boolean {
 }
 
 /**
- * The parts of a message.
+ * The parts of a message; `Unreadable` in the place of data that is not to be read.
  *
  * @throws `PROTOCOL_ERROR` when it is none of ours
  */
@@ -122,7 +146,16 @@ export function decodeMessage(type: number, body: Uint8Array): any[] {
   const layout = layouts[type];
   if (layout === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which does not exist.`);
   const parts = body.length === 0 ? [] : read(type, body);
-  if (parts.length !== layout.length || !layout.every((check, k) => check(parts[k]))) throw malformed(type);
+  const at = dataAt[type];
+  if (at !== undefined) {
+    if (!(parts[at] instanceof Uint8Array)) throw malformed(type);
+    try {
+      parts[at] = readValue(parts[at]);
+    } catch (cause) {
+      parts[at] = new Unreadable(cause);
+    }
+  }
+  if (parts.length !== layout.length || !layout.every((check, k) => parts[k] instanceof Unreadable || check(parts[k]))) throw malformed(type);
   return parts;
 }
 
@@ -140,11 +173,15 @@ class MessageReader extends DefaultDeserializer {
   }
 }
 
+function readValue(body: Uint8Array): unknown {
+  const reader = new MessageReader(body);
+  reader.readHeader();
+  return reader.readValue();
+}
+
 function read(type: number, body: Uint8Array): unknown[] {
   try {
-    const reader = new MessageReader(body);
-    reader.readHeader();
-    const value: unknown = reader.readValue();
+    const value = readValue(body);
     if (Array.isArray(value)) return value;
   } catch (cause) {
     throw malformed(type, cause);

@@ -8,7 +8,7 @@ import { Admission } from '../../../lib/hosts/cluster/admission.ts';
 import { Cluster } from '../../../lib/hosts/cluster/cluster.ts';
 import { ModuleNames } from '../../../lib/hosts/cluster/code-identity.ts';
 import { checkReport } from '../../../lib/hosts/cluster/report-check.ts';
-import { decodeMessage, Message } from '../../../lib/hosts/cluster/wire.ts';
+import { decodeMessage, encodeMessage, Message } from '../../../lib/hosts/cluster/wire.ts';
 import { idBytes, keyBytes } from '../../../lib/hosts/transport/beacon/datagram.ts';
 import { MemoryNetwork } from '../../../lib/hosts/transport/memory/memory-network.ts';
 import { MemoryTransport } from '../../../lib/hosts/transport/memory/memory-transport.ts';
@@ -184,7 +184,7 @@ describe('what a peer says that has proved itself', () => {
       let changed: unknown = parts;
       for (let k = random(4) - 1; k > 0; k--) changed = mutate(changed, random);
       try {
-        body = serialize(changed);
+        body = Array.isArray(changed) ? encodeMessage(type, changed) : serialize(changed);
       } catch {
         continue;
       }
@@ -212,7 +212,7 @@ describe('what a peer says that has proved itself', () => {
     await cluster.stop();
   });
 
-  const of = (type: number, ...parts: unknown[]) => () => decodeMessage(type, serialize(parts));
+  const of = (type: number, ...parts: unknown[]) => () => decodeMessage(type, encodeMessage(type, parts));
 
   it.each<[string, () => unknown]>([
     ['a thread that no machine has', of(Message.lane, 'far', 2 ** 31, true)],

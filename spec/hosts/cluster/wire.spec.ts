@@ -1,0 +1,46 @@
+/** Messages between hosts, of which the data cannot be written or read. */
+import { generateKeyPairSync } from 'node:crypto';
+import { serialize } from 'node:v8';
+import { describe, expect, it } from 'vitest';
+import { fromErrorWire } from '../../../lib/core/error-wire.ts';
+import { decodeMessage, encodeMessage, Message, toTravellingError, Unreadable } from '../../../lib/hosts/cluster/wire.ts';
+import { thrownBy } from '../../support/handoff.ts';
+
+const unreadable = Buffer.from([0xff, 0x0f, 0x6f, 0x99]);
+const batch = ['a', 0, 7, 1, 0, 'dag', 1, new Int32Array(2), unreadable, undefined, 0];
+const cases: [string, number, unknown[], number][] = [
+  ['a batch', Message.batch, batch, 8],
+  ['a report', Message.ended, [7, 0, 1, [], [], null, unreadable], 6],
+  ['a question', Message.request, [3, 'getValue', unreadable], 2],
+  ['an answer', Message.response, [3, true, unreadable], 2],
+  ['a log', Message.log, ['a', 'dag', 'f', 1, unreadable], 4],
+];
+
+describe('a message', () => {
+  it.each(cases)('with data that cannot be read, as %s, still says what it belongs to', (_, type, parts, at) => {
+    const read = decodeMessage(type, serialize(parts));
+    expect(read[at]).toBeInstanceOf(Unreadable);
+    expect(read[at].error.code).toBe('NOT_SERIALIZABLE');
+    expect(read.toSpliced(at, 1)).toEqual(parts.toSpliced(at, 1));
+  });
+
+  it.each(cases)('arrives as it was sent, as %s', (_, type, parts, at) => {
+    const sent = parts.with(at, [1, { two: new Map([[3, 'four']]) }]);
+    expect(decodeMessage(type, encodeMessage(type, sent))).toEqual(sent);
+  });
+
+  it('is refused where what stands around the data is not ours', () => {
+    expect(thrownBy(() => decodeMessage(Message.batch, serialize(batch.with(1, 'zero')))).code).toBe('PROTOCOL_ERROR');
+    expect(thrownBy(() => decodeMessage(Message.batch, serialize(batch.with(8, 'no bytes')))).code).toBe('PROTOCOL_ERROR');
+    expect(thrownBy(() => decodeMessage(Message.batch, unreadable)).code).toBe('PROTOCOL_ERROR');
+  });
+});
+
+describe('an error', () => {
+  it('that holds what only threads can be sent travels as its text', () => {
+    const { privateKey: key } = generateKeyPairSync('ed25519');
+    const wire = toTravellingError(Object.assign(new RangeError('no such key'), { key }));
+    expect(() => serialize(wire)).not.toThrow();
+    expect(fromErrorWire(wire)).toMatchObject({ name: 'RangeError', message: 'no such key' });
+  });
+});
