@@ -28,9 +28,9 @@ export interface Call<out Value> {
 /** What a call may be given beside its arguments: the fields of a `FunctionSpec`, and a call to be collocated with. */
 export interface CallOptions extends Omit<FunctionSpec, 'id' | 'args' | 'code' | 'extraArgs' | 'argumentInclusion' | 'layout' | 'node' | 'type'> {
   /** Default: the export's name and a number. */
-  readonly id?: string;
-  readonly type?: 'regular' | 'inline';
-  readonly node?: string | { readonly collocatedWith: string | Call<unknown> };
+  readonly id?: string | undefined;
+  readonly type?: 'regular' | 'inline' | undefined;
+  readonly node?: string | { readonly collocatedWith: string | Call<unknown> } | undefined;
 }
 
 /** What a call is made of. */

@@ -6,9 +6,9 @@ import { nameOf } from './code.ts';
 
 export interface DrawOptions {
   /** Function id to node name, as `execute` or `plan` gives it: functions are coloured by node. */
-  readonly allocations?: Readonly<Record<string, string>>;
+  readonly allocations?: Readonly<Record<string, string>> | undefined;
   /** Whether a legend says which colour is which node. Default false. */
-  readonly legend?: boolean;
+  readonly legend?: boolean | undefined;
 }
 
 interface Vertex {

@@ -18,6 +18,15 @@ import type { AnyFunction, Task, Tasks } from './task.ts';
  * const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
  * ```
  *
+ * Overloads are kept, up to four of a function. A generic function gives `Call<unknown>`: TypeScript cannot carry its type parameters over. Name
+ * the instance that is meant, or say what one call gives:
+ *
+ * ```ts
+ * import type * as m from './tasks.ts';
+ * const t = tasks<Omit<typeof m, 'first'> & { first: typeof m.first<number> }>(new URL('./tasks.ts', import.meta.url));
+ * const n = t.first(rows) as Call<number>;
+ * ```
+ *
  * Whether the module has the export is checked before a run starts (`FUNCTION_NOT_FOUND`).
  *
  * @param module a `file:` URL, or a bare package specifier, which is resolved from the working directory

@@ -9,8 +9,22 @@ export type Result<Fn extends AnyFunction> = Awaited<ReturnType<Fn>>;
 
 /** A function lifted to the graph: it takes calls where `Fn` takes values and gives a call. Also a reference to its code. */
 export type Task<Fn extends AnyFunction> = [Obstacle<Result<Fn>>] extends [never]
-  ? Reference & ((...args: Edges<Parameters<Fn>>) => Call<Result<Fn>>)
+  ? Reference & Lifted<Fn>
   : CannotLeaveThread<Obstacle<Result<Fn>>>;
+
+/**
+ * The signatures of `Fn` on the graph: of up to four overloads each. TypeScript cannot keep the type parameters of a generic function here: they
+ * become what they extend, `unknown` where they extend nothing. Say which instance is meant, as in
+ * `tasks<{ first: typeof module.first<number> }>(…)`, or of one call, as in `t.first(rows) as Call<number>`.
+ */
+type Lifted<Fn extends AnyFunction> = Fn extends { (...args: infer A): infer R; (...args: infer B): infer S; (...args: infer C): infer T; (...args: infer D): infer U }
+  ? IsSame<[A, R], [D, U]> extends true ? Lift<Parameters<Fn>, ReturnType<Fn>>
+    : Lift<A, R> & Lift<B, S> & Lift<C, T> & Lift<D, U>
+  : Lift<Parameters<Fn>, ReturnType<Fn>>;
+
+type Lift<Args extends readonly unknown[], Returned> = (...args: Edges<Args>) => Call<Awaited<Returned>>;
+
+type IsSame<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 
 interface Reference {
   readonly [reference]: FunctionReference;

@@ -10,7 +10,7 @@ export type Cost = Readonly<Record<string, number>>;
 /** A function of the DAG with static arguments, which are appended to the values it is called with. */
 export interface Transform {
   readonly code: CodeLike;
-  readonly extraArgs?: readonly unknown[];
+  readonly extraArgs?: readonly unknown[] | undefined;
 }
 
 /**
@@ -20,8 +20,8 @@ export interface Transform {
 export interface Argument {
   /** The producer. */
   readonly id: string;
-  readonly serialize?: Transform;
-  readonly deserialize?: Transform;
+  readonly serialize?: Transform | undefined;
+  readonly deserialize?: Transform | undefined;
 }
 
 /** Delay before the next attempt, in ms: `min(max, initial * factor ** (attempt - 1))`, then spread by `jitter`. */
@@ -29,11 +29,11 @@ export interface RetryDelay {
   /** ms before the second attempt. */
   readonly initial: number;
   /** Each further delay is this many times longer. Default 2. */
-  readonly factor?: number;
+  readonly factor?: number | undefined;
   /** No delay is longer than this, in ms. Default: no limit. */
-  readonly max?: number;
+  readonly max?: number | undefined;
   /** The share of the delay, 0 to 1, that is random. Default 0. */
-  readonly jitter?: number;
+  readonly jitter?: number | undefined;
 }
 
 /** Where a function must run: a node by name, or wherever another function runs. */
@@ -54,47 +54,47 @@ export interface FunctionSpec {
   /** Unique in the DAG, not empty. */
   readonly id: string;
   /** Ids of functions and/or `Argument`s, in call order. Default `[]`. */
-  readonly args?: readonly (string | Argument)[];
+  readonly args?: readonly (string | Argument)[] | undefined;
   /** A reference to an exported function; `null` only for `type: 'input'`. */
   readonly code: CodeLike | null;
   /** Appended after the dependency values. Default `[]`. */
-  readonly extraArgs?: readonly unknown[];
+  readonly extraArgs?: readonly unknown[] | undefined;
   /** `'variadic'` (default): each value its own parameter; `'list'`: one array of them first, then `extraArgs`. */
-  readonly argumentInclusion?: 'variadic' | 'list';
+  readonly argumentInclusion?: 'variadic' | 'list' | undefined;
   /** `'regular'` (default); `'inline'`: absorbed by its dependents; `'input'`: a source of a stream. */
-  readonly type?: FunctionType;
-  readonly node?: Placement;
+  readonly type?: FunctionType | undefined;
+  readonly node?: Placement | undefined;
   /** What it holds while it runs; each amount finite and not negative. */
-  readonly cost?: Cost;
+  readonly cost?: Cost | undefined;
   /** *Extra* attempts after the first. Default: the run's, which is 3 unless it was set. */
-  readonly maxRetries?: number;
+  readonly maxRetries?: number | undefined;
   /** ms before the next attempt. Default 0. */
-  readonly retryDelay?: number | RetryDelay;
+  readonly retryDelay?: number | RetryDelay | undefined;
   /** An exported predicate `(error, attempt) => boolean`: whether to try again. */
-  readonly retryIf?: CodeLike;
+  readonly retryIf?: CodeLike | undefined;
   /** ms per attempt. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /**
    * Whether it may take effect more than once. `false`: it is begun again only after a failure of its own, and never copied (`speculate` of
    * `execute`); when its node is lost after it may have begun, the run fails with `NODE_DOWN`. Default true.
    */
-  readonly idempotent?: boolean;
+  readonly idempotent?: boolean | undefined;
   /** Higher first among ready functions. Default 0. */
-  readonly priority?: number;
+  readonly priority?: number | undefined;
   /** Expected duration in ms on a node of speed 1. */
-  readonly duration?: number;
+  readonly duration?: number | undefined;
   /** Expected size of the result in bytes. */
-  readonly outputBytes?: number;
+  readonly outputBytes?: number | undefined;
   /** How the call is put together where `args` in order and then `extraArgs` will not do. */
-  readonly layout?: readonly Part[];
+  readonly layout?: readonly Part[] | undefined;
   /** Streams only: run once per stage worker. */
-  readonly init?: CodeLike | Transform;
+  readonly init?: CodeLike | Transform | undefined;
   /** Streams only: workers of the stage. Default 1. */
-  readonly parallelism?: number;
+  readonly parallelism?: number | undefined;
   /** Streams only: items per batch. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /** Streams only: ms after which a partial batch is worked on. */
-  readonly batchTimeout?: number;
+  readonly batchTimeout?: number | undefined;
 }
 
 /** A function of the DAG with its defaults filled in and its code as plain data. */

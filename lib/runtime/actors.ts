@@ -26,28 +26,28 @@ interface IntensityOptions {
 
 export interface SpawnOptions<Args extends readonly unknown[] = readonly unknown[]> extends IntensityOptions {
   /** For the constructor. */
-  readonly args?: Args;
+  readonly args?: Args | undefined;
   /** The node it is on. Default: the first of this host. */
-  readonly node?: string;
+  readonly node?: string | undefined;
   /** By which others find it; one actor at a time has it. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** When its thread is started again: always (default), only after an error, or never. */
-  readonly restart?: Restart;
+  readonly restart?: Restart | undefined;
   /** ms it may take to finish what it has begun when it is stopped. Default 5000. */
-  readonly shutdown?: number;
+  readonly shutdown?: number | undefined;
   /** How many messages may wait. Default 10,000. `overflow`: whether one more is refused (default), or pushes out the oldest. */
-  readonly mailbox?: { readonly capacity?: number; readonly overflow?: Overflow };
+  readonly mailbox?: { readonly capacity?: number; readonly overflow?: Overflow } | undefined;
   /** After how many messages `snapshot()` is called, when the class has it. Default 1: nothing that was answered is lost. */
-  readonly snapshotEvery?: number;
+  readonly snapshotEvery?: number | undefined;
 }
 
 export interface SuperviseOptions extends IntensityOptions {
   /** Shown in the tree. Default: one that is made up. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Who else is started again when one ends. Default `'one-for-one'`. */
-  readonly strategy?: Strategy;
+  readonly strategy?: Strategy | undefined;
   /** When the group itself is started again by the group it is in. Default `'permanent'`; at the top a group that gives up stays down. */
-  readonly restart?: Restart;
+  readonly restart?: Restart | undefined;
 }
 
 /** Actors under a supervisor of their own. */

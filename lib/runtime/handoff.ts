@@ -88,7 +88,7 @@ export class Handoff extends HandoffEmitter {
    *   `false` aborts them. Runs that do not finish are rejected with `STOPPED`
    * @throws `INVALID_OPTION`
    */
-  stop(options: { readonly drain?: 'runs' | 'functions' | false } = {}): Promise<void> {
+  stop(options: { readonly drain?: 'runs' | 'functions' | false | undefined } = {}): Promise<void> {
     try {
       checkOptions('stop', { drain: rules.drain }, options);
     } catch (error) {
@@ -219,12 +219,12 @@ export class Handoff extends HandoffEmitter {
   }
 
   /** A value, from this host's store or else from the node that has it. Throws `NOT_FOUND`. */
-  async getValue(dagId: string, id: string, options: { readonly fromNode?: string } = {}): Promise<any> {
+  async getValue(dagId: string, id: string, options: { readonly fromNode?: string | undefined } = {}): Promise<any> {
     return this.#parts.values.get(dagId, id, options.fromNode);
   }
 
   /** Puts a value into the store and notes where it is. With the name of a node elsewhere as `originNode`, only notes it. */
-  async storeResult(dagId: string, id: string, value: unknown, options: { readonly originNode?: string } = {}): Promise<void> {
+  async storeResult(dagId: string, id: string, value: unknown, options: { readonly originNode?: string | undefined } = {}): Promise<void> {
     this.#refuseWhenStopped();
     this.#parts.values.put(dagId, id, value, options.originNode);
   }
@@ -235,7 +235,7 @@ export class Handoff extends HandoffEmitter {
    * @param options `timeout` in ms, default 5000
    * @throws `RESULT_TIMEOUT`, `STOPPED`
    */
-  async getResult(dagId: string, id: string, options: { readonly timeout?: number } = {}): Promise<any> {
+  async getResult(dagId: string, id: string, options: { readonly timeout?: number | undefined } = {}): Promise<any> {
     checkOptions('getResult', { timeout: rules.milliseconds }, options);
     this.#refuseWhenStopped();
     return this.#parts.values.wait(dagId, id, options.timeout ?? defaultResultTimeout);

@@ -52,11 +52,11 @@ export interface PlanOptions extends Pick<ExecuteOptions, 'allocationStrategy' |
    * How many candidate schedules may be looked at. Default 1: one pass of what the scheduler itself would do; with more the best schedule that
    * the planner finds. `'time-optimized'` and `'cost-optimized'` plan in any case, and by default look at as many as is soon done.
    */
-  readonly budget?: number;
+  readonly budget?: number | undefined;
   /** Bytes per second between hosts. Default: 1e9. */
-  readonly bandwidth?: number;
+  readonly bandwidth?: number | undefined;
   /** ms until the first byte of a result is on another host. Default 0.5. */
-  readonly latency?: number;
+  readonly latency?: number | undefined;
 }
 
 const ownRules: Schema<Pick<PlanOptions, 'budget' | 'bandwidth' | 'latency'>> = {

@@ -65,5 +65,15 @@ traceRuns(handoff, { attributes: { team: metrics.contentType } });
 // @ts-expect-error a text is no number
 t.half('2');
 TS
-"$node" "$repo/node_modules/typescript/bin/tsc" --noEmit --strict --module nodenext --target es2024 --types node --typeRoots "$repo/node_modules/@types" typed.ts
+# The types are checked too, as a project does that has neither the DOM nor what we build with.
+# Compilers of other versions are installed here, because their `tsc` would take the place of the project's own.
+npm install --silent --no-save --no-audit --no-fund typescript-5.8@npm:typescript@~5.8.3 typescript-5.9@npm:typescript@~5.9.3 typescript-6@npm:typescript@^6.0.0
+for compiler in node_modules/typescript-5.8 node_modules/typescript-5.9 node_modules/typescript-6 "$repo/node_modules/typescript"; do
+  for mode in 'node16 --moduleResolution node16' 'nodenext' 'esnext --moduleResolution bundler'; do
+    # shellcheck disable=SC2086
+    "$node" "$compiler/bin/tsc" --noEmit --strict --exactOptionalPropertyTypes --skipLibCheck false --module $mode --target es2024 --lib es2024,esnext.disposable --types node --typeRoots "$repo/node_modules/@types" typed.ts \
+      || { echo "the types do not check with $compiler, $mode"; exit 1; }
+  done
+done
+if grep -rlE "comlink|startTuned|overviewOf" node_modules/handoffjs/dist --include=*.d.ts; then echo 'an internal is named by the types'; exit 1; fi
 echo "the packed package works"

@@ -44,6 +44,16 @@ export function promises(): { list: Promise<number>[] } {
   return { list: [] };
 }
 
+export function parse(text: string): number;
+export function parse(bytes: Uint8Array, from: number): string;
+export function parse(input: string | Uint8Array, _from?: number): number | string {
+  return input.length;
+}
+
+export function first<Item>(list: readonly Item[]): Item {
+  return list[0]!;
+}
+
 export class Model {
   predict(): number {
     return 1;

@@ -1,6 +1,8 @@
 /** The types of the value form. Checked by `tsc`: each line compiles, except those that say `@ts-expect-error`. */
 import { expectTypeOf } from 'vitest';
-import { type Call, Dag, dag, type Handoff, inline, tasks } from '../../lib/index.ts';
+import { type Call, Dag, dag, type Handoff, type HandoffOptions, inline, tasks } from '../../lib/index.ts';
+import { simulate } from '../../lib/simulate.ts';
+import type * as generic from './tasks.ts';
 import type { Row } from './tasks.ts';
 
 declare const handoff: Handoff;
@@ -86,6 +88,33 @@ new Dag().add({ id: 'c', code: { module: 'file:///x.js', export: 'x' } }).add({ 
 new Dag().add({ id: 'd', code: () => 1 });
 // @ts-expect-error code is required
 new Dag().add({ id: 'e' });
+
+// Overloads are kept, each with its own result.
+expectTypeOf(t.parse('7')).toEqualTypeOf<Call<number>>();
+expectTypeOf(t.parse(t.bytes(3), 1)).toEqualTypeOf<Call<string>>();
+// @ts-expect-error no overload takes a text and a number
+t.parse('7', 1);
+
+// A generic function is unknown, unless it is said which is meant.
+expectTypeOf(t.first([1])).toEqualTypeOf<Call<unknown>>();
+const named = tasks<{ first: typeof generic.first<number> }>(new URL('./tasks.ts', import.meta.url));
+expectTypeOf(named.first([1])).toEqualTypeOf<Call<number>>();
+expectTypeOf(t.first([1]) as Call<number>).toEqualTypeOf<Call<number>>();
+
+// Of a module without types everything goes.
+expectTypeOf(tasks<any>('some-package')).toBeAny();
+
+// All options accept undefined.
+const nothing = undefined;
+raw.with({ id: nothing, cost: nothing, maxRetries: nothing, retryDelay: { initial: 1, factor: nothing, max: nothing, jitter: nothing }, timeout: nothing, node: nothing });
+new Dag().add({ id: 'u', code: t.load, args: [{ id: 'x', serialize: nothing }], extraArgs: nothing, type: nothing, node: nothing, cost: nothing, layout: nothing, priority: nothing });
+void handoff.execute(asDag, { signal: nothing, timeout: nothing, collect: nothing, onProgress: nothing, speculate: { factor: nothing }, failurePolicy: nothing, allocationStrategy: nothing });
+void handoff.stop({ drain: nothing });
+void handoff.getResult('a', 'b', { timeout: nothing });
+void handoff.plan(asDag, { budget: nothing });
+const start = { nodes: [{ name: 'a', capabilities: {}, threads: nothing, speed: nothing, price: nothing }], memoryBudget: nothing, transport: { type: 'tcp', port: nothing, secret: nothing }, dashboard: { port: nothing } } satisfies HandoffOptions;
+void start;
+simulate(asDag, { nodes: [{ name: 'a', capabilities: {}, speed: nothing }], latency: nothing, faults: { loss: nothing } });
 
 // Recursive types end.
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };

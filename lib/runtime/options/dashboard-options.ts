@@ -5,13 +5,13 @@ import { checkOptions, invalidOption, isRecord, type Rule, type Schema } from '.
 
 export interface DashboardOptions {
   /** The port to listen on; 0: any, see `handoff.dashboard`. Default 7430. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Where to listen. Default `'127.0.0.1'`; anything that others can reach needs a `token`. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** What whoever looks must know: `http://…/?token=…`, or `Authorization: Bearer …`. Default: nothing. `HANDOFF_DASHBOARD_TOKEN`. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** Whether `/metrics` tells what Prometheus reads: `true` counts from the start. Default: from when it is first asked for. */
-  readonly metrics?: boolean;
+  readonly metrics?: boolean | undefined;
 }
 
 export interface ResolvedDashboard {

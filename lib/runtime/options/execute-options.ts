@@ -10,33 +10,33 @@ import { checkOptions, rules, type Schema } from '../../core/schema.ts';
 
 export interface ExecuteOptions {
   /** Default: that of `Handoff.start`. */
-  readonly allocationStrategy?: AllocationStrategy;
+  readonly allocationStrategy?: AllocationStrategy | undefined;
   /** ms that the run may take, for `'cost-optimized'`: it is planned to cost as little as that allows. Default: none. It may take longer. */
-  readonly deadline?: number;
+  readonly deadline?: number | undefined;
   /** Extra attempts for functions that do not say. Default: that of `Handoff.start`, which is 3 unless it was set. */
-  readonly maxRetries?: number;
+  readonly maxRetries?: number | undefined;
   /** How often the result of one function may be lost, with a host or a disk, and be made again. Default: that of `Handoff.start`. */
   readonly maxResultLosses?: number | undefined;
   /** How many functions of this run may be in flight at once. Default: as many as threads and resources allow. */
-  readonly maxConcurrency?: number;
+  readonly maxConcurrency?: number | undefined;
   /** Aborts the run. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** ms for the whole run. Default: no limit. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** What `results` holds: all results, those of functions that nobody depends on, or those of some ids. Default `'all'`. */
-  readonly collect?: 'all' | 'sinks' | readonly string[];
+  readonly collect?: 'all' | 'sinks' | readonly string[] | undefined;
   /** Called whenever functions have ended. */
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
   /**
    * Whether functions that take much longer than is typical are run once more on threads that have nothing to do; the first result counts.
    * Such a function may run twice at once, unless it is `idempotent: false`. Default false.
    */
-  readonly speculate?: boolean | SpeculateOptions;
+  readonly speculate?: boolean | SpeculateOptions | undefined;
   /**
    * `'fail-fast'` (default): the first failure ends the run; `'continue'`: what does not depend on it finishes first. The run is then rejected all
    * the same, with `failures` and `results` on the error.
    */
-  readonly failurePolicy?: 'fail-fast' | 'continue';
+  readonly failurePolicy?: 'fail-fast' | 'continue' | undefined;
 }
 
 const schema: Schema<ExecuteOptions> = {

@@ -20,75 +20,75 @@ export interface NodeOptions {
   /** What it has: `cpu`, `memory` (MB), `gpu`, any other name. */
   readonly capabilities: Capabilities;
   /** Worker threads. Default: `min(max(1, ceil(cpu)), availableParallelism())`. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** How fast it runs a function compared with a node of speed 1. Default 1. Used for plans. */
-  readonly speed?: number;
+  readonly speed?: number | undefined;
   /** What each ms costs that a function runs there, in any unit. Default 0. Used by `'cost-optimized'`, and told as `stats.price`. */
-  readonly price?: number;
+  readonly price?: number | undefined;
   /**
    * Called every `monitorInterval` with what the node declares and what is in use; the capabilities that it gives, if any, are the node's from
    * then on. When it throws, that is the event `monitor:failed`.
    */
-  readonly monitor?: NodeMonitor;
+  readonly monitor?: NodeMonitor | undefined;
   /** Whether a function that uses more memory than its cost says is ended, and fails with `RESOURCES_UNAVAILABLE` as cause. Default false. */
-  readonly enforce?: boolean;
+  readonly enforce?: boolean | undefined;
 }
 
 export interface HandoffOptions {
   /** Nodes of this host. Default: one named `'local'` with all cores and memory of the machine. */
-  readonly nodes?: readonly NodeOptions[];
+  readonly nodes?: readonly NodeOptions[] | undefined;
   /** How other hosts are reached. The same DAGs run with it and without. Default: there are none. */
-  readonly transport?: TransportOptions;
+  readonly transport?: TransportOptions | undefined;
   /** ms between signs of life to other hosts. Default 1000. */
-  readonly heartbeatInterval?: number;
+  readonly heartbeatInterval?: number | undefined;
   /** Whether source text of other hosts (`inline()`) may be run here. Default false. */
-  readonly allowSource?: boolean;
+  readonly allowSource?: boolean | undefined;
   /** How functions are placed. Default `'first-available'`. */
-  readonly allocationStrategy?: AllocationStrategy;
+  readonly allocationStrategy?: AllocationStrategy | undefined;
   /** Grants and releases what functions hold while they run. Default: a `SimpleResourceTracker`. */
-  readonly resourceTracker?: ResourceTracker;
+  readonly resourceTracker?: ResourceTracker | undefined;
   /**
    * ms between looks at what functions really use. Functions that use more memory than their cost says are then told as `function:overuse`, and
    * a `DynamicResourceTracker` is told what is free. Default: only nodes with `monitor` or `enforce` are looked at, every 1000 ms.
    */
-  readonly monitorInterval?: number;
+  readonly monitorInterval?: number | undefined;
   /** Extra attempts per function. Default 3. */
-  readonly maxRetries?: number;
+  readonly maxRetries?: number | undefined;
   /**
    * ms that the import of a module may take, in each thread that imports it; `Infinity`: no limit. Default 60,000. What needs the module then fails
    * with `MODULE_FAILED`, and the thread is started anew.
    */
-  readonly importTimeout?: number;
+  readonly importTimeout?: number | undefined;
   /**
    * How often the result of one function may be lost, with a host or a disk, and be made again; beyond, the function fails for good. Results that
    * are made again only for the sake of a lost one are not counted. Default 10.
    */
   readonly maxResultLosses?: number | undefined;
   /** ms between asking a function to stop, through its signal, and ending its thread. Default 100. */
-  readonly gracePeriod?: number;
+  readonly gracePeriod?: number | undefined;
   /**
    * How many finished runs keep their results for `getResult`; the oldest are forgotten first, also once they have more than a million
    * results in all. Default 100.
    */
-  readonly retainedRuns?: number;
+  readonly retainedRuns?: number | undefined;
   /**
    * Bytes that large results (those in shared memory) may hold in all. What is over goes to files in the system's folder for temporary
    * ones, least recently used first, and nothing new is started while more is held. Default: no bound.
    */
-  readonly memoryBudget?: number;
+  readonly memoryBudget?: number | undefined;
   /**
    * Whether what functions print goes to stderr instead of stdout. `'logged'`: it is told as `function:log`, with the function that said it;
    * only what nobody listens to goes to stderr. Default false.
    */
-  readonly printToStderr?: boolean | 'logged';
+  readonly printToStderr?: boolean | 'logged' | undefined;
   /** A page that shows what runs, and its address: `handoff.dashboard`. Default: there is none, and it costs nothing. */
-  readonly dashboard?: DashboardOptions;
+  readonly dashboard?: DashboardOptions | undefined;
   /**
    * What was learned of how long functions take and how much they give, for those that do not say: a file, read when it is there and written
    * at `stop()`, or what `learnedCosts()` gave; `false`: nothing is remembered, and functions are started by what they say and in the order they were added.
    * Default: learned anew by each Handoff.
    */
-  readonly learnedCosts?: string | LearnedCostsJson | false;
+  readonly learnedCosts?: string | LearnedCostsJson | false | undefined;
 }
 
 export interface ResolvedOptions {

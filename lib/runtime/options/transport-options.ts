@@ -13,37 +13,37 @@ export interface TransportOptions {
    * `'unix:/path'` is a Unix socket, which only you can open (its file has mode 0600). What other machines can reach needs a `secret`.
    * `HANDOFF_HOST`.
    */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** The port to listen on; 0: any. Default: any, unless there is somebody to join: then none. A Unix socket has none. `HANDOFF_PORT`. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** `host:port` or `unix:/path` of members of the cluster. One is enough to learn of all. `HANDOFF_JOIN`, with commas. */
-  readonly join?: readonly string[];
+  readonly join?: readonly string[] | undefined;
   /**
    * What every host of the cluster knows, and nobody else: long and random, of at least 16 characters. It is the key of TLS between hosts, so
    * that it also encrypts. Not used on Unix sockets. `HANDOFF_SECRET`, or in a file: `HANDOFF_SECRET_FILE`.
    */
-  readonly secret?: string;
+  readonly secret?: string | undefined;
   /** PEM; hosts then prove themselves by certificates of `ca`, too. `HANDOFF_TLS_CERT`, `HANDOFF_TLS_KEY`, `HANDOFF_TLS_CA`: files. */
-  readonly tls?: TlsOptions;
+  readonly tls?: TlsOptions | undefined;
   /** Where others are to dial this host, when that is not where it listens. `HANDOFF_ADVERTISE`. */
-  readonly advertise?: string;
+  readonly advertise?: string | undefined;
   /** The longest frame, in bytes, at least 1024. Of two hosts with different ones the smaller holds. Default 16 MiB. Messages and results may be longer. */
-  readonly maxFrameBytes?: number;
+  readonly maxFrameBytes?: number | undefined;
   /** ms between signs of life. Default 1000. */
-  readonly heartbeatInterval?: number;
+  readonly heartbeatInterval?: number | undefined;
   /** ms of silence after which a host is given up. Default: five intervals. */
-  readonly heartbeatTimeout?: number;
+  readonly heartbeatTimeout?: number | undefined;
   /**
    * ms that a host which was lost without a good-bye counts as returning: what only it can run waits. Also how long the main thread of a host
    * may be busy while its process gives signs of life. Default 30,000; 0: it is given up at once.
    */
-  readonly reconnectTimeout?: number;
+  readonly reconnectTimeout?: number | undefined;
   /** ms that `Handoff.start` waits for somebody to join. Default 5000. */
-  readonly joinTimeout?: number;
+  readonly joinTimeout?: number | undefined;
   /** ms that `stop` waits for other hosts' functions to finish here, and for them to take their results. Default 30,000. */
-  readonly drainTimeout?: number;
+  readonly drainTimeout?: number | undefined;
   /** The folder that modules of functions are found in, on every host at the same place below it. Default: the working directory. `HANDOFF_ROOT`. */
-  readonly root?: string;
+  readonly root?: string | undefined;
 }
 
 export interface ResolvedTransport extends TransportOptions {

@@ -62,9 +62,9 @@ export interface Speculation {
 /** When a function is run once more. What is typical is learned from at least five functions of the same code. */
 export interface SpeculateOptions {
   /** It has run this many times as long as is typical, at least 1. Default 2. */
-  readonly factor?: number;
+  readonly factor?: number | undefined;
   /** And so many ms. Default 5. */
-  readonly leastMs?: number;
+  readonly leastMs?: number | undefined;
 }
 
 export const speculateExpected = 'true, false or { factor?, leastMs? }, finite numbers of at least 1 and 0';

@@ -10,7 +10,7 @@ import { placementOf } from '../planner/placement.ts';
 import { type PlannedRun, planRun } from '../planner/planned.ts';
 import type { RunSettings } from '../scheduler/events.ts';
 import type { Tuning } from '../scheduler/state.ts';
-import { type Faults, noFaults } from './faults.ts';
+import { type Faults, noFaults, type ResolvedFaults } from './faults.ts';
 import { Random } from '../../core/random.ts';
 import type { NodeShape } from './sim-node.ts';
 import { type Listener, Simulation } from './simulation.ts';
@@ -139,7 +139,7 @@ function randomFaults(random: Random): Faults {
 export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   const { seed, nodes, runs, latency, tuning } = spec;
   const simulation = new Simulation({
-    seed, nodes, latency, bandwidth: Infinity, tuning, checked: true, faults: { ...noFaults, ...spec.faults },
+    seed, nodes, latency, bandwidth: Infinity, tuning, checked: true, faults: { ...noFaults, ...spec.faults } as ResolvedFaults,
     durationOf: (plan, i) => plan.entries[i]!.traits.duration ?? 1,
   }, listener);
   for (const { id, functions, settings, at, abortAt } of runs) {

@@ -23,36 +23,36 @@ export interface SimulatedNode {
   readonly name: string;
   readonly capabilities: Capabilities;
   /** Default: as many as it has `cpu`, at least one. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** How fast it runs a function compared with a node of speed 1. Default 1. */
-  readonly speed?: number;
+  readonly speed?: number | undefined;
   /** What each ms costs that a function runs there. Default 0. */
-  readonly price?: number;
+  readonly price?: number | undefined;
 }
 
 export interface SimulateOptions {
   readonly nodes: readonly SimulatedNode[];
   /** Default `'first-available'`. */
-  readonly allocationStrategy?: AllocationStrategy;
+  readonly allocationStrategy?: AllocationStrategy | undefined;
   /** Bytes per second between nodes. Default: results are there at once. */
-  readonly bandwidth?: number;
+  readonly bandwidth?: number | undefined;
   /** `'cost-optimized'`: ms that the run may take. Default: none. */
-  readonly deadline?: number;
+  readonly deadline?: number | undefined;
   /** `'time-optimized'` and `'cost-optimized'`: candidate schedules that may be looked at. Default: by the number of functions. */
-  readonly budget?: number;
+  readonly budget?: number | undefined;
   /** ms that a message takes, and a result before its first byte. Default 0. */
-  readonly latency?: number;
+  readonly latency?: number | undefined;
   /** What chance decides is decided the same for the same seed. Default 1. */
-  readonly seed?: number;
-  readonly faults?: Faults;
+  readonly seed?: number | undefined;
+  readonly faults?: Faults | undefined;
   /** Extra attempts per function. Default 3. */
-  readonly maxRetries?: number;
+  readonly maxRetries?: number | undefined;
   /** How often the result of one function may be lost and be made again. Default 10. */
   readonly maxResultLosses?: number | undefined;
   /** `'continue'`: independent branches finish after a failure. Default `'fail-fast'`. */
-  readonly failurePolicy?: 'fail-fast' | 'continue';
+  readonly failurePolicy?: 'fail-fast' | 'continue' | undefined;
   /** As of `execute`. Default false. */
-  readonly speculate?: boolean | SpeculateOptions;
+  readonly speculate?: boolean | SpeculateOptions | undefined;
 }
 
 /** One attempt of a function; times in ms from the start. */
@@ -117,7 +117,7 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
   const record = new Recorder(plan);
   // One by one: what travels together is a matter of messages that cost time, and these cost what is asked for.
   const simulation = new Simulation({
-    seed, nodes, latency, bandwidth, faults: { ...noFaults, ...options.faults }, tuning: { batchSize: 1, gangMs: 0 }, checked: false, together: true, durationOf,
+    seed, nodes, latency, bandwidth, faults: { ...noFaults, ...withoutUndefined(options.faults) }, tuning: { batchSize: 1, gangMs: 0 }, checked: false, together: true, durationOf,
   }, record.listener);
   simulation.submit(plan, settings);
   simulation.run();
@@ -125,6 +125,10 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
   const priceOf = new Map(nodes.map(({ name, price }) => [name, price]));
   const price = record.schedule.reduce((sum, { node, start, finish }) => sum + (finish - start) * priceOf.get(node)!, 0);
   return { makespan: at, price, schedule: record.schedule, events: record.events, outcome: toOutcome(plan, outcome) };
+}
+
+function withoutUndefined<Options extends object>(options: Options | undefined): { [Name in keyof Options]?: Exclude<Options[Name], undefined> } {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
 }
 
 function durationOf(plan: Plan, i: number): number {
@@ -198,7 +202,7 @@ function check(options: SimulateOptions): void {
   if (!isStrategy(allocationStrategy)) throw refused('allocationStrategy', strategyExpected, allocationStrategy);
   for (const [name, value] of Object.entries(faults)) {
     if (!(name in noFaults)) throw refused('faults', `about ${Object.keys(noFaults).join(', ')}`, name);
-    if (!isAmount(value)) throw refused('faults', `finite numbers of at least 0; ${name} is not`, value);
+    if (value !== undefined && !isAmount(value)) throw refused('faults', `finite numbers of at least 0; ${name} is not`, value);
   }
 }
 
