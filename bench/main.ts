@@ -6,7 +6,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ahead } from './ahead.ts';
 import { busy } from './busy.ts';
+import { cold } from './cold.ts';
 import { dashboard } from './dashboard.ts';
+import { granularity } from './granularity.ts';
 import { guard } from './guard.ts';
 import { latency } from './latency.ts';
 import { learned } from './learned.ts';
@@ -30,7 +32,9 @@ const { values } = parseArgs({
 });
 const { full } = values;
 
-const groups: Readonly<Record<string, () => Promise<Row[]>>> = {
+const groups: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
+  cold: () => cold({ rounds: full ? 9 : 5 }),
+  granularity: () => granularity({ rounds: full ? 9 : 5, full }),
   throughput: () => throughput({ rounds: full ? 25 : 11 }),
   peers: () => peers({ rounds: full ? 7 : 3 }),
   latency: () => latency({ rounds: full ? 15 : 7 }),
@@ -78,6 +82,7 @@ if (values.check) {
 
 /** What a reader of the README wants to know first. */
 function isForReadme({ group, name, what }: Row): boolean {
+  if (group === 'cold' || group === 'granularity') return true;
   if (group === 'throughput') return !name.includes('main-thread') || name.includes('layered');
   if (group === 'latency') return name.includes('p50') || name.includes('start');
   return (group === 'results' && /^(64|256) MiB in shared/.test(name)) || (group === 'busy' && name.includes('no-ops')) || (group === 'taskbench' && what === undefined && /(trivial|stencil_1d|tree)$/.test(name));

@@ -8,10 +8,10 @@ import type { TaskName, Vertex } from './graphs.ts';
 /** Runs one function on some worker. */
 export type RunTask = (task: TaskName, args: readonly unknown[]) => Promise<unknown>;
 
-/** Piscina at its best setting for small functions: 32 at a time per worker. */
-export function createPool(threads: number): Piscina {
+/** @param queued how many tasks a thread is sent at a time; 32 is the best setting for small functions */
+export function createPool(threads: number, queued = 32): Piscina {
   return new Piscina({
-    filename: new URL('./tasks.ts', import.meta.url).href, minThreads: threads, maxThreads: threads, concurrentTasksPerWorker: 32,
+    filename: new URL('./tasks.ts', import.meta.url).href, minThreads: threads, maxThreads: threads, concurrentTasksPerWorker: queued,
     idleTimeout: Infinity, recordTiming: false,
   });
 }

@@ -45,7 +45,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
     if (functions.length >= tuning.batchSize || expected >= tuning.batchMs) break;
   }
   return {
-    id, run, lane, functions, done: 0, size: functions.length, claim: plan.costs[from.cost], heads,
+    id, run, lane, functions, done: 0, size: functions.length, claim: plan.costs[from.cost], holds: lane.batches.length === 0 || plan.costs[from.cost] === undefined, heads,
     expectedMs: sure ? expected : 0, sentAt: now, since: now, exclusive, cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null, contest: null,
   };
 

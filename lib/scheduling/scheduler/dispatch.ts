@@ -118,23 +118,37 @@ function findLane(state: State, run: Run, from: ReadyClass, now: number, out: Co
     const node = near ?? settings.strategy(roomy, cost, claim) ?? (group < 0 ? undefined : settings.strategy(byRoom(run, group, others), cost, claim)) ?? (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
     if (node !== undefined) return node.lanes.find((lane) => isIdle(lane) && !lane.occupied) ?? node.lanes.find(isIdle)!;
   }
-  return cost === undefined ? findShallow(state, run, from, now) : undefined;
+  return findShallow(state, run, from, now);
 }
 
-/** A lane that works on a short batch, to which another may be sent so that it never waits for us. */
+/**
+ * A lane that works on a batch that will end soon, to which another may be sent so that it never waits for us. One with a claim takes over the same claim
+ * of the batch before it, as long as no other run could want it.
+ */
 function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lane | undefined {
   const { plan } = run;
   const next = plan.byRank[from.heap.top]!;
   const { mean, count } = state.estimates[run.settings.codes[plan.code[next]!]!]!;
-  if (count === 0 || mean > state.tuning.batchMs || (plan.flags[next]! & Flag.exclusive) !== 0 || run.suspects.has(next)) return undefined;
+  const { batchMs, aheadMs } = state.tuning;
+  // What is sent ahead is begun before a more urgent function that becomes ready meanwhile.
+  if (count === 0 || mean > (plan.prioritized ? batchMs : Math.max(batchMs, aheadMs)) || (plan.flags[next]! & Flag.exclusive) !== 0 || run.suspects.has(next)) return undefined;
+  const cost = plan.costs[from.cost];
+  if (cost !== undefined && state.hungry.size > 1) return undefined;
+  let best: Lane | undefined;
+  let soonest = Infinity;
   for (const lane of state.shallow) {
     const first = lane.batches[0]!;
     const allowed = first.run === run || run.lanes < run.settings.maxConcurrency;
     // A lane that has not answered for long is not short of work, whatever was expected of it.
-    if (now - first.sentAt > 4 * state.tuning.batchMs) continue;
-    if (allowed && first.claim === undefined && !isExclusive(plan, next, lane.node) && lane.node.index !== from.avoid && accepts(run, from, lane.node)) return lane;
+    if (now - first.since > 4 * Math.max(batchMs, first.expectedMs)) continue;
+    if (first.claim !== cost || (cost !== undefined && first.run !== run)) continue;
+    if (!allowed || isExclusive(plan, next, lane.node) || lane.node.index === from.avoid || !accepts(run, from, lane.node)) continue;
+    const end = first.since + first.expectedMs;
+    if (end >= soonest) continue;
+    soonest = end;
+    best = lane;
   }
-  return undefined;
+  return best;
 }
 
 /** The part of a class that one lane should take, so that all lanes that could help get some. */

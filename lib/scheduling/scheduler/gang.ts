@@ -104,7 +104,7 @@ function openOn(state: State, run: Run, from: ReadyClass, lanes: number, now: nu
 
 function emptyBatch(id: number, run: Run, lane: Lane, now: number): Batch {
   return {
-    id, run, lane, functions: [], done: 0, size: 0, claim: undefined, heads: 0, expectedMs: 0, sentAt: now, since: now, exclusive: false,
+    id, run, lane, functions: [], done: 0, size: 0, claim: undefined, holds: true, heads: 0, expectedMs: 0, sentAt: now, since: now, exclusive: false,
     cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: { imports: new Map(), sources: [], exports: [] }, contest: null,
   };
 }

@@ -24,7 +24,7 @@ export function openBatch(state: State, batch: Batch): void {
     state.ganged++;
   }
   state.batches.set(batch.id, batch);
-  hold(lane.node, batch.claim);
+  if (batch.holds) hold(lane.node, batch.claim);
   updateShallow(state, lane);
 }
 
@@ -40,7 +40,9 @@ export function closeBatch(state: State, batch: Batch): void {
     state.ganged--;
   }
   state.batches.delete(batch.id);
-  letGo(state, run, lane.node, batch.claim);
+  const next = lane.batches[0];
+  if (next !== undefined && !next.holds) next.holds = true; // the claim goes on with the batch that waited
+  else if (batch.holds) letGo(state, run, lane.node, batch.claim);
   if (isIdle(lane)) {
     lane.node.idle++;
     state.idle++;
@@ -54,11 +56,11 @@ export function isIdle(lane: Lane): boolean {
   return lane.up && !lane.killing && lane.batches.length === 0;
 }
 
-/** A lane may be sent a second batch while its first is short, so that it need not wait for us in between. */
+/** A lane may be sent a second batch while its first will end soon, so that it need not wait for us in between. */
 function updateShallow(state: State, lane: Lane): void {
   const only = lane.batches.length === 1 ? lane.batches[0]! : undefined;
   const open = only !== undefined && lane.up && !lane.killing && !only.exclusive && !only.cancelled && only.gang === null
-    && only.expectedMs > 0 && only.expectedMs <= state.tuning.batchMs;
+    && only.expectedMs > 0 && only.expectedMs <= Math.max(state.tuning.batchMs, state.tuning.aheadMs);
   if (open) state.shallow.add(lane);
   else state.shallow.delete(lane);
 }

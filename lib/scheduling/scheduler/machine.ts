@@ -182,10 +182,22 @@ function unassign(state: State, node: Node, which: (run: Run, i: number) => bool
   }
 }
 
+/** A batch that waits for the claim of the one before it was sent when the node offered more. */
+function takeBackWhatDoesNotFit(node: Node, out: Command[]): void {
+  for (const lane of node.lanes) {
+    for (const batch of lane.batches) {
+      if (batch.holds || shortage(batch.claim ?? {}, node.capabilities) === undefined) continue;
+      batch.takingBack = true;
+      out.push({ type: 'TakeBack', batch, count: batch.size - batch.done });
+    }
+  }
+}
+
 function capabilitiesChanged(state: State, { node: name, capabilities }: EventOf<'CapabilitiesChanged'>, out: Command[]): void {
   const node = nodeOf(state, name);
   register(state, name, capabilities);
   node.capabilities = capabilities;
+  takeBackWhatDoesNotFit(node, out);
   state.shrunk = true;
   unassign(state, node, ({ plan }, i) => shortage(plan.costs[plan.cost[i]!] ?? {}, capabilities) !== undefined);
   requeue(state, out);

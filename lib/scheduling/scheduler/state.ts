@@ -97,8 +97,10 @@ export interface Batch {
   done: number;
   /** How many will ever be run: less than were sent when some were taken back. */
   size: number;
-  /** What it holds of its node. */
+  /** What its functions claim of the node. */
   readonly claim: Cost | undefined;
+  /** Whether it holds that claim. A batch that waits behind another with the same claim takes it over when that one ends. */
+  holds: boolean;
   /** How many do not depend on others of the same batch. */
   heads: number;
   /** What it should take, in ms; 0 when too little is known. */
@@ -252,6 +254,8 @@ export interface Tuning {
   readonly grace: number;
   /** How much work a batch holds. */
   readonly batchMs: number;
+  /** How long what a lane works on may take for more to be sent ahead, so that the lane never waits for us. For longer work that wait does not matter. */
+  readonly aheadMs: number;
   /** How little work is not worth a message of its own. */
   readonly leastMs: number;
   /** The most functions a batch holds. */
@@ -275,7 +279,7 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  grace: 100, batchMs: 0.25, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, stuckMs: Infinity, refusalPoll: 50, refusalLimit: 5000,
+  grace: 100, batchMs: 0.25, aheadMs: 12, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, stuckMs: Infinity, refusalPoll: 50, refusalLimit: 5000,
 };
 
 export interface State {
@@ -293,7 +297,7 @@ export interface State {
   readonly faults: { readonly run: Run; readonly error: unknown }[];
   readonly timers: Map<number, Timer>;
   readonly estimates: Estimate[];
-  /** Lanes whose one batch is short, so that another may be sent after it. */
+  /** Lanes with one batch that will end soon, so that another may be sent ahead. */
   readonly shallow: Set<Lane>;
   /** Lanes that are up with nothing to do. */
   idle: number;

@@ -32,7 +32,7 @@ function validateNode(node: Node): number {
   for (const lane of node.lanes) {
     expect(lane.batches.length <= 2, `lane ${describe(lane)} has ${lane.batches.length} batches`);
     expect(lane.up || lane.batches.length === 0, `lane ${describe(lane)} is down, but has batches`);
-    for (const { claim = {} } of lane.batches) for (const name in claim) held[name] = amountOf(held, name) + claim[name]!;
+    for (const { claim = {}, holds } of lane.batches) if (holds) for (const name in claim) held[name] = amountOf(held, name) + claim[name]!;
   }
   for (const name of new Set([...Object.keys(held), ...Object.keys(node.claimed)])) {
     const holds = amountOf(held, name);
@@ -53,6 +53,8 @@ function validateBatch(state: State, batch: Batch): void {
     expect(!isOnce(run.plan, i) || functions.length === 1, `${label(run, i)} is not idempotent, and travels with others`);
     expect(!isExclusive(run.plan, i, lane.node) || batch.exclusive, `${label(run, i)} is in batch ${id}, which is not exclusive`);
   }
+  expect(batch.holds || lane.batches[0] !== batch, `batch ${id} works without holding its claim`);
+  expect(batch.holds || (lane.batches[0]!.claim === batch.claim && lane.batches[0]!.run === run), `batch ${id} waits for a claim that is not the same`);
   expect(!batch.exclusive || lane.batches.length === 1, `batch ${id} is exclusive, but not alone on its lane`);
   validateGang(batch);
   validateContest(state, batch);

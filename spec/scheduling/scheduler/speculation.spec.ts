@@ -179,7 +179,7 @@ describe('a function is run once more', () => {
     machine.now = 30;
     machine.end(machine.started[0]!);
     expect(machine.speculated).toEqual([]);
-    expect(machine.started).toHaveLength(3);
+    expect(machine.started).toHaveLength(4);
   });
 
   it('once: when the copy fails, there is no other', () => {

@@ -1,0 +1,4 @@
+/** For pools: runs one task. */
+export default function run() {
+  return 1;
+}

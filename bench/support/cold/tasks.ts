@@ -1,0 +1,3 @@
+export function noop(): number {
+  return 1;
+}
