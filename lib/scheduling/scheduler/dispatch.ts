@@ -133,7 +133,7 @@ function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lan
   // What is sent ahead is begun before a more urgent function that becomes ready meanwhile.
   if (count === 0 || mean > (plan.prioritized ? batchMs : Math.max(batchMs, aheadMs)) || (plan.flags[next]! & Flag.exclusive) !== 0 || run.suspects.has(next)) return undefined;
   const cost = plan.costs[from.cost];
-  if (cost !== undefined && state.hungry.size > 1) return undefined;
+  if (cost !== undefined && (state.hungry.size > 1 || run.sequence !== null)) return undefined; // a plan says what holds a claim next
   let best: Lane | undefined;
   let soonest = Infinity;
   for (const lane of state.shallow) {
