@@ -21,7 +21,7 @@ import { speculation } from './speculation.ts';
 import { fallen, ratiosOf, type Ratios } from './support/ratios.ts';
 import { toMarkdown, toReport, type Row } from './support/report.ts';
 import { taskBench } from './taskbench.ts';
-import { tcp } from './tcp.ts';
+import { encryption, tcp } from './tcp.ts';
 import { peers, throughput } from './throughput.ts';
 
 const { values } = parseArgs({
@@ -45,6 +45,7 @@ const groups: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   guard: () => guard({ rounds: full ? 9 : 3 }),
   pieces: () => pieces({ time: full ? 1000 : 300 }),
   tcp: () => tcp({ rounds: full ? 15 : 7 }),
+  encryption: () => encryption({ rounds: full ? 15 : 7 }),
   recovery: () => recovery({ rounds: full ? 9 : 3 }),
   speculation: () => speculation({ rounds: full ? 15 : 5 }),
   dashboard: () => dashboard({ rounds: full ? 15 : 7, full }),

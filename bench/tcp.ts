@@ -1,5 +1,9 @@
 /** What it costs that functions run on other hosts, here processes on the same machine, beside bare sockets between the same processes. */
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect, type Socket } from 'node:net';
 import { Dag, Handoff, tasks } from '../lib/index.ts';
 import { independent, toDag } from './support/graphs.ts';
@@ -67,6 +71,38 @@ async function flat(handoff: Handoff, rounds: number): Promise<Row[]> {
     },
   }, { rounds, warmUps: 5 });
   return [{ group: 'tcp', name: '10,000 independent no-ops over 2 hosts', unit: 'functions/s', ours: 10_000 / (ours.ms / 1000), goal: { atLeast: 60_000 } }];
+}
+
+/** What it costs that a secret encrypts, beside no secret, and beside a Unix socket, which needs none: in turn. */
+export async function encryption({ rounds }: { readonly rounds: number }): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'handoff-bench-'));
+  const ways = { plain: {}, secret: { secret: randomBytes(32).toString('hex') }, unix: { host: `unix:${folder}/x` } } as const;
+  const root = new URL('..', import.meta.url).pathname;
+  const made = await Promise.all(Object.entries(ways).map(async ([way, transport]) => {
+    const host = await startHost('far', { bytes, transport });
+    const { secret } = transport as { readonly secret?: string };
+    const handoff = await Handoff.start({ nodes: [], transport: { type: 'tcp', join: [host.address], root, ...(secret !== undefined && { secret }) } });
+    return [way, { host, handoff }] as const;
+  }));
+  const by = Object.fromEntries(made) as Record<keyof typeof ways, (typeof made)[number][1]>;
+  const each = (dag: () => Dag) => Object.fromEntries(made.map(([way, { handoff }]) => [way, () => {
+    const run = dag();
+    return () => handoff.execute(run);
+  }])) as Record<keyof typeof ways, () => () => Promise<unknown>>;
+  try {
+    const trips = await compete(each(() => new Dag().add({ id: 'f', code: t.noop, node: 'far' })), { rounds: rounds * 100, warmUps: rounds * 50 });
+    const large = await compete(each(() => new Dag().add({ id: 'f', code: t.sharedArray, extraArgs: [bytes / 8], node: 'far' })), { rounds, warmUps: 3 });
+    const median = (way: keyof typeof ways): number => quantile(trips[way].samples.map(({ ms }) => ms * 1000), 0.5);
+    const rate = (way: keyof typeof ways): number => bytes / 2 ** 30 / (large[way].ms / 1000);
+    return (['secret', 'unix'] as const).flatMap((way): Row[] => [
+      { group: 'encryption', name: `1 no-op on another host, p50, ${way}`, unit: 'µs', ours: median(way), beside: median('plain'), what: 'no secret', ratio: median('plain') / median(way) },
+      { group: 'encryption', name: `64 MiB from another host, ${way}`, unit: 'GiB/s', ours: rate(way), beside: rate('plain'), what: 'no secret', ratio: large.plain.ms / large[way].ms },
+    ]);
+  } finally {
+    await Promise.all(Object.values(by).map(({ handoff }) => handoff.stop({ drain: false })));
+    for (const { host } of Object.values(by)) host.end();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 async function open(port: number): Promise<Socket> {

@@ -2,7 +2,7 @@
 import { createServer } from 'node:net';
 import { Handoff } from '../../lib/index.ts';
 
-const [name = 'far', bytes = '0', threads = '1'] = process.argv.slice(2);
+const [name = 'far', bytes = '0', threads = '1', transport = '{}'] = process.argv.slice(2);
 const block = Buffer.alloc(Number(bytes), 1);
 const echo = createServer({ noDelay: true }, (socket) => socket.on('data', (data) => socket.write(data)).on('error', () => {}));
 const sender = createServer({ noDelay: true }, (socket) => socket.on('data', () => socket.write(block)).on('error', () => {}));
@@ -10,6 +10,6 @@ const listen = (server: typeof echo): Promise<number> => new Promise((resolve) =
 
 const handoff = await Handoff.start({
   nodes: [{ name, capabilities: { cpu: Number(threads) }, threads: Number(threads) }],
-  transport: { type: 'tcp', root: new URL('../..', import.meta.url).pathname },
+  transport: { type: 'tcp', root: new URL('../..', import.meta.url).pathname, ...JSON.parse(transport) as object },
 });
 process.send!({ address: handoff.address, echo: await listen(echo), sender: await listen(sender) });
