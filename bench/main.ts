@@ -16,6 +16,7 @@ import { million } from './million.ts';
 import { page } from './page.ts';
 import { pieces } from './pieces.ts';
 import { recovery } from './recovery.ts';
+import { requests } from './requests.ts';
 import { results } from './results.ts';
 import { speculation } from './speculation.ts';
 import { fallen, ratiosOf, type Ratios } from './support/ratios.ts';
@@ -39,6 +40,7 @@ const groups: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   peers: () => peers({ rounds: full ? 7 : 3 }),
   latency: () => latency({ rounds: full ? 15 : 7 }),
   busy: () => busy({ rounds: full ? 9 : 5 }),
+  requests: () => requests({ rounds: full ? 5 : 3, seconds: full ? 60 : 15 }),
   results: () => results({ rounds: full ? 9 : 5, full }),
   taskbench: () => taskBench({ full, svg: values.svg }),
   ahead: () => ahead({ rounds: full ? 75 : 15 }),

@@ -47,8 +47,8 @@ export function collectMetrics(handoff: Handoff, options: CollectOptions = {}): 
   if (!(handoff instanceof HandoffEmitter)) throw invalidOption('collectMetrics', 'handoff', 'a Handoff', handoff);
   checkOptions('collectMetrics', schema, options);
   const overview = overviewOf(handoff);
-  const shapeOf = (dagId: string): ReturnType<typeof shapeOfPlan> | undefined => {
-    const plan = overview.planOf(dagId);
+  const shapeOf = (runId: string): ReturnType<typeof shapeOfPlan> | undefined => {
+    const plan = overview.planOf(runId);
     return plan && shapeOfPlan(plan);
   };
   try {

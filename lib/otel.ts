@@ -41,18 +41,18 @@ export function traceRuns(handoff: Handoff, options: TraceOptions = {}): () => v
   const tracer = options.tracer ?? trace.getTracer('handoffjs');
   const runs = new Map<string, RunTrace>();
   const before = HandoffEmitter.setTracer(handoff, {
-    begin: (plan: Plan, i: number, attempt: number, host: string | undefined) => runs.get(plan.dagId)?.begin(plan, i, attempt, host ?? handoff.address ?? 'local'),
+    begin: (runId: string, plan: Plan, i: number, attempt: number, host: string | undefined) => runs.get(runId)?.begin(plan, i, attempt, host ?? handoff.address ?? 'local'),
   });
   if (before !== undefined) {
     HandoffEmitter.setTracer(handoff, before);
     throw new HandoffError('INVALID_OPTION', 'traceRuns: this Handoff is traced already. End that first, by calling what traceRuns returned.', { option: 'handoff' });
   }
 
-  const started = (event: EventOf<'run:started'>): void => void runs.set(event.dagId, new RunTrace(event, tracer, options.attributes ?? {}, context.active()));
-  const record = (event: HandoffEvent & { readonly dagId: string }): void => runs.get(event.dagId)?.record(event);
+  const started = (event: EventOf<'run:started'>): void => void runs.set(event.runId, new RunTrace(event, tracer, options.attributes ?? {}, context.active()));
+  const record = (event: HandoffEvent & { readonly runId: string }): void => runs.get(event.runId)?.record(event);
   const ended = (event: EventOf<'run:finished' | 'run:failed'>): void => {
     record(event);
-    runs.delete(event.dagId);
+    runs.delete(event.runId);
   };
   handoff.on('run:started', started).on('spans', record).on('function:retried', record).on('function:failed', record).on('run:finished', ended).on('run:failed', ended);
   return () => {

@@ -1,5 +1,6 @@
 /** The examples, run as their guides say. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -137,4 +138,24 @@ describe('tensor-pipeline', () => {
   it('refuses nonsense', async () => {
     await expect(example('tensor-pipeline', '--nodes', '2')).rejects.toMatchObject({ code: 2 });
   }, 120_000);
+});
+
+describe('web-server', () => {
+  it('answers as its guide says, 200 requests at once from a cold start, each with its own report, and ends when it is told to', async () => {
+    const server = spawn(process.execPath, [join(root, 'examples/web-server/main.ts'), '--port', '0', '--deadline', '25000'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(server, 'exit');
+    const [address] = await once(server.stdout, 'data') as [Buffer];
+    const post = async (text: string): Promise<{ status: number; body: string }> => {
+      const response = await fetch(`${String(address).trim()}/report`, { method: 'POST', body: text });
+      return { status: response.status, body: await response.text() };
+    };
+    const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => post('word '.repeat(n + 1))));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    expect(answers.map(({ body }) => (JSON.parse(body) as { words: number }).words)).toEqual(answers.map((_, n) => n + 1));
+    const guide = readFileSync(join(root, 'examples/web-server/README.md'), 'utf8');
+    expect(guide).toContain((await post(/-d '(.*)'/.exec(guide)![1]!)).body);
+    expect((await post('x'.repeat(200_000))).status).toBe(413);
+    server.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  });
 });

@@ -77,7 +77,7 @@ class TerminalView implements ProgressView {
     const { index, graph } = this.#record;
     this.#running = new Map();
     for (const { running } of nodes.flatMap(({ threads }) => threads)) {
-      const i = running?.dagId === graph.dagId ? index.get(running.functionId) : undefined;
+      const i = running?.runId === graph.runId ? index.get(running.functionId) : undefined;
       if (i !== undefined) this.#running.set(i, running!.since);
     }
   }
@@ -126,7 +126,7 @@ class TerminalView implements ProgressView {
 
   #nodeLine({ name, isUp, declared, claimed, threads }: NodeActivity, width: number): string {
     const now = timestamp();
-    const ids = threads.flatMap(({ running }) => (running === null ? [] : [describe(running, this.#record.graph.dagId, now)]));
+    const ids = threads.flatMap(({ running }) => (running === null ? [] : [describe(running, this.#record.graph.runId, now)]));
     const held = Object.entries(declared).map(([resource, amount]) => `${resource} ${formatNumber(claimed[resource] ?? 0)}/${formatNumber(amount)}`).join(' ');
     const names = `${ids.slice(0, shownFunctions).join(', ')}${ids.length > shownFunctions ? ` and ${ids.length - shownFunctions} more` : ''}`;
     const does = !isUp ? 'down' : ids.length === 0 ? 'idle' : names;
@@ -158,7 +158,7 @@ class PlainView implements ProgressView {
   }
 
   record(event: HandoffEvent): void {
-    if (!('dagId' in event) || event.dagId !== this.#record.graph.dagId) return;
+    if (!('runId' in event) || event.runId !== this.#record.graph.runId) return;
     if (event.type === 'function:retried') this.#say(`${failureOf(event)}, trying again: ${messageOf(event.error)}`);
     else if (event.type === 'function:failed') this.#say(`${failureOf(event)}: ${messageOf(event.error)}`);
     else if (event.type === 'spans') this.#ended(event);
@@ -190,8 +190,8 @@ class PlainView implements ProgressView {
 }
 
 /** One that runs for long says for how long. */
-function describe({ dagId, functionId, since }: NonNullable<NodeActivity['threads'][number]['running']>, own: string, now: number): string {
-  return `${dagId === own ? '' : `${dagId}/`}${functionId}${now - since < long ? '' : ` ${formatMs(now - since)}`}`;
+function describe({ runId, dagId, functionId, since }: NonNullable<NodeActivity['threads'][number]['running']>, own: string, now: number): string {
+  return `${runId === own ? '' : `${dagId}/`}${functionId}${now - since < long ? '' : ` ${formatMs(now - since)}`}`;
 }
 
 /** The most important first. */

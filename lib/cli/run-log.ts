@@ -10,21 +10,21 @@ export type LogMode = (typeof logModes)[number];
 export const loggedEvents = { stream: ['function:log'], grouped: ['function:log', 'spans', 'function:retried', 'function:failed'], none: ['function:log'] } as const satisfies Record<LogMode, readonly HandoffEvent['type'][]>;
 
 export class RunLog {
-  readonly #dagId: string;
+  readonly #runId: string;
   readonly #mode: LogMode;
   readonly #say: (line: string) => void;
   /** Lines of functions that have not ended, by function. */
   readonly #held = new Map<string, string[]>();
 
   /** @param say writes a line */
-  constructor(dagId: string, mode: LogMode, say: (line: string) => void) {
-    this.#dagId = dagId;
+  constructor(runId: string, mode: LogMode, say: (line: string) => void) {
+    this.#runId = runId;
     this.#mode = mode;
     this.#say = say;
   }
 
   record(event: HandoffEvent): void {
-    if (this.#mode === 'none' || !('dagId' in event) || event.dagId !== this.#dagId) return;
+    if (this.#mode === 'none' || !('runId' in event) || event.runId !== this.#runId) return;
     switch (event.type) {
       case 'function:log': return this.#line(event.functionId, event.values.map(toText).join(' ').split('\n').map((line) => `${printable(event.functionId)}: ${line}`).join('\n'));
       case 'spans':

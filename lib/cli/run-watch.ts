@@ -34,14 +34,15 @@ export class RunWatch {
   /**
    * @param handoff to run on
    * @param dag to be run
+   * @param runId the id that its run will have
    * @throws whatever is wrong with the DAG, as `execute` does
    */
-  constructor(handoff: Handoff, dag: Dag) {
+  constructor(handoff: Handoff, dag: Dag, runId: string) {
     this.#handoff = handoff;
-    this.record = new RunRecord(toRunGraph(compile(dag)));
+    this.record = new RunRecord(toRunGraph(compile(dag), runId));
     // What was learned of how long functions take is known from when the run begins.
     this.#ends.push(overviewOf(handoff).ownFeed.subscribe(['run:started'], ({ event, graph }) => {
-      if (event.type === 'run:started' && event.dagId === dag.id && graph !== undefined) this.record.graph = graph;
+      if (event.type === 'run:started' && event.runId === runId && graph !== undefined) this.record.graph = graph;
     }));
     this.#listen(recordedEvents, (event) => this.record.record(event));
   }

@@ -1,4 +1,5 @@
 /** `handoff run <file>`. */
+import { nanoid } from 'nanoid';
 import { ValueDag } from '../dag/value-dag.ts';
 import type { Dag } from '../dag/dag.ts';
 import { isHandoffError } from '../core/errors.ts';
@@ -96,8 +97,9 @@ async function runOn(handoff: Handoff, loaded: DagToRun, options: ExecuteOptions
   const alive = setInterval(() => {}, 60_000);
   let observed: Observed | undefined;
   try {
-    observed = await observe(handoff, loaded.dag, flags, files);
-    const outcome = await settled(handoff.execute(loaded.dag, { collect: loaded.collect, ...options }));
+    const runId = nanoid();
+    observed = await observe(handoff, { dag: loaded.dag, runId }, flags, files);
+    const outcome = await settled(handoff.execute(loaded.dag, { runId, collect: loaded.collect, ...options }));
     observed.progress?.close();
     tell(loaded, outcome, flags.json === true);
     await observed.stop(outcome);
@@ -126,9 +128,9 @@ function tell(loaded: DagToRun, outcome: RunOutcome, asJson: boolean): void {
 type RunOutcome = Settled<ExecuteResult>;
 
 /** What keeps a run from beginning. */
-function waitOf(handoff: Handoff, dag: Dag): string | undefined {
+function waitOf(handoff: Handoff, runId: string): string | undefined {
   try {
-    return handoff.explain(dag.id).text;
+    return handoff.explain(runId).text;
   } catch {
     return undefined; // it has ended
   }
@@ -144,17 +146,17 @@ interface Observed {
 }
 
 /** Observes what is about to run, as far as flags ask for it. */
-async function observe(handoff: Handoff, dag: Dag, flags: RunFlags, files: Files): Promise<Observed> {
-  const log = new RunLog(dag.id, flags.log as LogMode, say);
+async function observe(handoff: Handoff, { dag, runId }: { readonly dag: Dag; readonly runId: string }, flags: RunFlags, files: Files): Promise<Observed> {
+  const log = new RunLog(runId, flags.log as LogMode, say);
   for (const type of loggedEvents[flags.log as LogMode]) handoff.on(type, (event) => log.record(event));
   // One that cannot be compiled will not run either: execute says why.
-  const watch = (flags.progress || Object.keys(files).length > 0) && dag.validate().ok ? new RunWatch(handoff, dag) : undefined;
-  const progress = watch !== undefined && flags.progress ? createProgressView(watch.record, process.stderr, () => waitOf(handoff, dag)) : undefined;
+  const watch = (flags.progress || Object.keys(files).length > 0) && dag.validate().ok ? new RunWatch(handoff, dag, runId) : undefined;
+  const progress = watch !== undefined && flags.progress ? createProgressView(watch.record, process.stderr, () => waitOf(handoff, runId)) : undefined;
   if (progress !== undefined) watch?.add(['spans', 'function:retried', 'function:failed'], { record: (event) => progress.record(event), sample: (_, nodes) => progress.nodes(nodes) });
   const trace = watch !== undefined && files.trace !== undefined ? new TraceRecorder(watch.record) : undefined;
   if (trace !== undefined) watch?.add(tracedEvents, trace);
   watch?.sample(trace !== undefined || (progress !== undefined && process.stderr.isTTY) ? lookForPicture : lookForSummary);
-  const report = files.report === undefined ? undefined : (await import('../dashboard/report.ts')).createReport(overviewOf(handoff), dag.id);
+  const report = files.report === undefined ? undefined : (await import('../dashboard/report.ts')).createReport(overviewOf(handoff), runId);
   const summary = (): RunSummary => summarise(watch!.record, watch!.nodes, overviewOf(handoff).host);
   return {
     progress,
@@ -165,7 +167,7 @@ async function observe(handoff: Handoff, dag: Dag, flags: RunFlags, files: Files
     },
     async write(outcome) {
       const hasBegun = watch?.record.startedAt !== undefined;
-      const summaryFile = (): string => (hasBegun ? summaryJson(watch.record, summary(), outcome) : `${toJson({ dagId: dag.id, ok: false, ...errorOf(outcome) })}\n`);
+      const summaryFile = (): string => (hasBegun ? summaryJson(watch.record, summary(), outcome) : `${toJson({ runId, dagId: dag.id, ok: false, ...errorOf(outcome) })}\n`);
       const written = [
         await settled(writeTo(files.summary, summaryFile)),
         await settled(writeTo(hasBegun ? files.trace : undefined, () => trace!.chunks())),

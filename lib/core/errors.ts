@@ -26,7 +26,7 @@ export const errorCodes = {
   NODE_DOWN: 'a node is gone and no other can take its place',
   ABORTED: 'the run was aborted by its signal',
   RUN_TIMEOUT: 'the run took longer than its timeout',
-  DAG_ALREADY_RUNNING: 'a run with this id is under way',
+  RUN_CONFLICT: 'a run with this `runId` is under way',
   NOT_FOUND: 'there is no such value, location, run or context',
   RESULT_TIMEOUT: 'a result did not appear in time',
   RESOURCES_UNAVAILABLE: 'a resource tracker kept refusing a claim although nothing of ours was running; as `cause`: a function used more memory than it claimed on a node that enforces claims',
@@ -67,6 +67,8 @@ export interface ErrorDetails {
   /** `FUNCTION_FAILED`: how many times the function was tried: once, and `maxRetries` (default 3) times more. */
   readonly attempts?: number;
   /** The run it is about. */
+  readonly runId?: string;
+  /** The DAG it is about, or whose run it is about. */
   readonly dagId?: string;
   /** `FUNCTION_FAILED` with `failurePolicy: 'continue'`: the error of each function that failed for good, in the order in which they failed. */
   readonly failures?: readonly HandoffError[];

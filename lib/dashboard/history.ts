@@ -90,29 +90,29 @@ export class History {
       return;
     }
     if (!('dagId' in event)) return;
-    const run = this.#underWay(host, event.dagId);
+    const run = this.#underWay(host, event.runId);
     if (run === undefined) return;
     this.#record(run, event);
     if (event.type === 'run:finished' || event.type === 'run:failed') this.#ended(run);
   }
 
-  #underWay(host: string, dagId: string): RunHistory | undefined {
-    return this.#current.get(dagId)?.find((run) => run.host === host);
+  #underWay(host: string, runId: string): RunHistory | undefined {
+    return this.#current.get(runId)?.find((run) => run.host === host);
   }
 
   #started({ host, event, graph, done = [] }: Told, at: number): void {
     if (graph === undefined) return;
-    const { dagId } = graph;
-    const before = this.#underWay(host, dagId);
+    const { runId, dagId } = graph;
+    const before = this.#underWay(host, runId);
     if (before !== undefined) {
       if (before.record.startedAt === at) return; // told again to somebody who came later
       // Its end was not told.
-      this.#record(before, { type: 'run:failed', at, dagId, error: new HandoffError('NODE_DOWN', 'It is not known how this run ended.', { dagId }), durationMs: 0 });
+      this.#record(before, { type: 'run:failed', at, runId, dagId, error: new HandoffError('NODE_DOWN', 'It is not known how this run ended.', { runId, dagId }), durationMs: 0 });
       this.#ended(before);
     }
     const run = new RunHistory(this.#newKey(), host, graph, { ...this.#limits, hostOf: (node) => this.#hosts.get(node) });
     this.#runs.set(run.key, run);
-    this.#current.set(dagId, [...this.#current.get(dagId) ?? [], run]);
+    this.#current.set(runId, [...this.#current.get(runId) ?? [], run]);
     run.wereDone(done);
     this.#record(run, event);
     this.#forget();
@@ -155,10 +155,10 @@ export class History {
   }
 
   #ended(run: RunHistory): void {
-    const { dagId } = run.record.graph;
-    const others = this.#current.get(dagId)!.filter((each) => each !== run);
-    if (others.length === 0) this.#current.delete(dagId);
-    else this.#current.set(dagId, others);
+    const { runId } = run.record.graph;
+    const others = this.#current.get(runId)!.filter((each) => each !== run);
+    if (others.length === 0) this.#current.delete(runId);
+    else this.#current.set(runId, others);
     this.#forget();
   }
 

@@ -152,8 +152,8 @@ export class Live implements Board {
     for (const { name, host } of nodes) this.#history.nodeIsOn(name, host);
     for (const run of this.#history.runs) {
       if (run.isOver) continue;
-      const { dagId } = run.record.graph;
-      const running = nodes.reduce((sum, { threads }) => sum + threads.filter((thread) => thread.running?.dagId === dagId).length, 0);
+      const { runId } = run.record.graph;
+      const running = nodes.reduce((sum, { threads }) => sum + threads.filter((thread) => thread.running?.runId === runId).length, 0);
       if (running !== run.running) this.#history.touch(Object.assign(run, { running }));
     }
     const message = JSON.stringify(nodes);
@@ -178,7 +178,7 @@ export class Live implements Board {
     if (graph.ids.length > fewFunctions) return running;
     for (const { threads } of this.#seen) {
       for (const { running: now } of threads) {
-        const i = now?.dagId === graph.dagId ? record.index.get(now.functionId) : undefined;
+        const i = now?.runId === graph.runId ? record.index.get(now.functionId) : undefined;
         if (i !== undefined) running.set(i, now!.since);
       }
     }

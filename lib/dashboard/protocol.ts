@@ -37,8 +37,9 @@ export interface ErrorView {
 }
 
 export interface RunView {
-  /** Unlike all others, also of the same DAG. Safe in a path. */
+  /** Unlike all others, also those of other hosts. Safe in a path. */
   readonly key: string;
+  readonly runId: string;
   readonly dagId: string;
   /** The host it was started on. */
   readonly host: string;

@@ -32,19 +32,19 @@ export interface ReportRecorder {
 /**
  * Takes in what happens to one run, from now on.
  *
- * @param dagId of a run that begins on any host
+ * @param runId of a run that begins on any host
  */
-export function createReport(source: Source, dagId: string): ReportRecorder {
+export function createReport(source: Source, runId: string): ReportRecorder {
   const history = new History(() => 'run', { runs: 1, rows: mostRows });
   const unsubscribe = source.feed.subscribe(historyEvents, (told) => {
     const { event } = told;
-    if (!('dagId' in event) || event.dagId === dagId) history.record(told);
+    if (!('runId' in event) || event.runId === runId) history.record(told);
   });
   return {
     close: unsubscribe,
     async html() {
       const run = [...history.runs].at(-1);
-      if (run === undefined) throw new Error(`There is nothing to report: run ${dagId} has not begun.`);
+      if (run === undefined) throw new Error(`There is nothing to report: run ${runId} has not begun.`);
       const [details, nodes, trees] = await Promise.all([detailsOf(run, source), source.nodes().catch(() => []), source.trees().catch(() => ({}))]);
       return toHtml(readPage(), toReport(run, { now: timestamp(), details, nodes, trees }));
     },
@@ -85,7 +85,7 @@ async function detailsOf(run: RunHistory, source: Source): Promise<Map<number, F
   const { graph } = run.record;
   const details = new Map<number, FunctionDetail>();
   await Promise.all(mostTelling(run, mostDetails).map(async (i) => {
-    const detail = await source.functionDetail(run.host, graph.dagId, graph.ids[i]!).catch(() => undefined); // the report does without
+    const detail = await source.functionDetail(run.host, graph.runId, graph.ids[i]!).catch(() => undefined); // the report does without
     if (detail !== undefined) details.set(i, detail);
   }));
   return details;

@@ -76,7 +76,7 @@ function events({ live }: Parts, { response, query }: Asked): void {
 }
 
 async function cancel({ source }: Parts, run: RunHistory, response: ServerResponse): Promise<void> {
-  const isUnderWay = !run.isOver && await source.cancel(run.host, run.record.graph.dagId);
+  const isUnderWay = !run.isOver && await source.cancel(run.host, run.record.graph.runId);
   if (!isUnderWay) return say(response, 409, 'The run is over.');
   response.writeHead(202).end();
 }

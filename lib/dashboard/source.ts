@@ -13,11 +13,11 @@ interface Explained {
 export interface Source {
   readonly feed: Feed;
   /** Ends a run that is under way; false: there is none. */
-  cancel(host: string, dagId: string): Promise<boolean>;
+  cancel(host: string, runId: string): Promise<boolean>;
   /** @throws `NOT_FOUND` */
-  explain(host: string, dagId: string, functionId?: string): Promise<Explained>;
+  explain(host: string, runId: string, functionId?: string): Promise<Explained>;
   /** @throws `NOT_FOUND` */
-  functionDetail(host: string, dagId: string, functionId: string): Promise<FunctionDetail>;
+  functionDetail(host: string, runId: string, functionId: string): Promise<FunctionDetail>;
   trees(): Promise<Record<string, TreeNode>>;
   nodes(): Promise<NodeActivity[]>;
 }

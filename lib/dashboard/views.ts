@@ -11,7 +11,7 @@ export function toRunView({ key, host, record, running, remaining, error }: RunH
   const total = graph.ids.length;
   const state = endedAt === undefined ? 'running' : error === null ? 'finished' : 'failed';
   return {
-    key, dagId: graph.dagId, host, state, startedAt: startedAt ?? 0, endedAt: endedAt ?? null, total,
+    key, runId: graph.runId, dagId: graph.dagId, host, state, startedAt: startedAt ?? 0, endedAt: endedAt ?? null, total,
     // Of what was done before somebody looked only the end tells.
     done: state === 'finished' ? total - failed : done,
     failed, running, retries, bytesFetched, remainingMs: remaining, error,
@@ -26,7 +26,7 @@ export function toRunView({ key, host, record, running, remaining, error }: RunH
 export async function toFunctionView(run: RunHistory, i: number, source: Pick<Source, 'explain' | 'functionDetail'>): Promise<FunctionView> {
   const { graph } = run.record;
   const id = graph.ids[i]!;
-  const ofRun = [run.host, graph.dagId, id] as const;
+  const ofRun = [run.host, graph.runId, id] as const;
   // What is not known any more is not shown.
   const [detail, explained] = await Promise.all([
     source.functionDetail(...ofRun).catch(() => undefined),

@@ -7,9 +7,11 @@ import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { RunResults } from '../workers/store/run-results.ts';
 import { Literals } from './literal-cache.ts';
 import type { ResolvedCode } from './module-resolver.ts';
+import type { RunIds } from './run-ids.ts';
 import type { Progress } from '../events/progress.ts';
 
 export interface RunRequest {
+  readonly runId: string;
   readonly plan: Plan;
   readonly settings: RunSettings;
   readonly code: ResolvedCode;
@@ -20,7 +22,8 @@ let lastSerial = 0;
 
 export class ActiveRun implements Running {
   readonly id: string;
-  /** Tells runs of the same id apart, on every host. */
+  readonly ids: RunIds;
+  /** Tells runs of this host apart, on every host, and for ever. */
   readonly serial = ++lastSerial;
   readonly request: RunRequest;
   readonly results: RunResults;
@@ -39,8 +42,9 @@ export class ActiveRun implements Running {
   readonly #abort: (run: ActiveRun) => void;
 
   constructor(request: RunRequest, abort: (run: ActiveRun) => void, memory?: ResultMemory) {
-    const { plan } = request;
-    this.id = plan.dagId;
+    const { plan, runId } = request;
+    this.id = runId;
+    this.ids = { runId, dagId: plan.dagId };
     this.request = request;
     this.results = new RunResults({ size: plan.size, indexOf: (id) => plan.indexOf(id), idOf: (i) => plan.entries[i]!.id }, memory);
     this.results.pin();
@@ -73,7 +77,7 @@ export class ActiveRun implements Running {
     let running = 0;
     for (const { id, contest, functions, size, done } of run.batches) if (contest === null || run.batch[functions[done]!] === id) running += size - done; // each once
     try {
-      onProgress({ dagId: this.id, done: plan.size - run.unfinished, running, total: plan.size });
+      onProgress({ ...this.ids, done: plan.size - run.unfinished, running, total: plan.size });
     } catch (error) {
       queueMicrotask(() => { throw error; }); // a listener's fault is not the run's
     }
@@ -81,6 +85,11 @@ export class ActiveRun implements Running {
 
   inspect(): Omit<TreeNode, 'id' | 'restarts' | 'state'> {
     const { size } = this.request.plan;
-    return { kind: 'worker', info: { functions: size, unfinished: this.run?.unfinished ?? size } };
+    return { kind: 'worker', info: { dagId: this.ids.dagId, functions: size, unfinished: this.run?.unfinished ?? size } };
   }
+}
+
+/** The run of an id; or of a DAG, the newest. */
+export function findRun(runs: ReadonlyMap<string, ActiveRun>, name: string): ActiveRun | undefined {
+  return runs.get(name) ?? [...runs.values()].findLast(({ ids }) => ids.dagId === name);
 }

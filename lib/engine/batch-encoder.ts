@@ -22,7 +22,7 @@ export interface MessageSource {
   readonly tracer: AttemptTracer | undefined;
   /** See `NodeLink`. */
   readonly hostName: string | undefined;
-  /** Tells runs of the same id apart. */
+  /** Tells runs of this host apart. */
   readonly serial: number;
   /** What stands for a payload on the node that it is sent to. */
   travelling(data: PayloadData): PayloadData;
@@ -49,7 +49,7 @@ export function toOutgoing(batch: Batch, source: MessageSource, { starts, spans 
   for (const i of batch.functions) writer.write(i);
   const flags = (batch.exclusive || starts ? BatchFlag.announce : 0) | (spans ? BatchFlag.spans : 0) | (writer.linked ? BatchFlag.linked : 0);
   const { sources, exports } = exchange(batch, source);
-  return { id: batch.id, flags, dagId: batch.run.id, serial: source.serial, claim: batch.claim, size: batch.functions.length, program: words.written, values: writer.values, sources, exports };
+  return { id: batch.id, flags, origin: 0, runId: batch.run.id, dagId: batch.run.plan.dagId, serial: source.serial, claim: batch.claim, size: batch.functions.length, program: words.written, values: writer.values, sources, exports };
 }
 
 /** What a batch of a gang takes from other workers, and gives to them. */
@@ -98,7 +98,7 @@ class BatchWriter {
   #head(i: number, { retryIf }: Traits, count: number): void {
     const { plan, attempts } = this.#run;
     const { code, tracer } = this.#source;
-    const traceparent = tracer === undefined ? undefined : tracer.begin(plan, i, attempts[i]! + 1, this.#source.hostName);
+    const traceparent = tracer === undefined ? undefined : tracer.begin(this.#run.id, plan, i, attempts[i]! + 1, this.#source.hostName);
     const fed = this.#isFed(i) ? Head.fed : 0;
     words.push(code.codes[plan.code[i]!]!);
     if (!code.usesContext && retryIf === undefined && traceparent === undefined) {

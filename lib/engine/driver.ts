@@ -15,7 +15,7 @@ import { handle } from '../scheduling/scheduler/machine.ts';
 import { type Batch, createState, type Run, type State, type Tuning } from '../scheduling/scheduler/state.ts';
 import type { Payload } from '../workers/store/payload.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
-import { ActiveRun, type RunRequest } from './active-run.ts';
+import { ActiveRun, findRun, type RunRequest } from './active-run.ts';
 import { sendAhead } from './prefetch.ts';
 import { IdleWaiters } from './idle-waiters.ts';
 import { heldElsewhere, takeIn } from './report-decoder.ts';
@@ -108,7 +108,7 @@ export class Driver {
       ended: (batch, report) => this.#ended(batch, report),
       ask: (question) => this.#ask(question),
       printed: (batch, index, text) => this.#observer.printed(this.state.batches.get(batch), index, text),
-      log: (dagId, functionId, attempt, values) => this.#observer.publish('function:log', () => ({ dagId, functionId, node, attempt, values })),
+      log: ({ runId, dagId, functionId, attempt, values }) => this.#observer.publish('function:log', () => ({ runId, dagId, functionId, node, attempt, values })),
     };
   }
 
@@ -151,8 +151,8 @@ export class Driver {
   }
 
   /** Has a result of a run that is under way come here, if it is elsewhere. */
-  bring(dagId: string, functionId: string): void {
-    const active = this.#runs.get(dagId);
+  bring(name: string, functionId: string): void {
+    const active = findRun(this.#runs, name);
     const i = active?.results.index.indexOf(functionId) ?? -1;
     if (i >= 0 && active!.results.exists(i) && !active!.results.has(i)) this.#bring(active!, i).catch(() => {}); // it is waited for, and may be made again
   }
@@ -180,14 +180,14 @@ export class Driver {
     const { plan, settings } = active.request;
     this.#runs.set(active.id, active);
     for (const code of settings.codes) this.state.estimates[code] ??= this.#learned.estimateOf(code);
-    this.#observer.publish('run:started', () => ({ dagId: active.id, functions: plan.size }));
+    this.#observer.publish('run:started', () => ({ ...active.ids, functions: plan.size }));
     this.#feed({ type: 'RunSubmitted', run: active.id, plan, settings });
     active.run ??= this.state.runs.get(active.id);
   }
 
   /** @param gently lets the functions that run finish */
-  abort(dagId: string, reason: unknown, gently = false): void {
-    if (this.#runs.has(dagId)) this.#feed({ type: 'RunAborted', run: dagId, reason, gently });
+  abort(runId: string, reason: unknown, gently = false): void {
+    if (this.#runs.has(runId)) this.#feed({ type: 'RunAborted', run: runId, reason, gently });
   }
 
   /**
@@ -195,8 +195,8 @@ export class Driver {
    *
    * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
    */
-  explain(dagId: string, functionId: string | undefined): Explanation {
-    return explain(this.state, dagId, functionId, (node) => this.#nodes.get(node)!);
+  explain(name: string, functionId: string | undefined): Explanation {
+    return explain(this.state, findRun(this.#runs, name)?.id ?? name, functionId, (node) => this.#nodes.get(node)!);
   }
 
   stop(): void {
@@ -257,8 +257,8 @@ export class Driver {
     }
   }
 
-  #release(dagId: string, indexes: readonly number[]): void {
-    const { serial, results } = this.#runs.get(dagId)!;
+  #release(runId: string, indexes: readonly number[]): void {
+    const { serial, results } = this.#runs.get(runId)!;
     for (const i of indexes) {
       if (this.#travel !== undefined && results.exists(i)) this.#travel.release(serial, results.held(i));
       results.release(i);
@@ -332,14 +332,14 @@ export class Driver {
     this.#runs.delete(run.id);
     this.#travel?.endRun(active.serial);
     const durationMs = performance.now() - active.startedAt;
-    this.#observer.publish('run:finished', () => ({ dagId: run.id, functions: run.plan.size, retries: run.retries, durationMs }));
+    this.#observer.publish('run:finished', () => ({ ...active.ids, functions: run.plan.size, retries: run.retries, durationMs }));
     active.finish();
   }
 
   #fail(active: ActiveRun, error: unknown): void {
     this.#runs.delete(active.id);
     this.#travel?.endRun(active.serial);
-    this.#observer.publish('run:failed', () => ({ dagId: active.id, error, durationMs: performance.now() - active.startedAt }));
+    this.#observer.publish('run:failed', () => ({ ...active.ids, error, durationMs: performance.now() - active.startedAt }));
     active.fail(error);
   }
 }

@@ -9,6 +9,7 @@ import type { Batch, Run } from '../scheduling/scheduler/state.ts';
 import { bytesOf, Payload } from '../workers/store/payload.ts';
 import type { ActiveRun } from './active-run.ts';
 import { causeOf } from './run-errors.ts';
+import { idsOf, type RunIds } from './run-ids.ts';
 
 /** Sends events to whoever listens. */
 export interface Publisher {
@@ -23,13 +24,13 @@ const functionEvents = ['function:ready', 'function:started', 'function:finished
 
 export class Observer {
   readonly #publisher: Publisher;
-  readonly #runOf: (dagId: string) => ActiveRun;
+  readonly #runOf: (runId: string) => ActiveRun;
   readonly #nodeName: (index: number) => string;
   /** Functions whose start has been told, of batches that are observed. */
   readonly #announced = new WeakMap<Batch, Set<number>>();
 
   /** @param nodeName of a node by its index; empty when there is none */
-  constructor(publisher: Publisher, runOf: (dagId: string) => ActiveRun, nodeName: (index: number) => string) {
+  constructor(publisher: Publisher, runOf: (runId: string) => ActiveRun, nodeName: (index: number) => string) {
     this.#publisher = publisher;
     this.#runOf = runOf;
     this.#nodeName = nodeName;
@@ -100,7 +101,7 @@ export class Observer {
       bytes.push(held instanceof Payload ? bytesOf(held.data) : 0);
     }
     const spans = report.spans ?? spansUntil(timestamp(), functionIds.length, durations);
-    this.publish('spans', () => ({ dagId: run.id, node: lane.node.name, thread: lane.index, functionIds, indexes, attempts, spans, bytes, failed }));
+    this.publish('spans', () => ({ ...idsOf(run), node: lane.node.name, thread: lane.index, functionIds, indexes, attempts, spans, bytes, failed }));
   }
 
   #each(batch: Batch, { first, count, spans }: BatchReport, exceptions: readonly Exception[]): void {
@@ -166,18 +167,18 @@ export class Observer {
     }, ended);
   }
 
-  #ofFailure(run: Run, { index, attempts, node, failure }: FunctionFailure): { dagId: string; functionId: string; node: string; attempt: number; error: unknown } {
+  #ofFailure(run: Run, { index, attempts, node, failure }: FunctionFailure): RunIds & { functionId: string; node: string; attempt: number; error: unknown } {
     return { ...ofFunction(run, index), node: this.#nodeName(node), attempt: attempts, error: causeOf(run.plan.entries[index]!.id, failure) };
   }
 }
 
 /** An attempt that runs. */
-function ofAttempt({ run, lane }: Batch, i: number): { dagId: string; functionId: string; node: string; attempt: number; thread: number } {
+function ofAttempt({ run, lane }: Batch, i: number): RunIds & { functionId: string; node: string; attempt: number; thread: number } {
   return { ...ofFunction(run, i), node: lane.node.name, attempt: run.attempts[i]! + 1, thread: lane.index };
 }
 
-function ofFunction(run: Run, i: number): { dagId: string; functionId: string } {
-  return { dagId: run.id, functionId: run.plan.entries[i]!.id };
+function ofFunction(run: Run, i: number): RunIds & { functionId: string } {
+  return { runId: run.id, dagId: run.plan.dagId, functionId: run.plan.entries[i]!.id };
 }
 
 /** What was sent before anybody listened tells no times: it ended one after the other, about now, and took as long as was measured in all. */

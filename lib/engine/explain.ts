@@ -4,6 +4,7 @@ import type { Plan } from '../dag/plan.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Importing } from '../workers/node/lane-messages.ts';
 import type { NodeLink } from '../workers/node/node-link.ts';
+import { idsOf, nameOfRun, type RunIds } from './run-ids.ts';
 import { type Candidate, explain as explainFunction, type Wait } from '../scheduling/scheduler/explain.ts';
 import { type Run, type State, Status } from '../scheduling/scheduler/state.ts';
 
@@ -23,6 +24,7 @@ export interface FunctionExplanation {
 }
 
 export interface Explanation {
+  readonly runId: string;
   readonly dagId: string;
   /** All of it in words, a line for each thing. */
   readonly text: string;
@@ -39,36 +41,36 @@ const most = 100;
 /**
  * What a run, or a function of it, waits for.
  *
+ * @param name the id of a run
  * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
  */
-export function explain(state: State, dagId: string, functionId: string | undefined, linkOf: LinkOf): Explanation {
-  const run = state.runs.get(dagId);
-  if (run === undefined) throw new HandoffError('NOT_FOUND', `No run of DAG ${JSON.stringify(dagId)} is under way.`, { dagId });
+export function explain(state: State, name: string, functionId: string | undefined, linkOf: LinkOf): Explanation {
+  const run = state.runs.get(name);
+  if (run === undefined) throw new HandoffError('NOT_FOUND', `No run with the id ${JSON.stringify(name)} is under way, and none of a DAG with that id.`, { dagId: name });
   if (functionId === undefined) return explainRun(state, run, linkOf);
   const i = run.plan.indexOf(functionId);
-  if (i < 0) throw noSuchFunction(dagId, functionId);
+  if (i < 0) throw noSuchFunction(idsOf(run), functionId);
   return explainOne(state, run, i, linkOf);
 }
 
 /** What a run waits for that cannot begin before a module is imported. */
-export function explainImport(plan: Plan, functionId: string | undefined, importing: Importing): Explanation {
-  const { dagId } = plan;
-  if (functionId !== undefined && plan.indexOf(functionId) < 0) throw noSuchFunction(dagId, functionId);
-  const text = `${functionId ?? `Run ${dagId}`} ${waitsFor(importing)}.`;
-  return { dagId, text, functions: functionId === undefined ? [] : [{ functionId, state: 'import', functions: [], text }] };
+export function explainImport(ids: RunIds, plan: Plan, functionId: string | undefined, importing: Importing): Explanation {
+  if (functionId !== undefined && plan.indexOf(functionId) < 0) throw noSuchFunction(ids, functionId);
+  const text = `${functionId ?? `Run ${ids.dagId}`} ${waitsFor(importing)}.`;
+  return { ...ids, text, functions: functionId === undefined ? [] : [{ functionId, state: 'import', functions: [], text }] };
 }
 
 function waitsFor({ module, since }: Importing): string {
   return `waits for the import of module ${module} (${Math.round((performance.now() - since) / 1000)} s so far)`;
 }
 
-function noSuchFunction(dagId: string, functionId: string): HandoffError {
-  return new HandoffError('NOT_FOUND', `Run ${JSON.stringify(dagId)} has no function ${JSON.stringify(functionId)}, or it is inline and runs as part of others.`, { dagId, functionId });
+function noSuchFunction(ids: RunIds, functionId: string): HandoffError {
+  return new HandoffError('NOT_FOUND', `The ${nameOfRun(ids)} has no function ${JSON.stringify(functionId)}, or it is inline and runs as part of others.`, { ...ids, functionId });
 }
 
 function explainOne(state: State, run: Run, i: number, linkOf: LinkOf): Explanation {
   const explained = toWords(run, i, explainFunction(state, run, i), linkOf);
-  return { dagId: run.id, text: explained.text, functions: [explained] };
+  return { ...idsOf(run), text: explained.text, functions: [explained] };
 }
 
 function explainRun(state: State, run: Run, linkOf: LinkOf): Explanation {
@@ -89,8 +91,8 @@ function explainRun(state: State, run: Run, linkOf: LinkOf): Explanation {
     ...count(Status.waiting, 'waiting for results of others'), ...count(Status.failed, 'failed'), ...count(Status.unreachable, 'given up, as what they need has failed'),
   ];
   const ending = run.outcome === undefined ? '' : ' It is ending, and starts nothing more.';
-  const lines = [`Run ${run.id}: of ${plan.size} functions, ${summary.join(', ')}.${ending}`, ...functions.map(({ text }) => text)];
-  return { dagId: run.id, text: lines.join('\n'), functions };
+  const lines = [`Run ${plan.dagId}: of ${plan.size} functions, ${summary.join(', ')}.${ending}`, ...functions.map(({ text }) => text)];
+  return { ...idsOf(run), text: lines.join('\n'), functions };
 }
 
 function toWords(run: Run, i: number, wait: Wait, linkOf: LinkOf): FunctionExplanation {
@@ -129,7 +131,7 @@ function toWords(run: Run, i: number, wait: Wait, linkOf: LinkOf): FunctionExpla
         return say('thread', words, { node: others[0]!.node });
       }
       const holders = [...new Set(lacking.flatMap(({ holders: each }) => each.flatMap((holder) => holder.functions.map((index) => nameOf(run, holder.run, index)))))];
-      return say('room', `waits for ${lacking.map(lackOf).join(', or ')}`, { functions: holders, node: lacking[0]!.node });
+      return say('room', `waits for ${lacking.map((candidate) => lackOf(run, candidate)).join(', or ')}`, { functions: holders, node: lacking[0]!.node });
     }
   }
 }
@@ -139,15 +141,20 @@ const returningWords = {
   'out-of-reach': 'is out of reach and may return: its host was lost without a good-bye, and is awaited for reconnectTimeout',
 } as const;
 
-function lackOf({ node, lacks, holders }: Candidate): string {
+function lackOf(own: Run, { node, lacks, holders }: Candidate): string {
   const needs = lacks.map(({ resource, needs: amount, free }) => `${amount} ${resource} of ${node}, of which ${Number(free.toPrecision(6))} ${free === 1 ? 'is' : 'are'} free`);
-  const held = holders.map(({ run, functions, claim }) => `${run.plan.entries[functions[0]!]!.id} of run ${run.id} holds ${formatAmounts(claim)}`);
+  const held = holders.map(({ run, functions, claim }) => `${run.plan.entries[functions[0]!]!.id} of run ${labelOf(own, run)} holds ${formatAmounts(claim)}`);
   return `${needs.join(' and ')}${held.length > 0 ? ` (${held.slice(0, 5).join('; ')}${held.length > 5 ? `; and ${held.length - 5} more` : ''})` : ''}`;
 }
 
 function nameOf(own: Run, run: Run, index: number): string {
   const { id } = run.plan.entries[index]!;
-  return run === own ? id : `${run.id}/${id}`;
+  return run === own ? id : `${labelOf(own, run)}/${id}`;
+}
+
+/** Another run, for people: by its DAG, where that tells it from the run that asks. */
+function labelOf(own: Run, { id, plan }: Run): string {
+  return plan.dagId === own.plan.dagId ? id : plan.dagId;
 }
 
 function list(names: readonly string[]): string {

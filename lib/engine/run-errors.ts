@@ -5,6 +5,7 @@ import { formatAmounts } from '../scheduling/resources/amounts.ts';
 import { judge } from '../scheduling/resources/feasibility.ts';
 import { type ErrorWire, fromErrorWire, textOf } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
+import { idsOf } from './run-ids.ts';
 
 /** The error beneath a failed attempt of a function. */
 export function causeOf(functionId: string, failure: Failure): unknown {
@@ -50,7 +51,7 @@ export function toRunError(state: State, run: Run, outcome: Outcome, results: ()
       const { message, cause, code, functionId, attempts, node } = first;
       const more = failures.length > 1 ? ` (${failures.length} functions failed in all.)` : '';
       return new HandoffError(code, message + more, {
-        cause, failures, results: results(), dagId: run.id,
+        cause, failures, results: results(), ...idsOf(run),
         ...(functionId !== undefined && { functionId }), ...(attempts !== undefined && { attempts }), ...(node !== undefined && { node }),
       });
     }
@@ -60,17 +61,17 @@ export function toRunError(state: State, run: Run, outcome: Outcome, results: ()
 function toFunctionError(state: State, run: Run, { index, attempts, node, failure }: FunctionFailure): HandoffError {
   const functionId = run.plan.entries[index]!.id;
   const cause = causeOf(functionId, failure);
-  if (failure.kind === 'too-large') return cause as HandoffError;
+  if (failure.kind === 'too-large') return Object.assign(cause as HandoffError, idsOf(run));
   if (failure.kind === 'begun') {
-    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} ${beganOn(failure.node, failure.ended)}`, { dagId: run.id, functionId, node: failure.node });
+    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} ${beganOn(failure.node, failure.ended)}`, { ...idsOf(run), functionId, node: failure.node });
   }
   if (failure.kind === 'node-down') {
-    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} cannot run: ${textOf(cause)}`, { dagId: run.id, functionId, node: failure.node });
+    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} cannot run: ${textOf(cause)}`, { ...idsOf(run), functionId, node: failure.node });
   }
   const name = state.nodes[node]?.name ?? '';
   const tries = attempts === 1 ? '' : ` after ${attempts} attempts`;
   return new HandoffError('FUNCTION_FAILED', `Function ${JSON.stringify(functionId)} failed${tries} on node ${name}: ${textOf(cause)}`, {
-    dagId: run.id, functionId, attempts, node: name, cause,
+    ...idsOf(run), functionId, attempts, node: name, cause,
   });
 }
 
@@ -85,7 +86,7 @@ function refused(run: Run, index: number, error: unknown): HandoffError {
   const asked = formatAmounts(traits.cost ?? {});
   const why = error !== undefined ? `the resource tracker threw: ${textOf(error)}` : 'the resource tracker keeps refusing it, although nothing of ours is running';
   return new HandoffError('RESOURCES_UNAVAILABLE', `Function ${JSON.stringify(id)} asks ${asked}, and ${why}.`, {
-    dagId: run.id, functionId: id, cost: traits.cost ?? {}, ...(error !== undefined && { cause: error }),
+    ...idsOf(run), functionId: id, cost: traits.cost ?? {}, ...(error !== undefined && { cause: error }),
   });
 }
 

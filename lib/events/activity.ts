@@ -6,7 +6,7 @@ export interface ThreadActivity {
   readonly utilization: number | null;
   readonly heapMb: number | null;
   /** What runs there, as far as the hosts that answered know; `since`: ms since the epoch, by the clock of the host that asked. */
-  readonly running: { readonly dagId: string; readonly functionId: string; readonly since: number } | null;
+  readonly running: { readonly runId: string; readonly dagId: string; readonly functionId: string; readonly since: number } | null;
   /** Functions that were sent, by any host, and have not ended, that which runs included. */
   readonly queue: number;
 }

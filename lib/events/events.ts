@@ -7,6 +7,9 @@ interface Common {
 }
 
 interface OfRun extends Common {
+  /** Of the run, on the host it was started on. */
+  readonly runId: string;
+  /** The label that its DAG has. */
   readonly dagId: string;
 }
 

@@ -2,6 +2,7 @@
 
 /** How far a run is. */
 export interface Progress {
+  readonly runId: string;
   readonly dagId: string;
   /** Functions with a result. */
   readonly done: number;

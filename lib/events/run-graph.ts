@@ -5,6 +5,7 @@ import type { Cost } from '../dag/types.ts';
 
 /** Plain data, so that it can go to other hosts and into files. Inline functions are not in it: they are parts of others. */
 export interface RunGraph {
+  readonly runId: string;
   readonly dagId: string;
   /** By function, in the order they were added. */
   readonly ids: readonly string[];
@@ -24,7 +25,7 @@ export interface RunGraph {
 }
 
 /** @param durationOf ms by function; undefined when nothing is known */
-export function toRunGraph(plan: Plan, durationOf: (i: number) => number | undefined = () => undefined): RunGraph {
+export function toRunGraph(plan: Plan, runId: string, durationOf: (i: number) => number | undefined = () => undefined): RunGraph {
   const { size, entries, code, codes, cost, costs, pins, depOffset, deps } = plan;
   const each = <Value>(of: (i: number) => Value): Value[] => {
     const values: Value[] = [];
@@ -32,6 +33,7 @@ export function toRunGraph(plan: Plan, durationOf: (i: number) => number | undef
     return values;
   };
   return withEdges({
+    runId,
     dagId: plan.dagId,
     ids: each((i) => entries[i]!.id),
     code: each((i) => code[i]!),

@@ -62,7 +62,7 @@ export class RunRecord {
 
   /** Takes in an event; those of other runs are passed over. Of functions it wants `spans`, `function:retried` and `function:failed`. */
   record(event: HandoffEvent): void {
-    if (!('dagId' in event) || event.dagId !== this.graph.dagId) return;
+    if (!('runId' in event) || event.runId !== this.graph.runId) return;
     switch (event.type) {
       case 'run:started': this.startedAt = event.at; return;
       case 'run:finished': this.endedAt = event.at; return;

@@ -35,6 +35,7 @@ export interface NameSummary {
 }
 
 export interface RunSummary {
+  readonly runId: string;
   readonly dagId: string;
   readonly ok: boolean;
   /** ms from start to end. */
@@ -84,7 +85,7 @@ export function summarise(record: RunRecord, nodes: ReadonlyMap<string, SummaryN
   const counts: Record<string, number> = Object.create(null) as Record<string, number>;
   for (let i = 0; i < fate.length; i++) if (fate[i] === Fate.done && lane[i]! >= 0) counts[lanes[lane[i]!]!.node] = (counts[lanes[lane[i]!]!.node] ?? 0) + 1;
   return {
-    dagId: graph.dagId, ok: record.endedAt !== undefined && record.error === undefined, durationMs: to - from,
+    runId: graph.runId, dagId: graph.dagId, ok: record.endedAt !== undefined && record.error === undefined, durationMs: to - from,
     functions: fate.length, done: record.done, failed: record.failed, retries: record.retries, bytesFetched: record.bytesFetched, bytesMoved: record.bytesFetched + bytesSent(record, nodes, own),
     workMs, threads, efficiency: to > from && threads > 0 ? workMs / ((to - from) * threads) : null,
     nodes: counts, nodeUse: use,

@@ -47,7 +47,7 @@ export class TraceRecorder {
 
   /** Takes in an event; those of other runs are passed over. */
   record(event: HandoffEvent): void {
-    if ('dagId' in event && event.dagId !== this.#record.graph.dagId) return;
+    if ('runId' in event && event.runId !== this.#record.graph.runId) return;
     const { index, lanes } = this.#record;
     switch (event.type) {
       case 'spans': return this.#spans(event);
@@ -91,9 +91,9 @@ export class TraceRecorder {
   *chunks(): Generator<string> {
     let chunk = '';
     let comma = '';
-    const { graph: { dagId } } = this.#record;
+    const { graph: { runId, dagId } } = this.#record;
     chunk += '{"displayTimeUnit":"ms","otherData":';
-    chunk += JSON.stringify({ producer: 'handoff', dagId, startedAt: new Date(bounds(this.#record)[0]).toISOString(), nodes: Object.fromEntries(this.#capabilities) });
+    chunk += JSON.stringify({ producer: 'handoff', runId, dagId, startedAt: new Date(bounds(this.#record)[0]).toISOString(), nodes: Object.fromEntries(this.#capabilities) });
     chunk += ',"traceEvents":[\n';
     for (const event of this.events()) {
       chunk += comma + JSON.stringify(event);

@@ -48,7 +48,7 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, list
   const codes = new CodeList();
   const costs = openCosts(options.learnedCosts, codes);
   const registry = new LocationRegistry();
-  const store = new ResultStore(options.retainedRuns, (dagId) => registry.clear(dagId));
+  const store = new ResultStore({ runs: options.retainedRuns, bytes: options.retainedBytes }, (runId) => registry.forget(runId));
   const memory: BoundMemory = boundMemory(options.memoryBudget, publisher, (isPressed) => driver.memoryPressed(isPressed));
   const given = options.resourceTracker ?? new SimpleResourceTracker();
   const admission = transport && new remote!.Admission(given, () => driver.resourcesFreed());
@@ -66,13 +66,15 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, list
   const monitor: Monitor = new Monitor(options.monitoring, {
     tracker: given, publisher, state: () => driver.state,
     nodes: () => tree.nodeNames.map((name) => tree.node(name)!),
-    serialOf: (dagId) => driver.runs.get(dagId)?.serial,
     change: (node, changed) => tree.updateCapabilities(node, changed, `The monitor of node ${node}`),
     freed: () => (hosts === undefined ? driver.resourcesFreed() : hosts.freed()),
-    tellOthers: (overuse) => void hosts?.askAll('overuse', overuse).catch(() => {}), // it is news, and there is nothing to be done
+    tellOwner: (overuse) => {
+      const owner = hosts?.cluster.ownerOf(overuse.batch);
+      owner?.peer.request('overuse', { ...overuse, batch: owner.batch }).catch(() => {}); // it is news, and there is nothing to be done
+    },
   });
   hosts?.answer('resources', () => monitor.resources());
-  hosts?.answer('overuse', ([overuse]) => monitor.overuseElsewhere(overuse));
+  hosts?.answer('overuse', ([overuse], peer) => monitor.overuseElsewhere(overuse, peer.number));
   hosts?.answer('updateCapabilities', ([node, changed]) => tree.updateCapabilities(node, changed));
   const dashboard = options.dashboard && new DashboardChild(options.dashboard, () => overview, (child, exit) => tree.onRestart('dashboard', child, exit));
   const tree: RuntimeTree = new RuntimeTree({ registry, store, driver, hosts, codes, publisher, actors, monitor, dashboard, mostThreads: availableParallelism() });

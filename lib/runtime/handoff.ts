@@ -13,15 +13,18 @@ import type { ActorGroup, SpawnOptions, SuperviseOptions } from './actors.ts';
 import { assemble, type RuntimeParts } from './assemble.ts';
 import type { Explanation } from '../engine/explain.ts';
 import { HandoffEmitter } from './emitter.ts';
+import { KeepAlive } from './keep-alive.ts';
 import { type LearnedCostsJson, toJson } from '../engine/cost-json.ts';
 import { type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options/handoff-options.ts';
+import type { RunIds } from '../engine/run-ids.ts';
+import type { Call } from './runner.ts';
 import type { ExecuteResult } from './run-result.ts';
 import type { Overview } from './overview.ts';
+import { StoreAccess } from './store-access.ts';
+import type { Values } from './values.ts';
 import type { PlanOptions, PlanResult } from './plan-preview.ts';
 import { collecting, type ExecuteOptions } from './options/execute-options.ts';
 import { checkOptions, invalidOption, rules } from '../core/schema.ts';
-
-const defaultResultTimeout = 5000;
 
 /** `Handoff.start` with other numbers behind its decisions; for specs and measurements. */
 export let startTuned: (options: HandoffOptions, tuning: Partial<Tuning>) => Promise<Handoff>;
@@ -40,9 +43,10 @@ export let overviewOf: (handoff: Handoff) => Overview;
  *
  * An EventEmitter3 emitter of `HandoffEvent`s.
  */
-export class Handoff extends HandoffEmitter {
+export class Handoff extends StoreAccess {
   readonly #options: ResolvedOptions;
   readonly #parts: RuntimeParts;
+  readonly #alive = new KeepAlive();
   #stopping: Promise<void> | undefined;
 
   private constructor(options: ResolvedOptions, tuning: Partial<Tuning>, remote: Parameters<typeof assemble>[3]) {
@@ -69,15 +73,20 @@ export class Handoff extends HandoffEmitter {
     startTuned = async (options, tuning) => {
       const resolved = resolveOptions(options);
       const handoff = new Handoff(resolved, tuning, resolved.transport && (await import('./other-hosts.ts')));
-      await handoff.#parts.tree.start(handoff.#options.nodes);
-      try {
-        await handoff.#parts.hosts?.cluster.joined();
-      } catch (error) {
-        await handoff.stop({ drain: false });
-        throw error;
-      }
+      await handoff.#alive.during(() => handoff.#start());
       return handoff;
     };
+  }
+
+  async #start(): Promise<void> {
+    const { tree, hosts } = this.#parts;
+    await tree.start(this.#options.nodes);
+    try {
+      await hosts?.cluster.joined();
+    } catch (error) {
+      await this.stop({ drain: false });
+      throw error;
+    }
   }
 
   /**
@@ -95,7 +104,7 @@ export class Handoff extends HandoffEmitter {
       return Promise.reject(error);
     }
     if (options.drain === false || options.drain === 'functions') this.#parts.runner.abortAll(stopped, options.drain === 'functions');
-    this.#stopping ??= this.#stopAll(options.drain !== false);
+    this.#stopping ??= this.#alive.during(() => this.#stopAll(options.drain !== false));
     return this.#stopping;
   }
 
@@ -105,6 +114,7 @@ export class Handoff extends HandoffEmitter {
     await this.#parts.memory.stop();
     this.removeAllListeners();
     await this.#parts.costs.save();
+    this.#alive.end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,30 +122,31 @@ export class Handoff extends HandoffEmitter {
   }
 
   /**
-   * Runs a DAG on the whole cluster.
+   * Runs a DAG on the whole cluster. Any number of runs of one DAG may be under way at once.
    *
+   * @returns what `collect` asked for, and the run's id; its results stay reachable by it, within `retainedRuns` and `retainedBytes`
    * @throws whatever `dag.validate()` finds, before anything runs; `FUNCTION_NOT_FOUND`, `INLINE_CLOSURE`, `ALLOCATION_ERROR`,
-   * `MODULE_FAILED`, `INVALID_OPTION`, `DAG_ALREADY_RUNNING` and `STOPPED` likewise; `FUNCTION_FAILED` when a function failed for good; `ABORTED`,
+   * `MODULE_FAILED`, `INVALID_OPTION`, `RUN_CONFLICT` and `STOPPED` likewise; `FUNCTION_FAILED` when a function failed for good; `ABORTED`,
    * `RUN_TIMEOUT`, `NODE_DOWN`, `RESOURCES_UNAVAILABLE`
    */
   async execute(dag: Dag, options: ExecuteOptions = {}): Promise<ExecuteResult> {
-    return this.#execute('execute', dag, options, false, this.execute);
+    return this.#execute(dag, options, { where: 'execute', caller: this.execute });
   }
 
   /** The same as `execute`, under the origin's name. */
   async executeDistributed(dag: Dag, options: ExecuteOptions = {}): Promise<ExecuteResult> {
-    return this.#execute('executeDistributed', dag, options, false, this.executeDistributed);
+    return this.#execute(dag, options, { where: 'executeDistributed', caller: this.executeDistributed });
   }
 
   /** Runs a DAG on this host alone, whatever its pins and costs say. Throws as `execute`. */
   async executeLocal(dag: Dag, options: ExecuteOptions = {}): Promise<ExecuteResult> {
-    return this.#execute('executeLocal', dag, options, true, this.executeLocal);
+    return this.#execute(dag, options, { where: 'executeLocal', caller: this.executeLocal, hereOnly: true });
   }
 
-  /** Runs a DAG of calls, and gives its outputs in the shape they were declared in. Throws as `execute`. */
+  /** Runs a DAG of calls, and gives its outputs in the shape they were declared in. Nothing else of it is retained. Throws as `execute`. */
   async run<Out extends Outputs>(dag: ValueDag<Out>, options: Omit<ExecuteOptions, 'collect'> = {}): Promise<Resolved<Out>> {
     const own = toValueDag('run', dag);
-    const { results } = await this.#execute('run', own, collecting(own.outputList, options), false, this.run);
+    const { results } = await this.#execute(own, collecting(own.outputList, options), { where: 'run', caller: this.run, retained: false });
     return own.pick(results) as Resolved<Out>;
   }
 
@@ -144,8 +155,7 @@ export class Handoff extends HandoffEmitter {
    * `outputBytes`. Runs nothing. Throws as `execute` before it runs anything.
    */
   async plan(dag: Dag, options: PlanOptions = {}): Promise<PlanResult> {
-    this.#refuseWhenStopped();
-    return this.#parts.runner.plan(toDag('plan', dag), options);
+    return this.#busy(() => this.#parts.runner.plan(toDag('plan', dag), options));
   }
 
   /** The capabilities of every node that can be reached. */
@@ -165,9 +175,7 @@ export class Handoff extends HandoffEmitter {
    * @throws `INVALID_OPTION`, `STOPPED`
    */
   async registerNode(name: string, capabilities: Capabilities): Promise<void> {
-    this.#refuseWhenStopped();
-    const settings = resolveNode('registerNode', { name, capabilities }, this.#options);
-    await this.#parts.tree.registerNode(settings);
+    return this.#busy(() => this.#parts.tree.registerNode(resolveNode('registerNode', { name, capabilities }, this.#options)));
   }
 
   /**
@@ -175,16 +183,14 @@ export class Handoff extends HandoffEmitter {
    * @throws `INVALID_OPTION`, `NOT_FOUND`, `STOPPED`
    */
   async updateCapabilities(name: string, capabilities: Capabilities): Promise<void> {
-    this.#refuseWhenStopped();
-    const isDone = await this.#parts.tree.updateCapabilities(name, capabilities) || await this.#parts.hosts?.hostOf(name)?.peer.request('updateCapabilities', name, capabilities);
+    const isDone = await this.#busy(() => this.#parts.tree.updateCapabilities(name, capabilities)) || await this.#parts.hosts?.hostOf(name)?.peer.request('updateCapabilities', name, capabilities);
     if (isDone !== true) throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
   }
 
   /** What each node that can be reached has, what is claimed of it, and what is really in use, over a tenth of a second. */
   async resources(): Promise<Record<string, NodeResources>> {
-    this.#refuseWhenStopped();
     const { monitor, hosts } = this.#parts;
-    const [here, elsewhere = []] = await Promise.all([monitor.resources(), hosts?.askAll('resources')]);
+    const [here, elsewhere = []] = await Promise.all([this.#busy(() => monitor.resources()), hosts?.askAll('resources')]);
     return Object.assign({}, ...elsewhere, here);
   }
 
@@ -194,11 +200,10 @@ export class Handoff extends HandoffEmitter {
    * @throws `NOT_FOUND`, `STOPPED`
    */
   async removeNode(name: string): Promise<void> {
-    this.#refuseWhenStopped();
-    await this.#parts.tree.inTurn(name, async () => {
+    await this.#busy(() => this.#parts.tree.inTurn(name, async () => {
       if (this.#parts.tree.node(name) === undefined) throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
       await this.#parts.tree.removeNode(name);
-    });
+    }));
   }
 
   /** Whether a node could grant this now. */
@@ -207,64 +212,13 @@ export class Handoff extends HandoffEmitter {
     return this.#parts.driver.state.tracker.available(node, request);
   }
 
-  /** Puts a value into the store of this host. */
-  async storeValue(dagId: string, id: string, value: unknown): Promise<void> {
-    this.#refuseWhenStopped();
-    this.#parts.store.put(dagId, id, value);
-  }
-
-  /** A value of this host's store: what was put there, or a result. Throws `NOT_FOUND`. */
-  async getLocalValue(dagId: string, id: string): Promise<any> {
-    return this.#parts.store.get(dagId, id);
-  }
-
-  /** A value, from this host's store or else from the node that has it. Throws `NOT_FOUND`. */
-  async getValue(dagId: string, id: string, options: { readonly fromNode?: string | undefined } = {}): Promise<any> {
-    return this.#parts.values.get(dagId, id, options.fromNode);
-  }
-
-  /** Puts a value into the store and notes where it is. With the name of a node elsewhere as `originNode`, only notes it. */
-  async storeResult(dagId: string, id: string, value: unknown, options: { readonly originNode?: string | undefined } = {}): Promise<void> {
-    this.#refuseWhenStopped();
-    this.#parts.values.put(dagId, id, value, options.originNode);
-  }
-
-  /**
-   * A result as soon as it is there.
-   *
-   * @param options `timeout` in ms, default 5000
-   * @throws `RESULT_TIMEOUT`, `STOPPED`
-   */
-  async getResult(dagId: string, id: string, options: { readonly timeout?: number | undefined } = {}): Promise<any> {
-    checkOptions('getResult', { timeout: rules.milliseconds }, options);
-    this.#refuseWhenStopped();
-    return this.#parts.values.wait(dagId, id, options.timeout ?? defaultResultTimeout);
-  }
-
-  /** Notes where a value is. */
-  async registerDataLocation(dagId: string, id: string, node: string): Promise<void> {
-    this.#refuseWhenStopped();
-    this.#parts.values.register(dagId, id, node);
-  }
-
-  /** The node that has a value. Throws `NOT_FOUND`. */
-  async lookupDataLocation(dagId: string, id: string): Promise<string> {
-    return this.#parts.values.locate(dagId, id);
-  }
-
   /**
    * Takes task modules as they are now, for all threads: those of before are kept until this is called, and a thread that finds others refuses them
    * (`VERSION_MISMATCH`). Runs that are under way end first, and others wait meanwhile. Actors take theirs when they are started again.
    * @throws `STOPPED`
    */
   async reload(): Promise<void> {
-    this.#refuseWhenStopped();
-    await this.#parts.runner.reload();
-  }
-
-  /** Forgets everything of a DAG: its values, its results, and where they are. A run of it that is under way goes on. */
-  async clear(dagId: string): Promise<void> {
-    await this.#parts.values.clear(dagId);
+    await this.#busy(() => this.#parts.runner.reload());
   }
 
   /**
@@ -282,8 +236,7 @@ export class Handoff extends HandoffEmitter {
    * @throws what its constructor throws; `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `INVALID_FUNCTION`, `INVALID_OPTION`, `NOT_SERIALIZABLE`, `STOPPED`
    */
   async spawn<Instance, Args extends readonly unknown[]>(reference: ClassReference<Instance, Args>, options: SpawnOptions<Args> = {}): Promise<ActorRef<Instance>> {
-    this.#refuseWhenStopped();
-    return this.#parts.actors.spawn<Instance>(reference, options);
+    return this.#busy(() => this.#parts.actors.spawn<Instance>(reference, options));
   }
 
   /**
@@ -304,10 +257,11 @@ export class Handoff extends HandoffEmitter {
    * What a run that is under way waits for, or one function of it: the import of a module, results of others, a resource and who holds it, a thread, another
    * attempt, a node.
    *
+   * @param run the id of a run, or of a DAG, which means its newest run that is under way
    * @throws `NOT_FOUND`
    */
-  explain(dagId: string, functionId?: string): Explanation {
-    return this.#parts.runner.explain(dagId, functionId);
+  explain(run: string, functionId?: string): Explanation {
+    return this.#parts.runner.explain(run, functionId);
   }
 
   /** Where other hosts can join this one, as `host:port`; undefined when it does not listen. */
@@ -330,9 +284,19 @@ export class Handoff extends HandoffEmitter {
     return { id: 'root', state: this.#stopping === undefined ? 'running' : 'stopping', restarts: 0, ...this.#parts.tree.root.inspect() };
   }
 
-  async #execute(where: string, dag: Dag, options: ExecuteOptions, ignorePlacement: boolean, caller: Function): Promise<ExecuteResult> {
+  async #execute(dag: Dag, options: ExecuteOptions, call: Call): Promise<ExecuteResult> {
+    return this.#busy(() => this.#parts.runner.execute(toDag(call.where, dag), options, call));
+  }
+
+  protected override values(isNeeded: boolean): Values {
+    if (isNeeded) this.#refuseWhenStopped();
+    return this.#parts.values;
+  }
+
+  /** Does something that is refused once it has been stopped, and keeps the process alive meanwhile. */
+  #busy<Result>(work: () => Result | Promise<Result>): Promise<Result> {
     this.#refuseWhenStopped();
-    return this.#parts.runner.execute(where, toDag(where, dag), options, ignorePlacement, caller);
+    return this.#alive.during(work);
   }
 
   #refuseWhenStopped(): void {
@@ -341,11 +305,11 @@ export class Handoff extends HandoffEmitter {
 
   /** The tree has given up: nothing can run any more. */
   #collapse(cause: unknown): void {
-    this.#parts.runner.abortAll((dagId) => new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and were given up.', { dagId, cause }));
+    this.#parts.runner.abortAll((ids) => new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and were given up.', { ...ids, cause }));
     this.stop().catch(() => {}); // who stops it is told
   }
 }
 
-function stopped(dagId?: string): HandoffError {
-  return new HandoffError('STOPPED', 'This Handoff has been stopped.', dagId === undefined ? {} : { dagId });
+function stopped(ids?: RunIds): HandoffError {
+  return new HandoffError('STOPPED', 'This Handoff has been stopped.', { ...ids });
 }

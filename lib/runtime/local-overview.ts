@@ -8,6 +8,7 @@ import type { NodeResources } from './usage/resources.ts';
 import type { FunctionDetail, NodeActivity, ThreadActivity } from '../events/activity.ts';
 import type { Batch } from '../scheduling/scheduler/state.ts';
 import type { Driver } from '../engine/driver.ts';
+import { idsOf, nameOfRun } from '../engine/run-ids.ts';
 import type { Explanation } from '../engine/explain.ts';
 import type { OwnEvents } from './feed/local-events.ts';
 import { detailOf } from './function-detail.ts';
@@ -34,7 +35,7 @@ export interface HostActivity {
   readonly id: string | undefined;
   readonly nodes: readonly (Omit<NodeActivity, 'host' | 'threads'> & { readonly threads: readonly ThreadReport[] })[];
   /** By the number of each of its batches: the function that runs, or is next. */
-  readonly functions: ReadonlyMap<number, { readonly dagId: string; readonly functionId: string }>;
+  readonly functions: ReadonlyMap<number, { readonly runId: string; readonly dagId: string; readonly functionId: string }>;
 }
 
 export class OverviewHere {
@@ -45,21 +46,22 @@ export class OverviewHere {
   }
 
   /** @param by who asked for it, for the error */
-  cancel(dagId: string, by: string): boolean {
+  cancel(runId: string, by: string): boolean {
     const driver = this.#parts.driver();
-    if (!driver.runs.has(dagId)) return false;
-    driver.abort(dagId, new HandoffError('ABORTED', `The run of DAG ${JSON.stringify(dagId)} was cancelled by way of host ${by}.`, { dagId }));
+    const ids = driver.runs.get(runId)?.ids;
+    if (ids === undefined) return false;
+    driver.abort(runId, new HandoffError('ABORTED', `The ${nameOfRun(ids)} was cancelled by way of host ${by}.`, { ...ids }));
     return true;
   }
 
-  explain(dagId: string, functionId: string | undefined): Explanation {
-    return this.#parts.driver().explain(dagId, functionId);
+  explain(runId: string, functionId: string | undefined): Explanation {
+    return this.#parts.driver().explain(runId, functionId);
   }
 
-  functionDetail(dagId: string, functionId: string): FunctionDetail {
-    const found = this.#parts.own.find(dagId);
+  functionDetail(runId: string, functionId: string): FunctionDetail {
+    const found = this.#parts.own.find(runId);
     const i = found?.plan.indexOf(functionId) ?? -1;
-    if (i < 0) throw new HandoffError('NOT_FOUND', `Function ${JSON.stringify(functionId)} of DAG ${JSON.stringify(dagId)} is not known here, or no longer.`, { dagId, functionId });
+    if (i < 0) throw new HandoffError('NOT_FOUND', `Function ${JSON.stringify(functionId)} of run ${JSON.stringify(runId)} is not known here, or no longer.`, { runId, functionId });
     return detailOf(found!.plan, i, found!.results);
   }
 
@@ -75,7 +77,7 @@ export class OverviewHere {
     return {
       id,
       nodes: names.map((name) => this.#node(name, resources[name])),
-      functions: new Map([...driver().state.batches.values()].map((batch) => [batch.id, { dagId: batch.run.id, functionId: this.#current(batch) }])),
+      functions: new Map([...driver().state.batches.values()].map((batch) => [batch.id, { ...idsOf(batch.run), functionId: this.#current(batch) }])),
     };
   }
 

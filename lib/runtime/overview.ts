@@ -22,17 +22,17 @@ export interface Overview {
   /** What this host tells, alone: for who has a reader on each host. Nothing is asked of others for it. */
   readonly ownFeed: Feed;
   /** The compiled DAG of a run of this host that is under way: at hand at once, where the graph of `ownFeed` takes a while to make. */
-  planOf(dagId: string): Plan | undefined;
+  planOf(runId: string): Plan | undefined;
   /**
    * Ends a run that is under way; it fails with `ABORTED`.
    *
    * @returns false when there is none
    */
-  cancel(host: string, dagId: string): Promise<boolean>;
+  cancel(host: string, runId: string): Promise<boolean>;
   /** What a run waits for, or one function of it. @throws `NOT_FOUND` when it is not under way, or has no such function */
-  explain(host: string, dagId: string, functionId?: string): Promise<Explanation>;
+  explain(host: string, runId: string, functionId?: string): Promise<Explanation>;
   /** A function of a run that is under way, or whose results are retained. @throws `NOT_FOUND` */
-  functionDetail(host: string, dagId: string, functionId: string): Promise<FunctionDetail>;
+  functionDetail(host: string, runId: string, functionId: string): Promise<FunctionDetail>;
   /** The supervision trees, by host. */
   trees(): Promise<Record<string, TreeNode>>;
   /** All nodes. Takes a tenth of a second, over which use is measured. */
@@ -67,9 +67,9 @@ export class HandoffOverview implements Overview {
     this.feed = new HandoffFeed(own, () => this.host, hosts);
     this.ownFeed = new HandoffFeed(own, () => this.host, undefined);
     this.#here = new OverviewHere({ ...parts, own, id: hosts?.id, guestWork: () => hosts?.cluster.guestWork() ?? [] });
-    hosts?.answer('cancel', ([dagId], peer) => this.#here.cancel(dagId, nameOf(peer)));
-    hosts?.answer('explain', ([dagId, functionId]) => this.#here.explain(dagId, functionId));
-    hosts?.answer('functionDetail', ([dagId, functionId]) => this.#here.functionDetail(dagId, functionId));
+    hosts?.answer('cancel', ([runId], peer) => this.#here.cancel(runId, nameOf(peer)));
+    hosts?.answer('explain', ([runId, functionId]) => this.#here.explain(runId, functionId));
+    hosts?.answer('functionDetail', ([runId, functionId]) => this.#here.functionDetail(runId, functionId));
     hosts?.answer('tree', () => this.#here.tree());
     hosts?.answer('activity', () => this.#here.activity());
   }
@@ -78,27 +78,27 @@ export class HandoffOverview implements Overview {
     return this.#hosts?.cluster.address ?? 'local';
   }
 
-  planOf(dagId: string): Plan | undefined {
-    return this.#own.find(dagId)?.plan;
+  planOf(runId: string): Plan | undefined {
+    return this.#own.find(runId)?.plan;
   }
 
-  async cancel(host: string, dagId: string): Promise<boolean> {
-    if (host === this.host) return this.#here.cancel(dagId, host);
+  async cancel(host: string, runId: string): Promise<boolean> {
+    if (host === this.host) return this.#here.cancel(runId, host);
     const peer = this.#peer(host);
     try {
-      return peer !== undefined && await peer.request('cancel', dagId);
+      return peer !== undefined && await peer.request('cancel', runId);
     } catch (error) {
       if (peer!.closed) return false; // what it ran is over, too
       throw error;
     }
   }
 
-  explain(host: string, dagId: string, functionId?: string): Promise<Explanation> {
-    return this.#ask(host, dagId, () => this.#here.explain(dagId, functionId), (peer) => peer.request('explain', dagId, functionId));
+  explain(host: string, runId: string, functionId?: string): Promise<Explanation> {
+    return this.#ask(host, runId, () => this.#here.explain(runId, functionId), (peer) => peer.request('explain', runId, functionId));
   }
 
-  functionDetail(host: string, dagId: string, functionId: string): Promise<FunctionDetail> {
-    return this.#ask(host, dagId, () => this.#here.functionDetail(dagId, functionId), (peer) => peer.request('functionDetail', dagId, functionId));
+  functionDetail(host: string, runId: string, functionId: string): Promise<FunctionDetail> {
+    return this.#ask(host, runId, () => this.#here.functionDetail(runId, functionId), (peer) => peer.request('functionDetail', runId, functionId));
   }
 
   async trees(): Promise<Record<string, TreeNode>> {
@@ -118,11 +118,11 @@ export class HandoffOverview implements Overview {
   }
 
   /** @throws what it throws here or there; `NOT_FOUND` when there is no such host */
-  async #ask<Result>(host: string, dagId: string, here: () => Result, ask: (peer: Peer) => Promise<Result>): Promise<Result> {
+  async #ask<Result>(host: string, runId: string, here: () => Result, ask: (peer: Peer) => Promise<Result>): Promise<Result> {
     if (host === this.host) return here();
     const peer = this.#peer(host);
     if (peer !== undefined) return ask(peer);
-    throw new HandoffError('NOT_FOUND', `There is no host ${host}, which was to run DAG ${JSON.stringify(dagId)}.`, { dagId });
+    throw new HandoffError('NOT_FOUND', `There is no host ${host}, which was to have run ${JSON.stringify(runId)}.`, { runId });
   }
 
   /** Asks all other hosts. Those that go before they answer are left out. */

@@ -27,15 +27,15 @@ declare module '../hosts/cluster/requests.ts' {
     readonly death: Of<[actor: string, seen: number], DeathWire | undefined>;
     /** The named actors of the host that tells them. */
     readonly names: Of<[cards: readonly ActorCard[]], void>;
-    readonly cancel: Of<[dagId: string], boolean>;
-    readonly explain: Of<[dagId: string, functionId?: string | undefined], Explanation>;
-    readonly functionDetail: Of<[dagId: string, functionId: string], FunctionDetail>;
+    readonly cancel: Of<[runId: string], boolean>;
+    readonly explain: Of<[runId: string, functionId?: string | undefined], Explanation>;
+    readonly functionDetail: Of<[runId: string, functionId: string], FunctionDetail>;
     readonly tree: Of<[], TreeNode>;
     readonly activity: Of<[], HostActivity>;
-    readonly getValue: Of<[dagId: string, id: string], Parcel>;
-    readonly await: Of<[dagId: string, id: string, timeout: number], Parcel>;
-    readonly lookup: Of<[dagId: string, id: string], string | undefined>;
-    readonly clear: Of<[dagId: string], void>;
+    readonly getValue: Of<[run: string, id: string], Parcel>;
+    readonly await: Of<[run: string, id: string, timeout: number], Parcel>;
+    readonly lookup: Of<[run: string, id: string], string | undefined>;
+    readonly clear: Of<[run: string], void>;
     /** Events of these types are wanted, in a session of who asks; none any more when there are none. */
     readonly watch: Of<[session: number, types: readonly string[]], void>;
     readonly told: Of<[session: number, events: readonly unknown[], dropped: number], void>;

@@ -20,7 +20,7 @@ export const requestChecks: RequestChecks = {
   freeVariables: { args: [text], result: record },
   leave: { args: [], result: any },
   resources: { args: [], result: record },
-  overuse: { args: [fields({ node: name, lane, serial: whole, dagId: text, claimedMb: amount, usedMb: amount })], result: any },
+  overuse: { args: [fields({ node: name, lane, batch: whole, claimedMb: amount, usedMb: amount })], result: any },
   updateCapabilities: { args: [text, record], result: optional(boolean) },
   spawn: { args: [record, fields({ args: parcels })], result: actor },
   ask: { args: [text, text, parcels, optional(isNumber)], result: parcel },

@@ -2,15 +2,16 @@
 import { textOf } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import { type LongTimeout, setLongTimeout } from '../core/long-timeout.ts';
+import { nameOfRun, type RunIds } from '../engine/run-ids.ts';
 import type { ExecuteOptions } from './options/execute-options.ts';
 
 export class RunGuard {
-  readonly #dagId: string;
+  readonly #ids: RunIds;
   readonly #signal: AbortSignal | undefined;
   readonly #abort: (reason: HandoffError, gently: boolean) => void;
   readonly #timer: LongTimeout | undefined;
   readonly #given = Promise.withResolvers<never>();
-  readonly #onAbort = (): void => this.end(aborted(this.#dagId, this.#signal!.reason));
+  readonly #onAbort = (): void => this.end(aborted(this.#ids, this.#signal!.reason));
   #reason: HandoffError | undefined;
   #gently = false;
 
@@ -18,16 +19,16 @@ export class RunGuard {
    * @param abort ends the run, once it is running
    * @throws `ABORTED` when the signal is aborted already
    */
-  constructor(dagId: string, { signal, timeout }: ExecuteOptions, abort: (reason: HandoffError, gently: boolean) => void) {
-    this.#dagId = dagId;
+  constructor(ids: RunIds, { signal, timeout }: ExecuteOptions, abort: (reason: HandoffError, gently: boolean) => void) {
+    this.#ids = ids;
     this.#abort = abort;
     this.#signal = signal;
     this.#given.promise.catch(() => {});
-    if (signal?.aborted === true) throw aborted(dagId, signal.reason);
+    if (signal?.aborted === true) throw aborted(ids, signal.reason);
     signal?.addEventListener('abort', this.#onAbort);
     if (timeout !== undefined) {
       this.#timer = setLongTimeout(() => {
-        this.end(new HandoffError('RUN_TIMEOUT', `The run of DAG ${JSON.stringify(dagId)} took longer than its timeout of ${timeout} ms.`, { dagId, timeout }));
+        this.end(new HandoffError('RUN_TIMEOUT', `The ${nameOfRun(ids)} took longer than its timeout of ${timeout} ms.`, { ...ids, timeout }));
       }, timeout);
     }
   }
@@ -61,6 +62,6 @@ export class RunGuard {
   }
 }
 
-function aborted(dagId: string, reason: unknown): HandoffError {
-  return new HandoffError('ABORTED', `The run of DAG ${JSON.stringify(dagId)} was aborted: ${textOf(reason)}`, { dagId, cause: reason });
+function aborted(ids: RunIds, reason: unknown): HandoffError {
+  return new HandoffError('ABORTED', `The ${nameOfRun(ids)} was aborted: ${textOf(reason)}`, { ...ids, cause: reason });
 }

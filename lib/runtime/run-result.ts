@@ -21,6 +21,8 @@ export interface RunStats {
 }
 
 export interface ExecuteResult {
+  /** By which the run's results are found with `getResult`, as long as they are retained. */
+  readonly runId: string;
   readonly dagId: string;
   /** By function id: those that `collect` asked for. */
   readonly results: Record<string, any>; // the struct form has no types for its results
@@ -39,7 +41,7 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
   counts.forEach((count, index) => (nodes[nodeName(index)] = count));
   let allocations: Record<string, string> | undefined;
   return {
-    dagId: active.id,
+    ...active.ids,
     results: active.results.toRecord(run.settings.kept),
     // Made when it is looked at: for small functions, a record of all of them is a good part of what a run costs.
     get allocations() {

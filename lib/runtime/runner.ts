@@ -1,4 +1,5 @@
 /** From a DAG to its results: everything that can be refused is refused first, then the run is made, watched and put away. */
+import { nanoid } from 'nanoid';
 import { type AllocationStrategy, isPlanned } from '../scheduling/allocation/allocator.ts';
 import type { Node } from '../scheduling/scheduler/state.ts';
 import { findImpossible } from '../scheduling/resources/feasibility.ts';
@@ -26,6 +27,7 @@ import { placementOf } from '../scheduling/planner/placement.ts';
 import { type PlannedRun, planRun } from '../scheduling/planner/planned.ts';
 import { checkPlanOptions, type PlanOptions, preview, type PlanResult, type PreviewNode, toPreview } from './plan-preview.ts';
 import { costsOf, inLearnedOrder, knownOf } from '../engine/plan-costs.ts';
+import type { RunIds } from '../engine/run-ids.ts';
 import { RunGuard } from './run-guard.ts';
 import { checkExecuteOptions, type ExecuteOptions, keptOf } from './options/execute-options.ts';
 import type { RuntimeTree } from './supervision-tree.ts';
@@ -41,7 +43,29 @@ export interface RunnerParts {
   readonly learned: LearnedCosts;
 }
 
+/** How a run was asked for. */
+export interface Call {
+  /** The public method, for messages. */
+  readonly where: string;
+  /** The same, whose callers the stack of an error shows. */
+  readonly caller: Function;
+  /** Whether only nodes of this host are used, whatever pins and costs say. Default false. */
+  readonly hereOnly?: boolean;
+  /** Whether its results can be had afterwards. Default true. */
+  readonly retained?: boolean;
+}
+
+interface Asked {
+  readonly ids: RunIds;
+  readonly plan: Plan;
+  readonly options: ExecuteOptions;
+  readonly hereOnly: boolean;
+  readonly retained: boolean;
+  readonly startedAt: number;
+}
+
 interface UnderWay {
+  readonly ids: RunIds;
   readonly plan: Plan;
   readonly guard: RunGuard;
   readonly ended: Promise<unknown>;
@@ -77,28 +101,28 @@ export class Runner {
   }
 
   /** Ends every run that is under way. `gently` lets the functions that run finish. */
-  abortAll(reasonOf: (dagId: string) => HandoffError, gently = false): void {
-    for (const [dagId, { guard }] of this.#underWay) guard.end(reasonOf(dagId), gently);
+  abortAll(reasonOf: (ids: RunIds) => HandoffError, gently = false): void {
+    for (const { ids, guard } of this.#underWay.values()) guard.end(reasonOf(ids), gently);
   }
 
   /**
    * Runs a DAG.
    *
-   * @param where the public call, for messages
-   * @param caller the public function, whose callers the stack of an error shows
+   * @param call how it was asked for
    */
-  async execute(where: string, dag: Dag, options: ExecuteOptions, ignorePlacement: boolean, caller: Function): Promise<ExecuteResult> {
+  async execute(dag: Dag, options: ExecuteOptions, { where, caller, hereOnly = false, retained = true }: Call): Promise<ExecuteResult> {
     const startedAt = performance.now();
     const site: { stack?: string } = {};
     Error.captureStackTrace(site, caller);
     try {
       checkExecuteOptions(where, options);
-      const plan = this.#compile(dag, ignorePlacement);
+      const plan = this.#compile(dag, hereOnly);
       if (this.#reloading !== undefined) await this.#reloading.catch(() => {});
-      if (this.#underWay.has(dag.id)) {
-        throw new HandoffError('DAG_ALREADY_RUNNING', `A run of DAG ${JSON.stringify(dag.id)} is under way. Wait for it, or give the DAG another id.`, { dagId: dag.id });
+      const ids: RunIds = { runId: options.runId ?? nanoid(), dagId: plan.dagId };
+      if (this.#underWay.has(ids.runId)) {
+        throw new HandoffError('RUN_CONFLICT', `A run with the id ${JSON.stringify(ids.runId)} is under way. Wait for it, or give this one another runId.`, { ...ids });
       }
-      return await this.#track(plan, options, ignorePlacement, startedAt);
+      return await this.#track({ ids, plan, options, hereOnly, retained, startedAt });
     } catch (error) {
       throw withSite(error, site.stack);
     }
@@ -107,13 +131,14 @@ export class Runner {
   /**
    * What a run, or a function of it, waits for.
    *
+   * @param name the id of a run, or of a DAG, which means its newest
    * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
    */
-  explain(dagId: string, functionId: string | undefined): Explanation {
+  explain(name: string, functionId: string | undefined): Explanation {
     const { driver, modules } = this.#parts;
-    const plan = this.#underWay.get(dagId)?.plan;
-    const awaited = plan === undefined || driver.runs.has(dagId) ? undefined : modules.awaitedBy(plan);
-    return awaited === undefined ? driver.explain(dagId, functionId) : explainImport(plan!, functionId, awaited);
+    const run = this.#underWay.get(name) ?? [...this.#underWay.values()].findLast(({ ids }) => ids.dagId === name);
+    const awaited = run === undefined || driver.runs.has(run.ids.runId) ? undefined : modules.awaitedBy(run.plan);
+    return awaited === undefined ? driver.explain(run?.ids.runId ?? name, functionId) : explainImport(run!.ids, run!.plan, functionId, awaited);
   }
 
   /** What would happen. */
@@ -190,20 +215,20 @@ export class Runner {
     return plan;
   }
 
-  async #track(plan: Plan, options: ExecuteOptions, hereOnly: boolean, startedAt: number): Promise<ExecuteResult> {
-    const { dagId } = plan;
-    const guard = new RunGuard(dagId, options, (reason, gently) => this.#parts.driver.abort(dagId, reason, gently));
-    const running = this.#runPlan(plan, options, hereOnly, guard, startedAt);
-    this.#underWay.set(dagId, { plan, guard, ended: running.catch(() => {}) });
+  async #track(asked: Asked): Promise<ExecuteResult> {
+    const { ids, options } = asked;
+    const guard = new RunGuard(ids, options, (reason, gently) => this.#parts.driver.abort(ids.runId, reason, gently));
+    const running = this.#runPlan(asked, guard);
+    this.#underWay.set(ids.runId, { ids, plan: asked.plan, guard, ended: running.catch(() => {}) });
     try {
       return await running;
     } finally {
       guard.dispose();
-      this.#underWay.delete(dagId);
+      this.#underWay.delete(ids.runId);
     }
   }
 
-  async #runPlan(plan: Plan, options: ExecuteOptions, hereOnly: boolean, guard: RunGuard, startedAt: number): Promise<ExecuteResult> {
+  async #runPlan({ ids, plan, options, hereOnly, retained, startedAt }: Asked, guard: RunGuard): Promise<ExecuteResult> {
     const { driver, store, registry, modules, tree, hosts } = this.#parts;
     const known = modules.resolve(plan, () => this.#inspector(), guard.given);
     const code = known instanceof Promise ? await guard.race(known) : known;
@@ -211,16 +236,16 @@ export class Runner {
     const planned = this.#planned(plan, code, options, hereOnly);
     const home = planned === undefined && driver.state.isSpread && !hereOnly ? homesOf(plan, { nodes: this.#nodes(false), ...costsOf(plan, code, this.#parts.learned) }) : undefined;
     const settings = { ...this.#settings(plan, code, options, { hereOnly, planned }), hereOnly, ...(home !== undefined && { home }) };
-    const active = driver.createRun({ plan: planned?.plan ?? this.#ordered(plan, code), settings, code, onProgress: options.onProgress }, () => tree.whyStopped(plan.dagId));
-    store.open(plan.dagId, active.results);
-    registry.open(plan.dagId, locationsOf(active, (index) => driver.state.nodes[index]!.name));
+    const active = driver.createRun({ runId: ids.runId, plan: planned?.plan ?? this.#ordered(plan, code), settings, code, onProgress: options.onProgress }, () => tree.whyStopped(ids));
+    store.open(ids.runId, ids.dagId, active.results);
+    registry.open(ids.runId, ids.dagId, locationsOf(active, (index) => driver.state.nodes[index]!.name));
     try {
       await guard.race(tree.addRun(active));
       driver.submit(active);
     } catch (error) {
       active.fail(error);
       active.ended.catch(() => {});
-      this.#close(active);
+      this.#close(active, false);
       throw error;
     }
     guard.check();
@@ -228,14 +253,14 @@ export class Runner {
       await active.ended;
       return toResult(active, startedAt, (index) => driver.state.nodes[index]!.name);
     } finally {
-      this.#close(active);
+      this.#close(active, retained);
     }
   }
 
   /** Nobody reads the results of a run any more but by way of the store, unless that has forgotten them meanwhile. */
-  #close({ id, results }: ActiveRun): void {
+  #close({ id, results }: ActiveRun, retained: boolean): void {
     const { store } = this.#parts;
-    store.close(id);
+    store.close(id, retained);
     if (!store.holds(id, results)) results.clear();
     results.unpin();
   }
@@ -270,7 +295,7 @@ function isNear({ up, returning, host }: Node): boolean {
 const never = new Promise<never>(() => {});
 
 /** Where the results of a run are, as the registry asks. */
-function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Parameters<LocationRegistry['open']>[1] {
+function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Parameters<LocationRegistry['open']>[2] {
   const { plan } = active.request;
   const nodeOf = (i: number): string | undefined => (active.results.exists(i) ? nodeName(active.run!.node[i]!) : undefined);
   return {

@@ -10,7 +10,7 @@
  * ├── transport    the channels to other hosts, where there are others
  * ├── nodes        one NodeActor per node (one-for-one), each over its worker threads (one-for-one)
  * ├── actors       user actors, each group under a supervisor as declared
- * └── runs         one per running DAG (temporary)
+ * └── runs         one per run that is under way (temporary)
  * ```
  */
 import { resident } from '../workers/supervision/child.ts';
@@ -26,6 +26,7 @@ import type { LocationRegistry } from '../workers/store/location-registry.ts';
 import type { ResultStore } from '../workers/store/result-store.ts';
 import type { Actors } from './actors.ts';
 import type { ActiveRun } from '../engine/active-run.ts';
+import type { RunIds } from '../engine/run-ids.ts';
 import type { Driver } from '../engine/driver.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 import { defaultThreads } from './options/handoff-options.ts';
@@ -182,10 +183,10 @@ export class RuntimeTree {
   }
 
   /** Why a run is stopped by its supervisor. */
-  whyStopped(dagId: string): HandoffError {
+  whyStopped(ids: RunIds): HandoffError {
     return this.#closing
-      ? new HandoffError('STOPPED', 'This Handoff is being stopped.', { dagId })
-      : new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and are all started anew.', { dagId });
+      ? new HandoffError('STOPPED', 'This Handoff is being stopped.', { ...ids })
+      : new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and are all started anew.', { ...ids });
   }
 
   /** Stops everything, from the bottom up. */

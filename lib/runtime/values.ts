@@ -1,4 +1,4 @@
-/** Values by DAG and id, wherever they are: in this host's store, or in that of the host whose node has them. */
+/** Values by the id of a run, or of a DAG, which means its newest run, and their own; wherever they are: in this host's store, or in that of the host whose node has them. */
 import { HandoffError } from '../core/errors.ts';
 import type { LocationRegistry } from '../workers/store/location-registry.ts';
 import type { ResultStore } from '../workers/store/result-store.ts';
@@ -23,78 +23,90 @@ export class Values {
   constructor(parts: ValuesParts) {
     this.#parts = parts;
     const { hosts, store, registry } = parts;
-    hosts?.answer('getValue', ([dagId, id], peer) => pack(store.get(dagId, id), hosts.cluster, peer));
-    hosts?.answer('await', async ([dagId, id, timeout], peer) => pack(await this.#waitHere(dagId, id, timeout), hosts.cluster, peer));
-    hosts?.answer('lookup', ([dagId, id]) => registry.lookup(dagId, id));
-    hosts?.answer('clear', ([dagId]) => this.#clear(dagId));
+    hosts?.answer('getValue', ([name, id], peer) => pack(store.get(name, id), hosts.cluster, peer));
+    hosts?.answer('await', async ([name, id, timeout], peer) => pack(await this.#waitHere(name, id, timeout), hosts.cluster, peer));
+    hosts?.answer('lookup', ([name, id]) => registry.lookup(name, id));
+    hosts?.answer('clear', ([name]) => this.#clear(name));
   }
 
   /** @throws `NOT_FOUND` */
-  async get(dagId: string, id: string, fromNode: string | undefined): Promise<unknown> {
+  async get(name: string, id: string, fromNode: string | undefined): Promise<unknown> {
     const { store, registry, nodeNames } = this.#parts;
-    if (store.has(dagId, id)) return store.get(dagId, id);
-    const node = fromNode ?? registry.lookup(dagId, id) ?? (await this.#ask('lookup', dagId, id)).find((each) => typeof each === 'string');
-    if (node === undefined) return store.get(dagId, id);
+    if (store.has(name, id)) return store.get(name, id);
+    const node = fromNode ?? registry.lookup(name, id) ?? (await this.#ask('lookup', name, id)).find((each) => typeof each === 'string');
+    if (node === undefined) return store.get(name, id);
     const host = this.#parts.hosts?.hostOf(node);
     if (host === undefined) {
-      if (fromNode === undefined || nodeNames().includes(fromNode)) return store.get(dagId, id);
-      throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(fromNode)} to fetch ${JSON.stringify(id)} from.`, { dagId, functionId: id, node: fromNode });
+      if (fromNode === undefined || nodeNames().includes(fromNode)) return store.get(name, id);
+      throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(fromNode)} to fetch ${JSON.stringify(id)} from.`, { dagId: name, functionId: id, node: fromNode });
     }
-    return this.#fetch(dagId, id, host);
+    return this.#fetch(name, id, host);
   }
 
-  put(dagId: string, id: string, value: unknown, originNode: string | undefined): void {
+  /** Into this host's store. */
+  store(name: string, id: string, value: unknown): void {
+    this.#parts.store.put(name, id, value);
+  }
+
+  /** From this host's store. @throws `NOT_FOUND` */
+  local(name: string, id: string): unknown {
+    return this.#parts.store.get(name, id);
+  }
+
+  put(name: string, id: string, value: unknown, originNode: string | undefined): void {
     const { store, registry, nodeNames } = this.#parts;
     const names = nodeNames();
     const node = originNode ?? names[0];
-    if (node !== undefined) registry.register(dagId, id, node);
-    if (node === undefined || names.includes(node)) store.put(dagId, id, value);
+    if (node !== undefined) registry.register(name, id, node);
+    if (node === undefined || names.includes(node)) store.put(name, id, value);
   }
 
-  register(dagId: string, id: string, node: string): void {
-    this.#parts.registry.register(dagId, id, node);
+  register(name: string, id: string, node: string): void {
+    this.#parts.registry.register(name, id, node);
   }
 
   /** @throws `RESULT_TIMEOUT`, `STOPPED` */
-  wait(dagId: string, id: string, timeout: number): Promise<unknown> {
+  wait(name: string, id: string, timeout: number): Promise<unknown> {
     const { store } = this.#parts;
-    if (!store.has(dagId, id)) this.#waitElsewhere(dagId, id, timeout);
-    return this.#waitHere(dagId, id, timeout);
+    if (!store.has(name, id)) this.#waitElsewhere(name, id, timeout);
+    return this.#waitHere(name, id, timeout);
   }
 
-  #waitHere(dagId: string, id: string, timeout: number): Promise<unknown> {
+  #waitHere(name: string, id: string, timeout: number): Promise<unknown> {
     const { store, driver } = this.#parts;
-    driver.bring(dagId, id);
-    return store.wait(dagId, id, timeout);
+    driver.bring(name, id);
+    return store.wait(name, id, timeout);
   }
 
   /** Whoever has it first gives it, also one that has it only later. */
-  #waitElsewhere(dagId: string, id: string, timeout: number): void {
+  #waitElsewhere(name: string, id: string, timeout: number): void {
     const { hosts, store } = this.#parts;
     for (const { peer } of hosts?.cluster.hosts ?? []) {
-      void peer.request('await', dagId, id, timeout).then((parcel) => unpack(parcel, hosts!.cluster)).then(
-        (value) => { if (!store.has(dagId, id)) store.put(dagId, id, value); },
+      void peer.request('await', name, id, timeout).then((parcel) => unpack(parcel, hosts!.cluster)).then(
+        (value) => store.offer(name, id, value),
         () => {}, // it has none, or is gone
       );
     }
   }
 
   /** @throws `NOT_FOUND` */
-  async locate(dagId: string, id: string): Promise<string> {
-    const node = this.#parts.registry.lookup(dagId, id) ?? (await this.#ask('lookup', dagId, id)).find((each) => each !== undefined);
-    if (node === undefined) throw new HandoffError('NOT_FOUND', `Nobody has said where ${JSON.stringify(id)} of DAG ${JSON.stringify(dagId)} is.`, { dagId, functionId: id });
+  async locate(name: string, id: string): Promise<string> {
+    const node = this.#parts.registry.lookup(name, id) ?? (await this.#ask('lookup', name, id)).find((each) => each !== undefined);
+    if (node === undefined) throw new HandoffError('NOT_FOUND', `Nobody has said where ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)} is.`, { dagId: name, functionId: id });
     return node as string;
   }
 
   /** Everywhere. */
-  async clear(dagId: string): Promise<void> {
-    this.#clear(dagId);
-    await this.#ask('clear', dagId);
+  async clear(name: string): Promise<void> {
+    this.#clear(name);
+    await this.#ask('clear', name);
   }
 
-  #clear(dagId: string): void {
-    this.#parts.store.clear(dagId);
-    this.#parts.registry.clear(dagId);
+  #clear(name: string): void {
+    const { store, registry } = this.#parts;
+    const runId = store.clear(name);
+    registry.clear(name);
+    if (runId !== undefined) registry.forget(runId);
   }
 
   /** Asks every other host; those that are gone meanwhile say nothing. */
@@ -102,7 +114,7 @@ export class Values {
     return Promise.all((this.#parts.hosts?.cluster.hosts ?? []).map(({ peer }) => peer.request(method, ...args).catch(() => undefined)));
   }
 
-  async #fetch(dagId: string, id: string, { peer }: RemoteHost): Promise<unknown> {
-    return unpack(await peer.request('getValue', dagId, id), this.#parts.hosts!.cluster);
+  async #fetch(name: string, id: string, { peer }: RemoteHost): Promise<unknown> {
+    return unpack(await peer.request('getValue', name, id), this.#parts.hosts!.cluster);
   }
 }

@@ -16,7 +16,7 @@ export interface FunctionMetricsParts {
   counter<Label extends string>(name: string, help: string, ...labels: Label[]): Counter<Label>;
   readonly registry: Registry;
   readonly buckets: readonly number[];
-  readonly shapeOf: ((dagId: string) => RunShape | undefined) | undefined;
+  readonly shapeOf: ((runId: string) => RunShape | undefined) | undefined;
 }
 
 /** What is known of a run that is under way. */
@@ -40,7 +40,7 @@ export class FunctionMetrics {
   readonly #bytes: Counter;
   readonly #durations: TalliedHistogram;
   readonly #queue: TalliedHistogram;
-  readonly #shapeOf: (dagId: string) => RunShape | undefined;
+  readonly #shapeOf: (runId: string) => RunShape | undefined;
   readonly #functionNames = new BoundedNames(mostNames);
   readonly #nodeNames = new BoundedNames(mostNames);
   /** By host and DAG. */
@@ -60,17 +60,17 @@ export class FunctionMetrics {
   }
 
   started(told: Told<'run:started'>): void {
-    const { host, event: { dagId, at } } = told;
+    const { host, event: { runId, at } } = told;
     let counts: RunCounts | undefined;
-    this.#runs.set(keyOf(host, dagId), { counts: () => (counts ??= this.#countsOf(this.#shapeOf(dagId) ?? (told.graph && shapeOfGraph(told.graph)), at)) });
+    this.#runs.set(keyOf(host, runId), { counts: () => (counts ??= this.#countsOf(this.#shapeOf(runId) ?? (told.graph && shapeOfGraph(told.graph)), at)) });
   }
 
-  ended(host: string, dagId: string): void {
-    this.#runs.delete(keyOf(host, dagId));
+  ended(host: string, runId: string): void {
+    this.#runs.delete(keyOf(host, runId));
   }
 
-  spans(host: string, { dagId, node, functionIds, attempts, spans, bytes, failed }: EventOf<'spans'>): void {
-    const counts = this.#runs.get(keyOf(host, dagId))?.counts();
+  spans(host: string, { runId, node, functionIds, attempts, spans, bytes, failed }: EventOf<'spans'>): void {
+    const counts = this.#runs.get(keyOf(host, runId))?.counts();
     if (counts === undefined) return;
     const { shape, queue, names, durations, succeeded } = counts;
     const touched: number[] = [];
@@ -101,8 +101,8 @@ export class FunctionMetrics {
     if (stored > 0) this.#bytes.inc(stored);
   }
 
-  failed(host: string, { dagId, functionId, node }: EventOf<'function:retried' | 'function:failed'>, outcome: 'retried' | 'failed'): void {
-    const counts = this.#runs.get(keyOf(host, dagId))?.counts();
+  failed(host: string, { runId, functionId, node }: EventOf<'function:retried' | 'function:failed'>, outcome: 'retried' | 'failed'): void {
+    const counts = this.#runs.get(keyOf(host, runId))?.counts();
     const i = counts?.shape.indexOf(functionId) ?? -1;
     if (i >= 0) this.#attempts.inc({ function: counts!.names[counts!.shape.code[i]!]!, node: this.#nodeNames.of(node), outcome });
   }
@@ -137,6 +137,6 @@ class BoundedNames {
   }
 }
 
-function keyOf(host: string, dagId: string): string {
-  return `${host} ${dagId}`;
+function keyOf(host: string, runId: string): string {
+  return `${host} ${runId}`;
 }

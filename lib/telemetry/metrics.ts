@@ -16,7 +16,7 @@ export interface MetricsOptions {
   /** What nodes have, what is claimed and what is used; asked at each scrape. */
   readonly resources?: (() => Promise<Readonly<Record<string, NodeUse>>>) | undefined;
   /** A run of this host that is under way, where that is cheaper to have than its graph. */
-  readonly shapeOf?: ((dagId: string) => RunShape | undefined) | undefined;
+  readonly shapeOf?: ((runId: string) => RunShape | undefined) | undefined;
 }
 
 export interface Metrics {
@@ -82,8 +82,8 @@ function recorder(registry: Registry, named: (name: string) => string, { buckets
   const functions = new FunctionMetrics({ named, counter, registry, buckets, shapeOf });
   addGauges({ named, registry, resources, running: () => functions.running });
 
-  const end = (host: string, { dagId, durationMs }: EventOf<'run:finished' | 'run:failed'>, outcome: string): void => {
-    functions.ended(host, dagId);
+  const end = (host: string, { runId, durationMs }: EventOf<'run:finished' | 'run:failed'>, outcome: string): void => {
+    functions.ended(host, runId);
     ended.inc({ outcome });
     duration.observe({ outcome }, durationMs / 1000);
   };

@@ -44,9 +44,9 @@ export class RunTrace {
   readonly #done = new Map<number, SpanContext>();
 
   /** @param parent what the run is part of */
-  constructor({ dagId, functions, at }: EventOf<'run:started'>, tracer: Tracer, attributes: Attributes, parent: Context) {
+  constructor({ runId, dagId, functions, at }: EventOf<'run:started'>, tracer: Tracer, attributes: Attributes, parent: Context) {
     this.#tracer = tracer;
-    this.#attributes = { ...attributes, 'handoff.dag.id': dagId };
+    this.#attributes = { ...attributes, 'handoff.dag.id': dagId, 'handoff.run.id': runId };
     this.#span = tracer.startSpan('handoff.run', { startTime: toHrTime(at), attributes: { ...this.#attributes, 'handoff.run.functions': functions } }, parent);
     this.#context = trace.setSpan(parent, this.#span);
   }

@@ -60,7 +60,7 @@ class Screen {
 
 const node = (name: string, running: readonly string[], more: Partial<NodeActivity> = {}): NodeActivity => ({
   name, host: 'local', isUp: true, declared: { cpu: 2, memory: 4000 }, claimed: { cpu: 1 }, used: null,
-  threads: running.map((functionId) => ({ utilization: null, heapMb: null, queue: 1, running: { dagId: 'd', functionId, since: timestamp() - 100 } })), ...more,
+  threads: running.map((functionId) => ({ utilization: null, heapMb: null, queue: 1, running: { runId: 'd', dagId: 'd', functionId, since: timestamp() - 100 } })), ...more,
 });
 
 /** A run that began just now. */
@@ -96,7 +96,7 @@ describe('the progress view on a terminal', () => {
     const screen = new Screen();
     const view = createProgressView(underWay(hundred), screen.stream);
     const thread = { utilization: null, heapMb: null, queue: 1 };
-    view.nodes([node('a', [], { threads: [{ ...thread, running: { dagId: 'd', functionId: 'f30', since: timestamp() - 65_000 } }, { ...thread, running: { dagId: 'etl', functionId: 'load', since: timestamp() } }] })]);
+    view.nodes([node('a', [], { threads: [{ ...thread, running: { runId: 'd', dagId: 'd', functionId: 'f30', since: timestamp() - 65_000 } }, { ...thread, running: { runId: 'etl', dagId: 'etl', functionId: 'load', since: timestamp() } }] })]);
     screen.stream.write('x\n');
     expect(screen.lines[2]).toMatch(/^ {2}a f30 1 min \d s, etl\/load {2}\(/);
     view.close();
@@ -184,7 +184,7 @@ it('the progress view says what keeps a run from beginning, and for how long', (
 });
 
 describe('the progress view elsewhere', () => {
-  const span = (id: string, ms: number, failed = false): HandoffEvent => ({ type: 'spans', dagId: 'd', at: origin, node: 'n', thread: 0, functionIds: [id], attempts: [1], spans: [origin, origin + ms], bytes: [0], failed: failed ? [0] : [] });
+  const span = (id: string, ms: number, failed = false): HandoffEvent => ({ type: 'spans', runId: 'd', dagId: 'd', at: origin, node: 'n', thread: 0, functionIds: [id], attempts: [1], spans: [origin, origin + ms], bytes: [0], failed: failed ? [0] : [] });
   const told = (screen: Screen, all: readonly Ran[], events: readonly HandoffEvent[]): void => {
     const record = recordOf(all);
     const view: ProgressView = createProgressView(record, screen.stream);
@@ -198,8 +198,8 @@ describe('the progress view elsewhere', () => {
   it('says a line for each function of a small DAG, and why attempts failed', () => {
     const screen = new Screen({ isTTY: false });
     told(screen, [{ id: 'a' }, { id: 'b' }], [
-      span('a', 5), span('b', 3, true), { type: 'function:retried', dagId: 'd', at: origin, functionId: 'b', node: 'n', attempt: 1, error: new Error('went wrong'), delayMs: 0 }, span('b', 2000),
-      { ...span('x', 1), dagId: 'another' } as HandoffEvent,
+      span('a', 5), span('b', 3, true), { type: 'function:retried', runId: 'd', dagId: 'd', at: origin, functionId: 'b', node: 'n', attempt: 1, error: new Error('went wrong'), delayMs: 0 }, span('b', 2000),
+      { ...span('x', 1), runId: 'another' } as HandoffEvent,
     ]);
     expect(screen.written).toBe('[1/2] a on n in 5 ms\nb failed on n, trying again: went wrong\n[2/2] b on n in 2.0 s\n');
   });
@@ -207,7 +207,7 @@ describe('the progress view elsewhere', () => {
   it('says names and errors in one line, without what would move a cursor', () => {
     const screen = new Screen({ isTTY: false });
     const id = 'a\u001b[2J\n[2/2] b';
-    const at = { dagId: 'd', at: origin, functionId: id, node: 'n\r', attempt: 1 };
+    const at = { runId: 'd', dagId: 'd', at: origin, functionId: id, node: 'n\r', attempt: 1 };
     told(screen, [{ id }, { id: 'b' }], [
       { type: 'function:retried', ...at, error: new Error('\u001b[31mwent\u001b[0m\nwrong\u0007'), delayMs: 0 }, { type: 'function:failed', ...at, error: 'x\ny' }, { ...span(id, 5), node: 'n\r' } as HandoffEvent,
     ]);
@@ -223,8 +223,8 @@ describe('the progress view elsewhere', () => {
 });
 
 describe('--log', () => {
-  const log = (functionId: string, ...values: unknown[]): HandoffEvent => ({ type: 'function:log', dagId: 'd', at: origin, functionId, node: 'n', attempt: 1, values });
-  const ended: HandoffEvent = { type: 'spans', dagId: 'd', at: origin, node: 'n', thread: 0, functionIds: ['a'], attempts: [1], spans: [0, 1], bytes: [0], failed: [] };
+  const log = (functionId: string, ...values: unknown[]): HandoffEvent => ({ type: 'function:log', runId: 'd', dagId: 'd', at: origin, functionId, node: 'n', attempt: 1, values });
+  const ended: HandoffEvent = { type: 'spans', runId: 'd', dagId: 'd', at: origin, node: 'n', thread: 0, functionIds: ['a'], attempts: [1], spans: [0, 1], bytes: [0], failed: [] };
   const said = (mode: 'stream' | 'grouped' | 'none', events: readonly HandoffEvent[]): string[] => {
     const lines: string[] = [];
     const runLog = new RunLog('d', mode, (line) => lines.push(line));
@@ -233,7 +233,7 @@ describe('--log', () => {
     runLog.close();
     return lines;
   };
-  const events = [log('a', 'x', { n: 1 }), log('b', 'two\nlines'), log('a', 'y'), ended, { ...log('c'), dagId: 'another' } as HandoffEvent];
+  const events = [log('a', 'x', { n: 1 }), log('b', 'two\nlines'), log('a', 'y'), ended, { ...log('c'), runId: 'another' } as HandoffEvent];
 
   it('stream says it as it comes', () => {
     expect(said('stream', events)).toEqual(['a: x { n: 1 }', 'b: two\nb: lines', 'a: y', '--']);

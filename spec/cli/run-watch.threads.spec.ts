@@ -10,14 +10,14 @@ describe('what is left of a run', () => {
 
   it('is told from its start by what was learned of its functions before', async () => {
     const dag = dagOf({ id: 'first', code: t.later, extraArgs: [20, 1] }, { id: 'second', code: t.later, extraArgs: [20, 2] });
-    const leftAtFirst = async (): Promise<number | undefined> => {
-      const watch = new RunWatch(handoff(), dag);
+    const leftAtFirst = async (runId: string): Promise<number | undefined> => {
+      const watch = new RunWatch(handoff(), dag, runId);
       const left = new Promise<number | undefined>((resolve) => handoff().once('function:started', () => resolve(new ProgressMeter(watch.record).state(timestamp()).remaining)));
-      await handoff().execute(dag);
+      await handoff().execute(dag, { runId });
       await watch.stop();
       return left;
     };
-    expect(await leftAtFirst()).toBeUndefined();
-    expect(await leftAtFirst()).toBeGreaterThan(1);
+    expect(await leftAtFirst('one')).toBeUndefined();
+    expect(await leftAtFirst('two')).toBeGreaterThan(1);
   });
 });

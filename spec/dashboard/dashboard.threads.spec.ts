@@ -194,7 +194,7 @@ describe('a dashboard that fails', () => {
     const supervisor = await child.start();
     const url = child.address!.url;
     source.tell(started(chainGraph('over', 1)));
-    source.tell(told({ type: 'run:finished', dagId: 'over', functions: 1, retries: 0, durationMs: 1, at: 1001 }));
+    source.tell(told({ type: 'run:finished', runId: 'over', dagId: 'over', functions: 1, retries: 0, durationMs: 1, at: 1001 }));
     const before = listen(url);
     await before.until(() => before.of('runs').length > 0);
     source.underWay = [started(chainGraph('running', 2), 500)];
@@ -205,7 +205,7 @@ describe('a dashboard that fails', () => {
     expect(child.address).toEqual({ url });
     const after = listen(url);
     await after.until(() => after.of('runs').length > 0);
-    expect(after.of('runs')[0]!.runs).toMatchObject([{ dagId: 'running', state: 'running', startedAt: 500 }]);
+    expect(after.of('runs')[0]!.runs).toMatchObject([{ runId: 'running', dagId: 'running', state: 'running', startedAt: 500 }]);
     expect(after.of('hello')[0]!.server).not.toBe(before.of('hello')[0]!.server);
     expect(restarts).toEqual(['server']);
     await supervisor.stop();
@@ -283,7 +283,7 @@ describe('a report', () => {
     const report = createReport(source, 'd');
     source.tell(started(chainGraph('d', 12_000)));
     source.tell(told({ ...spans('d', Array.from({ length: 12_000 }, (_, i) => i)), spans: Array.from({ length: 12_000 }, (_, i) => [1000, 1000 + i]).flat() }));
-    source.tell(told({ type: 'function:failed', dagId: 'd', functionId: 'f3', node: 'a', attempt: 1, error: new Error('no'), at: 2000 }));
+    source.tell(told({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: 'f3', node: 'a', attempt: 1, error: new Error('no'), at: 2000 }));
     const html = await report.html();
     report.close();
     const [, data = ''] = /id="report-data">(.*?)<\/script>/s.exec(html)!;

@@ -33,10 +33,10 @@ function tellErrors(history: History): WeakRef<object>[] {
     refs.push(new WeakRef(each), new WeakRef(results));
     return each;
   };
-  history.record(told({ type: 'function:retried', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, delayMs: 0, error: error('retried'), at: 1001 }));
-  history.record(told({ type: 'function:failed', dagId: 'd', functionId: 'f1', node: 'a', attempt: 1, error: error('failed'), at: 1001 }));
+  history.record(told({ type: 'function:retried', runId: 'd', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, delayMs: 0, error: error('retried'), at: 1001 }));
+  history.record(told({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: 'f1', node: 'a', attempt: 1, error: error('failed'), at: 1001 }));
   history.record(told({ type: 'worker:crashed', node: 'a', thread: 1, reason: 'exited', error: error('crashed'), at: 1001 }));
-  history.record(told({ type: 'run:failed', dagId: 'd', durationMs: 5, error: error('y'.repeat(1e6)), at: 1005 }));
+  history.record(told({ type: 'run:failed', runId: 'd', dagId: 'd', durationMs: 5, error: error('y'.repeat(1e6)), at: 1005 }));
   return refs;
 }
 
@@ -86,7 +86,7 @@ describe('what is read of a run', () => {
           each.functions.forEach((i, k) => rows.push(i, lanes.indexOf(each.thread), at + k - 1000, 1, 1, 0));
         } else if ('text' in each) {
           marks.push(each.text);
-          history.record(told({ type: 'function:log', dagId: 'd', functionId: 'f1', node: 'a', attempt: 1, values: [each.text], at }));
+          history.record(told({ type: 'function:log', runId: 'd', dagId: 'd', functionId: 'f1', node: 'a', attempt: 1, values: [each.text], at }));
         } else if ('most' in each) reader.read(run, each.most);
       });
       while (reader.place.rows < run.rows.count || reader.place.marks < marks.length || reader.lanes.length < lanes.length) reader.read(run, 60);
@@ -140,11 +140,11 @@ describe('what is kept', () => {
         } else if (running.length > 0) {
           const dagId = running[each.which % running.length]!;
           if (each.kind === 'end') {
-            history.record(told({ type: 'run:finished', dagId, functions: 1, retries: 0, durationMs: 1, at: 2000 + ended.length }));
+            history.record(told({ type: 'run:finished', runId: dagId, dagId, functions: 1, retries: 0, durationMs: 1, at: 2000 + ended.length }));
             ended.push(...running.splice(running.indexOf(dagId), 1));
           } else if (each.kind === 'spans') history.record(told(spans(dagId, Array.from({ length: each.count }, () => 0))));
-          else if (each.kind === 'fail') for (let n = 0; n < each.count; n++) history.record(told({ type: 'function:failed', dagId, functionId: `f${n}`, node: 'a', attempt: 1, error: new Error(`${n}`), at: 2000 }));
-          else for (let n = 0; n < each.count; n++) history.record(told({ type: 'function:log', dagId, functionId: 'f0', node: 'a', attempt: 1, values: [n], at: 2000 }));
+          else if (each.kind === 'fail') for (let n = 0; n < each.count; n++) history.record(told({ type: 'function:failed', runId: dagId, dagId, functionId: `f${n}`, node: 'a', attempt: 1, error: new Error(`${n}`), at: 2000 }));
+          else for (let n = 0; n < each.count; n++) history.record(told({ type: 'function:log', runId: dagId, dagId, functionId: 'f0', node: 'a', attempt: 1, values: [n], at: 2000 }));
         }
         const runs = [...history.runs];
         const kept = runs.filter((run) => run.isOver).map((run) => run.record.graph.dagId);
@@ -165,7 +165,7 @@ describe('what is kept', () => {
   it('keeps the errors of the first thousand that failed, and counts the others', () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 1500)));
-    for (let i = 0; i < 1500; i++) history.record(told({ type: 'function:failed', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, error: new Error(`${i}`), at: 1001 }));
+    for (let i = 0; i < 1500; i++) history.record(told({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, error: new Error(`${i}`), at: 1001 }));
     const { record, notes } = only(history);
     expect(record.failed).toBe(1500);
     expect([...notes.errors.keys()]).toEqual(Array.from({ length: 1000 }, (_, i) => i));
@@ -190,8 +190,8 @@ describe('what is kept', () => {
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < 100; i++) {
       const long = `${i} ${'x'.repeat(1e6)}`;
-      history.record(told({ type: 'function:log', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, values: [long], at: 1001 }));
-      history.record(told({ type: 'function:failed', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, error: new Error(long), at: 1001 }));
+      history.record(told({ type: 'function:log', runId: 'd', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, values: [long], at: 1001 }));
+      history.record(told({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, error: new Error(long), at: 1001 }));
     }
     collectGarbage();
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(20e6);
@@ -199,8 +199,8 @@ describe('what is kept', () => {
   });
 
   it.each([
-    ['what is logged', (n: number) => ({ type: 'function:log', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, values: ['x'.repeat(1000), n], at: 1001 } as const)],
-    ['errors of functions', (n: number) => ({ type: 'function:failed', dagId: 'd', functionId: `f${n}`, node: 'a', attempt: 1, error: new Error('x'.repeat(1000)), at: 1001 } as const)],
+    ['what is logged', (n: number) => ({ type: 'function:log', runId: 'd', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, values: ['x'.repeat(1000), n], at: 1001 } as const)],
+    ['errors of functions', (n: number) => ({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: `f${n}`, node: 'a', attempt: 1, error: new Error('x'.repeat(1000)), at: 1001 } as const)],
   ])('bounds %s over all runs, and forgets the oldest first', (_, event) => {
     const history = historyOf({ text: 100_000, runs: 8 });
     for (let r = 0; r < 5; r++) {
@@ -209,7 +209,7 @@ describe('what is kept', () => {
         history.record(told(event(n)));
         expect(history.text).toBeLessThanOrEqual(100_000);
       }
-      history.record(told({ type: 'run:finished', dagId: 'd', functions: 100, retries: 0, durationMs: 5, at: 1005 + r }));
+      history.record(told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 100, retries: 0, durationMs: 5, at: 1005 + r }));
     }
     const sizes = [...history.runs].map(({ notes }) => notes.size);
     expect(sizes[0]).toBe(0);
@@ -217,7 +217,7 @@ describe('what is kept', () => {
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(history.text);
     for (let r = 5; r < 13; r++) {
       history.record(started(chainGraph('d', 1), 1000 + r));
-      history.record(told({ type: 'run:finished', dagId: 'd', functions: 1, retries: 0, durationMs: 5, at: 1005 + r }));
+      history.record(told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 1, retries: 0, durationMs: 5, at: 1005 + r }));
     }
     expect(history.text).toBe(0); // what is forgotten with its run makes room
   });
@@ -249,7 +249,7 @@ describe('what is kept', () => {
 describe('runs', () => {
   it('of the same DAG are told apart, on one host and on several', () => {
     const history = historyOf();
-    const end = (host: string): void => history.record(told({ type: 'run:finished', dagId: 'd', functions: 2, retries: 0, durationMs: 5, at: 1005 }, host));
+    const end = (host: string): void => history.record(told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 2, retries: 0, durationMs: 5, at: 1005 }, host));
     history.record(started(chainGraph('d', 2), 1000, 'x'));
     history.record(started(chainGraph('d', 2), 1001, 'y'));
     history.record({ ...told(spans('d', [0])), host: 'y' });
@@ -272,8 +272,8 @@ describe('runs', () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 4)));
     history.record(told(spans('d', [0, 1, 2], { failed: [2] })));
-    history.record(told({ type: 'function:retried', dagId: 'd', functionId: 'f2', node: 'a', attempt: 1, delayMs: 0, error: new Error('once'), at: 1003 }));
-    history.record(told({ type: 'result:fetched', dagId: 'd', functionId: 'f1', node: 'b', bytes: 512, at: 1003 }));
+    history.record(told({ type: 'function:retried', runId: 'd', dagId: 'd', functionId: 'f2', node: 'a', attempt: 1, delayMs: 0, error: new Error('once'), at: 1003 }));
+    history.record(told({ type: 'result:fetched', runId: 'd', dagId: 'd', functionId: 'f1', node: 'b', bytes: 512, at: 1003 }));
     history.record(told({ type: 'worker:crashed', node: 'a', thread: 1, reason: 'exited', error: new TypeError('gone'), at: 1004 }));
     const run = only(history);
     expect(toRunView(run)).toMatchObject({ state: 'running', total: 4, done: 2, failed: 0, retries: 1, bytesFetched: 512, startedAt: 1000, endedAt: null, error: null });
@@ -283,7 +283,7 @@ describe('runs', () => {
       { kind: 'fetched', at: 3, fn: 1, node: 'b', text: '512 bytes' },
       { kind: 'crash', at: 4, fn: -1, node: 'a', text: 'thread 1: exited, TypeError: gone' },
     ]);
-    history.record(told({ type: 'run:failed', dagId: 'd', durationMs: 5, error: Object.assign(new Error('no', { cause: new RangeError('why') }), { code: 'FUNCTION_FAILED' }), at: 1005 }));
+    history.record(told({ type: 'run:failed', runId: 'd', dagId: 'd', durationMs: 5, error: Object.assign(new Error('no', { cause: new RangeError('why') }), { code: 'FUNCTION_FAILED' }), at: 1005 }));
     expect(toRunView(run)).toMatchObject({ state: 'failed', endedAt: 1005, error: { name: 'Error', code: 'FUNCTION_FAILED', message: 'no', cause: { name: 'RangeError', message: 'why' } } });
   });
 
@@ -295,13 +295,13 @@ describe('runs', () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 20)));
     [hostile, circular, ...values].forEach((error, i) => {
-      history.record(told({ type: 'function:failed', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, error, at: 1001 }));
-      history.record(told({ type: 'function:log', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, values: [error], at: 1001 }));
+      history.record(told({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, error, at: 1001 }));
+      history.record(told({ type: 'function:log', runId: 'd', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, values: [error], at: 1001 }));
     });
     const run = only(history);
     expect(run.notes.marks).toHaveLength(20);
     for (const { text } of run.notes.marks) expect(text.length).toBeLessThan(1100);
-    history.record(told({ type: 'run:failed', dagId: 'd', durationMs: 5, error: circular, at: 1005 }));
+    history.record(told({ type: 'run:failed', runId: 'd', dagId: 'd', durationMs: 5, error: circular, at: 1005 }));
     expect(JSON.stringify(toRunView(run))).toContain('round');
   });
 
@@ -309,7 +309,7 @@ describe('runs', () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 3)));
     history.record(told(spans('d', [2])));
-    history.record(told({ type: 'run:finished', dagId: 'd', functions: 3, retries: 0, durationMs: 5, at: 1005 }));
+    history.record(told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 3, retries: 0, durationMs: 5, at: 1005 }));
     expect(toRunView(only(history))).toMatchObject({ state: 'finished', total: 3, done: 3 });
   });
 });

@@ -76,7 +76,7 @@ describe('who listens', () => {
     history.record(told(spans('d', count(0, 10))));
     const page = connect('key');
     expect(page.of('hello')).toMatchObject([{ version: '1', server: 's', isReport: false }]);
-    expect(page.of('runs')).toMatchObject([{ runs: [{ key: 'key', dagId: 'd', done: 10, total: 100 }], gone: [] }]);
+    expect(page.of('runs')).toMatchObject([{ runs: [{ key: 'key', runId: 'd', dagId: 'd', done: 10, total: 100 }], gone: [] }]);
     expect(page.of('spans')).toMatchObject([{ run: 'key', from: 0, dropped: 0, lanes: [{ host: 'local', node: 'a', thread: 0 }] }]);
     history.record(told(spans('d', count(10, 15), { thread: 1 })));
     await vi.advanceTimersByTimeAsync(100);
@@ -142,7 +142,7 @@ describe('who listens', () => {
     for (const dagId of ['x', 'y']) {
       history.record(started(chainGraph(dagId, 1)));
       await vi.advanceTimersByTimeAsync(100);
-      history.record(told({ type: 'run:finished', dagId, functions: 1, retries: 0, durationMs: 1, at: 1001 }));
+      history.record(told({ type: 'run:finished', runId: dagId, dagId, functions: 1, retries: 0, durationMs: 1, at: 1001 }));
       await vi.advanceTimersByTimeAsync(100);
     }
     expect(page.of('runs').flatMap(({ gone }) => gone)).toEqual(['key-0']);
@@ -157,7 +157,7 @@ describe('who listens', () => {
     history.record(told({ ...spans('d', [0]), spans: [9000, 9400] }));
     source.nodes = async () => [{
       name: 'a', host: 'local', isUp: true, declared: {}, claimed: {}, used: null,
-      threads: [{ utilization: null, heapMb: null, queue: 1, running: { dagId: 'd', functionId: 'f1', since: 9900 } }],
+      threads: [{ utilization: null, heapMb: null, queue: 1, running: { runId: 'd', dagId: 'd', functionId: 'f1', since: 9900 } }],
     }] as never;
     const page = connect();
     expect(page.of('runs')[0]!.runs).toMatchObject([{ remainingMs: 800, running: 0 }]);

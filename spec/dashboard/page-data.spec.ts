@@ -13,7 +13,7 @@ import type { RunGraph } from '../../lib/events/run-graph.ts';
 
 /** 0 → 1, 2 → 3, by names a, b, b, c. */
 const diamond: RunGraph = {
-  dagId: 'd', ids: ['top', 'left', 'right', 'end'], code: [0, 1, 1, 2], names: ['a', 'b', 'c'], deps: [[], [0], [0], [1, 2]],
+  runId: 'd', dagId: 'd', ids: ['top', 'left', 'right', 'end'], code: [0, 1, 1, 2], names: ['a', 'b', 'c'], deps: [[], [0], [0], [1, 2]],
   pins: [null, null, null, null], cost: [0, 1, 1, 0], costs: [null, { cpu: 1 }], duration: [null, null, null, null],
 };
 
@@ -114,11 +114,11 @@ describe('what is known of a run', () => {
 });
 
 const run = (key: string, more: Partial<RunView> = {}): RunView => ({
-  key, dagId: 'd', host: 'local', state: 'running', startedAt: 1000, endedAt: null, total: 4, done: 0, failed: 0, running: 0, retries: 0, bytesFetched: 0, remainingMs: null, error: null, ...more,
+  key, runId: 'd', dagId: 'd', host: 'local', state: 'running', startedAt: 1000, endedAt: null, total: 4, done: 0, failed: 0, running: 0, retries: 0, bytesFetched: 0, remainingMs: null, error: null, ...more,
 });
 const hello = (server: string): Message => ({ type: 'hello', version: '0', server, now: Date.now(), isReport: false });
 const node = (more: Partial<NodeView> = {}): NodeView => ({
-  name: 'n', host: 'local', isUp: true, declared: { cpu: 4, gpu: 1 }, claimed: { cpu: 1 }, used: { cpu: 0.5, memory: 100 }, threads: [{ utilization: 0.5, heapMb: 20, running: { dagId: 'd', functionId: 'left', since: 1500 }, queue: 1 }], ...more,
+  name: 'n', host: 'local', isUp: true, declared: { cpu: 4, gpu: 1 }, claimed: { cpu: 1 }, used: { cpu: 0.5, memory: 100 }, threads: [{ utilization: 0.5, heapMb: 20, running: { runId: 'd', dagId: 'd', functionId: 'left', since: 1500 }, queue: 1 }], ...more,
 });
 
 function newStore(wanted: string | null = null): { store: Store; needed: string[] } {

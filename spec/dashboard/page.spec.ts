@@ -257,7 +257,7 @@ describe('what is seen of the timeline', () => {
 
 /** 0 → 1, 2 → 3, by names a, b, b, c. */
 const diamond: RunGraph = {
-  dagId: 'd', ids: ['top', 'left', 'right', 'end'], code: [0, 1, 1, 2], names: ['a', 'b', 'c'], deps: [[], [0], [0], [1, 2]],
+  runId: 'd', dagId: 'd', ids: ['top', 'left', 'right', 'end'], code: [0, 1, 1, 2], names: ['a', 'b', 'c'], deps: [[], [0], [0], [1, 2]],
   pins: [null, null, null, null], cost: [0, 1, 1, 0], costs: [null, { cpu: 1 }], duration: [null, null, null, null],
 };
 

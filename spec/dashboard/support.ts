@@ -10,13 +10,13 @@ import type { RunGraph } from '../../lib/events/run-graph.ts';
 export function chainGraph(dagId: string, size: number): RunGraph {
   const each = <Value>(of: (i: number) => Value): Value[] => Array.from({ length: size }, (_, i) => of(i));
   return {
-    dagId, ids: each((i) => `f${i}`), code: each(() => 0), names: ['work'], deps: each((i) => (i === 0 ? [] : [i - 1])), pins: each(() => null),
+    runId: dagId, dagId, ids: each((i) => `f${i}`), code: each(() => 0), names: ['work'], deps: each((i) => (i === 0 ? [] : [i - 1])), pins: each(() => null),
     cost: each(() => 0), costs: [null], duration: each(() => null),
   };
 }
 
 export function started(graph: RunGraph, at = 1000, host = 'local'): Told {
-  return { host, graph, event: { type: 'run:started', dagId: graph.dagId, functions: graph.ids.length, at } };
+  return { host, graph, event: { type: 'run:started', runId: graph.runId, dagId: graph.dagId, functions: graph.ids.length, at } };
 }
 
 export function told(event: HandoffEvent, host = 'local'): Told {
@@ -26,7 +26,7 @@ export function told(event: HandoffEvent, host = 'local'): Told {
 /** Attempts of these functions that ended on a thread one after the other, a ms each. */
 export function spans(dagId: string, functions: readonly number[], { thread = 0, at = 1000, failed = [] as readonly number[] } = {}): EventOf<'spans'> {
   return {
-    type: 'spans', dagId, at, node: 'a', thread, failed, functionIds: functions.map((i) => `f${i}`), attempts: functions.map(() => 1),
+    type: 'spans', runId: dagId, dagId, at, node: 'a', thread, failed, functionIds: functions.map((i) => `f${i}`), attempts: functions.map(() => 1),
     spans: functions.flatMap((_, k) => [at + k, at + k + 1]), bytes: functions.map(() => 0),
   };
 }

@@ -29,8 +29,13 @@ describe('explain', () => {
     expect(handoff().explain('asker', 'big')).toMatchObject({
       text: 'big waits for 500 memory of a, of which 300 are free (hog of run holder holds memory 700).', functions: [{ node: 'a', functions: ['holder/hog'] }],
     });
+    const twin = handoff().execute(new Dag('holder').add({ id: 'big', code: t.one, cost: { memory: 500 } }), { runId: 'twin' });
+    while (thrownOr(() => handoff().explain('twin', 'big').functions[0]!.state) !== 'room') await new Promise(setImmediate);
+    const [held] = handoff().explain('twin', 'big').functions[0]!.functions; // by the id of its run, as both are of one DAG
     gate.release();
-    await Promise.all([first, second]);
+    const { runId } = await first;
+    await Promise.all([second, twin]);
+    expect(held).toBe(`${runId}/hog`);
   });
 
   it('says that all threads are busy, and that a run may do no more at once', async () => {

@@ -25,7 +25,7 @@ export function graphOf(all: readonly Ran[], dagId = 'd'): RunGraph {
   const names = [...new Set(all.map(({ id, name = id }) => name))];
   const costs: (Cost | null)[] = [null, ...all.flatMap(({ cost }) => (cost === undefined ? [] : [cost]))];
   return {
-    dagId, names, costs,
+    runId: dagId, dagId, names, costs,
     ids: all.map(({ id }) => id),
     code: all.map(({ id, name = id }) => names.indexOf(name)),
     deps: all.map(({ deps = [] }) => deps.map((dep) => all.findIndex(({ id }) => id === dep))),
@@ -38,7 +38,7 @@ export function graphOf(all: readonly Ran[], dagId = 'd'): RunGraph {
 /** @param end of the run, in ms from its start; it is under way when there is none */
 export function recordOf(all: readonly Ran[], end?: number, error?: unknown): RunRecord {
   const record = new RunRecord(graphOf(all));
-  const of = { dagId: 'd', at: origin };
+  const of = { runId: 'd', dagId: 'd', at: origin };
   record.record({ type: 'run:started', ...of, functions: all.length });
   for (const { id, node = 'a', thread = 0, attempts = 1, fails = false, at } of all) {
     if (at === undefined) continue;
@@ -47,8 +47,8 @@ export function recordOf(all: readonly Ran[], end?: number, error?: unknown): Ru
     if (fails) record.record({ type: 'function:failed', ...of, at: spans[1]!, functionId: id, node, attempt: attempts, error: new Error(`${id} failed`) });
   }
   if (end === undefined) return record;
-  if (error === undefined) record.record({ type: 'run:finished', dagId: 'd', at: origin + end, functions: all.length, retries: 0, durationMs: end });
-  else record.record({ type: 'run:failed', dagId: 'd', at: origin + end, error, durationMs: end });
+  if (error === undefined) record.record({ type: 'run:finished', runId: 'd', dagId: 'd', at: origin + end, functions: all.length, retries: 0, durationMs: end });
+  else record.record({ type: 'run:failed', runId: 'd', dagId: 'd', at: origin + end, error, durationMs: end });
   return record;
 }
 

@@ -9,7 +9,7 @@ describe('the summary of a run', () => {
       { id: 'a1', name: 'a', at: [0, 10], cost: { cpu: 1, memory: 100 } }, { id: 'a2', name: 'a', thread: 1, at: [0, 30], cost: { cpu: 1 } }, { id: 'b', node: 'b', at: [0, 20] },
     ], 40), new Map([['a', { threads: 2, capabilities: { cpu: 2 }, peakMemoryMb: 123 }], ['idle', { threads: 2, capabilities: {} }]]));
     expect(summary).toMatchObject({
-      dagId: 'd', ok: true, durationMs: 40, functions: 3, done: 3, failed: 0, retries: 0, workMs: 60, threads: 5, efficiency: 60 / (40 * 5), nodes: { a: 2, b: 1 },
+      runId: 'd', dagId: 'd', ok: true, durationMs: 40, functions: 3, done: 3, failed: 0, retries: 0, workMs: 60, threads: 5, efficiency: 60 / (40 * 5), nodes: { a: 2, b: 1 },
       names: [{ name: 'a', count: 2, totalMs: 40, meanMs: 20, maxMs: 30 }, { name: 'b', count: 1, totalMs: 20, meanMs: 20, maxMs: 20 }],
       nodeUse: {
         a: { threads: 2, functions: 2, busyMs: 40, peakClaimed: { cpu: 2, memory: 100 }, peakMemoryMb: 123 },
@@ -28,7 +28,7 @@ describe('the summary of a run', () => {
   it('counts what went from host to host: what came here as it came, what went elsewhere once for each host', () => {
     const record = recordOf([{ id: 'here', at: [0, 1] }, { id: 'there', node: 'b', at: [0, 1] }, { id: 'x', deps: ['here', 'there'], node: 'b', at: [1, 2] }, { id: 'y', deps: ['here'], node: 'b2', at: [1, 2] }, { id: 'z', deps: ['here', 'there'], node: 'c', at: [1, 2] }]);
     record.bytes.set([1000, 100, 0, 0, 0]);
-    record.record({ type: 'result:fetched', dagId: 'd', at: 0, functionId: 'z', node: 'c', bytes: 7 });
+    record.record({ type: 'result:fetched', runId: 'd', dagId: 'd', at: 0, functionId: 'z', node: 'c', bytes: 7 });
     const on = (host: string): { threads: number; capabilities: {}; host: string } => ({ threads: 1, capabilities: {}, host });
     expect(summarise(record, new Map([['a', on('one')], ['b', on('two')], ['b2', on('two')], ['c', on('three')]]), 'one')).toMatchObject({ bytesFetched: 7, bytesMoved: 1000 + 1000 + 100 + 7 });
     expect(summarise(record)).toMatchObject({ bytesMoved: 7 });

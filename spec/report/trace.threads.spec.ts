@@ -15,17 +15,17 @@ import { checkTrace } from './trace-format.ts';
 
 /** Runs a DAG and gives its trace file, whatever becomes of it. */
 async function traceOf(handoff: Handoff, dag: Dag): Promise<string> {
-  const watch = new RunWatch(handoff, dag);
+  const watch = new RunWatch(handoff, dag, 'traced');
   const trace = new TraceRecorder(watch.record);
   watch.add(tracedEvents, trace);
   watch.sample(50);
-  await handoff.execute(dag).catch(() => {});
+  await handoff.execute(dag, { runId: 'traced' }).catch(() => {});
   await watch.stop();
   return [...trace.chunks()].join('');
 }
 
 function edgesOf(dag: Dag): string[] {
-  const { ids, deps } = toRunGraph(compile(dag));
+  const { ids, deps } = toRunGraph(compile(dag), 'r');
   return deps.flatMap((each, i) => each.map((dep) => `${ids[dep]} -> ${ids[i]}`)).toSorted();
 }
 
@@ -125,7 +125,7 @@ function written(ran: readonly Ran[], nodes: readonly NodeActivity[] = []): stri
   const record = new RunRecord(graphOf(ran));
   const trace = new TraceRecorder(record);
   for (const { id, node = 'a', thread = 0, at } of ran) {
-    const event = { type: 'spans', dagId: 'd', at: origin, node, thread, functionIds: [id], attempts: [1], spans: at!.map((ms) => origin + ms), bytes: [0], failed: [] } as const;
+    const event = { type: 'spans', runId: 'd', dagId: 'd', at: origin, node, thread, functionIds: [id], attempts: [1], spans: at!.map((ms) => origin + ms), bytes: [0], failed: [] } as const;
     record.record(event);
     trace.record(event);
   }

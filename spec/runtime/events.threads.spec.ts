@@ -139,7 +139,7 @@ describe('a listener that throws', () => {
     const own = handoff();
     const seen: unknown[] = [];
     const listener = (): void => void seen.push(1);
-    const event = { type: 'run:started', at: 1, dagId: 'd', functions: 1 } as const;
+    const event = { type: 'run:started', at: 1, runId: 'r', dagId: 'd', functions: 1 } as const;
     own.on('run:started', listener).once('run:started', listener);
     expect(own.listeners('run:started')).toEqual([listener, listener]);
     own.emit('run:started', event);
@@ -166,8 +166,8 @@ describe('onProgress', () => {
 
 describe('context', () => {
   it('tells a function who it is', async () => {
-    const { results } = await handoff().execute(new Dag('who').add({ id: 'me', code: c.whoAmI, node: 'b' }));
-    expect(results).toEqual({ me: { attempt: 1, dagId: 'who', functionId: 'me', node: 'b', aborted: false } });
+    const { runId, results } = await handoff().execute(new Dag('who').add({ id: 'me', code: c.whoAmI, node: 'b' }));
+    expect(results).toEqual({ me: { attempt: 1, runId, dagId: 'who', functionId: 'me', node: 'b', aborted: false } });
   });
 
   it('is not there outside, and can be given for a test', async () => {

@@ -96,14 +96,6 @@ describe('execute', () => {
     expect(await handoff().getLocalValue('two', 'source')).toBe('2');
   });
 
-  it('refuses a second run under an id that is running', async () => {
-    const first = handoff().execute(new Dag('busy').add({ id: 'a', code: t.later, extraArgs: [50, 1] }));
-    const error = await errorOf(handoff().execute(new Dag('busy')));
-    expect(error).toMatchObject({ code: 'DAG_ALREADY_RUNNING', dagId: 'busy' });
-    await first;
-    await handoff().execute(new Dag('busy'));
-  });
-
   it('is also executeDistributed', async () => {
     expect((await handoff().executeDistributed(dagOf({ id: 'a', code: t.one }))).results).toEqual({ a: 1 });
   });

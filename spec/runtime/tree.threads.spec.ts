@@ -31,9 +31,9 @@ async function start(...names: string[]) {
     const plan = compile(dagOf(...functions));
     const code = await modules.resolve(plan, () => tree.anyNode(), new Promise(() => {}));
     const active = driver.createRun({
-      plan, code, onProgress: undefined,
+      plan, code, runId: plan.dagId, onProgress: undefined,
       settings: { maxRetries: 0, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null, codes: code.codes },
-    }, () => tree.whyStopped(plan.dagId));
+    }, () => tree.whyStopped({ runId: plan.dagId, dagId: plan.dagId }));
     await tree.addRun(active);
     driver.submit(active);
     return active;

@@ -152,10 +152,10 @@ describe('collectMetrics', () => {
 
 describe('metrics of a feed', () => {
   const graph = (dagId: string, names: readonly string[], deps: readonly (readonly number[])[]): NonNullable<Told['graph']> => ({
-    dagId, names, deps, ids: names.map((_, i) => `f${i}`), code: names.map((_, i) => i), pins: names.map(() => null), cost: names.map(() => 0), costs: [null], duration: names.map(() => null),
+    runId: dagId, dagId, names, deps, ids: names.map((_, i) => `f${i}`), code: names.map((_, i) => i), pins: names.map(() => null), cost: names.map(() => 0), costs: [null], duration: names.map(() => null),
   });
   const spans = (dagId: string, functionIds: readonly string[], times: readonly number[]): Told['event'] => ({
-    type: 'spans', at: 0, dagId, node: 'n', thread: 0, functionIds, spans: times, attempts: functionIds.map(() => 1), bytes: functionIds.map(() => 0), failed: [],
+    type: 'spans', at: 0, runId: dagId, dagId, node: 'n', thread: 0, functionIds, spans: times, attempts: functionIds.map(() => 1), bytes: functionIds.map(() => 0), failed: [],
   } as unknown as Told['event']);
 
   function fed(): { readonly tell: (host: string, event: object, more?: object) => void; readonly scrape: () => Promise<Map<string, Family>> } {
@@ -166,7 +166,7 @@ describe('metrics of a feed', () => {
 
   it('takes the time a function waited from the latest end of what it depends on, in whatever order that is told', async () => {
     const { tell, scrape } = fed();
-    tell('h', { type: 'run:started', at: 1000, dagId: 'd', functions: 3 }, { graph: graph('d', ['first', 'second', 'last'], [[], [], [0, 1]]) });
+    tell('h', { type: 'run:started', at: 1000, runId: 'd', dagId: 'd', functions: 3 }, { graph: graph('d', ['first', 'second', 'last'], [[], [], [0, 1]]) });
     tell('h', spans('d', ['f2'], [5000, 5500])); // before what it depends on
     tell('h', spans('d', ['f1'], [1500, 4000]));
     tell('h', spans('d', ['f0'], [1000, 2000]));
@@ -177,10 +177,10 @@ describe('metrics of a feed', () => {
 
   it('tells runs of the same id on two hosts apart', async () => {
     const { tell, scrape } = fed();
-    for (const host of ['h', 'i']) tell(host, { type: 'run:started', at: 0, dagId: 'd', functions: 1 }, { graph: graph('d', [`on${host}`], [[]]) });
+    for (const host of ['h', 'i']) tell(host, { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 1 }, { graph: graph('d', [`on${host}`], [[]]) });
     expect(sample(await scrape(), 'handoff_runs_running')).toBe(2);
     tell('i', spans('d', ['f0'], [1, 2]));
-    tell('h', { type: 'run:finished', at: 3, dagId: 'd', functions: 1, retries: 0, durationMs: 3 });
+    tell('h', { type: 'run:finished', at: 3, runId: 'd', dagId: 'd', functions: 1, retries: 0, durationMs: 3 });
     const families = await scrape();
     expect(sample(families, 'handoff_function_attempts_total', { function: 'oni' })).toBe(1);
     expect(sample(families, 'handoff_runs_running')).toBe(1);
@@ -189,7 +189,7 @@ describe('metrics of a feed', () => {
   it('tells no more than 200 names of functions apart', async () => {
     const { tell, scrape } = fed();
     const names = Array.from({ length: 300 }, (_, i) => `name${i}`);
-    tell('h', { type: 'run:started', at: 0, dagId: 'd', functions: 300 }, { graph: graph('d', names, names.map(() => [])) });
+    tell('h', { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 300 }, { graph: graph('d', names, names.map(() => [])) });
     tell('h', spans('d', names.map((_, i) => `f${i}`), names.flatMap(() => [1, 2])));
     const families = await scrape();
     for (const name of ['handoff_function_attempts_total', 'handoff_function_duration_seconds_count']) {
@@ -200,13 +200,13 @@ describe('metrics of a feed', () => {
 
   it('goes on when it is told what makes no sense, counts how often, and counts the rest rightly', async () => {
     const { tell, scrape } = fed();
-    tell('h', { type: 'run:started', at: 0, dagId: 'd', functions: 2 }, { graph: graph('d', ['first', 'second'], [[], [0]]) });
+    tell('h', { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 2 }, { graph: graph('d', ['first', 'second'], [[], [0]]) });
     const odd: object[] = [
-      { type: 'spans', at: 0, dagId: 'd', node: 'n', thread: 0 },
+      { type: 'spans', at: 0, runId: 'd', dagId: 'd', node: 'n', thread: 0 },
       { ...spans('d', ['f0', 'f0'], [1, 2, 3, 4]), attempts: { get 1() { throw new Error('no'); } } }, // ends in the middle
-      { type: 'result:fetched', dagId: 'd', functionId: 'f0', node: 'n', bytes: 'many', at: 0 },
-      { type: 'result:fetched', dagId: 'd', functionId: 'f0', node: 'n', bytes: -1, at: 0 },
-      { type: 'run:finished', dagId: 'other', functions: 1, retries: 0, durationMs: 'long', at: 0 },
+      { type: 'result:fetched', runId: 'd', dagId: 'd', functionId: 'f0', node: 'n', bytes: 'many', at: 0 },
+      { type: 'result:fetched', runId: 'd', dagId: 'd', functionId: 'f0', node: 'n', bytes: -1, at: 0 },
+      { type: 'run:finished', runId: 'other', dagId: 'other', functions: 1, retries: 0, durationMs: 'long', at: 0 },
     ];
     for (const event of odd) expect(() => tell('h', event)).not.toThrow();
     tell('h', { ...spans('d', ['f1'], [1, Number.NaN]), bytes: [Number.NaN] }); // passed over
@@ -217,7 +217,7 @@ describe('metrics of a feed', () => {
     expect(sample(families, 'handoff_function_attempts_total', { function: 'second' })).toBe(1);
     expect(sample(families, 'handoff_function_duration_seconds_sum', { function: 'second' })).toBeCloseTo(0.001);
     expect(sample(families, 'handoff_result_stored_bytes_total')).toBe(8);
-    tell('h', { type: 'run:finished', dagId: 'd', functions: 1, retries: 0, durationMs: 'long', at: 0 });
+    tell('h', { type: 'run:finished', runId: 'd', dagId: 'd', functions: 1, retries: 0, durationMs: 'long', at: 0 });
     expect(sample(await scrape(), 'handoff_runs_running')).toBe(0);
   });
 
@@ -238,7 +238,7 @@ describe('metrics of a feed', () => {
   it('has names as text, whatever is in them', async () => {
     const { tell, scrape } = fed();
     const name = 'a"b\\c\nd';
-    tell('h', { type: 'run:started', at: 0, dagId: 'd', functions: 1 }, { graph: graph('d', [name], [[]]) });
+    tell('h', { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 1 }, { graph: graph('d', [name], [[]]) });
     tell('h', spans('d', ['f0'], [1, 2]));
     expect(sample(await scrape(), 'handoff_function_attempts_total', { function: name })).toBe(1);
   });

@@ -152,7 +152,7 @@ export class Store {
     const live: Live[] = [];
     for (const node of this.nodes) {
       for (const [thread, { running }] of node.threads.entries()) {
-        if (running === null || running.dagId !== run.dagId) continue;
+        if (running === null || running.runId !== run.runId) continue;
         const fn = data.index.get(running.functionId);
         if (fn === undefined) continue;
         live.push({ fn, host: node.host, node: node.name, thread, since: Math.max(running.since - run.startedAt, 0) });

@@ -186,6 +186,15 @@ export class Cluster {
     })));
   }
 
+  /** The host that a batch on a thread of this one is of, and the number that it has there. */
+  ownerOf(own: number): { readonly peer: Peer; readonly batch: number } | undefined {
+    for (const guest of this.#guests()) {
+      const batch = guest.numberOf(own);
+      if (batch !== undefined) return { peer: guest.peer, batch };
+    }
+    return undefined;
+  }
+
   /** What others have on the threads of this host. */
   guestWork(): GuestWork[] {
     return [...this.#guests()].flatMap((guest) => [...guest.work()]);

@@ -26,14 +26,9 @@ export function lend(node: string, own: NodeEvents, guests: () => Iterable<Guest
       if (batch >= 0) own.printed(batch, index, text);
       else process.stderr.write(text); // what others run here prints here
     },
-    log(dagId, functionId, attempt, values) {
-      let isTheirs = false;
-      for (const guest of guests()) {
-        if (!guest.runs(node, dagId)) continue;
-        guest.log(node, dagId, functionId, attempt, values);
-        isTheirs = true;
-      }
-      if (!isTheirs) own.log(dagId, functionId, attempt, values);
+    log(logged) {
+      if (logged.origin === 0) return own.log(logged);
+      for (const guest of guests()) if (guest.peer.number === logged.origin) return guest.log(node, logged);
     },
   };
 }

@@ -69,7 +69,7 @@ export class RemoteHost {
         for (const [id, { node: on, lane }] of this.#batches) if (on === parts[0] && lane === parts[1]) this.#batches.delete(id);
         return node?.events.laneDown(parts[1], crashOf(parts[2]), started as any);
       }
-      case Message.log: return this.#nodes.get(parts[0])?.events.log(parts[1], parts[2], parts[3], loggedOf(parts[4]));
+      case Message.log: return this.#nodes.get(parts[0])?.events.log({ origin: 0, runId: parts[1], dagId: parts[2], functionId: parts[3], attempt: parts[4], values: loggedOf(parts[5]) });
     }
     const [events] = [...this.#nodes.values()].map((node) => node.events); // they are told apart by their batch
     if (events === undefined) return;
@@ -147,12 +147,12 @@ export class RemoteHost {
     }
   }
 
-  send(node: string, lane: number, { id, flags, dagId, serial, size, program, values, claim }: OutgoingBatch): void {
+  send(node: string, lane: number, { id, flags, runId, dagId, serial, size, program, values, claim }: OutgoingBatch): void {
     const { exchange } = this.#orchestrator;
     exchange.involve(serial, this.peer.identity.id);
     this.#define(program, values as unknown[], size);
     try {
-      this.peer.send(Message.batch, node, lane, id, serial, flags, dagId, size, program.slice(), values, claim, this.#downs.of(node, lane));
+      this.peer.send(Message.batch, node, lane, id, serial, flags, runId, dagId, size, program.slice(), values, claim, this.#downs.of(node, lane));
       this.#batches.set(id, { node, lane, size });
     } catch (error) {
       if (isHandoffError(error, 'NOT_SERIALIZABLE')) throw new DOMException(error.message, 'DataCloneError');

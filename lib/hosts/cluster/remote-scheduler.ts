@@ -12,7 +12,7 @@ import { shortage } from '../../scheduling/resources/amounts.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import { textOf } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
-import type { BatchReport, LaneCrash } from '../../workers/node/lane-messages.ts';
+import type { BatchReport, LaneCrash, Logged } from '../../workers/node/lane-messages.ts';
 import type { NodeLink, StartedBatches } from '../../workers/node/node-link.ts';
 import { translate } from '../../workers/node/translate.ts';
 import { type FailureWire, ReportKind } from '../../workers/node/wire.ts';
@@ -62,7 +62,6 @@ interface GuestBatch {
   readonly own: number;
   readonly node: string;
   readonly lane: number;
-  readonly dagId: string;
   readonly serial: number;
   readonly claim: Cost | undefined;
   readonly claimant: string;
@@ -99,6 +98,11 @@ export class Guest {
 
   get batches(): ReadonlyMap<number, unknown> {
     return this.#byOwn;
+  }
+
+  /** Its own number of a batch of its; undefined: it has none of ours. */
+  numberOf(own: number): number | undefined {
+    return this.#byOwn.get(own)?.id;
   }
 
   /** What it has on the threads of this host. */
@@ -174,14 +178,8 @@ export class Guest {
     this.#tell(Message.laneDown, node, lane, { reason: crash.reason, exitCode: crash.exitCode, error: crash.error === undefined ? undefined : toTravellingError(crash.error) }, own);
   }
 
-  /** Whether it runs something of a DAG on a node. */
-  runs(node: string, dagId: string): boolean {
-    for (const batch of this.#byOwn.values()) if (batch.node === node && batch.dagId === dagId) return true;
-    return false;
-  }
-
-  log(node: string, dagId: string, functionId: string, attempt: number, values: readonly unknown[]): void {
-    this.#tell(Message.log, node, dagId, functionId, attempt, values.map(toTravellingError));
+  log(node: string, { runId, dagId, functionId, attempt, values }: Logged): void {
+    this.#tell(Message.log, node, runId, dagId, functionId, attempt, values.map(toTravellingError));
   }
 
   /** The guest is gone. */
@@ -230,7 +228,7 @@ export class Guest {
     for (const [number, name] of [...this.#names]) this.#define(number, name);
   }
 
-  #batch([node, lane, id, serial, flags, dagId, size, program, values, claim, downs]: any[]): void {
+  #batch([node, lane, id, serial, flags, runId, dagId, size, program, values, claim, downs]: any[]): void {
     // Each function takes two words at least, and something runs it that is there.
     const threads = this.#host.node(node)?.settings.threads ?? Infinity;
     if (size < 1 || 2 * size > program.length || lane >= threads) {
@@ -259,7 +257,7 @@ export class Guest {
     const starts = read(() => translate(program, values, size, { code, payload }));
     if (broken !== undefined) return this.#refuse(id, size, broken);
     const batch: GuestBatch = {
-      id, own: this.#host.nextBatch(), node, lane, dagId, serial, claim: claim ?? undefined, claimant: `${this.peer.identity.id}/${dagId}`,
+      id, own: this.#host.nextBatch(), node, lane, serial, claim: claim ?? undefined, claimant: `${this.peer.identity.id}/${runId}`,
       size, done: 0, sent: false, granted: false, unwanted: false, withdraw: () => {},
     };
     this.#byId.set(id, batch);
@@ -270,7 +268,7 @@ export class Guest {
       const link = this.#host.node(node);
       try {
         if (link === undefined) throw new HandoffError('NODE_DOWN', `Node ${node} is gone.`);
-        link.send(lane, { id: batch.own, flags, dagId, serial, claim: batch.claim, size: batch.size, program: isWhole ? program : program.subarray(0, starts[batch.size]), values, sources: null, exports: null });
+        link.send(lane, { id: batch.own, flags, origin: this.peer.number, runId, dagId, serial, claim: batch.claim, size: batch.size, program: isWhole ? program : program.subarray(0, starts[batch.size]), values, sources: null, exports: null });
       } catch (cause) {
         if (link === undefined) return this.laneDown(node, lane, { reason: 'killed' }, []);
         this.#close(batch); // it would be the same on every other thread

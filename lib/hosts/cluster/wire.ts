@@ -6,11 +6,11 @@
  *   both                                     to the host of nodes                       from it
  *   [hello, card]                            [code, number, name]                       [ended, batch, first, count, exceptions,
  *   [members, addresses]                     [batch, node, lane, id, serial, flags,         durations, spans, values]
- *   [nodes, list]                                dagId, size, program, values,          [started, batch, index, at]
- *   [lane, node, lane, isUp]                     claim, downs]                          [takenBack, batch, limit]
+ *   [nodes, list]                                runId, dagId, size, program,           [started, batch, index, at]
+ *   [lane, node, lane, isUp]                     values, claim, downs]                  [takenBack, batch, limit]
  *   [request, id, method, args]              [takeBack, batch, count]                   [laneDown, node, lane, crash, started]
  *                                            [cancel, batch, why]
- *   [response, id, isOk, value or error]     [kill, node, lane, batch]                  [log, node, dagId, functionId, attempt, values]
+ *   [response, id, isOk, value or error]     [kill, node, lane, batch]                  [log, node, runId, dagId, functionId, attempt, values]
  *   [beacon, port, id, key]
  *   [bulk]                                   [release, serial, keys]
  *   [ping, leaves, heard, came]              [endRun, serial]
@@ -79,7 +79,7 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.bulk]: [],
   [Message.beacon]: [port, bytes(idBytes), bytes(keyBytes)],
   [Message.code]: [code, record],
-  [Message.batch]: [name, lane, whole, whole, lane, name, whole, (value) => value instanceof Int32Array, list, optional(amounts), whole],
+  [Message.batch]: [name, lane, whole, whole, lane, name, name, whole, (value) => value instanceof Int32Array, list, optional(amounts), whole],
   [Message.takeBack]: [whole, whole],
   [Message.cancel]: [whole, (value) => value === 'aborted' || value === 'timeout'],
   [Message.kill]: [name, lane, whole],
@@ -90,7 +90,7 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.started]: [whole, whole, time],
   [Message.takenBack]: [whole, whole],
   [Message.laneDown]: [name, lane, crash, listOf(startedBatch)],
-  [Message.log]: [name, name, name, whole, list],
+  [Message.log]: [name, name, name, name, whole, list],
 };
 
 /**

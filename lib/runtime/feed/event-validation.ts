@@ -33,7 +33,7 @@ function isList(value: unknown, check: Check, size?: number): value is any[] {
 }
 
 const list = (check: Check): Check => (value) => isList(value, check);
-const ofRun = { dagId: text };
+const ofRun = { runId: text, dagId: text };
 const ofFunction = { ...ofRun, functionId: text };
 const onNode = { ...ofFunction, node: text };
 const ofAttempt = { ...onNode, attempt: whole };
@@ -86,12 +86,12 @@ export function areColumns({ functionIds, indexes, attempts, spans, bytes: sizes
 /**
  * Whether what came is the graph of a run, its edges in two lists.
  *
- * @param functions how many the run has
+ * @param run its ids, and how many functions it has
  */
-export function isGraph(value: unknown, dagId: string, functions: number): boolean {
+export function isGraph(value: unknown, { runId, dagId, functions }: Pick<EventOf<'run:started'>, 'runId' | 'dagId' | 'functions'>): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const graph = value as Record<string, unknown>;
-  if (graph['dagId'] !== dagId || !isList(graph['ids'], text, functions) || !isList(graph['names'], text)) return false;
+  if (graph['runId'] !== runId || graph['dagId'] !== dagId || !isList(graph['ids'], text, functions) || !isList(graph['names'], text)) return false;
   if (!isList(graph['costs'], (cost) => cost === null || amounts(cost))) return false;
   const into = (all: unknown): Check => (i) => whole(i) && (i as number) < (all as unknown[]).length;
   return isList(graph['code'], into(graph['names']), functions)

@@ -88,7 +88,7 @@ function serialized(value: unknown): Buffer | undefined {
  * @param offset ms that the peer's clock is ahead
  * @param functionsOf how many functions a run of the peer has; undefined: it is not known
  */
-export function fromEventWire(wire: EventWire, offset: number, functionsOf: (dagId: string) => number | undefined = () => undefined): HandoffEvent | undefined {
+export function fromEventWire(wire: EventWire, offset: number, functionsOf: (runId: string) => number | undefined = () => undefined): HandoffEvent | undefined {
   const told = wire?.event as any; // it is ours alone, as it was just read
   if (typeof told !== 'object' || told === null || typeof told.type !== 'string' || !Object.hasOwn(fieldsOf, told.type)) return undefined;
   const fields: Readonly<Record<string, (value: unknown) => boolean>> = fieldsOf[told.type as keyof typeof fieldsOf];
@@ -100,7 +100,7 @@ export function fromEventWire(wire: EventWire, offset: number, functionsOf: (dag
       if (!check(told[field])) return undefined;
       if (told[field] !== undefined) event[field] = told[field]; // what else there is, this version knows nothing of
     }
-    if (event.type === 'spans' && !areColumns(event, functionsOf(event.dagId))) return undefined;
+    if (event.type === 'spans' && !areColumns(event, functionsOf(event.runId))) return undefined;
     if (event.type === 'function:log' && (event.values = fromLogged(event.values)) === undefined) return undefined;
     if ('error' in fields) event.error = fromToldError(told.error);
     return event;
@@ -136,10 +136,11 @@ export function toGraphWire({ deps, ...rest }: RunGraph): GraphWire {
  *
  * @param wire whatever came
  */
-export function fromGraphWire(wire: unknown, { dagId, functions }: Pick<EventOf<'run:started'>, 'dagId' | 'functions'>): (() => RunGraph) | undefined {
-  if (!isGraph(wire, dagId, functions)) return undefined;
+export function fromGraphWire(wire: unknown, run: Pick<EventOf<'run:started'>, 'runId' | 'dagId' | 'functions'>): (() => RunGraph) | undefined {
+  if (!isGraph(wire, run)) return undefined;
+  const { runId, dagId } = run;
   const { ids, code, names, pins, cost, costs, duration, offset, edges } = wire as GraphWire;
-  return () => ({ dagId, ids, code, names, deps: ids.map((_, i) => [...edges.subarray(offset[i]!, offset[i + 1]!)]), pins, cost, costs, duration });
+  return () => ({ runId, dagId, ids, code, names, deps: ids.map((_, i) => [...edges.subarray(offset[i]!, offset[i + 1]!)]), pins, cost, costs, duration });
 }
 
 /** The functions that a peer told to be done; undefined when they are none of a run of so many. */

@@ -23,7 +23,7 @@ import { type EventWire, fromDoneWire, fromEventWire, fromGraphWire, seenByAll, 
 interface Source {
   readonly peer: Peer;
   readonly name: string;
-  /** Its runs that are under way, by DAG. */
+  /** Its runs that are under way, by id. */
   readonly runs: Map<string, { readonly event: EventOf<'run:started'>; readonly graph: (() => RunGraph) | undefined }>;
 }
 
@@ -126,10 +126,10 @@ export class HandoffFeed implements Feed {
     this.#relays.delete(peer);
     const source = this.#sources.get(peer.number);
     this.#sources.delete(peer.number);
-    for (const { event: { dagId, at } } of source?.runs.values() ?? []) {
+    for (const { event: { runId, dagId, at } } of source?.runs.values() ?? []) {
       const now = timestamp();
-      const error = new HandoffError('NODE_DOWN', `Host ${source!.name}, which ran DAG ${JSON.stringify(dagId)}, is gone.`, { dagId });
-      this.#deliver({ host: source!.name, event: { type: 'run:failed', at: now, dagId, error, durationMs: now - at } }, source);
+      const error = new HandoffError('NODE_DOWN', `Host ${source!.name}, which ran DAG ${JSON.stringify(dagId)}, is gone.`, { runId, dagId });
+      this.#deliver({ host: source!.name, event: { type: 'run:failed', at: now, runId, dagId, error, durationMs: now - at } }, source);
     }
     for (const { expected } of this.#subscriptions) expected.delete(source!);
   }
@@ -151,12 +151,12 @@ export class HandoffFeed implements Feed {
     const event = this.#read(source, wire);
     const told = event?.type === 'run:started' ? this.#began(source, event, wire) : event && { host: source.name, event };
     if (told === undefined) return void this.#dropped++;
-    if (told.event.type === 'run:finished' || told.event.type === 'run:failed') source.runs.delete(told.event.dagId);
+    if (told.event.type === 'run:finished' || told.event.type === 'run:failed') source.runs.delete(told.event.runId);
     this.#deliver(told, source);
   }
 
   #read({ peer, runs }: Source, wire: EventWire): HandoffEvent | undefined {
-    return fromEventWire(wire, peer.clock.offset, (dagId) => runs.get(dagId)?.event.functions);
+    return fromEventWire(wire, peer.clock.offset, (runId) => runs.get(runId)?.event.functions);
   }
 
   /** What is under way on a host, for those who have not been told. */
@@ -175,12 +175,12 @@ export class HandoffFeed implements Feed {
 
   /** A run of a host is known from now on. Its graph is told once, however many ask. Undefined: what came with it is no graph of it. */
   #began(source: Source, event: EventOf<'run:started'>, { graph: wire }: EventWire, done?: readonly number[]): Told | undefined {
-    const known = source.runs.get(event.dagId);
+    const known = source.runs.get(event.runId);
     const make = wire === undefined ? undefined : fromGraphWire(wire, event);
     if (wire !== undefined && make === undefined) return undefined;
     if (wire === undefined && known?.graph !== undefined && known.event.functions !== event.functions) return undefined;
     const graph = make === undefined ? known?.graph : once(make);
-    source.runs.set(event.dagId, { event, graph });
+    source.runs.set(event.runId, { event, graph });
     return toTold(source.name, event, graph, done);
   }
 

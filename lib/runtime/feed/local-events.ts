@@ -45,14 +45,14 @@ export class OwnEvents {
   /** @param listener must not throw */
   listen(types: Iterable<EventType>, listener: (own: OwnEvent) => void): () => void {
     return this.#tap.listen(types, (event) => {
-      if (event.type === 'run:started') listener({ event, graph: this.#graphOf(this.#driver().runs.get(event.dagId)!) });
+      if (event.type === 'run:started') listener({ event, graph: this.#graphOf(this.#driver().runs.get(event.runId)!) });
       else if (event.type !== 'worker:crashed' || this.hostOf(event.node) === 0) listener({ event }); // of threads elsewhere, their own host tells
     });
   }
 
   underWay(): OwnRun[] {
     return this.#driver().active.map((active) => ({
-      event: { type: 'run:started', at: performance.timeOrigin + active.startedAt, dagId: active.id, functions: active.request.plan.size },
+      event: { type: 'run:started', at: performance.timeOrigin + active.startedAt, ...active.ids, functions: active.request.plan.size },
       graph: this.#graphOf(active),
       done: doneOf(active),
     }));
@@ -64,10 +64,10 @@ export class OwnEvents {
   }
 
   /** A run that is under way; or has been, was told of, and has its results still. */
-  find(dagId: string): { readonly plan: Plan; readonly results: RunResults } | undefined {
-    const active = this.#driver().runs.get(dagId);
+  find(runId: string): { readonly plan: Plan; readonly results: RunResults } | undefined {
+    const active = this.#driver().runs.get(runId);
     if (active !== undefined) return { plan: active.request.plan, results: active.results };
-    const known = this.#recent.get(dagId);
+    const known = this.#recent.get(runId);
     const plan = known?.plan.deref();
     const results = known?.results.deref();
     return plan === undefined || results === undefined ? undefined : { plan, results };
@@ -84,7 +84,7 @@ export class OwnEvents {
     return () => {
       const known = this.#graphs.get(active);
       if (known !== undefined) return known;
-      const graph = toRunGraph(plan, (i) => this.#learned.durationOf(settings.codes[plan.code[i]!]!, plan.entries[i]!.id));
+      const graph = toRunGraph(plan, active.id, (i) => this.#learned.durationOf(settings.codes[plan.code[i]!]!, plan.entries[i]!.id));
       this.#graphs.set(active, graph);
       return graph;
     };

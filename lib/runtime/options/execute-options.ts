@@ -9,6 +9,8 @@ import { isSpeculate, speculateExpected, type SpeculateOptions } from '../../sch
 import { checkOptions, rules, type Schema } from '../../core/schema.ts';
 
 export interface ExecuteOptions {
+  /** The run's id, by which it is found while it is under way and its results are retained. Default: a nanoid. */
+  readonly runId?: string | undefined;
   /** Default: that of `Handoff.start`. */
   readonly allocationStrategy?: AllocationStrategy | undefined;
   /** ms that the run may take, for `'cost-optimized'`: it is planned to cost as little as that allows. Default: none. It may take longer. */
@@ -40,6 +42,7 @@ export interface ExecuteOptions {
 }
 
 const schema: Schema<ExecuteOptions> = {
+  runId: { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' },
   allocationStrategy: strategyRule,
   deadline: rules.positiveMilliseconds,
   maxRetries: rules.whole,

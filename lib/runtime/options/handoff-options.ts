@@ -67,10 +67,12 @@ export interface HandoffOptions {
   /** ms between asking a function to stop, through its signal, and ending its thread. Default 100. */
   readonly gracePeriod?: number | undefined;
   /**
-   * How many finished runs keep their results for `getResult`; the oldest are forgotten first, also once they have more than a million
-   * results in all. Default 100.
+   * How many finished runs of `execute` keep their results for `getResult`; the oldest are forgotten first, also once they have more than a
+   * million results in all. Of `run` nothing is kept but what it returns. Default 100.
    */
   readonly retainedRuns?: number | undefined;
+  /** Bytes that the results of those runs may hold in memory, all together; the oldest runs are forgotten first. Default 256 MiB. */
+  readonly retainedBytes?: number | undefined;
   /**
    * Bytes that large results (those in shared memory) may hold in all. What is over goes to files in the system's folder for temporary
    * ones, least recently used first, and nothing new is started while more is held. Default: no bound.
@@ -101,6 +103,7 @@ export interface ResolvedOptions {
   readonly gracePeriod: number;
   readonly importTimeout: number;
   readonly retainedRuns: number;
+  readonly retainedBytes: number;
   readonly memoryBudget: number | undefined;
   readonly printToStderr: boolean | 'logged';
   readonly transport: ResolvedTransport | undefined;
@@ -129,6 +132,7 @@ const schema: Schema<HandoffOptions> = {
   gracePeriod: rules.milliseconds,
   importTimeout: { expected: 'ms, a number above 0, or Infinity', holds: (value) => typeof value === 'number' && value > 0 },
   retainedRuns: rules.whole,
+  retainedBytes: { expected: 'bytes, a number of at least 0', holds: (value) => value === Infinity || isAmount(value) },
   memoryBudget: { expected: 'bytes, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
   printToStderr: { expected: "true, false or 'logged'", holds: (value) => typeof value === 'boolean' || value === 'logged' },
   dashboard: { expected: dashboardExpected, holds: isRecord },
@@ -170,6 +174,7 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     gracePeriod: options.gracePeriod ?? 100,
     importTimeout,
     retainedRuns: options.retainedRuns ?? 100,
+    retainedBytes: options.retainedBytes ?? 256 * 2 ** 20,
     memoryBudget: options.memoryBudget,
     printToStderr,
     transport,

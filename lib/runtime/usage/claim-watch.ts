@@ -16,9 +16,6 @@ export interface Overuse {
   readonly lane: number;
   /** The number of its batch: below 0 when another host sent it. */
   readonly batch: number;
-  /** The run, told apart from others on every host. */
-  readonly serial: number;
-  readonly dagId: string;
   readonly claimedMb: number;
   readonly usedMb: number;
 }
@@ -28,8 +25,6 @@ interface Watched {
   readonly index: number;
   readonly lane: Lane;
   readonly batch: number;
-  readonly serial: number;
-  readonly dagId: string;
   readonly claimedMb: number;
   readonly enforced: boolean;
   /** The least that its thread held since it was sent, in MB. */
@@ -53,10 +48,10 @@ export class ClaimWatch {
   }
 
   /** A batch is about to be sent. Only a function that is alone in it can be judged. */
-  sent(node: string, index: number, lane: Lane, { id, serial, dagId, size, claim }: OutgoingBatch, enforced: boolean): void {
+  sent(node: string, index: number, lane: Lane, { id, size, claim }: OutgoingBatch, enforced: boolean): void {
     const claimedMb = claim?.['memory'];
     if (size !== 1 || claimedMb === undefined) return;
-    const watched: Watched = { node, index, lane, batch: id, serial, dagId, claimedMb, enforced, base: Infinity, pause: 0, passing: 0 };
+    const watched: Watched = { node, index, lane, batch: id, claimedMb, enforced, base: Infinity, pause: 0, passing: 0 };
     this.#watched.add(watched);
     void this.#measure(watched); // asked before the function is sent, so answered before it begins
     this.#ticker.start();
@@ -95,9 +90,9 @@ export class ClaimWatch {
   }
 
   #tell(watched: Watched, usedMb: number): void {
-    const { node, index, lane, batch, serial, dagId, claimedMb, enforced } = watched;
+    const { node, index, lane, batch, claimedMb, enforced } = watched;
     this.#watched.delete(watched);
-    this.#onOveruse({ node, lane: index, batch, serial, dagId, claimedMb, usedMb });
+    this.#onOveruse({ node, lane: index, batch, claimedMb, usedMb });
     if (!enforced) return;
     const error = new HandoffError('RESOURCES_UNAVAILABLE', `It claimed ${round(claimedMb)} MB of memory and used ${round(usedMb)} MB, and node ${node} enforces claims. Raise its cost.memory, or start the node without enforce.`, {
       node, resource: 'memory', cost: { memory: claimedMb },

@@ -41,14 +41,12 @@ export interface MonitorParts {
   readonly state: () => State;
   /** The nodes of this host. */
   readonly nodes: () => readonly NodeActor[];
-  /** The serial of a run of this host. */
-  readonly serialOf: (dagId: string) => number | undefined;
   /** @throws `INVALID_OPTION` */
   readonly change: (node: string, capabilities: Capabilities) => Promise<unknown>;
   /** More of a node may be free than before. */
   readonly freed: (node: string) => void;
-  /** Tells the hosts that may have sent the function. */
-  readonly tellOthers: (overuse: Overuse) => void;
+  /** Tells the host that has sent the function. */
+  readonly tellOwner: (overuse: Overuse) => void;
 }
 
 export class Monitor {
@@ -99,10 +97,10 @@ export class Monitor {
     return Object.fromEntries(this.#parts.nodes().map((node) => [node.settings.name, this.#resourcesOf(node, before, after)]));
   }
 
-  /** A function that another host runs for us uses too much of a node of its. */
-  overuseElsewhere({ node, lane, serial, dagId, claimedMb, usedMb }: Overuse): void {
-    const batch = [...this.#parts.state().batches.values()].find((each) => each.lane.node.name === node && each.lane.index === lane && each.run.id === dagId);
-    if (batch !== undefined && this.#parts.serialOf(dagId) === serial) this.#publish(batch, claimedMb, usedMb);
+  /** A function that another host runs for us uses too much of a node of its. `batch` is our number of its batch. */
+  overuseElsewhere({ batch: id, claimedMb, usedMb }: Overuse, host: number): void {
+    const batch = this.#parts.state().batches.get(id);
+    if (batch?.lane.node.host === host) this.#publish(batch, claimedMb, usedMb);
   }
 
   get #observing(): DynamicResourceTracker | undefined {
@@ -166,14 +164,14 @@ export class Monitor {
   }
 
   #overuse(overuse: Overuse): void {
-    if (overuse.batch < 0) return this.#parts.tellOthers(overuse);
+    if (overuse.batch < 0) return this.#parts.tellOwner(overuse);
     const batch = this.#parts.state().batches.get(overuse.batch);
     if (batch !== undefined) this.#publish(batch, overuse.claimedMb, overuse.usedMb);
   }
 
   #publish({ run, functions, lane }: Batch, claimedMb: number, usedMb: number): void {
     const { publisher } = this.#parts;
-    if (publisher.wants('function:overuse')) publisher.publish({ type: 'function:overuse', at: timestamp(), dagId: run.id, functionId: run.plan.entries[functions[0]!]!.id, node: lane.node.name, claimedMb, usedMb });
+    if (publisher.wants('function:overuse')) publisher.publish({ type: 'function:overuse', at: timestamp(), runId: run.id, dagId: run.plan.dagId, functionId: run.plan.entries[functions[0]!]!.id, node: lane.node.name, claimedMb, usedMb });
   }
 }
 

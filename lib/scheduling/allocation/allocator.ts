@@ -47,6 +47,7 @@ export interface NodeView {
 }
 
 export interface ClusterView {
+  readonly runId: string;
   readonly dagId: string;
   /** ms since the run began. */
   readonly elapsed: number;

@@ -17,7 +17,7 @@ import type { ReadyClass } from './ready-queue.ts';
 import { breakUpGangs, rebalance } from './work-stealing.ts';
 import { isHeld, leavesPlan } from './planned-order.ts';
 import { speculate } from './speculation.ts';
-import type { Lane, Node, Run, State } from './state.ts';
+import type { Batch, Lane, Node, Run, State } from './state.ts';
 
 /** Starts whatever can start. Looks at runs with the fewest lanes first, so that a small run is not held up by a large one. */
 export function dispatch(state: State, now: number, out: Command[]): void {
@@ -34,18 +34,41 @@ export function dispatch(state: State, now: number, out: Command[]): void {
 
 /** Starts one batch, of the run with the fewest lanes that can. */
 function startAny(state: State, now: number, out: Command[]): boolean {
-  if (state.idle === 0 && state.shallow.size === 0) return false;
-  const runs: Run[] = [];
+  if (state.idle === 0 && !isAnyShort(state, now)) return false;
+  let tries = state.idle > 0 ? Infinity : mostTries;
+  const busy: Run[] = [];
   for (const run of state.hungry) {
     if (run.queue.size === 0 || run.outcome !== undefined) state.hungry.delete(run);
-    else if (run.blocked !== state.turn) runs.push(run);
+    else if (run.blocked === state.turn) continue;
+    else if (run.lanes > 0) busy.push(run);
+    else if (tries === 0) continue;
+    else if (startOne(state, run, now, out)) return true;
+    else {
+      run.blocked = state.turn;
+      tries--;
+    }
   }
-  if (runs.length > 1) runs.sort((a, b) => a.lanes - b.lanes);
-  for (const run of runs) {
+  if (busy.length > 1) busy.sort((a, b) => a.lanes - b.lanes);
+  for (const run of busy) {
     if (startOne(state, run, now, out)) return true;
     run.blocked = state.turn;
   }
   return false;
+}
+
+// When no lane is idle, and work can only be put behind other work, so many runs that have no lane are asked whether they have any that is short
+// enough. There may be thousands, and a lane will be idle soon.
+const mostTries = 8;
+
+/** Whether something might be sent after what some lane works on. */
+function isAnyShort(state: State, now: number): boolean {
+  for (const { batches: [first] } of state.shallow) if (isPrompt(state, first!, now)) return true;
+  return false;
+}
+
+/** A lane that has not answered for long is not short of work, whatever was expected of it. */
+function isPrompt({ tuning }: State, { since, expectedMs }: Batch, now: number): boolean {
+  return now - since <= 4 * Math.max(tuning.batchMs, expectedMs);
 }
 
 /** Starts one batch of a run; false when nothing of it finds room. */
@@ -139,8 +162,7 @@ function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lan
   for (const lane of state.shallow) {
     const first = lane.batches[0]!;
     const allowed = first.run === run || run.lanes < run.settings.maxConcurrency;
-    // A lane that has not answered for long is not short of work, whatever was expected of it.
-    if (now - first.since > 4 * Math.max(batchMs, first.expectedMs)) continue;
+    if (!isPrompt(state, first, now)) continue;
     if (first.claim !== cost || (cost !== undefined && first.run !== run)) continue;
     if (!allowed || isExclusive(plan, next, lane.node) || lane.node.index === from.avoid || !accepts(run, from, lane.node)) continue;
     const end = first.since + first.expectedMs;

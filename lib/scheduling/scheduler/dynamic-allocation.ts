@@ -27,7 +27,7 @@ function ask(state: State, run: Run, now: number): void {
   const nodes = state.nodes.filter((node) => node.up && !node.draining && node.threads > 0 && (node.host === 0 || settings.hereOnly !== true));
   if (nodes.length === 0) return; // they are being started again
   const waiting = queue.unplacedInOrder.map((rank) => plan.byRank[rank]!);
-  const view: ClusterView = { dagId: run.id, elapsed: now - run.submittedAt, nodes: nodes.map(toView) };
+  const view: ClusterView = { runId: run.id, dagId: run.plan.dagId, elapsed: now - run.submittedAt, nodes: nodes.map(toView) };
   const answer = placeBy(run, waiting.map((i) => toReady(state, run, i)), view);
   let placed = 0;
   for (const i of waiting) {
@@ -38,7 +38,7 @@ function ask(state: State, run: Run, now: number): void {
     bind(state, run, i, nodeNamed(state, run, i, name));
   }
   if (placed === 0 && isStill(state, run)) {
-    throw new HandoffError('ALLOCATION_ERROR', `The allocator placed none of the ${waiting.length} functions that are ready, although nothing runs that could change its mind.`, { dagId: run.id, functionId: plan.entries[waiting[0]!]!.id });
+    throw new HandoffError('ALLOCATION_ERROR', `The allocator placed none of the ${waiting.length} functions that are ready, although nothing runs that could change its mind.`, { runId: run.id, dagId: run.plan.dagId, functionId: plan.entries[waiting[0]!]!.id });
   }
 }
 
@@ -48,16 +48,16 @@ function isStill({ batches, nodes }: State, { queue, delays, travelling }: Run):
     && nodes.every(({ up, returning, lanes }) => !returning && (!up || lanes.every((lane) => lane.up)));
 }
 
-function placeBy({ id, settings }: Run, ready: readonly ReadyFunction[], view: ClusterView): Readonly<Record<string, unknown>> {
+function placeBy({ id: runId, plan: { dagId }, settings }: Run, ready: readonly ReadyFunction[], view: ClusterView): Readonly<Record<string, unknown>> {
   let answer: unknown;
   try {
     answer = settings.allocator!.place(ready, view);
   } catch (cause) {
     if (cause instanceof HandoffError && cause.code === 'ALLOCATION_ERROR') throw cause;
-    throw new HandoffError('ALLOCATION_ERROR', `The allocator threw: ${cause instanceof Error ? cause.message : String(cause)}`, { dagId: id, cause });
+    throw new HandoffError('ALLOCATION_ERROR', `The allocator threw: ${cause instanceof Error ? cause.message : String(cause)}`, { runId, dagId, cause });
   }
   if (typeof answer === 'object' && answer !== null && typeof (answer as { then?: unknown }).then !== 'function') return answer as Readonly<Record<string, unknown>>;
-  throw new HandoffError('ALLOCATION_ERROR', `place() answers an object, function id to node name, at once; this one answered ${typeof answer === 'object' && answer !== null ? 'a promise' : String(answer)}.`, { dagId: id });
+  throw new HandoffError('ALLOCATION_ERROR', `place() answers an object, function id to node name, at once; this one answered ${typeof answer === 'object' && answer !== null ? 'a promise' : String(answer)}.`, { runId, dagId });
 }
 
 function nodeNamed(state: State, run: Run, i: number, name: unknown): Node {
@@ -66,7 +66,7 @@ function nodeNamed(state: State, run: Run, i: number, name: unknown): Node {
   const isOpen = (node: Node): boolean => (node.up || node.returning) && !node.draining && (node.host === 0 || run.settings.hereOnly !== true);
   const node = typeof name === 'string' ? state.nodeByName.get(name) : undefined;
   if (node === undefined || !isOpen(node)) {
-    throw new HandoffError('ALLOCATION_ERROR', `The allocator gave function ${JSON.stringify(id)} node ${JSON.stringify(name)}, which takes no work. There are: ${state.nodes.filter(isOpen).map((each) => each.name).join(', ')}.`, { dagId: run.id, functionId: id });
+    throw new HandoffError('ALLOCATION_ERROR', `The allocator gave function ${JSON.stringify(id)} node ${JSON.stringify(name)}, which takes no work. There are: ${state.nodes.filter(isOpen).map((each) => each.name).join(', ')}.`, { runId: run.id, dagId: run.plan.dagId, functionId: id });
   }
   const need = needOf(run, i);
   if (shortage(need, node.capabilities) !== undefined) throw judge(id, need, node.name, { [node.name]: node.capabilities })!;

@@ -37,15 +37,18 @@ export function rebalance(state: State, now: number, out: Command[]): boolean {
 
 /** No lane is idle, and a run has none: a gang of another makes room, which would else keep its lanes much longer than other batches do. */
 export function breakUpGangs(state: State, out: Command[]): void {
-  for (const run of state.hungry) {
-    if (run.lanes > 0 || run.queue.size === 0 || run.outcome !== undefined) continue;
-    for (const batch of state.batches.values()) {
-      if (batch.gang === null || batch.takingBack || batch.cancelled || batch.size - batch.done < 2 || batch.lane.batches[0] !== batch) continue;
-      batch.takingBack = true;
-      out.push({ type: 'TakeBack', batch, count: batch.size - batch.done - 1 });
-      return;
-    }
+  if (state.ganged === 0 || !isAnyWithoutLanes(state)) return;
+  for (const batch of state.batches.values()) {
+    if (batch.gang === null || batch.takingBack || batch.cancelled || batch.size - batch.done < 2 || batch.lane.batches[0] !== batch) continue;
+    batch.takingBack = true;
+    out.push({ type: 'TakeBack', batch, count: batch.size - batch.done - 1 });
+    return;
   }
+}
+
+function isAnyWithoutLanes({ hungry }: State): boolean {
+  for (const { lanes, queue, outcome } of hungry) if (lanes === 0 && queue.size > 0 && outcome === undefined) return true;
+  return false;
 }
 
 /** Whether it may stand behind another scheduler's work: nothing of ours is before it, and nothing has been heard of it. */

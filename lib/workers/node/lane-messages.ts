@@ -6,8 +6,11 @@ export interface OutgoingBatch {
   readonly id: number;
   /** `BatchFlag`s. */
   readonly flags: number;
+  /** Whose run it is of: the number of a host; 0: this one. */
+  readonly origin: number;
+  readonly runId: string;
   readonly dagId: string;
-  /** Tells runs of the same id apart, on every host. */
+  /** Tells runs of one host apart. */
   readonly serial: number;
   /** What all of it together holds of its node. */
   readonly claim: Cost | undefined;
@@ -52,6 +55,17 @@ export interface Importing {
   readonly since: number;
 }
 
+/** What a function of a run has logged, also one that has ended. */
+export interface Logged {
+  /** Whose run it is: the number of a host; 0: this one. */
+  readonly origin: number;
+  readonly runId: string;
+  readonly dagId: string;
+  readonly functionId: string;
+  readonly attempt: number;
+  readonly values: readonly unknown[];
+}
+
 /** What a function asks of an actor. */
 export interface Question {
   readonly actor: string;
@@ -73,7 +87,7 @@ export interface LaneEvents {
   ended(batch: number, report: BatchReport): void;
   /** A function asks an actor; `answer` is called once, unless it only tells. */
   ask(question: Question): void;
-  log(dagId: string, functionId: string, attempt: number, values: readonly unknown[]): void;
+  log(logged: Logged): void;
   /** A function of a batch printed something. */
   printed(batch: number, index: number, text: string): void;
 }

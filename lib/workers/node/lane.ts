@@ -63,6 +63,7 @@ export class Lane implements Running {
     this.#programs = new ProgramRing(thread.programs);
     thread.port.on('message', (message: unknown[]) => this.#receive(message));
     thread.port.on('messageerror', (error) => this.#unreadable(error));
+    thread.port.unref(); // what is under way keeps the process alive, and no idle thread
     this.exited = thread.ended.then((exit) => this.#onEnded(exit));
   }
 
@@ -114,7 +115,7 @@ export class Lane implements Running {
     return this.#outstanding.has(batch);
   }
 
-  send({ id, flags, dagId, size, program, values, sources, exports }: OutgoingBatch): void {
+  send({ id, flags, origin, runId, dagId, size, program, values, sources, exports }: OutgoingBatch): void {
     this.#used = true;
     const slot = this.#freeSlots.pop();
     if (slot === undefined) throw new Error(`a worker holds ${slots} batches and has closed none of them`);
@@ -125,7 +126,7 @@ export class Lane implements Running {
     Atomics.store(this.#thread.cursors, slot, newCursor(this.#ending ? 0 : size)); // what is sent to a thread that is being ended comes back
     const at = this.#programs.put(program);
     try {
-      this.#thread.port.postMessage([ToWorker.batch, id, slot, flags, dagId, size, at >= 0 ? at : program.slice(), values, sources, exports]);
+      this.#thread.port.postMessage([ToWorker.batch, id, slot, flags, origin, runId, dagId, size, at >= 0 ? at : program.slice(), values, sources, exports]);
       if (this.#outstanding.size === 0) this.#turnAt = performance.now();
       this.#outstanding.set(id, { slot, size, ringed: at >= 0, told: 0 });
     } catch (error) {
@@ -230,7 +231,7 @@ export class Lane implements Running {
       case FromWorker.started: return this.#events.started(message[1] as number, message[2] as number, message[3] as number);
       case FromWorker.closed: return this.#close(message[1] as number);
       case FromWorker.ready: return this.#ready.resolve(true);
-      case FromWorker.log: return this.#log(...(message.slice(1) as [string, string, number, ErrorWire[]]));
+      case FromWorker.log: return this.#log(message);
       case FromWorker.print: return this.#events.printed(message[1] as number, message[2] as number, message[3] as string);
       case FromWorker.ask: return this.#ask(...(message.slice(1) as [number, string, string, ValueWire[], number | undefined]));
       case FromWorker.importing: return this.#importBegan(message[1] as string);
@@ -240,8 +241,9 @@ export class Lane implements Running {
     }
   }
 
-  #log(dagId: string, functionId: string, attempt: number, values: readonly ErrorWire[]): void {
-    this.#events.log(dagId, functionId, attempt, values.map(fromErrorWire));
+  #log(message: unknown[]): void {
+    const [, origin, runId, dagId, functionId, attempt, values] = message as [number, number, string, string, string, number, ErrorWire[]];
+    this.#events.log({ origin, runId, dagId, functionId, attempt, values: values.map(fromErrorWire) });
   }
 
   #ask(question: number, actor: string, method: string, args: readonly ValueWire[], timeout: number | undefined): void {

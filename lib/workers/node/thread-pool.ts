@@ -54,6 +54,17 @@ interface Seat {
   worker: Worker | undefined;
 }
 
+/** Piscina's own side of a thread. Its port keeps the process alive while the thread has a task, and ours has one for ever. */
+interface PoolWorker {
+  unref?(): void;
+}
+
+// Piscina gives it to load balancers under a symbol that it does not export.
+function poolWorkerOf(worker: object): PoolWorker | undefined {
+  const symbol = Object.getOwnPropertySymbols(worker).find(({ description }) => description === 'Piscina.kWorkerData');
+  return symbol === undefined ? undefined : (worker as Record<symbol, PoolWorker>)[symbol];
+}
+
 // What a thread needs for itself, and to be able to say that it runs out.
 const leastHeapMb = 64;
 
@@ -95,7 +106,10 @@ export class ThreadPool {
       loadBalancer: (task, workers) => {
         const free = workers.find(({ currentUsage }) => currentUsage === 0) ?? null;
         const seat = task[Piscina.queueOptionsSymbol as keyof typeof task] as unknown as Seat;
-        if (free !== null) seat.worker = this.#piscina.threads.find(({ threadId }) => threadId === free.id);
+        if (free !== null) {
+          seat.worker = this.#piscina.threads.find(({ threadId }) => threadId === free.id);
+          queueMicrotask(() => poolWorkerOf(free)?.unref?.()); // once it has been given the task
+        }
         return free;
       },
       ...(heapMb !== undefined && { resourceLimits: limitsOf(heapMb) }),

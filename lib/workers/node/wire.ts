@@ -4,14 +4,16 @@
  * ```
  *   to the worker                                              from the worker
  *   [define, code, reference, files]                           [ready]
- *   [batch, id, slot, flags, dagId, count, program, values,    [started, batch, index, at]
- *       sources, exports]                                      [ended, batch, count, exceptions, durations, spans, values]
+ *   [batch, id, slot, flags, origin, runId, dagId, count,      [started, batch, index, at]
+ *       program, values, sources, exports]                     [ended, batch, count, exceptions, durations, spans, values]
  *   [peer, address, port]                                      [closed, batch]
- *   [cancel, batch, why]                                       [log, dagId, functionId, attempt, values]
+ *   [cancel, batch, why]                                       [log, origin, runId, dagId, functionId, attempt, values]
  *   [answer, question, ok, value or error]                     [ask, question, actor, method, args, timeout]
  *   [stop]                                                     [crashing, error]
  *                                                              [importing, module], [imported, module], [changed, url, path]
  * ```
+ *
+ * `origin` is the number of the host whose run it is, 0 for this one; ids of runs are unique on their host alone.
  *
  * **Gangs.** Batches that hand results to each other have `sources`, the addresses of the workers that results come from, by place; and
  * `exports`, `[index, address, batch, place, …]`: where results go to, in the order of indexes. Both are null otherwise. They travel over

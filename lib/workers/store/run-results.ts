@@ -64,6 +64,11 @@ export class RunResults {
     return value;
   }
 
+  /** The same, without being a use of it. */
+  peek(i: number): unknown {
+    return this.#values[i];
+  }
+
   /**
    * The result itself. Only when `has`.
    *

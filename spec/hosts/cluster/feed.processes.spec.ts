@@ -252,14 +252,14 @@ describe('a host that tells what is none of ours', () => {
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [there.address!] });
     const at = performance.timeOrigin + performance.now();
-    const run = { type: 'run:started', at, dagId: 'bad', functions: 1 };
-    const graph = { dagId: 'bad', ids: ['x'], code: [0], names: ['n'], pins: [null], cost: [0], costs: [null], duration: [null], offset: Int32Array.of(0, 1), edges: Int32Array.of(7) };
+    const run = { type: 'run:started', at, runId: 'bad', dagId: 'bad', functions: 1 };
+    const graph = { runId: 'bad', dagId: 'bad', ids: ['x'], code: [0], names: ['n'], pins: [null], cost: [0], costs: [null], duration: [null], offset: Int32Array.of(0, 1), edges: Int32Array.of(7) };
     const done = Int32Array.of(0);
-    const good = { event: { ...run, dagId: 'good' }, graph: { ...graph, dagId: 'good', offset: Int32Array.of(0, 0), edges: new Int32Array(0) } };
+    const good = { event: { ...run, runId: 'good', dagId: 'good' }, graph: { ...graph, runId: 'good', dagId: 'good', offset: Int32Array.of(0, 0), edges: new Int32Array(0) } };
     const wires = [
-      null, 1, { event: run, graph }, { event: run, graph: 'graph' }, { underWay: null }, { underWay: [null] }, { underWay: [{ event: run, graph, done }] }, { underWay: [{ event: { ...run, dagId: 'other' }, done: Int32Array.of(5) }] },
-      { underWay: [{ event: run, graph: { ...good.graph, dagId: 'bad' }, done: 'all' }] }, good,
-      { event: { type: 'spans', at, dagId: 'good', node: 'b', thread: 0, functionIds: ['x'], indexes: [4], attempts: [1], spans: [at, at], bytes: [0], failed: [] } },
+      null, 1, { event: run, graph }, { event: run, graph: 'graph' }, { underWay: null }, { underWay: [null] }, { underWay: [{ event: run, graph, done }] }, { underWay: [{ event: { ...run, runId: 'other' }, done: Int32Array.of(5) }] },
+      { underWay: [{ event: run, graph: { ...good.graph, runId: 'bad', dagId: 'bad' }, done: 'all' }] }, good,
+      { event: { type: 'spans', at, runId: 'good', dagId: 'good', node: 'b', thread: 0, functionIds: ['x'], indexes: [4], attempts: [1], spans: [at, at], bytes: [0], failed: [] } },
     ];
     let left = 1;
     const added = adding(() => (left-- > 0 ? wires : []));

@@ -89,8 +89,8 @@ describe('a function on another host', () => {
   });
 
   it('knows where it is, in which run, and at which attempt', async () => {
-    const { results } = await cluster.handoff.execute(new Dag('who').add({ id: 'x', code: c.whoAmI, node: 'b' }));
-    expect(results['x']).toEqual({ attempt: 1, dagId: 'who', functionId: 'x', node: 'b', aborted: false });
+    const { runId, results } = await cluster.handoff.execute(new Dag('who').add({ id: 'x', code: c.whoAmI, node: 'b' }));
+    expect(results['x']).toEqual({ attempt: 1, runId, dagId: 'who', functionId: 'x', node: 'b', aborted: false });
   });
 
   it('whose thread ends is tried elsewhere, and its neighbours are unharmed', async () => {

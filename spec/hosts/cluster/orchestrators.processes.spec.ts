@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Dag } from '../../../lib/index.ts';
 import { dagOf, errorOf, t } from '../../support/handoff.ts';
-import { type HostProcess, startHere, startHost } from '../../support/hosts.ts';
+import { type HostProcess, record, startHere, startHost } from '../../support/hosts.ts';
 import { f, Folder, until } from './folder.ts';
 
 const node = { name: 'n', capabilities: { cpu: 3, gpu: 1 }, threads: 6 } as const;
@@ -50,6 +50,25 @@ describe('several orchestrators at once', () => {
     await folder.arrived(2);
     folder.open();
     expect([(await mine).results, (await theirs).results]).toEqual([{ x: 1, y: 2 }, { x: 2, y: 4 }]);
+  });
+
+  it('hear what their own functions log and no other, also of runs that are called alike, and of functions that have ended', async () => {
+    const host = await startHost({ nodes: [node] });
+    const folder = new Folder();
+    const other = await startHost({ join: [host.address] });
+    const here = await startHere({ join: [host.address] });
+    await Promise.all([host, other].map((each) => each.watch('function:log')));
+    const own = record(here, 'function:log');
+    const run = (who: typeof other | typeof here, name: string): Promise<unknown> => who.execute(new Dag('same').add({ id: name, code: f.logBehindDoor, extraArgs: [folder.path, name] }), { runId: 'alike' });
+    const runs = [run(here, 'here'), run(other, 'other'), run(host, 'host')];
+    await folder.arrived(3);
+    folder.open();
+    await Promise.all(runs);
+    await until(() => own.length >= 2 && other.events.length >= 2 && host.events.length >= 2);
+    const said = (events: readonly any[]): unknown[] => events.map(({ runId, dagId, functionId, values }) => [runId, dagId, functionId, ...values]);
+    for (const [name, events] of [['here', own], ['other', other.events], ['host', host.events]] as const) {
+      expect(said(events)).toEqual([['alike', 'same', name, 'inside', name], ['alike', 'same', name, 'afterwards', name]]);
+    }
   });
 
   it('have their functions beside each other on a node with threads and room for both', async () => {

@@ -303,13 +303,15 @@ describe('values in the stores of several hosts', () => {
     expect((await errorOf(cluster.handoff.getResult('other', 'x', { timeout: 50 }))).code).toBe('RESULT_TIMEOUT');
   });
 
-  it('are fetched once, and kept here for that DAG alone', async () => {
+  it('are fetched each time, of that DAG alone, and not kept here', async () => {
     await cluster.hosts[0]!.call('storeResult', 'cached', 'x', 'far value');
     expect((await errorOf(cluster.handoff.getLocalValue('cached', 'x'))).code).toBe('NOT_FOUND');
     expect(await cluster.handoff.lookupDataLocation('cached', 'x')).toBe('b');
     expect(await cluster.handoff.getResult('cached', 'x')).toBe('far value');
-    expect(await cluster.handoff.getLocalValue('cached', 'x')).toBe('far value');
-    expect((await errorOf(cluster.handoff.getLocalValue('cached 2', 'x'))).code).toBe('NOT_FOUND');
+    await cluster.hosts[0]!.call('storeResult', 'cached', 'x', 'another');
+    expect(await cluster.handoff.getResult('cached', 'x')).toBe('another');
+    expect((await errorOf(cluster.handoff.getLocalValue('cached', 'x'))).code).toBe('NOT_FOUND');
+    expect((await errorOf(cluster.handoff.getResult('cached 2', 'x', { timeout: 100 }))).code).toBe('RESULT_TIMEOUT');
   });
 
   it('are found by getValue without a node where the registry knows one', async () => {

@@ -64,15 +64,15 @@ class Reader {
   }
 }
 
-const log = (at: number): HandoffEvent => ({ type: 'function:log', at, dagId: 'd', functionId: 'f', node: 'a', attempt: 1, values: [at] });
-const finished = (at: number): HandoffEvent => ({ type: 'run:finished', at, dagId: `d${at}`, functions: 1, retries: 0, durationMs: 1 });
+const log = (at: number): HandoffEvent => ({ type: 'function:log', at, runId: 'd', dagId: 'd', functionId: 'f', node: 'a', attempt: 1, values: [at] });
+const finished = (at: number): HandoffEvent => ({ type: 'run:finished', at, runId: `d${at}`, dagId: `d${at}`, functions: 1, retries: 0, durationMs: 1 });
 const spans = (at: number, count: number): HandoffEvent => ({
-  type: 'spans', at, dagId: 'd', node: 'a', thread: 0, functionIds: Array.from({ length: count }, (_, k) => `${at}.${k}`),
+  type: 'spans', at, runId: 'd', dagId: 'd', node: 'a', thread: 0, functionIds: Array.from({ length: count }, (_, k) => `${at}.${k}`),
   attempts: Array<number>(count).fill(1), spans: Array<number>(2 * count).fill(at), bytes: Array<number>(count).fill(0), failed: [],
 });
-const failed = (at: number, error: unknown): HandoffEvent => ({ type: 'function:failed', at, dagId: 'd', functionId: 'f', node: 'a', attempt: 1, error });
+const failed = (at: number, error: unknown): HandoffEvent => ({ type: 'function:failed', at, runId: 'd', dagId: 'd', functionId: 'f', node: 'a', attempt: 1, error });
 const graphOf = (ids: readonly string[], deps: readonly (readonly number[])[] = ids.map(() => [])): RunGraph =>
-  ({ dagId: 'd', ids, code: ids.map(() => 0), names: ['n'], deps, pins: ids.map(() => null), cost: ids.map(() => 0), costs: [null], duration: ids.map(() => null) });
+  ({ runId: 'd', dagId: 'd', ids, code: ids.map(() => 0), names: ['n'], deps, pins: ids.map(() => null), cost: ids.map(() => 0), costs: [null], duration: ids.map(() => null) });
 const all: readonly EventType[] = ['spans', 'function:log', 'run:finished', 'run:started'];
 
 describe('a relay', () => {
@@ -145,7 +145,7 @@ describe('a relay', () => {
 
   it('tells of a run without its graph when it cannot be sent with it, and gives up at last', async () => {
     const graph = graphOf(['a']);
-    const reader = new Reader({}, [{ event: { type: 'run:started', at: 1, dagId: 'd', functions: 1 }, graph: () => graph, done: [] }]);
+    const reader = new Reader({}, [{ event: { type: 'run:started', at: 1, runId: 'd', dagId: 'd', functions: 1 }, graph: () => graph, done: [] }]);
     reader.relay.want(all);
     const graphs = (): unknown[] => reader.messages.map(({ events }) => (events as UnderWayWire[]).map(({ underWay }) => underWay[0]!.graph !== undefined));
     await reader.fail(new Error('too long'));
@@ -200,7 +200,7 @@ describe('a relay', () => {
 
   it('tells what is under way, and what of it is done, whenever something else is wanted; graphs once', async () => {
     const graph = graphOf(['a', 'b', 'c'], [[], [0], [0, 1]]);
-    const reader = new Reader({}, [{ event: { type: 'run:started', at: 1, dagId: 'd', functions: 3 }, graph: () => graph, done: [0, 2] }]);
+    const reader = new Reader({}, [{ event: { type: 'run:started', at: 1, runId: 'd', dagId: 'd', functions: 3 }, graph: () => graph, done: [0, 2] }]);
     reader.relay.want(['run:started']);
     reader.relay.want(['run:started', 'spans']);
     expect(reader.wanted).toEqual(['run:started', 'spans']);
@@ -208,7 +208,7 @@ describe('a relay', () => {
     await reader.take();
     const [first, again, last] = reader.messages.flatMap(({ events }) => events) as [UnderWayWire, UnderWayWire, EventWire];
     expect(first).toMatchObject({ underWay: [{ event: { type: 'run:started', at: 1 }, done: Int32Array.of(0, 2) }] });
-    expect(fromGraphWire(structuredClone(first.underWay[0]!.graph!), { dagId: 'd', functions: 3 })!()).toEqual(graph);
+    expect(fromGraphWire(structuredClone(first.underWay[0]!.graph!), { runId: 'd', dagId: 'd', functions: 3 })!()).toEqual(graph);
     expect(again).toEqual({ underWay: [{ event: first.underWay[0]!.event, done: Int32Array.of(0, 2) }] });
     expect(last).toMatchObject({ event: { type: 'spans' } });
     reader.relay.stop();
@@ -251,7 +251,7 @@ describe('an event on its way', () => {
   it('has nothing of the results of a run that failed, and does not look at them', () => {
     const results = Object.defineProperty({}, 'large', { enumerable: true, get: () => expect.unreachable('results were read') });
     const failures = Array.from({ length: 10_000 }, () => new HandoffError('FUNCTION_FAILED', 'one'));
-    const wire = toEventWire({ type: 'run:failed', at: 1, dagId: 'd', durationMs: 1, error: new HandoffError('FUNCTION_FAILED', 'all', { failures, results, dagId: 'd' }) });
+    const wire = toEventWire({ type: 'run:failed', at: 1, runId: 'd', dagId: 'd', durationMs: 1, error: new HandoffError('FUNCTION_FAILED', 'all', { failures, results, dagId: 'd' }) });
     expect(serialize(wire).byteLength).toBeLessThan(5000);
     expect(fromEventWire(structuredClone(wire), 0)).toMatchObject({ error: { code: 'FUNCTION_FAILED', message: 'all', dagId: 'd' } });
   });
@@ -278,16 +278,16 @@ describe('an event on its way', () => {
     const logged = send({ ...log(1), values: [1, Symbol('s'), new SharedArrayBuffer(8), () => 1] } as HandoffEvent);
     expect(logged.values.map((value: unknown) => typeof value)).toEqual(['number', 'string', 'string', 'string']);
     const error = Object.assign(new Error('held'), { buffer: new SharedArrayBuffer(8) });
-    expect(send({ type: 'function:failed', at: 1, dagId: 'd', functionId: 'f', node: 'a', attempt: 1, error }).error.message).toBe('held');
+    expect(send({ type: 'function:failed', at: 1, runId: 'd', dagId: 'd', functionId: 'f', node: 'a', attempt: 1, error }).error.message).toBe('held');
   });
 
   const through = (wire: unknown): any => deserialize(serialize(wire)); // as it comes, lists with holes and all
   const holes: unknown[] = [];
   holes.length = 4_000_000_000;
-  const run = { type: 'run:finished', at: 1, dagId: 'd', functions: 1, retries: 0, durationMs: 1 };
-  const span = { type: 'spans', at: 1, dagId: 'd', node: 'a', thread: 0, functionIds: ['a'], indexes: [0], attempts: [1], spans: [1, 2], bytes: [0], failed: [] };
-  const error = { type: 'run:failed', at: 1, dagId: 'd', durationMs: 1, error: { kind: 'value', value: 1 } };
-  const logged = { type: 'function:log', at: 1, dagId: 'd', functionId: 'f', node: 'a', attempt: 1, values: serialize([1]) };
+  const run = { type: 'run:finished', at: 1, runId: 'd', dagId: 'd', functions: 1, retries: 0, durationMs: 1 };
+  const span = { type: 'spans', at: 1, runId: 'd', dagId: 'd', node: 'a', thread: 0, functionIds: ['a'], indexes: [0], attempts: [1], spans: [1, 2], bytes: [0], failed: [] };
+  const error = { type: 'run:failed', at: 1, runId: 'd', dagId: 'd', durationMs: 1, error: { kind: 'value', value: 1 } };
+  const logged = { type: 'function:log', at: 1, runId: 'd', dagId: 'd', functionId: 'f', node: 'a', attempt: 1, values: serialize([1]) };
 
   it('is taken when it is as it should be, without what this version does not know', () => {
     for (const event of [run, span, error, logged]) expect(fromEventWire(through({ event: { ...event, later: { toString: 1 } } }), 0, () => 1)).toMatchObject({ type: event.type });
@@ -304,7 +304,7 @@ describe('an event on its way', () => {
     { event: { ...span, failed: [1] } }, { event: { ...span, failed: [0, 0] } }, { event: { ...span, indexes: [1] } }, { event: { ...span, indexes: [] } }, { event: { ...span, indexes: 'a' } },
     { event: { ...error, error: undefined } }, { event: { ...error, error: null } }, { event: { ...error, error: { kind: 'error' } } }, { event: { ...error, error: { kind: 'error', base: 'Error', className: 'E', name: 'E', message: 1, fields: {} } } },
     { event: { ...logged, values: [1] } }, { event: { ...logged, values: new Uint8Array(5) } }, { event: { ...logged, values: serialize('text') } },
-    { event: { type: 'result:fetched', at: 1, dagId: 'd', functionId: 'f', node: 'a', bytes: NaN } },
+    { event: { type: 'result:fetched', at: 1, runId: 'd', dagId: 'd', functionId: 'f', node: 'a', bytes: NaN } },
   ])('that is none is passed over: %j', (wire) => {
     expect(fromEventWire(through(wire), 0, () => 1)).toBeUndefined();
   });
@@ -330,7 +330,7 @@ describe('an event on its way', () => {
 });
 
 describe('a graph on its way', () => {
-  const of = { dagId: 'd', functions: 3 };
+  const of = { runId: 'd', dagId: 'd', functions: 3 };
   const wire = (): any => deserialize(serialize(toGraphWire(graphOf(['a', 'b', 'c'], [[1, 2], [2], []]))));
 
   it('arrives as it was, in whatever order functions were added', () => {

@@ -41,7 +41,7 @@ describe('the result store', () => {
   it('finds results of a run as they arrive, and no longer when they are released', () => {
     const store = new ResultStore();
     const run = runOf('x', 'y');
-    store.open('d', run);
+    store.open('d', 'd', run);
     expect(store.has('d', 'x')).toBe(false);
     run.put(0, undefined);
     run.put(1, 'y');
@@ -55,36 +55,36 @@ describe('the result store', () => {
     const store = new ResultStore();
     store.put('d', 'x', 'old');
     const first = runOf('y');
-    store.open('d', first);
+    store.open('d', 'd', first);
     first.put(0, 'old');
-    store.open('d', runOf('y'));
+    store.open('d', 'd', runOf('y'));
     expect(store.has('d', 'x')).toBe(false);
     expect(store.has('d', 'y')).toBe(false);
   });
 
   it('keeps the results of so many finished runs, and forgets the oldest', () => {
     const forgotten: string[] = [];
-    const store = new ResultStore(2, (dagId) => forgotten.push(dagId));
+    const store = new ResultStore({ runs: 2 }, (runId) => forgotten.push(runId));
     for (const id of ['d1', 'd2', 'd3']) {
       const run = runOf('x');
-      store.open(id, run);
+      store.open(id, id, run);
       run.put(0, id);
-      store.close(id);
+      store.close(id, true);
     }
     expect(forgotten).toEqual(['d1']);
     expect(store.has('d1', 'x')).toBe(false);
     expect(store.get('d3', 'x')).toBe('d3');
-    store.open('d2', runOf()); // runs again: not the oldest any more
-    store.close('d4');
+    store.open('d2', 'd2', runOf()); // runs again: not the oldest any more
+    store.close('d4', true);
     expect(forgotten).toEqual(['d1']);
   });
 
   it('keeps no more results than so many in all, but those of the last run', () => {
     const forgotten: string[] = [];
-    const store = new ResultStore(100, (dagId) => forgotten.push(dagId), 3);
+    const store = new ResultStore({ results: 3 }, (runId) => forgotten.push(runId));
     for (const [id, ...ids] of [['d1', 'x', 'y'], ['d2', 'x'], ['d3', 'x'], ['d4', 'v', 'w', 'x', 'y', 'z']] as [string, ...string[]][]) {
-      store.open(id, runOf(...ids));
-      store.close(id);
+      store.open(id, id, runOf(...ids));
+      store.close(id, true);
     }
     expect(forgotten).toEqual(['d1', 'd2', 'd3']);
   });
@@ -97,7 +97,7 @@ describe('the result store', () => {
     expect(await store.wait('d', 'x', 0)).toBe(1);
     const early = store.wait('r', 'y', 1000);
     const run = runOf('y', 'z');
-    store.open('r', run);
+    store.open('r', 'r', run);
     const late = store.wait('r', 'z', 1000);
     run.put(0, 'y');
     run.put(1, 'z');
@@ -110,7 +110,7 @@ describe('the result store', () => {
     const store = new ResultStore();
     expect(await errorOf(store.wait('d', 'x', 1))).toMatchObject({ code: 'RESULT_TIMEOUT', timeout: 1, dagId: 'd', functionId: 'x' });
     const run = runOf('x');
-    store.open('d', run);
+    store.open('d', 'd', run);
     await errorOf(store.wait('d', 'x', 1));
     expect(run.onStored).toBeUndefined();
   });
@@ -151,7 +151,7 @@ describe('the location registry', () => {
   it('lists all of one DAG: what was registered, and what its run knows', () => {
     const registry = new LocationRegistry();
     registry.register('d2', 'x', 'c');
-    registry.open('d1', { nodeOf: (id) => (id === 'x' ? 'a' : undefined), entries: () => [['x', 'a']] });
+    registry.open('d1', 'd1', { nodeOf: (id) => (id === 'x' ? 'a' : undefined), entries: () => [['x', 'a']] });
     registry.register('d1', 'y', 'b');
     expect(Object.fromEntries(registry.all('d1'))).toEqual({ x: 'a', y: 'b' });
     expect(registry.lookup('d1', 'x')).toBe('a');
@@ -162,8 +162,11 @@ describe('the location registry', () => {
     const registry = new LocationRegistry();
     registry.register('d1', 'x', 'a');
     registry.register('d2', 'x', 'b');
-    registry.open('d1', { nodeOf: () => 'a', entries: () => [] });
+    registry.open('d1', 'd1', { nodeOf: () => 'a', entries: () => [] });
+    registry.register('d1', 'x', 'c');
     registry.clear('d1');
+    expect(registry.lookup('d1', 'x')).toBe('a');
+    registry.forget('d1');
     expect(registry.lookup('d1', 'x')).toBeUndefined();
     expect(registry.lookup('d2', 'x')).toBe('b');
   });

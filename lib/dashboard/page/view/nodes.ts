@@ -29,7 +29,7 @@ function NodeCard({ node, store, actions }: PageProps & { readonly node: NodeVie
   const names = [...new Set([...Object.keys(node.declared), ...Object.keys(node.claimed)])];
   const isReport = store.hello?.isReport === true;
   const runHere = (running: NonNullable<ThreadView['running']>): VNode => {
-    const fn = running.dagId === store.run?.dagId ? store.data?.index.get(running.functionId) : undefined;
+    const fn = running.runId === store.run?.runId ? store.data?.index.get(running.functionId) : undefined;
     return fn === undefined
       ? html`<span>${running.functionId}</span> <span class="of">${running.dagId}</span>`
       : html`<button type="button" class="link" onClick=${() => actions.selectFunction(fn)}>${running.functionId}</button>`;

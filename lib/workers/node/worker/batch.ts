@@ -19,6 +19,9 @@ export interface Batch {
   readonly announce: boolean;
   /** Every function is timed by itself. */
   readonly observed: boolean;
+  /** See `wire.ts`. */
+  readonly origin: number;
+  readonly runId: string;
   readonly dagId: string;
   readonly size: number;
   readonly reader: Reader;
@@ -40,14 +43,14 @@ export interface Batch {
 
 /** Takes in a batch, as the wire describes it. */
 export function toBatch(message: readonly unknown[], programs: Int32Array, peers: Peers, post: (message: unknown[]) => void): Batch {
-  const [, id, slot, flags, dagId, size, program, values, sources, exports] = message as
-    [number, number, number, number, string, number, number | Int32Array, unknown[], Int32Array | null, Int32Array | null];
+  const [, id, slot, flags, origin, runId, dagId, size, program, values, sources, exports] = message as
+    [number, number, number, number, number, string, string, number, number | Int32Array, unknown[], Int32Array | null, Int32Array | null];
   const announce = (flags & BatchFlag.announce) !== 0;
   const spans = (flags & BatchFlag.spans) !== 0;
   const held = (flags & BatchFlag.linked) !== 0 || exports !== null ? new Held(size, sources?.length ?? 0) : undefined;
   if (sources !== null) peers.expect(id, held!, sources);
   return {
-    id, slot, size, dagId, announce, announceNext: announce, observed: announce || spans, held,
+    id, slot, size, origin, runId, dagId, announce, announceNext: announce, observed: announce || spans, held,
     reader: typeof program === 'number' ? new Reader(programs, program, values, held) : new Reader(program, 0, values, held),
     report: new Report(id, { spans, held }, post),
     fed: sources !== null,

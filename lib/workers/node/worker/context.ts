@@ -8,6 +8,9 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   /** From 1. */
   readonly attempt: number;
+  /** The run it is part of. */
+  readonly runId: string;
+  /** The DAG that is run. */
   readonly dagId: string;
   readonly functionId: string;
   /** The name of the node it runs on. */
@@ -70,7 +73,7 @@ export function context(): TaskContext {
 export async function withContext<Result>(given: Partial<TaskContext>, fn: () => Result): Promise<Awaited<Result>> {
   const before = contextSlot.current;
   const made: TaskContext = {
-    signal: new AbortController().signal, attempt: 1, dagId: '', functionId: '', node: '', traceparent: undefined, log: () => {}, actor: noActor, ...given,
+    signal: new AbortController().signal, attempt: 1, runId: '', dagId: '', functionId: '', node: '', traceparent: undefined, log: () => {}, actor: noActor, ...given,
   };
   contextSlot.current = () => made;
   try {

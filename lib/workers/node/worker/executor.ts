@@ -331,7 +331,7 @@ export class Executor {
 
   #contextOf(item: Item): TaskContext {
     const { functionId = '', attempt, traceparent } = item;
-    const { dagId } = item.batch;
+    const { origin, runId, dagId } = item.batch;
     const post = this.#post;
     return {
       get signal() {
@@ -341,9 +341,9 @@ export class Executor {
         }
         return item.controller.signal;
       },
-      attempt, dagId, functionId, traceparent, node: this.#parts.node,
+      attempt, runId, dagId, functionId, traceparent, node: this.#parts.node,
       actor: (name) => this.questions.to(name),
-      log: (...values) => post([FromWorker.log, dagId, functionId, attempt, values.map(toErrorWire)]),
+      log: (...values) => post([FromWorker.log, origin, runId, dagId, functionId, attempt, values.map(toErrorWire)]),
     };
   }
 }
