@@ -73,7 +73,7 @@ export class Hosts implements OtherHosts {
     });
     this.cluster = new Cluster({ ...options, grace }, {
       identity, transport, codes, admission, memory,
-      beacon: () => new Beacon(beaconHost(options), options.heartbeatInterval),
+      beacon: () => Beacon.start(beaconHost(options), options.heartbeatInterval),
       names: new ModuleNames(options.root, allowSource, locate, codes.versions),
       cards: () => this.#cards(),
       node: (name) => parts.tree().node(name),

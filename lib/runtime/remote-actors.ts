@@ -21,8 +21,36 @@ interface Lent {
   readonly ref: ActorRef<any>;
   /** Who had it spawned. */
   readonly owner: Peer;
-  readonly deaths: DeathWire[];
-  readonly waiting: Set<() => void>;
+  readonly deaths: Deaths;
+}
+
+/** The deaths of an actor since it was looked at. */
+class Deaths {
+  readonly #all: DeathWire[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  constructor(ref: ActorRef<any>, onFinal: () => void) {
+    ref.monitor(({ exit, final }) => {
+      this.#all.push({ exit: toWire(exit), final });
+      if (final) onFinal();
+      for (const wake of this.#waiting) wake();
+    });
+  }
+
+  get count(): number {
+    return this.#all.length;
+  }
+
+  /** That after so many. */
+  async after(count: number): Promise<DeathWire> {
+    if (this.#all.length <= count) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.add(resolve);
+      await promise;
+      this.#waiting.delete(resolve);
+    }
+    return this.#all[count]!;
+  }
 }
 
 /** An actor elsewhere, as its host tells of it. */
@@ -38,12 +66,19 @@ export interface DeathWire {
   readonly final: boolean;
 }
 
+export interface SeenDeath extends DeathWire {
+  /** How many deaths are known with it. */
+  readonly seen: number;
+}
+
 export type ExitWire = Omit<Exit, 'error'> & { readonly error?: ErrorWire };
 
 export class RemoteActors {
   readonly #hosts: Hosts;
   readonly #actors: () => Actors;
   readonly #lent = new Map<string, Lent>();
+  /** Named actors of this host that others watch. */
+  readonly #watched = new Map<string, Deaths>();
   /** Named actors elsewhere, by host. */
   readonly #named = new Map<Peer, readonly ActorCard[]>();
 
@@ -135,12 +170,7 @@ export class RemoteActors {
     const found = cluster.find(code, owner);
     const args = await this.#unpackAll(options.args as readonly Parcel[]);
     const ref = await this.#actors().spawn({ module: found.module, export: found.export } as unknown as ClassReference<any, any>, { ...options, args });
-    const lent: Lent = { ref, owner, deaths: [], waiting: new Set() };
-    this.#lent.set(ref.id, lent);
-    ref.monitor(({ exit, final }) => {
-      lent.deaths.push({ exit: toWire(exit), final });
-      for (const wake of lent.waiting) wake();
-    });
+    this.#lent.set(ref.id, { ref, owner, deaths: new Deaths(ref, () => {}) });
     if (owner.closed) this.#forget(owner);
     return { id: ref.id, name: ref.name, node: ref.node };
   }
@@ -157,16 +187,19 @@ export class RemoteActors {
     (ref.tell as Record<string, (...args: readonly unknown[]) => void>)[method]!(...values);
   }
 
-  async #nextDeath(id: string, seen: number): Promise<DeathWire | undefined> {
-    const lent = this.#lent.get(id);
-    if (lent === undefined) return undefined;
-    if (lent.deaths.length <= seen) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      lent.waiting.add(resolve);
-      await promise;
-      lent.waiting.delete(resolve);
-    }
-    return lent.deaths[seen];
+  /** @param seen how many deaths are known; undefined: those that were before are no matter */
+  async #nextDeath(id: string, seen: number | undefined): Promise<SeenDeath> {
+    const lent = this.#lent.get(id)?.deaths;
+    const deaths = lent ?? this.#deathsOf(id);
+    const before = seen ?? (lent === undefined ? deaths.count : 0); // whoever had it spawned has seen all
+    return { ...(await deaths.after(before)), seen: before + 1 };
+  }
+
+  /** @throws `NOT_FOUND` when there is no such actor */
+  #deathsOf(id: string): Deaths {
+    let deaths = this.#watched.get(id);
+    if (deaths === undefined) this.#watched.set(id, (deaths = new Deaths(this.#actors().byName(id), () => this.#watched.delete(id))));
+    return deaths;
   }
 
   #unpackAll(parcels: readonly Parcel[]): Promise<unknown[]> {
@@ -177,9 +210,10 @@ export class RemoteActors {
 function watchDeaths(peer: Peer, id: string, onDeath: (death: ActorDeath) => void): () => void {
   let watching = true;
   void (async () => {
-    for (let seen = 0; watching; seen++) {
-      const death = (await peer.request('death', id, seen).catch((error: unknown) => ({ exit: { reason: 'error', error: toErrorWire(error) }, final: true }))) as DeathWire | undefined;
-      if (!watching || death === undefined) return;
+    for (let seen: number | undefined; watching; ) {
+      const death: DeathWire & { readonly seen?: number } = await peer.request('death', id, seen).catch((error: unknown) => ({ exit: { reason: 'error' as const, error: toErrorWire(error) }, final: true }));
+      if (!watching) return;
+      seen = death.seen;
       onDeath({ exit: fromWire(death.exit), final: death.final });
       if (death.final) return;
     }

@@ -6,7 +6,7 @@ import type { FunctionDetail } from '../events/activity.ts';
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { SpawnOptions } from './actors.ts';
 import type { HostActivity } from './local-overview.ts';
-import type { ActorCard, DeathWire, ExitWire } from './remote-actors.ts';
+import type { ActorCard, ExitWire, SeenDeath } from './remote-actors.ts';
 import type { Parcel } from './remote-values.ts';
 import type { Overuse } from './usage/claim-watch.ts';
 import type { NodeResources } from './usage/resources.ts';
@@ -23,8 +23,8 @@ declare module '../hosts/cluster/requests.ts' {
     readonly tell: Of<[actor: string, method: string, args: readonly Parcel[]], void>;
     readonly stopActor: Of<[actor: string], void>;
     readonly exited: Of<[actor: string], ExitWire>;
-    /** The death of an actor after so many others, once it has died so often. */
-    readonly death: Of<[actor: string, seen: number], DeathWire | undefined>;
+    /** The death of an actor after so many others, once it has died so often; undefined: the next. */
+    readonly death: Of<[actor: string, seen: number | undefined], SeenDeath>;
     /** The named actors of the host that tells them. */
     readonly names: Of<[cards: readonly ActorCard[]], void>;
     readonly cancel: Of<[runId: string], boolean>;

@@ -27,7 +27,7 @@ export const requestChecks: RequestChecks = {
   tell: { args: [text, text, parcels], result: any },
   stopActor: { args: [text], result: any },
   exited: { args: [text], result: exit },
-  death: { args: [text, whole], result: optional(fields({ exit, final: boolean })) },
+  death: { args: [text, optional(whole)], result: fields({ exit, final: boolean, seen: whole }) },
   names: { args: [listOf(actor, mostActors)], result: any },
   cancel: { args: [text], result: optional(boolean) },
   explain: { args: [text, optional(text)], result: record },

@@ -50,7 +50,7 @@ export interface ClusterParts {
   readonly admission: Admission;
   readonly memory: ResultMemory | undefined;
   /** Starts what gives signs of life beside the channels. Default: they are given there alone. */
-  readonly beacon?: () => Beacon;
+  readonly beacon?: () => Promise<Beacon>;
   /** The nodes of this host. */
   cards(): readonly NodeCard[];
   node(name: string): NodeLink | undefined;
@@ -131,7 +131,7 @@ export class Cluster {
 
   /** Listens, and begins to dial those to join. */
   async start(): Promise<void> {
-    this.#beacon = this.#parts.beacon?.();
+    this.#beacon = await this.#parts.beacon?.();
     this.#address = await this.#parts.transport.listen((channel) => this.#take(channel));
     this.#joining.start();
   }
@@ -276,11 +276,8 @@ export class Cluster {
     };
     this.#members.set(id, member);
     this.#peers.set(id, peer);
-    peer.send(Message.hello, { nodes: this.#parts.cards(), members: this.#known() } satisfies HostCard);
+    peer.send(Message.hello, { nodes: this.#parts.cards(), members: this.#known(), ...(pulse !== undefined && { beacon: pulse.card }) } satisfies HostCard);
     peer.open();
-    void pulse?.card.then((card) => {
-      if (card !== undefined && !peer.closed) peer.send(Message.beacon, card.port, card.id, card.key);
-    });
   }
 
   /** `id address` of the members that can be dialled. */
@@ -291,16 +288,16 @@ export class Cluster {
   #message(member: Member, type: number, parts: any[]): void {
     if (type === Message.hello) return this.#greeted(member, parts[0]);
     if (!member.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent something before it said what it is.');
-    if (type === Message.beacon) return member.pulse?.send({ port: parts[0], id: parts[1], key: parts[2] }, addressOf(member.peer));
     if (type === Message.members) return this.#joining.learn(parts[0]);
     if (type === Message.nodes) return this.#parts.hostChanged(member.remote, parts[0]);
     if (type >= Message.code && type < Message.ended) return member.guest.message(type, parts);
     return member.remote.message(type, parts);
   }
 
-  #greeted(member: Member, { nodes, members }: HostCard): void {
+  #greeted(member: Member, { nodes, members, beacon }: HostCard): void {
     if (member.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer said twice what it is.');
     member.isUp = true;
+    if (beacon !== undefined) member.pulse?.send(beacon, addressOf(member.peer));
     const { id, address } = member.peer.identity;
     for (const { peer, isUp } of this.#members.values()) if (isUp && peer !== member.peer && address !== undefined) peer.send(Message.members, [`${id} ${address}`]);
     this.#joining.learn(members);

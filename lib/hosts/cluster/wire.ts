@@ -11,7 +11,6 @@
  *   [request, id, method, args]              [takeBack, batch, count]                   [laneDown, node, lane, crash, started]
  *                                            [cancel, batch, why]
  *   [response, id, isOk, value or error]     [kill, node, lane, batch]                  [log, node, runId, dagId, functionId, attempt, values]
- *   [beacon, port, id, key]
  *   [bulk]                                   [release, serial, keys]
  *   [ping, leaves, heard, came]              [endRun, serial]
  *                                            [ahead, serial, payload]
@@ -29,12 +28,13 @@ import type { Capabilities } from '../../dag/types.ts';
 import { type ErrorWire, textOf, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { isError } from '../../core/is-error.ts';
+import type { BeaconCard } from '../transport/beacon/beacon.ts';
 import { idBytes, keyBytes } from '../transport/beacon/datagram.ts';
 import { cloneView } from '../../workers/store/payload.ts';
 import { addresses, amount, amounts, any, boolean, type Check, code, fields, lane, list, listOf, name, nodeCards, number, optional, payload, record, time, whole } from './bounds.ts';
 
 export const Message = {
-  ping: 0, hello: 1, members: 2, nodes: 3, lane: 4, request: 5, response: 6, bulk: 7, part: 8, beacon: 9,
+  ping: 0, hello: 1, members: 2, nodes: 3, lane: 4, request: 5, response: 6, bulk: 7, part: 8,
   code: 16, batch: 17, takeBack: 18, cancel: 19, kill: 20, release: 21, endRun: 22, ahead: 23,
   ended: 32, started: 33, takenBack: 34, laneDown: 35, log: 36,
 } as const;
@@ -57,11 +57,14 @@ export interface HostCard {
   readonly nodes: readonly NodeCard[];
   /** Addresses of hosts that it knows. */
   readonly members: readonly string[];
+  /** Where signs of life are to be sent to, and how they are proved. */
+  readonly beacon?: BeaconCard;
 }
 
-const card = fields({ nodes: nodeCards, members: addresses });
 const bytes = (length: number): Check => (value) => value instanceof Uint8Array && value.byteLength === length;
 const port: Check = (value) => whole(value) && (value as number) < 65_536;
+const beacon = fields({ port, id: bytes(idBytes), key: bytes(keyBytes) });
+const card = fields({ nodes: nodeCards, members: addresses, beacon: optional(beacon) });
 /** Why a thread died. */
 const crash = fields({ reason: (value) => ['killed', 'exit', 'out-of-memory', 'uncaught', 'import', 'unreadable'].includes(value as string), exitCode: optional(number) });
 /** A batch that a thread had begun when it died. */
@@ -77,7 +80,6 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.request]: [whole, name, listOf(any, 16)],
   [Message.response]: [whole, boolean, any],
   [Message.bulk]: [],
-  [Message.beacon]: [port, bytes(idBytes), bytes(keyBytes)],
   [Message.code]: [code, record],
   [Message.batch]: [name, lane, whole, whole, lane, name, name, whole, (value) => value instanceof Int32Array, list, optional(amounts), whole],
   [Message.takeBack]: [whole, whole],

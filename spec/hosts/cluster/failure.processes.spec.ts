@@ -260,7 +260,7 @@ describe('a host that is out of reach', () => {
     const down = next(handoff, 'node:down');
     far.signal('SIGSTOP');
     await down;
-    expect(handoff.explain('awaited', 'x')).toMatchObject({ state: 'node', node: 'far', text: expect.stringContaining('out of reach') });
+    expect(handoff.explain('awaited', 'x')).toMatchObject({ functions: [{ state: 'node', node: 'far', text: expect.stringContaining('out of reach') }] });
     expect(await handoff.discoverNodes()).toEqual({});
     far.signal('SIGCONT');
     folder.open();

@@ -9,7 +9,6 @@ import { Cluster } from '../../../lib/hosts/cluster/cluster.ts';
 import { ModuleNames } from '../../../lib/hosts/cluster/code-identity.ts';
 import { checkReport } from '../../../lib/hosts/cluster/report-check.ts';
 import { decodeMessage, encodeMessage, Message } from '../../../lib/hosts/cluster/wire.ts';
-import { idBytes, keyBytes } from '../../../lib/hosts/transport/beacon/datagram.ts';
 import { MemoryNetwork } from '../../../lib/hosts/transport/memory/memory-network.ts';
 import { MemoryTransport } from '../../../lib/hosts/transport/memory/memory-transport.ts';
 import type { Channel } from '../../../lib/hosts/transport/transport.ts';
@@ -97,7 +96,6 @@ type Random = (below: number) => number;
 /** Of each type one that is right. */
 const right: (() => [type: number, parts: unknown[]])[] = [
   () => [Message.ping, [Date.now(), 0, 0]],
-  () => [Message.beacon, [7420, new Uint8Array(idBytes), new Uint8Array(keyBytes)]],
   () => [Message.members, [['x other:7']]],
   () => [Message.nodes, [[far]]],
   () => [Message.lane, ['far', 1, true]],

@@ -6,18 +6,17 @@ import { Beacon, type Pulse } from '../../../lib/hosts/transport/beacon/beacon.t
 const beacons: Beacon[] = [];
 afterEach(() => Promise.all(beacons.splice(0).map((beacon) => beacon.stop())));
 
-function start(): Beacon {
-  const beacon = new Beacon('127.0.0.1', 20);
+async function start(): Promise<Beacon> {
+  const beacon = await Beacon.start('127.0.0.1', 20);
   beacons.push(beacon);
   return beacon;
 }
 
 /** Two hosts, of which only one knows where the other is. */
-async function meet(a = start(), b = start()): Promise<[Pulse, Pulse]> {
-  const [ofB, ofA] = [a.pulse()!, b.pulse()!]; // what a hears of b, and b of a
-  const [forB, forA] = await Promise.all([ofB.card, ofA.card]);
-  ofB.send(forA!, '127.0.0.1');
-  ofA.send(forB!, undefined);
+async function meet(a?: Beacon, b?: Beacon): Promise<[Pulse, Pulse]> {
+  const [ofB, ofA] = [(a ?? await start()).pulse()!, (b ?? await start()).pulse()!]; // what a hears of b, and b of a
+  ofB.send(ofA.card, '127.0.0.1');
+  ofA.send(ofB.card, undefined);
   return [ofB, ofA];
 }
 
@@ -40,17 +39,15 @@ describe('a beacon', () => {
   });
 
   it('believes nobody who does not know the key', async () => {
-    const beacon = start();
+    const beacon = await start();
     const pulse = beacon.pulse()!;
-    const { port, id } = (await pulse.card)!;
+    const { port, id } = pulse.card;
     const [other, socket] = [beacon.pulse()!, createSocket('udp4')];
-    await other.card;
     for (const datagram of [Buffer.concat([id, Buffer.alloc(24, 255)]), Buffer.from(id), Buffer.alloc(0), Buffer.alloc(2000)]) await new Promise((resolve) => socket.send(datagram, port, '127.0.0.1', resolve));
     // The thread takes datagrams in order: when one that is good has come, all have.
-    const second = start().pulse()!;
-    const [theirs, ours] = await Promise.all([second.card, other.card]);
-    second.send(ours!, '127.0.0.1');
-    other.send(theirs!, undefined);
+    const second = (await start()).pulse()!;
+    second.send(other.card, '127.0.0.1');
+    other.send(second.card, undefined);
     await beats(other);
     expect(pulse.takeBeat()).toBe(false);
     socket.close();
@@ -58,7 +55,7 @@ describe('a beacon', () => {
   });
 
   it('says nothing to who was forgotten', async () => {
-    const [a, b] = [start(), start()];
+    const [a, b] = [await start(), await start()];
     const [one, two] = await meet(a, b);
     const [, clock] = await meet(a, b);
     await beats(two);

@@ -28,30 +28,38 @@ export class Beacon {
   readonly #counts = new Int32Array(new SharedArrayBuffer(mostPeers * Int32Array.BYTES_PER_ELEMENT));
   readonly #free = Array.from({ length: mostPeers }, (_, slot) => slot);
   readonly #worker: Worker;
-  /** Resolves with its port; undefined: it has none, and nothing is sent. */
-  readonly #port: Promise<number | undefined>;
+  /** Undefined: it has none, and nothing is sent. */
+  #port: number | undefined;
+
+  private constructor(host: string, interval: number) {
+    const start: BeaconStart = { host, interval, counts: this.#counts };
+    this.#worker = new Worker(entry, { name: 'beacon', workerData: start, resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 } });
+  }
 
   /**
+   * Resolves when it is ready. One that cannot bind gives no signs of life.
+   *
    * @param host the address to bind
    * @param interval ms between signs of life
    */
-  constructor(host: string, interval: number) {
-    const start: BeaconStart = { host, interval, counts: this.#counts };
-    this.#worker = new Worker(entry, { name: 'beacon', workerData: start, resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 } });
+  static async start(host: string, interval: number): Promise<Beacon> {
+    const beacon = new Beacon(host, interval);
     const { promise, resolve } = Promise.withResolvers<number | undefined>();
-    this.#port = promise;
-    this.#worker.on('message', (message: FromBeacon) => resolve('port' in message ? message.port : undefined));
-    this.#worker.on('error', () => resolve(undefined));
-    this.#worker.on('exit', () => resolve(undefined));
-    this.#worker.unref();
+    const worker = beacon.#worker;
+    worker.on('message', (message: FromBeacon) => resolve('port' in message ? message.port : undefined));
+    worker.on('error', () => resolve(undefined));
+    worker.on('exit', () => resolve(undefined));
+    beacon.#port = await promise;
+    worker.unref();
+    return beacon;
   }
 
-  /** Signs of life of one more peer; undefined when there are too many. */
+  /** Signs of life of one more peer; undefined when there can be none. */
   pulse(): Pulse | undefined {
-    const slot = this.#free.pop();
+    const slot = this.#port === undefined ? undefined : this.#free.pop();
     if (slot === undefined) return undefined;
     Atomics.store(this.#counts, slot, 0);
-    return new Pulse(slot, this.#counts, this.#port, (message) => this.#worker.postMessage(message), () => this.#free.push(slot));
+    return new Pulse(slot, this.#counts, this.#port!, (message) => this.#worker.postMessage(message), () => this.#free.push(slot));
   }
 
   async stop(): Promise<void> {
@@ -61,22 +69,22 @@ export class Beacon {
 
 /** The signs of life of one peer. */
 export class Pulse {
-  /** Resolves with what the peer is to be told; undefined: nothing can be sent to this host. */
-  readonly card: Promise<BeaconCard | undefined>;
+  /** What the peer is to be told. */
+  readonly card: BeaconCard;
   readonly #slot: number;
   readonly #counts: Int32Array;
-  readonly #own = newBeaconKey();
   readonly #tell: (message: ToBeacon) => void;
   readonly #end: () => void;
   #seen = 0;
 
-  constructor(slot: number, counts: Int32Array, port: Promise<number | undefined>, tell: (message: ToBeacon) => void, end: () => void) {
+  constructor(slot: number, counts: Int32Array, port: number, tell: (message: ToBeacon) => void, end: () => void) {
     this.#slot = slot;
     this.#counts = counts;
     this.#tell = tell;
     this.#end = end;
-    tell({ type: 'expect', slot, ...this.#own });
-    this.card = port.then((known) => (known === undefined ? undefined : { port: known, ...this.#own }));
+    const { id, key } = newBeaconKey();
+    this.card = { port, id, key };
+    tell({ type: 'expect', slot, id, key });
   }
 
   /**
@@ -85,7 +93,7 @@ export class Pulse {
    * @param address the host it is at; undefined: that is seen when it sends
    */
   send({ port, id, key }: BeaconCard, address: string | undefined): void {
-    this.#tell({ type: 'send', id: this.#own.id, to: { id, key }, at: address === undefined ? undefined : { address, port } });
+    this.#tell({ type: 'send', id: this.card.id, to: { id, key }, at: address === undefined ? undefined : { address, port } });
   }
 
   /** Whether the peer has given a sign of life since this was asked last. */
@@ -97,7 +105,7 @@ export class Pulse {
   }
 
   end(): void {
-    this.#tell({ type: 'forget', id: this.#own.id });
+    this.#tell({ type: 'forget', id: this.card.id });
     this.#end();
   }
 }
