@@ -4,7 +4,7 @@ import { defineConfig } from 'rolldown';
 import { dts } from 'rolldown-plugin-dts';
 
 const modules = ['index', 'task', 'simulate', 'metrics', 'otel'];
-const entries = [...modules, 'cli/bin', 'cli/main', 'workers/node/worker/serve', 'workers/actor/host'];
+const entries = [...modules, 'cli/bin', 'cli/main', 'workers/node/worker/serve', 'workers/actor/host', 'hosts/transport/beacon/thread'];
 
 const code = defineConfig({
   input: Object.fromEntries(entries.map((entry) => [entry, fileURLToPath(new URL(`./${entry}.ts`, import.meta.url))])),

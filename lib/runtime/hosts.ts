@@ -8,7 +8,7 @@ import type { Peer } from '../hosts/cluster/peer.ts';
 import type { RemoteHost } from '../hosts/cluster/remote-host.ts';
 import type { ArgsOf, Method, ResultOf } from '../hosts/cluster/requests.ts';
 import type { NodeCard } from '../hosts/cluster/wire.ts';
-import { HandoffError } from '../core/errors.ts';
+import { HandoffError, isHandoffError } from '../core/errors.ts';
 import type { CodeList } from '../workers/node/code-registry.ts';
 import type { Inspector, NodeEvents } from '../workers/node/node-link.ts';
 import { timestamp } from '../events/events.ts';
@@ -56,6 +56,8 @@ export class Hosts implements OtherHosts {
   /** What each host has said that it has. */
   readonly #known = new Map<RemoteHost, readonly NodeCard[]>();
   #leaving = false;
+  /** Told when a node comes. */
+  readonly #expecting = new Set<() => void>();
   /** Nodes whose hosts were lost, and may return. */
   readonly #awaited = new Map<string, NodeJS.Timeout>();
   readonly #listeners: { up(host: RemoteHost): void; down(host: RemoteHost): void }[] = [];
@@ -152,10 +154,40 @@ export class Hosts implements OtherHosts {
     clearTimeout(timer);
   }
 
-  /** Some node elsewhere that can look into code. */
+  /** Looks into code on some node elsewhere: on another when its host is lost meanwhile, and on one that comes back when there is none. */
   inspector(): Inspector {
-    for (const { nodes } of this.cluster.hosts) for (const node of nodes.values()) return node;
-    throw new HandoffError('NODE_DOWN', 'There is no node.');
+    return {
+      describe: (url, givenUp) => this.#inspect((node) => node.describe(url, givenUp)),
+      freeVariables: (source, givenUp) => this.#inspect((node) => node.freeVariables(source, givenUp)),
+    };
+  }
+
+  async #inspect<Result>(question: (node: Inspector) => Promise<Result>): Promise<Result> {
+    const until = performance.now() + this.#options.reconnectTimeout;
+    for (;;) {
+      const host = this.cluster.hosts.find(({ nodes }) => nodes.size > 0);
+      if (host === undefined) {
+        if (performance.now() >= until) throw new HandoffError('NODE_DOWN', 'There is no node.');
+        await this.#nodeComes(until);
+        continue;
+      }
+      const [node] = host.nodes.values();
+      try {
+        return await question(node!);
+      } catch (error) {
+        if (!host.peer.closed || !isHandoffError(error, 'NODE_DOWN')) throw error;
+      }
+    }
+  }
+
+  /** Resolves when a node elsewhere is there, or at some time. */
+  async #nodeComes(until: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, until - performance.now());
+    this.#expecting.add(resolve);
+    await promise;
+    this.#expecting.delete(resolve);
+    clearTimeout(timer);
   }
 
   /** The host of a node elsewhere; undefined when there is none. */
@@ -244,6 +276,7 @@ export class Hosts implements OtherHosts {
     const { driver, publisher } = this.#parts;
     const events = driver().eventsOf(card.name);
     driver().addNode(remote.add(card, events));
+    for (const tell of this.#expecting) tell();
     if (card.draining === true) driver().nodeDraining(card.name);
     for (const lane of card.lanes) events.laneUp(lane);
     const { name: node, capabilities, threads } = card;

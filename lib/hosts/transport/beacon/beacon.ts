@@ -10,11 +10,11 @@
  * Each host makes a key for each of its peers, and tells it on the control channel: who sends a sign of life that counts has proved itself.
  */
 import { Worker } from 'node:worker_threads';
+import { moduleUrl } from '../../../core/package-files.ts';
 import { type BeaconKey, newBeaconKey } from './datagram.ts';
 import type { BeaconStart, FromBeacon, ToBeacon } from './messages.ts';
 
-// The entry lies beside this file, unbuilt as TypeScript and built as JavaScript.
-const entry = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
+const entry = moduleUrl('hosts/transport/beacon/thread');
 
 // More peers than this have no signs of life of this kind.
 const mostPeers = 4096;
