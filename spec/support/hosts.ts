@@ -52,10 +52,10 @@ const script = fileURLToPath(new URL('../fixtures/cluster-host.ts', import.meta.
 const started = new Set<{ readonly keep: boolean; end(): Promise<unknown> }>();
 
 // A machine under load may stop a process for a while; only specs about silence are quicker.
-export const heartbeat = { heartbeatInterval: 200, heartbeatTimeout: 4000 } as const;
+export const heartbeat = { heartbeatInterval: 200, heartbeatTimeout: 15_000 } as const;
 
 function transportOf({ join, secret, transport, deaf = false }: HostOptions): Transport {
-  return { type: 'tcp', ...heartbeat, ...(!deaf && { port: 0 }), ...(join !== undefined && { join }), ...(secret !== undefined && { secret }), joinTimeout: 15_000, ...transport };
+  return { type: 'tcp', ...heartbeat, ...(!deaf && { port: 0 }), ...(join !== undefined && { join }), ...(secret !== undefined && { secret }), joinTimeout: 60_000, ...transport };
 }
 
 async function endAll(kept: boolean): Promise<void> {

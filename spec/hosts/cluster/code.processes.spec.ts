@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { inline, tasks } from '../../../lib/index.ts';
 import { dagOf, errorOf } from '../../support/handoff.ts';
-import { next, startHere, startHost } from '../../support/hosts.ts';
+import { next, startHere, startHost, useCluster } from '../../support/hosts.ts';
 import { f, Folder, temporary, until } from './folder.ts';
 
 /** A folder with a module whose function gives `value`, and the tasks of it. */
@@ -16,85 +16,80 @@ function rootWith(value: string | undefined): { root: string; which: any } {
   return { root, which: (tasks(pathToFileURL(file)) as any).which };
 }
 
+/** What most specs use, each with a module of its own: two hosts that have different roots. */
+const roots = [temporary(), temporary()] as const;
+let modules = 0;
+
+/** A module below the roots of both hosts, or of this one alone, with one text each; and its tasks. */
+function module(here: string, there?: string): { name: string; files: string[]; which: any } {
+  const name = `versioned${++modules}.mjs`;
+  const files = roots.map((root) => join(root, name));
+  [here, there].forEach((text, i) => text !== undefined && writeFileSync(files[i]!, text));
+  return { name, files, which: (tasks(pathToFileURL(files[0]!)) as any).which };
+}
+
+const giving = (value: string): string => `export function which(tail = '') { return ${JSON.stringify(value)} + tail; }\n`;
 const node = (name: string): { name: string; capabilities: { cpu: number } } => ({ name, capabilities: { cpu: 1 } });
 
 describe('a module', () => {
+  const cluster = useCluster({ nodes: [node('near')], transport: { root: roots[0] } }, { nodes: [node('far')], transport: { root: roots[1] } });
+
   it('that is the same below the roots of both hosts runs on both, wherever those are', async () => {
-    const [here, there] = [rootWith('same'), rootWith('same')];
-    const host = await startHost({ nodes: [node('far')], transport: { root: there.root } });
-    const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: here.root } });
-    const { results } = await handoff.execute(dagOf({ id: 'x', code: here.which, extraArgs: ['!'], node: 'far' }, { id: 'y', code: here.which, node: 'near' }));
+    const { which } = module(giving('same'), giving('same'));
+    const { results } = await cluster.handoff.execute(dagOf({ id: 'x', code: which, extraArgs: ['!'], node: 'far' }, { id: 'y', code: which, node: 'near' }));
     expect(results).toEqual({ x: 'same!', y: 'same' });
   });
 
   it('that is not the same is VERSION_MISMATCH, naming it and both hosts, before anything runs', async () => {
-    const [here, there] = [rootWith('new'), rootWith('old')];
-    const host = await startHost({ nodes: [node('far')], transport: { root: there.root } });
-    const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: here.root, port: 0 } });
-    const error = await errorOf(handoff.execute(dagOf({ id: 'y', code: here.which, node: 'near' }, { id: 'x', code: here.which, node: 'far' })));
-    expect(error).toMatchObject({ code: 'VERSION_MISMATCH', module: 'versioned.mjs' });
-    expect([...error.hosts!].sort()).toEqual([handoff.address, host.address].sort());
-    for (const part of ['versioned.mjs', handoff.address!, host.address]) expect(error.message).toContain(part);
-    expect((await handoff.executeLocal(dagOf({ id: 'y', code: here.which }))).results).toEqual({ y: 'new' });
+    const { handoff, hosts: [host] } = cluster;
+    const { name, which } = module(giving('new'), giving('old'));
+    const error = await errorOf(handoff.execute(dagOf({ id: 'y', code: which, node: 'near' }, { id: 'x', code: which, node: 'far' })));
+    expect(error).toMatchObject({ code: 'VERSION_MISMATCH', module: name });
+    expect([...error.hosts!].sort()).toEqual([handoff.address, host!.address].sort());
+    for (const part of [name, handoff.address!, host!.address]) expect(error.message).toContain(part);
+    expect((await handoff.executeLocal(dagOf({ id: 'y', code: which }))).results).toEqual({ y: 'new' });
   });
 
   it('that imports something that is not the same is VERSION_MISMATCH, and so is one that imports another version of a package', async () => {
     for (const differ of ['helper', 'package']) {
-      const roots = ['one', 'two'].map((version) => {
-        const root = temporary();
-        writeFileSync(join(root, 'helper.mjs'), `export const value = ${JSON.stringify(differ === 'helper' ? version : 'same')};\n`);
-        mkdirSync(join(root, 'node_modules/dependency'), { recursive: true });
-        writeFileSync(join(root, 'node_modules/dependency/package.json'), JSON.stringify({ name: 'dependency', version: '1.0.0', type: 'module', exports: './index.js' }));
-        writeFileSync(join(root, 'node_modules/dependency/index.js'), 'export const tail = "";\n');
-        writeFileSync(join(root, 'versioned.mjs'), 'import { value } from "./helper.mjs";\nimport { tail } from "dependency";\nexport const which = () => value + tail;\n');
-        return root;
+      roots.forEach((root, version) => {
+        writeFileSync(join(root, `${differ}-helper.mjs`), `export const value = ${differ === 'helper' ? version : 0};\n`);
+        mkdirSync(join(root, `node_modules/${differ}-dependency`), { recursive: true });
+        writeFileSync(join(root, `node_modules/${differ}-dependency/package.json`), JSON.stringify({ name: `${differ}-dependency`, version: `1.0.${differ === 'package' ? version : 0}`, type: 'module', exports: './index.js' }));
+        writeFileSync(join(root, `node_modules/${differ}-dependency/index.js`), 'export const tail = "";\n');
       });
-      if (differ === 'package') writeFileSync(join(roots[1]!, 'node_modules/dependency/package.json'), JSON.stringify({ name: 'dependency', version: '2.0.0', type: 'module', exports: './index.js' }));
-      const which = (tasks(pathToFileURL(join(roots[0]!, 'versioned.mjs'))) as any).which;
-      const host = await startHost({ nodes: [node('far')], transport: { root: roots[1]! } });
-      const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: roots[0]! } });
-      expect(await errorOf(handoff.execute(dagOf({ id: 'x', code: which, node: 'far' })))).toMatchObject({ code: 'VERSION_MISMATCH', module: 'versioned.mjs' });
+      const text = `import { value } from "./${differ}-helper.mjs";\nimport { tail } from "${differ}-dependency";\nexport const which = () => value + tail;\n`;
+      const { name, which } = module(text, text);
+      expect(await errorOf(cluster.handoff.execute(dagOf({ id: 'x', code: which, node: 'far' })))).toMatchObject({ code: 'VERSION_MISMATCH', module: name });
     }
   });
 
   it('that a host has loaded anew is compared anew, by both sides', async () => {
-    const [here, there] = [rootWith('one'), rootWith('one')];
-    const host = await startHost({ nodes: [node('far')], transport: { root: there.root } });
-    const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: here.root } });
-    const onFar = (): any => dagOf({ id: 'x', code: here.which, node: 'far' });
+    const { handoff, hosts: [host] } = cluster;
+    const { files: [here, there], which } = module(giving('one'), giving('one'));
+    const onFar = (): any => dagOf({ id: 'x', code: which, node: 'far' });
     expect((await handoff.execute(onFar())).results).toEqual({ x: 'one' });
-    writeFileSync(join(there.root, 'versioned.mjs'), 'export const which = () => "two";\n');
+    writeFileSync(there!, giving('two'));
     expect((await handoff.execute(onFar())).results).toEqual({ x: 'one' }); // its threads have the old one
-    await host.call('reload');
+    await host!.call('reload');
     expect(await errorOf(handoff.execute(onFar()))).toMatchObject({ code: 'FUNCTION_FAILED', cause: { code: 'VERSION_MISMATCH' } }); // what was agreed on before is looked at again
-    writeFileSync(join(here.root, 'versioned.mjs'), 'export const which = () => "two";\n');
+    writeFileSync(here!, giving('two'));
     await handoff.reload();
     expect((await handoff.execute(onFar())).results).toEqual({ x: 'two' });
   });
 
   it('that a host does not have is FUNCTION_NOT_FOUND, naming it and the host', async () => {
-    const [here, there] = [rootWith('x'), rootWith(undefined)];
-    const host = await startHost({ nodes: [node('far')], transport: { root: there.root } });
-    const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: here.root } });
-    const error = await errorOf(handoff.execute(dagOf({ id: 'x', code: here.which, node: 'far' })));
-    expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND', module: 'versioned.mjs' });
-    expect(error.message).toContain(host.address);
+    const { handoff, hosts: [host] } = cluster;
+    const { name, which } = module(giving('x'));
+    const error = await errorOf(handoff.execute(dagOf({ id: 'x', code: which, node: 'far' })));
+    expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND', module: name });
+    expect(error.message).toContain(host!.address);
   });
 
   it('that lies outside the root cannot be named, and says so', async () => {
-    const here = rootWith('x');
-    const host = await startHost({ nodes: [node('far')] });
-    const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: temporary() } });
-    const error = await errorOf(handoff.execute(dagOf({ id: 'x', code: here.which, node: 'far' })));
+    const error = await errorOf(cluster.handoff.execute(dagOf({ id: 'x', code: rootWith('x').which, node: 'far' })));
     expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND' });
     expect(error.message).toContain('root');
-  });
-
-  it('that does not export the function is FUNCTION_NOT_FOUND, also for an orchestrator without nodes', async () => {
-    const host = await startHost({ nodes: [node('far')] });
-    const handoff = await startHere({ join: [host.address] });
-    expect(await errorOf(handoff.execute(dagOf({ id: 'x', code: (f as any).noSuch })))).toMatchObject({ code: 'FUNCTION_NOT_FOUND', functionId: 'x' });
-    expect((await handoff.execute(dagOf({ id: 'x', code: f.pid }))).results).toEqual({ x: host.pid });
   });
 
   it('that differs on a host without nodes is no obstacle', async () => {
@@ -102,14 +97,6 @@ describe('a module', () => {
     const host = await startHost({ transport: { root: there.root } });
     const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: here.root } });
     expect((await handoff.execute(dagOf({ id: 'x', code: here.which }))).results).toEqual({ x: 'one' });
-  });
-
-  it('of a package is found by each host on its own', async () => {
-    const host = await startHost({ nodes: [node('far')] });
-    const handoff = await startHere({ nodes: [node('near')], join: [host.address] });
-    const { nanoid } = tasks<typeof import('nanoid')>('nanoid');
-    const { results } = await handoff.execute(dagOf({ id: 'x', code: nanoid, extraArgs: [7], node: 'far' }));
-    expect(results['x']).toHaveLength(7);
   });
 
   it('that differs on a host which joins during a run does not fail what others can run', async () => {
@@ -131,7 +118,23 @@ describe('a module', () => {
   });
 });
 
+describe('a module, for an orchestrator without nodes,', () => {
+  const cluster = useCluster({}, { nodes: [node('far')] });
+
+  it('that does not export the function is FUNCTION_NOT_FOUND', async () => {
+    expect(await errorOf(cluster.handoff.execute(dagOf({ id: 'x', code: (f as any).noSuch })))).toMatchObject({ code: 'FUNCTION_NOT_FOUND', functionId: 'x' });
+    expect((await cluster.handoff.execute(dagOf({ id: 'x', code: f.pid }))).results).toEqual({ x: cluster.hosts[0]!.pid });
+  });
+
+  it('of a package is found by each host on its own', async () => {
+    const { nanoid } = tasks<typeof import('nanoid')>('nanoid');
+    const { results } = await cluster.handoff.execute(dagOf({ id: 'x', code: nanoid, extraArgs: [7], node: 'far' }));
+    expect(results['x']).toHaveLength(7);
+  });
+});
+
 describe('source text', () => {
+  const cluster = useCluster({}, { nodes: [node('open')], options: { allowSource: true } });
   const once = inline(() => process.pid);
 
   it('is run by hosts with allowSource alone; executeLocal needs nobody\'s leave', async () => {
@@ -139,15 +142,11 @@ describe('source text', () => {
     const handoff = await startHere({ nodes: [node('near')], join: [strict.address] });
     expect(await errorOf(handoff.execute(dagOf({ id: 'x', code: once, node: 'strict' })))).toMatchObject({ code: 'UNAUTHORIZED' });
     expect((await handoff.executeLocal(dagOf({ id: 'x', code: once }))).results).toEqual({ x: process.pid });
-    const open = await startHost({ nodes: [node('open')], options: { allowSource: true } });
-    const other = await startHere({ join: [open.address] });
-    expect((await other.execute(dagOf({ id: 'x', code: once }))).results).toEqual({ x: open.pid });
+    expect((await cluster.handoff.execute(dagOf({ id: 'x', code: once }))).results).toEqual({ x: cluster.hosts[0]!.pid });
   });
 
   it('is looked into before it is sent: closures are refused, also by an orchestrator without nodes', async () => {
     const outside = 1;
-    const host = await startHost({ nodes: [node('open')], options: { allowSource: true } });
-    const handoff = await startHere({ join: [host.address] });
-    expect(await errorOf(handoff.execute(dagOf({ id: 'x', code: inline(() => outside) })))).toMatchObject({ code: 'INLINE_CLOSURE', variable: 'outside' });
+    expect(await errorOf(cluster.handoff.execute(dagOf({ id: 'x', code: inline(() => outside) })))).toMatchObject({ code: 'INLINE_CLOSURE', variable: 'outside' });
   });
 });
