@@ -68,7 +68,7 @@ function memory(): Row {
     const zeros = new Array<number>(functions).fill(0);
     const graph: RunGraph = { runId: dagId, dagId, ids, code: zeros, names: ['f'], deps: ids.map((_, i) => (i === 0 ? [] : [i - 1])), pins: ids.map(() => null), cost: zeros, costs: [null], duration: ids.map(() => null) };
     history.record({ host: 'local', graph, event: { type: 'run:started', at: 0, runId: dagId, dagId, functions } });
-    history.record({ host: 'local', event: { type: 'spans', at: 1, runId: dagId, dagId, node: 'n', thread: 0, functionIds: ids, attempts: zeros, spans: [...zeros, ...zeros].map((_, i) => i * 0.5), bytes: zeros, failed: [] } });
+    history.record({ host: 'local', event: { type: 'attempts', at: 1, runId: dagId, dagId, node: 'n', thread: 0, functionIds: ids, attempts: zeros, spans: [...zeros, ...zeros].map((_, i) => i * 0.5), bytes: zeros, failed: [] } });
     history.record({ host: 'local', event: { type: 'run:finished', at: 2, runId: dagId, dagId, functions, retries: 0, durationMs: 2 } });
   }
   const grown = used() - before;

@@ -4,7 +4,7 @@
  */
 import { compile } from '../lib/dag/compile.ts';
 import { reweigh } from '../lib/dag/analysis.ts';
-import type { Plan } from '../lib/dag/plan.ts';
+import type { CompiledDag } from '../lib/dag/compiled-dag.ts';
 import { Dag, type ExecuteOptions, Handoff, tasks } from '../lib/index.ts';
 import { strategies } from '../lib/scheduling/allocation/strategy.ts';
 import { runVirtually } from '../lib/scheduling/scheduler/virtual-run.ts';
@@ -40,7 +40,7 @@ function toDag(all: readonly Sleeper[], isGiven: boolean): Dag {
 }
 
 /** ms of a plan in virtual time, its functions taking what they really take. */
-function makespan(plan: Plan, all: readonly Sleeper[]): number {
+function makespan(plan: CompiledDag, all: readonly Sleeper[]): number {
   const settings = { maxRetries: 0, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null, codes: new Int32Array(plan.codes.length) };
   return runVirtually(plan, [{ ...node, speed: 1 }], settings, (i) => all[i]!.ms).makespan;
 }
@@ -57,12 +57,12 @@ export async function learned({ graphs, rounds }: { readonly graphs: number; rea
   for (let graph = 0; graph < graphs; graph++) {
     const all = sleepers(150, { seed: graph + 1, longest: 120, reach: 60 });
     const samples: Record<keyof Ways, number[]> = { first: [], second: [], given: [], plannedSecond: [], plannedGiven: [] };
-    let learnt: Awaited<ReturnType<Handoff['learnedCosts']>> | undefined;
+    let learnt: Awaited<ReturnType<Handoff['costModel']>> | undefined;
     for (let round = 0; round < rounds; round++) {
       const handoff = await Handoff.start({ nodes: [node] }); // it knows nothing yet
       await handoff.execute(new Dag().add({ id: 'warm', code: t.noop }));
       samples.first.push(await timed(handoff, all, false));
-      learnt = handoff.learnedCosts();
+      learnt = handoff.costModel();
       samples.second.push(await timed(handoff, all, false));
       samples.given.push(await timed(handoff, all, true));
       samples.plannedSecond.push(await timed(handoff, all, false, { allocationStrategy: 'time-optimized' }));

@@ -29,15 +29,15 @@ export interface LogOptions {
   readonly level?: LogLevel | undefined;
 }
 
-/** `spans` says once more what `function:started` and `function:finished` do. */
-type LoggedType = Exclude<EventType, 'spans'>;
+/** `attempts` says once more what `function:started` and `function:finished` do. */
+type LoggedType = Exclude<EventType, 'attempts'>;
 
 const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
   'run:started': 'info', 'run:finished': 'info', 'run:failed': 'error',
-  'function:ready': 'trace', 'function:started': 'debug', 'function:finished': 'debug', 'function:speculated': 'debug', 'function:retried': 'warn', 'function:failed': 'error',
-  'function:log': 'info', 'function:overuse': 'warn',
-  'result:stored': 'trace', 'result:fetched': 'debug', 'result:lost': 'warn', 'result:recomputed': 'warn', 'memory:failed': 'error',
-  'node:up': 'info', 'node:refused': 'error', 'connection:refused': 'warn', 'node:down': 'warn', 'node:capabilities': 'info', 'monitor:failed': 'error',
+  'function:ready': 'trace', 'function:started': 'debug', 'function:finished': 'debug', 'function:speculated': 'debug', 'function:retrying': 'warn', 'function:failed': 'error',
+  'function:log': 'info', 'function:memory-exceeded': 'warn',
+  'result:stored': 'trace', 'result:fetched': 'debug', 'result:lost': 'warn', 'result:recomputing': 'warn', 'spill:failed': 'error',
+  'node:up': 'info', 'node:name-conflict': 'error', 'connection:refused': 'warn', 'node:down': 'warn', 'node:capabilities-changed': 'info', 'probe:failed': 'error',
   'worker:crashed': 'error', 'worker:restarted': 'info', 'actor:error': 'error', 'supervisor:restarted': 'warn',
 };
 
@@ -67,7 +67,7 @@ export function logEvents(handoff: Handoff, logger: EventLogger, options: LogOpt
   checkOptions('logEvents', schema, options);
   const least = levels.indexOf(options.level ?? 'trace');
   const write = (event: HandoffEvent): void => {
-    const { type, ...fields } = event as Exclude<HandoffEvent, { type: 'spans' }>;
+    const { type, ...fields } = event as Exclude<HandoffEvent, { type: 'attempts' }>;
     const { error, ...others } = fields as { readonly error?: unknown };
     logger[levelOf[type]]({ ...others, ...('error' in fields && { err: error }) }, type);
   };

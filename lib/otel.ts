@@ -1,7 +1,7 @@
 /** Tells OpenTelemetry of runs. */
 import './core/node-version.ts'; // first, so that it is what an old Node hears
 import { type Attributes, context, trace, type Tracer } from '@opentelemetry/api';
-import type { Plan } from './dag/plan.ts';
+import type { CompiledDag } from './dag/compiled-dag.ts';
 import { HandoffError } from './core/errors.ts';
 import type { EventOf, HandoffEvent } from './events/events.ts';
 import { HandoffEmitter } from './runtime/emitter.ts';
@@ -41,7 +41,7 @@ export function traceRuns(handoff: Handoff, options: TraceOptions = {}): () => v
   const tracer = options.tracer ?? trace.getTracer('handoffjs');
   const runs = new Map<string, RunTrace>();
   const before = HandoffEmitter.setTracer(handoff, {
-    begin: (runId: string, plan: Plan, i: number, attempt: number, host: string | undefined) => runs.get(runId)?.begin(plan, i, attempt, host ?? handoff.address ?? 'local'),
+    begin: (runId: string, plan: CompiledDag, i: number, attempt: number, host: string | undefined) => runs.get(runId)?.begin(plan, i, attempt, host ?? handoff.address ?? 'local'),
   });
   if (before !== undefined) {
     HandoffEmitter.setTracer(handoff, before);
@@ -54,9 +54,9 @@ export function traceRuns(handoff: Handoff, options: TraceOptions = {}): () => v
     record(event);
     runs.delete(event.runId);
   };
-  handoff.on('run:started', started).on('spans', record).on('function:retried', record).on('function:failed', record).on('run:finished', ended).on('run:failed', ended);
+  handoff.on('run:started', started).on('attempts', record).on('function:retrying', record).on('function:failed', record).on('run:finished', ended).on('run:failed', ended);
   return () => {
-    handoff.off('run:started', started).off('spans', record).off('function:retried', record).off('function:failed', record).off('run:finished', ended).off('run:failed', ended);
+    handoff.off('run:started', started).off('attempts', record).off('function:retrying', record).off('function:failed', record).off('run:finished', ended).off('run:failed', ended);
     HandoffEmitter.setTracer(handoff, undefined);
     for (const run of runs.values()) run.end();
     runs.clear();

@@ -26,7 +26,7 @@ function show(run: string | undefined): void {
   if (run !== undefined) get(`${url}api/runs/${run}/graph`, { headers: { 'accept-encoding': 'gzip' } }, (response) => void response.resume()).on('error', () => {});
   close = listen(run, (text) => {
     const message = JSON.parse(text) as { readonly type: string; readonly rows?: readonly number[]; readonly runs?: readonly { readonly key: string }[] };
-    if (message.type === 'spans') rows += message.rows!.length / 6;
+    if (message.type === 'attempts') rows += message.rows!.length / 6;
     const newest = message.type === 'runs' ? message.runs!.at(-1)?.key : undefined;
     if (newest !== undefined && newest !== shown) show(newest);
   });

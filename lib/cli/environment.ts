@@ -21,7 +21,7 @@ export function takeEnvironment(env: NodeJS.ProcessEnv): Partial<TransportOption
     delete env[name];
   }
   checkTogether(Object.fromEntries(variables.tls.map((name) => [name, taken[name]])));
-  const all = resolveTransport({ type: 'tcp' }, undefined, taken);
+  const all = resolveTransport({ type: 'tcp' }, taken);
   if (taken['HANDOFF_SECRET_FILE'] !== undefined && all.secret === undefined) throw new UsageError(`HANDOFF_SECRET_FILE names ${taken['HANDOFF_SECRET_FILE']}, which is empty.`);
   const given = Object.keys(variables).filter((option) => variables[option as keyof typeof variables].some((name) => name in taken));
   return Object.fromEntries(given.map((option) => [option, all[option as keyof typeof variables]]));

@@ -25,7 +25,7 @@ export interface HandoffFlags extends ClusterFlags {
   readonly name?: string;
   readonly capabilities?: string;
   readonly strategy?: string;
-  readonly learn?: string;
+  readonly costModel?: string;
   readonly allowSource?: boolean;
   /** A port, or that there is to be one. */
   readonly dashboard?: string | boolean;

@@ -88,6 +88,6 @@ function ganttOf(dag: Dag, { schedule, criticalPath }: PlanResult, nodes: readon
 }
 
 function endsOf({ makespan, lowerBound, price, assumed, schedule }: PlanResult): string {
-  const note = assumed.length === 0 ? '' : `; ${assumed.length} of ${schedule.length} durations are not known, and 1 ms is assumed for each: declare them (duration), or learn them (--learn)`;
+  const note = assumed.length === 0 ? '' : `; ${assumed.length} of ${schedule.length} durations are not known, and 1 ms is assumed for each: declare them (duration), or learn them (--cost-model)`;
   return `makespan ${formatNumber(makespan)} ms, at least ${formatNumber(lowerBound)} ms on these nodes${price > 0 ? `, price ${formatNumber(price)}` : ''}${note}`;
 }

@@ -91,7 +91,7 @@ export function createProgram(done: (code: number) => void): Command {
     .option('--name <name>', "name of this host's node; default: host name and process id")
     .option('--capabilities <amounts>', "what it has, as 'cpu=8,memory=16000'; default: all of the machine")
     .option('--nodes <nodes>', "several nodes, as 'a:cpu=2,memory=4000;b:cpu=1'")
-    .option('--allow-source', 'run source text of other hosts, too (inline())')
+    .option('--allow-source', 'run source text of other hosts, too (fromSource())')
     .option(...learn)
     .option(...beside)
     .option('--json', 'print { address, nodes } as a line of JSON when ready')
@@ -117,7 +117,7 @@ function choice(flags: string, description: string, values: readonly string[]): 
 }
 
 const beside = ['--dashboard [port]', 'show what runs, in a browser; default port: 7430, 0: any'] as const;
-const learn = ['--learn <file>', 'keep there what was learned of how long functions take and how much they give, and go by it'] as const;
+const learn = ['--cost-model <file>', 'keep there what was learned of how long functions take and how much they give, and go by it'] as const;
 
 /** What commands share that are given a DAG and nodes. */
 function withDag(command: Command): Command {

@@ -159,9 +159,9 @@ class PlainView implements ProgressView {
 
   record(event: HandoffEvent): void {
     if (!('runId' in event) || event.runId !== this.#record.graph.runId) return;
-    if (event.type === 'function:retried') this.#say(`${failureOf(event)}, trying again: ${messageOf(event.error)}`);
+    if (event.type === 'function:retrying') this.#say(`${failureOf(event)}, trying again: ${messageOf(event.error)}`);
     else if (event.type === 'function:failed') this.#say(`${failureOf(event)}: ${messageOf(event.error)}`);
-    else if (event.type === 'spans') this.#ended(event);
+    else if (event.type === 'attempts') this.#ended(event);
   }
 
   nodes(): void {}
@@ -171,7 +171,7 @@ class PlainView implements ProgressView {
     if (this.#record.graph.ids.length > lineEach) this.#say(partsOf(this.#meter.state(timestamp()), undefined).join(' · '));
   }
 
-  #ended({ node, functionIds, spans, failed }: Extract<HandoffEvent, { type: 'spans' }>): void {
+  #ended({ node, functionIds, spans, failed }: Extract<HandoffEvent, { type: 'attempts' }>): void {
     const total = this.#record.graph.ids.length;
     if (total <= lineEach) {
       const fine = functionIds.flatMap((id, k) => (failed.includes(k) ? [] : [[id, spans[2 * k + 1]! - spans[2 * k]!] as const]));

@@ -7,7 +7,7 @@ import { printable } from './printable.ts';
 export type LogMode = (typeof logModes)[number];
 
 /** The events it needs. What nobody listens to would be printed. */
-export const loggedEvents = { stream: ['function:log'], grouped: ['function:log', 'spans', 'function:retried', 'function:failed'], none: ['function:log'] } as const satisfies Record<LogMode, readonly HandoffEvent['type'][]>;
+export const loggedEvents = { stream: ['function:log'], grouped: ['function:log', 'attempts', 'function:retrying', 'function:failed'], none: ['function:log'] } as const satisfies Record<LogMode, readonly HandoffEvent['type'][]>;
 
 export class RunLog {
   readonly #runId: string;
@@ -27,10 +27,10 @@ export class RunLog {
     if (this.#mode === 'none' || !('runId' in event) || event.runId !== this.#runId) return;
     switch (event.type) {
       case 'function:log': return this.#line(event.functionId, event.values.map(toText).join(' ').split('\n').map((line) => `${printable(event.functionId)}: ${line}`).join('\n'));
-      case 'spans':
+      case 'attempts':
         if (this.#held.size > 0) for (const id of event.functionIds) this.#flush(id);
         return;
-      case 'function:retried': case 'function:failed': return this.#flush(event.functionId); // its thread has died, or it would have been among the spans
+      case 'function:retrying': case 'function:failed': return this.#flush(event.functionId); // its thread has died, or it would have been among the spans
     }
   }
 

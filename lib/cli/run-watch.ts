@@ -16,7 +16,7 @@ export interface Watcher {
 }
 
 /** What a `RunRecord` needs. */
-const recordedEvents = ['run:started', 'run:finished', 'run:failed', 'spans', 'function:retried', 'function:failed', 'result:fetched', 'result:recomputed'] as const satisfies readonly EventType[];
+const recordedEvents = ['run:started', 'run:finished', 'run:failed', 'attempts', 'function:retrying', 'function:failed', 'result:fetched', 'result:recomputing'] as const satisfies readonly EventType[];
 
 // For so long, in ms, a first look at the nodes is waited for.
 const patience = 500;

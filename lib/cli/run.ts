@@ -152,7 +152,7 @@ async function observe(handoff: Handoff, { dag, runId }: { readonly dag: Dag; re
   // One that cannot be compiled will not run either: execute says why.
   const watch = (flags.progress || Object.keys(files).length > 0) && dag.validate().ok ? new RunWatch(handoff, dag, runId) : undefined;
   const progress = watch !== undefined && flags.progress ? createProgressView(watch.record, process.stderr, () => waitOf(handoff, runId)) : undefined;
-  if (progress !== undefined) watch?.add(['spans', 'function:retried', 'function:failed'], { record: (event) => progress.record(event), sample: (_, nodes) => progress.nodes(nodes) });
+  if (progress !== undefined) watch?.add(['attempts', 'function:retrying', 'function:failed'], { record: (event) => progress.record(event), sample: (_, nodes) => progress.nodes(nodes) });
   const trace = watch !== undefined && files.trace !== undefined ? new TraceRecorder(watch.record) : undefined;
   if (trace !== undefined) watch?.add(tracedEvents, trace);
   watch?.sample(trace !== undefined || (progress !== undefined && process.stderr.isTTY) ? lookForPicture : lookForSummary);

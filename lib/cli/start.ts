@@ -31,7 +31,7 @@ export async function startHandoff(flags: HandoffFlags, part: Part, dashboard = 
   const merged = withDashboard(merge(flags, takeEnvironment(process.env), config.options, part), dashboard, takeToken(process.env), part === 'host');
   const options = part === 'visitor' && dashboard !== undefined ? reachable(merged) : merged;
   try {
-    const handoff = await Handoff.start({ ...options, printToStderr: part === 'orchestrator' ? 'logged' : true });
+    const handoff = await Handoff.start({ ...options, output: part === 'orchestrator' ? 'events' : 'stderr' });
     if (handoff.dashboard !== undefined) process.stderr.write(`dashboard: ${handoff.dashboard.url}${options.dashboard?.token === undefined ? '' : ' (open it once with ?token=… added)'}\n`);
     const join = options.transport?.join ?? [];
     // Who has nodes of its own does not need others; but whoever named some wants to know.
@@ -58,7 +58,7 @@ export async function withHandoff(flags: HandoffFlags, part: Part, use: (handoff
     throw used.error;
   }
   if (!used.ok) process.stderr.write(`${describeError(used.error)}\n`);
-  process.stderr.write(`${flags.learn === undefined ? '' : `--learn ${flags.learn}: `}${describeError(stopped.error)}\n`);
+  process.stderr.write(`${flags.costModel === undefined ? '' : `--cost-model ${flags.costModel}: `}${describeError(stopped.error)}\n`);
   const code = used.ok ? used.value : exitCodeOf(used.error);
   return code === ExitCode.done ? ExitCode.functionFailed : code;
 }
@@ -101,7 +101,7 @@ export function merge(flags: HandoffFlags, environment: Partial<TransportOptions
     // Any other name is refused by the options themselves, which know which there are.
     ...(flags.strategy !== undefined && { allocationStrategy: flags.strategy as NonNullable<HandoffOptions['allocationStrategy']> }),
     ...(flags.allowSource === true && { allowSource: true }),
-    ...(flags.learn !== undefined && { learnedCosts: flags.learn }),
+    ...(flags.costModel !== undefined && { costModel: { file: flags.costModel } }),
   };
 }
 

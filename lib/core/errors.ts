@@ -22,14 +22,20 @@ export const errorCodes = {
   ALLOCATION_ERROR: 'no known node could ever run a function, or an allocator answered nonsense',
   FUNCTION_FAILED: 'a function failed for good and ended its run',
   FUNCTION_TIMEOUT: 'an attempt took longer than its timeout',
+  MEMORY_EXCEEDED: 'a function used more memory than it claimed, on a node with `enforceMemory`',
+  RESULT_TOO_LARGE: 'a result is larger than the `memoryBudget`',
+  RESULT_LOST: 'a result is gone with its host or its disk and cannot be made again, or was lost more than `maxResultLosses` times',
   WORKER_CRASHED: 'a worker thread died while it worked',
   NODE_DOWN: 'a node is gone and no other can take its place',
   ABORTED: 'the run was aborted by its signal',
   RUN_TIMEOUT: 'the run took longer than its timeout',
   RUN_CONFLICT: 'a run with this `runId` is under way',
-  NOT_FOUND: 'there is no such value, location, run or context',
+  NOT_FOUND: 'there is no such value, location, node, run or context',
   RESULT_TIMEOUT: 'a result did not appear in time',
-  RESOURCES_UNAVAILABLE: 'a resource tracker kept refusing a claim although nothing of ours was running; as `cause`: a function used more memory than it claimed on a node that enforces claims',
+  ACTOR_NOT_FOUND: 'no actor has this name',
+  ASK_TIMEOUT: 'an actor did not answer in time',
+  MAILBOX_FULL: 'a message was not taken, or was dropped, because the mailbox of an actor is full',
+  RESOURCES_UNAVAILABLE: 'a resource tracker threw, or kept refusing a claim although nothing of ours was running',
   UNAUTHORIZED: 'a peer has not proved what was asked for (the secret, a certificate), or refuses what this host has shown',
   PROTOCOL_ERROR: 'a peer sent something that is not our protocol',
   VERSION_MISMATCH: 'two hosts, or two threads of one, have different versions of a module, or two hosts of the protocol',
@@ -91,7 +97,7 @@ export interface ErrorDetails {
   readonly hosts?: readonly string[];
   /** `INLINE_CLOSURE`: the variable. */
   readonly variable?: string;
-  /** `FUNCTION_TIMEOUT`, `RUN_TIMEOUT`, `RESULT_TIMEOUT`, `MODULE_FAILED`: the limit in ms. */
+  /** `FUNCTION_TIMEOUT`, `RUN_TIMEOUT`, `RESULT_TIMEOUT`, `ASK_TIMEOUT`, `MODULE_FAILED`: the limit in ms. */
   readonly timeout?: number;
   /** `WORKER_CRASHED`: why: `'exit'`, `'uncaught'`, `'out-of-memory'` or `'killed'`. */
   readonly reason?: string;

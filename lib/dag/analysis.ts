@@ -1,7 +1,7 @@
 /** What the shape of a graph says about its schedule: b-levels, the order of dispatch, the critical path. */
 import type { Entry } from './entry.ts';
 import { type Links, sortTopologically } from './links.ts';
-import type { Plan } from './plan.ts';
+import type { CompiledDag } from './compiled-dag.ts';
 
 /**
  * How long functions take, for planning: `duration`, or 1 where none was given. Undefined when no function has one.
@@ -107,7 +107,7 @@ export function criticalPath({ size, outOffset, outs }: Links, level: Float64Arr
  *
  * @param durationOf ms, by function
  */
-export function reweigh(plan: Plan, durationOf: (i: number) => number): Plan {
+export function reweigh(plan: CompiledDag, durationOf: (i: number) => number): CompiledDag {
   const weight = new Float64Array(plan.size);
   for (let i = 0; i < plan.size; i++) weight[i] = durationOf(i);
   const bLevel = bLevels(plan, sortTopologically(plan), weight);

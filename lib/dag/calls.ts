@@ -6,7 +6,7 @@ import { dagError } from './dag-error.ts';
 import { show } from '../core/show.ts';
 import type { DagParts, Entry } from './entry.ts';
 import type { Links } from './links.ts';
-import { type CallPart, Flag } from './plan.ts';
+import { type CallPart, Flag } from './compiled-dag.ts';
 import type { FunctionReference } from './code.ts';
 import type { Part } from './types.ts';
 

@@ -15,7 +15,7 @@ const whole: Rule = ['a whole number of at least 0', (value) => isAmount(value) 
 const positive: Rule = ['a finite number above 0', (value) => isAmount(value) && value > 0];
 const atLeastOne: Rule = ['a whole number of at least 1', (value) => isAmount(value) && Number.isInteger(value) && value >= 1];
 const code: Rule = [
-  'a reference to an exported function: tasks(new URL(…)).name or inline(fn)',
+  'a reference to an exported function: tasks(new URL(…)).name or fromSource(fn)',
   isCode,
 ];
 
@@ -115,7 +115,7 @@ function codeHint(value: unknown): string {
   const problem = problemOf(value);
   if (problem !== undefined) return ` ${problem}`;
   return typeof value === 'function' && toReference(value) === undefined
-    ? ' A closure cannot cross a thread: export the function from a module and refer to it with tasks(), or wrap one that uses nothing from around it in inline().'
+    ? ' A closure cannot cross a thread: export the function from a module and refer to it with tasks(), or wrap one that uses nothing from around it in fromSource().'
     : '';
 }
 

@@ -17,7 +17,7 @@ export function toReference(code: unknown): FunctionReference | undefined {
   if (reference in code) return code[reference] as FunctionReference;
   const { module, export: exported, source, name } = code as Record<string, unknown>;
   if (typeof module === 'string' && typeof exported === 'string') return { module, export: exported };
-  if (typeof source === 'string') return { source, name: typeof name === 'string' ? name : 'inline' };
+  if (typeof source === 'string') return { source, name: typeof name === 'string' ? name : 'anonymous' };
   return undefined;
 }
 
@@ -36,7 +36,7 @@ export function schemeProblem(module: string): string | undefined {
 
 const writeUrl = 'For a file write tasks(new URL(\'./tasks.ts\', import.meta.url)).';
 
-/** The function's own name: the export, or the name of the inlined function. */
+/** The function's own name: the export, or the name of the function given as source. */
 export function nameOf(code: FunctionReference): string {
   return 'source' in code ? code.name : code.export;
 }

@@ -7,7 +7,7 @@ import { collocate } from './collocation.ts';
 import { type Dag, partsOf } from './dag.ts';
 import { type DagParts, type Entry, toResolved } from './entry.ts';
 import { fromDependencies, link, type Links, sortTopologically } from './links.ts';
-import { type CallPart, Flag, type Group, type Plan } from './plan.ts';
+import { type CallPart, type CompiledDag, Flag, type Group } from './compiled-dag.ts';
 import { keyOf, type FunctionReference } from './code.ts';
 import type { Cost } from './types.ts';
 import { validateLinked } from './validate.ts';
@@ -24,7 +24,7 @@ export interface CompileOptions {
  *
  * @throws every error of `Dag.validate`, and `INVALID_FUNCTION` for what only streams know: inputs, `init`, `parallelism`, `batchSize`, `batchTimeout`
  */
-export function compile(dag: Dag, options: CompileOptions = {}): Plan {
+export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
   const all = partsOf(dag);
   const parts: DagParts = { entries: all.entries.slice(), index: all.index, traited: all.traited.slice() };
   const links = link(parts);
@@ -208,7 +208,7 @@ interface PlacementInput {
   readonly options: CompileOptions;
 }
 
-function placements(input: PlacementInput): Pick<Plan, 'group' | 'groups' | 'pins'> {
+function placements(input: PlacementInput): Pick<CompiledDag, 'group' | 'groups' | 'pins'> {
   const { parts, entries, traited, dense, nodesNeeded, costIndex } = input;
   const pins = new Map<number, string>();
   if (input.options.ignorePlacement === true) return { group: null, groups: [], pins };
@@ -255,6 +255,6 @@ function total(entries: readonly Entry[], members: readonly number[]): Cost | un
 }
 
 /** The function as an allocator sees it. */
-export function functionOf(plan: Plan, i: number): ReturnType<typeof toResolved> {
+export function functionOf(plan: CompiledDag, i: number): ReturnType<typeof toResolved> {
   return toResolved(plan.entries[i]!);
 }

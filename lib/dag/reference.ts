@@ -1,7 +1,7 @@
 /**
  * References to code. A closure cannot cross a thread, so code is named: an export of a module, or source text.
  *
- * A reference made by `tasks()` or `inline()` is also a function of the value form: calling it does not run anything, it makes a
+ * A reference made by `tasks()` or `fromSource()` is also a function of the value form: calling it does not run anything, it makes a
  * `Call`, the vertex that stands for the result.
  */
 import { HandoffError } from '../core/errors.ts';
@@ -59,12 +59,12 @@ export function tasks<Module>(module: URL | string): Tasks<Module> {
  *
  * @throws `INVALID_FUNCTION` when `fn` is not a function with source, as a built-in or a bound function is not
  */
-export function inline<Fn extends AnyFunction>(fn: Fn): Task<Fn> {
+export function fromSource<Fn extends AnyFunction>(fn: Fn): Task<Fn> {
   const source = typeof fn === 'function' ? Function.prototype.toString.call(fn) : '';
   if (source === '' || /\{\s*\[native code\]\s*\}\s*$/.test(source)) {
-    throw new HandoffError('INVALID_FUNCTION', `inline() takes a function with source text, got ${describe(fn)}.`);
+    throw new HandoffError('INVALID_FUNCTION', `fromSource() takes a function with source text, got ${describe(fn)}.`);
   }
-  return callable({ source, name: fn.name || 'inline' }) as Task<Fn>;
+  return callable({ source, name: fn.name || 'anonymous' }) as Task<Fn>;
 }
 
 function callable(code: FunctionReference): unknown {

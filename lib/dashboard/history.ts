@@ -6,8 +6,8 @@ import { RunHistory } from './run-history.ts';
 
 /** The events it wants. */
 export const historyEvents = [
-  'run:started', 'run:finished', 'run:failed', 'spans', 'function:retried', 'function:failed', 'function:log', 'function:overuse',
-  'result:fetched', 'result:lost', 'result:recomputed', 'worker:crashed', 'node:up',
+  'run:started', 'run:finished', 'run:failed', 'attempts', 'function:retrying', 'function:failed', 'function:log', 'function:memory-exceeded',
+  'result:fetched', 'result:lost', 'result:recomputing', 'worker:crashed', 'node:up',
 ] as const satisfies readonly EventType[];
 
 /** How much is kept. What is over is forgotten, of the oldest runs that have ended first. */

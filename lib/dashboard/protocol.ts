@@ -82,7 +82,7 @@ export interface Trees {
 
 /** Attempts that have ended. */
 export interface Spans {
-  readonly type: 'spans';
+  readonly type: 'attempts';
   readonly run: string;
   /** How many rows of this run came before. Less than the page has: start again from nothing. */
   readonly from: number;

@@ -57,7 +57,7 @@ export class RunHistory {
     const { record } = this;
     record.record(event);
     switch (event.type) {
-      case 'spans':
+      case 'attempts':
         for (const { node, thread } of record.lanes.slice(this.lanes.length)) this.lanes.push({ host: this.#options.hostOf(node) ?? this.host, node, thread });
         return;
       case 'run:finished': case 'run:failed':
@@ -65,15 +65,15 @@ export class RunHistory {
         this.remaining = 0;
         if (event.type === 'run:failed') this.error = toErrorView(event.error);
         return;
-      case 'function:retried': return this.#mark('retry', event, event.node, `attempt ${event.attempt}: ${messageOf(event.error)}`);
+      case 'function:retrying': return this.#mark('retry', event, event.node, `attempt ${event.attempt}: ${messageOf(event.error)}`);
       case 'function:failed':
         this.notes.failed(record.index.get(event.functionId) ?? -1, event.error);
         return this.#mark('failed', event, event.node, messageOf(event.error));
       case 'function:log': return this.#mark('log', event, event.node, event.values.map(textOf).join(' '));
-      case 'function:overuse': return this.#mark('overuse', event, event.node, `uses ${Math.round(event.usedMb)} MB, claims ${event.claimedMb}`);
+      case 'function:memory-exceeded': return this.#mark('overuse', event, event.node, `uses ${Math.round(event.usedMb)} MB, claims ${event.claimedMb}`);
       case 'result:fetched': return this.#mark('fetched', event, event.node, `${event.bytes} bytes`);
       case 'result:lost': return this.#mark('lost', event, null, '');
-      case 'result:recomputed': return this.#mark('recomputed', event, null, '');
+      case 'result:recomputing': return this.#mark('recomputed', event, null, '');
     }
   }
 
@@ -103,7 +103,7 @@ export class RunHistory {
     if (read >= rows.count && lanes >= this.lanes.length) return undefined;
     const from = Math.max(read, rows.dropped);
     const before = from > read ? this.#before : undefined;
-    return { type: 'spans', run: this.key, from, dropped: rows.dropped, ...(before && { before }), lanes: this.lanes.slice(lanes), rows: rows.slice(from, most) };
+    return { type: 'attempts', run: this.key, from, dropped: rows.dropped, ...(before && { before }), lanes: this.lanes.slice(lanes), rows: rows.slice(from, most) };
   }
 
   /** Forgets the oldest rows, some at a time; returns how many. */

@@ -1,5 +1,5 @@
 /** A run from the caller's side: what was asked for, what it has given so far, and the promise of how it ends. */
-import type { Plan } from '../dag/plan.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { Exit, Running, TreeNode } from '../workers/supervision/child.ts';
 import type { RunSettings } from '../scheduling/scheduler/events.ts';
 import type { Run } from '../scheduling/scheduler/state.ts';
@@ -12,7 +12,7 @@ import type { Progress } from '../events/progress.ts';
 
 export interface RunRequest {
   readonly runId: string;
-  readonly plan: Plan;
+  readonly plan: CompiledDag;
   readonly settings: RunSettings;
   readonly code: ResolvedCode;
   readonly onProgress: ((progress: Progress) => void) | undefined;

@@ -1,6 +1,6 @@
 /** A batch of the scheduler as the wire has it: code by number, results put where arguments stand. */
-import type { CallPart } from '../dag/plan.ts';
-import { Flag } from '../dag/plan.ts';
+import type { CallPart } from '../dag/compiled-dag.ts';
+import { Flag } from '../dag/compiled-dag.ts';
 import type { Traits } from '../dag/entry.ts';
 import { keyOf } from '../dag/code.ts';
 import type { OutgoingBatch } from '../workers/node/lane-messages.ts';

@@ -17,7 +17,7 @@ export function boundMemory(budget: number | undefined, publisher: Publisher, on
   const memory = new ResultMemory(budget, folder, {
     pressed: onPressed,
     failed: (failure) => {
-      if (publisher.wants('memory:failed')) publisher.publish({ type: 'memory:failed', at: timestamp(), budget, ...failure });
+      if (publisher.wants('spill:failed')) publisher.publish({ type: 'spill:failed', at: timestamp(), budget, ...failure });
     },
   });
   return {

@@ -5,13 +5,23 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { nanoid } from 'nanoid/non-secure';
 import { HandoffError } from '../core/errors.ts';
 import type { CodeList } from '../workers/node/code-registry.ts';
-import { LearnedCosts } from '../scheduling/costs/cost-model.ts';
+import { CostModel } from '../scheduling/costs/cost-model.ts';
 import { shareFrom } from '../workers/store/payload.ts';
-import { addJson, faultOf, type LearnedCostsJson, nameOf, toJson } from './cost-json.ts';
+import { addJson, type CostModelJson, faultOf, nameOf, toJson } from './cost-json.ts';
+
+/** The option `costModel` of `Handoff.start`. */
+export interface CostModelOptions {
+  /** A file that is read at start, where it exists, and written by `stop()`. Its modules are named relative to its folder; of `data` alone, to the working directory. */
+  readonly file?: string | undefined;
+  /** What `handoff.costModel()` of another Handoff returned. What `file` says of the same code or function counts more. */
+  readonly data?: CostModelJson | undefined;
+  /** `false`: what is known is used, and nothing is added to it; `file` is not written. Default true. */
+  readonly learn?: boolean | undefined;
+}
 
 /** Learned costs, and how they are kept. */
 export interface KeptCosts {
-  readonly learned: LearnedCosts;
+  readonly learned: CostModel;
   /**
    * Writes them to their file, if they have one and something was learned.
    *
@@ -21,54 +31,50 @@ export interface KeptCosts {
 }
 
 /**
- * @param option a file, which may not be there yet, or what `learnedCosts()` gave; false: nothing is to be remembered
- * @throws `INVALID_OPTION` when the file cannot be read or written, or there is something else in it
+ * @param option its file may not exist yet
+ * @throws `INVALID_OPTION` when `data` is no cost model, or the file is none, cannot be read, or could not be written
  */
-export function openCosts(option: string | LearnedCostsJson | false | undefined, codes: CodeList): KeptCosts {
-  if (typeof option !== 'string') {
-    const learned = createCosts(codes, process.cwd(), option !== false);
-    const fault = option === undefined || option === false ? undefined : faultOf(option);
-    if (fault !== undefined) throw new HandoffError('INVALID_OPTION', `Handoff.start: option learnedCosts must be what learnedCosts() gave, but ${fault}.`, { option: 'learnedCosts' });
-    if (option !== undefined && option !== false) addJson(learned, option);
-    return { learned, save: () => Promise.resolve() };
-  }
-  const file = locate(option);
-  const learned = createCosts(codes, dirname(file));
-  const json = read(option, file);
+export function openCosts({ file: given, data, learn = true }: CostModelOptions, codes: CodeList): KeptCosts {
+  const fault = data === undefined ? undefined : faultOf(data);
+  if (fault !== undefined) throw new HandoffError('INVALID_OPTION', `Handoff.start: costModel: option data must be what costModel() returned, but ${fault}.`, { option: 'data' });
+  const file = given === undefined ? undefined : locate(given, learn);
+  const learned = createCosts(codes, file === undefined ? process.cwd() : dirname(file), learn);
+  if (data !== undefined) addJson(learned, data);
+  const json = given === undefined || file === undefined ? undefined : read(given, file);
   if (json !== undefined) addJson(learned, json);
   return {
     learned,
     async save() {
-      if (!learned.isChanged) return;
+      if (given === undefined || file === undefined || !learn || !learned.isChanged) return;
       await write(file, toJson(learned)).catch((cause: unknown) => {
-        throw refused(option, `cannot be written: ${messageOf(cause)}`);
+        throw refused(given, `cannot be written: ${messageOf(cause)}`);
       });
     },
   };
 }
 
 /** Modules are named as they lie about the folder of the file, so that it can go to another machine with them. */
-function createCosts(codes: CodeList, folder: string, remembers = true): LearnedCosts {
-  return new LearnedCosts((code) => nameOf(codes.wire(code), folder), { remembers, largeBytes: shareFrom });
+function createCosts(codes: CodeList, folder: string, learns: boolean): CostModel {
+  return new CostModel((code) => nameOf(codes.wire(code), folder), { learns, largeBytes: shareFrom });
 }
 
 /** The file itself, where it is a link. */
-function locate(option: string): string {
+function locate(option: string, learn: boolean): string {
   const path = resolve(option);
   const folder = dirname(path);
   try {
-    accessSync(folder, constants.W_OK); // known now, not after hours of work
+    if (learn) accessSync(folder, constants.W_OK); // known now, not after hours of work
   } catch (cause) {
     throw refused(option, `cannot be written there: ${messageOf(cause)}`);
   }
   try {
     return realpathSync(path);
   } catch {
-    return join(realpathSync(folder), basename(path));
+    return learn ? join(realpathSync(folder), basename(path)) : path;
   }
 }
 
-function read(option: string, file: string): LearnedCostsJson | undefined {
+function read(option: string, file: string): CostModelJson | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -84,11 +90,11 @@ function read(option: string, file: string): LearnedCostsJson | undefined {
   }
   const fault = faultOf(json);
   if (fault !== undefined) throw damaged(option, fault);
-  return json as LearnedCostsJson;
+  return json as CostModelJson;
 }
 
 /** Whoever reads it meanwhile sees the old one or the new one, and so does the next start after a crash. */
-async function write(file: string, json: LearnedCostsJson): Promise<void> {
+async function write(file: string, json: CostModelJson): Promise<void> {
   const draft = `${file}.${process.pid}-${nanoid(6)}.tmp`;
   try {
     await writeFile(draft, `${JSON.stringify(json)}\n`, { flush: true });
@@ -100,11 +106,11 @@ async function write(file: string, json: LearnedCostsJson): Promise<void> {
 }
 
 function damaged(option: string, fault: string): HandoffError {
-  return refused(option, `does not hold learned costs: ${fault}. It was left as it is: move it away to begin anew, or name another file`);
+  return refused(option, `is no cost model: ${fault}. It was left as it is: move it away to begin anew, or name another file`);
 }
 
 function refused(option: string, why: string): HandoffError {
-  return new HandoffError('INVALID_OPTION', `Handoff.start: option learnedCosts: ${option} ${why}.`, { option: 'learnedCosts' });
+  return new HandoffError('INVALID_OPTION', `Handoff.start: costModel: file ${option} ${why}.`, { option: 'file' });
 }
 
 function messageOf(cause: unknown): string {

@@ -3,7 +3,7 @@ import { isAbsolute, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CodeWire } from '../workers/node/wire.ts';
 import { createMoments, type Moments } from '../scheduling/scheduler/estimate.ts';
-import { LearnedCosts } from '../scheduling/costs/cost-model.ts';
+import { CostModel } from '../scheduling/costs/cost-model.ts';
 import { isAmount, isRecord } from '../core/schema.ts';
 
 /** A mean, the variance of single functions about it, and of how many that is. */
@@ -26,15 +26,15 @@ export interface LearnedCode extends LearnedFunction {
   readonly functions?: Readonly<Record<string, LearnedFunction>>;
 }
 
-/** What `handoff.learnedCosts()` gives, and what is in a file of the option `learnedCosts`. */
-export interface LearnedCostsJson {
-  readonly format: 'handoff-learned-costs';
+/** What `handoff.costModel()` gives, and what a file of `costModel: { file }` holds. */
+export interface CostModelJson {
+  readonly format: 'handoff-cost-model';
   readonly version: 1;
   /** By code: `./path/of/module.ts#export`, `package#export`, or `source:` and a hash. */
   readonly codes: Readonly<Record<string, LearnedCode>>;
 }
 
-const format = 'handoff-learned-costs';
+const format = 'handoff-cost-model';
 const version = 1;
 
 // Code that was learned of last comes last; of more than this the first is left out.
@@ -56,7 +56,7 @@ function hash(text: string): string {
   return process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
 
-export function toJson({ codes }: LearnedCosts): LearnedCostsJson {
+export function toJson({ codes }: CostModel): CostModelJson {
   const known = [...codes].filter(([, { estimate, functions }]) => estimate.count > 0 || functions.size > 0).slice(-mostCodes);
   return {
     format, version,
@@ -83,7 +83,7 @@ function rounded(value: number): number {
 }
 
 /** Puts in what there is. */
-export function addJson(learned: LearnedCosts, json: LearnedCostsJson): void {
+export function addJson(learned: CostModel, json: CostModelJson): void {
   for (const [name, { ms, bytes, functions }] of Object.entries(json.codes)) {
     const costs = learned.named(name);
     Object.assign(costs.estimate, momentsOf(ms));

@@ -21,7 +21,7 @@ import { IdleWaiters } from './idle-waiters.ts';
 import { heldElsewhere, takeIn } from './report-decoder.ts';
 import { explain, type Explanation } from './explain.ts';
 import { toRunError } from './run-errors.ts';
-import { LearnedCosts } from '../scheduling/costs/cost-model.ts';
+import { CostModel } from '../scheduling/costs/cost-model.ts';
 import { measuredIn } from './measurements.ts';
 import { Observer, type Publisher } from './event-publisher.ts';
 import { Timers } from './timers.ts';
@@ -37,7 +37,7 @@ export interface DriverLinks {
   /** How results get here from other hosts; undefined: there are none. */
   readonly exchange?: Exchange | undefined;
   /** Where what runs show of functions goes. */
-  readonly learned?: LearnedCosts;
+  readonly learned?: CostModel;
 }
 
 export class Driver {
@@ -45,7 +45,7 @@ export class Driver {
   readonly #observer: Observer;
   readonly #ask: (question: Question) => void;
   readonly #memory: ResultMemory | undefined;
-  readonly #learned: LearnedCosts;
+  readonly #learned: CostModel;
   readonly #travel: Travel | undefined;
   readonly #nodes = new Map<string, NodeLink>();
   /** How often each node has come up. */
@@ -61,7 +61,7 @@ export class Driver {
   readonly #later: Happening[] = [];
   #handling = false;
 
-  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher, { ask = () => {}, memory, exchange, learned = new LearnedCosts(String) }: DriverLinks = {}) {
+  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher, { ask = () => {}, memory, exchange, learned = new CostModel(String) }: DriverLinks = {}) {
     this.#learned = learned;
     this.#ask = ask;
     this.#travel = exchange && new Travel(exchange);
@@ -164,7 +164,7 @@ export class Driver {
 
   changeCapabilities(node: string, capabilities: Capabilities): void {
     this.#feed({ type: 'CapabilitiesChanged', node, capabilities });
-    this.#observer.publish('node:capabilities', () => ({ node, capabilities }));
+    this.#observer.publish('node:capabilities-changed', () => ({ node, capabilities }));
   }
 
   /**

@@ -43,7 +43,7 @@ export class Observer {
 
   /** Whether anybody wants to know when functions began and ended, once they have. */
   get timing(): boolean {
-    return this.#publisher.wants('spans');
+    return this.#publisher.wants('attempts');
   }
 
   /** @param at ms since the epoch; now, when not given */
@@ -101,7 +101,7 @@ export class Observer {
       bytes.push(held instanceof Payload ? bytesOf(held.data) : 0);
     }
     const spans = report.spans ?? spansUntil(timestamp(), functionIds.length, durations);
-    this.publish('spans', () => ({ ...idsOf(run), node: lane.node.name, thread: lane.index, functionIds, indexes, attempts, spans, bytes, failed }));
+    this.publish('attempts', () => ({ ...idsOf(run), node: lane.node.name, thread: lane.index, functionIds, indexes, attempts, spans, bytes, failed }));
   }
 
   #each(batch: Batch, { first, count, spans }: BatchReport, exceptions: readonly Exception[]): void {
@@ -135,7 +135,7 @@ export class Observer {
   /** An attempt failed, and there will be another after `delayMs`. */
   retried(run: Run, failed: FunctionFailure, delayMs: number): void {
     this.#runOf(run.id).toldReady.delete(failed.index);
-    this.publish('function:retried', () => ({ ...this.#ofFailure(run, failed), delayMs }));
+    this.publish('function:retrying', () => ({ ...this.#ofFailure(run, failed), delayMs }));
   }
 
   /** A function failed for good. */
@@ -155,7 +155,7 @@ export class Observer {
 
   /** Results are being made again. */
   recomputed(run: Run, indexes: readonly number[]): void {
-    for (const i of indexes) this.publish('result:recomputed', () => ofFunction(run, i));
+    for (const i of indexes) this.publish('result:recomputing', () => ofFunction(run, i));
   }
 
   #finished(batch: Batch, i: number, begun: number, ended: number): void {

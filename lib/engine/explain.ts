@@ -1,6 +1,6 @@
 /** What the scheduler knows of a wait, in words. */
 import { formatAmounts } from '../scheduling/resources/amounts.ts';
-import type { Plan } from '../dag/plan.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Importing } from '../workers/node/lane-messages.ts';
 import type { NodeLink } from '../workers/node/node-link.ts';
@@ -54,7 +54,7 @@ export function explain(state: State, name: string, functionId: string | undefin
 }
 
 /** What a run waits for that cannot begin before a module is imported. */
-export function explainImport(ids: RunIds, plan: Plan, functionId: string | undefined, importing: Importing): Explanation {
+export function explainImport(ids: RunIds, plan: CompiledDag, functionId: string | undefined, importing: Importing): Explanation {
   if (functionId !== undefined && plan.indexOf(functionId) < 0) throw noSuchFunction(ids, functionId);
   const text = `${functionId ?? `Run ${ids.dagId}`} ${waitsFor(importing)}.`;
   return { ...ids, text, functions: functionId === undefined ? [] : [{ functionId, state: 'import', functions: [], text }] };

@@ -4,7 +4,7 @@ import { placeOf } from '../workers/node/wire.ts';
 import type { Measured } from '../scheduling/scheduler/events.ts';
 import type { Batch } from '../scheduling/scheduler/state.ts';
 import type { Intake } from './report-decoder.ts';
-import type { LearnedCosts } from '../scheduling/costs/cost-model.ts';
+import type { CostModel } from '../scheduling/costs/cost-model.ts';
 
 /** Functions of one code that were timed together. */
 interface Group extends Measured {
@@ -15,7 +15,7 @@ interface Group extends Measured {
  * What the scheduler is to learn of a report. Functions that took long or gave much are also learned by themselves. Those that threw or
  * whose time was over say nothing of how long they take.
  */
-export function measuredIn(batch: Batch, report: BatchReport, { exceptions, large }: Pick<Intake, 'exceptions' | 'large'>, learned: LearnedCosts): Measured[] {
+export function measuredIn(batch: Batch, report: BatchReport, { exceptions, large }: Pick<Intake, 'exceptions' | 'large'>, learned: CostModel): Measured[] {
   if (batch.timedOut) return [];
   const { functions, run: { plan, settings: { codes } }, lane: { node: { speed, host } } } = batch;
   const { durations } = report;

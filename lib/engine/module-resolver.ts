@@ -1,5 +1,5 @@
 /** Where code is: modules found, imported once in a worker, and asked what they export, before anything runs. */
-import type { CallPart, Plan } from '../dag/plan.ts';
+import type { CallPart, CompiledDag } from '../dag/compiled-dag.ts';
 import { type FunctionReference, keyOf } from '../dag/code.ts';
 import { setLongTimeout } from '../core/long-timeout.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';
@@ -58,7 +58,7 @@ export class Modules {
    *
    * @throws `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `VERSION_MISMATCH`, `INLINE_CLOSURE`
    */
-  resolve(plan: Plan, inspector: () => Inspector, givenUp: Promise<never>): ResolvedCode | Promise<ResolvedCode> {
+  resolve(plan: CompiledDag, inspector: () => Inspector, givenUp: Promise<never>): ResolvedCode | Promise<ResolvedCode> {
     const references = [...plan.codes, ...plan.predicates];
     this.#refuseChanged(references);
     if (!references.every((each) => this.#isKnown(each))) {
@@ -87,7 +87,7 @@ export class Modules {
   }
 
   /** The module that a run waits for before it can begin; undefined: none. */
-  awaitedBy(plan: Plan): Importing | undefined {
+  awaitedBy(plan: CompiledDag): Importing | undefined {
     for (const reference of [...plan.codes, ...plan.predicates]) {
       if ('source' in reference || this.#known.has(reference.module)) continue;
       const awaited = this.#awaited.get(reference.module);
@@ -97,7 +97,7 @@ export class Modules {
   }
 
   /** Gives the functions whose attempts have begun meanwhile, and how long ago. */
-  async #learn(plan: Plan, references: readonly FunctionReference[], look: Look): Promise<Map<number, number>> {
+  async #learn(plan: CompiledDag, references: readonly FunctionReference[], look: Look): Promise<Map<number, number>> {
     const began = new Map<number, number>();
     const modules = new Set(references.flatMap((each) => ('source' in each ? [] : each.module)));
     for (const module of modules) {
@@ -113,7 +113,7 @@ export class Modules {
     return began;
   }
 
-  async #learnModule(module: string, plan: Plan, look: Look, began: Map<number, number>): Promise<void> {
+  async #learnModule(module: string, plan: CompiledDag, look: Look, began: Map<number, number>): Promise<void> {
     const since = performance.now();
     const awaited = this.#awaited.get(module) ?? { since, runs: 0 };
     this.#awaited.set(module, awaited);
@@ -135,7 +135,7 @@ export class Modules {
     }
   }
 
-  #check(plan: Plan, reference: FunctionReference): void {
+  #check(plan: CompiledDag, reference: FunctionReference): void {
     if ('source' in reference) return;
     const known = this.#known.get(reference.module);
     if (known === undefined) return; // its import takes long: who runs it finds out
@@ -150,7 +150,7 @@ export class Modules {
     });
   }
 
-  #number(plan: Plan, began?: ReadonlyMap<number, number>): ResolvedCode {
+  #number(plan: CompiledDag, began?: ReadonlyMap<number, number>): ResolvedCode {
     const number = (reference: FunctionReference): number => this.#list.number(keyOf(reference), () => toWire(reference));
     return {
       codes: Int32Array.from(plan.codes, number),
@@ -168,7 +168,7 @@ function hiddenHint(name: string, isCommonJs: boolean): string {
 }
 
 /** Functions with a timeout that need a module, and nothing else before they can run. */
-function impatientFor(module: string, plan: Plan): number[] {
+function impatientFor(module: string, plan: CompiledDag): number[] {
   const isOf = (code: number): boolean => {
     const reference = plan.codes[code]!;
     return !('source' in reference) && reference.module === module;
@@ -211,13 +211,13 @@ async function checkSource(functionId: string, { source, name }: { source: strin
   if (variable === undefined) return;
   throw new HandoffError(
     'INLINE_CLOSURE',
-    `Function ${JSON.stringify(functionId)}: ${name}, given by inline(), uses ${variable} from around it, which does not travel with it. Pass it as an argument, or export the function from a module.`,
+    `Function ${JSON.stringify(functionId)}: ${name}, given by fromSource(), uses ${variable} from around it, which does not travel with it. Pass it as an argument, or export the function from a module.`,
     { functionId, variable },
   );
 }
 
 /** A function of the plan that has this code, for messages. */
-function functionOf(plan: Plan, reference: FunctionReference): string {
+function functionOf(plan: CompiledDag, reference: FunctionReference): string {
   const key = keyOf(reference);
   const direct = plan.codes.findIndex((each) => keyOf(each) === key);
   const found = plan.entries.find((entry, i) => plan.code[i] === direct || (entry.traits.retryIf !== undefined && keyOf(entry.traits.retryIf) === key));

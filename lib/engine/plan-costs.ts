@@ -1,8 +1,8 @@
 /** What the functions of a plan cost: what they say, what was learned, or what is assumed of those of which nothing is known. */
-import type { Plan } from '../dag/plan.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { reweigh } from '../dag/analysis.ts';
 import type { Moments } from '../scheduling/scheduler/estimate.ts';
-import { type LearnedCosts, longFrom } from '../scheduling/costs/cost-model.ts';
+import { type CostModel, longFrom } from '../scheduling/costs/cost-model.ts';
 import type { ResolvedCode } from './module-resolver.ts';
 
 export interface PlanCosts {
@@ -14,7 +14,7 @@ export interface PlanCosts {
   bytesOf(i: number): number;
 }
 
-export function costsOf({ entries, code }: Plan, { codes }: ResolvedCode, learned: LearnedCosts): PlanCosts {
+export function costsOf({ entries, code }: CompiledDag, { codes }: ResolvedCode, learned: CostModel): PlanCosts {
   const knownDurationOf = (i: number): number | undefined => entries[i]!.traits.duration ?? learned.durationOf(codes[code[i]!]!, entries[i]!.id);
   return {
     isKnown: (i) => knownDurationOf(i) !== undefined,
@@ -24,14 +24,14 @@ export function costsOf({ entries, code }: Plan, { codes }: ResolvedCode, learne
 }
 
 /** The plan in the order of what its functions were learned to take, where that is worth it and they do not say so themselves. */
-export function inLearnedOrder(plan: Plan, code: ResolvedCode, learned: LearnedCosts): Plan {
+export function inLearnedOrder(plan: CompiledDag, code: ResolvedCode, learned: CostModel): CompiledDag {
   if (!learned.isSlow(code.codes, plan.size) || plan.entries.every(({ traits }) => traits.duration !== undefined)) return plan;
   const { entries, code: codeOf } = plan;
   return reweigh(plan, (i) => entries[i]!.traits.duration ?? learned.typicalOf(code.codes[codeOf[i]!]!, entries[i]!.id) ?? 1);
 }
 
 /** ms on a node of speed 1, of functions that are known to be unlike others of their code; undefined: there are none. O(codes) when there are none. */
-export function knownOf(plan: Plan, { codes }: ResolvedCode, learned: LearnedCosts): ReadonlyMap<number, number> | undefined {
+export function knownOf(plan: CompiledDag, { codes }: ResolvedCode, learned: CostModel): ReadonlyMap<number, number> | undefined {
   const own = codes.map((code) => learned.functionsOf(code).size);
   const known = new Map<number, number>();
   const note = (i: number, { mean, count }: Moments): void => {

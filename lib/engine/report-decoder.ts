@@ -66,5 +66,5 @@ export function heldElsewhere({ first, exceptions, values }: BatchReport): Paylo
 }
 
 function tooLarge(bytes: number, budget: number): HandoffError {
-  return new HandoffError('RESOURCES_UNAVAILABLE', `The result takes ${bytes} bytes, and all results together may hold ${budget} (memoryBudget).`);
+  return new HandoffError('RESULT_TOO_LARGE', `The result takes ${bytes} bytes, and all results together may hold ${budget}. Return less, or raise memoryBudget.`);
 }

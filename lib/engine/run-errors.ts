@@ -28,7 +28,7 @@ export function causeOf(functionId: string, failure: Failure): unknown {
       });
     }
     case 'too-large': return judge(functionId, failure.need, undefined, failure.offers);
-    case 'lost': return new HandoffError('NOT_FOUND', failure.times > failure.limit ? `Its result was lost ${count(failure.times)}, and maxResultLosses allows ${failure.limit}: hosts or disks lose results again and again.` : 'Its result was lost, and cannot be made again: a function that it depends on has failed since.');
+    case 'lost': return new HandoffError('RESULT_LOST', failure.times > failure.limit ? `Its result was lost ${count(failure.times)}, and maxResultLosses allows ${failure.limit}: hosts or disks lose results again and again.` : 'Its result was lost, and cannot be made again: a function that it depends on has failed since.');
     case 'begun': return new HandoffError('NODE_DOWN', beganOn(failure.node, failure.ended), { node: failure.node });
     case 'node-down': return new HandoffError('NODE_DOWN', `Node ${failure.node} is gone, and no other can take its place.`, { node: failure.node });
   }

@@ -2,7 +2,7 @@
 import { canTravel } from '../hosts/cluster/wire.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
-import type { CallPart } from '../dag/plan.ts';
+import type { CallPart } from '../dag/compiled-dag.ts';
 import type { Exception } from '../scheduling/scheduler/events.ts';
 import type { Batch } from '../scheduling/scheduler/state.ts';
 import { encode } from '../workers/store/encode.ts';

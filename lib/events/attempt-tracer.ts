@@ -1,5 +1,5 @@
 /** How attempts get their place in somebody's trace: what they are sent with. */
-import type { Plan } from '../dag/plan.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
 
 export interface AttemptTracer {
   /**
@@ -11,5 +11,5 @@ export interface AttemptTracer {
    * @param host names the host it runs on; undefined: this one
    * @returns the `traceparent` of W3C Trace Context; undefined: its run is not traced
    */
-  begin(runId: string, plan: Plan, i: number, attempt: number, host: string | undefined): string | undefined;
+  begin(runId: string, plan: CompiledDag, i: number, attempt: number, host: string | undefined): string | undefined;
 }

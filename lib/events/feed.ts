@@ -29,6 +29,6 @@ export interface Feed {
    * @returns ends it
    */
   subscribe(types: readonly EventType[], listener: (told: Told) => void): () => void;
-  /** Events, or attempts of `spans`, that other hosts did not tell since this one could not keep up; and events they told that were malformed. */
+  /** Events, or attempts of `attempts`, that other hosts did not tell since this one could not keep up; and events they told that were malformed. */
   readonly dropped: number;
 }

@@ -1,6 +1,6 @@
 /** What the readers of events need to know of a DAG that runs: its functions, what code they are of, and its edges. */
 import { nameOf } from '../dag/code.ts';
-import type { Plan } from '../dag/plan.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { Cost } from '../dag/types.ts';
 
 /** Plain data, so that it can go to other hosts and into files. Inline functions are not in it: they are parts of others. */
@@ -25,7 +25,7 @@ export interface RunGraph {
 }
 
 /** @param durationOf ms by function; undefined when nothing is known */
-export function toRunGraph(plan: Plan, runId: string, durationOf: (i: number) => number | undefined = () => undefined): RunGraph {
+export function toRunGraph(plan: CompiledDag, runId: string, durationOf: (i: number) => number | undefined = () => undefined): RunGraph {
   const { size, entries, code, codes, cost, costs, pins, depOffset, deps } = plan;
   const each = <Value>(of: (i: number) => Value): Value[] => {
     const values: Value[] = [];

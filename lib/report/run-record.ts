@@ -60,7 +60,7 @@ export class RunRecord {
     return (this.#index ??= new Map(this.graph.ids.map((id, i) => [id, i])));
   }
 
-  /** Takes in an event; those of other runs are passed over. Of functions it wants `spans`, `function:retried` and `function:failed`. */
+  /** Takes in an event; those of other runs are passed over. Of functions it wants `attempts`, `function:retrying` and `function:failed`. */
   record(event: HandoffEvent): void {
     if (!('runId' in event) || event.runId !== this.graph.runId) return;
     switch (event.type) {
@@ -70,8 +70,8 @@ export class RunRecord {
         this.endedAt = event.at;
         this.error = messageOf(event.error);
         return;
-      case 'spans': return this.#spans(event);
-      case 'function:retried': this.retries++; return;
+      case 'attempts': return this.#spans(event);
+      case 'function:retrying': this.retries++; return;
       case 'function:failed': {
         const i = this.index.get(event.functionId);
         if (i === undefined) return;
@@ -80,7 +80,7 @@ export class RunRecord {
         return;
       }
       case 'result:fetched': this.bytesFetched += event.bytes; return;
-      case 'result:recomputed': {
+      case 'result:recomputing': {
         const i = this.index.get(event.functionId);
         if (i === undefined || this.fate[i] !== Fate.done) return;
         this.fate[i] = Fate.waiting;
@@ -89,7 +89,7 @@ export class RunRecord {
     }
   }
 
-  #spans({ node, thread, functionIds, indexes, attempts, spans, bytes, failed }: Extract<HandoffEvent, { type: 'spans' }>): void {
+  #spans({ node, thread, functionIds, indexes, attempts, spans, bytes, failed }: Extract<HandoffEvent, { type: 'attempts' }>): void {
     const lane = this.#laneOf(node, thread);
     const { ids } = this.graph;
     let next = 0;

@@ -26,7 +26,7 @@ const mostPoints = 4000;
 const chunkLength = 1 << 16;
 
 /** The events it needs besides those of a `RunRecord`. */
-export const tracedEvents = ['function:speculated', 'function:retried', 'function:failed', 'result:fetched', 'result:lost', 'result:recomputed', 'worker:crashed', 'node:down', 'spans'] as const;
+export const tracedEvents = ['function:speculated', 'function:retrying', 'function:failed', 'result:fetched', 'result:lost', 'result:recomputing', 'worker:crashed', 'node:down', 'attempts'] as const;
 
 /** Gathers what a `RunRecord` does not keep: every attempt, and what went wrong. */
 export class TraceRecorder {
@@ -50,20 +50,20 @@ export class TraceRecorder {
     if ('runId' in event && event.runId !== this.#record.graph.runId) return;
     const { index, lanes } = this.#record;
     switch (event.type) {
-      case 'spans': return this.#spans(event);
-      case 'function:retried': case 'function:failed': {
+      case 'attempts': return this.#spans(event);
+      case 'function:retrying': case 'function:failed': {
         const error = messageOf(event.error);
         this.#errors.set(`${event.attempt}:${event.functionId}`, error);
         const i = index.get(event.functionId) ?? -1;
         const lane = i >= 0 ? this.#record.lane[i]! : -1;
-        const what = event.type === 'function:retried' ? 'retry' : 'failure';
+        const what = event.type === 'function:retrying' ? 'retry' : 'failure';
         this.#instants.push({ at: event.at, name: `${what} of ${event.functionId}`, node: event.node, lane: lanes[lane]?.node === event.node ? lane : -1, args: { attempt: event.attempt, error } });
         return;
       }
       case 'function:speculated': return this.#note(event.at, `copy of ${event.functionId} started`, event.node, { attempt: event.attempt });
       case 'result:fetched': return this.#note(event.at, `result of ${event.functionId} fetched`, event.node, { bytes: event.bytes });
       case 'result:lost': return this.#note(event.at, `result of ${event.functionId} lost`, undefined, {});
-      case 'result:recomputed': return this.#note(event.at, `result of ${event.functionId} to be made again`, undefined, {});
+      case 'result:recomputing': return this.#note(event.at, `result of ${event.functionId} to be made again`, undefined, {});
       case 'worker:crashed':
         this.#instants.push({
           at: event.at, name: `worker ${event.thread} crashed`, node: event.node, lane: lanes.findIndex(({ node, thread }) => node === event.node && thread === event.thread),
@@ -125,7 +125,7 @@ export class TraceRecorder {
     this.#instants.push({ at, name, node, lane: -1, args });
   }
 
-  #spans({ node, thread, functionIds, attempts, spans, failed }: Extract<HandoffEvent, { type: 'spans' }>): void {
+  #spans({ node, thread, functionIds, attempts, spans, failed }: Extract<HandoffEvent, { type: 'attempts' }>): void {
     const columns = this.#attempts;
     const { index, lanes } = this.#record;
     const lane = lanes.findLastIndex((each) => each.node === node && each.thread === thread);

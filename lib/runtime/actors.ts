@@ -10,6 +10,7 @@ import { toReference } from '../dag/code.ts';
 import type { ClassReference } from '../dag/task.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Question } from '../workers/node/lane-messages.ts';
+import type { Output } from '../workers/node/wire.ts';
 import { timestamp } from '../events/events.ts';
 import { locate, missing } from '../workers/code/locate.ts';
 import type { CodeVersions } from '../workers/code/versions.ts';
@@ -34,11 +35,11 @@ export interface SpawnOptions<Args extends readonly unknown[] = readonly unknown
   /** When its thread is started again: always (default), only after an error, or never. */
   readonly restart?: Restart | undefined;
   /** ms it may take to finish what it has begun when it is stopped. Default 5000. */
-  readonly shutdown?: number | undefined;
+  readonly shutdownTimeout?: number | undefined;
   /** How many messages may wait. Default 10,000. `overflow`: whether one more is refused (default), or pushes out the oldest. */
   readonly mailbox?: { readonly capacity?: number; readonly overflow?: Overflow } | undefined;
   /** After how many messages `snapshot()` is called, when the class has it. Default 1: nothing that was answered is lost. */
-  readonly snapshotEvery?: number | undefined;
+  readonly snapshotInterval?: number | undefined;
 }
 
 export interface SuperviseOptions extends IntensityOptions {
@@ -76,7 +77,7 @@ const mailboxSchema: Schema<NonNullable<SpawnOptions['mailbox']>> = {
 const spawnSchema: Schema<SpawnOptions> = {
   ...intensitySchema,
   args: { expected: 'a list of arguments for the constructor', holds: (value) => Array.isArray(value) },
-  node: nameRule, name: nameRule, restart: restartRule, shutdown: rules.milliseconds, snapshotEvery: rules.atLeastOne,
+  node: nameRule, name: nameRule, restart: restartRule, shutdownTimeout: rules.milliseconds, snapshotInterval: rules.atLeastOne,
   mailbox: { expected: 'an object with capacity and overflow', holds: (value) => typeof value === 'object' && value !== null },
 };
 const superviseSchema: Schema<SuperviseOptions> = {
@@ -93,8 +94,7 @@ export interface ActorsParts {
   readonly importTimeout: number;
   /** What modules were when this host first asked for them. */
   readonly versions: CodeVersions;
-  /** What they print goes to stderr. */
-  readonly quiet: boolean | 'logged';
+  readonly output: Output;
   /** Those of other hosts; undefined: there are none. */
   readonly elsewhere: () => Elsewhere | undefined;
 }
@@ -128,10 +128,10 @@ export class Actors {
     this.#top.end({ reason: 'shutdown' });
   }
 
-  /** @throws `NOT_FOUND` */
+  /** @throws `ACTOR_NOT_FOUND` */
   byName(name: string): ActorRef<any> {
     const found = this.#find(name);
-    if (found === undefined) throw new HandoffError('NOT_FOUND', `There is no actor ${JSON.stringify(name)}.`);
+    if (found === undefined) throw new HandoffError('ACTOR_NOT_FOUND', `There is no actor ${JSON.stringify(name)}.`);
     return found;
   }
 
@@ -148,7 +148,7 @@ export class Actors {
   answer({ actor, method, args, timeout, answer }: Question): void {
     const ref = this.#find(actor);
     const answered = ref === undefined
-      ? Promise.reject(new HandoffError('NOT_FOUND', `There is no actor ${JSON.stringify(actor)}.`))
+      ? Promise.reject(new HandoffError('ACTOR_NOT_FOUND', `There is no actor ${JSON.stringify(actor)}.`))
       : (ref.with({ timeout }).ask as Record<string, (...args: readonly unknown[]) => Promise<unknown>>)[method]!(...args);
     if (answer === undefined) return void answered.catch((error: unknown) => this.#lost(actor, method, error));
     answered.then((value) => answer({ ok: true, value }), (error: unknown) => answer({ ok: false, error }));
@@ -217,13 +217,13 @@ export class Actors {
     const node = options.node ?? names[0];
     if (node === undefined) throw new HandoffError('NODE_DOWN', 'There is no node to spawn an actor on.');
     if (!names.includes(node)) throw invalidOption(where, 'node', `a node of this host (${names.join(', ')})`, node);
-    const { name, args = [], restart = 'permanent', shutdown = 5000, mailbox = {}, snapshotEvery = 1 } = options;
+    const { name, args = [], restart = 'permanent', shutdownTimeout = 5000, mailbox = {}, snapshotInterval = 1 } = options;
     if (name !== undefined && this.#find(name) !== undefined) throw invalidOption(where, 'name', 'one that no other actor has', name);
     const id = name ?? nanoid();
-    const { quiet, heapOf, importTimeout, versions } = this.#parts;
+    const { output, heapOf, importTimeout, versions } = this.#parts;
     const url = locate(code.module);
     return new ActorCell({
-      id, name, args, node, heapMb: heapOf(node), importTimeout, restart, shutdown, quiet: quiet !== false, snapshotEvery,
+      id, name, args, node, heapMb: heapOf(node), importTimeout, restart, shutdownTimeout, toStderr: output !== 'inherit', snapshotInterval,
       code: { url, module: code.module, export: code.export },
       files: () => (missing(code.module, url) === undefined ? versions.of(url).files : []),
       capacity: mailbox.capacity ?? 10_000, overflow: mailbox.overflow ?? 'reject',

@@ -43,10 +43,10 @@ export interface RuntimeParts {
 
 /** @param remote undefined: there is no transport */
 export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, listeners: Publisher, remote: typeof import('./other-hosts.ts') | undefined): RuntimeParts {
-  const { transport, gracePeriod: grace, allowSource, printToStderr: quiet, importTimeout } = options;
+  const { transport, gracePeriod: grace, allowSource, output, importTimeout } = options;
   const publisher = new Tap(listeners);
   const codes = new CodeList();
-  const costs = openCosts(options.learnedCosts, codes);
+  const costs = openCosts(options.costModel, codes);
   const registry = new LocationRegistry();
   const store = new ResultStore({ runs: options.retainedRuns, bytes: options.retainedBytes }, (runId) => registry.forget(runId));
   const memory: BoundMemory = boundMemory(options.memoryBudget, publisher, (isPressed) => driver.memoryPressed(isPressed));
@@ -61,12 +61,12 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, list
   const driver: Driver = new Driver(admission ?? given, { grace, gangLanes: availableParallelism(), ...patience, ...tuning }, publisher, {
     memory: memory.memory, exchange: hosts?.cluster.exchange, ask: (question) => actors.answer(question), learned: costs.learned,
   });
-  const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), quiet, importTimeout, versions: codes.versions, elsewhere: () => elsewhere });
+  const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), output, importTimeout, versions: codes.versions, elsewhere: () => elsewhere });
   const elsewhere = hosts && new remote!.RemoteActors(hosts, () => actors);
   const monitor: Monitor = new Monitor(options.monitoring, {
     tracker: given, publisher, state: () => driver.state,
     nodes: () => tree.nodeNames.map((name) => tree.node(name)!),
-    change: (node, changed) => tree.updateCapabilities(node, changed, `The monitor of node ${node}`),
+    change: (node, changed) => tree.updateCapabilities(node, changed, `The probe of node ${node}`),
     freed: () => (hosts === undefined ? driver.resourcesFreed() : hosts.freed()),
     tellOwner: (overuse) => {
       const owner = hosts?.cluster.ownerOf(overuse.batch);

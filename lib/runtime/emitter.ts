@@ -5,8 +5,8 @@ import { channelOf } from '../events/channels.ts';
 import type { EventOf, EventType, HandoffEvent } from '../events/events.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 
-/** Listeners by event type; `'event'` hears them all but `'spans'`, which says the same once more. */
-export type Listeners = { [Type in EventType]: (event: EventOf<Type>) => void } & { event: (event: Exclude<HandoffEvent, { type: 'spans' }>) => void };
+/** Listeners by event type; `'event'` hears them all but `'attempts'`, which says the same once more. */
+export type Listeners = { [Type in EventType]: (event: EventOf<Type>) => void } & { event: (event: Exclude<HandoffEvent, { type: 'attempts' }>) => void };
 
 type Name = keyof Listeners;
 type Listener<Of extends Name> = EventEmitter.EventListener<Listeners, Of>;
@@ -78,11 +78,11 @@ export class HandoffEmitter extends EventEmitter<Listeners> {
       get tracer() {
         return emitter.#tracer;
       },
-      wants: (type) => emitter.listenerCount(type) > 0 || (type !== 'spans' && emitter.listenerCount('event') > 0) || channelOf(type).hasSubscribers,
+      wants: (type) => emitter.listenerCount(type) > 0 || (type !== 'attempts' && emitter.listenerCount('event') > 0) || channelOf(type).hasSubscribers,
       publish: (event) => {
         if (channelOf(event.type).hasSubscribers) channelOf(event.type).publish(event); // what a subscriber throws is its own fault, as Node has it
         emitter.emit(event.type, event as never);
-        if (event.type !== 'spans') emitter.emit('event', event as never);
+        if (event.type !== 'attempts') emitter.emit('event', event as never);
       },
     };
   }

@@ -1,7 +1,7 @@
 /** A function as people look at it: where its code is, and what it is called with. */
 import { inspect } from 'node:util';
 import { nameOf } from '../dag/code.ts';
-import type { CallPart, Plan } from '../dag/plan.ts';
+import type { CallPart, CompiledDag } from '../dag/compiled-dag.ts';
 import type { FunctionDetail } from '../events/activity.ts';
 import { bytesOf, Payload } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
@@ -12,7 +12,7 @@ type Arg = FunctionDetail['args'][number];
 const mostCharacters = 300;
 const mostArgs = 100;
 
-export function detailOf(plan: Plan, i: number, results: RunResults): FunctionDetail {
+export function detailOf(plan: CompiledDag, i: number, results: RunResults): FunctionDetail {
   const { entries, codes, code, calls } = plan;
   const { id, args, extraArgs } = entries[i]!;
   const reference = codes[code[i]!]!;
@@ -34,7 +34,7 @@ function bytes(results: RunResults, i: number): number | null {
   return held instanceof Payload ? bytesOf(held.data) : 0;
 }
 
-function toArgs(plan: Plan, part: CallPart): Arg[] {
+function toArgs(plan: CompiledDag, part: CallPart): Arg[] {
   switch (part.kind) {
     case 'value': return [toLiteral(part.value)];
     case 'result': return [{ result: plan.entries[part.of]!.id }];
@@ -45,7 +45,7 @@ function toArgs(plan: Plan, part: CallPart): Arg[] {
 }
 
 /** As one would write it. */
-function toText(plan: Plan, part: CallPart): string {
+function toText(plan: CompiledDag, part: CallPart): string {
   if (part.kind === 'call') return cut(`${nameOf(plan.codes[part.code]!)}(${part.parts.map((each) => toText(plan, each)).join(', ')})`);
   return toArgs(plan, part).map((arg) => ('result' in arg ? arg.result : arg.literal)).join(', ');
 }

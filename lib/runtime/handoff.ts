@@ -14,7 +14,7 @@ import { assemble, type RuntimeParts } from './assemble.ts';
 import type { Explanation } from '../engine/explain.ts';
 import { HandoffEmitter } from './emitter.ts';
 import { KeepAlive } from './keep-alive.ts';
-import { type LearnedCostsJson, toJson } from '../engine/cost-json.ts';
+import { type CostModelJson, toJson } from '../engine/cost-json.ts';
 import { type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options/handoff-options.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import type { Call } from './runner.ts';
@@ -274,8 +274,8 @@ export class Handoff extends StoreAccess {
     return this.#parts.dashboard?.address;
   }
 
-  /** What was learned of functions so far, for the option `learnedCosts` of another Handoff. */
-  learnedCosts(): LearnedCostsJson {
+  /** How long functions take and how large their results are, as known so far. Give it to another Handoff as `costModel: { data }`. */
+  costModel(): CostModelJson {
     return toJson(this.#parts.costs.learned);
   }
 

@@ -264,7 +264,7 @@ export class Hosts implements OtherHosts {
   /** Two nodes have one name: whoever came first is the one, as long as it is there. */
   #refused({ peer: { identity } }: RemoteHost, node: string): void {
     const { publisher } = this.#parts;
-    if (publisher.wants('node:refused')) publisher.publish({ type: 'node:refused', at: timestamp(), node, host: identity.address ?? identity.id });
+    if (publisher.wants('node:name-conflict')) publisher.publish({ type: 'node:name-conflict', at: timestamp(), node, host: identity.address ?? identity.id });
   }
 
   #connectionRefused({ peer, dialled, error, others }: ConnectionRefused): void {

@@ -2,7 +2,7 @@
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { ResultOf } from '../hosts/cluster/requests.ts';
 import type { Peer } from '../hosts/cluster/peer.ts';
-import type { Plan } from '../dag/plan.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { FunctionDetail, NodeActivity, ThreadActivity } from '../events/activity.ts';
 import type { Feed } from '../events/feed.ts';
@@ -11,7 +11,7 @@ import { HandoffFeed, nameOf } from './feed/feed.ts';
 import { OwnEvents } from './feed/local-events.ts';
 import type { Tap } from './feed/event-tap.ts';
 import type { Hosts } from './hosts.ts';
-import type { LearnedCosts } from '../scheduling/costs/cost-model.ts';
+import type { CostModel } from '../scheduling/costs/cost-model.ts';
 import { type HereParts, type HostActivity, OverviewHere, type ThreadReport } from './local-overview.ts';
 
 /** Hosts are named as in `Told`. Of a host that is gone, or goes before it answers, nothing is found. */
@@ -22,7 +22,7 @@ export interface Overview {
   /** What this host tells, alone: for who has a reader on each host. Nothing is asked of others for it. */
   readonly ownFeed: Feed;
   /** The compiled DAG of a run of this host that is under way: at hand at once, where the graph of `ownFeed` takes a while to make. */
-  planOf(runId: string): Plan | undefined;
+  planOf(runId: string): CompiledDag | undefined;
   /**
    * Ends a run that is under way; it fails with `ABORTED`.
    *
@@ -42,7 +42,7 @@ export interface Overview {
 export interface OverviewParts extends Omit<HereParts, 'own' | 'id' | 'guestWork'> {
   readonly tap: Tap;
   readonly hosts: Hosts | undefined;
-  readonly learned: LearnedCosts;
+  readonly learned: CostModel;
 }
 
 interface Answer<Result> {
@@ -78,7 +78,7 @@ export class HandoffOverview implements Overview {
     return this.#hosts?.cluster.address ?? 'local';
   }
 
-  planOf(runId: string): Plan | undefined {
+  planOf(runId: string): CompiledDag | undefined {
     return this.#own.find(runId)?.plan;
   }
 

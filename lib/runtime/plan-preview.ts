@@ -1,6 +1,6 @@
 /** What would happen: the schedule of a DAG, without running anything. */
 import { criticalPath } from '../dag/analysis.ts';
-import type { Plan } from '../dag/plan.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { amountOf } from '../scheduling/resources/amounts.ts';
 import type { PlannedRun } from '../scheduling/planner/planned.ts';
 import { runVirtually, type VirtualNode } from '../scheduling/scheduler/virtual-run.ts';
@@ -76,7 +76,7 @@ export function checkPlanOptions(options: PlanOptions): PlanOptions {
  *
  * @param costs the durations, in ms on a node of speed 1
  */
-export function preview(plan: Plan, nodes: readonly PreviewNode[], settings: RunSettings, costs: Durations): PlanResult {
+export function preview(plan: CompiledDag, nodes: readonly PreviewNode[], settings: RunSettings, costs: Durations): PlanResult {
   const { durationOf } = costs;
   const { schedule, makespan, outcome } = runVirtually(plan, nodes, settings, durationOf);
   if (outcome?.kind === 'misplaced') throw outcome.error;
@@ -97,7 +97,7 @@ export function preview(plan: Plan, nodes: readonly PreviewNode[], settings: Run
 }
 
 /** What a planned run is to look like. */
-export function toPreview(plan: Plan, nodes: readonly VirtualNode[], { assigned, plan: { byRank }, schedule, price }: PlannedRun, costs: Durations): PlanResult {
+export function toPreview(plan: CompiledDag, nodes: readonly VirtualNode[], { assigned, plan: { byRank }, schedule, price }: PlannedRun, costs: Durations): PlanResult {
   const { durationOf } = costs;
   const allocations: Record<string, string> = {};
   assigned.forEach((node, i) => setKey(allocations, plan.entries[i]!.id, node));
@@ -114,12 +114,12 @@ export function toPreview(plan: Plan, nodes: readonly VirtualNode[], { assigned,
   };
 }
 
-function assumedOf({ entries, size }: Plan, { isKnown }: Durations): string[] {
+function assumedOf({ entries, size }: CompiledDag, { isKnown }: Durations): string[] {
   return entries.slice(0, size).filter((_, i) => !isKnown(i)).map(({ id }) => id);
 }
 
 /** b-levels by the durations of this plan; functions are stored in no particular order, so by decreasing hop count. */
-function levels(plan: Plan, durationOf: (i: number) => number): Float64Array {
+function levels(plan: CompiledDag, durationOf: (i: number) => number): Float64Array {
   const level = new Float64Array(plan.size);
   const remaining = Int32Array.from({ length: plan.size }, (_, i) => plan.outOffset[i + 1]! - plan.outOffset[i]!);
   const stack: number[] = [];
@@ -135,7 +135,7 @@ function levels(plan: Plan, durationOf: (i: number) => number): Float64Array {
   return level;
 }
 
-function lowerBound(plan: Plan, nodes: readonly VirtualNode[], level: Float64Array, durationOf: (i: number) => number): number {
+function lowerBound(plan: CompiledDag, nodes: readonly VirtualNode[], level: Float64Array, durationOf: (i: number) => number): number {
   const fastest = nodes.reduce((speed, node) => Math.max(speed, node.speed), 0);
   const threads = nodes.reduce((sum, node) => sum + node.threads * node.speed, 0);
   let bound = 0;

@@ -16,7 +16,7 @@ export function pack(value: unknown, cluster: Cluster, to: Peer): Parcel {
   return data === undefined ? { value } : { payload: cluster.lendValue(data, to) };
 }
 
-/** @throws `NODE_DOWN`, `NOT_FOUND` when who gave it is gone; `PROTOCOL_ERROR` */
+/** @throws `NODE_DOWN`, `RESULT_LOST` when its host is gone, or does not hold it any more; `PROTOCOL_ERROR` */
 export async function unpack(parcel: Parcel, { exchange }: Cluster): Promise<unknown> {
   if (!('payload' in parcel)) return parcel.value;
   const data = fromPayloadWire(parcel.payload);

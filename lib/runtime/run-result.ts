@@ -1,6 +1,6 @@
 /** What a finished run gives its caller. */
 import { setKey } from '../workers/store/run-results.ts';
-import type { Plan } from '../dag/plan.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { ActiveRun } from '../engine/active-run.ts';
 
 export interface RunStats {
@@ -51,7 +51,7 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
   };
 }
 
-function toAllocations(plan: Plan, node: Int32Array, nodeName: (index: number) => string): Record<string, string> {
+function toAllocations(plan: CompiledDag, node: Int32Array, nodeName: (index: number) => string): Record<string, string> {
   const record: Record<string, string> = {};
   for (let i = 0; i < plan.size; i++) setKey(record, plan.entries[i]!.id, nodeName(node[i]!));
   return record;

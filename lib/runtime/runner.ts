@@ -6,7 +6,7 @@ import { findImpossible } from '../scheduling/resources/feasibility.ts';
 import { strategyOf } from '../scheduling/allocation/strategy.ts';
 import { compile } from '../dag/compile.ts';
 import type { Dag } from '../dag/dag.ts';
-import type { Plan } from '../dag/plan.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Inspector } from '../workers/node/node-link.ts';
@@ -17,7 +17,7 @@ import type { ResultStore } from '../workers/store/result-store.ts';
 import type { ActiveRun } from '../engine/active-run.ts';
 import type { Driver } from '../engine/driver.ts';
 import type { Hosts } from './hosts.ts';
-import type { LearnedCosts } from '../scheduling/costs/cost-model.ts';
+import type { CostModel } from '../scheduling/costs/cost-model.ts';
 import { type Explanation, explainImport } from '../engine/explain.ts';
 import { allOf, type Modules, type ResolvedCode } from '../engine/module-resolver.ts';
 import type { ResolvedOptions } from './options/handoff-options.ts';
@@ -40,7 +40,7 @@ export interface RunnerParts {
   readonly modules: Modules;
   readonly tree: RuntimeTree;
   readonly hosts: Hosts | undefined;
-  readonly learned: LearnedCosts;
+  readonly learned: CostModel;
 }
 
 /** How a run was asked for. */
@@ -57,7 +57,7 @@ export interface Call {
 
 interface Asked {
   readonly ids: RunIds;
-  readonly plan: Plan;
+  readonly plan: CompiledDag;
   readonly options: ExecuteOptions;
   readonly hereOnly: boolean;
   readonly retained: boolean;
@@ -66,7 +66,7 @@ interface Asked {
 
 interface UnderWay {
   readonly ids: RunIds;
-  readonly plan: Plan;
+  readonly plan: CompiledDag;
   readonly guard: RunGuard;
   readonly ended: Promise<unknown>;
 }
@@ -158,7 +158,7 @@ export class Runner {
   }
 
   /** A DAG that is not planned, in the order in which its functions are to be started. */
-  #ordered(plan: Plan, code: ResolvedCode): Plan {
+  #ordered(plan: CompiledDag, code: ResolvedCode): CompiledDag {
     const { options, learned } = this.#parts;
     return options.memoryBudget === undefined ? inLearnedOrder(plan, code, learned) : plan; // in that order few results are held at a time
   }
@@ -168,7 +168,7 @@ export class Runner {
   }
 
   /** Of a run that is planned before it starts: the plan. */
-  #planned(plan: Plan, code: ResolvedCode, options: ExecuteOptions, hereOnly: boolean): PlannedRun | undefined {
+  #planned(plan: CompiledDag, code: ResolvedCode, options: ExecuteOptions, hereOnly: boolean): PlannedRun | undefined {
     const aim = this.#strategyOf(options);
     if (!isPlanned(aim)) return undefined;
     return planRun(plan, { ...betweenHosts, ...costsOf(plan, code, this.#parts.learned), nodes: this.#nodes(hereOnly), aim, deadline: options.deadline, maxConcurrency: options.maxConcurrency });
@@ -194,7 +194,7 @@ export class Runner {
   }
 
   /** What an allocator may choose from: of what is out of reach, only what functions ask for by name, or all when there is nothing else. */
-  #placeable(plan: Plan, hereOnly: boolean): Record<string, Capabilities> {
+  #placeable(plan: CompiledDag, hereOnly: boolean): Record<string, Capabilities> {
     const pinned = new Set(plan.pins.values());
     const nodes = this.capabilities(hereOnly, (node) => pinned.has(node));
     return Object.keys(nodes).length > 0 ? nodes : this.capabilities(hereOnly, () => true);
@@ -206,7 +206,7 @@ export class Runner {
     return tree.nodeNames.length > 0 || hosts === undefined ? tree.anyNode() : hosts.inspector();
   }
 
-  #compile(dag: Dag, ignorePlacement: boolean): Plan {
+  #compile(dag: Dag, ignorePlacement: boolean): CompiledDag {
     const plan = compile(dag, { ignorePlacement, depthFirst: this.#parts.options.memoryBudget !== undefined });
     const nodes = this.capabilities(ignorePlacement, () => true);
     if (Object.keys(nodes).length === 0) throw new HandoffError('NODE_DOWN', 'There is no node to run on.', { dagId: plan.dagId });
@@ -265,7 +265,7 @@ export class Runner {
     results.unpin();
   }
 
-  #settings(plan: Plan, code: ResolvedCode, options: ExecuteOptions, { hereOnly, planned }: { readonly hereOnly: boolean; readonly planned: PlannedRun | undefined }): RunSettings {
+  #settings(plan: CompiledDag, code: ResolvedCode, options: ExecuteOptions, { hereOnly, planned }: { readonly hereOnly: boolean; readonly planned: PlannedRun | undefined }): RunSettings {
     const defaults = this.#parts.options;
     const strategy = this.#strategyOf(options);
     return {

@@ -86,10 +86,10 @@ export class RuntimeTree {
       const { dashboard, hosts } = this.#parts;
       // Before what it shows, so that it sees it come and go; and what becomes of it is nothing to the others.
       if (dashboard !== undefined) await this.root.startChild({ id: 'dashboard', restart: 'temporary', start: () => dashboard.start() });
-      if (hosts !== undefined) await this.root.startChild({ id: 'transport', shutdown: Infinity, start: () => hosts.start() });
-      await this.root.startChild({ id: 'nodes', shutdown: Infinity, start: () => this.#startNodes(nodes) });
-      await this.root.startChild({ id: 'actors', shutdown: Infinity, start: (givenUp) => actors.start(givenUp) });
-      await this.root.startChild({ id: 'runs', shutdown: Infinity, start: () => this.#startRuns() });
+      if (hosts !== undefined) await this.root.startChild({ id: 'transport', shutdownTimeout: Infinity, start: () => hosts.start() });
+      await this.root.startChild({ id: 'nodes', shutdownTimeout: Infinity, start: () => this.#startNodes(nodes) });
+      await this.root.startChild({ id: 'actors', shutdownTimeout: Infinity, start: (givenUp) => actors.start(givenUp) });
+      await this.root.startChild({ id: 'runs', shutdownTimeout: Infinity, start: () => this.#startRuns() });
     } catch (error) {
       await this.root.stop();
       throw error;
@@ -118,7 +118,7 @@ export class RuntimeTree {
   /** Starts one more node. */
   async addNode(settings: NodeSettings): Promise<void> {
     try {
-      await this.#nodes!.startChild({ id: settings.name, shutdown: Infinity, start: () => this.#startNode(settings) });
+      await this.#nodes!.startChild({ id: settings.name, shutdownTimeout: Infinity, start: () => this.#startNode(settings) });
     } catch (error) {
       this.#actors.delete(settings.name);
       throw error;
@@ -179,7 +179,7 @@ export class RuntimeTree {
   async addRun(run: ActiveRun): Promise<void> {
     while (this.#runs!.stopping && !this.#closing) await this.#runsStarted.promise;
     for (const actor of this.#actors.values()) actor.workArrived();
-    await this.#runs!.startChild({ id: run.id, restart: 'temporary', shutdown: Infinity, start: () => run });
+    await this.#runs!.startChild({ id: run.id, restart: 'temporary', shutdownTimeout: Infinity, start: () => run });
   }
 
   /** Why a run is stopped by its supervisor. */
@@ -217,7 +217,7 @@ export class RuntimeTree {
     this.#nodes = nodes;
     // The order of declaration is the order in which they are tried, so they are made known before any is ready.
     const all = this.#actors.size === 0 ? settings : [...this.#actors.values()].map((actor) => actor.settings);
-    const starts = all.map((each) => nodes.startChild({ id: each.name, shutdown: Infinity, start: () => this.#startNode(each) }));
+    const starts = all.map((each) => nodes.startChild({ id: each.name, shutdownTimeout: Infinity, start: () => this.#startNode(each) }));
     const failed = (await Promise.allSettled(starts)).find((start) => start.status === 'rejected');
     if (failed === undefined) return nodes;
     await nodes.stop();

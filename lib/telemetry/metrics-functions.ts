@@ -69,7 +69,7 @@ export class FunctionMetrics {
     this.#runs.delete(keyOf(host, runId));
   }
 
-  spans(host: string, { runId, node, functionIds, attempts, spans, bytes, failed }: EventOf<'spans'>): void {
+  spans(host: string, { runId, node, functionIds, attempts, spans, bytes, failed }: EventOf<'attempts'>): void {
     const counts = this.#runs.get(keyOf(host, runId))?.counts();
     if (counts === undefined) return;
     const { shape, queue, names, durations, succeeded } = counts;
@@ -101,7 +101,7 @@ export class FunctionMetrics {
     if (stored > 0) this.#bytes.inc(stored);
   }
 
-  failed(host: string, { runId, functionId, node }: EventOf<'function:retried' | 'function:failed'>, outcome: 'retried' | 'failed'): void {
+  failed(host: string, { runId, functionId, node }: EventOf<'function:retrying' | 'function:failed'>, outcome: 'retried' | 'failed'): void {
     const counts = this.#runs.get(keyOf(host, runId))?.counts();
     const i = counts?.shape.indexOf(functionId) ?? -1;
     if (i >= 0) this.#attempts.inc({ function: counts!.names[counts!.shape.code[i]!]!, node: this.#nodeNames.of(node), outcome });

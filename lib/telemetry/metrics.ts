@@ -33,8 +33,8 @@ export interface Metrics {
 const defaultBuckets = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800];
 
 const types = [
-  'run:started', 'run:finished', 'run:failed', 'spans', 'function:retried', 'function:failed',
-  'result:fetched', 'result:lost', 'result:recomputed', 'worker:crashed', 'worker:restarted', 'supervisor:restarted',
+  'run:started', 'run:finished', 'run:failed', 'attempts', 'function:retrying', 'function:failed',
+  'result:fetched', 'result:lost', 'result:recomputing', 'worker:crashed', 'worker:restarted', 'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
 /** @throws prom-client's error when the registry has metrics of these names already; then none of ours are left in it */
@@ -95,12 +95,12 @@ function recorder(registry: Registry, named: (name: string) => string, { buckets
         return functions.started(told as Told<'run:started'>);
       case 'run:finished': return end(told.host, event, 'succeeded');
       case 'run:failed': return end(told.host, event, 'failed');
-      case 'spans': return functions.spans(told.host, event);
-      case 'function:retried': return functions.failed(told.host, event, 'retried');
+      case 'attempts': return functions.spans(told.host, event);
+      case 'function:retrying': return functions.failed(told.host, event, 'retried');
       case 'function:failed': return functions.failed(told.host, event, 'failed');
       case 'result:fetched': return fetched.inc(event.bytes);
       case 'result:lost': return lost.inc();
-      case 'result:recomputed': return recomputed.inc();
+      case 'result:recomputing': return recomputed.inc();
       case 'worker:crashed': return crashed.inc({ node: event.node, reason: event.reason });
       case 'worker:restarted': return restarted.inc({ node: event.node });
       case 'supervisor:restarted': return supervised.inc({ supervisor: event.supervisor });

@@ -1,6 +1,6 @@
 /** What counting needs to know of a run: which function has which name, and what it depends on. */
 import { nameOf } from '../dag/code.ts';
-import type { Plan } from '../dag/plan.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 
 export interface RunShape {
@@ -14,7 +14,7 @@ export interface RunShape {
   depsOf(i: number): Iterable<number>;
 }
 
-export function shapeOfPlan(plan: Plan): RunShape {
+export function shapeOfPlan(plan: CompiledDag): RunShape {
   const { size, code, codes, deps, depOffset } = plan;
   return { size, code, names: codes.map(nameOf), indexOf: (id) => plan.indexOf(id), depsOf: (i) => deps.subarray(depOffset[i]!, depOffset[i + 1]!) };
 }

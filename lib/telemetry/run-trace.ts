@@ -13,7 +13,7 @@
  */
 import { type Attributes, type Context, type HrTime, isSpanContextValid, type Span, type SpanContext, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api';
 import { nameOf } from '../dag/code.ts';
-import type { Plan } from '../dag/plan.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { EventOf, HandoffEvent } from '../events/events.ts';
 
 /** An attempt that was sent, and of whose end there is no word yet. A copy of it that runs at the same time is part of it. */
@@ -37,7 +37,7 @@ export class RunTrace {
   readonly #attributes: Attributes;
   readonly #span: Span;
   readonly #context: Context;
-  #plan: Plan | undefined;
+  #plan: CompiledDag | undefined;
   /** By function. */
   readonly #open = new Map<number, Open>();
   /** By function: the attempt that gave its result. */
@@ -52,7 +52,7 @@ export class RunTrace {
   }
 
   /** See `AttemptTracer`. */
-  begin(plan: Plan, i: number, attempt: number, host: string): string | undefined {
+  begin(plan: CompiledDag, i: number, attempt: number, host: string): string | undefined {
     this.#plan = plan;
     const known = this.#open.get(i);
     if (known?.attempt === attempt) return known.traceparent;
@@ -70,8 +70,8 @@ export class RunTrace {
   /** Takes in an event of this run. */
   record(event: HandoffEvent): void {
     switch (event.type) {
-      case 'spans': return this.#spans(event);
-      case 'function:retried': case 'function:failed': return this.#failed(event);
+      case 'attempts': return this.#spans(event);
+      case 'function:retrying': case 'function:failed': return this.#failed(event);
       case 'run:finished':
         this.#span.setAttribute('handoff.run.retries', event.retries);
         return this.end(event.at);
@@ -91,7 +91,7 @@ export class RunTrace {
     this.#span.end(at === undefined ? undefined : toHrTime(at));
   }
 
-  #linksOf(plan: Plan, i: number): { links: { context: SpanContext }[]; unlinked: number[] } {
+  #linksOf(plan: CompiledDag, i: number): { links: { context: SpanContext }[]; unlinked: number[] } {
     const links: { context: SpanContext }[] = [];
     const unlinked: number[] = [];
     for (const dep of new Set(plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!))) {
@@ -106,7 +106,7 @@ export class RunTrace {
     return this.#open.get(i)?.span.spanContext() ?? this.#done.get(i);
   }
 
-  #spans({ node, thread, functionIds, attempts, spans, failed }: EventOf<'spans'>): void {
+  #spans({ node, thread, functionIds, attempts, spans, failed }: EventOf<'attempts'>): void {
     const misses = new Set(failed);
     for (let k = 0; k < functionIds.length; k++) {
       const i = this.#plan?.indexOf(functionIds[k]!) ?? -1;
@@ -120,7 +120,7 @@ export class RunTrace {
   }
 
   /** An attempt failed; when no thread has told of its end, as it died or took too long, it ended just now. */
-  #failed({ functionId, attempt, node, error, at }: EventOf<'function:retried' | 'function:failed'>): void {
+  #failed({ functionId, attempt, node, error, at }: EventOf<'function:retrying' | 'function:failed'>): void {
     const i = this.#plan?.indexOf(functionId) ?? -1;
     const open = this.#open.get(i);
     if (open === undefined || open.attempt !== attempt) return;

@@ -22,14 +22,14 @@ function learned(name: string): { readonly mean: number; readonly count: number 
   return Object.entries(codes).find(([key]) => key.endsWith(`/fixtures/tasks.ts#${name}`))![1].ms;
 }
 
-describe('--learn', () => {
+describe('--cost-model', () => {
   it('keeps what runs show of functions, run by run, and has plans go by it', async () => {
-    const run = (): ReturnType<typeof cli> => cli('run', fixture('pipeline.ts'), '--learn', file, '--no-progress');
+    const run = (): ReturnType<typeof cli> => cli('run', fixture('pipeline.ts'), '--cost-model', file, '--no-progress');
     expect(await run()).toMatchObject({ code: 0, stdout: "sum: 6\nmap: Map(1) { 'big' => 10n }\n", stderr: '' });
     expect(learned('double').count).toBe(3);
     expect((await run()).code).toBe(0);
     expect(learned('double').count).toBe(6);
-    const { stdout } = await cli('plan', fixture('pipeline.ts'), '--learn', file, '--json', '--nodes', 'a:cpu=1');
+    const { stdout } = await cli('plan', fixture('pipeline.ts'), '--cost-model', file, '--json', '--nodes', 'a:cpu=1');
     const { schedule } = JSON.parse(stdout) as { schedule: { functionId: string; start: number; finish: number }[] };
     const { start, finish } = schedule.find(({ functionId }) => functionId === 'double#1')!;
     expect(finish - start).toBeCloseTo(learned('double').mean, 9);
@@ -38,14 +38,14 @@ describe('--learn', () => {
   it('refuses a file of something else, and leaves it', async () => {
     const other = join(folder, 'other.json');
     writeFileSync(other, '{}');
-    const { code, stdout, stderr } = await cli('run', fixture('pipeline.ts'), '--learn', other, '--no-progress');
+    const { code, stdout, stderr } = await cli('run', fixture('pipeline.ts'), '--cost-model', other, '--no-progress');
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toContain(`${other} does not hold learned costs: it is no handoff-learned-costs`);
+    expect(stderr).toContain(`${other} is no cost model: it is no handoff-cost-model`);
     expect(readFileSync(other, 'utf8')).toBe('{}');
   });
 
   it('refuses a file that could not be written, before anything runs', async () => {
-    const { code, stdout, stderr } = await cli('run', fixture('pipeline.ts'), '--learn', join(folder, 'no such folder', 'costs.json'), '--no-progress');
+    const { code, stdout, stderr } = await cli('run', fixture('pipeline.ts'), '--cost-model', join(folder, 'no such folder', 'costs.json'), '--no-progress');
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain('cannot be written there');
     expect(existsSync(join(folder, 'no such folder'))).toBe(false);

@@ -142,9 +142,9 @@ describe('an output file that cannot be written', () => {
 
   it('of what was learned does not hide that the run failed', async () => {
     // A folder that takes no new file: the size limit lets none be longer than nothing.
-    const { code, stderr } = await shell('ulimit -f 0; exec "$@"', 'run', 'fail.ts', '--no-progress', '--learn', 'learned.json');
+    const { code, stderr } = await shell('ulimit -f 0; exec "$@"', 'run', 'fail.ts', '--no-progress', '--cost-model', 'learned.json');
     expect(code).toBe(1);
-    expect(stderr).toMatch(/FUNCTION_FAILED[\s\S]*\n--learn learned\.json: .*cannot be written/);
+    expect(stderr).toMatch(/FUNCTION_FAILED[\s\S]*\n--cost-model learned\.json: .*cannot be written/);
   });
 
   it.each([['plan', ['plan', 'dag.ts', '--json', '--svg', '/dev/full']], ['plot', ['plot', 'to-plot.json', '--svg', '/dev/full']]])('fails %s with 1', async (_, args) => {

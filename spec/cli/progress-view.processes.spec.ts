@@ -184,7 +184,7 @@ it('the progress view says what keeps a run from beginning, and for how long', (
 });
 
 describe('the progress view elsewhere', () => {
-  const span = (id: string, ms: number, failed = false): HandoffEvent => ({ type: 'spans', runId: 'd', dagId: 'd', at: origin, node: 'n', thread: 0, functionIds: [id], attempts: [1], spans: [origin, origin + ms], bytes: [0], failed: failed ? [0] : [] });
+  const span = (id: string, ms: number, failed = false): HandoffEvent => ({ type: 'attempts', runId: 'd', dagId: 'd', at: origin, node: 'n', thread: 0, functionIds: [id], attempts: [1], spans: [origin, origin + ms], bytes: [0], failed: failed ? [0] : [] });
   const told = (screen: Screen, all: readonly Ran[], events: readonly HandoffEvent[]): void => {
     const record = recordOf(all);
     const view: ProgressView = createProgressView(record, screen.stream);
@@ -198,7 +198,7 @@ describe('the progress view elsewhere', () => {
   it('says a line for each function of a small DAG, and why attempts failed', () => {
     const screen = new Screen({ isTTY: false });
     told(screen, [{ id: 'a' }, { id: 'b' }], [
-      span('a', 5), span('b', 3, true), { type: 'function:retried', runId: 'd', dagId: 'd', at: origin, functionId: 'b', node: 'n', attempt: 1, error: new Error('went wrong'), delayMs: 0 }, span('b', 2000),
+      span('a', 5), span('b', 3, true), { type: 'function:retrying', runId: 'd', dagId: 'd', at: origin, functionId: 'b', node: 'n', attempt: 1, error: new Error('went wrong'), delayMs: 0 }, span('b', 2000),
       { ...span('x', 1), runId: 'another' } as HandoffEvent,
     ]);
     expect(screen.written).toBe('[1/2] a on n in 5 ms\nb failed on n, trying again: went wrong\n[2/2] b on n in 2.0 s\n');
@@ -209,7 +209,7 @@ describe('the progress view elsewhere', () => {
     const id = 'a\u001b[2J\n[2/2] b';
     const at = { runId: 'd', dagId: 'd', at: origin, functionId: id, node: 'n\r', attempt: 1 };
     told(screen, [{ id }, { id: 'b' }], [
-      { type: 'function:retried', ...at, error: new Error('\u001b[31mwent\u001b[0m\nwrong\u0007'), delayMs: 0 }, { type: 'function:failed', ...at, error: 'x\ny' }, { ...span(id, 5), node: 'n\r' } as HandoffEvent,
+      { type: 'function:retrying', ...at, error: new Error('\u001b[31mwent\u001b[0m\nwrong\u0007'), delayMs: 0 }, { type: 'function:failed', ...at, error: 'x\ny' }, { ...span(id, 5), node: 'n\r' } as HandoffEvent,
     ]);
     const shown = 'a\ufffd[2J\ufffd[2/2] b';
     expect(screen.written).toBe(`${shown} failed on n\ufffd, trying again: went wrong\ufffd\n${shown} failed on n\ufffd: x y\n[1/2] ${shown} on n\ufffd in 5 ms\n`);
@@ -224,7 +224,7 @@ describe('the progress view elsewhere', () => {
 
 describe('--log', () => {
   const log = (functionId: string, ...values: unknown[]): HandoffEvent => ({ type: 'function:log', runId: 'd', dagId: 'd', at: origin, functionId, node: 'n', attempt: 1, values });
-  const ended: HandoffEvent = { type: 'spans', runId: 'd', dagId: 'd', at: origin, node: 'n', thread: 0, functionIds: ['a'], attempts: [1], spans: [0, 1], bytes: [0], failed: [] };
+  const ended: HandoffEvent = { type: 'attempts', runId: 'd', dagId: 'd', at: origin, node: 'n', thread: 0, functionIds: ['a'], attempts: [1], spans: [0, 1], bytes: [0], failed: [] };
   const said = (mode: 'stream' | 'grouped' | 'none', events: readonly HandoffEvent[]): string[] => {
     const lines: string[] = [];
     const runLog = new RunLog('d', mode, (line) => lines.push(line));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { criticalPath } from '../../lib/dag/analysis.ts';
 import { compile } from '../../lib/dag/compile.ts';
-import { Flag } from '../../lib/dag/plan.ts';
+import { Flag } from '../../lib/dag/compiled-dag.ts';
 import { Dag } from '../../lib/index.ts';
 import { thrownBy } from '../support/handoff.ts';
 import { toSpecs, vertices, type Vertex } from '../support/graphs.ts';

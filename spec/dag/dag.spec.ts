@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Dag, type FunctionSpec, inline } from '../../lib/index.ts';
+import { Dag, fromSource, type FunctionSpec } from '../../lib/index.ts';
 import { t, thrownBy } from '../support/handoff.ts';
 
 const code = { module: 'file:///tasks.js', export: 'fn' };
@@ -150,7 +150,7 @@ describe('as JSON', () => {
   it('comes back as it was', () => {
     const dag = new Dag('json')
       .add({ id: 'p', code: t.one, extraArgs: [1, { x: 2 }], cost: { cpu: 1 }, retryDelay: { initial: 5 }, priority: 2, idempotent: false })
-      .add({ id: 'i', code: inline((x: number) => x + 1), args: ['p'], type: 'inline' })
+      .add({ id: 'i', code: fromSource((x: number) => x + 1), args: ['p'], type: 'inline' })
       .add({ id: 'c', code: t.add, args: ['i', { id: 'p', serialize: { code: t.tagSerialized, extraArgs: [1] } }], argumentInclusion: 'list', retryIf: t.isTaskError, init: t.one, node: 'b' });
     const back = Dag.fromJSON(JSON.parse(JSON.stringify(dag)));
     expect(back.id).toBe('json');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Dag, dag, inline, tasks } from '../../lib/index.ts';
+import { Dag, dag, fromSource, tasks } from '../../lib/index.ts';
 import { t, thrownBy } from '../support/handoff.ts';
 
 describe('tasks', () => {
@@ -30,9 +30,9 @@ describe('tasks', () => {
 
 describe('inline', () => {
   it('refuses what has no source', () => {
-    expect(thrownBy(() => inline(Math.max as () => number)).code).toBe('INVALID_FUNCTION');
-    expect(thrownBy(() => inline((() => 1).bind(null))).code).toBe('INVALID_FUNCTION');
-    expect(thrownBy(() => inline(7 as never)).code).toBe('INVALID_FUNCTION');
+    expect(thrownBy(() => fromSource(Math.max as () => number)).code).toBe('INVALID_FUNCTION');
+    expect(thrownBy(() => fromSource((() => 1).bind(null))).code).toBe('INVALID_FUNCTION');
+    expect(thrownBy(() => fromSource(7 as never)).code).toBe('INVALID_FUNCTION');
   });
 });
 
@@ -47,8 +47,8 @@ describe('dag(name, outputs)', () => {
   });
 
   it('numbers calls of the same function, past ids that were given', () => {
-    const calls = [t.one(), t.one().with({ id: 'one#1' }), t.one(), inline(() => 1)(), inline(function named() { return 1; })()];
-    expect([...dag('d', calls).functions.keys()]).toEqual(['one#2', 'one#1', 'one#3', 'inline#1', 'named#1']);
+    const calls = [t.one(), t.one().with({ id: 'one#1' }), t.one(), fromSource(() => 1)(), fromSource(function named() { return 1; })()];
+    expect([...dag('d', calls).functions.keys()]).toEqual(['one#2', 'one#1', 'one#3', 'anonymous#1', 'named#1']);
   });
 
   it('makes a plain function of a call whose calls come first', () => {

@@ -57,12 +57,12 @@ describe('a Handoff with a dashboard', () => {
     await handoff.execute(graph);
     const key = await keyOf(url, graph.id);
     const stream = listen(url, key);
-    await stream.until(() => stream.of('spans').length > 0 && stream.of('runs').length > 0 && stream.of('nodes').length > 0 && stream.of('trees').length > 0);
+    await stream.until(() => stream.of('attempts').length > 0 && stream.of('runs').length > 0 && stream.of('nodes').length > 0 && stream.of('trees').length > 0);
     expect(stream.messages[0]).toMatchObject({ type: 'hello', isReport: false });
     expect(stream.of('runs')[0]).toMatchObject({ runs: [{ key, dagId: graph.id, host: 'local', state: 'finished', total: 2, done: 2, failed: 0, running: 0, retries: 0, error: null }] });
-    const rows = stream.of('spans').flatMap((message) => message.rows);
+    const rows = stream.of('attempts').flatMap((message) => message.rows);
     expect([rows[0], rows[6]]).toEqual([0, 1]);
-    expect(stream.of('spans')[0]!.lanes[0]).toMatchObject({ host: 'local', node: 'a' });
+    expect(stream.of('attempts')[0]!.lanes[0]).toMatchObject({ host: 'local', node: 'a' });
     expect(stream.of('nodes')[0]!.nodes).toMatchObject([{ name: 'a', host: 'local', isUp: true, declared: { cpu: 2 }, threads: [{}, {}] }]);
     expect(stream.of('trees')[0]!.trees).toMatchObject({ local: { id: 'root', children: expect.arrayContaining([expect.objectContaining({ id: 'dashboard' })]) as unknown } });
     expect(await json<RunGraph>(url, `/api/runs/${key}/graph`)).toMatchObject({ dagId: graph.id, ids: ['x', 'y'], names: ['constant', 'collect'], deps: [[], [0]] });
@@ -98,9 +98,9 @@ describe('a Handoff with a dashboard', () => {
     await errorOf(handoff.execute(dag));
     const key = await keyOf(url, dag.id);
     const stream = listen(url, key);
-    await stream.until(() => stream.of('marks').length > 0 && stream.of('spans').length > 0);
+    await stream.until(() => stream.of('marks').length > 0 && stream.of('attempts').length > 0);
     expect(stream.of('marks').flatMap(({ marks }) => marks)).toMatchObject([{ kind: 'retry', fn: 0, node: 'a' }, { kind: 'failed', fn: 0, node: 'a' }]);
-    expect(stream.of('spans').flatMap(({ rows }) => rows)).toMatchObject([0, expect.any(Number), expect.any(Number), expect.any(Number), 1, 1, 0, expect.any(Number), expect.any(Number), expect.any(Number), 2, 1]);
+    expect(stream.of('attempts').flatMap(({ rows }) => rows)).toMatchObject([0, expect.any(Number), expect.any(Number), expect.any(Number), 1, 1, 0, expect.any(Number), expect.any(Number), expect.any(Number), 2, 1]);
     expect(await json<FunctionView>(url, `/api/runs/${key}/functions/0`)).toMatchObject({
       state: 'failed', attempts: 2, error: { name: 'TaskError', code: 'E_TASK', message: nasty, stack: expect.stringContaining('boom') as string, cause: { name: 'RangeError', message: 'beneath' } },
     });
@@ -115,7 +115,7 @@ describe('a Handoff with a dashboard', () => {
     const key = await keyOf(url, 'many');
     const read = async (): Promise<readonly number[]> => {
       const stream = listen(url, key);
-      const rows = (): number[] => stream.of('spans').flatMap((message) => message.rows);
+      const rows = (): number[] => stream.of('attempts').flatMap((message) => message.rows);
       await stream.until(() => rows().length >= 3000);
       expect(stream.of('runs')[0]!.runs.map(({ dagId, state }) => [dagId, state])).toEqual([['many', 'finished'], ['many', 'finished']]);
       stream.close();
@@ -243,7 +243,7 @@ describe('a report', () => {
     const [, data = ''] = /<script type="application\/json" id="report-data">(.*?)<\/script>/s.exec(html)!;
     expect(data).not.toContain('<');
     const { messages, graphs, functions } = JSON.parse(data) as Report;
-    expect(messages.map(({ type }) => type)).toEqual(['hello', 'runs', 'nodes', 'trees', 'spans', 'marks']);
+    expect(messages.map(({ type }) => type)).toEqual(['hello', 'runs', 'nodes', 'trees', 'attempts', 'marks']);
     expect(messages[0]).toMatchObject({ isReport: true });
     expect(messages[1]).toMatchObject({ runs: [{ dagId: dag.id, state: 'failed', total: 2, done: 1, failed: 1 }] });
     const [key = ''] = Object.keys(graphs);
@@ -274,7 +274,7 @@ describe('a report', () => {
     report.close();
     const [, data = ''] = /id="report-data">(.*?)<\/script>/s.exec(html)!;
     const { messages } = JSON.parse(data) as Report;
-    const all = messages.filter((message) => message.type === 'spans');
+    const all = messages.filter((message) => message.type === 'attempts');
     expect(all.map(({ from, dropped, rows }) => [from, dropped, rows.length / spanWidth])).toEqual([[0, 0, 250_000]]);
   });
 

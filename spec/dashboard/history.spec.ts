@@ -33,7 +33,7 @@ function tellErrors(history: History): WeakRef<object>[] {
     refs.push(new WeakRef(each), new WeakRef(results));
     return each;
   };
-  history.record(told({ type: 'function:retried', runId: 'd', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, delayMs: 0, error: error('retried'), at: 1001 }));
+  history.record(told({ type: 'function:retrying', runId: 'd', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, delayMs: 0, error: error('retried'), at: 1001 }));
   history.record(told({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: 'f1', node: 'a', attempt: 1, error: error('failed'), at: 1001 }));
   history.record(told({ type: 'worker:crashed', node: 'a', thread: 1, reason: 'exited', error: error('crashed'), at: 1001 }));
   history.record(told({ type: 'run:failed', runId: 'd', dagId: 'd', durationMs: 5, error: error('y'.repeat(1e6)), at: 1005 }));
@@ -66,7 +66,7 @@ class Reader {
 describe('what is read of a run', () => {
   it('is what was recorded, whenever and in however small pieces it is read', () => {
     const step = fc.oneof(
-      fc.record({ kind: fc.constant('spans'), functions: fc.array(fc.nat(49), { maxLength: 40 }), thread: fc.nat(3) }),
+      fc.record({ kind: fc.constant('attempts'), functions: fc.array(fc.nat(49), { maxLength: 40 }), thread: fc.nat(3) }),
       fc.record({ kind: fc.constant('log'), text: fc.string() }),
       fc.record({ kind: fc.constant('read'), most: fc.integer({ min: 1, max: 60 }) }),
     );
@@ -80,7 +80,7 @@ describe('what is read of a run', () => {
       const marks: string[] = [];
       steps.forEach((each, n) => {
         const at = 1000 + 10 * n;
-        if (each.kind === 'spans' && 'functions' in each) {
+        if (each.kind === 'attempts' && 'functions' in each) {
           if (!lanes.includes(each.thread)) lanes.push(each.thread);
           history.record(told(spans('d', each.functions, { thread: each.thread, at })));
           each.functions.forEach((i, k) => rows.push(i, lanes.indexOf(each.thread), at + k - 1000, 1, 1, 0));
@@ -124,7 +124,7 @@ describe('what is kept', () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('start' as const), size: fc.integer({ min: 1, max: 60 }) }),
       fc.record({ kind: fc.constant('end' as const), which: fc.nat() }),
-      fc.record({ kind: fc.constant('spans' as const), which: fc.nat(), count: fc.integer({ min: 1, max: 1500 }) }),
+      fc.record({ kind: fc.constant('attempts' as const), which: fc.nat(), count: fc.integer({ min: 1, max: 1500 }) }),
       fc.record({ kind: fc.constant('log' as const), which: fc.nat(), count: fc.integer({ min: 1, max: 15 }) }),
       fc.record({ kind: fc.constant('fail' as const), which: fc.nat(), count: fc.integer({ min: 1, max: 15 }) }),
     );
@@ -142,7 +142,7 @@ describe('what is kept', () => {
           if (each.kind === 'end') {
             history.record(told({ type: 'run:finished', runId: dagId, dagId, functions: 1, retries: 0, durationMs: 1, at: 2000 + ended.length }));
             ended.push(...running.splice(running.indexOf(dagId), 1));
-          } else if (each.kind === 'spans') history.record(told(spans(dagId, Array.from({ length: each.count }, () => 0))));
+          } else if (each.kind === 'attempts') history.record(told(spans(dagId, Array.from({ length: each.count }, () => 0))));
           else if (each.kind === 'fail') for (let n = 0; n < each.count; n++) history.record(told({ type: 'function:failed', runId: dagId, dagId, functionId: `f${n}`, node: 'a', attempt: 1, error: new Error(`${n}`), at: 2000 }));
           else for (let n = 0; n < each.count; n++) history.record(told({ type: 'function:log', runId: dagId, dagId, functionId: 'f0', node: 'a', attempt: 1, values: [n], at: 2000 }));
         }
@@ -272,7 +272,7 @@ describe('runs', () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 4)));
     history.record(told(spans('d', [0, 1, 2], { failed: [2] })));
-    history.record(told({ type: 'function:retried', runId: 'd', dagId: 'd', functionId: 'f2', node: 'a', attempt: 1, delayMs: 0, error: new Error('once'), at: 1003 }));
+    history.record(told({ type: 'function:retrying', runId: 'd', dagId: 'd', functionId: 'f2', node: 'a', attempt: 1, delayMs: 0, error: new Error('once'), at: 1003 }));
     history.record(told({ type: 'result:fetched', runId: 'd', dagId: 'd', functionId: 'f1', node: 'b', bytes: 512, at: 1003 }));
     history.record(told({ type: 'worker:crashed', node: 'a', thread: 1, reason: 'exited', error: new TypeError('gone'), at: 1004 }));
     const run = only(history);

@@ -44,7 +44,7 @@ class Connection extends EventEmitter {
   }
 
   get rows(): number[] {
-    return this.of('spans').flatMap(({ rows }) => rows);
+    return this.of('attempts').flatMap(({ rows }) => rows);
   }
 }
 
@@ -77,10 +77,10 @@ describe('who listens', () => {
     const page = connect('key');
     expect(page.of('hello')).toMatchObject([{ version: '1', server: 's', isReport: false }]);
     expect(page.of('runs')).toMatchObject([{ runs: [{ key: 'key', runId: 'd', dagId: 'd', done: 10, total: 100 }], gone: [] }]);
-    expect(page.of('spans')).toMatchObject([{ run: 'key', from: 0, dropped: 0, lanes: [{ host: 'local', node: 'a', thread: 0 }] }]);
+    expect(page.of('attempts')).toMatchObject([{ run: 'key', from: 0, dropped: 0, lanes: [{ host: 'local', node: 'a', thread: 0 }] }]);
     history.record(told(spans('d', count(10, 15), { thread: 1 })));
     await vi.advanceTimersByTimeAsync(100);
-    expect(page.of('spans').slice(1)).toMatchObject([{ from: 10, lanes: [{ thread: 1 }] }]);
+    expect(page.of('attempts').slice(1)).toMatchObject([{ from: 10, lanes: [{ thread: 1 }] }]);
     expect(page.of('runs').at(-1)).toMatchObject({ runs: [{ done: 15 }] });
     const writes = page.writes.length;
     await vi.advanceTimersByTimeAsync(400);
@@ -115,7 +115,7 @@ describe('who listens', () => {
     for (const page of [...pages, connect('key')]) {
       expect(page.rows).toEqual(pages[0]!.rows);
       expect(page.rows.length).toBe(1000 * spanWidth);
-      expect(page.of('spans').flatMap(({ lanes }) => lanes.map(({ thread }) => thread))).toEqual([0, 1, 2]);
+      expect(page.of('attempts').flatMap(({ lanes }) => lanes.map(({ thread }) => thread))).toEqual([0, 1, 2]);
     }
   });
 
@@ -129,7 +129,7 @@ describe('who listens', () => {
     }
     await vi.advanceTimersByTimeAsync(100);
     expect(page.rows).toHaveLength(5000 * spanWidth);
-    for (const type of ['runs', 'spans', 'nodes'] as const) expect(page.of(type).length, type).toBeLessThanOrEqual(12);
+    for (const type of ['runs', 'attempts', 'nodes'] as const) expect(page.of(type).length, type).toBeLessThanOrEqual(12);
   });
 
   it('is told of runs that are forgotten, and of others when it asks for one that nobody knows', async () => {
@@ -146,7 +146,7 @@ describe('who listens', () => {
       await vi.advanceTimersByTimeAsync(100);
     }
     expect(page.of('runs').flatMap(({ gone }) => gone)).toEqual(['key-0']);
-    expect(page.of('spans')).toEqual([]);
+    expect(page.of('attempts')).toEqual([]);
     expect(errors).toEqual([]);
   });
 
@@ -198,7 +198,7 @@ describe('who is slow', () => {
     expect(slow.of('runs').length).toBeLessThan(10);
     expect(slow.of('runs').at(-1)).toMatchObject({ runs: [{ done: 100_000 }] });
     // What it is sent at once is bounded, however much there is.
-    for (const { rows } of slow.of('spans')) expect(rows.length).toBeLessThanOrEqual(20_000 * spanWidth);
+    for (const { rows } of slow.of('attempts')) expect(rows.length).toBeLessThanOrEqual(20_000 * spanWidth);
     expect(Math.max(...slow.writes.map((text) => text.length))).toBeLessThan(2 ** 20);
   });
 });

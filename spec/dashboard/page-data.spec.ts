@@ -18,7 +18,7 @@ const diamond: RunGraph = {
 };
 
 const lanes = [{ host: 'local', node: 'n', thread: 0 }];
-const spans = (rows: readonly number[], more: Partial<Spans> = {}): Spans => ({ type: 'spans', run: 'k', from: 0, dropped: 0, lanes, rows, ...more });
+const spans = (rows: readonly number[], more: Partial<Spans> = {}): Spans => ({ type: 'attempts', run: 'k', from: 0, dropped: 0, lanes, rows, ...more });
 const mark = (kind: Mark['kind'], fn: number, at = 5): Mark => ({ kind, at, fn, node: 'n', text: '' });
 
 describe('what is known of a run', () => {

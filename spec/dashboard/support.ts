@@ -24,9 +24,9 @@ export function told(event: HandoffEvent, host = 'local'): Told {
 }
 
 /** Attempts of these functions that ended on a thread one after the other, a ms each. */
-export function spans(dagId: string, functions: readonly number[], { thread = 0, at = 1000, failed = [] as readonly number[] } = {}): EventOf<'spans'> {
+export function spans(dagId: string, functions: readonly number[], { thread = 0, at = 1000, failed = [] as readonly number[] } = {}): EventOf<'attempts'> {
   return {
-    type: 'spans', runId: dagId, dagId, at, node: 'a', thread, failed, functionIds: functions.map((i) => `f${i}`), attempts: functions.map(() => 1),
+    type: 'attempts', runId: dagId, dagId, at, node: 'a', thread, failed, functionIds: functions.map((i) => `f${i}`), attempts: functions.map(() => 1),
     spans: functions.flatMap((_, k) => [at + k, at + k + 1]), bytes: functions.map(() => 0),
   };
 }

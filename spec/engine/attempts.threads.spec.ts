@@ -1,4 +1,4 @@
-/** The event `spans`: what the events of each function tell, in columns. */
+/** The event `attempts`: what the events of each function tell, in columns. */
 import { describe, expect, it, vi } from 'vitest';
 import { Dag, type EventOf, type EventType, Handoff } from '../../lib/index.ts';
 import { NodeActor } from '../../lib/workers/node/node-actor.ts';
@@ -28,7 +28,7 @@ interface Row {
   readonly thread: number;
 }
 
-const rowsOf = (events: readonly EventOf<'spans'>[]): Row[] => events.flatMap(({ node, thread, functionIds, attempts, spans, bytes, failed }) =>
+const rowsOf = (events: readonly EventOf<'attempts'>[]): Row[] => events.flatMap(({ node, thread, functionIds, attempts, spans, bytes, failed }) =>
   functionIds.map((id, k) => ({ id, node, thread, attempt: attempts[k]!, begun: spans[2 * k]!, ended: spans[2 * k + 1]!, bytes: bytes[k]!, failed: failed.includes(k) })));
 
 // Threads read their clocks by themselves, which began when they did: ms that two may differ by, and many more.
@@ -36,11 +36,11 @@ const slack = 1000;
 
 const wide = (size: number): Dag => dagOf(...Array.from({ length: size }, (_, k) => ({ id: `f${k}`, code: t.add, extraArgs: [k], ...(k >= 20 && { args: [`f${k - 20}`] }) })));
 
-describe('spans', () => {
+describe('attempts', () => {
   it('tell of every function once, with the facts that its own events tell', async () => {
-    const events = await eventsOf(['spans', 'function:started', 'function:finished', 'result:stored'], () =>
+    const events = await eventsOf(['attempts', 'function:started', 'function:finished', 'result:stored'], () =>
       handoff().execute(dagOf(...Array.from({ length: 300 }, (_, k) => (k % 3 === 0 ? { id: `f${k}`, code: t.float64, extraArgs: [100_000, k] } : { id: `f${k}`, code: t.one })))));
-    const rows = rowsOf(events.filter((event) => event.type === 'spans'));
+    const rows = rowsOf(events.filter((event) => event.type === 'attempts'));
     expect(rows).toHaveLength(300);
     expect(new Set(rows.map(({ id }) => id)).size).toBe(300);
     const of = <Type extends EventType>(type: Type): Map<string, any> => new Map(events.filter((event) => event.type === type).map((event) => [(event as any).functionId, event]));
@@ -54,10 +54,10 @@ describe('spans', () => {
   });
 
   it('tell times within the run, one after the other on a thread', async () => {
-    const events = await eventsOf(['run:started', 'spans', 'run:finished'], () => handoff().execute(wide(2000)));
+    const events = await eventsOf(['run:started', 'attempts', 'run:finished'], () => handoff().execute(wide(2000)));
     const [first, last] = [events[0]!, events.at(-1)!];
     expect([first.type, last.type]).toEqual(['run:started', 'run:finished']);
-    const rows = rowsOf(events.filter((event) => event.type === 'spans'));
+    const rows = rowsOf(events.filter((event) => event.type === 'attempts'));
     expect(rows).toHaveLength(2000);
     const lanes = Map.groupBy(rows, ({ node, thread }) => `${node}/${thread}`);
     for (const lane of lanes.values()) {
@@ -72,17 +72,17 @@ describe('spans', () => {
 
   it('tell of each attempt, and which of them threw', async () => {
     const calls = counter();
-    const events = await eventsOf(['spans', 'function:retried'], () => handoff().execute(dagOf(
+    const events = await eventsOf(['attempts', 'function:retrying'], () => handoff().execute(dagOf(
       { id: 'a', code: t.failTimes, extraArgs: [calls.memory, 2], maxRetries: 3, retryDelay: 1 }, { id: 'b', code: t.one })));
-    const rows = rowsOf(events.filter((event) => event.type === 'spans'));
+    const rows = rowsOf(events.filter((event) => event.type === 'attempts'));
     expect(rows.filter(({ id }) => id === 'a').map(({ attempt, failed, bytes }) => [attempt, failed, bytes])).toEqual([[1, true, 0], [2, true, 0], [3, false, 0]]);
     expect(rows.filter(({ id }) => id === 'b')).toHaveLength(1);
-    expect(events.filter(({ type }) => type === 'function:retried')).toHaveLength(2);
+    expect(events.filter(({ type }) => type === 'function:retrying')).toHaveLength(2);
   });
 
   it('tell nothing of functions that were never begun', async () => {
     const chain = dagOf({ id: 'a', code: t.boom, maxRetries: 0 }, { id: 'b', code: t.double, args: ['a'] as const }, { id: 'c', code: t.double, args: ['b'] as const });
-    const events = await eventsOf(['spans'], async () => {
+    const events = await eventsOf(['attempts'], async () => {
       for (let k = 0; k < 3; k++) await errorOf(handoff().execute(chain, { failurePolicy: k === 0 ? 'fail-fast' : 'continue' }));
     });
     expect(rowsOf(events).map(({ id, failed }) => [id, failed])).toEqual([['a', true], ['a', true], ['a', true]]);
@@ -95,8 +95,8 @@ describe('spans', () => {
     await handoff().execute(wide(50));
     handoff().off('event', listener);
     expect(types).toContain('function:finished');
-    expect(types).not.toContain('spans');
-    const events = await eventsOf(['spans'], () => handoff().execute(wide(50)));
+    expect(types).not.toContain('attempts');
+    const events = await eventsOf(['attempts'], () => handoff().execute(wide(50)));
     expect(rowsOf(events)).toHaveLength(50);
   });
 });
@@ -116,11 +116,11 @@ describe('what threads are asked to tell', () => {
 
   it('is nothing of times where nobody listens, or only to how runs begin and end', async () => {
     expect(await flagsOf()).toBe(0);
-    expect(await flagsOf('run:started', 'run:finished', 'function:failed', 'function:retried')).toBe(0);
+    expect(await flagsOf('run:started', 'run:finished', 'function:failed', 'function:retrying')).toBe(0);
   });
 
   it('is when functions began and ended, once they have, for spans; and also as they begin for starts', async () => {
-    expect(await flagsOf('spans')).toBe(BatchFlag.spans);
+    expect(await flagsOf('attempts')).toBe(BatchFlag.spans);
     expect(await flagsOf('function:started')).toBe(BatchFlag.spans | BatchFlag.announce);
   });
 });

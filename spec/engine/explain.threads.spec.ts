@@ -56,7 +56,7 @@ describe('explain', () => {
 
   it('says that another attempt is waited for', async () => {
     const controller = new AbortController();
-    const retried = new Promise<HandoffEvent>((resolve) => handoff().once('function:retried', resolve));
+    const retried = new Promise<HandoffEvent>((resolve) => handoff().once('function:retrying', resolve));
     const running = errorOf(handoff().execute(new Dag('again').add({ id: 'x', code: t.boom, retryDelay: 1e6 }), { signal: controller.signal }));
     await retried;
     expect(handoff().explain('again', 'x')).toMatchObject({ text: 'x waits to be tried again: attempt 1 failed.', functions: [{ state: 'retry' }] });

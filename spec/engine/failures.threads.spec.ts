@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type HandoffEvent, inline } from '../../lib/index.ts';
+import { fromSource, type HandoffEvent } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { c, counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 
@@ -213,10 +213,10 @@ describe('values that cannot leave a thread', () => {
   it.each([
     ['a function', { id: 'a', code: { module: new URL('../fixtures/tasks.ts', import.meta.url).href, export: 'makeFunction' } }, 'result is the function'],
     ['a function inside', { id: 'a', code: { module: new URL('../fixtures/tasks.ts', import.meta.url).href, export: 'functionInside' } }, 'result.items[2].go is the function go'],
-    ['a symbol', { id: 'a', code: inline(() => Symbol('s') as never) as never }, 'result is Symbol(s)'],
-    ['a promise inside', { id: 'a', code: inline(() => ({ p: Promise.resolve(1) }) as never) as never }, 'result.p is a promise'],
-    ['an object with a getter that throws', { id: 'a', code: inline(() => ({ list: [{ get x(): number { throw new Error('no'); } }] })) }, 'result.list[0] is an object that throws when it is read (no)'],
-    ['a proxy that throws', { id: 'a', code: inline(() => new Proxy({}, { ownKeys() { throw new Error('trap'); } })) }, 'result is an object that throws when it is read (trap)'],
+    ['a symbol', { id: 'a', code: fromSource(() => Symbol('s') as never) as never }, 'result is Symbol(s)'],
+    ['a promise inside', { id: 'a', code: fromSource(() => ({ p: Promise.resolve(1) }) as never) as never }, 'result.p is a promise'],
+    ['an object with a getter that throws', { id: 'a', code: fromSource(() => ({ list: [{ get x(): number { throw new Error('no'); } }] })) }, 'result.list[0] is an object that throws when it is read (no)'],
+    ['a proxy that throws', { id: 'a', code: fromSource(() => new Proxy({}, { ownKeys() { throw new Error('trap'); } })) }, 'result is an object that throws when it is read (trap)'],
   ])('fail their function for good: %s', async (_, spec, message) => {
     const error = await errorOf(handoff().execute(dagOf(spec)));
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', attempts: 1, cause: { code: 'NOT_SERIALIZABLE' } });
@@ -224,14 +224,14 @@ describe('values that cannot leave a thread', () => {
   });
 
   it('are a failure of the function too when asking whether they are promises throws', async () => {
-    const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: inline(() => ({ get then(): never { throw new Error('no then'); } }) as unknown as number), maxRetries: 0 })));
+    const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: fromSource(() => ({ get then(): never { throw new Error('no then'); } }) as unknown as number), maxRetries: 0 })));
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', cause: { message: 'no then' } });
   });
 
   it('fail only their function in a batch', async () => {
     const error = await errorOf(handoff().execute(dagOf(
       ...Array.from({ length: 20 }, (_, i) => ({ id: `ok${i}`, code: t.constant, extraArgs: [{ i }] })),
-      { id: 'bad', code: inline(() => ({ port: new MessageChannel().port1 }) as never) as never },
+      { id: 'bad', code: fromSource(() => ({ port: new MessageChannel().port1 }) as never) as never },
     ), { failurePolicy: 'continue' }));
     expect(error.failures!.map((failure) => failure.functionId)).toEqual(['bad']);
     expect(Object.keys(error.results!)).toHaveLength(20);

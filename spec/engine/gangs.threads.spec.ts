@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FunctionSpec, type Handoff, inline } from '../../lib/index.ts';
+import { fromSource, type FunctionSpec, type Handoff } from '../../lib/index.ts';
 import { startTuned } from '../../lib/runtime/handoff.ts';
 import { Gate } from '../support/gate.ts';
 import { c, counter, dagOf, errorOf, t, twoNodes } from '../support/handoff.ts';
@@ -7,7 +7,7 @@ import { c, counter, dagOf, errorOf, t, twoNodes } from '../support/handoff.ts';
 let handoff: Handoff;
 beforeAll(async () => {
   // Every function is sent ahead, and to the lane that has least to do, so that most of what they need comes from other workers.
-  handoff = await startTuned({ nodes: twoNodes }, { leastMs: 1e-9, batchMs: 1e6, gangMs: 1e9, gangGrainMs: 0, gangSlackMs: -1e9 });
+  handoff = await startTuned({ nodes: twoNodes }, { minMs: 1e-9, batchMs: 1e6, gangMs: 1e9, gangGrainMs: 0, gangSlackMs: -1e9 });
   await handoff.execute(dagOf(...sources(20)));
 });
 afterAll(() => handoff.stop());
@@ -61,7 +61,7 @@ describe('workers that run ahead', () => {
   it('take what is inside lists, and inside inline functions', async () => {
     const { results } = await handoff.execute(dagOf(
       ...dense(4, 3),
-      { id: 'inner', code: inline((...all: number[]) => Math.max(...all)), type: 'inline', args: ['2,0', '2,1', '2,2', '2,3'] },
+      { id: 'inner', code: fromSource((...all: number[]) => Math.max(...all)), type: 'inline', args: ['2,0', '2,1', '2,2', '2,3'] },
       ...Array.from({ length: 4 }, (_, i) => ({ id: `outer${i}`, code: t.collect, args: ['inner', '2,1', '2,2'], layout: [{ list: [{ arg: 0 }, { arg: 1 }] }, { arg: 2 }] }) as FunctionSpec),
     ));
     const [, , sum] = sums(4, 3);
@@ -144,7 +144,7 @@ describe('a run whose functions were sent ahead', () => {
   });
 
   it('lets a slow function keep nobody waiting who does not need it', async () => {
-    const usual = await startTuned({ nodes: twoNodes }, { leastMs: 1e-9, gangGrainMs: 0, gangSlackMs: -1 });
+    const usual = await startTuned({ nodes: twoNodes }, { minMs: 1e-9, gangGrainMs: 0, gangSlackMs: -1 });
     const gate = new Gate();
     const done = counter();
     const steps = dense(4, 20, (level, i) => ({ code: t.count, args: level === 0 ? [`s${i}`] : [`${level - 1},${i}`], layout: [{ value: done.memory }, { arg: 0 }] }));

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { inline, SimpleAllocator } from '../../lib/index.ts';
+import { fromSource, SimpleAllocator } from '../../lib/index.ts';
 import { counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 
 const handoff = useHandoff();
 
 describe('inline functions', () => {
   it('that fail later than another of the same dependent blame nobody else', async () => {
-    const late = inline(async () => {
+    const late = fromSource(async () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       throw new Error('late');
     });
-    const now = inline((): number => { throw new Error('now'); });
+    const now = fromSource((): number => { throw new Error('now'); });
     const error = await errorOf(handoff().execute(dagOf(
       { id: 'late', code: late, type: 'inline' }, { id: 'now', code: now, type: 'inline' }, { id: 'x', code: t.collect, args: ['late', 'now'], maxRetries: 0 },
       ...Array.from({ length: 4 }, (_, i) => ({ id: `other${i}`, code: t.later, extraArgs: [20, i], maxRetries: 0 })),

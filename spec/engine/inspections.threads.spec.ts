@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FunctionSpec, Handoff, inline, tasks } from '../../lib/index.ts';
+import { fromSource, type FunctionSpec, Handoff, tasks } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { dagOf, errorOf, t } from '../support/handoff.ts';
 import { ThreadCount } from '../support/threads.ts';
@@ -23,7 +23,7 @@ function fresh(file: string): NonNullable<FunctionSpec['code']> {
 const threads = new ThreadCount();
 let handoff: Handoff;
 beforeAll(async () => {
-  handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }], learnedCosts: false, importTimeout: 20_000 });
+  handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }], costModel: { learn: false }, importTimeout: 20_000 });
 });
 afterAll(async () => {
   threads.stop();
@@ -74,7 +74,7 @@ describe('a node looks into code with no more threads than its own and one', () 
 
   it('when many functions are given as source', async () => {
     threads.takeMost();
-    await whileBusy(() => Promise.all(Array.from({ length: 50 }, (_, i) => handoff.plan(dagOf({ id: 'x', code: inline(new Function(`return ${i}`) as () => number) })))));
+    await whileBusy(() => Promise.all(Array.from({ length: 50 }, (_, i) => handoff.plan(dagOf({ id: 'x', code: fromSource(new Function(`return ${i}`) as () => number) })))));
     expect(threads.takeMost()).toBe(3);
   });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Dag, type FunctionSpec, Handoff, type HandoffOptions, inline, type LearnedCostsJson, tasks } from '../../lib/index.ts';
+import { type CostModelJson, Dag, fromSource, type FunctionSpec, Handoff, type HandoffOptions, tasks } from '../../lib/index.ts';
 import { counter, dagOf, errorOf, t } from '../support/handoff.ts';
 import { startHost } from '../support/hosts.ts';
 
@@ -27,7 +27,7 @@ async function startedOf(handoff: Handoff, dag: Dag): Promise<string[]> {
 }
 
 /** Of the functions of these specs. */
-function learnedOf({ codes }: LearnedCostsJson, name: string): LearnedCostsJson['codes'][string] | undefined {
+function learnedOf({ codes }: CostModelJson, name: string): CostModelJson['codes'][string] | undefined {
   return Object.entries(codes).find(([key]) => key.endsWith(`/fixtures/tasks.ts#${name}`))?.[1];
 }
 
@@ -72,11 +72,11 @@ describe('a Handoff', () => {
     const dag = new Dag();
     for (let i = 0; i < 2000; i++) dag.add({ id: `f${i}`, code: t.spinFor, extraArgs: [i === 1500 ? 20 : 0] });
     await handoff.execute(dag); // it may be timed together with others
-    const first = learnedOf(handoff.learnedCosts(), 'spinFor')!;
+    const first = learnedOf(handoff.costModel(), 'spinFor')!;
     expect(first.functions).toHaveProperty('f1500');
     expect(Object.keys(first.functions!).length).toBeLessThan(500);
     await handoff.execute(dag); // those are now timed alone
-    const { functions } = learnedOf(handoff.learnedCosts(), 'spinFor')!;
+    const { functions } = learnedOf(handoff.costModel(), 'spinFor')!;
     expect(functions!['f1500']!.ms!.mean).toBeGreaterThanOrEqual(20);
     expect(functions!['f1500']!.ms!.count).toBeGreaterThanOrEqual(1);
     expect((await handoff.plan(dag)).schedule[0]!.functionId).toBe('f1500');
@@ -84,45 +84,47 @@ describe('a Handoff', () => {
 
   it('learns how large results are, and 0 for small ones', () => withHandoff({}, async (handoff) => {
     await handoff.execute(dagOf({ id: 'large', code: t.float64, extraArgs: [20_000, 1] }, { id: 'small', code: t.float64, extraArgs: [10, 1] }, { id: 'none', code: t.one }));
-    const costs = learnedOf(handoff.learnedCosts(), 'float64')!;
+    const costs = learnedOf(handoff.costModel(), 'float64')!;
     expect(costs.bytes).toEqual({ mean: 80_000, variance: expect.any(Number), count: 2 });
     expect(costs.functions!['large']!.bytes).toEqual({ mean: 160_000, variance: 0, count: 1 });
     expect(costs.functions!['small']?.bytes).toBeUndefined();
-    expect(learnedOf(handoff.learnedCosts(), 'one')!.bytes).toBeUndefined();
+    expect(learnedOf(handoff.costModel(), 'one')!.bytes).toBeUndefined();
   }));
 
   it('learns nothing of functions that fail, or are out of time', () => withHandoff({}, async (handoff) => {
     const calls = counter();
     await handoff.execute(dagOf({ id: 'flaky', code: t.failTimes, extraArgs: [calls.memory, 1] }));
     await errorOf(handoff.execute(dagOf({ id: 'hangs', code: t.never, timeout: 20, maxRetries: 0 })));
-    expect(learnedOf(handoff.learnedCosts(), 'never')).toBeUndefined();
-    expect(learnedOf(handoff.learnedCosts(), 'failTimes')?.functions).toBeUndefined();
+    expect(learnedOf(handoff.costModel(), 'never')).toBeUndefined();
+    expect(learnedOf(handoff.costModel(), 'failTimes')?.functions).toBeUndefined();
   }));
 
   it('gives what it has learned to another', async () => {
     const json = await withHandoff({}, async (handoff) => {
       await handoff.execute(unequal());
-      return handoff.learnedCosts();
+      return handoff.costModel();
     });
-    await withHandoff({ learnedCosts: JSON.parse(JSON.stringify(json)) as LearnedCostsJson }, async (handoff) => {
-      expect(handoff.learnedCosts()).toEqual(json);
+    await withHandoff({ costModel: { data: JSON.parse(JSON.stringify(json)) as CostModelJson } }, async (handoff) => {
+      expect(handoff.costModel()).toEqual(json);
       expect(await planned(handoff, unequal())).toEqual(['long', 'short', 'next']);
     });
   });
 
   it('says nothing of the text of inline functions', () => withHandoff({}, async (handoff) => {
-    await handoff.execute(dagOf({ id: 'x', code: inline(() => 'a secret'.length) }));
-    const text = JSON.stringify(handoff.learnedCosts());
+    await handoff.execute(dagOf({ id: 'x', code: fromSource(() => 'a secret'.length) }));
+    const text = JSON.stringify(handoff.costModel());
     expect(text).toMatch(/"source:[0-9a-f]{32}"/);
     expect(text).not.toContain('secret');
   }));
 
   it('refuses what is nothing learned', async () => {
-    expect(await errorOf(Handoff.start({ learnedCosts: { version: 3 } as never }))).toMatchObject({
-      code: 'INVALID_OPTION', option: 'learnedCosts', message: 'Handoff.start: option learnedCosts must be what learnedCosts() gave, but it is no handoff-learned-costs.',
+    expect(await errorOf(Handoff.start({ costModel: { data: { version: 3 } as never } }))).toMatchObject({
+      code: 'INVALID_OPTION', option: 'data', message: 'Handoff.start: costModel: option data must be what costModel() returned, but it is no handoff-cost-model.',
     });
-    expect(await errorOf(Handoff.start({ learnedCosts: 7 as never }))).toMatchObject({ code: 'INVALID_OPTION', option: 'learnedCosts' });
-    expect(await errorOf(Handoff.start({ learnedCosts: '' }))).toMatchObject({ code: 'INVALID_OPTION', option: 'learnedCosts' });
+    for (const costModel of [7, 'costs.json', false]) expect(await errorOf(Handoff.start({ costModel: costModel as never }))).toMatchObject({ code: 'INVALID_OPTION', option: 'costModel' });
+    expect(await errorOf(Handoff.start({ costModel: { learn: 'no' as never } }))).toMatchObject({ code: 'INVALID_OPTION', option: 'learn' });
+    expect(await errorOf(Handoff.start({ learnedCosts: false } as never))).toMatchObject({ code: 'INVALID_OPTION', option: 'learnedCosts' });
+    expect(await errorOf(Handoff.start({ costModel: { file: '' } }))).toMatchObject({ code: 'INVALID_OPTION', option: 'file' });
   });
 });
 
@@ -132,7 +134,7 @@ describe('with other hosts', () => {
     const host = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1, speed: 3 }], secret });
     await withHandoff({ nodes: [], transport: { type: 'tcp', join: [host.address], secret } }, async (handoff) => {
       await handoff.execute(unequal());
-      expect(learnedOf(handoff.learnedCosts(), 'later')!.functions!['long']!.ms!.mean).toBeGreaterThanOrEqual(3 * 149);
+      expect(learnedOf(handoff.costModel(), 'later')!.functions!['long']!.ms!.mean).toBeGreaterThanOrEqual(3 * 149);
     });
   });
 });
@@ -151,24 +153,50 @@ describe('in a file', () => {
 
   it('is written when it stops, and read by the next', async () => {
     const file = join(fresh('kept'), 'costs.json');
-    const json = await withHandoff({ learnedCosts: file }, async (handoff) => {
+    const json = await withHandoff({ costModel: { file } }, async (handoff) => {
       await handoff.execute(unequal());
       expect(() => statSync(file)).toThrow('ENOENT');
-      return handoff.learnedCosts();
+      return handoff.costModel();
     });
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(json);
     expect(readdirSync(join(folder, 'kept'))).toEqual(['costs.json']); // and no draft
-    await withHandoff({ learnedCosts: file }, async (handoff) => expect(await planned(handoff, unequal())).toEqual(['long', 'short', 'next']));
+    await withHandoff({ costModel: { file } }, async (handoff) => expect(await planned(handoff, unequal())).toEqual(['long', 'short', 'next']));
+  });
+
+  it('is used and left alone with learn: false, and may lie where nothing can be written', async () => {
+    const path = fresh('read only');
+    const file = join(path, 'costs.json');
+    await withHandoff({ costModel: { file } }, (handoff) => handoff.execute(unequal()));
+    const text = readFileSync(file, 'utf8');
+    await withHandoff({ costModel: { file, learn: false } }, async (handoff) => {
+      const before = handoff.costModel();
+      await handoff.execute(unequal());
+      expect(await planned(handoff, unequal())).toEqual(['long', 'short', 'next']);
+      expect(handoff.costModel()).toEqual(before);
+    });
+    expect(readFileSync(file, 'utf8')).toBe(text);
+    await withHandoff({ costModel: { file: join(path, 'no', 'costs.json'), learn: false } }, async (handoff) => expect(Object.keys(handoff.costModel().codes)).toEqual([]));
+  });
+
+  it('counts more than data, which serves for the rest', async () => {
+    const file = join(fresh('both'), 'costs.json');
+    const amount = (mean: number) => ({ ms: { mean, variance: 0, count: 9 } });
+    const model = (codes: CostModelJson['codes']): CostModelJson => ({ format: 'handoff-cost-model', version: 1, codes });
+    writeFileSync(file, JSON.stringify(model({ x: amount(1) })));
+    await withHandoff({ costModel: { file, data: model({ x: amount(5), y: amount(7) }) } }, async (handoff) => {
+      const { codes } = handoff.costModel();
+      expect([codes['x']!.ms!.mean, codes['y']!.ms!.mean]).toEqual([1, 7]);
+    });
   });
 
   it('is left alone when nothing was learned', async () => {
     const file = join(fresh('idle'), 'costs.json');
-    const text = '{ "codes": {}, "format": "handoff-learned-costs", "version": 1 }';
+    const text = '{ "codes": {}, "format": "handoff-cost-model", "version": 1 }';
     writeFileSync(file, text);
-    await withHandoff({ learnedCosts: file }, (handoff) => handoff.plan(unequal()));
+    await withHandoff({ costModel: { file } }, (handoff) => handoff.plan(unequal()));
     expect(readFileSync(file, 'utf8')).toBe(text);
     const absent = join(folder, 'idle', 'none.json');
-    await withHandoff({ learnedCosts: absent }, (handoff) => handoff.plan(unequal()));
+    await withHandoff({ costModel: { file: absent } }, (handoff) => handoff.plan(unequal()));
     expect(() => statSync(absent)).toThrow('ENOENT');
   });
 
@@ -179,47 +207,47 @@ describe('in a file', () => {
       const { wait } = tasks<{ wait(ms: number): Promise<void> }>(pathToFileURL(join(place, 'tasks.mjs')));
       return dagOf({ id: 'short', code: wait, extraArgs: [1] }, { id: 'long', code: wait, extraArgs: [100] });
     };
-    await withHandoff({ learnedCosts: join(here, 'costs.json') }, (handoff) => handoff.execute(dagIn(here)));
-    expect(Object.keys((JSON.parse(readFileSync(join(here, 'costs.json'), 'utf8')) as LearnedCostsJson).codes)).toEqual(['./tasks.mjs#wait']);
+    await withHandoff({ costModel: { file: join(here, 'costs.json') } }, (handoff) => handoff.execute(dagIn(here)));
+    expect(Object.keys((JSON.parse(readFileSync(join(here, 'costs.json'), 'utf8')) as CostModelJson).codes)).toEqual(['./tasks.mjs#wait']);
     const there = join(folder, 'there');
     cpSync(here, there, { recursive: true });
-    await withHandoff({ learnedCosts: join(there, 'costs.json') }, async (handoff) => expect(await planned(handoff, dagIn(there))).toEqual(['long', 'short']));
+    await withHandoff({ costModel: { file: join(there, 'costs.json') } }, async (handoff) => expect(await planned(handoff, dagIn(there))).toEqual(['long', 'short']));
   });
 
   it('stays a link when it is one', async () => {
     const path = fresh('linked');
-    writeFileSync(join(path, 'real.json'), '{ "codes": {}, "format": "handoff-learned-costs", "version": 1 }');
+    writeFileSync(join(path, 'real.json'), '{ "codes": {}, "format": "handoff-cost-model", "version": 1 }');
     symlinkSync(join(path, 'real.json'), join(path, 'costs.json'));
-    await withHandoff({ learnedCosts: join(path, 'costs.json') }, (handoff) => handoff.execute(unequal()));
+    await withHandoff({ costModel: { file: join(path, 'costs.json') } }, (handoff) => handoff.execute(unequal()));
     expect(readFileSync(join(path, 'real.json'), 'utf8')).toContain('tasks.ts#later');
     expect(readdirSync(path).sort()).toEqual(['costs.json', 'real.json']);
   });
 
   it.each([
-    ['cut off', '{ "format": "handoff-learned-costs", "ver', 'it is not JSON'],
-    ['something else', '[1, 2]', 'it is no handoff-learned-costs'],
-    ['of a later version', '{ "format": "handoff-learned-costs", "version": 9, "codes": {} }', 'it is of version 9, and this is version 1'],
-    ['damaged', '{ "format": "handoff-learned-costs", "version": 1, "codes": { "./a.ts#b": { "ms": { "mean": "3" } } } }', 'of "./a.ts#b", ms.mean is not a finite number of at least 0'],
+    ['cut off', '{ "format": "handoff-cost-model", "ver', 'it is not JSON'],
+    ['something else', '[1, 2]', 'it is no handoff-cost-model'],
+    ['of a later version', '{ "format": "handoff-cost-model", "version": 9, "codes": {} }', 'it is of version 9, and this is version 1'],
+    ['damaged', '{ "format": "handoff-cost-model", "version": 1, "codes": { "./a.ts#b": { "ms": { "mean": "3" } } } }', 'of "./a.ts#b", ms.mean is not a finite number of at least 0'],
   ])('is refused when it is %s, and left as it is', async (what, text, why) => {
     const file = join(fresh(what), 'costs.json');
     writeFileSync(file, text);
-    const error = await errorOf(Handoff.start({ ...oneThread, learnedCosts: file }));
-    expect(error).toMatchObject({ code: 'INVALID_OPTION', option: 'learnedCosts' });
-    expect(error.message).toContain(`${file} does not hold learned costs: ${why}`);
+    const error = await errorOf(Handoff.start({ ...oneThread, costModel: { file } }));
+    expect(error).toMatchObject({ code: 'INVALID_OPTION', option: 'file' });
+    expect(error.message).toContain(`${file} is no cost model: ${why}`);
     expect(readFileSync(file, 'utf8')).toBe(text);
   });
 
   it('is refused where it could not be written, or is a folder', async () => {
-    expect((await errorOf(Handoff.start({ ...oneThread, learnedCosts: join(folder, 'no', 'costs.json') }))).message).toContain('costs.json cannot be written there: ENOENT');
-    expect((await errorOf(Handoff.start({ ...oneThread, learnedCosts: folder }))).message).toContain('cannot be read: EISDIR');
+    expect((await errorOf(Handoff.start({ ...oneThread, costModel: { file: join(folder, 'no', 'costs.json') } }))).message).toContain('costs.json cannot be written there: ENOENT');
+    expect((await errorOf(Handoff.start({ ...oneThread, costModel: { file: folder } }))).message).toContain('cannot be read: EISDIR');
   });
 
   it('is told of at stop when it cannot be written in the end; all the rest has stopped', async () => {
     const path = fresh('gone');
-    const handoff = await Handoff.start({ ...oneThread, learnedCosts: join(path, 'costs.json') });
+    const handoff = await Handoff.start({ ...oneThread, costModel: { file: join(path, 'costs.json') } });
     await handoff.execute(unequal());
     rmSync(path, { recursive: true });
-    expect(await errorOf(handoff.stop())).toMatchObject({ code: 'INVALID_OPTION', option: 'learnedCosts', message: expect.stringContaining('costs.json cannot be written: ENOENT') as string });
+    expect(await errorOf(handoff.stop())).toMatchObject({ code: 'INVALID_OPTION', option: 'file', message: expect.stringContaining('costs.json cannot be written: ENOENT') as string });
     expect((await errorOf(handoff.execute(unequal()))).code).toBe('STOPPED');
     expect(handoff.tree().children!.every(({ state }) => state === 'stopped')).toBe(true);
   });

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Dag, type FunctionSpec, Handoff } from '../../lib/index.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Dag, type ExecuteOptions, type ExecuteResult, type FunctionSpec, Handoff, type HandoffError } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { counter, dagOf, errorOf, t } from '../support/handoff.ts';
 
@@ -52,7 +52,7 @@ describe('memoryBudget', () => {
   it('refuses a single result that is larger, naming both', async () => {
     await start(MiB);
     const error = await errorOf(handoff.execute(dagOf({ id: 'big', code: t.float64, extraArgs: [MiB / 4, 1] })));
-    expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'big', attempts: 1, cause: { code: 'RESOURCES_UNAVAILABLE' } });
+    expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'big', attempts: 1, cause: { code: 'RESULT_TOO_LARGE' } });
     expect(error.message).toContain(`takes ${2 * MiB} bytes, and all results together may hold ${MiB}`);
   });
 
@@ -78,19 +78,18 @@ describe('memoryBudget', () => {
     while (files(join(tmpdir(), folder!)).length > 0) await new Promise(setImmediate);
   });
 
-  it('makes results again whose files are gone, and what they were made from where that was dropped', async () => {
+  /** A run of which the results on disk are removed before the last function reads them. */
+  async function runWithoutFiles(runs: ReturnType<typeof counter>, options: ExecuteOptions = {}): Promise<ExecuteResult> {
     await start(3 * MiB, 1);
-    const runs = counter();
-    const events: string[] = [];
     handoff.on('result:lost', ({ functionId }) => events.push(`lost ${functionId}`));
-    handoff.on('result:recomputed', ({ functionId }) => events.push(`again ${functionId}`));
+    handoff.on('result:recomputing', ({ functionId }) => events.push(`again ${functionId}`));
     const gate = new Gate();
     const dag = new Dag().add({ id: 'seed', code: t.count, extraArgs: [runs.memory, 5] });
     dag.add({ id: 'a', code: t.float64, args: ['seed'], layout: [{ value: MiB / 8 }, { arg: 0 }] });
     for (let i = 0; i < 6; i++) dag.add({ id: `more${i}`, code: t.float64, extraArgs: [MiB / 8, 1], priority: -i });
     dag.add({ id: 'wait', code: t.waitAtGate, args: Array.from({ length: 6 }, (_, i) => `more${i}`), layout: [{ value: gate.memory }] });
     dag.add({ id: 'sum', code: t.totalAfter, args: ['a', 'wait'] });
-    const running = handoff.execute(dag, { collect: 'sinks' });
+    const running = handoff.execute(dag, { collect: 'sinks', ...options });
     await gate.arrived(1);
     const folder = join(tmpdir(), spilled()[0]!);
     // Of seven results of 1 MiB three may stay; what was used least recently goes first, and that is `a`.
@@ -103,11 +102,35 @@ describe('memoryBudget', () => {
     }, { timeout: 20_000, interval: 300 });
     for (const file of files(folder)) rmSync(join(folder, file));
     gate.release();
-    const { results } = await running;
+    return running;
+  }
+
+  const events: string[] = [];
+  beforeEach(() => void events.splice(0));
+
+  it('makes results again whose files are gone, and what they were made from where that was dropped', async () => {
+    const runs = counter();
+    const { results } = await runWithoutFiles(runs);
     expect(results['sum']).toBe(5 * (MiB / 8));
     expect(events).toContain('lost a');
     expect(events).toContain('again seed'); // nobody was to read it any more, so that it had been dropped
     expect(runs.value).toBe(2);
+  });
+
+  it('fails a function whose result is lost more often than maxResultLosses allows, with RESULT_LOST as cause', async () => {
+    const error = await errorOf(runWithoutFiles(counter(), { maxResultLosses: 0 }));
+    expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'a', cause: { code: 'RESULT_LOST', message: expect.stringContaining('maxResultLosses allows 0') } });
+    expect(events).toEqual(['lost a']);
+  });
+
+  it('says RESULT_LOST of a result whose file is gone, and reads the others', async () => {
+    await start(2 * MiB);
+    const dag = piled(10);
+    await handoff.execute(dag);
+    const folder = join(tmpdir(), spilled()[0]!);
+    for (const file of files(folder)) rmSync(join(folder, file));
+    const answers = await Promise.all([...dag.functions.keys()].map((id) => handoff.getResult(dag.id, id).then(() => 'read', (error: HandoffError) => [error.code, error.functionId === id])));
+    expect(new Set(answers.map(String))).toEqual(new Set(['read', 'RESULT_LOST,true']));
   });
 
   it('gives all results to who ran the DAG, even when none are retained', async () => {

@@ -18,9 +18,9 @@ describe('a function that waits for another without taking its result', () => {
   it('does not run before that has succeeded', async () => {
     await warmUp();
     const [fails, calls] = [counter(), counter()];
-    const events = record(handoff(), 'function:retried', 'function:finished');
+    const events = record(handoff(), 'function:retrying', 'function:finished');
     await handoff().execute(new Dag().add({ id: 'first', code: t.failTimes, extraArgs: [fails.memory, 1] }).add({ id: 'then', code: t.count, args: ['first'], layout: [{ value: calls.memory }] }));
-    expect(events.map(({ type, functionId }) => `${type} ${functionId}`)).toEqual(['function:retried first', 'function:finished first', 'function:finished then']);
+    expect(events.map(({ type, functionId }) => `${type} ${functionId}`)).toEqual(['function:retrying first', 'function:finished first', 'function:finished then']);
     expect(calls.value).toBe(1);
   });
 

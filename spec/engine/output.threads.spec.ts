@@ -1,6 +1,6 @@
-/** `printToStderr: 'logged'`: what functions print, told with who said it. */
+/** `output: 'events'`: what functions print, as events that name the function. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type EventOf, Handoff, tasks } from '../../lib/index.ts';
+import { type EventOf, Handoff, type HandoffOptions, tasks } from '../../lib/index.ts';
 import { dagOf, errorOf } from '../support/handoff.ts';
 
 const p = tasks<typeof import('../fixtures/print-tasks.ts')>(new URL('../fixtures/print-tasks.ts', import.meta.url));
@@ -12,7 +12,7 @@ afterEach(async () => {
   handoff = undefined;
 });
 
-const start = async (printToStderr: boolean | 'logged'): Promise<Handoff> => (handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 1 }, threads: 1 }], printToStderr }));
+const start = async (output: NonNullable<HandoffOptions['output']>): Promise<Handoff> => (handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 1 }, threads: 1 }], output }));
 
 /** What this process writes to stderr from now on, of all that its threads print. */
 function stderr(): { readonly text: () => string; said(text: string): Promise<void> } {
@@ -26,7 +26,7 @@ function stderr(): { readonly text: () => string; said(text: string): Promise<vo
 
 describe('what functions print', () => {
   it('is told as function:log, in order with what they log, and is not printed', async () => {
-    await start('logged');
+    await start('events');
     const printed = stderr();
     const events: EventOf<'function:log'>[] = [];
     handoff!.on('function:log', (event) => events.push(event));
@@ -40,14 +40,14 @@ describe('what functions print', () => {
   });
 
   it('goes to stderr when nobody listens', async () => {
-    await start('logged');
+    await start('events');
     const printed = stderr();
     await handoff!.execute(dagOf({ id: 'f', code: p.speak, extraArgs: ['x'] }));
     await printed.said('out x\nerr x\nno end');
   });
 
   it('goes to stderr when it comes after its function has ended', async () => {
-    await start('logged');
+    await start('events');
     const printed = stderr();
     const told = vi.fn();
     handoff!.on('function:log', told);
@@ -57,7 +57,7 @@ describe('what functions print', () => {
   });
 
   it('is told of a function that then ends its thread', async () => {
-    await start('logged');
+    await start('events');
     stderr();
     const told: unknown[] = [];
     handoff!.on('function:log', ({ values }) => told.push(...values));
@@ -67,7 +67,7 @@ describe('what functions print', () => {
 
   describe('in pieces', () => {
     const toldBy = async (...functions: Parameters<typeof dagOf>): Promise<unknown[]> => {
-      await start('logged');
+      await start('events');
       stderr();
       const told: unknown[] = [];
       handoff!.on('function:log', ({ functionId, values }) => told.push([functionId, ...values]));
@@ -84,7 +84,7 @@ describe('what functions print', () => {
     });
 
     it('is told though its line never ends, while the function runs', async () => {
-      await start('logged');
+      await start('events');
       stderr();
       const heard = new SharedArrayBuffer(4);
       let told = '';
@@ -102,7 +102,7 @@ describe('what functions print', () => {
   });
 
   it('is not told where it was not asked for', async () => {
-    await start(true);
+    await start('stderr');
     const printed = stderr();
     const told = vi.fn();
     handoff!.on('function:log', told);
@@ -112,6 +112,9 @@ describe('what functions print', () => {
   });
 
   it('is an option of three values', async () => {
-    expect(await errorOf(Handoff.start({ printToStderr: 'events' as never }))).toMatchObject({ code: 'INVALID_OPTION', option: 'printToStderr', message: expect.stringContaining("true, false or 'logged'") as string });
+    for (const output of ['logged', true]) {
+      expect(await errorOf(Handoff.start({ output: output as never }))).toMatchObject({ code: 'INVALID_OPTION', option: 'output', message: expect.stringContaining("'inherit', 'stderr' or 'events'") as string });
+    }
+    await expect(Handoff.start({ printToStderr: true } as never)).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'printToStderr' });
   });
 });

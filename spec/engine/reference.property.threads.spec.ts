@@ -29,7 +29,7 @@ const paths: [string, Partial<Tuning>][] = [
   ['one by one', { batchSize: 1, gangMs: 0 }],
   ['in batches', { fuse: false, batchMs: 20, gangMs: 0 }],
   ['fused', { batchMs: 20, gangMs: 0 }],
-  ['running ahead', { batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, leastMs: 1e-9 }],
+  ['running ahead', { batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, minMs: 1e-9 }],
 ];
 
 describe.each(paths)('real runs of random DAGs, %s, agree with the reference interpreter', (_, tuning) => {

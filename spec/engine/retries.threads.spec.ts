@@ -38,9 +38,9 @@ describe('retries', () => {
   it('go to another node first', async () => {
     const nodes: string[] = [];
     const listener = (event: { node: string }): void => void nodes.push(event.node);
-    handoff().on('function:retried', listener);
+    handoff().on('function:retrying', listener);
     const { allocations } = await handoff().execute(dagOf({ id: 'a', code: c.failFirst }));
-    handoff().off('function:retried', listener);
+    handoff().off('function:retrying', listener);
     expect(nodes).toEqual(['a']);
     expect(allocations).toEqual({ a: 'b' });
   });
@@ -53,9 +53,9 @@ describe('retries', () => {
   it('wait for their delay, which grows', async () => {
     const delays: number[] = [];
     const listener = (event: { delayMs: number }): void => void delays.push(event.delayMs);
-    handoff().on('function:retried', listener);
+    handoff().on('function:retrying', listener);
     await errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, retryDelay: { initial: 2, factor: 3, max: 10 }, maxRetries: 3 })));
-    handoff().off('function:retried', listener);
+    handoff().off('function:retrying', listener);
     expect(delays).toEqual([2, 6, 10]);
   });
 

@@ -10,7 +10,7 @@ const handoff = useHandoff({
 });
 
 // Long enough for the first of the two to have begun before the other is sent.
-const speculate = { factor: 1, leastMs: 200 };
+const speculate = { factor: 1, minMs: 200 };
 
 class Words {
   readonly memory = new SharedArrayBuffer(12);
@@ -69,7 +69,7 @@ describe('a function that runs far longer than is typical', () => {
 
   it('is not waited for by its run when it hears nothing: its thread is ended, and nobody is blamed', async () => {
     const words = new Words();
-    const events = record(handoff(), 'worker:crashed', 'function:retried', 'function:failed', 'supervisor:restarted');
+    const events = record(handoff(), 'worker:crashed', 'function:retrying', 'function:failed', 'supervisor:restarted');
     const restarted = next(handoff(), 'worker:restarted');
     const { results, stats } = await handoff().execute(dagWith(s.ignoring, words), { speculate });
     expect(results['slow']).toMatchObject({ call: 2 });
@@ -104,7 +104,7 @@ describe('a function that runs far longer than is typical', () => {
 describe('when one of the two fails', () => {
   it('the first goes on, and no attempt is counted', async () => {
     const words = new Words();
-    const events = record(handoff(), 'function:retried');
+    const events = record(handoff(), 'function:retrying');
     const speculated = next(handoff(), 'function:speculated');
     const running = handoff().execute(dagWith(s.failingCopy, words), { speculate });
     await speculated;
@@ -118,7 +118,7 @@ describe('when one of the two fails', () => {
 
   it('the copy goes on, and no attempt is counted', async () => {
     const words = new Words();
-    const events = record(handoff(), 'function:retried', 'function:finished');
+    const events = record(handoff(), 'function:retrying', 'function:finished');
     const running = handoff().execute(dagWith(s.failingFirst, words), { speculate });
     while (words.calls < 2) await new Promise(setImmediate);
     words.release();
@@ -131,7 +131,7 @@ describe('when one of the two fails', () => {
 
 describe('events', () => {
   it('tell of the copy, and of the one that finished first', async () => {
-    const events = record(handoff(), 'function:started', 'function:speculated', 'function:finished', 'result:stored', 'function:retried', 'function:failed');
+    const events = record(handoff(), 'function:started', 'function:speculated', 'function:finished', 'result:stored', 'function:retrying', 'function:failed');
     const { allocations } = await handoff().execute(dagWith(s.heeding, new Words()), { speculate });
     const told = events.filter(({ functionId }) => functionId === 'slow');
     expect(told.map(({ type }) => type)).toEqual(['function:started', 'function:speculated', 'function:finished', 'result:stored']);
@@ -140,7 +140,7 @@ describe('events', () => {
   });
 
   it('have one span of the function, that which gave the result', async () => {
-    const events = record(handoff(), 'spans');
+    const events = record(handoff(), 'attempts');
     const words = new Words();
     const { allocations } = await handoff().execute(dagWith(s.heeding, words), { speculate });
     await handoff().execute(new Dag().add({ id: 'x', code: s.heeding, extraArgs: [words.memory], node: 'a' }).add({ id: 'y', code: s.heeding, extraArgs: [words.memory], node: 'b' }));
@@ -188,11 +188,11 @@ describe('a run', () => {
   });
 
   it.each([
-    ['text', 'yes'], ['a factor below 1', { factor: 0.5 }], ['a factor that is none', { factor: Infinity }], ['ms below 0', { leastMs: -1 }], ['a stranger', { factors: 2 }],
+    ['text', 'yes'], ['a factor below 1', { factor: 0.5 }], ['a factor that is none', { factor: Infinity }], ['ms below 0', { minMs: -1 }], ['a stranger', { factors: 2 }],
   ])('refuses %s as speculate', async (_, value) => {
     const error = await errorOf(handoff().execute(new Dag(), { speculate: value as never }));
     expect(error).toMatchObject({ code: 'INVALID_OPTION', option: 'speculate' });
-    expect(error.message).toContain('true, false or { factor?, leastMs? }');
+    expect(error.message).toContain('true, false or { factor?, minMs? }');
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dag, inline, tasks } from '../../lib/index.ts';
+import { dag, fromSource, tasks } from '../../lib/index.ts';
 import { dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 
 const memoryTasks = tasks<typeof import('../fixtures/instance-memory-tasks.ts')>(new URL('../fixtures/instance-memory-tasks.ts', import.meta.url));
@@ -45,7 +45,7 @@ describe('results keep their structure', () => {
   });
 
   it('a view of a part of a buffer, without the rest of it', async () => {
-    const { results } = await handoff().execute(dagOf({ id: 'part', code: inline(() => new Uint8Array(1_000_000).fill(7).subarray(10, 20)) }));
+    const { results } = await handoff().execute(dagOf({ id: 'part', code: fromSource(() => new Uint8Array(1_000_000).fill(7).subarray(10, 20)) }));
     expect(results['part']).toEqual(new Uint8Array(10).fill(7));
     expect(results['part'].buffer.byteLength).toBe(10);
   });
@@ -92,7 +92,7 @@ describe('large results', () => {
 
 describe('arguments are a function\'s own', () => {
   it('also when it runs right behind its producer on one thread', async () => {
-    const list = inline(() => [3, 1, 2]);
+    const list = fromSource(() => [3, 1, 2]);
     for (let round = 0; round < 30; round++) { // until both are known to be fast, and travel together
       const raw = list();
       const [before, sorted] = await handoff().run(dag('own', [raw, t.sortInPlace(raw as never)]));

@@ -29,7 +29,7 @@ export class Thing { which() { return version; } end() { process.exit(1); } }
 `);
   write('others.mjs', 'import { version } from "./helper.mjs";\nexport const which = () => version;\n');
   code = tasks(pathToFileURL(join(folder, 'tasks.mjs')));
-  handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }], learnedCosts: false, maxRetries: 0 });
+  handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }], costModel: { learn: false }, maxRetries: 0 });
 });
 afterEach(() => handoff.stop({ drain: false }));
 

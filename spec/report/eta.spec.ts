@@ -53,7 +53,7 @@ describe('what is left of a run', () => {
   it('includes what is to be made again', () => {
     const record = recordOf([{ id: 'a', name: 'n', at: [0, 20] }, { id: 'like a', name: 'n', at: [20, 40] }, { id: 'b', name: 'n', deps: ['a'] }]);
     const before = remainingOf(record, later)!;
-    record.record({ type: 'result:recomputed', at: later, runId: 'd', dagId: 'd', functionId: 'a' });
+    record.record({ type: 'result:recomputing', at: later, runId: 'd', dagId: 'd', functionId: 'a' });
     expect(remainingOf(record, later)! - before).toBe(20);
   });
 });

@@ -43,7 +43,7 @@ export function recordOf(all: readonly Ran[], end?: number, error?: unknown): Ru
   for (const { id, node = 'a', thread = 0, attempts = 1, fails = false, at } of all) {
     if (at === undefined) continue;
     const spans = at.map((ms) => origin + ms);
-    record.record({ type: 'spans', ...of, node, thread, functionIds: [id], attempts: [attempts], spans, bytes: [0], failed: fails ? [0] : [] });
+    record.record({ type: 'attempts', ...of, node, thread, functionIds: [id], attempts: [attempts], spans, bytes: [0], failed: fails ? [0] : [] });
     if (fails) record.record({ type: 'function:failed', ...of, at: spans[1]!, functionId: id, node, attempt: attempts, error: new Error(`${id} failed`) });
   }
   if (end === undefined) return record;

@@ -125,7 +125,7 @@ function written(ran: readonly Ran[], nodes: readonly NodeActivity[] = []): stri
   const record = new RunRecord(graphOf(ran));
   const trace = new TraceRecorder(record);
   for (const { id, node = 'a', thread = 0, at } of ran) {
-    const event = { type: 'spans', runId: 'd', dagId: 'd', at: origin, node, thread, functionIds: [id], attempts: [1], spans: at!.map((ms) => origin + ms), bytes: [0], failed: [] } as const;
+    const event = { type: 'attempts', runId: 'd', dagId: 'd', at: origin, node, thread, functionIds: [id], attempts: [1], spans: at!.map((ms) => origin + ms), bytes: [0], failed: [] } as const;
     record.record(event);
     trace.record(event);
   }

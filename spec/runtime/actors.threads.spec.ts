@@ -80,7 +80,7 @@ describe('an actor', () => {
     const actor = await handoff().spawn(a.Counter);
     const gate = new Gate();
     const error = await errorOf(actor.with({ timeout: 5 }).ask.wait(gate.memory));
-    expect(error).toMatchObject({ code: 'FUNCTION_TIMEOUT', timeout: 5 });
+    expect(error).toMatchObject({ code: 'ASK_TIMEOUT', timeout: 5 });
     gate.release();
     expect(await actor.ask.add(1)).toBe(1);
     await actor.stop();
@@ -112,7 +112,7 @@ describe('an actor', () => {
     const asked = Array.from({ length: 8 }, () => actor.ask.add(1).catch((error: { code: string }) => error.code));
     gate.release();
     await blocked;
-    expect(await Promise.all(asked)).toEqual([1, 2, 3, 4, 5, 'RESOURCES_UNAVAILABLE', 'RESOURCES_UNAVAILABLE', 'RESOURCES_UNAVAILABLE']);
+    expect(await Promise.all(asked)).toEqual([1, 2, 3, 4, 5, 'MAILBOX_FULL', 'MAILBOX_FULL', 'MAILBOX_FULL']);
     await actor.stop();
   });
 
@@ -124,7 +124,7 @@ describe('an actor', () => {
     const asked = Array.from({ length: 6 }, (_, i) => actor.ask.add(10 ** i).catch((error: { code: string }) => error.code));
     gate.release();
     await blocked;
-    expect(await Promise.all(asked)).toEqual([1, 11, 111, 'RESOURCES_UNAVAILABLE', 'RESOURCES_UNAVAILABLE', 100111]);
+    expect(await Promise.all(asked)).toEqual([1, 11, 111, 'MAILBOX_FULL', 'MAILBOX_FULL', 100111]);
     await actor.stop();
   });
 
@@ -139,7 +139,7 @@ describe('an actor', () => {
   });
 
   it('that never yields is ended when its time to stop is over', async () => {
-    const actor = await handoff().spawn(a.Counter, { shutdown: 20 });
+    const actor = await handoff().spawn(a.Counter, { shutdownTimeout: 20 });
     const gate = new Gate();
     const stuck = errorOf(actor.ask.wait(gate.memory));
     await gate.arrived(1);
@@ -162,7 +162,7 @@ describe('spawning', () => {
   it('fails with what the constructor throws, and leaves nothing behind', async () => {
     const error: unknown = await handoff().spawn(a.Counter, { args: [-1], name: 'stillborn' }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ name: 'ActorError', message: 'negative' });
-    expect(() => handoff().actor('stillborn')).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
+    expect(() => handoff().actor('stillborn')).toThrow(expect.objectContaining({ code: 'ACTOR_NOT_FOUND' }));
     expect(JSON.stringify(handoff().tree())).not.toContain('stillborn');
   });
 
@@ -331,14 +331,14 @@ describe('functions of a DAG', () => {
 
   it('fail when there is no such actor', async () => {
     const error = await errorOf(handoff().execute(dagOf({ id: 'f', code: c.addWith, extraArgs: ['nobody', 1], maxRetries: 0 })));
-    expect(error.cause).toMatchObject({ code: 'NOT_FOUND' });
+    expect(error.cause).toMatchObject({ code: 'ACTOR_NOT_FOUND' });
   });
 });
 
 describe('stopping', () => {
   it('ends all actors, fails who waits, and starts no more', async () => {
     const own = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
-    const actor = await own.spawn(a.Counter, { shutdown: 20 });
+    const actor = await own.spawn(a.Counter, { shutdownTimeout: 20 });
     const gate = new Gate();
     const asked = [actor.ask.wait(gate.memory), ...Array.from({ length: 10 }, () => actor.ask.add(1))].map(errorOf);
     await gate.arrived(1);

@@ -42,7 +42,7 @@ describe('events', () => {
   it('tell of retries, failures and the end', async () => {
     const events = await eventsOf(() => errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 1, retryDelay: 1 }))));
     expect(brief(events)).toEqual([
-      'run:started', 'function:ready a', 'function:started a', 'function:retried a', 'function:ready a', 'function:started a', 'function:failed a', 'run:failed',
+      'run:started', 'function:ready a', 'function:started a', 'function:retrying a', 'function:ready a', 'function:started a', 'function:failed a', 'run:failed',
     ]);
     expect(events[3]).toMatchObject({ attempt: 1, delayMs: 1, error: { name: 'TaskError' } });
     expect(events[5]).toMatchObject({ attempt: 2 });
@@ -88,7 +88,7 @@ describe('events', () => {
     await own.registerNode('m', { cpu: 1 });
     await own.registerNode('n', { cpu: 3 });
     await own.stop();
-    expect(events).toMatchObject([{ type: 'node:up', node: 'm', capabilities: { cpu: 1 }, threads: 1 }, { type: 'node:capabilities', node: 'n', capabilities: { cpu: 3 } }]);
+    expect(events).toMatchObject([{ type: 'node:up', node: 'm', capabilities: { cpu: 1 }, threads: 1 }, { type: 'node:capabilities-changed', node: 'n', capabilities: { cpu: 3 } }]);
   });
 
   it('have every type listed', () => {
@@ -121,8 +121,8 @@ describe('a listener that throws', () => {
       own.addListener('run:finished', () => void seen.push('last'));
       own.on('event', ({ type }) => { throw new Error(type); });
       own.on('event', ({ type }) => void (type === 'run:finished' && seen.push('of any')));
-      own.on('spans', () => { throw new Error('spans'); });
-      own.on('spans', () => void seen.push('in columns'));
+      own.on('attempts', () => { throw new Error('spans'); });
+      own.on('attempts', () => void seen.push('in columns'));
       for (let run = 0; run < 2; run++) await own.execute(dagOf({ id: 'a', code: t.one }));
       const each = ['in columns', 'of its type, as x', 'last', 'of any'];
       expect(seen).toEqual([...each, ...each]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Dag, dag, inline } from '../../lib/index.ts';
+import { Dag, dag, fromSource } from '../../lib/index.ts';
 import { counter, dagOf, errorOf, t, twoNodes, useHandoff } from '../support/handoff.ts';
 
 const handoff = useHandoff();
@@ -149,8 +149,8 @@ describe('run', () => {
   });
 
   it('runs functions given as source', async () => {
-    const scaled = inline((x: number, by: number) => x * by)(t.one(), 7);
-    expect(await handoff().run(dag('inline', inline(async (x: number) => x + 1)(scaled)))).toBe(8);
+    const scaled = fromSource((x: number, by: number) => x * by)(t.one(), 7);
+    expect(await handoff().run(dag('inline', fromSource(async (x: number) => x + 1)(scaled)))).toBe(8);
   });
 
   it('runs a chain of 20,000 calls', async () => {
@@ -200,7 +200,7 @@ describe('code that is not there', () => {
 
   it('names the variable that source needs from around it', async () => {
     const factor = 3;
-    const error = await errorOf(handoff().run(dag('closure', inline((x: number) => x * factor)(t.one()))));
+    const error = await errorOf(handoff().run(dag('closure', fromSource((x: number) => x * factor)(t.one()))));
     expect(error).toMatchObject({ code: 'INLINE_CLOSURE', variable: 'factor' });
   });
 });

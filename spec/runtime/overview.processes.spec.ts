@@ -108,12 +108,12 @@ describe.each(['here', 'there'] as const)('a run of the host that is %s', (on) =
 describe('the feed of this host alone', () => {
   it('tells what happens here, and nothing of others', async () => {
     const told: string[] = [];
-    const all = await Heard.everywhere(cluster.handoff, 'run:finished', 'node:capabilities');
-    const end = overview().ownFeed.subscribe(['run:started', 'run:finished', 'node:capabilities', 'spans'], ({ host, event, graph }) => void told.push(`${host} ${event.type} ${graph?.ids.join() ?? ''}`));
+    const all = await Heard.everywhere(cluster.handoff, 'run:finished', 'node:capabilities-changed');
+    const end = overview().ownFeed.subscribe(['run:started', 'run:finished', 'node:capabilities-changed', 'attempts'], ({ host, event, graph }) => void told.push(`${host} ${event.type} ${graph?.ids.join() ?? ''}`));
     await execute('there', dagOf({ id: 'x', code: t.one, node: 'a' }));
     await all.first('run:finished');
     await cluster.handoff.updateCapabilities('b', { memory: 5 });
-    await all.first('node:capabilities');
+    await all.first('node:capabilities-changed');
     await execute('here', dagOf({ id: 'y', code: t.one, node: 'b' }));
     end();
     all.end();

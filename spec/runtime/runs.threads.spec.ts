@@ -85,10 +85,10 @@ describe('the id of a run', () => {
   it('is in every event of the run, as is that of the DAG', async () => {
     const events: HandoffEvent[] = [];
     const listener = (event: HandoffEvent): void => void events.push(event);
-    handoff().on('event', listener).on('spans', listener);
+    handoff().on('event', listener).on('attempts', listener);
     await handoff().execute(new Dag('heard').add({ id: 'x', code: t.one }).add({ id: 'l', code: c.logs, args: [] }).add({ id: 'y', code: t.boom, args: ['x'], maxRetries: 1 }), { runId: 'told' }).catch(() => {});
-    handoff().off('event', listener).off('spans', listener);
-    const types = ['run:started', 'function:ready', 'function:started', 'function:finished', 'result:stored', 'spans', 'function:log', 'function:retried', 'function:failed', 'run:failed'];
+    handoff().off('event', listener).off('attempts', listener);
+    const types = ['run:started', 'function:ready', 'function:started', 'function:finished', 'result:stored', 'attempts', 'function:log', 'function:retrying', 'function:failed', 'run:failed'];
     for (const type of types) {
       const of = events.filter((event) => event.type === type);
       expect([type, of.length > 0, of.every((event) => 'runId' in event && event.runId === 'told' && event.dagId === 'heard')]).toEqual([type, true, true]);

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { SimpleResourceTracker } from '../../lib/scheduling/resources/resource-tracker.ts';
 import { strategies } from '../../lib/scheduling/allocation/strategy.ts';
 import { compile } from '../../lib/dag/compile.ts';
-import { type HandoffEvent, inline } from '../../lib/index.ts';
+import { fromSource, type HandoffEvent } from '../../lib/index.ts';
 import { CodeVersions } from '../../lib/workers/code/versions.ts';
 import { CodeList } from '../../lib/workers/node/code-registry.ts';
 import { ActiveRun } from '../../lib/engine/active-run.ts';
@@ -15,7 +15,7 @@ import { ResultStore } from '../../lib/workers/store/result-store.ts';
 import { dagOf, t } from '../support/handoff.ts';
 
 const capabilities = { cpu: 1 };
-const settings = (name: string) => ({ name, capabilities, threads: 1, speed: 1, quiet: false, memoryBudget: undefined, importTimeout: Infinity });
+const settings = (name: string) => ({ name, capabilities, threads: 1, speed: 1, output: 'inherit' as const, memoryBudget: undefined, importTimeout: Infinity });
 
 /** What `Handoff.start` builds, with its parts in reach. */
 async function start(...names: string[]) {
@@ -24,7 +24,7 @@ async function start(...names: string[]) {
   const codes = new CodeList();
   const modules = new Modules(codes);
   const driver = new Driver(new SimpleResourceTracker(), {}, publisher);
-  const actors = new Actors({ publisher, nodeNames: () => names, heapOf: () => undefined, quiet: false, importTimeout: Infinity, versions: new CodeVersions(), elsewhere: () => undefined });
+  const actors = new Actors({ publisher, nodeNames: () => names, heapOf: () => undefined, output: 'inherit' as const, importTimeout: Infinity, versions: new CodeVersions(), elsewhere: () => undefined });
   const tree = new RuntimeTree({ actors, registry: new LocationRegistry(), store: new ResultStore(), driver, codes, publisher, mostThreads: 2 });
   await tree.start(names.map(settings));
   const run = async (...functions: Parameters<typeof dagOf>): Promise<ActiveRun> => {
@@ -54,7 +54,7 @@ it('a node that ends is started anew, and told of', async () => {
 
 it('nodes that end again and again are all started anew, their runs fail, and others run after them', async () => {
   const { tree, events, run } = await start('a', 'b');
-  const active = await run({ id: 'x', code: inline(() => new Promise<never>(() => {})), node: 'b' });
+  const active = await run({ id: 'x', code: fromSource(() => new Promise<never>(() => {})), node: 'b' });
   active.ended.catch(() => {});
   const seen = (): number => events.filter((event) => event.type === 'supervisor:restarted' && event.supervisor === 'root').length;
   const ups = (): number => events.filter((event) => event.type === 'node:up' && event.node === 'a').length;

@@ -16,7 +16,7 @@ export function useHandoff(options: HandoffOptions = { nodes: twoNodes }, { lear
   let handoff: Handoff | undefined;
   beforeAll(async () => {
     // What was learned of functions in one spec must not change the order in which those of the next are started.
-    handoff = await Handoff.start(learns ? options : { learnedCosts: false, ...options });
+    handoff = await Handoff.start(learns ? options : { costModel: { learn: false }, ...options });
   });
   afterAll(async () => {
     await handoff?.stop();

@@ -20,9 +20,9 @@ export const who = () => context().functionId;
 export class Sum { total = 0; add(n) { return (this.total += n); } }
 JS
 cat > dag.js <<'JS'
-import { dag, inline, tasks } from 'handoffjs';
+import { dag, fromSource, tasks } from 'handoffjs';
 export const t = tasks(new URL('./tasks.js', import.meta.url));
-export default dag('packed', { sum: t.total(t.load()), who: t.who().with({ id: 'me' }), twice: inline((x) => x * 2)(t.total([4, 5])) });
+export default dag('packed', { sum: t.total(t.load()), who: t.who().with({ id: 'me' }), twice: fromSource((x) => x * 2)(t.total([4, 5])) });
 JS
 cat > main.js <<'JS'
 import assert from 'node:assert/strict';

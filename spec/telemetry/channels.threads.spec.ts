@@ -26,8 +26,8 @@ describe('diagnostics channels', () => {
   });
 
   it('carry spans, retries and failures with their errors', async () => {
-    const messages = await publishedOn(['handoffjs:spans', 'handoffjs:function:retried', 'handoffjs:run:failed'], () => errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 1 }))));
-    expect(messages.map(([name]) => name)).toEqual(['handoffjs:spans', 'handoffjs:function:retried', 'handoffjs:spans', 'handoffjs:run:failed']);
+    const messages = await publishedOn(['handoffjs:attempts', 'handoffjs:function:retrying', 'handoffjs:run:failed'], () => errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 1 }))));
+    expect(messages.map(([name]) => name)).toEqual(['handoffjs:attempts', 'handoffjs:function:retrying', 'handoffjs:attempts', 'handoffjs:run:failed']);
     expect(messages[1]![1].error).toMatchObject({ name: 'TaskError' });
     expect(messages[3]![1].error).toMatchObject({ code: 'FUNCTION_FAILED' });
   });

@@ -29,7 +29,7 @@ describe('logEvents', () => {
     stop = logEvents(handoff(), log);
     await errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 1 })));
     expect(brief(lines)).toEqual([
-      'info run:started', 'debug function:started', 'warn function:retried', 'debug function:started', 'error function:failed', 'error run:failed',
+      'info run:started', 'debug function:started', 'warn function:retrying', 'debug function:started', 'error function:failed', 'error run:failed',
     ]);
     expect(lines[2]).toMatchObject({ functionId: 'a', attempt: 1, delayMs: 0, err: { type: 'TaskError', message: expect.stringContaining('boom'), stack: expect.stringContaining('tasks.ts'), code: 'E_TASK' } });
     expect(lines[5]).toMatchObject({ err: { code: 'FUNCTION_FAILED' } });
@@ -50,12 +50,12 @@ describe('logEvents', () => {
     stop = logEvents(handoff(), logger('warn').log);
     expect(listened()).not.toContain('function:finished');
     expect(listened()).not.toContain('run:started');
-    expect(listened()).toContain('function:retried');
+    expect(listened()).toContain('function:retrying');
     stop();
     stop = logEvents(handoff(), logger('silent').log);
     expect(listened()).toEqual([]);
     stop = logEvents(handoff(), logger('trace').log);
-    expect(listened().sort()).toEqual(eventTypes.filter((type) => type !== 'spans').sort());
+    expect(listened().sort()).toEqual(eventTypes.filter((type) => type !== 'attempts').sort());
   });
 
   it('asks anew when the level of the logger is changed', () => {
@@ -74,7 +74,7 @@ describe('logEvents', () => {
   it('asks for nothing below the level that it was given', () => {
     stop = logEvents(handoff(), logger('trace').log, { level: 'error' });
     expect(listened()).toContain('function:failed');
-    expect(listened()).not.toContain('function:retried');
+    expect(listened()).not.toContain('function:retrying');
   });
 
   it('takes any logger that is called in the same way', async () => {

@@ -155,7 +155,7 @@ describe('metrics of a feed', () => {
     runId: dagId, dagId, names, deps, ids: names.map((_, i) => `f${i}`), code: names.map((_, i) => i), pins: names.map(() => null), cost: names.map(() => 0), costs: [null], duration: names.map(() => null),
   });
   const spans = (dagId: string, functionIds: readonly string[], times: readonly number[]): Told['event'] => ({
-    type: 'spans', at: 0, runId: dagId, dagId, node: 'n', thread: 0, functionIds, spans: times, attempts: functionIds.map(() => 1), bytes: functionIds.map(() => 0), failed: [],
+    type: 'attempts', at: 0, runId: dagId, dagId, node: 'n', thread: 0, functionIds, spans: times, attempts: functionIds.map(() => 1), bytes: functionIds.map(() => 0), failed: [],
   } as unknown as Told['event']);
 
   function fed(): { readonly tell: (host: string, event: object, more?: object) => void; readonly scrape: () => Promise<Map<string, Family>> } {
@@ -202,7 +202,7 @@ describe('metrics of a feed', () => {
     const { tell, scrape } = fed();
     tell('h', { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 2 }, { graph: graph('d', ['first', 'second'], [[], [0]]) });
     const odd: object[] = [
-      { type: 'spans', at: 0, runId: 'd', dagId: 'd', node: 'n', thread: 0 },
+      { type: 'attempts', at: 0, runId: 'd', dagId: 'd', node: 'n', thread: 0 },
       { ...spans('d', ['f0', 'f0'], [1, 2, 3, 4]), attempts: { get 1() { throw new Error('no'); } } }, // ends in the middle
       { type: 'result:fetched', runId: 'd', dagId: 'd', functionId: 'f0', node: 'n', bytes: 'many', at: 0 },
       { type: 'result:fetched', runId: 'd', dagId: 'd', functionId: 'f0', node: 'n', bytes: -1, at: 0 },

@@ -42,11 +42,11 @@ describe('a traced run', () => {
   });
 
   it('has the times that the threads tell', async () => {
-    const told: EventOf<'spans'>[] = [];
-    const listener = (event: EventOf<'spans'>): void => void told.push(event);
-    handoff().on('spans', listener);
+    const told: EventOf<'attempts'>[] = [];
+    const listener = (event: EventOf<'attempts'>): void => void told.push(event);
+    handoff().on('attempts', listener);
     await handoff().execute(dagOf({ id: 'a', code: t.spinFor, extraArgs: [5] }, { id: 'b', code: t.spinFor, args: ['a'] }, { id: 'c', code: t.one }));
-    handoff().off('spans', listener);
+    handoff().off('attempts', listener);
     const { attempts } = split(takeSpans());
     for (const { functionIds, spans } of told) {
       for (const [k, id] of functionIds.entries()) {
@@ -78,7 +78,7 @@ describe('links', () => {
   });
 
   it('are the edges, one to one, of workers that run ahead', async () => {
-    const own = await startTuned({ nodes: twoNodes }, { leastMs: 1e-9, batchMs: 1e6, gangMs: 1e9, gangGrainMs: 0, gangSlackMs: -1e9 });
+    const own = await startTuned({ nodes: twoNodes }, { minMs: 1e-9, batchMs: 1e6, gangMs: 1e9, gangGrainMs: 0, gangSlackMs: -1e9 });
     const end = traceRuns(own, { tracer });
     const dag = layered(10, 20);
     await own.execute(dag);

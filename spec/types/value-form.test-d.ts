@@ -1,6 +1,6 @@
 /** The types of the value form. Checked by `tsc`: each line compiles, except those that say `@ts-expect-error`. */
 import { expectTypeOf } from 'vitest';
-import { type Call, Dag, dag, type Handoff, type HandoffOptions, inline, tasks } from '../../lib/index.ts';
+import { type Call, Dag, dag, fromSource, type Handoff, type HandoffOptions, tasks } from '../../lib/index.ts';
 import { simulate } from '../../lib/simulate.ts';
 import type * as generic from './tasks.ts';
 import type { Row } from './tasks.ts';
@@ -22,11 +22,11 @@ t.report('title', 7, t.clean(raw));
 
 // A list of calls, of values, of both; or one call that gives a list.
 t.sum([t.total(raw), 4, t.total([])]);
-t.sum(inline(() => [1, 2])());
+t.sum(fromSource(() => [1, 2])());
 t.pair([t.total(raw), 'x']);
 
 // Covariance: a narrower result feeds a wider parameter.
-inline((x: number | string) => String(x))(t.total(raw));
+fromSource((x: number | string) => String(x))(t.total(raw));
 const wide: Call<number | string> = t.total(raw);
 void wide;
 
@@ -37,7 +37,7 @@ t.sum([raw]);
 // @ts-expect-error rows are not a list of numbers
 t.sum(raw);
 // @ts-expect-error the producer may give a string, the consumer takes numbers only
-inline((x: number) => x)(inline((): number | string => 1)());
+fromSource((x: number) => x)(fromSource((): number | string => 1)());
 // @ts-expect-error the second of the pair is a text
 t.pair([1, t.total(raw)]);
 // @ts-expect-error a required argument is missing
@@ -56,7 +56,7 @@ t.hidesFunction();
 t.promises();
 
 // Containers and dates may leave.
-inline(() => ({ map: new Map([['a', new Float64Array(2)]]), when: new Date(), set: new Set([1n]) }))();
+fromSource(() => ({ map: new Map([['a', new Float64Array(2)]]), when: new Date(), set: new Set([1n]) }))();
 
 // Options.
 raw.with({ id: 'raw', cost: { cpu: 1 }, maxRetries: 0, node: 'a', priority: 1, timeout: 100, retryIf: t.total });
@@ -82,7 +82,7 @@ const asDag: Dag = dag('d', raw);
 void handoff.execute(asDag);
 
 // The struct form takes the same references.
-new Dag().add({ id: 'a', code: t.load, extraArgs: ['x'] }).add({ id: 'b', code: inline(() => 1) });
+new Dag().add({ id: 'a', code: t.load, extraArgs: ['x'] }).add({ id: 'b', code: fromSource(() => 1) });
 new Dag().add({ id: 'c', code: { module: 'file:///x.js', export: 'x' } }).add({ id: 'in', code: null, type: 'input' });
 // @ts-expect-error a closure is no reference
 new Dag().add({ id: 'd', code: () => 1 });
@@ -118,5 +118,5 @@ simulate(asDag, { nodes: [{ name: 'a', capabilities: {}, speed: nothing }], late
 
 // Recursive types end.
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
-inline((x: Json) => x)(inline((): Json => 1)());
-inline((x: any) => x as unknown)(raw);
+fromSource((x: Json) => x)(fromSource((): Json => 1)());
+fromSource((x: any) => x as unknown)(raw);

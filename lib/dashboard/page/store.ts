@@ -69,10 +69,10 @@ export class Store {
         this.#tellLive();
         break;
       case 'trees': this.trees = message.trees; break;
-      case 'spans': case 'marks':
+      case 'attempts': case 'marks':
         if (message.run !== this.key) return;
         if (this.data === undefined) this.#early.push(message);
-        else if (message.type === 'spans') this.data.addSpans(message);
+        else if (message.type === 'attempts') this.data.addSpans(message);
         else this.data.addMarks(message);
     }
     this.#hooks.changed();
@@ -95,7 +95,7 @@ export class Store {
     const data = new RunData(key, graph);
     this.data = data;
     for (const message of this.#early.splice(0)) {
-      if (message.type === 'spans') data.addSpans(message);
+      if (message.type === 'attempts') data.addSpans(message);
       if (message.type === 'marks') data.addMarks(message);
     }
     this.#tellLive();

@@ -68,7 +68,7 @@ export class BulkLink {
    * Brings here what the other side holds, or can get.
    *
    * @param signal aborted when nobody wants it any more: then the other side stops sending
-   * @throws `NOT_FOUND` when it is not there any more, `NODE_DOWN` when the link is gone; the signal's reason
+   * @throws `RESULT_LOST` when it is not there any more, `NODE_DOWN` when the link is gone; the signal's reason
    */
   fetch(data: RemoteData, signal: AbortSignal): Promise<PayloadData> {
     const { of: shape } = data;
@@ -97,7 +97,7 @@ export class BulkLink {
     const request = view.getUint32(0, true);
     switch (type) {
       case Frame.want: return void this.#send(request, readWant(body.subarray(4)));
-      case Frame.gone: return this.#give(request, (wanted) => wanted.reject(new HandoffError('NOT_FOUND', 'The host does not hold it any more.')));
+      case Frame.gone: return this.#give(request, (wanted) => wanted.reject(new HandoffError('RESULT_LOST', 'Its host does not hold it any more.')));
       case Frame.drop: return void this.#answering.delete(request);
       case Frame.chunk: return this.#short(body);
       default: throw malformed();

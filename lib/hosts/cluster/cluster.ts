@@ -307,7 +307,7 @@ export class Cluster {
 
   /** What another host holds, for one that does not know it. */
   #relay(data: RemoteData): Promise<PayloadData> {
-    if (data.host === this.#parts.identity.id) return Promise.reject(new HandoffError('NOT_FOUND', 'It is not held here any more.'));
+    if (data.host === this.#parts.identity.id) return Promise.reject(new HandoffError('RESULT_LOST', 'Its host does not hold it any more.'));
     return this.#host.fetcher.fetch(data);
   }
 

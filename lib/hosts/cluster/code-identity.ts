@@ -57,7 +57,7 @@ export class ModuleNames {
   find(name: CodeName, from: string, here: string): CodeWire {
     if ('source' in name) {
       if (this.#allowSource) return name;
-      throw new HandoffError('UNAUTHORIZED', `Host ${here} runs no source text of others (inline()), unless it is started with allowSource. Export ${name.name} from a module instead.`);
+      throw new HandoffError('UNAUTHORIZED', `Host ${here} runs no source text of others (fromSource()), unless it is started with allowSource. Export ${name.name} from a module instead.`);
     }
     if ('package' in name && !isPackage(name.package)) throw new HandoffError('FUNCTION_NOT_FOUND', `${name.package} is no package.`, { module: name.package });
     if ('package' in name) return this.#same(this.#locate(name.package), name.package, name, from, here);

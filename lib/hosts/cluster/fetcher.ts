@@ -29,7 +29,7 @@ export class Fetcher {
     this.#peers = peers;
   }
 
-  /** @throws `NODE_DOWN`, `NOT_FOUND` when it is not to be had any more; `ABORTED` when nobody wants it any more */
+  /** @throws `NODE_DOWN`, `RESULT_LOST` when its host does not hold it any more; `ABORTED` when nobody wants it any more */
   fetch(data: RemoteData, { via, signal }: FetchOptions = {}): Promise<PayloadData> {
     if (signal?.aborted === true) return Promise.reject(unwanted());
     const { key } = data;
@@ -65,7 +65,7 @@ export class Fetcher {
       try {
         return await link.fetch(data, signal);
       } catch (error) {
-        if (signal.aborted || peer.closed || !link.isClosed || links === mostLinks || isHandoffError(error, 'NOT_FOUND')) throw error;
+        if (signal.aborted || peer.closed || !link.isClosed || links === mostLinks || isHandoffError(error, 'RESULT_LOST')) throw error;
       }
     }
   }

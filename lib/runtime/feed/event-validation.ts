@@ -6,7 +6,7 @@ import type { EventOf, EventType } from '../../events/events.ts';
 
 type Check = (value: unknown) => boolean;
 /** Those that other hosts tell; of a node's coming and going each tells its own readers. */
-type ToldType = Exclude<EventType, 'node:up' | 'node:down' | 'node:capabilities'>;
+type ToldType = Exclude<EventType, 'node:up' | 'node:down' | 'node:capabilities-changed'>;
 type Fields<Type extends EventType> = { readonly [Field in Exclude<keyof EventOf<Type>, 'type' | 'at'>]-?: Check };
 
 // Twice as far from the epoch is no date.
@@ -48,22 +48,22 @@ export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
   'function:started': onThread,
   'function:finished': { ...onThread, durationMs: duration },
   'function:speculated': onThread,
-  'spans': {
+  'attempts': {
     ...ofRun, node: text, thread: whole, functionIds: list(text), attempts: list(whole), spans: list(duration), bytes: list(whole), failed: list(whole),
     indexes: (value) => value === undefined || isList(value, whole),
   },
-  'function:retried': { ...ofAttempt, error: any, delayMs: duration },
+  'function:retrying': { ...ofAttempt, error: any, delayMs: duration },
   'function:failed': { ...ofAttempt, error: any },
   'function:log': { ...ofAttempt, values: bytes },
-  'function:overuse': { ...onNode, claimedMb: amount, usedMb: amount },
+  'function:memory-exceeded': { ...onNode, claimedMb: amount, usedMb: amount },
   'result:stored': { ...onNode, bytes: whole },
   'result:fetched': { ...onNode, bytes: whole },
   'result:lost': ofFunction,
-  'result:recomputed': ofFunction,
-  'memory:failed': { error: any, budget: amount, bytes: amount, retryIn: duration },
-  'node:refused': { node: text, host: text },
+  'result:recomputing': ofFunction,
+  'spill:failed': { error: any, budget: amount, bytes: amount, retryIn: duration },
+  'node:name-conflict': { node: text, host: text },
   'connection:refused': { peer: text, dialled: (value) => typeof value === 'boolean', error: any, others: whole },
-  'monitor:failed': { node: text, error: any },
+  'probe:failed': { node: text, error: any },
   'worker:crashed': { node: text, thread: whole, reason: text, error: any },
   'worker:restarted': { node: text, thread: whole },
   'actor:error': { actor: text, method: text, error: any },
@@ -75,7 +75,7 @@ export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
  *
  * @param functions how many the run has; undefined: nobody knows
  */
-export function areColumns({ functionIds, indexes, attempts, spans, bytes: sizes, failed }: EventOf<'spans'>, functions: number | undefined): boolean {
+export function areColumns({ functionIds, indexes, attempts, spans, bytes: sizes, failed }: EventOf<'attempts'>, functions: number | undefined): boolean {
   const size = functionIds.length;
   if (attempts.length !== size || spans.length !== 2 * size || sizes.length !== size || (indexes !== undefined && indexes.length !== size)) return false;
   for (let k = 0; k < size; k++) if (!(spans[2 * k]! <= spans[2 * k + 1]!)) return false;

@@ -29,7 +29,7 @@ interface GraphWire extends Omit<RunGraph, 'deps'> {
 }
 
 /** Only a node's own host knows what becomes of it; but that a host is gone, the others must see themselves, so each tells its own readers. */
-export const seenByAll: ReadonlySet<EventType> = new Set<EventType>(['node:up', 'node:down', 'node:capabilities']);
+export const seenByAll: ReadonlySet<EventType> = new Set<EventType>(['node:up', 'node:down', 'node:capabilities-changed']);
 const known: ReadonlySet<unknown> = new Set(eventTypes);
 
 // What a function logs at once is told when it takes no more bytes than this.
@@ -52,7 +52,7 @@ export function sizeOf({ event }: EventWire): number {
   for (const value of Object.values(event)) size += typeof value === 'string' ? value.length : 0;
   if ('error' in event) size += sizeOfError(event.error as never);
   if (event.type === 'function:log') size += (event.values as unknown as Uint8Array).byteLength;
-  if (event.type === 'spans') for (const id of event.functionIds) size += 50 + id.length;
+  if (event.type === 'attempts') for (const id of event.functionIds) size += 50 + id.length;
   return size;
 }
 
@@ -95,12 +95,12 @@ export function fromEventWire(wire: EventWire, offset: number, functionsOf: (run
   try {
     const event: any = { type: told.type, at: told.at - offset };
     if (typeof told.at !== 'number' || !isTime(event.at)) return undefined;
-    if (event.type === 'spans' && !setRight(told.spans, offset)) return undefined;
+    if (event.type === 'attempts' && !setRight(told.spans, offset)) return undefined;
     for (const [field, check] of Object.entries(fields)) {
       if (!check(told[field])) return undefined;
       if (told[field] !== undefined) event[field] = told[field]; // what else there is, this version knows nothing of
     }
-    if (event.type === 'spans' && !areColumns(event, functionsOf(event.runId))) return undefined;
+    if (event.type === 'attempts' && !areColumns(event, functionsOf(event.runId))) return undefined;
     if (event.type === 'function:log' && (event.values = fromLogged(event.values)) === undefined) return undefined;
     if ('error' in fields) event.error = fromToldError(told.error);
     return event;

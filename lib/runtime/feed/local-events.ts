@@ -1,5 +1,5 @@
 /** What this host knows at first hand, and so is the one to tell: its runs, and its own nodes, threads, actors and supervisors. */
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { EventOf, EventType, HandoffEvent } from '../../events/events.ts';
 import { type RunGraph, toRunGraph } from '../../events/run-graph.ts';
 import { Status } from '../../scheduling/scheduler/state.ts';
@@ -7,7 +7,7 @@ import type { RunResults } from '../../workers/store/run-results.ts';
 import type { ActiveRun } from '../../engine/active-run.ts';
 import type { Driver } from '../../engine/driver.ts';
 import type { Tap } from './event-tap.ts';
-import type { LearnedCosts } from '../../scheduling/costs/cost-model.ts';
+import type { CostModel } from '../../scheduling/costs/cost-model.ts';
 
 /** An event, and with `run:started` how to make its graph, which takes time. */
 export interface OwnEvent {
@@ -30,13 +30,13 @@ const mostRecent = 100;
 export class OwnEvents {
   readonly #tap: Tap;
   readonly #driver: () => Driver;
-  readonly #learned: LearnedCosts;
+  readonly #learned: CostModel;
   /** One for all who listen. */
   readonly #graphs = new WeakMap<ActiveRun, RunGraph>();
   /** Runs that were told of, the oldest first. What is kept of them is what the store keeps anyway. */
-  readonly #recent = new Map<string, { readonly plan: WeakRef<Plan>; readonly results: WeakRef<RunResults> }>();
+  readonly #recent = new Map<string, { readonly plan: WeakRef<CompiledDag>; readonly results: WeakRef<RunResults> }>();
 
-  constructor(tap: Tap, driver: () => Driver, learned: LearnedCosts) {
+  constructor(tap: Tap, driver: () => Driver, learned: CostModel) {
     this.#tap = tap;
     this.#driver = driver;
     this.#learned = learned;
@@ -64,7 +64,7 @@ export class OwnEvents {
   }
 
   /** A run that is under way; or has been, was told of, and has its results still. */
-  find(runId: string): { readonly plan: Plan; readonly results: RunResults } | undefined {
+  find(runId: string): { readonly plan: CompiledDag; readonly results: RunResults } | undefined {
     const active = this.#driver().runs.get(runId);
     if (active !== undefined) return { plan: active.request.plan, results: active.results };
     const known = this.#recent.get(runId);

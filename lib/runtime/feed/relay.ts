@@ -16,7 +16,7 @@ export interface RelayParts {
   send(events: readonly Wire[], dropped: number): Promise<unknown>;
 }
 
-/** How much waits, counted as events, and as attempts of `spans`; or in bytes, about. */
+/** How much waits, counted as events, and as attempts of `attempts`; or in bytes, about. */
 export interface RelayLimits {
   /** ms between messages, unless there is much to tell. */
   readonly interval: number;
@@ -135,7 +135,7 @@ export class Relay {
   #toldAs({ event, graph }: OwnEvent): Waiting {
     const wire = toEventWire(event);
     return {
-      type: event.type, weight: event.type === 'spans' ? event.functionIds.length : 1, bytes: sizeOf(wire), failures: 0,
+      type: event.type, weight: event.type === 'attempts' ? event.functionIds.length : 1, bytes: sizeOf(wire), failures: 0,
       wire: (isBare) => (graph === undefined || isBare ? wire : this.#withGraph(wire, graph())),
     };
   }
@@ -200,7 +200,7 @@ export class Relay {
     this.#queue.unshift(...again);
   }
 
-  /** First the oldest `spans`, then what else is oldest; never what tells of a run's begin and end. */
+  /** First the oldest `attempts`, then what else is oldest; never what tells of a run's begin and end. */
   #drop(): void {
     const { most, mostBytes } = this.#limits;
     const isEnough = (): boolean => this.#loose.weight <= most * spare && this.#loose.bytes <= mostBytes * spare;
@@ -217,7 +217,7 @@ export class Relay {
 }
 
 function isSpans({ type }: Waiting): boolean {
-  return type === 'spans';
+  return type === 'attempts';
 }
 
 function isUnderWay({ type }: Waiting): boolean {

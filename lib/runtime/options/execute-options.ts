@@ -1,6 +1,6 @@
 /** The options of `execute` and its kin. */
 import type { AllocationStrategy } from '../../scheduling/allocation/allocator.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { didYouMean, nearest } from '../../core/suggest.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { Progress } from '../../events/progress.ts';
@@ -78,7 +78,7 @@ export function collecting(outputs: readonly string[], options: ExecuteOptions):
  *
  * @throws `INVALID_OPTION` when `collect` names a function that the DAG does not have, or an inline one
  */
-export function keptOf(plan: Plan, collect: ExecuteOptions['collect'] = 'all'): Uint8Array | null {
+export function keptOf(plan: CompiledDag, collect: ExecuteOptions['collect'] = 'all'): Uint8Array | null {
   if (collect === 'all') return null;
   const kept = new Uint8Array(plan.size);
   if (collect === 'sinks') {

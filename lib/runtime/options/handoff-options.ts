@@ -6,9 +6,10 @@ import type { ResourceTracker } from '../../scheduling/resources/resource-tracke
 import type { Capabilities } from '../../dag/types.ts';
 import { defaultMaxResultLosses } from '../../scheduling/scheduler/lineage.ts';
 import type { MonitorOptions } from '../usage/monitor.ts';
-import type { NodeMonitor } from '../usage/resources.ts';
+import type { NodeProbe } from '../usage/resources.ts';
 import type { NodeSettings } from '../../workers/node/thread-pool.ts';
-import type { LearnedCostsJson } from '../../engine/cost-json.ts';
+import type { Output } from '../../workers/node/wire.ts';
+import type { CostModelOptions } from '../../engine/cost-file.ts';
 import { type DashboardOptions, dashboardExpected, type ResolvedDashboard, resolveDashboard } from './dashboard-options.ts';
 import { checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from '../../core/schema.ts';
 import { type ResolvedTransport, resolveTransport, type TransportOptions } from './transport-options.ts';
@@ -27,11 +28,11 @@ export interface NodeOptions {
   readonly price?: number | undefined;
   /**
    * Called every `monitorInterval` with what the node declares and what is in use; the capabilities that it gives, if any, are the node's from
-   * then on. When it throws, that is the event `monitor:failed`.
+   * then on. When it throws, that is the event `probe:failed`.
    */
-  readonly monitor?: NodeMonitor | undefined;
-  /** Whether a function that uses more memory than its cost says is ended, and fails with `RESOURCES_UNAVAILABLE` as cause. Default false. */
-  readonly enforce?: boolean | undefined;
+  readonly probe?: NodeProbe | undefined;
+  /** Whether a function that uses more memory than its cost says is ended, and fails with `MEMORY_EXCEEDED` as cause. Default false. */
+  readonly enforceMemory?: boolean | undefined;
 }
 
 export interface HandoffOptions {
@@ -39,17 +40,15 @@ export interface HandoffOptions {
   readonly nodes?: readonly NodeOptions[] | undefined;
   /** How other hosts are reached. The same DAGs run with it and without. Default: there are none. */
   readonly transport?: TransportOptions | undefined;
-  /** ms between signs of life to other hosts. Default 1000. */
-  readonly heartbeatInterval?: number | undefined;
-  /** Whether source text of other hosts (`inline()`) may be run here. Default false. */
+  /** Whether source text of other hosts (`fromSource()`) may be run here. Default false. */
   readonly allowSource?: boolean | undefined;
   /** How functions are placed. Default `'first-available'`. */
   readonly allocationStrategy?: AllocationStrategy | undefined;
   /** Grants and releases what functions hold while they run. Default: a `SimpleResourceTracker`. */
   readonly resourceTracker?: ResourceTracker | undefined;
   /**
-   * ms between looks at what functions really use. Functions that use more memory than their cost says are then told as `function:overuse`, and
-   * a `DynamicResourceTracker` is told what is free. Default: only nodes with `monitor` or `enforce` are looked at, every 1000 ms.
+   * ms between looks at what functions really use. Functions that use more memory than their cost says are then reported as `function:memory-exceeded`, and
+   * a `DynamicResourceTracker` is told what is free. Default: only nodes with `probe` or `enforceMemory` are looked at, every 1000 ms.
    */
   readonly monitorInterval?: number | undefined;
   /** Extra attempts per function. Default 3. */
@@ -79,18 +78,17 @@ export interface HandoffOptions {
    */
   readonly memoryBudget?: number | undefined;
   /**
-   * Whether what functions print goes to stderr instead of stdout. `'logged'`: it is told as `function:log`, with the function that said it;
-   * only what nobody listens to goes to stderr. Default false.
+   * Where what functions and actors print goes: `'inherit'` (default): to stdout and stderr, as they print it; `'stderr'`: all to stderr;
+   * `'events'`: what functions print becomes `function:log` events, and goes to stderr while nothing listens to these; the rest goes to stderr.
    */
-  readonly printToStderr?: boolean | 'logged' | undefined;
+  readonly output?: Output | undefined;
   /** A page that shows what runs, and its address: `handoff.dashboard`. Default: there is none, and it costs nothing. */
   readonly dashboard?: DashboardOptions | undefined;
   /**
-   * What was learned of how long functions take and how much they give, for those that do not say: a file, read when it is there and written
-   * at `stop()`, or what `learnedCosts()` gave; `false`: nothing is remembered, and functions are started by what they say and in the order they were added.
-   * Default: learned anew by each Handoff.
+   * How long functions take and how large their results are, for those that do not say so themselves, and where that is kept.
+   * Default: each Handoff begins with nothing, and learns.
    */
-  readonly learnedCosts?: string | LearnedCostsJson | false | undefined;
+  readonly costModel?: CostModelOptions | undefined;
 }
 
 export interface ResolvedOptions {
@@ -105,11 +103,11 @@ export interface ResolvedOptions {
   readonly retainedRuns: number;
   readonly retainedBytes: number;
   readonly memoryBudget: number | undefined;
-  readonly printToStderr: boolean | 'logged';
+  readonly output: Output;
   readonly transport: ResolvedTransport | undefined;
   readonly allowSource: boolean;
   readonly dashboard: ResolvedDashboard | undefined;
-  readonly learnedCosts: string | LearnedCostsJson | false | undefined;
+  readonly costModel: CostModelOptions;
 }
 
 const strategyRule: Rule = { expected: strategyExpected, holds: isStrategy };
@@ -119,10 +117,11 @@ const trackerRule: Rule = {
   holds: (value) => isRecord(value) && ['register', 'available', 'request', 'release'].every((name) => typeof value[name] === 'function'),
 };
 
+const costModelExpected = '{ file?, data?, learn? }';
+
 const schema: Schema<HandoffOptions> = {
-  nodes: { expected: 'a list of { name, capabilities, threads?, speed?, price?, monitor?, enforce? }, not empty without a transport', holds: Array.isArray },
+  nodes: { expected: 'a list of { name, capabilities, threads?, speed?, price?, probe?, enforceMemory? }, not empty without a transport', holds: Array.isArray },
   transport: { expected: "{ type: 'tcp', … }", holds: isRecord },
-  heartbeatInterval: rules.positiveMilliseconds,
   allowSource: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
   allocationStrategy: strategyRule,
   resourceTracker: trackerRule,
@@ -134,9 +133,15 @@ const schema: Schema<HandoffOptions> = {
   retainedRuns: rules.whole,
   retainedBytes: { expected: 'bytes, a number of at least 0', holds: (value) => value === Infinity || isAmount(value) },
   memoryBudget: { expected: 'bytes, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
-  printToStderr: { expected: "true, false or 'logged'", holds: (value) => typeof value === 'boolean' || value === 'logged' },
+  output: { expected: "'inherit', 'stderr' or 'events'", holds: (value) => value === 'inherit' || value === 'stderr' || value === 'events' },
   dashboard: { expected: dashboardExpected, holds: isRecord },
-  learnedCosts: { expected: 'the path of a file, what learnedCosts() gave, or false', holds: (value) => value === false || (typeof value === 'string' && value !== '') || isRecord(value) },
+  costModel: { expected: costModelExpected, holds: isRecord },
+};
+
+const costModelSchema: Schema<CostModelOptions> = {
+  file: { expected: 'the path of a file', holds: (value) => typeof value === 'string' && value !== '' },
+  data: { expected: 'what handoff.costModel() returned', holds: isRecord },
+  learn: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
 };
 
 const nodeSchema: Schema<NodeOptions> = {
@@ -145,8 +150,8 @@ const nodeSchema: Schema<NodeOptions> = {
   threads: { expected: 'a whole number of at least 1', holds: (value) => isAmount(value) && Number.isInteger(value) && value >= 1 },
   speed: { expected: 'a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
   price: { expected: 'a finite number of at least 0', holds: (value) => isAmount(value) && value >= 0 },
-  monitor: rules.fn,
-  enforce: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
+  probe: rules.fn,
+  enforceMemory: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
 };
 
 export { strategyRule };
@@ -154,13 +159,14 @@ export { strategyRule };
 /** @throws `INVALID_OPTION` */
 export function resolveOptions(options: HandoffOptions): ResolvedOptions {
   checkOptions('Handoff.start', schema, options);
-  const printToStderr = options.printToStderr ?? false;
+  const output = options.output ?? 'inherit';
+  if (options.costModel !== undefined) checkOptions('Handoff.start: costModel', costModelSchema, options.costModel);
   const importTimeout = options.importTimeout ?? 60_000;
-  const transport = options.transport === undefined ? undefined : resolveTransport(options.transport, options.heartbeatInterval);
+  const transport = options.transport === undefined ? undefined : resolveTransport(options.transport);
   if (options.nodes?.length === 0 && transport === undefined) throw invalidOption('Handoff.start', 'nodes', schema.nodes.expected, options.nodes);
   // Names are unique in a cluster.
   const defaultName = transport === undefined ? 'local' : `${hostname()}-${process.pid}`;
-  const nodes = (options.nodes ?? [{ name: defaultName, capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, { printToStderr, memoryBudget: options.memoryBudget, importTimeout }));
+  const nodes = (options.nodes ?? [{ name: defaultName, capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, { output, memoryBudget: options.memoryBudget, importTimeout }));
   const names = nodes.map((node) => node.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw invalidOption('Handoff.start', 'nodes', 'nodes with names of their own', names);
@@ -168,7 +174,7 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     nodes,
     allocationStrategy: options.allocationStrategy ?? 'first-available',
     resourceTracker: options.resourceTracker,
-    monitoring: { interval: options.monitorInterval, policies: new Map(options.nodes?.map(({ name, monitor, enforce = false }) => [name, { monitor, enforce }])) },
+    monitoring: { interval: options.monitorInterval, policies: new Map(options.nodes?.map(({ name, probe, enforceMemory = false }) => [name, { probe, enforceMemory }])) },
     maxRetries: options.maxRetries ?? 3,
     maxResultLosses: options.maxResultLosses ?? defaultMaxResultLosses,
     gracePeriod: options.gracePeriod ?? 100,
@@ -176,22 +182,22 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     retainedRuns: options.retainedRuns ?? 100,
     retainedBytes: options.retainedBytes ?? 256 * 2 ** 20,
     memoryBudget: options.memoryBudget,
-    printToStderr,
+    output,
     transport,
     allowSource: options.allowSource ?? false,
     dashboard: options.dashboard === undefined ? undefined : resolveDashboard(options.dashboard),
-    learnedCosts: options.learnedCosts,
+    costModel: options.costModel ?? {},
   };
 }
 
 /** @throws `INVALID_OPTION` */
-export function resolveNode(where: string, node: NodeOptions, { printToStderr: quiet, memoryBudget, importTimeout }: Pick<ResolvedOptions, 'printToStderr' | 'memoryBudget' | 'importTimeout'>): NodeSettings {
+export function resolveNode(where: string, node: NodeOptions, { output, memoryBudget, importTimeout }: Pick<ResolvedOptions, 'output' | 'memoryBudget' | 'importTimeout'>): NodeSettings {
   checkOptions(where, nodeSchema, node);
   for (const required of ['name', 'capabilities'] as const) {
     if (node[required] === undefined) throw invalidOption(where, required, nodeSchema[required].expected, undefined);
   }
   return {
-    name: node.name, capabilities: { ...node.capabilities }, speed: node.speed ?? 1, quiet, memoryBudget, importTimeout, ...(node.price !== undefined && { price: node.price }),
+    name: node.name, capabilities: { ...node.capabilities }, speed: node.speed ?? 1, output, memoryBudget, importTimeout, ...(node.price !== undefined && { price: node.price }),
     threads: node.threads ?? defaultThreads(node.capabilities),
   };
 }

@@ -73,10 +73,9 @@ const schema: Schema<TransportOptions> = {
 /**
  * What was given, then what the environment says, then defaults.
  *
- * @param heartbeatInterval the option of `Handoff.start`
  * @throws `INVALID_OPTION`
  */
-export function resolveTransport(given: TransportOptions, heartbeatInterval = 1000, env: NodeJS.ProcessEnv = process.env): ResolvedTransport {
+export function resolveTransport(given: TransportOptions, env: NodeJS.ProcessEnv = process.env): ResolvedTransport {
   const where = 'Handoff.start: transport';
   if (!isRecord(given)) throw invalidOption('Handoff.start', 'transport', "{ type: 'tcp', … }", given);
   if (!('type' in given)) throw invalidOption(where, 'type', schema.type.expected, undefined);
@@ -90,7 +89,7 @@ export function resolveTransport(given: TransportOptions, heartbeatInterval = 10
   const isUnix = unixPath(host) !== undefined;
   if (isUnix && options.port !== undefined) throw invalidOption(where, 'port', `none, as host is '${host}', a Unix socket`, options.port);
   const port = options.port ?? (join.length > 0 || isUnix ? undefined : 0);
-  const interval = options.heartbeatInterval ?? heartbeatInterval;
+  const interval = options.heartbeatInterval ?? 1000;
   const heartbeatTimeout = options.heartbeatTimeout ?? 5 * interval;
   if (heartbeatTimeout <= interval) throw invalidOption(where, 'heartbeatTimeout', `more than heartbeatInterval, ${interval}`, heartbeatTimeout);
   return {

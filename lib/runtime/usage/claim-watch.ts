@@ -94,7 +94,7 @@ export class ClaimWatch {
     this.#watched.delete(watched);
     this.#onOveruse({ node, lane: index, batch, claimedMb, usedMb });
     if (!enforced) return;
-    const error = new HandoffError('RESOURCES_UNAVAILABLE', `It claimed ${round(claimedMb)} MB of memory and used ${round(usedMb)} MB, and node ${node} enforces claims. Raise its cost.memory, or start the node without enforce.`, {
+    const error = new HandoffError('MEMORY_EXCEEDED', `It claimed ${round(claimedMb)} MB of memory and used ${round(usedMb)} MB, and node ${node} enforces claims. Raise its cost.memory, or start the node without enforceMemory.`, {
       node, resource: 'memory', cost: { memory: claimedMb },
     });
     lane.fail(batch, { error: toErrorWire(error), retryable: false });

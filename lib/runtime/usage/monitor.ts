@@ -3,7 +3,7 @@
  *
  * ```
  *   resources()                    once, over a moment
- *   a node's `monitor`             every interval; what it gives changes the node's capabilities
+ *   a node's `probe`               every interval; what it gives changes the node's capabilities
  *   a tracker that observes        every interval, when there is an interval
  *   functions that claim memory    every interval while they run, on nodes that are watched
  * ```
@@ -72,14 +72,14 @@ export class Monitor {
     const { name } = actor.settings;
     const { interval, policies } = this.#options;
     const policy = policies.get(name);
-    const enforced = policy?.enforce === true;
-    if (interval !== undefined || enforced || policy?.monitor !== undefined) {
+    const enforced = policy?.enforceMemory === true;
+    if (interval !== undefined || enforced || policy?.probe !== undefined) {
       actor.onSend = (index, lane, batch) => {
         // Of other hosts' functions we do not know who listens.
-        if (enforced || batch.id < 0 || this.#parts.publisher.wants('function:overuse')) this.#claims.sent(name, index, lane, batch, enforced);
+        if (enforced || batch.id < 0 || this.#parts.publisher.wants('function:memory-exceeded')) this.#claims.sent(name, index, lane, batch, enforced);
       };
     }
-    if (policy?.monitor === undefined && this.#observing === undefined) return;
+    if (policy?.probe === undefined && this.#observing === undefined) return;
     this.#last ??= nothingRead();
     this.#ticker.start();
   }
@@ -115,7 +115,7 @@ export class Monitor {
     this.#last = after;
     for (const node of nodes) {
       const policy = this.#options.policies.get(node.settings.name);
-      if (policy?.monitor !== undefined) void this.#ask(node, policy.monitor, before, after);
+      if (policy?.probe !== undefined) void this.#ask(node, policy.probe, before, after);
       this.#observe(node, before, after);
     }
     return true;
@@ -135,15 +135,15 @@ export class Monitor {
     return nonZero(sum);
   }
 
-  async #ask(node: NodeActor, monitor: NonNullable<NodePolicy['monitor']>, before: Reading, after: Reading): Promise<void> {
+  async #ask(node: NodeActor, probe: NonNullable<NodePolicy['probe']>, before: Reading, after: Reading): Promise<void> {
     const { name } = node.settings;
     if (this.#asking.has(name)) return;
     this.#asking.add(name);
     try {
-      const changed = await monitor(this.#resourcesOf(node, before, after));
+      const changed = await probe(this.#resourcesOf(node, before, after));
       if (changed !== undefined && this.#parts.nodes().includes(node)) await this.#parts.change(name, changed);
     } catch (error) {
-      if (!isStopped(error) && this.#parts.publisher.wants('monitor:failed')) this.#parts.publisher.publish({ type: 'monitor:failed', at: timestamp(), node: name, error });
+      if (!isStopped(error) && this.#parts.publisher.wants('probe:failed')) this.#parts.publisher.publish({ type: 'probe:failed', at: timestamp(), node: name, error });
     } finally {
       this.#asking.delete(name);
     }
@@ -171,7 +171,7 @@ export class Monitor {
 
   #publish({ run, functions, lane }: Batch, claimedMb: number, usedMb: number): void {
     const { publisher } = this.#parts;
-    if (publisher.wants('function:overuse')) publisher.publish({ type: 'function:overuse', at: timestamp(), runId: run.id, dagId: run.plan.dagId, functionId: run.plan.entries[functions[0]!]!.id, node: lane.node.name, claimedMb, usedMb });
+    if (publisher.wants('function:memory-exceeded')) publisher.publish({ type: 'function:memory-exceeded', at: timestamp(), runId: run.id, dagId: run.plan.dagId, functionId: run.plan.entries[functions[0]!]!.id, node: lane.node.name, claimedMb, usedMb });
   }
 }
 

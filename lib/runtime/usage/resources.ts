@@ -33,11 +33,11 @@ export interface NodeResources {
 }
 
 /** Gives capabilities that a node has from now on, the others staying as they are; undefined: all stay. */
-export type NodeMonitor = (resources: NodeResources) => Capabilities | undefined | void | Promise<Capabilities | undefined | void>;
+export type NodeProbe = (resources: NodeResources) => Capabilities | undefined | void | Promise<Capabilities | undefined | void>;
 
 /** What somebody asked to be watched of a node. */
 export interface NodePolicy {
-  readonly monitor?: NodeMonitor | undefined;
+  readonly probe?: NodeProbe | undefined;
   /** A function that uses more memory than it claims is ended. */
-  readonly enforce: boolean;
+  readonly enforceMemory: boolean;
 }

@@ -1,7 +1,7 @@
 /** Asks an allocator, and trusts nothing it says. */
 import { show } from '../../core/show.ts';
 import { functionOf } from '../../dag/compile.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { Allocator } from './allocator.ts';
@@ -14,7 +14,7 @@ import { judge } from '../resources/feasibility.ts';
  * @returns node names, by function
  * @throws `ALLOCATION_ERROR` when the allocator throws, or its answer cannot be carried out
  */
-export function assign(plan: Plan, allocator: Allocator, nodes: Readonly<Record<string, Capabilities>>): string[] {
+export function assign(plan: CompiledDag, allocator: Allocator, nodes: Readonly<Record<string, Capabilities>>): string[] {
   let answer: unknown;
   try {
     answer = allocator.allocate(plan.entries.map((_, i) => functionOf(plan, i)), nodes);

@@ -58,11 +58,11 @@ interface Observed {
   readonly bytes: number;
 }
 
-export interface CostModelOptions {
+export interface CostModelTuning {
   /** How many functions are known by themselves. Beyond that, the least recently used are dropped. Default 100,000. */
   readonly most?: number;
-  /** False: durations and sizes are not kept. The scheduler still uses its running estimates. Default true. */
-  readonly remembers?: boolean;
+  /** False: durations and sizes are not learned; those that were added are used. The scheduler still uses its running estimates. Default true. */
+  readonly learns?: boolean;
   /** Bytes from which a result counts as large, so that its function is known by itself. Default 65,536. */
   readonly largeBytes?: number;
 }
@@ -70,11 +70,13 @@ export interface CostModelOptions {
 // So far, of the mean, a function may be off what is usual of its code by chance.
 const alike = 0.15;
 
-export class LearnedCosts {
+export class CostModel {
   readonly #nameOf: (code: number) => string;
   readonly #most: number;
   readonly #largeBytes: number;
-  readonly #remembers: boolean;
+  readonly #learns: boolean;
+  /** By the number of the code, where nothing is learned: what the scheduler learns into, apart from what was added. */
+  readonly #running: Estimate[] = [];
   readonly #byName = new Map<string, CodeCosts>();
   /** By the number of the code, where it has been asked for. */
   readonly #byNumber: CodeCosts[] = [];
@@ -86,10 +88,10 @@ export class LearnedCosts {
   /**
    * @param nameOf the same for the same code in every process
    */
-  constructor(nameOf: (code: number) => string, { most = 100_000, remembers = true, largeBytes = 2 ** 16 }: CostModelOptions = {}) {
+  constructor(nameOf: (code: number) => string, { most = 100_000, learns = true, largeBytes = 2 ** 16 }: CostModelTuning = {}) {
     this.#nameOf = nameOf;
     this.#most = most;
-    this.#remembers = remembers;
+    this.#learns = learns;
     this.#largeBytes = largeBytes;
   }
 
@@ -107,12 +109,12 @@ export class LearnedCosts {
 
   /** What the scheduler goes by, and learns into. */
   estimateOf(code: number): Estimate {
-    return this.#of(code).estimate;
+    const { estimate } = this.#of(code);
+    return this.#learns ? estimate : (this.#running[code] ??= structuredClone(estimate));
   }
 
   /** ms that a function takes on a node of speed 1; undefined: nothing is known of it or its code. */
   durationOf(code: number, functionId: string): number | undefined {
-    if (!this.#remembers) return undefined;
     const { estimate, functions } = this.#of(code);
     const own = this.#use(functions, functionId);
     if (own !== undefined && own.ms.mean > 0) return own.ms.mean;
@@ -128,7 +130,6 @@ export class LearnedCosts {
 
   /** Bytes of its result, likewise; 0 for results that are not in shared memory. */
   bytesOf(code: number, functionId: string): number | undefined {
-    if (!this.#remembers) return undefined;
     const { estimate, functions } = this.#of(code);
     const own = this.#use(functions, functionId);
     if (own !== undefined) return own.bytes.mean;
@@ -142,7 +143,6 @@ export class LearnedCosts {
 
   /** Whether functions of these codes are long enough to be worth an order by what they take. O(codes). */
   isSlow(codes: Iterable<number>, size: number): boolean {
-    if (!this.#remembers) return false;
     let ms = 0;
     for (const code of codes) {
       const costs = this.#of(code);
@@ -154,7 +154,7 @@ export class LearnedCosts {
 
   /** Functions have run that were timed together, and one of them took long: the next time they had better be measured. */
   suspect(code: number, functionIds: readonly string[], ms: number): void {
-    if (!this.#remembers) return;
+    if (!this.#learns) return;
     const costs = this.#of(code);
     for (const id of functionIds) {
       if (!costs.functions.has(id) && !isDoubtful(costs, id, ms)) this.add(costs, id, { ...createMoments(), mean: ms / functionIds.length }, createMoments());
@@ -163,7 +163,7 @@ export class LearnedCosts {
 
   /** A function has run. It is remembered by itself when that was long, or its result large, or it was known already. */
   observe(code: number, functionId: string, { ms, isAlone, bytes }: Observed): void {
-    if (!this.#remembers) return;
+    if (!this.#learns) return;
     const costs = this.#of(code);
     let own = this.#use(costs.functions, functionId);
     if (own === undefined) {
@@ -179,8 +179,9 @@ export class LearnedCosts {
     if (!isSuspect && own.ms.mean < longFrom / 2 && own.bytes.mean < this.#largeBytes / 2) this.#forget(costs, functionId);
   }
 
-  /** Makes a function known by itself. */
+  /** Makes a function known by itself, in place of what was known of it. */
   add(costs: CodeCosts, functionId: string, ms: Moments, bytes: Moments): FunctionCosts {
+    if (costs.functions.has(functionId)) this.#forget(costs, functionId);
     const own: FunctionCosts = { ms, bytes, used: ++this.#uses };
     costs.functions.set(functionId, own);
     costs.ms += ms.mean;

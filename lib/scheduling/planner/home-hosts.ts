@@ -1,6 +1,6 @@
 /** Which host each function of a run had better be on, where large results would else go to and fro. */
 import { sortTopologically } from '../../dag/links.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { partition } from './partition.ts';
 import type { PlannerNode } from './problem.ts';
 
@@ -18,7 +18,7 @@ const large = 2 ** 20;
 const most = 20_000;
 
 /** By function: the site of the nodes it had better be on, -1 where it is no matter. Undefined when it is no matter for any. */
-export function homesOf(plan: Plan, { nodes, durationOf, bytesOf }: HomesInput): Int32Array | undefined {
+export function homesOf(plan: CompiledDag, { nodes, durationOf, bytesOf }: HomesInput): Int32Array | undefined {
   const sites = [...new Set(nodes.map(({ site = -1 }) => site))];
   if (sites.length < 2 || plan.size > most) return undefined;
   const matters = new Uint8Array(plan.size);

@@ -1,5 +1,5 @@
 /** Between hosts a move costs more than its time: both have work with it. So of two schedules that end at about the same time the one is better that moves less. */
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { createDraft } from './decoder.ts';
 import { homesOf } from './home-hosts.ts';
 import { fillKeys } from './keys.ts';
@@ -10,7 +10,7 @@ import { keep, type Schedule } from './schedule.ts';
 import { urgencies } from './urgency.ts';
 
 /** A schedule by where results had better be made, if that is better than one that only looks at time. */
-export function withFewerMoves(plan: Plan, problem: Problem, quick: Schedule, options: ProblemOptions): Schedule {
+export function withFewerMoves(plan: CompiledDag, problem: Problem, quick: Schedule, options: ProblemOptions): Schedule {
   const { bytesOf = (i: number) => plan.entries[i]!.traits.outputBytes ?? 0 } = options;
   if (problem.before.move === null || options.nodes.some(({ site }) => site === undefined)) return quick;
   const home = homesOf(plan, { nodes: options.nodes, durationOf: (i) => problem.duration[i]!, bytesOf });

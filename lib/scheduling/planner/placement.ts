@@ -1,7 +1,7 @@
 /** What a strategy says of a run before it starts, as the scheduler is told. */
 import type { AllocationStrategy, Allocator, DynamicAllocator } from '../allocation/allocator.ts';
 import { assign } from '../allocation/assign.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import type { PlannedRun } from './planned.ts';
 
@@ -21,7 +21,7 @@ export interface Placement {
  * @param planned of a strategy that plans
  * @throws `ALLOCATION_ERROR` when an allocator throws, or its answer cannot be carried out
  */
-export function placementOf(plan: Plan, strategy: AllocationStrategy, nodes: Readonly<Record<string, Capabilities>>, planned: PlannedRun | undefined): Placement {
+export function placementOf(plan: CompiledDag, strategy: AllocationStrategy, nodes: Readonly<Record<string, Capabilities>>, planned: PlannedRun | undefined): Placement {
   if (planned !== undefined) return { assigned: planned.assigned, movable: true, start: planned.schedule.start };
   if (typeof strategy === 'string') return { assigned: null };
   return typeof (strategy as Partial<DynamicAllocator>).place === 'function' ? { assigned: null, movable: true, allocator: strategy as DynamicAllocator } : { assigned: assign(plan, strategy as Allocator, nodes) };

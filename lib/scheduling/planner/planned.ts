@@ -1,5 +1,5 @@
 /** Runs that are planned before they start: where each function goes, and in what order each node takes its own. */
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { lowerBoundOf } from './bounds.ts';
 import { planCheapest } from './min-cost.ts';
 import { withFewerMoves } from './locality.ts';
@@ -9,7 +9,7 @@ import { priceOf, type Schedule } from './schedule.ts';
 
 export interface PlannedRun {
   /** The same, in the order of the schedule. */
-  readonly plan: Plan;
+  readonly plan: CompiledDag;
   /** Node names, by function. */
   readonly assigned: readonly string[];
   readonly schedule: Schedule;
@@ -53,7 +53,7 @@ function limited(nodes: readonly PlannerNode[], most: number): readonly PlannerN
 }
 
 /** @throws `ALLOCATION_ERROR` when a function fits no node that it may run on */
-export function planRun(plan: Plan, { aim, deadline, seed = 1, maxConcurrency = Infinity, ...given }: PlanOptions): PlannedRun {
+export function planRun(plan: CompiledDag, { aim, deadline, seed = 1, maxConcurrency = Infinity, ...given }: PlanOptions): PlannedRun {
   const options = { ...given, nodes: limited(given.nodes, maxConcurrency) };
   const problem = toProblem(plan, options);
   const budget = options.budget ?? (aim === 'cost-optimized' ? Math.max(plan.size <= 20_000 ? 24 : 8, 2 * defaultBudget(problem)) : defaultBudget(problem));

@@ -5,7 +5,7 @@
 import { amountOf, shortage } from '../resources/amounts.ts';
 import { findImpossible } from '../resources/feasibility.ts';
 import type { Links } from '../../dag/links.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import { type Precedence, precedenceOf } from './precedence.ts';
 
@@ -60,7 +60,7 @@ export interface Problem extends Precedence {
 }
 
 /** @throws `ALLOCATION_ERROR` when a function fits no node that it may run on */
-export function toProblem(plan: Plan, options: ProblemOptions): Problem {
+export function toProblem(plan: CompiledDag, options: ProblemOptions): Problem {
   const nodes = options.nodes.filter(({ threads }) => threads > 0);
   const capabilities = Object.fromEntries(nodes.map((node) => [node.name, node.capabilities]));
   const error = findImpossible(plan, capabilities);
@@ -96,7 +96,7 @@ function siteOf(nodes: readonly PlannerNode[]): Int32Array {
 }
 
 /** Capacities and demands of what can run short: of a resource that suffices for all functions at once there is nothing to plan. */
-function amounts(plan: Plan, nodes: readonly PlannerNode[]): Pick<Problem, 'resources' | 'capacity' | 'demand' | 'demandOf'> {
+function amounts(plan: CompiledDag, nodes: readonly PlannerNode[]): Pick<Problem, 'resources' | 'capacity' | 'demand' | 'demandOf'> {
   const times = new Float64Array(plan.costs.length);
   for (const cost of plan.cost) times[cost]!++;
   const names = new Set(plan.costs.flatMap((cost, k) => (times[k]! > 0 ? Object.keys(cost ?? {}) : [])));
@@ -117,7 +117,7 @@ function amounts(plan: Plan, nodes: readonly PlannerNode[]): Pick<Problem, 'reso
 }
 
 /** Where each function may run: where it is pinned to, or where its cost fits; of a group, where the costs of all together do. */
-function places(plan: Plan, nodes: readonly PlannerNode[]): Pick<Problem, 'placesOf' | 'eligible'> {
+function places(plan: CompiledDag, nodes: readonly PlannerNode[]): Pick<Problem, 'placesOf' | 'eligible'> {
   const known = new Map<string, number>();
   const eligible: Int32Array[] = [];
   const placesFor = (cost: number, pin: string | undefined): number => {

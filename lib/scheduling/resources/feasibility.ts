@@ -1,6 +1,6 @@
 /** Before anything runs: every function must fit some node that it may run on. */
 import { show } from '../../core/show.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { didYouMean, nearest } from '../../core/suggest.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -13,7 +13,7 @@ import { formatAmounts, shortage } from './amounts.ts';
  *
  * @param nodes capabilities by node name
  */
-export function findImpossible(plan: Plan, nodes: Readonly<Record<string, Capabilities>>): HandoffError | undefined {
+export function findImpossible(plan: CompiledDag, nodes: Readonly<Record<string, Capabilities>>): HandoffError | undefined {
   const judged = new Set<number>(); // costs that fit some node
   for (const { root, need, pin } of plan.groups) {
     const error = judge(plan.entries[root]!.id, plan.costs[need], pin, nodes);

@@ -3,7 +3,7 @@
  * a chain, or the inner part of a tree, then runs on one worker without a message in between. Long ones travel alone.
  */
 import { shortage } from '../resources/amounts.ts';
-import { Flag } from '../../dag/plan.ts';
+import { Flag } from '../../dag/compiled-dag.ts';
 import { bindGroup, groupToBind, hasRoom, settlePromise } from './groups.ts';
 import { isExclusive, isOnce } from './once.ts';
 import { fixedNode, groupOf } from './ready.ts';
@@ -30,7 +30,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
     const alone = isExclusive(plan, next, lane.node) || run.suspects.has(next);
     if (alone && lane.batches.length > 0) break; // it waits behind nothing
     const single = alone || isOnce(plan, next);
-    if (heads > 0 && (single || heads >= share && expected >= tuning.leastMs || expected + expectedMs(state, run, next, lane) > tuning.batchMs)) break;
+    if (heads > 0 && (single || heads >= share && expected >= tuning.minMs || expected + expectedMs(state, run, next, lane) > tuning.batchMs)) break;
     if (heads > 0 && plan.group !== null && bindsWithoutRoom(run, next, lane)) break;
     run.queue.pop(from);
     if (!settles(run, next, lane)) continue;

@@ -1,10 +1,10 @@
 /** A run as it begins. */
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { RunSettings } from './events.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import type { Node, Run, Sequence, State } from './state.ts';
 
-export function createRun(state: State, id: string, plan: Plan, settings: RunSettings, now: number): Run {
+export function createRun(state: State, id: string, plan: CompiledDag, settings: RunSettings, now: number): Run {
   const { size } = plan;
   const assigned = settings.allocator !== undefined ? new Int32Array(size).fill(-1) : settings.assigned === null ? null : Int32Array.from(settings.assigned, (name) => boundTo(state.nodeByName.get(name)!, settings));
   return {
@@ -29,7 +29,7 @@ function boundTo({ index, up, returning, draining }: Node, { movable }: RunSetti
   return movable === true && ((!up && !returning) || draining) ? -1 : index;
 }
 
-function sequenceOf({ byRank, size }: Plan, assigned: Int32Array, start: Float64Array): Sequence {
+function sequenceOf({ byRank, size }: CompiledDag, assigned: Int32Array, start: Float64Array): Sequence {
   const lists = new Map<number, number[]>();
   const at = new Int32Array(size);
   for (const i of byRank) {
@@ -43,7 +43,7 @@ function sequenceOf({ byRank, size }: Plan, assigned: Int32Array, start: Float64
 }
 
 /** How often each result will be read: by arguments, and by functions that must know the node. */
-function readersOf({ size, outOffset }: Plan): Int32Array {
+function readersOf({ size, outOffset }: CompiledDag): Int32Array {
   const readers = new Int32Array(size);
   for (let i = 0; i < size; i++) readers[i] = outOffset[i + 1]! - outOffset[i]!;
   return readers;

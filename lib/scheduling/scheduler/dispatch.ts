@@ -1,5 +1,5 @@
 /** The turn: gives idle lanes work, run by run, as long as there is both. */
-import { Flag } from '../../dag/plan.ts';
+import { Flag } from '../../dag/compiled-dag.ts';
 import { accepts } from './eligibility.ts';
 import { allot } from './dynamic-allocation.ts';
 import { request, watchRefusals } from './claims.ts';

@@ -1,7 +1,7 @@
 /** What happened: all that the scheduler learns of the world. Plain data, with the time it happened at. */
 import type { DynamicAllocator } from '../allocation/allocator.ts';
 import type { Strategy } from '../allocation/strategy.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import type { Speculation } from './straggler-threshold.ts';
 
@@ -25,7 +25,7 @@ export type Event = {
   | { readonly type: 'LaneUp'; readonly node: string; readonly incarnation: number; readonly lane: number }
   /** A worker thread is gone, and what it had not reported with it. */
   | { readonly type: 'LaneDown'; readonly node: string; readonly incarnation: number; readonly lane: number; readonly crash: Crash; readonly started: readonly StartedCount[]; readonly random: number }
-  | { readonly type: 'RunSubmitted'; readonly run: string; readonly plan: Plan; readonly settings: RunSettings }
+  | { readonly type: 'RunSubmitted'; readonly run: string; readonly plan: CompiledDag; readonly settings: RunSettings }
   /** The caller gave up, or the run's time is over. `reason` comes back in the outcome. `gently`: what runs may finish. */
   | { readonly type: 'RunAborted'; readonly run: string; readonly reason: unknown; readonly gently: boolean }
   /** The worker began a function whose start was to be announced. */

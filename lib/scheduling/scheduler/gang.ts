@@ -6,7 +6,7 @@
  * Each lane is given its part in the order of levels of the graph, so that the first of all functions that have not ended can always
  * run: a gang cannot lock itself up. Should a worker not get a result in time, it leaves out what needs it, which then comes back to us.
  */
-import { Flag } from '../../dag/plan.ts';
+import { Flag } from '../../dag/compiled-dag.ts';
 import { accepts } from './eligibility.ts';
 import type { Command } from './commands.ts';
 import { expectedMs, mayFollow, settles, sureAfter } from './batching.ts';
@@ -29,7 +29,7 @@ export function startGang(state: State, run: Run, from: ReadyClass, now: number,
   const free = lanesFor(state, run);
   if (free < 2 || !isNarrow(state, run, from, free) || (plan.flags[first]! & (Flag.exclusive | Flag.once)) !== 0 || run.suspects.has(first)) return false;
   // No more lanes than find something worth a message at once.
-  const lanes = Math.min(free, Math.floor((from.heap.size * state.estimates[settings.codes[plan.code[first]!]!]!.mean) / state.tuning.leastMs));
+  const lanes = Math.min(free, Math.floor((from.heap.size * state.estimates[settings.codes[plan.code[first]!]!]!.mean) / state.tuning.minMs));
   if (lanes < 2) return false;
   const batches = openOn(state, run, from, lanes, now);
   if (batches.length >= 2) new Gang(state, run, batches).fill(from);

@@ -13,18 +13,18 @@
  * It travels alone, so that the loss of a thread never takes a result with it that could not be reported before. To another host it is sent
  * only when it can begin there at once: what is queued on a host that is lost may have begun.
  */
-import { Flag, type Plan } from '../../dag/plan.ts';
+import { type CompiledDag, Flag } from '../../dag/compiled-dag.ts';
 import type { Command } from './commands.ts';
 import { failForGood } from './failure.ts';
 import { putBack } from './ready.ts';
 import type { Node, Run, State } from './state.ts';
 
-export function isOnce({ flags }: Plan, i: number): boolean {
+export function isOnce({ flags }: CompiledDag, i: number): boolean {
   return (flags[i]! & Flag.once) !== 0;
 }
 
 /** Whether nothing may be queued behind a function on a node, nor before it. */
-export function isExclusive(plan: Plan, i: number, { host }: Node): boolean {
+export function isExclusive(plan: CompiledDag, i: number, { host }: Node): boolean {
   return (plan.flags[i]! & Flag.exclusive) !== 0 || (host !== 0 && isOnce(plan, i));
 }
 

@@ -5,7 +5,7 @@
  *
  * At most one copy is made of an attempt, so that a copy that fails at once is not followed by others without end.
  */
-import { Flag } from '../../dag/plan.ts';
+import { Flag } from '../../dag/compiled-dag.ts';
 import { accepts } from './eligibility.ts';
 import { request } from './claims.ts';
 import type { Command } from './commands.ts';

@@ -9,7 +9,7 @@
  * ```
  */
 import type { ResourceTracker } from '../resources/resource-tracker.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import type { Estimate } from './estimate.ts';
 import type { RunSettings } from './events.ts';
@@ -170,7 +170,7 @@ export interface Promised {
 
 export interface Run {
   readonly id: string;
-  readonly plan: Plan;
+  readonly plan: CompiledDag;
   readonly settings: RunSettings;
   readonly status: Uint8Array;
   /** Results that are not there yet, counted as the arguments are. */
@@ -257,7 +257,7 @@ export interface Tuning {
   /** How long what a lane works on may take for more to be sent ahead, so that the lane never waits for us. For longer work that wait does not matter. */
   readonly aheadMs: number;
   /** How little work is not worth a message of its own. */
-  readonly leastMs: number;
+  readonly minMs: number;
   /** The most functions a batch holds. */
   readonly batchSize: number;
   /** How much work each batch of a gang holds; 0: there are no gangs. */
@@ -279,7 +279,7 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  grace: 100, batchMs: 0.25, aheadMs: 12, leastMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, stuckMs: Infinity, refusalPoll: 50, refusalLimit: 5000,
+  grace: 100, batchMs: 0.25, aheadMs: 12, minMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, stuckMs: Infinity, refusalPoll: 50, refusalLimit: 5000,
 };
 
 export interface State {

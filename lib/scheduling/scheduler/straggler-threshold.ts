@@ -56,7 +56,7 @@ export interface Speculation {
   /** How many times as long as is typical a function must run. */
   readonly factor: number;
   /** How long at least, in ms. */
-  readonly leastMs: number;
+  readonly minMs: number;
 }
 
 /** When a function is run once more. What is typical is learned from at least five functions of the same code. */
@@ -64,23 +64,23 @@ export interface SpeculateOptions {
   /** It has run this many times as long as is typical, at least 1. Default 2. */
   readonly factor?: number | undefined;
   /** And so many ms. Default 5. */
-  readonly leastMs?: number | undefined;
+  readonly minMs?: number | undefined;
 }
 
-export const speculateExpected = 'true, false or { factor?, leastMs? }, finite numbers of at least 1 and 0';
+export const speculateExpected = 'true, false or { factor?, minMs? }, finite numbers of at least 1 and 0';
 
 /** Whether a value is an option that `speculationOf` takes. */
 export function isSpeculate(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return typeof value === 'boolean';
-  const { factor = 1, leastMs = 0, ...others } = value as Record<string, unknown>;
-  return Number.isFinite(factor) && (factor as number) >= 1 && Number.isFinite(leastMs) && (leastMs as number) >= 0 && Object.keys(others).length === 0;
+  const { factor = 1, minMs = 0, ...others } = value as Record<string, unknown>;
+  return Number.isFinite(factor) && (factor as number) >= 1 && Number.isFinite(minMs) && (minMs as number) >= 0 && Object.keys(others).length === 0;
 }
 
 /** When copies are made, in plain numbers; null: never. */
 export function speculationOf(option: boolean | SpeculateOptions = false): Speculation | null {
   if (option === false) return null;
-  const { factor = 2, leastMs = 5 } = option === true ? {} : option;
-  return { factor, leastMs };
+  const { factor = 2, minMs = 5 } = option === true ? {} : option;
+  return { factor, minMs };
 }
 
 /**
@@ -89,8 +89,8 @@ export function speculationOf(option: boolean | SpeculateOptions = false): Specu
  * @param own ms on a node of speed 1 that are known of this very function; 0: nothing is
  * @param speed of its node
  */
-export function overdueAfter({ typical, deviation }: Typical, own: number, speed: number, { factor, leastMs }: Speculation): number {
+export function overdueAfter({ typical, deviation }: Typical, own: number, speed: number, { factor, minMs }: Speculation): number {
   if (typical === 0) return Infinity;
   const usual = Math.max(typical, own);
-  return Math.max((factor * usual) / speed, (usual + deviations * deviation) / speed, leastMs);
+  return Math.max((factor * usual) / speed, (usual + deviations * deviation) / speed, minMs);
 }

@@ -1,6 +1,6 @@
 /** The scheduler's invariants, checked from scratch. Slow; for tests and simulations, after every event. */
 import { amountOf } from '../resources/amounts.ts';
-import { Flag } from '../../dag/plan.ts';
+import { Flag } from '../../dag/compiled-dag.ts';
 import { hasLost } from './race.ts';
 import { isExclusive, isOnce } from './once.ts';
 import { mayBeCopied } from './speculation.ts';

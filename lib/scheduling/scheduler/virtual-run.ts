@@ -1,7 +1,7 @@
 /** The scheduler in virtual time: every function takes what it is said to take, and nothing is run. For plans and simulations. */
 import FlatQueue from 'flatqueue';
 import { SimpleResourceTracker } from '../resources/resource-tracker.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import type { Command } from './commands.ts';
 import { createEstimate } from './estimate.ts';
@@ -41,7 +41,7 @@ type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit
  * @param durationOf ms on a node of speed 1, by function
  * @throws when the run cannot end, which a check of feasibility beforehand rules out
  */
-export function runVirtually(plan: Plan, nodes: readonly VirtualNode[], settings: RunSettings, durationOf: (i: number) => number): VirtualRun {
+export function runVirtually(plan: CompiledDag, nodes: readonly VirtualNode[], settings: RunSettings, durationOf: (i: number) => number): VirtualRun {
   // Batches of one: what travels together is a matter of messages, and there are none here.
   const state = createState(new SimpleResourceTracker(), { batchSize: 1 });
   for (const code of settings.codes) state.estimates[code] = createEstimate();

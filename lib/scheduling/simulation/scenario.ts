@@ -4,7 +4,7 @@ import { shortage } from '../resources/amounts.ts';
 import { strategies } from '../allocation/strategy.ts';
 import { compile } from '../../dag/compile.ts';
 import { Dag } from '../../dag/dag.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { FunctionSpec } from '../../dag/types.ts';
 import { placementOf } from '../planner/placement.ts';
 import { type PlannedRun, planRun } from '../planner/planned.ts';
@@ -38,7 +38,7 @@ const code = { module: 'file:///simulated.js', export: 'simulated' };
 
 // Ways to hand out work: as by default, one by one, and with all that can be sent ahead.
 const tunings: readonly Partial<Tuning>[] = [
-  {}, { batchSize: 1 }, { batchMs: 20, gangMs: 0 }, { leastMs: 1e-9, batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, batchSize: 40 },
+  {}, { batchSize: 1 }, { batchMs: 20, gangMs: 0 }, { minMs: 1e-9, batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, batchSize: 40 },
 ];
 
 /** @param most functions of a run at most */
@@ -56,7 +56,7 @@ export function randomScenario(seed: number, most = 200): ScenarioSpec {
 function withCopies(spec: ScenarioSpec): ScenarioSpec {
   const random = new Random(spec.seed ^ 0x5eed);
   if (!random.chance(0.4)) return spec;
-  const speculate = { factor: random.pick([1, 1.5, 2]), leastMs: random.pick([0, 1, 5]) };
+  const speculate = { factor: random.pick([1, 1.5, 2]), minMs: random.pick([0, 1, 5]) };
   const runs = spec.runs.map((run) => ({
     ...run, settings: { ...run.settings, speculate: random.chance(0.8) ? speculate : null },
     functions: run.functions.map((each) => (random.chance(0.1) ? { ...each, idempotent: false } : each)),
@@ -155,7 +155,7 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   return simulation;
 }
 
-function toSettings(plan: Plan, { keepsAll, strategy, ...rest }: RunSpec['settings'], planned: PlannedRun | undefined): RunSettings {
+function toSettings(plan: CompiledDag, { keepsAll, strategy, ...rest }: RunSpec['settings'], planned: PlannedRun | undefined): RunSettings {
   const isAsked = strategy === 'asked';
   return {
     ...rest, kept: keepsAll ? null : new Uint8Array(plan.size), codes: new Int32Array(plan.codes.length),

@@ -7,7 +7,7 @@ import { strategyOf } from '../allocation/strategy.ts';
 import { toDag } from '../../dag/accept.ts';
 import { compile } from '../../dag/compile.ts';
 import type { Dag } from '../../dag/dag.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { type ErrorCode, HandoffError } from '../../core/errors.ts';
 import { planRun } from '../planner/planned.ts';
@@ -70,7 +70,7 @@ export interface SimulatedAttempt {
 
 /** What happened besides: nodes that came and went, attempts that were tried again, the end. */
 export type SimulatedEvent = { readonly at: number } & (
-  | { readonly type: 'function:retried' | 'function:failed'; readonly functionId: string; readonly attempts: number; readonly reason: string }
+  | { readonly type: 'function:retrying' | 'function:failed'; readonly functionId: string; readonly attempts: number; readonly reason: string }
   | { readonly type: 'function:speculated'; readonly functionId: string; readonly node: string }
   | { readonly type: 'run:started' | 'run:finished' | 'run:failed' }
   | { readonly type: 'note'; readonly text: string }
@@ -131,7 +131,7 @@ function withoutUndefined<Options extends object>(options: Options | undefined):
   return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
 }
 
-function durationOf(plan: Plan, i: number): number {
+function durationOf(plan: CompiledDag, i: number): number {
   return plan.entries[i]!.traits.duration ?? 1;
 }
 
@@ -142,7 +142,7 @@ class Recorder {
   readonly listener: Listener;
   readonly #running = new Map<string, { readonly attempt: number; readonly start: number }>();
 
-  constructor(plan: Plan) {
+  constructor(plan: CompiledDag) {
     const idOf = (i: number): string => plan.entries[i]!.id;
     this.listener = {
       began: (_, i, _node, attempt, start, batch) => this.#running.set(`${batch}/${i}`, { attempt, start }),
@@ -154,7 +154,7 @@ class Recorder {
           switch (command.type) {
             case 'Retry': case 'Failed':
               this.events.push({
-                at, type: command.type === 'Retry' ? 'function:retried' : 'function:failed', functionId: idOf(command.failed.index),
+                at, type: command.type === 'Retry' ? 'function:retrying' : 'function:failed', functionId: idOf(command.failed.index),
                 attempts: command.failed.attempts, reason: command.failed.failure.kind,
               });
               break;
@@ -169,7 +169,7 @@ class Recorder {
   }
 }
 
-function toOutcome(plan: Plan, outcome: Outcome | undefined): SimulateResult['outcome'] {
+function toOutcome(plan: CompiledDag, outcome: Outcome | undefined): SimulateResult['outcome'] {
   if (outcome === undefined) return { ok: true };
   if (outcome.kind === 'failed') {
     const [first] = outcome.failures;

@@ -1,6 +1,6 @@
 /** The scheduler in a world in virtual time: nodes that fail, links that lose, a clock that jumps. */
 import { SimpleResourceTracker } from '../resources/resource-tracker.ts';
-import type { Plan } from '../../dag/plan.ts';
+import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Command } from '../scheduler/commands.ts';
 import { createEstimate } from '../scheduler/estimate.ts';
 import type { Event, RunSettings } from '../scheduler/events.ts';
@@ -25,7 +25,7 @@ export interface Scenario {
   readonly bandwidth: number;
   readonly tuning: Partial<Tuning>;
   /** ms on a node of speed 1. */
-  durationOf(plan: Plan, i: number): number;
+  durationOf(plan: CompiledDag, i: number): number;
   /** Whether all that is told at one moment is taken in before anything is started. */
   readonly together?: boolean;
   /** Whether every event is followed by a check of all invariants. */
@@ -99,7 +99,7 @@ export class Simulation {
   }
 
   /** Submits a run at some time. */
-  submit(plan: Plan, settings: RunSettings, at = 0): void {
+  submit(plan: CompiledDag, settings: RunSettings, at = 0): void {
     this.#submitted.push(plan.dagId);
     this.#functions += plan.size;
     for (const code of settings.codes) this.#state.estimates[code] ??= createEstimate();

@@ -4,7 +4,7 @@
  * ```
  *   ask ──► mailbox ──► in flight (a few, so that the thread need not wait for us) ──► settled
  *              │             └─ the thread dies: WORKER_CRASHED
- *              └─ no room: RESOURCES_UNAVAILABLE      while it is started again, messages wait here
+ *              └─ no room: MAILBOX_FULL               while it is started again, messages wait here
  * ```
  */
 import { fromErrorWire } from '../../core/error-wire.ts';
@@ -36,11 +36,11 @@ export interface CellOptions {
   readonly importTimeout: number;
   readonly restart: Restart;
   /** ms it may take to stop. */
-  readonly shutdown: number;
+  readonly shutdownTimeout: number;
   readonly capacity: number;
   readonly overflow: Overflow;
-  readonly snapshotEvery: number;
-  readonly quiet: boolean;
+  readonly snapshotInterval: number;
+  readonly toStderr: boolean;
   /** Told of errors that nobody waits for: those of `tell`. */
   readonly onLost: (method: string, error: unknown) => void;
 }
@@ -90,7 +90,7 @@ export class ActorCell {
   /** As its supervisor starts it, again and again. */
   get child(): ChildSpec {
     const { id, restart } = this.options;
-    return { id, restart, shutdown: Infinity, start: (givenUp) => this.#start(givenUp) };
+    return { id, restart, shutdownTimeout: Infinity, start: (givenUp) => this.#start(givenUp) };
   }
 
   get state(): { readonly mailbox: number; readonly inFlight: number } {
@@ -100,8 +100,8 @@ export class ActorCell {
   /**
    * Asks for a method to be called, and gives what it gives.
    *
-   * @throws what the method throws; `WORKER_CRASHED` when the thread dies before it answers, `FUNCTION_TIMEOUT`, `ABORTED`,
-   *   `RESOURCES_UNAVAILABLE` when the mailbox is full, `NOT_SERIALIZABLE`, `FUNCTION_NOT_FOUND`, `STOPPED`
+   * @throws what the method throws; `WORKER_CRASHED` when the thread dies before it answers, `ASK_TIMEOUT`, `ABORTED`,
+   *   `MAILBOX_FULL`, `NOT_SERIALIZABLE`, `FUNCTION_NOT_FOUND`, `STOPPED`
    */
   ask(method: string, args: readonly unknown[], { timeout, signal }: AskOptions = {}): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
@@ -138,7 +138,7 @@ export class ActorCell {
     }
     signal?.addEventListener('abort', abort, { once: true });
     if (timeout !== undefined && timeout !== Infinity) {
-      timer = setLongTimeout(() => giveUp(new HandoffError('FUNCTION_TIMEOUT', `${this.#label} has not answered ${method}() within ${timeout} ms.`, { timeout })), timeout);
+      timer = setLongTimeout(() => giveUp(new HandoffError('ASK_TIMEOUT', `${this.#label} has not answered ${method}() within ${timeout} ms.`, { timeout })), timeout);
     }
     this.#accept(message);
     return promise;
@@ -176,7 +176,7 @@ export class ActorCell {
   #accept(message: Message): void {
     if (this.#ended !== undefined) return message.fail(this.#ended);
     const fallen = this.#mailbox.push(message);
-    fallen?.fail(new HandoffError('RESOURCES_UNAVAILABLE', `The mailbox of ${this.#label} is full: ${this.options.capacity} messages wait.`));
+    fallen?.fail(new HandoffError('MAILBOX_FULL', `The mailbox of ${this.#label} is full: ${this.options.capacity} messages wait. Send fewer at a time, or spawn it with a larger mailbox.capacity.`));
     this.#pump();
   }
 
@@ -203,9 +203,9 @@ export class ActorCell {
   }
 
   async #start(givenUp: AbortSignal): Promise<Running> {
-    const { code, files, args, snapshotEvery, quiet, shutdown, heapMb, importTimeout } = this.options;
+    const { code, files, args, snapshotInterval, toStderr, shutdownTimeout, heapMb, importTimeout } = this.options;
     this.#stopping = false;
-    const started = await ActorProcess.start({ ...code, files: files(), args, snapshotEvery, quiet, snapshot: this.#snapshot }, { heapMb, importTimeout }, givenUp);
+    const started = await ActorProcess.start({ ...code, files: files(), args, snapshotInterval, toStderr, snapshot: this.#snapshot }, { heapMb, importTimeout }, givenUp);
     this.#process = started;
     void started.exited.then((exit) => this.#died(started, exit));
     this.#pump();
@@ -213,7 +213,7 @@ export class ActorCell {
       exited: started.exited,
       stop: async () => {
         this.#stopping = true;
-        await started.stop(shutdown);
+        await started.stop(shutdownTimeout);
       },
       inspect: () => ({ kind: 'worker', info: { class: code.export, node: this.options.node, ...(this.options.name !== undefined && { name: this.options.name }), ...this.state } }),
     };

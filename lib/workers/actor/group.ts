@@ -40,7 +40,7 @@ export class Group implements Member {
 
   get child(): ChildSpec {
     const { id, restart } = this.#options;
-    return { id, restart, shutdown: Infinity, start: () => this.#inTurn(() => this.#start()) };
+    return { id, restart, shutdownTimeout: Infinity, start: () => this.#inTurn(() => this.#start()) };
   }
 
   /**

@@ -20,7 +20,7 @@ interface Instance {
 const start = workerData as ActorStart;
 const tell = (message: FromActor): void => parentPort!.postMessage(message);
 process.on('uncaughtExceptionMonitor', (error) => tell({ type: 'crashing', error: toErrorWire(error) }));
-if (start.quiet) process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
+if (start.toStderr) process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
 
 try {
   serve(await make(start));
@@ -76,7 +76,7 @@ function serve(instance: Instance): void {
     const { method, args } = message;
     return inTurn(method, async () => {
       const reply = await run(instance, method, args);
-      if (typeof instance.snapshot !== 'function' || typeof instance.restore !== 'function' || ++unsaved < start.snapshotEvery) return reply;
+      if (typeof instance.snapshot !== 'function' || typeof instance.restore !== 'function' || ++unsaved < start.snapshotInterval) return reply;
       unsaved = 0;
       try {
         const snapshot = toValueWire(await instance.snapshot());

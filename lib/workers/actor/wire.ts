@@ -28,9 +28,9 @@ export interface ActorStart {
   /** What `snapshot()` gave before the last restart; undefined: there is none. */
   readonly snapshot: ValueWire | undefined;
   /** A snapshot is taken after so many messages. */
-  readonly snapshotEvery: number;
+  readonly snapshotInterval: number;
   /** What it prints goes to stderr. */
-  readonly quiet: boolean;
+  readonly toStderr: boolean;
 }
 
 export type ToActor = { readonly method: string; readonly args: readonly ValueWire[] } | { readonly close: true };

@@ -9,7 +9,7 @@ import { endpointOf } from '../actor/endpoint.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { moduleUrl } from '../../core/package-files.ts';
 import { programWords } from './program.ts';
-import { type Control, type ServeOptions, slots } from './wire.ts';
+import { type Control, type Output, type ServeOptions, slots } from './wire.ts';
 
 const entry = moduleUrl('workers/node/worker/serve').href;
 
@@ -20,8 +20,7 @@ export interface NodeSettings {
   readonly speed: number;
   /** What each ms costs that a function runs there. */
   readonly price?: number;
-  /** What threads print goes to stderr; `'logged'`: what functions print is told. */
-  readonly quiet: boolean | 'logged';
+  readonly output: Output;
   /** How much results may hold, in bytes; undefined: no bound. */
   readonly memoryBudget: number | undefined;
   /** ms that the import of a module may take; Infinity: no limit. */
@@ -129,13 +128,13 @@ export class ThreadPool {
     const control = new MessageChannel();
     const killer = new AbortController();
     const cursors = new Int32Array(new SharedArrayBuffer(slots * Int32Array.BYTES_PER_ELEMENT));
-    const { name, quiet, memoryBudget } = this.#settings;
+    const { name, output, memoryBudget } = this.#settings;
     const programs = new Int32Array(new SharedArrayBuffer(programWords * Int32Array.BYTES_PER_ELEMENT));
     const closed = new Promise<void>((resolve) => data.port1.once('close', resolve));
     // The signal makes the task exclusive, and aborting it ends just its thread.
     const seat: Seat = { worker: undefined };
     const served = this.#piscina.run(
-      { [Piscina.queueOptionsSymbol]: seat, port: data.port2, control: control.port2, node: name, cursors, programs, quiet, memoryBudget },
+      { [Piscina.queueOptionsSymbol]: seat, port: data.port2, control: control.port2, node: name, cursors, programs, output, memoryBudget },
       { transferList: [data.port2, control.port2], signal: killer.signal },
     );
     const proxy = wrap<Control>(endpointOf(control.port1));

@@ -107,6 +107,9 @@ export interface FailureWire {
 /** Code as a worker imports it: a module by URL, or source text. */
 export type CodeWire = { readonly url: string; readonly module: string; readonly export: string } | { readonly source: string; readonly name: string };
 
+/** Where what is printed in a thread goes: where the process prints, to stderr, or, if a function prints it, into `function:log` events. */
+export type Output = 'inherit' | 'stderr' | 'events';
+
 /** What a worker is started with. */
 export interface ServeOptions {
   readonly port: import('node:worker_threads').MessagePort;
@@ -116,8 +119,7 @@ export interface ServeOptions {
   readonly cursors: Int32Array;
   /** Where most programs lie. */
   readonly programs: Int32Array;
-  /** What the worker prints goes to stderr; `'logged'`: what a function prints is told. */
-  readonly quiet: boolean | 'logged';
+  readonly output: Output;
   /** How much results may hold, in bytes; undefined: no bound. */
   readonly memoryBudget: number | undefined;
 }

@@ -72,7 +72,7 @@ export class RunResults {
   /**
    * The result itself. Only when `has`.
    *
-   * @throws `NOT_SERIALIZABLE` when this thread cannot read it, as there is no memory left for it
+   * @throws `NOT_SERIALIZABLE` when there is no memory left to read it; `RESULT_LOST` when its file or its host is gone
    */
   get(i: number): unknown {
     const value = this.#values[i];
@@ -83,8 +83,10 @@ export class RunResults {
     try {
       return how(data);
     } catch (cause) {
-      if (cause instanceof LostResult) throw cause;
       const functionId = this.index.idOf(i);
+      if (cause instanceof LostResult) {
+        throw new HandoffError('RESULT_LOST', `The result of function ${JSON.stringify(functionId)} is gone: ${cause.message}. Run its DAG again.`, { functionId, cause: cause.cause ?? cause });
+      }
       throw new HandoffError('NOT_SERIALIZABLE', `The result of function ${JSON.stringify(functionId)} cannot be read here: ${cause instanceof Error ? cause.message : String(cause)}`, { functionId, path: 'result', cause });
     }
   }

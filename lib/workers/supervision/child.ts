@@ -25,7 +25,7 @@ export interface ChildSpec {
   /** Default `'permanent'`. */
   readonly restart?: Restart;
   /** ms it may take to stop before it is given up. Default 5000. */
-  readonly shutdown?: number;
+  readonly shutdownTimeout?: number;
 }
 
 /** A child that runs. */

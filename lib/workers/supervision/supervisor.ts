@@ -131,7 +131,7 @@ export class Supervisor implements Running {
     const running = await child.spec.start(givenUp);
     // Stopped while it was starting: nobody else would stop it now.
     if (givenUp.aborted || this.#stopping !== undefined || this.#children.get(child.spec.id) !== child) {
-      await withTimeout(running.stop(), child.spec.shutdown ?? defaultShutdown);
+      await withTimeout(running.stop(), child.spec.shutdownTimeout ?? defaultShutdown);
       throw new HandoffError('STOPPED', `${child.spec.id} was stopped while it was starting.`);
     }
     child.running = running;
@@ -202,7 +202,7 @@ export class Supervisor implements Running {
     child.running = undefined;
     if (running !== undefined) {
       child.state = 'stopping';
-      await withTimeout(running.stop(), child.spec.shutdown ?? defaultShutdown);
+      await withTimeout(running.stop(), child.spec.shutdownTimeout ?? defaultShutdown);
     }
     child.state = 'stopped';
   }

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { inline, tasks } from '../../../lib/index.ts';
+import { fromSource, tasks } from '../../../lib/index.ts';
 import { dagOf, errorOf } from '../../support/handoff.ts';
 import { next, startHere, startHost, useCluster } from '../../support/hosts.ts';
 import { f, Folder, temporary, until } from './folder.ts';
@@ -135,7 +135,7 @@ describe('a module, for an orchestrator without nodes,', () => {
 
 describe('source text', () => {
   const cluster = useCluster({}, { nodes: [node('open')], options: { allowSource: true } });
-  const once = inline(() => process.pid);
+  const once = fromSource(() => process.pid);
 
   it('is run by hosts with allowSource alone; executeLocal needs nobody\'s leave', async () => {
     const strict = await startHost({ nodes: [node('strict')] });
@@ -147,6 +147,6 @@ describe('source text', () => {
 
   it('is looked into before it is sent: closures are refused, also by an orchestrator without nodes', async () => {
     const outside = 1;
-    expect(await errorOf(cluster.handoff.execute(dagOf({ id: 'x', code: inline(() => outside) })))).toMatchObject({ code: 'INLINE_CLOSURE', variable: 'outside' });
+    expect(await errorOf(cluster.handoff.execute(dagOf({ id: 'x', code: fromSource(() => outside) })))).toMatchObject({ code: 'INLINE_CLOSURE', variable: 'outside' });
   });
 });

@@ -1,6 +1,6 @@
 /** The origin's tests of distributed execution, where its second Erlang node is a second process. */
 import { describe, expect, it } from 'vitest';
-import { Dag, inline } from '../../../lib/index.ts';
+import { Dag, fromSource } from '../../../lib/index.ts';
 import { c, dagOf, errorOf, t } from '../../support/handoff.ts';
 import { startHere, startHost, useCluster } from '../../support/hosts.ts';
 import { f, Folder } from './folder.ts';
@@ -233,7 +233,7 @@ describe('claims on nodes of other hosts', () => {
 
 describe('a function sent as source', () => {
   it('runs on a host that was started with allowSource', async () => {
-    const { results } = await cluster.handoff.execute(dagOf({ id: 'x', code: inline((n: number) => n + 1), extraArgs: [1], node: 'far' }, { id: 'y', code: inline((n: number) => n * 10), args: ['x'], node: 'here' }));
+    const { results } = await cluster.handoff.execute(dagOf({ id: 'x', code: fromSource((n: number) => n + 1), extraArgs: [1], node: 'far' }, { id: 'y', code: fromSource((n: number) => n * 10), args: ['x'], node: 'here' }));
     expect(results).toEqual({ x: 2, y: 20 });
   });
 
@@ -241,7 +241,7 @@ describe('a function sent as source', () => {
     const host = await startHost({ nodes: [{ name: 'strict', capabilities: { cpu: 1 } }] });
     const handoff = await startHere({ join: [host.address], nodes: [{ name: 'mine', capabilities: { cpu: 1 } }] });
     const folder = new Folder();
-    const error = await errorOf(handoff.execute(dagOf({ id: 'first', code: f.noted, extraArgs: [folder.path, 'first', 1], node: 'mine' }, { id: 'x', code: inline(() => 1), args: ['first'], node: 'strict' })));
+    const error = await errorOf(handoff.execute(dagOf({ id: 'first', code: f.noted, extraArgs: [folder.path, 'first', 1], node: 'mine' }, { id: 'x', code: fromSource(() => 1), args: ['first'], node: 'strict' })));
     expect(error.code).toBe('UNAUTHORIZED');
     expect(error.message).toContain('allowSource');
     expect(folder.lines).toEqual([]);

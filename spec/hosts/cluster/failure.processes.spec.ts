@@ -73,7 +73,7 @@ describe('a host that is killed during a run', () => {
   it('has results that are still needed made again, and no others', async () => {
     const { handoff, b } = await three();
     const folder = new Folder();
-    const events = record(handoff, 'result:lost', 'result:recomputed');
+    const events = record(handoff, 'result:lost', 'result:recomputing');
     const running = handoff.execute(new Dag('lost')
       .add({ id: 'base', code: f.notedRamp, extraArgs: [folder.path, 'base', length], cost: { gpu: 1 } })
       .add({ id: 'needed', code: f.notedRampAfter, args: ['base'], extraArgs: [folder.path, 'needed', length], cost: { gpu: 1 } })
@@ -92,7 +92,7 @@ describe('a host that is killed during a run', () => {
     expect(results['last']).toBe(total);
     expect(results['user'].total).toBe(total);
     expect(['base', 'needed', 'used', 'door'].map((name) => folder.calls(name))).toEqual([2, 2, 1, 1]);
-    expect(events.map(({ type, functionId }) => `${type} ${functionId}`)).toEqual(expect.arrayContaining(['result:lost needed', 'result:recomputed needed', 'result:recomputed base']));
+    expect(events.map(({ type, functionId }) => `${type} ${functionId}`)).toEqual(expect.arrayContaining(['result:lost needed', 'result:recomputing needed', 'result:recomputing base']));
   });
 
   it('while its result is on the way to another has it made again', async () => {
@@ -315,7 +315,7 @@ describe('a host that stops gently during a run', () => {
   it('finishes what it runs, hands over its results, and nothing is made again', async () => {
     const { handoff, b } = await three();
     const folder = new Folder();
-    const lost = record(handoff, 'result:lost', 'result:recomputed', 'function:retried');
+    const lost = record(handoff, 'result:lost', 'result:recomputing', 'function:retrying');
     const running = handoff.execute(new Dag('gently')
       .add({ id: 'made', code: f.notedRamp, extraArgs: [folder.path, 'made', length], cost: { gpu: 1 } })
       .add({ id: 'slow', code: f.passDoorWith, args: ['made'], layout: [{ value: folder.path }, { value: 'slow' }], cost: { gpu: 1 } })

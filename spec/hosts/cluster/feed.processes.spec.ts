@@ -25,7 +25,7 @@ async function two(env: Record<string, string> = {}): Promise<Two> {
 describe('what another host runs', () => {
   it('is told by it, from the run and its graph to its end, with errors and what caused them', async () => {
     const { handoff, other } = await two();
-    const heard = await Heard.everywhere(handoff, ...runEvents, 'spans', 'function:retried', 'function:failed', 'function:log');
+    const heard = await Heard.everywhere(handoff, ...runEvents, 'attempts', 'function:retrying', 'function:failed', 'function:log');
     const dag = dagOf({ id: 'x', code: t.one }, { id: 'y', code: f.throwFar, args: [], maxRetries: 1, retryDelay: 1, node: 'b' });
     await errorOf(other.execute(dag));
     const end = await heard.first('run:failed');
@@ -34,10 +34,10 @@ describe('what another host runs', () => {
     expect(heard.told[0]).toMatchObject({ event: { type: 'run:started', dagId: dag.id, functions: 2 }, graph: { dagId: dag.id, ids: ['x', 'y'], names: ['one', 'throwFar'], deps: [[], []], pins: [null, 'b'] } });
     expect(heard.told.at(-1)).toBe(end);
     expect(end.event.error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'y', cause: { name: 'FarError' } });
-    expect(heard.of('function:retried')).toHaveLength(1);
+    expect(heard.of('function:retrying')).toHaveLength(1);
     expect(heard.of('function:failed')).toHaveLength(1);
     expect(heard.of('function:failed')[0]!.event.error).toBeInstanceOf(RangeError);
-    const attempts = heard.of('spans').flatMap(({ event }) => event.functionIds.map((id: string, k: number) => [id, event.attempts[k], event.failed.includes(k)]));
+    const attempts = heard.of('attempts').flatMap(({ event }) => event.functionIds.map((id: string, k: number) => [id, event.attempts[k], event.failed.includes(k)]));
     expect(attempts.filter(([id]) => id === 'y')).toEqual([['y', 1, true], ['y', 2, true]]);
   });
 
@@ -55,7 +55,7 @@ describe('what another host runs', () => {
 
   it('is told in order, and every attempt once, also when there is much of it', async () => {
     const { handoff, other } = await two();
-    const heard = await Heard.everywhere(handoff, ...runEvents, 'function:started', 'function:finished', 'spans');
+    const heard = await Heard.everywhere(handoff, ...runEvents, 'function:started', 'function:finished', 'attempts');
     const size = 1000;
     const dags = [0, 1, 2].map(() => dagOf(...Array.from({ length: size }, (_, k) => ({ id: `f${k}`, code: t.add, extraArgs: [1], ...(k >= 30 && { args: [`f${k - 30}`] }) }))));
     await Promise.all([other.execute(dags[0]!), other.execute(dags[1]!), handoff.execute(dags[2]!)]);
@@ -65,7 +65,7 @@ describe('what another host runs', () => {
       expect(new Set(own.map(({ host }) => host))).toEqual(new Set([k < 2 ? other.address : overviewOf(handoff).host]));
       expect(own[0]!.event.type).toBe('run:started');
       expect(own.at(-1)!.event.type).toBe('run:finished');
-      const ids = own.flatMap(({ event }) => (event.type === 'spans' ? event.functionIds : []));
+      const ids = own.flatMap(({ event }) => (event.type === 'attempts' ? event.functionIds : []));
       expect(ids).toHaveLength(size);
       expect(new Set(ids).size).toBe(size);
       const begun = new Set<string>();
@@ -86,7 +86,7 @@ describe('what another host runs', () => {
     await folder.arrived(1);
     await until(async () => (await overviewOf(handoff).explain(other.address, dag.id, 'y')).functions[0]!.state === 'done');
     const asked = performance.timeOrigin + performance.now();
-    const first = new Heard(handoff, ...runEvents, 'spans');
+    const first = new Heard(handoff, ...runEvents, 'attempts');
     const { event, graph, host, done } = await first.first('run:started');
     expect(done).toEqual([1]);
     expect(first.told[0]!.event).toBe(event);
@@ -141,16 +141,16 @@ describe('what happens to nodes', () => {
 
   it('is told when they change, with the host they are on', async () => {
     const { handoff, other } = await two();
-    const heard = await Heard.everywhere(handoff, 'node:up', 'node:down', 'node:capabilities');
+    const heard = await Heard.everywhere(handoff, 'node:up', 'node:down', 'node:capabilities-changed');
     await other.call('updateCapabilities', 'b', { memory: 100 });
-    await heard.first('node:capabilities');
+    await heard.first('node:capabilities-changed');
     await other.call('registerNode', 'c', { cpu: 1 });
     await heard.first('node:up');
     await other.call('removeNode', 'c');
     await heard.first('node:down');
     await handoff.updateCapabilities('a', { memory: 7 });
     expect(heard.told.map(({ host, event }) => [host, event.type, event.node])).toEqual([
-      [other.address, 'node:capabilities', 'b'], [other.address, 'node:up', 'c'], [other.address, 'node:down', 'c'], [handoff.address ?? 'local', 'node:capabilities', 'a'],
+      [other.address, 'node:capabilities-changed', 'b'], [other.address, 'node:up', 'c'], [other.address, 'node:down', 'c'], [handoff.address ?? 'local', 'node:capabilities-changed', 'a'],
     ]);
   });
 });
@@ -179,7 +179,7 @@ describe('a host whose clock is an hour ahead', () => {
   it('tells, and runs for others, by the clock of whoever reads', async () => {
     const shift = 3_600_000;
     const { handoff, other } = await two({ NODE_OPTIONS: `--import ${new URL('../../fixtures/shifted-clock.mjs', import.meta.url).href}`, SHIFTED_BY: String(shift) });
-    const heard = await Heard.everywhere(handoff, ...runEvents, 'spans', 'function:started');
+    const heard = await Heard.everywhere(handoff, ...runEvents, 'attempts', 'function:started');
     await other.watch('run:started');
     const before = performance.timeOrigin + performance.now();
     const mine = dagOf({ id: 'x', code: t.later, extraArgs: [20, 1], node: 'b' });
@@ -197,14 +197,14 @@ describe('a host whose clock is an hour ahead', () => {
     expect((await other.told('run:started')).at, 'by its own clock').toBeGreaterThan(before + shift / 2);
     const slack = 1000; // an hour would show, whatever the machine is busy with
     const since = threads.flatMap(({ running }) => (running === null ? [] : running.since));
-    const times = heard.told.flatMap(({ event }) => [event.at, ...(event.type === 'spans' ? event.spans : [])]);
+    const times = heard.told.flatMap(({ event }) => [event.at, ...(event.type === 'attempts' ? event.spans : [])]);
     expect(since).toHaveLength(1);
     expect(times.length).toBeGreaterThanOrEqual(2 * 2 + 3 + 3 * 3);
     for (const at of [...times, ...since]) {
       expect(at).toBeGreaterThan(before - slack);
       expect(at).toBeLessThan(after + slack);
     }
-    for (const { event: { spans } } of heard.of('spans')) expect(spans[1]! - spans[0]!).toBeGreaterThanOrEqual(19);
+    for (const { event: { spans } } of heard.of('attempts')) expect(spans[1]! - spans[0]!).toBeGreaterThanOrEqual(19);
   });
 });
 
@@ -212,7 +212,7 @@ describe('a reader that does not keep up', () => {
   it('is told less, knows how much less, and still hears how runs end', async () => {
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 2 } }] });
     const here = await startHere({ join: [there.address!] });
-    const heard = await Heard.everywhere(here, ...runEvents, 'spans');
+    const heard = await Heard.everywhere(here, ...runEvents, 'attempts');
     const size = 130_000; // more than a host keeps for another
     const request = Peer.prototype.request;
     const busy = Promise.withResolvers<void>();
@@ -231,7 +231,7 @@ describe('a reader that does not keep up', () => {
       stalled.mockRestore();
     }
     const { dropped } = overviewOf(here).feed;
-    const ids = heard.of('spans').flatMap(({ event }) => event.functionIds);
+    const ids = heard.of('attempts').flatMap(({ event }) => event.functionIds);
     expect(new Set(ids).size).toBe(ids.length);
     expect(dropped).toBeGreaterThanOrEqual(size - 100_000);
     expect(ids.length + dropped).toBe(size);
@@ -259,12 +259,12 @@ describe('a host that tells what is none of ours', () => {
     const wires = [
       null, 1, { event: run, graph }, { event: run, graph: 'graph' }, { underWay: null }, { underWay: [null] }, { underWay: [{ event: run, graph, done }] }, { underWay: [{ event: { ...run, runId: 'other' }, done: Int32Array.of(5) }] },
       { underWay: [{ event: run, graph: { ...good.graph, runId: 'bad', dagId: 'bad' }, done: 'all' }] }, good,
-      { event: { type: 'spans', at, runId: 'good', dagId: 'good', node: 'b', thread: 0, functionIds: ['x'], indexes: [4], attempts: [1], spans: [at, at], bytes: [0], failed: [] } },
+      { event: { type: 'attempts', at, runId: 'good', dagId: 'good', node: 'b', thread: 0, functionIds: ['x'], indexes: [4], attempts: [1], spans: [at, at], bytes: [0], failed: [] } },
     ];
     let left = 1;
     const added = adding(() => (left-- > 0 ? wires : []));
     try {
-      const heard = await Heard.everywhere(here, ...runEvents, 'spans');
+      const heard = await Heard.everywhere(here, ...runEvents, 'attempts');
       await there.execute(dagOf({ id: 'a', code: t.one }));
       await heard.first('run:finished');
       const runs = heard.of('run:started');

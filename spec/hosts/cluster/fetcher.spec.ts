@@ -27,7 +27,7 @@ interface Pair {
 }
 
 /** Host a, which dials, and host b, which holds something large. */
-async function pair(dialBulk: (dial: () => Promise<Channel>, attempt: number) => Promise<Channel> = (dial) => dial(), bytes = MiB): Promise<Pair> {
+async function pair(dialBulk: (dial: () => Promise<Channel>, attempt: number) => Promise<Channel> = (dial) => dial(), bytes = MiB, isHeld = true): Promise<Pair> {
   const network = new MemoryNetwork();
   const [a, b] = ['a', 'b'].map((id) => new MemoryTransport(network, { identity: () => ({ id, incarnation: 1 }) })) as [MemoryTransport, MemoryTransport];
   const value = new Float64Array(bytes / 8).map((_, i) => i);
@@ -44,7 +44,7 @@ async function pair(dialBulk: (dial: () => Promise<Channel>, attempt: number) =>
       };
       return void theirs.promise.then((peer) => peer.takeBulk(channel));
     }
-    const peer = new Peer(channel, patient, { ...quiet, find: () => held, dialBulk: () => Promise.reject(new Error('b cannot dial')) });
+    const peer = new Peer(channel, patient, { ...quiet, find: () => (isHeld ? held : Promise.reject(new Error('b holds nothing'))), dialBulk: () => Promise.reject(new Error('b cannot dial')) });
     peer.open();
     theirs.resolve(peer);
   });
@@ -87,6 +87,12 @@ describe('a bulk channel that fails', () => {
 });
 
 describe('a fetch', () => {
+  it('of what its host does not hold any more is RESULT_LOST, and is not tried again', async () => {
+    const { fetcher, remote, channels } = await pair(undefined, MiB, false);
+    await expect(fetcher.fetch(remote)).rejects.toMatchObject({ code: 'RESULT_LOST' });
+    expect(channels).toHaveLength(1);
+  });
+
   it('that nobody wants any more ends, and its holder stops sending', async () => {
     const bytes = 64 * MiB;
     const { fetcher, remote, sent } = await pair(undefined, bytes);

@@ -26,7 +26,7 @@ describe('retries', () => {
   });
 
   it('are told, with the node and the error of each', async () => {
-    const events = record(cluster.handoff, 'function:retried');
+    const events = record(cluster.handoff, 'function:retrying');
     await cluster.handoff.execute(new Dag('told').add({ id: 'x', code: c.failFirst, node: 'b' }), { maxRetries: 1 });
     expect(events.filter(({ dagId }) => dagId === 'told')).toMatchObject([{ functionId: 'x', node: 'b', attempt: 1, error: { message: 'first' } }]);
   });
@@ -154,7 +154,7 @@ describe('a function on another host', () => {
 
 describe('events of functions on another host', () => {
   it('are told here: started, finished, and what they log', async () => {
-    const events = record(cluster.handoff, 'function:started', 'function:finished', 'function:log', 'function:retried');
+    const events = record(cluster.handoff, 'function:started', 'function:finished', 'function:log', 'function:retrying');
     const { results } = await cluster.handoff.execute(new Dag('seen').add({ id: 'x', code: f.said, extraArgs: [{ n: 1 }], node: 'b', maxRetries: 1 }).add({ id: 'y', code: t.one, args: [], node: 'c' }));
     expect(results['x']).toBe(2);
     const of = (type: string, functionId: string): any[] => events.filter((event) => event.type === type && event.functionId === functionId && event.dagId === 'seen');
@@ -262,7 +262,7 @@ describe('placement over hosts', () => {
     await host.call('registerNode', 'late', { cpu: 1, tpu: 1 });
     expect(await up).toMatchObject({ capabilities: { cpu: 1, tpu: 1 } });
     expect((await cluster.handoff.execute(dagOf({ id: 'x', code: f.pid, cost: { tpu: 1 } }))).results).toEqual({ x: host.pid });
-    const changed = next(cluster.handoff, 'node:capabilities', ({ node }) => node === 'late');
+    const changed = next(cluster.handoff, 'node:capabilities-changed', ({ node }) => node === 'late');
     await host.call('registerNode', 'late', { cpu: 1, tpu: 3 });
     expect(await Promise.race([changed, errorOf(cluster.handoff.getResult('no such', 'thing', { timeout: 2000 }))])).toMatchObject({ capabilities: { tpu: 3 } });
     expect((await cluster.handoff.execute(dagOf({ id: 'x', code: t.one, cost: { tpu: 3 } }))).allocations).toEqual({ x: 'late' });

@@ -30,7 +30,7 @@ describe('a function that is not idempotent', () => {
     const handoff = await startHere({ nodes: [node('near')], join: [host.address] });
     const folder = new Folder();
     const fetched = next(handoff, 'result:fetched');
-    const events = record(handoff, 'result:lost', 'result:recomputed');
+    const events = record(handoff, 'result:lost', 'result:recomputing');
     const running = handoff.execute(dagOf(
       { id: 'made', code: f.notedRamp, extraArgs: [folder.path, 'made', length], cost: { gpu: 1 }, idempotent: false },
       { id: 'door', code: f.passDoor, extraArgs: [folder.path, 'door'], node: 'near' },

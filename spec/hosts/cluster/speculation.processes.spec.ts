@@ -11,7 +11,7 @@ const cluster = useCluster(
   { nodes: [{ name: 'here', capabilities: { cpu: 1 }, threads: 1 }] },
   { nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1 }] },
 );
-const speculate = { factor: 1, leastMs: 200 };
+const speculate = { factor: 1, minMs: 200 };
 
 /** Enough to know what is typical, on one node, and `slow`, which waits on one until it is told to stop. */
 function dagWith(slowNode: string, stopped: string): Dag {

@@ -51,7 +51,7 @@ describe('a feed', () => {
     const running = handoff().execute(dag);
     await gate.arrived(1);
     await handoff().getResult(dag.id, 'b');
-    const late = new Heard(handoff(), 'run:started', 'run:finished', 'spans');
+    const late = new Heard(handoff(), 'run:started', 'run:finished', 'attempts');
     const blind = new Heard(handoff(), 'run:finished');
     expect(late.told).toHaveLength(1);
     expect(late.told[0]).toMatchObject({ host: 'local', event: { type: 'run:started', functions: 2 }, graph: { ids: ['a', 'b'] } });
@@ -66,7 +66,7 @@ describe('a feed', () => {
     expect(blind.told.map(({ event }) => event.type)).toEqual(['run:finished']);
     expect(late.told[0]!.done).toEqual([1]);
     expect(early.told[0]!.done).toBeUndefined();
-    const [attempts] = late.of('spans'); // it was sent before anybody wanted to know when it would end
+    const [attempts] = late.of('attempts'); // it was sent before anybody wanted to know when it would end
     expect(attempts!.event).toMatchObject({ functionIds: ['a'], attempts: [1], failed: [] });
     expect(attempts!.event.spans[0]).toBeLessThan(attempts!.event.spans[1]);
   });
@@ -98,7 +98,7 @@ describe('a feed', () => {
     await handoff().execute(dagOf({ id: 'a', code: t.one }));
     expect(heard.told.map(({ event }) => event.type)).toEqual(['run:finished']);
     expect(all.of('run:finished')).toHaveLength(2);
-    expect(all.of('spans')).toHaveLength(2);
+    expect(all.of('attempts')).toHaveLength(2);
     expect(all.of('function:started')).toHaveLength(2);
   });
 

@@ -67,13 +67,13 @@ class Reader {
 const log = (at: number): HandoffEvent => ({ type: 'function:log', at, runId: 'd', dagId: 'd', functionId: 'f', node: 'a', attempt: 1, values: [at] });
 const finished = (at: number): HandoffEvent => ({ type: 'run:finished', at, runId: `d${at}`, dagId: `d${at}`, functions: 1, retries: 0, durationMs: 1 });
 const spans = (at: number, count: number): HandoffEvent => ({
-  type: 'spans', at, runId: 'd', dagId: 'd', node: 'a', thread: 0, functionIds: Array.from({ length: count }, (_, k) => `${at}.${k}`),
+  type: 'attempts', at, runId: 'd', dagId: 'd', node: 'a', thread: 0, functionIds: Array.from({ length: count }, (_, k) => `${at}.${k}`),
   attempts: Array<number>(count).fill(1), spans: Array<number>(2 * count).fill(at), bytes: Array<number>(count).fill(0), failed: [],
 });
 const failed = (at: number, error: unknown): HandoffEvent => ({ type: 'function:failed', at, runId: 'd', dagId: 'd', functionId: 'f', node: 'a', attempt: 1, error });
 const graphOf = (ids: readonly string[], deps: readonly (readonly number[])[] = ids.map(() => [])): RunGraph =>
   ({ runId: 'd', dagId: 'd', ids, code: ids.map(() => 0), names: ['n'], deps, pins: ids.map(() => null), cost: ids.map(() => 0), costs: [null], duration: ids.map(() => null) });
-const all: readonly EventType[] = ['spans', 'function:log', 'run:finished', 'run:started'];
+const all: readonly EventType[] = ['attempts', 'function:log', 'run:finished', 'run:started'];
 
 describe('a relay', () => {
   it('sends what has gathered in one message once that before it was taken in, in order', async () => {
@@ -95,7 +95,7 @@ describe('a relay', () => {
     await reader.take();
     const { dropped } = reader.messages[1]!;
     const events = reader.events.slice(1);
-    const kept = events.filter(({ type }) => type === 'spans');
+    const kept = events.filter(({ type }) => type === 'attempts');
     expect(kept.length * 10).toBeLessThanOrEqual(1000);
     expect(kept.length * 10).toBeGreaterThanOrEqual(800);
     expect(kept.length * 10 + dropped).toBe(490 * 10);
@@ -202,15 +202,15 @@ describe('a relay', () => {
     const graph = graphOf(['a', 'b', 'c'], [[], [0], [0, 1]]);
     const reader = new Reader({}, [{ event: { type: 'run:started', at: 1, runId: 'd', dagId: 'd', functions: 3 }, graph: () => graph, done: [0, 2] }]);
     reader.relay.want(['run:started']);
-    reader.relay.want(['run:started', 'spans']);
-    expect(reader.wanted).toEqual(['run:started', 'spans']);
+    reader.relay.want(['run:started', 'attempts']);
+    expect(reader.wanted).toEqual(['run:started', 'attempts']);
     reader.tell(spans(2, 1));
     await reader.take();
     const [first, again, last] = reader.messages.flatMap(({ events }) => events) as [UnderWayWire, UnderWayWire, EventWire];
     expect(first).toMatchObject({ underWay: [{ event: { type: 'run:started', at: 1 }, done: Int32Array.of(0, 2) }] });
     expect(fromGraphWire(structuredClone(first.underWay[0]!.graph!), { runId: 'd', dagId: 'd', functions: 3 })!()).toEqual(graph);
     expect(again).toEqual({ underWay: [{ event: first.underWay[0]!.event, done: Int32Array.of(0, 2) }] });
-    expect(last).toMatchObject({ event: { type: 'spans' } });
+    expect(last).toMatchObject({ event: { type: 'attempts' } });
     reader.relay.stop();
   });
 
@@ -285,7 +285,7 @@ describe('an event on its way', () => {
   const holes: unknown[] = [];
   holes.length = 4_000_000_000;
   const run = { type: 'run:finished', at: 1, runId: 'd', dagId: 'd', functions: 1, retries: 0, durationMs: 1 };
-  const span = { type: 'spans', at: 1, runId: 'd', dagId: 'd', node: 'a', thread: 0, functionIds: ['a'], indexes: [0], attempts: [1], spans: [1, 2], bytes: [0], failed: [] };
+  const span = { type: 'attempts', at: 1, runId: 'd', dagId: 'd', node: 'a', thread: 0, functionIds: ['a'], indexes: [0], attempts: [1], spans: [1, 2], bytes: [0], failed: [] };
   const error = { type: 'run:failed', at: 1, runId: 'd', dagId: 'd', durationMs: 1, error: { kind: 'value', value: 1 } };
   const logged = { type: 'function:log', at: 1, runId: 'd', dagId: 'd', functionId: 'f', node: 'a', attempt: 1, values: serialize([1]) };
 

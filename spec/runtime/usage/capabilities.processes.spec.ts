@@ -13,7 +13,7 @@ const waits = (gate: Gate, id: string, ticket: number) => ({ id, code: t.waitAtG
 describe('updateCapabilities', () => {
   it('changes what it names, and leaves the rest', async () => {
     await start({});
-    const told = next(handoff, 'node:capabilities');
+    const told = next(handoff, 'node:capabilities-changed');
     await handoff.updateCapabilities('n', { memory: 50, gpu: 1 });
     expect(await handoff.discoverNodes()).toEqual({ n: { cpu: 2, memory: 50, gpu: 1 } });
     expect(await told).toMatchObject({ node: 'n', capabilities: { cpu: 2, memory: 50, gpu: 1 } });
@@ -60,13 +60,13 @@ describe('updateCapabilities', () => {
   });
 });
 
-describe('a node\'s monitor', () => {
+describe('a node\'s probe', () => {
   it('is given what is declared, claimed and used, and what it gives is the node\'s', async () => {
     const seen: NodeResources[] = [];
     let changed: { gpu: number } | undefined;
-    await start({ monitor: (resources) => { seen.push(resources); return changed; } }, { monitorInterval: 10 });
+    await start({ probe: (resources) => { seen.push(resources); return changed; } }, { monitorInterval: 10 });
     changed = { gpu: 2 };
-    expect((await next(handoff, 'node:capabilities')).capabilities).toEqual({ cpu: 2, memory: 100, gpu: 2 });
+    expect((await next(handoff, 'node:capabilities-changed')).capabilities).toEqual({ cpu: 2, memory: 100, gpu: 2 });
     expect(seen.at(-1)).toMatchObject({ declared: { cpu: 2, memory: 100 }, claimed: {}, used: { cpu: expect.any(Number), memory: expect.any(Number) }, host: { rssMb: expect.any(Number) } });
     expect(seen.at(-1)!.used.threads).toHaveLength(3);
     expect((await handoff.execute(dagOf({ id: 'x', code: t.one, cost: { gpu: 2 } }))).results).toEqual({ x: 1 });
@@ -79,11 +79,11 @@ describe('a node\'s monitor', () => {
     const enough = Promise.withResolvers<void>();
     handoff = await Handoff.start({
       monitorInterval: 5,
-      nodes: [{ name: 'n', capabilities: {}, monitor: () => { calls++; return answer.promise; } }, { name: 'm', capabilities: {}, monitor: () => { if (++others === 4) enough.resolve(); } }],
+      nodes: [{ name: 'n', capabilities: {}, probe: () => { calls++; return answer.promise; } }, { name: 'm', capabilities: {}, probe: () => { if (++others === 4) enough.resolve(); } }],
     });
     await enough.promise;
     expect(calls).toBe(1);
-    const changed = next(handoff, 'node:capabilities');
+    const changed = next(handoff, 'node:capabilities-changed');
     answer.resolve({ memory: 7 });
     expect((await changed).capabilities).toEqual({ memory: 7 });
   });
@@ -92,21 +92,21 @@ describe('a node\'s monitor', () => {
     let calls = 0;
     let gives: { gpu: number } | undefined;
     const enough = Promise.withResolvers<void>();
-    await start({ monitor: () => { if (gives !== undefined && ++calls === 5) enough.resolve(); return gives; } }, { monitorInterval: 5 });
+    await start({ probe: () => { if (gives !== undefined && ++calls === 5) enough.resolve(); return gives; } }, { monitorInterval: 5 });
     gives = { gpu: 1 };
     let changes = 0;
-    handoff.on('node:capabilities', () => changes++);
+    handoff.on('node:capabilities-changed', () => changes++);
     await enough.promise;
     expect(changes).toBe(1);
   });
 
   it.each([
     ['throws', () => { throw new RangeError('no nvidia-smi'); }, { name: 'RangeError', message: 'no nvidia-smi' }],
-    ['gives no capabilities', () => ({ memory: 'much' }) as any, { code: 'INVALID_OPTION', message: expect.stringContaining('The monitor of node n') }],
-  ])('that %s is an event, and harms nothing', async (_, monitor, error) => {
-    await start({ monitor }, { monitorInterval: 5 });
-    expect(await next(handoff, 'monitor:failed')).toMatchObject({ node: 'n', error });
-    await next(handoff, 'monitor:failed');
+    ['gives no capabilities', () => ({ memory: 'much' }) as any, { code: 'INVALID_OPTION', message: expect.stringContaining('The probe of node n') }],
+  ])('that %s is an event, and harms nothing', async (_, probe, error) => {
+    await start({ probe }, { monitorInterval: 5 });
+    expect(await next(handoff, 'probe:failed')).toMatchObject({ node: 'n', error });
+    await next(handoff, 'probe:failed');
     expect(await handoff.discoverNodes()).toEqual({ n: { cpu: 2, memory: 100 } });
     expect((await handoff.execute(dagOf({ id: 'x', code: t.one }))).results).toEqual({ x: 1 });
   });
@@ -116,11 +116,11 @@ describe('capabilities of other hosts\' nodes', () => {
   it('that change are told, and can be changed from anywhere', async () => {
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [far.address] });
-    const changed = next(here, 'node:capabilities');
+    const changed = next(here, 'node:capabilities-changed');
     await far.call('updateCapabilities', 'far', { tpu: 1 });
     expect(await changed).toMatchObject({ node: 'far', capabilities: { cpu: 1, tpu: 1 } });
     expect((await here.execute(dagOf({ id: 'x', code: t.one, cost: { tpu: 1 } }))).allocations).toEqual({ x: 'far' });
-    const again = next(here, 'node:capabilities');
+    const again = next(here, 'node:capabilities-changed');
     await here.updateCapabilities('far', { tpu: 4 });
     expect((await again).capabilities).toEqual({ cpu: 1, tpu: 4 });
     expect(await far.call('discoverNodes')).toEqual({ far: { cpu: 1, tpu: 4 } });
@@ -131,7 +131,7 @@ describe('capabilities of other hosts\' nodes', () => {
   it('that are registered again are told too', async () => {
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [far.address] });
-    const changed = next(here, 'node:capabilities');
+    const changed = next(here, 'node:capabilities-changed');
     await far.call('registerNode', 'far', { cpu: 2, tpu: 1 });
     expect((await changed).capabilities).toEqual({ cpu: 2, tpu: 1 });
   });

@@ -81,8 +81,9 @@ describe('monitoring', () => {
 
   it.each([
     ['monitorInterval', { monitorInterval: 0 }],
-    ['monitor', { nodes: [{ name: 'a', capabilities: {}, monitor: 5 as any }] }],
-    ['enforce', { nodes: [{ name: 'a', capabilities: {}, enforce: 'yes' as any }] }],
+    ['probe', { nodes: [{ name: 'a', capabilities: {}, probe: 5 as any }] }],
+    ['monitor', { nodes: [{ name: 'a', capabilities: {}, monitor: () => {} } as any] }],
+    ['enforceMemory', { nodes: [{ name: 'a', capabilities: {}, enforceMemory: 'yes' as any }] }],
   ])('refuses a bad %s', async (option, options) => {
     expect(await errorOf(Handoff.start(options))).toMatchObject({ code: 'INVALID_OPTION', option });
   });

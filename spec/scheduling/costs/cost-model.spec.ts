@@ -4,8 +4,8 @@ import { compile } from '../../../lib/dag/compile.ts';
 import { Dag, type FunctionSpec } from '../../../lib/index.ts';
 import type { BatchReport } from '../../../lib/workers/node/lane-messages.ts';
 import { placed, placeOf } from '../../../lib/workers/node/wire.ts';
-import { LearnedCosts } from '../../../lib/scheduling/costs/cost-model.ts';
-import { addJson, faultOf, nameOf, toJson } from '../../../lib/engine/cost-json.ts';
+import { CostModel } from '../../../lib/scheduling/costs/cost-model.ts';
+import { addJson, type CostModelJson, faultOf, nameOf, toJson } from '../../../lib/engine/cost-json.ts';
 import { measuredIn } from '../../../lib/engine/measurements.ts';
 import { costsOf, inLearnedOrder, knownOf } from '../../../lib/engine/plan-costs.ts';
 import { observe } from '../../../lib/scheduling/scheduler/estimate.ts';
@@ -13,10 +13,10 @@ import type { Batch } from '../../../lib/scheduling/scheduler/state.ts';
 
 const work = { module: 'file:///tasks.js', export: 'work' };
 const other = { module: 'file:///tasks.js', export: 'other' };
-const create = (most?: number): LearnedCosts => new LearnedCosts((code) => `code ${code}`, most === undefined ? {} : { most });
+const create = (most?: number): CostModel => new CostModel((code) => `code ${code}`, most === undefined ? {} : { most });
 const alone = (ms: number, bytes = 0) => ({ ms, bytes, isAlone: true });
 const together = (ms: number | undefined, bytes = 0) => ({ ms, bytes, isAlone: false });
-const known = (learned: LearnedCosts, code = 0): string[] => [...learned.codes.get(`code ${code}`)?.functions.keys() ?? []];
+const known = (learned: CostModel, code = 0): string[] => [...learned.codes.get(`code ${code}`)?.functions.keys() ?? []];
 
 describe('learned costs', () => {
   it('tell functions of one code apart that are long', () => {
@@ -198,7 +198,7 @@ describe('a plan', () => {
   const plan = (all = specs) => compile(all.reduce((dag, spec) => dag.add(spec), new Dag('run')));
   const code = { codes: Int32Array.of(0), predicates: new Map<string, number>(), usesContext: false };
   const order = ({ byRank, entries }: ReturnType<typeof plan>): string[] => [...byRank].map((i) => entries[i]!.id);
-  const experienced = (): LearnedCosts => {
+  const experienced = (): CostModel => {
     const learned = create();
     for (const [id, ms, bytes] of [['a', 2, 0], ['b', 2, 0], ['long', 90, 70_000]] as const) {
       learned.observe(0, id, alone(ms, bytes));
@@ -274,15 +274,15 @@ describe('as plain data', () => {
   });
 
   it.each([
-    [null, 'it is no handoff-learned-costs'],
-    [[], 'it is no handoff-learned-costs'],
-    [{ format: 'handoff-trace' }, 'it is no handoff-learned-costs'],
-    [{ format: 'handoff-learned-costs', version: 2, codes: {} }, 'it is of version 2, and this is version 1'],
-    [{ format: 'handoff-learned-costs', version: 1 }, 'codes is not an object'],
-    [{ format: 'handoff-learned-costs', version: 1, codes: { x: 3 } }, 'of "x", there is no object'],
-    [{ format: 'handoff-learned-costs', version: 1, codes: { x: { ms: { mean: -1, variance: 0, count: 1 } } } }, 'of "x", ms.mean is not a finite number of at least 0'],
-    [{ format: 'handoff-learned-costs', version: 1, codes: { x: { ms: { mean: 1, variance: 0, count: 1.5 } } } }, 'of "x", ms.count is not a whole number'],
-    [{ format: 'handoff-learned-costs', version: 1, codes: { x: { functions: { f: { bytes: 7 } } } } }, 'of "x", function "f": bytes is not an object'],
+    [null, 'it is no handoff-cost-model'],
+    [[], 'it is no handoff-cost-model'],
+    [{ format: 'handoff-trace' }, 'it is no handoff-cost-model'],
+    [{ format: 'handoff-cost-model', version: 2, codes: {} }, 'it is of version 2, and this is version 1'],
+    [{ format: 'handoff-cost-model', version: 1 }, 'codes is not an object'],
+    [{ format: 'handoff-cost-model', version: 1, codes: { x: 3 } }, 'of "x", there is no object'],
+    [{ format: 'handoff-cost-model', version: 1, codes: { x: { ms: { mean: -1, variance: 0, count: 1 } } } }, 'of "x", ms.mean is not a finite number of at least 0'],
+    [{ format: 'handoff-cost-model', version: 1, codes: { x: { ms: { mean: 1, variance: 0, count: 1.5 } } } }, 'of "x", ms.count is not a whole number'],
+    [{ format: 'handoff-cost-model', version: 1, codes: { x: { functions: { f: { bytes: 7 } } } } }, 'of "x", function "f": bytes is not an object'],
   ])('are refused when they are damaged: %j', (json, fault) => {
     expect(faultOf(json)).toBe(fault);
   });
@@ -296,10 +296,31 @@ describe('what is alike', () => {
     expect([costs.durationOf(0, 'usual'), costs.typicalOf(0, 'usual'), costs.typicalOf(0, 'unlike')]).toEqual([104, 100, 300]);
   });
 
-  it('is told to nobody by costs that do not remember', () => {
-    const costs = new LearnedCosts(String, { remembers: false });
+  it('is not learned by a model that does not learn', () => {
+    const costs = new CostModel(String, { learns: false });
     costs.observe(0, 'x', { ms: 300, isAlone: true, bytes: 2 ** 20 });
     Object.assign(costs.estimateOf(0), { mean: 100, count: 10 });
     expect([costs.durationOf(0, 'x'), costs.bytesOf(0, 'x'), costs.isSlow([0], 1), costs.functionsOf(0).size]).toEqual([undefined, undefined, false, 0]);
+  });
+
+  it('is used by a model that does not learn, and stays as it was added', () => {
+    const added = create();
+    for (const [id, ms] of [['a', 2], ['long', 90]] as const) added.observe(0, id, alone(ms, 70_000));
+    const costs = new CostModel((code) => `code ${code}`, { learns: false });
+    addJson(costs, toJson(added));
+    const before = toJson(costs);
+    Object.assign(costs.estimateOf(0), { mean: 1e6, count: 99 }); // as the scheduler learns
+    costs.observe(0, 'new', { ms: 1e6, isAlone: true, bytes: 2 ** 30 });
+    expect(toJson(costs)).toEqual(before);
+    expect(before.codes['code 0']).toBeDefined();
+    for (const id of added.functionsOf(0).keys()) expect(costs.durationOf(0, id)).toBeCloseTo(added.durationOf(0, id)!, 3);
+  });
+
+  it('is replaced where it is added twice', () => {
+    const json = (mean: number): CostModelJson => ({ format: 'handoff-cost-model', version: 1, codes: { 'code 0': { functions: { f: { ms: { mean, variance: 0, count: 1 } } } } } });
+    const costs = create(1);
+    addJson(costs, json(70));
+    addJson(costs, json(90));
+    expect([costs.durationOf(0, 'f'), costs.functionsOf(0).size, costs.codes.get('code 0')!.ms]).toEqual([90, 1, 90]);
   });
 });

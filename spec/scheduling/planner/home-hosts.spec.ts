@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../lib/dag/compile.ts';
 import { Dag } from '../../../lib/dag/dag.ts';
-import type { Plan } from '../../../lib/dag/plan.ts';
+import type { CompiledDag } from '../../../lib/dag/compiled-dag.ts';
 import { sortTopologically } from '../../../lib/dag/links.ts';
 import type { FunctionSpec } from '../../../lib/dag/types.ts';
 import { homesOf } from '../../../lib/scheduling/planner/home-hosts.ts';
@@ -14,7 +14,7 @@ const code = { module: 'file:///tasks.js', export: 'work' };
 const mib = 2 ** 20;
 const hosts = [0, 1].map((site) => ({ name: `n${site}`, capabilities: {}, threads: 2, speed: 1, site }));
 
-function planOf(edges: readonly (readonly number[])[], more: (i: number) => Partial<FunctionSpec> = () => ({})): Plan {
+function planOf(edges: readonly (readonly number[])[], more: (i: number) => Partial<FunctionSpec> = () => ({})): CompiledDag {
   const dag = new Dag('d');
   for (const [i, deps] of edges.entries()) dag.add({ id: `f${i}`, code, args: deps.map((dep) => `f${dep}`), duration: 50, outputBytes: 64 * mib, ...more(i) } as FunctionSpec);
   return compile(dag);
@@ -33,13 +33,13 @@ function tree(leaves: number): number[][] {
 const chains = (count: number, length: number): number[][] => Array.from({ length: count * length }, (_, i) => (i < count ? [] : [i - count]));
 
 /** How many results go to another site, once each. */
-function moves({ size, depOffset, deps }: Plan, site: ArrayLike<number | string>): number {
+function moves({ size, depOffset, deps }: CompiledDag, site: ArrayLike<number | string>): number {
   const moved = new Set<string>();
   for (let i = 0; i < size; i++) for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) if (site[deps[k]!] !== site[i]) moved.add(`${deps[k]} ${site[i]}`);
   return moved.size;
 }
 
-const homes = (plan: Plan, nodes: Parameters<typeof homesOf>[1]['nodes'] = hosts): Int32Array | undefined =>
+const homes = (plan: CompiledDag, nodes: Parameters<typeof homesOf>[1]['nodes'] = hosts): Int32Array | undefined =>
   homesOf(plan, { nodes, durationOf: (i) => plan.entries[i]!.traits.duration ?? 1, bytesOf: (i) => plan.entries[i]!.traits.outputBytes ?? 0 });
 
 describe('homes', () => {

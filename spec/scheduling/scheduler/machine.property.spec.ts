@@ -31,7 +31,7 @@ function randomFrom(seed: number): () => number {
 }
 
 // Whatever is ready is too little for the lanes, and what follows is sent along.
-const ahead: Partial<Tuning> = { leastMs: 1e-9, batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, batchSize: 20 };
+const ahead: Partial<Tuning> = { minMs: 1e-9, batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, batchSize: 20 };
 
 // How the scheduler hands out functions, and whether it knows from the start how long they take.
 const modes: [string, Partial<Tuning>, boolean][] = [['in batches', {}, false], ['in gangs', ahead, true]];

@@ -45,7 +45,7 @@ class Machine {
     const plan = compile(dag);
     this.feed({ type: 'RunSubmitted', run: 'run', plan, settings: {
       maxRetries: 1, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null,
-      codes: new Int32Array(plan.codes.length), speculate: { factor: 2, leastMs: 5 }, ...settings,
+      codes: new Int32Array(plan.codes.length), speculate: { factor: 2, minMs: 5 }, ...settings,
     } });
     this.run = this.started[0]!.run;
   }

@@ -8,7 +8,7 @@ function learned(...ms: readonly number[]): ReturnType<typeof createTypical> {
 }
 
 const often = (count: number, ms: number): number[] => new Array<number>(count).fill(ms);
-const plainly = { factor: 2, leastMs: 0 };
+const plainly = { factor: 2, minMs: 0 };
 
 describe('what is typical', () => {
   it('is not known before five functions were measured', () => {
@@ -43,19 +43,19 @@ describe('a function is overdue', () => {
   const known = { typical: 10, deviation: 1, first: [] };
 
   it('after a multiple of what is typical, on the node that it is on', () => {
-    expect(overdueAfter(known, 0, 1, { factor: 2, leastMs: 5 })).toBe(20);
-    expect(overdueAfter(known, 0, 0.5, { factor: 2, leastMs: 5 })).toBe(40);
+    expect(overdueAfter(known, 0, 1, { factor: 2, minMs: 5 })).toBe(20);
+    expect(overdueAfter(known, 0, 0.5, { factor: 2, minMs: 5 })).toBe(40);
   });
 
   it('not before it is unusual for functions that differ', () => {
-    expect(overdueAfter({ ...known, deviation: 8 }, 0, 1, { factor: 2, leastMs: 5 })).toBe(50);
+    expect(overdueAfter({ ...known, deviation: 8 }, 0, 1, { factor: 2, minMs: 5 })).toBe(50);
   });
 
   it('not before it has taken some ms at least', () => {
-    expect(overdueAfter(known, 0, 4, { factor: 2, leastMs: 300 })).toBe(300);
+    expect(overdueAfter(known, 0, 4, { factor: 2, minMs: 300 })).toBe(300);
   });
 
   it('not before it has taken as long as is known of it', () => {
-    expect(overdueAfter(known, 100, 1, { factor: 2, leastMs: 5 })).toBe(200);
+    expect(overdueAfter(known, 100, 1, { factor: 2, minMs: 5 })).toBe(200);
   });
 });

@@ -1,7 +1,7 @@
 /** A world for the scheduler: workers, timers and a clock that do what chance says, and check all that is asked of them. */
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
 import { strategies } from '../../../lib/scheduling/allocation/strategy.ts';
-import type { Plan } from '../../../lib/dag/plan.ts';
+import type { CompiledDag } from '../../../lib/dag/compiled-dag.ts';
 import type { Capabilities } from '../../../lib/dag/types.ts';
 import type { Command } from '../../../lib/scheduling/scheduler/commands.ts';
 import { createEstimate } from '../../../lib/scheduling/scheduler/estimate.ts';
@@ -73,7 +73,7 @@ export class World {
     }
   }
 
-  submit(plan: Plan, settings: Partial<RunSettings> = {}): void {
+  submit(plan: CompiledDag, settings: Partial<RunSettings> = {}): void {
     const complete: RunSettings = {
       maxRetries: 3, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null,
       codes: new Int32Array(plan.codes.length), ...settings,

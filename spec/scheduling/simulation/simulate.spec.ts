@@ -49,7 +49,7 @@ describe('simulate', () => {
   it('tells what was tried again, what failed for good, and what came of the run', () => {
     const { outcome, events, schedule } = simulate(dagOf({ id: 'x', maxRetries: 2 }, { id: 'y', args: ['x'] }), { ...one, faults: { failure: 1 } });
     expect(outcome).toEqual({ ok: false, code: 'FUNCTION_FAILED', functionIds: ['x'] });
-    expect(events.filter(({ type }) => type !== 'note').map(({ type }) => type)).toEqual(['run:started', 'function:retried', 'function:retried', 'function:failed', 'run:failed']);
+    expect(events.filter(({ type }) => type !== 'note').map(({ type }) => type)).toEqual(['run:started', 'function:retrying', 'function:retrying', 'function:failed', 'run:failed']);
     expect(schedule.map(({ functionId, attempt, ok }) => [functionId, attempt, ok])).toEqual([['x', 1, false], ['x', 2, false], ['x', 3, false]]);
   });
 

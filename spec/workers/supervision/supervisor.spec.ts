@@ -138,7 +138,7 @@ describe('a supervisor', () => {
   });
 
   it('does not wait for ever for a child that does not stop', async () => {
-    const supervisor = await Supervisor.start({}, [{ id: 'a', shutdown: 5, start: () => ({ exited: new Promise<Exit>(() => {}), stop: () => new Promise<void>(() => {}) }) }]);
+    const supervisor = await Supervisor.start({}, [{ id: 'a', shutdownTimeout: 5, start: () => ({ exited: new Promise<Exit>(() => {}), stop: () => new Promise<void>(() => {}) }) }]);
     await supervisor.stop();
     expect((await supervisor.exited).reason).toBe('shutdown');
   });

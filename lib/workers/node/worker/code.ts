@@ -40,10 +40,10 @@ function pick(exports: Record<string, unknown>, { module, export: name }: { read
   throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} does not export a function ${name}.`, { module });
 }
 
-/** A function from its source, as `inline()` gave it. Indirect eval: it sees globals, and nothing of this module. */
+/** A function from its source, as `fromSource()` gave it. Indirect eval: it sees globals, and nothing of this module. */
 function evaluate({ source, name }: { source: string; name: string }): Callable {
   const text = toExpression(source);
-  const made: unknown = (0, eval)(`(${text})`); // eslint-disable-line no-eval -- running source is what inline() is for
+  const made: unknown = (0, eval)(`(${text})`); // eslint-disable-line no-eval -- running source is what fromSource() is for
   if (typeof made !== 'function') throw new HandoffError('FUNCTION_NOT_FOUND', `The source of ${name} is not that of a function.`);
   return made as Callable;
 }

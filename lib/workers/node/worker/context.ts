@@ -84,5 +84,5 @@ export async function withContext<Result>(given: Partial<TaskContext>, fn: () =>
 }
 
 function noActor(name: string): never {
-  throw new HandoffError('NOT_FOUND', `There is no actor ${JSON.stringify(name)} here. To test a function that asks one, give withContext an actor: withContext({ actor: () => … }, …).`);
+  throw new HandoffError('ACTOR_NOT_FOUND', `There is no actor ${JSON.stringify(name)} here. To test a function that asks one, give withContext an actor: withContext({ actor: () => … }, …).`);
 }

@@ -14,14 +14,14 @@ import { warmUp } from './invoke.ts';
 import { Prints, redirectPrints } from './output-capture.ts';
 
 /** What Piscina runs, once per thread. Resolves when the worker has been told to stop. */
-export function serve({ port, control, node, cursors, programs, quiet, memoryBudget }: ServeOptions): Promise<void> {
+export function serve({ port, control, node, cursors, programs, output, memoryBudget }: ServeOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const prints = new Prints(() => executor.running(), (by, text) => port.postMessage([FromWorker.print, ...by, text]));
   const executor: Executor = new Executor({ node, cursors, programs, prints }, (message) => port.postMessage(message));
   // Node ends the thread after this; here the error still has its class.
   const onCrash = (error: unknown): void => port.postMessage([FromWorker.crashing, toErrorWire(error)]);
   process.on('uncaughtExceptionMonitor', onCrash);
-  if (quiet !== false) redirectPrints(quiet === 'logged' ? prints : undefined);
+  if (output !== 'inherit') redirectPrints(output === 'events' ? prints : undefined);
   if (memoryBudget !== undefined) collectFor(memoryBudget);
   warmUp();
   port.on('message', (message: unknown[]) => {

@@ -21,13 +21,13 @@ export type CallPart =
 export interface Group {
   readonly root: number;
   readonly members: readonly number[];
-  /** The members' costs added up, into `Plan.costs`: what a node must be able to offer to be theirs. */
+  /** The members' costs added up, into `CompiledDag.costs`: what a node must be able to offer to be theirs. */
   readonly need: number;
   /** A node name, when the root is pinned. */
   readonly pin: string | undefined;
 }
 
-/** Bits of `Plan.flags`. */
+/** Bits of `CompiledDag.flags`. */
 export const Flag = {
   /** Runs alone on its thread, with nothing queued behind it: it has a timeout. */
   exclusive: 1,
@@ -41,7 +41,7 @@ export const Flag = {
   ordered: 16,
 } as const;
 
-export interface Plan extends Links {
+export interface CompiledDag extends Links {
   readonly dagId: string;
   /** By function. */
   readonly entries: readonly Entry[];
