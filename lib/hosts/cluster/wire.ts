@@ -29,7 +29,7 @@ import { type ErrorWire, textOf, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { isError } from '../../core/is-error.ts';
 import type { BeaconCard } from '../transport/beacon/beacon.ts';
-import { idBytes, keyBytes } from '../transport/beacon/datagram.ts';
+import { idBytes, keyBytes } from '../transport/beacon/key.ts';
 import { cloneView } from '../../workers/store/payload.ts';
 import { addresses, amount, amounts, any, boolean, type Check, code, fields, lane, list, listOf, name, nodeCards, number, optional, payload, record, time, whole } from './bounds.ts';
 

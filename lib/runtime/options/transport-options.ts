@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { HandoffError } from '../../core/errors.ts';
 import { parseAddress, unixPath } from '../../hosts/transport/tcp/address.ts';
 import { leastFrameBytes } from '../../hosts/transport/frame.ts';
-import { leastSecret, type TlsOptions } from '../../hosts/transport/tcp/options.ts';
+import type { TlsOptions } from '../../hosts/transport/tcp/options.ts';
+import { isSecret, secretExpected } from '../../hosts/transport/tcp/secret.ts';
 import { checkOptions, invalidOption, isRecord, type Rule, rules, type Schema } from '../../core/schema.ts';
 
 export interface TransportOptions {
@@ -57,7 +58,7 @@ export interface ResolvedTransport extends TransportOptions {
 }
 
 const text: Rule = { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' };
-const secretText: Rule = { expected: `a string of at least ${leastSecret} characters, long and random, such as openssl rand -hex 32 gives`, holds: (value) => typeof value === 'string' && value.length >= leastSecret };
+const secretText: Rule = { expected: secretExpected, holds: isSecret };
 const address: Rule = { expected: "a list of 'host:port' or 'unix:/path'", holds: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string' && parseAddress(each) !== undefined) };
 
 const schema: Schema<TransportOptions> = {

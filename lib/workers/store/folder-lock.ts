@@ -3,7 +3,6 @@
  * process dies, however it dies. Unlike a process id, this also holds between containers that share a folder but number processes on their own.
  */
 import { lstat, rename } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
@@ -15,7 +14,8 @@ export interface FolderLock {
 
 /** @throws what the system has against a socket there, such as that its path is too long */
 export async function lockFolder(folder: string): Promise<FolderLock> {
-  const server = createServer((socket) => socket.destroy());
+  // Loaded when first needed: only a Handoff with a memory budget locks a folder.
+  const server = process.getBuiltinModule('node:net').createServer((socket) => socket.destroy());
   server.unref();
   const draft = join(folder, `${lockName}.new`);
   // `exclusive`: a process of node:cluster must listen itself, not its primary.
@@ -39,7 +39,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 export async function isAbandoned(folder: string): Promise<boolean> {
   const lock = join(folder, lockName);
   if (!(await lstat(lock)).isSocket()) return false; // to a file, too, connecting is refused
-  const socket = createConnection(lock);
+  const socket = process.getBuiltinModule('node:net').createConnection(lock);
   socket.unref();
   try {
     await once(socket, 'connect');

@@ -1,5 +1,4 @@
 /** Where results go for which memory has no room: a folder of this process. It goes when the process stops, or when another starts after its death. */
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
@@ -117,5 +116,5 @@ function machine(): string {
   } catch {
     id = hostname();
   }
-  return (name = createHash('sha256').update(id).digest('hex').slice(0, 12));
+  return (name = process.getBuiltinModule('node:crypto').createHash('sha256').update(id).digest('hex').slice(0, 12));
 }

@@ -11,7 +11,8 @@
  */
 import { Worker } from 'node:worker_threads';
 import { moduleUrl } from '../../../core/package-files.ts';
-import { type BeaconKey, newBeaconKey } from './datagram.ts';
+import { newBeaconKey } from './datagram.ts';
+import type { BeaconKey } from './key.ts';
 import type { BeaconStart, FromBeacon, ToBeacon } from './messages.ts';
 
 const entry = moduleUrl('hosts/transport/beacon/thread');

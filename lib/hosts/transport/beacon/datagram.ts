@@ -7,17 +7,10 @@
  * ```
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { type BeaconKey, idBytes, keyBytes } from './key.ts';
 
-export const idBytes = 8;
-export const keyBytes = 32;
 const headBytes = 16;
 const datagramBytes = 32;
-
-/** What a host gives a peer so that the peer can send it signs of life. */
-export interface BeaconKey {
-  readonly id: Uint8Array;
-  readonly key: Uint8Array;
-}
 
 export function newBeaconKey(): BeaconKey {
   return { id: randomBytes(idBytes), key: randomBytes(keyBytes) };

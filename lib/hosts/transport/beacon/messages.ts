@@ -1,5 +1,5 @@
 /** What a beacon and its thread tell each other. */
-import type { BeaconKey } from './datagram.ts';
+import type { BeaconKey } from './key.ts';
 
 export interface BeaconStart {
   /** The address to bind. */

@@ -1,7 +1,8 @@
 /** The thread of a beacon: sends signs of life to peers, and counts those that come from them, whatever the main thread does. */
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type BeaconKey, idOf, readBeat, writeBeat } from './datagram.ts';
+import { idOf, readBeat, writeBeat } from './datagram.ts';
+import type { BeaconKey } from './key.ts';
 import type { BeaconStart, FromBeacon, ToBeacon } from './messages.ts';
 
 interface Peer {

@@ -5,6 +5,7 @@ import { HandoffError } from '../../../core/errors.ts';
 import { leastFrameBytes } from '../frame.ts';
 import type { Identity } from '../transport.ts';
 import { isLoopback, isWildcard, parseAddress, unixPath } from './address.ts';
+import { isSecret, secretExpected } from './secret.ts';
 
 /** PEM. Both sides must show a certificate that `ca` has signed. */
 export interface TlsOptions {
@@ -60,8 +61,6 @@ export interface ConnectionRefused {
 export type TcpSettings = { readonly [Name in keyof Required<TcpOptions>]: Name extends 'port' | 'tls' | 'advertise' | 'onRefused' ? TcpOptions[Name] | undefined : Required<TcpOptions>[Name] };
 
 const mebibyte = 1024 * 1024;
-/** What is shorter would be found by trying. */
-export const leastSecret = 16;
 
 /** @throws `INVALID_OPTION` */
 export function resolveTcpOptions(options: TcpOptions): TcpSettings {
@@ -70,7 +69,7 @@ export function resolveTcpOptions(options: TcpOptions): TcpSettings {
   need(typeof host === 'string' && host !== '', 'host', 'a host name or an IP address');
   need(port === undefined || isWhole(port, 0, 65535), 'port', 'a port, 0 for any, or undefined to not listen');
   // An empty one is no secret, and more likely a variable that is not set.
-  need(secret === undefined || (typeof secret === 'string' && secret.length >= leastSecret), 'secret', `a string of at least ${leastSecret} characters, long and random, such as openssl rand -hex 32 gives`);
+  need(secret === undefined || isSecret(secret), 'secret', secretExpected);
   need(advertise === undefined || parseAddress(advertise) !== undefined || parseAddress(`${advertise}:1`) !== undefined, 'advertise', "'host' or 'host:port', or 'unix:/path'");
   need(isWhole(maxFrameBytes, leastFrameBytes, 0xfffffffe), 'maxFrameBytes', `a whole number from ${leastFrameBytes} to 2³² - 2`);
   need(isWhole(handshakeTimeout, 1, 2 ** 31 - 1), 'handshakeTimeout', 'a whole number of ms, at least 1');
