@@ -99,7 +99,7 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
  * By type of message: which part is data of users. It is serialized by itself, so that what goes wrong with it can be told of by what stands
  * around it, and fails what it belongs to instead of the connection.
  */
-const dataAt: Readonly<Record<number, number>> = { [Message.request]: 2, [Message.response]: 2, [Message.batch]: 8, [Message.ended]: 6, [Message.log]: 4 };
+const dataAt: Readonly<Record<number, number>> = { [Message.request]: 2, [Message.response]: 2, [Message.batch]: 9, [Message.ended]: 6, [Message.log]: 5 };
 
 /** Stands for data that cannot be read here. */
 export class Unreadable {

@@ -105,8 +105,8 @@ const right: (() => [type: number, parts: unknown[]])[] = [
   () => [Message.request, [4, 'check', [[{ package: 'some-package', hash, export: 'x' }]]]],
   () => [Message.response, [1, true, { reason: 'shutdown' }]],
   () => [Message.code, [0, { package: 'some-package', hash, export: 'x' }]],
-  () => [Message.batch, ['near', 1, 1, 1, 0, 'd', 1, Int32Array.of(0, 0), [], { cpu: 1 }, 0]],
-  () => [Message.batch, ['near', 0, 2, 1, 0, 'd', 1, Int32Array.of(0, 0), [], null, 0]],
+  () => [Message.batch, ['near', 1, 1, 1, 0, 'r', 'd', 1, Int32Array.of(0, 0), [], { cpu: 1 }, 0]],
+  () => [Message.batch, ['near', 0, 2, 1, 0, 'r', 'd', 1, Int32Array.of(0, 0), [], null, 0]],
   () => [Message.takeBack, [1, 1]],
   () => [Message.cancel, [1, 'aborted']],
   () => [Message.kill, ['near', 1, 1]],
@@ -118,7 +118,7 @@ const right: (() => [type: number, parts: unknown[]])[] = [
   () => [Message.started, [batch.id, 1, Date.now()]],
   () => [Message.takenBack, [batch.id, 2]],
   () => [Message.laneDown, ['far', 0, { reason: 'exit', exitCode: 1 }, [{ batch: batch.id, started: 1 }]]],
-  () => [Message.log, ['far', 'd', 'f', 0, ['text']]],
+  () => [Message.log, ['far', 'r', 'd', 'f', 0, ['text']]],
 ];
 
 const sparse: unknown[] = [];
@@ -221,7 +221,7 @@ describe('what a peer says that has proved itself', () => {
     ['members without end', of(Message.members, Array.from({ length: 10_001 }, (_, k) => `x h:${k + 1}`))],
     ['code of a number that nobody counts to', of(Message.code, 2 ** 31, {})],
     ['time that is none', of(Message.started, 1, 1, Infinity)],
-    ['a claim that is none', of(Message.batch, 'near', 0, 1, 1, 0, 'd', 1, Int32Array.of(0, 0), [], { cpu: -1 }, 0)],
+    ['a claim that is none', of(Message.batch, 'near', 0, 1, 1, 0, 'r', 'd', 1, Int32Array.of(0, 0), [], { cpu: -1 }, 0)],
   ])('is refused when it is %s', (_name, decode) => {
     expect(decode).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
   });

@@ -7,13 +7,13 @@ import { decodeMessage, encodeMessage, Message, toTravellingError, Unreadable } 
 import { thrownBy } from '../../support/handoff.ts';
 
 const unreadable = Buffer.from([0xff, 0x0f, 0x6f, 0x99]);
-const batch = ['a', 0, 7, 1, 0, 'dag', 1, new Int32Array(2), unreadable, undefined, 0];
+const batch = ['a', 0, 7, 1, 0, 'run', 'dag', 1, new Int32Array(2), unreadable, undefined, 0];
 const cases: [string, number, unknown[], number][] = [
-  ['a batch', Message.batch, batch, 8],
+  ['a batch', Message.batch, batch, 9],
   ['a report', Message.ended, [7, 0, 1, [], [], null, unreadable], 6],
   ['a question', Message.request, [3, 'getValue', unreadable], 2],
   ['an answer', Message.response, [3, true, unreadable], 2],
-  ['a log', Message.log, ['a', 'dag', 'f', 1, unreadable], 4],
+  ['a log', Message.log, ['a', 'run', 'dag', 'f', 1, unreadable], 5],
 ];
 
 describe('a message', () => {
@@ -31,7 +31,7 @@ describe('a message', () => {
 
   it('is refused where what stands around the data is not ours', () => {
     expect(thrownBy(() => decodeMessage(Message.batch, serialize(batch.with(1, 'zero')))).code).toBe('PROTOCOL_ERROR');
-    expect(thrownBy(() => decodeMessage(Message.batch, serialize(batch.with(8, 'no bytes')))).code).toBe('PROTOCOL_ERROR');
+    expect(thrownBy(() => decodeMessage(Message.batch, serialize(batch.with(9, 'no bytes')))).code).toBe('PROTOCOL_ERROR');
     expect(thrownBy(() => decodeMessage(Message.batch, unreadable)).code).toBe('PROTOCOL_ERROR');
   });
 });
