@@ -244,7 +244,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
   it('is a report, from a file, of a run that is over', async () => {
     const handoff = await start();
     const report = createReport(overviewOf(handoff), 'told');
-    await errorOf(handoff.execute(new Dag('told').add({ id: 'fine', code: t.constant, extraArgs: ['</script><b>'] }).add({ id: 'broken', code: t.boom, args: ['fine'] }), { maxRetries: 0 }));
+    await errorOf(handoff.execute(new Dag('told').add({ id: 'fine', code: t.constant, extraArgs: ['</script><b>'] }).add({ id: 'broken', code: t.boom, args: ['fine'] }), { runId: 'told', maxRetries: 0 }));
     const file = join(folder, 'report.html');
     writeFileSync(file, await report.html());
     report.close();
@@ -330,7 +330,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
   it.each([['live', false], ['as a report', true]])('%s, has nothing that keeps people from reading it', { timeout: 240_000 }, async (_, isReport) => {
     const handoff = await start();
     const report = createReport(overviewOf(handoff), 'read');
-    await errorOf(handoff.execute(new Dag('read').add({ id: 'one', code: t.one }).add({ id: 'bad', code: t.boom, args: ['one'], maxRetries: 1 }).add({ id: 'next', code: t.double, args: ['bad'] }).add({ id: 'last', code: t.double, args: ['next'] })));
+    await errorOf(handoff.execute(new Dag('read').add({ id: 'one', code: t.one }).add({ id: 'bad', code: t.boom, args: ['one'], maxRetries: 1 }).add({ id: 'next', code: t.double, args: ['bad'] }).add({ id: 'last', code: t.double, args: ['next'] }), { runId: 'read' }));
     const file = join(folder, 'read.html');
     if (isReport) writeFileSync(file, await report.html());
     report.close();

@@ -234,9 +234,9 @@ describe('a report', () => {
   it('holds the whole run in one file, and nothing in it ends its data early', async () => {
     const { handoff } = await start();
     const dag = dagOf({ id: nasty, code: t.constant, extraArgs: [nasty] }, { id: 'bad', code: t.boom, args: [nasty], maxRetries: 0 });
-    const report = createReport(overviewOf(handoff), dag.id);
+    const report = createReport(overviewOf(handoff), 'reported');
     await expect(report.html()).rejects.toThrow('has not begun');
-    await errorOf(handoff.execute(dag));
+    await errorOf(handoff.execute(dag, { runId: 'reported' }));
     await handoff.execute(dagOf({ id: 'other', code: t.one }));
     const html = await report.html();
     report.close();

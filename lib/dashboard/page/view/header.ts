@@ -21,7 +21,7 @@ export function Header(props: PageProps): VNode {
       ${runs.size > 0 && html`
         <select class="run-list" aria-label="Run" value=${store.key ?? ''} onChange=${(event: Event) => actions.showRun((event.target as HTMLSelectElement).value)}>
           ${[...runs.values()].toReversed().map((one) => html`
-            <option key=${one.key} value=${one.key} selected=${one.key === store.key}>${one.dagId} · ${formatTime(one.startedAt)} · ${one.state} · ${one.runId}</option>`)}
+            <option key=${one.key} value=${one.key} selected=${one.key === store.key}>${one.dagId} · ${formatTime(one.startedAt)} · ${one.runId} · ${one.state}</option>`)}
         </select>`}
       ${run !== undefined && html`<span class=${`chip ${run.state}`} role="status">${run.state}</span>`}
       ${run !== undefined && run.state === 'running' && store.hello?.isReport !== true && h(Cancel, { ...props, key: run.key, run })}
