@@ -1,4 +1,4 @@
-/** Copies of values, so that a later change of the original does not show. */
+/** Deep copies, so that a later change of the original has no effect. */
 import { types } from 'node:util';
 import { fromErrorWire, toErrorWire } from './error-wire.ts';
 import { isError } from './is-error.ts';
@@ -7,10 +7,11 @@ import { eachItem } from './items.ts';
 type Enter = (value: unknown) => unknown;
 
 /**
- * A deep copy, of any depth. Structure survives: cycles, two places that hold the same object, holes, classes of errors and of views. A
- * view gets memory of its own, with only its own bytes. What cannot be copied stays as it is: functions, shared memory, sockets.
+ * A deep copy of a value of any depth. It preserves structure: cycles, objects referenced twice, holes, and the classes of errors and
+ * views. A view gets its own memory with only its own bytes. Functions, shared memory and sockets cannot be copied, so they are kept as
+ * they are.
  *
- * @param isKept says what else stays as it is
+ * @param isKept returns true for further objects that are kept as they are
  */
 export function copyOf<Value>(value: Value, isKept?: (value: object) => boolean): Value {
   return isPrimitive(value) ? value : (copyObject(value, isKept) as Value);
@@ -41,7 +42,7 @@ function copyObject(value: unknown, isKept: ((value: object) => boolean) | undef
 
 interface Begun {
   readonly copy: unknown;
-  /** Copies what is inside; later, so that depth costs no stack. */
+  /** Copies the contents. Runs later, so that depth costs no stack. */
   readonly fill?: () => void;
 }
 
@@ -64,7 +65,7 @@ function begin(value: object, enter: Enter): Begun {
     const copy = new Set<unknown>();
     return { copy, fill: () => value.forEach((item) => copy.add(enter(item))) };
   }
-  if (types.isArgumentsObject(value)) return { copy: value }; // it is refused when it is sent
+  if (types.isArgumentsObject(value)) return { copy: value }; // sending it is refused
   if (isError(value)) return { copy: fromErrorWire(toErrorWire(value)) };
   const cloned = isPlainObject(value) ? undefined : cloneWhole(value);
   if (cloned !== undefined) return { copy: cloned };
@@ -72,11 +73,13 @@ function begin(value: object, enter: Enter): Begun {
   return { copy, fill: () => copyFields(value as Record<string, unknown>, copy, enter) };
 }
 
-/** A list may have properties besides its items, which structured clone keeps. */
+/** Copies properties of an array besides its items, which structured clone keeps. */
 function copyFurther(from: readonly unknown[], to: unknown[], enter: Enter): void {
   const keys = Object.keys(from);
   if (keys.length === 0 || keys.at(-1) === String(from.length - 1)) return; // properties come last
-  for (const key of keys) if (!(key in to)) (to as unknown as Record<string, unknown>)[key] = enter((from as unknown as Record<string, unknown>)[key]);
+  for (const key of keys) {
+    if (!(key in to)) (to as unknown as Record<string, unknown>)[key] = enter((from as unknown as Record<string, unknown>)[key]);
+  }
 }
 
 function copyFields(from: Record<string, unknown>, to: Record<string, unknown>, enter: Enter): void {
@@ -87,14 +90,14 @@ function copyFields(from: Record<string, unknown>, to: Record<string, unknown>, 
   }
 }
 
-/** Whether it is a record, and not an instance of a class. */
+/** Whether the value is a plain object, not an instance of a class. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const proto: unknown = Object.getPrototypeOf(value);
   return proto === Object.prototype || proto === null;
 }
 
-/** A Date, a KeyObject and the like; undefined for an instance of a user's class, which is copied field by field. */
+/** A clone of a Date, a KeyObject or the like. Undefined for an instance of a user's class, which is copied field by field. */
 function cloneWhole(value: object): unknown {
   try {
     const copy: unknown = structuredClone(value);
@@ -123,8 +126,7 @@ const viewClasses = Object.fromEntries(
 );
 
 /**
- * Whether an earlier copy still says what the original says. May answer no where it does: for errors, and for instances of classes. Looks
- * at each object once, in order.
+ * Whether a copy still equals its original. May return false for equal errors and class instances. Visits each object once, in order.
  */
 export function isStillCopy(copy: unknown, original: unknown): boolean {
   const partners = new Map<object, object>();
@@ -143,7 +145,7 @@ export function isStillCopy(copy: unknown, original: unknown): boolean {
 
 type Pair = (a: unknown, b: unknown) => boolean;
 
-/** Whether two objects of one class have the same primitive parts; objects in them are left to `pair`. */
+/** Whether two objects of one class have the same primitive parts. `pair` compares the objects in them. */
 function haveSameParts(a: object, b: object, pair: Pair): boolean {
   if (Array.isArray(a)) return Array.isArray(b) && haveSameItems(a, b, pair);
   if (ArrayBuffer.isView(a)) return Buffer.compare(bytesOf(a), bytesOf(b as ArrayBufferView)) === 0;
@@ -154,7 +156,8 @@ function haveSameParts(a: object, b: object, pair: Pair): boolean {
   if (!isPlainObject(a)) return false;
   const keys = Object.keys(a);
   const others = Object.keys(b);
-  return keys.length === others.length && keys.every((key, k) => key === others[k] && pair((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]));
+  return keys.length === others.length
+    && keys.every((key, k) => key === others[k] && pair((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]));
 }
 
 function haveSameItems(a: readonly unknown[], b: readonly unknown[], pair: Pair): boolean {

@@ -1,9 +1,9 @@
 /**
- * Errors as plain data, so that they cross threads and hosts whole.
+ * Errors as plain data, so that they cross threads and hosts complete.
  *
- * Structured clone keeps only the name (of the seven built-in classes), message, stack and cause of an error. Here also the
- * class's name, `code` and every other own field, `AggregateError.errors`, and causes of any kind survive; on arrival an
- * error is an instance of the built-in class it extends, under a class of the original's name.
+ * Structured clone keeps only the name (of the seven built-in classes), message, stack and cause of an error. This form also keeps the
+ * class name, `code` and every other own field, `AggregateError.errors`, and causes of any kind. The receiver gets an instance of the
+ * built-in class that the error extends, under a class with the original name.
  */
 import { inspect } from 'node:util';
 import { type ErrorDetails, HandoffError } from './errors.ts';
@@ -12,18 +12,18 @@ import { isError } from './is-error.ts';
 import { needsCare } from './survey.ts';
 
 /**
- * An error, or any other thrown value, as data that structured clone copies faithfully. May be cyclic, as errors may: an error stands
+ * An error or any other thrown value, as data that structured clone copies faithfully. Like the errors, it may be cyclic: each error occurs
  * in it once.
  */
 export type ErrorWire =
   | { readonly kind: 'value'; readonly value: unknown }
   /** A Buffer, which structured clone would make a Uint8Array. */
   | { readonly kind: 'buffer'; readonly bytes: Uint8Array }
-  /** What is too deep for a value, or holds errors. */
+  /** A value that is too deep for structured clone, or that holds errors. */
   | { readonly kind: 'flat'; readonly table: FlatTable }
   | WireOfError;
 
-/** What every error has. */
+/** The fields of every error. */
 export interface ErrorHead {
   /** The nearest built-in class, or `HandoffError`. */
   base: string;
@@ -40,24 +40,25 @@ interface WireOfError extends ErrorHead {
   errors: readonly ErrorWire[] | undefined;
 }
 
-const builtIn: Readonly<Record<string, ErrorConstructor>> = Object.assign(Object.create(null), { // names come from elsewhere: 'constructor' is none
+// Without a prototype, because names such as 'constructor' are looked up in it.
+const builtIn: Readonly<Record<string, ErrorConstructor>> = Object.assign(Object.create(null), {
   Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError,
 });
-// Beyond these, errors within errors are told by their text alone.
+// Beyond these limits, a nested error is sent as its text only.
 const maxDepth = 16;
 const maxErrors = 1000;
 const carried = new Set(['name', 'message', 'stack', 'cause', 'errors']);
 
 /**
- * Turns a thrown value into data. Never throws: what cannot be copied is replaced by its text.
+ * Converts a thrown value to data. Never throws: a part that cannot be copied is replaced by its text.
  *
- * @param thrown anything that was thrown
+ * @param thrown any thrown value
  */
 export function toErrorWire(thrown: unknown): ErrorWire {
   return toWire(thrown, new Map(), 0);
 }
 
-/** @param made errors that are data already, so that each is once, and circles end */
+/** @param made the errors converted so far, so that each is converted once and cycles end */
 function toWire(thrown: unknown, made: Map<object, WireOfError>, depth: number): ErrorWire {
   try {
     if (Buffer.isBuffer(thrown)) return { kind: 'buffer', bytes: new Uint8Array(thrown) };
@@ -65,11 +66,13 @@ function toWire(thrown: unknown, made: Map<object, WireOfError>, depth: number):
     const known = made.get(thrown);
     if (known !== undefined) return known;
     if (depth >= maxDepth || made.size >= maxErrors) return { kind: 'value', value: `[${thrown.name}: ${thrown.message}]` };
-    const wire: WireOfError = { kind: 'error', base: 'Error', className: 'Error', name: 'Error', message: '', stack: undefined, fields: {}, cause: undefined, errors: undefined };
+    const wire: WireOfError = {
+      kind: 'error', base: 'Error', className: 'Error', name: 'Error', message: '', stack: undefined, fields: {}, cause: undefined, errors: undefined,
+    };
     made.set(thrown, wire);
     fill(wire, thrown, (inner) => toWire(inner, made, depth + 1));
     return wire;
-  } catch (unreadable) { // a proxy's trap, or a getter of what every error has
+  } catch (unreadable) { // a proxy's trap or a getter threw
     return { kind: 'value', value: `[an error that cannot be read: ${textOf(unreadable)}]` };
   }
 }
@@ -89,16 +92,16 @@ function fill(wire: WireOfError, error: Error, inner: (value: unknown) => ErrorW
   if (Array.isArray(errors)) wire.errors = errors.map(inner);
 }
 
-/** May throw what a getter of the error throws. */
+/** @throws what a getter of the error throws */
 export function headOf(error: Error): ErrorHead {
   const className = String(error.constructor?.name || error.name || 'Error');
-  // A class that never set `name` would arrive as plain "Error": its own name says more.
+  // An error whose class never set `name` would arrive as plain "Error". Its class name says more.
   const name = error.name in builtIn && !(className in builtIn) ? className : String(error.name);
   const stack = error.stack === undefined ? undefined : withName(String(error.stack), error.name, name);
   return { base: baseOf(error), className, name, message: String(error.message), stack };
 }
 
-/** The first line of a stack begins with the error's name. */
+/** Replaces the error's name, with which its stack begins. */
 function withName(stack: string, written: string, name: string): string {
   return written !== name && stack.startsWith(written) ? name + stack.slice(written.length) : stack;
 }
@@ -113,18 +116,19 @@ function baseOf(error: Error): string {
   return 'Error';
 }
 
-/** A value that structured clone takes: itself, what of it can be copied, or its text. */
+/** A value that structured clone accepts: the value itself, its parts that can be copied, or its text. */
 function toValue(value: unknown, toError: (error: Error) => ErrorWire): ErrorWire {
   if (typeof value === 'function' || typeof value === 'symbol') return { kind: 'value', value: String(value) };
   if (typeof value !== 'object' || value === null) return { kind: 'value', value };
   try {
-    return needsCare(value) ? { kind: 'flat', table: flatten(value, { error: toError, leaf: (leaf) => structuredClone(leaf) }) } : { kind: 'value', value: structuredClone(value) };
+    if (!needsCare(value)) return { kind: 'value', value: structuredClone(value) };
+    return { kind: 'flat', table: flatten(value, { error: toError, leaf: (leaf) => structuredClone(leaf) }) };
   } catch {
     return { kind: 'value', value: withoutFunctions(value, 0) };
   }
 }
 
-/** Plain objects and lists without what cannot be copied, such as the callbacks of a request's options. */
+/** Plain objects and arrays without the parts that cannot be copied, such as callbacks in a request's options. */
 function withoutFunctions(value: unknown, depth: number): unknown {
   if (typeof value === 'function' || typeof value === 'symbol') return undefined;
   if (typeof value !== 'object' || value === null) return value;
@@ -141,18 +145,19 @@ function withoutFunctions(value: unknown, depth: number): unknown {
   }
 }
 
-/** A thrown value as text, whatever it is: an error's message, a text as it is, and what has no text of its own as one would write it. */
+/** Any thrown value as text: an error's message, a string as it is, and any other value as `inspect` shows it. */
 export function textOf(value: unknown): string {
   try {
     if (isError(value)) return value.message;
     const text = String(value);
-    return /^\[object \w+\]$/.test(text) || Array.isArray(value) ? inspect(value, { depth: 2, breakLength: Infinity, maxArrayLength: 20, maxStringLength: 500 }) : text;
+    const isBare = /^\[object \w+\]$/.test(text) || Array.isArray(value);
+    return isBare ? inspect(value, { depth: 2, breakLength: Infinity, maxArrayLength: 20, maxStringLength: 500 }) : text;
   } catch {
     return 'a value without a text';
   }
 }
 
-/** The reverse of `toErrorWire`: the thrown value, as near to the original as another thread can have it. */
+/** The reverse of `toErrorWire`: the thrown value, as close to the original as another thread can have it. */
 export function fromErrorWire(wire: ErrorWire): unknown {
   return fromWire(wire, new Map());
 }
@@ -187,7 +192,7 @@ function construct(wire: WireOfError): Error {
 
 const classes = new Map<string, ErrorConstructor>();
 
-/** A stand-in class, so that `error.constructor.name` reads as where it was thrown. Bounded, as names come from user code. */
+/** A stand-in class, so that `error.constructor.name` is the original name. The name comes from user code, so its length is limited. */
 function classNamed(name: string, base: ErrorConstructor): ErrorConstructor {
   const key = `${base.name}:${name}`;
   let known = classes.get(key);

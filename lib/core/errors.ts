@@ -1,11 +1,11 @@
 /**
  * The one error class of the library, and every code it can carry.
  *
- * Codes are stable and meant for programs; messages are meant for people and say what was wrong, what was expected and,
- * where we know it, how to mend it.
+ * Codes are stable and meant for programs. Messages are meant for people: they say what was wrong, what was expected and, where known, how
+ * to fix it.
  */
 
-/** Every error code with what it means, in one line. The README's table and this list are held equal by a spec. */
+/** Every error code and its meaning in one line. A spec keeps the README's table equal to this list. */
 export const errorCodes = {
   INVALID_OPTION: 'an option is unknown or has a bad value',
   INVALID_FUNCTION: 'a function of a DAG is malformed: its id, code, arguments, cost or another field',
@@ -44,7 +44,7 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
-/** The codes that validation of a DAG can give. */
+/** The codes of errors that validation of a DAG finds. */
 export type DagErrorCode =
   | 'INVALID_FUNCTION'
   | 'DUPLICATE_FUNCTION'
@@ -55,42 +55,42 @@ export type DagErrorCode =
   | 'INVALID_COLLOCATION'
   | 'NOT_SERIALIZABLE';
 
-/** An error of validation. */
+/** An error that validation found. */
 export type DagError = HandoffError & { readonly code: DagErrorCode };
 
-/** Facts about the failure, by name. Only those that make sense for the code are there. */
+/** Facts about the failure. Only those that apply to the code are set. */
 export interface ErrorDetails {
-  /** The function it is about. */
+  /** The function that failed. */
   readonly functionId?: string;
   /** `MISSING_FUNCTION`: the id that no function has. */
   readonly missing?: string;
-  /** The nearest name that does exist. */
+  /** The nearest existing name. */
   readonly suggestion?: string;
-  /** `CYCLIC_DEPENDENCY`: each function of the circle once, in the order in which values would flow. */
+  /** `CYCLIC_DEPENDENCY`: each function of the cycle once, in the direction of the data flow. */
   readonly cycle?: readonly string[];
-  /** The node it happened on, or that was asked for. */
+  /** The node where it happened, or the requested node. */
   readonly node?: string;
-  /** `FUNCTION_FAILED`: how many times the function was tried: once, and `maxRetries` (default 3) times more. */
+  /** `FUNCTION_FAILED`: the number of attempts made, at most 1 + `maxRetries` (default 3). */
   readonly attempts?: number;
-  /** The run it is about. */
+  /** The run that failed. */
   readonly runId?: string;
-  /** The DAG it is about, or whose run it is about. */
+  /** The DAG that failed, or the DAG of the run. */
   readonly dagId?: string;
-  /** `FUNCTION_FAILED` with `failurePolicy: 'continue'`: the error of each function that failed for good, in the order in which they failed. */
+  /** `FUNCTION_FAILED` with `failurePolicy: 'continue'`: the error of each function that failed for good, in order of failure. */
   readonly failures?: readonly HandoffError[];
-  /** `FUNCTION_FAILED` with `failurePolicy: 'continue'`: the results that exist, by function id, of those that `collect` asked for. */
+  /** `FUNCTION_FAILED` with `failurePolicy: 'continue'`: the existing results among those that `collect` requests, by function id. */
   readonly results?: Readonly<Record<string, unknown>>;
-  /** `ALLOCATION_ERROR`: what was asked for. */
+  /** `ALLOCATION_ERROR`: the requested amounts. */
   readonly cost?: Readonly<Record<string, number>>;
-  /** `ALLOCATION_ERROR`: the first resource that is short everywhere. */
+  /** `ALLOCATION_ERROR`: the first resource of which every node has too little. */
   readonly resource?: string;
-  /** `ALLOCATION_ERROR`: what each node offers. */
+  /** `ALLOCATION_ERROR`: the capabilities of each node. */
   readonly offers?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** `INVALID_OPTION`: the option's name. */
   readonly option?: string;
   /** `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `VERSION_MISMATCH`: the module. */
   readonly module?: string;
-  /** `MODULE_FAILED`, `VERSION_MISMATCH` on one host: the path of the file at fault, where that is known, and the line in it, from 1. */
+  /** `MODULE_FAILED`, `VERSION_MISMATCH` on one host: the path of the file at fault, if known. */
   readonly file?: string;
   readonly line?: number;
   /** `VERSION_MISMATCH`: the hosts that differ. */
@@ -99,11 +99,11 @@ export interface ErrorDetails {
   readonly variable?: string;
   /** `FUNCTION_TIMEOUT`, `RUN_TIMEOUT`, `RESULT_TIMEOUT`, `ASK_TIMEOUT`, `MODULE_FAILED`: the limit in ms. */
   readonly timeout?: number;
-  /** `WORKER_CRASHED`: why: `'exit'`, `'uncaught'`, `'out-of-memory'` or `'killed'`. */
+  /** `WORKER_CRASHED`: the reason, one of `'exit'`, `'uncaught'`, `'out-of-memory'` or `'killed'`. */
   readonly reason?: string;
-  /** `WORKER_CRASHED` by `process.exit`: the code. */
+  /** `WORKER_CRASHED` by `process.exit`: the exit code. */
   readonly exitCode?: number;
-  /** `NOT_SERIALIZABLE`: where in the value, as `result.items[3].go`. */
+  /** `NOT_SERIALIZABLE`: the path within the value, such as `result.items[3].go`. */
   readonly path?: string;
 }
 
@@ -111,19 +111,20 @@ export interface ErrorDetails {
 const brand = Symbol.for('handoffjs.error');
 
 /**
- * Every error this library makes. Read `code`; `cause` is what lies beneath; other details are plain fields.
+ * The class of every error that this library creates. `code` says what happened; `cause` is the underlying error; other details are plain
+ * fields.
  *
  * `instanceof HandoffError` also holds for errors made by another copy of the package.
  *
  * @param code one of `errorCodes`
- * @param message for people
- * @param details plain fields; `cause` among them is the error beneath
+ * @param message a text for people
+ * @param details plain fields of the error; `cause` is the underlying error
  */
 export class HandoffError extends Error {
   readonly code: ErrorCode;
 
   static {
-    // On the prototype, so that neither shows up among an error's own fields.
+    // On the prototype, so that neither is an own field of the error.
     Object.defineProperty(HandoffError.prototype, brand, { value: true });
     Object.defineProperty(HandoffError.prototype, 'name', { value: 'HandoffError', writable: true, configurable: true });
   }
@@ -141,10 +142,15 @@ export class HandoffError extends Error {
   }
 }
 
-// The details are own fields of the error; declared here so that they can be read without a cast.
+// The details are own fields of the error. This declaration makes them readable without a cast.
 export interface HandoffError extends ErrorDetails {}
 
-/** Whether `value` is a `HandoffError`, with this code when one is given. */
+/**
+ * Whether `value` is a `HandoffError`.
+ *
+ * @param code when given, the error must also have this code
+ * @returns true also for errors made by another copy of the package
+ */
 export function isHandoffError(value: unknown, code?: ErrorCode): value is HandoffError {
   return value instanceof HandoffError && (code === undefined || value.code === code);
 }

@@ -1,6 +1,6 @@
 /**
- * A value as a table, so that it can be written and read without recursion, however deep it is. Structure survives: cycles, and two places
- * that hold the same object.
+ * A value as a table, which is written and read without recursion, whatever its depth. It preserves structure: cycles, and objects
+ * referenced twice.
  *
  * ```
  *   { a: 1, next: { a: 2, next: [] } }      row   kind     items                   links: place, row
@@ -12,13 +12,13 @@
 import { types } from 'node:util';
 import { isError } from './is-error.ts';
 
-/** The objects of a value, one a row. */
+/** The objects of a value, one per row. */
 export interface FlatTable {
   /** By row. */
   readonly kinds: readonly number[];
-  /** By row: where its items end. */
+  /** By row: the end of its items. */
   readonly ends: readonly number[];
-  /** Of all rows, one after the other. */
+  /** The items of all rows, one row after the other. */
   readonly items: readonly unknown[];
   /** `place, row, …`: the items that are objects. */
   readonly links: readonly number[];
@@ -28,25 +28,25 @@ const Kind = {
   /** `key, value, …` */
   object: 0,
   list: 1,
-  /** An array with holes or further properties: its length, then `key, value, …` */
+  /** An array with holes or extra properties: its length, then `key, value, …` */
   sparse: 2,
   /** `key, value, …` */
   map: 3,
   set: 4,
-  /** Something that V8 writes by itself, and that holds no other objects. */
+  /** An object without other objects in it, which V8 serializes by itself. */
   leaf: 5,
   error: 6,
 } as const;
 
-/** How those are written that are no mere structure. */
+/** Writes the objects that are more than structure. */
 export interface Leaves {
   /** An error as plain data. */
   error(error: Error): unknown;
-  /** Anything else that V8 writes by itself. */
+  /** Any other object that V8 serializes by itself. */
   leaf?(value: object): unknown;
 }
 
-/** @throws what a getter or a proxy's trap throws; `TypeError` for functions and symbols */
+/** @throws whatever a getter or a proxy's trap throws; `TypeError` for functions and symbols */
 export function flatten(root: object, { error: toError, leaf: toLeaf = (value) => value }: Leaves): FlatTable {
   const rows = new Map<object, number>([[root, 0]]);
   const objects: object[] = [root];
@@ -80,7 +80,9 @@ export function flatten(root: object, { error: toError, leaf: toLeaf = (value) =
 function kindOf(object: object): number {
   if (Array.isArray(object)) return isDense(object) ? Kind.list : Kind.sparse;
   const proto: unknown = Object.getPrototypeOf(object);
-  if (proto === Object.prototype || proto === null) return types.isProxy(object) || types.isArgumentsObject(object) ? Kind.leaf : Kind.object;
+  if (proto === Object.prototype || proto === null) {
+    return types.isProxy(object) || types.isArgumentsObject(object) ? Kind.leaf : Kind.object;
+  }
   if (types.isMap(object)) return Kind.map;
   if (types.isSet(object)) return Kind.set;
   if (isError(object)) return Kind.error;
@@ -113,10 +115,12 @@ function addItems(object: object, kind: number, add: (item: unknown) => void): v
   }
 }
 
-/** What is no plain object to V8. What it refuses is among them, for it to refuse. */
+/** Whether V8 treats the object as more than a plain object. Includes those that V8 refuses, so that V8 throws its own error. */
 function isLeaf(object: object): boolean {
-  return types.isDate(object) || types.isRegExp(object) || types.isBoxedPrimitive(object) || ArrayBuffer.isView(object) || types.isAnyArrayBuffer(object)
-    || types.isPromise(object) || types.isWeakMap(object) || types.isWeakSet(object) || types.isExternal(object) || types.isProxy(object) || types.isModuleNamespaceObject(object)
+  return types.isDate(object) || types.isRegExp(object) || types.isBoxedPrimitive(object)
+    || ArrayBuffer.isView(object) || types.isAnyArrayBuffer(object)
+      || types.isPromise(object) || types.isWeakMap(object) || types.isWeakSet(object) || types.isExternal(object) || types.isProxy(object)
+      || types.isModuleNamespaceObject(object)
     || types.isKeyObject(object) || types.isCryptoKey(object)
     || (Object.prototype.toString.call(object) !== '[object Object]' && Object.keys(object).length === 0); // such as a Blob
 }
@@ -137,7 +141,9 @@ export function unflatten({ kinds, ends, items, links }: FlatTable, fromError: (
   });
   const whole = [...items];
   for (let k = 0; k < links.length; k += 2) whole[links[k]!] = made[links[k + 1]!];
-  for (let row = 0, from = 0; row < kinds.length; from = ends[row++]!) if (kinds[row]! < Kind.leaf) fill(made[row] as object, kinds[row]!, whole, from, ends[row]!);
+  for (let row = 0, from = 0; row < kinds.length; from = ends[row++]!) {
+    if (kinds[row]! < Kind.leaf) fill(made[row] as object, kinds[row]!, whole, from, ends[row]!);
+  }
   return made[0];
 }
 

@@ -1,9 +1,9 @@
-/** The items of a list, without a step for each hole of a sparse one. */
+/** Iterates over the items of an array. A sparse array costs no step per hole. */
 
-// After this many holes in a row the list is taken for a sparse one.
+// After this many holes in a row, an array is treated as sparse.
 const maxHoles = 1000;
 
-/** Calls `visit` for each item that exists, in order. An array of length 2e8 with three items costs about three steps. */
+/** Calls `visit` for each existing item, in order. An array of length 2e8 with three items costs about three steps. */
 export function eachItem(list: readonly unknown[], visit: (item: unknown, index: number) => void): void {
   let holes = 0;
   for (let i = 0; i < list.length; i++) {
@@ -17,7 +17,7 @@ export function eachItem(list: readonly unknown[], visit: (item: unknown, index:
   }
 }
 
-/** The items after an index, found by their keys: V8 has them at hand where the list is sparse. */
+/** Visits the items after an index by their keys, which V8 keeps for a sparse array. */
 function eachKey(list: readonly unknown[], after: number, visit: (item: unknown, index: number) => void): void {
   for (const key of Object.keys(list)) {
     const i = Number(key);

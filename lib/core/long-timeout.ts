@@ -1,4 +1,4 @@
-/** Timers as long as one likes: Node's own fire at once when they are told to wait longer than 2³¹ - 1 ms, about 25 days. */
+/** Timers of any length. Node's own timers fire at once when the delay exceeds 2³¹ - 1 ms, about 25 days. */
 
 const longest = 2 ** 31 - 1;
 
@@ -6,7 +6,7 @@ export interface LongTimeout {
   clear(): void;
 }
 
-/** Calls back after `ms`, unless it is cleared before. Like `setTimeout`, it keeps the process alive. */
+/** Calls `callback` after `ms`, unless cleared before. Like `setTimeout`, it keeps the process alive. */
 export function setLongTimeout(callback: () => void, ms: number): LongTimeout {
   let timer: NodeJS.Timeout;
   const wait = (left: number): void => {

@@ -1,9 +1,9 @@
-/** Refuses to be imported by a Node that is too old, in one sentence instead of by whatever it misses first. */
+/** Refuses to run on an old Node with one clear sentence, instead of the error of the first missing feature. */
 
-/** As `engines` of package.json says. */
+/** Equal to `engines` in package.json. */
 export const oldestNode = '22.18.0';
 
-/** Why this Node will not do; undefined when it does. */
+/** Why this version of Node is too old; undefined if it is not. */
 export function refusalOf(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const [wantedMajor, wantedMinor] = oldestNode.split('.').map(Number) as [number, number];

@@ -1,4 +1,4 @@
-/** Numbers from a seed: the same seed, the same numbers. */
+/** Seeded random numbers: the same seed gives the same sequence. */
 export class Random {
   #state: number;
 
@@ -14,27 +14,27 @@ export class Random {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   }
 
-  /** True so often; draws nothing when it cannot be. */
+  /** True with this probability. Draws no number when the probability is 0. */
   chance(probability: number): boolean {
     return probability > 0 && this.next() < probability;
   }
 
-  /** A whole number from `from` to `to`, both included. */
+  /** A whole number from `from` to `to`, both inclusive. */
   integer(from: number, to: number): number {
     return from + Math.floor(this.next() * (to - from + 1));
   }
 
-  /** A whole number from 0 to below `end`. */
+  /** A whole number in [0, end). */
   below(end: number): number {
     return this.integer(0, end - 1);
   }
 
-  /** One of a list that is not empty. */
+  /** A random item of a list that is not empty. */
   pick<Item>(items: readonly Item[]): Item {
     return items[this.integer(0, items.length - 1)]!;
   }
 
-  /** The time until something happens that does so `rate` times in a unit of time on average. */
+  /** The waiting time until the next event of a Poisson process with this rate. */
   exponential(rate: number): number {
     return -Math.log(1 - this.next()) / rate;
   }

@@ -1,11 +1,11 @@
-/** Options declared as data: what each may be, checked at the door. */
+/** Options declared as data: the values each accepts, checked where they enter the library. */
 import { show } from './show.ts';
 import { didYouMean, nearest } from './suggest.ts';
 import { HandoffError } from './errors.ts';
 
-/** What an option may be. */
+/** The values that an option accepts. */
 export interface Rule {
-  /** In words, as in "expected …". */
+  /** Completes "must be …" in messages. */
   readonly expected: string;
   readonly holds: (value: unknown) => boolean;
 }
@@ -13,10 +13,10 @@ export interface Rule {
 export type Schema<Options> = { readonly [Name in keyof Required<Options>]: Rule };
 
 /**
- * Checks options against their schema; `undefined` stands for the default everywhere.
+ * Checks options against their schema. `undefined` stands for the default.
  *
- * @param where the call they were given to, for messages
- * @throws `INVALID_OPTION` naming the option, what was expected and what was got
+ * @param where the call that received the options, for messages
+ * @throws `INVALID_OPTION` naming the option, the expected and the actual value
  */
 export function checkOptions<Options>(where: string, schema: Schema<Options>, options: Options): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -27,7 +27,9 @@ export function checkOptions<Options>(where: string, schema: Schema<Options>, op
     if (rule === undefined && value === undefined) continue;
     if (rule === undefined) {
       const suggestion = nearest(name, Object.keys(schema));
-      throw new HandoffError('INVALID_OPTION', `${where}: there is no option ${show(name)}.${didYouMean(suggestion)}`, { option: name, ...(suggestion !== undefined && { suggestion }) });
+      throw new HandoffError('INVALID_OPTION', `${where}: there is no option ${show(name)}.${didYouMean(suggestion)}`, {
+        option: name, ...(suggestion !== undefined && { suggestion }),
+      });
     }
     if (value !== undefined && !rule.holds(value)) throw invalidOption(where, name, rule.expected, value);
   }
@@ -51,7 +53,10 @@ export const rules = {
     expected: 'a whole number of at least 1, or Infinity',
     holds: (value) => value === Infinity || (isAmount(value) && Number.isInteger(value) && value >= 1),
   },
-  wholeOrInfinity: { expected: 'a whole number of at least 0, or Infinity', holds: (value) => value === Infinity || (isAmount(value) && Number.isInteger(value)) },
+  wholeOrInfinity: {
+    expected: 'a whole number of at least 0, or Infinity',
+    holds: (value) => value === Infinity || (isAmount(value) && Number.isInteger(value)),
+  },
   milliseconds: { expected: 'ms, a finite number of at least 0', holds: isAmount },
   positiveMilliseconds: { expected: 'ms, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
   drain: { expected: "'runs', 'functions' or false", holds: (value) => value === 'runs' || value === 'functions' || value === false },

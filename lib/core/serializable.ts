@@ -1,19 +1,22 @@
-/** Whether a value can travel to another thread, and if not, which part of it cannot. */
+/** Finds the part of a value that cannot travel to another thread. */
 import { eachItem } from './items.ts';
 
-/** Where a class of ours says in words what its instances are, if a copy of them would be garbage. A registered symbol, so that it also works for other copies of the package. */
+/**
+ * Key of a description that classes of this library carry when a copy of an instance would be useless. A registered symbol, so that it also
+ * works for other copies of the package.
+ */
 export const notData: unique symbol = Symbol.for('handoffjs.notData') as never;
 
 export interface Obstacle {
-  /** Where, as `[2].options.go`. */
+  /** Where it is, such as `[2].options.go`. */
   readonly path: string;
-  /** What is there, in words. */
+  /** A description of the part. */
   readonly what: string;
 }
 
 /**
- * The first part of a value that structured clone refuses, or undefined. Sees what a language can see; a host object such as a
- * socket shows itself only when it is sent.
+ * The first part of a value that structured clone refuses; undefined if there is none. Host objects such as sockets are not recognised:
+ * only sending them shows the error.
  */
 export function findObstacle(value: unknown): Obstacle | undefined {
   if (isPlain(value)) return undefined;
@@ -27,14 +30,14 @@ export function findObstacle(value: unknown): Obstacle | undefined {
       seen.add(next.value);
       pushChildren(next.value, next.path, stack);
     } catch (error) {
-      // A getter, or a proxy's trap: whoever clones it would meet the same.
+      // A getter or a proxy's trap threw. Cloning would throw the same error.
       return { path: next.path, what: `an object that throws when it is read (${error instanceof Error ? error.message : String(error)})` };
     }
   }
   return undefined;
 }
 
-/** Values that need no look inside. */
+/** Whether the value holds no other values. */
 function isPlain(value: unknown): boolean {
   return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol');
 }
@@ -45,7 +48,9 @@ function refusal(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (notData in value) return String(value[notData]);
   if (value instanceof Promise) return 'a promise';
-  if (value instanceof AbortSignal || value instanceof AbortController) return `an ${value.constructor.name} (inside a function, context().signal is its own)`;
+  if (value instanceof AbortSignal || value instanceof AbortController) {
+    return `an ${value.constructor.name} (inside a function, context().signal is its own)`;
+  }
   if (value instanceof WeakMap || value instanceof WeakSet || value instanceof WeakRef) return `a ${value.constructor.name}`;
   return undefined;
 }

@@ -5,7 +5,7 @@ const maxChars = 120;
 const maxItems = 50;
 const bounds = { depth: 1, maxArrayLength: maxItems, maxStringLength: maxChars, breakLength: Infinity };
 
-/** A value as short text. Never throws, and looks at a bounded part of a large value. */
+/** A value as short text. Never throws, and reads a bounded part of a large value. */
 export function show(value: unknown): string {
   try {
     return cut(textOf(value));
@@ -24,7 +24,7 @@ function textOf(value: unknown): string {
   }
 }
 
-/** What JSON has no word for, as text; and no more of a long list or text than will be shown. */
+/** Replaces values that JSON cannot hold by text, and shortens long lists and strings before they are written. */
 function shortened(_key: string, value: unknown): unknown {
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'bigint') return `${value}n`;

@@ -1,12 +1,12 @@
-/** "Did you mean": the nearest of the names that exist. */
+/** "Did you mean": the nearest existing name. */
 import { distance } from 'fastest-levenshtein';
 
-// Beyond this many names an error message is not worth the time.
+// With more names than this, a suggestion is not worth the time.
 const maxNames = 20_000;
-// What a part of a longer name must have, to be taken for it.
+// The minimum length of a part of a name that counts as a match.
 const minPart = 4;
 
-/** What things are called elsewhere, by what they are called here. */
+/** Names used by other libraries for the same concept, by the name used here. */
 const aliases: Readonly<Record<string, readonly string[]>> = {
   maxRetries: ['retries', 'retry', 'attempts', 'maxAttempts', 'tries', 'retryCount', 'retryLimit'],
   retryDelay: ['backoff', 'delay', 'retryBackoff', 'retryInterval'],
@@ -32,11 +32,12 @@ const aliases: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The name that was meant, when one is near enough: what it is called elsewhere, at most two fifths of its letters differ, or a part of one
- * name alone. Two neighbouring letters that have changed places are one difference.
+ * The name that was probably meant: an alias, a name of which at most two fifths of the letters differ, or the only name that starts or
+ * ends with the given word. Swapping two neighbouring letters counts as one difference.
  *
- * @param wrong what was written
- * @param names what exists
+ * @param wrong the given name
+ * @param names the existing names
+ * @returns undefined if no name is near enough
  */
 export function nearest(wrong: string, names: Iterable<string>): string | undefined {
   const limit = Math.max(1, Math.floor(wrong.length * 0.4));
@@ -61,14 +62,14 @@ export function nearest(wrong: string, names: Iterable<string>): string | undefi
   return best ?? (holding.length === 1 ? holding[0] : undefined);
 }
 
-/** A word with two neighbouring letters in each other's place, in every way. */
+/** The words that result from swapping two neighbouring letters. */
 function swaps(word: string): Set<string> {
   const all = new Set<string>();
   for (let i = 0; i + 1 < Math.min(word.length, 100); i++) all.add(word.slice(0, i) + word[i + 1] + word[i] + word.slice(i + 2));
   return all;
 }
 
-/** ` Did you mean "x"?`, or nothing. */
+/** ` Did you mean "x"?`, or an empty text without a suggestion. */
 export function didYouMean(suggestion: string | undefined): string {
   return suggestion === undefined ? '' : ` Did you mean ${JSON.stringify(suggestion)}?`;
 }

@@ -1,47 +1,47 @@
-/** What a value holds that decides how it travels between threads and hosts. */
+/** The properties of a value that decide how it travels between threads and hosts. */
 import { isError } from './is-error.ts';
 import { isInstanceMemory } from './instance-memory.ts';
 
 /**
- * How many objects may lie within each other in what V8 serializes. V8 recurses, 620 bytes of stack a level at most, and a main thread has less
- * than 1 MB: a value that a thread could write with its larger stack may be one that the main thread cannot read. This is a third of that.
+ * The maximum nesting depth of a value that V8 serializes. V8 recurses with up to 620 bytes of stack a level, and the main thread has less
+ * than 1 MB: it could fail to read a value that a thread with a larger stack wrote. The limit uses a third of that stack.
  */
 export const maxNesting = 500;
 
-// So many objects are visited without noting which: a set of them costs many times what the visit does.
+// This many objects are visited without recording them, because a set of them costs many times what the visit does.
 const maxUnnoted = 4_000_000;
 
-// An array with so many holes is walked by its keys.
+// An array with more holes than this is walked by its keys.
 const maxHoles = 1_000_000;
 
-/** A value, looked through. Errors are not looked into. */
+/** The result of walking through a value. Errors are not entered. */
 export interface Survey {
-  /** An estimate, in bytes: 8 an item, one a character. */
+  /** Estimated size in bytes: 8 per item, 1 per character. */
   readonly size: number;
-  /** Objects lie deeper within each other than `maxNesting`. What else is said is then about a part of the value. */
+  /** Objects are nested deeper than `maxNesting`. The other fields then describe only a part of the value. */
   readonly deep: boolean;
-  /** It holds an Error, which structured clone would change. */
+  /** Contains an Error, which structured clone would change. */
   readonly errors: boolean;
   readonly sharedBuffers: boolean;
-  /** It holds a Buffer, which structured clone would make a Uint8Array. */
+  /** Contains a Buffer, which structured clone would turn into a Uint8Array. */
   readonly buffers: boolean;
 }
 
 /**
- * Looks through all of a value: an Error deep inside must not lose its class.
+ * Walks through all of a value, so that an Error deep inside keeps its class.
  *
- * @throws what a getter or a proxy's trap throws
+ * @throws whatever a getter or a proxy's trap throws
  */
 export function survey(value: object): Survey {
   const tree = new Walk(undefined);
   if (tree.into(value, 1)) return tree;
-  // It is deep, or has cycles, or few objects in many places: each object once, in V8's order, tells.
+  // The value is deep, cyclic, or references few objects many times. Visiting each object once, in V8's order, decides which.
   const graph = new Walk(new Set());
   graph.into(value, 1);
   return graph;
 }
 
-/** Whether a value holds what structured clone and V8's serializer do not carry whole to every thread. */
+/** Whether structured clone or V8's serializer would lose a part of the value or fail on some thread. */
 export function needsCare(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (isError(value)) return true;
@@ -58,12 +58,12 @@ class Walk implements Survey {
   readonly #seen: Set<object> | undefined;
   #left = maxUnnoted;
 
-  /** @param seen notes what was visited; undefined: the value is taken for a tree */
+  /** @param seen records visited objects; undefined treats the value as a tree */
   constructor(seen: Set<object> | undefined) {
     this.#seen = seen;
   }
 
-  /** Visits an object and what it holds. False when the walk has ended early. */
+  /** Visits an object and its contents. Returns false when the walk ends early. */
   into(value: object, depth: number): boolean {
     if (Array.isArray(value)) return this.#enter(value, depth) ?? this.#array(value, depth);
     const proto: unknown = Object.getPrototypeOf(value);
@@ -88,7 +88,7 @@ class Walk implements Survey {
     return this.#enter(value, depth) ?? this.#other(value, depth);
   }
 
-  /** What is to be returned at once; undefined: what the object holds is to be visited. */
+  /** Returns the result of `into` for an object whose contents need no visit; undefined if they need one. */
   #enter(value: object, depth: number): boolean | undefined {
     if (this.#seen !== undefined) {
       if (this.#seen.has(value)) return true;
@@ -114,7 +114,7 @@ class Walk implements Survey {
         return this.#fields(value, depth);
       }
     }
-    // Those of a long array are not looked for, as that would cost more than all else: who reads the value finds out.
+    // Extra properties of a long array are not looked for, because that would cost more than all else. Reading the value finds them.
     return value.length > 16 || this.#fields(value, depth);
   }
 
@@ -150,7 +150,7 @@ class Walk implements Survey {
   }
 }
 
-/** Whether a view is only a part of its memory, all of which structured clone would send. */
+/** Whether a view covers only a part of its buffer. Structured clone would send the whole buffer. */
 function isPart({ buffer, byteLength }: ArrayBufferView): boolean {
   return buffer instanceof SharedArrayBuffer ? isInstanceMemory(buffer) : byteLength < buffer.byteLength;
 }
