@@ -1,12 +1,12 @@
-/** What the shape of a graph says about its schedule: b-levels, the order of dispatch, the critical path. */
+/** Properties of a graph's shape that matter for its schedule: b-levels, dispatch order, critical path. */
 import type { Entry } from './entry.ts';
 import { type Links, sortTopologically } from './links.ts';
 import type { CompiledDag } from './compiled-dag.ts';
 
 /**
- * How long functions take, for planning: `duration`, or 1 where none was given. Undefined when no function has one.
+ * The duration of each function for planning: `duration`, or 1 if not set. Undefined when no function has a duration.
  *
- * @param traited the functions that may have one
+ * @param traited the functions that may have a duration
  */
 export function weights(entries: readonly Entry[], traited: readonly number[]): Float64Array | undefined {
   const timed = traited.filter((i) => entries[i]!.traits.duration !== undefined);
@@ -48,8 +48,8 @@ export function ranks(entries: readonly Entry[], traited: readonly number[], lev
 }
 
 /**
- * Each function's place in an order that needs few results at a time: what a result needs comes right before it, as in Sethi and Ullman's
- * numbering of register needs. Higher priority goes first all the same.
+ * Each function's place in a depth-first order, which keeps few results at a time: the inputs of a result come right before it, as in Sethi
+ * and Ullman's numbering of register needs. Higher priority still goes first.
  */
 export function depthFirstRanks(entries: readonly Entry[], { size, depOffset, deps, outOffset }: Links): { rank: Int32Array; byRank: Int32Array } {
   const rank = new Int32Array(size).fill(-1);
@@ -74,7 +74,7 @@ export function depthFirstRanks(entries: readonly Entry[], { size, depOffset, de
   return { rank, byRank };
 }
 
-/** A counting sort: levels without durations are whole numbers no larger than the graph. */
+/** A counting sort. Without durations, levels are whole numbers no larger than the graph. */
 function sortByLevel(level: Float64Array): Int32Array {
   let highest = 0;
   for (const each of level) if (each > highest) highest = each;
@@ -102,10 +102,10 @@ export function criticalPath({ size, outOffset, outs }: Links, level: Float64Arr
 }
 
 /**
- * The same plan, its functions ordered as `compile` would order them had they said so: by priority, then b-level, then as added.
+ * The same plan, with its functions reordered as if they had these durations: by priority, then b-level, then as added.
  * O(arguments + functions log functions).
  *
- * @param durationOf ms, by function
+ * @param durationOf a function's duration in ms
  */
 export function reweigh(plan: CompiledDag, durationOf: (i: number) => number): CompiledDag {
   const weight = new Float64Array(plan.size);

@@ -1,5 +1,5 @@
 /**
- * What an `Argument` becomes: a function that serializes beside the producer and one that deserializes beside the consumer.
+ * Expands an `Argument` into a function that serializes beside the producer and one that deserializes beside the consumer.
  *
  * ```
  *   producer ──► serialize:producer->consumer:0 ──► deserialize:producer->consumer:0 ──► consumer
@@ -12,10 +12,10 @@ import { toReference } from './code.ts';
 import type { Part, Transform } from './types.ts';
 
 /**
- * The functions to add for a function some of whose arguments are `Argument`s: the transforms, then the function itself, its
- * arguments replaced by the last transform of each. A side that is not given adds no function.
+ * Expands a function that has `Argument`s: returns the transforms, then the function itself. Each of its `Argument`s is replaced by its
+ * last transform. A side that is not set adds no function.
  *
- * @throws `NOT_SERIALIZABLE` for a value in a transform's `extraArgs` that cannot travel
+ * @throws `NOT_SERIALIZABLE` when a value in a transform's `extraArgs` cannot travel
  */
 export function expand(entry: Entry): Entry[] {
   const made: Entry[] = [];

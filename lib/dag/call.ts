@@ -1,6 +1,6 @@
 /**
- * The value form's vertex. A call is a value, an edge is an argument: `t.clean(raw, 10)` makes a vertex that depends on `raw`.
- * Nothing runs until a DAG of calls does.
+ * The vertex of the value form. A call is a value, and an edge is an argument: `t.clean(raw, 10)` creates a vertex that depends on `raw`.
+ * Creating a call runs nothing.
  */
 import { HandoffError } from '../core/errors.ts';
 import { eachItem } from '../core/items.ts';
@@ -12,28 +12,37 @@ import type { FunctionSpec } from './types.ts';
 
 declare const result: unique symbol;
 
-/** Stands for the result of a function. `Value` is what it resolves to; a `Call<Dog>` may feed a parameter of type `Animal`. */
+/** Stands for the result of a function. `Value` is the type of the result; a `Call<Dog>` may feed a parameter of type `Animal`. */
 export interface Call<out Value> {
-  /** Exists in types only. */
+  /** Exists only in types. */
   readonly [result]: Value;
   /**
-   * The same call with other options. Calls are immutable: the one this is called on stays as it is, and is another function
-   * of the DAG if both are used.
+   * The same call with other options. Calls are immutable: the original stays unchanged. If both are used, they are two functions of the
+   * DAG.
+   *
+   * @param options fields of a `FunctionSpec`; they replace those set before
+   * @returns a new call
    */
   with(options: CallOptions): Call<Value>;
-  /** The same call, run only after others, without their results. */
+  /**
+   * The same call, run only after others, whose results it does not take.
+   *
+   * @param others the calls to wait for
+   * @returns a new call
+   * @throws `INVALID_FUNCTION` when one of `others` is not a call
+   */
   after(...others: readonly Call<unknown>[]): Call<Value>;
 }
 
-/** What a call may be given beside its arguments: the fields of a `FunctionSpec`, and a call to be collocated with. */
+/** The options of a call besides its arguments: the fields of a `FunctionSpec`. A call may be collocated with another call. */
 export interface CallOptions extends Omit<FunctionSpec, 'id' | 'args' | 'code' | 'extraArgs' | 'argumentInclusion' | 'layout' | 'node' | 'type'> {
-  /** Default: the export's name and a number. */
+  /** Default: the export's name, `#` and a number. */
   readonly id?: string | undefined;
   readonly type?: 'regular' | 'inline' | undefined;
   readonly node?: string | { readonly collocatedWith: string | Call<unknown> } | undefined;
 }
 
-/** What a call is made of. */
+/** The parts of a call. */
 export interface Vertex {
   readonly code: FunctionReference;
   readonly args: readonly unknown[];
@@ -57,24 +66,26 @@ class CallVertex implements Call<unknown> {
     return (call as CallVertex).#vertex;
   }
 
-  /** @throws `INVALID_FUNCTION`: a call in a text, in arithmetic or in a comparison would silently become garbage */
+  /** @throws `INVALID_FUNCTION`, because a call in a text, in arithmetic or in a comparison has no useful value */
   [Symbol.toPrimitive](): never {
     throw this.#misused('is used as a text or a number');
   }
 
-  /** @throws `INVALID_FUNCTION` likewise */
+  /** @throws `INVALID_FUNCTION`, for the same reason */
   toJSON(): never {
     throw this.#misused('is turned into JSON');
   }
 
-  /** What `console.log` shows. */
+  /** The text that `console.log` shows. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `Call ${nameOf(this.#vertex.code)}(${this.#vertex.args.map((arg) => (isCall(arg) ? `${nameOf(vertexOf(arg).code)}(…)` : show(arg))).join(', ')})`;
+    const args = this.#vertex.args.map((arg) => (isCall(arg) ? `${nameOf(vertexOf(arg).code)}(…)` : show(arg)));
+    return `Call ${nameOf(this.#vertex.code)}(${args.join(', ')})`;
   }
 
   #misused(how: string): HandoffError {
     const name = nameOf(this.#vertex.code);
-    return new HandoffError('INVALID_FUNCTION', `The call ${name}(…) ${how}. It has no value before the DAG runs: pass it as an argument to a function that does this with the value.`);
+    const fix = 'It has no value before the DAG runs: pass it as an argument to a function that does this with the value.';
+    return new HandoffError('INVALID_FUNCTION', `The call ${name}(…) ${how}. ${fix}`);
   }
 
   with(options: CallOptions): Call<unknown> {
@@ -83,23 +94,28 @@ class CallVertex implements Call<unknown> {
 
   after(...others: readonly Call<unknown>[]): Call<unknown> {
     const stranger = others.find((other) => !CallVertex.is(other));
-    if (stranger !== undefined) throw new HandoffError('INVALID_FUNCTION', `after() takes calls, got ${show(stranger)}.${otherCopyHint(stranger)}`);
+    if (stranger !== undefined) {
+      throw new HandoffError('INVALID_FUNCTION', `after() takes calls, got ${show(stranger)}.${otherCopyHint(stranger)}`);
+    }
     return new CallVertex({ ...this.#vertex, after: [...this.#vertex.after, ...others] });
   }
 }
 
-Object.defineProperty(CallVertex.prototype, notData, { value: 'a call where only plain values may stand (calls may be arguments of calls, and items of lists there)' });
+Object.defineProperty(CallVertex.prototype, notData, {
+  value: 'a call where only plain values may stand (calls may be arguments of calls, and items of lists there)',
+});
 
-/** Why what looks like a call is none. */
+/** A hint for a value that looks like a call but is not one of this copy of the library. */
 export function otherCopyHint(value: unknown): string {
   const isTheirs = typeof value === 'object' && value !== null && !isCall(value) && notData in value && 'after' in value;
-  return isTheirs ? ' It was made by another copy of handoffjs: make all calls of a DAG by one copy (npm ls handoffjs shows which there are).' : '';
+  if (!isTheirs) return '';
+  return ' It was made by another copy of handoffjs: make all calls of a DAG with one copy (npm ls handoffjs lists the installed copies).';
 }
 
 const noOptions: CallOptions = Object.freeze({});
 const noCalls: readonly Call<unknown>[] = Object.freeze([]);
 
-/** A new vertex. Plain values among its arguments are copied. */
+/** Creates a vertex. Plain values among its arguments are copied. */
 export function createCall(code: FunctionReference, args: readonly unknown[]): Call<unknown> {
   return new CallVertex({ code, args: args.map((arg) => argumentOf(arg, 0)), options: noOptions, after: noCalls });
 }
@@ -108,12 +124,12 @@ export function isCall(value: unknown): value is Call<unknown> {
   return CallVertex.is(value);
 }
 
-/** What the call is made of. */
+/** The parts of the call. */
 export function vertexOf(call: Call<unknown>): Vertex {
   return CallVertex.read(call);
 }
 
-// Lists in lists are looked into, as deep as anyone writes them; the bound ends a list that holds itself.
+// Lists in lists are searched down to this depth. The limit ends the search of a list that contains itself.
 const maxListDepth = 64;
 
 function argumentOf(value: unknown, depth: number): unknown {
@@ -125,14 +141,14 @@ function argumentOf(value: unknown, depth: number): unknown {
   return list;
 }
 
-/** The calls in an argument: itself, or those in a list. */
+/** The calls in an argument: the argument itself, or calls in a list. */
 export function callsIn(value: unknown, found: Call<unknown>[] = [], depth = 0): Call<unknown>[] {
   if (isCall(value)) found.push(value);
   else if (Array.isArray(value) && depth < maxListDepth) eachItem(value, (item) => callsIn(item, found, depth + 1));
   return found;
 }
 
-/** Whether there is a call in an argument. */
+/** Whether an argument is or contains a call. */
 export function holdsCall(value: unknown): boolean {
   return callsIn(value).length > 0;
 }

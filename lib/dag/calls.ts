@@ -1,6 +1,6 @@
 /**
- * How functions are called that do more than take results in order and then their `extraArgs`: lists, plain values between
- * results, the names of nodes, and inline functions, which are run on the spot.
+ * Calls that do more than pass results in order and then `extraArgs`: those with lists, plain values between results, names of nodes, or
+ * inline functions, which run in place.
  */
 import { dagError } from './dag-error.ts';
 import { show } from '../core/show.ts';
@@ -10,17 +10,19 @@ import { type CallPart, Flag } from './compiled-dag.ts';
 import type { FunctionReference } from './code.ts';
 import type { Part } from './types.ts';
 
-// An inline function runs once for each way it is reached, so a ladder of inline diamonds doubles at every step.
+// An inline function runs once for each path that reaches it, so each further inline diamond in a row doubles the number of calls.
 const maxInlineCalls = 10_000;
 
 interface Input {
   readonly parts: DagParts;
   readonly links: Links;
   readonly order: Int32Array;
-  /** By position in the DAG: position in the plan, -1 for absorbed functions. Undefined when none is absorbed. */
+  /** The position in the plan, by position in the DAG; -1 for absorbed functions. Undefined when no function is absorbed. */
   readonly dense: Int32Array | undefined;
   codeOf(code: FunctionReference): number;
-  /** Written: `Flag.special`, `Flag.needsNodes`, and `Flag.once` where an inline function says so. */
+  /**
+   * Written here: `Flag.special`, `Flag.needsNodes`, and `Flag.once` for a function that runs an inline function that is not idempotent.
+   */
   readonly flags: Uint8Array;
 }
 
@@ -30,7 +32,7 @@ export interface Calls {
 }
 
 /**
- * The calls of a DAG that need one.
+ * The calls of the functions that need more than the default call.
  *
  * @throws `INVALID_INLINE_FUNCTION` when a function would run more than 10,000 inline functions per attempt
  */
@@ -52,12 +54,16 @@ export function calls(input: Input): Calls {
     const parsed = layoutOf(entry).map((part) => toCallPart(part));
     const total = runs;
     if (own < 0) {
-      // An absorbed function is told the nodes of functions that have run by then: those it waits for.
-      absorbed.set(i, { part: { kind: 'call', code: input.codeOf(entry.code!), parts: parsed }, runs: total + 1, once: once || !entry.traits.idempotent });
+      // An absorbed function receives the nodes of functions that have run before it: those it waits for.
+      absorbed.set(i, {
+        part: { kind: 'call', code: input.codeOf(entry.code!), parts: parsed }, runs: total + 1, once: once || !entry.traits.idempotent,
+      });
       continue;
     }
     if (total > maxInlineCalls) {
-      throw dagError('INVALID_INLINE_FUNCTION', `Function ${show(entry.id)} would run ${total} inline functions per attempt: each runs once for every way it is reached. Make the shared ones regular.`, { functionId: entry.id });
+      const text = `Function ${show(entry.id)} would run ${total} inline functions per attempt (expected at most ${maxInlineCalls}).`;
+      const fix = 'An inline function runs once for each path that reaches it: make the shared ones regular.';
+      throw dagError('INVALID_INLINE_FUNCTION', `${text} ${fix}`, { functionId: entry.id });
     }
     made.set(own, parsed);
     flags[own]! |= Flag.special | (once ? Flag.once : 0);
@@ -73,7 +79,8 @@ export function calls(input: Input): Calls {
       if ('nodeOf' in part) return nodePart(part.nodeOf);
       const dep = links.deps[links.depOffset[i]! + part.arg];
       if (dep === undefined || part.arg >= entry.args.length) {
-        throw dagError('INVALID_FUNCTION', `Function ${show(entry.id)}: its layout names argument ${part.arg}, but it has ${entry.args.length}.`, { functionId: entry.id });
+        const count = entry.args.length;
+        throw dagError('INVALID_FUNCTION', `Function ${show(entry.id)}: its layout names argument ${part.arg}, but it has ${count}.`, { functionId: entry.id });
       }
       const inlined = absorbed.get(dep);
       if (inlined === undefined) return { kind: 'result', of: dense === undefined ? dep : dense[dep]! };
@@ -85,7 +92,7 @@ export function calls(input: Input): Calls {
     function nodePart(id: string): CallPart {
       const at = parts.index.get(id) ?? -1;
       const of = dense === undefined || at < 0 ? at : dense[at]!;
-      // The node of the function itself, and of inline ones, is where it runs.
+      // The function itself and inline functions run on the node of the function itself.
       if (of < 0 || of === own) return { kind: 'node', of: -1 };
       needed.add(of);
       return { kind: 'node', of };
@@ -94,7 +101,7 @@ export function calls(input: Input): Calls {
   return { calls: made, nodesNeeded };
 }
 
-/** Whether it takes its arguments otherwise than in order. */
+/** Whether the function needs more than its arguments in order. */
 function isArranged({ traits }: Entry): boolean {
   return traits.layout !== undefined || traits.list;
 }

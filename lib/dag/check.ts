@@ -1,4 +1,4 @@
-/** One function of a DAG at the door: each field checked against what it may be, and turned into an `Entry`. */
+/** Checks each field of a function that is added to a DAG, and converts the function to an `Entry`. */
 import { HandoffError } from '../core/errors.ts';
 import { defaultTraits, type Entry, none, type Traits } from './entry.ts';
 import { show } from '../core/show.ts';
@@ -19,13 +19,16 @@ const code: Rule = [
   isCode,
 ];
 
-// No call has as many; it bounds what is looked at of a list that was made by mistake, such as a sparse one.
+// No real call has this many. The limit bounds the check of a list that was made by mistake, such as a sparse one.
 const maxArguments = 10_000_000;
 
-/** What each field may be. `undefined` always stands for the default. */
+/** The values that each field accepts. `undefined` always stands for the default. */
 const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   id: ['a string that is not empty', (value) => typeof value === 'string' && value !== ''],
-  args: [`a list of function ids and Arguments, at most ${maxArguments}`, (value) => Array.isArray(value) && value.length <= maxArguments && value.every(isArgument)],
+  args: [
+    `a list of function ids and Arguments, at most ${maxArguments}`,
+    (value) => Array.isArray(value) && value.length <= maxArguments && value.every(isArgument),
+  ],
   code: [`${code[0]} (null only for type 'input')`, (value) => value === null || isCode(value)],
   extraArgs: [`a list of at most ${maxArguments} values`, (value) => Array.isArray(value) && value.length <= maxArguments],
   argumentInclusion: ["'variadic' or 'list'", (value) => value === 'variadic' || value === 'list'],
@@ -49,10 +52,10 @@ const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
 const basic = new Set<string>(['id', 'args', 'code', 'extraArgs']);
 
 /**
- * Checks one function and gives the record of it.
+ * Checks a function and converts it to its record.
  *
- * @throws `INVALID_FUNCTION` naming the function, the field, what was expected and what was got; `NOT_SERIALIZABLE` for a value in
- * `extraArgs` that cannot travel
+ * @throws `INVALID_FUNCTION` naming the function, the field, the expected and the actual value; `NOT_SERIALIZABLE` when a value in
+ * `extraArgs` cannot travel
  */
 export function toEntry(spec: FunctionSpec): Entry {
   if (typeof spec !== 'object' || spec === null) throw invalid('?', `A function is an object with id and code, got ${show(spec)}.`);
@@ -79,7 +82,7 @@ export function toEntry(spec: FunctionSpec): Entry {
   };
 }
 
-/** @throws `NOT_SERIALIZABLE` naming the function and the place of the value that cannot travel */
+/** @throws `NOT_SERIALIZABLE` naming the function and the path of the value that cannot travel */
 export function checkLiterals(functionId: string, field: string, values: readonly unknown[]): void {
   for (let i = 0; i < values.length; i++) {
     const obstacle = findObstacle(values[i]);
@@ -105,7 +108,7 @@ function isCode(value: unknown): boolean {
   return toReference(value) !== undefined && problemOf(value) === undefined;
 }
 
-/** Why the module of a reference cannot be imported. */
+/** Why the module of a reference cannot be imported; undefined if it can. */
 function problemOf(value: unknown): string | undefined {
   const reference = toReference(value);
   return reference === undefined || 'source' in reference ? undefined : schemeProblem(reference.module);
@@ -148,8 +151,14 @@ function toTraits(spec: FunctionSpec): Traits {
 /** An argument with its code as plain data. */
 function plain(arg: string | Argument): string | Argument {
   if (typeof arg === 'string') return arg;
-  const side = ({ code: like, extraArgs = none }: Transform): Transform => ({ code: toReference(like)!, ...(extraArgs.length > 0 && { extraArgs: ownLiterals(extraArgs) }) });
-  return { id: arg.id, ...(arg.serialize && { serialize: side(arg.serialize) }), ...(arg.deserialize && { deserialize: side(arg.deserialize) }) };
+  const side = ({ code: like, extraArgs = none }: Transform): Transform => ({
+    code: toReference(like)!, ...(extraArgs.length > 0 && { extraArgs: ownLiterals(extraArgs) }),
+  });
+  return {
+    id: arg.id,
+    ...(arg.serialize && { serialize: side(arg.serialize) }),
+    ...(arg.deserialize && { deserialize: side(arg.deserialize) }),
+  };
 }
 
 function toInit(init: Transform | undefined): Traits['init'] {

@@ -1,4 +1,4 @@
-/** Turns a DAG into a plan: validates, absorbs inline functions, ranks, and gathers what functions have in common. */
+/** Compiles a DAG into a plan: validates it, absorbs inline functions, ranks functions, and shares equal codes and costs. */
 import { HandoffError } from '../core/errors.ts';
 import { bLevels, depthFirstRanks, ranks, weights } from './analysis.ts';
 import { calls } from './calls.ts';
@@ -13,16 +13,17 @@ import type { Cost } from './types.ts';
 import { validateLinked } from './validate.ts';
 
 export interface CompileOptions {
-  /** Leave pins, collocation and costs out, as `executeLocal` does. */
+  /** Ignore pins, collocation and costs, as `executeLocal` does. */
   readonly ignorePlacement?: boolean;
-  /** Order functions so that few results are needed at a time, instead of by the longest way to go. */
+  /** Order functions so that few results are needed at a time, instead of by the longest remaining path. */
   readonly depthFirst?: boolean;
 }
 
 /**
- * Compiles a DAG for execution. O(functions + arguments); the plan does not see what is added to the DAG later.
+ * Compiles a DAG for execution. O(functions + arguments). Functions added to the DAG later are not part of the plan.
  *
- * @throws every error of `Dag.validate`, and `INVALID_FUNCTION` for what only streams know: inputs, `init`, `parallelism`, `batchSize`, `batchTimeout`
+ * @throws every error of `Dag.validate`, and `INVALID_FUNCTION` for what only streams use: inputs, `init`, `parallelism`, `batchSize`,
+ * `batchTimeout`
  */
 export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
   const all = partsOf(dag);
@@ -85,21 +86,22 @@ function takesAll({ depOffset, deps }: Links, i: number, call: readonly CallPart
   return deps.subarray(depOffset[i]!, depOffset[i + 1]!).every((dep) => taken.has(dep));
 }
 
-/** What only streams know is refused, because a run would ignore it. */
+/** Refuses what only streams use, because a run would ignore it. */
 function refuseStreams({ entries, traited }: DagParts): HandoffError | undefined {
   for (const i of traited) {
     const { id, traits } = entries[i]!;
     const field = traits.type === 'input' ? "type 'input'" : streamFields.find((name) => traits[name] !== undefined);
     if (field === undefined) continue;
     const instead = traits.type === 'input' ? 'Give the value by a regular function' : `Leave ${field} out`;
-    return new HandoffError('INVALID_FUNCTION', `Function ${show(id)} has ${field}, which only a stream can use, and there are no streams yet. ${instead}.`, { functionId: id });
+    const text = `Function ${show(id)} has ${field}, which only a stream can use, and streams are not implemented yet. ${instead}.`;
+    return new HandoffError('INVALID_FUNCTION', text, { functionId: id });
   }
   return undefined;
 }
 
 const streamFields = ['init', 'parallelism', 'batchSize', 'batchTimeout'] as const;
 
-/** Whether a function has no place of its own in the plan: it is inline, or the deserializer of an inline consumer. */
+/** Whether a function is not part of the plan: it is inline, or the deserializer of an inline consumer. */
 function isAbsorbed(parts: DagParts, { traits }: Entry): boolean {
   if (traits.type === 'inline') return true;
   const { transforms } = traits;
@@ -107,7 +109,7 @@ function isAbsorbed(parts: DagParts, { traits }: Entry): boolean {
   return parts.entries[parts.index.get(transforms.consumer) ?? -1]?.traits.type === 'inline';
 }
 
-/** By position in the DAG: position in the plan, or -1 for functions that are absorbed. Undefined when none is. */
+/** The position in the plan, by position in the DAG; -1 for absorbed functions. Undefined when no function is absorbed. */
 function denseIndex(parts: DagParts): Int32Array | undefined {
   if (!parts.traited.some((i) => isAbsorbed(parts, parts.entries[i]!))) return undefined;
   const dense = new Int32Array(parts.entries.length);
@@ -116,7 +118,7 @@ function denseIndex(parts: DagParts): Int32Array | undefined {
   return dense;
 }
 
-/** The graph of regular functions alone: what an absorbed function waits for is waited for by each of its dependents. */
+/** The graph of regular functions only. The dependencies of an absorbed function become dependencies of its dependents. */
 function absorb(parts: DagParts, links: Links, order: Int32Array, dense: Int32Array): { entries: Entry[]; links: Links; order: Int32Array } {
   const waits = new Map<number, Set<number>>(); // absorbed function -> regular functions it waits for
   const rows: number[][] = [];
@@ -148,7 +150,7 @@ function absorb(parts: DagParts, links: Links, order: Int32Array, dense: Int32Ar
 function codeTable(entries: readonly Entry[]): { codes: FunctionReference[]; code: Int32Array; indexOf(code: FunctionReference): number } {
   const codes: FunctionReference[] = [];
   const byKey = new Map<string, number>();
-  const known = new Map<FunctionReference, number>(); // references are shared, so most are found without a text
+  const known = new Map<FunctionReference, number>(); // most references are shared, so this avoids computing their key
   const indexOf = (reference: FunctionReference): number => {
     let index = known.get(reference);
     if (index !== undefined) return index;
@@ -161,7 +163,7 @@ function codeTable(entries: readonly Entry[]): { codes: FunctionReference[]; cod
   const code = new Int32Array(entries.length);
   for (let i = 0, last: FunctionReference | undefined, index = 0; i < entries.length; i++) {
     const own = entries[i]!.code!;
-    if (own !== last) index = indexOf((last = own)); // neighbours often run the same code
+    if (own !== last) index = indexOf((last = own)); // neighbours often have the same code
     code[i] = index;
   }
   return { codes, code, indexOf };
@@ -199,7 +201,7 @@ function costTable(entries: readonly Entry[], traited: readonly number[], { igno
 
 interface PlacementInput {
   readonly parts: DagParts;
-  /** The plan's functions, and which of them have traits. */
+  /** The plan's functions, and those among them with traits. */
   readonly entries: readonly Entry[];
   readonly traited: readonly number[];
   readonly dense: Int32Array | undefined;
@@ -231,7 +233,7 @@ function placements(input: PlacementInput): Pick<CompiledDag, 'group' | 'groups'
     groups.push({ root: top, members: all, need: costIndex(total(entries, all)), pin: typeof pin === 'string' ? pin : undefined });
   };
   for (const [top, all] of members) form(top, all);
-  // A function whose node another must know beforehand is a group of its own: groups are what can be settled early.
+  // A function whose node must be known in advance becomes a group of its own, because groups are placed early.
   for (const wanted of nodesNeeded.values()) for (const i of wanted) if (!group.has(i)) form(i, [i]);
   for (const i of traited) {
     const { node } = entries[i]!.traits;
@@ -254,7 +256,7 @@ function total(entries: readonly Entry[], members: readonly number[]): Cost | un
   return Object.keys(sum).length === 0 ? undefined : sum;
 }
 
-/** The function as an allocator sees it. */
+/** The function as allocators see it. */
 export function functionOf(plan: CompiledDag, i: number): ReturnType<typeof toResolved> {
   return toResolved(plan.entries[i]!);
 }

@@ -1,27 +1,27 @@
 /**
- * A compiled DAG: what the scheduler runs on. Functions are dense integers from here on; inline functions are gone, absorbed into
- * the calls of their dependents.
+ * A compiled DAG, which the scheduler runs. Functions are dense integers. Inline functions no longer exist: they are part of the calls of
+ * their dependents.
  */
 import type { Entry } from './entry.ts';
 import type { Links } from './links.ts';
 import type { FunctionReference } from './code.ts';
 import type { Cost } from './types.ts';
 
-/** One position of a call that does more than pass results and then `extraArgs`. */
+/** One parameter of a call that does more than pass results and then `extraArgs`. */
 export type CallPart =
   | { readonly kind: 'value'; readonly value: unknown }
   | { readonly kind: 'result'; readonly of: number }
   | { readonly kind: 'list'; readonly parts: readonly CallPart[] }
-  /** An inline function, run on the spot. */
+  /** An inline function, which runs in place. */
   | { readonly kind: 'call'; readonly code: number; readonly parts: readonly CallPart[] }
-  /** The name of the node of a function; `-1`: of the function that is called. */
+  /** The name of the node of function `of`; `-1` means the called function itself. */
   | { readonly kind: 'node'; readonly of: number };
 
 /** Functions that must share a node. */
 export interface Group {
   readonly root: number;
   readonly members: readonly number[];
-  /** The members' costs added up, into `CompiledDag.costs`: what a node must be able to offer to be theirs. */
+  /** Index into `Plan.costs` of the sum of the members' costs. A node must have these capabilities to host the group. */
   readonly need: number;
   /** A node name, when the root is pinned. */
   readonly pin: string | undefined;
@@ -29,15 +29,15 @@ export interface Group {
 
 /** Bits of `CompiledDag.flags`. */
 export const Flag = {
-  /** Runs alone on its thread, with nothing queued behind it: it has a timeout. */
+  /** It has a timeout, so it runs alone on its thread with nothing queued behind it. */
   exclusive: 1,
-  /** `calls` says how it is called. */
+  /** `calls` defines its call. */
   special: 2,
   /** The node of another function must be settled before this one starts. */
   needsNodes: 4,
-  /** It must not run twice at once: it, or an inline function that it runs, is not idempotent. */
+  /** It must not run twice at once, because it or an inline function that it runs is not idempotent. */
   once: 8,
-  /** It waits for a function whose result it does not take: no worker can tell by its arguments that this has failed. */
+  /** It waits for a function whose result it does not take, so its worker cannot see from the arguments that this function failed. */
   ordered: 16,
 } as const;
 
@@ -45,34 +45,34 @@ export interface CompiledDag extends Links {
   readonly dagId: string;
   /** By function. */
   readonly entries: readonly Entry[];
-  /** The function of an id; `-1` when there is none, or it is inline. */
+  /** The function with this id; `-1` when there is none, or it is inline. */
   indexOf(id: string): number;
-  /** How many results a function waits for: its arguments, counted with repeats. */
+  /** The number of results a function waits for: its arguments, repeats included. */
   readonly inDegree: Int32Array;
   /** The length of the longest path from the function's start to the end of the DAG, in units of `weight`. */
   readonly bLevel: Float64Array;
-  /** Place in the order of dispatch: by priority, then b-level, then as added. */
+  /** Place in the dispatch order: by priority, then b-level, then as added. */
   readonly rank: Int32Array;
   /** The reverse of `rank`. */
   readonly byRank: Int32Array;
-  /** Some function has a priority of its own. */
+  /** Whether any function has a priority other than the default. */
   readonly prioritized: boolean;
   readonly flags: Uint8Array;
-  /** Distinct code; `code` points into it. */
+  /** The distinct codes; `code` holds indexes into it. */
   readonly codes: readonly FunctionReference[];
   readonly code: Int32Array;
   /** The distinct `retryIf`s. */
   readonly predicates: readonly FunctionReference[];
-  /** Distinct costs; `cost` points into it, and the first is that of functions without one. */
+  /** The distinct costs; `cost` holds indexes into it. The first is that of functions without a cost. */
   readonly costs: readonly (Cost | undefined)[];
   readonly cost: Int32Array;
-  /** How functions with `Flag.special` are called. */
+  /** The calls of functions with `Flag.special`. */
   readonly calls: ReadonlyMap<number, readonly CallPart[]>;
-  /** By function: into `groups`, or `-1`. Null when there are none. */
+  /** By function: index into `groups`, or `-1`. Null when there are no groups. */
   readonly group: Int32Array | null;
   readonly groups: readonly Group[];
-  /** Functions pinned to a node by name, that are in no group. */
+  /** The node names of pinned functions that are in no group. */
   readonly pins: ReadonlyMap<number, string>;
-  /** For functions with `Flag.needsNodes`: the functions whose node they must know. */
+  /** For functions with `Flag.needsNodes`: the functions whose nodes they must know. */
   readonly nodesNeeded: ReadonlyMap<number, readonly number[]>;
 }

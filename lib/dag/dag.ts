@@ -1,4 +1,4 @@
-/** A DAG: functions by id. What a user builds, validates, stores and draws; what a run compiles. */
+/** A DAG: functions by id. Users build, validate, store and draw it; a run compiles it. */
 import { nanoid } from 'nanoid/non-secure';
 import { type DagError, HandoffError } from '../core/errors.ts';
 import { expand } from './argument.ts';
@@ -17,16 +17,17 @@ export type Validation = { readonly ok: true } | { readonly ok: false; readonly 
 export interface DagJson {
   readonly id: string;
   readonly functions: readonly FunctionSpec[];
-  /** Of a DAG of calls: the ids of its outputs, in their shape. */
+  /** Only for a DAG of calls: the ids of its outputs, in the shape of the outputs. */
   readonly outputs?: string | readonly string[] | Readonly<Record<string, string>>;
 }
 
-/** The parts of a DAG; not for users, who see `functions`. */
+/** The internal parts of a DAG. Users see `functions` instead. */
 export let partsOf: (dag: Dag) => DagParts;
 
 /**
- * Functions and their dependencies, with an id.
+ * A graph of functions and their dependencies, with an id.
  *
+ * @example
  * ```ts
  * const dag = new Dag('pipeline')
  *   .add({ id: 'generate', code: t.generate, extraArgs: [100] })
@@ -40,8 +41,8 @@ export class Dag {
   readonly #traited: number[] = [];
 
   /**
-   * @param id names runs of this DAG; default: a nanoid
-   * @throws `INVALID_FUNCTION` when the id is not a string, or empty
+   * @param id names the runs of this DAG; default: a random id
+   * @throws `INVALID_FUNCTION` when the id is not a string or is empty
    */
   constructor(id: string = nanoid()) {
     if (typeof id !== 'string' || id === '') throw new HandoffError('INVALID_FUNCTION', `A DAG's id must be a string that is not empty, got ${show(id)}.`);
@@ -49,14 +50,16 @@ export class Dag {
   }
 
   /**
-   * Adds a function. Functions that it depends on may be added later.
+   * Adds a function. Its dependencies may be added later.
    *
-   * Everything in `spec` is copied now: what is changed in it afterwards, `extraArgs` included, does not reach the function. Shared memory is
-   * not copied.
+   * Copies everything in `spec`: later changes of it, `extraArgs` included, have no effect. Shared memory is not copied.
    *
-   * An `Argument` among its arguments adds `serialize:<producer>-><consumer>:<argument index>` and `deserialize:…` before it.
+   * An `Argument` among `args` adds `serialize:<producer>-><consumer>:<argument index>` and `deserialize:…` before the function.
    *
-   * @throws `INVALID_FUNCTION`, `DUPLICATE_FUNCTION`, `NOT_SERIALIZABLE`; the DAG is then as it was before
+   * @param spec the function
+   * @returns the DAG
+   * @throws `INVALID_FUNCTION` when a field is malformed, `DUPLICATE_FUNCTION` when the id exists, `NOT_SERIALIZABLE` when a value cannot
+   * leave its thread; the DAG stays unchanged
    */
   add(spec: FunctionSpec): this {
     const entry = toEntry(spec);
@@ -67,12 +70,12 @@ export class Dag {
     return this;
   }
 
-  /** How many functions it has, with those that `Argument`s became. */
+  /** The number of functions, including the transforms of `Argument`s. */
   get size(): number {
     return this.#entries.length;
   }
 
-  /** Every function by id, in the order they were added, with defaults filled in. */
+  /** Every function by id, in the order of addition, with defaults filled in. */
   get functions(): ReadonlyMap<string, ResolvedFunction> {
     return new Map(this.#entries.map((entry) => [entry.id, toPublic(entry)]));
   }
@@ -81,27 +84,32 @@ export class Dag {
     return this.#index.has(id);
   }
 
-  /** The function of that id, with defaults filled in. */
+  /** The function with this id, with defaults filled in; undefined if there is none. */
   get(id: string): ResolvedFunction | undefined {
     const at = this.#index.get(id);
     return at === undefined ? undefined : toPublic(this.#entries[at]!);
   }
 
-  /** Checks the DAG as a whole. Pure; `execute` does it too, before anything runs. */
+  /** Checks the DAG as a whole. It has no side effects. `execute` also calls it, before anything runs. */
   validate(): Validation {
     const error = validate(partsOf(this));
     return error === undefined ? { ok: true } : { ok: false, error };
   }
 
-  /** The DAG as plain data; `Dag.fromJSON` takes it back. */
+  /** The DAG as plain data, from which `Dag.fromJSON` rebuilds it. */
   toJSON(): DagJson {
     return { id: this.id, functions: this.#entries.filter((entry) => entry.traits.transforms === undefined).map(toSpec) };
   }
 
-  /** @throws as the constructor and `add` */
+  /**
+   * Rebuilds a DAG from its plain data.
+   *
+   * @param json the result of `toJSON`
+   * @throws `INVALID_FUNCTION` when it is not a stored DAG; otherwise the errors of the constructor and `add`
+   */
   static fromJSON(json: DagJson): Dag {
     if (typeof json !== 'object' || json === null || !Array.isArray(json.functions)) {
-      throw new HandoffError('INVALID_FUNCTION', `A stored DAG is { id, functions: [...] }, got ${show(json)}.`);
+      throw new HandoffError('INVALID_FUNCTION', `A stored DAG must be { id, functions: [...] }, got ${show(json)}.`);
     }
     const dag = new Dag(json.id);
     for (const spec of json.functions) dag.add(spec);
@@ -121,21 +129,24 @@ export class Dag {
     if (taken === undefined) return;
     const { code } = this.#entries[taken]!;
     const runs = code === null ? 'an input' : `runs ${nameOf(code)}`;
-    throw new HandoffError('DUPLICATE_FUNCTION', `There is already a function ${show(id)} (${runs}). Ids are unique in a DAG.`, { functionId: id });
+    const text = `There is already a function ${show(id)} (${runs}). Ids are unique in a DAG.`;
+    throw new HandoffError('DUPLICATE_FUNCTION', text, { functionId: id });
   }
 
   static {
-    Object.defineProperty(Dag.prototype, notData, { value: 'a DAG, which has no value (pass the call or the id of the function whose result is wanted)' });
+    Object.defineProperty(Dag.prototype, notData, {
+      value: 'a DAG, which has no value (pass the call or the id of the function whose result is wanted)',
+    });
     partsOf = (dag) => ({ entries: dag.#entries, index: dag.#index, traited: dag.#traited });
   }
 }
 
-/** A function with values of its own: who is given it may change them. */
+/** A function with its own copies of values, which the receiver may change. */
 function toPublic(entry: Entry): ResolvedFunction {
   return copyOf(toResolved(entry));
 }
 
-/** A function as it was written, so that it can be added again. */
+/** The specification of a function, from which it can be added again. */
 function toSpec(entry: Entry): FunctionSpec {
   const { args, argumentInclusion, type, priority, idempotent, parallelism, retryDelay, extraArgs, ...rest } = toPublic(entry);
   return {

@@ -1,20 +1,20 @@
-/** A DAG as text that others draw: Mermaid for Markdown, DOT for Graphviz, or Graphviz's own SVG. */
+/** Drawings of a DAG: Mermaid for Markdown, DOT for Graphviz, and SVG laid out by Graphviz. */
 import { toDag } from './accept.ts';
 import { type Dag, partsOf } from './dag.ts';
 import type { Entry } from './entry.ts';
 import { nameOf } from './code.ts';
 
 export interface DrawOptions {
-  /** Function id to node name, as `execute` or `plan` gives it: functions are coloured by node. */
+  /** Node name by function id, as `execute` or `plan` returns it. Functions are coloured by node. */
   readonly allocations?: Readonly<Record<string, string>> | undefined;
-  /** Whether a legend says which colour is which node. Default false. */
+  /** Adds a legend of the nodes' colours. Default false. */
   readonly legend?: boolean | undefined;
 }
 
 interface Vertex {
   readonly key: string;
   readonly entry: Entry;
-  /** What is written in the box, a line each. */
+  /** The lines of text in the box. */
   readonly lines: readonly string[];
   readonly colour: string | undefined;
 }
@@ -22,7 +22,14 @@ interface Vertex {
 // Light fills that stay readable in print and for colour-blind readers (Okabe and Ito 2008, lightened).
 const colours = ['#cfe8fc', '#ffe3b8', '#c9efdf', '#f9d6e7', '#fdf6bd', '#d7d3f1', '#f7cdb6', '#e2e2e2'];
 
-/** The DAG as a Mermaid flow chart. Takes DAGs that are not valid too, so that they can be looked at. Throws `INVALID_FUNCTION` for what is no DAG. */
+/**
+ * Draws a DAG as a Mermaid flow chart. Also draws DAGs that are not valid.
+ *
+ * @param dag the DAG
+ * @param options colours and legend
+ * @returns Mermaid source
+ * @throws `INVALID_FUNCTION` when `dag` is not a DAG
+ */
 export function toMermaid(dag: Dag, options: DrawOptions = {}): string {
   const own = toDag('toMermaid', dag);
   const vertices = verticesOf(own, options);
@@ -35,12 +42,22 @@ export function toMermaid(dag: Dag, options: DrawOptions = {}): string {
     }),
     ...edgesOf(own).map(([from, to]) => `  ${from} --> ${to}`),
     ...vertices.filter(({ colour }) => colour !== undefined).map(({ key, colour }) => `  style ${key} fill:${colour},color:#222`),
-    ...legendOf(options).flatMap(({ key, node, colour }) => [`  ${key}(["${escapeMermaid(node)}"])`, `  style ${key} fill:${colour},color:#222,stroke-dasharray:3`]),
+    ...legendOf(options).flatMap(({ key, node, colour }) => [
+      `  ${key}(["${escapeMermaid(node)}"])`,
+      `  style ${key} fill:${colour},color:#222,stroke-dasharray:3`,
+    ]),
     '',
   ].join('\n');
 }
 
-/** The DAG in Graphviz's DOT. Takes DAGs that are not valid too, so that they can be looked at. Throws `INVALID_FUNCTION` for what is no DAG. */
+/**
+ * Draws a DAG in Graphviz's DOT. Also draws DAGs that are not valid.
+ *
+ * @param dag the DAG
+ * @param options colours and legend
+ * @returns DOT source
+ * @throws `INVALID_FUNCTION` when `dag` is not a DAG
+ */
 export function toDot(dag: Dag, options: DrawOptions = {}): string {
   const own = toDag('toDot', dag);
   const shapes = { regular: 'box', inline: 'oval', input: 'parallelogram' } as const;
@@ -53,13 +70,22 @@ export function toDot(dag: Dag, options: DrawOptions = {}): string {
       return `  ${key} [label=${quoteDot(lines.join('\n'))}, shape=${shapes[entry.traits.type]}${fill}];`;
     }),
     ...edgesOf(own).map(([from, to]) => `  ${from} -> ${to};`),
-    ...legendOf(options).map(({ key, node, colour }) => `  ${key} [label=${quoteDot(node)}, shape=box, style="filled,dashed", fillcolor=${quoteDot(colour)}];`),
+    ...legendOf(options).map(
+      ({ key, node, colour }) => `  ${key} [label=${quoteDot(node)}, shape=box, style="filled,dashed", fillcolor=${quoteDot(colour)}];`,
+    ),
     '}',
     '',
   ].join('\n');
 }
 
-/** The DAG as SVG, laid out by Graphviz, which is WebAssembly and loaded only here. */
+/**
+ * Draws a DAG as SVG. Graphviz lays it out; it is WebAssembly and is loaded at the first call.
+ *
+ * @param dag the DAG
+ * @param options colours and legend
+ * @returns SVG source
+ * @throws `INVALID_FUNCTION` when `dag` is not a DAG
+ */
 export async function toSvg(dag: Dag, options: DrawOptions = {}): Promise<string> {
   const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
   const graphviz = await Graphviz.load();
@@ -79,7 +105,7 @@ function verticesOf(dag: Dag, { allocations = {} }: DrawOptions): Vertex[] {
   });
 }
 
-/** A box for each node, in its colour. */
+/** The legend: one coloured box per node. */
 function legendOf({ allocations = {}, legend = false }: DrawOptions): { readonly key: string; readonly node: string; readonly colour: string }[] {
   if (!legend) return [];
   return nodesOf(allocations).map((node, i) => ({ key: `n${i}`, node: legible(`node ${node}`), colour: colours[i % colours.length]! }));
@@ -104,9 +130,9 @@ function edgesOf(dag: Dag): (readonly [string, string])[] {
     [...new Set(entry.args)].filter((arg) => index.has(arg)).map((arg) => [`f${index.get(arg)!}`, `f${to}`] as const));
 }
 
-/** Without characters that SVG cannot hold, that end a line of what is drawn, or that do something to a terminal. */
+/** Replaces control characters, which break SVG, lines of source, or a terminal. */
 function legible(text: string): string {
-  // eslint-disable-next-line no-control-regex -- just those
+  // eslint-disable-next-line no-control-regex -- control characters are what it replaces
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\u{fffd}');
 }
 

@@ -1,8 +1,8 @@
-/** How a DAG keeps a function: a small record of one shape, and its rarer traits beside it, shared where they are the defaults. */
+/** A DAG's record of a function: small and of one shape. Rarely set fields are in `Traits`, which functions with defaults share. */
 import type { FunctionReference } from './code.ts';
 import type { Argument, Cost, FunctionType, Part, Placement, ResolvedFunction, RetryDelay } from './types.ts';
 
-/** What most functions do not set. */
+/** The fields that most functions do not set. */
 export interface Traits {
   readonly type: FunctionType;
   /** Arguments arrive as one list. */
@@ -22,9 +22,9 @@ export interface Traits {
   readonly parallelism: number | undefined;
   readonly batchSize: number | undefined;
   readonly batchTimeout: number | undefined;
-  /** The arguments as written, when some were `Argument`s. */
+  /** The arguments as given, when some of them are `Argument`s. */
   readonly written: readonly (string | Argument)[] | undefined;
-  /** Set on the functions that an `Argument` becomes. */
+  /** Set on the functions that an `Argument` adds. */
   readonly transforms: { readonly side: 'serialize' | 'deserialize'; readonly producer: string; readonly consumer: string } | undefined;
 }
 
@@ -36,11 +36,11 @@ export interface Entry {
   readonly traits: Traits;
 }
 
-/** What a DAG is made of, for the parts of the library that compile, check and draw it. */
+/** The internal parts of a DAG, for the modules that compile, check and draw it. */
 export interface DagParts {
   readonly entries: readonly Entry[];
   readonly index: ReadonlyMap<string, number>;
-  /** Positions of functions whose traits are not the defaults: most passes look at these alone. */
+  /** Positions of the functions whose traits differ from the defaults. Most passes visit only these. */
   readonly traited: readonly number[];
 }
 
@@ -52,7 +52,7 @@ export const defaultTraits: Traits = Object.freeze({
 
 export const none: readonly never[] = Object.freeze([]);
 
-/** The function as users see it, defaults filled in. Its values are the DAG's own: to be read only. */
+/** The function as users see it, with defaults filled in. It shares the DAG's values and must not be changed. */
 export function toResolved({ id, args, code, extraArgs, traits }: Entry): ResolvedFunction {
   const { type, list, parallelism = 1, written: _written, transforms: _transforms, ...rest } = traits;
   const defined = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as Partial<Traits>;

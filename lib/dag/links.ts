@@ -1,5 +1,5 @@
 /**
- * Who depends on whom, with ids turned into dense integers: compressed sparse rows in typed arrays, both ways.
+ * The edges of a graph, with ids as dense integers: compressed sparse rows in typed arrays, in both directions.
  *
  * ```
  *   args of function i:       deps[depOffset[i] .. depOffset[i+1])     in call order, repeats kept, -1 where missing
@@ -40,7 +40,7 @@ function grown(array: Int32Array<ArrayBuffer>, least: number): Int32Array<ArrayB
   return larger;
 }
 
-/** Adds the other direction to rows of dependencies. */
+/** Adds the reverse direction to the dependency rows. */
 export function fromDependencies(depOffset: Int32Array, deps: Int32Array): Links {
   const size = depOffset.length - 1;
   const outOffset = new Int32Array(size + 1);
@@ -58,8 +58,8 @@ export function fromDependencies(depOffset: Int32Array, deps: Int32Array): Links
 }
 
 /**
- * An order in which every function comes after those it depends on (Kahn 1962). Shorter than `size` exactly when there is a cycle:
- * then it holds what does not hang on one.
+ * An order in which every function comes after its dependencies (Kahn 1962). If the graph has a cycle, the order is shorter than `size`: it
+ * omits the functions of cycles and everything that depends on them.
  */
 export function sortTopologically({ size, depOffset, deps, outOffset, outs }: Links): Int32Array {
   const missing = new Int32Array(size);
@@ -79,16 +79,16 @@ export function sortTopologically({ size, depOffset, deps, outOffset, outs }: Li
 }
 
 /**
- * A whole cycle, each function once, in the order in which values would flow, starting with the one added first.
+ * One cycle: each of its functions once, in the direction of the data flow, starting with the one added first.
  *
- * @param order what `sortTopologically` gave: shorter than the graph
+ * @param order the result of `sortTopologically`, which is shorter than the graph
  */
 export function findCycle({ size, depOffset, deps }: Links, order: Int32Array): number[] {
   const stuck = new Uint8Array(size).fill(1);
   for (const sorted of order) stuck[sorted] = 0;
   const position = new Map<number, number>();
   const path: number[] = [];
-  // Whatever is stuck has a dependency that is stuck, so walking those must come back to a function already seen.
+  // Every function missing from the order has a dependency that is also missing, so following those returns to a visited function.
   for (let at = stuck.indexOf(1); ; ) {
     const seen = position.get(at);
     if (seen !== undefined) return startAtSmallest(path.slice(seen).toReversed());

@@ -1,8 +1,8 @@
-/** Values written into a DAG. They are copied when they are given, so that a later change of the original never shows. */
+/** Values written into a DAG. They are copied on entry, so that later changes of the original have no effect. */
 import { copyOf, isPrimitive, isStillCopy } from '../core/copy.ts';
 import { notData } from '../core/serializable.ts';
 
-/** The copies themselves: nothing outside a DAG holds them, so they need no further copy. */
+/** The copies. Nothing outside a DAG holds them, so they need no further copy. */
 const copies = new WeakSet<object>();
 /** The last copy of each original. */
 const lastCopy = new WeakMap<object, WeakRef<object>>();
@@ -10,8 +10,8 @@ const lastCopy = new WeakMap<object, WeakRef<object>>();
 const isKept = (value: object): boolean => notData in value;
 
 /**
- * A copy of a value, for a DAG to keep. The same value given to many functions is one copy, as long as it is not changed in between: a large
- * one is then held, and sent to each thread, once.
+ * A copy of a value for a DAG to keep. A value given to many functions has one copy while it stays unchanged, so that a large value is held
+ * once and sent once to each thread.
  */
 export function literalOf<Value>(value: Value): Value {
   return isPrimitive(value) || copies.has(value as object) ? value : (ownCopy(value as object) as Value);

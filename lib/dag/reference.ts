@@ -1,8 +1,8 @@
 /**
- * References to code. A closure cannot cross a thread, so code is named: an export of a module, or source text.
+ * References to code. A closure cannot cross a thread, so code is named by an export of a module, or given as source text.
  *
- * A reference made by `tasks()` or `fromSource()` is also a function of the value form: calling it does not run anything, it makes a
- * `Call`, the vertex that stands for the result.
+ * A reference made by `tasks()` or `inline()` can be called: the call runs nothing, but returns a `Call`, the vertex that stands for the
+ * result.
  */
 import { HandoffError } from '../core/errors.ts';
 import { notData } from '../core/serializable.ts';
@@ -12,36 +12,40 @@ import { type FunctionReference, moduleProblem, nameOf, reference } from './code
 import type { AnyFunction, Task, Tasks } from './task.ts';
 
 /**
- * The functions that a module exports, as references that threads and hosts import by URL.
+ * References to the functions that a module exports. Threads and hosts import the module by its URL.
  *
+ * A missing export is reported before a run starts (`FUNCTION_NOT_FOUND`).
+ *
+ * @param module a `file:` URL, or a bare package specifier, which is resolved from the working directory
+ * @returns an object with a task for each exported function
+ * @throws `INVALID_FUNCTION` when `module` is neither
+ * @example
  * ```ts
  * const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
  * ```
  *
- * Overloads are kept, up to four of a function. A generic function gives `Call<unknown>`: TypeScript cannot carry its type parameters over. Name
- * the instance that is meant, or say what one call gives:
+ * Up to four overloads of a function are kept. A generic function gives `Call<unknown>`, because TypeScript cannot carry its type parameters
+ * over. Name the instance, or assert the type of one call:
  *
  * ```ts
  * import type * as m from './tasks.ts';
  * const t = tasks<Omit<typeof m, 'first'> & { first: typeof m.first<number> }>(new URL('./tasks.ts', import.meta.url));
  * const n = t.first(rows) as Call<number>;
  * ```
- *
- * Whether the module has the export is checked before a run starts (`FUNCTION_NOT_FOUND`).
- *
- * @param module a `file:` URL, or a bare package specifier, which is resolved from the working directory
- * @throws `INVALID_FUNCTION` when `module` is neither
  */
 export function tasks<Module>(module: URL | string): Tasks<Module> {
   const name = module instanceof URL ? module.href : module;
   const problem = typeof name === 'string' ? moduleProblem(name) : 'it is neither.';
   if (problem !== undefined) throw new HandoffError('INVALID_FUNCTION', `tasks() takes a file: URL or the name of a package, not ${show(name)}: ${problem}`);
   const made = new Map<string, unknown>();
-  const base = { [notData]: `the tasks of ${name}`, [Symbol.toPrimitive]: () => refuseText(`The tasks of ${name} are`, 'name the one that is meant, and call it') };
+  const base = {
+    [notData]: `the tasks of ${name}`,
+    [Symbol.toPrimitive]: () => refuseText(`The tasks of ${name} are`, 'name one of them, and call it'),
+  };
   return new Proxy(base as unknown as Tasks<Module>, {
     get(_, key) {
       if (typeof key === 'symbol') return base[key as keyof typeof base];
-      // `then` stays undefined: a proxy that is returned from an async function must not look like a promise.
+      // `then` stays undefined, so that an async function that returns the proxy does not treat it as a promise.
       if (key === 'then') return undefined;
       let task = made.get(key);
       if (task === undefined) {
@@ -54,10 +58,12 @@ export function tasks<Module>(module: URL | string): Tasks<Module> {
 }
 
 /**
- * A function that travels as source text. It must not use anything from around it except globals: a variable that it does not
- * define itself is `INLINE_CLOSURE` before a run starts.
+ * A reference to a function that is sent as source text. The function may use only its parameters, its own variables and globals. Any other
+ * variable is reported before a run starts (`INLINE_CLOSURE`).
  *
- * @throws `INVALID_FUNCTION` when `fn` is not a function with source, as a built-in or a bound function is not
+ * @param fn the function
+ * @returns a task that makes calls of the function
+ * @throws `INVALID_FUNCTION` when `fn` is not a function or has no source, such as a built-in or bound function
  */
 export function fromSource<Fn extends AnyFunction>(fn: Fn): Task<Fn> {
   const source = typeof fn === 'function' ? Function.prototype.toString.call(fn) : '';

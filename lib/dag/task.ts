@@ -1,4 +1,4 @@
-/** The types of the value form: what a task accepts, what it gives, and which results can leave a thread. Types only. */
+/** The types of the value form: what a task takes, what it returns, and which results can leave a thread. Types only. */
 import type { Call } from './call.ts';
 import type { FunctionReference, reference } from './code.ts';
 
@@ -7,7 +7,7 @@ export type AnyFunction = (...args: never) => unknown;
 
 export type Result<Fn extends AnyFunction> = Awaited<ReturnType<Fn>>;
 
-/** A function lifted to the graph: it takes calls where `Fn` takes values and gives a call. Also a reference to its code. */
+/** A function as a task: it takes calls where `Fn` takes values, and returns a call. It is also a reference to its code. */
 export type Task<Fn extends AnyFunction> = [Obstacle<Result<Fn>>] extends [never]
   ? Reference & Lifted<Fn>
   : CannotLeaveThread<Obstacle<Result<Fn>>>;
@@ -30,7 +30,7 @@ interface Reference {
   readonly [reference]: FunctionReference;
 }
 
-/** Stands where a task would, when its result could not leave its thread. */
+/** Replaces a task whose result cannot leave its thread. */
 export interface CannotLeaveThread<Held extends string> {
   readonly 'cannot leave its thread: the result holds': Held;
 }
@@ -40,13 +40,13 @@ type AnyClass = new (...args: never) => unknown;
 
 declare const instance: unique symbol;
 
-/** An exported class, to be spawned as an actor. */
+/** An exported class, which can be spawned as an actor. */
 export interface ClassReference<out Instance, out Args extends readonly unknown[]> extends Reference {
-  /** Exists in types only. */
+  /** Exists only in types. */
   readonly [instance]: { readonly instance: Instance; readonly args: Args };
 }
 
-/** A module's exported functions, each as a task, and its classes. Of a module without types, `any`. */
+/** A module's exports: each function as a task, and its classes. `any` for a module without types. */
 export type Tasks<Module> = 0 extends 1 & Module ? any : {
   readonly [Name in keyof Module as Module[Name] extends AnyFunction | AnyClass ? Name : never]:
     Module[Name] extends AnyFunction ? Task<Module[Name]>
@@ -54,10 +54,10 @@ export type Tasks<Module> = 0 extends 1 & Module ? any : {
     : never;
 };
 
-/** What may stand for a parameter of type `Value`: the value, a call that gives it, or for a list a list of either. */
+/** The values accepted for a parameter of type `Value`: a value, a call that returns it, or for a list a list of either. */
 export type Edge<Value> = Value | Call<Value> | EdgeList<Value>;
 
-// The array case is an array type, not a mapped type: array types are deferred, so that recursive types such as JSON end.
+// For arrays this is an array type, not a mapped type: array types are deferred, so recursive types such as JSON terminate.
 type EdgeList<Value> = Value extends readonly (infer Item)[]
   ? number extends Value['length']
     ? readonly Edge<Item>[]
@@ -72,8 +72,8 @@ type Copied =
   | ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
 
 /**
- * What in `Value` cannot be copied to another thread, in words; `never` when nothing was found. Looks four levels deep, which
- * keeps the compiler fast; deeper down it is found at run time (`NOT_SERIALIZABLE`).
+ * A description of the part of `Value` that cannot be copied to another thread; `never` when none is found. Searches four levels deep,
+ * which keeps the compiler fast. Deeper parts are found at run time (`NOT_SERIALIZABLE`).
  */
 type Obstacle<Value, Depth extends 0[] = []> =
   0 extends 1 & Value ? never // any

@@ -1,24 +1,24 @@
-/** The words of a DAG: what a user writes, as plain data. */
+/** The types of a DAG as users write it, as plain data. */
 import type { CodeLike, FunctionReference } from './code.ts';
 
-/** Named amounts: `cpu`, `memory` (MB), `gpu`, or any other name. What a node has. */
+/** Named amounts that a node has: `cpu`, `memory` (MB), `gpu`, or any other name. */
 export type Capabilities = Readonly<Record<string, number>>;
 
-/** Named amounts in the same names as capabilities. What a function holds while it runs. */
+/** Named amounts that a function holds while it runs, with the same names as capabilities. */
 export type Cost = Readonly<Record<string, number>>;
 
-/** A function of the DAG with static arguments, which are appended to the values it is called with. */
+/** A function of the DAG with static arguments, appended to the values it is called with. */
 export interface Transform {
   readonly code: CodeLike;
   readonly extraArgs?: readonly unknown[] | undefined;
 }
 
 /**
- * An argument whose value is changed on its way: `serialize` runs on the producer's node, `deserialize` on the consumer's,
- * as `fn(data, sourceNode, targetNode, ...extraArgs)`. Each side becomes an ordinary function of the DAG.
+ * An argument whose value is transformed on its way: `serialize` runs on the producer's node, `deserialize` on the consumer's node.
+ * Both are called as `fn(data, sourceNode, targetNode, ...extraArgs)`. Each becomes an ordinary function of the DAG.
  */
 export interface Argument {
-  /** The producer. */
+  /** The id of the producer. */
   readonly id: string;
   readonly serialize?: Transform | undefined;
   readonly deserialize?: Transform | undefined;
@@ -28,30 +28,30 @@ export interface Argument {
 export interface RetryDelay {
   /** ms before the second attempt. */
   readonly initial: number;
-  /** Each further delay is this many times longer. Default 2. */
+  /** The factor by which each further delay grows. Default 2. */
   readonly factor?: number | undefined;
-  /** No delay is longer than this, in ms. Default: no limit. */
+  /** The maximum delay in ms. Default: no limit. */
   readonly max?: number | undefined;
-  /** The share of the delay, 0 to 1, that is random. Default 0. */
+  /** The share of the delay, from 0 to 1, that is random. Default 0. */
   readonly jitter?: number | undefined;
 }
 
-/** Where a function must run: a node by name, or wherever another function runs. */
+/** Where a function must run: on a node given by name, or on the node of another function. */
 export type Placement = string | { readonly collocatedWith: string };
 
-/** One position of a call, where the values of `args` and plain values mix. Written by the value form. */
+/** One parameter of a call that mixes results and plain values. The value form writes it. */
 export type Part =
   | { readonly arg: number }
   | { readonly value: unknown }
   | { readonly list: readonly Part[] }
-  /** The name of the node on which a function runs. */
+  /** The name of the node on which this function runs. */
   | { readonly nodeOf: string };
 
 export type FunctionType = 'regular' | 'inline' | 'input';
 
 /** A vertex of the graph: an id, code, arguments, cost. */
 export interface FunctionSpec {
-  /** Unique in the DAG, not empty. */
+  /** Unique in the DAG; must not be empty. */
   readonly id: string;
   /** Ids of functions and/or `Argument`s, in call order. Default `[]`. */
   readonly args?: readonly (string | Argument)[] | undefined;
@@ -59,41 +59,41 @@ export interface FunctionSpec {
   readonly code: CodeLike | null;
   /** Appended after the dependency values. Default `[]`. */
   readonly extraArgs?: readonly unknown[] | undefined;
-  /** `'variadic'` (default): each value its own parameter; `'list'`: one array of them first, then `extraArgs`. */
+  /** `'variadic'` (default): each value is a parameter of its own. `'list'`: the first parameter is an array of them, then `extraArgs`. */
   readonly argumentInclusion?: 'variadic' | 'list' | undefined;
-  /** `'regular'` (default); `'inline'`: absorbed by its dependents; `'input'`: a source of a stream. */
+  /** `'regular'` (default); `'inline'`: runs inside its dependents; `'input'`: a source of a stream. */
   readonly type?: FunctionType | undefined;
   readonly node?: Placement | undefined;
-  /** What it holds while it runs; each amount finite and not negative. */
+  /** The amounts it holds while it runs; each finite and at least 0. */
   readonly cost?: Cost | undefined;
-  /** *Extra* attempts after the first. Default: the run's, which is 3 unless it was set. */
+  /** Attempts *after* the first. Default: that of the run, which is 3 by default. */
   readonly maxRetries?: number | undefined;
   /** ms before the next attempt. Default 0. */
   readonly retryDelay?: number | RetryDelay | undefined;
-  /** An exported predicate `(error, attempt) => boolean`: whether to try again. */
+  /** An exported predicate `(error, attempt) => boolean` that decides whether to retry. Default: always. */
   readonly retryIf?: CodeLike | undefined;
-  /** ms per attempt. */
+  /** The limit of an attempt in ms. Default: none. */
   readonly timeout?: number | undefined;
   /**
-   * Whether it may take effect more than once. `false`: it is begun again only after a failure of its own, and never copied (`speculate` of
-   * `execute`); when its node is lost after it may have begun, the run fails with `NODE_DOWN`. Default true.
+   * Whether its effects may happen more than once. Default true. With `false` it is retried only after it failed itself, and is never
+   * copied (`speculate` of `execute`). If its node is lost after it may have started, the run fails with `NODE_DOWN`.
    */
   readonly idempotent?: boolean | undefined;
-  /** Higher first among ready functions. Default 0. */
+  /** Among ready functions, the highest priority goes first. Default 0. */
   readonly priority?: number | undefined;
-  /** Expected duration in ms on a node of speed 1. */
+  /** The expected duration in ms on a node of speed 1. Default: learned from earlier runs. */
   readonly duration?: number | undefined;
-  /** Expected size of the result in bytes. */
+  /** The expected size of the result in bytes. Default: learned from earlier runs. */
   readonly outputBytes?: number | undefined;
-  /** How the call is put together where `args` in order and then `extraArgs` will not do. */
+  /** The parameters of the call. Default: `args` in order, then `extraArgs`. */
   readonly layout?: readonly Part[] | undefined;
-  /** Streams only: run once per stage worker. */
+  /** Streams only: runs once per stage worker. */
   readonly init?: CodeLike | Transform | undefined;
-  /** Streams only: workers of the stage. Default 1. */
+  /** Streams only: the number of workers of the stage. Default 1. */
   readonly parallelism?: number | undefined;
   /** Streams only: items per batch. */
   readonly batchSize?: number | undefined;
-  /** Streams only: ms after which a partial batch is worked on. */
+  /** Streams only: ms after which a partial batch is processed. */
   readonly batchTimeout?: number | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** A DAG as a whole: cycles, missing functions, and what the types of functions forbid. The first error found, or none. */
+/** Validates a DAG as a whole: cycles, missing functions, and rules for the types of functions. Finds the first error. */
 import type { DagError } from '../core/errors.ts';
 import { show } from '../core/show.ts';
 import { collocate } from './collocation.ts';
@@ -8,16 +8,16 @@ import { findCycle, link, type Links, sortTopologically } from './links.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';
 
 /**
- * The first thing that is wrong with a DAG.
+ * The first error of a DAG; undefined if it is valid.
  *
- * In the order of the origin's `DAG.validate`: a cycle before a missing function, and both before rules on single functions.
+ * The order is that of the original's `DAG.validate`: cycles, then missing functions, then rules for single functions.
  */
 export function validate(parts: DagParts): DagError | undefined {
   const links = link(parts);
   return validateLinked(parts, links, sortTopologically(links));
 }
 
-/** The same, for whoever has linked and sorted the DAG already. */
+/** The same for a DAG that is already linked and sorted. */
 export function validateLinked(parts: DagParts, links: Links, order: Int32Array): DagError | undefined {
   if (order.length < links.size) return cyclic(parts, findCycle(links, order));
   const gap = links.deps.indexOf(-1);
@@ -32,7 +32,7 @@ export function validateLinked(parts: DagParts, links: Links, order: Int32Array)
   return collocate(parts).error;
 }
 
-// The error's `cycle` has them all; its message need not.
+// The message is limited; the error's `cycle` is complete.
 const shownInCycle = 20;
 
 function cyclic({ entries }: DagParts, cycle: readonly number[]): DagError {
@@ -49,24 +49,27 @@ function missing({ entries, index }: DagParts, { depOffset }: Links, gap: number
   const wanted = entry.args[gap - depOffset[at]!]!;
   const functionId = entry.traits.transforms?.consumer ?? entry.id;
   const suggestion = nearest(wanted, index.keys());
-  return dagError('MISSING_FUNCTION', `Function ${show(functionId)} takes ${show(wanted)}, which the DAG does not have.${didYouMean(suggestion)}`, {
+  const text = `Function ${show(functionId)} takes ${show(wanted)}, which is not in the DAG.${didYouMean(suggestion)}`;
+  return dagError('MISSING_FUNCTION', text, {
     functionId, missing: wanted, ...(suggestion !== undefined && { suggestion }),
   });
 }
 
-// Silence about these would be worse than about hints such as `priority`.
+// These are refused because ignoring them would change what runs, unlike hints such as `priority`.
 const notInline = ['node', 'init', 'cost', 'timeout', 'retryIf'] as const;
 
 function checkInline({ id, traits }: Entry): DagError | undefined {
   const extra = notInline.find((field) => traits[field] !== undefined);
   if (extra === undefined) return undefined;
-  return dagError('INVALID_INLINE_FUNCTION', `Inline function ${show(id)} has ${extra}. It runs inside each of its dependents, on their node and as part of their attempts: give ${extra} to them.`, { functionId: id });
+  const text = `Inline function ${show(id)} has ${extra}. It runs inside each dependent, on the same node and in the same attempt`;
+  return dagError('INVALID_INLINE_FUNCTION', `${text}: set ${extra} on the dependents.`, { functionId: id });
 }
 
 function checkInput({ id, args, code, extraArgs, traits }: Entry): DagError | undefined {
   const extra = args.length > 0 ? 'args' : code !== null ? 'code' : extraArgs.length > 0 ? 'extraArgs'
     : traits.cost !== undefined ? 'a cost' : traits.init !== undefined ? 'init' : undefined;
   if (extra === undefined) return undefined;
-  return dagError('INVALID_INPUT_FUNCTION', `Input function ${show(id)} has ${extra}. An input only receives what is pushed into a stream: code is null, and it has no args, cost or init.`, { functionId: id });
+  const text = `Input function ${show(id)} has ${extra}. An input only receives what is pushed into a stream`;
+  return dagError('INVALID_INPUT_FUNCTION', `${text}: code is null, and it has no args, cost or init.`, { functionId: id });
 }
 

@@ -1,4 +1,4 @@
-/** `dag(name, outputs)`: the value form's way to a DAG. Walks from the outputs to everything they depend on. */
+/** `dag(name, outputs)` creates a DAG in the value form: it collects everything that the outputs depend on. */
 import { isPlainObject } from '../core/copy.ts';
 import { HandoffError } from '../core/errors.ts';
 import { type Call, type CallOptions, callsIn, holdsCall, isCall, otherCopyHint, vertexOf } from './call.ts';
@@ -11,16 +11,17 @@ import type { FunctionSpec, Part } from './types.ts';
 /** One call, a list of them, or a record of them. */
 export type Outputs = Call<unknown> | readonly Call<unknown>[] | { readonly [name: string]: Call<unknown> };
 
-/** What the outputs resolve to, in the same shape. */
-export type Resolved<Out> = Out extends Call<infer Value> ? Value : { -readonly [Key in keyof Out]: Out[Key] extends Call<infer Value> ? Value : never };
+/** The values of the outputs, in the shape of the outputs. */
+export type Resolved<Out> =
+  Out extends Call<infer Value> ? Value : { -readonly [Key in keyof Out]: Out[Key] extends Call<infer Value> ? Value : never };
 
 declare const outputs: unique symbol;
 
-/** A DAG made of calls, that knows its outputs and their types. */
+/** A DAG of calls, which knows its outputs and their types. */
 export class ValueDag<Out extends Outputs> extends Dag {
-  /** Exists in types only. */
+  /** Exists only in types. */
   declare readonly [outputs]: Out;
-  /** The ids of the outputs, in their shape. */
+  /** The ids of the outputs, in the shape of the outputs. */
   readonly outputIds: string | readonly string[] | Readonly<Record<string, string>>;
 
   constructor(id: string, ids: ValueDag<Out>['outputIds'], functions: readonly FunctionSpec[]) {
@@ -29,17 +30,17 @@ export class ValueDag<Out extends Outputs> extends Dag {
     for (const spec of functions) this.add(spec);
   }
 
-  /** With the ids of its outputs beside its functions. */
+  /** Includes the ids of the outputs. */
   override toJSON(): DagJson {
     return { ...super.toJSON(), outputs: this.outputIds };
   }
 
-  /** Every output's id, once. */
+  /** The id of each output, without repeats. */
   get outputList(): readonly string[] {
     return [...new Set(typeof this.outputIds === 'string' ? [this.outputIds] : Object.values(this.outputIds))];
   }
 
-  /** The outputs, in their shape, out of results by id. */
+  /** Takes the outputs, in their shape, from results by id. */
   pick(results: Readonly<Record<string, unknown>>): Resolved<Out> {
     const ids = this.outputIds;
     if (typeof ids === 'string') return results[ids] as Resolved<Out>;
@@ -49,18 +50,20 @@ export class ValueDag<Out extends Outputs> extends Dag {
 }
 
 /**
- * A DAG from its outputs: every call they reach, and nothing else.
+ * Creates a DAG from its outputs: every call they depend on, and nothing else.
  *
- * Ids are those given by `.with({ id })`, else `<export>#<n>`. Long chains are fine: the walk keeps its own stack.
+ * The id of a function is the one set by `.with({ id })`, or else `<export>#<n>`. Chains may have any length: the walk does not recurse.
  *
+ * @param name the DAG's id
+ * @param out a call, a list of calls, or a record of calls
+ * @returns a DAG for `handoff.run`
+ * @throws `INVALID_FUNCTION` when an output is not a call, `DUPLICATE_FUNCTION` when two calls have the same id, `INVALID_COLLOCATION`
+ * when a call is collocated with one outside the DAG, `NOT_SERIALIZABLE` when an argument cannot leave its thread
+ * @example
  * ```ts
  * const etl = dag('etl', { report: t.report('Orders', t.sum(totals), rows) });
  * const { report } = await handoff.run(etl);
  * ```
- *
- * @param name the DAG's id
- * @param out a call, a list of calls, or a record of calls
- * @throws `INVALID_FUNCTION`, `DUPLICATE_FUNCTION`, `INVALID_COLLOCATION`, `NOT_SERIALIZABLE`
  */
 export function dag<const Out extends Outputs>(name: string, out: Out): ValueDag<Out> {
   const roots = rootsOf(out);
@@ -74,10 +77,12 @@ export function dag<const Out extends Outputs>(name: string, out: Out): ValueDag
 }
 
 function rootsOf(out: Outputs): readonly Call<unknown>[] {
-  const roots = isCall(out) ? [out] : isPlainObject(out) || Array.isArray(out) ? Object.values(out) : [out]; // not those of a Map, which has no fields
+  // A Map is refused, because its values are not its fields.
+  const roots = isCall(out) ? [out] : isPlainObject(out) || Array.isArray(out) ? Object.values(out) : [out];
   const stranger = roots.find((root) => !isCall(root));
   if (stranger !== undefined || (roots as unknown[]).includes(undefined)) {
-    throw new HandoffError('INVALID_FUNCTION', `The outputs of a DAG are calls, such as t.report(rows), alone, in a list or in a record; got ${show(stranger)}.${otherCopyHint(stranger)}`);
+    const expected = 'The outputs of a DAG must be calls, such as t.report(rows): one call, a list or a record of calls';
+    throw new HandoffError('INVALID_FUNCTION', `${expected}; got ${show(stranger)}.${otherCopyHint(stranger)}`);
   }
   const calls = roots as readonly Call<unknown>[];
   if (calls.some((call) => vertexOf(call).options.type === 'inline')) {
@@ -147,12 +152,13 @@ function toPlacement(id: string, node: NonNullable<CallOptions['node']>, ids: Re
   if (typeof node !== 'object' || !isCall(node.collocatedWith)) return node;
   const target = ids.get(node.collocatedWith);
   if (target === undefined) {
-    throw new HandoffError('INVALID_COLLOCATION', `Function ${show(id)} is collocated with a call that is not part of this DAG. Calls are immutable: c.with(…) gives another call than c.`, { functionId: id });
+    const text = `Function ${show(id)} is collocated with a call that is not part of this DAG.`;
+    throw new HandoffError('INVALID_COLLOCATION', `${text} Calls are immutable: c.with(…) returns a new call.`, { functionId: id });
   }
   return { collocatedWith: target };
 }
 
-/** Arguments as the struct form has them: plainly where they fit it, else with a layout. */
+/** The arguments in the struct form: plain where that is possible, otherwise with a layout. */
 function toArguments(id: string, args: readonly unknown[], after: readonly Call<unknown>[], ids: ReadonlyMap<Call<unknown>, string>): Partial<FunctionSpec> {
   const leading = args.findIndex((arg) => !isCall(arg));
   const calls = (leading < 0 ? args : args.slice(0, leading)) as readonly Call<unknown>[];
@@ -169,7 +175,8 @@ function toArguments(id: string, args: readonly unknown[], after: readonly Call<
     if (Array.isArray(value) && holdsCall(value)) return { list: value.map((item, i) => toPart(item, `${path}[${i}]`)) };
     const obstacle = findObstacle(value);
     if (obstacle !== undefined) {
-      throw new HandoffError('NOT_SERIALIZABLE', `Function ${show(id)}: ${path}${obstacle.path} is ${obstacle.what}, which cannot leave its thread.`, { functionId: id, path: path + obstacle.path });
+      const text = `Function ${show(id)}: ${path}${obstacle.path} is ${obstacle.what}, which cannot leave its thread.`;
+      throw new HandoffError('NOT_SERIALIZABLE', text, { functionId: id, path: path + obstacle.path });
     }
     return { value };
   };

@@ -89,7 +89,7 @@ describe('what has no value of its own is refused as one', () => {
   });
 
   it('and outputs that are not calls are named, nested ones too', () => {
-    expect(thrownBy(() => dag('d', { a: { b: t.g() } } as never)).message).toMatch(/outputs of a DAG are calls/);
+    expect(thrownBy(() => dag('d', { a: { b: t.g() } } as never)).message).toMatch(/outputs of a DAG must be calls/);
     expect(thrownBy(() => dag('d', t.g(1).after({ x: t.g() } as never))).message).toMatch(/after\(\) takes calls/);
   });
 

@@ -39,7 +39,7 @@ it('are refused as arguments and outputs, by a text that says what they are', as
   const theirs = other.tasks<any>(module);
   const ours = own.tasks<any>(module);
   expect(thrownBy(() => own.dag('d', ours.double(theirs.one()))).message).toMatch(/extraArgs\[0\] is a call/);
-  expect(thrownBy(() => own.dag('d', theirs.one())).message).toMatch(/outputs of a DAG are calls.+another copy of handoffjs.+npm ls handoffjs/);
+  expect(thrownBy(() => own.dag('d', theirs.one())).message).toMatch(/outputs of a DAG must be calls.+another copy of handoffjs.+npm ls handoffjs/);
   expect(thrownBy(() => own.dag('d', ours.one().after(theirs.one()))).message).toMatch(/after\(\) takes calls.+another copy of handoffjs/);
 });
 

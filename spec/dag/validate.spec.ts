@@ -62,7 +62,7 @@ describe('validation', () => {
   });
 
   it.each<[string, FunctionSpec[], string]>([
-    ['a missing function', [fn('a', [], { node: { collocatedWith: 'nope' } })], 'does not have'],
+    ['a missing function', [fn('a', [], { node: { collocatedWith: 'nope' } })], 'not in the DAG'],
     ['an inline function', [fn('i', [], { type: 'inline' }), fn('a', [], { node: { collocatedWith: 'i' } })], 'inline'],
     ['an input', [{ id: 'in', code: null, type: 'input' }, fn('a', [], { node: { collocatedWith: 'in' } })], 'input'],
     ['itself', [fn('a', [], { node: { collocatedWith: 'a' } })], 'circle: a -> a'],

@@ -1,92 +1,93 @@
-/** Placement decided beforehand: a node for every function of a DAG, before it runs. */
+/** Placement strategies: the interfaces of allocators, and the names of the built-in strategies. */
 import type { Capabilities, Cost, ResolvedFunction } from '../../dag/types.ts';
 
 /**
- * Decides where functions run. Give your own as the option `allocationStrategy`.
+ * Places all functions of a run before it starts. Pass your own as the option `allocationStrategy`.
  *
- * Pins win over what it says, and a collocated function goes where its root goes; it need not answer for either. An allocator that
- * throws, leaves a function out, or names a node that does not exist or could never run the function, is `ALLOCATION_ERROR`.
+ * Pins take precedence over its answer, and a collocated function follows its root, so the answer need not include either. The run fails
+ * with
+ * `ALLOCATION_ERROR` when the allocator throws, omits a function, or names a node that does not exist or could never run the function.
  */
 export interface Allocator {
   /**
-   * @param functions the regular functions of the DAG, in the order they were added
-   * @param capabilities what each node declared, by name; the orchestrator's own nodes first
-   * @returns function id to node name
+   * @param functions the regular functions of the DAG, in the order of addition
+   * @param capabilities what each node declares, by name; the orchestrator's own nodes come first
+   * @returns node name by function id
    */
   allocate(functions: readonly ResolvedFunction[], capabilities: Readonly<Record<string, Capabilities>>): Record<string, string>;
 }
 
-/** A function that has all it needs, as a dynamic allocator sees it. */
+/** A function whose inputs are ready, as a dynamic allocator sees it. */
 export interface ReadyFunction {
   readonly id: string;
-  /** What it holds while it runs; of one that must share a node with others, what all of them hold together, as long as they have none. */
+  /** The amounts it holds while it runs. Before a group of functions that share a node is placed, the amounts of the whole group. */
   readonly cost: Cost;
   readonly priority: number;
-  /** ms that it takes on a node of speed 1: what it says, or what was learned; undefined when nothing is known. */
+  /** ms on a node of speed 1, declared or learned; undefined when unknown. */
   readonly duration: number | undefined;
-  /** Attempts that have failed. */
+  /** The number of failed attempts. */
   readonly attempts: number;
-  /** The results that it takes, and where they lie. `bytes` are those in shared memory; 0 for results that are held as plain values. */
+  /** Its input results and their locations. `bytes` counts shared memory only; it is 0 for results held as plain values. */
   readonly inputs: readonly { readonly functionId: string; readonly node: string; readonly host: number; readonly bytes: number }[];
 }
 
-/** A node as it is now. */
+/** The current state of a node. */
 export interface NodeView {
   readonly name: string;
-  /** Nodes of one host share memory; 0 is the orchestrator's own. */
+  /** The nodes of one host share memory. 0 is the orchestrator's own host. */
   readonly host: number;
   readonly capabilities: Capabilities;
-  /** What of it is not claimed. */
+  /** The amounts that are not claimed. */
   readonly free: Capabilities;
   readonly speed: number;
   readonly threads: number;
-  /** Threads with nothing to do. */
+  /** The number of idle threads. */
   readonly idle: number;
-  /** Functions of all runs that were sent there and have not ended. */
+  /** The number of functions, of all runs, that were sent to the node and have not ended. */
   readonly queue: number;
 }
 
 export interface ClusterView {
   readonly runId: string;
   readonly dagId: string;
-  /** ms since the run began. */
+  /** ms since the run started. */
   readonly elapsed: number;
-  /** Nodes that take work now. */
+  /** The nodes that accept work now. */
   readonly nodes: readonly NodeView[];
 }
 
 /**
- * Decides as work appears. Give your own as the option `allocationStrategy`.
+ * Places functions as they become ready. Pass your own as the option `allocationStrategy`.
  *
- * It is asked whenever something has changed and functions wait for a place, and what it leaves out it is asked again. What it gives a node
- * stays there, as long as that is up. Pins and collocation are kept without it. To throw, to name a node that is not there or could never
- * run the function, or to place nothing when nothing runs, is `ALLOCATION_ERROR`.
+ * It is called when something has changed and functions wait for placement, and it is called again for functions that it leaves out. A
+ * placement holds while its node is up. Pins and collocation are applied without it. The run fails with `ALLOCATION_ERROR` when the
+ * allocator throws, names a node that is not available or could never run the function, or places nothing while nothing runs.
  */
 export interface DynamicAllocator {
   /**
-   * @param ready functions that wait for a place, in the order of dispatch
-   * @param view the nodes as they are now
-   * @returns function id to node name; what is left out, or is null, waits
+   * @param ready functions that wait for placement, in dispatch order
+   * @param view the current state of the nodes
+   * @returns node name by function id; a function that is left out or null waits
    */
   place(ready: readonly ReadyFunction[], view: ClusterView): Readonly<Record<string, string | null | undefined>>;
 }
 
-/** Strategies by name. */
+/** The built-in strategies. */
 export const strategyNames = ['first-available', 'load-balanced', 'cost-optimized', 'time-optimized'] as const;
 
 export type StrategyName = (typeof strategyNames)[number];
 
-/** How functions are placed: by a named strategy, beforehand by an allocator, or by one that is asked as they become ready. */
+/** How functions are placed: by a built-in strategy, by an allocator before the run, or by a dynamic allocator as they become ready. */
 export type AllocationStrategy = StrategyName | Allocator | DynamicAllocator;
 
-/** Strategies that plan a whole run before it starts. */
+/** The strategies that plan a whole run before it starts. */
 export type PlannedStrategy = 'cost-optimized' | 'time-optimized';
 
 export function isPlanned(strategy: AllocationStrategy): strategy is PlannedStrategy {
   return strategy === 'cost-optimized' || strategy === 'time-optimized';
 }
 
-/** What is wanted of something that is given as a strategy. */
+/** The expected value of the option, for messages. */
 export const strategyExpected = `${strategyNames.map((name) => `'${name}'`).join(', ')}, or an object with allocate() or place()`;
 
 export function isStrategy(value: unknown): value is AllocationStrategy {

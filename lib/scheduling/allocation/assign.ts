@@ -1,4 +1,4 @@
-/** Asks an allocator, and trusts nothing it says. */
+/** Calls an allocator and validates its answer. */
 import { show } from '../../core/show.ts';
 import { functionOf } from '../../dag/compile.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
@@ -8,7 +8,7 @@ import type { Allocator } from './allocator.ts';
 import { judge } from '../resources/feasibility.ts';
 
 /**
- * The node of every function, by an allocator; pins and collocation win over its answer.
+ * The node of every function, chosen by an allocator. Pins and collocation take precedence over its answer.
  *
  * @param nodes capabilities by node name
  * @returns node names, by function
@@ -23,7 +23,8 @@ export function assign(plan: CompiledDag, allocator: Allocator, nodes: Readonly<
     throw new HandoffError('ALLOCATION_ERROR', `The allocator threw: ${cause instanceof Error ? cause.message : show(cause)}`, { cause });
   }
   if (typeof answer !== 'object' || answer === null || answer instanceof Promise) {
-    throw new HandoffError('ALLOCATION_ERROR', `An allocator answers an object, function id to node name; this one answered ${show(answer)}.`);
+    const expected = 'The allocator must return an object of node names by function id';
+    throw new HandoffError('ALLOCATION_ERROR', `${expected}; got ${show(answer)}.`);
   }
   const said = answer as Readonly<Record<string, unknown>>;
   const assigned: string[] = [];
@@ -34,7 +35,10 @@ export function assign(plan: CompiledDag, allocator: Allocator, nodes: Readonly<
     const pin = group < 0 ? plan.pins.get(i) : plan.groups[group]!.pin;
     const node = pin ?? (Object.hasOwn(said, id) ? said[id] : undefined);
     if (typeof node !== 'string') {
-      throw new HandoffError('ALLOCATION_ERROR', `The allocator gave function ${show(id)} ${node === undefined ? 'no node' : show(node)}.`, { functionId: id });
+      const given = node === undefined ? 'no node' : show(node);
+      const expected = Object.keys(nodes).map(show).join(', ');
+      const text = `The allocator returned ${given} for function ${show(id)} (expected one of: ${expected}).`;
+      throw new HandoffError('ALLOCATION_ERROR', text, { functionId: id });
     }
     const cost = plan.costs[group < 0 ? plan.cost[i]! : plan.groups[group]!.need];
     const error = deciding === i ? judge(id, cost, node, nodes) : undefined;

@@ -1,21 +1,21 @@
-/** The origin's allocator (`Handoff.SimpleAllocator`), for those who port from it. */
+/** The allocator of the original library (`Handoff.SimpleAllocator`), for users who port from it. */
 import type { Capabilities, Cost, ResolvedFunction } from '../../dag/types.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { Allocator } from './allocator.ts';
 import { add, shortage, subtract } from '../resources/amounts.ts';
 
 /**
- * Places a whole DAG at once, subtracting each function's cost from its node as if all ran together:
+ * Places a whole DAG at once. It subtracts each function's cost from its node, as if all functions ran at the same time:
  *
  * 1. nodes are tried in order: the first of `capabilities`, then the rest by name;
- * 2. costs of collocated functions are added to their root's;
- * 3. pinned functions come first and must fit;
- * 4. the others go to the first node in order where they fit, which then moves to the front;
+ * 2. the costs of collocated functions are added to the cost of their root;
+ * 3. pinned functions are placed first and must fit;
+ * 4. each other function goes to the first node where it fits, and that node moves to the front;
  * 5. functions without a cost go to the node at the front;
- * 6. what fits nowhere any more goes to the front-most node that could run it alone.
+ * 6. a function that no longer fits anywhere goes to the first node that could run it alone.
  */
 export class SimpleAllocator implements Allocator {
-  /** @throws `ALLOCATION_ERROR` when a pinned function does not fit its node beside the others pinned there */
+  /** @throws `ALLOCATION_ERROR` when a pinned function does not fit on its node together with the others pinned there */
   allocate(functions: readonly ResolvedFunction[], capabilities: Readonly<Record<string, Capabilities>>): Record<string, string> {
     const [first, ...others] = Object.keys(capabilities);
     if (first === undefined) return {};
@@ -30,7 +30,8 @@ export class SimpleAllocator implements Allocator {
       const left = free.get(node) ?? { cpu: 0, memory: 0 };
       const cost = costs.get(id) ?? {};
       if (shortage(cost, left) !== undefined) {
-        throw new HandoffError('ALLOCATION_ERROR', `Insufficient resources on node ${node} for function ${id}.`, { functionId: id, node, cost });
+        const text = `Insufficient resources on node ${node} for function ${id}, which is pinned there together with others.`;
+        throw new HandoffError('ALLOCATION_ERROR', `${text} Pin fewer there, or raise its capabilities.`, { functionId: id, node, cost });
       }
       subtract(left, cost);
       allocations[id] = node;

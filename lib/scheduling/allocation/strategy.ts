@@ -1,4 +1,4 @@
-/** Placement as functions become ready: which of the nodes that could take one now should. */
+/** Strategies that place functions as they become ready: they choose among the nodes that can take one now. */
 import type { Cost } from '../../dag/types.ts';
 import type { AllocationStrategy, StrategyName } from './allocator.ts';
 import { amountOf } from '../resources/amounts.ts';
@@ -7,33 +7,33 @@ import { amountOf } from '../resources/amounts.ts';
 export interface Candidate {
   readonly capabilities: Readonly<Record<string, number>>;
   readonly threads: number;
-  /** How fast it runs a function compared with a node of speed 1. */
+  /** The node's speed relative to a node of speed 1. */
   readonly speed: number;
-  /** Threads with nothing to do. */
+  /** The number of idle threads. */
   readonly idle: number;
-  /** What is claimed of it. */
+  /** The claimed amounts. */
   readonly claimed: Readonly<Record<string, number>>;
 }
 
 /**
- * Chooses among nodes with an idle thread, in order of declaration. Takes the first that `claim` grants.
+ * Chooses a node with an idle thread: the first, in the strategy's order, whose claim is granted.
  *
- * @param nodes candidates
- * @param cost what the function holds while it runs
- * @param claim asks the resource tracker; true when it was granted
+ * @param nodes candidates, in order of declaration
+ * @param cost the amounts the function holds while it runs
+ * @param claim asks the resource tracker; returns true when it grants the claim
  */
 export type Strategy = <Node extends Candidate>(nodes: readonly Node[], cost: Cost | undefined, claim: (node: Node) => boolean) => Node | undefined;
 
 const firstAvailable: Strategy = (nodes, _cost, claim) => nodes.find((node) => node.idle > 0 && claim(node));
 
-/** The least loaded first: by the largest share of anything that is in use, threads among them, the less the faster a node is. */
+/** The least loaded node first. The load is the largest used share of any resource or of the threads, divided by the node's speed. */
 const loadBalanced: Strategy = (nodes, cost, claim) => {
   const open = nodes.filter((node) => node.idle > 0);
   if (open.length > 1) open.sort((a, b) => load(a, cost) / a.speed - load(b, cost) / b.speed);
   return open.find(claim);
 };
 
-/** How full a node would be with `cost` on top: the largest share of any resource or of its threads. */
+/** The load of a node with `cost` added: the largest used share of any resource or of its threads. */
 function load(node: Candidate, cost: Cost = {}): number {
   let highest = (node.threads - node.idle + 1) / node.threads;
   for (const name in node.capabilities) {
@@ -44,7 +44,7 @@ function load(node: Candidate, cost: Cost = {}): number {
   return highest;
 }
 
-/** The way to place functions as they become ready; of those that are decided otherwise, for what is left to be decided. */
+/** How a strategy places functions as they become ready. For a strategy that plans ahead: how it places functions without a plan. */
 export function strategyOf(strategy: AllocationStrategy): Strategy {
   return strategies[typeof strategy === 'string' ? strategy : 'first-available'];
 }
@@ -52,7 +52,7 @@ export function strategyOf(strategy: AllocationStrategy): Strategy {
 export const strategies: Readonly<Record<StrategyName, Strategy>> = {
   'first-available': firstAvailable,
   'load-balanced': loadBalanced,
-  // Decided beforehand; this is for functions that lost their node.
+  // Planned before the run. This applies to functions that lost their node.
   'cost-optimized': firstAvailable,
   'time-optimized': firstAvailable,
 };

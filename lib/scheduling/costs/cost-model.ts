@@ -1,9 +1,9 @@
 /**
- * What was learned of functions while they ran: how long they take, and how large results they give. Of each code in general, and of each
- * function that is long or large by itself, as two functions of the same code may have little in common.
+ * Learned costs of functions: their durations and the sizes of their large results. Costs are kept per code, and individually for functions
+ * that are long or have large results, because two functions with the same code may differ widely.
  *
  * ```
- *   code  tasks.ts#work    mean 12 ms, of all          the scheduler's own estimate, which it learns by itself
+  *   code  tasks.ts#work    mean 12 ms, of all          the estimate that the scheduler itself updates
  *           ├── work#3     mean 5 ms, 0 bytes
  *           └── work#9     mean 5 s, 80 MB
  * ```
@@ -11,63 +11,66 @@
 import { sureAfter } from '../scheduler/batching.ts';
 import { createEstimate, createMoments, type Estimate, type Moments, observe } from '../scheduler/estimate.ts';
 
-// A function that takes this long, in ms, is known by itself, until it takes less than half of it.
+// A function that takes at least this many ms has an entry of its own, until it takes less than half of that.
 export const longFrom = 1;
 
-// So many runs of a function count; what was before fades.
+// The number of runs that a mean remembers. Earlier runs fade.
 const memory = 8;
 
-// Functions of code that takes so long, in ms, are worth ordering by it.
+// From this mean duration of a code, in ms, ordering its functions by duration is worthwhile.
 const slowFrom = 0.5;
 
-// Of other code it is worth it when functions of it are known that take this long in all, in ms, for each that is to be ordered: several times what
-// that costs, as a thread that was held up for a moment looks the same.
+// For faster code, ordering is worthwhile if functions with entries of their own take in total this many ms per function to be ordered.
+// That is several times the cost of ordering, because a thread that was delayed for a moment looks like a long function.
 const orderingMs = 0.005;
 
-// A thread that is held up for a moment makes a function look long that is not. So a function of code that takes no longer than this, in ms, is
-// believed to be long when it was so twice, or longer than threads are held up, in ms. So many of each code are remembered until then.
+// A delayed thread makes a short function look long. So a function whose code takes at most this many ms gets its own entry only after
+// it was long twice, or longer than threads are typically delayed. The constants below are that delay in ms and the number of candidates
+// kept.
 const trivialBelow = 0.01;
 const surelyFrom = 20;
 const mostDoubted = 256;
 
 export interface FunctionCosts {
-  /** On a node of speed 1. With a count of 0: its part of what several took that were timed together, any of which may be the long one. */
+  /**
+   * On a node of speed 1. A count of 0 means a share of a time measured for several functions together, any of which may be the long one.
+   */
   readonly ms: Moments;
   readonly bytes: Moments;
-  /** Rises with use. */
+  /** The value of the use counter at its last use. */
   used: number;
 }
 
 export interface CodeCosts {
   readonly estimate: Estimate;
-  /** Those that are known by themselves. */
+  /** The functions with entries of their own. */
   readonly functions: Map<string, FunctionCosts>;
-  /** What they take in all. */
+  /** The sum of their durations. */
   ms: number;
-  /** Those that were long once, when that may have been chance. */
+  /** Functions that were long once, possibly by chance. */
   readonly doubted: Set<string>;
 }
 
-/** What one run of a function showed. */
+/** The measurements of one run of a function. */
 interface Observed {
-  /** On a node of speed 1; undefined: it is not known. */
+  /** On a node of speed 1; undefined if unknown. */
   readonly ms: number | undefined;
-  /** Whether that is its own time, and not the mean of several that were timed together. */
+  /** Whether `ms` was measured for this function alone, and is not the mean of several. */
   readonly isAlone: boolean;
-  /** Of its result in shared memory or a file; 0 for any other. */
+  /** The size of its result in shared memory or a file; 0 for any other result. */
   readonly bytes: number;
 }
 
 export interface CostModelTuning {
-  /** How many functions are known by themselves. Beyond that, the least recently used are dropped. Default 100,000. */
+  /** The maximum number of functions with entries of their own. Beyond it, the least recently used are dropped. Default 100,000. */
   readonly most?: number;
-  /** False: durations and sizes are not learned; those that were added are used. The scheduler still uses its running estimates. Default true. */
+  /** Whether durations and sizes are kept. The scheduler uses its running estimates in any case. Default true. */
   readonly learns?: boolean;
-  /** Bytes from which a result counts as large, so that its function is known by itself. Default 65,536. */
+  /** The size in bytes from which a result is large, so that its function gets its own entry. Default 65,536. */
   readonly largeBytes?: number;
 }
 
-// So far, of the mean, a function may be off what is usual of its code by chance.
+// A function whose mean differs by at most this share from that of its code may differ by chance.
 const alike = 0.15;
 
 export class CostModel {
@@ -78,15 +81,15 @@ export class CostModel {
   /** By the number of the code, where nothing is learned: what the scheduler learns into, apart from what was added. */
   readonly #running: Estimate[] = [];
   readonly #byName = new Map<string, CodeCosts>();
-  /** By the number of the code, where it has been asked for. */
+  /** By the number of the code; filled on demand. */
   readonly #byNumber: CodeCosts[] = [];
   #functions = 0;
   #uses = 0;
-  /** Something was learned since it was made. */
+  /** Whether anything was learned since construction. */
   isChanged = false;
 
   /**
-   * @param nameOf the same for the same code in every process
+   * @param nameOf the stable name of a code, equal in every process
    */
   constructor(nameOf: (code: number) => string, { most = 100_000, learns = true, largeBytes = 2 ** 16 }: CostModelTuning = {}) {
     this.#nameOf = nameOf;
@@ -95,25 +98,28 @@ export class CostModel {
     this.#largeBytes = largeBytes;
   }
 
-  /** What there is, by name. */
+  /** The learned costs, by name of the code. */
   get codes(): ReadonlyMap<string, CodeCosts> {
     return this.#byName;
   }
 
-  /** The costs of some code, made when there are none yet. */
+  /** The costs of a code; created on demand. */
   named(name: string): CodeCosts {
     let costs = this.#byName.get(name);
-    if (costs === undefined) this.#byName.set(name, (costs = { estimate: createEstimate(), functions: new Map(), ms: 0, doubted: new Set() }));
+    if (costs === undefined) {
+      costs = { estimate: createEstimate(), functions: new Map(), ms: 0, doubted: new Set() };
+      this.#byName.set(name, costs);
+    }
     return costs;
   }
 
-  /** What the scheduler goes by, and learns into. */
+  /** The estimate that the scheduler uses and updates. */
   estimateOf(code: number): Estimate {
     const { estimate } = this.#of(code);
     return this.#learns ? estimate : (this.#running[code] ??= structuredClone(estimate));
   }
 
-  /** ms that a function takes on a node of speed 1; undefined: nothing is known of it or its code. */
+  /** The duration of a function in ms on a node of speed 1; undefined when nothing is known of it or its code. */
   durationOf(code: number, functionId: string): number | undefined {
     const { estimate, functions } = this.#of(code);
     const own = this.#use(functions, functionId);
@@ -121,14 +127,14 @@ export class CostModel {
     return estimate.count > 0 ? estimate.mean : undefined;
   }
 
-  /** The same, but that of its code where the function is much like others of it: what differs by chance is no reason to change an order. */
+  /** The same, but the duration of its code if the function differs little from it: a chance difference is no reason to reorder. */
   typicalOf(code: number, functionId: string): number | undefined {
     const own = this.durationOf(code, functionId);
     const { mean, count } = this.#of(code).estimate;
     return own !== undefined && count > 0 && Math.abs(own - mean) < alike * mean ? mean : own;
   }
 
-  /** Bytes of its result, likewise; 0 for results that are not in shared memory. */
+  /** The bytes of its result, likewise; 0 for results outside shared memory. */
   bytesOf(code: number, functionId: string): number | undefined {
     const { estimate, functions } = this.#of(code);
     const own = this.#use(functions, functionId);
@@ -136,12 +142,12 @@ export class CostModel {
     return estimate.bytes.count > 0 ? estimate.bytes.mean : undefined;
   }
 
-  /** The functions of this code that are known by themselves. */
+  /** The functions of this code with entries of their own. */
   functionsOf(code: number): ReadonlyMap<string, FunctionCosts> {
     return this.#of(code).functions;
   }
 
-  /** Whether functions of these codes are long enough to be worth an order by what they take. O(codes). */
+  /** Whether functions of these codes are long enough to be worth ordering by duration. O(codes). */
   isSlow(codes: Iterable<number>, size: number): boolean {
     let ms = 0;
     for (const code of codes) {
@@ -152,16 +158,18 @@ export class CostModel {
     return ms > 0 && ms >= size * orderingMs;
   }
 
-  /** Functions have run that were timed together, and one of them took long: the next time they had better be measured. */
+  /** Records that functions measured together include a long one, so that each is measured alone next time. */
   suspect(code: number, functionIds: readonly string[], ms: number): void {
     if (!this.#learns) return;
     const costs = this.#of(code);
     for (const id of functionIds) {
-      if (!costs.functions.has(id) && !isDoubtful(costs, id, ms)) this.add(costs, id, { ...createMoments(), mean: ms / functionIds.length }, createMoments());
+      if (!costs.functions.has(id) && !isDoubtful(costs, id, ms)) {
+        this.add(costs, id, { ...createMoments(), mean: ms / functionIds.length }, createMoments());
+      }
     }
   }
 
-  /** A function has run. It is remembered by itself when that was long, or its result large, or it was known already. */
+  /** Records a run of a function. The function gets or keeps its own entry if it was long, its result was large, or it has one already. */
   observe(code: number, functionId: string, { ms, isAlone, bytes }: Observed): void {
     if (!this.#learns) return;
     const costs = this.#of(code);
@@ -179,7 +187,7 @@ export class CostModel {
     if (!isSuspect && own.ms.mean < longFrom / 2 && own.bytes.mean < this.#largeBytes / 2) this.#forget(costs, functionId);
   }
 
-  /** Makes a function known by itself, in place of what was known of it. */
+  /** Gives a function its own entry. */
   add(costs: CodeCosts, functionId: string, ms: Moments, bytes: Moments): FunctionCosts {
     if (costs.functions.has(functionId)) this.#forget(costs, functionId);
     const own: FunctionCosts = { ms, bytes, used: ++this.#uses };
@@ -203,11 +211,11 @@ export class CostModel {
   #forget(costs: CodeCosts, functionId: string): void {
     costs.ms -= costs.functions.get(functionId)!.ms.mean;
     costs.functions.delete(functionId);
-    if (costs.functions.size === 0) costs.ms = 0; // sums of differences are off in the last digits
+    if (costs.functions.size === 0) costs.ms = 0; // clears rounding errors of the differences
     this.#functions--;
   }
 
-  /** A tenth of them at once, so that it need not be done for each. */
+  /** Drops a tenth of the entries at once, which spreads the cost over many additions. */
   #forgetOldest(): void {
     const all = [...this.#byName.values()].flatMap((costs) => [...costs.functions].map(([id, { used }]) => ({ costs, id, used })));
     all.sort((a, b) => a.used - b.used);
@@ -215,7 +223,7 @@ export class CostModel {
   }
 }
 
-/** Whether a function that was long may have been so by chance; the second time it is not. */
+/** Whether a long run may be due to chance. A second long run is not. */
 function isDoubtful({ estimate, doubted }: CodeCosts, functionId: string, ms: number): boolean {
   if (ms >= surelyFrom || estimate.mean >= trivialBelow || estimate.count < sureAfter || doubted.delete(functionId)) return false;
   doubted.add(functionId);

@@ -1,17 +1,17 @@
-/** What no schedule can undercut. */
+/** Lower bounds on the duration of any schedule. */
 import { heads, shortest, tails } from './levels.ts';
 import type { Problem } from './problem.ts';
 
-/** Rounding must never lift a bound over a schedule that meets it. */
+/** Reduces a bound, so that rounding never lifts it above a schedule that meets it. */
 const slack = 1 - 1e-9;
 const thresholds = 48;
 
 /**
- * The longest path on the fastest nodes; for each resource, the work over what all nodes offer; and the same of the functions that
- * start late or end early alone, with the time before and after that they leave (the energetic reasoning of Carlier and Latapie 1991,
- * coarsely).
+ * The largest of several bounds: the longest path on the fastest nodes; for each resource, the work divided by the capacity of all nodes;
+ * and the same for functions that start late or end early, plus the time before and after them (a coarse form of the energetic reasoning of
+ * Carlier and Latapie 1991).
  *
- * @param thorough look at functions that start late or end early too: O(functions) for each of some fifty bounds on their start
+ * @param thorough includes functions that start late or end early: O(functions) for each of about fifty bounds on their start
  */
 export function lowerBoundOf(problem: Problem, thorough: boolean): number {
   const { size, resources, capacity, speed, demand, demandOf, duration } = problem;
@@ -44,7 +44,7 @@ export function lowerBoundOf(problem: Problem, thorough: boolean): number {
  * preemptive scheduling on uniform processors).
  */
 function longestTogether({ resources, demand, demandOf, duration, capacity, speed }: Problem): number {
-  // Threads are the first resource, where they can run short at all.
+  // Threads, if they can be scarce, are the first resource.
   if (resources === 0 || demandOf.some((kind) => demand[kind * resources] !== 1)) return 0;
   const threads: number[] = [];
   for (let node = 0; node < speed.length; node++) {

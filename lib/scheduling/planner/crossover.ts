@@ -1,8 +1,8 @@
-/** New lists from old ones. Whatever comes out has every function after those it waits for, because its parents had. */
+/** Derives lists from other lists. Every function stays after its dependencies, because it does so in the originals. */
 import type { Random } from '../../core/random.ts';
 import type { Edges } from './precedence.ts';
 
-/** One list with a stretch in the order of another: two-point crossover of activity lists (Hartmann 1998). */
+/** A list with one stretch in the order of another: two-point crossover of activity lists (Hartmann 1998). */
 export function twoPoint(outer: Int32Array, inner: Int32Array, from: number, to: number, into: Int32Array, taken: Uint8Array): void {
   taken.fill(0);
   let at = 0;
@@ -16,7 +16,7 @@ export function twoPoint(outer: Int32Array, inner: Int32Array, from: number, to:
   for (let k = from; at < outer.length; k++) if (taken[outer[k]!] === 0) into[at++] = outer[k]!;
 }
 
-/** Swaps neighbours now and then. */
+/** Swaps neighbours with a given probability. */
 export function mutate(list: Int32Array, rate: number, { offset, ends }: Edges, dice: Random): void {
   for (let at = 0; at + 1 < list.length; at++) {
     if (dice.next() >= rate) continue;

@@ -1,16 +1,16 @@
-/** Parallel schedule generation on one node: time moves on, and at each moment whatever fits is started, the most urgent first. */
+/** Parallel schedule generation on one node: as time advances, it starts the most urgent functions that fit. */
 import FlatQueue from 'flatqueue';
 import type { Draft } from './decoder.ts';
 import type { Problem } from './problem.ts';
 
 const tolerance = 1e-9;
-/** Kinds of demand that are looked at in one moment: with thousands of kinds ready at once, the rest would hardly fit where these do not. */
+/** The number of kinds of demand examined at a moment. With thousands of ready kinds, the others would hardly fit where these do not. */
 const enough = 1000;
 
 /**
  * Dispatches by rising key (the parallel scheme of Kolisch 1996, "Serial and parallel resource-constrained project scheduling methods
- * revisited"). No function waits while there is room for it, so the best schedule may be out of reach; in one pass it is the better
- * scheme where resources are scarce.
+ * revisited"). No function waits while it fits, so this may miss the best schedule. In a single pass, it is the better scheme when
+ * resources are scarce.
  *
  * @returns ms from start to end
  */
@@ -23,9 +23,9 @@ export function dispatch(problem: Problem, key: Float64Array, backward: boolean,
   const free = capacity.slice(0, resources);
   const missing = new Int32Array(size);
   const running = new FlatQueue<number>();
-  // Functions of one kind of demand fit or do not fit together, so the most urgent of each is all there is to look at.
+  // Functions with equal demand fit or do not fit alike, so only the most urgent of each kind is examined.
   const ready: FlatQueue<number>[] = [];
-  const waiting: number[] = []; // kinds of which some function is ready
+  const waiting: number[] = []; // kinds that have a ready function
   let makespan = 0;
   for (let i = 0; i < size; i++) if ((missing[i] = before.offset[i + 1]! - before.offset[i]!) === 0) admit(i);
   for (let now = 0; ;) {
@@ -44,7 +44,7 @@ export function dispatch(problem: Problem, key: Float64Array, backward: boolean,
     queue.push(i, key[i]!);
   }
 
-  /** The place in `waiting` of the kind whose first is the most urgent of those that fit now, or -1. */
+  /** The index in `waiting` of the kind with the most urgent function that fits now, or -1. */
   function next(): number {
     let best = -1;
     let least = Infinity;

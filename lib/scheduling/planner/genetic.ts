@@ -1,8 +1,8 @@
 /**
- * Improvement by evolution of lists: the hybrid genetic algorithm of Valls, Ballestín and Quintanilla (2008, "A hybrid genetic algorithm
- * for the resource-constrained project scheduling problem") in a steady state. A child is a list by rising finish; it is decoded
- * backward at once and then forward, which justifies it both ways in two schedules instead of three (Li and Willis 1992; Debels and
- * Vanhoucke 2005 work on both kinds of lists too).
+ * Improves a schedule by evolution of lists: the hybrid genetic algorithm of Valls, Ballestín and Quintanilla (2008, "A hybrid genetic
+ * algorithm for the resource-constrained project scheduling problem") in a steady state. A child is a list by rising finish. It is decoded
+ * backward and then forward, which justifies it in both directions with two schedules instead of three (Li and Willis 1992; Debels and
+ * Vanhoucke 2005 also use both kinds of lists).
  */
 import { mutate, twoPoint } from './crossover.ts';
 import { dispatch } from './dispatch.ts';
@@ -15,28 +15,28 @@ import type { Search } from './search.ts';
 interface Individual {
   /** By rising finish. */
   readonly list: Int32Array;
-  /** By function, its node; undefined where there is but one. */
+  /** By function: its node. Undefined when there is only one node. */
   readonly node: Int32Array | undefined;
   readonly makespan: number;
-  /** All finishes added up: tells schedules apart. */
+  /** The sum of all finishes, which distinguishes schedules. */
   readonly sum: number;
 }
 
-/** How much of the urgency of a founder's functions is chance: the smaller a graph, the more of what it allows can be tried. */
+/** The random share of the urgency of a founder's functions. A smaller graph allows more variation. */
 export function founderNoise({ size }: Problem): number {
   return Math.max(0.5, Math.min(0.85, 0.9 - size / 300));
 }
 
-/** How many founders come of the parallel scheme, where there is one: it finds other schedules than the serial one. */
+/** The share of founders from the parallel scheme, if it applies. It finds other schedules than the serial scheme. */
 const dispatched = 0.6;
 const mutationRate = 0.03;
-/** How often a function stays on a node that both parents have it on. */
+/** The probability that a function stays on the node that both parents use. */
 const loyalty = 0.8;
 
 /**
- * Uses up the budget of a search that has made its first pass, which is still in the draft and is where evolution starts from.
+ * Spends the budget of a search that has made its first pass. Evolution starts from the result of that pass, which is in the draft.
  *
- * @param urgency higher is earlier, where nothing else is known
+ * @param urgency higher goes earlier, where nothing else is known
  */
 export function evolve(search: Search, urgency: Float64Array, dice: Random): void {
   const { problem, draft } = search;
@@ -70,10 +70,10 @@ export function evolve(search: Search, urgency: Float64Array, dice: Random): voi
     return list;
   }
 
-  /** What becomes of a list by rising finish that is decoded backward and forward again. */
+  /** Decodes a list by rising finish backward and then forward. */
   function justified(list: Int32Array, nodeHint?: Int32Array): Individual {
     search.backward(list, nodeHint);
-    // Going forward on the same nodes never makes it longer; choosing anew may find better ones.
+    // On the same nodes, the forward pass never makes it longer. A new choice of nodes may be better.
     if (!single && dice.next() < 0.5) nodeHint = draft.node.slice();
     const makespan = search.forward(list, nodeHint);
     search.sortByFinish(list);
@@ -89,7 +89,7 @@ export function evolve(search: Search, urgency: Float64Array, dice: Random): voi
     return justified(list, hint === undefined ? undefined : hintsOf(mother, father, hint));
   }
 
-  /** Where both parents have a function on the same node it mostly stays; where not, it goes where it ends first. */
+  /** A function that both parents place on the same node mostly stays there. Any other goes to the node where it ends first. */
   function hintsOf(mother: Individual, father: Individual, into: Int32Array): Int32Array {
     for (let i = 0; i < size; i++) into[i] = mother.node![i] === father.node![i] && dice.next() < loyalty ? mother.node![i]! : -1;
     return into;
@@ -100,7 +100,7 @@ export function evolve(search: Search, urgency: Float64Array, dice: Random): voi
     return a.makespan <= b.makespan ? a : b;
   }
 
-  /** The worst of three goes, whether the child is better or not; but never the best of all. */
+  /** Replaces the worst of three individuals, even if the child is worse, but never the best of all. */
   function replace(child: Individual): void {
     let worst = dice.below(population.length);
     for (let trial = 0; trial < 2; trial++) {

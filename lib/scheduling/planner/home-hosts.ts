@@ -1,4 +1,4 @@
-/** Which host each function of a run had better be on, where large results would else go to and fro. */
+/** Chooses a host for each function of a run, where moving large results between hosts would otherwise cost time. */
 import { sortTopologically } from '../../dag/links.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { partition } from './partition.ts';
@@ -12,12 +12,12 @@ export interface HomesInput {
   readonly bytesOf: (i: number) => number;
 }
 
-/** Results that are smaller than this may be made anywhere. */
+/** The size in bytes from which results influence the choice. */
 const large = 2 ** 20;
-/** In a DAG with more functions, finding out would take longer than it could save. */
+/** In a DAG with more functions, the choice would take longer than it could save. */
 const most = 20_000;
 
-/** By function: the site of the nodes it had better be on, -1 where it is no matter. Undefined when it is no matter for any. */
+/** By function: the preferred site, or -1 without a preference. Undefined when no function has a preference. */
 export function homesOf(plan: CompiledDag, { nodes, durationOf, bytesOf }: HomesInput): Int32Array | undefined {
   const sites = [...new Set(nodes.map(({ site = -1 }) => site))];
   if (sites.length < 2 || plan.size > most) return undefined;
@@ -32,7 +32,9 @@ export function homesOf(plan: CompiledDag, { nodes, durationOf, bytesOf }: Homes
   if (!any) return undefined;
   const siteOf = (name: string | undefined): number => sites.indexOf(nodes.find((node) => node.name === name)?.site ?? Number.NaN);
   const capacity = sites.map((site) => nodes.reduce((sum, node) => sum + (node.site === site ? node.threads * node.speed : 0), 0));
-  const home = partition({ links: plan, order: sortTopologically(plan), work: durationOf, bytes: bytesOf, capacity, fixed: (i) => siteOf(plan.pins.get(i)) });
+  const home = partition({
+    links: plan, order: sortTopologically(plan), work: durationOf, bytes: bytesOf, capacity, fixed: (i) => siteOf(plan.pins.get(i)),
+  });
   for (const { root, members, pin } of plan.groups) {
     const shared = pin === undefined ? home[root]! : siteOf(pin);
     for (const member of members) home[member] = shared;

@@ -1,11 +1,11 @@
-/** Urgency as something to sort by. */
+/** Converts urgency to sort keys. */
 import type { Random } from '../../core/random.ts';
 import type { Problem } from './problem.ts';
 
 /**
- * Fills in keys, the smallest first: by the user's priorities where there are any, then by urgency.
+ * Fills in keys, the smallest first: by the user's priorities, if any, then by urgency.
  *
- * @param noise how much of the urgency is chance, 0 to 1
+ * @param noise the random share of the urgency, 0 to 1
  */
 export function fillKeys({ priority, order }: Problem, urgency: Float64Array, key: Float64Array, noise: number, dice?: Random): void {
   for (let i = 0; i < key.length; i++) key[i] = -urgency[i]! * (noise === 0 ? 1 : 1 - noise * dice!.next());

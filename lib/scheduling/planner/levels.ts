@@ -1,10 +1,10 @@
-/** What the graph alone says about each function: how long the way to it is, and the way from it to the end. */
+/** The longest path to and from each function. */
 import type { Precedence } from './precedence.ts';
 import type { Problem } from './problem.ts';
 
 /**
- * By function: ms of the longest way from its start to the end of the graph. With `moves` every edge costs so many times the time
- * of its transfer (upward rank; Topcuoglu, Hariri and Wu 2002).
+ * By function: ms of the longest path from its start to the end of the graph. Each edge on it costs `moves` times the time of its transfer
+ * (upward rank; Topcuoglu, Hariri and Wu 2002).
  */
 export function tails({ size, order, after }: Precedence, duration: Float64Array, moves = 0): Float64Array {
   const tail = new Float64Array(size);
@@ -21,7 +21,7 @@ export function tails({ size, order, after }: Precedence, duration: Float64Array
   return tail;
 }
 
-/** By function: ms of the longest way to its start. */
+/** By function: ms of the longest path to its start. */
 export function heads({ size, order, before }: Precedence, duration: Float64Array, moves = 0): Float64Array {
   const head = new Float64Array(size);
   const move = moves === 0 ? null : before.move;

@@ -1,4 +1,7 @@
-/** Between hosts a move costs more than its time: both have work with it. So of two schedules that end at about the same time the one is better that moves less. */
+/**
+ * Prefers schedules that move fewer results between hosts. A move costs both hosts more than its time, so of two schedules of about equal
+ * length, the one with fewer moves is better.
+ */
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { createDraft } from './decoder.ts';
 import { homesOf } from './home-hosts.ts';
@@ -9,7 +12,7 @@ import type { Problem, ProblemOptions } from './problem.ts';
 import { keep, type Schedule } from './schedule.ts';
 import { urgencies } from './urgency.ts';
 
-/** A schedule by where results had better be made, if that is better than one that only looks at time. */
+/** A schedule that considers where results are best made, if it is better than one that considers time only. */
 export function withFewerMoves(plan: CompiledDag, problem: Problem, quick: Schedule, options: ProblemOptions): Schedule {
   const { bytesOf = (i: number) => plan.entries[i]!.traits.outputBytes ?? 0 } = options;
   if (problem.before.move === null || options.nodes.some(({ site }) => site === undefined)) return quick;
@@ -28,7 +31,7 @@ function schedule(problem: Problem): Pick<Schedule, 'start' | 'finish' | 'node' 
   return keep(draft, makespan);
 }
 
-/** The same, with each function only on the nodes of its home, where it may be there. */
+/** The problem with each function restricted to the nodes of its home, if it may run there. */
 function confined(problem: Problem, home: Int32Array, { nodes }: ProblemOptions): Problem {
   const siteOf = problem.nodes.map((name) => nodes.find((node) => node.name === name)!.site!);
   const eligible = [...problem.eligible];
@@ -46,7 +49,7 @@ function confined(problem: Problem, home: Int32Array, { nodes }: ProblemOptions)
   return { ...problem, eligible, placesOf };
 }
 
-/** ms that all results together are under way between sites, each once to a site, over the number of sites. */
+/** ms of all moves between sites, each result once per site, divided by the number of sites. */
 function movedMs({ after, site, size }: Problem, node: Int32Array): number {
   let sum = 0;
   for (let i = 0; i < size; i++) {

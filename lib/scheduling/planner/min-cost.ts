@@ -1,9 +1,9 @@
 /**
- * Schedules that cost little: as cheap as a deadline allows, or without one as fast as a little more than the least price allows.
+ * Schedules of least price: as cheap as a deadline allows or, without one, as fast as slightly more than the least price allows.
  *
- * One pass with some `thrift` lets each function end so much later for each unit of price that this saves; the more thrift, the cheaper
- * and slower (a list scheduling that weighs price against time, as that of Arabnejad and Barbosa 2014 does for a budget). The right thrift is
- * found by bisection. What is left of the budget moves functions to cheaper nodes as long as the deadline holds.
+ * A pass has a `thrift`: the time by which a function may end later for each unit of price that this saves. More thrift gives a cheaper and
+ * slower schedule (a list scheduling that weighs price against time, as that of Arabnejad and Barbosa 2014 does for a budget). Bisection
+ * finds the right thrift. The rest of the budget moves functions to cheaper nodes while the deadline holds.
  */
 import { createDraft, type Draft } from './decoder.ts';
 import { fillKeys } from './keys.ts';
@@ -15,26 +15,26 @@ import { keep, priceOf, type Schedule } from './schedule.ts';
 import { urgencies } from './urgency.ts';
 
 export interface CheapestOptions extends SearchOptions {
-  /** ms that the whole may take. Default: none; then the price is what counts, and time only as far as `slack` buys it. */
+  /** The maximum duration of the schedule in ms. Default: none; then price decides, and time counts only within `slack`. */
   readonly deadline?: number | undefined;
 }
 
-/** Without a deadline: so much more than the least price may be spent on time. */
+/** Without a deadline: the share of the least price that may be spent on top to save time. */
 const slack = 0.04;
-/** Passes that look for the right thrift at most. */
+/** The maximum number of passes that search for the thrift. */
 const bisections = 16;
-/** In larger problems each candidate is dear, and evolution slow. */
+/** In larger problems, candidates are expensive and evolution is slow. */
 const walkable = 2000;
-/** Candidates that are looked at in any case. */
+/** The minimum number of candidates. */
 const fewest = 8;
-/** More thrift than this, at a highest price of 1, saves nothing more: no schedule is a million times as long as another. */
+/** At a highest price of 1, more thrift than this saves nothing: no schedule is a million times as long as another. */
 const most = 1e9;
 
-/** The cheapest schedule found within the deadline; when none is, the fastest. */
+/** The cheapest schedule found within the deadline; if there is none, the fastest. */
 export function planCheapest(problem: Problem, options: CheapestOptions = {}): Schedule {
   if (!isPriced(problem)) return planSchedule(problem, options);
   const { deadline, budget = 1 } = options;
-  // A third for the fastest, a third for the right thrift, a third for what single functions can save.
+  // A third of the budget for the fastest schedule, a third for the thrift, and a third for moves of single functions.
   const fast = planSchedule(problem, { ...options, budget: problem.size <= walkable ? Math.max(1, Math.floor(budget / 3)) : 1 });
   const search = new Thrifty(problem, fast, Math.max(fewest - 1, budget - fast.candidates));
   const isFine = deadline === undefined
@@ -47,7 +47,7 @@ export function planCheapest(problem: Problem, options: CheapestOptions = {}): S
   return { start, finish, node, makespan, lowerBound: fast.lowerBound, candidates: fast.candidates + search.candidates };
 }
 
-/** Whether it makes a difference to the price where functions run. */
+/** Whether the price depends on where functions run. */
 function isPriced({ price, speed }: Problem): boolean {
   return price.some((each, k) => each / speed[k]! !== price[0]! / speed[0]!);
 }
@@ -66,7 +66,7 @@ class Thrifty {
   readonly #fast: Found;
   readonly #budget: number;
 
-  /** @param budget candidates that may be looked at */
+  /** @param budget the maximum number of candidates */
   constructor(problem: Problem, fast: Schedule, budget: number) {
     this.#budget = budget;
     this.#problem = problem;
@@ -77,10 +77,10 @@ class Thrifty {
     this.#fast = { ...fast, price: priceOf(problem, fast) };
   }
 
-  /** What all functions cost on the cheapest nodes that they may run on. */
+  /** The price of all functions on their cheapest eligible nodes. */
   leastPrice(): number {
     const { size, duration, group, placesOf, eligible, price, speed } = this.#problem;
-    const work = new Map<number, { ms: number; readonly places: number }>(); // members of a group go together
+    const work = new Map<number, { ms: number; readonly places: number }>(); // members of a group share a node
     let sum = 0;
     const cheapest = eligible.map((nodes) => nodes.reduce((least, k) => Math.min(least, price[k]! / speed[k]!), Infinity));
     for (let i = 0; i < size; i++) {
@@ -94,9 +94,9 @@ class Thrifty {
   }
 
   /**
-   * Looks for the best schedule that is fine.
+   * Searches for the best acceptable schedule.
    *
-   * @param side `'most'`: the more thrift the better, as long as it is fine; `'least'`: the less, likewise
+   * @param side `'most'`: more thrift is better while the schedule is acceptable; `'least'`: less thrift is better
    */
   bisect(isFine: (found: Found) => boolean, order: (a: Found, b: Found) => number, side: 'most' | 'least'): void {
     const take = (found: Found): boolean => {
@@ -108,7 +108,7 @@ class Thrifty {
     const [none, all] = [this.#pass(0), this.#pass(most / this.#highest())];
     const fineAtNone = take(none);
     const fineAtAll = take(all);
-    if (side === 'most' ? fineAtAll : fineAtNone) return; // there is no more to be had
+    if (side === 'most' ? fineAtAll : fineAtNone) return; // the end of the range is already acceptable
     let [low, high] = this.#range();
     for (let trial = 0; trial < bisections && this.candidates < Math.max(fewest, this.#budget * 0.6); trial++) {
       const middle = Math.sqrt(low * high);
@@ -118,7 +118,10 @@ class Thrifty {
     }
   }
 
-  /** Moves functions to cheaper nodes, those first that save most, while the whole ends in time: many at once, fewer when that is too many. */
+  /**
+   * Moves functions to cheaper nodes, the largest savings first, while the schedule meets the deadline. A batch that is too large is
+   * halved.
+   */
   moveToCheaper(deadline: number): void {
     const { size, duration, placesOf, eligible, price, speed, group } = this.#problem;
     const placing = new Placing(this.#problem);
@@ -160,7 +163,7 @@ class Thrifty {
     return { ...keep(this.#draft, makespan), price: priceOf(this.#problem, this.#draft) };
   }
 
-  /** The thrift at which something changes lies in here: ms of a function, up to all of the time, for each unit of price. */
+  /** The range of useful thrift: from the duration of a function to the whole time, per unit of price. */
   #range(): [low: number, high: number] {
     return [1e-3 / this.#highest(), 1e6 / this.#highest()];
   }

@@ -1,27 +1,27 @@
 /**
- * Serial schedule generation on several nodes: each function goes where it finishes earliest, into a gap if there is one that is long
- * enough (the placing of HEFT: Topcuoglu, Hariri and Wu 2002, "Performance-effective and low-complexity task scheduling for
- * heterogeneous computing"), here with threads and any resources.
+ * Serial schedule generation on several nodes: each function goes to the node where it finishes earliest, in a gap if one is long enough
+ * (the placement of HEFT: Topcuoglu, Hariri and Wu 2002, "Performance-effective and low-complexity task scheduling for heterogeneous
+ * computing"), here with threads and any resources.
  */
 import type { Decoder, Draft } from './decoder.ts';
 import type { Problem } from './problem.ts';
 import { Profile } from './resource-profile.ts';
 
-/** Beyond so many functions, gaps of long ago are forgotten, so that one more function never costs more than the last. */
+/** With more functions than this, early gaps are dropped, so that the cost per function does not grow. */
 const many = 20_000;
 
 export class Placing implements Decoder {
   readonly #problem: Problem;
   readonly #profiles: Profile[];
-  /** By site, for the function that is being placed: when what lies there already is done. */
+  /** By site, for the current function: when the last of its inputs made on this site is ready. */
   readonly #here: Float64Array;
   readonly #groupNode: Int32Array;
-  /** By group: ms of all members, and of those that are not placed yet. */
+  /** By group: ms of the members that are not placed yet. */
   readonly #groupWork: Float64Array;
-  /** By node: how many ms later a function may end elsewhere for each ms that it runs there. */
+  /** By node: ms that a function may end later elsewhere, per ms that it would run here. */
   readonly #toll: Float64Array;
 
-  /** @param thrift ms that a function may end later for each unit of the price that this saves; 0: where it ends first */
+  /** @param thrift ms that a function may end later per unit of price saved; 0: it ends as early as possible */
   constructor(problem: Problem, thrift = 0) {
     const { nodes, resources, capacity, group, duration, size } = problem;
     this.#problem = problem;
@@ -45,7 +45,7 @@ export class Placing implements Decoder {
     for (let at = 0; at < list.length; at++) {
       const i = list[at]!;
       const [from, to] = [offset[i]!, offset[i + 1]!];
-      // The latest arrival from another site, and the latest from a site that is not that one: either holds for any node.
+      // The latest arrival from any site, and the latest from any other site. One of the two applies to each node.
       let [first, firstSite, second] = [0, -1, 0];
       for (let k = from; k < to; k++) {
         const j = ends[k]!;
@@ -66,7 +66,7 @@ export class Placing implements Decoder {
       const ms = duration[i]!;
       const g = group === null ? -1 : group[i]!;
       const fixed = g >= 0 && this.#groupNode[g]! >= 0 ? this.#groupNode[g]! : hint === undefined ? -1 : hint[i]!;
-      // What else of its group will follow it to its node counts as well.
+      // The rest of its group will follow it to its node, so that work counts too.
       const burden = g >= 0 && fixed < 0 ? this.#groupWork[g]! - ms : 0;
       const choice = eligible[placesOf[i]!]!;
       let [best, bestStart, least] = [-1, 0, Infinity];
@@ -97,7 +97,7 @@ export class Placing implements Decoder {
   }
 }
 
-/** A resource that every function asks. */
+/** A resource that every function demands. */
 function gateOf({ resources, demand, demandOf }: Problem): number {
   for (let r = 0; r < resources; r++) if (demandOf.every((kind) => demand[kind * resources + r]! > 0)) return r;
   return -1;

@@ -1,8 +1,8 @@
-/** Lists of functions in which each comes after those it waits for: what schedules are decoded from. */
+/** Lists in which each function comes after its dependencies. Schedules are decoded from them. */
 import FlatQueue from 'flatqueue';
 import type { Edges, Precedence } from './precedence.ts';
 
-/** Sorts `list` by rising key, equal ones as they were: a merge sort, for keys that are almost in order already. */
+/** A stable sort of `list` by rising key: a merge sort, for keys that are almost sorted. */
 export function sortBy(list: Int32Array, key: Float64Array, spare: Int32Array): void {
   const size = list.length;
   const run = 8;
@@ -30,7 +30,7 @@ export function sortBy(list: Int32Array, key: Float64Array, spare: Int32Array): 
   if (source !== list) list.set(source);
 }
 
-/** The list that always takes the function of the smallest key among those whose predecessors are taken. */
+/** The list that repeatedly takes the function with the smallest key whose predecessors are all taken. */
 export function listBy({ size }: Precedence, before: Edges, after: Edges, key: Float64Array): Int32Array {
   const missing = new Int32Array(size);
   const ready = new FlatQueue<number>();
@@ -39,7 +39,10 @@ export function listBy({ size }: Precedence, before: Edges, after: Edges, key: F
   for (let at = 0; at < size; at++) {
     const i = ready.pop()!;
     list[at] = i;
-    for (let k = after.offset[i]!; k < after.offset[i + 1]!; k++) if (--missing[after.ends[k]!]! === 0) ready.push(after.ends[k]!, key[after.ends[k]!]!);
+    for (let k = after.offset[i]!; k < after.offset[i + 1]!; k++) {
+      const end = after.ends[k]!;
+      if (--missing[end]! === 0) ready.push(end, key[end]!);
+    }
   }
   return list;
 }

@@ -9,27 +9,27 @@
  *   depth 2      ●    │     ●
  * ```
  *
- * A cut for each depth, and not one for all, as only what has the same depth can be expected to run at the same time. The moves are those of
- * Fiduccia and Mattheyses (1982), downhill only.
- */
+  * Each depth is cut separately, because only functions of equal depth can be expected to run at the same time. The moves are those of
+  * Fiduccia and Mattheyses (1982), downhill only.
+  */
 import type { Links } from '../../dag/links.ts';
 
 export interface PartitionInput {
   readonly links: Links;
-  /** Every function after those it waits for. */
+  /** A topological order. */
   readonly order: Int32Array;
   /** ms by function. */
   readonly work: (i: number) => number;
   /** Bytes of the result, by function. */
   readonly bytes: (i: number) => number;
-  /** What each site can do, in any unit. */
+  /** The capacity of each site, in any unit. */
   readonly capacity: readonly number[];
-  /** The site that a function must be on; -1: any. */
+  /** The site that a function must be on; -1 for any. */
   readonly fixed: (i: number) => number;
 }
 
 const passes = 6;
-// A site may have so much more than its share of a depth, and one function besides, where that saves bytes.
+// A site may exceed its share of a depth by this factor plus one function, where that saves bytes.
 const slack = 1.1;
 
 /** The site of each function. */
@@ -58,10 +58,12 @@ export function partition({ links, order, work, bytes, capacity, fixed }: Partit
       load[level]![site[i]!]! += work(i);
     }
   }
-  // By result, then site: how many take it there.
+  // By result, then site: the number of functions that read it there.
   const sites = capacity.length;
   const readers = new Int32Array(size * sites);
-  for (let i = 0; i < size; i++) for (let k = links.depOffset[i]!; k < links.depOffset[i + 1]!; k++) readers[links.deps[k]! * sites + site[i]!]!++;
+  for (let i = 0; i < size; i++) {
+    for (let k = links.depOffset[i]!; k < links.depOffset[i + 1]!; k++) readers[links.deps[k]! * sites + site[i]!]!++;
+  }
   refine();
   return site;
 
@@ -76,7 +78,8 @@ export function partition({ links, order, work, bytes, capacity, fixed }: Partit
         const from = site[i]!;
         let to = from;
         for (let s = 0; s < capacity.length; s++) {
-          if (s !== from && gain[s]! - gain[from]! > (to === from ? 0 : gain[to]! - gain[from]!) && load[depth[i]!]![s]! + work(i) <= room[depth[i]!]![s]!) to = s;
+          const best = to === from ? 0 : gain[to]! - gain[from]!;
+          if (s !== from && gain[s]! - gain[from]! > best && load[depth[i]!]![s]! + work(i) <= room[depth[i]!]![s]!) to = s;
         }
         if (to === from) continue;
         load[depth[i]!]![from]! -= work(i);
@@ -92,13 +95,13 @@ export function partition({ links, order, work, bytes, capacity, fixed }: Partit
     }
   }
 
-  /** By site: bytes that need not be moved if the function is there. */
+  /** By site: the bytes that need not move if the function is there. */
   function addGains(i: number, gain: Float64Array): void {
     for (let k = links.depOffset[i]!; k < links.depOffset[i + 1]!; k++) {
       const dep = links.deps[k]!;
-      gain[site[dep]!]! += bytes(dep); // it is made there
+      gain[site[dep]!]! += bytes(dep); // the result is made there
       for (let s = 0; s < sites; s++) {
-        // It is brought there for another reader anyway.
+        // Another reader needs the result on that site anyway.
         if (s !== site[dep] && readers[dep * sites + s]! > (site[i] === s ? 1 : 0)) gain[s]! += bytes(dep);
       }
     }
@@ -113,7 +116,7 @@ function depths({ size, depOffset, deps }: Links, order: Int32Array): Int32Array
   return depth;
 }
 
-/** Functions in the order in which a walk from the sinks leaves them. */
+/** Functions in post-order of a walk from the sinks. */
 function depthFirst({ size, depOffset, deps, outOffset }: Links): number[] {
   const left: number[] = [];
   const seen = new Uint8Array(size);

@@ -1,4 +1,4 @@
-/** What a strategy says of a run before it starts, as the scheduler is told. */
+/** What a strategy decides about a run before it starts, in the form that the scheduler takes. */
 import type { AllocationStrategy, Allocator, DynamicAllocator } from '../allocation/allocator.ts';
 import { assign } from '../allocation/assign.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
@@ -6,23 +6,25 @@ import type { Capabilities } from '../../dag/types.ts';
 import type { PlannedRun } from './planned.ts';
 
 export interface Placement {
-  /** Node by function, when that has been decided. */
+  /** Node by function, if decided before the run. */
   readonly assigned: readonly string[] | null;
-  /** Whether what was assigned is for the best, and no must. */
+  /** Whether `assigned` is a preference, not a requirement. */
   readonly movable?: boolean;
-  /** When the plan has each function start. */
+  /** The planned start of each function. */
   readonly start?: Float64Array;
-  /** Who decides as functions become ready. */
+  /** The allocator that places functions as they become ready. */
   readonly allocator?: DynamicAllocator;
 }
 
 /**
  * @param nodes capabilities by node name
- * @param planned of a strategy that plans
+ * @param planned the plan of a planning strategy
  * @throws `ALLOCATION_ERROR` when an allocator throws, or its answer cannot be carried out
  */
 export function placementOf(plan: CompiledDag, strategy: AllocationStrategy, nodes: Readonly<Record<string, Capabilities>>, planned: PlannedRun | undefined): Placement {
   if (planned !== undefined) return { assigned: planned.assigned, movable: true, start: planned.schedule.start };
   if (typeof strategy === 'string') return { assigned: null };
-  return typeof (strategy as Partial<DynamicAllocator>).place === 'function' ? { assigned: null, movable: true, allocator: strategy as DynamicAllocator } : { assigned: assign(plan, strategy as Allocator, nodes) };
+  const isDynamic = typeof (strategy as Partial<DynamicAllocator>).place === 'function';
+  if (isDynamic) return { assigned: null, movable: true, allocator: strategy as DynamicAllocator };
+  return { assigned: assign(plan, strategy as Allocator, nodes) };
 }

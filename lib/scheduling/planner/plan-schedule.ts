@@ -1,4 +1,4 @@
-/** The planner: a problem in, a good schedule out. */
+/** The planner: finds a good schedule for a problem. */
 import { lowerBoundOf } from './bounds.ts';
 import type { Decoder } from './decoder.ts';
 import { dispatch } from './dispatch.ts';
@@ -15,16 +15,16 @@ import { Search } from './search.ts';
 import { urgencies } from './urgency.ts';
 
 export interface SearchOptions {
-  /** Candidate schedules to look at. Default 1: one pass. */
+  /** The number of candidate schedules. Default 1: one pass. */
   readonly budget?: number;
-  /** The same seed, the same schedule. Default 1. */
+  /** The same seed gives the same schedule. Default 1. */
   readonly seed?: number;
 }
 
-/** Beyond so many functions, a chain of all moments is too long to walk along. */
+/** With more functions than this, walking a chain of all moments takes too long. */
 const walkable = 2000;
 
-/** A schedule of the problem, the best of `budget` candidates, and what it is to be measured by. */
+/** The best of `budget` candidate schedules of the problem, and a lower bound to compare it with. */
 export function planSchedule(problem: Problem, options: SearchOptions = {}): Schedule {
   const pool = pooled(problem);
   return pool === undefined ? solve(problem, options) : dealt(problem, solve(pool, options));
@@ -38,14 +38,14 @@ function solve(problem: Problem, { budget = 1, seed = 1 }: SearchOptions): Sched
   const urgency = urgencies(problem);
   onePass(search, urgency);
   const dice = new Random(seed);
-  // A list that has been through evolution knows nothing of priorities, so where the user gave some, chance alone has to do.
+  // Evolution does not keep the users' priorities. If there are any, the other candidates are random passes.
   if (problem.priority === null) evolve(search, urgency, dice);
   else while (search.left > 0) onePass(search, urgency, dice);
   const { start, finish, node, makespan } = search.best!;
   return { start, finish, node, makespan, lowerBound, candidates: search.candidates };
 }
 
-/** Takes functions by urgency; with dice, by a mixture of urgency and chance. */
+/** One pass that takes functions by urgency; with `dice`, by a mixture of urgency and chance. */
 function onePass(search: Search, urgency: Float64Array, dice?: Random): void {
   const { problem, draft } = search;
   const key = new Float64Array(problem.size);

@@ -1,4 +1,4 @@
-/** Runs that are planned before they start: where each function goes, and in what order each node takes its own. */
+/** Plans runs before they start: the node of each function, and the order in which each node takes its functions. */
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { lowerBoundOf } from './bounds.ts';
 import { planCheapest } from './min-cost.ts';
@@ -8,39 +8,39 @@ import { type PlannerNode, type Problem, toProblem, type ProblemOptions } from '
 import { priceOf, type Schedule } from './schedule.ts';
 
 export interface PlannedRun {
-  /** The same, in the order of the schedule. */
+  /** The same plan, in the order of the schedule. */
   readonly plan: CompiledDag;
   /** Node names, by function. */
   readonly assigned: readonly string[];
   readonly schedule: Schedule;
-  /** What it costs by the prices of the nodes. */
+  /** The total price of the schedule, by the prices of the nodes. */
   readonly price: number;
 }
 
 export interface PlanOptions extends ProblemOptions {
-  /** Functions that may run at once. Default: as many as there are threads. */
+  /** The maximum number of functions that run at once. Default: the number of threads. */
   readonly maxConcurrency?: number | undefined;
   /** `'time-optimized'`: ends as early as possible; `'cost-optimized'`: costs as little as possible. */
   readonly aim: 'time-optimized' | 'cost-optimized';
-  /** ms that a cheap schedule may take. */
+  /** The maximum duration of a cost-optimized schedule, in ms. */
   readonly deadline?: number | undefined;
-  /** Candidate schedules that may be looked at. Default: by the number of functions. */
+  /** The maximum number of candidate schedules. Default: depends on the number of functions. */
   readonly budget?: number | undefined;
   readonly seed?: number;
 }
 
-// What a candidate takes for each function, in ms, about; and which part of a run its planning may take.
+// The approximate time of a candidate per function, in ms, and the share of a run that its planning may take.
 const msEach = 0.004;
 const worth = 0.005;
 
-/** How many candidate schedules a run is worth that did not say: few functions are planned in no time, and short runs are soon over. */
+/** The default number of candidates. Few functions are planned quickly, and short runs do not justify long planning. */
 function defaultBudget(problem: Problem): number {
   const { size } = problem;
   const most = size <= 200 ? 50 : size <= 2000 ? 10 : 1;
   return Math.max(1, Math.min(most, Math.floor((lowerBoundOf(problem, false) * worth) / (size * msEach))));
 }
 
-/** Nodes with no more threads in all than may be used at once, but one each; the fastest keep theirs. */
+/** Limits the total number of threads, but leaves each node at least one. The fastest nodes keep theirs. */
 function limited(nodes: readonly PlannerNode[], most: number): readonly PlannerNode[] {
   let left = Math.max(0, most - nodes.length);
   if (nodes.reduce((sum, { threads }) => sum + threads, 0) <= most) return nodes;
@@ -52,18 +52,20 @@ function limited(nodes: readonly PlannerNode[], most: number): readonly PlannerN
   return nodes.map((node) => ({ ...node, threads: threads.get(node)! }));
 }
 
-/** @throws `ALLOCATION_ERROR` when a function fits no node that it may run on */
+/** @throws `ALLOCATION_ERROR` when a function fits none of the nodes that it may run on */
 export function planRun(plan: CompiledDag, { aim, deadline, seed = 1, maxConcurrency = Infinity, ...given }: PlanOptions): PlannedRun {
   const options = { ...given, nodes: limited(given.nodes, maxConcurrency) };
   const problem = toProblem(plan, options);
-  const budget = options.budget ?? (aim === 'cost-optimized' ? Math.max(plan.size <= 20_000 ? 24 : 8, 2 * defaultBudget(problem)) : defaultBudget(problem));
+  const usual = defaultBudget(problem);
+  const budget = options.budget ?? (aim === 'cost-optimized' ? Math.max(plan.size <= 20_000 ? 24 : 8, 2 * usual) : usual);
   const quick = aim === 'cost-optimized' ? planCheapest(problem, { budget, seed, deadline }) : planSchedule(problem, { budget, seed });
   const schedule = aim === 'cost-optimized' ? quick : withFewerMoves(plan, problem, quick, options);
   const { start, finish, node } = schedule;
-  // What takes no time comes before what begins with it.
+  // Functions of zero duration come before those that start at the same time.
   const place = new Int32Array(plan.size);
   problem.order.forEach((i, at) => (place[i] = at));
-  const byRank = problem.order.slice().sort((a, b) => start[a]! - start[b]! || Number(finish[a]! > start[a]!) - Number(finish[b]! > start[b]!) || place[a]! - place[b]!);
+  const takesTime = (i: number): number => Number(finish[i]! > start[i]!);
+  const byRank = problem.order.slice().sort((a, b) => start[a]! - start[b]! || takesTime(a) - takesTime(b) || place[a]! - place[b]!);
   const rank = new Int32Array(plan.size);
   byRank.forEach((i, at) => (rank[i] = at));
   return { plan: { ...plan, rank, byRank }, assigned: Array.from(node, (index) => problem.nodes[index]!), schedule, price: priceOf(problem, schedule) };

@@ -1,11 +1,11 @@
-/** Who waits for whom, without the repeats of a plan, and what it takes to move each result. */
+/** The dependencies of a plan without repeats, and the time to move each result. */
 import type { Links } from '../../dag/links.ts';
 
-/** Edges of one direction, as compressed sparse rows: those of function `i` are `ends[offset[i] .. offset[i + 1])`. */
+/** Edges in one direction, as compressed sparse rows: those of function `i` are `ends[offset[i] .. offset[i + 1])`. */
 export interface Edges {
   readonly offset: Int32Array;
   readonly ends: Int32Array;
-  /** ms to move the result of an edge to another node; null when all results move in no time. */
+  /** ms to move the result of an edge to another node; null when no move takes time. */
   readonly move: Float64Array | null;
 }
 
@@ -13,16 +13,16 @@ export interface Precedence {
   readonly size: number;
   readonly before: Edges;
   readonly after: Edges;
-  /** Every function after those it waits for. */
+  /** A topological order. */
   readonly order: Int32Array;
 }
 
-/** @param moveOf ms that the result of a function takes to another node; undefined when none takes any */
+/** @param moveOf ms to move the result of a function to another node; undefined when no move takes time */
 export function precedenceOf(links: Links, moveOf: ((i: number) => number) | undefined): Precedence {
   const { size } = links;
   const offset = new Int32Array(size + 1);
   let ends = new Int32Array(links.deps.length);
-  const last = new Int32Array(size).fill(-1); // by function: the last that was seen to wait for it
+  const last = new Int32Array(size).fill(-1); // by function: its last recorded dependent
   const waiters = new Int32Array(size + 1);
   let count = 0;
   for (let i = 0; i < size; i++) {

@@ -1,6 +1,6 @@
 /**
- * What is to be scheduled, as typed arrays: functions with demands, nodes with capacities. A thread is a resource like any other, of
- * which every function asks one.
+ * A scheduling problem as typed arrays: functions with demands, nodes with capacities. A thread is a resource like any other, and every
+ * function demands one.
  */
 import { amountOf, shortage } from '../resources/amounts.ts';
 import { findImpossible } from '../resources/feasibility.ts';
@@ -15,57 +15,58 @@ export interface PlannerNode {
   readonly threads: number;
   /** A function takes `duration / speed` ms. */
   readonly speed: number;
-  /** What each ms costs that a function runs there. Default 0. */
+  /** The price of a ms of a function's run time. Default 0. */
   readonly price?: number | undefined;
-  /** Between nodes of one site, as the nodes of a host are, results need not move. Default: each node is a site of its own. */
+  /** Results need not move between nodes of one site, such as the nodes of a host. Default: each node is a site of its own. */
   readonly site?: number;
 }
 
 export interface ProblemOptions {
   readonly nodes: readonly PlannerNode[];
-  /** ms on a node of speed 1, by function. Default: what the functions say, 1 where they say nothing. */
+  /** ms on a node of speed 1, by function. Default: the function's `duration`, or 1. */
   readonly durationOf?: (i: number) => number;
-  /** Bytes of the result, by function. Default: what the functions say, 0 where they say nothing. */
+  /** Bytes of the result, by function. Default: the function's `outputBytes`, or 0. */
   readonly bytesOf?: (i: number) => number;
-  /** ms before the first byte of a result is on another node. Default 0. */
+  /** ms until the first byte of a result arrives on another node. Default 0. */
   readonly latency?: number;
-  /** Bytes per second between nodes. Default: without limit. */
+  /** Bytes per second between nodes. Default: unlimited. */
   readonly bandwidth?: number;
 }
 
 export interface Problem extends Precedence {
   readonly duration: Float64Array;
-  /** Higher first where there is a choice; null when no function has a priority of its own. */
+  /** Higher goes first; null when no function has a priority. */
   readonly priority: Float64Array | null;
   readonly nodes: readonly string[];
   readonly speed: Float64Array;
-  /** What each ms costs that a function runs there. */
+  /** By node: the price of a ms of a function's run time. */
   readonly price: Float64Array;
-  /** By node: results move in no time between nodes of the same site. */
+  /** By node: moves between nodes of the same site take no time. */
   readonly site: Int32Array;
-  /** How many resources can run short at all; others are left out. */
+  /** The number of resources that can be scarce. Others are left out. */
   readonly resources: number;
   /** By node, then resource. */
   readonly capacity: Float64Array;
-  /** By function: which row of `demand` is its own. */
+  /** By function: its row in `demand`. */
   readonly demandOf: Int32Array;
   /** By kind of demand, then resource. */
   readonly demand: Float64Array;
-  /** By function: which of `eligible` are its nodes. */
+  /** By function: its index in `eligible`. */
   readonly placesOf: Int32Array;
-  /** Nodes on which functions may run, fastest first. */
+  /** The nodes that functions may run on, fastest first. */
   readonly eligible: readonly Int32Array[];
-  /** By function: functions of the same group, -1 for none, share a node. Null when there are no groups. */
+  /** By function: its group, or -1. The functions of a group share a node. Null when there are no groups. */
   readonly group: Int32Array | null;
 }
 
-/** @throws `ALLOCATION_ERROR` when a function fits no node that it may run on */
+/** @throws `ALLOCATION_ERROR` when a function fits none of the nodes that it may run on */
 export function toProblem(plan: CompiledDag, options: ProblemOptions): Problem {
   const nodes = options.nodes.filter(({ threads }) => threads > 0);
   const capabilities = Object.fromEntries(nodes.map((node) => [node.name, node.capabilities]));
   const error = findImpossible(plan, capabilities);
   if (error !== undefined) throw error;
-  const { durationOf = (i) => plan.entries[i]!.traits.duration ?? 1, bytesOf = (i) => plan.entries[i]!.traits.outputBytes ?? 0, latency = 0, bandwidth = Infinity } = options;
+  const { durationOf = (i) => plan.entries[i]!.traits.duration ?? 1, bytesOf = (i) => plan.entries[i]!.traits.outputBytes ?? 0 } = options;
+  const { latency = 0, bandwidth = Infinity } = options;
   const duration = new Float64Array(plan.size);
   for (let i = 0; i < plan.size; i++) duration[i] = durationOf(i);
   const site = siteOf(nodes);
@@ -84,7 +85,7 @@ export function toProblem(plan: CompiledDag, options: ProblemOptions): Problem {
   };
 }
 
-/** Sites by number, from 0 on; those of nodes that say none are new. */
+/** Site numbers from 0 on. Each node without a site gets its own number. */
 function siteOf(nodes: readonly PlannerNode[]): Int32Array {
   const known = new Map<number, number>();
   let count = 0;
@@ -95,14 +96,16 @@ function siteOf(nodes: readonly PlannerNode[]): Int32Array {
   });
 }
 
-/** Capacities and demands of what can run short: of a resource that suffices for all functions at once there is nothing to plan. */
+/** Capacities and demands of the scarce resources. A resource that suffices for all functions at once needs no planning. */
 function amounts(plan: CompiledDag, nodes: readonly PlannerNode[]): Pick<Problem, 'resources' | 'capacity' | 'demand' | 'demandOf'> {
   const times = new Float64Array(plan.costs.length);
   for (const cost of plan.cost) times[cost]!++;
   const names = new Set(plan.costs.flatMap((cost, k) => (times[k]! > 0 ? Object.keys(cost ?? {}) : [])));
   const rows: { offer(node: PlannerNode): number; ask(cost: Cost | undefined): number }[] = [
     { offer: ({ threads }) => threads, ask: () => 1 },
-    ...[...names].map((name) => ({ offer: (node: PlannerNode) => amountOf(node.capabilities, name), ask: (cost: Cost = {}) => amountOf(cost, name) })),
+    ...[...names].map((name) => ({
+      offer: (node: PlannerNode) => amountOf(node.capabilities, name), ask: (cost: Cost = {}) => amountOf(cost, name),
+    })),
   ];
   const scarce = rows.filter(({ offer, ask }) => {
     const all = plan.costs.reduce((sum, cost, k) => sum + times[k]! * ask(cost), 0);
@@ -116,7 +119,7 @@ function amounts(plan: CompiledDag, nodes: readonly PlannerNode[]): Pick<Problem
   };
 }
 
-/** Where each function may run: where it is pinned to, or where its cost fits; of a group, where the costs of all together do. */
+/** The eligible nodes of each function: the pinned node, or those where its cost fits. For a group, the sum of the costs must fit. */
 function places(plan: CompiledDag, nodes: readonly PlannerNode[]): Pick<Problem, 'placesOf' | 'eligible'> {
   const known = new Map<string, number>();
   const eligible: Int32Array[] = [];
@@ -124,7 +127,8 @@ function places(plan: CompiledDag, nodes: readonly PlannerNode[]): Pick<Problem,
     const key = `${cost} ${pin ?? ''}`;
     let index = known.get(key);
     if (index !== undefined) return index;
-    const fitting = nodes.flatMap((node, k) => ((pin === undefined || node.name === pin) && shortage(plan.costs[cost] ?? {}, node.capabilities) === undefined ? [k] : []));
+    const fits = (node: PlannerNode): boolean => shortage(plan.costs[cost] ?? {}, node.capabilities) === undefined;
+    const fitting = nodes.flatMap((node, k) => ((pin === undefined || node.name === pin) && fits(node) ? [k] : []));
     index = eligible.push(Int32Array.from(fitting.toSorted((a, b) => nodes[b]!.speed - nodes[a]!.speed || a - b))) - 1;
     known.set(key, index);
     return index;

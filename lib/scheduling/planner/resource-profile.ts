@@ -1,9 +1,9 @@
-/** What is free of a node over time, for functions that may be placed into gaps. */
+/** The free resources of a node over time, for functions that may be placed in gaps. */
 const tolerance = 1e-9;
 
 /**
- * Moments in order, each with what is free until the next. Neighbours with the same amounts are one, so a node that is packed tightly
- * stays short. With a `limit`, moments long past are forgotten: nothing is placed there any more.
+ * Moments in order, each with the amounts that are free until the next. Neighbours with equal amounts are merged, so that a tightly packed
+ * node has few moments. With a `limit`, the earliest moments are dropped, and nothing is placed there any more.
  */
 export class Profile {
   readonly #resources: number;
@@ -13,12 +13,12 @@ export class Profile {
   #free: Float64Array;
   #count = 1;
   readonly #gate: number;
-  /** The first moment with room at the gate. */
+  /** The first moment with a free amount at the gate. */
   #open = 0;
-  /** Where `earliest` found room. */
+  /** The moment that `earliest` found. */
   #found = 0;
 
-  /** @param gate a resource that every function asks, usually the threads, or -1: where it is used up nothing needs to be tried */
+  /** @param gate a resource that every function demands, usually the threads, or -1; moments without any of it are skipped */
   constructor(capacity: Float64Array, gate: number, limit: number) {
     this.#gate = gate;
     this.#resources = capacity.length;
@@ -36,9 +36,9 @@ export class Profile {
   }
 
   /**
-   * The earliest start from `ready` on at which `demand` fits for `ms`; `Infinity` when that is `late` or later.
+   * The earliest start, from `ready` on, at which `demand` fits for `ms`; `Infinity` if that is not before `late`.
    *
-   * @param row where in `demand` the amounts are
+   * @param row the offset of the amounts in `demand`
    */
   earliest(ready: number, ms: number, demand: Float64Array, row: number, late: number): number {
     const [time, free, resources, count] = [this.#time, this.#free, this.#resources, this.#count];
@@ -66,7 +66,7 @@ export class Profile {
     return start;
   }
 
-  /** Takes what `earliest` found last. */
+  /** Claims the place that the last call of `earliest` found. */
   take(start: number, ms: number, demand: Float64Array, row: number): void {
     if (!(ms > 0) || this.#resources === 0) return;
     const resources = this.#resources;
@@ -84,7 +84,7 @@ export class Profile {
     if (this.#count > this.#limit) this.#forget();
   }
 
-  /** Makes a moment within the stretch that starts at `at`. */
+  /** Inserts a moment into the interval that starts at `at`. */
   #split(at: number, time: number): void {
     const resources = this.#resources;
     if (this.#count === this.#time.length) {
@@ -101,7 +101,7 @@ export class Profile {
     this.#count++;
   }
 
-  /** Drops a moment at which nothing changes. */
+  /** Removes a moment at which nothing changes. */
   #join(at: number): void {
     if (at < 1 || at >= this.#count) return;
     const resources = this.#resources;

@@ -9,7 +9,7 @@ export class Search {
   readonly decoder: Decoder;
   readonly budget: number;
   readonly lowerBound: number;
-  /** The schedule made last. */
+  /** The last schedule made. */
   readonly draft: Draft;
   candidates = 0;
   best: (Draft & { readonly makespan: number }) | undefined;
@@ -24,12 +24,12 @@ export class Search {
     this.#spare = new Int32Array(problem.size);
   }
 
-  /** Candidates that may still be made; none when there is nothing better to be found. */
+  /** The number of candidates left; 0 once the best schedule is known to be optimal. */
   get left(): number {
     return this.best !== undefined && this.best.makespan <= this.lowerBound * (1 + 1e-12) ? 0 : this.budget - this.candidates;
   }
 
-  /** Takes notice of a schedule that is in the draft, made forward. */
+  /** Records the forward schedule in the draft. */
   note(makespan: number): number {
     this.candidates++;
     if (this.best === undefined || makespan < this.best.makespan) this.best = keep(this.draft, makespan);
@@ -40,7 +40,7 @@ export class Search {
     return this.note(this.decoder.decode(list, false, this.draft, hint));
   }
 
-  /** Pushes everything as late as it goes, last first. `list` is by rising finish before and by rising start after. */
+  /** Moves everything as late as possible, last first. `list` is by rising finish before and by rising start after. */
   backward(list: Int32Array, hint?: Int32Array): void {
     this.candidates++;
     list.reverse();

@@ -5,19 +5,19 @@ import type { Problem } from './problem.ts';
 const tolerance = 1e-9;
 
 /**
- * What is free of a node over time is a chain of moments; between one and the next nothing changes. A function starts when another
- * ends, which is a moment that is known, so nothing is ever searched for by time.
+ * The free resources of the node form a chain of moments; they change only at moments. A function starts when another ends, at a known
+ * moment, so no search by time is needed.
  */
 export class OneNode implements Decoder {
   readonly #problem: Problem;
   readonly #duration: Float64Array;
   readonly #time: Float64Array;
   readonly #next: Int32Array;
-  /** By moment, then resource: what is free until the next. */
+  /** By moment, then resource: the free amount until the next moment. */
   readonly #free: Float64Array;
-  /** By function: the moment at which it ends. */
+  /** By function: the moment of its end. */
   readonly #end: Int32Array;
-  /** What each kind of demand asks, as rows: resource and amount. */
+  /** The demand of each kind, as rows of resource and amount. */
   readonly #askOffset: Int32Array;
   readonly #askOf: Int32Array;
   readonly #ask: Float64Array;
@@ -45,7 +45,8 @@ export class OneNode implements Decoder {
   decode(list: Int32Array, backward: boolean, { start, finish, node }: Draft): number {
     const { resources, capacity, demandOf, before, after } = this.#problem;
     const { offset, ends } = backward ? after : before;
-    const [duration, time, next, free, end, askOffset, askOf, ask] = [this.#duration, this.#time, this.#next, this.#free, this.#end, this.#askOffset, this.#askOf, this.#ask];
+    const [duration, time, next, free] = [this.#duration, this.#time, this.#next, this.#free];
+    const [end, askOffset, askOf, ask] = [this.#end, this.#askOffset, this.#askOf, this.#ask];
     let moments = 1;
     let makespan = 0;
     next[0] = -1;

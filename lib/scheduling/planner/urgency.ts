@@ -1,11 +1,11 @@
-/** How urgent each function is, for one pass: the higher, the earlier it is taken. */
+/** The urgency of each function for one pass. Higher urgency goes first. */
 import { tails } from './levels.ts';
 import type { Problem } from './problem.ts';
 
-/** Beyond so many functions or edges, counting what hangs on each costs more than a pass. */
+/** In larger graphs, summing the work of all descendants takes longer than a pass. */
 const few = { functions: 500, edges: 2000 };
 
-/** Upward rank: the mean time over all nodes where it may run, and the transfers on the way (HEFT). */
+/** Upward rank: the mean time over the eligible nodes, plus the transfers on the path (HEFT). */
 export function upwardRank(problem: Problem, moves = 1): Float64Array {
   const { eligible, placesOf, speed, duration } = problem;
   const slowness = eligible.map((nodes) => nodes.reduce((sum, node) => sum + 1 / speed[node]!, 0) / nodes.length);
@@ -13,16 +13,16 @@ export function upwardRank(problem: Problem, moves = 1): Float64Array {
 }
 
 /**
- * The way to the end, and a quarter of the time that all that hangs on the function takes of the scarcest resource: among functions
- * with as long a way to go, the one that more work waits for is first. (The mixture of latest finish and greatest rank positional
- * weight, of which Kolisch 1996 has the parts.)
+ * The longest path to the end, plus a quarter of the time that all descendants need of the scarcest resource. Among functions with equally
+ * long paths, the one with more dependent work goes first. (A mixture of latest finish and greatest rank positional weight, the parts of
+ * which are in Kolisch 1996.)
  */
 export function urgencies(problem: Problem): Float64Array {
   const rank = upwardRank(problem);
   return problem.size <= few.functions && problem.after.ends.length <= few.edges ? rank.map((way, i) => way + load(problem, i) / 4) : rank;
 }
 
-/** ms that what hangs on a function takes at least, by the resource that it uses most of. */
+/** The minimum time in ms of all descendants, by the resource that they use most of. */
 function load({ size, after, duration, demand, demandOf, resources, capacity, speed }: Problem, i: number): number {
   const seen = new Uint8Array(size);
   const stack = [i];

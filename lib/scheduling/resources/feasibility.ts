@@ -1,4 +1,4 @@
-/** Before anything runs: every function must fit some node that it may run on. */
+/** Checks, before anything runs, that every function fits a node that it may run on. */
 import { show } from '../../core/show.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { didYouMean, nearest } from '../../core/suggest.ts';
@@ -7,9 +7,9 @@ import { HandoffError } from '../../core/errors.ts';
 import { formatAmounts, shortage } from './amounts.ts';
 
 /**
- * What no known node could ever run, as an error that says what is asked and what the nodes offer; undefined when all can.
+ * An error for a function that no known node could ever run, with its cost and the nodes' capabilities; undefined when all functions fit.
  *
- * Total cost does not matter: resources are claimed as functions start. Functions that are collocated count together, on their root.
+ * The total cost does not matter, because resources are claimed as functions start. The costs of collocated functions are added up.
  *
  * @param nodes capabilities by node name
  */
@@ -33,13 +33,14 @@ export function findImpossible(plan: CompiledDag, nodes: Readonly<Record<string,
   return undefined;
 }
 
-/** Whether one function could run: on its node if it has one, else on any. */
+/** Checks that a function fits its node or, without one, any node. Returns an error or undefined. */
 export function judge(functionId: string, cost: Cost = {}, node: string | undefined, nodes: Readonly<Record<string, Capabilities>>): HandoffError | undefined {
   if (node !== undefined && !Object.hasOwn(nodes, node)) {
     const suggestion = nearest(node, Object.keys(nodes));
+    const known = Object.keys(nodes).join(', ') || 'none';
     return new HandoffError(
       'ALLOCATION_ERROR',
-      `Function ${show(functionId)} must run on node ${show(node)}, which is not known. Known: ${Object.keys(nodes).join(', ') || 'none'}.${didYouMean(suggestion)}`,
+      `Function ${show(functionId)} must run on node ${show(node)}, which does not exist. Existing nodes: ${known}.${didYouMean(suggestion)}`,
       { functionId, node, cost, offers: nodes, ...(suggestion !== undefined && { suggestion }) },
     );
   }
@@ -57,7 +58,7 @@ export function judge(functionId: string, cost: Cost = {}, node: string | undefi
   );
 }
 
-/** The resource that is short on every node, if there is one. */
+/** A resource of which every node has too little; undefined if there is none. */
 function scarcest(cost: Cost, nodes: Readonly<Record<string, Capabilities>>): string | undefined {
   return Object.keys(cost).find((name) => Object.values(nodes).every((capabilities) => shortage({ [name]: cost[name]! }, capabilities) !== undefined));
 }

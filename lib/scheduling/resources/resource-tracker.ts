@@ -1,19 +1,19 @@
-/** Who holds how much of which node. */
+/** Tracks which claimant holds which amounts of which node. */
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import { add, remaining, shortage, subtract } from './amounts.ts';
 
 /**
- * What the scheduler asks before it starts a function. Give your own as the option `resourceTracker`, for example one that
- * shares claims between processes.
+ * Grants or refuses the claims that the scheduler makes before it starts a function. Pass your own as the option `resourceTracker`, for
+ * example one that shares claims between processes.
  */
 export interface ResourceTracker {
-  /** A node's capabilities, now or changed. Live claims stay. */
+  /** Sets or changes a node's capabilities. Existing claims stay. */
   register(node: string, capabilities: Capabilities): void;
   /** Whether a claim would be granted now. */
   available(node: string, request: Cost): boolean;
-  /** Claims, all or nothing. `false`: not now (`RESOURCES_UNAVAILABLE`). */
+  /** Claims all amounts or none. Returns false if they are not available now; the function then waits. */
   request(node: string, request: Cost, claimant?: string): boolean;
-  /** Gives back what was claimed. */
+  /** Releases a claim. */
   release(node: string, request: Cost, claimant?: string): void;
 }
 
@@ -33,23 +33,23 @@ export class SimpleResourceTracker implements ResourceTracker {
     else this.#nodes.set(node, { capabilities: { ...capabilities }, used: {}, claims: new Map() });
   }
 
-  /** Forgets a node and every claim on it. */
+  /** Removes a node and every claim on it. */
   unregister(node: string): void {
     this.#nodes.delete(node);
   }
 
-  /** What a node declared; undefined when it is not known. */
+  /** The declared capabilities of a node; undefined for an unknown node. */
   capabilities(node: string): Capabilities | undefined {
     return this.#nodes.get(node)?.capabilities;
   }
 
-  /** What of a node is free now; empty when it is not known. */
+  /** The free amounts of a node; empty for an unknown node. */
   free(node: string): Capabilities {
     const known = this.#nodes.get(node);
     return known === undefined ? {} : remaining(known.capabilities, known.used);
   }
 
-  /** What of a node is claimed now, by claimant. */
+  /** The claimed amounts of a node, by claimant. */
   claims(node: string): ReadonlyMap<string, Cost> {
     return this.#nodes.get(node)?.claims ?? new Map();
   }
@@ -79,7 +79,7 @@ export class SimpleResourceTracker implements ResourceTracker {
     if (Object.values(own).every((amount) => amount === 0)) known.claims.delete(claimant);
   }
 
-  /** Gives back everything a claimant holds, on every node: for a claimant that is gone. */
+  /** Releases everything that a claimant holds, on every node. Call it when a claimant is gone. */
   releaseAll(claimant: string): void {
     for (const { used, claims } of this.#nodes.values()) {
       const own = claims.get(claimant);

@@ -80,8 +80,8 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
 export const sureAfter = 8;
 
 /**
- * What a function should take on a lane. Code that was measured seldom counts as longer than it seemed, so that batches of it grow step by step:
- * one function, then nine, then as many as fit.
+ * What a function should take on a lane. Code that was measured seldom counts as longer than it seemed, so that batches of it grow step by
+ * step: one function, then nine, then as many as fit.
  */
 export function expectedMs(state: State, run: Run, i: number, { node }: Lane): number {
   const own = run.settings.known?.get(i);

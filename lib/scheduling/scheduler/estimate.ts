@@ -1,4 +1,7 @@
-/** What is known of how long functions take, and how much they give: means that follow what is measured, and how far single functions are off them. */
+/**
+ * What is known of how long functions take, and how much they give: means that follow what is measured, and how far single functions are
+ * off them.
+ */
 import { createTypical, type Typical } from './straggler-threshold.ts';
 
 /** A mean over functions, and their variance about it. Of groups of functions it is told only what all of a group come to. */

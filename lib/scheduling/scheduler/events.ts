@@ -9,12 +9,15 @@ export type Event = {
   /** ms on any clock that does not run backwards. */
   readonly now: number;
 } & (
-  /** A node is there. Each time it comes back it has another `incarnation`, higher than before: what an earlier one still tells is dropped. */
+  /**
+   * A node is there. Each time it comes back it has another `incarnation`, higher than before: what an earlier one still tells is
+   * dropped.
+   */
   | { readonly type: 'NodeUp'; readonly node: string; readonly incarnation: number; readonly capabilities: Capabilities; readonly speed: number; readonly host?: number }
   | { readonly type: 'CapabilitiesChanged'; readonly node: string; readonly capabilities: Capabilities }
   /**
-   * A node is gone. `returning`: it is being restarted, so that what only it can run waits. `started`: how far its batches had got, all that
-   * are not in it had not begun; undefined when that is not known.
+   * A node is gone. `returning`: it is being restarted, so that what only it can run waits. `started`: how far its batches had got, all
+   * that are not in it had not begun; undefined when that is not known.
    */
   | { readonly type: 'NodeDown'; readonly node: string; readonly returning: boolean; readonly started?: readonly StartedCount[] | undefined }
   /** A node is about to go: it finishes what it has begun, and nothing more is to be sent to it. */
@@ -109,7 +112,10 @@ export interface RunSettings {
   readonly home?: Int32Array;
   /** Who gives functions their nodes as they become ready. */
   readonly allocator?: DynamicAllocator;
-  /** When the plan has each function start, in ms from the beginning: each node takes its own in this order, which is also that of the ranks. */
+  /**
+   * When the plan has each function start, in ms from the beginning: each node takes its own in this order, which is also that of the
+   * ranks.
+   */
   readonly start?: Float64Array;
   /** Functions whose first attempt had begun before the run did: how many ms before. */
   readonly began?: ReadonlyMap<number, number>;

@@ -125,7 +125,10 @@ class Gang {
   readonly #booked: Int32Array;
   /** Marks functions of which some results were counted. */
   readonly #mark: number;
-  /** For functions of the next level: those that need only what their own lane gives come first, so that results of others have time to arrive. */
+  /**
+   * For functions of the next level: those that need only what their own lane gives come first, so that results of others have time to
+   * arrive.
+   */
   #own: Next[] = [];
   #fed: Next[] = [];
 

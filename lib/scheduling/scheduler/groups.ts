@@ -1,7 +1,7 @@
 /**
- * Collocated functions are bound to a node together, when the first of them starts or another must know where they will run. That one may take
- * no time and claim nothing, while the root of the group, which needs the room, starts later. So a run keeps what each node was promised to roots
- * that are yet to start, and a group that can choose goes where that leaves room.
+ * Collocated functions are bound to a node together, when the first of them starts or another must know where they will run. That one may
+ * take no time and claim nothing, while the root of the group, which needs the room, starts later. So a run keeps what each node was
+ * promised to roots that are yet to start, and a group that can choose goes where that leaves room.
  */
 import { add, amountOf, subtract } from '../resources/amounts.ts';
 import type { Cost } from '../../dag/types.ts';

@@ -8,8 +8,8 @@
  *   ✓     ·     ✗     …    ⇒     b is made again from a, then c from b
  * ```
  *
- * A loss is no failure of the function: it has a limit of its own. Only functions whose own result was lost are charged with it, and not those
- * that are run again for their sake. What is not idempotent is never made again: its loss ends the run.
+ * A loss is no failure of the function: it has a limit of its own. Only functions whose own result was lost are charged with it, and not
+ * those that are run again for their sake. What is not idempotent is never made again: its loss ends the run.
  */
 import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';

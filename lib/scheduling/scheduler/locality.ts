@@ -17,7 +17,10 @@ const bytesPerMs = 250_000;
 /** ms that are waited at most: by then it is not known to be worth it any more. */
 const longest = 500;
 
-/** The host that a function had better be on: that with most bytes of what it takes, else the one it was thought to be for; -1: it is no matter. */
+/**
+ * The host that a function had better be on: that with most bytes of what it takes, else the one it was thought to be for; -1: it is no
+ * matter.
+ */
 export function nearestHost(state: State, run: Run, i: number): number {
   const home = run.settings.home?.[i] ?? -1;
   let most = -1;
@@ -51,7 +54,10 @@ export function waitsForHost(state: State, run: Run, from: ReadyClass, i: number
   return true;
 }
 
-/** ms until a lane that could take one of a class should be free on its host, as far as is known: 0 when nothing is; Infinity when none ever could. */
+/**
+ * ms until a lane that could take one of a class should be free on its host, as far as is known: 0 when nothing is; Infinity when none
+ * ever could.
+ */
 function soonestLane(state: State, run: Run, from: ReadyClass, now: number): number {
   const cost = run.plan.costs[from.cost] ?? {};
   let soonest = Infinity;

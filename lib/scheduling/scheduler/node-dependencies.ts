@@ -5,8 +5,8 @@ import { fixedNode, groupOf } from './ready.ts';
 import type { Run, State } from './state.ts';
 
 /**
- * Settles the node of every function that one of these must know: the one it is bound to, else where the one that asks runs if there is room,
- * else another with room for it.
+ * Settles the node of every function that one of these must know: the one it is bound to, else where the one that asks runs if there is
+ * room, else another with room for it.
  */
 export function settleNeighbours(state: State, run: Run, functions: readonly number[]): void {
   const { plan } = run;

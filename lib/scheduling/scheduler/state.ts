@@ -270,7 +270,10 @@ export interface Tuning {
   readonly gangSlackMs: number;
   /** Whether functions follow in the same batch that need nothing but what it gives. */
   readonly fuse: boolean;
-  /** ms after which what was sent to a lane and has not begun is taken to stand behind another scheduler's work; Infinity: nobody else uses it. */
+  /**
+   * ms after which what was sent to a lane and has not begun is taken to stand behind another scheduler's work; Infinity: nobody else
+   * uses it.
+   */
   readonly stuckMs: number;
   /** Between two questions to a tracker that refuses while nothing of ours runs. */
   readonly refusalPoll: number;

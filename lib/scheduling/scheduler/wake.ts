@@ -5,7 +5,9 @@ import { nextId, type State } from './state.ts';
 // Clocks do not tell less apart, in ms.
 const moment = 1e-6;
 
-/** Has a turn come after some ms, even if nothing happens until then. Of several that are wanted the first counts: it looks at the others. */
+/**
+ * Has a turn come after some ms, even if nothing happens until then. Of several that are wanted the first counts: it looks at the others.
+ */
 export function wakeAfter(state: State, now: number, ms: number, out: Command[]): void {
   const { wake, timers } = state;
   const due = now + ms;
