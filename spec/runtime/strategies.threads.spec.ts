@@ -55,7 +55,7 @@ describe('an allocator with place()', () => {
 
   it.each([
     ['throws', () => { throw new TypeError('no idea'); }, { code: 'ALLOCATION_ERROR', message: expect.stringContaining('no idea'), cause: expect.any(TypeError) }],
-    ['names a node that is not there', () => ({ x: 'nowhere' }), { code: 'ALLOCATION_ERROR', functionId: 'x', message: expect.stringMatching(/"nowhere".*There are: dear, cheap/) }],
+    ['names a node that is not there', () => ({ x: 'nowhere' }), { code: 'ALLOCATION_ERROR', functionId: 'x', message: expect.stringMatching(/"nowhere".*expected one of: dear, cheap/) }],
     ['names a node that can never run it', () => ({ x: 'dear' }), { code: 'ALLOCATION_ERROR', functionId: 'x', resource: 'gpu' }],
     ['answers a promise', () => Promise.resolve({ x: 'cheap' }) as never, { code: 'ALLOCATION_ERROR', message: expect.stringContaining('at once') }],
     ['places nothing though nothing runs', () => ({}), { code: 'ALLOCATION_ERROR', functionId: 'x', message: expect.stringContaining('placed none') }],

@@ -3,7 +3,7 @@
  * that are long or have large results, because two functions with the same code may differ widely.
  *
  * ```
-  *   code  tasks.ts#work    mean 12 ms, of all          the estimate that the scheduler itself updates
+ *   code  tasks.ts#work    mean 12 ms, of all          the estimate that the scheduler itself updates
  *           ├── work#3     mean 5 ms, 0 bytes
  *           └── work#9     mean 5 s, 80 MB
  * ```

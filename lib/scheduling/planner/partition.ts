@@ -9,8 +9,8 @@
  *   depth 2      ●    │     ●
  * ```
  *
-  * Each depth is cut separately, because only functions of equal depth can be expected to run at the same time. The moves are those of
-  * Fiduccia and Mattheyses (1982), downhill only.
+ * Each depth is cut separately, because only functions of equal depth can be expected to run at the same time. The moves are those of
+ * Fiduccia and Mattheyses (1982), downhill only.
   */
 import type { Links } from '../../dag/links.ts';
 

@@ -1,6 +1,6 @@
 /**
- * What goes into a batch. Short functions travel together, and with them those that need nothing but what the batch itself gives:
- * a chain, or the inner part of a tree, then runs on one worker without a message in between. Long ones travel alone.
+ * Composes batches. Short functions travel together with functions that need only results of the same batch, so that one worker runs a
+ * chain, or the inner part of a tree, without a message in between. Long functions travel alone.
  */
 import { shortage } from '../resources/amounts.ts';
 import { Flag } from '../../dag/compiled-dag.ts';
@@ -11,9 +11,9 @@ import type { ReadyClass } from './ready-queue.ts';
 import { type Batch, type Lane, nextId, type Run, type State, Status } from './state.ts';
 
 /**
- * Takes functions of a class from the queue, at least one, and makes a batch of them for a lane.
+ * Takes at least one function of a class from the queue and composes a batch for a lane.
  *
- * @param share how many of the class are this lane's fair part
+ * @param share the lane's fair share of the class
  */
 export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, share: number, now: number): Batch {
   const { tuning } = state;
@@ -28,7 +28,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
   while (from.heap.size > 0) {
     const next = plan.byRank[from.heap.top]!;
     const alone = isExclusive(plan, next, lane.node) || run.suspects.has(next);
-    if (alone && lane.batches.length > 0) break; // it waits behind nothing
+    if (alone && lane.batches.length > 0) break; // it must not wait behind another batch
     const single = alone || isOnce(plan, next);
     if (heads > 0 && (single || heads >= share && expected >= tuning.minMs || expected + expectedMs(state, run, next, lane) > tuning.batchMs)) break;
     if (heads > 0 && plan.group !== null && bindsWithoutRoom(run, next, lane)) break;
@@ -40,7 +40,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
       exclusive = alone;
       break;
     }
-    // What has become runnable by the batch itself follows at once; `functions` grows while it is walked.
+    // Functions that only need results of this batch follow at once. `functions` grows during the loop.
     for (let at = functions.length - 1; tuning.fuse && at < functions.length; at++) absorbSuccessors(functions[at]!);
     if (functions.length >= tuning.batchSize || expected >= tuning.batchMs) break;
   }
@@ -76,11 +76,11 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
   }
 }
 
-// After this many measurements an estimate is trusted as it is.
+// After this many measurements an estimate is used as it is.
 export const sureAfter = 8;
 
 /**
- * What a function should take on a lane. Code that was measured seldom counts as longer than it seemed, so that batches of it grow step by
+ * The expected duration of a function on a lane. With few measurements of its code, the estimate is increased, so that batches grow step by
  * step: one function, then nine, then as many as fit.
  */
 export function expectedMs(state: State, run: Run, i: number, { node }: Lane): number {
@@ -90,27 +90,27 @@ export function expectedMs(state: State, run: Run, i: number, { node }: Lane): n
   return Math.max(mean / node.speed, state.tuning.batchMs / (1 + 8 * count));
 }
 
-/** Whether a function would bind its group to a node that has no room for that. */
+/** Whether a function would bind its group to a node that has no room for the group. */
 function bindsWithoutRoom(run: Run, i: number, { node }: Lane): boolean {
   const group = groupToBind(run, i);
   return group >= 0 && !hasRoom(run, group, node);
 }
 
-/** Binds the function's group to the lane's node. False when the group has meanwhile been settled on another: it goes there. */
+/** Binds the function's group to the lane's node. Returns false if the group is already bound to another node; the function is requeued. */
 export function settles(run: Run, i: number, lane: Lane): boolean {
   const group = groupOf(run, i);
   if (group < 0) return true;
   const node = run.groupNode[group]!;
   if (node >= 0 && node !== lane.node.index) {
     const { plan } = run;
-    run.queue.push(plan.rank[i]!, { cost: plan.cost[i]!, node, avoid: -1, need: 0, prefer: -1 }); // still hungry: this turn looks again
+    run.queue.push(plan.rank[i]!, { cost: plan.cost[i]!, node, avoid: -1, need: 0, prefer: -1 }); // the run stays hungry, so this turn looks at it again
     return false;
   }
   bindGroup(run, group, lane.node);
   return true;
 }
 
-/** Whether a function may run behind others of its batch: it asks for the same, and may be on that node. */
+/** Whether a function may follow others in a batch: it has the same cost and is eligible for the node. */
 export function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): boolean {
   const { plan } = run;
   if (plan.cost[i] !== from.cost || (plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.needsNodes | Flag.ordered)) !== 0 || run.attempts[i]! > 0 || run.suspects.has(i)) return false;
@@ -119,7 +119,7 @@ export function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): bo
   if (fixed >= 0) return fixed === here;
   const pin = plan.pins.get(i);
   if (pin !== undefined) return pin === lane.node.name;
-  if (run.settings.allocator !== undefined) return false; // it has not been asked
+  if (run.settings.allocator !== undefined) return false; // the allocator has not placed it yet
   const group = groupOf(run, i);
   if (group < 0) return true;
   const { need, pin: groupPin } = plan.groups[group]!;

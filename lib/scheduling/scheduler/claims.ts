@@ -1,4 +1,4 @@
-/** What batches hold of nodes: the tracker's word, and our own books beside it. */
+/** The claims of batches on nodes: those of the tracker, and the scheduler's own count of them. */
 import { add, shortage, subtract } from '../resources/amounts.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -9,11 +9,11 @@ import { demandOf } from './ready.ts';
 import { nextId, type Node, type Run, type State } from './state.ts';
 
 /**
- * Asks the tracker for what function `i` needs. True when it was granted; it is then to be held by a batch. A tracker that throws
+ * Asks the tracker for the cost of function `i`. Returns true if it grants the claim, which a batch must then hold. A tracker that throws
  * ends the run.
  */
 export function request(state: State, run: Run, i: number, node: Node, cost: Cost, out: Command[]): boolean {
-  // The node's capabilities first: a custom tracker need not know them as they are now.
+  // The node's own capabilities are checked first, because a custom tracker may not know the current ones.
   if (run.outcome !== undefined || shortage(cost, node.capabilities) !== undefined) return false;
   try {
     return state.tracker.request(node.name, cost, run.id);
@@ -23,7 +23,7 @@ export function request(state: State, run: Run, i: number, node: Node, cost: Cos
   }
 }
 
-/** Whether the tracker would grant it now; one that throws would not. */
+/** Whether the tracker would grant a claim now. False if it throws. */
 export function isAvailable(state: State, node: Node, cost: Cost): boolean {
   try {
     return state.tracker.available(node.name, cost);
@@ -32,12 +32,12 @@ export function isAvailable(state: State, node: Node, cost: Cost): boolean {
   }
 }
 
-/** Notes a granted claim. */
+/** Records a granted claim. */
 export function hold(node: Node, cost: Cost | undefined): void {
   if (cost !== undefined) add(node.claimed, cost);
 }
 
-/** Gives a claim back. */
+/** Releases a claim. */
 export function letGo(state: State, run: Run, node: Node, cost: Cost | undefined): void {
   if (cost === undefined) return;
   subtract(node.claimed, cost);
@@ -48,32 +48,33 @@ export function letGo(state: State, run: Run, node: Node, cost: Cost | undefined
   }
 }
 
-/** Ends the runs whose claims a tracker failed to take back: it cannot be trusted with more. */
+/** Ends the runs whose claims the tracker failed to release, because it cannot be trusted with more. */
 export function reportFaults(state: State, out: Command[]): void {
   for (const { run, error } of state.faults.splice(0)) {
     if (state.runs.get(run.id) === run && run.outcome === undefined) endRun(state, run, { kind: 'refused', index: 0, error }, out);
   }
 }
 
-/** Makes a node and what it has known to the tracker. */
+/** Registers a node and its capabilities with the tracker. */
 export function register(state: State, node: string, capabilities: Capabilities): void {
   try {
     state.tracker.register(node, capabilities);
   } catch (cause) {
-    throw new HandoffError('RESOURCES_UNAVAILABLE', `The resource tracker threw when node ${node} was registered: ${cause instanceof Error ? cause.message : String(cause)}`, { node, cause });
+    const text = `The resource tracker threw when node ${node} was registered: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw new HandoffError('RESOURCES_UNAVAILABLE', text, { node, cause });
   }
 }
 
 /**
- * Function `i` is ready, lanes are idle, nothing of ours runs, and yet its claim is refused: someone else holds the resource. A
- * tracker has no way to tell us when that changes, so we ask again now and then, and give up in the end rather than hang.
+ * Handles a refused claim of a ready function while lanes are idle and no function of this scheduler runs: something else holds the
+ * resource. A tracker cannot report when that changes, so the scheduler asks again at intervals and finally gives up instead of hanging.
  */
 export function watchRefusals(state: State, run: Run, i: number, now: number, out: Command[]): void {
   if (state.batches.size > 0 || state.idle === 0 || run.outcome !== undefined) return;
   const cost = run.plan.costs[run.plan.cost[i]!] ?? {};
   const demand = demandOf(state, run, i);
   if (!state.nodes.some((node) => node.idle > 0 && accepts(run, demand, node) && shortage(cost, node.capabilities) === undefined)) {
-    run.refusedSince = -1; // where it could run is being started again: it is not refused, it waits
+    run.refusedSince = -1; // an eligible node is restarting, so this is a wait, not a refusal
     return;
   }
   if (run.refusedSince < 0) run.refusedSince = now;

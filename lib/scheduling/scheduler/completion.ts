@@ -1,4 +1,4 @@
-/** Functions that ended: results that are there, what they make ready, and what nobody will read again. */
+/** Completed functions: stores their results, makes dependents ready, and drops results that no function will read again. */
 import type { Command } from './commands.ts';
 import { hasLost, speaks } from './race.ts';
 import { observe } from './estimate.ts';
@@ -11,11 +11,13 @@ import { makeReady, putBack } from './ready.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
 import { learnTypical } from './straggler-threshold.ts';
 
-/** A worker has reported the next functions of a batch. O(their arguments and dependents). */
+/** Handles a worker's report of the next functions of a batch. O(their arguments and dependents). */
 export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, out: Command[]): void {
   const batch = state.batches.get(event.batch);
-  if (batch === undefined || event.first < batch.done) return; // its lane was given up before it told, or it tells again
-  if (event.first > batch.done) throw new Error(`batch ${batch.id} tells of position ${event.first}, and has not told of those from ${batch.done} on`);
+  if (batch === undefined || event.first < batch.done) return; // the lane was already given up, or the report is a duplicate
+  if (event.first > batch.done) {
+    throw new Error(`batch ${batch.id} reports position ${event.first}, but has not reported those from ${batch.done} on`);
+  }
   batch.lane.occupied = false;
   const { run, functions } = batch;
   const released: number[] = [];
@@ -23,12 +25,12 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   let nextException = 0;
   const end = batch.done + event.count;
   const isWanted = !hasLost(batch);
-  if (isWanted) for (const { index, bytes } of event.large ?? []) run.large.set(functions[index]!, bytes); // before what takes them becomes ready
+  if (isWanted) for (const { index, bytes } of event.large ?? []) run.large.set(functions[index]!, bytes); // before the functions that take them become ready
   for (let at = batch.done; at < end; at++) {
     const i = functions[at]!;
     const exception = exceptions[nextException]?.index === at ? exceptions[nextException++] : undefined;
     if (batch.contest !== null && !speaks(state, batch, i, exception === undefined && !batch.timedOut, out)) continue;
-    if (run.status[i] === Status.unreachable) continue; // what it needed failed for good, earlier in this very batch
+    if (run.status[i] === Status.unreachable) continue; // a dependency failed for good earlier in this batch
     run.status[i] = Status.waiting;
     if (batch.timedOut) {
       fail(state, run, i, { kind: 'timeout', ms: run.plan.entries[i]!.traits.timeout! }, true, event.random, out);
@@ -43,7 +45,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   if (batch.gang !== null && exceptions.length > 0 && exceptions.every(({ kind }) => kind === 'skipped')) putOffGangs(run, event.now);
   batch.done = end;
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
-  if (isWanted) learn(state, event.durations, batch.lane.node.speed); // else it was cut off
+  if (isWanted) learn(state, event.durations, batch.lane.node.speed); // an aborted function gives no measurement
   endIfDone(state, batch, out);
   const next = batch.lane.batches[0];
   if (next !== undefined) next.since = event.now;
@@ -67,29 +69,29 @@ function complete(state: State, run: Run, i: number, released: number[], out: Co
   if (run.unread !== null) release(run, i, released);
 }
 
-/** One reader less for each result that the function took; its own is dropped when nobody wants it. */
+/** Counts one reader less for each result that the function took. Drops its own result if no function needs it. */
 function release(run: Run, i: number, released: number[]): void {
   const unread = run.unread!;
   const kept = run.settings.kept!;
   const { depOffset, deps } = run.plan;
   for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
     const dep = deps[k]!;
-    // One that another worker handed over may not have been told of yet: it is dropped when it is.
+    // A result that another worker handed over may not be reported yet. It is dropped on its report.
     if (--unread[dep]! === 0 && kept[dep] === 0 && run.status[dep] === Status.done) letGoOf(run, dep, released);
   }
   if (unread[i] === 0 && kept[i] === 0) letGoOf(run, i, released);
 }
 
-/** Nobody will read a result, unless what was made from it is lost. */
+/** Drops a result that no function will read, unless a result made from it is lost. */
 function letGoOf(run: Run, i: number, released: number[]): void {
   if (run.holdsOnce && isOnce(run.plan, i)) run.held.add(i);
   else released.push(i);
 }
 
-// Old measurements fade: code gets faster as it is compiled, and its arguments change.
+// Old measurements fade, because code gets faster as it is compiled, and arguments change.
 const memory = 256;
 
-/** What was measured on a node of some speed goes into the estimates, the more the less is known. */
+/** Updates the estimates with measurements from a node of some speed. The less is known, the more they count. */
 export function learn(state: State, durations: readonly Measured[], speed: number): void {
   for (const { code, count, ms, bytes = 0 } of durations) {
     const estimate = state.estimates[code]!;

@@ -1,4 +1,4 @@
-/** A run as it begins. */
+/** Creates the state of a run. */
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { RunSettings } from './events.ts';
 import { ReadyQueue } from './ready-queue.ts';
@@ -24,7 +24,7 @@ export function createRun(state: State, id: string, plan: CompiledDag, settings:
   };
 }
 
-/** A node may have gone since it was chosen. */
+/** The index of an assigned node, or -1 if a movable function must go elsewhere because the node has gone since. */
 function boundTo({ index, up, returning, draining }: Node, { movable }: RunSettings): number {
   return movable === true && ((!up && !returning) || draining) ? -1 : index;
 }
@@ -42,7 +42,7 @@ function sequenceOf({ byRank, size }: CompiledDag, assigned: Int32Array, start: 
   return { byNode, next: new Map([...lists.keys()].map((node) => [node, 0])), at, start };
 }
 
-/** How often each result will be read: by arguments, and by functions that must know the node. */
+/** The number of reads of each result: by arguments, and by functions that need its node. */
 function readersOf({ size, outOffset }: CompiledDag): Int32Array {
   const readers = new Int32Array(size);
   for (let i = 0; i < size; i++) readers[i] = outOffset[i + 1]! - outOffset[i]!;

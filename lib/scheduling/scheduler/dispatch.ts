@@ -1,4 +1,4 @@
-/** The turn: gives idle lanes work, run by run, as long as there is both. */
+/** A dispatch turn gives ready functions to idle lanes, run by run, while there are both. */
 import { Flag } from '../../dag/compiled-dag.ts';
 import { accepts } from './eligibility.ts';
 import { allot } from './dynamic-allocation.ts';
@@ -19,20 +19,20 @@ import { isHeld, leavesPlan } from './planned-order.ts';
 import { speculate } from './speculation.ts';
 import type { Batch, Lane, Node, Run, State } from './state.ts';
 
-/** Starts whatever can start. Looks at runs with the fewest lanes first, so that a small run is not held up by a large one. */
+/** Starts everything that can start. Runs with the fewest lanes come first, so that a large run does not delay a small one. */
 export function dispatch(state: State, now: number, out: Command[]): void {
   state.turn++;
-  if (state.isPressed && state.batches.size > 0) return; // what ends makes room; with nothing under way, something has to start
+  if (state.isPressed && state.batches.size > 0) return; // batches that end free memory; without batches, something must start
   allot(state, now, out);
   while (startAny(state, now, out)) {
-    // As long as there is both, as a batch may leave its run with more lanes than another has.
+    // The order of runs is checked for every batch, because each batch changes the number of lanes of its run.
   }
   if (state.idle > 0 && state.batches.size > 0) {
     if (!rebalance(state, now, out) && state.speculation.runs > 0) speculate(state, now, out);
   } else if (state.runs.size > 1) breakUpGangs(state, out);
 }
 
-/** Starts one batch, of the run with the fewest lanes that can. */
+/** Starts one batch of the startable run with the fewest lanes. */
 function startAny(state: State, now: number, out: Command[]): boolean {
   if (state.idle === 0 && !isAnyShort(state, now)) return false;
   let tries = state.idle > 0 ? Infinity : mostTries;
@@ -56,28 +56,28 @@ function startAny(state: State, now: number, out: Command[]): boolean {
   return false;
 }
 
-// When no lane is idle, and work can only be put behind other work, so many runs that have no lane are asked whether they have any that is short
-// enough. There may be thousands, and a lane will be idle soon.
+// When no lane is idle, this many runs without a lane are asked for work short enough to wait behind other work. There may be thousands of
+// runs, and a lane will be idle soon.
 const mostTries = 8;
 
-/** Whether something might be sent after what some lane works on. */
+/** Whether some lane could get more work behind its current batch. */
 function isAnyShort(state: State, now: number): boolean {
   for (const { batches: [first] } of state.shallow) if (isPrompt(state, first!, now)) return true;
   return false;
 }
 
-/** A lane that has not answered for long is not short of work, whatever was expected of it. */
+/** Whether a batch still runs about as expected. A lane without a report for long does not run short of work. */
 function isPrompt({ tuning }: State, { since, expectedMs }: Batch, now: number): boolean {
   return now - since <= 4 * Math.max(tuning.batchMs, expectedMs);
 }
 
-/** Starts one batch of a run; false when nothing of it finds room. */
+/** Starts one batch of a run. Returns false if no ready function finds room. */
 function startOne(state: State, run: Run, now: number, out: Command[]): boolean {
   let moved = false;
   for (const from of run.queue.open(state.turn)) {
     while (from.heap.size > 0 && run.outcome === undefined) {
       if (startGang(state, run, from, now, out)) return true;
-      if (from.heap.size === 0) { // all of it was bound to other nodes meanwhile
+      if (from.heap.size === 0) { // all its functions were bound to other nodes meanwhile
         moved = true;
         break;
       }
@@ -109,13 +109,13 @@ function startOne(state: State, run: Run, now: number, out: Command[]): boolean 
         out.push({ type: 'Start', batch });
         return true;
       }
-      closeBatch(state, batch); // every function of it was bound to another node meanwhile, or must run alone
+      closeBatch(state, batch); // each function was bound to another node meanwhile, or must run alone
       if (from.heap.size > 0 && run.plan.byRank[from.heap.top] === first) break;
       moved = true;
     }
     if (run.outcome !== undefined) return false;
   }
-  return moved && startOne(state, run, now, out); // what was moved may be in a class that was not there before
+  return moved && startOne(state, run, now, out); // moved functions may be in a new class
 }
 
 function dropIfImpossible(state: State, run: Run, from: ReadyClass, i: number, out: Command[]): boolean {
@@ -124,7 +124,7 @@ function dropIfImpossible(state: State, run: Run, from: ReadyClass, i: number, o
   return failIfImpossible(state, run, i, out);
 }
 
-/** A lane for the next batch of a class, its claim granted; undefined when there is none now. */
+/** Finds a lane for the next batch of a class and claims its cost. Undefined when there is none now. */
 function findLane(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): Lane | undefined {
   const { plan, settings } = run;
   const cost = plan.costs[from.cost];
@@ -144,10 +144,7 @@ function findLane(state: State, run: Run, from: ReadyClass, now: number, out: Co
   return findShallow(state, run, from, now);
 }
 
-/**
- * A lane that works on a batch that will end soon, to which another may be sent so that it never waits for us. One with a claim takes over the same claim
- * of the batch before it, as long as no other run could want it.
- */
+/** A lane with a short batch, which gets a second one so that it never waits for the scheduler. */
 function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lane | undefined {
   const { plan } = run;
   const next = plan.byRank[from.heap.top]!;
@@ -173,7 +170,7 @@ function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lan
   return best;
 }
 
-/** The part of a class that one lane should take, so that all lanes that could help get some. */
+/** The share of a class for one lane, so that all lanes that could help get some. */
 function shareOf(state: State, run: Run, from: ReadyClass): number {
   const lanes = Math.min(Math.max(1, state.idle > 0 ? state.idle : state.shallow.size), run.settings.maxConcurrency);
   return Math.ceil(from.heap.size / lanes);

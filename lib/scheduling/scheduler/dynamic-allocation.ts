@@ -1,4 +1,4 @@
-/** Runs whose functions get their nodes as they become ready: asks their allocator, and trusts nothing it says. */
+/** Runs with a dynamic allocator: asks it for the nodes of ready functions, and validates its answers. */
 import type { ClusterView, NodeView, ReadyFunction } from '../allocation/allocator.ts';
 import { remaining, shortage } from '../resources/amounts.ts';
 import { judge } from '../resources/feasibility.ts';
@@ -10,7 +10,7 @@ import { bindGroup } from './groups.ts';
 import { enqueue, groupOf } from './ready.ts';
 import type { Node, Run, State } from './state.ts';
 
-/** Gives nodes to what waits for one. Called once a turn, before anything is started. */
+/** Asks the allocators to place waiting functions. Called once per turn, before anything starts. */
 export function allot(state: State, now: number, out: Command[]): void {
   for (const run of state.hungry) {
     if (run.settings.allocator === undefined || run.queue.unplaced.size === 0 || run.outcome !== undefined) continue;
@@ -25,7 +25,7 @@ export function allot(state: State, now: number, out: Command[]): void {
 function ask(state: State, run: Run, now: number): void {
   const { plan, queue, settings } = run;
   const nodes = state.nodes.filter((node) => node.up && !node.draining && node.threads > 0 && (node.host === 0 || settings.hereOnly !== true));
-  if (nodes.length === 0) return; // they are being started again
+  if (nodes.length === 0) return; // all nodes are restarting
   const waiting = queue.unplacedInOrder.map((rank) => plan.byRank[rank]!);
   const view: ClusterView = { runId: run.id, dagId: run.plan.dagId, elapsed: now - run.submittedAt, nodes: nodes.map(toView) };
   const answer = placeBy(run, waiting.map((i) => toReady(state, run, i)), view);
@@ -38,11 +38,12 @@ function ask(state: State, run: Run, now: number): void {
     bind(state, run, i, nodeNamed(state, run, i, name));
   }
   if (placed === 0 && isStill(state, run)) {
-    throw new HandoffError('ALLOCATION_ERROR', `The allocator placed none of the ${waiting.length} functions that are ready, although nothing runs that could change its mind.`, { runId: run.id, dagId: run.plan.dagId, functionId: plan.entries[waiting[0]!]!.id });
+    const text = `The allocator placed none of the ${waiting.length} ready functions, although nothing runs whose end could change that. Place at least one.`;
+    throw new HandoffError('ALLOCATION_ERROR', text, { runId: run.id, dagId: run.plan.dagId, functionId: plan.entries[waiting[0]!]!.id });
   }
 }
 
-/** Whether nothing would ever change by itself: nothing runs or waits to, and no thread is on its way back. */
+/** Whether nothing would change by itself: no batch or delay is pending, and no thread is coming back. */
 function isStill({ batches, nodes }: State, { queue, delays, travelling }: Run): boolean {
   return batches.size === 0 && delays.size === 0 && travelling === 0 && queue.size === queue.unplaced.size
     && nodes.every(({ up, returning, lanes }) => !returning && (!up || lanes.every((lane) => lane.up)));
@@ -57,7 +58,9 @@ function placeBy({ id: runId, plan: { dagId }, settings }: Run, ready: readonly 
     throw new HandoffError('ALLOCATION_ERROR', `The allocator threw: ${cause instanceof Error ? cause.message : String(cause)}`, { runId, dagId, cause });
   }
   if (typeof answer === 'object' && answer !== null && typeof (answer as { then?: unknown }).then !== 'function') return answer as Readonly<Record<string, unknown>>;
-  throw new HandoffError('ALLOCATION_ERROR', `place() answers an object, function id to node name, at once; this one answered ${typeof answer === 'object' && answer !== null ? 'a promise' : String(answer)}.`, { runId, dagId });
+  const got = typeof answer === 'object' && answer !== null ? 'a promise' : String(answer);
+  const text = `place() must return an object of node names by function id at once; got ${got}.`;
+  throw new HandoffError('ALLOCATION_ERROR', text, { runId, dagId });
 }
 
 function nodeNamed(state: State, run: Run, i: number, name: unknown): Node {
@@ -66,21 +69,23 @@ function nodeNamed(state: State, run: Run, i: number, name: unknown): Node {
   const isOpen = (node: Node): boolean => (node.up || node.returning) && !node.draining && (node.host === 0 || run.settings.hereOnly !== true);
   const node = typeof name === 'string' ? state.nodeByName.get(name) : undefined;
   if (node === undefined || !isOpen(node)) {
-    throw new HandoffError('ALLOCATION_ERROR', `The allocator gave function ${JSON.stringify(id)} node ${JSON.stringify(name)}, which takes no work. There are: ${state.nodes.filter(isOpen).map((each) => each.name).join(', ')}.`, { runId: run.id, dagId: run.plan.dagId, functionId: id });
+    const open = state.nodes.filter(isOpen).map((each) => each.name).join(', ');
+    const text = `The allocator returned node ${JSON.stringify(name)} for function ${JSON.stringify(id)}, which accepts no work (expected one of: ${open}).`;
+    throw new HandoffError('ALLOCATION_ERROR', text, { runId: run.id, dagId: run.plan.dagId, functionId: id });
   }
   const need = needOf(run, i);
   if (shortage(need, node.capabilities) !== undefined) throw judge(id, need, node.name, { [node.name]: node.capabilities })!;
   return node;
 }
 
-/** What it asks, with its group while that has no node. */
+/** The cost of a function or, before its group has a node, of the whole group. */
 function needOf(run: Run, i: number): Cost {
   const { plan, groupNode } = run;
   const group = groupOf(run, i);
   return plan.costs[group < 0 || groupNode[group]! >= 0 ? plan.cost[i]! : plan.groups[group]!.need] ?? {};
 }
 
-/** It goes there from now on, and with it its group. */
+/** Binds a function, and with it its group, to a node. */
 function bind(state: State, run: Run, i: number, node: Node): void {
   const group = groupOf(run, i);
   const settled = group < 0 ? -1 : run.groupNode[group]!;
@@ -102,7 +107,7 @@ function toReady(state: State, run: Run, i: number): ReadyFunction {
   return {
     id, cost: needOf(run, i), priority: traits.priority, attempts: run.attempts[i]!,
     duration: traits.duration ?? settings.known?.get(i) ?? (count > 0 ? mean : undefined),
-    get inputs() { // looked for by those who want to know
+    get inputs() { // computed on demand, because most allocators do not read it
       return inputsOf(state, run, i);
     },
   };

@@ -1,23 +1,20 @@
-/**
- * What is known of how long functions take, and how much they give: means that follow what is measured, and how far single functions are
- * off them.
- */
+/** Estimates of durations and result sizes: running means, and the deviation of single functions from them. */
 import { createTypical, type Typical } from './straggler-threshold.ts';
 
-/** A mean over functions, and their variance about it. Of groups of functions it is told only what all of a group come to. */
+/** A running mean over functions and its variance. For a group of functions, only the total is known. */
 export interface Moments {
   mean: number;
-  /** Of single functions; 0 as long as there was one group. */
+  /** The variance of single functions; 0 while there is only one group. */
   variance: number;
-  /** How many functions, up to what is remembered. */
+  /** The number of functions, up to the memory limit. */
   count: number;
-  /** How many groups, likewise. */
+  /** The number of groups, up to the same limit. */
   groups: number;
 }
 
-/** Of functions of one code: ms on a node of speed 1. */
+/** The estimate for a code: ms on a node of speed 1. */
 export interface Estimate extends Moments, Typical {
-  /** Bytes of results in shared memory or files; 0 for any other. */
+  /** The size of results in shared memory or files; 0 for others. */
   readonly bytes: Moments;
 }
 
@@ -30,12 +27,12 @@ export function createEstimate(): Estimate {
 }
 
 /**
- * Takes in a group of functions that come to `total`. As long as no more than `memory` functions were seen, mean and variance are those of
- * all of them; then old ones fade exponentially.
+ * Adds a group of functions with a `total`. Up to `memory` functions, mean and variance are exact. After that, old values fade
+ * exponentially.
  *
- * The mean of a group of n lies off the mean of the N before it by chance, with a variance of σ² (1/n + 1/N): what is seen of that, over
- * this, is σ² (Welford 1962, with the weights of groups; the same as summing n (m - mean)² over the groups and dividing by one less than
- * there are).
+ * The mean of a group of n differs by chance from the mean of the N before it, with a variance of σ² (1/n + 1/N). The observed square
+ * difference divided by that factor estimates σ² (Welford 1962, with weighted groups; equal to summing n (m - mean)² over the groups and
+ * dividing by their number minus one).
  */
 export function observe(moments: Moments, count: number, total: number, memory: number): void {
   const off = total / count - moments.mean;

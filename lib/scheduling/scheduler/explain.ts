@@ -1,4 +1,4 @@
-/** Why a function is where it is: what it waits for, and who holds that. Reads the state, changes nothing. */
+/** Explains the state of a function: what it waits for, and which functions hold that. Does not change the state. */
 import { amountOf } from '../resources/amounts.ts';
 import type { Cost } from '../../dag/types.ts';
 import { accepts } from './eligibility.ts';
@@ -6,20 +6,20 @@ import { demandOf, nodesFor } from './ready.ts';
 import { waitingBefore } from './planned-order.ts';
 import { type Node, type Run, type State, Status } from './state.ts';
 
-/** Who holds something of a node. */
+/** A batch that holds resources of a node. */
 export interface Holder {
   readonly run: Run;
-  /** The functions of the batch that holds it. */
+  /** The functions of the batch. */
   readonly functions: readonly number[];
   readonly claim: Cost;
 }
 
-/** A node where a function could run, were there room. */
+/** A node where a function could run if there were room. */
 export interface Candidate {
   readonly node: string;
-  /** What it lacks of a resource; empty when it lacks none. */
+  /** The resources of which the node has too little free; empty if it has enough. */
   readonly lacks: readonly { readonly resource: string; readonly needs: number; readonly free: number }[];
-  /** Who holds of what it lacks. */
+  /** The batches that hold those resources. */
   readonly holders: readonly Holder[];
   readonly idleThreads: number;
 }
@@ -27,22 +27,25 @@ export interface Candidate {
 export type Wait =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed' }
-  /** Something it needs has failed for good. */
+  /** A dependency failed for good. */
   | { readonly kind: 'unreachable'; readonly failed: readonly number[] }
-  /** Results that it takes are not there. */
+  /** Inputs are missing. */
   | { readonly kind: 'results'; readonly missing: readonly number[] }
   | { readonly kind: 'retry'; readonly attempts: number }
-  /** It is with a thread: at position `at` of a batch of which `done` have been told; and with another as `copy`, while both run it. */
+  /**
+   * It was sent to a thread: it is at position `at` of a batch of which `done` functions were reported. While a copy runs, `copy` names
+   * the other thread.
+   */
   | { readonly kind: 'sent'; readonly node: string; readonly lane: number; readonly batch: number; readonly at: number; readonly done: number; readonly attempt: number; readonly copy?: { readonly node: string; readonly lane: number } }
-  /** As many functions of its run are under way as may be. */
+  /** Its run already uses as many lanes as it may. */
   | { readonly kind: 'concurrency'; readonly limit: number }
-  /** An allocator that is asked as functions become ready has given it no node yet. */
+  /** Its dynamic allocator has not placed it yet. */
   | { readonly kind: 'allocator' }
-  /** Its run was planned, and others come before it on its node. */
+  /** Its run is planned, and other functions come before it on its node. */
   | { readonly kind: 'turn'; readonly node: string; readonly before: readonly number[] }
-  /** Where it could run, none is up. */
+  /** No eligible node is up. */
   | { readonly kind: 'node'; readonly nodes: string; readonly returning: 'restarted' | 'out-of-reach' | undefined }
-  /** Some node that is up lacks what it costs, or all threads are busy, or the tracker refuses. */
+  /** Every eligible node lacks a resource or an idle thread, or the tracker refuses. */
   | { readonly kind: 'room'; readonly candidates: readonly Candidate[] };
 
 export function explain(state: State, run: Run, i: number): Wait {
@@ -76,7 +79,7 @@ function explainReady(state: State, run: Run, i: number): Wait {
   return { kind: 'room', candidates: open.map((node) => toCandidate(node, cost)) };
 }
 
-/** How one of them comes back, if any does. */
+/** How one of the nodes will come back, if at all. */
 function returningAs(nodes: readonly Node[]): 'restarted' | 'out-of-reach' | undefined {
   const node = nodes.find(({ returning }) => returning);
   return node && (node.host === 0 ? 'restarted' : 'out-of-reach');
@@ -93,13 +96,13 @@ function toCandidate(node: Node, cost: Cost): Candidate {
   return { node: node.name, lacks, holders, idleThreads: node.idle };
 }
 
-/** The results it takes itself that are not there, each once. */
+/** The missing results among its own arguments, without repeats. */
 function missing(run: Run, i: number): number[] {
   const { depOffset, deps } = run.plan;
   return [...new Set(deps.subarray(depOffset[i]!, depOffset[i + 1]!))].filter((dep) => run.status[dep] !== Status.done);
 }
 
-/** The functions it depends on, however far, that are of some status. */
+/** All its direct and indirect dependencies with this status. */
 function ancestors(run: Run, i: number, status: number): number[] {
   const { depOffset, deps } = run.plan;
   const seen = new Set([i]);

@@ -1,4 +1,4 @@
-/** Attempts that failed: another attempt, or the end of the run. */
+/** Failed attempts: another attempt, or the end of the run. */
 import type { Command } from './commands.ts';
 import type { Failure, Outcome } from './outcome.ts';
 import { settlePromise } from './groups.ts';
@@ -7,18 +7,18 @@ import { retryDelay } from './retry.ts';
 import { type Batch, nextId, noteIfOver, type Run, type State, Status } from './state.ts';
 
 /**
- * An attempt failed. There is another while retries are left; else the function has failed for good, and with it the run, or with
- * `keepGoing` all that depends on it.
+ * Handles a failed attempt. Starts another while retries are left. Otherwise the function has failed for good: the run fails or, with
+ * `keepGoing`, everything that depends on the function.
  */
 export function fail(state: State, run: Run, i: number, failure: Failure, retryable: boolean, random: number, out: Command[]): void {
-  if (run.outcome !== undefined) return; // the run is ending: only its first reason counts
+  if (run.outcome !== undefined) return; // the run is ending for an earlier reason
   const attempts = ++run.attempts[i]!;
   const { traits } = run.plan.entries[i]!;
   if (retryable && attempts <= (traits.maxRetries ?? run.settings.maxRetries)) {
     const delay = retryDelay(traits.retryDelay, attempts, random);
     run.retries++;
     run.avoid.set(i, run.node[i]!);
-    if (run.settings.movable === true && run.settings.allocator === undefined) run.assigned![i] = -1; // the plan did not know that
+    if (run.settings.movable === true && run.settings.allocator === undefined) run.assigned![i] = -1; // the plan did not foresee the failure
     out.push({ type: 'Retry', run, failed: { index: i, attempts, node: run.node[i]!, failure }, delay });
     if (delay > 0) setDelay(state, run, i, delay, out);
     else putBack(state, run, i, out);
@@ -27,7 +27,7 @@ export function fail(state: State, run: Run, i: number, failure: Failure, retrya
   failForGood(state, run, i, failure, out);
 }
 
-/** There will be no other attempt. */
+/** Fails a function without another attempt. */
 export function failForGood(state: State, run: Run, i: number, failure: Failure, out: Command[]): void {
   run.status[i] = Status.failed;
   settlePromise(run, i);
@@ -40,7 +40,7 @@ export function failForGood(state: State, run: Run, i: number, failure: Failure,
   noteIfOver(state, run);
 }
 
-/** Fails a function for good that could run on no node that is up or coming back. Whether it did. */
+/** Fails a function for good if no node that is up or coming back could run it. Returns whether it did. */
 export function failIfImpossible(state: State, run: Run, i: number, out: Command[]): boolean {
   const { node, candidates, need, able } = nodesFor(state, run, i);
   if (able) return false;
@@ -67,17 +67,17 @@ function clearDelay(state: State, run: Run, i: number, out: Command[]): void {
 
 const ended: ReadonlySet<number> = new Set([Status.done, Status.failed, Status.unreachable]);
 
-/** What depends on a function that failed for good can never run. */
+/** Marks everything that depends on a function that failed for good as unreachable. */
 function giveUpDependents(state: State, run: Run, failed: number, out: Command[]): void {
   const { outOffset, outs } = run.plan;
   const stack = [failed];
   for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
     for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) {
       const next = outs[k]!;
-      // It may have ended before, well or not, when what it needs was lost with a thread and made again: it is counted already.
+      // It may have ended before, if its dependency was lost and made again. It is already counted.
       if (ended.has(run.status[next]!)) continue;
       if (run.status[next] === Status.delayed) clearDelay(state, run, next, out);
-      // Whatever else needs the failed result is waiting, or was sent in the same batch and will be reported as skipped.
+      // Other dependents of the failed result are waiting, or are in the same batch and will be reported as skipped.
       run.status[next] = Status.unreachable;
       settlePromise(run, next);
       run.unfinished--;
@@ -87,8 +87,8 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
 }
 
 /**
- * Decides how a run ends that does not finish: nothing more of it is started, and when its last batch is gone it fails with `outcome`.
- * The first reason counts. What is at workers is to be dealt with by `cancelAll` or `takeBackAll`.
+ * Sets the outcome of a run that does not finish. Nothing more of it starts, and it fails with `outcome` when its last batch is gone. Only
+ * the first outcome counts. The caller handles batches at workers with `cancelAll` or `takeBackAll`.
  */
 export function settleOutcome(state: State, run: Run, outcome: Outcome, out: Command[]): void {
   if (run.outcome !== undefined) return;
@@ -102,13 +102,13 @@ export function settleOutcome(state: State, run: Run, outcome: Outcome, out: Com
   noteIfOver(state, run);
 }
 
-/** Ends a run: what has not begun is taken back, what runs is asked to stop, and after the grace period its thread is ended. */
+/** Ends a run: takes back what has not started, aborts what runs, and ends threads that still run after the grace period. */
 export function endRun(state: State, run: Run, outcome: Outcome, out: Command[]): void {
   settleOutcome(state, run, outcome, out);
   cancelAll(state, run, out);
 }
 
-/** Lets what runs finish, and takes back what has not begun. */
+/** Lets running functions finish, and takes back those that have not started. */
 export function takeBackAll(run: Run, out: Command[]): void {
   for (const batch of run.batches) out.push({ type: 'TakeBack', batch, count: batch.size });
 }
@@ -117,7 +117,7 @@ function cancelAll(state: State, run: Run, out: Command[]): void {
   for (const batch of run.batches) cancel(state, batch, out);
 }
 
-/** Ends a batch, unless that is under way: what it has not begun is taken back, what it runs is asked to stop, and has a grace for that. */
+/** Cancels a batch, unless it is cancelled already: takes back what has not started, and aborts what runs with a grace period. */
 export function cancel(state: State, batch: Batch, out: Command[]): void {
   if (batch.cancelled) return;
   batch.cancelled = true;

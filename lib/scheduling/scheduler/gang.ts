@@ -1,10 +1,10 @@
 /**
- * Running ahead. When what is ready would keep the lanes busy for no longer than it takes to tell us and to hear from us, they are given
- * the work that follows too, all at once, as a **gang** (Ousterhout, "Scheduling techniques for concurrent systems", 1982): what one
- * lane needs of another's, their workers hand over directly. Nobody waits for us in between.
+ * Running ahead. When the ready functions would keep the lanes busy for less time than a round trip to the scheduler, the lanes also get
+ * the work that follows, as a **gang** (Ousterhout, "Scheduling techniques for concurrent systems", 1982). Workers hand results of one lane
+ * directly to another, without waiting for the scheduler.
  *
- * Each lane is given its part in the order of levels of the graph, so that the first of all functions that have not ended can always
- * run: a gang cannot lock itself up. Should a worker not get a result in time, it leaves out what needs it, which then comes back to us.
+ * Each lane gets its part in the order of the graph's levels, so that the first of all unfinished functions can always run: a gang cannot
+ * deadlock. If a result does not arrive in time, the worker skips the functions that need it, and they return to the scheduler.
  */
 import { Flag } from '../../dag/compiled-dag.ts';
 import { accepts } from './eligibility.ts';
@@ -17,18 +17,18 @@ import type { ReadyClass } from './ready-queue.ts';
 import { type Batch, type Lane, nextId, type Run, type State, Status } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
-// A lane of a gang is overdue when it takes longer than expected by this factor, and by so many ms: lanes wait for each other, too.
+// A lane of a gang is overdue when it exceeds its expected time by this factor plus these ms, because lanes also wait for each other.
 const lateFactor = 1.5;
 const lateMs = 0.25;
 
-/** Starts a gang of batches that begin with functions of a class; false when there is no room or no need for one. */
+/** Starts a gang of batches that begin with functions of a class. Returns false if there is no room or no need for a gang. */
 export function startGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
   const { plan, settings } = run;
   const first = plan.byRank[from.heap.top]!;
   if (now < run.gangsFrom) return false;
   const free = lanesFor(state, run);
   if (free < 2 || !isNarrow(state, run, from, free) || (plan.flags[first]! & (Flag.exclusive | Flag.once)) !== 0 || run.suspects.has(first)) return false;
-  // No more lanes than find something worth a message at once.
+  // At most as many lanes as get enough ready work to justify a message.
   const lanes = Math.min(free, Math.floor((from.heap.size * state.estimates[settings.codes[plan.code[first]!]!]!.mean) / state.tuning.minMs));
   if (lanes < 2) return false;
   const batches = openOn(state, run, from, lanes, now);
@@ -47,28 +47,27 @@ export function startGang(state: State, run: Run, from: ReadyClass, now: number,
   return started;
 }
 
-/** How many lanes a gang of a run may have: its share when there are other runs. */
+/** The maximum number of gang lanes for a run: its share when there are other runs. */
 function lanesFor({ idle, ganged, runs, tuning }: State, { lanes, settings }: Run): number {
   return Math.min(Math.floor(idle / runs.size), tuning.gangLanes - ganged, settings.maxConcurrency - lanes);
 }
 
-// After a gang whose lanes did not keep pace, the next is put off for so long, in ms; twice as long each time, up to so long.
+// After a gang whose lanes did not keep pace, gangs pause for this many ms. The pause doubles each time, up to a maximum.
 const firstPause = 4;
 const longestPause = 1000;
 
 /**
- * Functions of a gang were left out, for what they need did not come in time: some of its lanes do not get to run, or some function takes
- * much longer than others of its code. To send them ahead again at once would end the same way.
+ * Pauses gangs after functions were skipped because their inputs did not arrive in time: some lanes do not get to run, or some function
+ * takes much longer than others of its code. Another gang right away would end the same way.
  */
 export function putOffGangs(run: Run, now: number): void {
-  if (now < run.gangsFrom) return; // another part of the same gang
+  if (now < run.gangsFrom) return; // already paused by another batch of the same gang
   run.gangPause = Math.min(longestPause, Math.max(firstPause, run.gangPause * 2));
   run.gangsFrom = now + run.gangPause;
 }
 
 /**
- * Whether what is ready had better wait until the run's present gang is through, which should be soon: then all lanes can be given work
- * together again.
+ * Whether ready functions wait for the end of the run's current gang. That is soon, and then all lanes can be filled together again.
  */
 export function waitsForGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
   if (run.ganged === 0 || !isNarrow(state, run, from, run.lanes + state.idle)) return false;
@@ -79,7 +78,7 @@ export function waitsForGang(state: State, run: Run, from: ReadyClass, now: numb
   return true;
 }
 
-/** Whether the functions of a class have others to follow, and are by themselves too little for so many lanes. */
+/** Whether the functions of a class have dependents, and are too little work by themselves for this many lanes. */
 function isNarrow({ tuning, estimates }: State, { plan, settings }: Run, from: ReadyClass, lanes: number): boolean {
   const first = plan.byRank[from.heap.top]!;
   if (tuning.gangMs === 0 || plan.prioritized || plan.costs[from.cost] !== undefined || from.avoid !== -1) return false;
@@ -88,7 +87,7 @@ function isNarrow({ tuning, estimates }: State, { plan, settings }: Run, from: R
   return count >= sureAfter && mean >= tuning.gangGrainMs && from.heap.size * mean < lanes * tuning.batchMs;
 }
 
-/** Opens batches, yet empty, on idle lanes of nodes as the run's strategy wants them. */
+/** Opens empty batches on idle lanes of nodes, as the run's strategy chooses. */
 function openOn(state: State, run: Run, from: ReadyClass, lanes: number, now: number): Batch[] {
   const batches: Batch[] = [];
   const nodes = (from.node >= 0 ? [state.nodes[from.node]!] : state.nodes).filter(({ host }) => host === 0);
@@ -109,7 +108,7 @@ function emptyBatch(id: number, run: Run, lane: Lane, now: number): Batch {
   };
 }
 
-/** A function that can follow, and which batch of the gang it is for. */
+/** A function that can follow, and the batch of the gang that it is for. */
 interface Next {
   readonly i: number;
   readonly part: number;
@@ -119,16 +118,13 @@ class Gang {
   readonly #state: State;
   readonly #run: Run;
   readonly #batches: readonly Batch[];
-  /** By batch: what it was given and is yet to be given, in ms. */
+  /** By batch: ms of the work it has or will get. */
   readonly #load: Float64Array;
-  /** By batch: how many functions that is. */
+  /** By batch: the number of those functions. */
   readonly #booked: Int32Array;
-  /** Marks functions of which some results were counted. */
+  /** Marks functions of which some inputs were counted. */
   readonly #mark: number;
-  /**
-   * For functions of the next level: those that need only what their own lane gives come first, so that results of others have time to
-   * arrive.
-   */
+  /** Functions of the next level that need only results of their own lane. They come first, so that results of other lanes can arrive. */
   #own: Next[] = [];
   #fed: Next[] = [];
 
@@ -153,7 +149,7 @@ class Gang {
     for (const [part, batch] of this.#batches.entries()) batch.expectedMs = this.#load[part]!;
   }
 
-  /** Neighbours in the order of dispatch go to the same lane: more often than not they have dependents in common. */
+  /** Gives neighbours in the dispatch order to the same lane, because they often have common dependents. */
   #takeHeads(from: ReadyClass): void {
     const { plan } = this.#run;
     const share = Math.ceil(from.heap.size / this.#batches.length);
@@ -182,7 +178,7 @@ class Gang {
 
   #isFull(i: number, part: number): boolean {
     const { runs, tuning } = this.#state;
-    // With other runs about, no lane is given more than they could wait for.
+    // While there are other runs, no lane gets more work than those can wait for.
     const most = runs.size > 1 ? Math.min(tuning.gangMs, 4 * tuning.batchMs) : tuning.gangMs;
     const ms = expectedMs(this.#state, this.#run, i, this.#batches[part]!.lane);
     return this.#booked[part]! > 0 && (this.#load[part]! + ms > most || this.#booked[part]! >= tuning.batchSize);
@@ -215,7 +211,7 @@ class Gang {
     }
   }
 
-  /** Has the results that a function needs of other lanes handed over. */
+  /** Registers the handover of the results that a function needs from other lanes. */
   #import(i: number, batch: Batch): void {
     const { plan, status, batch: batchOf, tally } = this.#run;
     for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
@@ -230,7 +226,7 @@ class Gang {
     }
   }
 
-  /** All that a function needs will be there: it follows on the lane that has most of it, unless that has got too far ahead. */
+  /** Places a function whose inputs will all exist: on the lane that has most of them, unless that lane is too far ahead. */
   #placeNext(i: number, from: ReadyClass): void {
     const run = this.#run;
     const { plan } = run;

@@ -1,14 +1,14 @@
 /**
- * Collocated functions are bound to a node together, when the first of them starts or another must know where they will run. That one may
- * take no time and claim nothing, while the root of the group, which needs the room, starts later. So a run keeps what each node was
- * promised to roots that are yet to start, and a group that can choose goes where that leaves room.
+ * Binding of groups to nodes. Collocated functions are bound when the first of them starts, or when another function needs their node. The
+ * first function may take little time and claim nothing, while the root of the group, which needs the room, starts later. So a run counts
+ * the room that each node has promised to roots that have not started, and prefers nodes with room beyond that.
  */
 import { add, amountOf, subtract } from '../resources/amounts.ts';
 import type { Cost } from '../../dag/types.ts';
 import { groupOf } from './ready.ts';
 import { type Node, type Promised, type Run, Status } from './state.ts';
 
-/** The group that a function binds as it starts ahead of the root; -1: none. */
+/** The group that a function binds by starting before the root; -1 for none. */
 export function groupToBind(run: Run, i: number): number {
   const group = groupOf(run, i);
   return group >= 0 && run.groupNode[group] === -1 && run.plan.groups[group]!.root !== i ? group : -1;
@@ -27,7 +27,7 @@ export function bindGroup(run: Run, group: number, node: Node): void {
   run.promisedAt[group] = node.index;
 }
 
-/** Groups that were bound to a node may go elsewhere. */
+/** Unbinds the groups of a node, so that they may go elsewhere. */
 export function unbindGroups(run: Run, node: Node): void {
   for (let group = 0; group < run.groupNode.length; group++) {
     if (run.groupNode[group] !== node.index) continue;
@@ -36,7 +36,7 @@ export function unbindGroups(run: Run, node: Node): void {
   }
 }
 
-/** A function starts, or never will: if it is the root of its group, nothing is promised to that any more. */
+/** Drops the promise to a group whose root starts or never will. */
 export function settlePromise(run: Run, i: number): void {
   const group = groupOf(run, i);
   if (group >= 0 && run.plan.groups[group]!.root === i) release(run, group);
@@ -51,21 +51,25 @@ function release(run: Run, group: number): void {
   run.promisedAt[group] = -1;
 }
 
-/** How full a node would be with a group on top, 1 being full: by what the group claims, or by threads when it claims nothing. */
+/** How full a node would be with a group added, where 1 is full: by the group's cost, or by threads if it has none. */
 function fullness(run: Run, group: number, node: Node): number {
   const { groups, amounts } = run.promised.get(node.index) ?? nothing;
   const need = needOf(run, group);
   let highest = -1;
-  for (const name in need) if (need[name]! > 0) highest = Math.max(highest, (amountOf(node.claimed, name) + amountOf(amounts, name) + need[name]!) / amountOf(node.capabilities, name));
+  for (const name in need) {
+    if (!(need[name]! > 0)) continue;
+    const used = amountOf(node.claimed, name) + amountOf(amounts, name) + need[name]!;
+    highest = Math.max(highest, used / amountOf(node.capabilities, name));
+  }
   return highest >= 0 ? highest : (groups + 1) / Math.max(1, node.threads);
 }
 
-/** Whether a node has room for a group besides what it was promised to. */
+/** Whether a node has room for a group beyond its promises. */
 export function hasRoom(run: Run, group: number, node: Node): boolean {
   return fullness(run, group, node) <= 1 + 1e-9;
 }
 
-/** Of nodes in order of preference: first those with room for a group, then the others, the least full first. */
+/** Sorts nodes: first those with room for a group, in the given order, then the others, the least full first. */
 export function byRoom(run: Run, group: number, nodes: readonly Node[]): Node[] {
   const full = new Map(nodes.map((node) => [node, Math.max(1 + 1e-9, fullness(run, group, node))]));
   return nodes.toSorted((a, b) => full.get(a)! - full.get(b)!);

@@ -1,4 +1,4 @@
-/** A binary min-heap of small integers in a typed array. Holds ranks, so that popping gives the function that is next. */
+/** A binary min-heap of small integers in a typed array. Holds ranks, so that popping returns the next function. */
 export class RankHeap {
   #ranks = new Int32Array(16);
   #size = 0;

@@ -1,4 +1,4 @@
-/** Batches and the lanes they are on: opening, closing, and what becomes of them when a lane or a node is gone. */
+/** Batches on lanes: opening and closing them, and handling the loss of a lane or a node. */
 import type { Command } from './commands.ts';
 import { hold, letGo } from './claims.ts';
 import { hasLost, speaks } from './race.ts';
@@ -9,7 +9,7 @@ import type { Crash, StartedCount } from './events.ts';
 import type { Failure } from './outcome.ts';
 import { type Batch, type Lane, type Node, noteIfOver, type State, Status } from './state.ts';
 
-/** Puts a batch on its lane. Its claim has been granted. */
+/** Puts a batch on its lane. The claim must be granted already. */
 export function openBatch(state: State, batch: Batch): void {
   const { lane, run } = batch;
   if (lane.batches.length === 0) {
@@ -28,7 +28,7 @@ export function openBatch(state: State, batch: Batch): void {
   updateShallow(state, lane);
 }
 
-/** Takes a batch off its lane, all its functions accounted for, and gives back what it held. */
+/** Removes a batch whose functions are all accounted for from its lane, and releases its claim. */
 export function closeBatch(state: State, batch: Batch): void {
   const { lane, run } = batch;
   lane.batches.splice(lane.batches.indexOf(batch), 1);
@@ -41,7 +41,7 @@ export function closeBatch(state: State, batch: Batch): void {
   }
   state.batches.delete(batch.id);
   const next = lane.batches[0];
-  if (next !== undefined && !next.holds) next.holds = true; // the claim goes on with the batch that waited
+  if (next !== undefined && !next.holds) next.holds = true; // the waiting batch takes over the claim
   else if (batch.holds) letGo(state, run, lane.node, batch.claim);
   if (isIdle(lane)) {
     lane.node.idle++;
@@ -51,12 +51,12 @@ export function closeBatch(state: State, batch: Batch): void {
   noteIfOver(state, run);
 }
 
-/** Whether it could be sent work. Not when its end has been asked for: what it began would be lost with it. */
+/** Whether work can be sent to the lane. False if its end was requested, because work would be lost with it. */
 export function isIdle(lane: Lane): boolean {
   return lane.up && !lane.killing && lane.batches.length === 0;
 }
 
-/** A lane may be sent a second batch while its first will end soon, so that it need not wait for us in between. */
+/** Updates whether a lane may get a second batch, because its first is short, so that it need not wait for the scheduler. */
 function updateShallow(state: State, lane: Lane): void {
   const only = lane.batches.length === 1 ? lane.batches[0]! : undefined;
   const open = only !== undefined && lane.up && !lane.killing && !only.exclusive && !only.cancelled && only.gang === null
@@ -65,7 +65,7 @@ function updateShallow(state: State, lane: Lane): void {
   else state.shallow.delete(lane);
 }
 
-/** No more functions will be run of a batch: its end is nearer, or here. */
+/** Reduces the number of functions that a batch will run. This may complete the batch. */
 export function shorten(state: State, batch: Batch, count: number, out: Command[]): void {
   for (let at = batch.size - count; at < batch.size; at++) {
     const i = batch.functions[at]!;
@@ -76,7 +76,7 @@ export function shorten(state: State, batch: Batch, count: number, out: Command[
 }
 
 export function laneUp(state: State, node: Node, index: number): void {
-  // Threads get ready in any order: those before it are known from now on too, as not there yet.
+  // Threads get ready in any order. Lanes with smaller numbers are created now and marked as down.
   for (let i = node.lanes.length; i <= index; i++) node.lanes.push({ node, index: i, up: false, batches: [], killing: false, occupied: false });
   const lane = node.lanes[index]!;
   if (lane.up) return spare(state, lane);
@@ -88,7 +88,7 @@ export function laneUp(state: State, node: Node, index: number): void {
   state.idle++;
 }
 
-/** A lane whose end was asked for goes on: what it was to be ended for had ended by itself. */
+/** Keeps a lane whose end was requested: the function that was the reason has ended by itself. */
 function spare(state: State, lane: Lane): void {
   if (!lane.killing) return;
   lane.killing = false;
@@ -100,14 +100,13 @@ function spare(state: State, lane: Lane): void {
 }
 
 /**
- * A worker is gone. What it had not begun, or had finished without having been able to say so, is run again and costs nothing, if it is
- * idempotent; the function that it was running has failed, unless the thread was ended: for another function, or with its node. Then that
- * function is not to blame.
+ * Handles the loss of a worker. Functions that had not started, or had finished without a report, run again without counting an attempt, if
+ * they are idempotent. The running function has failed, unless the thread was ended because of another function or with its node.
  *
- * A thread may also die of what it was sent before it begins any of it, or be ended for a report that cannot be read. Which function was to
- * blame shows when each is sent alone.
+ * A thread may also die of a message before it starts any of its functions, or be ended for an unreadable report. Then the functions are
+ * sent one by one, which shows the one at fault.
  *
- * @param started how far its batches had got; undefined when that is not known
+ * @param started how far the batches had got; undefined if unknown
  */
 export function laneDown(
   state: State, lane: Lane, crash: Crash, started: readonly StartedCount[] | undefined, random: number, out: Command[],
@@ -144,12 +143,12 @@ export function laneDown(
   lane.killing = false;
 }
 
-/** The position of the function that a thread has died of; -1: of none, as far as is known. */
+/** The position of the function that killed the thread; -1 if none is known. */
 function runningOf(batch: Batch, begun: number, crash: Crash, isAccused: boolean): number {
   const { run, functions, done, size } = batch;
   const [from, to] = crash.reason === 'unreadable' ? [done, begun] : begun === 0 && crash.reason !== 'killed' ? [0, size] : [begun, begun];
   if (!isAccused || from === to) return begun > done && crash.reason !== 'unreadable' ? begun - 1 : -1;
-  // The first time, another may have left behind what ended the thread.
+  // A function accused for the first time is not blamed, because an earlier one may have damaged the thread.
   if (to - from === 1 && (crash.reason === 'unreadable' || run.suspects.has(functions[from]!))) return from;
   for (const i of functions.slice(from, to)) run.suspects.add(i);
   return -1;

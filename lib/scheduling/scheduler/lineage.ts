@@ -1,15 +1,14 @@
 /**
- * Results that are lost are made again, from those that are there. What they were made from may itself be gone, as nobody was to read it
- * any more: then that is made again, too, as far up as it takes, and nothing else is (Zaharia et al., "Resilient Distributed Datasets",
- * NSDI 2012).
+ * Lost results are made again from existing ones. If their inputs were dropped because no function was to read them again, those are made
+ * again too, as far up as necessary and nothing else (Zaharia et al., "Resilient Distributed Datasets", NSDI 2012).
  *
  * ```
  *   a ──► b ──► c ──► d          b and c were read by all, and dropped; d is to run; c is lost
  *   ✓     ·     ✗     …    ⇒     b is made again from a, then c from b
  * ```
  *
- * A loss is no failure of the function: it has a limit of its own. Only functions whose own result was lost are charged with it, and not
- * those that are run again for their sake. What is not idempotent is never made again: its loss ends the run.
+ * A loss is not a failure of the function and has its own limit. It counts only for functions whose own result was lost, not for those
+ * that run again for them. A function that is not idempotent never runs again: the loss of its result ends the run.
  */
 import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';
@@ -18,7 +17,7 @@ import { failAsBegun, isOnce } from './once.ts';
 import { enqueue, makeReady } from './ready.ts';
 import { type Run, type State, Status } from './state.ts';
 
-/** How often the result of one function may be lost, unless the run says otherwise. */
+/** The default limit of losses of one function's result. */
 export const defaultMaxResultLosses = 10;
 
 export function resultsLost(state: State, { run: id, indexes }: EventOf<'ResultsLost'>, out: Command[]): void {
@@ -36,7 +35,7 @@ export function resultsLost(state: State, { run: id, indexes }: EventOf<'Results
   sortOut(state, run);
   const limit = run.settings.maxResultLosses ?? defaultMaxResultLosses;
   for (const i of again) {
-    if (run.status[i] !== Status.waiting) continue; // given up with another of them
+    if (run.status[i] !== Status.waiting) continue; // already given up together with another
     if (isOnce(run.plan, i)) {
       failAsBegun(state, run, i, true, out);
       if (run.outcome !== undefined) return;
@@ -49,7 +48,7 @@ export function resultsLost(state: State, { run: id, indexes }: EventOf<'Results
   }
 }
 
-/** Whether somebody is yet to read it, or asks for it in the end. */
+/** Whether a function has yet to read the result, or the run keeps it to the end. */
 function isNeeded({ unread, settings }: Run, i: number): boolean {
   return unread === null || unread[i]! > 0 || settings.kept![i] === 1;
 }
@@ -66,16 +65,16 @@ function makeAgain(run: Run, i: number, again: number[], stack: number[]): void 
   run.losses.set(i, lossesOf(run, i));
   again.push(i);
   for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) missing[plan.outs[k]!]!++;
-  if (unread === null) return; // all that it needs is held to the end
+  if (unread === null) return; // all its inputs are kept to the end
   for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
     const dep = plan.deps[k]!;
     const isGone = status[dep] === Status.done && !isNeeded(run, dep) && !run.held.delete(dep);
-    unread[dep]!++; // it is to be read once more
+    unread[dep]!++; // the function will read it again
     if (isGone) stack.push(dep);
   }
 }
 
-/** Whether something that it needs has failed for good since it was made. */
+/** Whether a dependency has failed for good since the result was made. */
 function cannotBeMade({ plan, status }: Run, i: number): boolean {
   for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
     const dep = status[plan.deps[k]!];
@@ -84,7 +83,7 @@ function cannotBeMade({ plan, status }: Run, i: number): boolean {
   return false;
 }
 
-/** Takes out of the queue what has to wait again. */
+/** Removes functions from the queue that have to wait again. */
 function sortOut(state: State, run: Run): void {
   for (const rank of run.queue.drain()) {
     const i = run.plan.byRank[rank]!;

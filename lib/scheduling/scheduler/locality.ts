@@ -1,9 +1,9 @@
 /**
- * Where results lie matters when they are large and nodes are on several hosts: what takes them is run where most of them is, and what will
- * be taken together is made on one host, where that could be said beforehand (see planner/homes.ts).
+ * Locality of large results when nodes are on several hosts. A function runs on the host with most of its inputs. Results that are read
+ * together are made on one host, if that was planned (see planner/home-hosts.ts).
  *
- * A function waits for a lane of its host for a while, as moving its inputs would take time, too (delay scheduling: Zaharia et al., EuroSys
- * 2010); but not when all lanes there are known to be busy for longer than that.
+ * A function waits a while for a lane of its host, because moving its inputs would take time too (delay scheduling: Zaharia et al., EuroSys
+ * 2010). It does not wait if all lanes there are known to be busy for longer.
  */
 import { shortage } from '../resources/amounts.ts';
 import { accepts } from './eligibility.ts';
@@ -12,20 +12,19 @@ import type { ReadyClass } from './ready-queue.ts';
 import type { Run, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
-/** Bytes that one ms of waiting is worth: a result moves at about four times that, and costs its hosts work besides. */
+/** The number of bytes for which waiting one ms pays off. A move is about four times as fast, but also costs its hosts work. */
 const bytesPerMs = 250_000;
-/** ms that are waited at most: by then it is not known to be worth it any more. */
+/** The maximum wait in ms. */
 const longest = 500;
 
-/**
- * The host that a function had better be on: that with most bytes of what it takes, else the one it was thought to be for; -1: it is no
- * matter.
- */
+/** The preferred host of a function: the one with most bytes of its inputs, otherwise its planned home; -1 for no preference. */
 export function nearestHost(state: State, run: Run, i: number): number {
   const home = run.settings.home?.[i] ?? -1;
   let most = -1;
   let bytes = 0;
-  if (run.large.size > 0) for (const [host, sum] of bytesByHost(state, run, i)) if (sum > bytes || (sum === bytes && host === home)) [most, bytes] = [host, sum];
+  if (run.large.size > 0) {
+    for (const [host, sum] of bytesByHost(state, run, i)) if (sum > bytes || (sum === bytes && host === home)) [most, bytes] = [host, sum];
+  }
   return most >= 0 ? most : home;
 }
 
@@ -41,7 +40,7 @@ function bytesByHost(state: State, run: Run, i: number): Map<number, number> {
   return bytes;
 }
 
-/** Whether the first of a class, which found no lane on the host that it prefers, had better wait for one. */
+/** Whether the first function of a class, which found no lane on its preferred host, waits for one. */
 export function waitsForHost(state: State, run: Run, from: ReadyClass, i: number, now: number, out: Command[]): boolean {
   const bytes = [...bytesByHost(state, run, i)].sort((a, b) => b[1] - a[1]);
   const saved = bytes.length === 0 ? expectedBytes(state, run, i) : bytes[0]![1] - (bytes[1]?.[1] ?? 0);
@@ -49,15 +48,12 @@ export function waitsForHost(state: State, run: Run, from: ReadyClass, i: number
   if (patience < 1 || soonestLane(state, run, from, now) > patience) return false;
   if (from.waitsSince < 0) from.waitsSince = now;
   const left = from.waitsSince + patience - now;
-  if (left <= 0) return false; // nor do those behind it wait once more, until one of them has found room there
+  if (left <= 0) return false; // the others of the class do not wait either, until one finds room there
   wakeAfter(state, now, left, out);
   return true;
 }
 
-/**
- * ms until a lane that could take one of a class should be free on its host, as far as is known: 0 when nothing is; Infinity when none
- * ever could.
- */
+/** ms until a lane of the class's host can take one of its functions: 0 if unknown, Infinity if no lane ever can. */
 function soonestLane(state: State, run: Run, from: ReadyClass, now: number): number {
   const cost = run.plan.costs[from.cost] ?? {};
   let soonest = Infinity;
@@ -74,6 +70,6 @@ function soonestLane(state: State, run: Run, from: ReadyClass, now: number): num
 }
 
 function expectedBytes({ estimates }: State, { plan, settings }: Run, i: number): number {
-  // What it will be taken with is made there, too.
+  // The other inputs of its dependents are made on the same host.
   return plan.entries[i]!.traits.outputBytes ?? estimates[settings.codes[plan.code[i]!]!]!.bytes.mean;
 }

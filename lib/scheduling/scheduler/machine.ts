@@ -1,6 +1,6 @@
 /**
- * The scheduler: `handle(state, event)` says what to do about what happened. No clock, no promise, no I/O, no randomness: they arrive
- * in events. So the same code runs for real and in virtual time, and a run can be replayed from its events.
+ * The scheduler: `handle(state, event)` returns the commands that follow from an event. It has no clock, promise, I/O or randomness: they
+ * arrive in events. So the same code runs in real and in virtual time, and a run can be replayed from its events.
  *
  * ```
  *            ┌────────── putBack: lane lost, taken back, skipped ───────────┐
@@ -30,15 +30,15 @@ import { mayBeCopied, stopWatching } from './speculation.ts';
 import { functionStarted, timerFired } from './timers.ts';
 
 /**
- * Takes in one event, and gives the commands that follow from it, in the order in which they are to be carried out.
+ * Applies an event and returns the resulting commands, in the order in which the driver must carry them out.
  *
- * @throws when the event makes no sense in this state: a fault of the caller, with what is known of the thing it names
+ * @throws when the event is impossible in this state, which is a fault of the caller
  */
 export function handle(state: State, event: Event): Command[] {
   return handleAll(state, [event]);
 }
 
-/** Takes in events of one moment, and only then starts what can be started. For virtual time, where much happens at the same moment. */
+/** Applies events of one moment before it starts anything. For virtual time, where many events have the same time. */
 export function handleAll(state: State, events: readonly Event[]): Command[] {
   const out: Command[] = [];
   for (const event of events) apply(state, event, out);
@@ -72,11 +72,11 @@ function apply(state: State, event: Event, out: Command[]): void {
 
 function takenBack(state: State, { batch: id, limit, now }: EventOf<'TakenBack'>, out: Command[]): void {
   const batch = state.batches.get(id);
-  if (batch === undefined) return; // it ended before the request reached it
+  if (batch === undefined) return; // the batch ended before the request reached it
   const count = Math.max(0, batch.size - Math.max(limit, batch.done));
-  // Asked once more it would have nothing to give either.
+  // Without any function to give back, a second request would have none either.
   batch.takingBack = count === 0;
-  // Nothing of it had begun for so long, although nothing of ours is before it.
+  // Nothing of the batch started for this long, although no other batch of this scheduler is before it.
   if (count > 0 && count === batch.size && batch.lane.batches[0] === batch && !batch.cancelled && now - batch.sentAt >= state.tuning.stuckMs) batch.lane.occupied = true;
   shorten(state, batch, count, out);
   endIfDone(state, batch, out);
@@ -115,15 +115,15 @@ function laneLost(state: State, event: EventOf<'LaneDown'>, out: Command[]): voi
   laneDown(state, lane, event.crash, event.started, event.random, out);
 }
 
-/** Whether what is told of a node is about the node as it is now. What an earlier incarnation had is given up already. */
+/** Whether an event is about the current incarnation of a node. Everything of earlier incarnations was given up already. */
 function isOfNow(node: Node, incarnation: number): boolean {
   return node.up && node.incarnation === incarnation;
 }
 
 function nodeUp(state: State, { node: name, incarnation, capabilities, speed, host = 0 }: EventOf<'NodeUp'>, out: Command[]): void {
   let node = state.nodeByName.get(name);
-  if (node !== undefined && incarnation <= node.incarnation) return; // told late, or twice
-  if (node?.up === true) loseNode(state, node, true, undefined, out); // it is back before we knew that it was gone
+  if (node !== undefined && incarnation <= node.incarnation) return; // late or duplicate
+  if (node?.up === true) loseNode(state, node, true, undefined, out); // it came back before its loss was reported
   if (node === undefined) {
     node = { index: state.nodes.length, name, host, incarnation, capabilities, speed, up: true, returning: false, draining: false, lanes: [], threads: 0, idle: 0, claimed: {} };
     state.nodes.push(node);
@@ -138,7 +138,7 @@ function nodeDown(state: State, { node: name, returning, started }: EventOf<'Nod
   loseNode(state, nodeOf(state, name), returning, started, out);
 }
 
-/** What it has begun it finishes; the rest is run elsewhere. */
+/** Lets the node finish what it has started. Everything else runs elsewhere. */
 function nodeDraining(state: State, { node: name }: EventOf<'NodeDraining'>, out: Command[]): void {
   const node = nodeOf(state, name);
   if (!node.up || node.draining) return;
@@ -157,7 +157,7 @@ function nodeDraining(state: State, { node: name }: EventOf<'NodeDraining'>, out
 
 function travelling(state: State, id: string, count: number): void {
   const run = state.runs.get(id);
-  if (run === undefined) return; // it ended meanwhile, and they are not wanted any more
+  if (run === undefined) return; // the run has ended, so the results are no longer needed
   run.travelling += count;
   noteIfOver(state, run);
 }
@@ -167,14 +167,14 @@ function loseNode(state: State, node: Node, returning: boolean, started: readonl
   node.returning = returning;
   state.shrunk = true;
   for (const lane of node.lanes) {
-    laneDown(state, lane, { reason: 'killed' }, started, 0, out); // what ran there is not to blame
+    laneDown(state, lane, { reason: 'killed' }, started, 0, out); // the running functions are not at fault
   }
   for (const run of state.runs.values()) unbindGroups(run, node);
   unassign(state, node);
   requeue(state, out);
 }
 
-/** What was to run on a node may run on others, where that was for the best and no must. */
+/** Lets functions assigned to a node run on others, if the assignment was only a preference. */
 function unassign(state: State, node: Node, which: (run: Run, i: number) => boolean = () => true): void {
   for (const run of state.runs.values()) {
     const { settings, assigned } = run;
@@ -203,7 +203,7 @@ function capabilitiesChanged(state: State, { node: name, capabilities }: EventOf
   requeue(state, out);
 }
 
-/** Nodes are not what they were: sorts every ready function anew. What could run on none any more, the turn that follows finds out. */
+/** Requeues every ready function after nodes have changed. The next dispatch turn finds those that no node can run. */
 function requeue(state: State, out: Command[]): void {
   for (const run of state.runs.values()) {
     for (const rank of run.queue.drain()) {

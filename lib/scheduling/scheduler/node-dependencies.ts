@@ -1,12 +1,12 @@
-/** Functions that are told the node of another, which must therefore be settled before they start. */
+/** Functions that need the node of another function, which must be settled before they start. */
 import { shortage } from '../resources/amounts.ts';
 import { bindGroup, byRoom } from './groups.ts';
 import { fixedNode, groupOf } from './ready.ts';
 import type { Run, State } from './state.ts';
 
 /**
- * Settles the node of every function that one of these must know: the one it is bound to, else where the one that asks runs if there is
- * room, else another with room for it.
+ * Settles the nodes that these functions need: the node that a function is bound to; otherwise the node of the function that needs it, if
+ * there is room; otherwise another node with room.
  */
 export function settleNeighbours(state: State, run: Run, functions: readonly number[]): void {
   const { plan } = run;

@@ -1,21 +1,21 @@
-/** How attempts, functions and runs end that do not succeed. */
+/** The ways in which attempts, functions and runs fail. */
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import type { Crash } from './events.ts';
 
-/** Why an attempt did not succeed. */
+/** Why an attempt failed. */
 export type Failure =
   | { readonly kind: 'thrown'; readonly error: unknown }
   | { readonly kind: 'timeout'; readonly ms: number }
   | { readonly kind: 'crash'; readonly crash: Crash }
   | { readonly kind: 'node-down'; readonly node: string }
-  /** It is not idempotent, and its attempt or its result was lost on `node`. `ended`: it had given a result. */
+  /** It is not idempotent, and its attempt or its result was lost on `node`. `ended`: it had returned a result. */
   | { readonly kind: 'begun'; readonly node: string; readonly ended: boolean }
-  /** Its result was lost more often than `limit`, or what it is made from cannot be made any more. */
+  /** Its result was lost more often than `limit`, or its inputs can no longer be made. */
   | { readonly kind: 'lost'; readonly times: number; readonly limit: number }
-  /** What nodes offer has been lowered, and none has as much any more. */
+  /** Capabilities of nodes shrank, and no node has enough for it any more. */
   | { readonly kind: 'too-large'; readonly need: Cost; readonly offers: Readonly<Record<string, Capabilities>> };
 
-/** A function that failed: its `attempts`th attempt, on `node`. */
+/** A failed function: its attempt number `attempts`, on `node`. */
 export interface FunctionFailure {
   readonly index: number;
   readonly attempts: number;
@@ -24,12 +24,12 @@ export interface FunctionFailure {
   readonly failure: Failure;
 }
 
-/** How a run ended that did not finish. */
+/** How a run that did not finish ended. */
 export type Outcome =
   | { readonly kind: 'failed'; readonly failures: readonly FunctionFailure[] }
-  /** `gently`: what ran was let finish, and when that was all that was left the run has finished. */
+  /** `gently`: running functions could finish. If nothing else was left, the run has finished. */
   | { readonly kind: 'aborted'; readonly reason: unknown; readonly gently: boolean }
-  /** An allocator that is asked as functions become ready threw, or gave an answer that cannot be carried out. */
+  /** A dynamic allocator threw, or returned an answer that cannot be carried out. */
   | { readonly kind: 'misplaced'; readonly error: unknown }
-  /** A resource tracker kept refusing while nothing of ours ran. */
+  /** A resource tracker kept refusing while no function of this scheduler ran. */
   | { readonly kind: 'refused'; readonly index: number; readonly error?: unknown };

@@ -1,15 +1,15 @@
 /**
- * Runs that were planned: each node takes its functions in the order of the plan, so that what is ready early does not take the place of
- * what the plan has there.
+ * Planned runs: each node takes its functions in the order of the plan, so that a function that is ready early does not take the place of
+ * another one.
  *
  * ```
  *   node a   f0  f3  f1  f7  f2
  *                    ▲
- *                    next: all before it have been sent, or will never be
+ *                    next: all before it have been sent or will never run
  * ```
  *
- * When the time has come at which the plan has a function start, it waits for nobody any more: a run that goes otherwise than it was
- * planned is held up by the plan no longer than that.
+ * At its planned start, a function stops waiting for those before it. So if a run deviates from its plan, the plan delays it no longer
+ * than that.
  */
 import type { Command } from './commands.ts';
 import { enqueue } from './ready.ts';
@@ -17,7 +17,7 @@ import type { ReadyClass } from './ready-queue.ts';
 import { type Run, type Sequence, type State, Status } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
-/** Whether a function has to wait until those before it on its node have been sent. Amortized O(1). */
+/** Whether a function waits for functions before it on its node. Amortized O(1). */
 export function isHeld(state: State, run: Run, i: number, now: number, out: Command[]): boolean {
   const { sequence } = run;
   const node = sequence === null ? -1 : run.assigned![i]!;
@@ -28,7 +28,7 @@ export function isHeld(state: State, run: Run, i: number, now: number, out: Comm
   return true;
 }
 
-/** Functions that come before one on its node, and have not been sent. */
+/** The functions before this one on its node that have not been sent. */
 export function waitingBefore(run: Run, i: number): number[] {
   const { sequence, status } = run;
   const node = sequence === null ? -1 : run.assigned![i]!;
@@ -36,7 +36,7 @@ export function waitingBefore(run: Run, i: number): number[] {
   return [...sequence.byNode.get(node)!.subarray(nextOf(run, sequence, node), sequence.at[i]!)].filter((each) => !hasBeenSent(status[each]!));
 }
 
-/** Lets the first of a class go anywhere, when the tracker refuses it where it was planned to be although nothing runs. Whether it does. */
+/** Lets the first of a class run anywhere if the tracker refuses its planned node although nothing runs. Returns whether it does. */
 export function leavesPlan(state: State, run: Run, from: ReadyClass, now: number): boolean {
   const i = run.plan.byRank[from.heap.top]!;
   const isRefused = run.refusedSince >= 0 && now - run.refusedSince >= state.tuning.refusalPoll;

@@ -1,27 +1,27 @@
 /**
- * Two batches that run the same function: one, and its copy. The first result wins, whichever gives it; when one of them fails or is lost,
- * the other goes on as if it had been alone.
+ * Races between two batches that run the same function: an original and its copy. The first result wins. If one of them fails or is lost,
+ * the other continues as if it were alone.
  *
  * ```
- *   one:   ├──────────────── … ✂       lost: it is cancelled, and what it gives in the end is dropped
- *   copy:            ├────── ✓         speaks for the function
+ *   original:   ├──────────────── … ✂       loses: it is cancelled, and its result is dropped
+ *   copy:               ├────── ✓           wins: it decides the function's result
  * ```
  *
- * The function belongs to one of the two, as `Run.batch` says: to the first, until that fails or the copy wins.
+ * `Run.batch` names the batch to which the function belongs: the original, until it fails or the copy wins.
  */
 import type { Command } from './commands.ts';
 import { cancel } from './failure.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
 
-/** Lets a copy run against the batch that has a function. */
+/** Starts a race between a copy and the batch that holds the function. */
 export function beginContest(batch: Batch, copy: Batch): void {
   batch.contest = { rival: copy, isCopy: false, isLost: false };
   copy.contest = { rival: batch, isCopy: true, isLost: false };
 }
 
 /**
- * A function has ended in a batch that is or was in a contest, or was lost or given back there. Whether the batch speaks for the function:
- * then what happened to it there has happened to it. Else it is to be passed over.
+ * Handles the end, loss or return of a function in a batch that is or was in a race. Returns true if the batch decides what happens to the
+ * function. Otherwise the event is ignored.
  *
  * @param gave whether there is a result
  */
@@ -43,18 +43,18 @@ export function speaks(state: State, batch: Batch, i: number, gave: boolean, out
   return true;
 }
 
-/** Whether a result that a batch gives of a function is wanted. */
+/** Whether a batch's result of a function is wanted. */
 export function isWanted({ id, run, contest }: Batch, i: number): boolean {
-  if (run.status[i] !== Status.dispatched) return false; // what it needed may have failed since, made anew
+  if (run.status[i] !== Status.dispatched) return false; // its dependencies may have failed since, when they were made again
   return contest === null || (!contest.isLost && (contest.rival !== null || run.batch[i] === id));
 }
 
-/** Whether another batch runs the same, and either may win. */
+/** Whether the batch is in a race that is still open. */
 export function isContested({ contest }: Batch): boolean {
   return contest !== null && contest.rival !== null;
 }
 
-/** Whether a batch was in a contest, and another has won. */
+/** Whether the batch has lost a race. */
 export function hasLost({ contest }: Batch): boolean {
   return contest !== null && contest.isLost;
 }

@@ -1,20 +1,20 @@
 /**
- * The functions of a run that could start, in classes that ask for the same: when the first of a class finds no room, none does, so
- * that a turn looks at each class once and never at each function.
+ * The ready functions of a run, in classes with equal demands. If the first of a class finds no room, no other of the class does, so a turn
+ * looks once at each class instead of at each function.
  */
 import { RankHeap } from './heap.ts';
 
-/** What all functions of a class ask for. */
+/** The demands that all functions of a class share. */
 export interface Demand {
-  /** Into `Plan.costs`. */
+  /** Index into `Plan.costs`. */
   readonly cost: number;
-  /** The one node it may run on; -1: any. */
+  /** The only eligible node; -1 for any. */
   readonly node: number;
-  /** The node it failed on, not to be tried again first; -1: none. */
+  /** The node of the last failure, which is tried last; -1 for none. */
   readonly avoid: number;
-  /** Into `Plan.costs`: what its group asks in all, while the group has no node; else 0. */
+  /** Index into `Plan.costs`: the cost of its whole group while the group has no node, otherwise 0. */
   readonly need: number;
-  /** The host where most of what it takes lies; -1: it is no matter. */
+  /** The host with most of its inputs; -1 for no preference. */
   readonly prefer: number;
 }
 
@@ -22,7 +22,7 @@ export interface ReadyClass extends Demand {
   readonly heap: RankHeap;
   /** The turn in which it found no room. */
   blocked: number;
-  /** Since when, in ms, it waits for a lane of the host that it prefers; -1: it does not. */
+  /** The time in ms since when it waits for a lane of its preferred host; -1 if it does not. */
   waitsSince: number;
 }
 
@@ -31,7 +31,7 @@ export class ReadyQueue {
   readonly #others = new Map<string, ReadyClass>();
   readonly #classes: ReadyClass[] = [];
   readonly #unplaced = new Set<number>();
-  /** The same in order; undefined: it is to be sorted anew. */
+  /** The same, in order; undefined if it must be sorted again. */
   #inOrder: number[] | undefined;
   #size = 0;
 
@@ -48,31 +48,31 @@ export class ReadyQueue {
     this.#classOf(demand).heap.push(rank);
   }
 
-  /** Ranks of those that an allocator has given no node yet. */
+  /** Ranks of the functions that the allocator has not placed yet. */
   get unplaced(): ReadonlySet<number> {
     return this.#unplaced;
   }
 
-  /** The same, the first to be dispatched first. */
+  /** The same, in dispatch order. */
   get unplacedInOrder(): readonly number[] {
     if (this.#inOrder === undefined) this.#inOrder = [...this.#unplaced].sort((a, b) => a - b);
     else if (this.#inOrder.length > this.#unplaced.size) this.#inOrder = this.#inOrder.filter((rank) => this.#unplaced.has(rank));
     return this.#inOrder;
   }
 
-  /** Keeps one until an allocator has given it a node. */
+  /** Keeps a function until the allocator places it. */
   setAside(rank: number): void {
     this.#size++;
     this.#unplaced.add(rank);
     this.#inOrder = undefined;
   }
 
-  /** Takes out one that was set aside. */
+  /** Removes a function that was set aside. */
   take(rank: number): void {
     if (this.#unplaced.delete(rank)) this.#size--;
   }
 
-  /** Takes the first of a class. */
+  /** Removes and returns the first of a class. */
   pop(from: ReadyClass): number {
     this.#size--;
     const rank = from.heap.pop();
@@ -80,14 +80,14 @@ export class ReadyQueue {
     return rank;
   }
 
-  /** The classes not blocked in this turn, that with the very first function first. */
+  /** The classes that are not blocked in this turn. The class with the very first function comes first. */
   open(turn: number): readonly ReadyClass[] {
     if (this.#classes.length === 1) return this.#classes[0]!.blocked === turn ? none : this.#classes.slice();
     const open = this.#classes.filter((each) => each.heap.size > 0 && each.blocked !== turn);
     return open.sort((a, b) => a.heap.top - b.heap.top);
   }
 
-  /** Empties it, and gives the ranks of what was in it. */
+  /** Empties the queue and returns the ranks in it. */
   drain(): number[] {
     const ranks = [...this.#unplaced];
     for (const { heap } of this.#classes) while (heap.size > 0) ranks.push(heap.pop());
@@ -128,7 +128,7 @@ export class ReadyQueue {
 
 const none: readonly ReadyClass[] = [];
 
-// Up to so many, classes stay when they are empty: most fill again.
+// Up to this number, empty classes are kept, because most fill again.
 const manyClasses = 16;
 
 function keyOf({ cost, node, avoid, need, prefer }: Demand): string {

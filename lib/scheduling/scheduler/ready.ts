@@ -1,4 +1,4 @@
-/** Functions that become ready, and which class of the queue that puts them in. */
+/** Makes functions ready and puts them into their class of the queue. */
 import { shortage } from '../resources/amounts.ts';
 import type { Command } from './commands.ts';
 import type { Cost } from '../../dag/types.ts';
@@ -6,7 +6,7 @@ import { nearestHost } from './locality.ts';
 import type { Demand } from './ready-queue.ts';
 import { type Node, type Run, type State, Status } from './state.ts';
 
-/** All that a function needs is there: it may start as soon as there is room. */
+/** Makes a function ready: all its inputs exist, and it may start as soon as there is room. */
 export function makeReady(state: State, run: Run, i: number, out: Command[]): void {
   run.status[i] = Status.ready;
   enqueue(state, run, i);
@@ -14,8 +14,8 @@ export function makeReady(state: State, run: Run, i: number, out: Command[]): vo
 }
 
 /**
- * Puts a function that is to be run (again) where its missing results say. Even one that had begun may miss some: what a dead worker had
- * finished before it, and not reported, is lost.
+ * Returns a function that must run (again) to the state that its missing inputs require. Even a function that had started may miss some:
+ * the unreported results of a dead worker are lost.
  */
 export function putBack(state: State, run: Run, i: number, out: Command[]): void {
   run.batch[i] = -1;
@@ -24,16 +24,16 @@ export function putBack(state: State, run: Run, i: number, out: Command[]): void
 }
 
 export interface Possible {
-  /** The nodes it may run on, and their names in words. */
+  /** The nodes it may run on, and a description of them. */
   readonly candidates: readonly Node[];
   readonly node: string;
-  /** What it asks, with its group while that has no node. */
+  /** Its cost or, while its group has no node, the cost of the group. */
   readonly need: Cost;
-  /** Whether one of them that is up or coming back could run it. */
+  /** Whether a candidate that is up or coming back could run it. */
   readonly able: boolean;
 }
 
-/** Where a function could run. */
+/** The nodes that a function may run on. */
 export function nodesFor(state: State, run: Run, i: number): Possible {
   const { plan } = run;
   const group = groupOf(run, i);
@@ -41,11 +41,12 @@ export function nodesFor(state: State, run: Run, i: number): Possible {
   const fixed = fixedNode(run, i);
   const name = fixed >= 0 ? state.nodes[fixed]!.name : group >= 0 ? plan.groups[group]!.pin : plan.pins.get(i);
   const nodes = name === undefined ? state.nodes : [state.nodeByName.get(name)!];
-  const able = nodes.some((node) => (node.host === 0 || run.settings.hereOnly !== true) && ((node.up && !node.draining) || node.returning) && shortage(need, node.capabilities) === undefined);
+  const able = nodes.some((node) => (node.host === 0 || run.settings.hereOnly !== true)
+    && ((node.up && !node.draining) || node.returning) && shortage(need, node.capabilities) === undefined);
   return { candidates: nodes, node: name ?? nodes.map((node) => node.name).join(', '), need, able };
 }
 
-/** Adds a ready function to the queue, by what it asks for as things stand. */
+/** Adds a ready function to the queue, by its current demands. */
 export function enqueue(state: State, run: Run, i: number): void {
   const demand = demandOf(state, run, i);
   const rank = run.plan.rank[i]!;
@@ -54,7 +55,7 @@ export function enqueue(state: State, run: Run, i: number): void {
   state.hungry.add(run);
 }
 
-/** What a function asks for as things stand. */
+/** The current demands of a function. */
 export function demandOf(state: State, run: Run, i: number): Demand {
   const { plan } = run;
   const cost = plan.cost[i]!;
@@ -70,7 +71,7 @@ export function demandOf(state: State, run: Run, i: number): Demand {
   return { cost, node, avoid: node === -1 ? run.avoid.get(i) ?? -1 : -1, need, prefer };
 }
 
-/** The node that a function is already bound to: by an allocator, or with its group; -1: none. */
+/** The node that a function is bound to, by an allocator or with its group; -1 for none. */
 export function fixedNode(run: Run, i: number): number {
   if (run.assigned !== null && run.assigned[i]! >= 0) return run.assigned[i]!;
   const group = groupOf(run, i);

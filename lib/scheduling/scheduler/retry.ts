@@ -1,11 +1,11 @@
-/** How long to wait before the next attempt. */
+/** The delay before the next attempt. */
 import type { RetryDelay } from '../../dag/types.ts';
 
 /**
- * The delay in ms before the attempt after `attempts` failed ones: exponential, capped, and spread so that functions that failed
- * together do not try again together.
+ * The delay in ms before the attempt after `attempts` failed ones: exponential, capped, and randomized so that functions that failed
+ * together do not retry together.
  *
- * @param attempts how many have failed, at least 1
+ * @param attempts the number of failed attempts, at least 1
  * @param random in [0, 1)
  */
 export function retryDelay(delay: number | RetryDelay, attempts: number, random: number): number {

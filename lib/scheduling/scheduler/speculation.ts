@@ -1,9 +1,9 @@
 /**
- * Stragglers: a function that runs far longer than is typical of its code is started once more on a lane that has nothing else to do, and
- * the first result wins (Dean and Ghemawat, "MapReduce", OSDI 2004; Zaharia et al., "Improving MapReduce performance in heterogeneous
- * environments", OSDI 2008). A slow disk, a busy host or an unlucky wait then costs a run little more than a function usually takes.
+ * Stragglers: if a function runs much longer than is typical of its code, a copy of it starts on an idle lane, and the first result wins
+ * (Dean and Ghemawat, "MapReduce", OSDI 2004; Zaharia et al., "Improving MapReduce performance in heterogeneous environments", OSDI 2008).
+ * This limits the cost of a slow disk, a busy host or an unlucky wait to little more than a typical duration.
  *
- * At most one copy is made of an attempt, so that a copy that fails at once is not followed by others without end.
+ * An attempt has at most one copy, so that copies that fail at once do not follow each other without end.
  */
 import { Flag } from '../../dag/compiled-dag.ts';
 import { accepts } from './eligibility.ts';
@@ -17,16 +17,16 @@ import type { Demand } from './ready-queue.ts';
 import { type Batch, type Lane, nextId, type Node, type Run, type State, Status } from './state.ts';
 import { overdueAfter, type Speculation } from './straggler-threshold.ts';
 
-// Clocks do not tell less apart.
+// The resolution of clocks, in ms.
 const moment = 1e-6;
 
 interface Overdue {
   readonly batch: Batch;
-  /** ms, below 0. */
+  /** ms until it is overdue; negative if it is. */
   readonly left: number;
 }
 
-/** Called when a lane is idle, and nothing that is ready or waits behind others could be started there. */
+/** Called when a lane is idle and no ready or queued function can start there. */
 export function speculate(state: State, now: number, out: Command[]): void {
   const overdue: Overdue[] = [];
   let wait = Infinity;
@@ -44,12 +44,12 @@ export function speculate(state: State, now: number, out: Command[]): void {
   if (state.idle > 0) watch(state, now + wait, now, out);
 }
 
-/** Whether copies are made of functions of a run. */
+/** Whether functions of a run may be copied. */
 export function mayBeCopied({ settings }: Run): boolean {
   return settings.speculate !== undefined && settings.speculate !== null;
 }
 
-/** No run is left whose functions are copied. */
+/** Stops the timer when no run with copies is left. */
 export function stopWatching({ timers, speculation }: State, out: Command[]): void {
   if (speculation.timer < 0) return;
   timers.delete(speculation.timer);
@@ -57,20 +57,20 @@ export function stopWatching({ timers, speculation }: State, out: Command[]): vo
   speculation.timer = -1;
 }
 
-/** ms until the one function that is left of a batch is overdue; Infinity when it never is, or no other may run beside it. */
+/** ms until the last function of a batch is overdue; Infinity if it never is, or may not have a copy. */
 function timeLeft(state: State, batch: Batch, speculation: Speculation, now: number): number {
   const { run, functions, lane, contest, gang, cancelled, timedOut, done, size } = batch;
   if (contest !== null || gang !== null || cancelled || timedOut || size - done !== 1 || lane.batches[0] !== batch) return Infinity;
   const { plan, settings } = run;
   const i = functions[done]!;
-  // Of what it takes, something may have been lost since, and it may be given up already.
+  // An input may have been lost since, and the function may be given up already.
   if (run.status[i] !== Status.dispatched || run.missing[i] !== 0 || (plan.flags[i]! & Flag.once) !== 0) return Infinity;
   const estimate = state.estimates[settings.codes[plan.code[i]!]!]!;
   const own = Math.max(plan.entries[i]!.traits.duration ?? 0, settings.known?.get(i) ?? 0);
   return batch.since + overdueAfter(estimate, own, lane.node.speed, speculation) - now;
 }
 
-/** Starts the function of a batch once more, if there is room. */
+/** Starts a copy of a batch's function, if there is room. */
 function copy(state: State, batch: Batch, now: number, out: Command[]): void {
   const { run } = batch;
   const i = batch.functions[batch.done]!;
@@ -87,7 +87,7 @@ function copy(state: State, batch: Batch, now: number, out: Command[]): void {
   out.push({ type: 'Start', batch: made }, { type: 'Speculated', batch: made, index: i });
 }
 
-/** What a copy asks for: the same, but where a node was only planned to be the best, another will do. */
+/** The demands of a copy: the same, but a node that was only a preference is not required. */
 function demandOfCopy(state: State, run: Run, i: number): Demand {
   const demand = demandOf(state, run, i);
   if (run.assigned === null || run.settings.movable !== true) return demand;
@@ -97,13 +97,14 @@ function demandOfCopy(state: State, run: Run, i: number): Demand {
   return { ...demand, node, avoid: run.avoid.get(i) ?? -1 };
 }
 
-/** A lane for a copy, its claim granted: on another node, if any will do. */
+/** Finds a lane for a copy and claims its cost, on another node if possible. */
 function findLane(state: State, { run, lane: { node: here } }: Batch, i: number, demand: Demand, out: Command[]): Lane | undefined {
   const { plan, settings } = run;
   if (run.lanes >= settings.maxConcurrency) return undefined;
   const cost = plan.costs[demand.cost];
   const isFree = (lane: Lane): boolean => isIdle(lane) && !lane.occupied;
-  const claim = (node: Node): boolean => accepts(run, demand, node) && node.lanes.some(isFree) && (cost === undefined || request(state, run, i, node, cost, out));
+  const claim = (node: Node): boolean => accepts(run, demand, node) && node.lanes.some(isFree)
+    && (cost === undefined || request(state, run, i, node, cost, out));
   const isOther = (node: Node): boolean => node !== here && node.index !== demand.avoid;
   const others = state.nodes.filter(isOther);
   const near = demand.prefer < 0 ? undefined : settings.strategy(others.filter(({ host }) => host === demand.prefer), cost, claim);
@@ -111,10 +112,10 @@ function findLane(state: State, { run, lane: { node: here } }: Batch, i: number,
   return node?.lanes.find(isFree);
 }
 
-/** Has a turn come when the next function is overdue, even if nothing happens until then. */
+/** Schedules a pass for the time when the next function is overdue. */
 function watch(state: State, due: number, now: number, out: Command[]): void {
   const { speculation, timers } = state;
-  if (speculation.timer >= 0 && speculation.due <= due + moment) return; // it is looked at again then
+  if (speculation.timer >= 0 && speculation.due <= due + moment) return; // the pass of that timer looks at it again
   stopWatching(state, out);
   if (due === Infinity) return;
   speculation.timer = nextId(state);

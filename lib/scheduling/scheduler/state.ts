@@ -1,11 +1,11 @@
 /**
- * Everything the scheduler knows. Changed only by `handle`; held to its invariants by `validate`.
+ * The whole state of the scheduler. Only `handle` changes it; `validate` checks its invariants.
  *
  * ```
  *   State ─┬─ nodes ── lanes ── batches (at most two: one works, one waits behind it)
  *          └─ runs ─┬─ status, missing, attempts, …   (typed arrays, by function)
- *                   ├─ queue    ready functions, by what they ask for
- *                   └─ batches  those of this run
+ *                   ├─ queue    ready functions, by their demands
+ *                   └─ batches  the batches of this run
  * ```
  */
 import type { ResourceTracker } from '../resources/resource-tracker.ts';
@@ -16,61 +16,61 @@ import type { RunSettings } from './events.ts';
 import type { FunctionFailure, Outcome } from './outcome.ts';
 import type { ReadyQueue } from './ready-queue.ts';
 
-/** What a batch is in a contest, or was. */
+/** The part of a batch in a race with a copy. */
 export interface Contest<B> {
-  /** The other, as long as both may win. */
+  /** The other batch, while the race is open. */
   rival: B | null;
   readonly isCopy: boolean;
-  /** The other has won. */
+  /** Whether the other batch has won. */
   isLost: boolean;
 }
 
-/** Copies of a run. */
+/** The copies of a run. */
 export interface Copies {
   started: number;
   won: number;
-  /** Batches that have lost, and are not gone yet. */
+  /** The number of batches that have lost and still run. */
   losing: number;
 }
 
-/** Where a function is on its way. */
+/** The status of a function. */
 export const Status = {
-  /** A result that it needs is not there. Held by nothing. */
+  /** An input is missing. Not held by anything. */
   waiting: 0,
-  /** Could start. Held by `Run.queue`. */
+  /** Can start. Held by `Run.queue`. */
   ready: 1,
   /** Waits for its next attempt. Held by a timer. */
   delayed: 2,
-  /** With a worker, begun or not. Held by a batch. */
+  /** Sent to a worker, started or not. Held by a batch. */
   dispatched: 3,
   /** Its result exists. */
   done: 4,
   /** Failed for good. */
   failed: 5,
-  /** Can never run, as something it needs has failed for good. */
+  /** Can never run, because a dependency has failed for good. */
   unreachable: 6,
 } as const;
 
 export interface Node {
   readonly index: number;
   readonly name: string;
-  /** The host it is on: 0 is this one. Its threads share memory with no other host's. */
+  /** The node's host; 0 is this host. Only threads of one host share memory. */
   host: number;
-  /** Rises each time it comes back. */
+  /** Increases each time the node comes back. */
   incarnation: number;
   capabilities: Capabilities;
   speed: number;
   up: boolean;
-  /** Down, but being restarted. */
+  /** Down, but restarting. */
   returning: boolean;
-  /** Up, but leaving: it finishes what it has begun, and is given nothing more. */
+  /** Up, but leaving: it finishes what it has started, and gets nothing more. */
   draining: boolean;
   readonly lanes: Lane[];
-  /** Lanes that are up. */
+  /** The number of lanes that are up. */
   threads: number;
-  /** Lanes that are up with nothing to do. */
+  /** The number of idle lanes. */
   idle: number;
-  /** What our batches hold of it. */
+  /** The amounts that batches hold. */
   readonly claimed: Record<string, number>;
 }
 
@@ -79,53 +79,53 @@ export interface Lane {
   readonly node: Node;
   readonly index: number;
   up: boolean;
-  /** In the order they were sent. */
+  /** In the order of sending. */
   readonly batches: Batch[];
-  /** Its end has been asked for: whatever it runs when it dies is not to blame. */
+  /** Its end was requested, so the function that it runs when it dies is not at fault. */
   killing: boolean;
-  /** Something of another scheduler's keeps it, as far as we can tell: we sent it something, and it has begun nothing. */
+  /** Another scheduler's work seems to occupy it: it was sent work and has not started any. */
   occupied: boolean;
 }
 
-/** Functions sent to a lane in one message, run there in order. */
+/** Functions sent to a lane in one message. They run in order. */
 export interface Batch {
   readonly id: number;
   readonly run: Run;
   readonly lane: Lane;
   readonly functions: readonly number[];
-  /** How many have ended. */
+  /** The number of functions that have ended. */
   done: number;
-  /** How many will ever be run: less than were sent when some were taken back. */
+  /** The number of functions that will run: less than were sent if some were taken back. */
   size: number;
-  /** What its functions claim of the node. */
+  /** The amounts that its functions claim of the node. */
   readonly claim: Cost | undefined;
   /** Whether it holds that claim. A batch that waits behind another with the same claim takes it over when that one ends. */
   holds: boolean;
-  /** How many do not depend on others of the same batch. */
+  /** The number of functions that do not depend on others of the batch. */
   heads: number;
-  /** What it should take, in ms; 0 when too little is known. */
+  /** The expected duration in ms; 0 if too little is known. */
   expectedMs: number;
   readonly sentAt: number;
-  /** When the function that it runs can have begun at the earliest, in ms. */
+  /** The earliest possible start of the running function, in ms. */
   since: number;
   /** Runs alone, with nothing queued behind it. */
   readonly exclusive: boolean;
   cancelled: boolean;
-  /** Its function's time is over. */
+  /** Whether its function has timed out. */
   timedOut: boolean;
-  /** A request to give back functions is under way. */
+  /** Whether a request to give back functions is pending. */
   takingBack: boolean;
-  /** The timer of its function's timeout, or of the grace after it; -1: none. */
+  /** The timer of its function's timeout, or of the grace period after it; -1 for none. */
   timer: number;
-  /** What ties it to other batches of its gang; null when it is in none. */
+  /** Its connections to other batches of its gang; null if it is in none. */
   readonly gang: GangPart | null;
-  /** Null as long as nothing else has run its last function. */
+  /** Null if its last function never had a copy. */
   contest: Contest<Batch> | null;
 }
 
 /**
- * Batches that are sent to several lanes at once are a **gang**: workers hand results to each other as they finish, and so run ahead of
- * what we know.
+ * Batches that are sent to several lanes together form a **gang**: workers hand results to each other as functions finish, and so run ahead
+ * of the scheduler.
  *
  * ```
  *   lane 0   a ── c ── e ──      sources of lane 1's batch, by place: [0: lane 0's]   for d, which takes a
@@ -134,35 +134,35 @@ export interface Batch {
  * ```
  */
 export interface GangPart {
-  /** Results that come from others of the gang, by function: their place. */
+  /** By function: the place of its result, which comes from another batch of the gang. */
   readonly imports: Map<number, number>;
-  /** By place: the batch that gives it. */
+  /** By place: the batch that provides it. */
   readonly sources: Batch[];
   readonly exports: GangExport[];
 }
 
 /** A result that goes to another batch of the gang. */
 export interface GangExport {
-  /** Position of its function in its own batch. */
+  /** The position of its function in its own batch. */
   readonly at: number;
   readonly to: Batch;
-  /** Its place among what the other imports. */
+  /** Its place among the other batch's imports. */
   readonly place: number;
 }
 
-/** The order in which nodes are to take the functions of a run that was planned. */
+/** The order in which nodes take the functions of a planned run. */
 export interface Sequence {
   /** By node. */
   readonly byNode: ReadonlyMap<number, Int32Array>;
-  /** By node: the first that has not been sent. */
+  /** By node: the first function that has not been sent. */
   readonly next: Map<number, number>;
-  /** By function: its place in the order of its node. */
+  /** By function: its index in the order of its node. */
   readonly at: Int32Array;
-  /** By function: when the plan has it start, in ms from the beginning. */
+  /** By function: its planned start, in ms from the start of the run. */
   readonly start: Float64Array;
 }
 
-/** What groups of a run that are bound to a node are yet to claim there. */
+/** The amounts that groups bound to a node have yet to claim there. */
 export interface Promised {
   groups: number;
   readonly amounts: Record<string, number>;
@@ -173,70 +173,71 @@ export interface Run {
   readonly plan: CompiledDag;
   readonly settings: RunSettings;
   readonly status: Uint8Array;
-  /** Results that are not there yet, counted as the arguments are. */
+  /** The number of missing inputs, counted per argument. */
   readonly missing: Int32Array;
-  /** Attempts that failed. */
+  /** The number of failed attempts. */
   readonly attempts: Int32Array;
-  /** The node a function was last sent to; -1: none yet. */
+  /** The node a function was last sent to; -1 if none. */
   readonly node: Int32Array;
   /**
-   * While a function is dispatched: its batch, and in `tally` its position in it.
-   * Before that: the batch being composed that last counted it, and in `tally` how many of its missing results that batch gives.
+   * For a dispatched function: its batch; `tally` has its position in the batch. For any other: the batch being composed that last counted
+   * it;
+   * `tally` has the number of its missing inputs that this batch provides.
    */
   readonly batch: Int32Array;
   readonly tally: Int32Array;
-  /** Functions that have yet to read a result; null when results are held to the end anyway. */
+  /** By function: the number of functions that have yet to read its result. Null if all results are kept to the end. */
   readonly unread: Int32Array | null;
-  /** By group: the node it was settled on; -1: none yet. */
+  /** By group: its node; -1 if it is not bound yet. */
   readonly groupNode: Int32Array;
-  /** By group: the node that it was promised room on; -1: none. */
+  /** By group: the node that has promised it room; -1 for none. */
   readonly promisedAt: Int32Array;
-  /** By node: what it is promised to. */
+  /** By node: its promises. */
   readonly promised: Map<number, Promised>;
-  /** By function: the node an allocator gave it, -1: none; null without one. */
+  /** By function: the node that an allocator chose, or -1. Null without an allocator. */
   readonly assigned: Int32Array | null;
-  /** Null when it was not planned. */
+  /** Null if the run was not planned. */
   readonly sequence: Sequence | null;
   /** ms. */
   readonly submittedAt: number;
-  /** Functions that failed on a node that is not to be tried again first. */
+  /** By function: the node where it failed, which is tried last. */
   readonly avoid: Map<number, number>;
-  /** Functions that a thread may have died of without beginning them: each is sent alone, so that the next death shows which it was. */
+  /** Functions that may have killed a thread before they started. Each is sent alone, so that the next death shows which one did. */
   readonly suspects: Set<number>;
-  /** Bytes of results that are large, by function: they had better be read where they are. */
+  /** By function: the size in bytes of its large result, which is best read where it is. */
   readonly large: Map<number, number>;
-  /** Results on their way to this host, which the run is to have in the end. */
+  /** The number of results on their way to this host that the run keeps to its end. */
   travelling: number;
-  /** Whether results of functions that are not idempotent are kept to the end: they cannot be made again. */
+  /** Whether results of functions that are not idempotent are kept to the end, because they cannot be made again. */
   readonly holdsOnce: boolean;
-  /** Those that are kept only for that. */
+  /** The results that are kept only for that reason. */
   readonly held: Set<number>;
-  /** How often results were lost, by function. */
+  /** By function: how often its result was lost. */
   readonly losses: Map<number, number>;
-  /** Timers of delayed functions. */
+  /** The timers of delayed functions. */
   readonly delays: Map<number, number>;
   readonly queue: ReadyQueue;
   readonly batches: Set<Batch>;
-  /** How many lanes it uses. */
+  /** The number of lanes it uses. */
   lanes: number;
-  /** How many of its batches are in a gang. */
+  /** The number of its batches in gangs. */
   ganged: number;
-  /** No gang is formed before this time, in ms: lanes of earlier ones did not keep pace. */
+  /** No gang forms before this time, in ms, because lanes of an earlier one did not keep pace. */
   gangsFrom: number;
-  /** How long that was put off, in ms. */
+  /** The length of the last pause of gangs, in ms. */
   gangPause: number;
-  /** Functions that are neither done nor out of the question. */
+  /** The number of functions that are neither done nor failed nor unreachable. */
   unfinished: number;
   retries: number;
   readonly copies: Copies;
   readonly failures: FunctionFailure[];
-  /** Set when it is ending otherwise than by finishing: nothing new is started. */
+  /** Set if it ends without finishing. Then nothing new starts. */
   outcome: Outcome | undefined;
   /** The turn in which it found no room. */
   blocked: number;
-  /** The timer of the next question to a tracker that refuses; -1: none. */
+  /** The timer of the next request to a refusing tracker; -1 for none. */
   refusalTimer: number;
-  /** Since when, in ms, its claims are refused although nothing runs; -1: they are not. */
+  /** The time in ms since when its claims are refused although nothing runs; -1 if they are not. */
   refusedSince: number;
 }
 
@@ -248,36 +249,33 @@ export type Timer =
   | { readonly kind: 'speculate' }
   | { readonly kind: 'refused'; readonly run: Run };
 
-/** Numbers that shape decisions, in ms unless said otherwise. */
+/** Parameters of decisions, in ms unless stated otherwise. */
 export interface Tuning {
-  /** Between asking a function to stop and ending its thread. */
+  /** The time between aborting a function and ending its thread. */
   readonly grace: number;
-  /** How much work a batch holds. */
+  /** The amount of work in a batch. */
   readonly batchMs: number;
-  /** How long what a lane works on may take for more to be sent ahead, so that the lane never waits for us. For longer work that wait does not matter. */
+  /** The maximum expected duration of a lane's current batch for which more is sent ahead. The wait does not matter for longer work. */
   readonly aheadMs: number;
-  /** How little work is not worth a message of its own. */
+  /** Less work than this does not justify a message of its own. */
   readonly minMs: number;
-  /** The most functions a batch holds. */
+  /** The maximum number of functions in a batch. */
   readonly batchSize: number;
-  /** How much work each batch of a gang holds; 0: there are no gangs. */
+  /** The amount of work in each batch of a gang; 0 disables gangs. */
   readonly gangMs: number;
-  /** How many lanes may be in gangs at once: no more than can really run at once, as they wait for each other. */
+  /** The maximum number of lanes in gangs. It is the number that can really run at once, because lanes of a gang wait for each other. */
   readonly gangLanes: number;
-  /** How long functions must take to be sent ahead: shorter ones are over before we have written down the next. */
+  /** The minimum duration of functions that are sent ahead. Shorter ones end before the scheduler has recorded the next. */
   readonly gangGrainMs: number;
-  /** How much more work than another a lane of a gang may be given, to keep together what belongs together. */
+  /** How much more work than another a lane of a gang may get, to keep dependent functions together. */
   readonly gangSlackMs: number;
-  /** Whether functions follow in the same batch that need nothing but what it gives. */
+  /** Whether functions that only need results of a batch follow in the same batch. */
   readonly fuse: boolean;
-  /**
-   * ms after which what was sent to a lane and has not begun is taken to stand behind another scheduler's work; Infinity: nobody else
-   * uses it.
-   */
+  /** ms after which a batch that has not started is assumed to wait behind another scheduler's work. Infinity: no other scheduler. */
   readonly stuckMs: number;
-  /** Between two questions to a tracker that refuses while nothing of ours runs. */
+  /** The interval of requests to a tracker that refuses while nothing runs. */
   readonly refusalPoll: number;
-  /** How long it may refuse so before the run gives up. */
+  /** The time after which the run fails if the tracker keeps refusing. */
   readonly refusalLimit: number;
 }
 
@@ -293,32 +291,32 @@ export interface State {
   readonly runs: Map<string, Run>;
   /** Runs that may have ready functions. */
   readonly hungry: Set<Run>;
-  /** Runs to be closed at the end of this event. */
+  /** Runs to close at the end of this event. */
   readonly over: Set<Run>;
   readonly batches: Map<number, Batch>;
-  /** What a tracker threw when a claim was given back. */
+  /** Errors that a tracker threw on release of a claim. */
   readonly faults: { readonly run: Run; readonly error: unknown }[];
   readonly timers: Map<number, Timer>;
   readonly estimates: Estimate[];
-  /** Lanes with one batch that will end soon, so that another may be sent ahead. */
+  /** Lanes with a single short batch, which may get another one. */
   readonly shallow: Set<Lane>;
-  /** Lanes that are up with nothing to do. */
+  /** The number of idle lanes. */
   idle: number;
-  /** Batches that are in a gang. */
+  /** The number of batches in gangs. */
   ganged: number;
-  /** Results hold more memory than they may. */
+  /** Results hold more memory than allowed. */
   isPressed: boolean;
   /** Some node is on another host. */
   isSpread: boolean;
-  /** Somebody listens to events about functions. */
+  /** Events about functions have a listener. */
   observed: boolean;
-  /** A node has gone or offers less than when runs were checked against it: some function may fit none any more. */
+  /** A node has gone or shrunk since runs were checked against it, so some function may not fit any node. */
   shrunk: boolean;
   turn: number;
   lastId: number;
-  /** The next turn that comes by itself: its timer, -1: none, and when that is due, in ms. */
+  /** The next scheduled pass: its timer, or -1, and its time in ms. */
   readonly wake: { timer: number; due: number };
-  /** How many runs have copies made of what takes long, and when the next is to be looked at, by which timer; -1: none. */
+  /** The number of runs with copies, the timer of the next check, or -1, and its time in ms. */
   readonly speculation: { runs: number; timer: number; due: number };
 }
 
@@ -331,8 +329,8 @@ export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = 
 }
 
 /**
- * Marks a run for closing when nothing of it is left to do, or it is ending and nothing of it is on any lane. What has lost against a copy
- * keeps nobody waiting.
+ * Marks a run for closing when all its work is done, or when it is ending and has nothing on any lane. Batches that have lost a race do not
+ * delay this.
  */
 export function noteIfOver(state: State, run: Run): void {
   const { batches, outcome, copies, unfinished, travelling } = run;
@@ -340,7 +338,7 @@ export function noteIfOver(state: State, run: Run): void {
   if (((unfinished === 0 && travelling === 0) || outcome !== undefined) && state.runs.get(run.id) === run) state.over.add(run);
 }
 
-/** A number for a batch or a timer. Comes round after two thousand million, long after the last holder is gone. */
+/** A number for a batch or a timer. It wraps after two thousand million, long after the last holder is gone. */
 export function nextId(state: State): number {
   state.lastId = (state.lastId % 0x7fff_ffff) + 1;
   return state.lastId;

@@ -1,27 +1,27 @@
 /**
- * How long functions of one code usually take. Those that take much longer are measured, too, so they are not to count for much: what
- * is typical is a mean of which no single function can be more than a few times itself, begun from a median.
+ * The typical duration of functions of one code. Stragglers are measured too but should have little weight. So the estimate is a mean that
+ * starts from a median and in which each value is limited to a few times the mean.
  *
  * Tukey, "The future of data analysis", 1962: winsorized means.
  */
 
 export interface Typical {
-  /** ms on a node of speed 1; 0: nothing is known yet. */
+  /** ms on a node of speed 1; 0 if nothing is known yet. */
   typical: number;
-  /** How far single functions are off that on average, in ms. */
+  /** The mean deviation of single functions from that, in ms. */
   deviation: number;
-  /** The first that were measured, until there are enough of them to begin with. */
+  /** The first measurements, until there are enough of them. */
   readonly first: number[];
 }
 
-// So many are measured before anything is said of others.
+// The number of measurements before a threshold exists.
 const enough = 5;
 
-// No function counts for more than this many times what is typical, or for this many ms where that is nothing.
+// A measurement is limited to this many times the typical duration, or to this many ms if that is 0.
 const mostTimes = 3;
 const leastCap = 0.1;
 
-// What takes longer than is typical by this many deviations is unusual, however much functions differ.
+// A duration this many deviations above the typical one is unusual, however much functions differ.
 const deviations = 5;
 
 export function createTypical(): Typical {
@@ -29,9 +29,9 @@ export function createTypical(): Typical {
 }
 
 /**
- * Takes in one function, or the mean of several.
+ * Adds the duration of a function, or the mean duration of several.
  *
- * @param weight its part of what will be known, 0 to 1
+ * @param weight its share of the new estimate, 0 to 1
  */
 export function learnTypical(known: Typical, ms: number, weight: number): void {
   if (known.typical === 0) return begin(known, ms);
@@ -53,30 +53,30 @@ function begin(known: Typical, ms: number): void {
 
 /** When copies are made, as plain numbers. */
 export interface Speculation {
-  /** How many times as long as is typical a function must run. */
+  /** The minimum run time as a multiple of the typical duration. */
   readonly factor: number;
-  /** How long at least, in ms. */
+  /** The minimum run time in ms. */
   readonly minMs: number;
 }
 
-/** When a function is run once more. What is typical is learned from at least five functions of the same code. */
+/** When a function gets a copy. The typical duration is learned from at least five functions of the same code. */
 export interface SpeculateOptions {
-  /** It has run this many times as long as is typical, at least 1. Default 2. */
+  /** The minimum run time as a multiple of the typical duration, at least 1. Default 2. */
   readonly factor?: number | undefined;
-  /** And so many ms. Default 5. */
+  /** The minimum run time in ms. Default 5. */
   readonly minMs?: number | undefined;
 }
 
 export const speculateExpected = 'true, false or { factor?, minMs? }, finite numbers of at least 1 and 0';
 
-/** Whether a value is an option that `speculationOf` takes. */
+/** Whether a value is a valid option for `speculationOf`. */
 export function isSpeculate(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return typeof value === 'boolean';
   const { factor = 1, minMs = 0, ...others } = value as Record<string, unknown>;
   return Number.isFinite(factor) && (factor as number) >= 1 && Number.isFinite(minMs) && (minMs as number) >= 0 && Object.keys(others).length === 0;
 }
 
-/** When copies are made, in plain numbers; null: never. */
+/** When copies are made, as plain numbers; null for never. */
 export function speculationOf(option: boolean | SpeculateOptions = false): Speculation | null {
   if (option === false) return null;
   const { factor = 2, minMs = 5 } = option === true ? {} : option;
@@ -84,10 +84,10 @@ export function speculationOf(option: boolean | SpeculateOptions = false): Specu
 }
 
 /**
- * How long a function may run, in ms, before it is overdue; Infinity when too little is known.
+ * The run time in ms after which a function is overdue; Infinity if too little is known.
  *
- * @param own ms on a node of speed 1 that are known of this very function; 0: nothing is
- * @param speed of its node
+ * @param own the known duration of this function in ms on a node of speed 1; 0 if unknown
+ * @param speed the speed of its node
  */
 export function overdueAfter({ typical, deviation }: Typical, own: number, speed: number, { factor, minMs }: Speculation): number {
   if (typical === 0) return Infinity;

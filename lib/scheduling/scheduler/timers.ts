@@ -1,10 +1,10 @@
-/** Time: delays before another attempt, timeouts of functions, and the grace before a thread is ended. */
+/** Timers: delays before another attempt, timeouts of functions, and grace periods. */
 import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';
 import { putBack } from './ready.ts';
 import { type Batch, nextId, type State, Status } from './state.ts';
 
-/** A function whose start was to be announced has begun: its time runs from now. */
+/** Handles the announced start of a function: its timeout runs from now. */
 export function functionStarted(state: State, { batch: id, index }: EventOf<'FunctionStarted'>, out: Command[]): void {
   const batch = state.batches.get(id);
   if (batch === undefined) return;
@@ -35,7 +35,7 @@ export function timerFired(state: State, id: number, out: Command[]): void {
     case 'grace': {
       const { lane } = timer.batch;
       timer.batch.timer = -1;
-      // Whoever waits behind it on this lane is put back, and not to blame.
+      // Batches that wait behind it on this lane are put back and are not at fault.
       if (!lane.killing) out.push({ type: 'Kill', node: lane.node, lane: lane.index, batch: timer.batch.id });
       lane.killing = true;
       state.shallow.delete(lane);
@@ -43,7 +43,7 @@ export function timerFired(state: State, id: number, out: Command[]): void {
     }
     case 'rebalance':
       state.wake.timer = -1;
-      return; // the turn that follows looks again
+      return; // the next dispatch turn looks again
     case 'refused':
       timer.run.refusalTimer = -1;
       return; // likewise

@@ -1,4 +1,4 @@
-/** The scheduler's invariants, checked from scratch. Slow; for tests and simulations, after every event. */
+/** Checks the scheduler's invariants from scratch. Slow; for tests and simulations, after every event. */
 import { amountOf } from '../resources/amounts.ts';
 import { Flag } from '../../dag/compiled-dag.ts';
 import { hasLost } from './race.ts';
@@ -6,7 +6,7 @@ import { isExclusive, isOnce } from './once.ts';
 import { mayBeCopied } from './speculation.ts';
 import { type Batch, type Lane, type Node, type Run, type State, Status } from './state.ts';
 
-/** @throws an `Error` that says which invariant does not hold, and for what */
+/** @throws an `Error` that names the violated invariant and the object concerned */
 export function validate(state: State): void {
   let idle = 0;
   for (const node of state.nodes) idle += validateNode(node);
@@ -20,7 +20,7 @@ export function validate(state: State): void {
   expect(state.over.size === 0, 'runs that are over were not closed');
   const copied = [...state.runs.values()].filter(mayBeCopied).length;
   expect(state.speculation.runs === copied, `speculation.runs is ${state.speculation.runs}, but functions of ${copied} runs are copied`);
-  expect(state.speculation.timer < 0 || (copied > 0 && state.timers.has(state.speculation.timer)), 'a timer for copies is noted that does not run, or that nobody needs');
+  expect(state.speculation.timer < 0 || (copied > 0 && state.timers.has(state.speculation.timer)), 'the timer for copies does not run, or no run needs it');
 }
 
 function validateNode(node: Node): number {
@@ -73,7 +73,7 @@ function validateBatch(state: State, batch: Batch): void {
   });
 }
 
-/** Two run the same function, and know of each other; one that has lost is on its way out. */
+/** In an open race, both batches run the same function and refer to each other. A batch that has lost is cancelled. */
 function validateContest(state: State, batch: Batch): void {
   const { id, run, functions, done, size, contest } = batch;
   if (contest === null) return;
@@ -89,7 +89,7 @@ function validateContest(state: State, batch: Batch): void {
   expect(run.status[i] === Status.unreachable || run.batch[i] === id || run.batch[i] === rival.id, `${label(run, i)} is in neither of the batches ${id} and ${rival.id}`);
 }
 
-/** What one batch of a gang takes, another gives, and nothing else is given. */
+/** Imports and exports of gang batches must match. */
 function validateGang({ id, functions, gang }: Batch): void {
   expect(gang === null || gang.imports.size === gang.sources.length, `batch ${id} imports ${gang?.imports.size} results at ${gang?.sources.length} places`);
   for (const { at, to, place } of gang?.exports ?? []) {

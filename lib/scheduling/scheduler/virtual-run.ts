@@ -1,4 +1,4 @@
-/** The scheduler in virtual time: every function takes what it is said to take, and nothing is run. For plans and simulations. */
+/** The scheduler in virtual time, for plans: every function takes its stated duration, and nothing really runs. */
 import FlatQueue from 'flatqueue';
 import { SimpleResourceTracker } from '../resources/resource-tracker.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
@@ -26,23 +26,23 @@ export interface Scheduled {
 }
 
 export interface VirtualRun {
-  /** In the order they started. */
+  /** In the order of their starts. */
   readonly schedule: readonly Scheduled[];
   readonly makespan: number;
-  /** How it ended that did not finish: an allocator threw, or answered what cannot be carried out. */
+  /** Set if the run did not finish: an allocator threw, or its answer could not be carried out. */
   readonly outcome?: Outcome;
 }
 
 type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
 
 /**
- * Runs a plan in virtual time, one function a lane at a time.
+ * Runs a plan in virtual time, one function per lane at a time.
  *
  * @param durationOf ms on a node of speed 1, by function
- * @throws when the run cannot end, which a check of feasibility beforehand rules out
+ * @throws when the run cannot end, which a prior check of feasibility rules out
  */
 export function runVirtually(plan: CompiledDag, nodes: readonly VirtualNode[], settings: RunSettings, durationOf: (i: number) => number): VirtualRun {
-  // Batches of one: what travels together is a matter of messages, and there are none here.
+  // Batches have one function: batching saves messages, and there are none here.
   const state = createState(new SimpleResourceTracker(), { batchSize: 1 });
   for (const code of settings.codes) state.estimates[code] = createEstimate();
   const schedule: Scheduled[] = [];

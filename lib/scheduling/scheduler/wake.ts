@@ -1,13 +1,11 @@
-/** A turn that comes by itself, when nothing else happens before. */
+/** Passes that happen by themselves at a later time. */
 import type { Command } from './commands.ts';
 import { nextId, type State } from './state.ts';
 
-// Clocks do not tell less apart, in ms.
+// The resolution of clocks, in ms.
 const moment = 1e-6;
 
-/**
- * Has a turn come after some ms, even if nothing happens until then. Of several that are wanted the first counts: it looks at the others.
- */
+/** Schedules a pass in `ms`. Only the earliest wake-up is kept, because a pass re-evaluates everything. */
 export function wakeAfter(state: State, now: number, ms: number, out: Command[]): void {
   const { wake, timers } = state;
   const due = now + ms;

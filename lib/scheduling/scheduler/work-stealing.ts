@@ -1,6 +1,6 @@
 /**
- * Work that waits behind other work while a lane has nothing to do is taken back and run there. A batch that takes longer than was
- * thought never keeps its mates waiting.
+ * Work stealing: functions that wait behind others while another lane is idle are taken back and run there. So a batch that takes longer
+ * than expected does not delay the functions behind it.
  */
 import { shortage } from '../resources/amounts.ts';
 import { accepts } from './eligibility.ts';
@@ -11,10 +11,10 @@ import { demandOf } from './ready.ts';
 import type { Batch, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
-// A batch that will end within this many ms by itself is left alone.
+// A batch that is expected to end within this many ms is left alone.
 const soonMs = 0.5;
 
-/** Called when a lane is idle and nothing more could be started. Whether something is taken back, that is to be started there. */
+/** Called when a lane is idle and nothing more can start. Returns whether functions are taken back that can start there. */
 export function rebalance(state: State, now: number, out: Command[]): boolean {
   let fullest: Batch | undefined;
   let wait = Infinity;
@@ -35,7 +35,7 @@ export function rebalance(state: State, now: number, out: Command[]): boolean {
   return fullest !== undefined;
 }
 
-/** No lane is idle, and a run has none: a gang of another makes room, which would else keep its lanes much longer than other batches do. */
+/** Takes back gang work if no lane is idle and another run has none, because gangs occupy lanes much longer than other batches. */
 export function breakUpGangs(state: State, out: Command[]): void {
   if (state.ganged === 0 || !isAnyWithoutLanes(state)) return;
   for (const batch of state.batches.values()) {
@@ -46,42 +46,43 @@ export function breakUpGangs(state: State, out: Command[]): void {
   }
 }
 
+/** Whether a run has ready functions but no lane. */
 function isAnyWithoutLanes({ hungry }: State): boolean {
   for (const { lanes, queue, outcome } of hungry) if (lanes === 0 && queue.size > 0 && outcome === undefined) return true;
   return false;
 }
 
-/** Whether it may stand behind another scheduler's work: nothing of ours is before it, and nothing has been heard of it. */
+/** Whether the batch may wait behind another scheduler's work: it is the first on its lane, and has not reported anything. */
 function mayBeStuck(state: State, batch: Batch): boolean {
   return state.tuning.stuckMs < Infinity && batch.done === 0 && !waits(batch) && batch.timer < 0;
 }
 
-/** Whether another lane could run part of it. A batch that waits can go as a whole. */
+/** Whether another lane could run a part of the batch. A waiting batch can move as a whole. */
 function isDivisible(batch: Batch): boolean {
   return waits(batch) || batch.size - batch.done > 1;
 }
 
 /**
- * Whether it grew from a single function, and is most likely a chain, or is one of a gang: left together as long as it goes as expected.
- * When it is overdue its first may be done, and one of those that hung on it keep the others waiting.
+ * Whether the batch stays together while it runs as expected: it grew from a single function, so it probably is a chain, or it is part of a
+ * gang. If it is overdue, its first function may be done, and one of the dependents may delay the others.
  */
 function isTight(batch: Batch): boolean {
   return batch.gang !== null || (batch.heads <= 1 && !waits(batch));
 }
 
-/** Whether its lane works on another. */
+/** Whether its lane runs another batch first. */
 function waits(batch: Batch): boolean {
   return batch.lane.batches[0] !== batch;
 }
 
-/** How much of its expected time is left, in ms; below 0 when it is overdue, or when nothing is known of it. */
+/** The rest of its expected time in ms; negative if it is overdue or its expected time is unknown. */
 function timeLeft({ sentAt, expectedMs }: Batch, now: number): number {
   return expectedMs === 0 ? -1 : sentAt + expectedMs - now;
 }
 
 /**
- * Half of what is left of a batch that goes as expected; all of one that is overdue. A lane that works keeps one function, which it
- * has most likely begun.
+ * Takes back half of the rest of a batch that runs as expected, or all of an overdue batch. A working lane keeps one function, which it has
+ * probably started.
  */
 function takeBack(state: State, batch: Batch, now: number, out: Command[]): void {
   const isStuck = mayBeStuck(state, batch) && now - batch.sentAt >= state.tuning.stuckMs;
@@ -91,8 +92,8 @@ function takeBack(state: State, batch: Batch, now: number, out: Command[]): void
 }
 
 /**
- * Whether an idle lane could start some of what would be taken back: that has all its results, and by the same tests as dispatch has.
- * Else it would come back to where it was.
+ * Whether an idle lane could start a function that would be taken back: one with all its inputs, by the same tests as dispatch. Otherwise
+ * it would return to its old lane.
  */
 function couldMove(state: State, batch: Batch): boolean {
   const { run, functions, claim } = batch;
@@ -107,7 +108,7 @@ function couldMove(state: State, batch: Batch): boolean {
     if (run.missing[i] !== 0) continue;
     const demand = demandOf(state, run, i);
     if (able.some((node) => accepts(run, demand, node))) return true;
-    if (free) return false; // the others ask for the same
+    if (free) return false; // all functions of the batch have the same demands
   }
   return false;
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run simulate -- --runs N --seed S`: plays N random scenarios from seed S on, on all cores. One that breaks a promise is made as
- * small as it will go, and told event by event. Exits with 1 then. `--replay S` tells the scenario of one seed.
+ * `npm run simulate -- --runs N --seed S` plays N random scenarios from seed S on all cores. If one violates an invariant, it is reduced
+ * to a minimal scenario and printed event by event, and the exit code is 1. `--replay S` prints the scenario of one seed.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -8,7 +8,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { type Finding, search, trace } from './fuzz.ts';
 import { randomScenario } from './scenario.ts';
 
-// So many scenarios between two lines about how far it has got.
+// The number of scenarios between two progress lines.
 const tellAfter = 500;
 
 interface Share {
@@ -37,21 +37,21 @@ async function main(): Promise<void> {
   const finding = await campaign(seed, runs, threads);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   if (finding === undefined) {
-    process.stdout.write(`${runs} scenarios from seed ${seed} on: every promise held. ${seconds} s.\n`);
+    process.stdout.write(`${runs} scenarios from seed ${seed} on: every invariant held. ${seconds} s.\n`);
     return;
   }
   const { smallest } = finding;
   process.stdout.write([
-    `seed ${finding.seed} breaks a promise: ${finding.message}`,
-    `again: npm run simulate -- --runs 1 --seed ${finding.seed}`,
-    '', `the smallest like it: ${finding.smallestMessage}`,
+    `seed ${finding.seed} violates an invariant: ${finding.message}`,
+    `to repeat: npm run simulate -- --runs 1 --seed ${finding.seed}`,
+    '', `minimal scenario: ${finding.smallestMessage}`,
     JSON.stringify(smallest, (_, value: unknown) => (value === Infinity ? 'Infinity' : value)),
     '', ...trace(smallest), '',
   ].join('\n'));
   process.exitCode = 1;
 }
 
-/** Spreads scenarios over threads; the first that breaks ends them all. */
+/** Distributes scenarios over threads. The first violation ends all threads. */
 async function campaign(seed: number, runs: number, threads: number): Promise<Finding | undefined> {
   const share = Math.ceil(runs / threads);
   const shares = Array.from({ length: threads }, (_, k): Share => ({ from: seed + k * share, runs: Math.min(share, runs - k * share) })).filter((each) => each.runs > 0);

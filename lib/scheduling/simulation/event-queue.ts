@@ -1,9 +1,9 @@
-/** What is to happen, by time. What is to happen at the same time happens in the order in which it was entered. */
+/** A queue of actions by time. Actions of the same time run in the order of their insertion. */
 import FlatQueue from 'flatqueue';
 
 interface Entry {
   readonly order: number;
-  /** Undefined when it was taken out. */
+  /** Undefined once removed. */
   happen: (() => void) | undefined;
 }
 
@@ -12,12 +12,12 @@ export class Agenda {
   now = 0;
   readonly #queue = new FlatQueue<Entry>();
   #entered = 0;
-  /** Entries that come again by themselves. */
+  /** The number of recurring entries. */
   #recurring = 0;
-  /** Entries of one time, the last of them first. */
+  /** The entries of one time, the last of them first. */
   #due: Entry[] = [];
 
-  /** Has something happen in `ms`; gives what takes it out again. */
+  /** Schedules an action in `ms`. Returns a function that removes it. */
   in(ms: number, happen: () => void): () => void {
     const entry: Entry = { order: this.#entered++, happen };
     this.#queue.push(entry, this.now + ms);
@@ -26,7 +26,7 @@ export class Agenda {
     };
   }
 
-  /** Has something happen now and then, `ms()` apart, as long as anything else is to happen: by itself it keeps nothing going. */
+  /** Repeats an action at intervals of `ms()` while other actions are scheduled. It does not keep the simulation running. */
   every(ms: () => number, happen: () => void): void {
     this.#recurring++;
     this.in(ms(), () => {
@@ -37,12 +37,12 @@ export class Agenda {
     });
   }
 
-  /** Whether more is to happen at this very moment. */
+  /** Whether more actions are due now. */
   get isBusy(): boolean {
     return this.#due.length > 0 || this.#queue.peekValue() === this.now;
   }
 
-  /** Has the next thing happen; false when there is none. */
+  /** Runs the next action. Returns false if there is none. */
   step(): boolean {
     for (;;) {
       if (this.#due.length === 0 && !this.#fetch()) return false;
@@ -53,7 +53,7 @@ export class Agenda {
     }
   }
 
-  /** The heap does not keep the order of equals, so all of one time are taken out and sorted. */
+  /** The heap does not keep the order of equal times, so all entries of one time are taken out and sorted. */
   #fetch(): boolean {
     const time = this.#queue.peekValue();
     if (time === undefined) return false;

@@ -1,28 +1,28 @@
-/** What goes wrong in a simulation, and how often. All default to never. */
+/** The faults of a simulation and their rates. Every rate defaults to 0. */
 export interface Faults {
-  /** How likely an attempt fails. */
+  /** The probability that an attempt fails. */
   readonly failure?: number | undefined;
-  /** How likely an attempt never ends by itself. Only functions with a timeout do that, as others would never end at all. */
+  /** The probability that an attempt hangs. Applies only to functions with a timeout, because others would never end. */
   readonly hang?: number | undefined;
-  /** How likely an attempt kills its thread. */
+  /** The probability that an attempt kills its thread. */
   readonly crash?: number | undefined;
-  /** How likely an attempt takes ten times as long. */
+  /** The probability that an attempt takes ten times as long. */
   readonly slow?: number | undefined;
-  /** How often a node dies, per second of its life. */
+  /** Deaths of a node per second of its life. */
   readonly nodeDeaths?: number | undefined;
-  /** ms until a dead node is back, with another incarnation. Default 100. */
+  /** ms until a dead node returns, with a new incarnation. Default 100. */
   readonly nodeReturn?: number | undefined;
-  /** ms without a sign of life after which a node is taken for dead. Default 50. */
+  /** ms without a sign of life after which a node counts as dead. Default 50. */
   readonly silence?: number | undefined;
-  /** How likely a message between a node and the orchestrator is lost. The link is then broken, and the node begins anew. */
+  /** The probability that a message between a node and the orchestrator is lost. The link then breaks, and the node restarts. */
   readonly loss?: number | undefined;
-  /** How likely a message arrives twice. */
+  /** The probability that a message arrives twice. */
   readonly duplication?: number | undefined;
-  /** How likely a message is late, by up to 20 ms, so that others overtake it. */
+  /** The probability that a message is late, by up to 20 ms, so that others overtake it. */
   readonly lateness?: number | undefined;
-  /** How often a result that is there gets lost, per second. */
+  /** Losses of existing results per second. */
   readonly losses?: number | undefined;
-  /** How often the orchestrator's clock jumps ahead, per second, by up to a minute. */
+  /** Jumps of the orchestrator's clock per second, each by up to a minute ahead. */
   readonly clockJumps?: number | undefined;
 }
 
@@ -32,5 +32,5 @@ export const noFaults: ResolvedFaults = {
   failure: 0, hang: 0, crash: 0, slow: 0, nodeDeaths: 0, nodeReturn: 100, silence: 50, loss: 0, duplication: 0, lateness: 0, losses: 0, clockJumps: 0,
 };
 
-/** How late a late message is at most, in ms. */
+/** The maximum delay of a late message in ms. */
 export const mostLate = 20;

@@ -1,11 +1,11 @@
-/** Many scenarios, one after the other, until one breaks a promise; that one is then made as small as it will go. */
+/** Plays scenarios until one violates an invariant, and then reduces that one. */
 import { type RunSpec, play, randomScenario, type ScenarioSpec } from './scenario.ts';
 
 export interface Finding {
   readonly seed: number;
-  /** What broke, in the scenario as it was found. */
+  /** The violation in the original scenario. */
   readonly message: string;
-  /** The smallest scenario that breaks as well, and what of it does. */
+  /** The smallest scenario found with a violation, and its message. */
   readonly smallest: ScenarioSpec;
   readonly smallestMessage: string;
 }
@@ -13,7 +13,7 @@ export interface Finding {
 /**
  * Plays scenarios `from`, `from + 1`, …
  *
- * @returns the first that breaks
+ * @returns the first with a violation
  */
 export function search(from: number, runs: number, onRun: (seed: number) => void = () => {}): Finding | undefined {
   for (let seed = from; seed < from + runs; seed++) {
@@ -28,7 +28,7 @@ export function search(from: number, runs: number, onRun: (seed: number) => void
   return undefined;
 }
 
-/** What a scenario breaks; undefined: nothing. */
+/** The violation of a scenario; undefined if there is none. */
 export function breaks(spec: ScenarioSpec): string | undefined {
   try {
     play(spec);
@@ -38,7 +38,7 @@ export function breaks(spec: ScenarioSpec): string | undefined {
   }
 }
 
-/** All that happens in a scenario, a line each, up to where it breaks. */
+/** The events of a scenario up to its violation, one per line. */
 export function trace(spec: ScenarioSpec): string[] {
   const lines: string[] = [];
   const line = (at: number, text: string): void => void lines.push(`${at.toFixed(2).padStart(10)}  ${text}`);
@@ -55,7 +55,7 @@ export function trace(spec: ScenarioSpec): string[] {
   return lines;
 }
 
-/** What of an event or a command says what it is about. */
+/** A description of an event or a command. */
 function describe(each: object): string {
   const { type, batch, node, lane, timer, run, count, limit, failed } = each as Record<string, unknown>;
   const id = (value: unknown): unknown => (typeof value === 'object' && value !== null ? (value as { id?: unknown; name?: unknown }).id ?? (value as { name?: unknown }).name : value);
@@ -64,10 +64,10 @@ function describe(each: object): string {
   return told.length === 0 ? String(type) : `${String(type)} (${told.join(', ')})`;
 }
 
-// What is smaller happens otherwise, so each is given several chances to break.
+// A smaller scenario runs differently, so each gets several chances to fail.
 const chances = 12;
 
-/** Makes a scenario that breaks smaller, as long as it still breaks. */
+/** Reduces a scenario while it still fails. */
 export function shrink(spec: ScenarioSpec): ScenarioSpec {
   let smallest = spec;
   for (let progress = true; progress; ) {
@@ -91,7 +91,7 @@ function firstThatBreaks(spec: ScenarioSpec): ScenarioSpec | undefined {
   return undefined;
 }
 
-/** Whether what breaks is not just the scenario: a function left with arguments or a node that are gone. */
+/** Whether a reduced scenario is valid: no function has an argument or a node that was removed. */
 function isPlayable({ runs, nodes }: ScenarioSpec): boolean {
   return runs.length > 0 && nodes.length > 0 && runs.every(({ functions }) => functions.length > 0);
 }
@@ -114,7 +114,7 @@ function* reductions(spec: ScenarioSpec): Generator<ScenarioSpec> {
   }
 }
 
-/** A run without some of its functions, and what they meant to others. */
+/** A run without some of its functions, and without references to them. */
 function without(run: RunSpec, from: number, count: number): RunSpec {
   const gone = new Set(run.functions.slice(from, from + count).map(({ id }) => id));
   const functions = run.functions.filter(({ id }) => !gone.has(id)).map(({ node, ...spec }) => ({

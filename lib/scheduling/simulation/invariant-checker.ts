@@ -1,6 +1,6 @@
 /**
- * Watches a simulation from outside, and holds it to what users rely on, by its own books: it takes nothing from the scheduler's state but
- * what a function's result is worth.
+ * Checks the guarantees that users rely on during a simulation. It keeps its own records and reads almost nothing from the scheduler's
+ * state.
  */
 import { amountOf } from '../resources/amounts.ts';
 import type { Command } from '../scheduler/commands.ts';
@@ -9,7 +9,7 @@ import { type Batch, type Run, type State, Status } from '../scheduler/state.ts'
 import type { SimNode } from './sim-node.ts';
 import type { SentBatch } from './wire.ts';
 
-/** A promise of the scheduler that was broken. */
+/** A violated guarantee of the scheduler. */
 export class Violation extends Error {
   override readonly name = 'Violation';
 }
@@ -17,24 +17,24 @@ export class Violation extends Error {
 export class Witness {
   readonly #state: State;
   readonly #now: () => number;
-  /** What runs at each node holds, by name. */
+  /** The amounts that running functions hold at each node. */
   readonly #held = new Map<SimNode, Record<string, number>>();
   /** Batches that were started and are not accounted for. */
   readonly #open = new Map<number, Batch>();
-  /** Functions that are with a lane, as `run/index`, and in which batches: two, when one is a copy. */
+  /** Functions at a lane, as `run/index`, and their batches: two if one is a copy. */
   readonly #inFlight = new Map<string, Set<number>>();
   /** Batches that were asked to stop. */
   readonly #cancelled = new Set<number>();
-  /** Batches that ran a function when another gave its result. */
+  /** Batches that ran a function while another batch gave its result. */
   readonly #beaten: Batch[] = [];
   readonly #done = new Set<string>();
-  /** Results that are there. */
+  /** The existing results. */
   readonly #stored = new Set<string>();
-  /** Batches whose function's time was over. */
+  /** Batches whose function timed out. */
   readonly #timedOut = new Set<number>();
   readonly #notBefore = new Map<string, number>();
   readonly #failures = new Map<string, number>();
-  /** How often functions that are not idempotent have begun. */
+  /** The number of starts of functions that are not idempotent. */
   readonly #begun = new Map<string, number>();
   readonly #over = new Set<string>();
 
@@ -44,20 +44,20 @@ export class Witness {
   }
 
   /**
-   * The scheduler has taken in an event; these commands follow.
+   * Checks an event and the commands that the scheduler returned for it.
    *
-   * @param threadsBefore how many threads the event's node had before, as far as the scheduler knew
+   * @param threadsBefore the number of threads that the scheduler knew of the event's node before
    */
   watch(event: Event, threadsBefore: number, commands: readonly Command[]): void {
     if ('incarnation' in event) this.#told(event, threadsBefore);
     this.#settle();
-    // What a run loses while it ends is not made again, and may still be dropped.
+    // Results that a run loses while it ends are not made again, and may still be dropped.
     if (event.type === 'ResultsLost' && this.#state.runs.get(event.run)?.outcome === undefined) for (const i of event.indexes) this.#stored.delete(`${event.run}/${i}`);
     for (const command of commands) {
       switch (command.type) {
         case 'Start': this.#started(command.batch); break;
         case 'Recompute':
-          check(event.type === 'ResultsLost', 'results are made again that nobody lost');
+          check(event.type === 'ResultsLost', 'results are made again although none was lost');
           for (const i of command.indexes) this.#recomputed(command.run, i);
           break;
         case 'Release':
@@ -71,16 +71,16 @@ export class Witness {
         case 'Failed': this.#failed(command.run, command.failed.index, command.failed.attempts, command.failed.failure.kind); break;
         case 'FinishRun': this.#finished(command.run); break;
         case 'FailRun':
-          check(command.outcome.kind !== 'refused', `run ${command.run.id} is given up as its claims are refused, and nobody else claims anything`);
+          check(command.outcome.kind !== 'refused', `run ${command.run.id} is given up for refused claims, but there are no other claimants`);
           this.#over.add(command.run.id);
           break;
         default: break;
       }
     }
-    for (const { id } of this.#beaten.splice(0)) check(this.#cancelled.has(id), `batch ${id} goes on, although another has done what it does`);
+    for (const { id } of this.#beaten.splice(0)) check(this.#cancelled.has(id), `batch ${id} continues, although another batch has won`);
   }
 
-  /** A function begins at a node, with all it needs. */
+  /** Checks a function that starts at a node. */
   began(node: SimNode, { batch }: SentBatch, at: number): void {
     const held = this.#held.get(node) ?? {};
     this.#held.set(node, held);
@@ -92,12 +92,12 @@ export class Witness {
     }
   }
 
-  /** What is not idempotent begins again only after an attempt that is known to have failed by itself. */
+  /** A function that is not idempotent starts again only after an attempt that is known to have failed by itself. */
   #beganOnce(run: Run, i: number): void {
     if (run.plan.entries[i]!.traits.idempotent) return;
     const before = this.#begun.get(keyOf(run, i)) ?? 0;
     const failures = this.#failures.get(keyOf(run, i)) ?? 0;
-    check(before <= failures, `${label(run, i)} is not idempotent, has begun ${before} times and failed ${failures} times, and begins again`);
+    check(before <= failures, `${label(run, i)} is not idempotent, has started ${before} times and failed ${failures} times, and starts again`);
     this.#begun.set(keyOf(run, i), before + 1);
   }
 
@@ -107,7 +107,7 @@ export class Witness {
     for (const [name, amount] of Object.entries(cost)) held[name]! -= amount;
   }
 
-  /** Nothing more will happen. */
+  /** Checks the state after the last event. */
   end(expected: readonly string[]): void {
     for (const id of expected) check(this.#over.has(id), `run ${id} never ends: ${this.#storyOf(id)}`);
     check(this.#state.batches.size === 0, `${this.#state.batches.size} batches are open after the end`);
@@ -119,7 +119,7 @@ export class Witness {
     check(timers.length === 0, `timers are left after the end: ${timers.map(({ kind }) => kind).join(', ')}`);
   }
 
-  /** What an earlier incarnation of a node tells changes nothing. */
+  /** Checks that an event of an earlier incarnation of a node changes nothing. */
   #told({ type, node: name, incarnation }: Extract<Event, { readonly incarnation: number }>, threadsBefore: number): void {
     const node = this.#state.nodeByName.get(name)!;
     const isStale = incarnation < node.incarnation || (!node.up && type !== 'NodeUp');
@@ -146,7 +146,7 @@ export class Witness {
     }
   }
 
-  /** Whether a result is there, to be sent to who takes it. */
+  /** Checks that a result exists when it is sent to a function that takes it. */
   check(run: Run, taker: number, dep: number): void {
     check(this.#stored.has(keyOf(run, dep)), `${label(run, taker)} is sent, and the result of ${label(run, dep)} is not there`);
   }
@@ -157,7 +157,7 @@ export class Witness {
     const { outOffset, outs } = run.plan;
     const { kept } = run.settings;
     const isRead = [...outs.subarray(outOffset[i]!, outOffset[i + 1]!)].some((next) => run.status[next] !== Status.done);
-    check(isRead || kept === null || kept[i] === 1, `${label(run, i)} is made again, and nobody needs it`);
+    check(isRead || kept === null || kept[i] === 1, `${label(run, i)} is made again, but not needed`);
   }
 
   #retried(run: Run, i: number, attempts: number, delay: number): void {
@@ -184,7 +184,7 @@ export class Witness {
     for (let i = 0; i < run.plan.size; i++) check(this.#done.has(keyOf(run, i)), `run ${run.id} finishes without ${label(run, i)}`);
   }
 
-  /** Accounts for functions that are no longer with a lane. */
+  /** Accounts for functions that are no longer at a lane. */
   #settle(): void {
     for (const batch of this.#open.values()) {
       const open = this.#state.batches.get(batch.id) === batch;
@@ -208,7 +208,7 @@ export class Witness {
 
   #storyOf(id: string): string {
     const run = this.#state.runs.get(id);
-    if (run === undefined) return 'it is not even known';
+    if (run === undefined) return 'the scheduler does not know it';
     const stuck = [...run.status].flatMap((status, i) => (status === Status.done ? [] : [`${run.plan.entries[i]!.id} is ${statusNames[status]}, missing ${run.missing[i]}`]));
     return `${run.unfinished} functions are left: ${stuck.slice(0, 5).join('; ')}`;
   }

@@ -1,6 +1,6 @@
 /**
- * A link in one direction that loses, delays, doubles and reorders messages, and what its receiving end makes of that: each message once,
- * in order. When one stays away the link is broken, which its user is told: nothing more comes of it.
+ * A one-way link that loses, delays, duplicates and reorders messages. Its receiving end delivers each message once and in order. If a
+ * message does not arrive, the link breaks and reports that to its user, and nothing more is delivered.
  *
  * ```
  *   sent       1   2   3   4   5
@@ -12,21 +12,21 @@ import type { Agenda } from './event-queue.ts';
 import type { Random } from '../../core/random.ts';
 
 export interface LinkFaults {
-  /** How likely a message is lost. */
+  /** The probability that a message is lost. */
   readonly loss: number;
-  /** How likely it arrives twice. */
+  /** The probability that a message arrives twice. */
   readonly duplication: number;
-  /** How likely it is late, and so overtaken by others. */
+  /** The probability that a message is late, so that others overtake it. */
   readonly lateness: number;
-  /** How late at most, in ms. */
+  /** The maximum delay in ms. */
   readonly late: number;
 }
 
 export interface LinkOptions {
-  /** ms a message takes. */
+  /** ms that a message takes. */
   readonly latency: number;
   readonly faults: LinkFaults;
-  /** ms without the message that is next after which the link is taken for broken. */
+  /** ms of waiting for the next message after which the link counts as broken. */
   readonly silence: number;
 }
 
@@ -54,7 +54,7 @@ export class Link<Message> {
     if (this.#cut) return;
     const { latency, faults } = this.#options;
     const number = ++this.#sent;
-    // The other end hears from us now and then, and so learns of a message that is lost even when none follows it.
+    // The receiver hears from the sender regularly, so it notices a lost message even if none follows.
     this.#watch();
     if (this.#random.chance(faults.loss)) return;
     for (let copies = this.#random.chance(faults.duplication) ? 2 : 1; copies > 0; copies--) {
@@ -63,7 +63,7 @@ export class Link<Message> {
     }
   }
 
-  /** Nothing that is under way arrives. */
+  /** Drops all messages under way. */
   cut(): void {
     this.#cut = true;
   }

@@ -1,4 +1,4 @@
-/** Scenarios from a seed: any DAGs on any nodes, with anything going wrong. As plain data, so that they can be made smaller. */
+/** Random scenarios from a seed: DAGs, nodes and faults. They are plain data, so that they can be reduced. */
 import type { DynamicAllocator } from '../allocation/allocator.ts';
 import { shortage } from '../resources/amounts.ts';
 import { strategies } from '../allocation/strategy.ts';
@@ -36,12 +36,12 @@ export interface ScenarioSpec {
 
 const code = { module: 'file:///simulated.js', export: 'simulated' };
 
-// Ways to hand out work: as by default, one by one, and with all that can be sent ahead.
+// Ways to batch work: the default, one by one, and as much as possible ahead.
 const tunings: readonly Partial<Tuning>[] = [
   {}, { batchSize: 1 }, { batchMs: 20, gangMs: 0 }, { minMs: 1e-9, batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, batchSize: 40 },
 ];
 
-/** @param most functions of a run at most */
+/** @param most the maximum number of functions of a run */
 export function randomScenario(seed: number, most = 200): ScenarioSpec {
   const random = new Random(seed);
   const nodes = Array.from({ length: random.integer(1, 8) }, (_, i): NodeShape => {
@@ -52,7 +52,7 @@ export function randomScenario(seed: number, most = 200): ScenarioSpec {
   return withHosts(withStrategies(withCopies({ seed, nodes, runs, faults: randomFaults(random), latency: random.pick([0, 0, 0.1, 1, 5]), tuning: random.pick(tunings) })));
 }
 
-/** Some scenarios have copies made of what takes long. Decided by numbers of its own, so that the others are what they would be without. */
+/** Enables copies in some scenarios. Uses its own random numbers, so that the other scenarios do not change. */
 function withCopies(spec: ScenarioSpec): ScenarioSpec {
   const random = new Random(spec.seed ^ 0x5eed);
   if (!random.chance(0.4)) return spec;
@@ -64,7 +64,7 @@ function withCopies(spec: ScenarioSpec): ScenarioSpec {
   return { ...spec, runs, faults: { ...spec.faults, slow: Math.max(spec.faults.slow ?? 0, 0.2) } };
 }
 
-/** Some have nodes on several hosts, and more that is not idempotent. Decided by numbers of their own, too. */
+/** Spreads the nodes of some scenarios over hosts, with more functions that are not idempotent. Uses its own random numbers. */
 function withHosts(spec: ScenarioSpec): ScenarioSpec {
   const random = new Random(spec.seed ^ 0x4057);
   if (!random.chance(0.3)) return spec;
@@ -73,7 +73,7 @@ function withHosts(spec: ScenarioSpec): ScenarioSpec {
   return { ...spec, nodes, runs };
 }
 
-/** Some are planned, or have an allocator that is asked as functions become ready. Decided by numbers of their own, too. */
+/** Plans some scenarios, or gives them a dynamic allocator. Uses its own random numbers. */
 function withStrategies(spec: ScenarioSpec): ScenarioSpec {
   const random = new Random(spec.seed ^ 0x9137);
   if (!random.chance(0.3)) return spec;
@@ -81,7 +81,7 @@ function withStrategies(spec: ScenarioSpec): ScenarioSpec {
 }
 
 function randomRun(random: Random, id: string, nodes: readonly NodeShape[], most: number): RunSpec {
-  // Most are small, so that many are tried.
+  // Most scenarios are small, so that many are played.
   const size = Math.max(1, Math.round(most * random.next() ** 3));
   const functions: FunctionSpec[] = [];
   const [costly, timed, placed, prioritized] = [random.chance(0.5), random.chance(0.4), random.chance(0.3), random.chance(0.2)];
@@ -110,7 +110,7 @@ function randomRun(random: Random, id: string, nodes: readonly NodeShape[], most
   };
 }
 
-/** Functions that are pinned to a node too small for them, or too large together, are refused before a run; here they lose the pin. */
+/** Removes pins to nodes that are too small for their functions, because such runs are refused before they start. */
 function withoutImpossible(functions: readonly FunctionSpec[], nodes: readonly NodeShape[]): FunctionSpec[] {
   const byName = new Map(nodes.map((node) => [node.name, node]));
   return functions.map((spec) => {
@@ -134,7 +134,7 @@ function randomFaults(random: Random): Faults {
 /**
  * Runs a scenario to its end.
  *
- * @throws `Violation`, or what an invariant of the scheduler throws
+ * @throws `Violation`, or the error of a violated invariant of the scheduler
  */
 export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   const { seed, nodes, runs, latency, tuning } = spec;
@@ -163,7 +163,7 @@ function toSettings(plan: CompiledDag, { keepsAll, strategy, ...rest }: RunSpec[
   };
 }
 
-/** Leaves some waiting as long as anything is under way, and puts the others wherever they fit, the emptiest first. */
+/** Leaves some functions waiting while others run, and places the rest wherever they fit, the emptiest node first. */
 const wilful: DynamicAllocator = {
   place(ready, { nodes }) {
     const isBusy = nodes.some(({ queue }) => queue > 0);

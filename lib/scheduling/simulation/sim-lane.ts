@@ -1,61 +1,61 @@
-/** A worker thread in virtual time: runs what it is sent, function by function, and tells of it, as `node/worker` does. */
+/** A worker thread in virtual time: runs functions in order and reports them, as `node/worker` does. */
 import type { Agenda } from './event-queue.ts';
 import type { SentBatch } from './wire.ts';
 
-// As in a real worker: what was finished longer ago than this is told before the next function begins.
+// As in a real worker: functions that ended longer ago than this (ms) are reported before the next one starts.
 const flushAfter = 0.2;
 
-// As in a real worker: so long a result of another lane is waited for.
+// As in a real worker: the maximum wait in ms for a result of another lane.
 const patience = 2;
 
 /** Why a function gave no result. */
 export type Mishap = { readonly kind: 'failed'; readonly error: unknown; readonly retryable: boolean } | { readonly kind: 'skipped' };
 
-/** How an attempt goes. */
+/** The course of an attempt. */
 export type Fate = 'succeeds' | 'fails' | 'hangs' | 'crashes';
 
 interface Work {
   readonly sent: SentBatch;
   begun: number;
-  /** Not to be begun from here on. */
+  /** Functions from this position on must not start. */
   limit: number;
-  /** Told. */
+  /** The number of reported functions. */
   told: number;
-  /** Ended and not told, in order; undefined: it gave a result. */
+  /** The ended functions without a report, in order; undefined stands for a result. */
   readonly untold: (Mishap | undefined)[];
-  /** By position: whether it gave a result. */
+  /** By position: whether there is a result. */
   readonly gave: boolean[];
-  /** By place: whether what another lane hands over is there, or never will be. */
+  /** By place: whether the result of another lane has arrived (true) or never will (false). */
   readonly imported: (boolean | undefined)[];
   toldAt: number;
   running: boolean;
   cancelled: boolean;
 }
 
-/** What a lane needs of its node. */
+/** The services that a lane needs from its node. */
 export interface LaneWorld {
   readonly agenda: Agenda;
-  /** How attempt number `attempt` of a function goes, and how long it takes, in ms. */
+  /** The course of attempt number `attempt` of a function, and its duration in ms. */
   fateOf(work: SentBatch, at: number): { readonly fate: Fate; readonly ms: number };
-  /** A function begins, or ends in whatever way. */
+  /** A function starts or ends. */
   begins(work: SentBatch, at: number): void;
   ends(work: SentBatch, at: number, gave: boolean): void;
   announces(work: SentBatch, at: number): void;
   tells(work: SentBatch, first: number, outcomes: readonly (Mishap | undefined)[], ms: number): void;
-  /** Hands a result, or that there is none, to another lane. */
+  /** Hands a result, or the fact that there is none, to another lane. */
   exports(to: { readonly node: string; readonly lane: number }, batch: number, place: number, gave: boolean): void;
   crashed(): void;
-  /** Whether a function heeds its signal. */
+  /** Whether a function reacts to its signal. */
   heeds(): boolean;
 }
 
 export class SimLane {
   readonly #world: LaneWorld;
   readonly #queue: Work[] = [];
-  /** What came for batches that are not here yet. */
+  /** Results of other lanes for batches that have not arrived yet. */
   readonly #early = new Map<number, [place: number, gave: boolean][]>();
   #clear: (() => void) | undefined;
-  /** How long the function took that ended last. */
+  /** The duration of the last function. */
   #lastMs = 0;
   #dead = false;
 
@@ -75,7 +75,7 @@ export class SimLane {
     if (this.#queue.length === 1) this.#run();
   }
 
-  /** Another lane hands something over. */
+  /** Receives a result from another lane. */
   import(batch: number, place: number, gave: boolean): void {
     const work = this.#queue.find(({ sent }) => sent.batch.id === batch);
     if (work === undefined) {
@@ -86,7 +86,7 @@ export class SimLane {
     if (work === this.#queue[0] && !work.running) this.#run();
   }
 
-  /** Gives where a batch ends from now on; undefined when it is through. */
+  /** Returns the new end of a batch; undefined if the batch is done. */
   takeBack(batch: number, count: number): number | undefined {
     const work = this.#queue.find(({ sent }) => sent.batch.id === batch);
     if (work === undefined) return undefined;
@@ -96,7 +96,7 @@ export class SimLane {
     return work.limit;
   }
 
-  /** Asks the function of a batch that runs to stop. */
+  /** Aborts the running function of a batch. */
   cancel(batch: number): void {
     const work = this.#queue[0];
     if (work?.sent.batch.id !== batch || !work.running || work.cancelled) return;
@@ -104,17 +104,17 @@ export class SimLane {
     if (this.#world.heeds()) this.#endIn(work, 0.5, 'fails');
   }
 
-  /** Whether a function of a batch runs. */
+  /** Whether a function of the batch is running. */
   runs(batch: number): boolean {
     return this.#queue[0]?.sent.batch.id === batch && this.#queue[0].running;
   }
 
-  /** How many functions of each batch have begun. */
+  /** The number of started functions of each batch. */
   get started(): { readonly batch: number; readonly started: number }[] {
     return this.#queue.map(({ sent, begun }) => ({ batch: sent.batch.id, started: begun }));
   }
 
-  /** Ends it; what runs ends with it. */
+  /** Ends the thread and its running function. */
   die(): void {
     this.#dead = true;
     this.#clear?.();
@@ -122,7 +122,7 @@ export class SimLane {
     if (work?.running === true) this.#world.ends(work.sent, work.begun - 1, false);
   }
 
-  /** Goes on with the first batch as far as it gets without time passing. */
+  /** Continues the first batch as far as possible without time passing. */
   #run(): void {
     this.#clear?.();
     this.#clear = undefined;
@@ -147,7 +147,7 @@ export class SimLane {
     }
   }
 
-  /** Waits for what other lanes have not handed over. */
+  /** Waits for results of other lanes. */
   #wait(work: Work, at: number): true {
     this.#clear = this.#world.agenda.in(patience, () => {
       for (const place of work.sent.imports[at]!) work.imported[place] ??= false;

@@ -1,4 +1,4 @@
-/** A node in virtual time: lanes, a link to the orchestrator in either direction, and its deaths. */
+/** A node in virtual time: its lanes, a link to the orchestrator in each direction, and its deaths. */
 import type { Capabilities } from '../../dag/types.ts';
 import type { Agenda } from './event-queue.ts';
 import { mostLate, type ResolvedFaults } from './faults.ts';
@@ -12,29 +12,29 @@ export interface NodeShape {
   readonly capabilities: Capabilities;
   readonly threads: number;
   readonly speed: number;
-  /** Default 0: that of the orchestrator. */
+  /** The node's host. Default 0: the orchestrator's host. */
   readonly host?: number;
 }
 
-/** What a node needs of the rest of the world. */
+/** The services that a node needs from the simulation. */
 export interface NodeWorld {
   readonly agenda: Agenda;
   readonly random: Random;
   readonly faults: ResolvedFaults;
-  /** ms a message takes. */
+  /** ms that a message takes. */
   readonly latency: number;
   feed(happening: Happening): void;
   /** ms that a function takes on a node of speed 1. */
   durationOf(sent: SentBatch, at: number): number;
-  /** For who watches: what happens at the node itself, whatever is told of it. */
+  /** For observers: what happens at the node itself, reported or not. */
   began(node: SimNode, sent: SentBatch, at: number): void;
   ended(node: SimNode, sent: SentBatch, at: number, gave: boolean): void;
-  /** Hands a result over to another lane. */
+  /** Hands a result to another lane. */
   handOver(to: { readonly node: string; readonly lane: number }, batch: number, place: number, gave: boolean): void;
   note(text: string): void;
 }
 
-// ms until a lane that died is there again.
+// ms until a dead lane returns.
 const laneReturn = 5;
 
 export class SimNode {
@@ -43,7 +43,7 @@ export class SimNode {
   up = false;
   readonly #world: NodeWorld;
   #lanes: (SimLane | undefined)[] = [];
-  /** How often each lane has ended, in this incarnation. */
+  /** By lane: the number of its ends in this incarnation. */
   #downs: number[] = [];
   #toNode: Link<ToNode> | undefined;
   #toUs: Link<Happening> | undefined;
@@ -53,7 +53,7 @@ export class SimNode {
     this.#world = world;
   }
 
-  /** Comes up, anew. */
+  /** Starts the node with a new incarnation. */
   start(): void {
     const { name, capabilities, speed, threads, host = 0 } = this.shape;
     const incarnation = ++this.incarnation;
@@ -61,7 +61,7 @@ export class SimNode {
     this.#downs = new Array<number>(this.shape.threads).fill(0);
     const { agenda, random, faults, latency } = this.#world;
     const options = { latency, silence: faults.silence, faults: { loss: faults.loss, duplication: faults.duplication, lateness: faults.lateness, late: mostLate } };
-    // Whichever direction breaks, the node begins anew; what it still had under way to us may arrive after that.
+    // If either direction breaks, the node restarts. Its messages under way may still arrive.
     const broken = (): void => {
       if (this.incarnation === incarnation && this.up) this.#die('its link broke');
     };
@@ -78,12 +78,12 @@ export class SimNode {
     }
   }
 
-  /** @param incarnation which the message is meant for: on the link to it, no other hears it */
+  /** @param incarnation the incarnation for which the message is meant; no other one receives it */
   send(message: ToNode, incarnation: number): void {
     if (this.up && incarnation === this.incarnation) this.#toNode!.send(message);
   }
 
-  /** Another lane hands something to one of these. */
+  /** Receives a result for one of its lanes. */
   import(lane: number, batch: number, place: number, gave: boolean): void {
     this.#lanes[lane]?.import(batch, place, gave);
   }
@@ -94,7 +94,7 @@ export class SimNode {
     const { incarnation } = this;
     this.#world.note(`${name} is gone: ${why}`);
     this.up = false;
-    // Some hosts get to say that their threads end, before they do.
+    // Some hosts report the end of their threads before they die.
     const tells = this.#world.random.chance(0.5);
     for (const [index, lane] of this.#lanes.entries()) {
       if (tells && lane !== undefined) this.#toUs!.send({ type: 'LaneDown', node: name, incarnation, lane: index, crash: { reason: 'killed' }, started: lane.started, random: 0 });
@@ -119,13 +119,13 @@ export class SimNode {
         return lane?.cancel(message.batch);
       case 'kill':
         if (lane?.runs(message.batch) === true) this.#endLane(message.lane, 'killed');
-        else if (lane !== undefined) this.#toUs!.send({ type: 'LaneUp', node: this.shape.name, incarnation: this.incarnation, lane: message.lane }); // it goes on
+        else if (lane !== undefined) this.#toUs!.send({ type: 'LaneUp', node: this.shape.name, incarnation: this.incarnation, lane: message.lane }); // the lane continues
         return;
     }
   }
 
   #takeBack(lane: SimLane | undefined, batch: number, count: number): void {
-    // Of one that is through, nothing can be taken back; its last report is on its way.
+    // Nothing can be taken back from a finished batch. Its last report is under way.
     const limit = lane?.takeBack(batch, count) ?? Infinity;
     this.#toUs!.send({ type: 'TakenBack', batch, limit });
   }

@@ -1,4 +1,4 @@
-/** A DAG in virtual time: when everything would run, and what would become of it if things went wrong. */
+/** Simulates a DAG in virtual time: when everything would run, with faults if wanted. */
 import { type AllocationStrategy, isPlanned, isStrategy, strategyExpected } from '../allocation/allocator.ts';
 import { amountOf } from '../resources/amounts.ts';
 import { placementOf } from '../planner/placement.ts';
@@ -22,53 +22,56 @@ import { type Listener, Simulation } from './simulation.ts';
 export interface SimulatedNode {
   readonly name: string;
   readonly capabilities: Capabilities;
-  /** Default: as many as it has `cpu`, at least one. */
+  /** The number of threads. Default: its `cpu`, rounded up, at least 1. */
   readonly threads?: number | undefined;
-  /** How fast it runs a function compared with a node of speed 1. Default 1. */
+  /** The speed of the node relative to a node of speed 1. Default 1. */
   readonly speed?: number | undefined;
-  /** What each ms costs that a function runs there. Default 0. */
+  /** The price of a ms of a function's run time. Default 0. */
   readonly price?: number | undefined;
 }
 
 export interface SimulateOptions {
   readonly nodes: readonly SimulatedNode[];
-  /** Default `'first-available'`. */
+  /** How functions are placed. Default `'first-available'`. */
   readonly allocationStrategy?: AllocationStrategy | undefined;
-  /** Bytes per second between nodes. Default: results are there at once. */
+  /** Bytes per second between nodes. Default: unlimited, so results take only the latency. */
   readonly bandwidth?: number | undefined;
-  /** `'cost-optimized'`: ms that the run may take. Default: none. */
+  /** For `'cost-optimized'`: the maximum duration of the run in ms. Default: none. */
   readonly deadline?: number | undefined;
-  /** `'time-optimized'` and `'cost-optimized'`: candidate schedules that may be looked at. Default: by the number of functions. */
+  /**
+   * For `'time-optimized'` and `'cost-optimized'`: the maximum number of candidate schedules. Default: depends on the number of
+   * functions.
+   */
   readonly budget?: number | undefined;
-  /** ms that a message takes, and a result before its first byte. Default 0. */
+  /** ms that a message takes, and that a result takes until its first byte. Default 0. */
   readonly latency?: number | undefined;
-  /** What chance decides is decided the same for the same seed. Default 1. */
+  /** The seed of random decisions. The same seed gives the same result. Default 1. */
   readonly seed?: number | undefined;
   readonly faults?: Faults | undefined;
-  /** Extra attempts per function. Default 3. */
+  /** Attempts per function after the first. Default 3. */
   readonly maxRetries?: number | undefined;
-  /** How often the result of one function may be lost and be made again. Default 10. */
+  /** The maximum number of losses of one function's result. Default 10. */
   readonly maxResultLosses?: number | undefined;
-  /** `'continue'`: independent branches finish after a failure. Default `'fail-fast'`. */
+  /** `'continue'` lets independent branches finish after a failure. Default `'fail-fast'`. */
   readonly failurePolicy?: 'fail-fast' | 'continue' | undefined;
-  /** As of `execute`. Default false. */
+  /** The same as the option of `execute`. Default false. */
   readonly speculate?: boolean | SpeculateOptions | undefined;
 }
 
-/** One attempt of a function; times in ms from the start. */
+/** An attempt of a function. Times are in ms from the start of the simulation. */
 export interface SimulatedAttempt {
   readonly functionId: string;
   readonly node: string;
-  /** From 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
-  /** When it had what it takes of other nodes. */
+  /** The time at which its inputs had arrived. */
   readonly start: number;
   readonly finish: number;
   /** Whether it gave a result. */
   readonly ok: boolean;
 }
 
-/** What happened besides: nodes that came and went, attempts that were tried again, the end. */
+/** Other events of a simulation: nodes that come and go, retries, failures and the end. */
 export type SimulatedEvent = { readonly at: number } & (
   | { readonly type: 'function:retrying' | 'function:failed'; readonly functionId: string; readonly attempts: number; readonly reason: string }
   | { readonly type: 'function:speculated'; readonly functionId: string; readonly node: string }
@@ -79,25 +82,28 @@ export type SimulatedEvent = { readonly at: number } & (
 export interface SimulateResult {
   /** ms from the start to the end. */
   readonly makespan: number;
-  /** What all attempts cost by the prices of their nodes. */
+  /** The price of all attempts, by the prices of their nodes. */
   readonly price: number;
-  /** In the order in which they ended. */
+  /** In the order of their ends. */
   readonly schedule: readonly SimulatedAttempt[];
   readonly events: readonly SimulatedEvent[];
   readonly outcome: { readonly ok: true } | { readonly ok: false; readonly code: ErrorCode; readonly functionIds: readonly string[] };
 }
 
 /**
- * Runs a DAG in virtual time: the scheduler that runs it for real, with no thread and no socket. A function takes `duration / speed` ms
- * (without a `duration`: 1 ms), a result moves between nodes in `latency + outputBytes / bandwidth`.
+ * Simulates a DAG in virtual time with the real scheduler, but without threads or sockets. A function takes `duration / speed` ms (1 ms
+ * without a `duration`). Moving a result between nodes takes `latency + outputBytes / bandwidth`.
  *
+ * @param dag the DAG
+ * @param options the nodes, strategy and faults
+ * @returns the schedule, its length and price, and other events
+ * @throws `INVALID_OPTION` when an option is malformed, `ALLOCATION_ERROR` when a function fits no node, and the errors of `Dag.validate`
+ * @example
  * ```ts
  * import { simulate } from 'handoffjs/simulate';
  *
  * const { makespan } = simulate(dag, { nodes: [{ name: 'a', capabilities: { cpu: 8 } }, { name: 'b', capabilities: { cpu: 4 } }] });
  * ```
- *
- * @throws `INVALID_OPTION`, `ALLOCATION_ERROR`, and what `validate()` of the DAG finds
  */
 export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
   const { bandwidth = Infinity, latency = 0, seed = 1, maxRetries = 3, failurePolicy = 'fail-fast', allocationStrategy = 'first-available' } = options;
@@ -115,7 +121,7 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
     codes: new Int32Array(plan.codes.length),
   };
   const record = new Recorder(plan);
-  // One by one: what travels together is a matter of messages that cost time, and these cost what is asked for.
+  // Batches have one function: batching saves time only where messages cost time, and here they cost what the options say.
   const simulation = new Simulation({
     seed, nodes, latency, bandwidth, faults: { ...noFaults, ...withoutUndefined(options.faults) }, tuning: { batchSize: 1, gangMs: 0 }, checked: false, together: true, durationOf,
   }, record.listener);
@@ -135,7 +141,7 @@ function durationOf(plan: CompiledDag, i: number): number {
   return plan.entries[i]!.traits.duration ?? 1;
 }
 
-/** Keeps what is told of. */
+/** Records the events of a simulation. */
 class Recorder {
   readonly schedule: SimulatedAttempt[] = [];
   readonly events: SimulatedEvent[] = [];

@@ -1,4 +1,4 @@
-/** The scheduler in a world in virtual time: nodes that fail, links that lose, a clock that jumps. */
+/** The scheduler in a virtual world: nodes that fail, links that lose messages, and a clock that jumps. */
 import { SimpleResourceTracker } from '../resources/resource-tracker.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Command } from '../scheduler/commands.ts';
@@ -19,29 +19,29 @@ export interface Scenario {
   readonly seed: number;
   readonly nodes: readonly NodeShape[];
   readonly faults: ResolvedFaults;
-  /** ms a message between a node and the orchestrator takes. */
+  /** ms that a message between a node and the orchestrator takes. */
   readonly latency: number;
-  /** Bytes per second between nodes; Infinity: results are there at once. */
+  /** Bytes per second between nodes. Infinity: a result takes only the latency. */
   readonly bandwidth: number;
   readonly tuning: Partial<Tuning>;
   /** ms on a node of speed 1. */
   durationOf(plan: CompiledDag, i: number): number;
-  /** Whether all that is told at one moment is taken in before anything is started. */
+  /** Whether all events of one moment are handled before anything starts. */
   readonly together?: boolean;
-  /** Whether every event is followed by a check of all invariants. */
+  /** Whether all invariants are checked after every event. */
   readonly checked: boolean;
 }
 
-/** What is seen of a simulation while it goes on. */
+/** Callbacks that observe a simulation. */
 export interface Listener {
   began?(run: Run, i: number, node: string, attempt: number, at: number, batch: number): void;
   ended?(run: Run, i: number, node: string, gave: boolean, at: number, batch: number): void;
-  /** An event and what the scheduler made of it. */
+  /** An event and the commands that followed from it. */
   handled?(event: Event, commands: readonly Command[], at: number): void;
   noted?(text: string, at: number): void;
 }
 
-// More events than this for every function mean that it goes round in circles.
+// More events than this per function mean an endless loop.
 const manyEvents = 2000;
 
 export class Simulation {
@@ -54,19 +54,19 @@ export class Simulation {
   readonly #witness: Witness;
   readonly #nodes = new Map<string, SimNode>();
   readonly #timers = new Map<number, () => void>();
-  /** How many ends of each lane have been heard of. */
+  /** By lane: the number of its ends that were reported. */
   readonly #downs = new Map<string, number>();
-  /** Commands that follow from commands are carried out after them, as the driver does. */
+  /** Commands that follow from commands run after them, as in the driver. */
   readonly #commands: Command[] = [];
   #carrying = false;
-  /** What was told at this moment, and is to be taken in together. */
+  /** The events of this moment that will be handled together. */
   readonly #inbox: Event[] = [];
-  /** How far the orchestrator's clock is ahead. */
+  /** How far the orchestrator's clock is ahead, in ms. */
   #ahead = 0;
   #events = 0;
   #functions = 0;
   readonly #submitted: string[] = [];
-  /** By run that was planned, and function: when its result was made. */
+  /** By planned run and function: when its result was made. */
   readonly #madeAt = new WeakMap<Run, Float64Array>();
 
   constructor(scenario: Scenario, listener: Listener = {}) {
@@ -98,12 +98,12 @@ export class Simulation {
     perSecond(faults.losses, () => this.#loseSome());
   }
 
-  /** Submits a run at some time. */
+  /** Submits a run at a given time. */
   submit(plan: CompiledDag, settings: RunSettings, at = 0): void {
     this.#submitted.push(plan.dagId);
     this.#functions += plan.size;
     for (const code of settings.codes) this.#state.estimates[code] ??= createEstimate();
-    // Whoever submits a run has seen the nodes come up.
+    // A caller submits a run only after its nodes have come up.
     const submit = (): void => {
       const told = this.#inbox.filter(({ type }) => type === 'NodeUp').length;
       if (this.#state.nodes.length + told < this.#nodes.size) this.agenda.in(10, submit);
@@ -122,18 +122,18 @@ export class Simulation {
    * @throws `Violation` when an invariant does not hold
    */
   run(): void {
-    // What has lost against a copy may outlast its run.
+    // Batches that have lost a race may outlast their run.
     while (this.outcomes.size < this.#submitted.length || this.#state.batches.size > 0) {
       if (!this.agenda.step()) break;
       if (this.#inbox.length > 0 && !this.agenda.isBusy) this.#takeIn(this.#inbox.splice(0));
-      if (++this.#events > manyEvents * (this.#functions + 10)) throw new Violation(`it goes round in circles: ${this.#events} things have happened for ${this.#functions} functions`);
+      if (++this.#events > manyEvents * (this.#functions + 10)) throw new Violation(`it does not end: ${this.#events} events for ${this.#functions} functions`);
     }
     if (this.#scenario.checked) this.#witness.end(this.#submitted);
-    else if (this.outcomes.size < this.#submitted.length) throw new Violation('nothing can happen any more, and a run is not over');
+    else if (this.outcomes.size < this.#submitted.length) throw new Violation('no event is left, but a run is not over');
   }
 
   #feed(happening: Happening): void {
-    if (happening.type === 'NodeDown' && !this.#state.nodeByName.has(happening.node)) return; // it was never heard of
+    if (happening.type === 'NodeDown' && !this.#state.nodeByName.has(happening.node)) return; // the scheduler never knew it
     if (happening.type === 'LaneDown') {
       const key = downsKey({ name: happening.node, incarnation: happening.incarnation }, happening.lane);
       this.#downs.set(key, (this.#downs.get(key) ?? 0) + 1);
@@ -187,7 +187,7 @@ export class Simulation {
     this.#nodes.get(node.name)!.send(message(index), node.incarnation);
   }
 
-  /** A batch with what the orchestrator knows as it sends it, and nothing that it learns later. */
+  /** A batch with what the orchestrator knows when it sends it, and nothing that it learns later. */
   #toSent(batch: Batch): SentBatch {
     const { run, functions, gang } = batch;
     const { depOffset, deps, entries } = run.plan;
@@ -217,7 +217,7 @@ export class Simulation {
     return { batch, locals, imports, transfers, attempts: Int32Array.from(functions, (i) => run.attempts[i]! + 1) };
   }
 
-  /** ms until a result is on another node. When that was planned, it has been on its way since it was there. */
+  /** ms until a result is on another node. In a planned run, its transfer started when it was made. */
   #transfer(run: Run, dep: number): number {
     const { latency, bandwidth } = this.#scenario;
     const bytes = run.plan.entries[dep]!.traits.outputBytes ?? 0;
@@ -242,7 +242,7 @@ export class Simulation {
     this.#listener.ended?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, gave, this.agenda.now, sent.batch.id);
   }
 
-  /** Any result that is there, of any run. */
+  /** Loses a random existing result. */
   #loseSome(): void {
     const there = [...this.#state.runs.values()].flatMap((run) => [...run.status].flatMap((status, i) => (status === Status.done ? [{ run, i }] : [])));
     if (there.length === 0) return;

@@ -1,27 +1,27 @@
-/** What the orchestrator and simulated nodes tell each other. */
+/** The messages between the orchestrator and simulated nodes. */
 import type { Event } from '../scheduler/events.ts';
 import type { Batch } from '../scheduler/state.ts';
 
 type WithoutTime<Each> = Each extends { now: number } ? Omit<Each, 'now'> : never;
 
-/** An event, before it has a time. */
+/** An event without its time. */
 export type Happening = WithoutTime<Event>;
 
-/** A batch as it is sent: with what its functions need that is not there yet. */
+/** A batch as it is sent, with the inputs that its functions wait for. */
 export interface SentBatch {
   readonly batch: Batch;
-  /** By position: results of the same batch that it takes, by position. */
+  /** By position: the positions of functions of the same batch whose results it takes. */
   readonly locals: readonly (readonly number[])[];
-  /** By position: results that other lanes hand over, by place. */
+  /** By position: the places of results that other lanes hand over. */
   readonly imports: readonly (readonly number[])[];
-  /** By position: ms until the results are there that other nodes have. */
+  /** By position: ms until the results of other nodes arrive. */
   readonly transfers: Float64Array;
-  /** By position: the attempt, from 1. */
+  /** By position: the number of the attempt, from 1. */
   readonly attempts: Int32Array;
 }
 
 export type ToNode =
-  /** `downs`: how many ends of the lane the orchestrator had heard of. */
+  /** `downs`: the number of ends of the lane that the orchestrator had received. */
   | { readonly type: 'start'; readonly lane: number; readonly sent: SentBatch; readonly downs: number }
   | { readonly type: 'take-back'; readonly lane: number; readonly batch: number; readonly count: number }
   | { readonly type: 'cancel'; readonly lane: number; readonly batch: number }
