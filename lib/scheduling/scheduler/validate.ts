@@ -115,10 +115,27 @@ function validateRun(state: State, run: Run): void {
       ready++;
       expect(missing === 0, `${label(run, i)} is ready without all its results`);
     }
-    if (status[i] === Status.waiting) expect(missing > 0 || run.outcome !== undefined, `${label(run, i)} waits for nothing`);
-    if (status[i] === Status.delayed && run.outcome === undefined) expect(state.timers.has(run.delays.get(i) ?? -1), `${label(run, i)} is delayed, but no timer runs`);
-    if (status[i] === Status.dispatched) expect(state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i, `${label(run, i)} is dispatched, but in no batch`);
+    validateHolder(state, run, i, missing);
   }
+  validatePromises(run);
+  expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
+  expect(run.outcome !== undefined || run.queue.size === ready, `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`);
+  expect(ready === 0 || run.outcome !== undefined || state.hungry.has(run), `${run.id} has ready functions, but is not hungry`);
+  validateHeld(run);
+  validateCounts(run);
+}
+
+/** The status of a function says what holds it: nothing, a timer or a batch. */
+function validateHolder(state: State, run: Run, i: number, missing: number): void {
+  const { status } = run;
+  if (status[i] === Status.waiting) expect(missing > 0 || run.outcome !== undefined, `${label(run, i)} waits for nothing`);
+  if (status[i] === Status.delayed && run.outcome === undefined) expect(state.timers.has(run.delays.get(i) ?? -1), `${label(run, i)} is delayed, but no timer runs`);
+  if (status[i] === Status.dispatched) expect(state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i, `${label(run, i)} is dispatched, but in no batch`);
+}
+
+/** Nodes promise room only to groups that are bound to them and whose root has not started. */
+function validatePromises(run: Run): void {
+  const { plan, status } = run;
   const promised = new Map<number, number>();
   run.promisedAt.forEach((node, group) => {
     if (node < 0) return;
@@ -126,13 +143,19 @@ function validateRun(state: State, run: Run): void {
     promised.set(node, (promised.get(node) ?? 0) + 1);
   });
   for (const [node, { groups }] of run.promised) expect(groups === (promised.get(node) ?? 0), `${run.id}: node ${node} has room for ${groups} groups, but ${promised.get(node) ?? 0} were promised that`);
-  expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
-  expect(run.outcome !== undefined || run.queue.size === ready, `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`);
-  expect(ready === 0 || run.outcome !== undefined || state.hungry.has(run), `${run.id} has ready functions, but is not hungry`);
+}
+
+/** Only results of functions that are not idempotent are held to the end. */
+function validateHeld(run: Run): void {
+  const { plan, status } = run;
   for (const i of run.held) {
     const isUnread = run.unread?.[i] === 0 && run.settings.kept![i] === 0;
     expect(run.holdsOnce && isOnce(plan, i) && status[i] === Status.done && isUnread, `${label(run, i)} is held to the end, and is not to be`);
   }
+}
+
+/** Counters of a run equal what its batches show. */
+function validateCounts(run: Run): void {
   const lanes = new Set([...run.batches].map((batch) => batch.lane)).size;
   const ganged = [...run.batches].filter((batch) => batch.gang !== null).length;
   const losing = [...run.batches].filter(hasLost).length;

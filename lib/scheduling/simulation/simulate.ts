@@ -10,6 +10,7 @@ import type { Dag } from '../../dag/dag.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { type ErrorCode, HandoffError } from '../../core/errors.ts';
+import { checkOptions, isAmount, isRecord, rules, type Schema } from '../../core/schema.ts';
 import { planRun } from '../planner/planned.ts';
 import { defaultMaxResultLosses } from '../scheduler/lineage.ts';
 import type { RunSettings } from '../scheduler/events.ts';
@@ -186,36 +187,47 @@ function toOutcome(plan: CompiledDag, outcome: Outcome | undefined): SimulateRes
   return { ok: false, code, functionIds: [] };
 }
 
-const known = ['nodes', 'allocationStrategy', 'deadline', 'budget', 'bandwidth', 'latency', 'seed', 'faults', 'maxRetries', 'maxResultLosses', 'failurePolicy', 'speculate'];
+/** `nodes` and `faults` are also checked item by item. */
+const schema: Schema<SimulateOptions> = {
+  nodes: {
+    expected: 'a list of { name, capabilities, threads?, speed?, price? }, not empty',
+    holds: (value) => Array.isArray(value) && value.length > 0 && value.every(isNode),
+  },
+  allocationStrategy: { expected: strategyExpected, holds: isStrategy },
+  deadline: rules.positiveMilliseconds,
+  budget: { expected: 'a whole number of at least 1', holds: (value) => Number.isInteger(value) && (value as number) >= 1 },
+  bandwidth: { expected: 'bytes per second, above 0', holds: (value) => typeof value === 'number' && value > 0 },
+  latency: rules.milliseconds,
+  seed: { expected: 'a whole number', holds: (value) => Number.isInteger(value) },
+  faults: { expected: 'an object of probabilities and rates', holds: isRecord },
+  maxRetries: rules.whole,
+  maxResultLosses: rules.wholeOrInfinity,
+  failurePolicy: { expected: "'fail-fast' or 'continue'", holds: (value) => value === 'fail-fast' || value === 'continue' },
+  speculate: { expected: speculateExpected, holds: isSpeculate },
+};
 
+/** @throws `INVALID_OPTION` naming the option, the expected and the actual value */
 function check(options: SimulateOptions): void {
-  const stranger = Object.keys(options).find((name) => !known.includes(name));
-  if (stranger !== undefined) throw refused(stranger, `one of ${known.join(', ')}`, undefined);
-  const { nodes, bandwidth = 1, latency = 0, maxRetries = 0, seed = 1, faults = {}, allocationStrategy = 'first-available' } = options;
-  const isNode = (node: SimulatedNode): boolean => typeof node?.name === 'string' && node.name !== '' && Object.values(node.capabilities ?? { none: NaN }).every(isAmount)
-    && (node.price === undefined || isAmount(node.price)) && (node.threads === undefined || (Number.isInteger(node.threads) && node.threads >= 1)) && (node.speed === undefined || (isAmount(node.speed) && node.speed > 0));
-  if (!Array.isArray(nodes) || nodes.length === 0 || !nodes.every(isNode)) throw refused('nodes', 'a list of { name, capabilities, threads?, speed?, price? }, not empty', nodes);
-  if (new Set(nodes.map(({ name }) => name)).size < nodes.length) throw refused('nodes', 'nodes with names of their own', nodes.map(({ name }) => name));
-  if (options.deadline !== undefined && !(isAmount(options.deadline) && options.deadline > 0)) throw refused('deadline', 'ms, a finite number above 0', options.deadline);
-  if (options.budget !== undefined && !(Number.isInteger(options.budget) && options.budget >= 1)) throw refused('budget', 'a whole number of at least 1', options.budget);
-  if (!(bandwidth > 0)) throw refused('bandwidth', 'bytes per second, above 0', bandwidth);
-  if (!isAmount(latency)) throw refused('latency', 'ms, a finite number of at least 0', latency);
-  if (!Number.isInteger(maxRetries) || maxRetries < 0) throw refused('maxRetries', 'a whole number of at least 0', maxRetries);
-  const { maxResultLosses = 0 } = options;
-  if (maxResultLosses !== Infinity && (!Number.isInteger(maxResultLosses) || maxResultLosses < 0)) throw refused('maxResultLosses', 'a whole number of at least 0, or Infinity', maxResultLosses);
-  if (!Number.isInteger(seed)) throw refused('seed', 'a whole number', seed);
-  if (options.speculate !== undefined && !isSpeculate(options.speculate)) throw refused('speculate', speculateExpected, options.speculate);
-  if (!isStrategy(allocationStrategy)) throw refused('allocationStrategy', strategyExpected, allocationStrategy);
+  checkOptions('simulate', schema, options);
+  const { nodes, faults = {} } = options;
+  if (nodes === undefined) throw refused('nodes', schema.nodes.expected, nodes);
+  const names = nodes.map(({ name }) => name);
+  if (new Set(names).size < nodes.length) throw refused('nodes', 'nodes with distinct names', names);
   for (const [name, value] of Object.entries(faults)) {
     if (!(name in noFaults)) throw refused('faults', `about ${Object.keys(noFaults).join(', ')}`, name);
     if (value !== undefined && !isAmount(value)) throw refused('faults', `finite numbers of at least 0; ${name} is not`, value);
   }
 }
 
-function isAmount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+function isNode(node: unknown): boolean {
+  if (!isRecord(node) || typeof node['name'] !== 'string' || node['name'] === '') return false;
+  const { capabilities, threads, speed, price } = node;
+  return isRecord(capabilities) && Object.values(capabilities).every(isAmount)
+    && (threads === undefined || (Number.isInteger(threads) && (threads as number) >= 1))
+    && (speed === undefined || (isAmount(speed) && speed > 0))
+    && (price === undefined || isAmount(price));
 }
 
 function refused(option: string, expected: string, got: unknown): HandoffError {
-  return new HandoffError('INVALID_OPTION', `simulate: option ${option} must be ${expected}${got === undefined ? '' : `, got ${JSON.stringify(got)}`}.`, { option });
+  return new HandoffError('INVALID_OPTION', `simulate: option ${option} must be ${expected}, got ${JSON.stringify(got)}.`, { option });
 }

@@ -64,7 +64,7 @@ describe('simulate', () => {
   it.each([
     ['nodes', { nodes: [] }], ['nodes', { nodes: [{ name: 'a', capabilities: { cpu: -1 } }] }], ['bandwidth', { ...one, bandwidth: 0 }], ['latency', { ...one, latency: -1 }],
     ['seed', { ...one, seed: 0.5 }], ['faults', { ...one, faults: { falure: 1 } }], ['faults', { ...one, faults: { failure: -1 } }], ['allocationStrategy', { ...one, allocationStrategy: 'best' }],
-    ['sede', { ...one, sede: 1 }],
+    ['sede', { ...one, sede: 1 }], ['failurePolicy', { ...one, failurePolicy: 'go on' }],
   ])('refuses a bad %s', (option, options) => {
     expect(thrownBy(() => simulate(dagOf({ id: 'x' }), options as never))).toMatchObject({ code: 'INVALID_OPTION', option });
   });
