@@ -1,4 +1,4 @@
-/** Compiles a DAG into a plan: validates it, absorbs inline functions, ranks functions, and shares equal codes and costs. */
+/** Compiles a DAG: validates it, absorbs inline functions, ranks functions, and shares equal codes and costs. */
 import { HandoffError } from '../core/errors.ts';
 import { bLevels, depthFirstRanks, ranks, weights } from './analysis.ts';
 import { calls } from './calls.ts';

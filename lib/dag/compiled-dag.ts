@@ -21,7 +21,7 @@ export type CallPart =
 export interface Group {
   readonly root: number;
   readonly members: readonly number[];
-  /** Index into `Plan.costs` of the sum of the members' costs. A node must have these capabilities to host the group. */
+  /** Index into `CompiledDag.costs` of the sum of the members' costs. A node must have these capabilities to host the group. */
   readonly need: number;
   /** A node name, when the root is pinned. */
   readonly pin: string | undefined;

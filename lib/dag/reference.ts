@@ -1,7 +1,7 @@
 /**
  * References to code. A closure cannot cross a thread, so code is named by an export of a module, or given as source text.
  *
- * A reference made by `tasks()` or `inline()` can be called: the call runs nothing, but returns a `Call`, the vertex that stands for the
+ * A reference made by `tasks()` or `fromSource()` can be called: the call runs nothing, but returns a `Call`, the vertex that stands for the
  * result.
  */
 import { HandoffError } from '../core/errors.ts';

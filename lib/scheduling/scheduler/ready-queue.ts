@@ -6,13 +6,13 @@ import { RankHeap } from './heap.ts';
 
 /** The demands that all functions of a class share. */
 export interface Demand {
-  /** Index into `Plan.costs`. */
+  /** Index into `CompiledDag.costs`. */
   readonly cost: number;
   /** The only eligible node; -1 for any. */
   readonly node: number;
   /** The node of the last failure, which is tried last; -1 for none. */
   readonly avoid: number;
-  /** Index into `Plan.costs`: the cost of its whole group while the group has no node, otherwise 0. */
+  /** Index into `CompiledDag.costs`: the cost of its whole group while the group has no node, otherwise 0. */
   readonly need: number;
   /** The host with most of its inputs; -1 for no preference. */
   readonly prefer: number;
