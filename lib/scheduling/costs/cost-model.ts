@@ -64,7 +64,7 @@ interface Observed {
 export interface CostModelTuning {
   /** The maximum number of functions with entries of their own. Beyond it, the least recently used are dropped. Default 100,000. */
   readonly most?: number;
-  /** Whether durations and sizes are kept. The scheduler uses its running estimates in any case. Default true. */
+  /** Whether to learn durations and sizes. Without it, added entries are used. Running estimates are kept in any case. Default true. */
   readonly learns?: boolean;
   /** The size in bytes from which a result is large, so that its function gets its own entry. Default 65,536. */
   readonly largeBytes?: number;
@@ -78,7 +78,7 @@ export class CostModel {
   readonly #most: number;
   readonly #largeBytes: number;
   readonly #learns: boolean;
-  /** By the number of the code, where nothing is learned: what the scheduler learns into, apart from what was added. */
+  /** By the number of the code, without learning: the running estimates of the scheduler, apart from the added entries. */
   readonly #running: Estimate[] = [];
   readonly #byName = new Map<string, CodeCosts>();
   /** By the number of the code; filled on demand. */
@@ -187,7 +187,7 @@ export class CostModel {
     if (!isSuspect && own.ms.mean < longFrom / 2 && own.bytes.mean < this.#largeBytes / 2) this.#forget(costs, functionId);
   }
 
-  /** Gives a function its own entry. */
+  /** Gives a function its own entry, in place of an earlier one. */
   add(costs: CodeCosts, functionId: string, ms: Moments, bytes: Moments): FunctionCosts {
     if (costs.functions.has(functionId)) this.#forget(costs, functionId);
     const own: FunctionCosts = { ms, bytes, used: ++this.#uses };
