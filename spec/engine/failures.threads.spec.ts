@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fromSource, type HandoffEvent } from '../../lib/index.ts';
+import { fromSource, Handoff, type HandoffEvent } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { c, counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 
@@ -131,7 +131,9 @@ describe('time', () => {
 
   it('ends an attempt that only waits, through its signal', async () => {
     const seen = new Gate();
-    const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: c.untilAborted, extraArgs: [seen.memory], timeout: 30, maxRetries: 0 })));
+    await using patient = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }], costModel: { learn: false }, gracePeriod: 20_000 });
+    await patient.execute(dagOf({ id: 'warm', code: c.logs })); // the import of its module is part of an attempt
+    const error = await errorOf(patient.execute(dagOf({ id: 'a', code: c.untilAborted, extraArgs: [seen.memory], timeout: 200, maxRetries: 0 })));
     expect(error.cause).toMatchObject({ code: 'FUNCTION_TIMEOUT' });
     expect(seen.mark).toBe(2);
   });

@@ -40,7 +40,7 @@ describe('modules that misbehave when they are imported', () => {
   });
 
   it('are imported within the timeout of the function that needs them', async () => {
-    const functions = Array.from({ length: 4 }, (_, i) => ({ id: `f${i}`, code: from('once.ts'), timeout: 200, maxRetries: 0 }));
+    const functions = Array.from({ length: 4 }, (_, i) => ({ id: `f${i}`, code: from('once.ts'), timeout: 1500, maxRetries: 0 }));
     const error = await errorOf(handoff().execute(dagOf(...functions), { failurePolicy: 'continue' }));
     expect(error.failures![0]).toMatchObject({ code: 'FUNCTION_FAILED', cause: { code: 'FUNCTION_TIMEOUT' } });
     expect(Object.keys(error.results!)).not.toEqual([]); // the thread that has imported it goes on

@@ -136,7 +136,7 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
     const code = fresh(file);
     const errors = await Promise.all([1, 2].map(() => errorOf(hasty.execute(dagOf({ id: 'x', code })))));
     for (const error of errors) expect(error).toMatchObject({ code: 'MODULE_FAILED', module: (code as any).module ?? expect.any(String), timeout: 200 });
-    expect((await hasty.execute(dagOf({ id: 'x', code: t.one }))).results).toEqual({ x: 1 });
+    expect((await hasty.execute(dagOf({ id: 'x', code: fromSource(() => 1) }))).results).toEqual({ x: 1 }); // which imports nothing that could be late
     await hasty.stop();
   });
 
@@ -160,7 +160,7 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
 
 it('an import that ends in one thread and not in the next fails what waits for it there, with its own limit, and explain() says so', async () => {
   const code = fresh('once-each.ts');
-  const hasty = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }], importTimeout: 400, maxRetries: 0 });
+  const hasty = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }], importTimeout: 1500, maxRetries: 0 });
   const gate = new Gate();
   await hasty.execute(dagOf({ id: 'x', code }));
   // The thread that knows the module is busy: the other one has to import it.
@@ -173,10 +173,10 @@ it('an import that ends in one thread and not in the next fails what waits for i
     await new Promise(setImmediate);
     ({ text } = hasty.explain(dag.id));
   }
-  expect(text).toMatch(/[ab] waits for the import of module \S+ \(0 s so far\) on n, thread [01]\./);
+  expect(text).toMatch(/[ab] waits for the import of module \S+ \(\d+ s so far\) on n, thread [01]\./);
   const crashed = new Promise<any>((resolve) => hasty.once('worker:crashed', resolve));
   expect(await crashed).toMatchObject({ reason: 'import', error: { code: 'MODULE_FAILED' } });
   gate.release();
-  expect(await running).toMatchObject({ code: 'FUNCTION_FAILED', cause: { code: 'MODULE_FAILED', timeout: 400 } });
+  expect(await running).toMatchObject({ code: 'FUNCTION_FAILED', cause: { code: 'MODULE_FAILED', timeout: 1500 } });
   await hasty.stop();
 });

@@ -50,7 +50,7 @@ describe('plan', () => {
   });
 
   it('is empty for an empty DAG', async () => {
-    expect(await handoff().plan(new Dag('none'))).toEqual({ dagId: 'none', allocations: {}, schedule: [], makespan: 0, criticalPath: [], lowerBound: 0, price: 0 });
+    expect(await handoff().plan(new Dag('none'))).toEqual({ dagId: 'none', allocations: {}, schedule: [], makespan: 0, criticalPath: [], lowerBound: 0, price: 0, assumed: [] });
   });
 
   it('refuses what execute would', async () => {
