@@ -93,6 +93,23 @@ describe('imports', () => {
   });
 });
 
+it('an import of the library loads no module of Node for networks, cryptography, databases or debugging', () => {
+  const heavy = /^node:(?:net|tls|https?|http2|dgram|dns|crypto|sqlite|inspector)\b/;
+  const loaded = (file: string): string[] => [...code(file).matchAll(/^(?:import|export)\s+(?!type\b)(?:[^;']*?\bfrom\s+)?'([^']+)'/gm)].map((match) => match[1]!);
+  const seen = new Map<string, string[]>();
+  const visit = (file: string, path: readonly string[]): void => {
+    if (seen.has(file)) return;
+    seen.set(file, [...path, file]);
+    for (const specifier of loaded(file)) {
+      expect(specifier, [...path, file].join(' → ')).not.toMatch(heavy);
+      if (specifier.startsWith('.')) visit(normalize(join(dirname(file), specifier)), [...path, file]);
+    }
+  };
+  visit('lib/index.ts', []);
+  expect([...seen.keys()], 'what is reached').toContain('lib/engine/driver.ts');
+  expect([...seen.keys()], 'what is loaded with a transport').not.toContain('lib/hosts/cluster/cluster.ts');
+});
+
 describe('pure folders', () => {
   it.each(files.filter((file) => pure.includes(roomOf(file))))('%s imports nothing of Node and reads no clock', (file) => {
     expect(importsOf(file).filter((specifier) => specifier.startsWith('node:'))).toEqual([]);

@@ -19,9 +19,12 @@ const slack = 1000;
 
 const door = (folder: Folder, name: string, node: string): Parameters<typeof dagOf>[0] => ({ id: name, code: f.passDoor, extraArgs: [folder.path, name, name], node });
 
-/** Starts a run on one of the two hosts. */
+const runOf = ({ id }: Dag): string => `a run of ${id}`;
+
+/** Starts a run on one of the two hosts, under an id that is not its DAG's. */
 function execute(on: 'here' | 'there', functions: Dag): Promise<unknown> {
-  const run = on === 'here' ? cluster.handoff.execute(functions) : cluster.hosts[0]!.execute(functions);
+  const options = { runId: runOf(functions) };
+  const run = on === 'here' ? cluster.handoff.execute(functions, options) : cluster.hosts[0]!.execute(functions, options);
   run.catch(() => {});
   return run;
 }
@@ -35,13 +38,13 @@ describe.each(['here', 'there'] as const)('a run of the host that is %s', (on) =
     const run = execute(on, wanted);
     await folder.arrived(2);
     const heard = await Heard.everywhere(cluster.handoff, 'run:failed');
-    expect(await overview().cancel(host(), wanted.id)).toBe(true);
-    expect(await errorOf(run)).toMatchObject({ code: 'ABORTED', dagId: wanted.id, message: expect.stringContaining('cancelled') });
-    expect(await heard.first('run:failed')).toMatchObject({ host: host(), event: { dagId: wanted.id, error: { code: 'ABORTED' } } });
+    expect(await overview().cancel(host(), runOf(wanted))).toBe(true);
+    expect(await errorOf(run)).toMatchObject({ code: 'ABORTED', runId: runOf(wanted), dagId: wanted.id, message: expect.stringContaining('cancelled') });
+    expect(await heard.first('run:failed')).toMatchObject({ host: host(), event: { runId: runOf(wanted), dagId: wanted.id, error: { code: 'ABORTED' } } });
     heard.end();
     await until(() => folder.lines.filter(([sign]) => sign === '!').length === 2);
     expect(folder.lines).toContainEqual(['!', 'x', 'ABORTED']);
-    expect(await overview().cancel(host(), wanted.id)).toBe(false);
+    expect(await overview().cancel(host(), runOf(wanted))).toBe(false);
   });
 
   it('is explained: what waits, and for what', async () => {
@@ -49,12 +52,12 @@ describe.each(['here', 'there'] as const)('a run of the host that is %s', (on) =
     const wanted = dagOf(door(folder, 'x', 'b'), { id: 'y', code: t.collect, args: ['x'] });
     const run = execute(on, wanted);
     await folder.arrived(1);
-    expect(await overview().explain(host(), wanted.id, 'y')).toMatchObject({ functions: [{ functionId: 'y', state: 'results', functions: ['x'] }] });
-    expect((await overview().explain(host(), wanted.id)).text).toContain('of 2 functions');
-    expect(await errorOf(overview().explain(host(), wanted.id, 'z'))).toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining('"z"') });
+    expect(await overview().explain(host(), runOf(wanted), 'y')).toMatchObject({ functions: [{ functionId: 'y', state: 'results', functions: ['x'] }] });
+    expect((await overview().explain(host(), runOf(wanted))).text).toContain('of 2 functions');
+    expect(await errorOf(overview().explain(host(), runOf(wanted), 'z'))).toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining('"z"') });
     folder.open();
     await run;
-    expect(await errorOf(overview().explain(host(), wanted.id, 'y'))).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await errorOf(overview().explain(host(), runOf(wanted), 'y'))).toMatchObject({ code: 'NOT_FOUND' });
   });
 
   it('shows of a function where its code is and what it is called with, also when it is over, if it was told of', async () => {
@@ -69,15 +72,15 @@ describe.each(['here', 'there'] as const)('a run of the host that is %s', (on) =
     await execute(on, wanted);
     await heard.first('run:finished', ({ dagId }) => dagId === wanted.id);
     heard.end();
-    const detail = await overview().functionDetail(host(), wanted.id, 'b');
+    const detail = await overview().functionDetail(host(), runOf(wanted), 'b');
     expect(detail).toMatchObject({ functionId: 'b', name: 'collect', module: expect.stringMatching(/fixtures\/tasks\.ts$/) });
     expect(detail.args.slice(0, 3)).toEqual([{ result: 'a' }, { result: 'a' }, { literal: '{ deep: [ 1, 2, { more: \'<script>\' } ] }' }]);
     const [, , , cut, none] = detail.args as [unknown, unknown, unknown, { literal: string }, unknown];
     expect(cut.literal.length).toBeLessThanOrEqual(300);
     expect(none).toEqual({ literal: 'null' });
-    expect((await overview().functionDetail(host(), wanted.id, 'a')).bytes).toBeGreaterThanOrEqual(800_000);
-    expect((await overview().functionDetail(host(), wanted.id, 'c')).args).toEqual([{ result: 'b' }, { literal: 'double(21)' }]);
-    expect(await errorOf(overview().functionDetail(host(), wanted.id, 'nothing'))).toMatchObject({ code: 'NOT_FOUND' });
+    expect((await overview().functionDetail(host(), runOf(wanted), 'a')).bytes).toBeGreaterThanOrEqual(800_000);
+    expect((await overview().functionDetail(host(), runOf(wanted), 'c')).args).toEqual([{ result: 'b' }, { literal: 'double(21)' }]);
+    expect(await errorOf(overview().functionDetail(host(), runOf(wanted), 'nothing'))).toMatchObject({ code: 'NOT_FOUND' });
   });
 
   it('is seen on the threads of either host: what runs, and how much waits behind it', async () => {
