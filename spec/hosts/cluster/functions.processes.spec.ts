@@ -248,7 +248,7 @@ describe('placement over hosts', () => {
 
   it('says what a function on another host waits for', async () => {
     const folder = new Folder();
-    const run = cluster.handoff.execute(new Dag('explained').add({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], node: 'b', cost: { gpu: 1 } }).add({ id: 'y', code: t.one, node: 'b', cost: { gpu: 1 } }));
+    const run = cluster.handoff.execute(new Dag('explained').add({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], node: 'b', cost: { gpu: 1 }, priority: 1 }).add({ id: 'y', code: t.one, node: 'b', cost: { gpu: 1 } }));
     await folder.arrived(1);
     expect(cluster.handoff.explain('explained', 'x')).toBeDefined();
     expect(cluster.handoff.explain('explained', 'y').text).toContain('gpu');
