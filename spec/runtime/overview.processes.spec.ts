@@ -120,7 +120,7 @@ describe('the feed of this host alone', () => {
     await execute('here', dagOf({ id: 'y', code: t.one, node: 'b' }));
     end();
     all.end();
-    expect(told).toEqual([`${here()} run:started y`, `${here()} spans `, `${here()} run:finished `]);
+    expect(told).toEqual([`${here()} run:started y`, `${here()} attempts `, `${here()} run:finished `]);
   });
 });
 

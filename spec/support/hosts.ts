@@ -167,7 +167,7 @@ export function useCluster(here: HostOptions, ...elsewhere: readonly HostOptions
       cluster.hosts.push(await startHost({ ...options, ...(first !== undefined && { join: [first.address] }) }, true));
     }
     cluster.handoff = await startHere({ ...here, join: [cluster.hosts[0]!.address] }, true);
-  });
+  }, 120_000); // several processes, on a machine that may have much else to do
   return cluster;
 }
 

@@ -1,20 +1,22 @@
 /** Several orchestrators on the same nodes, and those that die. */
 import { describe, expect, it } from 'vitest';
-import { Dag } from '../../../lib/index.ts';
+import { Dag, type Handoff } from '../../../lib/index.ts';
 import { dagOf, errorOf, t } from '../../support/handoff.ts';
-import { type HostProcess, record, startHere, startHost } from '../../support/hosts.ts';
+import { type HostProcess, record, startHere, startHost, useCluster } from '../../support/hosts.ts';
 import { f, Folder, until } from './folder.ts';
 
 const node = { name: 'n', capabilities: { cpu: 3, gpu: 1 }, threads: 6 } as const;
 
 const free = async (host: HostProcess): Promise<boolean> => Object.keys((await host.claims('n')).now).length === 0;
 
+// The node of most specs, an orchestrator in this process, and two in others.
+const cluster = useCluster({}, { nodes: [node] }, {}, {});
+const parts = (): { host: HostProcess; other: HostProcess; here: Handoff; folder: Folder } => ({ host: cluster.hosts[0]!, other: cluster.hosts[1]!, here: cluster.handoff, folder: new Folder() });
+
 describe('several orchestrators at once', () => {
   it('never exceed together what a node has, and all finish', async () => {
-    const host = await startHost({ nodes: [node] });
-    const folder = new Folder();
-    const others = await Promise.all([1, 2].map(() => startHost({ join: [host.address] })));
-    const here = await startHere({ join: [host.address] });
+    const { host, here, folder } = parts();
+    const others = cluster.hosts.slice(1);
     const dag = (name: string): Dag => dagOf(...Array.from({ length: 24 }, (_, i) => ({
       id: `f${i}`, code: f.hold, args: i < 8 ? [] : [`f${i - 8}`], layout: [{ value: folder.path }, { value: `${name}${i}` }, { value: 4 }, ...(i < 8 ? [] : [{ arg: 0 }])], cost: { cpu: 1 },
     })));
@@ -27,36 +29,27 @@ describe('several orchestrators at once', () => {
   });
 
   it('with claims of different sizes are all served: none is passed over for ever', async () => {
-    const host = await startHost({ nodes: [node] });
-    const folder = new Folder();
-    const other = await startHost({ join: [host.address] });
-    const here = await startHere({ join: [host.address] });
+    const { host, other, here, folder } = parts();
     const small = here.execute(dagOf(...Array.from({ length: 60 }, (_, i) => ({ id: `s${i}`, code: f.hold, extraArgs: [folder.path, `s${i}`, 3], cost: { cpu: 1 } }))));
     const large = other.execute(dagOf(...Array.from({ length: 5 }, (_, i) => ({ id: `l${i}`, code: f.hold, extraArgs: [folder.path, `l${i}`, 3], cost: { cpu: 3 } }))));
     await Promise.all([small, large]);
-    expect((await host.claims('n')).most).toEqual({ cpu: 3 });
+    expect((await host.claims('n')).most).toMatchObject({ cpu: 3 });
     // The last large one did not wait for all small ones.
     expect(folder.names.findLastIndex((name) => name.startsWith('l'))).toBeLessThan(64);
     expect(await free(host)).toBe(true);
   });
 
   it('may run DAGs of the same id at once', async () => {
-    const host = await startHost({ nodes: [node, { ...node, name: 'm' }] });
-    const folder = new Folder();
-    const other = await startHost({ join: [host.address] });
-    const here = await startHere({ join: [host.address] });
-    const dag = (value: number, where: string): Dag => new Dag('same').add({ id: 'x', code: f.passDoor, extraArgs: [folder.path, `${value}`, value], node: where }).add({ id: 'y', code: t.double, args: ['x'], node: 'n' });
-    const [mine, theirs] = [here.execute(dag(1, 'n')), other.execute(dag(2, 'm'))];
+    const { other, here, folder } = parts();
+    const dag = (value: number): Dag => new Dag('same').add({ id: 'x', code: f.passDoor, extraArgs: [folder.path, `${value}`, value], node: 'n' }).add({ id: 'y', code: t.double, args: ['x'], node: 'n' });
+    const [mine, theirs] = [here.execute(dag(1)), other.execute(dag(2))];
     await folder.arrived(2);
     folder.open();
     expect([(await mine).results, (await theirs).results]).toEqual([{ x: 1, y: 2 }, { x: 2, y: 4 }]);
   });
 
   it('hear what their own functions log and no other, also of runs that are called alike, and of functions that have ended', async () => {
-    const host = await startHost({ nodes: [node] });
-    const folder = new Folder();
-    const other = await startHost({ join: [host.address] });
-    const here = await startHere({ join: [host.address] });
+    const { host, other, here, folder } = parts();
     await Promise.all([host, other].map((each) => each.watch('function:log')));
     const own = record(here, 'function:log');
     const run = (who: typeof other | typeof here, name: string): Promise<unknown> => who.execute(new Dag('same').add({ id: name, code: f.logBehindDoor, extraArgs: [folder.path, name] }), { runId: 'alike' });
@@ -72,10 +65,7 @@ describe('several orchestrators at once', () => {
   });
 
   it('have their functions beside each other on a node with threads and room for both', async () => {
-    const host = await startHost({ nodes: [node] });
-    const folder = new Folder();
-    const other = await startHost({ join: [host.address] });
-    const here = await startHere({ join: [host.address] });
+    const { host, other, here, folder } = parts();
     const dag = (name: string): Dag => dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, name, name], cost: { cpu: 1 } });
     const runs = [here.execute(dag('mine')), other.execute(dag('theirs')), host.execute(dag('own'))];
     await folder.arrived(3);
@@ -85,10 +75,7 @@ describe('several orchestrators at once', () => {
   });
 
   it('wait for what another holds, and are told when it is free', async () => {
-    const host = await startHost({ nodes: [node] });
-    const folder = new Folder();
-    const other = await startHost({ join: [host.address] });
-    const here = await startHere({ join: [host.address] });
+    const { host, other, here, folder } = parts();
     const holding = other.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { gpu: 1 } }));
     await folder.arrived(1);
     const waiting = here.execute(dagOf({ id: 'y', code: f.noted, extraArgs: [folder.path, 'y', 'mine'], cost: { gpu: 1 } }));
@@ -99,14 +86,11 @@ describe('several orchestrators at once', () => {
     await holding;
     expect((await waiting).results).toEqual({ y: 'mine' });
     expect((await own).results).toEqual({ z: 'own' });
-    expect((await host.claims('n')).most).toEqual({ gpu: 1 });
+    expect((await host.claims('n')).most).toMatchObject({ gpu: 1 });
   });
 
   it('that wait for one resource do not hold up what asks for another', async () => {
-    const host = await startHost({ nodes: [node] });
-    const folder = new Folder();
-    const other = await startHost({ join: [host.address] });
-    const here = await startHere({ join: [host.address] });
+    const { host, other, here, folder } = parts();
     const holding = host.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { gpu: 1 } }));
     await folder.arrived(1);
     const waiting = here.execute(dagOf({ id: 'y', code: f.noted, extraArgs: [folder.path, 'y', 'mine'], cost: { gpu: 1 } }));
@@ -119,10 +103,7 @@ describe('several orchestrators at once', () => {
   });
 
   it('can abort what waits for its claim, and leave the line', async () => {
-    const host = await startHost({ nodes: [node] });
-    const folder = new Folder();
-    const other = await startHost({ join: [host.address] });
-    const here = await startHere({ join: [host.address] });
+    const { host, other, here, folder } = parts();
     const holding = other.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { cpu: 2 } }));
     await folder.arrived(1);
     const controller = new AbortController();
@@ -139,8 +120,7 @@ describe('several orchestrators at once', () => {
 
 describe('an orchestrator that dies', () => {
   it('frees what it claimed, and its functions are told to stop', async () => {
-    const host = await startHost({ nodes: [node] });
-    const folder = new Folder();
+    const { host, folder } = parts();
     const other = await startHost({ join: [host.address] });
     void other.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { cpu: 2 } }, { id: 'y', code: f.passDoor, extraArgs: [folder.path, 'y'], cost: { gpu: 1 } })).catch(() => {});
     await folder.arrived(2);
@@ -167,10 +147,8 @@ describe('an orchestrator that dies', () => {
   });
 
   it('has what waited for its claim forgotten', async () => {
-    const host = await startHost({ nodes: [node] });
-    const folder = new Folder();
+    const { host, here, folder } = parts();
     const other = await startHost({ join: [host.address] });
-    const here = await startHere({ join: [host.address] });
     const holding = here.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { cpu: 2 } }));
     await folder.arrived(1);
     void other.execute(dagOf({ id: 'never', code: f.noted, extraArgs: [folder.path, 'never', 1], cost: { cpu: 3 } }, { id: 'seen', code: f.noted, extraArgs: [folder.path, 'seen', 1] })).catch(() => {});
@@ -202,8 +180,7 @@ describe('an orchestrator that dies', () => {
   });
 
   it('that stops without draining frees its claims too', async () => {
-    const host = await startHost({ nodes: [node] });
-    const folder = new Folder();
+    const { host, folder } = parts();
     const other = await startHost({ join: [host.address] });
     const running = errorOf(other.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { gpu: 1 } })));
     await folder.arrived(1);
