@@ -323,7 +323,7 @@ export class Lane implements Running {
     for (const peer of this.#peers) peer.#peers.delete(this);
     this.#peers.clear();
     if (exit.reason === 'stopped') return { reason: this.#stopping ? 'shutdown' : 'normal' };
-    const error = this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error;
+    const error = this.#stuck ?? (this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error);
     const started = this.#startedBatches();
     if (this.#up && !this.#ending) this.#events.down({ reason: this.#stuck === undefined ? exit.reason : 'import', ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }), ...(error !== undefined && { error }) }, started);
     // What user code does to its thread, even long after it has returned, must not cost a node or more. A thread that dies before is ours.
