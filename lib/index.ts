@@ -1,5 +1,5 @@
-/** The public names of `handoffjs`, nothing else. */
-import './core/node-version.ts'; // first, so that it is what an old Node hears
+/** Public API of `handoffjs`. Nothing else belongs here. */
+import './core/node-version.ts'; // first, so that an old Node fails with a clear message
 export type { AllocationStrategy, Allocator, ClusterView, DynamicAllocator, NodeView, ReadyFunction } from './scheduling/allocation/allocator.ts';
 export { DynamicResourceTracker } from './scheduling/resources/dynamic-resource-tracker.ts';
 export { type ResourceTracker, SimpleResourceTracker } from './scheduling/resources/resource-tracker.ts';

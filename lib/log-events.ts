@@ -1,4 +1,4 @@
-/** Events as log lines, for any logger that is called as pino is. */
+/** Writes events to any logger with the signature of pino. */
 import type { EventType, HandoffEvent } from './events/events.ts';
 import { HandoffEmitter } from './runtime/emitter.ts';
 import type { Handoff } from './runtime/handoff.ts';
@@ -10,26 +10,26 @@ export type LogLevel = (typeof levels)[number];
 
 type Log = (fields: Record<string, unknown>, message: string) => void;
 
-/** pino's signature. */
+/** A logger with the signature of pino. */
 export interface EventLogger {
   trace: Log;
   debug: Log;
   info: Log;
   warn: Log;
   error: Log;
-  /** Where it is there, only events are asked for that it lets through. */
+  /** If present, only events that the logger lets through are subscribed to. */
   isLevelEnabled?(level: string): boolean;
-  /** Where it is there, it is looked at again when `'level-change'` is told. */
+  /** If present, the level is checked again on `'level-change'`. */
   on?(event: 'level-change', listener: () => void): unknown;
   off?(event: 'level-change', listener: () => void): unknown;
 }
 
 export interface LogOptions {
-  /** Events below it are not asked for, whatever the logger lets through. Default `'trace'`. */
+  /** Events below this level are not subscribed to, even if the logger lets them through. Default `'trace'`. */
   readonly level?: LogLevel | undefined;
 }
 
-/** `attempts` says once more what `function:started` and `function:finished` do. */
+/** `attempts` repeats `function:started` and `function:finished`. */
 type LoggedType = Exclude<EventType, 'attempts'>;
 
 const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
@@ -44,20 +44,23 @@ const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
 const schema = { level: { expected: levels.map((level) => `'${level}'`).join(', '), holds: (value: unknown) => levels.includes(value as LogLevel) } };
 
 /**
- * Writes events to a logger: the message is the type, the fields are those of the event, its error under `err`. Only events that the logger
- * lets through are asked for, so that with pino at `'info'` functions that succeed cost nothing.
+ * Writes events to a logger. The message is the type; the fields are those of the event, with its error under `err`. Only events that the
+ * logger lets through are subscribed to, so that with pino at `'info'` successful functions cost nothing.
  *
+ * Levels: `error` for failures of runs and functions and for crashed threads; `warn` for retries, lost results and nodes that go down;
+ * `info` for runs, nodes and logs of functions; `debug` for starts and ends of functions; `trace` for everything.
+ *
+ * @param handoff whose events are logged
+ * @param logger such as pino's
+ * @param options `level`: the lowest level to log; default `'trace'`
+ * @returns a function that stops the logging
+ * @throws INVALID_OPTION if the logger lacks a method or the level is unknown
+ * @example
  * ```ts
  * import { pino } from 'pino';
  *
  * const stop = logEvents(handoff, pino());
  * ```
- *
- * `error`: failures of runs and functions, crashes of threads; `warn`: retries, lost results, nodes that go; `info`: runs, nodes, what
- * functions log; `debug`: functions as they begin and end; `trace`: everything.
- *
- * @returns ends it
- * @throws `INVALID_OPTION`
  */
 export function logEvents(handoff: Handoff, logger: EventLogger, options: LogOptions = {}): () => void {
   if (!(handoff instanceof HandoffEmitter)) throw invalidOption('logEvents', 'handoff', 'a Handoff', handoff);

@@ -1,5 +1,5 @@
-/** Tells Prometheus of a Handoff. */
-import './core/node-version.ts'; // first, so that it is what an old Node hears
+/** Public API of `handoffjs/metrics`: metrics for Prometheus. */
+import './core/node-version.ts'; // first, so that an old Node fails with a clear message
 import type { Registry } from 'prom-client';
 import { HandoffError } from './core/errors.ts';
 import { type Metrics, metricsOf } from './telemetry/metrics.ts';
@@ -11,11 +11,11 @@ import { checkOptions, invalidOption, isRecord } from './core/schema.ts';
 export type { Metrics } from './telemetry/metrics.ts';
 
 export interface CollectOptions {
-  /** A Registry of prom-client that the metrics are put into, beside its others. Default: one of their own. */
+  /** Registry of prom-client that receives the metrics. Default: a new one. */
   readonly registry?: Registry | undefined;
-  /** What the names of the metrics begin with. Default `'handoff_'`. */
+  /** Prefix of the metric names. Default `'handoff_'`. */
   readonly prefix?: string | undefined;
-  /** The upper bounds of the histograms' buckets, ascending, in seconds. Default: from 0.0001 to 1800. */
+  /** Upper bounds of the histogram buckets in seconds, ascending. Default: from 0.0001 to 1800. */
   readonly buckets?: readonly number[] | undefined;
 }
 
@@ -29,9 +29,14 @@ const schema = {
 };
 
 /**
- * Counts what happens on this host, from now on, as metrics of Prometheus: its runs with their functions, wherever they run, and at each scrape
- * what nodes have and what is claimed and used of it.
+ * Counts the events of this host as Prometheus metrics: its runs and their functions, wherever those run. Each scrape also reads the
+ * capabilities, claims and usage of all nodes.
  *
+ * @param handoff to observe, from now on
+ * @param options registry, prefix and buckets
+ * @returns `text()` for the response to a scrape, `contentType`, and `stop()`
+ * @throws INVALID_OPTION if an option is invalid, or if the registry already has metrics with these names
+ * @example
  * ```ts
  * import { collectMetrics } from 'handoffjs/metrics';
  *
@@ -40,8 +45,6 @@ const schema = {
  *   response.setHeader('content-type', metrics.contentType).end(await metrics.text());
  * }).listen(9464, '127.0.0.1');
  * ```
- *
- * @throws `INVALID_OPTION`; also when the registry has metrics of these names already
  */
 export function collectMetrics(handoff: Handoff, options: CollectOptions = {}): Metrics {
   if (!(handoff instanceof HandoffEmitter)) throw invalidOption('collectMetrics', 'handoff', 'a Handoff', handoff);

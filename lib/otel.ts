@@ -1,5 +1,5 @@
-/** Tells OpenTelemetry of runs. */
-import './core/node-version.ts'; // first, so that it is what an old Node hears
+/** Public API of `handoffjs/otel`: OpenTelemetry traces of runs. */
+import './core/node-version.ts'; // first, so that an old Node fails with a clear message
 import { type Attributes, context, trace, type Tracer } from '@opentelemetry/api';
 import type { CompiledDag } from './dag/compiled-dag.ts';
 import { HandoffError } from './core/errors.ts';
@@ -10,9 +10,9 @@ import { checkOptions, invalidOption, isRecord } from './core/schema.ts';
 import { RunTrace } from './telemetry/run-trace.ts';
 
 export interface TraceOptions {
-  /** Default: `trace.getTracer('handoffjs')`, that is, the one of the provider that is registered. */
+  /** Default: `trace.getTracer('handoffjs')` of the registered provider. */
   readonly tracer?: Tracer | undefined;
-  /** Of every span, beside our own. */
+  /** Attributes added to every span. */
   readonly attributes?: Attributes | undefined;
 }
 
@@ -22,18 +22,21 @@ const schema = {
 };
 
 /**
- * Makes OpenTelemetry spans of what a Handoff executes from now on: one of each run, part of what is active where `execute` is called, and
- * one of each attempt of a function, wherever it runs, which links to the attempts whose results it takes. Inside functions,
- * `context().traceparent` names the attempt's span; what an SDK in the worker thread starts there becomes its child.
+ * Creates OpenTelemetry spans for all runs that start from now on. The span of a run is a child of the span that is active where
+ * `execute` is called. Each attempt of a function, on any host, has a span that links to the attempts whose results it takes. Inside a
+ * function, `context().traceparent` names the span of its attempt; spans that an SDK in the worker thread starts there become its
+ * children.
  *
+ * @param handoff whose runs are traced
+ * @param options tracer and extra attributes
+ * @returns a function that ends the tracing
+ * @throws INVALID_OPTION if an option is invalid, or if this Handoff is already traced
+ * @example
  * ```ts
  * import { traceRuns } from 'handoffjs/otel';
  *
  * const stop = traceRuns(handoff);
  * ```
- *
- * @returns ends it
- * @throws `INVALID_OPTION`; also when this Handoff is traced already
  */
 export function traceRuns(handoff: Handoff, options: TraceOptions = {}): () => void {
   if (!(handoff instanceof HandoffEmitter)) throw invalidOption('traceRuns', 'handoff', 'a Handoff', handoff);
@@ -45,7 +48,7 @@ export function traceRuns(handoff: Handoff, options: TraceOptions = {}): () => v
   });
   if (before !== undefined) {
     HandoffEmitter.setTracer(handoff, before);
-    throw new HandoffError('INVALID_OPTION', 'traceRuns: this Handoff is traced already. End that first, by calling what traceRuns returned.', { option: 'handoff' });
+    throw new HandoffError('INVALID_OPTION', 'traceRuns: this Handoff is already traced. End the first trace by calling the function that traceRuns returned.', { option: 'handoff' });
   }
 
   const started = (event: EventOf<'run:started'>): void => void runs.set(event.runId, new RunTrace(event, tracer, options.attributes ?? {}, context.active()));

@@ -1,4 +1,4 @@
-/** The public names of `handoffjs/simulate`, nothing else. */
-import './core/node-version.ts'; // first, so that it is what an old Node hears
+/** Public API of `handoffjs/simulate`: the scheduler in virtual time. */
+import './core/node-version.ts'; // first, so that an old Node fails with a clear message
 export type { Faults } from './scheduling/simulation/faults.ts';
 export { simulate, type SimulatedAttempt, type SimulatedEvent, type SimulatedNode, type SimulateOptions, type SimulateResult } from './scheduling/simulation/simulate.ts';

@@ -1,5 +1,5 @@
-/** What task modules may import. Importing it is what makes contexts available to the functions of this thread. */
-import './core/node-version.ts'; // first, so that it is what an old Node hears
+/** Public API of `handoffjs/task`, for modules with functions. Importing it makes `context()` available to the functions of this thread. */
+import './core/node-version.ts'; // first, so that an old Node fails with a clear message
 import { contextSlot } from './workers/node/worker/context.ts';
 
 export { context, type TaskContext, withContext } from './workers/node/worker/context.ts';

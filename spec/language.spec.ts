@@ -14,8 +14,9 @@ describe('the check of language', () => {
     expect(faultsOf('a.ts', '/**\n * One had\n * better wait.\n */')).toEqual([{ line: 2, words: 'had better' }]);
   });
 
-  it('leaves names alone: identifiers, and literals without a space', () => {
-    expect(faultsOf('a.ts', "const told = 'told';")).toEqual([]);
+  it('leaves names alone: identifiers, literals without a space, and code in backticks', () => {
+    expect(faultsOf('a.ts', "const told = 'told'; // as in `Told`")).toEqual([]);
+    expect(faultsOf('a.md', 'See `told` for what `tell` of it says.')).toEqual([]);
   });
 
   it('reads Markdown and style sheets whole', () => {

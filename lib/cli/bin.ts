@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Starts the command, once it is known that this Node can. */
+/** Starts the command after it has checked the version of Node. */
 try {
   await import('../core/node-version.ts');
 } catch (error) {

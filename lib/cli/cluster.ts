@@ -1,4 +1,4 @@
-/** `handoff nodes`: who is in the cluster. */
+/** `handoff nodes`: lists the nodes of a cluster. */
 import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { overviewOf } from '../runtime/handoff.ts';
@@ -12,7 +12,7 @@ export interface ClusterNodesFlags extends HandoffFlags {
   readonly json?: boolean;
 }
 
-/** Prints the nodes of the cluster, and what they have; resolves to the exit code. */
+/** Prints the nodes of the cluster with their resources. Resolves to the exit code. */
 export function clusterNodes(flags: ClusterNodesFlags): Promise<number> {
   return withHandoff(flags, 'visitor', async (handoff) => {
     const [nodes, activity] = await Promise.all([handoff.discoverNodes(), overviewOf(handoff).nodes()]);
@@ -31,7 +31,7 @@ export function clusterNodes(flags: ClusterNodesFlags): Promise<number> {
   });
 }
 
-/** What of a resource is claimed, where something is. */
+/** The amount of a resource, and how much of it is claimed if any is. */
 function claimedOf(claimed: number, declared: number): string | number {
   return claimed === 0 ? declared : `${formatNumber(claimed)} of ${formatNumber(declared)}`;
 }

@@ -1,13 +1,13 @@
 /**
- * `handoff completion bash`, zsh or fish: a script that completes commands, flags and their values. All is in it, so that the tab key starts no
- * process and evaluates nothing of what was typed.
+ * `handoff completion`: prints a completion script for bash, zsh or fish. The script contains all commands and flags, so that the tab key
+ * starts no process and evaluates nothing of what was typed.
  */
 import type { Command, Option } from 'commander';
 import { UsageError } from './exit.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
-/** What follows a flag: nothing, one of some words, a file, or something that nobody can guess. */
+/** What a flag takes: nothing, one of some words, a file, or free text that cannot be completed. */
 type Value = { readonly kind: 'none' | 'file' | 'free' } | { readonly kind: 'words'; readonly words: readonly string[] };
 
 interface Flag {
@@ -25,6 +25,7 @@ interface CommandInfo {
 
 /**
  * @param program with all commands
+ * @param shell `bash`, `zsh` or `fish`
  * @throws `UsageError` for another shell
  */
 export function completionScript(program: Command, shell: string): string {
@@ -33,7 +34,7 @@ export function completionScript(program: Command, shell: string): string {
     case 'bash': return bash(program.name(), commands);
     case 'zsh': return zsh(program.name(), commands);
     case 'fish': return fish(program.name(), commands);
-    default: throw new UsageError(`There is completion for ${shells.join(', ')}; not for ${shell}.`);
+    default: throw new UsageError(`There is no completion for ${JSON.stringify(shell)}. Shells: ${shells.join(', ')}.`);
   }
 }
 
@@ -45,13 +46,13 @@ function infoOf(command: Command): CommandInfo {
 }
 
 function valueOf({ flags, required, argChoices }: Option): Value {
-  if (!required) return { kind: 'none' }; // one that may be left out is not asked for
+  if (!required) return { kind: 'none' }; // an optional value is not completed
   if (argChoices !== undefined) return { kind: 'words', words: argChoices };
   return { kind: /<(?:file|dir)>/.test(flags) ? 'file' : 'free' };
 }
 
 function bash(name: string, commands: readonly CommandInfo[]): string {
-  // Where there is no reply, bash completes file names by itself.
+  // Without a reply, bash completes file names by itself.
   const reply = (words: readonly string[]): string => `COMPREPLY=($(compgen -W '${words.join(' ')}' -- "$cur"))`;
   const actions: Readonly<Record<Value['kind'], string>> = { none: '', words: '', file: 'return', free: 'compopt +o default; return' };
   const values = commands.flatMap((command) => command.flags.flatMap(({ name: flag, value }) => {

@@ -1,4 +1,4 @@
-/** `HANDOFF_*`: what the environment says of the transport. */
+/** `HANDOFF_*`: transport options from the environment. */
 import { resolveTransport, type TransportOptions } from '../runtime/options/transport-options.ts';
 import { UsageError } from './exit.ts';
 import { checkTogether } from './flags.ts';
@@ -9,20 +9,21 @@ const variables = {
 } as const satisfies Partial<Record<keyof TransportOptions, readonly string[]>>;
 
 /**
- * Takes the variables out of the environment. For a program what it gives counts more than they do; for the command they count more than the
- * configuration file, so it merges them itself. And the functions that run here have no business with the secret.
+ * Removes the variables from the environment, so that functions that run here cannot read the secret. In a program, options override the
+ * variables. In the command, the variables override the configuration file, so the command merges them itself.
  *
- * @throws `UsageError`, `INVALID_OPTION`
+ * @throws `UsageError` if the secret file is empty
+ * @throws INVALID_OPTION if a variable has an invalid value
  */
 export function takeEnvironment(env: NodeJS.ProcessEnv): Partial<TransportOptions> {
   const taken: NodeJS.ProcessEnv = {};
   for (const name of Object.values(variables).flat()) {
-    if (env[name]) taken[name] = env[name]; // one that is empty is not set
+    if (env[name]) taken[name] = env[name]; // an empty variable counts as not set
     delete env[name];
   }
   checkTogether(Object.fromEntries(variables.tls.map((name) => [name, taken[name]])));
   const all = resolveTransport({ type: 'tcp' }, taken);
-  if (taken['HANDOFF_SECRET_FILE'] !== undefined && all.secret === undefined) throw new UsageError(`HANDOFF_SECRET_FILE names ${taken['HANDOFF_SECRET_FILE']}, which is empty.`);
+  if (taken['HANDOFF_SECRET_FILE'] !== undefined && all.secret === undefined) throw new UsageError(`HANDOFF_SECRET_FILE: ${taken['HANDOFF_SECRET_FILE']} is empty. Put a long random text there.`);
   const given = Object.keys(variables).filter((option) => variables[option as keyof typeof variables].some((name) => name in taken));
   return Object.fromEntries(given.map((option) => [option, all[option as keyof typeof variables]]));
 }

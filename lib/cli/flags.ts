@@ -1,4 +1,4 @@
-/** Flags that commands share. */
+/** Flags that several commands share. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { NodeOptions } from '../runtime/options/handoff-options.ts';
@@ -7,7 +7,7 @@ import { parseAddress, unixPath } from '../hosts/transport/tcp/address.ts';
 import { UsageError } from './exit.ts';
 import { defaultNode, parseCapabilities, parseNodes } from './nodes.ts';
 
-/** How other hosts are reached. */
+/** Flags that say how to reach other hosts. */
 export interface ClusterFlags {
   readonly listen?: string;
   readonly join?: readonly string[];
@@ -27,17 +27,18 @@ export interface HandoffFlags extends ClusterFlags {
   readonly strategy?: string;
   readonly costModel?: string;
   readonly allowSource?: boolean;
-  /** A port, or that there is to be one. */
+  /** A port, or true for the default port. */
   readonly dashboard?: string | boolean;
 }
 
 /**
- * The nodes that flags ask for; undefined when they ask for none.
+ * The nodes that flags describe.
  *
- * @throws `UsageError`
+ * @returns undefined if no flag describes a node
+ * @throws `UsageError` if flags contradict each other or cannot be parsed
  */
 export function nodesOf({ nodes, name, capabilities }: HandoffFlags): NodeOptions[] | undefined {
-  if (nodes !== undefined && (name !== undefined || capabilities !== undefined)) throw new UsageError('--nodes names several nodes, --name and --capabilities describe one: give either.');
+  if (nodes !== undefined && (name !== undefined || capabilities !== undefined)) throw new UsageError('--nodes describes several nodes, --name and --capabilities describe one. Give either.');
   if (nodes !== undefined) return parseNodes(nodes);
   if (name === undefined && capabilities === undefined) return undefined;
   if (name === '') throw new UsageError('--name is empty. Name the node, such as --name a.');
@@ -45,9 +46,9 @@ export function nodesOf({ nodes, name, capabilities }: HandoffFlags): NodeOption
 }
 
 /**
- * What flags say of the transport.
+ * Transport options from flags.
  *
- * @throws `UsageError`
+ * @throws `UsageError` if an address is invalid, a file cannot be read, or TLS flags are missing
  */
 export function transportOf({ listen, join, advertise, secretFile, tlsCert, tlsKey, tlsCa, root }: ClusterFlags): Partial<TransportOptions> {
   return {
@@ -64,19 +65,19 @@ function parseListen(text: string): { host: string; port?: number } {
   if (unixPath(text) !== undefined) return { host: text };
   const [, six, name, digits] = /^(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(text) ?? [];
   const port = Number(digits);
-  if (digits === undefined || port > 65535) throw new UsageError(`--listen: ${JSON.stringify(text)} is not HOST:PORT, such as 127.0.0.1:7420, or 127.0.0.1:0 for any port, nor unix:/PATH.`);
+  if (digits === undefined || port > 65535) throw new UsageError(`--listen: ${JSON.stringify(text)} is not an address. Give HOST:PORT, such as 127.0.0.1:7420 (port 0 for any free port), or unix:/PATH.`);
   return { host: (six ?? name)!, port };
 }
 
 function checkAddress(text: string): string {
   const address = text.trim();
-  if (parseAddress(address) === undefined) throw new UsageError(`--join: ${JSON.stringify(text)} is not HOST:PORT, such as 127.0.0.1:7420, nor unix:/PATH.`);
+  if (parseAddress(address) === undefined) throw new UsageError(`--join: ${JSON.stringify(text)} is not an address. Give HOST:PORT, such as 127.0.0.1:7420, or unix:/PATH.`);
   return address;
 }
 
 function readSecret(flag: string, file: string): string {
   const secret = readFile(flag, file).trim();
-  if (secret === '') throw new UsageError(`${flag}: ${file} is empty. Put a long random text there, such as openssl rand -hex 32 gives.`);
+  if (secret === '') throw new UsageError(`${flag}: ${file} is empty. Put a long random text there, such as the output of openssl rand -hex 32.`);
   return secret;
 }
 
@@ -88,9 +89,9 @@ function tlsOf(files: Readonly<Record<'--tls-cert' | '--tls-key' | '--tls-ca', s
 }
 
 /**
- * Hosts prove themselves to each other by all three; with some of them missing there would be no TLS at all, which nobody meant.
+ * TLS needs all three files. Without this check, a missing one would silently turn TLS off.
  *
- * @throws `UsageError`
+ * @throws `UsageError` naming the missing flags
  */
 export function checkTogether(given: Readonly<Record<string, string | undefined>>): void {
   const missing = Object.keys(given).filter((name) => given[name] === undefined);

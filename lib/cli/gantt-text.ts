@@ -1,14 +1,14 @@
-/** What runs where and when, for a terminal: a row for each thread, readable without colours. */
+/** A Gantt chart for a terminal: one row per thread, readable without colours. */
 import { type Bar, type Gantt, type GanttRow, namesOf } from '../report/gantt.ts';
 import { ticks, time } from '../report/svg.ts';
 import { columnsOf, padded, printable, shortened } from './printable.ts';
 
-// Letters are all that a narrow bar can say: capitals say that it is on the critical path.
+// A narrow bar has room for one letter. A capital marks the critical path.
 const letters = 'abcdefghijklmnopqrstuvwxyz';
 const namesInLegend = 26;
 
 /**
- * Rows of bars over an axis, and what their letters stand for. A bar that has room shows its id.
+ * Rows of bars above an axis, with a legend of the letters. A bar with enough room shows its id.
  *
  * @param width of the terminal, in characters
  */
@@ -27,7 +27,7 @@ function labelOf({ node, thread }: GanttRow, i: number, rows: readonly GanttRow[
   return rows[i - 1]?.node === node ? '' : printable(node);
 }
 
-/** The first of its own letters that is free, or else any; those beyond the alphabet share `*`. */
+/** Each name gets the first of its own letters that is free, or any free letter. Names beyond the alphabet share `*`. */
 function lettersOf(gantt: Gantt): Map<string, string> {
   const free = new Set(letters);
   return new Map(namesOf(gantt).map((name) => {
@@ -40,7 +40,7 @@ function lettersOf(gantt: Gantt): Map<string, string> {
 function rowText({ bars }: GanttRow, length: number, cells: number, byName: ReadonlyMap<string, string>): string {
   const perMs = length > 0 ? cells / length : 0;
   const row: string[] = Array.from({ length: cells }, () => ' ');
-  const share = new Float64Array(cells); // of each cell, that of the bar it shows
+  const share = new Float64Array(cells); // for each cell, the share of the bar that it shows
   for (const bar of bars) {
     const [from, to] = [bar.start * perMs, bar.finish * perMs];
     const letter = byName.get(bar.name)!;

@@ -1,4 +1,4 @@
-/** `handoff graph <file>`: the DAG as a picture, or as text that others draw. */
+/** `handoff graph <file>`: draws the DAG as SVG, or prints it for other tools. */
 import { readFileSync } from 'node:fs';
 import type { Dag } from '../dag/dag.ts';
 import { type DrawOptions, toDot, toMermaid, toSvg } from '../dag/draw.ts';
@@ -15,11 +15,11 @@ export interface GraphFlags extends HandoffFlags {
   readonly allocations?: string;
 }
 
-/** Prints the DAG of a file. One that is not valid is drawn as far as it goes, and refused by the exit code. */
+/** Prints the DAG of a file. An invalid DAG is drawn as far as possible, and the exit code reports it. */
 export async function graph(file: string, args: readonly string[], flags: GraphFlags): Promise<number> {
   const { format } = flags;
-  if (!formats.includes(format as (typeof formats)[number])) throw new UsageError(`--format is one of ${formats.join(', ')}; not ${format}.`);
-  if (flags.plan === true && flags.allocations !== undefined) throw new UsageError('--plan and --allocations both say which node is which colour: give either.');
+  if (!formats.includes(format as (typeof formats)[number])) throw new UsageError(`--format: ${JSON.stringify(format)} is not a format. Formats: ${formats.join(', ')}.`);
+  if (flags.plan === true && flags.allocations !== undefined) throw new UsageError('--plan and --allocations both assign colours to nodes. Give either.');
   if (flags.plan !== true) refuseWithoutPlan(flags);
   const given = flags.allocations === undefined ? undefined : readAllocations(flags.allocations);
   const { dag } = await loadDag(file, args);
@@ -37,10 +37,10 @@ export async function graph(file: string, args: readonly string[], flags: GraphF
   return ExitCode.wrongUsage;
 }
 
-/** @throws `UsageError` naming a flag that would do nothing */
+/** @throws `UsageError` naming a flag that has no effect without `--plan` */
 function refuseWithoutPlan({ format: _, plan: _p, allocations: _a, ...others }: GraphFlags): void {
   const [useless] = Object.keys(others);
-  if (useless !== undefined) throw new UsageError(`--${useless.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} only says where functions would run: give --plan, too.`);
+  if (useless !== undefined) throw new UsageError(`--${useless.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} has no effect without --plan. Add --plan.`);
 }
 
 async function planned(dag: Dag, flags: GraphFlags): Promise<Readonly<Record<string, string>>> {
@@ -52,7 +52,7 @@ async function planned(dag: Dag, flags: GraphFlags): Promise<Readonly<Record<str
   }
 }
 
-/** Node names by function: the file's own record, or what a result or a summary has under `allocations`. */
+/** Node names by function id: the file itself, or `allocations` of a result or summary. */
 function readAllocations(file: string): Readonly<Record<string, string>> {
   let read: unknown;
   try {
@@ -62,7 +62,10 @@ function readAllocations(file: string): Readonly<Record<string, string>> {
   }
   const record = isRecord(read) && isRecord(read['allocations']) ? read['allocations'] : read;
   if (isRecord(record) && Object.values(record).every((node) => typeof node === 'string')) return record as Readonly<Record<string, string>>;
-  throw new UsageError(`--allocations: ${file} has no allocations, which are node names by function id, such as { "load": "a" }. handoff run pipeline.ts --summary FILE writes some.`);
+  throw new UsageError(
+    `--allocations: ${file} has no allocations. Expected node names by function id, such as { "load": "a" }. `
+    + 'Write them with handoff run pipeline.ts --summary FILE.',
+  );
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

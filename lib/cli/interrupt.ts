@@ -1,17 +1,20 @@
-/** Ctrl-C, SIGTERM and a closed terminal (SIGHUP): the first signal lets what runs finish, and says so; the second ends at once. */
+/**
+ * Ctrl-C, SIGTERM and a closed terminal (SIGHUP). The first signal stops gently and prints a message; the second ends the process at
+ * once.
+ */
 import { ExitCode } from './exit.ts';
 
 export interface Interrupt {
-  /** The exit code that a signal asks for; undefined when there was none. */
+  /** The exit code for the signal that arrived; undefined if none did. */
   readonly exitCode: number | undefined;
-  /** Resolves to it when a signal has come, and everything has ended gently. */
+  /** Resolves to the exit code when a signal has arrived and everything has stopped. */
   readonly ended: Promise<number>;
   dispose(): void;
 }
 
 /**
- * @param message what is said at the first signal
- * @param stop ends gently; a second call gives the same promise
+ * @param message printed at the first signal
+ * @param stop stops gently; a second call returns the same promise
  */
 export function onInterrupt(message: string, stop: () => Promise<void>): Interrupt {
   let exitCode: number | undefined;
@@ -23,7 +26,7 @@ export function onInterrupt(message: string, stop: () => Promise<void>): Interru
       exitCode = code;
       process.stderr.write(`${message}\n`);
       const over = (): void => resolve(code);
-      stop().then(over, over); // the command stops once more, and says what failed
+      stop().then(over, over); // the command calls stop again and reports what failed
     };
     process.on(signal, listener);
     return [signal, listener] as const;

@@ -1,4 +1,4 @@
-/** From the file named on the command line to a DAG. */
+/** Loads a DAG from the file named on the command line. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -10,21 +10,22 @@ import { UsageError } from './exit.ts';
 
 export interface LoadedDag {
   readonly dag: Dag;
-  /** The ids of the outputs of a DAG of calls, in their shape. */
+  /** The ids of the outputs of a DAG of calls, in the shape of its outputs. */
   readonly outputs: DagJson['outputs'];
 }
 
 /**
- * Imports a module and takes the DAG that is its default export, or that the function which is its default export gives.
+ * Imports a module and takes its default export: a DAG, or a function that returns one.
  *
- * @param args passed to such a function
- * @throws `UsageError`, for arguments that nothing takes, too; and whatever that function throws
+ * @param args passed to that function
+ * @throws `UsageError` if there is no DAG, or if the function does not take the arguments
+ * @throws what the function throws
  */
 export async function loadDag(file: string, args: readonly string[]): Promise<LoadedDag> {
   const path = resolve(file);
-  if (!existsSync(path)) throw new UsageError(`There is no file ${file}.`);
+  if (!existsSync(path)) throw new UsageError(`The file ${file} does not exist.`);
   const module = await importModule(file, path);
-  if (!('default' in module)) throw new UsageError(`${file} has no default export. Export a DAG, or a function that gives one: export default dag('name', { … });`);
+  if (!('default' in module)) throw new UsageError(`${file} has no default export. Export a DAG, or a function that returns one: export default dag('name', { … });`);
   checkArguments(file, module['default'], args);
   const given: unknown = typeof module['default'] === 'function' ? await (module['default'] as (...args: readonly string[]) => unknown)(...args) : module['default'];
   return adopt(given, file);
@@ -34,12 +35,14 @@ export async function loadDag(file: string, args: readonly string[]): Promise<Lo
 function checkArguments(file: string, exported: unknown, args: readonly string[]): void {
   if (args.length === 0) return;
   const said = args.map((each) => JSON.stringify(each)).join(' ');
-  if (typeof exported !== 'function') throw new UsageError(`${file} exports a DAG, which takes no arguments, but got ${said}. Export a function of them that gives the DAG.`);
+  if (typeof exported !== 'function') throw new UsageError(
+      `${file} exports a DAG, which takes no arguments, but got ${said}. To use arguments, export a function that returns the DAG.`,
+    );
   const most = parameterCount(exported.toString());
   if (args.length > most) throw new UsageError(`The function that ${file} exports takes ${most === 0 ? 'no arguments' : most === 1 ? '1 argument' : `at most ${most} arguments`}, but got ${args.length}: ${said}.`);
 }
 
-/** How many arguments a function takes, by its source; Infinity where that cannot be told. */
+/** How many arguments a function takes, read from its source. Infinity if the source cannot be parsed. */
 function parameterCount(source: string): number {
   let parameters: readonly Pattern[];
   try {
@@ -62,7 +65,7 @@ async function importModule(file: string, path: string): Promise<Record<string, 
   }
 }
 
-/** The module may use another copy of this package than this command: its DAG is then taken over as data. */
+/** Takes over the DAG as data if the module uses another copy of this package than the command does. */
 function adopt(given: unknown, file: string): LoadedDag {
   if (isCall(given)) throw new UsageError(`The default export of ${file} is a call. Wrap it: export default dag('name', call).`);
   const json = typeof given === 'object' && given !== null && 'toJSON' in given ? (given as { toJSON(): unknown }).toJSON() : given;

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-/** The command `handoff`. stdout is results, stderr everything else. */
+/** The command `handoff`. stdout carries results, stderr everything else. */
 import { CommanderError } from 'commander';
 import { describeError, exitCodeOf, ExitCode } from './exit.ts';
 import { createProgram } from './program.ts';
 import { claimStdout, written } from './stdout.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
-  process.stderr.on('error', () => {}); // progress that nobody reads is no reason to lose results
+  process.stderr.on('error', () => {}); // a closed stderr must not lose results
   claimStdout();
   let code = await perform(argv);
   try {
@@ -24,7 +24,7 @@ async function perform(argv: readonly string[]): Promise<number> {
     await createProgram((result) => (code = result)).parseAsync(argv);
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.wrongUsage; // commander has said it
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.wrongUsage; // commander has printed it
     process.stderr.write(`${describeError(error)}\n`);
     return exitCodeOf(error);
   }
@@ -32,5 +32,5 @@ async function perform(argv: readonly string[]): Promise<number> {
 
 const exitCode = await main(process.argv);
 process.exitCode = exitCode;
-// Whatever the DAG's module has left open must not keep a finished command alive; what was said must get out first.
+// A handle that the DAG's module left open must not keep a finished command alive. Flush stderr before the exit.
 process.stderr.write('', () => process.exit(exitCode));

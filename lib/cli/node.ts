@@ -1,4 +1,4 @@
-/** `handoff node`: a host whose nodes others use, until it is told to end. */
+/** `handoff node`: runs a host that offers its nodes to others, until it is stopped. */
 import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -13,17 +13,17 @@ export interface NodeFlags extends HandoffFlags {
   readonly json?: boolean;
 }
 
-/** Runs a host; resolves to the exit code when it has ended. */
+/** Runs a host. Resolves to the exit code when it ends. */
 export function node(flags: NodeFlags): Promise<number> {
   return withHandoff(flags, 'host', (handoff) => serve(handoff, flags));
 }
 
 async function serve(handoff: Handoff, flags: NodeFlags): Promise<number> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const interrupt = onInterrupt('draining: what runs here finishes, and others take their results (again to end at once)', () => handoff.stop());
+  const interrupt = onInterrupt('draining: running functions finish, and other hosts fetch their results (again to end at once)', () => handoff.stop());
   handoff.on('node:up', ({ node: name, capabilities }) => say(`node ${printable(name)} is up: ${formatCapabilities(capabilities)}`));
   handoff.on('node:down', ({ node: name, error }) => {
-    // Of a host that leaves the others are gone, too.
+    // When this host leaves, the nodes of other hosts go down too.
     if (interrupt.exitCode === undefined) say(`node ${printable(name)} is down: ${printableLine(error instanceof Error ? error.message : String(error))}`);
   });
   handoff.on('worker:crashed', ({ node: name, reason, error }) => say(`a thread of node ${printable(name)} has died (${reason})${error instanceof Error ? `: ${printableLine(error.message)}` : ''}`));
@@ -33,16 +33,16 @@ async function serve(handoff: Handoff, flags: NodeFlags): Promise<number> {
   say(`listening on ${handoff.address}`);
   for (const [name, capabilities] of Object.entries(nodes)) say(`node ${printable(name)}${names.includes(name) ? ', of this host' : ''}: ${formatCapabilities(capabilities)}`);
   if (flags.json === true) print(JSON.stringify({ address: handoff.address, ...(handoff.dashboard !== undefined && { dashboard: handoff.dashboard.url }), nodes: Object.fromEntries(names.map((name) => [name, nodes[name]])) }));
-  await written(); // whoever started this host waits for that line
+  await written(); // a script that started this host waits for this line
   const code = await Promise.race([interrupt.ended, givenUp()]);
   interrupt.dispose();
   return code;
 }
 
-/** Resolves when nothing is left that could happen: the nodes failed again and again, and the supervision tree has given up. */
+/** Resolves when the nodes failed repeatedly and the supervision tree has given up. */
 function givenUp(): Promise<number> {
   return new Promise((resolve) => process.once('beforeExit', () => {
-    process.stderr.write('the nodes of this host failed again and again, and were given up\n');
+    process.stderr.write('the nodes of this host failed repeatedly; the supervision tree gave up\n');
     resolve(ExitCode.functionFailed);
   }));
 }

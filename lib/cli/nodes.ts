@@ -6,10 +6,10 @@ import { UsageError } from './exit.ts';
 import { printable } from './printable.ts';
 
 /**
- * Nodes as written on the command line: `name:resource=amount,…`, separated by `;`. `threads`, `speed` and `price` among the amounts are
- * the node's own.
+ * Nodes as written on the command line: `name:resource=amount,…`, separated by `;`. The amounts `threads`, `speed` and `price` set
+ * options of the node.
  *
- * @throws `UsageError`
+ * @throws `UsageError` if the text cannot be parsed
  */
 export function parseNodes(text: string): NodeOptions[] {
   return text.split(';').filter((part) => part.trim() !== '').map((part) => {
@@ -20,12 +20,12 @@ export function parseNodes(text: string): NodeOptions[] {
   });
 }
 
-/** What one node has, and its `threads`, `speed` and `price`. @throws `UsageError` */
+/** The capabilities of one node, with its `threads`, `speed` and `price`. @throws `UsageError` if the text cannot be parsed */
 export function parseCapabilities(text: string): Omit<NodeOptions, 'name'> {
   return parseAmounts('--capabilities', text);
 }
 
-/** All that the machine has, under a name that no other process takes. */
+/** One node with all resources of the machine. Its name is unique among processes. */
 export function defaultNode(): NodeOptions {
   return { name: `${hostname()}-${process.pid}`, capabilities: machine() };
 }

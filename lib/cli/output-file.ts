@@ -1,23 +1,23 @@
-/** A file that a command was asked to write. */
+/** A file that a flag asks the command to write. */
 import { accessSync, constants, lstatSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { chmod, open, rename } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { nanoid } from 'nanoid';
 import { OutputError, UsageError } from './exit.ts';
 
-/** Where the bytes go first, and what they replace then. */
+/** Where the bytes are written first, and which file they then replace. */
 interface Target {
-  /** The file itself, where the path is a link. */
+  /** The real file if the path is a link. */
   readonly file: string;
-  /** Undefined: the file is written in place, as a device or a pipe must be. */
+  /** Undefined if the file is written in place, as devices and pipes require. */
   readonly draft: string | undefined;
-  /** Permissions of a file that is replaced. */
+  /** Permissions of the file that is replaced. */
   readonly mode: number | undefined;
 }
 
 /**
- * Checks at once that the file can be written, not after hours of work. The path holds the whole new file or what it held before, whatever
- * ends the command: the bytes go to a file beside it, which then takes its name.
+ * Checks before the run that the file can be written. The bytes go to a draft beside the file, which is then renamed: whatever ends the
+ * command, the path holds either the whole new file or its old content.
  */
 export class OutputFile {
   readonly #flag: string;
@@ -27,7 +27,7 @@ export class OutputFile {
   #state: 'unused' | 'writing' | 'over' = 'unused';
 
   /**
-   * @param flag that named it
+   * @param flag that named the file
    * @throws `UsageError` naming the flag, the file and why it cannot be written
    */
   constructor(flag: string, path: string) {
@@ -49,11 +49,11 @@ export class OutputFile {
     this.#state = 'writing';
     const { file, draft, mode } = this.#target;
     try {
-      // A device, /dev/stdout among them, is appended to: what it has taken already stays.
+      // Append to a device (such as /dev/stdout), so that its earlier content stays.
       const handle = await open(draft ?? file, draft !== undefined ? 'wx' : isDevice(file) ? 'a' : 'w');
       try {
         await handle.writeFile(content);
-        if (draft !== undefined) await handle.sync(); // some file systems tell only now that they are full
+        if (draft !== undefined) await handle.sync(); // some file systems report only here that they are full
       } finally {
         await handle.close();
       }
@@ -69,12 +69,12 @@ export class OutputFile {
     }
   }
 
-  /** Removes what was begun. A file of before that nothing was written into is named, so that it is not taken for the new one. */
+  /** Removes the draft. If nothing was written, warns that the file still holds its old content. */
   close(): void {
     process.off('exit', this.#onExit);
     const { file, draft } = this.#target;
     if (this.#state === 'writing' && draft !== undefined) rmSync(draft, { force: true });
-    if (this.#state === 'unused' && hasContent(file)) process.stderr.write(`${this.#flag}: nothing was written; what ${this.#path} holds is of before.\n`);
+    if (this.#state === 'unused' && hasContent(file)) process.stderr.write(`${this.#flag}: nothing was written; ${this.#path} still holds its old content.\n`);
     this.#state = 'over';
   }
 
@@ -83,7 +83,7 @@ export class OutputFile {
   }
 }
 
-/** @throws what the file system has against writing there */
+/** @throws the file system's error if the path cannot be written */
 function locate(path: string): Target {
   const stats = statSync(path, { throwIfNoEntry: false });
   const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
@@ -96,17 +96,17 @@ function locate(path: string): Target {
     accessSync(dirname(file), constants.W_OK | constants.X_OK);
   } catch (error) {
     if (stats === undefined) throw error;
-    return { file, draft: undefined, mode: undefined }; // it may be written, but not replaced
+    return { file, draft: undefined, mode: undefined }; // the folder does not allow a rename, so write in place
   }
   return { file, draft: join(dirname(file), `.handoff-${nanoid()}.tmp`), mode: stats?.mode };
 }
 
-/** Of these paths some are links to files that other descriptors have open: they must not be replaced. */
+/** Some of these paths link to files that other descriptors have open, so they must not be replaced. */
 function isDevice(path: string): boolean {
   return /^\/(?:dev|proc)\//.test(resolve(path));
 }
 
-/** A device holds nothing. */
+/** False for a device. */
 function hasContent(path: string): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats !== undefined && stats.isFile() && stats.size > 0;

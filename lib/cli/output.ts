@@ -1,11 +1,11 @@
-/** How results are put: as text for people, or as JSON for machines. */
+/** Formats results: text for people, JSON for machines. */
 import { inspect } from 'node:util';
 import { UsageError } from './exit.ts';
 import { columnsOf, padded } from './printable.ts';
 
 /**
- * JSON of values that JSON does not know: a BigInt as its digits, a Map as entries, a Set, an ArrayBuffer and a typed array as a list, an
- * Error as its name, message, cause and fields, `undefined` as null, and what is inside itself as `"[circular]"`.
+ * JSON that also covers values JSON lacks: a BigInt becomes its digits, a Map its entries, a Set, an ArrayBuffer or a typed array a list,
+ * an Error its name, message, cause and fields, `undefined` becomes null, and a circular reference `"[circular]"`.
  */
 export function toJson(value: unknown): string {
   return JSON.stringify(toPlain(value, []), undefined, 2);
@@ -33,12 +33,12 @@ function fields(value: object, plain: (each: unknown) => unknown): Record<string
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));
 }
 
-/** A value for a person: a text as it is, anything else as Node shows it. */
+/** A value for a person: a string as it is, anything else as Node inspects it. */
 export function toText(value: unknown): string {
   return typeof value === 'string' ? value : inspect(value, { depth: 4, maxArrayLength: 20, maxStringLength: 2000, colors: process.stdout.isTTY && process.env['NO_COLOR'] === undefined });
 }
 
-/** Columns, as wide as their widest cell; numbers to the right. */
+/** A table with columns as wide as their widest cell; numbers are right-aligned. */
 export function toTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = [head, ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? formatNumber(cell) : cell)))];
   const widths = head.map((_, column) => cells.reduce((width, row) => Math.max(width, columnsOf(row[column]!)), 0));

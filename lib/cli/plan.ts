@@ -1,4 +1,4 @@
-/** `handoff plan <file>`: what would happen. */
+/** `handoff plan <file>`: prints the schedule of a DAG without running it. */
 import { nameOf } from '../dag/code.ts';
 import { compile } from '../dag/compile.ts';
 import type { Dag } from '../dag/dag.ts';
@@ -26,10 +26,10 @@ export interface PlanFlags extends HandoffFlags {
 
 const numbers = ['budget', 'deadline', 'bandwidth', 'latency'] as const satisfies readonly (keyof PlanFlags & keyof PlanOptions)[];
 
-// What a terminal has that does not say.
+// For a terminal that does not report its width.
 const defaultWidth = 80;
 
-/** Prints the schedule of the DAG of a file; resolves to the exit code. */
+/** Prints the schedule of the DAG in a file. Resolves to the exit code. */
 export async function plan(file: string, args: readonly string[], flags: PlanFlags): Promise<number> {
   const options = optionsOf(flags);
   const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
@@ -68,7 +68,7 @@ function tellInWords(result: PlanResult, gantt: Gantt, ends: string): void {
   print(`\n${ends}\ncritical path: ${result.criticalPath.map(printable).join(' -> ')}`);
 }
 
-/** @throws `UsageError` */
+/** @throws `UsageError` naming a flag with an invalid number */
 function optionsOf(flags: PlanFlags): PlanOptions {
   const given = numbers.flatMap((name) => {
     const text = flags[name];
@@ -88,6 +88,7 @@ function ganttOf(dag: Dag, { schedule, criticalPath }: PlanResult, nodes: readon
 }
 
 function endsOf({ makespan, lowerBound, price, assumed, schedule }: PlanResult): string {
-  const note = assumed.length === 0 ? '' : `; ${assumed.length} of ${schedule.length} durations are not known, and 1 ms is assumed for each: declare them (duration), or learn them (--cost-model)`;
+  const note = assumed.length === 0 ? '' : `; ${assumed.length} of ${schedule.length} durations are unknown, and each is assumed to be 1 ms. `
+    + 'Declare them (duration) or learn them (--cost-model).';
   return `makespan ${formatNumber(makespan)} ms, at least ${formatNumber(lowerBound)} ms on these nodes${price > 0 ? `, price ${formatNumber(price)}` : ''}${note}`;
 }

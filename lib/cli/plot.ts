@@ -1,4 +1,4 @@
-/** `handoff plot <file>`: a run that was traced as a picture: what ran where and when, and what was held and used of the nodes. */
+/** `handoff plot <file>`: draws a traced run as a Gantt chart, with the resources that were claimed and used on each node. */
 import { readFileSync } from 'node:fs';
 import { ganttSvg } from '../report/gantt-svg.ts';
 import { NotATrace, readTrace, type TracedRun } from '../report/trace-file.ts';
@@ -11,7 +11,7 @@ export interface PlotFlags {
   readonly svg?: string;
 }
 
-/** Draws a trace file, to stdout or into a file. */
+/** Draws a trace file as SVG, to stdout or into a file. */
 export async function plot(file: string, flags: PlotFlags): Promise<number> {
   const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
   try {
@@ -35,7 +35,7 @@ function read(file: string): TracedRun {
   try {
     return readTrace(text);
   } catch (error) {
-    if (error instanceof NotATrace) throw new UsageError(`${file} is no trace of a run: ${error.message}. handoff run pipeline.ts --trace FILE writes one.`);
+    if (error instanceof NotATrace) throw new UsageError(`${file} is not a trace of a run: ${error.message}. Write one with handoff run pipeline.ts --trace FILE.`);
     throw error;
   }
 }

@@ -1,32 +1,32 @@
-/** Text of others as a terminal can show it: nothing in it moves the cursor, colours or reverses what follows, or makes lines that are not ours. */
+/** Makes foreign text safe for a terminal: it cannot move the cursor, change colours, reverse text, or fake lines of this command. */
 import { stripVTControlCharacters } from 'node:util';
 import stringWidth from 'string-width';
 
-/** A name, in one line. */
+/** A name on one line. */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- just those
+  // eslint-disable-next-line no-control-regex -- these are the characters to replace
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '\u{fffd}');
 }
 
-/** A message of an error, in one line: of several the ends are spaces, and colours are left out. */
+/** An error message on one line: line breaks become spaces, and colours are removed. */
 export function printableLine(text: string): string {
   return printable(stripVTControlCharacters(text).trim().replace(/\s*[\r\n]\s*/g, ' ').replaceAll('\t', ' '));
 }
 
-/** A message of an error, or a stack, in as many lines as it has; all but the first are indented, so that none looks like another message. */
+/** An error message or stack with its line breaks. All lines but the first are indented, so that none looks like another message. */
 export function printableLines(text: string): string {
   const [first = '', ...rest] = stripVTControlCharacters(text).trimEnd().split(/\r?\n/).map((line) => printable(line.replaceAll('\t', '  ')));
   return [first, ...rest.map((line) => `  ${line}`)].join('\n');
 }
 
-/** Columns that a text takes on a terminal: two for a wide character, none for what only changes the one before it. */
+/** Columns that a text takes on a terminal: two for a wide character, none for a combining one. */
 export function columnsOf(text: string): number {
   return stringWidth(text);
 }
 
 const segmenter = new Intl.Segmenter();
 
-/** As much of a text as fits, with a sign that there is more. No character is cut in two, however many code points it has. */
+/** The part of a text that fits, with an ellipsis if it was cut. It never splits a character of several code points. */
 export function shortened(text: string, columns: number): string {
   if (columnsOf(text) <= columns) return text;
   let kept = '';
@@ -39,7 +39,7 @@ export function shortened(text: string, columns: number): string {
   return `${kept}…`;
 }
 
-/** A text with blanks after it, or before it, up to so many columns. */
+/** A text padded with spaces to a number of columns. */
 export function padded(text: string, columns: number, side: 'after' | 'before' = 'after'): string {
   const blanks = ' '.repeat(Math.max(0, columns - columnsOf(text)));
   return side === 'after' ? text + blanks : blanks + text;

@@ -9,30 +9,30 @@ import { formatMs, formatNumber } from './output.ts';
 import { columnsOf, printable, printableLine, shortened } from './printable.ts';
 
 export interface ProgressView {
-  /** Takes in an event that the record has taken in. */
+  /** Takes in an event after the record has. */
   record(event: HandoffEvent): void;
-  /** What the nodes are about now. */
+  /** Takes in the current activity of the nodes. */
   nodes(nodes: readonly NodeActivity[]): void;
-  /** Shows the end, and gives the terminal back. */
+  /** Shows the final state and releases the terminal. */
   close(): void;
 }
 
 const redrawEvery = 100;
 const [leastBar, mostBar] = [8, 28];
 const shownFunctions = 4;
-// Above so many functions a line each would be too many; then there is one in a second, in ms.
+// Runs with more functions than this print a line per interval (ms) instead of a line per function.
 const lineEach = 50;
 const lineEvery = 1000;
-// In ms: then it is worth a word.
+// ms after which a running function's duration is shown.
 const long = 2000;
 
-// What is waited for is said this often, in ms, until the run begins.
+// ms between two messages that say what the run waits for.
 const waitEvery = 5000;
 
 /**
- * A block on a terminal that can move its cursor; lines elsewhere.
+ * An updating block on a terminal that can move its cursor; lines elsewhere.
  *
- * @param waitsFor what keeps the run from beginning, in words; undefined: nothing, or it has begun
+ * @param waitsFor returns what keeps the run from starting, or undefined if nothing does
  */
 export function createProgressView(record: RunRecord, stream: NodeJS.WriteStream, waitsFor: () => string | undefined = () => undefined): ProgressView {
   return stream.isTTY && process.env['TERM'] !== 'dumb' ? new TerminalView(record, stream, waitsFor) : new PlainView(record, stream, waitsFor);
@@ -46,7 +46,7 @@ class TerminalView implements ProgressView {
   readonly #write: NodeJS.WriteStream['write'];
   readonly #timer: NodeJS.Timeout;
   #nodes: readonly NodeActivity[] = [];
-  /** When functions that run now began. */
+  /** Start times of running functions. */
   #running = new Map<number, number>();
   #partial = '';
   readonly #waitsFor: () => string | undefined;
@@ -57,9 +57,9 @@ class TerminalView implements ProgressView {
     this.#meter = new ProgressMeter(record);
     this.#stream = stream;
     const write = (this.#write = stream.write);
-    // The cursor stays to be seen: whatever ends this process, nobody has to bring it back.
+    // The cursor stays visible: after a crash it need not be restored.
     this.#update = createLogUpdate({ isTTY: true, get columns() { return stream.columns; }, get rows() { return stream.rows; }, write: write.bind(stream) } as NodeJS.WriteStream, { showCursor: true });
-    // What others write meanwhile, warnings and what functions print among it, goes above the block.
+    // Other output, such as warnings and prints of functions, goes above the block.
     stream.write = ((chunk: string | Uint8Array, ...rest: unknown[]) => {
       this.#above(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString());
       const done = rest.find((each) => typeof each === 'function') as (() => void) | undefined;
@@ -91,7 +91,7 @@ class TerminalView implements ProgressView {
     this.#stream.write = this.#write;
   }
 
-  /** Whole lines at once: the block begins on a line of its own. */
+  /** Writes whole lines above the block, which starts on a line of its own. */
   #above(text: string): void {
     const end = text.lastIndexOf('\n');
     if (end < 0) {
@@ -116,7 +116,7 @@ class TerminalView implements ProgressView {
   #bar(state: ProgressState, width: number): string {
     const name = shortened(printable(state.dagId), Math.max(6, Math.floor(width / 4)));
     const parts = partsOf(state, this.#nodes.length === 0 ? undefined : this.#running.size);
-    // What does not fit is left out, the last first.
+    // Drop the last parts that do not fit.
     while (parts.length > 1 && columnsOf(name) + leastBar + 2 + columnsOf(parts.join(' · ')) > width) parts.pop();
     const told = parts.join(' · ');
     const room = Math.max(0, Math.min(mostBar, width - columnsOf(name) - columnsOf(told) - 2));
@@ -189,12 +189,12 @@ class PlainView implements ProgressView {
   }
 }
 
-/** One that runs for long says for how long. */
+/** A function that runs for long shows its duration. */
 function describe({ runId, dagId, functionId, since }: NonNullable<NodeActivity['threads'][number]['running']>, own: string, now: number): string {
   return `${runId === own ? '' : `${dagId}/`}${functionId}${now - since < long ? '' : ` ${formatMs(now - since)}`}`;
 }
 
-/** The most important first. */
+/** Parts of the status line, most important first. */
 function partsOf({ done, total, failed, retries, elapsed, rate, remaining }: ProgressState, running: number | undefined): string[] {
   const parts = [`${done}/${total}`];
   if (failed > 0) parts.push(`${failed} failed`);

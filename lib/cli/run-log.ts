@@ -1,4 +1,4 @@
-/** `--log`: what functions log and print, as it comes, by function, or not at all. */
+/** `--log`: what functions log and print, streamed, grouped by function, or dropped. */
 import type { HandoffEvent } from '../events/events.ts';
 import type { logModes } from './choices.ts';
 import { toText } from './output.ts';
@@ -6,14 +6,14 @@ import { printable } from './printable.ts';
 
 export type LogMode = (typeof logModes)[number];
 
-/** The events it needs. What nobody listens to would be printed. */
+/** The events that each mode needs. `none` listens too, because output without a listener is printed. */
 export const loggedEvents = { stream: ['function:log'], grouped: ['function:log', 'attempts', 'function:retrying', 'function:failed'], none: ['function:log'] } as const satisfies Record<LogMode, readonly HandoffEvent['type'][]>;
 
 export class RunLog {
   readonly #runId: string;
   readonly #mode: LogMode;
   readonly #say: (line: string) => void;
-  /** Lines of functions that have not ended, by function. */
+  /** Lines of functions that have not ended, by function id. */
   readonly #held = new Map<string, string[]>();
 
   /** @param say writes a line */
@@ -30,11 +30,11 @@ export class RunLog {
       case 'attempts':
         if (this.#held.size > 0) for (const id of event.functionIds) this.#flush(id);
         return;
-      case 'function:retrying': case 'function:failed': return this.#flush(event.functionId); // its thread has died, or it would have been among the spans
+      case 'function:retrying': case 'function:failed': return this.#flush(event.functionId); // attempts that end with their thread are not in the columns
     }
   }
 
-  /** Writes what is held of functions that never ended. */
+  /** Writes the held lines of functions that never ended. */
   close(): void {
     for (const id of [...this.#held.keys()]) this.#flush(id);
   }

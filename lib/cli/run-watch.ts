@@ -1,4 +1,4 @@
-/** What `handoff run` looks at while a DAG runs: the record of it, what nodes use, and where all of it goes. */
+/** Observes a run for `handoff run`: records it, samples the nodes, and passes both to the outputs. */
 import { compile } from '../dag/compile.ts';
 import type { Dag } from '../dag/dag.ts';
 import type { NodeActivity } from '../events/activity.ts';
@@ -8,17 +8,17 @@ import { RunRecord } from '../report/run-record.ts';
 import type { SummaryNode } from '../report/summary.ts';
 import { type Handoff, overviewOf } from '../runtime/handoff.ts';
 
-/** Who takes in events, after the record has. */
+/** Receives events after the record has taken them in. */
 export interface Watcher {
   record(event: HandoffEvent): void;
-  /** What nodes are about. */
+  /** Receives the activity of the nodes. */
   sample?(at: number, nodes: readonly NodeActivity[]): void;
 }
 
-/** What a `RunRecord` needs. */
+/** The events that a `RunRecord` needs. */
 const recordedEvents = ['run:started', 'run:finished', 'run:failed', 'attempts', 'function:retrying', 'function:failed', 'result:fetched', 'result:recomputing'] as const satisfies readonly EventType[];
 
-// For so long, in ms, a first look at the nodes is waited for.
+// ms to wait for the first sample of the nodes.
 const patience = 500;
 
 export class RunWatch {
@@ -32,22 +32,22 @@ export class RunWatch {
   #wake = (): void => {};
 
   /**
-   * @param handoff to run on
-   * @param dag to be run
-   * @param runId the id that its run will have
-   * @throws whatever is wrong with the DAG, as `execute` does
+   * @param handoff that runs the DAG
+   * @param dag to run
+   * @param runId id of its run
+   * @throws what `execute` throws if the DAG is invalid
    */
   constructor(handoff: Handoff, dag: Dag, runId: string) {
     this.#handoff = handoff;
     this.record = new RunRecord(toRunGraph(compile(dag), runId));
-    // What was learned of how long functions take is known from when the run begins.
+    // Learned durations are known once the run starts.
     this.#ends.push(overviewOf(handoff).ownFeed.subscribe(['run:started'], ({ event, graph }) => {
       if (event.type === 'run:started' && event.runId === runId && graph !== undefined) this.record.graph = graph;
     }));
     this.#listen(recordedEvents, (event) => this.record.record(event));
   }
 
-  /** Nodes that were seen, by name. */
+  /** The nodes seen so far, by name. */
   get nodes(): ReadonlyMap<string, SummaryNode> {
     return this.#nodes;
   }
@@ -58,22 +58,22 @@ export class RunWatch {
   }
 
   /**
-   * Looks at the nodes from now on.
+   * Starts to sample the nodes.
    *
-   * @param pause ms between two looks, each of which takes a tenth of a second
+   * @param pause ms between two samples; a sample takes a tenth of a second
    */
   sample(pause: number): void {
     this.#sampling = this.#sample(pause);
   }
 
-  /** Listens no more. Of a run that was shorter than a look at the nodes it waits for that. */
+  /** Stops listening. If the run was shorter than a sample, waits for that sample. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#wake();
     for (const end of this.#ends) end();
     if (this.#nodes.size > 0 || this.record.startedAt === undefined) return;
     let timer: NodeJS.Timeout | undefined;
-    // Nodes that are being stopped, or are on a host that is gone, may never answer.
+    // Nodes that are stopping, or whose host is gone, may never answer.
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, patience)));
     await Promise.race([this.#sampling, late]);
     clearTimeout(timer);
@@ -82,9 +82,9 @@ export class RunWatch {
   async #sample(pause: number): Promise<void> {
     const overview = overviewOf(this.#handoff);
     for (;;) {
-      const at = timestamp(); // what is in use is that from now on, for a moment
+      const at = timestamp(); // usage counts from the start of the sample
       const nodes = await overview.nodes().catch(() => undefined);
-      if (nodes === undefined) return; // a host is leaving, or this one is being stopped
+      if (nodes === undefined) return; // a host is leaving, or this one is stopping
       this.#seen(at, nodes);
       if (this.#stopped) return;
       await new Promise<void>((resolve) => {

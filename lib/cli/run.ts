@@ -1,4 +1,4 @@
-/** `handoff run <file>`. */
+/** `handoff run <file>`: runs a DAG and prints its results. */
 import { nanoid } from 'nanoid';
 import { ValueDag } from '../dag/value-dag.ts';
 import type { Dag } from '../dag/dag.ts';
@@ -40,7 +40,7 @@ export interface RunFlags extends HandoffFlags {
   readonly speculate?: boolean;
 }
 
-// ms between two looks at the nodes, each of which takes a tenth of a second: nobody sees more of a picture, and a summary needs less.
+// ms between two samples of the nodes; a sample takes a tenth of a second. A picture shows no finer detail, and a summary needs less.
 const lookForPicture = 100;
 const lookForSummary = 400;
 
@@ -48,9 +48,9 @@ const fileFlags = ['trace', 'summary', 'report'] as const;
 
 type Files = { readonly [Flag in (typeof fileFlags)[number]]?: OutputFile };
 
-/** Runs the DAG of a file; resolves to the exit code. */
+/** Runs the DAG of a file. Resolves to the exit code. */
 export async function run(file: string, args: readonly string[], flags: RunFlags): Promise<number> {
-  if (!logModes.includes(flags.log as LogMode)) throw new UsageError(`--log is one of ${logModes.join(', ')}; not ${flags.log}.`);
+  if (!logModes.includes(flags.log as LogMode)) throw new UsageError(`--log: ${JSON.stringify(flags.log)} is not a mode. Modes: ${logModes.join(', ')}.`);
   const files: { -readonly [Flag in keyof Files]: Files[Flag] } = {};
   try {
     for (const name of fileFlags) if (flags[name] !== undefined) files[name] = new OutputFile(`--${name}`, flags[name]);
@@ -62,7 +62,9 @@ export async function run(file: string, args: readonly string[], flags: RunFlags
 
 async function runInto(files: Files, file: string, args: readonly string[], flags: RunFlags): Promise<number> {
   const { failurePolicy } = flags;
-  if (failurePolicy !== undefined && !isFailurePolicy(failurePolicy)) throw new UsageError(`--failure-policy is one of ${failurePolicies.join(', ')}; not ${failurePolicy}.`);
+  if (failurePolicy !== undefined && !isFailurePolicy(failurePolicy)) {
+    throw new UsageError(`--failure-policy: ${JSON.stringify(failurePolicy)} is not a policy. Policies: ${failurePolicies.join(', ')}.`);
+  }
   const options: ExecuteOptions = {
     ...Object.fromEntries(numbers.flatMap(([option, flag]) => (flags[option] === undefined ? [] : [[option, toNumber(flag, flags[option])]]))),
     ...(failurePolicy !== undefined && { failurePolicy }), ...(flags.speculate === true && { speculate: true }),
@@ -81,7 +83,7 @@ interface DagToRun extends LoadedDag {
   readonly collect: 'all' | 'sinks' | readonly string[];
 }
 
-/** With `--collect`, results are told by id. An id may have a comma in it. */
+/** With `--collect`, results are printed by id. An id may contain a comma. */
 function withCollected(loaded: LoadedDag, asked: readonly string[] | undefined): DagToRun {
   if (asked === undefined) return { ...loaded, collect: outputsOf(loaded) };
   const [first] = asked;
@@ -91,9 +93,9 @@ function withCollected(loaded: LoadedDag, asked: readonly string[] | undefined):
 }
 
 async function runOn(handoff: Handoff, loaded: DagToRun, options: ExecuteOptions, files: Files, flags: RunFlags): Promise<number> {
-  const interrupt = onInterrupt('Finishing the functions that run; no other is started. Once more to end now.', () => handoff.stop({ drain: 'functions' }));
+  const interrupt = onInterrupt('Running functions finish; no other starts. Press again to end now.', () => handoff.stop({ drain: 'functions' }));
   if (handoff.address !== undefined) say(`listening on ${handoff.address}`);
-  // Once everything is stopped, reading what nodes use would not keep the process alive until it has been told.
+  // After the stop, sampling alone would not keep the process alive until the outcome is printed.
   const alive = setInterval(() => {}, 60_000);
   let observed: Observed | undefined;
   try {
@@ -110,13 +112,13 @@ async function runOn(handoff: Handoff, loaded: DagToRun, options: ExecuteOptions
     return wasInterrupted ? interrupt.exitCode! : exitCodeOf(outcome.error);
   } finally {
     observed?.close();
-    await settled(handoff.stop()); // a signal still drains until then
+    await settled(handoff.stop()); // a drain that a signal started ends here
     clearInterval(alive);
     interrupt.dispose();
   }
 }
 
-/** Prints the results; of a run that went on after a failure, those that exist. */
+/** Prints the results. After a failed run, prints those that exist. */
 function tell(loaded: DagToRun, outcome: RunOutcome, asJson: boolean): void {
   if (outcome.ok) return print(asJson ? toJson({ ...outcome.value, results: shaped(loaded, outcome.value.results) }) : resultText(loaded, outcome.value));
   if (!isHandoffError(outcome.error) || outcome.error.results === undefined) return;
@@ -127,29 +129,32 @@ function tell(loaded: DagToRun, outcome: RunOutcome, asJson: boolean): void {
 
 type RunOutcome = Settled<ExecuteResult>;
 
-/** What keeps a run from beginning. */
+/** What keeps a run from starting. */
 function waitOf(handoff: Handoff, runId: string): string | undefined {
   try {
     return handoff.explain(runId).text;
   } catch {
-    return undefined; // it has ended
+    return undefined; // the run has ended
   }
 }
 
 interface Observed {
   readonly progress: { close(): void } | undefined;
-  /** Says on stderr what the run came to. */
+  /** Prints the summary of the run on stderr. */
   stop(outcome: RunOutcome): Promise<void>;
-  /** Writes the files that were asked for, each whatever becomes of the others; says which could not be written. Gives whether all were. */
+  /**
+   * Writes the requested files. One that cannot be written is reported and does not affect the others. Resolves to whether all were
+   * written.
+   */
   write(outcome: RunOutcome): Promise<boolean>;
   close(): void;
 }
 
-/** Observes what is about to run, as far as flags ask for it. */
+/** Sets up the observation that the flags ask for, before the run starts. */
 async function observe(handoff: Handoff, { dag, runId }: { readonly dag: Dag; readonly runId: string }, flags: RunFlags, files: Files): Promise<Observed> {
   const log = new RunLog(runId, flags.log as LogMode, say);
   for (const type of loggedEvents[flags.log as LogMode]) handoff.on(type, (event) => log.record(event));
-  // One that cannot be compiled will not run either: execute says why.
+  // A DAG that does not compile does not run either; `execute` reports why.
   const watch = (flags.progress || Object.keys(files).length > 0) && dag.validate().ok ? new RunWatch(handoff, dag, runId) : undefined;
   const progress = watch !== undefined && flags.progress ? createProgressView(watch.record, process.stderr, () => waitOf(handoff, runId)) : undefined;
   if (progress !== undefined) watch?.add(['attempts', 'function:retrying', 'function:failed'], { record: (event) => progress.record(event), sample: (_, nodes) => progress.nodes(nodes) });
@@ -204,7 +209,7 @@ function outputsOf({ dag, outputs }: LoadedDag): 'sinks' | readonly string[] {
   return typeof outputs === 'string' ? [outputs] : Object.values(outputs);
 }
 
-/** Results in the shape of the outputs; of a plain DAG by id. */
+/** Results in the shape of the outputs. Results of a plain DAG are keyed by id. */
 function shaped({ outputs }: LoadedDag, results: Readonly<Record<string, unknown>>): unknown {
   if (outputs === undefined) return results;
   if (typeof outputs === 'string') return results[outputs];

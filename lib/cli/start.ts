@@ -1,4 +1,4 @@
-/** From flags, the environment and the configuration file, in this order of precedence, to a Handoff. */
+/** Builds a Handoff from flags, the environment and the configuration file, in this order of precedence. */
 import { HandoffError, isHandoffError } from '../core/errors.ts';
 import { type Config, readConfig } from '../runtime/options/config.ts';
 import { Handoff } from '../runtime/handoff.ts';
@@ -15,16 +15,17 @@ import { defaultNode } from './nodes.ts';
 import { otherHosts } from './tree.ts';
 
 /**
- * What a command is in a cluster: a host that others use, an orchestrator that runs a DAG, with others where there are some to join, or a
- * visitor that only looks.
+ * The part of a command in a cluster: a host offers nodes, an orchestrator runs a DAG (with other hosts if there are any to join), a
+ * visitor only observes.
  */
 export type Part = 'host' | 'orchestrator' | 'visitor';
 
 /**
- * Starts what a command needs. Whatever functions print goes to stderr, or to whoever listens to `function:log`.
+ * Starts a Handoff for a command. Output of functions goes to stderr, or to listeners of `function:log`.
  *
- * @param dashboard that the command is about
- * @throws `UsageError`, and as `Handoff.start`
+ * @param dashboard options of the dashboard, if the command has one
+ * @throws `UsageError`
+ * @throws what `Handoff.start` throws
  */
 export async function startHandoff(flags: HandoffFlags, part: Part, dashboard = dashboardBeside(flags.dashboard)): Promise<Handoff> {
   const config = await readConfig(flags.config);
@@ -34,8 +35,10 @@ export async function startHandoff(flags: HandoffFlags, part: Part, dashboard = 
     const handoff = await Handoff.start({ ...options, output: part === 'orchestrator' ? 'events' : 'stderr' });
     if (handoff.dashboard !== undefined) process.stderr.write(`dashboard: ${handoff.dashboard.url}${options.dashboard?.token === undefined ? '' : ' (open it once with ?token=… added)'}\n`);
     const join = options.transport?.join ?? [];
-    // Who has nodes of its own does not need others; but whoever named some wants to know.
-    if (join.length > 0 && otherHosts(handoff).length === 0) process.stderr.write(`Nobody answers at ${join.join(', ')} yet: going on without, and trying again and again.\n`);
+    // Own nodes suffice for a run, but a user who gave --join should see that no host answered.
+    if (join.length > 0 && otherHosts(handoff).length === 0) {
+      process.stderr.write(`No host answers at ${join.join(', ')} yet. Starting without it; retrying in the background.\n`);
+    }
     return handoff;
   } catch (error) {
     throw withHint(error, config);
@@ -43,11 +46,11 @@ export async function startHandoff(flags: HandoffFlags, part: Part, dashboard = 
 }
 
 /**
- * Starts what a command needs, and stops it afterwards. What fails while it stops, such as keeping what was learned, is said after what the
- * command came to, and hides none of it.
+ * Starts a Handoff, lets the command use it, and stops it. An error during the stop, such as a failed write of learned costs, is printed
+ * after the outcome of the command and does not hide it.
  *
- * @param use does the work of the command; gives the exit code
- * @throws as `startHandoff`, and as `use`
+ * @param use does the work of the command and resolves to the exit code
+ * @throws what `startHandoff` and `use` throw
  */
 export async function withHandoff(flags: HandoffFlags, part: Part, use: (handoff: Handoff) => Promise<number>, dashboard?: DashboardOptions): Promise<number> {
   const handoff = await startHandoff(flags, part, dashboard);
@@ -63,7 +66,7 @@ export async function withHandoff(flags: HandoffFlags, part: Part, use: (handoff
   return code === ExitCode.done ? ExitCode.functionFailed : code;
 }
 
-/** How a promise has settled. */
+/** The outcome of a promise. */
 export type Settled<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly error: unknown };
 
 export async function settled<Value>(promise: Promise<Value>): Promise<Settled<Value>> {
@@ -75,37 +78,60 @@ export async function settled<Value>(promise: Promise<Value>): Promise<Settled<V
 }
 
 /**
- * Who joins a cluster to use it has nodes of its own and listens only as flags say: what the environment and the configuration file say of
- * that describes the host that `handoff node` starts here, and would take its port and its names.
+ * Merges options by precedence: flags, environment, configuration file. An orchestrator that joins a cluster, and a visitor, take nodes
+ * and the address to listen at only from flags. The environment and the configuration file describe the host that `handoff node` starts
+ * here; its port and node names are taken.
  *
- * @throws `UsageError`
+ * @throws `UsageError` if an address is missing, or if a flag would have no effect
  */
 export function merge(flags: HandoffFlags, environment: Partial<TransportOptions>, config: HandoffOptions, part: Part): HandoffOptions {
-  if (config.transport !== undefined && !isRecord(config.transport)) return config; // to be refused
+  if (config.transport !== undefined && !isRecord(config.transport)) return config; // Handoff.start refuses it
   const byFlags = transportOf(flags);
   const { host: _host, port: _port, advertise: _advertise, ...elsewhere } = { ...config.transport, ...environment };
   const joins = ((byFlags.join ?? elsewhere.join)?.length ?? 0) > 0;
   const isGuest = part === 'visitor' || (part === 'orchestrator' && joins);
   const transport = ofOnePlace({ ...(isGuest ? elsewhere : { ...config.transport, ...environment }), ...byFlags, type: config.transport?.type ?? 'tcp' });
-  if (part === 'visitor' && !joins) throw new UsageError('--join HOST:PORT is missing: some host of the cluster to ask (or HANDOFF_JOIN, or join in the configuration file).');
-  if (part === 'host' && transport.port === undefined && !listensOnUnix(transport)) throw new UsageError('--listen HOST:PORT, or unix:/PATH, is missing: where others are to reach this host (or HANDOFF_HOST and HANDOFF_PORT, or the configuration file).');
-  const alone = part === 'orchestrator' && !joins && flags.listen === undefined && config.transport === undefined;
-  const [useless] = alone ? Object.keys(byFlags) : [];
-  if (useless !== undefined) throw new UsageError(`--join HOST:PORT or --listen HOST:PORT is missing: without, there are no other hosts that ${useless} could be for.`);
-  const nodes = nodesOf(flags) ?? (isGuest ? [] : (config.nodes ?? (part === 'host' ? [defaultNode()] : undefined)));
+  checkAddresses(part, joins, transport);
+  const isAlone = part === 'orchestrator' && !joins && flags.listen === undefined && config.transport === undefined;
+  if (isAlone) refuseUseless(byFlags);
+  const nodes = nodesOf(flags) ?? (isGuest ? [] : nodesOfHost(config, part));
   const { transport: _transport, nodes: _nodes, ...rest } = config;
+  return { ...rest, ...(nodes !== undefined && { nodes }), ...(!isAlone && { transport }), ...optionsOfFlags(flags) };
+}
+
+/** @throws `UsageError` if a visitor has no host to join, or a host no address to listen at */
+function checkAddresses(part: Part, joins: boolean, transport: TransportOptions): void {
+  if (part === 'visitor' && !joins) {
+    throw new UsageError('--join HOST:PORT is missing. Give the address of a host of the cluster (or set HANDOFF_JOIN, or join in the configuration file).');
+  }
+  if (part === 'host' && transport.port === undefined && !listensOnUnix(transport)) {
+    throw new UsageError(
+      '--listen HOST:PORT, or unix:/PATH, is missing. Give the address where others reach this host '
+      + '(or set HANDOFF_HOST and HANDOFF_PORT, or use the configuration file).',
+    );
+  }
+}
+
+/** @throws `UsageError` if a flag of the transport has no effect, because the command neither joins nor listens */
+function refuseUseless(byFlags: Partial<TransportOptions>): void {
+  const [useless] = Object.keys(byFlags);
+  if (useless !== undefined) throw new UsageError(`--join HOST:PORT or --listen HOST:PORT is missing. Without other hosts, ${useless} has no effect.`);
+}
+
+function nodesOfHost(config: HandoffOptions, part: Part): HandoffOptions['nodes'] {
+  return config.nodes ?? (part === 'host' ? [defaultNode()] : undefined);
+}
+
+/** Options that a flag sets directly. `Handoff.start` refuses an unknown strategy, because it knows all of them. */
+function optionsOfFlags({ strategy, allowSource, costModel }: HandoffFlags): HandoffOptions {
   return {
-    ...rest,
-    ...(nodes !== undefined && { nodes }),
-    ...(!alone && { transport }),
-    // Any other name is refused by the options themselves, which know which there are.
-    ...(flags.strategy !== undefined && { allocationStrategy: flags.strategy as NonNullable<HandoffOptions['allocationStrategy']> }),
-    ...(flags.allowSource === true && { allowSource: true }),
-    ...(flags.costModel !== undefined && { costModel: { file: flags.costModel } }),
+    ...(strategy !== undefined && { allocationStrategy: strategy as NonNullable<HandoffOptions['allocationStrategy']> }),
+    ...(allowSource === true && { allowSource: true }),
+    ...(costModel !== undefined && { costModel: { file: costModel } }),
   };
 }
 
-/** Whoever says that a host is to listen on a Unix socket does not mean the port that is said elsewhere. */
+/** A Unix socket as host overrides a port that comes from elsewhere. */
 function ofOnePlace(transport: TransportOptions): TransportOptions {
   if (!listensOnUnix(transport)) return transport;
   const { port: _port, ...others } = transport;
@@ -116,13 +142,13 @@ function listensOnUnix({ host }: TransportOptions): boolean {
   return typeof host === 'string' && unixPath(host) !== undefined;
 }
 
-/** How to mend it from the command line. */
+/** Adds a hint about flags to an error of options. */
 function withHint(error: unknown, { file }: Config): unknown {
   if (!(error instanceof HandoffError)) return error;
   const isAboutSecret = error.code === 'UNAUTHORIZED' || (error.code === 'INVALID_OPTION' && error.option === 'secret');
   const hints = [
-    isAboutSecret ? 'The secret is given by HANDOFF_SECRET, HANDOFF_SECRET_FILE or --secret-file, certificates by --tls-cert, --tls-key and --tls-ca.' : '',
-    isHandoffError(error, 'INVALID_OPTION') && file !== undefined ? `(Options were read from ${file}, too.)` : '',
+    isAboutSecret ? 'Set the secret by HANDOFF_SECRET, HANDOFF_SECRET_FILE or --secret-file, certificates by --tls-cert, --tls-key and --tls-ca.' : '',
+    isHandoffError(error, 'INVALID_OPTION') && file !== undefined ? `(${file} sets options, too.)` : '',
   ].filter((hint) => hint !== '');
   if (hints.length === 0) return error;
   const { code, message, cause, option } = error;

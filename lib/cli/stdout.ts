@@ -1,4 +1,4 @@
-/** stdout carries results only. Whatever else is written to it, such as by the DAG's module, goes to stderr. */
+/** stdout carries results only. Everything else that is written to it, such as prints of the DAG's module, goes to stderr. */
 import { fstatSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { OutputError } from './exit.ts';
@@ -8,18 +8,15 @@ const write = process.stdout.write.bind(process.stdout);
 
 let failure: NodeJS.ErrnoException | undefined;
 
-/**
- * Reserves stdout for `print`: what others write to it, `console.log` among it, goes to stderr from now on. Call it before code of the user
- * is imported.
- */
+/** Reserves stdout for `print`: from now on, other writes (such as `console.log`) go to stderr. Call it before user code is imported. */
 export function claimStdout(): void {
-  // Without a listener a failed write would end the process with a stack.
+  // Without a listener a failed write would end the process with a stack trace.
   process.stdout.on('error', (error) => (failure ??= error));
-  // Looked up at each call: the progress view replaces the method of stderr.
+  // The method is looked up at each call, because the progress view replaces it.
   process.stdout.write = ((...args: Parameters<typeof write>) => process.stderr.write(...args)) as typeof write;
 }
 
-/** Writes a result, with a line end. After a failure nothing more is written: see `written`. */
+/** Writes a result and a line end. After a failed write it does nothing; `written` reports the failure. */
 export function print(text: string): void {
   if (failure !== undefined) return;
   const line = text.endsWith('\n') ? text : `${text}\n`;
@@ -32,9 +29,9 @@ export function print(text: string): void {
 }
 
 /**
- * Resolves when everything that was printed is written. A reader that stops early, as `head` does, is no failure.
+ * Resolves when everything printed is written. A reader that stops early, such as `head`, is not a failure.
  *
- * @throws `OutputError` when something could not be written
+ * @throws `OutputError` if something could not be written
  */
 export async function written(): Promise<void> {
   if (failure === undefined && !isFile()) {
@@ -44,7 +41,7 @@ export async function written(): Promise<void> {
   if (failure !== undefined && failure.code !== 'EPIPE') throw new OutputError(`stdout: the results cannot be written: ${failure.message}.`);
 }
 
-/** A file or a device without a terminal. Node's stream would take a short write to one as a whole one. */
+/** Whether stdout is a file or a non-terminal device. For these, Node's stream takes a short write for a whole one. */
 function isFile(): boolean {
   const stats = fstatSync(fd);
   return stats.isFile() || (stats.isCharacterDevice() && !isatty(fd));

@@ -1,14 +1,14 @@
-/** What a run came to, for a person at a terminal. */
+/** The summary of a run, for a terminal. */
 import type { ChainLink, CriticalChain } from '../report/critical-chain.ts';
 import type { NodeSummary, RunSummary } from '../report/summary.ts';
 import { formatBytes, formatMs, formatNumber, toTable } from './output.ts';
 import { printable } from './printable.ts';
 
-// More rows than this say less.
+// Longer tables are harder to read.
 const mostNames = 12;
 const mostLinks = 12;
 
-/** Some lines: in all, why so long, by name, by node. */
+/** The headline, the critical path, a table by function name and a table by node. */
 export function summaryText(summary: RunSummary): string {
   const { names, criticalPath } = summary;
   return [
@@ -61,7 +61,7 @@ function nodeTable(nodes: Readonly<Record<string, NodeSummary>>): string[] {
   ])).split('\n');
 }
 
-/** Of functions that take next to no time, too. */
+/** Milliseconds with enough digits for functions that take almost no time. */
 function precise(ms: number): string {
   return ms < 10 ? `${Number(ms.toPrecision(2))} ms` : formatMs(ms);
 }

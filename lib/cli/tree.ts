@@ -1,4 +1,4 @@
-/** What the supervision tree tells of the cluster. */
+/** Reads the hosts and nodes of the cluster from the supervision tree. */
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { Handoff } from '../runtime/handoff.ts';
 
@@ -7,7 +7,7 @@ export function ownNodes(handoff: Handoff): string[] {
   return child(handoff, 'nodes')?.children?.map(({ id }) => id) ?? [];
 }
 
-/** Addresses of the other hosts, or their ids where they do not listen. */
+/** Addresses of the other hosts; the id of a host that does not listen. */
 export function otherHosts(handoff: Handoff): string[] {
   return [...((child(handoff, 'transport')?.info?.['hosts'] as string[] | undefined) ?? [])].sort();
 }

@@ -1,4 +1,4 @@
-/** The files that the page is made of. What is not among them is not served, whatever it is asked for as. */
+/** The files of the page. Only these files are served. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
@@ -6,22 +6,22 @@ import { type Node, parse } from 'acorn';
 import { resolve } from 'import-meta-resolve';
 import { fileUrl, isBuilt } from '../core/package-files.ts';
 
-/** The packages that the page is made of, by the names its modules import: ES modules that import nothing but each other, served from here. */
+/** The packages that the page uses, by import name. They are ES modules that import only each other, and are served from here. */
 export const vendor = ['preact', 'preact/hooks', 'htm', '@dagrejs/dagre'] as const;
 
 export interface Module {
-  /** Below the page's address, such as `page/main.js`. */
+  /** Relative to the page's address, such as `page/main.js`. */
   readonly path: string;
   readonly text: string;
 }
 
-/** The page in parts. */
+/** The parts of the page. */
 export interface Page {
-  /** The HTML, with a place for what belongs into its head. */
+  /** The HTML, with a placeholder for the content of its head. */
   readonly template: string;
   readonly style: string;
   readonly modules: readonly Module[];
-  /** By the name that modules import it under. */
+  /** Keyed by import name. */
   readonly vendor: ReadonlyMap<string, Module>;
 }
 
@@ -31,9 +31,9 @@ export const entry = 'page/main.js';
 const here = fileUrl('dashboard/');
 let known: Page | undefined;
 
-/** @throws what reading a file throws: a package or a file is missing */
+/** @throws the file system's error if a package or a file is missing */
 export function readPage(): Page {
-  // From source it may change from one start to the next.
+  // Unbuilt files may change between two starts.
   if (known !== undefined && isBuilt) return known;
   return (known = {
     template: readFileSync(new URL('page/index.html', here), 'utf8'),
@@ -43,7 +43,7 @@ export function readPage(): Page {
   });
 }
 
-/** Calls back for each import of a module, and puts what that gives in place of what was imported. */
+/** Calls `change` for each import of a module and replaces the specifier by its result. */
 export function withImports(text: string, change: (specifier: string) => string): string {
   const { body } = parse(text, { ecmaVersion: 'latest', sourceType: 'module' });
   let changed = text;
@@ -54,7 +54,7 @@ export function withImports(text: string, change: (specifier: string) => string)
   return changed;
 }
 
-/** As a Content-Security-Policy names a script or style that stands in the page. */
+/** The Content-Security-Policy hash of an inline script or style. */
 export function hashOf(text: string): string {
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 }
@@ -73,7 +73,7 @@ function readVendor(name: string): string {
   return readFileSync(new URL(resolve(name, import.meta.url)), 'utf8').replace(/^\/\/# sourceMappingURL=.*$/m, '');
 }
 
-/** As Node does it when it runs TypeScript; that it says each time that this is experimental helps nobody. */
+/** Strips types like Node does, without the experimental warning on each call. */
 function strip(text: string): string {
   const { emitWarning } = process;
   process.emitWarning = () => {};

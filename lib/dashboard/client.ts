@@ -1,24 +1,24 @@
-/** One page that listens: it is sent what is new since it was last sent something, and nothing while it has not taken in what it was sent. */
+/** A connected page. It gets what changed since the last message, and nothing while it has not read that message. */
 import type { ServerResponse } from 'node:http';
 import { beginning, type Place, type RunHistory } from './run-history.ts';
 
-/** Messages as JSON; they are made once for all who need the same. */
+/** Messages as JSON, built once for all pages that need the same. */
 export interface Board {
   hello(): string;
-  /** Of runs that changed after a version, and of those among the known ones that are gone; undefined: there are none. */
+  /** Runs that changed after a version, and known runs that are gone; undefined if there are none. */
   runs(since: number, known: ReadonlySet<string>): News | undefined;
   readonly nodes: Versioned;
   readonly trees: Versioned;
   run(key: string): RunHistory | undefined;
-  /** The spans and marks of a run from a place on, in messages of bounded size, and where they end. */
+  /** The spans and marks of a run from a place on, in messages of bounded size, with the place where they end. */
   progress(run: RunHistory, from: Place): Progress;
 }
 
 export interface News {
   readonly message: string;
-  /** That of the history which it tells up to. */
+  /** Version of the history that the message reflects. */
   readonly version: number;
-  /** Of all runs that there are. */
+  /** Keys of all existing runs. */
   readonly keys: ReadonlySet<string>;
 }
 
@@ -28,7 +28,7 @@ export interface Progress {
 }
 
 export interface Versioned {
-  /** 0: there is nothing yet. */
+  /** 0 before the first message. */
   readonly version: number;
   readonly message: string;
 }
@@ -54,7 +54,7 @@ export class Client {
     response.write('retry: 1000\n\n');
   }
 
-  /** Sends what is new. What is not sent now is part of what is new later, so that nothing piles up for who is slow. */
+  /** Sends what changed. Whatever is skipped now is part of a later message, so that nothing queues up for a slow page. */
   advance(): void {
     do {
       if (this.#response.writableNeedDrain || this.#response.destroyed) return;
@@ -65,12 +65,12 @@ export class Client {
     } while (this.#isBehind);
   }
 
-  /** It has taken in what it was sent: sends more, if that was not all. */
+  /** Called when the page has read everything sent so far; sends the rest. */
   catchUp(): void {
     if (this.#isBehind) this.advance();
   }
 
-  /** Shows proxies that the connection is alive, if nothing else has for so many ms. */
+  /** Keeps the connection alive through proxies if nothing was sent for `idle` ms. */
   beat(idle: number): void {
     if (performance.now() - this.#lastWrite < idle || this.#response.writableNeedDrain || this.#response.destroyed) return;
     this.#lastWrite = performance.now();

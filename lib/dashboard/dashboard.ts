@@ -1,4 +1,4 @@
-/** The dashboard: remembers runs, and shows them to whoever opens its page. */
+/** The dashboard: remembers runs and serves the page. */
 import { hostname } from 'node:os';
 import { nanoid } from 'nanoid';
 import type { Exit, Running } from '../workers/supervision/child.ts';
@@ -14,13 +14,13 @@ import { packageVersion } from '../core/package-files.ts';
 
 export interface DashboardSettings {
   readonly host: string;
-  /** 0: any. */
+  /** 0 for any free port. */
   readonly port: number;
-  /** What whoever looks must know; undefined: nothing. */
+  /** The token that visitors must present; undefined for no token. */
   readonly token: string | undefined;
-  /** Begins to collect what `/metrics` tells; undefined: it tells nothing. */
+  /** Starts to collect the metrics for `/metrics`; undefined if there are none. */
   readonly metrics?: () => Promise<CollectedMetrics>;
-  /** Whether it begins at once, rather than when it is first asked. Default false. */
+  /** Collect metrics from the start, instead of from the first request. Default false. */
   readonly countsFromStart?: boolean;
 }
 
@@ -29,15 +29,15 @@ export interface CollectedMetrics extends MetricsText {
 }
 
 export interface Dashboard extends Running {
-  /** Where it is to be opened. The token, if there is one, is not in it. */
+  /** The address to open, without the token. */
   readonly url: string;
   readonly port: number;
 }
 
 /**
- * Begins to remember what happens, and listens.
+ * Starts to record events, and listens.
  *
- * @throws `INVALID_OPTION` when it cannot listen there
+ * @throws INVALID_OPTION if the address cannot be listened on
  */
 export async function startDashboard(source: Source, { host, port, token, metrics, countsFromStart = false }: DashboardSettings): Promise<Dashboard> {
   const { promise: exited, resolve: exit } = Promise.withResolvers<Exit>();
@@ -46,7 +46,7 @@ export async function startDashboard(source: Source, { host, port, token, metric
   const history = new History(() => nanoid(12));
   const live = new Live(source, history, { version: packageVersion(), server: nanoid() }, fail);
   let collecting = countsFromStart ? metrics?.() : undefined;
-  collecting?.catch(() => {}); // whoever asks for them is told
+  collecting?.catch(() => {}); // a request for metrics reports the error
   const door: Door = { host, token, names: [hostname()] };
   const page = toPageFiles(readPage());
   const server = await listen({ source, history, live, page, metrics: metrics && (() => (collecting ??= metrics())) }, door, port, fail);
@@ -54,7 +54,7 @@ export async function startDashboard(source: Source, { host, port, token, metric
     try {
       history.record(told);
     } catch (error) {
-      fail(error); // started anew, rather than in the way of what it looks at
+      fail(error); // the supervisor restarts the dashboard; runs are not disturbed
     }
   });
 
@@ -63,7 +63,7 @@ export async function startDashboard(source: Source, { host, port, token, metric
       unsubscribe();
       live.stop();
       await Promise.all([server.close(), collecting?.then((collected) => collected.stop(), () => {})]);
-      exit(why); // whoever starts it again needs the port
+      exit(why); // a restart needs the port
     })();
     return stopping;
   }

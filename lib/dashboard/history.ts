@@ -1,28 +1,34 @@
-/** PURE: a bounded memory of runs: what the dashboard shows of those that are over, and of the beginning of those that are not. */
+/** PURE: a bounded memory of runs: those that ended, and the start of those in progress. */
 import { HandoffError } from '../core/errors.ts';
 import type { EventType, HandoffEvent } from '../events/events.ts';
 import type { Told } from '../events/feed.ts';
 import { RunHistory } from './run-history.ts';
 
-/** The events it wants. */
+/** The events it needs. */
 export const historyEvents = [
   'run:started', 'run:finished', 'run:failed', 'attempts', 'function:retrying', 'function:failed', 'function:log', 'function:memory-exceeded',
   'result:fetched', 'result:lost', 'result:recomputing', 'worker:crashed', 'node:up',
 ] as const satisfies readonly EventType[];
 
-/** How much is kept. What is over is forgotten, of the oldest runs that have ended first. */
+/** How much is kept. The oldest ended runs are dropped first. */
 export interface HistoryLimits {
-  /** Runs that have ended. Default 50. */
+  /** Ended runs. Default 50. */
   readonly runs: number;
-  /** Functions of all runs, as their graphs are kept. Default 500,000. Runs that are under way, and the last that ended, are kept whatever their size. */
+  /**
+   * Functions of all runs, because graphs are kept. Default 500,000. Runs in progress and the last ended run are kept whatever their
+   * size.
+   */
   readonly functions: number;
-  /** Attempts of all runs. Default 200,000. When nothing else is left, the first of a run that is under way go. */
+  /** Attempts of all runs. Default 200,000. If no ended run is left, the oldest attempts of runs in progress are dropped. */
   readonly rows: number;
-  /** Marks of each run. Default 5000. */
+  /** Marks per run. Default 5000. */
   readonly marks: number;
-  /** Errors of functions of each run. Default 1000. */
+  /** Errors of functions per run. Default 1000. */
   readonly errors: number;
-  /** Characters of the marks and errors of all runs, about. Default 20 million. When nothing else is left, the first of a run that is under way go. */
+  /**
+   * Approximate characters of the marks and errors of all runs. Default 20 million. If no ended run is left, the oldest of runs in
+   * progress are dropped.
+   */
   readonly text: number;
 }
 
@@ -31,16 +37,16 @@ export const defaultLimits: HistoryLimits = { runs: 50, functions: 500_000, rows
 export class History {
   readonly #limits: HistoryLimits;
   readonly #newKey: () => string;
-  /** In the order they began. */
+  /** In the order they started. */
   readonly #runs = new Map<string, RunHistory>();
-  /** Those under way, by id of their DAG: one for each host that runs it. */
+  /** Runs in progress by id of their DAG, one per host that runs it. */
   readonly #current = new Map<string, RunHistory[]>();
   readonly #hosts = new Map<string, string>();
   #rows = 0;
   #text = 0;
   #version = 0;
 
-  /** @param newKey gives another name each time, safe in a path */
+  /** @param newKey returns a new name on each call, safe in a path */
   constructor(newKey: () => string, limits: Partial<HistoryLimits> = {}) {
     this.#newKey = newKey;
     this.#limits = { ...defaultLimits, ...limits };
@@ -51,17 +57,17 @@ export class History {
     return this.#version;
   }
 
-  /** Rows of spans that are kept. */
+  /** Rows of spans in memory. */
   get rows(): number {
     return this.#rows;
   }
 
-  /** Characters of marks and errors that are kept, about. */
+  /** Approximate characters of marks and errors in memory. */
   get text(): number {
     return this.#text;
   }
 
-  /** In the order they began. */
+  /** In the order they started. */
   get runs(): Iterable<RunHistory> {
     return this.#runs.values();
   }
@@ -70,12 +76,12 @@ export class History {
     return this.#runs.get(key);
   }
 
-  /** Where a node is. */
+  /** Records the host of a node. */
   nodeIsOn(node: string, host: string): void {
     this.#hosts.set(node, host);
   }
 
-  /** Something that is told beside the events has changed. */
+  /** Marks a run as changed after a change that is not an event. */
   touch(run: RunHistory): void {
     run.version = ++this.#version;
   }
@@ -105,9 +111,9 @@ export class History {
     const { runId, dagId } = graph;
     const before = this.#underWay(host, runId);
     if (before !== undefined) {
-      if (before.record.startedAt === at) return; // told again to somebody who came later
-      // Its end was not told.
-      this.#record(before, { type: 'run:failed', at, runId, dagId, error: new HandoffError('NODE_DOWN', 'It is not known how this run ended.', { runId, dagId }), durationMs: 0 });
+      if (before.record.startedAt === at) return; // repeated for a later subscriber
+      // Its end was not reported.
+      this.#record(before, { type: 'run:failed', at, runId, dagId, error: new HandoffError('NODE_DOWN', 'The end of this run is unknown.', { runId, dagId }), durationMs: 0 });
       this.#ended(before);
     }
     const run = new RunHistory(this.#newKey(), host, graph, { ...this.#limits, hostOf: (node) => this.#hosts.get(node) });
@@ -141,9 +147,9 @@ export class History {
   }
 
   /**
-   * The run of which some is to be forgotten next.
+   * The run to drop data from next.
    *
-   * @param kept how much there is of one; there is some of one at least
+   * @param kept how much data a run has; at least one run has some
    */
   #oldest(kept: (run: RunHistory) => number): RunHistory {
     let longest: RunHistory | undefined;
@@ -167,7 +173,7 @@ export class History {
     let functions = 0;
     for (const { record } of this.#runs.values()) functions += record.graph.ids.length;
     let count = over.length;
-    // Whoever waited for the end of a large run wants to see it.
+    // Keep the last ended run: a reader may have waited for its end.
     for (const run of over.slice(0, -1)) {
       if (count <= this.#limits.runs && functions <= this.#limits.functions) return;
       count--;

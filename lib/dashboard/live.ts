@@ -1,4 +1,4 @@
-/** What is new, for all pages that listen: looked at ten times a second while there are any, and not at all while there are none. */
+/** Sends changes to all connected pages, ten times a second. Without pages, nothing is read. */
 import type { ServerResponse } from 'node:http';
 import type { NodeActivity } from '../events/activity.ts';
 import { timestamp } from '../events/events.ts';
@@ -15,12 +15,12 @@ const period = 100;
 const nodesPeriod = 500;
 const treesPeriod = 1000;
 const beatPeriod = 15_000;
-// An estimate reads all of a graph: it may take one part in so many of the time.
+// An estimate reads the whole graph, so it may take at most one part in this many of the time.
 const estimateShare = 200;
-// Of larger runs, what runs at the moment is little of what is left, and takes long to find.
+// For larger runs the running functions are skipped: they change the estimate little and take long to find.
 const fewFunctions = 20_000;
 const estimatePeriod = 1000;
-// So many rows are about half a megabyte of text.
+// About half a megabyte of text.
 const mostRows = 20_000;
 
 const nothing: Versioned = { version: 0, message: '' };
@@ -31,10 +31,10 @@ export class Live implements Board {
   readonly #hello: Omit<Hello, 'type' | 'now' | 'isReport'>;
   readonly #onError: (error: unknown) => void;
   readonly #clients = new Set<Client>();
-  /** Of this moment: what was made for one client, by what it is, for the others. */
+  /** Messages built in this pass for one client, reused for the others. */
   readonly #made = new Map<string, unknown>();
   readonly #estimates = new WeakMap<RunHistory, number>();
-  /** What is being looked at, and when it is to be looked at again. */
+  /** Reads in progress, and when each is due again. */
   readonly #looks = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #seen: readonly NodeActivity[] = [];
@@ -42,7 +42,7 @@ export class Live implements Board {
   nodes = nothing;
   trees = nothing;
 
-  /** @param onError told when something is wrong with what there is to tell */
+  /** @param onError called if a message cannot be built */
   constructor(source: Source, history: History, hello: Omit<Hello, 'type' | 'now' | 'isReport'>, onError: (error: unknown) => void) {
     this.#onError = onError;
     this.#source = source;
@@ -50,12 +50,12 @@ export class Live implements Board {
     this.#hello = hello;
   }
 
-  /** How many listen. */
+  /** How many pages are connected. */
   get clients(): number {
     return this.#clients.size;
   }
 
-  /** @param run the key of the run whose spans and marks are wanted, too */
+  /** @param run key of the run whose spans and marks are wanted too */
   connect(response: ServerResponse, run: string | undefined): void {
     const client = new Client(response, this, run);
     response.on('drain', () => this.#safely(() => client.catchUp()));
@@ -110,7 +110,7 @@ export class Live implements Board {
     });
   }
 
-  /** What is made holds for itself, so that a client that is told a little later misses nothing. */
+  /** Builds a message once per pass. It is complete on its own, so that a client that joins later misses nothing. */
   #once<Made>(what: string, make: () => Made): Made {
     let made = this.#made.get(what) as Made | undefined;
     if (made === undefined) this.#made.set(what, (made = make()));
@@ -138,7 +138,7 @@ export class Live implements Board {
     }
   }
 
-  /** Does something at most so often, and once at a time. What cannot be told now is told later. */
+  /** Runs a read at most once per `every` ms and never twice at a time. An error leaves the last values in place. */
   #look(what: string, every: number, look: () => Promise<void>): void {
     const now = performance.now();
     if (now < (this.#looks.get(what) ?? 0)) return;
@@ -171,7 +171,7 @@ export class Live implements Board {
     this.#estimates.set(run, now + Math.max(estimatePeriod, (now - begun) * estimateShare));
   }
 
-  /** When functions of a run began that run now. */
+  /** Start times of the running functions of a run. */
   #runningOf({ record }: RunHistory): Map<number, number> {
     const running = new Map<number, number>();
     const { graph } = record;

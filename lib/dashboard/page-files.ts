@@ -8,11 +8,11 @@ export interface PageFile {
 
 export interface PageFiles {
   readonly files: ReadonlyMap<string, PageFile>;
-  /** What the page may load and run: what is served here. */
+  /** Content-Security-Policy: the page may load only what is served here. */
   readonly policy: string;
 }
 
-/** Addresses are relative, so that the page may be reached below another path through a proxy. */
+/** Addresses are relative, so that a proxy can serve the page under another path. */
 export function toPageFiles({ template, style, modules, vendor }: Page): PageFiles {
   const importMap = JSON.stringify({ imports: Object.fromEntries([...vendor].map(([name, { path }]) => [name, `./${path}`])) });
   const head = `<link rel="stylesheet" href="page/style.css"><script type="importmap">${importMap}</script><script type="module" src="${entry}"></script>`;

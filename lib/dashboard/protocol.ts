@@ -1,11 +1,11 @@
 /**
- * What the dashboard's server says to its page: JSON, by server-sent events and a few GETs. Times are ms since the epoch by the clock of the
- * server unless said otherwise.
+ * Messages from the dashboard's server to its page: JSON, by server-sent events and a few GETs. Unless stated otherwise, times are ms since
+ * the epoch by the clock of the server.
  *
  * ```
  *   GET  /                                the page
- *   GET  /api/events?run=KEY              server-sent events: Hello, then Runs, Nodes, Trees as they change (each at most ten times a second);
- *                                         and of one run, if asked for, all its Spans and Marks so far, then those that follow
+ *   GET  /api/events?run=KEY              server-sent events: Hello, then Runs, Nodes, Trees on change (at most ten times a
+ *                                         second); with `run`, also all Spans and Marks of that run, past and future
  *   GET  /api/runs/KEY/graph              RunGraph
  *   GET  /api/runs/KEY/functions/INDEX    FunctionView
  *   POST /api/runs/KEY/cancel             202; 409 when the run is over. Needs the header `x-handoff: 1`
@@ -21,10 +21,10 @@ import type { RunGraph } from '../events/run-graph.ts';
 export interface Hello {
   readonly type: 'hello';
   readonly version: string;
-  /** Another after each start of the server: what the page knows of runs is then to be asked for anew. */
+  /** New for each start of the server. The page then has to request its runs again. */
   readonly server: string;
   readonly now: number;
-  /** A report of a finished run: nothing follows, nothing can be cancelled. */
+  /** A report of a finished run: nothing follows, and nothing can be cancelled. */
   readonly isReport: boolean;
 }
 
@@ -37,11 +37,11 @@ export interface ErrorView {
 }
 
 export interface RunView {
-  /** Unlike all others, also those of other hosts. Safe in a path. */
+  /** Unique, even among runs of the same DAG. Safe in a path. */
   readonly key: string;
   readonly runId: string;
   readonly dagId: string;
-  /** The host it was started on. */
+  /** The host that started the run. */
   readonly host: string;
   readonly state: 'running' | 'finished' | 'failed';
   readonly startedAt: number;
@@ -52,16 +52,16 @@ export interface RunView {
   readonly running: number;
   readonly retries: number;
   readonly bytesFetched: number;
-  /** ms that the rest should take; null: nobody knows. */
+  /** Estimated remaining ms; null if unknown. */
   readonly remainingMs: number | null;
   readonly error: ErrorView | null;
 }
 
-/** Runs that are new or have changed; all of them at first. */
+/** New and changed runs; the first message has all. */
 export interface Runs {
   readonly type: 'runs';
   readonly runs: readonly RunView[];
-  /** Keys of runs that have been forgotten. */
+  /** Keys of runs that were dropped. */
   readonly gone: readonly string[];
 }
 
@@ -80,19 +80,22 @@ export interface Trees {
   readonly trees: Readonly<Record<string, TreeNode>>;
 }
 
-/** Attempts that have ended. */
+/** Attempts that ended. */
 export interface Spans {
   readonly type: 'attempts';
   readonly run: string;
-  /** How many rows of this run came before. Less than the page has: start again from nothing. */
+  /** How many rows of this run came before. If this is less than the page has, it starts over. */
   readonly from: number;
-  /** Rows that the server had and has forgotten, as only so many are kept. */
+  /** Rows that the server has dropped to stay within its limit. */
   readonly dropped: number;
-  /** Where rows were forgotten that the page has not had: all that came before `from`, by name: attempts, and ms they took together. */
+  /** Sent if the page missed rows that were dropped. For each name, totals of everything before `from`: attempts and their ms. */
   readonly before?: { readonly counts: readonly number[]; readonly times: readonly number[] };
   /** Lanes that are new with this message, in the order of their numbers. */
   readonly lanes: readonly { readonly host: string; readonly node: string; readonly thread: number }[];
-  /** Flat, `spanWidth` numbers each: function (into the graph), lane, ms from the run's start, ms it took, attempt, 0 or 1: it threw. */
+  /**
+   * Flat, `spanWidth` numbers each: function (index into the graph), lane, start in ms from the run's start, duration in ms, attempt, and
+   * 1 if it threw (else 0).
+   */
   readonly rows: readonly number[];
 }
 
@@ -102,13 +105,13 @@ export interface Mark {
   readonly kind: 'retry' | 'failed' | 'fetched' | 'lost' | 'recomputed' | 'crash' | 'overuse' | 'log';
   /** ms from the run's start. */
   readonly at: number;
-  /** Into the graph; -1: of no function. */
+  /** Index into the graph; -1 for no function. */
   readonly fn: number;
   readonly node: string | null;
   readonly text: string;
 }
 
-/** What is worth a mark in the picture. */
+/** Points of interest in the timeline. */
 export interface Marks {
   readonly type: 'marks';
   readonly run: string;
@@ -118,7 +121,7 @@ export interface Marks {
 
 export type Message = Hello | Runs | Nodes | Trees | Spans | Marks;
 
-/** One function, as it is asked for by a click. */
+/** Details of one function, requested by a click. */
 export interface FunctionView {
   readonly id: string;
   readonly name: string;
@@ -127,25 +130,25 @@ export interface FunctionView {
   readonly node: string | null;
   readonly thread: number | null;
   readonly attempts: number;
-  /** ms from the run's start; null: not yet. */
+  /** ms from the run's start; null if it has not started. */
   readonly begun: number | null;
   readonly ended: number | null;
   readonly bytes: number;
   readonly cost: Cost | null;
-  /** In call order: results of functions with the bytes they have in shared memory, and literals as text, cut off where they are long. */
+  /** In call order: results of functions with their bytes in shared memory, and literals as text, cut if long. */
   readonly args: readonly ({ readonly result: string; readonly bytes: number } | { readonly literal: string })[];
   readonly dependents: readonly string[];
   readonly error: ErrorView | null;
-  /** What it waits for, in words; null when its run is over. */
+  /** What it waits for, in words; null after the end of its run. */
   readonly explain: string | null;
 }
 
-/** What a report holds in place of a server, as JSON in the element `#report-data`. */
+/** The data of a report, in place of a server: JSON in the element `#report-data`. */
 export interface Report {
-  /** `hello` and all that would have followed. */
+  /** `hello` and all messages that would follow. */
   readonly messages: readonly Message[];
-  /** By the key of their run. */
+  /** Keyed by run. */
   readonly graphs: Readonly<Record<string, RunGraph>>;
-  /** By the key of their run, then by index into the graph. Of large runs only those that failed, and those that took longest. */
+  /** Keyed by run, then by index into the graph. For large runs only failed functions and the longest ones. */
   readonly functions: Readonly<Record<string, Readonly<Record<number, FunctionView>>>>;
 }

@@ -1,4 +1,4 @@
-/** A run in one file: the page itself with all that it knows of the run, to be opened anywhere and attached to anything. */
+/** A run as one HTML file: the page with the data of the run, to open or attach anywhere. */
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { FunctionDetail, NodeActivity } from '../events/activity.ts';
 import { timestamp } from '../events/events.ts';
@@ -11,28 +11,28 @@ import type { Source } from './source.ts';
 import { packageVersion } from '../core/package-files.ts';
 import { recordedView, toRunView } from './views.ts';
 
-// Each takes some hundreds of bytes; of larger runs the page makes do with the graph and the spans.
+// Details take some hundred bytes per function. For larger runs the page uses the graph and the spans only.
 const mostFunctions = 10_000;
-// Attempts, of which each takes about 40 bytes of the file. Of longer runs the page says how many came before.
+// Attempts at about 40 bytes each. For longer runs the page shows how many came before.
 const mostRows = 1_000_000;
-// They are asked for one by one.
+// Details are requested one by one.
 const mostDetails = 2000;
 
 export interface ReportRecorder {
   /**
-   * The page, with what is known of the run by now.
+   * The page with the data of the run so far.
    *
-   * @throws `Error` when no such run has begun
+   * @throws `Error` if the run has not started
    */
   html(): Promise<string>;
-  /** Stops taking in what happens. */
+  /** Stops recording. */
   close(): void;
 }
 
 /**
- * Takes in what happens to one run, from now on.
+ * Records one run from now on.
  *
- * @param runId of a run that begins on any host
+ * @param runId of a run that starts on any host
  */
 export function createReport(source: Source, runId: string): ReportRecorder {
   const history = new History(() => 'run', { runs: 1, rows: mostRows });
@@ -44,7 +44,7 @@ export function createReport(source: Source, runId: string): ReportRecorder {
     close: unsubscribe,
     async html() {
       const run = [...history.runs].at(-1);
-      if (run === undefined) throw new Error(`There is nothing to report: run ${runId} has not begun.`);
+      if (run === undefined) throw new Error(`There is nothing to report: run ${runId} has not started.`);
       const [details, nodes, trees] = await Promise.all([detailsOf(run, source), source.nodes().catch(() => []), source.trees().catch(() => ({}))]);
       return toHtml(readPage(), toReport(run, { now: timestamp(), details, nodes, trees }));
     },
@@ -73,7 +73,7 @@ export function toReport(run: RunHistory, { now, details, nodes, trees }: Around
   return { messages: messages.filter((message) => message !== undefined), graphs: { [run.key]: run.record.graph }, functions: { [run.key]: functions } };
 }
 
-/** Those that failed, then those that took longest. */
+/** Failed functions first, then the longest ones. */
 function mostTelling({ record: { graph, fate, begun, ended } }: RunHistory, most: number): number[] {
   const all = graph.ids.map((_, i) => i);
   if (all.length <= most) return all;
@@ -85,13 +85,13 @@ async function detailsOf(run: RunHistory, source: Source): Promise<Map<number, F
   const { graph } = run.record;
   const details = new Map<number, FunctionDetail>();
   await Promise.all(mostTelling(run, mostDetails).map(async (i) => {
-    const detail = await source.functionDetail(run.host, graph.runId, graph.ids[i]!).catch(() => undefined); // the report does without
+    const detail = await source.functionDetail(run.host, graph.runId, graph.ids[i]!).catch(() => undefined); // the report works without details
     if (detail !== undefined) details.set(i, detail);
   }));
   return details;
 }
 
-/** One file that needs no other: modules are `data:` URLs that an import map names. */
+/** One self-contained file: an import map resolves modules to `data:` URLs. */
 export function toHtml({ template, style, modules, vendor }: Page, report: Report): string {
   const nameOf = (path: string): string => `handoff/${path}`;
   const inline = (path: string, text: string): string => dataUrl(withImports(text, (specifier) => (specifier.startsWith('.') ? nameOf(resolved(specifier, path)) : specifier)));
@@ -112,7 +112,7 @@ export function toHtml({ template, style, modules, vendor }: Page, report: Repor
   return template.replace(headMark, () => head);
 }
 
-/** JSON that nothing inside can end early. */
+/** JSON in which no text can close the script element. */
 function toScript(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', String.raw`\u003c`);
 }

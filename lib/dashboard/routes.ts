@@ -1,4 +1,4 @@
-/** What the dashboard answers to which request. */
+/** Answers requests to the dashboard. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
@@ -22,7 +22,7 @@ export interface Parts {
   readonly history: History;
   readonly live: Live;
   readonly page: PageFiles;
-  /** Undefined: there are none to be had. */
+  /** Undefined if there are no metrics. */
   readonly metrics: (() => Promise<MetricsText>) | undefined;
 }
 
@@ -33,10 +33,10 @@ interface Asked {
   readonly query: URLSearchParams;
 }
 
-// Of pages that listen.
+// Connected pages.
 const mostClients = 100;
 
-/** @param path without the query; nothing in it is decoded */
+/** @param path without the query, not decoded */
 export async function answer(parts: Parts, asked: Asked): Promise<void> {
   const { request, response, path } = asked;
   const [, key, what = ''] = /^\/api\/runs\/([\w-]{1,64})\/(cancel|graph|functions\/\d{1,9})$/.exec(path) ?? [];
@@ -44,7 +44,7 @@ export async function answer(parts: Parts, asked: Asked): Promise<void> {
   const isRead = request.method === 'GET' || (request.method === 'HEAD' && parts.page.files.has(path));
   if (isChange ? request.method !== 'POST' : !isRead) {
     response.setHeader('allow', isChange ? 'POST' : 'GET');
-    return say(response, 405, 'This is not to be done here.');
+    return say(response, 405, 'Method not allowed.');
   }
   const file = parts.page.files.get(path);
   if (file !== undefined) return send(response, 200, file.type, file.body);
@@ -53,15 +53,15 @@ export async function answer(parts: Parts, asked: Asked): Promise<void> {
     const metrics = await parts.metrics();
     return send(response, 200, metrics.contentType, await metrics.text());
   }
-  if (key === undefined) return say(response, 404, 'There is nothing here.');
+  if (key === undefined) return say(response, 404, 'Not found.');
   const run = parts.history.get(key);
-  if (run === undefined) return say(response, 404, 'There is no such run, or it is forgotten.');
+  if (run === undefined) return say(response, 404, 'The run does not exist, or it was dropped.');
   if (isChange) return cancel(parts, run, response);
   if (what === 'graph') return graph(run.record.graph, asked);
   return functionView(parts, run, Number(what.slice('functions/'.length)), response);
 }
 
-/** As JSON. */
+/** Answers with an error as JSON. */
 export function say(response: ServerResponse, status: number, error: string): void {
   send(response, status, 'application/json; charset=utf-8', JSON.stringify({ error }));
 }
@@ -71,7 +71,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
 }
 
 function events({ live }: Parts, { response, query }: Asked): void {
-  if (live.clients >= mostClients) return say(response, 503, `${mostClients} pages are listening, which is the most.`);
+  if (live.clients >= mostClients) return say(response, 503, `${mostClients} pages are connected, which is the limit.`);
   live.connect(response, query.get('run') ?? undefined);
 }
 
@@ -86,7 +86,7 @@ async function functionView({ source }: Parts, run: RunHistory, i: number, respo
   send(response, 200, 'application/json; charset=utf-8', JSON.stringify(await toFunctionView(run, i, source)));
 }
 
-/** It may be large, and is made and sent in pieces, so that nothing else has to wait for it. */
+/** A graph may be large. It is built and sent in pieces, so that it does not block other work. */
 async function graph(of: RunGraph, { request, response }: Asked): Promise<void> {
   const isGzip = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
   response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', ...(isGzip && { 'content-encoding': 'gzip' }), vary: 'accept-encoding' });

@@ -1,4 +1,7 @@
-/** PURE: what is kept of one run: its record, the rows of its spans, marks and errors. No error is kept itself, as what it holds on to has no bound. */
+/**
+ * PURE: the memory of one run: its record, rows of spans, marks and errors. Errors are kept as text, because an error object can
+ * reference any amount of memory.
+ */
 import type { EventOf, HandoffEvent } from '../events/events.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 import { Fate, RunRecord } from '../report/run-record.ts';
@@ -7,7 +10,7 @@ import { type NotesLimits, RunNotes } from './run-notes.ts';
 import { SpanRows } from './span-rows.ts';
 import { messageOf, textOf, toErrorView } from './text.ts';
 
-/** How far somebody has read. */
+/** How far a client has read. */
 export interface Place {
   readonly rows: number;
   readonly lanes: number;
@@ -17,7 +20,7 @@ export interface Place {
 export const beginning: Place = { rows: 0, lanes: 0, marks: 0 };
 
 export interface RunHistoryOptions extends NotesLimits {
-  /** The host a node is on, when it is known. */
+  /** The host of a node, if known. */
   readonly hostOf: (node: string) => string | undefined;
 }
 
@@ -28,16 +31,16 @@ export class RunHistory {
   readonly rows = new SpanRows();
   readonly notes: RunNotes;
   readonly lanes: Spans['lanes'][number][] = [];
-  /** That of the history when this run changed last. */
+  /** Version of the history at the last change of this run. */
   version = 0;
-  /** Functions that run now, as far as somebody has looked. */
+  /** Running functions, as of the last read. */
   running = 0;
-  /** ms that the rest should take; null: nobody knows. */
+  /** Estimated remaining ms; null if unknown. */
   remaining: number | null = null;
-  /** Why it failed. */
+  /** The error of the run, if it failed. */
   error: ErrorView | null = null;
   readonly #options: RunHistoryOptions;
-  /** Of rows that are forgotten: see `Spans.before`. */
+  /** Totals of dropped rows: see `Spans.before`. */
   #before: { readonly counts: number[]; readonly times: number[] } | undefined;
 
   constructor(key: string, host: string, graph: RunGraph, options: RunHistoryOptions) {
@@ -77,7 +80,7 @@ export class RunHistory {
     }
   }
 
-  /** Functions were done before anything was told of them. */
+  /** Records functions that were done before the first event. */
   wereDone(indexes: readonly number[]): void {
     const { fate } = this.record;
     for (const i of indexes) {
@@ -87,16 +90,16 @@ export class RunHistory {
     }
   }
 
-  /** A thread has died, which may be one that this run uses. */
+  /** Records the death of a thread that this run may use. */
   crashed(event: EventOf<'worker:crashed'>): void {
     const { at, node, thread, reason, error } = event;
     this.notes.mark({ kind: 'crash', at: this.#since(at), fn: -1, node, text: textOf(`thread ${thread}: ${reason}${error === undefined ? '' : `, ${messageOf(error)}`}`) });
   }
 
   /**
-   * Rows that follow a place, and lanes that they are the first to use; undefined: there are none.
+   * Rows after a place, and the lanes that they use first; undefined if there are none.
    *
-   * @param most so many rows
+   * @param most rows to return at most
    */
   spansSince({ rows: read, lanes }: Place, most: number): Spans | undefined {
     const { rows } = this;
@@ -106,7 +109,7 @@ export class RunHistory {
     return { type: 'attempts', run: this.key, from, dropped: rows.dropped, ...(before && { before }), lanes: this.lanes.slice(lanes), rows: rows.slice(from, most) };
   }
 
-  /** Forgets the oldest rows, some at a time; returns how many. */
+  /** Drops some of the oldest rows. Returns how many. */
   dropRows(): number {
     const { graph } = this.record;
     const { counts, times } = (this.#before ??= { counts: graph.names.map(() => 0), times: graph.names.map(() => 0) });
@@ -119,7 +122,7 @@ export class RunHistory {
     return rows.length / spanWidth;
   }
 
-  /** Marks that follow a place; undefined: there are none. */
+  /** Marks after a place; undefined if there are none. */
   marksSince({ marks: read }: Place): Marks | undefined {
     const { from, marks } = this.notes.marksSince(read);
     return marks.length === 0 ? undefined : { type: 'marks', run: this.key, from, marks };
@@ -129,7 +132,7 @@ export class RunHistory {
     this.notes.mark({ kind, at: this.#since(at), fn: this.record.index.get(functionId) ?? -1, node, text: textOf(text) });
   }
 
-  /** ms since the run began. */
+  /** ms since the run started. */
   #since(at: number): number {
     return Math.round((at - (this.record.startedAt ?? at)) * 1000) / 1000;
   }

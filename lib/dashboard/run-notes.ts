@@ -1,19 +1,19 @@
-/** PURE: what is kept of what was said in one run: its marks, and why functions failed. The oldest of it can be forgotten. */
+/** PURE: the marks of a run and the errors of its functions. The oldest can be dropped. */
 import type { ErrorView, Mark } from './protocol.ts';
 import { toErrorView } from './text.ts';
 
-// What anything takes beside its text, in characters.
+// Approximate size of an entry without its text, in characters.
 const overhead = 100;
 
-/** The most that are kept. */
+/** Limits. */
 export interface NotesLimits {
   readonly marks: number;
-  /** Of the functions that failed first. */
+  /** The first errors are kept. */
   readonly errors: number;
 }
 
 export class RunNotes {
-  /** Why functions failed for good: into the graph. */
+  /** Errors of functions that failed, by index into the graph. */
   readonly errors = new Map<number, ErrorView>();
   readonly #marks: Mark[] = [];
   readonly #limits: NotesLimits;
@@ -29,7 +29,7 @@ export class RunNotes {
     return this.#marks;
   }
 
-  /** Characters of all that is kept, about. */
+  /** Approximate size in characters. */
   get size(): number {
     return this.#markSize + this.#errorSize;
   }
@@ -40,7 +40,7 @@ export class RunNotes {
     if (this.#marks.length > this.#limits.marks) this.#dropMarks(this.#limits.marks);
   }
 
-  /** Of more functions that failed than there is room for, those that failed first are kept. */
+  /** Records an error. Beyond the limit, the first errors are kept. */
   failed(fn: number, error: unknown): void {
     if (fn < 0 || this.errors.size >= this.#limits.errors || this.errors.has(fn)) return;
     const view = toErrorView(error);
@@ -48,13 +48,13 @@ export class RunNotes {
     this.#errorSize += sizeOfError(view);
   }
 
-  /** Marks that follow the first so many, and how many come before them. */
+  /** Marks after the first `read`, and how many come before them. */
   marksSince(read: number): { readonly from: number; readonly marks: readonly Mark[] } {
     const from = Math.max(read, this.#dropped);
     return { from, marks: this.#marks.slice(from - this.#dropped) };
   }
 
-  /** Forgets the oldest, some at a time, as each time all others move. */
+  /** Drops some of the oldest entries at once, because each drop moves all others. */
   drop(): void {
     if (this.#markSize >= this.#errorSize) return this.#dropMarks(this.#marks.length);
     let extra = Math.ceil(this.errors.size / 10);
@@ -65,7 +65,7 @@ export class RunNotes {
     }
   }
 
-  /** @param of a tenth of so many */
+  /** @param of number of marks; a tenth of it is dropped */
   #dropMarks(of: number): void {
     const gone = this.#marks.splice(0, Math.ceil(of / 10));
     this.#dropped += gone.length;

@@ -1,4 +1,4 @@
-/** The dashboard's server: HTTP on one port, for whoever may come in. */
+/** The dashboard's HTTP server. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { HandoffError } from '../core/errors.ts';
@@ -9,17 +9,17 @@ import { answer, type Parts, say } from './routes.ts';
 export interface Listening {
   readonly url: string;
   readonly port: number;
-  /** Resolves when nothing is left of it. */
+  /** Resolves when all sockets are closed. */
   close(): Promise<void>;
 }
 
-// Nobody has a reason to send more.
+// No request needs a longer body.
 const mostBody = 4096;
 
 /**
- * @param port 0: any
- * @param onError told when it cannot go on
- * @throws `INVALID_OPTION` when it cannot listen there
+ * @param port 0 for any free port
+ * @param onError called if the server fails later
+ * @throws INVALID_OPTION if the address cannot be listened on
  */
 export async function listen(parts: Parts, door: Door, port: number, onError: (error: unknown) => void): Promise<Listening> {
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
@@ -35,7 +35,7 @@ export async function listen(parts: Parts, door: Door, port: number, onError: (e
         server.close(resolve);
         server.closeAllConnections();
       });
-      // What the system knows of them goes when this turn of the event loop is over.
+      // The system releases the port after this turn of the event loop.
       for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
     },
   };
@@ -44,17 +44,17 @@ export async function listen(parts: Parts, door: Door, port: number, onError: (e
 async function begin(server: Server, host: string, port: number): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === 'EADDRINUSE' ? 'something else listens there. Give another port, or 0 for any' : cause.message;
+      const why = cause.code === 'EADDRINUSE' ? 'the port is in use. Give another port, or 0 for any free port' : cause.message;
       reject(new HandoffError('INVALID_OPTION', `The dashboard cannot listen on ${formatAddress(host, port)}: ${why} (${cause.code}).`, { option: 'dashboard', cause }));
     });
-    // Whatever else a resolver may think, localhost is not to be reached from elsewhere.
+    // A resolver may map localhost elsewhere; it must stay unreachable from other machines.
     server.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port }, resolve);
   });
   server.removeAllListeners('error');
   return (server.address() as AddressInfo).port;
 }
 
-/** An address that a browser can open. */
+/** The address as a browser can open it. */
 function shown(host: string): string {
   return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
 }
@@ -69,7 +69,7 @@ async function serve(parts: Parts, door: Door, port: number, request: IncomingMe
   response.setHeader('cross-origin-resource-policy', 'same-origin');
   response.setHeader('cross-origin-opener-policy', 'same-origin');
   response.setHeader('cache-control', 'no-store');
-  response.on('error', () => {}); // whoever asked is gone
+  response.on('error', () => {}); // the client is gone
   try {
     const verdict = judge(door, port, { method, path, query, headers });
     if (verdict.kind === 'refuse') {
@@ -77,7 +77,7 @@ async function serve(parts: Parts, door: Door, port: number, request: IncomingMe
       return refuse(request, response, () => say(response, verdict.status, verdict.text));
     }
     if (verdict.kind === 'welcome') return void response.writeHead(303, { 'set-cookie': verdict.cookie, location: '.' }).end();
-    if (!await isShort(request)) return refuse(request, response, () => say(response, 413, 'Nothing is to be sent here.'));
+    if (!await isShort(request)) return refuse(request, response, () => say(response, 413, 'The request body is too long.'));
     await answer(parts, { request, response, path, query });
   } catch (error) {
     if (response.headersSent) response.destroy();
@@ -85,13 +85,13 @@ async function serve(parts: Parts, door: Door, port: number, request: IncomingMe
   }
 }
 
-/** Answers without having read what else is sent. */
+/** Answers without reading the rest of the request. */
 function refuse(request: IncomingMessage, response: ServerResponse, tell: () => void): void {
   if (!request.complete) response.setHeader('connection', 'close');
   tell();
 }
 
-/** Reads what is sent, as long as it is short. */
+/** Reads the body up to the limit. */
 async function isShort(request: IncomingMessage): Promise<boolean> {
   if (Number(request.headers['content-length'] ?? 0) > mostBody) return false;
   let length = 0;

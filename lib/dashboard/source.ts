@@ -1,4 +1,4 @@
-/** What the dashboard shows, as it needs it of whoever has it: `Overview` of the runtime is one. */
+/** The data that the dashboard needs. `Overview` of the runtime provides it. */
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { FunctionDetail, NodeActivity } from '../events/activity.ts';
 import type { Feed } from '../events/feed.ts';
@@ -9,14 +9,18 @@ interface Explained {
   readonly functions: readonly { readonly state: string; readonly node?: string }[];
 }
 
-/** Hosts are named as in `Told`. */
+/** Hosts have the names of `Told.host`. */
 export interface Source {
   readonly feed: Feed;
-  /** Ends a run that is under way; false: there is none. */
+  /**
+   * Cancels a run in progress.
+   *
+   * @returns false if there is no such run
+   */
   cancel(host: string, runId: string): Promise<boolean>;
-  /** @throws `NOT_FOUND` */
+  /** @throws NOT_FOUND if there is no such run or function */
   explain(host: string, runId: string, functionId?: string): Promise<Explained>;
-  /** @throws `NOT_FOUND` */
+  /** @throws NOT_FOUND if there is no such run or function */
   functionDetail(host: string, runId: string, functionId: string): Promise<FunctionDetail>;
   trees(): Promise<Record<string, TreeNode>>;
   nodes(): Promise<NodeActivity[]>;

@@ -1,22 +1,22 @@
-/** PURE: the spans of one run as rows of numbers, of which the oldest can be forgotten. */
+/** PURE: the spans of one run as rows of numbers. The oldest can be dropped. */
 import { spanWidth } from './protocol.ts';
 
 const chunkRows = 1024;
 
 export class SpanRows {
-  /** Each full but the last. */
+  /** All full except the last. */
   readonly #chunks: number[][] = [];
-  /** Rows that there were and are forgotten. */
+  /** Rows that were dropped. */
   dropped = 0;
-  /** Rows that there ever were. */
+  /** Rows that were ever added. */
   count = 0;
 
-  /** Rows that are kept. */
+  /** Rows in memory. */
   get kept(): number {
     return this.count - this.dropped;
   }
 
-  /** Times in ms; they are kept to the µs, and what took less than a ms to the ns, so that many of them add up to what they took. */
+  /** Times in ms, rounded to µs; durations below 1 ms to ns, so that sums of many stay exact. */
   push(fn: number, lane: number, at: number, took: number, attempt: number, hasThrown: boolean): void {
     let last = this.#chunks.at(-1);
     if (last === undefined || last.length === chunkRows * spanWidth) this.#chunks.push((last = []));
@@ -24,7 +24,7 @@ export class SpanRows {
     this.count++;
   }
 
-  /** Forgets the oldest, some at a time, and gives them. */
+  /** Drops some of the oldest rows and returns them. */
   drop(): readonly number[] {
     const rows = this.#chunks.shift() ?? [];
     this.dropped += rows.length / spanWidth;
@@ -32,13 +32,13 @@ export class SpanRows {
   }
 
   /**
-   * Rows as they follow one another, flat.
+   * Consecutive rows, flat.
    *
-   * @param from how many came before; not fewer than `dropped`
+   * @param from number of rows before the first; at least `dropped`
    */
   slice(from: number, most: number): number[] {
     const rows: number[] = [];
-    // The first chunk may be the last, and then is not full; all others before the last are, so that places can be counted.
+    // All chunks but the last are full, so that positions can be computed. The first may also be the last.
     const begin = (from - this.dropped) * spanWidth;
     const end = Math.min(begin + most * spanWidth, this.kept * spanWidth);
     const size = chunkRows * spanWidth;

@@ -1,24 +1,24 @@
-/** Whatever functions throw and log as short text and plain data: it may be anything, of any size, and must not end who shows it. */
+/** Thrown and logged values as short text and plain data. They may be anything, of any size, and must not crash the reader. */
 import { inspect } from 'node:util';
 import { cut } from '../report/cut.ts';
 import type { ErrorView } from './protocol.ts';
 
 const longest = { text: 1000, stack: 20_000 } as const;
 
-/** A value as a line of text. */
+/** A value as one line of text. */
 export function textOf(value: unknown): string {
   return cut(typeof value === 'string' ? value : shown(value), longest.text);
 }
 
-/** What an error says. */
+/** The message of an error. */
 export function messageOf(error: unknown): string {
   const { name, message } = toErrorView(error, 0, longest.text);
   return textOf(error instanceof Error ? `${name}: ${message}` : message);
 }
 
 /**
- * @param depth how many causes below it are told
- * @param length of its message and of its stack, in characters; that of its cause may be half as long, and so on
+ * @param depth how many causes to include
+ * @param length of message and stack in characters; each cause gets half of it
  */
 export function toErrorView(error: unknown, depth = 5, length: number = longest.stack): ErrorView {
   if (!(error instanceof Error)) return { name: 'a value that was thrown', message: textOf(error) };

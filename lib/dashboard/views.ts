@@ -1,4 +1,4 @@
-/** Runs and functions as the page is told of them. */
+/** Runs and functions in the form that the page receives. */
 import type { FunctionDetail } from '../events/activity.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 import { Fate } from '../report/run-record.ts';
@@ -12,22 +12,22 @@ export function toRunView({ key, host, record, running, remaining, error }: RunH
   const state = endedAt === undefined ? 'running' : error === null ? 'finished' : 'failed';
   return {
     key, runId: graph.runId, dagId: graph.dagId, host, state, startedAt: startedAt ?? 0, endedAt: endedAt ?? null, total,
-    // Of what was done before somebody looked only the end tells.
+    // For functions done before the first event, only the end of the run shows how many there were.
     done: state === 'finished' ? total - failed : done,
     failed, running, retries, bytesFetched, remainingMs: remaining, error,
   };
 }
 
 /**
- * A function as it is known now.
+ * A function in its current state.
  *
- * @param i into the run's graph
+ * @param i index into the run's graph
  */
 export async function toFunctionView(run: RunHistory, i: number, source: Pick<Source, 'explain' | 'functionDetail'>): Promise<FunctionView> {
   const { graph } = run.record;
   const id = graph.ids[i]!;
   const ofRun = [run.host, graph.runId, id] as const;
-  // What is not known any more is not shown.
+  // Details that are no longer known are left out.
   const [detail, explained] = await Promise.all([
     source.functionDetail(...ofRun).catch(() => undefined),
     run.isOver ? undefined : source.explain(...ofRun).catch(() => undefined),
@@ -41,7 +41,7 @@ export async function toFunctionView(run: RunHistory, i: number, source: Pick<So
   };
 }
 
-/** A function as the history has it. */
+/** A function as the history knows it. */
 export function recordedView({ record, lanes, notes }: RunHistory, i: number, detail?: FunctionDetail): FunctionView {
   const { graph, fate, begun, ended, attempts, bytes, lane, startedAt = 0 } = record;
   const at = (time: number): number | null => (Number.isNaN(time) ? null : time - startedAt);
@@ -61,7 +61,7 @@ export function recordedView({ record, lanes, notes }: RunHistory, i: number, de
 
 const known = new WeakMap<RunGraph, readonly (readonly number[])[]>();
 
-/** By function: those that take its result. Made when somebody first asks. */
+/** For each function: those that take its result. Built on first access. */
 function dependentsOf(graph: RunGraph): readonly (readonly number[])[] {
   const made = known.get(graph);
   if (made !== undefined) return made;

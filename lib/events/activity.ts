@@ -1,13 +1,16 @@
-/** What nodes and functions are about, as people look at them. Plain data: it goes to other hosts. */
+/** The activity of nodes and the details of functions, for people to look at. Plain data, so that it can go to other hosts. */
 import type { Capabilities, Cost } from '../dag/types.ts';
 
 export interface ThreadActivity {
-  /** 0 to 1; null: nobody has looked. */
+  /** 0 to 1; null if not measured yet. */
   readonly utilization: number | null;
   readonly heapMb: number | null;
-  /** What runs there, as far as the hosts that answered know; `since`: ms since the epoch, by the clock of the host that asked. */
+  /**
+   * The function that runs here, as far as the hosts that answered know. `since`: ms since the epoch, by the clock of the host that
+   * asked.
+   */
   readonly running: { readonly runId: string; readonly dagId: string; readonly functionId: string; readonly since: number } | null;
-  /** Functions that were sent, by any host, and have not ended, that which runs included. */
+  /** Functions that any host has sent here and that have not ended, including the running one. */
   readonly queue: number;
 }
 
@@ -18,20 +21,20 @@ export interface NodeActivity {
   readonly isUp: boolean;
   readonly declared: Capabilities;
   readonly claimed: Cost;
-  /** Cores and MB; null: nobody has looked. */
+  /** Cores and MB; null if not measured yet. */
   readonly used: { readonly cpu: number; readonly memory: number } | null;
   readonly threads: readonly ThreadActivity[];
 }
 
-/** A function, beyond what the `RunGraph` says of it. */
+/** Details of a function that the `RunGraph` does not have. */
 export interface FunctionDetail {
   readonly functionId: string;
   /** The name of its code. */
   readonly name: string;
-  /** Where its code is; null: it was given as source text. */
+  /** The module of its code; null for source text. */
   readonly module: string | null;
-  /** In call order: ids of functions whose results it takes, and other values as text, cut off where they are long. */
+  /** Arguments in call order: the id of the function whose result is taken, or another value as text, cut if long. */
   readonly args: readonly ({ readonly result: string } | { readonly literal: string })[];
-  /** Bytes of its result in shared memory; 0: it is a plain value; null: there is none, or it has been dropped. */
+  /** Bytes of its result in shared memory. 0 for a plain value; null if there is no result, or it has been dropped. */
   readonly bytes: number | null;
 }

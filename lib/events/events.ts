@@ -1,4 +1,4 @@
-/** Everything that can be watched: one union, the only source for logs, progress, traces, metrics and dashboards. */
+/** All events as one union: the single source of logs, progress, traces, metrics and dashboards. */
 import type { Capabilities } from '../dag/types.ts';
 
 interface Common {
@@ -24,22 +24,22 @@ interface OfAttempt extends OfFunction {
 }
 
 /**
- * What `function:started`, `function:finished` and `result:stored` tell, in columns: for those who draw or count every function, at a
- * fraction of what an object for each costs. One list entry for each attempt that ended, whether well or not.
+ * The content of `function:started`, `function:finished` and `result:stored` in columns, for readers of every function. It costs a
+ * fraction of one object per event. Each column has one entry per attempt that ended, successful or not.
  */
 export interface SpanColumns {
   readonly node: string;
   readonly thread: number;
   readonly functionIds: readonly string[];
-  /** Where they are in the graph of their run, so that whoever has that need not look for them. */
+  /** Indexes of the functions in the graph of the run, so that readers need not look up ids. */
   readonly indexes?: readonly number[];
   /** From 1. */
   readonly attempts: readonly number[];
-  /** `begun, ended, …` in ms since the epoch. */
+  /** `start, end, start, end, …` in ms since the epoch. */
   readonly spans: readonly number[];
-  /** Bytes of results in shared memory; 0 for results that are held as plain values. */
+  /** Bytes of results in shared memory; 0 for results held as plain values. */
   readonly bytes: readonly number[];
-  /** Positions of those that threw. */
+  /** Positions of the attempts that threw. */
   readonly failed: readonly number[];
 }
 
@@ -47,69 +47,69 @@ export type HandoffEvent =
   | (OfRun & { readonly type: 'run:started'; readonly functions: number })
   | (OfRun & { readonly type: 'run:finished'; readonly functions: number; readonly retries: number; readonly durationMs: number })
   | (OfRun & { readonly type: 'run:failed'; readonly error: unknown; readonly durationMs: number })
-  /** All that it needs is there. */
+  /** All inputs of the function are available. */
   | (OfFunction & { readonly type: 'function:ready' })
   | (OfAttempt & { readonly type: 'function:started'; readonly thread: number })
   | (OfAttempt & { readonly type: 'function:finished'; readonly thread: number; readonly durationMs: number })
   /**
-   * It takes long, and is run once more on this thread, as the same attempt: see `speculate` of `execute`. The first of the two to finish is
-   * told, by `function:finished` and in `attempts`; of the other nothing more is.
+   * A slow function also runs on this thread, as the same attempt (`speculate` of `execute`). Only the copy that finishes first is
+   * reported, by `function:finished` and in `attempts`.
    */
   | (OfAttempt & { readonly type: 'function:speculated'; readonly thread: number })
-  /** What ended on a thread, many at once: see `SpanColumns`. Not among what `'event'` tells. */
+  /** Attempts that ended on a thread, many in one event; see `SpanColumns`. `'event'` listeners do not get it. */
   | (OfRun & SpanColumns & { readonly type: 'attempts' })
-  /** An attempt failed, and there will be another after `delayMs`. */
+  /** An attempt failed. The next one starts after `delayMs`. */
   | (OfAttempt & { readonly type: 'function:retrying'; readonly error: unknown; readonly delayMs: number })
-  /** It failed for good. */
+  /** The function failed, and no attempt is left. */
   | (OfAttempt & { readonly type: 'function:failed'; readonly error: unknown })
-  /** It called `context().log(…)`; or printed something, with `output: 'events'`. */
+  /** The function called `context().log(…)`. With `output: 'events'`, also: it printed something. */
   | (OfFunction & { readonly type: 'function:log'; readonly node: string; readonly attempt: number; readonly values: readonly unknown[] })
-  /** It uses more memory than its cost says. Told once for each attempt, where a host was asked to look; see `monitorInterval`. */
+  /** The function uses more memory than its cost says. Reported once per attempt, and only if memory is measured (`monitorInterval`). */
   | (OfFunction & { readonly type: 'function:memory-exceeded'; readonly node: string; readonly claimedMb: number; readonly usedMb: number })
-  /** Its result is in the store. `bytes` of shared memory; 0 for results that are held as plain values. */
+  /** The result is in the store. `bytes` of shared memory; 0 for a result held as a plain value. */
   | (OfFunction & { readonly type: 'result:stored'; readonly node: string; readonly bytes: number })
-  /** Its result has come here from the host of `node`. */
+  /** The result was fetched from the host of `node`. */
   | (OfFunction & { readonly type: 'result:fetched'; readonly node: string; readonly bytes: number })
-  /** Its result is gone: it could not be read from disk, or its host is gone. It is made again if it is still needed. */
+  /** The result is lost: it could not be read from disk, or its host is gone. It is recomputed if a function still needs it. */
   | (OfFunction & { readonly type: 'result:lost' })
-  /** A result that was lost, or had been dropped and is needed for one that was, is being made again. */
+  /** A function runs again because its result was lost, or was dropped and is needed to recompute a lost one. */
   | (OfFunction & { readonly type: 'result:recomputing' })
   /**
-   * A result could not be written to disk. Until the next try, in `retryIn` ms, results stay in memory, whatever `budget` says; they hold
+   * A result could not be written to disk. Until the next try in `retryIn` ms, results stay in memory even above `budget`. They take
    * `bytes` now.
    */
   | (Common & { readonly type: 'spill:failed'; readonly error: unknown; readonly budget: number; readonly bytes: number; readonly retryIn: number })
   | (Common & { readonly type: 'node:up'; readonly node: string; readonly capabilities: Capabilities; readonly threads: number })
-  /** A node of another host is not used, since another node has its name. `host`: its address. */
+  /** A node of another host is not used because its name is taken. `host`: the address of that host. */
   | (Common & { readonly type: 'node:name-conflict'; readonly node: string; readonly host: string })
   /**
-   * This host and another have nothing to do with each other: one does not prove what the other asks for. `peer`: its address; `dialled`:
-   * whether this host dialled; `others`: how many were refused since the last that was told, as at most ten a second are.
+   * A connection was refused because one side could not prove its identity. `peer`: address of the other host; `dialled`: whether this
+   * host dialled; `others`: how many refusals were not reported since the last event, because at most ten a second are.
    */
   | (Common & { readonly type: 'connection:refused'; readonly peer: string; readonly dialled: boolean; readonly error: unknown; readonly others: number })
   | (Common & { readonly type: 'node:down'; readonly node: string; readonly error: unknown })
   | (Common & { readonly type: 'node:capabilities-changed'; readonly node: string; readonly capabilities: Capabilities })
-  /** The `probe` of a node threw, or gave something that no capabilities are. They stay as they were. */
+  /** The `probe` function of a node threw or returned invalid capabilities. The node keeps its capabilities. */
   | (Common & { readonly type: 'probe:failed'; readonly node: string; readonly error: unknown })
   | (Common & { readonly type: 'worker:crashed'; readonly node: string; readonly thread: number; readonly reason: string; readonly error: unknown })
   | (Common & { readonly type: 'worker:restarted'; readonly node: string; readonly thread: number })
-  /** A method that an actor was told to run threw, or it was lost. Of those that it is asked for, whoever asks hears. */
+  /** A method called on an actor without waiting for an answer threw, or the call was lost. Calls that wait get the error themselves. */
   | (Common & { readonly type: 'actor:error'; readonly actor: string; readonly method: string; readonly error: unknown })
   | (Common & { readonly type: 'supervisor:restarted'; readonly supervisor: string; readonly child: string; readonly error: unknown });
 
 export type EventType = HandoffEvent['type'];
 
-/** The event of a type. */
+/** The event with a given type. */
 export type EventOf<Type extends EventType> = Extract<HandoffEvent, { readonly type: Type }>;
 
-/** Every type, for whoever wants them all. */
+/** All event types. */
 export const eventTypes = [
   'run:started', 'run:finished', 'run:failed',
   'function:ready', 'function:started', 'function:finished', 'function:speculated', 'attempts', 'function:retrying', 'function:failed', 'function:log', 'function:memory-exceeded',
   'result:stored', 'result:fetched', 'result:lost', 'result:recomputing', 'spill:failed', 'node:up', 'node:name-conflict', 'connection:refused', 'node:down', 'node:capabilities-changed', 'probe:failed', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
-// Fails to compile when a type is missing above.
+// Fails to compile if a type is missing above.
 type Missing = Exclude<EventType, (typeof eventTypes)[number]>;
 const complete: [Missing] extends [never] ? true : Missing = true;
 void complete;

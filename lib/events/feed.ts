@@ -1,34 +1,34 @@
-/** What happens on this host and on others, as the readers of events take it in: dashboard, metrics, summaries, traces. */
+/** The events of this host and of others, for readers such as the dashboard, metrics, summaries and traces. */
 import type { EventOf, EventType, HandoffEvent } from './events.ts';
 import type { RunGraph } from './run-graph.ts';
 
-/** An event, and the host it is from. */
+/** An event with the host it comes from. */
 export interface Told<Type extends EventType = EventType> {
   /**
-   * Names a host for people: its address; of this host `'local'` when it has none, of others their id. Runs are from the host they were
-   * started on, nodes and their threads from the host they are on.
+   * Display name of the host: its address. A host without an address is `'local'` if it is this one, else its id. Runs belong to the host
+   * that started them, nodes and threads to the host they are on.
    */
   readonly host: string;
   /**
-   * Its time is by the clock of the host that reads it, wherever it happened. Errors of other hosts have their texts, cut where they are
-   * long, causes, and plain fields; not the results or failures of their run.
+   * Times are by the clock of the reading host. Errors of other hosts carry their message (cut if long), causes and plain fields, but not
+   * the results or failures of their run.
    */
   readonly event: HandoffEvent & EventOf<Type>;
-  /** Comes with `run:started`. Made when it is first read. */
+  /** Sent with `run:started`. Built on first access. */
   readonly graph?: RunGraph;
-  /** Comes with the `run:started` of a run that was under way: functions, into the graph, that were done by then. */
+  /** Sent with the `run:started` of a run that is already in progress: indexes into the graph of functions that are done. */
   readonly done?: readonly number[];
 }
 
 export interface Feed {
   /**
-   * Events of these types from now on, in order for each host, each once. Runs that are under way are told first of each host, as a
-   * `run:started` that has the time they began: those of this host before it returns. When a host goes, its runs are told as failed, with
+   * Subscribes to events of these types. Events of one host arrive in order, each once. Runs in progress come first, as a `run:started`
+   * with the time they began; those of this host arrive before the call returns. When a host goes, its runs are reported as failed with
    * `NODE_DOWN`.
    *
-   * @returns ends it
+   * @returns a function that ends the subscription
    */
   subscribe(types: readonly EventType[], listener: (told: Told) => void): () => void;
-  /** Events, or attempts of `attempts`, that other hosts did not tell since this one could not keep up; and events they told that were malformed. */
+  /** How many events, or attempts of `attempts`, of other hosts were not received because this host could not keep up, or were malformed. */
   readonly dropped: number;
 }

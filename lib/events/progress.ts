@@ -1,12 +1,12 @@
-/** What `onProgress` of a run is called with. */
+/** The argument of `onProgress`. */
 
-/** How far a run is. */
+/** The progress of a run. */
 export interface Progress {
   readonly runId: string;
   readonly dagId: string;
-  /** Functions with a result. */
+  /** Functions that have a result. */
   readonly done: number;
-  /** Functions at workers now, begun or about to. */
+  /** Functions that were sent to worker threads and have not ended. */
   readonly running: number;
   readonly total: number;
 }

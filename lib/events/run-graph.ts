@@ -1,30 +1,30 @@
-/** What the readers of events need to know of a DAG that runs: its functions, what code they are of, and its edges. */
+/** The DAG of a run for readers of events: functions, their code, and edges. */
 import { nameOf } from '../dag/code.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { Cost } from '../dag/types.ts';
 
-/** Plain data, so that it can go to other hosts and into files. Inline functions are not in it: they are parts of others. */
+/** Plain data, so that it can go to other hosts and into files. Inline functions are not included: they are parts of other functions. */
 export interface RunGraph {
   readonly runId: string;
   readonly dagId: string;
-  /** By function, in the order they were added. */
+  /** Ids of the functions, in the order they were added. */
   readonly ids: readonly string[];
-  /** By function: the name of its code, into `names`. */
+  /** For each function: the index of its code in `names`. */
   readonly code: readonly number[];
-  /** The names of exported functions. */
+  /** Names of exported functions. */
   readonly names: readonly string[];
-  /** By function: the functions whose results it takes, each once. */
+  /** For each function: the functions whose results it takes, each once. */
   readonly deps: readonly (readonly number[])[];
-  /** By function: the node it is pinned to; null: none. */
+  /** For each function: the node it is pinned to, or null. */
   readonly pins: readonly (string | null)[];
-  /** By function: what it holds while it runs, into `costs`. */
+  /** For each function: the index of its cost in `costs`. */
   readonly cost: readonly number[];
   readonly costs: readonly (Cost | null)[];
-  /** By function: ms on a node of speed 1 that it says it takes, or that were learned; null: nobody knows. */
+  /** For each function: its declared or learned duration in ms on a node of speed 1; null if unknown. */
   readonly duration: readonly (number | null)[];
 }
 
-/** @param durationOf ms by function; undefined when nothing is known */
+/** @param durationOf ms for a function; undefined if unknown */
 export function toRunGraph(plan: CompiledDag, runId: string, durationOf: (i: number) => number | undefined = () => undefined): RunGraph {
   const { size, entries, code, codes, cost, costs, pins, depOffset, deps } = plan;
   const each = <Value>(of: (i: number) => Value): Value[] => {
@@ -45,7 +45,10 @@ export function toRunGraph(plan: CompiledDag, runId: string, durationOf: (i: num
   }, depOffset, deps);
 }
 
-/** A run that is about to begin waits for its graph: the edges, of which many are never read, are made when they are. Of the plan nothing else is kept. */
+/**
+ * A run waits for its graph before it starts, so the edges are built on first access: many graphs are never read. Only the edge arrays of
+ * the plan are kept.
+ */
 function withEdges(graph: Omit<RunGraph, 'deps'>, offset: Int32Array, deps: Int32Array): RunGraph {
   return Object.defineProperty(graph, 'deps', {
     enumerable: true, configurable: true,
@@ -59,7 +62,7 @@ function withEdges(graph: Omit<RunGraph, 'deps'>, offset: Int32Array, deps: Int3
 
 const none: readonly number[] = [];
 
-/** Made for every function of a run that is about to begin: a list that is written out is made much faster than one that grows. */
+/** Called for every function before a run starts. Writing the short cases out is much faster than growing a list. */
 function distinct(list: Int32Array, from: number, to: number): readonly number[] {
   const first = list[from]!;
   const second = list[from + 1]!;

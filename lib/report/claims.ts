@@ -1,13 +1,13 @@
-/** What functions held of nodes over time, from when they ran and what they cost. */
+/** The resources that functions held on nodes over time, computed from their runs and costs. */
 import type { Cost } from '../dag/types.ts';
 
-/** An amount over time: `level[k]` from `at[k]` until `at[k + 1]`; 0 before the first. */
+/** An amount over time: `level[k]` from `at[k]` until `at[k + 1]`, and 0 before the first. */
 export interface Steps {
   readonly at: readonly number[];
   readonly level: readonly number[];
 }
 
-/** What ran on a node, and what it held of it meanwhile. */
+/** A function that ran on a node, with its cost. */
 export interface Holding {
   readonly node: string;
   readonly begun: number;
@@ -15,7 +15,7 @@ export interface Holding {
   readonly cost: Cost;
 }
 
-/** By node and resource, in the order they were first held. */
+/** Keyed by node and resource, in the order they were first held. */
 export function claimsOf(holdings: Iterable<Holding>): Map<string, Map<string, Steps>> {
   const changes = new Map<string, Map<string, [number, number][]>>();
   for (const { node, begun, ended, cost } of holdings) {
@@ -32,7 +32,7 @@ export function claimsOf(holdings: Iterable<Holding>): Map<string, Map<string, S
 }
 
 function toSteps(changes: [number, number][]): Steps {
-  changes.sort(([a, plus], [b, minus]) => a - b || plus - minus); // what is given back at a moment may be claimed at it
+  changes.sort(([a, plus], [b, minus]) => a - b || plus - minus); // a release comes before a claim at the same time
   const at: number[] = [];
   const level: number[] = [];
   let sum = 0;
@@ -49,7 +49,7 @@ function toSteps(changes: [number, number][]): Steps {
   return { at, level };
 }
 
-/** The amount at a moment. */
+/** The amount at a point in time. */
 export function levelAt({ at, level }: Steps, when: number): number {
   let [low, high] = [0, at.length];
   while (low < high) {
@@ -60,12 +60,12 @@ export function levelAt({ at, level }: Steps, when: number): number {
   return low === 0 ? 0 : level[low - 1]!;
 }
 
-/** The most that was held at once. */
+/** The highest amount. */
 export function peakOf({ level }: Steps): number {
   return level.reduce((most, each) => Math.max(most, each), 0);
 }
 
-/** The same with at most so many steps, where they are too many to draw: of those that are put together, the highest. */
+/** The same curve with at most this many steps. Each merged step takes the highest level. */
 export function thinned(steps: Steps, most: number): Steps {
   const { at, level } = steps;
   if (at.length <= most) return steps;

@@ -1,24 +1,24 @@
-/** Why a run took as long as it did: back from the function that ended last, each time to what the one before had waited for. */
+/** Explains the duration of a run: from the function that ended last, back through what each function waited for. */
 import type { Capabilities } from '../dag/types.ts';
 import { claimsOf, levelAt, type Steps } from './claims.ts';
 import { Fate, type RunRecord } from './run-record.ts';
 
-/** A function of the chain, and what came right before it. */
+/** A function of the chain, with the wait before it. */
 export interface ChainLink {
   readonly functionId: string;
-  /** The name of its code. */
+  /** Name of its code. */
   readonly name: string;
   readonly node: string;
   readonly thread: number;
   readonly attempts: number;
-  /** ms between the end of the function before it in the chain, or the start of the run, and its own start. */
+  /** ms from the end of the previous function in the chain (or the start of the run) to its own start. */
   readonly waitMs: number;
   /**
-   * Since what: the `'start'` of the run, or when the function before it had ended, whose `'result'` it takes, or whose `'thread'` or
-   * `'resource'`s it then had. `'retry'`: its earlier attempts are part of the wait.
+   * What the wait ended with: the `'start'` of the run, or the end of the previous function, which provided a `'result'`, a `'thread'` or
+   * a `'resource'`. `'retry'`: the wait includes earlier attempts.
    */
   readonly since: 'start' | 'result' | 'thread' | 'resource' | 'retry';
-  /** ms from its start to its end, as far as the next of the chain had not begun. */
+  /** ms from its start to its end, or to the start of the next function in the chain if that is earlier. */
   readonly durationMs: number;
 }
 
@@ -29,18 +29,18 @@ export interface CriticalChain {
 }
 
 interface Before {
-  /** -1: the start of the run. */
+  /** -1 for the start of the run. */
   readonly index: number;
   readonly why: ChainLink['since'];
 }
 
-// A wait that is shorter, in ms, is the scheduler's own.
+// ms: shorter waits are overhead of the scheduler.
 const notable = 0.5;
 
 /**
- * The durations and waits of the links, and what came after them, are together as long as the run.
+ * The durations and waits of all links, plus `afterMs`, add up to the duration of the run.
  *
- * @param capabilities by node: with them, waiting for resources is told from waiting for the scheduler
+ * @param capabilities by node name; needed to tell a wait for resources from a wait for the scheduler
  */
 export function criticalChain(record: RunRecord, capabilities: ReadonlyMap<string, Capabilities> = new Map()): CriticalChain {
   const { begun, ended, graph } = record;
@@ -55,7 +55,7 @@ export function criticalChain(record: RunRecord, capabilities: ReadonlyMap<strin
     seen.add(at);
     const start = Math.max(from, Math.min(begun[at]!, cursor));
     const found = find(at);
-    // What was made again can have ended after those that had used it: then there is no way back through it.
+    // A recomputed result can end after functions that used it, so the walk back would loop.
     const before: Before = found.index >= 0 && seen.has(found.index) ? { index: -1, why: 'start' } : found;
     const freed = before.index < 0 ? from : Math.max(from, Math.min(ended[before.index]!, start));
     const lane = record.lanes[record.lane[at]!]!;
@@ -69,7 +69,7 @@ export function criticalChain(record: RunRecord, capabilities: ReadonlyMap<strin
   return { links: links.toReversed(), afterMs };
 }
 
-/** When a run began and ended, ms since the epoch; of one that is under way, when its last function ended. */
+/** Start and end of a run in ms since the epoch. A run in progress ends at the end of its last function. */
 export function bounds({ startedAt, endedAt, begun, ended }: RunRecord): [number, number] {
   let [first, last] = [Infinity, -Infinity];
   for (let i = 0; i < begun.length; i++) {
@@ -80,7 +80,7 @@ export function bounds({ startedAt, endedAt, begun, ended }: RunRecord): [number
   return [from, Math.max(from, endedAt ?? last)];
 }
 
-/** The function that failed for good, where the run did, or else the one that ended last; -1: none has ended. */
+/** The function that failed the run, or else the one that ended last; -1 if none has ended. */
 function lastOf({ fate, ended, error }: RunRecord): number {
   let last = -1;
   const isLater = (i: number): boolean => last < 0 || ended[i]! > ended[last]!;
@@ -115,7 +115,7 @@ function predecessors(record: RunRecord, capabilities: ReadonlyMap<string, Capab
   };
 }
 
-/** Who gave back last what a function had waited for, after `free`; -1: it had not waited for resources. */
+/** The function whose release, after `free`, ended the wait for resources; -1 if there was no such wait. */
 function lastHolder(
   { graph, begun, ended, lane, lanes }: RunRecord, i: number, free: number,
   claims: ReadonlyMap<string, ReadonlyMap<string, Steps>>, capabilities: ReadonlyMap<string, Capabilities>, byEnded: Int32Array,
@@ -137,7 +137,7 @@ function lastHolder(
     if (j === i || lanes[lane[j]!]!.node !== node) continue;
     const lacked = needs.some(([resource, amount]) => {
       const steps = claims.get(node)?.get(resource);
-      // Just before it ended: what was held then left too little.
+      // Check just before it ended: the resources held then left too little.
       return (costOf(j)[resource] ?? 0) > 0 && steps !== undefined && levelAt(steps, ended[j]! - 1e-6 * (ended[j]! - begun[j]!)) + amount > (has[resource] ?? 0) + 1e-9;
     });
     if (lacked) return j;
@@ -145,7 +145,7 @@ function lastHolder(
   return -1;
 }
 
-/** What the functions of a run held, each in its last attempt. */
+/** What each function of a run held in its last attempt. */
 export function* holdingsOf({ graph, begun, ended, lane, lanes }: RunRecord): Generator<{ node: string; begun: number; ended: number; cost: Readonly<Record<string, number>> }> {
   for (let i = 0; i < begun.length; i++) {
     const cost = graph.costs[graph.cost[i]!] ?? null;

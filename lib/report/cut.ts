@@ -1,11 +1,11 @@
-/** Text of others, cut where it is long. */
+/** Cuts foreign text that is too long. */
 
-/** A copy: what is cut off, and what the text itself was cut from, is not held on to, as it is by a `slice`. */
+/** Returns a copy, so that the original text can be freed. A `slice` would keep it alive. */
 export function cut(text: string, length: number): string {
   return text.length <= length ? copied(text) : `${copied(text.slice(0, length))}…`;
 }
 
-/** Half of a pair of surrogates, as a cut may leave it, becomes U+FFFD. */
+/** Replaces half a surrogate pair, which a cut can leave, by U+FFFD. */
 function copied(text: string): string {
   return Buffer.from(text).toString();
 }

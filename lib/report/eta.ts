@@ -1,26 +1,26 @@
-/** How long the rest of a run should take: the longest path of what is left, or all of what is left over what there is to do it. */
+/** Estimates the rest of a run: the longest remaining path, or the remaining work divided by the capacity, whichever is longer. */
 import type { Capabilities } from '../dag/types.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 import { Fate, type RunRecord } from './run-record.ts';
 
-/** A node as far as it decides how much is done at a time. */
+/** The properties of a node that affect its throughput. */
 export interface EtaNode {
   readonly threads: number;
-  /** Compared with a node of speed 1, which is the default. */
+  /** Relative to a node of speed 1, the default. */
   readonly speed?: number;
-  /** Default: they do not matter. */
+  /** Default: unlimited. */
   readonly capabilities?: Capabilities;
 }
 
 /**
- * ms that the rest of a run should take at the least, by the durations that functions of the same name took so far, or else by those that
- * they declare; 0 when nothing is left, undefined when nobody knows.
+ * Lower estimate of the remaining ms, based on durations of functions with the same name so far, or else on declared durations.
  *
- * Reads every function and every edge: of a large run it is to be asked for once a second, not for every frame.
+ * Reads every function and every edge: for a large run, call it once a second, not for every frame.
  *
  * @param now ms since the epoch
- * @param nodes those that work on it; none: there is a thread for everything
- * @param running when functions that run now began, in ms since the epoch, as far as that is known
+ * @param nodes that work on the run; an empty list means a thread for every function
+ * @param running start times of running functions in ms since the epoch, as far as known
+ * @returns 0 if nothing is left, undefined if no duration is known
  */
 export function remainingOf(record: RunRecord, now: number, nodes: readonly EtaNode[] = [], running: ReadonlyMap<number, number> = new Map()): number | undefined {
   const { graph, fate } = record;
@@ -29,7 +29,7 @@ export function remainingOf(record: RunRecord, now: number, nodes: readonly EtaN
   const fastest = nodes.reduce((speed, node) => Math.max(speed, node.speed ?? 1), 0) || 1;
   const { order, outOffset, outs } = shapeOf(graph);
   const level = new Float64Array(graph.ids.length);
-  const held = new Float64Array(graph.costs.length); // ms on a node of speed 1, by cost
+  const held = new Float64Array(graph.costs.length); // by cost: ms on a node of speed 1
   let [longest, work] = [0, 0];
   for (let at = order.length - 1; at >= 0; at--) {
     const i = order[at]!;
@@ -48,7 +48,7 @@ export function remainingOf(record: RunRecord, now: number, nodes: readonly EtaN
   return Math.max(longest, ...shares(graph, nodes, work, held));
 }
 
-/** ms that the work takes on all threads at once, and on what there is of each resource. */
+/** ms that the work takes on all threads together, and on the capacity of each resource. */
 function shares({ costs }: RunGraph, nodes: readonly EtaNode[], work: number, held: Float64Array): number[] {
   const bounds: number[] = [];
   const threads = nodes.reduce((sum, { threads: count, speed = 1 }) => sum + count * speed, 0);
@@ -65,8 +65,8 @@ function shares({ costs }: RunGraph, nodes: readonly EtaNode[], work: number, he
 }
 
 /**
- * ms by function. One that declares how long it takes is believed up to the factor by which others of its name were off; the others take as
- * long as those of their name did, or as all did.
+ * ms by function. A declared duration is corrected by the error of declarations for the same name, up to that factor. Other functions
+ * take as long as those with the same name, or as the average of all.
  */
 function estimates({ graph, fate, begun, ended }: RunRecord): (i: number) => number | undefined {
   const { names, code, duration } = graph;
@@ -77,7 +77,7 @@ function estimates({ graph, fate, begun, ended }: RunRecord): (i: number) => num
   for (let i = 0; i < fate.length; i++) {
     if (fate[i] !== Fate.done) continue;
     const ms = Math.max(0, ended[i]! - begun[i]!);
-    for (const c of [code[i]!, names.length]) { // the last is for all of them
+    for (const c of [code[i]!, names.length]) { // the last entry is for all names
       count[c]!++;
       took[c]! += ms;
       if (duration[i] === null) continue;
@@ -98,9 +98,9 @@ function estimates({ graph, fate, begun, ended }: RunRecord): (i: number) => num
 }
 
 interface Shape {
-  /** A topological order; what is in a circle is left out. */
+  /** A topological order without the functions of cycles. */
   readonly order: Int32Array;
-  /** Who takes the results of a function: `outs`, from `outOffset` of it to that of the next. */
+  /** Functions that take a result: `outs[outOffset[i]]` up to `outs[outOffset[i + 1]]`. */
   readonly outOffset: Int32Array;
   readonly outs: Int32Array;
 }

@@ -1,26 +1,26 @@
-/** What ran where and when, and what was held of each node meanwhile, as one SVG that needs nothing else. */
+/** A Gantt chart with resource usage of each node, as one self-contained SVG. */
 import { peakOf, type Steps } from './claims.ts';
 import { type Bar, type Gantt, type GanttRow, namesOf } from './gantt.ts';
 import { element, escapeXml, fitted, inkOn, palette, round, ticks, time, widthOf } from './svg.ts';
 
-/** What was had of a resource of a node over time, drawn below the rows. Times in ms from the start. */
+/** A resource of a node over time, drawn below the rows. Times in ms from the start. */
 export interface Usage {
   readonly node: string;
   readonly resource: string;
-  /** What functions claimed. */
+  /** Amount that functions claimed. */
   readonly claimed?: Steps | undefined;
-  /** What was in use, as far as somebody looked. */
+  /** Measured use; absent if it was not measured. */
   readonly used?: Steps | undefined;
-  /** What the node has. */
+  /** Capacity of the node. */
   readonly capacity?: number | undefined;
 }
 
 export interface GanttSvgOptions {
   readonly title: string;
-  /** Below the title. */
+  /** Shown below the title. */
   readonly subtitle?: string;
   readonly usage?: readonly Usage[];
-  /** In pixels. */
+  /** In pixels; default 960. */
   readonly width?: number;
 }
 
@@ -30,7 +30,7 @@ const rowGap = 4;
 const usageHeight = 44;
 const usageGap = 26;
 const fontSize = 11;
-// Bars closer to each other, in pixels, than can be seen are drawn as one.
+// Pixels: bars closer than the eye can separate are drawn as one.
 const leastWidth = 0.6;
 const namesInLegend = 24;
 
@@ -107,7 +107,7 @@ function drawRow({ bars }: GanttRow, label: string, top: number, scale: Scale, c
   );
 }
 
-/** Bars one by one, but those together of which the eye could see only one. */
+/** Groups bars that the eye could not tell apart; other groups have one bar. */
 function merged(bars: readonly Bar[], { x }: Scale): (readonly Bar[])[] {
   const runs: Bar[][] = [];
   const isThin = (bar: Bar): boolean => x(bar.finish) - x(bar.start) < leastWidth;
@@ -138,7 +138,7 @@ function drawBar({ id, name, start, finish, isCritical, hasFailed }: Bar, top: n
   );
 }
 
-/** Coloured by what takes most of it. */
+/** A group of bars as one rectangle, in the colour of the name that takes most of it. */
 function drawMany(bars: readonly Bar[], top: number, { x }: Scale, colours: ReadonlyMap<string, string>): string {
   const took = new Map<string, number>();
   for (const { name, start, finish } of bars) took.set(name, (took.get(name) ?? 0) + finish - start);
@@ -166,7 +166,7 @@ function drawUsageLegend(top: number, left: number): string {
   return [
     element('rect', { x: left, y: top, width: 11, height: 11, rx: 2, fill: '#a9cce3' }), element('text', { x: left + 16, y: top + 10 }, 'claimed'),
     element('line', { ...line, stroke: '#00527f', 'stroke-width': 1.5 }), element('text', { x: left + 95, y: top + 10 }, 'used'),
-    element('line', { ...line, x1: left + 134, x2: left + 150, stroke: '#d55e00', 'stroke-dasharray': '5 4' }), element('text', { x: left + 155, y: top + 10 }, 'what there is'),
+    element('line', { ...line, x1: left + 134, x2: left + 150, stroke: '#d55e00', 'stroke-dasharray': '5 4' }), element('text', { x: left + 155, y: top + 10 }, 'capacity'),
   ].join('');
 }
 

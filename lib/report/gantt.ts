@@ -1,43 +1,43 @@
-/** What ran, or is to run, where and when, as rows of bars that do not overlap: planned schedules, real runs and trace files alike. */
+/** Rows of bars that do not overlap, for planned schedules, real runs and trace files. */
 
 export interface Bar {
-  /** The function's id. */
+  /** Id of the function. */
   readonly id: string;
-  /** What it is coloured by: the name of its code. */
+  /** Name of its code, which selects the colour. */
   readonly name: string;
   /** ms from the start. */
   readonly start: number;
   readonly finish: number;
-  /** It is on the critical path. */
+  /** Whether it is on the critical path. */
   readonly isCritical: boolean;
   readonly hasFailed: boolean;
 }
 
-/** A bar and where it is. */
+/** A bar with its place. */
 export interface PlacedBar extends Bar {
   readonly node: string;
-  /** Undefined when a schedule does not say: then as few rows are made as it takes. */
+  /** Undefined if the schedule has no threads; the fewest possible rows are then made. */
   readonly thread?: number | undefined;
 }
 
 export interface GanttRow {
   readonly node: string;
-  /** Undefined when it is one of several of a node whose threads are not known. */
+  /** Undefined if the threads of the node are unknown. */
   readonly thread: number | undefined;
-  /** By start; none begins before the one before it has finished. */
+  /** Sorted by start, without overlaps. */
   readonly bars: readonly Bar[];
 }
 
 export interface Gantt {
   readonly rows: readonly GanttRow[];
-  /** ms from the start to the end of the last. */
+  /** ms from the start to the end of the last bar. */
   readonly length: number;
 }
 
 /**
- * Puts bars into rows: one for each thread, or more where attempts on a thread overlap, as those do that were given up.
+ * Puts bars into rows: one per thread, or more where attempts on a thread overlap, such as abandoned ones.
  *
- * @param nodes names in the order of their rows; others come after them, by name
+ * @param nodes names in the order of their rows; other nodes follow by name
  */
 export function toGantt(bars: Iterable<PlacedBar>, nodes: readonly string[] = []): Gantt {
   const groups = Map.groupBy(bars, ({ node }) => node);
@@ -52,7 +52,7 @@ export function toGantt(bars: Iterable<PlacedBar>, nodes: readonly string[] = []
   return { rows, length };
 }
 
-/** As few rows as it takes: each bar goes into the row that has been free for the shortest time. */
+/** Uses as few rows as possible: each bar goes to the row that became free last. */
 function toRows(bars: readonly Bar[]): Bar[][] {
   const sorted = bars.toSorted((a, b) => a.start - b.start || a.finish - b.finish);
   const rows: Bar[][] = [];
@@ -60,7 +60,7 @@ function toRows(bars: readonly Bar[]): Bar[][] {
   for (const bar of sorted) {
     let best = -1;
     for (let row = 0; row < rows.length; row++) {
-      // Sums of durations are off in the last digits.
+      // Tolerance for rounding errors in sums of durations.
       if (free[row]! <= bar.start + 1e-9 * Math.max(1, bar.start) && (best < 0 || free[row]! > free[best]!)) best = row;
     }
     if (best < 0) best = rows.push([]) - 1;
@@ -70,7 +70,7 @@ function toRows(bars: readonly Bar[]): Bar[][] {
   return rows;
 }
 
-/** The names of the functions, those that take most of the time first. */
+/** Names of the functions, sorted by total time, longest first. */
 export function namesOf({ rows }: Gantt): string[] {
   const total = new Map<string, number>();
   for (const { bars } of rows) for (const { name, start, finish } of bars) total.set(name, (total.get(name) ?? 0) + finish - start);

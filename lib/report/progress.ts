@@ -1,4 +1,4 @@
-/** How far a run is: counts, rate, and what is left. */
+/** Progress of a run: counts, rate and remaining time. */
 import { type EtaNode, remainingOf } from './eta.ts';
 import type { RunRecord } from './run-record.ts';
 
@@ -8,24 +8,24 @@ export interface ProgressState {
   readonly done: number;
   readonly failed: number;
   readonly retries: number;
-  /** ms since the run began. */
+  /** ms since the run started. */
   readonly elapsed: number;
-  /** Functions done per second, of late; undefined while there is nothing to tell it by. */
+  /** Functions done per second over the last seconds; undefined without data. */
   readonly rate: number | undefined;
-  /** ms that the rest should take; undefined: nobody knows. */
+  /** Estimated remaining ms; undefined if unknown. */
   readonly remaining: number | undefined;
 }
 
-// The rate is that of so many ms.
+// ms over which the rate is measured.
 const window = 5000;
-// Of a larger run what is left is worked out once a second, in ms: it reads every function.
+// Runs with more functions than this update their estimate once a second, because it reads every function.
 const large = 2000;
 const every = 1000;
 
-/** Looks at a run again and again. */
+/** Measures a run repeatedly. */
 export class ProgressMeter {
   readonly #record: RunRecord;
-  /** `[at, done]`, the oldest first. */
+  /** `[at, done]`, oldest first. */
   #seen: [number, number][] = [];
   #remaining: { readonly at: number; readonly ms: number | undefined } | undefined;
 
@@ -35,8 +35,8 @@ export class ProgressMeter {
 
   /**
    * @param now ms since the epoch
-   * @param nodes that work on it
-   * @param running when functions that run now began, by function, as far as that is known
+   * @param nodes that work on the run
+   * @param running start times of running functions, as far as known
    */
   state(now: number, nodes: readonly EtaNode[] = [], running: ReadonlyMap<number, number> = new Map()): ProgressState {
     const { graph: { dagId, ids: { length: total } }, done, failed, retries, startedAt, endedAt } = this.#record;

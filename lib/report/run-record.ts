@@ -1,43 +1,41 @@
-/**
- * What is known of a run: columns by function, of the last attempt of each. Its size is bounded by its graph.
- */
+/** The state of a run in columns by function, for the last attempt of each. Its size is bounded by the graph. */
 import { cut } from './cut.ts';
 import type { HandoffEvent } from '../events/events.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 
-/** What became of a function. */
+/** The state of a function. */
 export const Fate = { waiting: 0, done: 1, failed: 2 } as const;
 
-// Errors themselves are not kept: what they hold on to has no bound. That of a run has the results of all its functions.
+// Errors are kept as text only: an error object can reference any amount of memory, such as all results of its run.
 const longestMessage = 20_000;
 
-/** Told of each attempt that ended: by function and lane, with ms since the epoch. */
+/** Called for each attempt that ended, with function, lane and times in ms since the epoch. */
 export type OnSpan = (i: number, lane: number, begun: number, ended: number, attempt: number, hasFailed: boolean) => void;
 
 export class RunRecord {
-  /** May be replaced by one of the same functions that knows more of them. */
+  /** May be replaced by a graph of the same functions with more details. */
   graph: RunGraph;
-  /** By function: `Fate`. */
+  /** For each function: its `Fate`. */
   readonly fate: Uint8Array;
-  /** By function: ms since the epoch at which its last attempt began and ended; NaN before that. */
+  /** For each function: start and end of its last attempt in ms since the epoch; NaN before. */
   readonly begun: Float64Array;
   readonly ended: Float64Array;
-  /** By function: attempts that have ended. */
+  /** For each function: attempts that ended. */
   readonly attempts: Int32Array;
-  /** By function: bytes of its result in shared memory. */
+  /** For each function: bytes of its result in shared memory. */
   readonly bytes: Float64Array;
-  /** By function: the lane it ran on last, into `lanes`; -1: none. */
+  /** For each function: its last lane, as an index into `lanes`; -1 if none. */
   readonly lane: Int32Array;
   readonly lanes: { readonly node: string; readonly thread: number }[] = [];
   retries = 0;
   done = 0;
   failed = 0;
-  /** Bytes that came from other hosts. */
+  /** Bytes fetched from other hosts. */
   bytesFetched = 0;
   /** ms since the epoch. */
   startedAt: number | undefined;
   endedAt: number | undefined;
-  /** What the run's failure says, cut where it is long; undefined when it did not fail, or not yet. */
+  /** The error message of the run, cut if long; undefined unless the run failed. */
   error: string | undefined;
   readonly #laneIndex = new Map<string, number>();
   readonly #onSpan: OnSpan | undefined;
@@ -55,12 +53,12 @@ export class RunRecord {
     this.lane = new Int32Array(size).fill(-1);
   }
 
-  /** By id. Made when it is first needed. */
+  /** Functions by id. Built on first access. */
   get index(): ReadonlyMap<string, number> {
     return (this.#index ??= new Map(this.graph.ids.map((id, i) => [id, i])));
   }
 
-  /** Takes in an event; those of other runs are passed over. Of functions it wants `attempts`, `function:retrying` and `function:failed`. */
+  /** Takes in an event and ignores events of other runs. Of function events, it needs `attempts`, `function:retrying` and `function:failed`. */
   record(event: HandoffEvent): void {
     if (!('runId' in event) || event.runId !== this.graph.runId) return;
     switch (event.type) {
@@ -96,7 +94,7 @@ export class RunRecord {
     let guess = 0;
     for (let k = 0; k < functionIds.length; k++) {
       const id = functionIds[k]!;
-      const told = indexes?.[k] ?? guess; // often they are in the order of the graph, and a look at a large map takes its time
+      const told = indexes?.[k] ?? guess; // ids often come in graph order, which saves the slower map lookup
       const i = ids[told] === id ? told : this.index.get(id);
       if (i !== undefined) guess = i + 1;
       const hasFailed = failed[next] === k;
@@ -128,7 +126,7 @@ export class RunRecord {
 function messageOf(error: unknown): string {
   try {
     return cut(String(error instanceof Error ? error.message : error), longestMessage);
-  } catch { // whatever was thrown need not be text, nor have any
+  } catch { // a thrown value may refuse conversion to text
     return 'an error that cannot be read';
   }
 }

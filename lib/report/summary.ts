@@ -1,31 +1,31 @@
-/** What a run came to: how long it took and why, how well its threads were used, what each kind of function cost. */
+/** The summary of a run: duration and its causes, use of threads, cost by function name. */
 import type { Capabilities, Cost } from '../dag/types.ts';
 import { claimsOf, peakOf } from './claims.ts';
 import { bounds, type CriticalChain, criticalChain, holdingsOf } from './critical-chain.ts';
 import { Fate, type RunRecord } from './run-record.ts';
 
-/** What is known of a node besides what ran on it. */
+/** Facts about a node that the record does not have. */
 export interface SummaryNode {
   readonly threads: number;
   readonly capabilities: Capabilities;
-  /** Names of hosts as in `Told`. Default: all nodes are on this host. */
+  /** Name of the host as in `Told`. Default: all nodes are on this host. */
   readonly host?: string;
-  /** The most MB that its threads were seen to hold; undefined when nobody looked. */
+  /** Highest memory of its threads in MB; undefined if not measured. */
   readonly peakMemoryMb?: number | undefined;
 }
 
 export interface NodeSummary {
   readonly threads: number;
   readonly functions: number;
-  /** ms that its threads ran functions, added up. */
+  /** Total ms in which its threads ran functions. */
   readonly busyMs: number;
-  /** The most that was claimed of it at once by this run. */
+  /** Highest amounts that this run claimed at once. */
   readonly peakClaimed: Cost;
-  /** The most MB that its threads were seen to hold; null when nobody looked. */
+  /** Highest memory of its threads in MB; null if not measured. */
   readonly peakMemoryMb: number | null;
 }
 
-/** Functions of one name. */
+/** Functions with the same name. */
 export interface NameSummary {
   readonly name: string;
   readonly count: number;
@@ -44,27 +44,27 @@ export interface RunSummary {
   readonly done: number;
   readonly failed: number;
   readonly retries: number;
-  /** Bytes of results that came to this host from others. */
+  /** Bytes of results that this host fetched from others. */
   readonly bytesFetched: number;
-  /** The same, and of those that went to other hosts, from wherever, for what ran there. */
+  /** `bytesFetched`, plus bytes of results that other hosts fetched for functions that ran there. */
   readonly bytesMoved: number;
-  /** ms that functions ran, added up. */
+  /** Total ms in which functions ran. */
   readonly workMs: number;
   /** Threads of all nodes. */
   readonly threads: number;
-  /** The share of the threads' time that functions ran, 0 to 1; null when there was no time. */
+  /** Share of thread time in which functions ran, 0 to 1; null if there was no time. */
   readonly efficiency: number | null;
   /** How many functions ran on each node. */
   readonly nodes: Readonly<Record<string, number>>;
   readonly nodeUse: Readonly<Record<string, NodeSummary>>;
-  /** Those that took most of the time first. */
+  /** Sorted by total time, longest first. */
   readonly names: readonly NameSummary[];
   readonly criticalPath: CriticalChain;
 }
 
 /**
- * @param nodes by name: those that the run could use; default: the threads that it did use
- * @param own the name of this host
+ * @param nodes that the run could use, by name; default: the threads that it used
+ * @param own name of this host
  */
 export function summarise(record: RunRecord, nodes: ReadonlyMap<string, SummaryNode> = new Map(), own = 'local'): RunSummary {
   const { graph, fate, begun, ended, lane, lanes } = record;
@@ -94,7 +94,7 @@ export function summarise(record: RunRecord, nodes: ReadonlyMap<string, SummaryN
   };
 }
 
-/** Bytes of results that hosts other than this one took from elsewhere: each host takes each result once. */
+/** Bytes of results that other hosts fetched. Each host fetches a result once. */
 function bytesSent({ graph, bytes, lane, lanes }: RunRecord, nodes: ReadonlyMap<string, SummaryNode>, own: string): number {
   const hosts = lanes.map(({ node }) => nodes.get(node)?.host ?? own);
   if (hosts.every((host) => host === own)) return 0;
@@ -114,7 +114,7 @@ function bytesSent({ graph, bytes, lane, lanes }: RunRecord, nodes: ReadonlyMap<
   return sum;
 }
 
-/** Functions of different modules may have the same name. */
+/** Merges functions of different modules with the same name. */
 function merged<Named extends { readonly name: string; count: number; totalMs: number; maxMs: number }>(names: readonly Named[]): Named[] {
   const byName = new Map<string, Named>();
   for (const each of names) {

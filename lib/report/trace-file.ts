@@ -1,4 +1,4 @@
-/** A trace file as it is read back: rows of bars, and what was held and used of nodes. */
+/** Reads a trace file back: rows of bars, and the resources claimed and used on nodes. */
 import type { Steps } from './claims.ts';
 import { type Gantt, type PlacedBar, toGantt } from './gantt.ts';
 import type { Usage } from './gantt-svg.ts';
@@ -6,13 +6,13 @@ import type { Usage } from './gantt-svg.ts';
 export interface TracedRun {
   readonly dagId: string;
   readonly gantt: Gantt;
-  /** ms */
+  /** In ms. */
   readonly duration: number;
   readonly functions: number;
   readonly usage: readonly Usage[];
 }
 
-/** It is not what `--trace` writes; the message says what is amiss. */
+/** The file was not written by `--trace`. The message says what is wrong. */
 export class NotATrace extends Error {
   override readonly name = 'NotATrace';
 }
@@ -20,7 +20,7 @@ export class NotATrace extends Error {
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Reads what `--trace` has written.
+ * Reads a file written by `--trace`.
  *
  * @param text of the file
  * @throws `NotATrace`
@@ -55,7 +55,7 @@ function parse(text: string): unknown {
 function toBar(event: Fields, origin: number): PlacedBar {
   const args = isFields(event['args']) ? event['args'] : {};
   const { node, thread, critical, error } = args;
-  if (typeof node !== 'string' || typeof thread !== 'number') throw new NotATrace(`the slice ${JSON.stringify(event['name'])} does not say on which worker it was`);
+  if (typeof node !== 'string' || typeof thread !== 'number') throw new NotATrace(`the slice ${JSON.stringify(event['name'])} does not name its worker`);
   const start = (numberOf(event, 'ts') - origin) / 1000;
   const id = String(event['name']);
   return {
@@ -64,7 +64,7 @@ function toBar(event: Fields, origin: number): PlacedBar {
   };
 }
 
-/** A run that fails while nothing runs, or brings results at its end, is longer than its bars. */
+/** Extends the chart to the end of the run, which may be later than the last bar. */
 function withLength({ rows, length }: Gantt, duration: number): Gantt {
   return { rows, length: Math.max(length, duration) };
 }
@@ -95,7 +95,7 @@ function toSteps(points: [number, number][]): Steps | undefined {
 
 function numberOf(fields: Fields, key: string): number {
   const value = fields[key];
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw new NotATrace(`${JSON.stringify(key)} of ${JSON.stringify(fields['name'] ?? 'an event')} is no number`);
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw new NotATrace(`${JSON.stringify(key)} of ${JSON.stringify(fields['name'] ?? 'an event')} is not a number`);
   return value;
 }
 

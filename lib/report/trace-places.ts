@@ -1,4 +1,4 @@
-/** The events of a trace, and the numbers its processes and threads go by. */
+/** Trace events, and the numbers of their processes and threads. */
 import type { RunRecord } from './run-record.ts';
 
 export interface TraceEvent {
@@ -21,7 +21,7 @@ interface Place {
   readonly tid: number;
 }
 
-/** Numbers of processes and threads: hosts and workers, no number twice. */
+/** Numbers of processes (hosts) and threads (workers); each number is unique. */
 export class Places {
   readonly ofRun: Place;
   readonly #hosts: readonly string[];
@@ -29,7 +29,7 @@ export class Places {
   readonly #lanes: readonly Place[];
   readonly #names: readonly string[];
 
-  /** @param hosts by node */
+  /** @param hosts name of the host for each node */
   constructor({ lanes }: RunRecord, hosts: ReadonlyMap<string, string>) {
     const hostOf = (node: string): string => hosts.get(node) ?? 'local';
     const nodes = [...new Set([...hosts.keys(), ...lanes.map(({ node }) => node)])].sort((a, b) => a.localeCompare(b));

@@ -1,6 +1,6 @@
 /**
- * A run as Chrome trace events, which Perfetto and chrome://tracing open: a process per host, a thread per worker, a slice per attempt, an
- * arrow per dependency, a counter per resource that was held or used.
+ * A run as Chrome trace events for Perfetto and chrome://tracing: a process per host, a thread per worker, a slice per attempt, an arrow per
+ * dependency, and counters for claimed and used resources.
  *
  * Format: "Trace Event Format", Google, 2016 (`ph` X: complete event; M: metadata; s, f: start and end of a flow; C: counter; i: instant).
  * Times in µs.
@@ -16,36 +16,36 @@ interface Instant {
   readonly at: number;
   readonly name: string;
   readonly node: string | undefined;
-  /** -1: of no thread. */
+  /** -1 if it belongs to no thread. */
   readonly lane: number;
   readonly args: Readonly<Record<string, unknown>>;
 }
 
-// More points of a counter than a screen has pixels show nothing more.
+// A counter with more points than a screen has pixels shows no more detail.
 const mostPoints = 4000;
 const chunkLength = 1 << 16;
 
 /** The events it needs besides those of a `RunRecord`. */
 export const tracedEvents = ['function:speculated', 'function:retrying', 'function:failed', 'result:fetched', 'result:lost', 'result:recomputing', 'worker:crashed', 'node:down', 'attempts'] as const;
 
-/** Gathers what a `RunRecord` does not keep: every attempt, and what went wrong. */
+/** Records what a `RunRecord` does not keep: every attempt, and what went wrong. */
 export class TraceRecorder {
   readonly #record: RunRecord;
-  /** Of every attempt that ended. */
+  /** One entry per attempt that ended. */
   readonly #attempts = { fn: [] as number[], lane: [] as number[], begun: [] as number[], ended: [] as number[], attempt: [] as number[], failed: [] as number[] };
-  /** By `attempt:function`. */
+  /** Keyed by `attempt:function`. */
   readonly #errors = new Map<string, string>();
   readonly #instants: Instant[] = [];
   readonly #used = new Map<string, { readonly cpu: [number, number][]; readonly memory: [number, number][] }>();
   readonly #hosts = new Map<string, string>();
   readonly #capabilities = new Map<string, NodeActivity['declared']>();
 
-  /** @param record takes in each event before this does */
+  /** @param record must take in each event before this recorder does */
   constructor(record: RunRecord) {
     this.#record = record;
   }
 
-  /** Takes in an event; those of other runs are passed over. */
+  /** Takes in an event and ignores events of other runs. */
   record(event: HandoffEvent): void {
     if ('runId' in event && event.runId !== this.#record.graph.runId) return;
     const { index, lanes } = this.#record;
@@ -63,7 +63,7 @@ export class TraceRecorder {
       case 'function:speculated': return this.#note(event.at, `copy of ${event.functionId} started`, event.node, { attempt: event.attempt });
       case 'result:fetched': return this.#note(event.at, `result of ${event.functionId} fetched`, event.node, { bytes: event.bytes });
       case 'result:lost': return this.#note(event.at, `result of ${event.functionId} lost`, undefined, {});
-      case 'result:recomputing': return this.#note(event.at, `result of ${event.functionId} to be made again`, undefined, {});
+      case 'result:recomputing': return this.#note(event.at, `result of ${event.functionId} recomputed`, undefined, {});
       case 'worker:crashed':
         this.#instants.push({
           at: event.at, name: `worker ${event.thread} crashed`, node: event.node, lane: lanes.findIndex(({ node, thread }) => node === event.node && thread === event.thread),
@@ -74,7 +74,7 @@ export class TraceRecorder {
     }
   }
 
-  /** Takes in what nodes use at a moment, and which host they are on. */
+  /** Takes in a measurement of the nodes. */
   sample(at: number, nodes: readonly NodeActivity[]): void {
     for (const { name, host, declared, used } of nodes) {
       this.#hosts.set(name, host);
@@ -87,7 +87,7 @@ export class TraceRecorder {
     }
   }
 
-  /** The trace file, a piece at a time. */
+  /** The trace file in pieces. */
   *chunks(): Generator<string> {
     let chunk = '';
     let comma = '';
@@ -105,7 +105,7 @@ export class TraceRecorder {
     yield `${chunk}\n]}\n`;
   }
 
-  /** The events of the trace, in no particular order of time. */
+  /** The trace events, not sorted by time. */
   *events(): Generator<TraceEvent> {
     const places = new Places(this.#record, this.#hosts);
     const origin = this.#origin();
@@ -188,7 +188,7 @@ export class TraceRecorder {
         if (fate[from] !== Fate.done || lane[from]! < 0) continue;
         id++;
         const begins = micros(begun[to]!);
-        // Inside the producer's slice: an arrow belongs to the slice that is open where it starts.
+        // The start must lie inside the producer's slice: an arrow belongs to the slice that is open where it starts.
         const leaves = Math.max(micros(begun[from]!), Math.min(Math.round((micros(ended[from]!) - 0.001) * 1000) / 1000, begins));
         const of = { name: 'result', cat: 'edge', id };
         yield { ...of, ph: 's', ...places.ofLane(lane[from]!)!, ts: leaves, args: { from: graph.ids[from]!, to: graph.ids[to]! } };

@@ -1,4 +1,4 @@
-/** Functions as metrics, by the names of their code: never by their ids, of which there is no end. */
+/** Metrics of functions, labelled by the name of their code. Ids are not labels, because their number is unbounded. */
 import type { Counter, Registry } from 'prom-client';
 import type { EventOf } from '../events/events.ts';
 import type { Told } from '../events/feed.ts';
@@ -6,12 +6,12 @@ import { QueueTimes } from './queue-times.ts';
 import { type RunShape, shapeOfGraph } from './run-shape.ts';
 import { type Tally, TalliedHistogram } from './tallied-histogram.ts';
 
-// So many names, and names of nodes, are told apart; the others are one, 'other'.
+// Functions and nodes get a label up to this many names; all further ones share `other`.
 const mostNames = 200;
 
-/** How metrics are made. */
+/** Access to the registry for a group of metrics. */
 export interface FunctionMetricsParts {
-  /** The full name of a metric. */
+  /** The full name of a metric, with its prefix. */
   named(name: string): string;
   counter<Label extends string>(name: string, help: string, ...labels: Label[]): Counter<Label>;
   readonly registry: Registry;
@@ -19,19 +19,19 @@ export interface FunctionMetricsParts {
   readonly shapeOf: ((runId: string) => RunShape | undefined) | undefined;
 }
 
-/** What is known of a run that is under way. */
+/** Counts of a run in progress. */
 interface Running {
-  /** Made when it is first asked for: it takes a while, and some runs are over sooner. */
+  /** Built on first access: building takes time, and short runs may end before. */
   readonly counts: () => RunCounts | undefined;
 }
 
 interface RunCounts {
   readonly shape: RunShape;
   readonly queue: QueueTimes;
-  /** By code. */
+  /** Indexed by code. */
   readonly names: readonly string[];
   readonly durations: readonly Tally[];
-  /** By code: functions of the event at hand that succeeded. */
+  /** Indexed by code: functions of the current event that succeeded. */
   readonly succeeded: Int32Array;
 }
 
@@ -43,18 +43,18 @@ export class FunctionMetrics {
   readonly #shapeOf: (runId: string) => RunShape | undefined;
   readonly #functionNames = new BoundedNames(mostNames);
   readonly #nodeNames = new BoundedNames(mostNames);
-  /** By host and DAG. */
+  /** Keyed by host and DAG. */
   readonly #runs = new Map<string, Running>();
 
   constructor({ named, counter, registry, buckets, shapeOf = () => undefined }: FunctionMetricsParts) {
     this.#shapeOf = shapeOf;
-    this.#attempts = counter('function_attempts_total', 'Attempts of functions, by the name of their code, node and outcome: succeeded, retried (it failed, and there is another), failed (for good).', 'function', 'node', 'outcome');
-    this.#bytes = counter('result_stored_bytes_total', 'Bytes of results in shared memory, as they were stored.');
-    this.#durations = new TalliedHistogram(named('function_duration_seconds'), 'How long attempts took that a thread has told of.', buckets, registry);
-    this.#queue = new TalliedHistogram(named('function_queue_seconds'), 'How long functions waited after all that they need was there, until their first attempt began.', buckets, registry);
+    this.#attempts = counter('function_attempts_total', 'Attempts of functions by name of their code, node and outcome: succeeded, retried (failed, another attempt follows), failed (no attempt is left).', 'function', 'node', 'outcome');
+    this.#bytes = counter('result_stored_bytes_total', 'Bytes of results stored in shared memory.');
+    this.#durations = new TalliedHistogram(named('function_duration_seconds'), 'Duration of attempts that a thread reported.', buckets, registry);
+    this.#queue = new TalliedHistogram(named('function_queue_seconds'), 'Time from when all inputs of a function were available until its first attempt started.', buckets, registry);
   }
 
-  /** How many runs are under way. */
+  /** How many runs are in progress. */
   get running(): number {
     return this.#runs.size;
   }
@@ -83,7 +83,7 @@ export class FunctionMetrics {
         if (hasFailed) next++;
         const begun = spans[2 * k]!;
         const ended = spans[2 * k + 1]!;
-        if (i < 0 || !Number.isFinite(ended - begun)) continue; // one sum that is no number would be none for ever
+        if (i < 0 || !Number.isFinite(ended - begun)) continue; // one NaN would make the sum NaN forever
         const code = shape.code[i]!;
         durations[code]!.observe((ended - begun) / 1000);
         if (attempts[k] === 1) queue.begun(i, begun);
@@ -92,7 +92,7 @@ export class FunctionMetrics {
         stored += bytes[k]! || 0;
         if (succeeded[code]!++ === 0) touched.push(code);
       }
-    } finally { // also of an event that ends in the middle: counts that stay behind would not be counted again
+    } finally { // also after an event that fails midway: leftover counts would distort the next event
       for (const code of touched) {
         this.#attempts.inc({ function: names[code]!, node: this.#nodeNames.of(node), outcome: 'succeeded' }, succeeded[code]!);
         succeeded[code] = 0;
@@ -120,7 +120,7 @@ export class FunctionMetrics {
   }
 }
 
-/** Names as labels, but no more than so many: each is a series that Prometheus keeps. */
+/** Names used as labels, bounded, because Prometheus keeps a series for each. */
 class BoundedNames {
   readonly #most: number;
   readonly #known = new Set<string>();

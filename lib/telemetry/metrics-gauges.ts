@@ -1,8 +1,8 @@
-/** What is so at the moment, as metrics: looked at when somebody scrapes, and not before. */
+/** Gauges of the current state, read only when Prometheus scrapes. */
 import { Gauge, type Registry } from 'prom-client';
 import type { Capabilities, Cost } from '../dag/types.ts';
 
-/** What `handoff.resources()` tells of a node. */
+/** The entry of a node in `handoff.resources()`. */
 export interface NodeUse {
   readonly declared: Capabilities;
   readonly claimed: Cost;
@@ -17,27 +17,27 @@ export interface GaugeParts {
   named(name: string): string;
   readonly registry: Registry;
   readonly resources: (() => Promise<Readonly<Record<string, NodeUse>>>) | undefined;
-  /** How many runs are under way. */
+  /** How many runs are in progress. */
   running(): number;
 }
 
 const MiB = 2 ** 20;
 
-/** Sets the values of a gauge, by labels. */
+/** Sets the value of a gauge for a set of labels. */
 type Set<Label extends string> = (labels: Readonly<Record<Label, string>>, value: number) => void;
 
 export function addGauges({ named, registry, resources, running }: GaugeParts): void {
   const gauge = <Label extends string>(name: string, help: string, labelNames: readonly Label[], collect: (gauge: Gauge<Label>) => void | Promise<void>): void => {
     new Gauge<Label>({ name: named(name), help, labelNames, registers: [registry], collect() { return collect(this); } }); // eslint-disable-line no-new -- it registers itself
   };
-  gauge('runs_running', 'Runs that are under way.', [], (each) => each.set(running()));
+  gauge('runs_running', 'Runs in progress.', [], (each) => each.set(running()));
   let before = performance.eventLoopUtilization();
-  gauge('event_loop_utilization_ratio', 'The share of time since the last scrape that the main thread was busy.', [], (each) => {
+  gauge('event_loop_utilization_ratio', 'Share of time since the last scrape in which the main thread was busy.', [], (each) => {
     const now = performance.eventLoopUtilization();
     each.set(performance.eventLoopUtilization(now, before).utilization);
     before = now;
   });
-  gauge('heap_used_bytes', 'What the heap of the main thread holds.', [], (each) => each.set(process.memoryUsage().heapUsed));
+  gauge('heap_used_bytes', 'Bytes used on the heap of the main thread.', [], (each) => each.set(process.memoryUsage().heapUsed));
   if (resources === undefined) return;
 
   const current = sharedLook(resources);
@@ -48,24 +48,24 @@ export function addGauges({ named, registry, resources, running }: GaugeParts): 
       for (const [node, use] of Object.entries(nodes)) tell(node, use, (labels, value) => each.set(labels, value));
     });
   };
-  gauge('nodes_up', 'Nodes that can be reached.', [], async (each) => each.set(Object.keys(await current()).length));
-  ofNodes('node_capability', 'What nodes have, by resource, in its own unit (memory: MB).', ['node', 'resource'], (node, { declared }, set) => {
+  gauge('nodes_up', 'Reachable nodes.', [], async (each) => each.set(Object.keys(await current()).length));
+  ofNodes('node_capability', 'Capacity of nodes by resource, in the unit of the resource (memory: MB).', ['node', 'resource'], (node, { declared }, set) => {
     for (const [resource, amount] of Object.entries(declared)) set({ node, resource }, amount!);
   });
-  ofNodes('node_claimed', 'What functions that run hold of nodes, by resource, in its own unit (memory: MB).', ['node', 'resource'], (node, { declared, claimed }, set) => {
+  ofNodes('node_claimed', 'Resources of nodes claimed by running functions, in the unit of the resource (memory: MB).', ['node', 'resource'], (node, { declared, claimed }, set) => {
     for (const resource of new Set([...Object.keys(declared), ...Object.keys(claimed)])) set({ node, resource }, claimed[resource] ?? 0);
   });
-  ofNodes('node_used_cores', 'Cores that the threads of nodes use.', ['node'], (node, { used }, set) => set({ node }, used.cpu));
-  ofNodes('node_used_bytes', 'Memory that the threads of nodes hold.', ['node'], (node, { used }, set) => set({ node }, used.memory * MiB));
-  ofNodes('thread_utilization_ratio', 'The share of time that worker threads are busy.', ['node', 'thread'], (node, { used: { threads } }, set) => {
+  ofNodes('node_used_cores', 'Cores used by the threads of nodes.', ['node'], (node, { used }, set) => set({ node }, used.cpu));
+  ofNodes('node_used_bytes', 'Memory held by the threads of nodes.', ['node'], (node, { used }, set) => set({ node }, used.memory * MiB));
+  ofNodes('thread_utilization_ratio', 'Share of time in which worker threads are busy.', ['node', 'thread'], (node, { used: { threads } }, set) => {
     for (const [thread, { utilization }] of threads.entries()) set({ node, thread: String(thread) }, utilization);
   });
-  ofNodes('thread_heap_bytes', 'What the heaps of worker threads hold, and what lies outside of them.', ['node', 'thread'], (node, { used: { threads } }, set) => {
+  ofNodes('thread_heap_bytes', 'Memory of worker threads on and outside their heaps.', ['node', 'thread'], (node, { used: { threads } }, set) => {
     for (const [thread, { heapMb }] of threads.entries()) set({ node, thread: String(thread) }, heapMb * MiB);
   });
 }
 
-/** One look for all gauges of a scrape. No nodes when there is nothing to look at any more. */
+/** One measurement for all gauges of a scrape. Empty after the Handoff has stopped. */
 function sharedLook(resources: () => Promise<Readonly<Record<string, NodeUse>>>): () => Promise<Readonly<Record<string, NodeUse>>> {
   let under: Promise<Readonly<Record<string, NodeUse>>> | undefined;
   return () => {

@@ -1,4 +1,4 @@
-/** Events as metrics of Prometheus: counted as they come, put into words when somebody asks. */
+/** Counts events for Prometheus as they arrive, and formats the metrics when they are read. */
 import { Counter, Histogram, Registry } from 'prom-client';
 import type { EventOf, EventType } from '../events/events.ts';
 import type { Feed, Told } from '../events/feed.ts';
@@ -7,25 +7,25 @@ import { FunctionMetrics } from './metrics-functions.ts';
 import type { RunShape } from './run-shape.ts';
 
 export interface MetricsOptions {
-  /** Where the metrics go; default: one of their own. */
+  /** Registry that receives the metrics. Default: a new one. */
   readonly registry?: Registry | undefined;
-  /** What their names begin with; default `'handoff_'`. */
+  /** Prefix of the metric names. Default `'handoff_'`. */
   readonly prefix?: string | undefined;
-  /** The upper bounds of histograms, ascending, in seconds. */
+  /** Upper bounds of the histogram buckets in seconds, ascending. */
   readonly buckets?: readonly number[] | undefined;
-  /** What nodes have, what is claimed and what is used; asked at each scrape. */
+  /** Capabilities, claims and usage of the nodes, read at each scrape. */
   readonly resources?: (() => Promise<Readonly<Record<string, NodeUse>>>) | undefined;
-  /** A run of this host that is under way, where that is cheaper to have than its graph. */
+  /** The shape of a run of this host in progress. It is cheaper to get than the graph. */
   readonly shapeOf?: ((runId: string) => RunShape | undefined) | undefined;
 }
 
 export interface Metrics {
   readonly registry: Registry;
-  /** Of `text`. */
+  /** The content type of `text`. */
   readonly contentType: string;
   /** All metrics of the registry in Prometheus' text format. */
   text(): Promise<string>;
-  /** Counts no more, and takes its metrics out of the registry. */
+  /** Stops counting and removes the metrics from the registry. */
   stop(): void;
 }
 
@@ -37,7 +37,7 @@ const types = [
   'result:fetched', 'result:lost', 'result:recomputing', 'worker:crashed', 'worker:restarted', 'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
-/** @throws prom-client's error when the registry has metrics of these names already; then none of ours are left in it */
+/** @throws prom-client's error if the registry already has metrics with these names; it then keeps none of ours */
 export function metricsOf(feed: Pick<Feed, 'subscribe'>, { registry = new Registry(), prefix = 'handoff_', ...options }: MetricsOptions = {}): Metrics {
   const names: string[] = [];
   const remove = (): void => {
@@ -65,20 +65,20 @@ export function metricsOf(feed: Pick<Feed, 'subscribe'>, { registry = new Regist
   }
 }
 
-/** Puts the metrics into a registry; gives who counts what is told. */
+/** Registers the metrics and returns a function that counts events. */
 function recorder(registry: Registry, named: (name: string) => string, { buckets = defaultBuckets, resources, shapeOf }: MetricsOptions): (told: Told) => void {
   const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> => new Counter({ name: named(name), help, labelNames, registers: [registry] });
 
-  const started = counter('runs_started_total', 'Runs that have begun.');
-  const ended = counter('runs_finished_total', 'Runs that have ended, by outcome: succeeded, failed.', 'outcome');
-  const duration = new Histogram({ name: named('run_duration_seconds'), help: 'How long runs took.', labelNames: ['outcome'], buckets: [...buckets], registers: [registry] });
-  const fetched = counter('result_fetched_bytes_total', 'Bytes of results that came from other hosts.');
-  const lost = counter('results_lost_total', 'Results that are gone: they could not be read from disk, or their host is gone.');
-  const recomputed = counter('results_recomputed_total', 'Results that were made again.');
+  const started = counter('runs_started_total', 'Runs that started.');
+  const ended = counter('runs_finished_total', 'Runs that ended, by outcome: succeeded, failed.', 'outcome');
+  const duration = new Histogram({ name: named('run_duration_seconds'), help: 'Duration of runs.', labelNames: ['outcome'], buckets: [...buckets], registers: [registry] });
+  const fetched = counter('result_fetched_bytes_total', 'Bytes of results fetched from other hosts.');
+  const lost = counter('results_lost_total', 'Lost results: not readable from disk, or their host is gone.');
+  const recomputed = counter('results_recomputed_total', 'Results that were recomputed.');
   const crashed = counter('worker_crashes_total', 'Worker threads that died, by node and reason.', 'node', 'reason');
-  const restarted = counter('worker_restarts_total', 'Worker threads that were started again, by node.', 'node');
-  const supervised = counter('supervisor_restarts_total', 'Children that supervisors started again, by supervisor.', 'supervisor');
-  const unread = counter('events_unread_total', 'Events that could not be counted, as something was wrong with them.');
+  const restarted = counter('worker_restarts_total', 'Worker threads that were restarted, by node.', 'node');
+  const supervised = counter('supervisor_restarts_total', 'Children that supervisors restarted, by supervisor.', 'supervisor');
+  const unread = counter('events_unread_total', 'Events that could not be counted because they were malformed.');
   const functions = new FunctionMetrics({ named, counter, registry, buckets, shapeOf });
   addGauges({ named, registry, resources, running: () => functions.running });
 
@@ -110,7 +110,7 @@ function recorder(registry: Registry, named: (name: string) => string, { buckets
     try {
       record(told);
     } catch {
-      unread.inc(); // it may come from another host: what is wrong with it must not end this one
+      unread.inc(); // a malformed event of another host must not end this process
     }
   };
 }

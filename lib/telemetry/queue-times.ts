@@ -1,10 +1,10 @@
 /**
- * How long functions of a run waited for a thread after all that they need was there: from the latest end of what they depend on, or the run's
- * start, to their beginning. Word of the ends may come in any order, as threads and hosts tell each for itself.
+ * How long functions of a run waited for a thread: from the latest end of their dependencies (or the start of the run) to their own
+ * start. Ends may be reported in any order, because threads and hosts report independently.
  */
 import type { RunShape } from './run-shape.ts';
 
-/** A function that has begun, and whose dependencies have not all been told of. */
+/** A function that has started, with dependencies whose ends are not reported yet. */
 interface Begun {
   readonly i: number;
   readonly at: number;
@@ -14,13 +14,13 @@ export class QueueTimes {
   readonly #shape: RunShape;
   readonly #startedAt: number;
   readonly #tell: (i: number, ms: number) => void;
-  /** By function: ms since the epoch; NaN: not told yet. */
+  /** Indexed by function: ms since the epoch; NaN if not reported yet. */
   readonly #ended: Float64Array;
-  /** By function that is not told of: who waits for word of it. */
+  /** For each function that is not reported yet: the functions that wait for its end. */
   readonly #waiting = new Map<number, Begun[]>();
 
   /**
-   * @param startedAt ms since the epoch; NaN: not known, and then functions that depend on nothing are passed over
+   * @param startedAt ms since the epoch; NaN if unknown, and functions without dependencies are then skipped
    * @param tell called once for each function
    */
   constructor(shape: RunShape, startedAt: number, tell: (i: number, ms: number) => void) {
@@ -30,7 +30,7 @@ export class QueueTimes {
     this.#ended = new Float64Array(shape.size).fill(Number.NaN);
   }
 
-  /** A function has begun its first attempt. */
+  /** Records that the first attempt of a function started. */
   begun(i: number, at: number): void {
     let ready = this.#startedAt;
     for (const dep of this.#shape.depsOf(i)) {
@@ -41,7 +41,7 @@ export class QueueTimes {
     if (!Number.isNaN(ready)) this.#tell(i, Math.max(0, at - ready));
   }
 
-  /** A function has given its result. */
+  /** Records that a function returned its result. */
   ended(i: number, at: number): void {
     this.#ended[i] = at;
     const waiting = this.#waiting.get(i);

@@ -1,16 +1,16 @@
-/** What counting needs to know of a run: which function has which name, and what it depends on. */
+/** What the counters need to know of a run: the names and the dependencies of its functions. */
 import { nameOf } from '../dag/code.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 
 export interface RunShape {
   readonly size: number;
-  /** The function of an id; below 0 when there is none. */
+  /** Index of the function with this id; negative if there is none. */
   indexOf(id: string): number;
-  /** By function: into `names`. */
+  /** For each function: the index of its code in `names`. */
   readonly code: ArrayLike<number>;
   readonly names: readonly string[];
-  /** The functions whose results it takes; some may come more than once. */
+  /** Functions whose results this function takes; may contain duplicates. */
   depsOf(i: number): Iterable<number>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * A run as OpenTelemetry spans: one of the run, and one of each attempt of a function, which links to the attempts whose results it takes.
+ * A run as OpenTelemetry spans: one for the run, and one for each attempt, which links to the attempts whose results it takes.
  *
  * ```
  *   handoff.run   ├──────────────────────────┤
@@ -8,27 +8,27 @@
  *   total                       ├──┤  links: square
  * ```
  *
- * An attempt's span is begun when it is sent, so that what the function itself starts can become its child. It is ended when there is word
- * of its end. Of what was sent and taken back, or never heard of again, there is no span.
+ * The span of an attempt starts when the attempt is sent, so that spans of the function can become its children. It ends when the end is
+ * reported. An attempt that was recalled or never reported has no span.
  */
 import { type Attributes, type Context, type HrTime, isSpanContextValid, type Span, type SpanContext, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api';
 import { nameOf } from '../dag/code.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { EventOf, HandoffEvent } from '../events/events.ts';
 
-/** An attempt that was sent, and of whose end there is no word yet. A copy of it that runs at the same time is part of it. */
+/** An attempt that was sent and whose end is not reported yet. A backup copy belongs to the same attempt. */
 interface Open {
   readonly span: Span;
   readonly attempt: number;
   readonly traceparent: string | undefined;
   /**
-   * The SDK keeps the list that it is given, so that the beginning can be set right when it is known. With one that copies it, a span begins
-   * when its attempt is sent.
+   * The SDK keeps this array, so that the start can be corrected once it is known. With an SDK that copies it, a span starts when its
+   * attempt is sent.
    */
   readonly start: [number, number];
-  /** Functions whose results it takes and that were not sent when it was, as parts of a gang are one after the other. */
+  /** Functions whose results it takes but that had not been sent yet, such as earlier parts of the same gang. */
   readonly unlinked: readonly number[];
-  /** It failed then, in ms since the epoch; why, is told next. */
+  /** When it failed, in ms since the epoch. The error arrives with the next event. */
   failedAt: number | undefined;
 }
 
@@ -38,12 +38,12 @@ export class RunTrace {
   readonly #span: Span;
   readonly #context: Context;
   #plan: CompiledDag | undefined;
-  /** By function. */
+  /** Indexed by function. */
   readonly #open = new Map<number, Open>();
-  /** By function: the attempt that gave its result. */
+  /** Indexed by function: the attempt that returned the result. */
   readonly #done = new Map<number, SpanContext>();
 
-  /** @param parent what the run is part of */
+  /** @param parent context that the run belongs to */
   constructor({ runId, dagId, functions, at }: EventOf<'run:started'>, tracer: Tracer, attributes: Attributes, parent: Context) {
     this.#tracer = tracer;
     this.#attributes = { ...attributes, 'handoff.dag.id': dagId, 'handoff.run.id': runId };
@@ -81,11 +81,11 @@ export class RunTrace {
     }
   }
 
-  /** Ends what is known to have ended, and the run. */
+  /** Ends all open spans and the span of the run. */
   end(at?: number): void {
     for (const [i, open] of this.#open) {
       if (open.failedAt === undefined) continue;
-      open.span.setStatus({ code: SpanStatusCode.ERROR, message: 'The run ended first.' });
+      open.span.setStatus({ code: SpanStatusCode.ERROR, message: 'The run ended before this attempt was reported.' });
       this.#end(i, open, open.failedAt, false);
     }
     this.#span.end(at === undefined ? undefined : toHrTime(at));
@@ -119,7 +119,7 @@ export class RunTrace {
     }
   }
 
-  /** An attempt failed; when no thread has told of its end, as it died or took too long, it ended just now. */
+  /** Records a failed attempt. If no thread reported its end (it died or took too long), it ends now. */
   #failed({ functionId, attempt, node, error, at }: EventOf<'function:retrying' | 'function:failed'>): void {
     const i = this.#plan?.indexOf(functionId) ?? -1;
     const open = this.#open.get(i);
@@ -130,7 +130,7 @@ export class RunTrace {
     this.#end(i, open, endedAt, false);
   }
 
-  /** @param isDone whether it has given the function's result */
+  /** @param isDone whether the attempt returned the result of the function */
   #end(i: number, { span, unlinked }: Open, at: number, isDone: boolean): void {
     for (const dep of unlinked) {
       const context = this.#contextOf(dep);
@@ -148,7 +148,7 @@ function fail(span: Span, error: unknown, at: number): void {
   span.setStatus({ code: SpanStatusCode.ERROR, message: exception instanceof Error ? exception.message : exception });
 }
 
-/** @returns undefined when there is no SDK, and so no trace */
+/** @returns undefined without an SDK, because there is no trace */
 function toTraceparent(context: SpanContext): string | undefined {
   if (!isSpanContextValid(context)) return undefined;
   return `00-${context.traceId}-${context.spanId}-${context.traceFlags.toString(16).padStart(2, '0')}`;

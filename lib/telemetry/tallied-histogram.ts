@@ -1,17 +1,17 @@
 /**
- * A histogram of prom-client's by function name, fed without its labels and hashes: a function costs one look for its bucket. They are put
- * together when somebody asks.
+ * A prom-client histogram by function name that skips labels and hashing: one observation costs one bucket search. The values are
+ * combined when they are read.
  */
 import type { Histogram, Registry } from 'prom-client';
 
-/** What was seen of one name. */
+/** Observations for one name. */
 export class Tally {
   readonly #bounds: readonly number[];
-  /** By bucket, not cumulated; the last is that above all bounds. */
+  /** Per bucket, not cumulated; the last one is above all bounds. */
   readonly counts: Float64Array;
   sum = 0;
 
-  /** @param bounds the upper bounds of buckets, ascending */
+  /** @param bounds upper bounds of the buckets, ascending */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
     this.counts = new Float64Array(bounds.length + 1);
@@ -26,7 +26,7 @@ export class Tally {
   }
 }
 
-/** What a registry wants of a metric: its name, its values, and that it can be set back. */
+/** The part of a metric that a registry uses: name, values and reset. */
 export class TalliedHistogram {
   readonly name: string;
   readonly help: string;

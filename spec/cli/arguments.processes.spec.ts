@@ -93,7 +93,7 @@ describe('handoff plan', () => {
     expect(stdout).toMatch(/^function +node +start ms +finish ms +duration$/m);
     expect(stdout).toMatch(/^a +n +0 +10$/m);
     expect(stdout).toMatch(/^b +n .*assumed$/m);
-    expect(stdout).toContain('2 of 3 durations are not known, and 1 ms is assumed for each');
+    expect(stdout).toContain('2 of 3 durations are unknown, and each is assumed to be 1 ms');
     const { stdout: json } = await processes.run(['plan', 'struct.ts', '--nodes', 'n:cpu=1', '--json']);
     expect((JSON.parse(json) as { assumed: string[] }).assumed.toSorted()).toEqual(['b', 'c, d']);
   });
@@ -102,7 +102,7 @@ describe('handoff plan', () => {
 describe('handoff graph', () => {
   it.each([[['--join', '127.0.0.1:1']], [['--secret-file', 'x']], [['--nodes', 'a']]])('refuses %s without --plan, as it would do nothing', async (flags) => {
     const { code, stderr } = await processes.run(['graph', 'struct.ts', ...flags]);
-    expect({ code, stderr }).toEqual({ code: 2, stderr: `${flags[0]} only says where functions would run: give --plan, too.\n` });
+    expect({ code, stderr }).toEqual({ code: 2, stderr: `${flags[0]} has no effect without --plan. Add --plan.\n` });
   });
 });
 

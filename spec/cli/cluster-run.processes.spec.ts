@@ -89,7 +89,7 @@ describe('Ctrl-C of handoff run --join', () => {
     const run = processes.start(['run', 'held.ts', '--join', a.address, '--', join(processes.folder, 'released')]);
     await a.said('held runs');
     run.kill('SIGINT');
-    await run.said('Finishing the functions that run');
+    await run.said('Running functions finish');
     processes.write('released', '');
     expect(await run.finished).toMatchObject({ code: 130, stdout: '' });
     a.kill('SIGTERM');

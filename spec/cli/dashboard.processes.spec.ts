@@ -51,7 +51,7 @@ describe('handoff dashboard', () => {
 
   it.each([
     ['to be reached by others without a token', ['--host', '0.0.0.0'], {}, 'HANDOFF_DASHBOARD_TOKEN'],
-    ['a port that is none', ['--port', '70000'], {}, '--port: "70000" is no port'],
+    ['a port that is none', ['--port', '70000'], {}, '--port: "70000" is not a port'],
     ['a token that is empty', ['--token-file', '/dev/null'], {}, '--token-file: /dev/null is empty'],
     ['a token that is not there', ['--token-file', 'nope'], {}, '--token-file: nope cannot be read'],
     ['a token as a flag', ['--token', 'x'], {}, '--token'],
@@ -91,7 +91,7 @@ describe('--dashboard', () => {
       const refused = await processes.run(['run', 'held.ts', '--nodes', 'a:cpu=1', '--dashboard', String(port), '--', done]);
       expect(refused.code).toBe(2);
       expect(refused.stderr).toContain(`cannot listen on 127.0.0.1:${port}`);
-      expect(await processes.run(['run', 'held.ts', '--dashboard', 'x', '--', done])).toMatchObject({ code: 2, stderr: expect.stringContaining('--dashboard: "x" is no port') as string });
+      expect(await processes.run(['run', 'held.ts', '--dashboard', 'x', '--', done])).toMatchObject({ code: 2, stderr: expect.stringContaining('--dashboard: "x" is not a port') as string });
     } finally {
       server.close();
     }

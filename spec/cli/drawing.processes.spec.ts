@@ -122,8 +122,8 @@ describe('handoff graph', () => {
   });
 
   it.each([
-    ['an unknown format', ['--format', 'png'], '--format is one of'],
-    ['--plan and --allocations at once', ['--plan', '--allocations', 'x'], 'give either'],
+    ['an unknown format', ['--format', 'png'], '--format: "png" is not a format. Formats: '],
+    ['--plan and --allocations at once', ['--plan', '--allocations', 'x'], 'Give either'],
     ['allocations that are not there', ['--allocations', 'no such file'], '--allocations: no such file cannot be read: ENOENT'],
     ['allocations that are none', ['--allocations', fileURLToPath(new URL('../../package.json', import.meta.url))], 'node names by function id'],
   ])('exits with 2 for %s', async (_, args, mention) => {
@@ -164,7 +164,7 @@ describe('handoff plot', () => {
 
   it.each([
     ['a file that is not there', () => 'no such file', 'no such file cannot be read: ENOENT'],
-    ['a file that is no trace', () => fixture('struct.ts'), 'is no trace of a run: it is not JSON'],
+    ['a file that is no trace', () => fixture('struct.ts'), 'is not a trace of a run: it is not JSON'],
     ['the trace of another program', () => fileURLToPath(new URL('../../package.json', import.meta.url)), 'has no list "traceEvents". handoff run pipeline.ts --trace FILE writes one.'],
   ])('exits with 2 for %s', async (_, path, mention) => {
     const { code, stdout, stderr } = await cli('plot', path());

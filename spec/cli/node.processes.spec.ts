@@ -56,7 +56,7 @@ describe('handoff node', () => {
     const { port } = server.address() as { port: number };
     await new Promise((resolve) => server.close(resolve));
     const a = await processes.node('a', { args: ['--join', `127.0.0.1:${port}`, '--config', 'impatient.mjs'] });
-    await a.said(`Nobody answers at 127.0.0.1:${port} yet`);
+    await a.said(`No host answers at 127.0.0.1:${port} yet`);
     processes.start(['node', '--listen', `127.0.0.1:${port}`, '--name', 'b', '--capabilities', 'cpu=1']);
     await a.said('node b is up: cpu 1');
   });
@@ -147,13 +147,13 @@ describe('handoff node refuses', () => {
   });
 
   it.each([
-    ['no address', ['node', '--listen', 'here'], '--listen: "here" is not HOST:PORT'],
-    ['a port that is none', ['node', '--listen', '127.0.0.1:70000'], '--listen: "127.0.0.1:70000" is not HOST:PORT'],
-    ['no --listen', ['node'], '--listen HOST:PORT is missing'],
-    ['a bad --join', ['node', '--listen', '127.0.0.1:0', '--join', 'there'], '--join: "there" is not HOST:PORT'],
+    ['no address', ['node', '--listen', 'here'], '--listen: "here" is not an address'],
+    ['a port that is none', ['node', '--listen', '127.0.0.1:70000'], '--listen: "127.0.0.1:70000" is not an address'],
+    ['no --listen', ['node'], '--listen HOST:PORT, or unix:/PATH, is missing'],
+    ['a bad --join', ['node', '--listen', '127.0.0.1:0', '--join', 'there'], '--join: "there" is not an address'],
     ['a bad --advertise', ['node', '--listen', '127.0.0.1:0', '--advertise', 'a:b:c'], 'advertise'],
     ['a bad --capabilities', ['node', '--listen', '127.0.0.1:0', '--capabilities', 'cpu'], '--capabilities: "cpu" is not resource=amount'],
-    ['two ways to say what nodes there are', ['node', '--listen', '127.0.0.1:0', '--nodes', 'a', '--name', 'b'], 'give either'],
+    ['two ways to say what nodes there are', ['node', '--listen', '127.0.0.1:0', '--nodes', 'a', '--name', 'b'], 'Give either'],
     ['a secret as a flag', ['node', '--listen', '127.0.0.1:0', '--secret', 'x'], '--secret'],
     ['a file for the secret that is not there', ['node', '--listen', '127.0.0.1:0', '--secret-file', 'nope'], '--secret-file: nope cannot be read'],
     ['half of TLS', ['node', '--listen', '127.0.0.1:0', '--tls-cert', 'tasks.ts'], '--tls-key and --tls-ca are missing'],
@@ -168,7 +168,7 @@ describe('handoff node refuses', () => {
   it.each([
     ['half of TLS', { HANDOFF_TLS_CERT: 'tasks.ts' }, 'HANDOFF_TLS_KEY and HANDOFF_TLS_CA are missing'],
     ['a secret that is too short', { HANDOFF_SECRET: 'fifteen letters' }, 'secret is not valid: expected a string of at least 16 characters'],
-    ['a secret that is empty', { HANDOFF_SECRET_FILE: '/dev/null' }, 'HANDOFF_SECRET_FILE names /dev/null, which is empty'],
+    ['a secret that is empty', { HANDOFF_SECRET_FILE: '/dev/null' }, 'HANDOFF_SECRET_FILE: /dev/null is empty'],
     ['a port that is none', { HANDOFF_PORT: 'seven' }, 'HANDOFF_ variables'],
   ])('%s in the environment', async (_, env, mention) => {
     const { code, stderr } = await processes.run(['node', '--listen', '127.0.0.1:0'], env);

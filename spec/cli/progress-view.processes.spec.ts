@@ -279,7 +279,7 @@ describeWith('the command script of Linux (Debian: apt-get install bsdutils)', h
     const child = onTerminal(80, 'run', fixture('slow.ts'));
     await child.printed('slow#1: running');
     child.write('\u0003');
-    await child.printed('Finishing the functions that run');
+    await child.printed('Running functions finish');
     child.write('\u0003');
     const { code, stdout } = await child.finished;
     expect(code).toBe(130);

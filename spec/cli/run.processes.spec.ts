@@ -165,8 +165,8 @@ describe('handoff run', () => {
       const paths = named('old');
       for (const path of paths) writeFileSync(path, 'old');
       const { stderr } = await cli('run', fixture('struct.ts'), '--nodes', 'a:memory=1', ...asked(paths));
-      expect(stderr).toContain(`--trace: nothing was written; what ${paths[0]} holds is of before.\n`);
-      expect(stderr).toContain(`--report: nothing was written; what ${paths[2]} holds is of before.\n`);
+      expect(stderr).toContain(`--trace: nothing was written; ${paths[0]} still holds its old content.\n`);
+      expect(stderr).toContain(`--report: nothing was written; ${paths[2]} still holds its old content.\n`);
       expect(stderr).not.toContain('--summary');
       expect([0, 2].map((k) => readFileSync(paths[k]!, 'utf8'))).toEqual(['old', 'old']);
     });
@@ -213,14 +213,14 @@ describe('handoff run', () => {
 
   it.each([
     ['a graph that is not valid', [fixture('cyclic.ts')], 'a -> b -> a'],
-    ['a file that is not there', ['nope.ts'], 'There is no file nope.ts'],
+    ['a file that is not there', ['nope.ts'], 'The file nope.ts does not exist'],
     ['no default export', [fixture('no-default.ts')], 'no default export'],
     ['a default export that is no DAG', [fixture('not-a-dag.ts')], 'not a DAG'],
     ['a bad --nodes', [fixture('struct.ts'), '--nodes', 'a:cpu'], 'cpu'],
     ['a node without a name', [fixture('struct.ts'), '--nodes', ':cpu=1'], 'no name'],
     ['a strategy that does not exist', [fixture('struct.ts'), '--strategy', 'best'], 'allocationStrategy'],
     ['nodes on which it cannot run', [fixture('struct.ts'), '--nodes', 'a:memory=1'], 'ALLOCATION_ERROR'],
-    ['an unknown --log', [fixture('struct.ts'), '--log', 'some'], '--log is one of stream, grouped, none; not some'],
+    ['an unknown --log', [fixture('struct.ts'), '--log', 'some'], '--log: "some" is not a mode. Modes: stream, grouped, none.'],
     ['an unknown option', [fixture('struct.ts'), '--node', 'a:cpu=1'], '--nodes'],
     ['no file', [], 'file'],
   ])('exits with 2 for %s', async (_, args, mention) => {
@@ -249,7 +249,7 @@ describe('Ctrl-C', () => {
     child.kill('SIGINT');
     const { code, stdout, stderr } = await child.finished;
     expect(code).toBe(130);
-    expect(stderr).toContain('Finishing the functions that run');
+    expect(stderr).toContain('Running functions finish');
     expect(stderr).not.toContain('after runs');
     expect(stderr).toContain('1 of 2 functions in ');
     expect(stdout).toBe('');

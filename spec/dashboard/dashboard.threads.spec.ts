@@ -235,7 +235,7 @@ describe('a report', () => {
     const { handoff } = await start();
     const dag = dagOf({ id: nasty, code: t.constant, extraArgs: [nasty] }, { id: 'bad', code: t.boom, args: [nasty], maxRetries: 0 });
     const report = createReport(overviewOf(handoff), 'reported');
-    await expect(report.html()).rejects.toThrow('has not begun');
+    await expect(report.html()).rejects.toThrow('has not started');
     await errorOf(handoff.execute(dag, { runId: 'reported' }));
     await handoff.execute(dagOf({ id: 'other', code: t.one }));
     const html = await report.html();

@@ -163,8 +163,8 @@ describe('reading a trace', () => {
     ['what is something else', '[1]', 'no list "traceEvents"'],
     ['the trace of another program', '{"traceEvents":[]}', 'was not written by handoff'],
     ['a trace without its run', '{"otherData":{"producer":"handoff"},"traceEvents":[]}', 'no slice of the run'],
-    ['a trace with a time that is none', '{"otherData":{"producer":"handoff"},"traceEvents":[{"ph":"X","cat":"run","name":"r","ts":"0","dur":1}]}', '"ts" of "r" is no number'],
-    ['a slice that is nowhere', '{"otherData":{"producer":"handoff"},"traceEvents":[{"ph":"X","cat":"run","name":"r","ts":0,"dur":1},{"ph":"X","cat":"function","name":"f","ts":0,"dur":1}]}', 'does not say on which worker'],
+    ['a trace with a time that is none', '{"otherData":{"producer":"handoff"},"traceEvents":[{"ph":"X","cat":"run","name":"r","ts":"0","dur":1}]}', '"ts" of "r" is not a number'],
+    ['a slice that is nowhere', '{"otherData":{"producer":"handoff"},"traceEvents":[{"ph":"X","cat":"run","name":"r","ts":0,"dur":1},{"ph":"X","cat":"function","name":"f","ts":0,"dur":1}]}', 'does not name its worker'],
   ])('refuses %s, and says what is amiss', (_, text, mention) => {
     expect(() => readTrace(text)).toThrow(NotATrace);
     expect(() => readTrace(text)).toThrow(mention);

@@ -15,6 +15,8 @@ const pattern = new RegExp(String.raw`\b(?:${banned.join('|').replaceAll(' ', St
 export function faultsOf(file: string, source: string): Fault[] {
   const found: Fault[] = [];
   const check = (text: string, start: number): void => {
+    // Code in backticks names things, and names are code. Blanks in its place keep the positions.
+    text = text.replace(/`[^`\n]*`/g, (name) => ' '.repeat(name.length));
     for (const match of text.matchAll(pattern)) {
       found.push({ line: source.slice(0, start + match.index).split('\n').length, words: match[0].replace(/[\s*/]+/g, ' ') });
     }

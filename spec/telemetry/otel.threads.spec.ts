@@ -140,7 +140,7 @@ describe('an attempt that fails', () => {
     expect((await run).code).toBe('ABORTED');
     const { run: whole, attempts } = split(takeSpans());
     expect(whole.events).toMatchObject([{ attributes: { 'exception.type': 'ABORTED' } }]);
-    expect(attempts.map((span) => [functionOf(span), span.status])).toEqual([['a', { code: SpanStatusCode.ERROR, message: 'The run ended first.' }]]);
+    expect(attempts.map((span) => [functionOf(span), span.status])).toEqual([['a', { code: SpanStatusCode.ERROR, message: 'The run ended before this attempt was reported.' }]]);
     stopTracing();
   });
 });

@@ -1,4 +1,4 @@
-/** What is shown, in the address of the page: so a reload, a bookmark and the way back show it again. */
+/** Keeps the selection in the address of the page, so that reload, bookmarks and back work. */
 
 export const tabs = ['timeline', 'graph', 'nodes', 'events'] as const;
 export type Tab = (typeof tabs)[number];

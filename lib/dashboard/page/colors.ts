@@ -1,7 +1,7 @@
 /**
- * Which colour a function name has: the same in every run, as it follows from the name. Eight colours, as more cannot be told apart by
- * everybody, plain and hatched; chosen for distance also with the three kinds of colour blindness, and 3:1 against the background. A spec
- * holds both.
+ * The colour of a function name: derived from the name, so the same in every run. Eight colours, plain and hatched, because readers
+ * cannot distinguish more. They are distinct for all three kinds of colour blindness and have a contrast of 3:1 to the background; a spec
+ * checks both.
  */
 
 /** By theme. The same place is the same hue in both. */

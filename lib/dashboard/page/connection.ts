@@ -1,15 +1,15 @@
-/** Where messages come from: the server that the page is from, or, in a report, the page itself. */
+/** The source of messages: the server of the page or, in a report, the page itself. */
 import type { RunGraph } from '../../events/run-graph.ts';
 import type { FunctionView, Message, Report } from '../protocol.ts';
 import type { ConnectionState } from './store.ts';
 
 export interface Source {
-  /** Tells all that is known of this run from now on, and no longer of others. */
+  /** Requests all data of this run from now on, and stops those of other runs. */
   watch(run: string | null): void;
   graph(run: string): Promise<RunGraph>;
-  /** undefined: nobody knows any more. */
+  /** undefined if the run was dropped. */
   functionView(run: string, fn: number): Promise<FunctionView | undefined>;
-  /** @returns why it could not be cancelled; undefined: it is */
+  /** @returns why the run could not be cancelled; undefined on success */
   cancel(run: string): Promise<string | undefined>;
 }
 

@@ -1,4 +1,4 @@
-/** What the picture of a graph shows: its functions, or, where they are too many to be told apart, groups of those of the same name. */
+/** The boxes of the graph: one per function or, if there are too many, one per function name. */
 import type { RunGraph } from '../../events/run-graph.ts';
 import { type RunData, stateNames } from './run-data.ts';
 

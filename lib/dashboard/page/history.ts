@@ -7,7 +7,7 @@ export interface Series {
   readonly at: readonly number[];
   readonly declared: readonly number[];
   readonly claimed: readonly number[];
-  /** null: nobody has looked. */
+  /** null if not measured. */
   readonly used: readonly (number | null)[];
 }
 

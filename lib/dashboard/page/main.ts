@@ -1,4 +1,4 @@
-/** Starts the page: connects it with its server, or with the report that it holds, and draws it anew when something changes. */
+/** Starts the page: connects it to its server, or to the report inside it, and redraws it on changes. */
 import { h, render } from 'preact';
 import { type Place, readPlace, writePlace } from './address.ts';
 import { placesOf } from './colors.ts';

@@ -1,11 +1,11 @@
 /**
- * What of a thread is to be painted: spans that are wide enough as they are, those below a pixel as one for each pixel. So the work of
- * painting is bounded by the width of the screen, however much ran.
+ * Selects what to paint of a thread: wide spans as they are, and spans below a pixel merged into one per pixel. The work of painting is
+ * bounded by the width of the screen, whatever the number of spans.
  */
 import type { LaneSpans } from './lane-spans.ts';
 import { type TimeRange, xOf } from './scale.ts';
 
-/** Columns that are filled anew for each thread and frame. */
+/** Columns that are refilled for each thread and frame. */
 export class Pieces {
   size = 0;
   /** Pixels. */

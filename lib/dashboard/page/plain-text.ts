@@ -1,4 +1,4 @@
-/** Text of others, such as ids, as the page shows it. */
+/** Makes foreign text, such as ids, safe to display. */
 
 /** Where a character that changes the direction of writing stands, it is shown as a sign: it would reverse what follows. */
 export function plainText(text: string): string {

@@ -1,4 +1,4 @@
-/** How many functions a second are done, of late. */
+/** The number of functions done per second, over the last seconds. */
 
 /** ms. */
 const span = 3000;
@@ -12,7 +12,7 @@ export class RateMeter {
     while (this.#samples.length > 2 && this.#samples[1]!.at < at - span) this.#samples.shift();
   }
 
-  /** undefined: too little is known. */
+  /** undefined without enough data. */
   get perSecond(): number | undefined {
     const first = this.#samples[0];
     const last = this.#samples.at(-1);

@@ -1,4 +1,4 @@
-/** Where the threads lie in the timeline: one below the other, by host and node, as high as there is room. */
+/** The rows of the timeline: threads by host and node, as high as the space allows. */
 
 /** A thread, as the layout needs to know it. */
 export interface LaneName {

@@ -1,4 +1,4 @@
-/** All that the page knows of the run it shows: what ran where and when, what became of each function, and what is worth a mark. */
+/** The state of the displayed run: spans, state of each function, and marks. */
 import type { RunGraph } from '../../events/run-graph.ts';
 import { type Mark, type Marks, spanWidth, type Spans } from '../protocol.ts';
 import { LaneSpans } from './lane-spans.ts';
@@ -74,7 +74,7 @@ export class RunData {
     this.timeOf = new Float64Array(graph.names.length);
   }
 
-  /** The server tells everything anew: what is known is shown until the first of it comes. */
+  /** The server starts to send everything again. The old data stays visible until the first message arrives. */
   restart(): void {
     this.#isStale = true;
   }
@@ -110,17 +110,17 @@ export class RunData {
     this.version++;
   }
 
-  /** States to be told: of a run that is over no function may be in some. */
+  /** States to list. Some do not occur in a run that has ended. */
   statesOf(counts: readonly number[]): number[] {
     return [...stateNames.keys()].filter((state) => !this.isOver || counts[state]! > 0 || state === State.done || state === State.failed);
   }
 
-  /** What became of functions in a state, in words. */
+  /** The word for a state. */
   wordFor(state: number): string {
     return (this.isOver ? finalNames : stateNames)[state]!;
   }
 
-  /** What runs now, all of it; what ran before and has not ended is waiting again, or its end is not told yet. */
+  /** Takes in all functions that run now. A function that ran before and is not listed waits again, or its end has not arrived yet. */
   setLive(live: readonly Live[]): void {
     for (const { fn } of this.live) if (this.states[fn] === State.running) this.states[fn] = State.waiting;
     this.live = live;

@@ -1,4 +1,4 @@
-/** What the page knows, as messages tell it. Views read it, and draw again when it says that something has changed. */
+/** The state of the page, built from messages. Views read it and redraw when it reports a change. */
 import type { RunGraph } from '../../events/run-graph.ts';
 import type { TreeNode } from '../../workers/supervision/child.ts';
 import type { Hello, Message, NodeView, Runs, RunView } from '../protocol.ts';
@@ -6,7 +6,7 @@ import { NodeHistory } from './history.ts';
 import { RateMeter } from './rate.ts';
 import { type Live, RunData } from './run-data.ts';
 
-/** `'report'`: there is nobody to be connected with. */
+/** `'report'`: a report has no connection. */
 export type ConnectionState = 'connecting' | 'live' | 'lost' | 'report';
 
 export interface StoreHooks {
@@ -37,7 +37,7 @@ export class Store {
   #early: Message[] = [];
   /** The run that the reader has chosen; null: whichever is the newest. */
   #wanted: string | null;
-  /** The server tells all runs anew: those that there are are shown until then. */
+  /** The server sends all runs again. The old ones stay visible until then. */
   #areRunsStale = false;
 
   /** @param wanted the run to be shown when it is there; otherwise the newest */

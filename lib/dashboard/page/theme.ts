@@ -9,7 +9,7 @@ export function currentTheme(): Theme {
   return chosen === 'light' || chosen === 'dark' ? chosen : dark.matches ? 'dark' : 'light';
 }
 
-/** @param changed called after every change, whoever made it */
+/** @param changed called after every change, by the system or by the reader */
 export function startTheme(changed: () => void): void {
   const chosen = stored();
   if (chosen !== null) document.documentElement.dataset['theme'] = chosen;

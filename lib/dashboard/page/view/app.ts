@@ -1,4 +1,4 @@
-/** The whole page: header, tabs, what the chosen tab shows, and the function that is looked at. */
+/** The whole page: header, tabs, the chosen tab, and the panel of the selected function. */
 import { type ComponentChild, h, type VNode } from 'preact';
 import { type Tab, tabs } from '../address.ts';
 import { formatCount } from '../format.ts';

@@ -1,4 +1,4 @@
-/** What is worth a mark, as a list: failures, retries, transfers, crashes, and what functions log. */
+/** The list of marks: failures, retries, transfers, crashes and logs. */
 import { h, type VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Mark } from '../../protocol.ts';

@@ -1,4 +1,4 @@
-/** One function: what it was called with, where and how often it ran, what came of it, and who waits for it. */
+/** Details of one function: arguments, attempts, result, and the functions that need it. */
 import { h, type VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { FunctionView } from '../../protocol.ts';
@@ -11,7 +11,7 @@ import { ErrorView } from './error.ts';
 import type { PageProps } from './props.ts';
 import { StateGlyph } from './state-glyph.ts';
 
-/** ms; what a function waits for changes without a word. */
+/** ms; what a function waits for changes without an event. */
 const askAgain = 1000;
 const mostLinks = 40;
 
@@ -47,7 +47,7 @@ export function FunctionPanel({ store, source, selected, actions, data }: PagePr
     const fn = data.index.get(id);
     if (fn !== undefined) actions.selectFunction(fn);
   };
-  // What the page has seen may be newer than what it has asked for, and knows of what runs now.
+  // The page's own data may be newer than the answer, and knows the running attempt.
   const { begun, ended, attempts, node, thread } = told !== undefined && told.attempts >= own.attempts && stateNames[state] !== 'running' ? told : own;
   const took = begun === null ? '–' : ended !== null ? formatDuration(ended - begun) : isRunning ? `${formatDuration(store.elapsed - begun)} so far` : '–';
 
@@ -62,7 +62,7 @@ export function FunctionPanel({ store, source, selected, actions, data }: PagePr
         <code>${shown.name}</code>${shown.module !== null && html` <span class="module">${shown.module}</span>`}
       </p>
       ${view?.problem !== undefined && html`<p class="note">${view.problem}</p>`}
-      ${told === undefined && view?.fn === selected && store.hello?.isReport === true && html`<p class="note">The report does not hold the arguments of this function.</p>`}
+      ${told === undefined && view?.fn === selected && store.hello?.isReport === true && html`<p class="note">The report has no arguments of this function.</p>`}
       ${shown.error !== null && html`<section><h3>Error</h3>${h(ErrorView, { error: shown.error })}</section>`}
       ${stateNames[state] === 'waiting' && shown.explain !== null && html`<section><h3>Why it has not begun</h3><p>${shown.explain}</p></section>`}
       <section>

@@ -1,4 +1,4 @@
-/** The graph of a run: boxes in layers, in the colour of what became of them. */
+/** The graph of a run: boxes in layers, coloured by state. */
 import { type ComponentChild, h, type VNode } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import { lookOf } from '../colors.ts';

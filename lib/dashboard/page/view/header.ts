@@ -1,4 +1,4 @@
-/** The run that is shown: which it is, how far it has come, and how to end it. */
+/** The displayed run: its name, its progress, and a button to cancel it. */
 import { h, type VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { RunView } from '../../protocol.ts';

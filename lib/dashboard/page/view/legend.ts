@@ -1,4 +1,4 @@
-/** What colours and marks mean, with how often and how long; a name can be picked to stand out. */
+/** The legend of colours and marks, with counts and durations. Selecting a name highlights it. */
 import { h, type VNode } from 'preact';
 import type { Theme } from '../colors.ts';
 import { formatCount, formatDuration } from '../format.ts';

@@ -1,4 +1,4 @@
-/** The functions of a name, where the graph shows them as one box: those that failed, run, took longest and wait, to go on to. */
+/** The functions of one box of a grouped graph: failed, running, longest and waiting ones, as links. */
 import { h, type VNode } from 'preact';
 import { formatCount, formatDuration } from '../format.ts';
 import { longestOf } from '../grouping.ts';

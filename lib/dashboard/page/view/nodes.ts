@@ -1,4 +1,4 @@
-/** The nodes: what they have, what of it is claimed and used, and what their threads do; and the supervision trees. */
+/** The nodes with capacity, claims, usage and threads, and the supervision trees. */
 import { h, type VNode } from 'preact';
 import type { NodeView, ThreadView } from '../../protocol.ts';
 import { formatAmount, formatBytes, formatPercent } from '../format.ts';

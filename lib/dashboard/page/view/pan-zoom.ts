@@ -37,14 +37,14 @@ export interface PanZoom {
 }
 
 /**
- * @param key shows the picture anew when it changes
- * @param focus what is to be in sight, in the picture's own units; undefined: nothing above all
+ * @param key when it changes, the picture is fitted again
+ * @param focus area to keep in sight, in units of the picture; undefined for none
  */
 export function usePanZoom(width: number, height: number, key: unknown, focus: { readonly x: number; readonly y: number } | undefined): PanZoom {
   const ref = useRef<SVGSVGElement>(null);
   const [transform, setTransform] = useState<Transform>({ x: 0, y: 0, scale: 1 });
   const dragged = useRef(false);
-  /** Whoever has moved the picture does not want it moved by a change of size. */
+  /** After the reader has moved the picture, a change of size no longer moves it. */
   const isMoved = useRef(false);
   const size = useRef({ width, height });
   size.current = { width, height };

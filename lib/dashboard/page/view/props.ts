@@ -1,4 +1,4 @@
-/** What views get: what there is to show, and what the reader can ask for. */
+/** The props of all views: the data, and the actions of the reader. */
 import type { Place, Tab } from '../address.ts';
 import type { Source } from '../connection.ts';
 import type { Store } from '../store.ts';

@@ -1,4 +1,4 @@
-/** What became of a function, as a small picture that can be told apart without colour. */
+/** The state of a function as an icon that differs without colour. */
 import type { VNode } from 'preact';
 import { html } from '../html.ts';
 import { stateNames } from '../run-data.ts';

@@ -30,7 +30,7 @@ export class TimelineCanvas {
   #inks: Inks = readInks(currentTheme());
   #cursor: Cursor | undefined;
   #frame = 0;
-  /** The last lane that the layout knows: lanes are only ever added, or all made anew. */
+  /** The last lane in the layout. Lanes are only added, or all rebuilt. */
   #lastLane: Lane | undefined;
 
   constructor(canvas: HTMLCanvasElement, listener: TimelineListener) {

@@ -123,7 +123,7 @@ function drawLane(context: CanvasRenderingContext2D, model: TimelineModel, range
     }
   }
   for (const live of data.live) {
-    // What has ended is a span already, also where its node has not told yet that it is at something else.
+    // An ended function already is a span, even if its node has not reported the next one yet.
     if (!isOn(data.lanes[lane]!, live) || data.states[live.fn] !== State.running) continue;
     const name = data.code[live.fn]!;
     const from = Math.max(xOf(range, width, live.since), -2);

@@ -1,4 +1,4 @@
-/** Wheel, drag, pinch and keys of the timeline, as what they mean. */
+/** Turns wheel, drag, pinch and keys into actions of the timeline. */
 
 export interface TimelineActions {
   /** @param x pixels from the left of the canvas: what is there stays there */

@@ -1,4 +1,4 @@
-/** What the canvas of the timeline is to show, and what of that is under the pointer. */
+/** What the timeline displays, and what is under the pointer. */
 import type { Mark } from '../../protocol.ts';
 import type { LaneSpans } from '../lane-spans.ts';
 import { type Lane, type Live, type RunData, State } from '../run-data.ts';
