@@ -1,4 +1,4 @@
-/** A run from the caller's side: what was asked for, what it has given so far, and the promise of how it ends. */
+/** A run from the caller's side: its request, its results so far, and the promise of its end. */
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { Exit, Running, TreeNode } from '../workers/supervision/child.ts';
 import type { RunSettings } from '../scheduling/scheduler/events.ts';
@@ -23,17 +23,17 @@ let lastSerial = 0;
 export class ActiveRun implements Running {
   readonly id: string;
   readonly ids: RunIds;
-  /** Tells runs of this host apart, on every host, and for ever. */
+  /** The serial number of a run of this host; never reused. */
   readonly serial = ++lastSerial;
   readonly request: RunRequest;
   readonly results: RunResults;
   readonly literals = new Literals();
   readonly startedAt = performance.now();
-  /** What its functions have cost so far, by the prices of their nodes. */
+  /** Cost of its functions so far, by the prices of their nodes. */
   price = 0;
-  /** Functions of which it has been told that they are ready, since their last failure. */
+  /** Functions whose `function:ready` was published since their last failure. */
   readonly toldReady = new Set<number>();
-  /** The scheduler's view; set when it has been submitted. */
+  /** The scheduler's view; set when it is submitted. */
   run: Run | undefined;
   /** Resolves when every function is done; rejects with the run's error. */
   readonly ended: Promise<void>;
@@ -63,7 +63,7 @@ export class ActiveRun implements Running {
     this.#settle.reject(error);
   }
 
-  /** Aborts it; resolves when nothing of it runs any more. */
+  /** Aborts the run. Resolves when none of its functions runs any more. */
   async stop(): Promise<void> {
     this.#abort(this);
     await this.exited;
@@ -75,11 +75,12 @@ export class ActiveRun implements Running {
     const { plan } = this.request;
     const run = this.run!;
     let running = 0;
-    for (const { id, contest, functions, size, done } of run.batches) if (contest === null || run.batch[functions[done]!] === id) running += size - done; // each once
+    // a function with a copy counts once
+    for (const { id, contest, functions, size, done } of run.batches) if (contest === null || run.batch[functions[done]!] === id) running += size - done;
     try {
       onProgress({ ...this.ids, done: plan.size - run.unfinished, running, total: plan.size });
     } catch (error) {
-      queueMicrotask(() => { throw error; }); // a listener's fault is not the run's
+      queueMicrotask(() => { throw error; }); // an error of a listener must not affect the run
     }
   }
 
@@ -89,7 +90,7 @@ export class ActiveRun implements Running {
   }
 }
 
-/** The run of an id; or of a DAG, the newest. */
+/** Finds a run by its id, or the newest run of a DAG. */
 export function findRun(runs: ReadonlyMap<string, ActiveRun>, name: string): ActiveRun | undefined {
   return runs.get(name) ?? [...runs.values()].findLast(({ ids }) => ids.dagId === name);
 }

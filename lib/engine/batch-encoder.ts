@@ -1,4 +1,4 @@
-/** A batch of the scheduler as the wire has it: code by number, results put where arguments stand. */
+/** Encodes a batch for the wire: code as numbers, results in the place of arguments. */
 import type { CallPart } from '../dag/compiled-dag.ts';
 import { Flag } from '../dag/compiled-dag.ts';
 import type { Traits } from '../dag/entry.ts';
@@ -18,28 +18,28 @@ export interface MessageSource {
   readonly results: RunResults;
   readonly literals: Literals;
   readonly code: ResolvedCode;
-  /** Undefined: nobody traces. */
+  /** Undefined: tracing is off. */
   readonly tracer: AttemptTracer | undefined;
   /** See `NodeLink`. */
   readonly hostName: string | undefined;
-  /** Tells runs of this host apart. */
+  /** The serial number of the run on this host. */
   readonly serial: number;
-  /** What stands for a payload on the node that it is sent to. */
+  /** The form of a payload that the receiving node can read. */
   travelling(data: PayloadData): PayloadData;
   /** The name of a node by its index. */
   nodeName(index: number): string;
-  /** By which other workers know that of a lane; -1 when it is gone. */
+  /** The address by which other workers reach the worker of a lane; -1 when it is gone. */
   addressOf(lane: Lane): number;
 }
 
-// One for all: a program is copied where it is to lie before the next is begun.
+// Shared by all batches: each program is copied before the next one begins.
 const words = new WordWriter();
 
-/** What workers are to tell besides results. */
+/** What workers report besides results. */
 export interface Observed {
-  /** When functions begin, as they do. */
+  /** When functions start, at once. */
   readonly starts: boolean;
-  /** When functions began and ended. */
+  /** When functions started and ended. */
   readonly spans: boolean;
 }
 
@@ -52,7 +52,7 @@ export function toOutgoing(batch: Batch, source: MessageSource, { starts, spans 
   return { id: batch.id, flags, origin: 0, runId: batch.run.id, dagId: batch.run.plan.dagId, serial: source.serial, claim: batch.claim, size: batch.functions.length, program: words.written, values: writer.values, sources, exports };
 }
 
-/** What a batch of a gang takes from other workers, and gives to them. */
+/** The results that a batch of a gang takes from other workers, and sends to them. */
 function exchange({ gang }: Batch, { addressOf }: MessageSource): Pick<OutgoingBatch, 'sources' | 'exports'> {
   if (gang === null) return { sources: null, exports: null };
   const sources = Int32Array.from(gang.sources, (batch) => addressOf(batch.lane));
@@ -130,7 +130,7 @@ class BatchWriter {
     else this.#value(held);
   }
 
-  /** Where a result will be that is not there yet, though the function that takes it was sent: this very batch gives it, or one of its gang. */
+  /** The place of a result that does not exist yet: from an earlier function of this batch, or from another batch of its gang. */
   #local(dep: number): number {
     this.linked = true;
     const place = this.#batch.gang?.imports.get(dep);
@@ -169,7 +169,7 @@ class BatchWriter {
     into.push(tag, arg);
   }
 
-  /** An argument as a pair, where it is not a word: inside lists and calls. */
+  /** An argument as a pair of tag and value, for lists and calls, which have no words. */
   #tag(i: number, part: CallPart): readonly [tag: number, arg: unknown] {
     switch (part.kind) {
       case 'value': {
@@ -197,7 +197,7 @@ class BatchWriter {
     return held instanceof Payload ? [ArgTag.payload, this.#source.travelling(held.data)] : [ArgTag.value, held];
   }
 
-  /** Where another function runs, ran, or is bound to run. */
+  /** The node on which another function ran, runs or is bound to run. */
   #nodeOf(i: number): string {
     const ran = this.#run.node[i]!;
     const bound = fixedNode(this.#run, i);

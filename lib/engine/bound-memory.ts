@@ -1,4 +1,4 @@
-/** The bound of results, where one was asked for, with the folder for what is over. */
+/** The memory limit of results, if one is set, with its spill folder. */
 import { timestamp } from '../events/events.ts';
 import { ResultMemory } from '../workers/store/result-memory.ts';
 import { SpillFolder } from '../workers/store/spill-folder.ts';
@@ -6,11 +6,11 @@ import type { Publisher } from './event-publisher.ts';
 
 export interface BoundMemory {
   readonly memory: ResultMemory | undefined;
-  /** Removes what was written. */
+  /** Removes the spill folder. */
   stop(): Promise<void>;
 }
 
-/** @param onPressed told when results hold more than they may, and when no longer */
+/** @param onPressed called when results exceed their limit, and when they no longer do */
 export function boundMemory(budget: number | undefined, publisher: Publisher, onPressed: (isPressed: boolean) => void): BoundMemory {
   if (budget === undefined) return { memory: undefined, async stop() {} };
   const folder = new SpillFolder();

@@ -1,4 +1,4 @@
-/** Where learned costs come from when a Handoff starts, and go to when it stops. */
+/** Loads learned costs at the start of a Handoff and saves them at its end. */
 import { accessSync, constants, readFileSync, realpathSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -19,13 +19,13 @@ export interface CostModelOptions {
   readonly learn?: boolean | undefined;
 }
 
-/** Learned costs, and how they are kept. */
+/** Learned costs and how to save them. */
 export interface KeptCosts {
   readonly learned: CostModel;
   /**
-   * Writes them to their file, if they have one and something was learned.
+   * Writes the costs to their file, if there is one and something was learned.
    *
-   * @throws `INVALID_OPTION` when it cannot be written
+   * @throws `INVALID_OPTION` when the file cannot be written
    */
   save(): Promise<void>;
 }
@@ -53,17 +53,17 @@ export function openCosts({ file: given, data, learn = true }: CostModelOptions,
   };
 }
 
-/** Modules are named as they lie about the folder of the file, so that it can go to another machine with them. */
+/** Module paths are relative to the folder of the file, so that the file can move to another machine together with them. */
 function createCosts(codes: CodeList, folder: string, learns: boolean): CostModel {
   return new CostModel((code) => nameOf(codes.wire(code), folder), { learns, largeBytes: shareFrom });
 }
 
-/** The file itself, where it is a link. */
+/** The target, if the path is a symbolic link. */
 function locate(option: string, learn: boolean): string {
   const path = resolve(option);
   const folder = dirname(path);
   try {
-    if (learn) accessSync(folder, constants.W_OK); // known now, not after hours of work
+    if (learn) accessSync(folder, constants.W_OK); // fails now instead of after hours of work
   } catch (cause) {
     throw refused(option, `cannot be written there: ${messageOf(cause)}`);
   }
@@ -93,7 +93,7 @@ function read(option: string, file: string): CostModelJson | undefined {
   return json as CostModelJson;
 }
 
-/** Whoever reads it meanwhile sees the old one or the new one, and so does the next start after a crash. */
+/** Atomic: a concurrent reader, or the next start after a crash, sees the old or the new file. */
 async function write(file: string, json: CostModelJson): Promise<void> {
   const draft = `${file}.${process.pid}-${nanoid(6)}.tmp`;
   try {
@@ -106,7 +106,7 @@ async function write(file: string, json: CostModelJson): Promise<void> {
 }
 
 function damaged(option: string, fault: string): HandoffError {
-  return refused(option, `is no cost model: ${fault}. It was left as it is: move it away to begin anew, or name another file`);
+  return refused(option, `is no cost model: ${fault}. The file was not changed. Move it away to start from scratch, or name another file`);
 }
 
 function refused(option: string, why: string): HandoffError {

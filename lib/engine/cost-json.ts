@@ -1,4 +1,4 @@
-/** What was learned, as plain data: for files, and for whoever keeps it elsewhere. */
+/** Learned costs as plain data, for files and other storage. */
 import { isAbsolute, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CodeWire } from '../workers/node/wire.ts';
@@ -6,23 +6,23 @@ import { createMoments, type Moments } from '../scheduling/scheduler/estimate.ts
 import { CostModel } from '../scheduling/costs/cost-model.ts';
 import { isAmount, isRecord } from '../core/schema.ts';
 
-/** A mean, the variance of single functions about it, and of how many that is. */
+/** Mean, variance of single functions, and number of samples. */
 export interface LearnedAmount {
   readonly mean: number;
   readonly variance: number;
   readonly count: number;
 }
 
-/** Absent is what nothing is known of. */
+/** A missing field means that nothing is known. */
 export interface LearnedFunction {
-  /** On a node of speed 1. With a count of 0 its part of what several took that were timed together. */
+  /** In ms on a node of speed 1. A count of 0 means a share of functions that were measured together. */
   readonly ms?: LearnedAmount;
-  /** Of results in shared memory or files; 0 for any other. */
+  /** Bytes of results in shared memory or files; other results count as 0. */
   readonly bytes?: LearnedAmount;
 }
 
 export interface LearnedCode extends LearnedFunction {
-  /** Functions that are long or large by themselves, by id. */
+  /** Functions of unusual duration or size, by id. */
   readonly functions?: Readonly<Record<string, LearnedFunction>>;
 }
 
@@ -37,13 +37,10 @@ export interface CostModelJson {
 const format = 'handoff-cost-model';
 const version = 1;
 
-// Code that was learned of last comes last; of more than this the first is left out.
+// Limit of entries; the least recently learned are left out.
 const mostCodes = 10_000;
 
-/**
- * The name of some code wherever the modules lie in the same way about a folder. Source text is told by a hash: it is long, and nobody else's
- * business.
- */
+/** The name of some code, relative to a folder. Source text appears only as a hash, because it is long and may be confidential. */
 export function nameOf(code: CodeWire, folder: string): string {
   if ('source' in code) return `source:${hash(code.source)}`;
   if (!code.module.startsWith('file:') && !isAbsolute(code.module)) return `${/^\w+:/.test(code.module) ? `url:${hash(code.module)}` : code.module}#${code.export}`;
@@ -52,7 +49,7 @@ export function nameOf(code: CodeWire, folder: string): string {
 }
 
 function hash(text: string): string {
-  // Loaded when first needed: it is a large part of what an import of the library would otherwise cost.
+  // Loaded on demand: it would dominate the import time of the library.
   return process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
 
@@ -60,7 +57,7 @@ export function toJson({ codes }: CostModel): CostModelJson {
   const known = [...codes].filter(([, { estimate, functions }]) => estimate.count > 0 || functions.size > 0).slice(-mostCodes);
   return {
     format, version,
-    // Entries become properties of their own, whatever their names are.
+    // Object.fromEntries defines own properties, even for names such as `__proto__`.
     codes: Object.fromEntries(known.map(([name, { estimate, functions }]) => {
       const byUse = [...functions].sort(([, a], [, b]) => a.used - b.used);
       const own = functions.size === 0 ? {} : { functions: Object.fromEntries(byUse.map(([id, costs]) => [id, functionJson(costs.ms, costs.bytes)])) };
@@ -77,12 +74,12 @@ function amountJson({ mean, variance, count }: Moments): LearnedAmount {
   return { mean: rounded(mean), variance: rounded(variance), count };
 }
 
-/** More digits than anybody measures would make a file twice as long. */
+/** Six digits: more would double the file size without use. */
 function rounded(value: number): number {
   return Number(value.toPrecision(6));
 }
 
-/** Puts in what there is. */
+/** Adds saved costs to the learned ones. */
 export function addJson(learned: CostModel, json: CostModelJson): void {
   for (const [name, { ms, bytes, functions }] of Object.entries(json.codes)) {
     const costs = learned.named(name);
@@ -92,13 +89,13 @@ export function addJson(learned: CostModel, json: CostModelJson): void {
   }
 }
 
-/** @param count of how many nothing is known but that they came to 0 */
+/** @param count the number of results whose size is known to be 0 */
 function momentsOf(amount: LearnedAmount | undefined, count = 0): Moments {
   if (amount === undefined) return { ...createMoments(), count, groups: count };
   return { mean: amount.mean, variance: amount.variance, count: amount.count, groups: amount.count };
 }
 
-/** What is wrong with something that should be learned costs; undefined: nothing. */
+/** Describes what is wrong with learned costs; undefined when they are valid. */
 export function faultOf(json: unknown): string | undefined {
   if (!isRecord(json) || json['format'] !== format) return `it is no ${format}`;
   if (json['version'] !== version) return `it is of version ${JSON.stringify(json['version'])}, and this is version ${version}`;

@@ -1,6 +1,6 @@
 /**
- * The scheduler's shell: turns what nodes, timers and callers tell into events, and carries out the commands that follow. All decisions
- * are the machine's.
+ * The scheduler's shell: turns reports of nodes, timers and callers into events, and carries out the resulting commands. All decisions are
+ * made by the state machine.
  */
 import type { ResourceTracker } from '../scheduling/resources/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
@@ -28,15 +28,15 @@ import { Timers } from './timers.ts';
 import { type Exchange, resultsOn, Travel } from './remote-results.ts';
 import { type Happening, Sender } from './sender.ts';
 
-/** What the driver hands on to, and takes from. */
+/** What the driver is connected to. */
 export interface DriverLinks {
-  /** Where functions' questions for actors go. */
+  /** Receives the questions of functions to actors. */
   readonly ask?: (question: Question) => void;
-  /** What bounds the results of runs. */
+  /** The memory limit of results. */
   readonly memory?: ResultMemory | undefined;
-  /** How results get here from other hosts; undefined: there are none. */
+  /** Transfers results between hosts; undefined without a transport. */
   readonly exchange?: Exchange | undefined;
-  /** Where what runs show of functions goes. */
+  /** Learns durations and sizes from runs. */
   readonly learned?: CostModel;
 }
 
@@ -54,10 +54,10 @@ export class Driver {
   readonly #sender: Sender;
   readonly #timers = new Timers((timer) => this.#feed({ type: 'TimerFired', timer }));
   readonly #idle: IdleWaiters;
-  /** Commands that follow from commands are carried out after them. */
+  /** Commands that result from commands run after them. */
   readonly #queue: Command[] = [];
   #draining = false;
-  /** What happens while the scheduler is at work, which only a resource tracker can cause. */
+  /** Events that arrive while the scheduler handles one; only a resource tracker can cause them. */
   readonly #later: Happening[] = [];
   #handling = false;
 
@@ -76,31 +76,32 @@ export class Driver {
     return this.#runs;
   }
 
-  /** The threads that a node is to have, and what each ms on it costs. */
+  /** The number of threads of a node, and its price per ms. */
   offerOf(node: string): { readonly threads: number; readonly price: number } {
     const { threads, price = 0 } = this.#nodes.get(node)!.settings;
     return { threads, price };
   }
 
-  /** Takes a node in. Its lanes come up by its events. */
+  /** Adds a node. Its lanes come up by its events. */
   addNode(link: NodeLink): void {
     const { host, settings: { name, capabilities, speed } } = link;
     this.#nodes.set(name, link);
     this.#feed({ type: 'NodeUp', node: name, incarnation: this.#incarnations.get(name)!, capabilities, speed, host });
   }
 
-  /** What a node is to tell: one that is to be taken in next. */
+  /** The callbacks of a node that is added next. */
   eventsOf(node: string): NodeEvents {
     const incarnation = (this.#incarnations.get(node) ?? 0) + 1;
     this.#incarnations.set(node, incarnation);
     return {
       laneUp: (lane) => this.#feed({ type: 'LaneUp', node, incarnation, lane }),
       laneDown: (lane, crash, started) => {
-        this.#feed({ type: 'LaneDown', node, incarnation, lane, crash, started, random: Math.random() }); // before anybody hears of it, who may start something
+        // before the event is published, because listeners may start work
+        this.#feed({ type: 'LaneDown', node, incarnation, lane, crash, started, random: Math.random() });
         if (crash.reason !== 'killed') this.#observer.publish('worker:crashed', () => ({ node, thread: lane, reason: crash.reason, error: crash.error }));
       },
       laneRestarted: (lane) => this.#observer.publish('worker:restarted', () => ({ node, thread: lane })),
-      // To the scheduler it is as if the thread were away.
+      // For the scheduler, a busy thread is the same as an absent one.
       laneBusy: (lane) => this.#feed({ type: 'LaneDown', node, incarnation, lane, crash: { reason: 'killed' }, started: [], random: 0 }),
       laneFree: (lane) => this.#feed({ type: 'LaneUp', node, incarnation, lane }),
       takenBack: (batch, limit) => this.#feed({ type: 'TakenBack', batch, limit }),
@@ -112,7 +113,7 @@ export class Driver {
     };
   }
 
-  /** @param returning whether it is being started again */
+  /** @param returning whether the node restarts or may reconnect */
   nodeDown(node: string, returning: boolean, error: unknown): void {
     const { up, returning: wasReturning } = this.state.nodeByName.get(node)!;
     if (!up && wasReturning === returning) return;
@@ -120,44 +121,45 @@ export class Driver {
     if (up) this.#observer.publish('node:down', () => ({ node, error }));
   }
 
-  /** A node is about to go: nothing more is sent to it. */
+  /** A node is about to leave: no more functions are sent to it. */
   nodeDraining(node: string): void {
     this.#feed({ type: 'NodeDraining', node });
   }
 
-  /** Somebody else gave back what was claimed of a node. */
+  /** Another claimant has released resources of a node. */
   resourcesFreed(): void {
     this.#feed({ type: 'ResourcesFreed' });
   }
 
-  /** What lies on a host is gone with it. Its nodes are down already. */
+  /** Results on a lost host are lost. Its nodes are already down. */
   hostLost(host: string): void {
     for (const active of this.#runs.values()) this.#lost(active, resultsOn(host, active.results));
   }
 
-  /** The runs that are under way. */
+  /** Runs that have not ended. */
   get active(): ActiveRun[] {
     return [...this.#runs.values()];
   }
 
-  /** Resolves when nothing of ours is on the nodes of a host any more; of any, when none is given. */
+  /** Resolves when no batch of this host remains on the nodes of a host, or on any node. */
   idleOn(host?: number): Promise<void> {
     return this.#idle.wait(host);
   }
 
-  /** Has every result come here that lies on a host; what cannot is lost. */
+  /** Fetches all results from a host. Those that cannot be fetched are lost. */
   async bringAll(host: string): Promise<void> {
     await Promise.all([...this.#runs.values()].flatMap((active) => resultsOn(host, active.results).map((i) => this.#bring(active, i).catch(() => this.#lost(active, [i])))));
   }
 
-  /** Has a result of a run that is under way come here, if it is elsewhere. */
+  /** Fetches a result of a run that has not ended, if it is on another host. */
   bring(name: string, functionId: string): void {
     const active = findRun(this.#runs, name);
     const i = active?.results.index.indexOf(functionId) ?? -1;
-    if (i >= 0 && active!.results.exists(i) && !active!.results.has(i)) this.#bring(active!, i).catch(() => {}); // it is waited for, and may be made again
+    // a loss is handled by the waiting caller, and the result may be recomputed
+    if (i >= 0 && active!.results.exists(i) && !active!.results.has(i)) this.#bring(active!, i).catch(() => {});
   }
 
-  /** Results hold more memory than they may, or no longer. */
+  /** Results exceed their memory limit, or no longer do. */
   memoryPressed(isPressed: boolean): void {
     this.#feed({ type: 'MemoryPressed', isPressed });
   }
@@ -168,9 +170,9 @@ export class Driver {
   }
 
   /**
-   * Prepares a run under its id, before anything of it is done.
+   * Creates a run under its id, before any work.
    *
-   * @param whyStopped the error when its supervisor stops it
+   * @param whyStopped returns the error if the supervisor stops the run
    */
   createRun(request: RunRequest, whyStopped: () => HandoffError): ActiveRun {
     return new ActiveRun(request, (run) => this.abort(run.id, whyStopped()), this.#memory);
@@ -185,15 +187,15 @@ export class Driver {
     active.run ??= this.state.runs.get(active.id);
   }
 
-  /** @param gently lets the functions that run finish */
+  /** @param gently lets running functions finish */
   abort(runId: string, reason: unknown, gently = false): void {
     if (this.#runs.has(runId)) this.#feed({ type: 'RunAborted', run: runId, reason, gently });
   }
 
   /**
-   * What a run, or a function of it, waits for.
+   * What a run or one of its functions waits for.
    *
-   * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
+   * @throws `NOT_FOUND` when there is no such run or function
    */
   explain(name: string, functionId: string | undefined): Explanation {
     return explain(this.state, findRun(this.#runs, name)?.id ?? name, functionId, (node) => this.#nodes.get(node)!);
@@ -205,7 +207,7 @@ export class Driver {
 
   #feed(happening: Happening): void {
     if (this.#handling) {
-      this.#later.push(happening); // a resource tracker calls back: one thing after the other
+      this.#later.push(happening); // a resource tracker calls back: handled afterwards
       return;
     }
     this.#handle(happening);
@@ -274,12 +276,12 @@ export class Driver {
 
   #ended(id: number, report: BatchReport): void {
     const batch = this.state.batches.get(id);
-    if (batch === undefined) return; // its lane was given up before it had told everything
+    if (batch === undefined) return; // its lane was given up before it had reported everything
     if (hasLost(batch)) return this.#drop(batch, report);
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
     const { exceptions, lost, remote, large } = takeIn(batch, active.results, report, this.#memory?.budget);
-    const isTold = exceptions.length === 0 || !isContested(batch); // else the function goes on elsewhere
+    const isTold = exceptions.length === 0 || !isContested(batch); // otherwise the function continues elsewhere
     if (!batch.timedOut && isTold) this.#observer.ended(batch, report, exceptions);
     const durations = measuredIn(batch, report, { exceptions, large }, this.#learned);
     const { price } = this.#nodes.get(batch.lane.node.name)!.settings;
@@ -290,20 +292,20 @@ export class Driver {
     this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random(), ...((this.state.isSpread || run.settings.allocator !== undefined) && large.length > 0 && { large }) });
     if (run.sequence !== null && this.state.isSpread) sendAhead(this.state, this.#nodes, active, batch, large, (i) => void this.#bring(active, i).catch(() => {}));
     for (const i of kept) void this.#bring(active, i).catch(() => this.#lost(active, [i])).then(() => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: run.id, count: 1 }));
-    // What cannot be made again is brought here as soon as it exists, so that the loss of a host does not cost it.
+    // A result that cannot be recomputed is fetched at once, so that it survives the loss of its host.
     for (const i of remote) if (!isKept(i) && isOnce(run.plan, i)) void this.#bring(active, i).catch(() => this.#lost(active, [i]));
     this.#lost(active, lost);
     active.report();
   }
 
-  /** Another has given what this gives: there is nobody to have it. Its run may be over, and another have its id. */
+  /** The report of a batch that lost against a copy: its results are discarded. Its run may have ended, and another may have its id. */
   #drop({ id, run }: Batch, report: BatchReport): void {
     const active = this.#runs.get(run.id);
     if (active?.run === run) for (const payload of heldElsewhere(report)) this.#travel!.release(active.serial, payload);
     this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions: [], durations: [], random: 0 });
   }
 
-  /** It may have ended while something came for it, and another may have its id now. */
+  /** The run may have ended during a transfer, and another may have its id. */
   #isUnderWay(active: ActiveRun): boolean {
     return this.#runs.get(active.id) === active;
   }
@@ -314,7 +316,7 @@ export class Driver {
     try {
       await this.#travel!.bring(payload, active.serial);
     } catch (error) {
-      if (results.exists(i) && results.held(i) === payload) throw error; // else it is being made anew already
+      if (results.exists(i) && results.held(i) === payload) throw error; // otherwise it is already being recomputed
     }
     if (results.arrived(i, payload) && this.#isUnderWay(active)) this.#observer.fetched(this.state.runs.get(active.id)!, i, payload);
   }

@@ -1,4 +1,4 @@
-/** What the runtime tells of runs, nodes and threads as public events. Without a listener, nothing is made, measured or sent. */
+/** Publishes events of runs, nodes and threads. Events without a listener are neither created, measured nor sent. */
 import type { AttemptTracer } from '../events/attempt-tracer.ts';
 import type { EventOf, EventType, HandoffEvent } from '../events/events.ts';
 import { timestamp } from '../events/events.ts';
@@ -11,11 +11,11 @@ import type { ActiveRun } from './active-run.ts';
 import { causeOf } from './run-errors.ts';
 import { idsOf, type RunIds } from './run-ids.ts';
 
-/** Sends events to whoever listens. */
+/** Delivers events to listeners. */
 export interface Publisher {
-  /** Undefined: nobody traces. */
+  /** Undefined: tracing is off. */
   readonly tracer?: AttemptTracer | undefined;
-  /** Whether anybody listens to this type. */
+  /** Whether there is a listener for this type. */
   wants(type: EventType): boolean;
   publish(event: HandoffEvent): void;
 }
@@ -26,32 +26,32 @@ export class Observer {
   readonly #publisher: Publisher;
   readonly #runOf: (runId: string) => ActiveRun;
   readonly #nodeName: (index: number) => string;
-  /** Functions whose start has been told, of batches that are observed. */
+  /** Functions whose start was published, by observed batch. */
   readonly #announced = new WeakMap<Batch, Set<number>>();
 
-  /** @param nodeName of a node by its index; empty when there is none */
+  /** @param nodeName returns the name of a node by its index; empty when there is none */
   constructor(publisher: Publisher, runOf: (runId: string) => ActiveRun, nodeName: (index: number) => string) {
     this.#publisher = publisher;
     this.#runOf = runOf;
     this.#nodeName = nodeName;
   }
 
-  /** Whether anybody wants to know when functions are ready, begin and end, which takes messages of its own. */
+  /** Whether there is a listener for the readiness, start or end of functions, which need extra messages. */
   get watching(): boolean {
     return functionEvents.some((type) => this.#publisher.wants(type));
   }
 
-  /** Whether anybody wants to know when functions began and ended, once they have. */
+  /** Whether there is a listener for the times of functions after their end. */
   get timing(): boolean {
     return this.#publisher.wants('attempts');
   }
 
-  /** @param at ms since the epoch; now, when not given */
+  /** @param at ms since the epoch; default: now */
   publish<Type extends EventType>(type: Type, fields: () => Omit<EventOf<Type>, 'type' | 'at'>, at?: number): void {
     if (this.#publisher.wants(type)) this.#publisher.publish({ type, at: at ?? timestamp(), ...fields() } as unknown as HandoffEvent);
   }
 
-  /** Told once for each attempt: a function that was taken back is not ready anew. */
+  /** Published once per attempt: a function that was taken back is not ready again. */
   ready(run: Run, i: number, at?: number): void {
     const { toldReady } = this.#runOf(run.id);
     if (toldReady.has(i)) return;
@@ -59,17 +59,17 @@ export class Observer {
     this.publish('function:ready', () => ofFunction(run, i), at);
   }
 
-  /** A batch is about to be sent that is to be told of. */
+  /** Called before an observed batch is sent. */
   sent(batch: Batch): void {
-    this.#announced.set(batch, new Set(batch.contest === null ? [] : [0])); // the start of a copy is told by itself
+    this.#announced.set(batch, new Set(batch.contest === null ? [] : [0])); // the start of a copy is always published
   }
 
-  /** A function of a batch has begun. Told once, whether by its start or by its end. */
+  /** A function of a batch has started. Published once, with its start or its end. */
   started(batch: Batch, index: number, at: number): void {
     const announced = this.#announced.get(batch);
     if (announced === undefined || announced.has(index)) return;
     announced.add(index);
-    this.ready(batch.run, batch.functions[index]!, at); // what was sent along with its producer was never queued
+    this.ready(batch.run, batch.functions[index]!, at); // a function sent together with its producer was never queued
     this.publish('function:started', () => ofAttempt(batch, batch.functions[index]!), at);
   }
 
@@ -81,7 +81,7 @@ export class Observer {
 
   #spans({ run, lane, functions }: Batch, report: BatchReport, exceptions: readonly Exception[]): void {
     const { first, count, durations } = report;
-    if (report.spans === null && durations.length === 0) return; // they were never begun
+    if (report.spans === null && durations.length === 0) return; // they never started
     const { results } = this.#runOf(run.id);
     const functionIds: string[] = [];
     const indexes: number[] = [];
@@ -118,12 +118,12 @@ export class Observer {
     }
   }
 
-  /** A function is run once more beside. */
+  /** A second attempt of a slow function starts. */
   speculated(copy: Batch, i: number): void {
     this.publish('function:speculated', () => ofAttempt(copy, i));
   }
 
-  /** A function printed something. With nobody to tell, it goes to stderr. */
+  /** A function has printed text. Without a listener it goes to stderr. */
   printed(batch: Batch | undefined, index: number, text: string): void {
     if (batch === undefined || !this.#publisher.wants('function:log')) return void process.stderr.write(text);
     this.publish('function:log', () => {
@@ -132,28 +132,28 @@ export class Observer {
     });
   }
 
-  /** An attempt failed, and there will be another after `delayMs`. */
+  /** An attempt failed and will be retried after `delayMs`. */
   retried(run: Run, failed: FunctionFailure, delayMs: number): void {
     this.#runOf(run.id).toldReady.delete(failed.index);
     this.publish('function:retrying', () => ({ ...this.#ofFailure(run, failed), delayMs }));
   }
 
-  /** A function failed for good. */
+  /** A function failed and has no retries left. */
   failed(run: Run, failed: FunctionFailure): void {
     this.publish('function:failed', () => this.#ofFailure(run, failed));
   }
 
-  /** A result has come from another host. */
+  /** A result has arrived from another host. */
   fetched(run: Run, i: number, { data }: Payload): void {
     this.publish('result:fetched', () => ({ ...ofFunction(run, i), node: this.#nodeName(run.node[i]!), bytes: bytesOf(data) }));
   }
 
-  /** Results are gone. */
+  /** Results are lost. */
   lost(run: Run, indexes: readonly number[]): void {
     for (const i of indexes) this.publish('result:lost', () => ofFunction(run, i));
   }
 
-  /** Results are being made again. */
+  /** Results are being recomputed. */
   recomputed(run: Run, indexes: readonly number[]): void {
     for (const i of indexes) this.publish('result:recomputing', () => ofFunction(run, i));
   }
@@ -172,7 +172,7 @@ export class Observer {
   }
 }
 
-/** An attempt that runs. */
+/** Fields of a running attempt. */
 function ofAttempt({ run, lane }: Batch, i: number): RunIds & { functionId: string; node: string; attempt: number; thread: number } {
   return { ...ofFunction(run, i), node: lane.node.name, attempt: run.attempts[i]! + 1, thread: lane.index };
 }
@@ -181,7 +181,7 @@ function ofFunction(run: Run, i: number): RunIds & { functionId: string } {
   return { runId: run.id, dagId: run.plan.dagId, functionId: run.plan.entries[i]!.id };
 }
 
-/** What was sent before anybody listened tells no times: it ended one after the other, about now, and took as long as was measured in all. */
+/** Batches sent before there was a listener have no times. They are estimated: one function after another until now, of equal length. */
 function spansUntil(now: number, count: number, durations: readonly number[]): number[] {
   let ms = 0;
   for (let k = 2; k < durations.length; k += 3) ms += durations[k]!;

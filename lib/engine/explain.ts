@@ -1,4 +1,4 @@
-/** What the scheduler knows of a wait, in words. */
+/** Describes in words what the scheduler waits for. */
 import { formatAmounts } from '../scheduling/resources/amounts.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { HandoffError } from '../core/errors.ts';
@@ -12,13 +12,14 @@ import { type Run, type State, Status } from '../scheduling/scheduler/state.ts';
 export interface FunctionExplanation {
   readonly functionId: string;
   /**
-   * `'done'`, `'failed'`, `'running'`; or what it waits for: the `'import'` of a module, `'results'` of others, a `'retry'`, a `'thread'` that has other work first,
-   * `'room'` on a node, its run's `'concurrency'`, its `'turn'` in a plan, an `'allocator'`, or a `'node'` that is not up; or `'unreachable'`, as what it needs has failed.
+   * `'done'`, `'failed'` or `'running'`; what it waits for: the `'import'` of a module, `'results'` of other functions, a `'retry'`, a busy
+   * `'thread'`, `'room'` on a node, the `'concurrency'` limit of its run, its `'turn'` in a plan, an `'allocator'`, or a `'node'` that is
+   * down; or `'unreachable'` when a dependency has failed.
    */
   readonly state: 'done' | 'failed' | 'running' | 'unreachable' | 'import' | 'results' | 'retry' | 'thread' | 'room' | 'concurrency' | 'turn' | 'allocator' | 'node';
-  /** The functions it waits for: whose results it needs, that failed before it, or that hold what it needs. */
+  /** The functions it waits for: its dependencies, functions that failed before it, or those that hold its resources. */
   readonly functions: readonly string[];
-  /** The node it is on, or that it waits for. */
+  /** The node on which it is, or for which it waits. */
   readonly node?: string;
   readonly text: string;
 }
@@ -26,23 +27,23 @@ export interface FunctionExplanation {
 export interface Explanation {
   readonly runId: string;
   readonly dagId: string;
-  /** All of it in words, a line for each thing. */
+  /** The whole explanation, one line per statement. */
   readonly text: string;
-  /** Of a function that was asked for: that one. Of a run: those that run or wait for something other than results, at most 100 of each state. */
+  /** The requested function. For a run: the functions that run or wait for something other than results, at most 100 per state. */
   readonly functions: readonly FunctionExplanation[];
 }
 
-/** The link to a node, which knows what its threads are about. */
+/** The link to a node, which knows the state of its threads. */
 type LinkOf = (node: string) => NodeLink;
 
-// More of one state say no more.
+// Limit per state.
 const most = 100;
 
 /**
- * What a run, or a function of it, waits for.
+ * What a run or one of its functions waits for.
  *
  * @param name the id of a run
- * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
+ * @throws `NOT_FOUND` when there is no such run or function
  */
 export function explain(state: State, name: string, functionId: string | undefined, linkOf: LinkOf): Explanation {
   const run = state.runs.get(name);
@@ -53,7 +54,7 @@ export function explain(state: State, name: string, functionId: string | undefin
   return explainOne(state, run, i, linkOf);
 }
 
-/** What a run waits for that cannot begin before a module is imported. */
+/** Explains a run that cannot start before a module is imported. */
 export function explainImport(ids: RunIds, plan: CompiledDag, functionId: string | undefined, importing: Importing): Explanation {
   if (functionId !== undefined && plan.indexOf(functionId) < 0) throw noSuchFunction(ids, functionId);
   const text = `${functionId ?? `Run ${ids.dagId}`} ${waitsFor(importing)}.`;
@@ -152,7 +153,7 @@ function nameOf(own: Run, run: Run, index: number): string {
   return run === own ? id : `${labelOf(own, run)}/${id}`;
 }
 
-/** Another run, for people: by its DAG, where that tells it from the run that asks. */
+/** The label of another run: its DAG, unless it is the same DAG. */
 function labelOf(own: Run, { id, plan }: Run): string {
   return plan.dagId === own.plan.dagId ? id : plan.dagId;
 }

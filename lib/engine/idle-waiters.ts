@@ -1,4 +1,4 @@
-/** Whoever waits until nothing of ours is on the nodes of a host any more, or on any node. */
+/** Waits until no batch of this host remains on the nodes of a host, or on any node. */
 import type { Batch, State } from '../scheduling/scheduler/state.ts';
 
 interface Waiter {
@@ -22,7 +22,7 @@ export class IdleWaiters {
     return promise;
   }
 
-  /** Something may have ended. */
+  /** Called when a batch may have ended. */
   settle(): void {
     for (const waiter of this.#waiters) {
       if ([...this.#batches.values()].some(({ lane }) => waiter.host === undefined || lane.node.host === waiter.host)) continue;

@@ -1,4 +1,4 @@
-/** A worker's report of times, and the sizes of results, made what the estimates take in. */
+/** Converts a worker's report of times and result sizes into input for the estimates. */
 import type { BatchReport } from '../workers/node/lane-messages.ts';
 import { placeOf } from '../workers/node/wire.ts';
 import type { Measured } from '../scheduling/scheduler/events.ts';
@@ -6,14 +6,14 @@ import type { Batch } from '../scheduling/scheduler/state.ts';
 import type { Intake } from './report-decoder.ts';
 import type { CostModel } from '../scheduling/costs/cost-model.ts';
 
-/** Functions of one code that were timed together. */
+/** Functions of the same code that were measured together. */
 interface Group extends Measured {
   bytes: number;
 }
 
 /**
- * What the scheduler is to learn of a report. Functions that took long or gave much are also learned by themselves. Those that threw or
- * whose time was over say nothing of how long they take.
+ * The measurements of a report. Long functions and large results are also learned individually. Functions that threw or timed out are left
+ * out, because their duration is unknown.
  */
 export function measuredIn(batch: Batch, report: BatchReport, { exceptions, large }: Pick<Intake, 'exceptions' | 'large'>, learned: CostModel): Measured[] {
   if (batch.timedOut) return [];
@@ -21,7 +21,7 @@ export function measuredIn(batch: Batch, report: BatchReport, { exceptions, larg
   const { durations } = report;
   const alone: Measured[] = [];
   const groups: Group[] = [];
-  /** Groups in which somebody took long, by the positions of their functions. */
+  /** Groups that contain a long function, by the positions of their functions. */
   const suspects = new Map<number, Group>();
   const told = new Set<number>(exceptions.map(({ index }) => index));
   const sizes = new Map(large.map(({ index, bytes }) => [index, bytes]));
@@ -31,7 +31,8 @@ export function measuredIn(batch: Batch, report: BatchReport, { exceptions, larg
     const code = durations[k]!;
     const ms = durations[k + 2]!;
     const placed = placeOf(durations[k + 1]!);
-    if (host !== 0 && !(codes.includes(code) && ms >= 0 && ms < Infinity && Number.isInteger(durations[k + 1]) && (placed?.index ?? 0) < functions.length)) continue; // another process may say anything
+    // untrusted input of another process
+    if (host !== 0 && !(codes.includes(code) && ms >= 0 && ms < Infinity && Number.isInteger(durations[k + 1]) && (placed?.index ?? 0) < functions.length)) continue;
     if (placed?.count === 1) {
       learnAlone(code, placed.index, ms);
       continue;
@@ -52,7 +53,7 @@ export function measuredIn(batch: Batch, report: BatchReport, { exceptions, larg
     learned.observe(code, idOf(index), { ms: ms * speed, isAlone: true, bytes });
   }
 
-  /** @param last of the group; between its functions may be some that were not run */
+  /** @param last the last position of the group; functions in between may have been skipped */
   function suspect(group: Group, last: number): void {
     const before = suspects.size;
     for (let index = last; index >= 0 && suspects.size < before + group.count; index--) {
@@ -68,7 +69,7 @@ export function measuredIn(batch: Batch, report: BatchReport, { exceptions, larg
       const bytes = sizes.get(index) ?? 0;
       const group = suspects.get(index) ?? groups.find((each) => each.code === code);
       if (group !== undefined) group.bytes += bytes;
-      // One that took long before took no longer than others this time; of a suspect nobody knows.
+      // A function that was long before was as short as the others this time; for a suspect the duration is unknown.
       const ms = group === undefined || suspects.has(index) ? undefined : (group.ms / group.count) * speed;
       learned.observe(code, idOf(index), { ms, isAlone: false, bytes });
     }

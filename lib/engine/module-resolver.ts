@@ -1,4 +1,4 @@
-/** Where code is: modules found, imported once in a worker, and asked what they export, before anything runs. */
+/** Locates modules, imports them once in a worker, and checks their exports before anything runs. */
 import type { CallPart, CompiledDag } from '../dag/compiled-dag.ts';
 import { type FunctionReference, keyOf } from '../dag/code.ts';
 import { setLongTimeout } from '../core/long-timeout.ts';
@@ -12,21 +12,21 @@ import type { Inspector } from '../workers/node/node-link.ts';
 import type { Importing } from '../workers/node/lane-messages.ts';
 import type { CodeWire, ModuleDescription } from '../workers/node/wire.ts';
 
-/** Who is asked, and for how long. */
+/** Where to inspect code, and until when. */
 interface Look {
   readonly inspector: Inspector;
   readonly givenUp: Promise<never>;
 }
 
-/** The code of a plan, ready to be run. */
+/** The code of a plan, ready to run. */
 export interface ResolvedCode {
   /** Numbers in the `CodeList`, by the plan's code. */
   readonly codes: Int32Array;
   /** Numbers of `retryIf` predicates, by their key. */
   readonly predicates: ReadonlyMap<string, number>;
-  /** Some function may ask for its context. */
+  /** Whether some function may use its context. */
   readonly usesContext: boolean;
-  /** Functions whose first attempt began with the import of their module before the run did: how long ago, in ms. */
+  /** Functions whose first attempt counts from the import of their module, with the ms since then. */
   readonly began?: ReadonlyMap<number, number>;
 }
 
@@ -42,7 +42,7 @@ export class Modules {
   readonly #known = new Map<string, ModuleDescription & { ok: true }>();
   #generation = 0;
   readonly #checkedSources = new Set<string>();
-  /** Modules that runs wait for, and how many. */
+  /** Modules that runs wait for, with the number of runs. */
   readonly #awaited = new Map<string, { readonly since: number; runs: number }>();
 
   constructor(list: CodeList) {
@@ -50,13 +50,14 @@ export class Modules {
   }
 
   /**
-   * Makes sure that all code of a plan exists. Takes no turn of the event loop when it is known already.
+   * Checks that all code of a plan exists. Synchronous when the code is already known.
    *
-   * @param givenUp rejects when nobody waits for it any more
-   * A function with a timeout that could run at once is not kept waiting for an import any longer than that: then the run begins, with a module of
-   * which nothing is known, and its own attempts say what becomes of them.
+   * A function with a timeout that could start at once waits for an import no longer than that. Then the run starts with the module
+   * unknown, and the function's own attempts report the outcome.
    *
-   * @throws `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `VERSION_MISMATCH`, `INLINE_CLOSURE`
+   * @param givenUp rejects when the result is no longer needed
+   * @throws `FUNCTION_NOT_FOUND` when a module or export is missing; `MODULE_FAILED` when an import fails; `VERSION_MISMATCH` when a module
+   * has changed; `INLINE_CLOSURE` when source text uses variables from outside
    */
   resolve(plan: CompiledDag, inspector: () => Inspector, givenUp: Promise<never>): ResolvedCode | Promise<ResolvedCode> {
     const references = [...plan.codes, ...plan.predicates];
@@ -68,7 +69,7 @@ export class Modules {
     return this.#number(plan);
   }
 
-  /** @throws `VERSION_MISMATCH` */
+  /** @throws `VERSION_MISMATCH` when a module has changed */
   #refuseChanged(references: readonly FunctionReference[]): void {
     const { versions } = this.#list;
     if (versions.generation !== this.#generation) this.#known.clear();
@@ -81,12 +82,12 @@ export class Modules {
     return 'source' in reference ? this.#checkedSources.has(reference.source) : this.#known.has(reference.module);
   }
 
-  /** From now on modules are what they are now, once all threads have been started anew. */
+  /** Takes modules as they are now, once all threads have restarted. */
   forget(): void {
     this.#list.versions.forget();
   }
 
-  /** The module that a run waits for before it can begin; undefined: none. */
+  /** The module a run waits for before it can start; undefined when there is none. */
   awaitedBy(plan: CompiledDag): Importing | undefined {
     for (const reference of [...plan.codes, ...plan.predicates]) {
       if ('source' in reference || this.#known.has(reference.module)) continue;
@@ -96,7 +97,7 @@ export class Modules {
     return undefined;
   }
 
-  /** Gives the functions whose attempts have begun meanwhile, and how long ago. */
+  /** Returns the functions whose attempts started meanwhile, with the ms since then. */
   async #learn(plan: CompiledDag, references: readonly FunctionReference[], look: Look): Promise<Map<number, number>> {
     const began = new Map<number, number>();
     const modules = new Set(references.flatMap((each) => ('source' in each ? [] : each.module)));
@@ -138,7 +139,7 @@ export class Modules {
   #check(plan: CompiledDag, reference: FunctionReference): void {
     if ('source' in reference) return;
     const known = this.#known.get(reference.module);
-    if (known === undefined) return; // its import takes long: who runs it finds out
+    if (known === undefined) return; // its import is slow; the attempts will report the outcome
     const { functions, others, hidden = [] } = known;
     if (functions.includes(reference.export)) return;
     const suggestion = nearest(reference.export, functions);
@@ -161,13 +162,13 @@ export class Modules {
   }
 }
 
-/** How a function becomes an export that can be seen. */
+/** How to make a hidden function a visible export. */
 function hiddenHint(name: string, isCommonJs: boolean): string {
-  return isCommonJs ? ` Its module.exports has ${name}, but in a way that Node cannot tell without running the module. Write exports.${name} = …, or module.exports = { ${name} }.`
+  return isCommonJs ? ` Its module.exports has ${name}, but Node cannot see this without running the module. Write exports.${name} = …, or module.exports = { ${name} }.`
     : ` Its default export has ${name}: export the function by its name.`;
 }
 
-/** Functions with a timeout that need a module, and nothing else before they can run. */
+/** Functions with a timeout that need the module and nothing else. */
 function impatientFor(module: string, plan: CompiledDag): number[] {
   const isOf = (code: number): boolean => {
     const reference = plan.codes[code]!;
@@ -211,12 +212,12 @@ async function checkSource(functionId: string, { source, name }: { source: strin
   if (variable === undefined) return;
   throw new HandoffError(
     'INLINE_CLOSURE',
-    `Function ${JSON.stringify(functionId)}: ${name}, given by fromSource(), uses ${variable} from around it, which does not travel with it. Pass it as an argument, or export the function from a module.`,
+    `Function ${JSON.stringify(functionId)}: ${name}, given by fromSource(), uses the outer variable ${variable}, which is not sent with its source. Pass it as an argument, or export the function from a module.`,
     { functionId, variable },
   );
 }
 
-/** A function of the plan that has this code, for messages. */
+/** The id of a function with this code, for error texts. */
 function functionOf(plan: CompiledDag, reference: FunctionReference): string {
   const key = keyOf(reference);
   const direct = plan.codes.findIndex((each) => keyOf(each) === key);

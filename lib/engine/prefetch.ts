@@ -1,6 +1,6 @@
 /**
- * Results of planned runs that set out for the host of those that will take them as soon as they are there, and not only when the first of
- * those is sent: where everything is to run has been decided.
+ * Prefetch for planned runs: a result is sent to the host of its consumer as soon as it exists, because the plan already fixes where the
+ * consumer runs.
  */
 import type { NodeLink } from '../workers/node/node-link.ts';
 import type { LargeResult } from '../scheduling/scheduler/events.ts';
@@ -9,8 +9,8 @@ import { Payload } from '../workers/store/payload.ts';
 import type { ActiveRun } from './active-run.ts';
 
 /**
- * @param large results that a batch has just given
- * @param bring has a result come to this host
+ * @param large new large results of a batch
+ * @param bring fetches a result to this host
  */
 export function sendAhead(state: State, nodes: ReadonlyMap<string, NodeLink>, active: ActiveRun, { run, functions, lane }: Batch, large: readonly LargeResult[], bring: (i: number) => void): void {
   const { outOffset, outs } = run.plan;

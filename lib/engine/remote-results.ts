@@ -1,29 +1,29 @@
-/** Results that lie on other hosts, brought here when somebody here is to have them. */
+/** Results on other hosts, fetched when they are needed here. */
 import type { Batch } from '../scheduling/scheduler/state.ts';
 import { Status } from '../scheduling/scheduler/state.ts';
 import { Payload, type PayloadData, type RemoteData } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
 
-/** How bytes get from host to host. */
+/** Transfers bytes between hosts. */
 export interface Exchange {
-  /** Brings here what another host holds, for a run as long as that is under way; rejects when it is gone. */
+  /** Fetches data from another host, for a run that has not ended; rejects when the data is gone. */
   fetch(data: RemoteData, run: number): Promise<PayloadData>;
-  /** Nobody will read it any more, wherever it is. */
+  /** The data is no longer needed, wherever it is. */
   release(run: number, data: PayloadData): void;
-  /** Nothing of a run will be read any more. */
+  /** No data of a run is needed any more. */
   endRun(run: number): void;
 }
 
 export class Travel {
   readonly #exchange: Exchange;
-  /** On their way. */
+  /** Transfers in progress. */
   readonly #coming = new Map<Payload, Promise<void>>();
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
   }
 
-  /** The functions whose results a batch takes that are on another host. */
+  /** Functions whose results a batch needs and that are on another host. */
   absent(batch: Batch, results: RunResults): number[] {
     const { plan, status } = batch.run;
     const absent = new Set<number>();
@@ -37,14 +37,14 @@ export class Travel {
     return [...absent];
   }
 
-  /** Whether a batch could be sent now: all that it takes is here, or made by itself. */
+  /** Whether a batch can be sent now: all inputs are here or made by the batch itself. */
   isComplete(batch: Batch, results: RunResults): boolean {
     const { plan, status } = batch.run;
     const own = new Set(batch.functions);
     return batch.functions.every((i) => plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!).every((dep) => own.has(dep) || (status[dep] === Status.done && results.has(dep))));
   }
 
-  /** Resolves when it is here. Whoever asks, it comes once. */
+  /** Resolves when the result is here. Concurrent calls share one transfer. */
   bring(payload: Payload, run: number): Promise<void> {
     const { data } = payload;
     if (data.kind !== 'remote') return Promise.resolve();
@@ -65,7 +65,7 @@ export class Travel {
   }
 }
 
-/** The functions of a run whose results lie on a host. */
+/** The functions of a run whose results are on a host. */
 export function resultsOn(host: string, results: RunResults): number[] {
   const found: number[] = [];
   for (let i = 0; i < results.index.size; i++) {

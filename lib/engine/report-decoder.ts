@@ -1,4 +1,4 @@
-/** A worker's report taken in: results into the store, the rest to the scheduler. */
+/** Decodes a worker's report: results go to the store, the rest to the scheduler. */
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { BatchReport } from '../workers/node/lane-messages.ts';
@@ -10,20 +10,20 @@ import { bytesOf, Payload, type PayloadData } from '../workers/store/payload.ts'
 import type { RunResults } from '../workers/store/run-results.ts';
 
 export interface Intake {
-  /** What gave no result. */
+  /** Functions without a result. */
   readonly exceptions: Exception[];
-  /** Functions whose results could not be read by who takes them. */
+  /** Functions whose results their consumer could not read. */
   readonly lost: number[];
-  /** Functions whose results another host holds. */
+  /** Functions whose results are on another host. */
   readonly remote: number[];
-  /** Those in shared memory or files, here or elsewhere. */
+  /** Results in shared memory or files, on any host. */
   readonly large: LargeResult[];
 }
 
-/** @param budget bytes that all results together may hold */
+/** @param budget limit in bytes for all results together */
 export function takeIn(batch: Batch, results: RunResults, { first, count, exceptions, values }: BatchReport, budget = Infinity): Intake {
   const intake: Intake = { exceptions: [], lost: [], remote: [], large: [] };
-  if (batch.timedOut) return intake; // its attempt has failed, whatever it gave in the end
+  if (batch.timedOut) return intake; // the attempt has failed, whatever it returned
   const { functions } = batch;
   let next = 0;
   for (let index = first; index < first + count; index++) {
@@ -54,7 +54,7 @@ export function takeIn(batch: Batch, results: RunResults, { first, count, except
   return intake;
 }
 
-/** What another host holds of a report. */
+/** The results of a report that are on another host. */
 export function heldElsewhere({ first, exceptions, values }: BatchReport): Payload[] {
   const held: Payload[] = [];
   for (let k = 0; k < exceptions.length; k += 2) {

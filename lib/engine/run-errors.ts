@@ -1,4 +1,4 @@
-/** What the scheduler knows of failures, as the errors that users get. */
+/** Converts failures known to the scheduler into the errors that users get. */
 import type { FunctionFailure, Failure, Outcome } from '../scheduling/scheduler/outcome.ts';
 import type { Run, State } from '../scheduling/scheduler/state.ts';
 import { formatAmounts } from '../scheduling/resources/amounts.ts';
@@ -7,7 +7,7 @@ import { type ErrorWire, fromErrorWire, textOf } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import { idsOf } from './run-ids.ts';
 
-/** The error beneath a failed attempt of a function. */
+/** The cause of a failed attempt. */
 export function causeOf(functionId: string, failure: Failure): unknown {
   switch (failure.kind) {
     case 'thrown': return fromErrorWire(failure.error as ErrorWire);
@@ -35,9 +35,9 @@ export function causeOf(functionId: string, failure: Failure): unknown {
 }
 
 /**
- * The error with which a run is rejected.
+ * The error with which a run rejects.
  *
- * @param results what exists, for runs that went on after a failure
+ * @param results returns the existing results, for runs that continued after a failure
  */
 export function toRunError(state: State, run: Run, outcome: Outcome, results: () => Readonly<Record<string, unknown>>): unknown {
   switch (outcome.kind) {
@@ -75,7 +75,7 @@ function toFunctionError(state: State, run: Run, { index, attempts, node, failur
   });
 }
 
-/** Why a function that is not idempotent is not begun again. */
+/** Why a function that is not idempotent is not started again. */
 function beganOn(node: string, ended: boolean): string {
   const what = ended ? `has taken effect on node ${node}, and its result was lost` : `was with node ${node} when that was lost, and may have taken effect`;
   return `${what}. As it is not idempotent, it is not begun again.`;
@@ -84,7 +84,7 @@ function beganOn(node: string, ended: boolean): string {
 function refused(run: Run, index: number, error: unknown): HandoffError {
   const { id, traits } = run.plan.entries[index]!;
   const asked = formatAmounts(traits.cost ?? {});
-  const why = error !== undefined ? `the resource tracker threw: ${textOf(error)}` : 'the resource tracker keeps refusing it, although nothing of ours is running';
+  const why = error !== undefined ? `the resource tracker threw: ${textOf(error)}` : 'the resource tracker keeps refusing it, although no function of this host is running';
   return new HandoffError('RESOURCES_UNAVAILABLE', `Function ${JSON.stringify(id)} asks ${asked}, and ${why}.`, {
     ...idsOf(run), functionId: id, cost: traits.cost ?? {}, ...(error !== undefined && { cause: error }),
   });

@@ -1,4 +1,4 @@
-/** How a run is named: by its own id, which no other run has at the same time, and by the id of its DAG, which is a label. */
+/** The ids of a run: its own, unique among current runs, and that of its DAG, which is a label. */
 
 export interface RunIds {
   readonly runId: string;
@@ -10,7 +10,7 @@ export function idsOf({ id, plan }: { readonly id: string; readonly plan: { read
   return { runId: id, dagId: plan.dagId };
 }
 
-/** A run, for messages. */
+/** The name of a run, for error texts. */
 export function nameOfRun({ runId, dagId }: RunIds): string {
   return `run ${JSON.stringify(runId)} of DAG ${JSON.stringify(dagId)}`;
 }

@@ -1,4 +1,4 @@
-/** Sends batches to their lanes, and takes back what was sent. */
+/** Sends batches to their lanes, and takes them back. */
 import type { NodeLink } from '../workers/node/node-link.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { type HandoffError, isHandoffError } from '../core/errors.ts';
@@ -12,7 +12,7 @@ import { type MessageSource, toOutgoing } from './batch-encoder.ts';
 import type { Travel } from './remote-results.ts';
 import { blame } from './unsendable.ts';
 
-/** An event, without the time it happened at. */
+/** An event without its time. */
 export type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
 
 export interface SenderParts {
@@ -20,13 +20,13 @@ export interface SenderParts {
   readonly nodes: ReadonlyMap<string, NodeLink>;
   readonly runs: ReadonlyMap<string, ActiveRun>;
   readonly travel: Travel | undefined;
-  /** For observers: whether it is to be told when functions began and ended. */
+  /** Whether times of functions are requested by observers. */
   timing(): boolean;
-  /** Undefined: nobody traces. */
+  /** Undefined: tracing is off. */
   tracer(): AttemptTracer | undefined;
-  /** For observers: told of each batch before it is sent, where starts are told. */
+  /** Called before an observed batch is sent. */
   onSend(batch: Batch): void;
-  /** Has a result come here. */
+  /** Fetches a result to this host. */
   bring(active: ActiveRun, i: number): Promise<void>;
   onLost(active: ActiveRun, indexes: readonly number[]): void;
   feed(happening: Happening): void;
@@ -34,7 +34,7 @@ export interface SenderParts {
 
 export class Sender {
   readonly #parts: SenderParts;
-  /** Batches that are sent as soon as what they take is here. */
+  /** Batches that wait for inputs from other hosts. */
   readonly #waiting = new Set<Batch>();
 
   constructor(parts: SenderParts) {
@@ -43,7 +43,7 @@ export class Sender {
 
   send(batch: Batch): void {
     const { state, runs, travel } = this.#parts;
-    if (state.batches.get(batch.id) !== batch) return; // its lane has gone down since it was decided
+    if (state.batches.get(batch.id) !== batch) return; // its lane has gone down since the decision
     const absent = state.isSpread && batch.lane.node.host === 0 ? travel!.absent(batch, runs.get(batch.run.id)!.results) : [];
     if (absent.length === 0) this.#sendNow(batch);
     else void this.#sendWhenThere(batch, absent);
@@ -59,12 +59,12 @@ export class Sender {
     this.#takenBack(batch, this.#linkOf(batch).cancel(batch.lane.index, batch.id, why));
   }
 
-  /** Ends the thread that runs a batch, unless that has just ended. */
+  /** Ends the thread that runs a batch, unless the batch has just ended. */
   kill({ node: { name, incarnation }, lane, batch }: Extract<Command, { readonly type: 'Kill' }>): void {
     if (this.#parts.nodes.get(name)!.kill(lane, batch) === false) this.#parts.feed({ type: 'LaneUp', node: name, incarnation, lane });
   }
 
-  /** Takes back what has not begun on a node of this host, and gives what has; undefined: of a node elsewhere that is not known. */
+  /** Takes back what has not started on a node of this host, and returns what has; undefined for a remote node, where this is unknown. */
   takeAllBack(node: string): StartedCount[] | undefined {
     const link = this.#parts.nodes.get(node)!;
     if (link.host !== 0) return undefined;
@@ -74,7 +74,7 @@ export class Sender {
     }));
   }
 
-  /** @param count undefined: it is told later */
+  /** @param count undefined: reported later */
   #takenBack({ id, size }: Batch, count: number | undefined): void {
     if (count !== undefined) this.#parts.feed({ type: 'TakenBack', batch: id, limit: size - count });
   }
@@ -83,7 +83,7 @@ export class Sender {
     return this.#parts.nodes.get(lane.node.name)!;
   }
 
-  /** Other hosts have what it takes. What cannot be had from there is lost. */
+  /** Fetches the inputs from other hosts first. Inputs that cannot be fetched are lost. */
   async #sendWhenThere(batch: Batch, absent: readonly number[]): Promise<void> {
     const { state, runs, travel, bring, onLost } = this.#parts;
     const active = runs.get(batch.run.id)!;
@@ -91,7 +91,7 @@ export class Sender {
     const ends = await Promise.allSettled(absent.map((i) => bring(active, i)));
     const failed = absent.filter((_, k) => ends[k]!.status === 'rejected');
     const isWanted = this.#waiting.delete(batch) && state.batches.get(batch.id) === batch;
-    // What was lost meanwhile, and is being made anew, is not there either.
+    // Inputs that were lost meanwhile and are being recomputed are missing, too.
     if (isWanted && travel!.isComplete(batch, active.results)) return this.#sendNow(batch);
     if (isWanted) this.#takenBack(batch, batch.size);
     onLost(active, failed);
@@ -114,11 +114,11 @@ export class Sender {
       link.send(batch.lane.index, outgoing);
     } catch (cause) {
       if (isHandoffError(cause) && !isHandoffError(cause, 'NOT_SERIALIZABLE')) return this.#refused(batch, cause);
-      this.#unsendable(batch, results, cause); // V8 has several errors for that: it would be the same on every other thread
+      this.#unsendable(batch, results, cause); // V8 has several errors for this, and every other thread would fail in the same way
     }
   }
 
-  /** The workers of a gang must be able to reach each other. */
+  /** Connects the workers of a gang with each other. */
   #connect({ lane }: Batch, { sources, exports }: GangPart): void {
     const { nodes } = this.#parts;
     for (const { lane: other } of new Set([...sources, ...exports.map(({ to }) => to)])) {
@@ -130,7 +130,7 @@ export class Sender {
     this.#ended(batch, blame(batch, results, cause));
   }
 
-  /** Its code is none that the host could find. */
+  /** The other host could not find the code. */
   #refused(batch: Batch, cause: HandoffError): void {
     this.#ended(batch, batch.functions.map((_, index) => ({ index, kind: 'failed', error: toErrorWire(cause), retryable: false })));
   }

@@ -1,4 +1,4 @@
-/** The scheduler's timers, by its numbers. */
+/** The scheduler's timers, by number. */
 import { type LongTimeout, setLongTimeout } from '../core/long-timeout.ts';
 
 export class Timers {

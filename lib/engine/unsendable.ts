@@ -1,4 +1,4 @@
-/** A batch that could not be sent: literals are checked beforehand, but only as far as the language can see. */
+/** A batch that could not be sent. Literals are checked beforehand only as far as their types allow. */
 import { canTravel } from '../hosts/cluster/wire.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
@@ -9,7 +9,7 @@ import { encode } from '../workers/store/encode.ts';
 import { Payload, type PayloadData } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
 
-/** What became of the functions of a batch that could not be sent: those that are to blame failed, the others were not begun. */
+/** Decides the fate of each function of such a batch: those with a bad argument fail, the others are skipped. */
 export function blame(batch: Batch, results: RunResults, cause: unknown): Exception[] {
   const { plan } = batch.run;
   const elsewhere = batch.lane.node.host !== 0;
@@ -41,7 +41,7 @@ function canResult(held: unknown, elsewhere: boolean, canBeSent: (value: unknown
   return held instanceof Payload ? canPayload(held.data, elsewhere) : canBeSent(held);
 }
 
-/** Threads share what hosts do not. */
+/** Live shared memory works between threads, but not between hosts. */
 function canPayload(data: PayloadData, elsewhere: boolean): boolean {
   return !(elsewhere && data.kind === 'encoded' && data.live === true);
 }

@@ -17,50 +17,53 @@ import type { CodeVersions } from '../workers/code/versions.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 import { checkOptions, invalidOption, isAmount, type Rule, rules, type Schema } from '../core/schema.ts';
 
-/** How often its children may be started again before a supervisor gives up. */
+/** How many restarts a supervisor allows within a time window before it gives up. */
 interface IntensityOptions {
-  /** Default 3. */
+  /** Restarts allowed within `maxSeconds`. Default 3. */
   readonly maxRestarts?: number;
-  /** The time in which they count. Default 5. */
+  /** Length of the window in seconds. Default 5. */
   readonly maxSeconds?: number;
 }
 
 export interface SpawnOptions<Args extends readonly unknown[] = readonly unknown[]> extends IntensityOptions {
-  /** For the constructor. */
+  /** Arguments of the constructor. Default none. */
   readonly args?: Args | undefined;
-  /** The node it is on. Default: the first of this host. */
+  /** The node whose host runs the actor. Default: the first node of this host. */
   readonly node?: string | undefined;
-  /** By which others find it; one actor at a time has it. */
+  /** A unique name, by which `handoff.actor(name)` and `context.ask` find the actor. Default none. */
   readonly name?: string | undefined;
-  /** When its thread is started again: always (default), only after an error, or never. */
+  /** When the actor is restarted: `'permanent'` (default) always, `'transient'` only after an error, `'temporary'` never. */
   readonly restart?: Restart | undefined;
-  /** ms it may take to finish what it has begun when it is stopped. Default 5000. */
+  /** How long a stop waits for the messages already received, in ms. Default 5000. */
   readonly shutdownTimeout?: number | undefined;
-  /** How many messages may wait. Default 10,000. `overflow`: whether one more is refused (default), or pushes out the oldest. */
+  /**
+   * `capacity`: how many messages may wait. Default 10,000. `overflow`: whether a full mailbox rejects the new message (`'reject'`,
+   * default) or drops the oldest one (`'drop-oldest'`).
+   */
   readonly mailbox?: { readonly capacity?: number; readonly overflow?: Overflow } | undefined;
-  /** After how many messages `snapshot()` is called, when the class has it. Default 1: nothing that was answered is lost. */
+  /** `snapshot()` is called after this many messages, if the class has it. Default 1: no acknowledged change is lost. */
   readonly snapshotInterval?: number | undefined;
 }
 
 export interface SuperviseOptions extends IntensityOptions {
-  /** Shown in the tree. Default: one that is made up. */
+  /** The name in the supervision tree. Default: a generated one. */
   readonly name?: string | undefined;
-  /** Who else is started again when one ends. Default `'one-for-one'`. */
+  /** Which other actors restart together with one that failed. Default `'one-for-one'`. */
   readonly strategy?: Strategy | undefined;
-  /** When the group itself is started again by the group it is in. Default `'permanent'`; at the top a group that gives up stays down. */
+  /** When the parent group restarts this group. Default `'permanent'`. A top-level group that gives up stays down. */
   readonly restart?: Restart | undefined;
 }
 
-/** Actors under a supervisor of their own. */
+/** Actors under their own supervisor. */
 export interface ActorGroup {
   readonly name: string;
-  /** Resolves when it has ended for good, with why. */
+  /** Resolves with the reason when the group has ended for good. */
   readonly exited: Promise<Exit>;
-  /** As `Handoff.spawn`, under this supervisor. */
+  /** Like `Handoff.spawn`, under this supervisor. `maxRestarts` and `maxSeconds` belong to the group and are refused here. */
   spawn<Instance, Args extends readonly unknown[]>(reference: ClassReference<Instance, Args>, options?: SpawnOptions<Args>): Promise<ActorRef<Instance>>;
-  /** A group within this one: when it gives up, this one decides. */
+  /** A nested group. When it gives up, this group's strategy applies. */
   supervise(options?: SuperviseOptions): Promise<ActorGroup>;
-  /** Stops all of it, last started first. */
+  /** Stops all actors of the group in reverse order of their start. */
   stop(): Promise<void>;
 }
 
@@ -88,20 +91,20 @@ const superviseSchema: Schema<SuperviseOptions> = {
 export interface ActorsParts {
   readonly publisher: Publisher;
   readonly nodeNames: () => readonly string[];
-  /** How large the heap of a thread of a node may grow, in MB. */
+  /** The heap limit of the threads of a node, in MB. */
   readonly heapOf: (node: string) => number | undefined;
-  /** ms that the import of a module may take. */
+  /** Time limit for the import of a module, in ms. */
   readonly importTimeout: number;
-  /** What modules were when this host first asked for them. */
+  /** The module versions that this host uses. */
   readonly versions: CodeVersions;
   readonly output: Output;
-  /** Those of other hosts; undefined: there are none. */
+  /** Actors of other hosts; undefined without a transport. */
   readonly elsewhere: () => Elsewhere | undefined;
 }
 
 /** Actors of other hosts. */
 export interface Elsewhere {
-  /** Whoever has a node of that name; undefined as name: any node. */
+  /** The host of this node, or any host with a node if the name is undefined. */
   hostOf(node: string | undefined): RemoteHost | undefined;
   spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions, host: RemoteHost): Promise<ActorRef<Instance>>;
   byName(name: string): ActorRef<any> | undefined;
@@ -118,12 +121,12 @@ export class Actors {
     this.#top = this.#group('actors', { restart: 'permanent' });
   }
 
-  /** As the root supervisor starts it. */
+  /** Called by the root supervisor. */
   async start(givenUp: AbortSignal): Promise<Running> {
     return this.#top.child.start(givenUp);
   }
 
-  /** Ends what is left of them, after the root supervisor has stopped them. */
+  /** Ends the actors that remain after the root supervisor has stopped. */
   end(): void {
     this.#top.end({ reason: 'shutdown' });
   }
@@ -135,7 +138,7 @@ export class Actors {
     return found;
   }
 
-  /** Those of this host that have names. */
+  /** The named actors of this host. */
   get names(): ActorRef<any>[] {
     return [...this.#named.values()];
   }
@@ -144,7 +147,7 @@ export class Actors {
     return this.#named.get(name) ?? this.#parts.elsewhere()?.byName(name);
   }
 
-  /** Passes a function's question on, and the answer back. */
+  /** Forwards a question from a function to an actor, and returns the answer. */
   answer({ actor, method, args, timeout, answer }: Question): void {
     const ref = this.#find(actor);
     const answered = ref === undefined
@@ -159,7 +162,7 @@ export class Actors {
     if (publisher.wants('actor:error')) publisher.publish({ type: 'actor:error', at: timestamp(), actor, method, error });
   }
 
-  /** An actor under a supervisor of its own, so that one that fails again and again takes nobody along. */
+  /** Each actor gets its own supervisor, so that one that keeps failing does not affect others. */
   async spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions): Promise<ActorRef<Instance>> {
     const { maxRestarts, maxSeconds, node } = options;
     const names = this.#parts.nodeNames();
@@ -186,7 +189,7 @@ export class Actors {
       exited: group.exited,
       spawn: async (reference, more = {}) => {
         for (const option of ['maxRestarts', 'maxSeconds'] as const) {
-          if (more[option] !== undefined) throw invalidOption('spawn', option, 'left to the group, as its supervisor counts for all of it', more[option]);
+          if (more[option] !== undefined) throw invalidOption('spawn', option, 'left out: the group counts the restarts of all its actors', more[option]);
         }
         const cell = this.#cell('spawn', reference, more);
         return this.#launch(cell, () => group.remove(cell.child.id), () => group.add(cell));
@@ -218,7 +221,7 @@ export class Actors {
     if (node === undefined) throw new HandoffError('NODE_DOWN', 'There is no node to spawn an actor on.');
     if (!names.includes(node)) throw invalidOption(where, 'node', `a node of this host (${names.join(', ')})`, node);
     const { name, args = [], restart = 'permanent', shutdownTimeout = 5000, mailbox = {}, snapshotInterval = 1 } = options;
-    if (name !== undefined && this.#find(name) !== undefined) throw invalidOption(where, 'name', 'one that no other actor has', name);
+    if (name !== undefined && this.#find(name) !== undefined) throw invalidOption(where, 'name', 'a name that no other actor has', name);
     const id = name ?? nanoid();
     const { output, heapOf, importTimeout, versions } = this.#parts;
     const url = locate(code.module);
@@ -231,7 +234,7 @@ export class Actors {
     });
   }
 
-  /** The name is taken from the start, so that nobody else gets it meanwhile. */
+  /** The name is reserved before the start, so that no other actor can take it meanwhile. */
   async #launch<Instance>(cell: ActorCell, stop: () => Promise<void>, start: () => Promise<void>): Promise<ActorRef<Instance>> {
     const ref = createRef<Instance>(cell, stop);
     const { name } = cell.options;

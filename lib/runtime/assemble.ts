@@ -1,4 +1,4 @@
-/** The parts of a Handoff, made and put together; nothing is started yet. */
+/** Creates and connects the parts of a Handoff. Starts nothing. */
 /// <reference path="./request-types.ts" />
 import { availableParallelism } from 'node:os';
 import { SimpleResourceTracker } from '../scheduling/resources/resource-tracker.ts';
@@ -32,16 +32,15 @@ export interface RuntimeParts {
   readonly memory: BoundMemory;
   readonly values: Values;
   readonly monitor: Monitor;
-  /** Other hosts; undefined when there are none. */
+  /** Undefined without a transport. */
   readonly hosts: Hosts | undefined;
-  /** All of it as those see it who show it. */
   readonly overview: Overview;
-  /** Undefined: there is none. */
+  /** Undefined when the dashboard is off. */
   readonly dashboard: DashboardChild | undefined;
   readonly costs: KeptCosts;
 }
 
-/** @param remote undefined: there is no transport */
+/** @param remote the modules for other hosts; undefined without a transport */
 export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, listeners: Publisher, remote: typeof import('./other-hosts.ts') | undefined): RuntimeParts {
   const { transport, gracePeriod: grace, allowSource, output, importTimeout } = options;
   const publisher = new Tap(listeners);
@@ -56,7 +55,7 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, list
     admission: admission!, codes, publisher, grace, allowSource,
     memory: memory.memory, nodeNames: options.nodes.map(({ name }) => name), driver: () => driver, tree: () => tree,
   });
-  // Others may hold what we ask for as long as they like.
+  // Other hosts may hold a requested resource for any length of time.
   const patience = transport === undefined ? {} : { refusalLimit: Infinity, stuckMs: 20 };
   const driver: Driver = new Driver(admission ?? given, { grace, gangLanes: availableParallelism(), ...patience, ...tuning }, publisher, {
     memory: memory.memory, exchange: hosts?.cluster.exchange, ask: (question) => actors.answer(question), learned: costs.learned,
@@ -70,7 +69,7 @@ export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, list
     freed: () => (hosts === undefined ? driver.resourcesFreed() : hosts.freed()),
     tellOwner: (overuse) => {
       const owner = hosts?.cluster.ownerOf(overuse.batch);
-      owner?.peer.request('overuse', { ...overuse, batch: owner.batch }).catch(() => {}); // it is news, and there is nothing to be done
+      owner?.peer.request('overuse', { ...overuse, batch: owner.batch }).catch(() => {}); // best effort: the report is informational
     },
   });
   hosts?.answer('resources', () => monitor.resources());

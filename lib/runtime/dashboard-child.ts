@@ -1,4 +1,6 @@
-/** The dashboard in the supervision tree: started again when it fails, and given up rather than the runs when it fails too often. */
+/**
+ * The dashboard in the supervision tree. It restarts when it fails. If it fails too often, only the dashboard is given up, not the runs.
+ */
 import type { Exit, Running } from '../workers/supervision/child.ts';
 import { Supervisor } from '../workers/supervision/supervisor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -9,7 +11,7 @@ export class DashboardChild {
   readonly #options: ResolvedDashboard;
   readonly #overview: () => Overview;
   readonly #onRestart: (child: string, exit: Exit) => void;
-  /** That which it got, to get it again. */
+  /** The port of the first start, kept for restarts. */
   #port: number;
   #url: string | undefined;
 
@@ -20,7 +22,7 @@ export class DashboardChild {
     this.#port = options.port;
   }
 
-  /** Undefined: it is not there. */
+  /** Undefined while the dashboard is not running. */
   get address(): { readonly url: string } | undefined {
     return this.#url === undefined ? undefined : { url: this.#url };
   }
@@ -30,7 +32,7 @@ export class DashboardChild {
   }
 
   async #launch(): Promise<Running> {
-    // Who has none does not load it.
+    // Loaded only when the dashboard is used.
     const { startDashboard } = await import('../dashboard/dashboard.ts');
     const { host, token, metrics } = this.#options;
     const overview = this.#overview();
@@ -44,7 +46,7 @@ export class DashboardChild {
   }
 }
 
-/** Counts what happens on all hosts from now on. */
+/** Collects metrics of all hosts from this moment on. */
 async function collect(overview: Overview): Promise<Metrics> {
   const { metricsOf } = await import('../telemetry/metrics.ts');
   return metricsOf(overview.feed, {

@@ -1,4 +1,4 @@
-/** The public events, and how the runtime sends them. */
+/** The public events, and how the runtime publishes them. */
 import { EventEmitter } from 'eventemitter3';
 import type { AttemptTracer } from '../events/attempt-tracer.ts';
 import { channelOf } from '../events/channels.ts';
@@ -12,11 +12,11 @@ type Name = keyof Listeners;
 type Listener<Of extends Name> = EventEmitter.EventListener<Listeners, Of>;
 type Call = (this: unknown, ...args: unknown[]) => unknown;
 
-/** By listener: what is called in its stead; and the other way round. */
+/** Maps a listener to the guard that is registered in its place, and back. */
 const guards = new WeakMap<object, Call>();
 const guarded = new WeakMap<object, Call>();
 
-/** Calls a listener. Its fault is its own: it must neither end what it was told of, nor keep that from other listeners. */
+/** Wraps a listener so that an exception in it affects neither the publisher nor other listeners. */
 function guardOf<Given>(listener: Given): Given {
   if (typeof listener !== 'function' || guarded.has(listener)) return listener;
   let guard = guards.get(listener);
@@ -34,12 +34,12 @@ function guardOf<Given>(listener: Given): Given {
   return guard as Given;
 }
 
-/** An emitter of `HandoffEvent`s. Without a listener nothing is made, measured or sent. */
+/** An emitter of `HandoffEvent`s. Events without a listener cost nothing. */
 export class HandoffEmitter extends EventEmitter<Listeners> {
   #tracer: AttemptTracer | undefined;
 
   /**
-   * Has what is executed from now on be traced; undefined: no longer. Gives who traced it before.
+   * Sets the tracer of future attempts; undefined turns tracing off. Returns the previous tracer.
    * @internal
    */
   static setTracer(emitter: HandoffEmitter, tracer: AttemptTracer | undefined): AttemptTracer | undefined {
@@ -72,7 +72,7 @@ export class HandoffEmitter extends EventEmitter<Listeners> {
     return super.listeners(type).map((guard) => guarded.get(guard) as Listener<Of>);
   }
 
-  /** The runtime's side of an emitter. */
+  /** The interface through which the runtime publishes. */
   static publisherOf(emitter: HandoffEmitter): Publisher {
     return {
       get tracer() {
@@ -80,7 +80,8 @@ export class HandoffEmitter extends EventEmitter<Listeners> {
       },
       wants: (type) => emitter.listenerCount(type) > 0 || (type !== 'attempts' && emitter.listenerCount('event') > 0) || channelOf(type).hasSubscribers,
       publish: (event) => {
-        if (channelOf(event.type).hasSubscribers) channelOf(event.type).publish(event); // what a subscriber throws is its own fault, as Node has it
+        // as usual in Node, errors of a subscriber are reported by diagnostics_channel
+        if (channelOf(event.type).hasSubscribers) channelOf(event.type).publish(event);
         emitter.emit(event.type, event as never);
         if (event.type !== 'attempts') emitter.emit('event', event as never);
       },

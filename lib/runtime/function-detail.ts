@@ -1,4 +1,4 @@
-/** A function as people look at it: where its code is, and what it is called with. */
+/** Describes one function for display: where its code is, and its arguments. */
 import { inspect } from 'node:util';
 import { nameOf } from '../dag/code.ts';
 import type { CallPart, CompiledDag } from '../dag/compiled-dag.ts';
@@ -8,7 +8,7 @@ import type { RunResults } from '../workers/store/run-results.ts';
 
 type Arg = FunctionDetail['args'][number];
 
-// Longer texts say no more to who reads them.
+// Limits for display; longer texts and lists are cut.
 const mostCharacters = 300;
 const mostArgs = 100;
 
@@ -44,7 +44,7 @@ function toArgs(plan: CompiledDag, part: CallPart): Arg[] {
   }
 }
 
-/** As one would write it. */
+/** The call as it would be written in source code. */
 function toText(plan: CompiledDag, part: CallPart): string {
   if (part.kind === 'call') return cut(`${nameOf(plan.codes[part.code]!)}(${part.parts.map((each) => toText(plan, each)).join(', ')})`);
   return toArgs(plan, part).map((arg) => ('result' in arg ? arg.result : arg.literal)).join(', ');

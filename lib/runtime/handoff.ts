@@ -1,4 +1,4 @@
-/** The runtime's face: start, execute, look, store, stop. */
+/** The public class: start, execute, inspect, store, stop. */
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { ActorRef } from '../workers/actor/ref.ts';
 import { toDag, toValueDag } from '../dag/accept.ts';
@@ -26,14 +26,14 @@ import type { PlanOptions, PlanResult } from './plan-preview.ts';
 import { collecting, type ExecuteOptions } from './options/execute-options.ts';
 import { checkOptions, invalidOption, rules } from '../core/schema.ts';
 
-/** `Handoff.start` with other numbers behind its decisions; for specs and measurements. */
+/** `Handoff.start` with scheduler tuning; for specs and benchmarks. */
 export let startTuned: (options: HandoffOptions, tuning: Partial<Tuning>) => Promise<Handoff>;
 
-/** Events, runs, nodes and trees of all hosts, for those who show them. */
+/** Events, runs, nodes and supervision trees of all hosts, for views such as the dashboard. */
 export let overviewOf: (handoff: Handoff) => Overview;
 
 /**
- * Runs DAGs on the nodes of this host.
+ * Runs DAGs on the nodes of this host, and of other hosts with the option `transport`.
  *
  * ```ts
  * const handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 2, memory: 4000 } }] });
@@ -41,7 +41,7 @@ export let overviewOf: (handoff: Handoff) => Overview;
  * await handoff.stop();
  * ```
  *
- * An EventEmitter3 emitter of `HandoffEvent`s.
+ * It is an EventEmitter3 emitter of `HandoffEvent`s.
  */
 export class Handoff extends StoreAccess {
   readonly #options: ResolvedOptions;
@@ -60,9 +60,15 @@ export class Handoff extends StoreAccess {
   }
 
   /**
-   * Starts the nodes of this host and everything that runs them.
+   * Starts the nodes of this host, and joins other hosts if `transport` asks for it.
    *
-   * @throws `INVALID_OPTION`; `WORKER_CRASHED` when worker threads cannot be started
+   * @param options all have defaults: without any, one node with one thread per core
+   * @returns the running Handoff, once all nodes are ready
+   * @throws `INVALID_OPTION` when an option is unknown or has a bad value; `WORKER_CRASHED` when worker threads cannot be started
+   * @example
+   * ```ts
+   * await using handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 4 } }] });
+   * ```
    */
   static async start(options: HandoffOptions = {}): Promise<Handoff> {
     return startTuned(options, {});
@@ -90,12 +96,13 @@ export class Handoff extends StoreAccess {
   }
 
   /**
-   * Takes no more work, lets what runs finish, and stops everything. Nothing keeps the process alive afterwards. Further calls give the
-   * same promise.
+   * Accepts no more work, waits for what is running, and stops everything. Nothing keeps the process alive afterwards. Further calls return
+   * the same promise.
    *
-   * @param options `drain`: `'runs'` (default) lets runs finish; `'functions'` lets only the functions finish that are running now;
-   *   `false` aborts them. Runs that do not finish are rejected with `STOPPED`
-   * @throws `INVALID_OPTION`
+   * @param options `drain`: `'runs'` (default) lets runs finish; `'functions'` lets only the running functions finish; `false` aborts them.
+   * Runs that cannot finish reject with `STOPPED`
+   * @returns when everything has stopped
+   * @throws `INVALID_OPTION` when `drain` has another value
    */
   stop(options: { readonly drain?: 'runs' | 'functions' | false | undefined } = {}): Promise<void> {
     try {
@@ -122,28 +129,43 @@ export class Handoff extends StoreAccess {
   }
 
   /**
-   * Runs a DAG on the whole cluster. Any number of runs of one DAG may be under way at once.
+   * Runs a DAG on all nodes of the cluster. Several runs of one DAG may run at the same time.
    *
-   * @returns what `collect` asked for, and the run's id; its results stay reachable by it, within `retainedRuns` and `retainedBytes`
-   * @throws whatever `dag.validate()` finds, before anything runs; `FUNCTION_NOT_FOUND`, `INLINE_CLOSURE`, `ALLOCATION_ERROR`,
-   * `MODULE_FAILED`, `INVALID_OPTION`, `RUN_CONFLICT` and `STOPPED` likewise; `FUNCTION_FAILED` when a function failed for good; `ABORTED`,
-   * `RUN_TIMEOUT`, `NODE_DOWN`, `RESOURCES_UNAVAILABLE`
+   * @param dag a DAG in struct form
+   * @param options limits, retries and placement of this run
+   * @returns the results selected by `collect`, and the run's id. Under this id results stay available within `retainedRuns` and
+   * `retainedBytes`
+   * @throws the errors of `dag.validate()` when the DAG is invalid; `FUNCTION_NOT_FOUND`, `INLINE_CLOSURE`, `MODULE_FAILED`,
+   * `ALLOCATION_ERROR`, `INVALID_OPTION`, `RUN_CONFLICT` or `STOPPED` before any function starts; `FUNCTION_FAILED` when a function fails
+   * and has no retries left; `ABORTED` when `signal` aborts; `RUN_TIMEOUT` when `timeout` passes; `NODE_DOWN` or `RESOURCES_UNAVAILABLE`
+   * when no remaining node can run a function
+   * @example
+   * ```ts
+   * const { results } = await handoff.execute(dag, { maxRetries: 1, timeout: 60_000 });
+   * ```
    */
   async execute(dag: Dag, options: ExecuteOptions = {}): Promise<ExecuteResult> {
     return this.#execute(dag, options, { where: 'execute', caller: this.execute });
   }
 
-  /** The same as `execute`, under the origin's name. */
+  /** Same as `execute`; the name used by the Elixir library. */
   async executeDistributed(dag: Dag, options: ExecuteOptions = {}): Promise<ExecuteResult> {
     return this.#execute(dag, options, { where: 'executeDistributed', caller: this.executeDistributed });
   }
 
-  /** Runs a DAG on this host alone, whatever its pins and costs say. Throws as `execute`. */
+  /** Runs a DAG on this host only, and ignores pins and costs. Throws like `execute`. */
   async executeLocal(dag: Dag, options: ExecuteOptions = {}): Promise<ExecuteResult> {
     return this.#execute(dag, options, { where: 'executeLocal', caller: this.executeLocal, hereOnly: true });
   }
 
-  /** Runs a DAG of calls, and gives its outputs in the shape they were declared in. Nothing else of it is retained. Throws as `execute`. */
+  /**
+   * Runs a DAG in value form. Only the returned values are kept.
+   *
+   * @param dag a DAG made by `dag(outputs)`
+   * @param options as for `execute`, without `collect`
+   * @returns the outputs in the shape in which they were declared
+   * @throws like `execute`
+   */
   async run<Out extends Outputs>(dag: ValueDag<Out>, options: Omit<ExecuteOptions, 'collect'> = {}): Promise<Resolved<Out>> {
     const own = toValueDag('run', dag);
     const { results } = await this.#execute(own, collecting(own.outputList, options), { where: 'run', caller: this.run, retained: false });
@@ -151,43 +173,63 @@ export class Handoff extends StoreAccess {
   }
 
   /**
-   * What would happen: where and when each function would run, by their `duration`s (what was learned, or 1 ms, where none was given) and
-   * `outputBytes`. Runs nothing. Throws as `execute` before it runs anything.
+   * Predicts where and when each function would run. Runs nothing.
+   *
+   * @param dag its functions may declare `duration` and `outputBytes`; otherwise learned values are used, or 1 ms
+   * @param options search budget and network assumptions
+   * @returns the schedule, its makespan and its critical path
+   * @throws like `execute` before any function starts
    */
   async plan(dag: Dag, options: PlanOptions = {}): Promise<PlanResult> {
     return this.#busy(() => this.#parts.runner.plan(toDag('plan', dag), options));
   }
 
-  /** The capabilities of every node that can be reached. */
+  /**
+   * Lists the nodes of all hosts that are connected.
+   *
+   * @returns capabilities by node name
+   * @throws `STOPPED` when this Handoff has been stopped
+   */
   async discoverNodes(): Promise<Record<string, Capabilities>> {
     this.#refuseWhenStopped();
     return this.#parts.runner.capabilities();
   }
 
-  /** The same for the node `'local'`. Throws as `registerNode`. */
+  /** Registers the node `'local'`. Throws like `registerNode`. */
   registerLocalNode(capabilities: Capabilities): Promise<void> {
     return this.registerNode('local', capabilities);
   }
 
   /**
-   * Adds a node to this host, or changes the capabilities of one that is there; what is claimed of it stays claimed.
+   * Adds a node to this host, or replaces the capabilities of an existing one. Current claims are kept.
    *
-   * @throws `INVALID_OPTION`, `STOPPED`
+   * @param name unique in the cluster
+   * @param capabilities amount by resource, such as `{ cpu: 4, memory: 8000 }`
+   * @throws `INVALID_OPTION` when an argument is invalid; `STOPPED` when this Handoff has been stopped
    */
   async registerNode(name: string, capabilities: Capabilities): Promise<void> {
     return this.#busy(() => this.#parts.tree.registerNode(resolveNode('registerNode', { name, capabilities }, this.#options)));
   }
 
   /**
-   * Changes some of what a node has, of this host or another; the rest stays, and so does what is claimed.
-   * @throws `INVALID_OPTION`, `NOT_FOUND`, `STOPPED`
+   * Changes some capabilities of a node of any host. Other capabilities and current claims are kept.
+   *
+   * @param name the node
+   * @param capabilities the amounts to change, by resource
+   * @throws `INVALID_OPTION` when an amount is invalid; `NOT_FOUND` when there is no such node; `STOPPED` when this Handoff has been
+   * stopped
    */
   async updateCapabilities(name: string, capabilities: Capabilities): Promise<void> {
     const isDone = await this.#busy(() => this.#parts.tree.updateCapabilities(name, capabilities)) || await this.#parts.hosts?.hostOf(name)?.peer.request('updateCapabilities', name, capabilities);
     if (isDone !== true) throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
   }
 
-  /** What each node that can be reached has, what is claimed of it, and what is really in use, over a tenth of a second. */
+  /**
+   * Reports what each connected node declares, what is claimed, and what is really used, measured over 100 ms.
+   *
+   * @returns resources by node name
+   * @throws `STOPPED` when this Handoff has been stopped
+   */
   async resources(): Promise<Record<string, NodeResources>> {
     const { monitor, hosts } = this.#parts;
     const [here, elsewhere = []] = await Promise.all([this.#busy(() => monitor.resources()), hosts?.askAll('resources')]);
@@ -195,9 +237,11 @@ export class Handoff extends StoreAccess {
   }
 
   /**
-   * Takes a node out of this host. Its threads are ended; what they run is run again on other nodes, and costs no attempt. What only it could
-   * run fails with `NODE_DOWN`. Actors that were spawned on it stay. `registerNode` brings it back.
-   * @throws `NOT_FOUND`, `STOPPED`
+   * Removes a node from this host and ends its threads. Its running functions run again on other nodes; this costs them no retry. Functions
+   * that only this node could run fail with `NODE_DOWN`. Actors on this node stay. `registerNode` brings the node back.
+   *
+   * @param name a node of this host
+   * @throws `NOT_FOUND` when there is no such node; `STOPPED` when this Handoff has been stopped
    */
   async removeNode(name: string): Promise<void> {
     await this.#busy(() => this.#parts.tree.inTurn(name, async () => {
@@ -206,70 +250,87 @@ export class Handoff extends StoreAccess {
     }));
   }
 
-  /** Whether a node could grant this now. */
+  /**
+   * Checks whether a node could grant a request now.
+   *
+   * @param node the node's name
+   * @param request amount by resource
+   * @returns true when all amounts are available
+   * @throws `INVALID_OPTION` when an amount is invalid
+   */
   resourcesAvailable(node: string, request: Cost): boolean {
     if (!rules.amounts.holds(request)) throw invalidOption('resourcesAvailable', 'request', rules.amounts.expected, request);
     return this.#parts.driver.state.tracker.available(node, request);
   }
 
   /**
-   * Takes task modules as they are now, for all threads: those of before are kept until this is called, and a thread that finds others refuses them
-   * (`VERSION_MISMATCH`). Runs that are under way end first, and others wait meanwhile. Actors take theirs when they are started again.
-   * @throws `STOPPED`
+   * Reloads task modules on all threads. Until then all threads keep the versions first loaded; a thread that finds another version refuses
+   * it with `VERSION_MISMATCH`. Running DAGs finish first, and new ones wait. Actors load the new version at their next restart.
+   *
+   * @returns when all threads have restarted
+   * @throws `STOPPED` when this Handoff has been stopped
    */
   async reload(): Promise<void> {
     await this.#busy(() => this.#parts.runner.reload());
   }
 
   /**
-   * Starts an actor: an instance of an exported class, in a thread of its own, under a supervisor. Its methods run one at a time.
+   * Starts an actor: an instance of an exported class in its own thread, under a supervisor. Its methods run one at a time.
    *
+   * When its thread dies, pending questions reject with `WORKER_CRASHED`, and the actor restarts according to `restart`, `maxRestarts` and
+   * `maxSeconds`. Its state is lost unless the class has `snapshot()` and `restore(state)`.
+   *
+   * @param reference an exported class, as `tasks()` returns it
+   * @param options constructor arguments, name, node and restart policy
+   * @returns a reference to the actor, once it is ready
+   * @throws the error of the constructor; `FUNCTION_NOT_FOUND` when the module has no such export; `MODULE_FAILED` when its import fails;
+   * `INVALID_FUNCTION` when `reference` is not an exported class; `INVALID_OPTION` when an option is invalid; `NOT_SERIALIZABLE` when an
+   * argument cannot be sent; `STOPPED` when this Handoff has been stopped
+   * @example
    * ```ts
    * const model = await handoff.spawn(t.Classifier, { args: ['weights.bin'], name: 'model' });
    * await model.ask.predict([1, 2, 3]);
    * ```
-   *
-   * When its thread dies, whoever waits for an answer gets `WORKER_CRASHED`, and it is started again, as `restart`, `maxRestarts` and
-   * `maxSeconds` say. What it knew is lost, unless the class has `snapshot()` and `restore(state)`.
-   *
-   * @returns when it is ready
-   * @throws what its constructor throws; `FUNCTION_NOT_FOUND`, `MODULE_FAILED`, `INVALID_FUNCTION`, `INVALID_OPTION`, `NOT_SERIALIZABLE`, `STOPPED`
    */
   async spawn<Instance, Args extends readonly unknown[]>(reference: ClassReference<Instance, Args>, options: SpawnOptions<Args> = {}): Promise<ActorRef<Instance>> {
     return this.#busy(() => this.#parts.actors.spawn<Instance>(reference, options));
   }
 
   /**
-   * A supervisor for actors that belong together.
-   * @throws `INVALID_OPTION`, `STOPPED`
+   * Starts a supervisor for a group of actors.
+   *
+   * @param options name, strategy and restart limits of the group
+   * @returns the group, with its own `spawn`
+   * @throws `INVALID_OPTION` when an option is invalid; `STOPPED` when this Handoff has been stopped
    */
   async supervise(options: SuperviseOptions = {}): Promise<ActorGroup> {
     this.#refuseWhenStopped();
     return this.#parts.actors.supervise(options);
   }
 
-  /** The actor that was spawned under a name. Throws `NOT_FOUND`. */
+  /** Finds a named actor on any host. Throws `ACTOR_NOT_FOUND` when there is none. */
   actor<Instance = any>(name: string): ActorRef<Instance> {
     return this.#parts.actors.byName(name);
   }
 
   /**
-   * What a run that is under way waits for, or one function of it: the import of a module, results of others, a resource and who holds it, a thread, another
-   * attempt, a node.
+   * Explains what a run or one of its functions waits for: an import, results of other functions, a resource and its holders, a thread, a
+   * retry, or a node.
    *
-   * @param run the id of a run, or of a DAG, which means its newest run that is under way
-   * @throws `NOT_FOUND`
+   * @param run the id of a run that has not ended, or of a DAG, meaning its newest such run
+   * @param functionId default: all functions of the run
+   * @throws `NOT_FOUND` when there is no such run or function
    */
   explain(run: string, functionId?: string): Explanation {
     return this.#parts.runner.explain(run, functionId);
   }
 
-  /** Where other hosts can join this one, as `host:port`; undefined when it does not listen. */
+  /** The address `host:port` at which other hosts can join; undefined when this host does not listen. */
   get address(): string | undefined {
     return this.#parts.hosts?.cluster.address;
   }
 
-  /** Where the dashboard is to be opened; undefined when there is none. A token is not in its address. */
+  /** The URL of the dashboard, without the token; undefined when the dashboard is off. */
   get dashboard(): { readonly url: string } | undefined {
     return this.#parts.dashboard?.address;
   }
@@ -279,7 +340,7 @@ export class Handoff extends StoreAccess {
     return toJson(this.#parts.costs.learned);
   }
 
-  /** The supervision tree as data. */
+  /** The supervision tree as plain data. */
   tree(): TreeNode {
     return { id: 'root', state: this.#stopping === undefined ? 'running' : 'stopping', restarts: 0, ...this.#parts.tree.root.inspect() };
   }
@@ -293,7 +354,7 @@ export class Handoff extends StoreAccess {
     return this.#parts.values;
   }
 
-  /** Does something that is refused once it has been stopped, and keeps the process alive meanwhile. */
+  /** Runs an operation unless this Handoff has been stopped, and keeps the process alive meanwhile. */
   #busy<Result>(work: () => Result | Promise<Result>): Promise<Result> {
     this.#refuseWhenStopped();
     return this.#alive.during(work);
@@ -303,10 +364,10 @@ export class Handoff extends StoreAccess {
     if (this.#stopping !== undefined) throw stopped();
   }
 
-  /** The tree has given up: nothing can run any more. */
+  /** The supervision tree has given up: nothing can run any more. */
   #collapse(cause: unknown): void {
-    this.#parts.runner.abortAll((ids) => new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and were given up.', { ...ids, cause }));
-    this.stop().catch(() => {}); // who stops it is told
+    this.#parts.runner.abortAll((ids) => new HandoffError('NODE_DOWN', 'The nodes of this host failed too often and are not restarted.', { ...ids, cause }));
+    this.stop().catch(() => {}); // the caller of stop() receives the error
   }
 }
 

@@ -1,4 +1,4 @@
-/** Other hosts and this one: their nodes for our scheduler, ours for theirs, and the questions that are asked across. */
+/** Connects this host with others: their nodes for our scheduler, our nodes for theirs, and requests in both directions. */
 import { nanoid } from 'nanoid';
 import type { Running } from '../workers/supervision/child.ts';
 import { Admission } from '../hosts/cluster/admission.ts';
@@ -25,10 +25,10 @@ import type { ResolvedTransport } from './options/transport-options.ts';
 import { requestChecks } from './requests.ts';
 import type { OtherHosts, RuntimeTree } from './supervision-tree.ts';
 
-// Two batches for each thread of a host may be on their way, of values that are just too small to be fetched.
+// Room for two batches per thread of a host, with values just below the size that is fetched separately.
 const maxQueuedBytes = 2 ** 30;
 
-/** Answers a question of another host. */
+/** Handles a request of another host. */
 export type Answer<Name extends Method> = (args: ArgsOf<Name>, peer: Peer) => ResultOf<Name> | undefined | Promise<ResultOf<Name> | undefined>;
 
 export interface HostsParts {
@@ -38,7 +38,7 @@ export interface HostsParts {
   readonly publisher: Publisher;
   readonly grace: number;
   readonly allowSource: boolean;
-  /** Names of the nodes that this host is going to have. */
+  /** Names of the nodes that this host starts with. */
   readonly nodeNames: readonly string[];
   readonly driver: () => Driver;
   readonly tree: () => RuntimeTree;
@@ -46,19 +46,19 @@ export interface HostsParts {
 
 export class Hosts implements OtherHosts {
   readonly cluster: Cluster;
-  /** Of this host. */
+  /** The id of this host. */
   readonly id = nanoid();
   readonly #options: ResolvedTransport;
   readonly #parts: HostsParts;
   readonly #answers: { [Name in Method]?: Answer<Name> } = {};
-  /** Hosts whose nodes are not used yet. */
+  /** Connected hosts whose nodes are not used yet. */
   readonly #pending = new Set<RemoteHost>();
-  /** What each host has said that it has. */
+  /** The nodes that each host has announced. */
   readonly #known = new Map<RemoteHost, readonly NodeCard[]>();
   #leaving = false;
-  /** Told when a node comes. */
+  /** Called when a remote node connects. */
   readonly #expecting = new Set<() => void>();
-  /** Nodes whose hosts were lost, and may return. */
+  /** Nodes of lost hosts that may reconnect. */
   readonly #awaited = new Map<string, NodeJS.Timeout>();
   readonly #listeners: { up(host: RemoteHost): void; down(host: RemoteHost): void }[] = [];
 
@@ -94,12 +94,12 @@ export class Hosts implements OtherHosts {
     return this.cluster.hosts.length === 0;
   }
 
-  /** Says how a question is answered. */
+  /** Registers the handler of a method. */
   answer<Name extends Method>(method: Name, how: Answer<Name>): void {
     (this.#answers as Record<Name, Answer<Name>>)[method] = how;
   }
 
-  /** Says who is told of hosts that come and go. */
+  /** Registers callbacks for hosts that connect or disconnect. */
   onHost(up: (host: RemoteHost) => void, down: (host: RemoteHost) => void): void {
     this.#listeners.push({ up, down });
   }
@@ -131,12 +131,12 @@ export class Hosts implements OtherHosts {
     this.freed();
   }
 
-  /** More of a node of this host may be free: whoever waits for it is looked at anew. */
+  /** More of a node may be free: waiting requests of other hosts are checked again. */
   freed(): void {
     this.#parts.admission.nodeGrew();
   }
 
-  /** Asks every other host. Those that go before they answer are left out. */
+  /** Asks every other host. Hosts that disconnect before they answer are left out. */
   async askAll<Name extends Method>(method: Name, ...args: ArgsOf<Name>): Promise<ResultOf<Name>[]> {
     const answers = await Promise.all(this.cluster.hosts.map(({ peer }) => peer.request(method, ...args).catch((error: unknown) => {
       if (!peer.closed) throw error;
@@ -144,7 +144,7 @@ export class Hosts implements OtherHosts {
     return answers.filter((answer) => answer !== undefined);
   }
 
-  /** Has every other host finish what it has here, and take what it needs. Who comes from now on sends nothing. */
+  /** Lets other hosts finish their work here and fetch the results they need. New work is refused from now on. */
   async leave(): Promise<void> {
     this.#leaving = true;
     this.cluster.nodesChanged();
@@ -154,7 +154,7 @@ export class Hosts implements OtherHosts {
     clearTimeout(timer);
   }
 
-  /** Looks into code on some node elsewhere: on another when its host is lost meanwhile, and on one that comes back when there is none. */
+  /** Inspects code on a remote node. If its host is lost, it tries another node, and waits for one if there is none. */
   inspector(): Inspector {
     return {
       describe: (url, givenUp) => this.#inspect((node) => node.describe(url, givenUp)),
@@ -167,7 +167,7 @@ export class Hosts implements OtherHosts {
     for (;;) {
       const host = this.cluster.hosts.find(({ nodes }) => nodes.size > 0);
       if (host === undefined) {
-        if (performance.now() >= until) throw new HandoffError('NODE_DOWN', 'There is no node.');
+        if (performance.now() >= until) throw new HandoffError('NODE_DOWN', 'There is no node to inspect code on. Start one, or join a host that has one.');
         await this.#nodeComes(until);
         continue;
       }
@@ -180,7 +180,7 @@ export class Hosts implements OtherHosts {
     }
   }
 
-  /** Resolves when a node elsewhere is there, or at some time. */
+  /** Resolves when a remote node is available. */
   async #nodeComes(until: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, until - performance.now());
@@ -190,7 +190,7 @@ export class Hosts implements OtherHosts {
     clearTimeout(timer);
   }
 
-  /** The host of a node elsewhere; undefined when there is none. */
+  /** The host of a remote node; undefined when there is none. */
   hostOf(node: string): RemoteHost | undefined {
     return this.cluster.hosts.find(({ nodes }) => nodes.has(node));
   }
@@ -221,11 +221,11 @@ export class Hosts implements OtherHosts {
     this.#take(remote, cards);
   }
 
-  /** Its nodes are those of the cards from now on. */
+  /** Makes the nodes of a host equal to its announced cards. */
   #take(remote: RemoteHost, cards: readonly NodeCard[]): void {
     const { driver } = this.#parts;
     for (const name of [...remote.nodes.keys()]) {
-      if (!cards.some((card) => card.name === name)) this.#nodeDown(remote, name, new HandoffError('NODE_DOWN', `Node ${name} is not there any more.`, { node: name }));
+      if (!cards.some((card) => card.name === name)) this.#nodeDown(remote, name, new HandoffError('NODE_DOWN', `Node ${name} was removed from its host.`, { node: name }));
     }
     for (const card of cards) {
       const known = remote.nodes.get(card.name);
@@ -241,7 +241,7 @@ export class Hosts implements OtherHosts {
     }
   }
 
-  /** What runs must not fail because somebody comes who has other code: such a host is taken in when that is over. */
+  /** A running DAG must not fail because a new host has other code. Such a host is admitted once those runs have ended. */
   async #admit(remote: RemoteHost): Promise<void> {
     const driver = this.#parts.driver();
     this.#pending.add(remote);
@@ -256,12 +256,12 @@ export class Hosts implements OtherHosts {
     this.#take(remote, this.#known.get(remote) ?? []);
   }
 
-  /** Whether no node has a name. */
+  /** Whether no node has this name. */
   #isFree(name: string): boolean {
     return this.#parts.tree().node(name) === undefined && this.hostOf(name) === undefined;
   }
 
-  /** Two nodes have one name: whoever came first is the one, as long as it is there. */
+  /** Two nodes share a name: the first one keeps it while it is connected. */
   #refused({ peer: { identity } }: RemoteHost, node: string): void {
     const { publisher } = this.#parts;
     if (publisher.wants('node:name-conflict')) publisher.publish({ type: 'node:name-conflict', at: timestamp(), node, host: identity.address ?? identity.id });
@@ -288,7 +288,7 @@ export class Hosts implements OtherHosts {
     this.#parts.driver().nodeDown(name, isAwaited, error);
   }
 
-  /** What only a node can run waits for it, for a while. */
+  /** Functions that only this node can run wait for it, up to `reconnectTimeout`. */
   #await(node: string, error: unknown): void {
     clearTimeout(this.#awaited.get(node));
     const timer = setTimeout(() => {
@@ -310,10 +310,11 @@ export class Hosts implements OtherHosts {
     }
     this.#parts.driver().hostLost(identity.id);
     for (const { down } of this.#listeners) down(remote);
-    for (const [other, cards] of this.#known) if (cards.some(({ name }) => !other.nodes.has(name) && this.#isFree(name))) this.#hostChanged(other, cards); // a name has become free
+    // a name may have become free
+    for (const [other, cards] of this.#known) if (cards.some(({ name }) => !other.nodes.has(name) && this.#isFree(name))) this.#hostChanged(other, cards);
   }
 
-  /** A host is about to go: we finish what we have there, and take what we need. */
+  /** The peer is about to leave: finish our work there, and fetch the results we need. */
   async #letGo(peer: Peer): Promise<void> {
     const driver = this.#parts.driver();
     const remote = this.cluster.hosts.find((host) => host.peer === peer);
@@ -328,28 +329,28 @@ export class Hosts implements OtherHosts {
 
   #request<Name extends Method>(peer: Peer, method: Name, args: ArgsOf<Name>): unknown {
     const answer = this.#answers[method] as Answer<Name> | undefined;
-    if (answer === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer asked ${JSON.stringify(method)}, which nobody answers.`);
+    if (answer === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer sent the request ${JSON.stringify(method)}, which this host does not know. Run the same version of handoffjs on all hosts.`);
     return answer(args, peer);
   }
 }
 
-// Nobody's module takes longer to import, in ms.
+// Limit in ms for an import on behalf of another host.
 const longestLook = 60_000;
 
-/** Rejects when a peer is gone, or has waited long enough. */
+/** Rejects when the peer is gone or has waited too long. */
 function patience(peer: Peer): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new HandoffError('FUNCTION_NOT_FOUND', `It takes longer than ${longestLook} ms to import.`)), longestLook);
+  const timer = setTimeout(() => reject(new HandoffError('FUNCTION_NOT_FOUND', `The import of the module took longer than ${longestLook} ms.`)), longestLook);
   timer.unref();
   void peer.gone.then(() => {
     clearTimeout(timer);
-    reject(new HandoffError('NODE_DOWN', 'Who asked is gone.'));
+    reject(new HandoffError('NODE_DOWN', 'The host that sent the request has disconnected.'));
   });
   promise.catch(() => {});
   return promise;
 }
 
-/** Where signs of life are sent from: where this host listens, or any address from which it reaches those that it joins. */
+/** The local address from which heartbeats are sent: where this host listens, or any address that reaches the hosts it joins. */
 function beaconHost({ host, port, join, secret, tls }: ResolvedTransport): string {
   if (port !== undefined || (secret === undefined && tls === undefined)) return host === undefined || host === 'localhost' || host.startsWith('unix:') ? '127.0.0.1' : host;
   const joined = join.map((address) => machineOf(address) ?? 'localhost');

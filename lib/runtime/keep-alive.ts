@@ -1,9 +1,6 @@
-/**
- * Keeps the process alive while something is under way. Threads and their ports do not: an idle Handoff that was never stopped ends with its
- * program.
- */
+/** Keeps the process alive during operations. Threads and ports do not, so an idle Handoff that was never stopped ends with its program. */
 
-// The longest that Node's timers can wait, in ms.
+// The maximum delay of a Node timer, in ms.
 const longest = 2 ** 31 - 1;
 
 export class KeepAlive {
@@ -20,7 +17,7 @@ export class KeepAlive {
     }
   }
 
-  /** Nothing will be under way any more. */
+  /** Called when no more operations follow. */
   end(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;

@@ -1,4 +1,4 @@
-/** What there is to see and to do on this host: the part of an `Overview` that each host answers for itself. */
+/** The part of an `Overview` that each host answers for itself. */
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { GuestWork } from '../hosts/cluster/remote-scheduler.ts';
 import type { Cost } from '../dag/types.ts';
@@ -19,22 +19,22 @@ export interface HereParts {
   readonly tree: () => RuntimeTree;
   readonly monitor: () => Monitor;
   readonly own: OwnEvents;
-  /** The id of this host; undefined: there are no others. */
+  /** The id of this host; undefined without a transport. */
   readonly id: string | undefined;
-  /** What others have on the threads of this host. */
+  /** Batches that other hosts run on threads of this host. */
   guestWork(): readonly GuestWork[];
 }
 
-/** A thread of this host. What another host runs on it, that host knows. */
+/** A thread of this host. Only the host that sent a batch knows its functions. */
 export interface ThreadReport extends Omit<ThreadActivity, 'running'> {
   readonly running: { readonly host: string | undefined; readonly batch: number; readonly since: number } | null;
 }
 
-/** What a host tells of its nodes, and of what it has sent to any. */
+/** The nodes of one host, and the functions that it has sent to any node. */
 export interface HostActivity {
   readonly id: string | undefined;
   readonly nodes: readonly (Omit<NodeActivity, 'host' | 'threads'> & { readonly threads: readonly ThreadReport[] })[];
-  /** By the number of each of its batches: the function that runs, or is next. */
+  /** By batch number: the function that runs or runs next. */
   readonly functions: ReadonlyMap<number, { readonly runId: string; readonly dagId: string; readonly functionId: string }>;
 }
 
@@ -45,12 +45,12 @@ export class OverviewHere {
     this.#parts = parts;
   }
 
-  /** @param by who asked for it, for the error */
+  /** @param by the host that asks, for the error text */
   cancel(runId: string, by: string): boolean {
     const driver = this.#parts.driver();
     const ids = driver.runs.get(runId)?.ids;
     if (ids === undefined) return false;
-    driver.abort(runId, new HandoffError('ABORTED', `The ${nameOfRun(ids)} was cancelled by way of host ${by}.`, { ...ids }));
+    driver.abort(runId, new HandoffError('ABORTED', `The ${nameOfRun(ids)} was cancelled on host ${by}.`, { ...ids }));
     return true;
   }
 
@@ -61,7 +61,7 @@ export class OverviewHere {
   functionDetail(runId: string, functionId: string): FunctionDetail {
     const found = this.#parts.own.find(runId);
     const i = found?.plan.indexOf(functionId) ?? -1;
-    if (i < 0) throw new HandoffError('NOT_FOUND', `Function ${JSON.stringify(functionId)} of run ${JSON.stringify(runId)} is not known here, or no longer.`, { runId, functionId });
+    if (i < 0) throw new HandoffError('NOT_FOUND', `Function ${JSON.stringify(functionId)} of run ${JSON.stringify(runId)} is not known on this host. Its run may have ended and its results been dropped.`, { runId, functionId });
     return detailOf(found!.plan, i, found!.results);
   }
 
@@ -86,7 +86,8 @@ export class OverviewHere {
     const actor = tree().node(name)!;
     const { capabilities, threads } = actor.settings;
     const up = actor.lanes;
-    const read = resources?.used.threads.length === up.length ? resources.used.threads : []; // else some thread did not answer, and nobody knows which
+    // otherwise a thread did not answer, and readings cannot be matched to threads
+    const read = resources?.used.threads.length === up.length ? resources.used.threads : [];
     const claimed: Cost = resources?.claimed ?? {};
     return {
       name, claimed, declared: { ...capabilities },
@@ -109,7 +110,7 @@ export class OverviewHere {
     return { queue: all.reduce((sum, { queue }) => sum + queue, 0), running: running === undefined ? null : { host: running.host, batch: running.batch, since: performance.timeOrigin + tree().node(node)!.turnAt(lane) } };
   }
 
-  /** On threads of this host, the last that has begun; elsewhere, the first that is not known to have ended. */
+  /** On this host, the function begun last; on other hosts, the first that is not known to have ended. */
   #current({ run, lane, id, functions, done }: Batch): string {
     const begun = lane.node.host === 0 ? this.#parts.tree().node(lane.node.name)?.begun(lane.index, id) ?? 0 : 0;
     return run.plan.entries[functions[Math.min(Math.max(begun - 1, done), functions.length - 1)]!]!.id;

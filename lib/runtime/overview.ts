@@ -1,4 +1,4 @@
-/** What there is to see and to do over all hosts, for those who show it: one object, whatever host it is asked on. */
+/** What views can see and do across all hosts, through one object on any host. */
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { ResultOf } from '../hosts/cluster/requests.ts';
 import type { Peer } from '../hosts/cluster/peer.ts';
@@ -14,28 +14,34 @@ import type { Hosts } from './hosts.ts';
 import type { CostModel } from '../scheduling/costs/cost-model.ts';
 import { type HereParts, type HostActivity, OverviewHere, type ThreadReport } from './local-overview.ts';
 
-/** Hosts are named as in `Told`. Of a host that is gone, or goes before it answers, nothing is found. */
+/** Hosts are named as in the events of `feed`. A host that has disconnected is not found. */
 export interface Overview {
-  /** This host. Its name is known once it has started. */
+  /** This host. Its name is known after the start. */
   readonly host: string;
   readonly feed: Feed;
-  /** What this host tells, alone: for who has a reader on each host. Nothing is asked of others for it. */
+  /** The events of this host only, for views that read each host separately. It sends no requests. */
   readonly ownFeed: Feed;
-  /** The compiled DAG of a run of this host that is under way: at hand at once, where the graph of `ownFeed` takes a while to make. */
+  /** The compiled DAG of a running DAG of this host. It is available at once, whereas `ownFeed` takes a while to build a graph. */
   planOf(runId: string): CompiledDag | undefined;
   /**
-   * Ends a run that is under way; it fails with `ABORTED`.
+   * Cancels a run. It rejects with `ABORTED`.
    *
-   * @returns false when there is none
+   * @returns false when there is no such run
    */
   cancel(host: string, runId: string): Promise<boolean>;
-  /** What a run waits for, or one function of it. @throws `NOT_FOUND` when it is not under way, or has no such function */
+  /**
+   * What a run or one function waits for.
+   * @throws `NOT_FOUND` when there is no such run or function
+   */
   explain(host: string, runId: string, functionId?: string): Promise<Explanation>;
-  /** A function of a run that is under way, or whose results are retained. @throws `NOT_FOUND` */
+  /**
+   * A function of a run that is running or whose results are kept.
+   * @throws `NOT_FOUND` when there is none
+   */
   functionDetail(host: string, runId: string, functionId: string): Promise<FunctionDetail>;
-  /** The supervision trees, by host. */
+  /** The supervision trees by host. */
   trees(): Promise<Record<string, TreeNode>>;
-  /** All nodes. Takes a tenth of a second, over which use is measured. */
+  /** All nodes, with their use measured over 100 ms. */
   nodes(): Promise<NodeActivity[]>;
 }
 
@@ -48,11 +54,11 @@ export interface OverviewParts extends Omit<HereParts, 'own' | 'id' | 'guestWork
 interface Answer<Result> {
   readonly host: string;
   readonly answer: Result;
-  /** ms that its clock is ahead. */
+  /** How far the clock of that host is ahead, in ms. */
   readonly offset: number;
 }
 
-/** This host's part, and the others' for the asking. */
+/** Combines this host's part with the answers of other hosts. */
 export class HandoffOverview implements Overview {
   readonly feed: Feed;
   readonly ownFeed: Feed;
@@ -88,7 +94,7 @@ export class HandoffOverview implements Overview {
     try {
       return peer !== undefined && await peer.request('cancel', runId);
     } catch (error) {
-      if (peer!.closed) return false; // what it ran is over, too
+      if (peer!.closed) return false; // its runs ended with its connection
       throw error;
     }
   }
@@ -117,15 +123,15 @@ export class HandoffOverview implements Overview {
     return all.flatMap(({ host, answer, offset }) => answer.nodes.map((node) => ({ ...node, host, threads: node.threads.map((thread) => ({ ...thread, running: runningOf(thread.running, offset) })) })));
   }
 
-  /** @throws what it throws here or there; `NOT_FOUND` when there is no such host */
+  /** @throws the errors of the query; `NOT_FOUND` when there is no such host */
   async #ask<Result>(host: string, runId: string, here: () => Result, ask: (peer: Peer) => Promise<Result>): Promise<Result> {
     if (host === this.host) return here();
     const peer = this.#peer(host);
     if (peer !== undefined) return ask(peer);
-    throw new HandoffError('NOT_FOUND', `There is no host ${host}, which was to have run ${JSON.stringify(runId)}.`, { runId });
+    throw new HandoffError('NOT_FOUND', `There is no host ${host} to ask for run ${JSON.stringify(runId)}.`, { runId });
   }
 
-  /** Asks all other hosts. Those that go before they answer are left out. */
+  /** Asks all other hosts. Hosts that disconnect before they answer are left out. */
   async #askAll<Name extends 'tree' | 'activity'>(method: Name): Promise<Answer<ResultOf<Name>>[]> {
     const answers = await Promise.all((this.#hosts?.cluster.hosts ?? []).map(async ({ peer }): Promise<Answer<ResultOf<Name>> | undefined> => {
       try {

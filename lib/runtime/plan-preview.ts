@@ -1,4 +1,4 @@
-/** What would happen: the schedule of a DAG, without running anything. */
+/** Predicts the schedule of a DAG without running it. */
 import { criticalPath } from '../dag/analysis.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { amountOf } from '../scheduling/resources/amounts.ts';
@@ -9,7 +9,7 @@ import { setKey } from '../workers/store/run-results.ts';
 import { checkExecuteOptions, type ExecuteOptions } from './options/execute-options.ts';
 import { checkOptions, rules, type Schema } from '../core/schema.ts';
 
-/** One function in a schedule; times in ms from the start. */
+/** One function of a schedule. Times are in ms from the start. */
 export interface ScheduledFunction {
   readonly functionId: string;
   readonly node: string;
@@ -21,27 +21,27 @@ export interface PlanResult {
   readonly dagId: string;
   /** Function id to node name. */
   readonly allocations: Record<string, string>;
-  /** In the order of starting. */
+  /** Ordered by start. */
   readonly schedule: readonly ScheduledFunction[];
-  /** ms from start to end. */
+  /** Time from start to end, in ms. */
   readonly makespan: number;
-  /** The functions of the longest path, first to last. */
+  /** The functions of the longest path, in order. */
   readonly criticalPath: readonly string[];
-  /** ms that no schedule on these nodes can undercut: the longest path, or the work over what there is to do it. */
+  /** A lower bound in ms for any schedule on these nodes: the longest path, or the work divided by the capacity. */
   readonly lowerBound: number;
-  /** What it costs by the `price`s of the nodes. */
+  /** The total by the `price` of the nodes. */
   readonly price: number;
-  /** Functions whose duration is neither declared nor learned: 1 ms is assumed, so that of theirs only the order means something. */
+  /** Functions with neither a declared nor a learned duration. 1 ms is assumed, so only their order is meaningful. */
   readonly assumed: readonly string[];
 }
 
-/** What is known of durations, by function. */
+/** Durations by function index. */
 export interface Durations {
   durationOf(i: number): number;
   isKnown(i: number): boolean;
 }
 
-/** A node as plans see it. */
+/** A node as the planner sees it. */
 export interface PreviewNode extends VirtualNode {
   readonly price?: number | undefined;
   readonly site?: number;
@@ -49,21 +49,21 @@ export interface PreviewNode extends VirtualNode {
 
 export interface PlanOptions extends Pick<ExecuteOptions, 'allocationStrategy' | 'deadline' | 'maxConcurrency'> {
   /**
-   * How many candidate schedules may be looked at. Default 1: one pass of what the scheduler itself would do; with more the best schedule that
-   * the planner finds. `'time-optimized'` and `'cost-optimized'` plan in any case, and by default look at as many as is soon done.
+   * How many candidate schedules to try. Default 1, a single pass of the scheduler; more lets the planner search for a better one.
+   * `'time-optimized'` and `'cost-optimized'` always search, by default for a short time.
    */
   readonly budget?: number | undefined;
-  /** Bytes per second between hosts. Default: 1e9. */
+  /** Bytes per second between hosts. Default 1e9. */
   readonly bandwidth?: number | undefined;
-  /** ms until the first byte of a result is on another host. Default 0.5. */
+  /** Latency between hosts in ms. Default 0.5. */
   readonly latency?: number | undefined;
 }
 
 const ownRules: Schema<Pick<PlanOptions, 'budget' | 'bandwidth' | 'latency'>> = {
-  budget: rules.atLeastOne, latency: rules.milliseconds, bandwidth: { expected: 'bytes per second, above 0', holds: (value) => typeof value === 'number' && value > 0 },
+  budget: rules.atLeastOne, latency: rules.milliseconds, bandwidth: { expected: 'a number of bytes per second above 0', holds: (value) => typeof value === 'number' && value > 0 },
 };
 
-/** @throws `INVALID_OPTION` */
+/** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
 export function checkPlanOptions(options: PlanOptions): PlanOptions {
   const { budget: _, bandwidth: _b, latency: _l, ...shared } = options;
   checkExecuteOptions('plan', shared);
@@ -72,9 +72,9 @@ export function checkPlanOptions(options: PlanOptions): PlanOptions {
 }
 
 /**
- * One pass of the scheduler in virtual time.
+ * Simulates one pass of the scheduler in virtual time.
  *
- * @param costs the durations, in ms on a node of speed 1
+ * @param costs durations in ms on a node of speed 1
  */
 export function preview(plan: CompiledDag, nodes: readonly PreviewNode[], settings: RunSettings, costs: Durations): PlanResult {
   const { durationOf } = costs;
@@ -96,7 +96,7 @@ export function preview(plan: CompiledDag, nodes: readonly PreviewNode[], settin
   };
 }
 
-/** What a planned run is to look like. */
+/** The preview of a planned run. */
 export function toPreview(plan: CompiledDag, nodes: readonly VirtualNode[], { assigned, plan: { byRank }, schedule, price }: PlannedRun, costs: Durations): PlanResult {
   const { durationOf } = costs;
   const allocations: Record<string, string> = {};
@@ -118,7 +118,7 @@ function assumedOf({ entries, size }: CompiledDag, { isKnown }: Durations): stri
   return entries.slice(0, size).filter((_, i) => !isKnown(i)).map(({ id }) => id);
 }
 
-/** b-levels by the durations of this plan; functions are stored in no particular order, so by decreasing hop count. */
+/** B-levels by the durations of this plan. Functions have no useful storage order, so it visits each one after its successors. */
 function levels(plan: CompiledDag, durationOf: (i: number) => number): Float64Array {
   const level = new Float64Array(plan.size);
   const remaining = Int32Array.from({ length: plan.size }, (_, i) => plan.outOffset[i + 1]! - plan.outOffset[i]!);
@@ -140,7 +140,7 @@ function lowerBound(plan: CompiledDag, nodes: readonly VirtualNode[], level: Flo
   const threads = nodes.reduce((sum, node) => sum + node.threads * node.speed, 0);
   let bound = 0;
   let work = 0;
-  const held = new Map<string, number>(); // ms times amount, by resource
+  const held = new Map<string, number>(); // amount times ms, by resource
   for (let i = 0; i < plan.size; i++) {
     const ms = durationOf(i);
     bound = Math.max(bound, level[i]! / fastest);

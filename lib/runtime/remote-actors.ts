@@ -1,6 +1,6 @@
 /**
- * Actors across hosts. One that is spawned on a node elsewhere lives under that host's supervisors, for as long as this host is there; what
- * is asked of it travels as any question to its host does. Named ones are known on every host.
+ * Actors across hosts. An actor that is spawned on another host runs under that host's supervisors, and ends when the spawning host
+ * disconnects. Messages to it are ordinary requests to its host. Named actors are known on every host.
  */
 import type { Exit } from '../workers/supervision/child.ts';
 import type { ActorDeath, AskOptions } from '../workers/actor/cell.ts';
@@ -16,15 +16,15 @@ import type { Hosts } from './hosts.ts';
 import { locate } from '../workers/code/locate.ts';
 import { pack, type Parcel, unpack } from './remote-values.ts';
 
-/** An actor of this host that others use. */
+/** A local actor that another host has spawned. */
 interface Lent {
   readonly ref: ActorRef<any>;
-  /** Who had it spawned. */
+  /** The host that spawned it. */
   readonly owner: Peer;
   readonly deaths: Deaths;
 }
 
-/** The deaths of an actor since it was looked at. */
+/** Deaths of an actor, counted since it is watched. */
 class Deaths {
   readonly #all: DeathWire[] = [];
   readonly #waiting = new Set<() => void>();
@@ -41,7 +41,7 @@ class Deaths {
     return this.#all.length;
   }
 
-  /** That after so many. */
+  /** The death number `seen`. */
   async after(count: number): Promise<DeathWire> {
     if (this.#all.length <= count) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -53,7 +53,7 @@ class Deaths {
   }
 }
 
-/** An actor elsewhere, as its host tells of it. */
+/** An actor as its host announces it. */
 export interface ActorCard {
   readonly id: string;
   readonly name: string | undefined;
@@ -62,12 +62,12 @@ export interface ActorCard {
 
 export interface DeathWire {
   readonly exit: ExitWire;
-  /** It does not come back. */
+  /** Whether it will not restart. */
   readonly final: boolean;
 }
 
 export interface SeenDeath extends DeathWire {
-  /** How many deaths are known with it. */
+  /** The number of deaths including this one. */
   readonly seen: number;
 }
 
@@ -77,9 +77,9 @@ export class RemoteActors {
   readonly #hosts: Hosts;
   readonly #actors: () => Actors;
   readonly #lent = new Map<string, Lent>();
-  /** Named actors of this host that others watch. */
+  /** Named actors of this host that other hosts watch. */
   readonly #watched = new Map<string, Deaths>();
-  /** Named actors elsewhere, by host. */
+  /** Named actors of other hosts, by peer. */
   readonly #named = new Map<Peer, readonly ActorCard[]>();
 
   constructor(hosts: Hosts, actors: () => Actors) {
@@ -95,12 +95,12 @@ export class RemoteActors {
     hosts.onHost((host) => this.#tellNames([host]), ({ peer }) => this.#forget(peer));
   }
 
-  /** The host of a node elsewhere; undefined when there is none of that name. */
+  /** The host of a node; with undefined, any host with a node. Undefined when there is none. */
   hostOf(node: string | undefined): RemoteHost | undefined {
     return node === undefined ? this.#hosts.cluster.hosts.find(({ nodes }) => nodes.size > 0) : this.#hosts.hostOf(node);
   }
 
-  /** @throws as `Handoff.spawn`; `NODE_DOWN` when the host is gone before it has answered */
+  /** @throws like `Handoff.spawn`; `NODE_DOWN` when the host disconnects before it answers */
   async spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions, { peer, nodes }: RemoteHost): Promise<ActorRef<Instance>> {
     const code = toReference(reference);
     if (code === undefined || 'source' in code) throw new HandoffError('INVALID_FUNCTION', 'spawn: the first argument must be an exported class, as tasks() gives it: t.Classifier.');
@@ -112,7 +112,7 @@ export class RemoteActors {
     return this.#refTo<Instance>(card, peer);
   }
 
-  /** A named actor elsewhere. */
+  /** A named actor of another host. */
   byName(name: string): ActorRef<any> | undefined {
     for (const [peer, cards] of this.#named) {
       const card = cards.find((each) => each.name === name);
@@ -121,14 +121,14 @@ export class RemoteActors {
     return undefined;
   }
 
-  /** The named actors of this host are not what they were. */
+  /** Announces the named actors of this host after a change. */
   namesChanged(): void {
     this.#tellNames(this.#hosts.cluster.hosts);
   }
 
   #tellNames(hosts: readonly RemoteHost[]): void {
     const cards: ActorCard[] = this.#actors().names.map(({ id, name, node }) => ({ id, name, node }));
-    for (const { peer } of hosts) void peer.request('names', cards).catch(() => {}); // it is gone
+    for (const { peer } of hosts) void peer.request('names', cards).catch(() => {}); // the peer has disconnected
   }
 
   #forget(peer: Peer): void {
@@ -145,12 +145,12 @@ export class RemoteActors {
     const packed = (args: readonly unknown[]): Parcel[] => args.map((arg) => pack(arg, cluster, peer));
     const exited = peer.request('exited', id).then(fromWire, (error: unknown): Exit => ({ reason: 'error', error }));
     const stop = async (): Promise<void> => {
-      await peer.request('stopActor', id).catch(() => {}); // it is gone, and its host with it
+      await peer.request('stopActor', id).catch(() => {}); // the actor ended with its host
     };
     return {
       ...askable<Instance>({
         ask: (method, args, { timeout, signal }: AskOptions) => abortable(signal, async () => unpack(await peer.request('ask', id, method, packed(args), timeout), cluster)),
-        tell: (method, args) => void peer.request('tell', id, method, packed(args)).catch(() => {}), // its host tells of what fails
+        tell: (method, args) => void peer.request('tell', id, method, packed(args)).catch(() => {}), // its host reports errors
       }),
       id, name, node, exited, stop,
       monitor: (onDeath) => watchDeaths(peer, id, onDeath),
@@ -162,7 +162,7 @@ export class RemoteActors {
   }
 
   #find(id: string): ActorRef<any> {
-    return this.#lent.get(id)?.ref ?? this.#actors().byName(id); // the id of one that has a name is its name
+    return this.#lent.get(id)?.ref ?? this.#actors().byName(id); // the id of a named actor is its name
   }
 
   async #spawnFor(code: unknown, options: SpawnOptions, owner: Peer): Promise<ActorCard> {
@@ -187,15 +187,15 @@ export class RemoteActors {
     (ref.tell as Record<string, (...args: readonly unknown[]) => void>)[method]!(...values);
   }
 
-  /** @param seen how many deaths are known; undefined: those that were before are no matter */
+  /** @param seen the number of known deaths; undefined: earlier deaths do not count */
   async #nextDeath(id: string, seen: number | undefined): Promise<SeenDeath> {
     const lent = this.#lent.get(id)?.deaths;
     const deaths = lent ?? this.#deathsOf(id);
-    const before = seen ?? (lent === undefined ? deaths.count : 0); // whoever had it spawned has seen all
+    const before = seen ?? (lent === undefined ? deaths.count : 0); // the host that spawned it knows all deaths
     return { ...(await deaths.after(before)), seen: before + 1 };
   }
 
-  /** @throws `NOT_FOUND` when there is no such actor */
+  /** @throws `ACTOR_NOT_FOUND` when there is no such actor */
   #deathsOf(id: string): Deaths {
     let deaths = this.#watched.get(id);
     if (deaths === undefined) this.#watched.set(id, (deaths = new Deaths(this.#actors().byName(id), () => this.#watched.delete(id))));
@@ -221,11 +221,11 @@ function watchDeaths(peer: Peer, id: string, onDeath: (death: ActorDeath) => voi
   return () => (watching = false);
 }
 
-/** What is asked may still be done, but nobody waits for it. */
+/** On abort the answer is ignored, but the method may still run. */
 async function abortable<Result>(signal: AbortSignal | undefined, work: () => Promise<Result>): Promise<Result> {
   if (signal === undefined) return work();
   const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(new HandoffError('ABORTED', 'The question was aborted by its signal.', { cause: signal.reason }));
+  const abort = (): void => aborted.reject(new HandoffError('ABORTED', 'The ask was aborted by its signal.', { cause: signal.reason }));
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   try {

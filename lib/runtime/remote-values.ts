@@ -1,4 +1,4 @@
-/** Values in questions to other hosts and in their answers: small ones as they are, large ones held by who gives them until they are fetched. */
+/** Values in requests between hosts. Small ones travel inline; the sender holds large ones until they are fetched. */
 import { fromPayloadWire } from '../hosts/cluster/payload-wire.ts';
 import type { Cluster } from '../hosts/cluster/cluster.ts';
 import type { Peer } from '../hosts/cluster/peer.ts';
@@ -7,10 +7,10 @@ import type { PayloadData, RemoteData } from '../workers/store/payload.ts';
 
 export type Parcel = { readonly value: unknown } | { readonly payload: unknown };
 
-// What belongs to no run.
+// Data that belongs to no run.
 const noRun = 0;
 
-/** @throws `NOT_SERIALIZABLE` */
+/** @throws `NOT_SERIALIZABLE` when the value cannot be sent */
 export function pack(value: unknown, cluster: Cluster, to: Peer): Parcel {
   const data = encode(value);
   return data === undefined ? { value } : { payload: cluster.lendValue(data, to) };

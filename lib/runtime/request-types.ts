@@ -1,4 +1,4 @@
-/** The requests that hosts answer beside those of the cluster: what each is asked with, and answers. Their checks are in requests.ts. */
+/** Requests between hosts in addition to those of the cluster: arguments and result by method. requests.ts checks them. */
 import type { Request as Of } from '../hosts/cluster/requests.ts';
 import type { Capabilities } from '../dag/types.ts';
 import type { Explanation } from '../engine/explain.ts';
@@ -13,7 +13,7 @@ import type { NodeResources } from './usage/resources.ts';
 
 declare module '../hosts/cluster/requests.ts' {
   interface Requests {
-    /** The host that asks is about to go: the other finishes what it has there, and takes what it needs. */
+    /** The sender is about to leave: the receiver finishes its work there, and fetches the results it needs. */
     readonly leave: Of<[], void>;
     readonly resources: Of<[], Record<string, NodeResources>>;
     readonly overuse: Of<[overuse: Overuse], void>;
@@ -23,9 +23,9 @@ declare module '../hosts/cluster/requests.ts' {
     readonly tell: Of<[actor: string, method: string, args: readonly Parcel[]], void>;
     readonly stopActor: Of<[actor: string], void>;
     readonly exited: Of<[actor: string], ExitWire>;
-    /** The death of an actor after so many others, once it has died so often; undefined: the next. */
+    /** The death number `seen` of an actor, once it happens; undefined: the next death. */
     readonly death: Of<[actor: string, seen: number | undefined], SeenDeath>;
-    /** The named actors of the host that tells them. */
+    /** The named actors of the sender. */
     readonly names: Of<[cards: readonly ActorCard[]], void>;
     readonly cancel: Of<[runId: string], boolean>;
     readonly explain: Of<[runId: string, functionId?: string | undefined], Explanation>;
@@ -36,7 +36,7 @@ declare module '../hosts/cluster/requests.ts' {
     readonly await: Of<[run: string, id: string, timeout: number], Parcel>;
     readonly lookup: Of<[run: string, id: string], string | undefined>;
     readonly clear: Of<[run: string], void>;
-    /** Events of these types are wanted, in a session of who asks; none any more when there are none. */
+    /** Subscribes a session of the sender to these event types; an empty list ends the subscription. */
     readonly watch: Of<[session: number, types: readonly string[]], void>;
     readonly told: Of<[session: number, events: readonly unknown[], dropped: number], void>;
   }

@@ -1,14 +1,14 @@
-/** What each request between hosts may be asked with, and answered. Their types are in request-types.ts. */
+/** Checks for the arguments and results of requests between hosts. Their types are in request-types.ts. */
 import { amount, any, boolean, fields, is, lane, list, listOf, name, optional, record, text, whole } from '../hosts/cluster/bounds.ts';
 import type { RequestChecks } from '../hosts/cluster/requests.ts';
 
-// No function takes so many arguments, no host has so many named actors, nodes or types of events.
+// Limits well above real use.
 const mostArgs = 10_000;
 const mostActors = 100_000;
 const mostNodes = 10_000;
 const mostTypes = 1000;
 
-const isNumber = is('number'); // of users, who may mean Infinity
+const isNumber = is('number'); // user input, may be Infinity
 const parcel = fields({});
 const parcels = listOf(parcel, mostArgs);
 const actor = fields({ id: name, name: optional(name), node: name });

@@ -1,4 +1,4 @@
-/** The caller's ways to end a run: a signal, and a limit of time. */
+/** Ends a run on behalf of its caller: by a signal or a timeout. */
 import { textOf } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import { type LongTimeout, setLongTimeout } from '../core/long-timeout.ts';
@@ -17,7 +17,7 @@ export class RunGuard {
 
   /**
    * @param abort ends the run, once it is running
-   * @throws `ABORTED` when the signal is aborted already
+   * @throws `ABORTED` when the signal is already aborted
    */
   constructor(ids: RunIds, { signal, timeout }: ExecuteOptions, abort: (reason: HandoffError, gently: boolean) => void) {
     this.#ids = ids;
@@ -33,17 +33,17 @@ export class RunGuard {
     }
   }
 
-  /** Rejects when the caller gives the run up. */
+  /** Rejects when the caller aborts the run. */
   get given(): Promise<never> {
     return this.#given.promise;
   }
 
-  /** Waits for something that precedes the run, but no longer than the caller will. */
+  /** Waits for a step before the run, but not beyond the abort or timeout. */
   race<Value>(promise: Promise<Value>): Promise<Value> {
     return Promise.race([promise, this.#given.promise]);
   }
 
-  /** Ends the run, now or as soon as `check` finds it running. `gently` lets the functions that run finish. */
+  /** Ends the run, now or as soon as `check` finds it running. `gently` lets running functions finish. */
   end(reason: HandoffError, gently = false): void {
     this.#reason ??= reason;
     this.#gently = gently;
@@ -51,7 +51,7 @@ export class RunGuard {
     this.#abort(reason, gently);
   }
 
-  /** Ends the run if it was given up while it was being made. */
+  /** Ends the run if it was aborted during its creation. */
   check(): void {
     if (this.#reason !== undefined) this.#abort(this.#reason, this.#gently);
   }

@@ -1,37 +1,40 @@
-/** What a finished run gives its caller. */
+/** The result of a finished run. */
 import { setKey } from '../workers/store/run-results.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { ActiveRun } from '../engine/active-run.ts';
 
 export interface RunStats {
-  /** ms from the call to the last result. */
+  /** Time from the call to the last result, in ms. */
   readonly durationMs: number;
-  /** Functions that were run; inline ones are part of others. */
+  /** Functions that ran, without inline ones, which run as part of others. */
   readonly functions: number;
-  /** Attempts that failed and were tried again. */
+  /** Failed attempts that were retried. */
   readonly retries: number;
-  /** Functions that took long and were run once more beside: see `speculate`. */
+  /** Slow functions for which a second attempt was started; see `speculate`. */
   readonly speculated: number;
-  /** How many of those were done by the second of the two. */
+  /** How many of those the second attempt finished first. */
   readonly speculatedWon: number;
-  /** What attempts cost by the `price`s of the nodes they ran on; not those of which nobody said how long they took, as their thread died or their time was over. */
+  /**
+   * Cost of the attempts by the `price` of their nodes. Attempts whose thread died or that timed out have no known duration and are left
+   * out.
+   */
   readonly price: number;
   /** How many functions ran on each node. */
   readonly nodes: Readonly<Record<string, number>>;
 }
 
 export interface ExecuteResult {
-  /** By which the run's results are found with `getResult`, as long as they are retained. */
+  /** The id of the run. `getResult` finds its results by it while they are kept. */
   readonly runId: string;
   readonly dagId: string;
-  /** By function id: those that `collect` asked for. */
+  /** Values by function id, for the functions selected by `collect`. */
   readonly results: Record<string, any>; // the struct form has no types for its results
-  /** Function id to the name of the node it ran on. */
+  /** Node name by function id. */
   readonly allocations: Record<string, string>;
   readonly stats: RunStats;
 }
 
-/** @param nodeName the name of a node by its index */
+/** @param nodeName returns the name of a node by index */
 export function toResult(active: ActiveRun, startedAt: number, nodeName: (index: number) => string): ExecuteResult {
   const run = active.run!;
   const { plan, node } = run;
@@ -43,7 +46,7 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
   return {
     ...active.ids,
     results: active.results.toRecord(run.settings.kept),
-    // Made when it is looked at: for small functions, a record of all of them is a good part of what a run costs.
+    // Lazy: for small functions, building this record is a large part of the cost of a run.
     get allocations() {
       return (allocations ??= toAllocations(plan, node, nodeName));
     },

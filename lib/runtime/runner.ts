@@ -1,4 +1,4 @@
-/** From a DAG to its results: everything that can be refused is refused first, then the run is made, watched and put away. */
+/** From a DAG to its results: refuses what is invalid first, then creates, watches and closes the run. */
 import { nanoid } from 'nanoid';
 import { type AllocationStrategy, isPlanned } from '../scheduling/allocation/allocator.ts';
 import type { Node } from '../scheduling/scheduler/state.ts';
@@ -43,15 +43,15 @@ export interface RunnerParts {
   readonly learned: CostModel;
 }
 
-/** How a run was asked for. */
+/** How a run was requested. */
 export interface Call {
-  /** The public method, for messages. */
+  /** The public method, for error texts. */
   readonly where: string;
-  /** The same, whose callers the stack of an error shows. */
+  /** The public method itself, whose callers appear in the stack of errors. */
   readonly caller: Function;
-  /** Whether only nodes of this host are used, whatever pins and costs say. Default false. */
+  /** Whether to use only nodes of this host and to ignore pins and costs. Default false. */
   readonly hereOnly?: boolean;
-  /** Whether its results can be had afterwards. Default true. */
+  /** Whether results are kept after the end of the run. Default true. */
   readonly retained?: boolean;
 }
 
@@ -73,7 +73,7 @@ interface UnderWay {
 
 export class Runner {
   readonly #parts: RunnerParts;
-  /** Every run that was asked for and has not ended, by id. */
+  /** All runs that have been requested and have not ended, by id. */
   readonly #underWay = new Map<string, UnderWay>();
   #reloading: Promise<void> | undefined;
 
@@ -81,13 +81,13 @@ export class Runner {
     this.#parts = parts;
   }
 
-  /** Resolves when every run that is under way has ended, and what has lost against a copy, which may outlast its run. */
+  /** Resolves when all runs have ended, and also the speculative attempts that outlast them. */
   async drained(): Promise<void> {
     await Promise.all([...this.#underWay.values()].map(({ ended }) => ended));
     await this.#parts.driver.idleOn();
   }
 
-  /** Has every thread import modules anew, once the runs that are under way have ended. Runs that are asked for meanwhile wait. */
+  /** Restarts all threads with fresh modules, once the current runs have ended. New runs wait. */
   reload(): Promise<void> {
     this.#reloading ??= this.#reload().finally(() => (this.#reloading = undefined));
     return this.#reloading;
@@ -100,7 +100,7 @@ export class Runner {
     await tree.restartThreads();
   }
 
-  /** Ends every run that is under way. `gently` lets the functions that run finish. */
+  /** Ends all runs. `gently` lets running functions finish. */
   abortAll(reasonOf: (ids: RunIds) => HandoffError, gently = false): void {
     for (const { ids, guard } of this.#underWay.values()) guard.end(reasonOf(ids), gently);
   }
@@ -108,7 +108,7 @@ export class Runner {
   /**
    * Runs a DAG.
    *
-   * @param call how it was asked for
+   * @param call how the run was requested
    */
   async execute(dag: Dag, options: ExecuteOptions, { where, caller, hereOnly = false, retained = true }: Call): Promise<ExecuteResult> {
     const startedAt = performance.now();
@@ -120,7 +120,7 @@ export class Runner {
       if (this.#reloading !== undefined) await this.#reloading.catch(() => {});
       const ids: RunIds = { runId: options.runId ?? nanoid(), dagId: plan.dagId };
       if (this.#underWay.has(ids.runId)) {
-        throw new HandoffError('RUN_CONFLICT', `A run with the id ${JSON.stringify(ids.runId)} is under way. Wait for it, or give this one another runId.`, { ...ids });
+        throw new HandoffError('RUN_CONFLICT', `A run with the id ${JSON.stringify(ids.runId)} has not ended. Wait for it, or give this run another runId.`, { ...ids });
       }
       return await this.#track({ ids, plan, options, hereOnly, retained, startedAt });
     } catch (error) {
@@ -129,10 +129,10 @@ export class Runner {
   }
 
   /**
-   * What a run, or a function of it, waits for.
+   * What a run or one of its functions waits for.
    *
-   * @param name the id of a run, or of a DAG, which means its newest
-   * @throws `NOT_FOUND` when there is no such run under way, or no such function in it
+   * @param name the id of a run, or of a DAG, meaning its newest run
+   * @throws `NOT_FOUND` when there is no such run or function
    */
   explain(name: string, functionId: string | undefined): Explanation {
     const { driver, modules } = this.#parts;
@@ -141,7 +141,7 @@ export class Runner {
     return awaited === undefined ? driver.explain(run?.ids.runId ?? name, functionId) : explainImport(run!.ids, run!.plan, functionId, awaited);
   }
 
-  /** What would happen. */
+  /** Predicts the schedule of a DAG. */
   async plan(dag: Dag, given: PlanOptions): Promise<PlanResult> {
     const { budget, bandwidth, latency, ...options } = checkPlanOptions(given);
     const { modules } = this.#parts;
@@ -157,24 +157,24 @@ export class Runner {
     return toPreview(plan, nodes, planRun(plan, { ...betweenHosts, ...link, ...costs, nodes, aim, budget, deadline: options.deadline, maxConcurrency: options.maxConcurrency }), costs);
   }
 
-  /** A DAG that is not planned, in the order in which its functions are to be started. */
+  /** The start order of a DAG that is not planned ahead. */
   #ordered(plan: CompiledDag, code: ResolvedCode): CompiledDag {
     const { options, learned } = this.#parts;
-    return options.memoryBudget === undefined ? inLearnedOrder(plan, code, learned) : plan; // in that order few results are held at a time
+    return options.memoryBudget === undefined ? inLearnedOrder(plan, code, learned) : plan; // this order keeps few results in memory
   }
 
   #strategyOf({ allocationStrategy }: ExecuteOptions): AllocationStrategy {
     return allocationStrategy ?? this.#parts.options.allocationStrategy;
   }
 
-  /** Of a run that is planned before it starts: the plan. */
+  /** The plan of a run that is planned before it starts; otherwise undefined. */
   #planned(plan: CompiledDag, code: ResolvedCode, options: ExecuteOptions, hereOnly: boolean): PlannedRun | undefined {
     const aim = this.#strategyOf(options);
     if (!isPlanned(aim)) return undefined;
     return planRun(plan, { ...betweenHosts, ...costsOf(plan, code, this.#parts.learned), nodes: this.#nodes(hereOnly), aim, deadline: options.deadline, maxConcurrency: options.maxConcurrency });
   }
 
-  /** The nodes that take work, or will in a moment, as plans see them; those that are out of reach when there are no others. */
+  /** The nodes that accept work or soon will, as the planner sees them. Disconnected nodes count only if there are no others. */
   #nodes(hereOnly: boolean): PreviewNode[] {
     const { driver } = this.#parts;
     const nodes = driver.state.nodes.filter((node) => (node.up || node.returning) && !node.draining && !(hereOnly && node.host !== 0));
@@ -184,23 +184,23 @@ export class Runner {
   }
 
   /**
-   * Capabilities by node name, the first declared first, of all nodes that are there or may return.
+   * Capabilities by node name, in order of declaration, of all nodes that are up or may return.
    *
-   * @param which of those that are out of reach are included. Default: none
+   * @param which selects the disconnected nodes to include. Default: none
    */
   capabilities(hereOnly = false, which: (node: string) => boolean = () => false): Record<string, Capabilities> {
     const nodes = this.#parts.driver.state.nodes.filter((node) => (isNear(node) || (node.returning && which(node.name))) && !(hereOnly && node.host !== 0));
     return Object.fromEntries(nodes.map((node) => [node.name, { ...node.capabilities }]));
   }
 
-  /** What an allocator may choose from: of what is out of reach, only what functions ask for by name, or all when there is nothing else. */
+  /** The nodes an allocator may choose from. Disconnected nodes count only if a function is pinned to them, or if there are no others. */
   #placeable(plan: CompiledDag, hereOnly: boolean): Record<string, Capabilities> {
     const pinned = new Set(plan.pins.values());
     const nodes = this.capabilities(hereOnly, (node) => pinned.has(node));
     return Object.keys(nodes).length > 0 ? nodes : this.capabilities(hereOnly, () => true);
   }
 
-  /** A node of this host, or of another when this one has none. */
+  /** A node of this host, or of another host if this one has none. */
   #inspector(): Inspector {
     const { tree, hosts } = this.#parts;
     return tree.nodeNames.length > 0 || hosts === undefined ? tree.anyNode() : hosts.inspector();
@@ -209,7 +209,7 @@ export class Runner {
   #compile(dag: Dag, ignorePlacement: boolean): CompiledDag {
     const plan = compile(dag, { ignorePlacement, depthFirst: this.#parts.options.memoryBudget !== undefined });
     const nodes = this.capabilities(ignorePlacement, () => true);
-    if (Object.keys(nodes).length === 0) throw new HandoffError('NODE_DOWN', 'There is no node to run on.', { dagId: plan.dagId });
+    if (Object.keys(nodes).length === 0) throw new HandoffError('NODE_DOWN', 'There is no node to run on. Add one with registerNode, or join a host that has one.', { dagId: plan.dagId });
     const impossible = findImpossible(plan, nodes);
     if (impossible !== undefined) throw impossible;
     return plan;
@@ -257,7 +257,7 @@ export class Runner {
     }
   }
 
-  /** Nobody reads the results of a run any more but by way of the store, unless that has forgotten them meanwhile. */
+  /** From here on only the store reads the results, unless it has dropped them meanwhile. */
   #close({ id, results }: ActiveRun, retained: boolean): void {
     const { store } = this.#parts;
     store.close(id, retained);
@@ -284,17 +284,17 @@ export class Runner {
   }
 }
 
-// What plans take a result to need from one host to another: what a network of 10 Gb/s gives.
+// Network assumptions for plans: a 10 Gb/s network.
 const betweenHosts = { latency: 0.5, bandwidth: 1e9 };
 
-/** Whether a node takes work, or will as soon as it has been started anew. */
+/** Whether a node accepts work, or will after a restart of its threads. */
 function isNear({ up, returning, host }: Node): boolean {
   return up || (returning && host === 0);
 }
 
 const never = new Promise<never>(() => {});
 
-/** Where the results of a run are, as the registry asks. */
+/** Locations of the results of a run, for the registry. */
 function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Parameters<LocationRegistry['open']>[2] {
   const { plan } = active.request;
   const nodeOf = (i: number): string | undefined => (active.results.exists(i) ? nodeName(active.run!.node[i]!) : undefined);
@@ -309,7 +309,7 @@ function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Pa
   };
 }
 
-/** Errors of a run are made where events arrive; their stack should also lead to who asked for the run. */
+/** Errors of a run are created where events arrive. This adds the stack of the call that started the run. */
 function withSite(error: unknown, stack: string | undefined): unknown {
   if (error instanceof HandoffError && stack !== undefined) error.stack = `${error.name}: ${error.message}\n${stack.slice(stack.indexOf('\n') + 1)}`;
   return error;

@@ -1,4 +1,4 @@
-/** The face of the store: values of runs and of DAGs, wherever they are. */
+/** The public methods of the store: values of runs and DAGs on all hosts. */
 import { checkOptions, rules } from '../core/schema.ts';
 import { HandoffEmitter } from './emitter.ts';
 import type { Values } from './values.ts';
@@ -7,73 +7,85 @@ const defaultResultTimeout = 5000;
 
 export abstract class StoreAccess extends HandoffEmitter {
   /**
-   * @param isNeeded whether it must not have been stopped
-   * @throws `STOPPED`
+   * @param isNeeded whether to refuse the call after `stop()`
+   * @throws `STOPPED` when this Handoff has been stopped
    */
   protected abstract values(isNeeded: boolean): Values;
 
   /**
-   * Puts a value into the store of this host.
+   * Puts a value into this host's store.
    *
-   * @param run the id of a run, or of a DAG. What was put under the id of a DAG is gone when a run of that DAG begins
-   * @param id of the value
-   * @throws `STOPPED`
+   * @param run the id of a run, or of a DAG. Values under the id of a DAG are dropped when a run of that DAG starts
+   * @param id the id of the value
+   * @param value is copied
+   * @throws `STOPPED` when this Handoff has been stopped
    */
   async storeValue(run: string, id: string, value: unknown): Promise<void> {
     this.values(true).store(run, id, value);
   }
 
   /**
-   * A value of this host's store: what was put there, or a result.
+   * Reads a stored value or a result from this host's store.
    *
-   * @param run the id of a run, or of a DAG, which means its newest run
-   * @throws `NOT_FOUND`
+   * @param run the id of a run, or of a DAG, meaning its newest run
+   * @param id the id of the value, or of the function
+   * @throws `NOT_FOUND` when it is not in this store
    */
   async getLocalValue(run: string, id: string): Promise<any> {
     return this.values(false).local(run, id);
   }
 
   /**
-   * A value, from this host's store or else from the node that has it.
+   * Reads a value from this host's store, or else from the node that holds it.
    *
-   * @param run the id of a run, or of a DAG, which means its newest run
-   * @throws `NOT_FOUND`
+   * @param run the id of a run, or of a DAG, meaning its newest run
+   * @param id the id of the value, or of the function
+   * @param options `fromNode`: the node to ask. Default: the registered location
+   * @throws `NOT_FOUND` when there is no such value or node
    */
   async getValue(run: string, id: string, options: { readonly fromNode?: string | undefined } = {}): Promise<any> {
     return this.values(false).get(run, id, options.fromNode);
   }
 
-  /** Puts a value into the store, as `storeValue` does, and notes where it is. With the name of a node elsewhere as `originNode`, only notes it. */
+  /**
+   * Stores a value like `storeValue`, and registers its location.
+   *
+   * @param options `originNode`: the node that holds the value. Default: the first node of this host. For a node of another host only the
+   * location is registered
+   * @throws `STOPPED` when this Handoff has been stopped
+   */
   async storeResult(run: string, id: string, value: unknown, options: { readonly originNode?: string | undefined } = {}): Promise<void> {
     this.values(true).put(run, id, value, options.originNode);
   }
 
   /**
-   * A result as soon as it is there.
+   * Waits for a result or a stored value.
    *
-   * @param run the id of a run, or of a DAG, which means the run that is its newest when the result arrives
+   * @param run the id of a run, or of a DAG, meaning its newest run at the time the value arrives
+   * @param id the id of the value, or of the function
    * @param options `timeout` in ms, default 5000
-   * @throws `RESULT_TIMEOUT`, `STOPPED`
+   * @returns the value, as soon as it exists on any host
+   * @throws `RESULT_TIMEOUT` when the timeout passes; `STOPPED` when this Handoff stops; `INVALID_OPTION` when `timeout` is invalid
    */
   async getResult(run: string, id: string, options: { readonly timeout?: number | undefined } = {}): Promise<any> {
     checkOptions('getResult', { timeout: rules.milliseconds }, options);
     return this.values(true).wait(run, id, options.timeout ?? defaultResultTimeout);
   }
 
-  /** Notes where a value is. */
+  /** Registers the node that holds a value. Throws `STOPPED` when this Handoff has been stopped. */
   async registerDataLocation(run: string, id: string, node: string): Promise<void> {
     this.values(true).register(run, id, node);
   }
 
   /**
-   * The node that has a value.
-   * @throws `NOT_FOUND`
+   * Looks up the node that holds a value.
+   * @throws `NOT_FOUND` when no location is registered
    */
   async lookupDataLocation(run: string, id: string): Promise<string> {
     return this.values(false).locate(run, id);
   }
 
-  /** Forgets everything of a run: its values, its results, and where they are. When it is under way it goes on. */
+  /** Forgets all values, results and locations of a run on all hosts. A run that has not ended continues. */
   async clear(run: string): Promise<void> {
     await this.values(false).clear(run);
   }

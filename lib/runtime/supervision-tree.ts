@@ -1,16 +1,16 @@
 /**
- * The supervision tree of a Handoff, mirroring the origin's `Handoff.Supervisor`:
+ * The supervision tree of a Handoff, modelled on the `Handoff.Supervisor` of the Elixir library:
  *
  * ```
  * root (rest-for-one)
- * ├── registry     where values are
+ * ├── registry     locations of values
  * ├── store        results
- * ├── resources    who holds how much of which node
- * ├── dashboard    the page's server, where there is one (one-for-one)
- * ├── transport    the channels to other hosts, where there are others
+ * ├── resources    claims of nodes
+ * ├── dashboard    the HTTP server, if enabled (one-for-one)
+ * ├── transport    channels to other hosts, if any
  * ├── nodes        one NodeActor per node (one-for-one), each over its worker threads (one-for-one)
  * ├── actors       user actors, each group under a supervisor as declared
- * └── runs         one per run that is under way (temporary)
+ * └── runs         one per run (temporary)
  * ```
  */
 import { resident } from '../workers/supervision/child.ts';
@@ -34,14 +34,14 @@ import { invalidOption, rules } from '../core/schema.ts';
 import { timestamp } from '../events/events.ts';
 
 export interface OtherHosts {
-  /** There is no other host. */
+  /** True while no other host is connected. */
   readonly isAlone: boolean;
   start(): Running | Promise<Running>;
-  /** The events of a node, told to all who use it. */
+  /** Forwards the events of a node to all hosts that use it. */
   lend(node: string, events: NodeEvents): NodeEvents;
-  /** The nodes of this host are not what they were. */
+  /** The list of nodes of this host has changed. */
   nodesChanged(): void;
-  /** Others may claim more of a node than before, or less. */
+  /** The capabilities of a node have changed. */
   capabilitiesChanged(node: string): void;
 }
 
@@ -52,12 +52,12 @@ export interface TreeParts {
   readonly codes: CodeList;
   readonly publisher: Publisher;
   readonly actors: Actors;
-  /** Other hosts, which use our nodes as we use theirs; undefined: there are none. */
+  /** Undefined without a transport. */
   readonly hosts?: OtherHosts | undefined;
-  /** Who looks at what nodes use. */
+  /** Measures what nodes use. */
   readonly monitor?: { nodeUp(actor: NodeActor): void; stop(): void };
   readonly dashboard?: { start(): Promise<Running> } | undefined;
-  /** The most threads a node may ever have. */
+  /** The maximum number of threads of a node. */
   readonly mostThreads: number;
 }
 
@@ -76,7 +76,7 @@ export class RuntimeTree {
     this.root = new Supervisor({ strategy: 'rest-for-one', onRestart: (child, exit) => this.onRestart('root', child, exit) });
   }
 
-  /** Starts everything, from the top down. What a failed start leaves behind is stopped. */
+  /** Starts everything from the top down. A failed start stops what it has started. */
   async start(nodes: readonly NodeSettings[]): Promise<void> {
     const { registry, store, driver, actors, monitor } = this.#parts;
     try {
@@ -84,7 +84,7 @@ export class RuntimeTree {
       await this.root.startChild({ id: 'store', start: () => resident(() => store.stop()) });
       await this.root.startChild({ id: 'resources', start: () => resident(() => { monitor?.stop(); driver.stop(); }) });
       const { dashboard, hosts } = this.#parts;
-      // Before what it shows, so that it sees it come and go; and what becomes of it is nothing to the others.
+      // Before the nodes, so that it sees them start and stop; temporary, so that its failure does not affect them.
       if (dashboard !== undefined) await this.root.startChild({ id: 'dashboard', restart: 'temporary', start: () => dashboard.start() });
       if (hosts !== undefined) await this.root.startChild({ id: 'transport', shutdownTimeout: Infinity, start: () => hosts.start() });
       await this.root.startChild({ id: 'nodes', shutdownTimeout: Infinity, start: () => this.#startNodes(nodes) });
@@ -104,7 +104,7 @@ export class RuntimeTree {
     return this.#actors.get(name);
   }
 
-  /** Has changes of one node follow one another. */
+  /** Runs changes of one node one after another. */
   inTurn<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
     const turn = (this.#turns.get(name) ?? Promise.resolve()).then(work);
     const settled = turn.then(() => {}, () => {});
@@ -125,7 +125,7 @@ export class RuntimeTree {
     }
   }
 
-  /** Adds a node, or changes what one has: what is claimed of it stays claimed, and threads are only ever added. */
+  /** Adds a node, or changes the capabilities of an existing one. Claims are kept, and threads are only added. */
   registerNode(settings: NodeSettings): Promise<void> {
     return this.inTurn(settings.name, async () => {
       if (this.#actors.has(settings.name)) return this.#change(this.#actors.get(settings.name)!, settings.capabilities);
@@ -134,10 +134,11 @@ export class RuntimeTree {
   }
 
   /**
-   * Changes some of what a node of this host has. False when there is none of that name.
+   * Changes some capabilities of a node of this host.
    *
-   * @param where who changes it, for messages
-   * @throws `INVALID_OPTION`
+   * @param where the caller, for error texts
+   * @returns false when there is no such node
+   * @throws `INVALID_OPTION` when an amount is invalid
    */
   async updateCapabilities(name: string, changed: Capabilities, where = 'updateCapabilities'): Promise<boolean> {
     if (!rules.amounts.holds(changed)) throw invalidOption(where, 'capabilities', rules.amounts.expected, changed);
@@ -159,12 +160,12 @@ export class RuntimeTree {
     await actor.grow(threads);
   }
 
-  /** Starts all threads of this host's nodes anew. */
+  /** Restarts all threads of this host's nodes. */
   async restartThreads(): Promise<void> {
     await Promise.all([...this.#actors.values()].map((actor) => actor.restartThreads()));
   }
 
-  /** Takes a node out. What it runs is put back before its threads are ended. */
+  /** Removes a node. Its running functions are requeued before its threads end. */
   async removeNode(name: string): Promise<void> {
     const actor = this.#actors.get(name)!;
     this.#actors.delete(name);
@@ -175,21 +176,21 @@ export class RuntimeTree {
     await stopped;
   }
 
-  /** Takes a run in; while nodes and runs are being started again, once they are. */
+  /** Adds a run. During a restart of nodes and runs it waits for the end of the restart. */
   async addRun(run: ActiveRun): Promise<void> {
     while (this.#runs!.stopping && !this.#closing) await this.#runsStarted.promise;
     for (const actor of this.#actors.values()) actor.workArrived();
     await this.#runs!.startChild({ id: run.id, restart: 'temporary', shutdownTimeout: Infinity, start: () => run });
   }
 
-  /** Why a run is stopped by its supervisor. */
+  /** The error of a run that its supervisor stops. */
   whyStopped(ids: RunIds): HandoffError {
     return this.#closing
       ? new HandoffError('STOPPED', 'This Handoff is being stopped.', { ...ids })
-      : new HandoffError('NODE_DOWN', 'The nodes of this host failed again and again, and are all started anew.', { ...ids });
+      : new HandoffError('NODE_DOWN', 'The nodes of this host failed too often. All of them are being restarted.', { ...ids });
   }
 
-  /** Stops everything, from the bottom up. */
+  /** Stops everything from the bottom up. */
   async stop(): Promise<void> {
     this.#closing = true;
     this.#runsStarted.resolve();
@@ -205,17 +206,17 @@ export class RuntimeTree {
     return runs;
   }
 
-  /** Some node that is there, to look into code. */
+  /** Any running node, to inspect code. */
   anyNode(): NodeActor {
     for (const actor of this.#actors.values()) if (!actor.gone) return actor;
     for (const actor of this.#actors.values()) return actor;
-    throw new HandoffError('NODE_DOWN', 'There is no node.');
+    throw new HandoffError('NODE_DOWN', 'There is no node to inspect code on. Add one with registerNode, or join a host that has one.');
   }
 
   async #startNodes(settings: readonly NodeSettings[]): Promise<Running> {
     const nodes = new Supervisor({ onRestart: (child, exit) => this.onRestart('nodes', child, exit) });
     this.#nodes = nodes;
-    // The order of declaration is the order in which they are tried, so they are made known before any is ready.
+    // Nodes are tried in order of declaration, so all are announced before any is ready.
     const all = this.#actors.size === 0 ? settings : [...this.#actors.values()].map((actor) => actor.settings);
     const starts = all.map((each) => nodes.startChild({ id: each.name, shutdownTimeout: Infinity, start: () => this.#startNode(each) }));
     const failed = (await Promise.allSettled(starts)).find((start) => start.status === 'rejected');
@@ -241,7 +242,7 @@ export class RuntimeTree {
     this.#parts.hosts?.nodesChanged();
     if (this.#actors.get(name) === actor && publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node: name, capabilities: actor.settings.capabilities, threads: actor.settings.threads });
     void actor.exited.then((exit) => {
-      // Also when it was stopped because its supervisor gave up: what it was running is lost all the same.
+      // Also when its supervisor gave up: its running functions are lost in that case too.
       if (this.#closing || this.#actors.get(name) !== actor) return;
       driver.nodeDown(name, true, exit.error);
       this.#parts.hosts?.nodesChanged();
@@ -249,7 +250,7 @@ export class RuntimeTree {
     return actor;
   }
 
-  /** Tells that a child was started again. */
+  /** Publishes the restart of a child. */
   onRestart(supervisor: string, child: string, exit: Exit): void {
     const { publisher } = this.#parts;
     if (publisher.wants('supervisor:restarted')) publisher.publish({ type: 'supervisor:restarted', at: timestamp(), supervisor, child, error: exit.error });

@@ -1,4 +1,7 @@
-/** Values by the id of a run, or of a DAG, which means its newest run, and their own; wherever they are: in this host's store, or in that of the host whose node has them. */
+/**
+ * Values by name and id, from this host's store or from the host whose node holds them. The name is the id of a run, or of a DAG, meaning
+ * its newest run.
+ */
 import { HandoffError } from '../core/errors.ts';
 import type { LocationRegistry } from '../workers/store/location-registry.ts';
 import type { ResultStore } from '../workers/store/result-store.ts';
@@ -29,7 +32,7 @@ export class Values {
     hosts?.answer('clear', ([name]) => this.#clear(name));
   }
 
-  /** @throws `NOT_FOUND` */
+  /** @throws `NOT_FOUND` when there is no such value or node */
   async get(name: string, id: string, fromNode: string | undefined): Promise<unknown> {
     const { store, registry, nodeNames } = this.#parts;
     if (store.has(name, id)) return store.get(name, id);
@@ -43,12 +46,15 @@ export class Values {
     return this.#fetch(name, id, host);
   }
 
-  /** Into this host's store. */
+  /** Puts a value into this host's store. */
   store(name: string, id: string, value: unknown): void {
     this.#parts.store.put(name, id, value);
   }
 
-  /** From this host's store. @throws `NOT_FOUND` */
+  /**
+   * Reads a value from this host's store.
+   * @throws `NOT_FOUND` when it is not there
+   */
   local(name: string, id: string): unknown {
     return this.#parts.store.get(name, id);
   }
@@ -65,7 +71,7 @@ export class Values {
     this.#parts.registry.register(name, id, node);
   }
 
-  /** @throws `RESULT_TIMEOUT`, `STOPPED` */
+  /** @throws `RESULT_TIMEOUT` when the timeout passes; `STOPPED` when this Handoff stops */
   wait(name: string, id: string, timeout: number): Promise<unknown> {
     const { store } = this.#parts;
     if (!store.has(name, id)) this.#waitElsewhere(name, id, timeout);
@@ -78,25 +84,25 @@ export class Values {
     return store.wait(name, id, timeout);
   }
 
-  /** Whoever has it first gives it, also one that has it only later. */
+  /** The first host that has the value sends it, now or later. */
   #waitElsewhere(name: string, id: string, timeout: number): void {
     const { hosts, store } = this.#parts;
     for (const { peer } of hosts?.cluster.hosts ?? []) {
       void peer.request('await', name, id, timeout).then((parcel) => unpack(parcel, hosts!.cluster)).then(
         (value) => store.offer(name, id, value),
-        () => {}, // it has none, or is gone
+        () => {}, // that host has no such value, or has disconnected
       );
     }
   }
 
-  /** @throws `NOT_FOUND` */
+  /** @throws `NOT_FOUND` when no location is registered */
   async locate(name: string, id: string): Promise<string> {
     const node = this.#parts.registry.lookup(name, id) ?? (await this.#ask('lookup', name, id)).find((each) => each !== undefined);
-    if (node === undefined) throw new HandoffError('NOT_FOUND', `Nobody has said where ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)} is.`, { dagId: name, functionId: id });
+    if (node === undefined) throw new HandoffError('NOT_FOUND', `No location is registered for ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)}.`, { dagId: name, functionId: id });
     return node as string;
   }
 
-  /** Everywhere. */
+  /** Clears the DAG on all hosts. */
   async clear(name: string): Promise<void> {
     this.#clear(name);
     await this.#ask('clear', name);
@@ -109,7 +115,7 @@ export class Values {
     if (runId !== undefined) registry.forget(runId);
   }
 
-  /** Asks every other host; those that are gone meanwhile say nothing. */
+  /** Asks all other hosts. Hosts that have disconnected answer undefined. */
   #ask<Name extends 'lookup' | 'clear'>(method: Name, ...args: ArgsOf<Name>): Promise<(ResultOf<Name> | undefined)[]> {
     return Promise.all((this.#parts.hosts?.cluster.hosts ?? []).map(({ peer }) => peer.request(method, ...args).catch(() => undefined)));
   }

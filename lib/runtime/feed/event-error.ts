@@ -1,21 +1,21 @@
 /**
- * Errors as events tell them to other hosts: what people need to see what went wrong, and no more. What an error holds besides, such as all
- * results of a run, stays where it is: events are many, and their readers may be many, too.
+ * Errors in events for other hosts, reduced to what explains the failure. Anything else an error carries, such as all results of a run,
+ * stays on this host, because events may be many and have many readers.
  */
 import { type ErrorHead, type ErrorWire, fromErrorWire, headOf, textOf } from '../../core/error-wire.ts';
 import { isError } from '../../core/is-error.ts';
 
-// Of each text so many characters are told; of a field, and of a name, so many.
+// Limits in characters: of a text, and of a field or a name.
 const mostText = 10_000;
 const mostOfField = 1000;
 const mostFields = 20;
-// So many errors beneath each other, and so many in all of one event, as errors may have several beneath them.
+// Limits of the depth of causes, and of the number of errors in one event, since aggregate errors branch.
 const mostDeep = 5;
 const mostErrors = 8;
 
 const noFields: ReadonlySet<string> = new Set(['errors', ...Object.getOwnPropertyNames(Error.prototype), ...Object.getOwnPropertyNames(Object.prototype), 'stack', 'cause']);
 
-/** An error on its way: a part of an `ErrorWire` that is small, and holds nothing but texts, numbers and the like. */
+/** An error in transit: a small `ErrorWire` with only primitive fields. */
 export type ToldError = ErrorWire;
 
 /** Never throws. */
@@ -23,7 +23,7 @@ export function toToldError(thrown: unknown): ToldError {
   return toTold(thrown, 0, { left: mostErrors });
 }
 
-/** Bytes that it takes, about. */
+/** Estimated size in bytes. */
 export function sizeOfError(told: ToldError | undefined): number {
   if (told === undefined) return 0;
   if (told.kind !== 'error') return 50 + (told.kind === 'value' && typeof told.value === 'string' ? told.value.length : 0);
@@ -34,21 +34,21 @@ export function sizeOfError(told: ToldError | undefined): number {
 }
 
 /**
- * The error that a peer told.
+ * Rebuilds an error sent by a peer.
  *
- * @param told whatever came; what of it is no part of an error is left out
- * @throws `TypeError` when it is no error
+ * @param sent untrusted input; parts that do not belong to an error are dropped
+ * @throws `TypeError` when it is not an error
  */
-export function fromToldError(told: unknown): unknown {
-  return fromErrorWire(checked(told, 0, { left: mostErrors }));
+export function fromToldError(sent: unknown): unknown {
+  return fromErrorWire(checked(sent, 0, { left: mostErrors }));
 }
 
-/** As much of a text as is told. */
+/** Cuts a text to the limit. */
 export function cut(text: string, most = mostText): string {
   return text.length <= most ? text : `${text.slice(0, most)}… (${text.length} characters)`;
 }
 
-/** @param budget of errors in all */
+/** @param budget how many more errors may be included */
 function toTold(thrown: unknown, depth: number, budget: { left: number }): ToldError {
   try {
     if (!isError(thrown)) return { kind: 'value', value: isSimple(thrown) ? shortened(thrown, mostText) : cut(textOf(thrown)) };
@@ -62,12 +62,12 @@ function toTold(thrown: unknown, depth: number, budget: { left: number }): ToldE
       cause: 'cause' in thrown ? toTold(thrown.cause, depth + 1, budget) : undefined,
       errors: Array.isArray(errors) ? errors.slice(0, budget.left).map((inner) => toTold(inner, depth + 1, budget)) : undefined,
     };
-  } catch (unreadable) { // a proxy's trap, or a getter of what every error has
+  } catch (unreadable) { // a proxy trap or a getter threw
     return { kind: 'value', value: cut(`[an error that cannot be read: ${textOf(unreadable)}]`) };
   }
 }
 
-/** A stack begins with the message: where that is long, there would be nothing else of it. */
+/** A stack begins with the message. A long message would leave no room for the frames, so it is cut. */
 function withShort(stack: string, message: string): string {
   const at = message.length > mostOfField ? stack.indexOf(message) : -1;
   return at < 0 ? stack : stack.slice(0, at) + cut(message, mostOfField) + stack.slice(at + message.length);
@@ -101,18 +101,22 @@ function checked(told: unknown, depth: number, budget: { left: number }): ErrorW
   const { kind, value, fields, cause, errors, ...rest } = told as Record<string, unknown>;
   if (kind === 'value') return { kind, value: isSimple(value) ? shortened(value, 2 * mostText) : `[${typeof value}]` };
   const { base, className, name, message, stack } = rest as unknown as ErrorHead;
-  if (kind !== 'error' || ![base, className, name, message, stack ?? ''].every((text) => typeof text === 'string')) throw new TypeError('This is no error.');
-  const isDeep = depth + 1 >= 2 * mostDeep || budget.left-- <= 0; // no host of ours tells as much
-  const own: Record<string, ErrorWire> = {};
-  for (const [key, field] of Object.entries(fields ?? {}).slice(0, mostFields)) {
-    const { kind: kindOfField, value: valueOfField } = (field ?? {}) as { readonly kind?: unknown; readonly value?: unknown };
-    if (kindOfField === 'value' && isField(key) && isSimple(valueOfField)) own[key] = { kind: 'value', value: shortened(valueOfField, 2 * mostText) };
-  }
-  if (typeof (own['code'] as { readonly value?: unknown } | undefined)?.value !== 'string' && base === 'HandoffError') delete own['code'];
+  if (kind !== 'error' || ![base, className, name, message, stack ?? ''].every((text) => typeof text === 'string')) throw new TypeError('A peer sent an error without its class, name, message or stack.');
+  const isDeep = depth + 1 >= 2 * mostDeep || budget.left-- <= 0; // well above what toToldError sends
   return {
-    kind, base, fields: own,
+    kind, base, fields: checkedFields(fields, base),
     className: cut(className, 2 * mostOfField), name: cut(name, 2 * mostOfField), message: cut(message, 2 * mostText), stack: stack && cut(stack, 2 * mostText),
     cause: cause === undefined || isDeep ? undefined : checked(cause, depth + 1, budget),
     errors: Array.isArray(errors) && !isDeep ? errors.slice(0, mostErrors).map((inner) => checked(inner, depth + 1, budget)) : undefined,
   };
+}
+
+function checkedFields(fields: unknown, base: ErrorHead['base']): Record<string, ErrorWire> {
+  const own: Record<string, ErrorWire> = {};
+  for (const [key, field] of Object.entries(fields ?? {}).slice(0, mostFields)) {
+    const { kind, value } = (field ?? {}) as { readonly kind?: unknown; readonly value?: unknown };
+    if (kind === 'value' && isField(key) && isSimple(value)) own[key] = { kind: 'value', value: shortened(value, 2 * mostText) };
+  }
+  if (typeof (own['code'] as { readonly value?: unknown } | undefined)?.value !== 'string' && base === 'HandoffError') delete own['code'];
+  return own;
 }

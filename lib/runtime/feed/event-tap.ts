@@ -1,4 +1,4 @@
-/** Where the runtime's events go: to whoever listens on the Handoff, and to the feeds that this host and others read. */
+/** Delivers the runtime's events to listeners of the Handoff, and to the feeds of this host and of others. */
 import type { EventType, HandoffEvent } from '../../events/events.ts';
 import type { Publisher } from '../../engine/event-publisher.ts';
 
@@ -6,7 +6,7 @@ export class Tap implements Publisher {
   readonly #publisher: Publisher;
   readonly #listeners = new Map<EventType, Set<(event: HandoffEvent) => void>>();
 
-  /** @param publisher to whoever listens on the Handoff */
+  /** @param publisher delivers to the listeners of the Handoff */
   constructor(publisher: Publisher) {
     this.#publisher = publisher;
   }
@@ -22,14 +22,15 @@ export class Tap implements Publisher {
   publish(event: HandoffEvent): void {
     this.#publisher.publish(event);
     const listeners = this.#listeners.get(event.type);
-    if (listeners !== undefined) for (const listener of [...listeners]) listener(event); // who comes meanwhile hears of the next
+    // copied: a listener added meanwhile receives only later events
+    if (listeners !== undefined) for (const listener of [...listeners]) listener(event);
   }
 
   /**
-   * Listens to events of some types, which from then on are made.
+   * Listens to events of these types, and enables their creation.
    *
    * @param listener must not throw
-   * @returns ends it
+   * @returns a function that stops listening
    */
   listen(types: Iterable<EventType>, listener: (event: HandoffEvent) => void): () => void {
     const wanted = [...types];

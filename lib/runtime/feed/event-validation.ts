@@ -1,15 +1,15 @@
 /**
- * What events and graphs that a peer tells have to be like. It has proved who it is, but may be of another version, or mistaken: what its
- * readers take on trust here is held to be so.
+ * Validates events and graphs sent by a peer. A peer has proved its identity, but may run another version or have a bug, so readers rely on
+ * the checks here.
  */
 import type { EventOf, EventType } from '../../events/events.ts';
 
 type Check = (value: unknown) => boolean;
-/** Those that other hosts tell; of a node's coming and going each tells its own readers. */
+/** Event types that cross hosts. Each host reports to its own readers how nodes come and go. */
 type ToldType = Exclude<EventType, 'node:up' | 'node:down' | 'node:capabilities-changed'>;
 type Fields<Type extends EventType> = { readonly [Field in Exclude<keyof EventOf<Type>, 'type' | 'at'>]-?: Check };
 
-// Twice as far from the epoch is no date.
+// Half of the range of a JavaScript date, in ms.
 const lastTime = 4e15;
 
 const text: Check = (value) => typeof value === 'string';
@@ -20,12 +20,15 @@ const bytes: Check = (value) => value instanceof Uint8Array;
 const any: Check = () => true;
 const amounts: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every((each) => Number.isFinite(each));
 
-/** ms since the epoch. */
+/** Whether a value is a time in ms since the epoch. */
 export function isTime(value: unknown): value is number {
   return duration(value);
 }
 
-/** Whether it is a list of so many, all of them so. Ends at the first that is not, also in a list that is said to be long, and is not. */
+/**
+ * Whether a value is a list of this size whose elements all pass. Stops at the first that does not, so that a sparse list with a huge
+ * length costs nothing.
+ */
 function isList(value: unknown, check: Check, size?: number): value is any[] {
   if (!Array.isArray(value) || (size !== undefined && value.length !== size)) return false;
   for (let k = 0; k < value.length; k++) if (!check(value[k])) return false;
@@ -39,7 +42,7 @@ const onNode = { ...ofFunction, node: text };
 const ofAttempt = { ...onNode, attempt: whole };
 const onThread = { ...ofAttempt, thread: whole };
 
-/** By type: what its fields are like, each for itself. Errors have been made, and values read, before. */
+/** Checks by event type, one per field. Errors and logged values are checked separately. */
 export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
   'run:started': { ...ofRun, functions: whole },
   'run:finished': { ...ofRun, functions: whole, retries: whole, durationMs: duration },
@@ -71,9 +74,9 @@ export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
 };
 
 /**
- * Whether the columns of spans fit each other. Each for itself is what it should be.
+ * Whether the columns of `spans` are consistent with each other. Each column has been checked on its own before.
  *
- * @param functions how many the run has; undefined: nobody knows
+ * @param functions the number of functions of the run; undefined when it is unknown
  */
 export function areColumns({ functionIds, indexes, attempts, spans, bytes: sizes, failed }: EventOf<'attempts'>, functions: number | undefined): boolean {
   const size = functionIds.length;
@@ -84,9 +87,9 @@ export function areColumns({ functionIds, indexes, attempts, spans, bytes: sizes
 }
 
 /**
- * Whether what came is the graph of a run, its edges in two lists.
+ * Whether a value is the graph of a run, with its edges in two lists.
  *
- * @param run its ids, and how many functions it has
+ * @param run its ids and its number of functions
  */
 export function isGraph(value: unknown, { runId, dagId, functions }: Pick<EventOf<'run:started'>, 'runId' | 'dagId' | 'functions'>): boolean {
   if (typeof value !== 'object' || value === null) return false;
@@ -101,7 +104,7 @@ export function isGraph(value: unknown, { runId, dagId, functions }: Pick<EventO
     && areEdges(graph['offset'], graph['edges'], functions);
 }
 
-/** Whether they are those of as many functions, and go in no circle. */
+/** Whether the edges belong to this number of functions and contain no cycle. */
 function areEdges(offset: unknown, edges: unknown, size: number): boolean {
   if (!(offset instanceof Int32Array && edges instanceof Int32Array) || offset.length !== size + 1 || offset[0] !== 0 || offset[size] !== edges.length) return false;
   let isInOrder = true;
@@ -109,14 +112,14 @@ function areEdges(offset: unknown, edges: unknown, size: number): boolean {
     if (offset[i + 1]! < offset[i]!) return false;
     for (let e = offset[i]!; e < offset[i + 1]!; e++) {
       const dep = edges[e]!;
-      if (!(dep >= 0 && dep < size)) return false; // also where there is none, as an offset is too large
+      if (!(dep >= 0 && dep < size)) return false; // also undefined, when an offset is too large
       isInOrder &&= dep < i;
     }
   }
   return isInOrder || !hasCircle(offset, edges, size);
 }
 
-/** Takes away functions that nobody depends on until none is left. */
+/** Kahn's algorithm from the sinks: a function that is never freed lies on a cycle. */
 function hasCircle(offset: Int32Array, edges: Int32Array, size: number): boolean {
   const dependents = new Int32Array(size);
   for (const dep of edges) dependents[dep]!++;

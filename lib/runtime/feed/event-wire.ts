@@ -1,4 +1,4 @@
-/** Events as they travel between hosts: errors and what functions log cut short, and times set right on arrival. */
+/** Events in transit between hosts: errors and logged values are cut, and times are corrected on arrival. */
 import { survey } from '../../core/survey.ts';
 import { deserialize, serialize } from 'node:v8';
 import { textOf } from '../../core/error-wire.ts';
@@ -7,35 +7,35 @@ import type { RunGraph } from '../../events/run-graph.ts';
 import { areColumns, fieldsOf, isGraph, isTime } from './event-validation.ts';
 import { cut, fromToldError, sizeOfError, toToldError } from './event-error.ts';
 
-/** One event on its way. */
+/** One event in transit. */
 export interface EventWire {
-  /** An error is a `ToldError`, what a function logs has been serialized. */
+  /** An error is a `ToldError`; logged values are serialized. */
   readonly event: HandoffEvent;
   readonly graph?: GraphWire | undefined;
 }
 
-/** The runs that are under way, where what follows begins. Their graphs are left out where they have been told. */
+/** The runs in progress at the start of a subscription. Graphs that were sent before are left out. */
 export interface UnderWayWire {
   readonly underWay: readonly (EventWire & { readonly done: Int32Array })[];
 }
 
 export type Wire = EventWire | UnderWayWire;
 
-/** A graph with its edges in two lists: as many small ones would take V8 long. */
+/** A graph with its edges in two typed arrays. V8 serializes many small arrays slowly. */
 interface GraphWire extends Omit<RunGraph, 'deps'> {
-  /** Those of function `i` are `edges[offset[i] .. offset[i + 1])`. */
+  /** The edges of function `i` are `edges[offset[i] .. offset[i + 1])`. */
   readonly offset: Int32Array;
   readonly edges: Int32Array;
 }
 
-/** Only a node's own host knows what becomes of it; but that a host is gone, the others must see themselves, so each tells its own readers. */
+/** Node events are published by every host to its own readers, because a lost host cannot report that it is gone. */
 export const seenByAll: ReadonlySet<EventType> = new Set<EventType>(['node:up', 'node:down', 'node:capabilities-changed']);
 const known: ReadonlySet<unknown> = new Set(eventTypes);
 
-// What a function logs at once is told when it takes no more bytes than this.
+// Limit in bytes of what one `function:log` event carries.
 const mostLogged = 64 * 1024;
 
-/** The types of some that one host tells another. */
+/** Selects the types that one host sends to another. */
 export function toldAcross(types: Iterable<EventType>): EventType[] {
   return [...new Set(types)].filter((type) => known.has(type) && !seenByAll.has(type));
 }
@@ -46,7 +46,7 @@ export function toEventWire(event: HandoffEvent): EventWire {
   return { event };
 }
 
-/** Bytes that an event takes, about. */
+/** Estimated size of an event in bytes. */
 export function sizeOf({ event }: EventWire): number {
   let size = 200;
   for (const value of Object.values(event)) size += typeof value === 'string' ? value.length : 0;
@@ -56,7 +56,7 @@ export function sizeOf({ event }: EventWire): number {
   return size;
 }
 
-/** Serialized once: what they weigh is known then, and what a message cannot hold. */
+/** Serialized once, so that the size is known and values that cannot be sent are replaced. */
 function toLogged(values: readonly unknown[]): Uint8Array {
   const short = values.map((value) => (typeof value === 'string' ? cut(value) : value));
   const all = serialized(short);
@@ -83,13 +83,13 @@ function serialized(value: unknown): Buffer | undefined {
 }
 
 /**
- * The event that a peer told; undefined when it is none, or not as it should be.
+ * Reads an event sent by a peer. Returns undefined when it is malformed.
  *
- * @param offset ms that the peer's clock is ahead
- * @param functionsOf how many functions a run of the peer has; undefined: it is not known
+ * @param offset how far the peer's clock is ahead, in ms
+ * @param functionsOf returns the number of functions of a run of the peer; undefined when it is unknown
  */
 export function fromEventWire(wire: EventWire, offset: number, functionsOf: (runId: string) => number | undefined = () => undefined): HandoffEvent | undefined {
-  const told = wire?.event as any; // it is ours alone, as it was just read
+  const told = wire?.event as any; // mutable: it was just decoded and belongs to nothing else
   if (typeof told !== 'object' || told === null || typeof told.type !== 'string' || !Object.hasOwn(fieldsOf, told.type)) return undefined;
   const fields: Readonly<Record<string, (value: unknown) => boolean>> = fieldsOf[told.type as keyof typeof fieldsOf];
   try {
@@ -98,14 +98,14 @@ export function fromEventWire(wire: EventWire, offset: number, functionsOf: (run
     if (event.type === 'attempts' && !setRight(told.spans, offset)) return undefined;
     for (const [field, check] of Object.entries(fields)) {
       if (!check(told[field])) return undefined;
-      if (told[field] !== undefined) event[field] = told[field]; // what else there is, this version knows nothing of
+      if (told[field] !== undefined) event[field] = told[field]; // unknown fields of other versions are ignored
     }
     if (event.type === 'attempts' && !areColumns(event, functionsOf(event.runId))) return undefined;
     if (event.type === 'function:log' && (event.values = fromLogged(event.values)) === undefined) return undefined;
     if ('error' in fields) event.error = fromToldError(told.error);
     return event;
   } catch {
-    return undefined; // it has no error as hosts tell it, or values that none can have logged
+    return undefined; // a malformed error or log
   }
 }
 
@@ -132,9 +132,9 @@ export function toGraphWire({ deps, ...rest }: RunGraph): GraphWire {
 }
 
 /**
- * How to make the graph that a peer told; undefined when it is none of that run.
+ * Checks a graph sent by a peer. Returns a function that builds it, or undefined when it does not belong to that run.
  *
- * @param wire whatever came
+ * @param wire untrusted input
  */
 export function fromGraphWire(wire: unknown, run: Pick<EventOf<'run:started'>, 'runId' | 'dagId' | 'functions'>): (() => RunGraph) | undefined {
   if (!isGraph(wire, run)) return undefined;
@@ -143,7 +143,7 @@ export function fromGraphWire(wire: unknown, run: Pick<EventOf<'run:started'>, '
   return () => ({ runId, dagId, ids, code, names, deps: ids.map((_, i) => [...edges.subarray(offset[i]!, offset[i + 1]!)]), pins, cost, costs, duration });
 }
 
-/** The functions that a peer told to be done; undefined when they are none of a run of so many. */
+/** Checks the finished functions sent by a peer. Returns undefined when they do not belong to a run of this size. */
 export function fromDoneWire(done: unknown, functions: number): number[] | undefined {
   if (!(done instanceof Int32Array) || done.length > functions) return undefined;
   return done.every((i) => i >= 0 && i < functions) ? [...done] : undefined;

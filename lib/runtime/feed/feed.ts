@@ -1,10 +1,9 @@
 /**
- * The events of all hosts as those of one, for whoever reads them here. What this host knows at first hand it tells; the others are asked to
- * relay theirs, for as long as somebody listens.
+ * The events of all hosts in one feed. This host adds its own events; other hosts relay theirs while there is a subscriber.
  *
  * ```
  *   this host's events ─────────────────────────► Feed ──► subscribers
- *   another's ──► Relay ══ [told, events] ══════►  │
+ *   another's ──► Relay ═════ [events] ═══════►  │
  *             ◄═══════════ [watch, types] ═════════╯
  * ```
  */
@@ -19,32 +18,32 @@ import type { OwnEvent, OwnEvents } from './local-events.ts';
 import { Relay } from './relay.ts';
 import { type EventWire, fromDoneWire, fromEventWire, fromGraphWire, seenByAll, toldAcross, type UnderWayWire, type Wire } from './event-wire.ts';
 
-/** Another host, as it is read here. */
+/** Another host, as a source of events. */
 interface Source {
   readonly peer: Peer;
   readonly name: string;
-  /** Its runs that are under way, by id. */
+  /** Its runs that have not ended, by id. */
   readonly runs: Map<string, { readonly event: EventOf<'run:started'>; readonly graph: (() => RunGraph) | undefined }>;
 }
 
 interface Subscription {
   readonly types: ReadonlySet<EventType>;
-  /** Hosts that have yet to tell what is under way, and of which it hears nothing before that. */
+  /** Hosts that have not yet sent their running DAGs. Their events are withheld until then. */
   readonly expected: Set<Source>;
   readonly listener: (told: Told) => void;
 }
 
-/** What the feed needs of the hosts that this one is joined with. */
+/** What the feed needs from the connection to other hosts. */
 export interface OtherHosts {
-  /** Calls `up` for each host that joins, and `down` when it is gone. */
+  /** Calls `up` for each host that connects, and `down` when it disconnects. */
   onHost(up: (host: RemoteHost) => void, down: (host: RemoteHost) => void): void;
-  /** Answers a request of other hosts. */
+  /** Registers the handler of a request. */
   answer<Name extends 'watch' | 'told'>(method: Name, how: (args: ArgsOf<Name>, peer: Peer) => void): void;
 }
 
-/** What is heard of every host that is listened to, so that it is known what runs there. */
+/** Always requested, so that the running DAGs of each host are known. */
 const always = ['run:started', 'run:finished', 'run:failed'] as const satisfies readonly EventType[];
-// Whoever wants more types than this, of whatever version, is mistaken.
+// Limit of requested types, above the number of types of any version.
 const mostTypes = 1000;
 
 export class HandoffFeed implements Feed {
@@ -52,19 +51,19 @@ export class HandoffFeed implements Feed {
   readonly #host: () => string;
   readonly #isAlone: boolean;
   readonly #subscriptions = new Set<Subscription>();
-  /** By the number of the host. */
+  /** By host number. */
   readonly #sources = new Map<number, Source>();
-  /** What this host tells others. */
+  /** What this host relays to others. */
   readonly #relays = new Map<Peer, { session: number; readonly relay: Relay }>();
   #wanted: ReadonlySet<EventType> = new Set();
-  /** Rises when somebody listens again after nobody did: what was on its way before is not for them. */
+  /** Incremented when listening starts again. Events of an earlier session are ignored. */
   #session = 0;
   #unlisten = (): void => {};
   #dropped = 0;
 
   /**
-   * @param host what this host is called; its name is known once it has started
-   * @param hosts the others; undefined: nothing is to be heard of them, or told them
+   * @param host returns the name of this host, which is known after the start
+   * @param hosts undefined: the feed has only the events of this host
    */
   constructor(own: OwnEvents, host: () => string, hosts: OtherHosts | undefined) {
     this.#own = own;
@@ -91,13 +90,13 @@ export class HandoffFeed implements Feed {
   }
 
   /**
-   * Has what is wanted be made, here and elsewhere; no more than that.
+   * Enables exactly the events that subscribers want, on this host and on others.
    *
-   * @param anew whether somebody has to be told what is under way
+   * @param listRuns whether a subscriber waits for the list of running DAGs
    */
-  #listen(anew: boolean): void {
+  #listen(listRuns: boolean): void {
     const wanted = new Set([...this.#subscriptions].flatMap(({ types }) => [...types]));
-    if (!anew && wanted.size === this.#wanted.size && [...wanted].every((type) => this.#wanted.has(type))) return;
+    if (!listRuns && wanted.size === this.#wanted.size && [...wanted].every((type) => this.#wanted.has(type))) return;
     if (this.#wanted.size === 0) this.#session++;
     this.#wanted = wanted;
     this.#unlisten();
@@ -107,11 +106,12 @@ export class HandoffFeed implements Feed {
     for (const source of this.#sources.values()) this.#watch(source);
   }
 
-  /** Tells a host what is wanted of it. */
+  /** Sends a host the list of wanted event types. */
   #watch({ peer, runs }: Source): void {
     const isOver = this.#wanted.size === 0;
     if (isOver) runs.clear();
-    peer.request('watch', this.#session, isOver ? [] : toldAcross(new Set([...this.#wanted, ...always]))).catch(() => {}); // it is gone, and that is told otherwise
+    // the peer has disconnected, which is reported separately
+    peer.request('watch', this.#session, isOver ? [] : toldAcross(new Set([...this.#wanted, ...always]))).catch(() => {});
   }
 
   #hostUp({ peer }: RemoteHost): void {
@@ -134,14 +134,15 @@ export class HandoffFeed implements Feed {
     for (const { expected } of this.#subscriptions) expected.delete(source!);
   }
 
-  /** What another host tells. Answered at once: then there is room for more. What of it is malformed counts as dropped, and the rest is told. */
+  /** Handles events of another host. The immediate answer lets it send more. Malformed events count as dropped. */
   #told(peer: Peer, session: unknown, events: unknown, dropped: unknown): void {
-    if (!Array.isArray(events) || !Number.isSafeInteger(dropped) || (dropped as number) < 0) throw new HandoffError('PROTOCOL_ERROR', 'A peer told events that are malformed.');
+    if (!Array.isArray(events) || !Number.isSafeInteger(dropped) || (dropped as number) < 0) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a malformed list of events. Run the same version of handoffjs on all hosts.');
     const source = this.#sources.get(peer.number);
     if (source === undefined || this.#wanted.size === 0 || session !== this.#session) return;
     this.#dropped += dropped as number;
     for (const wire of events as Wire[]) {
-      if (wire === undefined) throw new HandoffError('PROTOCOL_ERROR', 'A peer told events with holes between them.'); // of which there may be billions
+      // a sparse list may have billions of holes
+      if (wire === undefined) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a list of events with holes. Run the same version of handoffjs on all hosts.');
       if (typeof wire === 'object' && wire !== null && 'underWay' in wire) this.#underWay(source, wire);
       else this.#event(source, wire);
     }
@@ -159,7 +160,7 @@ export class HandoffFeed implements Feed {
     return fromEventWire(wire, peer.clock.offset, (runId) => runs.get(runId)?.event.functions);
   }
 
-  /** What is under way on a host, for those who have not been told. */
+  /** Delivers the running DAGs of a host to subscribers that wait for them. */
   #underWay(source: Source, { underWay }: UnderWayWire): void {
     const runs: Told[] = [];
     for (const wire of Array.isArray(underWay) ? underWay as UnderWayWire['underWay'] : [undefined]) {
@@ -173,7 +174,7 @@ export class HandoffFeed implements Feed {
     for (const each of [...this.#subscriptions]) if (each.expected.delete(source)) for (const told of runs) this.#give(each, told);
   }
 
-  /** A run of a host is known from now on. Its graph is told once, however many ask. Undefined: what came with it is no graph of it. */
+  /** Records a run of a host. Its graph is sent only once. Returns undefined when the graph does not belong to the run. */
   #began(source: Source, event: EventOf<'run:started'>, { graph: wire }: EventWire, done?: readonly number[]): Told | undefined {
     const known = source.runs.get(event.runId);
     const make = wire === undefined ? undefined : fromGraphWire(wire, event);
@@ -184,9 +185,9 @@ export class HandoffFeed implements Feed {
     return toTold(source.name, event, graph, done);
   }
 
-  /** Another host wants to be told from now on, something else than before, or nothing any more. */
+  /** Starts, changes or ends what this host relays to another. */
   #relay(peer: Peer, session: unknown, types: unknown): void {
-    if (typeof session !== 'number' || !Array.isArray(types) || types.length > mostTypes) throw new HandoffError('PROTOCOL_ERROR', 'A peer wants events of no types.');
+    if (typeof session !== 'number' || !Array.isArray(types) || types.length > mostTypes) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a malformed list of event types. Run the same version of handoffjs on all hosts.');
     if (peer.closed) return;
     const wanted = toldAcross(types as EventType[]);
     const known = this.#relays.get(peer) ?? this.#newRelay(peer, session);
@@ -195,7 +196,7 @@ export class HandoffFeed implements Feed {
     if (wanted.length > 0) known.relay.want(wanted);
   }
 
-  /** One for each, so that it has no more on its way to it however often it asks. */
+  /** One relay per peer, so that repeated requests do not multiply messages in flight. */
   #newRelay(peer: Peer, session: number): { session: number; readonly relay: Relay } {
     const relay = new Relay({
       listen: (which, listener) => this.#own.listen(which, listener),
@@ -207,12 +208,12 @@ export class HandoffFeed implements Feed {
     return known;
   }
 
-  /** An event of this host. Of nodes elsewhere, too, it is told whether they are up: their host could not tell that it is gone. */
+  /** Names the host of an event. Events of remote nodes name the node's host, which may be gone and unable to report them. */
   #here({ event, graph }: OwnEvent): Told {
     return toTold(this.#sources.get(this.#hostOf(event))?.name ?? this.#host(), event, graph);
   }
 
-  /** The number of the host that an event is told of; 0: this one. */
+  /** The number of the host that an event concerns; 0 is this host. */
   #hostOf(event: HandoffEvent): number {
     return seenByAll.has(event.type) ? this.#own.hostOf((event as EventOf<'node:up'>).node) ?? 0 : 0;
   }
@@ -229,12 +230,12 @@ export class HandoffFeed implements Feed {
     try {
       listener(told);
     } catch (error) {
-      queueMicrotask(() => { throw error; }); // a listener's fault is its own, as it is of those of a Handoff
+      queueMicrotask(() => { throw error; }); // an error of one listener must not affect others
     }
   }
 }
 
-/** @param graph takes time to make, and not everybody reads it */
+/** @param graph called on first access, because it takes time and few readers need it */
 function toTold(host: string, event: HandoffEvent, graph?: () => RunGraph, done?: readonly number[]): Told {
   const told: Told = { host, event, ...(done !== undefined && { done }) };
   return graph === undefined ? told : Object.defineProperty(told, 'graph', { get: graph, enumerable: true });

@@ -1,4 +1,4 @@
-/** What this host knows at first hand, and so is the one to tell: its runs, and its own nodes, threads, actors and supervisors. */
+/** The events that this host reports: about its runs, nodes, threads, actors and supervisors. */
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { EventOf, EventType, HandoffEvent } from '../../events/events.ts';
 import { type RunGraph, toRunGraph } from '../../events/run-graph.ts';
@@ -9,31 +9,31 @@ import type { Driver } from '../../engine/driver.ts';
 import type { Tap } from './event-tap.ts';
 import type { CostModel } from '../../scheduling/costs/cost-model.ts';
 
-/** An event, and with `run:started` how to make its graph, which takes time. */
+/** An event. With `run:started`, a function that builds the graph on demand. */
 export interface OwnEvent {
   readonly event: HandoffEvent;
   readonly graph?: () => RunGraph;
 }
 
-/** A run that is under way. */
+/** A running DAG. */
 export interface OwnRun {
-  /** As if it began now. */
+  /** As if the run began now. */
   readonly event: EventOf<'run:started'>;
   readonly graph: () => RunGraph;
-  /** Functions that are done. */
+  /** Finished functions. */
   readonly done: readonly number[];
 }
 
-// Finished runs that may still be asked about.
+// How many finished runs can still be queried.
 const mostRecent = 100;
 
 export class OwnEvents {
   readonly #tap: Tap;
   readonly #driver: () => Driver;
   readonly #learned: CostModel;
-  /** One for all who listen. */
+  /** Shared by all listeners. */
   readonly #graphs = new WeakMap<ActiveRun, RunGraph>();
-  /** Runs that were told of, the oldest first. What is kept of them is what the store keeps anyway. */
+  /** Reported runs, oldest first. Weak references: the result store decides how long results live. */
   readonly #recent = new Map<string, { readonly plan: WeakRef<CompiledDag>; readonly results: WeakRef<RunResults> }>();
 
   constructor(tap: Tap, driver: () => Driver, learned: CostModel) {
@@ -46,7 +46,8 @@ export class OwnEvents {
   listen(types: Iterable<EventType>, listener: (own: OwnEvent) => void): () => void {
     return this.#tap.listen(types, (event) => {
       if (event.type === 'run:started') listener({ event, graph: this.#graphOf(this.#driver().runs.get(event.runId)!) });
-      else if (event.type !== 'worker:crashed' || this.hostOf(event.node) === 0) listener({ event }); // of threads elsewhere, their own host tells
+      // the host of a thread reports its crash
+      else if (event.type !== 'worker:crashed' || this.hostOf(event.node) === 0) listener({ event });
     });
   }
 
@@ -58,12 +59,12 @@ export class OwnEvents {
     }));
   }
 
-  /** The number of the host of a node; 0: this one, undefined: there never was such a node. */
+  /** The number of the host of a node; 0 is this host, undefined an unknown node. */
   hostOf(node: string): number | undefined {
     return this.#driver().state.nodeByName.get(node)?.host;
   }
 
-  /** A run that is under way; or has been, was told of, and has its results still. */
+  /** A running DAG, or a reported one whose results are still kept. */
   find(runId: string): { readonly plan: CompiledDag; readonly results: RunResults } | undefined {
     const active = this.#driver().runs.get(runId);
     if (active !== undefined) return { plan: active.request.plan, results: active.results };

@@ -1,6 +1,6 @@
 /**
- * Tells another host what happens on this one, as long as somebody listens there: events in order, many in a message, the next message only
- * when that before it has been taken in. What is not taken in waits here, and no more than so much of it.
+ * Relays events of this host to another one while it has subscribers: in order, in batches, one message in flight at a time. What waits
+ * meanwhile is bounded.
  */
 import type { EventType } from '../../events/events.ts';
 import type { RunGraph } from '../../events/run-graph.ts';
@@ -8,45 +8,45 @@ import type { OwnEvent, OwnRun } from './local-events.ts';
 import { type EventWire, sizeOf, toEventWire, toGraphWire, type Wire } from './event-wire.ts';
 
 export interface RelayParts {
-  /** Listens to what this host tells of. */
+  /** Listens to the events of this host. */
   listen(types: Iterable<EventType>, listener: (own: OwnEvent) => void): () => void;
-  /** Runs that are under way. */
+  /** Running DAGs. */
   underWay(): readonly OwnRun[];
-  /** Resolves when the other host has taken them in; rejects when it cannot, or is gone. */
+  /** Resolves when the other host has accepted the events; rejects when it cannot or has disconnected. */
   send(events: readonly Wire[], dropped: number): Promise<unknown>;
 }
 
 /** How much waits, counted as events, and as attempts of `attempts`; or in bytes, about. */
 export interface RelayLimits {
-  /** ms between messages, unless there is much to tell. */
+  /** Time between messages in ms, unless much is queued. */
   readonly interval: number;
-  /** So much is not waited with. */
+  /** A queue of this weight is sent at once. */
   readonly many: number;
-  /** More is dropped. */
+  /** Beyond this weight or size, events are dropped. */
   readonly most: number;
   readonly mostBytes: number;
 }
 
-/** Made when it is sent: what a run has to do first is not to wait for its graph. */
+/** Encoded when it is sent, so that the start of a run does not wait for its graph. */
 interface Waiting {
   readonly type: EventType | 'underWay';
   readonly weight: number;
   readonly bytes: number;
-  /** How often it was sent in vain. */
+  /** How often it was sent without success. */
   failures: number;
   /** @param isBare without graphs */
   wire(isBare: boolean): Wire;
 }
 
 const defaultLimits: RelayLimits = { interval: 50, many: 2000, most: 100_000, mostBytes: 32 * 1024 * 1024 };
-// When something has to be dropped, so much at once, that the next need not be looked for soon.
+// Dropping stops at this share of the limits, so that the next drop is not needed soon.
 const spare = 0.9;
-// Even after a silence, so many ms are waited for what comes along with an event: much is going on just then.
+// Delay in ms that collects the burst of events after a quiet period.
 const gather = 5;
 
-// For so many who want to know what is under way it waits at once; who came before hears with them.
+// At most this many pending snapshots of running DAGs; the oldest is dropped, since a newer one supersedes it.
 const mostUnderWay = 4;
-// What tells of a run is sent again as often, should it not arrive: the first time as it is, since something else may have been too long; then bare.
+// Run events are sent again this often: first unchanged, since another event may have been too large, then without graphs.
 const mostFailures = 2;
 
 const endings: ReadonlySet<string> = new Set<EventType>(['run:finished', 'run:failed']);
@@ -54,22 +54,22 @@ const endings: ReadonlySet<string> = new Set<EventType>(['run:finished', 'run:fa
 export class Relay {
   readonly #parts: RelayParts;
   readonly #limits: RelayLimits;
-  /** Graphs that were told. */
+  /** Graphs that were sent. */
   #graphs = new WeakSet<RunGraph>();
   #unlisten = (): void => {};
   #queue: Waiting[] = [];
   #weight = 0;
-  /** Of what may be dropped. */
+  /** Weight and size of droppable events. */
   #loose = { weight: 0, bytes: 0 };
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** When the timer is to go off. */
+  /** When the timer fires. */
   #due = 0;
   #sentAt = -Infinity;
   #isSending = false;
   #isUrgent = false;
   #isListening = false;
-  /** Rises when it is stopped: what was sent before is none of those who listen then. */
+  /** Incremented by `stop`. Failures of earlier messages are then ignored. */
   #round = 0;
 
   constructor(parts: RelayParts, limits: RelayLimits = defaultLimits) {
@@ -77,17 +77,17 @@ export class Relay {
     this.#limits = limits;
   }
 
-  /** These are wanted from now on. What is under way is told first. */
+  /** Sets the wanted types. The running DAGs are sent first. */
   want(types: readonly EventType[]): void {
     this.#unlisten();
     this.#isListening = true;
-    this.#isUrgent = true; // somebody waits for what is under way
+    this.#isUrgent = true; // a subscriber waits for the running DAGs
     this.#makeRoom();
     this.#tell(this.#underWay());
     this.#unlisten = this.#parts.listen(types, (own) => this.#tell(this.#toldAs(own)));
   }
 
-  /** Nothing is wanted any more, until something is. What has been sent may be on its way still, and nothing else is sent before it has arrived. */
+  /** Stops until types are wanted again. A message may still be in flight; no other is sent before it arrives. */
   stop(): void {
     this.#isListening = false;
     this.#round++;
@@ -110,11 +110,11 @@ export class Relay {
     this.#queue.push(waiting);
     this.#count(waiting, 1);
     if (this.#loose.weight > this.#limits.most || this.#loose.bytes > this.#limits.mostBytes) this.#drop();
-    this.#isUrgent ||= endings.has(waiting.type); // this host may not live to tell it much later
+    this.#isUrgent ||= endings.has(waiting.type); // sent soon, because this process may end with the run
     this.#schedule();
   }
 
-  /** @param sign -1: it does not wait any more */
+  /** @param sign -1 when it leaves the queue */
   #count(waiting: Waiting, sign: 1 | -1): void {
     this.#weight += sign * waiting.weight;
     if (isOfRun(waiting)) return;
@@ -122,7 +122,7 @@ export class Relay {
     this.#loose.bytes += sign * waiting.bytes;
   }
 
-  /** For what is under way now, which may be asked for over and over. */
+  /** Bounds the pending snapshots of running DAGs, which may be requested at any rate. */
   #makeRoom(): void {
     const before = this.#queue.filter(isUnderWay);
     const last = this.#queue.at(-1);
@@ -187,7 +187,7 @@ export class Relay {
     });
   }
 
-  /** What was sent has not arrived. How runs begin and end is told all the same. */
+  /** Requeues run events of a failed message, and counts the rest as dropped. */
   #failed(sent: readonly Waiting[], dropped: number): void {
     this.#graphs = new WeakSet();
     this.#dropped += dropped;
@@ -200,7 +200,7 @@ export class Relay {
     this.#queue.unshift(...again);
   }
 
-  /** First the oldest `attempts`, then what else is oldest; never what tells of a run's begin and end. */
+  /** Drops the oldest `attempts` first, then other events, but never the start or end of a run. */
   #drop(): void {
     const { most, mostBytes } = this.#limits;
     const isEnough = (): boolean => this.#loose.weight <= most * spare && this.#loose.bytes <= mostBytes * spare;

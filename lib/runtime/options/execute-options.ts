@@ -1,4 +1,4 @@
-/** The options of `execute` and its kin. */
+/** The options of `execute`, `run` and `executeLocal`. */
 import type { AllocationStrategy } from '../../scheduling/allocation/allocator.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { didYouMean, nearest } from '../../core/suggest.ts';
@@ -9,34 +9,36 @@ import { isSpeculate, speculateExpected, type SpeculateOptions } from '../../sch
 import { checkOptions, rules, type Schema } from '../../core/schema.ts';
 
 export interface ExecuteOptions {
-  /** The run's id, by which it is found while it is under way and its results are retained. Default: a nanoid. */
+  /** The id of the run, for `getResult`, `explain` and events. Default: a random one. */
   readonly runId?: string | undefined;
-  /** Default: that of `Handoff.start`. */
+  /** How functions are placed. Default: the strategy of `Handoff.start`. */
   readonly allocationStrategy?: AllocationStrategy | undefined;
-  /** ms that the run may take, for `'cost-optimized'`: it is planned to cost as little as that allows. Default: none. It may take longer. */
+  /**
+   * Target duration of the run in ms, for `'cost-optimized'`: the plan costs as little as this allows. Default none. It is not enforced.
+   */
   readonly deadline?: number | undefined;
-  /** Extra attempts for functions that do not say. Default: that of `Handoff.start`, which is 3 unless it was set. */
+  /** Retries for functions without their own `maxRetries`. Default: the value of `Handoff.start`, which is 3 by default. */
   readonly maxRetries?: number | undefined;
-  /** How often the result of one function may be lost, with a host or a disk, and be made again. Default: that of `Handoff.start`. */
+  /** How often the result of one function may be lost with its host or disk and recomputed. Default: the value of `Handoff.start`. */
   readonly maxResultLosses?: number | undefined;
-  /** How many functions of this run may be in flight at once. Default: as many as threads and resources allow. */
+  /** How many functions of this run may run or be queued on threads at once. Default: as many as threads and resources allow. */
   readonly maxConcurrency?: number | undefined;
   /** Aborts the run. */
   readonly signal?: AbortSignal | undefined;
-  /** ms for the whole run. Default: no limit. */
+  /** Time limit of the whole run in ms. Default none. */
   readonly timeout?: number | undefined;
-  /** What `results` holds: all results, those of functions that nobody depends on, or those of some ids. Default `'all'`. */
+  /** Which results to return: all, those of functions without dependents (`'sinks'`), or a list of ids. Default `'all'`. */
   readonly collect?: 'all' | 'sinks' | readonly string[] | undefined;
-  /** Called whenever functions have ended. */
+  /** Called when functions have finished. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /**
-   * Whether functions that take much longer than is typical are run once more on threads that have nothing to do; the first result counts.
-   * Such a function may run twice at once, unless it is `idempotent: false`. Default false.
+   * Whether unusually slow functions get a second attempt on an idle thread; the first result counts. Such a function may run twice at the
+   * same time, unless it is `idempotent: false`. Default false.
    */
   readonly speculate?: boolean | SpeculateOptions | undefined;
   /**
-   * `'fail-fast'` (default): the first failure ends the run; `'continue'`: what does not depend on it finishes first. The run is then rejected all
-   * the same, with `failures` and `results` on the error.
+   * `'fail-fast'` (default): the first failure ends the run. `'continue'`: independent functions finish first; then the run rejects with
+   * `failures` and `results` on the error.
    */
   readonly failurePolicy?: 'fail-fast' | 'continue' | undefined;
 }
@@ -59,7 +61,7 @@ const schema: Schema<ExecuteOptions> = {
   failurePolicy: { expected: "'fail-fast' or 'continue'", holds: (value) => value === 'fail-fast' || value === 'continue' },
 };
 
-/** @throws `INVALID_OPTION` */
+/** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
 export function checkExecuteOptions(where: string, options: ExecuteOptions): void {
   checkOptions(where, schema, options);
 }
@@ -70,13 +72,13 @@ export function checkExecuteOptions(where: string, options: ExecuteOptions): voi
  */
 export function collecting(outputs: readonly string[], options: ExecuteOptions): ExecuteOptions {
   if (options?.collect === undefined) return { ...options, collect: outputs };
-  throw new HandoffError('INVALID_OPTION', 'run: there is no option collect, because the outputs of the DAG say what is collected. To collect other results use execute().', { option: 'collect' });
+  throw new HandoffError('INVALID_OPTION', 'run: the option collect is not allowed, because the outputs of the DAG define what is collected. To collect other results use execute().', { option: 'collect' });
 }
 
 /**
- * Which functions' results a run holds to its end: 1 for each; null for all.
+ * Which results a run keeps to its end: 1 for each; null for all.
  *
- * @throws `INVALID_OPTION` when `collect` names a function that the DAG does not have, or an inline one
+ * @throws `INVALID_OPTION` when `collect` names an unknown or an inline function
  */
 export function keptOf(plan: CompiledDag, collect: ExecuteOptions['collect'] = 'all'): Uint8Array | null {
   if (collect === 'all') return null;
@@ -89,7 +91,7 @@ export function keptOf(plan: CompiledDag, collect: ExecuteOptions['collect'] = '
     const i = plan.indexOf(id);
     if (i < 0) {
       const suggestion = nearest(id, plan.entries.map((entry) => entry.id));
-      throw new HandoffError('INVALID_OPTION', `option collect names ${JSON.stringify(id)}, which is no function with a result of its own.${didYouMean(suggestion)}`, { option: 'collect' });
+      throw new HandoffError('INVALID_OPTION', `option collect names ${JSON.stringify(id)}, which is not a function with its own result.${didYouMean(suggestion)}`, { option: 'collect' });
     }
     kept[i] = 1;
   }

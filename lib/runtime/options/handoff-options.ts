@@ -1,4 +1,4 @@
-/** The options of `Handoff.start`: type, default and doc of each, and what it may be. */
+/** The options of `Handoff.start`: types, defaults and checks. */
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { type AllocationStrategy, isStrategy, strategyExpected } from '../../scheduling/allocation/allocator.ts';
 import { amountOf } from '../../scheduling/resources/amounts.ts';
@@ -14,17 +14,17 @@ import { type DashboardOptions, dashboardExpected, type ResolvedDashboard, resol
 import { checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from '../../core/schema.ts';
 import { type ResolvedTransport, resolveTransport, type TransportOptions } from './transport-options.ts';
 
-/** A node to be started on this host. */
+/** A node of this host. */
 export interface NodeOptions {
   /** Unique in the cluster. */
   readonly name: string;
-  /** What it has: `cpu`, `memory` (MB), `gpu`, any other name. */
+  /** Amount by resource: `cpu` (cores), `memory` (MB), `gpu`, or any other name. */
   readonly capabilities: Capabilities;
-  /** Worker threads. Default: `min(max(1, ceil(cpu)), availableParallelism())`. */
+  /** Number of worker threads. Default: `min(max(1, ceil(cpu)), availableParallelism())`. */
   readonly threads?: number | undefined;
-  /** How fast it runs a function compared with a node of speed 1. Default 1. Used for plans. */
+  /** Speed relative to a node of speed 1, used by plans. Default 1. */
   readonly speed?: number | undefined;
-  /** What each ms costs that a function runs there, in any unit. Default 0. Used by `'cost-optimized'`, and told as `stats.price`. */
+  /** Price per ms of function time, in any unit. Default 0. Used by `'cost-optimized'`, and summed up in `stats.price`. */
   readonly price?: number | undefined;
   /**
    * Called every `monitorInterval` with what the node declares and what is in use; the capabilities that it gives, if any, are the node's from
@@ -38,43 +38,43 @@ export interface NodeOptions {
 export interface HandoffOptions {
   /** Nodes of this host. Default: one named `'local'` with all cores and memory of the machine. */
   readonly nodes?: readonly NodeOptions[] | undefined;
-  /** How other hosts are reached. The same DAGs run with it and without. Default: there are none. */
+  /** How to reach other hosts. DAGs run unchanged with or without it. Default none. */
   readonly transport?: TransportOptions | undefined;
   /** Whether source text of other hosts (`fromSource()`) may be run here. Default false. */
   readonly allowSource?: boolean | undefined;
   /** How functions are placed. Default `'first-available'`. */
   readonly allocationStrategy?: AllocationStrategy | undefined;
-  /** Grants and releases what functions hold while they run. Default: a `SimpleResourceTracker`. */
+  /** Grants and releases resources of functions. Default: a `SimpleResourceTracker`. */
   readonly resourceTracker?: ResourceTracker | undefined;
   /**
-   * ms between looks at what functions really use. Functions that use more memory than their cost says are then reported as `function:memory-exceeded`, and
-   * a `DynamicResourceTracker` is told what is free. Default: only nodes with `probe` or `enforceMemory` are looked at, every 1000 ms.
+   * Time between measurements of what functions really use, in ms. It enables the event `function:memory-exceeded` and informs a
+   * `DynamicResourceTracker`. Default: only nodes with `probe` or `enforceMemory` are measured, every 1000 ms.
    */
   readonly monitorInterval?: number | undefined;
-  /** Extra attempts per function. Default 3. */
+  /** Retries per function. Default 3. */
   readonly maxRetries?: number | undefined;
   /**
-   * ms that the import of a module may take, in each thread that imports it; `Infinity`: no limit. Default 60,000. What needs the module then fails
-   * with `MODULE_FAILED`, and the thread is started anew.
+   * Time limit in ms for the import of a module in a thread; `Infinity` means none. Default 60,000. Beyond it, functions of the module fail
+   * with `MODULE_FAILED`, and the thread restarts.
    */
   readonly importTimeout?: number | undefined;
   /**
-   * How often the result of one function may be lost, with a host or a disk, and be made again; beyond, the function fails for good. Results that
-   * are made again only for the sake of a lost one are not counted. Default 10.
+   * How often the result of one function may be lost with its host or disk and recomputed; beyond that, the function fails. Results that
+   * are recomputed only as inputs of a lost one do not count. Default 10.
    */
   readonly maxResultLosses?: number | undefined;
-  /** ms between asking a function to stop, through its signal, and ending its thread. Default 100. */
+  /** Time in ms between the abort signal of a function and the end of its thread. Default 100. */
   readonly gracePeriod?: number | undefined;
   /**
-   * How many finished runs of `execute` keep their results for `getResult`; the oldest are forgotten first, also once they have more than a
-   * million results in all. Of `run` nothing is kept but what it returns. Default 100.
+   * How many finished runs of `execute` keep their results for `getResult`. The oldest are dropped first, also when there are more than a
+   * million results in total. `run` keeps only what it returns. Default 100.
    */
   readonly retainedRuns?: number | undefined;
-  /** Bytes that the results of those runs may hold in memory, all together; the oldest runs are forgotten first. Default 256 MiB. */
+  /** Memory limit in bytes for the results of finished runs. The oldest runs are dropped first. Default 256 MiB. */
   readonly retainedBytes?: number | undefined;
   /**
-   * Bytes that large results (those in shared memory) may hold in all. What is over goes to files in the system's folder for temporary
-   * ones, least recently used first, and nothing new is started while more is held. Default: no bound.
+   * Limit in bytes for large results in shared memory. Beyond it the least recently used are written to temporary files, and no new
+   * functions start until there is room. Default none.
    */
   readonly memoryBudget?: number | undefined;
   /**
@@ -82,7 +82,7 @@ export interface HandoffOptions {
    * `'events'`: what functions print becomes `function:log` events, and goes to stderr while nothing listens to these; the rest goes to stderr.
    */
   readonly output?: Output | undefined;
-  /** A page that shows what runs, and its address: `handoff.dashboard`. Default: there is none, and it costs nothing. */
+  /** Serves a web page that shows running DAGs, at `handoff.dashboard`. Default: off. */
   readonly dashboard?: DashboardOptions | undefined;
   /**
    * How long functions take and how large their results are, for those that do not say so themselves, and where that is kept.
@@ -129,10 +129,10 @@ const schema: Schema<HandoffOptions> = {
   maxRetries: rules.whole,
   maxResultLosses: rules.wholeOrInfinity,
   gracePeriod: rules.milliseconds,
-  importTimeout: { expected: 'ms, a number above 0, or Infinity', holds: (value) => typeof value === 'number' && value > 0 },
+  importTimeout: { expected: 'a number of ms above 0, or Infinity', holds: (value) => typeof value === 'number' && value > 0 },
   retainedRuns: rules.whole,
-  retainedBytes: { expected: 'bytes, a number of at least 0', holds: (value) => value === Infinity || isAmount(value) },
-  memoryBudget: { expected: 'bytes, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
+  retainedBytes: { expected: 'a number of bytes, at least 0', holds: (value) => value === Infinity || isAmount(value) },
+  memoryBudget: { expected: 'a finite number of bytes above 0', holds: (value) => isAmount(value) && value > 0 },
   output: { expected: "'inherit', 'stderr' or 'events'", holds: (value) => value === 'inherit' || value === 'stderr' || value === 'events' },
   dashboard: { expected: dashboardExpected, holds: isRecord },
   costModel: { expected: costModelExpected, holds: isRecord },
@@ -156,7 +156,7 @@ const nodeSchema: Schema<NodeOptions> = {
 
 export { strategyRule };
 
-/** @throws `INVALID_OPTION` */
+/** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
 export function resolveOptions(options: HandoffOptions): ResolvedOptions {
   checkOptions('Handoff.start', schema, options);
   const output = options.output ?? 'inherit';
@@ -169,7 +169,7 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
   const nodes = (options.nodes ?? [{ name: defaultName, capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, { output, memoryBudget: options.memoryBudget, importTimeout }));
   const names = nodes.map((node) => node.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw invalidOption('Handoff.start', 'nodes', 'nodes with names of their own', names);
+  if (twice !== undefined) throw invalidOption('Handoff.start', 'nodes', 'nodes with different names', names);
   return {
     nodes,
     allocationStrategy: options.allocationStrategy ?? 'first-available',
@@ -190,7 +190,7 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
   };
 }
 
-/** @throws `INVALID_OPTION` */
+/** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
 export function resolveNode(where: string, node: NodeOptions, { output, memoryBudget, importTimeout }: Pick<ResolvedOptions, 'output' | 'memoryBudget' | 'importTimeout'>): NodeSettings {
   checkOptions(where, nodeSchema, node);
   for (const required of ['name', 'capabilities'] as const) {
@@ -202,12 +202,12 @@ export function resolveNode(where: string, node: NodeOptions, { output, memoryBu
   };
 }
 
-/** As many threads as the node declares cores, at least one and no more than the machine has. */
+/** One thread per declared core: at least one, and at most the number of cores of the machine. */
 export function defaultThreads(capabilities: Capabilities): number {
   return Math.min(Math.max(1, Math.ceil(amountOf(capabilities, 'cpu'))), availableParallelism());
 }
 
-/** What this machine has. */
+/** The capabilities of this machine. */
 export function machine(): Capabilities {
   return { cpu: availableParallelism(), memory: Math.floor(totalmem() / 2 ** 20) };
 }

@@ -1,4 +1,4 @@
-/** The option `transport`: how other hosts are reached. */
+/** The option `transport`: how to reach other hosts. */
 import { readFileSync } from 'node:fs';
 import { HandoffError } from '../../core/errors.ts';
 import { parseAddress, unixPath } from '../../hosts/transport/tcp/address.ts';
@@ -10,40 +10,55 @@ import { checkOptions, invalidOption, isRecord, type Rule, rules, type Schema } 
 export interface TransportOptions {
   readonly type: 'tcp';
   /**
-   * Where to listen. Default `'127.0.0.1'`, which every user of this machine can reach; without a `secret` each of them can run code as you.
-   * `'unix:/path'` is a Unix socket, which only you can open (its file has mode 0600). What other machines can reach needs a `secret`.
-   * `HANDOFF_HOST`.
+   * The address to listen on. Default `'127.0.0.1'`, which every user of this machine can reach: without a `secret` each of them can run
+   * code as you. `'unix:/path'` is a Unix socket with mode 0600, which only you can open. Addresses that other machines can reach need a
+   * `secret`. Environment: `HANDOFF_HOST`.
    */
   readonly host?: string | undefined;
-  /** The port to listen on; 0: any. Default: any, unless there is somebody to join: then none. A Unix socket has none. `HANDOFF_PORT`. */
+  /**
+   * The port to listen on; 0: any free port. Default: 0, or no listening if `join` is given. Not allowed with a Unix socket. Environment:
+   * `HANDOFF_PORT`.
+   */
   readonly port?: number | undefined;
-  /** `host:port` or `unix:/path` of members of the cluster. One is enough to learn of all. `HANDOFF_JOIN`, with commas. */
+  /**
+   * Addresses of cluster members, as `host:port` or `unix:/path`. One is enough to find all others. Environment: `HANDOFF_JOIN`, separated
+   * by commas.
+   */
   readonly join?: readonly string[] | undefined;
   /**
-   * What every host of the cluster knows, and nobody else: long and random, of at least 16 characters. It is the key of TLS between hosts, so
-   * that it also encrypts. Not used on Unix sockets. `HANDOFF_SECRET`, or in a file: `HANDOFF_SECRET_FILE`.
+   * A secret shared by all hosts of the cluster: long and random, at least 16 characters. It is the TLS key between hosts, so traffic is
+   * encrypted. Not used on Unix sockets. Environment: `HANDOFF_SECRET`, or the path of a file in `HANDOFF_SECRET_FILE`.
    */
   readonly secret?: string | undefined;
-  /** PEM; hosts then prove themselves by certificates of `ca`, too. `HANDOFF_TLS_CERT`, `HANDOFF_TLS_KEY`, `HANDOFF_TLS_CA`: files. */
+  /**
+   * Mutual TLS in addition: each host proves itself with a certificate signed by `ca`. All three are PEM texts. Environment: paths in
+   * `HANDOFF_TLS_CERT`, `HANDOFF_TLS_KEY`, `HANDOFF_TLS_CA`.
+   */
   readonly tls?: TlsOptions | undefined;
-  /** Where others are to dial this host, when that is not where it listens. `HANDOFF_ADVERTISE`. */
+  /** The address at which others reach this host, if it differs from where it listens. Environment: `HANDOFF_ADVERTISE`. */
   readonly advertise?: string | undefined;
-  /** The longest frame, in bytes, at least 1024. Of two hosts with different ones the smaller holds. Default 16 MiB. Messages and results may be longer. */
+  /**
+   * Maximum frame size in bytes, at least 1024. Two hosts use the smaller of theirs. Messages and results may be larger than a frame.
+   * Default 16 MiB.
+   */
   readonly maxFrameBytes?: number | undefined;
-  /** ms between signs of life. Default 1000. */
+  /** Time between heartbeats in ms. Default 1000. */
   readonly heartbeatInterval?: number | undefined;
-  /** ms of silence after which a host is given up. Default: five intervals. */
+  /** Silence in ms after which a host is considered lost. Default: five heartbeat intervals. */
   readonly heartbeatTimeout?: number | undefined;
   /**
-   * ms that a host which was lost without a good-bye counts as returning: what only it can run waits. Also how long the main thread of a host
-   * may be busy while its process gives signs of life. Default 30,000; 0: it is given up at once.
+   * How long a lost host may take to reconnect, in ms. Functions that only it can run wait. It is also how long the main thread of a host
+   * may be busy while its process sends heartbeats. 0: no waiting. Default 30,000.
    */
   readonly reconnectTimeout?: number | undefined;
-  /** ms that `Handoff.start` waits for somebody to join. Default 5000. */
+  /** How long `Handoff.start` tries to join, in ms. Default 5000. */
   readonly joinTimeout?: number | undefined;
-  /** ms that `stop` waits for other hosts' functions to finish here, and for them to take their results. Default 30,000. */
+  /** How long `stop` waits in ms for other hosts to finish their functions here and fetch their results. Default 30,000. */
   readonly drainTimeout?: number | undefined;
-  /** The folder that modules of functions are found in, on every host at the same place below it. Default: the working directory. `HANDOFF_ROOT`. */
+  /**
+   * The folder below which modules of functions are found. Their relative paths must be equal on all hosts. Default: the working directory.
+   * Environment: `HANDOFF_ROOT`.
+   */
   readonly root?: string | undefined;
 }
 
@@ -86,9 +101,13 @@ export function resolveTransport(given: TransportOptions, env: NodeJS.ProcessEnv
   const options: TransportOptions = { ...fromEnvironment(env), ...withoutUndefined(given) };
   if (options.secret !== undefined) needSecret(`${where} (from HANDOFF_SECRET or HANDOFF_SECRET_FILE)`, options.secret);
   checkOptions(`${where} (from HANDOFF_ variables)`, schema, options);
+  return withDefaults(where, options);
+}
+
+function withDefaults(where: string, options: TransportOptions): ResolvedTransport {
   const { join = [], host = '' } = options;
   const isUnix = unixPath(host) !== undefined;
-  if (isUnix && options.port !== undefined) throw invalidOption(where, 'port', `none, as host is '${host}', a Unix socket`, options.port);
+  if (isUnix && options.port !== undefined) throw invalidOption(where, 'port', `none, because host '${host}' is a Unix socket`, options.port);
   const port = options.port ?? (join.length > 0 || isUnix ? undefined : 0);
   const interval = options.heartbeatInterval ?? 1000;
   const heartbeatTimeout = options.heartbeatTimeout ?? 5 * interval;
@@ -99,9 +118,9 @@ export function resolveTransport(given: TransportOptions, env: NodeJS.ProcessEnv
   };
 }
 
-/** Never says what was given. */
+/** The error never contains the secret. */
 function needSecret(where: string, secret: unknown): void {
-  if (!secretText.holds(secret)) throw new HandoffError('INVALID_OPTION', `${where}: secret is not valid: expected ${secretText.expected}; got ${typeof secret === 'string' ? `one of ${secret.length}` : typeof secret}.`, { option: 'secret' });
+  if (!secretText.holds(secret)) throw new HandoffError('INVALID_OPTION', `${where}: secret is not valid: expected ${secretText.expected}; got ${typeof secret === 'string' ? `a string of ${secret.length}` : typeof secret}.`, { option: 'secret' });
 }
 
 function fromEnvironment(env: NodeJS.ProcessEnv): Partial<TransportOptions> {
@@ -109,7 +128,7 @@ function fromEnvironment(env: NodeJS.ProcessEnv): Partial<TransportOptions> {
   const secret = HANDOFF_SECRET || (HANDOFF_SECRET_FILE && read('HANDOFF_SECRET_FILE', HANDOFF_SECRET_FILE).trim());
   if (HANDOFF_SECRET_FILE && !secret) throw new HandoffError('INVALID_OPTION', `HANDOFF_SECRET_FILE names ${HANDOFF_SECRET_FILE}, which is empty.`, { option: 'HANDOFF_SECRET_FILE' });
   const tls = [HANDOFF_TLS_CERT, HANDOFF_TLS_KEY, HANDOFF_TLS_CA].filter(Boolean).length;
-  if (tls !== 0 && tls !== 3) throw new HandoffError('INVALID_OPTION', 'Of HANDOFF_TLS_CERT, HANDOFF_TLS_KEY and HANDOFF_TLS_CA some are set and some are not: TLS needs all three.', { option: 'tls' });
+  if (tls !== 0 && tls !== 3) throw new HandoffError('INVALID_OPTION', 'Only some of HANDOFF_TLS_CERT, HANDOFF_TLS_KEY and HANDOFF_TLS_CA are set. TLS needs all three.', { option: 'tls' });
   return {
     ...(HANDOFF_HOST && { host: HANDOFF_HOST }),
     ...(HANDOFF_PORT && { port: Number(HANDOFF_PORT) }),

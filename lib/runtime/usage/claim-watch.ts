@@ -1,6 +1,7 @@
 /**
- * Functions that claim memory, and whether they keep to it. Looked at only while they run, from outside of their thread: what it holds now
- * beyond the least that it held since the function was sent. As garbage is not use, a thread that seems to hold too much collects it first.
+ * Checks whether functions stay within their memory claim, from outside of their thread and only while they run. Use is the growth of the
+ * heap since the lowest value after the function was sent. Garbage does not count: if the heap seems too large, garbage is collected before
+ * the decision.
  */
 import { toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -9,12 +10,12 @@ import type { Lane } from '../../workers/node/lane.ts';
 import { heapMb, liveHeapMb } from './heap.ts';
 import { Ticker } from './ticker.ts';
 
-/** A function that uses more than it claimed. */
+/** A function that uses more memory than it claimed. */
 export interface Overuse {
   readonly node: string;
   /** The index of its thread. */
   readonly lane: number;
-  /** The number of its batch: below 0 when another host sent it. */
+  /** The number of its batch; negative when another host sent it. */
   readonly batch: number;
   readonly claimedMb: number;
   readonly usedMb: number;
@@ -27,9 +28,9 @@ interface Watched {
   readonly batch: number;
   readonly claimedMb: number;
   readonly enforced: boolean;
-  /** The least that its thread held since it was sent, in MB. */
+  /** The lowest heap size of its thread since it was sent, in MB. */
   base: number;
-  /** So many looks are let pass before garbage is collected again, as it was nothing but garbage; doubled each time. */
+  /** How many checks to skip before the next collection, if the last one found only garbage. Doubled each time. */
   pause: number;
   passing: number;
 }
@@ -47,13 +48,13 @@ export class ClaimWatch {
     });
   }
 
-  /** A batch is about to be sent. Only a function that is alone in it can be judged. */
+  /** Starts to watch a batch that is about to be sent. Only a batch of one function can be judged. */
   sent(node: string, index: number, lane: Lane, { id, size, claim }: OutgoingBatch, enforced: boolean): void {
     const claimedMb = claim?.['memory'];
     if (size !== 1 || claimedMb === undefined) return;
     const watched: Watched = { node, index, lane, batch: id, claimedMb, enforced, base: Infinity, pause: 0, passing: 0 };
     this.#watched.add(watched);
-    void this.#measure(watched); // asked before the function is sent, so answered before it begins
+    void this.#measure(watched); // requested before the function is sent, so measured before it begins
     this.#ticker.start();
   }
 

@@ -1,14 +1,14 @@
-/** How much memory a thread holds, asked from outside: also while its function never yields. */
+/** Measures the memory of a thread from outside, even while its function never yields. */
 import type { Session } from 'node:inspector';
 import type { Worker } from 'node:worker_threads';
 
 const MiB = 2 ** 20;
 
-// In ms. Only a thread inside native code answers later than this.
+// Limits in ms. Only a thread inside native code answers later.
 const patience = 200;
 const collectPatience = 2000;
 
-/** Resolves to undefined after so many ms. */
+/** Resolves to undefined after `ms`. */
 export function late(ms: number): { readonly passed: Promise<undefined>; clear(): void } {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const timer = setTimeout(resolve, ms, undefined);
@@ -16,29 +16,29 @@ export function late(ms: number): { readonly passed: Promise<undefined>; clear()
   return { passed: promise, clear: () => clearTimeout(timer) };
 }
 
-/** What is given in time; undefined when it comes too late, or fails. */
+/** The value of a promise, or undefined when it fails or takes longer than `ms`. */
 export async function inTime<Value>(work: Promise<Value>, ms = patience): Promise<Value | undefined> {
   const { passed, clear } = late(ms);
   try {
     return await Promise.race([work, passed]);
   } catch {
-    return undefined; // the thread is gone
+    return undefined; // the thread has ended
   } finally {
     clear();
   }
 }
 
-/** What a thread holds, in MB, garbage included; undefined when it is gone or does not answer. */
+/** The heap of a thread in MB, including garbage; undefined when the thread has ended or does not answer. */
 export async function heapMb(worker: Worker): Promise<number | undefined> {
   const statistics = await inTime(worker.getHeapStatistics());
   return statistics && (statistics.used_heap_size + statistics.external_memory) / MiB;
 }
 
 /**
- * What a thread holds after a collection of its garbage, in MB; undefined when it does not answer. Only an inspector can have a thread collect
- * that is busy; it is there for the time of the question, and asks nothing else.
+ * The heap of a thread in MB after a garbage collection; undefined when the thread does not answer. Only the inspector can collect garbage
+ * in a busy thread; the session lasts only for this measurement.
  *
- * @returns `'unknown'` where there is no inspector that reaches threads
+ * @returns `'unknown'` when no inspector can reach the thread
  */
 export async function liveHeapMb(worker: Worker): Promise<number | 'unknown' | undefined> {
   const session = await connect();
@@ -46,7 +46,7 @@ export async function liveHeapMb(worker: Worker): Promise<number | 'unknown' | u
   const { promise, resolve } = Promise.withResolvers<number | 'unknown'>();
   let asked: string | undefined;
   session.on('NodeWorker.attachedToWorker', ({ params: { sessionId, workerInfo } }) => {
-    if (/\d+/.exec(workerInfo.title)?.[0] !== String(worker.threadId)) return; // the title has the thread's number, the other fields do not
+    if (/\d+/.exec(workerInfo.title)?.[0] !== String(worker.threadId)) return; // only the title contains the thread number
     asked = sessionId;
     for (const [id, method] of ['HeapProfiler.collectGarbage', 'Runtime.getHeapUsage'].entries()) {
       session.post('NodeWorker.sendMessageToWorker', { sessionId, message: JSON.stringify({ id, method }) });
@@ -73,6 +73,6 @@ async function connect(): Promise<Session | undefined> {
     session.connect();
     return session;
   } catch {
-    return undefined; // this Node was built without one
+    return undefined; // this Node was built without an inspector
   }
 }

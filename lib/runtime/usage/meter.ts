@@ -1,4 +1,4 @@
-/** Readings of threads and of the process, and what was used between two of them. */
+/** Readings of threads and of the process, and their use between two readings. */
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import type { Worker } from 'node:worker_threads';
 import type { Lane } from '../../workers/node/lane.ts';
@@ -7,25 +7,25 @@ import type { HostUse, NodeUse, ThreadUse } from './resources.ts';
 
 const MiB = 2 ** 20;
 
-/** A node that can be read. */
+/** A node that can be measured. */
 export interface Readable {
   readonly running: readonly Lane[];
 }
 
 interface ThreadReading {
   readonly loop: EventLoopUtilization;
-  /** µs; undefined where Node does not tell. */
+  /** In µs; undefined where Node does not report it. */
   readonly cpu: number | undefined;
   readonly heapMb: number;
-  /** Whether something was sent to it that it has not told of. */
+  /** Whether it has unfinished work. */
   readonly busy: boolean;
 }
 
-/** How things were at one moment. */
+/** A measurement of all threads at one moment. */
 export interface Reading {
-  /** ms */
+  /** In ms. */
   readonly at: number;
-  /** µs that the process has used. */
+  /** CPU time of the process, in µs. */
   readonly cpu: number;
   readonly threads: ReadonlyMap<Lane, ThreadReading>;
 }
@@ -40,13 +40,13 @@ export async function read(nodes: Iterable<Readable>): Promise<Reading> {
   return { ...nothingRead(), threads };
 }
 
-/** Before anything was read. */
+/** The empty reading before the first one. */
 export function nothingRead(): Reading {
   const { user, system } = process.cpuUsage();
   return { at: performance.now(), cpu: user + system, threads: new Map() };
 }
 
-/** What each thread held when it last answered: one inside native code may not answer now. */
+/** The last known heap size per thread, for threads inside native code that do not answer. */
 const lastHeap = new WeakMap<Worker, number>();
 
 async function readThread(worker: Worker, busy: boolean): Promise<ThreadReading | undefined> {
@@ -56,14 +56,14 @@ async function readThread(worker: Worker, busy: boolean): Promise<ThreadReading 
   return { loop: worker.performance.eventLoopUtilization(), cpu, heapMb: heap, busy };
 }
 
-/** Newer than the oldest Node that this runs on. */
+/** `cpuUsage` is newer than the oldest supported Node. */
 async function cpuOf(worker: Worker): Promise<number | undefined> {
   if (typeof worker.cpuUsage !== 'function') return undefined;
   const used = await inTime(worker.cpuUsage());
   return used && used.user + used.system;
 }
 
-/** What the process used between two readings. */
+/** The use of the process between two readings. */
 export function hostUse(before: Reading, after: Reading): HostUse {
   return {
     cpu: (after.cpu - before.cpu) / 1000 / elapsed(before, after),
@@ -72,7 +72,7 @@ export function hostUse(before: Reading, after: Reading): HostUse {
   };
 }
 
-/** What a node used between two readings, and at the second. A thread that is new counts from its start. */
+/** The use of a node between two readings. A new thread counts from its start. */
 export function nodeUse({ running }: Readable, before: Reading, after: Reading): NodeUse {
   const all = running.flatMap((lane) => threadUse(lane, before, after) ?? []);
   return {
@@ -98,8 +98,8 @@ function elapsed(before: Reading, after: Reading): number {
 }
 
 /**
- * What the functions of a node use now that run: threads with nothing to do give back what they hold as soon as it is wanted, so what those
- * hold that work is counted beyond the least that they ever held.
+ * What running functions of a node use. The heap of a busy thread counts above its lowest value; idle threads free memory on demand and do
+ * not count.
  */
 export function functionsUse({ running }: Readable, before: Reading, after: Reading, least: WeakMap<Lane, number>): { readonly cpu: number; readonly memory: number } {
   let [cpu, memory] = [0, 0];

@@ -1,14 +1,14 @@
 /**
- * Looks at what the nodes of this host really use, for those who asked:
+ * Measures what the nodes of this host really use, on request:
  *
  * ```
- *   resources()                    once, over a moment
- *   a node's `probe`               every interval; what it gives changes the node's capabilities
- *   a tracker that observes        every interval, when there is an interval
- *   functions that claim memory    every interval while they run, on nodes that are watched
+ *   resources()                    once, over 100 ms
+ *   a node's `probe`               every interval; what it returns changes the node's capabilities
+ *   an observing tracker           every interval, if an interval is set
+ *   functions with a memory claim  every interval while they run, on monitored nodes
  * ```
  *
- * Nobody asked: nothing is measured.
+ * Without a request nothing is measured.
  */
 import { add } from '../../scheduling/resources/amounts.ts';
 import { DynamicResourceTracker } from '../../scheduling/resources/dynamic-resource-tracker.ts';
@@ -24,12 +24,12 @@ import { functionsUse, hostUse, nodeUse, nothingRead, read, type Reading } from 
 import type { NodePolicy, NodeResources } from './resources.ts';
 import { Ticker } from './ticker.ts';
 
-// In ms: what `resources()` measures is an average over so long.
+// Length of one measurement for `resources()`, in ms.
 const moment = 100;
 const defaultInterval = 1000;
 
 export interface MonitorOptions {
-  /** ms; undefined: only what nodes ask for is watched. */
+  /** In ms; undefined: only nodes with their own policy are measured. */
   readonly interval: number | undefined;
   /** By node. */
   readonly policies: ReadonlyMap<string, NodePolicy>;
@@ -41,11 +41,11 @@ export interface MonitorParts {
   readonly state: () => State;
   /** The nodes of this host. */
   readonly nodes: () => readonly NodeActor[];
-  /** @throws `INVALID_OPTION` */
+  /** @throws `INVALID_OPTION` when the capabilities are invalid */
   readonly change: (node: string, capabilities: Capabilities) => Promise<unknown>;
   /** More of a node may be free than before. */
   readonly freed: (node: string) => void;
-  /** Tells the host that has sent the function. */
+  /** Reports to the host that sent the function. */
   readonly tellOwner: (overuse: Overuse) => void;
 }
 
@@ -55,7 +55,7 @@ export class Monitor {
   readonly #claims: ClaimWatch;
   readonly #ticker: Ticker;
   readonly #least = new WeakMap();
-  /** Nodes whose function has not answered yet. */
+  /** Nodes whose `monitor` has not returned yet. */
   readonly #asking = new Set<string>();
   #last: Reading | undefined;
 
@@ -67,7 +67,7 @@ export class Monitor {
     this.#ticker = new Ticker(interval, () => this.#tick());
   }
 
-  /** A node of this host is about to start. */
+  /** Called before a node of this host starts. */
   nodeUp(actor: NodeActor): void {
     const { name } = actor.settings;
     const { interval, policies } = this.#options;
@@ -75,7 +75,7 @@ export class Monitor {
     const enforced = policy?.enforceMemory === true;
     if (interval !== undefined || enforced || policy?.probe !== undefined) {
       actor.onSend = (index, lane, batch) => {
-        // Of other hosts' functions we do not know who listens.
+        // Whether other hosts listen is unknown, so their functions are always watched.
         if (enforced || batch.id < 0 || this.#parts.publisher.wants('function:memory-exceeded')) this.#claims.sent(name, index, lane, batch, enforced);
       };
     }
@@ -89,7 +89,7 @@ export class Monitor {
     this.#claims.stop();
   }
 
-  /** What the nodes of this host have, what is claimed of it and what they use. */
+  /** What the nodes of this host declare, what is claimed, and what they use. */
   async resources(): Promise<Record<string, NodeResources>> {
     const before = await read(this.#parts.nodes());
     await late(moment).passed;
@@ -97,7 +97,7 @@ export class Monitor {
     return Object.fromEntries(this.#parts.nodes().map((node) => [node.settings.name, this.#resourcesOf(node, before, after)]));
   }
 
-  /** A function that another host runs for us uses too much of a node of its. `batch` is our number of its batch. */
+  /** Handles a report of another host about a function of ours. `batch` is our number of its batch. */
   overuseElsewhere({ batch: id, claimedMb, usedMb }: Overuse, host: number): void {
     const batch = this.#parts.state().batches.get(id);
     if (batch?.lane.node.host === host) this.#publish(batch, claimedMb, usedMb);
@@ -126,7 +126,7 @@ export class Monitor {
     return { declared: { ...capabilities }, claimed: this.#claimed(name), used: nodeUse(node, before, after), host: hostUse(before, after) };
   }
 
-  /** Of all hosts where the tracker tells; else what this host's own runs hold. */
+  /** Claims of all hosts, if the tracker lists them; otherwise only those of this host's runs. */
   #claimed(node: string): Cost {
     const { tracker, state } = this.#parts;
     if (!(tracker instanceof SimpleResourceTracker)) return nonZero(state().nodeByName.get(node)?.claimed ?? {});

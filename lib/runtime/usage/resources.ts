@@ -1,27 +1,27 @@
-/** What is declared of nodes, what is claimed of it, and what is really in use, as users see it. */
+/** The public types of measured resources. */
 import type { Capabilities, Cost } from '../../dag/types.ts';
 
 export interface ThreadUse {
-  /** The share of time that it was busy, waiting inside a function that blocks included; 0 to 1. */
+  /** Share of time that the thread is busy, from 0 to 1. Blocking waits inside a function count as busy. */
   readonly utilization: number;
-  /** Its heap and what lies outside of it, such as buffers, with what is not collected yet. */
+  /** Heap and external memory such as buffers, in MB, including garbage. */
   readonly heapMb: number;
 }
 
 export interface NodeUse {
-  /** Cores that its threads use. */
+  /** Cores used by its threads. */
   readonly cpu: number;
-  /** MB that its threads hold. */
+  /** Memory held by its threads, in MB. */
   readonly memory: number;
   readonly threads: readonly ThreadUse[];
 }
 
 export interface HostUse {
-  /** Cores that the process of the host uses, all of its threads together. */
+  /** Cores used by the process with all its threads. */
   readonly cpu: number;
-  /** MB of memory that the process takes. */
+  /** Resident memory of the process, in MB. */
   readonly rssMb: number;
-  /** MB that the system could still give to it. */
+  /** Memory still available to the process, in MB. */
   readonly freeMemoryMb: number;
 }
 
@@ -32,12 +32,12 @@ export interface NodeResources {
   readonly host: HostUse;
 }
 
-/** Gives capabilities that a node has from now on, the others staying as they are; undefined: all stay. */
+/** Returns new amounts for some capabilities of a node, or undefined to keep all. */
 export type NodeProbe = (resources: NodeResources) => Capabilities | undefined | void | Promise<Capabilities | undefined | void>;
 
-/** What somebody asked to be watched of a node. */
+/** How a node is monitored. */
 export interface NodePolicy {
   readonly probe?: NodeProbe | undefined;
-  /** A function that uses more memory than it claims is ended. */
+  /** Whether a function that uses more memory than it claims is ended. */
   readonly enforceMemory: boolean;
 }

@@ -1,4 +1,4 @@
-/** Does something again and again, as long as it is wanted. */
+/** Repeats an action as long as it is needed. */
 export class Ticker {
   readonly #interval: number;
   readonly #work: () => Promise<boolean>;
@@ -7,15 +7,15 @@ export class Ticker {
   #stopped = false;
 
   /**
-   * @param interval ms between the end of one and the start of the next
-   * @param work gives whether to go on
+   * @param interval ms between the end of one action and the start of the next
+   * @param work resolves to whether to continue
    */
   constructor(interval: number, work: () => Promise<boolean>) {
     this.#interval = interval;
     this.#work = work;
   }
 
-  /** Has no effect while it goes. */
+  /** Has no effect while it is running. */
   start(): void {
     this.#stopped = false;
     if (this.#timer !== undefined || this.#working) return;
