@@ -245,7 +245,7 @@ describe('an event on its way', () => {
     expect(ours).toBeInstanceOf(HandoffError);
     expect({ ...ours }).toEqual({ code: 'FUNCTION_FAILED', functionId: 'f', attempts: 2, node: 'a', dagId: 'd' });
     expect(send(failed(1, new AggregateError([new Error('one'), new Error('two')], 'both'))).error).toMatchObject({ message: 'both', errors: [{ message: 'one' }, { message: 'two' }] });
-    expect([undefined, null, 1, 'text', { x: 1 }].map((thrown) => send(failed(1, thrown)).error)).toEqual([undefined, null, 1, 'text', '[object Object]']);
+    expect([undefined, null, 1, 'text', { x: 1 }].map((thrown) => send(failed(1, thrown)).error)).toEqual([undefined, null, 1, 'text', '{ x: 1 }']);
   });
 
   it('has nothing of the results of a run that failed, and does not look at them', () => {
