@@ -101,7 +101,7 @@ describe('Ctrl-C of handoff run --join', () => {
     const run = processes.start(['run', 'held.ts', '--join', a.address, '--', join(processes.folder, 'never')]);
     await a.said('held runs');
     run.kill('SIGINT');
-    await run.said('Finishing');
+    await run.said('Running functions finish');
     run.kill('SIGINT');
     expect((await run.finished).code).toBe(130);
     const next = await processes.run(['run', 'sums.ts', '--join', a.address]);

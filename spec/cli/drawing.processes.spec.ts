@@ -165,7 +165,7 @@ describe('handoff plot', () => {
   it.each([
     ['a file that is not there', () => 'no such file', 'no such file cannot be read: ENOENT'],
     ['a file that is no trace', () => fixture('struct.ts'), 'is not a trace of a run: it is not JSON'],
-    ['the trace of another program', () => fileURLToPath(new URL('../../package.json', import.meta.url)), 'has no list "traceEvents". handoff run pipeline.ts --trace FILE writes one.'],
+    ['the trace of another program', () => fileURLToPath(new URL('../../package.json', import.meta.url)), 'has no list "traceEvents". Write one with handoff run pipeline.ts --trace FILE.'],
   ])('exits with 2 for %s', async (_, path, mention) => {
     const { code, stdout, stderr } = await cli('plot', path());
     expect(code).toBe(2);

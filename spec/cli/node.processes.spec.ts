@@ -168,7 +168,7 @@ describe('handoff node refuses', () => {
   it.each([
     ['half of TLS', { HANDOFF_TLS_CERT: 'tasks.ts' }, 'HANDOFF_TLS_KEY and HANDOFF_TLS_CA are missing'],
     ['a secret that is too short', { HANDOFF_SECRET: 'fifteen letters' }, 'secret is not valid: expected a string of at least 16 characters'],
-    ['a secret that is empty', { HANDOFF_SECRET_FILE: '/dev/null' }, 'HANDOFF_SECRET_FILE: /dev/null is empty'],
+    ['a secret that is empty', { HANDOFF_SECRET_FILE: '/dev/null' }, 'HANDOFF_SECRET_FILE names /dev/null, which is empty'],
     ['a port that is none', { HANDOFF_PORT: 'seven' }, 'HANDOFF_ variables'],
   ])('%s in the environment', async (_, env, mention) => {
     const { code, stderr } = await processes.run(['node', '--listen', '127.0.0.1:0'], env);

@@ -207,7 +207,7 @@ describe('a closed terminal (SIGHUP)', () => {
     const child = processes.start(['run', 'wait.ts', '--no-progress', '--summary', 'twice.json']);
     await child.said('running');
     child.kill('SIGHUP');
-    await child.said('Finishing');
+    await child.said('Running functions finish');
     child.kill('SIGHUP');
     expect((await child.finished).code).toBe(129);
     expect(existsSync(join(processes.folder, 'twice.json'))).toBe(false);

@@ -260,7 +260,7 @@ describe('Ctrl-C', () => {
     const child = startCli('run', fixture('slow.ts'), '--trace', trace);
     await child.said('running');
     child.kill('SIGINT');
-    await child.said('Finishing');
+    await child.said('Running functions finish');
     child.kill('SIGINT');
     expect((await child.finished).code).toBe(130);
     expect(existsSync(trace)).toBe(false);

@@ -222,7 +222,7 @@ describe('without a tracer', () => {
 
 describe('traceRuns refuses', () => {
   it('a second tracer', () => {
-    expect(thrownBy(() => traceRuns(handoff(), { tracer }))).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('traced already') });
+    expect(thrownBy(() => traceRuns(handoff(), { tracer }))).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('already traced') });
     stop();
     stop = traceRuns(handoff(), { tracer });
   });
