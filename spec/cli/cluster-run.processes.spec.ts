@@ -47,7 +47,7 @@ describe('handoff run --join', () => {
   it('with a secret and over TLS', async () => {
     const secret = processes.write('secret', 'long and random enough');
     const a = await processes.node('a', { args: [...tls('ours'), '--secret-file', secret] });
-    const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address, ...tls('ours')], { HANDOFF_SECRET: 'long and random' });
+    const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address, ...tls('ours')], { HANDOFF_SECRET: 'long and random enough' });
     expect(code, stderr).toBe(0);
     expect(stdout).toBe(`total: ${total}\n`);
   });
@@ -66,7 +66,7 @@ describe('handoff run --join', () => {
     const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address]);
     expect(code).toBe(2);
     expect(stdout).toBe('');
-    expect(stderr).toContain('Module tasks.ts is not the same on host');
+    expect(stderr).toContain('Module tasks.ts, or something that it imports, is not the same on host');
   });
 
   it('exits with 1 when nobody answers, naming whom it asked', async () => {
