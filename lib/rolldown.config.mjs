@@ -28,7 +28,7 @@ const code = defineConfig({
 const types = defineConfig({
   input: Object.fromEntries(modules.map((name) => [name, fileURLToPath(new URL(`../dist/types/${name}.d.ts`, import.meta.url))])),
   external: /^(?![./]|\/)/,
-  plugins: [dts({ dtsOnly: true, tsconfig: false, generator: 'oxc' })],
+  plugins: [dts({ dtsInput: true, tsconfig: false, oxc: true })],
   output: { dir: fileURLToPath(new URL('../dist/', import.meta.url)), chunkFileNames: 'types-[name].ts' },
 });
 

@@ -19,8 +19,8 @@ export default defineConfig({
   test: {
     // Each file has its own process: worker threads, open handles and process-wide listeners of one never reach another.
     pool: 'forks',
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     projects: [
       project('unit', '*.spec.ts', { exclude: [...kinds.map((kind) => `spec/**/*.${kind}.spec.ts`), 'spec/chaos/**'], setupFiles: ['spec/support/no-threads.ts'], isolate: false, maxWorkers: 2, sequence: { groupOrder: 1 } }),
       project('threads', '*.threads.spec.ts', { maxWorkers: 3, sequence: { groupOrder: 2 } }),
