@@ -349,6 +349,7 @@ export class Handoff extends StoreAccess {
     return this.#busy(() => this.#parts.runner.execute(toDag(call.where, dag), options, call));
   }
 
+  /** @internal */
   protected override values(isNeeded: boolean): Values {
     if (isNeeded) this.#refuseWhenStopped();
     return this.#parts.values;

@@ -7,6 +7,7 @@ const defaultResultTimeout = 5000;
 
 export abstract class StoreAccess extends HandoffEmitter {
   /**
+   * @internal
    * @param isNeeded whether to refuse the call after `stop()`
    * @throws `STOPPED` when this Handoff has been stopped
    */
