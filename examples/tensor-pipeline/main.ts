@@ -70,7 +70,8 @@ let handoff: Handoff | undefined;
 try {
   const secret = randomBytes(32).toString('hex');
   if (values.hosts === '2') there = await startHost('there', 'cpu=1', secret);
-  handoff = await Handoff.start(there === undefined ? { nodes } : { nodes: [node('here', 1)], transport: { type: 'tcp', join: [there.address], secret } });
+  // Results are read once: none are kept after their run.
+  handoff = await Handoff.start(there === undefined ? { nodes, retainedBytes: 0 } : { nodes: [node('here', 1)], retainedBytes: 0, transport: { type: 'tcp', join: [there.address], secret } });
   for (const computation of computations) await show(handoff, computation);
 } finally {
   await handoff?.stop();
