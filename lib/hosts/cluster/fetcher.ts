@@ -1,4 +1,4 @@
-/** Brings here what other hosts hold, each thing once however many ask for it, and no longer than somebody wants it. */
+/** Fetches results from the hosts that hold them. Each is fetched once, however many ask for it, and the fetch ends when its last reader aborts. */
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Peer } from './peer.ts';
@@ -16,7 +16,7 @@ interface Coming {
 export interface FetchOptions {
   /** Who is asked when its holder cannot be reached from here: two hosts that do not listen know each other only by a third. */
   readonly via?: Peer | undefined;
-  /** Aborted when who asks wants it no more. When nobody does, it is not brought here. */
+  /** Aborts this request. The fetch itself ends with its last request. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -29,7 +29,7 @@ export class Fetcher {
     this.#peers = peers;
   }
 
-  /** @throws `NODE_DOWN`, `RESULT_LOST` when its host does not hold it any more; `ABORTED` when nobody wants it any more */
+  /** @throws `NODE_DOWN`, `RESULT_LOST` when its host no longer holds it; `ABORTED` when every request was aborted */
   fetch(data: RemoteData, { via, signal }: FetchOptions = {}): Promise<PayloadData> {
     if (signal?.aborted === true) return Promise.reject(unwanted());
     const { key } = data;

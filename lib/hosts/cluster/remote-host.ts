@@ -165,7 +165,7 @@ export class RemoteHost {
     return this.peer.request('describe', names.nameOf({ url, module: url, export: '' }));
   }
 
-  /** A node, of which a thread is told of. */
+  /** The node that a message about a thread names. */
   #laneOf(name: string, lane: number): RemoteNode | undefined {
     const node = this.#nodes.get(name);
     if (node !== undefined && lane >= node.settings.threads) throw new HandoffError('PROTOCOL_ERROR', `A peer told of thread ${lane} of node ${JSON.stringify(name)}, which has ${node.settings.threads}.`);
@@ -242,7 +242,7 @@ export class RemoteNode implements NodeLink {
   }
 }
 
-/** A report whose values cannot be read: all that it tells of has failed. @param size of its batch */
+/** A report whose values cannot be read: every function in it has failed. @param size of its batch */
 function failedReport(first: number, count: number, durations: number[], error: HandoffError, size: number): { first: number; count: number; exceptions: number[]; durations: number[]; spans: null; values: unknown[] } {
   const failure: FailureWire = { error: toErrorWire(error), retryable: false };
   const indexes = Array.from({ length: Math.min(count, size) }, (_, k) => first + k);
