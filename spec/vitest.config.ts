@@ -21,8 +21,9 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    setupFiles: ['spec/support/seed.ts'],
     projects: [
-      project('unit', '*.spec.ts', { exclude: [...kinds.map((kind) => `spec/**/*.${kind}.spec.ts`), 'spec/chaos/**'], setupFiles: ['spec/support/no-threads.ts'], isolate: false, maxWorkers: 2, sequence: { groupOrder: 1 } }),
+      project('unit', '*.spec.ts', { exclude: [...kinds.map((kind) => `spec/**/*.${kind}.spec.ts`), 'spec/chaos/**'], setupFiles: ['spec/support/seed.ts', 'spec/support/no-threads.ts'], isolate: false, maxWorkers: 2, sequence: { groupOrder: 1 } }),
       project('threads', '*.threads.spec.ts', { maxWorkers: 3, sequence: { groupOrder: 2 } }),
       project('processes', '*.processes.spec.ts', { maxWorkers: 4, sequence: { groupOrder: 3 } }),
       project('browser', '*.browser.spec.ts', { maxWorkers: 1, sequence: { groupOrder: 4 } }),

@@ -46,7 +46,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
   }
   return {
     id, run, lane, functions, done: 0, size: functions.length, claim: plan.costs[from.cost], holds: lane.batches.length === 0 || plan.costs[from.cost] === undefined, heads,
-    expectedMs: sure ? expected : 0, sentAt: now, since: now, exclusive, cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null, contest: null,
+    expectedMs: sure ? expected : 0, begunAt: now, since: now, exclusive, cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null, contest: null,
   };
 
   function take(i: number): void {
@@ -57,7 +57,7 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
     run.tally[i] = functions.length;
     functions.push(i);
     const estimate = state.estimates[run.settings.codes[plan.code[i]!]!]!;
-    if (estimate.count < sureAfter) sure = false;
+    if (estimate.count < sureAfter && ownMs(run, i) === undefined) sure = false;
     expected += expectedMs(state, run, i, lane);
   }
 
@@ -84,10 +84,15 @@ export const sureAfter = 8;
  * step: one function, then nine, then as many as fit.
  */
 export function expectedMs(state: State, run: Run, i: number, { node }: Lane): number {
-  const own = run.settings.known?.get(i);
+  const own = ownMs(run, i);
   if (own !== undefined) return own / node.speed;
   const { mean, count } = state.estimates[run.settings.codes[run.plan.code[i]!]!]!;
   return Math.max(mean / node.speed, state.tuning.batchMs / (1 + 8 * count));
+}
+
+/** The duration of a function that is known by itself, in ms on a node of speed 1. A plan is made with the declared durations, so its run expects them. */
+function ownMs({ settings, sequence, plan }: Run, i: number): number | undefined {
+  return settings.known?.get(i) ?? (sequence === null ? undefined : plan.entries[i]!.traits.duration);
 }
 
 /** Whether a function would bind its group to a node that has no room for the group. */

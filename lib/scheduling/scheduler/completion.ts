@@ -5,7 +5,7 @@ import { observe } from './estimate.ts';
 import type { EventOf, Measured } from './events.ts';
 import { fail } from './failure.ts';
 import { putOffGangs } from './gang.ts';
-import { clearBatchTimer, closeBatch } from './lanes.ts';
+import { clearBatchTimer, closeBatch, noteProgress } from './lanes.ts';
 import { isOnce } from './once.ts';
 import { makeReady, putBack } from './ready.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
@@ -47,8 +47,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
   if (isWanted) learn(state, event.durations, batch.lane.node.speed); // an aborted function gives no measurement
   endIfDone(state, batch, out);
-  const next = batch.lane.batches[0];
-  if (next !== undefined) next.since = event.now;
+  noteProgress(batch, event.now);
 }
 
 /** Closes a batch when nothing more will come of it. */

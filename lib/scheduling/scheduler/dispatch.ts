@@ -167,7 +167,20 @@ function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lan
     soonest = end;
     best = lane;
   }
-  return best;
+  // In a plan, the function is meant for the lane of its node that is free first.
+  return best !== undefined && run.sequence !== null && !isFreeFirst(best, soonest) ? undefined : best;
+}
+
+/** Whether each other lane of the node is expected to be busy at least until this time. */
+function isFreeFirst(lane: Lane, end: number): boolean {
+  return lane.node.lanes.every((other) => other === lane || !other.up || endOf(other) >= end);
+}
+
+/** The time at which a busy lane is expected to have done all that was sent to it; -Infinity if that is unknown. */
+function endOf({ batches }: Lane): number {
+  let end = batches[0]?.begunAt ?? -Infinity;
+  for (const { expectedMs } of batches) end += expectedMs === 0 ? -Infinity : expectedMs;
+  return end;
 }
 
 /** The share of a class for one lane, so that all lanes that could help get some. */

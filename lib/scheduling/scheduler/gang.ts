@@ -72,7 +72,7 @@ export function putOffGangs(run: Run, now: number): void {
 export function waitsForGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
   if (run.ganged === 0 || !isNarrow(state, run, from, run.lanes + state.idle)) return false;
   let left = 0;
-  for (const batch of run.batches) if (batch.gang !== null) left = Math.max(left, batch.sentAt + batch.expectedMs * lateFactor + lateMs - now);
+  for (const batch of run.batches) if (batch.gang !== null) left = Math.max(left, batch.begunAt + batch.expectedMs * lateFactor + lateMs - now);
   if (left <= 0) return false;
   wakeAfter(state, now, left, out);
   return true;
@@ -103,7 +103,7 @@ function openOn(state: State, run: Run, from: ReadyClass, lanes: number, now: nu
 
 function emptyBatch(id: number, run: Run, lane: Lane, now: number): Batch {
   return {
-    id, run, lane, functions: [], done: 0, size: 0, claim: undefined, holds: true, heads: 0, expectedMs: 0, sentAt: now, since: now, exclusive: false,
+    id, run, lane, functions: [], done: 0, size: 0, claim: undefined, holds: true, heads: 0, expectedMs: 0, begunAt: now, since: now, exclusive: false,
     cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: { imports: new Map(), sources: [], exports: [] }, contest: null,
   };
 }

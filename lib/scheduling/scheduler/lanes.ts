@@ -51,6 +51,14 @@ export function closeBatch(state: State, batch: Batch): void {
   noteIfOver(state, run);
 }
 
+/** Notes when the next function of a batch's lane can have started, after a report about the batch. */
+export function noteProgress(batch: Batch, now: number): void {
+  const [first] = batch.lane.batches;
+  if (first === undefined) return;
+  first.since = now;
+  if (first !== batch) first.begunAt = now;
+}
+
 /** Whether work can be sent to the lane. False if its end was requested, because work would be lost with it. */
 export function isIdle(lane: Lane): boolean {
   return lane.up && !lane.killing && lane.batches.length === 0;

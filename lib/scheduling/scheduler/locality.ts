@@ -62,7 +62,7 @@ function soonestLane(state: State, run: Run, from: ReadyClass, now: number): num
     for (const { up, batches } of node.lanes) {
       if (!up) continue;
       let left = 0;
-      for (const { expectedMs, sentAt, done } of batches) left += expectedMs === 0 ? 0 : Math.max(0, expectedMs - (done === 0 && left === 0 ? now - sentAt : 0));
+      for (const { expectedMs, begunAt, done } of batches) left += expectedMs === 0 ? 0 : Math.max(0, expectedMs - (done === 0 && left === 0 ? now - begunAt : 0));
       soonest = Math.min(soonest, left);
     }
   }

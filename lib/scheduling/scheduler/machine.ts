@@ -22,7 +22,7 @@ import { dispatch } from './dispatch.ts';
 import type { Event, EventOf, StartedCount } from './events.ts';
 import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
 import { unbindGroups } from './groups.ts';
-import { laneDown, laneUp, shorten } from './lanes.ts';
+import { laneDown, laneUp, noteProgress, shorten } from './lanes.ts';
 import { resultsLost } from './lineage.ts';
 import { enqueue, makeReady } from './ready.ts';
 import { type Node, noteIfOver, type Run, type State, Status } from './state.ts';
@@ -77,11 +77,11 @@ function takenBack(state: State, { batch: id, limit, now }: EventOf<'TakenBack'>
   // Without any function to give back, a second request would have none either.
   batch.takingBack = count === 0;
   // Nothing of the batch started for this long, although no other batch of this scheduler is before it.
-  if (count > 0 && count === batch.size && batch.lane.batches[0] === batch && !batch.cancelled && now - batch.sentAt >= state.tuning.stuckMs) batch.lane.occupied = true;
+  if (count > 0 && count === batch.size && batch.lane.batches[0] === batch && !batch.cancelled && now - batch.begunAt >= state.tuning.stuckMs) batch.lane.occupied = true;
+  const wasFirst = batch.lane.batches[0] === batch;
   shorten(state, batch, count, out);
   endIfDone(state, batch, out);
-  const first = batch.lane.batches[0];
-  if (first !== undefined && first !== batch) first.since = now;
+  if (wasFirst && batch.lane.batches[0] !== batch) noteProgress(batch, now);
 }
 
 function runSubmitted(state: State, { run: id, plan, settings, now }: EventOf<'RunSubmitted'>, out: Command[]): void {

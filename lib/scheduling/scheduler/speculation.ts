@@ -78,7 +78,7 @@ function copy(state: State, batch: Batch, now: number, out: Command[]): void {
   const lane = findLane(state, batch, i, demand, out);
   if (lane === undefined) return;
   const made: Batch = {
-    id: nextId(state), run, lane, functions: [i], done: 0, size: 1, claim: run.plan.costs[demand.cost], holds: true, heads: 1, expectedMs: 0, sentAt: now, since: now,
+    id: nextId(state), run, lane, functions: [i], done: 0, size: 1, claim: run.plan.costs[demand.cost], holds: true, heads: 1, expectedMs: 0, begunAt: now, since: now,
     exclusive: isExclusive(run.plan, i, lane.node), cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null, contest: null,
   };
   beginContest(batch, made);

@@ -105,7 +105,8 @@ export interface Batch {
   heads: number;
   /** The expected duration in ms; 0 if too little is known. */
   expectedMs: number;
-  readonly sentAt: number;
+  /** The earliest possible start of the batch, in ms: when it was sent, or when the batch before it on its lane ended. */
+  begunAt: number;
   /** The earliest possible start of the running function, in ms. */
   since: number;
   /** Runs alone, with nothing queued behind it. */

@@ -20,7 +20,7 @@ export function rebalance(state: State, now: number, out: Command[]): boolean {
   let wait = Infinity;
   for (const batch of state.batches.values()) {
     if (batch.takingBack || batch.cancelled) continue;
-    const stuckIn = mayBeStuck(state, batch) ? batch.sentAt + state.tuning.stuckMs - now : Infinity;
+    const stuckIn = mayBeStuck(state, batch) ? batch.begunAt + state.tuning.stuckMs - now : Infinity;
     if (stuckIn > 0 && !isDivisible(batch)) {
       wait = Math.min(wait, stuckIn);
       continue;
@@ -75,9 +75,12 @@ function waits(batch: Batch): boolean {
   return batch.lane.batches[0] !== batch;
 }
 
-/** The rest of its expected time in ms; negative if it is overdue or its expected time is unknown. */
-function timeLeft({ sentAt, expectedMs }: Batch, now: number): number {
-  return expectedMs === 0 ? -1 : sentAt + expectedMs - now;
+/**
+ * The ms until it is expected to end or, for a batch that waits, to begin; negative if that is overdue or unknown.
+ */
+function timeLeft(batch: Batch, now: number): number {
+  const { begunAt, expectedMs } = batch.lane.batches[0]!; // the batch itself, or the one it waits for
+  return expectedMs === 0 ? -1 : begunAt + expectedMs - now;
 }
 
 /**
@@ -85,7 +88,7 @@ function timeLeft({ sentAt, expectedMs }: Batch, now: number): number {
  * probably started.
  */
 function takeBack(state: State, batch: Batch, now: number, out: Command[]): void {
-  const isStuck = mayBeStuck(state, batch) && now - batch.sentAt >= state.tuning.stuckMs;
+  const isStuck = mayBeStuck(state, batch) && now - batch.begunAt >= state.tuning.stuckMs;
   const spare = batch.size - batch.done - (waits(batch) || isStuck ? 0 : 1);
   batch.takingBack = true;
   out.push({ type: 'TakeBack', batch, count: timeLeft(batch, now) < 0 ? spare : Math.ceil(spare / 2) });

@@ -163,7 +163,7 @@ export class SimLane {
     this.#world.begins(sent, at);
     if (sent.batch.exclusive) this.#world.announces(sent, at);
     const { fate, ms } = this.#world.fateOf(sent, at);
-    if (fate !== 'hangs') this.#endIn(work, sent.transfers[at]! + ms, fate);
+    if (fate !== 'hangs') this.#endIn(work, Math.max(0, sent.arrivals[at]! - this.#world.agenda.now) + ms, fate);
   }
 
   #endIn(work: Work, ms: number, fate: Fate): void {

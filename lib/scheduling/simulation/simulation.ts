@@ -193,7 +193,7 @@ export class Simulation {
     const { depOffset, deps, entries } = run.plan;
     const locals: number[][] = [];
     const imports: number[][] = [];
-    const transfers = new Float64Array(functions.length);
+    const arrivals = new Float64Array(functions.length);
     for (const [at, i] of functions.entries()) {
       const [local, imported]: [number[], number[]] = [[], []];
       for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
@@ -202,7 +202,7 @@ export class Simulation {
         if (run.status[dep] === Status.done) {
           if (this.#scenario.checked) this.#witness.check(run, i, dep);
           const elsewhere = run.node[dep] !== batch.lane.node.index;
-          if (elsewhere) transfers[at] = Math.max(transfers[at]!, this.#transfer(run, dep));
+          if (elsewhere) arrivals[at] = Math.max(arrivals[at]!, this.#arrival(run, dep));
         } else if (place !== undefined) {
           imported.push(place);
         } else {
@@ -214,21 +214,21 @@ export class Simulation {
       locals.push(local);
       imports.push(imported);
     }
-    return { batch, locals, imports, transfers, attempts: Int32Array.from(functions, (i) => run.attempts[i]! + 1) };
+    return { batch, locals, imports, arrivals, attempts: Int32Array.from(functions, (i) => run.attempts[i]! + 1) };
   }
 
-  /** ms until a result is on another node. In a planned run, its transfer started when it was made. */
-  #transfer(run: Run, dep: number): number {
+  /** When a result is on another node, in ms. Its transfer starts when its reader is sent; in a planned run, when it was made. */
+  #arrival(run: Run, dep: number): number {
     const { latency, bandwidth } = this.#scenario;
     const bytes = run.plan.entries[dep]!.traits.outputBytes ?? 0;
     const ms = latency + (bytes === 0 ? 0 : (bytes / bandwidth) * 1000);
     const since = run.sequence === null ? undefined : this.#madeAt.get(run)?.[dep];
-    return since === undefined ? ms : Math.max(0, since + ms - this.agenda.now);
+    return (since ?? this.agenda.now) + ms;
   }
 
   #began(node: SimNode, sent: SentBatch, at: number): void {
     if (this.#scenario.checked) this.#witness.began(node, sent, at);
-    this.#listener.began?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, sent.attempts[at]!, this.agenda.now + sent.transfers[at]!, sent.batch.id);
+    this.#listener.began?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, sent.attempts[at]!, Math.max(this.agenda.now, sent.arrivals[at]!), sent.batch.id);
   }
 
   #ended(node: SimNode, sent: SentBatch, at: number, gave: boolean): void {

@@ -14,8 +14,8 @@ export interface SentBatch {
   readonly locals: readonly (readonly number[])[];
   /** By position: the places of results that other lanes hand over. */
   readonly imports: readonly (readonly number[])[];
-  /** By position: ms until the results of other nodes arrive. */
-  readonly transfers: Float64Array;
+  /** By position: the time at which the last result of other nodes arrives, in ms; 0 without any. */
+  readonly arrivals: Float64Array;
   /** By position: the number of the attempt, from 1. */
   readonly attempts: Int32Array;
 }

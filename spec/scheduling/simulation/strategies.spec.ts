@@ -43,6 +43,38 @@ describe.each(['time-optimized', 'cost-optimized'] as const)('what %s plans', (a
   });
 });
 
+describe('short functions of a plan, which are sent before a thread is free', () => {
+  // Small cases that the property above once found.
+  const fast = { name: 'a', capabilities: { cpu: 25 }, threads: 2, speed: 3, price: 1 };
+  const slow = { name: 'b', capabilities: {}, threads: 1, speed: 0.5, price: 1 };
+  const compare = (nodes: readonly (typeof fast | typeof slow)[], work: Instance['work'], bandwidth = Infinity): { made: number; planned: number } => {
+    const dag = toDag({ name: 'made', set: 'made', best: NaN, machines: [], work });
+    const made = simulate(dag, { nodes, budget: 20, allocationStrategy: 'time-optimized', bandwidth }).makespan;
+    return { made, planned: planRun(compile(dag), { aim: 'time-optimized', budget: 20, nodes, bandwidth }).schedule.makespan };
+  };
+
+  it('go to the thread that is free first, although no duration was measured yet', () => {
+    const durations = [0.5, 0.5, 0.5, 0.5, 0.5, 3, 8, 1, 3, 3, 3];
+    const deps: Record<number, string[]> = { 4: ['f3'], 5: ['f2', 'f4'], 8: ['f0'] };
+    const run = compare([fast], durations.map((duration, i) => ({ id: `f${i}`, duration, deps: deps[i] ?? [], bytes: 0, node: 'a' })));
+    expect(run.made).toBeCloseTo(run.planned, 9);
+  });
+
+  it('do not wait behind one thread while another, which runs a function with a claim, is free first', () => {
+    const run = compare([{ ...fast, speed: 2 }], [
+      { id: 'f0', duration: 0.5, deps: [] }, { id: 'f1', duration: 0.5, deps: [] }, { id: 'f2', duration: 8, deps: [], cost: { cpu: 1 } },
+      { id: 'f3', duration: 8, deps: [] }, { id: 'f4', duration: 3, deps: ['f0'] },
+    ].map((each) => ({ ...each, bytes: 0, node: 'a' })));
+    expect(run.made).toBeCloseTo(run.planned, 9);
+  });
+
+  it('get their inputs from other nodes while they wait', () => {
+    const work = [0.5, 0.5, 0.5, 0.5, 8, 13.7, 0.5].map((duration, i) => ({ id: `f${i}`, duration, deps: i === 5 ? ['f0'] : i === 6 ? ['f4'] : [], bytes: i === 0 ? 100 : 0, node: i === 0 ? 'b' : 'a' }));
+    const run = compare([{ ...fast, threads: 1 }, slow], work, 100_000);
+    expect(run.made).toBeCloseTo(run.planned, 9);
+  });
+});
+
 describe('cost-optimized', () => {
   const chain = toDag({
     name: 'made', set: 'made', best: NaN, machines: [],
