@@ -1,6 +1,7 @@
 /**
- * `node bench/agreement.ts [--data DIR] [--ms N]`: whether a run is as long as its simulation says: workflows whose functions sleep, scaled so
- * that they take at least about N ms (default 2500), on four nodes. Without a folder with workflows: task graphs that are shipped.
+ * `node bench/agreement.ts [--data DIR] [--ms N]`: whether a run is as long as its simulation says: workflows whose
+ * functions sleep, scaled so that they take at least about N ms (default 2500), on four nodes. Without a folder with
+ * workflows: task graphs that are shipped.
  */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -27,7 +28,15 @@ const instances = (workflows.length > 0 ? workflows : readGraphs(data)).slice(0,
 /** The workflow with its durations scaled, as functions that sleep as long as their node takes for them. */
 function toDag({ name, work }: Instance, scale: number): Dag {
   const dag = new Dag(name);
-  for (const { id, duration, deps } of work) dag.add({ id, code: t.sleepFor, args: deps, argumentInclusion: 'list', extraArgs: [duration * scale, speeds], duration: duration * scale });
+  for (const { id, duration, deps } of work)
+    dag.add({
+      id,
+      code: t.sleepFor,
+      args: deps,
+      argumentInclusion: 'list',
+      extraArgs: [duration * scale, speeds],
+      duration: duration * scale,
+    });
   return dag;
 }
 
@@ -41,14 +50,24 @@ try {
     for (const allocationStrategy of strategies) {
       const { makespan } = simulate(toDag(instance, scale), { nodes, allocationStrategy });
       const measured: number[] = [];
-      for (let round = 0; round < rounds; round++) measured.push((await handoff.execute(toDag(instance, scale), { allocationStrategy })).stats.durationMs);
+      for (let round = 0; round < rounds; round++)
+        measured.push((await handoff.execute(toDag(instance, scale), { allocationStrategy })).stats.durationMs);
       const median = measured.toSorted((a, b) => a - b)[rounds >> 1]!;
       const off = (median / makespan - 1) * 100;
       worst = Math.max(worst, Math.abs(off));
-      rows.push([instance.name, String(instance.work.length), allocationStrategy, makespan.toFixed(0), median.toFixed(0), `${off >= 0 ? '+' : ''}${off.toFixed(1)} %`]);
+      rows.push([
+        instance.name,
+        String(instance.work.length),
+        allocationStrategy,
+        makespan.toFixed(0),
+        median.toFixed(0),
+        `${off >= 0 ? '+' : ''}${off.toFixed(1)} %`,
+      ]);
     }
   }
 } finally {
   await handoff.stop();
 }
-process.stdout.write(`${toText(['workflow', 'functions', 'strategy', 'simulated ms', `measured ms (median of ${rounds})`, ''], rows)}\n\nat most ${worst.toFixed(1)} % apart\n`);
+process.stdout.write(
+  `${toText(['workflow', 'functions', 'strategy', 'simulated ms', `measured ms (median of ${rounds})`, ''], rows)}\n\nat most ${worst.toFixed(1)} % apart\n`,
+);

@@ -1,4 +1,7 @@
-/** What it is worth that workers run ahead of the main thread: the same graphs with gangs and without, in one process, in turn. */
+/**
+ * What it is worth that workers run ahead of the main thread: the same graphs with gangs and without, in one process,
+ * in turn.
+ */
 import { startTuned } from '../lib/runtime/handoff.ts';
 import { toDag, tree, type Vertex } from './support/graphs.ts';
 import { stepsPerMs } from './support/kernel.ts';
@@ -23,7 +26,15 @@ export async function ahead({ rounds }: { readonly rounds: number }): Promise<Ro
       }
     }
     const [ours, beside] = times.map(median) as [number, number];
-    rows.push({ group: 'ahead', name: `${name}, functions of ${grain} µs`, unit: 'ms', ours, beside, what: 'not running ahead', ratio: beside / ours });
+    rows.push({
+      group: 'ahead',
+      name: `${name}, functions of ${grain} µs`,
+      unit: 'ms',
+      ours,
+      beside,
+      what: 'not running ahead',
+      ratio: beside / ours,
+    });
   }
   await Promise.all([on.stop(), off.stop()]);
   return rows;
@@ -31,7 +42,9 @@ export async function ahead({ rounds }: { readonly rounds: number }): Promise<Ro
 
 function graphs(): Record<string, Vertex[]> {
   const steps = Math.round((stepsPerMs() * grain) / 1000);
-  const patterns = (['no_comm', 'stencil_1d', 'nearest', 'fft', 'spread'] as const).map((pattern) => [pattern, grid(pattern, 16, 60, 'compute', steps)] as const);
+  const patterns = (['no_comm', 'stencil_1d', 'nearest', 'fft', 'spread'] as const).map(
+    (pattern) => [pattern, grid(pattern, 16, 60, 'compute', steps)] as const,
+  );
   const leaves = tree(256).map((vertex): Vertex => ({ ...vertex, task: 'computeAfter', extra: [steps] }));
   return { ...Object.fromEntries(patterns), 'binary tree, 256 leaves': leaves };
 }

@@ -1,6 +1,6 @@
 /**
- * `node bench/bytes.ts [--mib N]`: how many bytes of large results go from host to host, beside the best placement that uses both: two hosts of
- * two threads in processes of their own, and an orchestrator without nodes.
+ * `node bench/bytes.ts [--mib N]`: how many bytes of large results go from host to host, beside the best placement that
+ * uses both: two hosts of two threads in processes of their own, and an orchestrator without nodes.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -21,7 +21,8 @@ interface Shape {
 }
 
 const chains = (count: number, length: number): Shape => ({
-  name: `${count} chains of ${length}`, best: 0,
+  name: `${count} chains of ${length}`,
+  best: 0,
   edges: Array.from({ length: count * length }, (_, i) => (i < count ? [] : [i - count])),
 });
 const tree = (leaves: number): Shape => {
@@ -33,7 +34,11 @@ const tree = (leaves: number): Shape => {
   }
   return { name: `tree of ${leaves} leaves`, best: 1, edges };
 };
-const fanOut = (readers: number): Shape => ({ name: `one read by ${readers}`, best: 1, edges: [[], ...Array.from({ length: readers }, () => [0])] });
+const fanOut = (readers: number): Shape => ({
+  name: `one read by ${readers}`,
+  best: 1,
+  edges: [[], ...Array.from({ length: readers }, () => [0])],
+});
 
 const strategies = ['first-available', 'load-balanced', 'time-optimized'] as const;
 /** MiB that have gone over loopback, by anybody; NaN where the system does not say. */
@@ -44,7 +49,10 @@ function overLoopback(): number {
 
 const rows: string[][] = [];
 const hosts = await Promise.all(['a', 'b'].map((name) => startHost(name, { threads: 2 })));
-const handoff = await Handoff.start({ nodes: [], transport: { type: 'tcp', join: hosts.map(({ address }) => address), root: new URL('..', import.meta.url).pathname } });
+const handoff = await Handoff.start({
+  nodes: [],
+  transport: { type: 'tcp', join: hosts.map(({ address }) => address), root: new URL('..', import.meta.url).pathname },
+});
 try {
   for (const { name, edges, best } of [chains(4, 4), tree(16), fanOut(8)]) {
     for (const allocationStrategy of strategies) {
@@ -56,17 +64,35 @@ try {
           const dag = new Dag();
           for (const [i, inputs] of edges.entries()) {
             dag.add({
-              id: `f${i}`, code: t.emit, args: inputs.map((each) => `f${each}`), argumentInclusion: 'list', extraArgs: [30 + 10 * (i % 3), mib * 2 ** 20],
+              id: `f${i}`,
+              code: t.emit,
+              args: inputs.map((each) => `f${each}`),
+              argumentInclusion: 'list',
+              extraArgs: [30 + 10 * (i % 3), mib * 2 ** 20],
               ...(knows && { outputBytes: mib * 2 ** 20, duration: 30 + 10 * (i % 3) }),
             });
           }
           const { allocations, stats } = await handoff.execute(dag, { allocationStrategy, collect: [] });
-          const moves = new Set(edges.flatMap((inputs, i) => inputs.filter((each) => allocations[`f${each}`] !== allocations[`f${i}`]).map((each) => `${each} ${allocations[`f${i}`]}`)));
+          const moves = new Set(
+            edges.flatMap((inputs, i) =>
+              inputs
+                .filter((each) => allocations[`f${each}`] !== allocations[`f${i}`])
+                .map((each) => `${each} ${allocations[`f${i}`]}`),
+            ),
+          );
           moved.push(moves.size);
           took.push(stats.durationMs);
         }
         const middle = (list: number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!;
-        rows.push([name, allocationStrategy, knows ? 'given' : 'learned', `${best * mib}`, moved.map((each) => each * mib).join(' '), ((overLoopback() - before) / 5).toFixed(0), middle(took).toFixed(0)]);
+        rows.push([
+          name,
+          allocationStrategy,
+          knows ? 'given' : 'learned',
+          `${best * mib}`,
+          moved.map((each) => each * mib).join(' '),
+          ((overLoopback() - before) / 5).toFixed(0),
+          middle(took).toFixed(0),
+        ]);
       }
     }
   }
@@ -74,4 +100,6 @@ try {
   await handoff.stop();
   for (const host of hosts) host.end();
 }
-process.stdout.write(`${toText(['DAG', 'strategy', 'sizes', 'best MiB', 'MiB moved by where functions ran, run by run', 'MiB over loopback (mean)', 'ms (median)'], rows)}\n`);
+process.stdout.write(
+  `${toText(['DAG', 'strategy', 'sizes', 'best MiB', 'MiB moved by where functions ran, run by run', 'MiB over loopback (mean)', 'ms (median)'], rows)}\n`,
+);

@@ -1,6 +1,6 @@
 /**
- * How much of two threads functions of a given length get to use: the work they do, over the time that both threads had. Beside a pool by hand at each of
- * its settings, as its best one differs with the length.
+ * How much of two threads functions of a given length get to use: the work they do, over the time that both threads
+ * had. Beside a pool by hand at each of its settings, as its best one differs with the length.
  */
 import { Handoff } from '../lib/index.ts';
 import { createPool, runByHand } from './support/by-hand.ts';
@@ -14,17 +14,31 @@ const threads = 2;
 /** How many tasks a pool by hand sends to a thread before it hears of the first. */
 const queued = [1, 2, 8, 32];
 /** ms, and the share of both threads that is to be used, in %. */
-const grains: readonly (readonly [ms: number, goal: number])[] = [[0.1, 85], [0.3, 95], [1, 98], [5, 99], [20, 99]];
+const grains: readonly (readonly [ms: number, goal: number])[] = [
+  [0.1, 85],
+  [0.3, 95],
+  [1, 98],
+  [5, 99],
+  [20, 99],
+];
 /** ms of work in one round. */
 const workMs = 400;
 
 type Shape = 'independent' | 'with a claim' | 'chains of 100' | 'layered';
 
-export async function granularity({ rounds, full }: { readonly rounds: number; readonly full: boolean }): Promise<Row[]> {
+export async function granularity({
+  rounds,
+  full,
+}: {
+  readonly rounds: number;
+  readonly full: boolean;
+}): Promise<Row[]> {
   const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: threads }, threads }] });
   const pools = queued.map((count) => createPool(threads, count));
   const rows: Row[] = [];
-  const shapes: readonly Shape[] = full ? ['independent', 'with a claim', 'chains of 100', 'layered'] : ['independent', 'with a claim'];
+  const shapes: readonly Shape[] = full
+    ? ['independent', 'with a claim', 'chains of 100', 'layered']
+    : ['independent', 'with a claim'];
   for (const shape of shapes) {
     for (const [ms, goal] of grains) rows.push(await measure(handoff, pools, shape, ms, goal, rounds));
   }
@@ -33,13 +47,25 @@ export async function granularity({ rounds, full }: { readonly rounds: number; r
   return rows;
 }
 
-async function measure(handoff: Handoff, pools: readonly ReturnType<typeof createPool>[], shape: Shape, ms: number, goal: number, rounds: number): Promise<Row> {
+async function measure(
+  handoff: Handoff,
+  pools: readonly ReturnType<typeof createPool>[],
+  shape: Shape,
+  ms: number,
+  goal: number,
+  rounds: number,
+): Promise<Row> {
   const steps = Math.round(stepsPerMs() * ms);
   const vertices = graph(shape, Math.max(2 * threads, Math.round(workMs / ms)), steps);
   const cost = shape === 'with a claim' ? { cost: { cpu: 1 } } : {};
   const contestants: Record<string, Contestant['prepare']> = {
-    ours: () => { const dag = toDag(vertices, cost); return () => handoff.execute(dag); },
-    alone: () => async () => { for (const _ of vertices) compute(steps); },
+    ours: () => {
+      const dag = toDag(vertices, cost);
+      return () => handoff.execute(dag);
+    },
+    alone: () => async () => {
+      for (const _ of vertices) compute(steps);
+    },
   };
   pools.forEach((pool, k) => {
     contestants[`queue of ${queued[k]!}`] = () => () => runByHand((task, args) => pool.run([task, args]), vertices);
@@ -48,8 +74,14 @@ async function measure(handoff: Handoff, pools: readonly ReturnType<typeof creat
   const shareOf = (name: string): number => (measured['alone']!.ms / (threads * measured[name]!.ms)) * 100;
   const best = queued.map((count) => `queue of ${count}`).reduce((a, b) => (shareOf(a) >= shareOf(b) ? a : b));
   return {
-    group: 'granularity', name: `${ms} ms, ${shape}: share of both threads used`, unit: '%', ours: shareOf('ours'), beside: shareOf(best), what: `Piscina, ${best}`,
-    ratio: shareOf('ours') / shareOf(best), goal: { atLeast: goal, ratioAtLeast: 1 },
+    group: 'granularity',
+    name: `${ms} ms, ${shape}: share of both threads used`,
+    unit: '%',
+    ours: shareOf('ours'),
+    beside: shareOf(best),
+    what: `Piscina, ${best}`,
+    ratio: shareOf('ours') / shareOf(best),
+    goal: { atLeast: goal, ratioAtLeast: 1 },
   };
 }
 

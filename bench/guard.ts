@@ -1,4 +1,7 @@
-/** What it is worth that the place where user functions are called has been shown many of them beforehand: see lib/workers/node/worker/invoke.ts. */
+/**
+ * What it is worth that the place where user functions are called has been shown many of them beforehand: see
+ * lib/workers/node/worker/invoke.ts.
+ */
 import { Worker } from 'node:worker_threads';
 import { median } from './support/measure.ts';
 import type { Row } from './support/report.ts';
@@ -10,7 +13,17 @@ export async function guard({ rounds }: { readonly rounds: number }): Promise<Ro
     for (const state of ['on', 'off'] as const) times[state].push(await inFreshThread(state));
   }
   const [on, off] = [median(times.on), median(times.off)];
-  return [{ group: 'guard', name: 'CPU-bound functions, called from the loop of a worker', unit: 'ms', ours: on, beside: off, what: 'guard off', ratio: off / on }];
+  return [
+    {
+      group: 'guard',
+      name: 'CPU-bound functions, called from the loop of a worker',
+      unit: 'ms',
+      ours: on,
+      beside: off,
+      what: 'guard off',
+      ratio: off / on,
+    },
+  ];
 }
 
 function inFreshThread(state: 'on' | 'off'): Promise<number> {

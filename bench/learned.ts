@@ -1,6 +1,6 @@
 /**
- * Learned costs: the same DAG run a first time, when nothing is known of its functions, a second time, and with their durations given. And
- * what the order of each comes to in virtual time, where nothing disturbs.
+ * Learned costs: the same DAG run a first time, when nothing is known of its functions, a second time, and with their
+ * durations given. And what the order of each comes to in virtual time, where nothing disturbs.
  */
 import { compile } from '../lib/dag/compile.ts';
 import { reweigh } from '../lib/dag/analysis.ts';
@@ -24,39 +24,69 @@ interface Sleeper {
 }
 
 /** Functions of 1 to `longest` ms, most of them short, each after up to three of the `reach` before it. */
-function sleepers(count: number, { seed, longest, reach }: { readonly seed: number; readonly longest: number; readonly reach: number }): Sleeper[] {
+function sleepers(
+  count: number,
+  { seed, longest, reach }: { readonly seed: number; readonly longest: number; readonly reach: number },
+): Sleeper[] {
   const random = numbers(seed);
   return Array.from({ length: count }, (_, i) => {
     const args = new Set<string>();
-    for (let k = Math.floor(random() * 4); k > 0 && i > 0; k--) args.add(`f${Math.max(0, i - 1 - Math.floor(random() * reach))}`);
+    for (let k = Math.floor(random() * 4); k > 0 && i > 0; k--)
+      args.add(`f${Math.max(0, i - 1 - Math.floor(random() * reach))}`);
     return { id: `f${i}`, args: [...args], ms: Math.round(longest ** random()) };
   });
 }
 
 function toDag(all: readonly Sleeper[], isGiven: boolean): Dag {
   const dag = new Dag();
-  for (const { id, args, ms } of all) dag.add({ id, code: t.sleepAfter, args: [...args], extraArgs: [ms], ...(isGiven && { duration: ms }) });
+  for (const { id, args, ms } of all)
+    dag.add({ id, code: t.sleepAfter, args: [...args], extraArgs: [ms], ...(isGiven && { duration: ms }) });
   return dag;
 }
 
 /** ms of a plan in virtual time, its functions taking what they really take. */
 function makespan(plan: CompiledDag, all: readonly Sleeper[]): number {
-  const settings = { maxRetries: 0, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null, codes: new Int32Array(plan.codes.length) };
+  const settings = {
+    maxRetries: 0,
+    maxConcurrency: Infinity,
+    keepGoing: false,
+    kept: null,
+    strategy: strategies['first-available'],
+    assigned: null,
+    codes: new Int32Array(plan.codes.length),
+  };
   return runVirtually(plan, [{ ...node, speed: 1 }], settings, (i) => all[i]!.ms).makespan;
 }
 
-async function timed(handoff: Handoff, all: readonly Sleeper[], isGiven: boolean, options: ExecuteOptions = {}): Promise<number> {
+async function timed(
+  handoff: Handoff,
+  all: readonly Sleeper[],
+  isGiven: boolean,
+  options: ExecuteOptions = {},
+): Promise<number> {
   return (await handoff.execute(toDag(all, isGiven), { collect: 'sinks', ...options })).stats.durationMs;
 }
 
-export async function learned({ graphs, rounds }: { readonly graphs: number; readonly rounds: number }): Promise<Row[]> {
+export async function learned({
+  graphs,
+  rounds,
+}: {
+  readonly graphs: number;
+  readonly rounds: number;
+}): Promise<Row[]> {
   const ways = { first: 0, second: 0, given: 0, plannedSecond: 0, plannedGiven: 0 };
   type Ways = typeof ways;
   const real: Ways = { ...ways };
   const virtual: Ways = { ...ways };
   for (let graph = 0; graph < graphs; graph++) {
     const all = sleepers(150, { seed: graph + 1, longest: 120, reach: 60 });
-    const samples: Record<keyof Ways, number[]> = { first: [], second: [], given: [], plannedSecond: [], plannedGiven: [] };
+    const samples: Record<keyof Ways, number[]> = {
+      first: [],
+      second: [],
+      given: [],
+      plannedSecond: [],
+      plannedGiven: [],
+    };
     let learnt: Awaited<ReturnType<Handoff['costModel']>> | undefined;
     for (let round = 0; round < rounds; round++) {
       const handoff = await Handoff.start({ nodes: [node] }); // it knows nothing yet
@@ -73,10 +103,21 @@ export async function learned({ graphs, rounds }: { readonly graphs: number; rea
     const plan = compile(toDag(all, false));
     const code = Object.values(learnt!.codes).find(({ functions }) => functions !== undefined)!;
     virtual.first += makespan(plan, all);
-    virtual.second += makespan(reweigh(plan, (i) => code.functions![all[i]!.id]?.ms?.mean ?? code.ms!.mean), all);
+    virtual.second += makespan(
+      reweigh(plan, (i) => code.functions![all[i]!.id]?.ms?.mean ?? code.ms!.mean),
+      all,
+    );
     virtual.given += makespan(compile(toDag(all, true)), all);
   }
-  const row = (name: string, ours: number, given: number): Row => ({ group: 'learned', name, unit: 'ms', ours: ours / graphs, beside: given / graphs, what: 'durations given', ratio: given / ours });
+  const row = (name: string, ours: number, given: number): Row => ({
+    group: 'learned',
+    name,
+    unit: 'ms',
+    ours: ours / graphs,
+    beside: given / graphs,
+    what: 'durations given',
+    ratio: given / ours,
+  });
   const goal = { ratioAtLeast: 0.97 };
   return [
     row('150 functions of 1 to 120 ms: first run, nothing known', real.first, real.given),

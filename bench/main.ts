@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: the quick set; `-- --full`: all of it; `-- --only NAME`: one group; `-- --json FILE`: the numbers as JSON too;
- * `-- --svg FILE`: Task Bench's picture; `-- --readme`: the table into the README; `-- --check`: whether a ratio fell by more than a quarter since `-- --save`.
+ * `npm run bench`: the quick set; `-- --full`: all of it; `-- --only NAME`: one group; `-- --json FILE`: the numbers as
+ * JSON too; `-- --svg FILE`: Task Bench's picture; `-- --readme`: the table into the README; `-- --check`: whether a
+ * ratio fell by more than a quarter since `-- --save`.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -27,8 +28,13 @@ import { peers, throughput } from './throughput.ts';
 
 const { values } = parseArgs({
   options: {
-    full: { type: 'boolean', default: false }, only: { type: 'string' }, json: { type: 'string' }, readme: { type: 'boolean', default: false },
-    check: { type: 'boolean', default: false }, save: { type: 'boolean', default: false }, svg: { type: 'string' },
+    full: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    json: { type: 'string' },
+    readme: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
+    svg: { type: 'string' },
   },
 });
 const { full } = values;
@@ -65,7 +71,7 @@ const rows: Row[] = [];
 for (const [name, measure] of Object.entries(groups)) {
   if (values.only !== undefined && values.only !== name) continue;
   process.stderr.write(`measuring ${name} …\n`);
-  rows.push(...await measure());
+  rows.push(...(await measure()));
 }
 const report = toReport(rows);
 process.stdout.write(`${toMarkdown(report)}\n`);
@@ -88,12 +94,19 @@ function isForReadme({ group, name, what }: Row): boolean {
   if (group === 'cold' || group === 'granularity') return true;
   if (group === 'throughput') return !name.includes('main-thread') || name.includes('layered');
   if (group === 'latency') return name.includes('p50') || name.includes('start');
-  return (group === 'results' && /^(64|256) MiB in shared/.test(name)) || (group === 'busy' && name.includes('no-ops')) || (group === 'taskbench' && what === undefined && /(trivial|stencil_1d|tree)$/.test(name));
+  return (
+    (group === 'results' && /^(64|256) MiB in shared/.test(name)) ||
+    (group === 'busy' && name.includes('no-ops')) ||
+    (group === 'taskbench' && what === undefined && /(trivial|stencil_1d|tree)$/.test(name))
+  );
 }
 
 function intoReadme(table: string): void {
   const readme = new URL('../README.md', import.meta.url);
   const [begin, end] = ['<!-- bench:begin -->', '<!-- bench:end -->'];
   const text = readFileSync(readme, 'utf8');
-  writeFileSync(readme, `${text.slice(0, text.indexOf(begin) + begin.length)}\n${table}\n${text.slice(text.indexOf(end))}`);
+  writeFileSync(
+    readme,
+    `${text.slice(0, text.indexOf(begin) + begin.length)}\n${table}\n${text.slice(text.indexOf(end))}`,
+  );
 }

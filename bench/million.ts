@@ -16,20 +16,45 @@ export async function million({ largest }: { readonly largest: number }): Promis
       const times = Math.max(1, Math.floor(20_000 / size));
       const per = await perFunction(size, times, handoff);
       first ??= per.run;
-      rows.push({ group: 'growth', name: `${size.toLocaleString('en')} no-ops, compile alone`, unit: 'µs/function', ours: per.compile, });
-      rows.push({ group: 'growth', name: `${size.toLocaleString('en')} no-ops, from execute to results`, unit: 'µs/function', ours: per.run, ratio: first / per.run, });
-      rows.push({ group: 'growth', name: `${size.toLocaleString('en')} no-ops, memory while they run`, unit: 'bytes/function', ours: per.bytes, });
+      rows.push({
+        group: 'growth',
+        name: `${size.toLocaleString('en')} no-ops, compile alone`,
+        unit: 'µs/function',
+        ours: per.compile,
+      });
+      rows.push({
+        group: 'growth',
+        name: `${size.toLocaleString('en')} no-ops, from execute to results`,
+        unit: 'µs/function',
+        ours: per.run,
+        ratio: first / per.run,
+      });
+      rows.push({
+        group: 'growth',
+        name: `${size.toLocaleString('en')} no-ops, memory while they run`,
+        unit: 'bytes/function',
+        ours: per.bytes,
+      });
     }
     const deep = layered(largest / 100, 100);
     const { ms } = await timed(() => handoff.execute(toDag(deep), { collect: 'sinks' }));
-    rows.push({ group: 'growth', name: `${deep.length.toLocaleString('en')} in layers of 100, built and run`, unit: 'µs/function', ours: (ms * 1000) / deep.length, });
+    rows.push({
+      group: 'growth',
+      name: `${deep.length.toLocaleString('en')} in layers of 100, built and run`,
+      unit: 'µs/function',
+      ours: (ms * 1000) / deep.length,
+    });
     return rows;
   } finally {
     await handoff.stop();
   }
 }
 
-async function perFunction(size: number, times: number, handoff: Handoff): Promise<{ compile: number; run: number; bytes: number }> {
+async function perFunction(
+  size: number,
+  times: number,
+  handoff: Handoff,
+): Promise<{ compile: number; run: number; bytes: number }> {
   let compileMs = 0;
   let runMs = 0;
   let bytes = 0;

@@ -1,4 +1,7 @@
-/** A web server that runs a DAG for each request: from a cold start, and warm; and what a DAG of four functions costs, many at once. */
+/**
+ * A web server that runs a DAG for each request: from a cold start, and warm; and what a DAG of four functions costs,
+ * many at once.
+ */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
@@ -29,8 +32,14 @@ interface Load {
 }
 
 /** @param seconds that the warm server is kept busy */
-export async function requests({ rounds, seconds }: { readonly rounds: number; readonly seconds: number }): Promise<Row[]> {
-  return [...await served(rounds, seconds), await fourFunctions(rounds)];
+export async function requests({
+  rounds,
+  seconds,
+}: {
+  readonly rounds: number;
+  readonly seconds: number;
+}): Promise<Row[]> {
+  return [...(await served(rounds, seconds)), await fourFunctions(rounds)];
 }
 
 async function served(rounds: number, seconds: number): Promise<Row[]> {
@@ -60,16 +69,62 @@ async function served(rounds: number, seconds: number): Promise<Row[]> {
   own!.stop();
   beside!.stop();
   const slowest = (loads: readonly Load[]): number => Math.max(...loads.flatMap(({ times }) => times));
-  const perSecond = (loads: readonly Load[]): number => median(loads.map(({ times, ms }) => (times.length / ms) * 1000));
-  const p99 = (loads: readonly Load[]): number => quantile(loads.flatMap(({ times }) => times), 0.99);
+  const perSecond = (loads: readonly Load[]): number =>
+    median(loads.map(({ times, ms }) => (times.length / ms) * 1000));
+  const p99 = (loads: readonly Load[]): number =>
+    quantile(
+      loads.flatMap(({ times }) => times),
+      0.99,
+    );
   const group = 'requests';
   return [
-    { group, name: `${connections} connections from a cold start: not answered`, unit: '', ours: sum(cold), beside: sum(coldBeside), goal: { atMost: 0 } },
-    { group, name: `${connections} connections from a cold start: slowest request`, unit: 'ms', ours: slowest(cold), beside: slowest(coldBeside), ratio: slowest(coldBeside) / slowest(cold), goal: { atMost: 3000 } },
-    { group, name: `${threads} threads: the most at once`, unit: '', ours: Math.max(most, after.threads), goal: { atMost: threads + 1 } },
-    { group, name: 'requests, warm', unit: '/s', ours: perSecond(warm), beside: perSecond(warmBeside), ratio: perSecond(warm) / perSecond(warmBeside) },
-    { group, name: 'requests, warm, p99', unit: 'ms', ours: p99(warm), beside: p99(warmBeside), ratio: p99(warmBeside) / p99(warm) },
-    { group, name: `growth of memory over ${seconds} s, ${long.times.length.toLocaleString('en')} requests`, unit: 'MiB', ours: (after.rss - before) / 2 ** 20, goal: { atMost: 32 } },
+    {
+      group,
+      name: `${connections} connections from a cold start: not answered`,
+      unit: '',
+      ours: sum(cold),
+      beside: sum(coldBeside),
+      goal: { atMost: 0 },
+    },
+    {
+      group,
+      name: `${connections} connections from a cold start: slowest request`,
+      unit: 'ms',
+      ours: slowest(cold),
+      beside: slowest(coldBeside),
+      ratio: slowest(coldBeside) / slowest(cold),
+      goal: { atMost: 3000 },
+    },
+    {
+      group,
+      name: `${threads} threads: the most at once`,
+      unit: '',
+      ours: Math.max(most, after.threads),
+      goal: { atMost: threads + 1 },
+    },
+    {
+      group,
+      name: 'requests, warm',
+      unit: '/s',
+      ours: perSecond(warm),
+      beside: perSecond(warmBeside),
+      ratio: perSecond(warm) / perSecond(warmBeside),
+    },
+    {
+      group,
+      name: 'requests, warm, p99',
+      unit: 'ms',
+      ours: p99(warm),
+      beside: p99(warmBeside),
+      ratio: p99(warmBeside) / p99(warm),
+    },
+    {
+      group,
+      name: `growth of memory over ${seconds} s, ${long.times.length.toLocaleString('en')} requests`,
+      unit: 'MiB',
+      ours: (after.rss - before) / 2 ** 20,
+      goal: { atMost: 32 },
+    },
   ];
 }
 
@@ -79,7 +134,7 @@ function sum(loads: readonly Load[]): number {
 
 async function start(who: 'handoff' | 'piscina'): Promise<Server> {
   const child = fork(fileURLToPath(new URL('./support/report-server.ts', import.meta.url)), [who, String(threads)]);
-  const [port] = await once(child, 'message') as [number];
+  const [port] = (await once(child, 'message')) as [number];
   return {
     port,
     async usage() {
@@ -96,22 +151,36 @@ async function load({ port }: Server, { ms }: { readonly ms: number }): Promise<
   const times: number[] = [];
   let failed = 0;
   const begun = performance.now();
-  await Promise.all(Array.from({ length: connections }, async () => {
-    do {
-      const at = performance.now();
-      if (await ask(agent, port)) times.push(performance.now() - at);
-      else failed++;
-    } while (performance.now() - begun < ms);
-  }));
+  await Promise.all(
+    Array.from({ length: connections }, async () => {
+      do {
+        const at = performance.now();
+        if (await ask(agent, port)) times.push(performance.now() - at);
+        else failed++;
+      } while (performance.now() - begun < ms);
+    }),
+  );
   agent.destroy();
   return { times, failed, ms: performance.now() - begun };
 }
 
 function ask(agent: Agent, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    request({ agent, port, host: '127.0.0.1', method: 'POST', path: '/report', headers: { 'content-length': Buffer.byteLength(body) } }, (response) => {
-      response.resume().once('end', () => resolve(response.statusCode === 200));
-    }).once('error', () => resolve(false)).end(body);
+    request(
+      {
+        agent,
+        port,
+        host: '127.0.0.1',
+        method: 'POST',
+        path: '/report',
+        headers: { 'content-length': Buffer.byteLength(body) },
+      },
+      (response) => {
+        response.resume().once('end', () => resolve(response.statusCode === 200));
+      },
+    )
+      .once('error', () => resolve(false))
+      .end(body);
   });
 }
 
@@ -121,12 +190,27 @@ const dags = 2000;
 async function fourFunctions(rounds: number): Promise<Row> {
   const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: threads }, threads }] });
   const pool = piscina(threads);
-  const vertices: readonly Vertex[] = [{ id: 'a', task: 'noop', args: [] }, { id: 'b', task: 'noop', args: ['a'] }, { id: 'c', task: 'noop', args: ['a'] }, { id: 'd', task: 'noop', args: ['b', 'c'] }];
-  const { ours, byHand } = await compete({
-    ours: () => () => Promise.all(Array.from({ length: dags }, () => handoff.execute(toDag(vertices)))),
-    byHand: () => () => Promise.all(Array.from({ length: dags }, () => runByHand(pool.run, vertices))),
-  }, { rounds: rounds * 2 + 1, warmUps: 2 });
+  const vertices: readonly Vertex[] = [
+    { id: 'a', task: 'noop', args: [] },
+    { id: 'b', task: 'noop', args: ['a'] },
+    { id: 'c', task: 'noop', args: ['a'] },
+    { id: 'd', task: 'noop', args: ['b', 'c'] },
+  ];
+  const { ours, byHand } = await compete(
+    {
+      ours: () => () => Promise.all(Array.from({ length: dags }, () => handoff.execute(toDag(vertices)))),
+      byHand: () => () => Promise.all(Array.from({ length: dags }, () => runByHand(pool.run, vertices))),
+    },
+    { rounds: rounds * 2 + 1, warmUps: 2 },
+  );
   await handoff.stop();
   await pool.stop();
-  return { group: 'requests', name: `${dags.toLocaleString('en')} DAGs of 4 no-ops at once: CPU of each`, unit: 'µs', ours: ours.allCpu / dags, beside: byHand.allCpu / dags, ratio: byHand.allCpu / ours.allCpu };
+  return {
+    group: 'requests',
+    name: `${dags.toLocaleString('en')} DAGs of 4 no-ops at once: CPU of each`,
+    unit: 'µs',
+    ours: ours.allCpu / dags,
+    beside: byHand.allCpu / dags,
+    ratio: byHand.allCpu / ours.allCpu,
+  };
 }

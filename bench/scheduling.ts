@@ -1,7 +1,7 @@
 /**
- * `node bench/scheduling.ts [--data DIR] [--budget N] [--svg FILE]`: the planner on published scheduling problems, every schedule
- * checked by a validator of its own, beside reference rules and figures. Without a folder: the one beside the repository when it is
- * there, else the few instances that are shipped.
+ * `node bench/scheduling.ts [--data DIR] [--budget N] [--svg FILE]`: the planner on published scheduling problems,
+ * every schedule checked by a validator of its own, beside reference rules and figures. Without a folder: the one
+ * beside the repository when it is there, else the few instances that are shipped.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -12,9 +12,19 @@ import { prices } from './support/sched/prices.ts';
 import { readGraphs, readProjects, readWorkflows, settings } from './support/sched/read.ts';
 import { dispatchReady, heft } from './support/sched/reference.ts';
 import { large } from './support/sched/large.ts';
-import { compare, type Figures, measure, plot, type Reference, type Strategy, toTable } from './support/sched/tables.ts';
+import {
+  compare,
+  type Figures,
+  measure,
+  plot,
+  type Reference,
+  type Strategy,
+  toTable,
+} from './support/sched/tables.ts';
 
-const { values } = parseArgs({ options: { data: { type: 'string' }, budget: { type: 'string', default: '1000' }, svg: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { data: { type: 'string' }, budget: { type: 'string', default: '1000' }, svg: { type: 'string' } },
+});
 const beside = fileURLToPath(new URL('../../shared/data/sched', import.meta.url));
 const data = values.data ?? (existsSync(beside) ? beside : fileURLToPath(new URL('data', import.meta.url)));
 const most = Number(values.budget);
@@ -22,12 +32,17 @@ const budgets = [...new Set([1, 3, 10, 100, most])].filter((budget) => budget <=
 
 const fifo: Strategy = { name: 'FIFO, first idle', run: (instance) => ({ placed: dispatchReady(instance, 'fifo') }) };
 const bLevel: Strategy = { name: 'b-level', run: (instance) => ({ placed: dispatchReady(instance, 'b-level') }) };
-const idleOnly: Strategy = { name: 'b-level + earliest finish, idle only', run: (instance) => ({ placed: dispatchReady(instance, 'b-level, earliest finish') }) };
+const idleOnly: Strategy = {
+  name: 'b-level + earliest finish, idle only',
+  run: (instance) => ({ placed: dispatchReady(instance, 'b-level, earliest finish') }),
+};
 const reference: Strategy = { name: 'HEFT', run: (instance) => ({ placed: heft(instance) }) };
-const carried = (['first-available', 'load-balanced', 'time-optimized'] as const).map((allocationStrategy): Strategy => ({
-  name: `simulate, ${allocationStrategy}`,
-  run: (instance) => carryOut(instance, { allocationStrategy }),
-}));
+const carried = (['first-available', 'load-balanced', 'time-optimized'] as const).map(
+  (allocationStrategy): Strategy => ({
+    name: `simulate, ${allocationStrategy}`,
+    run: (instance) => carryOut(instance, { allocationStrategy }),
+  }),
+);
 const ours = budgets.map((budget): Strategy => ({
   name: `planner, budget ${budget}`,
   run: (instance) => plan(instance, budget),
@@ -54,27 +69,59 @@ const published: Readonly<Record<'projects' | 'graphs' | 'workflows', Reference>
 
 const last = ours.at(-1)!.name;
 const all: { readonly group: string; readonly figures: Figures }[] = [];
-show('PSPLIB, % above best known', readProjects(data), [fifo, bLevel, ...carried, ...ours], published.projects, 'b-level');
-show('STG, % above optimum or best known', readGraphs(data), [fifo, bLevel, ...carried, ...ours], published.graphs, 'b-level');
-show('workflows, % above max(critical path, work / capacity)', settings.flatMap((setting) => readWorkflows(data, setting)), [fifo, idleOnly, reference, ...carried, ...ours], published.workflows, 'HEFT');
+show(
+  'PSPLIB, % above best known',
+  readProjects(data),
+  [fifo, bLevel, ...carried, ...ours],
+  published.projects,
+  'b-level',
+);
+show(
+  'STG, % above optimum or best known',
+  readGraphs(data),
+  [fifo, bLevel, ...carried, ...ours],
+  published.graphs,
+  'b-level',
+);
+show(
+  'workflows, % above max(critical path, work / capacity)',
+  settings.flatMap((setting) => readWorkflows(data, setting)),
+  [fifo, idleOnly, reference, ...carried, ...ours],
+  published.workflows,
+  'HEFT',
+);
 const bills = prices(data);
 if (bills !== undefined) process.stdout.write(`${bills.table}\n\n`);
 process.stdout.write(`${large()}\n`);
 if (values.svg !== undefined) {
-  const points = all.flatMap(({ group, figures }) => figures.outcomes.flatMap(({ strategy, set, above }) => {
-    const budget = /^planner, budget (\d+)$/.exec(strategy)?.[1];
-    return budget === undefined ? [] : [{ group, set, above, budget: Number(budget) }];
-  }));
+  const points = all.flatMap(({ group, figures }) =>
+    figures.outcomes.flatMap(({ strategy, set, above }) => {
+      const budget = /^planner, budget (\d+)$/.exec(strategy)?.[1];
+      return budget === undefined ? [] : [{ group, set, above, budget: Number(budget) }];
+    }),
+  );
   writeFileSync(values.svg, await plot(points));
 }
 const faults = [...all.flatMap(({ figures }) => figures.faults), ...(bills?.faults ?? [])];
-process.stderr.write(faults.length === 0 ? `${all.reduce((sum, { figures }) => sum + figures.outcomes.length, 0)} schedules, all valid\n` : `${faults.join('\n')}\n`);
+process.stderr.write(
+  faults.length === 0
+    ? `${all.reduce((sum, { figures }) => sum + figures.outcomes.length, 0)} schedules, all valid\n`
+    : `${faults.join('\n')}\n`,
+);
 process.exitCode = faults.length === 0 ? 0 : 1;
 
-function show(group: string, instances: readonly Instance[], strategies: readonly Strategy[], figures: Reference, rival: string): void {
+function show(
+  group: string,
+  instances: readonly Instance[],
+  strategies: readonly Strategy[],
+  figures: Reference,
+  rival: string,
+): void {
   if (instances.length === 0) return;
   process.stderr.write(`${group} …\n`);
   const measured = measure(instances, strategies);
   all.push({ group, figures: measured });
-  process.stdout.write(`${toTable(group, measured, figures)}\n\n${[carried[0]!.name, carried[2]!.name, ours[0]!.name, last].map((name) => compare(measured, name, rival)).join('\n')}\n\n`);
+  process.stdout.write(
+    `${toTable(group, measured, figures)}\n\n${[carried[0]!.name, carried[2]!.name, ours[0]!.name, last].map((name) => compare(measured, name, rival)).join('\n')}\n\n`,
+  );
 }

@@ -1,4 +1,7 @@
-/** What copies of functions that take long save: 1,000 functions of 10 ms on eight threads, of which one attempt in a hundred takes a second. */
+/**
+ * What copies of functions that take long save: 1,000 functions of 10 ms on eight threads, of which one attempt in a
+ * hundred takes a second.
+ */
 import { Dag, Handoff, tasks } from '../lib/index.ts';
 import { simulate } from '../lib/simulate.ts';
 import { median, timed } from './support/measure.ts';
@@ -22,7 +25,10 @@ export async function speculation({ rounds }: { readonly rounds: number }): Prom
   ];
 }
 
-function row(alone: readonly number[], copied: readonly number[]): Pick<Row, 'unit' | 'ours' | 'beside' | 'what' | 'ratio'> {
+function row(
+  alone: readonly number[],
+  copied: readonly number[],
+): Pick<Row, 'unit' | 'ours' | 'beside' | 'what' | 'ratio'> {
   const [ours, beside] = [median(copied), median(alone)];
   return { unit: 'ms', ours, beside, what: 'without copies', ratio: beside / ours };
 }
@@ -36,7 +42,8 @@ async function measured(rounds: number): Promise<Record<'alone' | 'copied' | 'co
       const calls = new SharedArrayBuffer(4 * size);
       const dag = new Dag();
       // Names that were never seen before: which of them are slow is not to be known from the run before.
-      for (let i = 0; i < size; i++) dag.add({ id: `${round} ${speculate} ${i}`, code: t.wait, extraArgs: [calls, i, round] });
+      for (let i = 0; i < size; i++)
+        dag.add({ id: `${round} ${speculate} ${i}`, code: t.wait, extraArgs: [calls, i, round] });
       let stats = { speculated: 0, speculatedWon: 0 };
       const { ms } = await timed(async () => void ({ stats } = await handoff.execute(dag, { speculate })));
       if (round < 0) continue; // threads import their modules first
@@ -50,10 +57,11 @@ async function measured(rounds: number): Promise<Record<'alone' | 'copied' | 'co
 
 /** Of many seeds. */
 function simulated(count: number, slow: number): Record<'alone' | 'copied', number[]> {
-  const times = (speculate: boolean): number[] => Array.from({ length: seeds }, (_, k) => {
-    const dag = new Dag();
-    for (let i = 0; i < count; i++) dag.add({ id: `f${i}`, code: t.wait, duration: 10 });
-    return simulate(dag, { nodes, seed: k + 1, faults: { slow }, speculate }).makespan;
-  });
+  const times = (speculate: boolean): number[] =>
+    Array.from({ length: seeds }, (_, k) => {
+      const dag = new Dag();
+      for (let i = 0; i < count; i++) dag.add({ id: `f${i}`, code: t.wait, duration: 10 });
+      return simulate(dag, { nodes, seed: k + 1, faults: { slow }, speculate }).makespan;
+    });
   return { alone: times(false), copied: times(true) };
 }

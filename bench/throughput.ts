@@ -18,7 +18,12 @@ interface Shape {
 
 const shapes: readonly Shape[] = [
   { name: '10,000 independent no-ops', vertices: independent(10_000), goal: { atLeast: 200_000, ratioAtLeast: 5 } },
-  { name: 'layered random, 100 × 100', vertices: layered(100, 100), goal: { atLeast: 200_000, ratioAtLeast: 5 }, cpuGoal: { atMost: 4 } },
+  {
+    name: 'layered random, 100 × 100',
+    vertices: layered(100, 100),
+    goal: { atLeast: 200_000, ratioAtLeast: 5 },
+    cpuGoal: { atMost: 4 },
+  },
   { name: 'binary tree sum, 1,024 leaves', vertices: tree(1024), goal: { atLeast: 400_000, ratioAtLeast: 10 } },
   { name: '100 chains × 100', vertices: chains(100, 100), goal: { atLeast: 800_000, ratioAtLeast: 20 } },
 ];
@@ -28,15 +33,34 @@ export async function throughput({ rounds }: { readonly rounds: number }): Promi
   const pool = piscina(threads);
   const rows: Row[] = [];
   for (const { name, vertices, goal, cpuGoal } of shapes) {
-    const { ours, byHand } = await compete({
-      ours: () => { const dag = toDag(vertices); return () => handoff.execute(dag); },
-      byHand: () => () => runByHand(pool.run, vertices),
-    }, { rounds, warmUps: rounds });
+    const { ours, byHand } = await compete(
+      {
+        ours: () => {
+          const dag = toDag(vertices);
+          return () => handoff.execute(dag);
+        },
+        byHand: () => () => runByHand(pool.run, vertices),
+      },
+      { rounds, warmUps: rounds },
+    );
     const perSecond = (ms: number): number => (vertices.length / ms) * 1000;
-    rows.push({ group: 'throughput', name, unit: 'functions/s', ours: perSecond(ours.ms), beside: perSecond(byHand.ms), ratio: byHand.ms / ours.ms, goal });
     rows.push({
-      group: 'throughput', name: `${name}: main-thread CPU`, unit: 'µs/function', ours: ours.cpu / vertices.length, beside: byHand.cpu / vertices.length,
-      ratio: byHand.cpu / ours.cpu, ...(cpuGoal !== undefined && { goal: cpuGoal }),
+      group: 'throughput',
+      name,
+      unit: 'functions/s',
+      ours: perSecond(ours.ms),
+      beside: perSecond(byHand.ms),
+      ratio: byHand.ms / ours.ms,
+      goal,
+    });
+    rows.push({
+      group: 'throughput',
+      name: `${name}: main-thread CPU`,
+      unit: 'µs/function',
+      ours: ours.cpu / vertices.length,
+      beside: byHand.cpu / vertices.length,
+      ratio: byHand.cpu / ours.cpu,
+      ...(cpuGoal !== undefined && { goal: cpuGoal }),
     });
   }
   await handoff.stop();
@@ -50,14 +74,25 @@ export async function peers({ rounds }: { readonly rounds: number }): Promise<Ro
   const others = await startPeers(threads);
   const rows: Row[] = [];
   for (const { name, vertices } of shapes) {
-    const contestants: Record<string, () => () => Promise<unknown>> = { handoff: () => { const dag = toDag(vertices); return () => handoff.execute(dag); } };
+    const contestants: Record<string, () => () => Promise<unknown>> = {
+      handoff: () => {
+        const dag = toDag(vertices);
+        return () => handoff.execute(dag);
+      },
+    };
     for (const { name: peer, run } of others) contestants[peer] = () => () => runByHand(run, vertices);
     const measured = await compete(contestants, { rounds, warmUps: 2 });
     const ours = measured['handoff']!;
     for (const { name: peer } of others) {
       const { ms } = measured[peer]!;
       rows.push({
-        group: 'peers', name: `${name}: ${peer}`, unit: 'functions/s', ours: (vertices.length / ours.ms) * 1000, beside: (vertices.length / ms) * 1000, what: peer, ratio: ms / ours.ms,
+        group: 'peers',
+        name: `${name}: ${peer}`,
+        unit: 'functions/s',
+        ours: (vertices.length / ours.ms) * 1000,
+        beside: (vertices.length / ms) * 1000,
+        what: peer,
+        ratio: ms / ours.ms,
       });
     }
   }

@@ -1,6 +1,13 @@
 /** Public API of `handoffjs`. Nothing else belongs here. */
 import './core/node-version.ts'; // first, so that an old Node fails with a clear message
-export type { AllocationStrategy, Allocator, ClusterView, DynamicAllocator, NodeView, ReadyFunction } from './scheduling/allocation/allocator.ts';
+export type {
+  AllocationStrategy,
+  Allocator,
+  ClusterView,
+  DynamicAllocator,
+  NodeView,
+  ReadyFunction,
+} from './scheduling/allocation/allocator.ts';
 export { DynamicResourceTracker } from './scheduling/resources/dynamic-resource-tracker.ts';
 export { type ResourceTracker, SimpleResourceTracker } from './scheduling/resources/resource-tracker.ts';
 export { SimpleAllocator } from './scheduling/allocation/simple-allocator.ts';
@@ -10,9 +17,25 @@ export { type DrawOptions, toDot, toMermaid, toSvg } from './dag/draw.ts';
 export type { CodeLike, FunctionReference } from './dag/code.ts';
 export { fromSource, tasks } from './dag/reference.ts';
 export type { CannotLeaveThread, ClassReference, Edge, Task, Tasks } from './dag/task.ts';
-export type { Argument, Capabilities, Cost, FunctionSpec, Placement, ResolvedFunction, RetryDelay, Transform } from './dag/types.ts';
+export type {
+  Argument,
+  Capabilities,
+  Cost,
+  FunctionSpec,
+  Placement,
+  ResolvedFunction,
+  RetryDelay,
+  Transform,
+} from './dag/types.ts';
 export { dag, type Outputs, type Resolved, type ValueDag } from './dag/value-dag.ts';
-export { type DagError, type DagErrorCode, type ErrorCode, errorCodes, HandoffError, isHandoffError } from './core/errors.ts';
+export {
+  type DagError,
+  type DagErrorCode,
+  type ErrorCode,
+  errorCodes,
+  HandoffError,
+  isHandoffError,
+} from './core/errors.ts';
 export type { Exit, Restart, Strategy as SupervisionStrategy, TreeNode } from './workers/supervision/child.ts';
 export type { ActorDeath, AskOptions } from './workers/actor/cell.ts';
 export type { ActorRef, Ask, Askable, Tell } from './workers/actor/ref.ts';

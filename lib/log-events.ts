@@ -33,22 +33,49 @@ export interface LogOptions {
 type LoggedType = Exclude<EventType, 'attempts'>;
 
 const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
-  'run:started': 'info', 'run:finished': 'info', 'run:failed': 'error',
-  'function:ready': 'trace', 'function:started': 'debug', 'function:finished': 'debug', 'function:speculated': 'debug', 'function:retrying': 'warn', 'function:failed': 'error',
-  'function:log': 'info', 'function:memory-exceeded': 'warn',
-  'result:stored': 'trace', 'result:fetched': 'debug', 'result:lost': 'warn', 'result:recomputing': 'warn', 'spill:failed': 'error',
-  'node:up': 'info', 'node:name-conflict': 'error', 'connection:refused': 'warn', 'node:down': 'warn', 'node:capabilities-changed': 'info', 'probe:failed': 'error',
-  'worker:crashed': 'error', 'worker:restarted': 'info', 'actor:error': 'error', 'supervisor:restarted': 'warn',
+  'run:started': 'info',
+  'run:finished': 'info',
+  'run:failed': 'error',
+  'function:ready': 'trace',
+  'function:started': 'debug',
+  'function:finished': 'debug',
+  'function:speculated': 'debug',
+  'function:retrying': 'warn',
+  'function:failed': 'error',
+  'function:log': 'info',
+  'function:memory-exceeded': 'warn',
+  'result:stored': 'trace',
+  'result:fetched': 'debug',
+  'result:lost': 'warn',
+  'result:recomputing': 'warn',
+  'spill:failed': 'error',
+  'node:up': 'info',
+  'node:name-conflict': 'error',
+  'connection:refused': 'warn',
+  'node:down': 'warn',
+  'node:capabilities-changed': 'info',
+  'probe:failed': 'error',
+  'worker:crashed': 'error',
+  'worker:restarted': 'info',
+  'actor:error': 'error',
+  'supervisor:restarted': 'warn',
 };
 
-const schema = { level: { expected: levels.map((level) => `'${level}'`).join(', '), holds: (value: unknown) => levels.includes(value as LogLevel) } };
+const schema = {
+  level: {
+    expected: levels.map((level) => `'${level}'`).join(', '),
+    holds: (value: unknown) => levels.includes(value as LogLevel),
+  },
+};
 
 /**
- * Writes events to a logger. The message is the type; the fields are those of the event, with its error under `err`. Only events that the
- * logger lets through are subscribed to, so that with pino at `'info'` successful functions cost nothing.
+ * Writes events to a logger. The message is the type; the fields are those of the event, with its error under `err`.
+ * Only events that the logger lets through are subscribed to, so that with pino at `'info'` successful functions cost
+ * nothing.
  *
- * Levels: `error` for failures of runs and functions and for crashed threads; `warn` for retries, lost results and nodes that go down;
- * `info` for runs, nodes and logs of functions; `debug` for starts and ends of functions; `trace` for everything.
+ * Levels: `error` for failures of runs and functions and for crashed threads; `warn` for retries, lost results and
+ * nodes that go down; `info` for runs, nodes and logs of functions; `debug` for starts and ends of functions; `trace`
+ * for everything.
  *
  * @param handoff whose events are logged
  * @param logger such as pino's

@@ -20,17 +20,26 @@ export interface CollectOptions {
 }
 
 const isAscending = (value: unknown): boolean =>
-  Array.isArray(value) && value.length > 0 && value.every((bound, k) => Number.isFinite(bound) && bound > 0 && (k === 0 || bound > value[k - 1]));
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((bound, k) => Number.isFinite(bound) && bound > 0 && (k === 0 || bound > value[k - 1]));
 
 const schema = {
-  registry: { expected: 'a Registry of prom-client', holds: (value: unknown) => isRecord(value) && typeof value['registerMetric'] === 'function' && typeof value['metrics'] === 'function' },
-  prefix: { expected: 'letters, digits, _ and :, not a digit first', holds: (value: unknown) => typeof value === 'string' && /^([a-zA-Z_:][a-zA-Z0-9_:]*)?$/.test(value) },
+  registry: {
+    expected: 'a Registry of prom-client',
+    holds: (value: unknown) =>
+      isRecord(value) && typeof value['registerMetric'] === 'function' && typeof value['metrics'] === 'function',
+  },
+  prefix: {
+    expected: 'letters, digits, _ and :, not a digit first',
+    holds: (value: unknown) => typeof value === 'string' && /^([a-zA-Z_:][a-zA-Z0-9_:]*)?$/.test(value),
+  },
   buckets: { expected: 'ascending numbers above 0, in seconds', holds: isAscending },
 };
 
 /**
- * Counts the events of this host as Prometheus metrics: its runs and their functions, wherever those run. Each scrape also reads the
- * capabilities, claims and usage of all nodes.
+ * Counts the events of this host as Prometheus metrics: its runs and their functions, wherever those run. Each scrape
+ * also reads the capabilities, claims and usage of all nodes.
  *
  * @param handoff to observe, from now on
  * @param options registry, prefix and buckets
@@ -57,6 +66,10 @@ export function collectMetrics(handoff: Handoff, options: CollectOptions = {}): 
   try {
     return metricsOf(overview.ownFeed, { ...options, shapeOf, resources: () => handoff.resources() });
   } catch (cause) {
-    throw new HandoffError('INVALID_OPTION', `collectMetrics: ${(cause as Error).message} Each Handoff of a process needs a registry or a prefix of its own.`, { option: 'registry', cause });
+    throw new HandoffError(
+      'INVALID_OPTION',
+      `collectMetrics: ${(cause as Error).message} Each Handoff of a process needs a registry or a prefix of its own.`,
+      { option: 'registry', cause },
+    );
   }
 }

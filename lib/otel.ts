@@ -17,15 +17,18 @@ export interface TraceOptions {
 }
 
 const schema = {
-  tracer: { expected: 'a Tracer of @opentelemetry/api', holds: (value: unknown) => isRecord(value) && typeof value['startSpan'] === 'function' },
+  tracer: {
+    expected: 'a Tracer of @opentelemetry/api',
+    holds: (value: unknown) => isRecord(value) && typeof value['startSpan'] === 'function',
+  },
   attributes: { expected: 'an object of attributes', holds: isRecord },
 };
 
 /**
- * Creates OpenTelemetry spans for all runs that start from now on. The span of a run is a child of the span that is active where
- * `execute` is called. Each attempt of a function, on any host, has a span that links to the attempts whose results it takes. Inside a
- * function, `context().traceparent` names the span of its attempt; spans that an SDK in the worker thread starts there become its
- * children.
+ * Creates OpenTelemetry spans for all runs that start from now on. The span of a run is a child of the span that is
+ * active where `execute` is called. Each attempt of a function, on any host, has a span that links to the attempts
+ * whose results it takes. Inside a function, `context().traceparent` names the span of its attempt; spans that an SDK
+ * in the worker thread starts there become its children.
  *
  * @param handoff whose runs are traced
  * @param options tracer and extra attributes
@@ -44,22 +47,40 @@ export function traceRuns(handoff: Handoff, options: TraceOptions = {}): () => v
   const tracer = options.tracer ?? trace.getTracer('handoffjs');
   const runs = new Map<string, RunTrace>();
   const before = HandoffEmitter.setTracer(handoff, {
-    begin: (runId: string, plan: CompiledDag, i: number, attempt: number, host: string | undefined) => runs.get(runId)?.begin(plan, i, attempt, host ?? handoff.address ?? 'local'),
+    begin: (runId: string, plan: CompiledDag, i: number, attempt: number, host: string | undefined) =>
+      runs.get(runId)?.begin(plan, i, attempt, host ?? handoff.address ?? 'local'),
   });
   if (before !== undefined) {
     HandoffEmitter.setTracer(handoff, before);
-    throw new HandoffError('INVALID_OPTION', 'traceRuns: this Handoff is already traced. End the first trace by calling the function that traceRuns returned.', { option: 'handoff' });
+    throw new HandoffError(
+      'INVALID_OPTION',
+      'traceRuns: this Handoff is already traced. End the first trace by calling the function that traceRuns returned.',
+      { option: 'handoff' },
+    );
   }
 
-  const started = (event: EventOf<'run:started'>): void => void runs.set(event.runId, new RunTrace(event, tracer, options.attributes ?? {}, context.active()));
+  const started = (event: EventOf<'run:started'>): void =>
+    void runs.set(event.runId, new RunTrace(event, tracer, options.attributes ?? {}, context.active()));
   const record = (event: HandoffEvent & { readonly runId: string }): void => runs.get(event.runId)?.record(event);
   const ended = (event: EventOf<'run:finished' | 'run:failed'>): void => {
     record(event);
     runs.delete(event.runId);
   };
-  handoff.on('run:started', started).on('attempts', record).on('function:retrying', record).on('function:failed', record).on('run:finished', ended).on('run:failed', ended);
+  handoff
+    .on('run:started', started)
+    .on('attempts', record)
+    .on('function:retrying', record)
+    .on('function:failed', record)
+    .on('run:finished', ended)
+    .on('run:failed', ended);
   return () => {
-    handoff.off('run:started', started).off('attempts', record).off('function:retrying', record).off('function:failed', record).off('run:finished', ended).off('run:failed', ended);
+    handoff
+      .off('run:started', started)
+      .off('attempts', record)
+      .off('function:retrying', record)
+      .off('function:failed', record)
+      .off('run:finished', ended)
+      .off('run:failed', ended);
     HandoffEmitter.setTracer(handoff, undefined);
     for (const run of runs.values()) run.end();
     runs.clear();

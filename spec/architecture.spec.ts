@@ -6,11 +6,19 @@ import { describe, expect, it } from 'vitest';
 const root = new URL('..', import.meta.url).pathname;
 const files = globSync('lib/**/*.ts', { cwd: root }).filter((file) => !file.endsWith('.d.ts'));
 const source = (file: string): string => readFileSync(join(root, file), 'utf8');
-const code = (file: string): string => source(file).replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+const code = (file: string): string =>
+  source(file)
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/^\s*\/\/.*$/gm, '');
 const importsOf = (file: string): string[] =>
-  [...code(file).matchAll(/(?:^import\s[^;]*?from\s+|^export\s[^;]*?from\s+|^import\s+|\bimport\()'([^']+)'/gm)].map((match) => match[1]!);
+  [...code(file).matchAll(/(?:^import\s[^;]*?from\s+|^export\s[^;]*?from\s+|^import\s+|\bimport\()'([^']+)'/gm)].map(
+    (match) => match[1]!,
+  );
 
-/** The rooms of `lib/`, from the bottom up, and what each may import beside itself. A room that is not listed here may not exist. */
+/**
+ * The rooms of `lib/`, from the bottom up, and what each may import beside itself. A room that is not listed here may
+ * not exist.
+ */
 const mayImport: Record<string, readonly string[]> = {
   core: [],
   dag: ['core'],
@@ -20,7 +28,14 @@ const mayImport: Record<string, readonly string[]> = {
   'scheduling/planner': ['core', 'dag', 'scheduling/resources', 'scheduling/allocation'],
   'scheduling/scheduler': ['core', 'dag', 'scheduling/resources', 'scheduling/allocation'],
   'scheduling/costs': ['core', 'dag', 'scheduling/scheduler'],
-  'scheduling/simulation': ['core', 'dag', 'scheduling/resources', 'scheduling/allocation', 'scheduling/planner', 'scheduling/scheduler'],
+  'scheduling/simulation': [
+    'core',
+    'dag',
+    'scheduling/resources',
+    'scheduling/allocation',
+    'scheduling/planner',
+    'scheduling/scheduler',
+  ],
   'workers/supervision': ['core'],
   'workers/store': ['core'],
   'workers/code': ['core'],
@@ -29,29 +44,117 @@ const mayImport: Record<string, readonly string[]> = {
   telemetry: ['core', 'dag', 'events'],
   report: ['core', 'dag', 'events'],
   'hosts/transport': ['core'],
-  'hosts/cluster': ['core', 'dag', 'scheduling/resources', 'workers/store', 'workers/code', 'workers/node', 'hosts/transport'],
+  'hosts/cluster': [
+    'core',
+    'dag',
+    'scheduling/resources',
+    'workers/store',
+    'workers/code',
+    'workers/node',
+    'hosts/transport',
+  ],
   engine: [
-    'core', 'dag', 'events', 'scheduling/resources', 'scheduling/scheduler', 'scheduling/costs', 'workers/supervision', 'workers/store', 'workers/code', 'workers/node',
+    'core',
+    'dag',
+    'events',
+    'scheduling/resources',
+    'scheduling/scheduler',
+    'scheduling/costs',
+    'workers/supervision',
+    'workers/store',
+    'workers/code',
+    'workers/node',
     'hosts/cluster',
   ],
   dashboard: ['core', 'dag', 'events', 'report', 'workers/supervision', 'hosts/transport'],
   'runtime/usage': ['core', 'dag', 'events', 'scheduling/resources', 'scheduling/scheduler', 'workers/node'],
-  'runtime/options': ['core', 'dag', 'events', 'scheduling/resources', 'scheduling/allocation', 'scheduling/scheduler', 'workers/node', 'hosts/transport', 'engine', 'runtime/usage'],
-  'runtime/feed': ['core', 'dag', 'events', 'scheduling/scheduler', 'scheduling/costs', 'workers/store', 'hosts/cluster', 'engine'],
+  'runtime/options': [
+    'core',
+    'dag',
+    'events',
+    'scheduling/resources',
+    'scheduling/allocation',
+    'scheduling/scheduler',
+    'workers/node',
+    'hosts/transport',
+    'engine',
+    'runtime/usage',
+  ],
+  'runtime/feed': [
+    'core',
+    'dag',
+    'events',
+    'scheduling/scheduler',
+    'scheduling/costs',
+    'workers/store',
+    'hosts/cluster',
+    'engine',
+  ],
   runtime: [
-    'core', 'dag', 'events', 'scheduling/resources', 'scheduling/allocation', 'scheduling/planner', 'scheduling/scheduler', 'scheduling/costs', 'workers/supervision',
-    'workers/store', 'workers/code', 'workers/actor', 'workers/node', 'telemetry', 'hosts/transport', 'hosts/cluster', 'engine', 'dashboard', 'runtime/usage', 'runtime/options', 'runtime/feed',
+    'core',
+    'dag',
+    'events',
+    'scheduling/resources',
+    'scheduling/allocation',
+    'scheduling/planner',
+    'scheduling/scheduler',
+    'scheduling/costs',
+    'workers/supervision',
+    'workers/store',
+    'workers/code',
+    'workers/actor',
+    'workers/node',
+    'telemetry',
+    'hosts/transport',
+    'hosts/cluster',
+    'engine',
+    'dashboard',
+    'runtime/usage',
+    'runtime/options',
+    'runtime/feed',
   ],
   index: [
-    'core', 'dag', 'events', 'scheduling/resources', 'scheduling/allocation', 'scheduling/scheduler', 'scheduling/costs', 'scheduling/simulation', 'workers/supervision',
-    'workers/store', 'workers/actor', 'workers/node', 'telemetry', 'engine', 'runtime', 'runtime/usage', 'runtime/options',
+    'core',
+    'dag',
+    'events',
+    'scheduling/resources',
+    'scheduling/allocation',
+    'scheduling/scheduler',
+    'scheduling/costs',
+    'scheduling/simulation',
+    'workers/supervision',
+    'workers/store',
+    'workers/actor',
+    'workers/node',
+    'telemetry',
+    'engine',
+    'runtime',
+    'runtime/usage',
+    'runtime/options',
   ],
-  cli: ['core', 'dag', 'events', 'report', 'scheduling/allocation', 'workers/supervision', 'hosts/transport', 'dashboard', 'runtime', 'runtime/options', 'index'],
+  cli: [
+    'core',
+    'dag',
+    'events',
+    'report',
+    'scheduling/allocation',
+    'workers/supervision',
+    'hosts/transport',
+    'dashboard',
+    'runtime',
+    'runtime/options',
+    'index',
+  ],
 };
 const rooms = Object.keys(mayImport);
-const pure = rooms.filter((room) => room === 'dag' || (room.startsWith('scheduling/') && room !== 'scheduling/simulation'));
+const pure = rooms.filter(
+  (room) => room === 'dag' || (room.startsWith('scheduling/') && room !== 'scheduling/simulation'),
+);
 
-/** The room of a file: its folder, down to the second level where the first holds several rooms. Public entry files are `index`. */
+/**
+ * The room of a file: its folder, down to the second level where the first holds several rooms. Public entry files are
+ * `index`.
+ */
 function roomOf(file: string): string {
   const [, ...path] = file.split('/');
   const folders = path.slice(0, -1);
@@ -80,8 +183,14 @@ describe('imports', () => {
   });
 
   it('go in no circle, not even for types', () => {
-    const edges = new Map(files.map((file) => [file, [...source(file).matchAll(/^(?:import|export)\s[^;]*?from\s+'(\.[^']+)'/gm)]
-      .map((match) => normalize(join(dirname(file), match[1]!)))]));
+    const edges = new Map(
+      files.map((file) => [
+        file,
+        [...source(file).matchAll(/^(?:import|export)\s[^;]*?from\s+'(\.[^']+)'/gm)].map((match) =>
+          normalize(join(dirname(file), match[1]!)),
+        ),
+      ]),
+    );
     const state = new Map<string, 'open' | 'done'>();
     const visit = (file: string, path: readonly string[]): void => {
       if (state.get(file) === 'done') return;
@@ -95,7 +204,10 @@ describe('imports', () => {
 
 it('an import of the library loads no module of Node for networks, cryptography, databases or debugging', () => {
   const heavy = /^node:(?:net|tls|https?|http2|dgram|dns|crypto|sqlite|inspector)\b/;
-  const loaded = (file: string): string[] => [...code(file).matchAll(/^(?:import|export)\s+(?!type\b)(?:[^;']*?\bfrom\s+)?'([^']+)'/gm)].map((match) => match[1]!);
+  const loaded = (file: string): string[] =>
+    [...code(file).matchAll(/^(?:import|export)\s+(?!type\b)(?:[^;']*?\bfrom\s+)?'([^']+)'/gm)].map(
+      (match) => match[1]!,
+    );
   const seen = new Map<string, string[]>();
   const visit = (file: string, path: readonly string[]): void => {
     if (seen.has(file)) return;
@@ -111,10 +223,15 @@ it('an import of the library loads no module of Node for networks, cryptography,
 });
 
 describe('pure folders', () => {
-  it.each(files.filter((file) => pure.includes(roomOf(file))))('%s imports nothing of Node and reads no clock', (file) => {
-    expect(importsOf(file).filter((specifier) => specifier.startsWith('node:'))).toEqual([]);
-    expect(code(file)).not.toMatch(/\bDate\.now\b|\bnew Date\(\)|\bperformance\b|\bsetTimeout\b|\bsetImmediate\b|\bsetInterval\b|\bprocess\.|\bMath\.random\b|\bcrypto\b/);
-  });
+  it.each(files.filter((file) => pure.includes(roomOf(file))))(
+    '%s imports nothing of Node and reads no clock',
+    (file) => {
+      expect(importsOf(file).filter((specifier) => specifier.startsWith('node:'))).toEqual([]);
+      expect(code(file)).not.toMatch(
+        /\bDate\.now\b|\bnew Date\(\)|\bperformance\b|\bsetTimeout\b|\bsetImmediate\b|\bsetInterval\b|\bprocess\.|\bMath\.random\b|\bcrypto\b/,
+      );
+    },
+  );
 
   it.each(files.filter((file) => roomOf(file) === 'scheduling/scheduler'))('%s makes no promise', (file) => {
     expect(code(file)).not.toMatch(/\bPromise\b|\basync\b|\bawait\b/);

@@ -31,7 +31,10 @@ describe('getting-started', () => {
 });
 
 describe('simple-pipeline', () => {
-  const weather = readFileSync(join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '../data/weather.csv'), 'utf8');
+  const weather = readFileSync(
+    join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '../data/weather.csv'),
+    'utf8',
+  );
   const column = (name: string): number[] => {
     const [head = '', ...lines] = weather.trim().split('\n');
     return lines.map((line) => Number(line.split(',')[head.split(',').indexOf(name)]));
@@ -39,8 +42,13 @@ describe('simple-pipeline', () => {
 
   it('gives the statistics of the data, for both sets of parameters', async () => {
     const { stdout } = await example('simple-pipeline');
-    for (const [measure, threshold, operation] of [['temp_max', 25, (x: number) => x * x], ['wind', 5, Math.sqrt]] as const) {
-      const values = column(measure).filter((x) => x > threshold).map(operation);
+    for (const [measure, threshold, operation] of [
+      ['temp_max', 25, (x: number) => x * x],
+      ['wind', 5, Math.sqrt],
+    ] as const) {
+      const values = column(measure)
+        .filter((x) => x > threshold)
+        .map(operation);
       const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
       expect(stdout).toContain(`${values.length} days above the threshold`);
       expect(stdout).toContain(`max    ${Math.max(...values).toFixed(2)}`);
@@ -62,7 +70,16 @@ describe('image-processing', () => {
 
     const collage = sharp(join(output, 'collage.jpg'));
     expect(await collage.metadata()).toMatchObject({ width: 1600, height: 1200, format: 'jpeg' });
-    const cell = async (column: number, row: number) => (await sharp(await collage.clone().extract({ left: 15 + column * 263, top: 15 + row * 297, width: 240, height: 270 }).png().toBuffer()).stats()).channels;
+    const cell = async (column: number, row: number) =>
+      (
+        await sharp(
+          await collage
+            .clone()
+            .extract({ left: 15 + column * 263, top: 15 + row * 297, width: 240, height: 270 })
+            .png()
+            .toBuffer(),
+        ).stats()
+      ).channels;
     const [red, , blue] = await cell(0, 1); // sepia: brownish, so more red than blue
     expect(red!.mean).toBeGreaterThan(blue!.mean + 15);
     const [gray, same] = await cell(0, 0);
@@ -74,7 +91,8 @@ describe('image-processing', () => {
 
     const thumbnails = readdirSync(output).filter((file) => file.startsWith('thumb_'));
     expect(thumbnails).toHaveLength(6);
-    for (const file of thumbnails) expect(await sharp(join(output, file)).metadata()).toMatchObject({ width: 150, height: 150 });
+    for (const file of thumbnails)
+      expect(await sharp(join(output, file)).metadata()).toMatchObject({ width: 150, height: 150 });
   });
 
   it('spreads over several nodes, edges where the gpu is', async () => {
@@ -104,7 +122,11 @@ describe('distributed-image-processing', () => {
     const { stdout } = await example('distributed-image-processing');
     expect(stdout).toMatch(/load_images +desk[\s\S]*edge_detection +lab[\s\S]*save_collage +desk/);
     for (const node of ['desk', 'lab', 'attic']) expect(stdout).toMatch(new RegExp(`${node}: \\d+ functions`));
-    expect(await sharp(join(output, 'collage.jpg')).metadata()).toMatchObject({ width: 1600, height: 1200, format: 'jpeg' });
+    expect(await sharp(join(output, 'collage.jpg')).metadata()).toMatchObject({
+      width: 1600,
+      height: 1200,
+      format: 'jpeg',
+    });
     expect(readdirSync(output).filter((file) => file.startsWith('thumb_'))).toHaveLength(6);
     const pids = [...stdout.matchAll(/^Host \w+: process (\d+)/gm)].map(([, pid]) => Number(pid));
     expect(pids).toHaveLength(2);
@@ -123,7 +145,11 @@ describe('branching-distributed', () => {
 describe('tensor-pipeline', () => {
   it('gives the numbers of the whole computation on one node, on three, and in two processes, and encodes only between nodes', async () => {
     const digests = new Set<string>();
-    for (const args of [['--nodes', '1'], ['--nodes', '3'], ['--hosts', '2']]) {
+    for (const args of [
+      ['--nodes', '1'],
+      ['--nodes', '3'],
+      ['--hosts', '2'],
+    ]) {
       const { stdout } = await example('tensor-pipeline', '--runs', '1', '--across', '10', ...args);
       expect(stdout.match(/the same to the bit as unsplit/g)).toHaveLength(2);
       digests.add([...stdout.matchAll(/sha256 (\w+)/g)].map(([, digest]) => digest).join());
@@ -142,16 +168,22 @@ describe('tensor-pipeline', () => {
 
 describe('web-server', () => {
   it('answers as its guide says, 200 requests at once from a cold start, each with its own report, and ends when it is told to', async () => {
-    const server = spawn(process.execPath, [join(root, 'examples/web-server/main.ts'), '--port', '0', '--deadline', '25000'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    const server = spawn(
+      process.execPath,
+      [join(root, 'examples/web-server/main.ts'), '--port', '0', '--deadline', '25000'],
+      { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
     const ended = once(server, 'exit');
-    const [address] = await once(server.stdout, 'data') as [Buffer];
+    const [address] = (await once(server.stdout, 'data')) as [Buffer];
     const post = async (text: string): Promise<{ status: number; body: string }> => {
       const response = await fetch(`${String(address).trim()}/report`, { method: 'POST', body: text });
       return { status: response.status, body: await response.text() };
     };
     const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => post('word '.repeat(n + 1))));
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
-    expect(answers.map(({ body }) => (JSON.parse(body) as { words: number }).words)).toEqual(answers.map((_, n) => n + 1));
+    expect(answers.map(({ body }) => (JSON.parse(body) as { words: number }).words)).toEqual(
+      answers.map((_, n) => n + 1),
+    );
     const guide = readFileSync(join(root, 'examples/web-server/README.md'), 'utf8');
     expect(guide).toContain((await post(/-d '(.*)'/.exec(guide)![1]!)).body);
     expect((await post('x'.repeat(200_000))).status).toBe(413);

@@ -4,9 +4,21 @@ import { faultsOf } from './support/language.ts';
 
 describe('the check of language', () => {
   it('finds banned words in comments, texts and template texts, with their lines', () => {
-    const source = ['/** Whoever calls. */', "const a = 'is told';", 'const b = `${a} and nobody`;', 'interface C {', '  /** Starts', '   * anew. */', '  d: 1;', '}'].join('\n');
+    const source = [
+      '/** Whoever calls. */',
+      "const a = 'is told';",
+      'const b = `${a} and nobody`;',
+      'interface C {',
+      '  /** Starts',
+      '   * anew. */',
+      '  d: 1;',
+      '}',
+    ].join('\n');
     expect(faultsOf('a.ts', source)).toEqual([
-      { line: 1, words: 'Whoever' }, { line: 2, words: 'told' }, { line: 3, words: 'nobody' }, { line: 6, words: 'anew' },
+      { line: 1, words: 'Whoever' },
+      { line: 2, words: 'told' },
+      { line: 3, words: 'nobody' },
+      { line: 6, words: 'anew' },
     ]);
   });
 

@@ -13,14 +13,25 @@ it('the package says where its source, its page and its bugs are', () => {
   expect([manifest.homepage, manifest.bugs]).toEqual([`${page}#readme`, `${page}/issues`]);
 });
 
-it.each(['README.md', ...manifest.files.filter((name: string) => name.endsWith('.md'))])('links and images of %s lead to what is in the tarball, or to a file of the repository', (name) => {
-  const text = readFileSync(join(root, name), 'utf8');
-  const links = [...text.matchAll(/\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"/g)].map(([, markdown, html]) => (markdown ?? html)!);
-  const packed = ['README.md', 'LICENSE', 'package.json', ...manifest.files];
-  const raw = page.replace('github.com', 'raw.githubusercontent.com');
-  for (const link of links.filter((each) => !each.startsWith('#'))) {
-    const [, path] = [new RegExp(`^${page}/(?:blob|tree)/main/(.+)$`), new RegExp(`^${raw}/main/(.+)$`)].flatMap((pattern) => [...(pattern.exec(link) ?? [])]);
-    if (path !== undefined) expect(existsSync(join(root, path)), link).toBe(true);
-    else if (!link.startsWith('https://')) expect(packed.some((each) => link === each || link.startsWith(`${each}/`)), `${link} is not in the tarball`).toBe(true);
-  }
-});
+it.each(['README.md', ...manifest.files.filter((name: string) => name.endsWith('.md'))])(
+  'links and images of %s lead to what is in the tarball, or to a file of the repository',
+  (name) => {
+    const text = readFileSync(join(root, name), 'utf8');
+    const links = [...text.matchAll(/\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"/g)].map(
+      ([, markdown, html]) => (markdown ?? html)!,
+    );
+    const packed = ['README.md', 'LICENSE', 'package.json', ...manifest.files];
+    const raw = page.replace('github.com', 'raw.githubusercontent.com');
+    for (const link of links.filter((each) => !each.startsWith('#'))) {
+      const [, path] = [new RegExp(`^${page}/(?:blob|tree)/main/(.+)$`), new RegExp(`^${raw}/main/(.+)$`)].flatMap(
+        (pattern) => [...(pattern.exec(link) ?? [])],
+      );
+      if (path !== undefined) expect(existsSync(join(root, path)), link).toBe(true);
+      else if (!link.startsWith('https://'))
+        expect(
+          packed.some((each) => link === each || link.startsWith(`${each}/`)),
+          `${link} is not in the tarball`,
+        ).toBe(true);
+    }
+  },
+);

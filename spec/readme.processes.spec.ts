@@ -9,12 +9,18 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
-const files = [...readme.matchAll(/^```ts file=(\S+)\n([\s\S]*?)^```$/gm)].map(([, name, text]) => [name!, text!] as const);
+const files = [...readme.matchAll(/^```ts file=(\S+)\n([\s\S]*?)^```$/gm)].map(
+  ([, name, text]) => [name!, text!] as const,
+);
 let folder = '';
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'handoff-readme-'));
-  for (const [name, text] of files) writeFileSync(join(folder, name), text.replaceAll(/'handoffjs(\/\w+)?'/g, (_, path = '/index') => JSON.stringify(join(root, `lib${path}.ts`))));
+  for (const [name, text] of files)
+    writeFileSync(
+      join(folder, name),
+      text.replaceAll(/'handoffjs(\/\w+)?'/g, (_, path = '/index') => JSON.stringify(join(root, `lib${path}.ts`))),
+    );
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -27,10 +33,24 @@ it.each(files.filter(([, text]) => text.includes('console.log(')))('%s prints wh
 
 it('compiles', async () => {
   const config = join(folder, 'tsconfig.json');
-  writeFileSync(config, JSON.stringify({
-    extends: join(root, 'tsconfig.json'), compilerOptions: { rewriteRelativeImportExtensions: false, allowImportingTsExtensions: true, typeRoots: [join(root, 'node_modules/@types')] },
-    include: [], exclude: [], files: files.map(([name]) => join(folder, name)),
-  }));
-  const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config]).catch((error: { stdout: string }) => error);
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: join(root, 'tsconfig.json'),
+      compilerOptions: {
+        rewriteRelativeImportExtensions: false,
+        allowImportingTsExtensions: true,
+        typeRoots: [join(root, 'node_modules/@types')],
+      },
+      include: [],
+      exclude: [],
+      files: files.map(([name]) => join(folder, name)),
+    }),
+  );
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    join(root, 'node_modules/typescript/bin/tsc'),
+    '-p',
+    config,
+  ]).catch((error: { stdout: string }) => error);
   expect(stdout).toBe('');
 });

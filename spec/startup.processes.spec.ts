@@ -7,9 +7,13 @@ const fixtures = new URL('./fixtures/tasks.ts', import.meta.url).href;
 
 /** Node's own modules that a program has loaded when it ends. */
 function builtinsOf(program: string): string[] {
-  const report = "process.on('exit', () => process.getBuiltinModule('node:fs').writeSync(1, JSON.stringify(process.moduleLoadList.filter((name) => name.startsWith('NativeModule ')).map((name) => name.slice(13)))));";
+  const report =
+    "process.on('exit', () => process.getBuiltinModule('node:fs').writeSync(1, JSON.stringify(process.moduleLoadList.filter((name) => name.startsWith('NativeModule ')).map((name) => name.slice(13)))));";
   // A pipe to print errors to would itself need node:net.
-  const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', `${report}\n${program}`], { stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' });
+  const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', `${report}\n${program}`], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    encoding: 'utf8',
+  });
   expect(status).toBe(0);
   return JSON.parse(stdout) as string[];
 }

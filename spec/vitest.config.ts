@@ -3,27 +3,43 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 
 const root = new URL('..', import.meta.url).pathname;
 
-// Threads and processes that specs start load lib/ unbuilt. Node keeps what it compiled from them here, which halves their CPU time.
+// Threads and processes that specs start load lib/ unbuilt. Node keeps what it compiled from them here, which halves
+// their CPU time.
 process.env['NODE_COMPILE_CACHE'] ??= `${root}node_modules/.cache/node-compile`;
 mkdirSync(process.env['NODE_COMPILE_CACHE'], { recursive: true });
 
 /** Specs are sorted by what they need; the end of a file's name says so. */
 const kinds = ['threads', 'processes', 'browser'] as const;
 
-function project(name: string, include: string, more: TestProjectInlineConfiguration['test'] = {}): TestProjectInlineConfiguration {
-  return { root, extends: true, test: { name, include: [`spec/**/${include}`], ...more } } as TestProjectInlineConfiguration;
+function project(
+  name: string,
+  include: string,
+  more: TestProjectInlineConfiguration['test'] = {},
+): TestProjectInlineConfiguration {
+  return {
+    root,
+    extends: true,
+    test: { name, include: [`spec/**/${include}`], ...more },
+  } as TestProjectInlineConfiguration;
 }
 
 export default defineConfig({
   root,
   test: {
-    // Each file has its own process: worker threads, open handles and process-wide listeners of one never reach another.
+    // Each file has its own process: worker threads, open handles and process-wide listeners of one never reach
+    // another.
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 60_000,
     setupFiles: ['spec/support/seed.ts'],
     projects: [
-      project('unit', '*.spec.ts', { exclude: [...kinds.map((kind) => `spec/**/*.${kind}.spec.ts`), 'spec/chaos/**'], setupFiles: ['spec/support/seed.ts', 'spec/support/no-threads.ts'], isolate: false, maxWorkers: 2, sequence: { groupOrder: 1 } }),
+      project('unit', '*.spec.ts', {
+        exclude: [...kinds.map((kind) => `spec/**/*.${kind}.spec.ts`), 'spec/chaos/**'],
+        setupFiles: ['spec/support/seed.ts', 'spec/support/no-threads.ts'],
+        isolate: false,
+        maxWorkers: 2,
+        sequence: { groupOrder: 1 },
+      }),
       project('threads', '*.threads.spec.ts', { maxWorkers: 3, sequence: { groupOrder: 2 } }),
       project('processes', '*.processes.spec.ts', { maxWorkers: 4, sequence: { groupOrder: 3 } }),
       project('browser', '*.browser.spec.ts', { maxWorkers: 1, sequence: { groupOrder: 4 } }),

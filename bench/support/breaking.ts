@@ -13,7 +13,9 @@ export function exit(): never {
 }
 
 export async function throwUncaught(): Promise<void> {
-  setTimeout(() => { throw new Error('uncaught'); });
+  setTimeout(() => {
+    throw new Error('uncaught');
+  });
   await new Promise(() => {});
 }
 

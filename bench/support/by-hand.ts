@@ -1,6 +1,6 @@
 /**
- * What one would write instead of us: something that runs a function on a worker and promises its result, and a scheduler of twenty lines
- * that counts what each function still waits for.
+ * What one would write instead of us: something that runs a function on a worker and promises its result, and a
+ * scheduler of twenty lines that counts what each function still waits for.
  */
 import { Piscina } from 'piscina';
 import type { TaskName, Vertex } from './graphs.ts';
@@ -11,8 +11,12 @@ export type RunTask = (task: TaskName, args: readonly unknown[]) => Promise<unkn
 /** @param queued how many tasks a thread is sent at a time; 32 is the best setting for small functions */
 export function createPool(threads: number, queued = 32): Piscina {
   return new Piscina({
-    filename: new URL('./tasks.ts', import.meta.url).href, minThreads: threads, maxThreads: threads, concurrentTasksPerWorker: queued,
-    idleTimeout: Infinity, recordTiming: false,
+    filename: new URL('./tasks.ts', import.meta.url).href,
+    minThreads: threads,
+    maxThreads: threads,
+    concurrentTasksPerWorker: queued,
+    idleTimeout: Infinity,
+    recordTiming: false,
   });
 }
 

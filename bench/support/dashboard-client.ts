@@ -1,4 +1,7 @@
-/** A page that is open, in a process of its own: it always looks at the newest run, reads its graph and all that is told of it. */
+/**
+ * A page that is open, in a process of its own: it always looks at the newest run, reads its graph and all that is told
+ * of it.
+ */
 import { get } from 'node:http';
 
 const [url = ''] = process.argv.slice(2);
@@ -9,11 +12,14 @@ let shown = '';
 function listen(run: string | undefined, onMessage: (text: string) => void): () => void {
   const request = get(`${url}api/events${run === undefined ? '' : `?run=${run}`}`, (response) => {
     let text = '';
-    response.setEncoding('utf8').on('error', () => {}).on('data', (chunk: string) => {
-      const parts = (text + chunk).split('\n\n');
-      text = parts.pop()!;
-      for (const part of parts) if (part.startsWith('data: ')) onMessage(part.slice('data: '.length));
-    });
+    response
+      .setEncoding('utf8')
+      .on('error', () => {})
+      .on('data', (chunk: string) => {
+        const parts = (text + chunk).split('\n\n');
+        text = parts.pop()!;
+        for (const part of parts) if (part.startsWith('data: ')) onMessage(part.slice('data: '.length));
+      });
   }).on('error', () => {});
   return () => void request.destroy();
 }
@@ -23,9 +29,18 @@ let close = (): void => {};
 function show(run: string | undefined): void {
   close();
   shown = run ?? '';
-  if (run !== undefined) get(`${url}api/runs/${run}/graph`, { headers: { 'accept-encoding': 'gzip' } }, (response) => void response.resume()).on('error', () => {});
+  if (run !== undefined)
+    get(
+      `${url}api/runs/${run}/graph`,
+      { headers: { 'accept-encoding': 'gzip' } },
+      (response) => void response.resume(),
+    ).on('error', () => {});
   close = listen(run, (text) => {
-    const message = JSON.parse(text) as { readonly type: string; readonly rows?: readonly number[]; readonly runs?: readonly { readonly key: string }[] };
+    const message = JSON.parse(text) as {
+      readonly type: string;
+      readonly rows?: readonly number[];
+      readonly runs?: readonly { readonly key: string }[];
+    };
     if (message.type === 'attempts') rows += message.rows!.length / 6;
     const newest = message.type === 'runs' ? message.runs!.at(-1)?.key : undefined;
     if (newest !== undefined && newest !== shown) show(newest);

@@ -8,7 +8,8 @@ export interface Point {
 }
 
 /**
- * The smallest granularity with at least this efficiency, between the two measured points around it (on a logarithmic scale).
+ * The smallest granularity with at least this efficiency, between the two measured points around it (on a logarithmic
+ * scale).
  *
  * @returns µs; that of the finest point when even that is efficient enough, Infinity when none is
  */
@@ -24,7 +25,9 @@ export function metg(points: readonly Point[], efficiency: number): number {
 }
 
 /** Efficiency against granularity, a panel a pattern, as SVG. */
-export async function plot(points: readonly (Point & { readonly runner: string; readonly pattern: string })[]): Promise<string> {
+export async function plot(
+  points: readonly (Point & { readonly runner: string; readonly pattern: string })[],
+): Promise<string> {
   const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')]);
   const { spec } = vegaLite.compile({
     background: 'white',
@@ -32,11 +35,18 @@ export async function plot(points: readonly (Point & { readonly runner: string; 
     facet: { field: 'pattern', type: 'nominal', title: null },
     columns: 5,
     spec: {
-      width: 180, height: 140,
+      width: 180,
+      height: 140,
       mark: { type: 'line', point: true, clip: true },
       encoding: {
         x: { field: 'granularity', type: 'quantitative', scale: { type: 'log' }, title: 'granularity, µs' },
-        y: { field: 'efficiency', type: 'quantitative', scale: { domain: [0, 1] }, axis: { format: '%' }, title: 'efficiency' },
+        y: {
+          field: 'efficiency',
+          type: 'quantitative',
+          scale: { domain: [0, 1] },
+          axis: { format: '%' },
+          title: 'efficiency',
+        },
         color: { field: 'runner', type: 'nominal', title: null },
       },
     },

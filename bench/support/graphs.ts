@@ -31,7 +31,8 @@ export function layered(layers: number, width: number): Vertex[] {
 export function tree(leaves: number): Vertex[] {
   const all: Vertex[] = Array.from({ length: leaves }, (_, i) => ({ id: `t0_${i}`, task: 'noop', args: [] }));
   for (let width = leaves / 2, level = 1; width >= 1; width /= 2, level++) {
-    for (let i = 0; i < width; i++) all.push({ id: `t${level}_${i}`, task: 'add', args: [`t${level - 1}_${2 * i}`, `t${level - 1}_${2 * i + 1}`] });
+    for (let i = 0; i < width; i++)
+      all.push({ id: `t${level}_${i}`, task: 'add', args: [`t${level - 1}_${2 * i}`, `t${level - 1}_${2 * i + 1}`] });
   }
   return all;
 }
@@ -47,7 +48,8 @@ export function chains(count: number, length: number): Vertex[] {
 /** A DAG of ours, new every time, so that nothing is remembered from before. */
 export function toDag(vertices: readonly Vertex[], options: Partial<FunctionSpec> = {}): Dag {
   const dag = new Dag();
-  for (const { id, task, args, extra = [] } of vertices) dag.add({ id, code: t[task], args: [...args], extraArgs: extra, ...options });
+  for (const { id, task, args, extra = [] } of vertices)
+    dag.add({ id, code: t[task], args: [...args], extraArgs: extra, ...options });
   return dag;
 }
 

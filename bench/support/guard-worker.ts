@@ -1,4 +1,6 @@
-/** Runs CPU-bound functions in the loop that workers run them in, with the guard or without, and tells how long it took. */
+/**
+ * Runs CPU-bound functions in the loop that workers run them in, with the guard or without, and tells how long it took.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Executor } from '../../lib/workers/node/worker/executor.ts';
 import { warmUp } from '../../lib/workers/node/worker/invoke.ts';

@@ -11,8 +11,20 @@ export interface Far {
 }
 
 /** @param options `bytes` that its sender sends at once; `threads` of its node; others of its `transport` */
-export async function startHost(name: string, { bytes = 0, threads = 1, transport = {} }: { readonly bytes?: number; readonly threads?: number; readonly transport?: Readonly<Record<string, string>> }): Promise<Far> {
-  const child = fork(new URL('./host-worker.ts', import.meta.url), [name, String(bytes), String(threads), JSON.stringify(transport)]);
+export async function startHost(
+  name: string,
+  {
+    bytes = 0,
+    threads = 1,
+    transport = {},
+  }: { readonly bytes?: number; readonly threads?: number; readonly transport?: Readonly<Record<string, string>> },
+): Promise<Far> {
+  const child = fork(new URL('./host-worker.ts', import.meta.url), [
+    name,
+    String(bytes),
+    String(threads),
+    JSON.stringify(transport),
+  ]);
   const [ports] = (await once(child, 'message')) as [Omit<Far, 'end'>];
   return { ...ports, end: () => void child.kill('SIGKILL') };
 }

@@ -1,6 +1,6 @@
 /**
- * Measuring on a machine that is not quiet: contestants take turns in one process, so that what slows one slows the others, and medians and
- * ratios are what is told.
+ * Measuring on a machine that is not quiet: contestants take turns in one process, so that what slows one slows the
+ * others, and medians and ratios are what is told.
  */
 
 export interface Sample {
@@ -23,7 +23,8 @@ export interface Contestant {
 
 /** Runs contestants in turn, `rounds` times after `warmUps` that do not count. */
 export async function compete<Name extends string>(
-  contestants: Readonly<Record<Name, Contestant['prepare']>>, { rounds = 9, warmUps = 5 } = {},
+  contestants: Readonly<Record<Name, Contestant['prepare']>>,
+  { rounds = 9, warmUps = 5 } = {},
 ): Promise<Record<Name, Measured>> {
   const names = Object.keys(contestants) as Name[];
   const samples = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Sample[]>;

@@ -1,9 +1,21 @@
-/** Task Bench's dependence patterns, as grids of functions: `width` of them in each of `steps`, each on some of the step before. */
+/**
+ * Task Bench's dependence patterns, as grids of functions: `width` of them in each of `steps`, each on some of the step
+ * before.
+ */
 import { numbers, type Vertex } from './graphs.ts';
 import call from './tasks.ts';
 
 export const patterns = [
-  'trivial', 'no_comm', 'stencil_1d', 'stencil_1d_periodic', 'dom', 'tree', 'fft', 'nearest', 'spread', 'random_nearest',
+  'trivial',
+  'no_comm',
+  'stencil_1d',
+  'stencil_1d_periodic',
+  'dom',
+  'tree',
+  'fft',
+  'nearest',
+  'spread',
+  'random_nearest',
 ] as const;
 export type Pattern = (typeof patterns)[number];
 
@@ -18,7 +30,12 @@ export function grid(pattern: Pattern, width: number, steps: number, kernel: Ker
   return Array.from({ length: width * steps }, (_, at) => {
     const t = Math.floor(at / width);
     const i = at % width;
-    const args = t === 0 ? [] : [...new Set(dependencies(pattern, width, t, i, random))].filter((k) => k >= 0 && k < width).map((k) => `t${t - 1}_${k}`);
+    const args =
+      t === 0
+        ? []
+        : [...new Set(dependencies(pattern, width, t, i, random))]
+            .filter((k) => k >= 0 && k < width)
+            .map((k) => `t${t - 1}_${k}`);
     return { id: `t${t}_${i}`, args, ...work(kernel, count, random) };
   });
 }
@@ -26,17 +43,27 @@ export function grid(pattern: Pattern, width: number, steps: number, kernel: Ker
 /** Which of the step before function (t, i) depends on. */
 function dependencies(pattern: Pattern, width: number, t: number, i: number, random: () => number): number[] {
   switch (pattern) {
-    case 'trivial': return [];
-    case 'no_comm': return [i];
-    case 'stencil_1d': return [i - 1, i, i + 1];
-    case 'stencil_1d_periodic': return [(i - 1 + width) % width, i, (i + 1) % width];
-    case 'dom': return [i - 1, i];
+    case 'trivial':
+      return [];
+    case 'no_comm':
+      return [i];
+    case 'stencil_1d':
+      return [i - 1, i, i + 1];
+    case 'stencil_1d_periodic':
+      return [(i - 1 + width) % width, i, (i + 1) % width];
+    case 'dom':
+      return [i - 1, i];
     // Down a binary tree and again: whoever is new at this level takes from its parent.
-    case 'tree': return [Math.floor(i / 2)];
-    case 'fft': return [i, i - 2 ** ((t - 1) % Math.log2(width)), i + 2 ** ((t - 1) % Math.log2(width))];
-    case 'nearest': return [i - 2, i - 1, i, i + 1, i + 2];
-    case 'spread': return Array.from({ length: 5 }, (_, k) => (i + Math.floor((k * width) / 5) + t) % width);
-    case 'random_nearest': return [i - 2, i - 1, i, i + 1, i + 2].filter(() => random() < 0.5);
+    case 'tree':
+      return [Math.floor(i / 2)];
+    case 'fft':
+      return [i, i - 2 ** ((t - 1) % Math.log2(width)), i + 2 ** ((t - 1) % Math.log2(width))];
+    case 'nearest':
+      return [i - 2, i - 1, i, i + 1, i + 2];
+    case 'spread':
+      return Array.from({ length: 5 }, (_, k) => (i + Math.floor((k * width) / 5) + t) % width);
+    case 'random_nearest':
+      return [i - 2, i - 1, i, i + 1, i + 2].filter(() => random() < 0.5);
   }
 }
 

@@ -1,4 +1,6 @@
-/** Other ways to run a function on a worker, behind one face, each set as its own documents advise for small functions. */
+/**
+ * Other ways to run a function on a worker, behind one face, each set as its own documents advise for small functions.
+ */
 import { Worker } from 'node:worker_threads';
 import { wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
@@ -17,7 +19,14 @@ const at = (file: string): URL => new URL(file, import.meta.url);
 
 /** All of them, started, with `threads` workers each. */
 export async function startPeers(threads: number): Promise<Peer[]> {
-  return [piscina(threads), tinypool(threads), workerPool(threads), poolifier(threads), comlink(threads), barePorts(threads)];
+  return [
+    piscina(threads),
+    tinypool(threads),
+    workerPool(threads),
+    poolifier(threads),
+    comlink(threads),
+    barePorts(threads),
+  ];
 }
 
 export function piscina(threads: number): Peer {
@@ -27,14 +36,27 @@ export function piscina(threads: number): Peer {
 
 function tinypool(threads: number): Peer {
   const pool = new Tinypool({
-    filename: at('./tasks.ts').href, runtime: 'worker_threads', minThreads: threads, maxThreads: threads, concurrentTasksPerWorker: 32, idleTimeout: Infinity,
+    filename: at('./tasks.ts').href,
+    runtime: 'worker_threads',
+    minThreads: threads,
+    maxThreads: threads,
+    concurrentTasksPerWorker: 32,
+    idleTimeout: Infinity,
   });
   return { name: 'tinypool', run: (task, args) => pool.run([task, args]), stop: () => pool.destroy() };
 }
 
 function workerPool(threads: number): Peer {
-  const pool = workerpool.pool(at('./peers/workerpool-worker.ts').pathname, { workerType: 'thread', minWorkers: threads, maxWorkers: threads });
-  return { name: 'workerpool', run: async (task, args) => pool.exec('call', [[task, args]]), stop: async () => pool.terminate() };
+  const pool = workerpool.pool(at('./peers/workerpool-worker.ts').pathname, {
+    workerType: 'thread',
+    minWorkers: threads,
+    maxWorkers: threads,
+  });
+  return {
+    name: 'workerpool',
+    run: async (task, args) => pool.exec('call', [[task, args]]),
+    stop: async () => pool.terminate(),
+  };
 }
 
 function poolifier(threads: number): Peer {
@@ -44,7 +66,9 @@ function poolifier(threads: number): Peer {
 
 function comlink(threads: number): Peer {
   const workers = Array.from({ length: threads }, () => new Worker(at('./peers/comlink-worker.ts')));
-  const proxies = workers.map((worker) => wrap<{ call(job: readonly [string, readonly unknown[]]): unknown }>(nodeEndpoint(worker)));
+  const proxies = workers.map((worker) =>
+    wrap<{ call(job: readonly [string, readonly unknown[]]): unknown }>(nodeEndpoint(worker)),
+  );
   let next = 0;
   return {
     name: 'comlink',
@@ -67,11 +91,12 @@ function barePorts(threads: number): Peer {
   let last = 0;
   return {
     name: 'bare ports',
-    run: (task, args) => new Promise((resolve) => {
-      const id = ++last;
-      waiting.set(id, resolve);
-      workers[id % threads]!.postMessage([id, task, args]);
-    }),
+    run: (task, args) =>
+      new Promise((resolve) => {
+        const id = ++last;
+        waiting.set(id, resolve);
+        workers[id % threads]!.postMessage([id, task, args]);
+      }),
     stop: () => Promise.all(workers.map((worker) => worker.terminate())),
   };
 }

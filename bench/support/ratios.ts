@@ -1,4 +1,7 @@
-/** Whether we have become slower: ratios to what was measured beside in the same process, against those that were committed. */
+/**
+ * Whether we have become slower: ratios to what was measured beside in the same process, against those that were
+ * committed.
+ */
 import type { Row } from './report.ts';
 
 /** By row. */
@@ -8,7 +11,9 @@ export type Ratios = Readonly<Record<string, number>>;
 const tolerated = 0.25;
 
 export function ratiosOf(rows: readonly Row[]): Ratios {
-  const compared = rows.filter((row) => row.ratio !== undefined && Number.isFinite(row.ratio) && row.group !== 'growth');
+  const compared = rows.filter(
+    (row) => row.ratio !== undefined && Number.isFinite(row.ratio) && row.group !== 'growth',
+  );
   return Object.fromEntries(compared.map((row) => [keyOf(row), Number(row.ratio!.toPrecision(3))]));
 }
 

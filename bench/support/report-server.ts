@@ -1,4 +1,7 @@
-/** A server in a process of its own: the web server's example, or the same on Piscina by hand. Says its address, and what it uses when asked. */
+/**
+ * A server in a process of its own: the web server's example, or the same on Piscina by hand. Says its address, and
+ * what it uses when asked.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -22,14 +25,26 @@ async function byHandoff() {
 }
 
 function byPiscina() {
-  const pool = new Piscina({ filename: new URL('./report-worker.ts', import.meta.url).href, minThreads: threads, maxThreads: threads, concurrentTasksPerWorker: 32, idleTimeout: Infinity, recordTiming: false });
+  const pool = new Piscina({
+    filename: new URL('./report-worker.ts', import.meta.url).href,
+    minThreads: threads,
+    maxThreads: threads,
+    concurrentTasksPerWorker: 32,
+    idleTimeout: Infinity,
+    recordTiming: false,
+  });
   const run = (name: string, ...args: readonly unknown[]): Promise<any> => pool.run([name, args]);
-  return createServer((request, response) => void (async () => {
-    const body = await text(request);
-    const words = await run('words', body);
-    const [frequent, readability] = await Promise.all([run('frequent', words, 3), run('readability', body, words)]);
-    response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(await run('report', words, frequent, readability))}\n`);
-  })().catch(() => response.destroy()));
+  return createServer(
+    (request, response) =>
+      void (async () => {
+        const body = await text(request);
+        const words = await run('words', body);
+        const [frequent, readability] = await Promise.all([run('frequent', words, 3), run('readability', body, words)]);
+        response
+          .writeHead(200, { 'content-type': 'application/json' })
+          .end(`${JSON.stringify(await run('report', words, frequent, readability))}\n`);
+      })().catch(() => response.destroy()),
+  );
 }
 
 /** Worker threads of this process, as the system names them. */

@@ -30,25 +30,47 @@ export interface Report {
 }
 
 export function toReport(rows: readonly Row[]): Report {
-  return { machine: `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? 'unknown'}`, node: process.version, date: new Date().toISOString().slice(0, 10), rows };
+  return {
+    machine: `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? 'unknown'}`,
+    node: process.version,
+    date: new Date().toISOString().slice(0, 10),
+    rows,
+  };
 }
 
 export function toMarkdown({ machine, node, date, rows }: Report): string {
   const lines = rows.map(({ name, unit, ours, beside, what, ratio, goal }) => [
-    name, `${format(ours)} ${unit}`, beside === undefined ? '' : `${format(beside)} ${unit}${what === undefined ? '' : ` (${what})`}`,
-    ratio === undefined || Number.isNaN(ratio) ? '' : `${ratio.toPrecision(ratio < 10 ? 2 : 3)}x`, goal === undefined ? '' : `${describeGoal(goal)} ${isMet(goal, ours, ratio) ? '✓' : '✗'}`,
+    name,
+    `${format(ours)} ${unit}`,
+    beside === undefined ? '' : `${format(beside)} ${unit}${what === undefined ? '' : ` (${what})`}`,
+    ratio === undefined || Number.isNaN(ratio) ? '' : `${ratio.toPrecision(ratio < 10 ? 2 : 3)}x`,
+    goal === undefined ? '' : `${describeGoal(goal)} ${isMet(goal, ours, ratio) ? '✓' : '✗'}`,
   ]);
-  return ['| | handoff | by hand on Piscina | ratio | goal |', '|---|---|---|---|---|', ...lines.map((cells) => `| ${cells.join(' | ')} |`), '', `${machine}, Node ${node}, ${date}.`].join('\n');
+  return [
+    '| | handoff | by hand on Piscina | ratio | goal |',
+    '|---|---|---|---|---|',
+    ...lines.map((cells) => `| ${cells.join(' | ')} |`),
+    '',
+    `${machine}, Node ${node}, ${date}.`,
+  ].join('\n');
 }
 
-function isMet({ atLeast = -Infinity, atMost = Infinity, ratioAtLeast = -Infinity }: Goal, ours: number, ratio = NaN): boolean {
+function isMet(
+  { atLeast = -Infinity, atMost = Infinity, ratioAtLeast = -Infinity }: Goal,
+  ours: number,
+  ratio = NaN,
+): boolean {
   return ours >= atLeast && ours <= atMost && (ratioAtLeast === -Infinity || ratio >= ratioAtLeast);
 }
 
 function describeGoal({ atLeast, atMost, ratioAtLeast }: Goal): string {
   return [
-    atLeast !== undefined && `≥ ${format(atLeast)}`, atMost !== undefined && `≤ ${format(atMost)}`, ratioAtLeast !== undefined && `≥ ${format(ratioAtLeast)}x`,
-  ].filter((part) => part !== false).join(', ');
+    atLeast !== undefined && `≥ ${format(atLeast)}`,
+    atMost !== undefined && `≤ ${format(atMost)}`,
+    ratioAtLeast !== undefined && `≥ ${format(ratioAtLeast)}x`,
+  ]
+    .filter((part) => part !== false)
+    .join(', ');
 }
 
 function format(value: number): string {

@@ -12,7 +12,9 @@ export function increment(x = 0): number {
   return x + 1;
 }
 
-/** Task Bench's compute-bound kernel: so many steps that depend on each other. What comes after is what it depends on. */
+/**
+ * Task Bench's compute-bound kernel: so many steps that depend on each other. What comes after is what it depends on.
+ */
 export function compute(steps: number): number {
   let x = 1;
   for (let i = 0; i < steps; i++) x = x * 1.000000001 + 1e-9;
@@ -86,4 +88,19 @@ export default function call([name, args]: [keyof typeof functions, readonly unk
   return (functions[name] as (...values: readonly unknown[]) => unknown)(...args);
 }
 
-const functions = { noop, add, increment, compute, computeAfter, sweep, sweepAfter, emit, emitAfter, sleepAfter, sharedArray, ordinaryArray, freshArray, ends };
+const functions = {
+  noop,
+  add,
+  increment,
+  compute,
+  computeAfter,
+  sweep,
+  sweepAfter,
+  emit,
+  emitAfter,
+  sleepAfter,
+  sharedArray,
+  ordinaryArray,
+  freshArray,
+  ends,
+};

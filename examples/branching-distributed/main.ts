@@ -1,4 +1,7 @@
-/** The origin's branching DAG on two hosts: one value, two branches at the same time, each in a process of its own, and their sum. */
+/**
+ * The origin's branching DAG on two hosts: one value, two branches at the same time, each in a process of its own, and
+ * their sum.
+ */
 import { randomBytes } from 'node:crypto';
 // In a project of your own: from 'handoffjs'.
 import { Dag, Handoff, tasks } from '../../lib/index.ts';

@@ -1,4 +1,7 @@
-/** The functions of this example. Each host has its own copy of this file; that the copies are the same is checked before anything runs. */
+/**
+ * The functions of this example. Each host has its own copy of this file; that the copies are the same is checked
+ * before anything runs.
+ */
 
 export interface Branch {
   readonly values: readonly number[];

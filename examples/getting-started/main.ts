@@ -1,4 +1,7 @@
-/** First steps: a DAG of three functions, what validation says of two wrong ones, and the same DAG with types on its edges. */
+/**
+ * First steps: a DAG of three functions, what validation says of two wrong ones, and the same DAG with types on its
+ * edges.
+ */
 // In a project of your own: from 'handoffjs'.
 import { Dag, dag, Handoff, tasks } from '../../lib/index.ts';
 
@@ -17,7 +20,9 @@ try {
 
   // 2. A DAG can be checked before it runs; `execute` does it too.
   const misspelt = new Dag().add({ id: 'source', code: t.source }).add({ id: 'sum', code: t.sum, args: ['sorce'] });
-  const circular = new Dag().add({ id: 'a', code: t.double, args: ['b'] }).add({ id: 'b', code: t.double, args: ['a'] });
+  const circular = new Dag()
+    .add({ id: 'a', code: t.double, args: ['b'] })
+    .add({ id: 'b', code: t.double, args: ['a'] });
   for (const wrong of [misspelt, circular]) {
     const check = wrong.validate();
     if (!check.ok) console.log(`${check.error.code}: ${check.error.message}`);

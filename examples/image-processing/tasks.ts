@@ -1,4 +1,7 @@
-/** An image pipeline with sharp. Pictures travel as raw pixels, which live in shared memory: read them, do not write into them. */
+/**
+ * An image pipeline with sharp. Pictures travel as raw pixels, which live in shared memory: read them, do not write
+ * into them.
+ */
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
@@ -29,7 +32,14 @@ export interface Quality {
 }
 
 export function loadImages(paths: readonly string[]): Promise<Picture[]> {
-  return Promise.all(paths.map((path) => toPicture(basename(dirname(dirname(path))).replace('datasets-img-', ''), sharp(path).toColourspace('srgb').removeAlpha())));
+  return Promise.all(
+    paths.map((path) =>
+      toPicture(
+        basename(dirname(dirname(path))).replace('datasets-img-', ''),
+        sharp(path).toColourspace('srgb').removeAlpha(),
+      ),
+    ),
+  );
 }
 
 export function resizeImages(pictures: readonly Picture[], width: number, height: number): Promise<Picture[]> {
@@ -41,7 +51,11 @@ export function grayscale(pictures: readonly Picture[]): Promise<Picture[]> {
 }
 
 export function sepia(pictures: readonly Picture[]): Promise<Picture[]> {
-  const tone: [[number, number, number], [number, number, number], [number, number, number]] = [[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]];
+  const tone: [[number, number, number], [number, number, number], [number, number, number]] = [
+    [0.393, 0.769, 0.189],
+    [0.349, 0.686, 0.168],
+    [0.272, 0.534, 0.131],
+  ];
   return each(pictures, (picture) => read(picture).recomb(tone));
 }
 
@@ -60,14 +74,23 @@ export function createThumbnails(pictures: readonly Picture[], size: number): Pr
   return each(pictures, (picture) => read(picture).resize(size, size, { fit: 'cover' }));
 }
 
-export async function assessQuality(gray: readonly Picture[], brown: readonly Picture[], blurred: readonly Picture[], edges: readonly Picture[]): Promise<Quality[]> {
+export async function assessQuality(
+  gray: readonly Picture[],
+  brown: readonly Picture[],
+  blurred: readonly Picture[],
+  edges: readonly Picture[],
+): Promise<Quality[]> {
   const effects = Object.entries({ grayscale: gray, sepia: brown, blur: blurred, edges });
   return Promise.all(effects.flatMap(([effect, pictures]) => pictures.map((picture) => assess(effect, picture))));
 }
 
 /** All effects of all pictures, a row per effect and a column per picture. */
 export async function createCollage(
-  gray: readonly Picture[], brown: readonly Picture[], blurred: readonly Picture[], edges: readonly Picture[], size: { readonly width: number; readonly height: number },
+  gray: readonly Picture[],
+  brown: readonly Picture[],
+  blurred: readonly Picture[],
+  edges: readonly Picture[],
+  size: { readonly width: number; readonly height: number },
 ): Promise<Picture> {
   const rows = [gray, brown, blurred, edges];
   const gap = 10;
@@ -76,12 +99,23 @@ export async function createCollage(
   // What division leaves over goes to the margins.
   const left = Math.floor((size.width - gray.length * (width + gap) + gap) / 2);
   const top = Math.floor((size.height - rows.length * (height + gap) + gap) / 2);
-  const cells = await Promise.all(rows.flatMap((pictures, row) => pictures.map(async (picture, column) => ({
-    input: await read(picture).resize(width, height, { fit: 'cover' }).toColourspace('srgb').png({ compressionLevel: 0 }).toBuffer(),
-    left: left + column * (width + gap),
-    top: top + row * (height + gap),
-  }))));
-  return toPicture('collage', sharp({ create: { width: size.width, height: size.height, channels: 3, background: '#16161a' } }).composite(cells));
+  const cells = await Promise.all(
+    rows.flatMap((pictures, row) =>
+      pictures.map(async (picture, column) => ({
+        input: await read(picture)
+          .resize(width, height, { fit: 'cover' })
+          .toColourspace('srgb')
+          .png({ compressionLevel: 0 })
+          .toBuffer(),
+        left: left + column * (width + gap),
+        top: top + row * (height + gap),
+      })),
+    ),
+  );
+  return toPicture(
+    'collage',
+    sharp({ create: { width: size.width, height: size.height, channels: 3, background: '#16161a' } }).composite(cells),
+  );
 }
 
 export async function saveThumbnails(pictures: readonly Picture[], folder: string): Promise<string[]> {
@@ -112,9 +146,14 @@ async function toPicture(name: string, image: Sharp): Promise<Picture> {
 async function assess(effect: string, picture: Picture): Promise<Quality> {
   const gray = await toPicture(picture.name, read(picture).grayscale().toColourspace('b-w'));
   const smooth = await toPicture(picture.name, read(gray).median(3).toColourspace('b-w'));
-  const { channels: [luminance], entropy } = await read(gray).stats();
+  const {
+    channels: [luminance],
+    entropy,
+  } = await read(gray).stats();
   return {
-    effect, name: picture.name, entropy,
+    effect,
+    name: picture.name,
+    entropy,
     sharpness: deviation(laplacian(gray)),
     noise: deviation(Float64Array.from(gray.data, (value, i) => value - smooth.data[i]!)),
     exposure: luminance!.mean / 255,

@@ -1,4 +1,7 @@
-/** The origin's data pipeline, on data that somebody measured: load, filter, transform, aggregate, format; then again otherwise. */
+/**
+ * The origin's data pipeline, on data that somebody measured: load, filter, transform, aggregate, format; then again
+ * otherwise.
+ */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 // In a project of your own: from 'handoffjs'.
@@ -16,17 +19,34 @@ interface Parameters {
 }
 
 function pipeline(id: string, { measure, threshold, operation }: Parameters): Dag {
-  return new Dag(id)
-    .add({ id: 'load', code: t.loadDays, extraArgs: [weather], cost: { cpu: 1, memory: 100 } })
-    .add({ id: 'filter', code: t.filterAbove, args: ['load'], extraArgs: [measure, threshold], cost: { cpu: 1, memory: 100 } })
-    .add({ id: 'transform', code: t.transform, args: ['filter'], extraArgs: [operation], cost: { cpu: 1, memory: 50 } })
-    .add({ id: 'aggregate', code: t.aggregate, args: ['transform'], cost: { cpu: 1, memory: 50 } })
-    // Needs what was aggregated and what was filtered; and is wanted on the node we call "front".
-    .add({ id: 'format', code: t.format, args: ['aggregate', 'filter'], node: 'front' });
+  return (
+    new Dag(id)
+      .add({ id: 'load', code: t.loadDays, extraArgs: [weather], cost: { cpu: 1, memory: 100 } })
+      .add({
+        id: 'filter',
+        code: t.filterAbove,
+        args: ['load'],
+        extraArgs: [measure, threshold],
+        cost: { cpu: 1, memory: 100 },
+      })
+      .add({
+        id: 'transform',
+        code: t.transform,
+        args: ['filter'],
+        extraArgs: [operation],
+        cost: { cpu: 1, memory: 50 },
+      })
+      .add({ id: 'aggregate', code: t.aggregate, args: ['transform'], cost: { cpu: 1, memory: 50 } })
+      // Needs what was aggregated and what was filtered; and is wanted on the node we call "front".
+      .add({ id: 'format', code: t.format, args: ['aggregate', 'filter'], node: 'front' })
+  );
 }
 
 const handoff = await Handoff.start({
-  nodes: [{ name: 'front', capabilities: { cpu: 1, memory: 50 } }, { name: 'back', capabilities: { cpu: 2, memory: 1000 } }],
+  nodes: [
+    { name: 'front', capabilities: { cpu: 1, memory: 50 } },
+    { name: 'back', capabilities: { cpu: 2, memory: 1000 } },
+  ],
 });
 try {
   for (const [id, parameters] of [

@@ -30,8 +30,12 @@ export async function loadDays(path: string): Promise<Day[]> {
     const cells = line.split(',');
     const cell = (name: string): string => cells[columns.indexOf(name)] ?? '';
     return {
-      location: cell('location'), date: cell('date'), precipitation: Number(cell('precipitation')), temp_max: Number(cell('temp_max')),
-      temp_min: Number(cell('temp_min')), wind: Number(cell('wind')),
+      location: cell('location'),
+      date: cell('date'),
+      precipitation: Number(cell('precipitation')),
+      temp_max: Number(cell('temp_max')),
+      temp_min: Number(cell('temp_min')),
+      wind: Number(cell('wind')),
     };
   });
 }
@@ -63,6 +67,8 @@ export function aggregate(values: readonly number[]): Statistics {
 
 /** The report, from the statistics and the values that they were made from before they were transformed. */
 export function format(statistics: Statistics, filtered: readonly number[]): string {
-  const rows = Object.entries(statistics).map(([name, value]) => `  ${name.padEnd(7)}${Number.isInteger(value) ? value : value.toFixed(2)}`);
+  const rows = Object.entries(statistics).map(
+    ([name, value]) => `  ${name.padEnd(7)}${Number.isInteger(value) ? value : value.toFixed(2)}`,
+  );
   return [`${filtered.length} days above the threshold`, ...rows].join('\n');
 }

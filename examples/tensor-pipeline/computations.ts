@@ -7,7 +7,8 @@ export function waves(x: np.Array, y: np.Array): np.Array {
 }
 
 /**
- * How unlike photographs are: the mean distance from the patches of one to the nearest patches of another, in the space of some basis.
+ * How unlike photographs are: the mean distance from the patches of one to the nearest patches of another, in the space
+ * of some basis.
  *
  * @param patches [photographs × patches, pixels]
  * @param basis [pixels, dimensions]

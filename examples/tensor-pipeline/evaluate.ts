@@ -6,23 +6,60 @@ type Operand = number | { readonly scalar: number; readonly dtype: string };
 /** Equations in an order in which they can be computed. Variables are numbers. */
 export interface Expression {
   readonly inputs: readonly number[];
-  readonly lines: readonly { readonly primitive: string; readonly params: Readonly<Record<string, any>>; readonly operands: readonly Operand[]; readonly outputs: readonly number[] }[];
+  readonly lines: readonly {
+    readonly primitive: string;
+    readonly params: Readonly<Record<string, any>>;
+    readonly operands: readonly Operand[];
+    readonly outputs: readonly number[];
+  }[];
   readonly outputs: readonly number[];
 }
 
 type Compiled = OwnedFunction<(inputs: np.Array[]) => np.Array[]>;
 type Rule = (operands: np.Array[], params: Readonly<Record<string, any>>) => np.Array | np.Array[];
 
-const unary = (fn: (x: np.Array) => np.Array): Rule => ([x]) => fn(x!);
-const binary = (fn: (x: np.Array, y: np.Array) => np.Array): Rule => ([x, y]) => fn(x!, y!);
-const reductions: Readonly<Record<string, (x: np.Array, axis: number[]) => np.Array>> = { Add: np.sum, Mul: np.prod, Min: np.min, Max: np.max };
-const comparisons: Readonly<Record<string, (x: np.Array, y: np.Array) => np.Array>> = { less: np.less, equal: np.equal, not_equal: np.notEqual, less_equal: np.lessEqual };
+const unary =
+  (fn: (x: np.Array) => np.Array): Rule =>
+  ([x]) =>
+    fn(x!);
+const binary =
+  (fn: (x: np.Array, y: np.Array) => np.Array): Rule =>
+  ([x, y]) =>
+    fn(x!, y!);
+const reductions: Readonly<Record<string, (x: np.Array, axis: number[]) => np.Array>> = {
+  Add: np.sum,
+  Mul: np.prod,
+  Min: np.min,
+  Max: np.max,
+};
+const comparisons: Readonly<Record<string, (x: np.Array, y: np.Array) => np.Array>> = {
+  less: np.less,
+  equal: np.equal,
+  not_equal: np.notEqual,
+  less_equal: np.lessEqual,
+};
 
 /** The function of jax's interface that each primitive comes from. */
 const rules: Readonly<Record<string, Rule>> = {
-  add: binary(np.add), mul: binary(np.multiply), min: binary(np.minimum), max: binary(np.maximum), dot: binary((x, y) => np.vecdot(x, y)),
-  neg: unary(np.negative), reciprocal: unary(np.reciprocal), floor: unary(np.floor), ceil: unary(np.ceil), sqrt: unary(np.sqrt), exp: unary(np.exp), log: unary(np.log),
-  sin: unary(np.sin), cos: unary(np.cos), asin: unary(np.asin), atan: unary(np.atan), erf: unary(lax.erf), erfc: unary(lax.erfc), cholesky: unary(np.linalg.cholesky),
+  add: binary(np.add),
+  mul: binary(np.multiply),
+  min: binary(np.minimum),
+  max: binary(np.maximum),
+  dot: binary((x, y) => np.vecdot(x, y)),
+  neg: unary(np.negative),
+  reciprocal: unary(np.reciprocal),
+  floor: unary(np.floor),
+  ceil: unary(np.ceil),
+  sqrt: unary(np.sqrt),
+  exp: unary(np.exp),
+  log: unary(np.log),
+  sin: unary(np.sin),
+  cos: unary(np.cos),
+  asin: unary(np.asin),
+  atan: unary(np.atan),
+  erf: unary(lax.erf),
+  erfc: unary(lax.erfc),
+  cholesky: unary(np.linalg.cholesky),
   cast: ([x], { dtype }) => x!.astype(dtype),
   reduce: ([x], { op, axis }) => reductions[op]!(x!, axis),
   compare: ([x, y], { op }) => comparisons[op]!(x!, y!),
@@ -47,10 +84,14 @@ export function compile({ inputs, lines, outputs }: Expression): Compiled {
   return jit((values: np.Array[]) => {
     const variables = new Map(inputs.map((variable, i) => [variable, values[i]!]));
     // A call in jax lets go of its operands, unless it is given a reference of its own.
-    const read = (operand: Operand): np.Array => (typeof operand === 'number' ? variables.get(operand)!.ref : np.array(operand.scalar, { dtype: operand.dtype as np.DType }));
+    const read = (operand: Operand): np.Array =>
+      typeof operand === 'number'
+        ? variables.get(operand)!.ref
+        : np.array(operand.scalar, { dtype: operand.dtype as np.DType });
     for (const { primitive, params, operands, outputs: to } of lines) {
       const rule = rules[primitive];
-      if (rule === undefined) throw new Error(`This example has no rule for the primitive ${primitive}. Add it to the table in evaluate.ts.`);
+      if (rule === undefined)
+        throw new Error(`This example has no rule for the primitive ${primitive}. Add it to the table in evaluate.ts.`);
       const made = rule(operands.map(read), params);
       (Array.isArray(made) ? made : [made]).forEach((value, i) => variables.set(to[i]!, value));
     }

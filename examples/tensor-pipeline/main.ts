@@ -1,5 +1,6 @@
 /**
- * Two computations that jax traces, each cut into stages that run as a DAG, and compared with the same computation as a whole on this thread.
+ * Two computations that jax traces, each cut into stages that run as a DAG, and compared with the same computation as a
+ * whole on this thread.
  *
  *   --nodes 3   three nodes in this process
  *   --hosts 2   a node in this process and one in another
@@ -29,19 +30,40 @@ interface Computation {
   readonly traits?: (stage: Stage) => Partial<FunctionSpec>;
 }
 
-const { values } = parseArgs({ options: { nodes: { type: 'string', default: '1' }, hosts: { type: 'string', default: '1' }, runs: { type: 'string', default: '5' }, across: { type: 'string', default: '40' } } });
+const { values } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: '1' },
+    hosts: { type: 'string', default: '1' },
+    runs: { type: 'string', default: '5' },
+    across: { type: 'string', default: '40' },
+  },
+});
 // Each stage claims a cpu. What hands tensors on claims nothing, and has a thread more for it.
 const node = (name: string, cpu: number): NodeOptions => ({ name, capabilities: { cpu }, threads: cpu + 1 });
 const nodes = { 1: [node('here', 2)], 3: [node('here', 1), node('left', 1), node('right', 1)] }[values.nodes];
 const runs = Number(values.runs);
 const across = Number(values.across);
-if (nodes === undefined || !['1', '2'].includes(values.hosts) || !Number.isInteger(runs) || runs < 1 || !Number.isInteger(across) || across < 2) {
+if (
+  nodes === undefined ||
+  !['1', '2'].includes(values.hosts) ||
+  !Number.isInteger(runs) ||
+  runs < 1 ||
+  !Number.isInteger(across) ||
+  across < 2
+) {
   console.error('--nodes is 1 or 3, --hosts is 1 or 2, --runs is a whole number from 1, --across one from 2.');
   process.exit(2);
 }
 
 const count = 1_000_000;
-const names = ['acanthus-mollis', 'airplane-from-above', 'allium-oreophilum', 'black-canyon', 'french-alpine-landscape', 'nagasaki-boats'];
+const names = [
+  'acanthus-mollis',
+  'airplane-from-above',
+  'allium-oreophilum',
+  'black-canyon',
+  'french-alpine-landscape',
+  'nagasaki-boats',
+];
 const computations: Computation[] = [
   {
     name: 'waves',
@@ -55,12 +77,17 @@ const computations: Computation[] = [
     compute: (patches, basis) => unlikeness(patches!, basis!, names.length),
     load: () => photographs(names, across),
     inputs: { code: t.photographs, extraArgs: [names, across], node: 'here' },
-    // After the points are dealt out to the photographs, and where the distances of each, which are many, have become few.
+    // After the points are dealt out to the photographs, and where the distances of each, which are many, have become
+    // few.
     isCut: ({ primitive, params }) => primitive === 'split' || (primitive === 'reduce' && params['op'] === 'Min'),
     // What deals them out stays with what makes them; the table is wanted here.
     traits: ({ args: [first], expression: { lines } }) => {
       const { primitive } = lines.at(-1)!;
-      return primitive === 'split' ? { node: { collocatedWith: first!.stage }, cost: {} } : primitive === 'concatenate' ? { node: 'here' } : {};
+      return primitive === 'split'
+        ? { node: { collocatedWith: first!.stage }, cost: {} }
+        : primitive === 'concatenate'
+          ? { node: 'here' }
+          : {};
     },
   },
 ];
@@ -71,7 +98,11 @@ try {
   const secret = randomBytes(32).toString('hex');
   if (values.hosts === '2') there = await startHost('there', 'cpu=1', secret);
   // Results are read once: none are kept after their run.
-  handoff = await Handoff.start(there === undefined ? { nodes, retainedBytes: 0 } : { nodes: [node('here', 1)], retainedBytes: 0, transport: { type: 'tcp', join: [there.address], secret } });
+  handoff = await Handoff.start(
+    there === undefined
+      ? { nodes, retainedBytes: 0 }
+      : { nodes: [node('here', 1)], retainedBytes: 0, transport: { type: 'tcp', join: [there.address], secret } },
+  );
   for (const computation of computations) await show(handoff, computation);
 } finally {
   await handoff?.stop();
@@ -93,19 +124,30 @@ async function show(on: Handoff, { name, compute, load, inputs, isCut, traits }:
 
   const { results, allocations } = parts.last;
   console.log(`\n${name}: ${stages.length} stages`);
-  for (const { id, args, expression } of stages) console.log(`  ${id.padEnd(16)} ${allocations[id]!.padEnd(6)} ${String(expression.lines.length).padStart(2)} operations on ${args.map((arg) => `${arg.stage}[${arg.entry}]`).join(', ')}`);
-  const edges = Object.keys(allocations).filter((id) => id.startsWith('serialize:')).map((from) => ({ from, to: `de${from}` }));
+  for (const { id, args, expression } of stages)
+    console.log(
+      `  ${id.padEnd(16)} ${allocations[id]!.padEnd(6)} ${String(expression.lines.length).padStart(2)} operations on ${args.map((arg) => `${arg.stage}[${arg.entry}]`).join(', ')}`,
+    );
+  const edges = Object.keys(allocations)
+    .filter((id) => id.startsWith('serialize:'))
+    .map((from) => ({ from, to: `de${from}` }));
   const crossing = edges.filter(({ from, to }) => allocations[from] !== allocations[to]);
   const bytes = crossing.reduce((sum, { from }) => sum + stored.get(from)!, 0);
-  console.log(`Handed on: ${edges.length} tensors, ${crossing.length} of them encoded for another node: ${(bytes / 1e6).toFixed(1)} MB`);
+  console.log(
+    `Handed on: ${edges.length} tensors, ${crossing.length} of them encoded for another node: ${(bytes / 1e6).toFixed(1)} MB`,
+  );
   console.log(`Result:    ${compare(results[stage][entry], unsplit.last)}`);
   const speedUp = (unsplit.ms / parts.ms).toFixed(2);
-  console.log(`Time:      ${unsplit.ms.toFixed(0)} ms as a whole on this thread, ${parts.ms.toFixed(0)} ms in stages (median of ${runs}): ${speedUp} times as fast`);
+  console.log(
+    `Time:      ${unsplit.ms.toFixed(0)} ms as a whole on this thread, ${parts.ms.toFixed(0)} ms in stages (median of ${runs}): ${speedUp} times as fast`,
+  );
   console.log(`Memory:    ${parts.memory[0]} MB after the first run, ${parts.memory.at(-1)} MB after the last`);
 }
 
 /** What the last of `runs` gave, after one in which things are compiled. */
-async function repeat<Value>(fn: () => Promise<Value>): Promise<{ readonly last: Value; readonly ms: number; readonly memory: number[] }> {
+async function repeat<Value>(
+  fn: () => Promise<Value>,
+): Promise<{ readonly last: Value; readonly ms: number; readonly memory: number[] }> {
   let last = await fn();
   const times: number[] = [];
   const memory: number[] = [];
@@ -120,7 +162,11 @@ async function repeat<Value>(fn: () => Promise<Value>): Promise<{ readonly last:
 
 function compare(result: Tensor, expected: Tensor): string {
   let difference = 0;
-  for (const [i, value] of result.data.entries()) difference = Math.max(difference, Math.abs(value - expected.data[i]!));
-  const digest = createHash('sha256').update(new Uint8Array(result.data.buffer, result.data.byteOffset, result.data.byteLength)).digest('hex').slice(0, 16);
+  for (const [i, value] of result.data.entries())
+    difference = Math.max(difference, Math.abs(value - expected.data[i]!));
+  const digest = createHash('sha256')
+    .update(new Uint8Array(result.data.buffer, result.data.byteOffset, result.data.byteLength))
+    .digest('hex')
+    .slice(0, 16);
   return `${result.shape.join(' × ')} numbers, sha256 ${digest}…, ${difference === 0 ? 'the same to the bit as unsplit' : `no further than ${difference} from unsplit`}`;
 }

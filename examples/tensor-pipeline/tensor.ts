@@ -10,7 +10,13 @@ export interface Tensor {
 type Data = Float32Array | Float64Array | Int32Array | Uint32Array;
 
 // What jax gives its truth values as.
-const classes = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint32: Uint32Array, bool: Int32Array } as const;
+const classes = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  bool: Int32Array,
+} as const;
 
 export function toArray({ shape, dtype, data }: Tensor): np.Array {
   return np.array(data as Float32Array<ArrayBuffer>, { shape: [...shape], dtype: dtype as np.DType });
@@ -25,7 +31,8 @@ export async function toTensor(array: np.Array): Promise<Tensor> {
 /** One block of bytes: the length of a header, the header, the elements. */
 export function encode({ shape, dtype, data }: Tensor): Uint8Array {
   const header = JSON.stringify({ shape, dtype });
-  const padded = header.padEnd(header.length + (-header.length & 7)); // the elements of a typed array begin at a multiple of their size
+  // The elements of a typed array begin at a multiple of their size.
+  const padded = header.padEnd(header.length + (-header.length & 7));
   const bytes = Buffer.alloc(8 + padded.length + data.byteLength);
   bytes.writeUInt32LE(padded.length);
   bytes.write(padded, 8, 'latin1');
@@ -37,7 +44,13 @@ export function encode({ shape, dtype, data }: Tensor): Uint8Array {
 export function decode(bytes: Uint8Array): Tensor {
   const { buffer, byteOffset, byteLength } = bytes;
   const length = new DataView(buffer, byteOffset).getUint32(0, true);
-  const { shape, dtype } = JSON.parse(Buffer.from(buffer as ArrayBuffer, byteOffset + 8, length).toString('latin1')) as Pick<Tensor, 'shape'> & { dtype: keyof typeof classes };
+  const { shape, dtype } = JSON.parse(
+    Buffer.from(buffer as ArrayBuffer, byteOffset + 8, length).toString('latin1'),
+  ) as Pick<Tensor, 'shape'> & { dtype: keyof typeof classes };
   const at = byteOffset + 8 + length;
-  return { shape, dtype, data: new classes[dtype](buffer as ArrayBuffer, at, (byteLength - 8 - length) / classes[dtype].BYTES_PER_ELEMENT) };
+  return {
+    shape,
+    dtype,
+    data: new classes[dtype](buffer as ArrayBuffer, at, (byteLength - 8 - length) / classes[dtype].BYTES_PER_ELEMENT),
+  };
 }

@@ -5,11 +5,18 @@ import { parseArgs } from 'node:util';
 import { Handoff } from '../../lib/index.ts';
 import { createReportServer } from './server.ts';
 
-const { values: { port, deadline } } = parseArgs({ options: { port: { type: 'string', default: '8080' }, deadline: { type: 'string', default: '2000' } } });
+const {
+  values: { port, deadline },
+} = parseArgs({
+  options: { port: { type: 'string', default: '8080' }, deadline: { type: 'string', default: '2000' } },
+});
 
 const handoff = await Handoff.start();
 const server = createReportServer(handoff, Number(deadline));
-server.listen(Number(port), '127.0.0.1', () => console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+server.listen(Number(port), '127.0.0.1', () =>
+  console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+);
 
 // Takes no more requests, answers those it has, and ends.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => server.close(() => void handoff.stop()));
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => server.close(() => void handoff.stop()));

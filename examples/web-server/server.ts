@@ -11,8 +11,14 @@ export function createReportServer(handoff: Handoff, deadline: number): Server {
   return createServer((request, response) => void answer(handoff, request, response, deadline));
 }
 
-async function answer(handoff: Handoff, request: IncomingMessage, response: ServerResponse, deadline: number): Promise<void> {
-  if (request.method !== 'POST' || request.url !== '/report') return send(response, 404, { error: 'POST a text to /report.' });
+async function answer(
+  handoff: Handoff,
+  request: IncomingMessage,
+  response: ServerResponse,
+  deadline: number,
+): Promise<void> {
+  if (request.method !== 'POST' || request.url !== '/report')
+    return send(response, 404, { error: 'POST a text to /report.' });
   const gone = new AbortController();
   response.once('close', () => gone.abort()); // when the client has hung up, nobody wants the rest
   try {
@@ -21,7 +27,8 @@ async function answer(handoff: Handoff, request: IncomingMessage, response: Serv
     send(response, 200, await handoff.run(reportOn(text), { timeout: deadline, signal: gone.signal }));
   } catch (error) {
     const code = error instanceof HandoffError ? error.code : undefined;
-    if (code !== 'ABORTED') send(response, code === 'RUN_TIMEOUT' ? 504 : code === 'STOPPED' ? 503 : 500, { error: code ?? 'failed' });
+    if (code !== 'ABORTED')
+      send(response, code === 'RUN_TIMEOUT' ? 504 : code === 'STOPPED' ? 503 : 500, { error: code ?? 'failed' });
   }
 }
 

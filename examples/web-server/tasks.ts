@@ -25,11 +25,25 @@ export function frequent(all: readonly string[], most: number): [string, number]
 export function readability(text: string, all: readonly string[]): Readability {
   const sentences = text.split(/[.!?]+/).filter((sentence) => sentence.trim() !== '').length;
   const letters = all.reduce((sum, word) => sum + word.length, 0);
-  return { sentences, wordsPerSentence: all.length / Math.max(1, sentences), lettersPerWord: letters / Math.max(1, all.length) };
+  return {
+    sentences,
+    wordsPerSentence: all.length / Math.max(1, sentences),
+    lettersPerWord: letters / Math.max(1, all.length),
+  };
 }
 
-export function report(all: readonly string[], most: readonly (readonly [string, number])[], { sentences, wordsPerSentence, lettersPerWord }: Readability): Report {
-  return { words: all.length, frequent: most, sentences, wordsPerSentence: round(wordsPerSentence), lettersPerWord: round(lettersPerWord) };
+export function report(
+  all: readonly string[],
+  most: readonly (readonly [string, number])[],
+  { sentences, wordsPerSentence, lettersPerWord }: Readability,
+): Report {
+  return {
+    words: all.length,
+    frequent: most,
+    sentences,
+    wordsPerSentence: round(wordsPerSentence),
+    lettersPerWord: round(lettersPerWord),
+  };
 }
 
 function round(value: number): number {

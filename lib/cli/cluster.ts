@@ -22,11 +22,22 @@ export function clusterNodes(flags: ClusterNodesFlags): Promise<number> {
       return ExitCode.done;
     }
     const resources = [...new Set(Object.values(nodes).flatMap(Object.keys))];
-    print(toTable(['node', 'host', 'busy threads', ...resources.map(printable)], activity.filter(({ isUp }) => isUp).map(({ name, host, threads, declared, claimed }) => [
-      printable(name), printable(host), `${threads.filter(({ running }) => running !== null).length} of ${threads.length}`,
-      ...resources.map((resource) => claimedOf(claimed[resource] ?? 0, declared[resource] ?? 0)),
-    ])));
-    process.stderr.write(`${counted(Object.keys(nodes).length, 'node')} on ${counted(hosts.length, 'host')}: ${hosts.map(printable).join(', ')}\n`);
+    print(
+      toTable(
+        ['node', 'host', 'busy threads', ...resources.map(printable)],
+        activity
+          .filter(({ isUp }) => isUp)
+          .map(({ name, host, threads, declared, claimed }) => [
+            printable(name),
+            printable(host),
+            `${threads.filter(({ running }) => running !== null).length} of ${threads.length}`,
+            ...resources.map((resource) => claimedOf(claimed[resource] ?? 0, declared[resource] ?? 0)),
+          ]),
+      ),
+    );
+    process.stderr.write(
+      `${counted(Object.keys(nodes).length, 'node')} on ${counted(hosts.length, 'host')}: ${hosts.map(printable).join(', ')}\n`,
+    );
     return ExitCode.done;
   });
 }

@@ -42,7 +42,10 @@ export function takeToken(env: NodeJS.ProcessEnv): Pick<DashboardOptions, 'token
 
 function parsePort(flag: string, text: string): number {
   const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port > 65535) throw new UsageError(`${flag}: ${JSON.stringify(text)} is not a port. Give a number from 0 to 65535, such as 7430, or 0 for any free port.`);
+  if (!/^\d{1,5}$/.test(text) || port > 65535)
+    throw new UsageError(
+      `${flag}: ${JSON.stringify(text)} is not a port. Give a number from 0 to 65535, such as 7430, or 0 for any free port.`,
+    );
   return port;
 }
 
@@ -53,32 +56,47 @@ function readToken(file: string): string {
   } catch (error) {
     throw new UsageError(`--token-file: ${file} cannot be read: ${(error as Error).message}.`);
   }
-  if (token === '') throw new UsageError(`--token-file: ${file} is empty. Put a long random text there, such as the output of openssl rand -hex 32.`);
+  if (token === '')
+    throw new UsageError(
+      `--token-file: ${file} is empty. Put a long random text there, such as the output of openssl rand -hex 32.`,
+    );
   return token;
 }
 
 /**
- * Adds the dashboard to the options if one is wanted. `dashboard` in the configuration file describes the dashboard of `handoff node` on
- * this machine. Other commands open one only if a flag asks for it.
+ * Adds the dashboard to the options if one is wanted. `dashboard` in the configuration file describes the dashboard of
+ * `handoff node` on this machine. Other commands open one only if a flag asks for it.
  *
  * @param asked dashboard options from flags
  * @param environment dashboard options from the environment
  * @param isHost whether the command is `handoff node`
  */
-export function withDashboard(options: HandoffOptions, asked: DashboardOptions | undefined, environment: DashboardOptions, isHost: boolean): HandoffOptions {
+export function withDashboard(
+  options: HandoffOptions,
+  asked: DashboardOptions | undefined,
+  environment: DashboardOptions,
+  isHost: boolean,
+): HandoffOptions {
   const { dashboard: configured, ...rest } = options;
   if (asked === undefined && (!isHost || configured === undefined)) return rest;
-  if (isHost && configured !== undefined && !isRecord(configured as unknown)) return options; // Handoff.start refuses it
+  // Handoff.start refuses it.
+  if (isHost && configured !== undefined && !isRecord(configured as unknown)) return options;
   return { ...rest, dashboard: { ...(isHost && configured), ...environment, ...asked } };
 }
 
 /**
- * Makes a dashboard reachable for hosts that do not listen. Such hosts (most that run a DAG) only dial hosts that listen, so the
- * dashboard has to listen to see their runs. On one machine it chooses an address by itself; across machines the user gives `--listen`.
+ * Makes a dashboard reachable for hosts that do not listen. Such hosts (most that run a DAG) only dial hosts that
+ * listen, so the dashboard has to listen to see their runs. On one machine it chooses an address by itself; across
+ * machines the user gives `--listen`.
  */
 export function reachable(options: HandoffOptions): HandoffOptions {
   const { transport } = options;
-  if (transport === undefined || transport.port !== undefined || (transport.host !== undefined && unixPath(transport.host) !== undefined)) return options;
+  if (
+    transport === undefined ||
+    transport.port !== undefined ||
+    (transport.host !== undefined && unixPath(transport.host) !== undefined)
+  )
+    return options;
   const { join = [] } = transport;
   // A socket beside the one to join: a TCP port would let other users of this machine in.
   const [beside] = join.flatMap((address) => unixPath(address) ?? []);
@@ -86,8 +104,8 @@ export function reachable(options: HandoffOptions): HandoffOptions {
   const isNear = join.length > 0 && join.every((address) => isLoopback(machineOf(address) ?? ''));
   if (isNear) return { ...options, transport: { ...transport, host: '127.0.0.1', port: 0 } };
   process.stderr.write(
-    'The dashboard does not show runs of hosts that do not listen, such as handoff run without --listen. '
-    + 'To see them, give --listen HOST:PORT with an address where they can reach this host.\n',
+    'The dashboard does not show runs of hosts that do not listen, such as handoff run without --listen. ' +
+      'To see them, give --listen HOST:PORT with an address where they can reach this host.\n',
   );
   return options;
 }

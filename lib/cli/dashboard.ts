@@ -11,13 +11,22 @@ export interface DashboardCommandFlags extends HandoffFlags, DashboardFlags {
 
 /** Joins a cluster as a host without nodes and serves the page. Resolves to the exit code when the command ends. */
 export async function dashboard({ port, host, tokenFile, json, ...flags }: DashboardCommandFlags): Promise<number> {
-  const asked = dashboardOf({ ...(port !== undefined && { port }), ...(host !== undefined && { host }), ...(tokenFile !== undefined && { tokenFile }) });
-  return withHandoff(flags, 'visitor', async (handoff) => {
-    const interrupt = onInterrupt('closing the dashboard (again to end at once)', () => handoff.stop());
-    if (json === true) print(JSON.stringify({ url: handoff.dashboard!.url }));
-    await written(); // a script that started the command waits for this line
-    const code = await interrupt.ended;
-    interrupt.dispose();
-    return code;
-  }, asked);
+  const asked = dashboardOf({
+    ...(port !== undefined && { port }),
+    ...(host !== undefined && { host }),
+    ...(tokenFile !== undefined && { tokenFile }),
+  });
+  return withHandoff(
+    flags,
+    'visitor',
+    async (handoff) => {
+      const interrupt = onInterrupt('closing the dashboard (again to end at once)', () => handoff.stop());
+      if (json === true) print(JSON.stringify({ url: handoff.dashboard!.url }));
+      await written(); // a script that started the command waits for this line
+      const code = await interrupt.ended;
+      interrupt.dispose();
+      return code;
+    },
+    asked,
+  );
 }

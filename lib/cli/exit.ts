@@ -2,12 +2,35 @@
 import { HandoffError, isHandoffError, type ErrorCode } from '../core/errors.ts';
 import { printableLines } from './printable.ts';
 
-export const ExitCode = { done: 0, functionFailed: 1, wrongUsage: 2, hungUp: 129, interrupted: 130, terminated: 143 } as const;
+export const ExitCode = {
+  done: 0,
+  functionFailed: 1,
+  wrongUsage: 2,
+  hungUp: 129,
+  interrupted: 130,
+  terminated: 143,
+} as const;
 
-/** Codes of errors that keep a run from starting: the graph, its code or the options are invalid, or do not match the cluster. */
+/**
+ * Codes of errors that keep a run from starting: the graph, its code or the options are invalid, or do not match the
+ * cluster.
+ */
 const refused: readonly ErrorCode[] = [
-  'INVALID_OPTION', 'INVALID_FUNCTION', 'DUPLICATE_FUNCTION', 'MISSING_FUNCTION', 'CYCLIC_DEPENDENCY', 'INVALID_INLINE_FUNCTION',
-  'INVALID_INPUT_FUNCTION', 'INVALID_COLLOCATION', 'FUNCTION_NOT_FOUND', 'MODULE_FAILED', 'INLINE_CLOSURE', 'NOT_SERIALIZABLE', 'ALLOCATION_ERROR', 'UNAUTHORIZED', 'VERSION_MISMATCH',
+  'INVALID_OPTION',
+  'INVALID_FUNCTION',
+  'DUPLICATE_FUNCTION',
+  'MISSING_FUNCTION',
+  'CYCLIC_DEPENDENCY',
+  'INVALID_INLINE_FUNCTION',
+  'INVALID_INPUT_FUNCTION',
+  'INVALID_COLLOCATION',
+  'FUNCTION_NOT_FOUND',
+  'MODULE_FAILED',
+  'INLINE_CLOSURE',
+  'NOT_SERIALIZABLE',
+  'ALLOCATION_ERROR',
+  'UNAUTHORIZED',
+  'VERSION_MISMATCH',
 ];
 
 /** Wrong usage. The message says what was wrong and how to fix it. */
@@ -27,8 +50,17 @@ export function exitCodeOf(error: unknown): number {
 
 /** Formats an error for a terminal: what failed, the reason below it, and the stack if user code threw. */
 export function describeError(error: unknown): string {
-  if (!(error instanceof HandoffError)) return printableLines(error instanceof UsageError || error instanceof OutputError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error));
-  const told = [error, ...(error.failures?.slice(1) ?? [])].map(({ code, message }) => printableLines(`${code}: ${message}`));
+  if (!(error instanceof HandoffError))
+    return printableLines(
+      error instanceof UsageError || error instanceof OutputError
+        ? error.message
+        : error instanceof Error
+          ? (error.stack ?? error.message)
+          : String(error),
+    );
+  const told = [error, ...(error.failures?.slice(1) ?? [])].map(({ code, message }) =>
+    printableLines(`${code}: ${message}`),
+  );
   const why = reasonOf(error);
   return (why === undefined ? told : [...told, `  ${printableLines(why).replaceAll('\n', '\n  ')}`]).join('\n');
 }

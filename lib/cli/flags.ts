@@ -38,11 +38,18 @@ export interface HandoffFlags extends ClusterFlags {
  * @throws `UsageError` if flags contradict each other or cannot be parsed
  */
 export function nodesOf({ nodes, name, capabilities }: HandoffFlags): NodeOptions[] | undefined {
-  if (nodes !== undefined && (name !== undefined || capabilities !== undefined)) throw new UsageError('--nodes describes several nodes, --name and --capabilities describe one. Give either.');
+  if (nodes !== undefined && (name !== undefined || capabilities !== undefined))
+    throw new UsageError('--nodes describes several nodes, --name and --capabilities describe one. Give either.');
   if (nodes !== undefined) return parseNodes(nodes);
   if (name === undefined && capabilities === undefined) return undefined;
   if (name === '') throw new UsageError('--name is empty. Name the node, such as --name a.');
-  return [{ ...defaultNode(), ...(name !== undefined && { name }), ...(capabilities !== undefined && parseCapabilities(capabilities)) }];
+  return [
+    {
+      ...defaultNode(),
+      ...(name !== undefined && { name }),
+      ...(capabilities !== undefined && parseCapabilities(capabilities)),
+    },
+  ];
 }
 
 /**
@@ -50,7 +57,16 @@ export function nodesOf({ nodes, name, capabilities }: HandoffFlags): NodeOption
  *
  * @throws `UsageError` if an address is invalid, a file cannot be read, or TLS flags are missing
  */
-export function transportOf({ listen, join, advertise, secretFile, tlsCert, tlsKey, tlsCa, root }: ClusterFlags): Partial<TransportOptions> {
+export function transportOf({
+  listen,
+  join,
+  advertise,
+  secretFile,
+  tlsCert,
+  tlsKey,
+  tlsCa,
+  root,
+}: ClusterFlags): Partial<TransportOptions> {
   return {
     ...(listen !== undefined && parseListen(listen)),
     ...(join !== undefined && { join: join.flatMap((each) => each.split(',')).map(checkAddress) }),
@@ -65,23 +81,34 @@ function parseListen(text: string): { host: string; port?: number } {
   if (unixPath(text) !== undefined) return { host: text };
   const [, six, name, digits] = /^(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(text) ?? [];
   const port = Number(digits);
-  if (digits === undefined || port > 65535) throw new UsageError(`--listen: ${JSON.stringify(text)} is not an address. Give HOST:PORT, such as 127.0.0.1:7420 (port 0 for any free port), or unix:/PATH.`);
+  if (digits === undefined || port > 65535)
+    throw new UsageError(
+      `--listen: ${JSON.stringify(text)} is not an address. Give HOST:PORT, such as 127.0.0.1:7420 (port 0 for any free port), or unix:/PATH.`,
+    );
   return { host: (six ?? name)!, port };
 }
 
 function checkAddress(text: string): string {
   const address = text.trim();
-  if (parseAddress(address) === undefined) throw new UsageError(`--join: ${JSON.stringify(text)} is not an address. Give HOST:PORT, such as 127.0.0.1:7420, or unix:/PATH.`);
+  if (parseAddress(address) === undefined)
+    throw new UsageError(
+      `--join: ${JSON.stringify(text)} is not an address. Give HOST:PORT, such as 127.0.0.1:7420, or unix:/PATH.`,
+    );
   return address;
 }
 
 function readSecret(flag: string, file: string): string {
   const secret = readFile(flag, file).trim();
-  if (secret === '') throw new UsageError(`${flag}: ${file} is empty. Put a long random text there, such as the output of openssl rand -hex 32.`);
+  if (secret === '')
+    throw new UsageError(
+      `${flag}: ${file} is empty. Put a long random text there, such as the output of openssl rand -hex 32.`,
+    );
   return secret;
 }
 
-function tlsOf(files: Readonly<Record<'--tls-cert' | '--tls-key' | '--tls-ca', string | undefined>>): Pick<TransportOptions, 'tls'> {
+function tlsOf(
+  files: Readonly<Record<'--tls-cert' | '--tls-key' | '--tls-ca', string | undefined>>,
+): Pick<TransportOptions, 'tls'> {
   checkTogether(files);
   const { '--tls-cert': cert, '--tls-key': key, '--tls-ca': ca } = files;
   if (cert === undefined || key === undefined || ca === undefined) return {};
@@ -95,7 +122,10 @@ function tlsOf(files: Readonly<Record<'--tls-cert' | '--tls-key' | '--tls-ca', s
  */
 export function checkTogether(given: Readonly<Record<string, string | undefined>>): void {
   const missing = Object.keys(given).filter((name) => given[name] === undefined);
-  if (missing.length > 0 && missing.length < Object.keys(given).length) throw new UsageError(`${Object.keys(given).join(', ')} go together: ${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing.`);
+  if (missing.length > 0 && missing.length < Object.keys(given).length)
+    throw new UsageError(
+      `${Object.keys(given).join(', ')} go together: ${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing.`,
+    );
 }
 
 function readFile(flag: string, file: string): string {

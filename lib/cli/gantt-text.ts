@@ -18,7 +18,9 @@ export function ganttText(gantt: Gantt, width: number): string {
   const left = Math.min(longest, Math.max(4, Math.floor(width / 3)));
   const cells = Math.max(8, width - left - 3);
   const byName = lettersOf(gantt);
-  const lines = gantt.rows.map((row, i) => `${padded(shortened(labels[i]!, left), left)} |${rowText(row, gantt.length, cells, byName)}|`);
+  const lines = gantt.rows.map(
+    (row, i) => `${padded(shortened(labels[i]!, left), left)} |${rowText(row, gantt.length, cells, byName)}|`,
+  );
   return [axis(gantt.length, left, cells), ...lines, '', ...legend(byName, width)].join('\n');
 }
 
@@ -27,14 +29,18 @@ function labelOf({ node, thread }: GanttRow, i: number, rows: readonly GanttRow[
   return rows[i - 1]?.node === node ? '' : printable(node);
 }
 
-/** Each name gets the first of its own letters that is free, or any free letter. Names beyond the alphabet share `*`. */
+/**
+ * Each name gets the first of its own letters that is free, or any free letter. Names beyond the alphabet share `*`.
+ */
 function lettersOf(gantt: Gantt): Map<string, string> {
   const free = new Set(letters);
-  return new Map(namesOf(gantt).map((name) => {
-    const letter = [...name.toLowerCase()].find((each) => free.has(each)) ?? [...free][0] ?? '*';
-    free.delete(letter);
-    return [name, letter];
-  }));
+  return new Map(
+    namesOf(gantt).map((name) => {
+      const letter = [...name.toLowerCase()].find((each) => free.has(each)) ?? [...free][0] ?? '*';
+      free.delete(letter);
+      return [name, letter];
+    }),
+  );
 }
 
 function rowText({ bars }: GanttRow, length: number, cells: number, byName: ReadonlyMap<string, string>): string {
@@ -44,7 +50,10 @@ function rowText({ bars }: GanttRow, length: number, cells: number, byName: Read
   for (const bar of bars) {
     const [from, to] = [bar.start * perMs, bar.finish * perMs];
     const letter = byName.get(bar.name)!;
-    const [first, last] = [Math.min(cells - 1, Math.round(from)), Math.min(cells, Math.max(Math.round(from) + 1, Math.round(to)))];
+    const [first, last] = [
+      Math.min(cells - 1, Math.round(from)),
+      Math.min(cells, Math.max(Math.round(from) + 1, Math.round(to))),
+    ];
     const whole = barText(bar, letter, last - first);
     for (let cell = first; cell < last; cell++) {
       const covered = Math.max(1e-9, Math.min(to, cell + 1) - Math.max(from, cell));
@@ -68,7 +77,10 @@ function axis(length: number, left: number, cells: number): string {
   let free = 0;
   for (const ms of ticks(length, Math.max(1, Math.floor(cells / 16)))) {
     const label = ms === 0 ? '0' : time(ms, length);
-    const at = Math.max(0, left + 2 + (length > 0 ? Math.round((ms / length) * cells) : 0) - (ms === 0 ? 0 : label.length));
+    const at = Math.max(
+      0,
+      left + 2 + (length > 0 ? Math.round((ms / length) * cells) : 0) - (ms === 0 ? 0 : label.length),
+    );
     if (at < free) continue;
     for (let k = 0; k < label.length; k++) line[at + k] = label[k]!;
     free = at + label.length + 1;
@@ -82,7 +94,8 @@ function legend(byName: ReadonlyMap<string, string>, width: number): string[] {
   const lines: string[] = [];
   for (const each of [...shown, '=, CAPITALS: on the critical path']) {
     const last = lines.at(-1);
-    if (last !== undefined && columnsOf(last) + 3 + columnsOf(each) <= width) lines[lines.length - 1] = `${last}   ${each}`;
+    if (last !== undefined && columnsOf(last) + 3 + columnsOf(each) <= width)
+      lines[lines.length - 1] = `${last}   ${each}`;
     else lines.push(shortened(each, width));
   }
   return lines;

@@ -1,6 +1,6 @@
 /**
- * Ctrl-C, SIGTERM and a closed terminal (SIGHUP). The first signal stops gently and prints a message; the second ends the process at
- * once.
+ * Ctrl-C, SIGTERM and a closed terminal (SIGHUP). The first signal stops gently and prints a message; the second ends
+ * the process at once.
  */
 import { ExitCode } from './exit.ts';
 

@@ -25,9 +25,15 @@ export async function loadDag(file: string, args: readonly string[]): Promise<Lo
   const path = resolve(file);
   if (!existsSync(path)) throw new UsageError(`The file ${file} does not exist.`);
   const module = await importModule(file, path);
-  if (!('default' in module)) throw new UsageError(`${file} has no default export. Export a DAG, or a function that returns one: export default dag('name', { … });`);
+  if (!('default' in module))
+    throw new UsageError(
+      `${file} has no default export. Export a DAG, or a function that returns one: export default dag('name', { … });`,
+    );
   checkArguments(file, module['default'], args);
-  const given: unknown = typeof module['default'] === 'function' ? await (module['default'] as (...args: readonly string[]) => unknown)(...args) : module['default'];
+  const given: unknown =
+    typeof module['default'] === 'function'
+      ? await (module['default'] as (...args: readonly string[]) => unknown)(...args)
+      : module['default'];
   return adopt(given, file);
 }
 
@@ -35,18 +41,24 @@ export async function loadDag(file: string, args: readonly string[]): Promise<Lo
 function checkArguments(file: string, exported: unknown, args: readonly string[]): void {
   if (args.length === 0) return;
   const said = args.map((each) => JSON.stringify(each)).join(' ');
-  if (typeof exported !== 'function') throw new UsageError(
+  if (typeof exported !== 'function')
+    throw new UsageError(
       `${file} exports a DAG, which takes no arguments, but got ${said}. To use arguments, export a function that returns the DAG.`,
     );
   const most = parameterCount(exported.toString());
-  if (args.length > most) throw new UsageError(`The function that ${file} exports takes ${most === 0 ? 'no arguments' : most === 1 ? '1 argument' : `at most ${most} arguments`}, but got ${args.length}: ${said}.`);
+  if (args.length > most)
+    throw new UsageError(
+      `The function that ${file} exports takes ${most === 0 ? 'no arguments' : most === 1 ? '1 argument' : `at most ${most} arguments`}, but got ${args.length}: ${said}.`,
+    );
 }
 
 /** How many arguments a function takes, read from its source. Infinity if the source cannot be parsed. */
 function parameterCount(source: string): number {
   let parameters: readonly Pattern[];
   try {
-    const { body: [statement] } = parse(`(${source})`, { ecmaVersion: 'latest' });
+    const {
+      body: [statement],
+    } = parse(`(${source})`, { ecmaVersion: 'latest' });
     const { expression } = statement as ExpressionStatement;
     if (expression.type !== 'FunctionExpression' && expression.type !== 'ArrowFunctionExpression') return Infinity;
     parameters = expression.params;
@@ -61,14 +73,20 @@ async function importModule(file: string, path: string): Promise<Record<string, 
     return (await import(pathToFileURL(path).href)) as Record<string, unknown>;
   } catch (error) {
     if (error instanceof HandoffError) throw error;
-    throw new UsageError(`${file} cannot be imported: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    throw new UsageError(
+      `${file} cannot be imported: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
   }
 }
 
 /** Takes over the DAG as data if the module uses another copy of this package than the command does. */
 function adopt(given: unknown, file: string): LoadedDag {
-  if (isCall(given)) throw new UsageError(`The default export of ${file} is a call. Wrap it: export default dag('name', call).`);
-  const json = typeof given === 'object' && given !== null && 'toJSON' in given ? (given as { toJSON(): unknown }).toJSON() : given;
+  if (isCall(given))
+    throw new UsageError(`The default export of ${file} is a call. Wrap it: export default dag('name', call).`);
+  const json =
+    typeof given === 'object' && given !== null && 'toJSON' in given
+      ? (given as { toJSON(): unknown }).toJSON()
+      : given;
   if (typeof json !== 'object' || json === null || !Array.isArray((json as DagJson).functions)) {
     throw new UsageError(`The default export of ${file} is not a DAG: it is ${typeof given}.`);
   }

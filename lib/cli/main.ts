@@ -24,7 +24,8 @@ async function perform(argv: readonly string[]): Promise<number> {
     await createProgram((result) => (code = result)).parseAsync(argv);
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.wrongUsage; // commander has printed it
+    // Commander has printed it.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.wrongUsage;
     process.stderr.write(`${describeError(error)}\n`);
     return exitCodeOf(error);
   }

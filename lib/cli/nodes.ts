@@ -1,4 +1,6 @@
-/** Nodes as the command line writes them: `--nodes 'a:cpu=2,memory=4000;b:cpu=1'`, `--capabilities cpu=2,memory=4000`. */
+/**
+ * Nodes as the command line writes them: `--nodes 'a:cpu=2,memory=4000;b:cpu=1'`, `--capabilities cpu=2,memory=4000`.
+ */
 import { hostname } from 'node:os';
 import type { Capabilities } from '../dag/types.ts';
 import { machine, type NodeOptions } from '../runtime/options/handoff-options.ts';
@@ -6,21 +8,28 @@ import { UsageError } from './exit.ts';
 import { printable } from './printable.ts';
 
 /**
- * Nodes as written on the command line: `name:resource=amount,…`, separated by `;`. The amounts `threads`, `speed` and `price` set
- * options of the node.
+ * Nodes as written on the command line: `name:resource=amount,…`, separated by `;`. The amounts `threads`, `speed` and
+ * `price` set options of the node.
  *
  * @throws `UsageError` if the text cannot be parsed
  */
 export function parseNodes(text: string): NodeOptions[] {
-  return text.split(';').filter((part) => part.trim() !== '').map((part) => {
-    const colon = part.indexOf(':');
-    const name = (colon < 0 ? part : part.slice(0, colon)).trim();
-    if (name === '') throw new UsageError(`--nodes: ${JSON.stringify(part)} has no name. Write 'a:cpu=2,memory=4000;b:cpu=1'.`);
-    return { name, ...parseAmounts('--nodes', colon < 0 ? '' : part.slice(colon + 1)) };
-  });
+  return text
+    .split(';')
+    .filter((part) => part.trim() !== '')
+    .map((part) => {
+      const colon = part.indexOf(':');
+      const name = (colon < 0 ? part : part.slice(0, colon)).trim();
+      if (name === '')
+        throw new UsageError(`--nodes: ${JSON.stringify(part)} has no name. Write 'a:cpu=2,memory=4000;b:cpu=1'.`);
+      return { name, ...parseAmounts('--nodes', colon < 0 ? '' : part.slice(colon + 1)) };
+    });
 }
 
-/** The capabilities of one node, with its `threads`, `speed` and `price`. @throws `UsageError` if the text cannot be parsed */
+/**
+ * The capabilities of one node, with its `threads`, `speed` and `price`. @throws `UsageError` if the text cannot be
+ * parsed
+ */
 export function parseCapabilities(text: string): Omit<NodeOptions, 'name'> {
   return parseAmounts('--capabilities', text);
 }
@@ -46,5 +55,10 @@ function parseAmounts(flag: string, text: string): Omit<NodeOptions, 'name'> {
     amounts[name] = value;
   }
   const { threads, speed, price, ...capabilities } = amounts;
-  return { capabilities, ...(threads !== undefined && { threads }), ...(speed !== undefined && { speed }), ...(price !== undefined && { price }) };
+  return {
+    capabilities,
+    ...(threads !== undefined && { threads }),
+    ...(speed !== undefined && { speed }),
+    ...(price !== undefined && { price }),
+  };
 }

@@ -16,8 +16,8 @@ interface Target {
 }
 
 /**
- * Checks before the run that the file can be written. The bytes go to a draft beside the file, which is then renamed: whatever ends the
- * command, the path holds either the whole new file or its old content.
+ * Checks before the run that the file can be written. The bytes go to a draft beside the file, which is then renamed:
+ * whatever ends the command, the path holds either the whole new file or its old content.
  */
 export class OutputFile {
   readonly #flag: string;
@@ -74,7 +74,8 @@ export class OutputFile {
     process.off('exit', this.#onExit);
     const { file, draft } = this.#target;
     if (this.#state === 'writing' && draft !== undefined) rmSync(draft, { force: true });
-    if (this.#state === 'unused' && hasContent(file)) process.stderr.write(`${this.#flag}: nothing was written; ${this.#path} still holds its old content.\n`);
+    if (this.#state === 'unused' && hasContent(file))
+      process.stderr.write(`${this.#flag}: nothing was written; ${this.#path} still holds its old content.\n`);
     this.#state = 'over';
   }
 

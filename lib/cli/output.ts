@@ -4,8 +4,9 @@ import { UsageError } from './exit.ts';
 import { columnsOf, padded } from './printable.ts';
 
 /**
- * JSON that also covers values JSON lacks: a BigInt becomes its digits, a Map its entries, a Set, an ArrayBuffer or a typed array a list,
- * an Error its name, message, cause and fields, `undefined` becomes null, and a circular reference `"[circular]"`.
+ * JSON that also covers values JSON lacks: a BigInt becomes its digits, a Map its entries, a Set, an ArrayBuffer or a
+ * typed array a list, an Error its name, message, cause and fields, `undefined` becomes null, and a circular reference
+ * `"[circular]"`.
  */
 export function toJson(value: unknown): string {
   return JSON.stringify(toPlain(value, []), undefined, 2);
@@ -24,7 +25,11 @@ function toPlain(value: unknown, around: readonly object[]): unknown {
   if (value instanceof DataView) return [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)];
   if (ArrayBuffer.isView(value)) return [...(value as unknown as Iterable<unknown>)].map(plain);
   if (Array.isArray(value)) return value.map(plain);
-  if (value instanceof Error) return fields({ ...value, name: value.name, message: value.message, ...(value.cause !== undefined && { cause: value.cause }) }, plain);
+  if (value instanceof Error)
+    return fields(
+      { ...value, name: value.name, message: value.message, ...(value.cause !== undefined && { cause: value.cause }) },
+      plain,
+    );
   const { toJSON } = value as { toJSON?: unknown };
   return typeof toJSON === 'function' ? plain(toJSON.call(value)) : fields(value, plain);
 }
@@ -35,7 +40,14 @@ function fields(value: object, plain: (each: unknown) => unknown): Record<string
 
 /** A value for a person: a string as it is, anything else as Node inspects it. */
 export function toText(value: unknown): string {
-  return typeof value === 'string' ? value : inspect(value, { depth: 4, maxArrayLength: 20, maxStringLength: 2000, colors: process.stdout.isTTY && process.env['NO_COLOR'] === undefined });
+  return typeof value === 'string'
+    ? value
+    : inspect(value, {
+        depth: 4,
+        maxArrayLength: 20,
+        maxStringLength: 2000,
+        colors: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+      });
 }
 
 /** A table with columns as wide as their widest cell; numbers are right-aligned. */
@@ -43,7 +55,14 @@ export function toTable(head: readonly string[], rows: readonly (readonly (strin
   const cells = [head, ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? formatNumber(cell) : cell)))];
   const widths = head.map((_, column) => cells.reduce((width, row) => Math.max(width, columnsOf(row[column]!)), 0));
   const right = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number'));
-  return cells.map((row) => row.map((cell, column) => padded(cell, widths[column]!, right[column] ? 'before' : 'after')).join('  ').trimEnd()).join('\n');
+  return cells
+    .map((row) =>
+      row
+        .map((cell, column) => padded(cell, widths[column]!, right[column] ? 'before' : 'after'))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 export function formatNumber(value: number): string {
@@ -51,7 +70,11 @@ export function formatNumber(value: number): string {
 }
 
 export function formatMs(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+  return ms < 1000
+    ? `${Math.round(ms)} ms`
+    : ms < 60_000
+      ? `${(ms / 1000).toFixed(1)} s`
+      : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
 export function formatBytes(bytes: number): string {
@@ -63,6 +86,7 @@ export function formatBytes(bytes: number): string {
 /** @throws `UsageError` naming the flag */
 export function toNumber(flag: string, text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || Number.isNaN(value)) throw new UsageError(`${flag}: ${JSON.stringify(text)} is not a number.`);
+  if (text.trim() === '' || Number.isNaN(value))
+    throw new UsageError(`${flag}: ${JSON.stringify(text)} is not a number.`);
   return value;
 }

@@ -24,7 +24,8 @@ export interface PlanFlags extends HandoffFlags {
   readonly latency?: string;
 }
 
-const numbers = ['budget', 'deadline', 'bandwidth', 'latency'] as const satisfies readonly (keyof PlanFlags & keyof PlanOptions)[];
+const numbers = ['budget', 'deadline', 'bandwidth', 'latency'] as const satisfies readonly (keyof PlanFlags &
+  keyof PlanOptions)[];
 
 // For a terminal that does not report its width.
 const defaultWidth = 80;
@@ -40,7 +41,13 @@ export async function plan(file: string, args: readonly string[], flags: PlanFla
   }
 }
 
-async function tell(file: string, args: readonly string[], flags: PlanFlags, options: PlanOptions, svg: OutputFile | undefined): Promise<number> {
+async function tell(
+  file: string,
+  args: readonly string[],
+  flags: PlanFlags,
+  options: PlanOptions,
+  svg: OutputFile | undefined,
+): Promise<number> {
   const { dag } = await loadDag(file, args);
   const handoff = await startHandoff(flags, 'orchestrator');
   let result: PlanResult;
@@ -61,9 +68,17 @@ async function tell(file: string, args: readonly string[], flags: PlanFlags, opt
 
 function tellInWords(result: PlanResult, gantt: Gantt, ends: string): void {
   const assumed = new Set(result.assumed);
-  const rows = result.schedule.map(({ functionId, node, start, finish }) => [printable(functionId), printable(node), start, finish, assumed.has(functionId) ? 'assumed' : ''] as const);
+  const rows = result.schedule.map(
+    ({ functionId, node, start, finish }) =>
+      [printable(functionId), printable(node), start, finish, assumed.has(functionId) ? 'assumed' : ''] as const,
+  );
   const hasAssumed = assumed.size > 0;
-  print(toTable(['function', 'node', 'start ms', 'finish ms', ...(hasAssumed ? ['duration'] : [])], rows.map((row) => (hasAssumed ? row : row.slice(0, -1)))));
+  print(
+    toTable(
+      ['function', 'node', 'start ms', 'finish ms', ...(hasAssumed ? ['duration'] : [])],
+      rows.map((row) => (hasAssumed ? row : row.slice(0, -1))),
+    ),
+  );
   if (rows.length > 0) print(`\n${ganttText(gantt, process.stdout.columns ?? defaultWidth)}`);
   print(`\n${ends}\ncritical path: ${result.criticalPath.map(printable).join(' -> ')}`);
 }
@@ -82,13 +97,25 @@ function ganttOf(dag: Dag, { schedule, criticalPath }: PlanResult, nodes: readon
   const { size, entries, codes, code } = compile(dag);
   const names = new Map(entries.slice(0, size).map(({ id }, i) => [id, nameOf(codes[code[i]!]!)]));
   const critical = new Set(criticalPath);
-  return toGantt(schedule.map(({ functionId, node, start, finish }) => ({
-    id: functionId, name: names.get(functionId) ?? functionId, node, start, finish, isCritical: critical.has(functionId), hasFailed: false,
-  })), nodes);
+  return toGantt(
+    schedule.map(({ functionId, node, start, finish }) => ({
+      id: functionId,
+      name: names.get(functionId) ?? functionId,
+      node,
+      start,
+      finish,
+      isCritical: critical.has(functionId),
+      hasFailed: false,
+    })),
+    nodes,
+  );
 }
 
 function endsOf({ makespan, lowerBound, price, assumed, schedule }: PlanResult): string {
-  const note = assumed.length === 0 ? '' : `; ${assumed.length} of ${schedule.length} durations are unknown, and each is assumed to be 1 ms. `
-    + 'Declare them (duration) or learn them (--cost-model).';
+  const note =
+    assumed.length === 0
+      ? ''
+      : `; ${assumed.length} of ${schedule.length} durations are unknown, and each is assumed to be 1 ms. ` +
+        'Declare them (duration) or learn them (--cost-model).';
   return `makespan ${formatNumber(makespan)} ms, at least ${formatNumber(lowerBound)} ms on these nodes${price > 0 ? `, price ${formatNumber(price)}` : ''}${note}`;
 }

@@ -1,4 +1,7 @@
-/** `handoff plot <file>`: draws a traced run as a Gantt chart, with the resources that were claimed and used on each node. */
+/**
+ * `handoff plot <file>`: draws a traced run as a Gantt chart, with the resources that were claimed and used on each
+ * node.
+ */
 import { readFileSync } from 'node:fs';
 import { ganttSvg } from '../report/gantt-svg.ts';
 import { NotATrace, readTrace, type TracedRun } from '../report/trace-file.ts';
@@ -16,7 +19,11 @@ export async function plot(file: string, flags: PlotFlags): Promise<number> {
   const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
   try {
     const run = read(file);
-    const picture = ganttSvg(run.gantt, { title: `Run ${run.dagId}`, subtitle: `${run.functions} functions in ${formatMs(run.duration)}`, usage: run.usage });
+    const picture = ganttSvg(run.gantt, {
+      title: `Run ${run.dagId}`,
+      subtitle: `${run.functions} functions in ${formatMs(run.duration)}`,
+      usage: run.usage,
+    });
     if (svg === undefined) print(picture);
     else await svg.write(picture);
     return ExitCode.done;
@@ -35,7 +42,10 @@ function read(file: string): TracedRun {
   try {
     return readTrace(text);
   } catch (error) {
-    if (error instanceof NotATrace) throw new UsageError(`${file} is not a trace of a run: ${error.message}. Write one with handoff run pipeline.ts --trace FILE.`);
+    if (error instanceof NotATrace)
+      throw new UsageError(
+        `${file} is not a trace of a run: ${error.message}. Write one with handoff run pipeline.ts --trace FILE.`,
+      );
     throw error;
   }
 }

@@ -1,4 +1,7 @@
-/** Makes foreign text safe for a terminal: it cannot move the cursor, change colours, reverse text, or fake lines of this command. */
+/**
+ * Makes foreign text safe for a terminal: it cannot move the cursor, change colours, reverse text, or fake lines of
+ * this command.
+ */
 import { stripVTControlCharacters } from 'node:util';
 import stringWidth from 'string-width';
 
@@ -10,12 +13,23 @@ export function printable(text: string): string {
 
 /** An error message on one line: line breaks become spaces, and colours are removed. */
 export function printableLine(text: string): string {
-  return printable(stripVTControlCharacters(text).trim().replace(/\s*[\r\n]\s*/g, ' ').replaceAll('\t', ' '));
+  return printable(
+    stripVTControlCharacters(text)
+      .trim()
+      .replace(/\s*[\r\n]\s*/g, ' ')
+      .replaceAll('\t', ' '),
+  );
 }
 
-/** An error message or stack with its line breaks. All lines but the first are indented, so that none looks like another message. */
+/**
+ * An error message or stack with its line breaks. All lines but the first are indented, so that none looks like another
+ * message.
+ */
 export function printableLines(text: string): string {
-  const [first = '', ...rest] = stripVTControlCharacters(text).trimEnd().split(/\r?\n/).map((line) => printable(line.replaceAll('\t', '  ')));
+  const [first = '', ...rest] = stripVTControlCharacters(text)
+    .trimEnd()
+    .split(/\r?\n/)
+    .map((line) => printable(line.replaceAll('\t', '  ')));
   return [first, ...rest.map((line) => `  ${line}`)].join('\n');
 }
 

@@ -56,38 +56,77 @@ export function createProgram(done: (code: number) => void): Command {
   withListening(withDag(program.command('run').description('run the DAG of a module and print its results')))
     .option('--progress', 'show progress and a summary on stderr: a bar on a terminal, lines elsewhere', true)
     .option('--no-progress', 'no progress')
-    .addOption(choice('--log <mode>', 'output of functions: as it comes, grouped by function when it ends, or none', logModes).default('stream'))
+    .addOption(
+      choice(
+        '--log <mode>',
+        'output of functions: as it comes, grouped by function when it ends, or none',
+        logModes,
+      ).default('stream'),
+    )
     .option('--json', 'print results, allocations and statistics as JSON')
     .option('--trace <file>', 'write Chrome trace events, for Perfetto and handoff plot')
     .option('--summary <file>', 'write a summary as JSON: durations, critical path, use of threads and nodes')
     .option('--report <file>', 'write a report of the run as one HTML file')
-    .option('--collect <which>', "results to print: all, sinks (no function depends on them), or ids separated by commas; default: the DAG's outputs", (value: string, before: string[] | undefined) => [...(before ?? []), value])
+    .option(
+      '--collect <which>',
+      "results to print: all, sinks (no function depends on them), or ids separated by commas; default: the DAG's outputs",
+      (value: string, before: string[] | undefined) => [...(before ?? []), value],
+    )
     .option('--timeout <ms>', 'time limit of the whole run; default: none')
     .option('--max-retries <n>', 'extra attempts of functions that do not set maxRetries; default: 3')
-    .addOption(choice('--failure-policy <policy>', 'end the run at the first failure, or first finish all functions that do not depend on it; default: fail-fast', failurePolicies))
+    .addOption(
+      choice(
+        '--failure-policy <policy>',
+        'end the run at the first failure, or first finish all functions that do not depend on it; default: fail-fast',
+        failurePolicies,
+      ),
+    )
     .option('--max-concurrency <n>', 'most functions in flight at once; default: limited by threads and resources only')
     .option('--deadline <ms>', 'time in which the run should finish, for --strategy cost-optimized')
     .option('--speculate', 'start a backup of a function that takes far too long, if a thread is idle')
     .option(...beside)
-    .action(async (file: string, args: string[], flags: RunFlags) => done(await (await import('./run.ts')).run(file, args, flags)));
-  withDag(program.command('plan').description('print the schedule by declared or learned durations, without running anything'))
+    .action(async (file: string, args: string[], flags: RunFlags) =>
+      done(await (await import('./run.ts')).run(file, args, flags)),
+    );
+  withDag(
+    program
+      .command('plan')
+      .description('print the schedule by declared or learned durations, without running anything'),
+  )
     .option('--json', 'print the plan as JSON')
     .option('--svg <file>', 'also draw the plan into a file')
     .option('--budget <n>', 'candidate schedules to try; default: 1, the schedule of the scheduler itself')
     .option('--deadline <ms>', 'time in which the run should finish, for --strategy cost-optimized')
-    .option('--bandwidth <bytes>', 'bytes per second between hosts; default: 1e9').option('--latency <ms>', 'latency between hosts; default: 0.5')
-    .action(async (file: string, args: string[], flags: PlanFlags) => done(await (await import('./plan.ts')).plan(file, args, flags)));
-  const drawing = program.command('graph').description('draw the DAG of a module')
+    .option('--bandwidth <bytes>', 'bytes per second between hosts; default: 1e9')
+    .option('--latency <ms>', 'latency between hosts; default: 0.5')
+    .action(async (file: string, args: string[], flags: PlanFlags) =>
+      done(await (await import('./plan.ts')).plan(file, args, flags)),
+    );
+  const drawing = program
+    .command('graph')
+    .description('draw the DAG of a module')
     .addOption(choice('--format <format>', 'output format', formats).default('mermaid'))
-    .option('--allocations <file>', 'colour functions by the node they ran on; a file written by handoff run --summary or --json')
+    .option(
+      '--allocations <file>',
+      'colour functions by the node they ran on; a file written by handoff run --summary or --json',
+    )
     .option('--plan', 'colour functions by the node they would run on');
-  withDag(drawing.optionsGroup('With --plan:'))
-    .action(async (file: string, args: string[], flags: GraphFlags) => done(await (await import('./graph.ts')).graph(file, args, flags)));
-  program.command('plot').description('draw a traced run as SVG on stdout: what ran where and when, and the resources in use')
+  withDag(drawing.optionsGroup('With --plan:')).action(async (file: string, args: string[], flags: GraphFlags) =>
+    done(await (await import('./graph.ts')).graph(file, args, flags)),
+  );
+  program
+    .command('plot')
+    .description('draw a traced run as SVG on stdout: what ran where and when, and the resources in use')
     .argument('<trace>', 'a file written by handoff run --trace')
     .option('--svg <file>', 'write the SVG into a file')
     .action(async (file: string, flags: PlotFlags) => done(await (await import('./plot.ts')).plot(file, flags)));
-  withRoot(withListening(withCluster(program.command('node').description('run a host that offers its nodes to others, until SIGTERM or Ctrl-C'))))
+  withRoot(
+    withListening(
+      withCluster(
+        program.command('node').description('run a host that offers its nodes to others, until SIGTERM or Ctrl-C'),
+      ),
+    ),
+  )
     .option('--name <name>', "name of this host's node; default: host name and process id")
     .option('--capabilities <amounts>', "resources of the node, as 'cpu=8,memory=16000'; default: all of the machine")
     .option('--nodes <nodes>', "several nodes, as 'a:cpu=2,memory=4000;b:cpu=1'")
@@ -99,13 +138,19 @@ export function createProgram(done: (code: number) => void): Command {
   withCluster(program.command('nodes').description('list the nodes of a cluster'))
     .option('--json', 'print { hosts, nodes } as JSON')
     .action(async (flags: ClusterNodesFlags) => done(await (await import('./cluster.ts')).clusterNodes(flags)));
-  withListening(withCluster(program.command('dashboard').description('serve a page that shows what a cluster does, until SIGTERM or Ctrl-C')))
+  withListening(
+    withCluster(
+      program.command('dashboard').description('serve a page that shows what a cluster does, until SIGTERM or Ctrl-C'),
+    ),
+  )
     .option('--port <port>', 'port of the page; default: 7430; 0: any free port')
     .option('--host <host>', 'address of the page; default: 127.0.0.1; an address that others can reach needs a token')
     .option('--token-file <file>', 'file with the token that browsers must present')
     .option('--json', 'print { url } as a line of JSON when ready')
     .action(async (flags: DashboardCommandFlags) => done(await (await import('./dashboard.ts')).dashboard(flags)));
-  program.command('completion').description('print a script that completes commands and flags in a shell')
+  program
+    .command('completion')
+    .description('print a script that completes commands and flags in a shell')
     .addArgument(new Argument('<shell>').choices(shells))
     .action((shell: string) => print(completionScript(program, shell)));
   return program;
@@ -117,12 +162,20 @@ function choice(flags: string, description: string, values: readonly string[]): 
 }
 
 const beside = ['--dashboard [port]', 'serve a page that shows the run; default port: 7430; 0: any free port'] as const;
-const learn = ['--cost-model <file>', 'file of learned durations and result sizes, read at the start and updated at the end'] as const;
+const learn = [
+  '--cost-model <file>',
+  'file of learned durations and result sizes, read at the start and updated at the end',
+] as const;
 
 /** Flags of commands that take a DAG and nodes. */
 function withDag(command: Command): Command {
-  command.argument('<file>').argument('[args...]', 'passed to the function that the module exports')
-    .option('--nodes <nodes>', "nodes of this host, as 'a:cpu=2,memory=4000;b:cpu=1'; default: one with all of the machine, or none with --join")
+  command
+    .argument('<file>')
+    .argument('[args...]', 'passed to the function that the module exports')
+    .option(
+      '--nodes <nodes>',
+      "nodes of this host, as 'a:cpu=2,memory=4000;b:cpu=1'; default: one with all of the machine, or none with --join",
+    )
     .addOption(choice('--strategy <name>', 'placement strategy', strategyNames))
     .option(...learn);
   return withRoot(withCluster(command));
@@ -130,14 +183,23 @@ function withDag(command: Command): Command {
 
 function withCluster(command: Command): Command {
   return command
-    .option('--join <host:port>', 'a host of the cluster to join; may be repeated', (value: string, before: string[] | undefined) => [...(before ?? []), value])
+    .option(
+      '--join <host:port>',
+      'a host of the cluster to join; may be repeated',
+      (value: string, before: string[] | undefined) => [...(before ?? []), value],
+    )
     .option('--secret-file <file>', 'file with the secret of the cluster')
-    .option('--tls-cert <file>', 'certificate of this host, PEM').option('--tls-key <file>', 'its key').option('--tls-ca <file>', 'CA that signed the certificates of the other hosts')
+    .option('--tls-cert <file>', 'certificate of this host, PEM')
+    .option('--tls-key <file>', 'its key')
+    .option('--tls-ca <file>', 'CA that signed the certificates of the other hosts')
     .option('--config <file>', 'configuration file; default: handoff.config.ts, .mts, .js or .mjs');
 }
 
 function withRoot(command: Command): Command {
-  return command.option('--root <dir>', 'folder that contains the modules of functions, with the same layout on all hosts; default: the working directory');
+  return command.option(
+    '--root <dir>',
+    'folder that contains the modules of functions, with the same layout on all hosts; default: the working directory',
+  );
 }
 
 function withListening(command: Command): Command {

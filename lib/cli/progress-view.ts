@@ -34,8 +34,14 @@ const waitEvery = 5000;
  *
  * @param waitsFor returns what keeps the run from starting, or undefined if nothing does
  */
-export function createProgressView(record: RunRecord, stream: NodeJS.WriteStream, waitsFor: () => string | undefined = () => undefined): ProgressView {
-  return stream.isTTY && process.env['TERM'] !== 'dumb' ? new TerminalView(record, stream, waitsFor) : new PlainView(record, stream, waitsFor);
+export function createProgressView(
+  record: RunRecord,
+  stream: NodeJS.WriteStream,
+  waitsFor: () => string | undefined = () => undefined,
+): ProgressView {
+  return stream.isTTY && process.env['TERM'] !== 'dumb'
+    ? new TerminalView(record, stream, waitsFor)
+    : new PlainView(record, stream, waitsFor);
 }
 
 class TerminalView implements ProgressView {
@@ -58,7 +64,19 @@ class TerminalView implements ProgressView {
     this.#stream = stream;
     const write = (this.#write = stream.write);
     // The cursor stays visible: after a crash it need not be restored.
-    this.#update = createLogUpdate({ isTTY: true, get columns() { return stream.columns; }, get rows() { return stream.rows; }, write: write.bind(stream) } as NodeJS.WriteStream, { showCursor: true });
+    this.#update = createLogUpdate(
+      {
+        isTTY: true,
+        get columns() {
+          return stream.columns;
+        },
+        get rows() {
+          return stream.rows;
+        },
+        write: write.bind(stream),
+      } as NodeJS.WriteStream,
+      { showCursor: true },
+    );
     // Other output, such as warnings and prints of functions, goes above the block.
     stream.write = ((chunk: string | Uint8Array, ...rest: unknown[]) => {
       this.#above(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString());
@@ -105,12 +123,18 @@ class TerminalView implements ProgressView {
 
   #draw(): void {
     const width = Math.max(20, this.#stream.columns ?? 80);
-    const state = this.#meter.state(timestamp(), this.#nodes.map(({ threads, declared }) => ({ threads: threads.length, capabilities: declared })), this.#running);
+    const state = this.#meter.state(
+      timestamp(),
+      this.#nodes.map(({ threads, declared }) => ({ threads: threads.length, capabilities: declared })),
+      this.#running,
+    );
     const most = Math.max(1, (this.#stream.rows ?? 24) - 3);
     const lines = this.#nodes.slice(0, most).map((node) => this.#nodeLine(node, width));
     if (this.#nodes.length > most) lines.push(`  and ${this.#nodes.length - most} more nodes`);
     const wait = this.#record.startedAt === undefined ? this.#waitsFor() : undefined;
-    this.#update([wait === undefined ? this.#bar(state, width) : shortened(printableLine(wait), width), ...lines].join('\n'));
+    this.#update(
+      [wait === undefined ? this.#bar(state, width) : shortened(printableLine(wait), width), ...lines].join('\n'),
+    );
   }
 
   #bar(state: ProgressState, width: number): string {
@@ -126,8 +150,12 @@ class TerminalView implements ProgressView {
 
   #nodeLine({ name, isUp, declared, claimed, threads }: NodeActivity, width: number): string {
     const now = timestamp();
-    const ids = threads.flatMap(({ running }) => (running === null ? [] : [describe(running, this.#record.graph.runId, now)]));
-    const held = Object.entries(declared).map(([resource, amount]) => `${resource} ${formatNumber(claimed[resource] ?? 0)}/${formatNumber(amount)}`).join(' ');
+    const ids = threads.flatMap(({ running }) =>
+      running === null ? [] : [describe(running, this.#record.graph.runId, now)],
+    );
+    const held = Object.entries(declared)
+      .map(([resource, amount]) => `${resource} ${formatNumber(claimed[resource] ?? 0)}/${formatNumber(amount)}`)
+      .join(' ');
     const names = `${ids.slice(0, shownFunctions).join(', ')}${ids.length > shownFunctions ? ` and ${ids.length - shownFunctions} more` : ''}`;
     const does = !isUp ? 'down' : ids.length === 0 ? 'idle' : names;
     const node = shortened(printable(name), Math.max(4, Math.floor(width / 3)));
@@ -168,14 +196,21 @@ class PlainView implements ProgressView {
 
   close(): void {
     clearInterval(this.#timer);
-    if (this.#record.graph.ids.length > lineEach) this.#say(partsOf(this.#meter.state(timestamp()), undefined).join(' · '));
+    if (this.#record.graph.ids.length > lineEach)
+      this.#say(partsOf(this.#meter.state(timestamp()), undefined).join(' · '));
   }
 
   #ended({ node, functionIds, spans, failed }: Extract<HandoffEvent, { type: 'attempts' }>): void {
     const total = this.#record.graph.ids.length;
     if (total <= lineEach) {
-      const fine = functionIds.flatMap((id, k) => (failed.includes(k) ? [] : [[id, spans[2 * k + 1]! - spans[2 * k]!] as const]));
-      fine.forEach(([id, ms], k) => this.#say(`[${this.#record.done - fine.length + k + 1}/${total}] ${printable(id)} on ${printable(node)} in ${formatMs(ms)}`));
+      const fine = functionIds.flatMap((id, k) =>
+        failed.includes(k) ? [] : [[id, spans[2 * k + 1]! - spans[2 * k]!] as const],
+      );
+      fine.forEach(([id, ms], k) =>
+        this.#say(
+          `[${this.#record.done - fine.length + k + 1}/${total}] ${printable(id)} on ${printable(node)} in ${formatMs(ms)}`,
+        ),
+      );
       return;
     }
     const now = timestamp();
@@ -190,19 +225,28 @@ class PlainView implements ProgressView {
 }
 
 /** A function that runs for long shows its duration. */
-function describe({ runId, dagId, functionId, since }: NonNullable<NodeActivity['threads'][number]['running']>, own: string, now: number): string {
+function describe(
+  { runId, dagId, functionId, since }: NonNullable<NodeActivity['threads'][number]['running']>,
+  own: string,
+  now: number,
+): string {
   return `${runId === own ? '' : `${dagId}/`}${functionId}${now - since < long ? '' : ` ${formatMs(now - since)}`}`;
 }
 
 /** Parts of the status line, most important first. */
-function partsOf({ done, total, failed, retries, elapsed, rate, remaining }: ProgressState, running: number | undefined): string[] {
+function partsOf(
+  { done, total, failed, retries, elapsed, rate, remaining }: ProgressState,
+  running: number | undefined,
+): string[] {
   const parts = [`${done}/${total}`];
   if (failed > 0) parts.push(`${failed} failed`);
-  if (done < total && failed === 0 && remaining !== undefined && remaining >= 1000) parts.push(`~${formatMs(remaining)} left`);
+  if (done < total && failed === 0 && remaining !== undefined && remaining >= 1000)
+    parts.push(`~${formatMs(remaining)} left`);
   parts.push(formatMs(elapsed));
   if (running !== undefined && running > 0 && done < total) parts.push(`${running} running`);
   if (retries > 0) parts.push(`${retries} retried`);
-  if (rate !== undefined && rate >= 1 && done < total) parts.push(`${formatNumber(rate >= 10 ? Math.round(rate) : rate)}/s`);
+  if (rate !== undefined && rate >= 1 && done < total)
+    parts.push(`${formatNumber(rate >= 10 ? Math.round(rate) : rate)}/s`);
   return parts;
 }
 

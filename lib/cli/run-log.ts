@@ -7,7 +7,11 @@ import { printable } from './printable.ts';
 export type LogMode = (typeof logModes)[number];
 
 /** The events that each mode needs. `none` listens too, because output without a listener is printed. */
-export const loggedEvents = { stream: ['function:log'], grouped: ['function:log', 'attempts', 'function:retrying', 'function:failed'], none: ['function:log'] } as const satisfies Record<LogMode, readonly HandoffEvent['type'][]>;
+export const loggedEvents = {
+  stream: ['function:log'],
+  grouped: ['function:log', 'attempts', 'function:retrying', 'function:failed'],
+  none: ['function:log'],
+} as const satisfies Record<LogMode, readonly HandoffEvent['type'][]>;
 
 export class RunLog {
   readonly #runId: string;
@@ -26,11 +30,22 @@ export class RunLog {
   record(event: HandoffEvent): void {
     if (this.#mode === 'none' || !('runId' in event) || event.runId !== this.#runId) return;
     switch (event.type) {
-      case 'function:log': return this.#line(event.functionId, event.values.map(toText).join(' ').split('\n').map((line) => `${printable(event.functionId)}: ${line}`).join('\n'));
+      case 'function:log':
+        return this.#line(
+          event.functionId,
+          event.values
+            .map(toText)
+            .join(' ')
+            .split('\n')
+            .map((line) => `${printable(event.functionId)}: ${line}`)
+            .join('\n'),
+        );
       case 'attempts':
         if (this.#held.size > 0) for (const id of event.functionIds) this.#flush(id);
         return;
-      case 'function:retrying': case 'function:failed': return this.#flush(event.functionId); // attempts that end with their thread are not in the columns
+      case 'function:retrying':
+      case 'function:failed':
+        return this.#flush(event.functionId); // attempts that end with their thread are not in the columns
     }
   }
 

@@ -16,7 +16,16 @@ export interface Watcher {
 }
 
 /** The events that a `RunRecord` needs. */
-const recordedEvents = ['run:started', 'run:finished', 'run:failed', 'attempts', 'function:retrying', 'function:failed', 'result:fetched', 'result:recomputing'] as const satisfies readonly EventType[];
+const recordedEvents = [
+  'run:started',
+  'run:finished',
+  'run:failed',
+  'attempts',
+  'function:retrying',
+  'function:failed',
+  'result:fetched',
+  'result:recomputing',
+] as const satisfies readonly EventType[];
 
 // ms to wait for the first sample of the nodes.
 const patience = 500;
@@ -41,9 +50,11 @@ export class RunWatch {
     this.#handoff = handoff;
     this.record = new RunRecord(toRunGraph(compile(dag), runId));
     // Learned durations are known once the run starts.
-    this.#ends.push(overviewOf(handoff).ownFeed.subscribe(['run:started'], ({ event, graph }) => {
-      if (event.type === 'run:started' && event.runId === runId && graph !== undefined) this.record.graph = graph;
-    }));
+    this.#ends.push(
+      overviewOf(handoff).ownFeed.subscribe(['run:started'], ({ event, graph }) => {
+        if (event.type === 'run:started' && event.runId === runId && graph !== undefined) this.record.graph = graph;
+      }),
+    );
     this.#listen(recordedEvents, (event) => this.record.record(event));
   }
 
@@ -109,7 +120,9 @@ export class RunWatch {
       const known = this.#nodes.get(name);
       if (!isUp && known === undefined) continue;
       this.#nodes.set(name, {
-        threads: Math.max(known?.threads ?? 0, threads.length), capabilities: declared, host,
+        threads: Math.max(known?.threads ?? 0, threads.length),
+        capabilities: declared,
+        host,
         peakMemoryMb: used === null ? known?.peakMemoryMb : Math.max(known?.peakMemoryMb ?? 0, used.memory),
       });
     }

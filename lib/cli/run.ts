@@ -40,7 +40,8 @@ export interface RunFlags extends HandoffFlags {
   readonly speculate?: boolean;
 }
 
-// ms between two samples of the nodes; a sample takes a tenth of a second. A picture shows no finer detail, and a summary needs less.
+// ms between two samples of the nodes; a sample takes a tenth of a second. A picture shows no finer detail, and a
+// summary needs less.
 const lookForPicture = 100;
 const lookForSummary = 400;
 
@@ -50,7 +51,8 @@ type Files = { readonly [Flag in (typeof fileFlags)[number]]?: OutputFile };
 
 /** Runs the DAG of a file. Resolves to the exit code. */
 export async function run(file: string, args: readonly string[], flags: RunFlags): Promise<number> {
-  if (!logModes.includes(flags.log as LogMode)) throw new UsageError(`--log: ${JSON.stringify(flags.log)} is not a mode. Modes: ${logModes.join(', ')}.`);
+  if (!logModes.includes(flags.log as LogMode))
+    throw new UsageError(`--log: ${JSON.stringify(flags.log)} is not a mode. Modes: ${logModes.join(', ')}.`);
   const files: { -readonly [Flag in keyof Files]: Files[Flag] } = {};
   try {
     for (const name of fileFlags) if (flags[name] !== undefined) files[name] = new OutputFile(`--${name}`, flags[name]);
@@ -63,17 +65,29 @@ export async function run(file: string, args: readonly string[], flags: RunFlags
 async function runInto(files: Files, file: string, args: readonly string[], flags: RunFlags): Promise<number> {
   const { failurePolicy } = flags;
   if (failurePolicy !== undefined && !isFailurePolicy(failurePolicy)) {
-    throw new UsageError(`--failure-policy: ${JSON.stringify(failurePolicy)} is not a policy. Policies: ${failurePolicies.join(', ')}.`);
+    throw new UsageError(
+      `--failure-policy: ${JSON.stringify(failurePolicy)} is not a policy. Policies: ${failurePolicies.join(', ')}.`,
+    );
   }
   const options: ExecuteOptions = {
-    ...Object.fromEntries(numbers.flatMap(([option, flag]) => (flags[option] === undefined ? [] : [[option, toNumber(flag, flags[option])]]))),
-    ...(failurePolicy !== undefined && { failurePolicy }), ...(flags.speculate === true && { speculate: true }),
+    ...Object.fromEntries(
+      numbers.flatMap(([option, flag]) =>
+        flags[option] === undefined ? [] : [[option, toNumber(flag, flags[option])]],
+      ),
+    ),
+    ...(failurePolicy !== undefined && { failurePolicy }),
+    ...(flags.speculate === true && { speculate: true }),
   };
   const loaded = withCollected(await loadDag(file, args), flags.collect);
   return withHandoff(flags, 'orchestrator', (handoff) => runOn(handoff, loaded, options, files, flags));
 }
 
-const numbers = [['timeout', '--timeout'], ['maxRetries', '--max-retries'], ['maxConcurrency', '--max-concurrency'], ['deadline', '--deadline']] as const;
+const numbers = [
+  ['timeout', '--timeout'],
+  ['maxRetries', '--max-retries'],
+  ['maxConcurrency', '--max-concurrency'],
+  ['deadline', '--deadline'],
+] as const;
 
 function isFailurePolicy(text: string): text is (typeof failurePolicies)[number] {
   return failurePolicies.some((each) => each === text);
@@ -88,12 +102,23 @@ function withCollected(loaded: LoadedDag, asked: readonly string[] | undefined):
   if (asked === undefined) return { ...loaded, collect: outputsOf(loaded) };
   const [first] = asked;
   const ids = loaded.dag.functions;
-  const collect = asked.length === 1 && (first === 'all' || first === 'sinks') ? first : asked.flatMap((each) => (ids.has(each) ? [each] : each.split(',').map((id) => id.trim())));
+  const collect =
+    asked.length === 1 && (first === 'all' || first === 'sinks')
+      ? first
+      : asked.flatMap((each) => (ids.has(each) ? [each] : each.split(',').map((id) => id.trim())));
   return { dag: loaded.dag, outputs: undefined, collect };
 }
 
-async function runOn(handoff: Handoff, loaded: DagToRun, options: ExecuteOptions, files: Files, flags: RunFlags): Promise<number> {
-  const interrupt = onInterrupt('Running functions finish; no other starts. Press again to end now.', () => handoff.stop({ drain: 'functions' }));
+async function runOn(
+  handoff: Handoff,
+  loaded: DagToRun,
+  options: ExecuteOptions,
+  files: Files,
+  flags: RunFlags,
+): Promise<number> {
+  const interrupt = onInterrupt('Running functions finish; no other starts. Press again to end now.', () =>
+    handoff.stop({ drain: 'functions' }),
+  );
   if (handoff.address !== undefined) say(`listening on ${handoff.address}`);
   // After the stop, sampling alone would not keep the process alive until the outcome is printed.
   const alive = setInterval(() => {}, 60_000);
@@ -120,10 +145,22 @@ async function runOn(handoff: Handoff, loaded: DagToRun, options: ExecuteOptions
 
 /** Prints the results. After a failed run, prints those that exist. */
 function tell(loaded: DagToRun, outcome: RunOutcome, asJson: boolean): void {
-  if (outcome.ok) return print(asJson ? toJson({ ...outcome.value, results: shaped(loaded, outcome.value.results) }) : resultText(loaded, outcome.value));
+  if (outcome.ok)
+    return print(
+      asJson
+        ? toJson({ ...outcome.value, results: shaped(loaded, outcome.value.results) })
+        : resultText(loaded, outcome.value),
+    );
   if (!isHandoffError(outcome.error) || outcome.error.results === undefined) return;
   const { results, failures = [] } = outcome.error;
-  if (asJson) print(toJson({ dagId: loaded.dag.id, results, failures: failures.map(({ code, functionId, message }) => ({ code, functionId, message })) }));
+  if (asJson)
+    print(
+      toJson({
+        dagId: loaded.dag.id,
+        results,
+        failures: failures.map(({ code, functionId, message }) => ({ code, functionId, message })),
+      }),
+    );
   else if (Object.keys(results).length > 0) print(resultText({ ...loaded, outputs: undefined }, { results }));
 }
 
@@ -143,36 +180,60 @@ interface Observed {
   /** Prints the summary of the run on stderr. */
   stop(outcome: RunOutcome): Promise<void>;
   /**
-   * Writes the requested files. One that cannot be written is reported and does not affect the others. Resolves to whether all were
-   * written.
+   * Writes the requested files. One that cannot be written is reported and does not affect the others. Resolves to
+   * whether all were written.
    */
   write(outcome: RunOutcome): Promise<boolean>;
   close(): void;
 }
 
 /** Sets up the observation that the flags ask for, before the run starts. */
-async function observe(handoff: Handoff, { dag, runId }: { readonly dag: Dag; readonly runId: string }, flags: RunFlags, files: Files): Promise<Observed> {
+async function observe(
+  handoff: Handoff,
+  { dag, runId }: { readonly dag: Dag; readonly runId: string },
+  flags: RunFlags,
+  files: Files,
+): Promise<Observed> {
   const log = new RunLog(runId, flags.log as LogMode, say);
   for (const type of loggedEvents[flags.log as LogMode]) handoff.on(type, (event) => log.record(event));
   // A DAG that does not compile does not run either; `execute` reports why.
-  const watch = (flags.progress || Object.keys(files).length > 0) && dag.validate().ok ? new RunWatch(handoff, dag, runId) : undefined;
-  const progress = watch !== undefined && flags.progress ? createProgressView(watch.record, process.stderr, () => waitOf(handoff, runId)) : undefined;
-  if (progress !== undefined) watch?.add(['attempts', 'function:retrying', 'function:failed'], { record: (event) => progress.record(event), sample: (_, nodes) => progress.nodes(nodes) });
+  const watch =
+    (flags.progress || Object.keys(files).length > 0) && dag.validate().ok
+      ? new RunWatch(handoff, dag, runId)
+      : undefined;
+  const progress =
+    watch !== undefined && flags.progress
+      ? createProgressView(watch.record, process.stderr, () => waitOf(handoff, runId))
+      : undefined;
+  if (progress !== undefined)
+    watch?.add(['attempts', 'function:retrying', 'function:failed'], {
+      record: (event) => progress.record(event),
+      sample: (_, nodes) => progress.nodes(nodes),
+    });
   const trace = watch !== undefined && files.trace !== undefined ? new TraceRecorder(watch.record) : undefined;
   if (trace !== undefined) watch?.add(tracedEvents, trace);
-  watch?.sample(trace !== undefined || (progress !== undefined && process.stderr.isTTY) ? lookForPicture : lookForSummary);
-  const report = files.report === undefined ? undefined : (await import('../dashboard/report.ts')).createReport(overviewOf(handoff), runId);
+  watch?.sample(
+    trace !== undefined || (progress !== undefined && process.stderr.isTTY) ? lookForPicture : lookForSummary,
+  );
+  const report =
+    files.report === undefined
+      ? undefined
+      : (await import('../dashboard/report.ts')).createReport(overviewOf(handoff), runId);
   const summary = (): RunSummary => summarise(watch!.record, watch!.nodes, overviewOf(handoff).host);
   return {
     progress,
     async stop(outcome) {
       log.close();
       await watch?.stop();
-      if (flags.progress && watch?.record.startedAt !== undefined) say(`${summaryText(summary())}${outcome.ok ? '' : '\n'}`);
+      if (flags.progress && watch?.record.startedAt !== undefined)
+        say(`${summaryText(summary())}${outcome.ok ? '' : '\n'}`);
     },
     async write(outcome) {
       const hasBegun = watch?.record.startedAt !== undefined;
-      const summaryFile = (): string => (hasBegun ? summaryJson(watch.record, summary(), outcome) : `${toJson({ runId, dagId: dag.id, ok: false, ...errorOf(outcome) })}\n`);
+      const summaryFile = (): string =>
+        hasBegun
+          ? summaryJson(watch.record, summary(), outcome)
+          : `${toJson({ runId, dagId: dag.id, ok: false, ...errorOf(outcome) })}\n`;
       const written = [
         await settled(writeTo(files.summary, summaryFile)),
         await settled(writeTo(hasBegun ? files.trace : undefined, () => trace!.chunks())),
@@ -185,7 +246,10 @@ async function observe(handoff: Handoff, { dag, runId }: { readonly dag: Dag; re
   };
 }
 
-async function writeTo(file: OutputFile | undefined, content: () => string | Iterable<string> | Promise<string>): Promise<void> {
+async function writeTo(
+  file: OutputFile | undefined,
+  content: () => string | Iterable<string> | Promise<string>,
+): Promise<void> {
   await file?.write(await content());
 }
 
@@ -220,7 +284,9 @@ function shaped({ outputs }: LoadedDag, results: Readonly<Record<string, unknown
 function resultText(loaded: LoadedDag, { results }: Pick<ExecuteResult, 'results'>): string {
   const value = shaped(loaded, results);
   if (loaded.outputs === undefined || (typeof loaded.outputs === 'object' && !Array.isArray(loaded.outputs))) {
-    return Object.entries(value as Record<string, unknown>).map(([name, each]) => `${printable(name)}: ${toText(each)}`).join('\n');
+    return Object.entries(value as Record<string, unknown>)
+      .map(([name, each]) => `${printable(name)}: ${toText(each)}`)
+      .join('\n');
   }
   return Array.isArray(loaded.outputs) ? (value as unknown[]).map(toText).join('\n') : toText(value);
 }

@@ -15,8 +15,8 @@ import { defaultNode } from './nodes.ts';
 import { otherHosts } from './tree.ts';
 
 /**
- * The part of a command in a cluster: a host offers nodes, an orchestrator runs a DAG (with other hosts if there are any to join), a
- * visitor only observes.
+ * The part of a command in a cluster: a host offers nodes, an orchestrator runs a DAG (with other hosts if there are
+ * any to join), a visitor only observes.
  */
 export type Part = 'host' | 'orchestrator' | 'visitor';
 
@@ -27,17 +27,31 @@ export type Part = 'host' | 'orchestrator' | 'visitor';
  * @throws `UsageError`
  * @throws what `Handoff.start` throws
  */
-export async function startHandoff(flags: HandoffFlags, part: Part, dashboard = dashboardBeside(flags.dashboard)): Promise<Handoff> {
+export async function startHandoff(
+  flags: HandoffFlags,
+  part: Part,
+  dashboard = dashboardBeside(flags.dashboard),
+): Promise<Handoff> {
   const config = await readConfig(flags.config);
-  const merged = withDashboard(merge(flags, takeEnvironment(process.env), config.options, part), dashboard, takeToken(process.env), part === 'host');
+  const merged = withDashboard(
+    merge(flags, takeEnvironment(process.env), config.options, part),
+    dashboard,
+    takeToken(process.env),
+    part === 'host',
+  );
   const options = part === 'visitor' && dashboard !== undefined ? reachable(merged) : merged;
   try {
     const handoff = await Handoff.start({ ...options, output: part === 'orchestrator' ? 'events' : 'stderr' });
-    if (handoff.dashboard !== undefined) process.stderr.write(`dashboard: ${handoff.dashboard.url}${options.dashboard?.token === undefined ? '' : ' (open it once with ?token=… added)'}\n`);
+    if (handoff.dashboard !== undefined)
+      process.stderr.write(
+        `dashboard: ${handoff.dashboard.url}${options.dashboard?.token === undefined ? '' : ' (open it once with ?token=… added)'}\n`,
+      );
     const join = options.transport?.join ?? [];
     // Own nodes suffice for a run, but a user who gave --join should see that no host answered.
     if (join.length > 0 && otherHosts(handoff).length === 0) {
-      process.stderr.write(`No host answers at ${join.join(', ')} yet. Starting without it; retrying in the background.\n`);
+      process.stderr.write(
+        `No host answers at ${join.join(', ')} yet. Starting without it; retrying in the background.\n`,
+      );
     }
     return handoff;
   } catch (error) {
@@ -46,13 +60,18 @@ export async function startHandoff(flags: HandoffFlags, part: Part, dashboard = 
 }
 
 /**
- * Starts a Handoff, lets the command use it, and stops it. An error during the stop, such as a failed write of learned costs, is printed
- * after the outcome of the command and does not hide it.
+ * Starts a Handoff, lets the command use it, and stops it. An error during the stop, such as a failed write of learned
+ * costs, is printed after the outcome of the command and does not hide it.
  *
  * @param use does the work of the command and resolves to the exit code
  * @throws what `startHandoff` and `use` throw
  */
-export async function withHandoff(flags: HandoffFlags, part: Part, use: (handoff: Handoff) => Promise<number>, dashboard?: DashboardOptions): Promise<number> {
+export async function withHandoff(
+  flags: HandoffFlags,
+  part: Part,
+  use: (handoff: Handoff) => Promise<number>,
+  dashboard?: DashboardOptions,
+): Promise<number> {
   const handoff = await startHandoff(flags, part, dashboard);
   const used = await settled(use(handoff));
   const stopped = await settled(handoff.stop());
@@ -61,13 +80,16 @@ export async function withHandoff(flags: HandoffFlags, part: Part, use: (handoff
     throw used.error;
   }
   if (!used.ok) process.stderr.write(`${describeError(used.error)}\n`);
-  process.stderr.write(`${flags.costModel === undefined ? '' : `--cost-model ${flags.costModel}: `}${describeError(stopped.error)}\n`);
+  process.stderr.write(
+    `${flags.costModel === undefined ? '' : `--cost-model ${flags.costModel}: `}${describeError(stopped.error)}\n`,
+  );
   const code = used.ok ? used.value : exitCodeOf(used.error);
   return code === ExitCode.done ? ExitCode.functionFailed : code;
 }
 
 /** The outcome of a promise. */
-export type Settled<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly error: unknown };
+export type Settled<Value> =
+  { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly error: unknown };
 
 export async function settled<Value>(promise: Promise<Value>): Promise<Settled<Value>> {
   try {
@@ -78,19 +100,28 @@ export async function settled<Value>(promise: Promise<Value>): Promise<Settled<V
 }
 
 /**
- * Merges options by precedence: flags, environment, configuration file. An orchestrator that joins a cluster, and a visitor, take nodes
- * and the address to listen at only from flags. The environment and the configuration file describe the host that `handoff node` starts
- * here; its port and node names are taken.
+ * Merges options by precedence: flags, environment, configuration file. An orchestrator that joins a cluster, and a
+ * visitor, take nodes and the address to listen at only from flags. The environment and the configuration file describe
+ * the host that `handoff node` starts here; its port and node names are taken.
  *
  * @throws `UsageError` if an address is missing, or if a flag would have no effect
  */
-export function merge(flags: HandoffFlags, environment: Partial<TransportOptions>, config: HandoffOptions, part: Part): HandoffOptions {
+export function merge(
+  flags: HandoffFlags,
+  environment: Partial<TransportOptions>,
+  config: HandoffOptions,
+  part: Part,
+): HandoffOptions {
   if (config.transport !== undefined && !isRecord(config.transport)) return config; // Handoff.start refuses it
   const byFlags = transportOf(flags);
   const { host: _host, port: _port, advertise: _advertise, ...elsewhere } = { ...config.transport, ...environment };
   const joins = ((byFlags.join ?? elsewhere.join)?.length ?? 0) > 0;
   const isGuest = part === 'visitor' || (part === 'orchestrator' && joins);
-  const transport = ofOnePlace({ ...(isGuest ? elsewhere : { ...config.transport, ...environment }), ...byFlags, type: config.transport?.type ?? 'tcp' });
+  const transport = ofOnePlace({
+    ...(isGuest ? elsewhere : { ...config.transport, ...environment }),
+    ...byFlags,
+    type: config.transport?.type ?? 'tcp',
+  });
   checkAddresses(part, joins, transport);
   const isAlone = part === 'orchestrator' && !joins && flags.listen === undefined && config.transport === undefined;
   if (isAlone) refuseUseless(byFlags);
@@ -102,12 +133,14 @@ export function merge(flags: HandoffFlags, environment: Partial<TransportOptions
 /** @throws `UsageError` if a visitor has no host to join, or a host no address to listen at */
 function checkAddresses(part: Part, joins: boolean, transport: TransportOptions): void {
   if (part === 'visitor' && !joins) {
-    throw new UsageError('--join HOST:PORT is missing. Give the address of a host of the cluster (or set HANDOFF_JOIN, or join in the configuration file).');
+    throw new UsageError(
+      '--join HOST:PORT is missing. Give the address of a host of the cluster (or set HANDOFF_JOIN, or join in the configuration file).',
+    );
   }
   if (part === 'host' && transport.port === undefined && !listensOnUnix(transport)) {
     throw new UsageError(
-      '--listen HOST:PORT, or unix:/PATH, is missing. Give the address where others reach this host '
-      + '(or set HANDOFF_HOST and HANDOFF_PORT, or use the configuration file).',
+      '--listen HOST:PORT, or unix:/PATH, is missing. Give the address where others reach this host ' +
+        '(or set HANDOFF_HOST and HANDOFF_PORT, or use the configuration file).',
     );
   }
 }
@@ -115,7 +148,10 @@ function checkAddresses(part: Part, joins: boolean, transport: TransportOptions)
 /** @throws `UsageError` if a flag of the transport has no effect, because the command neither joins nor listens */
 function refuseUseless(byFlags: Partial<TransportOptions>): void {
   const [useless] = Object.keys(byFlags);
-  if (useless !== undefined) throw new UsageError(`--join HOST:PORT or --listen HOST:PORT is missing. Without other hosts, ${useless} has no effect.`);
+  if (useless !== undefined)
+    throw new UsageError(
+      `--join HOST:PORT or --listen HOST:PORT is missing. Without other hosts, ${useless} has no effect.`,
+    );
 }
 
 function nodesOfHost(config: HandoffOptions, part: Part): HandoffOptions['nodes'] {
@@ -125,7 +161,9 @@ function nodesOfHost(config: HandoffOptions, part: Part): HandoffOptions['nodes'
 /** Options that a flag sets directly. `Handoff.start` refuses an unknown strategy, because it knows all of them. */
 function optionsOfFlags({ strategy, allowSource, costModel }: HandoffFlags): HandoffOptions {
   return {
-    ...(strategy !== undefined && { allocationStrategy: strategy as NonNullable<HandoffOptions['allocationStrategy']> }),
+    ...(strategy !== undefined && {
+      allocationStrategy: strategy as NonNullable<HandoffOptions['allocationStrategy']>,
+    }),
     ...(allowSource === true && { allowSource: true }),
     ...(costModel !== undefined && { costModel: { file: costModel } }),
   };
@@ -147,10 +185,15 @@ function withHint(error: unknown, { file }: Config): unknown {
   if (!(error instanceof HandoffError)) return error;
   const isAboutSecret = error.code === 'UNAUTHORIZED' || (error.code === 'INVALID_OPTION' && error.option === 'secret');
   const hints = [
-    isAboutSecret ? 'Set the secret by HANDOFF_SECRET, HANDOFF_SECRET_FILE or --secret-file, certificates by --tls-cert, --tls-key and --tls-ca.' : '',
+    isAboutSecret
+      ? 'Set the secret by HANDOFF_SECRET, HANDOFF_SECRET_FILE or --secret-file, certificates by --tls-cert, --tls-key and --tls-ca.'
+      : '',
     isHandoffError(error, 'INVALID_OPTION') && file !== undefined ? `(${file} sets options, too.)` : '',
   ].filter((hint) => hint !== '');
   if (hints.length === 0) return error;
   const { code, message, cause, option } = error;
-  return new HandoffError(code, [message.replace(/[^.]$/, '$&.'), ...hints].join(' '), { ...(cause !== undefined && { cause }), ...(option !== undefined && { option }) });
+  return new HandoffError(code, [message.replace(/[^.]$/, '$&.'), ...hints].join(' '), {
+    ...(cause !== undefined && { cause }),
+    ...(option !== undefined && { option }),
+  });
 }

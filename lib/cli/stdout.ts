@@ -1,4 +1,7 @@
-/** stdout carries results only. Everything else that is written to it, such as prints of the DAG's module, goes to stderr. */
+/**
+ * stdout carries results only. Everything else that is written to it, such as prints of the DAG's module, goes to
+ * stderr.
+ */
 import { fstatSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { OutputError } from './exit.ts';
@@ -8,7 +11,10 @@ const write = process.stdout.write.bind(process.stdout);
 
 let failure: NodeJS.ErrnoException | undefined;
 
-/** Reserves stdout for `print`: from now on, other writes (such as `console.log`) go to stderr. Call it before user code is imported. */
+/**
+ * Reserves stdout for `print`: from now on, other writes (such as `console.log`) go to stderr. Call it before user code
+ * is imported.
+ */
 export function claimStdout(): void {
   // Without a listener a failed write would end the process with a stack trace.
   process.stdout.on('error', (error) => (failure ??= error));
@@ -38,7 +44,8 @@ export async function written(): Promise<void> {
     const error = await new Promise<Error | null | undefined>((resolve) => void write('', resolve));
     if (error) failure ??= error;
   }
-  if (failure !== undefined && failure.code !== 'EPIPE') throw new OutputError(`stdout: the results cannot be written: ${failure.message}.`);
+  if (failure !== undefined && failure.code !== 'EPIPE')
+    throw new OutputError(`stdout: the results cannot be written: ${failure.message}.`);
 }
 
 /** Whether stdout is a file or a non-terminal device. For these, Node's stream takes a short write for a whole one. */

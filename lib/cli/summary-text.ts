@@ -12,22 +12,51 @@ const mostLinks = 12;
 export function summaryText(summary: RunSummary): string {
   const { names, criticalPath } = summary;
   return [
-    headline(summary), '',
-    ...chain(criticalPath), '',
+    headline(summary),
+    '',
+    ...chain(criticalPath),
+    '',
     ...toTable(
       ['function', 'count', 'total', 'mean', 'max'],
-      names.slice(0, mostNames).map(({ name, count, totalMs, meanMs, maxMs }) => [printable(name), count, precise(totalMs), precise(meanMs), precise(maxMs)]),
-    ).split('\n').map(indent),
-    ...(names.length > mostNames ? [indent(`and ${names.length - mostNames} more names`)] : []), '',
+      names
+        .slice(0, mostNames)
+        .map(({ name, count, totalMs, meanMs, maxMs }) => [
+          printable(name),
+          count,
+          precise(totalMs),
+          precise(meanMs),
+          precise(maxMs),
+        ]),
+    )
+      .split('\n')
+      .map(indent),
+    ...(names.length > mostNames ? [indent(`and ${names.length - mostNames} more names`)] : []),
+    '',
     ...nodeTable(summary.nodeUse).map(indent),
   ].join('\n');
 }
 
-function headline({ ok, functions, done, failed, durationMs, efficiency, threads, retries, bytesMoved, nodes }: RunSummary): string {
-  const on = Object.entries(nodes).map(([node, count]) => `${printable(node)} (${count})`).join(', ');
-  const parts = [`${ok ? '' : `${done} of `}${functions} functions in ${formatMs(durationMs)}${on === '' ? '' : ` on ${on}`}`];
+function headline({
+  ok,
+  functions,
+  done,
+  failed,
+  durationMs,
+  efficiency,
+  threads,
+  retries,
+  bytesMoved,
+  nodes,
+}: RunSummary): string {
+  const on = Object.entries(nodes)
+    .map(([node, count]) => `${printable(node)} (${count})`)
+    .join(', ');
+  const parts = [
+    `${ok ? '' : `${done} of `}${functions} functions in ${formatMs(durationMs)}${on === '' ? '' : ` on ${on}`}`,
+  ];
   if (failed > 0) parts.push(`${failed} failed`);
-  if (efficiency !== null) parts.push(`${Math.round(efficiency * 100)} % of ${threads} ${threads === 1 ? 'thread' : 'threads'} used`);
+  if (efficiency !== null)
+    parts.push(`${Math.round(efficiency * 100)} % of ${threads} ${threads === 1 ? 'thread' : 'threads'} used`);
   if (retries > 0) parts.push(`${retries} retried`);
   if (bytesMoved > 0) parts.push(`${formatBytes(bytesMoved)} between hosts`);
   return parts.join(' · ');
@@ -38,10 +67,18 @@ function chain({ links, afterMs }: CriticalChain): string[] {
   const ran = links.reduce((sum, { durationMs }) => sum + durationMs, 0);
   const waited = links.reduce((sum, { waitMs }) => sum + waitMs, 0) + afterMs;
   const half = mostLinks / 2;
-  const shown: (ChainLink | number)[] = links.length <= mostLinks ? [...links] : [...links.slice(0, half), links.length - mostLinks, ...links.slice(-half)];
+  const shown: (ChainLink | number)[] =
+    links.length <= mostLinks ? [...links] : [...links.slice(0, half), links.length - mostLinks, ...links.slice(-half)];
   const rows = shown.map((link) => {
     if (typeof link === 'number') return ['…', '', '', `${link} more`, '', ''];
-    return [precise(link.waitMs), since[link.since], precise(link.durationMs), printable(link.functionId), `${printable(link.node)}/${link.thread}`, link.attempts > 1 ? `attempt ${link.attempts}` : ''];
+    return [
+      precise(link.waitMs),
+      since[link.since],
+      precise(link.durationMs),
+      printable(link.functionId),
+      `${printable(link.node)}/${link.thread}`,
+      link.attempts > 1 ? `attempt ${link.attempts}` : '',
+    ];
   });
   return [
     `Critical path: ${links.length} ${links.length === 1 ? 'function' : 'functions'} that ran ${precise(ran)}, and ${precise(waited)} in between`,
@@ -49,16 +86,30 @@ function chain({ links, afterMs }: CriticalChain): string[] {
   ];
 }
 
-const since: Record<ChainLink['since'], string> = { start: 'the start', result: 'its results were there', thread: 'the thread was free', resource: 'resources were free', retry: 'it could first begin' };
+const since: Record<ChainLink['since'], string> = {
+  start: 'the start',
+  result: 'its results were there',
+  thread: 'the thread was free',
+  resource: 'resources were free',
+  retry: 'it could first begin',
+};
 
 function nodeTable(nodes: Readonly<Record<string, NodeSummary>>): string[] {
   const entries = Object.entries(nodes);
   if (entries.length === 0) return [];
-  return toTable(['node', 'threads', 'functions', 'busy', 'most claimed', 'most memory'], entries.map(([name, { threads, functions, busyMs, peakClaimed, peakMemoryMb }]) => [
-    printable(name), threads, functions, precise(busyMs),
-    Object.entries(peakClaimed).map(([resource, amount]) => `${resource} ${formatNumber(amount)}`).join(', '),
-    peakMemoryMb === null ? 'not seen' : `${formatNumber(Math.round(peakMemoryMb))} MB`,
-  ])).split('\n');
+  return toTable(
+    ['node', 'threads', 'functions', 'busy', 'most claimed', 'most memory'],
+    entries.map(([name, { threads, functions, busyMs, peakClaimed, peakMemoryMb }]) => [
+      printable(name),
+      threads,
+      functions,
+      precise(busyMs),
+      Object.entries(peakClaimed)
+        .map(([resource, amount]) => `${resource} ${formatNumber(amount)}`)
+        .join(', '),
+      peakMemoryMb === null ? 'not seen' : `${formatNumber(Math.round(peakMemoryMb))} MB`,
+    ]),
+  ).split('\n');
 }
 
 /** Milliseconds with enough digits for functions that take almost no time. */

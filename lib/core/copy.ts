@@ -7,9 +7,9 @@ import { eachItem } from './items.ts';
 type Enter = (value: unknown) => unknown;
 
 /**
- * A deep copy of a value of any depth. It preserves structure: cycles, objects referenced twice, holes, and the classes of errors and
- * views. A view gets its own memory with only its own bytes. Functions, shared memory and sockets cannot be copied, so they are kept as
- * they are.
+ * A deep copy of a value of any depth. It preserves structure: cycles, objects referenced twice, holes, and the classes
+ * of errors and views. A view gets its own memory with only its own bytes. Functions, shared memory and sockets cannot
+ * be copied, so they are kept as they are.
  *
  * @param isKept returns true for further objects that are kept as they are
  */
@@ -50,10 +50,13 @@ function begin(value: object, enter: Enter): Begun {
   if (Array.isArray(value)) {
     const copy: unknown[] = [];
     copy.length = value.length;
-    return { copy, fill: () => {
-      eachItem(value, (item, i) => (copy[i] = enter(item)));
-      copyFurther(value, copy, enter);
-    } };
+    return {
+      copy,
+      fill: () => {
+        eachItem(value, (item, i) => (copy[i] = enter(item)));
+        copyFurther(value, copy, enter);
+      },
+    };
   }
   if (ArrayBuffer.isView(value)) return { copy: copyView(value) };
   if (value instanceof ArrayBuffer) return { copy: value.slice(0) };
@@ -78,14 +81,16 @@ function copyFurther(from: readonly unknown[], to: unknown[], enter: Enter): voi
   const keys = Object.keys(from);
   if (keys.length === 0 || keys.at(-1) === String(from.length - 1)) return; // properties come last
   for (const key of keys) {
-    if (!(key in to)) (to as unknown as Record<string, unknown>)[key] = enter((from as unknown as Record<string, unknown>)[key]);
+    if (!(key in to))
+      (to as unknown as Record<string, unknown>)[key] = enter((from as unknown as Record<string, unknown>)[key]);
   }
 }
 
 function copyFields(from: Record<string, unknown>, to: Record<string, unknown>, enter: Enter): void {
   for (const key of Object.keys(from)) {
     const value = enter(from[key]);
-    if (key === '__proto__') Object.defineProperty(to, key, { value, enumerable: true, writable: true, configurable: true });
+    if (key === '__proto__')
+      Object.defineProperty(to, key, { value, enumerable: true, writable: true, configurable: true });
     else to[key] = value;
   }
 }
@@ -97,7 +102,10 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
   return proto === Object.prototype || proto === null;
 }
 
-/** A clone of a Date, a KeyObject or the like. Undefined for an instance of a user's class, which is copied field by field. */
+/**
+ * A clone of a Date, a KeyObject or the like. Undefined for an instance of a user's class, which is copied field by
+ * field.
+ */
 function cloneWhole(value: object): unknown {
   try {
     const copy: unknown = structuredClone(value);
@@ -121,23 +129,38 @@ function copyView(view: ArrayBufferView): ArrayBufferView {
 type ViewClass = new (bytes: ArrayBuffer) => ArrayBufferView;
 
 const viewClasses = Object.fromEntries(
-  ['Int8', 'Uint8', 'Uint8Clamped', 'Int16', 'Uint16', 'Int32', 'Uint32', 'Float16', 'Float32', 'Float64', 'BigInt64', 'BigUint64']
-    .map((type) => [`${type}Array`, (globalThis as unknown as Record<string, ViewClass>)[`${type}Array`]!]),
+  [
+    'Int8',
+    'Uint8',
+    'Uint8Clamped',
+    'Int16',
+    'Uint16',
+    'Int32',
+    'Uint32',
+    'Float16',
+    'Float32',
+    'Float64',
+    'BigInt64',
+    'BigUint64',
+  ].map((type) => [`${type}Array`, (globalThis as unknown as Record<string, ViewClass>)[`${type}Array`]!]),
 );
 
 /**
- * Whether a copy still equals its original. May return false for equal errors and class instances. Visits each object once, in order.
+ * Whether a copy still equals its original. May return false for equal errors and class instances. Visits each object
+ * once, in order.
  */
 export function isStillCopy(copy: unknown, original: unknown): boolean {
   const partners = new Map<object, object>();
   const stack: [copy: unknown, original: unknown][] = [[copy, original]];
-  const pair = (a: unknown, b: unknown): boolean => Object.is(a, b) || (!isPrimitive(a) && !isPrimitive(b) && stack.push([a, b]) > 0);
+  const pair = (a: unknown, b: unknown): boolean =>
+    Object.is(a, b) || (!isPrimitive(a) && !isPrimitive(b) && stack.push([a, b]) > 0);
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const [a, b] = next as [object, object];
     if (Object.is(a, b)) continue;
     const partner = partners.get(b);
     if (partner === a) continue;
-    if (partner !== undefined || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b) || !haveSameParts(a, b, pair)) return false;
+    if (partner !== undefined || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b) || !haveSameParts(a, b, pair))
+      return false;
     partners.set(b, a);
   }
   return true;
@@ -150,14 +173,19 @@ function haveSameParts(a: object, b: object, pair: Pair): boolean {
   if (Array.isArray(a)) return Array.isArray(b) && haveSameItems(a, b, pair);
   if (ArrayBuffer.isView(a)) return Buffer.compare(bytesOf(a), bytesOf(b as ArrayBufferView)) === 0;
   if (a instanceof ArrayBuffer) return Buffer.compare(new Uint8Array(a), new Uint8Array(b as ArrayBuffer)) === 0;
-  if (a instanceof Map) return a.size === (b as typeof a).size && haveSameItems([...a].flat(), [...(b as typeof a)].flat(), pair);
+  if (a instanceof Map)
+    return a.size === (b as typeof a).size && haveSameItems([...a].flat(), [...(b as typeof a)].flat(), pair);
   if (a instanceof Set) return a.size === (b as typeof a).size && haveSameItems([...a], [...(b as typeof a)], pair);
   if (a instanceof Date) return a.getTime() === (b as Date).getTime();
   if (!isPlainObject(a)) return false;
   const keys = Object.keys(a);
   const others = Object.keys(b);
-  return keys.length === others.length
-    && keys.every((key, k) => key === others[k] && pair((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]));
+  return (
+    keys.length === others.length &&
+    keys.every(
+      (key, k) => key === others[k] && pair((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]),
+    )
+  );
 }
 
 function haveSameItems(a: readonly unknown[], b: readonly unknown[], pair: Pair): boolean {

@@ -1,9 +1,9 @@
 /**
  * Errors as plain data, so that they cross threads and hosts complete.
  *
- * Structured clone keeps only the name (of the seven built-in classes), message, stack and cause of an error. This form also keeps the
- * class name, `code` and every other own field, `AggregateError.errors`, and causes of any kind. The receiver gets an instance of the
- * built-in class that the error extends, under a class with the original name.
+ * Structured clone keeps only the name (of the seven built-in classes), message, stack and cause of an error. This form
+ * also keeps the class name, `code` and every other own field, `AggregateError.errors`, and causes of any kind. The
+ * receiver gets an instance of the built-in class that the error extends, under a class with the original name.
  */
 import { inspect } from 'node:util';
 import { type ErrorDetails, HandoffError } from './errors.ts';
@@ -12,8 +12,8 @@ import { isError } from './is-error.ts';
 import { needsCare } from './survey.ts';
 
 /**
- * An error or any other thrown value, as data that structured clone copies faithfully. Like the errors, it may be cyclic: each error occurs
- * in it once.
+ * An error or any other thrown value, as data that structured clone copies faithfully. Like the errors, it may be
+ * cyclic: each error occurs in it once.
  */
 export type ErrorWire =
   | { readonly kind: 'value'; readonly value: unknown }
@@ -42,7 +42,13 @@ interface WireOfError extends ErrorHead {
 
 // Without a prototype, because names such as 'constructor' are looked up in it.
 const builtIn: Readonly<Record<string, ErrorConstructor>> = Object.assign(Object.create(null), {
-  Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError,
+  Error,
+  EvalError,
+  RangeError,
+  ReferenceError,
+  SyntaxError,
+  TypeError,
+  URIError,
 });
 // Beyond these limits, a nested error is sent as its text only.
 const maxDepth = 16;
@@ -65,14 +71,24 @@ function toWire(thrown: unknown, made: Map<object, WireOfError>, depth: number):
     if (!isError(thrown)) return toValue(thrown, (error) => toWire(error, made, depth + 1));
     const known = made.get(thrown);
     if (known !== undefined) return known;
-    if (depth >= maxDepth || made.size >= maxErrors) return { kind: 'value', value: `[${thrown.name}: ${thrown.message}]` };
+    if (depth >= maxDepth || made.size >= maxErrors)
+      return { kind: 'value', value: `[${thrown.name}: ${thrown.message}]` };
     const wire: WireOfError = {
-      kind: 'error', base: 'Error', className: 'Error', name: 'Error', message: '', stack: undefined, fields: {}, cause: undefined, errors: undefined,
+      kind: 'error',
+      base: 'Error',
+      className: 'Error',
+      name: 'Error',
+      message: '',
+      stack: undefined,
+      fields: {},
+      cause: undefined,
+      errors: undefined,
     };
     made.set(thrown, wire);
     fill(wire, thrown, (inner) => toWire(inner, made, depth + 1));
     return wire;
-  } catch (unreadable) { // a proxy's trap or a getter threw
+  } catch (unreadable) {
+    // a proxy's trap or a getter threw
     return { kind: 'value', value: `[an error that cannot be read: ${textOf(unreadable)}]` };
   }
 }
@@ -151,7 +167,9 @@ export function textOf(value: unknown): string {
     if (isError(value)) return value.message;
     const text = String(value);
     const isBare = /^\[object \w+\]$/.test(text) || Array.isArray(value);
-    return isBare ? inspect(value, { depth: 2, breakLength: Infinity, maxArrayLength: 20, maxStringLength: 500 }) : text;
+    return isBare
+      ? inspect(value, { depth: 2, breakLength: Infinity, maxArrayLength: 20, maxStringLength: 500 })
+      : text;
   } catch {
     return 'a value without a text';
   }
@@ -172,7 +190,13 @@ function fromWire(wire: ErrorWire, made: Map<ErrorWire, Error>): unknown {
   made.set(wire, error);
   for (const [key, value] of Object.entries(wire.fields)) define(error, key, fromWire(value, made), true);
   if (wire.cause !== undefined) define(error, 'cause', fromWire(wire.cause, made), false);
-  if (wire.errors !== undefined) define(error, 'errors', wire.errors.map((inner) => fromWire(inner, made)), false);
+  if (wire.errors !== undefined)
+    define(
+      error,
+      'errors',
+      wire.errors.map((inner) => fromWire(inner, made)),
+      false,
+    );
   if (error.name !== wire.name) define(error, 'name', wire.name, false);
   if (wire.stack !== undefined) define(error, 'stack', wire.stack, false);
   return error;
@@ -192,7 +216,10 @@ function construct(wire: WireOfError): Error {
 
 const classes = new Map<string, ErrorConstructor>();
 
-/** A stand-in class, so that `error.constructor.name` is the original name. The name comes from user code, so its length is limited. */
+/**
+ * A stand-in class, so that `error.constructor.name` is the original name. The name comes from user code, so its length
+ * is limited.
+ */
 function classNamed(name: string, base: ErrorConstructor): ErrorConstructor {
   const key = `${base.name}:${name}`;
   let known = classes.get(key);

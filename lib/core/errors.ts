@@ -1,8 +1,8 @@
 /**
  * The one error class of the library, and every code it can carry.
  *
- * Codes are stable and meant for programs. Messages are meant for people: they say what was wrong, what was expected and, where known, how
- * to fix it.
+ * Codes are stable and meant for programs. Messages are meant for people: they say what was wrong, what was expected
+ * and, where known, how to fix it.
  */
 
 /** Every error code and its meaning in one line. A spec keeps the README's table equal to this list. */
@@ -12,7 +12,8 @@ export const errorCodes = {
   DUPLICATE_FUNCTION: 'two functions of a DAG have the same id',
   MISSING_FUNCTION: 'an argument names a function that the DAG does not have',
   CYCLIC_DEPENDENCY: 'functions depend on each other in a circle',
-  INVALID_INLINE_FUNCTION: 'an inline function has a field that only regular functions can have, such as node, cost or timeout, or expands without bound',
+  INVALID_INLINE_FUNCTION:
+    'an inline function has a field that only regular functions can have, such as node, cost or timeout, or expands without bound',
   INVALID_INPUT_FUNCTION: 'an input function has arguments, code, cost or init',
   INVALID_COLLOCATION: 'a function is collocated with one that is missing, inline, an input, or in a circle',
   FUNCTION_NOT_FOUND: 'a module is missing or does not export the function',
@@ -24,7 +25,8 @@ export const errorCodes = {
   FUNCTION_TIMEOUT: 'an attempt took longer than its timeout',
   MEMORY_EXCEEDED: 'a function used more memory than it claimed, on a node with `enforceMemory`',
   RESULT_TOO_LARGE: 'a result is larger than the `memoryBudget`',
-  RESULT_LOST: 'a result is gone with its host or its disk and cannot be made again, or was lost more than `maxResultLosses` times',
+  RESULT_LOST:
+    'a result is gone with its host or its disk and cannot be made again, or was lost more than `maxResultLosses` times',
   WORKER_CRASHED: 'a worker thread died while it worked',
   NODE_DOWN: 'a node is gone and no other can take its place',
   ABORTED: 'the run was aborted by its signal',
@@ -36,9 +38,11 @@ export const errorCodes = {
   ASK_TIMEOUT: 'an actor did not answer in time',
   MAILBOX_FULL: 'a message was not taken, or was dropped, because the mailbox of an actor is full',
   RESOURCES_UNAVAILABLE: 'a resource tracker threw, or kept refusing a claim although nothing of ours was running',
-  UNAUTHORIZED: 'a peer has not proved what was asked for (the secret, a certificate), or refuses what this host has shown',
+  UNAUTHORIZED:
+    'a peer has not proved what was asked for (the secret, a certificate), or refuses what this host has shown',
   PROTOCOL_ERROR: 'a peer sent something that is not our protocol',
-  VERSION_MISMATCH: 'two hosts, or two threads of one, have different versions of a module, or two hosts of the protocol',
+  VERSION_MISMATCH:
+    'two hosts, or two threads of one, have different versions of a module, or two hosts of the protocol',
   STOPPED: 'this Handoff has been stopped',
 } as const;
 
@@ -76,9 +80,15 @@ export interface ErrorDetails {
   readonly runId?: string;
   /** The DAG that failed, or the DAG of the run. */
   readonly dagId?: string;
-  /** `FUNCTION_FAILED` with `failurePolicy: 'continue'`: the error of each function that failed for good, in order of failure. */
+  /**
+   * `FUNCTION_FAILED` with `failurePolicy: 'continue'`: the error of each function that failed for good, in order of
+   * failure.
+   */
   readonly failures?: readonly HandoffError[];
-  /** `FUNCTION_FAILED` with `failurePolicy: 'continue'`: the existing results among those that `collect` requests, by function id. */
+  /**
+   * `FUNCTION_FAILED` with `failurePolicy: 'continue'`: the existing results among those that `collect` requests, by
+   * function id.
+   */
   readonly results?: Readonly<Record<string, unknown>>;
   /** `ALLOCATION_ERROR`: the requested amounts. */
   readonly cost?: Readonly<Record<string, number>>;
@@ -111,8 +121,8 @@ export interface ErrorDetails {
 const brand = Symbol.for('handoffjs.error');
 
 /**
- * The class of every error that this library creates. `code` says what happened; `cause` is the underlying error; other details are plain
- * fields.
+ * The class of every error that this library creates. `code` says what happened; `cause` is the underlying error; other
+ * details are plain fields.
  *
  * `instanceof HandoffError` also holds for errors made by another copy of the package.
  *
@@ -126,7 +136,11 @@ export class HandoffError extends Error {
   static {
     // On the prototype, so that neither is an own field of the error.
     Object.defineProperty(HandoffError.prototype, brand, { value: true });
-    Object.defineProperty(HandoffError.prototype, 'name', { value: 'HandoffError', writable: true, configurable: true });
+    Object.defineProperty(HandoffError.prototype, 'name', {
+      value: 'HandoffError',
+      writable: true,
+      configurable: true,
+    });
   }
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails & { readonly cause?: unknown } = {}) {

@@ -1,6 +1,6 @@
 /**
- * A value as a table, which is written and read without recursion, whatever its depth. It preserves structure: cycles, and objects
- * referenced twice.
+ * A value as a table, which is written and read without recursion, whatever its depth. It preserves structure: cycles,
+ * and objects referenced twice.
  *
  * ```
  *   { a: 1, next: { a: 2, next: [] } }      row   kind     items                   links: place, row
@@ -115,14 +115,27 @@ function addItems(object: object, kind: number, add: (item: unknown) => void): v
   }
 }
 
-/** Whether V8 treats the object as more than a plain object. Includes those that V8 refuses, so that V8 throws its own error. */
+/**
+ * Whether V8 treats the object as more than a plain object. Includes those that V8 refuses, so that V8 throws its own
+ * error.
+ */
 function isLeaf(object: object): boolean {
-  return types.isDate(object) || types.isRegExp(object) || types.isBoxedPrimitive(object)
-    || ArrayBuffer.isView(object) || types.isAnyArrayBuffer(object)
-      || types.isPromise(object) || types.isWeakMap(object) || types.isWeakSet(object) || types.isExternal(object) || types.isProxy(object)
-      || types.isModuleNamespaceObject(object)
-    || types.isKeyObject(object) || types.isCryptoKey(object)
-    || (Object.prototype.toString.call(object) !== '[object Object]' && Object.keys(object).length === 0); // such as a Blob
+  return (
+    types.isDate(object) ||
+    types.isRegExp(object) ||
+    types.isBoxedPrimitive(object) ||
+    ArrayBuffer.isView(object) ||
+    types.isAnyArrayBuffer(object) ||
+    types.isPromise(object) ||
+    types.isWeakMap(object) ||
+    types.isWeakSet(object) ||
+    types.isExternal(object) ||
+    types.isProxy(object) ||
+    types.isModuleNamespaceObject(object) ||
+    types.isKeyObject(object) ||
+    types.isCryptoKey(object) ||
+    (Object.prototype.toString.call(object) !== '[object Object]' && Object.keys(object).length === 0)
+  ); // such as a Blob
 }
 
 /** @param fromError the reverse of `toError` */
@@ -130,13 +143,20 @@ export function unflatten({ kinds, ends, items, links }: FlatTable, fromError: (
   const made = kinds.map((kind, row): unknown => {
     const first = items[row === 0 ? 0 : ends[row - 1]!];
     switch (kind) {
-      case Kind.object: return {};
-      case Kind.list: return [];
-      case Kind.sparse: return new Array(first as number);
-      case Kind.map: return new Map();
-      case Kind.set: return new Set();
-      case Kind.error: return fromError(first);
-      default: return first;
+      case Kind.object:
+        return {};
+      case Kind.list:
+        return [];
+      case Kind.sparse:
+        return new Array(first as number);
+      case Kind.map:
+        return new Map();
+      case Kind.set:
+        return new Set();
+      case Kind.error:
+        return fromError(first);
+      default:
+        return first;
     }
   });
   const whole = [...items];
@@ -149,15 +169,24 @@ export function unflatten({ kinds, ends, items, links }: FlatTable, fromError: (
 
 function fill(object: object, kind: number, items: readonly unknown[], from: number, end: number): void {
   switch (kind) {
-    case Kind.list: for (let k = from; k < end; k++) (object as unknown[]).push(items[k]); return;
-    case Kind.set: for (let k = from; k < end; k++) (object as Set<unknown>).add(items[k]); return;
-    case Kind.map: for (let k = from; k < end; k += 2) (object as Map<unknown, unknown>).set(items[k], items[k + 1]); return;
-    default: for (let k = kind === Kind.sparse ? from + 1 : from; k < end; k += 2) define(object, items[k] as string, items[k + 1]);
+    case Kind.list:
+      for (let k = from; k < end; k++) (object as unknown[]).push(items[k]);
+      return;
+    case Kind.set:
+      for (let k = from; k < end; k++) (object as Set<unknown>).add(items[k]);
+      return;
+    case Kind.map:
+      for (let k = from; k < end; k += 2) (object as Map<unknown, unknown>).set(items[k], items[k + 1]);
+      return;
+    default:
+      for (let k = kind === Kind.sparse ? from + 1 : from; k < end; k += 2)
+        define(object, items[k] as string, items[k + 1]);
   }
 }
 
 /** `__proto__` must become a key like any other. */
 function define(object: object, key: string, value: unknown): void {
-  if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
+  if (key === '__proto__')
+    Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
   else (object as Record<string, unknown>)[key] = value;
 }

@@ -1,4 +1,7 @@
-/** Locations of the library's own files: TypeScript below lib/ when it runs from source, JavaScript below dist/ when it is built. */
+/**
+ * Locations of the library's own files: TypeScript below lib/ when it runs from source, JavaScript below dist/ when it
+ * is built.
+ */
 import { createRequire } from 'node:module';
 
 /** Whether this is the built library. */
@@ -6,7 +9,8 @@ export const isBuilt = import.meta.url.endsWith('.js');
 
 /** @param path below lib/ or dist/, such as `dashboard/page/` */
 export function fileUrl(path: string): URL {
-  // In the build, this module is in a chunk of its own in a folder directly below dist/, as lib/core/ is directly below lib/.
+  // In the build, this module is in a chunk of its own in a folder directly below dist/, as lib/core/ is directly below
+  // lib/.
   return new URL(`../${path}`, import.meta.url);
 }
 

@@ -20,7 +20,9 @@ export type Schema<Options> = { readonly [Name in keyof Required<Options>]: Rule
  */
 export function checkOptions<Options>(where: string, schema: Schema<Options>, options: Options): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new HandoffError('INVALID_OPTION', `${where}: options must be an object, got ${show(options)}.`, { option: 'options' });
+    throw new HandoffError('INVALID_OPTION', `${where}: options must be an object, got ${show(options)}.`, {
+      option: 'options',
+    });
   }
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(schema, name) ? schema[name as keyof Options] : undefined;
@@ -28,7 +30,8 @@ export function checkOptions<Options>(where: string, schema: Schema<Options>, op
     if (rule === undefined) {
       const suggestion = nearest(name, Object.keys(schema));
       throw new HandoffError('INVALID_OPTION', `${where}: there is no option ${show(name)}.${didYouMean(suggestion)}`, {
-        option: name, ...(suggestion !== undefined && { suggestion }),
+        option: name,
+        ...(suggestion !== undefined && { suggestion }),
       });
     }
     if (value !== undefined && !rule.holds(value)) throw invalidOption(where, name, rule.expected, value);
@@ -36,7 +39,9 @@ export function checkOptions<Options>(where: string, schema: Schema<Options>, op
 }
 
 export function invalidOption(where: string, name: string, expected: string, value: unknown): HandoffError {
-  return new HandoffError('INVALID_OPTION', `${where}: option ${name} must be ${expected}, got ${show(value)}.`, { option: name });
+  return new HandoffError('INVALID_OPTION', `${where}: option ${name} must be ${expected}, got ${show(value)}.`, {
+    option: name,
+  });
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
@@ -59,7 +64,10 @@ export const rules = {
   },
   milliseconds: { expected: 'ms, a finite number of at least 0', holds: isAmount },
   positiveMilliseconds: { expected: 'ms, a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
-  drain: { expected: "'runs', 'functions' or false", holds: (value) => value === 'runs' || value === 'functions' || value === false },
+  drain: {
+    expected: "'runs', 'functions' or false",
+    holds: (value) => value === 'runs' || value === 'functions' || value === false,
+  },
   fn: { expected: 'a function', holds: (value) => typeof value === 'function' },
   signal: { expected: 'an AbortSignal', holds: (value) => value instanceof AbortSignal },
   amounts: {

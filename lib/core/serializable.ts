@@ -2,8 +2,8 @@
 import { eachItem } from './items.ts';
 
 /**
- * Key of a description that classes of this library carry when a copy of an instance would be useless. A registered symbol, so that it also
- * works for other copies of the package.
+ * Key of a description that classes of this library carry when a copy of an instance would be useless. A registered
+ * symbol, so that it also works for other copies of the package.
  */
 export const notData: unique symbol = Symbol.for('handoffjs.notData') as never;
 
@@ -15,8 +15,8 @@ export interface Obstacle {
 }
 
 /**
- * The first part of a value that structured clone refuses; undefined if there is none. Host objects such as sockets are not recognised:
- * only sending them shows the error.
+ * The first part of a value that structured clone refuses; undefined if there is none. Host objects such as sockets are
+ * not recognised: only sending them shows the error.
  */
 export function findObstacle(value: unknown): Obstacle | undefined {
   if (isPlain(value)) return undefined;
@@ -31,7 +31,10 @@ export function findObstacle(value: unknown): Obstacle | undefined {
       pushChildren(next.value, next.path, stack);
     } catch (error) {
       // A getter or a proxy's trap threw. Cloning would throw the same error.
-      return { path: next.path, what: `an object that throws when it is read (${error instanceof Error ? error.message : String(error)})` };
+      return {
+        path: next.path,
+        what: `an object that throws when it is read (${error instanceof Error ? error.message : String(error)})`,
+      };
     }
   }
   return undefined;
@@ -43,7 +46,8 @@ function isPlain(value: unknown): boolean {
 }
 
 function refusal(value: unknown): string | undefined {
-  if (typeof value === 'function') return notData in value ? String(value[notData]) : `the function ${value.name || '(anonymous)'}`;
+  if (typeof value === 'function')
+    return notData in value ? String(value[notData]) : `the function ${value.name || '(anonymous)'}`;
   if (typeof value === 'symbol') return String(value);
   if (typeof value !== 'object' || value === null) return undefined;
   if (notData in value) return String(value[notData]);
@@ -51,7 +55,8 @@ function refusal(value: unknown): string | undefined {
   if (value instanceof AbortSignal || value instanceof AbortController) {
     return `an ${value.constructor.name} (inside a function, context().signal is its own)`;
   }
-  if (value instanceof WeakMap || value instanceof WeakSet || value instanceof WeakRef) return `a ${value.constructor.name}`;
+  if (value instanceof WeakMap || value instanceof WeakSet || value instanceof WeakRef)
+    return `a ${value.constructor.name}`;
   return undefined;
 }
 

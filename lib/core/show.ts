@@ -16,7 +16,8 @@ export function show(value: unknown): string {
 
 function textOf(value: unknown): string {
   if (typeof value === 'function') return `a function (${value.name || 'anonymous'})`;
-  if (typeof value === 'object' && value !== null && (inspect.custom in value || ArrayBuffer.isView(value))) return inspect(value, bounds);
+  if (typeof value === 'object' && value !== null && (inspect.custom in value || ArrayBuffer.isView(value)))
+    return inspect(value, bounds);
   try {
     return JSON.stringify(value, shortened) ?? String(value);
   } catch {

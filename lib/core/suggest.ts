@@ -32,8 +32,8 @@ const aliases: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The name that was probably meant: an alias, a name of which at most two fifths of the letters differ, or the only name that starts or
- * ends with the given word. Swapping two neighbouring letters counts as one difference.
+ * The name that was probably meant: an alias, a name of which at most two fifths of the letters differ, or the only
+ * name that starts or ends with the given word. Swapping two neighbouring letters counts as one difference.
  *
  * @param wrong the given name
  * @param names the existing names
@@ -51,7 +51,8 @@ export function nearest(wrong: string, names: Iterable<string>): string | undefi
     if (++looked > maxNames) break;
     const lower = name.toLowerCase();
     if (aliases[name]?.some((alias) => alias.toLowerCase() === word) === true) return name;
-    if (word.length >= minPart && lower !== word && (lower.startsWith(word) || lower.endsWith(word))) holding.push(name);
+    if (word.length >= minPart && lower !== word && (lower.startsWith(word) || lower.endsWith(word)))
+      holding.push(name);
     if (Math.abs(name.length - wrong.length) >= bestDistance) continue;
     const steps = lower === word ? 0 : swapped.has(lower) ? 1 : distance(wrong, name);
     if (steps < bestDistance) {
@@ -65,7 +66,8 @@ export function nearest(wrong: string, names: Iterable<string>): string | undefi
 /** The words that result from swapping two neighbouring letters. */
 function swaps(word: string): Set<string> {
   const all = new Set<string>();
-  for (let i = 0; i + 1 < Math.min(word.length, 100); i++) all.add(word.slice(0, i) + word[i + 1] + word[i] + word.slice(i + 2));
+  for (let i = 0; i + 1 < Math.min(word.length, 100); i++)
+    all.add(word.slice(0, i) + word[i + 1] + word[i] + word.slice(i + 2));
   return all;
 }
 

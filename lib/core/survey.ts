@@ -3,8 +3,9 @@ import { isError } from './is-error.ts';
 import { isInstanceMemory } from './instance-memory.ts';
 
 /**
- * The maximum nesting depth of a value that V8 serializes. V8 recurses with up to 620 bytes of stack a level, and the main thread has less
- * than 1 MB: it could fail to read a value that a thread with a larger stack wrote. The limit uses a third of that stack.
+ * The maximum nesting depth of a value that V8 serializes. V8 recurses with up to 620 bytes of stack a level, and the
+ * main thread has less than 1 MB: it could fail to read a value that a thread with a larger stack wrote. The limit uses
+ * a third of that stack.
  */
 export const maxNesting = 500;
 
@@ -35,7 +36,8 @@ export interface Survey {
 export function survey(value: object): Survey {
   const tree = new Walk(undefined);
   if (tree.into(value, 1)) return tree;
-  // The value is deep, cyclic, or references few objects many times. Visiting each object once, in V8's order, decides which.
+  // The value is deep, cyclic, or references few objects many times. Visiting each object once, in V8's order, decides
+  // which.
   const graph = new Walk(new Set());
   graph.into(value, 1);
   return graph;
@@ -114,7 +116,8 @@ class Walk implements Survey {
         return this.#fields(value, depth);
       }
     }
-    // Extra properties of a long array are not looked for, because that would cost more than all else. Reading the value finds them.
+    // Extra properties of a long array are not looked for, because that would cost more than all else. Reading the
+    // value finds them.
     return value.length > 16 || this.#fields(value, depth);
   }
 

@@ -25,7 +25,8 @@ export function toValueDag(where: string, given: unknown): ValueDag<any> {
 }
 
 function adopted(given: unknown): Dag | undefined {
-  if (!isRecord(given) || isCall(given) || typeof given['toJSON'] !== 'function' || typeof given['add'] !== 'function') return undefined;
+  if (!isRecord(given) || isCall(given) || typeof given['toJSON'] !== 'function' || typeof given['add'] !== 'function')
+    return undefined;
   const json = given['toJSON']() as DagJson;
   if (!isRecord(json) || !Array.isArray(json.functions)) return undefined;
   return json.outputs === undefined ? Dag.fromJSON(json) : new ValueDag(json.id, json.outputs, json.functions);
@@ -33,7 +34,13 @@ function adopted(given: unknown): Dag | undefined {
 
 function refuse(where: string, given: unknown): never {
   const isStored = isRecord(given) && !isCall(given) && Array.isArray(given['functions']);
-  const hint = isCall(given) ? " That is a call: wrap it, as in dag('name', call)."
-    : isStored ? ' That is a stored DAG: pass it through Dag.fromJSON().' : '';
-  throw new HandoffError('INVALID_FUNCTION', `${where}() takes a Dag: new Dag(id).add(…), or dag(name, outputs); got ${show(given)}.${hint}`);
+  const hint = isCall(given)
+    ? " That is a call: wrap it, as in dag('name', call)."
+    : isStored
+      ? ' That is a stored DAG: pass it through Dag.fromJSON().'
+      : '';
+  throw new HandoffError(
+    'INVALID_FUNCTION',
+    `${where}() takes a Dag: new Dag(id).add(…), or dag(name, outputs); got ${show(given)}.${hint}`,
+  );
 }

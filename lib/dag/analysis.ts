@@ -17,13 +17,17 @@ export function weights(entries: readonly Entry[], traited: readonly number[]): 
 }
 
 /**
- * The b-level of each function: the weight of the heaviest path that starts with it, itself included (upward rank without
- * communication; Kwok and Ahmad 1999, "Static scheduling algorithms").
+ * The b-level of each function: the weight of the heaviest path that starts with it, itself included (upward rank
+ * without communication; Kwok and Ahmad 1999, "Static scheduling algorithms").
  *
  * @param order a topological order
  * @param weight by function; 1 each when undefined
  */
-export function bLevels({ size, outOffset, outs }: Links, order: Int32Array, weight: Float64Array | undefined): Float64Array {
+export function bLevels(
+  { size, outOffset, outs }: Links,
+  order: Int32Array,
+  weight: Float64Array | undefined,
+): Float64Array {
   const level = new Float64Array(size);
   for (let at = order.length - 1; at >= 0; at--) {
     const i = order[at]!;
@@ -34,8 +38,15 @@ export function bLevels({ size, outOffset, outs }: Links, order: Int32Array, wei
   return level;
 }
 
-/** Each function's place in the order: higher priority first, then higher b-level, then the order they were added in. */
-export function ranks(entries: readonly Entry[], traited: readonly number[], level: Float64Array, whole: boolean): { rank: Int32Array; byRank: Int32Array } {
+/**
+ * Each function's place in the order: higher priority first, then higher b-level, then the order they were added in.
+ */
+export function ranks(
+  entries: readonly Entry[],
+  traited: readonly number[],
+  level: Float64Array,
+  whole: boolean,
+): { rank: Int32Array; byRank: Int32Array } {
   const size = entries.length;
   const plain = whole && traited.every((i) => entries[i]!.traits.priority === 0);
   const byRank = plain ? sortByLevel(level) : Int32Array.from({ length: size }, (_, i) => i);
@@ -48,10 +59,13 @@ export function ranks(entries: readonly Entry[], traited: readonly number[], lev
 }
 
 /**
- * Each function's place in a depth-first order, which keeps few results at a time: the inputs of a result come right before it, as in Sethi
- * and Ullman's numbering of register needs. Higher priority still goes first.
+ * Each function's place in a depth-first order, which keeps few results at a time: the inputs of a result come right
+ * before it, as in Sethi and Ullman's numbering of register needs. Higher priority still goes first.
  */
-export function depthFirstRanks(entries: readonly Entry[], { size, depOffset, deps, outOffset }: Links): { rank: Int32Array; byRank: Int32Array } {
+export function depthFirstRanks(
+  entries: readonly Entry[],
+  { size, depOffset, deps, outOffset }: Links,
+): { rank: Int32Array; byRank: Int32Array } {
   const rank = new Int32Array(size).fill(-1);
   let place = 0;
   const next = depOffset.slice(0, size);
@@ -69,7 +83,9 @@ export function depthFirstRanks(entries: readonly Entry[], { size, depOffset, de
       }
     }
   }
-  const byRank = Int32Array.from({ length: size }, (_, i) => i).sort((a, b) => entries[b]!.traits.priority - entries[a]!.traits.priority || rank[a]! - rank[b]!);
+  const byRank = Int32Array.from({ length: size }, (_, i) => i).sort(
+    (a, b) => entries[b]!.traits.priority - entries[a]!.traits.priority || rank[a]! - rank[b]!,
+  );
   for (let at = 0; at < size; at++) rank[byRank[at]!] = at;
   return { rank, byRank };
 }

@@ -1,5 +1,6 @@
 /**
- * Expands an `Argument` into a function that serializes beside the producer and one that deserializes beside the consumer.
+ * Expands an `Argument` into a function that serializes beside the producer and one that deserializes beside the
+ * consumer.
  *
  * ```
  *   producer ──► serialize:producer->consumer:0 ──► deserialize:producer->consumer:0 ──► consumer
@@ -12,8 +13,8 @@ import { toReference } from './code.ts';
 import type { Part, Transform } from './types.ts';
 
 /**
- * Expands a function that has `Argument`s: returns the transforms, then the function itself. Each of its `Argument`s is replaced by its
- * last transform. A side that is not set adds no function.
+ * Expands a function that has `Argument`s: returns the transforms, then the function itself. Each of its `Argument`s is
+ * replaced by its last transform. A side that is not set adds no function.
  *
  * @throws `NOT_SERIALIZABLE` when a value in a transform's `extraArgs` cannot travel
  */
@@ -34,10 +35,22 @@ export function expand(entry: Entry): Entry[] {
   return [...made, { ...entry, args }];
 }
 
-function toTransform(id: string, side: 'serialize' | 'deserialize', transform: Transform, source: string, producer: string, consumer: Entry): Entry {
+function toTransform(
+  id: string,
+  side: 'serialize' | 'deserialize',
+  transform: Transform,
+  source: string,
+  producer: string,
+  consumer: Entry,
+): Entry {
   const extraArgs = transform.extraArgs ?? none;
   checkLiterals(consumer.id, `args: ${side}.extraArgs`, extraArgs);
-  const layout: Part[] = [{ arg: 0 }, { nodeOf: producer }, { nodeOf: consumer.id }, ...extraArgs.map((value) => ({ value }))];
+  const layout: Part[] = [
+    { arg: 0 },
+    { nodeOf: producer },
+    { nodeOf: consumer.id },
+    ...extraArgs.map((value) => ({ value })),
+  ];
   return {
     id,
     args: [source],

@@ -1,6 +1,6 @@
 /**
- * The vertex of the value form. A call is a value, and an edge is an argument: `t.clean(raw, 10)` creates a vertex that depends on `raw`.
- * Creating a call runs nothing.
+ * The vertex of the value form. A call is a value, and an edge is an argument: `t.clean(raw, 10)` creates a vertex that
+ * depends on `raw`. Creating a call runs nothing.
  */
 import { HandoffError } from '../core/errors.ts';
 import { eachItem } from '../core/items.ts';
@@ -12,13 +12,16 @@ import type { FunctionSpec } from './types.ts';
 
 declare const result: unique symbol;
 
-/** Stands for the result of a function. `Value` is the type of the result; a `Call<Dog>` may feed a parameter of type `Animal`. */
+/**
+ * Stands for the result of a function. `Value` is the type of the result; a `Call<Dog>` may feed a parameter of type
+ * `Animal`.
+ */
 export interface Call<out Value> {
   /** Exists only in types. */
   readonly [result]: Value;
   /**
-   * The same call with other options. Calls are immutable: the original stays unchanged. If both are used, they are two functions of the
-   * DAG.
+   * The same call with other options. Calls are immutable: the original stays unchanged. If both are used, they are two
+   * functions of the DAG.
    *
    * @param options fields of a `FunctionSpec`; they replace those set before
    * @returns a new call
@@ -34,8 +37,14 @@ export interface Call<out Value> {
   after(...others: readonly Call<unknown>[]): Call<Value>;
 }
 
-/** The options of a call besides its arguments: the fields of a `FunctionSpec`. A call may be collocated with another call. */
-export interface CallOptions extends Omit<FunctionSpec, 'id' | 'args' | 'code' | 'extraArgs' | 'argumentInclusion' | 'layout' | 'node' | 'type'> {
+/**
+ * The options of a call besides its arguments: the fields of a `FunctionSpec`. A call may be collocated with another
+ * call.
+ */
+export interface CallOptions extends Omit<
+  FunctionSpec,
+  'id' | 'args' | 'code' | 'extraArgs' | 'argumentInclusion' | 'layout' | 'node' | 'type'
+> {
   /** Default: the export's name, `#` and a number. */
   readonly id?: string | undefined;
   readonly type?: 'regular' | 'inline' | undefined;
@@ -84,7 +93,8 @@ class CallVertex implements Call<unknown> {
 
   #misused(how: string): HandoffError {
     const name = nameOf(this.#vertex.code);
-    const fix = 'It has no value before the DAG runs: pass it as an argument to a function that does this with the value.';
+    const fix =
+      'It has no value before the DAG runs: pass it as an argument to a function that does this with the value.';
     return new HandoffError('INVALID_FUNCTION', `The call ${name}(…) ${how}. ${fix}`);
   }
 
@@ -95,7 +105,10 @@ class CallVertex implements Call<unknown> {
   after(...others: readonly Call<unknown>[]): Call<unknown> {
     const stranger = others.find((other) => !CallVertex.is(other));
     if (stranger !== undefined) {
-      throw new HandoffError('INVALID_FUNCTION', `after() takes calls, got ${show(stranger)}.${otherCopyHint(stranger)}`);
+      throw new HandoffError(
+        'INVALID_FUNCTION',
+        `after() takes calls, got ${show(stranger)}.${otherCopyHint(stranger)}`,
+      );
     }
     return new CallVertex({ ...this.#vertex, after: [...this.#vertex.after, ...others] });
   }
@@ -107,7 +120,8 @@ Object.defineProperty(CallVertex.prototype, notData, {
 
 /** A hint for a value that looks like a call but is not one of this copy of the library. */
 export function otherCopyHint(value: unknown): string {
-  const isTheirs = typeof value === 'object' && value !== null && !isCall(value) && notData in value && 'after' in value;
+  const isTheirs =
+    typeof value === 'object' && value !== null && !isCall(value) && notData in value && 'after' in value;
   if (!isTheirs) return '';
   return ' It was made by another copy of handoffjs: make all calls of a DAG with one copy (npm ls handoffjs lists the installed copies).';
 }

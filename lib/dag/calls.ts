@@ -1,6 +1,6 @@
 /**
- * Calls that do more than pass results in order and then `extraArgs`: those with lists, plain values between results, names of nodes, or
- * inline functions, which run in place.
+ * Calls that do more than pass results in order and then `extraArgs`: those with lists, plain values between results,
+ * names of nodes, or inline functions, which run in place.
  */
 import { dagError } from './dag-error.ts';
 import { show } from '../core/show.ts';
@@ -10,18 +10,23 @@ import { type CallPart, Flag } from './compiled-dag.ts';
 import type { FunctionReference } from './code.ts';
 import type { Part } from './types.ts';
 
-// An inline function runs once for each path that reaches it, so each further inline diamond in a row doubles the number of calls.
+// An inline function runs once for each path that reaches it, so each further inline diamond in a row doubles the
+// number of calls.
 const maxInlineCalls = 10_000;
 
 interface Input {
   readonly parts: DagParts;
   readonly links: Links;
   readonly order: Int32Array;
-  /** The position in the plan, by position in the DAG; -1 for absorbed functions. Undefined when no function is absorbed. */
+  /**
+   * The position in the plan, by position in the DAG; -1 for absorbed functions. Undefined when no function is
+   * absorbed.
+   */
   readonly dense: Int32Array | undefined;
   codeOf(code: FunctionReference): number;
   /**
-   * Written here: `Flag.special`, `Flag.needsNodes`, and `Flag.once` for a function that runs an inline function that is not idempotent.
+   * Written here: `Flag.special`, `Flag.needsNodes`, and `Flag.once` for a function that runs an inline function that
+   * is not idempotent.
    */
   readonly flags: Uint8Array;
 }
@@ -38,14 +43,16 @@ export interface Calls {
  */
 export function calls(input: Input): Calls {
   const { parts, links, order, dense, flags } = input;
-  if (dense === undefined && !parts.traited.some((i) => isArranged(parts.entries[i]!))) return { calls: new Map(), nodesNeeded: new Map() };
+  if (dense === undefined && !parts.traited.some((i) => isArranged(parts.entries[i]!)))
+    return { calls: new Map(), nodesNeeded: new Map() };
   const made = new Map<number, readonly CallPart[]>();
   const nodesNeeded = new Map<number, readonly number[]>();
   const absorbed = new Map<number, { readonly part: CallPart; readonly runs: number; readonly once: boolean }>();
   for (const i of order) {
     const entry = parts.entries[i]!;
     const own = dense === undefined ? i : dense[i]!;
-    const takesAbsorbed = dense !== undefined && entry.args.some((_, k) => dense[links.deps[links.depOffset[i]! + k]!]! < 0);
+    const takesAbsorbed =
+      dense !== undefined && entry.args.some((_, k) => dense[links.deps[links.depOffset[i]! + k]!]! < 0);
     if (own >= 0 && !takesAbsorbed && !isArranged(entry)) continue;
 
     let runs = 0;
@@ -56,7 +63,9 @@ export function calls(input: Input): Calls {
     if (own < 0) {
       // An absorbed function receives the nodes of functions that have run before it: those it waits for.
       absorbed.set(i, {
-        part: { kind: 'call', code: input.codeOf(entry.code!), parts: parsed }, runs: total + 1, once: once || !entry.traits.idempotent,
+        part: { kind: 'call', code: input.codeOf(entry.code!), parts: parsed },
+        runs: total + 1,
+        once: once || !entry.traits.idempotent,
       });
       continue;
     }
@@ -80,7 +89,11 @@ export function calls(input: Input): Calls {
       const dep = links.deps[links.depOffset[i]! + part.arg];
       if (dep === undefined || part.arg >= entry.args.length) {
         const count = entry.args.length;
-        throw dagError('INVALID_FUNCTION', `Function ${show(entry.id)}: its layout names argument ${part.arg}, but it has ${count}.`, { functionId: entry.id });
+        throw dagError(
+          'INVALID_FUNCTION',
+          `Function ${show(entry.id)}: its layout names argument ${part.arg}, but it has ${count}.`,
+          { functionId: entry.id },
+        );
       }
       const inlined = absorbed.get(dep);
       if (inlined === undefined) return { kind: 'result', of: dense === undefined ? dep : dense[dep]! };

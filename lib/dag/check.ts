@@ -13,11 +13,11 @@ type Rule = readonly [expected: string, holds: (value: unknown) => boolean];
 const amount: Rule = ['a finite number of at least 0', (value) => isAmount(value)];
 const whole: Rule = ['a whole number of at least 0', (value) => isAmount(value) && Number.isInteger(value)];
 const positive: Rule = ['a finite number above 0', (value) => isAmount(value) && value > 0];
-const atLeastOne: Rule = ['a whole number of at least 1', (value) => isAmount(value) && Number.isInteger(value) && value >= 1];
-const code: Rule = [
-  'a reference to an exported function: tasks(new URL(…)).name or fromSource(fn)',
-  isCode,
+const atLeastOne: Rule = [
+  'a whole number of at least 1',
+  (value) => isAmount(value) && Number.isInteger(value) && value >= 1,
 ];
+const code: Rule = ['a reference to an exported function: tasks(new URL(…)).name or fromSource(fn)', isCode];
 
 // No real call has this many. The limit bounds the check of a list that was made by mistake, such as a sparse one.
 const maxArguments = 10_000_000;
@@ -30,7 +30,10 @@ const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
     (value) => Array.isArray(value) && value.length <= maxArguments && value.every(isArgument),
   ],
   code: [`${code[0]} (null only for type 'input')`, (value) => value === null || isCode(value)],
-  extraArgs: [`a list of at most ${maxArguments} values`, (value) => Array.isArray(value) && value.length <= maxArguments],
+  extraArgs: [
+    `a list of at most ${maxArguments} values`,
+    (value) => Array.isArray(value) && value.length <= maxArguments,
+  ],
   argumentInclusion: ["'variadic' or 'list'", (value) => value === 'variadic' || value === 'list'],
   type: ["'regular', 'inline' or 'input'", (value) => value === 'regular' || value === 'inline' || value === 'input'],
   node: ['a node name or { collocatedWith: functionId }', isPlacement],
@@ -54,18 +57,20 @@ const basic = new Set<string>(['id', 'args', 'code', 'extraArgs']);
 /**
  * Checks a function and converts it to its record.
  *
- * @throws `INVALID_FUNCTION` naming the function, the field, the expected and the actual value; `NOT_SERIALIZABLE` when a value in
- * `extraArgs` cannot travel
+ * @throws `INVALID_FUNCTION` naming the function, the field, the expected and the actual value; `NOT_SERIALIZABLE` when
+ *   a value in `extraArgs` cannot travel
  */
 export function toEntry(spec: FunctionSpec): Entry {
-  if (typeof spec !== 'object' || spec === null) throw invalid('?', `A function is an object with id and code, got ${show(spec)}.`);
+  if (typeof spec !== 'object' || spec === null)
+    throw invalid('?', `A function is an object with id and code, got ${show(spec)}.`);
   let traits: Traits = defaultTraits;
   for (const key in spec) {
     if (spec[key as keyof FunctionSpec] === undefined) continue;
     checkField(spec, key as keyof FunctionSpec);
     if (!basic.has(key) && traits === defaultTraits) traits = toTraits(spec);
   }
-  if (spec.id === undefined) throw invalid('?', 'A function needs an id: a string that is not empty, unique in the DAG.');
+  if (spec.id === undefined)
+    throw invalid('?', 'A function needs an id: a string that is not empty, unique in the DAG.');
   if (spec.code === undefined || (spec.code === null && traits.type !== 'input')) {
     throw invalid(spec.id, `Function ${show(spec.id)} needs code: ${code[0]}.`);
   }
@@ -88,9 +93,14 @@ export function checkLiterals(functionId: string, field: string, values: readonl
     const obstacle = findObstacle(values[i]);
     if (obstacle === undefined) continue;
     const path = `${field}[${i}]${obstacle.path}`;
-    throw new HandoffError('NOT_SERIALIZABLE', `Function ${show(functionId)}: ${path} is ${obstacle.what}, which cannot leave its thread.`, {
-      functionId, path,
-    });
+    throw new HandoffError(
+      'NOT_SERIALIZABLE',
+      `Function ${show(functionId)}: ${path} is ${obstacle.what}, which cannot leave its thread.`,
+      {
+        functionId,
+        path,
+      },
+    );
   }
 }
 
@@ -101,7 +111,8 @@ function checkField(spec: FunctionSpec, key: keyof FunctionSpec): void {
     const hint = didYouMean(nearest(key, Object.keys(rules)));
     throw invalid(id, `Function ${show(id)}: there is no field ${show(key)}.${hint}`);
   }
-  if (!rule[1](spec[key])) throw invalid(id, `Function ${show(id)}: ${key} must be ${rule[0]}, got ${show(spec[key])}.${codeHint(spec[key])}`);
+  if (!rule[1](spec[key]))
+    throw invalid(id, `Function ${show(id)}: ${key} must be ${rule[0]}, got ${show(spec[key])}.${codeHint(spec[key])}`);
 }
 
 function isCode(value: unknown): boolean {
@@ -131,7 +142,7 @@ function toTraits(spec: FunctionSpec): Traits {
     node: typeof spec.node === 'object' ? { ...spec.node } : spec.node,
     cost: spec.cost === undefined || Object.keys(spec.cost).length === 0 ? undefined : { ...spec.cost },
     maxRetries: spec.maxRetries,
-    retryDelay: typeof spec.retryDelay === 'object' ? { ...spec.retryDelay } : spec.retryDelay ?? 0,
+    retryDelay: typeof spec.retryDelay === 'object' ? { ...spec.retryDelay } : (spec.retryDelay ?? 0),
     retryIf: spec.retryIf === undefined ? undefined : toReference(spec.retryIf),
     timeout: spec.timeout,
     idempotent: spec.idempotent ?? true,
@@ -152,7 +163,8 @@ function toTraits(spec: FunctionSpec): Traits {
 function plain(arg: string | Argument): string | Argument {
   if (typeof arg === 'string') return arg;
   const side = ({ code: like, extraArgs = none }: Transform): Transform => ({
-    code: toReference(like)!, ...(extraArgs.length > 0 && { extraArgs: ownLiterals(extraArgs) }),
+    code: toReference(like)!,
+    ...(extraArgs.length > 0 && { extraArgs: ownLiterals(extraArgs) }),
   });
   return {
     id: arg.id,
@@ -162,7 +174,9 @@ function plain(arg: string | Argument): string | Argument {
 }
 
 function toInit(init: Transform | undefined): Traits['init'] {
-  return init === undefined ? undefined : { code: toReference(init.code)!, extraArgs: ownLiterals(init.extraArgs ?? none) };
+  return init === undefined
+    ? undefined
+    : { code: toReference(init.code)!, extraArgs: ownLiterals(init.extraArgs ?? none) };
 }
 
 function ownLiterals(values: readonly unknown[]): readonly unknown[] {
@@ -208,8 +222,13 @@ function isArgument(value: unknown): boolean {
   if (typeof value === 'string') return value !== '';
   if (!isRecord(value)) return false;
   const { id, serialize, deserialize, ...rest } = value as unknown as Argument;
-  return typeof id === 'string' && id !== '' && Object.keys(rest).length === 0
-    && (serialize === undefined || isTransform(serialize)) && (deserialize === undefined || isTransform(deserialize));
+  return (
+    typeof id === 'string' &&
+    id !== '' &&
+    Object.keys(rest).length === 0 &&
+    (serialize === undefined || isTransform(serialize)) &&
+    (deserialize === undefined || isTransform(deserialize))
+  );
 }
 
 function isPart(value: unknown): value is Part {

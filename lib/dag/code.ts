@@ -1,9 +1,11 @@
 /** References to code, as plain data that threads and hosts can run. */
 
-/** A reference to code as plain data: an export of a module, or the source of a function that uses only globals and its parameters. */
+/**
+ * A reference to code as plain data: an export of a module, or the source of a function that uses only globals and its
+ * parameters.
+ */
 export type FunctionReference =
-  | { readonly module: string; readonly export: string }
-  | { readonly source: string; readonly name: string };
+  { readonly module: string; readonly export: string } | { readonly source: string; readonly name: string };
 
 /** The values that `code` of a `FunctionSpec` accepts. */
 export type CodeLike = FunctionReference | { readonly [reference]: FunctionReference };
@@ -23,11 +25,15 @@ export function toReference(code: unknown): FunctionReference | undefined {
 
 /** Why `tasks()` cannot take a module, and what to write instead; undefined if it can. */
 export function moduleProblem(module: string): string | undefined {
-  if (module === '' || /^\.{0,2}\//.test(module)) return `it is a path, whose meaning depends on the file that reads it. ${writeUrl}`;
+  if (module === '' || /^\.{0,2}\//.test(module))
+    return `it is a path, whose meaning depends on the file that reads it. ${writeUrl}`;
   return schemeProblem(module);
 }
 
-/** Why a module with this URL scheme cannot be imported, and what to write instead; undefined if it can, or if there is no scheme. */
+/**
+ * Why a module with this URL scheme cannot be imported, and what to write instead; undefined if it can, or if there is
+ * no scheme.
+ */
 export function schemeProblem(module: string): string | undefined {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(module)?.[1]?.toLowerCase();
   if (scheme === undefined || ['file', 'data', 'node'].includes(scheme)) return undefined;
@@ -35,7 +41,7 @@ export function schemeProblem(module: string): string | undefined {
   return `Node imports no modules from ${scheme}: addresses. Download the module, or install it as a package.`;
 }
 
-const writeUrl = 'For a file write tasks(new URL(\'./tasks.ts\', import.meta.url)).';
+const writeUrl = "For a file write tasks(new URL('./tasks.ts', import.meta.url)).";
 
 /** The function's own name: the name of the export or of the inlined function. */
 export function nameOf(code: FunctionReference): string {

@@ -14,8 +14,8 @@ export interface Collocation {
 /**
  * Follows every chain of `collocatedWith`. Visits each function once.
  *
- * The error, if any, is `INVALID_COLLOCATION`: the target is missing, inline or an input, or the chain is a cycle. A transform of an
- * `Argument` may run anywhere if its producer or consumer has no node of its own.
+ * The error, if any, is `INVALID_COLLOCATION`: the target is missing, inline or an input, or the chain is a cycle. A
+ * transform of an `Argument` may run anywhere if its producer or consumer has no node of its own.
  */
 export function collocate({ entries, index, traited }: DagParts): Collocation {
   const root = new Map<number, number>();
@@ -30,12 +30,22 @@ export function collocate({ entries, index, traited }: DagParts): Collocation {
       const type = entries[target]?.traits.type;
       if (type !== 'regular' && traits.transforms !== undefined) break;
       path.add(at);
-      const wrong = target < 0 ? `, which is not in the DAG.${didYouMean(nearest(node.collocatedWith, index.keys()))}`
-        : type !== 'regular' ? `, which is ${type} and has no node of its own.`
-        : path.has(target) ? `, in a circle: ${circle([...path], target).map((i) => entries[i]!.id).join(' -> ')}.`
-        : undefined;
+      const wrong =
+        target < 0
+          ? `, which is not in the DAG.${didYouMean(nearest(node.collocatedWith, index.keys()))}`
+          : type !== 'regular'
+            ? `, which is ${type} and has no node of its own.`
+            : path.has(target)
+              ? `, in a circle: ${circle([...path], target)
+                  .map((i) => entries[i]!.id)
+                  .join(' -> ')}.`
+              : undefined;
       if (wrong !== undefined) {
-        const error = dagError('INVALID_COLLOCATION', `Function ${show(id)} is collocated with ${show(node.collocatedWith)}${wrong}`, { functionId: id });
+        const error = dagError(
+          'INVALID_COLLOCATION',
+          `Function ${show(id)} is collocated with ${show(node.collocatedWith)}${wrong}`,
+          { functionId: id },
+        );
         return { root, error };
       }
       at = target;

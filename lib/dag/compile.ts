@@ -22,8 +22,8 @@ export interface CompileOptions {
 /**
  * Compiles a DAG for execution. O(functions + arguments). Functions added to the DAG later are not part of the plan.
  *
- * @throws every error of `Dag.validate`, and `INVALID_FUNCTION` for what only streams use: inputs, `init`, `parallelism`, `batchSize`,
- * `batchTimeout`
+ * @throws every error of `Dag.validate`, and `INVALID_FUNCTION` for what only streams use: inputs, `init`,
+ *   `parallelism`, `batchSize`, `batchTimeout`
  */
 export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
   const all = partsOf(dag);
@@ -43,7 +43,15 @@ export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
   const code = codeTable(entries);
   const built = calls({ parts, links, order, dense, codeOf: code.indexOf, flags });
   const cost = costTable(entries, traited, options);
-  const placed = placements({ parts, entries, traited, dense, nodesNeeded: built.nodesNeeded, costIndex: cost.indexOf, options });
+  const placed = placements({
+    parts,
+    entries,
+    traited,
+    dense,
+    nodesNeeded: built.nodesNeeded,
+    costIndex: cost.indexOf,
+    options,
+  });
   const inDegree = new Int32Array(entries.length);
   for (let i = 0; i < entries.length; i++) inDegree[i] = regular.links.depOffset[i + 1]! - regular.links.depOffset[i]!;
   for (const [i, call] of built.calls) if (!takesAll(regular.links, i, call)) flags[i]! |= Flag.ordered;
@@ -61,7 +69,9 @@ export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
     },
     inDegree,
     bLevel,
-    ...(options.depthFirst === true ? depthFirstRanks(entries, regular.links) : ranks(entries, traited, bLevel, weight === undefined)),
+    ...(options.depthFirst === true
+      ? depthFirstRanks(entries, regular.links)
+      : ranks(entries, traited, bLevel, weight === undefined)),
     prioritized: traited.some((i) => entries[i]!.traits.priority !== 0),
     flags,
     codes: code.codes,
@@ -109,7 +119,9 @@ function isAbsorbed(parts: DagParts, { traits }: Entry): boolean {
   return parts.entries[parts.index.get(transforms.consumer) ?? -1]?.traits.type === 'inline';
 }
 
-/** The position in the plan, by position in the DAG; -1 for absorbed functions. Undefined when no function is absorbed. */
+/**
+ * The position in the plan, by position in the DAG; -1 for absorbed functions. Undefined when no function is absorbed.
+ */
 function denseIndex(parts: DagParts): Int32Array | undefined {
   if (!parts.traited.some((i) => isAbsorbed(parts, parts.entries[i]!))) return undefined;
   const dense = new Int32Array(parts.entries.length);
@@ -118,8 +130,15 @@ function denseIndex(parts: DagParts): Int32Array | undefined {
   return dense;
 }
 
-/** The graph of regular functions only. The dependencies of an absorbed function become dependencies of its dependents. */
-function absorb(parts: DagParts, links: Links, order: Int32Array, dense: Int32Array): { entries: Entry[]; links: Links; order: Int32Array } {
+/**
+ * The graph of regular functions only. The dependencies of an absorbed function become dependencies of its dependents.
+ */
+function absorb(
+  parts: DagParts,
+  links: Links,
+  order: Int32Array,
+  dense: Int32Array,
+): { entries: Entry[]; links: Links; order: Int32Array } {
   const waits = new Map<number, Set<number>>(); // absorbed function -> regular functions it waits for
   const rows: number[][] = [];
   for (const i of order) {
@@ -147,7 +166,11 @@ function absorb(parts: DagParts, links: Links, order: Int32Array, dense: Int32Ar
   };
 }
 
-function codeTable(entries: readonly Entry[]): { codes: FunctionReference[]; code: Int32Array; indexOf(code: FunctionReference): number } {
+function codeTable(entries: readonly Entry[]): {
+  codes: FunctionReference[];
+  code: Int32Array;
+  indexOf(code: FunctionReference): number;
+} {
   const codes: FunctionReference[] = [];
   const byKey = new Map<string, number>();
   const known = new Map<FunctionReference, number>(); // most references are shared, so this avoids computing their key
@@ -184,12 +207,19 @@ interface CostTable {
   indexOf(cost: Cost | undefined): number;
 }
 
-function costTable(entries: readonly Entry[], traited: readonly number[], { ignorePlacement }: CompileOptions): CostTable {
+function costTable(
+  entries: readonly Entry[],
+  traited: readonly number[],
+  { ignorePlacement }: CompileOptions,
+): CostTable {
   const costs: (Cost | undefined)[] = [undefined];
   const byKey = new Map<string, number>();
   const indexOf = (own: Cost | undefined): number => {
     if (own === undefined || ignorePlacement === true) return 0;
-    const key = Object.keys(own).sort().map((name) => `${name}=${own[name]}`).join();
+    const key = Object.keys(own)
+      .sort()
+      .map((name) => `${name}=${own[name]}`)
+      .join();
     let index = byKey.get(key);
     if (index === undefined) byKey.set(key, (index = costs.push(own) - 1));
     return index;
@@ -230,7 +260,12 @@ function placements(input: PlacementInput): Pick<CompiledDag, 'group' | 'groups'
   const form = (top: number, all: readonly number[]): void => {
     const pin = entries[top]!.traits.node;
     for (const member of all) group.set(member, groups.length);
-    groups.push({ root: top, members: all, need: costIndex(total(entries, all)), pin: typeof pin === 'string' ? pin : undefined });
+    groups.push({
+      root: top,
+      members: all,
+      need: costIndex(total(entries, all)),
+      pin: typeof pin === 'string' ? pin : undefined,
+    });
   };
   for (const [top, all] of members) form(top, all);
   // A function whose node must be known in advance becomes a group of its own, because groups are placed early.

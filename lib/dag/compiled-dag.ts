@@ -1,6 +1,6 @@
 /**
- * A compiled DAG, which the scheduler runs. Functions are dense integers. Inline functions no longer exist: they are part of the calls of
- * their dependents.
+ * A compiled DAG, which the scheduler runs. Functions are dense integers. Inline functions no longer exist: they are
+ * part of the calls of their dependents.
  */
 import type { Entry } from './entry.ts';
 import type { Links } from './links.ts';
@@ -21,7 +21,10 @@ export type CallPart =
 export interface Group {
   readonly root: number;
   readonly members: readonly number[];
-  /** Index into `CompiledDag.costs` of the sum of the members' costs. A node must have these capabilities to host the group. */
+  /**
+   * Index into `CompiledDag.costs` of the sum of the members' costs. A node must have these capabilities to host the
+   * group.
+   */
   readonly need: number;
   /** A node name, when the root is pinned. */
   readonly pin: string | undefined;
@@ -37,7 +40,10 @@ export const Flag = {
   needsNodes: 4,
   /** It must not run twice at once, because it or an inline function that it runs is not idempotent. */
   once: 8,
-  /** It waits for a function whose result it does not take, so its worker cannot see from the arguments that this function failed. */
+  /**
+   * It waits for a function whose result it does not take, so its worker cannot see from the arguments that this
+   * function failed.
+   */
   ordered: 16,
 } as const;
 

@@ -45,21 +45,24 @@ export class Dag {
    * @throws `INVALID_FUNCTION` when the id is not a string or is empty
    */
   constructor(id: string = nanoid()) {
-    if (typeof id !== 'string' || id === '') throw new HandoffError('INVALID_FUNCTION', `A DAG's id must be a string that is not empty, got ${show(id)}.`);
+    if (typeof id !== 'string' || id === '')
+      throw new HandoffError('INVALID_FUNCTION', `A DAG's id must be a string that is not empty, got ${show(id)}.`);
     this.id = id;
   }
 
   /**
    * Adds a function. Its dependencies may be added later.
    *
-   * Copies everything in `spec`: later changes of it, `extraArgs` included, have no effect. Shared memory is not copied.
+   * Copies everything in `spec`: later changes of it, `extraArgs` included, have no effect. Shared memory is not
+   * copied.
    *
-   * An `Argument` among `args` adds `serialize:<producer>-><consumer>:<argument index>` and `deserialize:…` before the function.
+   * An `Argument` among `args` adds `serialize:<producer>-><consumer>:<argument index>` and `deserialize:…` before the
+   * function.
    *
    * @param spec the function
    * @returns the DAG
-   * @throws `INVALID_FUNCTION` when a field is malformed, `DUPLICATE_FUNCTION` when the id exists, `NOT_SERIALIZABLE` when a value cannot
-   * leave its thread; the DAG stays unchanged
+   * @throws `INVALID_FUNCTION` when a field is malformed, `DUPLICATE_FUNCTION` when the id exists, `NOT_SERIALIZABLE`
+   *   when a value cannot leave its thread; the DAG stays unchanged
    */
   add(spec: FunctionSpec): this {
     const entry = toEntry(spec);
@@ -98,7 +101,10 @@ export class Dag {
 
   /** The DAG as plain data, from which `Dag.fromJSON` rebuilds it. */
   toJSON(): DagJson {
-    return { id: this.id, functions: this.#entries.filter((entry) => entry.traits.transforms === undefined).map(toSpec) };
+    return {
+      id: this.id,
+      functions: this.#entries.filter((entry) => entry.traits.transforms === undefined).map(toSpec),
+    };
   }
 
   /**
@@ -148,7 +154,8 @@ function toPublic(entry: Entry): ResolvedFunction {
 
 /** The specification of a function, from which it can be added again. */
 function toSpec(entry: Entry): FunctionSpec {
-  const { args, argumentInclusion, type, priority, idempotent, parallelism, retryDelay, extraArgs, ...rest } = toPublic(entry);
+  const { args, argumentInclusion, type, priority, idempotent, parallelism, retryDelay, extraArgs, ...rest } =
+    toPublic(entry);
   return {
     ...rest,
     ...(args.length > 0 && { args: copyOf(entry.traits.written) ?? args }),

@@ -41,7 +41,9 @@ export function toMermaid(dag: Dag, options: DrawOptions = {}): string {
       return `  ${key}${open}${lines.map(escapeMermaid).join('<br/>')}${close}`;
     }),
     ...edgesOf(own).map(([from, to]) => `  ${from} --> ${to}`),
-    ...vertices.filter(({ colour }) => colour !== undefined).map(({ key, colour }) => `  style ${key} fill:${colour},color:#222`),
+    ...vertices
+      .filter(({ colour }) => colour !== undefined)
+      .map(({ key, colour }) => `  style ${key} fill:${colour},color:#222`),
     ...legendOf(options).flatMap(({ key, node, colour }) => [
       `  ${key}(["${escapeMermaid(node)}"])`,
       `  style ${key} fill:${colour},color:#222,stroke-dasharray:3`,
@@ -71,7 +73,8 @@ export function toDot(dag: Dag, options: DrawOptions = {}): string {
     }),
     ...edgesOf(own).map(([from, to]) => `  ${from} -> ${to};`),
     ...legendOf(options).map(
-      ({ key, node, colour }) => `  ${key} [label=${quoteDot(node)}, shape=box, style="filled,dashed", fillcolor=${quoteDot(colour)}];`,
+      ({ key, node, colour }) =>
+        `  ${key} [label=${quoteDot(node)}, shape=box, style="filled,dashed", fillcolor=${quoteDot(colour)}];`,
     ),
     '}',
     '',
@@ -106,9 +109,16 @@ function verticesOf(dag: Dag, { allocations = {} }: DrawOptions): Vertex[] {
 }
 
 /** The legend: one coloured box per node. */
-function legendOf({ allocations = {}, legend = false }: DrawOptions): { readonly key: string; readonly node: string; readonly colour: string }[] {
+function legendOf({
+  allocations = {},
+  legend = false,
+}: DrawOptions): { readonly key: string; readonly node: string; readonly colour: string }[] {
   if (!legend) return [];
-  return nodesOf(allocations).map((node, i) => ({ key: `n${i}`, node: legible(`node ${node}`), colour: colours[i % colours.length]! }));
+  return nodesOf(allocations).map((node, i) => ({
+    key: `n${i}`,
+    node: legible(`node ${node}`),
+    colour: colours[i % colours.length]!,
+  }));
 }
 
 function nodesOf(allocations: Readonly<Record<string, string>>): string[] {
@@ -118,7 +128,12 @@ function nodesOf(allocations: Readonly<Record<string, string>>): string[] {
 function detailsOf({ id, code, traits }: Entry): string[] {
   const details: string[] = [];
   if (code !== null && nameOf(code) !== id) details.push(nameOf(code));
-  if (traits.cost !== undefined) details.push(Object.entries(traits.cost).map(([name, amount]) => `${name} ${amount}`).join(', '));
+  if (traits.cost !== undefined)
+    details.push(
+      Object.entries(traits.cost)
+        .map(([name, amount]) => `${name} ${amount}`)
+        .join(', '),
+    );
   if (typeof traits.node === 'string') details.push(`pinned to ${traits.node}`);
   else if (traits.node !== undefined) details.push(`with ${traits.node.collocatedWith}`);
   return details;
@@ -127,7 +142,8 @@ function detailsOf({ id, code, traits }: Entry): string[] {
 function edgesOf(dag: Dag): (readonly [string, string])[] {
   const { entries, index } = partsOf(dag);
   return entries.flatMap((entry, to) =>
-    [...new Set(entry.args)].filter((arg) => index.has(arg)).map((arg) => [`f${index.get(arg)!}`, `f${to}`] as const));
+    [...new Set(entry.args)].filter((arg) => index.has(arg)).map((arg) => [`f${index.get(arg)!}`, `f${to}`] as const),
+  );
 }
 
 /** Replaces control characters, which break SVG, lines of source, or a terminal. */

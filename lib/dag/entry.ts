@@ -1,4 +1,7 @@
-/** A DAG's record of a function: small and of one shape. Rarely set fields are in `Traits`, which functions with defaults share. */
+/**
+ * A DAG's record of a function: small and of one shape. Rarely set fields are in `Traits`, which functions with
+ * defaults share.
+ */
 import type { FunctionReference } from './code.ts';
 import type { Argument, Cost, FunctionType, Part, Placement, ResolvedFunction, RetryDelay } from './types.ts';
 
@@ -25,7 +28,8 @@ export interface Traits {
   /** The arguments as given, when some of them are `Argument`s. */
   readonly written: readonly (string | Argument)[] | undefined;
   /** Set on the functions that an `Argument` adds. */
-  readonly transforms: { readonly side: 'serialize' | 'deserialize'; readonly producer: string; readonly consumer: string } | undefined;
+  readonly transforms:
+    { readonly side: 'serialize' | 'deserialize'; readonly producer: string; readonly consumer: string } | undefined;
 }
 
 export interface Entry {
@@ -45,9 +49,25 @@ export interface DagParts {
 }
 
 export const defaultTraits: Traits = Object.freeze({
-  type: 'regular', list: false, node: undefined, cost: undefined, maxRetries: undefined, retryDelay: 0, retryIf: undefined,
-  timeout: undefined, idempotent: true, priority: 0, duration: undefined, outputBytes: undefined, layout: undefined, init: undefined,
-  parallelism: undefined, batchSize: undefined, batchTimeout: undefined, written: undefined, transforms: undefined,
+  type: 'regular',
+  list: false,
+  node: undefined,
+  cost: undefined,
+  maxRetries: undefined,
+  retryDelay: 0,
+  retryIf: undefined,
+  timeout: undefined,
+  idempotent: true,
+  priority: 0,
+  duration: undefined,
+  outputBytes: undefined,
+  layout: undefined,
+  init: undefined,
+  parallelism: undefined,
+  batchSize: undefined,
+  batchTimeout: undefined,
+  written: undefined,
+  transforms: undefined,
 });
 
 export const none: readonly never[] = Object.freeze([]);
@@ -55,8 +75,17 @@ export const none: readonly never[] = Object.freeze([]);
 /** The function as users see it, with defaults filled in. It shares the DAG's values and must not be changed. */
 export function toResolved({ id, args, code, extraArgs, traits }: Entry): ResolvedFunction {
   const { type, list, parallelism = 1, written: _written, transforms: _transforms, ...rest } = traits;
-  const defined = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as Partial<Traits>;
+  const defined = Object.fromEntries(
+    Object.entries(rest).filter(([, value]) => value !== undefined),
+  ) as Partial<Traits>;
   return {
-    id, args, code, extraArgs, type, argumentInclusion: list ? 'list' : 'variadic', parallelism, ...defined,
+    id,
+    args,
+    code,
+    extraArgs,
+    type,
+    argumentInclusion: list ? 'list' : 'variadic',
+    parallelism,
+    ...defined,
   } as ResolvedFunction;
 }

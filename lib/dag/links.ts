@@ -58,8 +58,8 @@ export function fromDependencies(depOffset: Int32Array, deps: Int32Array): Links
 }
 
 /**
- * An order in which every function comes after its dependencies (Kahn 1962). If the graph has a cycle, the order is shorter than `size`: it
- * omits the functions of cycles and everything that depends on them.
+ * An order in which every function comes after its dependencies (Kahn 1962). If the graph has a cycle, the order is
+ * shorter than `size`: it omits the functions of cycles and everything that depends on them.
  */
 export function sortTopologically({ size, depOffset, deps, outOffset, outs }: Links): Int32Array {
   const missing = new Int32Array(size);
@@ -88,8 +88,9 @@ export function findCycle({ size, depOffset, deps }: Links, order: Int32Array): 
   for (const sorted of order) stuck[sorted] = 0;
   const position = new Map<number, number>();
   const path: number[] = [];
-  // Every function missing from the order has a dependency that is also missing, so following those returns to a visited function.
-  for (let at = stuck.indexOf(1); ; ) {
+  // Every function missing from the order has a dependency that is also missing, so following those returns to a
+  // visited function.
+  for (let at = stuck.indexOf(1); ;) {
     const seen = position.get(at);
     if (seen !== undefined) return startAtSmallest(path.slice(seen).toReversed());
     position.set(at, path.length);

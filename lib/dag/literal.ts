@@ -10,8 +10,8 @@ const lastCopy = new WeakMap<object, WeakRef<object>>();
 const isKept = (value: object): boolean => notData in value;
 
 /**
- * A copy of a value for a DAG to keep. A value given to many functions has one copy while it stays unchanged, so that a large value is held
- * once and sent once to each thread.
+ * A copy of a value for a DAG to keep. A value given to many functions has one copy while it stays unchanged, so that a
+ * large value is held once and sent once to each thread.
  */
 export function literalOf<Value>(value: Value): Value {
   return isPrimitive(value) || copies.has(value as object) ? value : (ownCopy(value as object) as Value);

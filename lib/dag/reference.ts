@@ -1,8 +1,9 @@
 /**
- * References to code. A closure cannot cross a thread, so code is named by an export of a module, or given as source text.
+ * References to code. A closure cannot cross a thread, so code is named by an export of a module, or given as source
+ * text.
  *
- * A reference made by `tasks()` or `fromSource()` can be called: the call runs nothing, but returns a `Call`, the vertex that stands for the
- * result.
+ * A reference made by `tasks()` or `fromSource()` can be called: the call runs nothing, but returns a `Call`, the
+ * vertex that stands for the result.
  */
 import { HandoffError } from '../core/errors.ts';
 import { notData } from '../core/serializable.ts';
@@ -24,8 +25,8 @@ import type { AnyFunction, Task, Tasks } from './task.ts';
  * const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
  * ```
  *
- * Up to four overloads of a function are kept. A generic function gives `Call<unknown>`, because TypeScript cannot carry its type parameters
- * over. Name the instance, or assert the type of one call:
+ * Up to four overloads of a function are kept. A generic function gives `Call<unknown>`, because TypeScript cannot
+ * carry its type parameters over. Name the instance, or assert the type of one call:
  *
  * ```ts
  * import type * as m from './tasks.ts';
@@ -36,7 +37,11 @@ import type { AnyFunction, Task, Tasks } from './task.ts';
 export function tasks<Module>(module: URL | string): Tasks<Module> {
   const name = module instanceof URL ? module.href : module;
   const problem = typeof name === 'string' ? moduleProblem(name) : 'it is neither.';
-  if (problem !== undefined) throw new HandoffError('INVALID_FUNCTION', `tasks() takes a file: URL or the name of a package, not ${show(name)}: ${problem}`);
+  if (problem !== undefined)
+    throw new HandoffError(
+      'INVALID_FUNCTION',
+      `tasks() takes a file: URL or the name of a package, not ${show(name)}: ${problem}`,
+    );
   const made = new Map<string, unknown>();
   const base = {
     [notData]: `the tasks of ${name}`,
@@ -58,8 +63,8 @@ export function tasks<Module>(module: URL | string): Tasks<Module> {
 }
 
 /**
- * A reference to a function that is sent as source text. The function may use only its parameters, its own variables and globals. Any other
- * variable is reported before a run starts (`INLINE_CLOSURE`).
+ * A reference to a function that is sent as source text. The function may use only its parameters, its own variables
+ * and globals. Any other variable is reported before a run starts (`INLINE_CLOSURE`).
  *
  * @param fn the function
  * @returns a task that makes calls of the function
@@ -76,7 +81,8 @@ export function fromSource<Fn extends AnyFunction>(fn: Fn): Task<Fn> {
 function callable(code: FunctionReference): unknown {
   const task = (...args: readonly unknown[]): Call<unknown> => createCall(code, args);
   const name = nameOf(code);
-  const toPrimitive = (): never => refuseText(`The task ${name} is`, `call it, as ${name}(…), and pass that as an argument`);
+  const toPrimitive = (): never =>
+    refuseText(`The task ${name} is`, `call it, as ${name}(…), and pass that as an argument`);
   Object.defineProperties(task, {
     [reference]: { value: Object.freeze(code) },
     name: { value: name },

@@ -1,4 +1,6 @@
-/** The types of the value form: what a task takes, what it returns, and which results can leave a thread. Types only. */
+/**
+ * The types of the value form: what a task takes, what it returns, and which results can leave a thread. Types only.
+ */
 import type { Call } from './call.ts';
 import type { FunctionReference, reference } from './code.ts';
 
@@ -7,18 +9,27 @@ export type AnyFunction = (...args: never) => unknown;
 
 export type Result<Fn extends AnyFunction> = Awaited<ReturnType<Fn>>;
 
-/** A function as a task: it takes calls where `Fn` takes values, and returns a call. It is also a reference to its code. */
+/**
+ * A function as a task: it takes calls where `Fn` takes values, and returns a call. It is also a reference to its code.
+ */
 export type Task<Fn extends AnyFunction> = [Obstacle<Result<Fn>>] extends [never]
   ? Reference & Lifted<Fn>
   : CannotLeaveThread<Obstacle<Result<Fn>>>;
 
 /**
- * The signatures of `Fn` on the graph: of up to four overloads each. TypeScript cannot keep the type parameters of a generic function here: they
- * become what they extend, `unknown` where they extend nothing. Say which instance is meant, as in
- * `tasks<{ first: typeof module.first<number> }>(…)`, or of one call, as in `t.first(rows) as Call<number>`.
+ * The signatures of `Fn` on the graph: of up to four overloads each. TypeScript cannot keep the type parameters of a
+ * generic function here: they become what they extend, `unknown` where they extend nothing. Say which instance is
+ * meant, as in `tasks<{ first: typeof module.first<number> }>(…)`, or of one call, as in `t.first(rows) as
+ * Call<number>`.
  */
-type Lifted<Fn extends AnyFunction> = Fn extends { (...args: infer A): infer R; (...args: infer B): infer S; (...args: infer C): infer T; (...args: infer D): infer U }
-  ? IsSame<[A, R], [D, U]> extends true ? Lift<Parameters<Fn>, ReturnType<Fn>>
+type Lifted<Fn extends AnyFunction> = Fn extends {
+  (...args: infer A): infer R;
+  (...args: infer B): infer S;
+  (...args: infer C): infer T;
+  (...args: infer D): infer U;
+}
+  ? IsSame<[A, R], [D, U]> extends true
+    ? Lift<Parameters<Fn>, ReturnType<Fn>>
     : Lift<A, R> & Lift<B, S> & Lift<C, T> & Lift<D, U>
   : Lift<Parameters<Fn>, ReturnType<Fn>>;
 
@@ -47,17 +58,25 @@ export interface ClassReference<out Instance, out Args extends readonly unknown[
 }
 
 /** A module's exports: each function as a task, and its classes. `any` for a module without types. */
-export type Tasks<Module> = 0 extends 1 & Module ? any : {
-  readonly [Name in keyof Module as Module[Name] extends AnyFunction | AnyClass ? Name : never]:
-    Module[Name] extends AnyFunction ? Task<Module[Name]>
-    : Module[Name] extends new (...args: infer Args) => infer Instance ? ClassReference<Instance, Args>
-    : never;
-};
+export type Tasks<Module> = 0 extends 1 & Module
+  ? any
+  : {
+      readonly [
+        Name in keyof Module as Module[Name] extends AnyFunction | AnyClass ? Name : never
+      ]: Module[Name] extends AnyFunction
+        ? Task<Module[Name]>
+        : Module[Name] extends new (...args: infer Args) => infer Instance
+          ? ClassReference<Instance, Args>
+          : never;
+    };
 
-/** The values accepted for a parameter of type `Value`: a value, a call that returns it, or for a list a list of either. */
+/**
+ * The values accepted for a parameter of type `Value`: a value, a call that returns it, or for a list a list of either.
+ */
 export type Edge<Value> = Value | Call<Value> | EdgeList<Value>;
 
-// For arrays this is an array type, not a mapped type: array types are deferred, so recursive types such as JSON terminate.
+// For arrays this is an array type, not a mapped type: array types are deferred, so recursive types such as JSON
+// terminate.
 type EdgeList<Value> = Value extends readonly (infer Item)[]
   ? number extends Value['length']
     ? readonly Edge<Item>[]
@@ -68,22 +87,41 @@ type Edges<Values extends readonly unknown[]> = { [Position in keyof Values]: Ed
 
 // What structured clone copies. Node's types have no single name for it.
 type Copied =
-  | string | number | bigint | boolean | null | undefined | Date | RegExp | Error
-  | ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | undefined
+  | Date
+  | RegExp
+  | Error
+  | ArrayBuffer
+  | SharedArrayBuffer
+  | ArrayBufferView;
 
 /**
- * A description of the part of `Value` that cannot be copied to another thread; `never` when none is found. Searches four levels deep,
- * which keeps the compiler fast. Deeper parts are found at run time (`NOT_SERIALIZABLE`).
+ * A description of the part of `Value` that cannot be copied to another thread; `never` when none is found. Searches
+ * four levels deep, which keeps the compiler fast. Deeper parts are found at run time (`NOT_SERIALIZABLE`).
  */
-type Obstacle<Value, Depth extends 0[] = []> =
-  0 extends 1 & Value ? never // any
-  : Depth['length'] extends 4 ? never
-  : Value extends Copied ? never
-  : Value extends AnyFunction ? 'a function'
-  : Value extends symbol ? 'a symbol'
-  : Value extends PromiseLike<unknown> ? 'a promise'
-  : Value extends ReadonlyMap<infer Key, infer Item> ? Obstacle<Key | Item, [0, ...Depth]>
-  : Value extends ReadonlySet<infer Item> ? Obstacle<Item, [0, ...Depth]>
-  : Value extends readonly (infer Item)[] ? Obstacle<Item, [0, ...Depth]>
-  : Value extends object ? { [Key in keyof Value]-?: Obstacle<Value[Key], [0, ...Depth]> }[keyof Value]
-  : never;
+type Obstacle<Value, Depth extends 0[] = []> = 0 extends 1 & Value
+  ? never // any
+  : Depth['length'] extends 4
+    ? never
+    : Value extends Copied
+      ? never
+      : Value extends AnyFunction
+        ? 'a function'
+        : Value extends symbol
+          ? 'a symbol'
+          : Value extends PromiseLike<unknown>
+            ? 'a promise'
+            : Value extends ReadonlyMap<infer Key, infer Item>
+              ? Obstacle<Key | Item, [0, ...Depth]>
+              : Value extends ReadonlySet<infer Item>
+                ? Obstacle<Item, [0, ...Depth]>
+                : Value extends readonly (infer Item)[]
+                  ? Obstacle<Item, [0, ...Depth]>
+                  : Value extends object
+                    ? { [Key in keyof Value]-?: Obstacle<Value[Key], [0, ...Depth]> }[keyof Value]
+                    : never;

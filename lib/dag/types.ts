@@ -14,8 +14,9 @@ export interface Transform {
 }
 
 /**
- * An argument whose value is transformed on its way: `serialize` runs on the producer's node, `deserialize` on the consumer's node.
- * Both are called as `fn(data, sourceNode, targetNode, ...extraArgs)`. Each becomes an ordinary function of the DAG.
+ * An argument whose value is transformed on its way: `serialize` runs on the producer's node, `deserialize` on the
+ * consumer's node. Both are called as `fn(data, sourceNode, targetNode, ...extraArgs)`. Each becomes an ordinary
+ * function of the DAG.
  */
 export interface Argument {
   /** The id of the producer. */
@@ -59,7 +60,10 @@ export interface FunctionSpec {
   readonly code: CodeLike | null;
   /** Appended after the dependency values. Default `[]`. */
   readonly extraArgs?: readonly unknown[] | undefined;
-  /** `'variadic'` (default): each value is a parameter of its own. `'list'`: the first parameter is an array of them, then `extraArgs`. */
+  /**
+   * `'variadic'` (default): each value is a parameter of its own. `'list'`: the first parameter is an array of them,
+   * then `extraArgs`.
+   */
   readonly argumentInclusion?: 'variadic' | 'list' | undefined;
   /** `'regular'` (default); `'inline'`: runs inside its dependents; `'input'`: a source of a stream. */
   readonly type?: FunctionType | undefined;
@@ -75,8 +79,9 @@ export interface FunctionSpec {
   /** The limit of an attempt in ms. Default: none. */
   readonly timeout?: number | undefined;
   /**
-   * Whether its effects may happen more than once. Default true. With `false` it is retried only after it failed itself, and is never
-   * copied (`speculate` of `execute`). If its node is lost after it may have started, the run fails with `NODE_DOWN`.
+   * Whether its effects may happen more than once. Default true. With `false` it is retried only after it failed
+   * itself, and is never copied (`speculate` of `execute`). If its node is lost after it may have started, the run
+   * fails with `NODE_DOWN`.
    */
   readonly idempotent?: boolean | undefined;
   /** Among ready functions, the highest priority goes first. Default 0. */

@@ -1,4 +1,6 @@
-/** Validates a DAG as a whole: cycles, missing functions, and rules for the types of functions. Finds the first error. */
+/**
+ * Validates a DAG as a whole: cycles, missing functions, and rules for the types of functions. Finds the first error.
+ */
 import type { DagError } from '../core/errors.ts';
 import { show } from '../core/show.ts';
 import { collocate } from './collocation.ts';
@@ -39,7 +41,10 @@ function cyclic({ entries }: DagParts, cycle: readonly number[]): DagError {
   const ids = cycle.map((i) => entries[i]!.id);
   const shown = ids.length <= shownInCycle ? ids : [...ids.slice(0, shownInCycle - 1), `… (${ids.length} in all)`];
   const path = [...shown, ids[0]!].join(' -> ');
-  return dagError('CYCLIC_DEPENDENCY', `Functions depend on each other in a circle: ${path}.`, { functionId: ids[0]!, cycle: ids });
+  return dagError('CYCLIC_DEPENDENCY', `Functions depend on each other in a circle: ${path}.`, {
+    functionId: ids[0]!,
+    cycle: ids,
+  });
 }
 
 function missing({ entries, index }: DagParts, { depOffset }: Links, gap: number): DagError {
@@ -51,7 +56,9 @@ function missing({ entries, index }: DagParts, { depOffset }: Links, gap: number
   const suggestion = nearest(wanted, index.keys());
   const text = `Function ${show(functionId)} takes ${show(wanted)}, which is not in the DAG.${didYouMean(suggestion)}`;
   return dagError('MISSING_FUNCTION', text, {
-    functionId, missing: wanted, ...(suggestion !== undefined && { suggestion }),
+    functionId,
+    missing: wanted,
+    ...(suggestion !== undefined && { suggestion }),
   });
 }
 
@@ -66,10 +73,21 @@ function checkInline({ id, traits }: Entry): DagError | undefined {
 }
 
 function checkInput({ id, args, code, extraArgs, traits }: Entry): DagError | undefined {
-  const extra = args.length > 0 ? 'args' : code !== null ? 'code' : extraArgs.length > 0 ? 'extraArgs'
-    : traits.cost !== undefined ? 'a cost' : traits.init !== undefined ? 'init' : undefined;
+  const extra =
+    args.length > 0
+      ? 'args'
+      : code !== null
+        ? 'code'
+        : extraArgs.length > 0
+          ? 'extraArgs'
+          : traits.cost !== undefined
+            ? 'a cost'
+            : traits.init !== undefined
+              ? 'init'
+              : undefined;
   if (extra === undefined) return undefined;
   const text = `Input function ${show(id)} has ${extra}. An input only receives what is pushed into a stream`;
-  return dagError('INVALID_INPUT_FUNCTION', `${text}: code is null, and it has no args, cost or init.`, { functionId: id });
+  return dagError('INVALID_INPUT_FUNCTION', `${text}: code is null, and it has no args, cost or init.`, {
+    functionId: id,
+  });
 }
-

@@ -13,7 +13,9 @@ export type Outputs = Call<unknown> | readonly Call<unknown>[] | { readonly [nam
 
 /** The values of the outputs, in the shape of the outputs. */
 export type Resolved<Out> =
-  Out extends Call<infer Value> ? Value : { -readonly [Key in keyof Out]: Out[Key] extends Call<infer Value> ? Value : never };
+  Out extends Call<infer Value>
+    ? Value
+    : { -readonly [Key in keyof Out]: Out[Key] extends Call<infer Value> ? Value : never };
 
 declare const outputs: unique symbol;
 
@@ -52,13 +54,15 @@ export class ValueDag<Out extends Outputs> extends Dag {
 /**
  * Creates a DAG from its outputs: every call they depend on, and nothing else.
  *
- * The id of a function is the one set by `.with({ id })`, or else `<export>#<n>`. Chains may have any length: the walk does not recurse.
+ * The id of a function is the one set by `.with({ id })`, or else `<export>#<n>`. Chains may have any length: the walk
+ * does not recurse.
  *
  * @param name the DAG's id
  * @param out a call, a list of calls, or a record of calls
  * @returns a DAG for `handoff.run`
- * @throws `INVALID_FUNCTION` when an output is not a call, `DUPLICATE_FUNCTION` when two calls have the same id, `INVALID_COLLOCATION`
- * when a call is collocated with one outside the DAG, `NOT_SERIALIZABLE` when an argument cannot leave its thread
+ * @throws `INVALID_FUNCTION` when an output is not a call, `DUPLICATE_FUNCTION` when two calls have the same id,
+ *   `INVALID_COLLOCATION` when a call is collocated with one outside the DAG, `NOT_SERIALIZABLE` when an argument
+ *   cannot leave its thread
  * @example
  * ```ts
  * const etl = dag('etl', { report: t.report('Orders', t.sum(totals), rows) });
@@ -70,10 +74,16 @@ export function dag<const Out extends Outputs>(name: string, out: Out): ValueDag
   const order = walk(roots);
   const ids = nameAll(order);
   const idOf = (call: Call<unknown>): string => ids.get(call)!;
-  const shape = isCall(out) ? idOf(out)
-    : Array.isArray(out) ? out.map(idOf)
-    : Object.fromEntries(Object.entries(out).map(([key, call]) => [key, idOf(call as Call<unknown>)]));
-  return new ValueDag(name, shape, order.map((call) => toSpec(call, ids)));
+  const shape = isCall(out)
+    ? idOf(out)
+    : Array.isArray(out)
+      ? out.map(idOf)
+      : Object.fromEntries(Object.entries(out).map(([key, call]) => [key, idOf(call as Call<unknown>)]));
+  return new ValueDag(
+    name,
+    shape,
+    order.map((call) => toSpec(call, ids)),
+  );
 }
 
 function rootsOf(out: Outputs): readonly Call<unknown>[] {
@@ -81,12 +91,16 @@ function rootsOf(out: Outputs): readonly Call<unknown>[] {
   const roots = isCall(out) ? [out] : isPlainObject(out) || Array.isArray(out) ? Object.values(out) : [out];
   const stranger = roots.find((root) => !isCall(root));
   if (stranger !== undefined || (roots as unknown[]).includes(undefined)) {
-    const expected = 'The outputs of a DAG must be calls, such as t.report(rows): one call, a list or a record of calls';
+    const expected =
+      'The outputs of a DAG must be calls, such as t.report(rows): one call, a list or a record of calls';
     throw new HandoffError('INVALID_FUNCTION', `${expected}; got ${show(stranger)}.${otherCopyHint(stranger)}`);
   }
   const calls = roots as readonly Call<unknown>[];
   if (calls.some((call) => vertexOf(call).options.type === 'inline')) {
-    throw new HandoffError('INVALID_INLINE_FUNCTION', 'An output of a DAG cannot be inline: an inline function has no result of its own.');
+    throw new HandoffError(
+      'INVALID_INLINE_FUNCTION',
+      'An output of a DAG cannot be inline: an inline function has no result of its own.',
+    );
   }
   return calls;
 }
@@ -135,7 +149,8 @@ function nameAll(order: readonly Call<unknown>[]): Map<Call<unknown>, string> {
 
   function nextId(base: string): string {
     let n = numbers.get(base) ?? 0;
-    do n++; while (taken.has(`${base}#${n}`));
+    do n++;
+    while (taken.has(`${base}#${n}`));
     numbers.set(base, n);
     return `${base}#${n}`;
   }
@@ -144,26 +159,43 @@ function nameAll(order: readonly Call<unknown>[]): Map<Call<unknown>, string> {
 function toSpec(call: Call<unknown>, ids: ReadonlyMap<Call<unknown>, string>): FunctionSpec {
   const { code, args, options, after } = vertexOf(call);
   const id = ids.get(call)!;
-  const spec = { ...options, id, code, ...(options.node !== undefined && { node: toPlacement(id, options.node, ids) }) };
+  const spec = {
+    ...options,
+    id,
+    code,
+    ...(options.node !== undefined && { node: toPlacement(id, options.node, ids) }),
+  };
   return { ...spec, ...toArguments(id, args, after, ids) } as FunctionSpec;
 }
 
-function toPlacement(id: string, node: NonNullable<CallOptions['node']>, ids: ReadonlyMap<Call<unknown>, string>): unknown {
+function toPlacement(
+  id: string,
+  node: NonNullable<CallOptions['node']>,
+  ids: ReadonlyMap<Call<unknown>, string>,
+): unknown {
   if (typeof node !== 'object' || !isCall(node.collocatedWith)) return node;
   const target = ids.get(node.collocatedWith);
   if (target === undefined) {
     const text = `Function ${show(id)} is collocated with a call that is not part of this DAG.`;
-    throw new HandoffError('INVALID_COLLOCATION', `${text} Calls are immutable: c.with(…) returns a new call.`, { functionId: id });
+    throw new HandoffError('INVALID_COLLOCATION', `${text} Calls are immutable: c.with(…) returns a new call.`, {
+      functionId: id,
+    });
   }
   return { collocatedWith: target };
 }
 
 /** The arguments in the struct form: plain where that is possible, otherwise with a layout. */
-function toArguments(id: string, args: readonly unknown[], after: readonly Call<unknown>[], ids: ReadonlyMap<Call<unknown>, string>): Partial<FunctionSpec> {
+function toArguments(
+  id: string,
+  args: readonly unknown[],
+  after: readonly Call<unknown>[],
+  ids: ReadonlyMap<Call<unknown>, string>,
+): Partial<FunctionSpec> {
   const leading = args.findIndex((arg) => !isCall(arg));
   const calls = (leading < 0 ? args : args.slice(0, leading)) as readonly Call<unknown>[];
   const rest = leading < 0 ? [] : args.slice(leading);
-  if (after.length === 0 && !rest.some(holdsCall)) return { args: calls.map((call) => ids.get(call)!), extraArgs: rest };
+  if (after.length === 0 && !rest.some(holdsCall))
+    return { args: calls.map((call) => ids.get(call)!), extraArgs: rest };
 
   const first = args[0];
   if (after.length === 0 && Array.isArray(first) && first.every(isCall) && !args.slice(1).some(holdsCall)) {
@@ -172,7 +204,8 @@ function toArguments(id: string, args: readonly unknown[], after: readonly Call<
   const inputs: string[] = [];
   const toPart = (value: unknown, path: string): Part => {
     if (isCall(value)) return { arg: inputs.push(ids.get(value)!) - 1 };
-    if (Array.isArray(value) && holdsCall(value)) return { list: value.map((item, i) => toPart(item, `${path}[${i}]`)) };
+    if (Array.isArray(value) && holdsCall(value))
+      return { list: value.map((item, i) => toPart(item, `${path}[${i}]`)) };
     const obstacle = findObstacle(value);
     if (obstacle !== undefined) {
       const text = `Function ${show(id)}: ${path}${obstacle.path} is ${obstacle.what}, which cannot leave its thread.`;

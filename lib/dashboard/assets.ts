@@ -6,7 +6,10 @@ import { type Node, parse } from 'acorn';
 import { resolve } from 'import-meta-resolve';
 import { fileUrl, isBuilt } from '../core/package-files.ts';
 
-/** The packages that the page uses, by import name. They are ES modules that import only each other, and are served from here. */
+/**
+ * The packages that the page uses, by import name. They are ES modules that import only each other, and are served from
+ * here.
+ */
 export const vendor = ['preact', 'preact/hooks', 'htm', '@dagrejs/dagre'] as const;
 
 export interface Module {
@@ -38,8 +41,13 @@ export function readPage(): Page {
   return (known = {
     template: readFileSync(new URL('page/index.html', here), 'utf8'),
     style: readFileSync(new URL('page/style.css', here), 'utf8'),
-    modules: ['protocol.js', ...scripts('page/'), ...scripts('page/view/')].map((path) => ({ path, text: readModule(path) })),
-    vendor: new Map(vendor.map((name) => [name, { path: `vendor/${name.replaceAll(/[^\w/-]/g, '')}.js`, text: readVendor(name) }])),
+    modules: ['protocol.js', ...scripts('page/'), ...scripts('page/view/')].map((path) => ({
+      path,
+      text: readModule(path),
+    })),
+    vendor: new Map(
+      vendor.map((name) => [name, { path: `vendor/${name.replaceAll(/[^\w/-]/g, '')}.js`, text: readVendor(name) }]),
+    ),
   });
 }
 
@@ -48,8 +56,13 @@ export function withImports(text: string, change: (specifier: string) => string)
   const { body } = parse(text, { ecmaVersion: 'latest', sourceType: 'module' });
   let changed = text;
   for (const statement of body.toReversed()) {
-    const source = 'source' in statement ? (statement.source as (Node & { readonly value?: unknown }) | null | undefined) : undefined;
-    if (source != null) changed = changed.slice(0, source.start) + JSON.stringify(change(String(source.value))) + changed.slice(source.end);
+    const source =
+      'source' in statement
+        ? (statement.source as (Node & { readonly value?: unknown }) | null | undefined)
+        : undefined;
+    if (source != null)
+      changed =
+        changed.slice(0, source.start) + JSON.stringify(change(String(source.value))) + changed.slice(source.end);
   }
   return changed;
 }
@@ -60,13 +73,20 @@ export function hashOf(text: string): string {
 }
 
 function scripts(folder: string): string[] {
-  return readdirSync(new URL(folder, here)).filter((name) => name.endsWith(isBuilt ? '.js' : '.ts') && !name.endsWith('.d.ts')).sort().map((name) => folder + name.replace(/\.ts$/, '.js'));
+  return readdirSync(new URL(folder, here))
+    .filter((name) => name.endsWith(isBuilt ? '.js' : '.ts') && !name.endsWith('.d.ts'))
+    .sort()
+    .map((name) => folder + name.replace(/\.ts$/, '.js'));
 }
 
 function readModule(path: string): string {
   const file = new URL(isBuilt ? path : path.replace(/\.js$/, '.ts'), here);
   const text = readFileSync(file, 'utf8');
-  return isBuilt ? text : withImports(strip(text), (specifier) => (specifier.startsWith('.') ? specifier.replace(/\.ts$/, '.js') : specifier));
+  return isBuilt
+    ? text
+    : withImports(strip(text), (specifier) =>
+        specifier.startsWith('.') ? specifier.replace(/\.ts$/, '.js') : specifier,
+      );
 }
 
 function readVendor(name: string): string {

@@ -54,7 +54,9 @@ export class Client {
     response.write('retry: 1000\n\n');
   }
 
-  /** Sends what changed. Whatever is skipped now is part of a later message, so that nothing queues up for a slow page. */
+  /**
+   * Sends what changed. Whatever is skipped now is part of a later message, so that nothing queues up for a slow page.
+   */
   advance(): void {
     do {
       if (this.#response.writableNeedDrain || this.#response.destroyed) return;
@@ -72,7 +74,8 @@ export class Client {
 
   /** Keeps the connection alive through proxies if nothing was sent for `idle` ms. */
   beat(idle: number): void {
-    if (performance.now() - this.#lastWrite < idle || this.#response.writableNeedDrain || this.#response.destroyed) return;
+    if (performance.now() - this.#lastWrite < idle || this.#response.writableNeedDrain || this.#response.destroyed)
+      return;
     this.#lastWrite = performance.now();
     this.#response.write(': still here\n\n');
   }

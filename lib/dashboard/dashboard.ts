@@ -39,7 +39,10 @@ export interface Dashboard extends Running {
  *
  * @throws INVALID_OPTION if the address cannot be listened on
  */
-export async function startDashboard(source: Source, { host, port, token, metrics, countsFromStart = false }: DashboardSettings): Promise<Dashboard> {
+export async function startDashboard(
+  source: Source,
+  { host, port, token, metrics, countsFromStart = false }: DashboardSettings,
+): Promise<Dashboard> {
   const { promise: exited, resolve: exit } = Promise.withResolvers<Exit>();
   let why: Exit = { reason: 'shutdown' };
   let stopping: Promise<void> | undefined;
@@ -49,7 +52,12 @@ export async function startDashboard(source: Source, { host, port, token, metric
   collecting?.catch(() => {}); // a request for metrics reports the error
   const door: Door = { host, token, names: [hostname()] };
   const page = toPageFiles(readPage());
-  const server = await listen({ source, history, live, page, metrics: metrics && (() => (collecting ??= metrics())) }, door, port, fail);
+  const server = await listen(
+    { source, history, live, page, metrics: metrics && (() => (collecting ??= metrics())) },
+    door,
+    port,
+    fail,
+  );
   const unsubscribe = source.feed.subscribe(historyEvents, (told) => {
     try {
       history.record(told);
@@ -62,7 +70,13 @@ export async function startDashboard(source: Source, { host, port, token, metric
     stopping ??= (async () => {
       unsubscribe();
       live.stop();
-      await Promise.all([server.close(), collecting?.then((collected) => collected.stop(), () => {})]);
+      await Promise.all([
+        server.close(),
+        collecting?.then(
+          (collected) => collected.stop(),
+          () => {},
+        ),
+      ]);
       exit(why); // a restart needs the port
     })();
     return stopping;
@@ -74,7 +88,10 @@ export async function startDashboard(source: Source, { host, port, token, metric
   }
 
   return {
-    exited, stop, url: server.url, port: server.port,
+    exited,
+    stop,
+    url: server.url,
+    port: server.port,
     inspect: () => ({ kind: 'worker', info: { url: server.url, pages: live.clients, rows: history.rows } }),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * PURE: decides which requests the dashboard accepts. Other sites can make a browser send requests here, and can point a name of theirs
- * at this machine (DNS rebinding). Both are refused, with or without a token.
+ * PURE: decides which requests the dashboard accepts. Other sites can make a browser send requests here, and can point
+ * a name of theirs at this machine (DNS rebinding). Both are refused, with or without a token.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { isLoopback } from '../hosts/transport/tcp/address.ts';
@@ -41,19 +41,28 @@ function refusalOfSite({ host, names }: Door, { method, path, headers }: Visit):
   const asked = headerOf(headers, 'host');
   const name = nameOf(asked);
   if (name === undefined || !isOurs(name, host, names)) {
-    return forbidden(`This dashboard is not known as ${JSON.stringify(asked ?? '')}. Open it under the address that it listens on.`);
+    return forbidden(
+      `This dashboard is not known as ${JSON.stringify(asked ?? '')}. Open it under the address that it listens on.`,
+    );
   }
   const origin = headerOf(headers, 'origin');
-  const isForeignOrigin = origin !== undefined && !['http', 'https'].some((scheme) => origin === `${scheme}://${asked}`);
-  if (isForeignOrigin || isForeignSite(method, path, headers)) return forbidden('Pages of other sites may not ask this dashboard.');
-  return method === 'POST' && headerOf(headers, 'x-handoff') !== '1' ? forbidden('The header x-handoff: 1 is missing.') : undefined;
+  const isForeignOrigin =
+    origin !== undefined && !['http', 'https'].some((scheme) => origin === `${scheme}://${asked}`);
+  if (isForeignOrigin || isForeignSite(method, path, headers))
+    return forbidden('Pages of other sites may not ask this dashboard.');
+  return method === 'POST' && headerOf(headers, 'x-handoff') !== '1'
+    ? forbidden('The header x-handoff: 1 is missing.')
+    : undefined;
 }
 
-/** Whether another site caused the request. A link on another site may open the page: only its reader sees the answer. */
+/**
+ * Whether another site caused the request. A link on another site may open the page: only its reader sees the answer.
+ */
 function isForeignSite(method: string, path: string, headers: Visit['headers']): boolean {
   const site = headerOf(headers, 'sec-fetch-site');
   if (site === undefined || site === 'same-origin' || site === 'none') return false;
-  const isNavigation = headerOf(headers, 'sec-fetch-mode') === 'navigate' && headerOf(headers, 'sec-fetch-dest') === 'document';
+  const isNavigation =
+    headerOf(headers, 'sec-fetch-mode') === 'navigate' && headerOf(headers, 'sec-fetch-dest') === 'document';
   return !(path === '/' && method === 'GET' && isNavigation);
 }
 
@@ -68,7 +77,11 @@ function judgeToken(token: string | undefined, port: number, { method, path, que
   if (scheme?.toLowerCase() === 'bearer' && isSame(bearer, token)) return { kind: 'enter' };
   const pass = cookieOf(headerOf(headers, 'cookie') ?? '', `${cookieName}-${port}`);
   if (pass !== undefined && isSame(pass, passOf(token))) return { kind: 'enter' };
-  return { kind: 'refuse', status: 401, text: 'A token is needed. Open /?token=… once, or send the header Authorization: Bearer ….' };
+  return {
+    kind: 'refuse',
+    status: 401,
+    text: 'A token is needed. Open /?token=… once, or send the header Authorization: Bearer ….',
+  };
 }
 
 function forbidden(text: string): Verdict {
@@ -100,7 +113,10 @@ function nameOf(header: string | undefined): string | undefined {
 function isOurs(name: string, host: string, names: readonly string[]): boolean {
   if (isLoopback(name) || name === host.toLowerCase()) return true;
   // Other sites can point a name here, but not an address.
-  return !isLoopback(host) && (/^[\d.]+$/.test(name) || name.includes(':') || names.some((each) => each.toLowerCase() === name));
+  return (
+    !isLoopback(host) &&
+    (/^[\d.]+$/.test(name) || name.includes(':') || names.some((each) => each.toLowerCase() === name))
+  );
 }
 
 function cookieOf(header: string, name: string): string | undefined {

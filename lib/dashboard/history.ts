@@ -6,8 +6,19 @@ import { RunHistory } from './run-history.ts';
 
 /** The events it needs. */
 export const historyEvents = [
-  'run:started', 'run:finished', 'run:failed', 'attempts', 'function:retrying', 'function:failed', 'function:log', 'function:memory-exceeded',
-  'result:fetched', 'result:lost', 'result:recomputing', 'worker:crashed', 'node:up',
+  'run:started',
+  'run:finished',
+  'run:failed',
+  'attempts',
+  'function:retrying',
+  'function:failed',
+  'function:log',
+  'function:memory-exceeded',
+  'result:fetched',
+  'result:lost',
+  'result:recomputing',
+  'worker:crashed',
+  'node:up',
 ] as const satisfies readonly EventType[];
 
 /** How much is kept. The oldest ended runs are dropped first. */
@@ -15,24 +26,34 @@ export interface HistoryLimits {
   /** Ended runs. Default 50. */
   readonly runs: number;
   /**
-   * Functions of all runs, because graphs are kept. Default 500,000. Runs in progress and the last ended run are kept whatever their
-   * size.
+   * Functions of all runs, because graphs are kept. Default 500,000. Runs in progress and the last ended run are kept
+   * whatever their size.
    */
   readonly functions: number;
-  /** Attempts of all runs. Default 200,000. If no ended run is left, the oldest attempts of runs in progress are dropped. */
+  /**
+   * Attempts of all runs. Default 200,000. If no ended run is left, the oldest attempts of runs in progress are
+   * dropped.
+   */
   readonly rows: number;
   /** Marks per run. Default 5000. */
   readonly marks: number;
   /** Errors of functions per run. Default 1000. */
   readonly errors: number;
   /**
-   * Approximate characters of the marks and errors of all runs. Default 20 million. If no ended run is left, the oldest of runs in
-   * progress are dropped.
+   * Approximate characters of the marks and errors of all runs. Default 20 million. If no ended run is left, the oldest
+   * of runs in progress are dropped.
    */
   readonly text: number;
 }
 
-export const defaultLimits: HistoryLimits = { runs: 50, functions: 500_000, rows: 200_000, marks: 5000, errors: 1000, text: 20_000_000 };
+export const defaultLimits: HistoryLimits = {
+  runs: 50,
+  functions: 500_000,
+  rows: 200_000,
+  marks: 5000,
+  errors: 1000,
+  text: 20_000_000,
+};
 
 export class History {
   readonly #limits: HistoryLimits;
@@ -113,12 +134,22 @@ export class History {
     if (before !== undefined) {
       if (before.record.startedAt === at) return; // repeated for a later subscriber
       // Its end was not reported.
-      this.#record(before, { type: 'run:failed', at, runId, dagId, error: new HandoffError('NODE_DOWN', 'The end of this run is unknown.', { runId, dagId }), durationMs: 0 });
+      this.#record(before, {
+        type: 'run:failed',
+        at,
+        runId,
+        dagId,
+        error: new HandoffError('NODE_DOWN', 'The end of this run is unknown.', { runId, dagId }),
+        durationMs: 0,
+      });
       this.#ended(before);
     }
-    const run = new RunHistory(this.#newKey(), host, graph, { ...this.#limits, hostOf: (node) => this.#hosts.get(node) });
+    const run = new RunHistory(this.#newKey(), host, graph, {
+      ...this.#limits,
+      hostOf: (node) => this.#hosts.get(node),
+    });
     this.#runs.set(run.key, run);
-    this.#current.set(runId, [...this.#current.get(runId) ?? [], run]);
+    this.#current.set(runId, [...(this.#current.get(runId) ?? []), run]);
     run.wereDone(done);
     this.#record(run, event);
     this.#forget();
@@ -169,7 +200,9 @@ export class History {
   }
 
   #forget(): void {
-    const over = [...this.#runs.values()].filter(({ isOver }) => isOver).sort((a, b) => a.record.endedAt! - b.record.endedAt!);
+    const over = [...this.#runs.values()]
+      .filter(({ isOver }) => isOver)
+      .sort((a, b) => a.record.endedAt! - b.record.endedAt!);
     let functions = 0;
     for (const { record } of this.#runs.values()) functions += record.graph.ids.length;
     let count = over.length;

@@ -43,7 +43,12 @@ export class Live implements Board {
   trees = nothing;
 
   /** @param onError called if a message cannot be built */
-  constructor(source: Source, history: History, hello: Omit<Hello, 'type' | 'now' | 'isReport'>, onError: (error: unknown) => void) {
+  constructor(
+    source: Source,
+    history: History,
+    hello: Omit<Hello, 'type' | 'now' | 'isReport'>,
+    onError: (error: unknown) => void,
+  ) {
     this.#onError = onError;
     this.#source = source;
     this.#history = history;
@@ -87,7 +92,15 @@ export class Live implements Board {
       const all = [...this.#history.runs];
       const keys = new Set(all.map(({ key }) => key));
       const runs = all.filter((run) => run.version > since).map(toRunView);
-      return { message: JSON.stringify({ type: 'runs', runs, gone: [...known].filter((key) => !keys.has(key)) } satisfies Message), version, keys };
+      return {
+        message: JSON.stringify({
+          type: 'runs',
+          runs,
+          gone: [...known].filter((key) => !keys.has(key)),
+        } satisfies Message),
+        version,
+        keys,
+      };
     });
   }
 
@@ -100,7 +113,9 @@ export class Live implements Board {
       const spans = run.spansSince(from, mostRows);
       const marks = run.marksSince(from);
       return {
-        messages: [spans, marks].filter((each) => each !== undefined).map((each) => JSON.stringify(each satisfies Message)),
+        messages: [spans, marks]
+          .filter((each) => each !== undefined)
+          .map((each) => JSON.stringify(each satisfies Message)),
         to: {
           rows: spans === undefined ? from.rows : spans.from + spans.rows.length / spanWidth,
           lanes: run.lanes.length,
@@ -129,7 +144,10 @@ export class Live implements Board {
     this.#made.clear();
     this.#look('nodes', nodesPeriod, () => this.#lookAtNodes());
     this.#look('trees', treesPeriod, async () => {
-      this.trees = changed(this.trees, JSON.stringify({ type: 'trees', trees: await this.#source.trees() } satisfies Message));
+      this.trees = changed(
+        this.trees,
+        JSON.stringify({ type: 'trees', trees: await this.#source.trees() } satisfies Message),
+      );
     });
     for (const run of this.#history.runs) if (!run.isOver) this.#estimate(run);
     for (const client of this.#clients) {
@@ -143,7 +161,9 @@ export class Live implements Board {
     const now = performance.now();
     if (now < (this.#looks.get(what) ?? 0)) return;
     this.#looks.set(what, Infinity);
-    void look().catch(() => {}).then(() => this.#looks.set(what, now + every));
+    void look()
+      .catch(() => {})
+      .then(() => this.#looks.set(what, now + every));
   }
 
   async #lookAtNodes(): Promise<void> {
@@ -153,18 +173,27 @@ export class Live implements Board {
     for (const run of this.#history.runs) {
       if (run.isOver) continue;
       const { runId } = run.record.graph;
-      const running = nodes.reduce((sum, { threads }) => sum + threads.filter((thread) => thread.running?.runId === runId).length, 0);
+      const running = nodes.reduce(
+        (sum, { threads }) => sum + threads.filter((thread) => thread.running?.runId === runId).length,
+        0,
+      );
       if (running !== run.running) this.#history.touch(Object.assign(run, { running }));
     }
     const message = JSON.stringify(nodes);
-    if (message !== this.#lastNodes) this.nodes = { version: this.nodes.version + 1, message: `{"type":"nodes","at":${timestamp()},"nodes":${message}}` };
+    if (message !== this.#lastNodes)
+      this.nodes = {
+        version: this.nodes.version + 1,
+        message: `{"type":"nodes","at":${timestamp()},"nodes":${message}}`,
+      };
     this.#lastNodes = message;
   }
 
   #estimate(run: RunHistory): void {
     const begun = performance.now();
     if (begun < (this.#estimates.get(run) ?? 0) || timestamp() < run.record.startedAt! + estimatePeriod) return;
-    const nodes = this.#seen.filter(({ isUp }) => isUp).map(({ threads, declared }) => ({ threads: threads.length, capabilities: declared }));
+    const nodes = this.#seen
+      .filter(({ isUp }) => isUp)
+      .map(({ threads, declared }) => ({ threads: threads.length, capabilities: declared }));
     const remaining = remainingOf(run.record, timestamp(), nodes, this.#runningOf(run)) ?? null;
     if (remaining !== run.remaining) this.#history.touch(Object.assign(run, { remaining }));
     const now = performance.now();

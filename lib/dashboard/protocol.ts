@@ -1,6 +1,6 @@
 /**
- * Messages from the dashboard's server to its page: JSON, by server-sent events and a few GETs. Unless stated otherwise, times are ms since
- * the epoch by the clock of the server.
+ * Messages from the dashboard's server to its page: JSON, by server-sent events and a few GETs. Unless stated
+ * otherwise, times are ms since the epoch by the clock of the server.
  *
  * ```
  *   GET  /                                the page
@@ -88,13 +88,16 @@ export interface Spans {
   readonly from: number;
   /** Rows that the server has dropped to stay within its limit. */
   readonly dropped: number;
-  /** Sent if the page missed rows that were dropped. For each name, totals of everything before `from`: attempts and their ms. */
+  /**
+   * Sent if the page missed rows that were dropped. For each name, totals of everything before `from`: attempts and
+   * their ms.
+   */
   readonly before?: { readonly counts: readonly number[]; readonly times: readonly number[] };
   /** Lanes that are new with this message, in the order of their numbers. */
   readonly lanes: readonly { readonly host: string; readonly node: string; readonly thread: number }[];
   /**
-   * Flat, `spanWidth` numbers each: function (index into the graph), lane, start in ms from the run's start, duration in ms, attempt, and
-   * 1 if it threw (else 0).
+   * Flat, `spanWidth` numbers each: function (index into the graph), lane, start in ms from the run's start, duration
+   * in ms, attempt, and 1 if it threw (else 0).
    */
   readonly rows: readonly number[];
 }

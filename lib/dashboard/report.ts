@@ -45,7 +45,11 @@ export function createReport(source: Source, runId: string): ReportRecorder {
     async html() {
       const run = [...history.runs].at(-1);
       if (run === undefined) throw new Error(`There is nothing to report: run ${runId} has not started.`);
-      const [details, nodes, trees] = await Promise.all([detailsOf(run, source), source.nodes().catch(() => []), source.trees().catch(() => ({}))]);
+      const [details, nodes, trees] = await Promise.all([
+        detailsOf(run, source),
+        source.nodes().catch(() => []),
+        source.trees().catch(() => ({})),
+      ]);
       return toHtml(readPage(), toReport(run, { now: timestamp(), details, nodes, trees }));
     },
   };
@@ -66,35 +70,48 @@ export function toReport(run: RunHistory, { now, details, nodes, trees }: Around
   const messages: (Message | undefined)[] = [
     { type: 'hello', version: packageVersion(), server: 'report', now, isReport: true },
     { type: 'runs', runs: [toRunView(run)], gone: [] },
-    { type: 'nodes', at: now, nodes }, { type: 'trees', trees }, spans, marks,
+    { type: 'nodes', at: now, nodes },
+    { type: 'trees', trees },
+    spans,
+    marks,
   ];
   const functions: Record<number, FunctionView> = {};
   for (const i of mostTelling(run, mostFunctions)) functions[i] = recordedView(run, i, details.get(i));
-  return { messages: messages.filter((message) => message !== undefined), graphs: { [run.key]: run.record.graph }, functions: { [run.key]: functions } };
+  return {
+    messages: messages.filter((message) => message !== undefined),
+    graphs: { [run.key]: run.record.graph },
+    functions: { [run.key]: functions },
+  };
 }
 
 /** Failed functions first, then the longest ones. */
 function mostTelling({ record: { graph, fate, begun, ended } }: RunHistory, most: number): number[] {
   const all = graph.ids.map((_, i) => i);
   if (all.length <= most) return all;
-  const took = (i: number): number => (fate[i] === Fate.failed ? Infinity : (ended[i]! - begun[i]!) || 0);
+  const took = (i: number): number => (fate[i] === Fate.failed ? Infinity : ended[i]! - begun[i]! || 0);
   return all.sort((a, b) => took(b) - took(a) || a - b).slice(0, most);
 }
 
 async function detailsOf(run: RunHistory, source: Source): Promise<Map<number, FunctionDetail>> {
   const { graph } = run.record;
   const details = new Map<number, FunctionDetail>();
-  await Promise.all(mostTelling(run, mostDetails).map(async (i) => {
-    const detail = await source.functionDetail(run.host, graph.runId, graph.ids[i]!).catch(() => undefined); // the report works without details
-    if (detail !== undefined) details.set(i, detail);
-  }));
+  await Promise.all(
+    mostTelling(run, mostDetails).map(async (i) => {
+      // The report works without details.
+      const detail = await source.functionDetail(run.host, graph.runId, graph.ids[i]!).catch(() => undefined);
+      if (detail !== undefined) details.set(i, detail);
+    }),
+  );
   return details;
 }
 
 /** One self-contained file: an import map resolves modules to `data:` URLs. */
 export function toHtml({ template, style, modules, vendor }: Page, report: Report): string {
   const nameOf = (path: string): string => `handoff/${path}`;
-  const inline = (path: string, text: string): string => dataUrl(withImports(text, (specifier) => (specifier.startsWith('.') ? nameOf(resolved(specifier, path)) : specifier)));
+  const inline = (path: string, text: string): string =>
+    dataUrl(
+      withImports(text, (specifier) => (specifier.startsWith('.') ? nameOf(resolved(specifier, path)) : specifier)),
+    );
   const imports = Object.fromEntries([
     ...modules.map(({ path, text }) => [nameOf(path), inline(path, text)] as const),
     ...[...vendor].map(([name, { path, text }]) => [name, inline(path, text)] as const),

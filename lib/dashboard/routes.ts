@@ -76,7 +76,7 @@ function events({ live }: Parts, { response, query }: Asked): void {
 }
 
 async function cancel({ source }: Parts, run: RunHistory, response: ServerResponse): Promise<void> {
-  const isUnderWay = !run.isOver && await source.cancel(run.host, run.record.graph.runId);
+  const isUnderWay = !run.isOver && (await source.cancel(run.host, run.record.graph.runId));
   if (!isUnderWay) return say(response, 409, 'The run is over.');
   response.writeHead(202).end();
 }
@@ -89,7 +89,11 @@ async function functionView({ source }: Parts, run: RunHistory, i: number, respo
 /** A graph may be large. It is built and sent in pieces, so that it does not block other work. */
 async function graph(of: RunGraph, { request, response }: Asked): Promise<void> {
   const isGzip = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
-  response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', ...(isGzip && { 'content-encoding': 'gzip' }), vary: 'accept-encoding' });
+  response.writeHead(200, {
+    'content-type': 'application/json; charset=utf-8',
+    ...(isGzip && { 'content-encoding': 'gzip' }),
+    vary: 'accept-encoding',
+  });
   const text = Readable.from(inPieces(of));
   if (isGzip) await pipeline(text, createGzip({ level: constants.Z_BEST_SPEED }), response);
   else await pipeline(text, response);

@@ -1,6 +1,6 @@
 /**
- * PURE: the memory of one run: its record, rows of spans, marks and errors. Errors are kept as text, because an error object can
- * reference any amount of memory.
+ * PURE: the memory of one run: its record, rows of spans, marks and errors. Errors are kept as text, because an error
+ * object can reference any amount of memory.
  */
 import type { EventOf, HandoffEvent } from '../events/events.ts';
 import type { RunGraph } from '../events/run-graph.ts';
@@ -49,7 +49,9 @@ export class RunHistory {
     this.#options = options;
     this.notes = new RunNotes(options);
     const { rows } = this;
-    this.record = new RunRecord(graph, (i, lane, begun, ended, attempt, hasFailed) => rows.push(i, lane, this.#since(begun), Math.max(0, ended - begun), attempt, hasFailed));
+    this.record = new RunRecord(graph, (i, lane, begun, ended, attempt, hasFailed) =>
+      rows.push(i, lane, this.#since(begun), Math.max(0, ended - begun), attempt, hasFailed),
+    );
   }
 
   get isOver(): boolean {
@@ -61,22 +63,35 @@ export class RunHistory {
     record.record(event);
     switch (event.type) {
       case 'attempts':
-        for (const { node, thread } of record.lanes.slice(this.lanes.length)) this.lanes.push({ host: this.#options.hostOf(node) ?? this.host, node, thread });
+        for (const { node, thread } of record.lanes.slice(this.lanes.length))
+          this.lanes.push({ host: this.#options.hostOf(node) ?? this.host, node, thread });
         return;
-      case 'run:finished': case 'run:failed':
+      case 'run:finished':
+      case 'run:failed':
         this.running = 0;
         this.remaining = 0;
         if (event.type === 'run:failed') this.error = toErrorView(event.error);
         return;
-      case 'function:retrying': return this.#mark('retry', event, event.node, `attempt ${event.attempt}: ${messageOf(event.error)}`);
+      case 'function:retrying':
+        return this.#mark('retry', event, event.node, `attempt ${event.attempt}: ${messageOf(event.error)}`);
       case 'function:failed':
         this.notes.failed(record.index.get(event.functionId) ?? -1, event.error);
         return this.#mark('failed', event, event.node, messageOf(event.error));
-      case 'function:log': return this.#mark('log', event, event.node, event.values.map(textOf).join(' '));
-      case 'function:memory-exceeded': return this.#mark('overuse', event, event.node, `uses ${Math.round(event.usedMb)} MB, claims ${event.claimedMb}`);
-      case 'result:fetched': return this.#mark('fetched', event, event.node, `${event.bytes} bytes`);
-      case 'result:lost': return this.#mark('lost', event, null, '');
-      case 'result:recomputing': return this.#mark('recomputed', event, null, '');
+      case 'function:log':
+        return this.#mark('log', event, event.node, event.values.map(textOf).join(' '));
+      case 'function:memory-exceeded':
+        return this.#mark(
+          'overuse',
+          event,
+          event.node,
+          `uses ${Math.round(event.usedMb)} MB, claims ${event.claimedMb}`,
+        );
+      case 'result:fetched':
+        return this.#mark('fetched', event, event.node, `${event.bytes} bytes`);
+      case 'result:lost':
+        return this.#mark('lost', event, null, '');
+      case 'result:recomputing':
+        return this.#mark('recomputed', event, null, '');
     }
   }
 
@@ -93,7 +108,13 @@ export class RunHistory {
   /** Records the death of a thread that this run may use. */
   crashed(event: EventOf<'worker:crashed'>): void {
     const { at, node, thread, reason, error } = event;
-    this.notes.mark({ kind: 'crash', at: this.#since(at), fn: -1, node, text: textOf(`thread ${thread}: ${reason}${error === undefined ? '' : `, ${messageOf(error)}`}`) });
+    this.notes.mark({
+      kind: 'crash',
+      at: this.#since(at),
+      fn: -1,
+      node,
+      text: textOf(`thread ${thread}: ${reason}${error === undefined ? '' : `, ${messageOf(error)}`}`),
+    });
   }
 
   /**
@@ -106,7 +127,15 @@ export class RunHistory {
     if (read >= rows.count && lanes >= this.lanes.length) return undefined;
     const from = Math.max(read, rows.dropped);
     const before = from > read ? this.#before : undefined;
-    return { type: 'attempts', run: this.key, from, dropped: rows.dropped, ...(before && { before }), lanes: this.lanes.slice(lanes), rows: rows.slice(from, most) };
+    return {
+      type: 'attempts',
+      run: this.key,
+      from,
+      dropped: rows.dropped,
+      ...(before && { before }),
+      lanes: this.lanes.slice(lanes),
+      rows: rows.slice(from, most),
+    };
   }
 
   /** Drops some of the oldest rows. Returns how many. */
@@ -128,8 +157,19 @@ export class RunHistory {
     return marks.length === 0 ? undefined : { type: 'marks', run: this.key, from, marks };
   }
 
-  #mark(kind: Mark['kind'], { at, functionId }: { readonly at: number; readonly functionId: string }, node: string | null, text: string): void {
-    this.notes.mark({ kind, at: this.#since(at), fn: this.record.index.get(functionId) ?? -1, node, text: textOf(text) });
+  #mark(
+    kind: Mark['kind'],
+    { at, functionId }: { readonly at: number; readonly functionId: string },
+    node: string | null,
+    text: string,
+  ): void {
+    this.notes.mark({
+      kind,
+      at: this.#since(at),
+      fn: this.record.index.get(functionId) ?? -1,
+      node,
+      text: textOf(text),
+    });
   }
 
   /** ms since the run started. */

@@ -78,5 +78,12 @@ function sizeOfMark({ text }: Mark): number {
 }
 
 function sizeOfError({ name, message, code = '', stack = '', cause }: ErrorView): number {
-  return overhead + name.length + message.length + code.length + stack.length + (cause === undefined ? 0 : sizeOfError(cause));
+  return (
+    overhead +
+    name.length +
+    message.length +
+    code.length +
+    stack.length +
+    (cause === undefined ? 0 : sizeOfError(cause))
+  );
 }

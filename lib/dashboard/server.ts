@@ -21,7 +21,12 @@ const mostBody = 4096;
  * @param onError called if the server fails later
  * @throws INVALID_OPTION if the address cannot be listened on
  */
-export async function listen(parts: Parts, door: Door, port: number, onError: (error: unknown) => void): Promise<Listening> {
+export async function listen(
+  parts: Parts,
+  door: Door,
+  port: number,
+  onError: (error: unknown) => void,
+): Promise<Listening> {
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     void serve(parts, door, (server.address() as AddressInfo | null)?.port ?? port, request, response);
   });
@@ -44,8 +49,15 @@ export async function listen(parts: Parts, door: Door, port: number, onError: (e
 async function begin(server: Server, host: string, port: number): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === 'EADDRINUSE' ? 'the port is in use. Give another port, or 0 for any free port' : cause.message;
-      reject(new HandoffError('INVALID_OPTION', `The dashboard cannot listen on ${formatAddress(host, port)}: ${why} (${cause.code}).`, { option: 'dashboard', cause }));
+      const why =
+        cause.code === 'EADDRINUSE' ? 'the port is in use. Give another port, or 0 for any free port' : cause.message;
+      reject(
+        new HandoffError(
+          'INVALID_OPTION',
+          `The dashboard cannot listen on ${formatAddress(host, port)}: ${why} (${cause.code}).`,
+          { option: 'dashboard', cause },
+        ),
+      );
     });
     // A resolver may map localhost elsewhere; it must stay unreachable from other machines.
     server.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port }, resolve);
@@ -59,7 +71,13 @@ function shown(host: string): string {
   return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
 }
 
-async function serve(parts: Parts, door: Door, port: number, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(
+  parts: Parts,
+  door: Door,
+  port: number,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { method = '', url = '/', headers } = request;
   const [path, ...rest] = url.split('?') as [string, ...string[]];
   const query = new URLSearchParams(rest.join('?'));
@@ -76,8 +94,10 @@ async function serve(parts: Parts, door: Door, port: number, request: IncomingMe
       if (verdict.status === 401) response.setHeader('www-authenticate', 'Bearer');
       return refuse(request, response, () => say(response, verdict.status, verdict.text));
     }
-    if (verdict.kind === 'welcome') return void response.writeHead(303, { 'set-cookie': verdict.cookie, location: '.' }).end();
-    if (!await isShort(request)) return refuse(request, response, () => say(response, 413, 'The request body is too long.'));
+    if (verdict.kind === 'welcome')
+      return void response.writeHead(303, { 'set-cookie': verdict.cookie, location: '.' }).end();
+    if (!(await isShort(request)))
+      return refuse(request, response, () => say(response, 413, 'The request body is too long.'));
     await answer(parts, { request, response, path, query });
   } catch (error) {
     if (response.headersSent) response.destroy();

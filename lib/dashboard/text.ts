@@ -1,4 +1,7 @@
-/** Thrown and logged values as short text and plain data. They may be anything, of any size, and must not crash the reader. */
+/**
+ * Thrown and logged values as short text and plain data. They may be anything, of any size, and must not crash the
+ * reader.
+ */
 import { inspect } from 'node:util';
 import { cut } from '../report/cut.ts';
 import type { ErrorView } from './protocol.ts';
@@ -31,7 +34,8 @@ export function toErrorView(error: unknown, depth = 5, length: number = longest.
       ...(typeof stack === 'string' && { stack: cut(stack, length) }),
       ...(cause !== undefined && depth > 0 && { cause: toErrorView(cause, depth - 1, length / 2) }),
     };
-  } catch { // a getter of its own throws
+  } catch {
+    // a getter of its own throws
     return { name: 'Error', message: 'an error that cannot be read' };
   }
 }
@@ -39,7 +43,8 @@ export function toErrorView(error: unknown, depth = 5, length: number = longest.
 function shown(value: unknown): string {
   try {
     return inspect(value, { depth: 2, breakLength: Infinity, maxArrayLength: 20, maxStringLength: longest.text });
-  } catch { // its own inspect method throws
+  } catch {
+    // its own inspect method throws
     return 'a value that cannot be shown';
   }
 }

@@ -11,10 +11,22 @@ export function toRunView({ key, host, record, running, remaining, error }: RunH
   const total = graph.ids.length;
   const state = endedAt === undefined ? 'running' : error === null ? 'finished' : 'failed';
   return {
-    key, runId: graph.runId, dagId: graph.dagId, host, state, startedAt: startedAt ?? 0, endedAt: endedAt ?? null, total,
+    key,
+    runId: graph.runId,
+    dagId: graph.dagId,
+    host,
+    state,
+    startedAt: startedAt ?? 0,
+    endedAt: endedAt ?? null,
+    total,
     // For functions done before the first event, only the end of the run shows how many there were.
     done: state === 'finished' ? total - failed : done,
-    failed, running, retries, bytesFetched, remainingMs: remaining, error,
+    failed,
+    running,
+    retries,
+    bytesFetched,
+    remainingMs: remaining,
+    error,
   };
 }
 
@@ -23,7 +35,11 @@ export function toRunView({ key, host, record, running, remaining, error }: RunH
  *
  * @param i index into the run's graph
  */
-export async function toFunctionView(run: RunHistory, i: number, source: Pick<Source, 'explain' | 'functionDetail'>): Promise<FunctionView> {
+export async function toFunctionView(
+  run: RunHistory,
+  i: number,
+  source: Pick<Source, 'explain' | 'functionDetail'>,
+): Promise<FunctionView> {
   const { graph } = run.record;
   const id = graph.ids[i]!;
   const ofRun = [run.host, graph.runId, id] as const;
@@ -49,13 +65,21 @@ export function recordedView({ record, lanes, notes }: RunHistory, i: number, de
   const bytesOf = (id: string): number => bytes[record.index.get(id) ?? -1] ?? 0;
   const args = detail?.args ?? graph.deps[i]!.map((dep) => ({ result: graph.ids[dep]! }));
   return {
-    id: graph.ids[i]!, name: graph.names[graph.code[i]!]!, module: detail?.module ?? null,
+    id: graph.ids[i]!,
+    name: graph.names[graph.code[i]!]!,
+    module: detail?.module ?? null,
     state: fate[i] === Fate.done ? 'done' : fate[i] === Fate.failed ? 'failed' : 'waiting',
-    node: where?.node ?? null, thread: where?.thread ?? null, attempts: attempts[i]!,
-    begun: at(begun[i]!), ended: at(ended[i]!), bytes: bytes[i]!, cost: graph.costs[graph.cost[i]!] ?? null,
+    node: where?.node ?? null,
+    thread: where?.thread ?? null,
+    attempts: attempts[i]!,
+    begun: at(begun[i]!),
+    ended: at(ended[i]!),
+    bytes: bytes[i]!,
+    cost: graph.costs[graph.cost[i]!] ?? null,
     args: args.map((arg) => ('result' in arg ? { result: arg.result, bytes: bytesOf(arg.result) } : arg)),
     dependents: dependentsOf(graph)[i]!.map((dependent) => graph.ids[dependent]!),
-    error: notes.errors.get(i) ?? null, explain: null,
+    error: notes.errors.get(i) ?? null,
+    explain: null,
   };
 }
 

@@ -46,13 +46,19 @@ export class ActiveRun implements Running {
     this.id = runId;
     this.ids = { runId, dagId: plan.dagId };
     this.request = request;
-    this.results = new RunResults({ size: plan.size, indexOf: (id) => plan.indexOf(id), idOf: (i) => plan.entries[i]!.id }, memory);
+    this.results = new RunResults(
+      { size: plan.size, indexOf: (id) => plan.indexOf(id), idOf: (i) => plan.entries[i]!.id },
+      memory,
+    );
     this.results.pin();
     this.#abort = abort;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ended = promise;
     this.#settle = { resolve, reject };
-    this.exited = promise.then((): Exit => ({ reason: 'normal' }), (error: unknown): Exit => ({ reason: 'error', error }));
+    this.exited = promise.then(
+      (): Exit => ({ reason: 'normal' }),
+      (error: unknown): Exit => ({ reason: 'error', error }),
+    );
   }
 
   finish(): void {
@@ -76,17 +82,23 @@ export class ActiveRun implements Running {
     const run = this.run!;
     let running = 0;
     // a function with a copy counts once
-    for (const { id, contest, functions, size, done } of run.batches) if (contest === null || run.batch[functions[done]!] === id) running += size - done;
+    for (const { id, contest, functions, size, done } of run.batches)
+      if (contest === null || run.batch[functions[done]!] === id) running += size - done;
     try {
       onProgress({ ...this.ids, done: plan.size - run.unfinished, running, total: plan.size });
     } catch (error) {
-      queueMicrotask(() => { throw error; }); // an error of a listener must not affect the run
+      queueMicrotask(() => {
+        throw error;
+      }); // an error of a listener must not affect the run
     }
   }
 
   inspect(): Omit<TreeNode, 'id' | 'restarts' | 'state'> {
     const { size } = this.request.plan;
-    return { kind: 'worker', info: { dagId: this.ids.dagId, functions: size, unfinished: this.run?.unfinished ?? size } };
+    return {
+      kind: 'worker',
+      info: { dagId: this.ids.dagId, functions: size, unfinished: this.run?.unfinished ?? size },
+    };
   }
 }
 

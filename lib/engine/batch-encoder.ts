@@ -47,9 +47,25 @@ export function toOutgoing(batch: Batch, source: MessageSource, { starts, spans 
   const writer = new BatchWriter(batch, source);
   words.begin();
   for (const i of batch.functions) writer.write(i);
-  const flags = (batch.exclusive || starts ? BatchFlag.announce : 0) | (spans ? BatchFlag.spans : 0) | (writer.linked ? BatchFlag.linked : 0);
+  const flags =
+    (batch.exclusive || starts ? BatchFlag.announce : 0) |
+    (spans ? BatchFlag.spans : 0) |
+    (writer.linked ? BatchFlag.linked : 0);
   const { sources, exports } = exchange(batch, source);
-  return { id: batch.id, flags, origin: 0, runId: batch.run.id, dagId: batch.run.plan.dagId, serial: source.serial, claim: batch.claim, size: batch.functions.length, program: words.written, values: writer.values, sources, exports };
+  return {
+    id: batch.id,
+    flags,
+    origin: 0,
+    runId: batch.run.id,
+    dagId: batch.run.plan.dagId,
+    serial: source.serial,
+    claim: batch.claim,
+    size: batch.functions.length,
+    program: words.written,
+    values: writer.values,
+    sources,
+    exports,
+  };
 }
 
 /** The results that a batch of a gang takes from other workers, and sends to them. */
@@ -98,14 +114,21 @@ class BatchWriter {
   #head(i: number, { retryIf }: Traits, count: number): void {
     const { plan, attempts } = this.#run;
     const { code, tracer } = this.#source;
-    const traceparent = tracer === undefined ? undefined : tracer.begin(this.#run.id, plan, i, attempts[i]! + 1, this.#source.hostName);
+    const traceparent =
+      tracer === undefined ? undefined : tracer.begin(this.#run.id, plan, i, attempts[i]! + 1, this.#source.hostName);
     const fed = this.#isFed(i) ? Head.fed : 0;
     words.push(code.codes[plan.code[i]!]!);
     if (!code.usesContext && retryIf === undefined && traceparent === undefined) {
       words.push((count << headBits) | fed);
       return;
     }
-    words.push((count << headBits) | Head.named | (retryIf === undefined ? 0 : Head.judged) | fed | (traceparent === undefined ? 0 : Head.traced));
+    words.push(
+      (count << headBits) |
+        Head.named |
+        (retryIf === undefined ? 0 : Head.judged) |
+        fed |
+        (traceparent === undefined ? 0 : Head.traced),
+    );
     words.push(attempts[i]! + 1);
     this.values.push(plan.entries[i]!.id);
     if (traceparent !== undefined) this.values.push(traceparent);
@@ -130,7 +153,10 @@ class BatchWriter {
     else this.#value(held);
   }
 
-  /** The place of a result that does not exist yet: from an earlier function of this batch, or from another batch of its gang. */
+  /**
+   * The place of a result that does not exist yet: from an earlier function of this batch, or from another batch of its
+   * gang.
+   */
   #local(dep: number): number {
     this.linked = true;
     const place = this.#batch.gang?.imports.get(dep);
@@ -176,8 +202,10 @@ class BatchWriter {
         const data = this.#source.literals.payloadOf(part.value);
         return data === undefined ? [ArgTag.value, part.value] : [ArgTag.payload, this.#source.travelling(data)];
       }
-      case 'result': return this.#tagResult(part.of);
-      case 'node': return [ArgTag.value, part.of < 0 ? this.#batch.lane.node.name : this.#nodeOf(part.of)];
+      case 'result':
+        return this.#tagResult(part.of);
+      case 'node':
+        return [ArgTag.value, part.of < 0 ? this.#batch.lane.node.name : this.#nodeOf(part.of)];
       case 'list': {
         const list: unknown[] = [];
         for (const each of part.parts) this.#tagInto(i, each, list);

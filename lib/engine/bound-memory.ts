@@ -11,13 +11,18 @@ export interface BoundMemory {
 }
 
 /** @param onPressed called when results exceed their limit, and when they no longer do */
-export function boundMemory(budget: number | undefined, publisher: Publisher, onPressed: (isPressed: boolean) => void): BoundMemory {
+export function boundMemory(
+  budget: number | undefined,
+  publisher: Publisher,
+  onPressed: (isPressed: boolean) => void,
+): BoundMemory {
   if (budget === undefined) return { memory: undefined, async stop() {} };
   const folder = new SpillFolder();
   const memory = new ResultMemory(budget, folder, {
     pressed: onPressed,
     failed: (failure) => {
-      if (publisher.wants('spill:failed')) publisher.publish({ type: 'spill:failed', at: timestamp(), budget, ...failure });
+      if (publisher.wants('spill:failed'))
+        publisher.publish({ type: 'spill:failed', at: timestamp(), budget, ...failure });
     },
   });
   return {

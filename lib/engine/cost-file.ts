@@ -11,9 +11,14 @@ import { addJson, type CostModelJson, faultOf, nameOf, toJson } from './cost-jso
 
 /** The option `costModel` of `Handoff.start`. */
 export interface CostModelOptions {
-  /** A file that is read at start, where it exists, and written by `stop()`. Its modules are named relative to its folder; of `data` alone, to the working directory. */
+  /**
+   * A file that is read at start, where it exists, and written by `stop()`. Its modules are named relative to its
+   * folder; of `data` alone, to the working directory.
+   */
   readonly file?: string | undefined;
-  /** What `handoff.costModel()` of another Handoff returned. What `file` says of the same code or function counts more. */
+  /**
+   * What `handoff.costModel()` of another Handoff returned. What `file` says of the same code or function counts more.
+   */
   readonly data?: CostModelJson | undefined;
   /** `false`: what is known is used, and nothing is added to it; `file` is not written. Default true. */
   readonly learn?: boolean | undefined;
@@ -36,7 +41,12 @@ export interface KeptCosts {
  */
 export function openCosts({ file: given, data, learn = true }: CostModelOptions, codes: CodeList): KeptCosts {
   const fault = data === undefined ? undefined : faultOf(data);
-  if (fault !== undefined) throw new HandoffError('INVALID_OPTION', `Handoff.start: costModel: option data must be what costModel() returned, but ${fault}.`, { option: 'data' });
+  if (fault !== undefined)
+    throw new HandoffError(
+      'INVALID_OPTION',
+      `Handoff.start: costModel: option data must be what costModel() returned, but ${fault}.`,
+      { option: 'data' },
+    );
   const file = given === undefined ? undefined : locate(given, learn);
   const learned = createCosts(codes, file === undefined ? process.cwd() : dirname(file), learn);
   if (data !== undefined) addJson(learned, data);
@@ -53,7 +63,9 @@ export function openCosts({ file: given, data, learn = true }: CostModelOptions,
   };
 }
 
-/** Module paths are relative to the folder of the file, so that the file can move to another machine together with them. */
+/**
+ * Module paths are relative to the folder of the file, so that the file can move to another machine together with them.
+ */
 function createCosts(codes: CodeList, folder: string, learns: boolean): CostModel {
   return new CostModel((code) => nameOf(codes.wire(code), folder), { learns, largeBytes: shareFrom });
 }
@@ -106,7 +118,10 @@ async function write(file: string, json: CostModelJson): Promise<void> {
 }
 
 function damaged(option: string, fault: string): HandoffError {
-  return refused(option, `is no cost model: ${fault}. The file was not changed. Move it away to start from scratch, or name another file`);
+  return refused(
+    option,
+    `is no cost model: ${fault}. The file was not changed. Move it away to start from scratch, or name another file`,
+  );
 }
 
 function refused(option: string, why: string): HandoffError {

@@ -40,10 +40,14 @@ const version = 1;
 // Limit of entries; the least recently learned are left out.
 const mostCodes = 10_000;
 
-/** The name of some code, relative to a folder. Source text appears only as a hash, because it is long and may be confidential. */
+/**
+ * The name of some code, relative to a folder. Source text appears only as a hash, because it is long and may be
+ * confidential.
+ */
 export function nameOf(code: CodeWire, folder: string): string {
   if ('source' in code) return `source:${hash(code.source)}`;
-  if (!code.module.startsWith('file:') && !isAbsolute(code.module)) return `${/^\w+:/.test(code.module) ? `url:${hash(code.module)}` : code.module}#${code.export}`;
+  if (!code.module.startsWith('file:') && !isAbsolute(code.module))
+    return `${/^\w+:/.test(code.module) ? `url:${hash(code.module)}` : code.module}#${code.export}`;
   const path = relative(folder, fileURLToPath(code.url)).split(sep).join('/');
   return `${path.startsWith('../') || isAbsolute(path) ? path : `./${path}`}#${code.export}`;
 }
@@ -54,20 +58,31 @@ function hash(text: string): string {
 }
 
 export function toJson({ codes }: CostModel): CostModelJson {
-  const known = [...codes].filter(([, { estimate, functions }]) => estimate.count > 0 || functions.size > 0).slice(-mostCodes);
+  const known = [...codes]
+    .filter(([, { estimate, functions }]) => estimate.count > 0 || functions.size > 0)
+    .slice(-mostCodes);
   return {
-    format, version,
+    format,
+    version,
     // Object.fromEntries defines own properties, even for names such as `__proto__`.
-    codes: Object.fromEntries(known.map(([name, { estimate, functions }]) => {
-      const byUse = [...functions].sort(([, a], [, b]) => a.used - b.used);
-      const own = functions.size === 0 ? {} : { functions: Object.fromEntries(byUse.map(([id, costs]) => [id, functionJson(costs.ms, costs.bytes)])) };
-      return [name, { ...functionJson(estimate, estimate.bytes), ...own }];
-    })),
+    codes: Object.fromEntries(
+      known.map(([name, { estimate, functions }]) => {
+        const byUse = [...functions].sort(([, a], [, b]) => a.used - b.used);
+        const own =
+          functions.size === 0
+            ? {}
+            : { functions: Object.fromEntries(byUse.map(([id, costs]) => [id, functionJson(costs.ms, costs.bytes)])) };
+        return [name, { ...functionJson(estimate, estimate.bytes), ...own }];
+      }),
+    ),
   };
 }
 
 function functionJson(ms: Moments, bytes: Moments): LearnedFunction {
-  return { ...((ms.count > 0 || ms.mean > 0) && { ms: amountJson(ms) }), ...(bytes.count > 0 && bytes.mean > 0 && { bytes: amountJson(bytes) }) };
+  return {
+    ...((ms.count > 0 || ms.mean > 0) && { ms: amountJson(ms) }),
+    ...(bytes.count > 0 && bytes.mean > 0 && { bytes: amountJson(bytes) }),
+  };
 }
 
 function amountJson({ mean, variance, count }: Moments): LearnedAmount {
@@ -85,7 +100,8 @@ export function addJson(learned: CostModel, json: CostModelJson): void {
     const costs = learned.named(name);
     Object.assign(costs.estimate, momentsOf(ms));
     Object.assign(costs.estimate.bytes, momentsOf(bytes, ms?.count));
-    for (const [id, own] of Object.entries(functions ?? {})) learned.add(costs, id, momentsOf(own.ms), momentsOf(own.bytes, own.ms?.count));
+    for (const [id, own] of Object.entries(functions ?? {}))
+      learned.add(costs, id, momentsOf(own.ms), momentsOf(own.bytes, own.ms?.count));
   }
 }
 
@@ -98,7 +114,8 @@ function momentsOf(amount: LearnedAmount | undefined, count = 0): Moments {
 /** Describes what is wrong with learned costs; undefined when they are valid. */
 export function faultOf(json: unknown): string | undefined {
   if (!isRecord(json) || json['format'] !== format) return `it is no ${format}`;
-  if (json['version'] !== version) return `it is of version ${JSON.stringify(json['version'])}, and this is version ${version}`;
+  if (json['version'] !== version)
+    return `it is of version ${JSON.stringify(json['version'])}, and this is version ${version}`;
   if (!isRecord(json['codes'])) return 'codes is not an object';
   for (const [name, code] of Object.entries(json['codes'])) {
     const fault = functionFault(code) ?? functionsFault((code as LearnedCode).functions);
@@ -123,7 +140,8 @@ function functionFault(own: unknown): string | undefined {
     const amount = own[what];
     if (amount === undefined) continue;
     if (!isRecord(amount)) return `${what} is not an object`;
-    for (const field of ['mean', 'variance', 'count'] as const) if (!isAmount(amount[field])) return `${what}.${field} is not a finite number of at least 0`;
+    for (const field of ['mean', 'variance', 'count'] as const)
+      if (!isAmount(amount[field])) return `${what}.${field} is not a finite number of at least 0`;
     if (!Number.isInteger(amount['count'])) return `${what}.count is not a whole number`;
   }
   return undefined;

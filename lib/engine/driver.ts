@@ -1,6 +1,6 @@
 /**
- * The scheduler's shell: turns reports of nodes, timers and callers into events, and carries out the resulting commands. All decisions are
- * made by the state machine.
+ * The scheduler's shell: turns reports of nodes, timers and callers into events, and carries out the resulting
+ * commands. All decisions are made by the state machine.
  */
 import type { ResourceTracker } from '../scheduling/resources/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
@@ -61,15 +61,35 @@ export class Driver {
   readonly #later: Happening[] = [];
   #handling = false;
 
-  constructor(tracker: ResourceTracker, tuning: Partial<Tuning>, publisher: Publisher, { ask = () => {}, memory, exchange, learned = new CostModel(String) }: DriverLinks = {}) {
+  constructor(
+    tracker: ResourceTracker,
+    tuning: Partial<Tuning>,
+    publisher: Publisher,
+    { ask = () => {}, memory, exchange, learned = new CostModel(String) }: DriverLinks = {},
+  ) {
     this.#learned = learned;
     this.#ask = ask;
     this.#travel = exchange && new Travel(exchange);
     this.#memory = memory;
     this.state = createState(tracker, tuning);
     this.#idle = new IdleWaiters(this.state);
-    this.#sender = new Sender({ state: this.state, nodes: this.#nodes, runs: this.#runs, travel: this.#travel, timing: () => this.#observer.timing, tracer: () => publisher.tracer, onSend: (batch) => this.#observer.sent(batch), feed: (event) => this.#feed(event), bring: (active, i) => this.#bring(active, i), onLost: (active, indexes) => this.#lost(active, indexes) });
-    this.#observer = new Observer(publisher, (id) => this.#runs.get(id)!, (index) => this.state.nodes[index]?.name ?? '');
+    this.#sender = new Sender({
+      state: this.state,
+      nodes: this.#nodes,
+      runs: this.#runs,
+      travel: this.#travel,
+      timing: () => this.#observer.timing,
+      tracer: () => publisher.tracer,
+      onSend: (batch) => this.#observer.sent(batch),
+      feed: (event) => this.#feed(event),
+      bring: (active, i) => this.#bring(active, i),
+      onLost: (active, indexes) => this.#lost(active, indexes),
+    });
+    this.#observer = new Observer(
+      publisher,
+      (id) => this.#runs.get(id)!,
+      (index) => this.state.nodes[index]?.name ?? '',
+    );
   }
 
   get runs(): ReadonlyMap<string, ActiveRun> {
@@ -84,7 +104,10 @@ export class Driver {
 
   /** Adds a node. Its lanes come up by its events. */
   addNode(link: NodeLink): void {
-    const { host, settings: { name, capabilities, speed } } = link;
+    const {
+      host,
+      settings: { name, capabilities, speed },
+    } = link;
     this.#nodes.set(name, link);
     this.#feed({ type: 'NodeUp', node: name, incarnation: this.#incarnations.get(name)!, capabilities, speed, host });
   }
@@ -98,18 +121,26 @@ export class Driver {
       laneDown: (lane, crash, started) => {
         // before the event is published, because listeners may start work
         this.#feed({ type: 'LaneDown', node, incarnation, lane, crash, started, random: Math.random() });
-        if (crash.reason !== 'killed') this.#observer.publish('worker:crashed', () => ({ node, thread: lane, reason: crash.reason, error: crash.error }));
+        if (crash.reason !== 'killed')
+          this.#observer.publish('worker:crashed', () => ({
+            node,
+            thread: lane,
+            reason: crash.reason,
+            error: crash.error,
+          }));
       },
       laneRestarted: (lane) => this.#observer.publish('worker:restarted', () => ({ node, thread: lane })),
       // For the scheduler, a busy thread is the same as an absent one.
-      laneBusy: (lane) => this.#feed({ type: 'LaneDown', node, incarnation, lane, crash: { reason: 'killed' }, started: [], random: 0 }),
+      laneBusy: (lane) =>
+        this.#feed({ type: 'LaneDown', node, incarnation, lane, crash: { reason: 'killed' }, started: [], random: 0 }),
       laneFree: (lane) => this.#feed({ type: 'LaneUp', node, incarnation, lane }),
       takenBack: (batch, limit) => this.#feed({ type: 'TakenBack', batch, limit }),
       started: (batch, index, at) => this.#started(batch, index, at),
       ended: (batch, report) => this.#ended(batch, report),
       ask: (question) => this.#ask(question),
       printed: (batch, index, text) => this.#observer.printed(this.state.batches.get(batch), index, text),
-      log: ({ runId, dagId, functionId, attempt, values }) => this.#observer.publish('function:log', () => ({ runId, dagId, functionId, node, attempt, values })),
+      log: ({ runId, dagId, functionId, attempt, values }) =>
+        this.#observer.publish('function:log', () => ({ runId, dagId, functionId, node, attempt, values })),
     };
   }
 
@@ -148,7 +179,11 @@ export class Driver {
 
   /** Fetches all results from a host. Those that cannot be fetched are lost. */
   async bringAll(host: string): Promise<void> {
-    await Promise.all([...this.#runs.values()].flatMap((active) => resultsOn(host, active.results).map((i) => this.#bring(active, i).catch(() => this.#lost(active, [i])))));
+    await Promise.all(
+      [...this.#runs.values()].flatMap((active) =>
+        resultsOn(host, active.results).map((i) => this.#bring(active, i).catch(() => this.#lost(active, [i]))),
+      ),
+    );
   }
 
   /** Fetches a result of a run that has not ended, if it is on another host. */
@@ -228,7 +263,8 @@ export class Driver {
     this.state.observed = this.#observer.watching;
     this.#handling = true;
     try {
-      for (const command of handle(this.state, { ...happening, now: performance.now() } as Event)) this.#queue.push(command);
+      for (const command of handle(this.state, { ...happening, now: performance.now() } as Event))
+        this.#queue.push(command);
     } finally {
       this.#handling = false;
     }
@@ -236,25 +272,42 @@ export class Driver {
 
   #carryOut(command: Command): void {
     switch (command.type) {
-      case 'Start': return this.#sender.send(command.batch);
-      case 'TakeBack': return this.#sender.takeBack(command.batch, command.count);
-      case 'Cancel': return this.#sender.cancel(command.batch, command.why);
-      case 'Kill': return this.#sender.kill(command);
-      case 'SetTimer': return this.#timers.set(command.timer, command.ms);
-      case 'ClearTimer': return this.#timers.clear(command.timer);
-      case 'Release': return this.#release(command.run.id, command.indexes);
+      case 'Start':
+        return this.#sender.send(command.batch);
+      case 'TakeBack':
+        return this.#sender.takeBack(command.batch, command.count);
+      case 'Cancel':
+        return this.#sender.cancel(command.batch, command.why);
+      case 'Kill':
+        return this.#sender.kill(command);
+      case 'SetTimer':
+        return this.#timers.set(command.timer, command.ms);
+      case 'ClearTimer':
+        return this.#timers.clear(command.timer);
+      case 'Release':
+        return this.#release(command.run.id, command.indexes);
       case 'Recompute': {
         this.#release(command.run.id, command.indexes);
         return this.#observer.recomputed(command.run, command.indexes);
       }
-      case 'Ready': return this.#observer.ready(command.run, command.index);
-      case 'Retry': return this.#observer.retried(command.run, command.failed, command.delay);
-      case 'Speculated': return this.#observer.speculated(command.batch, command.index);
-      case 'Failed': return this.#observer.failed(command.run, command.failed);
-      case 'FinishRun': return this.#finish(command.run);
+      case 'Ready':
+        return this.#observer.ready(command.run, command.index);
+      case 'Retry':
+        return this.#observer.retried(command.run, command.failed, command.delay);
+      case 'Speculated':
+        return this.#observer.speculated(command.batch, command.index);
+      case 'Failed':
+        return this.#observer.failed(command.run, command.failed);
+      case 'FinishRun':
+        return this.#finish(command.run);
       case 'FailRun': {
         const active = this.#runs.get(command.run.id)!;
-        return this.#fail(active, toRunError(this.state, command.run, command.outcome, () => active.results.toReadableRecord(command.run.settings.kept)));
+        return this.#fail(
+          active,
+          toRunError(this.state, command.run, command.outcome, () =>
+            active.results.toReadableRecord(command.run.settings.kept),
+          ),
+        );
       }
     }
   }
@@ -285,24 +338,50 @@ export class Driver {
     if (!batch.timedOut && isTold) this.#observer.ended(batch, report, exceptions);
     const durations = measuredIn(batch, report, { exceptions, large }, this.#learned);
     const { price } = this.#nodes.get(batch.lane.node.name)!.settings;
-    if (price !== undefined) for (let k = 2; k < report.durations.length; k += 3) active.price += price * report.durations[k]!;
+    if (price !== undefined)
+      for (let k = 2; k < report.durations.length; k += 3) active.price += price * report.durations[k]!;
     const isKept = (i: number): boolean => run.settings.kept === null || run.settings.kept[i] === 1;
     const kept = remote.filter(isKept);
     if (kept.length > 0) this.#feed({ type: 'ResultsTravelling', run: run.id, count: kept.length });
-    this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions, durations, random: exceptions.length === 0 ? 0 : Math.random(), ...((this.state.isSpread || run.settings.allocator !== undefined) && large.length > 0 && { large }) });
-    if (run.sequence !== null && this.state.isSpread) sendAhead(this.state, this.#nodes, active, batch, large, (i) => void this.#bring(active, i).catch(() => {}));
-    for (const i of kept) void this.#bring(active, i).catch(() => this.#lost(active, [i])).then(() => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: run.id, count: 1 }));
+    this.#feed({
+      type: 'FunctionsEnded',
+      batch: id,
+      first: report.first,
+      count: report.count,
+      exceptions,
+      durations,
+      random: exceptions.length === 0 ? 0 : Math.random(),
+      ...((this.state.isSpread || run.settings.allocator !== undefined) && large.length > 0 && { large }),
+    });
+    if (run.sequence !== null && this.state.isSpread)
+      sendAhead(this.state, this.#nodes, active, batch, large, (i) => void this.#bring(active, i).catch(() => {}));
+    for (const i of kept)
+      void this.#bring(active, i)
+        .catch(() => this.#lost(active, [i]))
+        .then(() => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: run.id, count: 1 }));
     // A result that cannot be recomputed is fetched at once, so that it survives the loss of its host.
-    for (const i of remote) if (!isKept(i) && isOnce(run.plan, i)) void this.#bring(active, i).catch(() => this.#lost(active, [i]));
+    for (const i of remote)
+      if (!isKept(i) && isOnce(run.plan, i)) void this.#bring(active, i).catch(() => this.#lost(active, [i]));
     this.#lost(active, lost);
     active.report();
   }
 
-  /** The report of a batch that lost against a copy: its results are discarded. Its run may have ended, and another may have its id. */
+  /**
+   * The report of a batch that lost against a copy: its results are discarded. Its run may have ended, and another may
+   * have its id.
+   */
   #drop({ id, run }: Batch, report: BatchReport): void {
     const active = this.#runs.get(run.id);
     if (active?.run === run) for (const payload of heldElsewhere(report)) this.#travel!.release(active.serial, payload);
-    this.#feed({ type: 'FunctionsEnded', batch: id, first: report.first, count: report.count, exceptions: [], durations: [], random: 0 });
+    this.#feed({
+      type: 'FunctionsEnded',
+      batch: id,
+      first: report.first,
+      count: report.count,
+      exceptions: [],
+      durations: [],
+      random: 0,
+    });
   }
 
   /** The run may have ended during a transfer, and another may have its id. */
@@ -318,7 +397,8 @@ export class Driver {
     } catch (error) {
       if (results.exists(i) && results.held(i) === payload) throw error; // otherwise it is already being recomputed
     }
-    if (results.arrived(i, payload) && this.#isUnderWay(active)) this.#observer.fetched(this.state.runs.get(active.id)!, i, payload);
+    if (results.arrived(i, payload) && this.#isUnderWay(active))
+      this.#observer.fetched(this.state.runs.get(active.id)!, i, payload);
   }
 
   #lost(active: ActiveRun, indexes: readonly number[]): void {
@@ -334,14 +414,23 @@ export class Driver {
     this.#runs.delete(run.id);
     this.#travel?.endRun(active.serial);
     const durationMs = performance.now() - active.startedAt;
-    this.#observer.publish('run:finished', () => ({ ...active.ids, functions: run.plan.size, retries: run.retries, durationMs }));
+    this.#observer.publish('run:finished', () => ({
+      ...active.ids,
+      functions: run.plan.size,
+      retries: run.retries,
+      durationMs,
+    }));
     active.finish();
   }
 
   #fail(active: ActiveRun, error: unknown): void {
     this.#runs.delete(active.id);
     this.#travel?.endRun(active.serial);
-    this.#observer.publish('run:failed', () => ({ ...active.ids, error, durationMs: performance.now() - active.startedAt }));
+    this.#observer.publish('run:failed', () => ({
+      ...active.ids,
+      error,
+      durationMs: performance.now() - active.startedAt,
+    }));
     active.fail(error);
   }
 }

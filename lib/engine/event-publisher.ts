@@ -20,7 +20,12 @@ export interface Publisher {
   publish(event: HandoffEvent): void;
 }
 
-const functionEvents = ['function:ready', 'function:started', 'function:finished', 'result:stored'] as const satisfies readonly EventType[];
+const functionEvents = [
+  'function:ready',
+  'function:started',
+  'function:finished',
+  'result:stored',
+] as const satisfies readonly EventType[];
 
 export class Observer {
   readonly #publisher: Publisher;
@@ -48,7 +53,8 @@ export class Observer {
 
   /** @param at ms since the epoch; default: now */
   publish<Type extends EventType>(type: Type, fields: () => Omit<EventOf<Type>, 'type' | 'at'>, at?: number): void {
-    if (this.#publisher.wants(type)) this.#publisher.publish({ type, at: at ?? timestamp(), ...fields() } as unknown as HandoffEvent);
+    if (this.#publisher.wants(type))
+      this.#publisher.publish({ type, at: at ?? timestamp(), ...fields() } as unknown as HandoffEvent);
   }
 
   /** Published once per attempt: a function that was taken back is not ready again. */
@@ -101,7 +107,17 @@ export class Observer {
       bytes.push(held instanceof Payload ? bytesOf(held.data) : 0);
     }
     const spans = report.spans ?? spansUntil(timestamp(), functionIds.length, durations);
-    this.publish('attempts', () => ({ ...idsOf(run), node: lane.node.name, thread: lane.index, functionIds, indexes, attempts, spans, bytes, failed }));
+    this.publish('attempts', () => ({
+      ...idsOf(run),
+      node: lane.node.name,
+      thread: lane.index,
+      functionIds,
+      indexes,
+      attempts,
+      spans,
+      bytes,
+      failed,
+    }));
   }
 
   #each(batch: Batch, { first, count, spans }: BatchReport, exceptions: readonly Exception[]): void {
@@ -145,7 +161,11 @@ export class Observer {
 
   /** A result has arrived from another host. */
   fetched(run: Run, i: number, { data }: Payload): void {
-    this.publish('result:fetched', () => ({ ...ofFunction(run, i), node: this.#nodeName(run.node[i]!), bytes: bytesOf(data) }));
+    this.publish('result:fetched', () => ({
+      ...ofFunction(run, i),
+      node: this.#nodeName(run.node[i]!),
+      bytes: bytesOf(data),
+    }));
   }
 
   /** Results are lost. */
@@ -161,19 +181,34 @@ export class Observer {
   #finished(batch: Batch, i: number, begun: number, ended: number): void {
     const { run, lane } = batch;
     this.publish('function:finished', () => ({ ...ofAttempt(batch, i), durationMs: ended - begun }), ended);
-    this.publish('result:stored', () => {
-      const held = this.#runOf(run.id).results.held(i);
-      return { ...ofFunction(run, i), node: lane.node.name, bytes: held instanceof Payload ? bytesOf(held.data) : 0 };
-    }, ended);
+    this.publish(
+      'result:stored',
+      () => {
+        const held = this.#runOf(run.id).results.held(i);
+        return { ...ofFunction(run, i), node: lane.node.name, bytes: held instanceof Payload ? bytesOf(held.data) : 0 };
+      },
+      ended,
+    );
   }
 
-  #ofFailure(run: Run, { index, attempts, node, failure }: FunctionFailure): RunIds & { functionId: string; node: string; attempt: number; error: unknown } {
-    return { ...ofFunction(run, index), node: this.#nodeName(node), attempt: attempts, error: causeOf(run.plan.entries[index]!.id, failure) };
+  #ofFailure(
+    run: Run,
+    { index, attempts, node, failure }: FunctionFailure,
+  ): RunIds & { functionId: string; node: string; attempt: number; error: unknown } {
+    return {
+      ...ofFunction(run, index),
+      node: this.#nodeName(node),
+      attempt: attempts,
+      error: causeOf(run.plan.entries[index]!.id, failure),
+    };
   }
 }
 
 /** Fields of a running attempt. */
-function ofAttempt({ run, lane }: Batch, i: number): RunIds & { functionId: string; node: string; attempt: number; thread: number } {
+function ofAttempt(
+  { run, lane }: Batch,
+  i: number,
+): RunIds & { functionId: string; node: string; attempt: number; thread: number } {
   return { ...ofFunction(run, i), node: lane.node.name, attempt: run.attempts[i]! + 1, thread: lane.index };
 }
 
@@ -181,7 +216,10 @@ function ofFunction(run: Run, i: number): RunIds & { functionId: string } {
   return { runId: run.id, dagId: run.plan.dagId, functionId: run.plan.entries[i]!.id };
 }
 
-/** Batches sent before there was a listener have no times. They are estimated: one function after another until now, of equal length. */
+/**
+ * Batches sent before there was a listener have no times. They are estimated: one function after another until now, of
+ * equal length.
+ */
 function spansUntil(now: number, count: number, durations: readonly number[]): number[] {
   let ms = 0;
   for (let k = 2; k < durations.length; k += 3) ms += durations[k]!;

@@ -12,12 +12,27 @@ import { type Run, type State, Status } from '../scheduling/scheduler/state.ts';
 export interface FunctionExplanation {
   readonly functionId: string;
   /**
-   * `'done'`, `'failed'` or `'running'`; what it waits for: the `'import'` of a module, `'results'` of other functions, a `'retry'`, a busy
-   * `'thread'`, `'room'` on a node, the `'concurrency'` limit of its run, its `'turn'` in a plan, an `'allocator'`, or a `'node'` that is
-   * down; or `'unreachable'` when a dependency has failed.
+   * `'done'`, `'failed'` or `'running'`; what it waits for: the `'import'` of a module, `'results'` of other functions,
+   * a `'retry'`, a busy `'thread'`, `'room'` on a node, the `'concurrency'` limit of its run, its `'turn'` in a plan,
+   * an `'allocator'`, or a `'node'` that is down; or `'unreachable'` when a dependency has failed.
    */
-  readonly state: 'done' | 'failed' | 'running' | 'unreachable' | 'import' | 'results' | 'retry' | 'thread' | 'room' | 'concurrency' | 'turn' | 'allocator' | 'node';
-  /** The functions it waits for: its dependencies, functions that failed before it, or those that hold its resources. */
+  readonly state:
+    | 'done'
+    | 'failed'
+    | 'running'
+    | 'unreachable'
+    | 'import'
+    | 'results'
+    | 'retry'
+    | 'thread'
+    | 'room'
+    | 'concurrency'
+    | 'turn'
+    | 'allocator'
+    | 'node';
+  /**
+   * The functions it waits for: its dependencies, functions that failed before it, or those that hold its resources.
+   */
   readonly functions: readonly string[];
   /** The node on which it is, or for which it waits. */
   readonly node?: string;
@@ -29,7 +44,10 @@ export interface Explanation {
   readonly dagId: string;
   /** The whole explanation, one line per statement. */
   readonly text: string;
-  /** The requested function. For a run: the functions that run or wait for something other than results, at most 100 per state. */
+  /**
+   * The requested function. For a run: the functions that run or wait for something other than results, at most 100 per
+   * state.
+   */
   readonly functions: readonly FunctionExplanation[];
 }
 
@@ -47,7 +65,12 @@ const most = 100;
  */
 export function explain(state: State, name: string, functionId: string | undefined, linkOf: LinkOf): Explanation {
   const run = state.runs.get(name);
-  if (run === undefined) throw new HandoffError('NOT_FOUND', `No run with the id ${JSON.stringify(name)} is under way, and none of a DAG with that id.`, { dagId: name });
+  if (run === undefined)
+    throw new HandoffError(
+      'NOT_FOUND',
+      `No run with the id ${JSON.stringify(name)} is under way, and none of a DAG with that id.`,
+      { dagId: name },
+    );
   if (functionId === undefined) return explainRun(state, run, linkOf);
   const i = run.plan.indexOf(functionId);
   if (i < 0) throw noSuchFunction(idsOf(run), functionId);
@@ -55,10 +78,19 @@ export function explain(state: State, name: string, functionId: string | undefin
 }
 
 /** Explains a run that cannot start before a module is imported. */
-export function explainImport(ids: RunIds, plan: CompiledDag, functionId: string | undefined, importing: Importing): Explanation {
+export function explainImport(
+  ids: RunIds,
+  plan: CompiledDag,
+  functionId: string | undefined,
+  importing: Importing,
+): Explanation {
   if (functionId !== undefined && plan.indexOf(functionId) < 0) throw noSuchFunction(ids, functionId);
   const text = `${functionId ?? `Run ${ids.dagId}`} ${waitsFor(importing)}.`;
-  return { ...ids, text, functions: functionId === undefined ? [] : [{ functionId, state: 'import', functions: [], text }] };
+  return {
+    ...ids,
+    text,
+    functions: functionId === undefined ? [] : [{ functionId, state: 'import', functions: [], text }],
+  };
 }
 
 function waitsFor({ module, since }: Importing): string {
@@ -66,7 +98,11 @@ function waitsFor({ module, since }: Importing): string {
 }
 
 function noSuchFunction(ids: RunIds, functionId: string): HandoffError {
-  return new HandoffError('NOT_FOUND', `The ${nameOfRun(ids)} has no function ${JSON.stringify(functionId)}, or it is inline and runs as part of others.`, { ...ids, functionId });
+  return new HandoffError(
+    'NOT_FOUND',
+    `The ${nameOfRun(ids)} has no function ${JSON.stringify(functionId)}, or it is inline and runs as part of others.`,
+    { ...ids, functionId },
+  );
 }
 
 function explainOne(state: State, run: Run, i: number, linkOf: LinkOf): Explanation {
@@ -86,65 +122,121 @@ function explainRun(state: State, run: Run, linkOf: LinkOf): Explanation {
     told[at] = (told[at] ?? 0) + 1;
     if (told[at] <= most) functions.push(toWords(run, i, explainFunction(state, run, i), linkOf));
   }
-  const count = (which: number, words: string): string[] => (counts.has(which) ? [`${counts.get(which)} ${words}`] : []);
+  const count = (which: number, words: string): string[] =>
+    counts.has(which) ? [`${counts.get(which)} ${words}`] : [];
   const summary = [
-    ...count(Status.done, 'done'), ...count(Status.dispatched, 'with threads'), ...count(Status.ready, 'ready to start'), ...count(Status.delayed, 'waiting to be tried again'),
-    ...count(Status.waiting, 'waiting for results of others'), ...count(Status.failed, 'failed'), ...count(Status.unreachable, 'given up, as what they need has failed'),
+    ...count(Status.done, 'done'),
+    ...count(Status.dispatched, 'with threads'),
+    ...count(Status.ready, 'ready to start'),
+    ...count(Status.delayed, 'waiting to be tried again'),
+    ...count(Status.waiting, 'waiting for results of others'),
+    ...count(Status.failed, 'failed'),
+    ...count(Status.unreachable, 'given up, as what they need has failed'),
   ];
   const ending = run.outcome === undefined ? '' : ' It is ending, and starts nothing more.';
-  const lines = [`Run ${plan.dagId}: of ${plan.size} functions, ${summary.join(', ')}.${ending}`, ...functions.map(({ text }) => text)];
+  const lines = [
+    `Run ${plan.dagId}: of ${plan.size} functions, ${summary.join(', ')}.${ending}`,
+    ...functions.map(({ text }) => text),
+  ];
   return { ...idsOf(run), text: lines.join('\n'), functions };
 }
 
 function toWords(run: Run, i: number, wait: Wait, linkOf: LinkOf): FunctionExplanation {
   const { id: functionId } = run.plan.entries[i]!;
   const ids = (indexes: readonly number[]): string[] => indexes.map((index) => run.plan.entries[index]!.id);
-  const say = (state: FunctionExplanation['state'], words: string, more: { readonly functions?: readonly string[]; readonly node?: string } = {}): FunctionExplanation => ({
-    functionId, state, functions: more.functions ?? [], ...(more.node !== undefined && { node: more.node }), text: `${functionId} ${words}.`,
+  const say = (
+    state: FunctionExplanation['state'],
+    words: string,
+    more: { readonly functions?: readonly string[]; readonly node?: string } = {},
+  ): FunctionExplanation => ({
+    functionId,
+    state,
+    functions: more.functions ?? [],
+    ...(more.node !== undefined && { node: more.node }),
+    text: `${functionId} ${words}.`,
   });
   switch (wait.kind) {
-    case 'done': return say('done', 'is done');
-    case 'failed': return say('failed', 'has failed for good');
-    case 'unreachable': return say('unreachable', `is given up: ${list(ids(wait.failed))} failed`, { functions: ids(wait.failed) });
-    case 'results': return say('results', `waits for the result of ${list(ids(wait.missing))}`, { functions: ids(wait.missing) });
-    case 'retry': return say('retry', `waits to be tried again: attempt ${wait.attempts} failed`);
-    case 'concurrency': return say('concurrency', `waits until fewer than ${wait.limit} functions of its run are under way (maxConcurrency)`);
-    case 'allocator': return say('allocator', 'waits for the allocator to give it a node');
-    case 'turn': return say('turn', `waits for its turn on ${wait.node}: the plan has ${list(ids(wait.before))} come before it`, { functions: ids(wait.before), node: wait.node });
-    case 'node': return say('node', `waits for ${wait.nodes}, which ${wait.returning === undefined ? 'is down' : returningWords[wait.returning]}`, { node: wait.nodes });
+    case 'done':
+      return say('done', 'is done');
+    case 'failed':
+      return say('failed', 'has failed for good');
+    case 'unreachable':
+      return say('unreachable', `is given up: ${list(ids(wait.failed))} failed`, { functions: ids(wait.failed) });
+    case 'results':
+      return say('results', `waits for the result of ${list(ids(wait.missing))}`, { functions: ids(wait.missing) });
+    case 'retry':
+      return say('retry', `waits to be tried again: attempt ${wait.attempts} failed`);
+    case 'concurrency':
+      return say(
+        'concurrency',
+        `waits until fewer than ${wait.limit} functions of its run are under way (maxConcurrency)`,
+      );
+    case 'allocator':
+      return say('allocator', 'waits for the allocator to give it a node');
+    case 'turn':
+      return say('turn', `waits for its turn on ${wait.node}: the plan has ${list(ids(wait.before))} come before it`, {
+        functions: ids(wait.before),
+        node: wait.node,
+      });
+    case 'node':
+      return say(
+        'node',
+        `waits for ${wait.nodes}, which ${wait.returning === undefined ? 'is down' : returningWords[wait.returning]}`,
+        { node: wait.nodes },
+      );
     case 'sent': {
       const { node, attempt } = wait;
       const where = `on ${node}, thread ${wait.lane}`;
-      const copy = wait.copy === undefined ? '' : `; as it takes long, once more on ${wait.copy.node}, thread ${wait.copy.lane}`;
+      const copy =
+        wait.copy === undefined ? '' : `; as it takes long, once more on ${wait.copy.node}, thread ${wait.copy.lane}`;
       const importing = linkOf(node).importing?.(wait.lane);
       const isBegun = wait.at < linkOf(node).begun(wait.lane, wait.batch);
       if (isBegun && importing !== undefined) return say('import', `${waitsFor(importing)} ${where}`, { node });
       if (isBegun) return say('running', `runs ${where}${attempt > 1 ? `, attempt ${attempt}` : ''}${copy}`, { node });
-      return say('thread', `was sent to ${node}, thread ${wait.lane}, and waits behind what that has to do first`, { node });
+      return say('thread', `was sent to ${node}, thread ${wait.lane}, and waits behind what that has to do first`, {
+        node,
+      });
     }
     case 'room': {
       const lacking = wait.candidates.filter(({ lacks }) => lacks.length > 0);
       if (lacking.length < wait.candidates.length) {
         const others = wait.candidates.filter(({ lacks }) => lacks.length === 0);
         const idle = others.some(({ idleThreads }) => idleThreads > 0);
-        const words = idle ? 'waits, although a thread is idle: its claim is refused by the resource tracker, it is about to be sent along with others, or it waits a moment for the host that has what it takes'
+        const words = idle
+          ? 'waits, although a thread is idle: its claim is refused by the resource tracker, it is about to be sent along with others, or it waits a moment for the host that has what it takes'
           : `waits for a thread of ${list(others.map(({ node }) => node))}: all are busy`;
         return say('thread', words, { node: others[0]!.node });
       }
-      const holders = [...new Set(lacking.flatMap(({ holders: each }) => each.flatMap((holder) => holder.functions.map((index) => nameOf(run, holder.run, index)))))];
-      return say('room', `waits for ${lacking.map((candidate) => lackOf(run, candidate)).join(', or ')}`, { functions: holders, node: lacking[0]!.node });
+      const holders = [
+        ...new Set(
+          lacking.flatMap(({ holders: each }) =>
+            each.flatMap((holder) => holder.functions.map((index) => nameOf(run, holder.run, index))),
+          ),
+        ),
+      ];
+      return say('room', `waits for ${lacking.map((candidate) => lackOf(run, candidate)).join(', or ')}`, {
+        functions: holders,
+        node: lacking[0]!.node,
+      });
     }
   }
 }
 
 const returningWords = {
-  'restarted': 'is being started again',
-  'out-of-reach': 'is out of reach and may return: its host was lost without a good-bye, and is awaited for reconnectTimeout',
+  restarted: 'is being started again',
+  'out-of-reach':
+    'is out of reach and may return: its host was lost without a good-bye, and is awaited for reconnectTimeout',
 } as const;
 
 function lackOf(own: Run, { node, lacks, holders }: Candidate): string {
-  const needs = lacks.map(({ resource, needs: amount, free }) => `${amount} ${resource} of ${node}, of which ${Number(free.toPrecision(6))} ${free === 1 ? 'is' : 'are'} free`);
-  const held = holders.map(({ run, functions, claim }) => `${run.plan.entries[functions[0]!]!.id} of run ${labelOf(own, run)} holds ${formatAmounts(claim)}`);
+  const needs = lacks.map(
+    ({ resource, needs: amount, free }) =>
+      `${amount} ${resource} of ${node}, of which ${Number(free.toPrecision(6))} ${free === 1 ? 'is' : 'are'} free`,
+  );
+  const held = holders.map(
+    ({ run, functions, claim }) =>
+      `${run.plan.entries[functions[0]!]!.id} of run ${labelOf(own, run)} holds ${formatAmounts(claim)}`,
+  );
   return `${needs.join(' and ')}${held.length > 0 ? ` (${held.slice(0, 5).join('; ')}${held.length > 5 ? `; and ${held.length - 5} more` : ''})` : ''}`;
 }
 

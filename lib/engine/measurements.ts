@@ -12,12 +12,26 @@ interface Group extends Measured {
 }
 
 /**
- * The measurements of a report. Long functions and large results are also learned individually. Functions that threw or timed out are left
- * out, because their duration is unknown.
+ * The measurements of a report. Long functions and large results are also learned individually. Functions that threw or
+ * timed out are left out, because their duration is unknown.
  */
-export function measuredIn(batch: Batch, report: BatchReport, { exceptions, large }: Pick<Intake, 'exceptions' | 'large'>, learned: CostModel): Measured[] {
+export function measuredIn(
+  batch: Batch,
+  report: BatchReport,
+  { exceptions, large }: Pick<Intake, 'exceptions' | 'large'>,
+  learned: CostModel,
+): Measured[] {
   if (batch.timedOut) return [];
-  const { functions, run: { plan, settings: { codes } }, lane: { node: { speed, host } } } = batch;
+  const {
+    functions,
+    run: {
+      plan,
+      settings: { codes },
+    },
+    lane: {
+      node: { speed, host },
+    },
+  } = batch;
   const { durations } = report;
   const alone: Measured[] = [];
   const groups: Group[] = [];
@@ -32,7 +46,17 @@ export function measuredIn(batch: Batch, report: BatchReport, { exceptions, larg
     const ms = durations[k + 2]!;
     const placed = placeOf(durations[k + 1]!);
     // untrusted input of another process
-    if (host !== 0 && !(codes.includes(code) && ms >= 0 && ms < Infinity && Number.isInteger(durations[k + 1]) && (placed?.index ?? 0) < functions.length)) continue;
+    if (
+      host !== 0 &&
+      !(
+        codes.includes(code) &&
+        ms >= 0 &&
+        ms < Infinity &&
+        Number.isInteger(durations[k + 1]) &&
+        (placed?.index ?? 0) < functions.length
+      )
+    )
+      continue;
     if (placed?.count === 1) {
       learnAlone(code, placed.index, ms);
       continue;

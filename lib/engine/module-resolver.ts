@@ -52,18 +52,24 @@ export class Modules {
   /**
    * Checks that all code of a plan exists. Synchronous when the code is already known.
    *
-   * A function with a timeout that could start at once waits for an import no longer than that. Then the run starts with the module
-   * unknown, and the function's own attempts report the outcome.
+   * A function with a timeout that could start at once waits for an import no longer than that. Then the run starts
+   * with the module unknown, and the function's own attempts report the outcome.
    *
    * @param givenUp rejects when the result is no longer needed
-   * @throws `FUNCTION_NOT_FOUND` when a module or export is missing; `MODULE_FAILED` when an import fails; `VERSION_MISMATCH` when a module
-   * has changed; `INLINE_CLOSURE` when source text uses variables from outside
+   * @throws `FUNCTION_NOT_FOUND` when a module or export is missing; `MODULE_FAILED` when an import fails;
+   *   `VERSION_MISMATCH` when a module has changed; `INLINE_CLOSURE` when source text uses variables from outside
    */
-  resolve(plan: CompiledDag, inspector: () => Inspector, givenUp: Promise<never>): ResolvedCode | Promise<ResolvedCode> {
+  resolve(
+    plan: CompiledDag,
+    inspector: () => Inspector,
+    givenUp: Promise<never>,
+  ): ResolvedCode | Promise<ResolvedCode> {
     const references = [...plan.codes, ...plan.predicates];
     this.#refuseChanged(references);
     if (!references.every((each) => this.#isKnown(each))) {
-      return this.#learn(plan, references, { inspector: inspector(), givenUp }).then((began) => this.#number(plan, began));
+      return this.#learn(plan, references, { inspector: inspector(), givenUp }).then((began) =>
+        this.#number(plan, began),
+      );
     }
     for (const reference of references) this.#check(plan, reference);
     return this.#number(plan);
@@ -75,7 +81,8 @@ export class Modules {
     if (versions.generation !== this.#generation) this.#known.clear();
     this.#generation = versions.generation;
     if (!versions.haveChanged) return;
-    for (const reference of references) if (!('source' in reference) && this.#known.has(reference.module)) versions.of(locate(reference.module));
+    for (const reference of references)
+      if (!('source' in reference) && this.#known.has(reference.module)) versions.of(locate(reference.module));
   }
 
   #isKnown(reference: FunctionReference): boolean {
@@ -122,7 +129,13 @@ export class Modules {
     const impatient = impatientFor(module, plan);
     const late = Promise.withResolvers<never>();
     late.promise.catch(() => {});
-    const timer = impatient.length === 0 ? undefined : setLongTimeout(() => late.reject(tooLate), Math.min(...impatient.map((i) => plan.entries[i]!.traits.timeout!)));
+    const timer =
+      impatient.length === 0
+        ? undefined
+        : setLongTimeout(
+            () => late.reject(tooLate),
+            Math.min(...impatient.map((i) => plan.entries[i]!.traits.timeout!)),
+          );
     const givenUp = Promise.race([look.givenUp, late.promise]);
     givenUp.catch(() => {});
     try {
@@ -144,19 +157,32 @@ export class Modules {
     if (functions.includes(reference.export)) return;
     const suggestion = nearest(reference.export, functions);
     const functionId = functionOf(plan, reference);
-    const what = others.includes(reference.export) ? `exports ${reference.export}, but it is not a function` : `does not export ${reference.export}`;
-    const hint = hidden.includes(reference.export) ? hiddenHint(reference.export, known.isCommonJs === true) : didYouMean(suggestion);
-    throw new HandoffError('FUNCTION_NOT_FOUND', `Function ${JSON.stringify(functionId)}: module ${reference.module} ${what}.${hint}`, {
-      functionId, module: reference.module, ...(suggestion !== undefined && { suggestion }),
-    });
+    const what = others.includes(reference.export)
+      ? `exports ${reference.export}, but it is not a function`
+      : `does not export ${reference.export}`;
+    const hint = hidden.includes(reference.export)
+      ? hiddenHint(reference.export, known.isCommonJs === true)
+      : didYouMean(suggestion);
+    throw new HandoffError(
+      'FUNCTION_NOT_FOUND',
+      `Function ${JSON.stringify(functionId)}: module ${reference.module} ${what}.${hint}`,
+      {
+        functionId,
+        module: reference.module,
+        ...(suggestion !== undefined && { suggestion }),
+      },
+    );
   }
 
   #number(plan: CompiledDag, began?: ReadonlyMap<number, number>): ResolvedCode {
-    const number = (reference: FunctionReference): number => this.#list.number(keyOf(reference), () => toWire(reference));
+    const number = (reference: FunctionReference): number =>
+      this.#list.number(keyOf(reference), () => toWire(reference));
     return {
       codes: Int32Array.from(plan.codes, number),
       predicates: new Map(plan.predicates.map((each) => [keyOf(each), number(each)])),
-      usesContext: plan.codes.some((each) => !('source' in each) && (this.#known.get(each.module)?.usesContext ?? true)),
+      usesContext: plan.codes.some(
+        (each) => !('source' in each) && (this.#known.get(each.module)?.usesContext ?? true),
+      ),
       ...(began !== undefined && began.size > 0 && { began }),
     };
   }
@@ -164,7 +190,8 @@ export class Modules {
 
 /** How to make a hidden function a visible export. */
 function hiddenHint(name: string, isCommonJs: boolean): string {
-  return isCommonJs ? ` Its module.exports has ${name}, but Node cannot see this without running the module. Write exports.${name} = …, or module.exports = { ${name} }.`
+  return isCommonJs
+    ? ` Its module.exports has ${name}, but Node cannot see this without running the module. Write exports.${name} = …, or module.exports = { ${name} }.`
     : ` Its default export has ${name}: export the function by its name.`;
 }
 
@@ -174,15 +201,30 @@ function impatientFor(module: string, plan: CompiledDag): number[] {
     const reference = plan.codes[code]!;
     return !('source' in reference) && reference.module === module;
   };
-  const needs = (part: CallPart): boolean => (part.kind === 'call' ? isOf(part.code) || part.parts.some(needs) : part.kind === 'list' && part.parts.some(needs));
+  const needs = (part: CallPart): boolean =>
+    part.kind === 'call' ? isOf(part.code) || part.parts.some(needs) : part.kind === 'list' && part.parts.some(needs);
   const indexes: number[] = [];
-  for (const [i, { traits: { timeout } }] of plan.entries.entries()) {
-    if (timeout !== undefined && plan.inDegree[i] === 0 && (isOf(plan.code[i]!) || plan.calls.get(i)?.some(needs) === true)) indexes.push(i);
+  for (const [
+    i,
+    {
+      traits: { timeout },
+    },
+  ] of plan.entries.entries()) {
+    if (
+      timeout !== undefined &&
+      plan.inDegree[i] === 0 &&
+      (isOf(plan.code[i]!) || plan.calls.get(i)?.some(needs) === true)
+    )
+      indexes.push(i);
   }
   return indexes;
 }
 
-async function describe(module: string, { inspector, givenUp }: Look, { versions }: CodeList): Promise<ModuleDescription & { ok: true }> {
+async function describe(
+  module: string,
+  { inspector, givenUp }: Look,
+  { versions }: CodeList,
+): Promise<ModuleDescription & { ok: true }> {
   let url: string;
   try {
     url = locate(module);
@@ -202,11 +244,19 @@ async function describe(module: string, { inspector, givenUp }: Look, { versions
   throw fromErrorWire(description.error);
 }
 
-async function checkSource(functionId: string, { source, name }: { source: string; name: string }, { inspector, givenUp }: Look): Promise<void> {
+async function checkSource(
+  functionId: string,
+  { source, name }: { source: string; name: string },
+  { inspector, givenUp }: Look,
+): Promise<void> {
   const description = await inspector.freeVariables(source, givenUp);
   if (!description.ok) {
     const cause = fromErrorWire(description.error) as Error;
-    throw new HandoffError('FUNCTION_NOT_FOUND', `Function ${JSON.stringify(functionId)}: the source of ${name} cannot be read: ${cause.message}`, { functionId, cause });
+    throw new HandoffError(
+      'FUNCTION_NOT_FOUND',
+      `Function ${JSON.stringify(functionId)}: the source of ${name} cannot be read: ${cause.message}`,
+      { functionId, cause },
+    );
   }
   const [variable] = description.free;
   if (variable === undefined) return;
@@ -221,10 +271,15 @@ async function checkSource(functionId: string, { source, name }: { source: strin
 function functionOf(plan: CompiledDag, reference: FunctionReference): string {
   const key = keyOf(reference);
   const direct = plan.codes.findIndex((each) => keyOf(each) === key);
-  const found = plan.entries.find((entry, i) => plan.code[i] === direct || (entry.traits.retryIf !== undefined && keyOf(entry.traits.retryIf) === key));
+  const found = plan.entries.find(
+    (entry, i) =>
+      plan.code[i] === direct || (entry.traits.retryIf !== undefined && keyOf(entry.traits.retryIf) === key),
+  );
   return found?.id ?? plan.dagId;
 }
 
 function toWire(reference: FunctionReference): CodeWire {
-  return 'source' in reference ? reference : { url: locate(reference.module), module: reference.module, export: reference.export };
+  return 'source' in reference
+    ? reference
+    : { url: locate(reference.module), module: reference.module, export: reference.export };
 }

@@ -15,7 +15,8 @@ export interface PlanCosts {
 }
 
 export function costsOf({ entries, code }: CompiledDag, { codes }: ResolvedCode, learned: CostModel): PlanCosts {
-  const knownDurationOf = (i: number): number | undefined => entries[i]!.traits.duration ?? learned.durationOf(codes[code[i]!]!, entries[i]!.id);
+  const knownDurationOf = (i: number): number | undefined =>
+    entries[i]!.traits.duration ?? learned.durationOf(codes[code[i]!]!, entries[i]!.id);
   return {
     isKnown: (i) => knownDurationOf(i) !== undefined,
     durationOf: (i) => knownDurationOf(i) ?? 1,
@@ -25,15 +26,24 @@ export function costsOf({ entries, code }: CompiledDag, { codes }: ResolvedCode,
 
 /** The plan ordered by learned durations, if that is worth it and durations are not declared. */
 export function inLearnedOrder(plan: CompiledDag, code: ResolvedCode, learned: CostModel): CompiledDag {
-  if (!learned.isSlow(code.codes, plan.size) || plan.entries.every(({ traits }) => traits.duration !== undefined)) return plan;
+  if (!learned.isSlow(code.codes, plan.size) || plan.entries.every(({ traits }) => traits.duration !== undefined))
+    return plan;
   const { entries, code: codeOf } = plan;
-  return reweigh(plan, (i) => entries[i]!.traits.duration ?? learned.typicalOf(code.codes[codeOf[i]!]!, entries[i]!.id) ?? 1);
+  return reweigh(
+    plan,
+    (i) => entries[i]!.traits.duration ?? learned.typicalOf(code.codes[codeOf[i]!]!, entries[i]!.id) ?? 1,
+  );
 }
 
 /**
- * Durations in ms on a node of speed 1, for functions unlike others of the same code; undefined when there are none. O(codes) in that case.
+ * Durations in ms on a node of speed 1, for functions unlike others of the same code; undefined when there are none.
+ * O(codes) in that case.
  */
-export function knownOf(plan: CompiledDag, { codes }: ResolvedCode, learned: CostModel): ReadonlyMap<number, number> | undefined {
+export function knownOf(
+  plan: CompiledDag,
+  { codes }: ResolvedCode,
+  learned: CostModel,
+): ReadonlyMap<number, number> | undefined {
   const own = codes.map((code) => learned.functionsOf(code).size);
   const known = new Map<number, number>();
   const note = (i: number, { mean, count }: Moments): void => {

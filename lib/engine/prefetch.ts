@@ -1,6 +1,6 @@
 /**
- * Prefetch for planned runs: a result is sent to the host of its consumer as soon as it exists, because the plan already fixes where the
- * consumer runs.
+ * Prefetch for planned runs: a result is sent to the host of its consumer as soon as it exists, because the plan
+ * already fixes where the consumer runs.
  */
 import type { NodeLink } from '../workers/node/node-link.ts';
 import type { LargeResult } from '../scheduling/scheduler/events.ts';
@@ -12,7 +12,14 @@ import type { ActiveRun } from './active-run.ts';
  * @param large new large results of a batch
  * @param bring fetches a result to this host
  */
-export function sendAhead(state: State, nodes: ReadonlyMap<string, NodeLink>, active: ActiveRun, { run, functions, lane }: Batch, large: readonly LargeResult[], bring: (i: number) => void): void {
+export function sendAhead(
+  state: State,
+  nodes: ReadonlyMap<string, NodeLink>,
+  active: ActiveRun,
+  { run, functions, lane }: Batch,
+  large: readonly LargeResult[],
+  bring: (i: number) => void,
+): void {
   const { outOffset, outs } = run.plan;
   for (const { index } of large) {
     const i = functions[index]!;

@@ -41,7 +41,11 @@ export class Travel {
   isComplete(batch: Batch, results: RunResults): boolean {
     const { plan, status } = batch.run;
     const own = new Set(batch.functions);
-    return batch.functions.every((i) => plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!).every((dep) => own.has(dep) || (status[dep] === Status.done && results.has(dep))));
+    return batch.functions.every((i) =>
+      plan.deps
+        .subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!)
+        .every((dep) => own.has(dep) || (status[dep] === Status.done && results.has(dep))),
+    );
   }
 
   /** Resolves when the result is here. Concurrent calls share one transfer. */
@@ -50,7 +54,10 @@ export class Travel {
     if (data.kind !== 'remote') return Promise.resolve();
     let coming = this.#coming.get(payload);
     if (coming === undefined) {
-      coming = this.#exchange.fetch(data, run).then((here) => void (payload.data = here)).finally(() => this.#coming.delete(payload));
+      coming = this.#exchange
+        .fetch(data, run)
+        .then((here) => void (payload.data = here))
+        .finally(() => this.#coming.delete(payload));
       this.#coming.set(payload, coming);
     }
     return coming;

@@ -21,7 +21,12 @@ export interface Intake {
 }
 
 /** @param budget limit in bytes for all results together */
-export function takeIn(batch: Batch, results: RunResults, { first, count, exceptions, values }: BatchReport, budget = Infinity): Intake {
+export function takeIn(
+  batch: Batch,
+  results: RunResults,
+  { first, count, exceptions, values }: BatchReport,
+  budget = Infinity,
+): Intake {
   const intake: Intake = { exceptions: [], lost: [], remote: [], large: [] };
   if (batch.timedOut) return intake; // the attempt has failed, whatever it returned
   const { functions } = batch;
@@ -38,7 +43,13 @@ export function takeIn(batch: Batch, results: RunResults, { first, count, except
     next += 2;
     if (kind === ReportKind.payload) {
       const payload = new Payload(value as PayloadData);
-      if (payload.byteLength > budget) intake.exceptions.push({ index, kind: 'failed', error: toErrorWire(tooLarge(payload.byteLength, budget)), retryable: false });
+      if (payload.byteLength > budget)
+        intake.exceptions.push({
+          index,
+          kind: 'failed',
+          error: toErrorWire(tooLarge(payload.byteLength, budget)),
+          retryable: false,
+        });
       else if (isResultWanted) {
         results.put(i, payload);
         if (payload.data.kind === 'remote') intake.remote.push(i);
@@ -66,5 +77,8 @@ export function heldElsewhere({ first, exceptions, values }: BatchReport): Paylo
 }
 
 function tooLarge(bytes: number, budget: number): HandoffError {
-  return new HandoffError('RESULT_TOO_LARGE', `The result takes ${bytes} bytes, and all results together may hold ${budget}. Return less, or raise memoryBudget.`);
+  return new HandoffError(
+    'RESULT_TOO_LARGE',
+    `The result takes ${bytes} bytes, and all results together may hold ${budget}. Return less, or raise memoryBudget.`,
+  );
 }

@@ -10,27 +10,48 @@ import { idsOf } from './run-ids.ts';
 /** The cause of a failed attempt. */
 export function causeOf(functionId: string, failure: Failure): unknown {
   switch (failure.kind) {
-    case 'thrown': return fromErrorWire(failure.error as ErrorWire);
-    case 'timeout': return new HandoffError('FUNCTION_TIMEOUT', `The attempt took longer than its timeout of ${failure.ms} ms.`, { timeout: failure.ms });
+    case 'thrown':
+      return fromErrorWire(failure.error as ErrorWire);
+    case 'timeout':
+      return new HandoffError('FUNCTION_TIMEOUT', `The attempt took longer than its timeout of ${failure.ms} ms.`, {
+        timeout: failure.ms,
+      });
     case 'crash': {
       const { reason, exitCode, error } = failure.crash;
       if (reason === 'import' && error !== undefined) return error;
-      if (reason === 'unreadable') return new HandoffError('NOT_SERIALIZABLE', `The result cannot be read outside its thread: ${textOf(error)}`, { path: 'result', ...(error !== undefined && { cause: error }) });
+      if (reason === 'unreadable')
+        return new HandoffError('NOT_SERIALIZABLE', `The result cannot be read outside its thread: ${textOf(error)}`, {
+          path: 'result',
+          ...(error !== undefined && { cause: error }),
+        });
       const how = {
-        'exit': `the worker thread exited with code ${exitCode}`,
-        'uncaught': `an error was not caught, of this function or of one that ran earlier in that thread: ${textOf(error)}`,
+        exit: `the worker thread exited with code ${exitCode}`,
+        uncaught: `an error was not caught, of this function or of one that ran earlier in that thread: ${textOf(error)}`,
         'out-of-memory': 'the worker thread ran out of memory',
-        'killed': 'the worker thread was ended',
-        'import': 'the worker thread ended while it imported a module',
+        killed: 'the worker thread was ended',
+        import: 'the worker thread ended while it imported a module',
       }[reason];
       return new HandoffError('WORKER_CRASHED', `The function's worker thread died while it ran: ${how}.`, {
-        reason, ...(exitCode !== undefined && { exitCode }), ...(error !== undefined && { cause: error }),
+        reason,
+        ...(exitCode !== undefined && { exitCode }),
+        ...(error !== undefined && { cause: error }),
       });
     }
-    case 'too-large': return judge(functionId, failure.need, undefined, failure.offers);
-    case 'lost': return new HandoffError('RESULT_LOST', failure.times > failure.limit ? `Its result was lost ${count(failure.times)}, and maxResultLosses allows ${failure.limit}: hosts or disks lose results again and again.` : 'Its result was lost, and cannot be made again: a function that it depends on has failed since.');
-    case 'begun': return new HandoffError('NODE_DOWN', beganOn(failure.node, failure.ended), { node: failure.node });
-    case 'node-down': return new HandoffError('NODE_DOWN', `Node ${failure.node} is gone, and no other can take its place.`, { node: failure.node });
+    case 'too-large':
+      return judge(functionId, failure.need, undefined, failure.offers);
+    case 'lost':
+      return new HandoffError(
+        'RESULT_LOST',
+        failure.times > failure.limit
+          ? `Its result was lost ${count(failure.times)}, and maxResultLosses allows ${failure.limit}: hosts or disks lose results again and again.`
+          : 'Its result was lost, and cannot be made again: a function that it depends on has failed since.',
+      );
+    case 'begun':
+      return new HandoffError('NODE_DOWN', beganOn(failure.node, failure.ended), { node: failure.node });
+    case 'node-down':
+      return new HandoffError('NODE_DOWN', `Node ${failure.node} is gone, and no other can take its place.`, {
+        node: failure.node,
+      });
   }
 }
 
@@ -39,11 +60,19 @@ export function causeOf(functionId: string, failure: Failure): unknown {
  *
  * @param results returns the existing results, for runs that continued after a failure
  */
-export function toRunError(state: State, run: Run, outcome: Outcome, results: () => Readonly<Record<string, unknown>>): unknown {
+export function toRunError(
+  state: State,
+  run: Run,
+  outcome: Outcome,
+  results: () => Readonly<Record<string, unknown>>,
+): unknown {
   switch (outcome.kind) {
-    case 'aborted': return outcome.reason;
-    case 'misplaced': return outcome.error;
-    case 'refused': return refused(run, outcome.index, outcome.error);
+    case 'aborted':
+      return outcome.reason;
+    case 'misplaced':
+      return outcome.error;
+    case 'refused':
+      return refused(run, outcome.index, outcome.error);
     case 'failed': {
       const failures = outcome.failures.map((failure) => toFunctionError(state, run, failure));
       const [first] = failures as [HandoffError];
@@ -51,8 +80,13 @@ export function toRunError(state: State, run: Run, outcome: Outcome, results: ()
       const { message, cause, code, functionId, attempts, node } = first;
       const more = failures.length > 1 ? ` (${failures.length} functions failed in all.)` : '';
       return new HandoffError(code, message + more, {
-        cause, failures, results: results(), ...idsOf(run),
-        ...(functionId !== undefined && { functionId }), ...(attempts !== undefined && { attempts }), ...(node !== undefined && { node }),
+        cause,
+        failures,
+        results: results(),
+        ...idsOf(run),
+        ...(functionId !== undefined && { functionId }),
+        ...(attempts !== undefined && { attempts }),
+        ...(node !== undefined && { node }),
       });
     }
   }
@@ -63,30 +97,54 @@ function toFunctionError(state: State, run: Run, { index, attempts, node, failur
   const cause = causeOf(functionId, failure);
   if (failure.kind === 'too-large') return Object.assign(cause as HandoffError, idsOf(run));
   if (failure.kind === 'begun') {
-    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} ${beganOn(failure.node, failure.ended)}`, { ...idsOf(run), functionId, node: failure.node });
+    return new HandoffError(
+      'NODE_DOWN',
+      `Function ${JSON.stringify(functionId)} ${beganOn(failure.node, failure.ended)}`,
+      { ...idsOf(run), functionId, node: failure.node },
+    );
   }
   if (failure.kind === 'node-down') {
-    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} cannot run: ${textOf(cause)}`, { ...idsOf(run), functionId, node: failure.node });
+    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} cannot run: ${textOf(cause)}`, {
+      ...idsOf(run),
+      functionId,
+      node: failure.node,
+    });
   }
   const name = state.nodes[node]?.name ?? '';
   const tries = attempts === 1 ? '' : ` after ${attempts} attempts`;
-  return new HandoffError('FUNCTION_FAILED', `Function ${JSON.stringify(functionId)} failed${tries} on node ${name}: ${textOf(cause)}`, {
-    ...idsOf(run), functionId, attempts, node: name, cause,
-  });
+  return new HandoffError(
+    'FUNCTION_FAILED',
+    `Function ${JSON.stringify(functionId)} failed${tries} on node ${name}: ${textOf(cause)}`,
+    {
+      ...idsOf(run),
+      functionId,
+      attempts,
+      node: name,
+      cause,
+    },
+  );
 }
 
 /** Why a function that is not idempotent is not started again. */
 function beganOn(node: string, ended: boolean): string {
-  const what = ended ? `has taken effect on node ${node}, and its result was lost` : `was with node ${node} when that was lost, and may have taken effect`;
+  const what = ended
+    ? `has taken effect on node ${node}, and its result was lost`
+    : `was with node ${node} when that was lost, and may have taken effect`;
   return `${what}. As it is not idempotent, it is not begun again.`;
 }
 
 function refused(run: Run, index: number, error: unknown): HandoffError {
   const { id, traits } = run.plan.entries[index]!;
   const asked = formatAmounts(traits.cost ?? {});
-  const why = error !== undefined ? `the resource tracker threw: ${textOf(error)}` : 'the resource tracker keeps refusing it, although no function of this host is running';
+  const why =
+    error !== undefined
+      ? `the resource tracker threw: ${textOf(error)}`
+      : 'the resource tracker keeps refusing it, although no function of this host is running';
   return new HandoffError('RESOURCES_UNAVAILABLE', `Function ${JSON.stringify(id)} asks ${asked}, and ${why}.`, {
-    ...idsOf(run), functionId: id, cost: traits.cost ?? {}, ...(error !== undefined && { cause: error }),
+    ...idsOf(run),
+    functionId: id,
+    cost: traits.cost ?? {},
+    ...(error !== undefined && { cause: error }),
   });
 }
 

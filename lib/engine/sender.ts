@@ -44,7 +44,8 @@ export class Sender {
   send(batch: Batch): void {
     const { state, runs, travel } = this.#parts;
     if (state.batches.get(batch.id) !== batch) return; // its lane has gone down since the decision
-    const absent = state.isSpread && batch.lane.node.host === 0 ? travel!.absent(batch, runs.get(batch.run.id)!.results) : [];
+    const absent =
+      state.isSpread && batch.lane.node.host === 0 ? travel!.absent(batch, runs.get(batch.run.id)!.results) : [];
     if (absent.length === 0) this.#sendNow(batch);
     else void this.#sendWhenThere(batch, absent);
   }
@@ -61,17 +62,23 @@ export class Sender {
 
   /** Ends the thread that runs a batch, unless the batch has just ended. */
   kill({ node: { name, incarnation }, lane, batch }: Extract<Command, { readonly type: 'Kill' }>): void {
-    if (this.#parts.nodes.get(name)!.kill(lane, batch) === false) this.#parts.feed({ type: 'LaneUp', node: name, incarnation, lane });
+    if (this.#parts.nodes.get(name)!.kill(lane, batch) === false)
+      this.#parts.feed({ type: 'LaneUp', node: name, incarnation, lane });
   }
 
-  /** Takes back what has not started on a node of this host, and returns what has; undefined for a remote node, where this is unknown. */
+  /**
+   * Takes back what has not started on a node of this host, and returns what has; undefined for a remote node, where
+   * this is unknown.
+   */
   takeAllBack(node: string): StartedCount[] | undefined {
     const link = this.#parts.nodes.get(node)!;
     if (link.host !== 0) return undefined;
-    return this.#parts.state.nodeByName.get(node)!.lanes.flatMap(({ index, batches }) => batches.map(({ id, functions }) => {
-      link.takeBack(index, id, functions.length);
-      return { batch: id, started: link.begun(index, id) };
-    }));
+    return this.#parts.state.nodeByName.get(node)!.lanes.flatMap(({ index, batches }) =>
+      batches.map(({ id, functions }) => {
+        link.takeBack(index, id, functions.length);
+        return { batch: id, started: link.begun(index, id) };
+      }),
+    );
   }
 
   /** @param count undefined: reported later */
@@ -99,22 +106,36 @@ export class Sender {
 
   #sendNow(batch: Batch): void {
     const { state, nodes, runs } = this.#parts;
-    const { serial, results, literals, request: { code } } = runs.get(batch.run.id)!;
+    const {
+      serial,
+      results,
+      literals,
+      request: { code },
+    } = runs.get(batch.run.id)!;
     const link = this.#linkOf(batch);
     const source: MessageSource = {
-      serial, results, literals, code, tracer: this.#parts.tracer(), hostName: link.hostName,
+      serial,
+      results,
+      literals,
+      code,
+      tracer: this.#parts.tracer(),
+      hostName: link.hostName,
       travelling: (data) => link.travelling(data, serial),
       nodeName: (index) => state.nodes[index]!.name,
       addressOf: ({ node, index }) => nodes.get(node.name)!.addressOf(index),
     };
     if (batch.gang !== null) this.#connect(batch, batch.gang);
     try {
-      const outgoing = toOutgoing(batch, source, { starts: state.observed, spans: state.observed || this.#parts.timing() });
+      const outgoing = toOutgoing(batch, source, {
+        starts: state.observed,
+        spans: state.observed || this.#parts.timing(),
+      });
       if (state.observed) this.#parts.onSend(batch);
       link.send(batch.lane.index, outgoing);
     } catch (cause) {
       if (isHandoffError(cause) && !isHandoffError(cause, 'NOT_SERIALIZABLE')) return this.#refused(batch, cause);
-      this.#unsendable(batch, results, cause); // V8 has several errors for this, and every other thread would fail in the same way
+      // V8 has several errors for this, and every other thread would fail in the same way.
+      this.#unsendable(batch, results, cause);
     }
   }
 
@@ -132,10 +153,21 @@ export class Sender {
 
   /** The other host could not find the code. */
   #refused(batch: Batch, cause: HandoffError): void {
-    this.#ended(batch, batch.functions.map((_, index) => ({ index, kind: 'failed', error: toErrorWire(cause), retryable: false })));
+    this.#ended(
+      batch,
+      batch.functions.map((_, index) => ({ index, kind: 'failed', error: toErrorWire(cause), retryable: false })),
+    );
   }
 
   #ended(batch: Batch, exceptions: readonly Exception[]): void {
-    this.#parts.feed({ type: 'FunctionsEnded', batch: batch.id, first: 0, count: batch.size, exceptions, durations: [], random: 0 });
+    this.#parts.feed({
+      type: 'FunctionsEnded',
+      batch: batch.id,
+      first: 0,
+      count: batch.size,
+      exceptions,
+      durations: [],
+      random: 0,
+    });
   }
 }

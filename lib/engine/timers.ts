@@ -10,10 +10,13 @@ export class Timers {
   }
 
   set(timer: number, ms: number): void {
-    this.#running.set(timer, setLongTimeout(() => {
-      this.#running.delete(timer);
-      this.#fired(timer);
-    }, ms));
+    this.#running.set(
+      timer,
+      setLongTimeout(() => {
+        this.#running.delete(timer);
+        this.#fired(timer);
+      }, ms),
+    );
   }
 
   clear(timer: number): void {

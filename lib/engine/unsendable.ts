@@ -14,18 +14,36 @@ export function blame(batch: Batch, results: RunResults, cause: unknown): Except
   const { plan } = batch.run;
   const elsewhere = batch.lane.node.host !== 0;
   const canBeSent = elsewhere ? canTravel : canBeCloned;
-  const canBeRead = (i: number): boolean => literalsOf(plan.entries[i]!.extraArgs, plan.calls.get(i)).every((value) => canBeEncoded(value, elsewhere, canBeSent))
-    && plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!).every((dep) => !results.exists(dep) || canResult(results.held(dep), elsewhere, canBeSent));
+  const canBeRead = (i: number): boolean =>
+    literalsOf(plan.entries[i]!.extraArgs, plan.calls.get(i)).every((value) =>
+      canBeEncoded(value, elsewhere, canBeSent),
+    ) &&
+    plan.deps
+      .subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!)
+      .every((dep) => !results.exists(dep) || canResult(results.held(dep), elsewhere, canBeSent));
   const guilty = batch.functions.filter((i) => !canBeRead(i));
   return batch.functions.map((i, index): Exception => {
     if (guilty.length > 0 && !guilty.includes(i)) return { index, kind: 'skipped' };
     const text = `An argument of function ${JSON.stringify(plan.entries[i]!.id)} cannot be sent to ${elsewhere ? 'another host' : 'a worker thread'}: ${cause instanceof Error ? cause.message : String(cause)}`;
-    return { index, kind: 'failed', error: toErrorWire(new HandoffError('NOT_SERIALIZABLE', text, { cause })), retryable: false };
+    return {
+      index,
+      kind: 'failed',
+      error: toErrorWire(new HandoffError('NOT_SERIALIZABLE', text, { cause })),
+      retryable: false,
+    };
   });
 }
 
 function literalsOf(extraArgs: readonly unknown[], parts: readonly CallPart[] | undefined): unknown[] {
-  return parts === undefined ? [...extraArgs] : parts.flatMap((part) => (part.kind === 'value' ? [part.value] : part.kind === 'list' || part.kind === 'call' ? literalsOf([], part.parts) : []));
+  return parts === undefined
+    ? [...extraArgs]
+    : parts.flatMap((part) =>
+        part.kind === 'value'
+          ? [part.value]
+          : part.kind === 'list' || part.kind === 'call'
+            ? literalsOf([], part.parts)
+            : [],
+      );
 }
 
 function canBeEncoded(value: unknown, elsewhere: boolean, canBeSent: (value: unknown) => boolean): boolean {

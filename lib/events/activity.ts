@@ -1,4 +1,7 @@
-/** The activity of nodes and the details of functions, for people to look at. Plain data, so that it can go to other hosts. */
+/**
+ * The activity of nodes and the details of functions, for people to look at. Plain data, so that it can go to other
+ * hosts.
+ */
 import type { Capabilities, Cost } from '../dag/types.ts';
 
 export interface ThreadActivity {
@@ -6,10 +9,15 @@ export interface ThreadActivity {
   readonly utilization: number | null;
   readonly heapMb: number | null;
   /**
-   * The function that runs here, as far as the hosts that answered know. `since`: ms since the epoch, by the clock of the host that
-   * asked.
+   * The function that runs here, as far as the hosts that answered know. `since`: ms since the epoch, by the clock of
+   * the host that asked.
    */
-  readonly running: { readonly runId: string; readonly dagId: string; readonly functionId: string; readonly since: number } | null;
+  readonly running: {
+    readonly runId: string;
+    readonly dagId: string;
+    readonly functionId: string;
+    readonly since: number;
+  } | null;
   /** Functions that any host has sent here and that have not ended, including the running one. */
   readonly queue: number;
 }

@@ -24,8 +24,8 @@ interface OfAttempt extends OfFunction {
 }
 
 /**
- * The content of `function:started`, `function:finished` and `result:stored` in columns, for readers of every function. It costs a
- * fraction of one object per event. Each column has one entry per attempt that ended, successful or not.
+ * The content of `function:started`, `function:finished` and `result:stored` in columns, for readers of every function.
+ * It costs a fraction of one object per event. Each column has one entry per attempt that ended, successful or not.
  */
 export interface SpanColumns {
   readonly node: string;
@@ -45,15 +45,20 @@ export interface SpanColumns {
 
 export type HandoffEvent =
   | (OfRun & { readonly type: 'run:started'; readonly functions: number })
-  | (OfRun & { readonly type: 'run:finished'; readonly functions: number; readonly retries: number; readonly durationMs: number })
+  | (OfRun & {
+      readonly type: 'run:finished';
+      readonly functions: number;
+      readonly retries: number;
+      readonly durationMs: number;
+    })
   | (OfRun & { readonly type: 'run:failed'; readonly error: unknown; readonly durationMs: number })
   /** All inputs of the function are available. */
   | (OfFunction & { readonly type: 'function:ready' })
   | (OfAttempt & { readonly type: 'function:started'; readonly thread: number })
   | (OfAttempt & { readonly type: 'function:finished'; readonly thread: number; readonly durationMs: number })
   /**
-   * A slow function also runs on this thread, as the same attempt (`speculate` of `execute`). Only the copy that finishes first is
-   * reported, by `function:finished` and in `attempts`.
+   * A slow function also runs on this thread, as the same attempt (`speculate` of `execute`). Only the copy that
+   * finishes first is reported, by `function:finished` and in `attempts`.
    */
   | (OfAttempt & { readonly type: 'function:speculated'; readonly thread: number })
   /** Attempts that ended on a thread, many in one event; see `SpanColumns`. `'event'` listeners do not get it. */
@@ -63,39 +68,96 @@ export type HandoffEvent =
   /** The function failed, and no attempt is left. */
   | (OfAttempt & { readonly type: 'function:failed'; readonly error: unknown })
   /** The function called `context().log(…)`. With `output: 'events'`, also: it printed something. */
-  | (OfFunction & { readonly type: 'function:log'; readonly node: string; readonly attempt: number; readonly values: readonly unknown[] })
-  /** The function uses more memory than its cost says. Reported once per attempt, and only if memory is measured (`monitorInterval`). */
-  | (OfFunction & { readonly type: 'function:memory-exceeded'; readonly node: string; readonly claimedMb: number; readonly usedMb: number })
+  | (OfFunction & {
+      readonly type: 'function:log';
+      readonly node: string;
+      readonly attempt: number;
+      readonly values: readonly unknown[];
+    })
+  /**
+   * The function uses more memory than its cost says. Reported once per attempt, and only if memory is measured
+   * (`monitorInterval`).
+   */
+  | (OfFunction & {
+      readonly type: 'function:memory-exceeded';
+      readonly node: string;
+      readonly claimedMb: number;
+      readonly usedMb: number;
+    })
   /** The result is in the store. `bytes` of shared memory; 0 for a result held as a plain value. */
   | (OfFunction & { readonly type: 'result:stored'; readonly node: string; readonly bytes: number })
   /** The result was fetched from the host of `node`. */
   | (OfFunction & { readonly type: 'result:fetched'; readonly node: string; readonly bytes: number })
-  /** The result is lost: it could not be read from disk, or its host is gone. It is recomputed if a function still needs it. */
+  /**
+   * The result is lost: it could not be read from disk, or its host is gone. It is recomputed if a function still needs
+   * it.
+   */
   | (OfFunction & { readonly type: 'result:lost' })
   /** A function runs again because its result was lost, or was dropped and is needed to recompute a lost one. */
   | (OfFunction & { readonly type: 'result:recomputing' })
   /**
-   * A result could not be written to disk. Until the next try in `retryIn` ms, results stay in memory even above `budget`. They take
-   * `bytes` now.
+   * A result could not be written to disk. Until the next try in `retryIn` ms, results stay in memory even above
+   * `budget`. They take `bytes` now.
    */
-  | (Common & { readonly type: 'spill:failed'; readonly error: unknown; readonly budget: number; readonly bytes: number; readonly retryIn: number })
-  | (Common & { readonly type: 'node:up'; readonly node: string; readonly capabilities: Capabilities; readonly threads: number })
+  | (Common & {
+      readonly type: 'spill:failed';
+      readonly error: unknown;
+      readonly budget: number;
+      readonly bytes: number;
+      readonly retryIn: number;
+    })
+  | (Common & {
+      readonly type: 'node:up';
+      readonly node: string;
+      readonly capabilities: Capabilities;
+      readonly threads: number;
+    })
   /** A node of another host is not used because its name is taken. `host`: the address of that host. */
   | (Common & { readonly type: 'node:name-conflict'; readonly node: string; readonly host: string })
   /**
-   * A connection was refused because one side could not prove its identity. `peer`: address of the other host; `dialled`: whether this
-   * host dialled; `others`: how many refusals were not reported since the last event, because at most ten a second are.
+   * A connection was refused because one side could not prove its identity. `peer`: address of the other host;
+   * `dialled`: whether this host dialled; `others`: how many refusals were not reported since the last event, because
+   * at most ten a second are.
    */
-  | (Common & { readonly type: 'connection:refused'; readonly peer: string; readonly dialled: boolean; readonly error: unknown; readonly others: number })
+  | (Common & {
+      readonly type: 'connection:refused';
+      readonly peer: string;
+      readonly dialled: boolean;
+      readonly error: unknown;
+      readonly others: number;
+    })
   | (Common & { readonly type: 'node:down'; readonly node: string; readonly error: unknown })
-  | (Common & { readonly type: 'node:capabilities-changed'; readonly node: string; readonly capabilities: Capabilities })
+  | (Common & {
+      readonly type: 'node:capabilities-changed';
+      readonly node: string;
+      readonly capabilities: Capabilities;
+    })
   /** The `probe` function of a node threw or returned invalid capabilities. The node keeps its capabilities. */
   | (Common & { readonly type: 'probe:failed'; readonly node: string; readonly error: unknown })
-  | (Common & { readonly type: 'worker:crashed'; readonly node: string; readonly thread: number; readonly reason: string; readonly error: unknown })
+  | (Common & {
+      readonly type: 'worker:crashed';
+      readonly node: string;
+      readonly thread: number;
+      readonly reason: string;
+      readonly error: unknown;
+    })
   | (Common & { readonly type: 'worker:restarted'; readonly node: string; readonly thread: number })
-  /** A method called on an actor without waiting for an answer threw, or the call was lost. Calls that wait get the error themselves. */
-  | (Common & { readonly type: 'actor:error'; readonly actor: string; readonly method: string; readonly error: unknown })
-  | (Common & { readonly type: 'supervisor:restarted'; readonly supervisor: string; readonly child: string; readonly error: unknown });
+  /**
+   * A method called on an actor without waiting for an answer threw, or the call was lost. Calls that wait get the
+   * error themselves.
+   */
+  | (Common & {
+      readonly type: 'actor:error';
+      readonly actor: string;
+      readonly method: string;
+      readonly error: unknown;
+    })
+  | (Common & {
+      readonly type: 'supervisor:restarted';
+      readonly supervisor: string;
+      readonly child: string;
+      readonly error: unknown;
+    });
 
 export type EventType = HandoffEvent['type'];
 
@@ -104,9 +166,33 @@ export type EventOf<Type extends EventType> = Extract<HandoffEvent, { readonly t
 
 /** All event types. */
 export const eventTypes = [
-  'run:started', 'run:finished', 'run:failed',
-  'function:ready', 'function:started', 'function:finished', 'function:speculated', 'attempts', 'function:retrying', 'function:failed', 'function:log', 'function:memory-exceeded',
-  'result:stored', 'result:fetched', 'result:lost', 'result:recomputing', 'spill:failed', 'node:up', 'node:name-conflict', 'connection:refused', 'node:down', 'node:capabilities-changed', 'probe:failed', 'worker:crashed', 'worker:restarted', 'actor:error', 'supervisor:restarted',
+  'run:started',
+  'run:finished',
+  'run:failed',
+  'function:ready',
+  'function:started',
+  'function:finished',
+  'function:speculated',
+  'attempts',
+  'function:retrying',
+  'function:failed',
+  'function:log',
+  'function:memory-exceeded',
+  'result:stored',
+  'result:fetched',
+  'result:lost',
+  'result:recomputing',
+  'spill:failed',
+  'node:up',
+  'node:name-conflict',
+  'connection:refused',
+  'node:down',
+  'node:capabilities-changed',
+  'probe:failed',
+  'worker:crashed',
+  'worker:restarted',
+  'actor:error',
+  'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
 // Fails to compile if a type is missing above.

@@ -5,30 +5,36 @@ import type { RunGraph } from './run-graph.ts';
 /** An event with the host it comes from. */
 export interface Told<Type extends EventType = EventType> {
   /**
-   * Display name of the host: its address. A host without an address is `'local'` if it is this one, else its id. Runs belong to the host
-   * that started them, nodes and threads to the host they are on.
+   * Display name of the host: its address. A host without an address is `'local'` if it is this one, else its id. Runs
+   * belong to the host that started them, nodes and threads to the host they are on.
    */
   readonly host: string;
   /**
-   * Times are by the clock of the reading host. Errors of other hosts carry their message (cut if long), causes and plain fields, but not
-   * the results or failures of their run.
+   * Times are by the clock of the reading host. Errors of other hosts carry their message (cut if long), causes and
+   * plain fields, but not the results or failures of their run.
    */
   readonly event: HandoffEvent & EventOf<Type>;
   /** Sent with `run:started`. Built on first access. */
   readonly graph?: RunGraph;
-  /** Sent with the `run:started` of a run that is already in progress: indexes into the graph of functions that are done. */
+  /**
+   * Sent with the `run:started` of a run that is already in progress: indexes into the graph of functions that are
+   * done.
+   */
   readonly done?: readonly number[];
 }
 
 export interface Feed {
   /**
-   * Subscribes to events of these types. Events of one host arrive in order, each once. Runs in progress come first, as a `run:started`
-   * with the time they began; those of this host arrive before the call returns. When a host goes, its runs are reported as failed with
-   * `NODE_DOWN`.
+   * Subscribes to events of these types. Events of one host arrive in order, each once. Runs in progress come first, as
+   * a `run:started` with the time they began; those of this host arrive before the call returns. When a host goes, its
+   * runs are reported as failed with `NODE_DOWN`.
    *
    * @returns a function that ends the subscription
    */
   subscribe(types: readonly EventType[], listener: (told: Told) => void): () => void;
-  /** How many events, or attempts of `attempts`, of other hosts were not received because this host could not keep up, or were malformed. */
+  /**
+   * How many events, or attempts of `attempts`, of other hosts were not received because this host could not keep up,
+   * or were malformed.
+   */
   readonly dropped: number;
 }

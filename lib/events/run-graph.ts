@@ -3,7 +3,10 @@ import { nameOf } from '../dag/code.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { Cost } from '../dag/types.ts';
 
-/** Plain data, so that it can go to other hosts and into files. Inline functions are not included: they are parts of other functions. */
+/**
+ * Plain data, so that it can go to other hosts and into files. Inline functions are not included: they are parts of
+ * other functions.
+ */
 export interface RunGraph {
   readonly runId: string;
   readonly dagId: string;
@@ -25,33 +28,42 @@ export interface RunGraph {
 }
 
 /** @param durationOf ms for a function; undefined if unknown */
-export function toRunGraph(plan: CompiledDag, runId: string, durationOf: (i: number) => number | undefined = () => undefined): RunGraph {
+export function toRunGraph(
+  plan: CompiledDag,
+  runId: string,
+  durationOf: (i: number) => number | undefined = () => undefined,
+): RunGraph {
   const { size, entries, code, codes, cost, costs, pins, depOffset, deps } = plan;
   const each = <Value>(of: (i: number) => Value): Value[] => {
     const values: Value[] = [];
     for (let i = 0; i < size; i++) values.push(of(i));
     return values;
   };
-  return withEdges({
-    runId,
-    dagId: plan.dagId,
-    ids: each((i) => entries[i]!.id),
-    code: each((i) => code[i]!),
-    names: codes.map(nameOf),
-    pins: pins.size === 0 ? Array<null>(size).fill(null) : each((i) => pins.get(i) ?? null),
-    cost: each((i) => cost[i]!),
-    costs: costs.map((amounts) => amounts ?? null),
-    duration: each((i) => entries[i]!.traits.duration ?? durationOf(i) ?? null),
-  }, depOffset, deps);
+  return withEdges(
+    {
+      runId,
+      dagId: plan.dagId,
+      ids: each((i) => entries[i]!.id),
+      code: each((i) => code[i]!),
+      names: codes.map(nameOf),
+      pins: pins.size === 0 ? Array<null>(size).fill(null) : each((i) => pins.get(i) ?? null),
+      cost: each((i) => cost[i]!),
+      costs: costs.map((amounts) => amounts ?? null),
+      duration: each((i) => entries[i]!.traits.duration ?? durationOf(i) ?? null),
+    },
+    depOffset,
+    deps,
+  );
 }
 
 /**
- * A run waits for its graph before it starts, so the edges are built on first access: many graphs are never read. Only the edge arrays of
- * the plan are kept.
+ * A run waits for its graph before it starts, so the edges are built on first access: many graphs are never read. Only
+ * the edge arrays of the plan are kept.
  */
 function withEdges(graph: Omit<RunGraph, 'deps'>, offset: Int32Array, deps: Int32Array): RunGraph {
   return Object.defineProperty(graph, 'deps', {
-    enumerable: true, configurable: true,
+    enumerable: true,
+    configurable: true,
     get() {
       const value = graph.ids.map((_, i) => distinct(deps, offset[i]!, offset[i + 1]!));
       Object.defineProperty(graph, 'deps', { value, enumerable: true });
@@ -67,9 +79,13 @@ function distinct(list: Int32Array, from: number, to: number): readonly number[]
   const first = list[from]!;
   const second = list[from + 1]!;
   switch (to - from) {
-    case 0: return none;
-    case 1: return [first];
-    case 2: return first === second ? [first] : [first, second];
-    default: return [...new Set(list.subarray(from, to))];
+    case 0:
+      return none;
+    case 1:
+      return [first];
+    case 2:
+      return first === second ? [first] : [first, second];
+    default:
+      return [...new Set(list.subarray(from, to))];
   }
 }

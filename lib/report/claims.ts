@@ -28,7 +28,12 @@ export function claimsOf(holdings: Iterable<Holding>): Map<string, Map<string, S
       ofResource.push([begun, amount], [Math.max(begun, ended), -amount]);
     }
   }
-  return new Map([...changes].map(([node, resources]) => [node, new Map([...resources].map(([resource, list]) => [resource, toSteps(list)]))]));
+  return new Map(
+    [...changes].map(([node, resources]) => [
+      node,
+      new Map([...resources].map(([resource, list]) => [resource, toSteps(list)])),
+    ]),
+  );
 }
 
 function toSteps(changes: [number, number][]): Steps {

@@ -14,8 +14,8 @@ export interface ChainLink {
   /** ms from the end of the previous function in the chain (or the start of the run) to its own start. */
   readonly waitMs: number;
   /**
-   * What the wait ended with: the `'start'` of the run, or the end of the previous function, which provided a `'result'`, a `'thread'` or
-   * a `'resource'`. `'retry'`: the wait includes earlier attempts.
+   * What the wait ended with: the `'start'` of the run, or the end of the previous function, which provided a
+   * `'result'`, a `'thread'` or a `'resource'`. `'retry'`: the wait includes earlier attempts.
    */
   readonly since: 'start' | 'result' | 'thread' | 'resource' | 'retry';
   /** ms from its start to its end, or to the start of the next function in the chain if that is earlier. */
@@ -42,7 +42,10 @@ const notable = 0.5;
  *
  * @param capabilities by node name; needed to tell a wait for resources from a wait for the scheduler
  */
-export function criticalChain(record: RunRecord, capabilities: ReadonlyMap<string, Capabilities> = new Map()): CriticalChain {
+export function criticalChain(
+  record: RunRecord,
+  capabilities: ReadonlyMap<string, Capabilities> = new Map(),
+): CriticalChain {
   const { begun, ended, graph } = record;
   const [from, to] = bounds(record);
   const seen = new Set<number>();
@@ -60,8 +63,14 @@ export function criticalChain(record: RunRecord, capabilities: ReadonlyMap<strin
     const freed = before.index < 0 ? from : Math.max(from, Math.min(ended[before.index]!, start));
     const lane = record.lanes[record.lane[at]!]!;
     links.push({
-      functionId: graph.ids[at]!, name: graph.names[graph.code[at]!]!, node: lane.node, thread: lane.thread, attempts: record.attempts[at]!,
-      waitMs: start - freed, since: before.why, durationMs: cursor - start,
+      functionId: graph.ids[at]!,
+      name: graph.names[graph.code[at]!]!,
+      node: lane.node,
+      thread: lane.thread,
+      attempts: record.attempts[at]!,
+      waitMs: start - freed,
+      since: before.why,
+      durationMs: cursor - start,
     });
     cursor = freed;
     at = before.index;
@@ -84,7 +93,8 @@ export function bounds({ startedAt, endedAt, begun, ended }: RunRecord): [number
 function lastOf({ fate, ended, error }: RunRecord): number {
   let last = -1;
   const isLater = (i: number): boolean => last < 0 || ended[i]! > ended[last]!;
-  for (let i = 0; i < ended.length; i++) if (!Number.isNaN(ended[i]!) && (error === undefined || fate[i] === Fate.failed) && isLater(i)) last = i;
+  for (let i = 0; i < ended.length; i++)
+    if (!Number.isNaN(ended[i]!) && (error === undefined || fate[i] === Fate.failed) && isLater(i)) last = i;
   if (last >= 0 || error === undefined) return last;
   for (let i = 0; i < ended.length; i++) if (!Number.isNaN(ended[i]!) && isLater(i)) last = i;
   return last;
@@ -92,7 +102,9 @@ function lastOf({ fate, ended, error }: RunRecord): number {
 
 function predecessors(record: RunRecord, capabilities: ReadonlyMap<string, Capabilities>): (i: number) => Before {
   const { graph, begun, ended, lane, lanes, attempts } = record;
-  const byBegun = Int32Array.from({ length: begun.length }, (_, i) => i).filter((i) => !Number.isNaN(begun[i]!)).sort((a, b) => begun[a]! - begun[b]!);
+  const byBegun = Int32Array.from({ length: begun.length }, (_, i) => i)
+    .filter((i) => !Number.isNaN(begun[i]!))
+    .sort((a, b) => begun[a]! - begun[b]!);
   const previous = new Int32Array(begun.length).fill(-1);
   const last = new Int32Array(lanes.length).fill(-1);
   for (const i of byBegun) {
@@ -103,7 +115,8 @@ function predecessors(record: RunRecord, capabilities: ReadonlyMap<string, Capab
   const byEnded = byBegun.toSorted((a, b) => ended[a]! - ended[b]!);
   return (i) => {
     let dep = -1;
-    for (const each of graph.deps[i]!) if (!Number.isNaN(ended[each]!) && (dep < 0 || ended[each]! > ended[dep]!)) dep = each;
+    for (const each of graph.deps[i]!)
+      if (!Number.isNaN(ended[each]!) && (dep < 0 || ended[each]! > ended[dep]!)) dep = each;
     if (attempts[i]! > 1) return { index: dep, why: 'retry' };
     const onThread = previous[i]!;
     let before: Before = { index: dep, why: dep < 0 ? 'start' : 'result' };
@@ -117,8 +130,12 @@ function predecessors(record: RunRecord, capabilities: ReadonlyMap<string, Capab
 
 /** The function whose release, after `free`, ended the wait for resources; -1 if there was no such wait. */
 function lastHolder(
-  { graph, begun, ended, lane, lanes }: RunRecord, i: number, free: number,
-  claims: ReadonlyMap<string, ReadonlyMap<string, Steps>>, capabilities: ReadonlyMap<string, Capabilities>, byEnded: Int32Array,
+  { graph, begun, ended, lane, lanes }: RunRecord,
+  i: number,
+  free: number,
+  claims: ReadonlyMap<string, ReadonlyMap<string, Steps>>,
+  capabilities: ReadonlyMap<string, Capabilities>,
+  byEnded: Int32Array,
 ): number {
   const { node } = lanes[lane[i]!]!;
   const has = capabilities.get(node);
@@ -138,7 +155,11 @@ function lastHolder(
     const lacked = needs.some(([resource, amount]) => {
       const steps = claims.get(node)?.get(resource);
       // Check just before it ended: the resources held then left too little.
-      return (costOf(j)[resource] ?? 0) > 0 && steps !== undefined && levelAt(steps, ended[j]! - 1e-6 * (ended[j]! - begun[j]!)) + amount > (has[resource] ?? 0) + 1e-9;
+      return (
+        (costOf(j)[resource] ?? 0) > 0 &&
+        steps !== undefined &&
+        levelAt(steps, ended[j]! - 1e-6 * (ended[j]! - begun[j]!)) + amount > (has[resource] ?? 0) + 1e-9
+      );
     });
     if (lacked) return j;
   }
@@ -146,7 +167,13 @@ function lastHolder(
 }
 
 /** What each function of a run held in its last attempt. */
-export function* holdingsOf({ graph, begun, ended, lane, lanes }: RunRecord): Generator<{ node: string; begun: number; ended: number; cost: Readonly<Record<string, number>> }> {
+export function* holdingsOf({
+  graph,
+  begun,
+  ended,
+  lane,
+  lanes,
+}: RunRecord): Generator<{ node: string; begun: number; ended: number; cost: Readonly<Record<string, number>> }> {
   for (let i = 0; i < begun.length; i++) {
     const cost = graph.costs[graph.cost[i]!] ?? null;
     if (cost !== null && lane[i]! >= 0) yield { node: lanes[lane[i]!]!.node, begun: begun[i]!, ended: ended[i]!, cost };

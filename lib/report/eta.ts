@@ -1,4 +1,7 @@
-/** Estimates the rest of a run: the longest remaining path, or the remaining work divided by the capacity, whichever is longer. */
+/**
+ * Estimates the rest of a run: the longest remaining path, or the remaining work divided by the capacity, whichever is
+ * longer.
+ */
 import type { Capabilities } from '../dag/types.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 import { Fate, type RunRecord } from './run-record.ts';
@@ -13,7 +16,8 @@ export interface EtaNode {
 }
 
 /**
- * Lower estimate of the remaining ms, based on durations of functions with the same name so far, or else on declared durations.
+ * Lower estimate of the remaining ms, based on durations of functions with the same name so far, or else on declared
+ * durations.
  *
  * Reads every function and every edge: for a large run, call it once a second, not for every frame.
  *
@@ -22,7 +26,12 @@ export interface EtaNode {
  * @param running start times of running functions in ms since the epoch, as far as known
  * @returns 0 if nothing is left, undefined if no duration is known
  */
-export function remainingOf(record: RunRecord, now: number, nodes: readonly EtaNode[] = [], running: ReadonlyMap<number, number> = new Map()): number | undefined {
+export function remainingOf(
+  record: RunRecord,
+  now: number,
+  nodes: readonly EtaNode[] = [],
+  running: ReadonlyMap<number, number> = new Map(),
+): number | undefined {
   const { graph, fate } = record;
   if (record.endedAt !== undefined) return 0;
   const durationOf = estimates(record);
@@ -55,18 +64,23 @@ function shares({ costs }: RunGraph, nodes: readonly EtaNode[], work: number, he
   if (threads > 0) bounds.push(work / threads);
   const needs = new Map<string, number>();
   costs.forEach((cost, c) => {
-    for (const [name, amount] of Object.entries(cost ?? {})) needs.set(name, (needs.get(name) ?? 0) + amount * held[c]!);
+    for (const [name, amount] of Object.entries(cost ?? {}))
+      needs.set(name, (needs.get(name) ?? 0) + amount * held[c]!);
   });
   for (const [name, need] of needs) {
-    const capacity = nodes.reduce((sum, { capabilities = {}, speed = 1 }) => sum + (Object.hasOwn(capabilities, name) ? capabilities[name]! : 0) * speed, 0);
+    const capacity = nodes.reduce(
+      (sum, { capabilities = {}, speed = 1 }) =>
+        sum + (Object.hasOwn(capabilities, name) ? capabilities[name]! : 0) * speed,
+      0,
+    );
     if (capacity > 0) bounds.push(need / capacity);
   }
   return bounds;
 }
 
 /**
- * ms by function. A declared duration is corrected by the error of declarations for the same name, up to that factor. Other functions
- * take as long as those with the same name, or as the average of all.
+ * ms by function. A declared duration is corrected by the error of declarations for the same name, up to that factor.
+ * Other functions take as long as those with the same name, or as the average of all.
  */
 function estimates({ graph, fate, begun, ended }: RunRecord): (i: number) => number | undefined {
   const { names, code, duration } = graph;
@@ -77,7 +91,8 @@ function estimates({ graph, fate, begun, ended }: RunRecord): (i: number) => num
   for (let i = 0; i < fate.length; i++) {
     if (fate[i] !== Fate.done) continue;
     const ms = Math.max(0, ended[i]! - begun[i]!);
-    for (const c of [code[i]!, names.length]) { // the last entry is for all names
+    for (const c of [code[i]!, names.length]) {
+      // the last entry is for all names
       count[c]!++;
       took[c]! += ms;
       if (duration[i] === null) continue;

@@ -52,9 +52,22 @@ export function ganttSvg(gantt: Gantt, { title, subtitle, usage = [], width = 96
   const parts: string[] = [];
   let y = margin + 14;
   parts.push(element('text', { x: margin, y, class: 'title' }, escapeXml(fitted(title, width - 2 * margin, 15))));
-  if (subtitle !== undefined) parts.push(element('text', { x: margin, y: (y += 18), class: 'dim' }, escapeXml(fitted(subtitle, width - 2 * margin, fontSize))));
+  if (subtitle !== undefined)
+    parts.push(
+      element(
+        'text',
+        { x: margin, y: (y += 18), class: 'dim' },
+        escapeXml(fitted(subtitle, width - 2 * margin, fontSize)),
+      ),
+    );
   y += 14;
-  const legend = drawLegend(names, colours, gantt.rows.some(({ bars }) => bars.some(({ isCritical }) => isCritical)), y, width);
+  const legend = drawLegend(
+    names,
+    colours,
+    gantt.rows.some(({ bars }) => bars.some(({ isCritical }) => isCritical)),
+    y,
+    width,
+  );
   parts.push(legend.markup);
   const top = (y = legend.bottom + 10);
   const rows = gantt.rows.map((row, i) => drawRow(row, labels[i]!, top + i * (rowHeight + rowGap), scale, colours));
@@ -74,7 +87,9 @@ export function ganttSvg(gantt: Gantt, { title, subtitle, usage = [], width = 96
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeXml(title)}">`,
     `<style>text{font:${fontSize}px system-ui,sans-serif;fill:#222}.title{font-size:15px;font-weight:600}.dim{fill:#666}.inside{font-size:10px;pointer-events:none}</style>`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    ...parts, '</svg>', '',
+    ...parts,
+    '</svg>',
+    '',
   ].join('\n');
 }
 
@@ -82,13 +97,30 @@ function labelOf({ node, thread }: GanttRow): string {
   return thread === undefined ? node : `${node} · ${thread}`;
 }
 
-function drawLegend(names: readonly string[], colours: ReadonlyMap<string, string>, hasCritical: boolean, top: number, width: number): { markup: string; bottom: number } {
+function drawLegend(
+  names: readonly string[],
+  colours: ReadonlyMap<string, string>,
+  hasCritical: boolean,
+  top: number,
+  width: number,
+): { markup: string; bottom: number } {
   const parts: string[] = [];
   let [x, y] = [margin, top];
   const put = (label: string, fill: string, stroke?: string): void => {
     const wide = 16 + widthOf(label, fontSize) + 14;
     if (x > margin && x + wide > width - margin) [x, y] = [margin, y + 18];
-    parts.push(element('rect', { x, y, width: 11, height: 11, rx: 2, fill, ...(stroke !== undefined && { stroke, 'stroke-width': 2 }) }), element('text', { x: x + 16, y: y + 10 }, escapeXml(label)));
+    parts.push(
+      element('rect', {
+        x,
+        y,
+        width: 11,
+        height: 11,
+        rx: 2,
+        fill,
+        ...(stroke !== undefined && { stroke, 'stroke-width': 2 }),
+      }),
+      element('text', { x: x + 16, y: y + 10 }, escapeXml(label)),
+    );
     x += wide;
   };
   for (const name of names.slice(0, namesInLegend)) put(fitted(name, 220, fontSize), colours.get(name)!);
@@ -97,13 +129,26 @@ function drawLegend(names: readonly string[], colours: ReadonlyMap<string, strin
   return { markup: parts.join('\n'), bottom: parts.length === 0 ? top : y + 14 };
 }
 
-function drawRow({ bars }: GanttRow, label: string, top: number, scale: Scale, colours: ReadonlyMap<string, string>): string {
+function drawRow(
+  { bars }: GanttRow,
+  label: string,
+  top: number,
+  scale: Scale,
+  colours: ReadonlyMap<string, string>,
+): string {
   const middle = top + rowHeight / 2 + fontSize / 2 - 2;
   return element(
-    'g', {},
-    element('text', { x: scale.left - 8, y: middle, 'text-anchor': 'end' }, escapeXml(fitted(label, scale.left - margin - 8, fontSize))),
+    'g',
+    {},
+    element(
+      'text',
+      { x: scale.left - 8, y: middle, 'text-anchor': 'end' },
+      escapeXml(fitted(label, scale.left - margin - 8, fontSize)),
+    ),
     element('rect', { x: scale.left, y: top, width: scale.right - scale.left, height: rowHeight, fill: '#f3f4f6' }),
-    ...merged(bars, scale).map((run) => (run.length === 1 ? drawBar(run[0]!, top, scale, colours) : drawMany(run, top, scale, colours))),
+    ...merged(bars, scale).map((run) =>
+      run.length === 1 ? drawBar(run[0]!, top, scale, colours) : drawMany(run, top, scale, colours),
+    ),
   );
 }
 
@@ -114,13 +159,25 @@ function merged(bars: readonly Bar[], { x }: Scale): (readonly Bar[])[] {
   for (const bar of bars) {
     const last = runs.at(-1);
     const end = last?.at(-1);
-    if (last !== undefined && isThin(bar) && isThin(end!) && x(bar.start) - x(end!.finish) < leastWidth && x(bar.finish) - x(last[0]!.start) < 4) last.push(bar);
+    if (
+      last !== undefined &&
+      isThin(bar) &&
+      isThin(end!) &&
+      x(bar.start) - x(end!.finish) < leastWidth &&
+      x(bar.finish) - x(last[0]!.start) < 4
+    )
+      last.push(bar);
     else runs.push([bar]);
   }
   return runs;
 }
 
-function drawBar({ id, name, start, finish, isCritical, hasFailed }: Bar, top: number, { x }: Scale, colours: ReadonlyMap<string, string>): string {
+function drawBar(
+  { id, name, start, finish, isCritical, hasFailed }: Bar,
+  top: number,
+  { x }: Scale,
+  colours: ReadonlyMap<string, string>,
+): string {
   const fill = colours.get(name)!;
   const width = Math.max(leastWidth, x(finish) - x(start));
   const told = `${id}${name === id ? '' : ` (${name})`}: ${time(finish - start, finish - start)}, from ${time(start, finish)}${isCritical ? ', on the critical path' : ''}${hasFailed ? ', failed' : ''}`;
@@ -128,13 +185,32 @@ function drawBar({ id, name, start, finish, isCritical, hasFailed }: Bar, top: n
   const outline = hasFailed ? '#b00020' : isCritical ? '#111111' : undefined;
   const inset = outline !== undefined && width > 3 ? 1 : 0;
   return element(
-    'g', {}, element('title', {}, escapeXml(told)),
+    'g',
+    {},
+    element('title', {}, escapeXml(told)),
     element('rect', {
-      x: x(start) + inset, y: top + 1 + inset, width: width - 2 * inset, height: rowHeight - 2 - 2 * inset, rx: width > 6 ? 2 : undefined, fill,
-      stroke: inset === 0 ? (width > 3 ? '#ffffff' : undefined) : outline, 'stroke-width': inset === 0 ? (width > 3 ? 0.5 : undefined) : 2, 'stroke-dasharray': hasFailed && inset > 0 ? '3 2' : undefined,
+      x: x(start) + inset,
+      y: top + 1 + inset,
+      width: width - 2 * inset,
+      height: rowHeight - 2 - 2 * inset,
+      rx: width > 6 ? 2 : undefined,
+      fill,
+      stroke: inset === 0 ? (width > 3 ? '#ffffff' : undefined) : outline,
+      'stroke-width': inset === 0 ? (width > 3 ? 0.5 : undefined) : 2,
+      'stroke-dasharray': hasFailed && inset > 0 ? '3 2' : undefined,
     }),
-    ...(outline !== undefined && inset === 0 ? [element('rect', { x: x(start), y: top - 2, width, height: 3, fill: outline })] : []),
-    ...(inside === '' ? [] : [element('text', { x: x(start) + 4, y: top + rowHeight / 2 + 3.5, class: 'inside', style: `fill:${inkOn(fill)}` }, escapeXml(inside))]),
+    ...(outline !== undefined && inset === 0
+      ? [element('rect', { x: x(start), y: top - 2, width, height: 3, fill: outline })]
+      : []),
+    ...(inside === ''
+      ? []
+      : [
+          element(
+            'text',
+            { x: x(start) + 4, y: top + rowHeight / 2 + 3.5, class: 'inside', style: `fill:${inkOn(fill)}` },
+            escapeXml(inside),
+          ),
+        ]),
   );
 }
 
@@ -147,7 +223,9 @@ function drawMany(bars: readonly Bar[], top: number, { x }: Scale, colours: Read
   const width = Math.max(leastWidth, x(bars.at(-1)!.finish) - from);
   const critical = bars.some(({ isCritical }) => isCritical);
   return element(
-    'g', {}, element('title', {}, escapeXml(`${bars.length} functions, mostly ${most}`)),
+    'g',
+    {},
+    element('title', {}, escapeXml(`${bars.length} functions, mostly ${most}`)),
     element('rect', { x: from, y: top + 1, width, height: rowHeight - 2, fill: colours.get(most)! }),
     ...(critical ? [element('rect', { x: from, y: top - 2, width, height: 3, fill: '#111111' })] : []),
   );
@@ -155,40 +233,86 @@ function drawMany(bars: readonly Bar[], top: number, { x }: Scale, colours: Read
 
 function drawAxis({ left, right, x }: Scale, length: number, top: number, bottom: number): string {
   const marks = ticks(length, Math.max(2, Math.floor((right - left) / 110)));
-  return marks.map((ms) => [
-    element('line', { x1: x(ms), x2: x(ms), y1: top - 2, y2: bottom, stroke: '#d8dbe0' }),
-    element('text', { x: x(ms), y: bottom + 14, 'text-anchor': ms === 0 ? 'start' : x(ms) > right - 20 ? 'end' : 'middle', class: 'dim' }, escapeXml(time(ms, length))),
-  ].join('')).join('\n');
+  return marks
+    .map((ms) =>
+      [
+        element('line', { x1: x(ms), x2: x(ms), y1: top - 2, y2: bottom, stroke: '#d8dbe0' }),
+        element(
+          'text',
+          {
+            x: x(ms),
+            y: bottom + 14,
+            'text-anchor': ms === 0 ? 'start' : x(ms) > right - 20 ? 'end' : 'middle',
+            class: 'dim',
+          },
+          escapeXml(time(ms, length)),
+        ),
+      ].join(''),
+    )
+    .join('\n');
 }
 
 function drawUsageLegend(top: number, left: number): string {
   const line = { x1: left + 74, x2: left + 90, y1: top + 6, y2: top + 6 };
   return [
-    element('rect', { x: left, y: top, width: 11, height: 11, rx: 2, fill: '#a9cce3' }), element('text', { x: left + 16, y: top + 10 }, 'claimed'),
-    element('line', { ...line, stroke: '#00527f', 'stroke-width': 1.5 }), element('text', { x: left + 95, y: top + 10 }, 'used'),
-    element('line', { ...line, x1: left + 134, x2: left + 150, stroke: '#d55e00', 'stroke-dasharray': '5 4' }), element('text', { x: left + 155, y: top + 10 }, 'capacity'),
+    element('rect', { x: left, y: top, width: 11, height: 11, rx: 2, fill: '#a9cce3' }),
+    element('text', { x: left + 16, y: top + 10 }, 'claimed'),
+    element('line', { ...line, stroke: '#00527f', 'stroke-width': 1.5 }),
+    element('text', { x: left + 95, y: top + 10 }, 'used'),
+    element('line', { ...line, x1: left + 134, x2: left + 150, stroke: '#d55e00', 'stroke-dasharray': '5 4' }),
+    element('text', { x: left + 155, y: top + 10 }, 'capacity'),
   ].join('');
 }
 
-function drawUsage({ node, resource, claimed, used, capacity }: Usage, top: number, { left, right, x }: Scale, length: number): string {
+function drawUsage(
+  { node, resource, claimed, used, capacity }: Usage,
+  top: number,
+  { left, right, x }: Scale,
+  length: number,
+): string {
   const [claimedPeak, usedPeak] = [claimed, used].map((steps) => steps && peakOf(steps));
   const most = Math.max(capacity ?? 0, claimedPeak ?? 0, usedPeak ?? 0, 1e-9);
   const bottom = top + usageHeight;
   const y = (amount: number): number => round(bottom - (amount / most) * usageHeight);
   const within = (ms: number): number => round(Math.max(left, Math.min(right, x(ms))));
-  const outline = ({ at, level }: Steps): string => at.map((ms, k) => (ms > length ? '' : `H${within(ms)}V${y(level[k]!)}`)).join('');
+  const outline = ({ at, level }: Steps): string =>
+    at.map((ms, k) => (ms > length ? '' : `H${within(ms)}V${y(level[k]!)}`)).join('');
   const parts = [
     ...(claimedPeak === undefined ? [] : [`claimed at most ${amountText(claimedPeak)}`]),
     ...(usedPeak === undefined ? [] : [`used at most ${amountText(usedPeak)}`]),
   ];
   const told = `${resource} of ${node}: ${parts.join(', ')}${capacity === undefined ? '' : `, of ${amountText(capacity)}`}`;
   return element(
-    'g', {}, element('title', {}, escapeXml(`${told}, over ${time(length, length)}`)),
+    'g',
+    {},
+    element('title', {}, escapeXml(`${told}, over ${time(length, length)}`)),
     element('text', { x: left, y: top - 6 }, escapeXml(fitted(told, right - left, fontSize))),
     element('rect', { x: left, y: top, width: right - left, height: usageHeight, fill: '#f3f4f6' }),
-    ...(claimed === undefined ? [] : [element('path', { d: `M${left} ${bottom}${outline(claimed)}H${right}V${bottom}Z`, fill: '#a9cce3' })]),
-    ...(used === undefined || used.at.length === 0 ? [] : [element('path', { d: `M${within(used.at[0]!)} ${y(used.level[0]!)}${outline(used)}H${right}`, fill: 'none', stroke: '#00527f', 'stroke-width': 1.5 })]),
-    ...(capacity === undefined ? [] : [element('line', { x1: left, x2: right, y1: y(capacity), y2: y(capacity), stroke: '#d55e00', 'stroke-dasharray': '5 4' })]),
+    ...(claimed === undefined
+      ? []
+      : [element('path', { d: `M${left} ${bottom}${outline(claimed)}H${right}V${bottom}Z`, fill: '#a9cce3' })]),
+    ...(used === undefined || used.at.length === 0
+      ? []
+      : [
+          element('path', {
+            d: `M${within(used.at[0]!)} ${y(used.level[0]!)}${outline(used)}H${right}`,
+            fill: 'none',
+            stroke: '#00527f',
+            'stroke-width': 1.5,
+          }),
+        ]),
+    ...(capacity === undefined
+      ? []
+      : [
+          element('line', {
+            x1: left,
+            x2: right,
+            y1: y(capacity),
+            y2: y(capacity),
+            stroke: '#d55e00',
+            'stroke-dasharray': '5 4',
+          }),
+        ]),
   );
 }
 

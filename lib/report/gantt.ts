@@ -73,6 +73,7 @@ function toRows(bars: readonly Bar[]): Bar[][] {
 /** Names of the functions, sorted by total time, longest first. */
 export function namesOf({ rows }: Gantt): string[] {
   const total = new Map<string, number>();
-  for (const { bars } of rows) for (const { name, start, finish } of bars) total.set(name, (total.get(name) ?? 0) + finish - start);
+  for (const { bars } of rows)
+    for (const { name, start, finish } of bars) total.set(name, (total.get(name) ?? 0) + finish - start);
   return [...total].sort(([a, x], [b, y]) => y - x || a.localeCompare(b)).map(([name]) => name);
 }

@@ -39,9 +39,28 @@ export class ProgressMeter {
    * @param running start times of running functions, as far as known
    */
   state(now: number, nodes: readonly EtaNode[] = [], running: ReadonlyMap<number, number> = new Map()): ProgressState {
-    const { graph: { dagId, ids: { length: total } }, done, failed, retries, startedAt, endedAt } = this.#record;
+    const {
+      graph: {
+        dagId,
+        ids: { length: total },
+      },
+      done,
+      failed,
+      retries,
+      startedAt,
+      endedAt,
+    } = this.#record;
     const at = endedAt ?? now;
-    return { dagId, total, done, failed, retries, elapsed: startedAt === undefined ? 0 : Math.max(0, at - startedAt), rate: this.#rate(at), remaining: this.#left(now, nodes, running) };
+    return {
+      dagId,
+      total,
+      done,
+      failed,
+      retries,
+      elapsed: startedAt === undefined ? 0 : Math.max(0, at - startedAt),
+      rate: this.#rate(at),
+      remaining: this.#left(now, nodes, running),
+    };
   }
 
   #rate(at: number): number | undefined {
@@ -55,7 +74,12 @@ export class ProgressMeter {
 
   #left(now: number, nodes: readonly EtaNode[], running: ReadonlyMap<number, number>): number | undefined {
     const known = this.#remaining;
-    if (known !== undefined && this.#record.graph.ids.length > large && now - known.at < every && this.#record.endedAt === undefined) {
+    if (
+      known !== undefined &&
+      this.#record.graph.ids.length > large &&
+      now - known.at < every &&
+      this.#record.endedAt === undefined
+    ) {
       return known.ms === undefined ? undefined : Math.max(0, known.ms - (now - known.at));
     }
     const ms = remainingOf(this.#record, now, nodes, running);

@@ -10,7 +10,14 @@ export const Fate = { waiting: 0, done: 1, failed: 2 } as const;
 const longestMessage = 20_000;
 
 /** Called for each attempt that ended, with function, lane and times in ms since the epoch. */
-export type OnSpan = (i: number, lane: number, begun: number, ended: number, attempt: number, hasFailed: boolean) => void;
+export type OnSpan = (
+  i: number,
+  lane: number,
+  begun: number,
+  ended: number,
+  attempt: number,
+  hasFailed: boolean,
+) => void;
 
 export class RunRecord {
   /** May be replaced by a graph of the same functions with more details. */
@@ -58,18 +65,28 @@ export class RunRecord {
     return (this.#index ??= new Map(this.graph.ids.map((id, i) => [id, i])));
   }
 
-  /** Takes in an event and ignores events of other runs. Of function events, it needs `attempts`, `function:retrying` and `function:failed`. */
+  /**
+   * Takes in an event and ignores events of other runs. Of function events, it needs `attempts`, `function:retrying`
+   * and `function:failed`.
+   */
   record(event: HandoffEvent): void {
     if (!('runId' in event) || event.runId !== this.graph.runId) return;
     switch (event.type) {
-      case 'run:started': this.startedAt = event.at; return;
-      case 'run:finished': this.endedAt = event.at; return;
+      case 'run:started':
+        this.startedAt = event.at;
+        return;
+      case 'run:finished':
+        this.endedAt = event.at;
+        return;
       case 'run:failed':
         this.endedAt = event.at;
         this.error = messageOf(event.error);
         return;
-      case 'attempts': return this.#spans(event);
-      case 'function:retrying': this.retries++; return;
+      case 'attempts':
+        return this.#spans(event);
+      case 'function:retrying':
+        this.retries++;
+        return;
       case 'function:failed': {
         const i = this.index.get(event.functionId);
         if (i === undefined) return;
@@ -77,7 +94,9 @@ export class RunRecord {
         this.fate[i] = Fate.failed;
         return;
       }
-      case 'result:fetched': this.bytesFetched += event.bytes; return;
+      case 'result:fetched':
+        this.bytesFetched += event.bytes;
+        return;
       case 'result:recomputing': {
         const i = this.index.get(event.functionId);
         if (i === undefined || this.fate[i] !== Fate.done) return;
@@ -87,7 +106,16 @@ export class RunRecord {
     }
   }
 
-  #spans({ node, thread, functionIds, indexes, attempts, spans, bytes, failed }: Extract<HandoffEvent, { type: 'attempts' }>): void {
+  #spans({
+    node,
+    thread,
+    functionIds,
+    indexes,
+    attempts,
+    spans,
+    bytes,
+    failed,
+  }: Extract<HandoffEvent, { type: 'attempts' }>): void {
     const lane = this.#laneOf(node, thread);
     const { ids } = this.graph;
     let next = 0;
@@ -126,7 +154,8 @@ export class RunRecord {
 function messageOf(error: unknown): string {
   try {
     return cut(String(error instanceof Error ? error.message : error), longestMessage);
-  } catch { // a thrown value may refuse conversion to text
+  } catch {
+    // a thrown value may refuse conversion to text
     return 'an error that cannot be read';
   }
 }

@@ -66,7 +66,11 @@ export interface RunSummary {
  * @param nodes that the run could use, by name; default: the threads that it used
  * @param own name of this host
  */
-export function summarise(record: RunRecord, nodes: ReadonlyMap<string, SummaryNode> = new Map(), own = 'local'): RunSummary {
+export function summarise(
+  record: RunRecord,
+  nodes: ReadonlyMap<string, SummaryNode> = new Map(),
+  own = 'local',
+): RunSummary {
   const { graph, fate, begun, ended, lane, lanes } = record;
   const [from, to] = bounds(record);
   const use = nodeUse(record, nodes);
@@ -83,19 +87,39 @@ export function summarise(record: RunRecord, nodes: ReadonlyMap<string, SummaryN
     workMs += ms;
   }
   const counts: Record<string, number> = Object.create(null) as Record<string, number>;
-  for (let i = 0; i < fate.length; i++) if (fate[i] === Fate.done && lane[i]! >= 0) counts[lanes[lane[i]!]!.node] = (counts[lanes[lane[i]!]!.node] ?? 0) + 1;
+  for (let i = 0; i < fate.length; i++)
+    if (fate[i] === Fate.done && lane[i]! >= 0)
+      counts[lanes[lane[i]!]!.node] = (counts[lanes[lane[i]!]!.node] ?? 0) + 1;
   return {
-    runId: graph.runId, dagId: graph.dagId, ok: record.endedAt !== undefined && record.error === undefined, durationMs: to - from,
-    functions: fate.length, done: record.done, failed: record.failed, retries: record.retries, bytesFetched: record.bytesFetched, bytesMoved: record.bytesFetched + bytesSent(record, nodes, own),
-    workMs, threads, efficiency: to > from && threads > 0 ? workMs / ((to - from) * threads) : null,
-    nodes: counts, nodeUse: use,
-    names: merged(names).filter(({ count }) => count > 0).map((each) => ({ ...each, meanMs: each.totalMs / each.count })).sort((a, b) => b.totalMs - a.totalMs),
+    runId: graph.runId,
+    dagId: graph.dagId,
+    ok: record.endedAt !== undefined && record.error === undefined,
+    durationMs: to - from,
+    functions: fate.length,
+    done: record.done,
+    failed: record.failed,
+    retries: record.retries,
+    bytesFetched: record.bytesFetched,
+    bytesMoved: record.bytesFetched + bytesSent(record, nodes, own),
+    workMs,
+    threads,
+    efficiency: to > from && threads > 0 ? workMs / ((to - from) * threads) : null,
+    nodes: counts,
+    nodeUse: use,
+    names: merged(names)
+      .filter(({ count }) => count > 0)
+      .map((each) => ({ ...each, meanMs: each.totalMs / each.count }))
+      .sort((a, b) => b.totalMs - a.totalMs),
     criticalPath: criticalChain(record, new Map([...nodes].map(([name, { capabilities }]) => [name, capabilities]))),
   };
 }
 
 /** Bytes of results that other hosts fetched. Each host fetches a result once. */
-function bytesSent({ graph, bytes, lane, lanes }: RunRecord, nodes: ReadonlyMap<string, SummaryNode>, own: string): number {
+function bytesSent(
+  { graph, bytes, lane, lanes }: RunRecord,
+  nodes: ReadonlyMap<string, SummaryNode>,
+  own: string,
+): number {
   const hosts = lanes.map(({ node }) => nodes.get(node)?.host ?? own);
   if (hosts.every((host) => host === own)) return 0;
   const taken = new Map<number, Set<string>>();
@@ -115,7 +139,9 @@ function bytesSent({ graph, bytes, lane, lanes }: RunRecord, nodes: ReadonlyMap<
 }
 
 /** Merges functions of different modules with the same name. */
-function merged<Named extends { readonly name: string; count: number; totalMs: number; maxMs: number }>(names: readonly Named[]): Named[] {
+function merged<Named extends { readonly name: string; count: number; totalMs: number; maxMs: number }>(
+  names: readonly Named[],
+): Named[] {
   const byName = new Map<string, Named>();
   for (const each of names) {
     const known = byName.get(each.name);
@@ -143,11 +169,18 @@ function nodeUse(record: RunRecord, nodes: ReadonlyMap<string, SummaryNode>): Re
   }
   const claims = claimsOf(holdingsOf(record));
   const names = [...new Set([...nodes.keys(), ...seen.keys()])];
-  return Object.fromEntries(names.map((name) => [name, {
-    threads: Math.max(nodes.get(name)?.threads ?? 0, seen.get(name)?.length ?? 0),
-    functions: ran.get(name) ?? 0,
-    busyMs: busy.get(name) ?? 0,
-    peakClaimed: Object.fromEntries([...(claims.get(name) ?? [])].map(([resource, steps]) => [resource, peakOf(steps)])),
-    peakMemoryMb: nodes.get(name)?.peakMemoryMb ?? null,
-  }]));
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      {
+        threads: Math.max(nodes.get(name)?.threads ?? 0, seen.get(name)?.length ?? 0),
+        functions: ran.get(name) ?? 0,
+        busyMs: busy.get(name) ?? 0,
+        peakClaimed: Object.fromEntries(
+          [...(claims.get(name) ?? [])].map(([resource, steps]) => [resource, peakOf(steps)]),
+        ),
+        peakMemoryMb: nodes.get(name)?.peakMemoryMb ?? null,
+      },
+    ]),
+  );
 }

@@ -3,13 +3,24 @@
 /** Escapes text for markup and attributes, so that names of functions cannot inject markup. */
 export function escapeXml(text: string): string {
   // XML cannot represent these characters at all.
-  // eslint-disable-next-line no-control-regex -- these are the characters to replace
-  return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '�').replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+  return (
+    text
+      // eslint-disable-next-line no-control-regex -- these are the characters to replace
+      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '�')
+      .replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
+  );
 }
 
 /** An element. Undefined attributes are left out. */
-export function element(name: string, attributes: Readonly<Record<string, string | number | undefined>>, ...inside: readonly string[]): string {
-  const written = Object.entries(attributes).filter(([, value]) => value !== undefined).map(([key, value]) => ` ${key}="${typeof value === 'number' ? round(value) : escapeXml(value!)}"`).join('');
+export function element(
+  name: string,
+  attributes: Readonly<Record<string, string | number | undefined>>,
+  ...inside: readonly string[]
+): string {
+  const written = Object.entries(attributes)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${key}="${typeof value === 'number' ? round(value) : escapeXml(value!)}"`)
+    .join('');
   return inside.length === 0 ? `<${name}${written}/>` : `<${name}${written}>${inside.join('')}</${name}>`;
 }
 
@@ -19,8 +30,22 @@ export function round(value: number): number {
 
 /** Colours for colour-blind readers (Okabe and Ito 2008), then darker variants. Further names start over. */
 export const palette = [
-  '#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#999999', '#f0e442',
-  '#003d5f', '#8f6200', '#005e45', '#8a4d72', '#2a6f96', '#873b00', '#555555', '#8d850f',
+  '#0072b2',
+  '#e69f00',
+  '#009e73',
+  '#cc79a7',
+  '#56b4e9',
+  '#d55e00',
+  '#999999',
+  '#f0e442',
+  '#003d5f',
+  '#8f6200',
+  '#005e45',
+  '#8a4d72',
+  '#2a6f96',
+  '#873b00',
+  '#555555',
+  '#8d850f',
 ] as const;
 
 /** Black or white, whichever has more contrast on the colour. */

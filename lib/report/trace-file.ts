@@ -29,7 +29,8 @@ export function readTrace(text: string): TracedRun {
   const file = parse(text);
   if (!isFields(file) || !Array.isArray(file['traceEvents'])) throw new NotATrace('it has no list "traceEvents"');
   const { traceEvents, otherData } = file as { traceEvents: unknown[]; otherData?: unknown };
-  if (!isFields(otherData) || otherData['producer'] !== 'handoff') throw new NotATrace('it was not written by handoff run --trace');
+  if (!isFields(otherData) || otherData['producer'] !== 'handoff')
+    throw new NotATrace('it was not written by handoff run --trace');
   const events = traceEvents.filter(isFields);
   const run = events.find(({ ph, cat }) => ph === 'X' && cat === 'run');
   if (run === undefined) throw new NotATrace('it has no slice of the run itself');
@@ -55,12 +56,19 @@ function parse(text: string): unknown {
 function toBar(event: Fields, origin: number): PlacedBar {
   const args = isFields(event['args']) ? event['args'] : {};
   const { node, thread, critical, error } = args;
-  if (typeof node !== 'string' || typeof thread !== 'number') throw new NotATrace(`the slice ${JSON.stringify(event['name'])} does not name its worker`);
+  if (typeof node !== 'string' || typeof thread !== 'number')
+    throw new NotATrace(`the slice ${JSON.stringify(event['name'])} does not name its worker`);
   const start = (numberOf(event, 'ts') - origin) / 1000;
   const id = String(event['name']);
   return {
-    id, name: typeof args['function'] === 'string' ? args['function'] : id, node, thread, start, finish: start + numberOf(event, 'dur') / 1000,
-    isCritical: critical === true, hasFailed: error !== undefined,
+    id,
+    name: typeof args['function'] === 'string' ? args['function'] : id,
+    node,
+    thread,
+    start,
+    finish: start + numberOf(event, 'dur') / 1000,
+    isCritical: critical === true,
+    hasFailed: error !== undefined,
   };
 }
 
@@ -70,7 +78,15 @@ function withLength({ rows, length }: Gantt, duration: number): Gantt {
 }
 
 function usageOf(events: readonly Fields[], origin: number, nodes: Fields): Usage[] {
-  const series = new Map<string, { readonly node: string; readonly resource: string; readonly claimed: [number, number][]; readonly used: [number, number][] }>();
+  const series = new Map<
+    string,
+    {
+      readonly node: string;
+      readonly resource: string;
+      readonly claimed: [number, number][];
+      readonly used: [number, number][];
+    }
+  >();
   for (const event of events) {
     const { ph, cat, args } = event;
     if (ph !== 'C' || (cat !== 'claimed' && cat !== 'used') || !isFields(args)) continue;
@@ -81,10 +97,18 @@ function usageOf(events: readonly Fields[], origin: number, nodes: Fields): Usag
     series.set(key, of);
     of[cat].push([(numberOf(event, 'ts') - origin) / 1000, numberOf(args, resource)]);
   }
-  return [...series.values()].sort((a, b) => a.node.localeCompare(b.node) || a.resource.localeCompare(b.resource)).map(({ node, resource, claimed, used }) => {
-    const has = Object.hasOwn(nodes, node) ? nodes[node] : undefined;
-    return { node, resource, claimed: toSteps(claimed), used: toSteps(used), capacity: isFields(has) && Object.hasOwn(has, resource) ? numberOf(has, resource) : undefined };
-  });
+  return [...series.values()]
+    .sort((a, b) => a.node.localeCompare(b.node) || a.resource.localeCompare(b.resource))
+    .map(({ node, resource, claimed, used }) => {
+      const has = Object.hasOwn(nodes, node) ? nodes[node] : undefined;
+      return {
+        node,
+        resource,
+        claimed: toSteps(claimed),
+        used: toSteps(used),
+        capacity: isFields(has) && Object.hasOwn(has, resource) ? numberOf(has, resource) : undefined,
+      };
+    });
 }
 
 function toSteps(points: [number, number][]): Steps | undefined {
@@ -95,7 +119,8 @@ function toSteps(points: [number, number][]): Steps | undefined {
 
 function numberOf(fields: Fields, key: string): number {
   const value = fields[key];
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw new NotATrace(`${JSON.stringify(key)} of ${JSON.stringify(fields['name'] ?? 'an event')} is not a number`);
+  if (typeof value !== 'number' || !Number.isFinite(value))
+    throw new NotATrace(`${JSON.stringify(key)} of ${JSON.stringify(fields['name'] ?? 'an event')} is not a number`);
   return value;
 }
 

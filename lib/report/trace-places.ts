@@ -53,9 +53,12 @@ export class Places {
 
   *metadata(): Generator<TraceEvent> {
     const of = { ph: 'M', ts: 0 } as const;
-    for (const [i, host] of this.#hosts.entries()) yield { name: 'process_name', ...of, pid: i + 1, tid: this.ofRun.tid, args: { name: `host ${host}` } };
+    for (const [i, host] of this.#hosts.entries())
+      yield { name: 'process_name', ...of, pid: i + 1, tid: this.ofRun.tid, args: { name: `host ${host}` } };
     yield { name: 'thread_name', ...of, ...this.ofRun, args: { name: 'runs' } };
-    const order = this.#names.map((_, i) => i).sort((a, b) => this.#names[a]!.localeCompare(this.#names[b]!, undefined, { numeric: true }));
+    const order = this.#names
+      .map((_, i) => i)
+      .sort((a, b) => this.#names[a]!.localeCompare(this.#names[b]!, undefined, { numeric: true }));
     for (const [place, lane] of order.entries()) {
       yield { name: 'thread_name', ...of, ...this.#lanes[lane]!, args: { name: this.#names[lane] } };
       yield { name: 'thread_sort_index', ...of, ...this.#lanes[lane]!, args: { sort_index: place + 1 } };

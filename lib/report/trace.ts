@@ -1,9 +1,9 @@
 /**
- * A run as Chrome trace events for Perfetto and chrome://tracing: a process per host, a thread per worker, a slice per attempt, an arrow per
- * dependency, and counters for claimed and used resources.
+ * A run as Chrome trace events for Perfetto and chrome://tracing: a process per host, a thread per worker, a slice per
+ * attempt, an arrow per dependency, and counters for claimed and used resources.
  *
- * Format: "Trace Event Format", Google, 2016 (`ph` X: complete event; M: metadata; s, f: start and end of a flow; C: counter; i: instant).
- * Times in µs.
+ * Format: "Trace Event Format", Google, 2016 (`ph` X: complete event; M: metadata; s, f: start and end of a flow; C:
+ * counter; i: instant). Times in µs.
  */
 import type { NodeActivity } from '../events/activity.ts';
 import { claimsOf, type Steps, thinned } from './claims.ts';
@@ -26,13 +26,30 @@ const mostPoints = 4000;
 const chunkLength = 1 << 16;
 
 /** The events it needs besides those of a `RunRecord`. */
-export const tracedEvents = ['function:speculated', 'function:retrying', 'function:failed', 'result:fetched', 'result:lost', 'result:recomputing', 'worker:crashed', 'node:down', 'attempts'] as const;
+export const tracedEvents = [
+  'function:speculated',
+  'function:retrying',
+  'function:failed',
+  'result:fetched',
+  'result:lost',
+  'result:recomputing',
+  'worker:crashed',
+  'node:down',
+  'attempts',
+] as const;
 
 /** Records what a `RunRecord` does not keep: every attempt, and what went wrong. */
 export class TraceRecorder {
   readonly #record: RunRecord;
   /** One entry per attempt that ended. */
-  readonly #attempts = { fn: [] as number[], lane: [] as number[], begun: [] as number[], ended: [] as number[], attempt: [] as number[], failed: [] as number[] };
+  readonly #attempts = {
+    fn: [] as number[],
+    lane: [] as number[],
+    begun: [] as number[],
+    ended: [] as number[],
+    attempt: [] as number[],
+    failed: [] as number[],
+  };
   /** Keyed by `attempt:function`. */
   readonly #errors = new Map<string, string>();
   readonly #instants: Instant[] = [];
@@ -50,27 +67,43 @@ export class TraceRecorder {
     if ('runId' in event && event.runId !== this.#record.graph.runId) return;
     const { index, lanes } = this.#record;
     switch (event.type) {
-      case 'attempts': return this.#spans(event);
-      case 'function:retrying': case 'function:failed': {
+      case 'attempts':
+        return this.#spans(event);
+      case 'function:retrying':
+      case 'function:failed': {
         const error = messageOf(event.error);
         this.#errors.set(`${event.attempt}:${event.functionId}`, error);
         const i = index.get(event.functionId) ?? -1;
         const lane = i >= 0 ? this.#record.lane[i]! : -1;
         const what = event.type === 'function:retrying' ? 'retry' : 'failure';
-        this.#instants.push({ at: event.at, name: `${what} of ${event.functionId}`, node: event.node, lane: lanes[lane]?.node === event.node ? lane : -1, args: { attempt: event.attempt, error } });
+        this.#instants.push({
+          at: event.at,
+          name: `${what} of ${event.functionId}`,
+          node: event.node,
+          lane: lanes[lane]?.node === event.node ? lane : -1,
+          args: { attempt: event.attempt, error },
+        });
         return;
       }
-      case 'function:speculated': return this.#note(event.at, `copy of ${event.functionId} started`, event.node, { attempt: event.attempt });
-      case 'result:fetched': return this.#note(event.at, `result of ${event.functionId} fetched`, event.node, { bytes: event.bytes });
-      case 'result:lost': return this.#note(event.at, `result of ${event.functionId} lost`, undefined, {});
-      case 'result:recomputing': return this.#note(event.at, `result of ${event.functionId} recomputed`, undefined, {});
+      case 'function:speculated':
+        return this.#note(event.at, `copy of ${event.functionId} started`, event.node, { attempt: event.attempt });
+      case 'result:fetched':
+        return this.#note(event.at, `result of ${event.functionId} fetched`, event.node, { bytes: event.bytes });
+      case 'result:lost':
+        return this.#note(event.at, `result of ${event.functionId} lost`, undefined, {});
+      case 'result:recomputing':
+        return this.#note(event.at, `result of ${event.functionId} recomputed`, undefined, {});
       case 'worker:crashed':
         this.#instants.push({
-          at: event.at, name: `worker ${event.thread} crashed`, node: event.node, lane: lanes.findIndex(({ node, thread }) => node === event.node && thread === event.thread),
+          at: event.at,
+          name: `worker ${event.thread} crashed`,
+          node: event.node,
+          lane: lanes.findIndex(({ node, thread }) => node === event.node && thread === event.thread),
           args: { reason: event.reason, ...(event.error !== undefined && { error: messageOf(event.error) }) },
         });
         return;
-      case 'node:down': return this.#note(event.at, `node ${event.node} down`, event.node, { error: messageOf(event.error) });
+      case 'node:down':
+        return this.#note(event.at, `node ${event.node} down`, event.node, { error: messageOf(event.error) });
     }
   }
 
@@ -91,9 +124,17 @@ export class TraceRecorder {
   *chunks(): Generator<string> {
     let chunk = '';
     let comma = '';
-    const { graph: { runId, dagId } } = this.#record;
+    const {
+      graph: { runId, dagId },
+    } = this.#record;
     chunk += '{"displayTimeUnit":"ms","otherData":';
-    chunk += JSON.stringify({ producer: 'handoff', runId, dagId, startedAt: new Date(bounds(this.#record)[0]).toISOString(), nodes: Object.fromEntries(this.#capabilities) });
+    chunk += JSON.stringify({
+      producer: 'handoff',
+      runId,
+      dagId,
+      startedAt: new Date(bounds(this.#record)[0]).toISOString(),
+      nodes: Object.fromEntries(this.#capabilities),
+    });
     chunk += ',"traceEvents":[\n';
     for (const event of this.events()) {
       chunk += comma + JSON.stringify(event);
@@ -153,7 +194,12 @@ export class TraceRecorder {
     const [from, to] = bounds(this.#record);
     const { graph, done, failed, retries, error } = this.#record;
     return {
-      name: `run ${graph.dagId}`, ph: 'X', cat: 'run', ...places.ofRun, ts: micros(from), dur: micros(to) - micros(from),
+      name: `run ${graph.dagId}`,
+      ph: 'X',
+      cat: 'run',
+      ...places.ofRun,
+      ts: micros(from),
+      dur: micros(to) - micros(from),
       args: { functions: graph.ids.length, done, failed, retries, ...(error !== undefined && { error }) },
     };
   }
@@ -169,10 +215,20 @@ export class TraceRecorder {
       const [ts, end] = [micros(begun[k]!), micros(ended[k]!)];
       const error = failed[k] === 1 ? (this.#errors.get(`${attempt[k]}:${id}`) ?? 'failed') : undefined;
       yield {
-        name: id, ph: 'X', cat: 'function', ...places.ofLane(lane[k]!)!, ts, dur: Math.max(0, Math.round((end - ts) * 1000) / 1000),
+        name: id,
+        ph: 'X',
+        cat: 'function',
+        ...places.ofLane(lane[k]!)!,
+        ts,
+        dur: Math.max(0, Math.round((end - ts) * 1000) / 1000),
         args: {
-          function: graph.names[graph.code[i]!]!, node, thread, attempt: attempt[k],
-          ...(critical.has(id) && { critical: true }), ...(fate[i] === Fate.done && bytes[i]! > 0 && { bytes: bytes[i] }), ...(error !== undefined && { error }),
+          function: graph.names[graph.code[i]!]!,
+          node,
+          thread,
+          attempt: attempt[k],
+          ...(critical.has(id) && { critical: true }),
+          ...(fate[i] === Fate.done && bytes[i]! > 0 && { bytes: bytes[i] }),
+          ...(error !== undefined && { error }),
         },
       };
     }
@@ -189,9 +245,18 @@ export class TraceRecorder {
         id++;
         const begins = micros(begun[to]!);
         // The start must lie inside the producer's slice: an arrow belongs to the slice that is open where it starts.
-        const leaves = Math.max(micros(begun[from]!), Math.min(Math.round((micros(ended[from]!) - 0.001) * 1000) / 1000, begins));
+        const leaves = Math.max(
+          micros(begun[from]!),
+          Math.min(Math.round((micros(ended[from]!) - 0.001) * 1000) / 1000, begins),
+        );
         const of = { name: 'result', cat: 'edge', id };
-        yield { ...of, ph: 's', ...places.ofLane(lane[from]!)!, ts: leaves, args: { from: graph.ids[from]!, to: graph.ids[to]! } };
+        yield {
+          ...of,
+          ph: 's',
+          ...places.ofLane(lane[from]!)!,
+          ts: leaves,
+          args: { from: graph.ids[from]!, to: graph.ids[to]! },
+        };
         yield { ...of, ph: 'f', bp: 'e', ...places.ofLane(lane[to]!)!, ts: Math.max(begins, leaves) };
       }
     }
@@ -204,13 +269,29 @@ export class TraceRecorder {
       const cost = graph.costs[graph.cost[i]!] ?? null;
       return cost === null ? [] : [{ node: lanes[lane[k]!]!.node, begun: begun[k]!, ended: ended[k]!, cost }];
     });
-    const draw = function* (what: 'claimed' | 'used', node: string, resource: string, { at, level }: Steps): Generator<TraceEvent> {
+    const draw = function* (
+      what: 'claimed' | 'used',
+      node: string,
+      resource: string,
+      { at, level }: Steps,
+    ): Generator<TraceEvent> {
       const of = { name: `${what} ${resource} of ${node}`, ph: 'C' as const, cat: what, ...places.ofNode(node) };
-      for (let k = 0; k < at.length; k++) yield { ...of, ts: micros(at[k]!), args: { [resource]: Number(level[k]!.toPrecision(9)) } };
+      for (let k = 0; k < at.length; k++)
+        yield { ...of, ts: micros(at[k]!), args: { [resource]: Number(level[k]!.toPrecision(9)) } };
     };
-    for (const [node, resources] of claimsOf(holdings)) for (const [resource, steps] of resources) yield* draw('claimed', node, resource, thinned(steps, mostPoints));
+    for (const [node, resources] of claimsOf(holdings))
+      for (const [resource, steps] of resources) yield* draw('claimed', node, resource, thinned(steps, mostPoints));
     for (const [node, used] of this.#used) {
-      for (const resource of ['cpu', 'memory'] as const) yield* draw('used', node, resource, thinned({ at: used[resource].map(([at]) => at), level: used[resource].map(([, level]) => level) }, mostPoints));
+      for (const resource of ['cpu', 'memory'] as const)
+        yield* draw(
+          'used',
+          node,
+          resource,
+          thinned(
+            { at: used[resource].map(([at]) => at), level: used[resource].map(([, level]) => level) },
+            mostPoints,
+          ),
+        );
     }
   }
 }

@@ -32,16 +32,21 @@ export interface SpawnOptions<Args extends readonly unknown[] = readonly unknown
   readonly node?: string | undefined;
   /** A unique name, by which `handoff.actor(name)` and `context.ask` find the actor. Default none. */
   readonly name?: string | undefined;
-  /** When the actor is restarted: `'permanent'` (default) always, `'transient'` only after an error, `'temporary'` never. */
+  /**
+   * When the actor is restarted: `'permanent'` (default) always, `'transient'` only after an error, `'temporary'`
+   * never.
+   */
   readonly restart?: Restart | undefined;
   /** How long a stop waits for the messages already received, in ms. Default 5000. */
   readonly shutdownTimeout?: number | undefined;
   /**
-   * `capacity`: how many messages may wait. Default 10,000. `overflow`: whether a full mailbox rejects the new message (`'reject'`,
-   * default) or drops the oldest one (`'drop-oldest'`).
+   * `capacity`: how many messages may wait. Default 10,000. `overflow`: whether a full mailbox rejects the new message
+   * (`'reject'`, default) or drops the oldest one (`'drop-oldest'`).
    */
   readonly mailbox?: { readonly capacity?: number; readonly overflow?: Overflow } | undefined;
-  /** `snapshot()` is called after this many messages, if the class has it. Default 1: no acknowledged change is lost. */
+  /**
+   * `snapshot()` is called after this many messages, if the class has it. Default 1: no acknowledged change is lost.
+   */
   readonly snapshotInterval?: number | undefined;
 }
 
@@ -59,16 +64,28 @@ export interface ActorGroup {
   readonly name: string;
   /** Resolves with the reason when the group has ended for good. */
   readonly exited: Promise<Exit>;
-  /** Like `Handoff.spawn`, under this supervisor. `maxRestarts` and `maxSeconds` belong to the group and are refused here. */
-  spawn<Instance, Args extends readonly unknown[]>(reference: ClassReference<Instance, Args>, options?: SpawnOptions<Args>): Promise<ActorRef<Instance>>;
+  /**
+   * Like `Handoff.spawn`, under this supervisor. `maxRestarts` and `maxSeconds` belong to the group and are refused
+   * here.
+   */
+  spawn<Instance, Args extends readonly unknown[]>(
+    reference: ClassReference<Instance, Args>,
+    options?: SpawnOptions<Args>,
+  ): Promise<ActorRef<Instance>>;
   /** A nested group. When it gives up, this group's strategy applies. */
   supervise(options?: SuperviseOptions): Promise<ActorGroup>;
   /** Stops all actors of the group in reverse order of their start. */
   stop(): Promise<void>;
 }
 
-const restartRule: Rule = { expected: "'permanent', 'transient' or 'temporary'", holds: (value) => ['permanent', 'transient', 'temporary'].includes(value as string) };
-const nameRule: Rule = { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' };
+const restartRule: Rule = {
+  expected: "'permanent', 'transient' or 'temporary'",
+  holds: (value) => ['permanent', 'transient', 'temporary'].includes(value as string),
+};
+const nameRule: Rule = {
+  expected: 'a string that is not empty',
+  holds: (value) => typeof value === 'string' && value !== '',
+};
 const intensitySchema = {
   maxRestarts: rules.whole,
   maxSeconds: { expected: 'a finite number above 0', holds: (value) => isAmount(value) && value > 0 } as Rule,
@@ -80,12 +97,24 @@ const mailboxSchema: Schema<NonNullable<SpawnOptions['mailbox']>> = {
 const spawnSchema: Schema<SpawnOptions> = {
   ...intensitySchema,
   args: { expected: 'a list of arguments for the constructor', holds: (value) => Array.isArray(value) },
-  node: nameRule, name: nameRule, restart: restartRule, shutdownTimeout: rules.milliseconds, snapshotInterval: rules.atLeastOne,
-  mailbox: { expected: 'an object with capacity and overflow', holds: (value) => typeof value === 'object' && value !== null },
+  node: nameRule,
+  name: nameRule,
+  restart: restartRule,
+  shutdownTimeout: rules.milliseconds,
+  snapshotInterval: rules.atLeastOne,
+  mailbox: {
+    expected: 'an object with capacity and overflow',
+    holds: (value) => typeof value === 'object' && value !== null,
+  },
 };
 const superviseSchema: Schema<SuperviseOptions> = {
-  ...intensitySchema, name: nameRule, restart: restartRule,
-  strategy: { expected: "'one-for-one', 'one-for-all' or 'rest-for-one'", holds: (value) => ['one-for-one', 'one-for-all', 'rest-for-one'].includes(value as string) },
+  ...intensitySchema,
+  name: nameRule,
+  restart: restartRule,
+  strategy: {
+    expected: "'one-for-one', 'one-for-all' or 'rest-for-one'",
+    holds: (value) => ['one-for-one', 'one-for-all', 'rest-for-one'].includes(value as string),
+  },
 };
 
 export interface ActorsParts {
@@ -106,7 +135,11 @@ export interface ActorsParts {
 export interface Elsewhere {
   /** The host of this node, or any host with a node if the name is undefined. */
   hostOf(node: string | undefined): RemoteHost | undefined;
-  spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions, host: RemoteHost): Promise<ActorRef<Instance>>;
+  spawn<Instance>(
+    reference: ClassReference<Instance, any>,
+    options: SpawnOptions,
+    host: RemoteHost,
+  ): Promise<ActorRef<Instance>>;
   byName(name: string): ActorRef<any> | undefined;
   namesChanged(): void;
 }
@@ -150,61 +183,99 @@ export class Actors {
   /** Forwards a question from a function to an actor, and returns the answer. */
   answer({ actor, method, args, timeout, answer }: Question): void {
     const ref = this.#find(actor);
-    const answered = ref === undefined
-      ? Promise.reject(new HandoffError('ACTOR_NOT_FOUND', `There is no actor ${JSON.stringify(actor)}.`))
-      : (ref.with({ timeout }).ask as Record<string, (...args: readonly unknown[]) => Promise<unknown>>)[method]!(...args);
+    const answered =
+      ref === undefined
+        ? Promise.reject(new HandoffError('ACTOR_NOT_FOUND', `There is no actor ${JSON.stringify(actor)}.`))
+        : (ref.with({ timeout }).ask as Record<string, (...args: readonly unknown[]) => Promise<unknown>>)[method]!(
+            ...args,
+          );
     if (answer === undefined) return void answered.catch((error: unknown) => this.#lost(actor, method, error));
-    answered.then((value) => answer({ ok: true, value }), (error: unknown) => answer({ ok: false, error }));
+    answered.then(
+      (value) => answer({ ok: true, value }),
+      (error: unknown) => answer({ ok: false, error }),
+    );
   }
 
   #lost(actor: string, method: string, error: unknown): void {
     const { publisher } = this.#parts;
-    if (publisher.wants('actor:error')) publisher.publish({ type: 'actor:error', at: timestamp(), actor, method, error });
+    if (publisher.wants('actor:error'))
+      publisher.publish({ type: 'actor:error', at: timestamp(), actor, method, error });
   }
 
   /** Each actor gets its own supervisor, so that one that keeps failing does not affect others. */
   async spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions): Promise<ActorRef<Instance>> {
     const { maxRestarts, maxSeconds, node } = options;
     const names = this.#parts.nodeNames();
-    const host = (node === undefined ? names.length === 0 : !names.includes(node)) ? this.#parts.elsewhere()?.hostOf(node) : undefined;
+    const host = (node === undefined ? names.length === 0 : !names.includes(node))
+      ? this.#parts.elsewhere()?.hostOf(node)
+      : undefined;
     if (host !== undefined) {
       checkOptions('spawn', spawnSchema, options);
       return this.#parts.elsewhere()!.spawn(reference, options, host);
     }
     const cell = this.#cell('spawn', reference, options);
-    const own = this.#group(`of-${nanoid()}`, { restart: 'temporary', ...(maxRestarts !== undefined && { maxRestarts }), ...(maxSeconds !== undefined && { maxSeconds }) });
-    return this.#launch<Instance>(cell, () => this.#top.remove(own.child.id), async () => {
-      await this.#top.add(own);
-      await own.add(cell);
+    const own = this.#group(`of-${nanoid()}`, {
+      restart: 'temporary',
+      ...(maxRestarts !== undefined && { maxRestarts }),
+      ...(maxSeconds !== undefined && { maxSeconds }),
     });
+    return this.#launch<Instance>(
+      cell,
+      () => this.#top.remove(own.child.id),
+      async () => {
+        await this.#top.add(own);
+        await own.add(cell);
+      },
+    );
   }
 
   async supervise(options: SuperviseOptions, within: Group = this.#top): Promise<ActorGroup> {
     checkOptions('supervise', superviseSchema, options);
     const { name = `group-${nanoid()}`, ...rest } = options;
-    const group = this.#group(name, { ...rest, restart: within === this.#top ? 'temporary' : options.restart ?? 'permanent' });
+    const group = this.#group(name, {
+      ...rest,
+      restart: within === this.#top ? 'temporary' : (options.restart ?? 'permanent'),
+    });
     await within.add(group);
     return {
       name,
       exited: group.exited,
       spawn: async (reference, more = {}) => {
         for (const option of ['maxRestarts', 'maxSeconds'] as const) {
-          if (more[option] !== undefined) throw invalidOption('spawn', option, 'left out: the group counts the restarts of all its actors', more[option]);
+          if (more[option] !== undefined)
+            throw invalidOption(
+              'spawn',
+              option,
+              'left out: the group counts the restarts of all its actors',
+              more[option],
+            );
         }
         const cell = this.#cell('spawn', reference, more);
-        return this.#launch(cell, () => group.remove(cell.child.id), () => group.add(cell));
+        return this.#launch(
+          cell,
+          () => group.remove(cell.child.id),
+          () => group.add(cell),
+        );
       },
       supervise: (more = {}) => this.supervise(more, group),
       stop: () => within.remove(name),
     };
   }
 
-  #group(id: string, { strategy = 'one-for-one', restart = 'permanent', maxRestarts, maxSeconds }: SuperviseOptions): Group {
+  #group(
+    id: string,
+    { strategy = 'one-for-one', restart = 'permanent', maxRestarts, maxSeconds }: SuperviseOptions,
+  ): Group {
     const { publisher } = this.#parts;
     return new Group({
-      id, strategy, restart, ...(maxRestarts !== undefined && { maxRestarts }), ...(maxSeconds !== undefined && { maxSeconds }),
+      id,
+      strategy,
+      restart,
+      ...(maxRestarts !== undefined && { maxRestarts }),
+      ...(maxSeconds !== undefined && { maxSeconds }),
       onRestart: (supervisor, child, { error }) => {
-        if (publisher.wants('supervisor:restarted')) publisher.publish({ type: 'supervisor:restarted', at: timestamp(), supervisor, child, error });
+        if (publisher.wants('supervisor:restarted'))
+          publisher.publish({ type: 'supervisor:restarted', at: timestamp(), supervisor, child, error });
       },
     });
   }
@@ -214,28 +285,53 @@ export class Actors {
     if (options.mailbox !== undefined) checkOptions(`${where}: mailbox`, mailboxSchema, options.mailbox);
     const code = toReference(reference);
     if (code === undefined || 'source' in code) {
-      throw new HandoffError('INVALID_FUNCTION', `${where}: the first argument must be an exported class, as tasks() gives it: t.Classifier.`);
+      throw new HandoffError(
+        'INVALID_FUNCTION',
+        `${where}: the first argument must be an exported class, as tasks() gives it: t.Classifier.`,
+      );
     }
     const names = this.#parts.nodeNames();
     const node = options.node ?? names[0];
     if (node === undefined) throw new HandoffError('NODE_DOWN', 'There is no node to spawn an actor on.');
     if (!names.includes(node)) throw invalidOption(where, 'node', `a node of this host (${names.join(', ')})`, node);
-    const { name, args = [], restart = 'permanent', shutdownTimeout = 5000, mailbox = {}, snapshotInterval = 1 } = options;
-    if (name !== undefined && this.#find(name) !== undefined) throw invalidOption(where, 'name', 'a name that no other actor has', name);
+    const {
+      name,
+      args = [],
+      restart = 'permanent',
+      shutdownTimeout = 5000,
+      mailbox = {},
+      snapshotInterval = 1,
+    } = options;
+    if (name !== undefined && this.#find(name) !== undefined)
+      throw invalidOption(where, 'name', 'a name that no other actor has', name);
     const id = name ?? nanoid();
     const { output, heapOf, importTimeout, versions } = this.#parts;
     const url = locate(code.module);
     return new ActorCell({
-      id, name, args, node, heapMb: heapOf(node), importTimeout, restart, shutdownTimeout, toStderr: output !== 'inherit', snapshotInterval,
+      id,
+      name,
+      args,
+      node,
+      heapMb: heapOf(node),
+      importTimeout,
+      restart,
+      shutdownTimeout,
+      toStderr: output !== 'inherit',
+      snapshotInterval,
       code: { url, module: code.module, export: code.export },
       files: () => (missing(code.module, url) === undefined ? versions.of(url).files : []),
-      capacity: mailbox.capacity ?? 10_000, overflow: mailbox.overflow ?? 'reject',
+      capacity: mailbox.capacity ?? 10_000,
+      overflow: mailbox.overflow ?? 'reject',
       onLost: (method, error) => this.#lost(id, method, error),
     });
   }
 
   /** The name is reserved before the start, so that no other actor can take it meanwhile. */
-  async #launch<Instance>(cell: ActorCell, stop: () => Promise<void>, start: () => Promise<void>): Promise<ActorRef<Instance>> {
+  async #launch<Instance>(
+    cell: ActorCell,
+    stop: () => Promise<void>,
+    start: () => Promise<void>,
+  ): Promise<ActorRef<Instance>> {
     const ref = createRef<Instance>(cell, stop);
     const { name } = cell.options;
     if (name !== undefined) {

@@ -41,44 +41,114 @@ export interface RuntimeParts {
 }
 
 /** @param remote the modules for other hosts; undefined without a transport */
-export function assemble(options: ResolvedOptions, tuning: Partial<Tuning>, listeners: Publisher, remote: typeof import('./other-hosts.ts') | undefined): RuntimeParts {
+export function assemble(
+  options: ResolvedOptions,
+  tuning: Partial<Tuning>,
+  listeners: Publisher,
+  remote: typeof import('./other-hosts.ts') | undefined,
+): RuntimeParts {
   const { transport, gracePeriod: grace, allowSource, output, importTimeout } = options;
   const publisher = new Tap(listeners);
   const codes = new CodeList();
   const costs = openCosts(options.costModel, codes);
   const registry = new LocationRegistry();
-  const store = new ResultStore({ runs: options.retainedRuns, bytes: options.retainedBytes }, (runId) => registry.forget(runId));
-  const memory: BoundMemory = boundMemory(options.memoryBudget, publisher, (isPressed) => driver.memoryPressed(isPressed));
+  const store = new ResultStore({ runs: options.retainedRuns, bytes: options.retainedBytes }, (runId) =>
+    registry.forget(runId),
+  );
+  const memory: BoundMemory = boundMemory(options.memoryBudget, publisher, (isPressed) =>
+    driver.memoryPressed(isPressed),
+  );
   const given = options.resourceTracker ?? new SimpleResourceTracker();
   const admission = transport && new remote!.Admission(given, () => driver.resourcesFreed());
-  const hosts: Hosts | undefined = transport && new remote!.Hosts(transport, {
-    admission: admission!, codes, publisher, grace, allowSource,
-    memory: memory.memory, nodeNames: options.nodes.map(({ name }) => name), driver: () => driver, tree: () => tree,
-  });
+  const hosts: Hosts | undefined =
+    transport &&
+    new remote!.Hosts(transport, {
+      admission: admission!,
+      codes,
+      publisher,
+      grace,
+      allowSource,
+      memory: memory.memory,
+      nodeNames: options.nodes.map(({ name }) => name),
+      driver: () => driver,
+      tree: () => tree,
+    });
   // Other hosts may hold a requested resource for any length of time.
   const patience = transport === undefined ? {} : { refusalLimit: Infinity, stuckMs: 20 };
-  const driver: Driver = new Driver(admission ?? given, { grace, gangLanes: availableParallelism(), ...patience, ...tuning }, publisher, {
-    memory: memory.memory, exchange: hosts?.cluster.exchange, ask: (question) => actors.answer(question), learned: costs.learned,
+  const driver: Driver = new Driver(
+    admission ?? given,
+    { grace, gangLanes: availableParallelism(), ...patience, ...tuning },
+    publisher,
+    {
+      memory: memory.memory,
+      exchange: hosts?.cluster.exchange,
+      ask: (question) => actors.answer(question),
+      learned: costs.learned,
+    },
+  );
+  const actors: Actors = new Actors({
+    publisher,
+    nodeNames: () => tree.nodeNames,
+    heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']),
+    output,
+    importTimeout,
+    versions: codes.versions,
+    elsewhere: () => elsewhere,
   });
-  const actors: Actors = new Actors({ publisher, nodeNames: () => tree.nodeNames, heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']), output, importTimeout, versions: codes.versions, elsewhere: () => elsewhere });
   const elsewhere = hosts && new remote!.RemoteActors(hosts, () => actors);
   const monitor: Monitor = new Monitor(options.monitoring, {
-    tracker: given, publisher, state: () => driver.state,
+    tracker: given,
+    publisher,
+    state: () => driver.state,
     nodes: () => tree.nodeNames.map((name) => tree.node(name)!),
     change: (node, changed) => tree.updateCapabilities(node, changed, `The probe of node ${node}`),
     freed: () => (hosts === undefined ? driver.resourcesFreed() : hosts.freed()),
     tellOwner: (overuse) => {
       const owner = hosts?.cluster.ownerOf(overuse.batch);
-      owner?.peer.request('overuse', { ...overuse, batch: owner.batch }).catch(() => {}); // best effort: the report is informational
+      // Best effort: the report is informational.
+      owner?.peer.request('overuse', { ...overuse, batch: owner.batch }).catch(() => {});
     },
   });
   hosts?.answer('resources', () => monitor.resources());
   hosts?.answer('overuse', ([overuse], peer) => monitor.overuseElsewhere(overuse, peer.number));
   hosts?.answer('updateCapabilities', ([node, changed]) => tree.updateCapabilities(node, changed));
-  const dashboard = options.dashboard && new DashboardChild(options.dashboard, () => overview, (child, exit) => tree.onRestart('dashboard', child, exit));
-  const tree: RuntimeTree = new RuntimeTree({ registry, store, driver, hosts, codes, publisher, actors, monitor, dashboard, mostThreads: availableParallelism() });
-  const runner = new Runner({ registry, store, driver, hosts, options, modules: new Modules(codes), tree, learned: costs.learned });
+  const dashboard =
+    options.dashboard &&
+    new DashboardChild(
+      options.dashboard,
+      () => overview,
+      (child, exit) => tree.onRestart('dashboard', child, exit),
+    );
+  const tree: RuntimeTree = new RuntimeTree({
+    registry,
+    store,
+    driver,
+    hosts,
+    codes,
+    publisher,
+    actors,
+    monitor,
+    dashboard,
+    mostThreads: availableParallelism(),
+  });
+  const runner = new Runner({
+    registry,
+    store,
+    driver,
+    hosts,
+    options,
+    modules: new Modules(codes),
+    tree,
+    learned: costs.learned,
+  });
   const values = new Values({ registry, store, driver, hosts, nodeNames: () => tree.nodeNames });
-  const overview = new HandoffOverview({ tap: publisher, hosts, learned: costs.learned, driver: () => driver, tree: () => tree, monitor: () => monitor });
+  const overview = new HandoffOverview({
+    tap: publisher,
+    hosts,
+    learned: costs.learned,
+    driver: () => driver,
+    tree: () => tree,
+    monitor: () => monitor,
+  });
   return { driver, store, tree, runner, actors, memory, values, monitor, hosts, overview, dashboard, costs };
 }

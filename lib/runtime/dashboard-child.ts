@@ -1,5 +1,6 @@
 /**
- * The dashboard in the supervision tree. It restarts when it fails. If it fails too often, only the dashboard is given up, not the runs.
+ * The dashboard in the supervision tree. It restarts when it fails. If it fails too often, only the dashboard is given
+ * up, not the runs.
  */
 import type { Exit, Running } from '../workers/supervision/child.ts';
 import { Supervisor } from '../workers/supervision/supervisor.ts';
@@ -37,7 +38,10 @@ export class DashboardChild {
     const { host, token, metrics } = this.#options;
     const overview = this.#overview();
     const dashboard = await startDashboard(overview, {
-      host, port: this.#port, token, ...(metrics !== false && { metrics: () => collect(overview), countsFromStart: metrics === true }),
+      host,
+      port: this.#port,
+      token,
+      ...(metrics !== false && { metrics: () => collect(overview), countsFromStart: metrics === true }),
     });
     this.#port = dashboard.port;
     this.#url = dashboard.url;
@@ -51,12 +55,18 @@ async function collect(overview: Overview): Promise<Metrics> {
   const { metricsOf } = await import('../telemetry/metrics.ts');
   return metricsOf(overview.feed, {
     async resources() {
-      const looked = (await overview.nodes()).flatMap(({ name, declared, claimed, used, threads }) => (used === null ? [] : [[name, { declared, claimed, used: { ...used, threads: threads.filter(isLookedAt) } }] as const]));
+      const looked = (await overview.nodes()).flatMap(({ name, declared, claimed, used, threads }) =>
+        used === null
+          ? []
+          : [[name, { declared, claimed, used: { ...used, threads: threads.filter(isLookedAt) } }] as const],
+      );
       return Object.fromEntries(looked);
     },
   });
 }
 
-function isLookedAt<Thread extends { readonly utilization: number | null; readonly heapMb: number | null }>(thread: Thread): thread is Thread & { utilization: number; heapMb: number } {
+function isLookedAt<Thread extends { readonly utilization: number | null; readonly heapMb: number | null }>(
+  thread: Thread,
+): thread is Thread & { utilization: number; heapMb: number } {
   return thread.utilization !== null && thread.heapMb !== null;
 }

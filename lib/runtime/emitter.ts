@@ -6,7 +6,9 @@ import type { EventOf, EventType, HandoffEvent } from '../events/events.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 
 /** Listeners by event type; `'event'` hears them all but `'attempts'`, which says the same once more. */
-export type Listeners = { [Type in EventType]: (event: EventOf<Type>) => void } & { event: (event: Exclude<HandoffEvent, { type: 'attempts' }>) => void };
+export type Listeners = { [Type in EventType]: (event: EventOf<Type>) => void } & {
+  event: (event: Exclude<HandoffEvent, { type: 'attempts' }>) => void;
+};
 
 type Name = keyof Listeners;
 type Listener<Of extends Name> = EventEmitter.EventListener<Listeners, Of>;
@@ -25,7 +27,9 @@ function guardOf<Given>(listener: Given): Given {
       try {
         listener.apply(this, args);
       } catch (error) {
-        queueMicrotask(() => { throw error; });
+        queueMicrotask(() => {
+          throw error;
+        });
       }
     };
     guards.set(listener, guard);
@@ -78,7 +82,10 @@ export class HandoffEmitter extends EventEmitter<Listeners> {
       get tracer() {
         return emitter.#tracer;
       },
-      wants: (type) => emitter.listenerCount(type) > 0 || (type !== 'attempts' && emitter.listenerCount('event') > 0) || channelOf(type).hasSubscribers,
+      wants: (type) =>
+        emitter.listenerCount(type) > 0 ||
+        (type !== 'attempts' && emitter.listenerCount('event') > 0) ||
+        channelOf(type).hasSubscribers,
       publish: (event) => {
         // as usual in Node, errors of a subscriber are reported by diagnostics_channel
         if (channelOf(event.type).hasSubscribers) channelOf(event.type).publish(event);

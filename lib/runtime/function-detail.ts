@@ -17,7 +17,10 @@ export function detailOf(plan: CompiledDag, i: number, results: RunResults): Fun
   const { id, args, extraArgs } = entries[i]!;
   const reference = codes[code[i]!]!;
   const parts = calls.get(i);
-  const given = parts === undefined ? [...args.map((result): Arg => ({ result })), ...extraArgs.map(toLiteral)] : parts.flatMap((part) => toArgs(plan, part));
+  const given =
+    parts === undefined
+      ? [...args.map((result): Arg => ({ result })), ...extraArgs.map(toLiteral)]
+      : parts.flatMap((part) => toArgs(plan, part));
   const hidden = given.length - mostArgs;
   return {
     functionId: id,
@@ -36,23 +39,41 @@ function bytes(results: RunResults, i: number): number | null {
 
 function toArgs(plan: CompiledDag, part: CallPart): Arg[] {
   switch (part.kind) {
-    case 'value': return [toLiteral(part.value)];
-    case 'result': return [{ result: plan.entries[part.of]!.id }];
-    case 'list': return part.parts.flatMap((each) => toArgs(plan, each));
-    case 'call': return [{ literal: toText(plan, part) }];
-    case 'node': return [{ literal: part.of < 0 ? 'its node' : `the node of ${plan.entries[part.of]!.id}` }];
+    case 'value':
+      return [toLiteral(part.value)];
+    case 'result':
+      return [{ result: plan.entries[part.of]!.id }];
+    case 'list':
+      return part.parts.flatMap((each) => toArgs(plan, each));
+    case 'call':
+      return [{ literal: toText(plan, part) }];
+    case 'node':
+      return [{ literal: part.of < 0 ? 'its node' : `the node of ${plan.entries[part.of]!.id}` }];
   }
 }
 
 /** The call as it would be written in source code. */
 function toText(plan: CompiledDag, part: CallPart): string {
-  if (part.kind === 'call') return cut(`${nameOf(plan.codes[part.code]!)}(${part.parts.map((each) => toText(plan, each)).join(', ')})`);
-  return toArgs(plan, part).map((arg) => ('result' in arg ? arg.result : arg.literal)).join(', ');
+  if (part.kind === 'call')
+    return cut(`${nameOf(plan.codes[part.code]!)}(${part.parts.map((each) => toText(plan, each)).join(', ')})`);
+  return toArgs(plan, part)
+    .map((arg) => ('result' in arg ? arg.result : arg.literal))
+    .join(', ');
 }
 
 function toLiteral(value: unknown): Arg {
   try {
-    return { literal: cut(inspect(value, { depth: 2, maxArrayLength: 10, maxStringLength: mostCharacters, breakLength: Infinity, customInspect: false })) };
+    return {
+      literal: cut(
+        inspect(value, {
+          depth: 2,
+          maxArrayLength: 10,
+          maxStringLength: mostCharacters,
+          breakLength: Infinity,
+          customInspect: false,
+        }),
+      ),
+    };
   } catch {
     return { literal: 'a value that cannot be shown' };
   }

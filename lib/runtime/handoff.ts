@@ -64,7 +64,8 @@ export class Handoff extends StoreAccess {
    *
    * @param options all have defaults: without any, one node with one thread per core
    * @returns the running Handoff, once all nodes are ready
-   * @throws `INVALID_OPTION` when an option is unknown or has a bad value; `WORKER_CRASHED` when worker threads cannot be started
+   * @throws `INVALID_OPTION` when an option is unknown or has a bad value; `WORKER_CRASHED` when worker threads cannot
+   *   be started
    * @example
    * ```ts
    * await using handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 4 } }] });
@@ -96,11 +97,11 @@ export class Handoff extends StoreAccess {
   }
 
   /**
-   * Accepts no more work, waits for what is running, and stops everything. Nothing keeps the process alive afterwards. Further calls return
-   * the same promise.
+   * Accepts no more work, waits for what is running, and stops everything. Nothing keeps the process alive afterwards.
+   * Further calls return the same promise.
    *
-   * @param options `drain`: `'runs'` (default) lets runs finish; `'functions'` lets only the running functions finish; `false` aborts them.
-   * Runs that cannot finish reject with `STOPPED`
+   * @param options `drain`: `'runs'` (default) lets runs finish; `'functions'` lets only the running functions finish;
+   *   `false` aborts them. Runs that cannot finish reject with `STOPPED`
    * @returns when everything has stopped
    * @throws `INVALID_OPTION` when `drain` has another value
    */
@@ -110,7 +111,8 @@ export class Handoff extends StoreAccess {
     } catch (error) {
       return Promise.reject(error);
     }
-    if (options.drain === false || options.drain === 'functions') this.#parts.runner.abortAll(stopped, options.drain === 'functions');
+    if (options.drain === false || options.drain === 'functions')
+      this.#parts.runner.abortAll(stopped, options.drain === 'functions');
     this.#stopping ??= this.#alive.during(() => this.#stopAll(options.drain !== false));
     return this.#stopping;
   }
@@ -133,12 +135,12 @@ export class Handoff extends StoreAccess {
    *
    * @param dag a DAG in struct form
    * @param options limits, retries and placement of this run
-   * @returns the results selected by `collect`, and the run's id. Under this id results stay available within `retainedRuns` and
-   * `retainedBytes`
-   * @throws the errors of `dag.validate()` when the DAG is invalid; `FUNCTION_NOT_FOUND`, `INLINE_CLOSURE`, `MODULE_FAILED`,
-   * `ALLOCATION_ERROR`, `INVALID_OPTION`, `RUN_CONFLICT` or `STOPPED` before any function starts; `FUNCTION_FAILED` when a function fails
-   * and has no retries left; `ABORTED` when `signal` aborts; `RUN_TIMEOUT` when `timeout` passes; `NODE_DOWN` or `RESOURCES_UNAVAILABLE`
-   * when no remaining node can run a function
+   * @returns the results selected by `collect`, and the run's id. Under this id results stay available within
+   *   `retainedRuns` and `retainedBytes`
+   * @throws the errors of `dag.validate()` when the DAG is invalid; `FUNCTION_NOT_FOUND`, `INLINE_CLOSURE`,
+   *   `MODULE_FAILED`, `ALLOCATION_ERROR`, `INVALID_OPTION`, `RUN_CONFLICT` or `STOPPED` before any function starts;
+   *   `FUNCTION_FAILED` when a function fails and has no retries left; `ABORTED` when `signal` aborts; `RUN_TIMEOUT`
+   *   when `timeout` passes; `NODE_DOWN` or `RESOURCES_UNAVAILABLE` when no remaining node can run a function
    * @example
    * ```ts
    * const { results } = await handoff.execute(dag, { maxRetries: 1, timeout: 60_000 });
@@ -166,9 +168,16 @@ export class Handoff extends StoreAccess {
    * @returns the outputs in the shape in which they were declared
    * @throws like `execute`
    */
-  async run<Out extends Outputs>(dag: ValueDag<Out>, options: Omit<ExecuteOptions, 'collect'> = {}): Promise<Resolved<Out>> {
+  async run<Out extends Outputs>(
+    dag: ValueDag<Out>,
+    options: Omit<ExecuteOptions, 'collect'> = {},
+  ): Promise<Resolved<Out>> {
     const own = toValueDag('run', dag);
-    const { results } = await this.#execute(own, collecting(own.outputList, options), { where: 'run', caller: this.run, retained: false });
+    const { results } = await this.#execute(own, collecting(own.outputList, options), {
+      where: 'run',
+      caller: this.run,
+      retained: false,
+    });
     return own.pick(results) as Resolved<Out>;
   }
 
@@ -208,7 +217,9 @@ export class Handoff extends StoreAccess {
    * @throws `INVALID_OPTION` when an argument is invalid; `STOPPED` when this Handoff has been stopped
    */
   async registerNode(name: string, capabilities: Capabilities): Promise<void> {
-    return this.#busy(() => this.#parts.tree.registerNode(resolveNode('registerNode', { name, capabilities }, this.#options)));
+    return this.#busy(() =>
+      this.#parts.tree.registerNode(resolveNode('registerNode', { name, capabilities }, this.#options)),
+    );
   }
 
   /**
@@ -216,12 +227,15 @@ export class Handoff extends StoreAccess {
    *
    * @param name the node
    * @param capabilities the amounts to change, by resource
-   * @throws `INVALID_OPTION` when an amount is invalid; `NOT_FOUND` when there is no such node; `STOPPED` when this Handoff has been
-   * stopped
+   * @throws `INVALID_OPTION` when an amount is invalid; `NOT_FOUND` when there is no such node; `STOPPED` when this
+   *   Handoff has been stopped
    */
   async updateCapabilities(name: string, capabilities: Capabilities): Promise<void> {
-    const isDone = await this.#busy(() => this.#parts.tree.updateCapabilities(name, capabilities)) || await this.#parts.hosts?.hostOf(name)?.peer.request('updateCapabilities', name, capabilities);
-    if (isDone !== true) throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
+    const isDone =
+      (await this.#busy(() => this.#parts.tree.updateCapabilities(name, capabilities))) ||
+      (await this.#parts.hosts?.hostOf(name)?.peer.request('updateCapabilities', name, capabilities));
+    if (isDone !== true)
+      throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
   }
 
   /**
@@ -232,22 +246,29 @@ export class Handoff extends StoreAccess {
    */
   async resources(): Promise<Record<string, NodeResources>> {
     const { monitor, hosts } = this.#parts;
-    const [here, elsewhere = []] = await Promise.all([this.#busy(() => monitor.resources()), hosts?.askAll('resources')]);
+    const [here, elsewhere = []] = await Promise.all([
+      this.#busy(() => monitor.resources()),
+      hosts?.askAll('resources'),
+    ]);
     return Object.assign({}, ...elsewhere, here);
   }
 
   /**
-   * Removes a node from this host and ends its threads. Its running functions run again on other nodes; this costs them no retry. Functions
-   * that only this node could run fail with `NODE_DOWN`. Actors on this node stay. `registerNode` brings the node back.
+   * Removes a node from this host and ends its threads. Its running functions run again on other nodes; this costs them
+   * no retry. Functions that only this node could run fail with `NODE_DOWN`. Actors on this node stay. `registerNode`
+   * brings the node back.
    *
    * @param name a node of this host
    * @throws `NOT_FOUND` when there is no such node; `STOPPED` when this Handoff has been stopped
    */
   async removeNode(name: string): Promise<void> {
-    await this.#busy(() => this.#parts.tree.inTurn(name, async () => {
-      if (this.#parts.tree.node(name) === undefined) throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
-      await this.#parts.tree.removeNode(name);
-    }));
+    await this.#busy(() =>
+      this.#parts.tree.inTurn(name, async () => {
+        if (this.#parts.tree.node(name) === undefined)
+          throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
+        await this.#parts.tree.removeNode(name);
+      }),
+    );
   }
 
   /**
@@ -259,13 +280,15 @@ export class Handoff extends StoreAccess {
    * @throws `INVALID_OPTION` when an amount is invalid
    */
   resourcesAvailable(node: string, request: Cost): boolean {
-    if (!rules.amounts.holds(request)) throw invalidOption('resourcesAvailable', 'request', rules.amounts.expected, request);
+    if (!rules.amounts.holds(request))
+      throw invalidOption('resourcesAvailable', 'request', rules.amounts.expected, request);
     return this.#parts.driver.state.tracker.available(node, request);
   }
 
   /**
-   * Reloads task modules on all threads. Until then all threads keep the versions first loaded; a thread that finds another version refuses
-   * it with `VERSION_MISMATCH`. Running DAGs finish first, and new ones wait. Actors load the new version at their next restart.
+   * Reloads task modules on all threads. Until then all threads keep the versions first loaded; a thread that finds
+   * another version refuses it with `VERSION_MISMATCH`. Running DAGs finish first, and new ones wait. Actors load the
+   * new version at their next restart.
    *
    * @returns when all threads have restarted
    * @throws `STOPPED` when this Handoff has been stopped
@@ -275,24 +298,29 @@ export class Handoff extends StoreAccess {
   }
 
   /**
-   * Starts an actor: an instance of an exported class in its own thread, under a supervisor. Its methods run one at a time.
+   * Starts an actor: an instance of an exported class in its own thread, under a supervisor. Its methods run one at a
+   * time.
    *
-   * When its thread dies, pending questions reject with `WORKER_CRASHED`, and the actor restarts according to `restart`, `maxRestarts` and
-   * `maxSeconds`. Its state is lost unless the class has `snapshot()` and `restore(state)`.
+   * When its thread dies, pending questions reject with `WORKER_CRASHED`, and the actor restarts according to
+   * `restart`, `maxRestarts` and `maxSeconds`. Its state is lost unless the class has `snapshot()` and
+   * `restore(state)`.
    *
    * @param reference an exported class, as `tasks()` returns it
    * @param options constructor arguments, name, node and restart policy
    * @returns a reference to the actor, once it is ready
-   * @throws the error of the constructor; `FUNCTION_NOT_FOUND` when the module has no such export; `MODULE_FAILED` when its import fails;
-   * `INVALID_FUNCTION` when `reference` is not an exported class; `INVALID_OPTION` when an option is invalid; `NOT_SERIALIZABLE` when an
-   * argument cannot be sent; `STOPPED` when this Handoff has been stopped
+   * @throws the error of the constructor; `FUNCTION_NOT_FOUND` when the module has no such export; `MODULE_FAILED` when
+   *   its import fails; `INVALID_FUNCTION` when `reference` is not an exported class; `INVALID_OPTION` when an option
+   *   is invalid; `NOT_SERIALIZABLE` when an argument cannot be sent; `STOPPED` when this Handoff has been stopped
    * @example
    * ```ts
    * const model = await handoff.spawn(t.Classifier, { args: ['weights.bin'], name: 'model' });
    * await model.ask.predict([1, 2, 3]);
    * ```
    */
-  async spawn<Instance, Args extends readonly unknown[]>(reference: ClassReference<Instance, Args>, options: SpawnOptions<Args> = {}): Promise<ActorRef<Instance>> {
+  async spawn<Instance, Args extends readonly unknown[]>(
+    reference: ClassReference<Instance, Args>,
+    options: SpawnOptions<Args> = {},
+  ): Promise<ActorRef<Instance>> {
     return this.#busy(() => this.#parts.actors.spawn<Instance>(reference, options));
   }
 
@@ -314,8 +342,8 @@ export class Handoff extends StoreAccess {
   }
 
   /**
-   * Explains what a run or one of its functions waits for: an import, results of other functions, a resource and its holders, a thread, a
-   * retry, or a node.
+   * Explains what a run or one of its functions waits for: an import, results of other functions, a resource and its
+   * holders, a thread, a retry, or a node.
    *
    * @param run the id of a run that has not ended, or of a DAG, meaning its newest such run
    * @param functionId default: all functions of the run
@@ -335,14 +363,22 @@ export class Handoff extends StoreAccess {
     return this.#parts.dashboard?.address;
   }
 
-  /** How long functions take and how large their results are, as known so far. Give it to another Handoff as `costModel: { data }`. */
+  /**
+   * How long functions take and how large their results are, as known so far. Give it to another Handoff as `costModel:
+   * { data }`.
+   */
   costModel(): CostModelJson {
     return toJson(this.#parts.costs.learned);
   }
 
   /** The supervision tree as plain data. */
   tree(): TreeNode {
-    return { id: 'root', state: this.#stopping === undefined ? 'running' : 'stopping', restarts: 0, ...this.#parts.tree.root.inspect() };
+    return {
+      id: 'root',
+      state: this.#stopping === undefined ? 'running' : 'stopping',
+      restarts: 0,
+      ...this.#parts.tree.root.inspect(),
+    };
   }
 
   async #execute(dag: Dag, options: ExecuteOptions, call: Call): Promise<ExecuteResult> {
@@ -367,7 +403,13 @@ export class Handoff extends StoreAccess {
 
   /** The supervision tree has given up: nothing can run any more. */
   #collapse(cause: unknown): void {
-    this.#parts.runner.abortAll((ids) => new HandoffError('NODE_DOWN', 'The nodes of this host failed too often and are not restarted.', { ...ids, cause }));
+    this.#parts.runner.abortAll(
+      (ids) =>
+        new HandoffError('NODE_DOWN', 'The nodes of this host failed too often and are not restarted.', {
+          ...ids,
+          cause,
+        }),
+    );
     this.stop().catch(() => {}); // the caller of stop() receives the error
   }
 }

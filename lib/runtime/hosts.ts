@@ -1,4 +1,6 @@
-/** Connects this host with others: their nodes for our scheduler, our nodes for theirs, and requests in both directions. */
+/**
+ * Connects this host with others: their nodes for our scheduler, our nodes for theirs, and requests in both directions.
+ */
 import { nanoid } from 'nanoid';
 import type { Running } from '../workers/supervision/child.ts';
 import { Admission } from '../hosts/cluster/admission.ts';
@@ -29,7 +31,10 @@ import type { OtherHosts, RuntimeTree } from './supervision-tree.ts';
 const maxQueuedBytes = 2 ** 30;
 
 /** Handles a request of another host. */
-export type Answer<Name extends Method> = (args: ArgsOf<Name>, peer: Peer) => ResultOf<Name> | undefined | Promise<ResultOf<Name> | undefined>;
+export type Answer<Name extends Method> = (
+  args: ArgsOf<Name>,
+  peer: Peer,
+) => ResultOf<Name> | undefined | Promise<ResultOf<Name> | undefined>;
 
 export interface HostsParts {
   readonly admission: Admission;
@@ -69,22 +74,35 @@ export class Hosts implements OtherHosts {
     const identity = { id: this.id, incarnation: Date.now() };
     const { host, port, secret, tls, advertise, maxFrameBytes } = options;
     const transport = new TcpTransport({
-      identity: () => identity, maxQueuedBytes, onRefused: (refusal) => this.#connectionRefused(refusal),
-      ...(host !== undefined && { host }), ...(port !== undefined && { port }), ...(secret !== undefined && { secret }),
-      ...(tls !== undefined && { tls }), ...(advertise !== undefined && { advertise }), ...(maxFrameBytes !== undefined && { maxFrameBytes }),
+      identity: () => identity,
+      maxQueuedBytes,
+      onRefused: (refusal) => this.#connectionRefused(refusal),
+      ...(host !== undefined && { host }),
+      ...(port !== undefined && { port }),
+      ...(secret !== undefined && { secret }),
+      ...(tls !== undefined && { tls }),
+      ...(advertise !== undefined && { advertise }),
+      ...(maxFrameBytes !== undefined && { maxFrameBytes }),
     });
-    this.cluster = new Cluster({ ...options, grace }, {
-      identity, transport, codes, admission, memory,
-      beacon: () => Beacon.start(beaconHost(options), options.heartbeatInterval),
-      names: new ModuleNames(options.root, allowSource, locate, codes.versions),
-      cards: () => this.#cards(),
-      node: (name) => parts.tree().node(name),
-      hostUp: (remote, cards) => this.#hostUp(remote, cards),
-      hostChanged: (remote, cards) => this.#hostChanged(remote, cards),
-      hostDown: (remote, error) => this.#hostDown(remote, error),
-      request: (peer, method, args) => this.#request(peer, method, args),
-      requests: requestChecks,
-    });
+    this.cluster = new Cluster(
+      { ...options, grace },
+      {
+        identity,
+        transport,
+        codes,
+        admission,
+        memory,
+        beacon: () => Beacon.start(beaconHost(options), options.heartbeatInterval),
+        names: new ModuleNames(options.root, allowSource, locate, codes.versions),
+        cards: () => this.#cards(),
+        node: (name) => parts.tree().node(name),
+        hostUp: (remote, cards) => this.#hostUp(remote, cards),
+        hostChanged: (remote, cards) => this.#hostChanged(remote, cards),
+        hostDown: (remote, error) => this.#hostDown(remote, error),
+        request: (peer, method, args) => this.#request(peer, method, args),
+        requests: requestChecks,
+      },
+    );
     this.answer('describe', ([name], peer) => this.#describe(name, peer));
     this.answer('freeVariables', ([source], peer) => parts.tree().anyNode().freeVariables(source, patience(peer)));
     this.answer('leave', (_, peer) => this.#letGo(peer));
@@ -114,7 +132,13 @@ export class Hosts implements OtherHosts {
         await this.cluster.stop();
         resolve({ reason: 'shutdown' });
       },
-      inspect: () => ({ kind: 'worker', info: { address: this.cluster.address, hosts: this.cluster.hosts.map(({ peer }) => peer.identity.address ?? peer.identity.id) } }),
+      inspect: () => ({
+        kind: 'worker',
+        info: {
+          address: this.cluster.address,
+          hosts: this.cluster.hosts.map(({ peer }) => peer.identity.address ?? peer.identity.id),
+        },
+      }),
     };
   }
 
@@ -138,9 +162,13 @@ export class Hosts implements OtherHosts {
 
   /** Asks every other host. Hosts that disconnect before they answer are left out. */
   async askAll<Name extends Method>(method: Name, ...args: ArgsOf<Name>): Promise<ResultOf<Name>[]> {
-    const answers = await Promise.all(this.cluster.hosts.map(({ peer }) => peer.request(method, ...args).catch((error: unknown) => {
-      if (!peer.closed) throw error;
-    })));
+    const answers = await Promise.all(
+      this.cluster.hosts.map(({ peer }) =>
+        peer.request(method, ...args).catch((error: unknown) => {
+          if (!peer.closed) throw error;
+        }),
+      ),
+    );
     return answers.filter((answer) => answer !== undefined);
   }
 
@@ -150,7 +178,10 @@ export class Hosts implements OtherHosts {
     this.cluster.nodesChanged();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#options.drainTimeout)));
-    await Promise.race([late, Promise.all(this.cluster.hosts.map(({ peer }) => peer.request('leave').catch(() => {})))]);
+    await Promise.race([
+      late,
+      Promise.all(this.cluster.hosts.map(({ peer }) => peer.request('leave').catch(() => {}))),
+    ]);
     clearTimeout(timer);
   }
 
@@ -167,7 +198,11 @@ export class Hosts implements OtherHosts {
     for (;;) {
       const host = this.cluster.hosts.find(({ nodes }) => nodes.size > 0);
       if (host === undefined) {
-        if (performance.now() >= until) throw new HandoffError('NODE_DOWN', 'There is no node to inspect code on. Start one, or join a host that has one.');
+        if (performance.now() >= until)
+          throw new HandoffError(
+            'NODE_DOWN',
+            'There is no node to inspect code on. Start one, or join a host that has one.',
+          );
         await this.#nodeComes(until);
         continue;
       }
@@ -201,14 +236,28 @@ export class Hosts implements OtherHosts {
       const known = driver().state.nodeByName.get(name);
       if (known === undefined || !known.up) return [];
       const { capabilities, threads, speed, price } = tree().node(name)!.settings;
-      return { name, capabilities, threads, speed, ...(price !== undefined && { price }), lanes: tree().node(name)!.lanes, ...(this.#leaving && { draining: true }) };
+      return {
+        name,
+        capabilities,
+        threads,
+        speed,
+        ...(price !== undefined && { price }),
+        lanes: tree().node(name)!.lanes,
+        ...(this.#leaving && { draining: true }),
+      };
     });
   }
 
   #hostUp(remote: RemoteHost, cards: readonly NodeCard[]): void {
     const taken = cards.find(({ name }) => this.#parts.nodeNames.includes(name));
     if (taken !== undefined && this.#options.join.length > 0) {
-      this.cluster.refuse(new HandoffError('INVALID_OPTION', `Node name ${JSON.stringify(taken.name)} is taken: host ${remote.peer.identity.address ?? remote.peer.identity.id} has a node of that name. Names are unique in a cluster.`, { option: 'nodes', node: taken.name }));
+      this.cluster.refuse(
+        new HandoffError(
+          'INVALID_OPTION',
+          `Node name ${JSON.stringify(taken.name)} is taken: host ${remote.peer.identity.address ?? remote.peer.identity.id} has a node of that name. Names are unique in a cluster.`,
+          { option: 'nodes', node: taken.name },
+        ),
+      );
     }
     for (const { up } of this.#listeners) up(remote);
     this.#hostChanged(remote, cards);
@@ -217,7 +266,8 @@ export class Hosts implements OtherHosts {
   #hostChanged(remote: RemoteHost, cards: readonly NodeCard[]): void {
     this.#known.set(remote, cards);
     if (this.#pending.has(remote)) return;
-    if (this.#parts.driver().active.length > 0 && cards.some(({ name }) => !remote.nodes.has(name))) return void this.#admit(remote);
+    if (this.#parts.driver().active.length > 0 && cards.some(({ name }) => !remote.nodes.has(name)))
+      return void this.#admit(remote);
     this.#take(remote, cards);
   }
 
@@ -225,7 +275,12 @@ export class Hosts implements OtherHosts {
   #take(remote: RemoteHost, cards: readonly NodeCard[]): void {
     const { driver } = this.#parts;
     for (const name of [...remote.nodes.keys()]) {
-      if (!cards.some((card) => card.name === name)) this.#nodeDown(remote, name, new HandoffError('NODE_DOWN', `Node ${name} was removed from its host.`, { node: name }));
+      if (!cards.some((card) => card.name === name))
+        this.#nodeDown(
+          remote,
+          name,
+          new HandoffError('NODE_DOWN', `Node ${name} was removed from its host.`, { node: name }),
+        );
     }
     for (const card of cards) {
       const known = remote.nodes.get(card.name);
@@ -234,20 +289,26 @@ export class Hosts implements OtherHosts {
         else this.#refused(remote, card.name);
         continue;
       }
-      if (JSON.stringify(known.settings.capabilities) !== JSON.stringify(card.capabilities)) driver().changeCapabilities(card.name, card.capabilities);
+      if (JSON.stringify(known.settings.capabilities) !== JSON.stringify(card.capabilities))
+        driver().changeCapabilities(card.name, card.capabilities);
       known.settings = { ...card };
       if (card.draining === true) driver().nodeDraining(card.name);
       for (const lane of card.lanes) known.events.laneUp(lane);
     }
   }
 
-  /** A running DAG must not fail because a new host has other code. Such a host is admitted once those runs have ended. */
+  /**
+   * A running DAG must not fail because a new host has other code. Such a host is admitted once those runs have ended.
+   */
   async #admit(remote: RemoteHost): Promise<void> {
     const driver = this.#parts.driver();
     this.#pending.add(remote);
     for (let runs = driver.active; runs.length > 0; runs = driver.active) {
       const codes = runs.flatMap(({ request: { code } }) => allOf(code));
-      const isFit = await remote.check(codes).then(() => true, () => false);
+      const isFit = await remote.check(codes).then(
+        () => true,
+        () => false,
+      );
       if (isFit && driver.active.every((run) => runs.includes(run))) break;
       if (!isFit) await Promise.race(runs.map(({ exited }) => exited));
       if (remote.peer.closed) break;
@@ -264,12 +325,14 @@ export class Hosts implements OtherHosts {
   /** Two nodes share a name: the first one keeps it while it is connected. */
   #refused({ peer: { identity } }: RemoteHost, node: string): void {
     const { publisher } = this.#parts;
-    if (publisher.wants('node:name-conflict')) publisher.publish({ type: 'node:name-conflict', at: timestamp(), node, host: identity.address ?? identity.id });
+    if (publisher.wants('node:name-conflict'))
+      publisher.publish({ type: 'node:name-conflict', at: timestamp(), node, host: identity.address ?? identity.id });
   }
 
   #connectionRefused({ peer, dialled, error, others }: ConnectionRefused): void {
     const { publisher } = this.#parts;
-    if (publisher.wants('connection:refused')) publisher.publish({ type: 'connection:refused', at: timestamp(), peer, dialled, error, others });
+    if (publisher.wants('connection:refused'))
+      publisher.publish({ type: 'connection:refused', at: timestamp(), peer, dialled, error, others });
   }
 
   #nodeUp(remote: RemoteHost, card: NodeCard): void {
@@ -280,7 +343,8 @@ export class Hosts implements OtherHosts {
     if (card.draining === true) driver().nodeDraining(card.name);
     for (const lane of card.lanes) events.laneUp(lane);
     const { name: node, capabilities, threads } = card;
-    if (publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node, capabilities, threads });
+    if (publisher.wants('node:up'))
+      publisher.publish({ type: 'node:up', at: timestamp(), node, capabilities, threads });
   }
 
   #nodeDown(remote: RemoteHost, name: string, error: unknown, isAwaited = false): void {
@@ -311,7 +375,8 @@ export class Hosts implements OtherHosts {
     this.#parts.driver().hostLost(identity.id);
     for (const { down } of this.#listeners) down(remote);
     // a name may have become free
-    for (const [other, cards] of this.#known) if (cards.some(({ name }) => !other.nodes.has(name) && this.#isFree(name))) this.#hostChanged(other, cards);
+    for (const [other, cards] of this.#known)
+      if (cards.some(({ name }) => !other.nodes.has(name) && this.#isFree(name))) this.#hostChanged(other, cards);
   }
 
   /** The peer is about to leave: finish our work there, and fetch the results we need. */
@@ -329,7 +394,11 @@ export class Hosts implements OtherHosts {
 
   #request<Name extends Method>(peer: Peer, method: Name, args: ArgsOf<Name>): unknown {
     const answer = this.#answers[method] as Answer<Name> | undefined;
-    if (answer === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer sent the request ${JSON.stringify(method)}, which this host does not know. Run the same version of handoffjs on all hosts.`);
+    if (answer === undefined)
+      throw new HandoffError(
+        'PROTOCOL_ERROR',
+        `A peer sent the request ${JSON.stringify(method)}, which this host does not know. Run the same version of handoffjs on all hosts.`,
+      );
     return answer(args, peer);
   }
 }
@@ -340,7 +409,11 @@ const longestLook = 60_000;
 /** Rejects when the peer is gone or has waited too long. */
 function patience(peer: Peer): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new HandoffError('FUNCTION_NOT_FOUND', `The import of the module took longer than ${longestLook} ms.`)), longestLook);
+  const timer = setTimeout(
+    () =>
+      reject(new HandoffError('FUNCTION_NOT_FOUND', `The import of the module took longer than ${longestLook} ms.`)),
+    longestLook,
+  );
   timer.unref();
   void peer.gone.then(() => {
     clearTimeout(timer);
@@ -350,9 +423,13 @@ function patience(peer: Peer): Promise<never> {
   return promise;
 }
 
-/** The local address from which heartbeats are sent: where this host listens, or any address that reaches the hosts it joins. */
+/**
+ * The local address from which heartbeats are sent: where this host listens, or any address that reaches the hosts it
+ * joins.
+ */
 function beaconHost({ host, port, join, secret, tls }: ResolvedTransport): string {
-  if (port !== undefined || (secret === undefined && tls === undefined)) return host === undefined || host === 'localhost' || host.startsWith('unix:') ? '127.0.0.1' : host;
+  if (port !== undefined || (secret === undefined && tls === undefined))
+    return host === undefined || host === 'localhost' || host.startsWith('unix:') ? '127.0.0.1' : host;
   const joined = join.map((address) => machineOf(address) ?? 'localhost');
   if (joined.every((each) => isLoopback(each))) return '127.0.0.1';
   return joined.some((each) => each.includes(':')) ? '::' : '0.0.0.0';

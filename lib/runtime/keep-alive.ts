@@ -1,4 +1,7 @@
-/** Keeps the process alive during operations. Threads and ports do not, so an idle Handoff that was never stopped ends with its program. */
+/**
+ * Keeps the process alive during operations. Threads and ports do not, so an idle Handoff that was never stopped ends
+ * with its program.
+ */
 
 // The maximum delay of a Node timer, in ms.
 const longest = 2 ** 31 - 1;

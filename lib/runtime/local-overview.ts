@@ -35,7 +35,10 @@ export interface HostActivity {
   readonly id: string | undefined;
   readonly nodes: readonly (Omit<NodeActivity, 'host' | 'threads'> & { readonly threads: readonly ThreadReport[] })[];
   /** By batch number: the function that runs or runs next. */
-  readonly functions: ReadonlyMap<number, { readonly runId: string; readonly dagId: string; readonly functionId: string }>;
+  readonly functions: ReadonlyMap<
+    number,
+    { readonly runId: string; readonly dagId: string; readonly functionId: string }
+  >;
 }
 
 export class OverviewHere {
@@ -61,7 +64,12 @@ export class OverviewHere {
   functionDetail(runId: string, functionId: string): FunctionDetail {
     const found = this.#parts.own.find(runId);
     const i = found?.plan.indexOf(functionId) ?? -1;
-    if (i < 0) throw new HandoffError('NOT_FOUND', `Function ${JSON.stringify(functionId)} of run ${JSON.stringify(runId)} is not known on this host. Its run may have ended and its results been dropped.`, { runId, functionId });
+    if (i < 0)
+      throw new HandoffError(
+        'NOT_FOUND',
+        `Function ${JSON.stringify(functionId)} of run ${JSON.stringify(runId)} is not known on this host. Its run may have ended and its results been dropped.`,
+        { runId, functionId },
+      );
     return detailOf(found!.plan, i, found!.results);
   }
 
@@ -77,7 +85,12 @@ export class OverviewHere {
     return {
       id,
       nodes: names.map((name) => this.#node(name, resources[name])),
-      functions: new Map([...driver().state.batches.values()].map((batch) => [batch.id, { ...idsOf(batch.run), functionId: this.#current(batch) }])),
+      functions: new Map(
+        [...driver().state.batches.values()].map((batch) => [
+          batch.id,
+          { ...idsOf(batch.run), functionId: this.#current(batch) },
+        ]),
+      ),
     };
   }
 
@@ -90,7 +103,9 @@ export class OverviewHere {
     const read = resources?.used.threads.length === up.length ? resources.used.threads : [];
     const claimed: Cost = resources?.claimed ?? {};
     return {
-      name, claimed, declared: { ...capabilities },
+      name,
+      claimed,
+      declared: { ...capabilities },
       isUp: driver().state.nodeByName.get(name)?.up === true,
       used: resources === undefined ? null : { cpu: resources.used.cpu, memory: resources.used.memory },
       threads: Array.from({ length: threads }, (_, lane) => {
@@ -103,16 +118,29 @@ export class OverviewHere {
   #thread(node: string, lane: number): Pick<ThreadReport, 'running' | 'queue'> {
     const { driver, tree, guestWork, id } = this.#parts;
     const own = (driver().state.nodeByName.get(node)?.lanes[lane]?.batches ?? []).map((batch) => ({
-      host: id, batch: batch.id, queue: batch.size - batch.done, isRunning: tree().node(node)!.begun(lane, batch.id) > batch.done,
+      host: id,
+      batch: batch.id,
+      queue: batch.size - batch.done,
+      isRunning: tree().node(node)!.begun(lane, batch.id) > batch.done,
     }));
     const all = [...own, ...guestWork().filter((work) => work.node === node && work.lane === lane)];
     const running = all.find(({ isRunning }) => isRunning);
-    return { queue: all.reduce((sum, { queue }) => sum + queue, 0), running: running === undefined ? null : { host: running.host, batch: running.batch, since: performance.timeOrigin + tree().node(node)!.turnAt(lane) } };
+    return {
+      queue: all.reduce((sum, { queue }) => sum + queue, 0),
+      running:
+        running === undefined
+          ? null
+          : {
+              host: running.host,
+              batch: running.batch,
+              since: performance.timeOrigin + tree().node(node)!.turnAt(lane),
+            },
+    };
   }
 
   /** On this host, the function begun last; on other hosts, the first that is not known to have ended. */
   #current({ run, lane, id, functions, done }: Batch): string {
-    const begun = lane.node.host === 0 ? this.#parts.tree().node(lane.node.name)?.begun(lane.index, id) ?? 0 : 0;
+    const begun = lane.node.host === 0 ? (this.#parts.tree().node(lane.node.name)?.begun(lane.index, id) ?? 0) : 0;
     return run.plan.entries[functions[Math.min(Math.max(begun - 1, done), functions.length - 1)]!]!.id;
   }
 }

@@ -21,7 +21,10 @@ export interface Overview {
   readonly feed: Feed;
   /** The events of this host only, for views that read each host separately. It sends no requests. */
   readonly ownFeed: Feed;
-  /** The compiled DAG of a running DAG of this host. It is available at once, whereas `ownFeed` takes a while to build a graph. */
+  /**
+   * The compiled DAG of a running DAG of this host. It is available at once, whereas `ownFeed` takes a while to build a
+   * graph.
+   */
   planOf(runId: string): CompiledDag | undefined;
   /**
    * Cancels a run. It rejects with `ABORTED`.
@@ -92,7 +95,7 @@ export class HandoffOverview implements Overview {
     if (host === this.host) return this.#here.cancel(runId, host);
     const peer = this.#peer(host);
     try {
-      return peer !== undefined && await peer.request('cancel', runId);
+      return peer !== undefined && (await peer.request('cancel', runId));
     } catch (error) {
       if (peer!.closed) return false; // its runs ended with its connection
       throw error;
@@ -100,16 +103,29 @@ export class HandoffOverview implements Overview {
   }
 
   explain(host: string, runId: string, functionId?: string): Promise<Explanation> {
-    return this.#ask(host, runId, () => this.#here.explain(runId, functionId), (peer) => peer.request('explain', runId, functionId));
+    return this.#ask(
+      host,
+      runId,
+      () => this.#here.explain(runId, functionId),
+      (peer) => peer.request('explain', runId, functionId),
+    );
   }
 
   functionDetail(host: string, runId: string, functionId: string): Promise<FunctionDetail> {
-    return this.#ask(host, runId, () => this.#here.functionDetail(runId, functionId), (peer) => peer.request('functionDetail', runId, functionId));
+    return this.#ask(
+      host,
+      runId,
+      () => this.#here.functionDetail(runId, functionId),
+      (peer) => peer.request('functionDetail', runId, functionId),
+    );
   }
 
   async trees(): Promise<Record<string, TreeNode>> {
     const others = await this.#askAll('tree');
-    return Object.fromEntries([[this.host, this.#here.tree()], ...others.map(({ host, answer }) => [host, answer] as const)]);
+    return Object.fromEntries([
+      [this.host, this.#here.tree()],
+      ...others.map(({ host, answer }) => [host, answer] as const),
+    ]);
   }
 
   async nodes(): Promise<NodeActivity[]> {
@@ -120,11 +136,22 @@ export class HandoffOverview implements Overview {
       const known = running === null ? undefined : functions.get(running.host)?.get(running.batch);
       return known === undefined ? null : { ...known, since: running!.since - offset };
     };
-    return all.flatMap(({ host, answer, offset }) => answer.nodes.map((node) => ({ ...node, host, threads: node.threads.map((thread) => ({ ...thread, running: runningOf(thread.running, offset) })) })));
+    return all.flatMap(({ host, answer, offset }) =>
+      answer.nodes.map((node) => ({
+        ...node,
+        host,
+        threads: node.threads.map((thread) => ({ ...thread, running: runningOf(thread.running, offset) })),
+      })),
+    );
   }
 
   /** @throws the errors of the query; `NOT_FOUND` when there is no such host */
-  async #ask<Result>(host: string, runId: string, here: () => Result, ask: (peer: Peer) => Promise<Result>): Promise<Result> {
+  async #ask<Result>(
+    host: string,
+    runId: string,
+    here: () => Result,
+    ask: (peer: Peer) => Promise<Result>,
+  ): Promise<Result> {
     if (host === this.host) return here();
     const peer = this.#peer(host);
     if (peer !== undefined) return ask(peer);
@@ -133,14 +160,20 @@ export class HandoffOverview implements Overview {
 
   /** Asks all other hosts. Hosts that disconnect before they answer are left out. */
   async #askAll<Name extends 'tree' | 'activity'>(method: Name): Promise<Answer<ResultOf<Name>>[]> {
-    const answers = await Promise.all((this.#hosts?.cluster.hosts ?? []).map(async ({ peer }): Promise<Answer<ResultOf<Name>> | undefined> => {
-      try {
-        return { host: nameOf(peer), answer: await (peer.request as (method: Name) => Promise<ResultOf<Name>>).call(peer, method), offset: peer.clock.offset };
-      } catch (error) {
-        if (peer.closed) return undefined;
-        throw error;
-      }
-    }));
+    const answers = await Promise.all(
+      (this.#hosts?.cluster.hosts ?? []).map(async ({ peer }): Promise<Answer<ResultOf<Name>> | undefined> => {
+        try {
+          return {
+            host: nameOf(peer),
+            answer: await (peer.request as (method: Name) => Promise<ResultOf<Name>>).call(peer, method),
+            offset: peer.clock.offset,
+          };
+        } catch (error) {
+          if (peer.closed) return undefined;
+          throw error;
+        }
+      }),
+    );
     return answers.filter((answer) => answer !== undefined);
   }
 

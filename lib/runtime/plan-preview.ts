@@ -49,8 +49,8 @@ export interface PreviewNode extends VirtualNode {
 
 export interface PlanOptions extends Pick<ExecuteOptions, 'allocationStrategy' | 'deadline' | 'maxConcurrency'> {
   /**
-   * How many candidate schedules to try. Default 1, a single pass of the scheduler; more lets the planner search for a better one.
-   * `'time-optimized'` and `'cost-optimized'` always search, by default for a short time.
+   * How many candidate schedules to try. Default 1, a single pass of the scheduler; more lets the planner search for a
+   * better one. `'time-optimized'` and `'cost-optimized'` always search, by default for a short time.
    */
   readonly budget?: number | undefined;
   /** Bytes per second between hosts. Default 1e9. */
@@ -60,7 +60,12 @@ export interface PlanOptions extends Pick<ExecuteOptions, 'allocationStrategy' |
 }
 
 const ownRules: Schema<Pick<PlanOptions, 'budget' | 'bandwidth' | 'latency'>> = {
-  budget: rules.atLeastOne, latency: rules.milliseconds, bandwidth: { expected: 'a number of bytes per second above 0', holds: (value) => typeof value === 'number' && value > 0 },
+  budget: rules.atLeastOne,
+  latency: rules.milliseconds,
+  bandwidth: {
+    expected: 'a number of bytes per second above 0',
+    holds: (value) => typeof value === 'number' && value > 0,
+  },
 };
 
 /** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
@@ -76,7 +81,12 @@ export function checkPlanOptions(options: PlanOptions): PlanOptions {
  *
  * @param costs durations in ms on a node of speed 1
  */
-export function preview(plan: CompiledDag, nodes: readonly PreviewNode[], settings: RunSettings, costs: Durations): PlanResult {
+export function preview(
+  plan: CompiledDag,
+  nodes: readonly PreviewNode[],
+  settings: RunSettings,
+  costs: Durations,
+): PlanResult {
   const { durationOf } = costs;
   const { schedule, makespan, outcome } = runVirtually(plan, nodes, settings, durationOf);
   if (outcome?.kind === 'misplaced') throw outcome.error;
@@ -88,7 +98,12 @@ export function preview(plan: CompiledDag, nodes: readonly PreviewNode[], settin
     dagId: plan.dagId,
     allocations,
     price: schedule.reduce((sum, { node, start, finish }) => sum + prices.get(node)! * (finish - start), 0),
-    schedule: schedule.map(({ index, node, start, finish }) => ({ functionId: plan.entries[index]!.id, node, start, finish })),
+    schedule: schedule.map(({ index, node, start, finish }) => ({
+      functionId: plan.entries[index]!.id,
+      node,
+      start,
+      finish,
+    })),
     makespan,
     criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),
     lowerBound: lowerBound(plan, nodes, level, durationOf),
@@ -97,7 +112,12 @@ export function preview(plan: CompiledDag, nodes: readonly PreviewNode[], settin
 }
 
 /** The preview of a planned run. */
-export function toPreview(plan: CompiledDag, nodes: readonly VirtualNode[], { assigned, plan: { byRank }, schedule, price }: PlannedRun, costs: Durations): PlanResult {
+export function toPreview(
+  plan: CompiledDag,
+  nodes: readonly VirtualNode[],
+  { assigned, plan: { byRank }, schedule, price }: PlannedRun,
+  costs: Durations,
+): PlanResult {
   const { durationOf } = costs;
   const allocations: Record<string, string> = {};
   assigned.forEach((node, i) => setKey(allocations, plan.entries[i]!.id, node));
@@ -106,7 +126,12 @@ export function toPreview(plan: CompiledDag, nodes: readonly VirtualNode[], { as
     dagId: plan.dagId,
     allocations,
     price,
-    schedule: Array.from(byRank, (i) => ({ functionId: plan.entries[i]!.id, node: assigned[i]!, start: schedule.start[i]!, finish: schedule.finish[i]! })),
+    schedule: Array.from(byRank, (i) => ({
+      functionId: plan.entries[i]!.id,
+      node: assigned[i]!,
+      start: schedule.start[i]!,
+      finish: schedule.finish[i]!,
+    })),
     makespan: schedule.makespan,
     criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),
     lowerBound: Math.max(schedule.lowerBound, lowerBound(plan, nodes, level, durationOf)),
@@ -115,10 +140,16 @@ export function toPreview(plan: CompiledDag, nodes: readonly VirtualNode[], { as
 }
 
 function assumedOf({ entries, size }: CompiledDag, { isKnown }: Durations): string[] {
-  return entries.slice(0, size).filter((_, i) => !isKnown(i)).map(({ id }) => id);
+  return entries
+    .slice(0, size)
+    .filter((_, i) => !isKnown(i))
+    .map(({ id }) => id);
 }
 
-/** B-levels by the durations of this plan. Functions have no useful storage order, so it visits each one after its successors. */
+/**
+ * B-levels by the durations of this plan. Functions have no useful storage order, so it visits each one after its
+ * successors.
+ */
 function levels(plan: CompiledDag, durationOf: (i: number) => number): Float64Array {
   const level = new Float64Array(plan.size);
   const remaining = Int32Array.from({ length: plan.size }, (_, i) => plan.outOffset[i + 1]! - plan.outOffset[i]!);
@@ -135,7 +166,12 @@ function levels(plan: CompiledDag, durationOf: (i: number) => number): Float64Ar
   return level;
 }
 
-function lowerBound(plan: CompiledDag, nodes: readonly VirtualNode[], level: Float64Array, durationOf: (i: number) => number): number {
+function lowerBound(
+  plan: CompiledDag,
+  nodes: readonly VirtualNode[],
+  level: Float64Array,
+  durationOf: (i: number) => number,
+): number {
   const fastest = nodes.reduce((speed, node) => Math.max(speed, node.speed), 0);
   const threads = nodes.reduce((sum, node) => sum + node.threads * node.speed, 0);
   let bound = 0;
@@ -145,7 +181,8 @@ function lowerBound(plan: CompiledDag, nodes: readonly VirtualNode[], level: Flo
     const ms = durationOf(i);
     bound = Math.max(bound, level[i]! / fastest);
     work += ms;
-    for (const [name, amount] of Object.entries(plan.costs[plan.cost[i]!] ?? {})) held.set(name, (held.get(name) ?? 0) + amount * ms);
+    for (const [name, amount] of Object.entries(plan.costs[plan.cost[i]!] ?? {}))
+      held.set(name, (held.get(name) ?? 0) + amount * ms);
   }
   bound = Math.max(bound, work / threads);
   for (const [name, sum] of held) {

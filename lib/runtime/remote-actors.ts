@@ -1,6 +1,6 @@
 /**
- * Actors across hosts. An actor that is spawned on another host runs under that host's supervisors, and ends when the spawning host
- * disconnects. Messages to it are ordinary requests to its host. Named actors are known on every host.
+ * Actors across hosts. An actor that is spawned on another host runs under that host's supervisors, and ends when the
+ * spawning host disconnects. Messages to it are ordinary requests to its host. Named actors are known on every host.
  */
 import type { Exit } from '../workers/supervision/child.ts';
 import type { ActorDeath, AskOptions } from '../workers/actor/cell.ts';
@@ -92,23 +92,40 @@ export class RemoteActors {
     hosts.answer('exited', ([id]) => this.#find(id).exited.then(toWire));
     hosts.answer('death', ([id, seen]) => this.#nextDeath(id, seen));
     hosts.answer('names', ([cards], peer) => void this.#named.set(peer, cards));
-    hosts.onHost((host) => this.#tellNames([host]), ({ peer }) => this.#forget(peer));
+    hosts.onHost(
+      (host) => this.#tellNames([host]),
+      ({ peer }) => this.#forget(peer),
+    );
   }
 
   /** The host of a node; with undefined, any host with a node. Undefined when there is none. */
   hostOf(node: string | undefined): RemoteHost | undefined {
-    return node === undefined ? this.#hosts.cluster.hosts.find(({ nodes }) => nodes.size > 0) : this.#hosts.hostOf(node);
+    return node === undefined
+      ? this.#hosts.cluster.hosts.find(({ nodes }) => nodes.size > 0)
+      : this.#hosts.hostOf(node);
   }
 
   /** @throws like `Handoff.spawn`; `NODE_DOWN` when the host disconnects before it answers */
-  async spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions, { peer, nodes }: RemoteHost): Promise<ActorRef<Instance>> {
+  async spawn<Instance>(
+    reference: ClassReference<Instance, any>,
+    options: SpawnOptions,
+    { peer, nodes }: RemoteHost,
+  ): Promise<ActorRef<Instance>> {
     const code = toReference(reference);
-    if (code === undefined || 'source' in code) throw new HandoffError('INVALID_FUNCTION', 'spawn: the first argument must be an exported class, as tasks() gives it: t.Classifier.');
+    if (code === undefined || 'source' in code)
+      throw new HandoffError(
+        'INVALID_FUNCTION',
+        'spawn: the first argument must be an exported class, as tasks() gives it: t.Classifier.',
+      );
     const { cluster } = this.#hosts;
     const [first] = nodes.keys();
     const name = cluster.nameOf({ url: locate(code.module), module: code.module, export: code.export });
     const { args = [], ...rest } = options;
-    const card: ActorCard = await peer.request('spawn', name, { ...(first !== undefined && { node: first }), ...rest, args: args.map((arg) => pack(arg, cluster, peer)) });
+    const card: ActorCard = await peer.request('spawn', name, {
+      ...(first !== undefined && { node: first }),
+      ...rest,
+      args: args.map((arg) => pack(arg, cluster, peer)),
+    });
     return this.#refTo<Instance>(card, peer);
   }
 
@@ -149,10 +166,16 @@ export class RemoteActors {
     };
     return {
       ...askable<Instance>({
-        ask: (method, args, { timeout, signal }: AskOptions) => abortable(signal, async () => unpack(await peer.request('ask', id, method, packed(args), timeout), cluster)),
-        tell: (method, args) => void peer.request('tell', id, method, packed(args)).catch(() => {}), // its host reports errors
+        ask: (method, args, { timeout, signal }: AskOptions) =>
+          abortable(signal, async () => unpack(await peer.request('ask', id, method, packed(args), timeout), cluster)),
+        // Its host reports errors.
+        tell: (method, args) => void peer.request('tell', id, method, packed(args)).catch(() => {}),
       }),
-      id, name, node, exited, stop,
+      id,
+      name,
+      node,
+      exited,
+      stop,
       monitor: (onDeath) => watchDeaths(peer, id, onDeath),
       link: (other) => {
         void other.exited.then(stop);
@@ -169,16 +192,29 @@ export class RemoteActors {
     const { cluster } = this.#hosts;
     const found = cluster.find(code, owner);
     const args = await this.#unpackAll(options.args as readonly Parcel[]);
-    const ref = await this.#actors().spawn({ module: found.module, export: found.export } as unknown as ClassReference<any, any>, { ...options, args });
+    const ref = await this.#actors().spawn(
+      { module: found.module, export: found.export } as unknown as ClassReference<any, any>,
+      { ...options, args },
+    );
     this.#lent.set(ref.id, { ref, owner, deaths: new Deaths(ref, () => {}) });
     if (owner.closed) this.#forget(owner);
     return { id: ref.id, name: ref.name, node: ref.node };
   }
 
-  async #askFor(id: string, method: string, args: readonly Parcel[], timeout: number | undefined, peer: Peer): Promise<Parcel> {
+  async #askFor(
+    id: string,
+    method: string,
+    args: readonly Parcel[],
+    timeout: number | undefined,
+    peer: Peer,
+  ): Promise<Parcel> {
     const ref = this.#find(id).with({ timeout });
     const values = await this.#unpackAll(args);
-    return pack(await (ref.ask as Record<string, (...args: readonly unknown[]) => Promise<unknown>>)[method]!(...values), this.#hosts.cluster, peer);
+    return pack(
+      await (ref.ask as Record<string, (...args: readonly unknown[]) => Promise<unknown>>)[method]!(...values),
+      this.#hosts.cluster,
+      peer,
+    );
   }
 
   async #tellFor(id: string, method: string, args: readonly Parcel[]): Promise<void> {
@@ -198,7 +234,8 @@ export class RemoteActors {
   /** @throws `ACTOR_NOT_FOUND` when there is no such actor */
   #deathsOf(id: string): Deaths {
     let deaths = this.#watched.get(id);
-    if (deaths === undefined) this.#watched.set(id, (deaths = new Deaths(this.#actors().byName(id), () => this.#watched.delete(id))));
+    if (deaths === undefined)
+      this.#watched.set(id, (deaths = new Deaths(this.#actors().byName(id), () => this.#watched.delete(id))));
     return deaths;
   }
 
@@ -210,8 +247,10 @@ export class RemoteActors {
 function watchDeaths(peer: Peer, id: string, onDeath: (death: ActorDeath) => void): () => void {
   let watching = true;
   void (async () => {
-    for (let seen: number | undefined; watching; ) {
-      const death: DeathWire & { readonly seen?: number } = await peer.request('death', id, seen).catch((error: unknown) => ({ exit: { reason: 'error' as const, error: toErrorWire(error) }, final: true }));
+    for (let seen: number | undefined; watching;) {
+      const death: DeathWire & { readonly seen?: number } = await peer
+        .request('death', id, seen)
+        .catch((error: unknown) => ({ exit: { reason: 'error' as const, error: toErrorWire(error) }, final: true }));
       if (!watching) return;
       seen = death.seen;
       onDeath({ exit: fromWire(death.exit), final: death.final });
@@ -225,7 +264,8 @@ function watchDeaths(peer: Peer, id: string, onDeath: (death: ActorDeath) => voi
 async function abortable<Result>(signal: AbortSignal | undefined, work: () => Promise<Result>): Promise<Result> {
   if (signal === undefined) return work();
   const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(new HandoffError('ABORTED', 'The ask was aborted by its signal.', { cause: signal.reason }));
+  const abort = (): void =>
+    aborted.reject(new HandoffError('ABORTED', 'The ask was aborted by its signal.', { cause: signal.reason }));
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   try {

@@ -1,4 +1,6 @@
-/** Requests between hosts in addition to those of the cluster: arguments and result by method. requests.ts checks them. */
+/**
+ * Requests between hosts in addition to those of the cluster: arguments and result by method. requests.ts checks them.
+ */
 import type { Request as Of } from '../hosts/cluster/requests.ts';
 import type { Capabilities } from '../dag/types.ts';
 import type { Explanation } from '../engine/explain.ts';
@@ -18,7 +20,10 @@ declare module '../hosts/cluster/requests.ts' {
     readonly resources: Of<[], Record<string, NodeResources>>;
     readonly overuse: Of<[overuse: Overuse], void>;
     readonly updateCapabilities: Of<[node: string, changed: Capabilities], boolean>;
-    readonly spawn: Of<[code: unknown, options: Omit<SpawnOptions, 'args'> & { readonly args: readonly Parcel[] }], ActorCard>;
+    readonly spawn: Of<
+      [code: unknown, options: Omit<SpawnOptions, 'args'> & { readonly args: readonly Parcel[] }],
+      ActorCard
+    >;
     readonly ask: Of<[actor: string, method: string, args: readonly Parcel[], timeout?: number | undefined], Parcel>;
     readonly tell: Of<[actor: string, method: string, args: readonly Parcel[]], void>;
     readonly stopActor: Of<[actor: string], void>;

@@ -1,5 +1,19 @@
 /** Checks for the arguments and results of requests between hosts. Their types are in request-types.ts. */
-import { amount, any, boolean, fields, is, lane, list, listOf, name, optional, record, text, whole } from '../hosts/cluster/bounds.ts';
+import {
+  amount,
+  any,
+  boolean,
+  fields,
+  is,
+  lane,
+  list,
+  listOf,
+  name,
+  optional,
+  record,
+  text,
+  whole,
+} from '../hosts/cluster/bounds.ts';
 import type { RequestChecks } from '../hosts/cluster/requests.ts';
 
 // Limits well above real use.

@@ -19,7 +19,11 @@ export class RunGuard {
    * @param abort ends the run, once it is running
    * @throws `ABORTED` when the signal is already aborted
    */
-  constructor(ids: RunIds, { signal, timeout }: ExecuteOptions, abort: (reason: HandoffError, gently: boolean) => void) {
+  constructor(
+    ids: RunIds,
+    { signal, timeout }: ExecuteOptions,
+    abort: (reason: HandoffError, gently: boolean) => void,
+  ) {
     this.#ids = ids;
     this.#abort = abort;
     this.#signal = signal;
@@ -28,7 +32,12 @@ export class RunGuard {
     signal?.addEventListener('abort', this.#onAbort);
     if (timeout !== undefined) {
       this.#timer = setLongTimeout(() => {
-        this.end(new HandoffError('RUN_TIMEOUT', `The ${nameOfRun(ids)} took longer than its timeout of ${timeout} ms.`, { ...ids, timeout }));
+        this.end(
+          new HandoffError('RUN_TIMEOUT', `The ${nameOfRun(ids)} took longer than its timeout of ${timeout} ms.`, {
+            ...ids,
+            timeout,
+          }),
+        );
       }, timeout);
     }
   }

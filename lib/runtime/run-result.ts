@@ -15,8 +15,8 @@ export interface RunStats {
   /** How many of those the second attempt finished first. */
   readonly speculatedWon: number;
   /**
-   * Cost of the attempts by the `price` of their nodes. Attempts whose thread died or that timed out have no known duration and are left
-   * out.
+   * Cost of the attempts by the `price` of their nodes. Attempts whose thread died or that timed out have no known
+   * duration and are left out.
    */
   readonly price: number;
   /** How many functions ran on each node. */
@@ -50,11 +50,23 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
     get allocations() {
       return (allocations ??= toAllocations(plan, node, nodeName));
     },
-    stats: { durationMs: performance.now() - startedAt, functions: plan.size, retries: run.retries, speculated: run.copies.started, speculatedWon: run.copies.won, price: active.price, nodes },
+    stats: {
+      durationMs: performance.now() - startedAt,
+      functions: plan.size,
+      retries: run.retries,
+      speculated: run.copies.started,
+      speculatedWon: run.copies.won,
+      price: active.price,
+      nodes,
+    },
   };
 }
 
-function toAllocations(plan: CompiledDag, node: Int32Array, nodeName: (index: number) => string): Record<string, string> {
+function toAllocations(
+  plan: CompiledDag,
+  node: Int32Array,
+  nodeName: (index: number) => string,
+): Record<string, string> {
   const record: Record<string, string> = {};
   for (let i = 0; i < plan.size; i++) setKey(record, plan.entries[i]!.id, nodeName(node[i]!));
   return record;

@@ -25,7 +25,14 @@ import { type ExecuteResult, toResult } from './run-result.ts';
 import { homesOf } from '../scheduling/planner/home-hosts.ts';
 import { placementOf } from '../scheduling/planner/placement.ts';
 import { type PlannedRun, planRun } from '../scheduling/planner/planned.ts';
-import { checkPlanOptions, type PlanOptions, preview, type PlanResult, type PreviewNode, toPreview } from './plan-preview.ts';
+import {
+  checkPlanOptions,
+  type PlanOptions,
+  preview,
+  type PlanResult,
+  type PreviewNode,
+  toPreview,
+} from './plan-preview.ts';
 import { costsOf, inLearnedOrder, knownOf } from '../engine/plan-costs.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import { RunGuard } from './run-guard.ts';
@@ -110,7 +117,11 @@ export class Runner {
    *
    * @param call how the run was requested
    */
-  async execute(dag: Dag, options: ExecuteOptions, { where, caller, hereOnly = false, retained = true }: Call): Promise<ExecuteResult> {
+  async execute(
+    dag: Dag,
+    options: ExecuteOptions,
+    { where, caller, hereOnly = false, retained = true }: Call,
+  ): Promise<ExecuteResult> {
     const startedAt = performance.now();
     const site: { stack?: string } = {};
     Error.captureStackTrace(site, caller);
@@ -120,7 +131,11 @@ export class Runner {
       if (this.#reloading !== undefined) await this.#reloading.catch(() => {});
       const ids: RunIds = { runId: options.runId ?? nanoid(), dagId: plan.dagId };
       if (this.#underWay.has(ids.runId)) {
-        throw new HandoffError('RUN_CONFLICT', `A run with the id ${JSON.stringify(ids.runId)} has not ended. Wait for it, or give this run another runId.`, { ...ids });
+        throw new HandoffError(
+          'RUN_CONFLICT',
+          `A run with the id ${JSON.stringify(ids.runId)} has not ended. Wait for it, or give this run another runId.`,
+          { ...ids },
+        );
       }
       return await this.#track({ ids, plan, options, hereOnly, retained, startedAt });
     } catch (error) {
@@ -138,7 +153,9 @@ export class Runner {
     const { driver, modules } = this.#parts;
     const run = this.#underWay.get(name) ?? [...this.#underWay.values()].findLast(({ ids }) => ids.dagId === name);
     const awaited = run === undefined || driver.runs.has(run.ids.runId) ? undefined : modules.awaitedBy(run.plan);
-    return awaited === undefined ? driver.explain(run?.ids.runId ?? name, functionId) : explainImport(run!.ids, run!.plan, functionId, awaited);
+    return awaited === undefined
+      ? driver.explain(run?.ids.runId ?? name, functionId)
+      : explainImport(run!.ids, run!.plan, functionId, awaited);
   }
 
   /** Predicts the schedule of a DAG. */
@@ -151,16 +168,37 @@ export class Runner {
     const costs = costsOf(plan, code, this.#parts.learned);
     const nodes = this.#nodes(false);
     const strategy = this.#strategyOf(options);
-    if ((budget ?? 1) === 1 && !isPlanned(strategy)) return preview(this.#ordered(plan, code), nodes, this.#settings(plan, code, options, { hereOnly: false, planned: undefined }), costs);
+    if ((budget ?? 1) === 1 && !isPlanned(strategy))
+      return preview(
+        this.#ordered(plan, code),
+        nodes,
+        this.#settings(plan, code, options, { hereOnly: false, planned: undefined }),
+        costs,
+      );
     const link = { ...(bandwidth !== undefined && { bandwidth }), ...(latency !== undefined && { latency }) };
     const aim = isPlanned(strategy) ? strategy : 'time-optimized';
-    return toPreview(plan, nodes, planRun(plan, { ...betweenHosts, ...link, ...costs, nodes, aim, budget, deadline: options.deadline, maxConcurrency: options.maxConcurrency }), costs);
+    return toPreview(
+      plan,
+      nodes,
+      planRun(plan, {
+        ...betweenHosts,
+        ...link,
+        ...costs,
+        nodes,
+        aim,
+        budget,
+        deadline: options.deadline,
+        maxConcurrency: options.maxConcurrency,
+      }),
+      costs,
+    );
   }
 
   /** The start order of a DAG that is not planned ahead. */
   #ordered(plan: CompiledDag, code: ResolvedCode): CompiledDag {
     const { options, learned } = this.#parts;
-    return options.memoryBudget === undefined ? inLearnedOrder(plan, code, learned) : plan; // this order keeps few results in memory
+    // This order keeps few results in memory.
+    return options.memoryBudget === undefined ? inLearnedOrder(plan, code, learned) : plan;
   }
 
   #strategyOf({ allocationStrategy }: ExecuteOptions): AllocationStrategy {
@@ -171,16 +209,33 @@ export class Runner {
   #planned(plan: CompiledDag, code: ResolvedCode, options: ExecuteOptions, hereOnly: boolean): PlannedRun | undefined {
     const aim = this.#strategyOf(options);
     if (!isPlanned(aim)) return undefined;
-    return planRun(plan, { ...betweenHosts, ...costsOf(plan, code, this.#parts.learned), nodes: this.#nodes(hereOnly), aim, deadline: options.deadline, maxConcurrency: options.maxConcurrency });
+    return planRun(plan, {
+      ...betweenHosts,
+      ...costsOf(plan, code, this.#parts.learned),
+      nodes: this.#nodes(hereOnly),
+      aim,
+      deadline: options.deadline,
+      maxConcurrency: options.maxConcurrency,
+    });
   }
 
-  /** The nodes that accept work or soon will, as the planner sees them. Disconnected nodes count only if there are no others. */
+  /**
+   * The nodes that accept work or soon will, as the planner sees them. Disconnected nodes count only if there are no
+   * others.
+   */
   #nodes(hereOnly: boolean): PreviewNode[] {
     const { driver } = this.#parts;
-    const nodes = driver.state.nodes.filter((node) => (node.up || node.returning) && !node.draining && !(hereOnly && node.host !== 0));
+    const nodes = driver.state.nodes.filter(
+      (node) => (node.up || node.returning) && !node.draining && !(hereOnly && node.host !== 0),
+    );
     const near = nodes.filter(isNear);
-    return (near.length > 0 ? near : nodes)
-      .map(({ name, capabilities, speed, host }) => ({ name, capabilities, speed, site: host, ...driver.offerOf(name) }));
+    return (near.length > 0 ? near : nodes).map(({ name, capabilities, speed, host }) => ({
+      name,
+      capabilities,
+      speed,
+      site: host,
+      ...driver.offerOf(name),
+    }));
   }
 
   /**
@@ -189,11 +244,16 @@ export class Runner {
    * @param which selects the disconnected nodes to include. Default: none
    */
   capabilities(hereOnly = false, which: (node: string) => boolean = () => false): Record<string, Capabilities> {
-    const nodes = this.#parts.driver.state.nodes.filter((node) => (isNear(node) || (node.returning && which(node.name))) && !(hereOnly && node.host !== 0));
+    const nodes = this.#parts.driver.state.nodes.filter(
+      (node) => (isNear(node) || (node.returning && which(node.name))) && !(hereOnly && node.host !== 0),
+    );
     return Object.fromEntries(nodes.map((node) => [node.name, { ...node.capabilities }]));
   }
 
-  /** The nodes an allocator may choose from. Disconnected nodes count only if a function is pinned to them, or if there are no others. */
+  /**
+   * The nodes an allocator may choose from. Disconnected nodes count only if a function is pinned to them, or if there
+   * are no others.
+   */
   #placeable(plan: CompiledDag, hereOnly: boolean): Record<string, Capabilities> {
     const pinned = new Set(plan.pins.values());
     const nodes = this.capabilities(hereOnly, (node) => pinned.has(node));
@@ -209,7 +269,12 @@ export class Runner {
   #compile(dag: Dag, ignorePlacement: boolean): CompiledDag {
     const plan = compile(dag, { ignorePlacement, depthFirst: this.#parts.options.memoryBudget !== undefined });
     const nodes = this.capabilities(ignorePlacement, () => true);
-    if (Object.keys(nodes).length === 0) throw new HandoffError('NODE_DOWN', 'There is no node to run on. Add one with registerNode, or join a host that has one.', { dagId: plan.dagId });
+    if (Object.keys(nodes).length === 0)
+      throw new HandoffError(
+        'NODE_DOWN',
+        'There is no node to run on. Add one with registerNode, or join a host that has one.',
+        { dagId: plan.dagId },
+      );
     const impossible = findImpossible(plan, nodes);
     if (impossible !== undefined) throw impossible;
     return plan;
@@ -228,17 +293,40 @@ export class Runner {
     }
   }
 
-  async #runPlan({ ids, plan, options, hereOnly, retained, startedAt }: Asked, guard: RunGuard): Promise<ExecuteResult> {
+  async #runPlan(
+    { ids, plan, options, hereOnly, retained, startedAt }: Asked,
+    guard: RunGuard,
+  ): Promise<ExecuteResult> {
     const { driver, store, registry, modules, tree, hosts } = this.#parts;
     const known = modules.resolve(plan, () => this.#inspector(), guard.given);
     const code = known instanceof Promise ? await guard.race(known) : known;
     if (hosts !== undefined && !hereOnly) await guard.race(hosts.cluster.check(allOf(code)));
     const planned = this.#planned(plan, code, options, hereOnly);
-    const home = planned === undefined && driver.state.isSpread && !hereOnly ? homesOf(plan, { nodes: this.#nodes(false), ...costsOf(plan, code, this.#parts.learned) }) : undefined;
-    const settings = { ...this.#settings(plan, code, options, { hereOnly, planned }), hereOnly, ...(home !== undefined && { home }) };
-    const active = driver.createRun({ runId: ids.runId, plan: planned?.plan ?? this.#ordered(plan, code), settings, code, onProgress: options.onProgress }, () => tree.whyStopped(ids));
+    const home =
+      planned === undefined && driver.state.isSpread && !hereOnly
+        ? homesOf(plan, { nodes: this.#nodes(false), ...costsOf(plan, code, this.#parts.learned) })
+        : undefined;
+    const settings = {
+      ...this.#settings(plan, code, options, { hereOnly, planned }),
+      hereOnly,
+      ...(home !== undefined && { home }),
+    };
+    const active = driver.createRun(
+      {
+        runId: ids.runId,
+        plan: planned?.plan ?? this.#ordered(plan, code),
+        settings,
+        code,
+        onProgress: options.onProgress,
+      },
+      () => tree.whyStopped(ids),
+    );
     store.open(ids.runId, ids.dagId, active.results);
-    registry.open(ids.runId, ids.dagId, locationsOf(active, (index) => driver.state.nodes[index]!.name));
+    registry.open(
+      ids.runId,
+      ids.dagId,
+      locationsOf(active, (index) => driver.state.nodes[index]!.name),
+    );
     try {
       await guard.race(tree.addRun(active));
       driver.submit(active);
@@ -265,7 +353,12 @@ export class Runner {
     results.unpin();
   }
 
-  #settings(plan: CompiledDag, code: ResolvedCode, options: ExecuteOptions, { hereOnly, planned }: { readonly hereOnly: boolean; readonly planned: PlannedRun | undefined }): RunSettings {
+  #settings(
+    plan: CompiledDag,
+    code: ResolvedCode,
+    options: ExecuteOptions,
+    { hereOnly, planned }: { readonly hereOnly: boolean; readonly planned: PlannedRun | undefined },
+  ): RunSettings {
     const defaults = this.#parts.options;
     const strategy = this.#strategyOf(options);
     return {
@@ -297,7 +390,8 @@ const never = new Promise<never>(() => {});
 /** Locations of the results of a run, for the registry. */
 function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Parameters<LocationRegistry['open']>[2] {
   const { plan } = active.request;
-  const nodeOf = (i: number): string | undefined => (active.results.exists(i) ? nodeName(active.run!.node[i]!) : undefined);
+  const nodeOf = (i: number): string | undefined =>
+    active.results.exists(i) ? nodeName(active.run!.node[i]!) : undefined;
   return {
     nodeOf: (id) => nodeOf(plan.indexOf(id)),
     *entries() {
@@ -311,6 +405,7 @@ function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Pa
 
 /** Errors of a run are created where events arrive. This adds the stack of the call that started the run. */
 function withSite(error: unknown, stack: string | undefined): unknown {
-  if (error instanceof HandoffError && stack !== undefined) error.stack = `${error.name}: ${error.message}\n${stack.slice(stack.indexOf('\n') + 1)}`;
+  if (error instanceof HandoffError && stack !== undefined)
+    error.stack = `${error.name}: ${error.message}\n${stack.slice(stack.indexOf('\n') + 1)}`;
   return error;
 }

@@ -51,11 +51,16 @@ export abstract class StoreAccess extends HandoffEmitter {
   /**
    * Stores a value like `storeValue`, and registers its location.
    *
-   * @param options `originNode`: the node that holds the value. Default: the first node of this host. For a node of another host only the
-   * location is registered
+   * @param options `originNode`: the node that holds the value. Default: the first node of this host. For a node of
+   *   another host only the location is registered
    * @throws `STOPPED` when this Handoff has been stopped
    */
-  async storeResult(run: string, id: string, value: unknown, options: { readonly originNode?: string | undefined } = {}): Promise<void> {
+  async storeResult(
+    run: string,
+    id: string,
+    value: unknown,
+    options: { readonly originNode?: string | undefined } = {},
+  ): Promise<void> {
     this.values(true).put(run, id, value, options.originNode);
   }
 
@@ -66,7 +71,8 @@ export abstract class StoreAccess extends HandoffEmitter {
    * @param id the id of the value, or of the function
    * @param options `timeout` in ms, default 5000
    * @returns the value, as soon as it exists on any host
-   * @throws `RESULT_TIMEOUT` when the timeout passes; `STOPPED` when this Handoff stops; `INVALID_OPTION` when `timeout` is invalid
+   * @throws `RESULT_TIMEOUT` when the timeout passes; `STOPPED` when this Handoff stops; `INVALID_OPTION` when
+   *   `timeout` is invalid
    */
   async getResult(run: string, id: string, options: { readonly timeout?: number | undefined } = {}): Promise<any> {
     checkOptions('getResult', { timeout: rules.milliseconds }, options);

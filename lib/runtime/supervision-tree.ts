@@ -73,7 +73,10 @@ export class RuntimeTree {
 
   constructor(parts: TreeParts) {
     this.#parts = parts;
-    this.root = new Supervisor({ strategy: 'rest-for-one', onRestart: (child, exit) => this.onRestart('root', child, exit) });
+    this.root = new Supervisor({
+      strategy: 'rest-for-one',
+      onRestart: (child, exit) => this.onRestart('root', child, exit),
+    });
   }
 
   /** Starts everything from the top down. A failed start stops what it has started. */
@@ -82,13 +85,26 @@ export class RuntimeTree {
     try {
       await this.root.startChild({ id: 'registry', start: () => resident(() => registry.stop()) });
       await this.root.startChild({ id: 'store', start: () => resident(() => store.stop()) });
-      await this.root.startChild({ id: 'resources', start: () => resident(() => { monitor?.stop(); driver.stop(); }) });
+      await this.root.startChild({
+        id: 'resources',
+        start: () =>
+          resident(() => {
+            monitor?.stop();
+            driver.stop();
+          }),
+      });
       const { dashboard, hosts } = this.#parts;
       // Before the nodes, so that it sees them start and stop; temporary, so that its failure does not affect them.
-      if (dashboard !== undefined) await this.root.startChild({ id: 'dashboard', restart: 'temporary', start: () => dashboard.start() });
-      if (hosts !== undefined) await this.root.startChild({ id: 'transport', shutdownTimeout: Infinity, start: () => hosts.start() });
+      if (dashboard !== undefined)
+        await this.root.startChild({ id: 'dashboard', restart: 'temporary', start: () => dashboard.start() });
+      if (hosts !== undefined)
+        await this.root.startChild({ id: 'transport', shutdownTimeout: Infinity, start: () => hosts.start() });
       await this.root.startChild({ id: 'nodes', shutdownTimeout: Infinity, start: () => this.#startNodes(nodes) });
-      await this.root.startChild({ id: 'actors', shutdownTimeout: Infinity, start: (givenUp) => actors.start(givenUp) });
+      await this.root.startChild({
+        id: 'actors',
+        shutdownTimeout: Infinity,
+        start: (givenUp) => actors.start(givenUp),
+      });
       await this.root.startChild({ id: 'runs', shutdownTimeout: Infinity, start: () => this.#startRuns() });
     } catch (error) {
       await this.root.stop();
@@ -107,7 +123,10 @@ export class RuntimeTree {
   /** Runs changes of one node one after another. */
   inTurn<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
     const turn = (this.#turns.get(name) ?? Promise.resolve()).then(work);
-    const settled = turn.then(() => {}, () => {});
+    const settled = turn.then(
+      () => {},
+      () => {},
+    );
     this.#turns.set(name, settled);
     void settled.then(() => {
       if (this.#turns.get(name) === settled) this.#turns.delete(name);
@@ -118,7 +137,11 @@ export class RuntimeTree {
   /** Starts one more node. */
   async addNode(settings: NodeSettings): Promise<void> {
     try {
-      await this.#nodes!.startChild({ id: settings.name, shutdownTimeout: Infinity, start: () => this.#startNode(settings) });
+      await this.#nodes!.startChild({
+        id: settings.name,
+        shutdownTimeout: Infinity,
+        start: () => this.#startNode(settings),
+      });
     } catch (error) {
       this.#actors.delete(settings.name);
       throw error;
@@ -146,7 +169,8 @@ export class RuntimeTree {
       const actor = this.#actors.get(name);
       if (actor === undefined) return false;
       const { capabilities } = actor.settings;
-      if (Object.entries(changed).some(([resource, amount]) => capabilities[resource] !== amount)) await this.#change(actor, { ...capabilities, ...changed });
+      if (Object.entries(changed).some(([resource, amount]) => capabilities[resource] !== amount))
+        await this.#change(actor, { ...capabilities, ...changed });
       return true;
     });
   }
@@ -169,7 +193,11 @@ export class RuntimeTree {
   async removeNode(name: string): Promise<void> {
     const actor = this.#actors.get(name)!;
     this.#actors.delete(name);
-    this.#parts.driver.nodeDown(name, false, new HandoffError('NODE_DOWN', `Node ${name} was removed.`, { node: name }));
+    this.#parts.driver.nodeDown(
+      name,
+      false,
+      new HandoffError('NODE_DOWN', `Node ${name} was removed.`, { node: name }),
+    );
     this.#parts.hosts?.nodesChanged();
     const stopped = this.#nodes!.stopChild(name);
     actor.killAll();
@@ -187,7 +215,9 @@ export class RuntimeTree {
   whyStopped(ids: RunIds): HandoffError {
     return this.#closing
       ? new HandoffError('STOPPED', 'This Handoff is being stopped.', { ...ids })
-      : new HandoffError('NODE_DOWN', 'The nodes of this host failed too often. All of them are being restarted.', { ...ids });
+      : new HandoffError('NODE_DOWN', 'The nodes of this host failed too often. All of them are being restarted.', {
+          ...ids,
+        });
   }
 
   /** Stops everything from the bottom up. */
@@ -210,7 +240,10 @@ export class RuntimeTree {
   anyNode(): NodeActor {
     for (const actor of this.#actors.values()) if (!actor.gone) return actor;
     for (const actor of this.#actors.values()) return actor;
-    throw new HandoffError('NODE_DOWN', 'There is no node to inspect code on. Add one with registerNode, or join a host that has one.');
+    throw new HandoffError(
+      'NODE_DOWN',
+      'There is no node to inspect code on. Add one with registerNode, or join a host that has one.',
+    );
   }
 
   async #startNodes(settings: readonly NodeSettings[]): Promise<Running> {
@@ -218,7 +251,9 @@ export class RuntimeTree {
     this.#nodes = nodes;
     // Nodes are tried in order of declaration, so all are announced before any is ready.
     const all = this.#actors.size === 0 ? settings : [...this.#actors.values()].map((actor) => actor.settings);
-    const starts = all.map((each) => nodes.startChild({ id: each.name, shutdownTimeout: Infinity, start: () => this.#startNode(each) }));
+    const starts = all.map((each) =>
+      nodes.startChild({ id: each.name, shutdownTimeout: Infinity, start: () => this.#startNode(each) }),
+    );
     const failed = (await Promise.allSettled(starts)).find((start) => start.status === 'rejected');
     if (failed === undefined) return nodes;
     await nodes.stop();
@@ -229,7 +264,13 @@ export class RuntimeTree {
     const { driver, codes, publisher, mostThreads } = this.#parts;
     const { name } = settings;
     const events = driver.eventsOf(name);
-    const actor = new NodeActor(this.#actors.get(name)?.settings ?? settings, mostThreads, codes, this.#parts.hosts?.lend(name, events) ?? events, () => driver.active.length > 0 || this.#parts.hosts?.isAlone === false);
+    const actor = new NodeActor(
+      this.#actors.get(name)?.settings ?? settings,
+      mostThreads,
+      codes,
+      this.#parts.hosts?.lend(name, events) ?? events,
+      () => driver.active.length > 0 || this.#parts.hosts?.isAlone === false,
+    );
     this.#actors.set(name, actor);
     this.#parts.monitor?.nodeUp(actor);
     driver.addNode(actor);
@@ -240,7 +281,14 @@ export class RuntimeTree {
       throw error;
     }
     this.#parts.hosts?.nodesChanged();
-    if (this.#actors.get(name) === actor && publisher.wants('node:up')) publisher.publish({ type: 'node:up', at: timestamp(), node: name, capabilities: actor.settings.capabilities, threads: actor.settings.threads });
+    if (this.#actors.get(name) === actor && publisher.wants('node:up'))
+      publisher.publish({
+        type: 'node:up',
+        at: timestamp(),
+        node: name,
+        capabilities: actor.settings.capabilities,
+        threads: actor.settings.threads,
+      });
     void actor.exited.then((exit) => {
       // Also when its supervisor gave up: its running functions are lost in that case too.
       if (this.#closing || this.#actors.get(name) !== actor) return;
@@ -253,6 +301,7 @@ export class RuntimeTree {
   /** Publishes the restart of a child. */
   onRestart(supervisor: string, child: string, exit: Exit): void {
     const { publisher } = this.#parts;
-    if (publisher.wants('supervisor:restarted')) publisher.publish({ type: 'supervisor:restarted', at: timestamp(), supervisor, child, error: exit.error });
+    if (publisher.wants('supervisor:restarted'))
+      publisher.publish({ type: 'supervisor:restarted', at: timestamp(), supervisor, child, error: exit.error });
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Values by name and id, from this host's store or from the host whose node holds them. The name is the id of a run, or of a DAG, meaning
- * its newest run.
+ * Values by name and id, from this host's store or from the host whose node holds them. The name is the id of a run, or
+ * of a DAG, meaning its newest run.
  */
 import { HandoffError } from '../core/errors.ts';
 import type { LocationRegistry } from '../workers/store/location-registry.ts';
@@ -27,7 +27,9 @@ export class Values {
     this.#parts = parts;
     const { hosts, store, registry } = parts;
     hosts?.answer('getValue', ([name, id], peer) => pack(store.get(name, id), hosts.cluster, peer));
-    hosts?.answer('await', async ([name, id, timeout], peer) => pack(await this.#waitHere(name, id, timeout), hosts.cluster, peer));
+    hosts?.answer('await', async ([name, id, timeout], peer) =>
+      pack(await this.#waitHere(name, id, timeout), hosts.cluster, peer),
+    );
     hosts?.answer('lookup', ([name, id]) => registry.lookup(name, id));
     hosts?.answer('clear', ([name]) => this.#clear(name));
   }
@@ -36,12 +38,19 @@ export class Values {
   async get(name: string, id: string, fromNode: string | undefined): Promise<unknown> {
     const { store, registry, nodeNames } = this.#parts;
     if (store.has(name, id)) return store.get(name, id);
-    const node = fromNode ?? registry.lookup(name, id) ?? (await this.#ask('lookup', name, id)).find((each) => typeof each === 'string');
+    const node =
+      fromNode ??
+      registry.lookup(name, id) ??
+      (await this.#ask('lookup', name, id)).find((each) => typeof each === 'string');
     if (node === undefined) return store.get(name, id);
     const host = this.#parts.hosts?.hostOf(node);
     if (host === undefined) {
       if (fromNode === undefined || nodeNames().includes(fromNode)) return store.get(name, id);
-      throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(fromNode)} to fetch ${JSON.stringify(id)} from.`, { dagId: name, functionId: id, node: fromNode });
+      throw new HandoffError(
+        'NOT_FOUND',
+        `There is no node ${JSON.stringify(fromNode)} to fetch ${JSON.stringify(id)} from.`,
+        { dagId: name, functionId: id, node: fromNode },
+      );
     }
     return this.#fetch(name, id, host);
   }
@@ -88,17 +97,26 @@ export class Values {
   #waitElsewhere(name: string, id: string, timeout: number): void {
     const { hosts, store } = this.#parts;
     for (const { peer } of hosts?.cluster.hosts ?? []) {
-      void peer.request('await', name, id, timeout).then((parcel) => unpack(parcel, hosts!.cluster)).then(
-        (value) => store.offer(name, id, value),
-        () => {}, // that host has no such value, or has disconnected
-      );
+      void peer
+        .request('await', name, id, timeout)
+        .then((parcel) => unpack(parcel, hosts!.cluster))
+        .then(
+          (value) => store.offer(name, id, value),
+          () => {}, // that host has no such value, or has disconnected
+        );
     }
   }
 
   /** @throws `NOT_FOUND` when no location is registered */
   async locate(name: string, id: string): Promise<string> {
-    const node = this.#parts.registry.lookup(name, id) ?? (await this.#ask('lookup', name, id)).find((each) => each !== undefined);
-    if (node === undefined) throw new HandoffError('NOT_FOUND', `No location is registered for ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)}.`, { dagId: name, functionId: id });
+    const node =
+      this.#parts.registry.lookup(name, id) ?? (await this.#ask('lookup', name, id)).find((each) => each !== undefined);
+    if (node === undefined)
+      throw new HandoffError(
+        'NOT_FOUND',
+        `No location is registered for ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)}.`,
+        { dagId: name, functionId: id },
+      );
     return node as string;
   }
 
@@ -117,7 +135,9 @@ export class Values {
 
   /** Asks all other hosts. Hosts that have disconnected answer undefined. */
   #ask<Name extends 'lookup' | 'clear'>(method: Name, ...args: ArgsOf<Name>): Promise<(ResultOf<Name> | undefined)[]> {
-    return Promise.all((this.#parts.hosts?.cluster.hosts ?? []).map(({ peer }) => peer.request(method, ...args).catch(() => undefined)));
+    return Promise.all(
+      (this.#parts.hosts?.cluster.hosts ?? []).map(({ peer }) => peer.request(method, ...args).catch(() => undefined)),
+    );
   }
 
   async #fetch(name: string, id: string, { peer }: RemoteHost): Promise<unknown> {

@@ -48,10 +48,26 @@ export class FunctionMetrics {
 
   constructor({ named, counter, registry, buckets, shapeOf = () => undefined }: FunctionMetricsParts) {
     this.#shapeOf = shapeOf;
-    this.#attempts = counter('function_attempts_total', 'Attempts of functions by name of their code, node and outcome: succeeded, retried (failed, another attempt follows), failed (no attempt is left).', 'function', 'node', 'outcome');
+    this.#attempts = counter(
+      'function_attempts_total',
+      'Attempts of functions by name of their code, node and outcome: succeeded, retried (failed, another attempt follows), failed (no attempt is left).',
+      'function',
+      'node',
+      'outcome',
+    );
     this.#bytes = counter('result_stored_bytes_total', 'Bytes of results stored in shared memory.');
-    this.#durations = new TalliedHistogram(named('function_duration_seconds'), 'Duration of attempts that a thread reported.', buckets, registry);
-    this.#queue = new TalliedHistogram(named('function_queue_seconds'), 'Time from when all inputs of a function were available until its first attempt started.', buckets, registry);
+    this.#durations = new TalliedHistogram(
+      named('function_duration_seconds'),
+      'Duration of attempts that a thread reported.',
+      buckets,
+      registry,
+    );
+    this.#queue = new TalliedHistogram(
+      named('function_queue_seconds'),
+      'Time from when all inputs of a function were available until its first attempt started.',
+      buckets,
+      registry,
+    );
   }
 
   /** How many runs are in progress. */
@@ -60,9 +76,14 @@ export class FunctionMetrics {
   }
 
   started(told: Told<'run:started'>): void {
-    const { host, event: { runId, at } } = told;
+    const {
+      host,
+      event: { runId, at },
+    } = told;
     let counts: RunCounts | undefined;
-    this.#runs.set(keyOf(host, runId), { counts: () => (counts ??= this.#countsOf(this.#shapeOf(runId) ?? (told.graph && shapeOfGraph(told.graph)), at)) });
+    this.#runs.set(keyOf(host, runId), {
+      counts: () => (counts ??= this.#countsOf(this.#shapeOf(runId) ?? (told.graph && shapeOfGraph(told.graph)), at)),
+    });
   }
 
   ended(host: string, runId: string): void {
@@ -92,19 +113,28 @@ export class FunctionMetrics {
         stored += bytes[k]! || 0;
         if (succeeded[code]!++ === 0) touched.push(code);
       }
-    } finally { // also after an event that fails midway: leftover counts would distort the next event
+    } finally {
+      // also after an event that fails midway: leftover counts would distort the next event
       for (const code of touched) {
-        this.#attempts.inc({ function: names[code]!, node: this.#nodeNames.of(node), outcome: 'succeeded' }, succeeded[code]!);
+        this.#attempts.inc(
+          { function: names[code]!, node: this.#nodeNames.of(node), outcome: 'succeeded' },
+          succeeded[code]!,
+        );
         succeeded[code] = 0;
       }
     }
     if (stored > 0) this.#bytes.inc(stored);
   }
 
-  failed(host: string, { runId, functionId, node }: EventOf<'function:retrying' | 'function:failed'>, outcome: 'retried' | 'failed'): void {
+  failed(
+    host: string,
+    { runId, functionId, node }: EventOf<'function:retrying' | 'function:failed'>,
+    outcome: 'retried' | 'failed',
+  ): void {
     const counts = this.#runs.get(keyOf(host, runId))?.counts();
     const i = counts?.shape.indexOf(functionId) ?? -1;
-    if (i >= 0) this.#attempts.inc({ function: counts!.names[counts!.shape.code[i]!]!, node: this.#nodeNames.of(node), outcome });
+    if (i >= 0)
+      this.#attempts.inc({ function: counts!.names[counts!.shape.code[i]!]!, node: this.#nodeNames.of(node), outcome });
   }
 
   #countsOf(shape: RunShape | undefined, startedAt: number): RunCounts | undefined {
@@ -112,7 +142,8 @@ export class FunctionMetrics {
     const names = shape.names.map((name) => this.#functionNames.of(name));
     const waits = names.map((name) => this.#queue.tallyOf(name));
     return {
-      shape, names,
+      shape,
+      names,
       durations: names.map((name) => this.#durations.tallyOf(name)),
       succeeded: new Int32Array(names.length),
       queue: new QueueTimes(shape, startedAt, (i, ms) => waits[shape.code[i]!]!.observe(ms / 1000)),

@@ -33,18 +33,32 @@ export interface Metrics {
 const defaultBuckets = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800];
 
 const types = [
-  'run:started', 'run:finished', 'run:failed', 'attempts', 'function:retrying', 'function:failed',
-  'result:fetched', 'result:lost', 'result:recomputing', 'worker:crashed', 'worker:restarted', 'supervisor:restarted',
+  'run:started',
+  'run:finished',
+  'run:failed',
+  'attempts',
+  'function:retrying',
+  'function:failed',
+  'result:fetched',
+  'result:lost',
+  'result:recomputing',
+  'worker:crashed',
+  'worker:restarted',
+  'supervisor:restarted',
 ] as const satisfies readonly EventType[];
 
 /** @throws prom-client's error if the registry already has metrics with these names; it then keeps none of ours */
-export function metricsOf(feed: Pick<Feed, 'subscribe'>, { registry = new Registry(), prefix = 'handoff_', ...options }: MetricsOptions = {}): Metrics {
+export function metricsOf(
+  feed: Pick<Feed, 'subscribe'>,
+  { registry = new Registry(), prefix = 'handoff_', ...options }: MetricsOptions = {},
+): Metrics {
   const names: string[] = [];
   const remove = (): void => {
     for (const name of names) registry.removeSingleMetric(name);
   };
   const named = (name: string): string => {
-    if (registry.getSingleMetric(prefix + name) !== undefined) throw new Error(`A metric with the name ${prefix}${name} has already been registered.`);
+    if (registry.getSingleMetric(prefix + name) !== undefined)
+      throw new Error(`A metric with the name ${prefix}${name} has already been registered.`);
     names.push(prefix + name);
     return prefix + name;
   };
@@ -66,18 +80,33 @@ export function metricsOf(feed: Pick<Feed, 'subscribe'>, { registry = new Regist
 }
 
 /** Registers the metrics and returns a function that counts events. */
-function recorder(registry: Registry, named: (name: string) => string, { buckets = defaultBuckets, resources, shapeOf }: MetricsOptions): (told: Told) => void {
-  const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> => new Counter({ name: named(name), help, labelNames, registers: [registry] });
+function recorder(
+  registry: Registry,
+  named: (name: string) => string,
+  { buckets = defaultBuckets, resources, shapeOf }: MetricsOptions,
+): (told: Told) => void {
+  const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> =>
+    new Counter({ name: named(name), help, labelNames, registers: [registry] });
 
   const started = counter('runs_started_total', 'Runs that started.');
   const ended = counter('runs_finished_total', 'Runs that ended, by outcome: succeeded, failed.', 'outcome');
-  const duration = new Histogram({ name: named('run_duration_seconds'), help: 'Duration of runs.', labelNames: ['outcome'], buckets: [...buckets], registers: [registry] });
+  const duration = new Histogram({
+    name: named('run_duration_seconds'),
+    help: 'Duration of runs.',
+    labelNames: ['outcome'],
+    buckets: [...buckets],
+    registers: [registry],
+  });
   const fetched = counter('result_fetched_bytes_total', 'Bytes of results fetched from other hosts.');
   const lost = counter('results_lost_total', 'Lost results: not readable from disk, or their host is gone.');
   const recomputed = counter('results_recomputed_total', 'Results that were recomputed.');
   const crashed = counter('worker_crashes_total', 'Worker threads that died, by node and reason.', 'node', 'reason');
   const restarted = counter('worker_restarts_total', 'Worker threads that were restarted, by node.', 'node');
-  const supervised = counter('supervisor_restarts_total', 'Children that supervisors restarted, by supervisor.', 'supervisor');
+  const supervised = counter(
+    'supervisor_restarts_total',
+    'Children that supervisors restarted, by supervisor.',
+    'supervisor',
+  );
   const unread = counter('events_unread_total', 'Events that could not be counted because they were malformed.');
   const functions = new FunctionMetrics({ named, counter, registry, buckets, shapeOf });
   addGauges({ named, registry, resources, running: () => functions.running });
@@ -93,17 +122,28 @@ function recorder(registry: Registry, named: (name: string) => string, { buckets
       case 'run:started':
         started.inc();
         return functions.started(told as Told<'run:started'>);
-      case 'run:finished': return end(told.host, event, 'succeeded');
-      case 'run:failed': return end(told.host, event, 'failed');
-      case 'attempts': return functions.spans(told.host, event);
-      case 'function:retrying': return functions.failed(told.host, event, 'retried');
-      case 'function:failed': return functions.failed(told.host, event, 'failed');
-      case 'result:fetched': return fetched.inc(event.bytes);
-      case 'result:lost': return lost.inc();
-      case 'result:recomputing': return recomputed.inc();
-      case 'worker:crashed': return crashed.inc({ node: event.node, reason: event.reason });
-      case 'worker:restarted': return restarted.inc({ node: event.node });
-      case 'supervisor:restarted': return supervised.inc({ supervisor: event.supervisor });
+      case 'run:finished':
+        return end(told.host, event, 'succeeded');
+      case 'run:failed':
+        return end(told.host, event, 'failed');
+      case 'attempts':
+        return functions.spans(told.host, event);
+      case 'function:retrying':
+        return functions.failed(told.host, event, 'retried');
+      case 'function:failed':
+        return functions.failed(told.host, event, 'failed');
+      case 'result:fetched':
+        return fetched.inc(event.bytes);
+      case 'result:lost':
+        return lost.inc();
+      case 'result:recomputing':
+        return recomputed.inc();
+      case 'worker:crashed':
+        return crashed.inc({ node: event.node, reason: event.reason });
+      case 'worker:restarted':
+        return restarted.inc({ node: event.node });
+      case 'supervisor:restarted':
+        return supervised.inc({ supervisor: event.supervisor });
     }
   };
   return (told) => {

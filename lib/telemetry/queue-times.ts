@@ -1,6 +1,6 @@
 /**
- * How long functions of a run waited for a thread: from the latest end of their dependencies (or the start of the run) to their own
- * start. Ends may be reported in any order, because threads and hosts report independently.
+ * How long functions of a run waited for a thread: from the latest end of their dependencies (or the start of the run)
+ * to their own start. Ends may be reported in any order, because threads and hosts report independently.
  */
 import type { RunShape } from './run-shape.ts';
 

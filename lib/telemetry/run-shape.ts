@@ -16,7 +16,13 @@ export interface RunShape {
 
 export function shapeOfPlan(plan: CompiledDag): RunShape {
   const { size, code, codes, deps, depOffset } = plan;
-  return { size, code, names: codes.map(nameOf), indexOf: (id) => plan.indexOf(id), depsOf: (i) => deps.subarray(depOffset[i]!, depOffset[i + 1]!) };
+  return {
+    size,
+    code,
+    names: codes.map(nameOf),
+    indexOf: (id) => plan.indexOf(id),
+    depsOf: (i) => deps.subarray(depOffset[i]!, depOffset[i + 1]!),
+  };
 }
 
 export function shapeOfGraph({ ids, code, names, deps }: RunGraph): RunShape {

@@ -1,5 +1,6 @@
 /**
- * A run as OpenTelemetry spans: one for the run, and one for each attempt, which links to the attempts whose results it takes.
+ * A run as OpenTelemetry spans: one for the run, and one for each attempt, which links to the attempts whose results it
+ * takes.
  *
  * ```
  *   handoff.run   ├──────────────────────────┤
@@ -8,10 +9,20 @@
  *   total                       ├──┤  links: square
  * ```
  *
- * The span of an attempt starts when the attempt is sent, so that spans of the function can become its children. It ends when the end is
- * reported. An attempt that was recalled or never reported has no span.
+ * The span of an attempt starts when the attempt is sent, so that spans of the function can become its children. It
+ * ends when the end is reported. An attempt that was recalled or never reported has no span.
  */
-import { type Attributes, type Context, type HrTime, isSpanContextValid, type Span, type SpanContext, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api';
+import {
+  type Attributes,
+  type Context,
+  type HrTime,
+  isSpanContextValid,
+  type Span,
+  type SpanContext,
+  SpanStatusCode,
+  trace,
+  type Tracer,
+} from '@opentelemetry/api';
 import { nameOf } from '../dag/code.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { EventOf, HandoffEvent } from '../events/events.ts';
@@ -22,8 +33,8 @@ interface Open {
   readonly attempt: number;
   readonly traceparent: string | undefined;
   /**
-   * The SDK keeps this array, so that the start can be corrected once it is known. With an SDK that copies it, a span starts when its
-   * attempt is sent.
+   * The SDK keeps this array, so that the start can be corrected once it is known. With an SDK that copies it, a span
+   * starts when its attempt is sent.
    */
   readonly start: [number, number];
   /** Functions whose results it takes but that had not been sent yet, such as earlier parts of the same gang. */
@@ -44,10 +55,19 @@ export class RunTrace {
   readonly #done = new Map<number, SpanContext>();
 
   /** @param parent context that the run belongs to */
-  constructor({ runId, dagId, functions, at }: EventOf<'run:started'>, tracer: Tracer, attributes: Attributes, parent: Context) {
+  constructor(
+    { runId, dagId, functions, at }: EventOf<'run:started'>,
+    tracer: Tracer,
+    attributes: Attributes,
+    parent: Context,
+  ) {
     this.#tracer = tracer;
     this.#attributes = { ...attributes, 'handoff.dag.id': dagId, 'handoff.run.id': runId };
-    this.#span = tracer.startSpan('handoff.run', { startTime: toHrTime(at), attributes: { ...this.#attributes, 'handoff.run.functions': functions } }, parent);
+    this.#span = tracer.startSpan(
+      'handoff.run',
+      { startTime: toHrTime(at), attributes: { ...this.#attributes, 'handoff.run.functions': functions } },
+      parent,
+    );
     this.#context = trace.setSpan(parent, this.#span);
   }
 
@@ -59,9 +79,17 @@ export class RunTrace {
     const { links, unlinked } = this.#linksOf(plan, i);
     const start = toHrTime(performance.timeOrigin + performance.now());
     const attributes = {
-      ...this.#attributes, 'handoff.function.id': plan.entries[i]!.id, 'code.function.name': nameOf(plan.codes[plan.code[i]!]!), 'handoff.attempt': attempt, 'handoff.host': host,
+      ...this.#attributes,
+      'handoff.function.id': plan.entries[i]!.id,
+      'code.function.name': nameOf(plan.codes[plan.code[i]!]!),
+      'handoff.attempt': attempt,
+      'handoff.host': host,
     };
-    const span = this.#tracer.startSpan(nameOf(plan.codes[plan.code[i]!]!), { startTime: start, attributes, links }, this.#context);
+    const span = this.#tracer.startSpan(
+      nameOf(plan.codes[plan.code[i]!]!),
+      { startTime: start, attributes, links },
+      this.#context,
+    );
     const traceparent = toTraceparent(span.spanContext());
     this.#open.set(i, { span, attempt, traceparent, start, unlinked, failedAt: undefined });
     return traceparent;
@@ -70,8 +98,11 @@ export class RunTrace {
   /** Takes in an event of this run. */
   record(event: HandoffEvent): void {
     switch (event.type) {
-      case 'attempts': return this.#spans(event);
-      case 'function:retrying': case 'function:failed': return this.#failed(event);
+      case 'attempts':
+        return this.#spans(event);
+      case 'function:retrying':
+      case 'function:failed':
+        return this.#failed(event);
       case 'run:finished':
         this.#span.setAttribute('handoff.run.retries', event.retries);
         return this.end(event.at);

@@ -1,6 +1,6 @@
 /**
- * A prom-client histogram by function name that skips labels and hashing: one observation costs one bucket search. The values are
- * combined when they are read.
+ * A prom-client histogram by function name that skips labels and hashing: one observation costs one bucket search. The
+ * values are combined when they are read.
  */
 import type { Histogram, Registry } from 'prom-client';
 
@@ -53,9 +53,15 @@ export class TalliedHistogram {
     const values = [...this.#tallies].flatMap(([label, { counts, sum }]) => {
       let count = 0;
       const buckets = Array.from(counts, (more, k) => ({
-        metricName: `${name}_bucket`, labels: { le: this.#bounds[k] ?? '+Inf', function: label }, value: (count += more),
+        metricName: `${name}_bucket`,
+        labels: { le: this.#bounds[k] ?? '+Inf', function: label },
+        value: (count += more),
       }));
-      return [...buckets, { metricName: `${name}_sum`, labels: { function: label }, value: sum }, { metricName: `${name}_count`, labels: { function: label }, value: count }];
+      return [
+        ...buckets,
+        { metricName: `${name}_sum`, labels: { function: label }, value: sum },
+        { metricName: `${name}_count`, labels: { function: label }, value: count },
+      ];
     });
     return { name, help, type, aggregator, values };
   }

@@ -7,7 +7,9 @@ import { Dag, type Handoff, type HandoffError, tasks } from '../../lib/index.ts'
 import { temporary } from '../hosts/cluster/folder.ts';
 import { type HostProcess, next, startHere, startHost } from '../support/hosts.ts';
 
-const { sumOf } = tasks<typeof import('../fixtures/chaos-tasks.ts')>(new URL('../fixtures/chaos-tasks.ts', import.meta.url));
+const { sumOf } = tasks<typeof import('../fixtures/chaos-tasks.ts')>(
+  new URL('../fixtures/chaos-tasks.ts', import.meta.url),
+);
 
 // CHAOS=full: as much as it takes to believe it.
 const full = process.env['CHAOS'] === 'full';
@@ -54,7 +56,10 @@ function dagOf(all: readonly Work[], log: string): Dag {
   const dag = new Dag();
   for (const { id, ms, bytes, once, deps } of all) {
     dag.add({
-      id: `f${id}`, code: sumOf, args: deps.map((dep) => `f${dep}`), layout: [{ value: log }, { value: id }, { value: ms }, { value: bytes }, ...deps.map((_, arg) => ({ arg }))],
+      id: `f${id}`,
+      code: sumOf,
+      args: deps.map((dep) => `f${dep}`),
+      layout: [{ value: log }, { value: id }, { value: ms }, { value: bytes }, ...deps.map((_, arg) => ({ arg }))],
       ...(once && { idempotent: false }),
     });
   }
@@ -78,56 +83,82 @@ function finished(handoff: Handoff, count: number, over: Promise<unknown>): Prom
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-it(`runs over four hosts give the right results ${rounds} times of ${rounds}, and begin nothing twice that is not idempotent, while hosts are killed and stopped`, async () => {
-  const node = (name: string) => [{ name, capabilities: { cpu: 1 }, threads: 1 }];
-  const hosts = new Map<string, HostProcess>();
-  const start = async (name: string, port?: number): Promise<void> => {
-    const [first] = hosts.values();
-    hosts.set(name, await startHost({ nodes: node(name), ...(first !== undefined && { join: [first.address] }), transport: { ...heartbeat, ...(port !== undefined && { port }) } }));
-  };
-  for (const name of names) await start(name);
-  const handoff = await startHere({ join: [...hosts.values()].map(({ address }) => address), transport: heartbeat });
-  const there = async (): Promise<boolean> => Object.keys(await handoff.discoverNodes()).length === names.length;
-  let [functions, extra, downs, given] = [0, 0, 0, 0];
-  handoff.on('node:down', () => void downs++);
-  for (let round = 1; round <= rounds; round++) {
-    while (!(await there())) await next(handoff, 'node:up');
-    const random = randomFrom(round);
-    const size = full ? 300 + random(2701) : 300;
-    const all = workOf(round, size);
-    const log = join(temporary(), 'log');
-    const running = handoff.execute(dagOf(all, log), { maxRetries: 0, collect: 'sinks' }).then(({ results }) => ({ results, error: undefined }), (error: HandoffError) => ({ results: undefined, error }));
-    await finished(handoff, size / 4 + random(size / 2), running);
-    const name = names[random(names.length)]!;
-    const victim = hosts.get(name)!;
-    const what = ['killed', 'stopped for a moment', 'stopped for long'][round % 3]!;
-    if (what === 'killed') {
-      await victim.kill();
-      hosts.delete(name);
-      await start(name, Number(victim.address.split(':').at(-1)));
-    } else {
-      victim.signal('SIGSTOP');
-      await pause(what === 'stopped for long' ? 3000 : 300);
-      victim.signal('SIGCONT');
+it(
+  `runs over four hosts give the right results ${rounds} times of ${rounds}, and begin nothing twice that is not idempotent, while hosts are killed and stopped`,
+  async () => {
+    const node = (name: string) => [{ name, capabilities: { cpu: 1 }, threads: 1 }];
+    const hosts = new Map<string, HostProcess>();
+    const start = async (name: string, port?: number): Promise<void> => {
+      const [first] = hosts.values();
+      hosts.set(
+        name,
+        await startHost({
+          nodes: node(name),
+          ...(first !== undefined && { join: [first.address] }),
+          transport: { ...heartbeat, ...(port !== undefined && { port }) },
+        }),
+      );
+    };
+    for (const name of names) await start(name);
+    const handoff = await startHere({ join: [...hosts.values()].map(({ address }) => address), transport: heartbeat });
+    const there = async (): Promise<boolean> => Object.keys(await handoff.discoverNodes()).length === names.length;
+    let [functions, extra, downs, given] = [0, 0, 0, 0];
+    handoff.on('node:down', () => void downs++);
+    for (let round = 1; round <= rounds; round++) {
+      while (!(await there())) await next(handoff, 'node:up');
+      const random = randomFrom(round);
+      const size = full ? 300 + random(2701) : 300;
+      const all = workOf(round, size);
+      const log = join(temporary(), 'log');
+      const running = handoff.execute(dagOf(all, log), { maxRetries: 0, collect: 'sinks' }).then(
+        ({ results }) => ({ results, error: undefined }),
+        (error: HandoffError) => ({ results: undefined, error }),
+      );
+      await finished(handoff, size / 4 + random(size / 2), running);
+      const name = names[random(names.length)]!;
+      const victim = hosts.get(name)!;
+      const what = ['killed', 'stopped for a moment', 'stopped for long'][round % 3]!;
+      if (what === 'killed') {
+        await victim.kill();
+        hosts.delete(name);
+        await start(name, Number(victim.address.split(':').at(-1)));
+      } else {
+        victim.signal('SIGSTOP');
+        await pause(what === 'stopped for long' ? 3000 : 300);
+        victim.signal('SIGCONT');
+      }
+      const { results, error } = await running;
+      if (error !== undefined && error.code !== 'NODE_DOWN') throw error;
+      const begun = new Map<number, number>();
+      for (const id of readFileSync(log, 'utf8').split('\n').filter(Boolean))
+        begun.set(Number(id), (begun.get(Number(id)) ?? 0) + 1);
+      expect(
+        all.filter(({ id, once }) => once && (begun.get(id) ?? 0) > 1),
+        `round ${round}, ${name} ${what}`,
+      ).toEqual([]);
+      if (error === undefined) {
+        const sums = sumsOf(all);
+        for (const [id, value] of Object.entries(results!))
+          expect(typeof value === 'number' ? value : (value as Float64Array)[0], `round ${round}, ${id}`).toBe(
+            sums[Number(id.slice(1))],
+          );
+        functions += size;
+        extra += [...begun.values()].reduce((sum, count) => sum + count - 1, 0);
+      } else {
+        given++;
+        // A host that was lost may have begun such a function: then the run says so, and which.
+        expect(error, `round ${round}, ${name} ${what}`).toMatchObject({ code: 'NODE_DOWN', node: name });
+        expect(all[Number(error.functionId!.slice(1))], error.message).toMatchObject({ once: true });
+      }
+      if (full)
+        process.stderr.write(
+          `round ${round}: ${size} functions, ${name} ${what}, ${error === undefined ? 'right' : error.message}, ${[...begun.values()].reduce((sum, count) => sum + count - 1, 0)} executions too many\n`,
+        );
     }
-    const { results, error } = await running;
-    if (error !== undefined && error.code !== 'NODE_DOWN') throw error;
-    const begun = new Map<number, number>();
-    for (const id of readFileSync(log, 'utf8').split('\n').filter(Boolean)) begun.set(Number(id), (begun.get(Number(id)) ?? 0) + 1);
-    expect(all.filter(({ id, once }) => once && (begun.get(id) ?? 0) > 1), `round ${round}, ${name} ${what}`).toEqual([]);
-    if (error === undefined) {
-      const sums = sumsOf(all);
-      for (const [id, value] of Object.entries(results!)) expect(typeof value === 'number' ? value : (value as Float64Array)[0], `round ${round}, ${id}`).toBe(sums[Number(id.slice(1))]);
-      functions += size;
-      extra += [...begun.values()].reduce((sum, count) => sum + count - 1, 0);
-    } else {
-      given++;
-      // A host that was lost may have begun such a function: then the run says so, and which.
-      expect(error, `round ${round}, ${name} ${what}`).toMatchObject({ code: 'NODE_DOWN', node: name });
-      expect(all[Number(error.functionId!.slice(1))], error.message).toMatchObject({ once: true });
-    }
-    if (full) process.stderr.write(`round ${round}: ${size} functions, ${name} ${what}, ${error === undefined ? 'right' : error.message}, ${[...begun.values()].reduce((sum, count) => sum + count - 1, 0)} executions too many\n`);
-  }
-  process.stderr.write(`${rounds} rounds: ${functions} functions, ${extra} executions too many (${((100 * extra) / functions).toFixed(1)} %), ${given} runs given up for a function that is not idempotent, ${downs} times a node was down\n`);
-  if (full) expect(extra / functions).toBeLessThanOrEqual(0.15);
-}, full ? 3_600_000 : 300_000);
+    process.stderr.write(
+      `${rounds} rounds: ${functions} functions, ${extra} executions too many (${((100 * extra) / functions).toFixed(1)} %), ${given} runs given up for a function that is not idempotent, ${downs} times a node was down\n`,
+    );
+    if (full) expect(extra / functions).toBeLessThanOrEqual(0.15);
+  },
+  full ? 3_600_000 : 300_000,
+);

@@ -28,7 +28,10 @@ it(`${cycles} starts and stops leave nothing behind`, async () => {
   expect(after.resources).toBeLessThanOrEqual(before.resources);
   expect(after.listeners).toBe(before.listeners);
   expect(after.heap - before.heap).toBeLessThan(4 * 2 ** 20);
-  if (cycles > 100) process.stderr.write(`heap, MiB: ${(before.heap / 2 ** 20).toFixed(1)} after a quarter, ${(after.heap / 2 ** 20).toFixed(1)} in the end\n`);
+  if (cycles > 100)
+    process.stderr.write(
+      `heap, MiB: ${(before.heap / 2 ** 20).toFixed(1)} after a quarter, ${(after.heap / 2 ** 20).toFixed(1)} in the end\n`,
+    );
   process.off('unhandledRejection', onRejection).off('warning', onWarning);
 }, 3_600_000);
 
@@ -51,7 +54,16 @@ async function measure(): Promise<{ resources: number; listeners: number; heap: 
     await new Promise((resolve) => setTimeout(resolve, 20));
     gc();
   }
-  const names = ['exit', 'beforeExit', 'uncaughtException', 'unhandledRejection', 'warning', 'SIGINT', 'SIGTERM', 'message'] as const;
+  const names = [
+    'exit',
+    'beforeExit',
+    'uncaughtException',
+    'unhandledRejection',
+    'warning',
+    'SIGINT',
+    'SIGTERM',
+    'message',
+  ] as const;
   return {
     resources: process.getActiveResourcesInfo().length,
     listeners: names.reduce((sum, name) => sum + process.listenerCount(name), 0),

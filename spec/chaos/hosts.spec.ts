@@ -15,7 +15,12 @@ function woven(): Dag {
   const width = 20;
   for (let id = 0; id < functions; id++) {
     const deps = id < width ? [] : id % 3 === 0 && id % width > 0 ? [id - width, id - width - 1] : [id - width];
-    dag.add({ id: `f${id}`, code: t.churn, args: deps.map((dep) => `f${dep}`), layout: [{ value: id }, { value: 5 }, { value: id % 10 === 0 }, ...deps.map((_, arg) => ({ arg }))] });
+    dag.add({
+      id: `f${id}`,
+      code: t.churn,
+      args: deps.map((dep) => `f${dep}`),
+      layout: [{ value: id }, { value: 5 }, { value: id % 10 === 0 }, ...deps.map((_, arg) => ({ arg }))],
+    });
   }
   return dag;
 }
@@ -31,9 +36,13 @@ function expected(): unknown[] {
 }
 
 const first = (value: unknown): unknown => (typeof value === 'number' ? value : (value as Float64Array)[0]);
-const given = (results: Readonly<Record<string, unknown>>): unknown[] => Array.from({ length: functions }, (_, id) => first(results[`f${id}`]));
+const given = (results: Readonly<Record<string, unknown>>): unknown[] =>
+  Array.from({ length: functions }, (_, id) => first(results[`f${id}`]));
 const report = (what: string, times: readonly number[][]): void => {
-  if (full) process.stderr.write(`${what}; ms undisturbed, disturbed: ${times.map((pair) => pair.map(Math.round).join(' ')).join(', ')}\n`);
+  if (full)
+    process.stderr.write(
+      `${what}; ms undisturbed, disturbed: ${times.map((pair) => pair.map(Math.round).join(' ')).join(', ')}\n`,
+    );
 };
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -43,26 +52,35 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 }
 
 describe('a run over two hosts', () => {
-  it.each<[string, NodeJS.Signals]>([['is killed', 'SIGKILL'], ['falls silent', 'SIGSTOP']])(`gives the right results ${rounds} times of ${rounds}, when one of them %s in the middle`, async (what, signal) => {
-    const right = expected();
-    const silence = { heartbeatInterval: 100, heartbeatTimeout: 1500 };
-    const stays = await startHost({ nodes: [node('stays')], transport: silence });
-    const handoff = await startHere({ join: [stays.address], transport: silence });
-    const times: number[][] = [];
-    for (let round = 0; round < rounds; round++) {
-      const goes = await withNode(handoff, 'goes', () => startHost({ nodes: [node('goes')], join: [stays.address], transport: silence }));
-      const calm = await timed(() => handoff.execute(woven()));
-      let results: Readonly<Record<string, unknown>> = {};
-      const begun = begins(handoff, functions / 3);
-      const disturbed = timed(async () => ({ results } = await handoff.execute(woven(), { maxRetries: 0 })));
-      await begun;
-      goes.signal(signal);
-      times.push([calm, await disturbed]);
-      expect(given(results)).toEqual(right);
-      await goes.kill();
-    }
-    report(`a host ${what}`, times);
-  }, full ? 900_000 : 60_000);
+  it.each<[string, NodeJS.Signals]>([
+    ['is killed', 'SIGKILL'],
+    ['falls silent', 'SIGSTOP'],
+  ])(
+    `gives the right results ${rounds} times of ${rounds}, when one of them %s in the middle`,
+    async (what, signal) => {
+      const right = expected();
+      const silence = { heartbeatInterval: 100, heartbeatTimeout: 1500 };
+      const stays = await startHost({ nodes: [node('stays')], transport: silence });
+      const handoff = await startHere({ join: [stays.address], transport: silence });
+      const times: number[][] = [];
+      for (let round = 0; round < rounds; round++) {
+        const goes = await withNode(handoff, 'goes', () =>
+          startHost({ nodes: [node('goes')], join: [stays.address], transport: silence }),
+        );
+        const calm = await timed(() => handoff.execute(woven()));
+        let results: Readonly<Record<string, unknown>> = {};
+        const begun = begins(handoff, functions / 3);
+        const disturbed = timed(async () => ({ results } = await handoff.execute(woven(), { maxRetries: 0 })));
+        await begun;
+        goes.signal(signal);
+        times.push([calm, await disturbed]);
+        expect(given(results)).toEqual(right);
+        await goes.kill();
+      }
+      report(`a host ${what}`, times);
+    },
+    full ? 900_000 : 60_000,
+  );
 });
 
 /** Resolves when so many functions have finished. */
@@ -87,18 +105,30 @@ async function withNode(handoff: Handoff, name: string, start: () => Promise<Hos
 it('two orchestrators with overlapping runs never take more of a node than it has, and both finish', async () => {
   const each = full ? 10_000 : 1500;
   const hosts = [await startHost({ nodes: [{ name: 'a', capabilities: { cpu: 2, seats: 3 }, threads: 2 }] })];
-  hosts.push(await startHost({ nodes: [{ name: 'b', capabilities: { cpu: 1, seats: 2 }, threads: 2 }], join: [hosts[0]!.address] }));
-  const orchestrators = [await startHere({ join: [hosts[0]!.address] }), await startHere({ join: [hosts[1]!.address] })];
+  hosts.push(
+    await startHost({
+      nodes: [{ name: 'b', capabilities: { cpu: 1, seats: 2 }, threads: 2 }],
+      join: [hosts[0]!.address],
+    }),
+  );
+  const orchestrators = [
+    await startHere({ join: [hosts[0]!.address] }),
+    await startHere({ join: [hosts[1]!.address] }),
+  ];
   const dag = (): Dag => {
     const made = new Dag();
-    for (let i = 0; i < each; i++) made.add({ id: `f${i}`, code: t.one, cost: [{ cpu: 1 }, { seats: 2 }, { cpu: 0.5, seats: 1 }][i % 3]! });
+    for (let i = 0; i < each; i++)
+      made.add({ id: `f${i}`, code: t.one, cost: [{ cpu: 1 }, { seats: 2 }, { cpu: 0.5, seats: 1 }][i % 3]! });
     return made;
   };
   const ends = await Promise.all(orchestrators.map((handoff) => handoff.execute(dag())));
   for (const { results } of ends) expect(Object.values(results).every((value) => value === 1)).toBe(true);
   const [a, b] = [await hosts[0]!.claims('a'), await hosts[1]!.claims('b')];
   expect([a.now, b.now].map((now) => Object.values(now).reduce((sum, amount) => sum + amount, 0))).toEqual([0, 0]);
-  for (const [{ most }, capabilities] of [[a, { cpu: 2, seats: 3 }], [b, { cpu: 1, seats: 2 }]] as const) {
+  for (const [{ most }, capabilities] of [
+    [a, { cpu: 2, seats: 3 }],
+    [b, { cpu: 1, seats: 2 }],
+  ] as const) {
     for (const [name, amount] of Object.entries(capabilities)) expect(most[name], name).toBeLessThanOrEqual(amount);
   }
 }, 300_000);
@@ -107,13 +137,24 @@ it('heartbeats come in time while much is fetched', async () => {
   const gibibyte = 2 ** 30;
   const bytes = full ? gibibyte : gibibyte / 4;
   const interval = 200;
-  const host = await startHost({ nodes: [node('far')], transport: { heartbeatInterval: interval, heartbeatTimeout: 2 * interval + interval } });
-  const handoff = await startHere({ join: [host.address], transport: { heartbeatInterval: interval, heartbeatTimeout: 2 * interval + interval } });
+  const host = await startHost({
+    nodes: [node('far')],
+    transport: { heartbeatInterval: interval, heartbeatTimeout: 2 * interval + interval },
+  });
+  const handoff = await startHere({
+    join: [host.address],
+    transport: { heartbeatInterval: interval, heartbeatTimeout: 2 * interval + interval },
+  });
   const down: unknown[] = [];
   handoff.on('node:down', (event) => down.push(event));
   const dag = new Dag();
   for (let i = 0; i < 4; i++) dag.add({ id: `f${i}`, code: t.float64, extraArgs: [bytes / 4 / 8, i] });
   const { results } = await handoff.execute(dag);
-  expect(Object.values(results).map((value) => (value as Float64Array).byteLength)).toEqual([bytes / 4, bytes / 4, bytes / 4, bytes / 4]);
+  expect(Object.values(results).map((value) => (value as Float64Array).byteLength)).toEqual([
+    bytes / 4,
+    bytes / 4,
+    bytes / 4,
+    bytes / 4,
+  ]);
   expect(down, 'given up after a silence of three intervals').toEqual([]);
 }, 120_000);

@@ -18,14 +18,22 @@ function plan(seed: number): Work[] {
   let state = seed;
   const next = (below: number): number => ((state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff) >>> 8) % below;
   return Array.from({ length: functions }, (_, id) => ({
-    id, ms: next(10) === 0 ? next(6) : 0, large: next(20) === 0, deps: id < 10 ? [] : Array.from({ length: next(3) }, () => Math.max(0, id - 1 - next(200))),
+    id,
+    ms: next(10) === 0 ? next(6) : 0,
+    large: next(20) === 0,
+    deps: id < 10 ? [] : Array.from({ length: next(3) }, () => Math.max(0, id - 1 - next(200))),
   }));
 }
 
 function toDag(all: readonly Work[]): Dag {
   const dag = new Dag();
   for (const { id, ms, large, deps } of all) {
-    dag.add({ id: `f${id}`, code: t.churn, args: deps.map((dep) => `f${dep}`), layout: [{ value: id }, { value: ms }, { value: large }, ...deps.map((_, arg) => ({ arg }))] });
+    dag.add({
+      id: `f${id}`,
+      code: t.churn,
+      args: deps.map((dep) => `f${dep}`),
+      layout: [{ value: id }, { value: ms }, { value: large }, ...deps.map((_, arg) => ({ arg }))],
+    });
   }
   return dag;
 }
@@ -36,7 +44,10 @@ function interpret(all: readonly Work[]): unknown[] {
   return values.map((value) => (typeof value === 'number' ? value : value[0]));
 }
 
-const nodes = [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }, { name: 'b', capabilities: { cpu: 1 }, threads: 1 }];
+const nodes = [
+  { name: 'a', capabilities: { cpu: 2 }, threads: 2 },
+  { name: 'b', capabilities: { cpu: 1 }, threads: 1 },
+];
 
 it(`${functions} functions give the right results ${rounds} times of ${rounds}, while threads are killed and a node comes and goes`, async () => {
   const handoff = await Handoff.start({ nodes });
@@ -51,21 +62,31 @@ it(`${functions} functions give the right results ${rounds} times of ${rounds}, 
     const { results } = await handoff.execute(toDag(all), { maxRetries: 0 });
     times.push([before - calm, performance.now() - before]);
     await stop();
-    const given = all.map(({ id }) => results[`f${id}`] as number | Float64Array).map((value) => (typeof value === 'number' ? value : value[0]));
+    const given = all
+      .map(({ id }) => results[`f${id}`] as number | Float64Array)
+      .map((value) => (typeof value === 'number' ? value : value[0]));
     expect(given).toEqual(interpret(all));
   }
   expect(counts.kills).toBeGreaterThan(rounds);
   expect(counts.removals).toBeGreaterThanOrEqual(rounds);
-  if (full) process.stderr.write(`${JSON.stringify(counts)}; ms undisturbed, disturbed: ${times.map((pair) => pair.map(Math.round).join(' ')).join(', ')}\n`);
+  if (full)
+    process.stderr.write(
+      `${JSON.stringify(counts)}; ms undisturbed, disturbed: ${times.map((pair) => pair.map(Math.round).join(' ')).join(', ')}\n`,
+    );
   await handoff.stop();
 }, 3_600_000);
 
-/** Kills a thread every 50 ms, by functions that end it, and takes a node out and in again every second. Gives what stops that. */
+/**
+ * Kills a thread every 50 ms, by functions that end it, and takes a node out and in again every second. Gives what
+ * stops that.
+ */
 function disturb(handoff: Handoff, counts: { kills: number; removals: number }): () => Promise<void> {
   let going = true;
   const killing = (async () => {
     while (going) {
-      const error = await errorOf(handoff.execute(dagOf({ id: 'killer', code: t.exit, extraArgs: [1], maxRetries: 0 })));
+      const error = await errorOf(
+        handoff.execute(dagOf({ id: 'killer', code: t.exit, extraArgs: [1], maxRetries: 0 })),
+      );
       expect(error.cause).toMatchObject({ code: 'WORKER_CRASHED' });
       counts.kills++;
       await pause(50);

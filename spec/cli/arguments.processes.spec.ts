@@ -43,7 +43,10 @@ describe('arguments of the module', () => {
   });
 
   it('may be as many as there are where the function takes them all', async () => {
-    expect(await processes.run(['run', 'rest.ts', ...quiet, '--', '1', '2', '3'])).toMatchObject({ code: 0, stdout: 'a: 4\n' });
+    expect(await processes.run(['run', 'rest.ts', ...quiet, '--', '1', '2', '3'])).toMatchObject({
+      code: 0,
+      stdout: 'a: 4\n',
+    });
   });
 });
 
@@ -58,27 +61,67 @@ describe('handoff run', () => {
   });
 
   it('ends after --timeout', async () => {
-    expect(await processes.run(['run', 'endless.ts', ...quiet, '--timeout', '200'])).toMatchObject({ code: 1, stderr: expect.stringContaining('RUN_TIMEOUT') as string });
+    expect(await processes.run(['run', 'endless.ts', ...quiet, '--timeout', '200'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('RUN_TIMEOUT') as string,
+    });
   });
 
   it('tries again as often as --max-retries says', async () => {
-    expect((await processes.run(['run', 'mixed.ts', ...quiet, '--max-retries', '1'])).stderr).toContain('after 2 attempts');
+    expect((await processes.run(['run', 'mixed.ts', ...quiet, '--max-retries', '1'])).stderr).toContain(
+      'after 2 attempts',
+    );
   });
 
   it('with --failure-policy continue prints the results that there are, and what failed', async () => {
-    const { code, stdout, stderr } = await processes.run(['run', 'mixed.ts', ...quiet, '--max-retries', '0', '--failure-policy', 'continue', '--collect', 'all', '--json']);
+    const { code, stdout, stderr } = await processes.run([
+      'run',
+      'mixed.ts',
+      ...quiet,
+      '--max-retries',
+      '0',
+      '--failure-policy',
+      'continue',
+      '--collect',
+      'all',
+      '--json',
+    ]);
     expect(code).toBe(1);
-    expect(JSON.parse(stdout)).toMatchObject({ dagId: 'mixed', results: { fine: 1 }, failures: [{ code: 'FUNCTION_FAILED', functionId: 'bad' }] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      dagId: 'mixed',
+      results: { fine: 1 },
+      failures: [{ code: 'FUNCTION_FAILED', functionId: 'bad' }],
+    });
     expect(stderr).toContain('FUNCTION_FAILED');
   });
 
   it('runs no more functions at once than --max-concurrency says', async () => {
     const summary = join(processes.folder, 'one.json');
-    expect((await processes.run(['run', 'struct.ts', ...quiet, '--max-concurrency', '1', '--nodes', 'n:cpu=4,threads=2', '--summary', summary])).code).toBe(0);
-    expect((await processes.run(['run', 'struct.ts', ...quiet, '--max-concurrency', '0'])).stderr).toMatch(/maxConcurrency must be .*1/);
+    expect(
+      (
+        await processes.run([
+          'run',
+          'struct.ts',
+          ...quiet,
+          '--max-concurrency',
+          '1',
+          '--nodes',
+          'n:cpu=4,threads=2',
+          '--summary',
+          summary,
+        ])
+      ).code,
+    ).toBe(0);
+    expect((await processes.run(['run', 'struct.ts', ...quiet, '--max-concurrency', '0'])).stderr).toMatch(
+      /maxConcurrency must be .*1/,
+    );
   });
 
-  it.each([['--timeout', 'soon'], ['--max-retries', 'many'], ['--failure-policy', 'panic']])('refuses %s %s', async (flag, value) => {
+  it.each([
+    ['--timeout', 'soon'],
+    ['--max-retries', 'many'],
+    ['--failure-policy', 'panic'],
+  ])('refuses %s %s', async (flag, value) => {
     const { code, stderr } = await processes.run(['run', 'struct.ts', flag, value]);
     expect(code).toBe(2);
     expect(stderr).toContain(flag);
@@ -100,14 +143,18 @@ describe('handoff plan', () => {
 });
 
 describe('handoff graph', () => {
-  it.each([[['--join', '127.0.0.1:1']], [['--secret-file', 'x']], [['--nodes', 'a']]])('refuses %s without --plan, as it would do nothing', async (flags) => {
-    const { code, stderr } = await processes.run(['graph', 'struct.ts', ...flags]);
-    expect({ code, stderr }).toEqual({ code: 2, stderr: `${flags[0]} has no effect without --plan. Add --plan.\n` });
-  });
+  it.each([[['--join', '127.0.0.1:1']], [['--secret-file', 'x']], [['--nodes', 'a']]])(
+    'refuses %s without --plan, as it would do nothing',
+    async (flags) => {
+      const { code, stderr } = await processes.run(['graph', 'struct.ts', ...flags]);
+      expect({ code, stderr }).toEqual({ code: 2, stderr: `${flags[0]} has no effect without --plan. Add --plan.\n` });
+    },
+  );
 });
 
 const program = createProgram(() => {});
-const command = (name: string): (typeof program)['commands'][number] => program.commands.find((each) => each.name() === name)!;
+const command = (name: string): (typeof program)['commands'][number] =>
+  program.commands.find((each) => each.name() === name)!;
 const flagsOf = (name: string): string[] => command(name).options.map(({ long }) => long!);
 
 describe('help', () => {
@@ -120,8 +167,12 @@ describe('help', () => {
   });
 
   it('says each default once', () => {
-    for (const { helpInformation, options } of [...program.commands].map((each) => ({ helpInformation: each.helpInformation(), options: each.options }))) {
-      for (const { description, defaultValue } of options) if (defaultValue !== undefined) expect(description, helpInformation).not.toMatch(/default/);
+    for (const { helpInformation, options } of [...program.commands].map((each) => ({
+      helpInformation: each.helpInformation(),
+      options: each.options,
+    }))) {
+      for (const { description, defaultValue } of options)
+        if (defaultValue !== undefined) expect(description, helpInformation).not.toMatch(/default/);
     }
   });
 });
@@ -136,7 +187,18 @@ describe('completion', () => {
 
   describe.skipIf(!has('bash'))('in bash', () => {
     const complete = (...words: string[]): string[] => {
-      const { stdout, stderr } = spawnSync('bash', ['-c', 'source "$1"; source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }; _handoff; printf "%s\\n" "${COMPREPLY[@]}"', 'bash', script('bash'), 'handoff', ...words], { encoding: 'utf8' });
+      const { stdout, stderr } = spawnSync(
+        'bash',
+        [
+          '-c',
+          'source "$1"; source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }; _handoff; printf "%s\\n" "${COMPREPLY[@]}"',
+          'bash',
+          script('bash'),
+          'handoff',
+          ...words,
+        ],
+        { encoding: 'utf8' },
+      );
       expect(stderr).toBe('');
       return stdout.split('\n').filter((each) => each !== '');
     };
@@ -155,18 +217,37 @@ describe('completion', () => {
   });
 
   it.skipIf(!has('fish'))('completes in fish', () => {
-    const complete = (line: string): string => spawnSync('fish', ['--no-config', '-c', `source ${script('fish')}; complete -C ${JSON.stringify(line)}`], { encoding: 'utf8' }).stdout;
+    const complete = (line: string): string =>
+      spawnSync('fish', ['--no-config', '-c', `source ${script('fish')}; complete -C ${JSON.stringify(line)}`], {
+        encoding: 'utf8',
+      }).stdout;
     expect(complete('handoff pl')).toMatch(/^plan\t.*\nplot\t.*\n$/);
     expect(complete('handoff run x --failure-policy ')).toMatch(/^continue\t.*\nfail-fast\t.*\n$/);
     expect(complete('handoff run --max')).toMatch(/^--max-concurrency\t.*\n--max-retries\t.*\n$/);
   });
 
   it.skipIf(!has('zsh'))('is a script that zsh takes', () => {
-    expect(spawnSync('zsh', ['-f', '-c', 'autoload -Uz compinit; compinit -u -D; source "$1" && print -r -- $_comps[handoff]', 'zsh', script('zsh')], { encoding: 'utf8' })).toMatchObject({ stdout: '_handoff\n', stderr: '' });
+    expect(
+      spawnSync(
+        'zsh',
+        [
+          '-f',
+          '-c',
+          'autoload -Uz compinit; compinit -u -D; source "$1" && print -r -- $_comps[handoff]',
+          'zsh',
+          script('zsh'),
+        ],
+        { encoding: 'utf8' },
+      ),
+    ).toMatchObject({ stdout: '_handoff\n', stderr: '' });
   });
 
   it('is printed by the command, and not for a shell that it does not know', async () => {
     expect((await processes.run(['completion', 'bash'])).stdout).toBe(completionScript(program, 'bash'));
-    expect(await processes.run(['completion', 'tcsh'])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('bash, zsh, fish') as string });
+    expect(await processes.run(['completion', 'tcsh'])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('bash, zsh, fish') as string,
+    });
   });
 });

@@ -5,8 +5,16 @@ import { describe, expect, it } from 'vitest';
 import { checkTrace } from '../report/trace-format.ts';
 import { clusterFiles, Processes } from './processes.ts';
 
-const certificate = (name: string): string => join(import.meta.dirname, '../hosts/transport/certificates', `${name}.pem`);
-const tls = (who: string): string[] => ['--tls-cert', certificate(who), '--tls-key', certificate(`${who}-key`), '--tls-ca', certificate('ca')];
+const certificate = (name: string): string =>
+  join(import.meta.dirname, '../hosts/transport/certificates', `${name}.pem`);
+const tls = (who: string): string[] => [
+  '--tls-cert',
+  certificate(who),
+  '--tls-key',
+  certificate(`${who}-key`),
+  '--tls-ca',
+  certificate('ca'),
+];
 const total = 2 * (55 + 210 + 465);
 
 const processes = new Processes(clusterFiles);
@@ -24,19 +32,48 @@ describe('handoff run --join', () => {
     const a = await processes.node('a');
     const b = await processes.node('b', { args: ['--join', a.address] });
     await a.said('node b is up');
-    const { code, stderr } = await processes.run(['run', 'far.ts', '--join', a.address, '--trace', 'far.json', '--summary', 'sum.json', '--report', 'far.html']);
+    const { code, stderr } = await processes.run([
+      'run',
+      'far.ts',
+      '--join',
+      a.address,
+      '--trace',
+      'far.json',
+      '--summary',
+      'sum.json',
+      '--report',
+      'far.html',
+    ]);
     expect(code, stderr).toBe(0);
     const read = (name: string): string => readFileSync(join(processes.folder, name), 'utf8');
     const { flows, processes: hosts, slices } = checkTrace(read('far.json'));
-    expect(flows.map(({ from, to }) => [from, to].map(({ name, pid }) => `${name} on ${hosts.get(pid)}`))).toEqual([[`made on host ${a.address}`, `taken on host ${b.address}`]]);
+    expect(flows.map(({ from, to }) => [from, to].map(({ name, pid }) => `${name} on ${hosts.get(pid)}`))).toEqual([
+      [`made on host ${a.address}`, `taken on host ${b.address}`],
+    ]);
     expect(slices.filter(({ cat }) => cat === 'function').map(({ args }) => args.node)).toEqual(['a', 'b']);
-    expect(JSON.parse(read('sum.json'))).toMatchObject({ bytesMoved: 80_000, nodes: { a: 1, b: 1 }, nodeUse: { a: { peakMemoryMb: expect.any(Number) as unknown }, b: { threads: 2 } } });
+    expect(JSON.parse(read('sum.json'))).toMatchObject({
+      bytesMoved: 80_000,
+      nodes: { a: 1, b: 1 },
+      nodeUse: { a: { peakMemoryMb: expect.any(Number) as unknown }, b: { threads: 2 } },
+    });
     expect(stderr).toContain(' · 78.1 KiB between hosts');
   });
 
   it('adds nodes of its own by --nodes, and listens by --listen', async () => {
     const a = await processes.node('a', { capabilities: 'cpu=1,threads=1' });
-    const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address, '--listen', '127.0.0.1:0', '--nodes', 'mine:cpu=1,threads=1', '--strategy', 'load-balanced', '--json']);
+    const { code, stdout, stderr } = await processes.run([
+      'run',
+      'sums.ts',
+      '--join',
+      a.address,
+      '--listen',
+      '127.0.0.1:0',
+      '--nodes',
+      'mine:cpu=1,threads=1',
+      '--strategy',
+      'load-balanced',
+      '--json',
+    ]);
     expect(code, stderr).toBe(0);
     const { results, allocations } = JSON.parse(stdout) as { results: unknown; allocations: Record<string, string> };
     expect(results).toEqual({ total });
@@ -47,7 +84,9 @@ describe('handoff run --join', () => {
   it('with a secret and over TLS', async () => {
     const secret = processes.write('secret', 'long and random enough');
     const a = await processes.node('a', { args: [...tls('ours'), '--secret-file', secret] });
-    const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address, ...tls('ours')], { HANDOFF_SECRET: 'long and random enough' });
+    const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address, ...tls('ours')], {
+      HANDOFF_SECRET: 'long and random enough',
+    });
     expect(code, stderr).toBe(0);
     expect(stdout).toBe(`total: ${total}\n`);
   });
@@ -55,13 +94,20 @@ describe('handoff run --join', () => {
   it('finds modules below --root, wherever hosts work', async () => {
     processes.write('elsewhere/readme', '');
     const a = await processes.node('a', { args: ['--root', processes.folder] });
-    const { code, stdout, stderr } = await processes.run(['run', '../sums.ts', '--join', a.address, '--root', '..'], {}, join(processes.folder, 'elsewhere'));
+    const { code, stdout, stderr } = await processes.run(
+      ['run', '../sums.ts', '--join', a.address, '--root', '..'],
+      {},
+      join(processes.folder, 'elsewhere'),
+    );
     expect(code, stderr).toBe(0);
     expect(stdout).toBe(`total: ${total}\n`);
   });
 
   it('refuses to run on hosts that have other code', async () => {
-    processes.write('other/tasks.ts', 'export function numbers() { return [1]; }\nexport function sum() { return 1; }\nexport function double() { return 2; }\n');
+    processes.write(
+      'other/tasks.ts',
+      'export function numbers() { return [1]; }\nexport function sum() { return 1; }\nexport function double() { return 2; }\n',
+    );
     const a = await processes.node('a', { args: ['--root', join(processes.folder, 'other')] });
     const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address]);
     expect(code).toBe(2);
@@ -71,7 +117,14 @@ describe('handoff run --join', () => {
 
   it('exits with 1 when nobody answers, naming whom it asked', async () => {
     processes.write('impatient.config.ts', "export default { transport: { type: 'tcp', joinTimeout: 200 } };");
-    const { code, stderr } = await processes.run(['run', 'sums.ts', '--join', '127.0.0.1:1', '--config', 'impatient.config.ts']);
+    const { code, stderr } = await processes.run([
+      'run',
+      'sums.ts',
+      '--join',
+      '127.0.0.1:1',
+      '--config',
+      'impatient.config.ts',
+    ]);
     expect(code).toBe(1);
     expect(stderr).toContain('None of 127.0.0.1:1 answered');
   });

@@ -10,30 +10,70 @@ const processes = new Processes(clusterFiles);
 const nodes = [{ name: 'configured', capabilities: { cpu: 1 } }];
 
 describe('merge', () => {
-  const config: HandoffOptions = { nodes, maxRetries: 7, transport: { type: 'tcp', host: '127.0.0.1', port: 1, join: ['c:1'], secret: 'of the file', drainTimeout: 9 } };
+  const config: HandoffOptions = {
+    nodes,
+    maxRetries: 7,
+    transport: { type: 'tcp', host: '127.0.0.1', port: 1, join: ['c:1'], secret: 'of the file', drainTimeout: 9 },
+  };
 
   it('takes flags first, then the environment, then the file', () => {
-    expect(merge({ join: ['f:1,g:2'], listen: '127.0.0.1:3', name: 'f', capabilities: 'cpu=3' }, { port: 2, join: ['e:1'], secret: 'of the environment' }, config, 'host')).toEqual({
-      nodes: [{ name: 'f', capabilities: { cpu: 3 } }], maxRetries: 7,
-      transport: { type: 'tcp', host: '127.0.0.1', port: 3, join: ['f:1', 'g:2'], secret: 'of the environment', drainTimeout: 9 },
+    expect(
+      merge(
+        { join: ['f:1,g:2'], listen: '127.0.0.1:3', name: 'f', capabilities: 'cpu=3' },
+        { port: 2, join: ['e:1'], secret: 'of the environment' },
+        config,
+        'host',
+      ),
+    ).toEqual({
+      nodes: [{ name: 'f', capabilities: { cpu: 3 } }],
+      maxRetries: 7,
+      transport: {
+        type: 'tcp',
+        host: '127.0.0.1',
+        port: 3,
+        join: ['f:1', 'g:2'],
+        secret: 'of the environment',
+        drainTimeout: 9,
+      },
     });
-    expect(merge({}, { port: 2, join: ['e:1'] }, config, 'host').transport).toMatchObject({ port: 2, join: ['e:1'], secret: 'of the file' });
+    expect(merge({}, { port: 2, join: ['e:1'] }, config, 'host').transport).toMatchObject({
+      port: 2,
+      join: ['e:1'],
+      secret: 'of the file',
+    });
   });
 
   it('gives who joins to run a DAG neither nodes nor a port, unless flags say so', () => {
     const transport = { type: 'tcp', join: ['c:1'], secret: 'of the file', drainTimeout: 9 };
     expect(merge({}, { advertise: 'e:5' }, config, 'orchestrator')).toEqual({ nodes: [], maxRetries: 7, transport });
-    expect(merge({ listen: '[::1]:0', nodes: 'f:cpu=1' }, {}, config, 'orchestrator')).toEqual({ nodes: [{ name: 'f', capabilities: { cpu: 1 } }], maxRetries: 7, transport: { ...transport, host: '::1', port: 0 } });
+    expect(merge({ listen: '[::1]:0', nodes: 'f:cpu=1' }, {}, config, 'orchestrator')).toEqual({
+      nodes: [{ name: 'f', capabilities: { cpu: 1 } }],
+      maxRetries: 7,
+      transport: { ...transport, host: '::1', port: 0 },
+    });
   });
 
   it('starts no transport when there is nobody to reach', () => {
-    expect(merge({ strategy: 'load-balanced' }, { secret: 'x' }, { nodes }, 'orchestrator')).toEqual({ nodes, allocationStrategy: 'load-balanced' });
-    expect(merge({}, { join: ['e:1'] }, { nodes }, 'orchestrator')).toEqual({ nodes: [], transport: { type: 'tcp', join: ['e:1'] } });
+    expect(merge({ strategy: 'load-balanced' }, { secret: 'x' }, { nodes }, 'orchestrator')).toEqual({
+      nodes,
+      allocationStrategy: 'load-balanced',
+    });
+    expect(merge({}, { join: ['e:1'] }, { nodes }, 'orchestrator')).toEqual({
+      nodes: [],
+      transport: { type: 'tcp', join: ['e:1'] },
+    });
   });
 });
 
 it('takeEnvironment takes its variables out, so that functions do not see them', () => {
-  const env = { HANDOFF_SECRET: 'sixteen letters!', HANDOFF_SECRET_FILE: '', HANDOFF_PORT: '7', HANDOFF_JOIN: 'a:1, b:2', HANDOFF_OTHER: '1', HOME: '/' };
+  const env = {
+    HANDOFF_SECRET: 'sixteen letters!',
+    HANDOFF_SECRET_FILE: '',
+    HANDOFF_PORT: '7',
+    HANDOFF_JOIN: 'a:1, b:2',
+    HANDOFF_OTHER: '1',
+    HOME: '/',
+  };
   expect(takeEnvironment(env)).toEqual({ secret: 'sixteen letters!', port: 7, join: ['a:1', 'b:2'] });
   expect(env).toEqual({ HANDOFF_OTHER: '1', HOME: '/' });
 });
@@ -47,26 +87,52 @@ describe('the command', () => {
   };
 
   it('runs on the nodes of handoff.config.ts, and on those of --nodes in their place', async () => {
-    const folder = inFolder('plain', "import type { HandoffOptions } from LIBRARY;\nexport default (): HandoffOptions => ({ nodes: [{ name: 'configured', capabilities: { cpu: 1 } }] });");
+    const folder = inFolder(
+      'plain',
+      "import type { HandoffOptions } from LIBRARY;\nexport default (): HandoffOptions => ({ nodes: [{ name: 'configured', capabilities: { cpu: 1 } }] });",
+    );
     expect((await processes.run(['run', '../sums.ts'], {}, folder)).stderr).toContain('on configured (8)');
-    expect((await processes.run(['run', '../sums.ts', '--nodes', 'flagged:cpu=1'], {}, folder)).stderr).toContain('on flagged (8)');
+    expect((await processes.run(['run', '../sums.ts', '--nodes', 'flagged:cpu=1'], {}, folder)).stderr).toContain(
+      'on flagged (8)',
+    );
   });
 
   it('starts a node as handoff.config.ts, the environment and flags say', async () => {
-    const folder = inFolder('node', "export default { nodes: [{ name: 'configured', capabilities: { cpu: 1 } }], transport: { type: 'tcp', port: 1, secret: 'of the file' } };");
-    const node = processes.start(['node', '--json', '--listen', '127.0.0.1:0'], { HANDOFF_SECRET: 'of the environment' }, folder);
+    const folder = inFolder(
+      'node',
+      "export default { nodes: [{ name: 'configured', capabilities: { cpu: 1 } }], transport: { type: 'tcp', port: 1, secret: 'of the file' } };",
+    );
+    const node = processes.start(
+      ['node', '--json', '--listen', '127.0.0.1:0'],
+      { HANDOFF_SECRET: 'of the environment' },
+      folder,
+    );
     const { address, nodes: ready } = await node.ready();
     expect(ready).toEqual({ configured: { cpu: 1 } });
-    expect(await processes.run(['nodes', '--join', address], { HANDOFF_SECRET: 'of the environment' })).toMatchObject({ code: 0 });
+    expect(await processes.run(['nodes', '--join', address], { HANDOFF_SECRET: 'of the environment' })).toMatchObject({
+      code: 0,
+    });
     expect(await processes.run(['nodes', '--join', address], {}, folder)).toMatchObject({ code: 2 });
   });
 
   it.each([
-    ['an option that does not exist', 'export default { nodez: [] };', /INVALID_OPTION: .*no option "nodez".*Did you mean "nodes"\?.*handoff\.config\.ts/],
-    ['an option of the transport that does not exist', "export default { transport: { type: 'tcp', joins: [] } };", /INVALID_OPTION: .*no option "joins".*Did you mean "join"/],
+    [
+      'an option that does not exist',
+      'export default { nodez: [] };',
+      /INVALID_OPTION: .*no option "nodez".*Did you mean "nodes"\?.*handoff\.config\.ts/,
+    ],
+    [
+      'an option of the transport that does not exist',
+      "export default { transport: { type: 'tcp', joins: [] } };",
+      /INVALID_OPTION: .*no option "joins".*Did you mean "join"/,
+    ],
     ['a transport that is none', "export default { transport: 'tcp' };", /option transport must be/],
     ['no default export', 'export const nodes = [];', /handoff\.config\.ts has no default export/],
-    ['a default export that is no options', 'export default 42;', /handoff\.config\.ts must be options of Handoff\.start.*is 42/],
+    [
+      'a default export that is no options',
+      'export default 42;',
+      /handoff\.config\.ts must be options of Handoff\.start.*is 42/,
+    ],
     ['what cannot be imported', 'export default {', /handoff\.config\.ts cannot be imported/],
   ])('refuses %s', async (name, config, mention) => {
     const { code, stdout, stderr } = await processes.run(['run', '../sums.ts'], {}, inFolder(name, config));

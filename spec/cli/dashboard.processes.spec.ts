@@ -20,10 +20,20 @@ describe('handoff dashboard', () => {
     await dashboard.said(`dashboard: ${url}\n`);
     const run = processes.start(['run', 'held.ts', '--join', a.address, '--', join(processes.folder, 'never')]);
     const stream = new Stream(url);
-    const find = (): { key: string; state: string } | undefined => stream.of('runs').flatMap(({ runs }) => runs).findLast(({ dagId }) => dagId === 'held');
-    await stream.until(() => find() !== undefined && stream.of('nodes').some(({ nodes }) => nodes.some(({ name, host }) => name === 'a' && host === a.address)));
+    const find = (): { key: string; state: string } | undefined =>
+      stream
+        .of('runs')
+        .flatMap(({ runs }) => runs)
+        .findLast(({ dagId }) => dagId === 'held');
+    await stream.until(
+      () =>
+        find() !== undefined &&
+        stream.of('nodes').some(({ nodes }) => nodes.some(({ name, host }) => name === 'a' && host === a.address)),
+    );
     await a.said('held runs');
-    expect(await ask(url, `/api/runs/${find()!.key}/cancel`, { method: 'POST', headers: { 'x-handoff': '1' } })).toMatchObject({ status: 202 });
+    expect(
+      await ask(url, `/api/runs/${find()!.key}/cancel`, { method: 'POST', headers: { 'x-handoff': '1' } }),
+    ).toMatchObject({ status: 202 });
     const { code, stderr } = await run.finished;
     expect(code).toBe(1);
     expect(stderr).toContain('ABORTED');
@@ -37,7 +47,10 @@ describe('handoff dashboard', () => {
     const a = await processes.node('a');
     const token = 'long-and-random';
     const file = processes.write('token', `${token}\n`);
-    for (const [args, env] of [[[], { HANDOFF_DASHBOARD_TOKEN: token }], [['--token-file', file], {}]] as const) {
+    for (const [args, env] of [
+      [[], { HANDOFF_DASHBOARD_TOKEN: token }],
+      [['--token-file', file], {}],
+    ] as const) {
       const dashboard = processes.start(['dashboard', '--join', a.address, '--port', '0', '--json', ...args], env);
       const url = await urlOf(dashboard);
       expect(await ask(url, '/')).toMatchObject({ status: 401 });
@@ -71,7 +84,18 @@ describe('handoff dashboard', () => {
 
 describe('--dashboard', () => {
   it('of a node shows it while it is there', async () => {
-    const node = processes.start(['node', '--listen', '127.0.0.1:0', '--name', 'a', '--capabilities', 'cpu=1', '--dashboard', '0', '--json']);
+    const node = processes.start([
+      'node',
+      '--listen',
+      '127.0.0.1:0',
+      '--name',
+      'a',
+      '--capabilities',
+      'cpu=1',
+      '--dashboard',
+      '0',
+      '--json',
+    ]);
     const { dashboard } = (await node.ready()) as unknown as { readonly dashboard: string };
     await node.said(`dashboard: ${dashboard}\n`);
     expect(await ask(dashboard, '/')).toMatchObject({ status: 200 });
@@ -81,24 +105,48 @@ describe('--dashboard', () => {
 
   it('of a run says where it is, and that a port is taken', async () => {
     const done = processes.write('open', '');
-    const { code, stderr } = await processes.run(['run', 'held.ts', '--nodes', 'a:cpu=1', '--dashboard', '0', '--', done]);
+    const { code, stderr } = await processes.run([
+      'run',
+      'held.ts',
+      '--nodes',
+      'a:cpu=1',
+      '--dashboard',
+      '0',
+      '--',
+      done,
+    ]);
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(/^dashboard: http:\/\/127\.0\.0\.1:\d+\/$/m);
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     try {
-      const refused = await processes.run(['run', 'held.ts', '--nodes', 'a:cpu=1', '--dashboard', String(port), '--', done]);
+      const refused = await processes.run([
+        'run',
+        'held.ts',
+        '--nodes',
+        'a:cpu=1',
+        '--dashboard',
+        String(port),
+        '--',
+        done,
+      ]);
       expect(refused.code).toBe(2);
       expect(refused.stderr).toContain(`cannot listen on 127.0.0.1:${port}`);
-      expect(await processes.run(['run', 'held.ts', '--dashboard', 'x', '--', done])).toMatchObject({ code: 2, stderr: expect.stringContaining('--dashboard: "x" is not a port') as string });
+      expect(await processes.run(['run', 'held.ts', '--dashboard', 'x', '--', done])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('--dashboard: "x" is not a port') as string,
+      });
     } finally {
       server.close();
     }
   });
 
   it('is that of the configuration only where that describes the host', async () => {
-    processes.write('with-dashboard.mjs', "export default { nodes: [{ name: 'a', capabilities: { cpu: 1 } }], dashboard: { port: 0 } };");
+    processes.write(
+      'with-dashboard.mjs',
+      "export default { nodes: [{ name: 'a', capabilities: { cpu: 1 } }], dashboard: { port: 0 } };",
+    );
     const done = processes.write('open', '');
     const run = await processes.run(['run', 'held.ts', '--config', 'with-dashboard.mjs', '--', done]);
     expect(run.code, run.stderr).toBe(0);

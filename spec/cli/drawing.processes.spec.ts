@@ -48,11 +48,24 @@ describe('handoff plan', () => {
 
   it('prints JSON', async () => {
     const { stdout } = await cli('plan', fixture('struct.ts'), '--nodes', 'n:cpu=2,threads=2', '--json');
-    expect(JSON.parse(stdout)).toMatchObject({ makespan: 30, lowerBound: 30, criticalPath: ['a', 'b'], allocations: { a: 'n', b: 'n', c: 'n' } });
+    expect(JSON.parse(stdout)).toMatchObject({
+      makespan: 30,
+      lowerBound: 30,
+      criticalPath: ['a', 'b'],
+      allocations: { a: 'n', b: 'n', c: 'n' },
+    });
   });
 
   it('draws it into a file', async () => {
-    const { code, stdout } = await cli('plan', fixture('struct.ts'), '--nodes', 'n:cpu=2,threads=2', '--json', '--svg', file('plan.svg'));
+    const { code, stdout } = await cli(
+      'plan',
+      fixture('struct.ts'),
+      '--nodes',
+      'n:cpu=2,threads=2',
+      '--json',
+      '--svg',
+      file('plan.svg'),
+    );
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ makespan: 30 });
     const svg = readFileSync(file('plan.svg'), 'utf8');
@@ -62,7 +75,17 @@ describe('handoff plan', () => {
 
   it('tries as many candidates as --budget says, and takes every strategy', async () => {
     for (const strategy of ['cost-optimized', 'time-optimized']) {
-      const { code, stdout, stderr } = await cli('plan', fixture('struct.ts'), '--nodes', 'n:cpu=2,threads=2', '--budget', '20', '--strategy', strategy, '--json');
+      const { code, stdout, stderr } = await cli(
+        'plan',
+        fixture('struct.ts'),
+        '--nodes',
+        'n:cpu=2,threads=2',
+        '--budget',
+        '20',
+        '--strategy',
+        strategy,
+        '--json',
+      );
       expect(code, stderr).toBe(0);
       expect(JSON.parse(stdout)).toMatchObject({ lowerBound: 30 });
     }
@@ -72,7 +95,11 @@ describe('handoff plan', () => {
     ['a --budget that is no number', ['--budget', 'many'], '--budget: "many" is not a number'],
     ['a --budget below 1', ['--budget', '0'], 'budget'],
     ['a strategy that does not exist', ['--strategy', 'best'], "'time-optimized'"],
-    ['a file that cannot be written', ['--svg', '/no such folder/out.svg'], '--svg: /no such folder/out.svg cannot be written: ENOENT'],
+    [
+      'a file that cannot be written',
+      ['--svg', '/no such folder/out.svg'],
+      '--svg: /no such folder/out.svg cannot be written: ENOENT',
+    ],
   ])('exits with 2 for %s', async (_, args, mention) => {
     const { code, stdout, stderr } = await cli('plan', fixture('struct.ts'), ...args);
     expect(code).toBe(2);
@@ -82,7 +109,12 @@ describe('handoff plan', () => {
 });
 
 describe('handoff graph', () => {
-  it.each([['mermaid', 'flowchart TD'], ['dot', 'digraph "struct"'], ['svg', '<svg'], ['json', '"id": "struct"']])('draws %s', async (format, mention) => {
+  it.each([
+    ['mermaid', 'flowchart TD'],
+    ['dot', 'digraph "struct"'],
+    ['svg', '<svg'],
+    ['json', '"id": "struct"'],
+  ])('draws %s', async (format, mention) => {
     const { code, stdout } = await cli('graph', fixture('struct.ts'), '--format', format);
     expect(code).toBe(0);
     expect(stdout).toContain(mention);
@@ -105,27 +137,66 @@ describe('handoff graph', () => {
     }
   });
 
-  it.each([['mermaid', ['f0["a<br/>one<br/>cpu 1<br/>on n"]', 'style f0 fill:#', 'n0(["node n"])']], ['dot', ['label="node n"']], ['svg', ['>node n<']]])('with --plan colours functions by node, with a legend, as %s', async (format, mentions) => {
-    const { code, stdout } = await cli('graph', fixture('struct.ts'), '--plan', '--nodes', 'n:cpu=2', '--format', format);
+  it.each([
+    ['mermaid', ['f0["a<br/>one<br/>cpu 1<br/>on n"]', 'style f0 fill:#', 'n0(["node n"])']],
+    ['dot', ['label="node n"']],
+    ['svg', ['>node n<']],
+  ])('with --plan colours functions by node, with a legend, as %s', async (format, mentions) => {
+    const { code, stdout } = await cli(
+      'graph',
+      fixture('struct.ts'),
+      '--plan',
+      '--nodes',
+      'n:cpu=2',
+      '--format',
+      format,
+    );
     expect(code).toBe(0);
     for (const mention of mentions) expect(stdout).toContain(mention);
   });
 
   it('colours functions by what a run has written', async () => {
-    expect(await cli('run', fixture('struct.ts'), '--no-progress', '--nodes', 'ran <b>here</b>:cpu=1', '--summary', file('summary.json'))).toMatchObject({ code: 0 });
-    const { code, stdout } = await cli('graph', fixture('struct.ts'), '--allocations', file('summary.json'), '--format', 'svg');
+    expect(
+      await cli(
+        'run',
+        fixture('struct.ts'),
+        '--no-progress',
+        '--nodes',
+        'ran <b>here</b>:cpu=1',
+        '--summary',
+        file('summary.json'),
+      ),
+    ).toMatchObject({ code: 0 });
+    const { code, stdout } = await cli(
+      'graph',
+      fixture('struct.ts'),
+      '--allocations',
+      file('summary.json'),
+      '--format',
+      'svg',
+    );
     expect(code).toBe(0);
     expect(stdout).toContain('ran &lt;b&gt;here&lt;/b&gt;');
     expect(await isPicture(stdout)).toBe(true);
     writeFileSync(file('plain.json'), '{ "a": "x", "b": "y" }');
-    expect((await cli('graph', fixture('struct.ts'), '--allocations', file('plain.json'))).stdout).toContain('n1(["node y"])');
+    expect((await cli('graph', fixture('struct.ts'), '--allocations', file('plain.json'))).stdout).toContain(
+      'n1(["node y"])',
+    );
   });
 
   it.each([
     ['an unknown format', ['--format', 'png'], '--format: "png" is not a format. Formats: '],
     ['--plan and --allocations at once', ['--plan', '--allocations', 'x'], 'Give either'],
-    ['allocations that are not there', ['--allocations', 'no such file'], '--allocations: no such file cannot be read: ENOENT'],
-    ['allocations that are none', ['--allocations', fileURLToPath(new URL('../../package.json', import.meta.url))], 'node names by function id'],
+    [
+      'allocations that are not there',
+      ['--allocations', 'no such file'],
+      '--allocations: no such file cannot be read: ENOENT',
+    ],
+    [
+      'allocations that are none',
+      ['--allocations', fileURLToPath(new URL('../../package.json', import.meta.url))],
+      'node names by function id',
+    ],
   ])('exits with 2 for %s', async (_, args, mention) => {
     const { code, stdout, stderr } = await cli('graph', fixture('struct.ts'), ...args);
     expect(code).toBe(2);
@@ -135,7 +206,9 @@ describe('handoff graph', () => {
 
   it('does not mind a reader that stops early', async () => {
     const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
-    const child = spawn('sh', ['-c', `"${process.execPath}" "${main}" graph "${fixture('struct.ts')}" | head -1`], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('sh', ['-c', `"${process.execPath}" "${main}" graph "${fixture('struct.ts')}" | head -1`], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let stderr = '';
     child.stderr.on('data', (chunk) => (stderr += String(chunk)));
     await once(child, 'close');
@@ -145,7 +218,17 @@ describe('handoff graph', () => {
 
 describe('handoff plot', () => {
   it('draws a run that was traced, to stdout or into a file', async () => {
-    expect(await cli('run', fixture('names.ts'), '--no-progress', '--nodes', 'n:cpu=2,memory=100', '--trace', file('trace.json'))).toMatchObject({ code: 0 });
+    expect(
+      await cli(
+        'run',
+        fixture('names.ts'),
+        '--no-progress',
+        '--nodes',
+        'n:cpu=2,memory=100',
+        '--trace',
+        file('trace.json'),
+      ),
+    ).toMatchObject({ code: 0 });
     const { code, stdout } = await cli('plot', file('trace.json'));
     expect(code).toBe(0);
     expect(await isPicture(stdout)).toBe(true);
@@ -156,7 +239,9 @@ describe('handoff plot', () => {
   });
 
   it('draws a run that failed', async () => {
-    expect(await cli('run', fixture('failing.ts'), '--no-progress', '--trace', file('failed.json'))).toMatchObject({ code: 1 });
+    expect(await cli('run', fixture('failing.ts'), '--no-progress', '--trace', file('failed.json'))).toMatchObject({
+      code: 1,
+    });
     const { code, stdout } = await cli('plot', file('failed.json'));
     expect(code).toBe(0);
     expect(stdout).toContain(', failed');
@@ -165,7 +250,11 @@ describe('handoff plot', () => {
   it.each([
     ['a file that is not there', () => 'no such file', 'no such file cannot be read: ENOENT'],
     ['a file that is no trace', () => fixture('struct.ts'), 'is not a trace of a run: it is not JSON'],
-    ['the trace of another program', () => fileURLToPath(new URL('../../package.json', import.meta.url)), 'has no list "traceEvents". Write one with handoff run pipeline.ts --trace FILE.'],
+    [
+      'the trace of another program',
+      () => fileURLToPath(new URL('../../package.json', import.meta.url)),
+      'has no list "traceEvents". Write one with handoff run pipeline.ts --trace FILE.',
+    ],
   ])('exits with 2 for %s', async (_, path, mention) => {
     const { code, stdout, stderr } = await cli('plot', path());
     expect(code).toBe(2);

@@ -45,7 +45,13 @@ describe('--cost-model', () => {
   });
 
   it('refuses a file that could not be written, before anything runs', async () => {
-    const { code, stdout, stderr } = await cli('run', fixture('pipeline.ts'), '--cost-model', join(folder, 'no such folder', 'costs.json'), '--no-progress');
+    const { code, stdout, stderr } = await cli(
+      'run',
+      fixture('pipeline.ts'),
+      '--cost-model',
+      join(folder, 'no such folder', 'costs.json'),
+      '--no-progress',
+    );
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain('cannot be written there');
     expect(existsSync(join(folder, 'no such folder'))).toBe(false);

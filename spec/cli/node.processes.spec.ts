@@ -9,7 +9,14 @@ const processes = new Processes(clusterFiles);
 
 describe('handoff node', () => {
   it('tells where it listens and what it has: people on stderr, programs on stdout', async () => {
-    const node = processes.start(['node', '--listen', '127.0.0.1:0', '--nodes', 'a:cpu=2,memory=4000;b:gpu=1', '--json']);
+    const node = processes.start([
+      'node',
+      '--listen',
+      '127.0.0.1:0',
+      '--nodes',
+      'a:cpu=2,memory=4000;b:gpu=1',
+      '--json',
+    ]);
     const { address, nodes } = await node.ready();
     expect(address).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(nodes).toEqual({ a: { cpu: 2, memory: 4000 }, b: { gpu: 1 } });
@@ -73,7 +80,11 @@ describe('handoff node', () => {
     expect((await a.finished).code).toBe(143);
     const { code, stdout, stderr } = await run.finished;
     expect(code, stderr).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ results: { after: 20, other: 2 }, allocations: { held: 'a', after: 'b' }, stats: { retries: 0 } });
+    expect(JSON.parse(stdout)).toMatchObject({
+      results: { after: 20, other: 2 },
+      allocations: { held: 'a', after: 'b' },
+      stats: { retries: 0 },
+    });
   });
 
   it('a second signal ends it at once', async () => {
@@ -96,8 +107,13 @@ describe('handoff node', () => {
     const { code, stdout, stderr } = await processes.run(['nodes', '--join', c.address, '--json']);
     expect(code, stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
-      hosts: [a.address, b.address, c.address].sort(), nodes: { a: { cpu: 2 }, b: { cpu: 2 }, c: { cpu: 2 } },
-      activity: expect.arrayContaining([a, b, c].map(({ address }, i) => expect.objectContaining({ name: 'abc'[i], host: address, isUp: true, claimed: {} }))),
+      hosts: [a.address, b.address, c.address].sort(),
+      nodes: { a: { cpu: 2 }, b: { cpu: 2 }, c: { cpu: 2 } },
+      activity: expect.arrayContaining(
+        [a, b, c].map(({ address }, i) =>
+          expect.objectContaining({ name: 'abc'[i], host: address, isUp: true, claimed: {} }),
+        ),
+      ),
     });
   });
 });
@@ -118,7 +134,14 @@ describe('handoff node refuses', () => {
   });
 
   it('to be reached by others without a secret', async () => {
-    const { code, stdout, stderr } = await processes.run(['node', '--listen', '0.0.0.0:0', '--advertise', '127.0.0.1', '--json']);
+    const { code, stdout, stderr } = await processes.run([
+      'node',
+      '--listen',
+      '0.0.0.0:0',
+      '--advertise',
+      '127.0.0.1',
+      '--json',
+    ]);
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain('needs a secret');
@@ -128,20 +151,38 @@ describe('handoff node refuses', () => {
   it('to join with another secret, and says where the secret comes from', async () => {
     const a = await processes.node('a', { env: { HANDOFF_SECRET: 'right and long enough' } });
     const secret = processes.write('wrong-secret', 'wrong and secret\n');
-    for (const [args, env] of [[[], { HANDOFF_SECRET: 'wrong and secret' }], [['--secret-file', secret], {}], [[], { HANDOFF_SECRET_FILE: secret }], [[], {}]] as const) {
-      const { code, stderr } = await processes.run(['node', '--listen', '127.0.0.1:0', '--join', a.address, ...args], env);
+    for (const [args, env] of [
+      [[], { HANDOFF_SECRET: 'wrong and secret' }],
+      [['--secret-file', secret], {}],
+      [[], { HANDOFF_SECRET_FILE: secret }],
+      [[], {}],
+    ] as const) {
+      const { code, stderr } = await processes.run(
+        ['node', '--listen', '127.0.0.1:0', '--join', a.address, ...args],
+        env,
+      );
       expect(code).toBe(2);
       expect(stderr).toMatch(/^UNAUTHORIZED: /m);
       expect(stderr).toContain('HANDOFF_SECRET, HANDOFF_SECRET_FILE or --secret-file');
       expect(stderr).not.toContain('wrong and secret');
     }
-    const visit = await processes.run(['nodes', '--join', a.address], { HANDOFF_SECRET_FILE: processes.write('right-secret', 'right and long enough\n') });
+    const visit = await processes.run(['nodes', '--join', a.address], {
+      HANDOFF_SECRET_FILE: processes.write('right-secret', 'right and long enough\n'),
+    });
     expect(visit.code, visit.stderr).toBe(0);
   });
 
   it('a name that another host has', async () => {
     const a = await processes.node('a');
-    const { code, stderr } = await processes.run(['node', '--listen', '127.0.0.1:0', '--name', 'a', '--join', a.address]);
+    const { code, stderr } = await processes.run([
+      'node',
+      '--listen',
+      '127.0.0.1:0',
+      '--name',
+      'a',
+      '--join',
+      a.address,
+    ]);
     expect(code).toBe(2);
     expect(stderr).toContain('Node name "a" is taken');
   });
@@ -152,12 +193,32 @@ describe('handoff node refuses', () => {
     ['no --listen', ['node'], '--listen HOST:PORT, or unix:/PATH, is missing'],
     ['a bad --join', ['node', '--listen', '127.0.0.1:0', '--join', 'there'], '--join: "there" is not an address'],
     ['a bad --advertise', ['node', '--listen', '127.0.0.1:0', '--advertise', 'a:b:c'], 'advertise'],
-    ['a bad --capabilities', ['node', '--listen', '127.0.0.1:0', '--capabilities', 'cpu'], '--capabilities: "cpu" is not resource=amount'],
-    ['two ways to say what nodes there are', ['node', '--listen', '127.0.0.1:0', '--nodes', 'a', '--name', 'b'], 'Give either'],
+    [
+      'a bad --capabilities',
+      ['node', '--listen', '127.0.0.1:0', '--capabilities', 'cpu'],
+      '--capabilities: "cpu" is not resource=amount',
+    ],
+    [
+      'two ways to say what nodes there are',
+      ['node', '--listen', '127.0.0.1:0', '--nodes', 'a', '--name', 'b'],
+      'Give either',
+    ],
     ['a secret as a flag', ['node', '--listen', '127.0.0.1:0', '--secret', 'x'], '--secret'],
-    ['a file for the secret that is not there', ['node', '--listen', '127.0.0.1:0', '--secret-file', 'nope'], '--secret-file: nope cannot be read'],
-    ['half of TLS', ['node', '--listen', '127.0.0.1:0', '--tls-cert', 'tasks.ts'], '--tls-key and --tls-ca are missing'],
-    ['TLS that is none', ['node', '--listen', '127.0.0.1:0', '--tls-cert', 'tasks.ts', '--tls-key', 'tasks.ts', '--tls-ca', 'tasks.ts'], 'tls.cert is not valid'],
+    [
+      'a file for the secret that is not there',
+      ['node', '--listen', '127.0.0.1:0', '--secret-file', 'nope'],
+      '--secret-file: nope cannot be read',
+    ],
+    [
+      'half of TLS',
+      ['node', '--listen', '127.0.0.1:0', '--tls-cert', 'tasks.ts'],
+      '--tls-key and --tls-ca are missing',
+    ],
+    [
+      'TLS that is none',
+      ['node', '--listen', '127.0.0.1:0', '--tls-cert', 'tasks.ts', '--tls-key', 'tasks.ts', '--tls-ca', 'tasks.ts'],
+      'tls.cert is not valid',
+    ],
   ])('%s', async (_, args, mention) => {
     const { code, stdout, stderr } = await processes.run(args);
     expect(code).toBe(2);
@@ -167,8 +228,16 @@ describe('handoff node refuses', () => {
 
   it.each([
     ['half of TLS', { HANDOFF_TLS_CERT: 'tasks.ts' }, 'HANDOFF_TLS_KEY and HANDOFF_TLS_CA are missing'],
-    ['a secret that is too short', { HANDOFF_SECRET: 'fifteen letters' }, 'secret is not valid: expected a string of at least 16 characters'],
-    ['a secret that is empty', { HANDOFF_SECRET_FILE: '/dev/null' }, 'HANDOFF_SECRET_FILE names /dev/null, which is empty'],
+    [
+      'a secret that is too short',
+      { HANDOFF_SECRET: 'fifteen letters' },
+      'secret is not valid: expected a string of at least 16 characters',
+    ],
+    [
+      'a secret that is empty',
+      { HANDOFF_SECRET_FILE: '/dev/null' },
+      'HANDOFF_SECRET_FILE names /dev/null, which is empty',
+    ],
     ['a port that is none', { HANDOFF_PORT: 'seven' }, 'HANDOFF_ variables'],
   ])('%s in the environment', async (_, env, mention) => {
     const { code, stderr } = await processes.run(['node', '--listen', '127.0.0.1:0'], env);
@@ -183,9 +252,15 @@ describe('handoff nodes', () => {
     const box = await processes.node('gpu-box', { args: ['--join', a.address], capabilities: 'cpu=1,gpu=1' });
     const { code, stdout, stderr } = await processes.run(['nodes', '--join', a.address]);
     expect(code).toBe(0);
-    const [head, ...rows] = stdout.trimEnd().split('\n').map((line) => line.trim().split(/\s{2,}/));
+    const [head, ...rows] = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.trim().split(/\s{2,}/));
     expect(head).toEqual(['node', 'host', 'busy threads', 'cpu', 'memory', 'gpu']);
-    expect(rows.sort()).toEqual([['a', a.address, '0 of 2', '2', '4000', '0'], ['gpu-box', box.address, '0 of 1', '1', '0', '1']]);
+    expect(rows.sort()).toEqual([
+      ['a', a.address, '0 of 2', '2', '4000', '0'],
+      ['gpu-box', box.address, '0 of 1', '1', '0', '1'],
+    ]);
     expect(stderr).toContain('2 nodes on 2 hosts: ');
     await a.said('node gpu-box is up');
   });

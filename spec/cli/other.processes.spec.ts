@@ -8,7 +8,8 @@ describe('handoff', () => {
   it('tells what there is, with examples and exit codes', async () => {
     const { code, stdout } = await cli('--help');
     expect(code).toBe(0);
-    for (const mention of ['run', 'plan', 'graph', 'plot', 'Examples:', 'Exit codes:', '130']) expect(stdout).toContain(mention);
+    for (const mention of ['run', 'plan', 'graph', 'plot', 'Examples:', 'Exit codes:', '130'])
+      expect(stdout).toContain(mention);
   });
 
   it('tells its version', async () => {
@@ -25,7 +26,9 @@ describe('handoff', () => {
 describe('--nodes', () => {
   it('gives nodes with capabilities, threads and speed', () => {
     expect(parseNodes('a:cpu=2,memory=4000; b ; c:gpu=1,threads=3,speed=0.5,price=2;')).toEqual([
-      { name: 'a', capabilities: { cpu: 2, memory: 4000 } }, { name: 'b', capabilities: {} }, { name: 'c', capabilities: { gpu: 1 }, threads: 3, speed: 0.5, price: 2 },
+      { name: 'a', capabilities: { cpu: 2, memory: 4000 } },
+      { name: 'b', capabilities: {} },
+      { name: 'c', capabilities: { gpu: 1 }, threads: 3, speed: 0.5, price: 2 },
     ]);
   });
 
@@ -36,15 +39,47 @@ describe('--nodes', () => {
 
 describe('output', () => {
   it('knows values that JSON does not', () => {
-    expect(JSON.parse(toJson({ big: 1n, map: new Map([[1, 2]]), set: new Set([1]), view: new Uint8Array([1, 2]), error: Object.assign(new TypeError('x'), { code: 'E' }) })))
-      .toEqual({ big: '1', map: [[1, 2]], set: [1], view: [1, 2], error: { name: 'TypeError', message: 'x', code: 'E' } });
+    expect(
+      JSON.parse(
+        toJson({
+          big: 1n,
+          map: new Map([[1, 2]]),
+          set: new Set([1]),
+          view: new Uint8Array([1, 2]),
+          error: Object.assign(new TypeError('x'), { code: 'E' }),
+        }),
+      ),
+    ).toEqual({
+      big: '1',
+      map: [[1, 2]],
+      set: [1],
+      view: [1, 2],
+      error: { name: 'TypeError', message: 'x', code: 'E' },
+    });
   });
 
   it('writes circles, buffers, causes and undefined results too', () => {
     const loop: Record<string, unknown> = { n: 1 };
     loop['self'] = loop;
-    expect(JSON.parse(toJson({ loop, none: undefined, bytes: Buffer.from([1, 2]), memory: new Uint8Array([3]).buffer, at: new Date(0), error: new Error('x', { cause: new Error('y') }) })))
-      .toEqual({ loop: { n: 1, self: '[circular]' }, none: null, bytes: [1, 2], memory: [3], at: '1970-01-01T00:00:00.000Z', error: { name: 'Error', message: 'x', cause: { name: 'Error', message: 'y' } } });
+    expect(
+      JSON.parse(
+        toJson({
+          loop,
+          none: undefined,
+          bytes: Buffer.from([1, 2]),
+          memory: new Uint8Array([3]).buffer,
+          at: new Date(0),
+          error: new Error('x', { cause: new Error('y') }),
+        }),
+      ),
+    ).toEqual({
+      loop: { n: 1, self: '[circular]' },
+      none: null,
+      bytes: [1, 2],
+      memory: [3],
+      at: '1970-01-01T00:00:00.000Z',
+      error: { name: 'Error', message: 'x', cause: { name: 'Error', message: 'y' } },
+    });
   });
 
   it('shows a text as it is', () => {
@@ -53,11 +88,28 @@ describe('output', () => {
   });
 
   it('lines columns up', () => {
-    expect(toTable(['name', 'n'], [['a', 1], ['long name', 22.5]])).toBe('name          n\na             1\nlong name  22.5');
+    expect(
+      toTable(
+        ['name', 'n'],
+        [
+          ['a', 1],
+          ['long name', 22.5],
+        ],
+      ),
+    ).toBe('name          n\na             1\nlong name  22.5');
   });
 
   it('lines columns up by what a terminal shows, however many code points that takes', () => {
-    expect(toTable(['name', 'on'], [['日本', 'a'], ['👩‍👩‍👧', 'b'], ['e\u0301e', 'c']])).toBe('name  on\n日本  a\n👩‍👩‍👧    b\ne\u0301e    c');
+    expect(
+      toTable(
+        ['name', 'on'],
+        [
+          ['日本', 'a'],
+          ['👩‍👩‍👧', 'b'],
+          ['e\u0301e', 'c'],
+        ],
+      ),
+    ).toBe('name  on\n日本  a\n👩‍👩‍👧    b\ne\u0301e    c');
   });
 
   it('shows names without what would turn round what follows', () => {
@@ -66,7 +118,13 @@ describe('output', () => {
   });
 
   it('tells bytes in a unit that can be read', () => {
-    expect([0, 999, 2048, 5 * 2 ** 20, 1.5 * 2 ** 30].map(formatBytes)).toEqual(['0 B', '999 B', '2 KiB', '5 MiB', '1.5 GiB']);
+    expect([0, 999, 2048, 5 * 2 ** 20, 1.5 * 2 ** 30].map(formatBytes)).toEqual([
+      '0 B',
+      '999 B',
+      '2 KiB',
+      '5 MiB',
+      '1.5 GiB',
+    ]);
   });
 
   it('shows messages without it, in one line or with lines that nobody takes for others', () => {

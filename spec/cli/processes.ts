@@ -19,7 +19,10 @@ export interface Process {
   /** As somebody types. */
   write(text: string): void;
   /** The line of JSON that a node prints when it is ready. */
-  ready(): Promise<{ readonly address: string; readonly nodes: Readonly<Record<string, Readonly<Record<string, number>>>> }>;
+  ready(): Promise<{
+    readonly address: string;
+    readonly nodes: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  }>;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -38,10 +41,15 @@ export class Processes {
       for (const [name, text] of Object.entries(this.#files)) this.write(name, text);
     });
     afterEach(async () => {
-      await Promise.all([...this.#children].map((child) => new Promise((resolve) => {
-        child.once('close', resolve);
-        child.kill('SIGKILL');
-      })));
+      await Promise.all(
+        [...this.#children].map(
+          (child) =>
+            new Promise((resolve) => {
+              child.once('close', resolve);
+              child.kill('SIGKILL');
+            }),
+        ),
+      );
     });
     afterAll(() => rmSync(this.folder, { recursive: true }));
   }
@@ -60,7 +68,11 @@ export class Processes {
 
   startCommand(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd = this.folder): Process {
     const others = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HANDOFF_')));
-    const child = spawn(command, args, { cwd, stdio: ['pipe', 'pipe', 'pipe'], env: { ...others, NO_COLOR: '1', ...env } });
+    const child = spawn(command, args, {
+      cwd,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...others, NO_COLOR: '1', ...env },
+    });
     this.#children.add(child);
     const said = { stdout: '', stderr: '' };
     const listeners = new Set<() => void>();
@@ -71,28 +83,37 @@ export class Processes {
         for (const listener of [...listeners]) listener();
       });
     }
-    const wait = <Found>(look: () => Found | undefined, what: string): Promise<Found> => new Promise((resolve, reject) => {
-      const listener = (): void => {
-        const found = look();
-        if (found === undefined && !over) return;
-        listeners.delete(listener);
-        if (found === undefined) reject(new Error(`${command} ${args.join(' ')} ended and never said ${what}; it said: ${said.stdout}${said.stderr}`));
-        else resolve(found);
-      };
-      listeners.add(listener);
-      listener();
-    });
+    const wait = <Found>(look: () => Found | undefined, what: string): Promise<Found> =>
+      new Promise((resolve, reject) => {
+        const listener = (): void => {
+          const found = look();
+          if (found === undefined && !over) return;
+          listeners.delete(listener);
+          if (found === undefined)
+            reject(
+              new Error(
+                `${command} ${args.join(' ')} ended and never said ${what}; it said: ${said.stdout}${said.stderr}`,
+              ),
+            );
+          else resolve(found);
+        };
+        listeners.add(listener);
+        listener();
+      });
     return {
-      finished: new Promise((resolve) => child.on('close', (code, signal) => {
-        over = true;
-        this.#children.delete(child);
-        for (const listener of [...listeners]) listener();
-        resolve({ code, signal, ...said });
-      })),
+      finished: new Promise((resolve) =>
+        child.on('close', (code, signal) => {
+          over = true;
+          this.#children.delete(child);
+          for (const listener of [...listeners]) listener();
+          resolve({ code, signal, ...said });
+        }),
+      ),
       printed: (text) => wait(() => (said.stdout.includes(text) ? null : undefined), text).then(() => {}),
       write: (text) => void child.stdin.write(text),
       said: (text) => wait(() => (said.stderr.includes(text) ? null : undefined), text).then(() => {}),
-      ready: () => wait(() => /^\{.*\}$/m.exec(said.stdout)?.[0], 'that it is ready').then((line) => JSON.parse(line) as never),
+      ready: () =>
+        wait(() => /^\{.*\}$/m.exec(said.stdout)?.[0], 'that it is ready').then((line) => JSON.parse(line) as never),
       kill: (signal) => void child.kill(signal),
     };
   }
@@ -102,8 +123,18 @@ export class Processes {
   }
 
   /** A node on any port of this machine, which is ready. */
-  async node(name: string, { args = [], env = {}, capabilities = 'cpu=2' }: { readonly args?: readonly string[]; readonly env?: NodeJS.ProcessEnv; readonly capabilities?: string } = {}): Promise<Process & { readonly address: string }> {
-    const started = this.start(['node', '--listen', '127.0.0.1:0', '--name', name, '--capabilities', capabilities, '--json', ...args], env);
+  async node(
+    name: string,
+    {
+      args = [],
+      env = {},
+      capabilities = 'cpu=2',
+    }: { readonly args?: readonly string[]; readonly env?: NodeJS.ProcessEnv; readonly capabilities?: string } = {},
+  ): Promise<Process & { readonly address: string }> {
+    const started = this.start(
+      ['node', '--listen', '127.0.0.1:0', '--name', name, '--capabilities', capabilities, '--json', ...args],
+      env,
+    );
     return { ...started, address: (await started.ready()).address };
   }
 }

@@ -23,13 +23,25 @@ class Screen {
   readonly stream: NodeJS.WriteStream;
   readonly #own: unknown;
 
-  constructor({ columns = 100, isTTY = true, colours = false }: { readonly columns?: number; readonly isTTY?: boolean; readonly colours?: boolean } = {}) {
+  constructor({
+    columns = 100,
+    isTTY = true,
+    colours = false,
+  }: { readonly columns?: number; readonly isTTY?: boolean; readonly colours?: boolean } = {}) {
     const write = (chunk: string): boolean => {
       this.written += chunk;
       return true;
     };
     this.#own = write;
-    this.stream = { isTTY, columns, rows: 24, write, on() {}, getColorDepth: () => (colours ? 8 : 1), hasColors: () => colours } as unknown as NodeJS.WriteStream;
+    this.stream = {
+      isTTY,
+      columns,
+      rows: 24,
+      write,
+      on() {},
+      getColorDepth: () => (colours ? 8 : 1),
+      hasColors: () => colours,
+    } as unknown as NodeJS.WriteStream;
   }
 
   get isOurs(): boolean {
@@ -49,7 +61,8 @@ class Screen {
       else if (final === 'G') column = count - 1;
       else if (final === 'K') lines[row] = digits === '2' ? '' : (lines[row] ?? '').slice(0, column);
       else if (final === undefined) {
-        lines[row] = (lines[row] ?? '').slice(0, column).padEnd(column) + token + (lines[row] ?? '').slice(column + token.length);
+        lines[row] =
+          (lines[row] ?? '').slice(0, column).padEnd(column) + token + (lines[row] ?? '').slice(column + token.length);
         column += token.length;
       }
       lines[row] ??= '';
@@ -59,8 +72,19 @@ class Screen {
 }
 
 const node = (name: string, running: readonly string[], more: Partial<NodeActivity> = {}): NodeActivity => ({
-  name, host: 'local', isUp: true, declared: { cpu: 2, memory: 4000 }, claimed: { cpu: 1 }, used: null,
-  threads: running.map((functionId) => ({ utilization: null, heapMb: null, queue: 1, running: { runId: 'd', dagId: 'd', functionId, since: timestamp() - 100 } })), ...more,
+  name,
+  host: 'local',
+  isUp: true,
+  declared: { cpu: 2, memory: 4000 },
+  claimed: { cpu: 1 },
+  used: null,
+  threads: running.map((functionId) => ({
+    utilization: null,
+    heapMb: null,
+    queue: 1,
+    running: { runId: 'd', dagId: 'd', functionId, since: timestamp() - 100 },
+  })),
+  ...more,
 });
 
 /** A run that began just now. */
@@ -75,7 +99,11 @@ function underWay(all: readonly Ran[]): RunRecord {
   return record;
 }
 
-const hundred: Ran[] = Array.from({ length: 100 }, (_, i) => ({ id: `f${i}`, name: 'f', ...(i < 30 && { at: [i * 100, i * 100 + 100] as const }) }));
+const hundred: Ran[] = Array.from({ length: 100 }, (_, i) => ({
+  id: `f${i}`,
+  name: 'f',
+  ...(i < 30 && { at: [i * 100, i * 100 + 100] as const }),
+}));
 
 describe('the progress view on a terminal', () => {
   it('draws a bar with counts, what is left, and a line for each node with what runs there and what is claimed', () => {
@@ -86,7 +114,11 @@ describe('the progress view on a terminal', () => {
     const [above, bar, ...nodes] = screen.lines;
     expect(above).toBe('drawn anew');
     expect(bar).toMatch(/^d ━+─+ 30\/100 · ~\d.\d s left · 3\.\d s · 2 running · \d+(\.\d+)?\/s$/);
-    expect(nodes.slice(0, 3)).toEqual(['  a f30, f31  (cpu 1/2 memory 0/4000)', '  b down  (cpu 1/2 memory 0/4000)', '  c idle  (cpu 1/2 memory 0/4000)']);
+    expect(nodes.slice(0, 3)).toEqual([
+      '  a f30, f31  (cpu 1/2 memory 0/4000)',
+      '  b down  (cpu 1/2 memory 0/4000)',
+      '  c idle  (cpu 1/2 memory 0/4000)',
+    ]);
     view.close();
     expect(screen.lines[1]).toMatch(/^d ━+─+ 30\/100/);
     expect(screen.isOurs).toBe(true);
@@ -96,7 +128,14 @@ describe('the progress view on a terminal', () => {
     const screen = new Screen();
     const view = createProgressView(underWay(hundred), screen.stream);
     const thread = { utilization: null, heapMb: null, queue: 1 };
-    view.nodes([node('a', [], { threads: [{ ...thread, running: { runId: 'd', dagId: 'd', functionId: 'f30', since: timestamp() - 65_000 } }, { ...thread, running: { runId: 'etl', dagId: 'etl', functionId: 'load', since: timestamp() } }] })]);
+    view.nodes([
+      node('a', [], {
+        threads: [
+          { ...thread, running: { runId: 'd', dagId: 'd', functionId: 'f30', since: timestamp() - 65_000 } },
+          { ...thread, running: { runId: 'etl', dagId: 'etl', functionId: 'load', since: timestamp() } },
+        ],
+      }),
+    ]);
     screen.stream.write('x\n');
     expect(screen.lines[2]).toMatch(/^ {2}a f30 1 min \d s, etl\/load {2}\(/);
     view.close();
@@ -112,20 +151,24 @@ describe('the progress view on a terminal', () => {
     view.close();
   });
 
-  it.each(['日本語の関数の名前', '👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦', 'e\u0301'.repeat(30), '🇪🇺🇩🇪🇫🇷🇪🇸🇮🇹🇵🇹'])('fits into 40 columns with names of %s, none of which is cut within a character', (name) => {
-    const screen = new Screen({ columns: 40 });
-    const record = underWay([{ id: name, name }]);
-    const view = createProgressView(record, screen.stream);
-    view.nodes([node(name.repeat(2), [name, name, name])]);
-    screen.stream.write('x\n');
-    const lines = screen.lines.slice(1, 3);
-    for (const line of lines) expect(stringWidth(line), line).toBeLessThanOrEqual(40);
-    const characters = new Set([...new Intl.Segmenter().segment(name)].map(({ segment }) => segment.normalize()));
-    for (const { segment } of new Intl.Segmenter().segment(lines[1]!.split(' ')[2]!.replace('…', ''))) expect(characters).toContain(segment.normalize());
-    // As much as has room is shown: a third of the line for the name of a node, with the sign that there is more.
-    if (stringWidth(name.repeat(2)) > 13) expect(stringWidth(lines[1]!.split(' ')[2]!)).toBeGreaterThanOrEqual(12);
-    view.close();
-  });
+  it.each(['日本語の関数の名前', '👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦', 'e\u0301'.repeat(30), '🇪🇺🇩🇪🇫🇷🇪🇸🇮🇹🇵🇹'])(
+    'fits into 40 columns with names of %s, none of which is cut within a character',
+    (name) => {
+      const screen = new Screen({ columns: 40 });
+      const record = underWay([{ id: name, name }]);
+      const view = createProgressView(record, screen.stream);
+      view.nodes([node(name.repeat(2), [name, name, name])]);
+      screen.stream.write('x\n');
+      const lines = screen.lines.slice(1, 3);
+      for (const line of lines) expect(stringWidth(line), line).toBeLessThanOrEqual(40);
+      const characters = new Set([...new Intl.Segmenter().segment(name)].map(({ segment }) => segment.normalize()));
+      for (const { segment } of new Intl.Segmenter().segment(lines[1]!.split(' ')[2]!.replace('…', '')))
+        expect(characters).toContain(segment.normalize());
+      // As much as has room is shown: a third of the line for the name of a node, with the sign that there is more.
+      if (stringWidth(name.repeat(2)) > 13) expect(stringWidth(lines[1]!.split(' ')[2]!)).toBeGreaterThanOrEqual(12);
+      view.close();
+    },
+  );
 
   it('puts what others write meanwhile above it, whole lines at a time', () => {
     const screen = new Screen();
@@ -175,7 +218,11 @@ it('the progress view says what keeps a run from beginning, and for how long', (
   const record = underWay(hundred);
   const { startedAt } = record;
   record.startedAt = undefined;
-  const view = createProgressView(record, screen.stream, () => 'Run d waits for the import of module x.ts (9 s so far).');
+  const view = createProgressView(
+    record,
+    screen.stream,
+    () => 'Run d waits for the import of module x.ts (9 s so far).',
+  );
   view.nodes([node('a', [])]);
   expect(screen.lines[0]).toBe('Run d waits for the import of module x.ts (9 s so far).');
   record.startedAt = startedAt;
@@ -184,7 +231,19 @@ it('the progress view says what keeps a run from beginning, and for how long', (
 });
 
 describe('the progress view elsewhere', () => {
-  const span = (id: string, ms: number, failed = false): HandoffEvent => ({ type: 'attempts', runId: 'd', dagId: 'd', at: origin, node: 'n', thread: 0, functionIds: [id], attempts: [1], spans: [origin, origin + ms], bytes: [0], failed: failed ? [0] : [] });
+  const span = (id: string, ms: number, failed = false): HandoffEvent => ({
+    type: 'attempts',
+    runId: 'd',
+    dagId: 'd',
+    at: origin,
+    node: 'n',
+    thread: 0,
+    functionIds: [id],
+    attempts: [1],
+    spans: [origin, origin + ms],
+    bytes: [0],
+    failed: failed ? [0] : [],
+  });
   const told = (screen: Screen, all: readonly Ran[], events: readonly HandoffEvent[]): void => {
     const record = recordOf(all);
     const view: ProgressView = createProgressView(record, screen.stream);
@@ -197,34 +256,86 @@ describe('the progress view elsewhere', () => {
 
   it('says a line for each function of a small DAG, and why attempts failed', () => {
     const screen = new Screen({ isTTY: false });
-    told(screen, [{ id: 'a' }, { id: 'b' }], [
-      span('a', 5), span('b', 3, true), { type: 'function:retrying', runId: 'd', dagId: 'd', at: origin, functionId: 'b', node: 'n', attempt: 1, error: new Error('went wrong'), delayMs: 0 }, span('b', 2000),
-      { ...span('x', 1), runId: 'another' } as HandoffEvent,
-    ]);
-    expect(screen.written).toBe('[1/2] a on n in 5 ms\nb failed on n, trying again: went wrong\n[2/2] b on n in 2.0 s\n');
+    told(
+      screen,
+      [{ id: 'a' }, { id: 'b' }],
+      [
+        span('a', 5),
+        span('b', 3, true),
+        {
+          type: 'function:retrying',
+          runId: 'd',
+          dagId: 'd',
+          at: origin,
+          functionId: 'b',
+          node: 'n',
+          attempt: 1,
+          error: new Error('went wrong'),
+          delayMs: 0,
+        },
+        span('b', 2000),
+        { ...span('x', 1), runId: 'another' } as HandoffEvent,
+      ],
+    );
+    expect(screen.written).toBe(
+      '[1/2] a on n in 5 ms\nb failed on n, trying again: went wrong\n[2/2] b on n in 2.0 s\n',
+    );
   });
 
   it('says names and errors in one line, without what would move a cursor', () => {
     const screen = new Screen({ isTTY: false });
     const id = 'a\u001b[2J\n[2/2] b';
     const at = { runId: 'd', dagId: 'd', at: origin, functionId: id, node: 'n\r', attempt: 1 };
-    told(screen, [{ id }, { id: 'b' }], [
-      { type: 'function:retrying', ...at, error: new Error('\u001b[31mwent\u001b[0m\nwrong\u0007'), delayMs: 0 }, { type: 'function:failed', ...at, error: 'x\ny' }, { ...span(id, 5), node: 'n\r' } as HandoffEvent,
-    ]);
+    told(
+      screen,
+      [{ id }, { id: 'b' }],
+      [
+        { type: 'function:retrying', ...at, error: new Error('\u001b[31mwent\u001b[0m\nwrong\u0007'), delayMs: 0 },
+        { type: 'function:failed', ...at, error: 'x\ny' },
+        { ...span(id, 5), node: 'n\r' } as HandoffEvent,
+      ],
+    );
     const shown = 'a\ufffd[2J\ufffd[2/2] b';
-    expect(screen.written).toBe(`${shown} failed on n\ufffd, trying again: went wrong\ufffd\n${shown} failed on n\ufffd: x y\n[1/2] ${shown} on n\ufffd in 5 ms\n`);
+    expect(screen.written).toBe(
+      `${shown} failed on n\ufffd, trying again: went wrong\ufffd\n${shown} failed on n\ufffd: x y\n[1/2] ${shown} on n\ufffd in 5 ms\n`,
+    );
   });
 
   it('says how far it is, at most once a second, of a large DAG', () => {
     const screen = new Screen({ isTTY: false });
-    told(screen, graphOf(hundred).ids.map((id) => ({ id })), hundred.map(({ id }) => span(id, 1)));
+    told(
+      screen,
+      graphOf(hundred).ids.map((id) => ({ id })),
+      hundred.map(({ id }) => span(id, 1)),
+    );
     expect(screen.written).toMatch(/^100\/100 · [^\n]*\n$/);
   });
 });
 
 describe('--log', () => {
-  const log = (functionId: string, ...values: unknown[]): HandoffEvent => ({ type: 'function:log', runId: 'd', dagId: 'd', at: origin, functionId, node: 'n', attempt: 1, values });
-  const ended: HandoffEvent = { type: 'attempts', runId: 'd', dagId: 'd', at: origin, node: 'n', thread: 0, functionIds: ['a'], attempts: [1], spans: [0, 1], bytes: [0], failed: [] };
+  const log = (functionId: string, ...values: unknown[]): HandoffEvent => ({
+    type: 'function:log',
+    runId: 'd',
+    dagId: 'd',
+    at: origin,
+    functionId,
+    node: 'n',
+    attempt: 1,
+    values,
+  });
+  const ended: HandoffEvent = {
+    type: 'attempts',
+    runId: 'd',
+    dagId: 'd',
+    at: origin,
+    node: 'n',
+    thread: 0,
+    functionIds: ['a'],
+    attempts: [1],
+    spans: [0, 1],
+    bytes: [0],
+    failed: [],
+  };
   const said = (mode: 'stream' | 'grouped' | 'none', events: readonly HandoffEvent[]): string[] => {
     const lines: string[] = [];
     const runLog = new RunLog('d', mode, (line) => lines.push(line));
@@ -233,7 +344,13 @@ describe('--log', () => {
     runLog.close();
     return lines;
   };
-  const events = [log('a', 'x', { n: 1 }), log('b', 'two\nlines'), log('a', 'y'), ended, { ...log('c'), runId: 'another' } as HandoffEvent];
+  const events = [
+    log('a', 'x', { n: 1 }),
+    log('b', 'two\nlines'),
+    log('a', 'y'),
+    ended,
+    { ...log('c'), runId: 'another' } as HandoffEvent,
+  ];
 
   it('stream says it as it comes', () => {
     expect(said('stream', events)).toEqual(['a: x { n: 1 }', 'b: two\nb: lines', 'a: y', '--']);
@@ -262,28 +379,36 @@ const hasScript = ((): boolean => {
   }
 })();
 
-describeWith('the command script of Linux (Debian: apt-get install bsdutils)', hasScript)('handoff run on a terminal', () => {
-  const processes = new Processes();
-  const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
-  const onTerminal = (columns: number, ...args: readonly string[]) => processes.startCommand('script', ['-qec', `stty cols ${columns} rows 30; exec ${[process.execPath, main, ...args].map(quoted).join(' ')}`, '/dev/null']);
+describeWith('the command script of Linux (Debian: apt-get install bsdutils)', hasScript)(
+  'handoff run on a terminal',
+  () => {
+    const processes = new Processes();
+    const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
+    const onTerminal = (columns: number, ...args: readonly string[]) =>
+      processes.startCommand('script', [
+        '-qec',
+        `stty cols ${columns} rows 30; exec ${[process.execPath, main, ...args].map(quoted).join(' ')}`,
+        '/dev/null',
+      ]);
 
-  it('ends with the bar full, what the run came to, and the cursor to be seen', async () => {
-    const { code, stdout } = await onTerminal(40, 'run', fixture('pipeline.ts')).finished;
-    expect(code).toBe(0);
-    expect(stripVTControlCharacters(stdout)).toContain('8/8');
-    expect(stdout).toContain('Critical path: ');
-    expect(stdout.lastIndexOf('\u001b[?25l')).toBe(-1);
-  });
+    it('ends with the bar full, what the run came to, and the cursor to be seen', async () => {
+      const { code, stdout } = await onTerminal(40, 'run', fixture('pipeline.ts')).finished;
+      expect(code).toBe(0);
+      expect(stripVTControlCharacters(stdout)).toContain('8/8');
+      expect(stdout).toContain('Critical path: ');
+      expect(stdout.lastIndexOf('\u001b[?25l')).toBe(-1);
+    });
 
-  it('leaves a whole terminal behind when Ctrl-C comes twice in the middle', async () => {
-    const child = onTerminal(80, 'run', fixture('slow.ts'));
-    await child.printed('slow#1: running');
-    child.write('\u0003');
-    await child.printed('Running functions finish');
-    child.write('\u0003');
-    const { code, stdout } = await child.finished;
-    expect(code).toBe(130);
-    expect(stdout.split('\u001b[?2026h')).toHaveLength(stdout.split('\u001b[?2026l').length);
-    expect(stdout).not.toContain('\u001b[?25l');
-  });
-});
+    it('leaves a whole terminal behind when Ctrl-C comes twice in the middle', async () => {
+      const child = onTerminal(80, 'run', fixture('slow.ts'));
+      await child.printed('slow#1: running');
+      child.write('\u0003');
+      await child.printed('Running functions finish');
+      child.write('\u0003');
+      const { code, stdout } = await child.finished;
+      expect(code).toBe(130);
+      expect(stdout.split('\u001b[?2026h')).toHaveLength(stdout.split('\u001b[?2026l').length);
+      expect(stdout).not.toContain('\u001b[?25l');
+    });
+  },
+);

@@ -9,10 +9,15 @@ describe('what is left of a run', () => {
   const handoff = useHandoff({ nodes: twoNodes }, { learns: true });
 
   it('is told from its start by what was learned of its functions before', async () => {
-    const dag = dagOf({ id: 'first', code: t.later, extraArgs: [20, 1] }, { id: 'second', code: t.later, extraArgs: [20, 2] });
+    const dag = dagOf(
+      { id: 'first', code: t.later, extraArgs: [20, 1] },
+      { id: 'second', code: t.later, extraArgs: [20, 2] },
+    );
     const leftAtFirst = async (runId: string): Promise<number | undefined> => {
       const watch = new RunWatch(handoff(), dag, runId);
-      const left = new Promise<number | undefined>((resolve) => handoff().once('function:started', () => resolve(new ProgressMeter(watch.record).state(timestamp()).remaining)));
+      const left = new Promise<number | undefined>((resolve) =>
+        handoff().once('function:started', () => resolve(new ProgressMeter(watch.record).state(timestamp()).remaining)),
+      );
       await handoff().execute(dag, { runId });
       await watch.stop();
       return left;

@@ -34,9 +34,26 @@ describe('handoff run', () => {
   });
 
   it('prints JSON, and passes arguments on', async () => {
-    const { stdout, stderr } = await cli('run', fixture('pipeline.ts'), '--json', '--no-progress', '--nodes', 'x:cpu=1;y:cpu=1,threads=2', '--', '5');
-    expect(JSON.parse(stdout)).toMatchObject({ dagId: 'pipeline', results: { sum: 20, map: [['big', '10']] }, stats: { functions: 12, retries: 0 } });
-    expect(Object.values((JSON.parse(stdout) as { allocations: Record<string, string> }).allocations).every((node) => node === 'x' || node === 'y')).toBe(true);
+    const { stdout, stderr } = await cli(
+      'run',
+      fixture('pipeline.ts'),
+      '--json',
+      '--no-progress',
+      '--nodes',
+      'x:cpu=1;y:cpu=1,threads=2',
+      '--',
+      '5',
+    );
+    expect(JSON.parse(stdout)).toMatchObject({
+      dagId: 'pipeline',
+      results: { sum: 20, map: [['big', '10']] },
+      stats: { functions: 12, retries: 0 },
+    });
+    expect(
+      Object.values((JSON.parse(stdout) as { allocations: Record<string, string> }).allocations).every(
+        (node) => node === 'x' || node === 'y',
+      ),
+    ).toBe(true);
     expect(stderr).toBe('');
   });
 
@@ -50,23 +67,51 @@ describe('handoff run', () => {
 
   it('says of each line that functions log or print which function it is from', async () => {
     const { stderr } = await cli('run', fixture('printing.ts'), '--no-progress');
-    expect(stderr).toBe('chatty#1: printed by the function\nchatty#1: written by the function\nchatty#1: logged { n: 1 }\n');
+    expect(stderr).toBe(
+      'chatty#1: printed by the function\nchatty#1: written by the function\nchatty#1: logged { n: 1 }\n',
+    );
   });
 
   it('with --log grouped says all of a function together, though functions run at the same time', async () => {
-    const { code, stderr } = await cli('run', fixture('alternating.ts'), '--no-progress', '--log', 'grouped', '--nodes', 'n:cpu=2,threads=2');
+    const { code, stderr } = await cli(
+      'run',
+      fixture('alternating.ts'),
+      '--no-progress',
+      '--log',
+      'grouped',
+      '--nodes',
+      'n:cpu=2,threads=2',
+    );
     expect(code).toBe(0);
     const lines = stderr.trimEnd().split('\n');
-    expect(lines.map((line) => line.split(':')[0])).toEqual([...Array.from({ length: 4 }, () => lines[0]!.split(':')[0]), ...Array.from({ length: 4 }, () => lines[4]!.split(':')[0])]);
-    expect(new Set(lines)).toEqual(new Set(['left', 'right'].flatMap((id) => [0, 1, 2, 3].map((turn) => `${id}: turn ${turn}`))));
+    expect(lines.map((line) => line.split(':')[0])).toEqual([
+      ...Array.from({ length: 4 }, () => lines[0]!.split(':')[0]),
+      ...Array.from({ length: 4 }, () => lines[4]!.split(':')[0]),
+    ]);
+    expect(new Set(lines)).toEqual(
+      new Set(['left', 'right'].flatMap((id) => [0, 1, 2, 3].map((turn) => `${id}: turn ${turn}`))),
+    );
   });
 
   it('with --log none says nothing that functions log or print', async () => {
-    expect(await cli('run', fixture('printing.ts'), '--no-progress', '--log', 'none')).toMatchObject({ code: 0, stdout: 'the result\n', stderr: '' });
+    expect(await cli('run', fixture('printing.ts'), '--no-progress', '--log', 'none')).toMatchObject({
+      code: 0,
+      stdout: 'the result\n',
+      stderr: '',
+    });
   });
 
-  it.each([['well', []], ['badly', ['--', 'fail']]])('lets no name and no error touch the terminal or make a line of its own, when it ends %s', async (_, args) => {
-    const { stdout, stderr } = await cli('run', fixture('control-characters.ts'), '--nodes', 'n\u001b[2J\nforged:cpu=1', ...args);
+  it.each([
+    ['well', []],
+    ['badly', ['--', 'fail']],
+  ])('lets no name and no error touch the terminal or make a line of its own, when it ends %s', async (_, args) => {
+    const { stdout, stderr } = await cli(
+      'run',
+      fixture('control-characters.ts'),
+      '--nodes',
+      'n\u001b[2J\nforged:cpu=1',
+      ...args,
+    );
     // eslint-disable-next-line no-control-regex -- just those
     expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
     expect(stdout + stderr).not.toMatch(/^forged/m);
@@ -90,12 +135,15 @@ describe('handoff run', () => {
     expect(stderr).toContain('broken.ts cannot be imported');
   });
 
-  it.each(['--trace', '--summary', '--report'])('refuses a file for %s that cannot be written, before anything runs', async (flag) => {
-    const { code, stderr } = await cli('run', fixture('struct.ts'), flag, join(folder, 'no such folder', 'out.json'));
-    expect(code).toBe(2);
-    expect(stderr).toMatch(new RegExp(`^${flag}: .*out\\.json cannot be written: ENOENT`));
-    expect(stderr).not.toContain('[1/');
-  });
+  it.each(['--trace', '--summary', '--report'])(
+    'refuses a file for %s that cannot be written, before anything runs',
+    async (flag) => {
+      const { code, stderr } = await cli('run', fixture('struct.ts'), flag, join(folder, 'no such folder', 'out.json'));
+      expect(code).toBe(2);
+      expect(stderr).toMatch(new RegExp(`^${flag}: .*out\\.json cannot be written: ENOENT`));
+      expect(stderr).not.toContain('[1/');
+    },
+  );
 
   it('writes a trace whose slices and flows are those of the DAG, and a summary', async () => {
     const trace = join(folder, 'trace.json');
@@ -107,11 +155,30 @@ describe('handoff run', () => {
     expect(flows.map(({ from, to }) => `${from.name} -> ${to.name}`).toSorted()).toEqual(['a -> b', 'a -> c']);
     const told = JSON.parse(readFileSync(summary, 'utf8')) as RunSummary;
     expect(told).toMatchObject({
-      dagId: 'struct', ok: true, functions: 3, done: 3, failed: 0, retries: 0, price: 0, bytesFetched: 0, nodes: { local: 3 }, allocations: { a: 'local', b: 'local', c: 'local' },
-      names: expect.arrayContaining([expect.objectContaining({ name: 'double', count: 2 })]) as unknown, nodeUse: { local: { functions: 3, peakClaimed: { cpu: expect.any(Number) as unknown }, peakMemoryMb: expect.any(Number) as unknown } },
+      dagId: 'struct',
+      ok: true,
+      functions: 3,
+      done: 3,
+      failed: 0,
+      retries: 0,
+      price: 0,
+      bytesFetched: 0,
+      nodes: { local: 3 },
+      allocations: { a: 'local', b: 'local', c: 'local' },
+      names: expect.arrayContaining([expect.objectContaining({ name: 'double', count: 2 })]) as unknown,
+      nodeUse: {
+        local: {
+          functions: 3,
+          peakClaimed: { cpu: expect.any(Number) as unknown },
+          peakMemoryMb: expect.any(Number) as unknown,
+        },
+      },
     });
     const { links, afterMs } = told.criticalPath;
-    expect(links.reduce((sum, { waitMs, durationMs }) => sum + waitMs + durationMs, afterMs)).toBeCloseTo(told.durationMs, 3);
+    expect(links.reduce((sum, { waitMs, durationMs }) => sum + waitMs + durationMs, afterMs)).toBeCloseTo(
+      told.durationMs,
+      3,
+    );
   });
 
   it('tells on stderr what the run came to', async () => {
@@ -123,15 +190,37 @@ describe('handoff run', () => {
   });
 
   it('writes trace, summary and report of a run that failed, too', async () => {
-    const [trace, summary, report] = ['trace', 'summary', 'report'].map((name) => join(folder, `failed-${name}`)) as [string, string, string];
-    const { code, stderr } = await cli('run', fixture('failing.ts'), '--trace', trace, '--summary', summary, '--report', report);
+    const [trace, summary, report] = ['trace', 'summary', 'report'].map((name) => join(folder, `failed-${name}`)) as [
+      string,
+      string,
+      string,
+    ];
+    const { code, stderr } = await cli(
+      'run',
+      fixture('failing.ts'),
+      '--trace',
+      trace,
+      '--summary',
+      summary,
+      '--report',
+      report,
+    );
     expect(code).toBe(1);
     expect(stderr).toMatch(/^0 of 1 functions in .* · 1 failed · .* · 1 retried$/m);
     expect(stderr.indexOf('Critical path')).toBeLessThan(stderr.indexOf('FUNCTION_FAILED'));
     const { slices, instants } = checkTrace(readFileSync(trace, 'utf8'));
-    expect(slices.filter(({ cat }) => cat === 'function')).toMatchObject([{ args: { attempt: 1, error: 'went wrong' } }, { args: { attempt: 2, error: 'went wrong' } }]);
+    expect(slices.filter(({ cat }) => cat === 'function')).toMatchObject([
+      { args: { attempt: 1, error: 'went wrong' } },
+      { args: { attempt: 2, error: 'went wrong' } },
+    ]);
     expect(instants.map(({ name }) => name)).toEqual(['retry of bad', 'failure of bad']);
-    expect(JSON.parse(readFileSync(summary, 'utf8'))).toMatchObject({ ok: false, failed: 1, retries: 1, criticalPath: { links: [{ functionId: 'bad', attempts: 2, since: 'retry' }] }, error: { code: 'FUNCTION_FAILED' } });
+    expect(JSON.parse(readFileSync(summary, 'utf8'))).toMatchObject({
+      ok: false,
+      failed: 1,
+      retries: 1,
+      criticalPath: { links: [{ functionId: 'bad', attempts: 2, since: 'retry' }] },
+      error: { code: 'FUNCTION_FAILED' },
+    });
     expect(readFileSync(report, 'utf8')).toContain('went wrong');
   });
 
@@ -146,7 +235,11 @@ describe('handoff run', () => {
       expect(code).toBe(2);
       expect(stderr).toMatch(/^ALLOCATION_ERROR[^\n]*\n$/);
       expect(paths.map((path) => existsSync(path))).toEqual([false, true, false]);
-      expect(JSON.parse(readFileSync(paths[1]!, 'utf8'))).toMatchObject({ dagId: 'struct', ok: false, error: { code: 'ALLOCATION_ERROR' } });
+      expect(JSON.parse(readFileSync(paths[1]!, 'utf8'))).toMatchObject({
+        dagId: 'struct',
+        ok: false,
+        error: { code: 'ALLOCATION_ERROR' },
+      });
     });
 
     it('leaves no files at all when there is no DAG', async () => {
@@ -157,7 +250,10 @@ describe('handoff run', () => {
 
     it('leaves none of those that could be written when another could not', async () => {
       const [trace] = named('half');
-      expect((await cli('run', fixture('struct.ts'), '--trace', trace!, '--report', join(folder, 'no such folder', 'x'))).code).toBe(2);
+      expect(
+        (await cli('run', fixture('struct.ts'), '--trace', trace!, '--report', join(folder, 'no such folder', 'x')))
+          .code,
+      ).toBe(2);
       expect(existsSync(trace!)).toBe(false);
     });
 
@@ -173,7 +269,9 @@ describe('handoff run', () => {
 
     it('stops what it had started when it cannot look at the DAG', async () => {
       const start = vi.spyOn(Handoff, 'start');
-      await expect(run(fixture('odd.ts'), [], { progress: true, log: 'stream' })).rejects.toThrow('not to be looked at');
+      await expect(run(fixture('odd.ts'), [], { progress: true, log: 'stream' })).rejects.toThrow(
+        'not to be looked at',
+      );
       const handoff = (await start.mock.results[0]!.value) as Handoff;
       start.mockRestore();
       const error = await errorOf(handoff.execute(dagOf({ id: 'a', code: t.one })));
@@ -220,7 +318,11 @@ describe('handoff run', () => {
     ['a node without a name', [fixture('struct.ts'), '--nodes', ':cpu=1'], 'no name'],
     ['a strategy that does not exist', [fixture('struct.ts'), '--strategy', 'best'], 'allocationStrategy'],
     ['nodes on which it cannot run', [fixture('struct.ts'), '--nodes', 'a:memory=1'], 'ALLOCATION_ERROR'],
-    ['an unknown --log', [fixture('struct.ts'), '--log', 'some'], '--log: "some" is not a mode. Modes: stream, grouped, none.'],
+    [
+      'an unknown --log',
+      [fixture('struct.ts'), '--log', 'some'],
+      '--log: "some" is not a mode. Modes: stream, grouped, none.',
+    ],
     ['an unknown option', [fixture('struct.ts'), '--node', 'a:cpu=1'], '--nodes'],
     ['no file', [], 'file'],
   ])('exits with 2 for %s', async (_, args, mention) => {
@@ -233,13 +335,33 @@ describe('handoff run', () => {
 
 describe('Ctrl-C', () => {
   it('is no reason not to write what was asked for', async () => {
-    const [trace, summary, report] = ['trace', 'summary', 'report'].map((name) => join(folder, `interrupted-${name}`)) as [string, string, string];
-    const child = startCli('run', fixture('slow.ts'), '300', '--no-progress', '--trace', trace, '--summary', summary, '--report', report);
+    const [trace, summary, report] = ['trace', 'summary', 'report'].map((name) =>
+      join(folder, `interrupted-${name}`),
+    ) as [string, string, string];
+    const child = startCli(
+      'run',
+      fixture('slow.ts'),
+      '300',
+      '--no-progress',
+      '--trace',
+      trace,
+      '--summary',
+      summary,
+      '--report',
+      report,
+    );
     await child.said('running');
     child.kill('SIGINT');
     expect((await child.finished).code).toBe(130);
-    expect(checkTrace(readFileSync(trace, 'utf8')).slices.filter(({ cat }) => cat === 'function')).toMatchObject([{ name: 'slow#1' }]);
-    expect(JSON.parse(readFileSync(summary, 'utf8'))).toMatchObject({ ok: false, done: 1, functions: 2, error: { code: 'STOPPED' } });
+    expect(checkTrace(readFileSync(trace, 'utf8')).slices.filter(({ cat }) => cat === 'function')).toMatchObject([
+      { name: 'slow#1' },
+    ]);
+    expect(JSON.parse(readFileSync(summary, 'utf8'))).toMatchObject({
+      ok: false,
+      done: 1,
+      functions: 2,
+      error: { code: 'STOPPED' },
+    });
     expect(readFileSync(report, 'utf8')).toContain('slow#1');
   });
 

@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { copyOf, isStillCopy } from '../../lib/core/copy.ts';
 import { eachItem } from '../../lib/core/items.ts';
 
-const value = fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withSparseArray: true, withTypedArray: true, withBoxedValues: true });
+const value = fc.anything({
+  withBigInt: true,
+  withDate: true,
+  withMap: true,
+  withSet: true,
+  withSparseArray: true,
+  withTypedArray: true,
+  withBoxedValues: true,
+});
 
 /** A list of one item inside another, so many times. */
 function nested(depth: number): unknown[] {
@@ -14,11 +22,14 @@ function nested(depth: number): unknown[] {
 
 describe('a copy', () => {
   it('equals the original, and is not it', () => {
-    fc.assert(fc.property(value, (original) => {
-      const copy = copyOf(original);
-      expect(copy).toStrictEqual(original);
-      if (typeof original === 'object' && original !== null) expect(copy).not.toBe(original);
-    }), { numRuns: 500 });
+    fc.assert(
+      fc.property(value, (original) => {
+        const copy = copyOf(original);
+        expect(copy).toStrictEqual(original);
+        if (typeof original === 'object' && original !== null) expect(copy).not.toBe(original);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('keeps cycles, and two places that hold one object', () => {
@@ -50,8 +61,12 @@ describe('a copy', () => {
   });
 
   it('keeps the classes of errors and of instances, and what cannot be copied', () => {
-    class Odd extends RangeError { readonly detail = [1]; }
-    class Point { readonly at = [1, 2]; }
+    class Odd extends RangeError {
+      readonly detail = [1];
+    }
+    class Point {
+      readonly at = [1, 2];
+    }
     const fn = (): void => {};
     const original = { error: new Odd('far'), point: new Point(), fn, weak: new WeakMap() };
     const copy = copyOf(original);
@@ -66,8 +81,17 @@ describe('a copy', () => {
 
 describe('whether a copy still says what the original says', () => {
   it('does right after it was made', () => {
-    fc.assert(fc.property(fc.jsonValue({ maxDepth: 5 }), (original) => { expect(isStillCopy(copyOf(original), original)).toBe(true); }));
-    const list = [new Map([['a', new Float64Array(9)]]), new Set([{ x: 1 }]), new Date(5), new Uint8Array(3).buffer] as const;
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 5 }), (original) => {
+        expect(isStillCopy(copyOf(original), original)).toBe(true);
+      }),
+    );
+    const list = [
+      new Map([['a', new Float64Array(9)]]),
+      new Set([{ x: 1 }]),
+      new Date(5),
+      new Uint8Array(3).buffer,
+    ] as const;
     expect(isStillCopy(copyOf(list), list)).toBe(true);
     expect(isStillCopy(copyOf(nested(100_000)), nested(100_000))).toBe(true);
   });
@@ -95,18 +119,28 @@ describe('whether a copy still says what the original says', () => {
 
 describe('the items of a list', () => {
   it('are visited in order, holes left out', () => {
-    fc.assert(fc.property(fc.sparseArray(fc.option(fc.integer(), { nil: undefined }), { maxNumElements: 20, maxLength: 5000 }), (list) => {
-      const visited: [number, unknown][] = [];
-      eachItem(list, (item, i) => visited.push([i, item]));
-      expect(visited).toEqual(Object.keys(list).map((key) => [Number(key), list[Number(key)]]));
-    }));
+    fc.assert(
+      fc.property(
+        fc.sparseArray(fc.option(fc.integer(), { nil: undefined }), { maxNumElements: 20, maxLength: 5000 }),
+        (list) => {
+          const visited: [number, unknown][] = [];
+          eachItem(list, (item, i) => visited.push([i, item]));
+          expect(visited).toEqual(Object.keys(list).map((key) => [Number(key), list[Number(key)]]));
+        },
+      ),
+    );
   });
 
   it('are visited by their keys where a list is sparse: nobody waits for two hundred million holes', () => {
     const list: unknown[] = [0];
     list[2e8] = 'last';
     let reads = 0;
-    const counted = new Proxy(list, { has: (target, key) => { reads++; return key in target; } });
+    const counted = new Proxy(list, {
+      has: (target, key) => {
+        reads++;
+        return key in target;
+      },
+    });
     const visited: unknown[] = [];
     eachItem(counted, (item) => visited.push(item));
     expect(visited).toEqual([0, 'last']);

@@ -9,13 +9,23 @@ describe('HandoffError', () => {
     const error = new HandoffError('MISSING_FUNCTION', 'no x', { functionId: 'a', missing: 'x', cause });
     expect(error).toBeInstanceOf(Error);
     expect(error).toBeInstanceOf(HandoffError);
-    expect(error).toMatchObject({ name: 'HandoffError', code: 'MISSING_FUNCTION', message: 'no x', functionId: 'a', missing: 'x', cause });
+    expect(error).toMatchObject({
+      name: 'HandoffError',
+      code: 'MISSING_FUNCTION',
+      message: 'no x',
+      functionId: 'a',
+      missing: 'x',
+      cause,
+    });
     expect(Object.keys(error)).toEqual(['code', 'functionId', 'missing']);
     expect('cause' in new HandoffError('STOPPED', 'x')).toBe(false);
   });
 
   it('is recognised across copies of the package', () => {
-    const foreign = Object.assign(Object.create(Error.prototype) as Error, { [Symbol.for('handoffjs.error')]: true, code: 'STOPPED' });
+    const foreign = Object.assign(Object.create(Error.prototype) as Error, {
+      [Symbol.for('handoffjs.error')]: true,
+      code: 'STOPPED',
+    });
     expect(foreign).toBeInstanceOf(HandoffError);
     expect(isHandoffError(foreign, 'STOPPED')).toBe(true);
     expect(isHandoffError(foreign, 'ABORTED')).toBe(false);
@@ -62,12 +72,21 @@ describe('the wire form', () => {
   });
 
   it('keeps what can be copied of fields, replaces the rest by its text, and never throws', () => {
-    const error = Object.assign(new Error('x'), { fn: () => 1, symbol: Symbol('s'), request: { url: '/a', headers: ['b'], validate() {} } });
+    const error = Object.assign(new Error('x'), {
+      fn: () => 1,
+      symbol: Symbol('s'),
+      request: { url: '/a', headers: ['b'], validate() {} },
+    });
     const back = travel(error);
     expect(back.fn).toContain('() => 1');
     expect(back.symbol).toBe('Symbol(s)');
     expect(back.request).toEqual({ url: '/a', headers: ['b'] });
-    const hostile = Object.defineProperty(new Error('x'), 'boom', { enumerable: true, get() { throw new Error('no'); } });
+    const hostile = Object.defineProperty(new Error('x'), 'boom', {
+      enumerable: true,
+      get() {
+        throw new Error('no');
+      },
+    });
     expect(travel(hostile)).toMatchObject({ message: 'x', boom: '[cannot be read: no]' });
     const { proxy, revoke } = Proxy.revocable(new Error('y'), {});
     revoke();

@@ -18,8 +18,17 @@ describe('a DAG', () => {
   it('stores an added function under its id, defaults filled in', () => {
     const dag = new Dag().add({ id: 'a', code: t.one, args: ['b'], extraArgs: [1], cost: { cpu: 1 } });
     expect(dag.get('a')).toEqual({
-      id: 'a', args: ['b'], code: { module: new URL('../fixtures/tasks.ts', import.meta.url).href, export: 'one' }, extraArgs: [1],
-      cost: { cpu: 1 }, type: 'regular', argumentInclusion: 'variadic', priority: 0, idempotent: true, retryDelay: 0, parallelism: 1,
+      id: 'a',
+      args: ['b'],
+      code: { module: new URL('../fixtures/tasks.ts', import.meta.url).href, export: 'one' },
+      extraArgs: [1],
+      cost: { cpu: 1 },
+      type: 'regular',
+      argumentInclusion: 'variadic',
+      priority: 0,
+      idempotent: true,
+      retryDelay: 0,
+      parallelism: 1,
     });
     expect([...dag.functions.keys()]).toEqual(['a']);
     expect(dag.has('a')).toBe(true);
@@ -36,7 +45,9 @@ describe('a DAG', () => {
   });
 
   it('takes init as a reference, or with arguments', () => {
-    const dag = new Dag().add({ id: 'a', code, init: t.one }).add({ id: 'b', code, init: { code: t.add, extraArgs: [1] } });
+    const dag = new Dag()
+      .add({ id: 'a', code, init: t.one })
+      .add({ id: 'b', code, init: { code: t.add, extraArgs: [1] } });
     expect(dag.get('a')!.init).toMatchObject({ code: { export: 'one' }, extraArgs: [] });
     expect(dag.get('b')!.init).toMatchObject({ code: { export: 'add' }, extraArgs: [1] });
   });
@@ -99,7 +110,9 @@ describe('adding', () => {
   it('names the function, the field, what was expected and what was got', () => {
     const error = thrownBy(() => new Dag().add({ id: 'train', code, cost: { gpu: NaN } }));
     expect(error.functionId).toBe('train');
-    expect(error.message).toMatchInlineSnapshot(`"Function "train": cost must be amounts by resource, each a finite number of at least 0, got {"gpu":"NaN"}."`);
+    expect(error.message).toMatchInlineSnapshot(
+      `"Function "train": cost must be amounts by resource, each a finite number of at least 0, got {"gpu":"NaN"}."`,
+    );
   });
 
   it('refuses an id that is taken', () => {
@@ -110,7 +123,9 @@ describe('adding', () => {
 
   it('refuses an Argument whose functions would take ids that are taken', () => {
     const dag = new Dag().add({ id: 'serialize:p->c:0', code });
-    expect(thrownBy(() => dag.add({ id: 'c', code, args: [{ id: 'p', serialize: { code } }] })).code).toBe('DUPLICATE_FUNCTION');
+    expect(thrownBy(() => dag.add({ id: 'c', code, args: [{ id: 'p', serialize: { code } }] })).code).toBe(
+      'DUPLICATE_FUNCTION',
+    );
     expect(dag.size).toBe(1);
   });
 
@@ -133,15 +148,32 @@ describe('adding', () => {
 
 describe('an Argument', () => {
   it('adds a function on each side, tied to producer and consumer', () => {
-    const dag = new Dag().add({ id: 'p', code }).add({ id: 'c', code, args: ['p', { id: 'p', serialize: { code: t.tagSerialized, extraArgs: [1] }, deserialize: { code: t.tagDeserialized } }] });
+    const dag = new Dag().add({ id: 'p', code }).add({
+      id: 'c',
+      code,
+      args: [
+        'p',
+        { id: 'p', serialize: { code: t.tagSerialized, extraArgs: [1] }, deserialize: { code: t.tagDeserialized } },
+      ],
+    });
     expect([...dag.functions.keys()]).toEqual(['p', 'serialize:p->c:1', 'deserialize:p->c:1', 'c']);
-    expect(dag.get('serialize:p->c:1')).toMatchObject({ args: ['p'], node: { collocatedWith: 'p' }, code: { export: 'tagSerialized' } });
-    expect(dag.get('deserialize:p->c:1')).toMatchObject({ args: ['serialize:p->c:1'], node: { collocatedWith: 'c' }, code: { export: 'tagDeserialized' } });
+    expect(dag.get('serialize:p->c:1')).toMatchObject({
+      args: ['p'],
+      node: { collocatedWith: 'p' },
+      code: { export: 'tagSerialized' },
+    });
+    expect(dag.get('deserialize:p->c:1')).toMatchObject({
+      args: ['serialize:p->c:1'],
+      node: { collocatedWith: 'c' },
+      code: { export: 'tagDeserialized' },
+    });
     expect(dag.get('c')!.args).toEqual(['p', 'deserialize:p->c:1']);
   });
 
   it('does so whatever placement the consumer has', () => {
-    const dag = new Dag().add({ id: 'p', code }).add({ id: 'c', code, node: 'b', args: [{ id: 'p', deserialize: { code } }] });
+    const dag = new Dag()
+      .add({ id: 'p', code })
+      .add({ id: 'c', code, node: 'b', args: [{ id: 'p', deserialize: { code } }] });
     expect(dag.get('deserialize:p->c:0')!.node).toEqual({ collocatedWith: 'c' });
   });
 });
@@ -149,9 +181,25 @@ describe('an Argument', () => {
 describe('as JSON', () => {
   it('comes back as it was', () => {
     const dag = new Dag('json')
-      .add({ id: 'p', code: t.one, extraArgs: [1, { x: 2 }], cost: { cpu: 1 }, retryDelay: { initial: 5 }, priority: 2, idempotent: false })
+      .add({
+        id: 'p',
+        code: t.one,
+        extraArgs: [1, { x: 2 }],
+        cost: { cpu: 1 },
+        retryDelay: { initial: 5 },
+        priority: 2,
+        idempotent: false,
+      })
       .add({ id: 'i', code: fromSource((x: number) => x + 1), args: ['p'], type: 'inline' })
-      .add({ id: 'c', code: t.add, args: ['i', { id: 'p', serialize: { code: t.tagSerialized, extraArgs: [1] } }], argumentInclusion: 'list', retryIf: t.isTaskError, init: t.one, node: 'b' });
+      .add({
+        id: 'c',
+        code: t.add,
+        args: ['i', { id: 'p', serialize: { code: t.tagSerialized, extraArgs: [1] } }],
+        argumentInclusion: 'list',
+        retryIf: t.isTaskError,
+        init: t.one,
+        node: 'b',
+      });
     const back = Dag.fromJSON(JSON.parse(JSON.stringify(dag)));
     expect(back.id).toBe('json');
     expect(back.functions).toEqual(dag.functions);

@@ -15,7 +15,11 @@ describe('what is written into a function is copied when the function is added',
     ['bytes', () => ({ extraArgs: [new Uint8Array(4)] }), (spec) => spec.extraArgs[0].fill(1)],
     ['large bytes', () => ({ extraArgs: [new Float64Array(100_000)] }), (spec) => spec.extraArgs[0].fill(1)],
     ['args', () => ({ args: ['b'] }), (spec) => spec.args.push('c')],
-    ['the extraArgs of a transform', () => ({ args: [{ id: 'b', serialize: { code, extraArgs: [[1]] } }] }), (spec) => spec.args[0].serialize.extraArgs[0].push(2)],
+    [
+      'the extraArgs of a transform',
+      () => ({ args: [{ id: 'b', serialize: { code, extraArgs: [[1]] } }] }),
+      (spec) => spec.args[0].serialize.extraArgs[0].push(2),
+    ],
     ['cost', () => ({ cost: { cpu: 1 } }), (spec) => (spec.cost.cpu = 2)],
     ['retryDelay', () => ({ retryDelay: { initial: 1, factor: 2 } }), (spec) => (spec.retryDelay.initial = 9)],
     ['node', () => ({ node: { collocatedWith: 'b' } }), (spec) => (spec.node.collocatedWith = 'c')],
@@ -30,7 +34,8 @@ describe('what is written into a function is copied when the function is added',
 
   it('and what a DAG gives of itself is a copy too', () => {
     const made = new Dag('d').add({ id: 'a', code, extraArgs: [{ x: 1 }] });
-    for (const given of [made.get('a')!, made.functions.get('a')!, made.toJSON().functions[0]!]) (given.extraArgs as any[])[0].x = 2;
+    for (const given of [made.get('a')!, made.functions.get('a')!, made.toJSON().functions[0]!])
+      (given.extraArgs as any[])[0].x = 2;
     expect(made.get('a')!.extraArgs).toEqual([{ x: 1 }]);
   });
 
@@ -42,8 +47,14 @@ describe('what is written into a function is copied when the function is added',
     });
     options.tags.push('y');
     const made = dag('d', calls);
-    expect(made.get('f#1')!.layout).toEqual([{ value: { min: 1, tags: ['x'] } }, { list: [{ arg: 0 }, { value: { min: 1, tags: ['x'] } }] }]);
-    expect(made.get('f#2')!.layout).toEqual([{ value: { min: 2, tags: ['x'] } }, { list: [{ arg: 0 }, { value: { min: 2, tags: ['x'] } }] }]);
+    expect(made.get('f#1')!.layout).toEqual([
+      { value: { min: 1, tags: ['x'] } },
+      { list: [{ arg: 0 }, { value: { min: 1, tags: ['x'] } }] },
+    ]);
+    expect(made.get('f#2')!.layout).toEqual([
+      { value: { min: 2, tags: ['x'] } },
+      { list: [{ arg: 0 }, { value: { min: 2, tags: ['x'] } }] },
+    ]);
   });
 
   it('but once, however many functions are given the same value', () => {
@@ -54,7 +65,9 @@ describe('what is written into a function is copied when the function is added',
     const [a, b, c] = partsOf(made).entries.map(({ extraArgs }) => extraArgs[0]);
     expect(b).toBe(a);
     expect(c).not.toBe(a);
-    const ofCalls = partsOf(dag('calls', [t.f(rows), t.f(t.g(), [t.g(), rows])])).entries.map(({ extraArgs, traits }) => extraArgs[0] ?? traits.layout?.[1]);
+    const ofCalls = partsOf(dag('calls', [t.f(rows), t.f(t.g(), [t.g(), rows])])).entries.map(
+      ({ extraArgs, traits }) => extraArgs[0] ?? traits.layout?.[1],
+    );
     expect(ofCalls[0]).toBe(c);
     expect(compile(made).size).toBe(3);
   });
@@ -64,21 +77,71 @@ describe('what has no value of its own is refused as one', () => {
   const other = new Dag('other').add({ id: 'a', code });
   it.each<[string, () => unknown, string, RegExp]>([
     ['a DAG', () => dag('d', t.f(other)), 'NOT_SERIALIZABLE', /"f#1": extraArgs\[0\] is a DAG, which has no value/],
-    ['a DAG of calls', () => dag('d', t.f(1, { rows: dag('x', t.g()) })), 'NOT_SERIALIZABLE', /extraArgs\[1\]\.rows is a DAG/],
-    ['a DAG in the struct form', () => new Dag().add({ id: 'b', code, extraArgs: [[other]] }), 'NOT_SERIALIZABLE', /"b": extraArgs\[0\]\[0\] is a DAG/],
-    ['a DAG beside a call in a list', () => dag('d', t.f([t.g(), other])), 'NOT_SERIALIZABLE', /argument\[0\]\[1\] is a DAG/],
-    ['a call in an object', () => dag('d', t.f({ rows: t.g() })), 'NOT_SERIALIZABLE', /extraArgs\[0\]\.rows is a call where only plain values may stand/],
+    [
+      'a DAG of calls',
+      () => dag('d', t.f(1, { rows: dag('x', t.g()) })),
+      'NOT_SERIALIZABLE',
+      /extraArgs\[1\]\.rows is a DAG/,
+    ],
+    [
+      'a DAG in the struct form',
+      () => new Dag().add({ id: 'b', code, extraArgs: [[other]] }),
+      'NOT_SERIALIZABLE',
+      /"b": extraArgs\[0\]\[0\] is a DAG/,
+    ],
+    [
+      'a DAG beside a call in a list',
+      () => dag('d', t.f([t.g(), other])),
+      'NOT_SERIALIZABLE',
+      /argument\[0\]\[1\] is a DAG/,
+    ],
+    [
+      'a call in an object',
+      () => dag('d', t.f({ rows: t.g() })),
+      'NOT_SERIALIZABLE',
+      /extraArgs\[0\]\.rows is a call where only plain values may stand/,
+    ],
     ['a call in a Map', () => dag('d', t.f(new Map([['rows', t.g()]]))), 'NOT_SERIALIZABLE', /get\(rows\) is a call/],
-    ['a call in the struct form', () => new Dag().add({ id: 'b', code, extraArgs: [t.g()] }), 'NOT_SERIALIZABLE', /is a call/],
-    ['a task that is not called', () => dag('d', t.f(t.g)), 'NOT_SERIALIZABLE', /the task g, which is not called: write g\(…\)/],
+    [
+      'a call in the struct form',
+      () => new Dag().add({ id: 'b', code, extraArgs: [t.g()] }),
+      'NOT_SERIALIZABLE',
+      /is a call/,
+    ],
+    [
+      'a task that is not called',
+      () => dag('d', t.f(t.g)),
+      'NOT_SERIALIZABLE',
+      /the task g, which is not called: write g\(…\)/,
+    ],
     ['all tasks of a module', () => dag('d', t.f(t)), 'NOT_SERIALIZABLE', /the tasks of file:/],
-    ['a signal', () => dag('d', t.f({ signal: new AbortController().signal })), 'NOT_SERIALIZABLE', /an AbortSignal \(inside a function, context\(\)\.signal is its own\)/],
-    ['a list too long for a call', () => new Dag().add({ id: 'b', code, extraArgs: Object.assign([], { length: 2e8 }) }), 'INVALID_FUNCTION', /a list of at most/],
-    ['a call in a text', () => `${t.g(1)}`, 'INVALID_FUNCTION', /The call g\(…\) is used as a text or a number.+pass it as an argument/],
+    [
+      'a signal',
+      () => dag('d', t.f({ signal: new AbortController().signal })),
+      'NOT_SERIALIZABLE',
+      /an AbortSignal \(inside a function, context\(\)\.signal is its own\)/,
+    ],
+    [
+      'a list too long for a call',
+      () => new Dag().add({ id: 'b', code, extraArgs: Object.assign([], { length: 2e8 }) }),
+      'INVALID_FUNCTION',
+      /a list of at most/,
+    ],
+    [
+      'a call in a text',
+      () => `${t.g(1)}`,
+      'INVALID_FUNCTION',
+      /The call g\(…\) is used as a text or a number.+pass it as an argument/,
+    ],
     ['a call in a sum', () => t.g(1) + 1, 'INVALID_FUNCTION', /The call g\(…\) is used as a text/],
     ['a call in a comparison', () => t.g(1) > 1, 'INVALID_FUNCTION', /The call g/],
     ['a call as String()', () => String(t.g(1)), 'INVALID_FUNCTION', /The call g/],
-    ['a call in JSON', () => JSON.stringify({ rows: t.g(1) }), 'INVALID_FUNCTION', /The call g\(…\) is turned into JSON/],
+    [
+      'a call in JSON',
+      () => JSON.stringify({ rows: t.g(1) }),
+      'INVALID_FUNCTION',
+      /The call g\(…\) is turned into JSON/,
+    ],
     ['a call as a key', () => ({})[t.g(1) as never], 'INVALID_FUNCTION', /The call g/],
     ['a task in a text', () => `${t.g}`, 'INVALID_FUNCTION', /The task g is used as a text.+call it/],
     ['tasks in a text', () => `${t}`, 'INVALID_FUNCTION', /The tasks of file:.+ are used as a text/],
@@ -100,8 +163,14 @@ describe('what has no value of its own is refused as one', () => {
 });
 
 describe('inline functions refuse what they would not heed', () => {
-  it.each([['timeout', 5], ['retryIf', code]] as const)('%s', (field, value) => {
-    const check = new Dag().add({ id: 'i', code, type: 'inline', [field]: value }).add({ id: 'b', code, args: ['i'] }).validate();
+  it.each([
+    ['timeout', 5],
+    ['retryIf', code],
+  ] as const)('%s', (field, value) => {
+    const check = new Dag()
+      .add({ id: 'i', code, type: 'inline', [field]: value })
+      .add({ id: 'b', code, args: ['i'] })
+      .validate();
     expect(check).toMatchObject({ ok: false, error: { code: 'INVALID_INLINE_FUNCTION', functionId: 'i' } });
     expect(check.ok ? '' : check.error.message).toContain(field);
   });

@@ -11,27 +11,43 @@ const order = (plan: ReturnType<typeof compile>): string[] => [...plan.byRank].m
 
 describe('reweigh', () => {
   it('gives the order that the DAG would have, had its functions said how long they take', () => {
-    fc.assert(fc.property(vertices(), fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 30, maxLength: 30 }), (all, ms) => {
-      const specs = toSpecs(all, code);
-      const said = compile(build(specs.map((spec, i) => (spec.type === 'inline' ? spec : { ...spec, duration: ms[i]! }))));
-      const silent = compile(build(specs));
-      const { rank, byRank, bLevel, ...rest } = reweigh(silent, (i) => ms[Number(silent.entries[i]!.id.slice(1))]!);
-      expect([...byRank]).toEqual([...said.byRank]);
-      expect([...rank]).toEqual([...said.rank]);
-      expect([...bLevel]).toEqual([...said.bLevel]);
-      const { rank: _, byRank: _b, bLevel: _l, ...before } = silent;
-      expect(rest).toEqual(before); // nothing else is touched
-    }));
+    fc.assert(
+      fc.property(vertices(), fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 30, maxLength: 30 }), (all, ms) => {
+        const specs = toSpecs(all, code);
+        const said = compile(
+          build(specs.map((spec, i) => (spec.type === 'inline' ? spec : { ...spec, duration: ms[i]! }))),
+        );
+        const silent = compile(build(specs));
+        const { rank, byRank, bLevel, ...rest } = reweigh(silent, (i) => ms[Number(silent.entries[i]!.id.slice(1))]!);
+        expect([...byRank]).toEqual([...said.byRank]);
+        expect([...rank]).toEqual([...said.rank]);
+        expect([...bLevel]).toEqual([...said.bLevel]);
+        const { rank: _, byRank: _b, bLevel: _l, ...before } = silent;
+        expect(rest).toEqual(before); // nothing else is touched
+      }),
+    );
   });
 
   it('puts a long function before many short ones that follow each other', () => {
-    const plan = compile(build([{ id: 'a', code }, { id: 'b', code, args: ['a'] }, { id: 'c', code, args: ['b'] }, { id: 'long', code }]));
+    const plan = compile(
+      build([
+        { id: 'a', code },
+        { id: 'b', code, args: ['a'] },
+        { id: 'c', code, args: ['b'] },
+        { id: 'long', code },
+      ]),
+    );
     expect(order(plan)).toEqual(['a', 'b', 'c', 'long']);
     expect(order(reweigh(plan, (i) => (plan.entries[i]!.id === 'long' ? 500 : 5)))).toEqual(['long', 'a', 'b', 'c']);
   });
 
   it('leaves priority first', () => {
-    const plan = compile(build([{ id: 'long', code }, { id: 'urgent', code, priority: 1 }]));
+    const plan = compile(
+      build([
+        { id: 'long', code },
+        { id: 'urgent', code, priority: 1 },
+      ]),
+    );
     expect(order(reweigh(plan, (i) => (plan.entries[i]!.id === 'long' ? 500 : 5)))).toEqual(['urgent', 'long']);
   });
 

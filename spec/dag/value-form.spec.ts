@@ -5,7 +5,10 @@ import { t, thrownBy } from '../support/handoff.ts';
 describe('tasks', () => {
   it('gives the same reference every time', () => {
     expect(t.one).toBe(t.one);
-    expect(new Dag().add({ id: 'a', code: t.one }).get('a')!.code).toEqual({ module: new URL('../fixtures/tasks.ts', import.meta.url).href, export: 'one' });
+    expect(new Dag().add({ id: 'a', code: t.one }).get('a')!.code).toEqual({
+      module: new URL('../fixtures/tasks.ts', import.meta.url).href,
+      export: 'one',
+    });
   });
 
   it('can be returned from an async function without being called', async () => {
@@ -18,12 +21,29 @@ describe('tasks', () => {
     expect(thrownBy(() => tasks('')).code).toBe('INVALID_FUNCTION');
   });
 
-  it.each(['http://example.org/tasks.ts', 'https://example.org/tasks.js', 'blob:nodedata:1', 'ftp://example.org/x', 'C:\\tasks.ts'])('refuses %s, which no thread could import, at once and in each form', (module) => {
-    expect(thrownBy(() => tasks(module))).toMatchObject({ code: 'INVALID_FUNCTION', message: expect.stringMatching(/it is a path|Node imports no modules/) });
+  it.each([
+    'http://example.org/tasks.ts',
+    'https://example.org/tasks.js',
+    'blob:nodedata:1',
+    'ftp://example.org/x',
+    'C:\\tasks.ts',
+  ])('refuses %s, which no thread could import, at once and in each form', (module) => {
+    expect(thrownBy(() => tasks(module))).toMatchObject({
+      code: 'INVALID_FUNCTION',
+      message: expect.stringMatching(/it is a path|Node imports no modules/),
+    });
     if (URL.canParse(module)) expect(thrownBy(() => tasks(new URL(module))).code).toBe('INVALID_FUNCTION');
     const reference = { module, export: 'x' };
-    for (const more of [{ code: reference }, { code: t.one, retryIf: reference }, { code: t.one, init: reference }, { code: t.one, args: [{ id: 'y', serialize: { code: reference } }] }]) {
-      expect(thrownBy(() => new Dag().add({ id: 'a', ...more } as never))).toMatchObject({ code: 'INVALID_FUNCTION', functionId: 'a' });
+    for (const more of [
+      { code: reference },
+      { code: t.one, retryIf: reference },
+      { code: t.one, init: reference },
+      { code: t.one, args: [{ id: 'y', serialize: { code: reference } }] },
+    ]) {
+      expect(thrownBy(() => new Dag().add({ id: 'a', ...more } as never))).toMatchObject({
+        code: 'INVALID_FUNCTION',
+        functionId: 'a',
+      });
     }
   });
 });
@@ -47,7 +67,15 @@ describe('dag(name, outputs)', () => {
   });
 
   it('numbers calls of the same function, past ids that were given', () => {
-    const calls = [t.one(), t.one().with({ id: 'one#1' }), t.one(), fromSource(() => 1)(), fromSource(function named() { return 1; })()];
+    const calls = [
+      t.one(),
+      t.one().with({ id: 'one#1' }),
+      t.one(),
+      fromSource(() => 1)(),
+      fromSource(function named() {
+        return 1;
+      })(),
+    ];
     expect([...dag('d', calls).functions.keys()]).toEqual(['one#2', 'one#1', 'one#3', 'anonymous#1', 'named#1']);
   });
 
@@ -61,7 +89,13 @@ describe('dag(name, outputs)', () => {
 
   it('takes all options of a function', () => {
     const base = t.one();
-    const made = dag('d', [base, t.double(base).with({ node: { collocatedWith: base }, priority: 1 }).with({ maxRetries: 2 })]);
+    const made = dag('d', [
+      base,
+      t
+        .double(base)
+        .with({ node: { collocatedWith: base }, priority: 1 })
+        .with({ maxRetries: 2 }),
+    ]);
     expect(made.get('double#1')).toMatchObject({ node: { collocatedWith: 'one#1' }, priority: 1, maxRetries: 2 });
   });
 
@@ -78,11 +112,15 @@ describe('dag(name, outputs)', () => {
   });
 
   it('refuses two calls under one id', () => {
-    expect(thrownBy(() => dag('d', [t.one().with({ id: 'x' }), t.one().with({ id: 'x' })])).code).toBe('DUPLICATE_FUNCTION');
+    expect(thrownBy(() => dag('d', [t.one().with({ id: 'x' }), t.one().with({ id: 'x' })])).code).toBe(
+      'DUPLICATE_FUNCTION',
+    );
   });
 
   it('refuses collocation with a call that is not part of it', () => {
-    expect(thrownBy(() => dag('d', t.one().with({ node: { collocatedWith: t.one() } }))).code).toBe('INVALID_COLLOCATION');
+    expect(thrownBy(() => dag('d', t.one().with({ node: { collocatedWith: t.one() } }))).code).toBe(
+      'INVALID_COLLOCATION',
+    );
   });
 
   it('refuses a call inside an object, and an unknown option', () => {

@@ -18,7 +18,10 @@ const streams: Stream[] = [];
 const nasty = '</script><script>alert("x")</script><img src=x onerror=alert(1)>';
 
 async function start(dashboard: HandoffOptions['dashboard'] = { port: 0 }): Promise<{ handoff: Handoff; url: string }> {
-  const handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }], dashboard: dashboard! });
+  const handoff = await Handoff.start({
+    nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }],
+    dashboard: dashboard!,
+  });
   handoffs.push(handoff);
   return { handoff, url: handoff.dashboard!.url };
 }
@@ -32,7 +35,11 @@ function listen(url: string, run?: string): Stream {
 /** The key of the run of a DAG, once it is told of. */
 async function keyOf(url: string, dagId: string): Promise<string> {
   const stream = listen(url);
-  const find = (): string | undefined => stream.of('runs').flatMap(({ runs }) => runs).find((run) => run.dagId === dagId)?.key;
+  const find = (): string | undefined =>
+    stream
+      .of('runs')
+      .flatMap(({ runs }) => runs)
+      .find((run) => run.dagId === dagId)?.key;
   await stream.until(() => find() !== undefined);
   stream.close();
   return find()!;
@@ -53,38 +60,106 @@ afterEach(async () => {
 describe('a Handoff with a dashboard', () => {
   it('shows a run to its end, also to who comes after it', async () => {
     const { handoff, url } = await start();
-    const graph = dagOf({ id: 'x', code: t.constant, extraArgs: [new Float64Array(4)] }, { id: 'y', code: t.collect, args: ['x'], extraArgs: [{ deep: [1] }, 'text'], cost: { cpu: 1 } });
+    const graph = dagOf(
+      { id: 'x', code: t.constant, extraArgs: [new Float64Array(4)] },
+      { id: 'y', code: t.collect, args: ['x'], extraArgs: [{ deep: [1] }, 'text'], cost: { cpu: 1 } },
+    );
     await handoff.execute(graph);
     const key = await keyOf(url, graph.id);
     const stream = listen(url, key);
-    await stream.until(() => stream.of('attempts').length > 0 && stream.of('runs').length > 0 && stream.of('nodes').length > 0 && stream.of('trees').length > 0);
+    await stream.until(
+      () =>
+        stream.of('attempts').length > 0 &&
+        stream.of('runs').length > 0 &&
+        stream.of('nodes').length > 0 &&
+        stream.of('trees').length > 0,
+    );
     expect(stream.messages[0]).toMatchObject({ type: 'hello', isReport: false });
-    expect(stream.of('runs')[0]).toMatchObject({ runs: [{ key, dagId: graph.id, host: 'local', state: 'finished', total: 2, done: 2, failed: 0, running: 0, retries: 0, error: null }] });
+    expect(stream.of('runs')[0]).toMatchObject({
+      runs: [
+        {
+          key,
+          dagId: graph.id,
+          host: 'local',
+          state: 'finished',
+          total: 2,
+          done: 2,
+          failed: 0,
+          running: 0,
+          retries: 0,
+          error: null,
+        },
+      ],
+    });
     const rows = stream.of('attempts').flatMap((message) => message.rows);
     expect([rows[0], rows[6]]).toEqual([0, 1]);
     expect(stream.of('attempts')[0]!.lanes[0]).toMatchObject({ host: 'local', node: 'a' });
-    expect(stream.of('nodes')[0]!.nodes).toMatchObject([{ name: 'a', host: 'local', isUp: true, declared: { cpu: 2 }, threads: [{}, {}] }]);
-    expect(stream.of('trees')[0]!.trees).toMatchObject({ local: { id: 'root', children: expect.arrayContaining([expect.objectContaining({ id: 'dashboard' })]) as unknown } });
-    expect(await json<RunGraph>(url, `/api/runs/${key}/graph`)).toMatchObject({ dagId: graph.id, ids: ['x', 'y'], names: ['constant', 'collect'], deps: [[], [0]] });
-    expect(await json<FunctionView>(url, `/api/runs/${key}/functions/1`)).toMatchObject({
-      id: 'y', name: 'collect', module: expect.stringContaining('tasks.ts') as string, state: 'done', node: 'a', attempts: 1, cost: { cpu: 1 }, dependents: [], error: null, explain: null,
-      args: [{ result: 'x' }, { literal: expect.stringContaining('deep') as string }, { literal: expect.stringContaining('text') as string }],
+    expect(stream.of('nodes')[0]!.nodes).toMatchObject([
+      { name: 'a', host: 'local', isUp: true, declared: { cpu: 2 }, threads: [{}, {}] },
+    ]);
+    expect(stream.of('trees')[0]!.trees).toMatchObject({
+      local: {
+        id: 'root',
+        children: expect.arrayContaining([expect.objectContaining({ id: 'dashboard' })]) as unknown,
+      },
     });
-    expect(await json<FunctionView>(url, `/api/runs/${key}/functions/0`)).toMatchObject({ dependents: ['y'], begun: expect.any(Number) as number });
+    expect(await json<RunGraph>(url, `/api/runs/${key}/graph`)).toMatchObject({
+      dagId: graph.id,
+      ids: ['x', 'y'],
+      names: ['constant', 'collect'],
+      deps: [[], [0]],
+    });
+    expect(await json<FunctionView>(url, `/api/runs/${key}/functions/1`)).toMatchObject({
+      id: 'y',
+      name: 'collect',
+      module: expect.stringContaining('tasks.ts') as string,
+      state: 'done',
+      node: 'a',
+      attempts: 1,
+      cost: { cpu: 1 },
+      dependents: [],
+      error: null,
+      explain: null,
+      args: [
+        { result: 'x' },
+        { literal: expect.stringContaining('deep') as string },
+        { literal: expect.stringContaining('text') as string },
+      ],
+    });
+    expect(await json<FunctionView>(url, `/api/runs/${key}/functions/0`)).toMatchObject({
+      dependents: ['y'],
+      begun: expect.any(Number) as number,
+    });
   });
 
   it('cancels a run that is under way, and says of one that is over that it is', async () => {
     const { handoff, url } = await start();
     const seen = new SharedArrayBuffer(8);
-    const dag = dagOf({ id: 'long', code: c.untilAborted, extraArgs: [seen] }, { id: 'after', code: t.constant, args: ['long'] });
+    const dag = dagOf(
+      { id: 'long', code: c.untilAborted, extraArgs: [seen] },
+      { id: 'after', code: t.constant, args: ['long'] },
+    );
     const run = handoff.execute(dag);
     const failed = errorOf(run);
     const key = await keyOf(url, dag.id);
     const stream = listen(url, key);
-    await stream.until(() => stream.of('runs').at(-1)?.runs.some(({ running }) => running === 1) === true);
-    expect(await json<FunctionView>(url, `/api/runs/${key}/functions/1`)).toMatchObject({ state: 'waiting', explain: 'after waits for the result of long.' });
-    expect(await json<FunctionView>(url, `/api/runs/${key}/functions/0`)).toMatchObject({ state: 'running', node: 'a' });
-    const cancel = (): ReturnType<typeof ask> => ask(url, `/api/runs/${key}/cancel`, { method: 'POST', headers: { 'x-handoff': '1' } });
+    await stream.until(
+      () =>
+        stream
+          .of('runs')
+          .at(-1)
+          ?.runs.some(({ running }) => running === 1) === true,
+    );
+    expect(await json<FunctionView>(url, `/api/runs/${key}/functions/1`)).toMatchObject({
+      state: 'waiting',
+      explain: 'after waits for the result of long.',
+    });
+    expect(await json<FunctionView>(url, `/api/runs/${key}/functions/0`)).toMatchObject({
+      state: 'running',
+      node: 'a',
+    });
+    const cancel = (): ReturnType<typeof ask> =>
+      ask(url, `/api/runs/${key}/cancel`, { method: 'POST', headers: { 'x-handoff': '1' } });
     expect(await cancel()).toMatchObject({ status: 202 });
     expect(await failed).toMatchObject({ code: 'ABORTED' });
     await stream.until(() => stream.of('runs').at(-1)?.runs[0]?.state === 'failed');
@@ -99,10 +174,34 @@ describe('a Handoff with a dashboard', () => {
     const key = await keyOf(url, dag.id);
     const stream = listen(url, key);
     await stream.until(() => stream.of('marks').length > 0 && stream.of('attempts').length > 0);
-    expect(stream.of('marks').flatMap(({ marks }) => marks)).toMatchObject([{ kind: 'retry', fn: 0, node: 'a' }, { kind: 'failed', fn: 0, node: 'a' }]);
-    expect(stream.of('attempts').flatMap(({ rows }) => rows)).toMatchObject([0, expect.any(Number), expect.any(Number), expect.any(Number), 1, 1, 0, expect.any(Number), expect.any(Number), expect.any(Number), 2, 1]);
+    expect(stream.of('marks').flatMap(({ marks }) => marks)).toMatchObject([
+      { kind: 'retry', fn: 0, node: 'a' },
+      { kind: 'failed', fn: 0, node: 'a' },
+    ]);
+    expect(stream.of('attempts').flatMap(({ rows }) => rows)).toMatchObject([
+      0,
+      expect.any(Number),
+      expect.any(Number),
+      expect.any(Number),
+      1,
+      1,
+      0,
+      expect.any(Number),
+      expect.any(Number),
+      expect.any(Number),
+      2,
+      1,
+    ]);
     expect(await json<FunctionView>(url, `/api/runs/${key}/functions/0`)).toMatchObject({
-      state: 'failed', attempts: 2, error: { name: 'TaskError', code: 'E_TASK', message: nasty, stack: expect.stringContaining('boom') as string, cause: { name: 'RangeError', message: 'beneath' } },
+      state: 'failed',
+      attempts: 2,
+      error: {
+        name: 'TaskError',
+        code: 'E_TASK',
+        message: nasty,
+        stack: expect.stringContaining('boom') as string,
+        cause: { name: 'RangeError', message: 'beneath' },
+      },
     });
   });
 
@@ -117,7 +216,10 @@ describe('a Handoff with a dashboard', () => {
       const stream = listen(url, key);
       const rows = (): number[] => stream.of('attempts').flatMap((message) => message.rows);
       await stream.until(() => rows().length >= 3000);
-      expect(stream.of('runs')[0]!.runs.map(({ dagId, state }) => [dagId, state])).toEqual([['many', 'finished'], ['many', 'finished']]);
+      expect(stream.of('runs')[0]!.runs.map(({ dagId, state }) => [dagId, state])).toEqual([
+        ['many', 'finished'],
+        ['many', 'finished'],
+      ]);
       stream.close();
       return rows();
     };
@@ -135,7 +237,9 @@ describe('a Handoff with a dashboard', () => {
     const key = await keyOf(url, 'wide');
     const plain = await json<RunGraph>(url, `/api/runs/${key}/graph`);
     expect(plain.ids).toEqual([...dag.functions.keys()]);
-    expect(plain.deps.every((deps, i) => (i === 0 ? deps.length === 0 : deps.length === 1 && deps[0] === 0))).toBe(true);
+    expect(plain.deps.every((deps, i) => (i === 0 ? deps.length === 0 : deps.length === 1 && deps[0] === 0))).toBe(
+      true,
+    );
     const packed = await fetch(`${url}api/runs/${key}/graph`, { headers: { 'accept-encoding': 'gzip' } });
     expect(packed.headers.get('content-encoding')).toBe('gzip');
     expect(await packed.json()).toEqual(plain);
@@ -144,7 +248,11 @@ describe('a Handoff with a dashboard', () => {
   });
 
   it('tells Prometheus, from when it is first asked or from the start, or not at all', async () => {
-    const [late, early, never] = await Promise.all([start(), start({ port: 0, metrics: true }), start({ port: 0, metrics: false })]);
+    const [late, early, never] = await Promise.all([
+      start(),
+      start({ port: 0, metrics: true }),
+      start({ port: 0, metrics: false }),
+    ]);
     const dag = (): Dag => dagOf({ id: 'x', code: t.one });
     await Promise.all([late, early].map(({ handoff }) => handoff.execute(dag())));
     const startedRuns = async (url: string): Promise<number> => {
@@ -190,11 +298,17 @@ describe('a dashboard that fails', () => {
   it('is started again on its port, as another server that knows what is under way and nothing else', async () => {
     const source = new FakeSource();
     const restarts: string[] = [];
-    const child = new DashboardChild({ host: '127.0.0.1', port: 0, token: undefined, metrics: undefined }, () => source as unknown as Overview, (name) => restarts.push(name));
+    const child = new DashboardChild(
+      { host: '127.0.0.1', port: 0, token: undefined, metrics: undefined },
+      () => source as unknown as Overview,
+      (name) => restarts.push(name),
+    );
     const supervisor = await child.start();
     const url = child.address!.url;
     source.tell(started(chainGraph('over', 1)));
-    source.tell(told({ type: 'run:finished', runId: 'over', dagId: 'over', functions: 1, retries: 0, durationMs: 1, at: 1001 }));
+    source.tell(
+      told({ type: 'run:finished', runId: 'over', dagId: 'over', functions: 1, retries: 0, durationMs: 1, at: 1001 }),
+    );
     const before = listen(url);
     await before.until(() => before.of('runs').length > 0);
     source.underWay = [started(chainGraph('running', 2), 500)];
@@ -205,7 +319,9 @@ describe('a dashboard that fails', () => {
     expect(child.address).toEqual({ url });
     const after = listen(url);
     await after.until(() => after.of('runs').length > 0);
-    expect(after.of('runs')[0]!.runs).toMatchObject([{ runId: 'running', dagId: 'running', state: 'running', startedAt: 500 }]);
+    expect(after.of('runs')[0]!.runs).toMatchObject([
+      { runId: 'running', dagId: 'running', state: 'running', startedAt: 500 },
+    ]);
     expect(after.of('hello')[0]!.server).not.toBe(before.of('hello')[0]!.server);
     expect(restarts).toEqual(['server']);
     await supervisor.stop();
@@ -215,7 +331,11 @@ describe('a dashboard that fails', () => {
 
   it('again and again is given up, and is nothing to what it stood beside', async () => {
     const source = new FakeSource();
-    const child = new DashboardChild({ host: '127.0.0.1', port: 0, token: undefined, metrics: undefined }, () => source as unknown as Overview, () => {});
+    const child = new DashboardChild(
+      { host: '127.0.0.1', port: 0, token: undefined, metrics: undefined },
+      () => source as unknown as Overview,
+      () => {},
+    );
     const root = new Supervisor({ strategy: 'rest-for-one' });
     await root.startChild({ id: 'dashboard', restart: 'temporary', start: () => child.start() });
     let stops = 0;
@@ -233,7 +353,10 @@ describe('a dashboard that fails', () => {
 describe('a report', () => {
   it('holds the whole run in one file, and nothing in it ends its data early', async () => {
     const { handoff } = await start();
-    const dag = dagOf({ id: nasty, code: t.constant, extraArgs: [nasty] }, { id: 'bad', code: t.boom, args: [nasty], maxRetries: 0 });
+    const dag = dagOf(
+      { id: nasty, code: t.constant, extraArgs: [nasty] },
+      { id: 'bad', code: t.boom, args: [nasty], maxRetries: 0 },
+    );
     const report = createReport(overviewOf(handoff), 'reported');
     await expect(report.html()).rejects.toThrow('has not started');
     await errorOf(handoff.execute(dag, { runId: 'reported' }));
@@ -248,11 +371,16 @@ describe('a report', () => {
     expect(messages[1]).toMatchObject({ runs: [{ dagId: dag.id, state: 'failed', total: 2, done: 1, failed: 1 }] });
     const [key = ''] = Object.keys(graphs);
     expect(graphs[key]!.ids).toEqual([nasty, 'bad']);
-    expect(functions[key]).toMatchObject({ 0: { id: nasty, args: [{ literal: expect.stringContaining('alert') as string }] }, 1: { state: 'failed', error: { name: 'TaskError', message: nasty } } });
+    expect(functions[key]).toMatchObject({
+      0: { id: nasty, args: [{ literal: expect.stringContaining('alert') as string }] },
+      1: { state: 'failed', error: { name: 'TaskError', message: nasty } },
+    });
     // Nothing is loaded from elsewhere: no address but data: stands where one is looked up.
     const outside = html.replace(data, '');
     expect(outside).not.toMatch(/<(?:script|link|img|iframe)[^>]*\b(?:src|href)="(?!data:)/);
-    const { imports } = JSON.parse(/<script type="importmap">(.*?)<\/script>/s.exec(outside)![1]!) as { imports: Record<string, string> };
+    const { imports } = JSON.parse(/<script type="importmap">(.*?)<\/script>/s.exec(outside)![1]!) as {
+      imports: Record<string, string>;
+    };
     for (const [name, address] of Object.entries(imports)) {
       expect(address, name).toMatch(/^data:text\/javascript;base64,/);
       const text = Buffer.from(address.split(',')[1]!, 'base64').toString();
@@ -261,7 +389,9 @@ describe('a report', () => {
         return specifier;
       });
     }
-    expect(Object.keys(imports)).toEqual(expect.arrayContaining(['handoff/page/main.js', 'handoff/protocol.js', 'preact']));
+    expect(Object.keys(imports)).toEqual(
+      expect.arrayContaining(['handoff/page/main.js', 'handoff/protocol.js', 'preact']),
+    );
   });
 
   it('holds every attempt of a run, also where the dashboard would have forgotten the first', async () => {
@@ -282,12 +412,33 @@ describe('a report', () => {
     const source = new FakeSource();
     const report = createReport(source, 'd');
     source.tell(started(chainGraph('d', 12_000)));
-    source.tell(told({ ...spans('d', Array.from({ length: 12_000 }, (_, i) => i)), spans: Array.from({ length: 12_000 }, (_, i) => [1000, 1000 + i]).flat() }));
-    source.tell(told({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: 'f3', node: 'a', attempt: 1, error: new Error('no'), at: 2000 }));
+    source.tell(
+      told({
+        ...spans(
+          'd',
+          Array.from({ length: 12_000 }, (_, i) => i),
+        ),
+        spans: Array.from({ length: 12_000 }, (_, i) => [1000, 1000 + i]).flat(),
+      }),
+    );
+    source.tell(
+      told({
+        type: 'function:failed',
+        runId: 'd',
+        dagId: 'd',
+        functionId: 'f3',
+        node: 'a',
+        attempt: 1,
+        error: new Error('no'),
+        at: 2000,
+      }),
+    );
     const html = await report.html();
     report.close();
     const [, data = ''] = /id="report-data">(.*?)<\/script>/s.exec(html)!;
-    const { functions: { run } } = JSON.parse(data) as Report;
+    const {
+      functions: { run },
+    } = JSON.parse(data) as Report;
     expect(Object.keys(run!)).toEqual(['3', ...Array.from({ length: 9999 }, (_, i) => String(i + 2001))]);
   });
 });

@@ -33,10 +33,37 @@ function tellErrors(history: History): WeakRef<object>[] {
     refs.push(new WeakRef(each), new WeakRef(results));
     return each;
   };
-  history.record(told({ type: 'function:retrying', runId: 'd', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, delayMs: 0, error: error('retried'), at: 1001 }));
-  history.record(told({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: 'f1', node: 'a', attempt: 1, error: error('failed'), at: 1001 }));
-  history.record(told({ type: 'worker:crashed', node: 'a', thread: 1, reason: 'exited', error: error('crashed'), at: 1001 }));
-  history.record(told({ type: 'run:failed', runId: 'd', dagId: 'd', durationMs: 5, error: error('y'.repeat(1e6)), at: 1005 }));
+  history.record(
+    told({
+      type: 'function:retrying',
+      runId: 'd',
+      dagId: 'd',
+      functionId: 'f0',
+      node: 'a',
+      attempt: 1,
+      delayMs: 0,
+      error: error('retried'),
+      at: 1001,
+    }),
+  );
+  history.record(
+    told({
+      type: 'function:failed',
+      runId: 'd',
+      dagId: 'd',
+      functionId: 'f1',
+      node: 'a',
+      attempt: 1,
+      error: error('failed'),
+      at: 1001,
+    }),
+  );
+  history.record(
+    told({ type: 'worker:crashed', node: 'a', thread: 1, reason: 'exited', error: error('crashed'), at: 1001 }),
+  );
+  history.record(
+    told({ type: 'run:failed', runId: 'd', dagId: 'd', durationMs: 5, error: error('y'.repeat(1e6)), at: 1005 }),
+  );
   return refs;
 }
 
@@ -66,38 +93,60 @@ class Reader {
 describe('what is read of a run', () => {
   it('is what was recorded, whenever and in however small pieces it is read', () => {
     const step = fc.oneof(
-      fc.record({ kind: fc.constant('attempts'), functions: fc.array(fc.nat(49), { maxLength: 40 }), thread: fc.nat(3) }),
+      fc.record({
+        kind: fc.constant('attempts'),
+        functions: fc.array(fc.nat(49), { maxLength: 40 }),
+        thread: fc.nat(3),
+      }),
       fc.record({ kind: fc.constant('log'), text: fc.string() }),
       fc.record({ kind: fc.constant('read'), most: fc.integer({ min: 1, max: 60 }) }),
     );
-    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const history = historyOf();
-      history.record(started(chainGraph('d', 50)));
-      const run = only(history);
-      const reader = new Reader();
-      const rows: number[] = [];
-      const lanes: number[] = [];
-      const marks: string[] = [];
-      steps.forEach((each, n) => {
-        const at = 1000 + 10 * n;
-        if (each.kind === 'attempts' && 'functions' in each) {
-          if (!lanes.includes(each.thread)) lanes.push(each.thread);
-          history.record(told(spans('d', each.functions, { thread: each.thread, at })));
-          each.functions.forEach((i, k) => rows.push(i, lanes.indexOf(each.thread), at + k - 1000, 1, 1, 0));
-        } else if ('text' in each) {
-          marks.push(each.text);
-          history.record(told({ type: 'function:log', runId: 'd', dagId: 'd', functionId: 'f1', node: 'a', attempt: 1, values: [each.text], at }));
-        } else if ('most' in each) reader.read(run, each.most);
-      });
-      while (reader.place.rows < run.rows.count || reader.place.marks < marks.length || reader.lanes.length < lanes.length) reader.read(run, 60);
-      expect(reader.rows).toEqual(rows);
-      expect(reader.lanes).toEqual(lanes.map((thread) => ({ host: 'local', node: 'a', thread })));
-      expect(reader.marks).toEqual(marks);
-      expect(reader.missed).toBe(0);
-      const whole = new Reader();
-      whole.read(run, Infinity);
-      expect(whole.rows).toEqual(rows);
-    }));
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const history = historyOf();
+        history.record(started(chainGraph('d', 50)));
+        const run = only(history);
+        const reader = new Reader();
+        const rows: number[] = [];
+        const lanes: number[] = [];
+        const marks: string[] = [];
+        steps.forEach((each, n) => {
+          const at = 1000 + 10 * n;
+          if (each.kind === 'attempts' && 'functions' in each) {
+            if (!lanes.includes(each.thread)) lanes.push(each.thread);
+            history.record(told(spans('d', each.functions, { thread: each.thread, at })));
+            each.functions.forEach((i, k) => rows.push(i, lanes.indexOf(each.thread), at + k - 1000, 1, 1, 0));
+          } else if ('text' in each) {
+            marks.push(each.text);
+            history.record(
+              told({
+                type: 'function:log',
+                runId: 'd',
+                dagId: 'd',
+                functionId: 'f1',
+                node: 'a',
+                attempt: 1,
+                values: [each.text],
+                at,
+              }),
+            );
+          } else if ('most' in each) reader.read(run, each.most);
+        });
+        while (
+          reader.place.rows < run.rows.count ||
+          reader.place.marks < marks.length ||
+          reader.lanes.length < lanes.length
+        )
+          reader.read(run, 60);
+        expect(reader.rows).toEqual(rows);
+        expect(reader.lanes).toEqual(lanes.map((thread) => ({ host: 'local', node: 'a', thread })));
+        expect(reader.marks).toEqual(marks);
+        expect(reader.missed).toBe(0);
+        const whole = new Reader();
+        whole.read(run, Infinity);
+        expect(whole.rows).toEqual(rows);
+      }),
+    );
   });
 
   it('says how much was forgotten before it was read, and goes on after that', () => {
@@ -128,44 +177,111 @@ describe('what is kept', () => {
       fc.record({ kind: fc.constant('log' as const), which: fc.nat(), count: fc.integer({ min: 1, max: 15 }) }),
       fc.record({ kind: fc.constant('fail' as const), which: fc.nat(), count: fc.integer({ min: 1, max: 15 }) }),
     );
-    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const history = historyOf(limits);
-      const running: string[] = [];
-      const ended: string[] = [];
-      let next = 0;
-      for (const each of steps) {
-        if (each.kind === 'start') {
-          running.push(`d${next}`);
-          history.record(started(chainGraph(`d${next++}`, each.size)));
-        } else if (running.length > 0) {
-          const dagId = running[each.which % running.length]!;
-          if (each.kind === 'end') {
-            history.record(told({ type: 'run:finished', runId: dagId, dagId, functions: 1, retries: 0, durationMs: 1, at: 2000 + ended.length }));
-            ended.push(...running.splice(running.indexOf(dagId), 1));
-          } else if (each.kind === 'attempts') history.record(told(spans(dagId, Array.from({ length: each.count }, () => 0))));
-          else if (each.kind === 'fail') for (let n = 0; n < each.count; n++) history.record(told({ type: 'function:failed', runId: dagId, dagId, functionId: `f${n}`, node: 'a', attempt: 1, error: new Error(`${n}`), at: 2000 }));
-          else for (let n = 0; n < each.count; n++) history.record(told({ type: 'function:log', runId: dagId, dagId, functionId: 'f0', node: 'a', attempt: 1, values: [n], at: 2000 }));
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const history = historyOf(limits);
+        const running: string[] = [];
+        const ended: string[] = [];
+        let next = 0;
+        for (const each of steps) {
+          if (each.kind === 'start') {
+            running.push(`d${next}`);
+            history.record(started(chainGraph(`d${next++}`, each.size)));
+          } else if (running.length > 0) {
+            const dagId = running[each.which % running.length]!;
+            if (each.kind === 'end') {
+              history.record(
+                told({
+                  type: 'run:finished',
+                  runId: dagId,
+                  dagId,
+                  functions: 1,
+                  retries: 0,
+                  durationMs: 1,
+                  at: 2000 + ended.length,
+                }),
+              );
+              ended.push(...running.splice(running.indexOf(dagId), 1));
+            } else if (each.kind === 'attempts')
+              history.record(
+                told(
+                  spans(
+                    dagId,
+                    Array.from({ length: each.count }, () => 0),
+                  ),
+                ),
+              );
+            else if (each.kind === 'fail')
+              for (let n = 0; n < each.count; n++)
+                history.record(
+                  told({
+                    type: 'function:failed',
+                    runId: dagId,
+                    dagId,
+                    functionId: `f${n}`,
+                    node: 'a',
+                    attempt: 1,
+                    error: new Error(`${n}`),
+                    at: 2000,
+                  }),
+                );
+            else
+              for (let n = 0; n < each.count; n++)
+                history.record(
+                  told({
+                    type: 'function:log',
+                    runId: dagId,
+                    dagId,
+                    functionId: 'f0',
+                    node: 'a',
+                    attempt: 1,
+                    values: [n],
+                    at: 2000,
+                  }),
+                );
+          }
+          const runs = [...history.runs];
+          const kept = runs.filter((run) => run.isOver).map((run) => run.record.graph.dagId);
+          expect(
+            runs
+              .filter((run) => !run.isOver)
+              .map((run) => run.record.graph.dagId)
+              .sort(),
+          ).toEqual([...running].sort());
+          expect(kept.length).toBeLessThanOrEqual(limits.runs);
+          if (kept.length > 1)
+            expect(runs.reduce((sum, run) => sum + run.record.graph.ids.length, 0)).toBeLessThanOrEqual(
+              limits.functions,
+            );
+          expect(history.rows).toBe(runs.reduce((sum, run) => sum + run.rows.kept, 0));
+          expect(history.rows).toBeLessThanOrEqual(limits.rows);
+          for (const run of runs) expect(run.notes.marks.length).toBeLessThanOrEqual(limits.marks);
+          expect(history.text).toBe(runs.reduce((sum, run) => sum + run.notes.size, 0));
+          expect(history.text).toBeLessThanOrEqual(limits.text);
+          if (ended.length > 0) expect(kept.length).toBeGreaterThan(0);
+          expect(kept.sort()).toEqual(ended.slice(ended.length - kept.length).sort()); // those that ended last
         }
-        const runs = [...history.runs];
-        const kept = runs.filter((run) => run.isOver).map((run) => run.record.graph.dagId);
-        expect(runs.filter((run) => !run.isOver).map((run) => run.record.graph.dagId).sort()).toEqual([...running].sort());
-        expect(kept.length).toBeLessThanOrEqual(limits.runs);
-        if (kept.length > 1) expect(runs.reduce((sum, run) => sum + run.record.graph.ids.length, 0)).toBeLessThanOrEqual(limits.functions);
-        expect(history.rows).toBe(runs.reduce((sum, run) => sum + run.rows.kept, 0));
-        expect(history.rows).toBeLessThanOrEqual(limits.rows);
-        for (const run of runs) expect(run.notes.marks.length).toBeLessThanOrEqual(limits.marks);
-        expect(history.text).toBe(runs.reduce((sum, run) => sum + run.notes.size, 0));
-        expect(history.text).toBeLessThanOrEqual(limits.text);
-        if (ended.length > 0) expect(kept.length).toBeGreaterThan(0);
-        expect(kept.sort()).toEqual(ended.slice(ended.length - kept.length).sort()); // those that ended last
-      }
-    }), { numRuns: 200 });
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it('keeps the errors of the first thousand that failed, and counts the others', () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 1500)));
-    for (let i = 0; i < 1500; i++) history.record(told({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, error: new Error(`${i}`), at: 1001 }));
+    for (let i = 0; i < 1500; i++)
+      history.record(
+        told({
+          type: 'function:failed',
+          runId: 'd',
+          dagId: 'd',
+          functionId: `f${i}`,
+          node: 'a',
+          attempt: 1,
+          error: new Error(`${i}`),
+          at: 1001,
+        }),
+      );
     const { record, notes } = only(history);
     expect(record.failed).toBe(1500);
     expect([...notes.errors.keys()]).toEqual(Array.from({ length: 1000 }, (_, i) => i));
@@ -190,8 +306,30 @@ describe('what is kept', () => {
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < 100; i++) {
       const long = `${i} ${'x'.repeat(1e6)}`;
-      history.record(told({ type: 'function:log', runId: 'd', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, values: [long], at: 1001 }));
-      history.record(told({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, error: new Error(long), at: 1001 }));
+      history.record(
+        told({
+          type: 'function:log',
+          runId: 'd',
+          dagId: 'd',
+          functionId: 'f0',
+          node: 'a',
+          attempt: 1,
+          values: [long],
+          at: 1001,
+        }),
+      );
+      history.record(
+        told({
+          type: 'function:failed',
+          runId: 'd',
+          dagId: 'd',
+          functionId: `f${i}`,
+          node: 'a',
+          attempt: 1,
+          error: new Error(long),
+          at: 1001,
+        }),
+      );
     }
     collectGarbage();
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(20e6);
@@ -199,8 +337,34 @@ describe('what is kept', () => {
   });
 
   it.each([
-    ['what is logged', (n: number) => ({ type: 'function:log', runId: 'd', dagId: 'd', functionId: 'f0', node: 'a', attempt: 1, values: ['x'.repeat(1000), n], at: 1001 } as const)],
-    ['errors of functions', (n: number) => ({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: `f${n}`, node: 'a', attempt: 1, error: new Error('x'.repeat(1000)), at: 1001 } as const)],
+    [
+      'what is logged',
+      (n: number) =>
+        ({
+          type: 'function:log',
+          runId: 'd',
+          dagId: 'd',
+          functionId: 'f0',
+          node: 'a',
+          attempt: 1,
+          values: ['x'.repeat(1000), n],
+          at: 1001,
+        }) as const,
+    ],
+    [
+      'errors of functions',
+      (n: number) =>
+        ({
+          type: 'function:failed',
+          runId: 'd',
+          dagId: 'd',
+          functionId: `f${n}`,
+          node: 'a',
+          attempt: 1,
+          error: new Error('x'.repeat(1000)),
+          at: 1001,
+        }) as const,
+    ],
   ])('bounds %s over all runs, and forgets the oldest first', (_, event) => {
     const history = historyOf({ text: 100_000, runs: 8 });
     for (let r = 0; r < 5; r++) {
@@ -209,7 +373,9 @@ describe('what is kept', () => {
         history.record(told(event(n)));
         expect(history.text).toBeLessThanOrEqual(100_000);
       }
-      history.record(told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 100, retries: 0, durationMs: 5, at: 1005 + r }));
+      history.record(
+        told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 100, retries: 0, durationMs: 5, at: 1005 + r }),
+      );
     }
     const sizes = [...history.runs].map(({ notes }) => notes.size);
     expect(sizes[0]).toBe(0);
@@ -217,18 +383,27 @@ describe('what is kept', () => {
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(history.text);
     for (let r = 5; r < 13; r++) {
       history.record(started(chainGraph('d', 1), 1000 + r));
-      history.record(told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 1, retries: 0, durationMs: 5, at: 1005 + r }));
+      history.record(
+        told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 1, retries: 0, durationMs: 5, at: 1005 + r }),
+      );
     }
     expect(history.text).toBe(0); // what is forgotten with its run makes room
   });
 
   it('adds up by name what all attempts took, also of those that are forgotten, and however little they took', () => {
     const history = historyOf({ rows: 3000 });
-    const graph = { ...chainGraph('d', 5000), names: ['even', 'odd'], code: Array.from({ length: 5000 }, (_, i) => i % 2) };
+    const graph = {
+      ...chainGraph('d', 5000),
+      names: ['even', 'odd'],
+      code: Array.from({ length: 5000 }, (_, i) => i % 2),
+    };
     history.record(started(graph));
     const all = Array.from({ length: 5000 }, (_, i) => i);
     const took = (i: number): number => (i % 2 === 0 ? 1 / 4096 : 3 / 4096); // as fine as times since the epoch are
-    const of = (functions: readonly number[]): ReturnType<typeof spans> => ({ ...spans('d', functions), spans: functions.flatMap((i) => [1000 + i, 1000 + i + took(i)]) });
+    const of = (functions: readonly number[]): ReturnType<typeof spans> => ({
+      ...spans('d', functions),
+      spans: functions.flatMap((i) => [1000 + i, 1000 + i + took(i)]),
+    });
     const early = new RunData('key-0', graph);
     const late = new RunData('key-0', graph);
     history.record(told(of(all.slice(0, 2000))));
@@ -241,7 +416,8 @@ describe('what is kept', () => {
     expect(run.rows.dropped).toBeGreaterThan(500);
     for (const { countOf, timeOf } of [early, late]) {
       expect([...countOf]).toEqual([2500, 2500]);
-      for (const [name, ms] of [2500 / 4096, 7500 / 4096].entries()) expect(Math.abs(timeOf[name]! / ms - 1)).toBeLessThan(0.005);
+      for (const [name, ms] of [2500 / 4096, 7500 / 4096].entries())
+        expect(Math.abs(timeOf[name]! / ms - 1)).toBeLessThan(0.005);
     }
   });
 });
@@ -249,13 +425,20 @@ describe('what is kept', () => {
 describe('runs', () => {
   it('of the same DAG are told apart, on one host and on several', () => {
     const history = historyOf();
-    const end = (host: string): void => history.record(told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 2, retries: 0, durationMs: 5, at: 1005 }, host));
+    const end = (host: string): void =>
+      history.record(
+        told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 2, retries: 0, durationMs: 5, at: 1005 }, host),
+      );
     history.record(started(chainGraph('d', 2), 1000, 'x'));
     history.record(started(chainGraph('d', 2), 1001, 'y'));
     history.record({ ...told(spans('d', [0])), host: 'y' });
     end('x');
     history.record(started(chainGraph('d', 2), 1010, 'x'));
-    expect([...history.runs].map((run) => [run.host, run.isOver, run.rows.count])).toEqual([['x', true, 0], ['y', false, 1], ['x', false, 0]]);
+    expect([...history.runs].map((run) => [run.host, run.isOver, run.rows.count])).toEqual([
+      ['x', true, 0],
+      ['y', false, 1],
+      ['x', false, 0],
+    ]);
     expect(new Set([...history.runs].map(({ key }) => key)).size).toBe(3);
   });
 
@@ -272,31 +455,109 @@ describe('runs', () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 4)));
     history.record(told(spans('d', [0, 1, 2], { failed: [2] })));
-    history.record(told({ type: 'function:retrying', runId: 'd', dagId: 'd', functionId: 'f2', node: 'a', attempt: 1, delayMs: 0, error: new Error('once'), at: 1003 }));
-    history.record(told({ type: 'result:fetched', runId: 'd', dagId: 'd', functionId: 'f1', node: 'b', bytes: 512, at: 1003 }));
-    history.record(told({ type: 'worker:crashed', node: 'a', thread: 1, reason: 'exited', error: new TypeError('gone'), at: 1004 }));
+    history.record(
+      told({
+        type: 'function:retrying',
+        runId: 'd',
+        dagId: 'd',
+        functionId: 'f2',
+        node: 'a',
+        attempt: 1,
+        delayMs: 0,
+        error: new Error('once'),
+        at: 1003,
+      }),
+    );
+    history.record(
+      told({ type: 'result:fetched', runId: 'd', dagId: 'd', functionId: 'f1', node: 'b', bytes: 512, at: 1003 }),
+    );
+    history.record(
+      told({ type: 'worker:crashed', node: 'a', thread: 1, reason: 'exited', error: new TypeError('gone'), at: 1004 }),
+    );
     const run = only(history);
-    expect(toRunView(run)).toMatchObject({ state: 'running', total: 4, done: 2, failed: 0, retries: 1, bytesFetched: 512, startedAt: 1000, endedAt: null, error: null });
+    expect(toRunView(run)).toMatchObject({
+      state: 'running',
+      total: 4,
+      done: 2,
+      failed: 0,
+      retries: 1,
+      bytesFetched: 512,
+      startedAt: 1000,
+      endedAt: null,
+      error: null,
+    });
     expect(run.rows.slice(0, 9)).toEqual([0, 0, 0, 1, 1, 0, 1, 0, 1, 1, 1, 0, 2, 0, 2, 1, 1, 1]);
     expect(run.notes.marks).toEqual([
       { kind: 'retry', at: 3, fn: 2, node: 'a', text: 'attempt 1: Error: once' },
       { kind: 'fetched', at: 3, fn: 1, node: 'b', text: '512 bytes' },
       { kind: 'crash', at: 4, fn: -1, node: 'a', text: 'thread 1: exited, TypeError: gone' },
     ]);
-    history.record(told({ type: 'run:failed', runId: 'd', dagId: 'd', durationMs: 5, error: Object.assign(new Error('no', { cause: new RangeError('why') }), { code: 'FUNCTION_FAILED' }), at: 1005 }));
-    expect(toRunView(run)).toMatchObject({ state: 'failed', endedAt: 1005, error: { name: 'Error', code: 'FUNCTION_FAILED', message: 'no', cause: { name: 'RangeError', message: 'why' } } });
+    history.record(
+      told({
+        type: 'run:failed',
+        runId: 'd',
+        dagId: 'd',
+        durationMs: 5,
+        error: Object.assign(new Error('no', { cause: new RangeError('why') }), { code: 'FUNCTION_FAILED' }),
+        at: 1005,
+      }),
+    );
+    expect(toRunView(run)).toMatchObject({
+      state: 'failed',
+      endedAt: 1005,
+      error: { name: 'Error', code: 'FUNCTION_FAILED', message: 'no', cause: { name: 'RangeError', message: 'why' } },
+    });
   });
 
   it('whose functions throw and log whatever they like', () => {
-    const hostile = Object.defineProperty(new Error('x'), 'message', { get: () => { throw new Error('not to be read'); } });
+    const hostile = Object.defineProperty(new Error('x'), 'message', {
+      get: () => {
+        throw new Error('not to be read');
+      },
+    });
     const circular = new Error('round') as Error & { cause: unknown };
     circular.cause = circular;
-    const values = [undefined, null, 1n, Symbol('s'), () => 1, { [Symbol.for('nodejs.util.inspect.custom')]: () => { throw new Error('no'); } }, 'x'.repeat(1e6), new Array(1e5).fill('long')];
+    const values = [
+      undefined,
+      null,
+      1n,
+      Symbol('s'),
+      () => 1,
+      {
+        [Symbol.for('nodejs.util.inspect.custom')]: () => {
+          throw new Error('no');
+        },
+      },
+      'x'.repeat(1e6),
+      new Array(1e5).fill('long'),
+    ];
     const history = historyOf();
     history.record(started(chainGraph('d', 20)));
     [hostile, circular, ...values].forEach((error, i) => {
-      history.record(told({ type: 'function:failed', runId: 'd', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, error, at: 1001 }));
-      history.record(told({ type: 'function:log', runId: 'd', dagId: 'd', functionId: `f${i}`, node: 'a', attempt: 1, values: [error], at: 1001 }));
+      history.record(
+        told({
+          type: 'function:failed',
+          runId: 'd',
+          dagId: 'd',
+          functionId: `f${i}`,
+          node: 'a',
+          attempt: 1,
+          error,
+          at: 1001,
+        }),
+      );
+      history.record(
+        told({
+          type: 'function:log',
+          runId: 'd',
+          dagId: 'd',
+          functionId: `f${i}`,
+          node: 'a',
+          attempt: 1,
+          values: [error],
+          at: 1001,
+        }),
+      );
     });
     const run = only(history);
     expect(run.notes.marks).toHaveLength(20);
@@ -309,7 +570,9 @@ describe('runs', () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 3)));
     history.record(told(spans('d', [2])));
-    history.record(told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 3, retries: 0, durationMs: 5, at: 1005 }));
+    history.record(
+      told({ type: 'run:finished', runId: 'd', dagId: 'd', functions: 3, retries: 0, durationMs: 5, at: 1005 }),
+    );
     expect(toRunView(only(history))).toMatchObject({ state: 'finished', total: 3, done: 3 });
   });
 });

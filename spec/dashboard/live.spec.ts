@@ -39,7 +39,11 @@ class Connection extends EventEmitter {
   }
 
   of<Type extends Message['type']>(type: Type): Extract<Message, { type: Type }>[] {
-    const messages = this.writes.join('').split('\n\n').filter((part) => part.startsWith('data: ')).map((part) => JSON.parse(part.slice(6)) as Message);
+    const messages = this.writes
+      .join('')
+      .split('\n\n')
+      .filter((part) => part.startsWith('data: '))
+      .map((part) => JSON.parse(part.slice(6)) as Message);
     return messages.filter((message) => message.type === type) as Extract<Message, { type: Type }>[];
   }
 
@@ -48,13 +52,22 @@ class Connection extends EventEmitter {
   }
 }
 
-function setUp(): { source: FakeSource; history: History; live: Live; errors: unknown[]; connect(run?: string, isSlow?: boolean): Connection } {
+function setUp(): {
+  source: FakeSource;
+  history: History;
+  live: Live;
+  errors: unknown[];
+  connect(run?: string, isSlow?: boolean): Connection;
+} {
   const source = new FakeSource();
   const history = new History(() => 'key');
   const errors: unknown[] = [];
   const live = new Live(source, history, { version: '1', server: 's' }, (error) => errors.push(error));
   return {
-    source, history, live, errors,
+    source,
+    history,
+    live,
+    errors,
     connect(run, isSlow = false) {
       const connection = new Connection();
       connection.isSlow = isSlow;
@@ -76,8 +89,12 @@ describe('who listens', () => {
     history.record(told(spans('d', count(0, 10))));
     const page = connect('key');
     expect(page.of('hello')).toMatchObject([{ version: '1', server: 's', isReport: false }]);
-    expect(page.of('runs')).toMatchObject([{ runs: [{ key: 'key', runId: 'd', dagId: 'd', done: 10, total: 100 }], gone: [] }]);
-    expect(page.of('attempts')).toMatchObject([{ run: 'key', from: 0, dropped: 0, lanes: [{ host: 'local', node: 'a', thread: 0 }] }]);
+    expect(page.of('runs')).toMatchObject([
+      { runs: [{ key: 'key', runId: 'd', dagId: 'd', done: 10, total: 100 }], gone: [] },
+    ]);
+    expect(page.of('attempts')).toMatchObject([
+      { run: 'key', from: 0, dropped: 0, lanes: [{ host: 'local', node: 'a', thread: 0 }] },
+    ]);
     history.record(told(spans('d', count(10, 15), { thread: 1 })));
     await vi.advanceTimersByTimeAsync(100);
     expect(page.of('attempts').slice(1)).toMatchObject([{ from: 10, lanes: [{ thread: 1 }] }]);
@@ -99,7 +116,12 @@ describe('who listens', () => {
     expect(times.length).toBeGreaterThan(1);
     for (const at of times) expect(at - began).toBeLessThan(10_000);
     // What is left is told from how long the run has taken: a day would leave a day.
-    expect(page.of('runs').flatMap(({ runs }) => runs.map(({ remainingMs }) => remainingMs ?? 0)).every((ms) => ms < 60_000)).toBe(true);
+    expect(
+      page
+        .of('runs')
+        .flatMap(({ runs }) => runs.map(({ remainingMs }) => remainingMs ?? 0))
+        .every((ms) => ms < 60_000),
+    ).toBe(true);
   });
 
   it('reads the same, whenever it begins to', async () => {
@@ -129,7 +151,8 @@ describe('who listens', () => {
     }
     await vi.advanceTimersByTimeAsync(100);
     expect(page.rows).toHaveLength(5000 * spanWidth);
-    for (const type of ['runs', 'attempts', 'nodes'] as const) expect(page.of(type).length, type).toBeLessThanOrEqual(12);
+    for (const type of ['runs', 'attempts', 'nodes'] as const)
+      expect(page.of(type).length, type).toBeLessThanOrEqual(12);
   });
 
   it('is told of runs that are forgotten, and of others when it asks for one that nobody knows', async () => {
@@ -142,7 +165,9 @@ describe('who listens', () => {
     for (const dagId of ['x', 'y']) {
       history.record(started(chainGraph(dagId, 1)));
       await vi.advanceTimersByTimeAsync(100);
-      history.record(told({ type: 'run:finished', runId: dagId, dagId, functions: 1, retries: 0, durationMs: 1, at: 1001 }));
+      history.record(
+        told({ type: 'run:finished', runId: dagId, dagId, functions: 1, retries: 0, durationMs: 1, at: 1001 }),
+      );
       await vi.advanceTimersByTimeAsync(100);
     }
     expect(page.of('runs').flatMap(({ gone }) => gone)).toEqual(['key-0']);
@@ -155,10 +180,25 @@ describe('who listens', () => {
     vi.setSystemTime(10_000);
     history.record(started(chainGraph('d', 3), 9000));
     history.record(told({ ...spans('d', [0]), spans: [9000, 9400] }));
-    source.nodes = async () => [{
-      name: 'a', host: 'local', isUp: true, declared: {}, claimed: {}, used: null,
-      threads: [{ utilization: null, heapMb: null, queue: 1, running: { runId: 'd', dagId: 'd', functionId: 'f1', since: 9900 } }],
-    }] as never;
+    source.nodes = async () =>
+      [
+        {
+          name: 'a',
+          host: 'local',
+          isUp: true,
+          declared: {},
+          claimed: {},
+          used: null,
+          threads: [
+            {
+              utilization: null,
+              heapMb: null,
+              queue: 1,
+              running: { runId: 'd', dagId: 'd', functionId: 'f1', since: 9900 },
+            },
+          ],
+        },
+      ] as never;
     const page = connect();
     expect(page.of('runs')[0]!.runs).toMatchObject([{ remainingMs: 800, running: 0 }]);
     await vi.advanceTimersByTimeAsync(1000);
@@ -227,7 +267,11 @@ describe('what cannot be told', () => {
   it('is told of, and ends nobody', async () => {
     const { history, connect, errors } = setUp();
     history.record(started(chainGraph('d', 1)));
-    Object.defineProperty(history, 'version', { get: () => { throw new Error('broken'); } });
+    Object.defineProperty(history, 'version', {
+      get: () => {
+        throw new Error('broken');
+      },
+    });
     connect();
     expect(errors).toMatchObject([{ message: 'broken' }]);
   });

@@ -13,12 +13,28 @@ import type { RunGraph } from '../../lib/events/run-graph.ts';
 
 /** 0 → 1, 2 → 3, by names a, b, b, c. */
 const diamond: RunGraph = {
-  runId: 'd', dagId: 'd', ids: ['top', 'left', 'right', 'end'], code: [0, 1, 1, 2], names: ['a', 'b', 'c'], deps: [[], [0], [0], [1, 2]],
-  pins: [null, null, null, null], cost: [0, 1, 1, 0], costs: [null, { cpu: 1 }], duration: [null, null, null, null],
+  runId: 'd',
+  dagId: 'd',
+  ids: ['top', 'left', 'right', 'end'],
+  code: [0, 1, 1, 2],
+  names: ['a', 'b', 'c'],
+  deps: [[], [0], [0], [1, 2]],
+  pins: [null, null, null, null],
+  cost: [0, 1, 1, 0],
+  costs: [null, { cpu: 1 }],
+  duration: [null, null, null, null],
 };
 
 const lanes = [{ host: 'local', node: 'n', thread: 0 }];
-const spans = (rows: readonly number[], more: Partial<Spans> = {}): Spans => ({ type: 'attempts', run: 'k', from: 0, dropped: 0, lanes, rows, ...more });
+const spans = (rows: readonly number[], more: Partial<Spans> = {}): Spans => ({
+  type: 'attempts',
+  run: 'k',
+  from: 0,
+  dropped: 0,
+  lanes,
+  rows,
+  ...more,
+});
 const mark = (kind: Mark['kind'], fn: number, at = 5): Mark => ({ kind, at, fn, node: 'n', text: '' });
 
 describe('what is known of a run', () => {
@@ -92,7 +108,10 @@ describe('what is known of a run', () => {
     data.setLive([]);
     expect(data.states[0]).toBe(State.waiting);
     data.addSpans(spans([0, 1, 1, 2, 1, 0], { lanes: [{ host: 'local', node: 'm', thread: 3 }, ...lanes] }));
-    expect(data.lanes.map(({ node: name, spans: own }) => [name, own.size])).toEqual([['n', 1], ['m', 0]]);
+    expect(data.lanes.map(({ node: name, spans: own }) => [name, own.size])).toEqual([
+      ['n', 1],
+      ['m', 0],
+    ]);
   });
 
   it('passes over rows and marks of functions and lanes that it does not know', () => {
@@ -106,19 +125,62 @@ describe('what is known of a run', () => {
   it('gives a view of a function where the report holds none', () => {
     const data = new RunData('k', diamond);
     data.addSpans(spans([1, 0, 3, 4, 2, 0]));
-    expect(viewFromData(data, 1)).toMatchObject({ id: 'left', name: 'b', state: 'done', node: 'n', thread: 0, attempts: 2, begun: 3, ended: 7, cost: { cpu: 1 }, args: [{ result: 'top' }], dependents: ['end'] });
+    expect(viewFromData(data, 1)).toMatchObject({
+      id: 'left',
+      name: 'b',
+      state: 'done',
+      node: 'n',
+      thread: 0,
+      attempts: 2,
+      begun: 3,
+      ended: 7,
+      cost: { cpu: 1 },
+      args: [{ result: 'top' }],
+      dependents: ['end'],
+    });
     data.setLive([{ fn: 2, host: 'local', node: 'n', thread: 0, since: 8 }]);
-    expect(viewFromData(data, 2)).toMatchObject({ state: 'running', node: 'n', thread: 0, attempts: 0, begun: 8, ended: null });
+    expect(viewFromData(data, 2)).toMatchObject({
+      state: 'running',
+      node: 'n',
+      thread: 0,
+      attempts: 0,
+      begun: 8,
+      ended: null,
+    });
     expect(viewFromData(data, 3)).toMatchObject({ state: 'waiting', node: null, begun: null, ended: null, cost: null });
   });
 });
 
 const run = (key: string, more: Partial<RunView> = {}): RunView => ({
-  key, runId: 'd', dagId: 'd', host: 'local', state: 'running', startedAt: 1000, endedAt: null, total: 4, done: 0, failed: 0, running: 0, retries: 0, bytesFetched: 0, remainingMs: null, error: null, ...more,
+  key,
+  runId: 'd',
+  dagId: 'd',
+  host: 'local',
+  state: 'running',
+  startedAt: 1000,
+  endedAt: null,
+  total: 4,
+  done: 0,
+  failed: 0,
+  running: 0,
+  retries: 0,
+  bytesFetched: 0,
+  remainingMs: null,
+  error: null,
+  ...more,
 });
 const hello = (server: string): Message => ({ type: 'hello', version: '0', server, now: Date.now(), isReport: false });
 const node = (more: Partial<NodeView> = {}): NodeView => ({
-  name: 'n', host: 'local', isUp: true, declared: { cpu: 4, gpu: 1 }, claimed: { cpu: 1 }, used: { cpu: 0.5, memory: 100 }, threads: [{ utilization: 0.5, heapMb: 20, running: { runId: 'd', dagId: 'd', functionId: 'left', since: 1500 }, queue: 1 }], ...more,
+  name: 'n',
+  host: 'local',
+  isUp: true,
+  declared: { cpu: 4, gpu: 1 },
+  claimed: { cpu: 1 },
+  used: { cpu: 0.5, memory: 100 },
+  threads: [
+    { utilization: 0.5, heapMb: 20, running: { runId: 'd', dagId: 'd', functionId: 'left', since: 1500 }, queue: 1 },
+  ],
+  ...more,
 });
 
 function newStore(wanted: string | null = null): { store: Store; needed: string[] } {
@@ -242,15 +304,24 @@ describe('beside that', () => {
     const series = history.series(node(), 'cpu');
     expect(series.at.length).toBeLessThanOrEqual(362);
     expect(series.at[0]).toBeGreaterThanOrEqual(220_000);
-    expect([series.at.at(-1), series.claimed.at(-1), series.declared.at(-1), series.used.at(-1)]).toEqual([400_000, 4, 4, 0.5]);
+    expect([series.at.at(-1), series.claimed.at(-1), series.declared.at(-1), series.used.at(-1)]).toEqual([
+      400_000, 4, 4, 0.5,
+    ]);
     expect(history.series(node(), 'gpu').used.at(-1)).toBeNull();
     expect(history.series(node({ name: 'another' }), 'cpu').at).toEqual([]);
   });
 
   it('keeps in the address what is shown, whatever the names', () => {
-    fc.assert(fc.property(fc.option(fc.string({ minLength: 1 })), fc.constantFrom(...tabs), fc.option(fc.string({ minLength: 1, unit: 'grapheme' })), (key, tab, fn) => {
-      expect(readPlace(writePlace({ run: key, tab, fn }))).toEqual({ run: key, tab, fn });
-    }));
+    fc.assert(
+      fc.property(
+        fc.option(fc.string({ minLength: 1 })),
+        fc.constantFrom(...tabs),
+        fc.option(fc.string({ minLength: 1, unit: 'grapheme' })),
+        (key, tab, fn) => {
+          expect(readPlace(writePlace({ run: key, tab, fn }))).toEqual({ run: key, tab, fn });
+        },
+      ),
+    );
     expect(readPlace('#tab=nonsense')).toEqual({ run: null, tab: 'timeline', fn: null });
   });
 });

@@ -1,4 +1,7 @@
-/** What the dashboard's page works out before it paints: the time axis, what is in sight, what of it is merged, and the picture of a graph. */
+/**
+ * What the dashboard's page works out before it paints: the time axis, what is in sight, what of it is merged, and the
+ * picture of a graph.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isSmall, pictureOfFunctions, pictureOfGroups } from '../../lib/dashboard/page/grouping.ts';
@@ -6,54 +9,75 @@ import { LaneSpans } from '../../lib/dashboard/page/lane-spans.ts';
 import { layoutPicture, lettersIn, pathThrough } from '../../lib/dashboard/page/layout.ts';
 import { mergeVisible, Pieces } from '../../lib/dashboard/page/merge.ts';
 import { laneAt, layoutRows } from '../../lib/dashboard/page/rows.ts';
-import { fitted, panned, tickLabel, ticks, tickStep, type TimeRange, timeAt, xOf, zoomed } from '../../lib/dashboard/page/scale.ts';
+import {
+  fitted,
+  panned,
+  tickLabel,
+  ticks,
+  tickStep,
+  type TimeRange,
+  timeAt,
+  xOf,
+  zoomed,
+} from '../../lib/dashboard/page/scale.ts';
 import { Viewport } from '../../lib/dashboard/page/viewport.ts';
 import type { RunGraph } from '../../lib/events/run-graph.ts';
 
-const finite = (min: number, max: number): fc.Arbitrary<number> => fc.double({ min, max, noNaN: true, noDefaultInfinity: true });
-const range = fc.tuple(finite(-1e5, 1e5), finite(0.1, 1e5)).map(([from, width]): TimeRange => ({ from, to: from + width }));
+const finite = (min: number, max: number): fc.Arbitrary<number> =>
+  fc.double({ min, max, noNaN: true, noDefaultInfinity: true });
+const range = fc
+  .tuple(finite(-1e5, 1e5), finite(0.1, 1e5))
+  .map(([from, width]): TimeRange => ({ from, to: from + width }));
 const domain: TimeRange = { from: 0, to: 10_000 };
 
 describe('the time axis', () => {
   it('puts times on pixels and back', () => {
-    fc.assert(fc.property(range, finite(1, 4000), finite(-1e5, 1e5), (shown, width, at) => {
-      expect(timeAt(shown, width, xOf(shown, width, at))).toBeCloseTo(at, 3);
-    }));
+    fc.assert(
+      fc.property(range, finite(1, 4000), finite(-1e5, 1e5), (shown, width, at) => {
+        expect(timeAt(shown, width, xOf(shown, width, at))).toBeCloseTo(at, 3);
+      }),
+    );
   });
 
   it('keeps the time under the pointer where it is when it zooms, unless that would lead out of the run', () => {
-    fc.assert(fc.property(finite(0.2, 5), finite(0.1, 0.9), (factor, share) => {
-      const shown = { from: 4000, to: 5000 };
-      const at = timeAt(shown, 1, share);
-      const next = zoomed(shown, factor, at, domain);
-      expect(xOf(next, 1, at)).toBeCloseTo(share, 6);
-      expect(next.to - next.from).toBeCloseTo(1000 / factor, 6);
-    }));
+    fc.assert(
+      fc.property(finite(0.2, 5), finite(0.1, 0.9), (factor, share) => {
+        const shown = { from: 4000, to: 5000 };
+        const at = timeAt(shown, 1, share);
+        const next = zoomed(shown, factor, at, domain);
+        expect(xOf(next, 1, at)).toBeCloseTo(share, 6);
+        expect(next.to - next.from).toBeCloseTo(1000 / factor, 6);
+      }),
+    );
   });
 
   it('never zooms or pans to where nothing is, nor beyond what clocks can tell', () => {
-    fc.assert(fc.property(range, finite(1e-6, 1e6), finite(-1e6, 1e6), (shown, factor, by) => {
-      const next = panned(zoomed(shown, factor, shown.from, domain), by, domain);
-      const middle = (next.from + next.to) / 2;
-      expect(middle).toBeGreaterThanOrEqual(domain.from - 1e-6);
-      expect(middle).toBeLessThanOrEqual(domain.to + 1e-6);
-      expect(next.to - next.from).toBeGreaterThanOrEqual(0.0199);
-      expect(next.to - next.from).toBeLessThanOrEqual(15_000.001);
-    }));
+    fc.assert(
+      fc.property(range, finite(1e-6, 1e6), finite(-1e6, 1e6), (shown, factor, by) => {
+        const next = panned(zoomed(shown, factor, shown.from, domain), by, domain);
+        const middle = (next.from + next.to) / 2;
+        expect(middle).toBeGreaterThanOrEqual(domain.from - 1e-6);
+        expect(middle).toBeLessThanOrEqual(domain.to + 1e-6);
+        expect(next.to - next.from).toBeGreaterThanOrEqual(0.0199);
+        expect(next.to - next.from).toBeLessThanOrEqual(15_000.001);
+      }),
+    );
   });
 
   it('has ticks at round times, no more than asked for, all in sight, and each with its own label', () => {
-    fc.assert(fc.property(range, fc.integer({ min: 2, max: 20 }), (shown, most) => {
-      const step = tickStep(shown, most);
-      const at = ticks(shown, step);
-      expect(at.length).toBeLessThanOrEqual(most + 1);
-      expect([1, 2, 5]).toContain(Number((step / 10 ** Math.floor(Math.log10(step) + 1e-9)).toFixed(6)));
-      for (const time of at) {
-        expect(time).toBeGreaterThanOrEqual(shown.from - step * 1e-6);
-        expect(time).toBeLessThanOrEqual(shown.to + step * 1e-6);
-      }
-      expect(new Set(at.map((time) => tickLabel(time, step))).size).toBe(at.length);
-    }));
+    fc.assert(
+      fc.property(range, fc.integer({ min: 2, max: 20 }), (shown, most) => {
+        const step = tickStep(shown, most);
+        const at = ticks(shown, step);
+        expect(at.length).toBeLessThanOrEqual(most + 1);
+        expect([1, 2, 5]).toContain(Number((step / 10 ** Math.floor(Math.log10(step) + 1e-9)).toFixed(6)));
+        for (const time of at) {
+          expect(time).toBeGreaterThanOrEqual(shown.from - step * 1e-6);
+          expect(time).toBeLessThanOrEqual(shown.to + step * 1e-6);
+        }
+        expect(new Set(at.map((time) => tickLabel(time, step))).size).toBe(at.length);
+      }),
+    );
   });
 
   it('shows all of a run with a little room', () => {
@@ -62,7 +86,10 @@ describe('the time axis', () => {
 });
 
 type Row = readonly [fn: number, begun: number, took: number, threw: number];
-const rowsOf = (most: number): fc.Arbitrary<Row[]> => fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), finite(0, 1000), finite(0, 30), fc.integer({ min: 0, max: 1 })), { maxLength: most });
+const rowsOf = (most: number): fc.Arbitrary<Row[]> =>
+  fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), finite(0, 1000), finite(0, 30), fc.integer({ min: 0, max: 1 })), {
+    maxLength: most,
+  });
 
 function lane(rows: readonly Row[]): LaneSpans {
   const spans = new LaneSpans();
@@ -72,32 +99,54 @@ function lane(rows: readonly Row[]): LaneSpans {
 
 describe('the spans of a thread', () => {
   it('are in order of their start, whatever order they come in and whenever they are read', () => {
-    fc.assert(fc.property(rowsOf(80), rowsOf(80), (first, second) => {
-      const spans = lane(first);
-      spans.sort();
-      for (const [fn, begun, took, threw] of second) spans.add(fn, begun, took, 1, threw);
-      spans.sort();
-      const told = Array.from({ length: spans.size }, (_, i) => [spans.fn[i]!, spans.begun[i]!, spans.ended[i]!, spans.threw[i]!]);
-      const wanted = [...first, ...second].map(([fn, begun, took, threw]) => [fn, begun, begun + took, threw]).sort((a, b) => a[1]! - b[1]!);
-      expect(told.map((row) => row[1])).toEqual(wanted.map((row) => row[1]));
-      expect(told.map(String).sort()).toEqual(wanted.map(String).sort());
-    }));
+    fc.assert(
+      fc.property(rowsOf(80), rowsOf(80), (first, second) => {
+        const spans = lane(first);
+        spans.sort();
+        for (const [fn, begun, took, threw] of second) spans.add(fn, begun, took, 1, threw);
+        spans.sort();
+        const told = Array.from({ length: spans.size }, (_, i) => [
+          spans.fn[i]!,
+          spans.begun[i]!,
+          spans.ended[i]!,
+          spans.threw[i]!,
+        ]);
+        const wanted = [...first, ...second]
+          .map(([fn, begun, took, threw]) => [fn, begun, begun + took, threw])
+          .sort((a, b) => a[1]! - b[1]!);
+        expect(told.map((row) => row[1])).toEqual(wanted.map((row) => row[1]));
+        expect(told.map(String).sort()).toEqual(wanted.map(String).sort());
+      }),
+    );
   });
 
   it('are found by range: exactly those that reach into it, also where they overlap', () => {
-    fc.assert(fc.property(rowsOf(80), finite(0, 1000), finite(0, 300), (rows, from, width) => {
-      const spans = lane(rows);
-      const found: number[] = [];
-      for (let i = spans.firstEndingAt(from); i < spans.firstBeginningAt(from + width); i++) if (spans.ended[i]! >= from) found.push(spans.begun[i]!);
-      expect(found).toEqual(rows.filter(([, begun, took]) => begun + took >= from && begun < from + width).map(([, begun]) => begun).sort((a, b) => a - b));
-    }));
+    fc.assert(
+      fc.property(rowsOf(80), finite(0, 1000), finite(0, 300), (rows, from, width) => {
+        const spans = lane(rows);
+        const found: number[] = [];
+        for (let i = spans.firstEndingAt(from); i < spans.firstBeginningAt(from + width); i++)
+          if (spans.ended[i]! >= from) found.push(spans.begun[i]!);
+        expect(found).toEqual(
+          rows
+            .filter(([, begun, took]) => begun + took >= from && begun < from + width)
+            .map(([, begun]) => begun)
+            .sort((a, b) => a - b),
+        );
+      }),
+    );
   });
 
   it('are bounded: of more than a million the earlier half goes', () => {
     const spans = new LaneSpans();
     const most = 2 ** 20;
     for (let i = 0; i <= most; i++) spans.add(i, i, 0.5, 1, 0);
-    expect([spans.size, spans.forgotten, spans.fn[0], spans.begun[0]]).toEqual([most / 2 + 1, most / 2, most / 2, most / 2]);
+    expect([spans.size, spans.forgotten, spans.fn[0], spans.begun[0]]).toEqual([
+      most / 2 + 1,
+      most / 2,
+      most / 2,
+      most / 2,
+    ]);
     expect(spans.firstBeginningAt(most)).toBe(most / 2);
     expect(spans.firstEndingAt(most - 1)).toBe(most / 2 - 1);
   });
@@ -125,43 +174,68 @@ describe('merging below a pixel', () => {
   });
 
   it('paints no more pieces than there are pixels and wide spans', () => {
-    fc.assert(fc.property(inTurn, fc.integer({ min: 10, max: 300 }), (rows, width) => {
-      const spans = lane(rows);
-      const shown = { from: 0, to: 500 };
-      mergeVisible(spans, code, shown, width, -1, pieces);
-      const wide = rows.filter(([, , took]) => (took / 500) * width >= 1).length;
-      // Around a wide span the pixel it begins in and the one it ends in may each hold short ones.
-      expect(pieces.size).toBeLessThanOrEqual(width + 2 * wide + 1);
-    }));
+    fc.assert(
+      fc.property(inTurn, fc.integer({ min: 10, max: 300 }), (rows, width) => {
+        const spans = lane(rows);
+        const shown = { from: 0, to: 500 };
+        mergeVisible(spans, code, shown, width, -1, pieces);
+        const wide = rows.filter(([, , took]) => (took / 500) * width >= 1).length;
+        // Around a wide span the pixel it begins in and the one it ends in may each hold short ones.
+        expect(pieces.size).toBeLessThanOrEqual(width + 2 * wide + 1);
+      }),
+    );
   });
 
   it('loses no time, no span and no failure', () => {
-    fc.assert(fc.property(inTurn, fc.integer({ min: 10, max: 300 }), (rows, width) => {
-      const spans = lane(rows);
-      const shown = { from: -1, to: 10_000 };
-      mergeVisible(spans, code, shown, width, -1, pieces);
-      const perPixel = (shown.to - shown.from) / width;
-      let painted = 0;
-      for (let i = 0; i < pieces.size; i++) painted += pieces.width[i]! * pieces.share[i]! * perPixel;
-      expect(painted).toBeCloseTo(rows.reduce((sum, [, , took]) => sum + took, 0), 0);
-      for (const [, begun, , threw] of rows) {
-        const x = xOf(shown, width, begun);
-        const over = Array.from({ length: pieces.size }, (_, i) => i).filter((i) => pieces.x[i]! <= x + 1e-3 && x <= pieces.x[i]! + pieces.width[i]! + 1e-3);
-        expect(over.length).toBeGreaterThan(0);
-        if (threw === 1) expect(over.some((i) => pieces.threw[i] === 1)).toBe(true);
-      }
-    }));
+    fc.assert(
+      fc.property(inTurn, fc.integer({ min: 10, max: 300 }), (rows, width) => {
+        const spans = lane(rows);
+        const shown = { from: -1, to: 10_000 };
+        mergeVisible(spans, code, shown, width, -1, pieces);
+        const perPixel = (shown.to - shown.from) / width;
+        let painted = 0;
+        for (let i = 0; i < pieces.size; i++) painted += pieces.width[i]! * pieces.share[i]! * perPixel;
+        expect(painted).toBeCloseTo(
+          rows.reduce((sum, [, , took]) => sum + took, 0),
+          0,
+        );
+        for (const [, begun, , threw] of rows) {
+          const x = xOf(shown, width, begun);
+          const over = Array.from({ length: pieces.size }, (_, i) => i).filter(
+            (i) => pieces.x[i]! <= x + 1e-3 && x <= pieces.x[i]! + pieces.width[i]! + 1e-3,
+          );
+          expect(over.length).toBeGreaterThan(0);
+          if (threw === 1) expect(over.some((i) => pieces.threw[i] === 1)).toBe(true);
+        }
+      }),
+    );
   });
 
   it('takes the name that most of the time of a pixel is of, and only a lone span keeps its identity', () => {
-    mergeVisible(lane([[0, 0.1, 0.1, 0], [1, 0.3, 0.4, 0], [0, 0.8, 0.1, 0], [2, 1.5, 0.2, 0]]), code, { from: 0, to: 10 }, 10, -1, pieces);
+    mergeVisible(
+      lane([
+        [0, 0.1, 0.1, 0],
+        [1, 0.3, 0.4, 0],
+        [0, 0.8, 0.1, 0],
+        [2, 1.5, 0.2, 0],
+      ]),
+      code,
+      { from: 0, to: 10 },
+      10,
+      -1,
+      pieces,
+    );
     expect([...pieces.name.subarray(0, pieces.size)]).toEqual([1, 2]);
     expect([...pieces.span.subarray(0, pieces.size)]).toEqual([-1, 3]);
     expect(pieces.share[0]).toBeCloseTo(0.6);
   });
 
   it('shows the name that is to stand out, however little of it there is', () => {
-    const spans = lane([[1, 0, 0.5, 0], [0, 0.5, 0.01, 0], [1, 0.6, 0.3, 0]]);
+    const spans = lane([
+      [1, 0, 0.5, 0],
+      [0, 0.5, 0.01, 0],
+      [1, 0.6, 0.3, 0],
+    ]);
     mergeVisible(spans, code, { from: 0, to: 10 }, 10, 0, pieces);
     expect([...pieces.name.subarray(0, pieces.size)]).toEqual([0]);
     mergeVisible(spans, code, { from: 0, to: 10 }, 10, -1, pieces);
@@ -181,7 +255,10 @@ describe('merging below a pixel', () => {
 
 describe('threads in the picture', () => {
   const lanes = [
-    { host: 'h2', node: 'b', thread: 1 }, { host: 'h1', node: 'n10', thread: 0 }, { host: 'h2', node: 'b', thread: 0 }, { host: 'h1', node: 'n2', thread: 0 },
+    { host: 'h2', node: 'b', thread: 1 },
+    { host: 'h1', node: 'n10', thread: 0 },
+    { host: 'h2', node: 'b', thread: 0 },
+    { host: 'h1', node: 'n2', thread: 0 },
   ];
 
   it('stand by host, node and number, whatever order they are told in', () => {
@@ -193,15 +270,17 @@ describe('threads in the picture', () => {
   });
 
   it('do not overlap, and are found where they are', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 50, max: 1000 }), (count, height) => {
-      const many = Array.from({ length: count }, (_, i) => ({ host: `h${i % 2}`, node: `n${i % 5}`, thread: i }));
-      const rows = layoutRows(many, height);
-      const all = rows.nodes.flatMap((node) => node.lanes);
-      expect(all.map(({ lane: i }) => i).sort((a, b) => a - b)).toEqual(many.map((_, i) => i));
-      for (const { lane: i, top } of all) expect(laneAt(rows, top + rows.laneHeight / 2)).toBe(i);
-      expect(laneAt(rows, -1)).toBeUndefined();
-      expect(laneAt(rows, rows.height + 1)).toBeUndefined();
-    }));
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 50, max: 1000 }), (count, height) => {
+        const many = Array.from({ length: count }, (_, i) => ({ host: `h${i % 2}`, node: `n${i % 5}`, thread: i }));
+        const rows = layoutRows(many, height);
+        const all = rows.nodes.flatMap((node) => node.lanes);
+        expect(all.map(({ lane: i }) => i).sort((a, b) => a - b)).toEqual(many.map((_, i) => i));
+        for (const { lane: i, top } of all) expect(laneAt(rows, top + rows.laneHeight / 2)).toBe(i);
+        expect(laneAt(rows, -1)).toBeUndefined();
+        expect(laneAt(rows, rows.height + 1)).toBeUndefined();
+      }),
+    );
   });
 });
 
@@ -257,8 +336,16 @@ describe('what is seen of the timeline', () => {
 
 /** 0 → 1, 2 → 3, by names a, b, b, c. */
 const diamond: RunGraph = {
-  runId: 'd', dagId: 'd', ids: ['top', 'left', 'right', 'end'], code: [0, 1, 1, 2], names: ['a', 'b', 'c'], deps: [[], [0], [0], [1, 2]],
-  pins: [null, null, null, null], cost: [0, 1, 1, 0], costs: [null, { cpu: 1 }], duration: [null, null, null, null],
+  runId: 'd',
+  dagId: 'd',
+  ids: ['top', 'left', 'right', 'end'],
+  code: [0, 1, 1, 2],
+  names: ['a', 'b', 'c'],
+  deps: [[], [0], [0], [1, 2]],
+  pins: [null, null, null, null],
+  cost: [0, 1, 1, 0],
+  costs: [null, { cpu: 1 }],
+  duration: [null, null, null, null],
 };
 
 describe('the picture of a graph', () => {
@@ -266,31 +353,59 @@ describe('the picture of a graph', () => {
     const picture = pictureOfFunctions(diamond);
     expect(isSmall(diamond)).toBe(true);
     expect(picture.boxes.map(({ label }) => label)).toEqual(diamond.ids);
-    expect(picture.links).toEqual([{ from: 0, to: 1, count: 1 }, { from: 0, to: 2, count: 1 }, { from: 1, to: 3, count: 1 }, { from: 2, to: 3, count: 1 }]);
+    expect(picture.links).toEqual([
+      { from: 0, to: 1, count: 1 },
+      { from: 0, to: 2, count: 1 },
+      { from: 1, to: 3, count: 1 },
+      { from: 2, to: 3, count: 1 },
+    ]);
   });
 
   it('has a box for each name, with every function and every edge in it, when they are many', () => {
-    const graphs = fc.integer({ min: 1, max: 60 }).chain((size) => fc.record({
-      code: fc.array(fc.integer({ min: 0, max: 4 }), { minLength: size, maxLength: size }),
-      picks: fc.array(fc.array(fc.nat(), { maxLength: 4 }), { minLength: size, maxLength: size }),
-    }));
-    fc.assert(fc.property(graphs, ({ code, picks }) => {
-      const deps = picks.map((some, i) => (i === 0 ? [] : [...new Set(some.map((pick) => pick % i))]));
-      const graph: RunGraph = { ...diamond, ids: code.map((_, i) => `f${i}`), code, names: ['a', 'b', 'c', 'd', 'e'], deps };
-      const { boxes, links, inner } = pictureOfGroups(graph);
-      expect(boxes.flatMap(({ functions }) => functions).sort((a, b) => a - b)).toEqual(code.map((_, i) => i));
-      const edges = deps.reduce((sum, own) => sum + own.length, 0);
-      expect(links.reduce((sum, { count }) => sum + count, 0) + inner.reduce((sum, count) => sum + count, 0)).toBe(edges);
-      for (const { from, to, count } of links) {
-        expect(count).toBe(boxes[to]!.functions.reduce((sum, fn) => sum + deps[fn]!.filter((dep) => boxes[from]!.functions.includes(dep)).length, 0));
-      }
-    }));
+    const graphs = fc.integer({ min: 1, max: 60 }).chain((size) =>
+      fc.record({
+        code: fc.array(fc.integer({ min: 0, max: 4 }), { minLength: size, maxLength: size }),
+        picks: fc.array(fc.array(fc.nat(), { maxLength: 4 }), { minLength: size, maxLength: size }),
+      }),
+    );
+    fc.assert(
+      fc.property(graphs, ({ code, picks }) => {
+        const deps = picks.map((some, i) => (i === 0 ? [] : [...new Set(some.map((pick) => pick % i))]));
+        const graph: RunGraph = {
+          ...diamond,
+          ids: code.map((_, i) => `f${i}`),
+          code,
+          names: ['a', 'b', 'c', 'd', 'e'],
+          deps,
+        };
+        const { boxes, links, inner } = pictureOfGroups(graph);
+        expect(boxes.flatMap(({ functions }) => functions).sort((a, b) => a - b)).toEqual(code.map((_, i) => i));
+        const edges = deps.reduce((sum, own) => sum + own.length, 0);
+        expect(links.reduce((sum, { count }) => sum + count, 0) + inner.reduce((sum, count) => sum + count, 0)).toBe(
+          edges,
+        );
+        for (const { from, to, count } of links) {
+          expect(count).toBe(
+            boxes[to]!.functions.reduce(
+              (sum, fn) => sum + deps[fn]!.filter((dep) => boxes[from]!.functions.includes(dep)).length,
+              0,
+            ),
+          );
+        }
+      }),
+    );
   });
 
   it('keeps the largest groups and makes one of the rest where there are too many names', () => {
     const names = Array.from({ length: 400 }, (_, i) => `n${i}`);
     const code = [...names.keys(), 7, 7];
-    const graph: RunGraph = { ...diamond, ids: code.map((_, i) => `f${i}`), code, names, deps: code.map((_, i) => (i === 0 ? [] : [i - 1])) };
+    const graph: RunGraph = {
+      ...diamond,
+      ids: code.map((_, i) => `f${i}`),
+      code,
+      names,
+      deps: code.map((_, i) => (i === 0 ? [] : [i - 1])),
+    };
     const { boxes } = pictureOfGroups(graph);
     expect(isSmall(graph)).toBe(false);
     expect(boxes.length).toBe(120);
@@ -304,7 +419,10 @@ describe('the picture of a graph', () => {
     const layout = layoutPicture(picture);
     expect(layout).toEqual(layoutPicture(picture));
     for (const [i, a] of layout.boxes.entries()) {
-      for (const b of layout.boxes.slice(i + 1)) expect(Math.abs(a.x - b.x) >= (a.width + b.width) / 2 || Math.abs(a.y - b.y) >= (a.height + b.height) / 2).toBe(true);
+      for (const b of layout.boxes.slice(i + 1))
+        expect(Math.abs(a.x - b.x) >= (a.width + b.width) / 2 || Math.abs(a.y - b.y) >= (a.height + b.height) / 2).toBe(
+          true,
+        );
       expect(a.x + a.width / 2).toBeLessThanOrEqual(layout.width);
       expect(a.y + a.height / 2).toBeLessThanOrEqual(layout.height);
     }
@@ -318,7 +436,13 @@ describe('the picture of a graph', () => {
   });
 
   it('of groups that depend on each other in a circle is laid out all the same', () => {
-    const graph: RunGraph = { ...diamond, ids: ['a1', 'b1', 'a2'], code: [0, 1, 0], names: ['a', 'b'], deps: [[], [0], [1]] };
+    const graph: RunGraph = {
+      ...diamond,
+      ids: ['a1', 'b1', 'a2'],
+      code: [0, 1, 0],
+      names: ['a', 'b'],
+      deps: [[], [0], [1]],
+    };
     const layout = layoutPicture(pictureOfGroups(graph));
     expect(layout.boxes.length).toBe(2);
     expect(layout.links.length).toBe(2);

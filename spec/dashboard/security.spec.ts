@@ -33,8 +33,16 @@ function useDashboard(given: string | undefined): () => Served {
 
 describe('a dashboard without a token', () => {
   const served = useDashboard(undefined);
-  const get = (path: string, headers: Readonly<Record<string, string>> = {}): ReturnType<typeof ask> => ask(served().dashboard.url, path, { headers });
-  const paths = (): string[] => ['/', '/page/main.js', `/api/runs/${served().run}/graph`, `/api/runs/${served().run}/functions/0`, '/api/events', '/nothing'];
+  const get = (path: string, headers: Readonly<Record<string, string>> = {}): ReturnType<typeof ask> =>
+    ask(served().dashboard.url, path, { headers });
+  const paths = (): string[] => [
+    '/',
+    '/page/main.js',
+    `/api/runs/${served().run}/graph`,
+    `/api/runs/${served().run}/functions/0`,
+    '/api/events',
+    '/nothing',
+  ];
 
   it('serves its page, with a policy that lets it run nothing else', async () => {
     const { status, headers, body } = await get('/');
@@ -45,53 +53,126 @@ describe('a dashboard without a token', () => {
     expect(policy).toContain("default-src 'none'");
     expect(policy).not.toContain('unsafe');
     expect(body.match(/<script/g)).toHaveLength(2); // the import map, and the entry by its address
-    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' });
-    for (const path of Object.values((JSON.parse(importMap) as { imports: Record<string, string> }).imports)) expect(await get(path.slice(1))).toMatchObject({ status: 200 });
+    expect(headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+    });
+    for (const path of Object.values((JSON.parse(importMap) as { imports: Record<string, string> }).imports))
+      expect(await get(path.slice(1))).toMatchObject({ status: 200 });
   });
 
   it('refuses whoever asks for it by a name that is not its own', async () => {
     const { authority } = served();
     const { port } = new URL(served().dashboard.url);
-    for (const host of ['evil.example', `evil.example:${port}`, `127.0.0.1.evil.example:${port}`, 'localhost.evil.example', '10.0.0.1', '0.0.0.0', 'a b', `${authority},evil.example`]) {
+    for (const host of [
+      'evil.example',
+      `evil.example:${port}`,
+      `127.0.0.1.evil.example:${port}`,
+      'localhost.evil.example',
+      '10.0.0.1',
+      '0.0.0.0',
+      'a b',
+      `${authority},evil.example`,
+    ]) {
       for (const path of paths()) expect(await get(path, { host }), `${host} ${path}`).toMatchObject({ status: 403 });
     }
     // As a tunnel to it may be called.
-    for (const host of [authority, `localhost:${port}`, 'LOCALHOST', '127.0.0.1:1', '[::1]:1']) expect(await get('/', { host }), host).toMatchObject({ status: 200 });
+    for (const host of [authority, `localhost:${port}`, 'LOCALHOST', '127.0.0.1:1', '[::1]:1'])
+      expect(await get('/', { host }), host).toMatchObject({ status: 200 });
   });
 
   it('refuses pages of other sites, whatever they ask for', async () => {
     const { authority, dashboard, run, source } = served();
-    for (const origin of ['http://evil.example', 'null', 'http://127.0.0.1', 'http://127.0.0.1:1', `http://${authority}.evil.example`, `ftp://${authority}`, `http://${authority}/`]) {
-      for (const path of paths()) expect(await get(path, { origin }), `${origin} ${path}`).toMatchObject({ status: 403 });
-      expect(await ask(dashboard.url, `/api/runs/${run}/cancel`, { method: 'POST', headers: { origin, 'x-handoff': '1' } }), origin).toMatchObject({ status: 403 });
-      expect(await ask(dashboard.url, `/api/runs/${run}/cancel`, { method: 'OPTIONS', headers: { origin, 'access-control-request-headers': 'x-handoff' } }), origin).toMatchObject({ status: 403 });
+    for (const origin of [
+      'http://evil.example',
+      'null',
+      'http://127.0.0.1',
+      'http://127.0.0.1:1',
+      `http://${authority}.evil.example`,
+      `ftp://${authority}`,
+      `http://${authority}/`,
+    ]) {
+      for (const path of paths())
+        expect(await get(path, { origin }), `${origin} ${path}`).toMatchObject({ status: 403 });
+      expect(
+        await ask(dashboard.url, `/api/runs/${run}/cancel`, { method: 'POST', headers: { origin, 'x-handoff': '1' } }),
+        origin,
+      ).toMatchObject({ status: 403 });
+      expect(
+        await ask(dashboard.url, `/api/runs/${run}/cancel`, {
+          method: 'OPTIONS',
+          headers: { origin, 'access-control-request-headers': 'x-handoff' },
+        }),
+        origin,
+      ).toMatchObject({ status: 403 });
     }
     for (const path of paths()) {
-      const answer = await get(path, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'script' });
+      const answer = await get(path, {
+        'sec-fetch-site': 'cross-site',
+        'sec-fetch-mode': 'no-cors',
+        'sec-fetch-dest': 'script',
+      });
       expect(answer, path).toMatchObject({ status: 403 });
       expect(answer.headers['access-control-allow-origin']).toBeUndefined();
     }
     expect(source.cancelled).toEqual([]);
-    expect(await get('/', { origin: `http://${authority}`, 'sec-fetch-site': 'same-origin' })).toMatchObject({ status: 200 });
-    expect(await get('/', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' })).toMatchObject({ status: 200 });
-    expect(await get('/', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' })).toMatchObject({ status: 403 });
+    expect(await get('/', { origin: `http://${authority}`, 'sec-fetch-site': 'same-origin' })).toMatchObject({
+      status: 200,
+    });
+    expect(
+      await get('/', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }),
+    ).toMatchObject({ status: 200 });
+    expect(
+      await get('/', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }),
+    ).toMatchObject({ status: 403 });
   });
 
   it('cancels for a POST with its header, and for nothing else', async () => {
     const { dashboard, run, source } = served();
     const path = `/api/runs/${run}/cancel`;
-    expect(await ask(dashboard.url, path, { method: 'POST' })).toMatchObject({ status: 403, body: expect.stringContaining('x-handoff') as string });
-    expect(await ask(dashboard.url, path, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: 'x-handoff=1' })).toMatchObject({ status: 403 });
-    for (const method of ['GET', 'PUT', 'DELETE']) expect(await ask(dashboard.url, path, { method, headers: { 'x-handoff': '1' } })).toMatchObject({ status: 405, headers: { allow: 'POST' } });
+    expect(await ask(dashboard.url, path, { method: 'POST' })).toMatchObject({
+      status: 403,
+      body: expect.stringContaining('x-handoff') as string,
+    });
+    expect(
+      await ask(dashboard.url, path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: 'x-handoff=1',
+      }),
+    ).toMatchObject({ status: 403 });
+    for (const method of ['GET', 'PUT', 'DELETE'])
+      expect(await ask(dashboard.url, path, { method, headers: { 'x-handoff': '1' } })).toMatchObject({
+        status: 405,
+        headers: { allow: 'POST' },
+      });
     expect(source.cancelled).toEqual([]);
-    expect(await ask(dashboard.url, '/api/runs/other/cancel', { method: 'POST', headers: { 'x-handoff': '1' } })).toMatchObject({ status: 404 });
-    expect(await ask(dashboard.url, path, { method: 'POST', headers: { 'x-handoff': '1' } })).toMatchObject({ status: 202 });
+    expect(
+      await ask(dashboard.url, '/api/runs/other/cancel', { method: 'POST', headers: { 'x-handoff': '1' } }),
+    ).toMatchObject({ status: 404 });
+    expect(await ask(dashboard.url, path, { method: 'POST', headers: { 'x-handoff': '1' } })).toMatchObject({
+      status: 202,
+    });
     expect(source.cancelled).toEqual(['local d']);
-    for (const method of ['POST', 'PUT', 'DELETE']) expect(await ask(dashboard.url, '/', { method, headers: { 'x-handoff': '1' } })).toMatchObject({ status: 405 });
+    for (const method of ['POST', 'PUT', 'DELETE'])
+      expect(await ask(dashboard.url, '/', { method, headers: { 'x-handoff': '1' } })).toMatchObject({ status: 405 });
   });
 
   it('has no file but those of its page, however it is asked for', async () => {
-    const up = ['../', '..%2f', '%2e%2e/', '%2e%2e%2f', '..%5c', '..\\', '%252e%252e%252f', '..;/', '../', '....//', '%c0%ae%c0%ae/'];
+    const up = [
+      '../',
+      '..%2f',
+      '%2e%2e/',
+      '%2e%2e%2f',
+      '..%5c',
+      '..\\',
+      '%252e%252e%252f',
+      '..;/',
+      '../',
+      '....//',
+      '%c0%ae%c0%ae/',
+    ];
     for (const dots of up) {
       for (const base of ['/', '/page/', '/vendor/', '/page/view/', '/api/runs/', '//']) {
         for (const file of ['package.json', 'server.ts', 'dashboard/server.ts', 'etc/passwd']) {
@@ -102,21 +183,50 @@ describe('a dashboard without a token', () => {
         }
       }
     }
-    for (const path of ['/package.json', '/page/', '/page', '/page/tsconfig.json', '/page/main.ts', '/page/main.js%00.css', '/page/main.js/', '//page/main.js', '/PAGE/MAIN.JS', '/server.js', '/vendor/hono.js', 'http://127.0.0.1/page/main.js']) {
+    for (const path of [
+      '/package.json',
+      '/page/',
+      '/page',
+      '/page/tsconfig.json',
+      '/page/main.ts',
+      '/page/main.js%00.css',
+      '/page/main.js/',
+      '//page/main.js',
+      '/PAGE/MAIN.JS',
+      '/server.js',
+      '/vendor/hono.js',
+      'http://127.0.0.1/page/main.js',
+    ]) {
       expect(await ask(served().dashboard.url, path), path).toMatchObject({ status: 404 });
     }
-    for (const key of ['__proto__', 'constructor', '%2e%2e', 'a'.repeat(100)]) expect(await ask(served().dashboard.url, `/api/runs/${key}/graph`), key).toMatchObject({ status: 404 });
-    for (const i of ['3', '999999999', '-1', '1e3', '0x1', '__proto__']) expect(await ask(served().dashboard.url, `/api/runs/${served().run}/functions/${i}`), i).toMatchObject({ status: 404 });
+    for (const key of ['__proto__', 'constructor', '%2e%2e', 'a'.repeat(100)])
+      expect(await ask(served().dashboard.url, `/api/runs/${key}/graph`), key).toMatchObject({ status: 404 });
+    for (const i of ['3', '999999999', '-1', '1e3', '0x1', '__proto__'])
+      expect(await ask(served().dashboard.url, `/api/runs/${served().run}/functions/${i}`), i).toMatchObject({
+        status: 404,
+      });
   });
 
   it('takes in no more than it needs', async () => {
     const { dashboard, run } = served();
     const path = `/api/runs/${run}/cancel`;
-    const sent = (headers: Readonly<Record<string, string>>): Promise<number> => ask(dashboard.url, path, { method: 'POST', headers: { 'x-handoff': '1', ...headers }, body: Buffer.alloc(2 ** 20) })
-      .then(({ status }) => status, () => 413); // closed before all of it was sent
+    const sent = (headers: Readonly<Record<string, string>>): Promise<number> =>
+      ask(dashboard.url, path, {
+        method: 'POST',
+        headers: { 'x-handoff': '1', ...headers },
+        body: Buffer.alloc(2 ** 20),
+      }).then(
+        ({ status }) => status,
+        () => 413,
+      ); // closed before all of it was sent
     expect(await sent({})).toBe(413);
     expect(await sent({ 'transfer-encoding': 'chunked' })).toBe(413);
-    expect(await ask(dashboard.url, '/', { headers: { 'x-long': 'x'.repeat(100_000) } }).then(({ status }) => status, () => 431)).toBe(431);
+    expect(
+      await ask(dashboard.url, '/', { headers: { 'x-long': 'x'.repeat(100_000) } }).then(
+        ({ status }) => status,
+        () => 431,
+      ),
+    ).toBe(431);
     expect(await ask(dashboard.url, '/')).toMatchObject({ status: 200 });
   });
 });
@@ -125,7 +235,10 @@ describe('a dashboard with a token', () => {
   const served = useDashboard(token);
 
   it('lets in whoever knows it, by a header or by a cookie that it gives', async () => {
-    const { dashboard: { url }, run } = served();
+    const {
+      dashboard: { url },
+      run,
+    } = served();
     expect(await ask(url, '/', { headers: { authorization: `Bearer ${token}` } })).toMatchObject({ status: 200 });
     const welcome = await ask(url, `/?token=${token}`);
     expect(welcome).toMatchObject({ status: 303, headers: { location: '.' } });
@@ -133,26 +246,55 @@ describe('a dashboard with a token', () => {
     expect(cookie).toMatch(/; HttpOnly; SameSite=Strict$/);
     expect(cookie).not.toContain(token);
     const pass = { cookie: `other=1; ${cookie.split(';')[0]}` };
-    for (const path of ['/', '/page/main.js', `/api/runs/${run}/graph`]) expect(await ask(url, path, { headers: pass }), path).toMatchObject({ status: 200 });
+    for (const path of ['/', '/page/main.js', `/api/runs/${run}/graph`])
+      expect(await ask(url, path, { headers: pass }), path).toMatchObject({ status: 200 });
     const stream = new Stream(url, run, pass);
     expect(await stream.status).toBe(200);
     stream.close();
   });
 
   it('lets in nobody else, to nothing', async () => {
-    const { dashboard: { url }, run, source } = served();
+    const {
+      dashboard: { url },
+      run,
+      source,
+    } = served();
     const wrong: Record<string, string>[] = [
-      {}, { authorization: 'Bearer' }, { authorization: 'Bearer wrong' }, { authorization: `Bearer ${token}x` }, { authorization: token }, { authorization: `Basic ${token}` },
-      { cookie: `handoff-${new URL(url).port}=${token}` }, { cookie: `handoff-${new URL(url).port}=` }, { 'x-token': token },
+      {},
+      { authorization: 'Bearer' },
+      { authorization: 'Bearer wrong' },
+      { authorization: `Bearer ${token}x` },
+      { authorization: token },
+      { authorization: `Basic ${token}` },
+      { cookie: `handoff-${new URL(url).port}=${token}` },
+      { cookie: `handoff-${new URL(url).port}=` },
+      { 'x-token': token },
     ];
     for (const headers of wrong) {
-      for (const path of ['/', '/page/main.js', '/page/style.css', '/api/events', `/api/runs/${run}/graph`, '/metrics', '/nothing', `/api/events?token=${token}`, '/?token=wrong', '/?token=', `/nothing?token=${token}`]) {
+      for (const path of [
+        '/',
+        '/page/main.js',
+        '/page/style.css',
+        '/api/events',
+        `/api/runs/${run}/graph`,
+        '/metrics',
+        '/nothing',
+        `/api/events?token=${token}`,
+        '/?token=wrong',
+        '/?token=',
+        `/nothing?token=${token}`,
+      ]) {
         const answer = await ask(url, path, { headers });
         expect(answer, `${path} ${JSON.stringify(headers)}`).toMatchObject({ status: 401 });
         expect(answer.body).not.toContain(token);
         expect(answer.headers['set-cookie']).toBeUndefined();
       }
-      expect(await ask(url, `/api/runs/${run}/cancel?token=${token}`, { method: 'POST', headers: { ...headers, 'x-handoff': '1' } })).toMatchObject({ status: 401 });
+      expect(
+        await ask(url, `/api/runs/${run}/cancel?token=${token}`, {
+          method: 'POST',
+          headers: { ...headers, 'x-handoff': '1' },
+        }),
+      ).toMatchObject({ status: 401 });
     }
     expect(source.cancelled).toEqual([]);
   });
@@ -160,20 +302,32 @@ describe('a dashboard with a token', () => {
   it('still refuses other sites and other names, and the token is nowhere to be seen', async () => {
     const { dashboard } = served();
     const authorization = `Bearer ${token}`;
-    expect(await ask(dashboard.url, '/', { headers: { authorization, origin: 'http://evil.example' } })).toMatchObject({ status: 403 });
-    expect(await ask(dashboard.url, '/', { headers: { authorization, host: 'evil.example' } })).toMatchObject({ status: 403 });
+    expect(await ask(dashboard.url, '/', { headers: { authorization, origin: 'http://evil.example' } })).toMatchObject({
+      status: 403,
+    });
+    expect(await ask(dashboard.url, '/', { headers: { authorization, host: 'evil.example' } })).toMatchObject({
+      status: 403,
+    });
     expect(JSON.stringify([dashboard.url, dashboard.inspect!()])).not.toContain(token);
   });
 });
 
 describe.each(['0.0.0.0', '::', '10.1.2.3', 'Build-Box.local'])('where others can reach it, on %s', (listening) => {
-  const visit = (host: string): Visit => ({ method: 'GET', path: '/', query: new URLSearchParams(), headers: { host, authorization: `Bearer ${token}` } });
+  const visit = (host: string): Visit => ({
+    method: 'GET',
+    path: '/',
+    query: new URLSearchParams(),
+    headers: { host, authorization: `Bearer ${token}` },
+  });
   const door = { host: listening, token, names: ['build-box'] };
 
   it('addresses and its name are its own; names of others, which may be made to point here, are not', () => {
-    if (listening === 'Build-Box.local') expect(judge(door, 7430, visit('build-box.local:7430'))).toEqual({ kind: 'enter' });
-    for (const host of ['10.1.2.3:7430', '[fe80::1]:7430', 'build-box', 'Build-Box:7430', 'localhost']) expect(judge(door, 7430, visit(host)), host).toEqual({ kind: 'enter' });
-    for (const host of ['evil.example', 'build-box.evil.example', '1.2.3.4.evil.example']) expect(judge(door, 7430, visit(host)), host).toMatchObject({ kind: 'refuse', status: 403 });
+    if (listening === 'Build-Box.local')
+      expect(judge(door, 7430, visit('build-box.local:7430'))).toEqual({ kind: 'enter' });
+    for (const host of ['10.1.2.3:7430', '[fe80::1]:7430', 'build-box', 'Build-Box:7430', 'localhost'])
+      expect(judge(door, 7430, visit(host)), host).toEqual({ kind: 'enter' });
+    for (const host of ['evil.example', 'build-box.evil.example', '1.2.3.4.evil.example'])
+      expect(judge(door, 7430, visit(host)), host).toMatchObject({ kind: 'refuse', status: 403 });
   });
 });
 
@@ -184,7 +338,8 @@ describe('the option dashboard', () => {
       expect(resolveDashboard({ host, token }, {})).toMatchObject({ host, token });
       expect(resolveDashboard({ host }, { HANDOFF_DASHBOARD_TOKEN: token })).toMatchObject({ host, token });
     }
-    for (const host of ['127.0.0.1', 'localhost', '::1', '127.8.8.8']) expect(resolveDashboard({ host }, {})).toMatchObject({ host, token: undefined, port: 7430 });
+    for (const host of ['127.0.0.1', 'localhost', '::1', '127.8.8.8'])
+      expect(resolveDashboard({ host }, {})).toMatchObject({ host, token: undefined, port: 7430 });
     const bad = thrownBy(() => resolveDashboard({ token: 'with a space' }, {}));
     expect(bad).toMatchObject({ code: 'INVALID_OPTION', option: 'token' });
     expect(bad.message).not.toContain('space,');
@@ -192,7 +347,12 @@ describe('the option dashboard', () => {
   });
 
   it.each([
-    ['port', { port: 70_000 }], ['port', { port: '7430' }], ['host', { host: '' }], ['metrics', { metrics: 1 }], ['prot', { prot: 1 }], ['token', { token: '' }],
+    ['port', { port: 70_000 }],
+    ['port', { port: '7430' }],
+    ['host', { host: '' }],
+    ['metrics', { metrics: 1 }],
+    ['prot', { prot: 1 }],
+    ['token', { token: '' }],
   ])('%s is checked', (option, given) => {
     expect(thrownBy(() => resolveDashboard(given as never, {}))).toMatchObject({ code: 'INVALID_OPTION', option });
   });

@@ -1,4 +1,6 @@
-/** Runs for the specs of the dashboard: graphs and events made by hand, and a stream that is read as a browser reads it. */
+/**
+ * Runs for the specs of the dashboard: graphs and events made by hand, and a stream that is read as a browser reads it.
+ */
 import { request, type IncomingMessage } from 'node:http';
 import type { Message } from '../../lib/dashboard/protocol.ts';
 import type { Source } from '../../lib/dashboard/source.ts';
@@ -10,13 +12,25 @@ import type { RunGraph } from '../../lib/events/run-graph.ts';
 export function chainGraph(dagId: string, size: number): RunGraph {
   const each = <Value>(of: (i: number) => Value): Value[] => Array.from({ length: size }, (_, i) => of(i));
   return {
-    runId: dagId, dagId, ids: each((i) => `f${i}`), code: each(() => 0), names: ['work'], deps: each((i) => (i === 0 ? [] : [i - 1])), pins: each(() => null),
-    cost: each(() => 0), costs: [null], duration: each(() => null),
+    runId: dagId,
+    dagId,
+    ids: each((i) => `f${i}`),
+    code: each(() => 0),
+    names: ['work'],
+    deps: each((i) => (i === 0 ? [] : [i - 1])),
+    pins: each(() => null),
+    cost: each(() => 0),
+    costs: [null],
+    duration: each(() => null),
   };
 }
 
 export function started(graph: RunGraph, at = 1000, host = 'local'): Told {
-  return { host, graph, event: { type: 'run:started', runId: graph.runId, dagId: graph.dagId, functions: graph.ids.length, at } };
+  return {
+    host,
+    graph,
+    event: { type: 'run:started', runId: graph.runId, dagId: graph.dagId, functions: graph.ids.length, at },
+  };
 }
 
 export function told(event: HandoffEvent, host = 'local'): Told {
@@ -24,10 +38,23 @@ export function told(event: HandoffEvent, host = 'local'): Told {
 }
 
 /** Attempts of these functions that ended on a thread one after the other, a ms each. */
-export function spans(dagId: string, functions: readonly number[], { thread = 0, at = 1000, failed = [] as readonly number[] } = {}): EventOf<'attempts'> {
+export function spans(
+  dagId: string,
+  functions: readonly number[],
+  { thread = 0, at = 1000, failed = [] as readonly number[] } = {},
+): EventOf<'attempts'> {
   return {
-    type: 'attempts', runId: dagId, dagId, at, node: 'a', thread, failed, functionIds: functions.map((i) => `f${i}`), attempts: functions.map(() => 1),
-    spans: functions.flatMap((_, k) => [at + k, at + k + 1]), bytes: functions.map(() => 0),
+    type: 'attempts',
+    runId: dagId,
+    dagId,
+    at,
+    node: 'a',
+    thread,
+    failed,
+    functionIds: functions.map((i) => `f${i}`),
+    attempts: functions.map(() => 1),
+    spans: functions.flatMap((_, k) => [at + k, at + k + 1]),
+    bytes: functions.map(() => 0),
   };
 }
 
@@ -94,13 +121,27 @@ export interface Answer {
 }
 
 /** A request as it is written, nothing of its path made tidy. */
-export function ask(url: string, path: string, { method = 'GET', headers = {}, body }: { readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: string | Buffer } = {}): Promise<Answer> {
+export function ask(
+  url: string,
+  path: string,
+  {
+    method = 'GET',
+    headers = {},
+    body,
+  }: {
+    readonly method?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly body?: string | Buffer;
+  } = {},
+): Promise<Answer> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const sent = request({ hostname, port, path, method, headers, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
-      response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks).toString() }));
+      response.on('end', () =>
+        resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks).toString() }),
+      );
     });
     sent.on('error', reject).end(body);
   });
@@ -118,24 +159,35 @@ export class Stream {
   /** @param isReading false: takes nothing in until told to */
   constructor(url: string, run?: string, headers: Readonly<Record<string, string>> = {}, isReading = true) {
     const { hostname, port } = new URL(url);
-    this.#request = request({ hostname, port, path: `/api/events${run === undefined ? '' : `?run=${run}`}`, headers, agent: false }).on('error', () => {});
-    this.status = new Promise((resolve) => this.#request.once('response', (response) => {
-      this.response = response;
-      resolve(response.statusCode!);
-      if (isReading) this.read();
-    }));
+    this.#request = request({
+      hostname,
+      port,
+      path: `/api/events${run === undefined ? '' : `?run=${run}`}`,
+      headers,
+      agent: false,
+    }).on('error', () => {});
+    this.status = new Promise((resolve) =>
+      this.#request.once('response', (response) => {
+        this.response = response;
+        resolve(response.statusCode!);
+        if (isReading) this.read();
+      }),
+    );
     this.closed = new Promise((resolve) => this.#request.once('close', resolve));
     this.#request.end();
   }
 
   read(): void {
     let text = '';
-    this.response!.setEncoding('utf8').on('error', () => {}).on('data', (chunk: string) => {
-      const parts = (text + chunk).split('\n\n');
-      text = parts.pop()!;
-      for (const part of parts) if (part.startsWith('data: ')) this.messages.push(JSON.parse(part.slice('data: '.length)) as Message);
-      for (const look of this.#looks) look();
-    });
+    this.response!.setEncoding('utf8')
+      .on('error', () => {})
+      .on('data', (chunk: string) => {
+        const parts = (text + chunk).split('\n\n');
+        text = parts.pop()!;
+        for (const part of parts)
+          if (part.startsWith('data: ')) this.messages.push(JSON.parse(part.slice('data: '.length)) as Message);
+        for (const look of this.#looks) look();
+      });
   }
 
   of<Type extends Message['type']>(type: Type): Extract<Message, { type: Type }>[] {

@@ -8,7 +8,10 @@ import { counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 const handoff = useHandoff();
 
 /** The events of some types, of what `act` does. */
-async function eventsOf<Type extends EventType>(types: readonly Type[], act: () => Promise<unknown>): Promise<EventOf<Type>[]> {
+async function eventsOf<Type extends EventType>(
+  types: readonly Type[],
+  act: () => Promise<unknown>,
+): Promise<EventOf<Type>[]> {
   const events: EventOf<Type>[] = [];
   const listener = (event: any): void => void events.push(event);
   for (const type of types) handoff().on(type, listener as never);
@@ -28,25 +31,59 @@ interface Row {
   readonly thread: number;
 }
 
-const rowsOf = (events: readonly EventOf<'attempts'>[]): Row[] => events.flatMap(({ node, thread, functionIds, attempts, spans, bytes, failed }) =>
-  functionIds.map((id, k) => ({ id, node, thread, attempt: attempts[k]!, begun: spans[2 * k]!, ended: spans[2 * k + 1]!, bytes: bytes[k]!, failed: failed.includes(k) })));
+const rowsOf = (events: readonly EventOf<'attempts'>[]): Row[] =>
+  events.flatMap(({ node, thread, functionIds, attempts, spans, bytes, failed }) =>
+    functionIds.map((id, k) => ({
+      id,
+      node,
+      thread,
+      attempt: attempts[k]!,
+      begun: spans[2 * k]!,
+      ended: spans[2 * k + 1]!,
+      bytes: bytes[k]!,
+      failed: failed.includes(k),
+    })),
+  );
 
 // Threads read their clocks by themselves, which began when they did: ms that two may differ by, and many more.
 const slack = 1000;
 
-const wide = (size: number): Dag => dagOf(...Array.from({ length: size }, (_, k) => ({ id: `f${k}`, code: t.add, extraArgs: [k], ...(k >= 20 && { args: [`f${k - 20}`] }) })));
+const wide = (size: number): Dag =>
+  dagOf(
+    ...Array.from({ length: size }, (_, k) => ({
+      id: `f${k}`,
+      code: t.add,
+      extraArgs: [k],
+      ...(k >= 20 && { args: [`f${k - 20}`] }),
+    })),
+  );
 
 describe('attempts', () => {
   it('tell of every function once, with the facts that its own events tell', async () => {
     const events = await eventsOf(['attempts', 'function:started', 'function:finished', 'result:stored'], () =>
-      handoff().execute(dagOf(...Array.from({ length: 300 }, (_, k) => (k % 3 === 0 ? { id: `f${k}`, code: t.float64, extraArgs: [100_000, k] } : { id: `f${k}`, code: t.one })))));
+      handoff().execute(
+        dagOf(
+          ...Array.from({ length: 300 }, (_, k) =>
+            k % 3 === 0 ? { id: `f${k}`, code: t.float64, extraArgs: [100_000, k] } : { id: `f${k}`, code: t.one },
+          ),
+        ),
+      ),
+    );
     const rows = rowsOf(events.filter((event) => event.type === 'attempts'));
     expect(rows).toHaveLength(300);
     expect(new Set(rows.map(({ id }) => id)).size).toBe(300);
-    const of = <Type extends EventType>(type: Type): Map<string, any> => new Map(events.filter((event) => event.type === type).map((event) => [(event as any).functionId, event]));
+    const of = <Type extends EventType>(type: Type): Map<string, any> =>
+      new Map(events.filter((event) => event.type === type).map((event) => [(event as any).functionId, event]));
     const [started, finished, stored] = [of('function:started'), of('function:finished'), of('result:stored')];
     for (const row of rows) {
-      expect(row).toMatchObject({ attempt: 1, failed: false, node: finished.get(row.id).node, thread: finished.get(row.id).thread, ended: finished.get(row.id).at, bytes: stored.get(row.id).bytes });
+      expect(row).toMatchObject({
+        attempt: 1,
+        failed: false,
+        node: finished.get(row.id).node,
+        thread: finished.get(row.id).thread,
+        ended: finished.get(row.id).at,
+        bytes: stored.get(row.id).bytes,
+      });
       expect(row.ended - row.begun).toBeCloseTo(finished.get(row.id).durationMs, 6);
       expect(started.get(row.id)).toMatchObject({ node: row.node, thread: row.thread, attempt: 1 });
     }
@@ -72,20 +109,39 @@ describe('attempts', () => {
 
   it('tell of each attempt, and which of them threw', async () => {
     const calls = counter();
-    const events = await eventsOf(['attempts', 'function:retrying'], () => handoff().execute(dagOf(
-      { id: 'a', code: t.failTimes, extraArgs: [calls.memory, 2], maxRetries: 3, retryDelay: 1 }, { id: 'b', code: t.one })));
+    const events = await eventsOf(['attempts', 'function:retrying'], () =>
+      handoff().execute(
+        dagOf(
+          { id: 'a', code: t.failTimes, extraArgs: [calls.memory, 2], maxRetries: 3, retryDelay: 1 },
+          { id: 'b', code: t.one },
+        ),
+      ),
+    );
     const rows = rowsOf(events.filter((event) => event.type === 'attempts'));
-    expect(rows.filter(({ id }) => id === 'a').map(({ attempt, failed, bytes }) => [attempt, failed, bytes])).toEqual([[1, true, 0], [2, true, 0], [3, false, 0]]);
+    expect(rows.filter(({ id }) => id === 'a').map(({ attempt, failed, bytes }) => [attempt, failed, bytes])).toEqual([
+      [1, true, 0],
+      [2, true, 0],
+      [3, false, 0],
+    ]);
     expect(rows.filter(({ id }) => id === 'b')).toHaveLength(1);
     expect(events.filter(({ type }) => type === 'function:retrying')).toHaveLength(2);
   });
 
   it('tell nothing of functions that were never begun', async () => {
-    const chain = dagOf({ id: 'a', code: t.boom, maxRetries: 0 }, { id: 'b', code: t.double, args: ['a'] as const }, { id: 'c', code: t.double, args: ['b'] as const });
+    const chain = dagOf(
+      { id: 'a', code: t.boom, maxRetries: 0 },
+      { id: 'b', code: t.double, args: ['a'] as const },
+      { id: 'c', code: t.double, args: ['b'] as const },
+    );
     const events = await eventsOf(['attempts'], async () => {
-      for (let k = 0; k < 3; k++) await errorOf(handoff().execute(chain, { failurePolicy: k === 0 ? 'fail-fast' : 'continue' }));
+      for (let k = 0; k < 3; k++)
+        await errorOf(handoff().execute(chain, { failurePolicy: k === 0 ? 'fail-fast' : 'continue' }));
     });
-    expect(rowsOf(events).map(({ id, failed }) => [id, failed])).toEqual([['a', true], ['a', true], ['a', true]]);
+    expect(rowsOf(events).map(({ id, failed }) => [id, failed])).toEqual([
+      ['a', true],
+      ['a', true],
+      ['a', true],
+    ]);
   });
 
   it('are told where only they are listened to, and are not among what "event" tells', async () => {
@@ -108,7 +164,9 @@ describe('what threads are asked to tell', () => {
       await using own = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 1 } }] });
       for (const type of types) own.on(type, () => {});
       await own.execute(wide(200));
-      return sent.mock.calls.map(([, { flags }]) => flags & (BatchFlag.announce | BatchFlag.spans)).reduce((all, flags) => all | flags, 0);
+      return sent.mock.calls
+        .map(([, { flags }]) => flags & (BatchFlag.announce | BatchFlag.spans))
+        .reduce((all, flags) => all | flags, 0);
     } finally {
       sent.mockRestore();
     }

@@ -7,7 +7,9 @@ const handoff = useHandoff();
 
 describe('a function that throws', () => {
   it('fails the run with the original error whole', async () => {
-    const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, extraArgs: ['no good'], maxRetries: 0 })));
+    const error = await errorOf(
+      handoff().execute(dagOf({ id: 'a', code: t.boom, extraArgs: ['no good'], maxRetries: 0 })),
+    );
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'a', attempts: 1 });
     expect(['a', 'b']).toContain(error.node);
     expect(error.message).toContain('no good');
@@ -28,14 +30,21 @@ describe('a function that throws', () => {
     expect(error.cause).toMatchObject({ name: 'TaskError', message: 'boom later' });
   });
 
-  it.each([['text'], [{ reason: 'why' }], [undefined], [null], [7]])('passes on a thrown %j as the cause', async (value) => {
-    const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: t.throwValue, extraArgs: [value], maxRetries: 0 })));
-    expect(error.code).toBe('FUNCTION_FAILED');
-    expect(error.cause).toEqual(value);
-  });
+  it.each([['text'], [{ reason: 'why' }], [undefined], [null], [7]])(
+    'passes on a thrown %j as the cause',
+    async (value) => {
+      const error = await errorOf(
+        handoff().execute(dagOf({ id: 'a', code: t.throwValue, extraArgs: [value], maxRetries: 0 })),
+      );
+      expect(error.code).toBe('FUNCTION_FAILED');
+      expect(error.cause).toEqual(value);
+    },
+  );
 
   it('has succeeded when it returns an Error', async () => {
-    const { results } = await handoff().execute(dagOf({ id: 'a', code: t.returnError }, { id: 'b', code: t.describeValues, args: ['a'] }));
+    const { results } = await handoff().execute(
+      dagOf({ id: 'a', code: t.returnError }, { id: 'b', code: t.describeValues, args: ['a'] }),
+    );
     expect(results['a']).toBeInstanceOf(TypeError);
     expect(results['a']).toMatchObject({ name: 'TaskError', code: 'E_TASK', message: 'a result' });
     expect(results['b']).toEqual(['TaskError']);
@@ -43,7 +52,14 @@ describe('a function that throws', () => {
 
   it('does not start what depends on it', async () => {
     const calls = counter();
-    await errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 0 }, { id: 'b', code: t.count, args: ['a'], extraArgs: [calls.memory] })));
+    await errorOf(
+      handoff().execute(
+        dagOf(
+          { id: 'a', code: t.boom, maxRetries: 0 },
+          { id: 'b', code: t.count, args: ['a'], extraArgs: [calls.memory] },
+        ),
+      ),
+    );
     expect(calls.value).toBe(0);
   });
 
@@ -51,12 +67,14 @@ describe('a function that throws', () => {
     const seen = new Gate();
     const calls = counter();
     const gate = new Gate();
-    const failing = handoff().execute(dagOf(
-      { id: 'sibling', code: c.untilAborted, extraArgs: [seen.memory] },
-      { id: 'gate', code: t.waitAtGate, extraArgs: [gate.memory] },
-      { id: 'fails', code: t.boom, maxRetries: 0 },
-      { id: 'sink', code: t.count, args: ['sibling', 'fails'], extraArgs: [calls.memory] },
-    ));
+    const failing = handoff().execute(
+      dagOf(
+        { id: 'sibling', code: c.untilAborted, extraArgs: [seen.memory] },
+        { id: 'gate', code: t.waitAtGate, extraArgs: [gate.memory] },
+        { id: 'fails', code: t.boom, maxRetries: 0 },
+        { id: 'sink', code: t.count, args: ['sibling', 'fails'], extraArgs: [calls.memory] },
+      ),
+    );
     gate.release();
     expect((await errorOf(failing)).functionId).toBe('fails');
     expect(seen.count === 0 || seen.mark === 1).toBe(true);
@@ -64,7 +82,9 @@ describe('a function that throws', () => {
   });
 
   it('ends siblings that do not listen, with their threads', async () => {
-    const error = await errorOf(handoff().execute(dagOf({ id: 'spins', code: t.spin }, { id: 'fails', code: t.boom, maxRetries: 0 })));
+    const error = await errorOf(
+      handoff().execute(dagOf({ id: 'spins', code: t.spin }, { id: 'fails', code: t.boom, maxRetries: 0 })),
+    );
     expect(error.functionId).toBe('fails');
     expect((await handoff().execute(dagOf({ id: 'after', code: t.one }))).results).toEqual({ after: 1 });
   });
@@ -72,13 +92,18 @@ describe('a function that throws', () => {
 
 describe('with failurePolicy continue', () => {
   it('finishes independent branches, and gives failures and results', async () => {
-    const error = await errorOf(handoff().execute(dagOf(
-      { id: 'ok', code: t.one },
-      { id: 'bad', code: t.boom, maxRetries: 0 },
-      { id: 'worse', code: t.throwValue, extraArgs: ['x'], maxRetries: 1 },
-      { id: 'lost', code: t.double, args: ['bad'] },
-      { id: 'fine', code: t.double, args: ['ok'] },
-    ), { failurePolicy: 'continue' }));
+    const error = await errorOf(
+      handoff().execute(
+        dagOf(
+          { id: 'ok', code: t.one },
+          { id: 'bad', code: t.boom, maxRetries: 0 },
+          { id: 'worse', code: t.throwValue, extraArgs: ['x'], maxRetries: 1 },
+          { id: 'lost', code: t.double, args: ['bad'] },
+          { id: 'fine', code: t.double, args: ['ok'] },
+        ),
+        { failurePolicy: 'continue' },
+      ),
+    );
     expect(error.code).toBe('FUNCTION_FAILED');
     expect(error.results).toEqual({ ok: 1, fine: 2 });
     expect(new Set(error.failures!.map((failure) => failure.functionId))).toEqual(new Set(['bad', 'worse']));
@@ -89,13 +114,27 @@ describe('with failurePolicy continue', () => {
 describe('a thread that dies', () => {
   it.each([
     ['exits', { id: 'a', code: t.exit, extraArgs: [7] }, { reason: 'exit', exitCode: 7 }],
-    ['throws where nobody catches', { id: 'a', code: t.throwUncaught }, { reason: 'uncaught', cause: { name: 'TaskError', message: 'uncaught' } }],
-    ['leaves a rejection unhandled', { id: 'a', code: t.rejectUnhandled }, { reason: 'uncaught', cause: { message: 'unhandled' } }],
+    [
+      'throws where nobody catches',
+      { id: 'a', code: t.throwUncaught },
+      { reason: 'uncaught', cause: { name: 'TaskError', message: 'uncaught' } },
+    ],
+    [
+      'leaves a rejection unhandled',
+      { id: 'a', code: t.rejectUnhandled },
+      { reason: 'uncaught', cause: { message: 'unhandled' } },
+    ],
   ])('when its function %s fails it as WORKER_CRASHED, and is back', async (_, spec, cause) => {
     const error = await errorOf(handoff().execute(dagOf({ ...spec, maxRetries: 0 })));
-    expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'a', cause: { code: 'WORKER_CRASHED', ...cause } });
+    expect(error).toMatchObject({
+      code: 'FUNCTION_FAILED',
+      functionId: 'a',
+      cause: { code: 'WORKER_CRASHED', ...cause },
+    });
     const gate = new Gate();
-    const all = handoff().execute(dagOf(...['w', 'x', 'y', 'z'].map((id) => ({ id, code: t.waitAtGate, extraArgs: [gate.memory] }))));
+    const all = handoff().execute(
+      dagOf(...['w', 'x', 'y', 'z'].map((id) => ({ id, code: t.waitAtGate, extraArgs: [gate.memory] }))),
+    );
     await gate.arrived(4); // all four threads work again
     gate.release();
     await all;
@@ -103,7 +142,12 @@ describe('a thread that dies', () => {
 
   it('is tried again as any failure is', async () => {
     const calls = counter();
-    const error = await errorOf(handoff().execute(dagOf({ id: 'n', code: t.count, extraArgs: [calls.memory] }, { id: 'a', code: t.exit, extraArgs: [1] }), { maxRetries: 2 }));
+    const error = await errorOf(
+      handoff().execute(
+        dagOf({ id: 'n', code: t.count, extraArgs: [calls.memory] }, { id: 'a', code: t.exit, extraArgs: [1] }),
+        { maxRetries: 2 },
+      ),
+    );
     expect(error).toMatchObject({ attempts: 3, cause: { code: 'WORKER_CRASHED' } });
     expect(calls.value).toBe(1);
   });
@@ -126,20 +170,32 @@ describe('a thread that dies', () => {
 describe('time', () => {
   it('ends an attempt that never yields, with its thread', async () => {
     const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: t.spin, timeout: 30, maxRetries: 1 })));
-    expect(error).toMatchObject({ code: 'FUNCTION_FAILED', attempts: 2, cause: { code: 'FUNCTION_TIMEOUT', timeout: 30 } });
+    expect(error).toMatchObject({
+      code: 'FUNCTION_FAILED',
+      attempts: 2,
+      cause: { code: 'FUNCTION_TIMEOUT', timeout: 30 },
+    });
   });
 
   it('ends an attempt that only waits, through its signal', async () => {
     const seen = new Gate();
-    await using patient = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }], costModel: { learn: false }, gracePeriod: 20_000 });
+    await using patient = await Handoff.start({
+      nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }],
+      costModel: { learn: false },
+      gracePeriod: 20_000,
+    });
     await patient.execute(dagOf({ id: 'warm', code: c.logs })); // the import of its module is part of an attempt
-    const error = await errorOf(patient.execute(dagOf({ id: 'a', code: c.untilAborted, extraArgs: [seen.memory], timeout: 200, maxRetries: 0 })));
+    const error = await errorOf(
+      patient.execute(dagOf({ id: 'a', code: c.untilAborted, extraArgs: [seen.memory], timeout: 200, maxRetries: 0 })),
+    );
     expect(error.cause).toMatchObject({ code: 'FUNCTION_TIMEOUT' });
     expect(seen.mark).toBe(2);
   });
 
   it('leaves an attempt alone that is fast enough', async () => {
-    expect((await handoff().execute(dagOf({ id: 'a', code: t.later, extraArgs: [1, 'ok'], timeout: 10_000 }))).results).toEqual({ a: 'ok' });
+    expect(
+      (await handoff().execute(dagOf({ id: 'a', code: t.later, extraArgs: [1, 'ok'], timeout: 10_000 }))).results,
+    ).toEqual({ a: 'ok' });
   });
 
   it('ends a run that takes too long', async () => {
@@ -152,7 +208,10 @@ describe('abort', () => {
   it('ends a run whose function never yields', async () => {
     const controller = new AbortController();
     const gate = new Gate();
-    const running = handoff().execute(dagOf({ id: 'm', code: t.count, extraArgs: [gate.memory] }, { id: 'a', code: t.spin }), { signal: controller.signal });
+    const running = handoff().execute(
+      dagOf({ id: 'm', code: t.count, extraArgs: [gate.memory] }, { id: 'a', code: t.spin }),
+      { signal: controller.signal },
+    );
     await handoff().execute(dagOf({ id: 'other', code: t.one }));
     controller.abort(new Error('enough'));
     const error = await errorOf(running);
@@ -162,7 +221,9 @@ describe('abort', () => {
   it('tells functions through their signal', async () => {
     const controller = new AbortController();
     const seen = new Gate();
-    const running = handoff().execute(dagOf({ id: 'a', code: c.untilAborted, extraArgs: [seen.memory] }), { signal: controller.signal });
+    const running = handoff().execute(dagOf({ id: 'a', code: c.untilAborted, extraArgs: [seen.memory] }), {
+      signal: controller.signal,
+    });
     await seen.arrived(1);
     controller.abort();
     expect((await errorOf(running)).code).toBe('ABORTED');
@@ -170,12 +231,18 @@ describe('abort', () => {
   });
 
   it('says ABORTED whatever the reason is', async () => {
-    expect(await errorOf(handoff().execute(dagOf({ id: 'x', code: t.one }), { signal: AbortSignal.abort(Object.create(null)) }))).toMatchObject({ code: 'ABORTED' });
+    expect(
+      await errorOf(
+        handoff().execute(dagOf({ id: 'x', code: t.one }), { signal: AbortSignal.abort(Object.create(null)) }),
+      ),
+    ).toMatchObject({ code: 'ABORTED' });
   });
 
   it('refuses at once when the signal is aborted already', async () => {
     const calls = counter();
-    const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: t.count, extraArgs: [calls.memory] }), { signal: AbortSignal.abort() }));
+    const error = await errorOf(
+      handoff().execute(dagOf({ id: 'a', code: t.count, extraArgs: [calls.memory] }), { signal: AbortSignal.abort() }),
+    );
     expect(error.code).toBe('ABORTED');
     expect(calls.value).toBe(0);
   });
@@ -198,7 +265,13 @@ describe('abort', () => {
 
 describe('thenables', () => {
   it('may settle twice', async () => {
-    const { results } = await handoff().execute(dagOf({ id: 'a', code: t.settleTwice }, { id: 'b', code: t.settleTwice }, { id: 'c', code: t.double, args: ['a'] }));
+    const { results } = await handoff().execute(
+      dagOf(
+        { id: 'a', code: t.settleTwice },
+        { id: 'b', code: t.settleTwice },
+        { id: 'c', code: t.double, args: ['a'] },
+      ),
+    );
     expect(results).toEqual({ a: 1, b: 1, c: 2 });
   });
 
@@ -207,18 +280,64 @@ describe('thenables', () => {
   });
 
   it('may throw', async () => {
-    expect(await errorOf(handoff().execute(dagOf({ id: 'a', code: t.thenableThatThrows, maxRetries: 0 })))).toMatchObject({ code: 'FUNCTION_FAILED', cause: { message: 'from then' } });
+    expect(
+      await errorOf(handoff().execute(dagOf({ id: 'a', code: t.thenableThatThrows, maxRetries: 0 }))),
+    ).toMatchObject({ code: 'FUNCTION_FAILED', cause: { message: 'from then' } });
   });
 });
 
 describe('values that cannot leave a thread', () => {
   it.each([
-    ['a function', { id: 'a', code: { module: new URL('../fixtures/tasks.ts', import.meta.url).href, export: 'makeFunction' } }, 'result is the function'],
-    ['a function inside', { id: 'a', code: { module: new URL('../fixtures/tasks.ts', import.meta.url).href, export: 'functionInside' } }, 'result.items[2].go is the function go'],
+    [
+      'a function',
+      { id: 'a', code: { module: new URL('../fixtures/tasks.ts', import.meta.url).href, export: 'makeFunction' } },
+      'result is the function',
+    ],
+    [
+      'a function inside',
+      { id: 'a', code: { module: new URL('../fixtures/tasks.ts', import.meta.url).href, export: 'functionInside' } },
+      'result.items[2].go is the function go',
+    ],
     ['a symbol', { id: 'a', code: fromSource(() => Symbol('s') as never) as never }, 'result is Symbol(s)'],
-    ['a promise inside', { id: 'a', code: fromSource(() => ({ p: Promise.resolve(1) }) as never) as never }, 'result.p is a promise'],
-    ['an object with a getter that throws', { id: 'a', code: fromSource(() => ({ list: [{ get x(): number { throw new Error('no'); } }] })) }, 'result.list[0] is an object that throws when it is read (no)'],
-    ['a proxy that throws', { id: 'a', code: fromSource(() => new Proxy({}, { ownKeys() { throw new Error('trap'); } })) }, 'result is an object that throws when it is read (trap)'],
+    [
+      'a promise inside',
+      { id: 'a', code: fromSource(() => ({ p: Promise.resolve(1) }) as never) as never },
+      'result.p is a promise',
+    ],
+    [
+      'an object with a getter that throws',
+      {
+        id: 'a',
+        code: fromSource(() => ({
+          list: [
+            {
+              get x(): number {
+                throw new Error('no');
+              },
+            },
+          ],
+        })),
+      },
+      'result.list[0] is an object that throws when it is read (no)',
+    ],
+    [
+      'a proxy that throws',
+      {
+        id: 'a',
+        code: fromSource(
+          () =>
+            new Proxy(
+              {},
+              {
+                ownKeys() {
+                  throw new Error('trap');
+                },
+              },
+            ),
+        ),
+      },
+      'result is an object that throws when it is read (trap)',
+    ],
   ])('fail their function for good: %s', async (_, spec, message) => {
     const error = await errorOf(handoff().execute(dagOf(spec)));
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', attempts: 1, cause: { code: 'NOT_SERIALIZABLE' } });
@@ -226,22 +345,44 @@ describe('values that cannot leave a thread', () => {
   });
 
   it('are a failure of the function too when asking whether they are promises throws', async () => {
-    const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: fromSource(() => ({ get then(): never { throw new Error('no then'); } }) as unknown as number), maxRetries: 0 })));
+    const error = await errorOf(
+      handoff().execute(
+        dagOf({
+          id: 'a',
+          code: fromSource(
+            () =>
+              ({
+                get then(): never {
+                  throw new Error('no then');
+                },
+              }) as unknown as number,
+          ),
+          maxRetries: 0,
+        }),
+      ),
+    );
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', cause: { message: 'no then' } });
   });
 
   it('fail only their function in a batch', async () => {
-    const error = await errorOf(handoff().execute(dagOf(
-      ...Array.from({ length: 20 }, (_, i) => ({ id: `ok${i}`, code: t.constant, extraArgs: [{ i }] })),
-      { id: 'bad', code: fromSource(() => ({ port: new MessageChannel().port1 }) as never) as never },
-    ), { failurePolicy: 'continue' }));
+    const error = await errorOf(
+      handoff().execute(
+        dagOf(...Array.from({ length: 20 }, (_, i) => ({ id: `ok${i}`, code: t.constant, extraArgs: [{ i }] })), {
+          id: 'bad',
+          code: fromSource(() => ({ port: new MessageChannel().port1 }) as never) as never,
+        }),
+        { failurePolicy: 'continue' },
+      ),
+    );
     expect(error.failures!.map((failure) => failure.functionId)).toEqual(['bad']);
     expect(Object.keys(error.results!)).toHaveLength(20);
   });
 
   it('are refused as arguments where they are written', async () => {
     const channel = new MessageChannel();
-    const error = await errorOf(handoff().execute(dagOf({ id: 'ok', code: t.one }, { id: 'a', code: t.constant, extraArgs: [channel.port1] })));
+    const error = await errorOf(
+      handoff().execute(dagOf({ id: 'ok', code: t.one }, { id: 'a', code: t.constant, extraArgs: [channel.port1] })),
+    );
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'a', cause: { code: 'NOT_SERIALIZABLE' } });
     channel.port1.close();
   });

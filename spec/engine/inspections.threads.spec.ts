@@ -23,7 +23,11 @@ function fresh(file: string): NonNullable<FunctionSpec['code']> {
 const threads = new ThreadCount();
 let handoff: Handoff;
 beforeAll(async () => {
-  handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }], costModel: { learn: false }, importTimeout: 20_000 });
+  handoff = await Handoff.start({
+    nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }],
+    costModel: { learn: false },
+    importTimeout: 20_000,
+  });
 });
 afterAll(async () => {
   threads.stop();
@@ -34,7 +38,9 @@ afterAll(async () => {
 /** Keeps all threads busy until the work is done. */
 async function whileBusy(work: () => Promise<unknown>): Promise<void> {
   const gate = new Gate();
-  const busy = handoff.execute(dagOf(...['a', 'b'].map((id) => ({ id, code: t.waitAtGate, extraArgs: [gate.memory] }))));
+  const busy = handoff.execute(
+    dagOf(...['a', 'b'].map((id) => ({ id, code: t.waitAtGate, extraArgs: [gate.memory] }))),
+  );
   await gate.arrived(2);
   try {
     await work();
@@ -74,7 +80,13 @@ describe('a node looks into code with no more threads than its own and one', () 
 
   it('when many functions are given as source', async () => {
     threads.takeMost();
-    await whileBusy(() => Promise.all(Array.from({ length: 50 }, (_, i) => handoff.plan(dagOf({ id: 'x', code: fromSource(new Function(`return ${i}`) as () => number) })))));
+    await whileBusy(() =>
+      Promise.all(
+        Array.from({ length: 50 }, (_, i) =>
+          handoff.plan(dagOf({ id: 'x', code: fromSource(new Function(`return ${i}`) as () => number) })),
+        ),
+      ),
+    );
     expect(threads.takeMost()).toBe(3);
   });
 
@@ -88,13 +100,18 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
   it('takes no thread from runs that know their modules, however many such runs there are', async () => {
     threads.takeMost();
     const controller = new AbortController();
-    const hanging = Array.from({ length: 4 }, () => errorOf(handoff.execute(dagOf({ id: 'x', code: fresh(file) }), { signal: controller.signal })));
+    const hanging = Array.from({ length: 4 }, () =>
+      errorOf(handoff.execute(dagOf({ id: 'x', code: fresh(file) }), { signal: controller.signal })),
+    );
     const gate = new Gate();
-    const both = handoff.execute(dagOf(...['a', 'b'].map((id) => ({ id, code: t.waitAtGate, extraArgs: [gate.memory] }))));
+    const both = handoff.execute(
+      dagOf(...['a', 'b'].map((id) => ({ id, code: t.waitAtGate, extraArgs: [gate.memory] }))),
+    );
     await gate.arrived(2); // on both threads at once
     gate.release();
     await both;
-    expect((await handoff.execute(dagOf({ id: 'y', code: fresh('slow.ts') }))).results).toEqual({ y: 1 }); // a new module is looked into all the same
+    // A new module is looked into all the same.
+    expect((await handoff.execute(dagOf({ id: 'y', code: fresh('slow.ts') }))).results).toEqual({ y: 1 });
     controller.abort();
     for (const each of hanging) expect(await each).toMatchObject({ code: 'ABORTED' });
     expect(threads.takeMost()).toBeLessThanOrEqual(3);
@@ -114,8 +131,22 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
   });
 
   it('fails a function whose timeout is over, attempt for attempt, and lets independent branches finish', async () => {
-    const error = await errorOf(handoff.execute(dagOf({ id: 'x', code: fresh(file), timeout: 150, maxRetries: 1 }, { id: 'y', code: t.one }, { id: 'z', code: t.one, args: ['x'] }), { failurePolicy: 'continue' }));
-    expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'x', attempts: 2, cause: { code: 'FUNCTION_TIMEOUT', timeout: 150 } });
+    const error = await errorOf(
+      handoff.execute(
+        dagOf(
+          { id: 'x', code: fresh(file), timeout: 150, maxRetries: 1 },
+          { id: 'y', code: t.one },
+          { id: 'z', code: t.one, args: ['x'] },
+        ),
+        { failurePolicy: 'continue' },
+      ),
+    );
+    expect(error).toMatchObject({
+      code: 'FUNCTION_FAILED',
+      functionId: 'x',
+      attempts: 2,
+      cause: { code: 'FUNCTION_TIMEOUT', timeout: 150 },
+    });
     expect(error.results).toEqual({ y: 1 });
   });
 
@@ -125,33 +156,54 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
     const hanging = errorOf(handoff.execute(dag, { signal: controller.signal }));
     const module = new RegExp(`waits for the import of module file:\\S*${file} \\(\\d+ s so far\\)\\.$`);
     expect(handoff.explain(dag.id).text).toMatch(module);
-    expect(handoff.explain(dag.id, 'x')).toMatchObject({ text: expect.stringMatching(module), functions: [{ functionId: 'x', state: 'import' }] });
+    expect(handoff.explain(dag.id, 'x')).toMatchObject({
+      text: expect.stringMatching(module),
+      functions: [{ functionId: 'x', state: 'import' }],
+    });
     expect(() => handoff.explain(dag.id, 'nothing')).toThrow(/no function "nothing"/);
     controller.abort();
     await hanging;
   });
 
   it('is over after importTimeout', async () => {
-    const hasty = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }], importTimeout: 200 });
+    const hasty = await Handoff.start({
+      nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }],
+      importTimeout: 200,
+    });
     const code = fresh(file);
     const errors = await Promise.all([1, 2].map(() => errorOf(hasty.execute(dagOf({ id: 'x', code })))));
-    for (const error of errors) expect(error).toMatchObject({ code: 'MODULE_FAILED', module: (code as any).module ?? expect.any(String), timeout: 200 });
-    expect((await hasty.execute(dagOf({ id: 'x', code: fromSource(() => 1) }))).results).toEqual({ x: 1 }); // which imports nothing that could be late
+    for (const error of errors)
+      expect(error).toMatchObject({
+        code: 'MODULE_FAILED',
+        module: (code as any).module ?? expect.any(String),
+        timeout: 200,
+      });
+    // Which imports nothing that could be late.
+    expect((await hasty.execute(dagOf({ id: 'x', code: fromSource(() => 1) }))).results).toEqual({ x: 1 });
     await hasty.stop();
   });
 
   it('is over after importTimeout for an actor, too', async () => {
-    const hasty = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }], importTimeout: 200 });
+    const hasty = await Handoff.start({
+      nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }],
+      importTimeout: 200,
+    });
     expect(await errorOf(hasty.spawn(fresh(file) as never))).toMatchObject({ code: 'MODULE_FAILED', timeout: 200 });
     await hasty.stop();
   });
 
   it('does not keep stop() waiting longer than the import may take', async () => {
-    const hasty = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }], importTimeout: 200 });
+    const hasty = await Handoff.start({
+      nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }],
+      importTimeout: 200,
+    });
     const hanging = errorOf(hasty.execute(dagOf({ id: 'x', code: fresh(file) })));
     await hasty.stop();
     expect(await hanging).toMatchObject({ code: 'MODULE_FAILED' });
-    const endless = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }], importTimeout: Infinity });
+    const endless = await Handoff.start({
+      nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }],
+      importTimeout: Infinity,
+    });
     const stopped = errorOf(endless.execute(dagOf({ id: 'x', code: fresh(file) })));
     await endless.stop({ drain: false });
     expect(await stopped).toMatchObject({ code: 'STOPPED' });
@@ -160,7 +212,11 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
 
 it('an import that ends in one thread and not in the next fails what waits for it there, with its own limit, and explain() says so', async () => {
   const code = fresh('once-each.ts');
-  const hasty = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }], importTimeout: 1500, maxRetries: 0 });
+  const hasty = await Handoff.start({
+    nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }],
+    importTimeout: 1500,
+    maxRetries: 0,
+  });
   const gate = new Gate();
   await hasty.execute(dagOf({ id: 'x', code }));
   // The thread that knows the module is busy: the other one has to import it.

@@ -1,21 +1,43 @@
 /** That a Handoff learns of its functions, goes by it, and keeps it. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CostModelJson, Dag, fromSource, type FunctionSpec, Handoff, type HandoffOptions, tasks } from '../../lib/index.ts';
+import {
+  type CostModelJson,
+  Dag,
+  fromSource,
+  type FunctionSpec,
+  Handoff,
+  type HandoffOptions,
+  tasks,
+} from '../../lib/index.ts';
 import { counter, dagOf, errorOf, t } from '../support/handoff.ts';
 import { startHost } from '../support/hosts.ts';
 
 const oneThread: HandoffOptions = { nodes: [{ name: 'a', capabilities: { cpu: 1 }, threads: 1 }] };
 
 /** Two short functions, one after the other, then a long one: by the graph alone the long one comes last. */
-const unequal = (more: Partial<FunctionSpec> = {}): Dag => dagOf(
-  { id: 'short', code: t.later, extraArgs: [1, 0] }, { id: 'next', code: t.later, args: ['short'], argumentInclusion: 'list', extraArgs: [1] }, { id: 'long', code: t.later, extraArgs: [150, 0], ...more },
-);
+const unequal = (more: Partial<FunctionSpec> = {}): Dag =>
+  dagOf(
+    { id: 'short', code: t.later, extraArgs: [1, 0] },
+    { id: 'next', code: t.later, args: ['short'], argumentInclusion: 'list', extraArgs: [1] },
+    { id: 'long', code: t.later, extraArgs: [150, 0], ...more },
+  );
 
-const planned = async (handoff: Handoff, dag: Dag): Promise<string[]> => (await handoff.plan(dag)).schedule.map(({ functionId }) => functionId);
+const planned = async (handoff: Handoff, dag: Dag): Promise<string[]> =>
+  (await handoff.plan(dag)).schedule.map(({ functionId }) => functionId);
 
 async function startedOf(handoff: Handoff, dag: Dag): Promise<string[]> {
   const started: string[] = [];
@@ -31,7 +53,10 @@ function learnedOf({ codes }: CostModelJson, name: string): CostModelJson['codes
   return Object.entries(codes).find(([key]) => key.endsWith(`/fixtures/tasks.ts#${name}`))?.[1];
 }
 
-async function withHandoff<Result>(options: HandoffOptions, use: (handoff: Handoff) => Promise<Result>): Promise<Result> {
+async function withHandoff<Result>(
+  options: HandoffOptions,
+  use: (handoff: Handoff) => Promise<Result>,
+): Promise<Result> {
   const handoff = await Handoff.start({ ...oneThread, ...options });
   try {
     return await use(handoff);
@@ -41,63 +66,78 @@ async function withHandoff<Result>(options: HandoffOptions, use: (handoff: Hando
 }
 
 describe('a Handoff', () => {
-  it('starts what takes long first, the second time', () => withHandoff({}, async (handoff) => {
-    expect(await planned(handoff, unequal())).toEqual(['short', 'next', 'long']);
-    expect(await startedOf(handoff, unequal())).toEqual(['short', 'next', 'long']);
-    expect(await planned(handoff, unequal())).toEqual(['long', 'short', 'next']);
-    expect(await startedOf(handoff, unequal())).toEqual(['long', 'short', 'next']);
-  }));
+  it('starts what takes long first, the second time', () =>
+    withHandoff({}, async (handoff) => {
+      expect(await planned(handoff, unequal())).toEqual(['short', 'next', 'long']);
+      expect(await startedOf(handoff, unequal())).toEqual(['short', 'next', 'long']);
+      expect(await planned(handoff, unequal())).toEqual(['long', 'short', 'next']);
+      expect(await startedOf(handoff, unequal())).toEqual(['long', 'short', 'next']);
+    }));
 
-  it('plans with what it has learned, of each function', () => withHandoff({}, async (handoff) => {
-    await handoff.execute(unequal());
-    const { schedule, makespan } = await handoff.plan(unequal(), { allocationStrategy: 'time-optimized' });
-    const ms = Object.fromEntries(schedule.map(({ functionId, start, finish }) => [functionId, finish - start]));
-    expect(ms['long']).toBeGreaterThanOrEqual(149);
-    expect(ms['long']).toBeGreaterThan(2 * ms['short']!);
-    expect(makespan).toBeCloseTo(ms['long']! + ms['short']! + ms['next']!, 6);
-  }));
+  it('plans with what it has learned, of each function', () =>
+    withHandoff({}, async (handoff) => {
+      await handoff.execute(unequal());
+      const { schedule, makespan } = await handoff.plan(unequal(), { allocationStrategy: 'time-optimized' });
+      const ms = Object.fromEntries(schedule.map(({ functionId, start, finish }) => [functionId, finish - start]));
+      expect(ms['long']).toBeGreaterThanOrEqual(149);
+      expect(ms['long']).toBeGreaterThan(2 * ms['short']!);
+      expect(makespan).toBeCloseTo(ms['long']! + ms['short']! + ms['next']!, 6);
+    }));
 
-  it('believes functions that say how long they take', () => withHandoff({}, async (handoff) => {
-    await handoff.execute(unequal());
-    const { start, finish } = (await handoff.plan(unequal({ duration: 0.5 }))).schedule.find(({ functionId }) => functionId === 'long')!;
-    expect(finish - start).toBe(0.5);
-  }));
+  it('believes functions that say how long they take', () =>
+    withHandoff({}, async (handoff) => {
+      await handoff.execute(unequal());
+      const { start, finish } = (await handoff.plan(unequal({ duration: 0.5 }))).schedule.find(
+        ({ functionId }) => functionId === 'long',
+      )!;
+      expect(finish - start).toBe(0.5);
+    }));
 
-  it('leaves the order alone that bounds memory', () => withHandoff({ memoryBudget: 2 ** 30 }, async (handoff) => {
-    await handoff.execute(unequal());
-    expect(await planned(handoff, unequal())).toEqual(['short', 'next', 'long']);
-  }));
+  it('leaves the order alone that bounds memory', () =>
+    withHandoff({ memoryBudget: 2 ** 30 }, async (handoff) => {
+      await handoff.execute(unequal());
+      expect(await planned(handoff, unequal())).toEqual(['short', 'next', 'long']);
+    }));
 
-  it('learns of long functions among short ones of the same code', () => withHandoff({}, async (handoff) => {
-    const dag = new Dag();
-    for (let i = 0; i < 2000; i++) dag.add({ id: `f${i}`, code: t.spinFor, extraArgs: [i === 1500 ? 20 : 0] });
-    await handoff.execute(dag); // it may be timed together with others
-    const first = learnedOf(handoff.costModel(), 'spinFor')!;
-    expect(first.functions).toHaveProperty('f1500');
-    expect(Object.keys(first.functions!).length).toBeLessThan(500);
-    await handoff.execute(dag); // those are now timed alone
-    const { functions } = learnedOf(handoff.costModel(), 'spinFor')!;
-    expect(functions!['f1500']!.ms!.mean).toBeGreaterThanOrEqual(20);
-    expect(functions!['f1500']!.ms!.count).toBeGreaterThanOrEqual(1);
-    expect((await handoff.plan(dag)).schedule[0]!.functionId).toBe('f1500');
-  }));
+  it('learns of long functions among short ones of the same code', () =>
+    withHandoff({}, async (handoff) => {
+      const dag = new Dag();
+      for (let i = 0; i < 2000; i++) dag.add({ id: `f${i}`, code: t.spinFor, extraArgs: [i === 1500 ? 20 : 0] });
+      await handoff.execute(dag); // it may be timed together with others
+      const first = learnedOf(handoff.costModel(), 'spinFor')!;
+      expect(first.functions).toHaveProperty('f1500');
+      expect(Object.keys(first.functions!).length).toBeLessThan(500);
+      await handoff.execute(dag); // those are now timed alone
+      const { functions } = learnedOf(handoff.costModel(), 'spinFor')!;
+      expect(functions!['f1500']!.ms!.mean).toBeGreaterThanOrEqual(20);
+      expect(functions!['f1500']!.ms!.count).toBeGreaterThanOrEqual(1);
+      expect((await handoff.plan(dag)).schedule[0]!.functionId).toBe('f1500');
+    }));
 
-  it('learns how large results are, and 0 for small ones', () => withHandoff({}, async (handoff) => {
-    await handoff.execute(dagOf({ id: 'large', code: t.float64, extraArgs: [20_000, 1] }, { id: 'small', code: t.float64, extraArgs: [10, 1] }, { id: 'none', code: t.one }));
-    const costs = learnedOf(handoff.costModel(), 'float64')!;
-    expect(costs.bytes).toEqual({ mean: 80_000, variance: expect.any(Number), count: 2 });
-    expect(costs.functions!['large']!.bytes).toEqual({ mean: 160_000, variance: 0, count: 1 });
-    expect(costs.functions!['small']?.bytes).toBeUndefined();
-    expect(learnedOf(handoff.costModel(), 'one')!.bytes).toBeUndefined();
-  }));
+  it('learns how large results are, and 0 for small ones', () =>
+    withHandoff({}, async (handoff) => {
+      await handoff.execute(
+        dagOf(
+          { id: 'large', code: t.float64, extraArgs: [20_000, 1] },
+          { id: 'small', code: t.float64, extraArgs: [10, 1] },
+          { id: 'none', code: t.one },
+        ),
+      );
+      const costs = learnedOf(handoff.costModel(), 'float64')!;
+      expect(costs.bytes).toEqual({ mean: 80_000, variance: expect.any(Number), count: 2 });
+      expect(costs.functions!['large']!.bytes).toEqual({ mean: 160_000, variance: 0, count: 1 });
+      expect(costs.functions!['small']?.bytes).toBeUndefined();
+      expect(learnedOf(handoff.costModel(), 'one')!.bytes).toBeUndefined();
+    }));
 
-  it('learns nothing of functions that fail, or are out of time', () => withHandoff({}, async (handoff) => {
-    const calls = counter();
-    await handoff.execute(dagOf({ id: 'flaky', code: t.failTimes, extraArgs: [calls.memory, 1] }));
-    await errorOf(handoff.execute(dagOf({ id: 'hangs', code: t.never, timeout: 20, maxRetries: 0 })));
-    expect(learnedOf(handoff.costModel(), 'never')).toBeUndefined();
-    expect(learnedOf(handoff.costModel(), 'failTimes')?.functions).toBeUndefined();
-  }));
+  it('learns nothing of functions that fail, or are out of time', () =>
+    withHandoff({}, async (handoff) => {
+      const calls = counter();
+      await handoff.execute(dagOf({ id: 'flaky', code: t.failTimes, extraArgs: [calls.memory, 1] }));
+      await errorOf(handoff.execute(dagOf({ id: 'hangs', code: t.never, timeout: 20, maxRetries: 0 })));
+      expect(learnedOf(handoff.costModel(), 'never')).toBeUndefined();
+      expect(learnedOf(handoff.costModel(), 'failTimes')?.functions).toBeUndefined();
+    }));
 
   it('gives what it has learned to another', async () => {
     const json = await withHandoff({}, async (handoff) => {
@@ -110,21 +150,38 @@ describe('a Handoff', () => {
     });
   });
 
-  it('says nothing of the text of inline functions', () => withHandoff({}, async (handoff) => {
-    await handoff.execute(dagOf({ id: 'x', code: fromSource(() => 'a secret'.length) }));
-    const text = JSON.stringify(handoff.costModel());
-    expect(text).toMatch(/"source:[0-9a-f]{32}"/);
-    expect(text).not.toContain('secret');
-  }));
+  it('says nothing of the text of inline functions', () =>
+    withHandoff({}, async (handoff) => {
+      await handoff.execute(dagOf({ id: 'x', code: fromSource(() => 'a secret'.length) }));
+      const text = JSON.stringify(handoff.costModel());
+      expect(text).toMatch(/"source:[0-9a-f]{32}"/);
+      expect(text).not.toContain('secret');
+    }));
 
   it('refuses what is nothing learned', async () => {
     expect(await errorOf(Handoff.start({ costModel: { data: { version: 3 } as never } }))).toMatchObject({
-      code: 'INVALID_OPTION', option: 'data', message: 'Handoff.start: costModel: option data must be what costModel() returned, but it is no handoff-cost-model.',
+      code: 'INVALID_OPTION',
+      option: 'data',
+      message:
+        'Handoff.start: costModel: option data must be what costModel() returned, but it is no handoff-cost-model.',
     });
-    for (const costModel of [7, 'costs.json', false]) expect(await errorOf(Handoff.start({ costModel: costModel as never }))).toMatchObject({ code: 'INVALID_OPTION', option: 'costModel' });
-    expect(await errorOf(Handoff.start({ costModel: { learn: 'no' as never } }))).toMatchObject({ code: 'INVALID_OPTION', option: 'learn' });
-    expect(await errorOf(Handoff.start({ learnedCosts: false } as never))).toMatchObject({ code: 'INVALID_OPTION', option: 'learnedCosts' });
-    expect(await errorOf(Handoff.start({ costModel: { file: '' } }))).toMatchObject({ code: 'INVALID_OPTION', option: 'file' });
+    for (const costModel of [7, 'costs.json', false])
+      expect(await errorOf(Handoff.start({ costModel: costModel as never }))).toMatchObject({
+        code: 'INVALID_OPTION',
+        option: 'costModel',
+      });
+    expect(await errorOf(Handoff.start({ costModel: { learn: 'no' as never } }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'learn',
+    });
+    expect(await errorOf(Handoff.start({ learnedCosts: false } as never))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'learnedCosts',
+    });
+    expect(await errorOf(Handoff.start({ costModel: { file: '' } }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'file',
+    });
   });
 });
 
@@ -160,7 +217,9 @@ describe('in a file', () => {
     });
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(json);
     expect(readdirSync(join(folder, 'kept'))).toEqual(['costs.json']); // and no draft
-    await withHandoff({ costModel: { file } }, async (handoff) => expect(await planned(handoff, unequal())).toEqual(['long', 'short', 'next']));
+    await withHandoff({ costModel: { file } }, async (handoff) =>
+      expect(await planned(handoff, unequal())).toEqual(['long', 'short', 'next']),
+    );
   });
 
   it('is used and left alone with learn: false, and may lie where nothing can be written', async () => {
@@ -175,13 +234,19 @@ describe('in a file', () => {
       expect(handoff.costModel()).toEqual(before);
     });
     expect(readFileSync(file, 'utf8')).toBe(text);
-    await withHandoff({ costModel: { file: join(path, 'no', 'costs.json'), learn: false } }, async (handoff) => expect(Object.keys(handoff.costModel().codes)).toEqual([]));
+    await withHandoff({ costModel: { file: join(path, 'no', 'costs.json'), learn: false } }, async (handoff) =>
+      expect(Object.keys(handoff.costModel().codes)).toEqual([]),
+    );
   });
 
   it('counts more than data, which serves for the rest', async () => {
     const file = join(fresh('both'), 'costs.json');
     const amount = (mean: number) => ({ ms: { mean, variance: 0, count: 9 } });
-    const model = (codes: CostModelJson['codes']): CostModelJson => ({ format: 'handoff-cost-model', version: 1, codes });
+    const model = (codes: CostModelJson['codes']): CostModelJson => ({
+      format: 'handoff-cost-model',
+      version: 1,
+      codes,
+    });
     writeFileSync(file, JSON.stringify(model({ x: amount(1) })));
     await withHandoff({ costModel: { file, data: model({ x: amount(5), y: amount(7) }) } }, async (handoff) => {
       const { codes } = handoff.costModel();
@@ -202,16 +267,23 @@ describe('in a file', () => {
 
   it('goes to another place with the modules', async () => {
     const here = fresh('here');
-    writeFileSync(join(here, 'tasks.mjs'), 'export const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));\n');
+    writeFileSync(
+      join(here, 'tasks.mjs'),
+      'export const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));\n',
+    );
     const dagIn = (place: string): Dag => {
       const { wait } = tasks<{ wait(ms: number): Promise<void> }>(pathToFileURL(join(place, 'tasks.mjs')));
       return dagOf({ id: 'short', code: wait, extraArgs: [1] }, { id: 'long', code: wait, extraArgs: [100] });
     };
     await withHandoff({ costModel: { file: join(here, 'costs.json') } }, (handoff) => handoff.execute(dagIn(here)));
-    expect(Object.keys((JSON.parse(readFileSync(join(here, 'costs.json'), 'utf8')) as CostModelJson).codes)).toEqual(['./tasks.mjs#wait']);
+    expect(Object.keys((JSON.parse(readFileSync(join(here, 'costs.json'), 'utf8')) as CostModelJson).codes)).toEqual([
+      './tasks.mjs#wait',
+    ]);
     const there = join(folder, 'there');
     cpSync(here, there, { recursive: true });
-    await withHandoff({ costModel: { file: join(there, 'costs.json') } }, async (handoff) => expect(await planned(handoff, dagIn(there))).toEqual(['long', 'short']));
+    await withHandoff({ costModel: { file: join(there, 'costs.json') } }, async (handoff) =>
+      expect(await planned(handoff, dagIn(there))).toEqual(['long', 'short']),
+    );
   });
 
   it('stays a link when it is one', async () => {
@@ -226,8 +298,16 @@ describe('in a file', () => {
   it.each([
     ['cut off', '{ "format": "handoff-cost-model", "ver', 'it is not JSON'],
     ['something else', '[1, 2]', 'it is no handoff-cost-model'],
-    ['of a later version', '{ "format": "handoff-cost-model", "version": 9, "codes": {} }', 'it is of version 9, and this is version 1'],
-    ['damaged', '{ "format": "handoff-cost-model", "version": 1, "codes": { "./a.ts#b": { "ms": { "mean": "3" } } } }', 'of "./a.ts#b", ms.mean is not a finite number of at least 0'],
+    [
+      'of a later version',
+      '{ "format": "handoff-cost-model", "version": 9, "codes": {} }',
+      'it is of version 9, and this is version 1',
+    ],
+    [
+      'damaged',
+      '{ "format": "handoff-cost-model", "version": 1, "codes": { "./a.ts#b": { "ms": { "mean": "3" } } } }',
+      'of "./a.ts#b", ms.mean is not a finite number of at least 0',
+    ],
   ])('is refused when it is %s, and left as it is', async (what, text, why) => {
     const file = join(fresh(what), 'costs.json');
     writeFileSync(file, text);
@@ -238,8 +318,12 @@ describe('in a file', () => {
   });
 
   it('is refused where it could not be written, or is a folder', async () => {
-    expect((await errorOf(Handoff.start({ ...oneThread, costModel: { file: join(folder, 'no', 'costs.json') } }))).message).toContain('costs.json cannot be written there: ENOENT');
-    expect((await errorOf(Handoff.start({ ...oneThread, costModel: { file: folder } }))).message).toContain('cannot be read: EISDIR');
+    expect(
+      (await errorOf(Handoff.start({ ...oneThread, costModel: { file: join(folder, 'no', 'costs.json') } }))).message,
+    ).toContain('costs.json cannot be written there: ENOENT');
+    expect((await errorOf(Handoff.start({ ...oneThread, costModel: { file: folder } }))).message).toContain(
+      'cannot be read: EISDIR',
+    );
   });
 
   it('is told of at stop when it cannot be written in the end; all the rest has stopped', async () => {
@@ -247,7 +331,11 @@ describe('in a file', () => {
     const handoff = await Handoff.start({ ...oneThread, costModel: { file: join(path, 'costs.json') } });
     await handoff.execute(unequal());
     rmSync(path, { recursive: true });
-    expect(await errorOf(handoff.stop())).toMatchObject({ code: 'INVALID_OPTION', option: 'file', message: expect.stringContaining('costs.json cannot be written: ENOENT') as string });
+    expect(await errorOf(handoff.stop())).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'file',
+      message: expect.stringContaining('costs.json cannot be written: ENOENT') as string,
+    });
     expect((await errorOf(handoff.execute(unequal()))).code).toBe('STOPPED');
     expect(handoff.tree().children!.every(({ state }) => state === 'stopped')).toBe(true);
   });

@@ -4,14 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Dag, type ExecuteOptions, type ExecuteResult, type FunctionSpec, Handoff, type HandoffError } from '../../lib/index.ts';
+import {
+  Dag,
+  type ExecuteOptions,
+  type ExecuteResult,
+  type FunctionSpec,
+  Handoff,
+  type HandoffError,
+} from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { counter, dagOf, errorOf, t } from '../support/handoff.ts';
 
 const MiB = 2 ** 20;
 const root = new URL('../..', import.meta.url).pathname;
 let handoff: Handoff;
-const start = async (memoryBudget: number, threads = 2): Promise<Handoff> => (handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: threads }, threads }], memoryBudget }));
+const start = async (memoryBudget: number, threads = 2): Promise<Handoff> =>
+  (handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: threads }, threads }], memoryBudget }));
 afterEach(() => handoff?.stop());
 
 /** Arrays of 1 MiB, each of which is read once, at the very end. */
@@ -24,7 +32,8 @@ function piled(count: number): Dag {
   return dag;
 }
 
-const spilled = (): string[] => readdirSync(tmpdir()).filter((name) => new RegExp(`^handoff-spill-\\w+-${process.pid}-`).test(name));
+const spilled = (): string[] =>
+  readdirSync(tmpdir()).filter((name) => new RegExp(`^handoff-spill-\\w+-${process.pid}-`).test(name));
 /** Files of results in a folder. */
 const files = (folder: string): string[] => readdirSync(folder).filter((name) => name !== 'lock');
 
@@ -32,19 +41,40 @@ describe('memoryBudget', () => {
   it('sends what is over to disk, and gives it back to who reads it', async () => {
     await start(8 * MiB);
     const { results } = await handoff.execute(piled(40), { collect: 'sinks' });
-    expect(Array.from({ length: 40 }, (_, i) => results[`s${i}`])).toEqual(Array.from({ length: 40 }, (_, i) => i * (MiB / 8)));
+    expect(Array.from({ length: 40 }, (_, i) => results[`s${i}`])).toEqual(
+      Array.from({ length: 40 }, (_, i) => i * (MiB / 8)),
+    );
     expect(spilled()).toHaveLength(1);
     await handoff.stop();
     expect(spilled()).toEqual([]);
   });
 
   it.each([
-    ['typed arrays', t.float64, [20_000, 3], (value: any) => value instanceof Float64Array && value.length === 20_000 && value[19_999] === 3],
-    ['buffers', t.bytes, [100_000], (value: any) => Buffer.isBuffer(value) && value.length === 100_000 && value[5] === 7],
-    ['other large values', t.rows, [5000], (value: any) => value.length === 5000 && value[9].when instanceof Date && value[9].name === 'row 9'],
+    [
+      'typed arrays',
+      t.float64,
+      [20_000, 3],
+      (value: any) => value instanceof Float64Array && value.length === 20_000 && value[19_999] === 3,
+    ],
+    [
+      'buffers',
+      t.bytes,
+      [100_000],
+      (value: any) => Buffer.isBuffer(value) && value.length === 100_000 && value[5] === 7,
+    ],
+    [
+      'other large values',
+      t.rows,
+      [5000],
+      (value: any) => value.length === 5000 && value[9].when instanceof Date && value[9].name === 'row 9',
+    ],
   ])('brings back %s as they were', async (_, code, extraArgs, isWhole) => {
     await start(300_000);
-    const dag = dagOf(...Array.from({ length: 8 }, (__, i) => ({ id: `f${i}`, code, extraArgs }) as FunctionSpec), { id: 'types', code: t.describeValues, args: Array.from({ length: 8 }, (__, i) => `f${i}`) } as FunctionSpec);
+    const dag = dagOf(...Array.from({ length: 8 }, (__, i) => ({ id: `f${i}`, code, extraArgs }) as FunctionSpec), {
+      id: 'types',
+      code: t.describeValues,
+      args: Array.from({ length: 8 }, (__, i) => `f${i}`),
+    } as FunctionSpec);
     const { results } = await handoff.execute(dag, { collect: Array.from({ length: 8 }, (__, i) => `f${i}`) });
     for (let i = 0; i < 8; i++) expect(isWhole(results[`f${i}`])).toBe(true);
   });
@@ -52,7 +82,12 @@ describe('memoryBudget', () => {
   it('refuses a single result that is larger, naming both', async () => {
     await start(MiB);
     const error = await errorOf(handoff.execute(dagOf({ id: 'big', code: t.float64, extraArgs: [MiB / 4, 1] })));
-    expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'big', attempts: 1, cause: { code: 'RESULT_TOO_LARGE' } });
+    expect(error).toMatchObject({
+      code: 'FUNCTION_FAILED',
+      functionId: 'big',
+      attempts: 1,
+      cause: { code: 'RESULT_TOO_LARGE' },
+    });
     expect(error.message).toContain(`takes ${2 * MiB} bytes, and all results together may hold ${MiB}`);
   });
 
@@ -79,7 +114,10 @@ describe('memoryBudget', () => {
   });
 
   /** A run of which the results on disk are removed before the last function reads them. */
-  async function runWithoutFiles(runs: ReturnType<typeof counter>, options: ExecuteOptions = {}): Promise<ExecuteResult> {
+  async function runWithoutFiles(
+    runs: ReturnType<typeof counter>,
+    options: ExecuteOptions = {},
+  ): Promise<ExecuteResult> {
     await start(3 * MiB, 1);
     handoff.on('result:lost', ({ functionId }) => events.push(`lost ${functionId}`));
     handoff.on('result:recomputing', ({ functionId }) => events.push(`again ${functionId}`));
@@ -87,19 +125,27 @@ describe('memoryBudget', () => {
     const dag = new Dag().add({ id: 'seed', code: t.count, extraArgs: [runs.memory, 5] });
     dag.add({ id: 'a', code: t.float64, args: ['seed'], layout: [{ value: MiB / 8 }, { arg: 0 }] });
     for (let i = 0; i < 6; i++) dag.add({ id: `more${i}`, code: t.float64, extraArgs: [MiB / 8, 1], priority: -i });
-    dag.add({ id: 'wait', code: t.waitAtGate, args: Array.from({ length: 6 }, (_, i) => `more${i}`), layout: [{ value: gate.memory }] });
+    dag.add({
+      id: 'wait',
+      code: t.waitAtGate,
+      args: Array.from({ length: 6 }, (_, i) => `more${i}`),
+      layout: [{ value: gate.memory }],
+    });
     dag.add({ id: 'sum', code: t.totalAfter, args: ['a', 'wait'] });
     const running = handoff.execute(dag, { collect: 'sinks', ...options });
     await gate.arrived(1);
     const folder = join(tmpdir(), spilled()[0]!);
     // Of seven results of 1 MiB three may stay; what was used least recently goes first, and that is `a`.
     let before = -1;
-    await vi.waitUntil(() => {
-      const count = files(folder).length;
-      const isAll = count >= 4 && count === before; // none is being written any more
-      before = count;
-      return isAll;
-    }, { timeout: 20_000, interval: 300 });
+    await vi.waitUntil(
+      () => {
+        const count = files(folder).length;
+        const isAll = count >= 4 && count === before; // none is being written any more
+        before = count;
+        return isAll;
+      },
+      { timeout: 20_000, interval: 300 },
+    );
     for (const file of files(folder)) rmSync(join(folder, file));
     gate.release();
     return running;
@@ -119,7 +165,11 @@ describe('memoryBudget', () => {
 
   it('fails a function whose result is lost more often than maxResultLosses allows, with RESULT_LOST as cause', async () => {
     const error = await errorOf(runWithoutFiles(counter(), { maxResultLosses: 0 }));
-    expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'a', cause: { code: 'RESULT_LOST', message: expect.stringContaining('maxResultLosses allows 0') } });
+    expect(error).toMatchObject({
+      code: 'FUNCTION_FAILED',
+      functionId: 'a',
+      cause: { code: 'RESULT_LOST', message: expect.stringContaining('maxResultLosses allows 0') },
+    });
     expect(events[0]).toBe('lost a');
   });
 
@@ -129,34 +179,62 @@ describe('memoryBudget', () => {
     await handoff.execute(dag);
     const folder = join(tmpdir(), spilled()[0]!);
     for (const file of files(folder)) rmSync(join(folder, file));
-    const answers = await Promise.all([...dag.functions.keys()].map((id) => handoff.getResult(dag.id, id).then(() => 'read', (error: HandoffError) => [error.code, error.functionId === id])));
+    const answers = await Promise.all(
+      [...dag.functions.keys()].map((id) =>
+        handoff.getResult(dag.id, id).then(
+          () => 'read',
+          (error: HandoffError) => [error.code, error.functionId === id],
+        ),
+      ),
+    );
     expect(new Set(answers.map(String))).toEqual(new Set(['read', 'RESULT_LOST,true']));
   });
 
   it('gives all results to who ran the DAG, even when none are retained', async () => {
-    handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }], memoryBudget: 8 * MiB, retainedRuns: 0 });
-    expect((await handoff.execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.float64, extraArgs: [MiB / 8, 1] }))).results).toMatchObject({ x: 1, y: expect.any(Float64Array) });
-    const failed = await errorOf(handoff.execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.boom, maxRetries: 0 }), { failurePolicy: 'continue' }));
+    handoff = await Handoff.start({
+      nodes: [{ name: 'n', capabilities: { cpu: 1 } }],
+      memoryBudget: 8 * MiB,
+      retainedRuns: 0,
+    });
+    expect(
+      (await handoff.execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.float64, extraArgs: [MiB / 8, 1] })))
+        .results,
+    ).toMatchObject({ x: 1, y: expect.any(Float64Array) });
+    const failed = await errorOf(
+      handoff.execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.boom, maxRetries: 0 }), {
+        failurePolicy: 'continue',
+      }),
+    );
     expect(failed.results).toEqual({ x: 1 });
   });
 
   it('never sends to disk what functions share for real', async () => {
     await start(2 * MiB);
     const dag = new Dag().add({ id: 'shared', code: t.flagAndMore });
-    for (let i = 0; i < 8; i++) dag.add({ id: `more${i}`, code: t.float64, extraArgs: [MiB / 8, i], args: [], priority: 1 });
-    dag.add({ id: 'first', code: t.raise, args: ['shared', 'more0', 'more1', 'more2', 'more3', 'more4', 'more5', 'more6', 'more7'] });
+    for (let i = 0; i < 8; i++)
+      dag.add({ id: `more${i}`, code: t.float64, extraArgs: [MiB / 8, i], args: [], priority: 1 });
+    dag.add({
+      id: 'first',
+      code: t.raise,
+      args: ['shared', 'more0', 'more1', 'more2', 'more3', 'more4', 'more5', 'more6', 'more7'],
+    });
     dag.add({ id: 'second', code: t.isRaised, args: ['shared', 'first'] });
     expect((await handoff.execute(dag, { collect: 'sinks' })).results['second']).toBe(1);
   });
 
   it.each([[0], [-1], [Infinity], ['1G']])('refuses a budget of %s', async (memoryBudget) => {
-    expect(await errorOf(Handoff.start({ memoryBudget: memoryBudget as number }))).toMatchObject({ code: 'INVALID_OPTION', option: 'memoryBudget' });
+    expect(await errorOf(Handoff.start({ memoryBudget: memoryBudget as number }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'memoryBudget',
+    });
   });
 
   it('finds and removes what a process left that was killed', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'handoff-killed-'));
     const script = join(folder, 'main.ts');
-    writeFileSync(script, `
+    writeFileSync(
+      script,
+      `
       import { Dag, Handoff, tasks } from ${JSON.stringify(join(root, 'lib/index.ts'))};
       const t = tasks(new URL(${JSON.stringify(new URL('../fixtures/tasks.ts', import.meta.url).href)}));
       const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }], memoryBudget: 2 ** 21 });
@@ -165,7 +243,8 @@ describe('memoryBudget', () => {
       await handoff.execute(dag);
       console.log('spilled');
       await new Promise((resolve) => setTimeout(resolve, 60_000));
-    `);
+    `,
+    );
     const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
     await new Promise((resolve) => child.stdout.once('data', resolve));
     const left = readdirSync(tmpdir()).filter((name) => new RegExp(`^handoff-spill-\\w+-${child.pid}-`).test(name));
@@ -180,7 +259,9 @@ describe('memoryBudget', () => {
   });
 
   it('bounds the memory of the process, whatever the results add up to', { timeout: 120_000 }, async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, [new URL('../fixtures/ten-times.ts', import.meta.url).pathname]);
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      new URL('../fixtures/ten-times.ts', import.meta.url).pathname,
+    ]);
     const { budget, total, growth } = JSON.parse(stdout) as { budget: number; total: number; growth: number };
     expect(total).toBe(10 * budget);
     // Each of three threads may have 64 MiB to be collected before V8 does.

@@ -1,4 +1,7 @@
-/** What becomes of modules that are not as they were written: built, missing, broken, or with exports that cannot be seen. */
+/**
+ * What becomes of modules that are not as they were written: built, missing, broken, or with exports that cannot be
+ * seen.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,9 +18,11 @@ const files: Record<string, string> = {
   'built.js': 'export const one = () => "built";',
   'unbuilt.ts': 'export const one = (): string => "unbuilt";',
   'bundled.mjs': 'export const one = () => "bundled";',
-  'both.ts': 'export const one = (): string => "both.ts";', 'both.js': 'export const one = () => "both.js";',
+  'both.ts': 'export const one = (): string => "both.ts";',
+  'both.js': 'export const one = () => "both.js";',
   'package.json': '{ "type": "module" }',
-  'throws.ts': '// the first line\nfunction boom(): never {\n  throw new TypeError("no configuration");\n}\nboom();\nexport const one = 1;\n',
+  'throws.ts':
+    '// the first line\nfunction boom(): never {\n  throw new TypeError("no configuration");\n}\nboom();\nexport const one = 1;\n',
   'throws-text.mjs': 'throw "just text";',
   'exits.mjs': 'process.exit(3);',
   'syntax.mjs': 'export const one = 1;\nexport function two() { let x = ; }\n',
@@ -37,14 +42,23 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const code = (name: string): NonNullable<FunctionSpec['code']> => tasks<{ one(): string }>(pathToFileURL(join(folder, name))).one;
-const resultOf = async (name: string): Promise<unknown> => (await handoff().execute(dagOf({ id: 'x', code: code(name) }))).results['x'];
-const failure = (name: string): Promise<HandoffError> => errorOf(handoff().execute(dagOf({ id: 'x', code: code(name) })));
+const code = (name: string): NonNullable<FunctionSpec['code']> =>
+  tasks<{ one(): string }>(pathToFileURL(join(folder, name))).one;
+const resultOf = async (name: string): Promise<unknown> =>
+  (await handoff().execute(dagOf({ id: 'x', code: code(name) }))).results['x'];
+const failure = (name: string): Promise<HandoffError> =>
+  errorOf(handoff().execute(dagOf({ id: 'x', code: code(name) })));
 
 describe('a module that is named as it was written', () => {
   it.each([
-    ['built.ts', 'built'], ['unbuilt.js', 'unbuilt'], ['unbuilt.mjs', 'unbuilt'], ['bundled.ts', 'bundled'], ['bundled.mts', 'bundled'],
-  ])('%s: its counterpart is used when only that is there', async (name, result) => expect(await resultOf(name)).toBe(result));
+    ['built.ts', 'built'],
+    ['unbuilt.js', 'unbuilt'],
+    ['unbuilt.mjs', 'unbuilt'],
+    ['bundled.ts', 'bundled'],
+    ['bundled.mts', 'bundled'],
+  ])('%s: its counterpart is used when only that is there', async (name, result) =>
+    expect(await resultOf(name)).toBe(result),
+  );
 
   it('is used itself when it is there', async () => {
     expect([await resultOf('both.ts'), await resultOf('both.js')]).toEqual(['both.ts', 'both.js']);
@@ -52,20 +66,27 @@ describe('a module that is named as it was written', () => {
 
   it('keeps the query of its address', async () => {
     const url = new URL('built.ts?version=2', pathToFileURL(`${folder}/`));
-    expect((await handoff().execute(dagOf({ id: 'x', code: tasks<{ one(): string }>(url).one }))).results).toEqual({ x: 'built' });
+    expect((await handoff().execute(dagOf({ id: 'x', code: tasks<{ one(): string }>(url).one }))).results).toEqual({
+      x: 'built',
+    });
   });
 });
 
 describe('a missing module', () => {
   it('is FUNCTION_NOT_FOUND with the name that was meant', async () => {
     const error = await failure('bulit.ts');
-    expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND', module: pathToFileURL(join(folder, 'bulit.ts')).href, suggestion: 'built.js' });
+    expect(error).toMatchObject({
+      code: 'FUNCTION_NOT_FOUND',
+      module: pathToFileURL(join(folder, 'bulit.ts')).href,
+      suggestion: 'built.js',
+    });
     expect(error.message).toContain('Did you mean "built.js"?');
   });
 
   it('or with those that lie beside it, and how to build', async () => {
     const error = await failure('something-else.ts');
-    for (const part of ['something-else.ts', 'something-else.js', 'both.ts', 'built.js', 'Building']) expect(error.message).toContain(part);
+    for (const part of ['something-else.ts', 'something-else.js', 'both.ts', 'built.js', 'Building'])
+      expect(error.message).toContain(part);
   });
 
   it('or says that there is no such folder', async () => {
@@ -86,12 +107,20 @@ describe('a module that is there and cannot be imported is MODULE_FAILED with fi
     ['uses-type.ts', 'uses-type.ts', 1, 'import type'],
   ])('%s', async (name, file, line, text) => {
     const error = await failure(name);
-    expect(error).toMatchObject({ code: 'MODULE_FAILED', module: pathToFileURL(join(folder, name)).href, file: join(folder, file), line });
+    expect(error).toMatchObject({
+      code: 'MODULE_FAILED',
+      module: pathToFileURL(join(folder, name)).href,
+      file: join(folder, file),
+      line,
+    });
     expect(error.message).toContain(`${file}:${line}`);
     expect(error.message).toContain(text);
   });
 
-  it.each([['throws-text.mjs', 'just text'], ['exits.mjs', 'ended']])('%s: without, where that is not known', async (name, text) => {
+  it.each([
+    ['throws-text.mjs', 'just text'],
+    ['exits.mjs', 'ended'],
+  ])('%s: without, where that is not known', async (name, text) => {
     const error = await failure(name);
     expect(error).toMatchObject({ code: 'MODULE_FAILED' });
     expect(error.message).toContain(text);
@@ -104,7 +133,10 @@ describe('a module that is there and cannot be imported is MODULE_FAILED with fi
 });
 
 describe('an export that cannot be seen', () => {
-  it.each([['hidden.cjs', 'exports.one = '], ['hidden-esm.mjs', 'export the function by its name']])('%s: how to make it one', async (name, text) => {
+  it.each([
+    ['hidden.cjs', 'exports.one = '],
+    ['hidden-esm.mjs', 'export the function by its name'],
+  ])('%s: how to make it one', async (name, text) => {
     const error = await failure(name);
     expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND', functionId: 'x' });
     expect(error.message).toContain(text);

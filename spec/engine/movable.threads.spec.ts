@@ -6,7 +6,8 @@ import { c, counter, dagOf, errorOf, t } from '../support/handoff.ts';
 
 const planned = ['time-optimized', 'cost-optimized'] as const;
 const nodes: NonNullable<HandoffOptions['nodes']> = [
-  { name: 'a', capabilities: { cpu: 4 }, threads: 1, price: 3 }, { name: 'b', capabilities: { cpu: 4 }, threads: 1, speed: 2, price: 1 },
+  { name: 'a', capabilities: { cpu: 4 }, threads: 1, price: 3 },
+  { name: 'b', capabilities: { cpu: 4 }, threads: 1, speed: 2, price: 1 },
 ];
 let handoff: Handoff;
 afterEach(() => handoff.stop({ drain: false }));
@@ -16,7 +17,8 @@ describe.each(planned)('%s', (allocationStrategy) => {
     handoff = await Handoff.start({ nodes });
     const gate = new Gate();
     const dag = new Dag();
-    for (let i = 0; i < 6; i++) dag.add({ id: `f${i}`, code: t.waitAtGate, extraArgs: [gate.memory], duration: 50, cost: { cpu: 3 } });
+    for (let i = 0; i < 6; i++)
+      dag.add({ id: `f${i}`, code: t.waitAtGate, extraArgs: [gate.memory], duration: 50, cost: { cpu: 3 } });
     const running = handoff.execute(dag, { allocationStrategy });
     await gate.arrived(1);
     await handoff.updateCapabilities('b', { cpu: 2 });
@@ -27,7 +29,9 @@ describe.each(planned)('%s', (allocationStrategy) => {
   it('plans with nodes whose threads are being started again', async () => {
     handoff = await Handoff.start({ nodes });
     await errorOf(handoff.execute(dagOf({ id: 'x', code: t.exit, extraArgs: [1], node: 'a', maxRetries: 0 })));
-    expect((await handoff.execute(dagOf({ id: 'y', code: t.one, node: 'a' }), { allocationStrategy })).allocations).toEqual({ y: 'a' });
+    expect(
+      (await handoff.execute(dagOf({ id: 'y', code: t.one, node: 'a' }), { allocationStrategy })).allocations,
+    ).toEqual({ y: 'a' });
   });
 
   it('does without a node that goes between the plan and the run', async () => {
@@ -42,14 +46,21 @@ describe.each(planned)('%s', (allocationStrategy) => {
 
   it('tries again elsewhere what failed where it was planned to be', async () => {
     handoff = await Handoff.start({ nodes });
-    const { allocations } = await handoff.execute(dagOf({ id: 'x', code: c.failOn, extraArgs: ['b'] }), { allocationStrategy });
+    const { allocations } = await handoff.execute(dagOf({ id: 'x', code: c.failOn, extraArgs: ['b'] }), {
+      allocationStrategy,
+    });
     expect(allocations).toEqual({ x: 'a' });
   });
 
   it('goes where the tracker lets it', async () => {
     const only = (name: string): boolean => name === 'a';
-    handoff = await Handoff.start({ nodes, resourceTracker: { register() {}, available: only, request: only, release() {} } });
-    const { allocations } = await handoff.execute(dagOf({ id: 'x', code: t.one, cost: { cpu: 1 } }), { allocationStrategy });
+    handoff = await Handoff.start({
+      nodes,
+      resourceTracker: { register() {}, available: only, request: only, release() {} },
+    });
+    const { allocations } = await handoff.execute(dagOf({ id: 'x', code: t.one, cost: { cpu: 1 } }), {
+      allocationStrategy,
+    });
     expect(allocations).toEqual({ x: 'a' });
   });
 
@@ -65,36 +76,85 @@ describe.each(planned)('%s', (allocationStrategy) => {
 describe('an allocator with place()', () => {
   it('is asked for every function, also for short ones that follow others', async () => {
     handoff = await Handoff.start({ nodes });
-    const allocationStrategy: DynamicAllocator = { place: (ready) => Object.fromEntries(ready.map(({ id }) => [id, id.startsWith('x') ? 'a' : 'b'])) };
+    const allocationStrategy: DynamicAllocator = {
+      place: (ready) => Object.fromEntries(ready.map(({ id }) => [id, id.startsWith('x') ? 'a' : 'b'])),
+    };
     for (let round = 0; round < 3; round++) {
       const dag = new Dag();
-      for (let i = 0; i < 100; i++) dag.add({ id: `x${i}`, code: t.one }).add({ id: `y${i}`, code: t.increment, args: [`x${i}`] });
+      for (let i = 0; i < 100; i++)
+        dag.add({ id: `x${i}`, code: t.one }).add({ id: `y${i}`, code: t.increment, args: [`x${i}`] });
       const { allocations } = await handoff.execute(dag, { allocationStrategy });
       expect(Object.entries(allocations).filter(([id, node]) => node !== (id.startsWith('x') ? 'a' : 'b'))).toEqual([]);
     }
   });
 
   it('may leave a function out while the thread of the only node for it is started again', async () => {
-    handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 1 } }, { name: 'gpu', capabilities: { cpu: 1, gpu: 1 } }] });
-    const calls = counter();
-    const { allocations } = await handoff.execute(dagOf({ id: 'x', code: t.exitOnce, extraArgs: [calls.memory, 1], cost: { gpu: 1 } }), {
-      allocationStrategy: { place: (ready, view) => Object.fromEntries(ready.flatMap(({ id }) => (view.nodes.some(({ name, idle }) => name === 'gpu' && idle > 0) ? [[id, 'gpu']] : []))) },
+    handoff = await Handoff.start({
+      nodes: [
+        { name: 'a', capabilities: { cpu: 1 } },
+        { name: 'gpu', capabilities: { cpu: 1, gpu: 1 } },
+      ],
     });
+    const calls = counter();
+    const { allocations } = await handoff.execute(
+      dagOf({ id: 'x', code: t.exitOnce, extraArgs: [calls.memory, 1], cost: { gpu: 1 } }),
+      {
+        allocationStrategy: {
+          place: (ready, view) =>
+            Object.fromEntries(
+              ready.flatMap(({ id }) =>
+                view.nodes.some(({ name, idle }) => name === 'gpu' && idle > 0) ? [[id, 'gpu']] : [],
+              ),
+            ),
+        },
+      },
+    );
     expect(allocations).toEqual({ x: 'gpu' });
   });
 
   it('is told what a whole group needs, as long as it has no node', async () => {
-    handoff = await Handoff.start({ nodes: [{ name: 'small', capabilities: { cpu: 2 } }, { name: 'big', capabilities: { cpu: 4 } }] });
-    const { allocations } = await handoff.execute(dagOf({ id: 'x', code: t.one, cost: { cpu: 2 } }, { id: 'y', code: t.one, cost: { cpu: 2 }, node: { collocatedWith: 'x' } }), {
-      allocationStrategy: { place: (ready, view) => Object.fromEntries(ready.map(({ id, cost }) => [id, view.nodes.find(({ capabilities }) => capabilities['cpu']! >= cost.cpu!)!.name])) },
+    handoff = await Handoff.start({
+      nodes: [
+        { name: 'small', capabilities: { cpu: 2 } },
+        { name: 'big', capabilities: { cpu: 4 } },
+      ],
     });
+    const { allocations } = await handoff.execute(
+      dagOf(
+        { id: 'x', code: t.one, cost: { cpu: 2 } },
+        { id: 'y', code: t.one, cost: { cpu: 2 }, node: { collocatedWith: 'x' } },
+      ),
+      {
+        allocationStrategy: {
+          place: (ready, view) =>
+            Object.fromEntries(
+              ready.map(({ id, cost }) => [
+                id,
+                view.nodes.find(({ capabilities }) => capabilities['cpu']! >= cost.cpu!)!.name,
+              ]),
+            ),
+        },
+      },
+    );
     expect(allocations).toEqual({ x: 'big', y: 'big' });
   });
 
   it('has plan() fail as execute() would', async () => {
     handoff = await Handoff.start({ nodes });
     const dag = dagOf({ id: 'x', code: t.one });
-    expect(await errorOf(handoff.plan(dag, { allocationStrategy: { place: () => { throw new Error('lost the map'); } } }))).toMatchObject({ code: 'ALLOCATION_ERROR', message: expect.stringContaining('lost the map') });
-    expect(await errorOf(handoff.plan(dag, { allocationStrategy: { place: () => ({ x: 'nowhere' }) } }))).toMatchObject({ code: 'ALLOCATION_ERROR', functionId: 'x' });
+    expect(
+      await errorOf(
+        handoff.plan(dag, {
+          allocationStrategy: {
+            place: () => {
+              throw new Error('lost the map');
+            },
+          },
+        }),
+      ),
+    ).toMatchObject({ code: 'ALLOCATION_ERROR', message: expect.stringContaining('lost the map') });
+    expect(await errorOf(handoff.plan(dag, { allocationStrategy: { place: () => ({ x: 'nowhere' }) } }))).toMatchObject(
+      { code: 'ALLOCATION_ERROR', functionId: 'x' },
+    );
   });
 });

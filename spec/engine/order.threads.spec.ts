@@ -9,7 +9,10 @@ const handoff = useHandoff({ nodes: [{ name: 'a', capabilities: { cpu: 2 }, thre
 async function warmUp(): Promise<void> {
   for (let round = 0; round < 3; round++) {
     const dag = new Dag();
-    for (let i = 0; i < 200; i++) dag.add({ id: `count ${i}`, code: t.count, extraArgs: [counter().memory] }).add({ id: `fail ${i}`, code: t.failTimes, extraArgs: [counter().memory, 0] });
+    for (let i = 0; i < 200; i++)
+      dag
+        .add({ id: `count ${i}`, code: t.count, extraArgs: [counter().memory] })
+        .add({ id: `fail ${i}`, code: t.failTimes, extraArgs: [counter().memory, 0] });
     await handoff().execute(dag);
   }
 }
@@ -19,8 +22,16 @@ describe('a function that waits for another without taking its result', () => {
     await warmUp();
     const [fails, calls] = [counter(), counter()];
     const events = record(handoff(), 'function:retrying', 'function:finished');
-    await handoff().execute(new Dag().add({ id: 'first', code: t.failTimes, extraArgs: [fails.memory, 1] }).add({ id: 'then', code: t.count, args: ['first'], layout: [{ value: calls.memory }] }));
-    expect(events.map(({ type, functionId }) => `${type} ${functionId}`)).toEqual(['function:retrying first', 'function:finished first', 'function:finished then']);
+    await handoff().execute(
+      new Dag()
+        .add({ id: 'first', code: t.failTimes, extraArgs: [fails.memory, 1] })
+        .add({ id: 'then', code: t.count, args: ['first'], layout: [{ value: calls.memory }] }),
+    );
+    expect(events.map(({ type, functionId }) => `${type} ${functionId}`)).toEqual([
+      'function:retrying first',
+      'function:finished first',
+      'function:finished then',
+    ]);
     expect(calls.value).toBe(1);
   });
 
@@ -30,7 +41,13 @@ describe('a function that waits for another without taking its result', () => {
     const calls = counter();
     const dag = new Dag();
     for (let step = 0; step < 100; step++) {
-      for (const side of ['l', 'r']) dag.add({ id: `${side}${step}`, code: t.count, args: step === 0 ? [] : [`l${step - 1}`, `r${step - 1}`], layout: [{ value: calls.memory }] });
+      for (const side of ['l', 'r'])
+        dag.add({
+          id: `${side}${step}`,
+          code: t.count,
+          args: step === 0 ? [] : [`l${step - 1}`, `r${step - 1}`],
+          layout: [{ value: calls.memory }],
+        });
     }
     await handoff().execute(dag);
     expect(calls.value).toBe(200);

@@ -12,7 +12,8 @@ afterEach(async () => {
   handoff = undefined;
 });
 
-const start = async (output: NonNullable<HandoffOptions['output']>): Promise<Handoff> => (handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 1 }, threads: 1 }], output }));
+const start = async (output: NonNullable<HandoffOptions['output']>): Promise<Handoff> =>
+  (handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 1 }, threads: 1 }], output }));
 
 /** What this process writes to stderr from now on, of all that its threads print. */
 function stderr(): { readonly text: () => string; said(text: string): Promise<void> } {
@@ -21,7 +22,10 @@ function stderr(): { readonly text: () => string; said(text: string): Promise<vo
     text += String(chunk);
     return true;
   });
-  return { text: () => text, said: async (what) => vi.waitFor(() => expect(text).toContain(what), { timeout: 20_000, interval: 5 }) };
+  return {
+    text: () => text,
+    said: async (what) => vi.waitFor(() => expect(text).toContain(what), { timeout: 20_000, interval: 5 }),
+  };
 }
 
 describe('what functions print', () => {
@@ -30,10 +34,17 @@ describe('what functions print', () => {
     const printed = stderr();
     const events: EventOf<'function:log'>[] = [];
     handoff!.on('function:log', (event) => events.push(event));
-    const dag = dagOf({ id: 'first', code: p.speak, extraArgs: ['one'] }, { id: 'second', code: p.speakLater, args: ['first'], extraArgs: ['two'] });
+    const dag = dagOf(
+      { id: 'first', code: p.speak, extraArgs: ['one'] },
+      { id: 'second', code: p.speakLater, args: ['first'], extraArgs: ['two'] },
+    );
     expect((await handoff!.execute(dag)).results).toEqual({ first: 'one', second: 'two' });
     expect(events.map(({ functionId, node, attempt, values }) => [functionId, node, attempt, values])).toEqual([
-      ['first', 'a', 1, ['out one']], ['first', 'a', 1, ['err one']], ['first', 'a', 1, ['no end']], ['second', 'a', 1, ['before two']], ['second', 'a', 1, ['after two']],
+      ['first', 'a', 1, ['out one']],
+      ['first', 'a', 1, ['err one']],
+      ['first', 'a', 1, ['no end']],
+      ['second', 'a', 1, ['before two']],
+      ['second', 'a', 1, ['after two']],
     ]);
     expect(events[0]).not.toHaveProperty('thread');
     expect(printed.text()).toBe('');
@@ -61,7 +72,9 @@ describe('what functions print', () => {
     stderr();
     const told: unknown[] = [];
     handoff!.on('function:log', ({ values }) => told.push(...values));
-    expect(await errorOf(handoff!.execute(dagOf({ id: 'f', code: p.speakAndExit, maxRetries: 0 })))).toMatchObject({ code: 'FUNCTION_FAILED' });
+    expect(await errorOf(handoff!.execute(dagOf({ id: 'f', code: p.speakAndExit, maxRetries: 0 })))).toMatchObject({
+      code: 'FUNCTION_FAILED',
+    });
     expect(told).toEqual(['last words']);
   });
 
@@ -76,11 +89,24 @@ describe('what functions print', () => {
     };
 
     it('is told as the lines it makes, in whatever encoding, with no character cut', async () => {
-      expect(await toldBy({ id: 'f', code: p.speakInPieces })).toEqual([['f', 'abc'], ['f', 'hello'], ['f', 'between'], ['f', 'é']]);
+      expect(await toldBy({ id: 'f', code: p.speakInPieces })).toEqual([
+        ['f', 'abc'],
+        ['f', 'hello'],
+        ['f', 'between'],
+        ['f', 'é'],
+      ]);
     });
 
     it('is told before the end of its function, with nothing of the next', async () => {
-      expect(await toldBy({ id: 'f', code: p.speakWithoutEnd, extraArgs: ['x'] }, { id: 'g', code: p.speakWithoutEnd, extraArgs: ['y'] })).toEqual([['f', 'x and x'], ['g', 'y and y']]);
+      expect(
+        await toldBy(
+          { id: 'f', code: p.speakWithoutEnd, extraArgs: ['x'] },
+          { id: 'g', code: p.speakWithoutEnd, extraArgs: ['y'] },
+        ),
+      ).toEqual([
+        ['f', 'x and x'],
+        ['g', 'y and y'],
+      ]);
     });
 
     it('is told though its line never ends, while the function runs', async () => {
@@ -96,7 +122,11 @@ describe('what functions print', () => {
       expect(told).toMatch(/^\.{17000,}$/);
     });
 
-    it.each([['ends its thread', p.speakAndExitInALine, 'no last words'], ['has an uncaught error', p.speakAndThrowLater, 'about to fail'], ['is ended by its timeout', p.speakAndHang, 'still here']] as const)('is told of a function that %s', async (_, code, words) => {
+    it.each([
+      ['ends its thread', p.speakAndExitInALine, 'no last words'],
+      ['has an uncaught error', p.speakAndThrowLater, 'about to fail'],
+      ['is ended by its timeout', p.speakAndHang, 'still here'],
+    ] as const)('is told of a function that %s', async (_, code, words) => {
       expect(await toldBy({ id: 'f', code, maxRetries: 0, timeout: 300 })).toEqual([['f', words], 'failed']);
     });
   });
@@ -113,8 +143,15 @@ describe('what functions print', () => {
 
   it('is an option of three values', async () => {
     for (const output of ['logged', true]) {
-      expect(await errorOf(Handoff.start({ output: output as never }))).toMatchObject({ code: 'INVALID_OPTION', option: 'output', message: expect.stringContaining("'inherit', 'stderr' or 'events'") as string });
+      expect(await errorOf(Handoff.start({ output: output as never }))).toMatchObject({
+        code: 'INVALID_OPTION',
+        option: 'output',
+        message: expect.stringContaining("'inherit', 'stderr' or 'events'") as string,
+      });
     }
-    await expect(Handoff.start({ printToStderr: true } as never)).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'printToStderr' });
+    await expect(Handoff.start({ printToStderr: true } as never)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'printToStderr',
+    });
   });
 });

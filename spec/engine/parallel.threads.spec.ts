@@ -3,7 +3,12 @@ import { Gate } from '../support/gate.ts';
 import { counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 
 const handoff = useHandoff();
-const gated = (gate: Gate, id: string, args: string[] = [], ticket = 0) => ({ id, code: t.waitAtGate, args, layout: [{ value: gate.memory }, { value: ticket }] });
+const gated = (gate: Gate, id: string, args: string[] = [], ticket = 0) => ({
+  id,
+  code: t.waitAtGate,
+  args,
+  layout: [{ value: gate.memory }, { value: ticket }],
+});
 
 describe('parallel execution', () => {
   it('has independent functions in progress together', async () => {
@@ -16,7 +21,9 @@ describe('parallel execution', () => {
 
   it('starts each function of a chain only after the one before', async () => {
     const gate = new Gate();
-    const running = handoff().execute(dagOf(gated(gate, 'x', [], 0), gated(gate, 'y', ['x'], 1), gated(gate, 'z', ['y'], 2)));
+    const running = handoff().execute(
+      dagOf(gated(gate, 'x', [], 0), gated(gate, 'y', ['x'], 1), gated(gate, 'z', ['y'], 2)),
+    );
     for (const ticket of [1, 2, 3]) {
       await gate.arrived(ticket);
       expect(gate.count).toBe(ticket);
@@ -27,10 +34,15 @@ describe('parallel execution', () => {
 
   it('has the middle of a diamond in progress together, and passes its values in order', async () => {
     const gate = new Gate();
-    const running = handoff().execute(dagOf(
-      { id: 'top', code: t.one }, gated(gate, 'l', ['top']), gated(gate, 'm', ['top']), gated(gate, 'r', ['top']),
-      { id: 'sink', code: t.collect, args: ['r', 'm', 'l'] },
-    ));
+    const running = handoff().execute(
+      dagOf(
+        { id: 'top', code: t.one },
+        gated(gate, 'l', ['top']),
+        gated(gate, 'm', ['top']),
+        gated(gate, 'r', ['top']),
+        { id: 'sink', code: t.collect, args: ['r', 'm', 'l'] },
+      ),
+    );
     await gate.arrived(3);
     gate.release();
     expect((await running).results['sink']).toEqual([3, 3, 3]);
@@ -38,7 +50,10 @@ describe('parallel execution', () => {
 
   it('has no more functions in flight than maxConcurrency', async () => {
     const gate = new Gate();
-    const running = handoff().execute(dagOf(gated(gate, 'x', [], 0), gated(gate, 'y', [], 1), gated(gate, 'z', [], 2)), { maxConcurrency: 1 });
+    const running = handoff().execute(
+      dagOf(gated(gate, 'x', [], 0), gated(gate, 'y', [], 1), gated(gate, 'z', [], 2)),
+      { maxConcurrency: 1 },
+    );
     for (const ticket of [1, 2, 3]) {
       await gate.arrived(ticket);
       gate.release(ticket);
@@ -60,9 +75,15 @@ describe('parallel execution', () => {
     const order: string[] = [];
     const listener = (event: { functionId: string }): void => void order.push(event.functionId);
     handoff().on('function:started', listener);
-    await handoff().execute(dagOf(
-      { id: 'short', code: t.one }, { id: 'long', code: t.one }, { id: 'mid', code: t.double, args: ['long'] }, { id: 'end', code: t.double, args: ['mid'] },
-    ), { maxConcurrency: 1 });
+    await handoff().execute(
+      dagOf(
+        { id: 'short', code: t.one },
+        { id: 'long', code: t.one },
+        { id: 'mid', code: t.double, args: ['long'] },
+        { id: 'end', code: t.double, args: ['mid'] },
+      ),
+      { maxConcurrency: 1 },
+    );
     handoff().off('function:started', listener);
     expect(order.indexOf('long')).toBe(0);
   });
@@ -73,7 +94,9 @@ describe('parallel execution', () => {
     await handoff().execute(dagOf(...warm)); // now count() is known to be fast, and travels in large batches
     const gate = new Gate();
     const many = Array.from({ length: 2000 }, (_, i) => ({ id: `f${i}`, code: t.count, extraArgs: [gate.memory] }));
-    const running = handoff().execute(dagOf({ id: 'stuck', code: t.waitAtGate, extraArgs: [new Gate().memory] }, ...many)).catch((error: unknown) => error);
+    const running = handoff()
+      .execute(dagOf({ id: 'stuck', code: t.waitAtGate, extraArgs: [new Gate().memory] }, ...many))
+      .catch((error: unknown) => error);
     await gate.arrived(2000); // all the others are done while one is stuck
     await handoff().execute(dagOf({ id: 'free', code: t.one }));
     const stop = errorOf(handoff().execute(dagOf({ id: 'x', code: t.boom, maxRetries: 0 })));

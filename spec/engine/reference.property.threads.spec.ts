@@ -19,7 +19,10 @@ function toDag(all: readonly Vertex[], withFailures: boolean): Dag {
 }
 
 function possible(dag: Dag): boolean {
-  return findImpossible(compile(dag), Object.fromEntries(twoNodes.map(({ name, capabilities }) => [name, capabilities]))) === undefined;
+  return (
+    findImpossible(compile(dag), Object.fromEntries(twoNodes.map(({ name, capabilities }) => [name, capabilities]))) ===
+    undefined
+  );
 }
 
 // The number of DAGs of each kind on each path. CHAOS=full runs 40,000 DAGs in all; PROPERTY_RUNS sets another number.
@@ -34,7 +37,11 @@ const paths: [string, Partial<Tuning>][] = [
 
 describe.each(paths)('real runs of random DAGs, %s, agree with the reference interpreter', (_, tuning) => {
   // Claims are made one by one, so that functions with costs are never sent ahead.
-  const shape = { nodes: ['a', 'b'], costs: tuning.gangMs === 0, size: tuning.gangMs === 0 ? undefined : 'medium' } as const;
+  const shape = {
+    nodes: ['a', 'b'],
+    costs: tuning.gangMs === 0,
+    size: tuning.gangMs === 0 ? undefined : 'medium',
+  } as const;
 
   async function withHandoff(use: (handoff: Handoff) => Promise<void>): Promise<void> {
     const handoff = await startTuned({ nodes: twoNodes }, tuning);
@@ -45,37 +52,64 @@ describe.each(paths)('real runs of random DAGs, %s, agree with the reference int
     }
   }
 
-  it('in every value', () => withHandoff(async (handoff) => {
-    await fc.assert(fc.asyncProperty(vertices({ ...shape, failures: false, maxSize: 60 }), async (all) => {
-      const dag = toDag(all, false);
-      fc.pre(possible(dag));
-      const { results, allocations } = await handoff.execute(dag);
-      const expected = interpret(all);
-      expect(results).toEqual(Object.fromEntries(all.filter(({ type }) => type === 'regular').map(({ id }) => [id, expected.get(id)])));
-      for (const { id, node } of all) if (typeof node === 'string') expect(allocations[id]).toBe(node);
-      for (const { id, node } of all) if (typeof node === 'object') expect(allocations[id]).toBe(allocations[node.collocatedWith]);
-    }), { numRuns: runs });
-  }), 600_000);
+  it(
+    'in every value',
+    () =>
+      withHandoff(async (handoff) => {
+        await fc.assert(
+          fc.asyncProperty(vertices({ ...shape, failures: false, maxSize: 60 }), async (all) => {
+            const dag = toDag(all, false);
+            fc.pre(possible(dag));
+            const { results, allocations } = await handoff.execute(dag);
+            const expected = interpret(all);
+            expect(results).toEqual(
+              Object.fromEntries(all.filter(({ type }) => type === 'regular').map(({ id }) => [id, expected.get(id)])),
+            );
+            for (const { id, node } of all) if (typeof node === 'string') expect(allocations[id]).toBe(node);
+            for (const { id, node } of all)
+              if (typeof node === 'object') expect(allocations[id]).toBe(allocations[node.collocatedWith]);
+          }),
+          { numRuns: runs },
+        );
+      }),
+    600_000,
+  );
 
-  it('in what fails, what is retried, and what is left', () => withHandoff(async (handoff) => {
-    await fc.assert(fc.asyncProperty(vertices(shape), fc.integer({ min: 0, max: 2 }), async (all, maxRetries) => {
-      const dag = toDag(all, true);
-      fc.pre(possible(dag));
-      const expected = interpret(all);
-      const lost = new Set(all.filter((vertex) => vertex.failures > (vertex.maxRetries ?? maxRetries)).map(({ id }) => id));
-      const failing = new Set(lost);
-      for (const { id, args } of all) if (args.some((arg) => lost.has(arg))) lost.add(id);
-      const left = Object.fromEntries(all.filter(({ id, type }) => type === 'regular' && !lost.has(id)).map(({ id }) => [id, expected.get(id)]));
-      const outcome: unknown = await handoff.execute(dag, { maxRetries, failurePolicy: 'continue' }).catch((error: unknown) => error);
-      if (failing.size === 0) {
-        expect((outcome as { results: unknown }).results).toEqual(left);
-        return;
-      }
-      expect(outcome).toBeInstanceOf(HandoffError);
-      const { results, failures } = outcome as HandoffError;
-      expect(results).toEqual(left);
-      const reached = [...failing].filter((id) => !all.find((vertex) => vertex.id === id)!.args.some((arg) => lost.has(arg)));
-      expect(failures!.map((failure) => failure.functionId).sort()).toEqual(reached.sort());
-    }), { numRuns: runs });
-  }), 600_000);
+  it(
+    'in what fails, what is retried, and what is left',
+    () =>
+      withHandoff(async (handoff) => {
+        await fc.assert(
+          fc.asyncProperty(vertices(shape), fc.integer({ min: 0, max: 2 }), async (all, maxRetries) => {
+            const dag = toDag(all, true);
+            fc.pre(possible(dag));
+            const expected = interpret(all);
+            const lost = new Set(
+              all.filter((vertex) => vertex.failures > (vertex.maxRetries ?? maxRetries)).map(({ id }) => id),
+            );
+            const failing = new Set(lost);
+            for (const { id, args } of all) if (args.some((arg) => lost.has(arg))) lost.add(id);
+            const left = Object.fromEntries(
+              all.filter(({ id, type }) => type === 'regular' && !lost.has(id)).map(({ id }) => [id, expected.get(id)]),
+            );
+            const outcome: unknown = await handoff
+              .execute(dag, { maxRetries, failurePolicy: 'continue' })
+              .catch((error: unknown) => error);
+            if (failing.size === 0) {
+              expect((outcome as { results: unknown }).results).toEqual(left);
+              return;
+            }
+            expect(outcome).toBeInstanceOf(HandoffError);
+            const { results, failures } = outcome as HandoffError;
+            expect(results).toEqual(left);
+            const reached = [...failing].filter(
+              (id) => !all.find((vertex) => vertex.id === id)!.args.some((arg) => lost.has(arg)),
+            );
+            expect(failures!.map((failure) => failure.functionId).sort()).toEqual(reached.sort());
+          }),
+          { numRuns: runs },
+        );
+      }),
+    600_000,
+  );
 });

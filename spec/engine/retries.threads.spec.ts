@@ -6,7 +6,9 @@ const handoff = useHandoff();
 describe('retries', () => {
   it('are extra attempts: 2 of them make 3 calls', async () => {
     const calls = counter();
-    const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: t.failTimes, extraArgs: [calls.memory, 99] }), { maxRetries: 2 }));
+    const error = await errorOf(
+      handoff().execute(dagOf({ id: 'a', code: t.failTimes, extraArgs: [calls.memory, 99] }), { maxRetries: 2 }),
+    );
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', attempts: 3, cause: { message: 'call 3' } });
     expect(calls.value).toBe(3);
   });
@@ -19,13 +21,20 @@ describe('retries', () => {
 
   it('of the function win over those of the run', async () => {
     const calls = counter();
-    await errorOf(handoff().execute(dagOf({ id: 'a', code: t.failTimes, extraArgs: [calls.memory, 99], maxRetries: 0 }), { maxRetries: 5 }));
+    await errorOf(
+      handoff().execute(dagOf({ id: 'a', code: t.failTimes, extraArgs: [calls.memory, 99], maxRetries: 0 }), {
+        maxRetries: 5,
+      }),
+    );
     expect(calls.value).toBe(1);
   });
 
   it('end with the first success, and are counted', async () => {
     const calls = counter();
-    const { results, stats } = await handoff().execute(dagOf({ id: 'a', code: t.failTimes, extraArgs: [calls.memory, 1] }), { maxRetries: 1 });
+    const { results, stats } = await handoff().execute(
+      dagOf({ id: 'a', code: t.failTimes, extraArgs: [calls.memory, 1] }),
+      { maxRetries: 1 },
+    );
     expect(results).toEqual({ a: 2 });
     expect(calls.value).toBe(2);
     expect(stats.retries).toBe(1);
@@ -54,18 +63,36 @@ describe('retries', () => {
     const delays: number[] = [];
     const listener = (event: { delayMs: number }): void => void delays.push(event.delayMs);
     handoff().on('function:retrying', listener);
-    await errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, retryDelay: { initial: 2, factor: 3, max: 10 }, maxRetries: 3 })));
+    await errorOf(
+      handoff().execute(
+        dagOf({ id: 'a', code: t.boom, retryDelay: { initial: 2, factor: 3, max: 10 }, maxRetries: 3 }),
+      ),
+    );
     handoff().off('function:retrying', listener);
     expect(delays).toEqual([2, 6, 10]);
   });
 
   it('are asked of retryIf, with the original error and the attempt', async () => {
     const calls = counter();
-    const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: t.failTimes, extraArgs: [calls.memory, 99], retryIf: t.secondAttemptOnly })));
+    const error = await errorOf(
+      handoff().execute(
+        dagOf({ id: 'a', code: t.failTimes, extraArgs: [calls.memory, 99], retryIf: t.secondAttemptOnly }),
+      ),
+    );
     expect(error.attempts).toBe(2);
     expect(calls.value).toBe(2);
-    expect((await errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, retryIf: t.isTaskError })))).attempts).toBe(4);
-    expect((await errorOf(handoff().execute(dagOf({ id: 'a', code: t.throwValue, extraArgs: [{ name: 'Other' }], retryIf: t.isTaskError })))).attempts).toBe(1);
+    expect((await errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, retryIf: t.isTaskError })))).attempts).toBe(
+      4,
+    );
+    expect(
+      (
+        await errorOf(
+          handoff().execute(
+            dagOf({ id: 'a', code: t.throwValue, extraArgs: [{ name: 'Other' }], retryIf: t.isTaskError }),
+          ),
+        )
+      ).attempts,
+    ).toBe(1);
   });
 
   it('end when retryIf itself fails, with both errors', async () => {
@@ -77,10 +104,15 @@ describe('retries', () => {
   it('run inline functions again, with each attempt of their dependent', async () => {
     const inline = counter();
     const calls = counter();
-    await errorOf(handoff().execute(dagOf(
-      { id: 'i', code: t.count, extraArgs: [inline.memory, 1], type: 'inline' },
-      { id: 'a', code: t.failTimes, args: ['i'], layout: [{ value: calls.memory }, { value: 99 }, { arg: 0 }] },
-    ), { maxRetries: 2 }));
+    await errorOf(
+      handoff().execute(
+        dagOf(
+          { id: 'i', code: t.count, extraArgs: [inline.memory, 1], type: 'inline' },
+          { id: 'a', code: t.failTimes, args: ['i'], layout: [{ value: calls.memory }, { value: 99 }, { arg: 0 }] },
+        ),
+        { maxRetries: 2 },
+      ),
+    );
     expect(calls.value).toBe(3);
     expect(inline.value).toBe(3);
   });

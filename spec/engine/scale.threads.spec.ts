@@ -20,6 +20,11 @@ it('runs a chain of 200,000, and a function with 20,000 dependencies', async () 
   expect((await handoff().execute(chain, { collect: 'sinks' })).results).toEqual({ f199999: 200_000 });
   const wide = new Dag('wide');
   for (let i = 0; i < 20_000; i++) wide.add({ id: `f${i}`, code: t.one });
-  wide.add({ id: 'sum', code: t.sumList, args: Array.from({ length: 20_000 }, (_, i) => `f${i}`), argumentInclusion: 'list' });
+  wide.add({
+    id: 'sum',
+    code: t.sumList,
+    args: Array.from({ length: 20_000 }, (_, i) => `f${i}`),
+    argumentInclusion: 'list',
+  });
   expect((await handoff().execute(wide, { collect: 'sinks' })).results).toEqual({ sum: 20_000 });
 }, 120_000);

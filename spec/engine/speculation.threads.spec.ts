@@ -3,10 +3,15 @@ import { Dag, type FunctionSpec, Handoff, tasks } from '../../lib/index.ts';
 import { errorOf, useHandoff } from '../support/handoff.ts';
 import { next, record } from '../support/hosts.ts';
 
-const s = tasks<typeof import('../fixtures/straggler-tasks.ts')>(new URL('../fixtures/straggler-tasks.ts', import.meta.url));
+const s = tasks<typeof import('../fixtures/straggler-tasks.ts')>(
+  new URL('../fixtures/straggler-tasks.ts', import.meta.url),
+);
 
 const handoff = useHandoff({
-  nodes: [{ name: 'a', capabilities: { cpu: 1 }, threads: 1 }, { name: 'b', capabilities: { cpu: 1 }, threads: 1 }],
+  nodes: [
+    { name: 'a', capabilities: { cpu: 1 }, threads: 1 },
+    { name: 'b', capabilities: { cpu: 1 }, threads: 1 },
+  ],
 });
 
 // Long enough for the first of the two to have begun before the other is sent.
@@ -32,11 +37,21 @@ class Words {
   }
 }
 
-/** Functions enough to know what is typical, of which no copy is made, and then `slow`, beside which a thread is free. */
+/**
+ * Functions enough to know what is typical, of which no copy is made, and then `slow`, beside which a thread is free.
+ */
 function dagWith(code: FunctionSpec['code'], words: Words, more: Partial<FunctionSpec> = {}): Dag {
   const dag = new Dag();
   const extraArgs = [words.memory];
-  for (let i = 0; i < 12; i++) dag.add({ id: `f${i}`, code, extraArgs, args: i === 0 ? [] : [`f${i - 1}`], layout: [{ value: words.memory }], idempotent: false });
+  for (let i = 0; i < 12; i++)
+    dag.add({
+      id: `f${i}`,
+      code,
+      extraArgs,
+      args: i === 0 ? [] : [`f${i - 1}`],
+      layout: [{ value: words.memory }],
+      idempotent: false,
+    });
   return dag.add({ id: 'slow', code, args: ['f11'], layout: [{ value: words.memory }], ...more });
 }
 
@@ -52,7 +67,9 @@ describe('a function that runs far longer than is typical', () => {
   it('is told to stop, through its signal, when the other has finished', async () => {
     const words = new Words();
     await handoff().execute(dagWith(s.heeding, words), { speculate });
-    const follower = new Dag().add({ id: 'x', code: s.heeding, extraArgs: [words.memory], node: 'a' }).add({ id: 'y', code: s.heeding, extraArgs: [words.memory], node: 'b' });
+    const follower = new Dag()
+      .add({ id: 'x', code: s.heeding, extraArgs: [words.memory], node: 'a' })
+      .add({ id: 'y', code: s.heeding, extraArgs: [words.memory], node: 'b' });
     await handoff().execute(follower); // both threads are free again
     expect(words).toMatchObject({ calls: 2, stopped: 1 });
   });
@@ -62,7 +79,11 @@ describe('a function that runs far longer than is typical', () => {
     const dag = dagWith(s.lateAnswer, words);
     const { dagId, results } = await handoff().execute(dag, { speculate });
     expect(results['slow']).toMatchObject({ call: 2 });
-    await handoff().execute(new Dag().add({ id: 'x', code: s.heeding, extraArgs: [words.memory], node: 'a' }).add({ id: 'y', code: s.heeding, extraArgs: [words.memory], node: 'b' }));
+    await handoff().execute(
+      new Dag()
+        .add({ id: 'x', code: s.heeding, extraArgs: [words.memory], node: 'a' })
+        .add({ id: 'y', code: s.heeding, extraArgs: [words.memory], node: 'b' }),
+    );
     expect(words.stopped).toBe(1);
     expect(await handoff().getLocalValue(dagId, 'slow')).toMatchObject({ call: 2 });
   });
@@ -80,14 +101,23 @@ describe('a function that runs far longer than is typical', () => {
 
   it('is never run twice when it is not idempotent', async () => {
     const words = new Words();
-    const running = handoff().execute(dagWith(s.failingFirst, words, { id: 'slow', idempotent: false, timeout: 300, maxRetries: 0 }), { speculate });
-    expect((await errorOf(running)).cause).toMatchObject({ code: 'FUNCTION_TIMEOUT' }); // its first call waits for a second
+    const running = handoff().execute(
+      dagWith(s.failingFirst, words, { id: 'slow', idempotent: false, timeout: 300, maxRetries: 0 }),
+      { speculate },
+    );
+    // Its first call waits for a second.
+    expect((await errorOf(running)).cause).toMatchObject({ code: 'FUNCTION_TIMEOUT' });
     expect(words.calls).toBe(1);
   });
 
   it('is never run twice when an inline function that it runs is not idempotent', async () => {
     const words = new Words();
-    const dag = dagWith(s.failingFirst, words, { timeout: 300, maxRetries: 0, args: ['f11', 'inlined'], layout: [{ value: words.memory }, { arg: 1 }] });
+    const dag = dagWith(s.failingFirst, words, {
+      timeout: 300,
+      maxRetries: 0,
+      args: ['f11', 'inlined'],
+      layout: [{ value: words.memory }, { arg: 1 }],
+    });
     dag.add({ id: 'inlined', code: s.heeding, type: 'inline', idempotent: false, extraArgs: [words.memory] });
     expect((await errorOf(handoff().execute(dag, { speculate }))).cause).toMatchObject({ code: 'FUNCTION_TIMEOUT' });
     expect(words.calls).toBeLessThan(3); // its own, and that of the inline function, which goes by its name
@@ -125,17 +155,37 @@ describe('when one of the two fails', () => {
     const { results, allocations, stats } = await running;
     expect(results['slow']).toMatchObject({ call: 2, attempt: 1, node: allocations['slow'] });
     expect(stats).toMatchObject({ speculated: 1, speculatedWon: 1, retries: 0 });
-    expect(events.filter(({ functionId }) => functionId === 'slow').map(({ type }) => type)).toEqual(['function:finished']);
+    expect(events.filter(({ functionId }) => functionId === 'slow').map(({ type }) => type)).toEqual([
+      'function:finished',
+    ]);
   });
 });
 
 describe('events', () => {
   it('tell of the copy, and of the one that finished first', async () => {
-    const events = record(handoff(), 'function:started', 'function:speculated', 'function:finished', 'result:stored', 'function:retrying', 'function:failed');
+    const events = record(
+      handoff(),
+      'function:started',
+      'function:speculated',
+      'function:finished',
+      'result:stored',
+      'function:retrying',
+      'function:failed',
+    );
     const { allocations } = await handoff().execute(dagWith(s.heeding, new Words()), { speculate });
     const told = events.filter(({ functionId }) => functionId === 'slow');
-    expect(told.map(({ type }) => type)).toEqual(['function:started', 'function:speculated', 'function:finished', 'result:stored']);
-    expect(told.map(({ node }) => node)).toEqual([allocations['f11'], allocations['slow'], allocations['slow'], allocations['slow']]);
+    expect(told.map(({ type }) => type)).toEqual([
+      'function:started',
+      'function:speculated',
+      'function:finished',
+      'result:stored',
+    ]);
+    expect(told.map(({ node }) => node)).toEqual([
+      allocations['f11'],
+      allocations['slow'],
+      allocations['slow'],
+      allocations['slow'],
+    ]);
     expect(told[1]).toMatchObject({ attempt: 1, thread: 0 });
   });
 
@@ -143,7 +193,11 @@ describe('events', () => {
     const events = record(handoff(), 'attempts');
     const words = new Words();
     const { allocations } = await handoff().execute(dagWith(s.heeding, words), { speculate });
-    await handoff().execute(new Dag().add({ id: 'x', code: s.heeding, extraArgs: [words.memory], node: 'a' }).add({ id: 'y', code: s.heeding, extraArgs: [words.memory], node: 'b' }));
+    await handoff().execute(
+      new Dag()
+        .add({ id: 'x', code: s.heeding, extraArgs: [words.memory], node: 'a' })
+        .add({ id: 'y', code: s.heeding, extraArgs: [words.memory], node: 'b' }),
+    );
     const spans = events.filter(({ functionIds }) => functionIds.includes('slow'));
     expect(spans.map(({ node, failed }) => ({ node, failed }))).toEqual([{ node: allocations['slow'], failed: [] }]);
   });
@@ -188,7 +242,11 @@ describe('a run', () => {
   });
 
   it.each([
-    ['text', 'yes'], ['a factor below 1', { factor: 0.5 }], ['a factor that is none', { factor: Infinity }], ['ms below 0', { minMs: -1 }], ['a stranger', { factors: 2 }],
+    ['text', 'yes'],
+    ['a factor below 1', { factor: 0.5 }],
+    ['a factor that is none', { factor: Infinity }],
+    ['ms below 0', { minMs: -1 }],
+    ['a stranger', { factors: 2 }],
   ])('refuses %s as speculate', async (_, value) => {
     const error = await errorOf(handoff().execute(new Dag(), { speculate: value as never }));
     expect(error).toMatchObject({ code: 'INVALID_OPTION', option: 'speculate' });

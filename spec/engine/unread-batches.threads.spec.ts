@@ -14,20 +14,39 @@ describe('arguments that a thread has no memory for', { timeout: 120_000 }, () =
   it('count against their function: the first death makes it a suspect, each further one is an attempt', async () => {
     const maxRetries = 1;
     const crashes: unknown[] = [];
-    const listener = (event: Extract<HandoffEvent, { type: 'worker:crashed' }>): void => void crashes.push(event.reason);
+    const listener = (event: Extract<HandoffEvent, { type: 'worker:crashed' }>): void =>
+      void crashes.push(event.reason);
     handoff().on('worker:crashed', listener);
     const failing = errorOf(handoff().execute(dagOf({ id: 'much', code: d.lengthOf, extraArgs: tooMuch, maxRetries })));
-    const others = await handoff().execute(dagOf(...Array.from({ length: 50 }, (_, i) => ({ id: `f${i}`, code: t.constant, extraArgs: [i] }))));
+    const others = await handoff().execute(
+      dagOf(...Array.from({ length: 50 }, (_, i) => ({ id: `f${i}`, code: t.constant, extraArgs: [i] }))),
+    );
     expect(Object.values(others.results)).toEqual(Array.from({ length: 50 }, (_, i) => i));
-    expect(await failing).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'much', attempts: maxRetries + 1, cause: { code: 'WORKER_CRASHED', reason: 'out-of-memory' } });
+    expect(await failing).toMatchObject({
+      code: 'FUNCTION_FAILED',
+      functionId: 'much',
+      attempts: maxRetries + 1,
+      cause: { code: 'WORKER_CRASHED', reason: 'out-of-memory' },
+    });
     handoff().off('worker:crashed', listener);
     expect(crashes).toEqual(['out-of-memory', 'out-of-memory', 'out-of-memory']);
   });
 
-  it('are nobody else\'s fault: those sent with them succeed', async () => {
-    const others = Array.from({ length: 30 }, (_, i) => ({ id: `f${i}`, code: t.constant, extraArgs: [i], maxRetries: 0 }));
-    const dag = dagOf(...others.slice(0, 15), { id: 'much', code: d.lengthOf, extraArgs: tooMuch, maxRetries: 0 }, ...others.slice(15));
-    await handoff().execute(dagOf(...Array.from({ length: 40 }, (_, i) => ({ id: `${i}`, code: d.lengthOf, extraArgs: ['x'] }))));
+  it("are nobody else's fault: those sent with them succeed", async () => {
+    const others = Array.from({ length: 30 }, (_, i) => ({
+      id: `f${i}`,
+      code: t.constant,
+      extraArgs: [i],
+      maxRetries: 0,
+    }));
+    const dag = dagOf(
+      ...others.slice(0, 15),
+      { id: 'much', code: d.lengthOf, extraArgs: tooMuch, maxRetries: 0 },
+      ...others.slice(15),
+    );
+    await handoff().execute(
+      dagOf(...Array.from({ length: 40 }, (_, i) => ({ id: `${i}`, code: d.lengthOf, extraArgs: ['x'] }))),
+    );
     const error: any = await errorOf(handoff().execute(dag, { failurePolicy: 'continue' }));
     expect(error.failures.map(({ functionId }: { functionId: string }) => functionId)).toEqual(['much']);
     expect(error.results).toEqual(Object.fromEntries(others.map(({ id }, i) => [id, i])));

@@ -11,7 +11,10 @@ import { dagOf, errorOf, t } from '../support/handoff.ts';
 const root = mkdtempSync(join(tmpdir(), 'handoff-spec-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-interface Thing { which(): string; end(): void }
+interface Thing {
+  which(): string;
+  end(): void;
+}
 
 let handoff: Handoff;
 let folder: string;
@@ -22,19 +25,29 @@ const helper = (version: string): string => `export const version = ${JSON.strin
 beforeEach(async () => {
   folder = mkdtempSync(join(root, 'app-'));
   write('helper.mjs', helper('one'));
-  write('tasks.mjs', `import { version } from './helper.mjs';
+  write(
+    'tasks.mjs',
+    `import { version } from './helper.mjs';
 export const which = () => version;
 export const end = () => process.exit(1);
 export class Thing { which() { return version; } end() { process.exit(1); } }
-`);
+`,
+  );
   write('others.mjs', 'import { version } from "./helper.mjs";\nexport const which = () => version;\n');
   code = tasks(pathToFileURL(join(folder, 'tasks.mjs')));
-  handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }], costModel: { learn: false }, maxRetries: 0 });
+  handoff = await Handoff.start({
+    nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }],
+    costModel: { learn: false },
+    maxRetries: 0,
+  });
 });
 afterEach(() => handoff.stop({ drain: false }));
 
-const which = (of = code): Promise<any> => handoff.execute(dagOf(...Array.from({ length: 20 }, (_, i) => ({ id: `f${i}`, code: of.which }))));
-const versionsIn = ({ results }: { readonly results: Record<string, unknown> }): unknown[] => [...new Set(Object.values(results))];
+const which = (of = code): Promise<any> =>
+  handoff.execute(dagOf(...Array.from({ length: 20 }, (_, i) => ({ id: `f${i}`, code: of.which }))));
+const versionsIn = ({ results }: { readonly results: Record<string, unknown> }): unknown[] => [
+  ...new Set(Object.values(results)),
+];
 /** Runs it once on each thread. */
 async function onBoth(): Promise<void> {
   const gate = new Gate();
@@ -75,7 +88,8 @@ describe('a module that changes', () => {
 
   it('fails what a thread would run that has not imported it yet, and never gives two versions in one run', async () => {
     const gate = new Gate();
-    const busy = handoff.execute(dagOf({ id: 'busy', code: t.waitAtGate, extraArgs: [gate.memory] })); // one thread will not know it
+    // One thread will not know it.
+    const busy = handoff.execute(dagOf({ id: 'busy', code: t.waitAtGate, extraArgs: [gate.memory] }));
     await gate.arrived(1);
     expect(versionsIn(await which())).toEqual(['one']);
     write('helper.mjs', helper('two'));
@@ -90,7 +104,10 @@ describe('a module that changes', () => {
   it('is refused with another module that imports the same file', async () => {
     await which();
     write('helper.mjs', helper('two'));
-    expect(await errorOf(which(tasks(pathToFileURL(join(folder, 'others.mjs')))))).toMatchObject({ code: 'VERSION_MISMATCH', file: join(folder, 'helper.mjs') });
+    expect(await errorOf(which(tasks(pathToFileURL(join(folder, 'others.mjs')))))).toMatchObject({
+      code: 'VERSION_MISMATCH',
+      file: join(folder, 'helper.mjs'),
+    });
   });
 
   it('is no other when it is only written again', async () => {
@@ -130,7 +147,12 @@ describe('reload()', () => {
 
   it('lets runs end that are under way, and has others wait', async () => {
     const gate = new Gate();
-    const busy = handoff.execute(dagOf({ id: 'busy', code: t.waitAtGate, extraArgs: [gate.memory] }, { id: 'after', code: code.which, args: ['busy'] }));
+    const busy = handoff.execute(
+      dagOf(
+        { id: 'busy', code: t.waitAtGate, extraArgs: [gate.memory] },
+        { id: 'after', code: code.which, args: ['busy'] },
+      ),
+    );
     await gate.arrived(1);
     const reloaded = handoff.reload();
     const later = which();

@@ -11,7 +11,11 @@ describe('what is left of a run', () => {
   });
 
   it('is the longest path of what functions declare', () => {
-    const ran: Ran[] = [{ id: 'a', declared: 10 }, { id: 'b', deps: ['a'], declared: 30 }, { id: 'c', deps: ['a'], declared: 5 }];
+    const ran: Ran[] = [
+      { id: 'a', declared: 10 },
+      { id: 'b', deps: ['a'], declared: 30 },
+      { id: 'c', deps: ['a'], declared: 5 },
+    ];
     expect(remainingOf(recordOf(ran), later, [{ threads: 8 }])).toBe(40);
   });
 
@@ -23,11 +27,20 @@ describe('what is left of a run', () => {
 
   it('is what resources allow where those are too few', () => {
     const ran: Ran[] = Array.from({ length: 10 }, (_, i) => ({ id: `f${i}`, declared: 10, cost: { gpu: 1 } }));
-    expect(remainingOf(recordOf(ran), later, [{ threads: 8, capabilities: { gpu: 2 } }, { threads: 8, capabilities: {} }])).toBe(50);
+    expect(
+      remainingOf(recordOf(ran), later, [
+        { threads: 8, capabilities: { gpu: 2 } },
+        { threads: 8, capabilities: {} },
+      ]),
+    ).toBe(50);
   });
 
   it('goes by how long functions of the same name took', () => {
-    const ran: Ran[] = [{ id: 'a1', name: 'a', at: [0, 20] }, { id: 'a2', name: 'a' }, { id: 'a3', name: 'a', deps: ['a2'] }];
+    const ran: Ran[] = [
+      { id: 'a1', name: 'a', at: [0, 20] },
+      { id: 'a2', name: 'a' },
+      { id: 'a3', name: 'a', deps: ['a2'] },
+    ];
     expect(remainingOf(recordOf(ran), later)).toBe(40);
   });
 
@@ -36,11 +49,22 @@ describe('what is left of a run', () => {
   });
 
   it('corrects what is declared by how far it was off', () => {
-    expect(remainingOf(recordOf([{ id: 'a1', name: 'a', declared: 10, at: [0, 20] }, { id: 'a2', name: 'a', declared: 100 }]), later)).toBe(200);
+    expect(
+      remainingOf(
+        recordOf([
+          { id: 'a1', name: 'a', declared: 10, at: [0, 20] },
+          { id: 'a2', name: 'a', declared: 100 },
+        ]),
+        later,
+      ),
+    ).toBe(200);
   });
 
   it('counts off what has been running for a while, and no more than it takes', () => {
-    const ran: Ran[] = [{ id: 'a', declared: 100 }, { id: 'b', deps: ['a'], declared: 50 }];
+    const ran: Ran[] = [
+      { id: 'a', declared: 100 },
+      { id: 'b', deps: ['a'], declared: 50 },
+    ];
     expect(remainingOf(recordOf(ran), later, [], new Map([[0, later - 40]]))).toBe(110);
     expect(remainingOf(recordOf(ran), later, [], new Map([[0, later - 400]]))).toBe(50);
   });
@@ -51,7 +75,11 @@ describe('what is left of a run', () => {
   });
 
   it('includes what is to be made again', () => {
-    const record = recordOf([{ id: 'a', name: 'n', at: [0, 20] }, { id: 'like a', name: 'n', at: [20, 40] }, { id: 'b', name: 'n', deps: ['a'] }]);
+    const record = recordOf([
+      { id: 'a', name: 'n', at: [0, 20] },
+      { id: 'like a', name: 'n', at: [20, 40] },
+      { id: 'b', name: 'n', deps: ['a'] },
+    ]);
     const before = remainingOf(record, later)!;
     record.record({ type: 'result:recomputing', at: later, runId: 'd', dagId: 'd', functionId: 'a' });
     expect(remainingOf(record, later)! - before).toBe(20);
@@ -60,8 +88,21 @@ describe('what is left of a run', () => {
 
 describe('progress', () => {
   it('tells counts, the time so far, the rate and what is left', () => {
-    const record = recordOf([{ id: 'a1', name: 'a', at: [0, 500] }, { id: 'a2', name: 'a', at: [500, 1000] }, { id: 'a3', name: 'a' }]);
-    expect(new ProgressMeter(record).state(later, [{ threads: 1 }])).toEqual({ dagId: 'd', total: 3, done: 2, failed: 0, retries: 0, elapsed: 1000, rate: 2, remaining: 500 });
+    const record = recordOf([
+      { id: 'a1', name: 'a', at: [0, 500] },
+      { id: 'a2', name: 'a', at: [500, 1000] },
+      { id: 'a3', name: 'a' },
+    ]);
+    expect(new ProgressMeter(record).state(later, [{ threads: 1 }])).toEqual({
+      dagId: 'd',
+      total: 3,
+      done: 2,
+      failed: 0,
+      retries: 0,
+      elapsed: 1000,
+      rate: 2,
+      remaining: 500,
+    });
   });
 
   it('tells the rate of late, not of all the time', () => {

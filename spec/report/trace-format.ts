@@ -34,24 +34,39 @@ export function checkTrace(text: string): Trace {
   if (file.displayTimeUnit !== 'ms' && file.displayTimeUnit !== 'ns') throw new Error('displayTimeUnit is ms or ns');
   const by = new Map<string, any[]>();
   for (const event of file.traceEvents) {
-    for (const key of ['pid', 'tid']) if (!Number.isInteger(event[key]) || event[key] < 1) wrong(event, `${key} is no whole number above 0`);
+    for (const key of ['pid', 'tid'])
+      if (!Number.isInteger(event[key]) || event[key] < 1) wrong(event, `${key} is no whole number above 0`);
     if (typeof event.name !== 'string' || event.name === '') wrong(event, 'it has no name');
     if (typeof event.ts !== 'number' || !(event.ts >= 0)) wrong(event, 'its ts is no time');
     by.set(event.ph, [...(by.get(event.ph) ?? []), event]);
   }
-  const { X: slices = [], M: metadata = [], s: starts = [], f: ends = [], C: counters = [], i: instants = [], ...others } = Object.fromEntries(by) as Record<string, any[]>;
+  const {
+    X: slices = [],
+    M: metadata = [],
+    s: starts = [],
+    f: ends = [],
+    C: counters = [],
+    i: instants = [],
+    ...others
+  } = Object.fromEntries(by) as Record<string, any[]>;
   for (const [ph, [event]] of Object.entries(others)) wrong(event, `there is no phase ${ph}`);
-  for (const event of slices) if (typeof event.dur !== 'number' || !(event.dur >= 0)) wrong(event, 'its dur is no duration');
-  for (const event of counters) if (Object.values(event.args ?? {}).length === 0 || !Object.values(event.args).every(Number.isFinite)) wrong(event, 'a counter has numbers as args');
-  for (const event of instants) if (!['g', 'p', 't'].includes(event.s)) wrong(event, 'the scope of an instant is g, p or t');
+  for (const event of slices)
+    if (typeof event.dur !== 'number' || !(event.dur >= 0)) wrong(event, 'its dur is no duration');
+  for (const event of counters)
+    if (Object.values(event.args ?? {}).length === 0 || !Object.values(event.args).every(Number.isFinite))
+      wrong(event, 'a counter has numbers as args');
+  for (const event of instants)
+    if (!['g', 'p', 't'].includes(event.s)) wrong(event, 'the scope of an instant is g, p or t');
   const processes = new Map<number, string>();
   const threads = new Map<string, string>();
   for (const event of metadata) {
     if (event.name === 'process_name') processes.set(event.pid, event.args.name);
     else if (event.name === 'thread_name') threads.set(keyOf(event), event.args.name);
-    else if (event.name !== 'thread_sort_index' || !Number.isInteger(event.args.sort_index)) wrong(event, 'it is no metadata');
+    else if (event.name !== 'thread_sort_index' || !Number.isInteger(event.args.sort_index))
+      wrong(event, 'it is no metadata');
   }
-  for (const event of [...slices, ...counters, ...instants]) if (!processes.has(event.pid)) wrong(event, 'its process has no name');
+  for (const event of [...slices, ...counters, ...instants])
+    if (!processes.has(event.pid)) wrong(event, 'its process has no name');
   const tracks = Map.groupBy(slices as Slice[], keyOf);
   for (const [key, track] of tracks) {
     if (!threads.has(key)) wrong(track[0], 'its thread has no name');
@@ -66,7 +81,8 @@ function checkNesting(track: readonly Slice[]): void {
   for (const slice of track.toSorted((a, b) => a.ts - b.ts || b.dur - a.dur)) {
     while (open.length > 0 && open.at(-1)!.ts + open.at(-1)!.dur <= slice.ts + tolerance) open.pop();
     const outer = open.at(-1);
-    if (outer !== undefined && slice.ts + slice.dur > outer.ts + outer.dur + tolerance) wrong(slice, `it overlaps ${outer.name} on its thread`);
+    if (outer !== undefined && slice.ts + slice.dur > outer.ts + outer.dur + tolerance)
+      wrong(slice, `it overlaps ${outer.name} on its thread`);
     open.push(slice);
   }
 }
@@ -74,7 +90,8 @@ function checkNesting(track: readonly Slice[]): void {
 function pair(starts: readonly any[], ends: readonly any[], tracks: ReadonlyMap<string, readonly Slice[]>): Flow[] {
   const idOf = ({ cat, name, id }: any): string => JSON.stringify([cat, name, id]);
   const byId = new Map(ends.map((end) => [idOf(end), end]));
-  if (byId.size !== ends.length || new Set(starts.map(idOf)).size !== starts.length || starts.length !== ends.length) throw new Error('flows that begin and flows that end are not one to one');
+  if (byId.size !== ends.length || new Set(starts.map(idOf)).size !== starts.length || starts.length !== ends.length)
+    throw new Error('flows that begin and flows that end are not one to one');
   return starts.map((start) => {
     const end = byId.get(idOf(start)) ?? wrong(start, 'the flow does not end');
     if (end.bp !== 'e') wrong(end, 'without bp it would belong to the next slice');
@@ -85,7 +102,9 @@ function pair(starts: readonly any[], ends: readonly any[], tracks: ReadonlyMap<
 
 /** The slice that is open where a flow begins or ends: the one that began last. */
 function around(event: any, tracks: ReadonlyMap<string, readonly Slice[]>): Slice {
-  const open = (tracks.get(keyOf(event)) ?? []).filter(({ ts, dur }) => ts <= event.ts + tolerance / 4 && event.ts <= ts + dur + tolerance / 4);
+  const open = (tracks.get(keyOf(event)) ?? []).filter(
+    ({ ts, dur }) => ts <= event.ts + tolerance / 4 && event.ts <= ts + dur + tolerance / 4,
+  );
   return open.toSorted((a, b) => b.ts - a.ts)[0] ?? wrong(event, 'there is no slice around it');
 }
 

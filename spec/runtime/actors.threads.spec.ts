@@ -32,7 +32,12 @@ describe('an actor', () => {
 
   it('does one thing at a time, in the order it was asked, also while it waits for a promise', async () => {
     const actor = await handoff().spawn(a.Counter);
-    const answers = await Promise.all([actor.ask.addLater(1, 5), actor.ask.addLater(2, 1), actor.ask.add(3), actor.ask.addLater(4, 2)]);
+    const answers = await Promise.all([
+      actor.ask.addLater(1, 5),
+      actor.ask.addLater(2, 1),
+      actor.ask.add(3),
+      actor.ask.addLater(4, 2),
+    ]);
     expect(answers).toEqual([1, 3, 6, 10]);
     await actor.stop();
   });
@@ -66,7 +71,12 @@ describe('an actor', () => {
     ['the constructor', 'FUNCTION_NOT_FOUND', (actor: any) => actor.ask.constructor(1), 'add'],
     ['what every object has', 'FUNCTION_NOT_FOUND', (actor: any) => actor.ask.toString(), 'add'],
     ['an argument that cannot be sent', 'NOT_SERIALIZABLE', (actor: any) => actor.ask.add(() => 1), 'add()'],
-    ['an answer that cannot be sent', 'NOT_SERIALIZABLE', (actor: any) => actor.ask.makeFunction(), 'Counter.makeFunction()'],
+    [
+      'an answer that cannot be sent',
+      'NOT_SERIALIZABLE',
+      (actor: any) => actor.ask.makeFunction(),
+      'Counter.makeFunction()',
+    ],
   ])('refuses %s, and goes on', async (_, code, ask, named) => {
     const actor = await handoff().spawn(a.Counter);
     const error = await errorOf(ask(actor));
@@ -91,7 +101,8 @@ describe('an actor', () => {
     const gate = new Gate();
     const blocked = actor.ask.wait(gate.memory);
     await gate.arrived(1);
-    const waiting = Array.from({ length: 8 }, () => actor.ask.get()); // what is with the thread already cannot be taken back
+    // What is with the thread already cannot be taken back.
+    const waiting = Array.from({ length: 8 }, () => actor.ask.get());
     const controller = new AbortController();
     const aborted = errorOf(actor.with({ signal: controller.signal }).ask.add(100));
     controller.abort('enough');
@@ -121,7 +132,9 @@ describe('an actor', () => {
     const gate = new Gate();
     const blocked = actor.ask.wait(gate.memory);
     await gate.arrived(1);
-    const asked = Array.from({ length: 6 }, (_, i) => actor.ask.add(10 ** i).catch((error: { code: string }) => error.code));
+    const asked = Array.from({ length: 6 }, (_, i) =>
+      actor.ask.add(10 ** i).catch((error: { code: string }) => error.code),
+    );
     gate.release();
     await blocked;
     expect(await Promise.all(asked)).toEqual([1, 11, 111, 'MAILBOX_FULL', 'MAILBOX_FULL', 100111]);
@@ -160,17 +173,26 @@ describe('spawning', () => {
   });
 
   it('fails with what the constructor throws, and leaves nothing behind', async () => {
-    const error: unknown = await handoff().spawn(a.Counter, { args: [-1], name: 'stillborn' }).catch((thrown: unknown) => thrown);
+    const error: unknown = await handoff()
+      .spawn(a.Counter, { args: [-1], name: 'stillborn' })
+      .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ name: 'ActorError', message: 'negative' });
     expect(() => handoff().actor('stillborn')).toThrow(expect.objectContaining({ code: 'ACTOR_NOT_FOUND' }));
     expect(JSON.stringify(handoff().tree())).not.toContain('stillborn');
   });
 
   it.each([
-    ['node', { node: 'nowhere' }], ['restart', { restart: 'sometimes' }], ['args', { args: 5 }], ['maxRestarts', { maxRestarts: -1 }], ['capacity', { mailbox: { capacity: 0 } }],
+    ['node', { node: 'nowhere' }],
+    ['restart', { restart: 'sometimes' }],
+    ['args', { args: 5 }],
+    ['maxRestarts', { maxRestarts: -1 }],
+    ['capacity', { mailbox: { capacity: 0 } }],
     ['nmae', { nmae: 'x' }],
   ])('refuses a bad %s', async (option, options) => {
-    expect(await errorOf(handoff().spawn(a.Counter, options as never))).toMatchObject({ code: 'INVALID_OPTION', option });
+    expect(await errorOf(handoff().spawn(a.Counter, options as never))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option,
+    });
   });
 
   it('refuses arguments that cannot be sent, and functions for classes', async () => {
@@ -182,7 +204,10 @@ describe('spawning', () => {
   it('gives a name to one actor at a time', async () => {
     const first = await handoff().spawn(a.Counter, { name: 'only' });
     expect(handoff().actor('only')).toBe(first);
-    expect(await errorOf(handoff().spawn(a.Counter, { name: 'only' }))).toMatchObject({ code: 'INVALID_OPTION', option: 'name' });
+    expect(await errorOf(handoff().spawn(a.Counter, { name: 'only' }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'name',
+    });
     await first.stop();
     const second = await handoff().spawn(a.Counter, { name: 'only' });
     expect(handoff().actor<Counter>('only')).toBe(second);
@@ -193,7 +218,11 @@ describe('spawning', () => {
 describe('an actor whose thread dies', () => {
   it.each([
     ['by process.exit', 'exit', (actor: any) => actor.ask.exit(3)],
-    ['of an error that nobody catches', 'uncaught', (actor: any) => actor.ask.uncaught().then(() => actor.ask.addLater(1, 10_000))],
+    [
+      'of an error that nobody catches',
+      'uncaught',
+      (actor: any) => actor.ask.uncaught().then(() => actor.ask.addLater(1, 10_000)),
+    ],
   ])('%s fails who waits, is started again, and answers', async (_, reason, kill) => {
     const actor = await handoff().spawn(a.Counter, { args: [5] });
     await actor.ask.add(1);
@@ -222,7 +251,12 @@ describe('an actor whose thread dies', () => {
 
   it('keeps messages that it had not been given', async () => {
     const actor = await handoff().spawn(a.Ledger);
-    const asked = [actor.ask.exit(1), ...Array.from({ length: 50 }, () => actor.ask.add(1))].map((each) => each.then(() => 'answered', (error: { code: string }) => error.code));
+    const asked = [actor.ask.exit(1), ...Array.from({ length: 50 }, () => actor.ask.add(1))].map((each) =>
+      each.then(
+        () => 'answered',
+        (error: { code: string }) => error.code,
+      ),
+    );
     const answers = await Promise.all(asked);
     expect(answers[0]).toBe('WORKER_CRASHED');
     const answered = answers.filter((answer) => answer === 'answered').length;
@@ -231,14 +265,19 @@ describe('an actor whose thread dies', () => {
     await actor.stop();
   });
 
-  it.each([['permanent', 0, true], ['permanent', 1, true], ['transient', 0, false], ['transient', 1, true], ['temporary', 1, false]] as const)(
-    'that is %s and exits with %i is started again: %s', async (restart, code, again) => {
-      const actor = await handoff().spawn(a.Counter, { restart });
-      await errorOf(actor.ask.exit(code));
-      const answer = await actor.ask.add(1).catch((error: { code: string }) => error.code);
-      expect(answer).toBe(again ? 1 : code === 0 ? 'STOPPED' : 'WORKER_CRASHED');
-      await actor.stop();
-    });
+  it.each([
+    ['permanent', 0, true],
+    ['permanent', 1, true],
+    ['transient', 0, false],
+    ['transient', 1, true],
+    ['temporary', 1, false],
+  ] as const)('that is %s and exits with %i is started again: %s', async (restart, code, again) => {
+    const actor = await handoff().spawn(a.Counter, { restart });
+    await errorOf(actor.ask.exit(code));
+    const answer = await actor.ask.add(1).catch((error: { code: string }) => error.code);
+    expect(answer).toBe(again ? 1 : code === 0 ? 'STOPPED' : 'WORKER_CRASHED');
+    await actor.stop();
+  });
 
   it('again and again is given up, and takes no other along', async () => {
     const other = await handoff().spawn(a.Counter, { name: 'bystander' });
@@ -262,13 +301,21 @@ describe('an actor whose thread dies', () => {
     await errorOf(actor.ask.exit(1));
     await errorOf(actor.ask.exit(2));
     await linked.exited;
-    expect(deaths.map(({ exit, final }) => [(exit.error as { exitCode: number }).exitCode, final])).toEqual([[1, false], [2, false], [2, true]]);
+    expect(deaths.map(({ exit, final }) => [(exit.error as { exitCode: number }).exitCode, final])).toEqual([
+      [1, false],
+      [2, false],
+      [2, true],
+    ]);
   });
 });
 
 describe('groups of actors', () => {
   it('are started again together with "one-for-all", in order, and those after it with "rest-for-one"', async () => {
-    for (const [strategy, restarted] of [['one-for-one', [false, true, false]], ['one-for-all', [true, true, true]], ['rest-for-one', [false, true, true]]] as const) {
+    for (const [strategy, restarted] of [
+      ['one-for-one', [false, true, false]],
+      ['one-for-all', [true, true, true]],
+      ['rest-for-one', [false, true, true]],
+    ] as const) {
       const group = await handoff().supervise({ strategy });
       const members = [await group.spawn(a.Counter), await group.spawn(a.Counter), await group.spawn(a.Counter)];
       const before = await Promise.all(members.map((member) => member.ask.thread()));
@@ -301,19 +348,42 @@ describe('groups of actors', () => {
     const blocked = actor.ask.wait(gate.memory);
     await gate.arrived(1);
     const more = Array.from({ length: 6 }, () => actor.ask.add(1));
-    const actors = handoff().tree().children!.find(({ id }) => id === 'actors')!;
-    expect(actors.children).toMatchObject([{ id: 'shown', kind: 'supervisor', strategy: 'rest-for-one', state: 'running', children: [
-      { id: 'member', kind: 'worker', state: 'running', restarts: 0, info: { class: 'Counter', node: 'b', mailbox: 3, inFlight: 4 } },
-    ] }]);
+    const actors = handoff()
+      .tree()
+      .children!.find(({ id }) => id === 'actors')!;
+    expect(actors.children).toMatchObject([
+      {
+        id: 'shown',
+        kind: 'supervisor',
+        strategy: 'rest-for-one',
+        state: 'running',
+        children: [
+          {
+            id: 'member',
+            kind: 'worker',
+            state: 'running',
+            restarts: 0,
+            info: { class: 'Counter', node: 'b', mailbox: 3, inFlight: 4 },
+          },
+        ],
+      },
+    ]);
     gate.release();
     await Promise.all([blocked, ...more]);
     await group.stop();
-    expect(handoff().tree().children!.find(({ id }) => id === 'actors')!.children).toEqual([]);
+    expect(
+      handoff()
+        .tree()
+        .children!.find(({ id }) => id === 'actors')!.children,
+    ).toEqual([]);
   });
 
   it('count for their members: maxRestarts of one is refused', async () => {
     const group = await handoff().supervise();
-    expect(await errorOf(group.spawn(a.Counter, { maxRestarts: 1 }))).toMatchObject({ code: 'INVALID_OPTION', option: 'maxRestarts' });
+    expect(await errorOf(group.spawn(a.Counter, { maxRestarts: 1 }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'maxRestarts',
+    });
     await group.stop();
     expect((await errorOf(group.spawn(a.Counter))).code).toBe('STOPPED');
     expect(await errorOf(handoff().supervise({ strategy: 'all' as never }))).toMatchObject({ option: 'strategy' });
@@ -323,14 +393,20 @@ describe('groups of actors', () => {
 describe('functions of a DAG', () => {
   it('ask and tell named actors through their context', async () => {
     const actor = await handoff().spawn(a.Counter, { name: 'sum' });
-    const adders = Array.from({ length: 20 }, (_, i) => ({ id: `f${i}`, code: i % 2 === 0 ? c.addWith : c.tellToAdd, extraArgs: ['sum', i] }));
+    const adders = Array.from({ length: 20 }, (_, i) => ({
+      id: `f${i}`,
+      code: i % 2 === 0 ? c.addWith : c.tellToAdd,
+      extraArgs: ['sum', i],
+    }));
     await handoff().execute(dagOf(...adders));
     expect(await actor.ask.get()).toBe(190);
     await actor.stop();
   });
 
   it('fail when there is no such actor', async () => {
-    const error = await errorOf(handoff().execute(dagOf({ id: 'f', code: c.addWith, extraArgs: ['nobody', 1], maxRetries: 0 })));
+    const error = await errorOf(
+      handoff().execute(dagOf({ id: 'f', code: c.addWith, extraArgs: ['nobody', 1], maxRetries: 0 })),
+    );
     expect(error.cause).toMatchObject({ code: 'ACTOR_NOT_FOUND' });
   });
 });
@@ -350,7 +426,10 @@ describe('stopping', () => {
 
 describe('races', () => {
   it('two of one name: the second is refused, and the first is none the worse', async () => {
-    const [first, second] = await Promise.allSettled([handoff().spawn(a.Counter, { name: 'twin' }), handoff().spawn(a.Counter, { name: 'twin' })]);
+    const [first, second] = await Promise.allSettled([
+      handoff().spawn(a.Counter, { name: 'twin' }),
+      handoff().spawn(a.Counter, { name: 'twin' }),
+    ]);
     expect([first.status, second.status]).toEqual(['fulfilled', 'rejected']);
     expect((second as PromiseRejectedResult).reason).toMatchObject({ code: 'INVALID_OPTION', option: 'name' });
     const actor = handoff().actor<Counter>('twin');
@@ -391,7 +470,9 @@ describe('races', () => {
 
   it.each([[Number.NaN], [-1], ['5']])('a timeout of %s is refused', async (timeout) => {
     const actor = await handoff().spawn(a.Counter);
-    expect(() => actor.with({ timeout: timeout as number })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+    expect(() => actor.with({ timeout: timeout as number })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }),
+    );
     await actor.stop();
   });
 });

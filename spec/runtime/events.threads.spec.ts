@@ -14,7 +14,8 @@ async function eventsOf(act: () => Promise<unknown>): Promise<HandoffEvent[]> {
   return events;
 }
 
-const brief = (events: readonly HandoffEvent[]): string[] => events.map((event) => ('functionId' in event ? `${event.type} ${event.functionId}` : event.type));
+const brief = (events: readonly HandoffEvent[]): string[] =>
+  events.map((event) => ('functionId' in event ? `${event.type} ${event.functionId}` : event.type));
 
 describe('events', () => {
   it('are told whichever of them is listened to', async () => {
@@ -27,10 +28,20 @@ describe('events', () => {
   });
 
   it('tell the story of a run, in order', async () => {
-    const events = await eventsOf(() => handoff().execute(new Dag('story').add({ id: 'a', code: t.one }).add({ id: 'b', code: t.double, args: ['a'] })));
+    const events = await eventsOf(() =>
+      handoff().execute(new Dag('story').add({ id: 'a', code: t.one }).add({ id: 'b', code: t.double, args: ['a'] })),
+    );
     expect(brief(events)).toEqual([
-      'run:started', 'function:ready a', 'function:started a', 'function:finished a', 'result:stored a',
-      'function:ready b', 'function:started b', 'function:finished b', 'result:stored b', 'run:finished',
+      'run:started',
+      'function:ready a',
+      'function:started a',
+      'function:finished a',
+      'result:stored a',
+      'function:ready b',
+      'function:started b',
+      'function:finished b',
+      'result:stored b',
+      'run:finished',
     ]);
     expect(events.every((event, i) => i === 0 || event.type === 'function:ready' || event.at >= 0)).toBe(true);
     expect(events[2]).toMatchObject({ dagId: 'story', functionId: 'a', node: 'a', attempt: 1, thread: 0 });
@@ -40,9 +51,18 @@ describe('events', () => {
   });
 
   it('tell of retries, failures and the end', async () => {
-    const events = await eventsOf(() => errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 1, retryDelay: 1 }))));
+    const events = await eventsOf(() =>
+      errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 1, retryDelay: 1 }))),
+    );
     expect(brief(events)).toEqual([
-      'run:started', 'function:ready a', 'function:started a', 'function:retrying a', 'function:ready a', 'function:started a', 'function:failed a', 'run:failed',
+      'run:started',
+      'function:ready a',
+      'function:started a',
+      'function:retrying a',
+      'function:ready a',
+      'function:started a',
+      'function:failed a',
+      'run:failed',
     ]);
     expect(events[3]).toMatchObject({ attempt: 1, delayMs: 1, error: { name: 'TaskError' } });
     expect(events[5]).toMatchObject({ attempt: 2 });
@@ -55,18 +75,29 @@ describe('events', () => {
     await handoff().execute(many); // now one() travels in batches
     const events = await eventsOf(() => handoff().execute(many));
     for (const type of ['function:ready', 'function:started', 'function:finished', 'result:stored'] as const) {
-      expect(new Set(events.filter((event) => event.type === type).map((event) => (event as { functionId: string }).functionId)).size).toBe(500);
+      expect(
+        new Set(
+          events.filter((event) => event.type === type).map((event) => (event as { functionId: string }).functionId),
+        ).size,
+      ).toBe(500);
       expect(events.filter((event) => event.type === type)).toHaveLength(500);
     }
   });
 
   it('carry what functions log', async () => {
     const events = await eventsOf(() => handoff().execute(new Dag('logs').add({ id: 'l', code: c.logs })));
-    expect(events.find((event) => event.type === 'function:log')).toMatchObject({ dagId: 'logs', functionId: 'l', attempt: 1, values: ['hello', { n: 1 }, expect.stringContaining('=>')] });
+    expect(events.find((event) => event.type === 'function:log')).toMatchObject({
+      dagId: 'logs',
+      functionId: 'l',
+      attempt: 1,
+      values: ['hello', { n: 1 }, expect.stringContaining('=>')],
+    });
   });
 
   it('tell how much shared memory a result holds', async () => {
-    const events = await eventsOf(() => handoff().execute(dagOf({ id: 'big', code: t.float64, extraArgs: [100_000, 1] })));
+    const events = await eventsOf(() =>
+      handoff().execute(dagOf({ id: 'big', code: t.float64, extraArgs: [100_000, 1] })),
+    );
     expect(events.find((event) => event.type === 'result:stored')).toMatchObject({ bytes: 800_000 });
   });
 
@@ -88,7 +119,10 @@ describe('events', () => {
     await own.registerNode('m', { cpu: 1 });
     await own.registerNode('n', { cpu: 3 });
     await own.stop();
-    expect(events).toMatchObject([{ type: 'node:up', node: 'm', capabilities: { cpu: 1 }, threads: 1 }, { type: 'node:capabilities-changed', node: 'n', capabilities: { cpu: 3 } }]);
+    expect(events).toMatchObject([
+      { type: 'node:up', node: 'm', capabilities: { cpu: 1 }, threads: 1 },
+      { type: 'node:capabilities-changed', node: 'n', capabilities: { cpu: 3 } },
+    ]);
   });
 
   it('have every type listed', () => {
@@ -102,7 +136,9 @@ describe('a listener that throws', () => {
     const before = process.listeners('uncaughtException');
     process.removeAllListeners('uncaughtException'); // the test runner's own
     const uncaught = new Promise((resolve) => process.once('uncaughtException', resolve));
-    handoff().once('run:finished', () => { throw new Error('a listener'); });
+    handoff().once('run:finished', () => {
+      throw new Error('a listener');
+    });
     expect((await handoff().execute(dagOf({ id: 'a', code: t.one }))).results).toEqual({ a: 1 });
     expect(await uncaught).toMatchObject({ message: 'a listener' });
     for (const listener of before) process.on('uncaughtException', listener);
@@ -115,19 +151,39 @@ describe('a listener that throws', () => {
     const own = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
     try {
       const seen: string[] = [];
-      own.on('run:finished', () => { throw new Error('first'); });
-      own.on('run:finished', function (this: { name: string }) { seen.push(`of its type, as ${this.name}`); }, { name: 'x' });
-      own.once('run:finished', () => { throw new Error('second'); });
+      own.on('run:finished', () => {
+        throw new Error('first');
+      });
+      own.on(
+        'run:finished',
+        function (this: { name: string }) {
+          seen.push(`of its type, as ${this.name}`);
+        },
+        { name: 'x' },
+      );
+      own.once('run:finished', () => {
+        throw new Error('second');
+      });
       own.addListener('run:finished', () => void seen.push('last'));
-      own.on('event', ({ type }) => { throw new Error(type); });
+      own.on('event', ({ type }) => {
+        throw new Error(type);
+      });
       own.on('event', ({ type }) => void (type === 'run:finished' && seen.push('of any')));
-      own.on('attempts', () => { throw new Error('spans'); });
+      own.on('attempts', () => {
+        throw new Error('spans');
+      });
       own.on('attempts', () => void seen.push('in columns'));
       for (let run = 0; run < 2; run++) await own.execute(dagOf({ id: 'a', code: t.one }));
       const each = ['in columns', 'of its type, as x', 'last', 'of any'];
       expect(seen).toEqual([...each, ...each]);
       const faults = ['first', 'second', 'run:finished'];
-      expect(thrown.filter((message) => [...faults, 'spans'].includes(message as string))).toEqual(['spans', ...faults, 'spans', 'first', 'run:finished']);
+      expect(thrown.filter((message) => [...faults, 'spans'].includes(message as string))).toEqual([
+        'spans',
+        ...faults,
+        'spans',
+        'first',
+        'run:finished',
+      ]);
     } finally {
       await own.stop();
       process.removeAllListeners('uncaughtException');
@@ -146,7 +202,10 @@ describe('a listener that throws', () => {
     expect(own.listeners('run:started'), 'that which was for once is gone').toEqual([listener]);
     expect(own.off('run:started', listener).listenerCount('run:started')).toBe(0);
     const [one, other] = [{}, {}];
-    own.on('run:started', listener, one).on('run:started', listener, other).removeListener('run:started', listener, one);
+    own
+      .on('run:started', listener, one)
+      .on('run:started', listener, other)
+      .removeListener('run:started', listener, one);
     expect(own.listenerCount('run:started')).toBe(1);
     own.off('run:started');
     expect(own.listeners('run:started')).toEqual([]);
@@ -158,7 +217,9 @@ describe('a listener that throws', () => {
 describe('onProgress', () => {
   it('ends with everything done', async () => {
     const seen: { done: number; running: number; total: number }[] = [];
-    await handoff().execute(dagOf(...Array.from({ length: 50 }, (_, i) => ({ id: `f${i}`, code: t.one }))), { onProgress: (progress) => seen.push(progress) });
+    await handoff().execute(dagOf(...Array.from({ length: 50 }, (_, i) => ({ id: `f${i}`, code: t.one }))), {
+      onProgress: (progress) => seen.push(progress),
+    });
     expect(seen.at(-1)).toMatchObject({ done: 50, running: 0, total: 50 });
     expect(seen.every(({ done }, i) => i === 0 || done >= seen[i - 1]!.done)).toBe(true);
   });
@@ -174,7 +235,12 @@ describe('context', () => {
     const { context, withContext } = await import('../../lib/task.ts');
     expect(() => context()).toThrow('withContext');
     expect(await withContext({ functionId: 'x' }, () => context().functionId)).toBe('x');
-    expect(await withContext({}, async () => { await null; return context().attempt; })).toBe(1);
+    expect(
+      await withContext({}, async () => {
+        await null;
+        return context().attempt;
+      }),
+    ).toBe(1);
     expect(() => context()).toThrow();
   });
 });

@@ -6,9 +6,11 @@ const handoff = useHandoff();
 
 describe('execute', () => {
   it('gives the id, the results and the allocations of a DAG', async () => {
-    const result = await handoff().execute(new Dag('simple')
-      .add({ id: 'source', code: t.constant, extraArgs: [42] })
-      .add({ id: 'target', code: t.add, args: ['source'], extraArgs: [10] }));
+    const result = await handoff().execute(
+      new Dag('simple')
+        .add({ id: 'source', code: t.constant, extraArgs: [42] })
+        .add({ id: 'target', code: t.add, args: ['source'], extraArgs: [10] }),
+    );
     expect(result.dagId).toBe('simple');
     expect(result.results).toEqual({ source: 42, target: 52 });
     expect(Object.keys(result.allocations)).toEqual(['source', 'target']);
@@ -24,45 +26,55 @@ describe('execute', () => {
   });
 
   it('runs in dependency order, whatever the order of adding', async () => {
-    const { results } = await handoff().execute(dagOf(
-      { id: 'c', code: t.double, args: ['b'] },
-      { id: 'b', code: t.increment, args: ['a'] },
-      { id: 'a', code: t.one },
-    ));
+    const { results } = await handoff().execute(
+      dagOf(
+        { id: 'c', code: t.double, args: ['b'] },
+        { id: 'b', code: t.increment, args: ['a'] },
+        { id: 'a', code: t.one },
+      ),
+    );
     expect(results).toEqual({ a: 1, b: 2, c: 4 });
   });
 
   it('passes values of several dependencies in the order of args, also the same one twice', async () => {
-    const { results } = await handoff().execute(dagOf(
-      { id: 'x', code: t.constant, extraArgs: ['x'] },
-      { id: 'y', code: t.constant, extraArgs: ['y'] },
-      { id: 'z', code: t.collect, args: ['y', 'x', 'y'], extraArgs: ['!', null] },
-    ));
+    const { results } = await handoff().execute(
+      dagOf(
+        { id: 'x', code: t.constant, extraArgs: ['x'] },
+        { id: 'y', code: t.constant, extraArgs: ['y'] },
+        { id: 'z', code: t.collect, args: ['y', 'x', 'y'], extraArgs: ['!', null] },
+      ),
+    );
     expect(results['z']).toEqual(['y', 'x', 'y', '!', null]);
   });
 
   it('passes one list with argumentInclusion list', async () => {
-    const { results } = await handoff().execute(dagOf(
-      { id: 'a', code: t.constant, extraArgs: [10] },
-      { id: 'b', code: t.constant, extraArgs: [20] },
-      { id: 'sum', code: t.sumList, args: ['a', 'b'], argumentInclusion: 'list', extraArgs: [5] },
-    ));
+    const { results } = await handoff().execute(
+      dagOf(
+        { id: 'a', code: t.constant, extraArgs: [10] },
+        { id: 'b', code: t.constant, extraArgs: [20] },
+        { id: 'sum', code: t.sumList, args: ['a', 'b'], argumentInclusion: 'list', extraArgs: [5] },
+      ),
+    );
     expect(results['sum']).toBe(35);
   });
 
   it.each([[undefined], [null], [false], [0], [''], [NaN], [-0], [10n]])('passes %s on as it is', async (value) => {
-    const { results } = await handoff().execute(dagOf(
-      { id: 'a', code: t.constant, extraArgs: [value] },
-      { id: 'b', code: t.collect, args: ['a'] },
-    ));
+    const { results } = await handoff().execute(
+      dagOf({ id: 'a', code: t.constant, extraArgs: [value] }, { id: 'b', code: t.collect, args: ['a'] }),
+    );
     expect(Object.hasOwn(results, 'a')).toBe(true);
     expect(results['a']).toBe(value);
     expect(results['b']).toEqual([value]);
   });
 
   it('takes any string as an id, __proto__ too', async () => {
-    const { results, allocations } = await handoff().execute(dagOf({ id: '__proto__', code: t.one }, { id: 'toString', code: t.one }));
-    expect(Object.entries(results)).toEqual([['__proto__', 1], ['toString', 1]]);
+    const { results, allocations } = await handoff().execute(
+      dagOf({ id: '__proto__', code: t.one }, { id: 'toString', code: t.one }),
+    );
+    expect(Object.entries(results)).toEqual([
+      ['__proto__', 1],
+      ['toString', 1],
+    ]);
     expect(Object.keys(allocations)).toEqual(['__proto__', 'toString']);
   });
 
@@ -73,7 +85,9 @@ describe('execute', () => {
 
   it('runs the same DAG again, and never sees old values', async () => {
     const calls = counter();
-    const again = new Dag('again').add({ id: 'a', code: t.failTimes, extraArgs: [calls.memory, 0] }).add({ id: 'b', code: t.double, args: ['a'] });
+    const again = new Dag('again')
+      .add({ id: 'a', code: t.failTimes, extraArgs: [calls.memory, 0] })
+      .add({ id: 'b', code: t.double, args: ['a'] });
     expect((await handoff().execute(again)).results).toEqual({ a: 1, b: 2 });
     expect((await handoff().execute(again)).results).toEqual({ a: 2, b: 4 });
   });
@@ -86,9 +100,10 @@ describe('execute', () => {
   });
 
   it('keeps two runs at once apart', async () => {
-    const build = (id: string, value: string): Dag => new Dag(id)
-      .add({ id: 'source', code: t.constant, extraArgs: [value] })
-      .add({ id: 'target', code: t.collect, args: ['source'] });
+    const build = (id: string, value: string): Dag =>
+      new Dag(id)
+        .add({ id: 'source', code: t.constant, extraArgs: [value] })
+        .add({ id: 'target', code: t.collect, args: ['source'] });
     const [one, two] = await Promise.all([handoff().execute(build('one', '1')), handoff().execute(build('two', '2'))]);
     expect(one.results).toEqual({ source: '1', target: ['1'] });
     expect(two.results).toEqual({ source: '2', target: ['2'] });
@@ -113,16 +128,20 @@ describe('execute', () => {
 
 describe('executeLocal', () => {
   it('ignores pins and costs', async () => {
-    const { results, allocations } = await handoff().executeLocal(dagOf(
-      { id: 'a', code: t.one, node: 'nowhere', cost: { gpu: 99 } },
-      { id: 'b', code: t.double, args: ['a'], node: { collocatedWith: 'a' } },
-    ));
+    const { results, allocations } = await handoff().executeLocal(
+      dagOf(
+        { id: 'a', code: t.one, node: 'nowhere', cost: { gpu: 99 } },
+        { id: 'b', code: t.double, args: ['a'], node: { collocatedWith: 'a' } },
+      ),
+    );
     expect(results).toEqual({ a: 1, b: 2 });
     expect(twoNodes.map((node) => node.name)).toContain(allocations['a']);
   });
 
   it('runs inline functions', async () => {
-    const { results } = await handoff().executeLocal(dagOf({ id: 'x', code: t.one, type: 'inline' }, { id: 'y', code: t.double, args: ['x'] }));
+    const { results } = await handoff().executeLocal(
+      dagOf({ id: 'x', code: t.one, type: 'inline' }, { id: 'y', code: t.double, args: ['x'] }),
+    );
     expect(results).toEqual({ y: 2 });
   });
 });
@@ -169,10 +188,14 @@ describe('code that is not there', () => {
 
   it('is refused before anything runs, with a suggestion', async () => {
     const calls = counter();
-    const error = await errorOf(handoff().execute(dagOf(
-      { id: 'first', code: t.count, extraArgs: [calls.memory] },
-      { id: 'second', code: { module, export: 'doubel' }, args: ['first'] },
-    )));
+    const error = await errorOf(
+      handoff().execute(
+        dagOf(
+          { id: 'first', code: t.count, extraArgs: [calls.memory] },
+          { id: 'second', code: { module, export: 'doubel' }, args: ['first'] },
+        ),
+      ),
+    );
     expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND', functionId: 'second', module, suggestion: 'double' });
     expect(calls.value).toBe(0);
   });
@@ -185,17 +208,31 @@ describe('code that is not there', () => {
 
   it('says why a module cannot be imported', async () => {
     const missing = new URL('../fixtures/absent.ts', import.meta.url).href;
-    expect(await errorOf(handoff().execute(dagOf({ id: 'a', code: { module: missing, export: 'x' } })))).toMatchObject({ code: 'FUNCTION_NOT_FOUND', module: missing });
+    expect(await errorOf(handoff().execute(dagOf({ id: 'a', code: { module: missing, export: 'x' } })))).toMatchObject({
+      code: 'FUNCTION_NOT_FOUND',
+      module: missing,
+    });
     const broken = new URL('../fixtures/broken/throws.ts', import.meta.url).href;
     const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: { module: broken, export: 'x' } })));
-    expect(error).toMatchObject({ code: 'MODULE_FAILED', module: broken, file: new URL(broken).pathname, line: 1, cause: { message: 'thrown while it was imported' } });
+    expect(error).toMatchObject({
+      code: 'MODULE_FAILED',
+      module: broken,
+      file: new URL(broken).pathname,
+      line: 1,
+      cause: { message: 'thrown while it was imported' },
+    });
     expect(error.message).toContain('throws.ts:1');
   });
 
   it('finds functions of packages from the working directory', async () => {
-    const { results } = await handoff().execute(dagOf({ id: 'a', code: { module: 'fastest-levenshtein', export: 'distance' }, extraArgs: ['abc', 'abd'] }));
+    const { results } = await handoff().execute(
+      dagOf({ id: 'a', code: { module: 'fastest-levenshtein', export: 'distance' }, extraArgs: ['abc', 'abd'] }),
+    );
     expect(results['a']).toBe(1);
-    expect((await errorOf(handoff().execute(dagOf({ id: 'a', code: { module: 'no-such-package-anywhere', export: 'x' } })))).code).toBe('FUNCTION_NOT_FOUND');
+    expect(
+      (await errorOf(handoff().execute(dagOf({ id: 'a', code: { module: 'no-such-package-anywhere', export: 'x' } }))))
+        .code,
+    ).toBe('FUNCTION_NOT_FOUND');
   });
 
   it('names the variable that source needs from around it', async () => {

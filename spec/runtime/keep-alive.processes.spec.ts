@@ -9,7 +9,9 @@ const program = fileURLToPath(new URL('../fixtures/forgetful.ts', import.meta.ur
 /** What a program that never stops its Handoff prints, and the code it ends with: 7 when something kept it alive. */
 function endOf(what: string): Promise<{ readonly code: number | string | null | undefined; readonly stdout: string }> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [program, what], { timeout: 60_000 }, (error, stdout) => resolve({ code: error === null ? 0 : error.code ?? child.signalCode, stdout }));
+    const child = execFile(process.execPath, [program, what], { timeout: 60_000 }, (error, stdout) =>
+      resolve({ code: error === null ? 0 : (error.code ?? child.signalCode), stdout }),
+    );
   });
 }
 

@@ -9,7 +9,9 @@ const small: HandoffOptions = { nodes: [{ name: 'n', capabilities: { cpu: 1 } }]
 describe('start', () => {
   it('has by default one node with all of the machine', async () => {
     const handoff = await Handoff.start();
-    expect(await handoff.discoverNodes()).toEqual({ local: { cpu: availableParallelism(), memory: Math.floor(totalmem() / 2 ** 20) } });
+    expect(await handoff.discoverNodes()).toEqual({
+      local: { cpu: availableParallelism(), memory: Math.floor(totalmem() / 2 ** 20) },
+    });
     expect((await handoff.execute(dagOf({ id: 'x', code: t.one }))).allocations).toEqual({ x: 'local' });
     await handoff.stop();
   });
@@ -24,7 +26,16 @@ describe('start', () => {
     ['a negative capability', { nodes: [{ name: 'x', capabilities: { cpu: -1 } }] }, 'capabilities'],
     ['half a thread', { nodes: [{ name: 'x', capabilities: {}, threads: 0.5 }] }, 'threads'],
     ['an unknown field of a node', { nodes: [{ name: 'x', capabilities: {}, thread: 1 }] }, 'threads'],
-    ['two nodes of one name', { nodes: [{ name: 'x', capabilities: {} }, { name: 'x', capabilities: {} }] }, 'nodes'],
+    [
+      'two nodes of one name',
+      {
+        nodes: [
+          { name: 'x', capabilities: {} },
+          { name: 'x', capabilities: {} },
+        ],
+      },
+      'nodes',
+    ],
     ['a tracker that is none', { resourceTracker: {} }, 'resourceTracker'],
     ['a dashboard that others can reach, without a token', { dashboard: { host: '0.0.0.0', port: 0 } }, 'token'],
     ['no object', 7, 'options'],
@@ -56,8 +67,15 @@ describe('execute refuses bad options', () => {
 describe('stop', () => {
   it('leaves nothing that keeps the process alive', async () => {
     const before = process.getActiveResourcesInfo();
-    const handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }, { name: 'b', capabilities: { cpu: 1 } }] });
-    await handoff.execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.exit, extraArgs: [1], maxRetries: 1 })).catch(() => {});
+    const handoff = await Handoff.start({
+      nodes: [
+        { name: 'a', capabilities: { cpu: 2 }, threads: 2 },
+        { name: 'b', capabilities: { cpu: 1 } },
+      ],
+    });
+    await handoff
+      .execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.exit, extraArgs: [1], maxRetries: 1 }))
+      .catch(() => {});
     await handoff.stop();
     expect(process.getActiveResourcesInfo().filter((kind) => !before.includes(kind))).toEqual([]);
   });
@@ -65,7 +83,9 @@ describe('stop', () => {
   it('drains: what runs finishes, and nothing new begins', async () => {
     const handoff = await Handoff.start(small);
     const gate = new Gate();
-    const running = handoff.execute(dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }, { id: 'y', code: t.double, args: ['x'] }));
+    const running = handoff.execute(
+      dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }, { id: 'y', code: t.double, args: ['x'] }),
+    );
     await gate.arrived(1);
     const stopping = handoff.stop();
     expect((await errorOf(handoff.execute(dagOf({ id: 'z', code: t.one })))).code).toBe('STOPPED');
@@ -86,7 +106,13 @@ describe('stop', () => {
   it('lets only the functions finish that run, with drain: functions', async () => {
     const handoff = await Handoff.start(small);
     const gate = new Gate();
-    const running = errorOf(handoff.execute(new Dag('gentle').add({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }).add({ id: 'y', code: t.double, args: ['x'] })));
+    const running = errorOf(
+      handoff.execute(
+        new Dag('gentle')
+          .add({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] })
+          .add({ id: 'y', code: t.double, args: ['x'] }),
+      ),
+    );
     await gate.arrived(1);
     const stopping = handoff.stop({ drain: 'functions' });
     gate.release();
@@ -107,7 +133,10 @@ describe('stop', () => {
 
   it('refuses another way to drain, and goes on running', async () => {
     const handoff = await Handoff.start(small);
-    expect(await errorOf(handoff.stop({ drain: 'none' as never }))).toMatchObject({ code: 'INVALID_OPTION', option: 'drain' });
+    expect(await errorOf(handoff.stop({ drain: 'none' as never }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'drain',
+    });
     await handoff.execute(dagOf({ id: 'x', code: t.one }));
     await handoff.stop();
   });
@@ -128,7 +157,13 @@ describe('stop', () => {
   it('refuses whatever comes after', async () => {
     const handoff = await Handoff.start(small);
     await handoff.stop();
-    for (const call of [handoff.plan(dagOf()), handoff.discoverNodes(), handoff.registerNode('x', {}), handoff.storeValue('a', 'b', 1), handoff.getResult('a', 'b')]) {
+    for (const call of [
+      handoff.plan(dagOf()),
+      handoff.discoverNodes(),
+      handoff.registerNode('x', {}),
+      handoff.storeValue('a', 'b', 1),
+      handoff.getResult('a', 'b'),
+    ]) {
       expect((await errorOf(call)).code).toBe('STOPPED');
     }
   });
@@ -163,25 +198,43 @@ describe('nodes at run time', () => {
   it('that shrink fail what could now run nowhere', async () => {
     const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 1 }] });
     const gate = new Gate();
-    const running = errorOf(handoff.execute(dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }, { id: 'y', code: t.one, cost: { cpu: 2 } })));
+    const running = errorOf(
+      handoff.execute(
+        dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }, { id: 'y', code: t.one, cost: { cpu: 2 } }),
+      ),
+    );
     await gate.arrived(1);
     await handoff.registerNode('n', { cpu: 1 });
     gate.release();
-    expect(await running).toMatchObject({ code: 'ALLOCATION_ERROR', functionId: 'y', resource: 'cpu', cost: { cpu: 2 }, offers: { n: { cpu: 1 } } });
+    expect(await running).toMatchObject({
+      code: 'ALLOCATION_ERROR',
+      functionId: 'y',
+      resource: 'cpu',
+      cost: { cpu: 2 },
+      offers: { n: { cpu: 1 } },
+    });
     await handoff.stop();
   });
 
   it('can be added while others are at work, and when a thread has died, by whoever hears of it', async () => {
     const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
     const gate = new Gate();
-    const running = handoff.execute(dagOf(...Array.from({ length: 20 }, (_, i) => ({ id: `f${i}`, code: t.waitAtGate, extraArgs: [gate.memory] }))));
+    const running = handoff.execute(
+      dagOf(...Array.from({ length: 20 }, (_, i) => ({ id: `f${i}`, code: t.waitAtGate, extraArgs: [gate.memory] }))),
+    );
     await gate.arrived(1);
     await handoff.registerNode('more', { cpu: 3 });
     await gate.arrived(2);
     gate.release();
     expect(Object.keys((await running).stats.nodes)).toContain('more');
-    const added = new Promise((resolve) => handoff.once('worker:crashed', ({ node }) => resolve(handoff.registerNode(node, { cpu: 2, memory: 9 }))));
-    const error = await errorOf(handoff.execute(dagOf({ id: 'bad', code: t.exit, extraArgs: [3], maxRetries: 0 }, { id: 'good', code: t.one }), { failurePolicy: 'continue' }));
+    const added = new Promise((resolve) =>
+      handoff.once('worker:crashed', ({ node }) => resolve(handoff.registerNode(node, { cpu: 2, memory: 9 }))),
+    );
+    const error = await errorOf(
+      handoff.execute(dagOf({ id: 'bad', code: t.exit, extraArgs: [3], maxRetries: 0 }, { id: 'good', code: t.one }), {
+        failurePolicy: 'continue',
+      }),
+    );
     await added;
     expect(error.failures!.map(({ functionId }) => functionId)).toEqual(['bad']);
     expect(error.results).toEqual({ good: 1 });
@@ -200,14 +253,23 @@ it('shows its supervision tree', async () => {
   const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 2 }] });
   const tree = handoff.tree();
   expect(tree).toMatchObject({ id: 'root', kind: 'supervisor', strategy: 'rest-for-one', state: 'running' });
-  expect(tree.children!.map((child) => child.id)).toEqual(['registry', 'store', 'resources', 'nodes', 'actors', 'runs']);
+  expect(tree.children!.map((child) => child.id)).toEqual([
+    'registry',
+    'store',
+    'resources',
+    'nodes',
+    'actors',
+    'runs',
+  ]);
   const [node] = tree.children![3]!.children!;
   expect(node).toMatchObject({ id: 'n', kind: 'supervisor', info: { capabilities: { cpu: 1 }, threads: 2 } });
   expect(node!.children!.map((child) => child.id)).toEqual(['worker-0', 'worker-1']);
   const gate = new Gate();
   const running = handoff.execute(dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }));
   await gate.arrived(1);
-  expect(handoff.tree().children!.find(({ id }) => id === 'runs')!.children).toMatchObject([{ kind: 'worker', info: { functions: 1, unfinished: 1 } }]);
+  expect(handoff.tree().children!.find(({ id }) => id === 'runs')!.children).toMatchObject([
+    { kind: 'worker', info: { functions: 1, unfinished: 1 } },
+  ]);
   gate.release();
   await running;
   await handoff.stop();

@@ -9,7 +9,10 @@ import { dagOf, errorOf, t } from '../support/handoff.ts';
 import { Heard } from '../support/heard.ts';
 import { startHere, startHost, useCluster } from '../support/hosts.ts';
 
-const cluster = useCluster({ nodes: [{ name: 'a', capabilities: { cpu: 2, memory: 100 }, threads: 2 }] }, { nodes: [{ name: 'b', capabilities: { cpu: 2 }, threads: 2 }] });
+const cluster = useCluster(
+  { nodes: [{ name: 'a', capabilities: { cpu: 2, memory: 100 }, threads: 2 }] },
+  { nodes: [{ name: 'b', capabilities: { cpu: 2 }, threads: 2 }] },
+);
 const overview = (): Overview => overviewOf(cluster.handoff);
 const there = (): string => cluster.hosts[0]!.address;
 const here = (): string => overview().host;
@@ -17,14 +20,20 @@ const here = (): string => overview().host;
 // Clocks of hosts agree as well as messages between them are quick.
 const slack = 1000;
 
-const door = (folder: Folder, name: string, node: string): Parameters<typeof dagOf>[0] => ({ id: name, code: f.passDoor, extraArgs: [folder.path, name, name], node });
+const door = (folder: Folder, name: string, node: string): Parameters<typeof dagOf>[0] => ({
+  id: name,
+  code: f.passDoor,
+  extraArgs: [folder.path, name, name],
+  node,
+});
 
 const runOf = ({ id }: Dag): string => `a run of ${id}`;
 
 /** Starts a run on one of the two hosts, under an id that is not its DAG's. */
 function execute(on: 'here' | 'there', functions: Dag): Promise<unknown> {
   const options = { runId: runOf(functions) };
-  const run = on === 'here' ? cluster.handoff.execute(functions, options) : cluster.hosts[0]!.execute(functions, options);
+  const run =
+    on === 'here' ? cluster.handoff.execute(functions, options) : cluster.hosts[0]!.execute(functions, options);
   run.catch(() => {});
   return run;
 }
@@ -39,8 +48,16 @@ describe.each(['here', 'there'] as const)('a run of the host that is %s', (on) =
     await folder.arrived(2);
     const heard = await Heard.everywhere(cluster.handoff, 'run:failed');
     expect(await overview().cancel(host(), runOf(wanted))).toBe(true);
-    expect(await errorOf(run)).toMatchObject({ code: 'ABORTED', runId: runOf(wanted), dagId: wanted.id, message: expect.stringContaining('cancelled') });
-    expect(await heard.first('run:failed')).toMatchObject({ host: host(), event: { runId: runOf(wanted), dagId: wanted.id, error: { code: 'ABORTED' } } });
+    expect(await errorOf(run)).toMatchObject({
+      code: 'ABORTED',
+      runId: runOf(wanted),
+      dagId: wanted.id,
+      message: expect.stringContaining('cancelled'),
+    });
+    expect(await heard.first('run:failed')).toMatchObject({
+      host: host(),
+      event: { runId: runOf(wanted), dagId: wanted.id, error: { code: 'ABORTED' } },
+    });
     heard.end();
     await until(() => folder.lines.filter(([sign]) => sign === '!').length === 2);
     expect(folder.lines).toContainEqual(['!', 'x', 'ABORTED']);
@@ -52,9 +69,14 @@ describe.each(['here', 'there'] as const)('a run of the host that is %s', (on) =
     const wanted = dagOf(door(folder, 'x', 'b'), { id: 'y', code: t.collect, args: ['x'] });
     const run = execute(on, wanted);
     await folder.arrived(1);
-    expect(await overview().explain(host(), runOf(wanted), 'y')).toMatchObject({ functions: [{ functionId: 'y', state: 'results', functions: ['x'] }] });
+    expect(await overview().explain(host(), runOf(wanted), 'y')).toMatchObject({
+      functions: [{ functionId: 'y', state: 'results', functions: ['x'] }],
+    });
     expect((await overview().explain(host(), runOf(wanted))).text).toContain('of 2 functions');
-    expect(await errorOf(overview().explain(host(), runOf(wanted), 'z'))).toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining('"z"') });
+    expect(await errorOf(overview().explain(host(), runOf(wanted), 'z'))).toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringContaining('"z"'),
+    });
     folder.open();
     await run;
     expect(await errorOf(overview().explain(host(), runOf(wanted), 'y'))).toMatchObject({ code: 'NOT_FOUND' });
@@ -73,14 +95,27 @@ describe.each(['here', 'there'] as const)('a run of the host that is %s', (on) =
     await heard.first('run:finished', ({ dagId }) => dagId === wanted.id);
     heard.end();
     const detail = await overview().functionDetail(host(), runOf(wanted), 'b');
-    expect(detail).toMatchObject({ functionId: 'b', name: 'collect', module: expect.stringMatching(/fixtures\/tasks\.ts$/) });
-    expect(detail.args.slice(0, 3)).toEqual([{ result: 'a' }, { result: 'a' }, { literal: '{ deep: [ 1, 2, { more: \'<script>\' } ] }' }]);
+    expect(detail).toMatchObject({
+      functionId: 'b',
+      name: 'collect',
+      module: expect.stringMatching(/fixtures\/tasks\.ts$/),
+    });
+    expect(detail.args.slice(0, 3)).toEqual([
+      { result: 'a' },
+      { result: 'a' },
+      { literal: "{ deep: [ 1, 2, { more: '<script>' } ] }" },
+    ]);
     const [, , , cut, none] = detail.args as [unknown, unknown, unknown, { literal: string }, unknown];
     expect(cut.literal.length).toBeLessThanOrEqual(300);
     expect(none).toEqual({ literal: 'null' });
     expect((await overview().functionDetail(host(), runOf(wanted), 'a')).bytes).toBeGreaterThanOrEqual(800_000);
-    expect((await overview().functionDetail(host(), runOf(wanted), 'c')).args).toEqual([{ result: 'b' }, { literal: 'double(21)' }]);
-    expect(await errorOf(overview().functionDetail(host(), runOf(wanted), 'nothing'))).toMatchObject({ code: 'NOT_FOUND' });
+    expect((await overview().functionDetail(host(), runOf(wanted), 'c')).args).toEqual([
+      { result: 'b' },
+      { literal: 'double(21)' },
+    ]);
+    expect(await errorOf(overview().functionDetail(host(), runOf(wanted), 'nothing'))).toMatchObject({
+      code: 'NOT_FOUND',
+    });
   });
 
   it('is seen on the threads of either host: what runs, and how much waits behind it', async () => {
@@ -91,9 +126,14 @@ describe.each(['here', 'there'] as const)('a run of the host that is %s', (on) =
     await folder.arrived(4);
     const now = performance.timeOrigin + performance.now();
     const nodes = await overview().nodes();
-    expect(nodes.map(({ name, host: of, isUp }) => [name, of, isUp])).toEqual([['a', here(), true], ['b', there(), true]]);
+    expect(nodes.map(({ name, host: of, isUp }) => [name, of, isUp])).toEqual([
+      ['a', here(), true],
+      ['b', there(), true],
+    ]);
     for (const { name, threads } of nodes) {
-      expect(threads.map(({ running }) => running?.functionId)).toEqual(expect.arrayContaining(folder.names.filter((each) => each.startsWith(name))));
+      expect(threads.map(({ running }) => running?.functionId)).toEqual(
+        expect.arrayContaining(folder.names.filter((each) => each.startsWith(name))),
+      );
       for (const { queue, utilization, heapMb, running } of threads) {
         expect(running!.since).toBeGreaterThanOrEqual(asked - slack);
         expect(running!.since).toBeLessThanOrEqual(now + slack);
@@ -104,7 +144,11 @@ describe.each(['here', 'there'] as const)('a run of the host that is %s', (on) =
     }
     folder.open();
     await run;
-    await until(async () => (await overview().nodes()).every(({ threads }) => threads.every(({ running, queue }) => running === null && queue === 0)));
+    await until(async () =>
+      (await overview().nodes()).every(({ threads }) =>
+        threads.every(({ running, queue }) => running === null && queue === 0),
+      ),
+    );
   });
 });
 
@@ -112,7 +156,10 @@ describe('the feed of this host alone', () => {
   it('tells what happens here, and nothing of others', async () => {
     const told: string[] = [];
     const all = await Heard.everywhere(cluster.handoff, 'run:finished', 'node:capabilities-changed');
-    const end = overview().ownFeed.subscribe(['run:started', 'run:finished', 'node:capabilities-changed', 'attempts'], ({ host, event, graph }) => void told.push(`${host} ${event.type} ${graph?.ids.join() ?? ''}`));
+    const end = overview().ownFeed.subscribe(
+      ['run:started', 'run:finished', 'node:capabilities-changed', 'attempts'],
+      ({ host, event, graph }) => void told.push(`${host} ${event.type} ${graph?.ids.join() ?? ''}`),
+    );
     await execute('there', dagOf({ id: 'x', code: t.one, node: 'a' }));
     await all.first('run:finished');
     await cluster.handoff.updateCapabilities('b', { memory: 5 });
@@ -130,7 +177,12 @@ describe('nodes', () => {
     const run = execute('there', dagOf({ ...door(folder, 'x', 'a'), cost: { memory: 60, cpu: 1 } }));
     await folder.arrived(1);
     const [a] = await overview().nodes();
-    expect(a).toMatchObject({ name: 'a', declared: { cpu: 2, memory: 100 }, claimed: { memory: 60, cpu: 1 }, used: { cpu: expect.any(Number), memory: expect.any(Number) } });
+    expect(a).toMatchObject({
+      name: 'a',
+      declared: { cpu: 2, memory: 100 },
+      claimed: { memory: 60, cpu: 1 },
+      used: { cpu: expect.any(Number), memory: expect.any(Number) },
+    });
     folder.open();
     await run;
   });
@@ -145,7 +197,10 @@ describe('nodes', () => {
     await until(async () => !('c' in (await cluster.handoff.discoverNodes())));
     expect((await overview().nodes()).map(({ name }) => name)).toEqual(['a', 'b']);
     expect(await overview().cancel(third.address, 'any')).toBe(false);
-    expect(await errorOf(overview().explain(third.address, 'any'))).toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining(third.address) });
+    expect(await errorOf(overview().explain(third.address, 'any'))).toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringContaining(third.address),
+    });
   });
 
   it('have idle threads, and nothing waiting, once all has ended', async () => {
@@ -153,7 +208,12 @@ describe('nodes', () => {
     const numbers = t.one();
     await own.run(dag('once', { one: numbers }));
     const [alone] = await overviewOf(own).nodes();
-    expect(alone).toMatchObject({ name: 'alone', host: 'local', isUp: true, threads: [{ running: null, queue: 0 }] satisfies Partial<ThreadActivity>[] });
+    expect(alone).toMatchObject({
+      name: 'alone',
+      host: 'local',
+      isUp: true,
+      threads: [{ running: null, queue: 0 }] satisfies Partial<ThreadActivity>[],
+    });
   });
 });
 
@@ -164,6 +224,8 @@ describe('trees', () => {
     expect(Object.keys(trees)).toEqual(expect.arrayContaining(['local', here(), there()]));
     expect(trees['local']).toEqual(guest.tree());
     expect(trees[there()]).toEqual(await cluster.hosts[0]!.tree());
-    expect(trees[there()]!.children!.find(({ id }) => id === 'nodes')!.children).toMatchObject([{ id: 'b', state: 'running' }]);
+    expect(trees[there()]!.children!.find(({ id }) => id === 'nodes')!.children).toMatchObject([
+      { id: 'b', state: 'running' },
+    ]);
   });
 });

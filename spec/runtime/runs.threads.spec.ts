@@ -5,10 +5,18 @@ import { c, dagOf, errorOf, t, thrownBy, useHandoff } from '../support/handoff.t
 
 const handoff = useHandoff();
 
-beforeAll(async () => void (await handoff().execute(dagOf({ id: 'known', code: t.one }, { id: 'too', code: c.whoAmI }))));
+beforeAll(
+  async () => void (await handoff().execute(dagOf({ id: 'known', code: t.one }, { id: 'too', code: c.whoAmI }))),
+);
 
-const sourced = (id: string, value: unknown): Dag => new Dag(id).add({ id: 'source', code: t.constant, extraArgs: [value] }).add({ id: 'target', code: t.collect, args: ['source'] });
-const gated = (id: string, gate: Gate): Dag => new Dag(id).add({ id: 'x', code: t.constant, extraArgs: [gate.memory.byteLength] }).add({ id: 'held', code: t.waitAtGate, args: ['x'], layout: [{ value: gate.memory }] });
+const sourced = (id: string, value: unknown): Dag =>
+  new Dag(id)
+    .add({ id: 'source', code: t.constant, extraArgs: [value] })
+    .add({ id: 'target', code: t.collect, args: ['source'] });
+const gated = (id: string, gate: Gate): Dag =>
+  new Dag(id)
+    .add({ id: 'x', code: t.constant, extraArgs: [gate.memory.byteLength] })
+    .add({ id: 'held', code: t.waitAtGate, args: ['x'], layout: [{ value: gate.memory }] });
 
 describe('runs of one DAG', () => {
   it('may be under way at once, any number, each with its own results', async () => {
@@ -25,14 +33,26 @@ describe('runs of one DAG', () => {
 
   it('may also be of the very same Dag, and of calls', async () => {
     const same = sourced('same', 'v');
-    expect((await Promise.all([1, 2, 3].map(() => handoff().execute(same)))).map(({ results }) => results['target'])).toEqual([['v'], ['v'], ['v']]);
-    expect(await Promise.all([1, 2, 3].map((n) => handoff().run(dag('page', t.add(t.increment(n), 0)))))).toEqual([2, 3, 4]);
+    expect(
+      (await Promise.all([1, 2, 3].map(() => handoff().execute(same)))).map(({ results }) => results['target']),
+    ).toEqual([['v'], ['v'], ['v']]);
+    expect(await Promise.all([1, 2, 3].map((n) => handoff().run(dag('page', t.add(t.increment(n), 0)))))).toEqual([
+      2, 3, 4,
+    ]);
   });
 
   it('fail one by one', async () => {
-    const runs = await Promise.allSettled([0, 1, 2].map((n) => handoff().execute(new Dag('mixed').add({ id: 'x', code: n === 1 ? t.boom : t.one, maxRetries: 0 }))));
+    const runs = await Promise.allSettled(
+      [0, 1, 2].map((n) =>
+        handoff().execute(new Dag('mixed').add({ id: 'x', code: n === 1 ? t.boom : t.one, maxRetries: 0 })),
+      ),
+    );
     expect(runs.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-    expect((runs[1] as PromiseRejectedResult).reason).toMatchObject({ code: 'FUNCTION_FAILED', dagId: 'mixed', runId: expect.any(String) });
+    expect((runs[1] as PromiseRejectedResult).reason).toMatchObject({
+      code: 'FUNCTION_FAILED',
+      dagId: 'mixed',
+      runId: expect.any(String),
+    });
   });
 
   it('are aborted one by one', async () => {
@@ -50,7 +70,10 @@ describe('runs of one DAG', () => {
 
 describe('the id of a run', () => {
   it('is what the caller gives', async () => {
-    expect(await handoff().execute(sourced('given', 1), { runId: 'mine' })).toMatchObject({ runId: 'mine', dagId: 'given' });
+    expect(await handoff().execute(sourced('given', 1), { runId: 'mine' })).toMatchObject({
+      runId: 'mine',
+      dagId: 'given',
+    });
     expect(await handoff().getLocalValue('mine', 'source')).toBe(1);
   });
 
@@ -58,8 +81,13 @@ describe('the id of a run', () => {
     const gate = new Gate();
     const first = handoff().execute(gated('one', gate), { runId: 'taken' });
     await gate.arrived(1);
-    expect(await errorOf(handoff().execute(dagOf({ id: 'a', code: t.one }), { runId: 'taken' }))).toMatchObject({ code: 'RUN_CONFLICT', runId: 'taken' });
-    expect(await errorOf(handoff().run(dag('calls', t.one()), { runId: 'taken' }))).toMatchObject({ code: 'RUN_CONFLICT' });
+    expect(await errorOf(handoff().execute(dagOf({ id: 'a', code: t.one }), { runId: 'taken' }))).toMatchObject({
+      code: 'RUN_CONFLICT',
+      runId: 'taken',
+    });
+    expect(await errorOf(handoff().run(dag('calls', t.one()), { runId: 'taken' }))).toMatchObject({
+      code: 'RUN_CONFLICT',
+    });
     gate.release();
     await first;
     expect((await handoff().execute(dagOf({ id: 'a', code: t.one }), { runId: 'taken' })).results).toEqual({ a: 1 });
@@ -68,7 +96,9 @@ describe('the id of a run', () => {
   });
 
   it.each<unknown>(['', 7])('cannot be %j', async (runId) => {
-    expect(await errorOf(handoff().execute(dagOf({ id: 'a', code: t.one }), { runId: runId as string }))).toMatchObject({ code: 'INVALID_OPTION', option: 'runId' });
+    expect(await errorOf(handoff().execute(dagOf({ id: 'a', code: t.one }), { runId: runId as string }))).toMatchObject(
+      { code: 'INVALID_OPTION', option: 'runId' },
+    );
   });
 
   it('comes before that of a DAG of the same name', async () => {
@@ -86,22 +116,53 @@ describe('the id of a run', () => {
     const events: HandoffEvent[] = [];
     const listener = (event: HandoffEvent): void => void events.push(event);
     handoff().on('event', listener).on('attempts', listener);
-    await handoff().execute(new Dag('heard').add({ id: 'x', code: t.one }).add({ id: 'l', code: c.logs, args: [] }).add({ id: 'y', code: t.boom, args: ['x'], maxRetries: 1 }), { runId: 'told' }).catch(() => {});
+    await handoff()
+      .execute(
+        new Dag('heard')
+          .add({ id: 'x', code: t.one })
+          .add({ id: 'l', code: c.logs, args: [] })
+          .add({ id: 'y', code: t.boom, args: ['x'], maxRetries: 1 }),
+        { runId: 'told' },
+      )
+      .catch(() => {});
     handoff().off('event', listener).off('attempts', listener);
-    const types = ['run:started', 'function:ready', 'function:started', 'function:finished', 'result:stored', 'attempts', 'function:log', 'function:retrying', 'function:failed', 'run:failed'];
+    const types = [
+      'run:started',
+      'function:ready',
+      'function:started',
+      'function:finished',
+      'result:stored',
+      'attempts',
+      'function:log',
+      'function:retrying',
+      'function:failed',
+      'run:failed',
+    ];
     for (const type of types) {
       const of = events.filter((event) => event.type === type);
-      expect([type, of.length > 0, of.every((event) => 'runId' in event && event.runId === 'told' && event.dagId === 'heard')]).toEqual([type, true, true]);
+      expect([
+        type,
+        of.length > 0,
+        of.every((event) => 'runId' in event && event.runId === 'told' && event.dagId === 'heard'),
+      ]).toEqual([type, true, true]);
     }
-    expect((events.find(({ type }) => type === 'run:failed') as { error?: unknown }).error).toMatchObject({ runId: 'told', dagId: 'heard' });
+    expect((events.find(({ type }) => type === 'run:failed') as { error?: unknown }).error).toMatchObject({
+      runId: 'told',
+      dagId: 'heard',
+    });
   });
 
   it('is its place in the tree, and in what it tells of its progress', async () => {
     const gate = new Gate();
     const told: unknown[] = [];
-    const running = handoff().execute(gated('placed', gate), { runId: 'planted', onProgress: ({ runId, dagId }) => told.push([runId, dagId]) });
+    const running = handoff().execute(gated('placed', gate), {
+      runId: 'planted',
+      onProgress: ({ runId, dagId }) => told.push([runId, dagId]),
+    });
     await gate.arrived(1);
-    const runs = handoff().tree().children!.find(({ id }) => id === 'runs')!;
+    const runs = handoff()
+      .tree()
+      .children!.find(({ id }) => id === 'runs')!;
     expect(runs.children).toMatchObject([{ id: 'planted', info: { dagId: 'placed', functions: 2 } }]);
     gate.release();
     await running;
@@ -126,7 +187,11 @@ describe('the id of a DAG', () => {
     const one = handoff().execute(gated('asked', gate), { runId: 'first' });
     const two = handoff().execute(gated('asked', gate), { runId: 'second' });
     await gate.arrived(2);
-    expect(handoff().explain('asked', 'held')).toMatchObject({ runId: 'second', dagId: 'asked', functions: [{ state: 'running' }] });
+    expect(handoff().explain('asked', 'held')).toMatchObject({
+      runId: 'second',
+      dagId: 'asked',
+      functions: [{ state: 'running' }],
+    });
     expect(handoff().explain('first')).toMatchObject({ runId: 'first', dagId: 'asked' });
     gate.release();
     await Promise.all([one, two]);
@@ -149,14 +214,17 @@ describe('what is retained of a run', () => {
   it('that run() made is nothing', async () => {
     expect(await handoff().run(dag('forgotten', t.add(t.increment(0), 2)), { runId: 'lost' })).toBe(3);
     for (const name of ['lost', 'forgotten']) {
-      for (const id of ['add#1', 'increment#1']) expect((await errorOf(handoff().getLocalValue(name, id))).code).toBe('NOT_FOUND');
+      for (const id of ['add#1', 'increment#1'])
+        expect((await errorOf(handoff().getLocalValue(name, id))).code).toBe('NOT_FOUND');
     }
     expect((await errorOf(handoff().lookupDataLocation('lost', 'add#1'))).code).toBe('NOT_FOUND');
   });
 
   it('can be had while it is under way, also of run()', async () => {
     const gate = new Gate();
-    const running = handoff().run(dag('open', t.waitAtGate(gate.memory, t.increment(4).with({ id: 'five' }))), { runId: 'opened' });
+    const running = handoff().run(dag('open', t.waitAtGate(gate.memory, t.increment(4).with({ id: 'five' }))), {
+      runId: 'opened',
+    });
     await gate.arrived(1);
     expect(await handoff().getResult('opened', 'five')).toBe(5);
     gate.release();
@@ -164,21 +232,36 @@ describe('what is retained of a run', () => {
   });
 
   it('fits in retainedBytes and retainedRuns, the oldest out first', async () => {
-    const small = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }], retainedBytes: 2.5 * 2 ** 20, retainedRuns: 3 });
+    const small = await Handoff.start({
+      nodes: [{ name: 'n', capabilities: { cpu: 1 } }],
+      retainedBytes: 2.5 * 2 ** 20,
+      retainedRuns: 3,
+    });
     const bytes = new Dag('bytes').add({ id: 'x', code: t.bytes, extraArgs: [2 ** 20] });
-    const isKept = async (runId: string): Promise<boolean> => small.getLocalValue(runId, 'x').then(() => true, () => false);
+    const isKept = async (runId: string): Promise<boolean> =>
+      small.getLocalValue(runId, 'x').then(
+        () => true,
+        () => false,
+      );
     for (const runId of ['1', '2', '3']) await small.execute(bytes, { runId });
     expect(await Promise.all(['1', '2', '3'].map(isKept))).toEqual([false, true, true]);
     await small.execute(new Dag('one').add({ id: 'x', code: t.one }), { runId: '4' });
     await small.execute(new Dag('one').add({ id: 'x', code: t.one }), { runId: '5' });
     expect(await Promise.all(['2', '3', '4', '5'].map(isKept))).toEqual([false, true, true, true]);
-    const texts = Array.from({ length: 60 }, (_, n) => ({ id: n === 0 ? 'x' : `x${n}`, code: t.constant, extraArgs: ['x'.repeat(50_000)] })); // none is in shared memory
+    const texts = Array.from({ length: 60 }, (_, n) => ({
+      id: n === 0 ? 'x' : `x${n}`,
+      code: t.constant,
+      extraArgs: ['x'.repeat(50_000)],
+    })); // none is in shared memory
     await small.execute(dagOf(...texts), { runId: 'texts' });
     expect(await Promise.all(['3', '4', '5', 'texts'].map(isKept))).toEqual([false, false, false, false]);
     await small.stop();
   });
 
   it.each<unknown>([-1, '1 MB', Number.NaN])('is not bounded by %j bytes', async (retainedBytes) => {
-    expect(await errorOf(Handoff.start({ retainedBytes: retainedBytes as number }))).toMatchObject({ code: 'INVALID_OPTION', option: 'retainedBytes' });
+    expect(await errorOf(Handoff.start({ retainedBytes: retainedBytes as number }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'retainedBytes',
+    });
   });
 });

@@ -16,14 +16,21 @@ describe('values of a DAG', () => {
   });
 
   it('that are not there are NOT_FOUND', async () => {
-    for (const ask of [handoff().getLocalValue('one', 'nope'), handoff().getLocalValue('none', 'x'), handoff().getValue('none', 'x'), handoff().getValue('none', 'x', { fromNode: 'far' })]) {
+    for (const ask of [
+      handoff().getLocalValue('one', 'nope'),
+      handoff().getLocalValue('none', 'x'),
+      handoff().getValue('none', 'x'),
+      handoff().getValue('none', 'x', { fromNode: 'far' }),
+    ]) {
       expect((await errorOf(ask)).code).toBe('NOT_FOUND');
     }
   });
 
   it('may be changed by whoever gets one, before its consumers have it', async () => {
     const gate = new Gate();
-    const dag = new Dag('mine').add({ id: 'made', code: t.constant, extraArgs: [{ x: 1 }] }).add({ id: 'wait', code: t.waitAtGate, args: [], extraArgs: [gate.memory] })
+    const dag = new Dag('mine')
+      .add({ id: 'made', code: t.constant, extraArgs: [{ x: 1 }] })
+      .add({ id: 'wait', code: t.waitAtGate, args: [], extraArgs: [gate.memory] })
       .add({ id: 'use', code: t.collect, args: ['made', 'wait'] });
     const running = handoff().execute(dag);
     const mine = await handoff().getResult('mine', 'made');
@@ -39,7 +46,12 @@ describe('values of a DAG', () => {
     await handoff().storeResult('own', 'x', value);
     value.list.push(2);
     value.bytes.fill(1);
-    const given = [...(await Promise.all(waiting)), await handoff().getResult('own', 'x'), await handoff().getValue('own', 'x'), await handoff().getLocalValue('own', 'x')];
+    const given = [
+      ...(await Promise.all(waiting)),
+      await handoff().getResult('own', 'x'),
+      await handoff().getValue('own', 'x'),
+      await handoff().getLocalValue('own', 'x'),
+    ];
     for (const each of given) {
       expect(each.list).toEqual([1]);
       expect(each.bytes[9]).toBe(0);
@@ -58,7 +70,9 @@ describe('values of a DAG', () => {
 
 describe('results of runs', () => {
   it('stay in the store, with the node they were made on', async () => {
-    await handoff().execute(new Dag('kept').add({ id: 'x', code: t.one, node: 'b' }).add({ id: 'y', code: t.double, args: ['x'] }));
+    await handoff().execute(
+      new Dag('kept').add({ id: 'x', code: t.one, node: 'b' }).add({ id: 'y', code: t.double, args: ['x'] }),
+    );
     expect(await handoff().getLocalValue('kept', 'y')).toBe(2);
     expect(await handoff().getResult('kept', 'x')).toBe(1);
     expect(await handoff().lookupDataLocation('kept', 'x')).toBe('b');
@@ -66,8 +80,12 @@ describe('results of runs', () => {
 
   it('are not changed by who gets one, by way of execute, getResult, getValue or getLocalValue', async () => {
     const rows = Array.from({ length: 5000 }, (_, id) => ({ id, view: id === 7 ? new Float64Array(10_000) : null }));
-    const { results } = await handoff().execute(new Dag('unchanged')
-      .add({ id: 'small', code: t.constant, extraArgs: [{ list: [1] }] }).add({ id: 'view', code: t.float64, extraArgs: [100_000, 1] }).add({ id: 'rows', code: t.constant, extraArgs: [rows] }));
+    const { results } = await handoff().execute(
+      new Dag('unchanged')
+        .add({ id: 'small', code: t.constant, extraArgs: [{ list: [1] }] })
+        .add({ id: 'view', code: t.float64, extraArgs: [100_000, 1] })
+        .add({ id: 'rows', code: t.constant, extraArgs: [rows] }),
+    );
     results['small'].list.push(2);
     const ask = ['getResult', 'getValue', 'getLocalValue'] as const;
     for (const how of [...ask, ...ask]) {
@@ -86,7 +104,11 @@ describe('results of runs', () => {
 
   it('can be had while the run goes on', async () => {
     const gate = new Gate();
-    const running = handoff().execute(new Dag('open').add({ id: 'x', code: t.one }).add({ id: 'y', code: t.waitAtGate, args: ['x'], layout: [{ value: gate.memory }] }));
+    const running = handoff().execute(
+      new Dag('open')
+        .add({ id: 'x', code: t.one })
+        .add({ id: 'y', code: t.waitAtGate, args: ['x'], layout: [{ value: gate.memory }] }),
+    );
     await gate.arrived(1);
     expect(await handoff().getResult('open', 'x')).toBe(1);
     const later = handoff().getResult('open', 'y');
@@ -112,7 +134,11 @@ describe('results of runs', () => {
   });
 
   it('of a failed run are those that exist', async () => {
-    await errorOf(handoff().execute(new Dag('failed').add({ id: 'x', code: t.one }).add({ id: 'y', code: t.boom, args: ['x'], maxRetries: 0 })));
+    await errorOf(
+      handoff().execute(
+        new Dag('failed').add({ id: 'x', code: t.one }).add({ id: 'y', code: t.boom, args: ['x'], maxRetries: 0 }),
+      ),
+    );
     expect(await handoff().getLocalValue('failed', 'x')).toBe(1);
   });
 });

@@ -22,21 +22,31 @@ describe('an allocator with place()', () => {
         return Object.fromEntries(ready.map(({ id }, i) => [id, i % 2 === 0 ? 'cheap' : 'dear']));
       },
     };
-    const dag = dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.bytes, extraArgs: [100_000] }, { id: 'z', code: t.collect, args: ['x', 'y'] });
+    const dag = dagOf(
+      { id: 'x', code: t.one },
+      { id: 'y', code: t.bytes, extraArgs: [100_000] },
+      { id: 'z', code: t.collect, args: ['x', 'y'] },
+    );
     const { allocations, results } = await handoff().execute(dag, { allocationStrategy });
     expect(allocations).toEqual({ x: 'cheap', y: 'dear', z: 'cheap' });
     expect(results.z).toHaveLength(2);
     expect(asked.map((ready) => ready.map(({ id }) => id))).toEqual([['x', 'y'], ['z']]);
-    expect(asked[1]![0]!.inputs.map(({ functionId, node, bytes }) => [functionId, node, bytes])).toEqual([['x', 'cheap', 0], ['y', 'dear', 100_000]]);
+    expect(asked[1]![0]!.inputs.map(({ functionId, node, bytes }) => [functionId, node, bytes])).toEqual([
+      ['x', 'cheap', 0],
+      ['y', 'dear', 100_000],
+    ]);
     expect(views[0]!.nodes.map(({ name, threads, speed, free }) => ({ name, threads, speed, free }))).toEqual([
-      { name: 'dear', threads: 2, speed: 2, free: { cpu: 2 } }, { name: 'cheap', threads: 1, speed: 1, free: { cpu: 1, gpu: 1 } },
+      { name: 'dear', threads: 2, speed: 2, free: { cpu: 2 } },
+      { name: 'cheap', threads: 1, speed: 1, free: { cpu: 1, gpu: 1 } },
     ]);
   });
 
   it('sees what is claimed while it waits, and may hold functions back until there is room', async () => {
     const gate = new Gate();
     const seen: number[] = [];
-    const dag = dagOf(...['a', 'b', 'c'].map((id) => ({ id, code: t.waitAtGate, extraArgs: [gate.memory], cost: { cpu: 1 } })));
+    const dag = dagOf(
+      ...['a', 'b', 'c'].map((id) => ({ id, code: t.waitAtGate, extraArgs: [gate.memory], cost: { cpu: 1 } })),
+    );
     const running = handoff().execute(dag, {
       allocationStrategy: {
         place(ready, { nodes }) {
@@ -54,11 +64,37 @@ describe('an allocator with place()', () => {
   });
 
   it.each([
-    ['throws', () => { throw new TypeError('no idea'); }, { code: 'ALLOCATION_ERROR', message: expect.stringContaining('no idea'), cause: expect.any(TypeError) }],
-    ['names a node that is not there', () => ({ x: 'nowhere' }), { code: 'ALLOCATION_ERROR', functionId: 'x', message: expect.stringMatching(/"nowhere".*expected one of: dear, cheap/) }],
-    ['names a node that can never run it', () => ({ x: 'dear' }), { code: 'ALLOCATION_ERROR', functionId: 'x', resource: 'gpu' }],
-    ['answers a promise', () => Promise.resolve({ x: 'cheap' }) as never, { code: 'ALLOCATION_ERROR', message: expect.stringContaining('at once') }],
-    ['places nothing though nothing runs', () => ({}), { code: 'ALLOCATION_ERROR', functionId: 'x', message: expect.stringContaining('placed none') }],
+    [
+      'throws',
+      () => {
+        throw new TypeError('no idea');
+      },
+      { code: 'ALLOCATION_ERROR', message: expect.stringContaining('no idea'), cause: expect.any(TypeError) },
+    ],
+    [
+      'names a node that is not there',
+      () => ({ x: 'nowhere' }),
+      {
+        code: 'ALLOCATION_ERROR',
+        functionId: 'x',
+        message: expect.stringMatching(/"nowhere".*expected one of: dear, cheap/),
+      },
+    ],
+    [
+      'names a node that can never run it',
+      () => ({ x: 'dear' }),
+      { code: 'ALLOCATION_ERROR', functionId: 'x', resource: 'gpu' },
+    ],
+    [
+      'answers a promise',
+      () => Promise.resolve({ x: 'cheap' }) as never,
+      { code: 'ALLOCATION_ERROR', message: expect.stringContaining('at once') },
+    ],
+    [
+      'places nothing though nothing runs',
+      () => ({}),
+      { code: 'ALLOCATION_ERROR', functionId: 'x', message: expect.stringContaining('placed none') },
+    ],
   ] as const)('ends the run when it %s, and nothing hangs', async (_, place, error) => {
     const dag = dagOf({ id: 'x', code: t.one, cost: { gpu: 1 } });
     expect(await errorOf(handoff().execute(dag, { allocationStrategy: { place } }))).toMatchObject(error);
@@ -66,7 +102,11 @@ describe('an allocator with place()', () => {
   });
 
   it('is refused in options when it is neither allocate() nor place()', async () => {
-    expect(await errorOf(handoff().execute(dagOf({ id: 'x', code: t.one }), { allocationStrategy: { put: () => ({}) } as never }))).toMatchObject({ code: 'INVALID_OPTION', option: 'allocationStrategy' });
+    expect(
+      await errorOf(
+        handoff().execute(dagOf({ id: 'x', code: t.one }), { allocationStrategy: { put: () => ({}) } as never }),
+      ),
+    ).toMatchObject({ code: 'INVALID_OPTION', option: 'allocationStrategy' });
   });
 });
 
@@ -74,7 +114,10 @@ describe("'cost-optimized'", () => {
   const dag = () => dagOf(...Array.from({ length: 12 }, (_, i) => ({ id: `f${i}`, code: t.one, duration: 10 })));
 
   it('takes cheap nodes, and dear ones only as a deadline asks', async () => {
-    const [cheap, quick] = [await handoff().plan(dag(), { allocationStrategy: 'cost-optimized' }), await handoff().plan(dag(), { allocationStrategy: 'cost-optimized', deadline: 40 })];
+    const [cheap, quick] = [
+      await handoff().plan(dag(), { allocationStrategy: 'cost-optimized' }),
+      await handoff().plan(dag(), { allocationStrategy: 'cost-optimized', deadline: 40 }),
+    ];
     expect(cheap.price).toBe(120);
     expect(new Set(Object.values(cheap.allocations))).toEqual(new Set(['cheap']));
     expect(quick.makespan).toBeLessThanOrEqual(40);
@@ -90,6 +133,9 @@ describe("'cost-optimized'", () => {
   });
 
   it.each([{ deadline: 0 }, { deadline: -1 }, { deadline: NaN }] as const)('refuses %o', async (wrong) => {
-    expect(await errorOf(handoff().execute(dag(), wrong))).toMatchObject({ code: 'INVALID_OPTION', option: 'deadline' });
+    expect(await errorOf(handoff().execute(dag(), wrong))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'deadline',
+    });
   });
 });

@@ -3,7 +3,11 @@ import { Handoff, type TreeNode } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { dagOf, t } from '../support/handoff.ts';
 
-const nodeOf = (handoff: Handoff, name: string): TreeNode => handoff.tree().children!.find((child) => child.id === 'nodes')!.children!.find((child) => child.id === name)!;
+const nodeOf = (handoff: Handoff, name: string): TreeNode =>
+  handoff
+    .tree()
+    .children!.find((child) => child.id === 'nodes')!
+    .children!.find((child) => child.id === name)!;
 
 it('a thread that dies by itself is started again, and blames no function', async () => {
   const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
@@ -17,7 +21,12 @@ it('a thread that dies by itself is started again, and blames no function', asyn
 });
 
 it('threads that user code ends again and again cost neither their node nor its neighbours', async () => {
-  const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }, { name: 'other', capabilities: { cpu: 1 } }] });
+  const handoff = await Handoff.start({
+    nodes: [
+      { name: 'n', capabilities: { cpu: 1 } },
+      { name: 'other', capabilities: { cpu: 1 } },
+    ],
+  });
   const gate = new Gate();
   const neighbour = handoff.execute(dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory], node: 'other' }));
   await gate.arrived(1);

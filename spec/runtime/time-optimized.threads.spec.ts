@@ -3,22 +3,34 @@ import { Dag, type FunctionSpec } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { dagOf, t, useHandoff } from '../support/handoff.ts';
 
-const handoff = useHandoff({ nodes: [{ name: 'slow', capabilities: { cpu: 1 }, threads: 1, speed: 0.5 }, { name: 'fast', capabilities: { cpu: 1 }, threads: 1, speed: 2 }] });
+const handoff = useHandoff({
+  nodes: [
+    { name: 'slow', capabilities: { cpu: 1 }, threads: 1, speed: 0.5 },
+    { name: 'fast', capabilities: { cpu: 1 }, threads: 1, speed: 2 },
+  ],
+});
 
 /** Four chains. */
 function chains(): Dag {
   const dag = new Dag();
-  for (let i = 0; i < 20; i++) dag.add({ id: `f${i}`, code: t.one, duration: 10 + i, args: i < 4 ? [] : [`f${i - 4}`] } as FunctionSpec);
+  for (let i = 0; i < 20; i++)
+    dag.add({ id: `f${i}`, code: t.one, duration: 10 + i, args: i < 4 ? [] : [`f${i - 4}`] } as FunctionSpec);
   return dag;
 }
 
 describe("'time-optimized'", () => {
   it('plans to end sooner than whoever takes what is idle, and never below what is possible', async () => {
-    const [taken, planned, best] = [await handoff().plan(chains()), await handoff().plan(chains(), { allocationStrategy: 'time-optimized' }), await handoff().plan(chains(), { budget: 1000 })];
+    const [taken, planned, best] = [
+      await handoff().plan(chains()),
+      await handoff().plan(chains(), { allocationStrategy: 'time-optimized' }),
+      await handoff().plan(chains(), { budget: 1000 }),
+    ];
     expect(planned.makespan).toBeLessThan(taken.makespan);
     expect(best.makespan).toBeLessThanOrEqual(planned.makespan);
     expect(best.makespan).toBeGreaterThanOrEqual(best.lowerBound);
-    expect(best.schedule.map(({ functionId }) => functionId).sort()).toEqual(Array.from({ length: 20 }, (_, i) => `f${i}`).sort());
+    expect(best.schedule.map(({ functionId }) => functionId).sort()).toEqual(
+      Array.from({ length: 20 }, (_, i) => `f${i}`).sort(),
+    );
   });
 
   it('runs each function where it was planned', async () => {
@@ -28,7 +40,11 @@ describe("'time-optimized'", () => {
   });
 
   it('leaves pins where they are, and puts a long function on the fast node though that is busy first', async () => {
-    const dag = dagOf({ id: 'pinned', code: t.one, duration: 5, node: 'slow' }, { id: 'short', code: t.one, duration: 4 }, { id: 'long', code: t.one, duration: 100 });
+    const dag = dagOf(
+      { id: 'pinned', code: t.one, duration: 5, node: 'slow' },
+      { id: 'short', code: t.one, duration: 4 },
+      { id: 'long', code: t.one, duration: 100 },
+    );
     const { allocations } = await handoff().execute(dag, { allocationStrategy: 'time-optimized' });
     expect(allocations).toMatchObject({ pinned: 'slow', long: 'fast' });
   });
@@ -37,7 +53,8 @@ describe("'time-optimized'", () => {
     await handoff().registerNode('third', { cpu: 1 });
     const gate = new Gate();
     const dag = new Dag();
-    for (let i = 0; i < 8; i++) dag.add({ id: `w${i}`, code: t.waitAtGate, extraArgs: [gate.memory], duration: 50, maxRetries: 0 });
+    for (let i = 0; i < 8; i++)
+      dag.add({ id: `w${i}`, code: t.waitAtGate, extraArgs: [gate.memory], duration: 50, maxRetries: 0 });
     const running = handoff().execute(dag, { allocationStrategy: 'time-optimized' });
     await gate.arrived(2);
     await handoff().removeNode('third');

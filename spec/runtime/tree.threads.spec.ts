@@ -15,7 +15,15 @@ import { ResultStore } from '../../lib/workers/store/result-store.ts';
 import { dagOf, t } from '../support/handoff.ts';
 
 const capabilities = { cpu: 1 };
-const settings = (name: string) => ({ name, capabilities, threads: 1, speed: 1, output: 'inherit' as const, memoryBudget: undefined, importTimeout: Infinity });
+const settings = (name: string) => ({
+  name,
+  capabilities,
+  threads: 1,
+  speed: 1,
+  output: 'inherit' as const,
+  memoryBudget: undefined,
+  importTimeout: Infinity,
+});
 
 /** What `Handoff.start` builds, with its parts in reach. */
 async function start(...names: string[]) {
@@ -24,16 +32,46 @@ async function start(...names: string[]) {
   const codes = new CodeList();
   const modules = new Modules(codes);
   const driver = new Driver(new SimpleResourceTracker(), {}, publisher);
-  const actors = new Actors({ publisher, nodeNames: () => names, heapOf: () => undefined, output: 'inherit' as const, importTimeout: Infinity, versions: new CodeVersions(), elsewhere: () => undefined });
-  const tree = new RuntimeTree({ actors, registry: new LocationRegistry(), store: new ResultStore(), driver, codes, publisher, mostThreads: 2 });
+  const actors = new Actors({
+    publisher,
+    nodeNames: () => names,
+    heapOf: () => undefined,
+    output: 'inherit' as const,
+    importTimeout: Infinity,
+    versions: new CodeVersions(),
+    elsewhere: () => undefined,
+  });
+  const tree = new RuntimeTree({
+    actors,
+    registry: new LocationRegistry(),
+    store: new ResultStore(),
+    driver,
+    codes,
+    publisher,
+    mostThreads: 2,
+  });
   await tree.start(names.map(settings));
   const run = async (...functions: Parameters<typeof dagOf>): Promise<ActiveRun> => {
     const plan = compile(dagOf(...functions));
     const code = await modules.resolve(plan, () => tree.anyNode(), new Promise(() => {}));
-    const active = driver.createRun({
-      plan, code, runId: plan.dagId, onProgress: undefined,
-      settings: { maxRetries: 0, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null, codes: code.codes },
-    }, () => tree.whyStopped({ runId: plan.dagId, dagId: plan.dagId }));
+    const active = driver.createRun(
+      {
+        plan,
+        code,
+        runId: plan.dagId,
+        onProgress: undefined,
+        settings: {
+          maxRetries: 0,
+          maxConcurrency: Infinity,
+          keepGoing: false,
+          kept: null,
+          strategy: strategies['first-available'],
+          assigned: null,
+          codes: code.codes,
+        },
+      },
+      () => tree.whyStopped({ runId: plan.dagId, dagId: plan.dagId }),
+    );
     await tree.addRun(active);
     driver.submit(active);
     return active;
@@ -48,17 +86,21 @@ it('a node that ends is started anew, and told of', async () => {
   while (events.at(-1)?.type !== 'supervisor:restarted') await new Promise(setImmediate);
   expect(tree.node('a')).not.toBe(ended);
   expect(events.map(({ type }) => type)).toEqual(['node:up', 'node:down', 'node:up', 'supervisor:restarted']);
-  await (await run({ id: 'y', code: t.one })).ended;
+  await (
+    await run({ id: 'y', code: t.one })
+  ).ended;
   await tree.stop();
 });
 
 it('nodes that end again and again are all started anew, their runs fail, and others run after them', async () => {
   const now = performance.now.bind(performance);
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() / 100); // however slowly threads start, the restarts are soon after one another
+  // However slowly threads start, the restarts are soon after one another.
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() / 100);
   const { tree, events, run } = await start('a', 'b');
   const active = await run({ id: 'x', code: fromSource(() => new Promise<never>(() => {})), node: 'b' });
   active.ended.catch(() => {});
-  const seen = (): number => events.filter((event) => event.type === 'supervisor:restarted' && event.supervisor === 'root').length;
+  const seen = (): number =>
+    events.filter((event) => event.type === 'supervisor:restarted' && event.supervisor === 'root').length;
   const ups = (): number => events.filter((event) => event.type === 'node:up' && event.node === 'a').length;
   while (seen() === 0) {
     const before = ups();

@@ -25,7 +25,10 @@ export function fixture(name: string): string {
 }
 
 export function startCli(...args: string[]): CliProcess {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } });
+  const child = spawn(process.execPath, [main, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1' },
+  });
   let stdout = '';
   let stderr = '';
   const listeners = new Set<() => void>();
@@ -36,15 +39,16 @@ export function startCli(...args: string[]): CliProcess {
   });
   return {
     finished: new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))),
-    said: (text, times = 1) => new Promise((resolve) => {
-      const look = (): void => {
-        if (stderr.split(text).length <= times) return;
-        listeners.delete(look);
-        resolve();
-      };
-      listeners.add(look);
-      look();
-    }),
+    said: (text, times = 1) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (stderr.split(text).length <= times) return;
+          listeners.delete(look);
+          resolve();
+        };
+        listeners.add(look);
+        look();
+      }),
     kill: (signal) => void child.kill(signal),
     closeStderr: () => void child.stderr.destroy(),
   };

@@ -16,13 +16,23 @@ export interface Vertex {
 
 /** What a function gives for its arguments: any change in order, number or value changes it. */
 export function combine(id: string, args: readonly number[]): number {
-  return args.reduce((hash, value) => (Math.imul(hash, 31) + value) | 0, [...id].reduce((hash, c) => hash * 7 + c.charCodeAt(0), 3) | 0);
+  return args.reduce(
+    (hash, value) => (Math.imul(hash, 31) + value) | 0,
+    [...id].reduce((hash, c) => hash * 7 + c.charCodeAt(0), 3) | 0,
+  );
 }
 
 /** The reference: what each function gives, one after the other. */
 export function interpret(all: readonly Vertex[]): Map<string, number> {
   const values = new Map<string, number>();
-  for (const { id, args } of all) values.set(id, combine(id, args.map((arg) => values.get(arg)!)));
+  for (const { id, args } of all)
+    values.set(
+      id,
+      combine(
+        id,
+        args.map((arg) => values.get(arg)!),
+      ),
+    );
   return values;
 }
 
@@ -37,7 +47,14 @@ export interface GraphOptions {
 }
 
 /** Vertices in a topological order, each on some of those before it. */
-export function vertices({ maxSize = 30, inline = true, costs = true, nodes = [], failures = true, size }: GraphOptions = {}): fc.Arbitrary<Vertex[]> {
+export function vertices({
+  maxSize = 30,
+  inline = true,
+  costs = true,
+  nodes = [],
+  failures = true,
+  size,
+}: GraphOptions = {}): fc.Arbitrary<Vertex[]> {
   const seed = fc.record({
     picks: fc.array(fc.nat(), { maxLength: 4 }),
     inline: fc.integer({ min: 0, max: 9 }),
@@ -49,25 +66,27 @@ export function vertices({ maxSize = 30, inline = true, costs = true, nodes = []
     failures: fc.constantFrom(0, 0, 0, 0, 1, 2, Infinity),
   });
   // Half of them without any priority: where there is one, nothing is sent ahead of its turn.
-  return fc.tuple(fc.array(seed, { minLength: 0, maxLength: maxSize, ...(size !== undefined && { size }) }), fc.boolean()).map(([seeds, prioritized]) => {
-    const made: Vertex[] = [];
-    for (const [i, each] of seeds.entries()) {
-      const type = inline && each.inline === 0 ? 'inline' : 'regular';
-      const regular = made.filter((vertex) => vertex.type === 'regular');
-      const placed = type === 'regular' ? placement(each.placement, each.target, regular, nodes) : undefined;
-      made.push({
-        id: `f${i}`,
-        args: i === 0 ? [] : each.picks.map((pick) => `f${pick % i}`),
-        type,
-        failures: failures && type === 'regular' ? each.failures : 0,
-        ...(costs && type === 'regular' && each.cost !== undefined && { cost: each.cost }),
-        ...(placed !== undefined && { node: placed }),
-        ...(prioritized && each.priority !== undefined && { priority: each.priority }),
-        ...(each.maxRetries !== undefined && { maxRetries: each.maxRetries }),
-      });
-    }
-    return made;
-  });
+  return fc
+    .tuple(fc.array(seed, { minLength: 0, maxLength: maxSize, ...(size !== undefined && { size }) }), fc.boolean())
+    .map(([seeds, prioritized]) => {
+      const made: Vertex[] = [];
+      for (const [i, each] of seeds.entries()) {
+        const type = inline && each.inline === 0 ? 'inline' : 'regular';
+        const regular = made.filter((vertex) => vertex.type === 'regular');
+        const placed = type === 'regular' ? placement(each.placement, each.target, regular, nodes) : undefined;
+        made.push({
+          id: `f${i}`,
+          args: i === 0 ? [] : each.picks.map((pick) => `f${pick % i}`),
+          type,
+          failures: failures && type === 'regular' ? each.failures : 0,
+          ...(costs && type === 'regular' && each.cost !== undefined && { cost: each.cost }),
+          ...(placed !== undefined && { node: placed }),
+          ...(prioritized && each.priority !== undefined && { priority: each.priority }),
+          ...(each.maxRetries !== undefined && { maxRetries: each.maxRetries }),
+        });
+      }
+      return made;
+    });
 }
 
 function placement(kind: number, target: number, regular: readonly Vertex[], nodes: readonly string[]): Vertex['node'] {

@@ -3,7 +3,9 @@ import { afterAll, beforeAll } from 'vitest';
 import { Dag, type FunctionSpec, Handoff, HandoffError, type HandoffOptions, tasks } from '../../lib/index.ts';
 
 export const t = tasks<typeof import('../fixtures/tasks.ts')>(new URL('../fixtures/tasks.ts', import.meta.url));
-export const c = tasks<typeof import('../fixtures/context-tasks.ts')>(new URL('../fixtures/context-tasks.ts', import.meta.url));
+export const c = tasks<typeof import('../fixtures/context-tasks.ts')>(
+  new URL('../fixtures/context-tasks.ts', import.meta.url),
+);
 
 /** Nodes with more threads than this machine may have cores: what waits on a gate must not depend on that. */
 export const twoNodes: NonNullable<HandoffOptions['nodes']> = [
@@ -30,8 +32,12 @@ export function dagOf(...functions: FunctionSpec[]): Dag {
 
 /** The error a promise is rejected with. */
 export async function errorOf(promise: Promise<unknown>): Promise<HandoffError> {
-  const error: unknown = await promise.then(() => undefined, (rejection: unknown) => rejection);
-  if (!(error instanceof HandoffError)) throw new Error(`expected a HandoffError, got ${String(error)}`, { cause: error });
+  const error: unknown = await promise.then(
+    () => undefined,
+    (rejection: unknown) => rejection,
+  );
+  if (!(error instanceof HandoffError))
+    throw new Error(`expected a HandoffError, got ${String(error)}`, { cause: error });
   return error;
 }
 

@@ -3,7 +3,15 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { type ErrorWire, fromErrorWire } from '../../lib/core/error-wire.ts';
-import { type Dag, type ExecuteOptions, type ExecuteResult, Handoff, type HandoffEvent, type HandoffOptions, type TreeNode } from '../../lib/index.ts';
+import {
+  type Dag,
+  type ExecuteOptions,
+  type ExecuteResult,
+  Handoff,
+  type HandoffEvent,
+  type HandoffOptions,
+  type TreeNode,
+} from '../../lib/index.ts';
 
 type Transport = NonNullable<HandoffOptions['transport']>;
 
@@ -55,7 +63,15 @@ const started = new Set<{ readonly keep: boolean; end(): Promise<unknown> }>();
 export const heartbeat = { heartbeatInterval: 200, heartbeatTimeout: 15_000 } as const;
 
 function transportOf({ join, secret, transport, deaf = false }: HostOptions): Transport {
-  return { type: 'tcp', ...heartbeat, ...(!deaf && { port: 0 }), ...(join !== undefined && { join }), ...(secret !== undefined && { secret }), joinTimeout: 60_000, ...transport };
+  return {
+    type: 'tcp',
+    ...heartbeat,
+    ...(!deaf && { port: 0 }),
+    ...(join !== undefined && { join }),
+    ...(secret !== undefined && { secret }),
+    joinTimeout: 60_000,
+    ...transport,
+  };
 }
 
 async function endAll(kept: boolean): Promise<void> {
@@ -73,7 +89,11 @@ export async function startHost(options: HostOptions, keep = false): Promise<Hos
   const child = spawn(process.execPath, [script], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     serialization: 'advanced',
-    env: { ...process.env, ...env, HOST_OPTIONS: JSON.stringify({ ...others, nodes, transport: transportOf(options) }) },
+    env: {
+      ...process.env,
+      ...env,
+      HOST_OPTIONS: JSON.stringify({ ...others, nodes, transport: transportOf(options) }),
+    },
   });
   const exited = new Promise<NodeJS.Signals | null>((resolve) => child.once('exit', (_, signal) => resolve(signal)));
   const kill = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
@@ -87,7 +107,10 @@ export async function startHost(options: HostOptions, keep = false): Promise<Hos
   let last = 0;
   const ready = Promise.withResolvers<string>();
   child.on('message', (message: any) => {
-    if ('ready' in message) return message.ready ? ready.resolve(message.address ?? '') : ready.reject(fromErrorWire(message.error as ErrorWire));
+    if ('ready' in message)
+      return message.ready
+        ? ready.resolve(message.address ?? '')
+        : ready.reject(fromErrorWire(message.error as ErrorWire));
     if ('event' in message) {
       events.push(message.event);
       for (const tell of awaited) tell(message.event);
@@ -112,7 +135,11 @@ export async function startHost(options: HostOptions, keep = false): Promise<Hos
   };
   const address = await ready.promise;
   return {
-    address, exited, events, kill, pid: child.pid!,
+    address,
+    exited,
+    events,
+    kill,
+    pid: child.pid!,
     call: (method, ...args) => ask(method as string, ...args),
     execute: (dag, given = {}) => ask('execute', dag.toJSON(), given),
     abort: () => ask('abort'),
@@ -172,7 +199,11 @@ export function useCluster(here: HostOptions, ...elsewhere: readonly HostOptions
 }
 
 /** Resolves at the next such event. */
-export function next(handoff: Handoff, type: HandoffEvent['type'], which: (event: any) => boolean = () => true): Promise<any> {
+export function next(
+  handoff: Handoff,
+  type: HandoffEvent['type'],
+  which: (event: any) => boolean = () => true,
+): Promise<any> {
   return new Promise((resolve) => {
     const listener = (event: unknown): void => {
       if (!which(event)) return;

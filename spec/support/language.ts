@@ -1,24 +1,49 @@
-/** `npm run check:language`: refuses words that make sentences hard to read, in the comments, texts and guides of the library. */
+/**
+ * `npm run check:language`: refuses words that make sentences hard to read, in the comments, texts and guides of the
+ * library.
+ */
 import { globSync, readFileSync } from 'node:fs';
 import { parseSync, Visitor } from 'oxc-parser';
 
 export type Fault = { line: number; words: string };
 
-/** Each has a plainer form: name the subject ("the caller", "no listener"), or use an active verb ("reports", "again", "because"). */
+/**
+ * Each has a plainer form: name the subject ("the caller", "no listener"), or use an active verb ("reports", "again",
+ * "because").
+ */
 const banned = [
-  'told', 'tells? of', 'whoever', 'whomever', 'nobody', 'somebody', 'had better', 'no matter', 'what is so', 'so many', 'anew', 'wherefrom', 'whereto', 'thereof',
+  'told',
+  'tells? of',
+  'whoever',
+  'whomever',
+  'nobody',
+  'somebody',
+  'had better',
+  'no matter',
+  'what is so',
+  'so many',
+  'anew',
+  'wherefrom',
+  'whereto',
+  'thereof',
 ];
 /** Words of a phrase may be on two lines of a comment. */
 const pattern = new RegExp(String.raw`\b(?:${banned.join('|').replaceAll(' ', String.raw`[\s*/]+`)})\b`, 'gi');
 
-/** The banned words of one file. Of TypeScript, only comments and texts count: a literal without a space is a name, and names are code. */
+/**
+ * The banned words of one file. Of TypeScript, only comments and texts count: a literal without a space is a name, and
+ * names are code.
+ */
 export function faultsOf(file: string, source: string): Fault[] {
   const found: Fault[] = [];
   const check = (text: string, start: number): void => {
     // Code in backticks names things, and names are code. Blanks in its place keep the positions.
     text = text.replace(/`[^`\n]*`/g, (name) => ' '.repeat(name.length));
     for (const match of text.matchAll(pattern)) {
-      found.push({ line: source.slice(0, start + match.index).split('\n').length, words: match[0].replace(/[\s*/]+/g, ' ') });
+      found.push({
+        line: source.slice(0, start + match.index).split('\n').length,
+        words: match[0].replace(/[\s*/]+/g, ' '),
+      });
     }
   };
   if (!file.endsWith('.ts')) {
@@ -28,28 +53,42 @@ export function faultsOf(file: string, source: string): Fault[] {
   const { program, comments } = parseSync(file, source);
   for (const comment of comments) check(source.slice(comment.start, comment.end), comment.start);
   new Visitor({
-    Literal: (node) => void (typeof node.value === 'string' && node.value.includes(' ') && check(source.slice(node.start, node.end), node.start)),
+    Literal: (node) =>
+      void (
+        typeof node.value === 'string' &&
+        node.value.includes(' ') &&
+        check(source.slice(node.start, node.end), node.start)
+      ),
     TemplateElement: (node) => check(node.value.raw, source.indexOf(node.value.raw, node.start)),
   }).visit(program);
   return found.toSorted((a, b) => a.line - b.line);
 }
 
 /** The folder of a file; public entry files count one by one. */
-const roomOf = (file: string): string => (/^lib\/[^/]+$/.test(file) ? file : file.slice(0, file.lastIndexOf('/') + 1) || file);
+const roomOf = (file: string): string =>
+  /^lib\/[^/]+$/.test(file) ? file : file.slice(0, file.lastIndexOf('/') + 1) || file;
 
 function main(): void {
   const root = new URL('../..', import.meta.url).pathname;
-  const listed = readFileSync(new URL('language-todo.txt', import.meta.url), 'utf8').split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const listed = readFileSync(new URL('language-todo.txt', import.meta.url), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
   const stale = new Set(listed);
   let wrong = 0;
-  for (const file of globSync(['README.md', '.github/**/*.{md,yml}', 'lib/**/*.{ts,md,html,css}'], { cwd: root }).sort()) {
+  for (const file of globSync(['README.md', '.github/**/*.{md,yml}', 'lib/**/*.{ts,md,html,css}'], {
+    cwd: root,
+  }).sort()) {
     const faults = faultsOf(file, readFileSync(root + file, 'utf8'));
     if (faults.length > 0) stale.delete(roomOf(file));
     if (listed.includes(roomOf(file)) && !process.argv.includes('--all')) continue;
-    for (const { line, words } of faults) console.error(`${file}:${line}: “${words}” makes the sentence hard to read. Name the subject and use an active verb.`);
+    for (const { line, words } of faults)
+      console.error(
+        `${file}:${line}: “${words}” makes the sentence hard to read. Name the subject and use an active verb.`,
+      );
     wrong += faults.length;
   }
-  for (const room of stale) console.error(`spec/support/language-todo.txt: ${room} has no banned word left. Remove its line.`);
+  for (const room of stale)
+    console.error(`spec/support/language-todo.txt: ${room} has no banned word left. Remove its line.`);
   if (wrong + stale.size > 0) process.exitCode = 1;
 }
 

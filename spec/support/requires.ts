@@ -2,8 +2,8 @@
 import { describe, it } from 'vitest';
 
 /**
- * A `describe` for specs that need something. Where it is missing they are skipped, with one line that says what to install; under `CI=true`, where nothing may be
- * skipped unseen, that line is a failure.
+ * A `describe` for specs that need something. Where it is missing they are skipped, with one line that says what to
+ * install; under `CI=true`, where nothing may be skipped unseen, that line is a failure.
  *
  * @param what what they need and how to get it
  * @param isThere whether it is there

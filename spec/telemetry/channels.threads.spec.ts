@@ -18,7 +18,12 @@ async function publishedOn(names: readonly string[], act: () => Promise<unknown>
 
 describe('diagnostics channels', () => {
   it('carry events of their type, without anybody having asked the Handoff', async () => {
-    const names = ['handoffjs:run:started', 'handoffjs:function:started', 'handoffjs:function:finished', 'handoffjs:run:finished'];
+    const names = [
+      'handoffjs:run:started',
+      'handoffjs:function:started',
+      'handoffjs:function:finished',
+      'handoffjs:run:finished',
+    ];
     const messages = await publishedOn(names, () => handoff().execute(dagOf({ id: 'a', code: t.one })));
     expect(messages.map(([name]) => name)).toEqual(names);
     expect(messages.map(([, { type }]) => `handoffjs:${type}`)).toEqual(names);
@@ -26,15 +31,25 @@ describe('diagnostics channels', () => {
   });
 
   it('carry spans, retries and failures with their errors', async () => {
-    const messages = await publishedOn(['handoffjs:attempts', 'handoffjs:function:retrying', 'handoffjs:run:failed'], () => errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 1 }))));
-    expect(messages.map(([name]) => name)).toEqual(['handoffjs:attempts', 'handoffjs:function:retrying', 'handoffjs:attempts', 'handoffjs:run:failed']);
+    const messages = await publishedOn(
+      ['handoffjs:attempts', 'handoffjs:function:retrying', 'handoffjs:run:failed'],
+      () => errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 1 }))),
+    );
+    expect(messages.map(([name]) => name)).toEqual([
+      'handoffjs:attempts',
+      'handoffjs:function:retrying',
+      'handoffjs:attempts',
+      'handoffjs:run:failed',
+    ]);
     expect(messages[1]![1].error).toMatchObject({ name: 'TaskError' });
     expect(messages[3]![1].error).toMatchObject({ code: 'FUNCTION_FAILED' });
   });
 
   it('are of all Handoffs of the process', async () => {
     const own = await Handoff.start({ nodes: [twoNodes[0]!] });
-    const messages = await publishedOn(['handoffjs:run:started'], () => Promise.all([own.execute(dagOf({ id: 'a', code: t.one })), handoff().execute(dagOf({ id: 'a', code: t.one }))]));
+    const messages = await publishedOn(['handoffjs:run:started'], () =>
+      Promise.all([own.execute(dagOf({ id: 'a', code: t.one })), handoff().execute(dagOf({ id: 'a', code: t.one }))]),
+    );
     expect(messages).toHaveLength(2);
     await own.stop();
   });
@@ -56,7 +71,9 @@ describe('diagnostics channels', () => {
     const before = process.listeners('uncaughtException');
     process.removeAllListeners('uncaughtException'); // the test runner's own
     const uncaught = new Promise((resolve) => process.once('uncaughtException', resolve));
-    const listener = (): void => { throw new Error('a subscriber'); };
+    const listener = (): void => {
+      throw new Error('a subscriber');
+    };
     subscribe('handoffjs:run:finished', listener);
     expect((await handoff().execute(dagOf({ id: 'a', code: t.one }))).results).toEqual({ a: 1 });
     unsubscribe('handoffjs:run:finished', listener);

@@ -21,17 +21,30 @@ afterEach(() => {
 describe('a traced run over two hosts', () => {
   it('reaches into functions on the other, whose spans say where they ran', async () => {
     stop = traceRuns(cluster.handoff, { tracer });
-    const dag = dagOf({ id: 'a', code: o.see, node: 'far' }, { id: 'b', code: o.see, args: ['a'], node: 'here' }, { id: 'c', code: o.see, args: ['a', 'b'], node: 'far' });
+    const dag = dagOf(
+      { id: 'a', code: o.see, node: 'far' },
+      { id: 'b', code: o.see, args: ['a'], node: 'here' },
+      { id: 'c', code: o.see, args: ['a', 'b'], node: 'far' },
+    );
     const { results } = await cluster.handoff.execute(dag);
     const { run, attempts } = split(takeSpans());
     expect(attempts).toHaveLength(3);
     for (const span of attempts) {
       expect(span.parentSpanContext?.spanId).toBe(idOf(run));
-      expect(results[functionOf(span)]).toEqual({ traceparent: traceparentOf(span), child: [run.spanContext().traceId, idOf(span)] });
+      expect(results[functionOf(span)]).toEqual({
+        traceparent: traceparentOf(span),
+        child: [run.spanContext().traceId, idOf(span)],
+      });
     }
     expect(linksOf(attempts)).toEqual(edgesOf(dag));
-    const hosts = Object.fromEntries(attempts.map((span) => [functionOf(span), [span.attributes['handoff.host'], span.attributes['handoff.node']]]));
-    expect(hosts).toEqual({ a: [cluster.hosts[0]!.address, 'far'], b: [cluster.handoff.address, 'here'], c: [cluster.hosts[0]!.address, 'far'] });
+    const hosts = Object.fromEntries(
+      attempts.map((span) => [functionOf(span), [span.attributes['handoff.host'], span.attributes['handoff.node']]]),
+    );
+    expect(hosts).toEqual({
+      a: [cluster.hosts[0]!.address, 'far'],
+      b: [cluster.handoff.address, 'here'],
+      c: [cluster.hosts[0]!.address, 'far'],
+    });
   });
 
   it('has a link for each edge, of many functions too', async () => {
@@ -45,7 +58,9 @@ describe('a traced run over two hosts', () => {
 
   it('is told of by the host that executes it alone', async () => {
     stop = traceRuns(cluster.handoff, { tracer });
-    const { results } = await cluster.hosts[0]!.execute(dagOf({ id: 'a', code: o.see, node: 'here' }, { id: 'b', code: t.one, node: 'far' }));
+    const { results } = await cluster.hosts[0]!.execute(
+      dagOf({ id: 'a', code: o.see, node: 'here' }, { id: 'b', code: t.one, node: 'far' }),
+    );
     expect(results['a']).toMatchObject({ traceparent: undefined });
     expect(takeSpans()).toEqual([]);
   });
@@ -54,12 +69,16 @@ describe('a traced run over two hosts', () => {
 describe('metrics over two hosts', () => {
   it('count the runs of their own host, with functions by the node they ran on, and see all nodes', async () => {
     const metrics = collectMetrics(cluster.handoff);
-    await cluster.handoff.execute(dagOf({ id: 'a', code: t.float64, extraArgs: [50_000, 1], node: 'far' }, { id: 'b', code: t.one, node: 'here' }));
+    await cluster.handoff.execute(
+      dagOf({ id: 'a', code: t.float64, extraArgs: [50_000, 1], node: 'far' }, { id: 'b', code: t.one, node: 'here' }),
+    );
     await cluster.hosts[0]!.execute(dagOf({ id: 'a', code: t.double, extraArgs: [1], node: 'here' }));
     const families = parse(await metrics.text());
     metrics.stop();
     expect(sample(families, 'handoff_runs_started_total')).toBe(1);
-    expect(sample(families, 'handoff_function_attempts_total', { function: 'float64', node: 'far', outcome: 'succeeded' })).toBe(1);
+    expect(
+      sample(families, 'handoff_function_attempts_total', { function: 'float64', node: 'far', outcome: 'succeeded' }),
+    ).toBe(1);
     expect(sample(families, 'handoff_function_attempts_total', { function: 'one', node: 'here' })).toBe(1);
     expect(sample(families, 'handoff_function_attempts_total', { function: 'double' })).toBeUndefined();
     expect(sample(families, 'handoff_result_fetched_bytes_total')).toBe(400_000);

@@ -22,7 +22,13 @@ function collect(options?: CollectOptions): () => Promise<Map<string, Family>> {
 describe('collectMetrics', () => {
   it('counts runs, and functions by name, node and outcome', async () => {
     const scrape = collect();
-    await handoff().execute(dagOf({ id: 'x', code: t.one, node: 'a' }, { id: 'y', code: t.one, node: 'b' }, { id: 'z', code: t.add, args: ['x', 'y'], node: 'b' }));
+    await handoff().execute(
+      dagOf(
+        { id: 'x', code: t.one, node: 'a' },
+        { id: 'y', code: t.one, node: 'b' },
+        { id: 'z', code: t.add, args: ['x', 'y'], node: 'b' },
+      ),
+    );
     await handoff().execute(dagOf({ id: 'x', code: c.failFirst, node: 'a', maxRetries: 2 }));
     await errorOf(handoff().execute(dagOf({ id: 'x', code: t.boom, node: 'b', maxRetries: 1 })));
     const families = await scrape();
@@ -30,10 +36,17 @@ describe('collectMetrics', () => {
     expect(sample(families, 'handoff_runs_finished_total', { outcome: 'succeeded' })).toBe(2);
     expect(sample(families, 'handoff_runs_finished_total', { outcome: 'failed' })).toBe(1);
     expect(sample(families, 'handoff_runs_running')).toBe(0);
-    const attempts = families.get('handoff_function_attempts_total')!.metrics.map(({ labels, value }) => [labels!['function'], labels!['node'], labels!['outcome'], Number(value)]);
+    const attempts = families
+      .get('handoff_function_attempts_total')!
+      .metrics.map(({ labels, value }) => [labels!['function'], labels!['node'], labels!['outcome'], Number(value)]);
     expect(attempts.sort()).toEqual([
-      ['add', 'b', 'succeeded', 1], ['boom', 'b', 'failed', 1], ['boom', 'b', 'retried', 1], ['failFirst', 'a', 'retried', 1], ['failFirst', 'a', 'succeeded', 1],
-      ['one', 'a', 'succeeded', 1], ['one', 'b', 'succeeded', 1],
+      ['add', 'b', 'succeeded', 1],
+      ['boom', 'b', 'failed', 1],
+      ['boom', 'b', 'retried', 1],
+      ['failFirst', 'a', 'retried', 1],
+      ['failFirst', 'a', 'succeeded', 1],
+      ['one', 'a', 'succeeded', 1],
+      ['one', 'b', 'succeeded', 1],
     ]);
   });
 
@@ -51,12 +64,21 @@ describe('collectMetrics', () => {
 
   it('has histograms of how long functions took and waited, in seconds', async () => {
     const scrape = collect({ buckets: [0.001, 0.02, 10] });
-    await handoff().execute(dagOf({ id: 'x', code: t.spinFor, extraArgs: [25] }, { id: 'y', code: t.double, args: ['x'] }, { id: 'z', code: t.double, args: ['y'] }));
+    await handoff().execute(
+      dagOf(
+        { id: 'x', code: t.spinFor, extraArgs: [25] },
+        { id: 'y', code: t.double, args: ['x'] },
+        { id: 'z', code: t.double, args: ['y'] },
+      ),
+    );
     const families = await scrape();
-    const spun = (bucket: string): number | undefined => sample(families, 'handoff_function_duration_seconds_bucket', { function: 'spinFor', le: bucket });
+    const spun = (bucket: string): number | undefined =>
+      sample(families, 'handoff_function_duration_seconds_bucket', { function: 'spinFor', le: bucket });
     expect(['0.001', '0.02', '10', '+Inf'].map(spun)).toEqual([0, 0, 1, 1]);
     expect(families.get('handoff_function_duration_seconds')!.type).toBe('HISTOGRAM');
-    expect(sample(families, 'handoff_function_duration_seconds_sum', { function: 'spinFor' })).toBeGreaterThanOrEqual(0.025);
+    expect(sample(families, 'handoff_function_duration_seconds_sum', { function: 'spinFor' })).toBeGreaterThanOrEqual(
+      0.025,
+    );
     expect(sample(families, 'handoff_function_duration_seconds_count', { function: 'double' })).toBe(2);
     expect(sample(families, 'handoff_function_queue_seconds_count', { function: 'double' })).toBe(2);
     expect(sample(families, 'handoff_function_queue_seconds_sum', { function: 'double' })).toBeGreaterThanOrEqual(0);
@@ -65,14 +87,23 @@ describe('collectMetrics', () => {
 
   it('counts every function of many, in batches and of workers that run ahead', async () => {
     const scrape = collect();
-    const dag = dagOf(...Array.from({ length: 1000 }, (_, i) => ({ id: `f${i}`, code: i < 500 ? t.one : t.double, args: i < 500 ? [] : [`f${i - 500}`] })));
+    const dag = dagOf(
+      ...Array.from({ length: 1000 }, (_, i) => ({
+        id: `f${i}`,
+        code: i < 500 ? t.one : t.double,
+        args: i < 500 ? [] : [`f${i - 500}`],
+      })),
+    );
     await handoff().execute(dag);
     await handoff().execute(dag);
     const families = await scrape();
     for (const fn of ['one', 'double']) {
-      for (const name of ['handoff_function_duration_seconds_count', 'handoff_function_queue_seconds_count']) expect(sample(families, name, { function: fn })).toBe(1000);
+      for (const name of ['handoff_function_duration_seconds_count', 'handoff_function_queue_seconds_count'])
+        expect(sample(families, name, { function: fn })).toBe(1000);
     }
-    expect(families.get('handoff_function_attempts_total')!.metrics.reduce((sum, { value }) => sum + Number(value), 0)).toBe(2000);
+    expect(
+      families.get('handoff_function_attempts_total')!.metrics.reduce((sum, { value }) => sum + Number(value), 0),
+    ).toBe(2000);
   });
 
   it('counts bytes of results, crashes and restarts', async () => {
@@ -85,12 +116,16 @@ describe('collectMetrics', () => {
     expect(sample(families, 'handoff_result_stored_bytes_total')).toBe(800_000);
     expect(sample(families, 'handoff_worker_crashes_total', { node: 'a', reason: 'exit' })).toBe(1);
     expect(sample(families, 'handoff_worker_restarts_total', { node: 'a' })).toBe(1);
-    expect(sample(families, 'handoff_function_attempts_total', { function: 'exit', outcome: 'failed', node: 'a' })).toBe(1);
+    expect(
+      sample(families, 'handoff_function_attempts_total', { function: 'exit', outcome: 'failed', node: 'a' }),
+    ).toBe(1);
   });
 
   it('tells what nodes have, what is claimed, and what is used, when it is scraped', async () => {
     const scrape = collect();
-    const held = handoff().execute(dagOf({ id: 'x', code: t.spinFor, extraArgs: [600], cost: { memory: 500 }, node: 'b' }));
+    const held = handoff().execute(
+      dagOf({ id: 'x', code: t.spinFor, extraArgs: [600], cost: { memory: 500 }, node: 'b' }),
+    );
     await new Promise((resolve) => handoff().once('function:started', resolve));
     const during = await scrape();
     expect(sample(during, 'handoff_runs_running')).toBe(1);
@@ -134,7 +169,11 @@ describe('collectMetrics', () => {
 
   it.each([
     ['what is no Handoff', () => collectMetrics({} as Handoff), 'handoff'],
-    ['a registry that is none', () => collectMetrics(handoff(), { registry: {} as Registry }), 'a Registry of prom-client'],
+    [
+      'a registry that is none',
+      () => collectMetrics(handoff(), { registry: {} as Registry }),
+      'a Registry of prom-client',
+    ],
     ['a prefix that no name may begin with', () => collectMetrics(handoff(), { prefix: 'my-app-' }), 'prefix'],
     ['buckets that do not ascend', () => collectMetrics(handoff(), { buckets: [1, 1] }), 'ascending'],
     ['an unknown option', () => collectMetrics(handoff(), { bucket: [1] } as never), 'buckets'],
@@ -145,39 +184,87 @@ describe('collectMetrics', () => {
   it('refuses a registry that has metrics of these names, and says how to mend it', () => {
     const registry = new Registry();
     const first = collectMetrics(handoff(), { registry });
-    expect(thrownBy(() => collectMetrics(handoff(), { registry }))).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('a prefix of its own') });
+    expect(thrownBy(() => collectMetrics(handoff(), { registry }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('a prefix of its own'),
+    });
     first.stop();
   });
 });
 
 describe('metrics of a feed', () => {
-  const graph = (dagId: string, names: readonly string[], deps: readonly (readonly number[])[]): NonNullable<Told['graph']> => ({
-    runId: dagId, dagId, names, deps, ids: names.map((_, i) => `f${i}`), code: names.map((_, i) => i), pins: names.map(() => null), cost: names.map(() => 0), costs: [null], duration: names.map(() => null),
+  const graph = (
+    dagId: string,
+    names: readonly string[],
+    deps: readonly (readonly number[])[],
+  ): NonNullable<Told['graph']> => ({
+    runId: dagId,
+    dagId,
+    names,
+    deps,
+    ids: names.map((_, i) => `f${i}`),
+    code: names.map((_, i) => i),
+    pins: names.map(() => null),
+    cost: names.map(() => 0),
+    costs: [null],
+    duration: names.map(() => null),
   });
-  const spans = (dagId: string, functionIds: readonly string[], times: readonly number[]): Told['event'] => ({
-    type: 'attempts', at: 0, runId: dagId, dagId, node: 'n', thread: 0, functionIds, spans: times, attempts: functionIds.map(() => 1), bytes: functionIds.map(() => 0), failed: [],
-  } as unknown as Told['event']);
+  const spans = (dagId: string, functionIds: readonly string[], times: readonly number[]): Told['event'] =>
+    ({
+      type: 'attempts',
+      at: 0,
+      runId: dagId,
+      dagId,
+      node: 'n',
+      thread: 0,
+      functionIds,
+      spans: times,
+      attempts: functionIds.map(() => 1),
+      bytes: functionIds.map(() => 0),
+      failed: [],
+    }) as unknown as Told['event'];
 
-  function fed(): { readonly tell: (host: string, event: object, more?: object) => void; readonly scrape: () => Promise<Map<string, Family>> } {
+  function fed(): {
+    readonly tell: (host: string, event: object, more?: object) => void;
+    readonly scrape: () => Promise<Map<string, Family>>;
+  } {
     let tell: (told: Told) => void = () => {};
-    const each = metricsOf({ subscribe: (_, listener) => { tell = listener; return () => {}; } });
-    return { tell: (host, event, more) => tell({ host, event, ...more } as Told), scrape: async () => parse(await each.text()) };
+    const each = metricsOf({
+      subscribe: (_, listener) => {
+        tell = listener;
+        return () => {};
+      },
+    });
+    return {
+      tell: (host, event, more) => tell({ host, event, ...more } as Told),
+      scrape: async () => parse(await each.text()),
+    };
   }
 
   it('takes the time a function waited from the latest end of what it depends on, in whatever order that is told', async () => {
     const { tell, scrape } = fed();
-    tell('h', { type: 'run:started', at: 1000, runId: 'd', dagId: 'd', functions: 3 }, { graph: graph('d', ['first', 'second', 'last'], [[], [], [0, 1]]) });
+    tell(
+      'h',
+      { type: 'run:started', at: 1000, runId: 'd', dagId: 'd', functions: 3 },
+      { graph: graph('d', ['first', 'second', 'last'], [[], [], [0, 1]]) },
+    );
     tell('h', spans('d', ['f2'], [5000, 5500])); // before what it depends on
     tell('h', spans('d', ['f1'], [1500, 4000]));
     tell('h', spans('d', ['f0'], [1000, 2000]));
     const families = await scrape();
-    const waited = (name: string): number | undefined => sample(families, 'handoff_function_queue_seconds_sum', { function: name });
+    const waited = (name: string): number | undefined =>
+      sample(families, 'handoff_function_queue_seconds_sum', { function: name });
     expect(['first', 'second', 'last'].map(waited)).toEqual([0, 0.5, 1]);
   });
 
   it('tells runs of the same id on two hosts apart', async () => {
     const { tell, scrape } = fed();
-    for (const host of ['h', 'i']) tell(host, { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 1 }, { graph: graph('d', [`on${host}`], [[]]) });
+    for (const host of ['h', 'i'])
+      tell(
+        host,
+        { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 1 },
+        { graph: graph('d', [`on${host}`], [[]]) },
+      );
     expect(sample(await scrape(), 'handoff_runs_running')).toBe(2);
     tell('i', spans('d', ['f0'], [1, 2]));
     tell('h', { type: 'run:finished', at: 3, runId: 'd', dagId: 'd', functions: 1, retries: 0, durationMs: 3 });
@@ -189,8 +276,25 @@ describe('metrics of a feed', () => {
   it('tells no more than 200 names of functions apart', async () => {
     const { tell, scrape } = fed();
     const names = Array.from({ length: 300 }, (_, i) => `name${i}`);
-    tell('h', { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 300 }, { graph: graph('d', names, names.map(() => [])) });
-    tell('h', spans('d', names.map((_, i) => `f${i}`), names.flatMap(() => [1, 2])));
+    tell(
+      'h',
+      { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 300 },
+      {
+        graph: graph(
+          'd',
+          names,
+          names.map(() => []),
+        ),
+      },
+    );
+    tell(
+      'h',
+      spans(
+        'd',
+        names.map((_, i) => `f${i}`),
+        names.flatMap(() => [1, 2]),
+      ),
+    );
     const families = await scrape();
     for (const name of ['handoff_function_attempts_total', 'handoff_function_duration_seconds_count']) {
       expect(families.get(name)!.metrics).toHaveLength(201);
@@ -200,10 +304,21 @@ describe('metrics of a feed', () => {
 
   it('goes on when it is told what makes no sense, counts how often, and counts the rest rightly', async () => {
     const { tell, scrape } = fed();
-    tell('h', { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 2 }, { graph: graph('d', ['first', 'second'], [[], [0]]) });
+    tell(
+      'h',
+      { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 2 },
+      { graph: graph('d', ['first', 'second'], [[], [0]]) },
+    );
     const odd: object[] = [
       { type: 'attempts', at: 0, runId: 'd', dagId: 'd', node: 'n', thread: 0 },
-      { ...spans('d', ['f0', 'f0'], [1, 2, 3, 4]), attempts: { get 1() { throw new Error('no'); } } }, // ends in the middle
+      {
+        ...spans('d', ['f0', 'f0'], [1, 2, 3, 4]),
+        attempts: {
+          get 1() {
+            throw new Error('no');
+          },
+        },
+      }, // ends in the middle
       { type: 'result:fetched', runId: 'd', dagId: 'd', functionId: 'f0', node: 'n', bytes: 'many', at: 0 },
       { type: 'result:fetched', runId: 'd', dagId: 'd', functionId: 'f0', node: 'n', bytes: -1, at: 0 },
       { type: 'run:finished', runId: 'other', dagId: 'other', functions: 1, retries: 0, durationMs: 'long', at: 0 },
@@ -222,7 +337,11 @@ describe('metrics of a feed', () => {
   });
 
   it('leaves nothing in a registry that refuses it, and what is there of others', async () => {
-    for (const taken of ['handoff_worker_restarts_total', 'handoff_node_used_bytes', 'handoff_function_queue_seconds']) {
+    for (const taken of [
+      'handoff_worker_restarts_total',
+      'handoff_node_used_bytes',
+      'handoff_function_queue_seconds',
+    ]) {
       const registry = new Registry();
       const other = new Counter({ name: taken, help: 'Of somebody else.', registers: [registry] });
       other.inc(7);
@@ -231,14 +350,27 @@ describe('metrics of a feed', () => {
       expect(sample(parse(await registry.metrics()), taken)).toBe(7);
     }
     const registry = new Registry();
-    expect(() => metricsOf({ subscribe: () => { throw new Error('not now'); } }, { registry })).toThrow('not now');
+    expect(() =>
+      metricsOf(
+        {
+          subscribe: () => {
+            throw new Error('not now');
+          },
+        },
+        { registry },
+      ),
+    ).toThrow('not now');
     expect(registry.getMetricsAsArray()).toEqual([]);
   });
 
   it('has names as text, whatever is in them', async () => {
     const { tell, scrape } = fed();
     const name = 'a"b\\c\nd';
-    tell('h', { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 1 }, { graph: graph('d', [name], [[]]) });
+    tell(
+      'h',
+      { type: 'run:started', at: 0, runId: 'd', dagId: 'd', functions: 1 },
+      { graph: graph('d', [name], [[]]) },
+    );
     tell('h', spans('d', ['f0'], [1, 2]));
     expect(sample(await scrape(), 'handoff_function_attempts_total', { function: name })).toBe(1);
   });

@@ -20,9 +20,15 @@ afterEach(() => {
 
 describe('a traced run', () => {
   it('is one span, and one of each function, which is its child', async () => {
-    await handoff().execute(new Dag('traced').add({ id: 'a', code: t.one, node: 'b' }).add({ id: 'b', code: t.double, args: ['a'] }));
+    await handoff().execute(
+      new Dag('traced').add({ id: 'a', code: t.one, node: 'b' }).add({ id: 'b', code: t.double, args: ['a'] }),
+    );
     const { run, attempts } = split(takeSpans());
-    expect(run.attributes).toMatchObject({ 'handoff.dag.id': 'traced', 'handoff.run.functions': 2, 'handoff.run.retries': 0 });
+    expect(run.attributes).toMatchObject({
+      'handoff.dag.id': 'traced',
+      'handoff.run.functions': 2,
+      'handoff.run.retries': 0,
+    });
     expect(run.parentSpanContext).toBeUndefined();
     expect(attempts.map(functionOf).sort()).toEqual(['a', 'b']);
     for (const span of attempts) {
@@ -32,12 +38,21 @@ describe('a traced run', () => {
     }
     const a = attempts.find((span) => functionOf(span) === 'a')!;
     expect(a.name).toBe('one');
-    expect(a.attributes).toMatchObject({ 'handoff.dag.id': 'traced', 'code.function.name': 'one', 'handoff.node': 'b', 'handoff.attempt': 1, 'handoff.host': 'local', 'handoff.thread': expect.any(Number) });
+    expect(a.attributes).toMatchObject({
+      'handoff.dag.id': 'traced',
+      'code.function.name': 'one',
+      'handoff.node': 'b',
+      'handoff.attempt': 1,
+      'handoff.host': 'local',
+      'handoff.thread': expect.any(Number),
+    });
   });
 
   it('is part of what is active where it is executed', async () => {
     const request = tracer.startSpan('request');
-    await context.with(trace.setSpan(context.active(), request), () => handoff().execute(dagOf({ id: 'a', code: t.one })));
+    await context.with(trace.setSpan(context.active(), request), () =>
+      handoff().execute(dagOf({ id: 'a', code: t.one })),
+    );
     expect(split(takeSpans()).run.parentSpanContext?.spanId).toBe(request.spanContext().spanId);
   });
 
@@ -45,7 +60,13 @@ describe('a traced run', () => {
     const told: EventOf<'attempts'>[] = [];
     const listener = (event: EventOf<'attempts'>): void => void told.push(event);
     handoff().on('attempts', listener);
-    await handoff().execute(dagOf({ id: 'a', code: t.spinFor, extraArgs: [5] }, { id: 'b', code: t.spinFor, args: ['a'] }, { id: 'c', code: t.one }));
+    await handoff().execute(
+      dagOf(
+        { id: 'a', code: t.spinFor, extraArgs: [5] },
+        { id: 'b', code: t.spinFor, args: ['a'] },
+        { id: 'c', code: t.one },
+      ),
+    );
     handoff().off('attempts', listener);
     const { attempts } = split(takeSpans());
     for (const { functionIds, spans } of told) {
@@ -69,7 +90,8 @@ describe('a traced run', () => {
 describe('links', () => {
   it('are the edges, one to one, also of functions that travel together', async () => {
     const dag = layered(12, 25);
-    for (let round = 0; round < 3; round++) { // from the second on, what the functions take is known, and they travel in batches
+    for (let round = 0; round < 3; round++) {
+      // from the second on, what the functions take is known, and they travel in batches
       await handoff().execute(dag);
       const { attempts } = split(takeSpans());
       expect(attempts).toHaveLength(300);
@@ -78,7 +100,10 @@ describe('links', () => {
   });
 
   it('are the edges, one to one, of workers that run ahead', async () => {
-    const own = await startTuned({ nodes: twoNodes }, { minMs: 1e-9, batchMs: 1e6, gangMs: 1e9, gangGrainMs: 0, gangSlackMs: -1e9 });
+    const own = await startTuned(
+      { nodes: twoNodes },
+      { minMs: 1e-9, batchMs: 1e6, gangMs: 1e9, gangGrainMs: 0, gangSlackMs: -1e9 },
+    );
     const end = traceRuns(own, { tracer });
     const dag = layered(10, 20);
     await own.execute(dag);
@@ -90,21 +115,36 @@ describe('links', () => {
   });
 
   it('are one for a result that is taken twice, and none for order and inline functions', async () => {
-    await handoff().execute(dagOf({ id: 'a', code: t.one }, { id: 'i', code: t.one, type: 'inline' }, { id: 'b', code: t.add, args: ['a', 'i', 'a'] }));
+    await handoff().execute(
+      dagOf(
+        { id: 'a', code: t.one },
+        { id: 'i', code: t.one, type: 'inline' },
+        { id: 'b', code: t.add, args: ['a', 'i', 'a'] },
+      ),
+    );
     expect(linksOf(split(takeSpans()).attempts)).toEqual(['a -> b']);
   });
 });
 
 describe('an attempt that fails', () => {
   it('is a span of its own, with its error; who takes the result links to the one that gave it', async () => {
-    await handoff().execute(dagOf({ id: 'a', code: c.failFirst, maxRetries: 1 }, { id: 'b', code: t.constant, args: ['a'] }));
+    await handoff().execute(
+      dagOf({ id: 'a', code: c.failFirst, maxRetries: 1 }, { id: 'b', code: t.constant, args: ['a'] }),
+    );
     const { run, attempts } = split(takeSpans());
     const [first, second] = attempts.filter((span) => functionOf(span) === 'a');
     expect([first, second].map((span) => span!.attributes['handoff.attempt'])).toEqual([1, 2]);
     expect(first!.status).toEqual({ code: SpanStatusCode.ERROR, message: 'first' });
-    expect(first!.events).toMatchObject([{ name: 'exception', attributes: { 'exception.message': 'first', 'exception.stacktrace': expect.stringContaining('failFirst') } }]);
+    expect(first!.events).toMatchObject([
+      {
+        name: 'exception',
+        attributes: { 'exception.message': 'first', 'exception.stacktrace': expect.stringContaining('failFirst') },
+      },
+    ]);
     expect(second!.status.code).toBe(SpanStatusCode.UNSET);
-    expect(attempts.find((span) => functionOf(span) === 'b')!.links.map((link) => link.context.spanId)).toEqual([idOf(second!)]);
+    expect(attempts.find((span) => functionOf(span) === 'b')!.links.map((link) => link.context.spanId)).toEqual([
+      idOf(second!),
+    ]);
     expect(run.status.code).toBe(SpanStatusCode.UNSET);
     expect(run.attributes['handoff.run.retries']).toBe(1);
   });
@@ -112,7 +152,9 @@ describe('an attempt that fails', () => {
   it('fails its run when it is the last', async () => {
     await errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 0 })));
     const { run, attempts } = split(takeSpans());
-    expect(attempts.map((span) => [functionOf(span), span.status])).toEqual([['a', { code: SpanStatusCode.ERROR, message: 'boom' }]]);
+    expect(attempts.map((span) => [functionOf(span), span.status])).toEqual([
+      ['a', { code: SpanStatusCode.ERROR, message: 'boom' }],
+    ]);
     expect(run.status.code).toBe(SpanStatusCode.ERROR);
     expect(run.events).toMatchObject([{ attributes: { 'exception.type': 'FUNCTION_FAILED' } }]);
   });
@@ -134,40 +176,67 @@ describe('an attempt that fails', () => {
     const stopTracing = traceRuns(patient, { tracer });
     const seen = new Gate();
     const abort = new AbortController();
-    const run = errorOf(patient.execute(dagOf({ id: 'a', code: c.untilAborted, extraArgs: [seen.memory] }, { id: 'after', code: t.constant, args: ['a'] }), { signal: abort.signal }));
+    const run = errorOf(
+      patient.execute(
+        dagOf(
+          { id: 'a', code: c.untilAborted, extraArgs: [seen.memory] },
+          { id: 'after', code: t.constant, args: ['a'] },
+        ),
+        { signal: abort.signal },
+      ),
+    );
     await seen.arrived(1);
     abort.abort();
     expect((await run).code).toBe('ABORTED');
     const { run: whole, attempts } = split(takeSpans());
     expect(whole.events).toMatchObject([{ attributes: { 'exception.type': 'ABORTED' } }]);
-    expect(attempts.map((span) => [functionOf(span), span.status])).toEqual([['a', { code: SpanStatusCode.ERROR, message: 'The run ended before this attempt was reported.' }]]);
+    expect(attempts.map((span) => [functionOf(span), span.status])).toEqual([
+      ['a', { code: SpanStatusCode.ERROR, message: 'The run ended before this attempt was reported.' }],
+    ]);
     stopTracing();
   });
 });
 
 describe('inside a function', () => {
-  it.each(['see', 'seeLater'] as const)('%s: its span is known, and what the SDK of its thread starts is its child', async (name) => {
-    const { results } = await handoff().execute(dagOf({ id: 'a', code: o[name] }));
-    const [span] = split(takeSpans()).attempts;
-    expect(results['a']).toEqual({ traceparent: traceparentOf(span!), child: [span!.spanContext().traceId, idOf(span!)] });
-  });
+  it.each(['see', 'seeLater'] as const)(
+    '%s: its span is known, and what the SDK of its thread starts is its child',
+    async (name) => {
+      const { results } = await handoff().execute(dagOf({ id: 'a', code: o[name] }));
+      const [span] = split(takeSpans()).attempts;
+      expect(results['a']).toEqual({
+        traceparent: traceparentOf(span!),
+        child: [span!.spanContext().traceId, idOf(span!)],
+      });
+    },
+  );
 
   it('each of many that travel together has its own', async () => {
     const dag = dagOf(...Array.from({ length: 200 }, (_, i) => ({ id: `f${i}`, code: o.see })));
     await handoff().execute(dag);
     takeSpans();
     const { results } = await handoff().execute(dag);
-    for (const span of split(takeSpans()).attempts) expect(results[functionOf(span)]).toEqual({ traceparent: traceparentOf(span), child: [span.spanContext().traceId, idOf(span)] });
+    for (const span of split(takeSpans()).attempts)
+      expect(results[functionOf(span)]).toEqual({
+        traceparent: traceparentOf(span),
+        child: [span.spanContext().traceId, idOf(span)],
+      });
   });
 
   it('inline functions see that of whom they are part of', async () => {
-    const { results } = await handoff().execute(dagOf({ id: 'i', code: o.seeInside, type: 'inline' }, { id: 'a', code: o.constant, args: ['i'] }));
+    const { results } = await handoff().execute(
+      dagOf({ id: 'i', code: o.seeInside, type: 'inline' }, { id: 'a', code: o.constant, args: ['i'] }),
+    );
     const [span] = split(takeSpans()).attempts;
-    expect(results['a']).toEqual({ traceparent: traceparentOf(span!), child: [span!.spanContext().traceId, idOf(span!)] });
+    expect(results['a']).toEqual({
+      traceparent: traceparentOf(span!),
+      child: [span!.spanContext().traceId, idOf(span!)],
+    });
   });
 
   it('each attempt has its own, also where a predicate decides about it', async () => {
-    const { results } = await handoff().execute(dagOf({ id: 'a', code: o.failFirst, retryIf: o.always, maxRetries: 1 }));
+    const { results } = await handoff().execute(
+      dagOf({ id: 'a', code: o.failFirst, retryIf: o.always, maxRetries: 1 }),
+    );
     const { attempts } = split(takeSpans());
     expect(attempts).toHaveLength(2);
     expect(results['a']).toMatchObject({ traceparent: traceparentOf(attempts[1]!) });
@@ -200,7 +269,9 @@ describe('without a tracer', () => {
     stop();
     const seen = new Gate();
     const abort = new AbortController();
-    const run = errorOf(handoff().execute(dagOf({ id: 'a', code: c.untilAborted, extraArgs: [seen.memory] }), { signal: abort.signal }));
+    const run = errorOf(
+      handoff().execute(dagOf({ id: 'a', code: c.untilAborted, extraArgs: [seen.memory] }), { signal: abort.signal }),
+    );
     await seen.arrived(1);
     stop = traceRuns(handoff(), { tracer });
     abort.abort();
@@ -211,7 +282,9 @@ describe('without a tracer', () => {
   it('a run that is under way when it ends has a span until then', async () => {
     const seen = new Gate();
     const abort = new AbortController();
-    const run = errorOf(handoff().execute(dagOf({ id: 'a', code: c.untilAborted, extraArgs: [seen.memory] }), { signal: abort.signal }));
+    const run = errorOf(
+      handoff().execute(dagOf({ id: 'a', code: c.untilAborted, extraArgs: [seen.memory] }), { signal: abort.signal }),
+    );
     await seen.arrived(1);
     stop();
     abort.abort();
@@ -222,7 +295,10 @@ describe('without a tracer', () => {
 
 describe('traceRuns refuses', () => {
   it('a second tracer', () => {
-    expect(thrownBy(() => traceRuns(handoff(), { tracer }))).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('already traced') });
+    expect(thrownBy(() => traceRuns(handoff(), { tracer }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('already traced'),
+    });
     stop();
     stop = traceRuns(handoff(), { tracer });
   });
@@ -232,10 +308,16 @@ describe('traceRuns refuses', () => {
     ['an option that does not exist', { trace: tracer }, 'did you mean'],
   ])('%s', (_, options, message) => {
     stop();
-    expect(thrownBy(() => traceRuns(handoff(), options as any))).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(new RegExp(message, 'i')) });
+    expect(thrownBy(() => traceRuns(handoff(), options as any))).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(new RegExp(message, 'i')),
+    });
   });
 
   it('what is no Handoff', () => {
-    expect(thrownBy(() => traceRuns({} as Handoff))).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('handoff') });
+    expect(thrownBy(() => traceRuns({} as Handoff))).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('handoff'),
+    });
   });
 });

@@ -22,7 +22,10 @@ export const traceparentOf = (span: ReadableSpan): string => `00-${span.spanCont
 export const ms = ([seconds, nanos]: readonly [number, number]): number => seconds * 1000 + nanos / 1e6;
 
 /** The span of the run, and those of attempts. */
-export function split(spans: readonly ReadableSpan[]): { readonly run: ReadableSpan; readonly attempts: readonly ReadableSpan[] } {
+export function split(spans: readonly ReadableSpan[]): {
+  readonly run: ReadableSpan;
+  readonly attempts: readonly ReadableSpan[];
+} {
   const runs = spans.filter((span) => span.name === 'handoff.run');
   if (runs.length !== 1) throw new Error(`expected the span of one run, got ${runs.length}`);
   return { run: runs[0]!, attempts: spans.filter((span) => span !== runs[0]) };
@@ -31,19 +34,30 @@ export function split(spans: readonly ReadableSpan[]): { readonly run: ReadableS
 /** `from -> to`, of every link. */
 export function linksOf(attempts: readonly ReadableSpan[]): string[] {
   const byId = new Map(attempts.map((span) => [idOf(span), functionOf(span)]));
-  return attempts.flatMap((span) => span.links.map(({ context: { spanId } }) => `${byId.get(spanId) ?? 'nobody'} -> ${functionOf(span)}`)).sort();
+  return attempts
+    .flatMap((span) =>
+      span.links.map(({ context: { spanId } }) => `${byId.get(spanId) ?? 'nobody'} -> ${functionOf(span)}`),
+    )
+    .sort();
 }
 
 /** `from -> to`, of every edge. */
 export function edgesOf(dag: Dag): string[] {
-  return dag.toJSON().functions.flatMap(({ id, args = [] }) => [...new Set(args.map((arg) => (typeof arg === 'string' ? arg : arg.id)))].map((from) => `${from} -> ${id}`)).sort();
+  return dag
+    .toJSON()
+    .functions.flatMap(({ id, args = [] }) =>
+      [...new Set(args.map((arg) => (typeof arg === 'string' ? arg : arg.id)))].map((from) => `${from} -> ${id}`),
+    )
+    .sort();
 }
 
 /** Layers of functions, each of which takes two results of the layer before. */
 export function layered(layers: number, width: number): Dag {
-  return dagOf(...Array.from({ length: layers * width }, (_, k) => {
-    const layer = Math.floor(k / width);
-    const args = [k * 7 + 3, k * 13 + 8].map((pick) => `${layer - 1},${pick % width}`);
-    return { id: `${layer},${k % width}`, code: t.add, args: layer === 0 ? [] : args };
-  }));
+  return dagOf(
+    ...Array.from({ length: layers * width }, (_, k) => {
+      const layer = Math.floor(k / width);
+      const args = [k * 7 + 3, k * 13 + 8].map((pick) => `${layer - 1},${pick % width}`);
+      return { id: `${layer},${k % width}`, code: t.add, args: layer === 0 ? [] : args };
+    }),
+  );
 }

@@ -24,7 +24,11 @@ export function bytes(size: number): Uint8Array {
   return new Uint8Array(size);
 }
 
-export function report(title: string, value: number, rows: readonly Row[]): { title: string; value: number; rows: number } {
+export function report(
+  title: string,
+  value: number,
+  rows: readonly Row[],
+): { title: string; value: number; rows: number } {
   return { title, value, rows: rows.length };
 }
 

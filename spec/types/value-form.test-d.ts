@@ -69,7 +69,9 @@ raw.with({ cost: { cpu: 'two' } });
 raw.after(1);
 
 // Outputs: their shape and types come back from run().
-expectTypeOf(handoff.run(dag('record', { total: t.total(raw), rows: raw }))).toEqualTypeOf<Promise<{ total: number; rows: Row[] }>>();
+expectTypeOf(handoff.run(dag('record', { total: t.total(raw), rows: raw }))).toEqualTypeOf<
+  Promise<{ total: number; rows: Row[] }>
+>();
 expectTypeOf(handoff.run(dag('list', [t.total(raw), raw]))).toEqualTypeOf<Promise<[number, Row[]]>>();
 expectTypeOf(handoff.run(dag('one', raw))).toEqualTypeOf<Promise<Row[]>>();
 // @ts-expect-error a Dag has no typed outputs
@@ -106,15 +108,49 @@ expectTypeOf(tasks<any>('some-package')).toBeAny();
 
 // All options accept undefined.
 const nothing = undefined;
-raw.with({ id: nothing, cost: nothing, maxRetries: nothing, retryDelay: { initial: 1, factor: nothing, max: nothing, jitter: nothing }, timeout: nothing, node: nothing });
-new Dag().add({ id: 'u', code: t.load, args: [{ id: 'x', serialize: nothing }], extraArgs: nothing, type: nothing, node: nothing, cost: nothing, layout: nothing, priority: nothing });
-void handoff.execute(asDag, { signal: nothing, timeout: nothing, collect: nothing, onProgress: nothing, speculate: { factor: nothing }, failurePolicy: nothing, allocationStrategy: nothing });
+raw.with({
+  id: nothing,
+  cost: nothing,
+  maxRetries: nothing,
+  retryDelay: { initial: 1, factor: nothing, max: nothing, jitter: nothing },
+  timeout: nothing,
+  node: nothing,
+});
+new Dag().add({
+  id: 'u',
+  code: t.load,
+  args: [{ id: 'x', serialize: nothing }],
+  extraArgs: nothing,
+  type: nothing,
+  node: nothing,
+  cost: nothing,
+  layout: nothing,
+  priority: nothing,
+});
+void handoff.execute(asDag, {
+  signal: nothing,
+  timeout: nothing,
+  collect: nothing,
+  onProgress: nothing,
+  speculate: { factor: nothing },
+  failurePolicy: nothing,
+  allocationStrategy: nothing,
+});
 void handoff.stop({ drain: nothing });
 void handoff.getResult('a', 'b', { timeout: nothing });
 void handoff.plan(asDag, { budget: nothing });
-const start = { nodes: [{ name: 'a', capabilities: {}, threads: nothing, speed: nothing, price: nothing }], memoryBudget: nothing, transport: { type: 'tcp', port: nothing, secret: nothing }, dashboard: { port: nothing } } satisfies HandoffOptions;
+const start = {
+  nodes: [{ name: 'a', capabilities: {}, threads: nothing, speed: nothing, price: nothing }],
+  memoryBudget: nothing,
+  transport: { type: 'tcp', port: nothing, secret: nothing },
+  dashboard: { port: nothing },
+} satisfies HandoffOptions;
 void start;
-simulate(asDag, { nodes: [{ name: 'a', capabilities: {}, speed: nothing }], latency: nothing, faults: { loss: nothing } });
+simulate(asDag, {
+  nodes: [{ name: 'a', capabilities: {}, speed: nothing }],
+  latency: nothing,
+  faults: { loss: nothing },
+});
 
 // Recursive types end.
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };

@@ -1,4 +1,7 @@
-/** `node program.mjs CONTESTANT COUNT EXTENSION`: starts two threads, runs so many no-ops, stops. In JavaScript, so that loading it costs nothing. */
+/**
+ * `node program.mjs CONTESTANT COUNT EXTENSION`: starts two threads, runs so many no-ops, stops. In JavaScript, so that
+ * loading it costs nothing.
+ */
 const [contestant, count, extension] = [process.argv[2], Number(process.argv[3]), process.argv[4]];
 const threads = 2;
 const file = (name) => new URL(`./${name}`, import.meta.url);
@@ -18,13 +21,25 @@ const contestants = {
   },
   async piscina() {
     const { Piscina } = await import('piscina');
-    const pool = new Piscina({ filename: file('pool-worker.mjs').href, minThreads: threads, maxThreads: threads, concurrentTasksPerWorker: 32, recordTiming: false });
+    const pool = new Piscina({
+      filename: file('pool-worker.mjs').href,
+      minThreads: threads,
+      maxThreads: threads,
+      concurrentTasksPerWorker: 32,
+      recordTiming: false,
+    });
     await Promise.all(Array.from({ length: count }, () => pool.run(0)));
     await pool.destroy();
   },
   async tinypool() {
     const { Tinypool } = await import('tinypool');
-    const pool = new Tinypool({ filename: file('pool-worker.mjs').href, runtime: 'worker_threads', minThreads: threads, maxThreads: threads, concurrentTasksPerWorker: 32 });
+    const pool = new Tinypool({
+      filename: file('pool-worker.mjs').href,
+      runtime: 'worker_threads',
+      minThreads: threads,
+      maxThreads: threads,
+      concurrentTasksPerWorker: 32,
+    });
     await Promise.all(Array.from({ length: count }, () => pool.run(0)));
     await pool.destroy();
   },

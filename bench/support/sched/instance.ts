@@ -1,4 +1,7 @@
-/** A scheduling problem as it was published: what the planner, the reference rules and the validator each read on their own. */
+/**
+ * A scheduling problem as it was published: what the planner, the reference rules and the validator each read on their
+ * own.
+ */
 export interface Work {
   readonly id: string;
   /** ms at speed 1. */

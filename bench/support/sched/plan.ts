@@ -13,20 +13,38 @@ export function toDag({ work }: Instance): Dag {
   const dag = new Dag();
   for (const { id, duration, deps, cost, bytes, node, priority } of work) {
     dag.add({
-      id, code, args: deps, duration, ...(cost !== undefined && { cost }), ...(bytes !== undefined && { outputBytes: bytes }),
-      ...(node !== undefined && { node }), ...(priority !== undefined && { priority }),
+      id,
+      code,
+      args: deps,
+      duration,
+      ...(cost !== undefined && { cost }),
+      ...(bytes !== undefined && { outputBytes: bytes }),
+      ...(node !== undefined && { node }),
+      ...(priority !== undefined && { priority }),
     });
   }
   return dag;
 }
 
 /** What the executor would really do with an instance, by a strategy: the scheduler in virtual time. */
-export function carryOut({ machines, latency, bandwidth, ...rest }: Instance, strategy: Omit<SimulateOptions, 'nodes' | 'latency' | 'bandwidth'>): { readonly placed: readonly Placed[]; readonly ms: number; readonly price: number } {
+export function carryOut(
+  { machines, latency, bandwidth, ...rest }: Instance,
+  strategy: Omit<SimulateOptions, 'nodes' | 'latency' | 'bandwidth'>,
+): { readonly placed: readonly Placed[]; readonly ms: number; readonly price: number } {
   const dag = toDag({ machines, ...rest });
   const before = performance.now();
-  const { schedule, price } = simulate(dag, { nodes: machines, ...(latency !== undefined && { latency }), ...(bandwidth !== undefined && { bandwidth }), ...strategy });
+  const { schedule, price } = simulate(dag, {
+    nodes: machines,
+    ...(latency !== undefined && { latency }),
+    ...(bandwidth !== undefined && { bandwidth }),
+    ...strategy,
+  });
   const ms = performance.now() - before;
-  return { placed: schedule.map(({ functionId, node, start, finish }) => ({ id: functionId, node, start, finish })), ms, price };
+  return {
+    placed: schedule.map(({ functionId, node, start, finish }) => ({ id: functionId, node, start, finish })),
+    ms,
+    price,
+  };
 }
 
 export interface Answer extends Schedule {
@@ -39,9 +57,18 @@ export function plan(instance: Instance, budget: number, seed = 1): Answer {
   const compiled = compile(toDag(instance));
   const { machines, latency, bandwidth } = instance;
   const before = performance.now();
-  const problem = toProblem(compiled, { nodes: machines, ...(latency !== undefined && { latency }), ...(bandwidth !== undefined && { bandwidth }) });
+  const problem = toProblem(compiled, {
+    nodes: machines,
+    ...(latency !== undefined && { latency }),
+    ...(bandwidth !== undefined && { bandwidth }),
+  });
   const schedule = planSchedule(problem, { budget, seed });
   const ms = performance.now() - before;
-  const placed = compiled.entries.map(({ id }, i) => ({ id, node: problem.nodes[schedule.node[i]!]!, start: schedule.start[i]!, finish: schedule.finish[i]! }));
+  const placed = compiled.entries.map(({ id }, i) => ({
+    id,
+    node: problem.nodes[schedule.node[i]!]!,
+    start: schedule.start[i]!,
+    finish: schedule.finish[i]!,
+  }));
   return { ...schedule, placed, ms };
 }

@@ -12,15 +12,26 @@ const lists: Readonly<Record<string, (speed: number, k: number) => number>> = {
   'at random': (_, k) => [3, 1, 2, 5, 4, 2.5, 6, 1.5][k]!,
 };
 
-/** Mean over the workflows: price over the least possible, and makespan over that of `'time-optimized'`, without a deadline and with some. */
+/**
+ * Mean over the workflows: price over the least possible, and makespan over that of `'time-optimized'`, without a
+ * deadline and with some.
+ */
 export function prices(data: string): { readonly table: string; readonly faults: readonly string[] } | undefined {
   const workflows = readWorkflows(data, '8 unequal, 1 Gb/s');
   if (workflows.length === 0) return undefined;
   const faults: string[] = [];
   const rows = Object.entries(lists).map(([name, priceOf]) => {
-    const sums = [[0, 0], [0, 0], [0, 0], [0, 0]];
+    const sums = [
+      [0, 0],
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ];
     for (const workflow of workflows) {
-      const instance = { ...workflow, machines: workflow.machines.map((machine, k) => ({ ...machine, price: priceOf(machine.speed, k) })) };
+      const instance = {
+        ...workflow,
+        machines: workflow.machines.map((machine, k) => ({ ...machine, price: priceOf(machine.speed, k) })),
+      };
       const run = (strategy: Parameters<typeof carryOut>[1]): { price: number; makespan: number } => {
         const { placed, price } = carryOut(instance, strategy);
         const wrong = faultsOf(instance, placed);
@@ -28,11 +39,20 @@ export function prices(data: string): { readonly table: string; readonly faults:
         return { price, makespan: placed.reduce((latest, { finish }) => Math.max(latest, finish), 0) };
       };
       const fast = run({ allocationStrategy: 'time-optimized' });
-      const outcomes = [fast, ...[undefined, 1.5, 3].map((factor) => {
-        const found = run({ allocationStrategy: 'cost-optimized', ...(factor !== undefined && { deadline: fast.makespan * factor }) });
-        if (factor !== undefined && found.makespan > fast.makespan * factor * (1 + 1e-9)) faults.push(`${instance.name}, prices ${name}: ${found.makespan} is beyond the deadline of ${factor} times ${fast.makespan}`);
-        return found;
-      })];
+      const outcomes = [
+        fast,
+        ...[undefined, 1.5, 3].map((factor) => {
+          const found = run({
+            allocationStrategy: 'cost-optimized',
+            ...(factor !== undefined && { deadline: fast.makespan * factor }),
+          });
+          if (factor !== undefined && found.makespan > fast.makespan * factor * (1 + 1e-9))
+            faults.push(
+              `${instance.name}, prices ${name}: ${found.makespan} is beyond the deadline of ${factor} times ${fast.makespan}`,
+            );
+          return found;
+        }),
+      ];
       for (const [k, { price, makespan }] of outcomes.entries()) {
         sums[k]![0]! += price / least(instance) / workflows.length;
         sums[k]![1]! += makespan / fast.makespan / workflows.length;
@@ -40,9 +60,24 @@ export function prices(data: string): { readonly table: string; readonly faults:
     }
     return [name, ...sums.map(([price, makespan]) => `${price!.toFixed(2)}x at ${makespan!.toFixed(2)}x`)];
   });
-  return { table: toText(['price over the least, at makespan over the fastest', 'time-optimized', 'cost-optimized', 'deadline 1.5x', 'deadline 3x'], rows), faults };
+  return {
+    table: toText(
+      [
+        'price over the least, at makespan over the fastest',
+        'time-optimized',
+        'cost-optimized',
+        'deadline 1.5x',
+        'deadline 3x',
+      ],
+      rows,
+    ),
+    faults,
+  };
 }
 
 function least({ work, machines }: Instance): number {
-  return work.reduce((sum, { duration }) => sum + duration * Math.min(...machines.map(({ price = 0, speed }) => price / speed)), 0);
+  return work.reduce(
+    (sum, { duration }) => sum + duration * Math.min(...machines.map(({ price = 0, speed }) => price / speed)),
+    0,
+  );
 }

@@ -1,11 +1,14 @@
-/** The rules that ours is measured beside, written plainly: FIFO to the first idle machine, and HEFT (Topcuoglu, Hariri and Wu 2002). */
+/**
+ * The rules that ours is measured beside, written plainly: FIFO to the first idle machine, and HEFT (Topcuoglu, Hariri
+ * and Wu 2002).
+ */
 import { transfer, type Instance, type Machine, type Placed, type Work } from './instance.ts';
 
 type Use = Placed & { readonly work: Work };
 
 /**
- * Whatever is ready starts on the first idle machine on which it fits; longest way to go first, or first come first served. A machine
- * is occupied by a function from when it is sent there, while its inputs are on their way.
+ * Whatever is ready starts on the first idle machine on which it fits; longest way to go first, or first come first
+ * served. A machine is occupied by a function from when it is sent there, while its inputs are on their way.
  */
 export function dispatchReady(instance: Instance, rule: 'fifo' | 'b-level' | 'b-level, earliest finish'): Placed[] {
   const { work, machines } = instance;
@@ -17,14 +20,18 @@ export function dispatchReady(instance: Instance, rule: 'fifo' | 'b-level' | 'b-
   let ready = work.filter(({ deps }) => deps.length === 0);
   let busy: Use[] = [];
   const all: Placed[] = [];
-  const free = new Map(machines.map(({ name, threads, capabilities }) => [name, { threads, ...capabilities } as Record<string, number>]));
+  const free = new Map(
+    machines.map(({ name, threads, capabilities }) => [name, { threads, ...capabilities } as Record<string, number>]),
+  );
   for (let now = 0; ;) {
     if (rule !== 'fifo') ready.sort((a, b) => level.get(b.id)! - level.get(a.id)!);
     const left: Work[] = [];
     for (const one of ready) {
       const idle = machines.filter(({ name }) => fits(one, free.get(name)!));
-      const finishOn = (machine: Machine): number => Math.max(now, arrival(instance, byId, done, one, machine.name)) + one.duration / machine.speed;
-      const machine = rule === 'b-level, earliest finish' ? idle.toSorted((a, b) => finishOn(a) - finishOn(b))[0] : idle[0];
+      const finishOn = (machine: Machine): number =>
+        Math.max(now, arrival(instance, byId, done, one, machine.name)) + one.duration / machine.speed;
+      const machine =
+        rule === 'b-level, earliest finish' ? idle.toSorted((a, b) => finishOn(a) - finishOn(b))[0] : idle[0];
       if (machine === undefined) {
         left.push(one);
         continue;
@@ -67,7 +74,8 @@ export function heft(instance: Instance): Placed[] {
       const ready = arrival(instance, byId, done, one, machine.name);
       if (best !== undefined && ready + ms >= best.finish) continue;
       const start = firstGap(machine, uses.get(machine.name)!, one, ready, ms);
-      if (best === undefined || start + ms < best.finish) best = { id: one.id, node: machine.name, start, finish: start + ms, work: one };
+      if (best === undefined || start + ms < best.finish)
+        best = { id: one.id, node: machine.name, start, finish: start + ms, work: one };
     }
     uses.get(best!.node)!.push(best!);
     done.set(one.id, best!);
@@ -81,11 +89,14 @@ function firstGap(machine: Machine, uses: readonly Use[], one: Work, ready: numb
   for (const start of starts) {
     const beside = later.filter((use) => use.start < start + ms && use.finish > start);
     // Within the stretch, what is used changes only as something starts.
-    if ([start, ...beside.map((use) => use.start).filter((at) => at > start)].every((moment) => {
-      const left: Record<string, number> = { threads: machine.threads, ...machine.capabilities };
-      for (const use of beside) if (use.start <= moment && use.finish > moment) claim(left, use.work, -1);
-      return fits(one, left);
-    })) return start;
+    if (
+      [start, ...beside.map((use) => use.start).filter((at) => at > start)].every((moment) => {
+        const left: Record<string, number> = { threads: machine.threads, ...machine.capabilities };
+        for (const use of beside) if (use.start <= moment && use.finish > moment) claim(left, use.work, -1);
+        return fits(one, left);
+      })
+    )
+      return start;
   }
   throw new Error(`${one.id} fits nowhere`);
 }
@@ -99,7 +110,13 @@ function claim(free: Record<string, number>, { cost = {} }: Work, sign: 1 | -1):
   for (const [name, amount] of Object.entries(cost)) free[name] = (free[name] ?? 0) + sign * amount;
 }
 
-function arrival(instance: Instance, byId: ReadonlyMap<string, Work>, done: ReadonlyMap<string, Placed>, one: Work, node: string): number {
+function arrival(
+  instance: Instance,
+  byId: ReadonlyMap<string, Work>,
+  done: ReadonlyMap<string, Placed>,
+  one: Work,
+  node: string,
+): number {
   let latest = 0;
   for (const dep of one.deps) {
     const before = done.get(dep)!;
@@ -116,7 +133,11 @@ function waysToGo(instance: Instance, slowness: number, moves: number): Map<stri
   const way = new Map<string, number>();
   for (const one of instance.work.toSorted((a, b) => depth.get(b.id)! - depth.get(a.id)!)) {
     const move = transfer(instance, one) * moves;
-    way.set(one.id, one.duration * slowness + (dependents.get(one.id) ?? []).reduce((longest, id) => Math.max(longest, way.get(id)! + move), 0));
+    way.set(
+      one.id,
+      one.duration * slowness +
+        (dependents.get(one.id) ?? []).reduce((longest, id) => Math.max(longest, way.get(id)! + move), 0),
+    );
   }
   return way;
 }
@@ -125,7 +146,8 @@ function depths(work: readonly Work[], byId: ReadonlyMap<string, Work>): Map<str
   const depth = new Map<string, number>();
   const depthOf = (id: string): number => {
     let known = depth.get(id);
-    if (known === undefined) depth.set(id, (known = byId.get(id)!.deps.reduce((most, dep) => Math.max(most, depthOf(dep) + 1), 0)));
+    if (known === undefined)
+      depth.set(id, (known = byId.get(id)!.deps.reduce((most, dep) => Math.max(most, depthOf(dep) + 1), 0)));
     return known;
   };
   for (const { id } of work) depthOf(id);

@@ -6,7 +6,11 @@ export interface Strategy {
   readonly name: string;
   /** Sets it is tried on; default: all. */
   readonly sets?: (set: string) => boolean;
-  readonly run: (instance: Instance) => { readonly placed: readonly Placed[]; readonly ms?: number; readonly lowerBound?: number };
+  readonly run: (instance: Instance) => {
+    readonly placed: readonly Placed[];
+    readonly ms?: number;
+    readonly lowerBound?: number;
+  };
 }
 
 /** One strategy on one instance. */
@@ -35,9 +39,17 @@ export function measure(instances: readonly Instance[], strategies: readonly Str
       const wrong = faultsOf(instance, placed);
       if (wrong.length > 0) faults.push(`${instance.name}, ${name}: ${wrong.length} faults, first ${wrong[0]}`);
       const makespan = Math.max(0, ...placed.map(({ finish }) => finish));
-      if (makespan < (instance.proven ?? 0) - 1e-6) faults.push(`${instance.name}, ${name}: ${makespan} is below the proven bound ${instance.proven}`);
-      if (lowerBound > Math.min(makespan, instance.proven === undefined ? Infinity : instance.best) * (1 + 1e-9)) faults.push(`${instance.name}, ${name}: the lower bound ${lowerBound} is none`);
-      outcomes.push({ strategy: name, instance: instance.name, set: instance.set, above: (makespan / instance.best - 1) * 100, ms });
+      if (makespan < (instance.proven ?? 0) - 1e-6)
+        faults.push(`${instance.name}, ${name}: ${makespan} is below the proven bound ${instance.proven}`);
+      if (lowerBound > Math.min(makespan, instance.proven === undefined ? Infinity : instance.best) * (1 + 1e-9))
+        faults.push(`${instance.name}, ${name}: the lower bound ${lowerBound} is none`);
+      outcomes.push({
+        strategy: name,
+        instance: instance.name,
+        set: instance.set,
+        above: (makespan / instance.best - 1) * 100,
+        ms,
+      });
     }
   }
   return { outcomes, faults };
@@ -55,23 +67,38 @@ export function toTable(title: string, { outcomes }: Figures, reference: Referen
     const ms = own.flatMap((each) => (each.ms === undefined ? [] : [each.ms]));
     return `${mean(own.map(({ above }) => above)).toFixed(2)}${ms.length === 0 ? '' : ` (${mean(ms).toFixed(1)} ms, at most ${Math.max(...ms).toFixed(0)})`}`;
   };
-  const rows = [...new Set(outcomes.map(({ strategy }) => strategy))].map((strategy) => [strategy, ...sets.map((set) => cell(strategy, set))]);
-  const others = Object.entries(reference).map(([name, values]) => [`*${name}*`, ...sets.map((set) => (values[set] === undefined ? '' : String(values[set])))]);
-  const heading = [title, ...sets.map((set) => `${set} (${new Set(outcomes.filter((each) => each.set === set).map(({ instance }) => instance)).size})`)];
+  const rows = [...new Set(outcomes.map(({ strategy }) => strategy))].map((strategy) => [
+    strategy,
+    ...sets.map((set) => cell(strategy, set)),
+  ]);
+  const others = Object.entries(reference).map(([name, values]) => [
+    `*${name}*`,
+    ...sets.map((set) => (values[set] === undefined ? '' : String(values[set]))),
+  ]);
+  const heading = [
+    title,
+    ...sets.map(
+      (set) => `${set} (${new Set(outcomes.filter((each) => each.set === set).map(({ instance }) => instance)).size})`,
+    ),
+  ];
   return [heading, heading.map(() => '---'), ...rows, ...others].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 /** On how many instances one strategy is better than another, as good, and worse. */
 export function compare({ outcomes }: Figures, ours: string, theirs: string): string {
   const sets = [...new Set(outcomes.map(({ set }) => set))];
-  return sets.map((set) => {
-    const count = [0, 0, 0];
-    for (const { instance, above } of outcomes.filter((each) => each.set === set && each.strategy === ours)) {
-      const other = outcomes.find((each) => each.set === set && each.strategy === theirs && each.instance === instance)!.above;
-      count[above < other - 1e-7 ? 0 : above <= other + 1e-7 ? 1 : 2]!++;
-    }
-    return `${ours} against ${theirs}, ${set}: better ${count[0]}, equal ${count[1]}, worse ${count[2]}`;
-  }).join('\n');
+  return sets
+    .map((set) => {
+      const count = [0, 0, 0];
+      for (const { instance, above } of outcomes.filter((each) => each.set === set && each.strategy === ours)) {
+        const other = outcomes.find(
+          (each) => each.set === set && each.strategy === theirs && each.instance === instance,
+        )!.above;
+        count[above < other - 1e-7 ? 0 : above <= other + 1e-7 ? 1 : 2]!++;
+      }
+      return `${ours} against ${theirs}, ${set}: better ${count[0]}, equal ${count[1]}, worse ${count[2]}`;
+    })
+    .join('\n');
 }
 
 function mean(values: readonly number[]): number {
@@ -79,7 +106,9 @@ function mean(values: readonly number[]): number {
 }
 
 /** % above best against budget, a line a set, as SVG. */
-export async function plot(points: readonly { readonly group: string; readonly set: string; readonly budget: number; readonly above: number }[]): Promise<string> {
+export async function plot(
+  points: readonly { readonly group: string; readonly set: string; readonly budget: number; readonly above: number }[],
+): Promise<string> {
   const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')]);
   const { spec } = vegaLite.compile({
     background: 'white',
@@ -88,7 +117,8 @@ export async function plot(points: readonly { readonly group: string; readonly s
     columns: 3,
     resolve: { scale: { y: 'independent', color: 'independent' } },
     spec: {
-      width: 240, height: 180,
+      width: 240,
+      height: 180,
       mark: { type: 'line', point: true },
       encoding: {
         x: { field: 'budget', type: 'quantitative', scale: { type: 'log' }, title: 'budget, candidate schedules' },

@@ -1,7 +1,7 @@
 /**
- * The colour of a function name: derived from the name, so the same in every run. Eight colours, plain and hatched, because readers
- * cannot distinguish more. They are distinct for all three kinds of colour blindness and have a contrast of 3:1 to the background; a spec
- * checks both.
+ * The colour of a function name: derived from the name, so the same in every run. Eight colours, plain and hatched,
+ * because readers cannot distinguish more. They are distinct for all three kinds of colour blindness and have a
+ * contrast of 3:1 to the background; a spec checks both.
  */
 
 /** By theme. The same place is the same hue in both. */
@@ -31,8 +31,8 @@ export function lookOf(place: number, theme: Theme): Look {
 }
 
 /**
- * By name, in order: its place among the looks. Names that want the same colour get the next free one, first come first in the alphabet; those
- * that come when all are taken are hatched, and beyond sixteen names they share.
+ * By name, in order: its place among the looks. Names that want the same colour get the next free one, first come first
+ * in the alphabet; those that come when all are taken are hatched, and beyond sixteen names they share.
  */
 export function placesOf(names: readonly string[]): Uint8Array {
   const size = palettes.light.length;

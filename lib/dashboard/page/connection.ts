@@ -32,7 +32,10 @@ export function openServer({ message, connection }: SourceListener): Source {
     stream = own;
     // What an older stream still had on its way is not of interest.
     own.addEventListener('open', () => stream === own && connection('live'));
-    own.addEventListener('message', ({ data }: MessageEvent<string>) => stream === own && message(JSON.parse(data) as Message));
+    own.addEventListener(
+      'message',
+      ({ data }: MessageEvent<string>) => stream === own && message(JSON.parse(data) as Message),
+    );
     own.addEventListener('error', () => {
       if (stream !== own) return;
       connection('lost');
@@ -46,9 +49,14 @@ export function openServer({ message, connection }: SourceListener): Source {
     graph: (run) => get<RunGraph>(`api/runs/${encodeURIComponent(run)}/graph`),
     functionView: (run, fn) => get<FunctionView>(`api/runs/${encodeURIComponent(run)}/functions/${fn}`),
     async cancel(run) {
-      const answer = await fetch(`api/runs/${encodeURIComponent(run)}/cancel`, { method: 'POST', headers: { 'x-handoff': '1' } });
+      const answer = await fetch(`api/runs/${encodeURIComponent(run)}/cancel`, {
+        method: 'POST',
+        headers: { 'x-handoff': '1' },
+      });
       if (answer.ok) return undefined;
-      return answer.status === 409 ? 'The run is over.' : `The server answered ${answer.status}: ${(await answer.text()).slice(0, 200)}`;
+      return answer.status === 409
+        ? 'The run is over.'
+        : `The server answered ${answer.status}: ${(await answer.text()).slice(0, 200)}`;
     },
   };
 }
@@ -75,11 +83,11 @@ export function openReport(report: Report, { message, connection }: SourceListen
 /** The report that the page holds; undefined when it is from a server. */
 export function embeddedReport(): Report | undefined {
   const text = document.querySelector('#report-data')?.textContent;
-  return text === undefined || text === null || text.trim() === '' ? undefined : JSON.parse(text) as Report;
+  return text === undefined || text === null || text.trim() === '' ? undefined : (JSON.parse(text) as Report);
 }
 
 async function get<Body>(address: string): Promise<Body> {
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
-  return await answer.json() as Body;
+  return (await answer.json()) as Body;
 }

@@ -51,8 +51,16 @@ export function pictureOfGroups(graph: RunGraph): Picture {
   const byCount = names.toSorted((a, b) => members[b]!.length - members[a]!.length);
   const own = new Set(byCount.slice(0, names.length > mostGroups ? mostGroups - 1 : mostGroups));
   const rest = names.filter((name) => !own.has(name));
-  const boxes: Box[] = names.filter((name) => own.has(name)).map((name) => ({ id: `n${name}`, label: graph.names[name]!, name, functions: members[name]! }));
-  if (rest.length > 0) boxes.push({ id: 'rest', label: `${rest.length} other names`, name: rest[0]!, functions: rest.flatMap((name) => members[name]!) });
+  const boxes: Box[] = names
+    .filter((name) => own.has(name))
+    .map((name) => ({ id: `n${name}`, label: graph.names[name]!, name, functions: members[name]! }));
+  if (rest.length > 0)
+    boxes.push({
+      id: 'rest',
+      label: `${rest.length} other names`,
+      name: rest[0]!,
+      functions: rest.flatMap((name) => members[name]!),
+    });
 
   const boxOf = new Int32Array(graph.ids.length);
   for (const [box, { functions }] of boxes.entries()) for (const fn of functions) boxOf[fn] = box;
@@ -65,12 +73,21 @@ export function pictureOfGroups(graph: RunGraph): Picture {
       else counts.set(from * boxes.length + boxOf[to]!, (counts.get(from * boxes.length + boxOf[to]!) ?? 0) + 1);
     }
   }
-  const links = [...counts].map(([key, count]) => ({ from: Math.floor(key / boxes.length), to: key % boxes.length, count }));
+  const links = [...counts].map(([key, count]) => ({
+    from: Math.floor(key / boxes.length),
+    to: key % boxes.length,
+    count,
+  }));
   return { isGrouped: true, boxes, links, inner };
 }
 
 /** Of the functions of a name, those of a state: the longest first, then in the order they were added. */
-export function longestOf({ graph, states, begun, ended }: RunData, name: number, state: number, most: number): number[] {
+export function longestOf(
+  { graph, states, begun, ended }: RunData,
+  name: number,
+  state: number,
+  most: number,
+): number[] {
   const took = (fn: number): number => ended[fn]! - begun[fn]! || 0;
   const own: number[] = [];
   for (const [fn, code] of graph.code.entries()) if (code === name && states[fn] === state) own.push(fn);

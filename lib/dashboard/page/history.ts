@@ -51,7 +51,7 @@ export class NodeHistory {
 }
 
 export function usedOf(node: NodeView, capability: string): number | null {
-  return capability === 'cpu' || capability === 'memory' ? node.used?.[capability] ?? null : null;
+  return capability === 'cpu' || capability === 'memory' ? (node.used?.[capability] ?? null) : null;
 }
 
 function keyOf({ host, name }: NodeView): string {

@@ -1,4 +1,6 @@
-/** Markup as tagged templates. Whatever is put into one becomes a text node, an attribute or an element, never markup. */
+/**
+ * Markup as tagged templates. Whatever is put into one becomes a text node, an attribute or an element, never markup.
+ */
 import htm from 'htm';
 import { h, options, type VNode } from 'preact';
 import { plainText } from './plain-text.ts';
@@ -16,7 +18,8 @@ options.vnode = (vnode) => {
   if (typeof props === 'string') (vnode as { props: unknown }).props = plainText(props);
   else if (typeof type === 'string') {
     const attributes = props as Record<string, unknown>;
-    for (const name of readAttributes) if (typeof attributes[name] === 'string') attributes[name] = plainText(attributes[name]);
+    for (const name of readAttributes)
+      if (typeof attributes[name] === 'string') attributes[name] = plainText(attributes[name]);
   }
   next?.(vnode);
 };

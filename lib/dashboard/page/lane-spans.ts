@@ -45,7 +45,10 @@ export class LaneSpans {
     return lowerBound(this.begun, this.size, at);
   }
 
-  /** Puts what was added since into its place. What was in order before is moved only where something new belongs before it. */
+  /**
+   * Puts what was added since into its place. What was in order before is moved only where something new belongs before
+   * it.
+   */
   sort(): void {
     if (this.#sorted === this.size) return;
     const from = this.#firstOutOfPlace();
@@ -70,7 +73,9 @@ export class LaneSpans {
 
   #sortFrom(from: number): void {
     const { begun } = this;
-    const order = new Uint32Array(this.size - from).map((_, i) => from + i).sort((a, b) => begun[a]! - begun[b]! || a - b);
+    const order = new Uint32Array(this.size - from)
+      .map((_, i) => from + i)
+      .sort((a, b) => begun[a]! - begun[b]! || a - b);
     for (const column of [this.fn, this.begun, this.ended, this.attempt, this.threw]) {
       const before = column.slice(from, this.size);
       for (let i = 0; i < order.length; i++) column[from + i] = before[order[i]! - from]!;
@@ -79,14 +84,18 @@ export class LaneSpans {
 
   #forgetHalf(): void {
     this.sort();
-    for (const column of [this.fn, this.begun, this.ended, this.attempt, this.threw, this.#latest]) column.copyWithin(0, mostSpans / 2);
+    for (const column of [this.fn, this.begun, this.ended, this.attempt, this.threw, this.#latest])
+      column.copyWithin(0, mostSpans / 2);
     this.size = this.#sorted = mostSpans / 2;
     this.forgotten += mostSpans / 2;
   }
 
   #grow(): void {
     const capacity = this.fn.length * 2;
-    const grown = <Column extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(column: Column, into: Column): Column => {
+    const grown = <Column extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(
+      column: Column,
+      into: Column,
+    ): Column => {
       into.set(column);
       return into;
     };

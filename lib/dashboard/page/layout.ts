@@ -51,20 +51,37 @@ export function layoutPicture({ boxes, links, isGrouped }: Picture): Layout {
   // All as wide as the widest, so that layers are columns.
   const width = boxes.reduce((most, { label }) => Math.max(most, boxWidth(label, isGrouped)), 0);
   for (const i of boxes.keys()) graph.setNode(String(i), { width, height: isGrouped ? 50 : 28 });
-  for (const { from, to, count } of links) graph.setEdge(String(from), String(to), count > 1 ? { width: String(count).length * 7 + 8, height: 14, labelpos: 'c' } : {});
+  for (const { from, to, count } of links)
+    graph.setEdge(
+      String(from),
+      String(to),
+      count > 1 ? { width: String(count).length * 7 + 8, height: 14, labelpos: 'c' } : {},
+    );
   layout(graph);
   const size = graph.graph() as { readonly width?: number; readonly height?: number };
   const placed = boxes.map((_, i) => graph.node(String(i)) as unknown as PlacedBox);
   return {
-    width: Math.max(size.width ?? 0, 1), height: Math.max(size.height ?? 0, 1), boxes: placed,
+    width: Math.max(size.width ?? 0, 1),
+    height: Math.max(size.height ?? 0, 1),
+    boxes: placed,
     links: links.map(({ from, to }) => {
-      const { points, x, y } = graph.edge(String(from), String(to)) as { readonly points: readonly Point[]; readonly x?: number; readonly y?: number };
-      return { points: fromSideToSide(points, placed[from]!, placed[to]!, x !== undefined), label: x === undefined || y === undefined ? points[Math.floor(points.length / 2)]! : { x, y } };
+      const { points, x, y } = graph.edge(String(from), String(to)) as {
+        readonly points: readonly Point[];
+        readonly x?: number;
+        readonly y?: number;
+      };
+      return {
+        points: fromSideToSide(points, placed[from]!, placed[to]!, x !== undefined),
+        label: x === undefined || y === undefined ? points[Math.floor(points.length / 2)]! : { x, y },
+      };
     }),
   };
 }
 
-/** Out of the right side of one box, into the left side of the other; those that go back, as among groups, are left as they are. */
+/**
+ * Out of the right side of one box, into the left side of the other; those that go back, as among groups, are left as
+ * they are.
+ */
 function fromSideToSide(points: readonly Point[], from: PlacedBox, to: PlacedBox, hasLabel: boolean): readonly Point[] {
   const start = { x: from.x + from.width / 2, y: from.y };
   const end = { x: to.x - to.width / 2, y: to.y };

@@ -16,13 +16,21 @@ let version = 0;
 let isDue = false;
 let places: { readonly names: readonly string[]; readonly of: Uint8Array } = { names: [], of: new Uint8Array() };
 
-const store = new Store({
-  changed,
-  needGraph(key) {
-    source.watch(key);
-    source.graph(key).then((graph) => store.addGraph(key, graph), () => { /* The stream tells when the run is gone, or comes back with it. */ });
+const store = new Store(
+  {
+    changed,
+    needGraph(key) {
+      source.watch(key);
+      source.graph(key).then(
+        (graph) => store.addGraph(key, graph),
+        () => {
+          /* The stream tells when the run is gone, or comes back with it. */
+        },
+      );
+    },
   },
-}, place.run);
+  place.run,
+);
 const listener = { message: store.apply.bind(store), connection: store.setConnection.bind(store) };
 const report = embeddedReport();
 const source: Source = report === undefined ? openServer(listener) : openReport(report, listener);
@@ -77,7 +85,7 @@ function draw(): void {
     history.replaceState(null, '', writePlace(place));
   }
   document.title = plainText(titleOf());
-  const selected = place.fn === null ? -1 : data?.index.get(place.fn) ?? -1;
+  const selected = place.fn === null ? -1 : (data?.index.get(place.fn) ?? -1);
   render(h(App, { store, source, place, selected, highlight, places: places.of, version: ++version, actions }), root);
 }
 

@@ -1,4 +1,7 @@
-/** How each kind of mark looks: shapes that differ also without colour, in the timeline, its legend and the list of events. */
+/**
+ * How each kind of mark looks: shapes that differ also without colour, in the timeline, its legend and the list of
+ * events.
+ */
 import type { Mark } from '../protocol.ts';
 
 export type MarkKind = Mark['kind'];
@@ -20,7 +23,12 @@ export const markShapes: Readonly<Record<MarkKind, MarkShape>> = {
   retry: { label: 'retry', path: 'M5 1 L9 8 H1 Z', tone: 'warning', isOutlined: false },
   lost: { label: 'lost', path: 'M5 1.5 A3.5 3.5 0 1 1 4.99 1.5 Z', tone: 'danger', isOutlined: true },
   crash: { label: 'crash', path: 'M5 0.5 L9.5 5 L5 9.5 L0.5 5 Z', tone: 'danger', isOutlined: false },
-  failed: { label: 'failure', path: 'M1.5 3 L3 1.5 L5 3.5 L7 1.5 L8.5 3 L6.5 5 L8.5 7 L7 8.5 L5 6.5 L3 8.5 L1.5 7 L3.5 5 Z', tone: 'danger', isOutlined: false },
+  failed: {
+    label: 'failure',
+    path: 'M1.5 3 L3 1.5 L5 3.5 L7 1.5 L8.5 3 L6.5 5 L8.5 7 L7 8.5 L5 6.5 L3 8.5 L1.5 7 L3.5 5 Z',
+    tone: 'danger',
+    isOutlined: false,
+  },
 };
 
 export const markKinds = Object.keys(markShapes) as MarkKind[];

@@ -1,6 +1,6 @@
 /**
- * Selects what to paint of a thread: wide spans as they are, and spans below a pixel merged into one per pixel. The work of painting is
- * bounded by the width of the screen, whatever the number of spans.
+ * Selects what to paint of a thread: wide spans as they are, and spans below a pixel merged into one per pixel. The
+ * work of painting is bounded by the width of the screen, whatever the number of spans.
  */
 import type { LaneSpans } from './lane-spans.ts';
 import { type TimeRange, xOf } from './scale.ts';
@@ -47,7 +47,12 @@ export class Pieces {
  * @param into is emptied first
  */
 export function mergeVisible(
-  spans: LaneSpans, code: Uint16Array, range: TimeRange, width: number, wanted: number, into: Pieces,
+  spans: LaneSpans,
+  code: Uint16Array,
+  range: TimeRange,
+  width: number,
+  wanted: number,
+  into: Pieces,
 ): void {
   into.size = 0;
   const last = spans.firstBeginningAt(range.to);

@@ -49,7 +49,13 @@ export function layoutRows(lanes: readonly LaneName[], height: number): Rows {
     const { host, node } = lanes[members[0]!]!;
     const hostTop = hosts > 1 && nodes.at(-1)?.host !== host ? top : null;
     if (hostTop !== null) top += hostHeight;
-    nodes.push({ host, node, top, hostTop, lanes: members.map((lane, k) => ({ lane, top: top + headingHeight + k * laneHeight })) });
+    nodes.push({
+      host,
+      node,
+      top,
+      hostTop,
+      lanes: members.map((lane, k) => ({ lane, top: top + headingHeight + k * laneHeight })),
+    });
     top += headingHeight + members.length * laneHeight + gapBelowNode;
   }
   return { nodes, laneHeight, height: top };

@@ -112,7 +112,9 @@ export class RunData {
 
   /** States to list. Some do not occur in a run that has ended. */
   statesOf(counts: readonly number[]): number[] {
-    return [...stateNames.keys()].filter((state) => !this.isOver || counts[state]! > 0 || state === State.done || state === State.failed);
+    return [...stateNames.keys()].filter(
+      (state) => !this.isOver || counts[state]! > 0 || state === State.done || state === State.failed,
+    );
   }
 
   /** The word for a state. */
@@ -120,7 +122,10 @@ export class RunData {
     return (this.isOver ? finalNames : stateNames)[state]!;
   }
 
-  /** Takes in all functions that run now. A function that ran before and is not listed waits again, or its end has not arrived yet. */
+  /**
+   * Takes in all functions that run now. A function that ran before and is not listed waits again, or its end has not
+   * arrived yet.
+   */
   setLive(live: readonly Live[]): void {
     for (const { fn } of this.live) if (this.states[fn] === State.running) this.states[fn] = State.waiting;
     this.live = live;

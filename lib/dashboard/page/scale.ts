@@ -70,7 +70,12 @@ export function ticks(range: TimeRange, step: number): number[] {
 /** With as many digits as tell neighbours apart: `0`, `250 µs`, `1.25 s`. */
 export function tickLabel(at: number, step: number): string {
   if (Math.abs(at) < step / 2) return '0';
-  const [unit, name] = Math.abs(at) >= 1000 || step >= 1000 ? [1000, 's'] as const : step >= 1 || Math.abs(at) >= 1 ? [1, 'ms'] as const : [0.001, 'µs'] as const;
+  const [unit, name] =
+    Math.abs(at) >= 1000 || step >= 1000
+      ? ([1000, 's'] as const)
+      : step >= 1 || Math.abs(at) >= 1
+        ? ([1, 'ms'] as const)
+        : ([0.001, 'µs'] as const);
   const decimals = Math.max(0, -Math.floor(Math.log10(step / unit) + 1e-9));
   return `${(at / unit).toFixed(Math.min(decimals, 6))} ${name}`;
 }

@@ -59,17 +59,25 @@ export class Store {
 
   apply(message: Message): void {
     switch (message.type) {
-      case 'hello': this.#greet(message); break;
-      case 'runs': this.#takeRuns(message); break;
+      case 'hello':
+        this.#greet(message);
+        break;
+      case 'runs':
+        this.#takeRuns(message);
+        break;
       case 'nodes':
-        // A message that was long on its way says less than is known. After the reader's machine has slept it says more.
+        // A message that was long on its way says less than is known. After the reader's machine has slept it says
+        // more.
         this.#clockOffset = Math.max(this.#clockOffset, message.at - performance.now());
         this.nodes = message.nodes;
         this.history.add(message.at, message.nodes);
         this.#tellLive();
         break;
-      case 'trees': this.trees = message.trees; break;
-      case 'attempts': case 'marks':
+      case 'trees':
+        this.trees = message.trees;
+        break;
+      case 'attempts':
+      case 'marks':
         if (message.run !== this.key) return;
         if (this.data === undefined) this.#early.push(message);
         else if (message.type === 'attempts') this.data.addSpans(message);

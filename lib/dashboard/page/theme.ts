@@ -21,7 +21,9 @@ export function toggleTheme(): void {
   document.documentElement.dataset['theme'] = next;
   try {
     localStorage.setItem(key, next);
-  } catch { /* A page without storage forgets it. */ }
+  } catch {
+    /* A page without storage forgets it. */
+  }
 }
 
 function stored(): Theme | null {

@@ -1,13 +1,14 @@
 /**
- * Grants claims on the nodes of this host, to its own scheduler and to those of other hosts: in the order in which they asked, so that none
- * is passed over for good, but for those that ask for nothing that somebody before them waits for. The host alone decides, so claims never
- * exceed what a node has, however many orchestrators there are.
+ * Grants claims on the nodes of this host, to its own scheduler and to those of other hosts: in the order in which they
+ * asked, so that none is passed over for good, but for those that ask for nothing that somebody before them waits for.
+ * The host alone decides, so claims never exceed what a node has, however many orchestrators there are.
  *
  * ```
  *   node 'a'   other host: cpu 2 │ own scheduler: cpu │ other host: cpu 1 │ other host: gpu 1      the last may pass
  * ```
  *
- * The scheduler of this host asks and is told at once; when it is refused it keeps its place in the line, and is told when something is free.
+ * The scheduler of this host asks and is told at once; when it is refused it keeps its place in the line, and is told
+ * when something is free.
  */
 import type { ResourceTracker } from '../../scheduling/resources/resource-tracker.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';

@@ -1,6 +1,7 @@
 /**
- * What may come from a peer. A peer that has proved itself may still be of another make, or broken: each number, length and list is bounded by
- * what it can mean, so that no message makes this host work or hold more than the message is long.
+ * What may come from a peer. A peer that has proved itself may still be of another make, or broken: each number, length
+ * and list is bounded by what it can mean, so that no message makes this host work or hold more than the message is
+ * long.
  */
 import { type PayloadData, partLengths, type Shape } from '../../workers/store/payload.ts';
 
@@ -21,7 +22,10 @@ const mostParts = 65_536;
 // ms since the epoch, which take us to the year 100,000.
 const lastTime = 4e15;
 
-export const is = (type: string): Check => (value) => typeof value === type;
+export const is =
+  (type: string): Check =>
+  (value) =>
+    typeof value === type;
 export const any: Check = () => true;
 export const boolean = is('boolean');
 export const text = is('string');
@@ -33,13 +37,18 @@ export const whole: Check = (value) => Number.isSafeInteger(value) && (value as 
 export const lane: Check = (value) => whole(value) && (value as number) < mostThreads;
 export const code: Check = (value) => whole(value) && (value as number) < mostCode;
 export const record: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
-export const optional = (check: Check): Check => (value) => value === undefined || value === null || check(value);
+export const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || value === null || check(value);
 /** By index, as `every` passes over holes, of which there may be billions. */
-export const listOf = (check: Check, most = Infinity): Check => (value) => {
-  if (!Array.isArray(value) || value.length > most) return false;
-  for (let k = 0; k < value.length; k++) if (!(k in value) || !check(value[k])) return false;
-  return true;
-};
+export const listOf =
+  (check: Check, most = Infinity): Check =>
+  (value) => {
+    if (!Array.isArray(value) || value.length > most) return false;
+    for (let k = 0; k < value.length; k++) if (!(k in value) || !check(value[k])) return false;
+    return true;
+  };
 export const list = listOf(any);
 export const fields = (checks: Readonly<Record<string, Check>>): Check => {
   const known = Object.entries(checks);
@@ -57,7 +66,16 @@ export const nodeCard: Check = (value) => {
   if (!record(value)) return false;
   const { name: called, capabilities, threads, speed, price, lanes, draining } = value as Record<string, unknown>;
   const hasThreads = whole(threads) && (threads as number) <= mostThreads;
-  return name(called) && called !== '' && amounts(capabilities) && hasThreads && amount(speed) && optional(amount)(price) && optional(boolean)(draining) && listOf((each) => whole(each) && (each as number) < (threads as number), threads as number)(lanes);
+  return (
+    name(called) &&
+    called !== '' &&
+    amounts(capabilities) &&
+    hasThreads &&
+    amount(speed) &&
+    optional(amount)(price) &&
+    optional(boolean)(draining) &&
+    listOf((each) => whole(each) && (each as number) < (threads as number), threads as number)(lanes)
+  );
 };
 export const nodeCards = listOf(nodeCard, mostNodes);
 
@@ -68,7 +86,8 @@ export const payload: Check = fields({ kind: text });
 export function isShape(shape: unknown): shape is Shape {
   if (!record(shape)) return false;
   const { kind, view, length, parts } = shape as Record<string, unknown>;
-  if (kind === 'encoded') return listOf(whole, mostParts)(parts) && (parts as unknown[]).length > 0 && total(parts as number[]) <= mostBytes;
+  if (kind === 'encoded')
+    return listOf(whole, mostParts)(parts) && (parts as unknown[]).length > 0 && total(parts as number[]) <= mostBytes;
   if (kind === 'view' && !(typeof view === 'string' && view.length < 32)) return false;
   if ((kind !== 'view' && kind !== 'buffer') || !whole(length)) return false;
   try {

@@ -6,12 +6,20 @@
  *   [drop, request]    it is not wanted any more                [gone, request]          it is not there any more
  * ```
  *
- * Numbers are little-endian: request and part of four bytes, offset of eight. Chunks go straight into the shared memory of who asked. A
- * side sends no more than the channel takes, so that several results share it.
+ * Numbers are little-endian: request and part of four bytes, offset of eight. Chunks go straight into the shared memory
+ * of who asked. A side sends no more than the channel takes, so that several results share it.
  */
 import { deserialize, serialize } from 'node:v8';
 import { HandoffError } from '../../core/errors.ts';
-import { isHere, ofShape, partLengths, partsOf, type PayloadData, type RemoteData, type Shape } from '../../workers/store/payload.ts';
+import {
+  isHere,
+  ofShape,
+  partLengths,
+  partsOf,
+  type PayloadData,
+  type RemoteData,
+  type Shape,
+} from '../../workers/store/payload.ts';
 import { allocateShared } from '../../workers/store/shared-memory.ts';
 import type { Channel } from '../transport/transport.ts';
 import { isReference } from './bounds.ts';
@@ -74,15 +82,22 @@ export class BulkLink {
     const { of: shape } = data;
     const { promise, resolve, reject } = Promise.withResolvers<PayloadData>();
     const lengths = partLengths(shape);
-    const wanted: Wanted = { parts: lengths.map((length) => allocateShared(length)), shape, missing: lengths.reduce((sum, length) => sum + length, 0), resolve, reject };
+    const wanted: Wanted = {
+      parts: lengths.map((length) => allocateShared(length)),
+      shape,
+      missing: lengths.reduce((sum, length) => sum + length, 0),
+      resolve,
+      reject,
+    };
     const request = (this.#last = (this.#last + 1) >>> 0);
     this.#wanted.set(request, wanted);
     if (this.#closed) this.#wanted.get(request)!.reject(new HandoffError('NODE_DOWN', 'The link to the host is gone.'));
     this.#channel.send(Frame.want, numberBytes(request), serialize(data));
-    const drop = (): void => this.#give(request, (given) => {
-      given.reject(signal.reason);
-      this.#channel.send(Frame.drop, numberBytes(request));
-    });
+    const drop = (): void =>
+      this.#give(request, (given) => {
+        given.reject(signal.reason);
+        this.#channel.send(Frame.drop, numberBytes(request));
+      });
     signal.addEventListener('abort', drop);
     return promise.finally(() => signal.removeEventListener('abort', drop));
   }
@@ -96,11 +111,18 @@ export class BulkLink {
     if (body.byteLength < 4) throw malformed();
     const request = view.getUint32(0, true);
     switch (type) {
-      case Frame.want: return void this.#send(request, readWant(body.subarray(4)));
-      case Frame.gone: return this.#give(request, (wanted) => wanted.reject(new HandoffError('RESULT_LOST', 'Its host does not hold it any more.')));
-      case Frame.drop: return void this.#answering.delete(request);
-      case Frame.chunk: return this.#short(body);
-      default: throw malformed();
+      case Frame.want:
+        return void this.#send(request, readWant(body.subarray(4)));
+      case Frame.gone:
+        return this.#give(request, (wanted) =>
+          wanted.reject(new HandoffError('RESULT_LOST', 'Its host does not hold it any more.')),
+        );
+      case Frame.drop:
+        return void this.#answering.delete(request);
+      case Frame.chunk:
+        return this.#short(body);
+      default:
+        throw malformed();
     }
   }
 
@@ -121,7 +143,8 @@ export class BulkLink {
 
   #filled(head: Uint8Array): void {
     const { request } = readHead(head);
-    if (this.#wanted.get(request)?.missing === 0) this.#give(request, ({ shape, parts, resolve }) => resolve(ofShape(shape, parts)));
+    if (this.#wanted.get(request)?.missing === 0)
+      this.#give(request, ({ shape, parts, resolve }) => resolve(ofShape(shape, parts)));
   }
 
   #give(request: number, how: (wanted: Wanted) => void): void {
@@ -139,7 +162,11 @@ export class BulkLink {
         for (let offset = 0; offset < bytes.byteLength; offset += this.#chunkBytes) {
           await this.#channel.drained();
           if (this.#closed || !this.#answering.has(request)) return;
-          this.#channel.send(Frame.chunk, writeHead(request, part, offset), bytes.subarray(offset, offset + this.#chunkBytes));
+          this.#channel.send(
+            Frame.chunk,
+            writeHead(request, part, offset),
+            bytes.subarray(offset, offset + this.#chunkBytes),
+          );
         }
       }
     } catch {

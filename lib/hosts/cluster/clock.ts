@@ -1,6 +1,6 @@
 /**
- * How far the clock of a peer is from this host's, as two hosts learn it from the times that their heartbeats carry: NTP's estimate in its
- * symmetric mode (RFC 5905).
+ * How far the clock of a peer is from this host's, as two hosts learn it from the times that their heartbeats carry:
+ * NTP's estimate in its symmetric mode (RFC 5905).
  *
  * ```
  *   this host    t1 ─────╮                ╭────► t4       offset = ((t2 − t1) + (t3 − t4)) / 2
@@ -66,8 +66,11 @@ export class PeerClock {
     this.#taken++;
     if (!(delay > -rounding && delay < Infinity)) return; // a clock has jumped meanwhile, or this is no time at all
     const sample: Sample = { offset: (t2 - t1 + (t3 - t4)) / 2, delay: Math.max(0, delay), at: t4 };
-    const agreeing = this.#samples.filter((each) => Math.abs(each.offset - sample.offset) <= bound(each, t4) + bound(sample, t4) + rounding);
-    this.#samples.splice(0, Infinity, ...agreeing.slice(1 - window), sample); // what cannot be true beside the newest was before a clock jumped
+    const agreeing = this.#samples.filter(
+      (each) => Math.abs(each.offset - sample.offset) <= bound(each, t4) + bound(sample, t4) + rounding,
+    );
+    // What cannot be true beside the newest was before a clock jumped.
+    this.#samples.splice(0, Infinity, ...agreeing.slice(1 - window), sample);
     this.#best = this.#samples.reduce((best, each) => (bound(each, t4) <= bound(best, t4) ? each : best));
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The hosts that this one knows. Whoever joins one member learns of all: each tells whom it knows, and every two hosts have one control
- * channel between them, dialled by that with the smaller id.
+ * The hosts that this one knows. Whoever joins one member learns of all: each tells whom it knows, and every two hosts
+ * have one control channel between them, dialled by that with the smaller id.
  *
  * ```
  *   transport ── channel ── Peer ─┬─ Guest        its scheduler on our nodes
@@ -94,12 +94,22 @@ export class Cluster {
   constructor(options: ClusterOptions, parts: ClusterParts) {
     this.#options = options;
     this.#parts = parts;
-    const { identity: { id }, memory, transport, codes, names, admission } = parts;
+    const {
+      identity: { id },
+      memory,
+      transport,
+      codes,
+      names,
+      admission,
+    } = parts;
     this.#holdings = new Holdings(id, memory);
     const fetcher = new Fetcher(this.#peers);
     this.exchange = new Exchange(id, this.#holdings, fetcher, this.#peers);
     this.#host = {
-      holdings: this.#holdings, fetcher, admission, grace: options.grace,
+      holdings: this.#holdings,
+      fetcher,
+      admission,
+      grace: options.grace,
       node: parts.node,
       number: (code, from) => this.#number(code as CodeName, from),
       generation: () => this.#codes.versions.generation,
@@ -139,7 +149,8 @@ export class Cluster {
   /**
    * Resolves when one of those to join is there, and all that it knows.
    *
-   * @throws `UNAUTHORIZED`, `VERSION_MISMATCH`, `INVALID_OPTION`; `NODE_DOWN` when none of them is there and this host has no nodes
+   * @throws `UNAUTHORIZED`, `VERSION_MISMATCH`, `INVALID_OPTION`; `NODE_DOWN` when none of them is there and this host
+   *   has no nodes
    */
   joined(): Promise<void> {
     return this.#joining.joined();
@@ -164,7 +175,12 @@ export class Cluster {
 
   /** The events of a node of this host, told to all who use it. */
   lend(node: string, own: NodeEvents): NodeEvents {
-    return lend(node, own, () => this.#guests(), (lane) => this.#tellAll(Message.lane, node, lane, true));
+    return lend(
+      node,
+      own,
+      () => this.#guests(),
+      (lane) => this.#tellAll(Message.lane, node, lane, true),
+    );
   }
 
   /** The nodes of this host have changed. */
@@ -179,11 +195,20 @@ export class Cluster {
     if (capabilities !== undefined) for (const guest of this.#guests()) guest.giveBack(node, capabilities);
   }
 
-  /** Makes sure that all hosts with nodes have the same code. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`, `UNAUTHORIZED` */
+  /**
+   * Makes sure that all hosts with nodes have the same code. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`,
+   * `UNAUTHORIZED`
+   */
   async check(codes: readonly number[]): Promise<void> {
-    await Promise.all(this.hosts.filter(({ nodes }) => nodes.size > 0).map((host) => host.check(codes).catch((error: unknown) => {
-      if (!host.peer.closed) throw error; // a host that is gone is no obstacle
-    })));
+    await Promise.all(
+      this.hosts
+        .filter(({ nodes }) => nodes.size > 0)
+        .map((host) =>
+          host.check(codes).catch((error: unknown) => {
+            if (!host.peer.closed) throw error; // a host that is gone is no obstacle
+          }),
+        ),
+    );
   }
 
   /** The host that a batch on a thread of this one is of, and the number that it has there. */
@@ -201,7 +226,7 @@ export class Cluster {
   }
 
   /** Those that are gone, too, as long as something of theirs runs. */
-  * #guests(): Iterable<Guest> {
+  *#guests(): Iterable<Guest> {
     for (const { guest } of this.#members.values()) yield guest;
     for (const guest of this.#leaving) {
       yield guest;
@@ -210,7 +235,8 @@ export class Cluster {
   }
 
   #tellAll(type: number, ...parts: readonly unknown[]): void {
-    for (const { peer } of this.#members.values()) peer.send(type, ...parts); // after our hello, which each was sent first
+    // After our hello, which each was sent first.
+    for (const { peer } of this.#members.values()) peer.send(type, ...parts);
   }
 
   /** What code of ours is called on other hosts. @throws `FUNCTION_NOT_FOUND` */
@@ -232,9 +258,14 @@ export class Cluster {
   #number(code: CodeName, from: Peer): number | HandoffError {
     try {
       const wire = this.#find(code, from);
-      return this.#codes.number('source' in wire ? `source:${wire.source}` : `${wire.module}#${wire.export}`, () => wire);
+      return this.#codes.number(
+        'source' in wire ? `source:${wire.source}` : `${wire.module}#${wire.export}`,
+        () => wire,
+      );
     } catch (error) {
-      return error instanceof HandoffError ? error : new HandoffError('FUNCTION_NOT_FOUND', `This code cannot be found: ${String(error)}`, { cause: error });
+      return error instanceof HandoffError
+        ? error
+        : new HandoffError('FUNCTION_NOT_FOUND', `This code cannot be found: ${String(error)}`, { cause: error });
     }
   }
 
@@ -243,46 +274,71 @@ export class Cluster {
     if (this.#stopping || id === this.#parts.identity.id) return channel.close();
     const known = this.#members.get(id);
     if (channel.kind === 'bulk') return known === undefined ? channel.close() : known.peer.takeBulk(channel);
-    if (known !== undefined && (known.isUp ? known.peer.isLively : !this.#isBetter(channel, known.peer))) return channel.close(new HandoffError('NODE_DOWN', 'There is another channel between the two hosts.'));
+    if (known !== undefined && (known.isUp ? known.peer.isLively : !this.#isBetter(channel, known.peer)))
+      return channel.close(new HandoffError('NODE_DOWN', 'There is another channel between the two hosts.'));
     for (const { peer } of [...this.#members.values()]) {
       // The same host in another life, or by another channel.
-      if (peer.identity.id === id || (address !== undefined && peer.identity.address === address && peer.identity.incarnation <= incarnation)) peer.close(new HandoffError('NODE_DOWN', 'The host has come anew.'));
+      if (
+        peer.identity.id === id ||
+        (address !== undefined && peer.identity.address === address && peer.identity.incarnation <= incarnation)
+      )
+        peer.close(new HandoffError('NODE_DOWN', 'The host has come anew.'));
     }
     if (known !== undefined) this.#drop(known, undefined);
     this.#welcome(channel);
   }
 
-  /** Of two new channels between the same hosts both keep that which the smaller id dialled. A new one by the same takes the place of one that must be dead. */
+  /**
+   * Of two new channels between the same hosts both keep that which the smaller id dialled. A new one by the same takes
+   * the place of one that must be dead.
+   */
   #isBetter(channel: Channel, peer: Peer): boolean {
-    return channel.dialled === peer.dialled || channel.dialled === (this.#parts.identity.id < channel.peer.id);
+    return channel.dialled === peer.dialled || channel.dialled === this.#parts.identity.id < channel.peer.id;
   }
 
   #welcome(channel: Channel): void {
     const { id, address } = channel.peer;
     if (address !== undefined) this.#joining.forget(address);
     const pulse = this.#beacon?.pulse();
-    const peer: Peer = new Peer(channel, { ...this.#options, stallTimeout: this.#options.reconnectTimeout }, {
-      pulse,
-      message: (type, parts) => this.#message(member, type, parts),
-      request: (method, args) => this.#request(peer, method, args),
-      requests: this.#parts.requests,
-      dialBulk: () => this.#parts.transport.dial(peer.identity.address ?? this.#joining.addressOf(id)!, 'bulk'),
-      find: (data) => this.#holdings.get(data.key) ?? this.#relay(data),
-      closed: (error) => this.#closed(member, error),
-    });
+    const peer: Peer = new Peer(
+      channel,
+      { ...this.#options, stallTimeout: this.#options.reconnectTimeout },
+      {
+        pulse,
+        message: (type, parts) => this.#message(member, type, parts),
+        request: (method, args) => this.#request(peer, method, args),
+        requests: this.#parts.requests,
+        dialBulk: () => this.#parts.transport.dial(peer.identity.address ?? this.#joining.addressOf(id)!, 'bulk'),
+        find: (data) => this.#holdings.get(data.key) ?? this.#relay(data),
+        closed: (error) => this.#closed(member, error),
+      },
+    );
     const member: Member = {
-      peer, pulse, isUp: false, guest: new Guest(peer, this.#host),
+      peer,
+      pulse,
+      isUp: false,
+      guest: new Guest(peer, this.#host),
       remote: new RemoteHost(peer, { codes: this.#codes, names: this.#names, exchange: this.exchange }),
     };
     this.#members.set(id, member);
     this.#peers.set(id, peer);
-    peer.send(Message.hello, { nodes: this.#parts.cards(), members: this.#known(), ...(pulse !== undefined && { beacon: pulse.card }) } satisfies HostCard);
+    peer.send(Message.hello, {
+      nodes: this.#parts.cards(),
+      members: this.#known(),
+      ...(pulse !== undefined && { beacon: pulse.card }),
+    } satisfies HostCard);
     peer.open();
   }
 
   /** `id address` of the members that can be dialled. */
   #known(): string[] {
-    return [...this.#members.values()].flatMap(({ peer: { identity: { id, address } } }) => (address === undefined ? [] : `${id} ${address}`));
+    return [...this.#members.values()].flatMap(
+      ({
+        peer: {
+          identity: { id, address },
+        },
+      }) => (address === undefined ? [] : `${id} ${address}`),
+    );
   }
 
   #message(member: Member, type: number, parts: any[]): void {
@@ -299,7 +355,8 @@ export class Cluster {
     member.isUp = true;
     if (beacon !== undefined) member.pulse?.send(beacon, addressOf(member.peer));
     const { id, address } = member.peer.identity;
-    for (const { peer, isUp } of this.#members.values()) if (isUp && peer !== member.peer && address !== undefined) peer.send(Message.members, [`${id} ${address}`]);
+    for (const { peer, isUp } of this.#members.values())
+      if (isUp && peer !== member.peer && address !== undefined) peer.send(Message.members, [`${id} ${address}`]);
     this.#joining.learn(members);
     this.#parts.hostUp(member.remote, nodes);
     this.#joining.settle();
@@ -307,7 +364,8 @@ export class Cluster {
 
   /** What another host holds, for one that does not know it. */
   #relay(data: RemoteData): Promise<PayloadData> {
-    if (data.host === this.#parts.identity.id) return Promise.reject(new HandoffError('RESULT_LOST', 'Its host does not hold it any more.'));
+    if (data.host === this.#parts.identity.id)
+      return Promise.reject(new HandoffError('RESULT_LOST', 'Its host does not hold it any more.'));
     return this.#host.fetcher.fetch(data);
   }
 

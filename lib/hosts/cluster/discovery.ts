@@ -1,6 +1,6 @@
 /**
- * Who is dialled when: those to join, for as long as this host is there; members that others tell of, once by that with the smaller id; and
- * members that were lost without a good-bye.
+ * Who is dialled when: those to join, for as long as this host is there; members that others tell of, once by that with
+ * the smaller id; and members that were lost without a good-bye.
  */
 import { HandoffError } from '../../core/errors.ts';
 import type { Channel } from '../transport/transport.ts';
@@ -72,19 +72,26 @@ export class Joining {
   async joined(): Promise<void> {
     const { join, joinTimeout } = this.#options;
     if (join.length === 0) return;
-    const timer = setTimeout(() => this.#isSeeded ? this.#joined.resolve() : this.refuse(this.#unanswered(join, joinTimeout)), joinTimeout);
+    const timer = setTimeout(
+      () => (this.#isSeeded ? this.#joined.resolve() : this.refuse(this.#unanswered(join, joinTimeout))),
+      joinTimeout,
+    );
     try {
       await this.#joined.promise;
     } catch (error) {
-      if (!(error instanceof HandoffError && error.code === 'NODE_DOWN' && this.#parts.hasNodes())) throw error; // who has nodes can wait for company
+      // Who has nodes can wait for company.
+      if (!(error instanceof HandoffError && error.code === 'NODE_DOWN' && this.#parts.hasNodes())) throw error;
     } finally {
       clearTimeout(timer);
     }
   }
 
   #unanswered(join: readonly string[], joinTimeout: number): HandoffError {
-    const why = this.#lastError instanceof Error ? ` The last attempt: ${this.#lastError.message.replace(/[^.?]$/, '$&.')}` : '';
-    return new HandoffError('NODE_DOWN', `None of ${join.join(', ')} answered within ${joinTimeout} ms.${why}`, { cause: this.#lastError });
+    const why =
+      this.#lastError instanceof Error ? ` The last attempt: ${this.#lastError.message.replace(/[^.?]$/, '$&.')}` : '';
+    return new HandoffError('NODE_DOWN', `None of ${join.join(', ')} answered within ${joinTimeout} ms.${why}`, {
+      cause: this.#lastError,
+    });
   }
 
   /** One of those to join is this very host. */
@@ -105,7 +112,8 @@ export class Joining {
 
   /** Somebody has come, or gone. */
   settle(): void {
-    if (this.#isSeeded && !this.#parts.isExpecting() && !this.#dialler.busy([...this.#seeds.keys()])) this.#joined.resolve();
+    if (this.#isSeeded && !this.#parts.isExpecting() && !this.#dialler.busy([...this.#seeds.keys()]))
+      this.#joined.resolve();
   }
 
   /** @param members `id address` of each that some member knows */

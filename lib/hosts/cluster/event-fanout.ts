@@ -3,7 +3,12 @@ import type { NodeEvents } from '../../workers/node/node-link.ts';
 import type { Guest } from './remote-scheduler.ts';
 
 /** Batches of guests have numbers below 0, those of this host's scheduler above. */
-export function lend(node: string, own: NodeEvents, guests: () => Iterable<Guest>, onLaneUp: (lane: number) => void): NodeEvents {
+export function lend(
+  node: string,
+  own: NodeEvents,
+  guests: () => Iterable<Guest>,
+  onLaneUp: (lane: number) => void,
+): NodeEvents {
   return {
     ...own,
     laneUp(lane) {

@@ -1,4 +1,7 @@
-/** Fetches results from the hosts that hold them. Each is fetched once, however many ask for it, and the fetch ends when its last reader aborts. */
+/**
+ * Fetches results from the hosts that hold them. Each is fetched once, however many ask for it, and the fetch ends when
+ * its last reader aborts.
+ */
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Peer } from './peer.ts';
@@ -14,7 +17,10 @@ interface Coming {
 }
 
 export interface FetchOptions {
-  /** Who is asked when its holder cannot be reached from here: two hosts that do not listen know each other only by a third. */
+  /**
+   * Who is asked when its holder cannot be reached from here: two hosts that do not listen know each other only by a
+   * third.
+   */
   readonly via?: Peer | undefined;
   /** Aborts this request. The fetch itself ends with its last request. */
   readonly signal?: AbortSignal | undefined;
@@ -65,7 +71,14 @@ export class Fetcher {
       try {
         return await link.fetch(data, signal);
       } catch (error) {
-        if (signal.aborted || peer.closed || !link.isClosed || links === mostLinks || isHandoffError(error, 'RESULT_LOST')) throw error;
+        if (
+          signal.aborted ||
+          peer.closed ||
+          !link.isClosed ||
+          links === mostLinks ||
+          isHandoffError(error, 'RESULT_LOST')
+        )
+          throw error;
       }
     }
   }

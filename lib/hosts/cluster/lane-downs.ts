@@ -1,4 +1,7 @@
-/** How often each lane of a host has gone down, as both ends of a connection count it: the host as it tells so, its guest as it hears so. */
+/**
+ * How often each lane of a host has gone down, as both ends of a connection count it: the host as it tells so, its
+ * guest as it hears so.
+ */
 export class LaneDowns {
   readonly #counts = new Map<string, number>();
 

@@ -1,4 +1,7 @@
-/** Large results from this host's point of view as an orchestrator: who holds what, and who has to be told when it is not needed any more. */
+/**
+ * Large results from this host's point of view as an orchestrator: who holds what, and who has to be told when it is
+ * not needed any more.
+ */
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Fetcher } from './fetcher.ts';
 import type { Holdings } from './object-table.ts';
@@ -54,7 +57,9 @@ export class Exchange {
 
   /** Brings here what another host holds, for a run only as long as that is under way; rejects when it is gone. */
   async fetch(data: RemoteData, serial?: number): Promise<PayloadData> {
-    const here = await this.#fetcher.fetch(data, { signal: serial === undefined ? undefined : this.#runs.get(serial)?.controller.signal });
+    const here = await this.#fetcher.fetch(data, {
+      signal: serial === undefined ? undefined : this.#runs.get(serial)?.controller.signal,
+    });
     this.#references.set(here, data);
     return here;
   }
@@ -81,14 +86,16 @@ export class Exchange {
 
   #involvedIn(serial: number): Involved {
     let involved = this.#runs.get(serial);
-    if (involved === undefined) this.#runs.set(serial, (involved = { hosts: new Set(), copies: new Map(), controller: new AbortController() }));
+    if (involved === undefined)
+      this.#runs.set(serial, (involved = { hosts: new Set(), copies: new Map(), controller: new AbortController() }));
     return involved;
   }
 
   /** The reference under which every host can have it; one to what we hold ourselves where its holder is gone. */
   #referenceOf(data: PayloadData, serial: number): RemoteData {
     const known = data.kind === 'remote' ? data : this.#references.get(data);
-    if (known !== undefined && (data.kind === 'remote' || known.host === this.#host || this.#peers.has(known.host))) return known;
+    if (known !== undefined && (data.kind === 'remote' || known.host === this.#host || this.#peers.has(known.host)))
+      return known;
     const reference = this.#holdings.hold(this.#host, serial, data, false);
     this.#references.set(data, reference);
     return reference;

@@ -1,6 +1,6 @@
 /**
- * Large results that this host holds, its own and copies of others', under keys that every host understands. Each belongs to a run of some
- * orchestrator, and goes when that says so, or is gone itself.
+ * Large results that this host holds, its own and copies of others', under keys that every host understands. Each
+ * belongs to a run of some orchestrator, and goes when that says so, or is gone itself.
  *
  * ```
  *   orchestrator ── run ── key ── bytes
@@ -30,7 +30,8 @@ export class Holdings {
   /**
    * Holds something new; gives the reference under which others can have it.
    *
-   * @param isOwn false for what is a result of this host's own runs, which says itself when it goes to disk and when it is dropped
+   * @param isOwn false for what is a result of this host's own runs, which says itself when it goes to disk and when it
+   *   is dropped
    */
   hold(orchestrator: string, serial: number, data: PayloadData, isOwn = true): RemoteData {
     const key = `${this.#host}:${++this.#last}`;

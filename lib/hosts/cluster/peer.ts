@@ -1,6 +1,7 @@
 /**
- * Another host, as long as there is a control channel to it: messages, questions with answers, and heartbeats. Who says nothing for too
- * long is given up, and is a new peer when it comes back. Signs of life of its beacon count, too, although its main thread is busy then.
+ * Another host, as long as there is a control channel to it: messages, questions with answers, and heartbeats. Who says
+ * nothing for too long is given up, and is a new peer when it comes back. Signs of life of its beacon count, too,
+ * although its main thread is busy then.
  */
 import { fromErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -118,7 +119,11 @@ export class Peer {
   send(type: number, ...parts: readonly unknown[]): void {
     let body = encodeMessage(type, parts);
     const most = Math.min(partBytes, this.#channel.maxFrameBytes);
-    if (body.byteLength > mostBytes) throw new HandoffError('NOT_SERIALIZABLE', `A message to another host takes ${body.byteLength} bytes; ${mostBytes} are possible. Large typed arrays and buffers travel apart from it.`);
+    if (body.byteLength > mostBytes)
+      throw new HandoffError(
+        'NOT_SERIALIZABLE',
+        `A message to another host takes ${body.byteLength} bytes; ${mostBytes} are possible. Large typed arrays and buffers travel apart from it.`,
+      );
     for (; body.byteLength > most; body = body.subarray(most)) this.#channel.send(Message.part, body.subarray(0, most));
     this.#channel.send(type, body);
   }
@@ -144,10 +149,22 @@ export class Peer {
     const opening = Promise.withResolvers<BulkLink>();
     opening.promise.catch(() => {}); // whoever asked hears of it
     this.#bulk = opening;
-    if (!this.dialled) this.send(Message.bulk); // it dialled us, so it can again; we may not be able to
+    if (!this.dialled)
+      this.send(Message.bulk); // it dialled us, so it can again; we may not be able to
     else void this.#dialBulk(opening);
     // Whatever keeps it from being opened, the host itself is there: only those fail that wait for it.
-    const timer = setTimeout(() => this.#failBulk(opening, new HandoffError('NODE_DOWN', `No bulk channel to host ${this.#name} could be opened for ${bulkPatience} ms.`, { cause: this.#bulkError })), bulkPatience);
+    const timer = setTimeout(
+      () =>
+        this.#failBulk(
+          opening,
+          new HandoffError(
+            'NODE_DOWN',
+            `No bulk channel to host ${this.#name} could be opened for ${bulkPatience} ms.`,
+            { cause: this.#bulkError },
+          ),
+        ),
+      bulkPatience,
+    );
     timer.unref();
     void opening.promise.catch(() => {}).then(() => clearTimeout(timer));
     return opening.promise;
@@ -155,7 +172,11 @@ export class Peer {
 
   /** Dials until it is there, or not wanted any more: what keeps a dial from being answered may pass. */
   async #dialBulk(opening: PromiseWithResolvers<BulkLink>): Promise<void> {
-    for (let pause = 50; this.#bulk === opening && this.#link === undefined && !this.#closed; pause = Math.min(1000, 2 * pause)) {
+    for (
+      let pause = 50;
+      this.#bulk === opening && this.#link === undefined && !this.#closed;
+      pause = Math.min(1000, 2 * pause)
+    ) {
       try {
         return this.takeBulk(await this.#events.dialBulk());
       } catch (error) {
@@ -192,11 +213,16 @@ export class Peer {
     if (type === Message.part) return this.#keep(body);
     const parts = decodeMessage(type, this.#beginning.length === 0 ? body : this.#whole(body));
     switch (type) {
-      case Message.ping: return void (this.clock.hear(parts as unknown as Heartbeat, wallClock()) && this.#beat());
-      case Message.bulk: return void (this.dialled && this.bulk().catch(() => {})); // one that is there, or on its way, it will see too
-      case Message.request: return void this.#answer(parts[0], parts[1], parts[2]);
-      case Message.response: return this.#answered(parts[0], parts[1], parts[2]);
-      default: return this.#events.message(type, parts);
+      case Message.ping:
+        return void (this.clock.hear(parts as unknown as Heartbeat, wallClock()) && this.#beat());
+      case Message.bulk:
+        return void (this.dialled && this.bulk().catch(() => {})); // one that is there, or on its way, it will see too
+      case Message.request:
+        return void this.#answer(parts[0], parts[1], parts[2]);
+      case Message.response:
+        return this.#answered(parts[0], parts[1], parts[2]);
+      default:
+        return this.#events.message(type, parts);
     }
   }
 
@@ -204,7 +230,8 @@ export class Peer {
   #keep(body: Uint8Array): void {
     this.#beginning.push(body);
     this.#beginningBytes += body.byteLength;
-    if (this.#beginningBytes > mostBytes) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a message that does not end.');
+    if (this.#beginningBytes > mostBytes)
+      throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a message that does not end.');
   }
 
   #whole(end: Uint8Array): Uint8Array {
@@ -244,24 +271,32 @@ export class Peer {
     const { heartbeatInterval } = this.#options;
     const late = now - this.#tickedAt - heartbeatInterval;
     this.#tickedAt = now;
-    if (late > heartbeatInterval) { // it was us who were busy: what it said waits to be read
+    if (late > heartbeatInterval) {
+      // it was us who were busy: what it said waits to be read
       this.#heardAt += late;
       this.#aliveAt += late;
     }
     if (this.#events.pulse?.takeBeat() === true) this.#aliveAt = now;
     if (this.#silence(now) === undefined) return this.#beat();
-    setImmediate(() => setImmediate(() => { // once all has been read that has arrived
-      const error = this.#silence(performance.now());
-      if (error !== undefined) this.close(error);
-    }));
+    setImmediate(() =>
+      setImmediate(() => {
+        // once all has been read that has arrived
+        const error = this.#silence(performance.now());
+        if (error !== undefined) this.close(error);
+      }),
+    );
   }
 
   /** Why it is to be given up, if it is. */
   #silence(now: number): HandoffError | undefined {
     const { heartbeatTimeout, stallTimeout = Infinity } = this.#options;
-    if (now - Math.max(this.#heardAt, this.#aliveAt) > heartbeatTimeout) return new HandoffError('NODE_DOWN', `Host ${this.#name} has said nothing for ${heartbeatTimeout} ms.`);
+    if (now - Math.max(this.#heardAt, this.#aliveAt) > heartbeatTimeout)
+      return new HandoffError('NODE_DOWN', `Host ${this.#name} has said nothing for ${heartbeatTimeout} ms.`);
     if (now - this.#heardAt <= Math.max(heartbeatTimeout, stallTimeout)) return undefined;
-    return new HandoffError('NODE_DOWN', `The process of host ${this.#name} is alive, but its main thread has answered nothing for ${stallTimeout} ms.`);
+    return new HandoffError(
+      'NODE_DOWN',
+      `The process of host ${this.#name} is alive, but its main thread has answered nothing for ${stallTimeout} ms.`,
+    );
   }
 
   #beat(): void {

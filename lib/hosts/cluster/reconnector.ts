@@ -42,7 +42,13 @@ export class Dialler {
    */
   reach(address: string, patience: number, delay = 0, again = false): void {
     if (this.#stopped || this.#attempts.has(address) || this.#attempts.size >= mostAttempts) return;
-    const attempt: Attempt = { delay: firstDelay, timer: undefined, tried: false, until: performance.now() + patience, again };
+    const attempt: Attempt = {
+      delay: firstDelay,
+      timer: undefined,
+      tried: false,
+      until: performance.now() + patience,
+      again,
+    };
     this.#attempts.set(address, attempt);
     if (delay === 0) void this.#try(address, attempt);
     else attempt.timer = setTimeout(() => void this.#try(address, attempt), delay);
@@ -75,7 +81,11 @@ export class Dialler {
       if (this.#attempts.get(address) !== attempt) return;
       attempt.tried = true;
       // Who refuses us now will refuse us in a second, unless it is one that is just stopping, or starting.
-      const isRefused = isHandoffError(error, 'UNAUTHORIZED') || isHandoffError(error, 'VERSION_MISMATCH') || isHandoffError(error, 'PROTOCOL_ERROR') || isHandoffError(error, 'INVALID_OPTION');
+      const isRefused =
+        isHandoffError(error, 'UNAUTHORIZED') ||
+        isHandoffError(error, 'VERSION_MISMATCH') ||
+        isHandoffError(error, 'PROTOCOL_ERROR') ||
+        isHandoffError(error, 'INVALID_OPTION');
       const isFinal = performance.now() >= attempt.until || (isRefused && !attempt.again);
       if (isFinal) this.#attempts.delete(address);
       else attempt.timer = setTimeout(() => void this.#try(address, attempt), attempt.delay);

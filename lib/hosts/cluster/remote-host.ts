@@ -6,7 +6,12 @@ import type { CodeList } from '../../workers/node/code-registry.ts';
 import type { BatchReport, LaneCrash, OutgoingBatch } from '../../workers/node/lane-messages.ts';
 import type { NodeEvents, NodeLink } from '../../workers/node/node-link.ts';
 import { translate } from '../../workers/node/translate.ts';
-import { type FailureWire, type ModuleDescription, ReportKind, type SourceDescription } from '../../workers/node/wire.ts';
+import {
+  type FailureWire,
+  type ModuleDescription,
+  ReportKind,
+  type SourceDescription,
+} from '../../workers/node/wire.ts';
 import type { PayloadData } from '../../workers/store/payload.ts';
 import type { Exchange } from './object-directory.ts';
 import { LaneDowns } from './lane-downs.ts';
@@ -61,15 +66,27 @@ export class RemoteHost {
 
   message(type: number, parts: any[]): void {
     switch (type) {
-      case Message.lane: return this.#laneOf(parts[0], parts[1])?.events.laneUp(parts[1]);
+      case Message.lane:
+        return this.#laneOf(parts[0], parts[1])?.events.laneUp(parts[1]);
       case Message.laneDown: {
         const node = this.#laneOf(parts[0], parts[1]);
         this.#downs.add(parts[0], parts[1]);
-        const started = (parts[3] as { readonly batch: number }[]).filter(({ batch }) => this.#batches.get(batch)?.node === parts[0]);
-        for (const [id, { node: on, lane }] of this.#batches) if (on === parts[0] && lane === parts[1]) this.#batches.delete(id);
+        const started = (parts[3] as { readonly batch: number }[]).filter(
+          ({ batch }) => this.#batches.get(batch)?.node === parts[0],
+        );
+        for (const [id, { node: on, lane }] of this.#batches)
+          if (on === parts[0] && lane === parts[1]) this.#batches.delete(id);
         return node?.events.laneDown(parts[1], crashOf(parts[2]), started as any);
       }
-      case Message.log: return this.#nodes.get(parts[0])?.events.log({ origin: 0, runId: parts[1], dagId: parts[2], functionId: parts[3], attempt: parts[4], values: loggedOf(parts[5]) });
+      case Message.log:
+        return this.#nodes.get(parts[0])?.events.log({
+          origin: 0,
+          runId: parts[1],
+          dagId: parts[2],
+          functionId: parts[3],
+          attempt: parts[4],
+          values: loggedOf(parts[5]),
+        });
     }
     const [events] = [...this.#nodes.values()].map((node) => node.events); // they are told apart by their batch
     if (events === undefined) return;
@@ -77,24 +94,44 @@ export class RemoteHost {
     switch (type) {
       case Message.ended: {
         if (batch === undefined) return; // of one that was given up
-        const [id, first, count, exceptions, durations, spans, values] = parts as [number, number, number, number[], number[], number[] | null, unknown[] | Unreadable];
-        const report = values instanceof Unreadable ? failedReport(first, count, durations, values.error, batch.size) : { first, count, exceptions, durations, spans, values };
+        const [id, first, count, exceptions, durations, spans, values] = parts as [
+          number,
+          number,
+          number,
+          number[],
+          number[],
+          number[] | null,
+          unknown[] | Unreadable,
+        ];
+        const report =
+          values instanceof Unreadable
+            ? failedReport(first, count, durations, values.error, batch.size)
+            : { first, count, exceptions, durations, spans, values };
         checkReport(report, batch.size);
         if (first + count === batch.size) this.#batches.delete(id);
         return events.ended(id, this.#report(report));
       }
       case Message.started: {
         if (batch === undefined) return;
-        if (parts[1] >= batch.size) throw new HandoffError('PROTOCOL_ERROR', `A peer began function ${parts[1]} of a batch of ${batch.size}.`);
+        if (parts[1] >= batch.size)
+          throw new HandoffError('PROTOCOL_ERROR', `A peer began function ${parts[1]} of a batch of ${batch.size}.`);
         return events.started(parts[0], parts[1], parts[2] - this.peer.clock.offset);
       }
       case Message.takenBack: {
         if (batch === undefined) return;
-        if (parts[1] > batch.size) throw new HandoffError('PROTOCOL_ERROR', `A peer gave back a batch of ${batch.size} functions after ${parts[1]}.`);
+        if (parts[1] > batch.size)
+          throw new HandoffError(
+            'PROTOCOL_ERROR',
+            `A peer gave back a batch of ${batch.size} functions after ${parts[1]}.`,
+          );
         this.#batches.set(parts[0], { ...batch, size: parts[1] });
         return events.takenBack(parts[0], parts[1]);
       }
-      default: throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which is not for an orchestrator.`);
+      default:
+        throw new HandoffError(
+          'PROTOCOL_ERROR',
+          `A peer sent a message of type ${type}, which is not for an orchestrator.`,
+        );
     }
   }
 
@@ -104,7 +141,10 @@ export class RemoteHost {
     this.#refresh();
     const unknown = [...new Set(numbers)].filter((number) => !this.#checked.has(number));
     if (unknown.length === 0) return;
-    await this.peer.request('check', unknown.map((number) => names.nameOf(codes.wire(number))));
+    await this.peer.request(
+      'check',
+      unknown.map((number) => names.nameOf(codes.wire(number))),
+    );
     for (const number of unknown) this.#checked.add(number);
   }
 
@@ -147,12 +187,30 @@ export class RemoteHost {
     }
   }
 
-  send(node: string, lane: number, { id, flags, runId, dagId, serial, size, program, values, claim }: OutgoingBatch): void {
+  send(
+    node: string,
+    lane: number,
+    { id, flags, runId, dagId, serial, size, program, values, claim }: OutgoingBatch,
+  ): void {
     const { exchange } = this.#orchestrator;
     exchange.involve(serial, this.peer.identity.id);
     this.#define(program, values as unknown[], size);
     try {
-      this.peer.send(Message.batch, node, lane, id, serial, flags, runId, dagId, size, program.slice(), values, claim, this.#downs.of(node, lane));
+      this.peer.send(
+        Message.batch,
+        node,
+        lane,
+        id,
+        serial,
+        flags,
+        runId,
+        dagId,
+        size,
+        program.slice(),
+        values,
+        claim,
+        this.#downs.of(node, lane),
+      );
       this.#batches.set(id, { node, lane, size });
     } catch (error) {
       if (isHandoffError(error, 'NOT_SERIALIZABLE')) throw new DOMException(error.message, 'DataCloneError');
@@ -168,22 +226,46 @@ export class RemoteHost {
   /** The node that a message about a thread names. */
   #laneOf(name: string, lane: number): RemoteNode | undefined {
     const node = this.#nodes.get(name);
-    if (node !== undefined && lane >= node.settings.threads) throw new HandoffError('PROTOCOL_ERROR', `A peer told of thread ${lane} of node ${JSON.stringify(name)}, which has ${node.settings.threads}.`);
+    if (node !== undefined && lane >= node.settings.threads)
+      throw new HandoffError(
+        'PROTOCOL_ERROR',
+        `A peer told of thread ${lane} of node ${JSON.stringify(name)}, which has ${node.settings.threads}.`,
+      );
     return node;
   }
 
-  #report({ first, count, exceptions, durations, spans, values }: { first: number; count: number; exceptions: number[]; durations: number[]; spans: number[] | null; values: unknown[] }): BatchReport {
+  #report({
+    first,
+    count,
+    exceptions,
+    durations,
+    spans,
+    values,
+  }: {
+    first: number;
+    count: number;
+    exceptions: number[];
+    durations: number[];
+    spans: number[] | null;
+    values: unknown[];
+  }): BatchReport {
     for (let k = 0; k < exceptions.length; k += 2) {
       const at = exceptions[k]! - first;
       if (exceptions[k + 1] === ReportKind.payload) values[at] = fromPayloadWire(values[at]);
     }
-    if (spans !== null) for (let k = 0; k < spans.length; k++) spans[k]! -= this.peer.clock.offset; // as by this host's clock
+    // As by this host's clock.
+    if (spans !== null) for (let k = 0; k < spans.length; k++) spans[k]! -= this.peer.clock.offset;
     return { first, count, exceptions, durations, spans, values };
   }
 }
 
 export class RemoteNode implements NodeLink {
-  settings: { readonly name: string; readonly capabilities: Capabilities; readonly threads: number; readonly speed: number };
+  settings: {
+    readonly name: string;
+    readonly capabilities: Capabilities;
+    readonly threads: number;
+    readonly speed: number;
+  };
   readonly host: number;
   readonly hostName: string;
   readonly events: NodeEvents;
@@ -243,10 +325,23 @@ export class RemoteNode implements NodeLink {
 }
 
 /** A report whose values cannot be read: every function in it has failed. @param size of its batch */
-function failedReport(first: number, count: number, durations: number[], error: HandoffError, size: number): { first: number; count: number; exceptions: number[]; durations: number[]; spans: null; values: unknown[] } {
+function failedReport(
+  first: number,
+  count: number,
+  durations: number[],
+  error: HandoffError,
+  size: number,
+): { first: number; count: number; exceptions: number[]; durations: number[]; spans: null; values: unknown[] } {
   const failure: FailureWire = { error: toErrorWire(error), retryable: false };
   const indexes = Array.from({ length: Math.min(count, size) }, (_, k) => first + k);
-  return { first, count, exceptions: indexes.flatMap((index) => [index, ReportKind.failed]), durations, spans: null, values: indexes.map(() => failure) };
+  return {
+    first,
+    count,
+    exceptions: indexes.flatMap((index) => [index, ReportKind.failed]),
+    durations,
+    spans: null,
+    values: indexes.map(() => failure),
+  };
 }
 
 /** Each as the `ErrorWire` that any value can be. */
@@ -258,6 +353,18 @@ function loggedOf(values: readonly ErrorWire[] | Unreadable): unknown[] {
   }
 }
 
-function crashOf({ reason, exitCode, error }: { readonly reason: LaneCrash['reason']; readonly exitCode?: number; readonly error?: ErrorWire }): LaneCrash {
-  return { reason, ...(exitCode !== undefined && { exitCode }), ...(error !== undefined && { error: fromErrorWire(error) }) };
+function crashOf({
+  reason,
+  exitCode,
+  error,
+}: {
+  readonly reason: LaneCrash['reason'];
+  readonly exitCode?: number;
+  readonly error?: ErrorWire;
+}): LaneCrash {
+  return {
+    reason,
+    ...(exitCode !== undefined && { exitCode }),
+    ...(error !== undefined && { error: fromErrorWire(error) }),
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * What a guest's functions take that lies on other hosts: brought here once, and held until its run is over or the guest says that nobody will
- * read it any more.
+ * What a guest's functions take that lies on other hosts: brought here once, and held until its run is over or the
+ * guest says that nobody will read it any more.
  */
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Fetcher } from './fetcher.ts';
@@ -34,7 +34,8 @@ export class Inputs {
     this.#coming.set(serial, (this.#coming.get(serial) ?? 0) + 1);
     try {
       const here = await this.#fetcher.fetch(data, { via: this.#peer, signal: this.#signalOf(serial) });
-      if (!this.#gone && !this.#over.has(serial) && this.#holdings.get(key) === undefined) this.#holdings.put(this.#peer.identity.id, serial, key, here);
+      if (!this.#gone && !this.#over.has(serial) && this.#holdings.get(key) === undefined)
+        this.#holdings.put(this.#peer.identity.id, serial, key, here);
       return here;
     } finally {
       const left = this.#coming.get(serial)! - 1;

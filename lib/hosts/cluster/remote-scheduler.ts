@@ -1,6 +1,6 @@
 /**
- * Another host's scheduler, as a guest on the nodes of this one: its batches are translated, wait for what they take and for their claims,
- * and go to the threads that it named, where they stand in line with everybody else's.
+ * Another host's scheduler, as a guest on the nodes of this one: its batches are translated, wait for what they take
+ * and for their claims, and go to the threads that it named, where they stand in line with everybody else's.
  *
  * ```
  *   batch ─► what it takes is fetched ─► its claim is granted ─► a thread ─► report
@@ -108,7 +108,15 @@ export class Guest {
   /** What it has on the threads of this host. */
   *work(): Iterable<GuestWork> {
     for (const { id, own, node, lane, sent, size, done } of this.#byOwn.values()) {
-      if (sent) yield { host: this.peer.identity.id, batch: id, node, lane, queue: size - done, isRunning: (this.#host.node(node)?.begun(lane, own) ?? 0) > done };
+      if (sent)
+        yield {
+          host: this.peer.identity.id,
+          batch: id,
+          node,
+          lane,
+          queue: size - done,
+          isRunning: (this.#host.node(node)?.begun(lane, own) ?? 0) > done,
+        };
     }
   }
 
@@ -117,15 +125,27 @@ export class Guest {
     const { holdings } = this.#host;
     const { id } = this.peer.identity;
     switch (type) {
-      case Message.code: return this.#define(parts[0], parts[1]);
-      case Message.batch: return this.#batch(parts);
-      case Message.takeBack: return this.#takeBack(parts[0], parts[1]);
-      case Message.cancel: return this.#cancel(parts[0], parts[1]);
-      case Message.kill: return this.#kill(parts[0], parts[1], parts[2]);
-      case Message.release: return holdings.release(id, parts[0], parts[1]);
-      case Message.endRun: return this.#endRun(parts[0]);
-      case Message.ahead: return this.#inputs.ahead(parts[0], parts[1]);
-      default: throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which is not for the host of nodes.`);
+      case Message.code:
+        return this.#define(parts[0], parts[1]);
+      case Message.batch:
+        return this.#batch(parts);
+      case Message.takeBack:
+        return this.#takeBack(parts[0], parts[1]);
+      case Message.cancel:
+        return this.#cancel(parts[0], parts[1]);
+      case Message.kill:
+        return this.#kill(parts[0], parts[1], parts[2]);
+      case Message.release:
+        return holdings.release(id, parts[0], parts[1]);
+      case Message.endRun:
+        return this.#endRun(parts[0]);
+      case Message.ahead:
+        return this.#inputs.ahead(parts[0], parts[1]);
+      default:
+        throw new HandoffError(
+          'PROTOCOL_ERROR',
+          `A peer sent a message of type ${type}, which is not for the host of nodes.`,
+        );
     }
   }
 
@@ -167,15 +187,33 @@ export class Guest {
   /** A node has less than before: what asks for more than all of it goes back, as it would wait for ever. */
   giveBack(node: string, capabilities: Capabilities): void {
     for (const batch of [...this.#byOwn.values()]) {
-      if (batch.node === node && !batch.sent && batch.claim !== undefined && shortage(batch.claim, capabilities) !== undefined) this.#shorten(batch, batch.size - batch.done);
+      if (
+        batch.node === node &&
+        !batch.sent &&
+        batch.claim !== undefined &&
+        shortage(batch.claim, capabilities) !== undefined
+      )
+        this.#shorten(batch, batch.size - batch.done);
     }
   }
 
   laneDown(node: string, lane: number, crash: LaneCrash, started: StartedBatches): void {
     this.#downs.add(node, lane);
-    const own = started.flatMap((each) => (this.#byOwn.has(each.batch) ? { batch: this.#byOwn.get(each.batch)!.id, started: each.started } : []));
+    const own = started.flatMap((each) =>
+      this.#byOwn.has(each.batch) ? { batch: this.#byOwn.get(each.batch)!.id, started: each.started } : [],
+    );
     for (const batch of this.#byOwn.values()) if (batch.node === node && batch.lane === lane) this.#close(batch);
-    this.#tell(Message.laneDown, node, lane, { reason: crash.reason, exitCode: crash.exitCode, error: crash.error === undefined ? undefined : toTravellingError(crash.error) }, own);
+    this.#tell(
+      Message.laneDown,
+      node,
+      lane,
+      {
+        reason: crash.reason,
+        exitCode: crash.exitCode,
+        error: crash.error === undefined ? undefined : toTravellingError(crash.error),
+      },
+      own,
+    );
   }
 
   log(node: string, { runId, dagId, functionId, attempt, values }: Logged): void {
@@ -188,13 +226,16 @@ export class Guest {
     const { grace } = this.#host;
     this.#inputs.end();
     for (const batch of [...this.#byOwn.values()]) {
-      const count = batch.sent ? this.#host.node(batch.node)?.cancel(batch.lane, batch.own, 'aborted') ?? 0 : batch.size - batch.done;
+      const count = batch.sent
+        ? (this.#host.node(batch.node)?.cancel(batch.lane, batch.own, 'aborted') ?? 0)
+        : batch.size - batch.done;
       batch.size -= count;
       if (batch.done >= batch.size) this.#close(batch);
     }
     if (this.#byOwn.size === 0) return;
     setTimeout(() => {
-      for (const batch of this.#byOwn.values()) if (this.#isRunning(batch)) this.#host.node(batch.node)!.kill(batch.lane, batch.own);
+      for (const batch of this.#byOwn.values())
+        if (this.#isRunning(batch)) this.#host.node(batch.node)!.kill(batch.lane, batch.own);
     }, grace).unref();
   }
 
@@ -232,7 +273,10 @@ export class Guest {
     // Each function takes two words at least, and something runs it that is there.
     const threads = this.#host.node(node)?.settings.threads ?? Infinity;
     if (size < 1 || 2 * size > program.length || lane >= threads) {
-      throw new HandoffError('PROTOCOL_ERROR', `A peer sent a batch of ${size} functions in ${program.length} words for thread ${lane} of node ${JSON.stringify(node)}, which has ${threads}.`);
+      throw new HandoffError(
+        'PROTOCOL_ERROR',
+        `A peer sent a batch of ${size} functions in ${program.length} words for thread ${lane} of node ${JSON.stringify(node)}, which has ${threads}.`,
+      );
     }
     if (downs !== this.#downs.of(node, lane)) return; // the guest has put it back meanwhile
     if (this.#byId.has(id)) throw new HandoffError('PROTOCOL_ERROR', `A peer sent two batches of number ${id}.`);
@@ -242,7 +286,8 @@ export class Guest {
     this.#refresh();
     const code = (number: number): number => {
       const ours = this.#codes.get(number);
-      if (ours === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer sent a batch with code ${number}, which it has not defined.`);
+      if (ours === undefined)
+        throw new HandoffError('PROTOCOL_ERROR', `A peer sent a batch with code ${number}, which it has not defined.`);
       if (typeof ours === 'number') return ours;
       broken ??= ours;
       return number;
@@ -251,14 +296,28 @@ export class Guest {
       const data = fromPayloadWire(wire);
       if (data.kind !== 'remote') return data;
       const stand = { ...data };
-      wanted.push({ data, at: (here) => Object.assign(stand, { key: undefined, of: undefined, host: undefined }, here) });
+      wanted.push({
+        data,
+        at: (here) => Object.assign(stand, { key: undefined, of: undefined, host: undefined }, here),
+      });
       return stand;
     };
     const starts = read(() => translate(program, values, size, { code, payload }));
     if (broken !== undefined) return this.#refuse(id, size, broken);
     const batch: GuestBatch = {
-      id, own: this.#host.nextBatch(), node, lane, serial, claim: claim ?? undefined, claimant: `${this.peer.identity.id}/${runId}`,
-      size, done: 0, sent: false, granted: false, unwanted: false, withdraw: () => {},
+      id,
+      own: this.#host.nextBatch(),
+      node,
+      lane,
+      serial,
+      claim: claim ?? undefined,
+      claimant: `${this.peer.identity.id}/${runId}`,
+      size,
+      done: 0,
+      sent: false,
+      granted: false,
+      unwanted: false,
+      withdraw: () => {},
     };
     this.#byId.set(id, batch);
     this.#byOwn.set(batch.own, batch);
@@ -268,11 +327,32 @@ export class Guest {
       const link = this.#host.node(node);
       try {
         if (link === undefined) throw new HandoffError('NODE_DOWN', `Node ${node} is gone.`);
-        link.send(lane, { id: batch.own, flags, origin: this.peer.number, runId, dagId, serial, claim: batch.claim, size: batch.size, program: isWhole ? program : program.subarray(0, starts[batch.size]), values, sources: null, exports: null });
+        link.send(lane, {
+          id: batch.own,
+          flags,
+          origin: this.peer.number,
+          runId,
+          dagId,
+          serial,
+          claim: batch.claim,
+          size: batch.size,
+          program: isWhole ? program : program.subarray(0, starts[batch.size]),
+          values,
+          sources: null,
+          exports: null,
+        });
       } catch (cause) {
         if (link === undefined) return this.laneDown(node, lane, { reason: 'killed' }, []);
         this.#close(batch); // it would be the same on every other thread
-        this.#refuse(id, batch.size, new HandoffError('NOT_SERIALIZABLE', `An argument cannot be sent to a worker thread of another host: ${textOf(cause)}`, { cause }));
+        this.#refuse(
+          id,
+          batch.size,
+          new HandoffError(
+            'NOT_SERIALIZABLE',
+            `An argument cannot be sent to a worker thread of another host: ${textOf(cause)}`,
+            { cause },
+          ),
+        );
       }
     };
     const admit = (): void => {
@@ -284,13 +364,23 @@ export class Guest {
       });
     };
     if (wanted.length === 0) return admit();
-    void Promise.all(wanted.map(({ data, at }) => this.#inputs.resolve(data, serial).then(at, () => {}))).then(admit); // what cannot be had, its reader says
+    // What cannot be had, its reader says.
+    void Promise.all(wanted.map(({ data, at }) => this.#inputs.resolve(data, serial).then(at, () => {}))).then(admit);
   }
 
   /** Code that cannot be run here fails for good. */
   #refuse(id: number, size: number, error: HandoffError): void {
     const failure = failureOf(error);
-    this.#tell(Message.ended, id, 0, size, Array.from({ length: size }, (_, index) => [index, ReportKind.failed]).flat(), [], null, Array.from({ length: size }, () => failure));
+    this.#tell(
+      Message.ended,
+      id,
+      0,
+      size,
+      Array.from({ length: size }, (_, index) => [index, ReportKind.failed]).flat(),
+      [],
+      null,
+      Array.from({ length: size }, () => failure),
+    );
   }
 
   #payload(data: PayloadData, batch: GuestBatch): unknown {
@@ -301,13 +391,16 @@ export class Guest {
     const batch = this.#byId.get(id);
     if (batch === undefined) return;
     const most = Math.min(count, batch.size - batch.done);
-    this.#shorten(batch, batch.sent ? this.#host.node(batch.node)?.takeBack(batch.lane, batch.own, most) ?? 0 : most);
+    this.#shorten(batch, batch.sent ? (this.#host.node(batch.node)?.takeBack(batch.lane, batch.own, most) ?? 0) : most);
   }
 
   #cancel(id: number, why: 'aborted' | 'timeout'): void {
     const batch = this.#byId.get(id);
     if (batch === undefined) return;
-    this.#shorten(batch, batch.sent ? this.#host.node(batch.node)?.cancel(batch.lane, batch.own, why) ?? 0 : batch.size - batch.done);
+    this.#shorten(
+      batch,
+      batch.sent ? (this.#host.node(batch.node)?.cancel(batch.lane, batch.own, why) ?? 0) : batch.size - batch.done,
+    );
   }
 
   #shorten(batch: GuestBatch, count: number): void {
@@ -330,7 +423,10 @@ export class Guest {
   }
 
   /** Values that cannot cross to another host fail their functions. */
-  #tellEnded(batch: GuestBatch, ...parts: [number, number, readonly number[], readonly number[], readonly number[] | null, unknown[]]): void {
+  #tellEnded(
+    batch: GuestBatch,
+    ...parts: [number, number, readonly number[], readonly number[], readonly number[] | null, unknown[]]
+  ): void {
     try {
       this.#tell(Message.ended, batch.id, ...parts);
     } catch (error) {
@@ -343,9 +439,28 @@ export class Guest {
         return failureOf(error);
       });
       try {
-        this.#tell(Message.ended, batch.id, first, values.length, [...kinds].sort(([x], [y]) => x - y).flat(), durations, spans, told);
-      } catch { // all together they are too long
-        this.#tell(Message.ended, batch.id, first, values.length, values.flatMap((_, k) => [first + k, ReportKind.failed]), durations, spans, values.map(() => failureOf(error)));
+        this.#tell(
+          Message.ended,
+          batch.id,
+          first,
+          values.length,
+          [...kinds].sort(([x], [y]) => x - y).flat(),
+          durations,
+          spans,
+          told,
+        );
+      } catch {
+        // all together they are too long
+        this.#tell(
+          Message.ended,
+          batch.id,
+          first,
+          values.length,
+          values.flatMap((_, k) => [first + k, ReportKind.failed]),
+          durations,
+          spans,
+          values.map(() => failureOf(error)),
+        );
       }
     }
   }
@@ -360,6 +475,10 @@ function read<Result>(work: () => Result): Result {
     return work();
   } catch (cause) {
     if (cause instanceof HandoffError) throw cause;
-    throw new HandoffError('PROTOCOL_ERROR', `A peer sent a batch that is malformed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new HandoffError(
+      'PROTOCOL_ERROR',
+      `A peer sent a batch that is malformed: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }

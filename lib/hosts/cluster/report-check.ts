@@ -13,8 +13,17 @@ export function checkReport({ first, count, exceptions, durations, spans, values
   const isWithin = count > 0 && first + count <= size;
   // Nothing is told of functions that nobody waits for any more.
   const isTold = values.length === count || (values.length === 0 && exceptions.length === 0 && durations.length === 0);
-  const fits = isWithin && isTold && durations.length % 3 === 0 && (spans === null || spans.length === 2 * count || spans.length === 0) && areExceptions(exceptions, first, values.length);
-  if (!fits) throw new HandoffError('PROTOCOL_ERROR', `A peer reported functions ${first} to ${first + count} of a batch of ${size}, with ${values.length} values: expected ones of the batch, and a value for each.`);
+  const fits =
+    isWithin &&
+    isTold &&
+    durations.length % 3 === 0 &&
+    (spans === null || spans.length === 2 * count || spans.length === 0) &&
+    areExceptions(exceptions, first, values.length);
+  if (!fits)
+    throw new HandoffError(
+      'PROTOCOL_ERROR',
+      `A peer reported functions ${first} to ${first + count} of a batch of ${size}, with ${values.length} values: expected ones of the batch, and a value for each.`,
+    );
 }
 
 /** Whether they are pairs of an index among those told, each once and in order, and a kind that there is. */

@@ -1,6 +1,6 @@
 /**
- * The requests between hosts: for each method its arguments and its result, and checks for both. Others add theirs by merging with `Requests`;
- * `lib/runtime/requests.ts` has the checks of all.
+ * The requests between hosts: for each method its arguments and its result, and checks for both. Others add theirs by
+ * merging with `Requests`; `lib/runtime/requests.ts` has the checks of all.
  */
 import { HandoffError } from '../../core/errors.ts';
 import type { ModuleDescription, SourceDescription } from '../../workers/node/wire.ts';
@@ -32,13 +32,23 @@ export interface RequestCheck {
 export type RequestChecks = { readonly [Name in Method]: RequestCheck };
 
 /** @throws `PROTOCOL_ERROR` when there is no such method, or it does not take such arguments */
-export function checkRequest(checks: RequestChecks, method: string, args: readonly unknown[]): asserts method is Method {
+export function checkRequest(
+  checks: RequestChecks,
+  method: string,
+  args: readonly unknown[],
+): asserts method is Method {
   const check = Object.hasOwn(checks, method) ? checks[method as Method] : undefined;
-  if (check === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer asked ${JSON.stringify(method.slice(0, 100))}, which nobody answers.`);
-  if (args.length > check.args.length || !check.args.every((holds, k) => holds(args[k]))) throw new HandoffError('PROTOCOL_ERROR', `A peer asked ${method} with arguments that it does not take.`);
+  if (check === undefined)
+    throw new HandoffError(
+      'PROTOCOL_ERROR',
+      `A peer asked ${JSON.stringify(method.slice(0, 100))}, which nobody answers.`,
+    );
+  if (args.length > check.args.length || !check.args.every((holds, k) => holds(args[k])))
+    throw new HandoffError('PROTOCOL_ERROR', `A peer asked ${method} with arguments that it does not take.`);
 }
 
 /** @throws `PROTOCOL_ERROR` when it is no answer */
 export function checkResult(checks: RequestChecks, method: Method, result: unknown): void {
-  if (!checks[method].result(result)) throw new HandoffError('PROTOCOL_ERROR', `A peer answered ${method} with what is no answer.`);
+  if (!checks[method].result(result))
+    throw new HandoffError('PROTOCOL_ERROR', `A peer answered ${method} with what is no answer.`);
 }

@@ -1,6 +1,6 @@
 /**
- * What hosts say to each other on a control channel. Each frame is one message: its type, and a list in V8's serialization, which keeps
- * values as structured clone does. Only peers that have proved themselves get this far.
+ * What hosts say to each other on a control channel. Each frame is one message: its type, and a list in V8's
+ * serialization, which keeps values as structured clone does. Only peers that have proved themselves get this far.
  *
  * ```
  *   both                                     to the host of nodes                       from it
@@ -16,10 +16,11 @@
  *                                            [ahead, serial, payload]
  * ```
  *
- * A message that is too long for a frame comes in several: `part` frames with its beginning, and one of its type with its end.
+ * A message that is too long for a frame comes in several: `part` frames with its beginning, and one of its type with
+ * its end.
  *
- * `downs` says of how many ends of the lane's threads the sender had heard: a batch that was sent before it heard of the last is not begun,
- * as the sender has put its functions back when that news arrives.
+ * `downs` says of how many ends of the lane's threads the sender had heard: a batch that was sent before it heard of
+ * the last is not begun, as the sender has put its functions back when that news arrives.
  *
  * Where a payload stands in `values`, it is a `PayloadWire`.
  */
@@ -31,12 +32,51 @@ import { isError } from '../../core/is-error.ts';
 import type { BeaconCard } from '../transport/beacon/beacon.ts';
 import { idBytes, keyBytes } from '../transport/beacon/key.ts';
 import { cloneView } from '../../workers/store/payload.ts';
-import { addresses, amount, amounts, any, boolean, type Check, code, fields, lane, list, listOf, name, nodeCards, number, optional, payload, record, time, whole } from './bounds.ts';
+import {
+  addresses,
+  amount,
+  amounts,
+  any,
+  boolean,
+  type Check,
+  code,
+  fields,
+  lane,
+  list,
+  listOf,
+  name,
+  nodeCards,
+  number,
+  optional,
+  payload,
+  record,
+  time,
+  whole,
+} from './bounds.ts';
 
 export const Message = {
-  ping: 0, hello: 1, members: 2, nodes: 3, lane: 4, request: 5, response: 6, bulk: 7, part: 8,
-  code: 16, batch: 17, takeBack: 18, cancel: 19, kill: 20, release: 21, endRun: 22, ahead: 23,
-  ended: 32, started: 33, takenBack: 34, laneDown: 35, log: 36,
+  ping: 0,
+  hello: 1,
+  members: 2,
+  nodes: 3,
+  lane: 4,
+  request: 5,
+  response: 6,
+  bulk: 7,
+  part: 8,
+  code: 16,
+  batch: 17,
+  takeBack: 18,
+  cancel: 19,
+  kill: 20,
+  release: 21,
+  endRun: 22,
+  ahead: 23,
+  ended: 32,
+  started: 33,
+  takenBack: 34,
+  laneDown: 35,
+  log: 36,
 } as const;
 
 /** A node as its host tells of it. */
@@ -61,12 +101,18 @@ export interface HostCard {
   readonly beacon?: BeaconCard;
 }
 
-const bytes = (length: number): Check => (value) => value instanceof Uint8Array && value.byteLength === length;
+const bytes =
+  (length: number): Check =>
+  (value) =>
+    value instanceof Uint8Array && value.byteLength === length;
 const port: Check = (value) => whole(value) && (value as number) < 65_536;
 const beacon = fields({ port, id: bytes(idBytes), key: bytes(keyBytes) });
 const card = fields({ nodes: nodeCards, members: addresses, beacon: optional(beacon) });
 /** Why a thread died. */
-const crash = fields({ reason: (value) => ['killed', 'exit', 'out-of-memory', 'uncaught', 'import', 'unreadable'].includes(value as string), exitCode: optional(number) });
+const crash = fields({
+  reason: (value) => ['killed', 'exit', 'out-of-memory', 'uncaught', 'import', 'unreadable'].includes(value as string),
+  exitCode: optional(number),
+});
 /** A batch that a thread had begun when it died. */
 const startedBatch = fields({ batch: whole, started: whole });
 
@@ -81,7 +127,20 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.response]: [whole, boolean, any],
   [Message.bulk]: [],
   [Message.code]: [code, record],
-  [Message.batch]: [name, lane, whole, whole, lane, name, name, whole, (value) => value instanceof Int32Array, list, optional(amounts), whole],
+  [Message.batch]: [
+    name,
+    lane,
+    whole,
+    whole,
+    lane,
+    name,
+    name,
+    whole,
+    (value) => value instanceof Int32Array,
+    list,
+    optional(amounts),
+    whole,
+  ],
   [Message.takeBack]: [whole, whole],
   [Message.cancel]: [whole, (value) => value === 'aborted' || value === 'timeout'],
   [Message.kill]: [name, lane, whole],
@@ -96,17 +155,25 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
 };
 
 /**
- * By type of message: which part is data of users. It is serialized by itself, so that what goes wrong with it can be told of by what stands
- * around it, and fails what it belongs to instead of the connection.
+ * By type of message: which part is data of users. It is serialized by itself, so that what goes wrong with it can be
+ * told of by what stands around it, and fails what it belongs to instead of the connection.
  */
-const dataAt: Readonly<Record<number, number>> = { [Message.request]: 2, [Message.response]: 2, [Message.batch]: 9, [Message.ended]: 6, [Message.log]: 5 };
+const dataAt: Readonly<Record<number, number>> = {
+  [Message.request]: 2,
+  [Message.response]: 2,
+  [Message.batch]: 9,
+  [Message.ended]: 6,
+  [Message.log]: 5,
+};
 
 /** Stands for data that cannot be read here. */
 export class Unreadable {
   readonly error: HandoffError;
 
   constructor(cause: unknown) {
-    this.error = new HandoffError('NOT_SERIALIZABLE', `What another host sent cannot be read here: ${textOf(cause)}`, { cause });
+    this.error = new HandoffError('NOT_SERIALIZABLE', `What another host sent cannot be read here: ${textOf(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -119,14 +186,20 @@ export function encodeMessage(type: number, parts: readonly unknown[]): Uint8Arr
   try {
     return serialize(at === undefined ? parts : parts.with(at, serialize(parts[at])));
   } catch (cause) {
-    throw new HandoffError('NOT_SERIALIZABLE', `This cannot be sent to another host: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new HandoffError(
+      'NOT_SERIALIZABLE',
+      `This cannot be sent to another host: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }
 
 /** An error as data that other hosts can be sent: host objects in it, such as keys, only cross to other threads. */
 export function toTravellingError(thrown: unknown): ErrorWire {
   const wire = toErrorWire(thrown);
-  return canTravel(wire) ? wire : toErrorWire(isError(thrown) ? Object.assign(new Error(textOf(thrown)), { name: thrown.name }) : textOf(thrown));
+  return canTravel(wire)
+    ? wire
+    : toErrorWire(isError(thrown) ? Object.assign(new Error(textOf(thrown)), { name: thrown.name }) : textOf(thrown));
 }
 
 /** Whether a value can be part of a message. */
@@ -146,7 +219,8 @@ export function canTravel(value: unknown): boolean {
  */
 export function decodeMessage(type: number, body: Uint8Array): any[] {
   const layout = layouts[type];
-  if (layout === undefined) throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which does not exist.`);
+  if (layout === undefined)
+    throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which does not exist.`);
   const parts = body.length === 0 ? [] : read(type, body);
   const at = dataAt[type];
   if (at !== undefined) {
@@ -157,7 +231,8 @@ export function decodeMessage(type: number, body: Uint8Array): any[] {
       parts[at] = new Unreadable(cause);
     }
   }
-  if (parts.length !== layout.length || !layout.every((check, k) => parts[k] instanceof Unreadable || check(parts[k]))) throw malformed(type);
+  if (parts.length !== layout.length || !layout.every((check, k) => parts[k] instanceof Unreadable || check(parts[k])))
+    throw malformed(type);
   return parts;
 }
 
@@ -192,5 +267,9 @@ function read(type: number, body: Uint8Array): unknown[] {
 }
 
 function malformed(type: number, cause?: unknown): HandoffError {
-  return new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type} that is malformed.`, cause === undefined ? {} : { cause });
+  return new HandoffError(
+    'PROTOCOL_ERROR',
+    `A peer sent a message of type ${type} that is malformed.`,
+    cause === undefined ? {} : { cause },
+  );
 }

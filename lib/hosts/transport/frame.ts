@@ -11,7 +11,10 @@ import { type Receiver, targetHead } from './transport.ts';
 
 export const headerBytes = 5;
 
-/** The least that the longest body of a frame can be limited to: less would hold no chunk of a result beside what says whose it is. */
+/**
+ * The least that the longest body of a frame can be limited to: less would hold no chunk of a result beside what says
+ * whose it is.
+ */
 export const leastFrameBytes = 1024;
 
 /** The one type that those above cannot send. */
@@ -30,11 +33,15 @@ export function writeHeader(into: Uint8Array, at: number, type: number, bodyByte
 
 /** How many bytes the body of a frame to be sent has. @throws `PROTOCOL_ERROR` when it is longer than frames may be */
 export function checkFrame(type: number, parts: readonly Uint8Array[], maxFrameBytes: number): number {
-  if (!(type >= 0 && type < goodbyeType)) throw new RangeError(`${type} is no type of frame: expected 0 to ${goodbyeType - 1}`);
+  if (!(type >= 0 && type < goodbyeType))
+    throw new RangeError(`${type} is no type of frame: expected 0 to ${goodbyeType - 1}`);
   let bytes = 0;
   for (const part of parts) bytes += part.byteLength;
   if (bytes > maxFrameBytes) {
-    throw new HandoffError('PROTOCOL_ERROR', `a frame of ${bytes} bytes cannot be sent: ${maxFrameBytes} (maxFrameBytes) is the most. Send it in several`);
+    throw new HandoffError(
+      'PROTOCOL_ERROR',
+      `a frame of ${bytes} bytes cannot be sent: ${maxFrameBytes} (maxFrameBytes) is the most. Send it in several`,
+    );
   }
   return bytes;
 }
@@ -55,11 +62,12 @@ const firstBytes = 64 * 1024;
 /**
  * Finds frames in a stream that arrives in pieces.
  *
- * A frame that lies within one piece is handed over as a view of it. Pieces must therefore not be used again by whoever reads them; those of
- * Node's sockets are not, and are as long as what was read. A receiver that keeps little of something long copies it.
+ * A frame that lies within one piece is handed over as a view of it. Pieces must therefore not be used again by whoever
+ * reads them; those of Node's sockets are not, and are as long as what was read. A receiver that keeps little of
+ * something long copies it.
  *
- * A frame of several pieces goes to where the receiver says, or to memory that grows with what has arrived: whoever only claims that
- * something large is to follow gets none.
+ * A frame of several pieces goes to where the receiver says, or to memory that grows with what has arrived: whoever
+ * only claims that something large is to follow gets none.
  */
 export class FrameDecoder {
   readonly #maxFrameBytes: number;
@@ -139,7 +147,10 @@ export class FrameDecoder {
       const length = header[0]! * 0x1000000 + (header[1]! << 16) + (header[2]! << 8) + header[3]!;
       if (length === 0) throw new HandoffError('PROTOCOL_ERROR', 'the peer sent a frame without a type');
       if (length - 1 > this.#maxFrameBytes) {
-        throw new HandoffError('PROTOCOL_ERROR', `the peer announced a frame of ${length - 1} bytes: ${this.#maxFrameBytes} (maxFrameBytes) is the most`);
+        throw new HandoffError(
+          'PROTOCOL_ERROR',
+          `the peer announced a frame of ${length - 1} bytes: ${this.#maxFrameBytes} (maxFrameBytes) is the most`,
+        );
       }
       this.#size = length - 1;
     }
@@ -211,5 +222,6 @@ export class FrameDecoder {
 }
 
 function checkTarget(target: Uint8Array, length: number): void {
-  if (target.byteLength !== length) throw new RangeError(`a receiver gave memory of ${target.byteLength} bytes for ${length}`);
+  if (target.byteLength !== length)
+    throw new RangeError(`a receiver gave memory of ${target.byteLength} bytes for ${length}`);
 }

@@ -1,9 +1,9 @@
 /**
- * How hosts reach each other: frames of bytes, in order, between two that have proved themselves to each other. Nothing above this
- * interface knows of sockets, and nothing below it knows what frames mean.
+ * How hosts reach each other: frames of bytes, in order, between two that have proved themselves to each other. Nothing
+ * above this interface knows of sockets, and nothing below it knows what frames mean.
  *
- * Two hosts that know each other have one control channel (small messages, heartbeats) and, while there is something large to move, one
- * bulk channel, so that what is large never delays what is urgent.
+ * Two hosts that know each other have one control channel (small messages, heartbeats) and, while there is something
+ * large to move, one bulk channel, so that what is large never delays what is urgent.
  */
 
 export type ChannelKind = 'control' | 'bulk';
@@ -23,8 +23,8 @@ export interface Receiver {
   /** A whole frame. Its bytes are the receiver's to keep. */
   frame(type: number, body: Uint8Array): void;
   /**
-   * Asked when the first `targetHead` bytes of a frame are there that is longer than they are: where the rest is to go, of exactly `length`
-   * bytes; undefined to get the frame whole by `frame`. Saves a copy of what is large.
+   * Asked when the first `targetHead` bytes of a frame are there that is longer than they are: where the rest is to go,
+   * of exactly `length` bytes; undefined to get the frame whole by `frame`. Saves a copy of what is large.
    */
   target?(type: number, head: Uint8Array, length: number): Uint8Array | undefined;
   /** The rest of a frame is where `target` said. */
@@ -45,8 +45,8 @@ export interface Channel {
   /** Bytes that were sent and have not been handed to the system yet. */
   readonly queued: number;
   /**
-   * Sends a frame, its body given in parts that must not be changed any more. What is sent in one turn of the event loop leaves together.
-   * Nothing happens once the channel is closed.
+   * Sends a frame, its body given in parts that must not be changed any more. What is sent in one turn of the event
+   * loop leaves together. Nothing happens once the channel is closed.
    *
    * @param type 0 to 254
    * @throws `PROTOCOL_ERROR` when the body is longer than frames may be
@@ -57,8 +57,8 @@ export interface Channel {
   /** Says who takes in frames. What arrived before is delivered then. Once per channel. */
   receive(receiver: Receiver): void;
   /**
-   * Resolves when it is closed, with why: undefined when either side just closed it; `NODE_DOWN` when the connection has ended otherwise, as
-   * when the peer's process has died or it closed with an error.
+   * Resolves when it is closed, with why: undefined when either side just closed it; `NODE_DOWN` when the connection
+   * has ended otherwise, as when the peer's process has died or it closed with an error.
    */
   readonly closed: Promise<unknown>;
   /** Closes it, after what was sent has left when no error is given, at once otherwise. */

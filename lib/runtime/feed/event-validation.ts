@@ -1,6 +1,6 @@
 /**
- * Validates events and graphs sent by a peer. A peer has proved its identity, but may run another version or have a bug, so readers rely on
- * the checks here.
+ * Validates events and graphs sent by a peer. A peer has proved its identity, but may run another version or have a
+ * bug, so readers rely on the checks here.
  */
 import type { EventOf, EventType } from '../../events/events.ts';
 
@@ -18,7 +18,11 @@ const amount: Check = (value) => Number.isFinite(value) && (value as number) >= 
 const duration: Check = (value) => amount(value) && (value as number) <= lastTime;
 const bytes: Check = (value) => value instanceof Uint8Array;
 const any: Check = () => true;
-const amounts: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every((each) => Number.isFinite(each));
+const amounts: Check = (value) =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Object.values(value).every((each) => Number.isFinite(each));
 
 /** Whether a value is a time in ms since the epoch. */
 export function isTime(value: unknown): value is number {
@@ -26,8 +30,8 @@ export function isTime(value: unknown): value is number {
 }
 
 /**
- * Whether a value is a list of this size whose elements all pass. Stops at the first that does not, so that a sparse list with a huge
- * length costs nothing.
+ * Whether a value is a list of this size whose elements all pass. Stops at the first that does not, so that a sparse
+ * list with a huge length costs nothing.
  */
 function isList(value: unknown, check: Check, size?: number): value is any[] {
   if (!Array.isArray(value) || (size !== undefined && value.length !== size)) return false;
@@ -35,7 +39,10 @@ function isList(value: unknown, check: Check, size?: number): value is any[] {
   return true;
 }
 
-const list = (check: Check): Check => (value) => isList(value, check);
+const list =
+  (check: Check): Check =>
+  (value) =>
+    isList(value, check);
 const ofRun = { runId: text, dagId: text };
 const ofFunction = { ...ofRun, functionId: text };
 const onNode = { ...ofFunction, node: text };
@@ -51,8 +58,15 @@ export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
   'function:started': onThread,
   'function:finished': { ...onThread, durationMs: duration },
   'function:speculated': onThread,
-  'attempts': {
-    ...ofRun, node: text, thread: whole, functionIds: list(text), attempts: list(whole), spans: list(duration), bytes: list(whole), failed: list(whole),
+  attempts: {
+    ...ofRun,
+    node: text,
+    thread: whole,
+    functionIds: list(text),
+    attempts: list(whole),
+    spans: list(duration),
+    bytes: list(whole),
+    failed: list(whole),
     indexes: (value) => value === undefined || isList(value, whole),
   },
   'function:retrying': { ...ofAttempt, error: any, delayMs: duration },
@@ -78,11 +92,21 @@ export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
  *
  * @param functions the number of functions of the run; undefined when it is unknown
  */
-export function areColumns({ functionIds, indexes, attempts, spans, bytes: sizes, failed }: EventOf<'attempts'>, functions: number | undefined): boolean {
+export function areColumns(
+  { functionIds, indexes, attempts, spans, bytes: sizes, failed }: EventOf<'attempts'>,
+  functions: number | undefined,
+): boolean {
   const size = functionIds.length;
-  if (attempts.length !== size || spans.length !== 2 * size || sizes.length !== size || (indexes !== undefined && indexes.length !== size)) return false;
+  if (
+    attempts.length !== size ||
+    spans.length !== 2 * size ||
+    sizes.length !== size ||
+    (indexes !== undefined && indexes.length !== size)
+  )
+    return false;
   for (let k = 0; k < size; k++) if (!(spans[2 * k]! <= spans[2 * k + 1]!)) return false;
-  for (let k = 0; k < failed.length; k++) if (failed[k]! >= size || (k > 0 && failed[k]! <= failed[k - 1]!)) return false;
+  for (let k = 0; k < failed.length; k++)
+    if (failed[k]! >= size || (k > 0 && failed[k]! <= failed[k - 1]!)) return false;
   return functions === undefined || indexes === undefined || indexes.every((i) => i < functions);
 }
 
@@ -91,22 +115,42 @@ export function areColumns({ functionIds, indexes, attempts, spans, bytes: sizes
  *
  * @param run its ids and its number of functions
  */
-export function isGraph(value: unknown, { runId, dagId, functions }: Pick<EventOf<'run:started'>, 'runId' | 'dagId' | 'functions'>): boolean {
+export function isGraph(
+  value: unknown,
+  { runId, dagId, functions }: Pick<EventOf<'run:started'>, 'runId' | 'dagId' | 'functions'>,
+): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const graph = value as Record<string, unknown>;
-  if (graph['runId'] !== runId || graph['dagId'] !== dagId || !isList(graph['ids'], text, functions) || !isList(graph['names'], text)) return false;
+  if (
+    graph['runId'] !== runId ||
+    graph['dagId'] !== dagId ||
+    !isList(graph['ids'], text, functions) ||
+    !isList(graph['names'], text)
+  )
+    return false;
   if (!isList(graph['costs'], (cost) => cost === null || amounts(cost))) return false;
-  const into = (all: unknown): Check => (i) => whole(i) && (i as number) < (all as unknown[]).length;
-  return isList(graph['code'], into(graph['names']), functions)
-    && isList(graph['cost'], into(graph['costs']), functions)
-    && isList(graph['pins'], (pin) => pin === null || text(pin), functions)
-    && isList(graph['duration'], (ms) => ms === null || duration(ms), functions)
-    && areEdges(graph['offset'], graph['edges'], functions);
+  const into =
+    (all: unknown): Check =>
+    (i) =>
+      whole(i) && (i as number) < (all as unknown[]).length;
+  return (
+    isList(graph['code'], into(graph['names']), functions) &&
+    isList(graph['cost'], into(graph['costs']), functions) &&
+    isList(graph['pins'], (pin) => pin === null || text(pin), functions) &&
+    isList(graph['duration'], (ms) => ms === null || duration(ms), functions) &&
+    areEdges(graph['offset'], graph['edges'], functions)
+  );
 }
 
 /** Whether the edges belong to this number of functions and contain no cycle. */
 function areEdges(offset: unknown, edges: unknown, size: number): boolean {
-  if (!(offset instanceof Int32Array && edges instanceof Int32Array) || offset.length !== size + 1 || offset[0] !== 0 || offset[size] !== edges.length) return false;
+  if (
+    !(offset instanceof Int32Array && edges instanceof Int32Array) ||
+    offset.length !== size + 1 ||
+    offset[0] !== 0 ||
+    offset[size] !== edges.length
+  )
+    return false;
   let isInOrder = true;
   for (let i = 0; i < size; i++) {
     if (offset[i + 1]! < offset[i]!) return false;

@@ -29,7 +29,11 @@ interface GraphWire extends Omit<RunGraph, 'deps'> {
 }
 
 /** Node events are published by every host to its own readers, because a lost host cannot report that it is gone. */
-export const seenByAll: ReadonlySet<EventType> = new Set<EventType>(['node:up', 'node:down', 'node:capabilities-changed']);
+export const seenByAll: ReadonlySet<EventType> = new Set<EventType>([
+  'node:up',
+  'node:down',
+  'node:capabilities-changed',
+]);
 const known: ReadonlySet<unknown> = new Set(eventTypes);
 
 // Limit in bytes of what one `function:log` event carries.
@@ -88,9 +92,14 @@ function serialized(value: unknown): Buffer | undefined {
  * @param offset how far the peer's clock is ahead, in ms
  * @param functionsOf returns the number of functions of a run of the peer; undefined when it is unknown
  */
-export function fromEventWire(wire: EventWire, offset: number, functionsOf: (runId: string) => number | undefined = () => undefined): HandoffEvent | undefined {
+export function fromEventWire(
+  wire: EventWire,
+  offset: number,
+  functionsOf: (runId: string) => number | undefined = () => undefined,
+): HandoffEvent | undefined {
   const told = wire?.event as any; // mutable: it was just decoded and belongs to nothing else
-  if (typeof told !== 'object' || told === null || typeof told.type !== 'string' || !Object.hasOwn(fieldsOf, told.type)) return undefined;
+  if (typeof told !== 'object' || told === null || typeof told.type !== 'string' || !Object.hasOwn(fieldsOf, told.type))
+    return undefined;
   const fields: Readonly<Record<string, (value: unknown) => boolean>> = fieldsOf[told.type as keyof typeof fieldsOf];
   try {
     const event: any = { type: told.type, at: told.at - offset };
@@ -136,11 +145,25 @@ export function toGraphWire({ deps, ...rest }: RunGraph): GraphWire {
  *
  * @param wire untrusted input
  */
-export function fromGraphWire(wire: unknown, run: Pick<EventOf<'run:started'>, 'runId' | 'dagId' | 'functions'>): (() => RunGraph) | undefined {
+export function fromGraphWire(
+  wire: unknown,
+  run: Pick<EventOf<'run:started'>, 'runId' | 'dagId' | 'functions'>,
+): (() => RunGraph) | undefined {
   if (!isGraph(wire, run)) return undefined;
   const { runId, dagId } = run;
   const { ids, code, names, pins, cost, costs, duration, offset, edges } = wire as GraphWire;
-  return () => ({ runId, dagId, ids, code, names, deps: ids.map((_, i) => [...edges.subarray(offset[i]!, offset[i + 1]!)]), pins, cost, costs, duration });
+  return () => ({
+    runId,
+    dagId,
+    ids,
+    code,
+    names,
+    deps: ids.map((_, i) => [...edges.subarray(offset[i]!, offset[i + 1]!)]),
+    pins,
+    cost,
+    costs,
+    duration,
+  });
 }
 
 /** Checks the finished functions sent by a peer. Returns undefined when they do not belong to a run of this size. */

@@ -1,5 +1,6 @@
 /**
- * The events of all hosts in one feed. This host adds its own events; other hosts relay theirs while there is a subscriber.
+ * The events of all hosts in one feed. This host adds its own events; other hosts relay theirs while there is a
+ * subscriber.
  *
  * ```
  *   this host's events ─────────────────────────► Feed ──► subscribers
@@ -16,7 +17,16 @@ import type { Feed, Told } from '../../events/feed.ts';
 import type { RunGraph } from '../../events/run-graph.ts';
 import type { OwnEvent, OwnEvents } from './local-events.ts';
 import { Relay } from './relay.ts';
-import { type EventWire, fromDoneWire, fromEventWire, fromGraphWire, seenByAll, toldAcross, type UnderWayWire, type Wire } from './event-wire.ts';
+import {
+  type EventWire,
+  fromDoneWire,
+  fromEventWire,
+  fromGraphWire,
+  seenByAll,
+  toldAcross,
+  type UnderWayWire,
+  type Wire,
+} from './event-wire.ts';
 
 /** Another host, as a source of events. */
 interface Source {
@@ -69,7 +79,10 @@ export class HandoffFeed implements Feed {
     this.#own = own;
     this.#host = host;
     this.#isAlone = hosts === undefined;
-    hosts?.onHost((other) => this.#hostUp(other), (other) => this.#hostDown(other));
+    hosts?.onHost(
+      (other) => this.#hostUp(other),
+      (other) => this.#hostDown(other),
+    );
     hosts?.answer('watch', ([session, types], peer) => this.#relay(peer, session, types));
     hosts?.answer('told', ([session, events, dropped], peer) => this.#told(peer, session, events, dropped));
   }
@@ -80,8 +93,14 @@ export class HandoffFeed implements Feed {
 
   subscribe(types: readonly EventType[], listener: (told: Told) => void): () => void {
     const wantsRuns = types.includes('run:started');
-    const subscription: Subscription = { types: new Set(types), listener, expected: new Set(wantsRuns ? this.#sources.values() : []) };
-    if (wantsRuns) for (const { event, graph, done } of this.#own.underWay()) this.#give(subscription, toTold(this.#host(), event, graph, done));
+    const subscription: Subscription = {
+      types: new Set(types),
+      listener,
+      expected: new Set(wantsRuns ? this.#sources.values() : []),
+    };
+    if (wantsRuns)
+      for (const { event, graph, done } of this.#own.underWay())
+        this.#give(subscription, toTold(this.#host(), event, graph, done));
     this.#subscriptions.add(subscription);
     this.#listen(wantsRuns);
     return () => {
@@ -111,7 +130,9 @@ export class HandoffFeed implements Feed {
     const isOver = this.#wanted.size === 0;
     if (isOver) runs.clear();
     // the peer has disconnected, which is reported separately
-    peer.request('watch', this.#session, isOver ? [] : toldAcross(new Set([...this.#wanted, ...always]))).catch(() => {});
+    peer
+      .request('watch', this.#session, isOver ? [] : toldAcross(new Set([...this.#wanted, ...always])))
+      .catch(() => {});
   }
 
   #hostUp({ peer }: RemoteHost): void {
@@ -126,23 +147,40 @@ export class HandoffFeed implements Feed {
     this.#relays.delete(peer);
     const source = this.#sources.get(peer.number);
     this.#sources.delete(peer.number);
-    for (const { event: { runId, dagId, at } } of source?.runs.values() ?? []) {
+    for (const {
+      event: { runId, dagId, at },
+    } of source?.runs.values() ?? []) {
       const now = timestamp();
-      const error = new HandoffError('NODE_DOWN', `Host ${source!.name}, which ran DAG ${JSON.stringify(dagId)}, is gone.`, { runId, dagId });
-      this.#deliver({ host: source!.name, event: { type: 'run:failed', at: now, runId, dagId, error, durationMs: now - at } }, source);
+      const error = new HandoffError(
+        'NODE_DOWN',
+        `Host ${source!.name}, which ran DAG ${JSON.stringify(dagId)}, is gone.`,
+        { runId, dagId },
+      );
+      this.#deliver(
+        { host: source!.name, event: { type: 'run:failed', at: now, runId, dagId, error, durationMs: now - at } },
+        source,
+      );
     }
     for (const { expected } of this.#subscriptions) expected.delete(source!);
   }
 
   /** Handles events of another host. The immediate answer lets it send more. Malformed events count as dropped. */
   #told(peer: Peer, session: unknown, events: unknown, dropped: unknown): void {
-    if (!Array.isArray(events) || !Number.isSafeInteger(dropped) || (dropped as number) < 0) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a malformed list of events. Run the same version of handoffjs on all hosts.');
+    if (!Array.isArray(events) || !Number.isSafeInteger(dropped) || (dropped as number) < 0)
+      throw new HandoffError(
+        'PROTOCOL_ERROR',
+        'A peer sent a malformed list of events. Run the same version of handoffjs on all hosts.',
+      );
     const source = this.#sources.get(peer.number);
     if (source === undefined || this.#wanted.size === 0 || session !== this.#session) return;
     this.#dropped += dropped as number;
     for (const wire of events as Wire[]) {
       // a sparse list may have billions of holes
-      if (wire === undefined) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a list of events with holes. Run the same version of handoffjs on all hosts.');
+      if (wire === undefined)
+        throw new HandoffError(
+          'PROTOCOL_ERROR',
+          'A peer sent a list of events with holes. Run the same version of handoffjs on all hosts.',
+        );
       if (typeof wire === 'object' && wire !== null && 'underWay' in wire) this.#underWay(source, wire);
       else this.#event(source, wire);
     }
@@ -150,7 +188,8 @@ export class HandoffFeed implements Feed {
 
   #event(source: Source, wire: EventWire): void {
     const event = this.#read(source, wire);
-    const told = event?.type === 'run:started' ? this.#began(source, event, wire) : event && { host: source.name, event };
+    const told =
+      event?.type === 'run:started' ? this.#began(source, event, wire) : event && { host: source.name, event };
     if (told === undefined) return void this.#dropped++;
     if (told.event.type === 'run:finished' || told.event.type === 'run:failed') source.runs.delete(told.event.runId);
     this.#deliver(told, source);
@@ -163,7 +202,7 @@ export class HandoffFeed implements Feed {
   /** Delivers the running DAGs of a host to subscribers that wait for them. */
   #underWay(source: Source, { underWay }: UnderWayWire): void {
     const runs: Told[] = [];
-    for (const wire of Array.isArray(underWay) ? underWay as UnderWayWire['underWay'] : [undefined]) {
+    for (const wire of Array.isArray(underWay) ? (underWay as UnderWayWire['underWay']) : [undefined]) {
       const event = wire && this.#read(source, wire);
       const done = event?.type === 'run:started' ? fromDoneWire(wire!.done, event.functions) : undefined;
       const told = done && this.#began(source, event as EventOf<'run:started'>, wire!, done);
@@ -171,11 +210,19 @@ export class HandoffFeed implements Feed {
       else this.#dropped++;
       if (wire === undefined) break;
     }
-    for (const each of [...this.#subscriptions]) if (each.expected.delete(source)) for (const told of runs) this.#give(each, told);
+    for (const each of [...this.#subscriptions])
+      if (each.expected.delete(source)) for (const told of runs) this.#give(each, told);
   }
 
-  /** Records a run of a host. Its graph is sent only once. Returns undefined when the graph does not belong to the run. */
-  #began(source: Source, event: EventOf<'run:started'>, { graph: wire }: EventWire, done?: readonly number[]): Told | undefined {
+  /**
+   * Records a run of a host. Its graph is sent only once. Returns undefined when the graph does not belong to the run.
+   */
+  #began(
+    source: Source,
+    event: EventOf<'run:started'>,
+    { graph: wire }: EventWire,
+    done?: readonly number[],
+  ): Told | undefined {
     const known = source.runs.get(event.runId);
     const make = wire === undefined ? undefined : fromGraphWire(wire, event);
     if (wire !== undefined && make === undefined) return undefined;
@@ -187,7 +234,11 @@ export class HandoffFeed implements Feed {
 
   /** Starts, changes or ends what this host relays to another. */
   #relay(peer: Peer, session: unknown, types: unknown): void {
-    if (typeof session !== 'number' || !Array.isArray(types) || types.length > mostTypes) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a malformed list of event types. Run the same version of handoffjs on all hosts.');
+    if (typeof session !== 'number' || !Array.isArray(types) || types.length > mostTypes)
+      throw new HandoffError(
+        'PROTOCOL_ERROR',
+        'A peer sent a malformed list of event types. Run the same version of handoffjs on all hosts.',
+      );
     if (peer.closed) return;
     const wanted = toldAcross(types as EventType[]);
     const known = this.#relays.get(peer) ?? this.#newRelay(peer, session);
@@ -208,14 +259,17 @@ export class HandoffFeed implements Feed {
     return known;
   }
 
-  /** Names the host of an event. Events of remote nodes name the node's host, which may be gone and unable to report them. */
+  /**
+   * Names the host of an event. Events of remote nodes name the node's host, which may be gone and unable to report
+   * them.
+   */
   #here({ event, graph }: OwnEvent): Told {
     return toTold(this.#sources.get(this.#hostOf(event))?.name ?? this.#host(), event, graph);
   }
 
   /** The number of the host that an event concerns; 0 is this host. */
   #hostOf(event: HandoffEvent): number {
-    return seenByAll.has(event.type) ? this.#own.hostOf((event as EventOf<'node:up'>).node) ?? 0 : 0;
+    return seenByAll.has(event.type) ? (this.#own.hostOf((event as EventOf<'node:up'>).node) ?? 0) : 0;
   }
 
   /** @param source undefined: this host */
@@ -230,7 +284,9 @@ export class HandoffFeed implements Feed {
     try {
       listener(told);
     } catch (error) {
-      queueMicrotask(() => { throw error; }); // an error of one listener must not affect others
+      queueMicrotask(() => {
+        throw error;
+      }); // an error of one listener must not affect others
     }
   }
 }

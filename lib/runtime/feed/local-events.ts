@@ -45,7 +45,8 @@ export class OwnEvents {
   /** @param listener must not throw */
   listen(types: Iterable<EventType>, listener: (own: OwnEvent) => void): () => void {
     return this.#tap.listen(types, (event) => {
-      if (event.type === 'run:started') listener({ event, graph: this.#graphOf(this.#driver().runs.get(event.runId)!) });
+      if (event.type === 'run:started')
+        listener({ event, graph: this.#graphOf(this.#driver().runs.get(event.runId)!) });
       // the host of a thread reports its crash
       else if (event.type !== 'worker:crashed' || this.hostOf(event.node) === 0) listener({ event });
     });
@@ -53,7 +54,12 @@ export class OwnEvents {
 
   underWay(): OwnRun[] {
     return this.#driver().active.map((active) => ({
-      event: { type: 'run:started', at: performance.timeOrigin + active.startedAt, ...active.ids, functions: active.request.plan.size },
+      event: {
+        type: 'run:started',
+        at: performance.timeOrigin + active.startedAt,
+        ...active.ids,
+        functions: active.request.plan.size,
+      },
       graph: this.#graphOf(active),
       done: doneOf(active),
     }));
@@ -85,7 +91,9 @@ export class OwnEvents {
     return () => {
       const known = this.#graphs.get(active);
       if (known !== undefined) return known;
-      const graph = toRunGraph(plan, active.id, (i) => this.#learned.durationOf(settings.codes[plan.code[i]!]!, plan.entries[i]!.id));
+      const graph = toRunGraph(plan, active.id, (i) =>
+        this.#learned.durationOf(settings.codes[plan.code[i]!]!, plan.entries[i]!.id),
+      );
       this.#graphs.set(active, graph);
       return graph;
     };

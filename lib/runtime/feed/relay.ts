@@ -1,6 +1,6 @@
 /**
- * Relays events of this host to another one while it has subscribers: in order, in batches, one message in flight at a time. What waits
- * meanwhile is bounded.
+ * Relays events of this host to another one while it has subscribers: in order, in batches, one message in flight at a
+ * time. What waits meanwhile is bounded.
  */
 import type { EventType } from '../../events/events.ts';
 import type { RunGraph } from '../../events/run-graph.ts';
@@ -46,7 +46,8 @@ const gather = 5;
 
 // At most this many pending snapshots of running DAGs; the oldest is dropped, since a newer one supersedes it.
 const mostUnderWay = 4;
-// Run events are sent again this often: first unchanged, since another event may have been too large, then without graphs.
+// Run events are sent again this often: first unchanged, since another event may have been too large, then without
+// graphs.
 const mostFailures = 2;
 
 const endings: ReadonlySet<string> = new Set<EventType>(['run:finished', 'run:failed']);
@@ -135,7 +136,10 @@ export class Relay {
   #toldAs({ event, graph }: OwnEvent): Waiting {
     const wire = toEventWire(event);
     return {
-      type: event.type, weight: event.type === 'attempts' ? event.functionIds.length : 1, bytes: sizeOf(wire), failures: 0,
+      type: event.type,
+      weight: event.type === 'attempts' ? event.functionIds.length : 1,
+      bytes: sizeOf(wire),
+      failures: 0,
       wire: (isBare) => (graph === undefined || isBare ? wire : this.#withGraph(wire, graph())),
     };
   }
@@ -143,8 +147,16 @@ export class Relay {
   #underWay(): Waiting {
     const runs = this.#parts.underWay();
     return {
-      type: 'underWay', weight: 1, bytes: 0, failures: 0,
-      wire: (isBare) => ({ underWay: runs.map(({ event, graph, done }) => ({ ...(isBare ? { event } : this.#withGraph({ event }, graph())), done: Int32Array.from(done) })) }),
+      type: 'underWay',
+      weight: 1,
+      bytes: 0,
+      failures: 0,
+      wire: (isBare) => ({
+        underWay: runs.map(({ event, graph, done }) => ({
+          ...(isBare ? { event } : this.#withGraph({ event }, graph())),
+          done: Int32Array.from(done),
+        })),
+      }),
     };
   }
 
@@ -179,12 +191,15 @@ export class Relay {
     this.#isUrgent = false;
     this.#sentAt = performance.now();
     this.#isSending = true;
-    this.#parts.send(events, dropped).catch(() => {
-      if (round === this.#round) this.#failed(sent, dropped);
-    }).finally(() => {
-      this.#isSending = false;
-      this.#schedule();
-    });
+    this.#parts
+      .send(events, dropped)
+      .catch(() => {
+        if (round === this.#round) this.#failed(sent, dropped);
+      })
+      .finally(() => {
+        this.#isSending = false;
+        this.#schedule();
+      });
   }
 
   /** Requeues run events of a failed message, and counts the rest as dropped. */

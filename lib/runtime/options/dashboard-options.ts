@@ -13,7 +13,10 @@ export interface DashboardOptions {
    * `HANDOFF_DASHBOARD_TOKEN`.
    */
   readonly token?: string | undefined;
-  /** Prometheus metrics at `/metrics`: `true` counts from the start, `false` turns them off. Default: counts from the first request. */
+  /**
+   * Prometheus metrics at `/metrics`: `true` counts from the start, `false` turns them off. Default: counts from the
+   * first request.
+   */
   readonly metrics?: boolean | undefined;
 }
 
@@ -27,13 +30,22 @@ export interface ResolvedDashboard {
 export const defaultDashboardPort = 7430;
 export const dashboardExpected = '{ port?, host?, token?, metrics? }';
 const where = 'Handoff.start: dashboard';
-const text: Rule = { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' };
+const text: Rule = {
+  expected: 'a string that is not empty',
+  holds: (value) => typeof value === 'string' && value !== '',
+};
 
 const schema: Schema<DashboardOptions> = {
-  port: { expected: 'a port, 0 to 65535', holds: (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65535 },
+  port: {
+    expected: 'a port, 0 to 65535',
+    holds: (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65535,
+  },
   host: text,
   // It is used unescaped in a URL and a header.
-  token: { expected: 'printable characters without spaces, at least one', holds: (value) => typeof value === 'string' && /^[\u0021-\u007e]+$/.test(value) },
+  token: {
+    expected: 'printable characters without spaces, at least one',
+    holds: (value) => typeof value === 'string' && /^[\u0021-\u007e]+$/.test(value),
+  },
   metrics: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
 };
 
@@ -46,11 +58,16 @@ export function resolveDashboard(given: DashboardOptions, env: NodeJS.ProcessEnv
   if (!isRecord(given as unknown)) throw invalidOption('Handoff.start', 'dashboard', dashboardExpected, given);
   const token = given.token ?? (env['HANDOFF_DASHBOARD_TOKEN'] || undefined);
   // never the value
-  if (token !== undefined && !schema.token.holds(token)) throw invalidOption(where, 'token', schema.token.expected, typeof token);
+  if (token !== undefined && !schema.token.holds(token))
+    throw invalidOption(where, 'token', schema.token.expected, typeof token);
   checkOptions(where, schema, given);
   const { port = defaultDashboardPort, host = '127.0.0.1', metrics } = given;
   if (token === undefined && !isLoopback(host)) {
-    throw new HandoffError('INVALID_OPTION', `${where}: host ${host} can be reached from other machines, so a token is needed. Set a long random one by the option token or by HANDOFF_DASHBOARD_TOKEN.`, { option: 'token' });
+    throw new HandoffError(
+      'INVALID_OPTION',
+      `${where}: host ${host} can be reached from other machines, so a token is needed. Set a long random one by the option token or by HANDOFF_DASHBOARD_TOKEN.`,
+      { option: 'token' },
+    );
   }
   return { port, host, token, metrics };
 }

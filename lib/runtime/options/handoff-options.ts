@@ -10,7 +10,12 @@ import type { NodeProbe } from '../usage/resources.ts';
 import type { NodeSettings } from '../../workers/node/thread-pool.ts';
 import type { Output } from '../../workers/node/wire.ts';
 import type { CostModelOptions } from '../../engine/cost-file.ts';
-import { type DashboardOptions, dashboardExpected, type ResolvedDashboard, resolveDashboard } from './dashboard-options.ts';
+import {
+  type DashboardOptions,
+  dashboardExpected,
+  type ResolvedDashboard,
+  resolveDashboard,
+} from './dashboard-options.ts';
 import { checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from '../../core/schema.ts';
 import { type ResolvedTransport, resolveTransport, type TransportOptions } from './transport-options.ts';
 
@@ -24,14 +29,19 @@ export interface NodeOptions {
   readonly threads?: number | undefined;
   /** Speed relative to a node of speed 1, used by plans. Default 1. */
   readonly speed?: number | undefined;
-  /** Price per ms of function time, in any unit. Default 0. Used by `'cost-optimized'`, and summed up in `stats.price`. */
+  /**
+   * Price per ms of function time, in any unit. Default 0. Used by `'cost-optimized'`, and summed up in `stats.price`.
+   */
   readonly price?: number | undefined;
   /**
-   * Called every `monitorInterval` with what the node declares and what is in use; the capabilities that it gives, if any, are the node's from
-   * then on. When it throws, that is the event `probe:failed`.
+   * Called every `monitorInterval` with what the node declares and what is in use; the capabilities that it gives, if
+   * any, are the node's from then on. When it throws, that is the event `probe:failed`.
    */
   readonly probe?: NodeProbe | undefined;
-  /** Whether a function that uses more memory than its cost says is ended, and fails with `MEMORY_EXCEEDED` as cause. Default false. */
+  /**
+   * Whether a function that uses more memory than its cost says is ended, and fails with `MEMORY_EXCEEDED` as cause.
+   * Default false.
+   */
   readonly enforceMemory?: boolean | undefined;
 }
 
@@ -47,46 +57,48 @@ export interface HandoffOptions {
   /** Grants and releases resources of functions. Default: a `SimpleResourceTracker`. */
   readonly resourceTracker?: ResourceTracker | undefined;
   /**
-   * Time between measurements of what functions really use, in ms. It enables the event `function:memory-exceeded` and informs a
-   * `DynamicResourceTracker`. Default: only nodes with `probe` or `enforceMemory` are measured, every 1000 ms.
+   * Time between measurements of what functions really use, in ms. It enables the event `function:memory-exceeded` and
+   * informs a `DynamicResourceTracker`. Default: only nodes with `probe` or `enforceMemory` are measured, every 1000
+   * ms.
    */
   readonly monitorInterval?: number | undefined;
   /** Retries per function. Default 3. */
   readonly maxRetries?: number | undefined;
   /**
-   * Time limit in ms for the import of a module in a thread; `Infinity` means none. Default 60,000. Beyond it, functions of the module fail
-   * with `MODULE_FAILED`, and the thread restarts.
+   * Time limit in ms for the import of a module in a thread; `Infinity` means none. Default 60,000. Beyond it,
+   * functions of the module fail with `MODULE_FAILED`, and the thread restarts.
    */
   readonly importTimeout?: number | undefined;
   /**
-   * How often the result of one function may be lost with its host or disk and recomputed; beyond that, the function fails. Results that
-   * are recomputed only as inputs of a lost one do not count. Default 10.
+   * How often the result of one function may be lost with its host or disk and recomputed; beyond that, the function
+   * fails. Results that are recomputed only as inputs of a lost one do not count. Default 10.
    */
   readonly maxResultLosses?: number | undefined;
   /** Time in ms between the abort signal of a function and the end of its thread. Default 100. */
   readonly gracePeriod?: number | undefined;
   /**
-   * How many finished runs of `execute` keep their results for `getResult`. The oldest are dropped first, also when there are more than a
-   * million results in total. `run` keeps only what it returns. Default 100.
+   * How many finished runs of `execute` keep their results for `getResult`. The oldest are dropped first, also when
+   * there are more than a million results in total. `run` keeps only what it returns. Default 100.
    */
   readonly retainedRuns?: number | undefined;
   /** Memory limit in bytes for the results of finished runs. The oldest runs are dropped first. Default 256 MiB. */
   readonly retainedBytes?: number | undefined;
   /**
-   * Limit in bytes for large results in shared memory. Beyond it the least recently used are written to temporary files, and no new
-   * functions start until there is room. Default none.
+   * Limit in bytes for large results in shared memory. Beyond it the least recently used are written to temporary
+   * files, and no new functions start until there is room. Default none.
    */
   readonly memoryBudget?: number | undefined;
   /**
-   * Where what functions and actors print goes: `'inherit'` (default): to stdout and stderr, as they print it; `'stderr'`: all to stderr;
-   * `'events'`: what functions print becomes `function:log` events, and goes to stderr while nothing listens to these; the rest goes to stderr.
+   * Where what functions and actors print goes: `'inherit'` (default): to stdout and stderr, as they print it;
+   * `'stderr'`: all to stderr; `'events'`: what functions print becomes `function:log` events, and goes to stderr while
+   * nothing listens to these; the rest goes to stderr.
    */
   readonly output?: Output | undefined;
   /** Serves a web page that shows running DAGs, at `handoff.dashboard`. Default: off. */
   readonly dashboard?: DashboardOptions | undefined;
   /**
-   * How long functions take and how large their results are, for those that do not say so themselves, and where that is kept.
-   * Default: each Handoff begins with nothing, and learns.
+   * How long functions take and how large their results are, for those that do not say so themselves, and where that is
+   * kept. Default: each Handoff begins with nothing, and learns.
    */
   readonly costModel?: CostModelOptions | undefined;
 }
@@ -114,13 +126,19 @@ const strategyRule: Rule = { expected: strategyExpected, holds: isStrategy };
 
 const trackerRule: Rule = {
   expected: 'a ResourceTracker, with register, available, request and release',
-  holds: (value) => isRecord(value) && ['register', 'available', 'request', 'release'].every((name) => typeof value[name] === 'function'),
+  holds: (value) =>
+    isRecord(value) &&
+    ['register', 'available', 'request', 'release'].every((name) => typeof value[name] === 'function'),
 };
 
 const costModelExpected = '{ file?, data?, learn? }';
 
 const schema: Schema<HandoffOptions> = {
-  nodes: { expected: 'a list of { name, capabilities, threads?, speed?, price?, probe?, enforceMemory? }, not empty without a transport', holds: Array.isArray },
+  nodes: {
+    expected:
+      'a list of { name, capabilities, threads?, speed?, price?, probe?, enforceMemory? }, not empty without a transport',
+    holds: Array.isArray,
+  },
   transport: { expected: "{ type: 'tcp', … }", holds: isRecord },
   allowSource: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
   allocationStrategy: strategyRule,
@@ -129,11 +147,17 @@ const schema: Schema<HandoffOptions> = {
   maxRetries: rules.whole,
   maxResultLosses: rules.wholeOrInfinity,
   gracePeriod: rules.milliseconds,
-  importTimeout: { expected: 'a number of ms above 0, or Infinity', holds: (value) => typeof value === 'number' && value > 0 },
+  importTimeout: {
+    expected: 'a number of ms above 0, or Infinity',
+    holds: (value) => typeof value === 'number' && value > 0,
+  },
   retainedRuns: rules.whole,
   retainedBytes: { expected: 'a number of bytes, at least 0', holds: (value) => value === Infinity || isAmount(value) },
   memoryBudget: { expected: 'a finite number of bytes above 0', holds: (value) => isAmount(value) && value > 0 },
-  output: { expected: "'inherit', 'stderr' or 'events'", holds: (value) => value === 'inherit' || value === 'stderr' || value === 'events' },
+  output: {
+    expected: "'inherit', 'stderr' or 'events'",
+    holds: (value) => value === 'inherit' || value === 'stderr' || value === 'events',
+  },
   dashboard: { expected: dashboardExpected, holds: isRecord },
   costModel: { expected: costModelExpected, holds: isRecord },
 };
@@ -147,7 +171,10 @@ const costModelSchema: Schema<CostModelOptions> = {
 const nodeSchema: Schema<NodeOptions> = {
   name: { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' },
   capabilities: rules.amounts,
-  threads: { expected: 'a whole number of at least 1', holds: (value) => isAmount(value) && Number.isInteger(value) && value >= 1 },
+  threads: {
+    expected: 'a whole number of at least 1',
+    holds: (value) => isAmount(value) && Number.isInteger(value) && value >= 1,
+  },
   speed: { expected: 'a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
   price: { expected: 'a finite number of at least 0', holds: (value) => isAmount(value) && value >= 0 },
   probe: rules.fn,
@@ -163,10 +190,13 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
   if (options.costModel !== undefined) checkOptions('Handoff.start: costModel', costModelSchema, options.costModel);
   const importTimeout = options.importTimeout ?? 60_000;
   const transport = options.transport === undefined ? undefined : resolveTransport(options.transport);
-  if (options.nodes?.length === 0 && transport === undefined) throw invalidOption('Handoff.start', 'nodes', schema.nodes.expected, options.nodes);
+  if (options.nodes?.length === 0 && transport === undefined)
+    throw invalidOption('Handoff.start', 'nodes', schema.nodes.expected, options.nodes);
   // Names are unique in a cluster.
   const defaultName = transport === undefined ? 'local' : `${hostname()}-${process.pid}`;
-  const nodes = (options.nodes ?? [{ name: defaultName, capabilities: machine() }]).map((node, i) => resolveNode(`Handoff.start: nodes[${i}]`, node, { output, memoryBudget: options.memoryBudget, importTimeout }));
+  const nodes = (options.nodes ?? [{ name: defaultName, capabilities: machine() }]).map((node, i) =>
+    resolveNode(`Handoff.start: nodes[${i}]`, node, { output, memoryBudget: options.memoryBudget, importTimeout }),
+  );
   const names = nodes.map((node) => node.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw invalidOption('Handoff.start', 'nodes', 'nodes with different names', names);
@@ -174,7 +204,12 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     nodes,
     allocationStrategy: options.allocationStrategy ?? 'first-available',
     resourceTracker: options.resourceTracker,
-    monitoring: { interval: options.monitorInterval, policies: new Map(options.nodes?.map(({ name, probe, enforceMemory = false }) => [name, { probe, enforceMemory }])) },
+    monitoring: {
+      interval: options.monitorInterval,
+      policies: new Map(
+        options.nodes?.map(({ name, probe, enforceMemory = false }) => [name, { probe, enforceMemory }]),
+      ),
+    },
     maxRetries: options.maxRetries ?? 3,
     maxResultLosses: options.maxResultLosses ?? defaultMaxResultLosses,
     gracePeriod: options.gracePeriod ?? 100,
@@ -191,13 +226,23 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
 }
 
 /** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
-export function resolveNode(where: string, node: NodeOptions, { output, memoryBudget, importTimeout }: Pick<ResolvedOptions, 'output' | 'memoryBudget' | 'importTimeout'>): NodeSettings {
+export function resolveNode(
+  where: string,
+  node: NodeOptions,
+  { output, memoryBudget, importTimeout }: Pick<ResolvedOptions, 'output' | 'memoryBudget' | 'importTimeout'>,
+): NodeSettings {
   checkOptions(where, nodeSchema, node);
   for (const required of ['name', 'capabilities'] as const) {
     if (node[required] === undefined) throw invalidOption(where, required, nodeSchema[required].expected, undefined);
   }
   return {
-    name: node.name, capabilities: { ...node.capabilities }, speed: node.speed ?? 1, output, memoryBudget, importTimeout, ...(node.price !== undefined && { price: node.price }),
+    name: node.name,
+    capabilities: { ...node.capabilities },
+    speed: node.speed ?? 1,
+    output,
+    memoryBudget,
+    importTimeout,
+    ...(node.price !== undefined && { price: node.price }),
     threads: node.threads ?? defaultThreads(node.capabilities),
   };
 }

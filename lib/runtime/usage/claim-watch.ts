@@ -1,7 +1,7 @@
 /**
- * Checks whether functions stay within their memory claim, from outside of their thread and only while they run. Use is the growth of the
- * heap since the lowest value after the function was sent. Garbage does not count: if the heap seems too large, garbage is collected before
- * the decision.
+ * Checks whether functions stay within their memory claim, from outside of their thread and only while they run. Use is
+ * the growth of the heap since the lowest value after the function was sent. Garbage does not count: if the heap seems
+ * too large, garbage is collected before the decision.
  */
 import { toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -52,7 +52,17 @@ export class ClaimWatch {
   sent(node: string, index: number, lane: Lane, { id, size, claim }: OutgoingBatch, enforced: boolean): void {
     const claimedMb = claim?.['memory'];
     if (size !== 1 || claimedMb === undefined) return;
-    const watched: Watched = { node, index, lane, batch: id, claimedMb, enforced, base: Infinity, pause: 0, passing: 0 };
+    const watched: Watched = {
+      node,
+      index,
+      lane,
+      batch: id,
+      claimedMb,
+      enforced,
+      base: Infinity,
+      pause: 0,
+      passing: 0,
+    };
     this.#watched.add(watched);
     void this.#measure(watched); // requested before the function is sent, so measured before it begins
     this.#ticker.start();
@@ -65,7 +75,7 @@ export class ClaimWatch {
 
   async #measure(watched: Watched): Promise<number | undefined> {
     const { worker } = watched.lane;
-    const held = worker && await heapMb(worker);
+    const held = worker && (await heapMb(worker));
     if (held !== undefined) watched.base = Math.min(watched.base, held);
     return held;
   }
@@ -74,7 +84,8 @@ export class ClaimWatch {
     const { lane, batch, claimedMb } = watched;
     if (!this.#isThere(watched)) return;
     const held = await this.#measure(watched);
-    if (held === undefined || !this.#isThere(watched) || lane.begun(batch) === 0 || held - watched.base <= claimedMb) return;
+    if (held === undefined || !this.#isThere(watched) || lane.begun(batch) === 0 || held - watched.base <= claimedMb)
+      return;
     if (watched.passing-- > 0) return;
     const live = await liveHeapMb(lane.worker!);
     if (live === undefined || !this.#isThere(watched)) return;
@@ -95,9 +106,15 @@ export class ClaimWatch {
     this.#watched.delete(watched);
     this.#onOveruse({ node, lane: index, batch, claimedMb, usedMb });
     if (!enforced) return;
-    const error = new HandoffError('MEMORY_EXCEEDED', `It claimed ${round(claimedMb)} MB of memory and used ${round(usedMb)} MB, and node ${node} enforces claims. Raise its cost.memory, or start the node without enforceMemory.`, {
-      node, resource: 'memory', cost: { memory: claimedMb },
-    });
+    const error = new HandoffError(
+      'MEMORY_EXCEEDED',
+      `It claimed ${round(claimedMb)} MB of memory and used ${round(usedMb)} MB, and node ${node} enforces claims. Raise its cost.memory, or start the node without enforceMemory.`,
+      {
+        node,
+        resource: 'memory',
+        cost: { memory: claimedMb },
+      },
+    );
     lane.fail(batch, { error: toErrorWire(error), retryable: false });
   }
 }

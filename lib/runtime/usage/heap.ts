@@ -35,8 +35,8 @@ export async function heapMb(worker: Worker): Promise<number | undefined> {
 }
 
 /**
- * The heap of a thread in MB after a garbage collection; undefined when the thread does not answer. Only the inspector can collect garbage
- * in a busy thread; the session lasts only for this measurement.
+ * The heap of a thread in MB after a garbage collection; undefined when the thread does not answer. Only the inspector
+ * can collect garbage in a busy thread; the session lasts only for this measurement.
  *
  * @returns `'unknown'` when no inspector can reach the thread
  */
@@ -46,15 +46,20 @@ export async function liveHeapMb(worker: Worker): Promise<number | 'unknown' | u
   const { promise, resolve } = Promise.withResolvers<number | 'unknown'>();
   let asked: string | undefined;
   session.on('NodeWorker.attachedToWorker', ({ params: { sessionId, workerInfo } }) => {
-    if (/\d+/.exec(workerInfo.title)?.[0] !== String(worker.threadId)) return; // only the title contains the thread number
+    // Only the title contains the thread number.
+    if (/\d+/.exec(workerInfo.title)?.[0] !== String(worker.threadId)) return;
     asked = sessionId;
     for (const [id, method] of ['HeapProfiler.collectGarbage', 'Runtime.getHeapUsage'].entries()) {
       session.post('NodeWorker.sendMessageToWorker', { sessionId, message: JSON.stringify({ id, method }) });
     }
   });
   session.on('NodeWorker.receivedMessageFromWorker', ({ params: { sessionId, message } }) => {
-    const { id, result } = JSON.parse(message) as { id: number; result?: { usedSize: number; backingStorageSize?: number } };
-    if (sessionId === asked && id === 1) resolve(result === undefined ? 'unknown' : (result.usedSize + (result.backingStorageSize ?? 0)) / MiB);
+    const { id, result } = JSON.parse(message) as {
+      id: number;
+      result?: { usedSize: number; backingStorageSize?: number };
+    };
+    if (sessionId === asked && id === 1)
+      resolve(result === undefined ? 'unknown' : (result.usedSize + (result.backingStorageSize ?? 0)) / MiB);
   });
   session.post('NodeWorker.enable', { waitForDebuggerOnStart: false }, (error) => {
     if (error !== null) resolve('unknown');

@@ -32,11 +32,15 @@ export interface Reading {
 
 export async function read(nodes: Iterable<Readable>): Promise<Reading> {
   const threads = new Map<Lane, ThreadReading>();
-  await Promise.all([...nodes].flatMap(({ running }) => running).map(async (lane) => {
-    const { worker, idle } = lane;
-    const reading = worker && await readThread(worker, !idle);
-    if (reading !== undefined) threads.set(lane, reading);
-  }));
+  await Promise.all(
+    [...nodes]
+      .flatMap(({ running }) => running)
+      .map(async (lane) => {
+        const { worker, idle } = lane;
+        const reading = worker && (await readThread(worker, !idle));
+        if (reading !== undefined) threads.set(lane, reading);
+      }),
+  );
   return { ...nothingRead(), threads };
 }
 
@@ -89,7 +93,10 @@ function threadUse(lane: Lane, before: Reading, after: Reading): (ThreadUse & { 
   const active = now.loop.active - (then?.loop.active ?? 0);
   const all = active + now.loop.idle - (then?.loop.idle ?? 0);
   const utilization = all > 0 ? Math.min(1, Math.max(0, active / all)) : 0;
-  const cpu = now.cpu === undefined || then?.cpu === undefined ? utilization : (now.cpu - then.cpu) / 1000 / elapsed(before, after);
+  const cpu =
+    now.cpu === undefined || then?.cpu === undefined
+      ? utilization
+      : (now.cpu - then.cpu) / 1000 / elapsed(before, after);
   return { utilization, heapMb: now.heapMb, cpu };
 }
 
@@ -98,10 +105,15 @@ function elapsed(before: Reading, after: Reading): number {
 }
 
 /**
- * What running functions of a node use. The heap of a busy thread counts above its lowest value; idle threads free memory on demand and do
- * not count.
+ * What running functions of a node use. The heap of a busy thread counts above its lowest value; idle threads free
+ * memory on demand and do not count.
  */
-export function functionsUse({ running }: Readable, before: Reading, after: Reading, least: WeakMap<Lane, number>): { readonly cpu: number; readonly memory: number } {
+export function functionsUse(
+  { running }: Readable,
+  before: Reading,
+  after: Reading,
+  least: WeakMap<Lane, number>,
+): { readonly cpu: number; readonly memory: number } {
   let [cpu, memory] = [0, 0];
   for (const lane of running) {
     const now = after.threads.get(lane);

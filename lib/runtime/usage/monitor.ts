@@ -76,7 +76,8 @@ export class Monitor {
     if (interval !== undefined || enforced || policy?.probe !== undefined) {
       actor.onSend = (index, lane, batch) => {
         // Whether other hosts listen is unknown, so their functions are always watched.
-        if (enforced || batch.id < 0 || this.#parts.publisher.wants('function:memory-exceeded')) this.#claims.sent(name, index, lane, batch, enforced);
+        if (enforced || batch.id < 0 || this.#parts.publisher.wants('function:memory-exceeded'))
+          this.#claims.sent(name, index, lane, batch, enforced);
       };
     }
     if (policy?.probe === undefined && this.#observing === undefined) return;
@@ -94,7 +95,9 @@ export class Monitor {
     const before = await read(this.#parts.nodes());
     await late(moment).passed;
     const after = await read(this.#parts.nodes());
-    return Object.fromEntries(this.#parts.nodes().map((node) => [node.settings.name, this.#resourcesOf(node, before, after)]));
+    return Object.fromEntries(
+      this.#parts.nodes().map((node) => [node.settings.name, this.#resourcesOf(node, before, after)]),
+    );
   }
 
   /** Handles a report of another host about a function of ours. `batch` is our number of its batch. */
@@ -123,7 +126,12 @@ export class Monitor {
 
   #resourcesOf(node: NodeActor, before: Reading, after: Reading): NodeResources {
     const { name, capabilities } = node.settings;
-    return { declared: { ...capabilities }, claimed: this.#claimed(name), used: nodeUse(node, before, after), host: hostUse(before, after) };
+    return {
+      declared: { ...capabilities },
+      claimed: this.#claimed(name),
+      used: nodeUse(node, before, after),
+      host: hostUse(before, after),
+    };
   }
 
   /** Claims of all hosts, if the tracker lists them; otherwise only those of this host's runs. */
@@ -143,7 +151,8 @@ export class Monitor {
       const changed = await probe(this.#resourcesOf(node, before, after));
       if (changed !== undefined && this.#parts.nodes().includes(node)) await this.#parts.change(name, changed);
     } catch (error) {
-      if (!isStopped(error) && this.#parts.publisher.wants('probe:failed')) this.#parts.publisher.publish({ type: 'probe:failed', at: timestamp(), node: name, error });
+      if (!isStopped(error) && this.#parts.publisher.wants('probe:failed'))
+        this.#parts.publisher.publish({ type: 'probe:failed', at: timestamp(), node: name, error });
     } finally {
       this.#asking.delete(name);
     }
@@ -157,10 +166,15 @@ export class Monitor {
     const { freeMemoryMb } = hostUse(before, after);
     const free: Record<string, number> = {};
     if (capabilities['cpu'] !== undefined) free['cpu'] = Math.max(0, capabilities['cpu'] - used.cpu);
-    if (capabilities['memory'] !== undefined) free['memory'] = Math.max(0, Math.min(capabilities['memory'] - used.memory, freeMemoryMb));
+    if (capabilities['memory'] !== undefined)
+      free['memory'] = Math.max(0, Math.min(capabilities['memory'] - used.memory, freeMemoryMb));
     const known = tracker.observed(name);
     tracker.observe(name, free);
-    if (known !== undefined && Object.entries(free).some(([resource, amount]) => amount > (known[resource] ?? Infinity))) this.#parts.freed(name);
+    if (
+      known !== undefined &&
+      Object.entries(free).some(([resource, amount]) => amount > (known[resource] ?? Infinity))
+    )
+      this.#parts.freed(name);
   }
 
   #overuse(overuse: Overuse): void {
@@ -171,7 +185,17 @@ export class Monitor {
 
   #publish({ run, functions, lane }: Batch, claimedMb: number, usedMb: number): void {
     const { publisher } = this.#parts;
-    if (publisher.wants('function:memory-exceeded')) publisher.publish({ type: 'function:memory-exceeded', at: timestamp(), runId: run.id, dagId: run.plan.dagId, functionId: run.plan.entries[functions[0]!]!.id, node: lane.node.name, claimedMb, usedMb });
+    if (publisher.wants('function:memory-exceeded'))
+      publisher.publish({
+        type: 'function:memory-exceeded',
+        at: timestamp(),
+        runId: run.id,
+        dagId: run.plan.dagId,
+        functionId: run.plan.entries[functions[0]!]!.id,
+        node: lane.node.name,
+        claimedMb,
+        usedMb,
+      });
   }
 }
 

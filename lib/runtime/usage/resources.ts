@@ -33,7 +33,9 @@ export interface NodeResources {
 }
 
 /** Returns new amounts for some capabilities of a node, or undefined to keep all. */
-export type NodeProbe = (resources: NodeResources) => Capabilities | undefined | void | Promise<Capabilities | undefined | void>;
+export type NodeProbe = (
+  resources: NodeResources,
+) => Capabilities | undefined | void | Promise<Capabilities | undefined | void>;
 
 /** How a node is monitored. */
 export interface NodePolicy {

@@ -4,9 +4,9 @@ import type { Capabilities, Cost, ResolvedFunction } from '../../dag/types.ts';
 /**
  * Places all functions of a run before it starts. Pass your own as the option `allocationStrategy`.
  *
- * Pins take precedence over its answer, and a collocated function follows its root, so the answer need not include either. The run fails
- * with
- * `ALLOCATION_ERROR` when the allocator throws, omits a function, or names a node that does not exist or could never run the function.
+ * Pins take precedence over its answer, and a collocated function follows its root, so the answer need not include
+ * either. The run fails with `ALLOCATION_ERROR` when the allocator throws, omits a function, or names a node that does
+ * not exist or could never run the function.
  */
 export interface Allocator {
   /**
@@ -14,21 +14,34 @@ export interface Allocator {
    * @param capabilities what each node declares, by name; the orchestrator's own nodes come first
    * @returns node name by function id
    */
-  allocate(functions: readonly ResolvedFunction[], capabilities: Readonly<Record<string, Capabilities>>): Record<string, string>;
+  allocate(
+    functions: readonly ResolvedFunction[],
+    capabilities: Readonly<Record<string, Capabilities>>,
+  ): Record<string, string>;
 }
 
 /** A function whose inputs are ready, as a dynamic allocator sees it. */
 export interface ReadyFunction {
   readonly id: string;
-  /** The amounts it holds while it runs. Before a group of functions that share a node is placed, the amounts of the whole group. */
+  /**
+   * The amounts it holds while it runs. Before a group of functions that share a node is placed, the amounts of the
+   * whole group.
+   */
   readonly cost: Cost;
   readonly priority: number;
   /** ms on a node of speed 1, declared or learned; undefined when unknown. */
   readonly duration: number | undefined;
   /** The number of failed attempts. */
   readonly attempts: number;
-  /** Its input results and their locations. `bytes` counts shared memory only; it is 0 for results held as plain values. */
-  readonly inputs: readonly { readonly functionId: string; readonly node: string; readonly host: number; readonly bytes: number }[];
+  /**
+   * Its input results and their locations. `bytes` counts shared memory only; it is 0 for results held as plain values.
+   */
+  readonly inputs: readonly {
+    readonly functionId: string;
+    readonly node: string;
+    readonly host: number;
+    readonly bytes: number;
+  }[];
 }
 
 /** The current state of a node. */
@@ -59,9 +72,10 @@ export interface ClusterView {
 /**
  * Places functions as they become ready. Pass your own as the option `allocationStrategy`.
  *
- * It is called when something has changed and functions wait for placement, and it is called again for functions that it leaves out. A
- * placement holds while its node is up. Pins and collocation are applied without it. The run fails with `ALLOCATION_ERROR` when the
- * allocator throws, names a node that is not available or could never run the function, or places nothing while nothing runs.
+ * It is called when something has changed and functions wait for placement, and it is called again for functions that
+ * it leaves out. A placement holds while its node is up. Pins and collocation are applied without it. The run fails
+ * with `ALLOCATION_ERROR` when the allocator throws, names a node that is not available or could never run the
+ * function, or places nothing while nothing runs.
  */
 export interface DynamicAllocator {
   /**
@@ -77,7 +91,10 @@ export const strategyNames = ['first-available', 'load-balanced', 'cost-optimize
 
 export type StrategyName = (typeof strategyNames)[number];
 
-/** How functions are placed: by a built-in strategy, by an allocator before the run, or by a dynamic allocator as they become ready. */
+/**
+ * How functions are placed: by a built-in strategy, by an allocator before the run, or by a dynamic allocator as they
+ * become ready.
+ */
 export type AllocationStrategy = StrategyName | Allocator | DynamicAllocator;
 
 /** The strategies that plan a whole run before it starts. */

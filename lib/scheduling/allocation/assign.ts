@@ -14,13 +14,24 @@ import { judge } from '../resources/feasibility.ts';
  * @returns node names, by function
  * @throws `ALLOCATION_ERROR` when the allocator throws, or its answer cannot be carried out
  */
-export function assign(plan: CompiledDag, allocator: Allocator, nodes: Readonly<Record<string, Capabilities>>): string[] {
+export function assign(
+  plan: CompiledDag,
+  allocator: Allocator,
+  nodes: Readonly<Record<string, Capabilities>>,
+): string[] {
   let answer: unknown;
   try {
-    answer = allocator.allocate(plan.entries.map((_, i) => functionOf(plan, i)), nodes);
+    answer = allocator.allocate(
+      plan.entries.map((_, i) => functionOf(plan, i)),
+      nodes,
+    );
   } catch (cause) {
     if (cause instanceof HandoffError && cause.code === 'ALLOCATION_ERROR') throw cause;
-    throw new HandoffError('ALLOCATION_ERROR', `The allocator threw: ${cause instanceof Error ? cause.message : show(cause)}`, { cause });
+    throw new HandoffError(
+      'ALLOCATION_ERROR',
+      `The allocator threw: ${cause instanceof Error ? cause.message : show(cause)}`,
+      { cause },
+    );
   }
   if (typeof answer !== 'object' || answer === null || answer instanceof Promise) {
     const expected = 'The allocator must return an object of node names by function id';

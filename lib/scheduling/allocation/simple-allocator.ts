@@ -5,7 +5,8 @@ import type { Allocator } from './allocator.ts';
 import { add, shortage, subtract } from '../resources/amounts.ts';
 
 /**
- * Places a whole DAG at once. It subtracts each function's cost from its node, as if all functions ran at the same time:
+ * Places a whole DAG at once. It subtracts each function's cost from its node, as if all functions ran at the same
+ * time:
  *
  * 1. nodes are tried in order: the first of `capabilities`, then the rest by name;
  * 2. the costs of collocated functions are added to the cost of their root;
@@ -15,8 +16,13 @@ import { add, shortage, subtract } from '../resources/amounts.ts';
  * 6. a function that no longer fits anywhere goes to the first node that could run it alone.
  */
 export class SimpleAllocator implements Allocator {
-  /** @throws `ALLOCATION_ERROR` when a pinned function does not fit on its node together with the others pinned there */
-  allocate(functions: readonly ResolvedFunction[], capabilities: Readonly<Record<string, Capabilities>>): Record<string, string> {
+  /**
+   * @throws `ALLOCATION_ERROR` when a pinned function does not fit on its node together with the others pinned there
+   */
+  allocate(
+    functions: readonly ResolvedFunction[],
+    capabilities: Readonly<Record<string, Capabilities>>,
+  ): Record<string, string> {
     const [first, ...others] = Object.keys(capabilities);
     if (first === undefined) return {};
     let order = [first, ...others.sort()];
@@ -31,7 +37,11 @@ export class SimpleAllocator implements Allocator {
       const cost = costs.get(id) ?? {};
       if (shortage(cost, left) !== undefined) {
         const text = `Insufficient resources on node ${node} for function ${id}, which is pinned there together with others.`;
-        throw new HandoffError('ALLOCATION_ERROR', `${text} Pin fewer there, or raise its capabilities.`, { functionId: id, node, cost });
+        throw new HandoffError('ALLOCATION_ERROR', `${text} Pin fewer there, or raise its capabilities.`, {
+          functionId: id,
+          node,
+          cost,
+        });
       }
       subtract(left, cost);
       allocations[id] = node;
@@ -57,7 +67,10 @@ export class SimpleAllocator implements Allocator {
   }
 }
 
-function mergedCosts(functions: readonly ResolvedFunction[], byId: ReadonlyMap<string, ResolvedFunction>): Map<string, Cost> {
+function mergedCosts(
+  functions: readonly ResolvedFunction[],
+  byId: ReadonlyMap<string, ResolvedFunction>,
+): Map<string, Cost> {
   const costs = new Map<string, Record<string, number>>();
   for (const fn of functions) {
     if (fn.cost === undefined) continue;
@@ -80,4 +93,3 @@ function rootOf(fn: ResolvedFunction, byId: ReadonlyMap<string, ResolvedFunction
   }
   return at;
 }
-

@@ -22,11 +22,18 @@ export interface Candidate {
  * @param cost the amounts the function holds while it runs
  * @param claim asks the resource tracker; returns true when it grants the claim
  */
-export type Strategy = <Node extends Candidate>(nodes: readonly Node[], cost: Cost | undefined, claim: (node: Node) => boolean) => Node | undefined;
+export type Strategy = <Node extends Candidate>(
+  nodes: readonly Node[],
+  cost: Cost | undefined,
+  claim: (node: Node) => boolean,
+) => Node | undefined;
 
 const firstAvailable: Strategy = (nodes, _cost, claim) => nodes.find((node) => node.idle > 0 && claim(node));
 
-/** The least loaded node first. The load is the largest used share of any resource or of the threads, divided by the node's speed. */
+/**
+ * The least loaded node first. The load is the largest used share of any resource or of the threads, divided by the
+ * node's speed.
+ */
 const loadBalanced: Strategy = (nodes, cost, claim) => {
   const open = nodes.filter((node) => node.idle > 0);
   if (open.length > 1) open.sort((a, b) => load(a, cost) / a.speed - load(b, cost) / b.speed);
@@ -44,7 +51,10 @@ function load(node: Candidate, cost: Cost = {}): number {
   return highest;
 }
 
-/** How a strategy places functions as they become ready. For a strategy that plans ahead: how it places functions without a plan. */
+/**
+ * How a strategy places functions as they become ready. For a strategy that plans ahead: how it places functions
+ * without a plan.
+ */
 export function strategyOf(strategy: AllocationStrategy): Strategy {
   return strategies[typeof strategy === 'string' ? strategy : 'first-available'];
 }

@@ -1,6 +1,7 @@
 /**
- * Learned costs of functions: their durations and the sizes of their large results. Costs are kept per code, and individually for functions
- * that are long or have large results, because two functions with the same code may differ widely.
+ * Learned costs of functions: their durations and the sizes of their large results. Costs are kept per code, and
+ * individually for functions that are long or have large results, because two functions with the same code may differ
+ * widely.
  *
  * ```
  *   code  tasks.ts#work    mean 12 ms, of all          the estimate that the scheduler itself updates
@@ -20,20 +21,22 @@ const memory = 8;
 // From this mean duration of a code, in ms, ordering its functions by duration is worthwhile.
 const slowFrom = 0.5;
 
-// For faster code, ordering is worthwhile if functions with entries of their own take in total this many ms per function to be ordered.
-// That is several times the cost of ordering, because a thread that was delayed for a moment looks like a long function.
+// For faster code, ordering is worthwhile if functions with entries of their own take in total this many ms per
+// function to be ordered. That is several times the cost of ordering, because a thread that was delayed for a moment
+// looks like a long function.
 const orderingMs = 0.005;
 
-// A delayed thread makes a short function look long. So a function whose code takes at most this many ms gets its own entry only after
-// it was long twice, or longer than threads are typically delayed. The constants below are that delay in ms and the number of candidates
-// kept.
+// A delayed thread makes a short function look long. So a function whose code takes at most this many ms gets its own
+// entry only after it was long twice, or longer than threads are typically delayed. The constants below are that delay
+// in ms and the number of candidates kept.
 const trivialBelow = 0.01;
 const surelyFrom = 20;
 const mostDoubted = 256;
 
 export interface FunctionCosts {
   /**
-   * On a node of speed 1. A count of 0 means a share of a time measured for several functions together, any of which may be the long one.
+   * On a node of speed 1. A count of 0 means a share of a time measured for several functions together, any of which
+   * may be the long one.
    */
   readonly ms: Moments;
   readonly bytes: Moments;
@@ -62,9 +65,15 @@ interface Observed {
 }
 
 export interface CostModelTuning {
-  /** The maximum number of functions with entries of their own. Beyond it, the least recently used are dropped. Default 100,000. */
+  /**
+   * The maximum number of functions with entries of their own. Beyond it, the least recently used are dropped. Default
+   * 100,000.
+   */
   readonly most?: number;
-  /** Whether to learn durations and sizes. Without it, added entries are used. Running estimates are kept in any case. Default true. */
+  /**
+   * Whether to learn durations and sizes. Without it, added entries are used. Running estimates are kept in any case.
+   * Default true.
+   */
   readonly learns?: boolean;
   /** The size in bytes from which a result is large, so that its function gets its own entry. Default 65,536. */
   readonly largeBytes?: number;
@@ -78,7 +87,9 @@ export class CostModel {
   readonly #most: number;
   readonly #largeBytes: number;
   readonly #learns: boolean;
-  /** By the number of the code, without learning: the running estimates of the scheduler, apart from the added entries. */
+  /**
+   * By the number of the code, without learning: the running estimates of the scheduler, apart from the added entries.
+   */
   readonly #running: Estimate[] = [];
   readonly #byName = new Map<string, CodeCosts>();
   /** By the number of the code; filled on demand. */
@@ -91,7 +102,10 @@ export class CostModel {
   /**
    * @param nameOf the stable name of a code, equal in every process
    */
-  constructor(nameOf: (code: number) => string, { most = 100_000, learns = true, largeBytes = 2 ** 16 }: CostModelTuning = {}) {
+  constructor(
+    nameOf: (code: number) => string,
+    { most = 100_000, learns = true, largeBytes = 2 ** 16 }: CostModelTuning = {},
+  ) {
     this.#nameOf = nameOf;
     this.#most = most;
     this.#learns = learns;
@@ -127,7 +141,10 @@ export class CostModel {
     return estimate.count > 0 ? estimate.mean : undefined;
   }
 
-  /** The same, but the duration of its code if the function differs little from it: a chance difference is no reason to reorder. */
+  /**
+   * The same, but the duration of its code if the function differs little from it: a chance difference is no reason to
+   * reorder.
+   */
   typicalOf(code: number, functionId: string): number | undefined {
     const own = this.durationOf(code, functionId);
     const { mean, count } = this.#of(code).estimate;
@@ -169,7 +186,10 @@ export class CostModel {
     }
   }
 
-  /** Records a run of a function. The function gets or keeps its own entry if it was long, its result was large, or it has one already. */
+  /**
+   * Records a run of a function. The function gets or keeps its own entry if it was long, its result was large, or it
+   * has one already.
+   */
   observe(code: number, functionId: string, { ms, isAlone, bytes }: Observed): void {
     if (!this.#learns) return;
     const costs = this.#of(code);
@@ -184,7 +204,8 @@ export class CostModel {
     observe(own.bytes, 1, bytes, memory);
     costs.ms += own.ms.mean;
     const isSuspect = own.ms.count === 0 && own.ms.mean > 0;
-    if (!isSuspect && own.ms.mean < longFrom / 2 && own.bytes.mean < this.#largeBytes / 2) this.#forget(costs, functionId);
+    if (!isSuspect && own.ms.mean < longFrom / 2 && own.bytes.mean < this.#largeBytes / 2)
+      this.#forget(costs, functionId);
   }
 
   /** Gives a function its own entry, in place of an earlier one. */
@@ -217,7 +238,9 @@ export class CostModel {
 
   /** Drops a tenth of the entries at once, which spreads the cost over many additions. */
   #forgetOldest(): void {
-    const all = [...this.#byName.values()].flatMap((costs) => [...costs.functions].map(([id, { used }]) => ({ costs, id, used })));
+    const all = [...this.#byName.values()].flatMap((costs) =>
+      [...costs.functions].map(([id, { used }]) => ({ costs, id, used })),
+    );
     all.sort((a, b) => a.used - b.used);
     for (const { costs, id } of all.slice(0, Math.ceil(this.#most / 10))) this.#forget(costs, id);
   }
@@ -225,7 +248,8 @@ export class CostModel {
 
 /** Whether a long run may be due to chance. A second long run is not. */
 function isDoubtful({ estimate, doubted }: CodeCosts, functionId: string, ms: number): boolean {
-  if (ms >= surelyFrom || estimate.mean >= trivialBelow || estimate.count < sureAfter || doubted.delete(functionId)) return false;
+  if (ms >= surelyFrom || estimate.mean >= trivialBelow || estimate.count < sureAfter || doubted.delete(functionId))
+    return false;
   doubted.add(functionId);
   if (doubted.size > mostDoubted) doubted.delete(doubted.values().next().value!);
   return true;

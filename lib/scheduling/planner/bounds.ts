@@ -7,11 +7,12 @@ const slack = 1 - 1e-9;
 const thresholds = 48;
 
 /**
- * The largest of several bounds: the longest path on the fastest nodes; for each resource, the work divided by the capacity of all nodes;
- * and the same for functions that start late or end early, plus the time before and after them (a coarse form of the energetic reasoning of
- * Carlier and Latapie 1991).
+ * The largest of several bounds: the longest path on the fastest nodes; for each resource, the work divided by the
+ * capacity of all nodes; and the same for functions that start late or end early, plus the time before and after them
+ * (a coarse form of the energetic reasoning of Carlier and Latapie 1991).
  *
- * @param thorough includes functions that start late or end early: O(functions) for each of about fifty bounds on their start
+ * @param thorough includes functions that start late or end early: O(functions) for each of about fifty bounds on their
+ *   start
  */
 export function lowerBoundOf(problem: Problem, thorough: boolean): number {
   const { size, resources, capacity, speed, demand, demandOf, duration } = problem;
@@ -40,8 +41,8 @@ export function lowerBoundOf(problem: Problem, thorough: boolean): number {
 }
 
 /**
- * The k longest functions together take at least as long as the k fastest threads need for them (Horvath, Lam and Sethi 1977, for
- * preemptive scheduling on uniform processors).
+ * The k longest functions together take at least as long as the k fastest threads need for them (Horvath, Lam and Sethi
+ * 1977, for preemptive scheduling on uniform processors).
  */
 function longestTogether({ resources, demand, demandOf, duration, capacity, speed }: Problem): number {
   // Threads, if they can be scarce, are the first resource.

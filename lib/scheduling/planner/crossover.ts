@@ -3,7 +3,14 @@ import type { Random } from '../../core/random.ts';
 import type { Edges } from './precedence.ts';
 
 /** A list with one stretch in the order of another: two-point crossover of activity lists (Hartmann 1998). */
-export function twoPoint(outer: Int32Array, inner: Int32Array, from: number, to: number, into: Int32Array, taken: Uint8Array): void {
+export function twoPoint(
+  outer: Int32Array,
+  inner: Int32Array,
+  from: number,
+  to: number,
+  into: Int32Array,
+  taken: Uint8Array,
+): void {
   taken.fill(0);
   let at = 0;
   for (; at < from; at++) taken[(into[at] = outer[at]!)] = 1;

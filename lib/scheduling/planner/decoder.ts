@@ -10,8 +10,8 @@ export interface Draft {
 
 export interface Decoder {
   /**
-   * Places the functions of a list one by one, each as early as those before it allow: the serial schedule generation scheme (Kolisch
-   * 1996).
+   * Places the functions of a list one by one, each as early as those before it allow: the serial schedule generation
+   * scheme (Kolisch 1996).
    *
    * @param backward the list starts at the end of the graph, and times count from the end
    * @param hint by function: the node to use, or -1 if the decoder chooses

@@ -4,13 +4,16 @@ import type { Draft } from './decoder.ts';
 import type { Problem } from './problem.ts';
 
 const tolerance = 1e-9;
-/** The number of kinds of demand examined at a moment. With thousands of ready kinds, the others would hardly fit where these do not. */
+/**
+ * The number of kinds of demand examined at a moment. With thousands of ready kinds, the others would hardly fit where
+ * these do not.
+ */
 const enough = 1000;
 
 /**
- * Dispatches by rising key (the parallel scheme of Kolisch 1996, "Serial and parallel resource-constrained project scheduling methods
- * revisited"). No function waits while it fits, so this may miss the best schedule. In a single pass, it is the better scheme when
- * resources are scarce.
+ * Dispatches by rising key (the parallel scheme of Kolisch 1996, "Serial and parallel resource-constrained project
+ * scheduling methods revisited"). No function waits while it fits, so this may miss the best schedule. In a single
+ * pass, it is the better scheme when resources are scarce.
  *
  * @returns ms from start to end
  */
@@ -60,7 +63,8 @@ export function dispatch(problem: Problem, key: Float64Array, backward: boolean,
   }
 
   function fits(kind: number): boolean {
-    for (let r = 0, row = kind * resources; r < resources; r++) if (free[r]! + tolerance < demand[row + r]!) return false;
+    for (let r = 0, row = kind * resources; r < resources; r++)
+      if (free[r]! + tolerance < demand[row + r]!) return false;
     return true;
   }
 
@@ -80,6 +84,7 @@ export function dispatch(problem: Problem, key: Float64Array, backward: boolean,
 
   function conclude(i: number): void {
     for (let r = 0, row = demandOf[i]! * resources; r < resources; r++) free[r]! += demand[row + r]!;
-    for (let k = after.offset[i]!; k < after.offset[i + 1]!; k++) if (--missing[after.ends[k]!]! === 0) admit(after.ends[k]!);
+    for (let k = after.offset[i]!; k < after.offset[i + 1]!; k++)
+      if (--missing[after.ends[k]!]! === 0) admit(after.ends[k]!);
   }
 }

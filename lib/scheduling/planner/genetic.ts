@@ -1,8 +1,8 @@
 /**
- * Improves a schedule by evolution of lists: the hybrid genetic algorithm of Valls, Ballestín and Quintanilla (2008, "A hybrid genetic
- * algorithm for the resource-constrained project scheduling problem") in a steady state. A child is a list by rising finish. It is decoded
- * backward and then forward, which justifies it in both directions with two schedules instead of three (Li and Willis 1992; Debels and
- * Vanhoucke 2005 also use both kinds of lists).
+ * Improves a schedule by evolution of lists: the hybrid genetic algorithm of Valls, Ballestín and Quintanilla (2008, "A
+ * hybrid genetic algorithm for the resource-constrained project scheduling problem") in a steady state. A child is a
+ * list by rising finish. It is decoded backward and then forward, which justifies it in both directions with two
+ * schedules instead of three (Li and Willis 1992; Debels and Vanhoucke 2005 also use both kinds of lists).
  */
 import { mutate, twoPoint } from './crossover.ts';
 import { dispatch } from './dispatch.ts';
@@ -34,7 +34,8 @@ const mutationRate = 0.03;
 const loyalty = 0.8;
 
 /**
- * Spends the budget of a search that has made its first pass. Evolution starts from the result of that pass, which is in the draft.
+ * Spends the budget of a search that has made its first pass. Evolution starts from the result of that pass, which is
+ * in the draft.
  *
  * @param urgency higher goes earlier, where nothing else is known
  */
@@ -77,7 +78,12 @@ export function evolve(search: Search, urgency: Float64Array, dice: Random): voi
     if (!single && dice.next() < 0.5) nodeHint = draft.node.slice();
     const makespan = search.forward(list, nodeHint);
     search.sortByFinish(list);
-    return { list, node: single ? undefined : draft.node.slice(), makespan, sum: draft.finish.reduce((sum, each) => sum + each, 0) };
+    return {
+      list,
+      node: single ? undefined : draft.node.slice(),
+      makespan,
+      sum: draft.finish.reduce((sum, each) => sum + each, 0),
+    };
   }
 
   function breed(mother: Individual, father: Individual): Individual {
@@ -89,9 +95,13 @@ export function evolve(search: Search, urgency: Float64Array, dice: Random): voi
     return justified(list, hint === undefined ? undefined : hintsOf(mother, father, hint));
   }
 
-  /** A function that both parents place on the same node mostly stays there. Any other goes to the node where it ends first. */
+  /**
+   * A function that both parents place on the same node mostly stays there. Any other goes to the node where it ends
+   * first.
+   */
   function hintsOf(mother: Individual, father: Individual, into: Int32Array): Int32Array {
-    for (let i = 0; i < size; i++) into[i] = mother.node![i] === father.node![i] && dice.next() < loyalty ? mother.node![i]! : -1;
+    for (let i = 0; i < size; i++)
+      into[i] = mother.node![i] === father.node![i] && dice.next() < loyalty ? mother.node![i]! : -1;
     return into;
   }
 

@@ -30,10 +30,18 @@ export function homesOf(plan: CompiledDag, { nodes, durationOf, bytesOf }: Homes
     for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) matters[plan.outs[k]!] = 1;
   }
   if (!any) return undefined;
-  const siteOf = (name: string | undefined): number => sites.indexOf(nodes.find((node) => node.name === name)?.site ?? Number.NaN);
-  const capacity = sites.map((site) => nodes.reduce((sum, node) => sum + (node.site === site ? node.threads * node.speed : 0), 0));
+  const siteOf = (name: string | undefined): number =>
+    sites.indexOf(nodes.find((node) => node.name === name)?.site ?? Number.NaN);
+  const capacity = sites.map((site) =>
+    nodes.reduce((sum, node) => sum + (node.site === site ? node.threads * node.speed : 0), 0),
+  );
   const home = partition({
-    links: plan, order: sortTopologically(plan), work: durationOf, bytes: bytesOf, capacity, fixed: (i) => siteOf(plan.pins.get(i)),
+    links: plan,
+    order: sortTopologically(plan),
+    work: durationOf,
+    bytes: bytesOf,
+    capacity,
+    fixed: (i) => siteOf(plan.pins.get(i)),
   });
   for (const { root, members, pin } of plan.groups) {
     const shared = pin === undefined ? home[root]! : siteOf(pin);

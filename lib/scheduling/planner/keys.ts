@@ -7,7 +7,13 @@ import type { Problem } from './problem.ts';
  *
  * @param noise the random share of the urgency, 0 to 1
  */
-export function fillKeys({ priority, order }: Problem, urgency: Float64Array, key: Float64Array, noise: number, dice?: Random): void {
+export function fillKeys(
+  { priority, order }: Problem,
+  urgency: Float64Array,
+  key: Float64Array,
+  noise: number,
+  dice?: Random,
+): void {
   for (let i = 0; i < key.length; i++) key[i] = -urgency[i]! * (noise === 0 ? 1 : 1 - noise * dice!.next());
   if (priority === null) return;
   const sorted = order.slice().sort((a, b) => priority[b]! - priority[a]! || key[a]! - key[b]! || a - b);

@@ -3,8 +3,8 @@ import type { Precedence } from './precedence.ts';
 import type { Problem } from './problem.ts';
 
 /**
- * By function: ms of the longest path from its start to the end of the graph. Each edge on it costs `moves` times the time of its transfer
- * (upward rank; Topcuoglu, Hariri and Wu 2002).
+ * By function: ms of the longest path from its start to the end of the graph. Each edge on it costs `moves` times the
+ * time of its transfer (upward rank; Topcuoglu, Hariri and Wu 2002).
  */
 export function tails({ size, order, after }: Precedence, duration: Float64Array, moves = 0): Float64Array {
   const tail = new Float64Array(size);

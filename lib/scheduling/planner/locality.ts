@@ -1,6 +1,6 @@
 /**
- * Prefers schedules that move fewer results between hosts. A move costs both hosts more than its time, so of two schedules of about equal
- * length, the one with fewer moves is better.
+ * Prefers schedules that move fewer results between hosts. A move costs both hosts more than its time, so of two
+ * schedules of about equal length, the one with fewer moves is better.
  */
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { createDraft } from './decoder.ts';
@@ -13,7 +13,12 @@ import { keep, type Schedule } from './schedule.ts';
 import { urgencies } from './urgency.ts';
 
 /** A schedule that considers where results are best made, if it is better than one that considers time only. */
-export function withFewerMoves(plan: CompiledDag, problem: Problem, quick: Schedule, options: ProblemOptions): Schedule {
+export function withFewerMoves(
+  plan: CompiledDag,
+  problem: Problem,
+  quick: Schedule,
+  options: ProblemOptions,
+): Schedule {
   const { bytesOf = (i: number) => plan.entries[i]!.traits.outputBytes ?? 0 } = options;
   if (problem.before.move === null || options.nodes.some(({ site }) => site === undefined)) return quick;
   const home = homesOf(plan, { nodes: options.nodes, durationOf: (i) => problem.duration[i]!, bytesOf });

@@ -1,9 +1,11 @@
 /**
- * Schedules of least price: as cheap as a deadline allows or, without one, as fast as slightly more than the least price allows.
+ * Schedules of least price: as cheap as a deadline allows or, without one, as fast as slightly more than the least
+ * price allows.
  *
- * A pass has a `thrift`: the time by which a function may end later for each unit of price that this saves. More thrift gives a cheaper and
- * slower schedule (a list scheduling that weighs price against time, as that of Arabnejad and Barbosa 2014 does for a budget). Bisection
- * finds the right thrift. The rest of the budget moves functions to cheaper nodes while the deadline holds.
+ * A pass has a `thrift`: the time by which a function may end later for each unit of price that this saves. More thrift
+ * gives a cheaper and slower schedule (a list scheduling that weighs price against time, as that of Arabnejad and
+ * Barbosa 2014 does for a budget). Bisection finds the right thrift. The rest of the budget moves functions to cheaper
+ * nodes while the deadline holds.
  */
 import { createDraft, type Draft } from './decoder.ts';
 import { fillKeys } from './keys.ts';
@@ -15,7 +17,9 @@ import { keep, priceOf, type Schedule } from './schedule.ts';
 import { urgencies } from './urgency.ts';
 
 export interface CheapestOptions extends SearchOptions {
-  /** The maximum duration of the schedule in ms. Default: none; then price decides, and time counts only within `slack`. */
+  /**
+   * The maximum duration of the schedule in ms. Default: none; then price decides, and time counts only within `slack`.
+   */
   readonly deadline?: number | undefined;
 }
 
@@ -35,16 +39,27 @@ export function planCheapest(problem: Problem, options: CheapestOptions = {}): S
   if (!isPriced(problem)) return planSchedule(problem, options);
   const { deadline, budget = 1 } = options;
   // A third of the budget for the fastest schedule, a third for the thrift, and a third for moves of single functions.
-  const fast = planSchedule(problem, { ...options, budget: problem.size <= walkable ? Math.max(1, Math.floor(budget / 3)) : 1 });
+  const fast = planSchedule(problem, {
+    ...options,
+    budget: problem.size <= walkable ? Math.max(1, Math.floor(budget / 3)) : 1,
+  });
   const search = new Thrifty(problem, fast, Math.max(fewest - 1, budget - fast.candidates));
-  const isFine = deadline === undefined
-    ? ({ price }: Found) => price <= search.leastPrice() * (1 + slack) + Number.EPSILON
-    : ({ makespan }: Found) => makespan <= deadline * (1 + 1e-9);
+  const isFine =
+    deadline === undefined
+      ? ({ price }: Found) => price <= search.leastPrice() * (1 + slack) + Number.EPSILON
+      : ({ makespan }: Found) => makespan <= deadline * (1 + 1e-9);
   if (deadline === undefined) search.bisect(isFine, (a, b) => a.makespan - b.makespan || a.price - b.price, 'least');
   else search.bisect(isFine, (a, b) => a.price - b.price || a.makespan - b.makespan, 'most');
   if (deadline !== undefined && search.best !== undefined) search.moveToCheaper(deadline);
   const { start, finish, node, makespan } = search.best ?? fast;
-  return { start, finish, node, makespan, lowerBound: fast.lowerBound, candidates: fast.candidates + search.candidates };
+  return {
+    start,
+    finish,
+    node,
+    makespan,
+    lowerBound: fast.lowerBound,
+    candidates: fast.candidates + search.candidates,
+  };
 }
 
 /** Whether the price depends on where functions run. */
@@ -82,7 +97,9 @@ class Thrifty {
     const { size, duration, group, placesOf, eligible, price, speed } = this.#problem;
     const work = new Map<number, { ms: number; readonly places: number }>(); // members of a group share a node
     let sum = 0;
-    const cheapest = eligible.map((nodes) => nodes.reduce((least, k) => Math.min(least, price[k]! / speed[k]!), Infinity));
+    const cheapest = eligible.map((nodes) =>
+      nodes.reduce((least, k) => Math.min(least, price[k]! / speed[k]!), Infinity),
+    );
     for (let i = 0; i < size; i++) {
       const g = group === null ? -1 : group[i]!;
       if (g < 0) sum += duration[i]! * cheapest[placesOf[i]!]!;
@@ -119,8 +136,8 @@ class Thrifty {
   }
 
   /**
-   * Moves functions to cheaper nodes, the largest savings first, while the schedule meets the deadline. A batch that is too large is
-   * halved.
+   * Moves functions to cheaper nodes, the largest savings first, while the schedule meets the deadline. A batch that is
+   * too large is halved.
    */
   moveToCheaper(deadline: number): void {
     const { size, duration, placesOf, eligible, price, speed, group } = this.#problem;

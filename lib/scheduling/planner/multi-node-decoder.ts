@@ -1,7 +1,7 @@
 /**
- * Serial schedule generation on several nodes: each function goes to the node where it finishes earliest, in a gap if one is long enough
- * (the placement of HEFT: Topcuoglu, Hariri and Wu 2002, "Performance-effective and low-complexity task scheduling for heterogeneous
- * computing"), here with threads and any resources.
+ * Serial schedule generation on several nodes: each function goes to the node where it finishes earliest, in a gap if
+ * one is long enough (the placement of HEFT: Topcuoglu, Hariri and Wu 2002, "Performance-effective and low-complexity
+ * task scheduling for heterogeneous computing"), here with threads and any resources.
  */
 import type { Decoder, Draft } from './decoder.ts';
 import type { Problem } from './problem.ts';
@@ -26,7 +26,9 @@ export class Placing implements Decoder {
     const { nodes, resources, capacity, group, duration, size } = problem;
     this.#problem = problem;
     const gate = gateOf(problem);
-    this.#profiles = nodes.map((_, k) => new Profile(capacity.slice(k * resources, (k + 1) * resources), gate, size > many ? 64 : Infinity));
+    this.#profiles = nodes.map(
+      (_, k) => new Profile(capacity.slice(k * resources, (k + 1) * resources), gate, size > many ? 64 : Infinity),
+    );
     this.#here = new Float64Array(nodes.length);
     this.#toll = problem.price.map((each) => (thrift === 0 ? 0 : each * thrift));
     const groups = group === null ? 0 : group.reduce((most, each) => Math.max(most, each + 1), 0);
@@ -36,7 +38,8 @@ export class Placing implements Decoder {
   }
 
   decode(list: Int32Array, backward: boolean, { start, finish, node }: Draft, hint?: Int32Array): number {
-    const { before, after, duration, speed, site, eligible, placesOf, resources, demand, demandOf, group } = this.#problem;
+    const { before, after, duration, speed, site, eligible, placesOf, resources, demand, demandOf, group } =
+      this.#problem;
     const { offset, ends, move } = backward ? after : before;
     const [profiles, here, toll] = [this.#profiles, this.#here, this.#toll];
     let makespan = 0;

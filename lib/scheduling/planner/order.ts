@@ -21,7 +21,8 @@ export function sortBy(list: Int32Array, key: Float64Array, spare: Int32Array): 
       const middle = Math.min(size, from + width);
       const end = Math.min(size, middle + width);
       let [left, right, at] = [from, middle, from];
-      while (left < middle && right < end) target[at++] = key[source[left]!]! <= key[source[right]!]! ? source[left++]! : source[right++]!;
+      while (left < middle && right < end)
+        target[at++] = key[source[left]!]! <= key[source[right]!]! ? source[left++]! : source[right++]!;
       while (left < middle) target[at++] = source[left++]!;
       while (right < end) target[at++] = source[right++]!;
     }
@@ -34,7 +35,8 @@ export function sortBy(list: Int32Array, key: Float64Array, spare: Int32Array): 
 export function listBy({ size }: Precedence, before: Edges, after: Edges, key: Float64Array): Int32Array {
   const missing = new Int32Array(size);
   const ready = new FlatQueue<number>();
-  for (let i = 0; i < size; i++) if ((missing[i] = before.offset[i + 1]! - before.offset[i]!) === 0) ready.push(i, key[i]!);
+  for (let i = 0; i < size; i++)
+    if ((missing[i] = before.offset[i + 1]! - before.offset[i]!) === 0) ready.push(i, key[i]!);
   const list = new Int32Array(size);
   for (let at = 0; at < size; at++) {
     const i = ready.pop()!;

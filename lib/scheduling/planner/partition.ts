@@ -9,9 +9,9 @@
  *   depth 2      ●    │     ●
  * ```
  *
- * Each depth is cut separately, because only functions of equal depth can be expected to run at the same time. The moves are those of
- * Fiduccia and Mattheyses (1982), downhill only.
-  */
+ * Each depth is cut separately, because only functions of equal depth can be expected to run at the same time. The
+ * moves are those of Fiduccia and Mattheyses (1982), downhill only.
+ */
 import type { Links } from '../../dag/links.ts';
 
 export interface PartitionInput {
@@ -79,7 +79,8 @@ export function partition({ links, order, work, bytes, capacity, fixed }: Partit
         let to = from;
         for (let s = 0; s < capacity.length; s++) {
           const best = to === from ? 0 : gain[to]! - gain[from]!;
-          if (s !== from && gain[s]! - gain[from]! > best && load[depth[i]!]![s]! + work(i) <= room[depth[i]!]![s]!) to = s;
+          if (s !== from && gain[s]! - gain[from]! > best && load[depth[i]!]![s]! + work(i) <= room[depth[i]!]![s]!)
+            to = s;
         }
         if (to === from) continue;
         load[depth[i]!]![from]! -= work(i);
@@ -112,7 +113,8 @@ export function partition({ links, order, work, bytes, capacity, fixed }: Partit
 
 function depths({ size, depOffset, deps }: Links, order: Int32Array): Int32Array {
   const depth = new Int32Array(size);
-  for (const i of order) for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) depth[i] = Math.max(depth[i]!, depth[deps[k]!]! + 1);
+  for (const i of order)
+    for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) depth[i] = Math.max(depth[i]!, depth[deps[k]!]! + 1);
   return depth;
 }
 

@@ -21,7 +21,12 @@ export interface Placement {
  * @param planned the plan of a planning strategy
  * @throws `ALLOCATION_ERROR` when an allocator throws, or its answer cannot be carried out
  */
-export function placementOf(plan: CompiledDag, strategy: AllocationStrategy, nodes: Readonly<Record<string, Capabilities>>, planned: PlannedRun | undefined): Placement {
+export function placementOf(
+  plan: CompiledDag,
+  strategy: AllocationStrategy,
+  nodes: Readonly<Record<string, Capabilities>>,
+  planned: PlannedRun | undefined,
+): Placement {
   if (planned !== undefined) return { assigned: planned.assigned, movable: true, start: planned.schedule.start };
   if (typeof strategy === 'string') return { assigned: null };
   const isDynamic = typeof (strategy as Partial<DynamicAllocator>).place === 'function';

@@ -53,20 +53,34 @@ function limited(nodes: readonly PlannerNode[], most: number): readonly PlannerN
 }
 
 /** @throws `ALLOCATION_ERROR` when a function fits none of the nodes that it may run on */
-export function planRun(plan: CompiledDag, { aim, deadline, seed = 1, maxConcurrency = Infinity, ...given }: PlanOptions): PlannedRun {
+export function planRun(
+  plan: CompiledDag,
+  { aim, deadline, seed = 1, maxConcurrency = Infinity, ...given }: PlanOptions,
+): PlannedRun {
   const options = { ...given, nodes: limited(given.nodes, maxConcurrency) };
   const problem = toProblem(plan, options);
   const usual = defaultBudget(problem);
-  const budget = options.budget ?? (aim === 'cost-optimized' ? Math.max(plan.size <= 20_000 ? 24 : 8, 2 * usual) : usual);
-  const quick = aim === 'cost-optimized' ? planCheapest(problem, { budget, seed, deadline }) : planSchedule(problem, { budget, seed });
+  const budget =
+    options.budget ?? (aim === 'cost-optimized' ? Math.max(plan.size <= 20_000 ? 24 : 8, 2 * usual) : usual);
+  const quick =
+    aim === 'cost-optimized'
+      ? planCheapest(problem, { budget, seed, deadline })
+      : planSchedule(problem, { budget, seed });
   const schedule = aim === 'cost-optimized' ? quick : withFewerMoves(plan, problem, quick, options);
   const { start, finish, node } = schedule;
   // Functions of zero duration come before those that start at the same time.
   const place = new Int32Array(plan.size);
   problem.order.forEach((i, at) => (place[i] = at));
   const takesTime = (i: number): number => Number(finish[i]! > start[i]!);
-  const byRank = problem.order.slice().sort((a, b) => start[a]! - start[b]! || takesTime(a) - takesTime(b) || place[a]! - place[b]!);
+  const byRank = problem.order
+    .slice()
+    .sort((a, b) => start[a]! - start[b]! || takesTime(a) - takesTime(b) || place[a]! - place[b]!);
   const rank = new Int32Array(plan.size);
   byRank.forEach((i, at) => (rank[i] = at));
-  return { plan: { ...plan, rank, byRank }, assigned: Array.from(node, (index) => problem.nodes[index]!), schedule, price: priceOf(problem, schedule) };
+  return {
+    plan: { ...plan, rank, byRank },
+    assigned: Array.from(node, (index) => problem.nodes[index]!),
+    schedule,
+    price: priceOf(problem, schedule),
+  };
 }

@@ -66,7 +66,8 @@ function sorted(before: Edges, after: Edges): Int32Array {
   for (let i = 0; i < size; i++) if ((missing[i] = before.offset[i + 1]! - before.offset[i]!) === 0) order[end++] = i;
   for (let at = 0; at < end; at++) {
     const done = order[at]!;
-    for (let k = after.offset[done]!; k < after.offset[done + 1]!; k++) if (--missing[after.ends[k]!]! === 0) order[end++] = after.ends[k]!;
+    for (let k = after.offset[done]!; k < after.offset[done + 1]!; k++)
+      if (--missing[after.ends[k]!]! === 0) order[end++] = after.ends[k]!;
   }
   return order;
 }

@@ -1,6 +1,6 @@
 /**
- * A scheduling problem as typed arrays: functions with demands, nodes with capacities. A thread is a resource like any other, and every
- * function demands one.
+ * A scheduling problem as typed arrays: functions with demands, nodes with capacities. A thread is a resource like any
+ * other, and every function demands one.
  */
 import { amountOf, shortage } from '../resources/amounts.ts';
 import { findImpossible } from '../resources/feasibility.ts';
@@ -17,7 +17,10 @@ export interface PlannerNode {
   readonly speed: number;
   /** The price of a ms of a function's run time. Default 0. */
   readonly price?: number | undefined;
-  /** Results need not move between nodes of one site, such as the nodes of a host. Default: each node is a site of its own. */
+  /**
+   * Results need not move between nodes of one site, such as the nodes of a host. Default: each node is a site of its
+   * own.
+   */
   readonly site?: number;
 }
 
@@ -65,7 +68,10 @@ export function toProblem(plan: CompiledDag, options: ProblemOptions): Problem {
   const capabilities = Object.fromEntries(nodes.map((node) => [node.name, node.capabilities]));
   const error = findImpossible(plan, capabilities);
   if (error !== undefined) throw error;
-  const { durationOf = (i) => plan.entries[i]!.traits.duration ?? 1, bytesOf = (i) => plan.entries[i]!.traits.outputBytes ?? 0 } = options;
+  const {
+    durationOf = (i) => plan.entries[i]!.traits.duration ?? 1,
+    bytesOf = (i) => plan.entries[i]!.traits.outputBytes ?? 0,
+  } = options;
   const { latency = 0, bandwidth = Infinity } = options;
   const duration = new Float64Array(plan.size);
   for (let i = 0; i < plan.size; i++) duration[i] = durationOf(i);
@@ -96,15 +102,21 @@ function siteOf(nodes: readonly PlannerNode[]): Int32Array {
   });
 }
 
-/** Capacities and demands of the scarce resources. A resource that suffices for all functions at once needs no planning. */
-function amounts(plan: CompiledDag, nodes: readonly PlannerNode[]): Pick<Problem, 'resources' | 'capacity' | 'demand' | 'demandOf'> {
+/**
+ * Capacities and demands of the scarce resources. A resource that suffices for all functions at once needs no planning.
+ */
+function amounts(
+  plan: CompiledDag,
+  nodes: readonly PlannerNode[],
+): Pick<Problem, 'resources' | 'capacity' | 'demand' | 'demandOf'> {
   const times = new Float64Array(plan.costs.length);
   for (const cost of plan.cost) times[cost]!++;
   const names = new Set(plan.costs.flatMap((cost, k) => (times[k]! > 0 ? Object.keys(cost ?? {}) : [])));
   const rows: { offer(node: PlannerNode): number; ask(cost: Cost | undefined): number }[] = [
     { offer: ({ threads }) => threads, ask: () => 1 },
     ...[...names].map((name) => ({
-      offer: (node: PlannerNode) => amountOf(node.capabilities, name), ask: (cost: Cost = {}) => amountOf(cost, name),
+      offer: (node: PlannerNode) => amountOf(node.capabilities, name),
+      ask: (cost: Cost = {}) => amountOf(cost, name),
     })),
   ];
   const scarce = rows.filter(({ offer, ask }) => {
@@ -119,7 +131,10 @@ function amounts(plan: CompiledDag, nodes: readonly PlannerNode[]): Pick<Problem
   };
 }
 
-/** The eligible nodes of each function: the pinned node, or those where its cost fits. For a group, the sum of the costs must fit. */
+/**
+ * The eligible nodes of each function: the pinned node, or those where its cost fits. For a group, the sum of the costs
+ * must fit.
+ */
 function places(plan: CompiledDag, nodes: readonly PlannerNode[]): Pick<Problem, 'placesOf' | 'eligible'> {
   const known = new Map<string, number>();
   const eligible: Int32Array[] = [];

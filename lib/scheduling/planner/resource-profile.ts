@@ -2,8 +2,9 @@
 const tolerance = 1e-9;
 
 /**
- * Moments in order, each with the amounts that are free until the next. Neighbours with equal amounts are merged, so that a tightly packed
- * node has few moments. With a `limit`, the earliest moments are dropped, and nothing is placed there any more.
+ * Moments in order, each with the amounts that are free until the next. Neighbours with equal amounts are merged, so
+ * that a tightly packed node has few moments. With a `limit`, the earliest moments are dropped, and nothing is placed
+ * there any more.
  */
 export class Profile {
   readonly #resources: number;
@@ -18,7 +19,10 @@ export class Profile {
   /** The moment that `earliest` found. */
   #found = 0;
 
-  /** @param gate a resource that every function demands, usually the threads, or -1; moments without any of it are skipped */
+  /**
+   * @param gate a resource that every function demands, usually the threads, or -1; moments without any of it are
+   * skipped
+   */
   constructor(capacity: Float64Array, gate: number, limit: number) {
     this.#gate = gate;
     this.#resources = capacity.length;
@@ -77,7 +81,8 @@ export class Profile {
     while (to < this.#count && this.#time[to]! < end) to++;
     if (to === this.#count || this.#time[to]! > end) this.#split(to - 1, end);
     const free = this.#free;
-    for (let at = from; at < to; at++) for (let r = 0, base = at * resources; r < resources; r++) free[base + r]! -= demand[row + r]!;
+    for (let at = from; at < to; at++)
+      for (let r = 0, base = at * resources; r < resources; r++) free[base + r]! -= demand[row + r]!;
     this.#join(to);
     this.#join(from);
     if (from <= this.#open + 1) this.#advance();
@@ -105,7 +110,8 @@ export class Profile {
   #join(at: number): void {
     if (at < 1 || at >= this.#count) return;
     const resources = this.#resources;
-    for (let r = 0; r < resources; r++) if (this.#free[at * resources + r] !== this.#free[(at - 1) * resources + r]) return;
+    for (let r = 0; r < resources; r++)
+      if (this.#free[at * resources + r] !== this.#free[(at - 1) * resources + r]) return;
     this.#time.copyWithin(at, at + 1, this.#count);
     this.#free.copyWithin(at * resources, (at + 1) * resources, this.#count * resources);
     this.#count--;
@@ -114,7 +120,8 @@ export class Profile {
   #advance(): void {
     if (this.#gate < 0) return;
     this.#open = Math.max(0, Math.min(this.#open - 1, this.#count - 1));
-    while (this.#open < this.#count - 1 && this.#free[this.#open * this.#resources + this.#gate]! <= tolerance) this.#open++;
+    while (this.#open < this.#count - 1 && this.#free[this.#open * this.#resources + this.#gate]! <= tolerance)
+      this.#open++;
   }
 
   #forget(): void {

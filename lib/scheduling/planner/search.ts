@@ -26,7 +26,9 @@ export class Search {
 
   /** The number of candidates left; 0 once the best schedule is known to be optimal. */
   get left(): number {
-    return this.best !== undefined && this.best.makespan <= this.lowerBound * (1 + 1e-12) ? 0 : this.budget - this.candidates;
+    return this.best !== undefined && this.best.makespan <= this.lowerBound * (1 + 1e-12)
+      ? 0
+      : this.budget - this.candidates;
   }
 
   /** Records the forward schedule in the draft. */

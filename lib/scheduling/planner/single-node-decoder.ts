@@ -5,8 +5,8 @@ import type { Problem } from './problem.ts';
 const tolerance = 1e-9;
 
 /**
- * The free resources of the node form a chain of moments; they change only at moments. A function starts when another ends, at a known
- * moment, so no search by time is needed.
+ * The free resources of the node form a chain of moments; they change only at moments. A function starts when another
+ * ends, at a known moment, so no search by time is needed.
  */
 export class OneNode implements Decoder {
   readonly #problem: Problem;
@@ -31,11 +31,20 @@ export class OneNode implements Decoder {
     this.#free = new Float64Array((size + 1) * resources);
     this.#end = new Int32Array(size);
     const kinds = resources === 0 ? 1 : demand.length / resources;
-    this.#askOffset = new Int32Array(Math.max(kinds, problem.demandOf.reduce((most, kind) => Math.max(most, kind + 1), 0)) + 1);
+    this.#askOffset = new Int32Array(
+      Math.max(
+        kinds,
+        problem.demandOf.reduce((most, kind) => Math.max(most, kind + 1), 0),
+      ) + 1,
+    );
     const of: number[] = [];
     const ask: number[] = [];
     for (let kind = 0; kind + 1 < this.#askOffset.length; kind++) {
-      for (let r = 0; r < resources; r++) if (demand[kind * resources + r]! > 0) { of.push(r); ask.push(demand[kind * resources + r]!); }
+      for (let r = 0; r < resources; r++)
+        if (demand[kind * resources + r]! > 0) {
+          of.push(r);
+          ask.push(demand[kind * resources + r]!);
+        }
       this.#askOffset[kind + 1] = of.length;
     }
     this.#askOf = Int32Array.from(of);
@@ -56,7 +65,10 @@ export class OneNode implements Decoder {
       let from = 0;
       for (let k = offset[i]!, latest = 0; k < offset[i + 1]!; k++) {
         const moment = end[ends[k]!]!;
-        if (time[moment]! > latest) { latest = time[moment]!; from = moment; }
+        if (time[moment]! > latest) {
+          latest = time[moment]!;
+          from = moment;
+        }
       }
       const ms = duration[i]!;
       const first = askOffset[demandOf[i]!]!;
@@ -69,18 +81,25 @@ export class OneNode implements Decoder {
         for (const row = moment * resources; k < last; k++) if (free[row + askOf[k]!]! + tolerance < ask[k]!) break;
         previous = moment;
         moment = next[moment]!;
-        if (k < last) { from = moment; until = time[from]! + ms; }
+        if (k < last) {
+          from = moment;
+          until = time[from]! + ms;
+        }
       } while (moment >= 0 && (moment === from || time[moment]! < until));
       start[i] = time[from]!;
       finish[i] = until;
       node[i] = 0;
       if (until > makespan) makespan = until;
-      if (ms === 0) { end[i] = from; continue; }
+      if (ms === 0) {
+        end[i] = from;
+        continue;
+      }
       if (moment < 0 || time[moment]! > until) {
         time[moments] = until;
         next[moments] = moment;
         next[previous] = moments;
-        for (let r = 0, row = moments * resources, old = previous * resources; r < resources; r++) free[row + r] = free[old + r]!;
+        for (let r = 0, row = moments * resources, old = previous * resources; r < resources; r++)
+          free[row + r] = free[old + r]!;
         moment = moments++;
       }
       end[i] = moment;

@@ -9,17 +9,23 @@ const few = { functions: 500, edges: 2000 };
 export function upwardRank(problem: Problem, moves = 1): Float64Array {
   const { eligible, placesOf, speed, duration } = problem;
   const slowness = eligible.map((nodes) => nodes.reduce((sum, node) => sum + 1 / speed[node]!, 0) / nodes.length);
-  return tails(problem, duration.map((ms, i) => ms * slowness[placesOf[i]!]!), moves);
+  return tails(
+    problem,
+    duration.map((ms, i) => ms * slowness[placesOf[i]!]!),
+    moves,
+  );
 }
 
 /**
- * The longest path to the end, plus a quarter of the time that all descendants need of the scarcest resource. Among functions with equally
- * long paths, the one with more dependent work goes first. (A mixture of latest finish and greatest rank positional weight, the parts of
- * which are in Kolisch 1996.)
+ * The longest path to the end, plus a quarter of the time that all descendants need of the scarcest resource. Among
+ * functions with equally long paths, the one with more dependent work goes first. (A mixture of latest finish and
+ * greatest rank positional weight, the parts of which are in Kolisch 1996.)
  */
 export function urgencies(problem: Problem): Float64Array {
   const rank = upwardRank(problem);
-  return problem.size <= few.functions && problem.after.ends.length <= few.edges ? rank.map((way, i) => way + load(problem, i) / 4) : rank;
+  return problem.size <= few.functions && problem.after.ends.length <= few.edges
+    ? rank.map((way, i) => way + load(problem, i) / 4)
+    : rank;
 }
 
 /** The minimum time in ms of all descendants, by the resource that they use most of. */

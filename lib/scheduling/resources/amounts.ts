@@ -4,7 +4,9 @@ import type { Capabilities, Cost } from '../../dag/types.ts';
 // Amounts may be fractions: claiming and releasing 0.1 + 0.2 must restore the original amount.
 const tolerance = 1e-9;
 
-/** The first resource of which `cost` needs more than is available. The available amount of an undeclared resource is 0. */
+/**
+ * The first resource of which `cost` needs more than is available. The available amount of an undeclared resource is 0.
+ */
 export function shortage(cost: Cost, available: Capabilities): string | undefined {
   for (const name in cost) if (cost[name]! > amountOf(available, name) + tolerance) return name;
   return undefined;

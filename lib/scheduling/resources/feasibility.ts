@@ -7,13 +7,18 @@ import { HandoffError } from '../../core/errors.ts';
 import { formatAmounts, shortage } from './amounts.ts';
 
 /**
- * An error for a function that no known node could ever run, with its cost and the nodes' capabilities; undefined when all functions fit.
+ * An error for a function that no known node could ever run, with its cost and the nodes' capabilities; undefined when
+ * all functions fit.
  *
- * The total cost does not matter, because resources are claimed as functions start. The costs of collocated functions are added up.
+ * The total cost does not matter, because resources are claimed as functions start. The costs of collocated functions
+ * are added up.
  *
  * @param nodes capabilities by node name
  */
-export function findImpossible(plan: CompiledDag, nodes: Readonly<Record<string, Capabilities>>): HandoffError | undefined {
+export function findImpossible(
+  plan: CompiledDag,
+  nodes: Readonly<Record<string, Capabilities>>,
+): HandoffError | undefined {
   const judged = new Set<number>(); // costs that fit some node
   for (const { root, need, pin } of plan.groups) {
     const error = judge(plan.entries[root]!.id, plan.costs[need], pin, nodes);
@@ -34,7 +39,12 @@ export function findImpossible(plan: CompiledDag, nodes: Readonly<Record<string,
 }
 
 /** Checks that a function fits its node or, without one, any node. Returns an error or undefined. */
-export function judge(functionId: string, cost: Cost = {}, node: string | undefined, nodes: Readonly<Record<string, Capabilities>>): HandoffError | undefined {
+export function judge(
+  functionId: string,
+  cost: Cost = {},
+  node: string | undefined,
+  nodes: Readonly<Record<string, Capabilities>>,
+): HandoffError | undefined {
   if (node !== undefined && !Object.hasOwn(nodes, node)) {
     const suggestion = nearest(node, Object.keys(nodes));
     const known = Object.keys(nodes).join(', ') || 'none';
@@ -48,17 +58,27 @@ export function judge(functionId: string, cost: Cost = {}, node: string | undefi
   const short = Object.values(allowed).map((capabilities) => shortage(cost, capabilities));
   if (short.includes(undefined)) return undefined;
   const resource = scarcest(cost, allowed) ?? short[0];
-  const offers = Object.entries(allowed).map(([name, capabilities]) => `${name} has ${formatAmounts(capabilities)}`).join('; ');
+  const offers = Object.entries(allowed)
+    .map(([name, capabilities]) => `${name} has ${formatAmounts(capabilities)}`)
+    .join('; ');
   return new HandoffError(
     'ALLOCATION_ERROR',
-    `${node === undefined ? 'No node could ever run' : `Insufficient resources on node ${node} for`} function ${show(functionId)}: `
-      + `it asks ${formatAmounts(cost)}, but ${offers || 'there is no node'}.`
-      + (node !== undefined ? '' : ' Lower its cost, or start a node that has as much.'),
-    { functionId, cost, offers: allowed, ...(node !== undefined && { node }), ...(resource !== undefined && { resource }) },
+    `${node === undefined ? 'No node could ever run' : `Insufficient resources on node ${node} for`} function ${show(functionId)}: ` +
+      `it asks ${formatAmounts(cost)}, but ${offers || 'there is no node'}.` +
+      (node !== undefined ? '' : ' Lower its cost, or start a node that has as much.'),
+    {
+      functionId,
+      cost,
+      offers: allowed,
+      ...(node !== undefined && { node }),
+      ...(resource !== undefined && { resource }),
+    },
   );
 }
 
 /** A resource of which every node has too little; undefined if there is none. */
 function scarcest(cost: Cost, nodes: Readonly<Record<string, Capabilities>>): string | undefined {
-  return Object.keys(cost).find((name) => Object.values(nodes).every((capabilities) => shortage({ [name]: cost[name]! }, capabilities) !== undefined));
+  return Object.keys(cost).find((name) =>
+    Object.values(nodes).every((capabilities) => shortage({ [name]: cost[name]! }, capabilities) !== undefined),
+  );
 }

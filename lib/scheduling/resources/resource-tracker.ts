@@ -3,8 +3,8 @@ import type { Capabilities, Cost } from '../../dag/types.ts';
 import { add, remaining, shortage, subtract } from './amounts.ts';
 
 /**
- * Grants or refuses the claims that the scheduler makes before it starts a function. Pass your own as the option `resourceTracker`, for
- * example one that shares claims between processes.
+ * Grants or refuses the claims that the scheduler makes before it starts a function. Pass your own as the option
+ * `resourceTracker`, for example one that shares claims between processes.
  */
 export interface ResourceTracker {
   /** Sets or changes a node's capabilities. Existing claims stay. */

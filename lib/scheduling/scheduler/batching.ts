@@ -1,6 +1,6 @@
 /**
- * Composes batches. Short functions travel together with functions that need only results of the same batch, so that one worker runs a
- * chain, or the inner part of a tree, without a message in between. Long functions travel alone.
+ * Composes batches. Short functions travel together with functions that need only results of the same batch, so that
+ * one worker runs a chain, or the inner part of a tree, without a message in between. Long functions travel alone.
  */
 import { shortage } from '../resources/amounts.ts';
 import { Flag } from '../../dag/compiled-dag.ts';
@@ -30,7 +30,13 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
     const alone = isExclusive(plan, next, lane.node) || run.suspects.has(next);
     if (alone && lane.batches.length > 0) break; // it must not wait behind another batch
     const single = alone || isOnce(plan, next);
-    if (heads > 0 && (single || heads >= share && expected >= tuning.minMs || expected + expectedMs(state, run, next, lane) > tuning.batchMs)) break;
+    if (
+      heads > 0 &&
+      (single ||
+        (heads >= share && expected >= tuning.minMs) ||
+        expected + expectedMs(state, run, next, lane) > tuning.batchMs)
+    )
+      break;
     if (heads > 0 && plan.group !== null && bindsWithoutRoom(run, next, lane)) break;
     run.queue.pop(from);
     if (!settles(run, next, lane)) continue;
@@ -45,8 +51,25 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
     if (functions.length >= tuning.batchSize || expected >= tuning.batchMs) break;
   }
   return {
-    id, run, lane, functions, done: 0, size: functions.length, claim: plan.costs[from.cost], holds: lane.batches.length === 0 || plan.costs[from.cost] === undefined, heads,
-    expectedMs: sure ? expected : 0, begunAt: now, since: now, exclusive, cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null, contest: null,
+    id,
+    run,
+    lane,
+    functions,
+    done: 0,
+    size: functions.length,
+    claim: plan.costs[from.cost],
+    holds: lane.batches.length === 0 || plan.costs[from.cost] === undefined,
+    heads,
+    expectedMs: sure ? expected : 0,
+    begunAt: now,
+    since: now,
+    exclusive,
+    cancelled: false,
+    timedOut: false,
+    takingBack: false,
+    timer: -1,
+    gang: null,
+    contest: null,
   };
 
   function take(i: number): void {
@@ -70,7 +93,8 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
         run.tally[next] = 0;
       }
       if (++run.tally[next]! < run.missing[next]!) continue;
-      if (functions.length >= tuning.batchSize || expected + expectedMs(state, run, next, lane) > tuning.batchMs) continue;
+      if (functions.length >= tuning.batchSize || expected + expectedMs(state, run, next, lane) > tuning.batchMs)
+        continue;
       if (mayFollow(run, next, from, lane)) take(next);
     }
   }
@@ -80,8 +104,8 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
 export const sureAfter = 8;
 
 /**
- * The expected duration of a function on a lane. With few measurements of its code, the estimate is increased, so that batches grow step by
- * step: one function, then nine, then as many as fit.
+ * The expected duration of a function on a lane. With few measurements of its code, the estimate is increased, so that
+ * batches grow step by step: one function, then nine, then as many as fit.
  */
 export function expectedMs(state: State, run: Run, i: number, { node }: Lane): number {
   const own = ownMs(run, i);
@@ -90,7 +114,10 @@ export function expectedMs(state: State, run: Run, i: number, { node }: Lane): n
   return Math.max(mean / node.speed, state.tuning.batchMs / (1 + 8 * count));
 }
 
-/** The duration of a function that is known by itself, in ms on a node of speed 1. A plan is made with the declared durations, so its run expects them. */
+/**
+ * The duration of a function that is known by itself, in ms on a node of speed 1. A plan is made with the declared
+ * durations, so its run expects them.
+ */
 function ownMs({ settings, sequence, plan }: Run, i: number): number | undefined {
   return settings.known?.get(i) ?? (sequence === null ? undefined : plan.entries[i]!.traits.duration);
 }
@@ -101,14 +128,18 @@ function bindsWithoutRoom(run: Run, i: number, { node }: Lane): boolean {
   return group >= 0 && !hasRoom(run, group, node);
 }
 
-/** Binds the function's group to the lane's node. Returns false if the group is already bound to another node; the function is requeued. */
+/**
+ * Binds the function's group to the lane's node. Returns false if the group is already bound to another node; the
+ * function is requeued.
+ */
 export function settles(run: Run, i: number, lane: Lane): boolean {
   const group = groupOf(run, i);
   if (group < 0) return true;
   const node = run.groupNode[group]!;
   if (node >= 0 && node !== lane.node.index) {
     const { plan } = run;
-    run.queue.push(plan.rank[i]!, { cost: plan.cost[i]!, node, avoid: -1, need: 0, prefer: -1 }); // the run stays hungry, so this turn looks at it again
+    // The run stays hungry, so this turn looks at it again.
+    run.queue.push(plan.rank[i]!, { cost: plan.cost[i]!, node, avoid: -1, need: 0, prefer: -1 });
     return false;
   }
   bindGroup(run, group, lane.node);
@@ -118,7 +149,13 @@ export function settles(run: Run, i: number, lane: Lane): boolean {
 /** Whether a function may follow others in a batch: it has the same cost and is eligible for the node. */
 export function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): boolean {
   const { plan } = run;
-  if (plan.cost[i] !== from.cost || (plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.needsNodes | Flag.ordered)) !== 0 || run.attempts[i]! > 0 || run.suspects.has(i)) return false;
+  if (
+    plan.cost[i] !== from.cost ||
+    (plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.needsNodes | Flag.ordered)) !== 0 ||
+    run.attempts[i]! > 0 ||
+    run.suspects.has(i)
+  )
+    return false;
   const here = lane.node.index;
   const fixed = fixedNode(run, i);
   if (fixed >= 0) return fixed === here;
@@ -128,7 +165,12 @@ export function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): bo
   const group = groupOf(run, i);
   if (group < 0) return true;
   const { need, pin: groupPin } = plan.groups[group]!;
-  if (groupPin !== undefined ? groupPin !== lane.node.name : shortage(plan.costs[need] ?? {}, lane.node.capabilities) !== undefined) return false;
+  if (
+    groupPin !== undefined
+      ? groupPin !== lane.node.name
+      : shortage(plan.costs[need] ?? {}, lane.node.capabilities) !== undefined
+  )
+    return false;
   if (bindsWithoutRoom(run, i, lane)) return false;
   bindGroup(run, group, lane.node);
   return true;

@@ -9,8 +9,8 @@ import { demandOf } from './ready.ts';
 import { nextId, type Node, type Run, type State } from './state.ts';
 
 /**
- * Asks the tracker for the cost of function `i`. Returns true if it grants the claim, which a batch must then hold. A tracker that throws
- * ends the run.
+ * Asks the tracker for the cost of function `i`. Returns true if it grants the claim, which a batch must then hold. A
+ * tracker that throws ends the run.
  */
 export function request(state: State, run: Run, i: number, node: Node, cost: Cost, out: Command[]): boolean {
   // The node's own capabilities are checked first, because a custom tracker may not know the current ones.
@@ -51,7 +51,8 @@ export function letGo(state: State, run: Run, node: Node, cost: Cost | undefined
 /** Ends the runs whose claims the tracker failed to release, because it cannot be trusted with more. */
 export function reportFaults(state: State, out: Command[]): void {
   for (const { run, error } of state.faults.splice(0)) {
-    if (state.runs.get(run.id) === run && run.outcome === undefined) endRun(state, run, { kind: 'refused', index: 0, error }, out);
+    if (state.runs.get(run.id) === run && run.outcome === undefined)
+      endRun(state, run, { kind: 'refused', index: 0, error }, out);
   }
 }
 
@@ -66,19 +67,25 @@ export function register(state: State, node: string, capabilities: Capabilities)
 }
 
 /**
- * Handles a refused claim of a ready function while lanes are idle and no function of this scheduler runs: something else holds the
- * resource. A tracker cannot report when that changes, so the scheduler asks again at intervals and finally gives up instead of hanging.
+ * Handles a refused claim of a ready function while lanes are idle and no function of this scheduler runs: something
+ * else holds the resource. A tracker cannot report when that changes, so the scheduler asks again at intervals and
+ * finally gives up instead of hanging.
  */
 export function watchRefusals(state: State, run: Run, i: number, now: number, out: Command[]): void {
   if (state.batches.size > 0 || state.idle === 0 || run.outcome !== undefined) return;
   const cost = run.plan.costs[run.plan.cost[i]!] ?? {};
   const demand = demandOf(state, run, i);
-  if (!state.nodes.some((node) => node.idle > 0 && accepts(run, demand, node) && shortage(cost, node.capabilities) === undefined)) {
+  if (
+    !state.nodes.some(
+      (node) => node.idle > 0 && accepts(run, demand, node) && shortage(cost, node.capabilities) === undefined,
+    )
+  ) {
     run.refusedSince = -1; // an eligible node is restarting, so this is a wait, not a refusal
     return;
   }
   if (run.refusedSince < 0) run.refusedSince = now;
-  else if (now - run.refusedSince >= state.tuning.refusalLimit) return endRun(state, run, { kind: 'refused', index: i }, out);
+  else if (now - run.refusedSince >= state.tuning.refusalLimit)
+    return endRun(state, run, { kind: 'refused', index: i }, out);
   if (run.refusalTimer >= 0) return;
   const timer = nextId(state);
   run.refusalTimer = timer;

@@ -5,7 +5,9 @@ import type { Batch, Node, Run } from './state.ts';
 export type Command =
   /** Send a batch to its lane. */
   | { readonly type: 'Start'; readonly batch: Batch }
-  /** Ask for up to `count` functions from the end of a batch that its worker has not started. Answered by `TakenBack`. */
+  /**
+   * Ask for up to `count` functions from the end of a batch that its worker has not started. Answered by `TakenBack`.
+   */
   | { readonly type: 'TakeBack'; readonly batch: Batch; readonly count: number }
   /** Take back everything that has not started (answered by `TakenBack`), and abort the running function. */
   | { readonly type: 'Cancel'; readonly batch: Batch; readonly why: 'aborted' | 'timeout' }
@@ -28,5 +30,7 @@ export type Command =
   | { readonly type: 'Release'; readonly run: Run; readonly indexes: readonly number[] }
   /** Every function is done. Losing attempts of copied functions may still run. */
   | { readonly type: 'FinishRun'; readonly run: Run }
-  /** The run ends without finishing, and none of its functions run any more, except losing attempts of copied functions. */
+  /**
+   * The run ends without finishing, and none of its functions run any more, except losing attempts of copied functions.
+   */
   | { readonly type: 'FailRun'; readonly run: Run; readonly outcome: Outcome };

@@ -1,4 +1,7 @@
-/** Completed functions: stores their results, makes dependents ready, and drops results that no function will read again. */
+/**
+ * Completed functions: stores their results, makes dependents ready, and drops results that no function will read
+ * again.
+ */
 import type { Command } from './commands.ts';
 import { hasLost, speaks } from './race.ts';
 import { observe } from './estimate.ts';
@@ -14,9 +17,12 @@ import { learnTypical } from './straggler-threshold.ts';
 /** Handles a worker's report of the next functions of a batch. O(their arguments and dependents). */
 export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, out: Command[]): void {
   const batch = state.batches.get(event.batch);
-  if (batch === undefined || event.first < batch.done) return; // the lane was already given up, or the report is a duplicate
+  // The lane was already given up, or the report is a duplicate.
+  if (batch === undefined || event.first < batch.done) return;
   if (event.first > batch.done) {
-    throw new Error(`batch ${batch.id} reports position ${event.first}, but has not reported those from ${batch.done} on`);
+    throw new Error(
+      `batch ${batch.id} reports position ${event.first}, but has not reported those from ${batch.done} on`,
+    );
   }
   batch.lane.occupied = false;
   const { run, functions } = batch;
@@ -25,7 +31,8 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   let nextException = 0;
   const end = batch.done + event.count;
   const isWanted = !hasLost(batch);
-  if (isWanted) for (const { index, bytes } of event.large ?? []) run.large.set(functions[index]!, bytes); // before the functions that take them become ready
+  // Before the functions that take them become ready.
+  if (isWanted) for (const { index, bytes } of event.large ?? []) run.large.set(functions[index]!, bytes);
   for (let at = batch.done; at < end; at++) {
     const i = functions[at]!;
     const exception = exceptions[nextException]?.index === at ? exceptions[nextException++] : undefined;
@@ -42,7 +49,8 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
       putBack(state, run, i, out);
     }
   }
-  if (batch.gang !== null && exceptions.length > 0 && exceptions.every(({ kind }) => kind === 'skipped')) putOffGangs(run, event.now);
+  if (batch.gang !== null && exceptions.length > 0 && exceptions.every(({ kind }) => kind === 'skipped'))
+    putOffGangs(run, event.now);
   batch.done = end;
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
   if (isWanted) learn(state, event.durations, batch.lane.node.speed); // an aborted function gives no measurement
@@ -63,7 +71,8 @@ function complete(state: State, run: Run, i: number, released: number[], out: Co
   run.unfinished--;
   for (let k = plan.outOffset[i]!, end = plan.outOffset[i + 1]!; k < end; k++) {
     const next = plan.outs[k]!;
-    if (--missing[next]! === 0 && status[next] === Status.waiting && run.outcome === undefined) makeReady(state, run, next, out);
+    if (--missing[next]! === 0 && status[next] === Status.waiting && run.outcome === undefined)
+      makeReady(state, run, next, out);
   }
   if (run.unread !== null) release(run, i, released);
 }

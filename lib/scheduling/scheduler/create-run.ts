@@ -6,9 +6,16 @@ import type { Node, Run, Sequence, State } from './state.ts';
 
 export function createRun(state: State, id: string, plan: CompiledDag, settings: RunSettings, now: number): Run {
   const { size } = plan;
-  const assigned = settings.allocator !== undefined ? new Int32Array(size).fill(-1) : settings.assigned === null ? null : Int32Array.from(settings.assigned, (name) => boundTo(state.nodeByName.get(name)!, settings));
+  const assigned =
+    settings.allocator !== undefined
+      ? new Int32Array(size).fill(-1)
+      : settings.assigned === null
+        ? null
+        : Int32Array.from(settings.assigned, (name) => boundTo(state.nodeByName.get(name)!, settings));
   return {
-    id, plan, settings,
+    id,
+    plan,
+    settings,
     status: new Uint8Array(size),
     missing: plan.inDegree.slice(),
     attempts: new Int32Array(size),
@@ -17,10 +24,33 @@ export function createRun(state: State, id: string, plan: CompiledDag, settings:
     tally: new Int32Array(size),
     unread: settings.kept === null ? null : readersOf(plan),
     groupNode: new Int32Array(plan.groups.length).fill(-1),
-    promisedAt: new Int32Array(plan.groups.length).fill(-1), promised: new Map(),
-    assigned, sequence: settings.start === undefined || assigned === null ? null : sequenceOf(plan, assigned, settings.start), submittedAt: now,
-    avoid: new Map(), suspects: new Set(), large: new Map(), travelling: 0, holdsOnce: state.isSpread, held: new Set(), losses: new Map(), delays: new Map(), queue: new ReadyQueue(), batches: new Set(),
-    lanes: 0, ganged: 0, gangsFrom: -Infinity, gangPause: 0, unfinished: size, retries: 0, copies: { started: 0, won: 0, losing: 0 }, failures: [], outcome: undefined, blocked: -1, refusalTimer: -1, refusedSince: -1,
+    promisedAt: new Int32Array(plan.groups.length).fill(-1),
+    promised: new Map(),
+    assigned,
+    sequence: settings.start === undefined || assigned === null ? null : sequenceOf(plan, assigned, settings.start),
+    submittedAt: now,
+    avoid: new Map(),
+    suspects: new Set(),
+    large: new Map(),
+    travelling: 0,
+    holdsOnce: state.isSpread,
+    held: new Set(),
+    losses: new Map(),
+    delays: new Map(),
+    queue: new ReadyQueue(),
+    batches: new Set(),
+    lanes: 0,
+    ganged: 0,
+    gangsFrom: -Infinity,
+    gangPause: 0,
+    unfinished: size,
+    retries: 0,
+    copies: { started: 0, won: 0, losing: 0 },
+    failures: [],
+    outcome: undefined,
+    blocked: -1,
+    refusalTimer: -1,
+    refusedSince: -1,
   };
 }
 

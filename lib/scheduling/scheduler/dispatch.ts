@@ -19,10 +19,14 @@ import { isHeld, leavesPlan } from './planned-order.ts';
 import { speculate } from './speculation.ts';
 import type { Batch, Lane, Node, Run, State } from './state.ts';
 
-/** Starts everything that can start. Runs with the fewest lanes come first, so that a large run does not delay a small one. */
+/**
+ * Starts everything that can start. Runs with the fewest lanes come first, so that a large run does not delay a small
+ * one.
+ */
 export function dispatch(state: State, now: number, out: Command[]): void {
   state.turn++;
-  if (state.isPressed && state.batches.size > 0) return; // batches that end free memory; without batches, something must start
+  // Batches that end free memory; without batches, something must start.
+  if (state.isPressed && state.batches.size > 0) return;
   allot(state, now, out);
   while (startAny(state, now, out)) {
     // The order of runs is checked for every batch, because each batch changes the number of lanes of its run.
@@ -56,13 +60,16 @@ function startAny(state: State, now: number, out: Command[]): boolean {
   return false;
 }
 
-// When no lane is idle, this many runs without a lane are asked for work short enough to wait behind other work. There may be thousands of
-// runs, and a lane will be idle soon.
+// When no lane is idle, this many runs without a lane are asked for work short enough to wait behind other work. There
+// may be thousands of runs, and a lane will be idle soon.
 const mostTries = 8;
 
 /** Whether some lane could get more work behind its current batch. */
 function isAnyShort(state: State, now: number): boolean {
-  for (const { batches: [first] } of state.shallow) if (isPrompt(state, first!, now)) return true;
+  for (const {
+    batches: [first],
+  } of state.shallow)
+    if (isPrompt(state, first!, now)) return true;
   return false;
 }
 
@@ -77,7 +84,8 @@ function startOne(state: State, run: Run, now: number, out: Command[]): boolean 
   for (const from of run.queue.open(state.turn)) {
     while (from.heap.size > 0 && run.outcome === undefined) {
       if (startGang(state, run, from, now, out)) return true;
-      if (from.heap.size === 0) { // all its functions were bound to other nodes meanwhile
+      if (from.heap.size === 0) {
+        // all its functions were bound to other nodes meanwhile
         moved = true;
         break;
       }
@@ -131,15 +139,28 @@ function findLane(state: State, run: Run, from: ReadyClass, now: number, out: Co
   if (state.idle > 0 && run.lanes < settings.maxConcurrency) {
     const nodes = from.node >= 0 ? [state.nodes[from.node]!] : state.nodes;
     const first = plan.byRank[from.heap.top]!;
-    const claim = (node: Node): boolean => accepts(run, from, node) && (cost === undefined || request(state, run, first, node, cost, out));
+    const claim = (node: Node): boolean =>
+      accepts(run, from, node) && (cost === undefined || request(state, run, first, node, cost, out));
     const others = from.avoid < 0 ? nodes : nodes.filter((node) => node.index !== from.avoid);
     const group = from.node >= 0 ? -1 : groupToBind(run, first);
     const roomy = group < 0 ? others : others.filter((node) => hasRoom(run, group, node));
-    const near = from.prefer < 0 ? undefined : settings.strategy(roomy.filter(({ host }) => host === from.prefer), cost, claim);
+    const near =
+      from.prefer < 0
+        ? undefined
+        : settings.strategy(
+            roomy.filter(({ host }) => host === from.prefer),
+            cost,
+            claim,
+          );
     if (near !== undefined) from.waitsSince = -1;
     else if (from.prefer >= 0 && waitsForHost(state, run, from, first, now, out)) return undefined;
-    const node = near ?? settings.strategy(roomy, cost, claim) ?? (group < 0 ? undefined : settings.strategy(byRoom(run, group, others), cost, claim)) ?? (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
-    if (node !== undefined) return node.lanes.find((lane) => isIdle(lane) && !lane.occupied) ?? node.lanes.find(isIdle)!;
+    const node =
+      near ??
+      settings.strategy(roomy, cost, claim) ??
+      (group < 0 ? undefined : settings.strategy(byRoom(run, group, others), cost, claim)) ??
+      (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
+    if (node !== undefined)
+      return node.lanes.find((lane) => isIdle(lane) && !lane.occupied) ?? node.lanes.find(isIdle)!;
   }
   return findShallow(state, run, from, now);
 }
@@ -151,9 +172,16 @@ function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lan
   const { mean, count } = state.estimates[run.settings.codes[plan.code[next]!]!]!;
   const { batchMs, aheadMs } = state.tuning;
   // What is sent ahead is begun before a more urgent function that becomes ready meanwhile.
-  if (count === 0 || mean > (plan.prioritized ? batchMs : Math.max(batchMs, aheadMs)) || (plan.flags[next]! & Flag.exclusive) !== 0 || run.suspects.has(next)) return undefined;
+  if (
+    count === 0 ||
+    mean > (plan.prioritized ? batchMs : Math.max(batchMs, aheadMs)) ||
+    (plan.flags[next]! & Flag.exclusive) !== 0 ||
+    run.suspects.has(next)
+  )
+    return undefined;
   const cost = plan.costs[from.cost];
-  if (cost !== undefined && (state.hungry.size > 1 || run.sequence !== null)) return undefined; // a plan says what holds a claim next
+  // A plan says what holds a claim next.
+  if (cost !== undefined && (state.hungry.size > 1 || run.sequence !== null)) return undefined;
   let best: Lane | undefined;
   let soonest = Infinity;
   for (const lane of state.shallow) {
@@ -161,7 +189,13 @@ function findShallow(state: State, run: Run, from: ReadyClass, now: number): Lan
     const allowed = first.run === run || run.lanes < run.settings.maxConcurrency;
     if (!isPrompt(state, first, now)) continue;
     if (first.claim !== cost || (cost !== undefined && first.run !== run)) continue;
-    if (!allowed || isExclusive(plan, next, lane.node) || lane.node.index === from.avoid || !accepts(run, from, lane.node)) continue;
+    if (
+      !allowed ||
+      isExclusive(plan, next, lane.node) ||
+      lane.node.index === from.avoid ||
+      !accepts(run, from, lane.node)
+    )
+      continue;
     const end = first.since + first.expectedMs;
     if (end >= soonest) continue;
     soonest = end;

@@ -24,11 +24,22 @@ export function allot(state: State, now: number, out: Command[]): void {
 
 function ask(state: State, run: Run, now: number): void {
   const { plan, queue, settings } = run;
-  const nodes = state.nodes.filter((node) => node.up && !node.draining && node.threads > 0 && (node.host === 0 || settings.hereOnly !== true));
+  const nodes = state.nodes.filter(
+    (node) => node.up && !node.draining && node.threads > 0 && (node.host === 0 || settings.hereOnly !== true),
+  );
   if (nodes.length === 0) return; // all nodes are restarting
   const waiting = queue.unplacedInOrder.map((rank) => plan.byRank[rank]!);
-  const view: ClusterView = { runId: run.id, dagId: run.plan.dagId, elapsed: now - run.submittedAt, nodes: nodes.map(toView) };
-  const answer = placeBy(run, waiting.map((i) => toReady(state, run, i)), view);
+  const view: ClusterView = {
+    runId: run.id,
+    dagId: run.plan.dagId,
+    elapsed: now - run.submittedAt,
+    nodes: nodes.map(toView),
+  };
+  const answer = placeBy(
+    run,
+    waiting.map((i) => toReady(state, run, i)),
+    view,
+  );
   let placed = 0;
   for (const i of waiting) {
     const { id } = plan.entries[i]!;
@@ -39,25 +50,43 @@ function ask(state: State, run: Run, now: number): void {
   }
   if (placed === 0 && isStill(state, run)) {
     const text = `The allocator placed none of the ${waiting.length} ready functions, although nothing runs whose end could change that. Place at least one.`;
-    throw new HandoffError('ALLOCATION_ERROR', text, { runId: run.id, dagId: run.plan.dagId, functionId: plan.entries[waiting[0]!]!.id });
+    throw new HandoffError('ALLOCATION_ERROR', text, {
+      runId: run.id,
+      dagId: run.plan.dagId,
+      functionId: plan.entries[waiting[0]!]!.id,
+    });
   }
 }
 
 /** Whether nothing would change by itself: no batch or delay is pending, and no thread is coming back. */
 function isStill({ batches, nodes }: State, { queue, delays, travelling }: Run): boolean {
-  return batches.size === 0 && delays.size === 0 && travelling === 0 && queue.size === queue.unplaced.size
-    && nodes.every(({ up, returning, lanes }) => !returning && (!up || lanes.every((lane) => lane.up)));
+  return (
+    batches.size === 0 &&
+    delays.size === 0 &&
+    travelling === 0 &&
+    queue.size === queue.unplaced.size &&
+    nodes.every(({ up, returning, lanes }) => !returning && (!up || lanes.every((lane) => lane.up)))
+  );
 }
 
-function placeBy({ id: runId, plan: { dagId }, settings }: Run, ready: readonly ReadyFunction[], view: ClusterView): Readonly<Record<string, unknown>> {
+function placeBy(
+  { id: runId, plan: { dagId }, settings }: Run,
+  ready: readonly ReadyFunction[],
+  view: ClusterView,
+): Readonly<Record<string, unknown>> {
   let answer: unknown;
   try {
     answer = settings.allocator!.place(ready, view);
   } catch (cause) {
     if (cause instanceof HandoffError && cause.code === 'ALLOCATION_ERROR') throw cause;
-    throw new HandoffError('ALLOCATION_ERROR', `The allocator threw: ${cause instanceof Error ? cause.message : String(cause)}`, { runId, dagId, cause });
+    throw new HandoffError(
+      'ALLOCATION_ERROR',
+      `The allocator threw: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { runId, dagId, cause },
+    );
   }
-  if (typeof answer === 'object' && answer !== null && typeof (answer as { then?: unknown }).then !== 'function') return answer as Readonly<Record<string, unknown>>;
+  if (typeof answer === 'object' && answer !== null && typeof (answer as { then?: unknown }).then !== 'function')
+    return answer as Readonly<Record<string, unknown>>;
   const got = typeof answer === 'object' && answer !== null ? 'a promise' : String(answer);
   const text = `place() must return an object of node names by function id at once; got ${got}.`;
   throw new HandoffError('ALLOCATION_ERROR', text, { runId, dagId });
@@ -66,15 +95,20 @@ function placeBy({ id: runId, plan: { dagId }, settings }: Run, ready: readonly 
 function nodeNamed(state: State, run: Run, i: number, name: unknown): Node {
   const { plan } = run;
   const { id } = plan.entries[i]!;
-  const isOpen = (node: Node): boolean => (node.up || node.returning) && !node.draining && (node.host === 0 || run.settings.hereOnly !== true);
+  const isOpen = (node: Node): boolean =>
+    (node.up || node.returning) && !node.draining && (node.host === 0 || run.settings.hereOnly !== true);
   const node = typeof name === 'string' ? state.nodeByName.get(name) : undefined;
   if (node === undefined || !isOpen(node)) {
-    const open = state.nodes.filter(isOpen).map((each) => each.name).join(', ');
+    const open = state.nodes
+      .filter(isOpen)
+      .map((each) => each.name)
+      .join(', ');
     const text = `The allocator returned node ${JSON.stringify(name)} for function ${JSON.stringify(id)}, which accepts no work (expected one of: ${open}).`;
     throw new HandoffError('ALLOCATION_ERROR', text, { runId: run.id, dagId: run.plan.dagId, functionId: id });
   }
   const need = needOf(run, i);
-  if (shortage(need, node.capabilities) !== undefined) throw judge(id, need, node.name, { [node.name]: node.capabilities })!;
+  if (shortage(need, node.capabilities) !== undefined)
+    throw judge(id, need, node.name, { [node.name]: node.capabilities })!;
   return node;
 }
 
@@ -96,8 +130,20 @@ function bind(state: State, run: Run, i: number, node: Node): void {
 }
 
 function toView({ name, host, capabilities, claimed, speed, threads, idle, lanes }: Node): NodeView {
-  const queue = lanes.reduce((sum, { batches }) => sum + batches.reduce((open, batch) => open + batch.size - batch.done, 0), 0);
-  return { name, host, capabilities: { ...capabilities }, free: remaining(capabilities, claimed), speed, threads, idle, queue };
+  const queue = lanes.reduce(
+    (sum, { batches }) => sum + batches.reduce((open, batch) => open + batch.size - batch.done, 0),
+    0,
+  );
+  return {
+    name,
+    host,
+    capabilities: { ...capabilities },
+    free: remaining(capabilities, claimed),
+    speed,
+    threads,
+    idle,
+    queue,
+  };
 }
 
 function toReady(state: State, run: Run, i: number): ReadyFunction {
@@ -105,9 +151,13 @@ function toReady(state: State, run: Run, i: number): ReadyFunction {
   const { id, traits } = plan.entries[i]!;
   const { mean, count } = state.estimates[settings.codes[plan.code[i]!]!]!;
   return {
-    id, cost: needOf(run, i), priority: traits.priority, attempts: run.attempts[i]!,
+    id,
+    cost: needOf(run, i),
+    priority: traits.priority,
+    attempts: run.attempts[i]!,
     duration: traits.duration ?? settings.known?.get(i) ?? (count > 0 ? mean : undefined),
-    get inputs() { // computed on demand, because most allocators do not read it
+    get inputs() {
+      // computed on demand, because most allocators do not read it
       return inputsOf(state, run, i);
     },
   };
@@ -117,6 +167,11 @@ function inputsOf(state: State, { plan, node, large }: Run, i: number): ReadyFun
   const deps = [...new Set(plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!))];
   return deps.map((dep) => {
     const { name, host } = state.nodes[node[dep]!]!;
-    return { functionId: plan.entries[dep]!.id, node: name, host, bytes: large.get(dep) ?? plan.entries[dep]!.traits.outputBytes ?? 0 };
+    return {
+      functionId: plan.entries[dep]!.id,
+      node: name,
+      host,
+      bytes: large.get(dep) ?? plan.entries[dep]!.traits.outputBytes ?? 0,
+    };
   });
 }

@@ -27,16 +27,18 @@ export function createEstimate(): Estimate {
 }
 
 /**
- * Adds a group of functions with a `total`. Up to `memory` functions, mean and variance are exact. After that, old values fade
- * exponentially.
+ * Adds a group of functions with a `total`. Up to `memory` functions, mean and variance are exact. After that, old
+ * values fade exponentially.
  *
- * The mean of a group of n differs by chance from the mean of the N before it, with a variance of σ² (1/n + 1/N). The observed square
- * difference divided by that factor estimates σ² (Welford 1962, with weighted groups; equal to summing n (m - mean)² over the groups and
- * dividing by their number minus one).
+ * The mean of a group of n differs by chance from the mean of the N before it, with a variance of σ² (1/n + 1/N). The
+ * observed square difference divided by that factor estimates σ² (Welford 1962, with weighted groups; equal to summing
+ * n (m - mean)² over the groups and dividing by their number minus one).
  */
 export function observe(moments: Moments, count: number, total: number, memory: number): void {
   const off = total / count - moments.mean;
-  if (moments.count > 0) moments.variance += ((off * off) / (1 / count + 1 / moments.count) - moments.variance) / Math.max(1, moments.groups);
+  if (moments.count > 0)
+    moments.variance +=
+      ((off * off) / (1 / count + 1 / moments.count) - moments.variance) / Math.max(1, moments.groups);
   moments.groups = Math.min(memory, moments.groups + 1);
   moments.count = Math.min(memory, moments.count + count);
   moments.mean += off * Math.min(1, count / moments.count);

@@ -8,42 +8,85 @@ import type { Speculation } from './straggler-threshold.ts';
 export type Event = {
   /** ms on any monotonic clock. */
   readonly now: number;
-} & (
+} &
   /** A node is up. Each time it comes back it has a higher `incarnation`; events of earlier ones are dropped. */
-  | { readonly type: 'NodeUp'; readonly node: string; readonly incarnation: number; readonly capabilities: Capabilities; readonly speed: number; readonly host?: number }
-  | { readonly type: 'CapabilitiesChanged'; readonly node: string; readonly capabilities: Capabilities }
-  /**
-   * A node is gone. `returning`: it is restarting, so functions that only it can run wait. `started`: how far its batches had got; batches
-   * that are not listed had not started. Undefined if unknown.
-   */
-  | { readonly type: 'NodeDown'; readonly node: string; readonly returning: boolean; readonly started?: readonly StartedCount[] | undefined }
-  /** A node is about to leave: it finishes what it has started, and gets nothing more. */
-  | { readonly type: 'NodeDraining'; readonly node: string }
-  /** Another claimant released resources of a node. */
-  | { readonly type: 'ResourcesFreed' }
-  /** A worker thread is ready. Lanes are numbered per node. */
-  | { readonly type: 'LaneUp'; readonly node: string; readonly incarnation: number; readonly lane: number }
-  /** A worker thread is gone, and with it everything that it had not reported. */
-  | { readonly type: 'LaneDown'; readonly node: string; readonly incarnation: number; readonly lane: number; readonly crash: Crash; readonly started: readonly StartedCount[]; readonly random: number }
-  | { readonly type: 'RunSubmitted'; readonly run: string; readonly plan: CompiledDag; readonly settings: RunSettings }
-  /** The caller aborted the run, or its time is over. The outcome includes `reason`. `gently`: running functions may finish. */
-  | { readonly type: 'RunAborted'; readonly run: string; readonly reason: unknown; readonly gently: boolean }
-  /** A worker started a function whose start it has to announce. */
-  | { readonly type: 'FunctionStarted'; readonly batch: number; readonly index: number }
-  /** `count` functions of a batch have ended, from position `first` on. Duplicates are ignored. */
-  | { readonly type: 'FunctionsEnded'; readonly batch: number; readonly first: number; readonly count: number; readonly exceptions: readonly Exception[]; readonly durations: readonly Measured[]; readonly random: number; readonly large?: readonly LargeResult[] }
-  /** The worker will not run the functions of a batch from position `limit` on, and has not started them. */
-  | { readonly type: 'TakenBack'; readonly batch: number; readonly limit: number }
-  /** Results are lost. */
-  | { readonly type: 'ResultsLost'; readonly run: string; readonly indexes: readonly number[] }
-  /** `count` results that the run keeps to its end are on their way to this host. The run does not finish before they arrive. */
-  | { readonly type: 'ResultsTravelling'; readonly run: string; readonly count: number }
-  /** `count` of those results arrived or were given up. */
-  | { readonly type: 'ResultsArrived'; readonly run: string; readonly count: number }
-  /** Results hold more memory than allowed, or no longer do. While they do, nothing starts unless no batch is active. */
-  | { readonly type: 'MemoryPressed'; readonly isPressed: boolean }
-  | { readonly type: 'TimerFired'; readonly timer: number }
-);
+  (
+    | {
+        readonly type: 'NodeUp';
+        readonly node: string;
+        readonly incarnation: number;
+        readonly capabilities: Capabilities;
+        readonly speed: number;
+        readonly host?: number;
+      }
+    | { readonly type: 'CapabilitiesChanged'; readonly node: string; readonly capabilities: Capabilities }
+    /**
+     * A node is gone. `returning`: it is restarting, so functions that only it can run wait. `started`: how far its
+     * batches had got; batches that are not listed had not started. Undefined if unknown.
+     */
+    | {
+        readonly type: 'NodeDown';
+        readonly node: string;
+        readonly returning: boolean;
+        readonly started?: readonly StartedCount[] | undefined;
+      }
+    /** A node is about to leave: it finishes what it has started, and gets nothing more. */
+    | { readonly type: 'NodeDraining'; readonly node: string }
+    /** Another claimant released resources of a node. */
+    | { readonly type: 'ResourcesFreed' }
+    /** A worker thread is ready. Lanes are numbered per node. */
+    | { readonly type: 'LaneUp'; readonly node: string; readonly incarnation: number; readonly lane: number }
+    /** A worker thread is gone, and with it everything that it had not reported. */
+    | {
+        readonly type: 'LaneDown';
+        readonly node: string;
+        readonly incarnation: number;
+        readonly lane: number;
+        readonly crash: Crash;
+        readonly started: readonly StartedCount[];
+        readonly random: number;
+      }
+    | {
+        readonly type: 'RunSubmitted';
+        readonly run: string;
+        readonly plan: CompiledDag;
+        readonly settings: RunSettings;
+      }
+    /**
+     * The caller aborted the run, or its time is over. The outcome includes `reason`. `gently`: running functions may
+     * finish.
+     */
+    | { readonly type: 'RunAborted'; readonly run: string; readonly reason: unknown; readonly gently: boolean }
+    /** A worker started a function whose start it has to announce. */
+    | { readonly type: 'FunctionStarted'; readonly batch: number; readonly index: number }
+    /** `count` functions of a batch have ended, from position `first` on. Duplicates are ignored. */
+    | {
+        readonly type: 'FunctionsEnded';
+        readonly batch: number;
+        readonly first: number;
+        readonly count: number;
+        readonly exceptions: readonly Exception[];
+        readonly durations: readonly Measured[];
+        readonly random: number;
+        readonly large?: readonly LargeResult[];
+      }
+    /** The worker will not run the functions of a batch from position `limit` on, and has not started them. */
+    | { readonly type: 'TakenBack'; readonly batch: number; readonly limit: number }
+    /** Results are lost. */
+    | { readonly type: 'ResultsLost'; readonly run: string; readonly indexes: readonly number[] }
+    /**
+     * `count` results that the run keeps to its end are on their way to this host. The run does not finish before they
+     * arrive.
+     */
+    | { readonly type: 'ResultsTravelling'; readonly run: string; readonly count: number }
+    /** `count` of those results arrived or were given up. */
+    | { readonly type: 'ResultsArrived'; readonly run: string; readonly count: number }
+    /**
+     * Results hold more memory than allowed, or no longer do. While they do, nothing starts unless no batch is active.
+     */
+    | { readonly type: 'MemoryPressed'; readonly isPressed: boolean }
+    | { readonly type: 'TimerFired'; readonly timer: number }
+  );
 
 export type EventOf<Type extends Event['type']> = Extract<Event, { readonly type: Type }>;
 
@@ -110,8 +153,8 @@ export interface RunSettings {
   /** The allocator that places functions as they become ready. */
   readonly allocator?: DynamicAllocator;
   /**
-   * The planned start of each function, in ms from the start of the run. Each node runs its functions in this order, which equals the
-   * ranks.
+   * The planned start of each function, in ms from the start of the run. Each node runs its functions in this order,
+   * which equals the ranks.
    */
   readonly start?: Float64Array;
   /** Functions whose first attempt started before the run: how many ms before. */

@@ -33,10 +33,19 @@ export type Wait =
   | { readonly kind: 'results'; readonly missing: readonly number[] }
   | { readonly kind: 'retry'; readonly attempts: number }
   /**
-   * It was sent to a thread: it is at position `at` of a batch of which `done` functions were reported. While a copy runs, `copy` names
-   * the other thread.
+   * It was sent to a thread: it is at position `at` of a batch of which `done` functions were reported. While a copy
+   * runs, `copy` names the other thread.
    */
-  | { readonly kind: 'sent'; readonly node: string; readonly lane: number; readonly batch: number; readonly at: number; readonly done: number; readonly attempt: number; readonly copy?: { readonly node: string; readonly lane: number } }
+  | {
+      readonly kind: 'sent';
+      readonly node: string;
+      readonly lane: number;
+      readonly batch: number;
+      readonly at: number;
+      readonly done: number;
+      readonly attempt: number;
+      readonly copy?: { readonly node: string; readonly lane: number };
+    }
   /** Its run already uses as many lanes as it may. */
   | { readonly kind: 'concurrency'; readonly limit: number }
   /** Its dynamic allocator has not placed it yet. */
@@ -50,18 +59,33 @@ export type Wait =
 
 export function explain(state: State, run: Run, i: number): Wait {
   switch (run.status[i]) {
-    case Status.done: return { kind: 'done' };
-    case Status.failed: return { kind: 'failed' };
-    case Status.unreachable: return { kind: 'unreachable', failed: ancestors(run, i, Status.failed) };
-    case Status.waiting: return { kind: 'results', missing: missing(run, i) };
-    case Status.delayed: return { kind: 'retry', attempts: run.attempts[i]! };
+    case Status.done:
+      return { kind: 'done' };
+    case Status.failed:
+      return { kind: 'failed' };
+    case Status.unreachable:
+      return { kind: 'unreachable', failed: ancestors(run, i, Status.failed) };
+    case Status.waiting:
+      return { kind: 'results', missing: missing(run, i) };
+    case Status.delayed:
+      return { kind: 'retry', attempts: run.attempts[i]! };
     case Status.dispatched: {
       const batch = state.batches.get(run.batch[i]!)!;
       const other = batch.contest?.rival?.lane;
       const copy = other && { copy: { node: other.node.name, lane: other.index } };
-      return { ...copy, kind: 'sent', node: batch.lane.node.name, lane: batch.lane.index, batch: batch.id, at: run.tally[i]!, done: batch.done, attempt: run.attempts[i]! + 1 };
+      return {
+        ...copy,
+        kind: 'sent',
+        node: batch.lane.node.name,
+        lane: batch.lane.index,
+        batch: batch.id,
+        at: run.tally[i]!,
+        done: batch.done,
+        attempt: run.attempts[i]! + 1,
+      };
     }
-    default: return explainReady(state, run, i);
+    default:
+      return explainReady(state, run, i);
   }
 }
 
@@ -91,7 +115,8 @@ function toCandidate(node: Node, cost: Cost): Candidate {
     return needs > free + 1e-9 ? [{ resource, needs, free }] : [];
   });
   const batches = node.lanes.flatMap((lane) => lane.batches);
-  const holders = batches.filter(({ claim }) => lacks.some(({ resource }) => amountOf(claim ?? {}, resource) > 0))
+  const holders = batches
+    .filter(({ claim }) => lacks.some(({ resource }) => amountOf(claim ?? {}, resource) > 0))
     .map(({ run, functions, claim }): Holder => ({ run, functions, claim: claim! }));
   return { node: node.name, lacks, holders, idleThreads: node.idle };
 }

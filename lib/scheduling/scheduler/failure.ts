@@ -7,10 +7,18 @@ import { retryDelay } from './retry.ts';
 import { type Batch, nextId, noteIfOver, type Run, type State, Status } from './state.ts';
 
 /**
- * Handles a failed attempt. Starts another while retries are left. Otherwise the function has failed for good: the run fails or, with
- * `keepGoing`, everything that depends on the function.
+ * Handles a failed attempt. Starts another while retries are left. Otherwise the function has failed for good: the run
+ * fails or, with `keepGoing`, everything that depends on the function.
  */
-export function fail(state: State, run: Run, i: number, failure: Failure, retryable: boolean, random: number, out: Command[]): void {
+export function fail(
+  state: State,
+  run: Run,
+  i: number,
+  failure: Failure,
+  retryable: boolean,
+  random: number,
+  out: Command[],
+): void {
   if (run.outcome !== undefined) return; // the run is ending for an earlier reason
   const attempts = ++run.attempts[i]!;
   const { traits } = run.plan.entries[i]!;
@@ -18,7 +26,8 @@ export function fail(state: State, run: Run, i: number, failure: Failure, retrya
     const delay = retryDelay(traits.retryDelay, attempts, random);
     run.retries++;
     run.avoid.set(i, run.node[i]!);
-    if (run.settings.movable === true && run.settings.allocator === undefined) run.assigned![i] = -1; // the plan did not foresee the failure
+    // The plan did not foresee the failure.
+    if (run.settings.movable === true && run.settings.allocator === undefined) run.assigned![i] = -1;
     out.push({ type: 'Retry', run, failed: { index: i, attempts, node: run.node[i]!, failure }, delay });
     if (delay > 0) setDelay(state, run, i, delay, out);
     else putBack(state, run, i, out);
@@ -44,9 +53,18 @@ export function failForGood(state: State, run: Run, i: number, failure: Failure,
 export function failIfImpossible(state: State, run: Run, i: number, out: Command[]): boolean {
   const { node, candidates, need, able } = nodesFor(state, run, i);
   if (able) return false;
-  const up = candidates.filter((each) => each.up && !each.draining && (each.host === 0 || run.settings.hereOnly !== true));
+  const up = candidates.filter(
+    (each) => each.up && !each.draining && (each.host === 0 || run.settings.hereOnly !== true),
+  );
   if (up.length === 0) failForGood(state, run, i, { kind: 'node-down', node }, out);
-  else failForGood(state, run, i, { kind: 'too-large', need, offers: Object.fromEntries(up.map((each) => [each.name, each.capabilities])) }, out);
+  else
+    failForGood(
+      state,
+      run,
+      i,
+      { kind: 'too-large', need, offers: Object.fromEntries(up.map((each) => [each.name, each.capabilities])) },
+      out,
+    );
   return true;
 }
 
@@ -87,8 +105,9 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
 }
 
 /**
- * Sets the outcome of a run that does not finish. Nothing more of it starts, and it fails with `outcome` when its last batch is gone. Only
- * the first outcome counts. The caller handles batches at workers with `cancelAll` or `takeBackAll`.
+ * Sets the outcome of a run that does not finish. Nothing more of it starts, and it fails with `outcome` when its last
+ * batch is gone. Only the first outcome counts. The caller handles batches at workers with `cancelAll` or
+ * `takeBackAll`.
  */
 export function settleOutcome(state: State, run: Run, outcome: Outcome, out: Command[]): void {
   if (run.outcome !== undefined) return;
@@ -102,7 +121,10 @@ export function settleOutcome(state: State, run: Run, outcome: Outcome, out: Com
   noteIfOver(state, run);
 }
 
-/** Ends a run: takes back what has not started, aborts what runs, and ends threads that still run after the grace period. */
+/**
+ * Ends a run: takes back what has not started, aborts what runs, and ends threads that still run after the grace
+ * period.
+ */
 export function endRun(state: State, run: Run, outcome: Outcome, out: Command[]): void {
   settleOutcome(state, run, outcome, out);
   cancelAll(state, run, out);
@@ -117,7 +139,10 @@ function cancelAll(state: State, run: Run, out: Command[]): void {
   for (const batch of run.batches) cancel(state, batch, out);
 }
 
-/** Cancels a batch, unless it is cancelled already: takes back what has not started, and aborts what runs with a grace period. */
+/**
+ * Cancels a batch, unless it is cancelled already: takes back what has not started, and aborts what runs with a grace
+ * period.
+ */
 export function cancel(state: State, batch: Batch, out: Command[]): void {
   if (batch.cancelled) return;
   batch.cancelled = true;

@@ -1,10 +1,11 @@
 /**
- * Running ahead. When the ready functions would keep the lanes busy for less time than a round trip to the scheduler, the lanes also get
- * the work that follows, as a **gang** (Ousterhout, "Scheduling techniques for concurrent systems", 1982). Workers hand results of one lane
- * directly to another, without waiting for the scheduler.
+ * Running ahead. When the ready functions would keep the lanes busy for less time than a round trip to the scheduler,
+ * the lanes also get the work that follows, as a **gang** (Ousterhout, "Scheduling techniques for concurrent systems",
+ * 1982). Workers hand results of one lane directly to another, without waiting for the scheduler.
  *
- * Each lane gets its part in the order of the graph's levels, so that the first of all unfinished functions can always run: a gang cannot
- * deadlock. If a result does not arrive in time, the worker skips the functions that need it, and they return to the scheduler.
+ * Each lane gets its part in the order of the graph's levels, so that the first of all unfinished functions can always
+ * run: a gang cannot deadlock. If a result does not arrive in time, the worker skips the functions that need it, and
+ * they return to the scheduler.
  */
 import { Flag } from '../../dag/compiled-dag.ts';
 import { accepts } from './eligibility.ts';
@@ -17,19 +18,32 @@ import type { ReadyClass } from './ready-queue.ts';
 import { type Batch, type Lane, nextId, type Run, type State, Status } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
-// A lane of a gang is overdue when it exceeds its expected time by this factor plus these ms, because lanes also wait for each other.
+// A lane of a gang is overdue when it exceeds its expected time by this factor plus these ms, because lanes also wait
+// for each other.
 const lateFactor = 1.5;
 const lateMs = 0.25;
 
-/** Starts a gang of batches that begin with functions of a class. Returns false if there is no room or no need for a gang. */
+/**
+ * Starts a gang of batches that begin with functions of a class. Returns false if there is no room or no need for a
+ * gang.
+ */
 export function startGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
   const { plan, settings } = run;
   const first = plan.byRank[from.heap.top]!;
   if (now < run.gangsFrom) return false;
   const free = lanesFor(state, run);
-  if (free < 2 || !isNarrow(state, run, from, free) || (plan.flags[first]! & (Flag.exclusive | Flag.once)) !== 0 || run.suspects.has(first)) return false;
+  if (
+    free < 2 ||
+    !isNarrow(state, run, from, free) ||
+    (plan.flags[first]! & (Flag.exclusive | Flag.once)) !== 0 ||
+    run.suspects.has(first)
+  )
+    return false;
   // At most as many lanes as get enough ready work to justify a message.
-  const lanes = Math.min(free, Math.floor((from.heap.size * state.estimates[settings.codes[plan.code[first]!]!]!.mean) / state.tuning.minMs));
+  const lanes = Math.min(
+    free,
+    Math.floor((from.heap.size * state.estimates[settings.codes[plan.code[first]!]!]!.mean) / state.tuning.minMs),
+  );
   if (lanes < 2) return false;
   const batches = openOn(state, run, from, lanes, now);
   if (batches.length >= 2) new Gang(state, run, batches).fill(from);
@@ -52,13 +66,14 @@ function lanesFor({ idle, ganged, runs, tuning }: State, { lanes, settings }: Ru
   return Math.min(Math.floor(idle / runs.size), tuning.gangLanes - ganged, settings.maxConcurrency - lanes);
 }
 
-// After a gang whose lanes did not keep pace, gangs pause for this many ms. The pause doubles each time, up to a maximum.
+// After a gang whose lanes did not keep pace, gangs pause for this many ms. The pause doubles each time, up to a
+// maximum.
 const firstPause = 4;
 const longestPause = 1000;
 
 /**
- * Pauses gangs after functions were skipped because their inputs did not arrive in time: some lanes do not get to run, or some function
- * takes much longer than others of its code. Another gang right away would end the same way.
+ * Pauses gangs after functions were skipped because their inputs did not arrive in time: some lanes do not get to run,
+ * or some function takes much longer than others of its code. Another gang right away would end the same way.
  */
 export function putOffGangs(run: Run, now: number): void {
   if (now < run.gangsFrom) return; // already paused by another batch of the same gang
@@ -67,12 +82,14 @@ export function putOffGangs(run: Run, now: number): void {
 }
 
 /**
- * Whether ready functions wait for the end of the run's current gang. That is soon, and then all lanes can be filled together again.
+ * Whether ready functions wait for the end of the run's current gang. That is soon, and then all lanes can be filled
+ * together again.
  */
 export function waitsForGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
   if (run.ganged === 0 || !isNarrow(state, run, from, run.lanes + state.idle)) return false;
   let left = 0;
-  for (const batch of run.batches) if (batch.gang !== null) left = Math.max(left, batch.begunAt + batch.expectedMs * lateFactor + lateMs - now);
+  for (const batch of run.batches)
+    if (batch.gang !== null) left = Math.max(left, batch.begunAt + batch.expectedMs * lateFactor + lateMs - now);
   if (left <= 0) return false;
   wakeAfter(state, now, left, out);
   return true;
@@ -103,8 +120,25 @@ function openOn(state: State, run: Run, from: ReadyClass, lanes: number, now: nu
 
 function emptyBatch(id: number, run: Run, lane: Lane, now: number): Batch {
   return {
-    id, run, lane, functions: [], done: 0, size: 0, claim: undefined, holds: true, heads: 0, expectedMs: 0, begunAt: now, since: now, exclusive: false,
-    cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: { imports: new Map(), sources: [], exports: [] }, contest: null,
+    id,
+    run,
+    lane,
+    functions: [],
+    done: 0,
+    size: 0,
+    claim: undefined,
+    holds: true,
+    heads: 0,
+    expectedMs: 0,
+    begunAt: now,
+    since: now,
+    exclusive: false,
+    cancelled: false,
+    timedOut: false,
+    takingBack: false,
+    timer: -1,
+    gang: { imports: new Map(), sources: [], exports: [] },
+    contest: null,
   };
 }
 
@@ -124,7 +158,10 @@ class Gang {
   readonly #booked: Int32Array;
   /** Marks functions of which some inputs were counted. */
   readonly #mark: number;
-  /** Functions of the next level that need only results of their own lane. They come first, so that results of other lanes can arrive. */
+  /**
+   * Functions of the next level that need only results of their own lane. They come first, so that results of other
+   * lanes can arrive.
+   */
   #own: Next[] = [];
   #fed: Next[] = [];
 
@@ -155,9 +192,10 @@ class Gang {
     const share = Math.ceil(from.heap.size / this.#batches.length);
     const heads: Next[] = [];
     for (const [part, batch] of this.#batches.entries()) {
-      for (let taken = 0; taken < share && from.heap.size > 0; ) {
+      for (let taken = 0; taken < share && from.heap.size > 0;) {
         const i = plan.byRank[from.heap.top]!;
-        if ((plan.flags[i]! & (Flag.exclusive | Flag.once)) !== 0 || this.#run.suspects.has(i)) return this.#takeAll(heads, from);
+        if ((plan.flags[i]! & (Flag.exclusive | Flag.once)) !== 0 || this.#run.suspects.has(i))
+          return this.#takeAll(heads, from);
         if (this.#isFull(i, part)) break;
         this.#run.queue.pop(from);
         if (!settles(this.#run, i, batch.lane)) continue;
@@ -226,7 +264,10 @@ class Gang {
     }
   }
 
-  /** Places a function whose inputs will all exist: on the lane that has most of them, unless that lane is too far ahead. */
+  /**
+   * Places a function whose inputs will all exist: on the lane that has most of them, unless that lane is too far
+   * ahead.
+   */
   #placeNext(i: number, from: ReadyClass): void {
     const run = this.#run;
     const { plan } = run;
@@ -247,7 +288,9 @@ class Gang {
         most = count;
       }
     }
-    const tooFar = this.#load[best]! - this.#load[least]! > this.#state.tuning.gangSlackMs + expectedMs(this.#state, run, i, this.#batches[best]!.lane);
+    const tooFar =
+      this.#load[best]! - this.#load[least]! >
+      this.#state.tuning.gangSlackMs + expectedMs(this.#state, run, i, this.#batches[best]!.lane);
     const part = tooFar ? least : best;
     if (this.#isFull(i, part) || !mayFollow(run, i, from, this.#batches[part]!.lane)) return;
     this.#book(i, part);

@@ -1,7 +1,8 @@
 /**
- * Binding of groups to nodes. Collocated functions are bound when the first of them starts, or when another function needs their node. The
- * first function may take little time and claim nothing, while the root of the group, which needs the room, starts later. So a run counts
- * the room that each node has promised to roots that have not started, and prefers nodes with room beyond that.
+ * Binding of groups to nodes. Collocated functions are bound when the first of them starts, or when another function
+ * needs their node. The first function may take little time and claim nothing, while the root of the group, which needs
+ * the room, starts later. So a run counts the room that each node has promised to roots that have not started, and
+ * prefers nodes with room beyond that.
  */
 import { add, amountOf, subtract } from '../resources/amounts.ts';
 import type { Cost } from '../../dag/types.ts';

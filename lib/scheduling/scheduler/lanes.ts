@@ -41,7 +41,8 @@ export function closeBatch(state: State, batch: Batch): void {
   }
   state.batches.delete(batch.id);
   const next = lane.batches[0];
-  if (next !== undefined && !next.holds) next.holds = true; // the waiting batch takes over the claim
+  if (next !== undefined && !next.holds)
+    next.holds = true; // the waiting batch takes over the claim
   else if (batch.holds) letGo(state, run, lane.node, batch.claim);
   if (isIdle(lane)) {
     lane.node.idle++;
@@ -64,11 +65,21 @@ export function isIdle(lane: Lane): boolean {
   return lane.up && !lane.killing && lane.batches.length === 0;
 }
 
-/** Updates whether a lane may get a second batch, because its first is short, so that it need not wait for the scheduler. */
+/**
+ * Updates whether a lane may get a second batch, because its first is short, so that it need not wait for the
+ * scheduler.
+ */
 function updateShallow(state: State, lane: Lane): void {
   const only = lane.batches.length === 1 ? lane.batches[0]! : undefined;
-  const open = only !== undefined && lane.up && !lane.killing && !only.exclusive && !only.cancelled && only.gang === null
-    && only.expectedMs > 0 && only.expectedMs <= Math.max(state.tuning.batchMs, state.tuning.aheadMs);
+  const open =
+    only !== undefined &&
+    lane.up &&
+    !lane.killing &&
+    !only.exclusive &&
+    !only.cancelled &&
+    only.gang === null &&
+    only.expectedMs > 0 &&
+    only.expectedMs <= Math.max(state.tuning.batchMs, state.tuning.aheadMs);
   if (open) state.shallow.add(lane);
   else state.shallow.delete(lane);
 }
@@ -85,7 +96,8 @@ export function shorten(state: State, batch: Batch, count: number, out: Command[
 
 export function laneUp(state: State, node: Node, index: number): void {
   // Threads get ready in any order. Lanes with smaller numbers are created now and marked as down.
-  for (let i = node.lanes.length; i <= index; i++) node.lanes.push({ node, index: i, up: false, batches: [], killing: false, occupied: false });
+  for (let i = node.lanes.length; i <= index; i++)
+    node.lanes.push({ node, index: i, up: false, batches: [], killing: false, occupied: false });
   const lane = node.lanes[index]!;
   if (lane.up) return spare(state, lane);
   lane.up = true;
@@ -108,16 +120,22 @@ function spare(state: State, lane: Lane): void {
 }
 
 /**
- * Handles the loss of a worker. Functions that had not started, or had finished without a report, run again without counting an attempt, if
- * they are idempotent. The running function has failed, unless the thread was ended because of another function or with its node.
+ * Handles the loss of a worker. Functions that had not started, or had finished without a report, run again without
+ * counting an attempt, if they are idempotent. The running function has failed, unless the thread was ended because of
+ * another function or with its node.
  *
- * A thread may also die of a message before it starts any of its functions, or be ended for an unreadable report. Then the functions are
- * sent one by one, which shows the one at fault.
+ * A thread may also die of a message before it starts any of its functions, or be ended for an unreadable report. Then
+ * the functions are sent one by one, which shows the one at fault.
  *
  * @param started how far the batches had got; undefined if unknown
  */
 export function laneDown(
-  state: State, lane: Lane, crash: Crash, started: readonly StartedCount[] | undefined, random: number, out: Command[],
+  state: State,
+  lane: Lane,
+  crash: Crash,
+  started: readonly StartedCount[] | undefined,
+  random: number,
+  out: Command[],
 ): void {
   const wasIdle = isIdle(lane);
   const isToBlame = crash.reason !== 'killed' && !lane.killing;
@@ -154,7 +172,12 @@ export function laneDown(
 /** The position of the function that killed the thread; -1 if none is known. */
 function runningOf(batch: Batch, begun: number, crash: Crash, isAccused: boolean): number {
   const { run, functions, done, size } = batch;
-  const [from, to] = crash.reason === 'unreadable' ? [done, begun] : begun === 0 && crash.reason !== 'killed' ? [0, size] : [begun, begun];
+  const [from, to] =
+    crash.reason === 'unreadable'
+      ? [done, begun]
+      : begun === 0 && crash.reason !== 'killed'
+        ? [0, size]
+        : [begun, begun];
   if (!isAccused || from === to) return begun > done && crash.reason !== 'unreadable' ? begun - 1 : -1;
   // A function accused for the first time is not blamed, because an earlier one may have damaged the thread.
   if (to - from === 1 && (crash.reason === 'unreadable' || run.suspects.has(functions[from]!))) return from;

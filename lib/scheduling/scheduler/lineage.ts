@@ -1,14 +1,16 @@
 /**
- * Lost results are made again from existing ones. If their inputs were dropped because no function was to read them again, those are made
- * again too, as far up as necessary and nothing else (Zaharia et al., "Resilient Distributed Datasets", NSDI 2012).
+ * Lost results are made again from existing ones. If their inputs were dropped because no function was to read them
+ * again, those are made again too, as far up as necessary and nothing else (Zaharia et al., "Resilient Distributed
+ * Datasets", NSDI 2012).
  *
  * ```
  *   a ──► b ──► c ──► d          b and c were read by all, and dropped; d is to run; c is lost
  *   ✓     ·     ✗     …    ⇒     b is made again from a, then c from b
  * ```
  *
- * A loss is not a failure of the function and has its own limit. It counts only for functions whose own result was lost, not for those
- * that run again for them. A function that is not idempotent never runs again: the loss of its result ends the run.
+ * A loss is not a failure of the function and has its own limit. It counts only for functions whose own result was
+ * lost, not for those that run again for them. A function that is not idempotent never runs again: the loss of its
+ * result ends the run.
  */
 import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';

@@ -1,6 +1,7 @@
 /**
- * The scheduler: `handle(state, event)` returns the commands that follow from an event. It has no clock, promise, I/O or randomness: they
- * arrive in events. So the same code runs in real and in virtual time, and a run can be replayed from its events.
+ * The scheduler: `handle(state, event)` returns the commands that follow from an event. It has no clock, promise, I/O
+ * or randomness: they arrive in events. So the same code runs in real and in virtual time, and a run can be replayed
+ * from its events.
  *
  * ```
  *            ┌────────── putBack: lane lost, taken back, skipped ───────────┐
@@ -50,23 +51,40 @@ export function handleAll(state: State, events: readonly Event[]): Command[] {
 
 function apply(state: State, event: Event, out: Command[]): void {
   switch (event.type) {
-    case 'FunctionsEnded': return functionsEnded(state, event, out);
-    case 'FunctionStarted': return functionStarted(state, event, out);
-    case 'TakenBack': return takenBack(state, event, out);
-    case 'TimerFired': return timerFired(state, event.timer, out);
-    case 'RunSubmitted': return runSubmitted(state, event, out);
-    case 'RunAborted': return runAborted(state, event, out);
-    case 'LaneUp': return laneAppeared(state, event);
-    case 'LaneDown': return laneLost(state, event, out);
-    case 'NodeUp': return nodeUp(state, event, out);
-    case 'NodeDown': return nodeDown(state, event, out);
-    case 'NodeDraining': return nodeDraining(state, event, out);
-    case 'ResourcesFreed': return;
-    case 'ResultsLost': return resultsLost(state, event, out);
-    case 'ResultsTravelling': return travelling(state, event.run, event.count);
-    case 'ResultsArrived': return travelling(state, event.run, -event.count);
-    case 'MemoryPressed': return void (state.isPressed = event.isPressed);
-    case 'CapabilitiesChanged': return capabilitiesChanged(state, event, out);
+    case 'FunctionsEnded':
+      return functionsEnded(state, event, out);
+    case 'FunctionStarted':
+      return functionStarted(state, event, out);
+    case 'TakenBack':
+      return takenBack(state, event, out);
+    case 'TimerFired':
+      return timerFired(state, event.timer, out);
+    case 'RunSubmitted':
+      return runSubmitted(state, event, out);
+    case 'RunAborted':
+      return runAborted(state, event, out);
+    case 'LaneUp':
+      return laneAppeared(state, event);
+    case 'LaneDown':
+      return laneLost(state, event, out);
+    case 'NodeUp':
+      return nodeUp(state, event, out);
+    case 'NodeDown':
+      return nodeDown(state, event, out);
+    case 'NodeDraining':
+      return nodeDraining(state, event, out);
+    case 'ResourcesFreed':
+      return;
+    case 'ResultsLost':
+      return resultsLost(state, event, out);
+    case 'ResultsTravelling':
+      return travelling(state, event.run, event.count);
+    case 'ResultsArrived':
+      return travelling(state, event.run, -event.count);
+    case 'MemoryPressed':
+      return void (state.isPressed = event.isPressed);
+    case 'CapabilitiesChanged':
+      return capabilitiesChanged(state, event, out);
   }
 }
 
@@ -77,7 +95,14 @@ function takenBack(state: State, { batch: id, limit, now }: EventOf<'TakenBack'>
   // Without any function to give back, a second request would have none either.
   batch.takingBack = count === 0;
   // Nothing of the batch started for this long, although no other batch of this scheduler is before it.
-  if (count > 0 && count === batch.size && batch.lane.batches[0] === batch && !batch.cancelled && now - batch.begunAt >= state.tuning.stuckMs) batch.lane.occupied = true;
+  if (
+    count > 0 &&
+    count === batch.size &&
+    batch.lane.batches[0] === batch &&
+    !batch.cancelled &&
+    now - batch.begunAt >= state.tuning.stuckMs
+  )
+    batch.lane.occupied = true;
   const wasFirst = batch.lane.batches[0] === batch;
   shorten(state, batch, count, out);
   endIfDone(state, batch, out);
@@ -115,17 +140,37 @@ function laneLost(state: State, event: EventOf<'LaneDown'>, out: Command[]): voi
   laneDown(state, lane, event.crash, event.started, event.random, out);
 }
 
-/** Whether an event is about the current incarnation of a node. Everything of earlier incarnations was given up already. */
+/**
+ * Whether an event is about the current incarnation of a node. Everything of earlier incarnations was given up already.
+ */
 function isOfNow(node: Node, incarnation: number): boolean {
   return node.up && node.incarnation === incarnation;
 }
 
-function nodeUp(state: State, { node: name, incarnation, capabilities, speed, host = 0 }: EventOf<'NodeUp'>, out: Command[]): void {
+function nodeUp(
+  state: State,
+  { node: name, incarnation, capabilities, speed, host = 0 }: EventOf<'NodeUp'>,
+  out: Command[],
+): void {
   let node = state.nodeByName.get(name);
   if (node !== undefined && incarnation <= node.incarnation) return; // late or duplicate
   if (node?.up === true) loseNode(state, node, true, undefined, out); // it came back before its loss was reported
   if (node === undefined) {
-    node = { index: state.nodes.length, name, host, incarnation, capabilities, speed, up: true, returning: false, draining: false, lanes: [], threads: 0, idle: 0, claimed: {} };
+    node = {
+      index: state.nodes.length,
+      name,
+      host,
+      incarnation,
+      capabilities,
+      speed,
+      up: true,
+      returning: false,
+      draining: false,
+      lanes: [],
+      threads: 0,
+      idle: 0,
+      claimed: {},
+    };
     state.nodes.push(node);
     state.nodeByName.set(name, node);
   }
@@ -162,7 +207,13 @@ function travelling(state: State, id: string, count: number): void {
   noteIfOver(state, run);
 }
 
-function loseNode(state: State, node: Node, returning: boolean, started: readonly StartedCount[] | undefined, out: Command[]): void {
+function loseNode(
+  state: State,
+  node: Node,
+  returning: boolean,
+  started: readonly StartedCount[] | undefined,
+  out: Command[],
+): void {
   node.up = false;
   node.returning = returning;
   state.shrunk = true;
@@ -178,7 +229,10 @@ function loseNode(state: State, node: Node, returning: boolean, started: readonl
 function unassign(state: State, node: Node, which: (run: Run, i: number) => boolean = () => true): void {
   for (const run of state.runs.values()) {
     const { settings, assigned } = run;
-    if (settings.movable === true) assigned?.forEach((bound, i) => { if (bound === node.index && which(run, i)) assigned[i] = -1; });
+    if (settings.movable === true)
+      assigned?.forEach((bound, i) => {
+        if (bound === node.index && which(run, i)) assigned[i] = -1;
+      });
   }
 }
 
@@ -193,7 +247,11 @@ function takeBackWhatDoesNotFit(node: Node, out: Command[]): void {
   }
 }
 
-function capabilitiesChanged(state: State, { node: name, capabilities }: EventOf<'CapabilitiesChanged'>, out: Command[]): void {
+function capabilitiesChanged(
+  state: State,
+  { node: name, capabilities }: EventOf<'CapabilitiesChanged'>,
+  out: Command[],
+): void {
   const node = nodeOf(state, name);
   register(state, name, capabilities);
   node.capabilities = capabilities;
@@ -208,7 +266,8 @@ function requeue(state: State, out: Command[]): void {
   for (const run of state.runs.values()) {
     for (const rank of run.queue.drain()) {
       const i = run.plan.byRank[rank]!;
-      if (run.status[i] === Status.ready && run.outcome === undefined && !failIfImpossible(state, run, i, out)) enqueue(state, run, i);
+      if (run.status[i] === Status.ready && run.outcome === undefined && !failIfImpossible(state, run, i, out))
+        enqueue(state, run, i);
     }
   }
 }
@@ -218,8 +277,10 @@ function settleRuns(state: State, out: Command[]): void {
   for (const run of state.over) {
     const { outcome, failures } = run;
     const finished = run.unfinished === 0 && failures.length === 0;
-    if (outcome !== undefined && !(finished && outcome.kind === 'aborted' && outcome.gently)) close(state, run, out, { type: 'FailRun', run, outcome });
-    else if (failures.length > 0) close(state, run, out, { type: 'FailRun', run, outcome: { kind: 'failed', failures } });
+    if (outcome !== undefined && !(finished && outcome.kind === 'aborted' && outcome.gently))
+      close(state, run, out, { type: 'FailRun', run, outcome });
+    else if (failures.length > 0)
+      close(state, run, out, { type: 'FailRun', run, outcome: { kind: 'failed', failures } });
     else close(state, run, out, { type: 'FinishRun', run });
   }
   state.over.clear();

@@ -5,8 +5,8 @@ import { fixedNode, groupOf } from './ready.ts';
 import type { Run, State } from './state.ts';
 
 /**
- * Settles the nodes that these functions need: the node that a function is bound to; otherwise the node of the function that needs it, if
- * there is room; otherwise another node with room.
+ * Settles the nodes that these functions need: the node that a function is bound to; otherwise the node of the function
+ * that needs it, if there is room; otherwise another node with room.
  */
 export function settleNeighbours(state: State, run: Run, functions: readonly number[]): void {
   const { plan } = run;
@@ -18,7 +18,9 @@ export function settleNeighbours(state: State, run: Run, functions: readonly num
       const cost = plan.costs[need] ?? {};
       const here = state.nodes[run.node[i]!]!;
       const fixed = pin === undefined ? undefined : state.nodeByName.get(pin);
-      const able = [here, ...state.nodes].filter((node) => node.up && !node.draining && shortage(cost, node.capabilities) === undefined);
+      const able = [here, ...state.nodes].filter(
+        (node) => node.up && !node.draining && shortage(cost, node.capabilities) === undefined,
+      );
       bindGroup(run, group, fixed ?? byRoom(run, group, able)[0] ?? here);
     }
   }

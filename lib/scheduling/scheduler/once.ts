@@ -1,6 +1,7 @@
 /**
- * Functions that are not idempotent. Such a function starts again only if its last attempt is known to have ended with its own failure.
- * Then retries count as for any other function. In every other case its effects may have happened, and it fails for good.
+ * Functions that are not idempotent. Such a function starts again only if its last attempt is known to have ended with
+ * its own failure. Then retries count as for any other function. In every other case its effects may have happened, and
+ * it fails for good.
  *
  * ```
  *   started? ─┬─ no, its host confirms that ────────────────── put back
@@ -10,8 +11,8 @@
  *             └─ unknown: its host is gone                  ┘
  * ```
  *
- * It travels alone, so that the loss of a thread never loses its unreported result. It is sent to another host only if it can start there
- * at once, because a function queued on a lost host may have started.
+ * It travels alone, so that the loss of a thread never loses its unreported result. It is sent to another host only if
+ * it can start there at once, because a function queued on a lost host may have started.
  */
 import { type CompiledDag, Flag } from '../../dag/compiled-dag.ts';
 import type { Command } from './commands.ts';
@@ -28,7 +29,10 @@ export function isExclusive(plan: CompiledDag, i: number, { host }: Node): boole
   return (plan.flags[i]! & Flag.exclusive) !== 0 || (host !== 0 && isOnce(plan, i));
 }
 
-/** Puts back a function whose last attempt is gone. If the attempt may have started and must not run twice, the function fails. */
+/**
+ * Puts back a function whose last attempt is gone. If the attempt may have started and must not run twice, the function
+ * fails.
+ */
 export function putBackUnlessBegun(state: State, run: Run, i: number, mayHaveBegun: boolean, out: Command[]): void {
   if (!mayHaveBegun || run.outcome !== undefined || !isOnce(run.plan, i)) putBack(state, run, i, out);
   else failAsBegun(state, run, i, false, out);

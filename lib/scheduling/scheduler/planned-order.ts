@@ -1,6 +1,6 @@
 /**
- * Planned runs: each node takes its functions in the order of the plan, so that a function that is ready early does not take the place of
- * another one.
+ * Planned runs: each node takes its functions in the order of the plan, so that a function that is ready early does not
+ * take the place of another one.
  *
  * ```
  *   node a   f0  f3  f1  f7  f2
@@ -8,8 +8,8 @@
  *                    next: all before it have been sent or will never run
  * ```
  *
- * At its planned start, a function stops waiting for those before it. So if a run deviates from its plan, the plan delays it no longer
- * than that.
+ * At its planned start, a function stops waiting for those before it. So if a run deviates from its plan, the plan
+ * delays it no longer than that.
  */
 import type { Command } from './commands.ts';
 import { enqueue } from './ready.ts';
@@ -33,14 +33,20 @@ export function waitingBefore(run: Run, i: number): number[] {
   const { sequence, status } = run;
   const node = sequence === null ? -1 : run.assigned![i]!;
   if (sequence === null || node < 0) return [];
-  return [...sequence.byNode.get(node)!.subarray(nextOf(run, sequence, node), sequence.at[i]!)].filter((each) => !hasBeenSent(status[each]!));
+  return [...sequence.byNode.get(node)!.subarray(nextOf(run, sequence, node), sequence.at[i]!)].filter(
+    (each) => !hasBeenSent(status[each]!),
+  );
 }
 
-/** Lets the first of a class run anywhere if the tracker refuses its planned node although nothing runs. Returns whether it does. */
+/**
+ * Lets the first of a class run anywhere if the tracker refuses its planned node although nothing runs. Returns whether
+ * it does.
+ */
 export function leavesPlan(state: State, run: Run, from: ReadyClass, now: number): boolean {
   const i = run.plan.byRank[from.heap.top]!;
   const isRefused = run.refusedSince >= 0 && now - run.refusedSince >= state.tuning.refusalPoll;
-  if (!isRefused || run.settings.movable !== true || run.settings.allocator !== undefined || run.assigned![i]! < 0) return false;
+  if (!isRefused || run.settings.movable !== true || run.settings.allocator !== undefined || run.assigned![i]! < 0)
+    return false;
   run.queue.pop(from);
   run.assigned![i] = -1;
   enqueue(state, run, i);

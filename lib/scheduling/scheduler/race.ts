@@ -1,6 +1,6 @@
 /**
- * Races between two batches that run the same function: an original and its copy. The first result wins. If one of them fails or is lost,
- * the other continues as if it were alone.
+ * Races between two batches that run the same function: an original and its copy. The first result wins. If one of them
+ * fails or is lost, the other continues as if it were alone.
  *
  * ```
  *   original:   ├──────────────── … ✂       loses: it is cancelled, and its result is dropped
@@ -20,8 +20,8 @@ export function beginContest(batch: Batch, copy: Batch): void {
 }
 
 /**
- * Handles the end, loss or return of a function in a batch that is or was in a race. Returns true if the batch decides what happens to the
- * function. Otherwise the event is ignored.
+ * Handles the end, loss or return of a function in a batch that is or was in a race. Returns true if the batch decides
+ * what happens to the function. Otherwise the event is ignored.
  *
  * @param gave whether there is a result
  */
@@ -45,7 +45,8 @@ export function speaks(state: State, batch: Batch, i: number, gave: boolean, out
 
 /** Whether a batch's result of a function is wanted. */
 export function isWanted({ id, run, contest }: Batch, i: number): boolean {
-  if (run.status[i] !== Status.dispatched) return false; // its dependencies may have failed since, when they were made again
+  // Its dependencies may have failed since, when they were made again.
+  if (run.status[i] !== Status.dispatched) return false;
   return contest === null || (!contest.isLost && (contest.rival !== null || run.batch[i] === id));
 }
 

@@ -1,6 +1,6 @@
 /**
- * The ready functions of a run, in classes with equal demands. If the first of a class finds no room, no other of the class does, so a turn
- * looks once at each class instead of at each function.
+ * The ready functions of a run, in classes with equal demands. If the first of a class finds no room, no other of the
+ * class does, so a turn looks once at each class instead of at each function.
  */
 import { RankHeap } from './heap.ts';
 
@@ -56,7 +56,8 @@ export class ReadyQueue {
   /** The same, in dispatch order. */
   get unplacedInOrder(): readonly number[] {
     if (this.#inOrder === undefined) this.#inOrder = [...this.#unplaced].sort((a, b) => a - b);
-    else if (this.#inOrder.length > this.#unplaced.size) this.#inOrder = this.#inOrder.filter((rank) => this.#unplaced.has(rank));
+    else if (this.#inOrder.length > this.#unplaced.size)
+      this.#inOrder = this.#inOrder.filter((rank) => this.#unplaced.has(rank));
     return this.#inOrder;
   }
 

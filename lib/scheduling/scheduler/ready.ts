@@ -14,8 +14,8 @@ export function makeReady(state: State, run: Run, i: number, out: Command[]): vo
 }
 
 /**
- * Returns a function that must run (again) to the state that its missing inputs require. Even a function that had started may miss some:
- * the unreported results of a dead worker are lost.
+ * Returns a function that must run (again) to the state that its missing inputs require. Even a function that had
+ * started may miss some: the unreported results of a dead worker are lost.
  */
 export function putBack(state: State, run: Run, i: number, out: Command[]): void {
   run.batch[i] = -1;
@@ -41,8 +41,12 @@ export function nodesFor(state: State, run: Run, i: number): Possible {
   const fixed = fixedNode(run, i);
   const name = fixed >= 0 ? state.nodes[fixed]!.name : group >= 0 ? plan.groups[group]!.pin : plan.pins.get(i);
   const nodes = name === undefined ? state.nodes : [state.nodeByName.get(name)!];
-  const able = nodes.some((node) => (node.host === 0 || run.settings.hereOnly !== true)
-    && ((node.up && !node.draining) || node.returning) && shortage(need, node.capabilities) === undefined);
+  const able = nodes.some(
+    (node) =>
+      (node.host === 0 || run.settings.hereOnly !== true) &&
+      ((node.up && !node.draining) || node.returning) &&
+      shortage(need, node.capabilities) === undefined,
+  );
   return { candidates: nodes, node: name ?? nodes.map((node) => node.name).join(', '), need, able };
 }
 
@@ -68,7 +72,7 @@ export function demandOf(state: State, run: Run, i: number): Demand {
     if (node === -1) need = plan.groups[group]!.need;
   }
   const prefer = node === -1 && state.isSpread ? nearestHost(state, run, i) : -1;
-  return { cost, node, avoid: node === -1 ? run.avoid.get(i) ?? -1 : -1, need, prefer };
+  return { cost, node, avoid: node === -1 ? (run.avoid.get(i) ?? -1) : -1, need, prefer };
 }
 
 /** The node that a function is bound to, by an allocator or with its group; -1 for none. */
@@ -83,5 +87,5 @@ export function groupOf({ plan }: Run, i: number): number {
 }
 
 function nodeIndex(state: State, name: string | undefined): number {
-  return name === undefined ? -1 : state.nodeByName.get(name)?.index ?? -1;
+  return name === undefined ? -1 : (state.nodeByName.get(name)?.index ?? -1);
 }

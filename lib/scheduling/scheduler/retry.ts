@@ -2,8 +2,8 @@
 import type { RetryDelay } from '../../dag/types.ts';
 
 /**
- * The delay in ms before the attempt after `attempts` failed ones: exponential, capped, and randomized so that functions that failed
- * together do not retry together.
+ * The delay in ms before the attempt after `attempts` failed ones: exponential, capped, and randomized so that
+ * functions that failed together do not retry together.
  *
  * @param attempts the number of failed attempts, at least 1
  * @param random in [0, 1)

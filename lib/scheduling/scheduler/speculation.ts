@@ -1,7 +1,8 @@
 /**
- * Stragglers: if a function runs much longer than is typical of its code, a copy of it starts on an idle lane, and the first result wins
- * (Dean and Ghemawat, "MapReduce", OSDI 2004; Zaharia et al., "Improving MapReduce performance in heterogeneous environments", OSDI 2008).
- * This limits the cost of a slow disk, a busy host or an unlucky wait to little more than a typical duration.
+ * Stragglers: if a function runs much longer than is typical of its code, a copy of it starts on an idle lane, and the
+ * first result wins (Dean and Ghemawat, "MapReduce", OSDI 2004; Zaharia et al., "Improving MapReduce performance in
+ * heterogeneous environments", OSDI 2008). This limits the cost of a slow disk, a busy host or an unlucky wait to
+ * little more than a typical duration.
  *
  * An attempt has at most one copy, so that copies that fail at once do not follow each other without end.
  */
@@ -60,11 +61,13 @@ export function stopWatching({ timers, speculation }: State, out: Command[]): vo
 /** ms until the last function of a batch is overdue; Infinity if it never is, or may not have a copy. */
 function timeLeft(state: State, batch: Batch, speculation: Speculation, now: number): number {
   const { run, functions, lane, contest, gang, cancelled, timedOut, done, size } = batch;
-  if (contest !== null || gang !== null || cancelled || timedOut || size - done !== 1 || lane.batches[0] !== batch) return Infinity;
+  if (contest !== null || gang !== null || cancelled || timedOut || size - done !== 1 || lane.batches[0] !== batch)
+    return Infinity;
   const { plan, settings } = run;
   const i = functions[done]!;
   // An input may have been lost since, and the function may be given up already.
-  if (run.status[i] !== Status.dispatched || run.missing[i] !== 0 || (plan.flags[i]! & Flag.once) !== 0) return Infinity;
+  if (run.status[i] !== Status.dispatched || run.missing[i] !== 0 || (plan.flags[i]! & Flag.once) !== 0)
+    return Infinity;
   const estimate = state.estimates[settings.codes[plan.code[i]!]!]!;
   const own = Math.max(plan.entries[i]!.traits.duration ?? 0, settings.known?.get(i) ?? 0);
   return batch.since + overdueAfter(estimate, own, lane.node.speed, speculation) - now;
@@ -78,8 +81,25 @@ function copy(state: State, batch: Batch, now: number, out: Command[]): void {
   const lane = findLane(state, batch, i, demand, out);
   if (lane === undefined) return;
   const made: Batch = {
-    id: nextId(state), run, lane, functions: [i], done: 0, size: 1, claim: run.plan.costs[demand.cost], holds: true, heads: 1, expectedMs: 0, begunAt: now, since: now,
-    exclusive: isExclusive(run.plan, i, lane.node), cancelled: false, timedOut: false, takingBack: false, timer: -1, gang: null, contest: null,
+    id: nextId(state),
+    run,
+    lane,
+    functions: [i],
+    done: 0,
+    size: 1,
+    claim: run.plan.costs[demand.cost],
+    holds: true,
+    heads: 1,
+    expectedMs: 0,
+    begunAt: now,
+    since: now,
+    exclusive: isExclusive(run.plan, i, lane.node),
+    cancelled: false,
+    timedOut: false,
+    takingBack: false,
+    timer: -1,
+    gang: null,
+    contest: null,
   };
   beginContest(batch, made);
   run.copies.started++;
@@ -98,17 +118,39 @@ function demandOfCopy(state: State, run: Run, i: number): Demand {
 }
 
 /** Finds a lane for a copy and claims its cost, on another node if possible. */
-function findLane(state: State, { run, lane: { node: here } }: Batch, i: number, demand: Demand, out: Command[]): Lane | undefined {
+function findLane(
+  state: State,
+  { run, lane: { node: here } }: Batch,
+  i: number,
+  demand: Demand,
+  out: Command[],
+): Lane | undefined {
   const { plan, settings } = run;
   if (run.lanes >= settings.maxConcurrency) return undefined;
   const cost = plan.costs[demand.cost];
   const isFree = (lane: Lane): boolean => isIdle(lane) && !lane.occupied;
-  const claim = (node: Node): boolean => accepts(run, demand, node) && node.lanes.some(isFree)
-    && (cost === undefined || request(state, run, i, node, cost, out));
+  const claim = (node: Node): boolean =>
+    accepts(run, demand, node) &&
+    node.lanes.some(isFree) &&
+    (cost === undefined || request(state, run, i, node, cost, out));
   const isOther = (node: Node): boolean => node !== here && node.index !== demand.avoid;
   const others = state.nodes.filter(isOther);
-  const near = demand.prefer < 0 ? undefined : settings.strategy(others.filter(({ host }) => host === demand.prefer), cost, claim);
-  const node = near ?? settings.strategy(others, cost, claim) ?? settings.strategy(state.nodes.filter((each) => !isOther(each)), cost, claim);
+  const near =
+    demand.prefer < 0
+      ? undefined
+      : settings.strategy(
+          others.filter(({ host }) => host === demand.prefer),
+          cost,
+          claim,
+        );
+  const node =
+    near ??
+    settings.strategy(others, cost, claim) ??
+    settings.strategy(
+      state.nodes.filter((each) => !isOther(each)),
+      cost,
+      claim,
+    );
   return node?.lanes.find(isFree);
 }
 

@@ -99,13 +99,18 @@ export interface Batch {
   size: number;
   /** The amounts that its functions claim of the node. */
   readonly claim: Cost | undefined;
-  /** Whether it holds that claim. A batch that waits behind another with the same claim takes it over when that one ends. */
+  /**
+   * Whether it holds that claim. A batch that waits behind another with the same claim takes it over when that one
+   * ends.
+   */
   holds: boolean;
   /** The number of functions that do not depend on others of the batch. */
   heads: number;
   /** The expected duration in ms; 0 if too little is known. */
   expectedMs: number;
-  /** The earliest possible start of the batch, in ms: when it was sent, or when the batch before it on its lane ended. */
+  /**
+   * The earliest possible start of the batch, in ms: when it was sent, or when the batch before it on its lane ended.
+   */
   begunAt: number;
   /** The earliest possible start of the running function, in ms. */
   since: number;
@@ -125,8 +130,8 @@ export interface Batch {
 }
 
 /**
- * Batches that are sent to several lanes together form a **gang**: workers hand results to each other as functions finish, and so run ahead
- * of the scheduler.
+ * Batches that are sent to several lanes together form a **gang**: workers hand results to each other as functions
+ * finish, and so run ahead of the scheduler.
  *
  * ```
  *   lane 0   a ── c ── e ──      sources of lane 1's batch, by place: [0: lane 0's]   for d, which takes a
@@ -181,9 +186,8 @@ export interface Run {
   /** The node a function was last sent to; -1 if none. */
   readonly node: Int32Array;
   /**
-   * For a dispatched function: its batch; `tally` has its position in the batch. For any other: the batch being composed that last counted
-   * it;
-   * `tally` has the number of its missing inputs that this batch provides.
+   * For a dispatched function: its batch; `tally` has its position in the batch. For any other: the batch being
+   * composed that last counted it; `tally` has the number of its missing inputs that this batch provides.
    */
   readonly batch: Int32Array;
   readonly tally: Int32Array;
@@ -203,7 +207,10 @@ export interface Run {
   readonly submittedAt: number;
   /** By function: the node where it failed, which is tried last. */
   readonly avoid: Map<number, number>;
-  /** Functions that may have killed a thread before they started. Each is sent alone, so that the next death shows which one did. */
+  /**
+   * Functions that may have killed a thread before they started. Each is sent alone, so that the next death shows which
+   * one did.
+   */
   readonly suspects: Set<number>;
   /** By function: the size in bytes of its large result, which is best read where it is. */
   readonly large: Map<number, number>;
@@ -256,7 +263,10 @@ export interface Tuning {
   readonly grace: number;
   /** The amount of work in a batch. */
   readonly batchMs: number;
-  /** The maximum expected duration of a lane's current batch for which more is sent ahead. The wait does not matter for longer work. */
+  /**
+   * The maximum expected duration of a lane's current batch for which more is sent ahead. The wait does not matter for
+   * longer work.
+   */
   readonly aheadMs: number;
   /** Less work than this does not justify a message of its own. */
   readonly minMs: number;
@@ -264,15 +274,23 @@ export interface Tuning {
   readonly batchSize: number;
   /** The amount of work in each batch of a gang; 0 disables gangs. */
   readonly gangMs: number;
-  /** The maximum number of lanes in gangs. It is the number that can really run at once, because lanes of a gang wait for each other. */
+  /**
+   * The maximum number of lanes in gangs. It is the number that can really run at once, because lanes of a gang wait
+   * for each other.
+   */
   readonly gangLanes: number;
-  /** The minimum duration of functions that are sent ahead. Shorter ones end before the scheduler has recorded the next. */
+  /**
+   * The minimum duration of functions that are sent ahead. Shorter ones end before the scheduler has recorded the next.
+   */
   readonly gangGrainMs: number;
   /** How much more work than another a lane of a gang may get, to keep dependent functions together. */
   readonly gangSlackMs: number;
   /** Whether functions that only need results of a batch follow in the same batch. */
   readonly fuse: boolean;
-  /** ms after which a batch that has not started is assumed to wait behind another scheduler's work. Infinity: no other scheduler. */
+  /**
+   * ms after which a batch that has not started is assumed to wait behind another scheduler's work. Infinity: no other
+   * scheduler.
+   */
   readonly stuckMs: number;
   /** The interval of requests to a tracker that refuses while nothing runs. */
   readonly refusalPoll: number;
@@ -281,7 +299,19 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  grace: 100, batchMs: 0.25, aheadMs: 12, minMs: 0.02, batchSize: 1024, gangMs: 4, gangLanes: Infinity, gangGrainMs: 0.001, gangSlackMs: 0.06, fuse: true, stuckMs: Infinity, refusalPoll: 50, refusalLimit: 5000,
+  grace: 100,
+  batchMs: 0.25,
+  aheadMs: 12,
+  minMs: 0.02,
+  batchSize: 1024,
+  gangMs: 4,
+  gangLanes: Infinity,
+  gangGrainMs: 0.001,
+  gangSlackMs: 0.06,
+  fuse: true,
+  stuckMs: Infinity,
+  refusalPoll: 50,
+  refusalLimit: 5000,
 };
 
 export interface State {
@@ -323,20 +353,40 @@ export interface State {
 
 export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = {}): State {
   return {
-    tuning: { ...defaultTuning, ...tuning }, tracker, nodes: [], nodeByName: new Map(), runs: new Map(), hungry: new Set(), over: new Set(), batches: new Map(), faults: [],
-    timers: new Map(), estimates: [], shallow: new Set(), idle: 0, ganged: 0, isPressed: false, isSpread: false, observed: false, shrunk: false, turn: 0, lastId: 0, wake: { timer: -1, due: 0 },
+    tuning: { ...defaultTuning, ...tuning },
+    tracker,
+    nodes: [],
+    nodeByName: new Map(),
+    runs: new Map(),
+    hungry: new Set(),
+    over: new Set(),
+    batches: new Map(),
+    faults: [],
+    timers: new Map(),
+    estimates: [],
+    shallow: new Set(),
+    idle: 0,
+    ganged: 0,
+    isPressed: false,
+    isSpread: false,
+    observed: false,
+    shrunk: false,
+    turn: 0,
+    lastId: 0,
+    wake: { timer: -1, due: 0 },
     speculation: { runs: 0, timer: -1, due: 0 },
   };
 }
 
 /**
- * Marks a run for closing when all its work is done, or when it is ending and has nothing on any lane. Batches that have lost a race do not
- * delay this.
+ * Marks a run for closing when all its work is done, or when it is ending and has nothing on any lane. Batches that
+ * have lost a race do not delay this.
  */
 export function noteIfOver(state: State, run: Run): void {
   const { batches, outcome, copies, unfinished, travelling } = run;
   if (batches.size > (outcome === undefined ? copies.losing : 0)) return;
-  if (((unfinished === 0 && travelling === 0) || outcome !== undefined) && state.runs.get(run.id) === run) state.over.add(run);
+  if (((unfinished === 0 && travelling === 0) || outcome !== undefined) && state.runs.get(run.id) === run)
+    state.over.add(run);
 }
 
 /** A number for a batch or a timer. It wraps after two thousand million, long after the last holder is gone. */

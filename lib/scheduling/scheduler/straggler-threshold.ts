@@ -1,6 +1,6 @@
 /**
- * The typical duration of functions of one code. Stragglers are measured too but should have little weight. So the estimate is a mean that
- * starts from a median and in which each value is limited to a few times the mean.
+ * The typical duration of functions of one code. Stragglers are measured too but should have little weight. So the
+ * estimate is a mean that starts from a median and in which each value is limited to a few times the mean.
  *
  * Tukey, "The future of data analysis", 1962: winsorized means.
  */
@@ -73,7 +73,13 @@ export const speculateExpected = 'true, false or { factor?, minMs? }, finite num
 export function isSpeculate(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return typeof value === 'boolean';
   const { factor = 1, minMs = 0, ...others } = value as Record<string, unknown>;
-  return Number.isFinite(factor) && (factor as number) >= 1 && Number.isFinite(minMs) && (minMs as number) >= 0 && Object.keys(others).length === 0;
+  return (
+    Number.isFinite(factor) &&
+    (factor as number) >= 1 &&
+    Number.isFinite(minMs) &&
+    (minMs as number) >= 0 &&
+    Object.keys(others).length === 0
+  );
 }
 
 /** When copies are made, as plain numbers; null for never. */
@@ -89,7 +95,12 @@ export function speculationOf(option: boolean | SpeculateOptions = false): Specu
  * @param own the known duration of this function in ms on a node of speed 1; 0 if unknown
  * @param speed the speed of its node
  */
-export function overdueAfter({ typical, deviation }: Typical, own: number, speed: number, { factor, minMs }: Speculation): number {
+export function overdueAfter(
+  { typical, deviation }: Typical,
+  own: number,
+  speed: number,
+  { factor, minMs }: Speculation,
+): number {
   if (typical === 0) return Infinity;
   const usual = Math.max(typical, own);
   return Math.max((factor * usual) / speed, (usual + deviations * deviation) / speed, minMs);

@@ -12,7 +12,7 @@ export function functionStarted(state: State, { batch: id, index }: EventOf<'Fun
   const i = batch.functions[index]!;
   const { timeout } = run.plan.entries[i]!.traits;
   if (timeout === undefined || batch.cancelled || batch.timer >= 0) return;
-  const spent = run.attempts[i] === 0 ? run.settings.began?.get(i) ?? 0 : 0;
+  const spent = run.attempts[i] === 0 ? (run.settings.began?.get(i) ?? 0) : 0;
   setBatchTimer(state, batch, 'timeout', Math.max(0, timeout - spent), out);
 }
 

@@ -13,14 +13,24 @@ export function validate(state: State): void {
   expect(state.idle === idle, `state.idle is ${state.idle}, but ${idle} lanes are idle`);
   const ganged = [...state.batches.values()].filter((batch) => batch.gang !== null).length;
   expect(state.ganged === ganged, `state.ganged is ${state.ganged}, but ${ganged} batches are in a gang`);
-  for (const lane of state.shallow) expect(lane.batches.length === 1 && lane.up, `lane ${describe(lane)} is in shallow, but has ${lane.batches.length} batches`);
+  for (const lane of state.shallow)
+    expect(
+      lane.batches.length === 1 && lane.up,
+      `lane ${describe(lane)} is in shallow, but has ${lane.batches.length} batches`,
+    );
   for (const batch of state.batches.values()) validateBatch(state, batch);
   for (const run of state.runs.values()) validateRun(state, run);
   for (const run of state.hungry) expect(state.runs.get(run.id) === run, `run ${run.id} is over, but hungry`);
   expect(state.over.size === 0, 'runs that are over were not closed');
   const copied = [...state.runs.values()].filter(mayBeCopied).length;
-  expect(state.speculation.runs === copied, `speculation.runs is ${state.speculation.runs}, but functions of ${copied} runs are copied`);
-  expect(state.speculation.timer < 0 || (copied > 0 && state.timers.has(state.speculation.timer)), 'the timer for copies does not run, or no run needs it');
+  expect(
+    state.speculation.runs === copied,
+    `speculation.runs is ${state.speculation.runs}, but functions of ${copied} runs are copied`,
+  );
+  expect(
+    state.speculation.timer < 0 || (copied > 0 && state.timers.has(state.speculation.timer)),
+    'the timer for copies does not run, or no run needs it',
+  );
 }
 
 function validateNode(node: Node): number {
@@ -32,12 +42,19 @@ function validateNode(node: Node): number {
   for (const lane of node.lanes) {
     expect(lane.batches.length <= 2, `lane ${describe(lane)} has ${lane.batches.length} batches`);
     expect(lane.up || lane.batches.length === 0, `lane ${describe(lane)} is down, but has batches`);
-    for (const { claim = {}, holds } of lane.batches) if (holds) for (const name in claim) held[name] = amountOf(held, name) + claim[name]!;
+    for (const { claim = {}, holds } of lane.batches)
+      if (holds) for (const name in claim) held[name] = amountOf(held, name) + claim[name]!;
   }
   for (const name of new Set([...Object.keys(held), ...Object.keys(node.claimed)])) {
     const holds = amountOf(held, name);
-    expect(Math.abs(holds - amountOf(node.claimed, name)) < 1e-6, `${node.name}: batches hold ${name} ${holds}, but ${amountOf(node.claimed, name)} is booked`);
-    expect(holds <= amountOf(node.capabilities, name) + 1e-6, `${node.name}: ${name} ${holds} is claimed of ${amountOf(node.capabilities, name)}`);
+    expect(
+      Math.abs(holds - amountOf(node.claimed, name)) < 1e-6,
+      `${node.name}: batches hold ${name} ${holds}, but ${amountOf(node.claimed, name)} is booked`,
+    );
+    expect(
+      holds <= amountOf(node.capabilities, name) + 1e-6,
+      `${node.name}: ${name} ${holds} is claimed of ${amountOf(node.capabilities, name)}`,
+    );
   }
   return idle.length;
 }
@@ -47,14 +64,29 @@ function validateBatch(state: State, batch: Batch): void {
   expect(state.runs.get(run.id) === run || hasLost(batch), `batch ${id} is of run ${run.id}, which is over`);
   expect(run.batches.has(batch), `batch ${id} is not among those of its run`);
   expect(lane.batches.includes(batch), `batch ${id} is not on its lane`);
-  expect(batch.done < batch.size && batch.size <= functions.length, `batch ${id} is open with ${batch.done} of ${batch.size} done`);
-  expect(functions.length <= state.tuning.batchSize, `batch ${id} has ${functions.length} functions, ${state.tuning.batchSize} at most`);
+  expect(
+    batch.done < batch.size && batch.size <= functions.length,
+    `batch ${id} is open with ${batch.done} of ${batch.size} done`,
+  );
+  expect(
+    functions.length <= state.tuning.batchSize,
+    `batch ${id} has ${functions.length} functions, ${state.tuning.batchSize} at most`,
+  );
   for (const i of functions) {
-    expect(!isOnce(run.plan, i) || functions.length === 1, `${label(run, i)} is not idempotent, and travels with others`);
-    expect(!isExclusive(run.plan, i, lane.node) || batch.exclusive, `${label(run, i)} is in batch ${id}, which is not exclusive`);
+    expect(
+      !isOnce(run.plan, i) || functions.length === 1,
+      `${label(run, i)} is not idempotent, and travels with others`,
+    );
+    expect(
+      !isExclusive(run.plan, i, lane.node) || batch.exclusive,
+      `${label(run, i)} is in batch ${id}, which is not exclusive`,
+    );
   }
   expect(batch.holds || lane.batches[0] !== batch, `batch ${id} works without holding its claim`);
-  expect(batch.holds || (lane.batches[0]!.claim === batch.claim && lane.batches[0]!.run === run), `batch ${id} waits for a claim that is not the same`);
+  expect(
+    batch.holds || (lane.batches[0]!.claim === batch.claim && lane.batches[0]!.run === run),
+    `batch ${id} waits for a claim that is not the same`,
+  );
   expect(!batch.exclusive || lane.batches.length === 1, `batch ${id} is exclusive, but not alone on its lane`);
   validateGang(batch);
   validateContest(state, batch);
@@ -62,11 +94,18 @@ function validateBatch(state: State, batch: Batch): void {
   const before = new Set<number>();
   functions.forEach((i, at) => {
     if (at >= batch.done && at < batch.size && run.status[i] !== Status.unreachable) {
-      const isRivals = batch.contest !== null && batch.contest.rival !== null && run.batch[i] === batch.contest.rival.id;
-      expect(run.status[i] === Status.dispatched && (run.batch[i] === id || isRivals), `${label(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`);
+      const isRivals =
+        batch.contest !== null && batch.contest.rival !== null && run.batch[i] === batch.contest.rival.id;
+      expect(
+        run.status[i] === Status.dispatched && (run.batch[i] === id || isRivals),
+        `${label(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`,
+      );
       for (const dep of dependencies(run, i)) {
         const there = run.status[dep] === Status.done || before.has(dep) || batch.gang?.imports.has(dep) === true;
-        expect(there || run.outcome !== undefined || run.attempts[dep]! > 0 || run.losses.has(dep), `${label(run, i)} was sent without ${label(run, dep)}`);
+        expect(
+          there || run.outcome !== undefined || run.attempts[dep]! > 0 || run.losses.has(dep),
+          `${label(run, i)} was sent without ${label(run, dep)}`,
+        );
       }
     }
     before.add(i);
@@ -79,27 +118,51 @@ function validateContest(state: State, batch: Batch): void {
   if (contest === null) return;
   const { rival, isCopy, isLost } = contest;
   const i = functions[done]!;
-  expect(mayBeCopied(run) && batch.gang === null && size - done === 1, `batch ${id} is in a contest, with ${size - done} functions left`);
+  expect(
+    mayBeCopied(run) && batch.gang === null && size - done === 1,
+    `batch ${id} is in a contest, with ${size - done} functions left`,
+  );
   expect(!isCopy || functions.length === 1, `batch ${id} is a copy, of ${functions.length} functions`);
   expect((run.plan.flags[i]! & Flag.once) === 0, `${label(run, i)} is copied, but must not run twice at once`);
   expect(!isLost || (rival === null && batch.cancelled), `batch ${id} has lost, and goes on`);
   if (rival === null) return;
-  expect(state.batches.get(rival.id) === rival && rival.run === run && rival.functions[rival.done] === i, `batch ${id} is in a contest with batch ${rival.id}, which does not run ${label(run, i)}`);
-  expect(rival.contest?.rival === batch && rival.contest.isCopy !== isCopy, `batch ${id} is in a contest with batch ${rival.id}, which does not know`);
-  expect(run.status[i] === Status.unreachable || run.batch[i] === id || run.batch[i] === rival.id, `${label(run, i)} is in neither of the batches ${id} and ${rival.id}`);
+  expect(
+    state.batches.get(rival.id) === rival && rival.run === run && rival.functions[rival.done] === i,
+    `batch ${id} is in a contest with batch ${rival.id}, which does not run ${label(run, i)}`,
+  );
+  expect(
+    rival.contest?.rival === batch && rival.contest.isCopy !== isCopy,
+    `batch ${id} is in a contest with batch ${rival.id}, which does not know`,
+  );
+  expect(
+    run.status[i] === Status.unreachable || run.batch[i] === id || run.batch[i] === rival.id,
+    `${label(run, i)} is in neither of the batches ${id} and ${rival.id}`,
+  );
 }
 
 /** Imports and exports of gang batches must match. */
 function validateGang({ id, functions, gang }: Batch): void {
-  expect(gang === null || gang.imports.size === gang.sources.length, `batch ${id} imports ${gang?.imports.size} results at ${gang?.sources.length} places`);
+  expect(
+    gang === null || gang.imports.size === gang.sources.length,
+    `batch ${id} imports ${gang?.imports.size} results at ${gang?.sources.length} places`,
+  );
   for (const { at, to, place } of gang?.exports ?? []) {
-    expect(to.gang?.imports.get(functions[at]!) === place, `batch ${id} gives function ${functions[at]} to batch ${to.id}, which does not take it`);
+    expect(
+      to.gang?.imports.get(functions[at]!) === place,
+      `batch ${id} gives function ${functions[at]} to batch ${to.id}, which does not take it`,
+    );
   }
   for (const [dep, place] of gang?.imports ?? []) {
     const { id: from, functions: given, gang: source } = gang!.sources[place]!;
     const at = given.indexOf(dep);
-    expect(at >= 0 && from !== id && !functions.includes(dep), `batch ${id} takes function ${dep} of batch ${from}, which does not have it`);
-    expect(source!.exports.some((each) => each.at === at && each.to.id === id && each.place === place), `batch ${from} does not know that batch ${id} takes function ${dep} of it`);
+    expect(
+      at >= 0 && from !== id && !functions.includes(dep),
+      `batch ${id} takes function ${dep} of batch ${from}, which does not have it`,
+    );
+    expect(
+      source!.exports.some((each) => each.at === at && each.to.id === id && each.place === place),
+      `batch ${from} does not know that batch ${id} takes function ${dep} of it`,
+    );
   }
 }
 
@@ -119,8 +182,14 @@ function validateRun(state: State, run: Run): void {
   }
   validatePromises(run);
   expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
-  expect(run.outcome !== undefined || run.queue.size === ready, `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`);
-  expect(ready === 0 || run.outcome !== undefined || state.hungry.has(run), `${run.id} has ready functions, but is not hungry`);
+  expect(
+    run.outcome !== undefined || run.queue.size === ready,
+    `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`,
+  );
+  expect(
+    ready === 0 || run.outcome !== undefined || state.hungry.has(run),
+    `${run.id} has ready functions, but is not hungry`,
+  );
   validateHeld(run);
   validateCounts(run);
 }
@@ -128,9 +197,15 @@ function validateRun(state: State, run: Run): void {
 /** The status of a function says what holds it: nothing, a timer or a batch. */
 function validateHolder(state: State, run: Run, i: number, missing: number): void {
   const { status } = run;
-  if (status[i] === Status.waiting) expect(missing > 0 || run.outcome !== undefined, `${label(run, i)} waits for nothing`);
-  if (status[i] === Status.delayed && run.outcome === undefined) expect(state.timers.has(run.delays.get(i) ?? -1), `${label(run, i)} is delayed, but no timer runs`);
-  if (status[i] === Status.dispatched) expect(state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i, `${label(run, i)} is dispatched, but in no batch`);
+  if (status[i] === Status.waiting)
+    expect(missing > 0 || run.outcome !== undefined, `${label(run, i)} waits for nothing`);
+  if (status[i] === Status.delayed && run.outcome === undefined)
+    expect(state.timers.has(run.delays.get(i) ?? -1), `${label(run, i)} is delayed, but no timer runs`);
+  if (status[i] === Status.dispatched)
+    expect(
+      state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i,
+      `${label(run, i)} is dispatched, but in no batch`,
+    );
 }
 
 /** Nodes promise room only to groups that are bound to them and whose root has not started. */
@@ -139,10 +214,17 @@ function validatePromises(run: Run): void {
   const promised = new Map<number, number>();
   run.promisedAt.forEach((node, group) => {
     if (node < 0) return;
-    expect(run.groupNode[group] === node && status[plan.groups[group]!.root]! < Status.dispatched, `group ${group} is promised room on node ${node}, where it is not to start`);
+    expect(
+      run.groupNode[group] === node && status[plan.groups[group]!.root]! < Status.dispatched,
+      `group ${group} is promised room on node ${node}, where it is not to start`,
+    );
     promised.set(node, (promised.get(node) ?? 0) + 1);
   });
-  for (const [node, { groups }] of run.promised) expect(groups === (promised.get(node) ?? 0), `${run.id}: node ${node} has room for ${groups} groups, but ${promised.get(node) ?? 0} were promised that`);
+  for (const [node, { groups }] of run.promised)
+    expect(
+      groups === (promised.get(node) ?? 0),
+      `${run.id}: node ${node} has room for ${groups} groups, but ${promised.get(node) ?? 0} were promised that`,
+    );
 }
 
 /** Only results of functions that are not idempotent are held to the end. */
@@ -150,7 +232,10 @@ function validateHeld(run: Run): void {
   const { plan, status } = run;
   for (const i of run.held) {
     const isUnread = run.unread?.[i] === 0 && run.settings.kept![i] === 0;
-    expect(run.holdsOnce && isOnce(plan, i) && status[i] === Status.done && isUnread, `${label(run, i)} is held to the end, and is not to be`);
+    expect(
+      run.holdsOnce && isOnce(plan, i) && status[i] === Status.done && isUnread,
+      `${label(run, i)} is held to the end, and is not to be`,
+    );
   }
 }
 
@@ -159,9 +244,15 @@ function validateCounts(run: Run): void {
   const lanes = new Set([...run.batches].map((batch) => batch.lane)).size;
   const ganged = [...run.batches].filter((batch) => batch.gang !== null).length;
   const losing = [...run.batches].filter(hasLost).length;
-  expect(run.copies.losing === losing, `${run.id}: copies.losing is ${run.copies.losing}, but ${losing} of its batches have lost`);
+  expect(
+    run.copies.losing === losing,
+    `${run.id}: copies.losing is ${run.copies.losing}, but ${losing} of its batches have lost`,
+  );
   expect(run.ganged === ganged, `${run.id}: ganged is ${run.ganged}, but ${ganged} of its batches are in a gang`);
-  expect(run.lanes === lanes && lanes <= run.settings.maxConcurrency, `${run.id}: lanes is ${run.lanes}, but it uses ${lanes} of ${run.settings.maxConcurrency}`);
+  expect(
+    run.lanes === lanes && lanes <= run.settings.maxConcurrency,
+    `${run.id}: lanes is ${run.lanes}, but it uses ${lanes} of ${run.settings.maxConcurrency}`,
+  );
 }
 
 function dependencies({ plan }: Run, i: number): number[] {

@@ -41,7 +41,12 @@ type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit
  * @param durationOf ms on a node of speed 1, by function
  * @throws when the run cannot end, which a prior check of feasibility rules out
  */
-export function runVirtually(plan: CompiledDag, nodes: readonly VirtualNode[], settings: RunSettings, durationOf: (i: number) => number): VirtualRun {
+export function runVirtually(
+  plan: CompiledDag,
+  nodes: readonly VirtualNode[],
+  settings: RunSettings,
+  durationOf: (i: number) => number,
+): VirtualRun {
   // Batches have one function: batching saves messages, and there are none here.
   const state = createState(new SimpleResourceTracker(), { batchSize: 1 });
   for (const code of settings.codes) state.estimates[code] = createEstimate();
@@ -68,7 +73,11 @@ export function runVirtually(plan: CompiledDag, nodes: readonly VirtualNode[], s
   return { schedule, makespan: now, ...(outcome !== undefined && { outcome }) };
 
   function feed(...together: readonly Happening[]): void {
-    for (const command of handleAll(state, together.map((happening) => ({ ...happening, now }) as Event))) carryOut(command);
+    for (const command of handleAll(
+      state,
+      together.map((happening) => ({ ...happening, now }) as Event),
+    ))
+      carryOut(command);
   }
 
   function later(ms: number, happening: Happening): void {
@@ -92,5 +101,7 @@ export function runVirtually(plan: CompiledDag, nodes: readonly VirtualNode[], s
 }
 
 function stuck(state: State): string {
-  return [...state.runs.values()].map((run) => `${run.unfinished} functions of ${run.id} are left, ${run.queue.size} of them ready`).join('; ');
+  return [...state.runs.values()]
+    .map((run) => `${run.unfinished} functions of ${run.id} are left, ${run.queue.size} of them ready`)
+    .join('; ');
 }

@@ -1,6 +1,6 @@
 /**
- * Work stealing: functions that wait behind others while another lane is idle are taken back and run there. So a batch that takes longer
- * than expected does not delay the functions behind it.
+ * Work stealing: functions that wait behind others while another lane is idle are taken back and run there. So a batch
+ * that takes longer than expected does not delay the functions behind it.
  */
 import { shortage } from '../resources/amounts.ts';
 import { accepts } from './eligibility.ts';
@@ -14,7 +14,9 @@ import { wakeAfter } from './wake.ts';
 // A batch that is expected to end within this many ms is left alone.
 const soonMs = 0.5;
 
-/** Called when a lane is idle and nothing more can start. Returns whether functions are taken back that can start there. */
+/**
+ * Called when a lane is idle and nothing more can start. Returns whether functions are taken back that can start there.
+ */
 export function rebalance(state: State, now: number, out: Command[]): boolean {
   let fullest: Batch | undefined;
   let wait = Infinity;
@@ -35,11 +37,21 @@ export function rebalance(state: State, now: number, out: Command[]): boolean {
   return fullest !== undefined;
 }
 
-/** Takes back gang work if no lane is idle and another run has none, because gangs occupy lanes much longer than other batches. */
+/**
+ * Takes back gang work if no lane is idle and another run has none, because gangs occupy lanes much longer than other
+ * batches.
+ */
 export function breakUpGangs(state: State, out: Command[]): void {
   if (state.ganged === 0 || !isAnyWithoutLanes(state)) return;
   for (const batch of state.batches.values()) {
-    if (batch.gang === null || batch.takingBack || batch.cancelled || batch.size - batch.done < 2 || batch.lane.batches[0] !== batch) continue;
+    if (
+      batch.gang === null ||
+      batch.takingBack ||
+      batch.cancelled ||
+      batch.size - batch.done < 2 ||
+      batch.lane.batches[0] !== batch
+    )
+      continue;
     batch.takingBack = true;
     out.push({ type: 'TakeBack', batch, count: batch.size - batch.done - 1 });
     return;
@@ -48,11 +60,15 @@ export function breakUpGangs(state: State, out: Command[]): void {
 
 /** Whether a run has ready functions but no lane. */
 function isAnyWithoutLanes({ hungry }: State): boolean {
-  for (const { lanes, queue, outcome } of hungry) if (lanes === 0 && queue.size > 0 && outcome === undefined) return true;
+  for (const { lanes, queue, outcome } of hungry)
+    if (lanes === 0 && queue.size > 0 && outcome === undefined) return true;
   return false;
 }
 
-/** Whether the batch may wait behind another scheduler's work: it is the first on its lane, and has not reported anything. */
+/**
+ * Whether the batch may wait behind another scheduler's work: it is the first on its lane, and has not reported
+ * anything.
+ */
 function mayBeStuck(state: State, batch: Batch): boolean {
   return state.tuning.stuckMs < Infinity && batch.done === 0 && !waits(batch) && batch.timer < 0;
 }
@@ -63,8 +79,9 @@ function isDivisible(batch: Batch): boolean {
 }
 
 /**
- * Whether the batch stays together while it runs as expected: it grew from a single function, so it probably is a chain, or it is part of a
- * gang. If it is overdue, its first function may be done, and one of the dependents may delay the others.
+ * Whether the batch stays together while it runs as expected: it grew from a single function, so it probably is a
+ * chain, or it is part of a gang. If it is overdue, its first function may be done, and one of the dependents may delay
+ * the others.
  */
 function isTight(batch: Batch): boolean {
   return batch.gang !== null || (batch.heads <= 1 && !waits(batch));
@@ -84,8 +101,8 @@ function timeLeft(batch: Batch, now: number): number {
 }
 
 /**
- * Takes back half of the rest of a batch that runs as expected, or all of an overdue batch. A working lane keeps one function, which it has
- * probably started.
+ * Takes back half of the rest of a batch that runs as expected, or all of an overdue batch. A working lane keeps one
+ * function, which it has probably started.
  */
 function takeBack(state: State, batch: Batch, now: number, out: Command[]): void {
   const isStuck = mayBeStuck(state, batch) && now - batch.begunAt >= state.tuning.stuckMs;
@@ -95,15 +112,19 @@ function takeBack(state: State, batch: Batch, now: number, out: Command[]): void
 }
 
 /**
- * Whether an idle lane could start a function that would be taken back: one with all its inputs, by the same tests as dispatch. Otherwise
- * it would return to its old lane.
+ * Whether an idle lane could start a function that would be taken back: one with all its inputs, by the same tests as
+ * dispatch. Otherwise it would return to its old lane.
  */
 function couldMove(state: State, batch: Batch): boolean {
   const { run, functions, claim } = batch;
   const { plan } = run;
   if (run.lanes >= run.settings.maxConcurrency) return false;
-  const able = state.nodes.filter((node) => node.up && node.lanes.some((lane) => isIdle(lane) && !lane.occupied)
-    && (claim === undefined || (shortage(claim, node.capabilities) === undefined && isAvailable(state, node, claim))));
+  const able = state.nodes.filter(
+    (node) =>
+      node.up &&
+      node.lanes.some((lane) => isIdle(lane) && !lane.occupied) &&
+      (claim === undefined || (shortage(claim, node.capabilities) === undefined && isAvailable(state, node, claim))),
+  );
   if (able.length === 0) return false;
   const free = run.assigned === null && plan.pins.size === 0 && plan.group === null;
   for (let at = batch.size - 1; at >= batch.done; at--) {

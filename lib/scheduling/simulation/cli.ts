@@ -1,6 +1,7 @@
 /**
- * `npm run simulate -- --runs N --seed S` plays N random scenarios from seed S on all cores. If one violates an invariant, it is reduced
- * to a minimal scenario and printed event by event, and the exit code is 1. `--replay S` prints the scenario of one seed.
+ * `npm run simulate -- --runs N --seed S` plays N random scenarios from seed S on all cores. If one violates an
+ * invariant, it is reduced to a minimal scenario and printed event by event, and the exit code is 1. `--replay S`
+ * prints the scenario of one seed.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -21,15 +22,24 @@ else work(workerData as Share);
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { runs: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' }, threads: { type: 'string' }, replay: { type: 'string' } },
+    options: {
+      runs: { type: 'string', default: '1000' },
+      seed: { type: 'string', default: '1' },
+      threads: { type: 'string' },
+      replay: { type: 'string' },
+    },
   });
   if (values.replay !== undefined) {
     process.stdout.write(`${trace(randomScenario(Number(values.replay))).join('\n')}\n`);
     return;
   }
-  const [runs, seed, threads] = [values.runs, values.seed, values.threads ?? String(availableParallelism())].map(Number) as [number, number, number];
+  const [runs, seed, threads] = [values.runs, values.seed, values.threads ?? String(availableParallelism())].map(
+    Number,
+  ) as [number, number, number];
   if (![runs, seed, threads].every(Number.isInteger) || runs < 1 || threads < 1) {
-    process.stderr.write('usage: npm run simulate -- --runs N --seed S [--threads T] [--replay S], all whole numbers\n');
+    process.stderr.write(
+      'usage: npm run simulate -- --runs N --seed S [--threads T] [--replay S], all whole numbers\n',
+    );
     process.exitCode = 2;
     return;
   }
@@ -41,20 +51,28 @@ async function main(): Promise<void> {
     return;
   }
   const { smallest } = finding;
-  process.stdout.write([
-    `seed ${finding.seed} violates an invariant: ${finding.message}`,
-    `to repeat: npm run simulate -- --runs 1 --seed ${finding.seed}`,
-    '', `minimal scenario: ${finding.smallestMessage}`,
-    JSON.stringify(smallest, (_, value: unknown) => (value === Infinity ? 'Infinity' : value)),
-    '', ...trace(smallest), '',
-  ].join('\n'));
+  process.stdout.write(
+    [
+      `seed ${finding.seed} violates an invariant: ${finding.message}`,
+      `to repeat: npm run simulate -- --runs 1 --seed ${finding.seed}`,
+      '',
+      `minimal scenario: ${finding.smallestMessage}`,
+      JSON.stringify(smallest, (_, value: unknown) => (value === Infinity ? 'Infinity' : value)),
+      '',
+      ...trace(smallest),
+      '',
+    ].join('\n'),
+  );
   process.exitCode = 1;
 }
 
 /** Distributes scenarios over threads. The first violation ends all threads. */
 async function campaign(seed: number, runs: number, threads: number): Promise<Finding | undefined> {
   const share = Math.ceil(runs / threads);
-  const shares = Array.from({ length: threads }, (_, k): Share => ({ from: seed + k * share, runs: Math.min(share, runs - k * share) })).filter((each) => each.runs > 0);
+  const shares = Array.from({ length: threads }, (_, k): Share => ({
+    from: seed + k * share,
+    runs: Math.min(share, runs - k * share),
+  })).filter((each) => each.runs > 0);
   let done = 0;
   const workers: Worker[] = [];
   const found = await firstOf(shares);

@@ -26,7 +26,10 @@ export class Agenda {
     };
   }
 
-  /** Repeats an action at intervals of `ms()` while other actions are scheduled. It does not keep the simulation running. */
+  /**
+   * Repeats an action at intervals of `ms()` while other actions are scheduled. It does not keep the simulation
+   * running.
+   */
   every(ms: () => number, happen: () => void): void {
     this.#recurring++;
     this.in(ms(), () => {

@@ -2,7 +2,9 @@
 export interface Faults {
   /** The probability that an attempt fails. */
   readonly failure?: number | undefined;
-  /** The probability that an attempt hangs. Applies only to functions with a timeout, because others would never end. */
+  /**
+   * The probability that an attempt hangs. Applies only to functions with a timeout, because others would never end.
+   */
   readonly hang?: number | undefined;
   /** The probability that an attempt kills its thread. */
   readonly crash?: number | undefined;
@@ -14,7 +16,10 @@ export interface Faults {
   readonly nodeReturn?: number | undefined;
   /** ms without a sign of life after which a node counts as dead. Default 50. */
   readonly silence?: number | undefined;
-  /** The probability that a message between a node and the orchestrator is lost. The link then breaks, and the node restarts. */
+  /**
+   * The probability that a message between a node and the orchestrator is lost. The link then breaks, and the node
+   * restarts.
+   */
   readonly loss?: number | undefined;
   /** The probability that a message arrives twice. */
   readonly duplication?: number | undefined;
@@ -29,7 +34,18 @@ export interface Faults {
 export type ResolvedFaults = { readonly [Name in keyof Faults]-?: number };
 
 export const noFaults: ResolvedFaults = {
-  failure: 0, hang: 0, crash: 0, slow: 0, nodeDeaths: 0, nodeReturn: 100, silence: 50, loss: 0, duplication: 0, lateness: 0, losses: 0, clockJumps: 0,
+  failure: 0,
+  hang: 0,
+  crash: 0,
+  slow: 0,
+  nodeDeaths: 0,
+  nodeReturn: 100,
+  silence: 50,
+  loss: 0,
+  duplication: 0,
+  lateness: 0,
+  losses: 0,
+  clockJumps: 0,
 };
 
 /** The maximum delay of a late message in ms. */

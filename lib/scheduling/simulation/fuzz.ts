@@ -44,9 +44,12 @@ export function trace(spec: ScenarioSpec): string[] {
   const line = (at: number, text: string): void => void lines.push(`${at.toFixed(2).padStart(10)}  ${text}`);
   try {
     play(spec, {
-      began: (run, i, node, attempt, at) => line(at, `${node} begins ${run.id}/${run.plan.entries[i]!.id}${attempt === 1 ? '' : `, attempt ${attempt}`}`),
-      ended: (run, i, node, gave, at) => line(at, `${node} ends ${run.id}/${run.plan.entries[i]!.id}${gave ? '' : ', without a result'}`),
-      handled: (event, commands) => line(event.now, `${describe(event)}${commands.length === 0 ? '' : ` → ${commands.map(describe).join(', ')}`}`),
+      began: (run, i, node, attempt, at) =>
+        line(at, `${node} begins ${run.id}/${run.plan.entries[i]!.id}${attempt === 1 ? '' : `, attempt ${attempt}`}`),
+      ended: (run, i, node, gave, at) =>
+        line(at, `${node} ends ${run.id}/${run.plan.entries[i]!.id}${gave ? '' : ', without a result'}`),
+      handled: (event, commands) =>
+        line(event.now, `${describe(event)}${commands.length === 0 ? '' : ` → ${commands.map(describe).join(', ')}`}`),
       noted: (text, at) => line(at, text),
     });
   } catch (error) {
@@ -58,9 +61,23 @@ export function trace(spec: ScenarioSpec): string[] {
 /** A description of an event or a command. */
 function describe(each: object): string {
   const { type, batch, node, lane, timer, run, count, limit, failed } = each as Record<string, unknown>;
-  const id = (value: unknown): unknown => (typeof value === 'object' && value !== null ? (value as { id?: unknown; name?: unknown }).id ?? (value as { name?: unknown }).name : value);
-  const facts: Record<string, unknown> = { batch: id(batch), node: id(node), lane, timer, run: id(run), count, limit, function: (failed as { index?: number } | undefined)?.index };
-  const told = Object.entries(facts).filter(([, value]) => value !== undefined).map(([name, value]) => `${name} ${String(value)}`);
+  const id = (value: unknown): unknown =>
+    typeof value === 'object' && value !== null
+      ? ((value as { id?: unknown; name?: unknown }).id ?? (value as { name?: unknown }).name)
+      : value;
+  const facts: Record<string, unknown> = {
+    batch: id(batch),
+    node: id(node),
+    lane,
+    timer,
+    run: id(run),
+    count,
+    limit,
+    function: (failed as { index?: number } | undefined)?.index,
+  };
+  const told = Object.entries(facts)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name} ${String(value)}`);
   return told.length === 0 ? String(type) : `${String(type)} (${told.join(', ')})`;
 }
 
@@ -70,7 +87,7 @@ const chances = 12;
 /** Reduces a scenario while it still fails. */
 export function shrink(spec: ScenarioSpec): ScenarioSpec {
   let smallest = spec;
-  for (let progress = true; progress; ) {
+  for (let progress = true; progress;) {
     progress = false;
     for (const smaller of reductions(smallest)) {
       const found = firstThatBreaks(smaller);
@@ -100,13 +117,16 @@ function* reductions(spec: ScenarioSpec): Generator<ScenarioSpec> {
   for (const [k, run] of spec.runs.entries()) {
     if (spec.runs.length > 1) yield { ...spec, runs: spec.runs.toSpliced(k, 1) };
     for (let size = run.functions.length >> 1; size >= 1; size >>= 1) {
-      for (let from = 0; from < run.functions.length; from += size) yield { ...spec, runs: spec.runs.with(k, without(run, from, size)) };
+      for (let from = 0; from < run.functions.length; from += size)
+        yield { ...spec, runs: spec.runs.with(k, without(run, from, size)) };
     }
-    if (run.settings.speculate) yield { ...spec, runs: spec.runs.with(k, { ...run, settings: { ...run.settings, speculate: null } }) };
+    if (run.settings.speculate)
+      yield { ...spec, runs: spec.runs.with(k, { ...run, settings: { ...run.settings, speculate: null } }) };
     if (run.abortAt !== undefined) yield { ...spec, runs: spec.runs.with(k, { ...run, abortAt: undefined }) };
   }
   for (const name of Object.keys(spec.faults) as (keyof ScenarioSpec['faults'])[]) {
-    if (spec.faults[name] !== 0 && name !== 'nodeReturn' && name !== 'silence') yield { ...spec, faults: { ...spec.faults, [name]: 0 } };
+    if (spec.faults[name] !== 0 && name !== 'nodeReturn' && name !== 'silence')
+      yield { ...spec, faults: { ...spec.faults, [name]: 0 } };
   }
   if (spec.latency > 0) yield { ...spec, latency: 0 };
   for (const [k, node] of spec.nodes.entries()) {
@@ -117,10 +137,12 @@ function* reductions(spec: ScenarioSpec): Generator<ScenarioSpec> {
 /** A run without some of its functions, and without references to them. */
 function without(run: RunSpec, from: number, count: number): RunSpec {
   const gone = new Set(run.functions.slice(from, from + count).map(({ id }) => id));
-  const functions = run.functions.filter(({ id }) => !gone.has(id)).map(({ node, ...spec }) => ({
-    ...spec,
-    args: (spec.args ?? []).filter((arg) => !gone.has(arg as string)),
-    ...(node !== undefined && !(typeof node === 'object' && gone.has(node.collocatedWith)) && { node }),
-  }));
+  const functions = run.functions
+    .filter(({ id }) => !gone.has(id))
+    .map(({ node, ...spec }) => ({
+      ...spec,
+      args: (spec.args ?? []).filter((arg) => !gone.has(arg as string)),
+      ...(node !== undefined && !(typeof node === 'object' && gone.has(node.collocatedWith)) && { node }),
+    }));
   return { ...run, functions };
 }

@@ -1,6 +1,6 @@
 /**
- * Checks the guarantees that users rely on during a simulation. It keeps its own records and reads almost nothing from the scheduler's
- * state.
+ * Checks the guarantees that users rely on during a simulation. It keeps its own records and reads almost nothing from
+ * the scheduler's state.
  */
 import { amountOf } from '../resources/amounts.ts';
 import type { Command } from '../scheduler/commands.ts';
@@ -52,32 +52,47 @@ export class Witness {
     if ('incarnation' in event) this.#told(event, threadsBefore);
     this.#settle();
     // Results that a run loses while it ends are not made again, and may still be dropped.
-    if (event.type === 'ResultsLost' && this.#state.runs.get(event.run)?.outcome === undefined) for (const i of event.indexes) this.#stored.delete(`${event.run}/${i}`);
+    if (event.type === 'ResultsLost' && this.#state.runs.get(event.run)?.outcome === undefined)
+      for (const i of event.indexes) this.#stored.delete(`${event.run}/${i}`);
     for (const command of commands) {
       switch (command.type) {
-        case 'Start': this.#started(command.batch); break;
+        case 'Start':
+          this.#started(command.batch);
+          break;
         case 'Recompute':
           check(event.type === 'ResultsLost', 'results are made again although none was lost');
           for (const i of command.indexes) this.#recomputed(command.run, i);
           break;
         case 'Release':
-          for (const i of command.indexes) check(this.#stored.delete(keyOf(command.run, i)), `${label(command.run, i)} is dropped, and was not there`);
+          for (const i of command.indexes)
+            check(this.#stored.delete(keyOf(command.run, i)), `${label(command.run, i)} is dropped, and was not there`);
           break;
         case 'Cancel':
           if (command.why === 'timeout') this.#timedOut.add(command.batch.id);
           else this.#cancelled.add(command.batch.id);
           break;
-        case 'Retry': this.#retried(command.run, command.failed.index, command.failed.attempts, command.delay); break;
-        case 'Failed': this.#failed(command.run, command.failed.index, command.failed.attempts, command.failed.failure.kind); break;
-        case 'FinishRun': this.#finished(command.run); break;
+        case 'Retry':
+          this.#retried(command.run, command.failed.index, command.failed.attempts, command.delay);
+          break;
+        case 'Failed':
+          this.#failed(command.run, command.failed.index, command.failed.attempts, command.failed.failure.kind);
+          break;
+        case 'FinishRun':
+          this.#finished(command.run);
+          break;
         case 'FailRun':
-          check(command.outcome.kind !== 'refused', `run ${command.run.id} is given up for refused claims, but there are no other claimants`);
+          check(
+            command.outcome.kind !== 'refused',
+            `run ${command.run.id} is given up for refused claims, but there are no other claimants`,
+          );
           this.#over.add(command.run.id);
           break;
-        default: break;
+        default:
+          break;
       }
     }
-    for (const { id } of this.#beaten.splice(0)) check(this.#cancelled.has(id), `batch ${id} continues, although another batch has won`);
+    for (const { id } of this.#beaten.splice(0))
+      check(this.#cancelled.has(id), `batch ${id} continues, although another batch has won`);
   }
 
   /** Checks a function that starts at a node. */
@@ -88,7 +103,10 @@ export class Witness {
     const cost = batch.run.plan.costs[batch.run.plan.cost[batch.functions[at]!]!] ?? {};
     for (const [name, amount] of Object.entries(cost)) {
       held[name] = amountOf(held, name) + amount;
-      check(held[name] <= amountOf(node.shape.capabilities, name) + 1e-9, `${node.shape.name} holds ${name} ${held[name]} of ${amountOf(node.shape.capabilities, name)}, with ${label(batch.run, batch.functions[at]!)}`);
+      check(
+        held[name] <= amountOf(node.shape.capabilities, name) + 1e-9,
+        `${node.shape.name} holds ${name} ${held[name]} of ${amountOf(node.shape.capabilities, name)}, with ${label(batch.run, batch.functions[at]!)}`,
+      );
     }
   }
 
@@ -97,7 +115,10 @@ export class Witness {
     if (run.plan.entries[i]!.traits.idempotent) return;
     const before = this.#begun.get(keyOf(run, i)) ?? 0;
     const failures = this.#failures.get(keyOf(run, i)) ?? 0;
-    check(before <= failures, `${label(run, i)} is not idempotent, has started ${before} times and failed ${failures} times, and starts again`);
+    check(
+      before <= failures,
+      `${label(run, i)} is not idempotent, has started ${before} times and failed ${failures} times, and starts again`,
+    );
     this.#begun.set(keyOf(run, i), before + 1);
   }
 
@@ -113,17 +134,26 @@ export class Witness {
     check(this.#state.batches.size === 0, `${this.#state.batches.size} batches are open after the end`);
     for (const node of this.#state.nodes) {
       const free = Object.keys(node.capabilities).every((name) => Math.abs(amountOf(node.claimed, name)) < 1e-9);
-      check(free && (!node.up || this.#state.tracker.available(node.name, node.capabilities)), `claims on ${node.name} are left after the end`);
+      check(
+        free && (!node.up || this.#state.tracker.available(node.name, node.capabilities)),
+        `claims on ${node.name} are left after the end`,
+      );
     }
     const timers = [...this.#state.timers.values()].filter(({ kind }) => kind !== 'rebalance');
     check(timers.length === 0, `timers are left after the end: ${timers.map(({ kind }) => kind).join(', ')}`);
   }
 
   /** Checks that an event of an earlier incarnation of a node changes nothing. */
-  #told({ type, node: name, incarnation }: Extract<Event, { readonly incarnation: number }>, threadsBefore: number): void {
+  #told(
+    { type, node: name, incarnation }: Extract<Event, { readonly incarnation: number }>,
+    threadsBefore: number,
+  ): void {
     const node = this.#state.nodeByName.get(name)!;
     const isStale = incarnation < node.incarnation || (!node.up && type !== 'NodeUp');
-    check(!isStale || node.threads === threadsBefore, `${type} of incarnation ${incarnation} of ${name} is believed, which is at ${node.incarnation} and ${node.up ? 'up' : 'down'}`);
+    check(
+      !isStale || node.threads === threadsBefore,
+      `${type} of incarnation ${incarnation} of ${name} is believed, which is at ${node.incarnation} and ${node.up ? 'up' : 'down'}`,
+    );
   }
 
   #started(batch: Batch): void {
@@ -135,20 +165,39 @@ export class Witness {
       const key = keyOf(run, i);
       check(!this.#done.has(key), `${label(run, i)} is run again although its result is there`);
       const others = this.#inFlight.get(key) ?? new Set();
-      const mayRunTwice = batch.contest?.isCopy === true && run.settings.speculate !== undefined && run.settings.speculate !== null && run.plan.entries[i]!.traits.idempotent;
-      check(others.size === 0 || (mayRunTwice && others.size === 1), `${label(run, i)} is started in batch ${batch.id} while batch ${[...others].join(' and ')} runs it`);
-      check(others.size === 1 || batch.contest === null, `${label(run, i)} is copied in batch ${batch.id}, and nothing runs it`);
+      const mayRunTwice =
+        batch.contest?.isCopy === true &&
+        run.settings.speculate !== undefined &&
+        run.settings.speculate !== null &&
+        run.plan.entries[i]!.traits.idempotent;
+      check(
+        others.size === 0 || (mayRunTwice && others.size === 1),
+        `${label(run, i)} is started in batch ${batch.id} while batch ${[...others].join(' and ')} runs it`,
+      );
+      check(
+        others.size === 1 || batch.contest === null,
+        `${label(run, i)} is copied in batch ${batch.id}, and nothing runs it`,
+      );
       const pin = run.plan.pins.get(i);
-      check(pin === undefined || pin === lane.node.name, `${label(run, i)} is started on ${lane.node.name}, and pinned to ${pin}`);
+      check(
+        pin === undefined || pin === lane.node.name,
+        `${label(run, i)} is started on ${lane.node.name}, and pinned to ${pin}`,
+      );
       check(!lane.batches.some(({ id }) => others.has(id)), `${label(run, i)} is copied onto the lane that it holds`);
-      check(this.#now() >= (this.#notBefore.get(key) ?? 0) - 1e-6, `${label(run, i)} is tried again before its delay is over`);
+      check(
+        this.#now() >= (this.#notBefore.get(key) ?? 0) - 1e-6,
+        `${label(run, i)} is tried again before its delay is over`,
+      );
       this.#inFlight.set(key, others.add(batch.id));
     }
   }
 
   /** Checks that a result exists when it is sent to a function that takes it. */
   check(run: Run, taker: number, dep: number): void {
-    check(this.#stored.has(keyOf(run, dep)), `${label(run, taker)} is sent, and the result of ${label(run, dep)} is not there`);
+    check(
+      this.#stored.has(keyOf(run, dep)),
+      `${label(run, taker)} is sent, and the result of ${label(run, dep)} is not there`,
+    );
   }
 
   #recomputed(run: Run, i: number): void {
@@ -156,32 +205,44 @@ export class Witness {
     this.#stored.delete(keyOf(run, i));
     const { outOffset, outs } = run.plan;
     const { kept } = run.settings;
-    const isRead = [...outs.subarray(outOffset[i]!, outOffset[i + 1]!)].some((next) => run.status[next] !== Status.done);
+    const isRead = [...outs.subarray(outOffset[i]!, outOffset[i + 1]!)].some(
+      (next) => run.status[next] !== Status.done,
+    );
     check(isRead || kept === null || kept[i] === 1, `${label(run, i)} is made again, but not needed`);
   }
 
   #retried(run: Run, i: number, attempts: number, delay: number): void {
     this.#count(run, i, attempts);
-    check(attempts <= allowed(run, i), `${label(run, i)} is tried again after ${attempts} attempts of ${allowed(run, i) + 1}`);
+    check(
+      attempts <= allowed(run, i),
+      `${label(run, i)} is tried again after ${attempts} attempts of ${allowed(run, i) + 1}`,
+    );
     this.#notBefore.set(keyOf(run, i), this.#now() + delay);
   }
 
   #failed(run: Run, i: number, attempts: number, kind: string): void {
     if (kind === 'node-down' || kind === 'begun' || kind === 'too-large' || kind === 'lost') return;
     this.#count(run, i, attempts);
-    check(attempts === allowed(run, i) + 1, `${label(run, i)} fails for good after ${attempts} attempts of ${allowed(run, i) + 1}`);
+    check(
+      attempts === allowed(run, i) + 1,
+      `${label(run, i)} fails for good after ${attempts} attempts of ${allowed(run, i) + 1}`,
+    );
   }
 
   #count(run: Run, i: number, attempts: number): void {
     const before = this.#failures.get(keyOf(run, i)) ?? 0;
-    check(!this.#inFlight.has(keyOf(run, i)), `${label(run, i)} is said to have failed while batch ${[...this.#inFlight.get(keyOf(run, i)) ?? []].join(' and ')} runs it`);
+    check(
+      !this.#inFlight.has(keyOf(run, i)),
+      `${label(run, i)} is said to have failed while batch ${[...(this.#inFlight.get(keyOf(run, i)) ?? [])].join(' and ')} runs it`,
+    );
     check(attempts === before + 1, `${label(run, i)} has failed ${before} times, and now says ${attempts}`);
     this.#failures.set(keyOf(run, i), attempts);
   }
 
   #finished(run: Run): void {
     this.#over.add(run.id);
-    for (let i = 0; i < run.plan.size; i++) check(this.#done.has(keyOf(run, i)), `run ${run.id} finishes without ${label(run, i)}`);
+    for (let i = 0; i < run.plan.size; i++)
+      check(this.#done.has(keyOf(run, i)), `run ${run.id} finishes without ${label(run, i)}`);
   }
 
   /** Accounts for functions that are no longer at a lane. */
@@ -198,7 +259,10 @@ export class Witness {
         for (const other of flying) this.#beaten.push(this.#open.get(other)!);
         check(!this.#timedOut.has(batch.id), `${label(batch.run, i)} is done by an attempt whose time was over`);
         const { node } = batch.lane;
-        check(batch.run.node[i] === node.index, `${label(batch.run, i)} is done by ${node.name}, and noted as done by ${this.#state.nodes[batch.run.node[i]!]?.name}`);
+        check(
+          batch.run.node[i] === node.index,
+          `${label(batch.run, i)} is done by ${node.name}, and noted as done by ${this.#state.nodes[batch.run.node[i]!]?.name}`,
+        );
         this.#done.add(key);
         this.#stored.add(key);
       });
@@ -209,7 +273,9 @@ export class Witness {
   #storyOf(id: string): string {
     const run = this.#state.runs.get(id);
     if (run === undefined) return 'the scheduler does not know it';
-    const stuck = [...run.status].flatMap((status, i) => (status === Status.done ? [] : [`${run.plan.entries[i]!.id} is ${statusNames[status]}, missing ${run.missing[i]}`]));
+    const stuck = [...run.status].flatMap((status, i) =>
+      status === Status.done ? [] : [`${run.plan.entries[i]!.id} is ${statusNames[status]}, missing ${run.missing[i]}`],
+    );
     return `${run.unfinished} functions are left: ${stuck.slice(0, 5).join('; ')}`;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A one-way link that loses, delays, duplicates and reorders messages. Its receiving end delivers each message once and in order. If a
- * message does not arrive, the link breaks and reports that to its user, and nothing more is delivered.
+ * A one-way link that loses, delays, duplicates and reorders messages. Its receiving end delivers each message once and
+ * in order. If a message does not arrive, the link breaks and reports that to its user, and nothing more is delivered.
  *
  * ```
  *   sent       1   2   3   4   5
@@ -42,7 +42,13 @@ export class Link<Message> {
   #cut = false;
   #watching = false;
 
-  constructor(agenda: Agenda, random: Random, options: LinkOptions, deliver: (message: Message) => void, onBroken: () => void) {
+  constructor(
+    agenda: Agenda,
+    random: Random,
+    options: LinkOptions,
+    deliver: (message: Message) => void,
+    onBroken: () => void,
+  ) {
     this.#agenda = agenda;
     this.#random = random;
     this.#options = options;
@@ -71,7 +77,11 @@ export class Link<Message> {
   #arrive(number: number, message: Message): void {
     if (this.#cut || number <= this.#delivered || this.#early.has(number)) return;
     this.#early.set(number, message);
-    for (let next = this.#early.get(this.#delivered + 1); next !== undefined && !this.#cut; next = this.#early.get(this.#delivered + 1)) {
+    for (
+      let next = this.#early.get(this.#delivered + 1);
+      next !== undefined && !this.#cut;
+      next = this.#early.get(this.#delivered + 1)
+    ) {
       this.#early.delete(++this.#delivered);
       this.#deliver(next);
     }

@@ -18,7 +18,10 @@ import { type Listener, Simulation } from './simulation.ts';
 export interface RunSpec {
   readonly id: string;
   readonly functions: readonly FunctionSpec[];
-  readonly settings: Pick<RunSettings, 'maxRetries' | 'maxConcurrency' | 'keepGoing' | 'speculate'> & { readonly keepsAll: boolean; readonly strategy: keyof typeof strategies | 'asked' };
+  readonly settings: Pick<RunSettings, 'maxRetries' | 'maxConcurrency' | 'keepGoing' | 'speculate'> & {
+    readonly keepsAll: boolean;
+    readonly strategy: keyof typeof strategies | 'asked';
+  };
   /** ms from the start. */
   readonly at: number;
   /** ms from the start; undefined: never. */
@@ -38,7 +41,10 @@ const code = { module: 'file:///simulated.js', export: 'simulated' };
 
 // Ways to batch work: the default, one by one, and as much as possible ahead.
 const tunings: readonly Partial<Tuning>[] = [
-  {}, { batchSize: 1 }, { batchMs: 20, gangMs: 0 }, { minMs: 1e-9, batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, batchSize: 40 },
+  {},
+  { batchSize: 1 },
+  { batchMs: 20, gangMs: 0 },
+  { minMs: 1e-9, batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, batchSize: 40 },
 ];
 
 /** @param most the maximum number of functions of a run */
@@ -46,10 +52,26 @@ export function randomScenario(seed: number, most = 200): ScenarioSpec {
   const random = new Random(seed);
   const nodes = Array.from({ length: random.integer(1, 8) }, (_, i): NodeShape => {
     const cpu = random.integer(1, 8);
-    return { name: `n${i}`, capabilities: { cpu, memory: random.integer(1, 16) * 100, ...(random.chance(0.2) && { gpu: 1 }) }, threads: random.integer(1, 4), speed: random.pick([0.5, 1, 1, 1, 2]) };
+    return {
+      name: `n${i}`,
+      capabilities: { cpu, memory: random.integer(1, 16) * 100, ...(random.chance(0.2) && { gpu: 1 }) },
+      threads: random.integer(1, 4),
+      speed: random.pick([0.5, 1, 1, 1, 2]),
+    };
   });
   const runs = Array.from({ length: random.chance(0.25) ? 2 : 1 }, (_, i) => randomRun(random, `run${i}`, nodes, most));
-  return withHosts(withStrategies(withCopies({ seed, nodes, runs, faults: randomFaults(random), latency: random.pick([0, 0, 0.1, 1, 5]), tuning: random.pick(tunings) })));
+  return withHosts(
+    withStrategies(
+      withCopies({
+        seed,
+        nodes,
+        runs,
+        faults: randomFaults(random),
+        latency: random.pick([0, 0, 0.1, 1, 5]),
+        tuning: random.pick(tunings),
+      }),
+    ),
+  );
 }
 
 /** Enables copies in some scenarios. Uses its own random numbers, so that the other scenarios do not change. */
@@ -58,18 +80,25 @@ function withCopies(spec: ScenarioSpec): ScenarioSpec {
   if (!random.chance(0.4)) return spec;
   const speculate = { factor: random.pick([1, 1.5, 2]), minMs: random.pick([0, 1, 5]) };
   const runs = spec.runs.map((run) => ({
-    ...run, settings: { ...run.settings, speculate: random.chance(0.8) ? speculate : null },
+    ...run,
+    settings: { ...run.settings, speculate: random.chance(0.8) ? speculate : null },
     functions: run.functions.map((each) => (random.chance(0.1) ? { ...each, idempotent: false } : each)),
   }));
   return { ...spec, runs, faults: { ...spec.faults, slow: Math.max(spec.faults.slow ?? 0, 0.2) } };
 }
 
-/** Spreads the nodes of some scenarios over hosts, with more functions that are not idempotent. Uses its own random numbers. */
+/**
+ * Spreads the nodes of some scenarios over hosts, with more functions that are not idempotent. Uses its own random
+ * numbers.
+ */
 function withHosts(spec: ScenarioSpec): ScenarioSpec {
   const random = new Random(spec.seed ^ 0x4057);
   if (!random.chance(0.3)) return spec;
   const nodes = spec.nodes.map((node) => ({ ...node, host: random.integer(0, 3) }));
-  const runs = spec.runs.map((run) => ({ ...run, functions: run.functions.map((each) => (random.chance(0.3) ? { ...each, idempotent: false } : each)) }));
+  const runs = spec.runs.map((run) => ({
+    ...run,
+    functions: run.functions.map((each) => (random.chance(0.3) ? { ...each, idempotent: false } : each)),
+  }));
   return { ...spec, nodes, runs };
 }
 
@@ -77,21 +106,46 @@ function withHosts(spec: ScenarioSpec): ScenarioSpec {
 function withStrategies(spec: ScenarioSpec): ScenarioSpec {
   const random = new Random(spec.seed ^ 0x9137);
   if (!random.chance(0.3)) return spec;
-  return { ...spec, runs: spec.runs.map((run) => ({ ...run, settings: { ...run.settings, strategy: random.pick(['time-optimized', 'asked'] as const) } })) };
+  return {
+    ...spec,
+    runs: spec.runs.map((run) => ({
+      ...run,
+      settings: { ...run.settings, strategy: random.pick(['time-optimized', 'asked'] as const) },
+    })),
+  };
 }
 
 function randomRun(random: Random, id: string, nodes: readonly NodeShape[], most: number): RunSpec {
   // Most scenarios are small, so that many are played.
   const size = Math.max(1, Math.round(most * random.next() ** 3));
   const functions: FunctionSpec[] = [];
-  const [costly, timed, placed, prioritized] = [random.chance(0.5), random.chance(0.4), random.chance(0.3), random.chance(0.2)];
+  const [costly, timed, placed, prioritized] = [
+    random.chance(0.5),
+    random.chance(0.4),
+    random.chance(0.3),
+    random.chance(0.2),
+  ];
   for (let i = 0; i < size; i++) {
-    const args = i === 0 ? [] : Array.from({ length: random.pick([0, 1, 1, 2, 2, 3]) }, () => `f${Math.max(0, i - 1 - Math.floor(random.exponential(0.1)))}`);
+    const args =
+      i === 0
+        ? []
+        : Array.from(
+            { length: random.pick([0, 1, 1, 2, 2, 3]) },
+            () => `f${Math.max(0, i - 1 - Math.floor(random.exponential(0.1)))}`,
+          );
     const { capabilities } = random.pick(nodes);
     functions.push({
-      id: `f${i}`, code, args,
+      id: `f${i}`,
+      code,
+      args,
       duration: random.pick([0.01, 0.1, 1, 1, 5, 30]),
-      ...(costly && random.chance(0.6) && { cost: { cpu: random.integer(0, capabilities['cpu']!), memory: Math.floor(random.next() * capabilities['memory']!) } }),
+      ...(costly &&
+        random.chance(0.6) && {
+          cost: {
+            cpu: random.integer(0, capabilities['cpu']!),
+            memory: Math.floor(random.next() * capabilities['memory']!),
+          },
+        }),
       ...(timed && random.chance(0.3) && { timeout: random.pick([1, 20, 100]) }),
       ...(placed && random.chance(0.2) && { node: random.pick(nodes).name }),
       ...(placed && i > 0 && random.chance(0.1) && { node: { collocatedWith: `f${random.integer(0, i - 1)}` } }),
@@ -101,10 +155,15 @@ function randomRun(random: Random, id: string, nodes: readonly NodeShape[], most
     });
   }
   return {
-    id, functions: withoutImpossible(functions, nodes), at: random.pick([0, 0, 3, 50]),
+    id,
+    functions: withoutImpossible(functions, nodes),
+    at: random.pick([0, 0, 3, 50]),
     abortAt: random.chance(0.1) ? random.next() * 200 : undefined,
     settings: {
-      maxRetries: random.integer(0, 4), maxConcurrency: random.pick([Infinity, Infinity, 1, 3]), keepGoing: random.chance(0.4), keepsAll: random.chance(0.5),
+      maxRetries: random.integer(0, 4),
+      maxConcurrency: random.pick([Infinity, Infinity, 1, 3]),
+      keepGoing: random.chance(0.4),
+      keepsAll: random.chance(0.5),
       strategy: random.pick(['first-available', 'load-balanced'] as const),
     },
   };
@@ -116,7 +175,9 @@ function withoutImpossible(functions: readonly FunctionSpec[], nodes: readonly N
   return functions.map((spec) => {
     if (spec.node === undefined || spec.cost === undefined) return spec;
     const node = typeof spec.node === 'string' ? byName.get(spec.node) : undefined;
-    const fits = node !== undefined && Object.entries(spec.cost).every(([name, amount]) => (amount ?? 0) <= (node.capabilities[name] ?? 0));
+    const fits =
+      node !== undefined &&
+      Object.entries(spec.cost).every(([name, amount]) => (amount ?? 0) <= (node.capabilities[name] ?? 0));
     if (fits) return spec;
     const { cost: _, ...free } = spec;
     return free;
@@ -126,8 +187,18 @@ function withoutImpossible(functions: readonly FunctionSpec[], nodes: readonly N
 function randomFaults(random: Random): Faults {
   const some = (most: number): number => (random.chance(0.5) ? random.next() * most : 0);
   return {
-    failure: some(0.2), hang: some(0.3), crash: some(0.05), slow: some(0.1), nodeDeaths: some(10), nodeReturn: random.pick([1, 10, 100, 300]),
-    silence: random.pick([5, 50]), loss: some(0.02), duplication: some(0.2), lateness: some(0.2), losses: some(20), clockJumps: some(5),
+    failure: some(0.2),
+    hang: some(0.3),
+    crash: some(0.05),
+    slow: some(0.1),
+    nodeDeaths: some(10),
+    nodeReturn: random.pick([1, 10, 100, 300]),
+    silence: random.pick([5, 50]),
+    loss: some(0.02),
+    duplication: some(0.2),
+    lateness: some(0.2),
+    losses: some(20),
+    clockJumps: some(5),
   };
 }
 
@@ -138,15 +209,27 @@ function randomFaults(random: Random): Faults {
  */
 export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   const { seed, nodes, runs, latency, tuning } = spec;
-  const simulation = new Simulation({
-    seed, nodes, latency, bandwidth: Infinity, tuning, checked: true, faults: { ...noFaults, ...spec.faults } as ResolvedFaults,
-    durationOf: (plan, i) => plan.entries[i]!.traits.duration ?? 1,
-  }, listener);
+  const simulation = new Simulation(
+    {
+      seed,
+      nodes,
+      latency,
+      bandwidth: Infinity,
+      tuning,
+      checked: true,
+      faults: { ...noFaults, ...spec.faults } as ResolvedFaults,
+      durationOf: (plan, i) => plan.entries[i]!.traits.duration ?? 1,
+    },
+    listener,
+  );
   for (const { id, functions, settings, at, abortAt } of runs) {
     const dag = new Dag(id);
     for (const each of functions) dag.add(each);
     const compiled = compile(dag);
-    const planned = settings.strategy === 'time-optimized' ? planRun(compiled, { nodes, aim: 'time-optimized', budget: 3, seed }) : undefined;
+    const planned =
+      settings.strategy === 'time-optimized'
+        ? planRun(compiled, { nodes, aim: 'time-optimized', budget: 3, seed })
+        : undefined;
     const plan = planned?.plan ?? compiled;
     simulation.submit(plan, toSettings(plan, settings, planned), at);
     if (abortAt !== undefined) simulation.abort(id, at + abortAt, seed % 2 === 0);
@@ -155,11 +238,18 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   return simulation;
 }
 
-function toSettings(plan: CompiledDag, { keepsAll, strategy, ...rest }: RunSpec['settings'], planned: PlannedRun | undefined): RunSettings {
+function toSettings(
+  plan: CompiledDag,
+  { keepsAll, strategy, ...rest }: RunSpec['settings'],
+  planned: PlannedRun | undefined,
+): RunSettings {
   const isAsked = strategy === 'asked';
   return {
-    ...rest, kept: keepsAll ? null : new Uint8Array(plan.size), codes: new Int32Array(plan.codes.length),
-    strategy: strategies[isAsked ? 'first-available' : strategy], ...placementOf(plan, isAsked ? wilful : strategy, {}, planned),
+    ...rest,
+    kept: keepsAll ? null : new Uint8Array(plan.size),
+    codes: new Int32Array(plan.codes.length),
+    strategy: strategies[isAsked ? 'first-available' : strategy],
+    ...placementOf(plan, isAsked ? wilful : strategy, {}, planned),
   };
 }
 
@@ -167,10 +257,14 @@ function toSettings(plan: CompiledDag, { keepsAll, strategy, ...rest }: RunSpec[
 const wilful: DynamicAllocator = {
   place(ready, { nodes }) {
     const isBusy = nodes.some(({ queue }) => queue > 0);
-    return Object.fromEntries(ready.flatMap(({ id, cost }, i) => {
-      if (isBusy && (id.length + i) % 3 === 0) return [];
-      const able = nodes.filter(({ capabilities }) => shortage(cost, capabilities) === undefined).sort((a, b) => a.queue - b.queue);
-      return able.length === 0 ? [] : [[id, able[i % able.length]!.name]];
-    }));
+    return Object.fromEntries(
+      ready.flatMap(({ id, cost }, i) => {
+        if (isBusy && (id.length + i) % 3 === 0) return [];
+        const able = nodes
+          .filter(({ capabilities }) => shortage(cost, capabilities) === undefined)
+          .sort((a, b) => a.queue - b.queue);
+        return able.length === 0 ? [] : [[id, able[i % able.length]!.name]];
+      }),
+    );
   },
 };

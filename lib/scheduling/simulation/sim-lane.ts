@@ -9,7 +9,8 @@ const flushAfter = 0.2;
 const patience = 2;
 
 /** Why a function gave no result. */
-export type Mishap = { readonly kind: 'failed'; readonly error: unknown; readonly retryable: boolean } | { readonly kind: 'skipped' };
+export type Mishap =
+  { readonly kind: 'failed'; readonly error: unknown; readonly retryable: boolean } | { readonly kind: 'skipped' };
 
 /** The course of an attempt. */
 export type Fate = 'succeeds' | 'fails' | 'hangs' | 'crashes';
@@ -66,8 +67,16 @@ export class SimLane {
   accept(sent: SentBatch): void {
     const { id, functions, gang } = sent.batch;
     const work: Work = {
-      sent, begun: 0, limit: functions.length, told: 0, untold: [], gave: [], imported: new Array<undefined>(gang?.sources.length ?? 0).fill(undefined),
-      toldAt: this.#world.agenda.now, running: false, cancelled: false,
+      sent,
+      begun: 0,
+      limit: functions.length,
+      told: 0,
+      untold: [],
+      gave: [],
+      imported: new Array<undefined>(gang?.sources.length ?? 0).fill(undefined),
+      toldAt: this.#world.agenda.now,
+      running: false,
+      cancelled: false,
     };
     for (const [place, gave] of this.#early.get(id) ?? []) work.imported[place] = gave;
     this.#early.clear();
@@ -176,7 +185,11 @@ export class SimLane {
     work.running = false;
     const at = work.begun - 1;
     this.#world.ends(work.sent, at, fate === 'succeeds');
-    this.#note(work, fate === 'succeeds' ? undefined : { kind: 'failed', error: new Error('simulated'), retryable: true }, ms);
+    this.#note(
+      work,
+      fate === 'succeeds' ? undefined : { kind: 'failed', error: new Error('simulated'), retryable: true },
+      ms,
+    );
     this.#run();
   }
 
@@ -185,7 +198,8 @@ export class SimLane {
     work.untold.push(exception);
     this.#lastMs = ms;
     for (const { at: exported, to, place } of work.sent.batch.gang?.exports ?? []) {
-      if (exported === at) this.#world.exports({ node: to.lane.node.name, lane: to.lane.index }, to.id, place, exception === undefined);
+      if (exported === at)
+        this.#world.exports({ node: to.lane.node.name, lane: to.lane.index }, to.id, place, exception === undefined);
     }
   }
 

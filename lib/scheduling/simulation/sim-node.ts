@@ -60,7 +60,11 @@ export class SimNode {
     this.up = true;
     this.#downs = new Array<number>(this.shape.threads).fill(0);
     const { agenda, random, faults, latency } = this.#world;
-    const options = { latency, silence: faults.silence, faults: { loss: faults.loss, duplication: faults.duplication, lateness: faults.lateness, late: mostLate } };
+    const options = {
+      latency,
+      silence: faults.silence,
+      faults: { loss: faults.loss, duplication: faults.duplication, lateness: faults.lateness, late: mostLate },
+    };
     // If either direction breaks, the node restarts. Its messages under way may still arrive.
     const broken = (): void => {
       if (this.incarnation === incarnation && this.up) this.#die('its link broke');
@@ -97,7 +101,16 @@ export class SimNode {
     // Some hosts report the end of their threads before they die.
     const tells = this.#world.random.chance(0.5);
     for (const [index, lane] of this.#lanes.entries()) {
-      if (tells && lane !== undefined) this.#toUs!.send({ type: 'LaneDown', node: name, incarnation, lane: index, crash: { reason: 'killed' }, started: lane.started, random: 0 });
+      if (tells && lane !== undefined)
+        this.#toUs!.send({
+          type: 'LaneDown',
+          node: name,
+          incarnation,
+          lane: index,
+          crash: { reason: 'killed' },
+          started: lane.started,
+          random: 0,
+        });
       lane?.die();
     }
     this.#lanes = [];
@@ -112,14 +125,22 @@ export class SimNode {
     if (!this.up) return;
     const lane = this.#lanes[message.lane];
     switch (message.type) {
-      case 'start': return message.downs === this.#downs[message.lane] ? lane?.accept(message.sent) : undefined;
-      case 'take-back': return this.#takeBack(lane, message.batch, message.count);
+      case 'start':
+        return message.downs === this.#downs[message.lane] ? lane?.accept(message.sent) : undefined;
+      case 'take-back':
+        return this.#takeBack(lane, message.batch, message.count);
       case 'cancel':
         this.#takeBack(lane, message.batch, Infinity);
         return lane?.cancel(message.batch);
       case 'kill':
         if (lane?.runs(message.batch) === true) this.#endLane(message.lane, 'killed');
-        else if (lane !== undefined) this.#toUs!.send({ type: 'LaneUp', node: this.shape.name, incarnation: this.incarnation, lane: message.lane }); // the lane continues
+        else if (lane !== undefined)
+          this.#toUs!.send({
+            type: 'LaneUp',
+            node: this.shape.name,
+            incarnation: this.incarnation,
+            lane: message.lane,
+          }); // the lane continues
         return;
     }
   }
@@ -139,7 +160,15 @@ export class SimNode {
     lane.die();
     this.#lanes[index] = undefined;
     this.#downs[index]!++;
-    this.#toUs!.send({ type: 'LaneDown', node: name, incarnation, lane: index, crash: { reason }, started, random: random.next() });
+    this.#toUs!.send({
+      type: 'LaneDown',
+      node: name,
+      incarnation,
+      lane: index,
+      crash: { reason },
+      started,
+      random: random.next(),
+    });
     agenda.in(laneReturn, () => {
       if (this.incarnation !== incarnation || !this.up) return;
       this.#lanes[index] = this.#createLane(index);
@@ -156,7 +185,14 @@ export class SimNode {
       begins: (sent, at) => world.began(this, sent, at),
       ends: (sent, at, gave) => world.ended(this, sent, at, gave),
       announces: ({ batch }, at) => this.#toUs!.send({ type: 'FunctionStarted', batch: batch.id, index: at }),
-      tells: ({ batch }, first, outcomes, ms) => this.#tell(batch.id, batch.run.settings.codes[batch.run.plan.code[batch.functions[first]!]!]!, first, outcomes, ms),
+      tells: ({ batch }, first, outcomes, ms) =>
+        this.#tell(
+          batch.id,
+          batch.run.settings.codes[batch.run.plan.code[batch.functions[first]!]!]!,
+          first,
+          outcomes,
+          ms,
+        ),
       exports: (to, batch, place, gave) => world.handOver(to, batch, place, gave),
       crashed: () => this.#endLane(index, 'exit'),
       heeds: () => random.chance(0.7),
@@ -167,18 +203,24 @@ export class SimNode {
   #tell(batch: number, code: number, first: number, outcomes: readonly (Mishap | undefined)[], ms: number): void {
     const exceptions = outcomes.flatMap((mishap, k) => (mishap === undefined ? [] : [{ index: first + k, ...mishap }]));
     this.#toUs!.send({
-      type: 'FunctionsEnded', batch, first, count: outcomes.length, exceptions, durations: [{ code, count: 1, ms }],
+      type: 'FunctionsEnded',
+      batch,
+      first,
+      count: outcomes.length,
+      exceptions,
+      durations: [{ code, count: 1, ms }],
       random: exceptions.length > 0 ? this.#world.random.next() : 0,
     });
   }
 
   #fateOf(sent: SentBatch, at: number): { readonly fate: Fate; readonly ms: number } {
     const { random, faults } = this.#world;
-    const ms = this.#world.durationOf(sent, at) / this.shape.speed * (random.chance(faults.slow) ? 10 : 1);
+    const ms = (this.#world.durationOf(sent, at) / this.shape.speed) * (random.chance(faults.slow) ? 10 : 1);
     const { run, functions } = sent.batch;
     if (random.chance(faults.failure)) return { fate: 'fails', ms };
     if (random.chance(faults.crash)) return { fate: 'crashes', ms };
-    if (run.plan.entries[functions[at]!]!.traits.timeout !== undefined && random.chance(faults.hang)) return { fate: 'hangs', ms };
+    if (run.plan.entries[functions[at]!]!.traits.timeout !== undefined && random.chance(faults.hang))
+      return { fate: 'hangs', ms };
     return { fate: 'succeeds', ms };
   }
 }

@@ -15,7 +15,12 @@ import { planRun } from '../planner/planned.ts';
 import { defaultMaxResultLosses } from '../scheduler/lineage.ts';
 import type { RunSettings } from '../scheduler/events.ts';
 import type { Outcome } from '../scheduler/outcome.ts';
-import { isSpeculate, speculateExpected, type SpeculateOptions, speculationOf } from '../scheduler/straggler-threshold.ts';
+import {
+  isSpeculate,
+  speculateExpected,
+  type SpeculateOptions,
+  speculationOf,
+} from '../scheduler/straggler-threshold.ts';
 import { type Faults, noFaults } from './faults.ts';
 import { type Listener, Simulation } from './simulation.ts';
 
@@ -40,8 +45,8 @@ export interface SimulateOptions {
   /** For `'cost-optimized'`: the maximum duration of the run in ms. Default: none. */
   readonly deadline?: number | undefined;
   /**
-   * For `'time-optimized'` and `'cost-optimized'`: the maximum number of candidate schedules. Default: depends on the number of
-   * functions.
+   * For `'time-optimized'` and `'cost-optimized'`: the maximum number of candidate schedules. Default: depends on the
+   * number of functions.
    */
   readonly budget?: number | undefined;
   /** ms that a message takes, and that a result takes until its first byte. Default 0. */
@@ -74,7 +79,12 @@ export interface SimulatedAttempt {
 
 /** Other events of a simulation: nodes that come and go, retries, failures and the end. */
 export type SimulatedEvent = { readonly at: number } & (
-  | { readonly type: 'function:retrying' | 'function:failed'; readonly functionId: string; readonly attempts: number; readonly reason: string }
+  | {
+      readonly type: 'function:retrying' | 'function:failed';
+      readonly functionId: string;
+      readonly attempts: number;
+      readonly reason: string;
+    }
   | { readonly type: 'function:speculated'; readonly functionId: string; readonly node: string }
   | { readonly type: 'run:started' | 'run:finished' | 'run:failed' }
   | { readonly type: 'note'; readonly text: string }
@@ -88,17 +98,19 @@ export interface SimulateResult {
   /** In the order of their ends. */
   readonly schedule: readonly SimulatedAttempt[];
   readonly events: readonly SimulatedEvent[];
-  readonly outcome: { readonly ok: true } | { readonly ok: false; readonly code: ErrorCode; readonly functionIds: readonly string[] };
+  readonly outcome:
+    { readonly ok: true } | { readonly ok: false; readonly code: ErrorCode; readonly functionIds: readonly string[] };
 }
 
 /**
- * Simulates a DAG in virtual time with the real scheduler, but without threads or sockets. A function takes `duration / speed` ms (1 ms
- * without a `duration`). Moving a result between nodes takes `latency + outputBytes / bandwidth`.
+ * Simulates a DAG in virtual time with the real scheduler, but without threads or sockets. A function takes `duration /
+ * speed` ms (1 ms without a `duration`). Moving a result between nodes takes `latency + outputBytes / bandwidth`.
  *
  * @param dag the DAG
  * @param options the nodes, strategy and faults
  * @returns the schedule, its length and price, and other events
- * @throws `INVALID_OPTION` when an option is malformed, `ALLOCATION_ERROR` when a function fits no node, and the errors of `Dag.validate`
+ * @throws `INVALID_OPTION` when an option is malformed, `ALLOCATION_ERROR` when a function fits no node, and the errors
+ *   of `Dag.validate`
  * @example
  * ```ts
  * import { simulate } from 'handoffjs/simulate';
@@ -107,35 +119,83 @@ export interface SimulateResult {
  * ```
  */
 export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
-  const { bandwidth = Infinity, latency = 0, seed = 1, maxRetries = 3, failurePolicy = 'fail-fast', allocationStrategy = 'first-available' } = options;
+  const {
+    bandwidth = Infinity,
+    latency = 0,
+    seed = 1,
+    maxRetries = 3,
+    failurePolicy = 'fail-fast',
+    allocationStrategy = 'first-available',
+  } = options;
   check(options);
-  const nodes = options.nodes.map(({ name, capabilities, threads, speed = 1, price = 0 }) => ({ name, capabilities, speed, price, threads: threads ?? Math.max(1, Math.ceil(amountOf(capabilities, 'cpu'))) }));
+  const nodes = options.nodes.map(({ name, capabilities, threads, speed = 1, price = 0 }) => ({
+    name,
+    capabilities,
+    speed,
+    price,
+    threads: threads ?? Math.max(1, Math.ceil(amountOf(capabilities, 'cpu'))),
+  }));
   const offers = Object.fromEntries(nodes.map(({ name, capabilities }) => [name, capabilities]));
   const compiled = compile(toDag('simulate', dag));
   const impossible = findImpossible(compiled, offers);
   if (impossible !== undefined) throw impossible;
-  const planned = isPlanned(allocationStrategy) ? planRun(compiled, { nodes, aim: allocationStrategy, latency, bandwidth, seed, deadline: options.deadline, budget: options.budget }) : undefined;
+  const planned = isPlanned(allocationStrategy)
+    ? planRun(compiled, {
+        nodes,
+        aim: allocationStrategy,
+        latency,
+        bandwidth,
+        seed,
+        deadline: options.deadline,
+        budget: options.budget,
+      })
+    : undefined;
   const plan = planned?.plan ?? compiled;
   const settings: RunSettings = {
-    maxRetries, maxResultLosses: options.maxResultLosses ?? defaultMaxResultLosses, maxConcurrency: Infinity, keepGoing: failurePolicy === 'continue', speculate: speculationOf(options.speculate), kept: null, strategy: strategyOf(allocationStrategy),
+    maxRetries,
+    maxResultLosses: options.maxResultLosses ?? defaultMaxResultLosses,
+    maxConcurrency: Infinity,
+    keepGoing: failurePolicy === 'continue',
+    speculate: speculationOf(options.speculate),
+    kept: null,
+    strategy: strategyOf(allocationStrategy),
     ...placementOf(plan, allocationStrategy, offers, planned),
     codes: new Int32Array(plan.codes.length),
   };
   const record = new Recorder(plan);
-  // Batches have one function: batching saves time only where messages cost time, and here they cost what the options say.
-  const simulation = new Simulation({
-    seed, nodes, latency, bandwidth, faults: { ...noFaults, ...withoutUndefined(options.faults) }, tuning: { batchSize: 1, gangMs: 0 }, checked: false, together: true, durationOf,
-  }, record.listener);
+  // Batches have one function: batching saves time only where messages cost time, and here they cost what the options
+  // say.
+  const simulation = new Simulation(
+    {
+      seed,
+      nodes,
+      latency,
+      bandwidth,
+      faults: { ...noFaults, ...withoutUndefined(options.faults) },
+      tuning: { batchSize: 1, gangMs: 0 },
+      checked: false,
+      together: true,
+      durationOf,
+    },
+    record.listener,
+  );
   simulation.submit(plan, settings);
   simulation.run();
   const { at, outcome } = simulation.outcomes.get(plan.dagId)!;
   const priceOf = new Map(nodes.map(({ name, price }) => [name, price]));
-  const price = record.schedule.reduce((sum, { node, start, finish }) => sum + (finish - start) * priceOf.get(node)!, 0);
+  const price = record.schedule.reduce(
+    (sum, { node, start, finish }) => sum + (finish - start) * priceOf.get(node)!,
+    0,
+  );
   return { makespan: at, price, schedule: record.schedule, events: record.events, outcome: toOutcome(plan, outcome) };
 }
 
-function withoutUndefined<Options extends object>(options: Options | undefined): { [Name in keyof Options]?: Exclude<Options[Name], undefined> } {
-  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
+function withoutUndefined<Options extends object>(
+  options: Options | undefined,
+): { [Name in keyof Options]?: Exclude<Options[Name], undefined> } {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Options]?: Exclude<Options[Name], undefined>;
+  };
 }
 
 function durationOf(plan: CompiledDag, i: number): number {
@@ -153,22 +213,39 @@ class Recorder {
     const idOf = (i: number): string => plan.entries[i]!.id;
     this.listener = {
       began: (_, i, _node, attempt, start, batch) => this.#running.set(`${batch}/${i}`, { attempt, start }),
-      ended: (_, i, node, ok, finish, batch) => this.schedule.push({ functionId: idOf(i), node, ...this.#running.get(`${batch}/${i}`)!, finish, ok }),
+      ended: (_, i, node, ok, finish, batch) =>
+        this.schedule.push({ functionId: idOf(i), node, ...this.#running.get(`${batch}/${i}`)!, finish, ok }),
       noted: (text, at) => this.events.push({ at, type: 'note', text }),
       handled: (event, commands, at) => {
         if (event.type === 'RunSubmitted') this.events.push({ at, type: 'run:started' });
         for (const command of commands) {
           switch (command.type) {
-            case 'Retry': case 'Failed':
+            case 'Retry':
+            case 'Failed':
               this.events.push({
-                at, type: command.type === 'Retry' ? 'function:retrying' : 'function:failed', functionId: idOf(command.failed.index),
-                attempts: command.failed.attempts, reason: command.failed.failure.kind,
+                at,
+                type: command.type === 'Retry' ? 'function:retrying' : 'function:failed',
+                functionId: idOf(command.failed.index),
+                attempts: command.failed.attempts,
+                reason: command.failed.failure.kind,
               });
               break;
-            case 'Speculated': this.events.push({ at, type: 'function:speculated', functionId: idOf(command.index), node: command.batch.lane.node.name }); break;
-            case 'FinishRun': this.events.push({ at, type: 'run:finished' }); break;
-            case 'FailRun': this.events.push({ at, type: 'run:failed' }); break;
-            default: break;
+            case 'Speculated':
+              this.events.push({
+                at,
+                type: 'function:speculated',
+                functionId: idOf(command.index),
+                node: command.batch.lane.node.name,
+              });
+              break;
+            case 'FinishRun':
+              this.events.push({ at, type: 'run:finished' });
+              break;
+            case 'FailRun':
+              this.events.push({ at, type: 'run:failed' });
+              break;
+            default:
+              break;
           }
         }
       },
@@ -180,10 +257,20 @@ function toOutcome(plan: CompiledDag, outcome: Outcome | undefined): SimulateRes
   if (outcome === undefined) return { ok: true };
   if (outcome.kind === 'failed') {
     const [first] = outcome.failures;
-    const code = first!.failure.kind === 'node-down' || first!.failure.kind === 'begun' ? 'NODE_DOWN' : first!.failure.kind === 'too-large' ? 'ALLOCATION_ERROR' : 'FUNCTION_FAILED';
+    const code =
+      first!.failure.kind === 'node-down' || first!.failure.kind === 'begun'
+        ? 'NODE_DOWN'
+        : first!.failure.kind === 'too-large'
+          ? 'ALLOCATION_ERROR'
+          : 'FUNCTION_FAILED';
     return { ok: false, code, functionIds: outcome.failures.map(({ index }) => plan.entries[index]!.id) };
   }
-  const code = outcome.kind === 'aborted' ? 'ABORTED' : outcome.kind === 'misplaced' ? 'ALLOCATION_ERROR' : 'RESOURCES_UNAVAILABLE';
+  const code =
+    outcome.kind === 'aborted'
+      ? 'ABORTED'
+      : outcome.kind === 'misplaced'
+        ? 'ALLOCATION_ERROR'
+        : 'RESOURCES_UNAVAILABLE';
   return { ok: false, code, functionIds: [] };
 }
 
@@ -195,14 +282,20 @@ const schema: Schema<SimulateOptions> = {
   },
   allocationStrategy: { expected: strategyExpected, holds: isStrategy },
   deadline: rules.positiveMilliseconds,
-  budget: { expected: 'a whole number of at least 1', holds: (value) => Number.isInteger(value) && (value as number) >= 1 },
+  budget: {
+    expected: 'a whole number of at least 1',
+    holds: (value) => Number.isInteger(value) && (value as number) >= 1,
+  },
   bandwidth: { expected: 'bytes per second, above 0', holds: (value) => typeof value === 'number' && value > 0 },
   latency: rules.milliseconds,
   seed: { expected: 'a whole number', holds: (value) => Number.isInteger(value) },
   faults: { expected: 'an object of probabilities and rates', holds: isRecord },
   maxRetries: rules.whole,
   maxResultLosses: rules.wholeOrInfinity,
-  failurePolicy: { expected: "'fail-fast' or 'continue'", holds: (value) => value === 'fail-fast' || value === 'continue' },
+  failurePolicy: {
+    expected: "'fail-fast' or 'continue'",
+    holds: (value) => value === 'fail-fast' || value === 'continue',
+  },
   speculate: { expected: speculateExpected, holds: isSpeculate },
 };
 
@@ -215,19 +308,27 @@ function check(options: SimulateOptions): void {
   if (new Set(names).size < nodes.length) throw refused('nodes', 'nodes with distinct names', names);
   for (const [name, value] of Object.entries(faults)) {
     if (!(name in noFaults)) throw refused('faults', `about ${Object.keys(noFaults).join(', ')}`, name);
-    if (value !== undefined && !isAmount(value)) throw refused('faults', `finite numbers of at least 0; ${name} is not`, value);
+    if (value !== undefined && !isAmount(value))
+      throw refused('faults', `finite numbers of at least 0; ${name} is not`, value);
   }
 }
 
 function isNode(node: unknown): boolean {
   if (!isRecord(node) || typeof node['name'] !== 'string' || node['name'] === '') return false;
   const { capabilities, threads, speed, price } = node;
-  return isRecord(capabilities) && Object.values(capabilities).every(isAmount)
-    && (threads === undefined || (Number.isInteger(threads) && (threads as number) >= 1))
-    && (speed === undefined || (isAmount(speed) && speed > 0))
-    && (price === undefined || isAmount(price));
+  return (
+    isRecord(capabilities) &&
+    Object.values(capabilities).every(isAmount) &&
+    (threads === undefined || (Number.isInteger(threads) && (threads as number) >= 1)) &&
+    (speed === undefined || (isAmount(speed) && speed > 0)) &&
+    (price === undefined || isAmount(price))
+  );
 }
 
 function refused(option: string, expected: string, got: unknown): HandoffError {
-  return new HandoffError('INVALID_OPTION', `simulate: option ${option} must be ${expected}, got ${JSON.stringify(got)}.`, { option });
+  return new HandoffError(
+    'INVALID_OPTION',
+    `simulate: option ${option} must be ${expected}, got ${JSON.stringify(got)}.`,
+    { option },
+  );
 }

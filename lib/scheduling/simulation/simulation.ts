@@ -46,7 +46,10 @@ const manyEvents = 2000;
 
 export class Simulation {
   readonly agenda = new Agenda();
-  readonly outcomes = new Map<string, { readonly outcome: Outcome | undefined; readonly at: number; readonly run: Run }>();
+  readonly outcomes = new Map<
+    string,
+    { readonly outcome: Outcome | undefined; readonly at: number; readonly run: Run }
+  >();
   readonly #scenario: Scenario;
   readonly #random: Random;
   readonly #listener: Listener;
@@ -80,12 +83,18 @@ export class Simulation {
     const { faults, latency } = scenario;
     for (const shape of scenario.nodes) {
       const node: SimNode = new SimNode(shape, {
-        agenda, random, faults, latency,
+        agenda,
+        random,
+        faults,
+        latency,
         feed: (happening) => this.#feed(happening),
         durationOf: ({ batch }, at) => scenario.durationOf(batch.run.plan, batch.functions[at]!),
         began: (at, sent, position) => this.#began(at, sent, position),
         ended: (at, sent, position, gave) => this.#ended(at, sent, position, gave),
-        handOver: (to, batch, place, gave) => agenda.in(to.node === shape.name ? 0 : latency, () => this.#nodes.get(to.node)!.import(to.lane, batch, place, gave)),
+        handOver: (to, batch, place, gave) =>
+          agenda.in(to.node === shape.name ? 0 : latency, () =>
+            this.#nodes.get(to.node)!.import(to.lane, batch, place, gave),
+          ),
         note: (text) => listener.noted?.(text, agenda.now),
       });
       this.#nodes.set(shape.name, node);
@@ -126,14 +135,17 @@ export class Simulation {
     while (this.outcomes.size < this.#submitted.length || this.#state.batches.size > 0) {
       if (!this.agenda.step()) break;
       if (this.#inbox.length > 0 && !this.agenda.isBusy) this.#takeIn(this.#inbox.splice(0));
-      if (++this.#events > manyEvents * (this.#functions + 10)) throw new Violation(`it does not end: ${this.#events} events for ${this.#functions} functions`);
+      if (++this.#events > manyEvents * (this.#functions + 10))
+        throw new Violation(`it does not end: ${this.#events} events for ${this.#functions} functions`);
     }
     if (this.#scenario.checked) this.#witness.end(this.#submitted);
-    else if (this.outcomes.size < this.#submitted.length) throw new Violation('no event is left, but a run is not over');
+    else if (this.outcomes.size < this.#submitted.length)
+      throw new Violation('no event is left, but a run is not over');
   }
 
   #feed(happening: Happening): void {
-    if (happening.type === 'NodeDown' && !this.#state.nodeByName.has(happening.node)) return; // the scheduler never knew it
+    // The scheduler never knew it.
+    if (happening.type === 'NodeDown' && !this.#state.nodeByName.has(happening.node)) return;
     if (happening.type === 'LaneDown') {
       const key = downsKey({ name: happening.node, incarnation: happening.incarnation }, happening.lane);
       this.#downs.set(key, (this.#downs.get(key) ?? 0) + 1);
@@ -145,7 +157,7 @@ export class Simulation {
 
   #takeIn(events: readonly Event[]): void {
     const event = events.at(-1)!;
-    const threadsBefore = 'node' in event ? this.#state.nodeByName.get(event.node)?.threads ?? 0 : 0;
+    const threadsBefore = 'node' in event ? (this.#state.nodeByName.get(event.node)?.threads ?? 0) : 0;
     const commands = handleAll(this.#state, events);
     for (const each of events) this.#listener.handled?.(each, each === event ? commands : [], this.agenda.now);
     if (this.#scenario.checked) {
@@ -162,10 +174,24 @@ export class Simulation {
 
   #carryOut(command: Command): void {
     switch (command.type) {
-      case 'Start': return this.#send(command.batch.lane, (lane) => ({ type: 'start', lane, sent: this.#toSent(command.batch), downs: this.#downs.get(downsKey(command.batch.lane.node, lane)) ?? 0 }));
-      case 'TakeBack': return this.#send(command.batch.lane, (lane) => ({ type: 'take-back', lane, batch: command.batch.id, count: command.count }));
-      case 'Cancel': return this.#send(command.batch.lane, (lane) => ({ type: 'cancel', lane, batch: command.batch.id }));
-      case 'Kill': return this.#send(command.node.lanes[command.lane]!, (lane) => ({ type: 'kill', lane, batch: command.batch }));
+      case 'Start':
+        return this.#send(command.batch.lane, (lane) => ({
+          type: 'start',
+          lane,
+          sent: this.#toSent(command.batch),
+          downs: this.#downs.get(downsKey(command.batch.lane.node, lane)) ?? 0,
+        }));
+      case 'TakeBack':
+        return this.#send(command.batch.lane, (lane) => ({
+          type: 'take-back',
+          lane,
+          batch: command.batch.id,
+          count: command.count,
+        }));
+      case 'Cancel':
+        return this.#send(command.batch.lane, (lane) => ({ type: 'cancel', lane, batch: command.batch.id }));
+      case 'Kill':
+        return this.#send(command.node.lanes[command.lane]!, (lane) => ({ type: 'kill', lane, batch: command.batch }));
       case 'SetTimer': {
         const { timer } = command;
         const clear = this.agenda.in(command.ms, () => {
@@ -177,9 +203,16 @@ export class Simulation {
       case 'ClearTimer':
         this.#timers.get(command.timer)?.();
         return void this.#timers.delete(command.timer);
-      case 'FinishRun': return void this.outcomes.set(command.run.id, { outcome: undefined, at: this.agenda.now, run: command.run });
-      case 'FailRun': return void this.outcomes.set(command.run.id, { outcome: command.outcome, at: this.agenda.now, run: command.run });
-      default: return;
+      case 'FinishRun':
+        return void this.outcomes.set(command.run.id, { outcome: undefined, at: this.agenda.now, run: command.run });
+      case 'FailRun':
+        return void this.outcomes.set(command.run.id, {
+          outcome: command.outcome,
+          at: this.agenda.now,
+          run: command.run,
+        });
+      default:
+        return;
     }
   }
 
@@ -207,7 +240,8 @@ export class Simulation {
           imported.push(place);
         } else {
           const position = run.batch[dep] === batch.id ? run.tally[dep]! : functions.indexOf(dep);
-          if (position < 0 || position >= at) throw new Violation(`${run.id}/${entries[i]!.id} is sent without ${entries[dep]!.id}`);
+          if (position < 0 || position >= at)
+            throw new Violation(`${run.id}/${entries[i]!.id} is sent without ${entries[dep]!.id}`);
           local.push(position);
         }
       }
@@ -217,7 +251,10 @@ export class Simulation {
     return { batch, locals, imports, arrivals, attempts: Int32Array.from(functions, (i) => run.attempts[i]! + 1) };
   }
 
-  /** When a result is on another node, in ms. Its transfer starts when its reader is sent; in a planned run, when it was made. */
+  /**
+   * When a result is on another node, in ms. Its transfer starts when its reader is sent; in a planned run, when it was
+   * made.
+   */
   #arrival(run: Run, dep: number): number {
     const { latency, bandwidth } = this.#scenario;
     const bytes = run.plan.entries[dep]!.traits.outputBytes ?? 0;
@@ -228,7 +265,14 @@ export class Simulation {
 
   #began(node: SimNode, sent: SentBatch, at: number): void {
     if (this.#scenario.checked) this.#witness.began(node, sent, at);
-    this.#listener.began?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, sent.attempts[at]!, Math.max(this.agenda.now, sent.arrivals[at]!), sent.batch.id);
+    this.#listener.began?.(
+      sent.batch.run,
+      sent.batch.functions[at]!,
+      node.shape.name,
+      sent.attempts[at]!,
+      Math.max(this.agenda.now, sent.arrivals[at]!),
+      sent.batch.id,
+    );
   }
 
   #ended(node: SimNode, sent: SentBatch, at: number, gave: boolean): void {
@@ -239,12 +283,21 @@ export class Simulation {
       if (made === undefined) this.#madeAt.set(run, (made = new Float64Array(run.plan.size)));
       made[functions[at]!] = this.agenda.now;
     }
-    this.#listener.ended?.(sent.batch.run, sent.batch.functions[at]!, node.shape.name, gave, this.agenda.now, sent.batch.id);
+    this.#listener.ended?.(
+      sent.batch.run,
+      sent.batch.functions[at]!,
+      node.shape.name,
+      gave,
+      this.agenda.now,
+      sent.batch.id,
+    );
   }
 
   /** Loses a random existing result. */
   #loseSome(): void {
-    const there = [...this.#state.runs.values()].flatMap((run) => [...run.status].flatMap((status, i) => (status === Status.done ? [{ run, i }] : [])));
+    const there = [...this.#state.runs.values()].flatMap((run) =>
+      [...run.status].flatMap((status, i) => (status === Status.done ? [{ run, i }] : [])),
+    );
     if (there.length === 0) return;
     const { run, i } = this.#random.pick(there);
     this.#listener.noted?.(`the result of ${run.id}/${run.plan.entries[i]!.id} is lost`, this.agenda.now);
@@ -253,10 +306,16 @@ export class Simulation {
 
   #jump(): void {
     this.#ahead += this.#random.next() * 60_000;
-    this.#listener.noted?.(`the orchestrator's clock jumps to ${(this.agenda.now + this.#ahead).toFixed(1)} ms`, this.agenda.now);
+    this.#listener.noted?.(
+      `the orchestrator's clock jumps to ${(this.agenda.now + this.#ahead).toFixed(1)} ms`,
+      this.agenda.now,
+    );
   }
 }
 
-function downsKey({ name, incarnation }: { readonly name: string; readonly incarnation: number }, lane: number): string {
+function downsKey(
+  { name, incarnation }: { readonly name: string; readonly incarnation: number },
+  lane: number,
+): string {
   return `${name}/${incarnation}/${lane}`;
 }

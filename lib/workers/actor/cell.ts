@@ -111,14 +111,22 @@ export class ActorCell {
       signal?.removeEventListener('abort', abort);
     };
     const message: Message = {
-      method, args,
+      method,
+      args,
       settle: (reply) => {
         done();
         if (!reply.ok) return reject(fromErrorWire(reply.error));
         try {
           resolve(fromValueWire(reply.value));
-        } catch (cause) { // there is no memory left for it
-          reject(new HandoffError('NOT_SERIALIZABLE', `The answer of ${method}() cannot be read here: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
+        } catch (cause) {
+          // there is no memory left for it
+          reject(
+            new HandoffError(
+              'NOT_SERIALIZABLE',
+              `The answer of ${method}() cannot be read here: ${cause instanceof Error ? cause.message : String(cause)}`,
+              { cause },
+            ),
+          );
         }
       },
       fail: (error) => {
@@ -131,14 +139,25 @@ export class ActorCell {
       this.#mailbox.remove(message);
       message.fail(error);
     };
-    const abort = (): void => giveUp(new HandoffError('ABORTED', `Asking ${this.#label} for ${method}() was aborted.`, { cause: signal!.reason }));
+    const abort = (): void =>
+      giveUp(
+        new HandoffError('ABORTED', `Asking ${this.#label} for ${method}() was aborted.`, { cause: signal!.reason }),
+      );
     if (signal?.aborted === true) {
       abort();
       return promise;
     }
     signal?.addEventListener('abort', abort, { once: true });
     if (timeout !== undefined && timeout !== Infinity) {
-      timer = setLongTimeout(() => giveUp(new HandoffError('ASK_TIMEOUT', `${this.#label} has not answered ${method}() within ${timeout} ms.`, { timeout })), timeout);
+      timer = setLongTimeout(
+        () =>
+          giveUp(
+            new HandoffError('ASK_TIMEOUT', `${this.#label} has not answered ${method}() within ${timeout} ms.`, {
+              timeout,
+            }),
+          ),
+        timeout,
+      );
     }
     this.#accept(message);
     return promise;
@@ -147,7 +166,12 @@ export class ActorCell {
   /** Has a method called, and waits for nothing. What becomes of it, only `onLost` hears. */
   tell(method: string, args: readonly unknown[]): void {
     const lost = (error: unknown): void => this.options.onLost(method, error);
-    this.#accept({ method, args, settle: (reply) => (reply.ok ? undefined : lost(fromErrorWire(reply.error))), fail: lost });
+    this.#accept({
+      method,
+      args,
+      settle: (reply) => (reply.ok ? undefined : lost(fromErrorWire(reply.error))),
+      fail: lost,
+    });
   }
 
   /** Calls back at each death of its threads; gives what stops that. */
@@ -159,9 +183,14 @@ export class ActorCell {
   /** It will not be started again: whoever waits, waits in vain. */
   end(exit: Exit): void {
     if (this.#ended !== undefined) return;
-    this.#ended = exit.reason === 'error'
-      ? new HandoffError('WORKER_CRASHED', `${this.#label} has ended and is not started again: ${exit.error instanceof Error ? exit.error.message : String(exit.error)}`, { reason: 'ended', cause: exit.error })
-      : new HandoffError('STOPPED', `${this.#label} has ended.`);
+    this.#ended =
+      exit.reason === 'error'
+        ? new HandoffError(
+            'WORKER_CRASHED',
+            `${this.#label} has ended and is not started again: ${exit.error instanceof Error ? exit.error.message : String(exit.error)}`,
+            { reason: 'ended', cause: exit.error },
+          )
+        : new HandoffError('STOPPED', `${this.#label} has ended.`);
     for (const message of [...this.#inFlight, ...this.#mailbox.drain()]) message.fail(this.#ended);
     this.#inFlight.clear();
     this.#inform({ exit, final: true });
@@ -176,7 +205,12 @@ export class ActorCell {
   #accept(message: Message): void {
     if (this.#ended !== undefined) return message.fail(this.#ended);
     const fallen = this.#mailbox.push(message);
-    fallen?.fail(new HandoffError('MAILBOX_FULL', `The mailbox of ${this.#label} is full: ${this.options.capacity} messages wait. Send fewer at a time, or spawn it with a larger mailbox.capacity.`));
+    fallen?.fail(
+      new HandoffError(
+        'MAILBOX_FULL',
+        `The mailbox of ${this.#label} is full: ${this.options.capacity} messages wait. Send fewer at a time, or spawn it with a larger mailbox.capacity.`,
+      ),
+    );
     this.#pump();
   }
 
@@ -187,11 +221,20 @@ export class ActorCell {
       const message = this.#mailbox.shift();
       if (message === undefined) return;
       this.#inFlight.add(message);
-      running.call(message.method, message.args).then((reply) => this.#answered(message, reply), (cause: unknown) => {
-        if (!this.#inFlight.delete(message)) return;
-        message.fail(new HandoffError('NOT_SERIALIZABLE', `The arguments of ${message.method}() cannot be sent to ${this.#label}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
-        this.#pump();
-      });
+      running.call(message.method, message.args).then(
+        (reply) => this.#answered(message, reply),
+        (cause: unknown) => {
+          if (!this.#inFlight.delete(message)) return;
+          message.fail(
+            new HandoffError(
+              'NOT_SERIALIZABLE',
+              `The arguments of ${message.method}() cannot be sent to ${this.#label}: ${cause instanceof Error ? cause.message : String(cause)}`,
+              { cause },
+            ),
+          );
+          this.#pump();
+        },
+      );
     }
   }
 
@@ -205,7 +248,11 @@ export class ActorCell {
   async #start(givenUp: AbortSignal): Promise<Running> {
     const { code, files, args, snapshotInterval, toStderr, shutdownTimeout, heapMb, importTimeout } = this.options;
     this.#stopping = false;
-    const started = await ActorProcess.start({ ...code, files: files(), args, snapshotInterval, toStderr, snapshot: this.#snapshot }, { heapMb, importTimeout }, givenUp);
+    const started = await ActorProcess.start(
+      { ...code, files: files(), args, snapshotInterval, toStderr, snapshot: this.#snapshot },
+      { heapMb, importTimeout },
+      givenUp,
+    );
     this.#process = started;
     void started.exited.then((exit) => this.#died(started, exit));
     this.#pump();
@@ -215,7 +262,15 @@ export class ActorCell {
         this.#stopping = true;
         await started.stop(shutdownTimeout);
       },
-      inspect: () => ({ kind: 'worker', info: { class: code.export, node: this.options.node, ...(this.options.name !== undefined && { name: this.options.name }), ...this.state } }),
+      inspect: () => ({
+        kind: 'worker',
+        info: {
+          class: code.export,
+          node: this.options.node,
+          ...(this.options.name !== undefined && { name: this.options.name }),
+          ...this.state,
+        },
+      }),
     };
   }
 
@@ -233,7 +288,9 @@ export class ActorCell {
       try {
         monitor(death);
       } catch (error) {
-        queueMicrotask(() => { throw error; }); // a listener's fault is its own
+        queueMicrotask(() => {
+          throw error;
+        }); // a listener's fault is its own
       }
     }
   }

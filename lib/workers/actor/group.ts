@@ -1,4 +1,7 @@
-/** Actors under one supervisor, and groups of them below it. What it holds is remembered, so that it can be started again as a whole. */
+/**
+ * Actors under one supervisor, and groups of them below it. What it holds is remembered, so that it can be started
+ * again as a whole.
+ */
 import type { ChildSpec, Exit, Restart, Running, Strategy } from '../supervision/child.ts';
 import type { Intensity } from '../supervision/restart.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -46,15 +49,20 @@ export class Group implements Member {
   /**
    * Starts one more member.
    *
-   * @throws what its start throws; `INVALID_OPTION` when there is one of its name; `STOPPED` when the group has ended or is ending
+   * @throws what its start throws; `INVALID_OPTION` when there is one of its name; `STOPPED` when the group has ended
+   *   or is ending
    */
   async add(member: Member): Promise<void> {
     const { id } = member.child;
-    if (this.#members.has(id)) throw new HandoffError('INVALID_OPTION', `There is already an actor or a group ${JSON.stringify(id)} here.`, { option: 'name' });
+    if (this.#members.has(id))
+      throw new HandoffError('INVALID_OPTION', `There is already an actor or a group ${JSON.stringify(id)} here.`, {
+        option: 'name',
+      });
     this.#members.set(id, member);
     try {
       await this.#inTurn(async () => {
-        if (this.#members.get(id) !== member) throw new HandoffError('STOPPED', `${id} was stopped before it was started.`);
+        if (this.#members.get(id) !== member)
+          throw new HandoffError('STOPPED', `${id} was stopped before it was started.`);
         await this.#supervisor!.startChild(member.child);
         this.#started.add(member);
       });
@@ -88,7 +96,9 @@ export class Group implements Member {
   async #start(): Promise<Running> {
     const { id, strategy, maxRestarts, maxSeconds, onRestart } = this.#options;
     const supervisor = new Supervisor({
-      strategy, ...(maxRestarts !== undefined && { maxRestarts }), ...(maxSeconds !== undefined && { maxSeconds }),
+      strategy,
+      ...(maxRestarts !== undefined && { maxRestarts }),
+      ...(maxSeconds !== undefined && { maxSeconds }),
       onRestart: (child, exit) => onRestart(id, child, exit),
       onEnded: (child, exit) => {
         this.#members.get(child)?.end(exit);

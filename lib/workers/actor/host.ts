@@ -44,7 +44,11 @@ async function make({ url, module, export: name, files, args, snapshot }: ActorS
   await refuseChanged(module, files);
   const found = exports[name];
   if (typeof found !== 'function' || !isClass(found)) {
-    throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} does not export a class ${name}: spawn() takes an exported class.`, { module });
+    throw new HandoffError(
+      'FUNCTION_NOT_FOUND',
+      `Module ${module} does not export a class ${name}: spawn() takes an exported class.`,
+      { module },
+    );
   }
   const instance = new (found as new (...args: readonly unknown[]) => Instance)(...args.map(fromValueWire));
   if (snapshot !== undefined) await instance.restore?.(fromValueWire(snapshot));
@@ -76,26 +80,52 @@ function serve(instance: Instance): void {
     const { method, args } = message;
     return inTurn(method, async () => {
       const reply = await run(instance, method, args);
-      if (typeof instance.snapshot !== 'function' || typeof instance.restore !== 'function' || ++unsaved < start.snapshotInterval) return reply;
+      if (
+        typeof instance.snapshot !== 'function' ||
+        typeof instance.restore !== 'function' ||
+        ++unsaved < start.snapshotInterval
+      )
+        return reply;
       unsaved = 0;
       try {
         const snapshot = toValueWire(await instance.snapshot());
         structuredClone(snapshot);
         return { ...reply, snapshot };
       } catch (cause) {
-        // The message is done; that its state cannot be saved is a fault all the same, and must not show only after a crash.
-        return failed(new HandoffError('NOT_SERIALIZABLE', `snapshot() after ${method}() failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
+        // The message is done; that its state cannot be saved is a fault all the same, and must not show only after a
+        // crash.
+        return failed(
+          new HandoffError(
+            'NOT_SERIALIZABLE',
+            `snapshot() after ${method}() failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+            { cause },
+          ),
+        );
       }
     });
   });
-  start.port.on('messageerror', (cause) => inTurn('', async () => failed(new HandoffError('NOT_SERIALIZABLE', `A message cannot be read in the thread of ${start.export}: ${cause.message}`, { cause }))));
+  start.port.on('messageerror', (cause) =>
+    inTurn('', async () =>
+      failed(
+        new HandoffError(
+          'NOT_SERIALIZABLE',
+          `A message cannot be read in the thread of ${start.export}: ${cause.message}`,
+          { cause },
+        ),
+      ),
+    ),
+  );
 }
 
 function answer(id: number, method: string, reply: Reply): void {
   try {
     start.port.postMessage({ id, reply } satisfies Answer);
-  } catch (cause) { // a host object, which shows only when it is sent
-    start.port.postMessage({ id, reply: failed(notSendable(method, cause instanceof Error ? cause.message : String(cause), cause)) } satisfies Answer);
+  } catch (cause) {
+    // a host object, which shows only when it is sent
+    start.port.postMessage({
+      id,
+      reply: failed(notSendable(method, cause instanceof Error ? cause.message : String(cause), cause)),
+    } satisfies Answer);
   }
 }
 
@@ -128,10 +158,18 @@ function methodOf(instance: Instance, name: string): Method {
   const found = (instance as Record<string, unknown>)[name];
   if (typeof found === 'function' && name !== 'constructor' && !(name in Object.prototype)) return found as Method;
   const names = new Set<string>();
-  for (let proto: unknown = Object.getPrototypeOf(instance); proto !== null && proto !== Object.prototype; proto = Object.getPrototypeOf(proto)) {
+  for (
+    let proto: unknown = Object.getPrototypeOf(instance);
+    proto !== null && proto !== Object.prototype;
+    proto = Object.getPrototypeOf(proto)
+  ) {
     for (const each of Object.getOwnPropertyNames(proto)) if (each !== 'constructor') names.add(each);
   }
-  throw new HandoffError('FUNCTION_NOT_FOUND', `${start.export} has no method ${JSON.stringify(name)}; it has ${[...names].join(', ') || 'none'}.`, { module: start.module });
+  throw new HandoffError(
+    'FUNCTION_NOT_FOUND',
+    `${start.export} has no method ${JSON.stringify(name)}; it has ${[...names].join(', ') || 'none'}.`,
+    { module: start.module },
+  );
 }
 
 function sendable(value: unknown, method: string): ValueWire {
@@ -141,5 +179,9 @@ function sendable(value: unknown, method: string): ValueWire {
 }
 
 function notSendable(method: string, why: string, cause?: unknown): HandoffError {
-  return new HandoffError('NOT_SERIALIZABLE', `${start.export}.${method}() gave what cannot leave its thread: ${why}.`, cause === undefined ? {} : { cause });
+  return new HandoffError(
+    'NOT_SERIALIZABLE',
+    `${start.export}.${method}() gave what cannot leave its thread: ${why}.`,
+    cause === undefined ? {} : { cause },
+  );
 }

@@ -40,7 +40,12 @@ export class ActorProcess {
   private constructor(start: Omit<ActorStart, 'port'>, { heapMb, importTimeout }: ActorLimits) {
     const { port1, port2 } = new MessageChannel();
     const closed = new Promise<void>((resolve) => port1.once('close', resolve));
-    this.#worker = new Worker(entry, { workerData: { ...start, port: port2 } satisfies ActorStart, transferList: [port2], name: start.export, ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }) });
+    this.#worker = new Worker(entry, {
+      workerData: { ...start, port: port2 } satisfies ActorStart,
+      transferList: [port2],
+      name: start.export,
+      ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
+    });
     this.#port = port1;
     port1.on('message', ({ id, reply }: Answer) => this.#answered(id, reply));
     port1.on('messageerror', (cause) => this.#unreadable(cause));
@@ -73,13 +78,21 @@ export class ActorProcess {
    * @param givenUp ends it while it is starting
    * @throws what its constructor or `restore` threw; `FUNCTION_NOT_FOUND`, `MODULE_FAILED`; `WORKER_CRASHED`
    */
-  static async start({ args, ...start }: ActorOptions, limits: ActorLimits, givenUp: AbortSignal): Promise<ActorProcess> {
+  static async start(
+    { args, ...start }: ActorOptions,
+    limits: ActorLimits,
+    givenUp: AbortSignal,
+  ): Promise<ActorProcess> {
     let made: ActorProcess;
     try {
       made = new ActorProcess({ ...start, args: args.map(toValueWire) }, limits);
     } catch (cause) {
       if (!(cause instanceof DOMException) && !isHandoffError(cause, 'NOT_SERIALIZABLE')) throw cause;
-      throw new HandoffError('NOT_SERIALIZABLE', `An argument for the constructor of ${start.export} cannot be sent to its thread: ${cause.message}`, { cause });
+      throw new HandoffError(
+        'NOT_SERIALIZABLE',
+        `An argument for the constructor of ${start.export} cannot be sent to its thread: ${cause.message}`,
+        { cause },
+      );
     }
     const kill = (): void => made.kill();
     if (givenUp.aborted) kill();
@@ -116,7 +129,15 @@ export class ActorProcess {
   /** Answers come in the order of messages: it is that of the oldest. */
   #unreadable(cause: Error): void {
     const [oldest] = this.#waiting.keys();
-    if (oldest !== undefined) this.#answered(oldest, { ok: false, error: toErrorWire(new HandoffError('NOT_SERIALIZABLE', `An answer cannot be read outside its thread: ${cause.message}`, { cause })) });
+    if (oldest !== undefined)
+      this.#answered(oldest, {
+        ok: false,
+        error: toErrorWire(
+          new HandoffError('NOT_SERIALIZABLE', `An answer cannot be read outside its thread: ${cause.message}`, {
+            cause,
+          }),
+        ),
+      });
   }
 
   /** Lets what runs finish and disposes of the instance, for so many ms; then ends the thread. */
@@ -154,10 +175,16 @@ export class ActorProcess {
     const cause = this.#told === undefined ? failure : fromErrorWire(this.#told);
     const { code } = (failure ?? {}) as { code?: unknown };
     const crashed = (reason: string, text: string, details: object = {}): Exit => ({
-      reason: 'error', error: new HandoffError('WORKER_CRASHED', `The thread of an actor ${text}.`, { reason, ...(cause !== undefined && { cause }), ...details }),
+      reason: 'error',
+      error: new HandoffError('WORKER_CRASHED', `The thread of an actor ${text}.`, {
+        reason,
+        ...(cause !== undefined && { cause }),
+        ...details,
+      }),
     });
     if (code === 'ERR_WORKER_OUT_OF_MEMORY') return crashed('out-of-memory', 'ran out of memory');
-    if (cause !== undefined) return crashed('uncaught', `threw what nobody caught: ${cause instanceof Error ? cause.message : String(cause)}`);
+    if (cause !== undefined)
+      return crashed('uncaught', `threw what nobody caught: ${cause instanceof Error ? cause.message : String(cause)}`);
     if (this.#killed) return crashed('killed', 'was ended');
     if (exitCode === 0) return { reason: 'normal' };
     return crashed('exit', `called process.exit(${exitCode})`, { exitCode });

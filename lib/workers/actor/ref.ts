@@ -8,14 +8,18 @@ type AnyFunction = (...args: never) => unknown;
 
 /** An instance's methods, to be asked for answers. What a method promises is what asking it promises. */
 export type Ask<Instance> = {
-  readonly [Name in keyof Instance as Instance[Name] extends AnyFunction ? Name : never]: Instance[Name] extends (...args: infer Args) => infer Result
+  readonly [Name in keyof Instance as Instance[Name] extends AnyFunction ? Name : never]: Instance[Name] extends (
+    ...args: infer Args
+  ) => infer Result
     ? (...args: Args) => Promise<Awaited<Result>>
     : never;
 };
 
 /** An instance's methods, to be told without waiting. */
 export type Tell<Instance> = {
-  readonly [Name in keyof Instance as Instance[Name] extends AnyFunction ? Name : never]: Instance[Name] extends (...args: infer Args) => unknown
+  readonly [Name in keyof Instance as Instance[Name] extends AnyFunction ? Name : never]: Instance[Name] extends (
+    ...args: infer Args
+  ) => unknown
     ? (...args: Args) => void
     : never;
 };
@@ -63,14 +67,20 @@ export function askable<Instance>(route: Route, options: AskOptions = {}): Askab
 function checked(options: AskOptions): AskOptions {
   const { timeout } = options;
   if (timeout === undefined || (typeof timeout === 'number' && timeout >= 0)) return options;
-  throw new HandoffError('INVALID_OPTION', `with: option timeout must be ms, a number of at least 0, got ${String(timeout)}.`, { option: 'timeout' });
+  throw new HandoffError(
+    'INVALID_OPTION',
+    `with: option timeout must be ms, a number of at least 0, got ${String(timeout)}.`,
+    { option: 'timeout' },
+  );
 }
 
 export function createRef<Instance>(cell: ActorCell, stop: () => Promise<void>): ActorRef<Instance> {
   const { id, name, node } = cell.options;
   return {
     ...askable<Instance>(cell),
-    id, name, node,
+    id,
+    name,
+    node,
     exited: cell.exited,
     monitor: (onDeath) => cell.monitor(onDeath),
     link: (other) => {
@@ -84,13 +94,16 @@ export function createRef<Instance>(cell: ActorCell, stop: () => Promise<void>):
 /** An object whose every property is a method of that name. */
 function methods(call: (method: string, args: readonly unknown[]) => unknown): object {
   const made = new Map<string, unknown>();
-  return new Proxy({}, {
-    get(_, name) {
-      // `then` stays undefined: what is awaited by mistake must not look like a promise.
-      if (typeof name === 'symbol' || name === 'then') return undefined;
-      let method = made.get(name);
-      if (method === undefined) made.set(name, (method = (...args: unknown[]) => call(name, args)));
-      return method;
+  return new Proxy(
+    {},
+    {
+      get(_, name) {
+        // `then` stays undefined: what is awaited by mistake must not look like a promise.
+        if (typeof name === 'symbol' || name === 'then') return undefined;
+        let method = made.get(name);
+        if (method === undefined) made.set(name, (method = (...args: unknown[]) => call(name, args)));
+        return method;
+      },
     },
-  });
+  );
 }

@@ -1,5 +1,6 @@
 /**
- * The wire between an actor's cell and its thread, over a port of their own; `ready`, `failed` and `crashing` come as messages of the thread.
+ * The wire between an actor's cell and its thread, over a port of their own; `ready`, `failed` and `crashing` come as
+ * messages of the thread.
  *
  * ```
  *   to the actor                                   from the actor
@@ -41,8 +42,7 @@ export interface Answer {
 }
 
 export type Reply = { readonly snapshot?: ValueWire } & (
-  | { readonly ok: true; readonly value: ValueWire }
-  | { readonly ok: false; readonly error: ErrorWire }
+  { readonly ok: true; readonly value: ValueWire } | { readonly ok: false; readonly error: ErrorWire }
 );
 
 export type FromActor =

@@ -40,7 +40,12 @@ export function packageMark(path: string): FileMark {
 export function firstChanged(files: readonly FileMark[]): string | undefined {
   return files.find(({ path, stamp, hash }) => {
     try {
-      return stampOf(path) !== stamp && (path.includes(inPackage) && path.endsWith('package.json') ? packageMark(path).hash : hashOf(readFileSync(path))) !== hash;
+      return (
+        stampOf(path) !== stamp &&
+        (path.includes(inPackage) && path.endsWith('package.json')
+          ? packageMark(path).hash
+          : hashOf(readFileSync(path))) !== hash
+      );
     } catch {
       return true;
     }

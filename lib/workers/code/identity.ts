@@ -1,6 +1,7 @@
 /**
- * What code is, apart from where it lies: one hash over a module and every module that it imports within the project, and over the names and
- * versions of the packages that these import. Equal hashes mean equal code, on any host and at any time.
+ * What code is, apart from where it lies: one hash over a module and every module that it imports within the project,
+ * and over the names and versions of the packages that these import. Equal hashes mean equal code, on any host and at
+ * any time.
  *
  * ```
  *   tasks.ts ──► helper.ts ──► ../shared/units.ts       contents, by their paths from tasks.ts
@@ -49,8 +50,13 @@ export function identify(url: string): CodeIdentity {
       else if (found !== undefined) packages.set(found.path, found);
     }
   }
-  const lines = [...files.values()].map((file) => `${relative(dirname(entry), file.path).split(sep).join('/')}\0${file.hash}`);
-  return { hash: digest([...lines.sort(), ...[...packages.values()].map(({ hash }) => hash).sort()]), files: [...files.values(), ...packages.values()].map(({ path: at, stamp, hash }) => ({ path: at, stamp, hash })) };
+  const lines = [...files.values()].map(
+    (file) => `${relative(dirname(entry), file.path).split(sep).join('/')}\0${file.hash}`,
+  );
+  return {
+    hash: digest([...lines.sort(), ...[...packages.values()].map(({ hash }) => hash).sort()]),
+    files: [...files.values(), ...packages.values()].map(({ path: at, stamp, hash }) => ({ path: at, stamp, hash })),
+  };
 }
 
 /** A file of the project, or a package; undefined: neither, or it is not there, as its import will say. */
@@ -61,7 +67,8 @@ function follow(specifier: string, from: string, seen: Seen): string | FileMark 
     const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0];
     const found = specifier.startsWith('#') || name === undefined ? undefined : packageNamed(name, dirname(from), seen);
     if (found !== undefined) return found;
-    return fileAt(pathOf(resolvePackage(specifier, pathToFileURL(from).href))); // of the project, by its own package.json or a link
+    // Of the project, by its own package.json or a link.
+    return fileAt(pathOf(resolvePackage(specifier, pathToFileURL(from).href)));
   } catch {
     return undefined;
   }
@@ -69,7 +76,9 @@ function follow(specifier: string, from: string, seen: Seen): string | FileMark 
 
 function fileAt(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
-  const found = ['', ...endings].map((ending) => path + ending).find((each) => statSync(each, { throwIfNoEntry: false })?.isFile() === true);
+  const found = ['', ...endings]
+    .map((ending) => path + ending)
+    .find((each) => statSync(each, { throwIfNoEntry: false })?.isFile() === true);
   return found === undefined ? undefined : realpathSync.native(found);
 }
 
@@ -86,7 +95,7 @@ function packageNamed(name: string, folder: string, seen: Seen): FileMark | unde
       const real = realpathSync.native(path);
       found = real.includes(inPackage) ? packageMark(real) : null;
     } else {
-      found = dirname(folder) === folder ? null : packageNamed(name, dirname(folder), seen) ?? null;
+      found = dirname(folder) === folder ? null : (packageNamed(name, dirname(folder), seen) ?? null);
     }
     seen.set(key, found);
   }

@@ -8,8 +8,13 @@ import { didYouMean, nearest } from '../../core/suggest.ts';
 
 /** What a source file is called once it is built, and the other way round; the likeliest first. */
 const counterparts: Readonly<Record<string, readonly string[]>> = {
-  '.ts': ['.js', '.mjs', '.cjs'], '.mts': ['.mjs', '.js'], '.cts': ['.cjs', '.js'], '.tsx': ['.js', '.mjs', '.cjs'],
-  '.js': ['.ts', '.mts', '.cts'], '.mjs': ['.mts', '.ts'], '.cjs': ['.cts', '.ts'],
+  '.ts': ['.js', '.mjs', '.cjs'],
+  '.mts': ['.mjs', '.js'],
+  '.cts': ['.cjs', '.js'],
+  '.tsx': ['.js', '.mjs', '.cjs'],
+  '.js': ['.ts', '.mts', '.cts'],
+  '.mjs': ['.mts', '.ts'],
+  '.cjs': ['.cts', '.ts'],
 };
 const isModule = /\.[cm]?[jt]sx?$/;
 
@@ -17,8 +22,8 @@ const isModule = /\.[cm]?[jt]sx?$/;
 const mostNames = 8;
 
 /**
- * The URL of a module: of a file as it is, or of its counterpart (`.ts` and `.js`) where only that is there; of a package as found from the
- * working directory.
+ * The URL of a module: of a file as it is, or of its counterpart (`.ts` and `.js`) where only that is there; of a
+ * package as found from the working directory.
  *
  * @throws what Node throws when there is no such package
  */
@@ -70,18 +75,32 @@ export function missing(module: string, url: string): HandoffError | undefined {
   const names = namesIn(folder);
   const suggestion = nearest(basename(path), names);
   const tried = counterparts[extension]?.map((each) => basename(path, extension) + each);
-  const found = names === none ? `there is no folder ${folder}`
-    : `there is no file ${basename(path)}${tried === undefined ? '' : `, nor ${tried.join(' or ')}`}, in ${folder}`;
-  const beside = names.length === 0 || suggestion !== undefined ? '' : ` Modules there: ${names.slice(0, mostNames).join(', ')}${names.length > mostNames ? ` and ${names.length - mostNames} more` : ''}.`;
-  const built = /\.[cm]?tsx?$/.test(extension) && names !== none && suggestion === undefined ? ' A build must give the module of the functions a file of its own: see "Building" in the README.' : '';
-  return new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} is missing: ${found}.${didYouMean(suggestion)}${beside}${built}`, { module, ...(suggestion !== undefined && { suggestion }) });
+  const found =
+    names === none
+      ? `there is no folder ${folder}`
+      : `there is no file ${basename(path)}${tried === undefined ? '' : `, nor ${tried.join(' or ')}`}, in ${folder}`;
+  const beside =
+    names.length === 0 || suggestion !== undefined
+      ? ''
+      : ` Modules there: ${names.slice(0, mostNames).join(', ')}${names.length > mostNames ? ` and ${names.length - mostNames} more` : ''}.`;
+  const built =
+    /\.[cm]?tsx?$/.test(extension) && names !== none && suggestion === undefined
+      ? ' A build must give the module of the functions a file of its own: see "Building" in the README.'
+      : '';
+  return new HandoffError(
+    'FUNCTION_NOT_FOUND',
+    `Module ${module} is missing: ${found}.${didYouMean(suggestion)}${beside}${built}`,
+    { module, ...(suggestion !== undefined && { suggestion }) },
+  );
 }
 
 const none: readonly string[] = [];
 
 function namesIn(folder: string): readonly string[] {
   try {
-    return readdirSync(folder).filter((name) => isModule.test(name) && !name.endsWith('.d.ts')).sort();
+    return readdirSync(folder)
+      .filter((name) => isModule.test(name) && !name.endsWith('.d.ts'))
+      .sort();
   } catch {
     return none;
   }

@@ -13,21 +13,34 @@ interface Place {
 
 /** @param limit in ms */
 export function importTooSlow(module: string, limit: number): HandoffError {
-  return new HandoffError('MODULE_FAILED', `The import of module ${module} did not end within ${limit} ms. Move work out of the top level of the module, or raise the option importTimeout of Handoff.start.`, { module, timeout: limit });
+  return new HandoffError(
+    'MODULE_FAILED',
+    `The import of module ${module} did not end within ${limit} ms. Move work out of the top level of the module, or raise the option importTimeout of Handoff.start.`,
+    { module, timeout: limit },
+  );
 }
 
 /** @param path the file that is not what it was */
 export function changedError(module: string, path: string): HandoffError {
-  return new HandoffError('VERSION_MISMATCH', `Module ${module} is not what it was when this host first imported it: ${shown(path)} has changed, and threads would run different versions. Call handoff.reload(), or start the host anew.`, { module, file: path });
+  return new HandoffError(
+    'VERSION_MISMATCH',
+    `Module ${module} is not what it was when this host first imported it: ${shown(path)} has changed, and threads would run different versions. Call handoff.reload(), or start the host anew.`,
+    { module, file: path },
+  );
 }
 
 /** @param cause why the thread that imported it is gone */
 export function importCrashed(module: string, cause: unknown): HandoffError {
-  return new HandoffError('MODULE_FAILED', `Module ${module} cannot be imported: the thread that imported it ended. ${textOf(cause)}`, { module, cause });
+  return new HandoffError(
+    'MODULE_FAILED',
+    `Module ${module} cannot be imported: the thread that imported it ended. ${textOf(cause)}`,
+    { module, cause },
+  );
 }
 
 /**
- * The error for an import that failed: `FUNCTION_NOT_FOUND` when the module is missing, else `MODULE_FAILED` with the file and line at fault.
+ * The error for an import that failed: `FUNCTION_NOT_FOUND` when the module is missing, else `MODULE_FAILED` with the
+ * file and line at fault.
  *
  * @param module what users call it
  * @param cause what the import threw
@@ -35,18 +48,30 @@ export function importCrashed(module: string, cause: unknown): HandoffError {
 export async function moduleError(module: string, url: string, cause: unknown): Promise<HandoffError> {
   const absent = missing(module, url);
   if (absent !== undefined) return absent;
-  const place = placeOfMissing(cause) ?? placeInStack(cause) ?? (cause instanceof SyntaxError ? await placeOfSyntaxError(url) : undefined);
+  const place =
+    placeOfMissing(cause) ??
+    placeInStack(cause) ??
+    (cause instanceof SyntaxError ? await placeOfSyntaxError(url) : undefined);
   const where = place === undefined ? '' : ` (${shown(place.file)}:${place.line})`;
-  return new HandoffError('MODULE_FAILED', `Module ${module} cannot be imported: ${textOf(cause)}${where}${hintFor(cause)}`, { module, ...place, cause });
+  return new HandoffError(
+    'MODULE_FAILED',
+    `Module ${module} cannot be imported: ${textOf(cause)}${where}${hintFor(cause)}`,
+    { module, ...place, cause },
+  );
 }
 
 function hintFor(cause: unknown): string {
-  const { code, message } = (typeof cause === 'object' && cause !== null ? cause : {}) as { code?: unknown; message?: unknown };
+  const { code, message } = (typeof cause === 'object' && cause !== null ? cause : {}) as {
+    code?: unknown;
+    message?: unknown;
+  };
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
     return '. Node runs .ts files by taking the types out, and enums, namespaces and parameter properties are more than types: use a constant object instead of an enum, or build the module to JavaScript';
   }
-  if (code === 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING') return '. Node runs no .ts files of packages: build them to JavaScript';
-  if (cause instanceof SyntaxError && /does not provide an export named/.test(String(message))) return '. Import what is only a type with "import type"';
+  if (code === 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING')
+    return '. Node runs no .ts files of packages: build them to JavaScript';
+  if (cause instanceof SyntaxError && /does not provide an export named/.test(String(message)))
+    return '. Import what is only a type with "import type"';
   return '';
 }
 
@@ -58,13 +83,23 @@ function shown(file: string): string {
 
 /** Where something is imported that is not there. */
 function placeOfMissing(cause: unknown): Place | undefined {
-  const { code, message } = (typeof cause === 'object' && cause !== null ? cause : {}) as { code?: unknown; message?: unknown };
-  if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'ERR_PACKAGE_PATH_NOT_EXPORTED' && code !== 'ERR_UNSUPPORTED_DIR_IMPORT') return undefined;
+  const { code, message } = (typeof cause === 'object' && cause !== null ? cause : {}) as {
+    code?: unknown;
+    message?: unknown;
+  };
+  if (
+    code !== 'ERR_MODULE_NOT_FOUND' &&
+    code !== 'ERR_PACKAGE_PATH_NOT_EXPORTED' &&
+    code !== 'ERR_UNSUPPORTED_DIR_IMPORT'
+  )
+    return undefined;
   const [, what, file] = /'([^']+)'.* imported from (.+)$/s.exec(String(message)) ?? [];
   if (what === undefined || file === undefined) return undefined;
   const name = what.split(/[/\\]/).at(-1)!;
   try {
-    const line = readFileSync(file, 'utf8').split('\n').findIndex((text) => text.includes(name) && /['"`]/.test(text));
+    const line = readFileSync(file, 'utf8')
+      .split('\n')
+      .findIndex((text) => text.includes(name) && /['"`]/.test(text));
     return { file, line: line + 1 || 1 };
   } catch {
     return undefined;
@@ -76,7 +111,10 @@ function placeInStack(cause: unknown): Place | undefined {
   const { stack } = (typeof cause === 'object' && cause !== null ? cause : {}) as { stack?: unknown };
   for (const text of typeof stack === 'string' ? stack.split('\n') : []) {
     // What was thrown names the place itself, or frames do.
-    const [, at, line] = /^\s*at (?:.* \(|async )?((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*?):(\d+):\d+\)?$/.exec(text) ?? /^((?:file:\/\/|\/|[A-Za-z]:\\).*?):(\d+)$/.exec(text) ?? [];
+    const [, at, line] =
+      /^\s*at (?:.* \(|async )?((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*?):(\d+):\d+\)?$/.exec(text) ??
+      /^((?:file:\/\/|\/|[A-Za-z]:\\).*?):(\d+)$/.exec(text) ??
+      [];
     if (at === undefined || isOwn(at)) continue;
     return { file: at.startsWith('file:') ? (pathOf(at) ?? at) : at, line: Number(line) };
   }

@@ -14,9 +14,12 @@ const mostFiles = 20_000;
 
 // Comments that are longer are not looked through: a text must not take longer than it is long.
 const gap = String.raw`(?:\s|\/\*[^]{0,500}?\*\/|\/\/[^\n]{0,500}\n)*`;
-// Takes in too much rather than too little: `from` and a text in a comment only add a file to what is compared. So it needs no parser that knows
-// every syntax that a loader might accept.
-const imports = new RegExp(String.raw`\b(?:from|import|require)${gap}(?:\(${gap})?(?:'([^'\n]+)'|"([^"\n]+)"|${'`'}([^${'`'}$\n]+)${'`'})`, 'g');
+// Takes in too much rather than too little: `from` and a text in a comment only add a file to what is compared. So it
+// needs no parser that knows every syntax that a loader might accept.
+const imports = new RegExp(
+  String.raw`\b(?:from|import|require)${gap}(?:\(${gap})?(?:'([^'\n]+)'|"([^"\n]+)"|${'`'}([^${'`'}$\n]+)${'`'})`,
+  'g',
+);
 
 /** A file as it is now; read only when it may have changed. @throws what the file system throws */
 export function readSource(path: string): SourceFile {
@@ -24,7 +27,12 @@ export function readSource(path: string): SourceFile {
   const known = files.get(path);
   if (known?.stamp === stamp) return known;
   const content = readFileSync(path);
-  const file: SourceFile = { path, stamp, hash: hashOf(content), specifiers: /\.[cm]?[jt]sx?$/.test(path) ? specifiersIn(content.toString()) : [] };
+  const file: SourceFile = {
+    path,
+    stamp,
+    hash: hashOf(content),
+    specifiers: /\.[cm]?[jt]sx?$/.test(path) ? specifiersIn(content.toString()) : [],
+  };
   if (files.size >= mostFiles) files.clear();
   files.set(path, file);
   return file;

@@ -1,6 +1,6 @@
 /**
- * The code that threads of this host run: what each module was when it was first asked for. Threads compare what they import with it, so that no two of
- * them run different versions; other hosts compare it with theirs.
+ * The code that threads of this host run: what each module was when it was first asked for. Threads compare what they
+ * import with it, so that no two of them run different versions; other hosts compare it with theirs.
  *
  * ```
  *   first use ─► announced ─► a thread finds another version ─► refused: VERSION_MISMATCH ─► forgotten by reload

@@ -1,5 +1,6 @@
 /**
- * Looking into code: each question is answered once, for all who wait for the answer, in a thread of the pool that is idle.
+ * Looking into code: each question is answered once, for all who wait for the answer, in a thread of the pool that is
+ * idle.
  *
  * ```
  *   question ─► an idle thread of the pool ─► answer
@@ -73,7 +74,8 @@ export class Inspections {
   /**
    * Asks a thread, or waits with others who have asked the same.
    *
-   * @param givenUp rejects when this caller no longer wants the answer. When no caller is left, the thread that looks is ended
+   * @param givenUp rejects when this caller no longer wants the answer. When no caller is left, the thread that looks
+   *   is ended
    * @throws `NODE_DOWN`; `WORKER_CRASHED` when the thread ends before it has answered
    */
   async ask<Answer>(asked: Asked<Answer>, givenUp: Promise<never>): Promise<Answer> {
@@ -88,7 +90,10 @@ export class Inspections {
     }
   }
 
-  /** Other work has come: threads that have looked for long are given back, one after the other, as each is ended while the next is started. */
+  /**
+   * Other work has come: threads that have looked for long are given back, one after the other, as each is ended while
+   * the next is started.
+   */
   giveBack(): void {
     const looking = [...this.#looking.values()];
     if (looking.some(({ evicted }) => evicted)) return;
@@ -102,7 +107,14 @@ export class Inspections {
   }
 
   #add(asked: Asked<unknown>): Question {
-    const question: Question = { asked, answered: Promise.withResolvers(), waiting: 0, slow: false, at: undefined, evicted: false };
+    const question: Question = {
+      asked,
+      answered: Promise.withResolvers(),
+      waiting: 0,
+      slow: false,
+      at: undefined,
+      evicted: false,
+    };
     question.answered.promise.catch(() => {});
     this.#questions.set(asked.key, question);
     this.#queue.push(question);
@@ -114,7 +126,8 @@ export class Inspections {
   #serveNext(): boolean {
     const { lanes } = this.#parts;
     const quick = this.#queue.findIndex(({ slow }) => !slow);
-    const index = quick < 0 ? -1 : lanes.findIndex((lane) => lane !== undefined && lane.idle && !this.#looking.has(lane));
+    const index =
+      quick < 0 ? -1 : lanes.findIndex((lane) => lane !== undefined && lane.idle && !this.#looking.has(lane));
     if (index >= 0) {
       void this.#inPool(this.#queue.splice(quick, 1)[0]!, index);
       return true;

@@ -32,7 +32,10 @@ export interface BatchReport {
   readonly count: number;
   /** `index, ReportKind, …` of those that did not give a plain value, in order. */
   readonly exceptions: readonly number[];
-  /** `code, count, ms, …` of functions of one code together. Where few of them, mostly one, took 1 ms or more the count says which: see `placeOf`. */
+  /**
+   * `code, count, ms, …` of functions of one code together. Where few of them, mostly one, took 1 ms or more the count
+   * says which: see `placeOf`.
+   */
   readonly durations: readonly number[];
   /** `begun, ended, …` in ms since the epoch; null when nobody asked. */
   readonly spans: readonly number[] | null;

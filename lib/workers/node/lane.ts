@@ -12,7 +12,17 @@ import { importTooSlow } from '../code/module-error.ts';
 import type { Answer, BatchReport, Importing, LaneEvents, OutgoingBatch } from './lane-messages.ts';
 import type { Thread, ThreadExit, ThreadPool } from './thread-pool.ts';
 import { ProgramRing } from './program.ts';
-import { begunOf, type Control, type FailureWire, FromWorker, newCursor, ReportKind, slots, takeBackLast, ToWorker } from './wire.ts';
+import {
+  begunOf,
+  type Control,
+  type FailureWire,
+  FromWorker,
+  newCursor,
+  ReportKind,
+  slots,
+  takeBackLast,
+  ToWorker,
+} from './wire.ts';
 
 interface Outstanding {
   readonly slot: number;
@@ -73,7 +83,12 @@ export class Lane implements Running {
    * @param onReady given the lane just before `events.up` is told
    * @throws `WORKER_CRASHED` when it ends before that
    */
-  static async start(pool: ThreadPool, codes: CodeList, events: LaneEvents, onReady: (lane: Lane) => void): Promise<Lane> {
+  static async start(
+    pool: ThreadPool,
+    codes: CodeList,
+    events: LaneEvents,
+    onReady: (lane: Lane) => void,
+  ): Promise<Lane> {
     const lane = new Lane(pool.attach(), codes, events, pool.importTimeout);
     if (await lane.#ready.promise) {
       lane.#up = true;
@@ -105,7 +120,10 @@ export class Lane implements Running {
     return this.#thread.worker;
   }
 
-  /** When that began which runs now, if anything does, by `performance.now()`: when the idle thread was sent it, or what was before it ended. */
+  /**
+   * When that began which runs now, if anything does, by `performance.now()`: when the idle thread was sent it, or what
+   * was before it ended.
+   */
   get turnAt(): number {
     return this.#turnAt;
   }
@@ -121,12 +139,31 @@ export class Lane implements Running {
     if (slot === undefined) throw new Error(`a worker holds ${slots} batches and has closed none of them`);
     for (; this.#defined < this.#codes.size; this.#defined++) {
       const wire = this.#codes.wire(this.#defined);
-      this.#thread.port.postMessage([ToWorker.define, this.#defined, wire, 'url' in wire ? this.#filesToTell(wire.url) : undefined]);
+      this.#thread.port.postMessage([
+        ToWorker.define,
+        this.#defined,
+        wire,
+        'url' in wire ? this.#filesToTell(wire.url) : undefined,
+      ]);
     }
-    Atomics.store(this.#thread.cursors, slot, newCursor(this.#ending ? 0 : size)); // what is sent to a thread that is being ended comes back
+    // What is sent to a thread that is being ended comes back.
+    Atomics.store(this.#thread.cursors, slot, newCursor(this.#ending ? 0 : size));
     const at = this.#programs.put(program);
     try {
-      this.#thread.port.postMessage([ToWorker.batch, id, slot, flags, origin, runId, dagId, size, at >= 0 ? at : program.slice(), values, sources, exports]);
+      this.#thread.port.postMessage([
+        ToWorker.batch,
+        id,
+        slot,
+        flags,
+        origin,
+        runId,
+        dagId,
+        size,
+        at >= 0 ? at : program.slice(),
+        values,
+        sources,
+        exports,
+      ]);
       if (this.#outstanding.size === 0) this.#turnAt = performance.now();
       this.#outstanding.set(id, { slot, size, ringed: at >= 0, told: 0 });
     } catch (error) {
@@ -168,7 +205,9 @@ export class Lane implements Running {
     return known === undefined ? 0 : begunOf(Atomics.load(this.#thread.cursors, known.slot));
   }
 
-  /** Takes back all of a batch that has not begun, and aborts the function that runs; gives how many were taken back. */
+  /**
+   * Takes back all of a batch that has not begun, and aborts the function that runs; gives how many were taken back.
+   */
   cancel(batch: number, why: 'aborted' | 'timeout'): number {
     const taken = this.takeBack(batch, Infinity);
     if (this.#outstanding.has(batch)) this.#thread.port.postMessage([ToWorker.cancel, batch, why]);
@@ -199,7 +238,10 @@ export class Lane implements Running {
     return true;
   }
 
-  /** Ends the one function of a batch as failed, whatever it does, and the thread with it. False when it has ended by itself. */
+  /**
+   * Ends the one function of a batch as failed, whatever it does, and the thread with it. False when it has ended by
+   * itself.
+   */
   fail(batch: number, failure: FailureWire): boolean {
     if (!this.#outstanding.has(batch)) return false;
     this.#ending = true;
@@ -210,11 +252,16 @@ export class Lane implements Running {
     return true;
   }
 
-  /** Calls the worker's control port; rejects with `WORKER_CRASHED` when the thread ends meanwhile, as Comlink alone would never. */
+  /**
+   * Calls the worker's control port; rejects with `WORKER_CRASHED` when the thread ends meanwhile, as Comlink alone
+   * would never.
+   */
   async control<Result>(call: (control: Control) => Promise<Result>): Promise<Result> {
     this.#used = true;
     const died = this.#thread.ended.then(() => {
-      throw new HandoffError('WORKER_CRASHED', 'The worker thread ended meanwhile.', { cause: this.#crash && fromErrorWire(this.#crash) });
+      throw new HandoffError('WORKER_CRASHED', 'The worker thread ended meanwhile.', {
+        cause: this.#crash && fromErrorWire(this.#crash),
+      });
     });
     return Promise.race([call(this.#thread.control as unknown as Control), died]);
   }
@@ -227,22 +274,42 @@ export class Lane implements Running {
 
   #receive(message: unknown[]): void {
     switch (message[0]) {
-      case FromWorker.ended: return this.#ended(message);
-      case FromWorker.started: return this.#events.started(message[1] as number, message[2] as number, message[3] as number);
-      case FromWorker.closed: return this.#close(message[1] as number);
-      case FromWorker.ready: return this.#ready.resolve(true);
-      case FromWorker.log: return this.#log(message);
-      case FromWorker.print: return this.#events.printed(message[1] as number, message[2] as number, message[3] as string);
-      case FromWorker.ask: return this.#ask(...(message.slice(1) as [number, string, string, ValueWire[], number | undefined]));
-      case FromWorker.importing: return this.#importBegan(message[1] as string);
-      case FromWorker.imported: return this.#importEnded(message[1] as string);
-      case FromWorker.changed: return this.#codes.versions.change(message[1] as string, message[2] as string);
-      case FromWorker.crashing: this.#crash = message[1] as ErrorWire; return;
+      case FromWorker.ended:
+        return this.#ended(message);
+      case FromWorker.started:
+        return this.#events.started(message[1] as number, message[2] as number, message[3] as number);
+      case FromWorker.closed:
+        return this.#close(message[1] as number);
+      case FromWorker.ready:
+        return this.#ready.resolve(true);
+      case FromWorker.log:
+        return this.#log(message);
+      case FromWorker.print:
+        return this.#events.printed(message[1] as number, message[2] as number, message[3] as string);
+      case FromWorker.ask:
+        return this.#ask(...(message.slice(1) as [number, string, string, ValueWire[], number | undefined]));
+      case FromWorker.importing:
+        return this.#importBegan(message[1] as string);
+      case FromWorker.imported:
+        return this.#importEnded(message[1] as string);
+      case FromWorker.changed:
+        return this.#codes.versions.change(message[1] as string, message[2] as string);
+      case FromWorker.crashing:
+        this.#crash = message[1] as ErrorWire;
+        return;
     }
   }
 
   #log(message: unknown[]): void {
-    const [, origin, runId, dagId, functionId, attempt, values] = message as [number, number, string, string, string, number, ErrorWire[]];
+    const [, origin, runId, dagId, functionId, attempt, values] = message as [
+      number,
+      number,
+      string,
+      string,
+      string,
+      number,
+      ErrorWire[],
+    ];
     this.#events.log({ origin, runId, dagId, functionId, attempt, values: values.map(fromErrorWire) });
   }
 
@@ -270,13 +337,17 @@ export class Lane implements Running {
   #unreadable(error: unknown): void {
     if (this.#ending) return;
     this.#ending = true;
-    for (const { slot } of this.#outstanding.values()) takeBackLast(this.#thread.cursors, slot, Infinity); // no more is begun
+    // No more is begun.
+    for (const { slot } of this.#outstanding.values()) takeBackLast(this.#thread.cursors, slot, Infinity);
     this.kill();
     this.#events.down({ reason: 'unreadable', error }, this.#startedBatches());
   }
 
   #startedBatches(): { batch: number; started: number }[] {
-    return [...this.#outstanding].map(([batch, { slot }]) => ({ batch, started: begunOf(Atomics.load(this.#thread.cursors, slot)) }));
+    return [...this.#outstanding].map(([batch, { slot }]) => ({
+      batch,
+      started: begunOf(Atomics.load(this.#thread.cursors, slot)),
+    }));
   }
 
   #importBegan(module: string): void {
@@ -298,14 +369,29 @@ export class Lane implements Running {
   }
 
   #ended(message: unknown[]): void {
-    const [, batch, count, exceptions, durations, spans, values] = message as [number, number, number, number[] | null, number[], number[] | null, unknown[]];
+    const [, batch, count, exceptions, durations, spans, values] = message as [
+      number,
+      number,
+      number,
+      number[] | null,
+      number[],
+      number[] | null,
+      unknown[],
+    ];
     const known = this.#outstanding.get(batch);
     if (known === undefined) return; // it was ended meanwhile
     const first = known.told;
     known.told += count;
     this.#turnAt = performance.now();
     if (known.told === known.size) this.#close(batch);
-    this.#events.ended(batch, { first, count, exceptions: exceptions ?? [], durations, spans, values } satisfies BatchReport);
+    this.#events.ended(batch, {
+      first,
+      count,
+      exceptions: exceptions ?? [],
+      durations,
+      spans,
+      values,
+    } satisfies BatchReport);
   }
 
   #close(batch: number): void {
@@ -325,9 +411,17 @@ export class Lane implements Running {
     if (exit.reason === 'stopped') return { reason: this.#stopping ? 'shutdown' : 'normal' };
     const error = this.#stuck ?? (this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error);
     const started = this.#startedBatches();
-    if (this.#up && !this.#ending) this.#events.down({ reason: this.#stuck === undefined ? exit.reason : 'import', ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }), ...(error !== undefined && { error }) }, started);
-    // What user code does to its thread, even long after it has returned, must not cost a node or more. A thread that dies before is ours.
+    if (this.#up && !this.#ending)
+      this.#events.down(
+        {
+          reason: this.#stuck === undefined ? exit.reason : 'import',
+          ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }),
+          ...(error !== undefined && { error }),
+        },
+        started,
+      );
+    // What user code does to its thread, even long after it has returned, must not cost a node or more. A thread that
+    // dies before is ours.
     return { reason: 'error', error, excused: exit.reason === 'killed' || this.#used };
   }
 }
-

@@ -34,13 +34,20 @@ export class NodeActor implements Running, NodeLink {
    * @param most how many threads it may ever have
    * @param isWanted whether work waits for threads, as far as is known
    */
-  constructor(settings: NodeSettings, most: number, codes: CodeList, events: NodeEvents, isWanted: () => boolean = () => true) {
+  constructor(
+    settings: NodeSettings,
+    most: number,
+    codes: CodeList,
+    events: NodeEvents,
+    isWanted: () => boolean = () => true,
+  ) {
     this.settings = settings;
     this.#codes = codes;
     this.#events = events;
     this.#pool = new ThreadPool(settings, most);
     this.#inspections = new Inspections({
-      lanes: this.#lanes, isWanted,
+      lanes: this.#lanes,
+      isWanted,
       busy: (index) => events.laneBusy(index),
       free: (index) => events.laneFree(index),
       extra: () => this.#startExtra(),
@@ -177,7 +184,10 @@ export class NodeActor implements Running, NodeLink {
   describe(url: string, givenUp: Promise<never>): Promise<ModuleDescription> {
     const { importTimeout: limit } = this.settings;
     const late = (): ModuleDescription => ({ ok: false, error: toErrorWire(importTooSlow(url, limit)) });
-    return this.#inspections.ask({ key: `module:${url}`, ask: (control) => control.describe(url, this.#codes.versions.filesOf(url)), limit, late }, givenUp);
+    return this.#inspections.ask(
+      { key: `module:${url}`, ask: (control) => control.describe(url, this.#codes.versions.filesOf(url)), limit, late },
+      givenUp,
+    );
   }
 
   /** The free variables of a function that is given as source. */
@@ -226,7 +236,9 @@ export class NodeActor implements Running, NodeLink {
   #refusal(): HandoffError | undefined {
     const { name } = this.settings;
     if (this.#gone) return new HandoffError('NODE_DOWN', `Node ${name} is gone.`, { node: name });
-    return this.#supervisor.stopping ? new HandoffError('NODE_DOWN', `Node ${name} was removed while it looked into code.`, { node: name }) : undefined;
+    return this.#supervisor.stopping
+      ? new HandoffError('NODE_DOWN', `Node ${name} was removed while it looked into code.`, { node: name })
+      : undefined;
   }
 
   /** A thread of its own for questions, beside the pool. */

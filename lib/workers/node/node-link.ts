@@ -5,20 +5,30 @@ import type { Importing, LaneCrash, LaneEvents, OutgoingBatch } from './lane-mes
 import type { ModuleDescription, SourceDescription } from './wire.ts';
 
 export interface NodeLink extends Inspector {
-  readonly settings: { readonly name: string; readonly capabilities: Capabilities; readonly threads: number; readonly speed: number; readonly price?: number };
+  readonly settings: {
+    readonly name: string;
+    readonly capabilities: Capabilities;
+    readonly threads: number;
+    readonly speed: number;
+    readonly price?: number;
+  };
   /** The number of its host; 0: this one. */
   readonly host: number;
   /** Names its host for people: its address, or what it is known by; undefined: this one. */
   readonly hostName: string | undefined;
   /** What stands for a payload in a batch that is sent there. */
   travelling(data: PayloadData, run: number): PayloadData;
-  /** A payload will be taken there, though by nothing that has been sent. Undefined where every payload is there anyway. */
+  /**
+   * A payload will be taken there, though by nothing that has been sent. Undefined where every payload is there anyway.
+   */
   ahead?(data: PayloadData, run: number): void;
   /** @throws V8's error when a value among the items cannot be sent; the lane is then as before */
   send(lane: number, batch: OutgoingBatch): void;
   /** Takes back up to `count` functions of a batch; gives how many; undefined when that will be told by `takenBack`. */
   takeBack(lane: number, batch: number, count: number): number | undefined;
-  /** Cancels a batch; gives how many of its functions were taken back; undefined when that will be told by `takenBack`. */
+  /**
+   * Cancels a batch; gives how many of its functions were taken back; undefined when that will be told by `takenBack`.
+   */
   cancel(lane: number, batch: number, why: 'aborted' | 'timeout'): number | undefined;
   /** How many functions of a batch have begun, as far as is known. */
   begun(lane: number, batch: number): number;

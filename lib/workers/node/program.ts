@@ -1,6 +1,6 @@
 /**
- * What a batch is to run, as 32-bit words in shared memory, so that a function costs a few stores and no serializing. What is not a
- * word travels beside the program in a list of values, which is read along with it.
+ * What a batch is to run, as 32-bit words in shared memory, so that a function costs a few stores and no serializing.
+ * What is not a word travels beside the program in a list of values, which is read along with it.
  *
  * ```
  *   function:   code | count << headBits | Head | attempt, if named | code of its retryIf, if judged | argument × count
@@ -34,7 +34,7 @@ export const Word = { value: 0, integer: 1, local: 2, tagged: 3 } as const;
 
 /** Whether a value is a number that a word can hold: whole, of 30 bits, and not -0. */
 export function isShort(value: unknown): value is number {
-  return typeof value === 'number' && value << 2 >> 2 === value && (value !== 0 || 1 / value > 0);
+  return typeof value === 'number' && (value << 2) >> 2 === value && (value !== 0 || 1 / value > 0);
 }
 
 /** Words one after the other. The memory is used again: a program is to be copied before the next is begun. */
@@ -64,7 +64,8 @@ export class WordWriter {
 export const programWords = 32 * 1024;
 
 /**
- * The shared memory of a thread, as a ring of programs. They are freed in the order in which they were put there, as a worker works.
+ * The shared memory of a thread, as a ring of programs. They are freed in the order in which they were put there, as a
+ * worker works.
  *
  * ```
  *   ░░░░▓▓▓▓▓▓▓▓▓▓▓▓░░░░░░░        ▓▓▓▓▓░░░░░░░▓▓▓▓▓▓▓

@@ -1,6 +1,6 @@
 /**
- * Piscina as the control plane: it spawns threads, ends them, and spawns them anew. Each thread runs one long-lived task, `serve`, whose
- * ports are the data plane.
+ * Piscina as the control plane: it spawns threads, ends them, and spawns them anew. Each thread runs one long-lived
+ * task, `serve`, whose ports are the data plane.
  */
 import { MessageChannel, type MessagePort, type ResourceLimits, type Worker } from 'node:worker_threads';
 import { type Remote, releaseProxy, wrap } from 'comlink';
@@ -53,7 +53,10 @@ interface Seat {
   worker: Worker | undefined;
 }
 
-/** Piscina's own side of a thread. Its port keeps the process alive while the thread has a task, and ours has one for ever. */
+/**
+ * Piscina's own side of a thread. Its port keeps the process alive while the thread has a task, and ours has one for
+ * ever.
+ */
 interface PoolWorker {
   unref?(): void;
 }
@@ -67,13 +70,16 @@ function poolWorkerOf(worker: object): PoolWorker | undefined {
 // What a thread needs for itself, and to be able to say that it runs out.
 const leastHeapMb = 64;
 
-/** How large the heap of a thread may grow on a node that says how much memory it has, in MB. A single function may take all of it. */
+/**
+ * How large the heap of a thread may grow on a node that says how much memory it has, in MB. A single function may take
+ * all of it.
+ */
 export function heapLimit(memory: number | undefined): number | undefined {
   return memory === undefined || memory === 0 ? undefined : Math.max(leastHeapMb, Math.floor(memory));
 }
 
-// Node ends a thread that reaches its limit, and lets its garbage collector have 16 MB more to come to an end. A young generation that is larger
-// may need more than that, and then the whole process is aborted.
+// Node ends a thread that reaches its limit, and lets its garbage collector have 16 MB more to come to an end. A young
+// generation that is larger may need more than that, and then the whole process is aborted.
 const youngMb = 12;
 const smallHeapMb = 4096;
 
@@ -134,12 +140,25 @@ export class ThreadPool {
     // The signal makes the task exclusive, and aborting it ends just its thread.
     const seat: Seat = { worker: undefined };
     const served = this.#piscina.run(
-      { [Piscina.queueOptionsSymbol]: seat, port: data.port2, control: control.port2, node: name, cursors, programs, output, memoryBudget },
+      {
+        [Piscina.queueOptionsSymbol]: seat,
+        port: data.port2,
+        control: control.port2,
+        node: name,
+        cursors,
+        programs,
+        output,
+        memoryBudget,
+      },
       { transferList: [data.port2, control.port2], signal: killer.signal },
     );
     const proxy = wrap<Control>(endpointOf(control.port1));
     control.port1.unref();
-    const ended = served.then((): ThreadExit => ({ reason: 'stopped' }), (error: unknown) => classify(error, killer.signal.aborted))
+    const ended = served
+      .then(
+        (): ThreadExit => ({ reason: 'stopped' }),
+        (error: unknown) => classify(error, killer.signal.aborted),
+      )
       .then(async (exit) => {
         if (exit.reason === 'stopped') data.port1.close();
         await closed;
@@ -147,7 +166,17 @@ export class ThreadPool {
         control.port1.close();
         return exit;
       });
-    return { port: data.port1, cursors, programs, control: proxy, ended, kill: () => killer.abort(), get worker() { return seat.worker; } };
+    return {
+      port: data.port1,
+      cursors,
+      programs,
+      control: proxy,
+      ended,
+      kill: () => killer.abort(),
+      get worker() {
+        return seat.worker;
+      },
+    };
   }
 
   /** Ends what is left of the threads. */

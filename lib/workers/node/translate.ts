@@ -1,6 +1,6 @@
 /**
- * A batch as another host sent it, made one of this host: hosts number code each in their own way, and bytes that lie elsewhere are put where
- * they are.
+ * A batch as another host sent it, made one of this host: hosts number code each in their own way, and bytes that lie
+ * elsewhere are put where they are.
  */
 import { Head, headBits, Word } from './program.ts';
 import { ArgTag } from './wire.ts';
@@ -18,7 +18,12 @@ export interface Translation {
  * @returns by function: the position of its first word
  * @throws `RangeError` when it is not a program of so many functions
  */
-export function translate(program: Int32Array, values: unknown[], size: number, { code, payload }: Translation): Int32Array {
+export function translate(
+  program: Int32Array,
+  values: unknown[],
+  size: number,
+  { code, payload }: Translation,
+): Int32Array {
   const starts = new Int32Array(size);
   let at = 0;
   let value = 0;
@@ -41,19 +46,23 @@ export function translate(program: Int32Array, values: unknown[], size: number, 
       else if ((word & 3) === Word.tagged) values[value] = tagged(word >> 2, values[value++]);
     }
   }
-  if (at !== program.length || value !== values.length) throw new RangeError(`a program of ${program.length} words and ${values.length} values ends at ${at} and ${value}`);
+  if (at !== program.length || value !== values.length)
+    throw new RangeError(`a program of ${program.length} words and ${values.length} values ends at ${at} and ${value}`);
   return starts;
 
   function tagged(tag: number, arg: unknown): unknown {
     switch (tag) {
-      case ArgTag.payload: return payload(arg);
-      case ArgTag.list: return pairs(arg as unknown[], 0);
+      case ArgTag.payload:
+        return payload(arg);
+      case ArgTag.list:
+        return pairs(arg as unknown[], 0);
       case ArgTag.call: {
         const call = arg as unknown[];
         call[0] = code(call[0] as number);
         return pairs(call, 1);
       }
-      default: return arg;
+      default:
+        return arg;
     }
   }
 

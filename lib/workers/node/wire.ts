@@ -1,5 +1,6 @@
 /**
- * The wire between a node and its worker threads: flat arrays over one MessagePort per thread, and two blocks of shared memory.
+ * The wire between a node and its worker threads: flat arrays over one MessagePort per thread, and two blocks of shared
+ * memory.
  *
  * ```
  *   to the worker                                              from the worker
@@ -15,9 +16,9 @@
  *
  * `origin` is the number of the host whose run it is, 0 for this one; ids of runs are unique on their host alone.
  *
- * **Gangs.** Batches that hand results to each other have `sources`, the addresses of the workers that results come from, by place; and
- * `exports`, `[index, address, batch, place, …]`: where results go to, in the order of indexes. Both are null otherwise. They travel over
- * a port between the two workers, in either direction:
+ * **Gangs.** Batches that hand results to each other have `sources`, the addresses of the workers that results come
+ * from, by place; and `exports`, `[index, address, batch, place, …]`: where results go to, in the order of indexes.
+ * Both are null otherwise. They travel over a port between the two workers, in either direction:
  *
  * ```
  *   [batch, place, kind, value, …]      kind: an `ExportKind`
@@ -25,8 +26,8 @@
  *
  * What a batch is to run is its **program**: see `program.ts`.
  *
- * **Cursors.** Both sides may want a function that has not begun: the worker to begin it, the node to take it back. Each batch has one
- * word of shared memory, and whoever changes it first wins:
+ * **Cursors.** Both sides may want a function that has not begun: the worker to begin it, the node to take it back.
+ * Each batch has one word of shared memory, and whoever changes it first wins:
  *
  * ```
  *   bits 31…16: how many functions the worker has begun      the worker adds 1, while less than the limit
@@ -42,7 +43,19 @@ import type { FileMark } from '../code/file-mark.ts';
 export const ToWorker = { define: 0, batch: 1, cancel: 2, stop: 3, peer: 4, answer: 5 } as const;
 
 /** From the worker. */
-export const FromWorker = { ready: 0, started: 1, ended: 2, closed: 3, log: 4, crashing: 5, ask: 6, print: 7, importing: 8, imported: 9, changed: 10 } as const;
+export const FromWorker = {
+  ready: 0,
+  started: 1,
+  ended: 2,
+  closed: 3,
+  log: 4,
+  crashing: 5,
+  ask: 6,
+  print: 7,
+  importing: 8,
+  imported: 9,
+  changed: 10,
+} as const;
 
 /** Bits of a batch's flags. */
 export const BatchFlag = {
@@ -68,7 +81,9 @@ export const ArgTag = {
   call: 4,
 } as const;
 
-/** What a function gave that is not a plain value: `[index, kind, …]`, its value standing in the report as said here. */
+/**
+ * What a function gave that is not a plain value: `[index, kind, …]`, its value standing in the report as said here.
+ */
 export const ReportKind = {
   /** The value is `PayloadData`. */
   payload: 1,
@@ -80,7 +95,10 @@ export const ReportKind = {
   lost: 4,
 } as const;
 
-/** In the place of a count, in a report of durations: the last `count` functions up to this index, which took long enough to be told apart. */
+/**
+ * In the place of a count, in a report of durations: the last `count` functions up to this index, which took long
+ * enough to be told apart.
+ */
 export function placed(index: number, count: number): number {
   return -(index + (count - 1) * 0x10000);
 }
@@ -105,9 +123,14 @@ export interface FailureWire {
 }
 
 /** Code as a worker imports it: a module by URL, or source text. */
-export type CodeWire = { readonly url: string; readonly module: string; readonly export: string } | { readonly source: string; readonly name: string };
+export type CodeWire =
+  | { readonly url: string; readonly module: string; readonly export: string }
+  | { readonly source: string; readonly name: string };
 
-/** Where what is printed in a thread goes: where the process prints, to stderr, or, if a function prints it, into `function:log` events. */
+/**
+ * Where what is printed in a thread goes: where the process prints, to stderr, or, if a function prints it, into
+ * `function:log` events.
+ */
 export type Output = 'inherit' | 'stderr' | 'events';
 
 /** What a worker is started with. */
@@ -134,12 +157,18 @@ export interface Control {
 
 /** `hidden`: functions that its default export has and that are no exports. */
 export type ModuleDescription =
-  | { readonly ok: true; readonly functions: readonly string[]; readonly others: readonly string[]; readonly usesContext: boolean; readonly hidden?: readonly string[]; readonly isCommonJs?: boolean }
+  | {
+      readonly ok: true;
+      readonly functions: readonly string[];
+      readonly others: readonly string[];
+      readonly usesContext: boolean;
+      readonly hidden?: readonly string[];
+      readonly isCommonJs?: boolean;
+    }
   | { readonly ok: false; readonly error: ErrorWire };
 
 export type SourceDescription =
-  | { readonly ok: true; readonly free: readonly string[] }
-  | { readonly ok: false; readonly error: ErrorWire };
+  { readonly ok: true; readonly free: readonly string[] } | { readonly ok: false; readonly error: ErrorWire };
 
 /** How many batches a worker can hold. Two are open at most; the rest is room for those that were taken back whole. */
 export const slots = 256;
@@ -165,7 +194,11 @@ export function hasNext(cursors: Int32Array, slot: number): boolean {
 
 /** The worker's side: the index of the next function, or -1 when there is none to begin. */
 export function beginNext(cursors: Int32Array, slot: number): number {
-  for (let cursor = Atomics.load(cursors, slot); begunOf(cursor) < limitOf(cursor); cursor = Atomics.load(cursors, slot)) {
+  for (
+    let cursor = Atomics.load(cursors, slot);
+    begunOf(cursor) < limitOf(cursor);
+    cursor = Atomics.load(cursors, slot)
+  ) {
     if (Atomics.compareExchange(cursors, slot, cursor, cursor + 0x10000) === cursor) return begunOf(cursor);
   }
   return -1;
@@ -180,4 +213,3 @@ export function takeBackLast(cursors: Int32Array, slot: number, count: number): 
     if (Atomics.compareExchange(cursors, slot, cursor, cursor - taken) === cursor) return taken;
   }
 }
-

@@ -5,7 +5,17 @@ import { isError } from '../../core/is-error.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { findObstacle, notData } from '../../core/serializable.ts';
 import { survey } from '../../core/survey.ts';
-import { createView, lengthOf, ofShape, partLengths, partsOf, type PayloadData, shareFrom, toShared, viewTypeOf } from './payload.ts';
+import {
+  createView,
+  lengthOf,
+  ofShape,
+  partLengths,
+  partsOf,
+  type PayloadData,
+  shareFrom,
+  toShared,
+  viewTypeOf,
+} from './payload.ts';
 import { deserialize, serialize } from './serializer.ts';
 import { isInstanceMemory } from '../../core/instance-memory.ts';
 import { allocateShared, count } from './shared-memory.ts';
@@ -50,7 +60,8 @@ function encodeView(view: ArrayBufferView): PayloadData | undefined {
   const length = lengthOf(view);
   if (view.byteLength >= shareFrom) return { kind: 'view', view: type, ...toShared(view), length };
   if (type !== 'Buffer' && !isInstanceMemory(view.buffer)) return undefined;
-  // Structured clone makes a Uint8Array of a Buffer, copies all of the pool that a small one is part of, and shares what an instance goes on writing to.
+  // Structured clone makes a Uint8Array of a Buffer, copies all of the pool that a small one is part of, and shares
+  // what an instance goes on writing to.
   const copy = new Uint8Array(view.byteLength);
   copy.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   return { kind: 'view', view: type, bytes: copy, byteOffset: 0, length };
@@ -66,11 +77,14 @@ function encodeWhole(value: unknown, flat: boolean): PayloadData | undefined {
   }
 }
 
-/** The value that a payload stands for. Views of shared memory are the shared memory itself: to be read, not written. */
+/**
+ * The value that a payload stands for. Views of shared memory are the shared memory itself: to be read, not written.
+ */
 export function decode(data: PayloadData): unknown {
   switch (data.kind) {
     case 'view':
-      if (data.bytes instanceof Uint8Array) return createView(data.view, data.bytes.buffer, data.bytes.byteOffset, data.length);
+      if (data.bytes instanceof Uint8Array)
+        return createView(data.view, data.bytes.buffer, data.bytes.byteOffset, data.length);
       return createView(data.view, count(data.bytes), data.byteOffset, data.length);
     case 'buffer': {
       const copy = new Uint8Array(data.bytes.byteLength);
@@ -89,12 +103,18 @@ export function decode(data: PayloadData): unknown {
   }
 }
 
-/** The same value with memory of its own, which its reader may change. Only memory that the user shares on purpose stays shared. */
+/**
+ * The same value with memory of its own, which its reader may change. Only memory that the user shares on purpose stays
+ * shared.
+ */
 export function decodeOwn(data: PayloadData): unknown {
   if (data.kind === 'view') return createView(data.view, unshared(partsOf(data)[0]!), 0, data.length);
   if (data.kind === 'encoded' && data.live !== true) {
     data.shared.forEach(count);
-    return deserialize(count(data.bytes), data.shared.map((bytes) => unshared(new Uint8Array(bytes))));
+    return deserialize(
+      count(data.bytes),
+      data.shared.map((bytes) => unshared(new Uint8Array(bytes))),
+    );
   }
   return data.kind === 'spilled' ? decodeOwn(load(data)) : decode(data);
 }
@@ -109,11 +129,14 @@ function unshared(bytes: Uint8Array): ArrayBuffer {
 export function load({ file, of }: Extract<PayloadData, { readonly kind: 'spilled' }>): PayloadData {
   const bytes = read(file);
   let from = 0;
-  return ofShape(of, partLengths(of).map((length) => {
-    const made = allocateShared(length);
-    new Uint8Array(made).set(bytes.subarray(from, (from += length)));
-    return made;
-  }));
+  return ofShape(
+    of,
+    partLengths(of).map((length) => {
+      const made = allocateShared(length);
+      new Uint8Array(made).set(bytes.subarray(from, (from += length)));
+      return made;
+    }),
+  );
 }
 
 /** A result that lies in a file, or on another host, and cannot be read from there. */
@@ -139,6 +162,10 @@ function read(file: string): Uint8Array {
 export function notSerializable(value: unknown, cause?: unknown): HandoffError {
   const obstacle = findObstacle(value);
   const path = `result${obstacle?.path ?? ''}`;
-  const what = obstacle?.what ?? (cause instanceof Error ? `refused: ${cause.message}` : 'something that cannot be copied');
-  return new HandoffError('NOT_SERIALIZABLE', `The result cannot leave its thread: ${path} is ${what}.`, { path, ...(cause !== undefined && { cause }) });
+  const what =
+    obstacle?.what ?? (cause instanceof Error ? `refused: ${cause.message}` : 'something that cannot be copied');
+  return new HandoffError('NOT_SERIALIZABLE', `The result cannot leave its thread: ${path} is ${what}.`, {
+    path,
+    ...(cause !== undefined && { cause }),
+  });
 }

@@ -1,6 +1,7 @@
 /**
- * Owns a folder for as long as this process lives: a Unix socket in it that somebody listens to. The kernel closes the socket when the
- * process dies, however it dies. Unlike a process id, this also holds between containers that share a folder but number processes on their own.
+ * Owns a folder for as long as this process lives: a Unix socket in it that somebody listens to. The kernel closes the
+ * socket when the process dies, however it dies. Unlike a process id, this also holds between containers that share a
+ * folder but number processes on their own.
  */
 import { lstat, rename } from 'node:fs/promises';
 import { once } from 'node:events';

@@ -1,4 +1,7 @@
-/** How much memory the results of a run hold, about: exactly where they are in shared memory, and by samples where they are plain values. */
+/**
+ * How much memory the results of a run hold, about: exactly where they are in shared memory, and by samples where they
+ * are plain values.
+ */
 import { survey } from '../../core/survey.ts';
 import { isHere, Payload } from './payload.ts';
 import type { RunResults } from './run-results.ts';

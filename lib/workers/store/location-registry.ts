@@ -1,4 +1,7 @@
-/** Where values are: a node name by the id of a run, or of a DAG, which means its newest run, and by the id of the value. */
+/**
+ * Where values are: a node name by the id of a run, or of a DAG, which means its newest run, and by the id of the
+ * value.
+ */
 
 /** Locations that a run knows without anybody writing them down. */
 export interface Locations {

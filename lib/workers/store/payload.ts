@@ -1,5 +1,6 @@
 /**
- * Results on their way between threads. Small plain ones travel as they are, by structured clone. The others become a payload:
+ * Results on their way between threads. Small plain ones travel as they are, by structured clone. The others become a
+ * payload:
  *
  * ```
  *   view      a typed array, DataView or Buffer    its bytes in shared memory, read by every thread without a copy
@@ -16,15 +17,38 @@ import { allocateShared, count } from './shared-memory.ts';
 
 /** The classes a view can have, by name. */
 export type ViewType =
-  | 'Int8Array' | 'Uint8Array' | 'Uint8ClampedArray' | 'Int16Array' | 'Uint16Array' | 'Int32Array' | 'Uint32Array'
-  | 'Float16Array' | 'Float32Array' | 'Float64Array' | 'BigInt64Array' | 'BigUint64Array' | 'DataView' | 'Buffer';
+  | 'Int8Array'
+  | 'Uint8Array'
+  | 'Uint8ClampedArray'
+  | 'Int16Array'
+  | 'Uint16Array'
+  | 'Int32Array'
+  | 'Uint32Array'
+  | 'Float16Array'
+  | 'Float32Array'
+  | 'Float64Array'
+  | 'BigInt64Array'
+  | 'BigUint64Array'
+  | 'DataView'
+  | 'Buffer';
 
 /** Plain data that structured clone passes on: shared memory by reference. */
 export type PayloadData =
-  | { readonly kind: 'view'; readonly view: ViewType; readonly bytes: SharedArrayBuffer | Uint8Array; readonly byteOffset: number; readonly length: number }
+  | {
+      readonly kind: 'view';
+      readonly view: ViewType;
+      readonly bytes: SharedArrayBuffer | Uint8Array;
+      readonly byteOffset: number;
+      readonly length: number;
+    }
   | { readonly kind: 'buffer'; readonly bytes: SharedArrayBuffer }
   /** `live`: it holds a SharedArrayBuffer of the user's, whose readers may see each other's writes. */
-  | { readonly kind: 'encoded'; readonly bytes: SharedArrayBuffer; readonly shared: readonly SharedArrayBuffer[]; readonly live?: boolean }
+  | {
+      readonly kind: 'encoded';
+      readonly bytes: SharedArrayBuffer;
+      readonly shared: readonly SharedArrayBuffer[];
+      readonly live?: boolean;
+    }
   | { readonly kind: 'error'; readonly error: ErrorWire }
   | { readonly kind: 'spilled'; readonly file: string; readonly of: Shape }
   | RemoteData;
@@ -65,11 +89,15 @@ export class Payload {
 }
 
 /** Whether its bytes are in memory. */
-export function isHere(data: PayloadData): data is Exclude<PayloadData, { readonly kind: 'error' | 'spilled' | 'remote' }> {
+export function isHere(
+  data: PayloadData,
+): data is Exclude<PayloadData, { readonly kind: 'error' | 'spilled' | 'remote' }> {
   return data.kind !== 'error' && data.kind !== 'spilled' && data.kind !== 'remote';
 }
 
-/** From this many bytes on a value goes to shared memory. Below, cloning it costs less than a block of shared memory. */
+/**
+ * From this many bytes on a value goes to shared memory. Below, cloning it costs less than a block of shared memory.
+ */
 export const shareFrom = 64 * 1024;
 
 export function viewTypeOf(view: ArrayBufferView): ViewType {
@@ -90,14 +118,22 @@ export function elementSize(type: ViewType): number {
 }
 
 /** A view of some memory, of the class that was asked for. */
-export function createView(type: ViewType, buffer: ArrayBufferLike, byteOffset: number, length: number): ArrayBufferView {
+export function createView(
+  type: ViewType,
+  buffer: ArrayBufferLike,
+  byteOffset: number,
+  length: number,
+): ArrayBufferView {
   if (type === 'Buffer') return Buffer.from(buffer as ArrayBuffer, byteOffset, length);
   const View = (globalThis as unknown as Record<string, ViewConstructor>)[type];
   if (View === undefined) throw new TypeError(`this version of Node has no ${type}`);
   return new View(buffer, byteOffset, length);
 }
 
-/** A copy of a view and its bytes alone. Many times faster than structured clone, which copies all of the buffer it is a view of. */
+/**
+ * A copy of a view and its bytes alone. Many times faster than structured clone, which copies all of the buffer it is a
+ * view of.
+ */
 export function cloneView(view: ArrayBufferView): ArrayBufferView {
   const { buffer, byteOffset, byteLength } = view;
   return createView(viewTypeOf(view), buffer.slice(byteOffset, byteOffset + byteLength), 0, lengthOf(view));
@@ -106,9 +142,12 @@ export function cloneView(view: ArrayBufferView): ArrayBufferView {
 /** How long the parts are that lie one after the other, in bytes. */
 export function partLengths(shape: Shape): readonly number[] {
   switch (shape.kind) {
-    case 'view': return [shape.length * elementSize(shape.view)];
-    case 'buffer': return [shape.length];
-    case 'encoded': return shape.parts;
+    case 'view':
+      return [shape.length * elementSize(shape.view)];
+    case 'buffer':
+      return [shape.length];
+    case 'encoded':
+      return shape.parts;
   }
 }
 
@@ -120,7 +159,8 @@ export function bytesOf(data: PayloadData): number {
 
 /** The same bytes in shared memory: where they are, if they are there already and stay as they are. */
 export function toShared(view: ArrayBufferView): { readonly bytes: SharedArrayBuffer; readonly byteOffset: number } {
-  if (view.buffer instanceof SharedArrayBuffer && !isInstanceMemory(view.buffer)) return { bytes: count(view.buffer), byteOffset: view.byteOffset };
+  if (view.buffer instanceof SharedArrayBuffer && !isInstanceMemory(view.buffer))
+    return { bytes: count(view.buffer), byteOffset: view.byteOffset };
   const bytes = allocateShared(view.byteLength);
   new Uint8Array(bytes).set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   return { bytes, byteOffset: 0 };
@@ -133,20 +173,29 @@ export function partsOf(data: PayloadData): Uint8Array[] {
       const length = data.length * elementSize(data.view);
       return [data.bytes instanceof Uint8Array ? data.bytes : new Uint8Array(data.bytes, data.byteOffset, length)];
     }
-    case 'buffer': return [new Uint8Array(data.bytes)];
-    case 'encoded': return [data.bytes, ...data.shared].map((bytes) => new Uint8Array(bytes));
-    default: return [];
+    case 'buffer':
+      return [new Uint8Array(data.bytes)];
+    case 'encoded':
+      return [data.bytes, ...data.shared].map((bytes) => new Uint8Array(bytes));
+    default:
+      return [];
   }
 }
 
 /** What a payload is, without its bytes; undefined for what has none. */
 export function shapeOf(data: PayloadData): Shape | undefined {
   switch (data.kind) {
-    case 'view': return { kind: 'view', view: data.view, length: data.length };
-    case 'buffer': return { kind: 'buffer', length: data.bytes.byteLength };
-    case 'encoded': return { kind: 'encoded', parts: [data.bytes, ...data.shared].map(({ byteLength }) => byteLength) };
-    case 'spilled': case 'remote': return data.of;
-    case 'error': return undefined;
+    case 'view':
+      return { kind: 'view', view: data.view, length: data.length };
+    case 'buffer':
+      return { kind: 'buffer', length: data.bytes.byteLength };
+    case 'encoded':
+      return { kind: 'encoded', parts: [data.bytes, ...data.shared].map(({ byteLength }) => byteLength) };
+    case 'spilled':
+    case 'remote':
+      return data.of;
+    case 'error':
+      return undefined;
   }
 }
 
@@ -154,9 +203,12 @@ export function shapeOf(data: PayloadData): Shape | undefined {
 export function ofShape(shape: Shape, parts: readonly SharedArrayBuffer[]): PayloadData {
   const [bytes, ...shared] = parts as [SharedArrayBuffer, ...SharedArrayBuffer[]];
   switch (shape.kind) {
-    case 'view': return { kind: 'view', view: shape.view, bytes, byteOffset: 0, length: shape.length };
-    case 'buffer': return { kind: 'buffer', bytes };
-    case 'encoded': return { kind: 'encoded', bytes, shared };
+    case 'view':
+      return { kind: 'view', view: shape.view, bytes, byteOffset: 0, length: shape.length };
+    case 'buffer':
+      return { kind: 'buffer', bytes };
+    case 'encoded':
+      return { kind: 'encoded', bytes, shared };
   }
 }
 

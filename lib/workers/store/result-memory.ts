@@ -1,6 +1,6 @@
 /**
- * How much results may hold, all runs together. What is over goes to disk, the least recently used first; who needs it then reads it from
- * there.
+ * How much results may hold, all runs together. What is over goes to disk, the least recently used first; who needs it
+ * then reads it from there.
  *
  * ```
  *   least recently used                       most recently used
@@ -72,7 +72,8 @@ export class ResultMemory {
   /** A result is held from now on. */
   add(payload: Payload): void {
     const bytes = payload.byteLength;
-    if (bytes === 0 || (payload.data.kind === 'encoded' && payload.data.live === true)) return; // what is shared for real cannot go to disk
+    // What is shared for real cannot go to disk.
+    if (bytes === 0 || (payload.data.kind === 'encoded' && payload.data.live === true)) return;
     this.#resident.set(payload, bytes);
     this.#bytes += bytes;
     this.#relieve();
@@ -89,7 +90,8 @@ export class ResultMemory {
   /** Nobody needs it any more. */
   remove(payload: Payload): void {
     this.#forget(payload);
-    if (payload.data.kind === 'spilled') this.#folder.remove(payload.data.file).catch(() => {}); // it goes with the folder
+    // It goes with the folder.
+    if (payload.data.kind === 'spilled') this.#folder.remove(payload.data.file).catch(() => {});
     this.#relieve();
   }
 
@@ -110,7 +112,12 @@ export class ResultMemory {
 
   #relieve(): void {
     for (const [payload, bytes] of this.#resident) {
-      if (this.#retry !== undefined || this.#writing.size >= mostWrites || this.#bytes - this.#bytesBeingWritten <= this.budget * fill) break;
+      if (
+        this.#retry !== undefined ||
+        this.#writing.size >= mostWrites ||
+        this.#bytes - this.#bytesBeingWritten <= this.budget * fill
+      )
+        break;
       if (this.#writing.has(payload)) continue;
       const write = this.#write(payload, bytes);
       this.#writes.add(write);

@@ -1,6 +1,6 @@
 /**
- * Values by name and id: the results of runs, and what users put there. One per host. The name is a run's id, or a DAG's, which means its
- * newest run.
+ * Values by name and id: the results of runs, and what users put there. One per host. The name is a run's id, or a
+ * DAG's, which means its newest run.
  */
 import { copyOf } from '../../core/copy.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -54,7 +54,10 @@ export class ResultStore {
   readonly #onForget: (runId: string) => void;
 
   /** @param onForget told of each run that is forgotten to make room, or that retains nothing */
-  constructor({ runs = 100, bytes = Infinity, results = 1_000_000 }: Retention = {}, onForget: (runId: string) => void = () => {}) {
+  constructor(
+    { runs = 100, bytes = Infinity, results = 1_000_000 }: Retention = {},
+    onForget: (runId: string) => void = () => {},
+  ) {
     this.#retention = { runs, bytes, results };
     this.#onForget = onForget;
   }
@@ -83,7 +86,11 @@ export class ResultStore {
     if (space?.values.has(id) === true) return copyOf(space.values.get(id));
     const i = this.#resultIndex(name, id);
     if (i >= 0) return this.#entryOf(name)!.results.copy(i);
-    throw new HandoffError('NOT_FOUND', `There is no value ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)} here.`, { ...this.#idsOf(name), functionId: id });
+    throw new HandoffError(
+      'NOT_FOUND',
+      `There is no value ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)} here.`,
+      { ...this.#idsOf(name), functionId: id },
+    );
   }
 
   /**
@@ -98,7 +105,13 @@ export class ResultStore {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const timer = setLongTimeout(() => {
       this.#forgetWaiter(name, id, waiter);
-      reject(new HandoffError('RESULT_TIMEOUT', `Result ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)} did not appear within ${timeout} ms.`, { ...this.#idsOf(name), functionId: id, timeout }));
+      reject(
+        new HandoffError(
+          'RESULT_TIMEOUT',
+          `Result ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)} did not appear within ${timeout} ms.`,
+          { ...this.#idsOf(name), functionId: id, timeout },
+        ),
+      );
     }, timeout);
     const waiter: Waiter = { resolve, reject, timer };
     const waiting = waiters.get(id);
@@ -108,7 +121,9 @@ export class ResultStore {
     return promise;
   }
 
-  /** Begins a run: its results are found as they arrive. What was put under its id, and under that of its DAG, is gone. */
+  /**
+   * Begins a run: its results are found as they arrive. What was put under its id, and under that of its DAG, is gone.
+   */
   open(runId: string, dagId: string, results: RunResults): void {
     const before = this.#runs.get(runId);
     if (before !== undefined) this.#forget(before);
@@ -142,7 +157,12 @@ export class ResultStore {
     this.#finishedBytes += entry.bytes;
     const { runs, bytes, results } = this.#retention;
     for (const oldest of this.#finished) {
-      if (this.#finished.size <= runs && this.#finishedBytes <= bytes && (this.#finishedResults <= results || oldest === entry)) break;
+      if (
+        this.#finished.size <= runs &&
+        this.#finishedBytes <= bytes &&
+        (this.#finishedResults <= results || oldest === entry)
+      )
+        break;
       this.#forget(oldest);
       this.#onForget(oldest.runId);
     }
@@ -153,7 +173,10 @@ export class ResultStore {
     return this.#runs.get(runId)?.results === results;
   }
 
-  /** Forgets everything of a run, or of a DAG and its newest run. Who waits for a value of it goes on waiting. Gives the id of the run. */
+  /**
+   * Forgets everything of a run, or of a DAG and its newest run. Who waits for a value of it goes on waiting. Gives the
+   * id of the run.
+   */
   clear(name: string): string | undefined {
     const entry = this.#entryOf(name);
     if (entry !== undefined) this.#forget(entry);
@@ -231,8 +254,13 @@ export class ResultStore {
   #listen(entry: Entry | undefined): void {
     if (entry === undefined) return;
     const { results } = entry;
-    const isAwaited = this.#spaces.size > 0 && this.#namesOf(entry).some((name) => (this.#spaces.get(name)?.waiters.size ?? 0) > 0);
-    results.onStored = isAwaited ? (id, i) => { for (const name of this.#namesOf(entry)) this.#settle(name, id, () => results.copy(i)); } : undefined;
+    const isAwaited =
+      this.#spaces.size > 0 && this.#namesOf(entry).some((name) => (this.#spaces.get(name)?.waiters.size ?? 0) > 0);
+    results.onStored = isAwaited
+      ? (id, i) => {
+          for (const name of this.#namesOf(entry)) this.#settle(name, id, () => results.copy(i));
+        }
+      : undefined;
   }
 
   #settle(name: string, id: string, valueOf: () => unknown): void {

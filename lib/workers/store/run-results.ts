@@ -85,9 +85,17 @@ export class RunResults {
     } catch (cause) {
       const functionId = this.index.idOf(i);
       if (cause instanceof LostResult) {
-        throw new HandoffError('RESULT_LOST', `The result of function ${JSON.stringify(functionId)} is gone: ${cause.message}. Run its DAG again.`, { functionId, cause: cause.cause ?? cause });
+        throw new HandoffError(
+          'RESULT_LOST',
+          `The result of function ${JSON.stringify(functionId)} is gone: ${cause.message}. Run its DAG again.`,
+          { functionId, cause: cause.cause ?? cause },
+        );
       }
-      throw new HandoffError('NOT_SERIALIZABLE', `The result of function ${JSON.stringify(functionId)} cannot be read here: ${cause instanceof Error ? cause.message : String(cause)}`, { functionId, path: 'result', cause });
+      throw new HandoffError(
+        'NOT_SERIALIZABLE',
+        `The result of function ${JSON.stringify(functionId)} cannot be read here: ${cause instanceof Error ? cause.message : String(cause)}`,
+        { functionId, path: 'result', cause },
+      );
     }
   }
 
@@ -139,8 +147,8 @@ export class RunResults {
   }
 
   /**
-   * The results that exist, by id, of all functions or of those in `kept`. Objects are copies, because the store may keep what is held here;
-   * large views are the shared memory itself.
+   * The results that exist, by id, of all functions or of those in `kept`. Objects are copies, because the store may
+   * keep what is held here; large views are the shared memory itself.
    *
    * @throws as `get`
    */
@@ -177,6 +185,7 @@ function placeOf({ data }: Payload): string | undefined {
 
 /** Sets a key that is anyone's: `__proto__` must become a key like any other. */
 export function setKey(record: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__') Object.defineProperty(record, key, { value, enumerable: true, writable: true, configurable: true });
+  if (key === '__proto__')
+    Object.defineProperty(record, key, { value, enumerable: true, writable: true, configurable: true });
   else record[key] = value;
 }

@@ -1,6 +1,6 @@
 /**
- * V8's serializer, with large views kept apart in shared memory, and errors kept whole. Structure survives: Map, Set, Date, RegExp,
- * BigInt, typed arrays, cycles, and two places that hold the same object.
+ * V8's serializer, with large views kept apart in shared memory, and errors kept whole. Structure survives: Map, Set,
+ * Date, RegExp, BigInt, typed arrays, cycles, and two places that hold the same object.
  */
 import { Deserializer, Serializer } from 'node:v8';
 import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
@@ -16,13 +16,25 @@ const apartFrom = 4096;
 const Tag = { inlineView: 0, sharedView: 1, flat: 2, sharedBuffer: 3 } as const;
 
 const viewTypes: readonly ViewType[] = [
-  'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float16Array',
-  'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array', 'DataView', 'Buffer',
+  'Int8Array',
+  'Uint8Array',
+  'Uint8ClampedArray',
+  'Int16Array',
+  'Uint16Array',
+  'Int32Array',
+  'Uint32Array',
+  'Float16Array',
+  'Float32Array',
+  'Float64Array',
+  'BigInt64Array',
+  'BigUint64Array',
+  'DataView',
+  'Buffer',
 ];
 
 /**
- * Stands for what V8 would not write as we want it: a value that is deep or holds errors, or a SharedArrayBuffer, which Node's deserializer
- * cannot read back. Views are what V8 lets us write ourselves, so the stand-in is one.
+ * Stands for what V8 would not write as we want it: a value that is deep or holds errors, or a SharedArrayBuffer, which
+ * Node's deserializer cannot read back. Views are what V8 lets us write ourselves, so the stand-in is one.
  */
 class StandIn extends Uint8Array {
   readonly subject: FlatTable | SharedArrayBuffer;
@@ -67,7 +79,8 @@ class ValueSerializer extends Serializer {
   }
 
   #writeView(view: ArrayBufferView): void {
-    const apart = view.byteLength >= apartFrom || (view.buffer instanceof SharedArrayBuffer && !isInstanceMemory(view.buffer));
+    const apart =
+      view.byteLength >= apartFrom || (view.buffer instanceof SharedArrayBuffer && !isInstanceMemory(view.buffer));
     this.writeUint32(apart ? Tag.sharedView : Tag.inlineView);
     this.writeUint32(viewTypes.indexOf(viewTypeOf(view)));
     if (apart) {

@@ -10,8 +10,8 @@ interface ArrayClass<View> {
 type Make<View> = (length: number) => View;
 
 /**
- * Makes typed arrays that are never copied: a function fills one and returns it, and whoever takes the result reads the same memory. An
- * ordinary array of 64 KiB or more is copied into shared memory once, when it is returned.
+ * Makes typed arrays that are never copied: a function fills one and returns it, and whoever takes the result reads the
+ * same memory. An ordinary array of 64 KiB or more is copied into shared memory once, when it is returned.
  *
  * ```ts
  * import { shared } from 'handoffjs/task';
@@ -23,7 +23,8 @@ type Make<View> = (length: number) => View;
  * }
  * ```
  *
- * Each takes a length in elements, and gives zeros. After the function has returned, nobody writes to it: others may be reading.
+ * Each takes a length in elements, and gives zeros. After the function has returned, nobody writes to it: others may be
+ * reading.
  *
  * @throws `INVALID_OPTION` when the length is not a whole number of at least 0, or more than the platform can give
  */
@@ -43,7 +44,11 @@ export const shared = Object.freeze({
 
 function maker<View>(View: ArrayClass<View>): Make<View> {
   return (length) => {
-    if (!Number.isInteger(length) || length < 0) throw new HandoffError('INVALID_OPTION', `The length of a shared array is a whole number of at least 0, got ${String(length)}.`);
+    if (!Number.isInteger(length) || length < 0)
+      throw new HandoffError(
+        'INVALID_OPTION',
+        `The length of a shared array is a whole number of at least 0, got ${String(length)}.`,
+      );
     try {
       return new View(allocateShared(length * View.BYTES_PER_ELEMENT));
     } catch (cause) {

@@ -1,10 +1,11 @@
 /**
  * Shared memory that the garbage collector knows of.
  *
- * V8 counts the bytes of an ArrayBuffer when it decides whether to collect, but not those of a SharedArrayBuffer, which several threads
- * hold. Results of a megabyte each are then a few small objects to it, and never collected. So each thread that holds one also holds
- * as many bytes of an ordinary ArrayBuffer, which is never touched, and goes when the other goes. It is a resizable one: those are mapped,
- * and take address space only, where others may come from memory that was used before, and are cleared.
+ * V8 counts the bytes of an ArrayBuffer when it decides whether to collect, but not those of a SharedArrayBuffer, which
+ * several threads hold. Results of a megabyte each are then a few small objects to it, and never collected. So each
+ * thread that holds one also holds as many bytes of an ordinary ArrayBuffer, which is never touched, and goes when the
+ * other goes. It is a resizable one: those are mapped, and take address space only, where others may come from memory
+ * that was used before, and are cleared.
  */
 
 import { isInstanceMemory } from '../../core/instance-memory.ts';
@@ -20,8 +21,8 @@ const garbageBytes = 64 * 1024 * 1024;
 let weight = 1;
 
 /**
- * Has this thread collect often enough that what it holds for nothing is a small part of what results may hold. Each collection costs time,
- * so there is a bound to it.
+ * Has this thread collect often enough that what it holds for nothing is a small part of what results may hold. Each
+ * collection costs time, so there is a bound to it.
  *
  * @param budget how much results may hold, in bytes
  */

@@ -1,4 +1,7 @@
-/** Where results go for which memory has no room: a folder of this process. It goes when the process stops, or when another starts after its death. */
+/**
+ * Where results go for which memory has no room: a folder of this process. It goes when the process stops, or when
+ * another starts after its death.
+ */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
@@ -20,7 +23,10 @@ export class SpillFolder {
   #path: string | undefined;
   #files = 0;
 
-  /** @param parent where folders are made; those of dead processes there are removed meanwhile, as far as that can be done */
+  /**
+   * @param parent where folders are made; those of dead processes there are removed meanwhile, as far as that can be
+   * done
+   */
   constructor(parent = tmpdir()) {
     this.#parent = parent;
     this.#cleaned = removeAbandoned(parent);
@@ -36,7 +42,10 @@ export class SpillFolder {
     return this.#cleaned;
   }
 
-  /** Writes bytes, one part after the other, to a file of their own; gives its path. After a failure nothing of them is left. */
+  /**
+   * Writes bytes, one part after the other, to a file of their own; gives its path. After a failure nothing of them is
+   * left.
+   */
   async write(parts: readonly Uint8Array[]): Promise<string> {
     const { path } = await this.#folder();
     const file = join(path, String(++this.#files));
@@ -88,25 +97,34 @@ export class SpillFolder {
   }
 }
 
-/** Removes folders of this user whose processes are gone and could not do it themselves. Whatever cannot be removed stays. */
+/**
+ * Removes folders of this user whose processes are gone and could not do it themselves. Whatever cannot be removed
+ * stays.
+ */
 async function removeAbandoned(parent: string): Promise<void> {
   const names = await readdir(parent).catch(() => []); // there may be no such folder yet
-  await Promise.all(names.filter((name) => name.startsWith(`${prefix}${machine()}-`)).map(async (name) => {
-    const folder = join(parent, name);
-    try {
-      const stats = await lstat(folder);
-      if (stats.isDirectory() && stats.uid === process.getuid?.() && await isAbandoned(folder)) await rm(folder, { recursive: true, force: true });
-    } catch {
-      // somebody else's, or removed by another start at the same time
-    }
-  }));
+  await Promise.all(
+    names
+      .filter((name) => name.startsWith(`${prefix}${machine()}-`))
+      .map(async (name) => {
+        const folder = join(parent, name);
+        try {
+          const stats = await lstat(folder);
+          if (stats.isDirectory() && stats.uid === process.getuid?.() && (await isAbandoned(folder)))
+            await rm(folder, { recursive: true, force: true });
+        } catch {
+          // somebody else's, or removed by another start at the same time
+        }
+      }),
+  );
 }
 
 let name: string | undefined;
 
 /**
- * A name for the kernel that runs this process: it alone knows who listens to a socket, where machines share a file system.
- * Linux has a new one after each boot. Folders of before it are left to whatever empties the temporary directory.
+ * A name for the kernel that runs this process: it alone knows who listens to a socket, where machines share a file
+ * system. Linux has a new one after each boot. Folders of before it are left to whatever empties the temporary
+ * directory.
  */
 function machine(): string {
   if (name !== undefined) return name;

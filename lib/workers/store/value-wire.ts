@@ -1,6 +1,6 @@
 /**
- * A value as one port takes it to another thread: as it is where structured clone carries it whole, else as a payload. For what is asked and
- * answered; results become payloads also where they are large.
+ * A value as one port takes it to another thread: as it is where structured clone carries it whole, else as a payload.
+ * For what is asked and answered; results become payloads also where they are large.
  */
 import { needsCare } from '../../core/survey.ts';
 import { decode, encode } from './encode.ts';

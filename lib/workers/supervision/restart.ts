@@ -25,8 +25,13 @@ export type Decision =
  * @param now ms, on the clock of `history`
  */
 export function decide(
-  strategy: Strategy, intensity: Intensity, children: readonly string[], history: readonly number[],
-  child: { readonly id: string; readonly restart: Restart }, exit: Exit, now: number,
+  strategy: Strategy,
+  intensity: Intensity,
+  children: readonly string[],
+  history: readonly number[],
+  child: { readonly id: string; readonly restart: Restart },
+  exit: Exit,
+  now: number,
 ): { readonly decision: Decision; readonly history: readonly number[] } {
   const recent = history.filter((at) => now - at <= intensity.maxSeconds * 1000);
   const again = child.restart === 'permanent' || (child.restart === 'transient' && exit.reason === 'error');
@@ -38,8 +43,11 @@ export function decide(
 
 function affected(strategy: Strategy, children: readonly string[], id: string): readonly string[] {
   switch (strategy) {
-    case 'one-for-one': return [id];
-    case 'one-for-all': return children;
-    case 'rest-for-one': return children.slice(children.indexOf(id));
+    case 'one-for-one':
+      return [id];
+    case 'one-for-all':
+      return children;
+    case 'rest-for-one':
+      return children.slice(children.indexOf(id));
   }
 }

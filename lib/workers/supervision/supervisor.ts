@@ -1,4 +1,7 @@
-/** Starts children in order, starts them again when they end, stops them in reverse order. Decisions are in `restart.ts`. */
+/**
+ * Starts children in order, starts them again when they end, stops them in reverse order. Decisions are in
+ * `restart.ts`.
+ */
 import { HandoffError } from '../../core/errors.ts';
 import type { ChildSpec, ChildState, Exit, Running, Strategy, TreeNode } from './child.ts';
 import { decide, defaultIntensity, type Intensity } from './restart.ts';
@@ -38,7 +41,13 @@ export class Supervisor implements Running {
   /** Restarts follow one another, so that two exits at once do not interleave. */
   #work: Promise<void> = Promise.resolve();
 
-  constructor({ strategy = 'one-for-one', onRestart = () => {}, onEnded = () => {}, maxRestarts, maxSeconds }: SupervisorOptions) {
+  constructor({
+    strategy = 'one-for-one',
+    onRestart = () => {},
+    onEnded = () => {},
+    maxRestarts,
+    maxSeconds,
+  }: SupervisorOptions) {
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.exited = promise;
     this.#exit = resolve;
@@ -46,12 +55,14 @@ export class Supervisor implements Running {
     this.#onRestart = onRestart;
     this.#onEnded = onEnded;
     this.#intensity = {
-      maxRestarts: maxRestarts ?? defaultIntensity.maxRestarts, maxSeconds: maxSeconds ?? defaultIntensity.maxSeconds,
+      maxRestarts: maxRestarts ?? defaultIntensity.maxRestarts,
+      maxSeconds: maxSeconds ?? defaultIntensity.maxSeconds,
     };
   }
 
   /**
-   * Starts a supervisor and its children, one after the other. When one cannot start, those before it are stopped again.
+   * Starts a supervisor and its children, one after the other. When one cannot start, those before it are stopped
+   * again.
    *
    * @throws what the child's `start` throws
    */
@@ -72,7 +83,8 @@ export class Supervisor implements Running {
    * @throws what its `start` throws; `STOPPED` when this supervisor is stopping
    */
   async startChild(spec: ChildSpec): Promise<Running> {
-    if (this.#stopping !== undefined) throw new HandoffError('STOPPED', `Cannot start ${spec.id}: its supervisor is stopping.`);
+    if (this.#stopping !== undefined)
+      throw new HandoffError('STOPPED', `Cannot start ${spec.id}: its supervisor is stopping.`);
     if (this.#children.has(spec.id)) throw new Error(`there is already a child ${spec.id}`);
     const child: Child = { spec, running: undefined, launch: undefined, state: 'starting', restarts: 0 };
     this.#children.set(spec.id, child);
@@ -109,7 +121,10 @@ export class Supervisor implements Running {
       kind: 'supervisor',
       strategy: this.#strategy,
       children: [...this.#children.values()].map(({ spec, running, state, restarts }) => ({
-        id: spec.id, state, restarts, ...(running?.inspect?.() ?? { kind: 'worker' as const }),
+        id: spec.id,
+        state,
+        restarts,
+        ...(running?.inspect?.() ?? { kind: 'worker' as const }),
       })),
     };
   }
@@ -120,10 +135,12 @@ export class Supervisor implements Running {
     const launch = { givenUp, started };
     child.launch = launch;
     this.#launching.add(started);
-    started.catch(() => {}).finally(() => {
-      this.#launching.delete(started);
-      if (child.launch === launch) child.launch = undefined;
-    });
+    started
+      .catch(() => {})
+      .finally(() => {
+        this.#launching.delete(started);
+        if (child.launch === launch) child.launch = undefined;
+      });
     return started;
   }
 
@@ -143,11 +160,18 @@ export class Supervisor implements Running {
   }
 
   #onExit(child: Child, exit: Exit): void {
-    if (this.#stopping !== undefined || this.#children.get(child.spec.id) !== child || child.state !== 'running') return;
+    if (this.#stopping !== undefined || this.#children.get(child.spec.id) !== child || child.state !== 'running')
+      return;
     child.running = undefined;
     const ids = [...this.#children.keys()];
     const { decision, history } = decide(
-      this.#strategy, this.#intensity, ids, this.#history, { id: child.spec.id, restart: child.spec.restart ?? 'permanent' }, exit, performance.now(),
+      this.#strategy,
+      this.#intensity,
+      ids,
+      this.#history,
+      { id: child.spec.id, restart: child.spec.restart ?? 'permanent' },
+      exit,
+      performance.now(),
     );
     this.#history = history;
     if (decision.action === 'remove') {
@@ -162,7 +186,9 @@ export class Supervisor implements Running {
 
   async #restart(ids: readonly string[], cause: Child, exit: Exit): Promise<void> {
     // One that is only being started is as new as it could be.
-    const children = ids.map((id) => this.#children.get(id)).filter((child) => child !== undefined && child.launch === undefined) as Child[];
+    const children = ids
+      .map((id) => this.#children.get(id))
+      .filter((child) => child !== undefined && child.launch === undefined) as Child[];
     for (const child of children.toReversed()) {
       await this.#halt(child);
       child.state = 'restarting';

@@ -5,7 +5,10 @@ import { Admission } from '../../../lib/hosts/cluster/admission.ts';
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function admission(cpu: number, onFreed: (admission: Admission) => void = () => {}): { admission: Admission; tracker: SimpleResourceTracker } {
+function admission(
+  cpu: number,
+  onFreed: (admission: Admission) => void = () => {},
+): { admission: Admission; tracker: SimpleResourceTracker } {
   const tracker = new SimpleResourceTracker();
   const made: Admission = new Admission(tracker, () => onFreed(made));
   made.register('n', { cpu });
@@ -96,27 +99,36 @@ describe('claims on a node that several hosts use', () => {
   });
 
   it('never exceed what the node has, and all of them are granted in the end, whoever asks in whatever order', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(fc.record({ cpu: fc.integer({ min: 1, max: 4 }), own: fc.boolean() }), { maxLength: 30 }), fc.infiniteStream(fc.nat()), async (claims, choices) => {
-      const held: { readonly cpu: number; readonly own: boolean }[] = [];
-      const wanted = claims.filter(({ own }) => own);
-      const { admission: node, tracker } = admission(4, (each) => take(each));
-      const take = (each: Admission): void => {
-        while (wanted[0] !== undefined && each.request('n', { cpu: wanted[0].cpu }, 'own')) held.push(wanted.shift()!);
-      };
-      let left = claims.length;
-      for (const claim of claims) if (!claim.own) node.claim('n', { cpu: claim.cpu }, 'other', () => held.push(claim));
-      take(node);
-      while (left > 0) {
-        expect(held.reduce((sum, { cpu }) => sum + cpu, 0)).toBeLessThanOrEqual(4);
-        expect(held.length, `${left} are left`).toBeGreaterThan(0);
-        const [done] = held.splice((choices.next().value as number) % held.length, 1);
-        left--;
-        if (done!.own) node.release('n', { cpu: done!.cpu }, 'own');
-        else node.releaseOther('n', { cpu: done!.cpu }, 'other');
-        if (done!.own) take(node); // a scheduler looks for more work when something of its own ends
-        await settled();
-      }
-      expect(tracker.free('n')).toEqual({ cpu: 4 });
-    }), { numRuns: 200 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ cpu: fc.integer({ min: 1, max: 4 }), own: fc.boolean() }), { maxLength: 30 }),
+        fc.infiniteStream(fc.nat()),
+        async (claims, choices) => {
+          const held: { readonly cpu: number; readonly own: boolean }[] = [];
+          const wanted = claims.filter(({ own }) => own);
+          const { admission: node, tracker } = admission(4, (each) => take(each));
+          const take = (each: Admission): void => {
+            while (wanted[0] !== undefined && each.request('n', { cpu: wanted[0].cpu }, 'own'))
+              held.push(wanted.shift()!);
+          };
+          let left = claims.length;
+          for (const claim of claims)
+            if (!claim.own) node.claim('n', { cpu: claim.cpu }, 'other', () => held.push(claim));
+          take(node);
+          while (left > 0) {
+            expect(held.reduce((sum, { cpu }) => sum + cpu, 0)).toBeLessThanOrEqual(4);
+            expect(held.length, `${left} are left`).toBeGreaterThan(0);
+            const [done] = held.splice((choices.next().value as number) % held.length, 1);
+            left--;
+            if (done!.own) node.release('n', { cpu: done!.cpu }, 'own');
+            else node.releaseOther('n', { cpu: done!.cpu }, 'other');
+            if (done!.own) take(node); // a scheduler looks for more work when something of its own ends
+            await settled();
+          }
+          expect(tracker.free('n')).toEqual({ cpu: 4 });
+        },
+      ),
+      { numRuns: 200 },
+    );
   });
 });

@@ -10,8 +10,20 @@ const rounding = 0.002;
 const offset = fc.double({ min: -1e7, max: 1e7, noNaN: true });
 const delay = fc.double({ min: 0, max: 500, noNaN: true });
 
-/** A heartbeat from here and one back: what the clock learns when the two ways take so long, the peer's clock ahead by `ahead`. */
-function roundTrip(clock: PeerClock, at: number, { there, back, wait, ahead }: { readonly there: number; readonly back: number; readonly wait: number; readonly ahead: number }): number {
+/**
+ * A heartbeat from here and one back: what the clock learns when the two ways take so long, the peer's clock ahead by
+ * `ahead`.
+ */
+function roundTrip(
+  clock: PeerClock,
+  at: number,
+  {
+    there,
+    back,
+    wait,
+    ahead,
+  }: { readonly there: number; readonly back: number; readonly wait: number; readonly ahead: number },
+): number {
   const peer = new PeerClock();
   peer.hear(clock.say(at), at + there + ahead);
   const end = at + there + wait + back;
@@ -19,61 +31,79 @@ function roundTrip(clock: PeerClock, at: number, { there, back, wait, ahead }: {
   return end;
 }
 
-describe('the offset of a peer\'s clock', () => {
+describe("the offset of a peer's clock", () => {
   it('is exact when both ways take equally long, however long the peer waits in between', () => {
-    fc.assert(fc.property(offset, delay, fc.double({ min: 0, max: 5000, noNaN: true }), (ahead, way, wait) => {
-      const clock = new PeerClock();
-      roundTrip(clock, epoch, { there: way, back: way, wait, ahead });
-      expect(Math.abs(clock.offset - ahead)).toBeLessThanOrEqual(rounding);
-    }));
+    fc.assert(
+      fc.property(offset, delay, fc.double({ min: 0, max: 5000, noNaN: true }), (ahead, way, wait) => {
+        const clock = new PeerClock();
+        roundTrip(clock, epoch, { there: way, back: way, wait, ahead });
+        expect(Math.abs(clock.offset - ahead)).toBeLessThanOrEqual(rounding);
+      }),
+    );
   });
 
   it('is wrong by half of what one way takes longer than the other, and says by how much it may be wrong', () => {
-    fc.assert(fc.property(offset, delay, delay, (ahead, there, back) => {
-      const clock = new PeerClock();
-      roundTrip(clock, epoch, { there, back, wait: 1, ahead });
-      expect(Math.abs(clock.offset - ahead)).toBeLessThanOrEqual(Math.abs(there - back) / 2 + rounding);
-      expect(Math.abs(clock.offset - ahead)).toBeLessThanOrEqual(clock.uncertainty + rounding);
-    }));
+    fc.assert(
+      fc.property(offset, delay, delay, (ahead, there, back) => {
+        const clock = new PeerClock();
+        roundTrip(clock, epoch, { there, back, wait: 1, ahead });
+        expect(Math.abs(clock.offset - ahead)).toBeLessThanOrEqual(Math.abs(there - back) / 2 + rounding);
+        expect(Math.abs(clock.offset - ahead)).toBeLessThanOrEqual(clock.uncertainty + rounding);
+      }),
+    );
   });
 
   it('is that of the shortest of the last round trips', () => {
-    fc.assert(fc.property(offset, fc.array(fc.tuple(delay, delay), { minLength: 1, maxLength: 8 }), (ahead, ways) => {
-      const clock = new PeerClock();
-      let at = epoch;
-      for (const [there, back] of ways) at = roundTrip(clock, at, { there, back, wait: 0, ahead });
-      const drifted = (at - epoch) * 100e-6;
-      const least = Math.min(...ways.map(([there, back]) => there + back));
-      expect(Math.abs(clock.offset - ahead)).toBeLessThanOrEqual(least / 2 + drifted + rounding);
-    }));
+    fc.assert(
+      fc.property(offset, fc.array(fc.tuple(delay, delay), { minLength: 1, maxLength: 8 }), (ahead, ways) => {
+        const clock = new PeerClock();
+        let at = epoch;
+        for (const [there, back] of ways) at = roundTrip(clock, at, { there, back, wait: 0, ahead });
+        const drifted = (at - epoch) * 100e-6;
+        const least = Math.min(...ways.map(([there, back]) => there + back));
+        expect(Math.abs(clock.offset - ahead)).toBeLessThanOrEqual(least / 2 + drifted + rounding);
+      }),
+    );
   });
 
   it('stays within its bound while both hosts send heartbeats at their own pace, over ways of any length, in order', () => {
-    const step = fc.record({ from: fc.constantFrom('here' as const, 'there' as const), pause: fc.double({ min: 0, max: 1000, noNaN: true }), way: delay });
-    fc.assert(fc.property(offset, fc.array(step, { minLength: 2, maxLength: 40 }), (ahead, steps) => {
-      const [here, there] = [new PeerClock(), new PeerClock()];
-      const letters: { readonly to: 'here' | 'there'; readonly at: number; readonly says: ReturnType<PeerClock['say']> }[] = [];
-      let now = epoch;
-      const last = { here: 0, there: 0 };
-      const deliver = (until: number): void => {
-        letters.sort((a, b) => a.at - b.at);
-        while (letters.length > 0 && letters[0]!.at <= until) {
-          const { to, at, says } = letters.shift()!;
-          if (to === 'here') here.hear(says, at);
-          else there.hear(says, at + ahead);
+    const step = fc.record({
+      from: fc.constantFrom('here' as const, 'there' as const),
+      pause: fc.double({ min: 0, max: 1000, noNaN: true }),
+      way: delay,
+    });
+    fc.assert(
+      fc.property(offset, fc.array(step, { minLength: 2, maxLength: 40 }), (ahead, steps) => {
+        const [here, there] = [new PeerClock(), new PeerClock()];
+        const letters: {
+          readonly to: 'here' | 'there';
+          readonly at: number;
+          readonly says: ReturnType<PeerClock['say']>;
+        }[] = [];
+        let now = epoch;
+        const last = { here: 0, there: 0 };
+        const deliver = (until: number): void => {
+          letters.sort((a, b) => a.at - b.at);
+          while (letters.length > 0 && letters[0]!.at <= until) {
+            const { to, at, says } = letters.shift()!;
+            if (to === 'here') here.hear(says, at);
+            else there.hear(says, at + ahead);
+          }
+        };
+        for (const { from, pause, way } of steps) {
+          now += pause;
+          deliver(now);
+          const to = from === 'here' ? 'there' : 'here';
+          last[to] = Math.max(last[to], now + way);
+          letters.push({ to, at: last[to], says: from === 'here' ? here.say(now) : there.say(now + ahead) });
         }
-      };
-      for (const { from, pause, way } of steps) {
-        now += pause;
-        deliver(now);
-        const to = from === 'here' ? 'there' : 'here';
-        last[to] = Math.max(last[to], now + way);
-        letters.push({ to, at: last[to], says: from === 'here' ? here.say(now) : there.say(now + ahead) });
-      }
-      deliver(Infinity);
-      if (here.uncertainty < Infinity) expect(Math.abs(here.offset - ahead)).toBeLessThanOrEqual(here.uncertainty + rounding);
-      if (there.uncertainty < Infinity) expect(Math.abs(there.offset + ahead)).toBeLessThanOrEqual(there.uncertainty + rounding);
-    }));
+        deliver(Infinity);
+        if (here.uncertainty < Infinity)
+          expect(Math.abs(here.offset - ahead)).toBeLessThanOrEqual(here.uncertainty + rounding);
+        if (there.uncertainty < Infinity)
+          expect(Math.abs(there.offset + ahead)).toBeLessThanOrEqual(there.uncertainty + rounding);
+      }),
+    );
   });
 
   it('is 0 as long as no heartbeat has come back', () => {

@@ -8,19 +8,32 @@ import { next, record, useCluster } from '../../support/hosts.ts';
 const d = tasks<typeof import('../../fixtures/deep.ts')>(new URL('../../fixtures/deep.ts', import.meta.url));
 const cluster = useCluster({}, { nodes: [{ name: 'b', capabilities: {}, threads: 2 }] });
 
-const recipes: Recipe[] = [[['field', 2500]], [['list', 900], ['map', 900]], [['set', 6000]]];
+const recipes: Recipe[] = [
+  [['field', 2500]],
+  [
+    ['list', 900],
+    ['map', 900],
+  ],
+  [['set', 6000]],
+];
 
 describe.each(recipes.map((recipe) => [JSON.stringify(recipe), recipe] as const))('a value of %s', (_, recipe) => {
   it('arrives as an argument, as a result, in an error, in a log and by an actor, and the host stays', async () => {
     const { handoff } = cluster;
     const down = record(handoff, 'node:down');
-    const { results } = await handoff.execute(dagOf(
-      { id: 'argument', code: d.measure, extraArgs: [build(recipe)] }, { id: 'made', code: d.build, extraArgs: [recipe] }, { id: 'edge', code: d.measure, args: ['made'] },
-    ));
+    const { results } = await handoff.execute(
+      dagOf(
+        { id: 'argument', code: d.measure, extraArgs: [build(recipe)] },
+        { id: 'made', code: d.build, extraArgs: [recipe] },
+        { id: 'edge', code: d.measure, args: ['made'] },
+      ),
+    );
     expect(results['argument']).toEqual(recipe);
     expect(results['edge']).toEqual(recipe);
     expect(measure(results['made'])).toEqual(recipe);
-    const error: any = await errorOf(handoff.execute(dagOf({ id: 'thrown', code: d.throwDeep, extraArgs: [recipe], maxRetries: 0 })));
+    const error: any = await errorOf(
+      handoff.execute(dagOf({ id: 'thrown', code: d.throwDeep, extraArgs: [recipe], maxRetries: 0 })),
+    );
     expect(measure(error.cause.value)).toEqual(recipe);
     const logged = next(handoff, 'function:log');
     await handoff.execute(dagOf({ id: 'log', code: d.log, extraArgs: [recipe] }));
@@ -36,7 +49,9 @@ describe.each(recipes.map((recipe) => [JSON.stringify(recipe), recipe] as const)
 
 describe('a result that its host cannot read', () => {
   it('fails its function with NOT_SERIALIZABLE, and the host stays', async () => {
-    const error = await errorOf(cluster.handoff.execute(dagOf({ id: 'bad', code: d.surprise, extraArgs: [[['field', 4000]], 100] })));
+    const error = await errorOf(
+      cluster.handoff.execute(dagOf({ id: 'bad', code: d.surprise, extraArgs: [[['field', 4000]], 100] })),
+    );
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'bad', cause: { code: 'NOT_SERIALIZABLE' } });
     expect((await cluster.handoff.execute(dagOf({ id: 'after', code: t.one }))).results['after']).toBe(1);
   });

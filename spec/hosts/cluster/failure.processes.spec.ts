@@ -16,9 +16,20 @@ interface Three {
 
 /** This host has node a; b and c are others', each with a gpu, b tried first. */
 async function three(here: HostOptions['transport'] = {}, there: HostOptions['transport'] = {}): Promise<Three> {
-  const hostB = await startHost({ nodes: [{ name: 'b', capabilities: { cpu: 2, gpu: 1 }, threads: 2 }], transport: there });
-  const handoff = await startHere({ nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }], join: [hostB.address], transport: { ...here, port: 0 } });
-  const hostC = await startHost({ nodes: [{ name: 'c', capabilities: { cpu: 2, gpu: 1 }, threads: 2 }], join: [hostB.address], transport: there });
+  const hostB = await startHost({
+    nodes: [{ name: 'b', capabilities: { cpu: 2, gpu: 1 }, threads: 2 }],
+    transport: there,
+  });
+  const handoff = await startHere({
+    nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }],
+    join: [hostB.address],
+    transport: { ...here, port: 0 },
+  });
+  const hostC = await startHost({
+    nodes: [{ name: 'c', capabilities: { cpu: 2, gpu: 1 }, threads: 2 }],
+    join: [hostB.address],
+    transport: there,
+  });
   if (!('c' in (await handoff.discoverNodes()))) await next(handoff, 'node:up', ({ node }) => node === 'c');
   return { handoff, b: hostB, c: hostC };
 }
@@ -33,7 +44,12 @@ describe('a host that is killed during a run', () => {
     const all = Array.from({ length: layers * width }, (_, k) => {
       const layer = Math.floor(k / width);
       const args = layer === 0 ? [] : [0, 7, 13].map((shift) => `f${(layer - 1) * width + ((k + shift) % width)}`);
-      return { id: `f${k}`, code: t.churn, args, layout: [{ value: k }, { value: 2 }, { value: k % 5 === 0 }, ...Array.from(args.keys(), (arg) => ({ arg }))] };
+      return {
+        id: `f${k}`,
+        code: t.churn,
+        args,
+        layout: [{ value: k }, { value: 2 }, { value: k % 5 === 0 }, ...Array.from(args.keys(), (arg) => ({ arg }))],
+      };
     });
     const expected = (await handoff.executeLocal(dagOf(...all))).results;
     const down = next(handoff, 'node:down');
@@ -49,7 +65,9 @@ describe('a host that is killed during a run', () => {
   it('costs no attempt what ran there: it is run elsewhere', async () => {
     const { handoff, b } = await three();
     const folder = new Folder();
-    const running = handoff.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'value'], cost: { gpu: 1 }, maxRetries: 0 }));
+    const running = handoff.execute(
+      dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'value'], cost: { gpu: 1 }, maxRetries: 0 }),
+    );
     await folder.arrived(1);
     await b.kill();
     await folder.arrived(2);
@@ -64,7 +82,9 @@ describe('a host that is killed during a run', () => {
   it('fails with NODE_DOWN what only it could run', async () => {
     const { handoff, b } = await three({ reconnectTimeout: 0 });
     const folder = new Folder();
-    const running = errorOf(handoff.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], node: 'b' })));
+    const running = errorOf(
+      handoff.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], node: 'b' })),
+    );
     await folder.arrived(1);
     await b.kill();
     expect(await running).toMatchObject({ code: 'NODE_DOWN', functionId: 'x', node: 'b' });
@@ -74,13 +94,34 @@ describe('a host that is killed during a run', () => {
     const { handoff, b } = await three();
     const folder = new Folder();
     const events = record(handoff, 'result:lost', 'result:recomputing');
-    const running = handoff.execute(new Dag('lost')
-      .add({ id: 'base', code: f.notedRamp, extraArgs: [folder.path, 'base', length], cost: { gpu: 1 } })
-      .add({ id: 'needed', code: f.notedRampAfter, args: ['base'], extraArgs: [folder.path, 'needed', length], cost: { gpu: 1 } })
-      .add({ id: 'used', code: f.notedRampAfter, args: ['needed'], extraArgs: [folder.path, 'used', length], cost: { gpu: 1 } })
-      .add({ id: 'user', code: f.sum, args: ['used'], cost: { gpu: 1 } })
-      .add({ id: 'door', code: f.passDoorWith, args: ['user'], layout: [{ value: folder.path }, { value: 'door' }], node: 'a' })
-      .add({ id: 'last', code: f.sumAfter, args: ['needed', 'door'], node: 'a' }), { collect: ['last', 'user'] });
+    const running = handoff.execute(
+      new Dag('lost')
+        .add({ id: 'base', code: f.notedRamp, extraArgs: [folder.path, 'base', length], cost: { gpu: 1 } })
+        .add({
+          id: 'needed',
+          code: f.notedRampAfter,
+          args: ['base'],
+          extraArgs: [folder.path, 'needed', length],
+          cost: { gpu: 1 },
+        })
+        .add({
+          id: 'used',
+          code: f.notedRampAfter,
+          args: ['needed'],
+          extraArgs: [folder.path, 'used', length],
+          cost: { gpu: 1 },
+        })
+        .add({ id: 'user', code: f.sum, args: ['used'], cost: { gpu: 1 } })
+        .add({
+          id: 'door',
+          code: f.passDoorWith,
+          args: ['user'],
+          layout: [{ value: folder.path }, { value: 'door' }],
+          node: 'a',
+        })
+        .add({ id: 'last', code: f.sumAfter, args: ['needed', 'door'], node: 'a' }),
+      { collect: ['last', 'user'] },
+    );
     await until(() => folder.calls('door') === 1);
     const placed = Object.fromEntries(folder.lines.map(([, name, node]) => [name, node]));
     expect(placed).toMatchObject({ base: 'b', needed: 'b', used: 'b' });
@@ -92,17 +133,23 @@ describe('a host that is killed during a run', () => {
     expect(results['last']).toBe(total);
     expect(results['user'].total).toBe(total);
     expect(['base', 'needed', 'used', 'door'].map((name) => folder.calls(name))).toEqual([2, 2, 1, 1]);
-    expect(events.map(({ type, functionId }) => `${type} ${functionId}`)).toEqual(expect.arrayContaining(['result:lost needed', 'result:recomputing needed', 'result:recomputing base']));
+    expect(events.map(({ type, functionId }) => `${type} ${functionId}`)).toEqual(
+      expect.arrayContaining(['result:lost needed', 'result:recomputing needed', 'result:recomputing base']),
+    );
   });
 
   it('while its result is on the way to another has it made again', async () => {
     const { handoff, b, c: hostC } = await three();
     const big = 2 ** 24; // 128 MiB
     const folder = new Folder();
-    const running = handoff.execute(dagOf(
-      { id: 'made', code: f.notedRamp, extraArgs: [folder.path, 'made', big], cost: { gpu: 1 } },
-      { id: 'there', code: f.sum, args: ['made'], node: 'c' }, { id: 'here', code: f.sum, args: ['made'], node: 'a' },
-    ), { collect: 'sinks' });
+    const running = handoff.execute(
+      dagOf(
+        { id: 'made', code: f.notedRamp, extraArgs: [folder.path, 'made', big], cost: { gpu: 1 } },
+        { id: 'there', code: f.sum, args: ['made'], node: 'c' },
+        { id: 'here', code: f.sum, args: ['made'], node: 'a' },
+      ),
+      { collect: 'sinks' },
+    );
     await next(handoff, 'function:finished', ({ functionId }) => functionId === 'made');
     await b.kill();
     const { results } = await running;
@@ -114,7 +161,12 @@ describe('a host that is killed during a run', () => {
   it('has what its results fed, and is collected, made again where it is needed: results the run is to give', async () => {
     const { handoff, b } = await three();
     const folder = new Folder();
-    const running = handoff.execute(dagOf({ id: 'x', code: f.notedRamp, extraArgs: [folder.path, 'x', length], cost: { gpu: 1 } }, { id: 'door', code: f.passDoor, extraArgs: [folder.path, 'door'], node: 'a' }));
+    const running = handoff.execute(
+      dagOf(
+        { id: 'x', code: f.notedRamp, extraArgs: [folder.path, 'x', length], cost: { gpu: 1 } },
+        { id: 'door', code: f.passDoor, extraArgs: [folder.path, 'door'], node: 'a' },
+      ),
+    );
     await folder.arrived(2);
     await b.kill();
     folder.open();
@@ -136,9 +188,16 @@ describe('a host that is killed during a run', () => {
   it('together with another: the last one does it all', async () => {
     const { handoff, b, c: hostC } = await three();
     const folder = new Folder();
-    const all = Array.from({ length: 60 }, (_, i) => ({ id: `f${i}`, code: f.hold, args: i < 10 ? [] : [`f${i - 10}`], layout: [{ value: folder.path }, { value: `f${i}` }, { value: 10 }, ...(i < 10 ? [] : [{ arg: 0 }])] }));
+    const all = Array.from({ length: 60 }, (_, i) => ({
+      id: `f${i}`,
+      code: f.hold,
+      args: i < 10 ? [] : [`f${i - 10}`],
+      layout: [{ value: folder.path }, { value: `f${i}` }, { value: 10 }, ...(i < 10 ? [] : [{ arg: 0 }])],
+    }));
     const running = handoff.execute(dagOf(...all));
-    await until(() => folder.lines.some(([, , node]) => node === 'b') && folder.lines.some(([, , node]) => node === 'c'));
+    await until(
+      () => folder.lines.some(([, , node]) => node === 'b') && folder.lines.some(([, , node]) => node === 'c'),
+    );
     await Promise.all([b.kill(), hostC.kill()]);
     const { results } = await running;
     expect(Object.values(results)).toEqual(all.map((_, i) => Math.floor(i / 10) + 1));
@@ -164,10 +223,12 @@ describe('a host that falls silent', () => {
     const folder = new Folder();
     const finished = record(handoff, 'function:finished');
     const down = next(handoff, 'node:down', ({ node }) => node === 'b');
-    const running = handoff.execute(new Dag('silent')
-      .add({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'value'], cost: { gpu: 1 } })
-      .add({ id: 'wait', code: f.passDoor, args: [], extraArgs: [folder.path, 'wait'], node: 'a' })
-      .add({ id: 'later', code: f.same, args: ['wait'], cost: { gpu: 1 } }));
+    const running = handoff.execute(
+      new Dag('silent')
+        .add({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'value'], cost: { gpu: 1 } })
+        .add({ id: 'wait', code: f.passDoor, args: [], extraArgs: [folder.path, 'wait'], node: 'a' })
+        .add({ id: 'later', code: f.same, args: ['wait'], cost: { gpu: 1 } }),
+    );
     await folder.arrived(2);
     expect(folder.lines.find(([, name]) => name === 'x')![2]).toBe('b');
     b.signal('SIGSTOP');
@@ -183,7 +244,14 @@ describe('a host that falls silent', () => {
     expect(results['x']).toBe('value');
     expect(allocations['x']).toBe('c');
     expect(finished.filter(({ functionId }) => functionId === 'x').map(({ node }) => node)).toEqual(['c']);
-    const { results: again } = await handoff.execute(dagOf({ id: 'r', code: f.ramp, extraArgs: [length], node: 'b' }, { id: 's', code: f.sum, args: ['r'], node: 'c' }, { id: 'u', code: f.sum, args: ['r'], node: 'a' }), { collect: 'sinks' });
+    const { results: again } = await handoff.execute(
+      dagOf(
+        { id: 'r', code: f.ramp, extraArgs: [length], node: 'b' },
+        { id: 's', code: f.sum, args: ['r'], node: 'c' },
+        { id: 'u', code: f.sum, args: ['r'], node: 'a' },
+      ),
+      { collect: 'sinks' },
+    );
     expect([again['s'].total, again['u'].total]).toEqual([total, total]);
   });
 
@@ -191,7 +259,15 @@ describe('a host that falls silent', () => {
     const { handoff, b } = await three(quick, { heartbeatInterval: 100 });
     const folder = new Folder();
     const down = next(handoff, 'node:down', ({ node }) => node === 'b');
-    const running = handoff.execute(dagOf(...Array.from({ length: 6 }, (_, i) => ({ id: `f${i}`, code: f.passDoor, extraArgs: [folder.path, `f${i}`, i] }))));
+    const running = handoff.execute(
+      dagOf(
+        ...Array.from({ length: 6 }, (_, i) => ({
+          id: `f${i}`,
+          code: f.passDoor,
+          extraArgs: [folder.path, `f${i}`, i],
+        })),
+      ),
+    );
     await folder.arrived(6);
     const onB = folder.lines.filter(([, , node]) => node === 'b').map(([, name]) => name!);
     b.signal('SIGSTOP');
@@ -199,16 +275,28 @@ describe('a host that falls silent', () => {
     const up = next(handoff, 'node:up', ({ node }) => node === 'b');
     b.signal('SIGCONT');
     await up;
-    await until(() => onB.every((name) => folder.calls(name) >= 2 && folder.lines.some(([sign, each]) => sign === '!' && each === name)));
+    await until(() =>
+      onB.every(
+        (name) => folder.calls(name) >= 2 && folder.lines.some(([sign, each]) => sign === '!' && each === name),
+      ),
+    );
     folder.open();
     expect((await running).results).toEqual({ f0: 0, f1: 1, f2: 2, f3: 3, f4: 4, f5: 5 });
   });
 
   it('for less than the time limit is not given up', async () => {
-    const { handoff, b } = await three({ heartbeatInterval: 100, heartbeatTimeout: 20_000 }, { heartbeatInterval: 100, heartbeatTimeout: 20_000 });
+    const { handoff, b } = await three(
+      { heartbeatInterval: 100, heartbeatTimeout: 20_000 },
+      { heartbeatInterval: 100, heartbeatTimeout: 20_000 },
+    );
     const downs = record(handoff, 'node:down');
     const folder = new Folder();
-    const run = handoff.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'late'], node: 'b' }, { id: 'known', code: t.later, extraArgs: [1], node: 'b' }));
+    const run = handoff.execute(
+      dagOf(
+        { id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'late'], node: 'b' },
+        { id: 'known', code: t.later, extraArgs: [1], node: 'b' },
+      ),
+    );
     await folder.arrived(1);
     b.signal('SIGSTOP');
     folder.open();
@@ -224,7 +312,9 @@ describe('a host that falls silent', () => {
     b.signal('SIGSTOP');
     await Promise.all([
       errorOf(handoff.lookupDataLocation('nobody', 'knows')).then(({ code }) => expect(code).toBe('NOT_FOUND')),
-      errorOf(handoff.getValue('nobody', 'knows', { fromNode: 'b' })).then(({ code }) => expect(code).toMatch(/NODE_DOWN|NOT_FOUND/)),
+      errorOf(handoff.getValue('nobody', 'knows', { fromNode: 'b' })).then(({ code }) =>
+        expect(code).toMatch(/NODE_DOWN|NOT_FOUND/),
+      ),
       handoff.clear('nobody'),
     ]);
     await down;
@@ -239,7 +329,9 @@ describe('a host whose main thread is busy for longer than heartbeatTimeout', ()
     const orchestrator = await startHost({ join: [far.address], deaf: true, transport: quick });
     await Promise.all([far, orchestrator].map((each) => each.watch('node:down')));
     const folder = new Folder();
-    const running = orchestrator.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'kept'], maxRetries: 0, idempotent: false }));
+    const running = orchestrator.execute(
+      dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'kept'], maxRetries: 0, idempotent: false }),
+    );
     await folder.arrived(1);
     await (which === 'a host of nodes' ? far : orchestrator).block(3000);
     folder.open();
@@ -255,12 +347,16 @@ describe('a host that is out of reach', () => {
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1 }], transport: quick });
     const handoff = await startHere({ join: [far.address], transport: quick });
     const folder = new Folder();
-    const running = handoff.execute(new Dag('awaited').add({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'kept'], maxRetries: 0 }));
+    const running = handoff.execute(
+      new Dag('awaited').add({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'kept'], maxRetries: 0 }),
+    );
     await folder.arrived(1);
     const down = next(handoff, 'node:down');
     far.signal('SIGSTOP');
     await down;
-    expect(handoff.explain('awaited', 'x')).toMatchObject({ functions: [{ state: 'node', node: 'far', text: expect.stringContaining('out of reach') }] });
+    expect(handoff.explain('awaited', 'x')).toMatchObject({
+      functions: [{ state: 'node', node: 'far', text: expect.stringContaining('out of reach') }],
+    });
     expect(await handoff.discoverNodes()).toEqual({});
     far.signal('SIGCONT');
     folder.open();
@@ -272,11 +368,19 @@ describe('a host that comes back', () => {
   it('under the same port and node name, in another life, is used again', async () => {
     const { handoff, b, c: hostC } = await three();
     const folder = new Folder();
-    const running = handoff.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 1], cost: { gpu: 1 } }, { id: 'y', code: f.passDoor, extraArgs: [folder.path, 'y', 2], cost: { gpu: 1 } }));
+    const running = handoff.execute(
+      dagOf(
+        { id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 1], cost: { gpu: 1 } },
+        { id: 'y', code: f.passDoor, extraArgs: [folder.path, 'y', 2], cost: { gpu: 1 } },
+      ),
+    );
     await folder.arrived(2);
     const up = next(handoff, 'node:up', ({ node }) => node === 'b');
     await b.kill();
-    const anew = await startHost({ nodes: [{ name: 'b', capabilities: { cpu: 2, gpu: 1 } }], transport: { port: portOf(b) } });
+    const anew = await startHost({
+      nodes: [{ name: 'b', capabilities: { cpu: 2, gpu: 1 } }],
+      transport: { port: portOf(b) },
+    });
     await up;
     await folder.arrived(3);
     expect(folder.lines.at(-1)).toMatchObject(['+', expect.any(String), 'b', expect.any(String), `${anew.pid}`]);
@@ -284,7 +388,9 @@ describe('a host that comes back', () => {
     expect((await running).results).toEqual({ x: 1, y: 2 });
     await until(async () => 'b' in (await hostC.call('discoverNodes')));
     expect((await hostC.execute(dagOf({ id: 'x', code: f.pid, node: 'b' }))).results).toEqual({ x: anew.pid });
-    expect((await anew.execute(dagOf({ id: 'x', code: f.pid, node: 'c' }, { id: 'y', code: f.pid, node: 'a' }))).results).toEqual({ x: hostC.pid, y: process.pid });
+    expect(
+      (await anew.execute(dagOf({ id: 'x', code: f.pid, node: 'c' }, { id: 'y', code: f.pid, node: 'a' }))).results,
+    ).toEqual({ x: hostC.pid, y: process.pid });
   });
 
   it('with other capabilities and code to be told again has them', async () => {
@@ -294,7 +400,9 @@ describe('a host that comes back', () => {
     await b.kill();
     await startHost({ nodes: [{ name: 'b', capabilities: { cpu: 1, tpu: 4 } }], transport: { port: portOf(b) } });
     expect(await up).toMatchObject({ capabilities: { cpu: 1, tpu: 4 } });
-    const { results } = await handoff.execute(dagOf({ id: 'y', code: t.one, cost: { tpu: 4 } }, { id: 'z', code: c.whoAmI, node: 'b' }));
+    const { results } = await handoff.execute(
+      dagOf({ id: 'y', code: t.one, cost: { tpu: 4 } }, { id: 'z', code: c.whoAmI, node: 'b' }),
+    );
     expect(results).toMatchObject({ y: 1, z: { node: 'b' } });
   });
 
@@ -316,11 +424,20 @@ describe('a host that stops gently during a run', () => {
     const { handoff, b } = await three();
     const folder = new Folder();
     const lost = record(handoff, 'result:lost', 'result:recomputing', 'function:retrying');
-    const running = handoff.execute(new Dag('gently')
-      .add({ id: 'made', code: f.notedRamp, extraArgs: [folder.path, 'made', length], cost: { gpu: 1 } })
-      .add({ id: 'slow', code: f.passDoorWith, args: ['made'], layout: [{ value: folder.path }, { value: 'slow' }], cost: { gpu: 1 } })
-      .add({ id: 'hold', code: f.passDoor, extraArgs: [folder.path, 'hold'], node: 'a' })
-      .add({ id: 'last', code: f.sumAfter, args: ['made', 'hold'] }), { collect: ['last'] });
+    const running = handoff.execute(
+      new Dag('gently')
+        .add({ id: 'made', code: f.notedRamp, extraArgs: [folder.path, 'made', length], cost: { gpu: 1 } })
+        .add({
+          id: 'slow',
+          code: f.passDoorWith,
+          args: ['made'],
+          layout: [{ value: folder.path }, { value: 'slow' }],
+          cost: { gpu: 1 },
+        })
+        .add({ id: 'hold', code: f.passDoor, extraArgs: [folder.path, 'hold'], node: 'a' })
+        .add({ id: 'last', code: f.sumAfter, args: ['made', 'hold'] }),
+      { collect: ['last'] },
+    );
     await until(() => folder.calls('slow') === 1 && folder.calls('hold') === 1);
     expect(folder.lines.filter(([, name]) => name === 'slow')[0]![2]).toBe('b');
     const stopping = b.stop();
@@ -338,11 +455,24 @@ describe('a host that stops gently during a run', () => {
   it('is sent nothing new while it waits for what it runs', async () => {
     const { handoff, b } = await three();
     const folder = new Folder();
-    const running = handoff.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { gpu: 1 } }, { id: 'g', code: f.passDoor, extraArgs: [folder.path, 'g'], node: 'a' }));
+    const running = handoff.execute(
+      dagOf(
+        { id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { gpu: 1 } },
+        { id: 'g', code: f.passDoor, extraArgs: [folder.path, 'g'], node: 'a' },
+      ),
+    );
     await folder.arrived(2);
     const stopping = b.stop();
     await until(async () => (await errorOf(b.call('discoverNodes'))).code === 'STOPPED');
-    const more = handoff.execute(dagOf(...Array.from({ length: 30 }, (_, i) => ({ id: `f${i}`, code: f.where, ...(i % 2 === 0 && { cost: { gpu: 1 } }) }))));
+    const more = handoff.execute(
+      dagOf(
+        ...Array.from({ length: 30 }, (_, i) => ({
+          id: `f${i}`,
+          code: f.where,
+          ...(i % 2 === 0 && { cost: { gpu: 1 } }),
+        })),
+      ),
+    );
     expect(new Set(Object.values((await more).results)).has('b')).toBe(false);
     folder.open();
     await stopping;
@@ -352,7 +482,9 @@ describe('a host that stops gently during a run', () => {
   it('waits no longer than drainTimeout, and then what it ran is run elsewhere', async () => {
     const { handoff, b } = await three({}, { drainTimeout: 200 });
     const folder = new Folder();
-    const running = handoff.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'kept'], cost: { gpu: 1 }, maxRetries: 0 }));
+    const running = handoff.execute(
+      dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'kept'], cost: { gpu: 1 }, maxRetries: 0 }),
+    );
     await folder.arrived(1);
     await b.stop();
     await folder.arrived(2);
@@ -363,7 +495,9 @@ describe('a host that stops gently during a run', () => {
   it('without draining ends at once, and what it ran is run elsewhere', async () => {
     const { handoff, b } = await three();
     const folder = new Folder();
-    const running = handoff.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'kept'], cost: { gpu: 1 }, maxRetries: 0 }));
+    const running = handoff.execute(
+      dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'kept'], cost: { gpu: 1 }, maxRetries: 0 }),
+    );
     await folder.arrived(1);
     await b.stop({ drain: false });
     await folder.arrived(2);
@@ -374,7 +508,12 @@ describe('a host that stops gently during a run', () => {
   it('as orchestrator has its own runs finished first, on all hosts', async () => {
     const { b } = await three();
     const folder = new Folder();
-    const running = b.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 1], node: 'a' }, { id: 'y', code: f.passDoor, extraArgs: [folder.path, 'y', 2], node: 'c' }));
+    const running = b.execute(
+      dagOf(
+        { id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 1], node: 'a' },
+        { id: 'y', code: f.passDoor, extraArgs: [folder.path, 'y', 2], node: 'c' },
+      ),
+    );
     await folder.arrived(2);
     const stopping = b.stop();
     folder.open();

@@ -18,37 +18,70 @@ interface Two {
 /** This host has node a, the other node b, which has a gpu. */
 async function two(env: Record<string, string> = {}): Promise<Two> {
   const other = await startHost({ nodes: [{ name: 'b', capabilities: { cpu: 2, gpu: 1 }, threads: 2 }], env });
-  const handoff = await startHere({ nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }], join: [other.address] });
+  const handoff = await startHere({
+    nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }],
+    join: [other.address],
+  });
   return { handoff, other };
 }
 
 describe('what another host runs', () => {
   it('is told by it, from the run and its graph to its end, with errors and what caused them', async () => {
     const { handoff, other } = await two();
-    const heard = await Heard.everywhere(handoff, ...runEvents, 'attempts', 'function:retrying', 'function:failed', 'function:log');
-    const dag = dagOf({ id: 'x', code: t.one }, { id: 'y', code: f.throwFar, args: [], maxRetries: 1, retryDelay: 1, node: 'b' });
+    const heard = await Heard.everywhere(
+      handoff,
+      ...runEvents,
+      'attempts',
+      'function:retrying',
+      'function:failed',
+      'function:log',
+    );
+    const dag = dagOf(
+      { id: 'x', code: t.one },
+      { id: 'y', code: f.throwFar, args: [], maxRetries: 1, retryDelay: 1, node: 'b' },
+    );
     await errorOf(other.execute(dag));
     const end = await heard.first('run:failed');
     expect(heard.told.every(({ host }) => host === other.address)).toBe(true);
     expect(heard.of('run:started')).toHaveLength(1);
-    expect(heard.told[0]).toMatchObject({ event: { type: 'run:started', dagId: dag.id, functions: 2 }, graph: { dagId: dag.id, ids: ['x', 'y'], names: ['one', 'throwFar'], deps: [[], []], pins: [null, 'b'] } });
+    expect(heard.told[0]).toMatchObject({
+      event: { type: 'run:started', dagId: dag.id, functions: 2 },
+      graph: { dagId: dag.id, ids: ['x', 'y'], names: ['one', 'throwFar'], deps: [[], []], pins: [null, 'b'] },
+    });
     expect(heard.told.at(-1)).toBe(end);
     expect(end.event.error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'y', cause: { name: 'FarError' } });
     expect(heard.of('function:retrying')).toHaveLength(1);
     expect(heard.of('function:failed')).toHaveLength(1);
     expect(heard.of('function:failed')[0]!.event.error).toBeInstanceOf(RangeError);
-    const attempts = heard.of('attempts').flatMap(({ event }) => event.functionIds.map((id: string, k: number) => [id, event.attempts[k], event.failed.includes(k)]));
-    expect(attempts.filter(([id]) => id === 'y')).toEqual([['y', 1, true], ['y', 2, true]]);
+    const attempts = heard
+      .of('attempts')
+      .flatMap(({ event }) =>
+        event.functionIds.map((id: string, k: number) => [id, event.attempts[k], event.failed.includes(k)]),
+      );
+    expect(attempts.filter(([id]) => id === 'y')).toEqual([
+      ['y', 1, true],
+      ['y', 2, true],
+    ]);
   });
 
   it('is told to have failed without its results and all its failures, which are many', async () => {
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [there.address!] });
     const heard = await Heard.everywhere(here, ...runEvents);
-    const own = await errorOf(there.execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.boom }), { failurePolicy: 'continue' }));
+    const own = await errorOf(
+      there.execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.boom }), { failurePolicy: 'continue' }),
+    );
     expect(own).toMatchObject({ results: { x: 1 }, failures: [{ functionId: 'y' }] });
-    const { event: { error } } = await heard.first('run:failed');
-    expect(error).toMatchObject({ code: own.code, message: own.message, functionId: 'y', dagId: own.dagId, cause: { name: 'TaskError' } });
+    const {
+      event: { error },
+    } = await heard.first('run:failed');
+    expect(error).toMatchObject({
+      code: own.code,
+      message: own.message,
+      functionId: 'y',
+      dagId: own.dagId,
+      cause: { name: 'TaskError' },
+    });
     expect(error).not.toHaveProperty('results');
     expect(error).not.toHaveProperty('failures');
   });
@@ -57,7 +90,16 @@ describe('what another host runs', () => {
     const { handoff, other } = await two();
     const heard = await Heard.everywhere(handoff, ...runEvents, 'function:started', 'function:finished', 'attempts');
     const size = 300; // several batches each
-    const dags = [0, 1, 2].map(() => dagOf(...Array.from({ length: size }, (_, k) => ({ id: `f${k}`, code: t.add, extraArgs: [1], ...(k >= 30 && { args: [`f${k - 30}`] }) }))));
+    const dags = [0, 1, 2].map(() =>
+      dagOf(
+        ...Array.from({ length: size }, (_, k) => ({
+          id: `f${k}`,
+          code: t.add,
+          extraArgs: [1],
+          ...(k >= 30 && { args: [`f${k - 30}`] }),
+        })),
+      ),
+    );
     await Promise.all([other.execute(dags[0]!), other.execute(dags[1]!), handoff.execute(dags[2]!)]);
     await Promise.all(dags.map(({ id }) => heard.first('run:finished', ({ dagId }) => dagId === id)));
     for (const [k, { id }] of dags.entries()) {
@@ -71,7 +113,8 @@ describe('what another host runs', () => {
       const begun = new Set<string>();
       for (const { event } of own) {
         if (event.type === 'function:started') begun.add(event.functionId);
-        else if (event.type === 'function:finished') expect(begun.delete(event.functionId), 'told to have started before').toBe(true);
+        else if (event.type === 'function:finished')
+          expect(begun.delete(event.functionId), 'told to have started before').toBe(true);
       }
       expect(own.filter(({ event }) => event.type === 'function:finished')).toHaveLength(size);
     }
@@ -84,7 +127,9 @@ describe('what another host runs', () => {
     const dag = dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 1] }, { id: 'y', code: t.one });
     const running = other.execute(dag);
     await folder.arrived(1);
-    await until(async () => (await overviewOf(handoff).explain(other.address, dag.id, 'y')).functions[0]!.state === 'done');
+    await until(
+      async () => (await overviewOf(handoff).explain(other.address, dag.id, 'y')).functions[0]!.state === 'done',
+    );
     const asked = performance.timeOrigin + performance.now();
     const first = new Heard(handoff, ...runEvents, 'attempts');
     const { event, graph, host, done } = await first.first('run:started');
@@ -95,7 +140,11 @@ describe('what another host runs', () => {
     expect(event.at).toBeLessThan(asked);
     const second = new Heard(handoff, ...runEvents);
     // Clocks are aligned anew meanwhile, so that the time may differ by a little.
-    expect(await second.first('run:started')).toMatchObject({ event: { ...event, at: expect.closeTo(event.at, -2) as number }, done: [1], graph });
+    expect(await second.first('run:started')).toMatchObject({
+      event: { ...event, at: expect.closeTo(event.at, -2) as number },
+      done: [1],
+      graph,
+    });
     expect(first.of('run:started'), 'whoever knows is not told again').toHaveLength(1);
     folder.open();
     await running;
@@ -121,7 +170,9 @@ describe('what another host runs', () => {
     await other.execute(dagOf({ id: 'x', code: t.one }));
     for (const heard of all) expect(await heard.first('run:finished')).toMatchObject({ host: other.address });
     await third.execute(dagOf({ id: 'y', code: t.one }));
-    const [told] = await Promise.all(all.map((heard) => heard.first('run:finished', ({ dagId }) => dagId !== heard.told[0]!.event.dagId)));
+    const [told] = await Promise.all(
+      all.map((heard) => heard.first('run:finished', ({ dagId }) => dagId !== heard.told[0]!.event.dagId)),
+    );
     expect(told!.host).not.toBe(other.address);
     expect(all[1]!.told.at(-1)!.host).toBe('local');
   });
@@ -151,7 +202,10 @@ describe('what happens to nodes', () => {
     await heard.first('node:down');
     await handoff.updateCapabilities('a', { memory: 7 });
     expect(heard.told.map(({ host, event }) => [host, event.type, event.node])).toEqual([
-      [other.address, 'node:capabilities-changed', 'b'], [other.address, 'node:up', 'c'], [other.address, 'node:down', 'c'], [handoff.address ?? 'local', 'node:capabilities-changed', 'a'],
+      [other.address, 'node:capabilities-changed', 'b'],
+      [other.address, 'node:up', 'c'],
+      [other.address, 'node:down', 'c'],
+      [handoff.address ?? 'local', 'node:capabilities-changed', 'a'],
     ]);
   });
 });
@@ -163,13 +217,22 @@ describe('a host that is lost in the middle', () => {
     const heard = await Heard.everywhere(handoff, ...runEvents, 'node:down', 'node:up');
     const running = other.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 1], node: 'b' }));
     running.catch(() => {});
-    const { event: { dagId } } = await heard.first('run:started');
+    const {
+      event: { dagId },
+    } = await heard.first('run:started');
     await folder.arrived(1);
     await other.kill();
-    expect(await heard.first('run:failed')).toMatchObject({ host: other.address, event: { dagId, error: { code: 'NODE_DOWN', message: expect.stringContaining(other.address) } } });
+    expect(await heard.first('run:failed')).toMatchObject({
+      host: other.address,
+      event: { dagId, error: { code: 'NODE_DOWN', message: expect.stringContaining(other.address) } },
+    });
     expect(heard.of('node:down')).toMatchObject([{ host: other.address, event: { node: 'b' } }]);
     expect(new Heard(handoff, ...runEvents).told).toEqual([]);
-    const again = await startHost({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }], join: [handoff.address!], transport: { port: Number(other.address.split(':').at(-1)) } });
+    const again = await startHost({
+      nodes: [{ name: 'b', capabilities: { cpu: 1 } }],
+      join: [handoff.address!],
+      transport: { port: Number(other.address.split(':').at(-1)) },
+    });
     await heard.first('node:up');
     await again.execute(dagOf({ id: 'z', code: t.one }));
     expect(await heard.first('run:finished')).toMatchObject({ host: again.address });
@@ -179,17 +242,25 @@ describe('a host that is lost in the middle', () => {
 describe('a host whose clock is an hour ahead', () => {
   it('tells, and runs for others, by the clock of whoever reads', async () => {
     const shift = 3_600_000;
-    const { handoff, other } = await two({ NODE_OPTIONS: `--import ${new URL('../../fixtures/shifted-clock.mjs', import.meta.url).href}`, SHIFTED_BY: String(shift) });
+    const { handoff, other } = await two({
+      NODE_OPTIONS: `--import ${new URL('../../fixtures/shifted-clock.mjs', import.meta.url).href}`,
+      SHIFTED_BY: String(shift),
+    });
     const heard = await Heard.everywhere(handoff, ...runEvents, 'attempts', 'function:started');
     await other.watch('run:started');
     const before = performance.timeOrigin + performance.now();
     const mine = dagOf({ id: 'x', code: t.later, extraArgs: [20, 1], node: 'b' });
-    const theirs = dagOf({ id: 'y', code: t.later, extraArgs: [20, 1], node: 'a' }, { id: 'z', code: t.later, extraArgs: [20, 1], node: 'b' });
+    const theirs = dagOf(
+      { id: 'y', code: t.later, extraArgs: [20, 1], node: 'a' },
+      { id: 'z', code: t.later, extraArgs: [20, 1], node: 'b' },
+    );
     await handoff.execute(mine);
     await other.execute(theirs);
     await heard.first('run:finished', ({ dagId }) => dagId === theirs.id);
     const folder = new Folder();
-    const open = handoff.execute(dagOf({ id: 'door', code: f.passDoor, extraArgs: [folder.path, 'door', 1], node: 'b' }));
+    const open = handoff.execute(
+      dagOf({ id: 'door', code: f.passDoor, extraArgs: [folder.path, 'door', 1], node: 'b' }),
+    );
     await folder.arrived(1);
     const threads = (await overviewOf(handoff).nodes()).flatMap((node) => node.threads);
     folder.open();
@@ -205,7 +276,10 @@ describe('a host whose clock is an hour ahead', () => {
       expect(at).toBeGreaterThan(before - slack);
       expect(at).toBeLessThan(after + slack);
     }
-    for (const { event: { spans } } of heard.of('attempts')) expect(spans[1]! - spans[0]!).toBeGreaterThanOrEqual(19);
+    for (const {
+      event: { spans },
+    } of heard.of('attempts'))
+      expect(spans[1]! - spans[0]!).toBeGreaterThanOrEqual(19);
   });
 });
 
@@ -217,7 +291,11 @@ describe('a reader that does not keep up', () => {
     const size = 130_000; // more than a host keeps for another
     const request = Peer.prototype.request;
     const busy = Promise.withResolvers<void>();
-    const stalled = vi.spyOn(Peer.prototype, 'request').mockImplementation(async function (this: Peer, method, ...args) {
+    const stalled = vi.spyOn(Peer.prototype, 'request').mockImplementation(async function (
+      this: Peer,
+      method,
+      ...args
+    ) {
       if (method === 'told') await busy.promise;
       return (request as (...all: any[]) => Promise<any>).call(this, method, ...args);
     });
@@ -245,7 +323,11 @@ describe('a host that tells what is none of ours', () => {
   function adding(wires: () => readonly unknown[]): { mockRestore(): void } {
     const request = Peer.prototype.request;
     return vi.spyOn(Peer.prototype, 'request').mockImplementation(function (this: Peer, method, ...args) {
-      return (request as (...all: any[]) => Promise<any>).call(this, method, ...(method === 'told' ? [args[0], [...wires(), ...args[1] as unknown[]], args[2]] : args));
+      return (request as (...all: any[]) => Promise<any>).call(
+        this,
+        method,
+        ...(method === 'told' ? [args[0], [...wires(), ...(args[1] as unknown[])], args[2]] : args),
+      );
     });
   }
 
@@ -254,13 +336,51 @@ describe('a host that tells what is none of ours', () => {
     const here = await startHere({ join: [there.address!] });
     const at = performance.timeOrigin + performance.now();
     const run = { type: 'run:started', at, runId: 'bad', dagId: 'bad', functions: 1 };
-    const graph = { runId: 'bad', dagId: 'bad', ids: ['x'], code: [0], names: ['n'], pins: [null], cost: [0], costs: [null], duration: [null], offset: Int32Array.of(0, 1), edges: Int32Array.of(7) };
+    const graph = {
+      runId: 'bad',
+      dagId: 'bad',
+      ids: ['x'],
+      code: [0],
+      names: ['n'],
+      pins: [null],
+      cost: [0],
+      costs: [null],
+      duration: [null],
+      offset: Int32Array.of(0, 1),
+      edges: Int32Array.of(7),
+    };
     const done = Int32Array.of(0);
-    const good = { event: { ...run, runId: 'good', dagId: 'good' }, graph: { ...graph, runId: 'good', dagId: 'good', offset: Int32Array.of(0, 0), edges: new Int32Array(0) } };
+    const good = {
+      event: { ...run, runId: 'good', dagId: 'good' },
+      graph: { ...graph, runId: 'good', dagId: 'good', offset: Int32Array.of(0, 0), edges: new Int32Array(0) },
+    };
     const wires = [
-      null, 1, { event: run, graph }, { event: run, graph: 'graph' }, { underWay: null }, { underWay: [null] }, { underWay: [{ event: run, graph, done }] }, { underWay: [{ event: { ...run, runId: 'other' }, done: Int32Array.of(5) }] },
-      { underWay: [{ event: run, graph: { ...good.graph, runId: 'bad', dagId: 'bad' }, done: 'all' }] }, good,
-      { event: { type: 'attempts', at, runId: 'good', dagId: 'good', node: 'b', thread: 0, functionIds: ['x'], indexes: [4], attempts: [1], spans: [at, at], bytes: [0], failed: [] } },
+      null,
+      1,
+      { event: run, graph },
+      { event: run, graph: 'graph' },
+      { underWay: null },
+      { underWay: [null] },
+      { underWay: [{ event: run, graph, done }] },
+      { underWay: [{ event: { ...run, runId: 'other' }, done: Int32Array.of(5) }] },
+      { underWay: [{ event: run, graph: { ...good.graph, runId: 'bad', dagId: 'bad' }, done: 'all' }] },
+      good,
+      {
+        event: {
+          type: 'attempts',
+          at,
+          runId: 'good',
+          dagId: 'good',
+          node: 'b',
+          thread: 0,
+          functionIds: ['x'],
+          indexes: [4],
+          attempts: [1],
+          spans: [at, at],
+          bytes: [0],
+          failed: [],
+        },
+      },
     ];
     let left = 1;
     const added = adding(() => (left-- > 0 ? wires : []));
@@ -269,7 +389,10 @@ describe('a host that tells what is none of ours', () => {
       await there.execute(dagOf({ id: 'a', code: t.one }));
       await heard.first('run:finished');
       const runs = heard.of('run:started');
-      expect(runs.map(({ graph: { ids, deps } = {} as any }) => [ids, deps])).toEqual([[['x'], [[]]], [['a'], [[]]]]);
+      expect(runs.map(({ graph: { ids, deps } = {} as any }) => [ids, deps])).toEqual([
+        [['x'], [[]]],
+        [['a'], [[]]],
+      ]);
       expect(overviewOf(here).feed.dropped).toBe(wires.length - 1);
       const late = await Heard.everywhere(here, ...runEvents);
       await there.execute(dagOf({ id: 'b', code: t.one }));
@@ -291,8 +414,23 @@ describe('a host that tells what is none of ours', () => {
     sent.mockRestore();
     const holes: unknown[] = [];
     holes.length = 4_000_000_000;
-    for (const [events, dropped] of [['x', 0], [[], NaN], [[], -1], [holes, 0]]) await expect(peer.request('told', session as number, events as unknown[], dropped as number)).rejects.toMatchObject({ code: 'PROTOCOL_ERROR' });
-    for (const [which, types] of [[1, holes], [1, 'run:started'], ['1', []]]) await expect(peer.request('watch', which as number, types as string[])).rejects.toMatchObject({ code: 'PROTOCOL_ERROR' });
+    for (const [events, dropped] of [
+      ['x', 0],
+      [[], NaN],
+      [[], -1],
+      [holes, 0],
+    ])
+      await expect(
+        peer.request('told', session as number, events as unknown[], dropped as number),
+      ).rejects.toMatchObject({ code: 'PROTOCOL_ERROR' });
+    for (const [which, types] of [
+      [1, holes],
+      [1, 'run:started'],
+      ['1', []],
+    ])
+      await expect(peer.request('watch', which as number, types as string[])).rejects.toMatchObject({
+        code: 'PROTOCOL_ERROR',
+      });
     expect(overviewOf(here).feed.dropped).toBe(0);
     await there.execute(dagOf({ id: 'a', code: t.one }));
     await heard.first('run:finished');
@@ -305,7 +443,11 @@ describe('a host that tells what is none of ours', () => {
     const request = Peer.prototype.request;
     let told = 0;
     const asking = new Set<Peer>();
-    const stalled = vi.spyOn(Peer.prototype, 'request').mockImplementation(async function (this: Peer, method, ...args) {
+    const stalled = vi.spyOn(Peer.prototype, 'request').mockImplementation(async function (
+      this: Peer,
+      method,
+      ...args
+    ) {
       if (method === 'watch') asking.add(this);
       if (method === 'told') {
         told++;
@@ -316,9 +458,11 @@ describe('a host that tells what is none of ours', () => {
     try {
       const heard = await Heard.everywhere(here, 'run:finished');
       const [peer] = asking;
-      for (let session = 100; session < 120; session++) await peer!.request('watch', session, ['run:started', 'run:finished']);
+      for (let session = 100; session < 120; session++)
+        await peer!.request('watch', session, ['run:started', 'run:finished']);
       await until(() => told > 0);
-      for (let session = 100; session < 120; session++) await peer!.request('watch', session, ['run:started', 'run:finished']);
+      for (let session = 100; session < 120; session++)
+        await peer!.request('watch', session, ['run:started', 'run:finished']);
       await there.execute(dagOf({ id: 'a', code: t.one }));
       expect(told).toBe(1);
       heard.end();
@@ -334,12 +478,16 @@ describe('without a subscriber', () => {
     const sent = vi.spyOn(Peer.prototype, 'request');
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
     const here = await startHere({ nodes: [{ name: 'a', capabilities: { cpu: 1 } }], join: [there.address!] });
-    const asked = (): unknown[] => sent.mock.calls.map(([method]) => method).filter((method) => method === 'watch' || method === 'told');
+    const asked = (): unknown[] =>
+      sent.mock.calls.map(([method]) => method).filter((method) => method === 'watch' || method === 'told');
     await there.execute(dagOf({ id: 'x', code: t.one }));
     expect(asked()).toEqual([]);
     const one = await Heard.everywhere(here, 'run:finished');
     const other = new Heard(here, 'run:finished');
-    expect(asked().filter((method) => method === 'watch'), 'the second wants nothing else').toHaveLength(1);
+    expect(
+      asked().filter((method) => method === 'watch'),
+      'the second wants nothing else',
+    ).toHaveLength(1);
     await there.execute(dagOf({ id: 'x', code: t.one }));
     await Promise.all([one.first('run:finished'), other.first('run:finished')]);
     one.end();

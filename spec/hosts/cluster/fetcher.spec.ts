@@ -27,9 +27,16 @@ interface Pair {
 }
 
 /** Host a, which dials, and host b, which holds something large. */
-async function pair(dialBulk: (dial: () => Promise<Channel>, attempt: number) => Promise<Channel> = (dial) => dial(), bytes = MiB, isHeld = true): Promise<Pair> {
+async function pair(
+  dialBulk: (dial: () => Promise<Channel>, attempt: number) => Promise<Channel> = (dial) => dial(),
+  bytes = MiB,
+  isHeld = true,
+): Promise<Pair> {
   const network = new MemoryNetwork();
-  const [a, b] = ['a', 'b'].map((id) => new MemoryTransport(network, { identity: () => ({ id, incarnation: 1 }) })) as [MemoryTransport, MemoryTransport];
+  const [a, b] = ['a', 'b'].map((id) => new MemoryTransport(network, { identity: () => ({ id, incarnation: 1 }) })) as [
+    MemoryTransport,
+    MemoryTransport,
+  ];
   const value = new Float64Array(bytes / 8).map((_, i) => i);
   const held = encode(value) as PayloadData;
   let sent = 0;
@@ -44,7 +51,11 @@ async function pair(dialBulk: (dial: () => Promise<Channel>, attempt: number) =>
       };
       return void theirs.promise.then((peer) => peer.takeBulk(channel));
     }
-    const peer = new Peer(channel, patient, { ...quiet, find: () => (isHeld ? held : Promise.reject(new Error('b holds nothing'))), dialBulk: () => Promise.reject(new Error('b cannot dial')) });
+    const peer = new Peer(channel, patient, {
+      ...quiet,
+      find: () => (isHeld ? held : Promise.reject(new Error('b holds nothing'))),
+      dialBulk: () => Promise.reject(new Error('b cannot dial')),
+    });
     peer.open();
     theirs.resolve(peer);
   });
@@ -55,7 +66,11 @@ async function pair(dialBulk: (dial: () => Promise<Channel>, attempt: number) =>
     channels.push(channel);
     return channel;
   };
-  const peer = new Peer(await a.dial(address!, 'control'), patient, { ...quiet, find: () => Promise.reject(new Error('a holds nothing')), dialBulk: () => dialBulk(dial, ++attempts) });
+  const peer = new Peer(await a.dial(address!, 'control'), patient, {
+    ...quiet,
+    find: () => Promise.reject(new Error('a holds nothing')),
+    dialBulk: () => dialBulk(dial, ++attempts),
+  });
   peer.open();
   const remote: RemoteData = { kind: 'remote', host: 'b', key: 'k', of: shapeOf(held)! };
   return { network, remote, value, peer, channels, fetcher: new Fetcher(new Map([['b', peer]])), sent: () => sent };
@@ -63,7 +78,9 @@ async function pair(dialBulk: (dial: () => Promise<Channel>, attempt: number) =>
 
 describe('a bulk channel that fails', () => {
   it('to be opened is tried again, and the host stays', async () => {
-    const { fetcher, remote, value, peer } = await pair((dial, attempt) => (attempt < 3 ? Promise.reject(new Error('too many strangers')) : dial()));
+    const { fetcher, remote, value, peer } = await pair((dial, attempt) =>
+      attempt < 3 ? Promise.reject(new Error('too many strangers')) : dial(),
+    );
     expect(decode(await fetcher.fetch(remote))).toEqual(value);
     expect(peer.closed).toBe(false);
   });

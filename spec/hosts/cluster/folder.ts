@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { tasks } from '../../../lib/index.ts';
 
-export const f = tasks<typeof import('../../fixtures/cluster-tasks.ts')>(new URL('../../fixtures/cluster-tasks.ts', import.meta.url));
+export const f = tasks<typeof import('../../fixtures/cluster-tasks.ts')>(
+  new URL('../../fixtures/cluster-tasks.ts', import.meta.url),
+);
 
 const made: string[] = [];
 afterAll(() => {
@@ -24,7 +26,10 @@ export class Folder {
   /** Lines, in the order in which they were written, in words. */
   get lines(): string[][] {
     try {
-      return readFileSync(join(this.path, 'log'), 'utf8').split('\n').filter((line) => line !== '').map((line) => line.split(' '));
+      return readFileSync(join(this.path, 'log'), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => line.split(' '));
     } catch {
       return [];
     }

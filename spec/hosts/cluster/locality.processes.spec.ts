@@ -1,4 +1,7 @@
-/** Large results between hosts move no more than they must. The orchestrator is this process and has no node; hosts B and C are others. */
+/**
+ * Large results between hosts move no more than they must. The orchestrator is this process and has no node; hosts B
+ * and C are others.
+ */
 import { describe, expect, it } from 'vitest';
 import { Dag } from '../../../lib/index.ts';
 import { errorOf } from '../../support/handoff.ts';
@@ -18,20 +21,33 @@ function tree(leaves: number, outputBytes?: number): Dag {
   const more = { duration: 20, ...(outputBytes !== undefined && { outputBytes }) };
   for (let i = 0; i < leaves; i++) dag.add({ id: `0:${i}`, code: f.ramp, extraArgs: [length, i], ...more });
   for (let level = 1; leaves >> level > 0; level++) {
-    for (let i = 0; i < leaves >> level; i++) dag.add({ id: `${level}:${i}`, code: f.blend, args: [`${level - 1}:${2 * i}`, `${level - 1}:${2 * i + 1}`], ...more });
+    for (let i = 0; i < leaves >> level; i++)
+      dag.add({
+        id: `${level}:${i}`,
+        code: f.blend,
+        args: [`${level - 1}:${2 * i}`, `${level - 1}:${2 * i + 1}`],
+        ...more,
+      });
   }
   return dag;
 }
 
 /** How often a result had to go to another node. */
 function moves(dag: Dag, allocations: Readonly<Record<string, string>>): number {
-  return new Set([...dag.functions.values()].flatMap(({ id, args }) => args.filter((arg) => allocations[arg as string] !== allocations[id]).map((arg) => `${arg} ${allocations[id]}`))).size;
+  return new Set(
+    [...dag.functions.values()].flatMap(({ id, args }) =>
+      args.filter((arg) => allocations[arg as string] !== allocations[id]).map((arg) => `${arg} ${allocations[id]}`),
+    ),
+  ).size;
 }
 
 describe("'time-optimized'", () => {
   it('moves one result of a tree of sixteen leaves when it knows how large they are, and uses both hosts', async () => {
     const dag = tree(16, length * 8);
-    const { allocations, results } = await cluster.handoff.execute(dag, { allocationStrategy: 'time-optimized', collect: 'sinks' });
+    const { allocations, results } = await cluster.handoff.execute(dag, {
+      allocationStrategy: 'time-optimized',
+      collect: 'sinks',
+    });
     expect(moves(dag, allocations)).toBe(1);
     expect(new Set(Object.values(allocations))).toEqual(new Set(['b', 'c']));
     expect(results['4:0'][1]).toBe(16 + (15 * 16) / 2);
@@ -47,15 +63,23 @@ describe("'time-optimized'", () => {
 
 describe('executeLocal', () => {
   it('refuses an allocator that names a node of another host, and does not wait for it', async () => {
-    const handoff = await startHere({ nodes: [{ name: 'there', capabilities: { cpu: 1 } }], join: [cluster.hosts[0]!.address] });
+    const handoff = await startHere({
+      nodes: [{ name: 'there', capabilities: { cpu: 1 } }],
+      join: [cluster.hosts[0]!.address],
+    });
     const dag = new Dag().add({ id: 'x', code: f.pid });
-    expect(await errorOf(handoff.executeLocal(dag, { allocationStrategy: { allocate: () => ({ x: 'b' }) } }))).toMatchObject({ code: 'ALLOCATION_ERROR', functionId: 'x' });
+    expect(
+      await errorOf(handoff.executeLocal(dag, { allocationStrategy: { allocate: () => ({ x: 'b' }) } })),
+    ).toMatchObject({ code: 'ALLOCATION_ERROR', functionId: 'x' });
   });
 });
 
 describe('a result of a planned run', () => {
   it('sets out for the host of who will take it before that can start', async () => {
-    const handoff = await startHere({ nodes: [{ name: 'here', capabilities: { cpu: 1 } }], join: [cluster.hosts[0]!.address] });
+    const handoff = await startHere({
+      nodes: [{ name: 'here', capabilities: { cpu: 1 } }],
+      join: [cluster.hosts[0]!.address],
+    });
     const folder = new Folder();
     const dag = new Dag()
       .add({ id: 'made', code: f.ramp, extraArgs: [length], node: 'b', duration: 5, outputBytes: length * 8 })

@@ -4,7 +4,10 @@ import { errorOf, dagOf, t } from '../../support/handoff.ts';
 import { type HostProcess, next, record, startHere, startHost } from '../../support/hosts.ts';
 import { f, Folder, until } from './folder.ts';
 
-const node = (name: string, cpu = 1): { name: string; capabilities: { cpu: number } } => ({ name, capabilities: { cpu } });
+const node = (name: string, cpu = 1): { name: string; capabilities: { cpu: number } } => ({
+  name,
+  capabilities: { cpu },
+});
 
 describe('joining', () => {
   it('one member is enough to know all, and to be known by all', async () => {
@@ -12,11 +15,20 @@ describe('joining', () => {
     for (const name of ['h1', 'h2', 'h3', 'h4']) {
       const before = hosts.at(-1);
       hosts.push(await startHost({ nodes: [node(name)], ...(before !== undefined && { join: [before.address] }) }));
-      expect(Object.keys(await hosts.at(-1)!.call('discoverNodes')).sort()).toEqual(['h1', 'h2', 'h3', 'h4'].slice(0, hosts.length));
+      expect(Object.keys(await hosts.at(-1)!.call('discoverNodes')).sort()).toEqual(
+        ['h1', 'h2', 'h3', 'h4'].slice(0, hosts.length),
+      );
     }
     for (const host of hosts) await until(async () => Object.keys(await host.call('discoverNodes')).length === 4);
     for (const host of hosts) {
-      const { results } = await host.execute(dagOf(...['h1', 'h2', 'h3', 'h4'].map((name) => ({ id: name, code: f.pid, node: name })), { id: 'large', code: f.ramp, extraArgs: [20_000], node: 'h2' }, ...['h1', 'h3', 'h4'].map((name) => ({ id: `sum ${name}`, code: f.sum, args: ['large'], node: name }))), { collect: ['h1', 'h2', 'h3', 'h4', 'sum h1', 'sum h3', 'sum h4'] });
+      const { results } = await host.execute(
+        dagOf(
+          ...['h1', 'h2', 'h3', 'h4'].map((name) => ({ id: name, code: f.pid, node: name })),
+          { id: 'large', code: f.ramp, extraArgs: [20_000], node: 'h2' },
+          ...['h1', 'h3', 'h4'].map((name) => ({ id: `sum ${name}`, code: f.sum, args: ['large'], node: name })),
+        ),
+        { collect: ['h1', 'h2', 'h3', 'h4', 'sum h1', 'sum h3', 'sum h4'] },
+      );
       expect(['h1', 'h2', 'h3', 'h4'].map((name) => results[name])).toEqual(hosts.map(({ pid }) => pid));
       for (const name of ['h1', 'h3', 'h4']) expect(results[`sum ${name}`].total).toBe((20_000 * 19_999) / 2);
     }
@@ -24,10 +36,15 @@ describe('joining', () => {
 
   it('several members at once, with two joining each other at the same time, gives every pair one link', async () => {
     const seed = await startHost({ nodes: [node('seed')] });
-    const others = await Promise.all(['x', 'y', 'z'].map((name) => startHost({ nodes: [node(name)], join: [seed.address] })));
-    for (const host of [seed, ...others]) await until(async () => Object.keys(await host.call('discoverNodes')).length === 4);
+    const others = await Promise.all(
+      ['x', 'y', 'z'].map((name) => startHost({ nodes: [node(name)], join: [seed.address] })),
+    );
+    for (const host of [seed, ...others])
+      await until(async () => Object.keys(await host.call('discoverNodes')).length === 4);
     for (const host of others) {
-      const { results } = await host.execute(dagOf(...['seed', 'x', 'y', 'z'].map((name) => ({ id: name, code: f.pid, node: name }))));
+      const { results } = await host.execute(
+        dagOf(...['seed', 'x', 'y', 'z'].map((name) => ({ id: name, code: f.pid, node: name }))),
+      );
       expect(Object.values(results)).toEqual([seed.pid, ...others.map(({ pid }) => pid)]);
       expect(JSON.stringify(await host.tree())).toContain(seed.address);
     }
@@ -37,11 +54,19 @@ describe('joining', () => {
     const folder = new Folder();
     const host = await startHost({ nodes: [node('first')] });
     const handoff = await startHere({ join: [host.address] });
-    const run = handoff.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { cpu: 1 } }, { id: 'y', code: f.passDoor, extraArgs: [folder.path, 'y'], cost: { cpu: 1 } }));
+    const run = handoff.execute(
+      dagOf(
+        { id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { cpu: 1 } },
+        { id: 'y', code: f.passDoor, extraArgs: [folder.path, 'y'], cost: { cpu: 1 } },
+      ),
+    );
     await folder.arrived(1);
     const late = await startHost({ nodes: [node('second')], join: [host.address] });
     await folder.arrived(2);
-    expect(folder.lines.map(([, , where, , pid]) => `${where} ${pid}`).sort()).toEqual([`first ${host.pid}`, `second ${late.pid}`]);
+    expect(folder.lines.map(([, , where, , pid]) => `${where} ${pid}`).sort()).toEqual([
+      `first ${host.pid}`,
+      `second ${late.pid}`,
+    ]);
     folder.open();
     await run;
   });
@@ -80,14 +105,18 @@ describe('who is not let in', () => {
 
   it('knows a secret where the member has none', async () => {
     const host = await startHost({ nodes: [node('far')] });
-    expect((await errorOf(startHere({ join: [host.address], secret: 'mine, and nobody else has it' }))).code).toBe('UNAUTHORIZED');
+    expect((await errorOf(startHere({ join: [host.address], secret: 'mine, and nobody else has it' }))).code).toBe(
+      'UNAUTHORIZED',
+    );
   });
 
   it('may know the secret by its environment', async () => {
     const host = await startHost({ nodes: [node('far')], env: { HANDOFF_SECRET: 'from the environment' } });
     const handoff = await startHere({ join: [host.address], secret: 'from the environment' });
     expect((await handoff.execute(dagOf({ id: 'x', code: f.pid }))).results).toEqual({ x: host.pid });
-    expect(await errorOf(startHost({ join: [host.address], env: { HANDOFF_SECRET: 'other, from the environment' } }))).toMatchObject({ code: 'UNAUTHORIZED' });
+    expect(
+      await errorOf(startHost({ join: [host.address], env: { HANDOFF_SECRET: 'other, from the environment' } })),
+    ).toMatchObject({ code: 'UNAUTHORIZED' });
   });
 
   it('has a node of a name that is taken, and is told which and by whom', async () => {
@@ -103,7 +132,10 @@ describe('who is not let in', () => {
   it('has a node of a name that is taken by a third host', async () => {
     const first = await startHost({ nodes: [node('one')] });
     const second = await startHost({ nodes: [node('two')], join: [first.address] });
-    expect(await errorOf(startHost({ nodes: [node('two')], join: [first.address] }))).toMatchObject({ code: 'INVALID_OPTION', node: 'two' });
+    expect(await errorOf(startHost({ nodes: [node('two')], join: [first.address] }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      node: 'two',
+    });
     const { results } = await first.execute(dagOf({ id: 'x', code: f.pid, node: 'two' }));
     expect(results).toEqual({ x: second.pid });
   });
@@ -112,7 +144,9 @@ describe('who is not let in', () => {
 describe('two that come at once with a node of the same name', () => {
   it('are not both let in', async () => {
     const seed = await startHost({ nodes: [node('seed')] });
-    const outcomes = await Promise.allSettled([1, 2].map(() => startHost({ nodes: [node('same')], join: [seed.address] })));
+    const outcomes = await Promise.allSettled(
+      [1, 2].map(() => startHost({ nodes: [node('same')], join: [seed.address] })),
+    );
     const refused = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
     expect(refused.length).toBeGreaterThan(0);
     for (const { reason } of refused) expect(reason).toMatchObject({ code: 'INVALID_OPTION', node: 'same' });
@@ -124,7 +158,9 @@ describe('an orchestrator without nodes', () => {
   it('runs everything elsewhere, and has the results', async () => {
     const host = await startHost({ nodes: [node('far', 2)] });
     const handoff = await startHere({ join: [host.address] });
-    const { results, allocations } = await handoff.execute(dagOf({ id: 'x', code: f.ramp, extraArgs: [50_000] }, { id: 'y', code: f.sum, args: ['x'] }));
+    const { results, allocations } = await handoff.execute(
+      dagOf({ id: 'x', code: f.ramp, extraArgs: [50_000] }, { id: 'y', code: f.sum, args: ['x'] }),
+    );
     expect(results['x']).toHaveLength(50_000);
     expect(results['y']).toEqual({ total: (50_000 * 49_999) / 2, pid: host.pid, length: 50_000 });
     expect(allocations).toEqual({ x: 'far', y: 'far' });
@@ -133,7 +169,9 @@ describe('an orchestrator without nodes', () => {
   it('cannot run anything with executeLocal', async () => {
     const host = await startHost({ nodes: [node('far')] });
     const handoff = await startHere({ join: [host.address] });
-    expect((await errorOf(handoff.executeLocal(dagOf({ id: 'x', code: t.one }), { timeout: 1000 }))).code).toBe('NODE_DOWN');
+    expect((await errorOf(handoff.executeLocal(dagOf({ id: 'x', code: t.one }), { timeout: 1000 }))).code).toBe(
+      'NODE_DOWN',
+    );
   });
 
   it('that knows nobody with nodes says NODE_DOWN', async () => {
@@ -148,18 +186,33 @@ describe('a host that does not listen', () => {
     const handoff = await startHere({ nodes: [node('near')] });
     const host = await startHost({ nodes: [node('hidden')], join: [handoff.address!], deaf: true });
     expect(host.address).toBe('');
-    const { results } = await handoff.execute(dagOf(
-      { id: 'there', code: f.ramp, extraArgs: [60_000], node: 'hidden' }, { id: 'here', code: f.ramp, extraArgs: [60_000, 1], node: 'near' },
-      { id: 'x', code: f.sum, args: ['there'], node: 'near' }, { id: 'y', code: f.sum, args: ['here'], node: 'hidden' },
-    ), { collect: 'sinks' });
+    const { results } = await handoff.execute(
+      dagOf(
+        { id: 'there', code: f.ramp, extraArgs: [60_000], node: 'hidden' },
+        { id: 'here', code: f.ramp, extraArgs: [60_000, 1], node: 'near' },
+        { id: 'x', code: f.sum, args: ['there'], node: 'near' },
+        { id: 'y', code: f.sum, args: ['here'], node: 'hidden' },
+      ),
+      { collect: 'sinks' },
+    );
     const total = (60_000 * 59_999) / 2;
-    expect(results).toEqual({ x: { total, pid: process.pid, length: 60_000 }, y: { total: total + 60_000, pid: host.pid, length: 60_000 } });
+    expect(results).toEqual({
+      x: { total, pid: process.pid, length: 60_000 },
+      y: { total: total + 60_000, pid: host.pid, length: 60_000 },
+    });
   });
 
   it('executes on those it joined', async () => {
     const handoff = await startHere({ nodes: [node('near')] });
     const host = await startHost({ nodes: [node('hidden')], join: [handoff.address!], deaf: true });
-    const { results } = await host.execute(dagOf({ id: 'x', code: f.ramp, extraArgs: [60_000], node: 'near' }, { id: 'y', code: f.sum, args: ['x'], node: 'hidden' }, { id: 'z', code: f.sum, args: ['x'], node: 'near' }), { collect: ['y', 'z'] });
+    const { results } = await host.execute(
+      dagOf(
+        { id: 'x', code: f.ramp, extraArgs: [60_000], node: 'near' },
+        { id: 'y', code: f.sum, args: ['x'], node: 'hidden' },
+        { id: 'z', code: f.sum, args: ['x'], node: 'near' },
+      ),
+      { collect: ['y', 'z'] },
+    );
     expect([results['y'].pid, results['z'].pid]).toEqual([host.pid, process.pid]);
   });
 
@@ -167,7 +220,13 @@ describe('a host that does not listen', () => {
     const handoff = await startHere({ nodes: [node('near')] });
     await startHost({ nodes: [node('hidden')], join: [handoff.address!], deaf: true });
     const other = await startHost({ nodes: [node('veiled')], join: [handoff.address!], deaf: true });
-    const { results } = await handoff.execute(dagOf({ id: 'x', code: f.ramp, extraArgs: [60_000], node: 'hidden' }, { id: 'y', code: f.sum, args: ['x'], node: 'veiled' }), { collect: ['y'], timeout: 10_000 });
+    const { results } = await handoff.execute(
+      dagOf(
+        { id: 'x', code: f.ramp, extraArgs: [60_000], node: 'hidden' },
+        { id: 'y', code: f.sum, args: ['x'], node: 'veiled' },
+      ),
+      { collect: ['y'], timeout: 10_000 },
+    );
     expect(results['y']).toEqual({ total: (60_000 * 59_999) / 2, pid: other.pid, length: 60_000 });
   });
 });
@@ -193,7 +252,12 @@ describe('leaving', () => {
     const host = await startHost({ nodes: [node('far')] });
     const before = process.getActiveResourcesInfo();
     const handoff = await startHere({ nodes: [node('near')], join: [host.address] });
-    await handoff.execute(dagOf({ id: 'x', code: f.ramp, extraArgs: [60_000], node: 'far' }, { id: 'y', code: f.sum, args: ['x'], node: 'near' }));
+    await handoff.execute(
+      dagOf(
+        { id: 'x', code: f.ramp, extraArgs: [60_000], node: 'far' },
+        { id: 'y', code: f.sum, args: ['x'], node: 'near' },
+      ),
+    );
     await handoff.stop();
     expect(process.getActiveResourcesInfo().filter((kind) => !before.includes(kind))).toEqual([]);
     await host.stop();

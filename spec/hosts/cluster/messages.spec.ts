@@ -1,6 +1,6 @@
 /**
- * Peers that have proved themselves and say what is nearly right. `CHAOS=full` for a million messages (or `FUZZ_COUNT`), `FUZZ_SEED` to see the same again;
- * then no message may take more than 100 ms of this process's time.
+ * Peers that have proved themselves and say what is nearly right. `CHAOS=full` for a million messages (or
+ * `FUZZ_COUNT`), `FUZZ_SEED` to see the same again; then no message may take more than 100 ms of this process's time.
  */
 import { serialize } from 'node:v8';
 import { describe, expect, it } from 'vitest';
@@ -34,23 +34,39 @@ function host(network: MemoryNetwork) {
   const told: string[] = [];
   /** What was believed that cannot be. To throw would only close the channel. */
   const wrong: unknown[] = [];
-  const guarded = <Given extends object>(given: Given): Given => Object.fromEntries(Object.entries(given).map(([key, value]) => [key, typeof value !== 'function' ? value : (...args: unknown[]) => {
-    try {
-      return value(...args);
-    } catch (error) {
-      return void wrong.push(error);
-    }
-  }])) as Given;
+  const guarded = <Given extends object>(given: Given): Given =>
+    Object.fromEntries(
+      Object.entries(given).map(([key, value]) => [
+        key,
+        typeof value !== 'function'
+          ? value
+          : (...args: unknown[]) => {
+              try {
+                return value(...args);
+              } catch (error) {
+                return void wrong.push(error);
+              }
+            },
+      ]),
+    ) as Given;
   const admission = new Admission(new SimpleResourceTracker(), () => {});
   admission.register('near', { cpu: 2 });
   const link = guarded({
-    settings: { name: 'near', capabilities: { cpu: 2 }, threads, speed: 1 }, host: 0, hostName: undefined,
+    settings: { name: 'near', capabilities: { cpu: 2 }, threads, speed: 1 },
+    host: 0,
+    hostName: undefined,
     send: (lane: number, { size, program }: { size: number; program: Int32Array }) => {
       expect(lane).toBeLessThan(threads);
       expect(2 * size).toBeLessThanOrEqual(program.length);
       told.push('batch');
     },
-    takeBack: (_lane: number, _batch: number, most: number) => most, cancel: () => 0, begun: () => 0, kill: () => {}, connect: () => {}, addressOf: () => -1, travelling: (data: unknown) => data,
+    takeBack: (_lane: number, _batch: number, most: number) => most,
+    cancel: () => 0,
+    begun: () => 0,
+    kill: () => {},
+    connect: () => {},
+    addressOf: () => -1,
+    travelling: (data: unknown) => data,
   }) as unknown as NodeLink;
   const events = guarded({
     laneUp: (lane: number) => expect(lane).toBeLessThan(threads),
@@ -73,17 +89,36 @@ function host(network: MemoryNetwork) {
   const asked: string[] = [];
   const codes = new CodeList();
   codes.number('node:x', () => ({ url: somePackage, module: 'some-package', export: 'x' }));
-  const cluster = new Cluster({ heartbeatInterval: 60_000, heartbeatTimeout: 600_000, join: [], joinTimeout: 0, grace: 0 } as never, {
-    identity, transport: new MemoryTransport(network, { identity: () => identity, address: 'host:1' }), codes, admission, memory: undefined,
-    names: new ModuleNames('/nowhere', false, () => somePackage, codes.versions), requests: requestChecks,
-    cards: () => [{ name: 'near', capabilities: { cpu: 2 }, threads, speed: 1, lanes: [0, 1] }],
-    node: (name: string) => (name === 'near' ? link : undefined),
-    hostUp: (remote: any, cards: readonly any[]) => {
-      for (const card of cards) remote.add(card, events).send(0, { id: batch.id, flags: 0, dagId: 'd', serial: 1, size: batch.size, program: Int32Array.of(0, 0, 0, 0, 0, 0), values: [], claim: undefined });
-    },
-    hostChanged: () => {}, hostDown: () => {},
-    request: (_peer: unknown, method: string) => void asked.push(method),
-  } as never);
+  const cluster = new Cluster(
+    { heartbeatInterval: 60_000, heartbeatTimeout: 600_000, join: [], joinTimeout: 0, grace: 0 } as never,
+    {
+      identity,
+      transport: new MemoryTransport(network, { identity: () => identity, address: 'host:1' }),
+      codes,
+      admission,
+      memory: undefined,
+      names: new ModuleNames('/nowhere', false, () => somePackage, codes.versions),
+      requests: requestChecks,
+      cards: () => [{ name: 'near', capabilities: { cpu: 2 }, threads, speed: 1, lanes: [0, 1] }],
+      node: (name: string) => (name === 'near' ? link : undefined),
+      hostUp: (remote: any, cards: readonly any[]) => {
+        for (const card of cards)
+          remote.add(card, events).send(0, {
+            id: batch.id,
+            flags: 0,
+            dagId: 'd',
+            serial: 1,
+            size: batch.size,
+            program: Int32Array.of(0, 0, 0, 0, 0, 0),
+            values: [],
+            claim: undefined,
+          });
+      },
+      hostChanged: () => {},
+      hostDown: () => {},
+      request: (_peer: unknown, method: string) => void asked.push(method),
+    } as never,
+  );
   return { cluster, told, asked, wrong };
 }
 
@@ -114,7 +149,10 @@ const right: (() => [type: number, parts: unknown[]])[] = [
   () => [Message.endRun, [1]],
   () => [Message.ahead, [1, reference]],
   () => [Message.ended, [batch.id, 0, 1, [], [0, 1, 2], [1, 2], ['value']]],
-  () => [Message.ended, [batch.id, 1, 1, [1, 1], [], null, [{ kind: 'inline', of: shape, parts: [new Uint8Array(32)] }]]],
+  () => [
+    Message.ended,
+    [batch.id, 1, 1, [1, 1], [], null, [{ kind: 'inline', of: shape, parts: [new Uint8Array(32)] }]],
+  ],
   () => [Message.started, [batch.id, 1, Date.now()]],
   () => [Message.takenBack, [batch.id, 2]],
   () => [Message.laneDown, ['far', 0, { reason: 'exit', exitCode: 1 }, [{ batch: batch.id, started: 1 }]]],
@@ -125,9 +163,50 @@ const sparse: unknown[] = [];
 sparse.length = 2 ** 32 - 1;
 const deep: unknown = Array.from({ length: 300 }).reduce((inner) => [inner], []);
 const hostile = [
-  0, -1, 1, 2, 3, 0.5, 255, 4096, 2 ** 24, 2 ** 31, 2 ** 32, 2 ** 40, 2 ** 53, Number.MAX_VALUE, NaN, Infinity, -Infinity, '', 'near', 'far', 'x'.repeat(70_000), 'constructor', '__proto__', null, undefined, true,
-  [], {}, sparse, deep, [null], new Map([[1, 2]]), new Date(NaN), 10n ** 30n, new Int32Array(3), Int32Array.of(0, -1, 0x7fffffff, 3), new Float64Array(5), /x/, new Error('x'),
-  { kind: 'view', view: 'Float64Array', length: 2 ** 40 }, { kind: 'view', view: 'Nonsense', length: 8 }, { kind: 'encoded', parts: sparse }, { kind: 'encoded', parts: [2 ** 50] }, { kind: 'inline', of: shape, parts: [] },
+  0,
+  -1,
+  1,
+  2,
+  3,
+  0.5,
+  255,
+  4096,
+  2 ** 24,
+  2 ** 31,
+  2 ** 32,
+  2 ** 40,
+  2 ** 53,
+  Number.MAX_VALUE,
+  NaN,
+  Infinity,
+  -Infinity,
+  '',
+  'near',
+  'far',
+  'x'.repeat(70_000),
+  'constructor',
+  '__proto__',
+  null,
+  undefined,
+  true,
+  [],
+  {},
+  sparse,
+  deep,
+  [null],
+  new Map([[1, 2]]),
+  new Date(NaN),
+  10n ** 30n,
+  new Int32Array(3),
+  Int32Array.of(0, -1, 0x7fffffff, 3),
+  new Float64Array(5),
+  /x/,
+  new Error('x'),
+  { kind: 'view', view: 'Float64Array', length: 2 ** 40 },
+  { kind: 'view', view: 'Nonsense', length: 8 },
+  { kind: 'encoded', parts: sparse },
+  { kind: 'encoded', parts: [2 ** 50] },
+  { kind: 'inline', of: shape, parts: [] },
 ];
 
 /** Changes some of what is in a value. */
@@ -204,24 +283,41 @@ describe('what a peer says that has proved itself', () => {
     if (isFull) {
       expect(slowest).toBeLessThan(100);
       expect(process.memoryUsage().rss - memory).toBeLessThan(256 * 1024 * 1024);
-      process.stdout.write(`${count} messages, ${refused} connections, slowest ${slowest.toFixed(1)} ms, ${((process.memoryUsage().rss - memory) / 2 ** 20).toFixed(0)} MiB more\n`);
+      process.stdout.write(
+        `${count} messages, ${refused} connections, slowest ${slowest.toFixed(1)} ms, ${((process.memoryUsage().rss - memory) / 2 ** 20).toFixed(0)} MiB more\n`,
+      );
     }
     await attacker.close();
     await cluster.stop();
   });
 
-  const of = (type: number, ...parts: unknown[]) => () => decodeMessage(type, encodeMessage(type, parts));
+  const of =
+    (type: number, ...parts: unknown[]) =>
+    () =>
+      decodeMessage(type, encodeMessage(type, parts));
 
   it.each<[string, () => unknown]>([
     ['a thread that no machine has', of(Message.lane, 'far', 2 ** 31, true)],
     ['a node of more threads than there are', of(Message.nodes, [{ ...far, threads: 2 ** 31 }])],
     ['a node with threads up that it does not have', of(Message.nodes, [{ ...far, lanes: [threads] }])],
-    ['a node that has more of something than there is', of(Message.nodes, [{ ...far, capabilities: { cpu: Infinity } }])],
+    [
+      'a node that has more of something than there is',
+      of(Message.nodes, [{ ...far, capabilities: { cpu: Infinity } }]),
+    ],
     ['a list with billions of holes', of(Message.release, 1, sparse)],
-    ['members without end', of(Message.members, Array.from({ length: 10_001 }, (_, k) => `x h:${k + 1}`))],
+    [
+      'members without end',
+      of(
+        Message.members,
+        Array.from({ length: 10_001 }, (_, k) => `x h:${k + 1}`),
+      ),
+    ],
     ['code of a number that nobody counts to', of(Message.code, 2 ** 31, {})],
     ['time that is none', of(Message.started, 1, 1, Infinity)],
-    ['a claim that is none', of(Message.batch, 'near', 0, 1, 1, 0, 'r', 'd', 1, Int32Array.of(0, 0), [], { cpu: -1 }, 0)],
+    [
+      'a claim that is none',
+      of(Message.batch, 'near', 0, 1, 1, 0, 'r', 'd', 1, Int32Array.of(0, 0), [], { cpu: -1 }, 0),
+    ],
   ])('is refused when it is %s', (_name, decode) => {
     expect(decode).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
   });
@@ -229,8 +325,14 @@ describe('what a peer says that has proved itself', () => {
   const report = { first: 1, count: 2, exceptions: [1, 2], durations: [0, 2, 1], spans: null, values: ['a', 'b'] };
 
   it.each<[string, Partial<typeof report>]>([
-    ['of more functions than were sent', { count: 2 ** 31 }], ['of functions after the last', { first: 2 }], ['of no function', { count: 0, values: [] }], ['with too few values', { values: ['a'] }],
-    ['of exceptions elsewhere', { exceptions: [0, 2] }], ['of exceptions twice', { exceptions: [1, 2, 1, 2] }], ['of exceptions of no kind', { exceptions: [1, 99] }], ['with half a duration', { durations: [0, 2] }],
+    ['of more functions than were sent', { count: 2 ** 31 }],
+    ['of functions after the last', { first: 2 }],
+    ['of no function', { count: 0, values: [] }],
+    ['with too few values', { values: ['a'] }],
+    ['of exceptions elsewhere', { exceptions: [0, 2] }],
+    ['of exceptions twice', { exceptions: [1, 2, 1, 2] }],
+    ['of exceptions of no kind', { exceptions: [1, 99] }],
+    ['with half a duration', { durations: [0, 2] }],
   ])('is no report when it tells %s', (_name, wrong) => {
     expect(() => checkReport(report, 3)).not.toThrow();
     expect(() => checkReport({ ...report, ...wrong }, 3)).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));

@@ -6,11 +6,20 @@ import { until } from './folder.ts';
 const a = tasks<typeof import('../../fixtures/actors.ts')>(new URL('../../fixtures/actors.ts', import.meta.url));
 
 it('the deaths of a named actor are told to who watches it on another host than that which spawned it', async () => {
-  const owner = await Handoff.start({ nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1 }], transport: { type: 'tcp', ...heartbeat } });
+  const owner = await Handoff.start({
+    nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1 }],
+    transport: { type: 'tcp', ...heartbeat },
+  });
   const handoff = await startHere({ join: [owner.address!] });
   const own = await owner.spawn(a.Counter, { name: 'counter' });
   let found = false;
-  await until(async () => (found ||= await handoff.actor('counter').ask.get!().then(() => true, () => false)));
+  await until(
+    async () =>
+      (found ||= await handoff.actor('counter').ask.get!().then(
+        () => true,
+        () => false,
+      )),
+  );
   const deaths: ActorDeath[] = [];
   handoff.actor('counter').monitor((death) => deaths.push(death));
   await handoff.actor('counter').ask.get!(); // the watch has been asked for before this

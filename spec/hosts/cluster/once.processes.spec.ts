@@ -14,7 +14,9 @@ describe('a function that is not idempotent', () => {
     const other = await startHost({ nodes: [node('other')], join: [host.address] });
     const handoff = await startHere({ join: [host.address, other.address] });
     const folder = new Folder();
-    const running = errorOf(handoff.execute(dagOf({ id: 'pay', code: f.passDoor, extraArgs: [folder.path, 'pay'], idempotent: false })));
+    const running = errorOf(
+      handoff.execute(dagOf({ id: 'pay', code: f.passDoor, extraArgs: [folder.path, 'pay'], idempotent: false })),
+    );
     await folder.arrived(1);
     const [, , where] = folder.lines[0]!;
     await (where === 'far' ? host : other).kill();
@@ -31,11 +33,20 @@ describe('a function that is not idempotent', () => {
     const folder = new Folder();
     const fetched = next(handoff, 'result:fetched');
     const events = record(handoff, 'result:lost', 'result:recomputing');
-    const running = handoff.execute(dagOf(
-      { id: 'made', code: f.notedRamp, extraArgs: [folder.path, 'made', length], cost: { gpu: 1 }, idempotent: false },
-      { id: 'door', code: f.passDoor, extraArgs: [folder.path, 'door'], node: 'near' },
-      { id: 'last', code: f.sumAfter, args: ['made', 'door'], node: 'near' },
-    ), { collect: ['last'] });
+    const running = handoff.execute(
+      dagOf(
+        {
+          id: 'made',
+          code: f.notedRamp,
+          extraArgs: [folder.path, 'made', length],
+          cost: { gpu: 1 },
+          idempotent: false,
+        },
+        { id: 'door', code: f.passDoor, extraArgs: [folder.path, 'door'], node: 'near' },
+        { id: 'last', code: f.sumAfter, args: ['made', 'door'], node: 'near' },
+      ),
+      { collect: ['last'] },
+    );
     await fetched;
     const down = next(handoff, 'node:down');
     await host.kill();
@@ -49,7 +60,9 @@ describe('a function that is not idempotent', () => {
   it('fails when its node is removed while it runs', async () => {
     const handoff = await Handoff.start({ nodes: [node('a'), node('b')] });
     const folder = new Folder();
-    const running = errorOf(handoff.execute(dagOf({ id: 'pay', code: f.passDoor, extraArgs: [folder.path, 'pay'], idempotent: false })));
+    const running = errorOf(
+      handoff.execute(dagOf({ id: 'pay', code: f.passDoor, extraArgs: [folder.path, 'pay'], idempotent: false })),
+    );
     await folder.arrived(1);
     await handoff.removeNode('a');
     expect(await running).toMatchObject({ code: 'NODE_DOWN', functionId: 'pay', node: 'a' });
@@ -65,9 +78,21 @@ describe('a function of one orchestrator', () => {
     const one = await startHere({ join: [host.address] });
     const two = await startHere({ join: [host.address] });
     const folder = new Folder();
-    const stuck = errorOf(one.execute(dagOf({ id: 'stuck', code: f.hang, extraArgs: [folder.path, 'stuck'], timeout: 200, maxRetries: 0 })));
+    const stuck = errorOf(
+      one.execute(dagOf({ id: 'stuck', code: f.hang, extraArgs: [folder.path, 'stuck'], timeout: 200, maxRetries: 0 })),
+    );
     await folder.arrived(1);
-    const others = two.execute(dagOf(...Array.from({ length: 20 }, (_, k) => ({ id: `f${k}`, code: f.noted, extraArgs: [folder.path, `f${k}`, k], maxRetries: 0, idempotent: k % 2 === 0 }))));
+    const others = two.execute(
+      dagOf(
+        ...Array.from({ length: 20 }, (_, k) => ({
+          id: `f${k}`,
+          code: f.noted,
+          extraArgs: [folder.path, `f${k}`, k],
+          maxRetries: 0,
+          idempotent: k % 2 === 0,
+        })),
+      ),
+    );
     expect((await stuck).code).toBe('FUNCTION_FAILED');
     expect(Object.values((await others).results)).toEqual(Array.from({ length: 20 }, (_, k) => k));
     expect(folder.names).toHaveLength(21);

@@ -9,27 +9,45 @@ import { MemoryTransport } from '../../../lib/hosts/transport/memory/memory-tran
 /** A peer that is silent on its channel from the beginning. */
 async function silent(isAlive: boolean, stallTimeout: number): Promise<unknown> {
   const network = new MemoryNetwork();
-  const [a, b] = ['a', 'b'].map((id) => new MemoryTransport(network, { identity: () => ({ id, incarnation: 1 }) })) as [MemoryTransport, MemoryTransport];
+  const [a, b] = ['a', 'b'].map((id) => new MemoryTransport(network, { identity: () => ({ id, incarnation: 1 }) })) as [
+    MemoryTransport,
+    MemoryTransport,
+  ];
   const address = await b.listen(() => {});
   const channel = await a.dial(address!, 'control');
   let beats = 0;
   const pulse = { takeBeat: () => (beats++, isAlive), end: () => {} } as unknown as Pulse;
   const closed = Promise.withResolvers<unknown>();
-  const peer = new Peer(channel, { heartbeatInterval: 10, heartbeatTimeout: 50, stallTimeout }, {
-    message: () => {}, request: () => undefined, requests: requestChecks, closed: (error) => closed.resolve({ error, beats }), find: () => Promise.reject(new Error('none')), dialBulk: () => Promise.reject(new Error('none')), pulse,
-  });
+  const peer = new Peer(
+    channel,
+    { heartbeatInterval: 10, heartbeatTimeout: 50, stallTimeout },
+    {
+      message: () => {},
+      request: () => undefined,
+      requests: requestChecks,
+      closed: (error) => closed.resolve({ error, beats }),
+      find: () => Promise.reject(new Error('none')),
+      dialBulk: () => Promise.reject(new Error('none')),
+      pulse,
+    },
+  );
   peer.open();
   return closed.promise;
 }
 
 describe('a peer that says nothing on its channel', () => {
   it('is given up after heartbeatTimeout when its beacon is silent, too', async () => {
-    expect(await silent(false, 60_000)).toMatchObject({ error: { code: 'NODE_DOWN', message: expect.stringContaining('has said nothing for 50 ms') } });
+    expect(await silent(false, 60_000)).toMatchObject({
+      error: { code: 'NODE_DOWN', message: expect.stringContaining('has said nothing for 50 ms') },
+    });
   });
 
   it('is given up only after stallTimeout when its beacon gives signs of life', async () => {
-    const { error, beats } = await silent(true, 400) as { error: Error; beats: number };
-    expect(error).toMatchObject({ code: 'NODE_DOWN', message: expect.stringContaining('its main thread has answered nothing for 400 ms') });
+    const { error, beats } = (await silent(true, 400)) as { error: Error; beats: number };
+    expect(error).toMatchObject({
+      code: 'NODE_DOWN',
+      message: expect.stringContaining('its main thread has answered nothing for 400 ms'),
+    });
     expect(beats).toBeGreaterThan(5);
   });
 });

@@ -6,7 +6,12 @@ import { Inputs } from '../../../lib/hosts/cluster/remote-inputs.ts';
 import type { Peer } from '../../../lib/hosts/cluster/peer.ts';
 import type { PayloadData, RemoteData } from '../../../lib/workers/store/payload.ts';
 
-const remote = (key: string): RemoteData => ({ kind: 'remote', host: 'far', key, of: { kind: 'buffer', length: 4 } as never });
+const remote = (key: string): RemoteData => ({
+  kind: 'remote',
+  host: 'far',
+  key,
+  of: { kind: 'buffer', length: 4 } as never,
+});
 const bytes = (): PayloadData => ({ kind: 'buffer', bytes: new SharedArrayBuffer(4) });
 
 class Far {
@@ -77,6 +82,8 @@ describe('inputs', () => {
 
   it('that are none are refused', () => {
     const far = new Far();
-    expect(() => far.inputs.ahead(1, { kind: 'nonsense' })).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
+    expect(() => far.inputs.ahead(1, { kind: 'nonsense' })).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL_ERROR' }),
+    );
   });
 });

@@ -14,7 +14,8 @@ beforeEach(() => {
   root = join(folder, 'root');
   mkdirSync(join(root, '..data'), { recursive: true });
   mkdirSync(join(folder, 'outside'));
-  for (const file of ['root/inside.js', 'root/..data/tasks.js', 'outside/tasks.js']) writeFileSync(join(folder, file), 'export const f = () => 1;');
+  for (const file of ['root/inside.js', 'root/..data/tasks.js', 'outside/tasks.js'])
+    writeFileSync(join(folder, file), 'export const f = () => 1;');
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -30,11 +31,16 @@ it('a folder whose name begins with two dots is below the root', () => {
   expect(names().find(name, 'there', 'here')).toMatchObject({ export: 'f' });
 });
 
-it.each([['a file that is a link', 'link.js', 'outside/tasks.js'], ['a file in a folder that is a link', 'link', 'outside']])('%s to somewhere outside is not below the root', (_name, link, to) => {
+it.each([
+  ['a file that is a link', 'link.js', 'outside/tasks.js'],
+  ['a file in a folder that is a link', 'link', 'outside'],
+])('%s to somewhere outside is not below the root', (_name, link, to) => {
   symlinkSync(join(folder, to), join(root, link));
   const path = link === 'link' ? 'link/tasks.js' : link;
   const name = { ...nameOf('root/inside.js'), path } as CodeName; // the same content, hence the same hash
-  expect(() => names().find(name, 'there', 'here')).toThrow(expect.objectContaining({ code: 'FUNCTION_NOT_FOUND', message: expect.stringContaining('leads out of it') }));
+  expect(() => names().find(name, 'there', 'here')).toThrow(
+    expect.objectContaining({ code: 'FUNCTION_NOT_FOUND', message: expect.stringContaining('leads out of it') }),
+  );
 });
 
 it('a link within the root, and a root that is a link, are fine', () => {
@@ -45,6 +51,11 @@ it('a link within the root, and a root that is a link, are fine', () => {
   expect(names(join(folder, 'alias')).find(name, 'there', 'here')).toMatchObject({ export: 'f' });
 });
 
-it.each(['../outside/tasks.js', '..', '/etc/passwd/../../outside/tasks.js'])('what is named %s is not below it', (path) => {
-  expect(() => names().find({ ...nameOf('root/inside.js'), path } as CodeName, 'there', 'here')).toThrow(expect.objectContaining({ code: 'FUNCTION_NOT_FOUND' }));
-});
+it.each(['../outside/tasks.js', '..', '/etc/passwd/../../outside/tasks.js'])(
+  'what is named %s is not below it',
+  (path) => {
+    expect(() => names().find({ ...nameOf('root/inside.js'), path } as CodeName, 'there', 'here')).toThrow(
+      expect.objectContaining({ code: 'FUNCTION_NOT_FOUND' }),
+    );
+  },
+);

@@ -5,7 +5,9 @@ import { Dag, tasks } from '../../../lib/index.ts';
 import { useCluster } from '../../support/hosts.ts';
 import { f, Folder, temporary, until } from './folder.ts';
 
-const s = tasks<typeof import('../../fixtures/straggler-tasks.ts')>(new URL('../../fixtures/straggler-tasks.ts', import.meta.url));
+const s = tasks<typeof import('../../fixtures/straggler-tasks.ts')>(
+  new URL('../../fixtures/straggler-tasks.ts', import.meta.url),
+);
 
 const cluster = useCluster(
   { nodes: [{ name: 'here', capabilities: { cpu: 1 }, threads: 1 }] },
@@ -16,8 +18,22 @@ const speculate = { factor: 1, minMs: 200 };
 /** Enough to know what is typical, on one node, and `slow`, which waits on one until it is told to stop. */
 function dagWith(slowNode: string, stopped: string): Dag {
   const dag = new Dag();
-  for (let i = 0; i < 6; i++) dag.add({ id: `f${i}`, code: s.slowOn, node: 'far', idempotent: false, args: i === 0 ? [] : [`f${i - 1}`], layout: [{ value: slowNode }, { value: stopped }] });
-  return dag.add({ id: 'slow', code: s.slowOn, args: ['f5'], layout: [{ value: slowNode }, { value: stopped }], cost: { cpu: 1 } });
+  for (let i = 0; i < 6; i++)
+    dag.add({
+      id: `f${i}`,
+      code: s.slowOn,
+      node: 'far',
+      idempotent: false,
+      args: i === 0 ? [] : [`f${i - 1}`],
+      layout: [{ value: slowNode }, { value: stopped }],
+    });
+  return dag.add({
+    id: 'slow',
+    code: s.slowOn,
+    args: ['f5'],
+    layout: [{ value: slowNode }, { value: stopped }],
+    cost: { cpu: 1 },
+  });
 }
 
 describe('a function that takes long', () => {
@@ -33,7 +49,13 @@ describe('a function that takes long', () => {
   it('on another host is run once more here; what it gives there in the end, after its run, is dropped, and its claim is free', async () => {
     const folder = new Folder();
     const stopped = join(folder.path, 'stopped');
-    const dag = dagWith('far', stopped).add({ id: 'first', code: f.passDoor, extraArgs: [folder.path, 'first'], node: 'here', cost: { cpu: 1 } });
+    const dag = dagWith('far', stopped).add({
+      id: 'first',
+      code: f.passDoor,
+      extraArgs: [folder.path, 'first'],
+      node: 'here',
+      cost: { cpu: 1 },
+    });
     const running = cluster.handoff.execute(dag, { speculate, collect: ['slow'] });
     await folder.arrived(1);
     await until(() => cluster.handoff.explain(dag.id, 'slow').functions[0]!.node === 'far');
@@ -42,7 +64,9 @@ describe('a function that takes long', () => {
     expect(results['slow'].every((each: number) => each === 2)).toBe(true);
     expect(allocations['slow']).toBe('here');
     await until(() => existsSync(stopped));
-    const after = await cluster.handoff.execute(new Dag().add({ id: 'slow', code: s.slowOn, extraArgs: ['none', stopped], node: 'far', cost: { cpu: 1 } }));
+    const after = await cluster.handoff.execute(
+      new Dag().add({ id: 'slow', code: s.slowOn, extraArgs: ['none', stopped], node: 'far', cost: { cpu: 1 } }),
+    );
     expect(after.allocations).toEqual({ slow: 'far' });
     await until(async () => Object.values((await cluster.hosts[0]!.claims('far')).now).every((amount) => amount === 0));
   });

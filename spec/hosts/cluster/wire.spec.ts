@@ -3,7 +3,13 @@ import { generateKeyPairSync } from 'node:crypto';
 import { serialize } from 'node:v8';
 import { describe, expect, it } from 'vitest';
 import { fromErrorWire } from '../../../lib/core/error-wire.ts';
-import { decodeMessage, encodeMessage, Message, toTravellingError, Unreadable } from '../../../lib/hosts/cluster/wire.ts';
+import {
+  decodeMessage,
+  encodeMessage,
+  Message,
+  toTravellingError,
+  Unreadable,
+} from '../../../lib/hosts/cluster/wire.ts';
 import { thrownBy } from '../../support/handoff.ts';
 
 const unreadable = Buffer.from([0xff, 0x0f, 0x6f, 0x99]);
@@ -31,7 +37,9 @@ describe('a message', () => {
 
   it('is refused where what stands around the data is not ours', () => {
     expect(thrownBy(() => decodeMessage(Message.batch, serialize(batch.with(1, 'zero')))).code).toBe('PROTOCOL_ERROR');
-    expect(thrownBy(() => decodeMessage(Message.batch, serialize(batch.with(9, 'no bytes')))).code).toBe('PROTOCOL_ERROR');
+    expect(thrownBy(() => decodeMessage(Message.batch, serialize(batch.with(9, 'no bytes')))).code).toBe(
+      'PROTOCOL_ERROR',
+    );
     expect(thrownBy(() => decodeMessage(Message.batch, unreadable)).code).toBe('PROTOCOL_ERROR');
   });
 });

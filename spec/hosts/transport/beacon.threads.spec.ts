@@ -14,7 +14,8 @@ async function start(): Promise<Beacon> {
 
 /** Two hosts, of which only one knows where the other is. */
 async function meet(a?: Beacon, b?: Beacon): Promise<[Pulse, Pulse]> {
-  const [ofB, ofA] = [(a ?? await start()).pulse()!, (b ?? await start()).pulse()!]; // what a hears of b, and b of a
+  // What a hears of b, and b of a.
+  const [ofB, ofA] = [(a ?? (await start())).pulse()!, (b ?? (await start())).pulse()!];
   ofB.send(ofA.card, '127.0.0.1');
   ofA.send(ofB.card, undefined);
   return [ofB, ofA];
@@ -43,7 +44,13 @@ describe('a beacon', () => {
     const pulse = beacon.pulse()!;
     const { port, id } = pulse.card;
     const [other, socket] = [beacon.pulse()!, createSocket('udp4')];
-    for (const datagram of [Buffer.concat([id, Buffer.alloc(24, 255)]), Buffer.from(id), Buffer.alloc(0), Buffer.alloc(2000)]) await new Promise((resolve) => socket.send(datagram, port, '127.0.0.1', resolve));
+    for (const datagram of [
+      Buffer.concat([id, Buffer.alloc(24, 255)]),
+      Buffer.from(id),
+      Buffer.alloc(0),
+      Buffer.alloc(2000),
+    ])
+      await new Promise((resolve) => socket.send(datagram, port, '127.0.0.1', resolve));
     // The thread takes datagrams in order: when one that is good has come, all have.
     const second = (await start()).pulse()!;
     second.send(other.card, '127.0.0.1');

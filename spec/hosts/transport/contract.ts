@@ -29,7 +29,8 @@ export function transportContract(name: string, host: (options: HostOptions) => 
         if (next === undefined) accepted.push(channel);
         else next(channel);
       });
-      const next = (): Channel | Promise<Channel> => accepted.shift() ?? new Promise((resolve) => waiting.push(resolve));
+      const next = (): Channel | Promise<Channel> =>
+        accepted.shift() ?? new Promise((resolve) => waiting.push(resolve));
       return { transport, address: address!, next };
     };
 
@@ -43,21 +44,32 @@ export function transportContract(name: string, host: (options: HostOptions) => 
 
     it('tells each side who the other is', async () => {
       const { a, b, near, far } = await connected('bulk');
-      expect(near).toMatchObject({ kind: 'bulk', dialled: true, peer: { id: 'b', incarnation: 5, address: b.address } });
-      expect(far).toMatchObject({ kind: 'bulk', dialled: false, peer: { id: 'a', incarnation: 3, address: a.address } });
+      expect(near).toMatchObject({
+        kind: 'bulk',
+        dialled: true,
+        peer: { id: 'b', incarnation: 5, address: b.address },
+      });
+      expect(far).toMatchObject({
+        kind: 'bulk',
+        dialled: false,
+        peer: { id: 'a', incarnation: 3, address: a.address },
+      });
     });
 
-    it.each([0, 1, 2, targetHead, targetHead + 1, 4096, 65_536, 65_537, mebibyte, 8 * mebibyte])('carries a body of %i bytes', async (length) => {
-      const { near, far } = await connected();
-      const frames = framesOf(far);
-      const body = pattern(length, 7);
-      near.send(9, body);
-      near.send(10);
-      const [first, second] = await frames.first(2);
-      expect(first!.type).toBe(9);
-      expect(Buffer.compare(first!.body, body)).toBe(0);
-      expect(second).toMatchObject({ type: 10, body: { byteLength: 0 } });
-    });
+    it.each([0, 1, 2, targetHead, targetHead + 1, 4096, 65_536, 65_537, mebibyte, 8 * mebibyte])(
+      'carries a body of %i bytes',
+      async (length) => {
+        const { near, far } = await connected();
+        const frames = framesOf(far);
+        const body = pattern(length, 7);
+        near.send(9, body);
+        near.send(10);
+        const [first, second] = await frames.first(2);
+        expect(first!.type).toBe(9);
+        expect(Buffer.compare(first!.body, body)).toBe(0);
+        expect(second).toMatchObject({ type: 10, body: { byteLength: 0 } });
+      },
+    );
 
     it('joins the parts of a body, in shared memory or not', async () => {
       const { near, far } = await connected();
@@ -67,7 +79,12 @@ export function transportContract(name: string, host: (options: HostOptions) => 
       const small = new Uint8Array(new SharedArrayBuffer(10), 2, 5).fill(4);
       near.send(1, Buffer.from('head'), small, shared.subarray(1000), new Uint8Array(0), Buffer.from('tail'));
       const [frame] = await frames.first(1);
-      expect(Buffer.compare(frame!.body, Buffer.concat([Buffer.from('head'), small, shared.subarray(1000), Buffer.from('tail')]))).toBe(0);
+      expect(
+        Buffer.compare(
+          frame!.body,
+          Buffer.concat([Buffer.from('head'), small, shared.subarray(1000), Buffer.from('tail')]),
+        ),
+      ).toBe(0);
     });
 
     it('keeps the order of many frames in a turn, in both directions at once', async () => {
@@ -82,7 +99,12 @@ export function transportContract(name: string, host: (options: HostOptions) => 
       }
       for (const frames of [there, back]) {
         const all = await frames.first(count);
-        expect(all.findIndex(({ type, body }, i) => type !== i % 255 || body.byteLength !== 4 + (i % 97) || Buffer.from(body).readUInt32LE() !== i)).toBe(-1);
+        expect(
+          all.findIndex(
+            ({ type, body }, i) =>
+              type !== i % 255 || body.byteLength !== 4 + (i % 97) || Buffer.from(body).readUInt32LE() !== i,
+          ),
+        ).toBe(-1);
       }
     });
 
@@ -108,40 +130,45 @@ export function transportContract(name: string, host: (options: HostOptions) => 
       expect(() => framesOf(near)).toThrow('one receiver');
     });
 
-    it.each(['at once', 'late'])('puts large bodies where the receiver says: a receiver that comes %s', async (when) => {
-      const { near, far } = await connected('bulk');
-      const sizes = [targetHead + 1, 5000, 100_000, 3 * mebibyte, 17];
-      const received: { type: number; head: string; body: Uint8Array }[] = [];
-      const memory = new Map<number, Uint8Array>();
-      const done = Promise.withResolvers<void>();
-      const receive = (): void => far.receive({
-        frame: (type, body) => {
-          received.push({ type, head: '', body });
-          if (type === 254) done.resolve();
-        },
-        target: (type, _head, length) => {
-          if (type === 3) return undefined; // this one whole, please
-          const target = new Uint8Array(new SharedArrayBuffer(length));
-          memory.set(type, target);
-          return target;
-        },
-        filled: (type, head) => void received.push({ type, head: Buffer.from(head).toString(), body: memory.get(type)! }),
-      });
-      if (when === 'at once') receive();
-      const head = Buffer.from('0123456789abcdef');
-      for (const [i, size] of sizes.entries()) near.send(i, head, pattern(size - targetHead, i));
-      near.send(254, head); // as long as the head: nobody is asked
-      await new Promise((resolve) => setImmediate(resolve));
-      if (when === 'late') receive();
-      await done.promise;
-      expect(received.map(({ type }) => type)).toEqual([0, 1, 2, 3, 4, 254]);
-      for (const [i, size] of sizes.entries()) {
-        const { body, head: seen } = received[i]!;
-        const expected = pattern(size - targetHead, i);
-        expect(seen).toBe(i === 3 ? '' : '0123456789abcdef');
-        expect(Buffer.compare(i === 3 ? body.subarray(targetHead) : body, expected)).toBe(0);
-      }
-    });
+    it.each(['at once', 'late'])(
+      'puts large bodies where the receiver says: a receiver that comes %s',
+      async (when) => {
+        const { near, far } = await connected('bulk');
+        const sizes = [targetHead + 1, 5000, 100_000, 3 * mebibyte, 17];
+        const received: { type: number; head: string; body: Uint8Array }[] = [];
+        const memory = new Map<number, Uint8Array>();
+        const done = Promise.withResolvers<void>();
+        const receive = (): void =>
+          far.receive({
+            frame: (type, body) => {
+              received.push({ type, head: '', body });
+              if (type === 254) done.resolve();
+            },
+            target: (type, _head, length) => {
+              if (type === 3) return undefined; // this one whole, please
+              const target = new Uint8Array(new SharedArrayBuffer(length));
+              memory.set(type, target);
+              return target;
+            },
+            filled: (type, head) =>
+              void received.push({ type, head: Buffer.from(head).toString(), body: memory.get(type)! }),
+          });
+        if (when === 'at once') receive();
+        const head = Buffer.from('0123456789abcdef');
+        for (const [i, size] of sizes.entries()) near.send(i, head, pattern(size - targetHead, i));
+        near.send(254, head); // as long as the head: nobody is asked
+        await new Promise((resolve) => setImmediate(resolve));
+        if (when === 'late') receive();
+        await done.promise;
+        expect(received.map(({ type }) => type)).toEqual([0, 1, 2, 3, 4, 254]);
+        for (const [i, size] of sizes.entries()) {
+          const { body, head: seen } = received[i]!;
+          const expected = pattern(size - targetHead, i);
+          expect(seen).toBe(i === 3 ? '' : '0123456789abcdef');
+          expect(Buffer.compare(i === 3 ? body.subarray(targetHead) : body, expected)).toBe(0);
+        }
+      },
+    );
 
     it('bounds what is queued when the sender waits', async () => {
       const { near, far } = await connected('bulk');
@@ -180,7 +207,9 @@ export function transportContract(name: string, host: (options: HostOptions) => 
     it('refuses to send what is too long or of no type, and goes on', async () => {
       const { near, far } = await connected();
       const frames = framesOf(far);
-      expect(() => near.send(1, new Uint8Array(maxFrameBytes), new Uint8Array(1))).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
+      expect(() => near.send(1, new Uint8Array(maxFrameBytes), new Uint8Array(1))).toThrow(
+        expect.objectContaining({ code: 'PROTOCOL_ERROR' }),
+      );
       expect(() => near.send(255)).toThrow(RangeError);
       expect(() => near.send(-1)).toThrow(RangeError);
       near.send(1, new Uint8Array(maxFrameBytes));
@@ -231,12 +260,13 @@ export function transportContract(name: string, host: (options: HostOptions) => 
       const { near, far } = await connected();
       const error = new Error('cannot read this');
       const seen: number[] = [];
-      const receive = (): void => far.receive({
-        frame: (type) => {
-          seen.push(type);
-          throw error;
-        },
-      });
+      const receive = (): void =>
+        far.receive({
+          frame: (type) => {
+            seen.push(type);
+            throw error;
+          },
+        });
       framesOf(near);
       if (when === 'at once') receive();
       near.send(1);
@@ -278,7 +308,10 @@ export function transportContract(name: string, host: (options: HostOptions) => 
     it('says when nobody is there', async () => {
       const { a, b } = await connected();
       await b.transport.close();
-      await expect(a.transport.dial(b.address, 'control')).rejects.toMatchObject({ code: 'NODE_DOWN', message: expect.stringContaining(b.address) });
+      await expect(a.transport.dial(b.address, 'control')).rejects.toMatchObject({
+        code: 'NODE_DOWN',
+        message: expect.stringContaining(b.address),
+      });
     });
 
     it('drops a channel that it had not accepted yet when it is closed', async () => {

@@ -19,8 +19,13 @@ function cutAt(bytes: Buffer, places: readonly number[]): Buffer[] {
   return cuts.slice(1).map((end, i) => Buffer.from(bytes.subarray(cuts[i], end)));
 }
 
-const bodies = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.integer({ min: 0, max: 200_000 }).map((length) => pattern(length)));
-const frames = fc.array(fc.record({ type: fc.integer({ min: 0, max: goodbyeType - 1 }), body: bodies }), { maxLength: 8 });
+const bodies = fc.oneof(
+  fc.uint8Array({ maxLength: 40 }),
+  fc.integer({ min: 0, max: 200_000 }).map((length) => pattern(length)),
+);
+const frames = fc.array(fc.record({ type: fc.integer({ min: 0, max: goodbyeType - 1 }), body: bodies }), {
+  maxLength: 8,
+});
 const places = fc.array(fc.nat(), { maxLength: 40 });
 const plain = ({ type, body }: Frame): [number, string] => [type, Buffer.from(body).toString('base64')];
 
@@ -37,14 +42,17 @@ class Targets extends Frames {
 
 describe('the frame decoder', () => {
   it('finds the same frames however they are cut', () => {
-    fc.assert(fc.property(frames, places, fc.boolean(), (sent, cuts, targets) => {
-      const decoder = new FrameDecoder(maxFrameBytes);
-      const received = targets ? new Targets() : new Frames();
-      for (const piece of cutAt(Buffer.concat(sent.map(encode)), cuts)) decoder.push(piece, received);
-      expect(received.all.map(plain)).toEqual(sent.map(plain));
-      expect(decoder.partial).toBe(false);
-      expect(decoder.held).toBe(0);
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(frames, places, fc.boolean(), (sent, cuts, targets) => {
+        const decoder = new FrameDecoder(maxFrameBytes);
+        const received = targets ? new Targets() : new Frames();
+        for (const piece of cutAt(Buffer.concat(sent.map(encode)), cuts)) decoder.push(piece, received);
+        expect(received.all.map(plain)).toEqual(sent.map(plain));
+        expect(decoder.partial).toBe(false);
+        expect(decoder.held).toBe(0);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('finds them a byte at a time', () => {
@@ -60,37 +68,58 @@ describe('the frame decoder', () => {
     const piece = Buffer.concat([encode({ type: 1, body: pattern(5) }), encode({ type: 2, body: pattern(50_000) })]);
     const received = new Frames();
     new FrameDecoder(maxFrameBytes).push(piece, received);
-    expect(received.all.map(({ body }) => [body.buffer === piece.buffer, body.byteLength])).toEqual([[true, 5], [true, 50_000]]);
+    expect(received.all.map(({ body }) => [body.buffer === piece.buffer, body.byteLength])).toEqual([
+      [true, 5],
+      [true, 50_000],
+    ]);
   });
 
   it('throws nothing but PROTOCOL_ERROR whatever comes, and holds no more than what has come', () => {
-    const garbage = fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.record({ length: fc.integer({ min: 0, max: 2 * maxFrameBytes }), type: fc.nat(255), bytes: fc.uint8Array({ maxLength: 300 }) }).map(({ length, type, bytes }) => {
-      const header = Buffer.alloc(5, type);
-      header.writeUInt32BE(length);
-      return Buffer.concat([header, bytes]);
-    }));
-    fc.assert(fc.property(fc.array(garbage, { maxLength: 10 }), places, (parts, cuts) => {
-      const decoder = new FrameDecoder(maxFrameBytes);
-      let arrived = 0;
-      for (const piece of cutAt(Buffer.concat(parts), cuts)) {
-        arrived += piece.length;
-        try {
-          decoder.push(piece, new Frames());
-        } catch (error) {
-          expect(isHandoffError(error, 'PROTOCOL_ERROR')).toBe(true);
-          return;
+    const garbage = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc
+        .record({
+          length: fc.integer({ min: 0, max: 2 * maxFrameBytes }),
+          type: fc.nat(255),
+          bytes: fc.uint8Array({ maxLength: 300 }),
+        })
+        .map(({ length, type, bytes }) => {
+          const header = Buffer.alloc(5, type);
+          header.writeUInt32BE(length);
+          return Buffer.concat([header, bytes]);
+        }),
+    );
+    fc.assert(
+      fc.property(fc.array(garbage, { maxLength: 10 }), places, (parts, cuts) => {
+        const decoder = new FrameDecoder(maxFrameBytes);
+        let arrived = 0;
+        for (const piece of cutAt(Buffer.concat(parts), cuts)) {
+          arrived += piece.length;
+          try {
+            decoder.push(piece, new Frames());
+          } catch (error) {
+            expect(isHandoffError(error, 'PROTOCOL_ERROR')).toBe(true);
+            return;
+          }
+          expect(decoder.held).toBeLessThanOrEqual(2 * arrived + 64 * 1024);
         }
-        expect(decoder.held).toBeLessThanOrEqual(2 * arrived + 64 * 1024);
-      }
-    }), { numRuns: 2000 });
+      }),
+      { numRuns: 2000 },
+    );
   });
 
-  it.each([['no type', 0], ['too much', maxFrameBytes + 2], ['the most there is', 0xffffffff]])('judges a length as soon as it is there: %s', (_name, length) => {
+  it.each([
+    ['no type', 0],
+    ['too much', maxFrameBytes + 2],
+    ['the most there is', 0xffffffff],
+  ])('judges a length as soon as it is there: %s', (_name, length) => {
     const header = Buffer.alloc(4);
     header.writeUInt32BE(length);
     const decoder = new FrameDecoder(maxFrameBytes);
     decoder.push(header.subarray(0, 3), new Frames());
-    expect(() => decoder.push(header.subarray(3), new Frames())).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
+    expect(() => decoder.push(header.subarray(3), new Frames())).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL_ERROR' }),
+    );
   });
 
   it('gives memory as bytes arrive, and never more than the frame needs', () => {
@@ -109,10 +138,19 @@ describe('the frame decoder', () => {
   it('ends with a goodbye, and takes nothing for a frame after it', () => {
     const decoder = new FrameDecoder(maxFrameBytes);
     const received = new Frames();
-    decoder.push(Buffer.concat([encode({ type: 1, body: pattern(1) }), encode({ type: goodbyeType, body: pattern(0) }), encode({ type: 2, body: pattern(1) })]), received);
+    decoder.push(
+      Buffer.concat([
+        encode({ type: 1, body: pattern(1) }),
+        encode({ type: goodbyeType, body: pattern(0) }),
+        encode({ type: 2, body: pattern(1) }),
+      ]),
+      received,
+    );
     expect(received.all.map(({ type }) => type)).toEqual([1]);
     expect(decoder).toMatchObject({ goodbye: true, partial: false });
-    expect(() => new FrameDecoder(maxFrameBytes).push(encode({ type: goodbyeType, body: pattern(1) }), received)).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
+    expect(() =>
+      new FrameDecoder(maxFrameBytes).push(encode({ type: goodbyeType, body: pattern(1) }), received),
+    ).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
   });
 
   it('stops when it is told to, even by the receiver', () => {
@@ -139,7 +177,9 @@ describe('the frame decoder', () => {
     const receiver: Receiver = { frame: () => undefined, target: () => new Uint8Array(3) };
     for (const split of [20, 200]) {
       const frame = encode({ type: 1, body: pattern(100) });
-      expect(() => new FrameDecoder(maxFrameBytes).push(frame.subarray(0, headerBytes + split), receiver)).toThrow(RangeError);
+      expect(() => new FrameDecoder(maxFrameBytes).push(frame.subarray(0, headerBytes + split), receiver)).toThrow(
+        RangeError,
+      );
     }
   });
 });

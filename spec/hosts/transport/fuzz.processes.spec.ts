@@ -22,7 +22,7 @@ function randomFrom(start: number): Random {
     state = (state + 0x6d2b79f5) | 0;
     let t = Math.imul(state ^ (state >>> 15), 1 | state);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor(((t ^ (t >>> 14)) >>> 0) / 4294967296 * below);
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4294967296) * below);
   };
 }
 
@@ -44,13 +44,20 @@ function spoken(random: Random): Buffer {
 /** A ClientHello, with a key that is wrong: all else is as it should be. */
 async function clientHello(): Promise<Buffer> {
   const first = Promise.withResolvers<Buffer>();
-  const server = createServer((socket) => socket.on('error', () => undefined).once('data', (bytes: Buffer) => {
-    first.resolve(bytes);
-    socket.destroy();
-  })).listen(0, '127.0.0.1');
+  const server = createServer((socket) =>
+    socket
+      .on('error', () => undefined)
+      .once('data', (bytes: Buffer) => {
+        first.resolve(bytes);
+        socket.destroy();
+      }),
+  ).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const socket = connect({ port, host: '127.0.0.1', ...dialOptions({ kind: 'secret', key: Buffer.alloc(32, 1) }) }).on('error', () => undefined);
+  const socket = connect({ port, host: '127.0.0.1', ...dialOptions({ kind: 'secret', key: Buffer.alloc(32, 1) }) }).on(
+    'error',
+    () => undefined,
+  );
   const bytes = await first.promise;
   socket.destroy();
   server.close();
@@ -87,7 +94,12 @@ const mutations: ((bytes: Buffer, random: Random) => Buffer)[] = [
 it(`nothing that strangers send harms a host: seed ${seed}`, { timeout: 3_600_000 }, async () => {
   const secret = 'open sesame, long and random';
   const hello = await clientHello();
-  const server = new TcpTransport({ identity: () => ({ id: 'host', incarnation: 0 }), port: 0, secret, handshakeTimeout: 60_000 });
+  const server = new TcpTransport({
+    identity: () => ({ id: 'host', incarnation: 0 }),
+    port: 0,
+    secret,
+    handshakeTimeout: 60_000,
+  });
   const client = new TcpTransport({ identity: () => ({ id: 'good', incarnation: 0 }), secret });
   const channels: Channel[] = [];
   const address = (await server.listen((channel) => {
@@ -101,7 +113,11 @@ it(`nothing that strangers send harms a host: seed ${seed}`, { timeout: 3_600_00
   const stranger = async (number: number): Promise<void> => {
     const random = randomFrom(seed + number);
     let bytes = random(3) > 0 ? Buffer.from(hello) : spoken(random);
-    for (let i = random(3); i >= 0; i--) bytes = mutations[random(mutations.length)]!(Buffer.concat([bytes, Buffer.alloc(Math.max(0, 8 - bytes.length))]), random);
+    for (let i = random(3); i >= 0; i--)
+      bytes = mutations[random(mutations.length)]!(
+        Buffer.concat([bytes, Buffer.alloc(Math.max(0, 8 - bytes.length))]),
+        random,
+      );
     const raw = new RawSocket(address);
     const cut = random(2) === 0 ? random(bytes.length + 1) : bytes.length;
     raw.write(bytes.subarray(0, cut));
@@ -112,7 +128,9 @@ it(`nothing that strangers send harms a host: seed ${seed}`, { timeout: 3_600_00
     // Whoever has said too little to be judged leaves; all others are shown the door.
     raw.socket.end();
     await raw.closed;
-    expect(raw.received.length, `stranger ${number} was told more than that it is refused`).toBeLessThanOrEqual(helloBytes);
+    expect(raw.received.length, `stranger ${number} was told more than that it is refused`).toBeLessThanOrEqual(
+      helloBytes,
+    );
     done++;
   };
   const work = async (first: number): Promise<void> => {

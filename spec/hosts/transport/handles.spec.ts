@@ -8,11 +8,16 @@ import { echo, framesOf, pattern, ping, RawSocket } from './support.ts';
 /** Handles of sockets and servers in this process, which has no others: each file of specs runs in its own. */
 const handles = (): string[] => process.getActiveResourcesInfo().filter((name) => /TCP|TLS/.test(name));
 
-const kinds: [string, Partial<TcpOptions>][] = [['plain', {}], ['a secret', { secret: 'open sesame, long and random' }], ['TLS', { tls: ours }]];
+const kinds: [string, Partial<TcpOptions>][] = [
+  ['plain', {}],
+  ['a secret', { secret: 'open sesame, long and random' }],
+  ['TLS', { tls: ours }],
+];
 
 it.each(kinds)('a transport leaves no handle behind when it is closed: %s', async (_name, options) => {
   expect(handles()).toEqual([]);
-  const make = (id: string, port?: number): TcpTransport => new TcpTransport({ identity: () => ({ id, incarnation: 0 }), ...options, ...(port === undefined ? {} : { port }) });
+  const make = (id: string, port?: number): TcpTransport =>
+    new TcpTransport({ identity: () => ({ id, incarnation: 0 }), ...options, ...(port === undefined ? {} : { port }) });
   const [host, peer] = [make('host', 0), make('peer')];
   const address = (await host.listen(echo))!;
   const channel = await peer.dial(address, 'control');

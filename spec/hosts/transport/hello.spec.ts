@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { isHandoffError } from '../../../lib/core/errors.ts';
 import { isLoopback, parseAddress } from '../../../lib/hosts/transport/tcp/address.ts';
 import { decodeCard, encodeCard } from '../../../lib/hosts/transport/tcp/card.ts';
-import { hello, HelloExchange, helloBytes, proofBytes, protocolVersion } from '../../../lib/hosts/transport/tcp/hello.ts';
+import {
+  hello,
+  HelloExchange,
+  helloBytes,
+  proofBytes,
+  protocolVersion,
+} from '../../../lib/hosts/transport/tcp/hello.ts';
 import { Refusal } from '../../../lib/hosts/transport/tcp/refusal.ts';
 import type { ChannelKind } from '../../../lib/hosts/transport/transport.ts';
 import { pattern } from './support.ts';
@@ -12,8 +18,17 @@ const key = Buffer.alloc(32, 7);
 const binding = Buffer.alloc(32, 1);
 const secretly = { key, binding };
 
-const side = (id: string, dials: ChannelKind | undefined, proof: { key: Buffer; binding: Buffer } | undefined = undefined) =>
-  new HelloExchange({ dials, proof, card: () => ({ identity: { id, incarnation: 4, address: `${id}:7` }, maxFrameBytes: 4096 }), peerName: 'the peer' });
+const side = (
+  id: string,
+  dials: ChannelKind | undefined,
+  proof: { key: Buffer; binding: Buffer } | undefined = undefined,
+) =>
+  new HelloExchange({
+    dials,
+    proof,
+    card: () => ({ identity: { id, incarnation: 4, address: `${id}:7` }, maxFrameBytes: 4096 }),
+    peerName: 'the peer',
+  });
 
 const failure = (run: () => unknown): unknown => {
   try {
@@ -37,21 +52,36 @@ function feed(to: HelloExchange, bytes: Buffer, sizes: readonly number[]): Buffe
 }
 
 describe('an exchange of hellos', () => {
-  it.each([['without proofs', undefined], ['with proofs of a secret', secretly]])('comes to the same however its bytes are cut, and keeps what follows: %s', (_name, proof) => {
+  it.each([
+    ['without proofs', undefined],
+    ['with proofs of a secret', secretly],
+  ])('comes to the same however its bytes are cut, and keeps what follows: %s', (_name, proof) => {
     const sizes = fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 8 });
-    fc.assert(fc.property(sizes, sizes, fc.constantFrom<ChannelKind>('control', 'bulk'), fc.uint8Array({ maxLength: 50 }), (a, b, kind, bytes) => {
-      const frames = Buffer.from(bytes);
-      const [dialler, listener] = [side('a', kind, proof), side('b', undefined, proof)];
-      let [toListener, toDialler] = [dialler.opening, listener.opening];
-      while (dialler.proven === undefined || listener.proven === undefined) {
-        toDialler = feed(listener, toListener, a);
-        if (listener.proven !== undefined && dialler.proven !== undefined) break;
-        toListener = feed(dialler, dialler.proven === undefined ? toDialler : Buffer.alloc(0), b);
-        if (dialler.proven !== undefined) toListener = Buffer.concat([toListener, frames]);
-      }
-      expect(dialler.proven).toMatchObject({ kind, maxFrameBytes: 4096, peer: { id: 'b', incarnation: 4, address: 'b:7' } });
-      expect(listener.proven).toMatchObject({ kind, peer: { id: 'a' } });
-    }));
+    fc.assert(
+      fc.property(
+        sizes,
+        sizes,
+        fc.constantFrom<ChannelKind>('control', 'bulk'),
+        fc.uint8Array({ maxLength: 50 }),
+        (a, b, kind, bytes) => {
+          const frames = Buffer.from(bytes);
+          const [dialler, listener] = [side('a', kind, proof), side('b', undefined, proof)];
+          let [toListener, toDialler] = [dialler.opening, listener.opening];
+          while (dialler.proven === undefined || listener.proven === undefined) {
+            toDialler = feed(listener, toListener, a);
+            if (listener.proven !== undefined && dialler.proven !== undefined) break;
+            toListener = feed(dialler, dialler.proven === undefined ? toDialler : Buffer.alloc(0), b);
+            if (dialler.proven !== undefined) toListener = Buffer.concat([toListener, frames]);
+          }
+          expect(dialler.proven).toMatchObject({
+            kind,
+            maxFrameBytes: 4096,
+            peer: { id: 'b', incarnation: 4, address: 'b:7' },
+          });
+          expect(listener.proven).toMatchObject({ kind, peer: { id: 'a' } });
+        },
+      ),
+    );
   });
 
   it('keeps the bytes of frames that came with its last', () => {
@@ -79,20 +109,38 @@ describe('an exchange of hellos', () => {
   it('accepts no proof of another connection, side or secret', () => {
     const [dialler, listener] = [side('a', 'control', secretly), side('b', undefined, secretly)];
     const proof = dialler.take(listener.take(dialler.opening));
-    for (const [name, other] of [['connection', { key, binding: Buffer.alloc(32, 2) }], ['secret', { key: Buffer.alloc(32, 8), binding }]] as const) {
+    for (const [name, other] of [
+      ['connection', { key, binding: Buffer.alloc(32, 2) }],
+      ['secret', { key: Buffer.alloc(32, 8), binding }],
+    ] as const) {
       const later = side('b', undefined, other);
       later.take(dialler.opening);
-      expect(failure(() => later.take(proof)), name).toMatchObject({ code: 'UNAUTHORIZED' });
+      expect(
+        failure(() => later.take(proof)),
+        name,
+      ).toMatchObject({ code: 'UNAUTHORIZED' });
     }
     const mirror = side('a', 'control', secretly);
     const own = mirror.take(side('b', undefined, secretly).take(mirror.opening));
-    expect(failure(() => mirror.take(own)), 'its own').toMatchObject({ code: 'UNAUTHORIZED' });
+    expect(
+      failure(() => mirror.take(own)),
+      'its own',
+    ).toMatchObject({ code: 'UNAUTHORIZED' });
   });
 
-  it.each([['the listener', secretly, undefined, 'has no secret', 'has a secret, and this host has none'], ['the dialler', undefined, secretly, 'has a secret', 'has no secret, and this host has one']])('says to both sides that only one has a secret: %s', (_name, listening, dialling, here, there) => {
+  it.each([
+    ['the listener', secretly, undefined, 'has no secret', 'has a secret, and this host has none'],
+    ['the dialler', undefined, secretly, 'has a secret', 'has no secret, and this host has one'],
+  ])('says to both sides that only one has a secret: %s', (_name, listening, dialling, here, there) => {
     const [dialler, listener] = [side('a', 'control', dialling), side('b', undefined, listening)];
-    expect(failure(() => listener.take(dialler.opening))).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining(here) });
-    expect(failure(() => dialler.take(listener.farewell!))).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining(there) });
+    expect(failure(() => listener.take(dialler.opening))).toMatchObject({
+      code: 'UNAUTHORIZED',
+      message: expect.stringContaining(here),
+    });
+    expect(failure(() => dialler.take(listener.farewell!))).toMatchObject({
+      code: 'UNAUTHORIZED',
+      message: expect.stringContaining(there),
+    });
   });
 
   it('does not accept its own hello', () => {
@@ -102,17 +150,33 @@ describe('an exchange of hellos', () => {
 
   it('names both versions to both sides when they differ, whatever else is different then', () => {
     const other = Buffer.from('HOFF\0\x63', 'latin1');
-    expect(failure(() => side('a', 'control').take(other))).toMatchObject({ code: 'VERSION_MISMATCH', message: expect.stringContaining(`the peer speaks version 99 of the protocol, and this host version ${protocolVersion}`) });
+    expect(failure(() => side('a', 'control').take(other))).toMatchObject({
+      code: 'VERSION_MISMATCH',
+      message: expect.stringContaining(
+        `the peer speaks version 99 of the protocol, and this host version ${protocolVersion}`,
+      ),
+    });
     const listener = side('b', undefined);
     expect(failure(() => listener.take(other))).toMatchObject({ code: 'VERSION_MISMATCH' });
     expect(listener.farewell!.readUInt16BE(4)).toBe(protocolVersion);
   });
 
-  it.each([['text', 'HTTP/1.1 400 Bad Request\r\n'], ['one letter', 'h'], ['TLS', '\x15\x03\x03']])('knows what is not its protocol: %s', (_name, text) => {
-    expect(failure(() => side('a', 'control').take(Buffer.from(text, 'latin1')))).toMatchObject({ code: 'PROTOCOL_ERROR', message: expect.stringContaining('Is it a Handoff host?') });
+  it.each([
+    ['text', 'HTTP/1.1 400 Bad Request\r\n'],
+    ['one letter', 'h'],
+    ['TLS', '\x15\x03\x03'],
+  ])('knows what is not its protocol: %s', (_name, text) => {
+    expect(failure(() => side('a', 'control').take(Buffer.from(text, 'latin1')))).toMatchObject({
+      code: 'PROTOCOL_ERROR',
+      message: expect.stringContaining('Is it a Handoff host?'),
+    });
   });
 
-  it.each([['two listeners', 0], ['no such kind', 3], ['a bit that is not used', 33]])('refuses a hello that makes no sense: %s', (_name, value) => {
+  it.each([
+    ['two listeners', 0],
+    ['no such kind', 3],
+    ['a bit that is not used', 33],
+  ])('refuses a hello that makes no sense: %s', (_name, value) => {
     const bad = Buffer.from(hello('control', false));
     bad[6] = value;
     expect(failure(() => side('b', undefined).take(bad))).toMatchObject({ code: 'PROTOCOL_ERROR' });
@@ -128,56 +192,109 @@ describe('an exchange of hellos', () => {
   it('waits for no more than a peer may say of itself', () => {
     const listener = side('b', undefined);
     listener.take(hello('control', false));
-    expect(failure(() => listener.take(Buffer.from([0x10, 0x01])))).toMatchObject({ code: 'PROTOCOL_ERROR', message: expect.stringContaining('4097') });
+    expect(failure(() => listener.take(Buffer.from([0x10, 0x01])))).toMatchObject({
+      code: 'PROTOCOL_ERROR',
+      message: expect.stringContaining('4097'),
+    });
   });
 
   it('throws nothing but its own errors whatever a peer sends that is let in', () => {
-    const cards = fc.oneof(fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)), fc.json().map((json) => Buffer.from(json)));
-    fc.assert(fc.property(cards, fc.option(fc.nat(0xffff)), (json, length) => {
-      const listener = side('b', undefined);
-      listener.take(hello('control', false));
-      const head = Buffer.alloc(2);
-      head.writeUInt16BE(length ?? json.length);
-      try {
-        listener.take(Buffer.concat([head, json]));
-      } catch (error) {
-        expect(isHandoffError(error, 'PROTOCOL_ERROR')).toBe(true);
-      }
-      expect(listener.proven).toBeUndefined();
-    }));
+    const cards = fc.oneof(
+      fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
+      fc.json().map((json) => Buffer.from(json)),
+    );
+    fc.assert(
+      fc.property(cards, fc.option(fc.nat(0xffff)), (json, length) => {
+        const listener = side('b', undefined);
+        listener.take(hello('control', false));
+        const head = Buffer.alloc(2);
+        head.writeUInt16BE(length ?? json.length);
+        try {
+          listener.take(Buffer.concat([head, json]));
+        } catch (error) {
+          expect(isHandoffError(error, 'PROTOCOL_ERROR')).toBe(true);
+        }
+        expect(listener.proven).toBeUndefined();
+      }),
+    );
   });
 });
 
 describe('what a host says of itself', () => {
   it('takes over an identity and nothing else', () => {
-    const card = decodeCard(Buffer.from('{"id":"a","incarnation":1,"address":"h:1","maxFrameBytes":2000,"admin":true,"__proto__":{"x":1}}'));
+    const card = decodeCard(
+      Buffer.from('{"id":"a","incarnation":1,"address":"h:1","maxFrameBytes":2000,"admin":true,"__proto__":{"x":1}}'),
+    );
     expect(card).toStrictEqual({ identity: { id: 'a', incarnation: 1, address: 'h:1' }, maxFrameBytes: 2000 });
     const own = { identity: { id: 'ä', incarnation: 0, address: undefined }, maxFrameBytes: 1024 };
     expect(decodeCard(encodeCard(own).subarray(2))).toStrictEqual(own);
   });
 
-  it.each(['null', '[]', '{}', '{"id":"","incarnation":0}', '{"id":1,"incarnation":0}', '{"id":"a","incarnation":-1}', '{"id":"a","incarnation":1.5}', '{"id":"a"}',
-    '{"id":"a","incarnation":0,"address":"nowhere"}', '{"id":"a","incarnation":0,"address":7}', '{"id":"a\\nb","incarnation":0}', `{"id":"${'a'.repeat(257)}","incarnation":0}`, '{', '{"id":"a","incarnation":0,"maxFrameBytes":16}', '{"id":"a","incarnation":0,"maxFrameBytes":1e400}'])('refuses %s', (json) => {
+  it.each([
+    'null',
+    '[]',
+    '{}',
+    '{"id":"","incarnation":0}',
+    '{"id":1,"incarnation":0}',
+    '{"id":"a","incarnation":-1}',
+    '{"id":"a","incarnation":1.5}',
+    '{"id":"a"}',
+    '{"id":"a","incarnation":0,"address":"nowhere"}',
+    '{"id":"a","incarnation":0,"address":7}',
+    '{"id":"a\\nb","incarnation":0}',
+    `{"id":"${'a'.repeat(257)}","incarnation":0}`,
+    '{',
+    '{"id":"a","incarnation":0,"maxFrameBytes":16}',
+    '{"id":"a","incarnation":0,"maxFrameBytes":1e400}',
+  ])('refuses %s', (json) => {
     expect(decodeCard(Buffer.from(json))).toBeUndefined();
-    expect(decodeCard(Buffer.from(json.replace(/^\{(?!.*maxFrameBytes)./, '{"maxFrameBytes":5000,"')))).toBeUndefined(); // nor with what it lacks besides
+    // Nor with what it lacks besides.
+    expect(decodeCard(Buffer.from(json.replace(/^\{(?!.*maxFrameBytes)./, '{"maxFrameBytes":5000,"')))).toBeUndefined();
   });
 
   it('is checked before it is sent', () => {
-    expect(failure(() => encodeCard({ identity: { id: '', incarnation: 0, address: undefined }, maxFrameBytes: 1024 }))).toMatchObject({ code: 'INVALID_OPTION', option: 'identity' });
+    expect(
+      failure(() => encodeCard({ identity: { id: '', incarnation: 0, address: undefined }, maxFrameBytes: 1024 })),
+    ).toMatchObject({ code: 'INVALID_OPTION', option: 'identity' });
   });
 });
 
 describe('an address', () => {
-  it.each([['127.0.0.1:80', { host: '127.0.0.1', port: 80 }], ['[::1]:8080', { host: '::1', port: 8080 }], ['a-b.example:65535', { host: 'a-b.example', port: 65_535 }], ['unix:/run/x.sock', { path: '/run/x.sock' }]])('can be %s', (address, expected) => {
+  it.each([
+    ['127.0.0.1:80', { host: '127.0.0.1', port: 80 }],
+    ['[::1]:8080', { host: '::1', port: 8080 }],
+    ['a-b.example:65535', { host: 'a-b.example', port: 65_535 }],
+    ['unix:/run/x.sock', { path: '/run/x.sock' }],
+  ])('can be %s', (address, expected) => {
     expect(parseAddress(address)).toEqual(expected);
   });
 
-  it.each(['', 'host', 'host:', ':80', 'host:0', 'host:65536', '::1:80', 'a b:1', 'http://a:1', 'a:1/x', 'a:1\n', 'unix:', 'unix:x.sock', 'unix:/a b', 'unix:/a,b', 'unix:/a\0', `unix:/${'x'.repeat(103)}`])('cannot be %j', (address) => {
+  it.each([
+    '',
+    'host',
+    'host:',
+    ':80',
+    'host:0',
+    'host:65536',
+    '::1:80',
+    'a b:1',
+    'http://a:1',
+    'a:1/x',
+    'a:1\n',
+    'unix:',
+    'unix:x.sock',
+    'unix:/a b',
+    'unix:/a,b',
+    'unix:/a\0',
+    `unix:/${'x'.repeat(103)}`,
+  ])('cannot be %j', (address) => {
     expect(parseAddress(address)).toBeUndefined();
   });
 
   it('is of this machine alone', () => {
     expect(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].map(isLoopback)).toEqual([true, true, true, true]);
-    expect(['0.0.0.0', '::', '', '10.0.0.1', 'example.com', '127.0.0.1.example.com', '::ffff:127.0.0.1'].some(isLoopback)).toBe(false);
+    expect(
+      ['0.0.0.0', '::', '', '10.0.0.1', 'example.com', '127.0.0.1.example.com', '::ffff:127.0.0.1'].some(isLoopback),
+    ).toBe(false);
   });
 });

@@ -15,7 +15,9 @@ const turns = async (): Promise<void> => {
 describe('a memory network', () => {
   const connected = async () => {
     const network = new MemoryNetwork();
-    const [a, b] = ['a', 'b'].map((id) => new MemoryTransport(network, { identity: () => ({ id, incarnation: 0 }) })) as [MemoryTransport, MemoryTransport];
+    const [a, b] = ['a', 'b'].map(
+      (id) => new MemoryTransport(network, { identity: () => ({ id, incarnation: 0 }) }),
+    ) as [MemoryTransport, MemoryTransport];
     const accepted = Promise.withResolvers<Channel>();
     const address = (await b.listen(accepted.resolve))!;
     const near = await a.dial(address, 'control');

@@ -1,4 +1,6 @@
-/** What strangers can do to a host, and what is done to them: all over real sockets, with a good peer at work beside. */
+/**
+ * What strangers can do to a host, and what is done to them: all over real sockets, with a good peer at work beside.
+ */
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
@@ -39,7 +41,10 @@ async function host(options: Partial<TcpOptions> = {}) {
 
 /** A peer in good standing, and a function that sees whether it still is. */
 async function goodPeer(address: string) {
-  const channel = await transport({ secret, identity: () => ({ id: 'good', incarnation: 0 }) }).dial(address, 'control');
+  const channel = await transport({ secret, identity: () => ({ id: 'good', incarnation: 0 }) }).dial(
+    address,
+    'control',
+  );
   const frames = framesOf(channel);
   await ping(channel, frames);
   return { check: () => ping(channel, frames) };
@@ -59,13 +64,19 @@ async function stranger(onSocket: (socket: Socket) => void): Promise<string> {
 }
 
 const rejected = async (dialling: Promise<unknown>): Promise<HandoffError> => {
-  const error = await dialling.then(() => undefined, (thrown: unknown) => thrown);
+  const error = await dialling.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
   expect(error).toBeInstanceOf(HandoffError);
   return error as HandoffError;
 };
 
 describe('who does not know the secret', () => {
-  it.each([['another', 'a guess that is long enough', 'has another secret'], ['none', undefined, 'it accepts only TLS']])('is refused and told nothing: %s', async (_name, wrong, why) => {
+  it.each([
+    ['another', 'a guess that is long enough', 'has another secret'],
+    ['none', undefined, 'it accepts only TLS'],
+  ])('is refused and told nothing: %s', async (_name, wrong, why) => {
     const refused: ConnectionRefused[] = [];
     const { address, channels } = await host({ onRefused: (refusal) => void refused.push(refusal) });
     const good = await goodPeer(address);
@@ -74,7 +85,17 @@ describe('who does not know the secret', () => {
     expect(error.message).toContain(why);
     await good.check();
     expect(channels).toHaveLength(1);
-    expect(refused).toMatchObject([{ peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/), dialled: false, error: { code: 'UNAUTHORIZED', message: expect.stringMatching(wrong === undefined ? /speaks without TLS/ : /has another secret/) }, others: 0 }]);
+    expect(refused).toMatchObject([
+      {
+        peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+        dialled: false,
+        error: {
+          code: 'UNAUTHORIZED',
+          message: expect.stringMatching(wrong === undefined ? /speaks without TLS/ : /has another secret/),
+        },
+        others: 0,
+      },
+    ]);
   });
 
   it('is refused by a host that has none, and both say so', async () => {
@@ -82,8 +103,14 @@ describe('who does not know the secret', () => {
     const made = transport({ port: 0, onRefused: (refusal) => void refused.push(refusal) });
     const address = (await made.listen(() => expect.unreachable()))!;
     const dialling: ConnectionRefused[] = [];
-    expect(await rejected(transport({ secret, onRefused: (refusal) => void dialling.push(refusal) }).dial(address, 'control'))).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining('has neither a secret nor tls') });
-    expect(refused).toMatchObject([{ error: { message: expect.stringContaining('speaks TLS, and this host has neither') } }]);
+    expect(
+      await rejected(
+        transport({ secret, onRefused: (refusal) => void dialling.push(refusal) }).dial(address, 'control'),
+      ),
+    ).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining('has neither a secret nor tls') });
+    expect(refused).toMatchObject([
+      { error: { message: expect.stringContaining('speaks TLS, and this host has neither') } },
+    ]);
     expect(dialling).toMatchObject([{ peer: address, dialled: true, error: { code: 'UNAUTHORIZED' } }]);
   });
 
@@ -98,13 +125,17 @@ describe('who does not know the secret', () => {
       socket.pipe(onward).pipe(socket);
     });
     const accepted = next();
-    const channel = await transport({ secret, identity: () => ({ id: 'name of the dialler', incarnation: 0 }) }).dial(proxy, 'control');
+    const channel = await transport({ secret, identity: () => ({ id: 'name of the dialler', incarnation: 0 }) }).dial(
+      proxy,
+      'control',
+    );
     await accepted;
     const frames = framesOf(channel);
     channel.send(1, Buffer.from('what is said'));
     await frames.first(1);
     const bytes = Buffer.concat(recorded);
-    for (const text of ['HOFF', 'name of the dialler', 'somebody', 'what is said', secret]) expect(bytes.includes(text), text).toBe(false);
+    for (const text of ['HOFF', 'name of the dialler', 'somebody', 'what is said', secret])
+      expect(bytes.includes(text), text).toBe(false);
   });
 
   it('cannot use what it has recorded', async () => {
@@ -127,18 +158,25 @@ describe('who does not know the secret', () => {
 
   it('cannot send back what a host says', async () => {
     const mirror = await stranger((socket) => socket.pipe(socket));
-    expect(await rejected(transport({ secret }).dial(mirror, 'control'))).toMatchObject({ code: expect.stringMatching(/UNAUTHORIZED|PROTOCOL_ERROR/) });
+    expect(await rejected(transport({ secret }).dial(mirror, 'control'))).toMatchObject({
+      code: expect.stringMatching(/UNAUTHORIZED|PROTOCOL_ERROR/),
+    });
     expect(await rejected(transport().dial(mirror, 'control'))).toMatchObject({ code: 'PROTOCOL_ERROR' });
   });
 
   it('cannot stand in for a host by a certificate, whoever signed it', async () => {
-    const server = createTlsServer({ cert: ours.cert, key: ours.key, minVersion: 'TLSv1.3' }, (socket) => socket.on('error', () => undefined).write(`${greeting()}\0\0`));
+    const server = createTlsServer({ cert: ours.cert, key: ours.key, minVersion: 'TLSv1.3' }, (socket) =>
+      socket.on('error', () => undefined).write(`${greeting()}\0\0`),
+    );
     server.on('connection', (socket: Socket) => closing.push(() => socket.destroy()));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     closing.push(() => new Promise((resolve) => server.close(resolve)));
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining('proves itself by a certificate') });
+    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({
+      code: 'UNAUTHORIZED',
+      message: expect.stringContaining('proves itself by a certificate'),
+    });
   });
 
   it('is cut off when it takes its time, while others are served', async () => {
@@ -158,7 +196,11 @@ describe('who does not know the secret', () => {
 });
 
 describe('who fills a host with connections', () => {
-  const kinds: [string, Partial<TcpOptions>][] = [['plain', { secret: undefined as never }], ['a secret', {}], ['TLS', { tls: ours }]];
+  const kinds: [string, Partial<TcpOptions>][] = [
+    ['plain', { secret: undefined as never }],
+    ['a secret', {}],
+    ['TLS', { tls: ours }],
+  ];
 
   it.each(kinds)('gives way to who comes after, and members get through: %s', async (_name, given) => {
     const { secret: _secret, ...rest } = { secret, ...given };
@@ -208,17 +250,29 @@ describe('who fills a host with connections', () => {
     expect(told).toBeLessThan(200);
     while (refused.length === told) await knock(); // in a later second
     expect(refused.at(-1)!.others).toBeGreaterThan(0);
-    expect(refused.at(-1)!.error).toMatchObject({ code: 'PROTOCOL_ERROR', message: expect.stringContaining('GET / HTTP') });
+    expect(refused.at(-1)!.error).toMatchObject({
+      code: 'PROTOCOL_ERROR',
+      message: expect.stringContaining('GET / HTTP'),
+    });
   });
 });
 
 describe('who does not speak the protocol', () => {
-  it.each([['with a secret', secret], ['without', undefined]])('is cut off at its first bytes, and told nothing: %s', async (_name, own) => {
+  it.each([
+    ['with a secret', secret],
+    ['without', undefined],
+  ])('is cut off at its first bytes, and told nothing: %s', async (_name, own) => {
     const made = transport({ port: 0, ...(own !== undefined && { secret: own }) });
     const address = (await made.listen(echo))!;
     const good = await transport(own === undefined ? {} : { secret: own }).dial(address, 'control');
     const frames = framesOf(good);
-    for (const garbage of ['GET / HTTP/1.1\r\n\r\n', '\0', `${greeting()}\x07\0`, '\xff'.repeat(1000), '\x16\x03\x01\0\x05hello']) {
+    for (const garbage of [
+      'GET / HTTP/1.1\r\n\r\n',
+      '\0',
+      `${greeting()}\x07\0`,
+      '\xff'.repeat(1000),
+      '\x16\x03\x01\0\x05hello',
+    ]) {
       const raw = new RawSocket(address);
       raw.write(Buffer.from(garbage, 'latin1'));
       await raw.closed;
@@ -233,8 +287,14 @@ describe('who does not speak the protocol', () => {
     ['nothing', '', 'NODE_DOWN', 'NODE_DOWN'],
   ])('is told apart by who dials it: %s', async (_name, answer, safe, unsafe) => {
     const address = await stranger((socket) => socket.once('data', () => socket.end(Buffer.from(answer, 'latin1'))));
-    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({ code: safe, message: expect.stringContaining(address) });
-    expect(await rejected(transport().dial(address, 'control'))).toMatchObject({ code: unsafe, message: expect.stringContaining(address) });
+    expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({
+      code: safe,
+      message: expect.stringContaining(address),
+    });
+    expect(await rejected(transport().dial(address, 'control'))).toMatchObject({
+      code: unsafe,
+      message: expect.stringContaining(address),
+    });
   });
 
   it('is told the version of a host, and no more', async () => {
@@ -249,7 +309,10 @@ describe('who does not speak the protocol', () => {
 
   it('is given up when it says nothing', async () => {
     const address = await stranger(() => undefined);
-    expect(await rejected(transport({ secret, handshakeTimeout: 50 }).dial(address, 'control'))).toMatchObject({ code: 'NODE_DOWN', message: expect.stringContaining('handshakeTimeout') });
+    expect(await rejected(transport({ secret, handshakeTimeout: 50 }).dial(address, 'control'))).toMatchObject({
+      code: 'NODE_DOWN',
+      message: expect.stringContaining('handshakeTimeout'),
+    });
   });
 
   it('is given up when the transport is closed', async () => {
@@ -264,7 +327,11 @@ describe('who does not speak the protocol', () => {
 });
 
 describe('a proven peer that goes wrong', () => {
-  it.each([['a length of 4 GiB', 'ffffffff01'], ['a length of nothing', '00000000'], ['a goodbye with a body', '00000002ff00']])('has its channel closed, and no other: %s', async (_name, hex) => {
+  it.each([
+    ['a length of 4 GiB', 'ffffffff01'],
+    ['a length of nothing', '00000000'],
+    ['a goodbye with a body', '00000002ff00'],
+  ])('has its channel closed, and no other: %s', async (_name, hex) => {
     const { address, next } = await host();
     const good = await goodPeer(address);
     const accepted = next();
@@ -286,7 +353,11 @@ describe('a proven peer that goes wrong', () => {
     expect(await (await accepted).closed).toMatchObject({ code: 'PROTOCOL_ERROR' }); // nobody receives
   });
 
-  it.each([['between frames', '0000000101', 'without a goodbye'], ['within a frame', '0000000501', 'in the middle of a frame'], ['within a header', '0000', 'in the middle of a frame']])('is down when its process dies: %s', async (_name, hex, how) => {
+  it.each([
+    ['between frames', '0000000101', 'without a goodbye'],
+    ['within a frame', '0000000501', 'in the middle of a frame'],
+    ['within a header', '0000', 'in the middle of a frame'],
+  ])('is down when its process dies: %s', async (_name, hex, how) => {
     const { address, next } = await host();
     const accepted = next();
     const { socket } = await provenSocket(address, secret);
@@ -301,7 +372,11 @@ describe('a proven peer that goes wrong', () => {
     const address = (await made.listen(resolve))!;
     const { socket } = await provenSocket(address);
     socket.resetAndDestroy();
-    expect(await (await accepted).closed).toMatchObject({ code: 'NODE_DOWN', message: expect.stringContaining('ECONNRESET'), cause: { code: 'ECONNRESET' } });
+    expect(await (await accepted).closed).toMatchObject({
+      code: 'NODE_DOWN',
+      message: expect.stringContaining('ECONNRESET'),
+      cause: { code: 'ECONNRESET' },
+    });
   });
 
   it('is given up when it takes nothing', async () => {
@@ -318,7 +393,10 @@ describe('a proven peer that goes wrong', () => {
       expect(channel.queued).toBeLessThan(10 * 1024 * 1024);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    expect(await channel.closed).toMatchObject({ code: 'NODE_DOWN', message: expect.stringContaining('maxQueuedBytes') });
+    expect(await channel.closed).toMatchObject({
+      code: 'NODE_DOWN',
+      message: expect.stringContaining('maxQueuedBytes'),
+    });
     socket.destroy();
   });
 
@@ -364,29 +442,53 @@ describe('the secret', () => {
       await rejected(Promise.resolve().then(() => transport({ secret: secret.slice(0, 12) }))),
     ];
     expect(errors.map(({ code }) => code)).toEqual(['UNAUTHORIZED', 'NODE_DOWN', 'INVALID_OPTION', 'INVALID_OPTION']);
-    const printed = [made, near, ...channels, ...errors].flatMap((value) => [inspect(value, { depth: 20, showHidden: true, getters: true }), JSON.stringify(value, undefined, 1), String(value)]);
+    const printed = [made, near, ...channels, ...errors].flatMap((value) => [
+      inspect(value, { depth: 20, showHidden: true, getters: true }),
+      JSON.stringify(value, undefined, 1),
+      String(value),
+    ]);
     for (const text of printed) expect(text).not.toContain(secret.slice(0, 12));
   });
 
   it.each([['0.0.0.0'], ['::'], ['10.1.2.3'], ['example.com']])('is needed to listen on %s', (hostname) => {
-    const make = (options: Partial<TcpOptions>) => () => new TcpTransport({ identity: () => ({ id: 'a', incarnation: 0 }), host: hostname, ...options });
+    const make = (options: Partial<TcpOptions>) => () =>
+      new TcpTransport({ identity: () => ({ id: 'a', incarnation: 0 }), host: hostname, ...options });
     expect(make({ port: 0 })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', option: 'secret' }));
     expect(make({})).not.toThrow(); // it only dials
     expect(make({ port: 0, secret, advertise: 'me.example' })).not.toThrow();
   });
 
   it.each([
-    ['secret', { secret: '' }], ['secret', { secret: 'fifteen letters' }], ['secret', { secret: 5 as never }], ['host', { host: '' }], ['port', { port: -1 }], ['port', { port: 65_536 }], ['advertise', { advertise: 'a b' }],
-    ['advertise', { host: '0.0.0.0', port: 0, secret }], ['maxFrameBytes', { maxFrameBytes: 0 }], ['maxFrameBytes', { maxFrameBytes: 16 }], ['maxUnprovenPerAddress', { maxUnprovenPerAddress: 0 }], ['port', { host: 'unix:/run/x', port: 0 }], ['host', { host: 'unix:x' }], ['handshakeTimeout', { handshakeTimeout: 0 }], ['maxUnproven', { maxUnproven: 0.5 }],
-    ['maxQueuedBytes', { maxQueuedBytes: NaN }], ['identity', { identity: 'me' as never }], ['tls', { tls: { cert: 'x', key: 'y', ca: 'z' } }], ['tls', { tls: { cert: 'x', key: 'y' } as never }],
+    ['secret', { secret: '' }],
+    ['secret', { secret: 'fifteen letters' }],
+    ['secret', { secret: 5 as never }],
+    ['host', { host: '' }],
+    ['port', { port: -1 }],
+    ['port', { port: 65_536 }],
+    ['advertise', { advertise: 'a b' }],
+    ['advertise', { host: '0.0.0.0', port: 0, secret }],
+    ['maxFrameBytes', { maxFrameBytes: 0 }],
+    ['maxFrameBytes', { maxFrameBytes: 16 }],
+    ['maxUnprovenPerAddress', { maxUnprovenPerAddress: 0 }],
+    ['port', { host: 'unix:/run/x', port: 0 }],
+    ['host', { host: 'unix:x' }],
+    ['handshakeTimeout', { handshakeTimeout: 0 }],
+    ['maxUnproven', { maxUnproven: 0.5 }],
+    ['maxQueuedBytes', { maxQueuedBytes: NaN }],
+    ['identity', { identity: 'me' as never }],
+    ['tls', { tls: { cert: 'x', key: 'y', ca: 'z' } }],
+    ['tls', { tls: { cert: 'x', key: 'y' } as never }],
   ])('and other options are checked: %s', (option, options) => {
-    expect(() => new TcpTransport({ identity: () => ({ id: 'a', incarnation: 0 }), ...options })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', option }));
+    expect(() => new TcpTransport({ identity: () => ({ id: 'a', incarnation: 0 }), ...options })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', option }),
+    );
   });
 });
 
 describe('where a host listens', () => {
   it('says where to dial it', async () => {
-    const list = async (options: Partial<TcpOptions>) => transport({ port: 0, secret, ...options }).listen(() => undefined);
+    const list = async (options: Partial<TcpOptions>) =>
+      transport({ port: 0, secret, ...options }).listen(() => undefined);
     expect(await list({})).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(await list({ host: 'localhost' })).toMatch(/^localhost:\d+$/);
     expect(await list({ advertise: 'me.example' })).toMatch(/^me\.example:\d+$/);
@@ -395,7 +497,10 @@ describe('where a host listens', () => {
     expect(await transport().listen(() => undefined)).toBeUndefined();
   });
 
-  it.each([['larger', 4096, 1 << 20], ['smaller', 1 << 20, 4096]])('sends no longer frames than the other side takes, which is %s', async (_name, own, others) => {
+  it.each([
+    ['larger', 4096, 1 << 20],
+    ['smaller', 1 << 20, 4096],
+  ])('sends no longer frames than the other side takes, which is %s', async (_name, own, others) => {
     const { address, next } = await host({ maxFrameBytes: others });
     const accepted = next();
     const near = await transport({ secret, maxFrameBytes: own }).dial(address, 'control');
@@ -410,7 +515,11 @@ describe('where a host listens', () => {
   it('says when it cannot listen there', async () => {
     const { address } = await host();
     const port = Number(address.split(':')[1]);
-    await expect(transport({ port }).listen(() => undefined)).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'port', message: expect.stringContaining(String(port)) });
+    await expect(transport({ port }).listen(() => undefined)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'port',
+      message: expect.stringContaining(String(port)),
+    });
   });
 
   it('does not go on listening when it was closed meanwhile', async () => {
@@ -421,6 +530,9 @@ describe('where a host listens', () => {
   });
 
   it('does not dial what is no address', async () => {
-    await expect(transport().dial('nowhere', 'control')).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'address' });
+    await expect(transport().dial('nowhere', 'control')).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'address',
+    });
   });
 });

@@ -64,10 +64,12 @@ export class RawSocket {
   constructor(address: string) {
     this.socket = connect(needAddress(address));
     this.socket.on('error', () => undefined);
-    this.closed = new Promise((resolve) => this.socket.on('close', () => {
-      this.#wake();
-      resolve();
-    }));
+    this.closed = new Promise((resolve) =>
+      this.socket.on('close', () => {
+        this.#wake();
+        resolve();
+      }),
+    );
     this.socket.on('data', (bytes: Buffer) => {
       this.#received = Buffer.concat([this.#received, bytes]);
       this.#wake();
@@ -84,7 +86,8 @@ export class RawSocket {
 
   /** Resolves with the first bytes, once there are as many, or the connection is closed. */
   async first(bytes: number): Promise<Buffer> {
-    while (this.#received.length < bytes && !this.socket.closed) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (this.#received.length < bytes && !this.socket.closed)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     return this.#received.subarray(0, bytes);
   }
 
@@ -97,14 +100,24 @@ export class RawSocket {
 
 /** A socket to an address that has proved itself, to send over it what no channel would. */
 export async function provenSocket(address: string, secret?: string, id = 'raw'): Promise<Dialled> {
-  const settings = resolveTcpOptions({ identity: () => ({ id, incarnation: 0 }), ...(secret !== undefined && { secret }) });
-  return dial({
-    address, kind: 'control', handshakeTimeout: settings.handshakeTimeout, signal: new AbortController().signal, security: () => securityOf(settings),
-    card: () => ({ identity: { id, incarnation: 0, address: undefined }, maxFrameBytes: settings.maxFrameBytes }),
-  }, (dialled) => {
-    dialled.socket.on('data', () => undefined);
-    return dialled;
+  const settings = resolveTcpOptions({
+    identity: () => ({ id, incarnation: 0 }),
+    ...(secret !== undefined && { secret }),
   });
+  return dial(
+    {
+      address,
+      kind: 'control',
+      handshakeTimeout: settings.handshakeTimeout,
+      signal: new AbortController().signal,
+      security: () => securityOf(settings),
+      card: () => ({ identity: { id, incarnation: 0, address: undefined }, maxFrameBytes: settings.maxFrameBytes }),
+    },
+    (dialled) => {
+      dialled.socket.on('data', () => undefined);
+      return dialled;
+    },
+  );
 }
 
 /** What a hello begins with, by latin1; `ahead` versions after ours. */

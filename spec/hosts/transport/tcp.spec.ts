@@ -9,5 +9,8 @@ transportContract('the TCP transport', (identity) => new TcpTransport({ identity
 
 const folder = mkdtempSync(join(tmpdir(), 'handoff-'));
 let last = 0;
-transportContract('the TCP transport over Unix sockets', (identity) => new TcpTransport({ identity: () => identity, host: `unix:${folder}/${last++}` }));
+transportContract(
+  'the TCP transport over Unix sockets',
+  (identity) => new TcpTransport({ identity: () => identity, host: `unix:${folder}/${last++}` }),
+);
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -47,7 +47,10 @@ describe('a host on a Unix socket', () => {
 
   it('takes the place of a file that a dead process has left', async () => {
     const path = join(folder, 'x.sock');
-    const child = spawn(process.execPath, ['-e', `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`]);
+    const child = spawn(process.execPath, [
+      '-e',
+      `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`,
+    ]);
     await once(child, 'exit');
     expect(statSync(path).isSocket()).toBe(true);
     await transport({ host: `unix:${path}` }).listen(echo);
@@ -58,11 +61,21 @@ describe('a host on a Unix socket', () => {
   it('does not take the place of one that lives, nor of what is no socket', async () => {
     const path = join(folder, 'x.sock');
     await transport({ host: `unix:${path}` }).listen(echo);
-    await expect(transport({ host: `unix:${path}` }).listen(echo)).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'host', message: expect.stringContaining('another process listens there') });
+    await expect(transport({ host: `unix:${path}` }).listen(echo)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'host',
+      message: expect.stringContaining('another process listens there'),
+    });
     const file = join(folder, 'file');
     writeFileSync(file, 'precious');
-    await expect(transport({ host: `unix:${file}` }).listen(echo)).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('no socket') });
-    await expect(transport({ host: `unix:${folder}/none/x.sock` }).listen(echo)).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('ENOENT') });
+    await expect(transport({ host: `unix:${file}` }).listen(echo)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('no socket'),
+    });
+    await expect(transport({ host: `unix:${folder}/none/x.sock` }).listen(echo)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('ENOENT'),
+    });
     const channel = await transport().dial(`unix:${path}`, 'control');
     await ping(channel, framesOf(channel));
   });
@@ -79,7 +92,10 @@ describe('a host on a Unix socket', () => {
   });
 
   it('that is not there answers nobody', async () => {
-    await expect(transport().dial(`unix:${folder}/none`, 'control')).rejects.toMatchObject({ code: 'NODE_DOWN', message: expect.stringContaining('ENOENT') });
+    await expect(transport().dial(`unix:${folder}/none`, 'control')).rejects.toMatchObject({
+      code: 'NODE_DOWN',
+      message: expect.stringContaining('ENOENT'),
+    });
   });
 
   it.runIf(process.getuid?.() === 0)('cannot be opened by other users, nor be stood in for by them', async () => {
@@ -87,13 +103,21 @@ describe('a host on a Unix socket', () => {
     chmodSync(folder, 0o777);
     await transport({ host: `unix:${path}` }).listen(echo);
     const asNobody = async (code: string): Promise<string> => {
-      const child = spawn(process.execPath, ['-e', code], { uid: 65_534, gid: 65_534, stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.execPath, ['-e', code], {
+        uid: 65_534,
+        gid: 65_534,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       let text = '';
       child.stdout.on('data', (bytes: Buffer) => (text += bytes.toString()));
       await once(child, 'close');
       return text;
     };
-    expect(await asNobody(`require('net').connect(${JSON.stringify(path)}).on('error', (error) => console.log(error.code)).on('connect', function () { console.log('connected'); this.destroy(); })`)).toBe('EACCES\n');
+    expect(
+      await asNobody(
+        `require('net').connect(${JSON.stringify(path)}).on('error', (error) => console.log(error.code)).on('connect', function () { console.log('connected'); this.destroy(); })`,
+      ),
+    ).toBe('EACCES\n');
     const theirs = join(folder, 'theirs');
     const server = createServer().listen(theirs);
     await once(server, 'listening');
@@ -102,7 +126,10 @@ describe('a host on a Unix socket', () => {
     const uid = process.geteuid!;
     process.geteuid = () => 1000;
     try {
-      await expect(transport().dial(`unix:${theirs}`, 'control')).rejects.toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining('belongs to another user') });
+      await expect(transport().dial(`unix:${theirs}`, 'control')).rejects.toMatchObject({
+        code: 'UNAUTHORIZED',
+        message: expect.stringContaining('belongs to another user'),
+      });
     } finally {
       process.geteuid = uid;
       server.close();

@@ -4,24 +4,36 @@ import { networkOf, UnprovenConnections } from '../../../lib/hosts/transport/tcp
 
 describe('connections that have not proved themselves', () => {
   it('are never more than allowed, and a new one is always taken', () => {
-    const step = fc.record({ from: fc.constantFrom('1.1.1.1', '2.2.2.2', '3.3.3.3'), what: fc.constantFrom('add', 'heard', 'vouched', 'forget'), which: fc.nat(50) });
-    fc.assert(fc.property(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 8 }), fc.array(step, { maxLength: 100 }), (most, mostPerAddress, steps) => {
-      const connections = new UnprovenConnections(most, mostPerAddress);
-      const open: { from: string; unproven: ReturnType<UnprovenConnections['add']> }[] = [];
-      for (const { from, what, which } of steps) {
-        if (what === 'add') {
-          const entry = { from, unproven: connections.add(from, () => void open.splice(open.indexOf(entry), 1)) };
-          open.push(entry);
-        } else if (what === 'forget') {
-          open.splice(which % Math.max(1, open.length), 1)[0]?.unproven.forget();
-        } else {
-          open[which % Math.max(1, open.length)]?.unproven[what as 'heard']();
-        }
-        expect(connections.size).toBe(open.length);
-        expect(open.length).toBeLessThanOrEqual(most);
-        for (const address of ['1.1.1.1', '2.2.2.2', '3.3.3.3']) expect(open.filter((each) => each.from === address).length).toBeLessThanOrEqual(mostPerAddress);
-      }
-    }));
+    const step = fc.record({
+      from: fc.constantFrom('1.1.1.1', '2.2.2.2', '3.3.3.3'),
+      what: fc.constantFrom('add', 'heard', 'vouched', 'forget'),
+      which: fc.nat(50),
+    });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.array(step, { maxLength: 100 }),
+        (most, mostPerAddress, steps) => {
+          const connections = new UnprovenConnections(most, mostPerAddress);
+          const open: { from: string; unproven: ReturnType<UnprovenConnections['add']> }[] = [];
+          for (const { from, what, which } of steps) {
+            if (what === 'add') {
+              const entry = { from, unproven: connections.add(from, () => void open.splice(open.indexOf(entry), 1)) };
+              open.push(entry);
+            } else if (what === 'forget') {
+              open.splice(which % Math.max(1, open.length), 1)[0]?.unproven.forget();
+            } else {
+              open[which % Math.max(1, open.length)]?.unproven[what as 'heard']();
+            }
+            expect(connections.size).toBe(open.length);
+            expect(open.length).toBeLessThanOrEqual(most);
+            for (const address of ['1.1.1.1', '2.2.2.2', '3.3.3.3'])
+              expect(open.filter((each) => each.from === address).length).toBeLessThanOrEqual(mostPerAddress);
+          }
+        },
+      ),
+    );
   });
 
   it('give way in order: the oldest silent one first, then who spoke, last who is vouched for', () => {
@@ -44,11 +56,20 @@ describe('connections that have not proved themselves', () => {
   it('give way of the address that has most of them', () => {
     const connections = new UnprovenConnections(4, 4);
     const closed: string[] = [];
-    for (const from of ['5.5.5.5', '6.6.6.6', '6.6.6.6', '6.6.6.6', '7.7.7.7']) connections.add(from, () => void closed.push(from));
+    for (const from of ['5.5.5.5', '6.6.6.6', '6.6.6.6', '6.6.6.6', '7.7.7.7'])
+      connections.add(from, () => void closed.push(from));
     expect(closed).toEqual(['6.6.6.6']);
   });
 
-  it.each([['10.1.2.3', '10.1.2.3'], ['::ffff:10.1.2.3', '10.1.2.3'], ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'], ['2001:db8::1', '2001:db8:0:0'], ['::1', '0:0:0:0'], ['fe80::1%eth0', 'fe80:0:0:0'], [undefined, 'unix']])('of %s count for %s', (address, network) => {
+  it.each([
+    ['10.1.2.3', '10.1.2.3'],
+    ['::ffff:10.1.2.3', '10.1.2.3'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:db8::1', '2001:db8:0:0'],
+    ['::1', '0:0:0:0'],
+    ['fe80::1%eth0', 'fe80:0:0:0'],
+    [undefined, 'unix'],
+  ])('of %s count for %s', (address, network) => {
     expect(networkOf(address)).toBe(network);
   });
 });

@@ -11,13 +11,31 @@ const handoff = useHandoff({ nodes: twoNodes }, { learns: true });
 describe('a feed', () => {
   it('tells what happens here as coming from this host, and graphs with runs', async () => {
     const heard = new Heard(handoff(), 'run:started', 'function:finished', 'run:finished', 'run:failed');
-    await handoff().execute(new Dag('story').add({ id: 'a', code: t.one, cost: { cpu: 1 } }).add({ id: 'b', code: t.double, args: ['a'], node: 'a', duration: 7 }));
+    await handoff().execute(
+      new Dag('story')
+        .add({ id: 'a', code: t.one, cost: { cpu: 1 } })
+        .add({ id: 'b', code: t.double, args: ['a'], node: 'a', duration: 7 }),
+    );
     await errorOf(handoff().execute(dagOf({ id: 'x', code: t.boom })));
     heard.end();
-    expect(heard.told.map(({ event }) => event.type)).toEqual(['run:started', 'function:finished', 'function:finished', 'run:finished', 'run:started', 'run:failed']);
+    expect(heard.told.map(({ event }) => event.type)).toEqual([
+      'run:started',
+      'function:finished',
+      'function:finished',
+      'run:finished',
+      'run:started',
+      'run:failed',
+    ]);
     expect(new Set(heard.told.map(({ host }) => host))).toEqual(new Set(['local']));
     expect(heard.told[0]!.graph).toMatchObject({
-      dagId: 'story', ids: ['a', 'b'], names: ['one', 'double'], code: [0, 1], deps: [[], [0]], pins: [null, 'a'], costs: [null, { cpu: 1 }], cost: [1, 0],
+      dagId: 'story',
+      ids: ['a', 'b'],
+      names: ['one', 'double'],
+      code: [0, 1],
+      deps: [[], [0]],
+      pins: [null, 'a'],
+      costs: [null, { cpu: 1 }],
+      cost: [1, 0],
     });
     expect(heard.told[0]!.graph!.duration[1]).toBe(7);
     expect(heard.told[1]!.graph).toBeUndefined();
@@ -34,7 +52,10 @@ describe('a feed', () => {
 
   it('has learned it of each function that is unlike others of its code', async () => {
     const heard = new Heard(handoff(), 'run:started');
-    const dag = dagOf({ id: 'long', code: t.spinFor, extraArgs: [40] }, ...Array.from({ length: 8 }, (_, k) => ({ id: `short${k}`, code: t.spinFor, extraArgs: [2] })));
+    const dag = dagOf(
+      { id: 'long', code: t.spinFor, extraArgs: [40] },
+      ...Array.from({ length: 8 }, (_, k) => ({ id: `short${k}`, code: t.spinFor, extraArgs: [2] })),
+    );
     for (let run = 0; run < 3; run++) await handoff().execute(dag);
     heard.end();
     const [long, ...short] = heard.told[2]!.graph!.duration;
@@ -54,7 +75,11 @@ describe('a feed', () => {
     const late = new Heard(handoff(), 'run:started', 'run:finished', 'attempts');
     const blind = new Heard(handoff(), 'run:finished');
     expect(late.told).toHaveLength(1);
-    expect(late.told[0]).toMatchObject({ host: 'local', event: { type: 'run:started', functions: 2 }, graph: { ids: ['a', 'b'] } });
+    expect(late.told[0]).toMatchObject({
+      host: 'local',
+      event: { type: 'run:started', functions: 2 },
+      graph: { ids: ['a', 'b'] },
+    });
     expect(late.told[0]!.event.at).toBeGreaterThanOrEqual(asked);
     expect(late.told[0]!.event.at).toBeLessThanOrEqual(early.told[0]!.event.at);
     gate.release();
@@ -73,7 +98,9 @@ describe('a feed', () => {
 
   it('tells who subscribes while it tells of a run of that run once', async () => {
     const inner: Heard[] = [];
-    const end = overviewOf(handoff()).feed.subscribe(['run:started'], () => inner.push(new Heard(handoff(), 'run:started', 'run:finished')));
+    const end = overviewOf(handoff()).feed.subscribe(['run:started'], () =>
+      inner.push(new Heard(handoff(), 'run:started', 'run:finished')),
+    );
     await handoff().execute(dagOf({ id: 'a', code: t.one }));
     end();
     inner[0]!.end();
@@ -82,7 +109,15 @@ describe('a feed', () => {
 
   it('has each function that another takes results of once, however often it does', async () => {
     const heard = new Heard(handoff(), 'run:started');
-    await handoff().execute(dagOf({ id: 'a', code: t.one }, { id: 'b', code: t.one }, { id: 'c', code: t.add, args: ['a', 'a'] }, { id: 'd', code: t.add, args: ['c', 'b'] }, { id: 'e', code: t.add, args: ['a', 'b', 'a', 'd'] }));
+    await handoff().execute(
+      dagOf(
+        { id: 'a', code: t.one },
+        { id: 'b', code: t.one },
+        { id: 'c', code: t.add, args: ['a', 'a'] },
+        { id: 'd', code: t.add, args: ['c', 'b'] },
+        { id: 'e', code: t.add, args: ['a', 'b', 'a', 'd'] },
+      ),
+    );
     heard.end();
     expect(heard.told[0]!.graph!.deps).toEqual([[], [], [0], [2, 1], [0, 1, 3]]);
   });
@@ -108,7 +143,9 @@ describe('a feed', () => {
     const before = process.listeners('uncaughtException');
     process.removeAllListeners('uncaughtException').on('uncaughtException', catching);
     try {
-      const end = overviewOf(handoff()).feed.subscribe(['run:started'], () => { throw new Error('mine'); });
+      const end = overviewOf(handoff()).feed.subscribe(['run:started'], () => {
+        throw new Error('mine');
+      });
       const heard = new Heard(handoff(), 'run:started');
       handoff().removeAllListeners();
       await handoff().execute(dagOf({ id: 'a', code: t.one }));

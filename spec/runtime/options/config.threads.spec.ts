@@ -41,17 +41,35 @@ describe('loadConfig', () => {
 
   it.each([
     ['a file that is not there', {}, 'nope.mjs', 'There is no configuration'],
-    ['two of them', { 'handoff.config.mjs': '', 'handoff.config.ts': '' }, undefined, 'both handoff.config.ts and handoff.config.mjs'],
+    [
+      'two of them',
+      { 'handoff.config.mjs': '', 'handoff.config.ts': '' },
+      undefined,
+      'both handoff.config.ts and handoff.config.mjs',
+    ],
     ['no default export', { 'handoff.config.mjs': 'export const nodes = [];' }, undefined, 'no default export'],
     ['a list', { 'handoff.config.mjs': 'export default [];' }, undefined, 'must be options'],
-    ['a file that cannot be read as code', { 'handoff.config.mjs': 'export default {' }, undefined, 'cannot be imported'],
+    [
+      'a file that cannot be read as code',
+      { 'handoff.config.mjs': 'export default {' },
+      undefined,
+      'cannot be imported',
+    ],
   ])('refuses %s', async (_, files, name, mention) => {
     for (const [file, text] of Object.entries(files)) write(file, text);
-    await expect(loadConfig(name === undefined ? undefined : join(folder, name))).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'config', message: expect.stringContaining(mention) as string });
+    await expect(loadConfig(name === undefined ? undefined : join(folder, name))).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'config',
+      message: expect.stringContaining(mention) as string,
+    });
   });
 
   it('leaves unknown options for Handoff.start to refuse', async () => {
     write('handoff.config.mjs', 'export default { nodez: [] };');
-    await expect(loadConfig().then((options) => Handoff.start(options))).rejects.toMatchObject({ code: 'INVALID_OPTION', option: 'nodez', suggestion: 'nodes' });
+    await expect(loadConfig().then((options) => Handoff.start(options))).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'nodez',
+      suggestion: 'nodes',
+    });
   });
 });

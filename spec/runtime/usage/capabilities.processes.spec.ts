@@ -6,9 +6,20 @@ import { next, startHere, startHost } from '../../support/hosts.ts';
 
 let handoff: Handoff;
 afterEach(() => handoff?.stop());
-const start = async (node: Partial<NonNullable<HandoffOptions['nodes']>[number]>, options: HandoffOptions = {}): Promise<Handoff> =>
-  (handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2, memory: 100 }, threads: 3, ...node }], ...options }));
-const waits = (gate: Gate, id: string, ticket: number) => ({ id, code: t.waitAtGate, extraArgs: [gate.memory, ticket], cost: { cpu: 1 } });
+const start = async (
+  node: Partial<NonNullable<HandoffOptions['nodes']>[number]>,
+  options: HandoffOptions = {},
+): Promise<Handoff> =>
+  (handoff = await Handoff.start({
+    nodes: [{ name: 'n', capabilities: { cpu: 2, memory: 100 }, threads: 3, ...node }],
+    ...options,
+  }));
+const waits = (gate: Gate, id: string, ticket: number) => ({
+  id,
+  code: t.waitAtGate,
+  extraArgs: [gate.memory, ticket],
+  cost: { cpu: 1 },
+});
 
 describe('updateCapabilities', () => {
   it('changes what it names, and leaves the rest', async () => {
@@ -22,8 +33,14 @@ describe('updateCapabilities', () => {
 
   it('refuses what is no capability, and nodes that are not there', async () => {
     await start({});
-    expect(await errorOf(handoff.updateCapabilities('n', { memory: -1 }))).toMatchObject({ code: 'INVALID_OPTION', option: 'capabilities' });
-    expect(await errorOf(handoff.updateCapabilities('m', { memory: 1 }))).toMatchObject({ code: 'NOT_FOUND', node: 'm' });
+    expect(await errorOf(handoff.updateCapabilities('n', { memory: -1 }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'capabilities',
+    });
+    expect(await errorOf(handoff.updateCapabilities('m', { memory: 1 }))).toMatchObject({
+      code: 'NOT_FOUND',
+      node: 'm',
+    });
     expect(await handoff.discoverNodes()).toEqual({ n: { cpu: 2, memory: 100 } });
   });
 
@@ -60,14 +77,27 @@ describe('updateCapabilities', () => {
   });
 });
 
-describe('a node\'s probe', () => {
-  it('is given what is declared, claimed and used, and what it gives is the node\'s', async () => {
+describe("a node's probe", () => {
+  it("is given what is declared, claimed and used, and what it gives is the node's", async () => {
     const seen: NodeResources[] = [];
     let changed: { gpu: number } | undefined;
-    await start({ probe: (resources) => { seen.push(resources); return changed; } }, { monitorInterval: 10 });
+    await start(
+      {
+        probe: (resources) => {
+          seen.push(resources);
+          return changed;
+        },
+      },
+      { monitorInterval: 10 },
+    );
     changed = { gpu: 2 };
     expect((await next(handoff, 'node:capabilities-changed')).capabilities).toEqual({ cpu: 2, memory: 100, gpu: 2 });
-    expect(seen.at(-1)).toMatchObject({ declared: { cpu: 2, memory: 100 }, claimed: {}, used: { cpu: expect.any(Number), memory: expect.any(Number) }, host: { rssMb: expect.any(Number) } });
+    expect(seen.at(-1)).toMatchObject({
+      declared: { cpu: 2, memory: 100 },
+      claimed: {},
+      used: { cpu: expect.any(Number), memory: expect.any(Number) },
+      host: { rssMb: expect.any(Number) },
+    });
     expect(seen.at(-1)!.used.threads).toHaveLength(3);
     expect((await handoff.execute(dagOf({ id: 'x', code: t.one, cost: { gpu: 2 } }))).results).toEqual({ x: 1 });
   });
@@ -79,7 +109,23 @@ describe('a node\'s probe', () => {
     const enough = Promise.withResolvers<void>();
     handoff = await Handoff.start({
       monitorInterval: 5,
-      nodes: [{ name: 'n', capabilities: {}, probe: () => { calls++; return answer.promise; } }, { name: 'm', capabilities: {}, probe: () => { if (++others === 4) enough.resolve(); } }],
+      nodes: [
+        {
+          name: 'n',
+          capabilities: {},
+          probe: () => {
+            calls++;
+            return answer.promise;
+          },
+        },
+        {
+          name: 'm',
+          capabilities: {},
+          probe: () => {
+            if (++others === 4) enough.resolve();
+          },
+        },
+      ],
     });
     await enough.promise;
     expect(calls).toBe(1);
@@ -92,7 +138,15 @@ describe('a node\'s probe', () => {
     let calls = 0;
     let gives: { gpu: number } | undefined;
     const enough = Promise.withResolvers<void>();
-    await start({ probe: () => { if (gives !== undefined && ++calls === 5) enough.resolve(); return gives; } }, { monitorInterval: 5 });
+    await start(
+      {
+        probe: () => {
+          if (gives !== undefined && ++calls === 5) enough.resolve();
+          return gives;
+        },
+      },
+      { monitorInterval: 5 },
+    );
     gives = { gpu: 1 };
     let changes = 0;
     handoff.on('node:capabilities-changed', () => changes++);
@@ -101,8 +155,18 @@ describe('a node\'s probe', () => {
   });
 
   it.each([
-    ['throws', () => { throw new RangeError('no nvidia-smi'); }, { name: 'RangeError', message: 'no nvidia-smi' }],
-    ['gives no capabilities', () => ({ memory: 'much' }) as any, { code: 'INVALID_OPTION', message: expect.stringContaining('The probe of node n') }],
+    [
+      'throws',
+      () => {
+        throw new RangeError('no nvidia-smi');
+      },
+      { name: 'RangeError', message: 'no nvidia-smi' },
+    ],
+    [
+      'gives no capabilities',
+      () => ({ memory: 'much' }) as any,
+      { code: 'INVALID_OPTION', message: expect.stringContaining('The probe of node n') },
+    ],
   ])('that %s is an event, and harms nothing', async (_, probe, error) => {
     await start({ probe }, { monitorInterval: 5 });
     expect(await next(handoff, 'probe:failed')).toMatchObject({ node: 'n', error });
@@ -112,7 +176,7 @@ describe('a node\'s probe', () => {
   });
 });
 
-describe('capabilities of other hosts\' nodes', () => {
+describe("capabilities of other hosts' nodes", () => {
   it('that change are told, and can be changed from anywhere', async () => {
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [far.address] });

@@ -1,7 +1,8 @@
 /** Functions that take memory, for the specs of monitoring. */
 import { waitAtGate } from '../../fixtures/tasks.ts';
 
-const arrays = (mb: number): number[][] => Array.from({ length: 8 * mb }, () => Array.from({ length: 2 ** 14 }, (_, i) => i + 0.5));
+const arrays = (mb: number): number[][] =>
+  Array.from({ length: 8 * mb }, () => Array.from({ length: 2 ** 14 }, (_, i) => i + 0.5));
 
 /** Holds so many MB of heap while it waits at a gate. */
 export function holdAtGate(gate: SharedArrayBuffer, ticket: number, mb: number): number {

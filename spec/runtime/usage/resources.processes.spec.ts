@@ -12,9 +12,19 @@ afterEach(() => handoff?.stop());
 describe('resources()', () => {
   it('tells what nodes declare, what is claimed and what is used', async () => {
     const capabilities = { cpu: 2, memory: 1000 };
-    handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities, threads: 2 }, { name: 'b', capabilities: { cpu: 1 } }] });
+    handoff = await Handoff.start({
+      nodes: [
+        { name: 'a', capabilities, threads: 2 },
+        { name: 'b', capabilities: { cpu: 1 } },
+      ],
+    });
     const gate = new Gate();
-    const run = handoff.execute(dagOf({ id: 'x', code: m.holdAtGate, extraArgs: [gate.memory, 0, 60], cost: { cpu: 1, memory: 100 } }, { id: 'y', code: m.holdBufferAtGate, extraArgs: [gate.memory, 0, 70], cost: { memory: 30 } }));
+    const run = handoff.execute(
+      dagOf(
+        { id: 'x', code: m.holdAtGate, extraArgs: [gate.memory, 0, 60], cost: { cpu: 1, memory: 100 } },
+        { id: 'y', code: m.holdBufferAtGate, extraArgs: [gate.memory, 0, 70], cost: { memory: 30 } },
+      ),
+    );
     await gate.arrived(2);
     const { a, b } = await handoff.resources();
     gate.release();
@@ -27,12 +37,21 @@ describe('resources()', () => {
     expect(a!.used.memory).toBeCloseTo(heaps[0]! + heaps[1]!);
     expect(a!.host.rssMb).toBeGreaterThan(130);
     expect(a!.host.freeMemoryMb).toBeGreaterThan(0);
-    expect(b).toMatchObject({ declared: { cpu: 1 }, claimed: {}, used: { threads: [{ utilization: expect.any(Number) }] } });
+    expect(b).toMatchObject({
+      declared: { cpu: 1 },
+      claimed: {},
+      used: { threads: [{ utilization: expect.any(Number) }] },
+    });
     expect((await handoff.resources())['a']!.claimed).toEqual({});
   });
 
   it('sees threads that never yield as busy, and idle ones as idle', async () => {
-    handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: {} }, { name: 'b', capabilities: {} }] });
+    handoff = await Handoff.start({
+      nodes: [
+        { name: 'a', capabilities: {} },
+        { name: 'b', capabilities: {} },
+      ],
+    });
     const gate = new Gate();
     const run = handoff.execute(dagOf({ id: 'x', code: m.spinAtGate, extraArgs: [gate.memory], node: 'a' }));
     await gate.arrived(1);
@@ -49,13 +68,23 @@ describe('resources()', () => {
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1, memory: 500 } }] });
     const here = await startHere({ nodes: [{ name: 'here', capabilities: { cpu: 1 } }], join: [far.address] });
     const abort = new AbortController();
-    const run = here.execute(dagOf({ id: 'x', code: m.holdForever, extraArgs: [40], node: 'far', cost: { memory: 50 } }), { signal: abort.signal });
+    const run = here.execute(
+      dagOf({ id: 'x', code: m.holdForever, extraArgs: [40], node: 'far', cost: { memory: 50 } }),
+      { signal: abort.signal },
+    );
     await next(here, 'function:started');
     const all = await here.resources();
     expect(Object.keys(all).sort()).toEqual(['far', 'here']);
-    expect(all['far']).toMatchObject({ declared: { cpu: 1, memory: 500 }, claimed: { memory: 50 }, used: { threads: [{}] } });
+    expect(all['far']).toMatchObject({
+      declared: { cpu: 1, memory: 500 },
+      claimed: { memory: 50 },
+      used: { threads: [{}] },
+    });
     expect(all['far']!.used.memory).toBeGreaterThan(1);
-    expect(await far.call('resources')).toMatchObject({ far: { claimed: { memory: 50 } }, here: { declared: { cpu: 1 }, claimed: {} } });
+    expect(await far.call('resources')).toMatchObject({
+      far: { claimed: { memory: 50 } },
+      here: { declared: { cpu: 1 }, claimed: {} },
+    });
     abort.abort();
     await errorOf(run);
     expect((await here.resources())['far']!.claimed).toEqual({});
@@ -106,12 +135,20 @@ describe('a DynamicResourceTracker', () => {
 
   it('is told what is free, so that no more is granted than what functions really leave', async () => {
     const resourceTracker = new Heard();
-    handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { memory: 200 }, threads: 2 }], resourceTracker, monitorInterval: 10 });
+    handoff = await Handoff.start({
+      nodes: [{ name: 'a', capabilities: { memory: 200 }, threads: 2 }],
+      resourceTracker,
+      monitorInterval: 10,
+    });
     const gate = new Gate();
-    const greedy = handoff.execute(dagOf({ id: 'x', code: m.holdAtGate, extraArgs: [gate.memory, 0, 80], cost: { memory: 10 } }));
+    const greedy = handoff.execute(
+      dagOf({ id: 'x', code: m.holdAtGate, extraArgs: [gate.memory, 0, 80], cost: { memory: 10 } }),
+    );
     await gate.arrived(1);
     await resourceTracker.until(() => !handoff.resourcesAvailable('a', { memory: 150 }));
-    const waiting = handoff.execute(dagOf({ id: 'y', code: t.one, cost: { memory: 150 } }, { id: 'z', code: t.one, cost: { memory: 20 } }));
+    const waiting = handoff.execute(
+      dagOf({ id: 'y', code: t.one, cost: { memory: 150 } }, { id: 'z', code: t.one, cost: { memory: 20 } }),
+    );
     await next(handoff, 'function:finished', ({ functionId }) => functionId === 'z');
     expect(handoff.resourcesAvailable('a', { memory: 150 })).toBe(false);
     gate.release();
@@ -121,10 +158,16 @@ describe('a DynamicResourceTracker', () => {
 
   it('does not take what an idle thread has not collected yet for used', async () => {
     const resourceTracker = new Heard();
-    handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { memory: 200 }, threads: 1 }], resourceTracker, monitorInterval: 10 });
+    handoff = await Handoff.start({
+      nodes: [{ name: 'a', capabilities: { memory: 200 }, threads: 1 }],
+      resourceTracker,
+      monitorInterval: 10,
+    });
     const gate = new Gate();
     gate.release();
-    await handoff.execute(dagOf({ id: 'x', code: m.litterAtGate, extraArgs: [gate.memory, 0, 1], cost: { memory: 10 } }));
+    await handoff.execute(
+      dagOf({ id: 'x', code: m.litterAtGate, extraArgs: [gate.memory, 0, 1], cost: { memory: 10 } }),
+    );
     let looks = 0;
     await resourceTracker.until(() => ++looks > 3);
     const { results } = await handoff.execute(dagOf({ id: 'all', code: t.one, cost: { memory: 200 } }));

@@ -13,10 +13,13 @@ import type { Batch } from '../../../lib/scheduling/scheduler/state.ts';
 
 const work = { module: 'file:///tasks.js', export: 'work' };
 const other = { module: 'file:///tasks.js', export: 'other' };
-const create = (most?: number): CostModel => new CostModel((code) => `code ${code}`, most === undefined ? {} : { most });
+const create = (most?: number): CostModel =>
+  new CostModel((code) => `code ${code}`, most === undefined ? {} : { most });
 const alone = (ms: number, bytes = 0) => ({ ms, bytes, isAlone: true });
 const together = (ms: number | undefined, bytes = 0) => ({ ms, bytes, isAlone: false });
-const known = (learned: CostModel, code = 0): string[] => [...learned.codes.get(`code ${code}`)?.functions.keys() ?? []];
+const known = (learned: CostModel, code = 0): string[] => [
+  ...(learned.codes.get(`code ${code}`)?.functions.keys() ?? []),
+];
 
 describe('learned costs', () => {
   it('tell functions of one code apart that are long', () => {
@@ -114,18 +117,40 @@ describe('learned costs', () => {
 });
 
 describe('a report', () => {
-  const dag = [work, other].flatMap((code, k): FunctionSpec[] => [0, 1, 2].map((i) => ({ id: `${code.export}${i}`, code, ...(k === 1 && i > 0 && { args: ['work0'] }) })));
+  const dag = [work, other].flatMap((code, k): FunctionSpec[] =>
+    [0, 1, 2].map((i) => ({ id: `${code.export}${i}`, code, ...(k === 1 && i > 0 && { args: ['work0'] }) })),
+  );
   const plan = compile(dag.reduce((made, spec) => made.add(spec), new Dag('run')));
   const [workCode, otherCode] = [7, 3]; // as numbered by the host
-  const batch = { timedOut: false, functions: [0, 1, 2, 3, 4, 5], run: { plan, settings: { codes: Int32Array.of(workCode, otherCode) } }, lane: { node: { speed: 2, host: 0 } } } as unknown as Batch;
-  const report = (durations: readonly number[]): BatchReport => ({ first: 0, count: 6, exceptions: [], durations, spans: null, values: [] });
+  const batch = {
+    timedOut: false,
+    functions: [0, 1, 2, 3, 4, 5],
+    run: { plan, settings: { codes: Int32Array.of(workCode, otherCode) } },
+    lane: { node: { speed: 2, host: 0 } },
+  } as unknown as Batch;
+  const report = (durations: readonly number[]): BatchReport => ({
+    first: 0,
+    count: 6,
+    exceptions: [],
+    durations,
+    spans: null,
+    values: [],
+  });
   const nothing = { exceptions: [], large: [] };
 
   it('says of each long function how long it took, and of others together', () => {
     const learned = create();
-    const measured = measuredIn(batch, report([workCode, 1, 0.5, workCode, -1, 40, workCode, 1, 0.25, otherCode, 3, 0.3]), nothing, learned);
+    const measured = measuredIn(
+      batch,
+      report([workCode, 1, 0.5, workCode, -1, 40, workCode, 1, 0.25, otherCode, 3, 0.3]),
+      nothing,
+      learned,
+    );
     expect(measured).toEqual([
-      { code: workCode, count: 1, ms: 40, bytes: 0 }, { code: workCode, count: 1, ms: 0.5, bytes: 0 }, { code: workCode, count: 1, ms: 0.25, bytes: 0 }, { code: otherCode, count: 3, ms: 0.3, bytes: 0 },
+      { code: workCode, count: 1, ms: 40, bytes: 0 },
+      { code: workCode, count: 1, ms: 0.5, bytes: 0 },
+      { code: workCode, count: 1, ms: 0.25, bytes: 0 },
+      { code: otherCode, count: 3, ms: 0.3, bytes: 0 },
     ]);
     expect(known(learned, workCode)).toEqual(['work1']);
     expect(learned.durationOf(workCode, 'work1')).toBe(80); // the node is twice as fast as others
@@ -136,15 +161,30 @@ describe('a report', () => {
   it('suspects the few functions of which one took long', () => {
     const learned = create();
     const exceptions = [{ index: 1, kind: 'skipped' }] as const;
-    const measured = measuredIn(batch, report([workCode, placed(2, 2), 30, otherCode, 3, 0.3]), { exceptions: [...exceptions], large: [{ index: 2, bytes: 700 }] }, learned);
-    expect(measured).toEqual([{ code: workCode, count: 2, ms: 30, bytes: 700 }, { code: otherCode, count: 3, ms: 0.3, bytes: 0 }]);
+    const measured = measuredIn(
+      batch,
+      report([workCode, placed(2, 2), 30, otherCode, 3, 0.3]),
+      { exceptions: [...exceptions], large: [{ index: 2, bytes: 700 }] },
+      learned,
+    );
+    expect(measured).toEqual([
+      { code: workCode, count: 2, ms: 30, bytes: 700 },
+      { code: otherCode, count: 3, ms: 0.3, bytes: 0 },
+    ]);
     expect(known(learned, workCode).sort()).toEqual(['work0', 'work2']);
     expect(learned.durationOf(workCode, 'work0')).toBe(30);
     expect(learned.codes.get(`code ${workCode}`)!.functions.get('work2')!.ms.count).toBe(0);
   });
 
   it('places functions as they are sent, up to the most that a batch holds', () => {
-    for (const [index, count] of [[0, 1], [1023, 1], [7, 8], [1023, 8], [65_535, 8]] as const) expect(placeOf(placed(index, count))).toEqual({ index, count });
+    for (const [index, count] of [
+      [0, 1],
+      [1023, 1],
+      [7, 8],
+      [1023, 8],
+      [65_535, 8],
+    ] as const)
+      expect(placeOf(placed(index, count))).toEqual({ index, count });
     expect(placeOf(1)).toBeUndefined();
     expect(placeOf(1024)).toBeUndefined();
   });
@@ -157,9 +197,22 @@ describe('a report', () => {
 
   it('says how large results were, of long functions and of others', () => {
     const learned = create();
-    const large = [{ index: 1, bytes: 200_000 }, { index: 4, bytes: 900_000 }, { index: 5, bytes: 1000 }];
-    const measured = measuredIn(batch, report([workCode, -1, 40, workCode, 2, 0.2, otherCode, 3, 0.3]), { exceptions: [], large }, learned);
-    expect(measured).toEqual([{ code: workCode, count: 1, ms: 40, bytes: 200_000 }, { code: workCode, count: 2, ms: 0.2, bytes: 0 }, { code: otherCode, count: 3, ms: 0.3, bytes: 901_000 }]);
+    const large = [
+      { index: 1, bytes: 200_000 },
+      { index: 4, bytes: 900_000 },
+      { index: 5, bytes: 1000 },
+    ];
+    const measured = measuredIn(
+      batch,
+      report([workCode, -1, 40, workCode, 2, 0.2, otherCode, 3, 0.3]),
+      { exceptions: [], large },
+      learned,
+    );
+    expect(measured).toEqual([
+      { code: workCode, count: 1, ms: 40, bytes: 200_000 },
+      { code: workCode, count: 2, ms: 0.2, bytes: 0 },
+      { code: otherCode, count: 3, ms: 0.3, bytes: 901_000 },
+    ]);
     expect(learned.bytesOf(workCode, 'work1')).toBe(200_000);
     expect(known(learned, otherCode)).toEqual(['other1']);
     expect(learned.bytesOf(otherCode, 'other1')).toBe(900_000);
@@ -171,13 +224,21 @@ describe('a report', () => {
     learned.observe(workCode, 'work2', alone(8));
     measuredIn(batch, report([workCode, 3, 6, otherCode, 3, 0.3]), nothing, learned);
     expect(learned.durationOf(workCode, 'work2')).toBe((8 + 4) / 2);
-    expect(known(learned, workCode)).toEqual(['work2']); // the others took 2 ms in the mean, which says of none of them that it did
+    // The others took 2 ms in the mean, which says of none of them that it did.
+    expect(known(learned, workCode)).toEqual(['work2']);
   });
 
   it('of another host is not believed where it cannot be true', () => {
     const learned = create();
     const far = { ...batch, lane: { node: { speed: 1, host: 1 } } } as unknown as Batch;
-    for (const wrong of [[99, 1, 5], [workCode, 1, NaN], [workCode, 1, Infinity], [workCode, 1, -5], [workCode, placed(6, 1), 5], [workCode, NaN, 5]]) {
+    for (const wrong of [
+      [99, 1, 5],
+      [workCode, 1, NaN],
+      [workCode, 1, Infinity],
+      [workCode, 1, -5],
+      [workCode, placed(6, 1), 5],
+      [workCode, NaN, 5],
+    ]) {
       expect(measuredIn(far, report(wrong), nothing, learned), String(wrong)).toEqual([]);
     }
     expect(known(learned, workCode)).toEqual([]);
@@ -186,21 +247,34 @@ describe('a report', () => {
 
   it('says nothing of what failed, was left out, or had no time left', () => {
     const learned = create();
-    const exceptions = [{ index: 1, kind: 'failed', error: 'no', retryable: true }, { index: 2, kind: 'skipped' }] as const;
-    expect(measuredIn(batch, report([workCode, -1, 40]), { exceptions: [...exceptions], large: [] }, learned)).toEqual([]);
+    const exceptions = [
+      { index: 1, kind: 'failed', error: 'no', retryable: true },
+      { index: 2, kind: 'skipped' },
+    ] as const;
+    expect(measuredIn(batch, report([workCode, -1, 40]), { exceptions: [...exceptions], large: [] }, learned)).toEqual(
+      [],
+    );
     expect(measuredIn({ ...batch, timedOut: true } as Batch, report([workCode, -1, 40]), nothing, learned)).toEqual([]);
     expect(known(learned, workCode)).toEqual([]);
   });
 });
 
 describe('a plan', () => {
-  const specs: FunctionSpec[] = [{ id: 'a', code: work }, { id: 'b', code: work, args: ['a'] }, { id: 'long', code: work }];
+  const specs: FunctionSpec[] = [
+    { id: 'a', code: work },
+    { id: 'b', code: work, args: ['a'] },
+    { id: 'long', code: work },
+  ];
   const plan = (all = specs) => compile(all.reduce((dag, spec) => dag.add(spec), new Dag('run')));
   const code = { codes: Int32Array.of(0), predicates: new Map<string, number>(), usesContext: false };
   const order = ({ byRank, entries }: ReturnType<typeof plan>): string[] => [...byRank].map((i) => entries[i]!.id);
   const experienced = (): CostModel => {
     const learned = create();
-    for (const [id, ms, bytes] of [['a', 2, 0], ['b', 2, 0], ['long', 90, 70_000]] as const) {
+    for (const [id, ms, bytes] of [
+      ['a', 2, 0],
+      ['b', 2, 0],
+      ['long', 90, 70_000],
+    ] as const) {
       learned.observe(0, id, alone(ms, bytes));
       observe(learned.estimateOf(0), 1, ms, 256);
     }
@@ -208,7 +282,12 @@ describe('a plan', () => {
   };
 
   it('goes by what functions say, then by what was learned of them, of their code, and else by 1 ms and no bytes', () => {
-    const said = plan([...specs.slice(1, 2).map((spec) => ({ ...spec, args: [], duration: 7, outputBytes: 8 })), specs[2]!, { id: 'new', code: work }, { id: 'unknown', code: other }]);
+    const said = plan([
+      ...specs.slice(1, 2).map((spec) => ({ ...spec, args: [], duration: 7, outputBytes: 8 })),
+      specs[2]!,
+      { id: 'new', code: work },
+      { id: 'unknown', code: other },
+    ]);
     const { durationOf, bytesOf } = costsOf(said, { ...code, codes: Int32Array.of(0, 1) }, experienced());
     expect([0, 1, 2, 3].map(durationOf)).toEqual([7, 90, 94 / 3, 1]);
     expect([0, 1, 2, 3].map(bytesOf)).toEqual([8, 70_000, 0, 0]);
@@ -228,10 +307,20 @@ describe('a plan', () => {
 
   it('lists the functions that are known to be unlike others of their code', () => {
     const learned = experienced();
-    expect([...knownOf(plan(), code, learned)!]).toEqual([[0, 2], [1, 2], [2, 90]]);
-    expect(knownOf(plan(specs.map((spec) => ({ ...spec, code: other }))), { ...code, codes: Int32Array.of(1) }, learned)).toBeUndefined();
+    expect([...knownOf(plan(), code, learned)!]).toEqual([
+      [0, 2],
+      [1, 2],
+      [2, 90],
+    ]);
+    expect(
+      knownOf(plan(specs.map((spec) => ({ ...spec, code: other }))), { ...code, codes: Int32Array.of(1) }, learned),
+    ).toBeUndefined();
     for (let i = 0; i < 10; i++) learned.observe(0, `of another DAG ${i}`, alone(3));
-    expect([...knownOf(plan(), code, learned)!]).toEqual([[0, 2], [1, 2], [2, 90]]);
+    expect([...knownOf(plan(), code, learned)!]).toEqual([
+      [0, 2],
+      [1, 2],
+      [2, 90],
+    ]);
     expect(knownOf(plan([{ id: 'x', code: work }]), code, learned)).toBeUndefined();
     learned.suspect(0, ['x', 'y'], 1.5);
     expect(knownOf(plan([{ id: 'x', code: work }]), code, learned)!.get(0)).toBe(1);
@@ -249,13 +338,21 @@ describe('as plain data', () => {
     observe(learned.estimateOf(0), 3, 30, 256);
     observe(learned.estimateOf(0), 1, 2, 256);
     for (const total of [100, 300]) observe(learned.estimateOf(0).bytes, 1, total, 256);
-    for (const [id, ms, bytes] of [['__proto__', 5, 0], ['b', 7, 90_000], ['b', 9, 90_000]] as const) learned.observe(0, id, alone(ms, bytes));
+    for (const [id, ms, bytes] of [
+      ['__proto__', 5, 0],
+      ['b', 7, 90_000],
+      ['b', 9, 90_000],
+    ] as const)
+      learned.observe(0, id, alone(ms, bytes));
     learned.observe(1, 'x', together(undefined, 80_000));
     const json = toJson(learned);
     const again = create();
     addJson(again, JSON.parse(JSON.stringify(json)));
     expect(toJson(again)).toEqual(json);
-    expect(json.codes['code 0']).toMatchObject({ ms: { mean: 8, count: 4 }, bytes: { mean: 200, variance: 20_000, count: 2 } });
+    expect(json.codes['code 0']).toMatchObject({
+      ms: { mean: 8, count: 4 },
+      bytes: { mean: 200, variance: 20_000, count: 2 },
+    });
     expect(again.durationOf(0, 'b')).toBe(8);
     expect(again.durationOf(0, '__proto__')).toBe(5);
     expect(again.bytesOf(1, 'x')).toBe(80_000);
@@ -266,7 +363,9 @@ describe('as plain data', () => {
     const wire = (url: string) => ({ url, module: url, export: 'work' });
     expect(nameOf(wire('file:///home/me/project/src/tasks.ts'), '/home/me/project')).toBe('./src/tasks.ts#work');
     expect(nameOf(wire('file:///home/me/shared/tasks.ts'), '/home/me/project')).toBe('../shared/tasks.ts#work');
-    expect(nameOf({ url: 'file:///home/me/node_modules/sharp/index.js', module: 'sharp', export: 'resize' }, '/home/me')).toBe('sharp#resize');
+    expect(
+      nameOf({ url: 'file:///home/me/node_modules/sharp/index.js', module: 'sharp', export: 'resize' }, '/home/me'),
+    ).toBe('sharp#resize');
     const secret = nameOf({ source: '() => "hush"', name: 'inline' }, '/');
     expect(secret).toMatch(/^source:[0-9a-f]{32}$/);
     expect(nameOf({ source: '() => "hash"', name: 'inline' }, '/')).not.toBe(secret);
@@ -280,9 +379,18 @@ describe('as plain data', () => {
     [{ format: 'handoff-cost-model', version: 2, codes: {} }, 'it is of version 2, and this is version 1'],
     [{ format: 'handoff-cost-model', version: 1 }, 'codes is not an object'],
     [{ format: 'handoff-cost-model', version: 1, codes: { x: 3 } }, 'of "x", there is no object'],
-    [{ format: 'handoff-cost-model', version: 1, codes: { x: { ms: { mean: -1, variance: 0, count: 1 } } } }, 'of "x", ms.mean is not a finite number of at least 0'],
-    [{ format: 'handoff-cost-model', version: 1, codes: { x: { ms: { mean: 1, variance: 0, count: 1.5 } } } }, 'of "x", ms.count is not a whole number'],
-    [{ format: 'handoff-cost-model', version: 1, codes: { x: { functions: { f: { bytes: 7 } } } } }, 'of "x", function "f": bytes is not an object'],
+    [
+      { format: 'handoff-cost-model', version: 1, codes: { x: { ms: { mean: -1, variance: 0, count: 1 } } } },
+      'of "x", ms.mean is not a finite number of at least 0',
+    ],
+    [
+      { format: 'handoff-cost-model', version: 1, codes: { x: { ms: { mean: 1, variance: 0, count: 1.5 } } } },
+      'of "x", ms.count is not a whole number',
+    ],
+    [
+      { format: 'handoff-cost-model', version: 1, codes: { x: { functions: { f: { bytes: 7 } } } } },
+      'of "x", function "f": bytes is not an object',
+    ],
   ])('are refused when they are damaged: %j', (json, fault) => {
     expect(faultOf(json)).toBe(fault);
   });
@@ -291,21 +399,36 @@ describe('as plain data', () => {
 describe('what is alike', () => {
   it('counts as its code does, where it is about an order; what is unlike does not', () => {
     const costs = create();
-    for (const [id, ms] of [['usual', 104], ['unlike', 300]] as const) costs.observe(0, id, { ms, isAlone: true, bytes: 0 });
+    for (const [id, ms] of [
+      ['usual', 104],
+      ['unlike', 300],
+    ] as const)
+      costs.observe(0, id, { ms, isAlone: true, bytes: 0 });
     Object.assign(costs.estimateOf(0), { mean: 100, count: 10 });
-    expect([costs.durationOf(0, 'usual'), costs.typicalOf(0, 'usual'), costs.typicalOf(0, 'unlike')]).toEqual([104, 100, 300]);
+    expect([costs.durationOf(0, 'usual'), costs.typicalOf(0, 'usual'), costs.typicalOf(0, 'unlike')]).toEqual([
+      104, 100, 300,
+    ]);
   });
 
   it('is not learned by a model that does not learn', () => {
     const costs = new CostModel(String, { learns: false });
     costs.observe(0, 'x', { ms: 300, isAlone: true, bytes: 2 ** 20 });
     Object.assign(costs.estimateOf(0), { mean: 100, count: 10 });
-    expect([costs.durationOf(0, 'x'), costs.bytesOf(0, 'x'), costs.isSlow([0], 1), costs.functionsOf(0).size]).toEqual([undefined, undefined, false, 0]);
+    expect([costs.durationOf(0, 'x'), costs.bytesOf(0, 'x'), costs.isSlow([0], 1), costs.functionsOf(0).size]).toEqual([
+      undefined,
+      undefined,
+      false,
+      0,
+    ]);
   });
 
   it('is used by a model that does not learn, and stays as it was added', () => {
     const added = create();
-    for (const [id, ms] of [['a', 2], ['long', 90]] as const) added.observe(0, id, alone(ms, 70_000));
+    for (const [id, ms] of [
+      ['a', 2],
+      ['long', 90],
+    ] as const)
+      added.observe(0, id, alone(ms, 70_000));
     const costs = new CostModel((code) => `code ${code}`, { learns: false });
     addJson(costs, toJson(added));
     const before = toJson(costs);
@@ -313,11 +436,16 @@ describe('what is alike', () => {
     costs.observe(0, 'new', { ms: 1e6, isAlone: true, bytes: 2 ** 30 });
     expect(toJson(costs)).toEqual(before);
     expect(before.codes['code 0']).toBeDefined();
-    for (const id of added.functionsOf(0).keys()) expect(costs.durationOf(0, id)).toBeCloseTo(added.durationOf(0, id)!, 3);
+    for (const id of added.functionsOf(0).keys())
+      expect(costs.durationOf(0, id)).toBeCloseTo(added.durationOf(0, id)!, 3);
   });
 
   it('is replaced where it is added twice', () => {
-    const json = (mean: number): CostModelJson => ({ format: 'handoff-cost-model', version: 1, codes: { 'code 0': { functions: { f: { ms: { mean, variance: 0, count: 1 } } } } } });
+    const json = (mean: number): CostModelJson => ({
+      format: 'handoff-cost-model',
+      version: 1,
+      codes: { 'code 0': { functions: { f: { ms: { mean, variance: 0, count: 1 } } } } },
+    });
     const costs = create(1);
     addJson(costs, json(70));
     addJson(costs, json(90));

@@ -14,9 +14,20 @@ const code = { module: 'file:///tasks.js', export: 'work' };
 const mib = 2 ** 20;
 const hosts = [0, 1].map((site) => ({ name: `n${site}`, capabilities: {}, threads: 2, speed: 1, site }));
 
-function planOf(edges: readonly (readonly number[])[], more: (i: number) => Partial<FunctionSpec> = () => ({})): CompiledDag {
+function planOf(
+  edges: readonly (readonly number[])[],
+  more: (i: number) => Partial<FunctionSpec> = () => ({}),
+): CompiledDag {
   const dag = new Dag('d');
-  for (const [i, deps] of edges.entries()) dag.add({ id: `f${i}`, code, args: deps.map((dep) => `f${dep}`), duration: 50, outputBytes: 64 * mib, ...more(i) } as FunctionSpec);
+  for (const [i, deps] of edges.entries())
+    dag.add({
+      id: `f${i}`,
+      code,
+      args: deps.map((dep) => `f${dep}`),
+      duration: 50,
+      outputBytes: 64 * mib,
+      ...more(i),
+    } as FunctionSpec);
   return compile(dag);
 }
 
@@ -30,17 +41,24 @@ function tree(leaves: number): number[][] {
   return edges;
 }
 
-const chains = (count: number, length: number): number[][] => Array.from({ length: count * length }, (_, i) => (i < count ? [] : [i - count]));
+const chains = (count: number, length: number): number[][] =>
+  Array.from({ length: count * length }, (_, i) => (i < count ? [] : [i - count]));
 
 /** How many results go to another site, once each. */
 function moves({ size, depOffset, deps }: CompiledDag, site: ArrayLike<number | string>): number {
   const moved = new Set<string>();
-  for (let i = 0; i < size; i++) for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) if (site[deps[k]!] !== site[i]) moved.add(`${deps[k]} ${site[i]}`);
+  for (let i = 0; i < size; i++)
+    for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++)
+      if (site[deps[k]!] !== site[i]) moved.add(`${deps[k]} ${site[i]}`);
   return moved.size;
 }
 
 const homes = (plan: CompiledDag, nodes: Parameters<typeof homesOf>[1]['nodes'] = hosts): Int32Array | undefined =>
-  homesOf(plan, { nodes, durationOf: (i) => plan.entries[i]!.traits.duration ?? 1, bytesOf: (i) => plan.entries[i]!.traits.outputBytes ?? 0 });
+  homesOf(plan, {
+    nodes,
+    durationOf: (i) => plan.entries[i]!.traits.duration ?? 1,
+    bytesOf: (i) => plan.entries[i]!.traits.outputBytes ?? 0,
+  });
 
 describe('homes', () => {
   it.each([
@@ -48,7 +66,11 @@ describe('homes', () => {
     ['a tree: the last result of one half', tree(16), 1],
     ['one result that all read: it alone', [[], ...Array.from({ length: 8 }, () => [0])], 1],
     ['pairs that are read together: none', [...Array.from({ length: 8 }, () => []), [0, 1], [2, 3], [4, 5], [6, 7]], 0],
-    ['pairs that are not neighbours: none', [...Array.from({ length: 8 }, () => []), [0, 4], [1, 5], [2, 6], [3, 7]], 0],
+    [
+      'pairs that are not neighbours: none',
+      [...Array.from({ length: 8 }, () => []), [0, 4], [1, 5], [2, 6], [3, 7]],
+      0,
+    ],
   ])('move as little as can be, with both hosts at work, of %s', (_, edges, best) => {
     const plan = planOf(edges);
     const site = homes(plan)!;
@@ -59,8 +81,15 @@ describe('homes', () => {
 
   it('are of no matter where results are small, nodes are on one host, or their number is beyond counting', () => {
     expect(homes(planOf(tree(8), () => ({ outputBytes: 1000 })))).toBeUndefined();
-    expect(homes(planOf(tree(8)), hosts.map((node) => ({ ...node, site: 0 })))).toBeUndefined();
-    expect(homes(planOf(tree(8), (i) => ({ outputBytes: i === 0 ? 64 * mib : 0 })))!.filter((site) => site < 0)).toHaveLength(13);
+    expect(
+      homes(
+        planOf(tree(8)),
+        hosts.map((node) => ({ ...node, site: 0 })),
+      ),
+    ).toBeUndefined();
+    expect(
+      homes(planOf(tree(8), (i) => ({ outputBytes: i === 0 ? 64 * mib : 0 })))!.filter((site) => site < 0),
+    ).toHaveLength(13);
   });
 
   it('leave pins where they are and groups together', () => {
@@ -70,29 +99,62 @@ describe('homes', () => {
   });
 
   it('give each host about its share of what can run at the same time', () => {
-    const dags = fc.record({ depth: fc.integer({ min: 1, max: 6 }), width: fc.integer({ min: 2, max: 12 }), picks: fc.array(fc.nat(), { minLength: 40, maxLength: 40 }), speeds: fc.constantFrom([1, 1], [1, 3], [2, 1, 1]) });
-    fc.assert(fc.property(dags, ({ depth, width, picks, speeds }) => {
-      const edges = Array.from({ length: depth * width }, (_, i) => (i < width ? [] : [...new Set([0, 1].map((k) => (Math.floor(i / width) - 1) * width + (picks[(2 * i + k) % 40]! % width)))]));
-      const plan = planOf(edges);
-      const site = partition({ links: plan, order: sortTopologically(plan), work: () => 1, bytes: () => mib, capacity: speeds, fixed: () => -1 });
-      const all = speeds.reduce((sum, each) => sum + each, 0);
-      // Of one depth, not of one layer: functions that depend on nothing of the layer before do not exist here.
-      for (let layer = 0; layer < depth; layer++) {
-        for (const [s, speed] of speeds.entries()) {
-          const here = [...site.slice(layer * width, (layer + 1) * width)].filter((each) => each === s).length;
-          expect(here).toBeLessThanOrEqual(((width * speed) / all) * 1.1 + 1 + 1e-9);
+    const dags = fc.record({
+      depth: fc.integer({ min: 1, max: 6 }),
+      width: fc.integer({ min: 2, max: 12 }),
+      picks: fc.array(fc.nat(), { minLength: 40, maxLength: 40 }),
+      speeds: fc.constantFrom([1, 1], [1, 3], [2, 1, 1]),
+    });
+    fc.assert(
+      fc.property(dags, ({ depth, width, picks, speeds }) => {
+        const edges = Array.from({ length: depth * width }, (_, i) =>
+          i < width
+            ? []
+            : [...new Set([0, 1].map((k) => (Math.floor(i / width) - 1) * width + (picks[(2 * i + k) % 40]! % width)))],
+        );
+        const plan = planOf(edges);
+        const site = partition({
+          links: plan,
+          order: sortTopologically(plan),
+          work: () => 1,
+          bytes: () => mib,
+          capacity: speeds,
+          fixed: () => -1,
+        });
+        const all = speeds.reduce((sum, each) => sum + each, 0);
+        // Of one depth, not of one layer: functions that depend on nothing of the layer before do not exist here.
+        for (let layer = 0; layer < depth; layer++) {
+          for (const [s, speed] of speeds.entries()) {
+            const here = [...site.slice(layer * width, (layer + 1) * width)].filter((each) => each === s).length;
+            expect(here).toBeLessThanOrEqual(((width * speed) / all) * 1.1 + 1 + 1e-9);
+          }
         }
-      }
-    }), { numRuns: 100 });
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it('have plans between hosts move as little, and end later by no more than that saves', () => {
-    for (const [edges, best] of [[tree(16), 1], [chains(4, 4), 0]] as const) {
+    for (const [edges, best] of [
+      [tree(16), 1],
+      [chains(4, 4), 0],
+    ] as const) {
       const plan = planOf(edges);
-      const { assigned, schedule } = planRun(plan, { aim: 'time-optimized', nodes: hosts, latency: 0.5, bandwidth: 1e9 });
+      const { assigned, schedule } = planRun(plan, {
+        aim: 'time-optimized',
+        nodes: hosts,
+        latency: 0.5,
+        bandwidth: 1e9,
+      });
       expect(moves(plan, assigned)).toBe(best);
-      const quick = planRun(plan, { aim: 'time-optimized', nodes: hosts.map(({ site: _, ...node }) => node), latency: 0.5, bandwidth: 1e9 });
-      const saved = ((moves(plan, quick.assigned) - best) * (0.5 + (64 * mib) / 1e6)) / 2; // both hosts have work with a move
+      const quick = planRun(plan, {
+        aim: 'time-optimized',
+        nodes: hosts.map(({ site: _, ...node }) => node),
+        latency: 0.5,
+        bandwidth: 1e9,
+      });
+      // Both hosts have work with a move.
+      const saved = ((moves(plan, quick.assigned) - best) * (0.5 + (64 * mib) / 1e6)) / 2;
       expect(schedule.makespan).toBeLessThanOrEqual(quick.schedule.makespan + saved + 1e-6);
     }
   });

@@ -12,7 +12,11 @@ const above = (makespan: number, best: number): number => (makespan / best - 1) 
 
 describe('projects', () => {
   // What is measured, and a little more: a change that makes schedules worse shows.
-  it.each([['j3010_10', 8, 2.5], ['j601_3', 6, 2], ['j12031_6', 19, 10]])('%s is planned well', (name, onePass, improved) => {
+  it.each([
+    ['j3010_10', 8, 2.5],
+    ['j601_3', 6, 2],
+    ['j12031_6', 19, 10],
+  ])('%s is planned well', (name, onePass, improved) => {
     const instance = projects.find((each) => each.name === name)!;
     const [first, best] = [plan(instance, 1), plan(instance, 1000)];
     for (const { placed, lowerBound } of [first, best]) {
@@ -35,7 +39,8 @@ describe('task graphs', () => {
 
 describe('the rules to compare with', () => {
   it.each(projects)('make schedules of $name that can be carried out', (instance) => {
-    for (const rule of ['fifo', 'b-level', 'b-level, earliest finish'] as const) expect(faultsOf(instance, dispatchReady(instance, rule))).toEqual([]);
+    for (const rule of ['fifo', 'b-level', 'b-level, earliest finish'] as const)
+      expect(faultsOf(instance, dispatchReady(instance, rule))).toEqual([]);
     expect(faultsOf(instance, heft(instance))).toEqual([]);
   });
 });
@@ -53,12 +58,33 @@ describe('the validator', () => {
   });
 
   it('finds what is used twice, and what is not there yet', () => {
-    const machines = instance.machines.map((machine) => ({ ...machine, capabilities: Object.fromEntries(Object.entries(machine.capabilities).map(([name, amount]) => [name, amount - 1])) }));
+    const machines = instance.machines.map((machine) => ({
+      ...machine,
+      capabilities: Object.fromEntries(
+        Object.entries(machine.capabilities).map(([name, amount]) => [name, amount - 1]),
+      ),
+    }));
     expect(faultsOf({ ...instance, machines }, placed).join()).toMatch(/are used/);
-    expect(faultsOf({ ...instance, machines: instance.machines.map((machine) => ({ ...machine, threads: 1 })) }, placed).join()).toMatch(/of threads/);
-    const [first, second] = [{ id: 'a', duration: 1, deps: [], bytes: 1000 }, { id: 'b', duration: 1, deps: ['a'] }];
-    const two = { ...instance, work: [first, second], machines: ['m', 'n'].map((name) => ({ name, threads: 1, speed: 1, capabilities: {} })), bandwidth: 1000 };
-    const at = (start: number, node: string) => [{ id: 'a', node: 'm', start: 0, finish: 1 }, { id: 'b', node, start, finish: start + 1 }];
+    expect(
+      faultsOf(
+        { ...instance, machines: instance.machines.map((machine) => ({ ...machine, threads: 1 })) },
+        placed,
+      ).join(),
+    ).toMatch(/of threads/);
+    const [first, second] = [
+      { id: 'a', duration: 1, deps: [], bytes: 1000 },
+      { id: 'b', duration: 1, deps: ['a'] },
+    ];
+    const two = {
+      ...instance,
+      work: [first, second],
+      machines: ['m', 'n'].map((name) => ({ name, threads: 1, speed: 1, capabilities: {} })),
+      bandwidth: 1000,
+    };
+    const at = (start: number, node: string) => [
+      { id: 'a', node: 'm', start: 0, finish: 1 },
+      { id: 'b', node, start, finish: start + 1 },
+    ];
     expect(faultsOf(two, at(1, 'm'))).toEqual([]);
     expect(faultsOf(two, at(1, 'n'))).not.toEqual([]);
     expect(faultsOf(two, at(1001, 'n'))).toEqual([]);

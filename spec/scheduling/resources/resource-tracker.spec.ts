@@ -46,13 +46,15 @@ describe('SimpleResourceTracker', () => {
   });
 
   it('has everything free again when all is released, whatever the fractions', () => {
-    fc.assert(fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 50 }), (amounts) => {
-      const tracker = new SimpleResourceTracker();
-      tracker.register('n', { cpu: 100 });
-      for (const cpu of amounts) expect(tracker.request('n', { cpu })).toBe(true);
-      for (const cpu of amounts) tracker.release('n', { cpu });
-      expect(tracker.available('n', { cpu: 100 })).toBe(true);
-    }));
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 50 }), (amounts) => {
+        const tracker = new SimpleResourceTracker();
+        tracker.register('n', { cpu: 100 });
+        for (const cpu of amounts) expect(tracker.request('n', { cpu })).toBe(true);
+        for (const cpu of amounts) tracker.release('n', { cpu });
+        expect(tracker.available('n', { cpu: 100 })).toBe(true);
+      }),
+    );
   });
 });
 

@@ -13,7 +13,9 @@ interface Group {
   readonly total: number;
 }
 
-const group: fc.Arbitrary<Group> = fc.record({ count: fc.integer({ min: 1, max: 50 }), each: fc.double({ min: 0, max: 1000, noNaN: true }) }).map(({ count, each }) => ({ count, total: count * each }));
+const group: fc.Arbitrary<Group> = fc
+  .record({ count: fc.integer({ min: 1, max: 50 }), each: fc.double({ min: 0, max: 1000, noNaN: true }) })
+  .map(({ count, each }) => ({ count, total: count * each }));
 
 function after(groups: readonly Group[], memory = Infinity): Moments {
   const moments = createMoments();
@@ -21,7 +23,10 @@ function after(groups: readonly Group[], memory = Infinity): Moments {
   return moments;
 }
 
-/** Straight from the definition: the mean of all, and the deviations of the groups' means, weighed by how many each stands for. */
+/**
+ * Straight from the definition: the mean of all, and the deviations of the groups' means, weighed by how many each
+ * stands for.
+ */
 function plainly(groups: readonly Group[]): { mean: number; variance: number } {
   const count = groups.reduce((sum, each) => sum + each.count, 0);
   const mean = groups.reduce((sum, { total }) => sum + total, 0) / count;
@@ -31,13 +36,15 @@ function plainly(groups: readonly Group[]): { mean: number; variance: number } {
 
 describe('moments', () => {
   it('are the mean and variance of all that was seen, as long as all of it is remembered', () => {
-    fc.assert(fc.property(fc.array(group, { minLength: 1, maxLength: 40 }), (groups) => {
-      const { mean, variance, count } = after(groups);
-      const plain = plainly(groups);
-      expect(mean).toBeCloseTo(plain.mean, 6);
-      expect(Math.abs(variance - plain.variance)).toBeLessThanOrEqual(1e-9 * (1 + plain.variance + plain.mean ** 2));
-      expect(count).toBe(groups.reduce((sum, each) => sum + each.count, 0));
-    }));
+    fc.assert(
+      fc.property(fc.array(group, { minLength: 1, maxLength: 40 }), (groups) => {
+        const { mean, variance, count } = after(groups);
+        const plain = plainly(groups);
+        expect(mean).toBeCloseTo(plain.mean, 6);
+        expect(Math.abs(variance - plain.variance)).toBeLessThanOrEqual(1e-9 * (1 + plain.variance + plain.mean ** 2));
+        expect(count).toBe(groups.reduce((sum, each) => sum + each.count, 0));
+      }),
+    );
   });
 
   it('of functions one by one have the variance of a sample', () => {
@@ -59,7 +66,15 @@ describe('moments', () => {
   });
 
   it('forget all that was before when a group is larger than what is remembered', () => {
-    expect(after([{ count: 1, total: 900 }, { count: 10, total: 20 }], 4)).toMatchObject({ mean: 2, count: 4 });
+    expect(
+      after(
+        [
+          { count: 1, total: 900 },
+          { count: 10, total: 20 },
+        ],
+        4,
+      ),
+    ).toMatchObject({ mean: 2, count: 4 });
   });
 });
 

@@ -19,14 +19,22 @@ function stencil(width: number, steps: number, more: Partial<FunctionSpec> = {})
 }
 
 /** What is sent when a DAG of functions of 10 µs is submitted to idle threads. */
-function firstSent(dag: Dag, { threads = 2, tuning = {}, maxConcurrency = Infinity }: { threads?: number; tuning?: Partial<Tuning>; maxConcurrency?: number } = {}): Batch[] {
+function firstSent(
+  dag: Dag,
+  {
+    threads = 2,
+    tuning = {},
+    maxConcurrency = Infinity,
+  }: { threads?: number; tuning?: Partial<Tuning>; maxConcurrency?: number } = {},
+): Batch[] {
   const world = new World({ nodes: [{ name: 'a', capabilities: { cpu: 8 }, threads }], random: () => 0.5, tuning });
   Object.assign(world.state.estimates[0]!, { mean: 0.01, count: 100 });
   world.submit(compile(dag), { maxConcurrency });
   return [...world.state.batches.values()];
 }
 
-const imports = (batches: readonly Batch[]): number => batches.reduce((sum, { gang }) => sum + (gang?.imports.size ?? 0), 0);
+const imports = (batches: readonly Batch[]): number =>
+  batches.reduce((sum, { gang }) => sum + (gang?.imports.size ?? 0), 0);
 
 describe('a gang', () => {
   it('is formed when what is ready is too little for the lanes, and takes along what follows', () => {

@@ -32,7 +32,21 @@ class World {
     for (let lane = 0; lane < 2; lane++) this.feed({ type: 'LaneUp', node: 'a', incarnation: 1, lane });
     const kept = new Uint8Array(plan.size);
     kept[plan.size - 1] = 1;
-    this.feed({ type: 'RunSubmitted', run: 'run', plan, settings: { maxRetries: 0, maxConcurrency: Infinity, keepGoing: false, kept, strategy: strategies['first-available'], assigned: null, codes: new Int32Array(plan.codes.length), ...settings } });
+    this.feed({
+      type: 'RunSubmitted',
+      run: 'run',
+      plan,
+      settings: {
+        maxRetries: 0,
+        maxConcurrency: Infinity,
+        keepGoing: false,
+        kept,
+        strategy: strategies['first-available'],
+        assigned: null,
+        codes: new Int32Array(plan.codes.length),
+        ...settings,
+      },
+    });
     this.work();
   }
 
@@ -48,7 +62,15 @@ class World {
       const batch = [...this.state.batches.values()].find((each) => idOf(each) !== 'gate');
       if (batch === undefined) return;
       this.ran.set(idOf(batch), (this.ran.get(idOf(batch)) ?? 0) + 1);
-      this.feed({ type: 'FunctionsEnded', batch: batch.id, first: 0, count: 1, exceptions: [], durations: [], random: 0.5 });
+      this.feed({
+        type: 'FunctionsEnded',
+        batch: batch.id,
+        first: 0,
+        count: 1,
+        exceptions: [],
+        durations: [],
+        random: 0.5,
+      });
     }
   }
 
@@ -78,7 +100,7 @@ it('a function whose own result is lost too often fails, and names how often it 
   expect(world.failures).toEqual([{ kind: 'lost', times: 11, limit: 10 }]);
 });
 
-it('the limit is the run\'s: 0 is the first loss, Infinity none', () => {
+it("the limit is the run's: 0 is the first loss, Infinity none", () => {
   const strict = new World({ maxResultLosses: 0 });
   strict.lose('b3');
   expect(strict.failures).toEqual([{ kind: 'lost', times: 1, limit: 0 }]);
@@ -96,7 +118,9 @@ it('one loss that is told of twice at once counts once', () => {
 it('the simulator has the same limit, as an option', () => {
   const dag = new Dag('d');
   for (let i = 0; i < 30; i++) dag.add({ id: `f${i}`, code, duration: 10, args: i === 0 ? [] : [`f${i - 1}`] });
-  const run = (maxResultLosses: number) => simulate(dag, { nodes: [{ name: 'a', capabilities: { cpu: 1 } }], faults: { losses: 50 }, maxResultLosses }).outcome;
+  const run = (maxResultLosses: number) =>
+    simulate(dag, { nodes: [{ name: 'a', capabilities: { cpu: 1 } }], faults: { losses: 50 }, maxResultLosses })
+      .outcome;
   expect(run(0)).toMatchObject({ ok: false, code: 'FUNCTION_FAILED' });
   expect(run(Infinity)).toEqual({ ok: true });
   expect(thrownBy(() => run(-1))).toMatchObject({ code: 'INVALID_OPTION', option: 'maxResultLosses' });

@@ -35,7 +35,21 @@ class Cluster {
     const dag = new Dag('d');
     for (const each of functions) dag.add({ code, ...each } as FunctionSpec);
     const plan = compile(dag);
-    this.feed({ type: 'RunSubmitted', run: 'd', plan, settings: { maxRetries: 0, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null, codes: new Int32Array(plan.codes.length), ...more } });
+    this.feed({
+      type: 'RunSubmitted',
+      run: 'd',
+      plan,
+      settings: {
+        maxRetries: 0,
+        maxConcurrency: Infinity,
+        keepGoing: false,
+        kept: null,
+        strategy: strategies['first-available'],
+        assigned: null,
+        codes: new Int32Array(plan.codes.length),
+        ...more,
+      },
+    });
   }
 
   /** A function ends after some ms, with a result of so many bytes. */
@@ -43,7 +57,16 @@ class Cluster {
     this.now += ms;
     const batch = this.running.get(id)!;
     this.running.delete(id);
-    this.feed({ type: 'FunctionsEnded', batch: batch.id, first: 0, count: 1, exceptions: [], durations: [], random: 0, ...(bytes > 0 && { large: [{ index: 0, bytes }] }) });
+    this.feed({
+      type: 'FunctionsEnded',
+      batch: batch.id,
+      first: 0,
+      count: 1,
+      exceptions: [],
+      durations: [],
+      random: 0,
+      ...(bytes > 0 && { large: [{ index: 0, bytes }] }),
+    });
   }
 
   /** Lets time pass until the next timer. */
@@ -64,7 +87,8 @@ class Cluster {
   }
 
   #note(command: Command): void {
-    if (command.type === 'Start') this.running.set(command.batch.run.plan.entries[command.batch.functions[0]!]!.id, command.batch);
+    if (command.type === 'Start')
+      this.running.set(command.batch.run.plan.entries[command.batch.functions[0]!]!.id, command.batch);
     if (command.type === 'SetTimer') this.timers.push({ timer: command.timer, at: this.now + command.ms });
     if (command.type === 'ClearTimer') this.timers = this.timers.filter(({ timer }) => timer !== command.timer);
   }
@@ -73,25 +97,38 @@ class Cluster {
 describe('a function that takes a large result', () => {
   it('goes to the host that has it, though another is declared first', () => {
     const cluster = new Cluster();
-    cluster.submit([{ id: 'made', node: 'n2' }, { id: 'reads', args: ['made'] }]);
+    cluster.submit([
+      { id: 'made', node: 'n2' },
+      { id: 'reads', args: ['made'] },
+    ]);
     cluster.end('made', 10, 64 * mib);
     expect(cluster.where('reads')).toBe('n2');
   });
 
   it('goes there for a small one, too, and anywhere for what is no more than a value', () => {
     const cluster = new Cluster();
-    cluster.submit([{ id: 'made', node: 'n2' }, { id: 'reads', args: ['made'] }]);
+    cluster.submit([
+      { id: 'made', node: 'n2' },
+      { id: 'reads', args: ['made'] },
+    ]);
     cluster.end('made', 10, 100_000);
     expect(cluster.where('reads')).toBe('n2');
     const other = new Cluster();
-    other.submit([{ id: 'made', node: 'n2' }, { id: 'reads', args: ['made'] }]);
+    other.submit([
+      { id: 'made', node: 'n2' },
+      { id: 'reads', args: ['made'] },
+    ]);
     other.end('made', 10, 0);
     expect(other.where('reads')).toBe('n1');
   });
 
   it('waits for a lane of that host as long as a move is worth, and then goes elsewhere', () => {
     const cluster = new Cluster();
-    cluster.submit([{ id: 'made', node: 'n2' }, { id: 'long', node: 'n2', args: ['made'], priority: 9 }, { id: 'reads', args: ['made'] }]);
+    cluster.submit([
+      { id: 'made', node: 'n2' },
+      { id: 'long', node: 'n2', args: ['made'], priority: 9 },
+      { id: 'reads', args: ['made'] },
+    ]);
     cluster.end('made', 10, 64 * mib);
     expect([cluster.where('long'), cluster.where('reads')]).toEqual(['n2', undefined]);
     cluster.wait();
@@ -101,7 +138,11 @@ describe('a function that takes a large result', () => {
 
   it('goes there when a lane is free in time', () => {
     const cluster = new Cluster();
-    cluster.submit([{ id: 'made', node: 'n2' }, { id: 'short', node: 'n2', args: ['made'], priority: 9 }, { id: 'reads', args: ['made'] }]);
+    cluster.submit([
+      { id: 'made', node: 'n2' },
+      { id: 'short', node: 'n2', args: ['made'], priority: 9 },
+      { id: 'reads', args: ['made'] },
+    ]);
     cluster.end('made', 10, 64 * mib);
     cluster.end('short', 50, 0);
     expect(cluster.where('reads')).toBe('n2');
@@ -109,7 +150,13 @@ describe('a function that takes a large result', () => {
 
   it('keeps nothing else waiting meanwhile', () => {
     const cluster = new Cluster();
-    cluster.submit([{ id: 'made', node: 'n2' }, { id: 'long', node: 'n2', args: ['made'], priority: 9 }, { id: 'reads', args: ['made'] }, { id: 'other', args: ['small'] }, { id: 'small', node: 'n1' }]);
+    cluster.submit([
+      { id: 'made', node: 'n2' },
+      { id: 'long', node: 'n2', args: ['made'], priority: 9 },
+      { id: 'reads', args: ['made'] },
+      { id: 'other', args: ['small'] },
+      { id: 'small', node: 'n1' },
+    ]);
     cluster.end('small', 5, 0);
     expect(cluster.where('other')).toBe('n1');
     cluster.end('made', 10, 64 * mib);
@@ -121,13 +168,22 @@ describe('a function that takes a large result', () => {
 describe('a function that will give a large result', () => {
   it('goes to the host that it was thought to be for', () => {
     const cluster = new Cluster();
-    cluster.submit([{ id: 'x', outputBytes: 64 * mib }, { id: 'y', outputBytes: 64 * mib }], { home: Int32Array.of(2, 1) });
+    cluster.submit(
+      [
+        { id: 'x', outputBytes: 64 * mib },
+        { id: 'y', outputBytes: 64 * mib },
+      ],
+      { home: Int32Array.of(2, 1) },
+    );
     expect([cluster.where('x'), cluster.where('y')]).toEqual(['n2', 'n1']);
   });
 
   it('lets others have the lane of another host first', () => {
     const cluster = new Cluster();
-    cluster.submit(['w', 'x', 'y'].map((id) => ({ id, outputBytes: 64 * mib })), { home: Int32Array.of(2, 2, 1) });
+    cluster.submit(
+      ['w', 'x', 'y'].map((id) => ({ id, outputBytes: 64 * mib })),
+      { home: Int32Array.of(2, 2, 1) },
+    );
     expect([cluster.where('w'), cluster.where('x'), cluster.where('y')]).toEqual(['n2', undefined, 'n1']);
     cluster.end('w', 20, 64 * mib);
     expect(cluster.where('x')).toBe('n2');

@@ -31,9 +31,21 @@ class Machine {
     const dag = new Dag('run');
     for (const each of functions) dag.add(each);
     const plan = compile(dag);
-    this.feed({ type: 'RunSubmitted', run: 'run', plan, settings: {
-      maxRetries: 0, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null, codes: new Int32Array(plan.codes.length), ...settings,
-    } });
+    this.feed({
+      type: 'RunSubmitted',
+      run: 'run',
+      plan,
+      settings: {
+        maxRetries: 0,
+        maxConcurrency: Infinity,
+        keepGoing: false,
+        kept: null,
+        strategy: strategies['first-available'],
+        assigned: null,
+        codes: new Int32Array(plan.codes.length),
+        ...settings,
+      },
+    });
   }
 
   feed(happening: Happening): void {
@@ -43,7 +55,9 @@ class Machine {
 
   /** The batches that were sent, each by the ids of its functions and its node. */
   get sent(): string[] {
-    return this.batches.map(({ run, functions, lane }) => `${functions.map((i) => run.plan.entries[i]!.id).join()} ${lane.node.name}`);
+    return this.batches.map(
+      ({ run, functions, lane }) => `${functions.map((i) => run.plan.entries[i]!.id).join()} ${lane.node.name}`,
+    );
   }
 
   get batches(): Batch[] {
@@ -64,12 +78,28 @@ class Machine {
 
   /** The last batch that was sent has ended well. */
   end(batch = this.batches.at(-1)!): void {
-    this.feed({ type: 'FunctionsEnded', batch: batch.id, first: 0, count: batch.size, exceptions: [], durations: [], random: 0 });
+    this.feed({
+      type: 'FunctionsEnded',
+      batch: batch.id,
+      first: 0,
+      count: batch.size,
+      exceptions: [],
+      durations: [],
+      random: 0,
+    });
   }
 
   laneDown(node: string, begun: number, crash: Crash = { reason: 'killed' }): void {
     const batch = this.batches.findLast(({ lane }) => lane.node.name === node)!;
-    this.feed({ type: 'LaneDown', node, incarnation: 1, lane: 0, crash, started: [{ batch: batch.id, started: begun }], random: 0 });
+    this.feed({
+      type: 'LaneDown',
+      node,
+      incarnation: 1,
+      lane: 0,
+      crash,
+      started: [{ batch: batch.id, started: begun }],
+      random: 0,
+    });
     this.feed({ type: 'LaneUp', node, incarnation: 1, lane: 0 });
   }
 }
@@ -103,7 +133,12 @@ describe('a function that is not idempotent', () => {
   it('is run elsewhere when a node of this host is lost before it has begun there, and fails when it has', () => {
     for (const started of [0, 1]) {
       const machine = new Machine([one()], {}, [0, 0]);
-      machine.feed({ type: 'NodeDown', node: 'n0', returning: false, started: [{ batch: machine.batches[0]!.id, started }] });
+      machine.feed({
+        type: 'NodeDown',
+        node: 'n0',
+        returning: false,
+        started: [{ batch: machine.batches[0]!.id, started }],
+      });
       expect(machine.sent).toEqual(started === 0 ? ['x n0', 'x n1'] : ['x n0']);
       expect(machine.failures).toEqual(started === 0 ? [] : [{ kind: 'begun', node: 'n0', ended: false }]);
     }
@@ -134,7 +169,11 @@ describe('a function that is not idempotent', () => {
   });
 
   it('has its result kept to the end where it may be needed to make another again', () => {
-    const functions: FunctionSpec[] = [one({ node: 'n0' }), { id: 'y', code, args: ['x'], node: 'n1' }, { id: 'z', code, args: ['y'], node: 'n0' }];
+    const functions: FunctionSpec[] = [
+      one({ node: 'n0' }),
+      { id: 'y', code, args: ['x'], node: 'n1' },
+      { id: 'z', code, args: ['y'], node: 'n0' },
+    ];
     const machine = new Machine(functions, { kept: Uint8Array.of(0, 0, 1) });
     machine.end();
     machine.end();
@@ -172,7 +211,14 @@ describe('a function that is idempotent', () => {
 
 describe('a lane whose end was asked for', () => {
   it('is used again when it is not ended after all', () => {
-    const machine = new Machine([{ id: 'x', code, timeout: 5 }, { id: 'y', code }], { keepGoing: true }, [0]);
+    const machine = new Machine(
+      [
+        { id: 'x', code, timeout: 5 },
+        { id: 'y', code },
+      ],
+      { keepGoing: true },
+      [0],
+    );
     const [x] = machine.batches;
     machine.feed({ type: 'FunctionStarted', batch: x!.id, index: 0 });
     const fire = (): void => machine.feed({ type: 'TimerFired', timer: x!.timer });

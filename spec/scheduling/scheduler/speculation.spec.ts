@@ -15,7 +15,13 @@ type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit
 type CommandOf<Type extends Command['type']> = Extract<Command, { readonly type: Type }>;
 
 interface Options {
-  readonly nodes?: readonly { readonly name: string; readonly threads: number; readonly host?: number; readonly cpu?: number; readonly speed?: number }[];
+  readonly nodes?: readonly {
+    readonly name: string;
+    readonly threads: number;
+    readonly host?: number;
+    readonly cpu?: number;
+    readonly speed?: number;
+  }[];
   readonly functions?: readonly Partial<FunctionSpec>[];
   readonly settings?: Partial<RunSettings>;
   /** ms that functions take on average. Default: what is typical. */
@@ -33,9 +39,24 @@ class Machine {
   readonly run: Run;
   now = 0;
 
-  constructor({ nodes = [{ name: 'a', threads: 1 }, { name: 'b', threads: 1 }], functions = [{}], settings = {}, meanMs = 10 }: Options = {}) {
+  constructor({
+    nodes = [
+      { name: 'a', threads: 1 },
+      { name: 'b', threads: 1 },
+    ],
+    functions = [{}],
+    settings = {},
+    meanMs = 10,
+  }: Options = {}) {
     this.state = createState(new SimpleResourceTracker());
-    this.state.estimates.push({ ...createEstimate(), mean: meanMs, count: 100, groups: 100, typical: 10, deviation: 0 });
+    this.state.estimates.push({
+      ...createEstimate(),
+      mean: meanMs,
+      count: 100,
+      groups: 100,
+      typical: 10,
+      deviation: 0,
+    });
     for (const { name, threads, host = 0, cpu = 4, speed = 1 } of nodes) {
       this.feed({ type: 'NodeUp', node: name, incarnation: 1, capabilities: { cpu }, speed, host });
       for (let lane = 0; lane < threads; lane++) this.feed({ type: 'LaneUp', node: name, incarnation: 1, lane });
@@ -43,10 +64,22 @@ class Machine {
     const dag = new Dag('run');
     functions.forEach((spec, k) => dag.add({ id: `f${k}`, code, ...spec }));
     const plan = compile(dag);
-    this.feed({ type: 'RunSubmitted', run: 'run', plan, settings: {
-      maxRetries: 1, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null,
-      codes: new Int32Array(plan.codes.length), speculate: { factor: 2, minMs: 5 }, ...settings,
-    } });
+    this.feed({
+      type: 'RunSubmitted',
+      run: 'run',
+      plan,
+      settings: {
+        maxRetries: 1,
+        maxConcurrency: Infinity,
+        keepGoing: false,
+        kept: null,
+        strategy: strategies['first-available'],
+        assigned: null,
+        codes: new Int32Array(plan.codes.length),
+        speculate: { factor: 2, minMs: 5 },
+        ...settings,
+      },
+    });
     this.run = this.started[0]!.run;
   }
 
@@ -71,7 +104,9 @@ class Machine {
 
   /** The timers that run, by when they fire. */
   get timers(): { readonly timer: number; readonly ms: number; readonly kind: string }[] {
-    return this.all('SetTimer').flatMap(({ timer, ms }) => (this.state.timers.has(timer) ? [{ timer, ms, kind: this.state.timers.get(timer)!.kind }] : []));
+    return this.all('SetTimer').flatMap(({ timer, ms }) =>
+      this.state.timers.has(timer) ? [{ timer, ms, kind: this.state.timers.get(timer)!.kind }] : [],
+    );
   }
 
   /** Lets time pass, and fires a timer of that kind. */
@@ -83,12 +118,28 @@ class Machine {
 
   end(batch: Batch, exception?: Exception): Command[] {
     const exceptions = exception === undefined ? [] : [{ ...exception, index: batch.done }];
-    return this.feed({ type: 'FunctionsEnded', batch: batch.id, first: batch.done, count: 1, exceptions, durations: [], random: 0.5 });
+    return this.feed({
+      type: 'FunctionsEnded',
+      batch: batch.id,
+      first: batch.done,
+      count: 1,
+      exceptions,
+      durations: [],
+      random: 0.5,
+    });
   }
 
   crash(batch: Batch, reason: 'exit' | 'killed' = 'exit'): Command[] {
     const { node, index } = batch.lane;
-    return this.feed({ type: 'LaneDown', node: node.name, incarnation: 1, lane: index, crash: { reason }, started: [{ batch: batch.id, started: batch.done + 1 }], random: 0.5 });
+    return this.feed({
+      type: 'LaneDown',
+      node: node.name,
+      incarnation: 1,
+      lane: index,
+      crash: { reason },
+      started: [{ batch: batch.id, started: batch.done + 1 }],
+      random: 0.5,
+    });
   }
 
   /** Waits until the first function is overdue; gives its batch, and its copy. */
@@ -122,7 +173,12 @@ describe('a function is run once more', () => {
   });
 
   it('on another node, even if its own has a thread that is idle', () => {
-    const [, copy] = new Machine({ nodes: [{ name: 'a', threads: 2 }, { name: 'b', threads: 1 }] }).copied();
+    const [, copy] = new Machine({
+      nodes: [
+        { name: 'a', threads: 2 },
+        { name: 'b', threads: 1 },
+      ],
+    }).copied();
     expect(where(copy)).toBe('b:0');
   });
 
@@ -145,7 +201,8 @@ describe('a function is run once more', () => {
   });
 
   it('not before it has outlasted the last of its batch-mates by so much', () => {
-    const machine = new Machine({ nodes: [{ name: 'a', threads: 1 }], functions: [{}, {}], meanMs: 0.01 }); // so short on average that they are sent together
+    // So short on average that they are sent together.
+    const machine = new Machine({ nodes: [{ name: 'a', threads: 1 }], functions: [{}, {}], meanMs: 0.01 });
     machine.now = 30;
     machine.end(machine.started[0]!);
     machine.feed({ type: 'LaneUp', node: 'a', incarnation: 1, lane: 1 });
@@ -158,7 +215,13 @@ describe('a function is run once more', () => {
   });
 
   it('the longest overdue first', () => {
-    const machine = new Machine({ nodes: [{ name: 'a', threads: 2 }, { name: 'b', threads: 1 }], functions: [{ node: 'a' }, { node: 'a', args: [], duration: 11 }, { node: 'b' }] });
+    const machine = new Machine({
+      nodes: [
+        { name: 'a', threads: 2 },
+        { name: 'b', threads: 1 },
+      ],
+      functions: [{ node: 'a' }, { node: 'a', args: [], duration: 11 }, { node: 'b' }],
+    });
     machine.now = 23;
     machine.end(machine.started.find(({ lane }) => lane.node.name === 'b')!);
     expect(machine.speculated).toEqual([]); // they are pinned to a, which has no thread
@@ -198,8 +261,26 @@ describe('a function is run once more', () => {
     ['another node than the one it is pinned to', { functions: [{ node: 'a' }] }],
     ['another node than that of its group', { functions: [{}, { args: ['f0'], node: { collocatedWith: 'f0' } }] }],
     ['another node than an allocator gave it', { settings: { assigned: ['a'] } }],
-    ['a node of another host, when it is to stay on this one', { nodes: [{ name: 'a', threads: 1 }, { name: 'b', threads: 1, host: 1 }], settings: { hereOnly: true } }],
-    ['a node that has too little', { nodes: [{ name: 'a', threads: 1 }, { name: 'b', threads: 1, cpu: 1 }], functions: [{ cost: { cpu: 2 } }] }],
+    [
+      'a node of another host, when it is to stay on this one',
+      {
+        nodes: [
+          { name: 'a', threads: 1 },
+          { name: 'b', threads: 1, host: 1 },
+        ],
+        settings: { hereOnly: true },
+      },
+    ],
+    [
+      'a node that has too little',
+      {
+        nodes: [
+          { name: 'a', threads: 1 },
+          { name: 'b', threads: 1, cpu: 1 },
+        ],
+        functions: [{ cost: { cpu: 2 } }],
+      },
+    ],
   ])('never: %s', (_, options) => {
     const machine = new Machine(options);
     machine.now = 1000;
@@ -306,7 +387,13 @@ describe('the copy is first', () => {
   });
 
   it('and what the other answers is not taken for the result when that has been lost since', () => {
-    const machine = new Machine({ functions: [{}, { args: ['f0'] }], nodes: [{ name: 'a', threads: 1 }, { name: 'b', threads: 2 }] });
+    const machine = new Machine({
+      functions: [{}, { args: ['f0'] }],
+      nodes: [
+        { name: 'a', threads: 1 },
+        { name: 'b', threads: 2 },
+      ],
+    });
     const [first, copy] = machine.copied();
     machine.end(copy);
     machine.feed({ type: 'ResultsLost', run: 'run', indexes: [0] });
@@ -323,7 +410,15 @@ it('what was cut off says nothing of how long functions take', () => {
   const machine = new Machine();
   const [first, copy] = machine.copied();
   machine.end(copy);
-  machine.feed({ type: 'FunctionsEnded', batch: first.id, first: 0, count: 1, exceptions: [], durations: [{ code: 0, count: 1, ms: 25 }], random: 0 });
+  machine.feed({
+    type: 'FunctionsEnded',
+    batch: first.id,
+    first: 0,
+    count: 1,
+    exceptions: [],
+    durations: [{ code: 0, count: 1, ms: 25 }],
+    random: 0,
+  });
   expect(machine.state.estimates[0]).toMatchObject({ mean: 10, typical: 10 });
 });
 
@@ -346,7 +441,10 @@ describe('one of the two comes to nothing', () => {
     ['fails', (machine, batch) => machine.end(batch, thrown)],
     ['fails for good', (machine, batch) => machine.end(batch, { ...thrown, retryable: false } as Exception)],
     ['dies with its thread', (machine, batch) => machine.crash(batch)],
-    ['dies with its node', (machine, batch) => machine.feed({ type: 'NodeDown', node: batch.lane.node.name, returning: false })],
+    [
+      'dies with its node',
+      (machine, batch) => machine.feed({ type: 'NodeDown', node: batch.lane.node.name, returning: false }),
+    ],
     ['is given back', (machine, batch) => machine.feed({ type: 'TakenBack', batch: batch.id, limit: 0 })],
     ['lacks what it takes', (machine, batch) => machine.end(batch, { index: 0, kind: 'skipped' })],
   ];
@@ -358,7 +456,12 @@ describe('one of the two comes to nothing', () => {
     expect(machine.run).toMatchObject({ retries: 0, outcome: undefined });
     expect(machine.run.attempts[0]).toBe(0);
     expect(machine.started).toHaveLength(2);
-    expect(explain(machine.state, machine.run, 0)).toMatchObject({ kind: 'sent', node: 'b', batch: copy.id, attempt: 1 });
+    expect(explain(machine.state, machine.run, 0)).toMatchObject({
+      kind: 'sent',
+      node: 'b',
+      batch: copy.id,
+      attempt: 1,
+    });
     expect(typesOf(machine.end(copy))).toContain('FinishRun');
     expect(machine.run.copies).toMatchObject({ won: 1, losing: 0 });
   });
@@ -369,7 +472,12 @@ describe('one of the two comes to nothing', () => {
     end(machine, copy);
     expect(machine.run.attempts[0]).toBe(0);
     expect(machine.started).toHaveLength(2);
-    expect(explain(machine.state, machine.run, 0)).toMatchObject({ kind: 'sent', node: 'a', batch: first.id, attempt: 1 });
+    expect(explain(machine.state, machine.run, 0)).toMatchObject({
+      kind: 'sent',
+      node: 'a',
+      batch: first.id,
+      attempt: 1,
+    });
     expect(typesOf(machine.end(first))).toContain('FinishRun');
     expect(machine.run.copies).toMatchObject({ won: 0, losing: 0 });
   });
@@ -386,7 +494,12 @@ describe('one of the two comes to nothing', () => {
   });
 
   it('both die with one node: it is run again, and no attempt is counted', () => {
-    const machine = new Machine({ nodes: [{ name: 'a', threads: 2 }, { name: 'b', threads: 0 }] });
+    const machine = new Machine({
+      nodes: [
+        { name: 'a', threads: 2 },
+        { name: 'b', threads: 0 },
+      ],
+    });
     machine.copied();
     machine.feed({ type: 'NodeDown', node: 'a', returning: false });
     expect(machine.run.status[0]).toBe(Status.ready);
@@ -401,7 +514,10 @@ describe('one of the two comes to nothing', () => {
     machine.feed({ type: 'FunctionStarted', batch: machine.started[0]!.id, index: 0 });
     const [first, copy] = machine.copied();
     machine.feed({ type: 'FunctionStarted', batch: copy.id, index: 0 });
-    expect(machine.fire('timeout')).toMatchObject([{ type: 'Cancel', batch: first, why: 'timeout' }, { type: 'SetTimer' }]);
+    expect(machine.fire('timeout')).toMatchObject([
+      { type: 'Cancel', batch: first, why: 'timeout' },
+      { type: 'SetTimer' },
+    ]);
     machine.end(first); // what it gives now is too late
     expect(machine.run.status[0]).toBe(Status.dispatched);
     machine.fire('timeout');
@@ -430,7 +546,13 @@ describe('a run with a copy', () => {
   });
 
   it('that fails waits for what has lost, too', () => {
-    const machine = new Machine({ nodes: [{ name: 'a', threads: 1 }, { name: 'b', threads: 1 }], functions: [{}, { args: ['f0'], maxRetries: 0 }] });
+    const machine = new Machine({
+      nodes: [
+        { name: 'a', threads: 1 },
+        { name: 'b', threads: 1 },
+      ],
+      functions: [{}, { args: ['f0'], maxRetries: 0 }],
+    });
     const [first, copy] = machine.copied();
     machine.end(copy);
     machine.end(machine.started.at(-1)!, thrown);
@@ -462,6 +584,11 @@ describe('a run with a copy', () => {
   it('is explained with both', () => {
     const machine = new Machine();
     machine.copied();
-    expect(explain(machine.state, machine.run, 0)).toMatchObject({ kind: 'sent', node: 'a', lane: 0, copy: { node: 'b', lane: 0 } });
+    expect(explain(machine.state, machine.run, 0)).toMatchObject({
+      kind: 'sent',
+      node: 'a',
+      lane: 0,
+      copy: { node: 'b', lane: 0 },
+    });
   });
 });

@@ -1,4 +1,6 @@
-/** A world for the scheduler: workers, timers and a clock that do what chance says, and check all that is asked of them. */
+/**
+ * A world for the scheduler: workers, timers and a clock that do what chance says, and check all that is asked of them.
+ */
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
 import { strategies } from '../../../lib/scheduling/allocation/strategy.ts';
 import type { CompiledDag } from '../../../lib/dag/compiled-dag.ts';
@@ -8,7 +10,15 @@ import { createEstimate } from '../../../lib/scheduling/scheduler/estimate.ts';
 import type { Outcome } from '../../../lib/scheduling/scheduler/outcome.ts';
 import type { Event, Exception, RunSettings } from '../../../lib/scheduling/scheduler/events.ts';
 import { handle } from '../../../lib/scheduling/scheduler/machine.ts';
-import { type Batch, createState, type Lane, type Run, type State, Status, type Tuning } from '../../../lib/scheduling/scheduler/state.ts';
+import {
+  type Batch,
+  createState,
+  type Lane,
+  type Run,
+  type State,
+  Status,
+  type Tuning,
+} from '../../../lib/scheduling/scheduler/state.ts';
 import { validate } from '../../../lib/scheduling/scheduler/validate.ts';
 
 type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
@@ -47,7 +57,10 @@ interface Work {
 
 export class World {
   readonly state: State;
-  readonly outcomes = new Map<string, { readonly type: 'finished' | 'failed'; readonly outcome?: Outcome; readonly run: Run }>();
+  readonly outcomes = new Map<
+    string,
+    { readonly type: 'finished' | 'failed'; readonly outcome?: Outcome; readonly run: Run }
+  >();
   /** Attempts begun, by run and function. */
   readonly begun = new Map<string, number>();
   readonly started: { readonly run: string; readonly index: number; readonly node: string }[] = [];
@@ -75,8 +88,14 @@ export class World {
 
   submit(plan: CompiledDag, settings: Partial<RunSettings> = {}): void {
     const complete: RunSettings = {
-      maxRetries: 3, maxConcurrency: Infinity, keepGoing: false, kept: null, strategy: strategies['first-available'], assigned: null,
-      codes: new Int32Array(plan.codes.length), ...settings,
+      maxRetries: 3,
+      maxConcurrency: Infinity,
+      keepGoing: false,
+      kept: null,
+      strategy: strategies['first-available'],
+      assigned: null,
+      codes: new Int32Array(plan.codes.length),
+      ...settings,
     };
     this.feed({ type: 'RunSubmitted', run: plan.dagId, plan, settings: complete });
   }
@@ -122,11 +141,21 @@ export class World {
         if (this.outcomes.has(batch.run.id)) throw new Error(`a batch of ${batch.run.id} was started after its end`);
         if (!batch.lane.up || batch.lane.killing) throw new Error('a batch was sent to a lane that is gone, or going');
         const queue = this.#work.get(batch.lane) ?? [];
-        queue.push({ batch, begun: 0, limit: batch.functions.length, unreported: [], ended: 0, cancelled: false, imported: new Map(), skipping: false });
+        queue.push({
+          batch,
+          begun: 0,
+          limit: batch.functions.length,
+          unreported: [],
+          ended: 0,
+          cancelled: false,
+          imported: new Map(),
+          skipping: false,
+        });
         this.#work.set(batch.lane, queue);
         return;
       }
-      case 'TakeBack': return this.#takeBack(command.batch, command.count);
+      case 'TakeBack':
+        return this.#takeBack(command.batch, command.count);
       case 'Cancel': {
         const work = this.#find(command.batch);
         if (work === undefined) return;
@@ -138,12 +167,23 @@ export class World {
         if (lane.up) this.#kill(lane, 'killed');
         return;
       }
-      case 'SetTimer': this.#timers.set(command.timer, command.ms); return;
-      case 'ClearTimer': this.#timers.delete(command.timer); return;
-      case 'Release': for (const i of command.indexes) this.released.push(command.run.plan.entries[i]!.id); return;
-      case 'FinishRun': this.outcomes.set(command.run.id, { type: 'finished', run: command.run }); return;
-      case 'FailRun': this.outcomes.set(command.run.id, { type: 'failed', outcome: command.outcome, run: command.run }); return;
-      default: return;
+      case 'SetTimer':
+        this.#timers.set(command.timer, command.ms);
+        return;
+      case 'ClearTimer':
+        this.#timers.delete(command.timer);
+        return;
+      case 'Release':
+        for (const i of command.indexes) this.released.push(command.run.plan.entries[i]!.id);
+        return;
+      case 'FinishRun':
+        this.outcomes.set(command.run.id, { type: 'finished', run: command.run });
+        return;
+      case 'FailRun':
+        this.outcomes.set(command.run.id, { type: 'failed', outcome: command.outcome, run: command.run });
+        return;
+      default:
+        return;
     }
   }
 
@@ -156,7 +196,8 @@ export class World {
     if (work === undefined) return;
     const given = Math.min(count, work.limit - work.begun);
     work.limit -= given;
-    if (work.limit === 0 || (work.ended + work.unreported.length === work.limit && work.unreported.length === 0)) this.#drop(work);
+    if (work.limit === 0 || (work.ended + work.unreported.length === work.limit && work.unreported.length === 0))
+      this.#drop(work);
     this.feed({ type: 'TakenBack', batch: batch.id, limit: work.limit });
   }
 
@@ -171,7 +212,10 @@ export class World {
     if (work.unreported.length > 0 && (finished || random() < 0.3)) this.#report(work, finished);
   }
 
-  /** Whether the next function has what it takes of other workers, as far as it will ever have it: patience may end at any moment. */
+  /**
+   * Whether the next function has what it takes of other workers, as far as it will ever have it: patience may end at
+   * any moment.
+   */
   #isFed(work: Work): boolean {
     const { run, functions, gang } = work.batch;
     const { depOffset, deps } = run.plan;
@@ -188,7 +232,8 @@ export class World {
   /** Hands what a function gave to the workers that take it; they get it, most often. */
   #export(work: Work, at: number, endedWell: boolean): void {
     for (const { at: exported, to } of work.batch.gang?.exports ?? []) {
-      if (exported === at && this.#options.random() < 0.95) this.#find(to)?.imported.set(work.batch.functions[at]!, endedWell);
+      if (exported === at && this.#options.random() < 0.95)
+        this.#find(to)?.imported.set(work.batch.functions[at]!, endedWell);
     }
   }
 
@@ -197,16 +242,21 @@ export class World {
     const index = functions[work.begun]!;
     work.begun++;
     const { depOffset, deps } = run.plan;
-    work.skipping = deps.subarray(depOffset[index]!, depOffset[index + 1]!).some((dep) => run.status[dep] !== Status.done && !this.#endedWell(work, dep) && work.imported.get(dep) !== true);
+    work.skipping = deps
+      .subarray(depOffset[index]!, depOffset[index + 1]!)
+      .some((dep) => run.status[dep] !== Status.done && !this.#endedWell(work, dep) && work.imported.get(dep) !== true);
     if (work.skipping) return;
     const key = `${run.id}/${index}`;
     this.begun.set(key, (this.begun.get(key) ?? 0) + 1);
     this.started.push({ run: run.id, index, node: lane.node.name });
-    if (this.#isExclusive(run, index)) this.feed({ type: 'FunctionStarted', batch: work.batch.id, index: work.begun - 1 });
+    if (this.#isExclusive(run, index))
+      this.feed({ type: 'FunctionStarted', batch: work.batch.id, index: work.begun - 1 });
   }
 
   #isStuck({ batch, begun, ended, unreported }: Work): boolean {
-    return begun > ended + unreported.length && (this.#options.stuck?.(batch.run, batch.functions[begun - 1]!) ?? false);
+    return (
+      begun > ended + unreported.length && (this.#options.stuck?.(batch.run, batch.functions[begun - 1]!) ?? false)
+    );
   }
 
   #isExclusive(run: Run, index: number): boolean {
@@ -217,10 +267,15 @@ export class World {
     const { run, functions } = work.batch;
     const at = work.ended + work.unreported.length;
     const index = functions[at]!;
-    const failed = !work.skipping && !work.cancelled && (this.#options.fails?.(run, index, this.begun.get(`${run.id}/${index}`)!) ?? false);
-    const exception: Exception = work.skipping ? { index: at, kind: 'skipped' }
-      : failed ? { index: at, kind: 'failed', error: new Error('planned'), retryable: true }
-      : { index: -1, kind: 'skipped' }; // -1: it ended well
+    const failed =
+      !work.skipping &&
+      !work.cancelled &&
+      (this.#options.fails?.(run, index, this.begun.get(`${run.id}/${index}`)!) ?? false);
+    const exception: Exception = work.skipping
+      ? { index: at, kind: 'skipped' }
+      : failed
+        ? { index: at, kind: 'failed', error: new Error('planned'), retryable: true }
+        : { index: -1, kind: 'skipped' }; // -1: it ended well
     work.unreported.push(exception);
     this.#export(work, at, exception.index < 0);
   }
@@ -240,7 +295,12 @@ export class World {
     work.unreported.length = 0;
     if (finished) this.#drop(work);
     this.feed({
-      type: 'FunctionsEnded', batch: work.batch.id, first, count, exceptions, random: this.#options.random(),
+      type: 'FunctionsEnded',
+      batch: work.batch.id,
+      first,
+      count,
+      exceptions,
+      random: this.#options.random(),
       durations: [{ code: 0, count, ms: count * this.#options.random() * 0.01 }],
     });
   }
@@ -254,7 +314,15 @@ export class World {
     const started = (this.#work.get(lane) ?? []).map(({ batch, begun }) => ({ batch: batch.id, started: begun }));
     this.#work.delete(lane);
     this.#down.push(lane);
-    this.feed({ type: 'LaneDown', node: lane.node.name, incarnation: lane.node.incarnation, lane: lane.index, crash: { reason }, started, random: this.#options.random() });
+    this.feed({
+      type: 'LaneDown',
+      node: lane.node.name,
+      incarnation: lane.node.incarnation,
+      lane: lane.index,
+      crash: { reason },
+      started,
+      random: this.#options.random(),
+    });
   }
 
   #nodeDown(): void {

@@ -25,21 +25,91 @@ describe('the scheduler', () => {
 
 // Bugs planted on purpose: a copy of the library with one line changed must be found out.
 const planted: [string, string, string, string][] = [
-  ['a release that is lost', 'scheduling/scheduler/claims.ts', '    state.tracker.release(node.name, cost, run.id);', ''],
-  ['a claim that leaks when a run is aborted', 'scheduling/scheduler/lanes.ts', '  else if (batch.holds) letGo(', '  else if (batch.holds && !batch.cancelled) letGo('],
-  ['a function that is started twice', 'scheduling/scheduler/lanes.ts', "    if (batch.run.status[i] === Status.dispatched) putBack(state, batch.run, i, out);", '    putBack(state, batch.run, i, out);\n    if (at > 0) putBack(state, batch.run, batch.functions[at - 1]!, out);'],
-  ['a retry that is forgotten', 'scheduling/scheduler/timers.ts', '      if (run.status[index] === Status.delayed) putBack(state, run, index, out);', ''],
-  ['a stale incarnation that is believed', 'scheduling/scheduler/machine.ts', '  return node.up && node.incarnation === incarnation;', '  return node.incarnation >= incarnation;'],
-  ['a result that is counted although its attempt timed out', 'scheduling/scheduler/completion.ts', '    if (batch.timedOut) {', '    if (false) {'],
-  ['a lost result that waits for what it was made from', 'scheduling/scheduler/lineage.ts', '    if (isGone) stack.push(dep);', ''],
-  ['a lost result that is made again although nobody needs it', 'scheduling/scheduler/lineage.ts', ' && isNeeded(run, i));', ');'],
-  ['more attempts than are allowed', 'scheduling/scheduler/failure.ts', 'attempts <= (traits.maxRetries', 'attempts <= 1 + (traits.maxRetries'],
-  ['a function that is done by both of two that run it', 'scheduling/scheduler/race.ts', '  if (isLost) return false;', ''],
-  ['an attempt that is counted although a copy goes on', 'scheduling/scheduler/race.ts', '      own(run, i, rival);\n      return false;', '      own(run, i, rival);\n      return true;'],
-  ['a claim that is given back twice, by what has lost', 'scheduling/scheduler/lanes.ts', '  if (hasLost(batch)) run.copies.losing--;', '  if (hasLost(batch)) { run.copies.losing--; letGo(state, run, lane.node, batch.claim); }'],
+  [
+    'a release that is lost',
+    'scheduling/scheduler/claims.ts',
+    '    state.tracker.release(node.name, cost, run.id);',
+    '',
+  ],
+  [
+    'a claim that leaks when a run is aborted',
+    'scheduling/scheduler/lanes.ts',
+    '  else if (batch.holds) letGo(',
+    '  else if (batch.holds && !batch.cancelled) letGo(',
+  ],
+  [
+    'a function that is started twice',
+    'scheduling/scheduler/lanes.ts',
+    '    if (batch.run.status[i] === Status.dispatched) putBack(state, batch.run, i, out);',
+    '    putBack(state, batch.run, i, out);\n    if (at > 0) putBack(state, batch.run, batch.functions[at - 1]!, out);',
+  ],
+  [
+    'a retry that is forgotten',
+    'scheduling/scheduler/timers.ts',
+    '      if (run.status[index] === Status.delayed) putBack(state, run, index, out);',
+    '',
+  ],
+  [
+    'a stale incarnation that is believed',
+    'scheduling/scheduler/machine.ts',
+    '  return node.up && node.incarnation === incarnation;',
+    '  return node.incarnation >= incarnation;',
+  ],
+  [
+    'a result that is counted although its attempt timed out',
+    'scheduling/scheduler/completion.ts',
+    '    if (batch.timedOut) {',
+    '    if (false) {',
+  ],
+  [
+    'a lost result that waits for what it was made from',
+    'scheduling/scheduler/lineage.ts',
+    '    if (isGone) stack.push(dep);',
+    '',
+  ],
+  [
+    'a lost result that is made again although nobody needs it',
+    'scheduling/scheduler/lineage.ts',
+    ' && isNeeded(run, i));',
+    ');',
+  ],
+  [
+    'more attempts than are allowed',
+    'scheduling/scheduler/failure.ts',
+    'attempts <= (traits.maxRetries',
+    'attempts <= 1 + (traits.maxRetries',
+  ],
+  [
+    'a function that is done by both of two that run it',
+    'scheduling/scheduler/race.ts',
+    '  if (isLost) return false;',
+    '',
+  ],
+  [
+    'an attempt that is counted although a copy goes on',
+    'scheduling/scheduler/race.ts',
+    '      own(run, i, rival);\n      return false;',
+    '      own(run, i, rival);\n      return true;',
+  ],
+  [
+    'a claim that is given back twice, by what has lost',
+    'scheduling/scheduler/lanes.ts',
+    '  if (hasLost(batch)) run.copies.losing--;',
+    '  if (hasLost(batch)) { run.copies.losing--; letGo(state, run, lane.node, batch.claim); }',
+  ],
   ['what has lost going on', 'scheduling/scheduler/race.ts', '  cancel(state, batch, out);\n', ''],
-  ['a result that is said to be where it was not made', 'scheduling/scheduler/race.ts', '    own(run, i, batch);\n', ''],
-  ['a result handed over by a gang that nobody waits for', 'scheduling/scheduler/gang.ts', '      imports.set(dep, sources.length);', ''],
+  [
+    'a result that is said to be where it was not made',
+    'scheduling/scheduler/race.ts',
+    '    own(run, i, batch);\n',
+    '',
+  ],
+  [
+    'a result handed over by a gang that nobody waits for',
+    'scheduling/scheduler/gang.ts',
+    '      imports.set(dep, sources.length);',
+    '',
+  ],
 ];
 
 describe('a planted bug is found within 1000 scenarios', () => {
@@ -55,8 +125,14 @@ describe('a planted bug is found within 1000 scenarios', () => {
     const source = readFileSync(join(copy, file), 'utf8');
     expect(source, 'the line to be changed').toContain(line);
     writeFileSync(join(copy, file), source.replace(line, changed));
-    const found = await run(process.execPath, [join(copy, 'scheduling/simulation/cli.ts'), '--runs', '1000', '--seed', '1', '--threads', '1'], { maxBuffer: 1e8 })
-      .then(() => undefined, (error: { code: number; stdout: string }) => error);
+    const found = await run(
+      process.execPath,
+      [join(copy, 'scheduling/simulation/cli.ts'), '--runs', '1000', '--seed', '1', '--threads', '1'],
+      { maxBuffer: 1e8 },
+    ).then(
+      () => undefined,
+      (error: { code: number; stdout: string }) => error,
+    );
     expect(found?.code).toBe(1);
     expect(found!.stdout).toMatch(/^seed \d+ violates an invariant: /);
     expect(found!.stdout).toContain('broken: ');

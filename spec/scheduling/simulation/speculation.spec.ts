@@ -14,7 +14,8 @@ function played(options: Partial<SimulateOptions>): ReturnType<typeof simulate> 
 
 describe('simulate with copies of what takes long', () => {
   it('is over sooner on the whole', () => {
-    const total = (speculate: boolean): number => Array.from({ length: 30 }, (_, seed) => played({ seed, speculate }).makespan).reduce((sum, ms) => sum + ms);
+    const total = (speculate: boolean): number =>
+      Array.from({ length: 30 }, (_, seed) => played({ seed, speculate }).makespan).reduce((sum, ms) => sum + ms);
     expect(total(true)).toBeLessThan(0.9 * total(false));
   });
 
@@ -32,6 +33,9 @@ describe('simulate with copies of what takes long', () => {
   });
 
   it('refuses what is no such option', () => {
-    expect(thrownBy(() => played({ speculate: { factor: 0 } }))).toMatchObject({ code: 'INVALID_OPTION', option: 'speculate' });
+    expect(thrownBy(() => played({ speculate: { factor: 0 } }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'speculate',
+    });
   });
 });

@@ -1,4 +1,7 @@
-/** Every strategy through the simulator: what is carried out is valid by a validator of its own, and what was planned comes true. */
+/**
+ * Every strategy through the simulator: what is carried out is valid by a validator of its own, and what was planned
+ * comes true.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Instance, Placed } from '../../../bench/support/sched/instance.ts';
@@ -10,36 +13,55 @@ import { simulate, type SimulateOptions, type SimulateResult } from '../../../li
 import { thrownBy } from '../../support/handoff.ts';
 import { problems } from '../planner/support/problems.ts';
 
-const optionsOf = ({ machines, bandwidth, latency }: Instance): SimulateOptions =>
-  ({ nodes: machines, ...(bandwidth !== undefined && { bandwidth }), ...(latency !== undefined && { latency }) });
-const placedOf = ({ schedule }: SimulateResult): Placed[] => schedule.map(({ functionId, node, start, finish }) => ({ id: functionId, node, start, finish }));
-/** Faster is dearer, and more so than it is faster. */
-const priced = ({ machines }: Instance): SimulateOptions['nodes'] => machines.map((machine) => ({ ...machine, price: machine.speed ** 1.5 }));
-
-describe.each(['first-available', 'load-balanced', 'time-optimized', 'cost-optimized'] as const)('%s', (allocationStrategy) => {
-  it('gives schedules that can be carried out', () => {
-    fc.assert(fc.property(problems({ maxSize: 25, maxMachines: 4 }), (instance) => {
-      const result = simulate(toDag(instance), { ...optionsOf(instance), allocationStrategy });
-      expect(faultsOf(instance, placedOf(result))).toEqual([]);
-      expect(result.outcome).toEqual({ ok: true });
-    }), { numRuns: 150 });
-  });
+const optionsOf = ({ machines, bandwidth, latency }: Instance): SimulateOptions => ({
+  nodes: machines,
+  ...(bandwidth !== undefined && { bandwidth }),
+  ...(latency !== undefined && { latency }),
 });
+const placedOf = ({ schedule }: SimulateResult): Placed[] =>
+  schedule.map(({ functionId, node, start, finish }) => ({ id: functionId, node, start, finish }));
+/** Faster is dearer, and more so than it is faster. */
+const priced = ({ machines }: Instance): SimulateOptions['nodes'] =>
+  machines.map((machine) => ({ ...machine, price: machine.speed ** 1.5 }));
+
+describe.each(['first-available', 'load-balanced', 'time-optimized', 'cost-optimized'] as const)(
+  '%s',
+  (allocationStrategy) => {
+    it('gives schedules that can be carried out', () => {
+      fc.assert(
+        fc.property(problems({ maxSize: 25, maxMachines: 4 }), (instance) => {
+          const result = simulate(toDag(instance), { ...optionsOf(instance), allocationStrategy });
+          expect(faultsOf(instance, placedOf(result))).toEqual([]);
+          expect(result.outcome).toEqual({ ok: true });
+        }),
+        { numRuns: 150 },
+      );
+    });
+  },
+);
 
 describe.each(['time-optimized', 'cost-optimized'] as const)('what %s plans', (aim) => {
   it('comes true, unless messages take time', () => {
-    fc.assert(fc.property(problems({ maxSize: 25, maxMachines: 4 }), (instance) => {
-      // What takes no time takes no thread in a plan, and must have one when it is run.
-      const { latency: _, ...rest } = instance;
-      const calm = { ...rest, work: rest.work.map((each) => ({ ...each, duration: each.duration || 0.5 })) };
-      const dag = toDag(calm);
-      const nodes = priced(calm);
-      const options = { ...optionsOf(calm), nodes, budget: 20 };
-      const planned = planRun(compile(dag), { aim, budget: 20, nodes: nodes.map((node) => ({ ...node, threads: node.threads!, speed: node.speed! })), ...(calm.bandwidth !== undefined && { bandwidth: calm.bandwidth }) });
-      const { makespan, price } = simulate(dag, { ...options, allocationStrategy: aim });
-      expect(makespan).toBeLessThanOrEqual(planned.schedule.makespan * (1 + 1e-9) + 1e-9);
-      expect(price).toBeCloseTo(planned.price, 6);
-    }), { numRuns: 200 });
+    fc.assert(
+      fc.property(problems({ maxSize: 25, maxMachines: 4 }), (instance) => {
+        // What takes no time takes no thread in a plan, and must have one when it is run.
+        const { latency: _, ...rest } = instance;
+        const calm = { ...rest, work: rest.work.map((each) => ({ ...each, duration: each.duration || 0.5 })) };
+        const dag = toDag(calm);
+        const nodes = priced(calm);
+        const options = { ...optionsOf(calm), nodes, budget: 20 };
+        const planned = planRun(compile(dag), {
+          aim,
+          budget: 20,
+          nodes: nodes.map((node) => ({ ...node, threads: node.threads!, speed: node.speed! })),
+          ...(calm.bandwidth !== undefined && { bandwidth: calm.bandwidth }),
+        });
+        const { makespan, price } = simulate(dag, { ...options, allocationStrategy: aim });
+        expect(makespan).toBeLessThanOrEqual(planned.schedule.makespan * (1 + 1e-9) + 1e-9);
+        expect(price).toBeCloseTo(planned.price, 6);
+      }),
+      { numRuns: 200 },
+    );
   });
 });
 
@@ -47,29 +69,51 @@ describe('short functions of a plan, which are sent before a thread is free', ()
   // Small cases that the property above once found.
   const fast = { name: 'a', capabilities: { cpu: 25 }, threads: 2, speed: 3, price: 1 };
   const slow = { name: 'b', capabilities: {}, threads: 1, speed: 0.5, price: 1 };
-  const compare = (nodes: readonly (typeof fast | typeof slow)[], work: Instance['work'], bandwidth = Infinity): { made: number; planned: number } => {
+  const compare = (
+    nodes: readonly (typeof fast | typeof slow)[],
+    work: Instance['work'],
+    bandwidth = Infinity,
+  ): { made: number; planned: number } => {
     const dag = toDag({ name: 'made', set: 'made', best: NaN, machines: [], work });
     const made = simulate(dag, { nodes, budget: 20, allocationStrategy: 'time-optimized', bandwidth }).makespan;
-    return { made, planned: planRun(compile(dag), { aim: 'time-optimized', budget: 20, nodes, bandwidth }).schedule.makespan };
+    return {
+      made,
+      planned: planRun(compile(dag), { aim: 'time-optimized', budget: 20, nodes, bandwidth }).schedule.makespan,
+    };
   };
 
   it('go to the thread that is free first, although no duration was measured yet', () => {
     const durations = [0.5, 0.5, 0.5, 0.5, 0.5, 3, 8, 1, 3, 3, 3];
     const deps: Record<number, string[]> = { 4: ['f3'], 5: ['f2', 'f4'], 8: ['f0'] };
-    const run = compare([fast], durations.map((duration, i) => ({ id: `f${i}`, duration, deps: deps[i] ?? [], bytes: 0, node: 'a' })));
+    const run = compare(
+      [fast],
+      durations.map((duration, i) => ({ id: `f${i}`, duration, deps: deps[i] ?? [], bytes: 0, node: 'a' })),
+    );
     expect(run.made).toBeCloseTo(run.planned, 9);
   });
 
   it('do not wait behind one thread while another, which runs a function with a claim, is free first', () => {
-    const run = compare([{ ...fast, speed: 2 }], [
-      { id: 'f0', duration: 0.5, deps: [] }, { id: 'f1', duration: 0.5, deps: [] }, { id: 'f2', duration: 8, deps: [], cost: { cpu: 1 } },
-      { id: 'f3', duration: 8, deps: [] }, { id: 'f4', duration: 3, deps: ['f0'] },
-    ].map((each) => ({ ...each, bytes: 0, node: 'a' })));
+    const run = compare(
+      [{ ...fast, speed: 2 }],
+      [
+        { id: 'f0', duration: 0.5, deps: [] },
+        { id: 'f1', duration: 0.5, deps: [] },
+        { id: 'f2', duration: 8, deps: [], cost: { cpu: 1 } },
+        { id: 'f3', duration: 8, deps: [] },
+        { id: 'f4', duration: 3, deps: ['f0'] },
+      ].map((each) => ({ ...each, bytes: 0, node: 'a' })),
+    );
     expect(run.made).toBeCloseTo(run.planned, 9);
   });
 
   it('get their inputs from other nodes while they wait', () => {
-    const work = [0.5, 0.5, 0.5, 0.5, 8, 13.7, 0.5].map((duration, i) => ({ id: `f${i}`, duration, deps: i === 5 ? ['f0'] : i === 6 ? ['f4'] : [], bytes: i === 0 ? 100 : 0, node: i === 0 ? 'b' : 'a' }));
+    const work = [0.5, 0.5, 0.5, 0.5, 8, 13.7, 0.5].map((duration, i) => ({
+      id: `f${i}`,
+      duration,
+      deps: i === 5 ? ['f0'] : i === 6 ? ['f4'] : [],
+      bytes: i === 0 ? 100 : 0,
+      node: i === 0 ? 'b' : 'a',
+    }));
     const run = compare([{ ...fast, threads: 1 }, slow], work, 100_000);
     expect(run.made).toBeCloseTo(run.planned, 9);
   });
@@ -77,11 +121,18 @@ describe('short functions of a plan, which are sent before a thread is free', ()
 
 describe('cost-optimized', () => {
   const chain = toDag({
-    name: 'made', set: 'made', best: NaN, machines: [],
+    name: 'made',
+    set: 'made',
+    best: NaN,
+    machines: [],
     work: Array.from({ length: 40 }, (_, i) => ({ id: `f${i}`, duration: 10, deps: i < 4 ? [] : [`f${i - 4}`] })),
   });
-  const nodes = [{ name: 'fast', capabilities: { cpu: 2 }, speed: 2, price: 8 }, { name: 'slow', capabilities: { cpu: 2 }, speed: 1, price: 1 }];
-  const run = (more: Partial<SimulateOptions> = {}): SimulateResult => simulate(chain, { nodes, allocationStrategy: 'cost-optimized', ...more });
+  const nodes = [
+    { name: 'fast', capabilities: { cpu: 2 }, speed: 2, price: 8 },
+    { name: 'slow', capabilities: { cpu: 2 }, speed: 1, price: 1 },
+  ];
+  const run = (more: Partial<SimulateOptions> = {}): SimulateResult =>
+    simulate(chain, { nodes, allocationStrategy: 'cost-optimized', ...more });
 
   it('spends hardly more than the least possible, without a deadline', () => {
     expect(run().price).toBeLessThanOrEqual(400 * 1.05);
@@ -100,7 +151,9 @@ describe('cost-optimized', () => {
   });
 
   it('does what it can when the deadline cannot be met', () => {
-    expect(run({ deadline: 1 }).makespan).toBeLessThanOrEqual(run({ allocationStrategy: 'time-optimized' }).makespan * (1 + 1e-9));
+    expect(run({ deadline: 1 }).makespan).toBeLessThanOrEqual(
+      run({ allocationStrategy: 'time-optimized' }).makespan * (1 + 1e-9),
+    );
   });
 
   it('is as fast as can be where all nodes cost the same', () => {
@@ -109,15 +162,29 @@ describe('cost-optimized', () => {
   });
 
   it('keeps groups together and pins where they are', () => {
-    fc.assert(fc.property(problems({ maxSize: 20, maxMachines: 3 }), fc.double({ min: 1, max: 4, noNaN: true }), (instance, factor) => {
-      const options = { ...optionsOf(instance), nodes: priced(instance) };
-      const fastest = simulate(toDag(instance), { ...options, allocationStrategy: 'time-optimized' });
-      const result = simulate(toDag(instance), { ...options, allocationStrategy: 'cost-optimized', deadline: Math.max(1e-3, fastest.makespan * factor) });
-      expect(faultsOf(instance, placedOf(result))).toEqual([]);
-    }), { numRuns: 100 });
+    fc.assert(
+      fc.property(
+        problems({ maxSize: 20, maxMachines: 3 }),
+        fc.double({ min: 1, max: 4, noNaN: true }),
+        (instance, factor) => {
+          const options = { ...optionsOf(instance), nodes: priced(instance) };
+          const fastest = simulate(toDag(instance), { ...options, allocationStrategy: 'time-optimized' });
+          const result = simulate(toDag(instance), {
+            ...options,
+            allocationStrategy: 'cost-optimized',
+            deadline: Math.max(1e-3, fastest.makespan * factor),
+          });
+          expect(faultsOf(instance, placedOf(result))).toEqual([]);
+        },
+      ),
+      { numRuns: 100 },
+    );
   });
 
-  it.each([{ deadline: 0 }, { deadline: NaN }, { budget: 0 }, { nodes: [{ name: 'a', capabilities: {}, price: -1 }] }])('refuses %o', async (wrong) => {
-    expect(await thrownBy(() => run(wrong))).toMatchObject({ code: 'INVALID_OPTION' });
-  });
+  it.each([{ deadline: 0 }, { deadline: NaN }, { budget: 0 }, { nodes: [{ name: 'a', capabilities: {}, price: -1 }] }])(
+    'refuses %o',
+    async (wrong) => {
+      expect(await thrownBy(() => run(wrong))).toMatchObject({ code: 'INVALID_OPTION' });
+    },
+  );
 });

@@ -13,17 +13,21 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const project: Readonly<Record<string, string>> = {
   'package.json': '{ "name": "app", "type": "module", "imports": { "#units": "./shared/units.js" } }',
-  'src/tasks.ts': 'import { a } from "./a.ts";\nexport * from \'../shared/b.js\';\nimport data from "./data.json" with { type: "json" };\nimport { z } from "dependency/deep";\nimport "node:fs";\nexport const one = (): unknown => [a, data, z];\n',
-  'src/a.ts': 'import type { T } from "./types.ts";\nimport "./tasks.ts";\nexport const a: T = 1;\nexport const lazy = () => import(/* later */ "./lazy.ts");\n',
+  'src/tasks.ts':
+    'import { a } from "./a.ts";\nexport * from \'../shared/b.js\';\nimport data from "./data.json" with { type: "json" };\nimport { z } from "dependency/deep";\nimport "node:fs";\nexport const one = (): unknown => [a, data, z];\n',
+  'src/a.ts':
+    'import type { T } from "./types.ts";\nimport "./tasks.ts";\nexport const a: T = 1;\nexport const lazy = () => import(/* later */ "./lazy.ts");\n',
   'src/types.ts': 'export type T = number;\n',
   'src/lazy.ts': 'export const lazy = 1;\n',
   'src/data.json': '{ "n": 1 }',
-  'shared/b.js': 'import { unit } from "#units";\nimport legacy from "./legacy.cjs";\nexport const b = [unit, legacy];\n',
+  'shared/b.js':
+    'import { unit } from "#units";\nimport legacy from "./legacy.cjs";\nexport const b = [unit, legacy];\n',
   'shared/units.js': 'export const unit = 1;\n',
   'shared/legacy.cjs': 'const inner = require("./inner");\nmodule.exports = { inner };\n',
   'shared/inner.cjs': 'exports.x = 1;\n',
   'src/beside.ts': 'export const nobody = 1;\n',
-  'node_modules/dependency/package.json': '{ "name": "dependency", "version": "1.2.3", "type": "module", "exports": { "./deep": "./deep.js" } }',
+  'node_modules/dependency/package.json':
+    '{ "name": "dependency", "version": "1.2.3", "type": "module", "exports": { "./deep": "./deep.js" } }',
   'node_modules/dependency/deep.js': 'export const z = 1;\n',
   'packages/own/package.json': '{ "name": "own", "version": "1.0.0", "type": "module", "exports": "./index.js" }',
   'packages/own/index.js': 'export const own = 1;\n',
@@ -56,11 +60,27 @@ describe('the identity of a module', () => {
   });
 
   it.each([
-    'src/tasks.ts', 'src/a.ts', 'src/lazy.ts', 'src/data.json', 'shared/b.js', 'shared/units.js', 'shared/legacy.cjs', 'shared/inner.cjs',
+    'src/tasks.ts',
+    'src/a.ts',
+    'src/lazy.ts',
+    'src/data.json',
+    'shared/b.js',
+    'shared/units.js',
+    'shared/legacy.cjs',
+    'shared/inner.cjs',
   ])('is another when %s is', (file) => expect(hashIn(folder({ [file]: `${project[file]} ` }))).not.toBe(same));
 
   it('is another when a package has another version, and not when only a file of it has changed', () => {
-    expect(hashIn(folder({ 'node_modules/dependency/package.json': project['node_modules/dependency/package.json']!.replace('1.2.3', '1.2.4') }))).not.toBe(same);
+    expect(
+      hashIn(
+        folder({
+          'node_modules/dependency/package.json': project['node_modules/dependency/package.json']!.replace(
+            '1.2.3',
+            '1.2.4',
+          ),
+        }),
+      ),
+    ).not.toBe(same);
     expect(hashIn(folder({ 'node_modules/dependency/deep.js': 'export const z = 2;\n' }))).toBe(same);
   });
 
@@ -69,7 +89,9 @@ describe('the identity of a module', () => {
   });
 
   it('is another when a package of the project itself has changed', () => {
-    expect(hashIn(folder({ 'packages/own/index.js': 'export const own = 2;\n' }), 'src/uses-own.ts')).not.toBe(hashIn(folder(), 'src/uses-own.ts'));
+    expect(hashIn(folder({ 'packages/own/index.js': 'export const own = 2;\n' }), 'src/uses-own.ts')).not.toBe(
+      hashIn(folder(), 'src/uses-own.ts'),
+    );
   });
 
   it('of a package is its name and version', () => {
@@ -78,7 +100,13 @@ describe('the identity of a module', () => {
   });
 
   it('needs no import to be there', () => {
-    expect(() => hashIn(folder({ 'src/a.ts': 'import "./absent.ts"; import "no-such-package"; import "#nothing"; import `./x`; require("")' }))).not.toThrow();
+    expect(() =>
+      hashIn(
+        folder({
+          'src/a.ts': 'import "./absent.ts"; import "no-such-package"; import "#nothing"; import `./x`; require("")',
+        }),
+      ),
+    ).not.toThrow();
   });
 });
 
@@ -98,13 +126,33 @@ describe('what has changed', () => {
 
 describe('imports in a text', () => {
   it.each([
-    ['import a from "./a"', './a'], ['import{a}from\'./a\';', './a'], ['import"./a"', './a'], ['export*from"./a"', './a'], ['export { a } from /* b */ "./a"', './a'],
-    ['await import( // c\n  "./a")', './a'], ['import(`./a`)', './a'], ['const a = require ( "./a" )', './a'], ['import a = require("./a");', './a'], ['import type { A } from "./a"', './a'],
+    ['import a from "./a"', './a'],
+    ["import{a}from'./a';", './a'],
+    ['import"./a"', './a'],
+    ['export*from"./a"', './a'],
+    ['export { a } from /* b */ "./a"', './a'],
+    ['await import( // c\n  "./a")', './a'],
+    ['import(`./a`)', './a'],
+    ['const a = require ( "./a" )', './a'],
+    ['import a = require("./a");', './a'],
+    ['import type { A } from "./a"', './a'],
   ])('%s', (text, specifier) => expect(specifiersIn(text)).toEqual([specifier]));
 
-  it.each(['import.meta.url', 'const from = 1', 'import(`./${name}`)', 'important("./a")', 'Array.from([1], () => "./a")'])('none in %s', (text) => expect(specifiersIn(text)).toEqual([]));
+  it.each([
+    'import.meta.url',
+    'const from = 1',
+    'import(`./${name}`)',
+    'important("./a")',
+    'Array.from([1], () => "./a")',
+  ])('none in %s', (text) => expect(specifiersIn(text)).toEqual([]));
 
   it('takes no time for texts that never end what they begin', () => {
-    for (const text of ['from'.repeat(1e5), `import ${'/*'.repeat(1e5)}`, `import ${'//\n'.repeat(1e5)}`, `from ${' '.repeat(1e5)}`]) expect(specifiersIn(text)).toEqual([]);
+    for (const text of [
+      'from'.repeat(1e5),
+      `import ${'/*'.repeat(1e5)}`,
+      `import ${'//\n'.repeat(1e5)}`,
+      `from ${' '.repeat(1e5)}`,
+    ])
+      expect(specifiersIn(text)).toEqual([]);
   });
 });

@@ -15,8 +15,15 @@ const other = { code: (number: number) => number + 100, payload: (data: unknown)
 describe('a batch of another host', () => {
   it('has its code numbered anew, of functions, of predicates and of inline calls', () => {
     const program = words(
-      1, (2 << headBits), (7 << 2) | Word.integer, (0 << 2) | Word.local,
-      2, (1 << headBits) | Head.named | Head.judged, 1, 3, tagged(ArgTag.call),
+      1,
+      2 << headBits,
+      (7 << 2) | Word.integer,
+      (0 << 2) | Word.local,
+      2,
+      (1 << headBits) | Head.named | Head.judged,
+      1,
+      3,
+      tagged(ArgTag.call),
     );
     const values: unknown[] = ['id', [4, ArgTag.value, 'x', ArgTag.call, [5]]];
     const starts = translate(program, values, 2, other);
@@ -28,8 +35,15 @@ describe('a batch of another host', () => {
 
   it('is read past the names of functions and their places in a trace', () => {
     const program = words(
-      1, (1 << headBits) | Head.named | Head.judged | Head.traced, 1, 3, tagged(ArgTag.payload),
-      2, (1 << headBits) | Head.named, 2, tagged(ArgTag.payload),
+      1,
+      (1 << headBits) | Head.named | Head.judged | Head.traced,
+      1,
+      3,
+      tagged(ArgTag.payload),
+      2,
+      (1 << headBits) | Head.named,
+      2,
+      tagged(ArgTag.payload),
     );
     const values: unknown[] = ['id', '00-trace-span-01', 'a', 'other id', 'b'];
     expect([...translate(program, values, 2, other)]).toEqual([0, 5]);
@@ -38,10 +52,18 @@ describe('a batch of another host', () => {
   });
 
   it('has its payloads put in place, wherever they stand', () => {
-    const program = words(0, (3 << headBits), tagged(ArgTag.payload), Word.value, tagged(ArgTag.list));
-    const values: unknown[] = ['a', 'plain', [ArgTag.value, 1, ArgTag.payload, 'b', ArgTag.list, [ArgTag.payload, 'c']]];
+    const program = words(0, 3 << headBits, tagged(ArgTag.payload), Word.value, tagged(ArgTag.list));
+    const values: unknown[] = [
+      'a',
+      'plain',
+      [ArgTag.value, 1, ArgTag.payload, 'b', ArgTag.list, [ArgTag.payload, 'c']],
+    ];
     translate(program, values, 1, other);
-    expect(values).toEqual(['here: a', 'plain', [ArgTag.value, 1, ArgTag.payload, 'here: b', ArgTag.list, [ArgTag.payload, 'here: c']]]);
+    expect(values).toEqual([
+      'here: a',
+      'plain',
+      [ArgTag.value, 1, ArgTag.payload, 'here: b', ArgTag.list, [ArgTag.payload, 'here: c']],
+    ]);
   });
 
   it.each([

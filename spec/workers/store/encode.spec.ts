@@ -21,7 +21,18 @@ describe('encode', () => {
     expect(back[2]).toBeInstanceOf(RangeError);
   });
 
-  it.each([[1], ['short'], [true], [undefined], [null], [10n], [{ a: [1, 2] }], [new Map([[1, 2]])], [new Float64Array(3)], [new ArrayBuffer(8)]])('leaves %s to structured clone', (value) => {
+  it.each([
+    [1],
+    ['short'],
+    [true],
+    [undefined],
+    [null],
+    [10n],
+    [{ a: [1, 2] }],
+    [new Map([[1, 2]])],
+    [new Float64Array(3)],
+    [new ArrayBuffer(8)],
+  ])('leaves %s to structured clone', (value) => {
     expect(encode(value)).toBeUndefined();
   });
 
@@ -48,18 +59,21 @@ describe('encode', () => {
     expect((decode(data) as typeof back).big.buffer).toBe(back.big.buffer);
   });
 
-  it.each([{ shared: false }, { shared: true }])('copies a result out of the memory of a WebAssembly instance, and no more of that (%o)', ({ shared }) => {
-    const memory = instanceMemory(shared);
-    for (const length of [4, 2000, shareFrom]) {
-      const view = new Uint8Array(memory, 8, length).fill(1);
-      const data = encode({ shape: [length], view });
-      const back = [travel(view), (decode(structuredClone(data!)) as { view: Uint8Array }).view] as Uint8Array[];
-      view.fill(2);
-      expect(back.map((each) => each.length)).toEqual([length, length]);
-      for (const each of back) expect(each.every((byte) => byte === 1)).toBe(true);
-      expect(new Payload(data!).byteLength).toBeLessThan(length + 200);
-    }
-  });
+  it.each([{ shared: false }, { shared: true }])(
+    'copies a result out of the memory of a WebAssembly instance, and no more of that (%o)',
+    ({ shared }) => {
+      const memory = instanceMemory(shared);
+      for (const length of [4, 2000, shareFrom]) {
+        const view = new Uint8Array(memory, 8, length).fill(1);
+        const data = encode({ shape: [length], view });
+        const back = [travel(view), (decode(structuredClone(data!)) as { view: Uint8Array }).view] as Uint8Array[];
+        view.fill(2);
+        expect(back.map((each) => each.length)).toEqual([length, length]);
+        for (const each of back) expect(each.every((byte) => byte === 1)).toBe(true);
+        expect(new Payload(data!).byteLength).toBeLessThan(length + 200);
+      }
+    },
+  );
 
   it('lets a whole memory that was shared on purpose be shared', () => {
     const buffer = instanceMemory(true);
@@ -70,16 +84,25 @@ describe('encode', () => {
 
   it('keeps SharedArrayBuffers shared, wherever they are', () => {
     const buffer = new SharedArrayBuffer(8);
-    const back = travel({ buffer, view: new Int32Array(buffer), text: 'x'.repeat(shareFrom) }) as { buffer: SharedArrayBuffer; view: Int32Array };
+    const back = travel({ buffer, view: new Int32Array(buffer), text: 'x'.repeat(shareFrom) }) as {
+      buffer: SharedArrayBuffer;
+      view: Int32Array;
+    };
     expect(back.view.buffer).toBe(back.buffer);
     back.view[1] = 7;
     expect(new Int32Array(buffer)[1]).toBe(7);
   });
 
   it('keeps errors whole, inside and in cycles', () => {
-    class Special extends RangeError { extra = { deep: [1] }; }
+    class Special extends RangeError {
+      extra = { deep: [1] };
+    }
     const error = new Special('bad', { cause: new Error('why') });
-    const holder: Record<string, unknown> = { list: [error, error], map: new Map([['e', error]]), set: new Set([error]) };
+    const holder: Record<string, unknown> = {
+      list: [error, error],
+      map: new Map([['e', error]]),
+      set: new Set([error]),
+    };
     holder['self'] = holder;
     const back = travel(holder) as { list: Special[]; map: Map<string, Special>; set: Set<Special>; self: unknown };
     expect(back.self).toBe(back);
@@ -87,8 +110,16 @@ describe('encode', () => {
     expect(back.map.get('e')).toBe(back.list[0]);
     expect([...back.set][0]).toBe(back.list[0]);
     expect(back.list[0]).toBeInstanceOf(RangeError);
-    expect(back.list[0]).toMatchObject({ name: 'Special', message: 'bad', extra: { deep: [1] }, cause: { message: 'why' } });
-    expect(travel(new AggregateError([error, 1], 'all'))).toMatchObject({ message: 'all', errors: [{ name: 'Special' }, 1] });
+    expect(back.list[0]).toMatchObject({
+      name: 'Special',
+      message: 'bad',
+      extra: { deep: [1] },
+      cause: { message: 'why' },
+    });
+    expect(travel(new AggregateError([error, 1], 'all'))).toMatchObject({
+      message: 'all',
+      errors: [{ name: 'Special' }, 1],
+    });
   });
 
   it('keeps Buffers Buffers', () => {
@@ -100,15 +131,30 @@ describe('encode', () => {
   it('says which part of a value cannot leave', () => {
     const big = 'x'.repeat(shareFrom);
     expect(thrownBy(() => encode(() => 1))).toMatchObject({ code: 'NOT_SERIALIZABLE', path: 'result' });
-    expect(thrownBy(() => encode({ big, a: [{ f() {} }] }))).toMatchObject({ code: 'NOT_SERIALIZABLE', path: 'result.a[0].f' });
+    expect(thrownBy(() => encode({ big, a: [{ f() {} }] }))).toMatchObject({
+      code: 'NOT_SERIALIZABLE',
+      path: 'result.a[0].f',
+    });
   });
 
   it('gives back any structure as it was', () => {
-    const anything = fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withTypedArray: true, withSparseArray: true, withNullPrototype: false, withBoxedValues: false });
-    fc.assert(fc.property(anything, fc.boolean(), (value, large) => {
-      const whole = large ? { value, filler: 'x'.repeat(shareFrom), error: new Error('e') } : { value };
-      const back = travel(whole) as typeof whole;
-      expect(back.value).toEqual(structuredClone(whole.value));
-    }), { numRuns: 300 });
+    const anything = fc.anything({
+      withBigInt: true,
+      withDate: true,
+      withMap: true,
+      withSet: true,
+      withTypedArray: true,
+      withSparseArray: true,
+      withNullPrototype: false,
+      withBoxedValues: false,
+    });
+    fc.assert(
+      fc.property(anything, fc.boolean(), (value, large) => {
+        const whole = large ? { value, filler: 'x'.repeat(shareFrom), error: new Error('e') } : { value };
+        const back = travel(whole) as typeof whole;
+        expect(back.value).toEqual(structuredClone(whole.value));
+      }),
+      { numRuns: 300 },
+    );
   });
 });

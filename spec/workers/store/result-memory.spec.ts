@@ -5,11 +5,17 @@ import type { SpillFolder } from '../../../lib/workers/store/spill-folder.ts';
 
 /** A folder whose writes end when they are told to. */
 class SlowFolder {
-  readonly writes: { readonly bytes: number; readonly done: (file: string) => void; readonly fail: (error: Error) => void }[] = [];
+  readonly writes: {
+    readonly bytes: number;
+    readonly done: (file: string) => void;
+    readonly fail: (error: Error) => void;
+  }[] = [];
   readonly removed: string[] = [];
 
   write(parts: readonly Uint8Array[]): Promise<string> {
-    return new Promise((done, fail) => this.writes.push({ bytes: parts.reduce((sum, part) => sum + part.byteLength, 0), done, fail }));
+    return new Promise((done, fail) =>
+      this.writes.push({ bytes: parts.reduce((sum, part) => sum + part.byteLength, 0), done, fail }),
+    );
   }
 
   async remove(file: string): Promise<void> {
@@ -26,7 +32,10 @@ let memory: ResultMemory;
 beforeEach(() => {
   folder = new SlowFolder();
   told = [];
-  memory = new ResultMemory(100, folder as unknown as SpillFolder, { pressed: (isPressed) => told.push(isPressed), failed: (failure) => told.push(failure) });
+  memory = new ResultMemory(100, folder as unknown as SpillFolder, {
+    pressed: (isPressed) => told.push(isPressed),
+    failed: (failure) => told.push(failure),
+  });
 });
 
 describe('the memory of results', () => {

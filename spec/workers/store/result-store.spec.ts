@@ -4,7 +4,8 @@ import { ResultStore } from '../../../lib/workers/store/result-store.ts';
 import { RunResults } from '../../../lib/workers/store/run-results.ts';
 import { errorOf, thrownBy } from '../../support/handoff.ts';
 
-const runOf = (...ids: string[]): RunResults => new RunResults({ size: ids.length, indexOf: (id) => ids.indexOf(id), idOf: (i) => ids[i]! });
+const runOf = (...ids: string[]): RunResults =>
+  new RunResults({ size: ids.length, indexOf: (id) => ids.indexOf(id), idOf: (i) => ids[i]! });
 
 describe('the result store', () => {
   it('keeps one value per DAG and id', () => {
@@ -82,7 +83,12 @@ describe('the result store', () => {
   it('keeps no more results than so many in all, but those of the last run', () => {
     const forgotten: string[] = [];
     const store = new ResultStore({ results: 3 }, (runId) => forgotten.push(runId));
-    for (const [id, ...ids] of [['d1', 'x', 'y'], ['d2', 'x'], ['d3', 'x'], ['d4', 'v', 'w', 'x', 'y', 'z']] as [string, ...string[]][]) {
+    for (const [id, ...ids] of [
+      ['d1', 'x', 'y'],
+      ['d2', 'x'],
+      ['d3', 'x'],
+      ['d4', 'v', 'w', 'x', 'y', 'z'],
+    ] as [string, ...string[]][]) {
       store.open(id, id, runOf(...ids));
       store.close(id, true);
     }
@@ -108,7 +114,12 @@ describe('the result store', () => {
 
   it('gives up waiting after the timeout, and leaves nothing behind', async () => {
     const store = new ResultStore();
-    expect(await errorOf(store.wait('d', 'x', 1))).toMatchObject({ code: 'RESULT_TIMEOUT', timeout: 1, dagId: 'd', functionId: 'x' });
+    expect(await errorOf(store.wait('d', 'x', 1))).toMatchObject({
+      code: 'RESULT_TIMEOUT',
+      timeout: 1,
+      dagId: 'd',
+      functionId: 'x',
+    });
     const run = runOf('x');
     store.open('d', 'd', run);
     await errorOf(store.wait('d', 'x', 1));

@@ -39,10 +39,9 @@ describe('shared arrays', () => {
   });
 
   it.each([3, 100_000])('of %d elements reach the caller and every consumer without a copy', async (length) => {
-    const { results } = await handoff().execute(dagOf(
-      { id: 'ramp', code: c.sharedRamp, extraArgs: [length] },
-      { id: 'same', code: t.constant, args: ['ramp'] },
-    ));
+    const { results } = await handoff().execute(
+      dagOf({ id: 'ramp', code: c.sharedRamp, extraArgs: [length] }, { id: 'same', code: t.constant, args: ['ramp'] }),
+    );
     const { ramp, same } = results as Record<string, Float64Array>;
     expect(same).toEqual(ramp);
     ramp![0] = 42; // only to show that it is one memory: who reads a result does not write to it

@@ -1,6 +1,17 @@
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,11 +39,19 @@ function create(): SpillFolder {
 
 /** Another process that makes a folder, writes into it, and lives on. */
 async function other(): Promise<{ readonly file: string; die(): Promise<void> }> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', `
+  const child = spawn(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `
     import { SpillFolder } from ${module};
     console.log(await new SpillFolder(${JSON.stringify(parent)}).write([new Uint8Array(8)]));
     setInterval(() => {}, 60_000);
-  `], { stdio: ['ignore', 'pipe', 'inherit'] });
+  `,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   return {
     file: line.toString().trim(),
@@ -74,28 +93,43 @@ describe('the folder of spilled results', () => {
     expect(readdirSync(parent)).toEqual([]);
   });
 
-  it.skipIf(!canUnshare)('stays while its process lives, also to a container that numbers processes on its own', async () => {
-    const folder = create();
-    const file = await folder.write([new Uint8Array(8)]);
-    await run('unshare', ['--pid', '--fork', '--mount-proc', process.execPath, '--input-type=module', '-e', `
+  it.skipIf(!canUnshare)(
+    'stays while its process lives, also to a container that numbers processes on its own',
+    async () => {
+      const folder = create();
+      const file = await folder.write([new Uint8Array(8)]);
+      await run('unshare', [
+        '--pid',
+        '--fork',
+        '--mount-proc',
+        process.execPath,
+        '--input-type=module',
+        '-e',
+        `
       import { SpillFolder } from ${module};
       const folder = new SpillFolder(${JSON.stringify(parent)});
       await folder.cleaned;
       await folder.stop();
-    `]);
-    expect(existsSync(file)).toBe(true);
-  });
+    `,
+      ]);
+      expect(existsSync(file)).toBe(true);
+    },
+  );
 
   it('stays where it has no lock, or a lock that is no socket', async () => {
     const folder = create();
     await folder.write([new Uint8Array(1)]);
     const [own = ''] = readdirSync(parent);
-    const [bare, odd, link] = ['bare', 'odd', 'link'].map((name) => join(parent, own.replace(/-\d+-[^-]+$/, `-999999999-${name}`))) as [string, string, string];
+    const [bare, odd, link] = ['bare', 'odd', 'link'].map((name) =>
+      join(parent, own.replace(/-\d+-[^-]+$/, `-999999999-${name}`)),
+    ) as [string, string, string];
     for (const each of [bare, odd]) mkdirSync(each);
     writeFileSync(join(odd, 'lock'), '');
     symlinkSync('/', link);
     await create().cleaned;
-    expect(readdirSync(parent).toSorted()).toEqual([own, ...[bare, odd, link].map((each) => basename(each))].toSorted());
+    expect(readdirSync(parent).toSorted()).toEqual(
+      [own, ...[bare, odd, link].map((each) => basename(each))].toSorted(),
+    );
   });
 
   it.skipIf(!isRoot)('of another user neither keeps a start from succeeding nor is touched', async () => {
@@ -110,7 +144,10 @@ describe('the folder of spilled results', () => {
       chmodSync(each, 0o700);
     }
     chmodSync(parent, 0o1777);
-    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', `
+    const { stdout } = await run(process.execPath, [
+      '--input-type=module',
+      '-e',
+      `
       import { SpillFolder } from ${module};
       process.setuid(65534);
       const folder = new SpillFolder(${JSON.stringify(parent)});
@@ -118,7 +155,8 @@ describe('the folder of spilled results', () => {
       await folder.write([new Uint8Array(1)]);
       await folder.stop();
       console.log('started');
-    `]);
+    `,
+    ]);
     expect(stdout).toBe('started\n');
     expect(existsSync(file)).toBe(true);
     chownSync(folder, 65534, 65534); // even to root it is somebody else's
@@ -151,14 +189,22 @@ describe('the folder of spilled results', () => {
   });
 
   it('holds nothing of a write that failed', async () => {
-    const { stdout } = await run('bash', ['-c', 'ulimit -f 8; exec "$@"', 'bash', process.execPath, '--input-type=module', '-e', `
+    const { stdout } = await run('bash', [
+      '-c',
+      'ulimit -f 8; exec "$@"',
+      'bash',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      `
       import { readdirSync } from 'node:fs';
       import { SpillFolder } from ${module};
       const folder = new SpillFolder(${JSON.stringify(parent)});
       const error = await folder.write([new Uint8Array(1 << 20)]).catch((error) => error);
       console.log(error.code, readdirSync(folder.path).join());
       await folder.stop();
-    `]);
+    `,
+    ]);
     expect(stdout).toBe('EFBIG lock\n');
   });
 });

@@ -11,28 +11,45 @@ const decideOn = (strategy: Strategy, restart: Restart, exit: Exit, history: num
 
 describe('what a supervisor does about an exit', () => {
   it.each<[Restart, Exit, 'restart' | 'remove']>([
-    ['permanent', failed, 'restart'], ['permanent', done, 'restart'],
-    ['transient', failed, 'restart'], ['transient', done, 'remove'], ['transient', { reason: 'shutdown' }, 'remove'],
-    ['temporary', failed, 'remove'], ['temporary', done, 'remove'],
+    ['permanent', failed, 'restart'],
+    ['permanent', done, 'restart'],
+    ['transient', failed, 'restart'],
+    ['transient', done, 'remove'],
+    ['transient', { reason: 'shutdown' }, 'remove'],
+    ['temporary', failed, 'remove'],
+    ['temporary', done, 'remove'],
   ])('a %s child that ends with %j: %s', (restart, exit, action) => {
     expect(decideOn('one-for-one', restart, exit).decision.action).toBe(action);
   });
 
-  it.each<[Strategy, string[]]>([['one-for-one', ['b']], ['one-for-all', ['a', 'b', 'c']], ['rest-for-one', ['b', 'c']]])('%s restarts %j', (strategy, ids) => {
+  it.each<[Strategy, string[]]>([
+    ['one-for-one', ['b']],
+    ['one-for-all', ['a', 'b', 'c']],
+    ['rest-for-one', ['b', 'c']],
+  ])('%s restarts %j', (strategy, ids) => {
     expect(decideOn(strategy, 'permanent', failed).decision).toEqual({ action: 'restart', ids });
   });
 
   it('gives up at one restart more than allowed in the time', () => {
-    expect(decideOn('one-for-one', 'permanent', failed, [0], 1000)).toEqual({ decision: { action: 'restart', ids: ['b'] }, history: [0, 1000] });
+    expect(decideOn('one-for-one', 'permanent', failed, [0], 1000)).toEqual({
+      decision: { action: 'restart', ids: ['b'] },
+      history: [0, 1000],
+    });
     expect(decideOn('one-for-one', 'permanent', failed, [0, 1000], 4000).decision).toEqual({ action: 'escalate' });
   });
 
   it('forgets restarts that are long past', () => {
-    expect(decideOn('one-for-one', 'permanent', failed, [0, 1000], 5500)).toEqual({ decision: { action: 'restart', ids: ['b'] }, history: [1000, 5500] });
+    expect(decideOn('one-for-one', 'permanent', failed, [0, 1000], 5500)).toEqual({
+      decision: { action: 'restart', ids: ['b'] },
+      history: [1000, 5500],
+    });
   });
 
   it('does not count an exit that is excused', () => {
     const excused: Exit = { reason: 'error', excused: true };
-    expect(decideOn('one-for-one', 'permanent', excused, [0, 0], 1)).toEqual({ decision: { action: 'restart', ids: ['b'] }, history: [0, 0] });
+    expect(decideOn('one-for-one', 'permanent', excused, [0, 0], 1)).toEqual({
+      decision: { action: 'restart', ids: ['b'] },
+      history: [0, 0],
+    });
   });
 });

@@ -42,12 +42,19 @@ class Probe {
 }
 
 const failed: Exit = { reason: 'error', error: new Error('x') };
-const probes = (log: string[]): [Probe, Probe, Probe] => [new Probe('a', log), new Probe('b', log), new Probe('c', log)];
+const probes = (log: string[]): [Probe, Probe, Probe] => [
+  new Probe('a', log),
+  new Probe('b', log),
+  new Probe('c', log),
+];
 
 describe('a supervisor', () => {
   it('starts children in order and stops them in reverse', async () => {
     const log: string[] = [];
-    const supervisor = await Supervisor.start({}, probes(log).map((probe) => probe.spec()));
+    const supervisor = await Supervisor.start(
+      {},
+      probes(log).map((probe) => probe.spec()),
+    );
     await supervisor.stop();
     expect(log).toEqual(['start a', 'start b', 'start c', 'stop c', 'stop b', 'stop a']);
     expect(await supervisor.exited).toEqual({ reason: 'shutdown' });
@@ -56,7 +63,16 @@ describe('a supervisor', () => {
   it('stops what it has started when one cannot start', async () => {
     const log: string[] = [];
     const [a, b] = probes(log);
-    const start = Supervisor.start({}, [a.spec(), { id: 'bad', start: () => { throw new Error('cannot'); } }, b.spec()]);
+    const start = Supervisor.start({}, [
+      a.spec(),
+      {
+        id: 'bad',
+        start: () => {
+          throw new Error('cannot');
+        },
+      },
+      b.spec(),
+    ]);
     await expect(start).rejects.toThrow('cannot');
     expect(log).toEqual(['start a', 'stop a']);
   });
@@ -69,7 +85,10 @@ describe('a supervisor', () => {
     const log: string[] = [];
     const all = probes(log);
     const { promise, resolve } = Promise.withResolvers<void>();
-    const supervisor = await Supervisor.start({ strategy, onRestart: () => resolve() }, all.map((probe) => probe.spec()));
+    const supervisor = await Supervisor.start(
+      { strategy, onRestart: () => resolve() },
+      all.map((probe) => probe.spec()),
+    );
     log.length = 0;
     all[1].end(failed);
     await promise;
@@ -94,15 +113,17 @@ describe('a supervisor', () => {
   it('gives up when a child cannot be started again', async () => {
     let starts = 0;
     let end: (exit: Exit) => void = () => {};
-    const supervisor = await Supervisor.start({ maxRestarts: 2 }, [{
-      id: 'a',
-      start: () => {
-        if (++starts > 1) throw new Error('not again');
-        const { promise, resolve } = Promise.withResolvers<Exit>();
-        end = resolve;
-        return { exited: promise, stop: async () => {} };
+    const supervisor = await Supervisor.start({ maxRestarts: 2 }, [
+      {
+        id: 'a',
+        start: () => {
+          if (++starts > 1) throw new Error('not again');
+          const { promise, resolve } = Promise.withResolvers<Exit>();
+          end = resolve;
+          return { exited: promise, stop: async () => {} };
+        },
       },
-    }]);
+    ]);
     end(failed);
     expect(await supervisor.exited).toMatchObject({ reason: 'error', error: { message: 'not again' } });
     expect(starts).toBe(3);
@@ -138,7 +159,13 @@ describe('a supervisor', () => {
   });
 
   it('does not wait for ever for a child that does not stop', async () => {
-    const supervisor = await Supervisor.start({}, [{ id: 'a', shutdownTimeout: 5, start: () => ({ exited: new Promise<Exit>(() => {}), stop: () => new Promise<void>(() => {}) }) }]);
+    const supervisor = await Supervisor.start({}, [
+      {
+        id: 'a',
+        shutdownTimeout: 5,
+        start: () => ({ exited: new Promise<Exit>(() => {}), stop: () => new Promise<void>(() => {}) }),
+      },
+    ]);
     await supervisor.stop();
     expect((await supervisor.exited).reason).toBe('shutdown');
   });
@@ -148,7 +175,13 @@ describe('a supervisor', () => {
     const probe = new Probe('a', log);
     const supervisor = await Supervisor.start({});
     const gate = Promise.withResolvers<void>();
-    const starting = supervisor.startChild({ id: 'slow', start: async () => { await gate.promise; return probe.start(); } });
+    const starting = supervisor.startChild({
+      id: 'slow',
+      start: async () => {
+        await gate.promise;
+        return probe.start();
+      },
+    });
     const stopping = supervisor.stop();
     gate.resolve();
     await expect(starting).rejects.toMatchObject({ code: 'STOPPED' });
@@ -161,11 +194,23 @@ describe('a supervisor', () => {
     const log: string[] = [];
     const [a] = probes(log);
     const supervisor = await Supervisor.start({ strategy: 'rest-for-one' }, [
-      a.spec(), { id: 'state', start: () => resident(() => {}, () => ({ kind: 'worker', info: { size: 3 } })) },
+      a.spec(),
+      {
+        id: 'state',
+        start: () =>
+          resident(
+            () => {},
+            () => ({ kind: 'worker', info: { size: 3 } }),
+          ),
+      },
     ]);
     expect(supervisor.inspect()).toEqual({
-      kind: 'supervisor', strategy: 'rest-for-one',
-      children: [{ id: 'a', kind: 'worker', state: 'running', restarts: 0 }, { id: 'state', kind: 'worker', state: 'running', restarts: 0, info: { size: 3 } }],
+      kind: 'supervisor',
+      strategy: 'rest-for-one',
+      children: [
+        { id: 'a', kind: 'worker', state: 'running', restarts: 0 },
+        { id: 'state', kind: 'worker', state: 'running', restarts: 0, info: { size: 3 } },
+      ],
     });
     await supervisor.stop();
   });

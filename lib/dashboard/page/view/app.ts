@@ -13,8 +13,18 @@ import { Nodes } from './nodes.ts';
 import type { PageProps } from './props.ts';
 import { Timeline } from './timeline.ts';
 
-const labels: Readonly<Record<Tab, string>> = { timeline: 'Timeline', graph: 'Graph', nodes: 'Nodes', events: 'Events' };
-const views: Readonly<Record<Tab, (props: PageProps) => ComponentChild>> = { timeline: Timeline, graph: Graph, nodes: Nodes, events: Events };
+const labels: Readonly<Record<Tab, string>> = {
+  timeline: 'Timeline',
+  graph: 'Graph',
+  nodes: 'Nodes',
+  events: 'Events',
+};
+const views: Readonly<Record<Tab, (props: PageProps) => ComponentChild>> = {
+  timeline: Timeline,
+  graph: Graph,
+  nodes: Nodes,
+  events: Events,
+};
 
 export function App(props: PageProps): VNode {
   const { store, place, selected, actions } = props;
@@ -22,7 +32,8 @@ export function App(props: PageProps): VNode {
   const badges: Readonly<Partial<Record<Tab, number>>> = { nodes: store.nodes.length, events: data?.marks.length ?? 0 };
   const isPanelOpen = data !== undefined && selected >= 0;
   const isNameOpen = !isPanelOpen && data !== undefined && place.tab === 'graph' && props.highlight >= 0;
-  const onEscape = (): void => (isPanelOpen ? actions.selectFunction(-1) : isNameOpen ? actions.highlightName(-1) : undefined);
+  const onEscape = (): void =>
+    isPanelOpen ? actions.selectFunction(-1) : isNameOpen ? actions.highlightName(-1) : undefined;
   const onKeys = (event: KeyboardEvent): void => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (step === undefined) return;
@@ -31,23 +42,39 @@ export function App(props: PageProps): VNode {
     actions.showTab(next);
     document.querySelector<HTMLElement>(`#tab-${next}`)?.focus();
   };
-  return html`
-    <div class="page" onKeyDown=${(event: KeyboardEvent) => event.key === 'Escape' && onEscape()}>
-      <a class="skip" href="#view" onClick=${(event: Event) => (event.preventDefault(), document.querySelector<HTMLElement>('#view')?.focus())}>To the content</a>
-      ${h(Header, props)}
-      <nav class="bar-of-tabs" aria-label="Views">
-        <div role="tablist" aria-label="Views" onKeyDown=${onKeys}>
-          ${tabs.map((tab) => html`
-            <button type="button" key=${tab} id=${`tab-${tab}`} role="tab" aria-selected=${place.tab === tab} aria-controls="view" tabindex=${place.tab === tab ? 0 : -1} onClick=${() => actions.showTab(tab)}>
+  return html` <div class="page" onKeyDown=${(event: KeyboardEvent) => event.key === 'Escape' && onEscape()}>
+    <a
+      class="skip"
+      href="#view"
+      onClick=${(event: Event) => (event.preventDefault(), document.querySelector<HTMLElement>('#view')?.focus())}
+      >To the content</a
+    >
+    ${h(Header, props)}
+    <nav class="bar-of-tabs" aria-label="Views">
+      <div role="tablist" aria-label="Views" onKeyDown=${onKeys}>
+        ${tabs.map(
+          (tab) =>
+            html` <button
+              type="button"
+              key=${tab}
+              id=${`tab-${tab}`}
+              role="tab"
+              aria-selected=${place.tab === tab}
+              aria-controls="view"
+              tabindex=${place.tab === tab ? 0 : -1}
+              onClick=${() => actions.showTab(tab)}
+            >
               ${labels[tab]}${(badges[tab] ?? 0) > 0 && html` <span class="badge">${formatCount(badges[tab]!)}</span>`}
-            </button>`)}
-        </div>
-        ${data !== undefined && h(Find, { data, onPick: actions.selectFunction })}
-      </nav>
-      <main class="body">
-        <div id="view" role="tabpanel" tabindex="-1" aria-labelledby=${`tab-${place.tab}`}>${h(views[place.tab], { ...props, key: place.tab })}</div>
-        ${isPanelOpen && h(FunctionPanel, { ...props, data })}
-        ${isNameOpen && h(NamePanel, { ...props, data })}
-      </main>
-    </div>`;
+            </button>`,
+        )}
+      </div>
+      ${data !== undefined && h(Find, { data, onPick: actions.selectFunction })}
+    </nav>
+    <main class="body">
+      <div id="view" role="tabpanel" tabindex="-1" aria-labelledby=${`tab-${place.tab}`}>
+        ${h(views[place.tab], { ...props, key: place.tab })}
+      </div>
+      ${isPanelOpen && h(FunctionPanel, { ...props, data })} ${isNameOpen && h(NamePanel, { ...props, data })}
+    </main>
+  </div>`;
 }

@@ -3,17 +3,31 @@ import { h, type VNode } from 'preact';
 import type { ErrorView as ErrorData } from '../../protocol.ts';
 import { html } from '../html.ts';
 
-export function ErrorView({ error, isCause = false }: { readonly error: ErrorData; readonly isCause?: boolean }): VNode {
+export function ErrorView({
+  error,
+  isCause = false,
+}: {
+  readonly error: ErrorData;
+  readonly isCause?: boolean;
+}): VNode {
   const { name, message, code, stack, cause } = error;
   // Of our own errors it is the cause that tells something.
   const isTelling = name !== 'HandoffError' || cause === undefined;
-  return html`
-    <div class="error">
-      <p class="what">${isCause && html`<span class="because">caused by</span>`} <strong>${name}</strong>${code !== undefined && html` <code>${code}</code>`}</p>
-      <p class="message">${message}</p>
-      ${stack !== undefined && html`<details open=${isTelling}><summary>Stack</summary><pre tabindex="0" aria-label="Stack">${framesOf(stack, message)}</pre></details>`}
-      ${cause !== undefined && h(ErrorView, { error: cause, isCause: true })}
-    </div>`;
+  return html` <div class="error">
+    <p class="what">
+      ${isCause && html`<span class="because">caused by</span>`}
+      <strong>${name}</strong>${code !== undefined && html` <code>${code}</code>`}
+    </p>
+    <p class="message">${message}</p>
+    ${
+      stack !== undefined &&
+      html`<details open=${isTelling}>
+        <summary>Stack</summary>
+        <pre tabindex="0" aria-label="Stack">${framesOf(stack, message)}</pre>
+      </details>`
+    }
+    ${cause !== undefined && h(ErrorView, { error: cause, isCause: true })}
+  </div>`;
 }
 
 /** A stack without the name and message that stand above it. */

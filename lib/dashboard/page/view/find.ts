@@ -22,20 +22,39 @@ export function Find({ data, onPick }: { readonly data: RunData; readonly onPick
     Enter: () => pick(found[at]),
     Escape: () => setText(''),
   };
-  return html`
-    <div class="find">
-      <input type="search" role="combobox" placeholder="Find a function" aria-label="Find a function" aria-expanded=${found.length > 0} aria-controls="found" aria-autocomplete="list"
-        aria-activedescendant=${found.length > 0 ? `found-${at}` : undefined} value=${text} autocomplete="off" spellcheck=${false}
-        onInput=${(event: Event) => (setText((event.target as HTMLInputElement).value), setAt(0))}
-        onKeyDown=${(event: KeyboardEvent) => keys[event.key] !== undefined && (event.preventDefault(), event.stopPropagation(), keys[event.key]!())} />
-      <ul id="found" role="listbox" aria-label="Functions found" hidden=${found.length === 0}>
-        ${found.map((fn, i) => html`
-          <li key=${fn} id=${`found-${i}`} role="option" aria-selected=${i === at} onPointerDown=${(event: Event) => event.preventDefault()} onClick=${() => pick(fn)}>
+  return html` <div class="find">
+    <input
+      type="search"
+      role="combobox"
+      placeholder="Find a function"
+      aria-label="Find a function"
+      aria-expanded=${found.length > 0}
+      aria-controls="found"
+      aria-autocomplete="list"
+      aria-activedescendant=${found.length > 0 ? `found-${at}` : undefined}
+      value=${text}
+      autocomplete="off"
+      spellcheck=${false}
+      onInput=${(event: Event) => (setText((event.target as HTMLInputElement).value), setAt(0))}
+      onKeyDown=${(event: KeyboardEvent) => keys[event.key] !== undefined && (event.preventDefault(), event.stopPropagation(), keys[event.key]!())}
+    />
+    <ul id="found" role="listbox" aria-label="Functions found" hidden=${found.length === 0}>
+      ${found.map(
+        (fn, i) =>
+          html` <li
+            key=${fn}
+            id=${`found-${i}`}
+            role="option"
+            aria-selected=${i === at}
+            onPointerDown=${(event: Event) => event.preventDefault()}
+            onClick=${() => pick(fn)}
+          >
             ${h(StateGlyph, { state: data.states[fn]! })} ${data.graph.ids[fn]!}
-          </li>`)}
-      </ul>
-      <p class="none" role="status" hidden=${text.trim() === '' || found.length > 0}>No function has this in its id.</p>
-    </div>`;
+          </li>`,
+      )}
+    </ul>
+    <p class="none" role="status" hidden=${text.trim() === '' || found.length > 0}>No function has this in its id.</p>
+  </div>`;
 }
 
 /** Those that begin with it come first. */

@@ -14,7 +14,10 @@ import { StateGlyph } from './state-glyph.ts';
 
 export function Graph(props: PageProps): ComponentChild {
   const { data } = props.store;
-  if (data === undefined) return html`<p class="empty">${props.store.key === null ? 'No run yet. Its graph will be here when one begins.' : 'Reading the graph …'}</p>`;
+  if (data === undefined)
+    return html`<p class="empty">
+      ${props.store.key === null ? 'No run yet. Its graph will be here when one begins.' : 'Reading the graph …'}
+    </p>`;
   return h(GraphOfRun, { ...props, data });
 }
 
@@ -22,9 +25,16 @@ function GraphOfRun({ data, selected, highlight, places, actions }: PageProps & 
   const small = useMemo(() => isSmall(data.graph), [data.graph]);
   const [wantsGroups, setWantsGroups] = useState(false);
   const isGrouped = !small || wantsGroups;
-  const picture = useMemo(() => (isGrouped ? pictureOfGroups(data.graph) : pictureOfFunctions(data.graph)), [data.graph, isGrouped]);
+  const picture = useMemo(
+    () => (isGrouped ? pictureOfGroups(data.graph) : pictureOfFunctions(data.graph)),
+    [data.graph, isGrouped],
+  );
   const layout = useMemo(() => layoutPicture(picture), [picture]);
-  const focus = useMemo(() => (selected < 0 ? undefined : layout.boxes[picture.boxes.findIndex(({ functions }) => functions.includes(selected))]), [layout, selected]);
+  const focus = useMemo(
+    () =>
+      selected < 0 ? undefined : layout.boxes[picture.boxes.findIndex(({ functions }) => functions.includes(selected))],
+    [layout, selected],
+  );
   const { ref, transform, fit, zoom, wasDragged } = usePanZoom(layout.width, layout.height, layout, focus);
   const paths = useMemo(() => layout.links.map(({ points }) => pathThrough(points)), [layout]);
   const all = useMemo(() => data.graph.ids.map((_, fn) => fn), [data.graph]);
@@ -37,35 +47,65 @@ function GraphOfRun({ data, selected, highlight, places, actions }: PageProps & 
     else actions.selectFunction(box.functions[0]!);
   };
 
-  return html`
-    <div class="graph">
-      <div class="toolbar">
-        <button type="button" aria-label="Zoom out" title="Zoom out (−)" onClick=${() => zoom(0.8)}>−</button>
-        <button type="button" aria-label="Zoom in" title="Zoom in (+)" onClick=${() => zoom(1.25)}>+</button>
-        <button type="button" title="Show all of it (0)" onClick=${fit}>Fit</button>
-        <button type="button" aria-pressed=${isGrouped} disabled=${!small} title=${small ? 'One box for all functions of a name' : 'Too many functions for a box each'}
-          onClick=${() => setWantsGroups(!wantsGroups)}>By name</button>
-        <ul class="states">
-          ${data.statesOf(totals).map((state) => html`<li key=${state}>${h(StateGlyph, { state })} ${formatCount(totals[state]!)} ${data.wordFor(state)}</li>`)}
-        </ul>
-      </div>
-      <svg ref=${ref} class="picture" tabindex="0" role="group" aria-label=${`Graph of ${plural(data.graph.ids.length, 'function')}${isGrouped ? ', by name' : ''}`}>
-        <defs><marker id="arrow" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="6" markerHeight="6" orient="auto"><path d="M0 0 L6 3 L0 6 Z" /></marker></defs>
-        <g transform=${`translate(${transform.x} ${transform.y}) scale(${transform.scale})`}>
-          ${picture.links.map(({ from, to, count }, i) => html`
-            <g key=${`${from}-${to}`} class=${`link ${isNear !== undefined && isNear.has(from) && isNear.has(to) ? 'near' : ''}`}>
+  return html` <div class="graph">
+    <div class="toolbar">
+      <button type="button" aria-label="Zoom out" title="Zoom out (−)" onClick=${() => zoom(0.8)}>−</button>
+      <button type="button" aria-label="Zoom in" title="Zoom in (+)" onClick=${() => zoom(1.25)}>+</button>
+      <button type="button" title="Show all of it (0)" onClick=${fit}>Fit</button>
+      <button
+        type="button"
+        aria-pressed=${isGrouped}
+        disabled=${!small}
+        title=${small ? 'One box for all functions of a name' : 'Too many functions for a box each'}
+        onClick=${() => setWantsGroups(!wantsGroups)}
+      >
+        By name
+      </button>
+      <ul class="states">
+        ${data.statesOf(totals).map((state) => html`<li key=${state}>${h(StateGlyph, { state })} ${formatCount(totals[state]!)} ${data.wordFor(state)}</li>`)}
+      </ul>
+    </div>
+    <svg
+      ref=${ref}
+      class="picture"
+      tabindex="0"
+      role="group"
+      aria-label=${`Graph of ${plural(data.graph.ids.length, 'function')}${isGrouped ? ', by name' : ''}`}
+    >
+      <defs>
+        <marker id="arrow" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="6" markerHeight="6" orient="auto">
+          <path d="M0 0 L6 3 L0 6 Z" />
+        </marker>
+      </defs>
+      <g transform=${`translate(${transform.x} ${transform.y}) scale(${transform.scale})`}>
+        ${picture.links.map(
+          ({ from, to, count }, i) =>
+            html` <g
+              key=${`${from}-${to}`}
+              class=${`link ${isNear !== undefined && isNear.has(from) && isNear.has(to) ? 'near' : ''}`}
+            >
               <path d=${paths[i]} marker-end="url(#arrow)" />
               ${count > 1 && html`<text x=${layout.links[i]!.label.x} y=${layout.links[i]!.label.y}>${formatCount(count)}</text>`}
-            </g>`)}
-          ${picture.boxes.map((box, i) => h(BoxView, {
-            key: box.id, box, picture, data, inner: picture.inner[i]!, placed: layout.boxes[i]!,
-            color: lookOf(places[box.name]!, currentTheme()).color, states: countStates(box.functions, data.states).join(' '), isOver: data.isOver,
+            </g>`,
+        )}
+        ${picture.boxes.map((box, i) =>
+          h(BoxView, {
+            key: box.id,
+            box,
+            picture,
+            data,
+            inner: picture.inner[i]!,
+            placed: layout.boxes[i]!,
+            color: lookOf(places[box.name]!, currentTheme()).color,
+            states: countStates(box.functions, data.states).join(' '),
+            isOver: data.isOver,
             isSelected: picture.isGrouped ? highlight === box.name : box.functions[0] === selected,
             onPick: pick,
-          }))}
-        </g>
-      </svg>
-    </div>`;
+          }),
+        )}
+      </g>
+    </svg>
+  </div>`;
 }
 
 interface BoxProps {
@@ -91,22 +131,32 @@ function BoxView({ box, picture, data, inner, placed, color, states, isSelected,
   const label = box.label.length > letters ? `${box.label.slice(0, letters - 1)}…` : box.label;
   const size = `${plural(length, 'function')}${inner > 0 ? ` · ${plural(inner, 'edge')} inside` : ''}`;
   const told = picture.isGrouped
-    ? `${box.label}: ${size}, ${data.statesOf(counts).map((each) => `${counts[each]!} ${data.wordFor(each)}`).join(', ')}`
+    ? `${box.label}: ${size}, ${data
+        .statesOf(counts)
+        .map((each) => `${counts[each]!} ${data.wordFor(each)}`)
+        .join(', ')}`
     : `${box.label}, ${data.graph.names[box.name]!}, ${data.wordFor(state)}`;
-  return html`
-    <g class=${`box ${stateNames[state]!} ${isSelected ? 'selected' : ''}`} transform=${`translate(${x - width / 2} ${y - height / 2})`} tabindex="0" role="button"
-      aria-label=${told} aria-pressed=${isSelected} onClick=${() => onPick(box)}
-      onKeyDown=${(event: KeyboardEvent) => (event.key === 'Enter' || event.key === ' ') && (event.preventDefault(), onPick(box))}>
-      <title>${told}</title>
-      <rect class="body" width=${width} height=${height} rx="4" />
-      <rect class="name" width="4" height=${height - 8} x="4" y="4" rx="2" style=${{ fill: color }} />
-      <text x="14" y=${picture.isGrouped ? 19 : height / 2 + 4}>${label}</text>
-      ${picture.isGrouped
-        ? html`
-          ${' '}<text class="count" x="14" y="34">${size}</text>
-          ${barsOf(counts, length, width - 18).map(({ from, wide, name }) => html`<rect key=${name} class=${`share ${name}`} x=${14 + from} y="40" width=${wide} height="4" />`)}`
-        : h(StateGlyph, { state, x: width - 16, y: height / 2 - 5 })}
-    </g>`;
+  return html` <g
+    class=${`box ${stateNames[state]!} ${isSelected ? 'selected' : ''}`}
+    transform=${`translate(${x - width / 2} ${y - height / 2})`}
+    tabindex="0"
+    role="button"
+    aria-label=${told}
+    aria-pressed=${isSelected}
+    onClick=${() => onPick(box)}
+    onKeyDown=${(event: KeyboardEvent) => (event.key === 'Enter' || event.key === ' ') && (event.preventDefault(), onPick(box))}
+  >
+    <title>${told}</title>
+    <rect class="body" width=${width} height=${height} rx="4" />
+    <rect class="name" width="4" height=${height - 8} x="4" y="4" rx="2" style=${{ fill: color }} />
+    <text x="14" y=${picture.isGrouped ? 19 : height / 2 + 4}>${label}</text>
+    ${
+      picture.isGrouped
+        ? html` ${' '}<text class="count" x="14" y="34">${size}</text>
+            ${barsOf(counts, length, width - 18).map(({ from, wide, name }) => html`<rect key=${name} class=${`share ${name}`} x=${14 + from} y="40" width=${wide} height="4" />`)}`
+        : h(StateGlyph, { state, x: width - 16, y: height / 2 - 5 })
+    }
+  </g>`;
 }
 
 /** The functions that one takes results from and hands its own to, and itself. */
@@ -121,7 +171,11 @@ function stateOf(counts: readonly number[], isOver: boolean): number {
   return counts[State.done]! > 0 && !isOver ? State.running : State.waiting;
 }
 
-function barsOf(counts: readonly number[], total: number, width: number): { readonly from: number; readonly wide: number; readonly name: string }[] {
+function barsOf(
+  counts: readonly number[],
+  total: number,
+  width: number,
+): { readonly from: number; readonly wide: number; readonly name: string }[] {
   let from = 0;
   return [State.done, State.failed, State.running, State.waiting].flatMap((state) => {
     const wide = (counts[state]! / total) * width;

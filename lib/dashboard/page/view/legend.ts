@@ -21,21 +21,29 @@ export function Legend({ data, places, highlight, theme, onPick }: LegendProps):
   const { graph, countOf, timeOf } = data;
   const names = graph.names.map((_, name) => name).sort((a, b) => timeOf[b]! - timeOf[a]!);
   const kinds = markKinds.filter((kind) => data.marks.some((mark) => mark.kind === kind)).toReversed();
-  return html`
-    <div class="legend">
-      <ul aria-label="Functions by name">
-        ${names.map((name) => html`
-          <li key=${name}>
-            <button type="button" aria-pressed=${highlight === name} title="Make it stand out" onClick=${() => onPick(highlight === name ? -1 : name)}>
+  return html` <div class="legend">
+    <ul aria-label="Functions by name">
+      ${names.map(
+        (name) =>
+          html` <li key=${name}>
+            <button
+              type="button"
+              aria-pressed=${highlight === name}
+              title="Make it stand out"
+              onClick=${() => onPick(highlight === name ? -1 : name)}
+            >
               ${h(Swatch, { place: places[name]!, theme })}
               <span class="name">${graph.names[name]!}</span>
               <span class="figures">${formatCount(countOf[name]!)} · ${formatDuration(timeOf[name]!)}</span>
             </button>
-          </li>`)}
-      </ul>
-      ${kinds.length > 0 && html`
-        <ul class="marks" aria-label="Marks">
-          ${kinds.map((kind) => html`<li key=${kind}>${h(MarkGlyph, { kind })} ${markShapes[kind].label}</li>`)}
-        </ul>`}
-    </div>`;
+          </li>`,
+      )}
+    </ul>
+    ${
+      kinds.length > 0 &&
+      html` <ul class="marks" aria-label="Marks">
+        ${kinds.map((kind) => html`<li key=${kind}>${h(MarkGlyph, { kind })} ${markShapes[kind].label}</li>`)}
+      </ul>`
+    }
+  </div>`;
 }

@@ -5,5 +5,13 @@ import { type MarkKind, markShapes } from '../mark-shapes.ts';
 
 export function MarkGlyph({ kind }: { readonly kind: MarkKind }): VNode {
   const { path, tone, isOutlined } = markShapes[kind];
-  return html`<svg class=${`glyph ${tone} ${isOutlined ? 'outlined' : ''}`} viewBox="0 0 10 10" width="10" height="10" aria-hidden="true"><path d=${path} /></svg>`;
+  return html`<svg
+    class=${`glyph ${tone} ${isOutlined ? 'outlined' : ''}`}
+    viewBox="0 0 10 10"
+    width="10"
+    height="10"
+    aria-hidden="true"
+  >
+    <path d=${path} />
+  </svg>`;
 }

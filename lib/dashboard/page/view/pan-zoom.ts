@@ -16,8 +16,17 @@ const readable = 0.62;
 const edge = 30;
 
 /** @param margin pixels to leave around the picture */
-export function fitInto(width: number, height: number, outerWidth: number, outerHeight: number, margin = 12): Transform {
-  const scale = Math.max(Math.min((outerWidth - 2 * margin) / width, (outerHeight - 2 * margin) / height, 1.25), smallest);
+export function fitInto(
+  width: number,
+  height: number,
+  outerWidth: number,
+  outerHeight: number,
+  margin = 12,
+): Transform {
+  const scale = Math.max(
+    Math.min((outerWidth - 2 * margin) / width, (outerHeight - 2 * margin) / height, 1.25),
+    smallest,
+  );
   return { scale, x: (outerWidth - width * scale) / 2, y: (outerHeight - height * scale) / 2 };
 }
 
@@ -40,7 +49,12 @@ export interface PanZoom {
  * @param key when it changes, the picture is fitted again
  * @param focus area to keep in sight, in units of the picture; undefined for none
  */
-export function usePanZoom(width: number, height: number, key: unknown, focus: { readonly x: number; readonly y: number } | undefined): PanZoom {
+export function usePanZoom(
+  width: number,
+  height: number,
+  key: unknown,
+  focus: { readonly x: number; readonly y: number } | undefined,
+): PanZoom {
   const ref = useRef<SVGSVGElement>(null);
   const [transform, setTransform] = useState<Transform>({ x: 0, y: 0, scale: 1 });
   const dragged = useRef(false);
@@ -69,7 +83,11 @@ export function usePanZoom(width: number, height: number, key: unknown, focus: {
     const all = fitInto(size.current.width, size.current.height, clientWidth, clientHeight);
     if (all.scale >= readable) return setTransform(all);
     const middle = wanted.current ?? { x: clientWidth / 2 / readable, y: size.current.height / 2 };
-    setTransform({ scale: readable, x: clientWidth / 2 - middle.x * readable, y: clientHeight / 2 - middle.y * readable });
+    setTransform({
+      scale: readable,
+      x: clientWidth / 2 - middle.x * readable,
+      y: clientHeight / 2 - middle.y * readable,
+    });
   };
 
   useEffect(() => {
@@ -82,7 +100,9 @@ export function usePanZoom(width: number, height: number, key: unknown, focus: {
     setTransform((now) => {
       const at = { x: now.x + focus.x * now.scale, y: now.y + focus.y * now.scale };
       const isSeen = at.x > edge && at.x < clientWidth - edge && at.y > edge && at.y < clientHeight - edge;
-      return isSeen ? now : { ...now, x: clientWidth / 2 - focus.x * now.scale, y: clientHeight / 2 - focus.y * now.scale };
+      return isSeen
+        ? now
+        : { ...now, x: clientWidth / 2 - focus.x * now.scale, y: clientHeight / 2 - focus.y * now.scale };
     });
   }, [focus]);
   useEffect(() => {
@@ -101,51 +121,75 @@ export function usePanZoom(width: number, height: number, key: unknown, focus: {
     const observer = new ResizeObserver(() => isMoved.current || show());
     observer.observe(svg);
 
-    svg.addEventListener('wheel', (event) => {
-      event.preventDefault();
-      isMoved.current = true;
-      const { x, y } = place(event);
-      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) shift(-(event.deltaX || event.deltaY), 0);
-      else setTransform((now) => zoomAt(now, Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.002)), x, y));
-    }, { passive: false, signal: own.signal });
-    svg.addEventListener('pointerdown', (event) => {
-      if (event.button !== 0) return;
-      pointers.set(event.pointerId, place(event));
-      start = place(event);
-      dragged.current = pointers.size > 1;
-    }, { signal: own.signal });
-    svg.addEventListener('pointermove', (event) => {
-      const before = pointers.get(event.pointerId);
-      if (before === undefined) return;
-      const at = place(event);
-      if (pointers.size === 1) {
-        if (!dragged.current && Math.hypot(at.x - start.x, at.y - start.y) < slack) return;
-        // Only once it is a drag: a captured pointer clicks on nothing below.
-        if (!dragged.current) svg.setPointerCapture(event.pointerId);
-        dragged.current = true;
-        shift(at.x - before.x, at.y - before.y);
-      } else {
-        const [other] = [...pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
-        const apart = Math.max(Math.hypot(before.x - other!.x, before.y - other!.y), 8);
-        const factor = Math.max(Math.hypot(at.x - other!.x, at.y - other!.y), 8) / apart;
-        setTransform((now) => zoomAt(now, factor, (at.x + other!.x) / 2, (at.y + other!.y) / 2));
-      }
-      pointers.set(event.pointerId, at);
-    }, { signal: own.signal });
+    svg.addEventListener(
+      'wheel',
+      (event) => {
+        event.preventDefault();
+        isMoved.current = true;
+        const { x, y } = place(event);
+        if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY))
+          shift(-(event.deltaX || event.deltaY), 0);
+        else setTransform((now) => zoomAt(now, Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.002)), x, y));
+      },
+      { passive: false, signal: own.signal },
+    );
+    svg.addEventListener(
+      'pointerdown',
+      (event) => {
+        if (event.button !== 0) return;
+        pointers.set(event.pointerId, place(event));
+        start = place(event);
+        dragged.current = pointers.size > 1;
+      },
+      { signal: own.signal },
+    );
+    svg.addEventListener(
+      'pointermove',
+      (event) => {
+        const before = pointers.get(event.pointerId);
+        if (before === undefined) return;
+        const at = place(event);
+        if (pointers.size === 1) {
+          if (!dragged.current && Math.hypot(at.x - start.x, at.y - start.y) < slack) return;
+          // Only once it is a drag: a captured pointer clicks on nothing below.
+          if (!dragged.current) svg.setPointerCapture(event.pointerId);
+          dragged.current = true;
+          shift(at.x - before.x, at.y - before.y);
+        } else {
+          const [other] = [...pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
+          const apart = Math.max(Math.hypot(before.x - other!.x, before.y - other!.y), 8);
+          const factor = Math.max(Math.hypot(at.x - other!.x, at.y - other!.y), 8) / apart;
+          setTransform((now) => zoomAt(now, factor, (at.x + other!.x) / 2, (at.y + other!.y) / 2));
+        }
+        pointers.set(event.pointerId, at);
+      },
+      { signal: own.signal },
+    );
     for (const type of ['pointerup', 'pointercancel', 'pointerleave'] as const) {
       svg.addEventListener(type, (event) => void pointers.delete(event.pointerId), { signal: own.signal });
     }
-    svg.addEventListener('keydown', (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const keys: Readonly<Record<string, () => void>> = {
-        ArrowLeft: () => shift(60, 0), ArrowRight: () => shift(-60, 0), ArrowUp: () => shift(0, 60), ArrowDown: () => shift(0, -60),
-        '+': () => zoom(1.25), '=': () => zoom(1.25), '-': () => zoom(0.8), 0: fit, f: fit,
-      };
-      const action = keys[event.key];
-      if (action === undefined) return;
-      event.preventDefault();
-      action();
-    }, { signal: own.signal });
+    svg.addEventListener(
+      'keydown',
+      (event) => {
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
+        const keys: Readonly<Record<string, () => void>> = {
+          ArrowLeft: () => shift(60, 0),
+          ArrowRight: () => shift(-60, 0),
+          ArrowUp: () => shift(0, 60),
+          ArrowDown: () => shift(0, -60),
+          '+': () => zoom(1.25),
+          '=': () => zoom(1.25),
+          '-': () => zoom(0.8),
+          0: fit,
+          f: fit,
+        };
+        const action = keys[event.key];
+        if (action === undefined) return;
+        event.preventDefault();
+        action();
+      },
+      { signal: own.signal },
+    );
     return () => {
       own.abort();
       observer.disconnect();

@@ -26,12 +26,17 @@ export function Sparkline({ series, label }: { readonly series: Series; readonly
     return path;
   };
   const area = steps(claimed);
-  return html`
-    <svg class="spark" viewBox=${`0 0 ${width} ${height}`} preserveAspectRatio="none" role="img" aria-label=${label}>
-      ${area !== '' && html`<path class="claimed" d=${`${area}V${height}H${round(x(at[0]!))}Z`} />`}
-      <path class="declared" d=${steps(declared)} />
-      <path class="used" d=${steps(used)} />
-    </svg>`;
+  return html` <svg
+    class="spark"
+    viewBox=${`0 0 ${width} ${height}`}
+    preserveAspectRatio="none"
+    role="img"
+    aria-label=${label}
+  >
+    ${area !== '' && html`<path class="claimed" d=${`${area}V${height}H${round(x(at[0]!))}Z`} />`}
+    <path class="declared" d=${steps(declared)} />
+    <path class="used" d=${steps(used)} />
+  </svg>`;
 }
 
 function round(value: number): number {

@@ -3,7 +3,12 @@ import type { VNode } from 'preact';
 import { html } from '../html.ts';
 import { stateNames } from '../run-data.ts';
 
-const paths = ['M5 1.5 A3.5 3.5 0 1 1 4.99 1.5 Z', 'M5 1 A4 4 0 0 1 5 9 Z M5 1.5 A3.5 3.5 0 1 1 4.99 1.5 Z', 'M1.5 5.2 L4 7.8 L8.6 2.4', 'M2 2 L8 8 M8 2 L2 8'];
+const paths = [
+  'M5 1.5 A3.5 3.5 0 1 1 4.99 1.5 Z',
+  'M5 1 A4 4 0 0 1 5 9 Z M5 1.5 A3.5 3.5 0 1 1 4.99 1.5 Z',
+  'M1.5 5.2 L4 7.8 L8.6 2.4',
+  'M2 2 L8 8 M8 2 L2 8',
+];
 
 export interface StateGlyphProps {
   /** `State` */
@@ -14,5 +19,15 @@ export interface StateGlyphProps {
 }
 
 export function StateGlyph({ state, x = 0, y = 0 }: StateGlyphProps): VNode {
-  return html`<svg class=${`state ${stateNames[state]!}`} x=${x} y=${y} viewBox="0 0 10 10" width="10" height="10" aria-hidden="true"><path d=${paths[state]} /></svg>`;
+  return html`<svg
+    class=${`state ${stateNames[state]!}`}
+    x=${x}
+    y=${y}
+    viewBox="0 0 10 10"
+    width="10"
+    height="10"
+    aria-hidden="true"
+  >
+    <path d=${paths[state]} />
+  </svg>`;
 }

@@ -43,7 +43,8 @@ export class TimelineCanvas {
     this.#stopListening = listenTo(canvas, {
       zoom: (factor, x) => this.#move(() => this.#viewport.zoom(factor, this.#share(x))),
       pan: (pixels) => this.#move(() => this.#viewport.pan(pixels / this.#width)),
-      scroll: (pixels) => this.#move(() => this.#viewport.scroll(pixels, this.#geometry.rows.height, this.#geometry.height - axis)),
+      scroll: (pixels) =>
+        this.#move(() => this.#viewport.scroll(pixels, this.#geometry.rows.height, this.#geometry.height - axis)),
       fit: () => this.fit(),
       toggleFollow: () => this.follow(!this.#viewport.isFollowing),
       hover: (x, y) => this.#hover(x, y),
@@ -144,11 +145,21 @@ export class TimelineCanvas {
       this.#context.fillStyle = this.#inks.surface;
       return this.#context.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
     }
-    drawTimeline(this.#context, this.#model, this.#viewport.range, this.#viewport.scrollTop, this.#geometry, this.#inks, this.#cursor);
+    drawTimeline(
+      this.#context,
+      this.#model,
+      this.#viewport.range,
+      this.#viewport.scrollTop,
+      this.#geometry,
+      this.#inks,
+      this.#cursor,
+    );
   }
 
   #hit(x: number, y: number): Hit | undefined {
-    return this.#model === undefined ? undefined : hitTest(this.#model, this.#viewport.range, this.#viewport.scrollTop, this.#geometry, x, y);
+    return this.#model === undefined
+      ? undefined
+      : hitTest(this.#model, this.#viewport.range, this.#viewport.scrollTop, this.#geometry, x, y);
   }
 
   #hover(x: number, y: number): void {
@@ -170,7 +181,8 @@ export class TimelineCanvas {
   }
 
   #pick(): void {
-    if (this.#cursor !== undefined) this.#listener.select(this.#model!.data.lanes[this.#cursor.lane]!.spans.fn[this.#cursor.span]!);
+    if (this.#cursor !== undefined)
+      this.#listener.select(this.#model!.data.lanes[this.#cursor.lane]!.spans.fn[this.#cursor.span]!);
   }
 
   #step(what: 'span' | 'lane', by: 1 | -1): void {
@@ -178,17 +190,24 @@ export class TimelineCanvas {
     const order = this.#geometry.rows.nodes.flatMap((node) => node.lanes);
     if (data === undefined || order.length === 0) return;
     const row = order.findIndex(({ lane }) => lane === this.#cursor?.lane);
-    const next = order[what === 'lane' && row >= 0 ? Math.min(Math.max(row + by, 0), order.length - 1) : Math.max(row, 0)]!;
+    const next =
+      order[what === 'lane' && row >= 0 ? Math.min(Math.max(row + by, 0), order.length - 1) : Math.max(row, 0)]!;
     const { spans } = data.lanes[next.lane]!;
-    const begun = this.#cursor === undefined ? undefined : data.lanes[this.#cursor.lane]!.spans.begun[this.#cursor.span];
-    const span = what === 'lane' && begun !== undefined
-      ? Math.min(spans.firstEndingAt(begun), spans.size - 1)
-      : neighbour(spans, row >= 0 ? this.#cursor!.span : -1, by, this.#viewport.range);
+    const begun =
+      this.#cursor === undefined ? undefined : data.lanes[this.#cursor.lane]!.spans.begun[this.#cursor.span];
+    const span =
+      what === 'lane' && begun !== undefined
+        ? Math.min(spans.firstEndingAt(begun), spans.size - 1)
+        : neighbour(spans, row >= 0 ? this.#cursor!.span : -1, by, this.#viewport.range);
     if (span < 0) return;
     this.#cursor = { lane: next.lane, span };
     this.#move(() => this.#viewport.bring(spans.begun[span]!, spans.ended[span]!));
     const { range } = this.#viewport;
     const x = this.#geometry.gutter + ((spans.begun[span]! - range.from) / (range.to - range.from)) * this.#width;
-    this.#listener.hover({ kind: 'span', lane: next.lane, span, among: 1 }, Math.max(x, this.#geometry.gutter), axis + next.top - this.#viewport.scrollTop);
+    this.#listener.hover(
+      { kind: 'span', lane: next.lane, span, among: 1 },
+      Math.max(x, this.#geometry.gutter),
+      axis + next.top - this.#viewport.scrollTop,
+    );
   }
 }

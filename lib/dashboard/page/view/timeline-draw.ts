@@ -26,8 +26,14 @@ export function readInks(theme: Theme): Inks {
   const style = getComputedStyle(document.documentElement);
   const of = (name: string): string => style.getPropertyValue(`--${name}`).trim();
   return {
-    surface: of('surface'), stripe: of('stripe'), line: of('line'), ink: of('ink'), quiet: of('quiet'), accent: of('accent'),
-    danger: of('danger'), warning: of('warning'),
+    surface: of('surface'),
+    stripe: of('stripe'),
+    line: of('line'),
+    ink: of('ink'),
+    quiet: of('quiet'),
+    accent: of('accent'),
+    danger: of('danger'),
+    warning: of('warning'),
     fills: Array.from({ length: looks }, (_, place) => {
       const { color, isHatched } = lookOf(place, theme);
       return { color, ink: inkOn(color), wide: isHatched ? hatched(color, of('surface')) : color };
@@ -63,7 +69,13 @@ const glyphs = new Map(markKinds.map((kind) => [kind, new Path2D(markShapes[kind
 
 /** @param context scaled so that a unit is a CSS pixel */
 export function drawTimeline(
-  context: CanvasRenderingContext2D, model: TimelineModel, range: TimeRange, scrollTop: number, geometry: Geometry, inks: Inks, cursor: Cursor | undefined,
+  context: CanvasRenderingContext2D,
+  model: TimelineModel,
+  range: TimeRange,
+  scrollTop: number,
+  geometry: Geometry,
+  inks: Inks,
+  cursor: Cursor | undefined,
 ): void {
   const { width, height, gutter, axis, rows } = geometry;
   context.globalAlpha = 1;
@@ -76,9 +88,12 @@ export function drawTimeline(
   context.rect(gutter, 0, width - gutter, height);
   context.clip();
   context.translate(gutter, 0);
-  const seen = rows.nodes.filter(({ top, lanes }) => top - scrollTop <= height && top + headingHeight + lanes.length * rows.laneHeight >= scrollTop);
+  const seen = rows.nodes.filter(
+    ({ top, lanes }) => top - scrollTop <= height && top + headingHeight + lanes.length * rows.laneHeight >= scrollTop,
+  );
   context.fillStyle = inks.stripe;
-  for (const { lanes } of seen) for (const { top } of lanes) context.fillRect(0, axis + top - scrollTop, width, rows.laneHeight - 1);
+  for (const { lanes } of seen)
+    for (const { top } of lanes) context.fillRect(0, axis + top - scrollTop, width, rows.laneHeight - 1);
   context.fillStyle = inks.line;
   for (const time of at) context.fillRect(Math.round(xOf(range, width - gutter, time)), axis, 1, height - axis);
   context.translate(0, axis - scrollTop);
@@ -95,7 +110,15 @@ export function drawTimeline(
   drawAxis(context, range, at, step, geometry, inks);
 }
 
-function drawLane(context: CanvasRenderingContext2D, model: TimelineModel, range: TimeRange, lane: number, top: number, geometry: Geometry, inks: Inks): void {
+function drawLane(
+  context: CanvasRenderingContext2D,
+  model: TimelineModel,
+  range: TimeRange,
+  lane: number,
+  top: number,
+  geometry: Geometry,
+  inks: Inks,
+): void {
   const { data, places, highlight } = model;
   const width = geometry.width - geometry.gutter;
   const height = geometry.rows.laneHeight - 1;
@@ -119,7 +142,14 @@ function drawLane(context: CanvasRenderingContext2D, model: TimelineModel, range
       context.fillRect(from, top + height - 3, Math.max(wide, 2), 3);
     }
     if (hasLabels && wide >= leastLabel && pieces.span[i]! >= 0) {
-      drawLabel(context, data.graph.ids[spans.fn[pieces.span[i]!]!]!, from + 4, top + height / 2, wide - 8, isDim ? inks.quiet : look.ink);
+      drawLabel(
+        context,
+        data.graph.ids[spans.fn[pieces.span[i]!]!]!,
+        from + 4,
+        top + height / 2,
+        wide - 8,
+        isDim ? inks.quiet : look.ink,
+      );
     }
   }
   for (const live of data.live) {
@@ -138,11 +168,19 @@ function drawLane(context: CanvasRenderingContext2D, model: TimelineModel, range
     context.setLineDash([3, 2]);
     context.strokeRect(from + 0.5, top + 0.5, Math.max(to - from - 1, 1), height - 1);
     context.setLineDash([]);
-    if (hasLabels && to - from >= leastLabel) drawLabel(context, data.graph.ids[live.fn]!, from + 4, top + height / 2, to - from - 8, inks.ink);
+    if (hasLabels && to - from >= leastLabel)
+      drawLabel(context, data.graph.ids[live.fn]!, from + 4, top + height / 2, to - from - 8, inks.ink);
   }
 }
 
-function drawLabel(context: CanvasRenderingContext2D, text: string, x: number, y: number, width: number, color: string): void {
+function drawLabel(
+  context: CanvasRenderingContext2D,
+  text: string,
+  x: number,
+  y: number,
+  width: number,
+  color: string,
+): void {
   const fits = Math.floor(width / letter);
   if (fits < 3) return;
   context.globalAlpha = 1;
@@ -153,7 +191,14 @@ function drawLabel(context: CanvasRenderingContext2D, text: string, x: number, y
   context.fillText(plainText(text.length > fits ? `${text.slice(0, fits - 1)}…` : text), x, y + 0.5, width);
 }
 
-function drawMarks(context: CanvasRenderingContext2D, { data, highlight }: TimelineModel, range: TimeRange, { node, top }: NodeRow, width: number, inks: Inks): void {
+function drawMarks(
+  context: CanvasRenderingContext2D,
+  { data, highlight }: TimelineModel,
+  range: TimeRange,
+  { node, top }: NodeRow,
+  width: number,
+  inks: Inks,
+): void {
   for (const kind of markKinds) {
     const shape = markShapes[kind];
     let painted = Number.NEGATIVE_INFINITY;
@@ -178,7 +223,14 @@ function drawMarks(context: CanvasRenderingContext2D, { data, highlight }: Timel
 }
 
 /** Outlines what is looked at, and what the keyboard is at. */
-function drawSelection(context: CanvasRenderingContext2D, model: TimelineModel, range: TimeRange, geometry: Geometry, inks: Inks, cursor: Cursor | undefined): void {
+function drawSelection(
+  context: CanvasRenderingContext2D,
+  model: TimelineModel,
+  range: TimeRange,
+  geometry: Geometry,
+  inks: Inks,
+  cursor: Cursor | undefined,
+): void {
   const { data, selected } = model;
   const outline = (lane: number, begun: number, ended: number, color: string): void => {
     const row = geometry.rows.nodes.flatMap((node) => node.lanes).find((one) => one.lane === lane);
@@ -191,13 +243,21 @@ function drawSelection(context: CanvasRenderingContext2D, model: TimelineModel, 
     context.strokeRect(x - 1, row.top - 1, wide + 2, geometry.rows.laneHeight + 1);
     context.lineWidth = 1;
   };
-  if (selected >= 0 && data.lane[selected]! >= 0) outline(data.lane[selected]!, data.begun[selected]!, data.ended[selected]!, inks.ink);
+  if (selected >= 0 && data.lane[selected]! >= 0)
+    outline(data.lane[selected]!, data.begun[selected]!, data.ended[selected]!, inks.ink);
   if (cursor === undefined) return;
   const spans = data.lanes[cursor.lane]?.spans;
-  if (spans !== undefined && cursor.span >= 0 && cursor.span < spans.size) outline(cursor.lane, spans.begun[cursor.span]!, spans.ended[cursor.span]!, inks.accent);
+  if (spans !== undefined && cursor.span >= 0 && cursor.span < spans.size)
+    outline(cursor.lane, spans.begun[cursor.span]!, spans.ended[cursor.span]!, inks.accent);
 }
 
-function drawGutter(context: CanvasRenderingContext2D, { data }: TimelineModel, scrollTop: number, { width, gutter, axis, height, rows }: Geometry, inks: Inks): void {
+function drawGutter(
+  context: CanvasRenderingContext2D,
+  { data }: TimelineModel,
+  scrollTop: number,
+  { width, gutter, axis, height, rows }: Geometry,
+  inks: Inks,
+): void {
   context.fillStyle = inks.surface;
   context.fillRect(0, axis, gutter, height - axis);
   context.fillStyle = inks.line;
@@ -210,7 +270,11 @@ function drawGutter(context: CanvasRenderingContext2D, { data }: TimelineModel, 
       context.fillStyle = inks.stripe;
       context.fillRect(0, axis + hostTop - scrollTop, width, hostHeight - 3);
       context.fillStyle = inks.quiet;
-      context.fillText(shortened(`host ${host}`, width - 16, letter), 8, axis + hostTop - scrollTop + (hostHeight - 3) / 2 + 0.5);
+      context.fillText(
+        shortened(`host ${host}`, width - 16, letter),
+        8,
+        axis + hostTop - scrollTop + (hostHeight - 3) / 2 + 0.5,
+      );
     }
     const y = axis + top - scrollTop;
     context.font = boldFont;
@@ -221,11 +285,19 @@ function drawGutter(context: CanvasRenderingContext2D, { data }: TimelineModel, 
     context.font = font;
     context.fillStyle = inks.quiet;
     context.textAlign = 'right';
-    for (const { lane, top: laneTop } of lanes) context.fillText(String(data.lanes[lane]!.thread), gutter - 7, axis + laneTop - scrollTop + rows.laneHeight / 2);
+    for (const { lane, top: laneTop } of lanes)
+      context.fillText(String(data.lanes[lane]!.thread), gutter - 7, axis + laneTop - scrollTop + rows.laneHeight / 2);
   }
 }
 
-function drawAxis(context: CanvasRenderingContext2D, range: TimeRange, at: readonly number[], step: number, { width, gutter, axis }: Geometry, inks: Inks): void {
+function drawAxis(
+  context: CanvasRenderingContext2D,
+  range: TimeRange,
+  at: readonly number[],
+  step: number,
+  { width, gutter, axis }: Geometry,
+  inks: Inks,
+): void {
   context.fillStyle = inks.surface;
   context.fillRect(0, 0, width, axis);
   context.fillStyle = inks.line;

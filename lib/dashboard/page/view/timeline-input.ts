@@ -34,44 +34,57 @@ export function listenTo(canvas: HTMLCanvasElement, actions: TimelineActions): (
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
 
-  canvas.addEventListener('wheel', (event) => {
-    event.preventDefault();
-    const scale = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-    const [dx, dy] = event.shiftKey && event.deltaX === 0 ? [event.deltaY * scale, 0] : [event.deltaX * scale, event.deltaY * scale];
-    if (Math.abs(dx) > Math.abs(dy)) actions.pan(dx);
-    else if (event.altKey) actions.scroll(dy);
-    // A pinch on a touchpad comes as a wheel with ctrl, in smaller steps.
-    else actions.zoom(Math.exp(-dy * (event.ctrlKey ? 0.01 : 0.002)), place(event).x);
-  }, { passive: false, signal });
+  canvas.addEventListener(
+    'wheel',
+    (event) => {
+      event.preventDefault();
+      const scale = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+      const [dx, dy] =
+        event.shiftKey && event.deltaX === 0 ? [event.deltaY * scale, 0] : [event.deltaX * scale, event.deltaY * scale];
+      if (Math.abs(dx) > Math.abs(dy)) actions.pan(dx);
+      else if (event.altKey) actions.scroll(dy);
+      // A pinch on a touchpad comes as a wheel with ctrl, in smaller steps.
+      else actions.zoom(Math.exp(-dy * (event.ctrlKey ? 0.01 : 0.002)), place(event).x);
+    },
+    { passive: false, signal },
+  );
 
-  canvas.addEventListener('pointerdown', (event) => {
-    if (event.button !== 0) return;
-    canvas.setPointerCapture(event.pointerId);
-    pointers.set(event.pointerId, place(event));
-    start = place(event);
-    isDragging = pointers.size > 1;
-  }, { signal });
+  canvas.addEventListener(
+    'pointerdown',
+    (event) => {
+      if (event.button !== 0) return;
+      canvas.setPointerCapture(event.pointerId);
+      pointers.set(event.pointerId, place(event));
+      start = place(event);
+      isDragging = pointers.size > 1;
+    },
+    { signal },
+  );
 
-  canvas.addEventListener('pointermove', (event) => {
-    const at = place(event);
-    const before = pointers.get(event.pointerId);
-    if (before === undefined) return actions.hover(at.x, at.y, false);
-    if (pointers.size === 1) {
-      if (!isDragging && Math.hypot(at.x - start.x, at.y - start.y) < slack) return;
-      if (!isDragging) actions.leave();
-      isDragging = true;
-      canvas.classList.add('dragging');
-      actions.pan(before.x - at.x);
-      actions.scroll(before.y - at.y);
-    } else {
-      const [other] = [...pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
-      const apart = Math.max(Math.abs(before.x - other!.x), 8);
-      const now = Math.max(Math.abs(at.x - other!.x), 8);
-      actions.zoom(now / apart, (at.x + other!.x) / 2);
-      actions.pan((before.x - at.x) / 2);
-    }
-    pointers.set(event.pointerId, at);
-  }, { signal });
+  canvas.addEventListener(
+    'pointermove',
+    (event) => {
+      const at = place(event);
+      const before = pointers.get(event.pointerId);
+      if (before === undefined) return actions.hover(at.x, at.y, false);
+      if (pointers.size === 1) {
+        if (!isDragging && Math.hypot(at.x - start.x, at.y - start.y) < slack) return;
+        if (!isDragging) actions.leave();
+        isDragging = true;
+        canvas.classList.add('dragging');
+        actions.pan(before.x - at.x);
+        actions.scroll(before.y - at.y);
+      } else {
+        const [other] = [...pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
+        const apart = Math.max(Math.abs(before.x - other!.x), 8);
+        const now = Math.max(Math.abs(at.x - other!.x), 8);
+        actions.zoom(now / apart, (at.x + other!.x) / 2);
+        actions.pan((before.x - at.x) / 2);
+      }
+      pointers.set(event.pointerId, at);
+    },
+    { signal },
+  );
 
   const release = (event: PointerEvent): void => {
     if (!pointers.delete(event.pointerId) || pointers.size > 0) return;
@@ -104,13 +117,17 @@ export function listenTo(canvas: HTMLCanvasElement, actions: TimelineActions): (
     Enter: () => actions.pick(),
     Escape: () => actions.leave(),
   };
-  canvas.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const action = keys[event.key];
-    if (action === undefined) return;
-    event.preventDefault();
-    action();
-  }, { signal });
+  canvas.addEventListener(
+    'keydown',
+    (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const action = keys[event.key];
+      if (action === undefined) return;
+      event.preventDefault();
+      action();
+    },
+    { signal },
+  );
 
   return () => own.abort();
 }

@@ -28,7 +28,12 @@ export interface Geometry {
 }
 
 export type Hit =
-  | { readonly kind: 'span'; readonly lane: number; readonly span: number; /** Of how many it is the longest. */ readonly among: number }
+  | {
+      readonly kind: 'span';
+      readonly lane: number;
+      readonly span: number;
+      /** Of how many it is the longest. */ readonly among: number;
+    }
   | { readonly kind: 'live'; readonly live: Live }
   | { readonly kind: 'mark'; readonly mark: Mark; readonly among: number };
 
@@ -36,7 +41,14 @@ export type Hit =
 const reach = 2;
 const markReach = 6;
 
-export function hitTest(model: TimelineModel, range: TimeRange, scrollTop: number, geometry: Geometry, x: number, y: number): Hit | undefined {
+export function hitTest(
+  model: TimelineModel,
+  range: TimeRange,
+  scrollTop: number,
+  geometry: Geometry,
+  x: number,
+  y: number,
+): Hit | undefined {
   const { gutter, axis, rows } = geometry;
   if (x < gutter || y < axis) return undefined;
   const inner = y - axis + scrollTop;
@@ -46,7 +58,9 @@ export function hitTest(model: TimelineModel, range: TimeRange, scrollTop: numbe
   const lane = laneAt(rows, inner);
   if (lane !== undefined) return spanAt(model, lane, from, to) ?? liveAt(model, lane, from, to);
   const node = rows.nodes.find(({ top }) => inner >= top && inner < top + headingHeight);
-  return node === undefined ? undefined : markAt(model, node.node, (at) => Math.abs(xOf(range, width, at) - (x - gutter)) <= markReach);
+  return node === undefined
+    ? undefined
+    : markAt(model, node.node, (at) => Math.abs(xOf(range, width, at) - (x - gutter)) <= markReach);
 }
 
 function spanAt(model: TimelineModel, lane: number, from: number, to: number): Hit | undefined {
@@ -64,7 +78,9 @@ function spanAt(model: TimelineModel, lane: number, from: number, to: number): H
 }
 
 function liveAt({ data, end }: TimelineModel, lane: number, from: number, to: number): Hit | undefined {
-  const live = data.live.find((one) => data.states[one.fn] === State.running && isOn(data.lanes[lane]!, one) && one.since <= to && end >= from);
+  const live = data.live.find(
+    (one) => data.states[one.fn] === State.running && isOn(data.lanes[lane]!, one) && one.since <= to && end >= from,
+  );
   return live === undefined ? undefined : { kind: 'live', live };
 }
 

@@ -16,7 +16,8 @@ interface Tip {
   readonly y: number;
 }
 
-const keys = 'Arrow keys pan, + and − zoom, 0 fits everything, L follows the end. Full stop and comma step through functions, N and P through threads, Enter opens.';
+const keys =
+  'Arrow keys pan, + and − zoom, 0 fits everything, L follows the end. Full stop and comma step through functions, N and P through threads, Enter opens.';
 
 export function Timeline(props: PageProps): VNode {
   const { store, selected, highlight, places, actions } = props;
@@ -33,7 +34,8 @@ export function Timeline(props: PageProps): VNode {
 
   useLayoutEffect(() => {
     const own = new TimelineCanvas(element.current!, {
-      hover: (hit, x, y) => setTip(hit === undefined || model.current === undefined ? undefined : tipOf(model.current, hit, x, y)),
+      hover: (hit, x, y) =>
+        setTip(hit === undefined || model.current === undefined ? undefined : tipOf(model.current, hit, x, y)),
       select: (fn) => latest.current.actions.selectFunction(fn),
       followed: setFollowing,
     });
@@ -47,25 +49,47 @@ export function Timeline(props: PageProps): VNode {
     canvas.current!.show(model.current);
   });
 
-  return html`
-    <div class="timeline">
-      <div class="toolbar">
-        <button type="button" title="Zoom out (−)" aria-label="Zoom out" onClick=${() => canvas.current!.zoom(1 / 1.6)}>−</button>
-        <button type="button" title="Zoom in (+)" aria-label="Zoom in" onClick=${() => canvas.current!.zoom(1.6)}>+</button>
-        <button type="button" title="Show all of it (0)" onClick=${() => canvas.current!.fit()}>Fit</button>
-        <button type="button" title="Keep the end in sight (L)" aria-pressed=${isRunning && isFollowing} disabled=${!isRunning} onClick=${() => canvas.current!.follow(!isFollowing)}>Follow</button>
-        ${data !== undefined && data.forgotten > 0 && html`<span class="note">${plural(data.forgotten, 'earlier function')} no longer kept</span>`}
+  return html` <div class="timeline">
+    <div class="toolbar">
+      <button type="button" title="Zoom out (−)" aria-label="Zoom out" onClick=${() => canvas.current!.zoom(1 / 1.6)}>
+        −
+      </button>
+      <button type="button" title="Zoom in (+)" aria-label="Zoom in" onClick=${() => canvas.current!.zoom(1.6)}>
+        +
+      </button>
+      <button type="button" title="Show all of it (0)" onClick=${() => canvas.current!.fit()}>Fit</button>
+      <button
+        type="button"
+        title="Keep the end in sight (L)"
+        aria-pressed=${isRunning && isFollowing}
+        disabled=${!isRunning}
+        onClick=${() => canvas.current!.follow(!isFollowing)}
+      >
+        Follow
+      </button>
+      ${data !== undefined && data.forgotten > 0 && html`<span class="note">${plural(data.forgotten, 'earlier function')} no longer kept</span>`}
+    </div>
+    <div class="stage">
+      <canvas
+        ref=${element}
+        tabindex="0"
+        role="application"
+        aria-label="Task stream"
+        aria-describedby="timeline-keys"
+      ></canvas>
+      ${data === undefined || data.lanes.length === 0 ? html`<p class="empty">${store.key === null ? 'No run yet. It will be here when one begins.' : data === undefined ? 'Reading the run …' : 'Nothing has begun yet.'}</p>` : ''}
+      <div
+        class="tip"
+        role="status"
+        hidden=${tip === undefined}
+        style=${tip === undefined ? {} : placed(tip, element.current)}
+      >
+        ${tip !== undefined && html`<strong>${tip.title}</strong>${tip.lines.map((line) => html`<span>${line}</span>`)}`}
       </div>
-      <div class="stage">
-        <canvas ref=${element} tabindex="0" role="application" aria-label="Task stream" aria-describedby="timeline-keys"></canvas>
-        ${data === undefined || data.lanes.length === 0 ? html`<p class="empty">${store.key === null ? 'No run yet. It will be here when one begins.' : data === undefined ? 'Reading the run …' : 'Nothing has begun yet.'}</p>` : ''}
-        <div class="tip" role="status" hidden=${tip === undefined} style=${tip === undefined ? {} : placed(tip, element.current)}>
-          ${tip !== undefined && html`<strong>${tip.title}</strong>${tip.lines.map((line) => html`<span>${line}</span>`)}`}
-        </div>
-      </div>
-      <p id="timeline-keys" class="hint">${keys}</p>
-      ${data !== undefined && h(Legend, { data, places, highlight, theme, onPick: actions.highlightName })}
-    </div>`;
+    </div>
+    <p id="timeline-keys" class="hint">${keys}</p>
+    ${data !== undefined && h(Legend, { data, places, highlight, theme, onPick: actions.highlightName })}
+  </div>`;
 }
 
 /** Beside the pointer, and never out of the picture. */
@@ -75,7 +99,8 @@ function placed({ x, y }: Tip, canvas: HTMLCanvasElement | null): { left: string
   const isRight = x > width / 2;
   const isLow = y > height / 2;
   return {
-    left: `${isRight ? x - 10 : x + 12}px`, top: `${isLow ? y - 10 : y + 14}px`,
+    left: `${isRight ? x - 10 : x + 12}px`,
+    top: `${isLow ? y - 10 : y + 14}px`,
     transform: `translate(${isRight ? '-100%' : '0'}, ${isLow ? '-100%' : '0'})`,
   };
 }
@@ -84,20 +109,48 @@ function tipOf({ data, end }: TimelineModel, hit: Hit, x: number, y: number): Ti
   if (hit.kind === 'mark') {
     const { mark, among } = hit;
     const title = mark.fn >= 0 ? data.graph.ids[mark.fn]! : mark.kind;
-    return { title, x, y, lines: [mark.text, `at ${formatDuration(mark.at)}`, ...among > 1 ? [`and ${plural(among - 1, 'other mark')} here`] : []].filter((line) => line !== '') };
+    return {
+      title,
+      x,
+      y,
+      lines: [
+        mark.text,
+        `at ${formatDuration(mark.at)}`,
+        ...(among > 1 ? [`and ${plural(among - 1, 'other mark')} here`] : []),
+      ].filter((line) => line !== ''),
+    };
   }
   if (hit.kind === 'live') {
-    return { title: data.graph.ids[hit.live.fn]!, x, y, lines: [data.nameOf(hit.live.fn), `running for ${formatDuration(end - hit.live.since)}`, `${hit.live.node}, thread ${hit.live.thread}`] };
+    return {
+      title: data.graph.ids[hit.live.fn]!,
+      x,
+      y,
+      lines: [
+        data.nameOf(hit.live.fn),
+        `running for ${formatDuration(end - hit.live.since)}`,
+        `${hit.live.node}, thread ${hit.live.thread}`,
+      ],
+    };
   }
   const lane = data.lanes[hit.lane]!;
   const { fn, begun, ended, attempt, threw } = lane.spans;
   const own = fn[hit.span]!;
-  const outcome = threw[hit.span] === 1 ? `attempt ${attempt[hit.span]!} failed` : attempt[hit.span]! > 1 ? `attempt ${attempt[hit.span]!}` : '';
+  const outcome =
+    threw[hit.span] === 1
+      ? `attempt ${attempt[hit.span]!} failed`
+      : attempt[hit.span]! > 1
+        ? `attempt ${attempt[hit.span]!}`
+        : '';
   return {
-    title: data.graph.ids[own]!, x, y,
+    title: data.graph.ids[own]!,
+    x,
+    y,
     lines: [
-      data.nameOf(own), `${formatDuration(ended[hit.span]! - begun[hit.span]!)}, from ${formatDuration(begun[hit.span]!)}`, outcome,
-      `${lane.node}, thread ${lane.thread}`, hit.among > 1 ? `and ${plural(hit.among - 1, 'shorter one')} here` : '',
+      data.nameOf(own),
+      `${formatDuration(ended[hit.span]! - begun[hit.span]!)}, from ${formatDuration(begun[hit.span]!)}`,
+      outcome,
+      `${lane.node}, thread ${lane.thread}`,
+      hit.among > 1 ? `and ${plural(hit.among - 1, 'shorter one')} here` : '',
     ].filter((line) => line !== ''),
   };
 }

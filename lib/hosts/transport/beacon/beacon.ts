@@ -1,13 +1,15 @@
 /**
- * Signs of life that do not depend on the main thread: user code may keep that busy for as long as it likes. A thread of its own sends them
- * as datagrams and counts those of peers. They come beside those on the control channel: where no datagram gets through, all is as without.
+ * Signs of life that do not depend on the main thread: user code may keep that busy for as long as it likes. A thread
+ * of its own sends them as datagrams and counts those of peers. They come beside those on the control channel: where no
+ * datagram gets through, all is as without.
  *
  * ```
  *   main thread     ── control channel: port, id, key ──►  main thread
  *   beacon thread   ◄───────── datagrams ──────────────►   beacon thread
  * ```
  *
- * Each host makes a key for each of its peers, and tells it on the control channel: who sends a sign of life that counts has proved itself.
+ * Each host makes a key for each of its peers, and tells it on the control channel: who sends a sign of life that
+ * counts has proved itself.
  */
 import { Worker } from 'node:worker_threads';
 import { moduleUrl } from '../../../core/package-files.ts';
@@ -34,7 +36,11 @@ export class Beacon {
 
   private constructor(host: string, interval: number) {
     const start: BeaconStart = { host, interval, counts: this.#counts };
-    this.#worker = new Worker(entry, { name: 'beacon', workerData: start, resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 } });
+    this.#worker = new Worker(entry, {
+      name: 'beacon',
+      workerData: start,
+      resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 },
+    });
   }
 
   /**
@@ -60,7 +66,13 @@ export class Beacon {
     const slot = this.#port === undefined ? undefined : this.#free.pop();
     if (slot === undefined) return undefined;
     Atomics.store(this.#counts, slot, 0);
-    return new Pulse(slot, this.#counts, this.#port!, (message) => this.#worker.postMessage(message), () => this.#free.push(slot));
+    return new Pulse(
+      slot,
+      this.#counts,
+      this.#port!,
+      (message) => this.#worker.postMessage(message),
+      () => this.#free.push(slot),
+    );
   }
 
   async stop(): Promise<void> {
@@ -94,7 +106,12 @@ export class Pulse {
    * @param address the host it is at; undefined: that is seen when it sends
    */
   send({ port, id, key }: BeaconCard, address: string | undefined): void {
-    this.#tell({ type: 'send', id: this.card.id, to: { id, key }, at: address === undefined ? undefined : { address, port } });
+    this.#tell({
+      type: 'send',
+      id: this.card.id,
+      to: { id, key },
+      at: address === undefined ? undefined : { address, port },
+    });
   }
 
   /** Whether the peer has given a sign of life since this was asked last. */

@@ -1,6 +1,6 @@
 /**
- * A sign of life as it travels: whom it is for, a number that only rises, and a proof that both come from who knows the key. Carries nothing
- * else, and is read by comparing bytes.
+ * A sign of life as it travels: whom it is for, a number that only rises, and a proof that both come from who knows the
+ * key. Carries nothing else, and is read by comparing bytes.
  *
  * ```
  *   id 8 │ number 8 │ HMAC-SHA256 of both, cut to 16
@@ -36,5 +36,8 @@ export function readBeat(datagram: Buffer, key: Uint8Array): number | undefined 
 }
 
 function proofOf(head: Uint8Array, key: Uint8Array): Buffer {
-  return createHmac('sha256', key).update(head).digest().subarray(0, datagramBytes - headBytes);
+  return createHmac('sha256', key)
+    .update(head)
+    .digest()
+    .subarray(0, datagramBytes - headBytes);
 }

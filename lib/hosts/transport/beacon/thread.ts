@@ -1,4 +1,7 @@
-/** The thread of a beacon: sends signs of life to peers, and counts those that come from them, whatever the main thread does. */
+/**
+ * The thread of a beacon: sends signs of life to peers, and counts those that come from them, whatever the main thread
+ * does.
+ */
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { parentPort, workerData } from 'node:worker_threads';
 import { idOf, readBeat, writeBeat } from './datagram.ts';
@@ -43,13 +46,15 @@ socket.bind({ address: host, port: 0 }, () => tell({ port: socket.address().port
 
 setInterval(() => {
   number++;
-  for (const { theirs, at } of peers.values()) if (theirs !== undefined && at !== undefined) socket.send(writeBeat(theirs, number), at.port, at.address, () => {});
+  for (const { theirs, at } of peers.values())
+    if (theirs !== undefined && at !== undefined) socket.send(writeBeat(theirs, number), at.port, at.address, () => {});
 }, interval);
 
 port.on('message', (message: ToBeacon) => {
   const id = Buffer.from(message.id).toString('hex');
   if (message.type === 'forget') return void peers.delete(id);
-  if (message.type === 'expect') return void peers.set(id, { slot: message.slot, own: message, theirs: undefined, at: undefined, last: 0 });
+  if (message.type === 'expect')
+    return void peers.set(id, { slot: message.slot, own: message, theirs: undefined, at: undefined, last: 0 });
   const peer = peers.get(id);
   if (peer === undefined) return;
   peer.theirs = message.to;

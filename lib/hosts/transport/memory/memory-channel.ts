@@ -51,7 +51,12 @@ export class MemoryChannel implements Channel {
   }
 
   /** Both ends, the dialler's first. */
-  static pair(kind: ChannelKind, dialler: Identity, dialled: Identity, link: MemoryLink): [MemoryChannel, MemoryChannel] {
+  static pair(
+    kind: ChannelKind,
+    dialler: Identity,
+    dialled: Identity,
+    link: MemoryLink,
+  ): [MemoryChannel, MemoryChannel] {
     const near = new MemoryChannel(kind, dialler, dialled, true, link);
     const far = new MemoryChannel(kind, dialled, dialler, false, link);
     near.#other = far;
@@ -104,7 +109,11 @@ export class MemoryChannel implements Channel {
   /** The connection is gone, by nobody's wish. */
   break(how: string): void {
     if (this.#state === 'closed') return;
-    this.#end(this.#state === 'closing' ? undefined : new HandoffError('NODE_DOWN', `the connection with host ${this.peer.id} has ended: ${how}`));
+    this.#end(
+      this.#state === 'closing'
+        ? undefined
+        : new HandoffError('NODE_DOWN', `the connection with host ${this.peer.id} has ended: ${how}`),
+    );
   }
 
   #end(why: unknown): void {

@@ -20,7 +20,8 @@ export class MemoryNetwork {
 
   /** Lets others dial a host; gives its address. */
   register(host: MemoryHost, address = `memory:${++this.#ports}`): string {
-    if (this.#hosts.has(address)) throw new HandoffError('INVALID_OPTION', `${address} is taken`, { option: 'address' });
+    if (this.#hosts.has(address))
+      throw new HandoffError('INVALID_OPTION', `${address} is taken`, { option: 'address' });
     this.#hosts.set(address, host);
     return address;
   }

@@ -49,10 +49,14 @@ export class MemoryTransport implements Transport {
     const network = this.#network;
     const host = network.hostAt(address);
     const self = this.#identity();
-    if (host === undefined || network.isCut(self.id, host.identity.id)) throw new HandoffError('NODE_DOWN', `nobody answers at ${address}`);
+    if (host === undefined || network.isCut(self.id, host.identity.id))
+      throw new HandoffError('NODE_DOWN', `nobody answers at ${address}`);
     const peer = host.identity;
     const maxFrameBytes = Math.min(this.#maxFrameBytes, host.maxFrameBytes);
-    const [near, far] = MemoryChannel.pair(kind, self, peer, { cut: () => network.isCut(self.id, peer.id), maxFrameBytes });
+    const [near, far] = MemoryChannel.pair(kind, self, peer, {
+      cut: () => network.isCut(self.id, peer.id),
+      maxFrameBytes,
+    });
     network.add(near);
     network.add(far);
     this.#add(near);

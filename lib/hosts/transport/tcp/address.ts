@@ -1,4 +1,6 @@
-/** Addresses of hosts: `host:port`, with brackets around a host that has colons itself; `unix:/path` for a Unix socket. */
+/**
+ * Addresses of hosts: `host:port`, with brackets around a host that has colons itself; `unix:/path` for a Unix socket.
+ */
 import { HandoffError } from '../../../core/errors.ts';
 
 export interface HostAndPort {
@@ -38,7 +40,12 @@ export function machineOf(address: string): string | undefined {
 /** @throws `INVALID_OPTION` */
 export function needAddress(address: string): Endpoint {
   const parsed = parseAddress(address);
-  if (parsed === undefined) throw new HandoffError('INVALID_OPTION', `'${address}' is no address of a host: expected 'host:port' or 'unix:/path'`, { option: 'address' });
+  if (parsed === undefined)
+    throw new HandoffError(
+      'INVALID_OPTION',
+      `'${address}' is no address of a host: expected 'host:port' or 'unix:/path'`,
+      { option: 'address' },
+    );
   return parsed;
 }
 

@@ -24,7 +24,11 @@ export function encodeCard({ identity, maxFrameBytes }: Card): Buffer {
   const { id, incarnation, address } = identity;
   const json = Buffer.from(JSON.stringify({ id, incarnation, address, maxFrameBytes }));
   if (json.length > maxCardBytes || checkIdentity(identity) === undefined) {
-    throw new HandoffError('INVALID_OPTION', `the identity of this host is not valid: expected an id of up to 256 characters and an incarnation that is a whole number from 0`, { option: 'identity' });
+    throw new HandoffError(
+      'INVALID_OPTION',
+      `the identity of this host is not valid: expected an id of up to 256 characters and an incarnation that is a whole number from 0`,
+      { option: 'identity' },
+    );
   }
   const card = Buffer.allocUnsafe(cardHead + json.length);
   card.writeUInt16BE(json.length, 0);

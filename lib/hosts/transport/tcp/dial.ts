@@ -27,7 +27,10 @@ export interface Dialled {
   readonly proven: Proven;
 }
 
-/** A connection that was closed before anything was heard is tried again so often: a host under siege may have had to let it go. */
+/**
+ * A connection that was closed before anything was heard is tried again so often: a host under siege may have had to
+ * let it go.
+ */
 const attempts = 6;
 /** ms before the second attempt, on average; twice as long before each that follows. */
 const firstDelay = 20;
@@ -37,7 +40,8 @@ class Unheard extends Error {}
 
 /**
  * @param proved called from an event of the socket, so that none is lost
- * @throws `INVALID_OPTION` when the address is none; `UNAUTHORIZED`, `VERSION_MISMATCH`, `PROTOCOL_ERROR`, `NODE_DOWN`; the reason of the signal
+ * @throws `INVALID_OPTION` when the address is none; `UNAUTHORIZED`, `VERSION_MISMATCH`, `PROTOCOL_ERROR`, `NODE_DOWN`;
+ *   the reason of the signal
  */
 export async function dial<Result>(options: DialOptions, proved: (dialled: Dialled) => Result): Promise<Result> {
   const { address, handshakeTimeout, signal } = options;
@@ -52,14 +56,24 @@ export async function dial<Result>(options: DialOptions, proved: (dialled: Diall
     } catch (error) {
       if (!(error instanceof Unheard)) throw error;
       if (attempt === attempts || performance.now() + 2 * delay > deadline) {
-        throw new HandoffError('NODE_DOWN', `the host at ${address} closed the connection before it said hello, ${attempt} times. Is it a Handoff host?`, { cause: error.cause });
+        throw new HandoffError(
+          'NODE_DOWN',
+          `the host at ${address} closed the connection before it said hello, ${attempt} times. Is it a Handoff host?`,
+          { cause: error.cause },
+        );
       }
     }
     await wait(delay * (0.5 + Math.random()), undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 
-function dialOnce<Result>({ address, kind, card, handshakeTimeout, signal }: DialOptions, endpoint: Endpoint, security: Security, patience: number, proved: (dialled: Dialled) => Result): Promise<Result> {
+function dialOnce<Result>(
+  { address, kind, card, handshakeTimeout, signal }: DialOptions,
+  endpoint: Endpoint,
+  security: Security,
+  patience: number,
+  proved: (dialled: Dialled) => Result,
+): Promise<Result> {
   return new Promise((resolve, reject) => {
     const peerName = `the host at ${address}`;
     const socket = open(security, endpoint);
@@ -77,17 +91,26 @@ function dialOnce<Result>({ address, kind, card, handshakeTimeout, signal }: Dia
     };
     const onAbort = (): void => fail(signal.reason);
     signal.addEventListener('abort', onAbort);
-    const timer = setTimeout(() => {
-      const how = connected ? `${peerName} accepts connections and says nothing` : `nobody answers at ${address}`;
-      fail(new HandoffError('NODE_DOWN', `${how}, for ${handshakeTimeout} ms (handshakeTimeout).${connected ? ' Is it a Handoff host?' : ''}`));
-    }, Math.max(1, patience));
+    const timer = setTimeout(
+      () => {
+        const how = connected ? `${peerName} accepts connections and says nothing` : `nobody answers at ${address}`;
+        fail(
+          new HandoffError(
+            'NODE_DOWN',
+            `${how}, for ${handshakeTimeout} ms (handshakeTimeout).${connected ? ' Is it a Handoff host?' : ''}`,
+          ),
+        );
+      },
+      Math.max(1, patience),
+    );
 
     socket.on('error', (error) => (cause ??= error));
     /** What it means that the connection ends before it is up. */
     const onClose = (): void => {
       const failure = dialFailure(cause, security, peerName);
       if (failure !== undefined) return fail(failure);
-      if (!connected) return fail(new HandoffError('NODE_DOWN', `nobody answers at ${address}: ${messageOf(cause)}`, { cause }));
+      if (!connected)
+        return fail(new HandoffError('NODE_DOWN', `nobody answers at ${address}: ${messageOf(cause)}`, { cause }));
       return fail(new Unheard('closed', { cause }));
     };
     socket.on('close', onClose);
@@ -101,15 +124,30 @@ function dialOnce<Result>({ address, kind, card, handshakeTimeout, signal }: Dia
         return reject(verdict.error);
       }
       const key = security.kind === 'certificates' ? security.key : undefined;
-      const exchange = new HelloExchange({ dials: kind, proof: key === undefined ? undefined : { key, binding: bindingOf(socket as TLSSocket) }, card, peerName });
-      return shake(socket, exchange, (proven) => {
-        stop();
-        resolve(proved({ socket, proven }));
-      }, (error) => {
-        stop();
-        const failure = dialFailure(error.cause, security, peerName);
-        reject(failure ?? (error.code === 'NODE_DOWN' && exchange.unanswered ? new Unheard('closed', { cause: error.cause }) : error));
+      const exchange = new HelloExchange({
+        dials: kind,
+        proof: key === undefined ? undefined : { key, binding: bindingOf(socket as TLSSocket) },
+        card,
+        peerName,
       });
+      return shake(
+        socket,
+        exchange,
+        (proven) => {
+          stop();
+          resolve(proved({ socket, proven }));
+        },
+        (error) => {
+          stop();
+          const failure = dialFailure(error.cause, security, peerName);
+          reject(
+            failure ??
+              (error.code === 'NODE_DOWN' && exchange.unanswered
+                ? new Unheard('closed', { cause: error.cause })
+                : error),
+          );
+        },
+      );
     });
   });
 }

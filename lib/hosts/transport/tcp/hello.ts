@@ -1,6 +1,6 @@
 /**
- * What two hosts say first on a connection, inside TLS where there is any. The dialler speaks first, so that a listener can tell by the first
- * byte what reaches it, and says nothing to what it does not know.
+ * What two hosts say first on a connection, inside TLS where there is any. The dialler speaks first, so that a listener
+ * can tell by the first byte what reaches it, and says nothing to what it does not know.
  *
  * ```
  *   dialler                                            listener
@@ -16,9 +16,9 @@
  *   card     see card.ts
  * ```
  *
- * A secret without certificates is the key of TLS itself (secure.ts), and needs no proof here. Certificates prove who is there but not that
- * it knows the secret, where there is one too: hence the proof. Before it has proved itself, 40 bytes are read of a peer, all at fixed
- * places.
+ * A secret without certificates is the key of TLS itself (secure.ts), and needs no proof here. Certificates prove who
+ * is there but not that it knows the secret, where there is one too: hence the proof. Before it has proved itself, 40
+ * bytes are read of a peer, all at fixed places.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { HandoffError } from '../../../core/errors.ts';
@@ -114,8 +114,17 @@ export class HelloExchange {
   broken(cause: unknown): HandoffError {
     const details = cause === undefined ? {} : { cause };
     const name = this.#options.peerName;
-    if (this.#stage === 'proof') return new HandoffError('UNAUTHORIZED', `${name} closed the connection when asked for proof: does it have the same secret?`, details);
-    return new HandoffError('NODE_DOWN', `${name} closed the connection before ${this.#stage === 'hello' ? 'it said hello' : 'it said who it is'}`, details);
+    if (this.#stage === 'proof')
+      return new HandoffError(
+        'UNAUTHORIZED',
+        `${name} closed the connection when asked for proof: does it have the same secret?`,
+        details,
+      );
+    return new HandoffError(
+      'NODE_DOWN',
+      `${name} closed the connection before ${this.#stage === 'hello' ? 'it said hello' : 'it said who it is'}`,
+      details,
+    );
   }
 
   #hello(refusal: number = Refusal.none): Buffer {
@@ -125,20 +134,33 @@ export class HelloExchange {
   #takeHello(): Buffer | undefined {
     const theirs = this.#bytes;
     const { peerName, dials, proof } = this.#options;
-    if (!theirs.subarray(0, 4).equals(magic.subarray(0, theirs.length))) throw new HandoffError('PROTOCOL_ERROR', `${peerName} does not speak the protocol of Handoff: it sent ${glimpse(theirs)}. Is it a Handoff host?`);
+    if (!theirs.subarray(0, 4).equals(magic.subarray(0, theirs.length)))
+      throw new HandoffError(
+        'PROTOCOL_ERROR',
+        `${peerName} does not speak the protocol of Handoff: it sent ${glimpse(theirs)}. Is it a Handoff host?`,
+      );
     if (theirs.length >= 6 && theirs.readUInt16BE(4) !== protocolVersion) {
       if (dials === undefined) this.#farewell = this.#hello(); // tells it the version of this host
-      throw new HandoffError('VERSION_MISMATCH', `${peerName} speaks version ${theirs.readUInt16BE(4)} of the protocol, and this host version ${protocolVersion}. Install the same version of handoffjs on both`);
+      throw new HandoffError(
+        'VERSION_MISMATCH',
+        `${peerName} speaks version ${theirs.readUInt16BE(4)} of the protocol, and this host version ${protocolVersion}. Install the same version of handoffjs on both`,
+      );
     }
     const theirHello = this.#cut(helloBytes);
     if (theirHello === undefined) return undefined;
     const [who, refusal] = [theirHello[6]!, theirHello[7]!];
     if (refusal !== Refusal.none) throw refusedBy(peerName, refusal);
     const wanted = wants[who & ~withSecret];
-    if (wanted === undefined || (wanted === 'listener') !== (dials !== undefined)) throw new HandoffError('PROTOCOL_ERROR', `${peerName} sent a hello that makes no sense`);
+    if (wanted === undefined || (wanted === 'listener') !== (dials !== undefined))
+      throw new HandoffError('PROTOCOL_ERROR', `${peerName} sent a hello that makes no sense`);
     if ((who & withSecret) !== (proof === undefined ? 0 : withSecret)) {
       this.#farewell = this.#hello(proof === undefined ? Refusal.secretUnknown : Refusal.secretMissing);
-      throw new HandoffError('UNAUTHORIZED', proof === undefined ? `${peerName} has a secret, and this host has none. Give both the same` : `${peerName} has no secret, and this host has one. Give both the same`);
+      throw new HandoffError(
+        'UNAUTHORIZED',
+        proof === undefined
+          ? `${peerName} has a secret, and this host has none. Give both the same`
+          : `${peerName} has no secret, and this host has one. Give both the same`,
+      );
     }
     if (wanted !== 'listener') this.#wants = wanted;
     this.#stage = proof === undefined ? 'card' : 'proof';
@@ -151,7 +173,10 @@ export class HelloExchange {
     if (proof === undefined) return undefined;
     const { dials, peerName } = this.#options;
     if (!timingSafeEqual(proof, this.#proofOf(dials === undefined ? 'dialler' : 'listener'))) {
-      throw new HandoffError('UNAUTHORIZED', `${peerName} has not proved that it knows the secret. Give both hosts the same`);
+      throw new HandoffError(
+        'UNAUTHORIZED',
+        `${peerName} has not proved that it knows the secret. Give both hosts the same`,
+      );
     }
     this.#stage = 'card';
     return dials === undefined ? Buffer.concat([this.#proofOf('listener'), this.#card()]) : this.#card();
@@ -161,13 +186,22 @@ export class HelloExchange {
     const { peerName } = this.#options;
     if (this.#bytes.length < cardHead) return;
     const length = this.#bytes.readUInt16BE(0);
-    if (length > maxCardBytes) throw new HandoffError('PROTOCOL_ERROR', `${peerName} has too much to say of itself: ${length} bytes, and ${maxCardBytes} is the most`);
+    if (length > maxCardBytes)
+      throw new HandoffError(
+        'PROTOCOL_ERROR',
+        `${peerName} has too much to say of itself: ${length} bytes, and ${maxCardBytes} is the most`,
+      );
     const card = this.#cut(cardHead + length);
     if (card === undefined) return;
     const theirs = decodeCard(card.subarray(cardHead));
     if (theirs === undefined) throw new HandoffError('PROTOCOL_ERROR', `${peerName} does not say properly who it is`);
     this.#stage = 'up';
-    this.#proven = { kind: this.#wants!, peer: theirs.identity, maxFrameBytes: theirs.maxFrameBytes, rest: this.#bytes };
+    this.#proven = {
+      kind: this.#wants!,
+      peer: theirs.identity,
+      maxFrameBytes: theirs.maxFrameBytes,
+      rest: this.#bytes,
+    };
   }
 
   #card(): Buffer {
@@ -189,6 +223,9 @@ export class HelloExchange {
 
 /** The beginning of what is not ours, for a message. */
 export function glimpse(bytes: Buffer): string {
-  const text = bytes.subarray(0, 24).toString('latin1').replace(/[^ -~]/g, '.');
+  const text = bytes
+    .subarray(0, 24)
+    .toString('latin1')
+    .replace(/[^ -~]/g, '.');
   return JSON.stringify(bytes.length > 24 ? `${text}…` : text);
 }

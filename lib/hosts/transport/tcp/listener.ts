@@ -39,16 +39,27 @@ export class Listener {
   readonly #within = new Map<string, Waiting>();
   #unlisten: Unlisten | undefined;
 
-  constructor(settings: TcpSettings, security: Security, card: () => Card, proved: (socket: Socket, proven: Proven) => void, refused: (peer: string, error: HandoffError) => void) {
+  constructor(
+    settings: TcpSettings,
+    security: Security,
+    card: () => Card,
+    proved: (socket: Socket, proven: Proven) => void,
+    refused: (peer: string, error: HandoffError) => void,
+  ) {
     this.#settings = settings;
     this.#security = security;
     this.#card = card;
     this.#proved = proved;
     this.#refused = refused;
     this.#unproven = new UnprovenConnections(settings.maxUnproven, settings.maxUnprovenPerAddress);
-    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 }, (socket) => this.#accept(socket));
+    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 }, (socket) =>
+      this.#accept(socket),
+    );
     if (security.kind === 'none') return;
-    this.#tls = createTlsServer(listenOptions(security, (socket) => this.#within.get(nameOf(socket))?.unproven.vouched()), (socket) => this.#judge(socket, security));
+    this.#tls = createTlsServer(
+      listenOptions(security, (socket) => this.#within.get(nameOf(socket))?.unproven.vouched()),
+      (socket) => this.#judge(socket, security),
+    );
     this.#tls.on('tlsClientError', (error, socket) => this.#failed(socket, error));
   }
 
@@ -60,8 +71,17 @@ export class Listener {
       this.#unlisten = await listenAt(this.#server, path);
     } else {
       await new Promise<void>((resolve, reject) => {
-        this.#server.once('close', () => reject(new HandoffError('STOPPED', 'the transport was closed before it listened')));
-        this.#server.once('error', (cause) => reject(new HandoffError('INVALID_OPTION', `cannot listen on ${host}:${port}: ${cause.message}`, { option: 'port', cause })));
+        this.#server.once('close', () =>
+          reject(new HandoffError('STOPPED', 'the transport was closed before it listened')),
+        );
+        this.#server.once('error', (cause) =>
+          reject(
+            new HandoffError('INVALID_OPTION', `cannot listen on ${host}:${port}: ${cause.message}`, {
+              option: 'port',
+              cause,
+            }),
+          ),
+        );
         // Whatever else a resolver may think, localhost is not to be reached from elsewhere.
         this.#server.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port }, resolve);
       });
@@ -106,16 +126,40 @@ export class Listener {
     const { raw, name } = waiting;
     if (this.#tls === undefined) {
       if (first[0] !== tlsHandshake) return this.#shake(raw, waiting, undefined);
-      return this.#refuse(raw, name, accessDenied, new HandoffError('UNAUTHORIZED', `${name} speaks TLS, and this host has neither a secret nor tls. Give both the same`));
+      return this.#refuse(
+        raw,
+        name,
+        accessDenied,
+        new HandoffError(
+          'UNAUTHORIZED',
+          `${name} speaks TLS, and this host has neither a secret nor tls. Give both the same`,
+        ),
+      );
     }
     if (first[0] === tlsHandshake) {
       this.#within.set(name, waiting);
       return void this.#tls.emit('connection', raw);
     }
     if (first.subarray(0, magic.length).equals(magic)) {
-      return this.#refuse(raw, name, hello(undefined, false, Refusal.plaintext), new HandoffError('UNAUTHORIZED', `${name} speaks without TLS, and this host has ${this.#settings.tls === undefined ? 'a secret' : 'tls'}. Give both the same`));
+      return this.#refuse(
+        raw,
+        name,
+        hello(undefined, false, Refusal.plaintext),
+        new HandoffError(
+          'UNAUTHORIZED',
+          `${name} speaks without TLS, and this host has ${this.#settings.tls === undefined ? 'a secret' : 'tls'}. Give both the same`,
+        ),
+      );
     }
-    return this.#refuse(raw, name, undefined, new HandoffError('PROTOCOL_ERROR', `${name} speaks neither TLS nor the protocol of Handoff: it sent ${glimpse(first)}`));
+    return this.#refuse(
+      raw,
+      name,
+      undefined,
+      new HandoffError(
+        'PROTOCOL_ERROR',
+        `${name} speaks neither TLS nor the protocol of Handoff: it sent ${glimpse(first)}`,
+      ),
+    );
   }
 
   /** TLS is up: says whether its other side is what it should be. */
@@ -123,21 +167,31 @@ export class Listener {
     const waiting = this.#within.get(nameOf(socket));
     if (waiting === undefined) return void socket.destroy(); // it has just ended
     const verdict = judge(socket, security, waiting.name);
-    if (verdict !== undefined) return this.#refuse(socket, waiting.name, hello(undefined, false, verdict.refusal), verdict.error);
+    if (verdict !== undefined)
+      return this.#refuse(socket, waiting.name, hello(undefined, false, verdict.refusal), verdict.error);
     const key = security.kind === 'certificates' ? security.key : undefined;
     return this.#shake(socket, waiting, key === undefined ? undefined : { key, binding: bindingOf(socket) });
   }
 
   /** @param socket the connection, or the TLS socket on it */
-  #shake(socket: Socket, { name, done }: Waiting, proof: { readonly key: Buffer; readonly binding: Buffer } | undefined): void {
+  #shake(
+    socket: Socket,
+    { name, done }: Waiting,
+    proof: { readonly key: Buffer; readonly binding: Buffer } | undefined,
+  ): void {
     socket.on('error', () => undefined);
     const exchange = new HelloExchange({ dials: undefined, proof, card: this.#card, peerName: name });
-    shake(socket, exchange, (proven) => {
-      done();
-      this.#proved(socket, proven);
-    }, (error) => {
-      if (error.code !== 'NODE_DOWN') this.#refused(name, error);
-    });
+    shake(
+      socket,
+      exchange,
+      (proven) => {
+        done();
+        this.#proved(socket, proven);
+      },
+      (error) => {
+        if (error.code !== 'NODE_DOWN') this.#refused(name, error);
+      },
+    );
     socket.resume();
   }
 

@@ -1,4 +1,6 @@
-/** What is to be written next: small things copied one after the other into one piece of memory, large ones as they are. */
+/**
+ * What is to be written next: small things copied one after the other into one piece of memory, large ones as they are.
+ */
 import { headerBytes, writeHeader } from '../frame.ts';
 
 /** Up to this size, to copy is faster than to give the system one piece more. */

@@ -4,12 +4,18 @@ import { HandoffError } from '../../../core/errors.ts';
 import type { HelloExchange, Proven } from './hello.ts';
 
 /**
- * Begins the exchange. Exactly one of the two is called, from an event of the socket, so that no event is lost to whoever goes on with it.
+ * Begins the exchange. Exactly one of the two is called, from an event of the socket, so that no event is lost to
+ * whoever goes on with it.
  *
  * @param proved given what follows on the socket
  * @param failed the socket is ended then, after what is left to say
  */
-export function shake(socket: Socket, exchange: HelloExchange, proved: (proven: Proven) => void, failed: (error: HandoffError) => void): void {
+export function shake(
+  socket: Socket,
+  exchange: HelloExchange,
+  proved: (proven: Proven) => void,
+  failed: (error: HandoffError) => void,
+): void {
   let cause: unknown;
   const onData = (bytes: Buffer): void => {
     let answer: Buffer;
@@ -38,7 +44,10 @@ export function shake(socket: Socket, exchange: HelloExchange, proved: (proven: 
 // ms for the other side to read why it is refused.
 const lastWords = 1000;
 
-/** Ends a socket, with a last word where there is one. What comes meanwhile is thrown away: unread, it would reset the connection. */
+/**
+ * Ends a socket, with a last word where there is one. What comes meanwhile is thrown away: unread, it would reset the
+ * connection.
+ */
 export function part(socket: Socket, lastWord: Buffer | undefined): void {
   socket.on('error', () => undefined);
   if (lastWord === undefined || socket.destroyed) return void socket.destroy();

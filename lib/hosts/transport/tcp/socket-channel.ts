@@ -1,11 +1,11 @@
 /**
  * A channel over a socket, plain or TLS.
  *
- * **Writing.** What is sent is collected until the turn ends, or until it is worth a write of its own. What the socket has not handed to the
- * system counts as queued.
+ * **Writing.** What is sent is collected until the turn ends, or until it is worth a write of its own. What the socket
+ * has not handed to the system counts as queued.
  *
- * **Ending.** A host that closes a channel says goodbye after its last frame, so that an end without one is known for what it is: the
- * peer's process has died, or it closed with an error.
+ * **Ending.** A host that closes a channel says goodbye after its last frame, so that an end without one is known for
+ * what it is: the peer's process has died, or it closed with an error.
  */
 import type { Socket } from 'node:net';
 import { HandoffError } from '../../../core/errors.ts';
@@ -54,11 +54,13 @@ export class SocketChannel implements Channel {
     this.peer = proven.peer;
     this.dialled = dialled;
     this.maxFrameBytes = Math.min(proven.maxFrameBytes, limits.maxFrameBytes);
-    this.closed = new Promise((resolve) => socket.on('close', () => {
-      this.#ended();
-      this.#outbox.take(); // nobody wants it any more
-      resolve(this.#why);
-    }));
+    this.closed = new Promise((resolve) =>
+      socket.on('close', () => {
+        this.#ended();
+        this.#outbox.take(); // nobody wants it any more
+        resolve(this.#why);
+      }),
+    );
     socket.on('error', (error) => (this.#cause ??= error));
     socket.on('end', () => this.#ended());
     socket.on('data', (piece: Buffer) => this.#take(piece));
@@ -98,7 +100,8 @@ export class SocketChannel implements Channel {
     }
     this.#stop(error);
     this.#inbox.drop();
-    if (error !== undefined) return void this.#socket.destroy(); // without a goodbye: the peer sees that it is no usual end
+    // Without a goodbye: the peer sees that it is no usual end.
+    if (error !== undefined) return void this.#socket.destroy();
     this.#outbox.add(goodbyeType, [], 0);
     this.#write();
     this.#socket.end();
@@ -126,8 +129,19 @@ export class SocketChannel implements Channel {
   /** The socket has ended, if by nobody's wish. */
   #ended(): void {
     if (!this.#open) return;
-    const how = this.#cause !== undefined ? `: ${(this.#cause as Error).message}` : this.#decoder.partial ? ' in the middle of a frame' : ' without a goodbye';
-    this.#stop(new HandoffError('NODE_DOWN', `the connection with host ${this.peer.id} has ended${how}`, this.#cause === undefined ? {} : { cause: this.#cause }));
+    const how =
+      this.#cause !== undefined
+        ? `: ${(this.#cause as Error).message}`
+        : this.#decoder.partial
+          ? ' in the middle of a frame'
+          : ' without a goodbye';
+    this.#stop(
+      new HandoffError(
+        'NODE_DOWN',
+        `the connection with host ${this.peer.id} has ended${how}`,
+        this.#cause === undefined ? {} : { cause: this.#cause },
+      ),
+    );
     this.#socket.destroy();
   }
 
@@ -143,7 +157,12 @@ export class SocketChannel implements Channel {
     if (!this.#open || this.#outbox.bytes === 0) return;
     this.#write();
     if (this.queued <= this.#limits.maxQueuedBytes) return;
-    this.close(new HandoffError('NODE_DOWN', `host ${this.peer.id} takes nothing: ${this.queued} bytes wait for it, and ${this.#limits.maxQueuedBytes} (maxQueuedBytes) is the most`));
+    this.close(
+      new HandoffError(
+        'NODE_DOWN',
+        `host ${this.peer.id} takes nothing: ${this.queued} bytes wait for it, and ${this.#limits.maxQueuedBytes} (maxQueuedBytes) is the most`,
+      ),
+    );
   };
 
   #write(): void {

@@ -40,7 +40,9 @@ export class TcpTransport implements Transport {
     const security = isUnix ? plain : await this.#secure();
     this.#needOpen();
     const proved = (socket: Socket, proven: Proven): void => onChannel(this.#add(socket, proven, false));
-    this.#listener = new Listener(this.#settings, security, this.#card, proved, (peer, error) => this.#refused(peer, false, error));
+    this.#listener = new Listener(this.#settings, security, this.#card, proved, (peer, error) =>
+      this.#refused(peer, false, error),
+    );
     const bound = await this.#listener.listen();
     this.#needOpen();
     const own = bound === undefined ? host : formatAddress((advertise ?? host).replace(/^\[|\]$/g, ''), bound);
@@ -54,9 +56,13 @@ export class TcpTransport implements Transport {
     const { handshakeTimeout } = this.#settings;
     const { signal } = this.#stopping;
     try {
-      return await dial({ address, kind, card: this.#card, handshakeTimeout, signal, security: () => this.#secure() }, ({ socket, proven }) => this.#add(socket, proven, true));
+      return await dial(
+        { address, kind, card: this.#card, handshakeTimeout, signal, security: () => this.#secure() },
+        ({ socket, proven }) => this.#add(socket, proven, true),
+      );
     } catch (error) {
-      if (error instanceof HandoffError && ['UNAUTHORIZED', 'VERSION_MISMATCH', 'PROTOCOL_ERROR'].includes(error.code)) this.#refused(address, true, error);
+      if (error instanceof HandoffError && ['UNAUTHORIZED', 'VERSION_MISMATCH', 'PROTOCOL_ERROR'].includes(error.code))
+        this.#refused(address, true, error);
       throw error;
     }
   }

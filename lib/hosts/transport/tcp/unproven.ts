@@ -1,7 +1,8 @@
 /**
- * Connections that have not proved themselves yet. There are never more than allowed, and a new one always finds room: the oldest that has said
- * nothing gives way, of the address that has most of them; then the oldest that has said something, and last one that TLS has let through. So
- * strangers push out each other, and no member: it speaks as soon as it is connected, and its first words show that it knows the secret.
+ * Connections that have not proved themselves yet. There are never more than allowed, and a new one always finds room:
+ * the oldest that has said nothing gives way, of the address that has most of them; then the oldest that has said
+ * something, and last one that TLS has let through. So strangers push out each other, and no member: it speaks as soon
+ * as it is connected, and its first words show that it knows the secret.
  */
 
 export interface Unproven {
@@ -62,7 +63,8 @@ export class UnprovenConnections {
 
   /** Ends them all. */
   clear(): void {
-    for (const group of [...this.#groups.values()]) for (const { close } of group.flatMap((stage) => [...stage])) close();
+    for (const group of [...this.#groups.values()])
+      for (const { close } of group.flatMap((stage) => [...stage])) close();
   }
 
   #forget(entry: Entry): void {

@@ -37,7 +37,8 @@ export class Questions {
   #ask(name: string, method: string, args: readonly unknown[], { timeout, signal }: AskOptions): Promise<unknown> {
     const question = ++this.#last;
     const waiting = Promise.withResolvers<unknown>();
-    const aborted = (): HandoffError => new HandoffError('ABORTED', `Asking actor ${name} for ${method}() was aborted.`, { cause: signal!.reason });
+    const aborted = (): HandoffError =>
+      new HandoffError('ABORTED', `Asking actor ${name} for ${method}() was aborted.`, { cause: signal!.reason });
     if (signal?.aborted === true) return Promise.reject(aborted());
     const abort = (): void => {
       this.#open.delete(question);
@@ -58,7 +59,11 @@ export class Questions {
     try {
       this.#post([FromWorker.ask, question, name, method, args.map(toValueWire), timeout]);
     } catch (cause) {
-      throw new HandoffError('NOT_SERIALIZABLE', `The arguments of ${method}() cannot be sent to actor ${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new HandoffError(
+        'NOT_SERIALIZABLE',
+        `The arguments of ${method}() cannot be sent to actor ${name}: ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
+      );
     }
   }
 }

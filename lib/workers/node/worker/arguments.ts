@@ -12,8 +12,16 @@ export interface Surroundings {
   code(code: number): Callable;
 }
 
-/** The values of tagged arguments `flat[from], flat[from + 1], …`. Inline functions among them make it a promise when theirs is. */
-export function resolve(flat: readonly unknown[], from: number, count: number, around: Surroundings): unknown[] | Promise<unknown[]> {
+/**
+ * The values of tagged arguments `flat[from], flat[from + 1], …`. Inline functions among them make it a promise when
+ * theirs is.
+ */
+export function resolve(
+  flat: readonly unknown[],
+  from: number,
+  count: number,
+  around: Surroundings,
+): unknown[] | Promise<unknown[]> {
   const values: unknown[] = new Array(count);
   let pending: Promise<void>[] | undefined;
   for (let k = 0; k < count; k++) {
@@ -21,7 +29,8 @@ export function resolve(flat: readonly unknown[], from: number, count: number, a
     try {
       value = resolveOne(flat[from + 2 * k] as number, flat[from + 2 * k + 1], around);
     } catch (error) {
-      for (const each of pending ?? []) each.catch(() => {}); // the first failure is the function's; nobody waits for others
+      // The first failure is the function's; nobody waits for others.
+      for (const each of pending ?? []) each.catch(() => {});
       throw error;
     }
     if (value instanceof Promise) (pending ??= []).push(value.then((settled) => void (values[k] = settled)));
@@ -32,10 +41,14 @@ export function resolve(flat: readonly unknown[], from: number, count: number, a
 
 function resolveOne(tag: number, arg: unknown, around: Surroundings): unknown {
   switch (tag) {
-    case ArgTag.value: return arg;
-    case ArgTag.local: return around.local(arg as number);
-    case ArgTag.payload: return decode(arg as PayloadData);
-    case ArgTag.list: return resolve(arg as unknown[], 0, (arg as unknown[]).length / 2, around);
+    case ArgTag.value:
+      return arg;
+    case ArgTag.local:
+      return around.local(arg as number);
+    case ArgTag.payload:
+      return decode(arg as PayloadData);
+    case ArgTag.list:
+      return resolve(arg as unknown[], 0, (arg as unknown[]).length / 2, around);
     case ArgTag.call: {
       const [code] = arg as [number];
       const args = resolve(arg as unknown[], 1, ((arg as unknown[]).length - 1) / 2, around);
@@ -43,7 +56,8 @@ function resolveOne(tag: number, arg: unknown, around: Surroundings): unknown {
       const result = args instanceof Promise ? args.then((settled) => fn(...settled)) : fn(...args);
       return isThenable(result) ? Promise.resolve(result) : result;
     }
-    default: throw new TypeError(`unknown argument tag ${tag}`);
+    default:
+      throw new TypeError(`unknown argument tag ${tag}`);
   }
 }
 

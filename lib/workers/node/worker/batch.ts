@@ -42,20 +42,48 @@ export interface Batch {
 }
 
 /** Takes in a batch, as the wire describes it. */
-export function toBatch(message: readonly unknown[], programs: Int32Array, peers: Peers, post: (message: unknown[]) => void): Batch {
-  const [, id, slot, flags, origin, runId, dagId, size, program, values, sources, exports] = message as
-    [number, number, number, number, number, string, string, number, number | Int32Array, unknown[], Int32Array | null, Int32Array | null];
+export function toBatch(
+  message: readonly unknown[],
+  programs: Int32Array,
+  peers: Peers,
+  post: (message: unknown[]) => void,
+): Batch {
+  const [, id, slot, flags, origin, runId, dagId, size, program, values, sources, exports] = message as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    string,
+    string,
+    number,
+    number | Int32Array,
+    unknown[],
+    Int32Array | null,
+    Int32Array | null,
+  ];
   const announce = (flags & BatchFlag.announce) !== 0;
   const spans = (flags & BatchFlag.spans) !== 0;
   const held = (flags & BatchFlag.linked) !== 0 || exports !== null ? new Held(size, sources?.length ?? 0) : undefined;
   if (sources !== null) peers.expect(id, held!, sources);
   return {
-    id, slot, size, origin, runId, dagId, announce, announceNext: announce, observed: announce || spans, held,
-    reader: typeof program === 'number' ? new Reader(programs, program, values, held) : new Reader(program, 0, values, held),
+    id,
+    slot,
+    size,
+    origin,
+    runId,
+    dagId,
+    announce,
+    announceNext: announce,
+    observed: announce || spans,
+    held,
+    reader:
+      typeof program === 'number' ? new Reader(programs, program, values, held) : new Reader(program, 0, values, held),
     report: new Report(id, { spans, held }, post),
     fed: sources !== null,
     exports: exports === null ? null : new Exports(exports, held!, peers),
     flushAfter: sources !== null || exports !== null ? flushAfterInGang : flushAfter,
-    flushedAt: 0, aborted: undefined,
+    flushedAt: 0,
+    aborted: undefined,
   };
 }

@@ -1,4 +1,6 @@
-/** What a running function may know of itself. One function runs at a time in a thread, so its context is a variable. */
+/**
+ * What a running function may know of itself. One function runs at a time in a thread, so its context is a variable.
+ */
 import type { Askable } from '../../actor/ref.ts';
 import { HandoffError } from '../../../core/errors.ts';
 
@@ -16,8 +18,9 @@ export interface TaskContext {
   /** The name of the node it runs on. */
   readonly node: string;
   /**
-   * This attempt's span, as the header that W3C Trace Context calls `traceparent`: give it to what the function calls, so that it shows in the
-   * same trace. Undefined unless whoever runs the DAG traces: see `traceRuns` of `handoffjs/otel`.
+   * This attempt's span, as the header that W3C Trace Context calls `traceparent`: give it to what the function calls,
+   * so that it shows in the same trace. Undefined unless whoever runs the DAG traces: see `traceRuns` of
+   * `handoffjs/otel`.
    */
   readonly traceparent: string | undefined;
   /**
@@ -60,7 +63,10 @@ export const contextSlot: Slot = (holder[key] ??= { used: false, current: undefi
 export function context(): TaskContext {
   const current = contextSlot.current;
   if (current === undefined) {
-    throw new HandoffError('NOT_FOUND', 'context() was called outside a function of a DAG. To call such a function directly, as in a test, wrap the call in withContext({}, () => …).');
+    throw new HandoffError(
+      'NOT_FOUND',
+      'context() was called outside a function of a DAG. To call such a function directly, as in a test, wrap the call in withContext({}, () => …).',
+    );
   }
   return current();
 }
@@ -73,7 +79,16 @@ export function context(): TaskContext {
 export async function withContext<Result>(given: Partial<TaskContext>, fn: () => Result): Promise<Awaited<Result>> {
   const before = contextSlot.current;
   const made: TaskContext = {
-    signal: new AbortController().signal, attempt: 1, runId: '', dagId: '', functionId: '', node: '', traceparent: undefined, log: () => {}, actor: noActor, ...given,
+    signal: new AbortController().signal,
+    attempt: 1,
+    runId: '',
+    dagId: '',
+    functionId: '',
+    node: '',
+    traceparent: undefined,
+    log: () => {},
+    actor: noActor,
+    ...given,
   };
   contextSlot.current = () => made;
   try {
@@ -84,5 +99,8 @@ export async function withContext<Result>(given: Partial<TaskContext>, fn: () =>
 }
 
 function noActor(name: string): never {
-  throw new HandoffError('ACTOR_NOT_FOUND', `There is no actor ${JSON.stringify(name)} here. To test a function that asks one, give withContext an actor: withContext({ actor: () => … }, …).`);
+  throw new HandoffError(
+    'ACTOR_NOT_FOUND',
+    `There is no actor ${JSON.stringify(name)} here. To test a function that asks one, give withContext an actor: withContext({ actor: () => … }, …).`,
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * Runs batches, one function at a time, in the order they came. Does not give up the thread between functions that return at once; waits
- * for promises without blocking it.
+ * Runs batches, one function at a time, in the order they came. Does not give up the thread between functions that
+ * return at once; waits for promises without blocking it.
  */
 import { toErrorWire } from '../../../core/error-wire.ts';
 import { HandoffError } from '../../../core/errors.ts';
@@ -19,10 +19,12 @@ import { traceContext } from './trace-context.ts';
 // What other workers need and was finished longer ago than this, in ms, is handed over before the next function begins.
 const shareAfter = 0.01;
 
-// For so long, in ms, a result of another worker is looked for again and again before the thread is given up: it may come any moment.
+// For so long, in ms, a result of another worker is looked for again and again before the thread is given up: it may
+// come any moment.
 const spinMs = 0.05;
 
-// For so long, in ms, it is then waited for. Then functions that need it are left out, so that the others need not wait.
+// For so long, in ms, it is then waited for. Then functions that need it are left out, so that the others need not
+// wait.
 const patienceMs = 2;
 
 /** A function that is to be run, or runs. */
@@ -67,7 +69,8 @@ export class Executor {
   readonly #watch = new Stopwatch();
   readonly #context = (): TaskContext => this.#contextOf(this.#current!);
   /** The function that runs: its batch, and its index in it. */
-  readonly running = (): readonly [number, number] | undefined => this.#current && [this.#current.batch.id, this.#current.index];
+  readonly running = (): readonly [number, number] | undefined =>
+    this.#current && [this.#current.batch.id, this.#current.index];
 
   constructor(parts: ExecutorParts, post: (message: unknown[]) => void) {
     this.#parts = parts;
@@ -85,9 +88,10 @@ export class Executor {
   cancel(batch: number, why: 'aborted' | 'timeout'): void {
     const current = this.#queue[0];
     if (current?.id !== batch) return;
-    current.aborted = why === 'timeout'
-      ? new HandoffError('FUNCTION_TIMEOUT', 'The time of this attempt is over.')
-      : new HandoffError('ABORTED', 'The run has been aborted, or another function of it has failed.');
+    current.aborted =
+      why === 'timeout'
+        ? new HandoffError('FUNCTION_TIMEOUT', 'The time of this attempt is over.')
+        : new HandoffError('ABORTED', 'The run has been aborted, or another function of it has failed.');
     if (this.#current?.batch === current) this.#current.controller?.abort(current.aborted);
     if (this.#awaiting?.batch === current) this.#resume(); // all of it was taken back
   }
@@ -108,14 +112,16 @@ export class Executor {
       if (batch.fed && hasNext(cursors, batch.slot) && !this.#isFed(batch)) return false;
       const index = beginNext(cursors, batch.slot);
       if (index < 0) break;
-      if (this.#watch.now - batch.flushedAt > batch.flushAfter || this.#watch.isLong(batch.reader.nextCode)) this.#flush(batch);
+      if (this.#watch.now - batch.flushedAt > batch.flushAfter || this.#watch.isLong(batch.reader.nextCode))
+        this.#flush(batch);
       if (batch.exports !== null && this.#watch.now - this.#sharedAt > shareAfter) this.#share();
       if (!this.#start(batch, index)) return false;
     }
     this.#watch.read(batch);
     this.#closeExchange(batch);
     batch.report.flush();
-    // Told all of it: the last report says so. Else some was taken back, and only now will the cursor not be looked at again.
+    // Told all of it: the last report says so. Else some was taken back, and only now will the cursor not be looked at
+    // again.
     if (batch.report.told < batch.size) this.#post([FromWorker.closed, batch.id]);
     return true;
   }
@@ -128,7 +134,10 @@ export class Executor {
     batch.announceNext = batch.announce;
   }
 
-  /** Whether the next function has all it takes of other workers. When not, it is waited for: the batch goes on by itself. */
+  /**
+   * Whether the next function has all it takes of other workers. When not, it is waited for: the batch goes on by
+   * itself.
+   */
   #isFed(batch: Batch): boolean {
     const held = batch.held!;
     const awaited = batch.reader.awaited();
@@ -164,7 +173,10 @@ export class Executor {
     this.#run();
   }
 
-  /** Of a batch that is through: hands over the last results, and tells of those that will not come as their functions were taken back. */
+  /**
+   * Of a batch that is through: hands over the last results, and tells of those that will not come as their functions
+   * were taken back.
+   */
   #closeExchange(batch: Batch): void {
     if (batch.fed) this.peers.forget(batch.id);
     if (batch.exports === null) return;
@@ -184,9 +196,25 @@ export class Executor {
     const { code, args, functionId, attempt } = reader;
     const isNamed = functionId !== undefined;
     this.#watch.begin(code, batch);
-    const item: Item = { batch, index, code, functionId, attempt, judge: isNamed ? reader.judge : -1, traceparent: isNamed ? reader.traceparent : undefined, begun: this.#watch.now, controller: undefined };
+    const item: Item = {
+      batch,
+      index,
+      code,
+      functionId,
+      attempt,
+      judge: isNamed ? reader.judge : -1,
+      traceparent: isNamed ? reader.traceparent : undefined,
+      begun: this.#watch.now,
+      controller: undefined,
+    };
     const fn = this.codes.functions[code];
-    if (fn !== undefined && !reader.tagged && (item.judge < 0 || this.codes.functions[item.judge] !== undefined) && (item.traceparent === undefined || traceContext.isLoaded)) return this.#call(item, fn, args);
+    if (
+      fn !== undefined &&
+      !reader.tagged &&
+      (item.judge < 0 || this.codes.functions[item.judge] !== undefined) &&
+      (item.traceparent === undefined || traceContext.isLoaded)
+    )
+      return this.#call(item, fn, args);
     return this.#prepare(item, reader.tagged ? args : args.flatMap((value) => [ArgTag.value, value]));
   }
 
@@ -203,10 +231,15 @@ export class Executor {
     if (missing.length > 0 || mustLoad) {
       this.#announce(item, performance.now()); // its timeout covers the import of its module
       const loading = Promise.all([...missing.map((each) => this.codes.load(each)), mustLoad && traceContext.load()]);
-      return this.#wait(item, loading, () => {
-        if (batch.aborted === undefined) return this.#callResolved(item, args);
-        return this.#endFailed(item, batch.aborted, false); // it has not begun, and shall not
-      }, (error) => this.#endFailed(item, error, false));
+      return this.#wait(
+        item,
+        loading,
+        () => {
+          if (batch.aborted === undefined) return this.#callResolved(item, args);
+          return this.#endFailed(item, batch.aborted, false); // it has not begun, and shall not
+        },
+        (error) => this.#endFailed(item, error, false),
+      );
     }
     return this.#callResolved(item, args);
   }
@@ -218,13 +251,21 @@ export class Executor {
     this.#enter(item); // inline functions among the arguments run in the context of their dependent
     let values: unknown[] | Promise<unknown[]>;
     try {
-      values = item.traceparent === undefined ? resolve(args, 0, args.length / 2, around) : traceContext.resolve(item.traceparent, args, around);
+      values =
+        item.traceparent === undefined
+          ? resolve(args, 0, args.length / 2, around)
+          : traceContext.resolve(item.traceparent, args, around);
     } catch (error) {
       if (error instanceof LostResult) return this.#lose(item, error.file);
       return this.#fail(item, error);
     }
     if (!(values instanceof Promise)) return this.#call(item, fn, values);
-    return this.#wait(item, values, (settled) => this.#call(item, fn, settled), (error) => this.#fail(item, error));
+    return this.#wait(
+      item,
+      values,
+      (settled) => this.#call(item, fn, settled),
+      (error) => this.#fail(item, error),
+    );
   }
 
   #call(item: Item, fn: Callable, args: readonly unknown[]): boolean {
@@ -238,7 +279,12 @@ export class Executor {
       return this.#fail(item, error);
     }
     if (isPromise) {
-      return this.#wait(item, Promise.resolve(result), (value) => this.#succeed(item, value), (error) => this.#fail(item, error));
+      return this.#wait(
+        item,
+        Promise.resolve(result),
+        (value) => this.#succeed(item, value),
+        (error) => this.#fail(item, error),
+      );
     }
     return this.#succeed(item, result);
   }
@@ -282,9 +328,15 @@ export class Executor {
     if (item.judge < 0) return this.#endFailed(item, error, true);
     const verdict = new Promise((decide) => decide(this.codes.functions[item.judge]!(error, item.attempt)));
     return this.#wait(
-      item, verdict,
+      item,
+      verdict,
       (again) => this.#endFailed(item, error, Boolean(again)),
-      (thrown) => this.#endFailed(item, new AggregateError([error, thrown], 'The function failed, and so did its retryIf.'), false),
+      (thrown) =>
+        this.#endFailed(
+          item,
+          new AggregateError([error, thrown], 'The function failed, and so did its retryIf.'),
+          false,
+        ),
     );
   }
 
@@ -303,7 +355,12 @@ export class Executor {
   }
 
   /** Waits for a promise, then goes on with this item and all that follow. */
-  #wait<Value>(item: Item, promise: Promise<Value>, onValue: (value: Value) => boolean, onError: (error: unknown) => boolean): false {
+  #wait<Value>(
+    item: Item,
+    promise: Promise<Value>,
+    onValue: (value: Value) => boolean,
+    onError: (error: unknown) => boolean,
+  ): false {
     this.#waiting = true;
     this.peers.flush();
     this.#planFlush(item.batch);
@@ -315,7 +372,10 @@ export class Executor {
       this.#watch.slow();
       if (next()) this.#run();
     };
-    promise.then((value) => resume(() => onValue(value)), (error: unknown) => resume(() => onError(error)));
+    promise.then(
+      (value) => resume(() => onValue(value)),
+      (error: unknown) => resume(() => onError(error)),
+    );
     return false;
   }
 
@@ -341,7 +401,12 @@ export class Executor {
         }
         return item.controller.signal;
       },
-      attempt, runId, dagId, functionId, traceparent, node: this.#parts.node,
+      attempt,
+      runId,
+      dagId,
+      functionId,
+      traceparent,
+      node: this.#parts.node,
       actor: (name) => this.questions.to(name),
       log: (...values) => post([FromWorker.log, origin, runId, dagId, functionId, attempt, values.map(toErrorWire)]),
     };

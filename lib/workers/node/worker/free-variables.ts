@@ -12,8 +12,8 @@ export function freeVariables(source: string): string[] {
   const text = `(${toExpression(source)})`;
   const tree = parse(text, { ecmaVersion: 'latest', sourceType: 'script', ranges: true });
   const scopes = analyze(tree as Parameters<typeof analyze>[0], { ecmaVersion: 2025, sourceType: 'script' });
-  const names = scopes.globalScope!.through
-    .map(({ identifier }) => identifier as unknown as { name: string; start: number })
+  const names = scopes
+    .globalScope!.through.map(({ identifier }) => identifier as unknown as { name: string; start: number })
     // `typeof x` is how code asks whether there is an x at all.
     .filter(({ start }) => !/typeof\s*\(?\s*$/.test(text.slice(0, start)))
     .map(({ name }) => name);

@@ -1,6 +1,6 @@
 /**
- * Modules that a thread imports: told before and after, so that a thread that is stuck in one can be found and ended; and compared with what the
- * node announced, so that no two threads run different versions.
+ * Modules that a thread imports: told before and after, so that a thread that is stuck in one can be found and ended;
+ * and compared with what the node announced, so that no two threads run different versions.
  */
 import { type FileMark, firstChanged } from '../../code/file-mark.ts';
 import { FromWorker } from '../wire.ts';
@@ -25,7 +25,8 @@ export class Imports {
    * What a module exports.
    *
    * @param module what users call it
-   * @throws `FUNCTION_NOT_FOUND` when it is not there; `MODULE_FAILED` when it cannot be imported; `VERSION_MISMATCH` when it is not what was announced
+   * @throws `FUNCTION_NOT_FOUND` when it is not there; `MODULE_FAILED` when it cannot be imported; `VERSION_MISMATCH`
+   *   when it is not what was announced
    */
   async load(url: string, module = url): Promise<Record<string, unknown>> {
     if (this.#done.has(url)) return this.#import(url, module);

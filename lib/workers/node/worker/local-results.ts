@@ -1,4 +1,7 @@
-/** What the functions of a batch may take of each other, and of other workers: own results by index, then what is handed over by place. */
+/**
+ * What the functions of a batch may take of each other, and of other workers: own results by index, then what is handed
+ * over by place.
+ */
 import { decode } from '../../store/encode.ts';
 import { cloneView, Payload } from '../../store/payload.ts';
 

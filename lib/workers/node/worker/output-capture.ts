@@ -22,7 +22,12 @@ export class Prints {
   }
 
   /** Takes what a function printed. */
-  print(by: Running, stream: 'stdout' | 'stderr', chunk: string | Uint8Array, encoding: BufferEncoding | undefined): void {
+  print(
+    by: Running,
+    stream: 'stdout' | 'stderr',
+    chunk: string | Uint8Array,
+    encoding: BufferEncoding | undefined,
+  ): void {
     const lines = this.#streams[stream].add(chunk, encoding);
     this.#by = by;
     if (lines !== '') this.#tell(by, lines);
@@ -48,7 +53,11 @@ class Lines {
   /** Gives the lines that are whole by now, as one text. */
   add(chunk: string | Uint8Array, encoding: BufferEncoding | undefined): string {
     const isText = typeof chunk === 'string' && encoding === undefined;
-    const text = this.#text + (isText ? this.#decoder.end() + chunk : this.#decoder.write(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : Buffer.from(chunk)));
+    const text =
+      this.#text +
+      (isText
+        ? this.#decoder.end() + chunk
+        : this.#decoder.write(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : Buffer.from(chunk)));
     const end = text.length > longest ? text.length : text.lastIndexOf('\n') + 1;
     this.#text = text.slice(end);
     return text.slice(0, end);
@@ -73,14 +82,16 @@ export function redirectPrints(prints: Prints | undefined): void {
     stdout.write = print as typeof stdout.write;
     return;
   }
-  const writeOf = (stream: 'stdout' | 'stderr') => (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
-    const by = prints.running();
-    if (by === undefined) return print(chunk, ...rest);
-    prints.print(by, stream, chunk, rest.find((each) => typeof each === 'string') as BufferEncoding | undefined);
-    const done = rest.find((each) => typeof each === 'function') as (() => void) | undefined;
-    if (done !== undefined) queueMicrotask(done);
-    return true;
-  };
+  const writeOf =
+    (stream: 'stdout' | 'stderr') =>
+    (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
+      const by = prints.running();
+      if (by === undefined) return print(chunk, ...rest);
+      prints.print(by, stream, chunk, rest.find((each) => typeof each === 'string') as BufferEncoding | undefined);
+      const done = rest.find((each) => typeof each === 'function') as (() => void) | undefined;
+      if (done !== undefined) queueMicrotask(done);
+      return true;
+    };
   stdout.write = writeOf('stdout') as typeof stdout.write;
   stderr.write = writeOf('stderr') as typeof stderr.write;
   process.on('exit', () => prints.flush()); // a function may end its thread

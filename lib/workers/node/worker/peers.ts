@@ -1,4 +1,7 @@
-/** The other workers that this one is in a gang with: results come from them and go to them, without the main thread between. */
+/**
+ * The other workers that this one is in a gang with: results come from them and go to them, without the main thread
+ * between.
+ */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Payload, type PayloadData } from '../../store/payload.ts';
 import { ExportKind } from '../wire.ts';
@@ -84,7 +87,8 @@ export class Peers {
   /** Takes in what has come, without giving up the thread. */
   poll(): void {
     for (const { port } of this.#peers.values()) {
-      for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) this.#receive(got.message as unknown[]);
+      for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port))
+        this.#receive(got.message as unknown[]);
     }
   }
 
@@ -96,7 +100,8 @@ export class Peers {
     for (let k = 0; k < entries.length; k += 4) {
       const batch = entries[k] as number;
       const importer = this.#importers.get(batch);
-      if (importer !== undefined) importer.held.import(entries[k + 1] as number, importable(entries[k + 2] as number, entries[k + 3]));
+      if (importer !== undefined)
+        importer.held.import(entries[k + 1] as number, importable(entries[k + 2] as number, entries[k + 3]));
       else if (this.#isToCome(batch)) this.#keep(batch, entries.slice(k, k + 4));
     }
   }
@@ -120,9 +125,12 @@ export class Peers {
 
 function importable(kind: number, value: unknown): unknown {
   switch (kind) {
-    case ExportKind.payload: return new Payload(value as PayloadData);
-    case ExportKind.nothing: return nothing;
-    default: return value;
+    case ExportKind.payload:
+      return new Payload(value as PayloadData);
+    case ExportKind.nothing:
+      return nothing;
+    default:
+      return value;
   }
 }
 
@@ -133,7 +141,8 @@ function send(peer: Peer): void {
     peer.port.postMessage(entries);
   } catch {
     // Some value turns out not to be sendable. Its function fails for it, when it is reported.
-    for (let k = 0; k < entries.length; k += 4) if (!isSendable(entries[k + 3])) entries.splice(k + 2, 2, ExportKind.nothing, undefined);
+    for (let k = 0; k < entries.length; k += 4)
+      if (!isSendable(entries[k + 3])) entries.splice(k + 2, 2, ExportKind.nothing, undefined);
     peer.port.postMessage(entries);
   }
 }

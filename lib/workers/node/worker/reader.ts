@@ -58,8 +58,8 @@ export class Reader {
   }
 
   /**
-   * Which of the results that the next function takes other workers have yet to hand over. None when it cannot run anyway, as some other
-   * that it takes is not there and never will be: nothing is to be waited for then.
+   * Which of the results that the next function takes other workers have yet to hand over. None when it cannot run
+   * anyway, as some other that it takes is not there and never will be: nothing is to be waited for then.
    */
   awaited(): number[] {
     const words = this.#words;
@@ -90,8 +90,12 @@ export class Reader {
     for (let k = 0; k < count; k++) {
       const word = this.#words[this.#at++]!;
       switch (word & 3) {
-        case Word.integer: args[k] = word >> 2; break;
-        case Word.value: args[k] = this.#values[this.#nextValue++]; break;
+        case Word.integer:
+          args[k] = word >> 2;
+          break;
+        case Word.value:
+          args[k] = this.#values[this.#nextValue++];
+          break;
         case Word.local: {
           const index = word >> 2;
           if (this.#held!.has(index)) args[k] = this.#held!.take(index);

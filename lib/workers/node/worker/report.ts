@@ -40,8 +40,8 @@ export class Report {
   /**
    * Notes a result.
    *
-   * @param posting whether the report is sent right away, which copies the value; else it is copied here, as what the function has kept
-   *   of it may change before
+   * @param posting whether the report is sent right away, which copies the value; else it is copied here, as what the
+   *   function has kept of it may change before
    */
   succeed(value: unknown, posting: boolean): void {
     if (isPlain(value)) {
@@ -129,13 +129,26 @@ export class Report {
 
   #message(): unknown[] {
     const exceptions = this.#exceptions.length === 0 ? null : this.#exceptions;
-    return [FromWorker.ended, this.#batch, this.#values.length, exceptions, this.#durations, this.#spansWanted ? this.#spans : null, this.#values];
+    return [
+      FromWorker.ended,
+      this.#batch,
+      this.#values.length,
+      exceptions,
+      this.#durations,
+      this.#spansWanted ? this.#spans : null,
+      this.#values,
+    ];
   }
 
   /** Index of the last function that was run. */
   #lastRun(): number {
     let index = this.#first + this.#values.length - 1;
-    for (let at = this.#exceptions.length - 2; this.#exceptions[at] === index && this.#exceptions[at + 1]! >= ReportKind.skipped; at -= 2) index--;
+    for (
+      let at = this.#exceptions.length - 2;
+      this.#exceptions[at] === index && this.#exceptions[at + 1]! >= ReportKind.skipped;
+      at -= 2
+    )
+      index--;
     return index;
   }
 
@@ -161,7 +174,12 @@ function isPart(value: unknown): boolean {
 /** Values that need no copy and no look: they cannot change, and any port takes them. */
 function isPlain(value: unknown): boolean {
   switch (typeof value) {
-    case 'number': case 'boolean': case 'undefined': case 'bigint': return true;
-    default: return value === null;
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+    case 'bigint':
+      return true;
+    default:
+      return value === null;
   }
 }

@@ -1,7 +1,8 @@
 /** How long functions take, by a clock that is read as seldom as will do. */
 import type { Batch } from './batch.ts';
 
-// Functions of one code that take less than this, in ms, are timed together, as reading the clock would be a good part of them.
+// Functions of one code that take less than this, in ms, are timed together, as reading the clock would be a good part
+// of them.
 const clockEach = 0.002;
 const clockTogether = 8;
 
@@ -31,7 +32,10 @@ export class Stopwatch {
     this.#stride = 1;
   }
 
-  /** Whether functions of some code may take so long that what is finished should be told before; those that are not known may. */
+  /**
+   * Whether functions of some code may take so long that what is finished should be told before; those that are not
+   * known may.
+   */
   isLong(code: number): boolean {
     return !(this.#last[code]! < longMs);
   }

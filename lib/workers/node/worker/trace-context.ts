@@ -1,6 +1,6 @@
 /**
- * Runs functions inside the trace context that they were sent with, so that what an OpenTelemetry SDK of this thread starts meanwhile becomes
- * part of the trace. Where the thread has none, nothing happens.
+ * Runs functions inside the trace context that they were sent with, so that what an OpenTelemetry SDK of this thread
+ * starts meanwhile becomes part of the trace. Where the thread has none, nothing happens.
  */
 import { resolve, type Surroundings } from './arguments.ts';
 import type { Callable } from './code.ts';
@@ -36,7 +36,10 @@ class TraceContext {
     if (this.#api === null || this.#api === undefined) return work();
     const { context, ROOT_CONTEXT, trace } = this.#api;
     const [, traceId = '', spanId = '', flags = ''] = traceparent.split('-');
-    return context.with(trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true }), work);
+    return context.with(
+      trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true }),
+      work,
+    );
   }
 }
 
