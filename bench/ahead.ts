@@ -14,7 +14,7 @@ const grain = 8;
 
 export async function ahead({ rounds }: { readonly rounds: number }): Promise<Row[]> {
   const nodes = [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }];
-  // The second sends out all it can of the same length, one lane at a time.
+  // The second sends out all it can of the same length, one thread at a time.
   const [on, off] = [await startTuned({ nodes }, {}), await startTuned({ nodes }, { gangMs: 0 })];
   const rows: Row[] = [];
   for (const [name, vertices] of Object.entries(graphs())) {

@@ -253,9 +253,9 @@ async function writeTo(
   await file?.write(await content());
 }
 
-function summaryJson({ graph, lane, lanes }: RunRecord, summary: RunSummary, outcome: RunOutcome): string {
+function summaryJson({ graph, track, tracks }: RunRecord, summary: RunSummary, outcome: RunOutcome): string {
   const allocations: [string, string][] = [];
-  for (let i = 0; i < lane.length; i++) if (lane[i]! >= 0) allocations.push([graph.ids[i]!, lanes[lane[i]!]!.node]);
+  for (let i = 0; i < track.length; i++) if (track[i]! >= 0) allocations.push([graph.ids[i]!, tracks[track[i]!]!.node]);
   return `${toJson({ ...(outcome.ok && { price: outcome.value.stats.price }), ...summary, allocations: Object.fromEntries(allocations), ...errorOf(outcome) })}\n`;
 }
 

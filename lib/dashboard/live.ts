@@ -109,7 +109,7 @@ export class Live implements Board {
   }
 
   progress(run: RunHistory, from: Place): Progress {
-    return this.#once(`progress ${run.key} ${from.rows} ${from.lanes} ${from.marks}`, () => {
+    return this.#once(`progress ${run.key} ${from.rows} ${from.tracks} ${from.marks}`, () => {
       const spans = run.spansSince(from, mostRows);
       const marks = run.marksSince(from);
       return {
@@ -118,7 +118,7 @@ export class Live implements Board {
           .map((each) => JSON.stringify(each satisfies Message)),
         to: {
           rows: spans === undefined ? from.rows : spans.from + spans.rows.length / spanWidth,
-          lanes: run.lanes.length,
+          tracks: run.tracks.length,
           marks: marks === undefined ? from.marks : marks.from + marks.marks.length,
         },
       };

@@ -93,10 +93,10 @@ export interface Spans {
    * their ms.
    */
   readonly before?: { readonly counts: readonly number[]; readonly times: readonly number[] };
-  /** Lanes that are new with this message, in the order of their numbers. */
-  readonly lanes: readonly { readonly host: string; readonly node: string; readonly thread: number }[];
+  /** Tracks that are new with this message, in the order of their numbers. */
+  readonly tracks: readonly { readonly host: string; readonly node: string; readonly thread: number }[];
   /**
-   * Flat, `spanWidth` numbers each: function (index into the graph), lane, start in ms from the run's start, duration
+   * Flat, `spanWidth` numbers each: function (index into the graph), track, start in ms from the run's start, duration
    * in ms, attempt, and 1 if it threw (else 0).
    */
   readonly rows: readonly number[];

@@ -13,11 +13,11 @@ import { messageOf, textOf, toErrorView } from './text.ts';
 /** How far a client has read. */
 export interface Place {
   readonly rows: number;
-  readonly lanes: number;
+  readonly tracks: number;
   readonly marks: number;
 }
 
-export const beginning: Place = { rows: 0, lanes: 0, marks: 0 };
+export const beginning: Place = { rows: 0, tracks: 0, marks: 0 };
 
 export interface RunHistoryOptions extends NotesLimits {
   /** The host of a node, if known. */
@@ -30,7 +30,7 @@ export class RunHistory {
   readonly record: RunRecord;
   readonly rows = new SpanRows();
   readonly notes: RunNotes;
-  readonly lanes: Spans['lanes'][number][] = [];
+  readonly tracks: Spans['tracks'][number][] = [];
   /** Version of the history at the last change of this run. */
   version = 0;
   /** Running functions, as of the last read. */
@@ -49,8 +49,8 @@ export class RunHistory {
     this.#options = options;
     this.notes = new RunNotes(options);
     const { rows } = this;
-    this.record = new RunRecord(graph, (i, lane, begun, ended, attempt, hasFailed) =>
-      rows.push(i, lane, this.#since(begun), Math.max(0, ended - begun), attempt, hasFailed),
+    this.record = new RunRecord(graph, (i, track, begun, ended, attempt, hasFailed) =>
+      rows.push(i, track, this.#since(begun), Math.max(0, ended - begun), attempt, hasFailed),
     );
   }
 
@@ -63,8 +63,8 @@ export class RunHistory {
     record.record(event);
     switch (event.type) {
       case 'attempts':
-        for (const { node, thread } of record.lanes.slice(this.lanes.length))
-          this.lanes.push({ host: this.#options.hostOf(node) ?? this.host, node, thread });
+        for (const { node, thread } of record.tracks.slice(this.tracks.length))
+          this.tracks.push({ host: this.#options.hostOf(node) ?? this.host, node, thread });
         return;
       case 'run:finished':
       case 'run:failed':
@@ -118,13 +118,13 @@ export class RunHistory {
   }
 
   /**
-   * Rows after a place, and the lanes that they use first; undefined if there are none.
+   * Rows after a place, and the tracks that they use first; undefined if there are none.
    *
    * @param most rows to return at most
    */
-  spansSince({ rows: read, lanes }: Place, most: number): Spans | undefined {
+  spansSince({ rows: read, tracks }: Place, most: number): Spans | undefined {
     const { rows } = this;
-    if (read >= rows.count && lanes >= this.lanes.length) return undefined;
+    if (read >= rows.count && tracks >= this.tracks.length) return undefined;
     const from = Math.max(read, rows.dropped);
     const before = from > read ? this.#before : undefined;
     return {
@@ -133,7 +133,7 @@ export class RunHistory {
       from,
       dropped: rows.dropped,
       ...(before && { before }),
-      lanes: this.lanes.slice(lanes),
+      tracks: this.tracks.slice(tracks),
       rows: rows.slice(from, most),
     };
   }

@@ -17,10 +17,10 @@ export class SpanRows {
   }
 
   /** Times in ms, rounded to µs; durations below 1 ms to ns, so that sums of many stay exact. */
-  push(fn: number, lane: number, at: number, took: number, attempt: number, hasThrown: boolean): void {
+  push(fn: number, track: number, at: number, took: number, attempt: number, hasThrown: boolean): void {
     let last = this.#chunks.at(-1);
     if (last === undefined || last.length === chunkRows * spanWidth) this.#chunks.push((last = []));
-    last.push(fn, lane, Math.round(at * 1000) / 1000, rounded(took), attempt, hasThrown ? 1 : 0);
+    last.push(fn, track, Math.round(at * 1000) / 1000, rounded(took), attempt, hasThrown ? 1 : 0);
     this.count++;
   }
 

@@ -58,10 +58,10 @@ export async function toFunctionView(
 }
 
 /** A function as the history knows it. */
-export function recordedView({ record, lanes, notes }: RunHistory, i: number, detail?: FunctionDetail): FunctionView {
-  const { graph, fate, begun, ended, attempts, bytes, lane, startedAt = 0 } = record;
+export function recordedView({ record, tracks, notes }: RunHistory, i: number, detail?: FunctionDetail): FunctionView {
+  const { graph, fate, begun, ended, attempts, bytes, track, startedAt = 0 } = record;
   const at = (time: number): number | null => (Number.isNaN(time) ? null : time - startedAt);
-  const where = lanes[lane[i]!];
+  const where = tracks[track[i]!];
   const bytesOf = (id: string): number => bytes[record.index.get(id) ?? -1] ?? 0;
   const args = detail?.args ?? graph.deps[i]!.map((dep) => ({ result: graph.ids[dep]! }));
   return {

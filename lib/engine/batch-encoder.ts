@@ -3,12 +3,12 @@ import type { CallPart } from '../dag/compiled-dag.ts';
 import { Flag } from '../dag/compiled-dag.ts';
 import type { Traits } from '../dag/entry.ts';
 import { keyOf } from '../dag/code.ts';
-import type { OutgoingBatch } from '../workers/node/lane-messages.ts';
+import type { OutgoingBatch } from '../workers/node/thread-messages.ts';
 import { Head, headBits, isShort, Word, WordWriter } from '../workers/node/program.ts';
 import { ArgTag, BatchFlag } from '../workers/node/wire.ts';
 import type { AttemptTracer } from '../events/attempt-tracer.ts';
 import { fixedNode } from '../scheduling/scheduler/ready.ts';
-import { type Batch, type Lane, type Run, Status } from '../scheduling/scheduler/state.ts';
+import { type Batch, type Thread, type Run, Status } from '../scheduling/scheduler/state.ts';
 import { Payload, type PayloadData } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
 import type { Literals } from './literal-cache.ts';
@@ -28,8 +28,8 @@ export interface MessageSource {
   travelling(data: PayloadData): PayloadData;
   /** The name of a node by its index. */
   nodeName(index: number): string;
-  /** The address by which other workers reach the worker of a lane; -1 when it is gone. */
-  addressOf(lane: Lane): number;
+  /** The address by which other workers reach the worker of a thread; -1 when it is gone. */
+  addressOf(thread: Thread): number;
 }
 
 // Shared by all batches: each program is copied before the next one begins.
@@ -71,12 +71,12 @@ export function toOutgoing(batch: Batch, source: MessageSource, { starts, spans 
 /** The results that a batch of a gang takes from other workers, and sends to them. */
 function exchange({ gang }: Batch, { addressOf }: MessageSource): Pick<OutgoingBatch, 'sources' | 'exports'> {
   if (gang === null) return { sources: null, exports: null };
-  const sources = Int32Array.from(gang.sources, (batch) => addressOf(batch.lane));
+  const sources = Int32Array.from(gang.sources, (batch) => addressOf(batch.thread));
   const exports = new Int32Array(4 * gang.exports.length);
   let end = 0;
   for (const { at, to, place } of gang.exports.toSorted((a, b) => a.at - b.at)) {
     exports[end++] = at;
-    exports[end++] = addressOf(to.lane);
+    exports[end++] = addressOf(to.thread);
     exports[end++] = to.id;
     exports[end++] = place;
   }
@@ -205,7 +205,7 @@ class BatchWriter {
       case 'result':
         return this.#tagResult(part.of);
       case 'node':
-        return [ArgTag.value, part.of < 0 ? this.#batch.lane.node.name : this.#nodeOf(part.of)];
+        return [ArgTag.value, part.of < 0 ? this.#batch.thread.node.name : this.#nodeOf(part.of)];
       case 'list': {
         const list: unknown[] = [];
         for (const each of part.parts) this.#tagInto(i, each, list);
@@ -229,6 +229,6 @@ class BatchWriter {
   #nodeOf(i: number): string {
     const ran = this.#run.node[i]!;
     const bound = fixedNode(this.#run, i);
-    return this.#source.nodeName(ran >= 0 ? ran : bound >= 0 ? bound : this.#batch.lane.node.index);
+    return this.#source.nodeName(ran >= 0 ? ran : bound >= 0 ? bound : this.#batch.thread.node.index);
   }
 }

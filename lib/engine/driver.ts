@@ -5,7 +5,7 @@
 import type { ResourceTracker } from '../scheduling/resources/resource-tracker.ts';
 import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../core/errors.ts';
-import type { BatchReport, Question } from '../workers/node/lane-messages.ts';
+import type { BatchReport, Question } from '../workers/node/thread-messages.ts';
 import type { NodeEvents, NodeLink } from '../workers/node/node-link.ts';
 import type { Command } from '../scheduling/scheduler/commands.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
@@ -102,7 +102,7 @@ export class Driver {
     return { threads, price };
   }
 
-  /** Adds a node. Its lanes come up by its events. */
+  /** Adds a node. Its threads come up by its events. */
   addNode(link: NodeLink): void {
     const {
       host,
@@ -117,23 +117,31 @@ export class Driver {
     const incarnation = (this.#incarnations.get(node) ?? 0) + 1;
     this.#incarnations.set(node, incarnation);
     return {
-      laneUp: (lane) => this.#feed({ type: 'LaneUp', node, incarnation, lane }),
-      laneDown: (lane, crash, started) => {
+      threadUp: (thread) => this.#feed({ type: 'ThreadUp', node, incarnation, thread }),
+      threadDown: (thread, crash, started) => {
         // before the event is published, because listeners may start work
-        this.#feed({ type: 'LaneDown', node, incarnation, lane, crash, started, random: Math.random() });
+        this.#feed({ type: 'ThreadDown', node, incarnation, thread, crash, started, random: Math.random() });
         if (crash.reason !== 'killed')
           this.#observer.publish('worker:crashed', () => ({
             node,
-            thread: lane,
+            thread: thread,
             reason: crash.reason,
             error: crash.error,
           }));
       },
-      laneRestarted: (lane) => this.#observer.publish('worker:restarted', () => ({ node, thread: lane })),
+      threadRestarted: (thread) => this.#observer.publish('worker:restarted', () => ({ node, thread: thread })),
       // For the scheduler, a busy thread is the same as an absent one.
-      laneBusy: (lane) =>
-        this.#feed({ type: 'LaneDown', node, incarnation, lane, crash: { reason: 'killed' }, started: [], random: 0 }),
-      laneFree: (lane) => this.#feed({ type: 'LaneUp', node, incarnation, lane }),
+      threadBusy: (thread) =>
+        this.#feed({
+          type: 'ThreadDown',
+          node,
+          incarnation,
+          thread,
+          crash: { reason: 'killed' },
+          started: [],
+          random: 0,
+        }),
+      threadFree: (thread) => this.#feed({ type: 'ThreadUp', node, incarnation, thread }),
       takenBack: (batch, limit) => this.#feed({ type: 'TakenBack', batch, limit }),
       started: (batch, index, at) => this.#started(batch, index, at),
       ended: (batch, report) => this.#ended(batch, report),
@@ -329,7 +337,7 @@ export class Driver {
 
   #ended(id: number, report: BatchReport): void {
     const batch = this.state.batches.get(id);
-    if (batch === undefined) return; // its lane was given up before it had reported everything
+    if (batch === undefined) return; // its thread was given up before it had reported everything
     if (hasLost(batch)) return this.#drop(batch, report);
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
@@ -337,7 +345,7 @@ export class Driver {
     const isTold = exceptions.length === 0 || !isContested(batch); // otherwise the function continues elsewhere
     if (!batch.timedOut && isTold) this.#observer.ended(batch, report, exceptions);
     const durations = measuredIn(batch, report, { exceptions, large }, this.#learned);
-    const { price } = this.#nodes.get(batch.lane.node.name)!.settings;
+    const { price } = this.#nodes.get(batch.thread.node.name)!.settings;
     if (price !== undefined)
       for (let k = 2; k < report.durations.length; k += 3) active.price += price * report.durations[k]!;
     const isKept = (i: number): boolean => run.settings.kept === null || run.settings.kept[i] === 1;

@@ -2,7 +2,7 @@
 import type { AttemptTracer } from '../events/attempt-tracer.ts';
 import type { EventOf, EventType, HandoffEvent } from '../events/events.ts';
 import { timestamp } from '../events/events.ts';
-import type { BatchReport } from '../workers/node/lane-messages.ts';
+import type { BatchReport } from '../workers/node/thread-messages.ts';
 import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import type { Exception } from '../scheduling/scheduler/events.ts';
 import type { Batch, Run } from '../scheduling/scheduler/state.ts';
@@ -85,7 +85,7 @@ export class Observer {
     if (report.spans !== null && this.#announced.has(batch)) this.#each(batch, report, exceptions);
   }
 
-  #spans({ run, lane, functions }: Batch, report: BatchReport, exceptions: readonly Exception[]): void {
+  #spans({ run, thread, functions }: Batch, report: BatchReport, exceptions: readonly Exception[]): void {
     const { first, count, durations } = report;
     if (report.spans === null && durations.length === 0) return; // they never started
     const { results } = this.#runOf(run.id);
@@ -109,8 +109,8 @@ export class Observer {
     const spans = report.spans ?? spansUntil(timestamp(), functionIds.length, durations);
     this.publish('attempts', () => ({
       ...idsOf(run),
-      node: lane.node.name,
-      thread: lane.index,
+      node: thread.node.name,
+      thread: thread.index,
       functionIds,
       indexes,
       attempts,
@@ -179,13 +179,17 @@ export class Observer {
   }
 
   #finished(batch: Batch, i: number, begun: number, ended: number): void {
-    const { run, lane } = batch;
+    const { run, thread } = batch;
     this.publish('function:finished', () => ({ ...ofAttempt(batch, i), durationMs: ended - begun }), ended);
     this.publish(
       'result:stored',
       () => {
         const held = this.#runOf(run.id).results.held(i);
-        return { ...ofFunction(run, i), node: lane.node.name, bytes: held instanceof Payload ? bytesOf(held.data) : 0 };
+        return {
+          ...ofFunction(run, i),
+          node: thread.node.name,
+          bytes: held instanceof Payload ? bytesOf(held.data) : 0,
+        };
       },
       ended,
     );
@@ -206,10 +210,10 @@ export class Observer {
 
 /** Fields of a running attempt. */
 function ofAttempt(
-  { run, lane }: Batch,
+  { run, thread }: Batch,
   i: number,
 ): RunIds & { functionId: string; node: string; attempt: number; thread: number } {
-  return { ...ofFunction(run, i), node: lane.node.name, attempt: run.attempts[i]! + 1, thread: lane.index };
+  return { ...ofFunction(run, i), node: thread.node.name, attempt: run.attempts[i]! + 1, thread: thread.index };
 }
 
 function ofFunction(run: Run, i: number): RunIds & { functionId: string } {

@@ -2,7 +2,7 @@
 import { formatAmounts } from '../scheduling/resources/amounts.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { HandoffError } from '../core/errors.ts';
-import type { Importing } from '../workers/node/lane-messages.ts';
+import type { Importing } from '../workers/node/thread-messages.ts';
 import type { NodeLink } from '../workers/node/node-link.ts';
 import { idsOf, nameOfRun, type RunIds } from './run-ids.ts';
 import { type Candidate, explain as explainFunction, type Wait } from '../scheduling/scheduler/explain.ts';
@@ -186,14 +186,14 @@ function toWords(run: Run, i: number, wait: Wait, linkOf: LinkOf): FunctionExpla
       );
     case 'sent': {
       const { node, attempt } = wait;
-      const where = `on ${node}, thread ${wait.lane}`;
+      const where = `on ${node}, thread ${wait.thread}`;
       const copy =
-        wait.copy === undefined ? '' : `; as it takes long, once more on ${wait.copy.node}, thread ${wait.copy.lane}`;
-      const importing = linkOf(node).importing?.(wait.lane);
-      const isBegun = wait.at < linkOf(node).begun(wait.lane, wait.batch);
+        wait.copy === undefined ? '' : `; as it takes long, once more on ${wait.copy.node}, thread ${wait.copy.thread}`;
+      const importing = linkOf(node).importing?.(wait.thread);
+      const isBegun = wait.at < linkOf(node).begun(wait.thread, wait.batch);
       if (isBegun && importing !== undefined) return say('import', `${waitsFor(importing)} ${where}`, { node });
       if (isBegun) return say('running', `runs ${where}${attempt > 1 ? `, attempt ${attempt}` : ''}${copy}`, { node });
-      return say('thread', `was sent to ${node}, thread ${wait.lane}, and waits behind what that has to do first`, {
+      return say('thread', `was sent to ${node}, thread ${wait.thread}, and waits behind what that has to do first`, {
         node,
       });
     }

@@ -25,7 +25,9 @@ export class IdleWaiters {
   /** Called when a batch may have ended. */
   settle(): void {
     for (const waiter of this.#waiters) {
-      if ([...this.#batches.values()].some(({ lane }) => waiter.host === undefined || lane.node.host === waiter.host))
+      if (
+        [...this.#batches.values()].some(({ thread }) => waiter.host === undefined || thread.node.host === waiter.host)
+      )
         continue;
       this.#waiters.delete(waiter);
       waiter.resolve();

@@ -1,5 +1,5 @@
 /** Converts a worker's report of times and result sizes into input for the estimates. */
-import type { BatchReport } from '../workers/node/lane-messages.ts';
+import type { BatchReport } from '../workers/node/thread-messages.ts';
 import { placeOf } from '../workers/node/wire.ts';
 import type { Measured } from '../scheduling/scheduler/events.ts';
 import type { Batch } from '../scheduling/scheduler/state.ts';
@@ -28,7 +28,7 @@ export function measuredIn(
       plan,
       settings: { codes },
     },
-    lane: {
+    thread: {
       node: { speed, host },
     },
   } = batch;

@@ -9,7 +9,7 @@ import { locate, missing } from '../workers/code/locate.ts';
 import { importCrashed } from '../workers/code/module-error.ts';
 import type { CodeList } from '../workers/node/code-registry.ts';
 import type { Inspector } from '../workers/node/node-link.ts';
-import type { Importing } from '../workers/node/lane-messages.ts';
+import type { Importing } from '../workers/node/thread-messages.ts';
 import type { CodeWire, ModuleDescription } from '../workers/node/wire.ts';
 
 /** Where to inspect code, and until when. */

@@ -16,7 +16,7 @@ export function sendAhead(
   state: State,
   nodes: ReadonlyMap<string, NodeLink>,
   active: ActiveRun,
-  { run, functions, lane }: Batch,
+  { run, functions, thread }: Batch,
   large: readonly LargeResult[],
   bring: (i: number) => void,
 ): void {
@@ -25,7 +25,7 @@ export function sendAhead(
     const i = functions[index]!;
     const held = active.results.exists(i) ? active.results.held(i) : undefined;
     if (run.status[i] !== Status.done || !(held instanceof Payload)) continue;
-    const there = new Set([lane.node.host]);
+    const there = new Set([thread.node.host]);
     for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) {
       const bound = run.assigned![outs[k]!]!;
       const node = bound < 0 ? undefined : state.nodes[bound]!;

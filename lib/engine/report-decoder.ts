@@ -1,7 +1,7 @@
 /** Decodes a worker's report: results go to the store, the rest to the scheduler. */
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
-import type { BatchReport } from '../workers/node/lane-messages.ts';
+import type { BatchReport } from '../workers/node/thread-messages.ts';
 import { type FailureWire, ReportKind } from '../workers/node/wire.ts';
 import type { Exception, LargeResult } from '../scheduling/scheduler/events.ts';
 import { isWanted } from '../scheduling/scheduler/race.ts';

@@ -1,4 +1,4 @@
-/** Sends batches to their lanes, and takes them back. */
+/** Sends batches to their threads, and takes them back. */
 import type { NodeLink } from '../workers/node/node-link.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { type HandoffError, isHandoffError } from '../core/errors.ts';
@@ -43,27 +43,27 @@ export class Sender {
 
   send(batch: Batch): void {
     const { state, runs, travel } = this.#parts;
-    if (state.batches.get(batch.id) !== batch) return; // its lane has gone down since the decision
+    if (state.batches.get(batch.id) !== batch) return; // its thread has gone down since the decision
     const absent =
-      state.isSpread && batch.lane.node.host === 0 ? travel!.absent(batch, runs.get(batch.run.id)!.results) : [];
+      state.isSpread && batch.thread.node.host === 0 ? travel!.absent(batch, runs.get(batch.run.id)!.results) : [];
     if (absent.length === 0) this.#sendNow(batch);
     else void this.#sendWhenThere(batch, absent);
   }
 
   takeBack(batch: Batch, count: number): void {
     if (this.#waiting.delete(batch)) return this.#takenBack(batch, batch.size);
-    this.#takenBack(batch, this.#linkOf(batch).takeBack(batch.lane.index, batch.id, count));
+    this.#takenBack(batch, this.#linkOf(batch).takeBack(batch.thread.index, batch.id, count));
   }
 
   cancel(batch: Batch, why: 'aborted' | 'timeout'): void {
     if (this.#waiting.delete(batch)) return this.#takenBack(batch, batch.size);
-    this.#takenBack(batch, this.#linkOf(batch).cancel(batch.lane.index, batch.id, why));
+    this.#takenBack(batch, this.#linkOf(batch).cancel(batch.thread.index, batch.id, why));
   }
 
   /** Ends the thread that runs a batch, unless the batch has just ended. */
-  kill({ node: { name, incarnation }, lane, batch }: Extract<Command, { readonly type: 'Kill' }>): void {
-    if (this.#parts.nodes.get(name)!.kill(lane, batch) === false)
-      this.#parts.feed({ type: 'LaneUp', node: name, incarnation, lane });
+  kill({ node: { name, incarnation }, thread, batch }: Extract<Command, { readonly type: 'Kill' }>): void {
+    if (this.#parts.nodes.get(name)!.kill(thread, batch) === false)
+      this.#parts.feed({ type: 'ThreadUp', node: name, incarnation, thread });
   }
 
   /**
@@ -73,7 +73,7 @@ export class Sender {
   takeAllBack(node: string): StartedCount[] | undefined {
     const link = this.#parts.nodes.get(node)!;
     if (link.host !== 0) return undefined;
-    return this.#parts.state.nodeByName.get(node)!.lanes.flatMap(({ index, batches }) =>
+    return this.#parts.state.nodeByName.get(node)!.threads.flatMap(({ index, batches }) =>
       batches.map(({ id, functions }) => {
         link.takeBack(index, id, functions.length);
         return { batch: id, started: link.begun(index, id) };
@@ -86,8 +86,8 @@ export class Sender {
     if (count !== undefined) this.#parts.feed({ type: 'TakenBack', batch: id, limit: size - count });
   }
 
-  #linkOf({ lane }: Batch): NodeLink {
-    return this.#parts.nodes.get(lane.node.name)!;
+  #linkOf({ thread }: Batch): NodeLink {
+    return this.#parts.nodes.get(thread.node.name)!;
   }
 
   /** Fetches the inputs from other hosts first. Inputs that cannot be fetched are lost. */
@@ -131,7 +131,7 @@ export class Sender {
         spans: state.observed || this.#parts.timing(),
       });
       if (state.observed) this.#parts.onSend(batch);
-      link.send(batch.lane.index, outgoing);
+      link.send(batch.thread.index, outgoing);
     } catch (cause) {
       if (isHandoffError(cause) && !isHandoffError(cause, 'NOT_SERIALIZABLE')) return this.#refused(batch, cause);
       // V8 has several errors for this, and every other thread would fail in the same way.
@@ -140,10 +140,10 @@ export class Sender {
   }
 
   /** Connects the workers of a gang with each other. */
-  #connect({ lane }: Batch, { sources, exports }: GangPart): void {
+  #connect({ thread }: Batch, { sources, exports }: GangPart): void {
     const { nodes } = this.#parts;
-    for (const { lane: other } of new Set([...sources, ...exports.map(({ to }) => to)])) {
-      nodes.get(lane.node.name)!.connect(lane.index, nodes.get(other.node.name)!, other.index);
+    for (const { thread: other } of new Set([...sources, ...exports.map(({ to }) => to)])) {
+      nodes.get(thread.node.name)!.connect(thread.index, nodes.get(other.node.name)!, other.index);
     }
   }
 

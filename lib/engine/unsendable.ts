@@ -12,7 +12,7 @@ import type { RunResults } from '../workers/store/run-results.ts';
 /** Decides the fate of each function of such a batch: those with a bad argument fail, the others are skipped. */
 export function blame(batch: Batch, results: RunResults, cause: unknown): Exception[] {
   const { plan } = batch.run;
-  const elsewhere = batch.lane.node.host !== 0;
+  const elsewhere = batch.thread.node.host !== 0;
   const canBeSent = elsewhere ? canTravel : canBeCloned;
   const canBeRead = (i: number): boolean =>
     literalsOf(plan.entries[i]!.extraArgs, plan.calls.get(i)).every((value) =>

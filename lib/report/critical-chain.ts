@@ -61,12 +61,12 @@ export function criticalChain(
     // A recomputed result can end after functions that used it, so the walk back would loop.
     const before: Before = found.index >= 0 && seen.has(found.index) ? { index: -1, why: 'start' } : found;
     const freed = before.index < 0 ? from : Math.max(from, Math.min(ended[before.index]!, start));
-    const lane = record.lanes[record.lane[at]!]!;
+    const track = record.tracks[record.track[at]!]!;
     links.push({
       functionId: graph.ids[at]!,
       name: graph.names[graph.code[at]!]!,
-      node: lane.node,
-      thread: lane.thread,
+      node: track.node,
+      thread: track.thread,
       attempts: record.attempts[at]!,
       waitMs: start - freed,
       since: before.why,
@@ -101,15 +101,15 @@ function lastOf({ fate, ended, error }: RunRecord): number {
 }
 
 function predecessors(record: RunRecord, capabilities: ReadonlyMap<string, Capabilities>): (i: number) => Before {
-  const { graph, begun, ended, lane, lanes, attempts } = record;
+  const { graph, begun, ended, track, tracks, attempts } = record;
   const byBegun = Int32Array.from({ length: begun.length }, (_, i) => i)
     .filter((i) => !Number.isNaN(begun[i]!))
     .sort((a, b) => begun[a]! - begun[b]!);
   const previous = new Int32Array(begun.length).fill(-1);
-  const last = new Int32Array(lanes.length).fill(-1);
+  const last = new Int32Array(tracks.length).fill(-1);
   for (const i of byBegun) {
-    previous[i] = last[lane[i]!]!;
-    last[lane[i]!] = i;
+    previous[i] = last[track[i]!]!;
+    last[track[i]!] = i;
   }
   const claims = capabilities.size === 0 ? new Map<string, Map<string, Steps>>() : claimsOf(holdingsOf(record));
   const byEnded = byBegun.toSorted((a, b) => ended[a]! - ended[b]!);
@@ -130,14 +130,14 @@ function predecessors(record: RunRecord, capabilities: ReadonlyMap<string, Capab
 
 /** The function whose release, after `free`, ended the wait for resources; -1 if there was no such wait. */
 function lastHolder(
-  { graph, begun, ended, lane, lanes }: RunRecord,
+  { graph, begun, ended, track, tracks }: RunRecord,
   i: number,
   free: number,
   claims: ReadonlyMap<string, ReadonlyMap<string, Steps>>,
   capabilities: ReadonlyMap<string, Capabilities>,
   byEnded: Int32Array,
 ): number {
-  const { node } = lanes[lane[i]!]!;
+  const { node } = tracks[track[i]!]!;
   const has = capabilities.get(node);
   const needs = Object.entries(graph.costs[graph.cost[i]!] ?? {}).filter(([, amount]) => amount > 0);
   if (has === undefined || needs.length === 0) return -1;
@@ -151,7 +151,7 @@ function lastHolder(
   for (let k = low - 1; k >= 0; k--) {
     const j = byEnded[k]!;
     if (ended[j]! <= free) return -1;
-    if (j === i || lanes[lane[j]!]!.node !== node) continue;
+    if (j === i || tracks[track[j]!]!.node !== node) continue;
     const lacked = needs.some(([resource, amount]) => {
       const steps = claims.get(node)?.get(resource);
       // Check just before it ended: the resources held then left too little.
@@ -171,11 +171,12 @@ export function* holdingsOf({
   graph,
   begun,
   ended,
-  lane,
-  lanes,
+  track,
+  tracks,
 }: RunRecord): Generator<{ node: string; begun: number; ended: number; cost: Readonly<Record<string, number>> }> {
   for (let i = 0; i < begun.length; i++) {
     const cost = graph.costs[graph.cost[i]!] ?? null;
-    if (cost !== null && lane[i]! >= 0) yield { node: lanes[lane[i]!]!.node, begun: begun[i]!, ended: ended[i]!, cost };
+    if (cost !== null && track[i]! >= 0)
+      yield { node: tracks[track[i]!]!.node, begun: begun[i]!, ended: ended[i]!, cost };
   }
 }

@@ -9,10 +9,10 @@ export const Fate = { waiting: 0, done: 1, failed: 2 } as const;
 // Errors are kept as text only: an error object can reference any amount of memory, such as all results of its run.
 const longestMessage = 20_000;
 
-/** Called for each attempt that ended, with function, lane and times in ms since the epoch. */
+/** Called for each attempt that ended, with function, track and times in ms since the epoch. */
 export type OnSpan = (
   i: number,
-  lane: number,
+  track: number,
   begun: number,
   ended: number,
   attempt: number,
@@ -31,9 +31,9 @@ export class RunRecord {
   readonly attempts: Int32Array;
   /** For each function: bytes of its result in shared memory. */
   readonly bytes: Float64Array;
-  /** For each function: its last lane, as an index into `lanes`; -1 if none. */
-  readonly lane: Int32Array;
-  readonly lanes: { readonly node: string; readonly thread: number }[] = [];
+  /** For each function: its last track, as an index into `tracks`; -1 if none. */
+  readonly track: Int32Array;
+  readonly tracks: { readonly node: string; readonly thread: number }[] = [];
   retries = 0;
   done = 0;
   failed = 0;
@@ -44,7 +44,7 @@ export class RunRecord {
   endedAt: number | undefined;
   /** The error message of the run, cut if long; undefined unless the run failed. */
   error: string | undefined;
-  readonly #laneIndex = new Map<string, number>();
+  readonly #trackIndex = new Map<string, number>();
   readonly #onSpan: OnSpan | undefined;
   #index: ReadonlyMap<string, number> | undefined;
 
@@ -57,7 +57,7 @@ export class RunRecord {
     this.ended = new Float64Array(size).fill(Number.NaN);
     this.attempts = new Int32Array(size);
     this.bytes = new Float64Array(size);
-    this.lane = new Int32Array(size).fill(-1);
+    this.track = new Int32Array(size).fill(-1);
   }
 
   /** Functions by id. Built on first access. */
@@ -116,7 +116,7 @@ export class RunRecord {
     bytes,
     failed,
   }: Extract<HandoffEvent, { type: 'attempts' }>): void {
-    const lane = this.#laneOf(node, thread);
+    const track = this.#trackOf(node, thread);
     const { ids } = this.graph;
     let next = 0;
     let guess = 0;
@@ -131,8 +131,8 @@ export class RunRecord {
       this.begun[i] = spans[2 * k]!;
       this.ended[i] = spans[2 * k + 1]!;
       this.attempts[i] = attempts[k]!;
-      this.lane[i] = lane;
-      this.#onSpan?.(i, lane, spans[2 * k]!, spans[2 * k + 1]!, attempts[k]!, hasFailed);
+      this.track[i] = track;
+      this.#onSpan?.(i, track, spans[2 * k]!, spans[2 * k + 1]!, attempts[k]!, hasFailed);
       if (hasFailed || this.fate[i] === Fate.done) continue;
       this.bytes[i] = bytes[k]!;
       this.fate[i] = Fate.done;
@@ -140,14 +140,14 @@ export class RunRecord {
     }
   }
 
-  #laneOf(node: string, thread: number): number {
+  #trackOf(node: string, thread: number): number {
     const key = `${thread}:${node}`;
-    let lane = this.#laneIndex.get(key);
-    if (lane === undefined) {
-      this.#laneIndex.set(key, (lane = this.lanes.length));
-      this.lanes.push({ node, thread });
+    let track = this.#trackIndex.get(key);
+    if (track === undefined) {
+      this.#trackIndex.set(key, (track = this.tracks.length));
+      this.tracks.push({ node, thread });
     }
-    return lane;
+    return track;
   }
 }
 

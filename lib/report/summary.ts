@@ -71,14 +71,14 @@ export function summarise(
   nodes: ReadonlyMap<string, SummaryNode> = new Map(),
   own = 'local',
 ): RunSummary {
-  const { graph, fate, begun, ended, lane, lanes } = record;
+  const { graph, fate, begun, ended, track, tracks } = record;
   const [from, to] = bounds(record);
   const use = nodeUse(record, nodes);
   const threads = Object.values(use).reduce((sum, node) => sum + node.threads, 0);
   const names = graph.names.map((name) => ({ name, count: 0, totalMs: 0, maxMs: 0 }));
   let workMs = 0;
   for (let i = 0; i < fate.length; i++) {
-    if (lane[i]! < 0) continue;
+    if (track[i]! < 0) continue;
     const ms = Math.max(0, ended[i]! - begun[i]!);
     const of = names[graph.code[i]!]!;
     of.count++;
@@ -88,8 +88,8 @@ export function summarise(
   }
   const counts: Record<string, number> = Object.create(null) as Record<string, number>;
   for (let i = 0; i < fate.length; i++)
-    if (fate[i] === Fate.done && lane[i]! >= 0)
-      counts[lanes[lane[i]!]!.node] = (counts[lanes[lane[i]!]!.node] ?? 0) + 1;
+    if (fate[i] === Fate.done && track[i]! >= 0)
+      counts[tracks[track[i]!]!.node] = (counts[tracks[track[i]!]!.node] ?? 0) + 1;
   return {
     runId: graph.runId,
     dagId: graph.dagId,
@@ -116,20 +116,20 @@ export function summarise(
 
 /** Bytes of results that other hosts fetched. Each host fetches a result once. */
 function bytesSent(
-  { graph, bytes, lane, lanes }: RunRecord,
+  { graph, bytes, track, tracks }: RunRecord,
   nodes: ReadonlyMap<string, SummaryNode>,
   own: string,
 ): number {
-  const hosts = lanes.map(({ node }) => nodes.get(node)?.host ?? own);
+  const hosts = tracks.map(({ node }) => nodes.get(node)?.host ?? own);
   if (hosts.every((host) => host === own)) return 0;
   const taken = new Map<number, Set<string>>();
   let sum = 0;
   graph.deps.forEach((deps, to) => {
-    const host = lane[to]! < 0 ? own : hosts[lane[to]!]!;
+    const host = track[to]! < 0 ? own : hosts[track[to]!]!;
     if (host === own) return;
     for (const from of deps) {
       const by = taken.get(from);
-      if (lane[from]! < 0 || hosts[lane[from]!] === host || by?.has(host)) continue;
+      if (track[from]! < 0 || hosts[track[from]!] === host || by?.has(host)) continue;
       if (by === undefined) taken.set(from, new Set([host]));
       else by.add(host);
       sum += bytes[from]!;
@@ -157,13 +157,13 @@ function merged<Named extends { readonly name: string; count: number; totalMs: n
 }
 
 function nodeUse(record: RunRecord, nodes: ReadonlyMap<string, SummaryNode>): Record<string, NodeSummary> {
-  const { begun, ended, lane, lanes } = record;
-  const seen = Map.groupBy(lanes, ({ node }) => node);
+  const { begun, ended, track, tracks } = record;
+  const seen = Map.groupBy(tracks, ({ node }) => node);
   const busy = new Map<string, number>();
   const ran = new Map<string, number>();
   for (let i = 0; i < begun.length; i++) {
-    if (lane[i]! < 0) continue;
-    const { node } = lanes[lane[i]!]!;
+    if (track[i]! < 0) continue;
+    const { node } = tracks[track[i]!]!;
     busy.set(node, (busy.get(node) ?? 0) + Math.max(0, ended[i]! - begun[i]!));
     ran.set(node, (ran.get(node) ?? 0) + 1);
   }

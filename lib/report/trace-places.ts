@@ -26,24 +26,24 @@ export class Places {
   readonly ofRun: Place;
   readonly #hosts: readonly string[];
   readonly #pids = new Map<string, number>();
-  readonly #lanes: readonly Place[];
+  readonly #tracks: readonly Place[];
   readonly #names: readonly string[];
 
   /** @param hosts name of the host for each node */
-  constructor({ lanes }: RunRecord, hosts: ReadonlyMap<string, string>) {
+  constructor({ tracks }: RunRecord, hosts: ReadonlyMap<string, string>) {
     const hostOf = (node: string): string => hosts.get(node) ?? 'local';
-    const nodes = [...new Set([...hosts.keys(), ...lanes.map(({ node }) => node)])].sort((a, b) => a.localeCompare(b));
+    const nodes = [...new Set([...hosts.keys(), ...tracks.map(({ node }) => node)])].sort((a, b) => a.localeCompare(b));
     this.#hosts = [...new Set(nodes.map(hostOf))];
     if (this.#hosts.length === 0) this.#hosts = ['local'];
     for (const node of nodes) this.#pids.set(node, this.#hosts.indexOf(hostOf(node)) + 1);
     const first = this.#hosts.length + 1;
     this.ofRun = { pid: 1, tid: first };
-    this.#lanes = lanes.map(({ node }, i) => ({ pid: this.#pids.get(node)!, tid: first + 1 + i }));
-    this.#names = lanes.map(({ node, thread }) => `${node} · worker ${thread}`);
+    this.#tracks = tracks.map(({ node }, i) => ({ pid: this.#pids.get(node)!, tid: first + 1 + i }));
+    this.#names = tracks.map(({ node, thread }) => `${node} · worker ${thread}`);
   }
 
-  ofLane(lane: number): Place | undefined {
-    return this.#lanes[lane];
+  ofTrack(track: number): Place | undefined {
+    return this.#tracks[track];
   }
 
   ofNode(node: string | undefined): Place {
@@ -59,9 +59,9 @@ export class Places {
     const order = this.#names
       .map((_, i) => i)
       .sort((a, b) => this.#names[a]!.localeCompare(this.#names[b]!, undefined, { numeric: true }));
-    for (const [place, lane] of order.entries()) {
-      yield { name: 'thread_name', ...of, ...this.#lanes[lane]!, args: { name: this.#names[lane] } };
-      yield { name: 'thread_sort_index', ...of, ...this.#lanes[lane]!, args: { sort_index: place + 1 } };
+    for (const [place, track] of order.entries()) {
+      yield { name: 'thread_name', ...of, ...this.#tracks[track]!, args: { name: this.#names[track] } };
+      yield { name: 'thread_sort_index', ...of, ...this.#tracks[track]!, args: { sort_index: place + 1 } };
     }
   }
 }

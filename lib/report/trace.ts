@@ -17,7 +17,7 @@ interface Instant {
   readonly name: string;
   readonly node: string | undefined;
   /** -1 if it belongs to no thread. */
-  readonly lane: number;
+  readonly track: number;
   readonly args: Readonly<Record<string, unknown>>;
 }
 
@@ -44,7 +44,7 @@ export class TraceRecorder {
   /** One entry per attempt that ended. */
   readonly #attempts = {
     fn: [] as number[],
-    lane: [] as number[],
+    track: [] as number[],
     begun: [] as number[],
     ended: [] as number[],
     attempt: [] as number[],
@@ -65,7 +65,7 @@ export class TraceRecorder {
   /** Takes in an event and ignores events of other runs. */
   record(event: HandoffEvent): void {
     if ('runId' in event && event.runId !== this.#record.graph.runId) return;
-    const { index, lanes } = this.#record;
+    const { index, tracks } = this.#record;
     switch (event.type) {
       case 'attempts':
         return this.#spans(event);
@@ -74,13 +74,13 @@ export class TraceRecorder {
         const error = messageOf(event.error);
         this.#errors.set(`${event.attempt}:${event.functionId}`, error);
         const i = index.get(event.functionId) ?? -1;
-        const lane = i >= 0 ? this.#record.lane[i]! : -1;
+        const track = i >= 0 ? this.#record.track[i]! : -1;
         const what = event.type === 'function:retrying' ? 'retry' : 'failure';
         this.#instants.push({
           at: event.at,
           name: `${what} of ${event.functionId}`,
           node: event.node,
-          lane: lanes[lane]?.node === event.node ? lane : -1,
+          track: tracks[track]?.node === event.node ? track : -1,
           args: { attempt: event.attempt, error },
         });
         return;
@@ -98,7 +98,7 @@ export class TraceRecorder {
           at: event.at,
           name: `worker ${event.thread} crashed`,
           node: event.node,
-          lane: lanes.findIndex(({ node, thread }) => node === event.node && thread === event.thread),
+          track: tracks.findIndex(({ node, thread }) => node === event.node && thread === event.thread),
           args: { reason: event.reason, ...(event.error !== undefined && { error: messageOf(event.error) }) },
         });
         return;
@@ -156,20 +156,20 @@ export class TraceRecorder {
     yield* this.#slices(places, micros);
     yield* this.#flows(places, micros);
     yield* this.#counters(places, micros);
-    for (const { at, name, node, lane, args } of this.#instants) {
-      const place = places.ofLane(lane) ?? places.ofNode(node);
-      yield { name, ph: 'i', s: lane >= 0 ? 't' : 'p', cat: 'mark', ...place, ts: micros(at), args };
+    for (const { at, name, node, track, args } of this.#instants) {
+      const place = places.ofTrack(track) ?? places.ofNode(node);
+      yield { name, ph: 'i', s: track >= 0 ? 't' : 'p', cat: 'mark', ...place, ts: micros(at), args };
     }
   }
 
   #note(at: number, name: string, node: string | undefined, args: Readonly<Record<string, unknown>>): void {
-    this.#instants.push({ at, name, node, lane: -1, args });
+    this.#instants.push({ at, name, node, track: -1, args });
   }
 
   #spans({ node, thread, functionIds, attempts, spans, failed }: Extract<HandoffEvent, { type: 'attempts' }>): void {
     const columns = this.#attempts;
-    const { index, lanes } = this.#record;
-    const lane = lanes.findLastIndex((each) => each.node === node && each.thread === thread);
+    const { index, tracks } = this.#record;
+    const track = tracks.findLastIndex((each) => each.node === node && each.thread === thread);
     let next = 0;
     for (let k = 0; k < functionIds.length; k++) {
       const hasFailed = failed[next] === k;
@@ -177,7 +177,7 @@ export class TraceRecorder {
       const i = index.get(functionIds[k]!);
       if (i === undefined) continue;
       columns.fn.push(i);
-      columns.lane.push(lane);
+      columns.track.push(track);
       columns.begun.push(spans[2 * k]!);
       columns.ended.push(spans[2 * k + 1]!);
       columns.attempt.push(attempts[k]!);
@@ -205,20 +205,20 @@ export class TraceRecorder {
   }
 
   *#slices(places: Places, micros: (at: number) => number): Generator<TraceEvent> {
-    const { graph, lanes, bytes, fate } = this.#record;
-    const { fn, lane, begun, ended, attempt, failed } = this.#attempts;
+    const { graph, tracks, bytes, fate } = this.#record;
+    const { fn, track, begun, ended, attempt, failed } = this.#attempts;
     const critical = new Set(criticalChain(this.#record, this.#capabilities).links.map(({ functionId }) => functionId));
     for (let k = 0; k < fn.length; k++) {
       const i = fn[k]!;
       const id = graph.ids[i]!;
-      const { node, thread } = lanes[lane[k]!]!;
+      const { node, thread } = tracks[track[k]!]!;
       const [ts, end] = [micros(begun[k]!), micros(ended[k]!)];
       const error = failed[k] === 1 ? (this.#errors.get(`${attempt[k]}:${id}`) ?? 'failed') : undefined;
       yield {
         name: id,
         ph: 'X',
         cat: 'function',
-        ...places.ofLane(lane[k]!)!,
+        ...places.ofTrack(track[k]!)!,
         ts,
         dur: Math.max(0, Math.round((end - ts) * 1000) / 1000),
         args: {
@@ -236,12 +236,12 @@ export class TraceRecorder {
 
   /** An arrow from the end of each producer to the start of each consumer. */
   *#flows(places: Places, micros: (at: number) => number): Generator<TraceEvent> {
-    const { graph, fate, begun, ended, lane } = this.#record;
+    const { graph, fate, begun, ended, track } = this.#record;
     let id = 0;
     for (let to = 0; to < graph.deps.length; to++) {
-      if (lane[to]! < 0) continue;
+      if (track[to]! < 0) continue;
       for (const from of graph.deps[to]!) {
-        if (fate[from] !== Fate.done || lane[from]! < 0) continue;
+        if (fate[from] !== Fate.done || track[from]! < 0) continue;
         id++;
         const begins = micros(begun[to]!);
         // The start must lie inside the producer's slice: an arrow belongs to the slice that is open where it starts.
@@ -253,21 +253,21 @@ export class TraceRecorder {
         yield {
           ...of,
           ph: 's',
-          ...places.ofLane(lane[from]!)!,
+          ...places.ofTrack(track[from]!)!,
           ts: leaves,
           args: { from: graph.ids[from]!, to: graph.ids[to]! },
         };
-        yield { ...of, ph: 'f', bp: 'e', ...places.ofLane(lane[to]!)!, ts: Math.max(begins, leaves) };
+        yield { ...of, ph: 'f', bp: 'e', ...places.ofTrack(track[to]!)!, ts: Math.max(begins, leaves) };
       }
     }
   }
 
   *#counters(places: Places, micros: (at: number) => number): Generator<TraceEvent> {
-    const { graph, lanes } = this.#record;
-    const { fn, lane, begun, ended } = this.#attempts;
+    const { graph, tracks } = this.#record;
+    const { fn, track, begun, ended } = this.#attempts;
     const holdings = fn.flatMap((i, k) => {
       const cost = graph.costs[graph.cost[i]!] ?? null;
-      return cost === null ? [] : [{ node: lanes[lane[k]!]!.node, begun: begun[k]!, ended: ended[k]!, cost }];
+      return cost === null ? [] : [{ node: tracks[track[k]!]!.node, begun: begun[k]!, ended: ended[k]!, cost }];
     });
     const draw = function* (
       what: 'claimed' | 'used',

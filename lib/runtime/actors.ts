@@ -9,7 +9,7 @@ import type { RemoteHost } from '../hosts/cluster/remote-host.ts';
 import { toReference } from '../dag/code.ts';
 import type { ClassReference } from '../dag/task.ts';
 import { HandoffError } from '../core/errors.ts';
-import type { Question } from '../workers/node/lane-messages.ts';
+import type { Question } from '../workers/node/thread-messages.ts';
 import type { Output } from '../workers/node/wire.ts';
 import { timestamp } from '../events/events.ts';
 import { locate, missing } from '../workers/code/locate.ts';

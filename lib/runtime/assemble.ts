@@ -77,7 +77,7 @@ export function assemble(
   const patience = transport === undefined ? {} : { refusalLimit: Infinity, stuckMs: 20 };
   const driver: Driver = new Driver(
     admission ?? given,
-    { grace, gangLanes: availableParallelism(), ...patience, ...tuning },
+    { grace, gangThreads: availableParallelism(), ...patience, ...tuning },
     publisher,
     {
       memory: memory.memory,

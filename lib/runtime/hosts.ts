@@ -242,7 +242,7 @@ export class Hosts implements OtherHosts {
         threads,
         speed,
         ...(price !== undefined && { price }),
-        lanes: tree().node(name)!.lanes,
+        threadsUp: tree().node(name)!.threads,
         ...(this.#leaving && { draining: true }),
       };
     });
@@ -293,7 +293,7 @@ export class Hosts implements OtherHosts {
         driver().changeCapabilities(card.name, card.capabilities);
       known.settings = { ...card };
       if (card.draining === true) driver().nodeDraining(card.name);
-      for (const lane of card.lanes) known.events.laneUp(lane);
+      for (const thread of card.threadsUp) known.events.threadUp(thread);
     }
   }
 
@@ -341,7 +341,7 @@ export class Hosts implements OtherHosts {
     driver().addNode(remote.add(card, events));
     for (const tell of this.#expecting) tell();
     if (card.draining === true) driver().nodeDraining(card.name);
-    for (const lane of card.lanes) events.laneUp(lane);
+    for (const thread of card.threadsUp) events.threadUp(thread);
     const { name: node, capabilities, threads } = card;
     if (publisher.wants('node:up'))
       publisher.publish({ type: 'node:up', at: timestamp(), node, capabilities, threads });

@@ -98,7 +98,7 @@ export class OverviewHere {
     const { tree, driver } = this.#parts;
     const actor = tree().node(name)!;
     const { capabilities, threads } = actor.settings;
-    const up = actor.lanes;
+    const up = actor.threads;
     // otherwise a thread did not answer, and readings cannot be matched to threads
     const read = resources?.used.threads.length === up.length ? resources.used.threads : [];
     const claimed: Cost = resources?.claimed ?? {};
@@ -108,22 +108,22 @@ export class OverviewHere {
       declared: { ...capabilities },
       isUp: driver().state.nodeByName.get(name)?.up === true,
       used: resources === undefined ? null : { cpu: resources.used.cpu, memory: resources.used.memory },
-      threads: Array.from({ length: threads }, (_, lane) => {
-        const use = up.includes(lane) ? read[up.indexOf(lane)] : undefined;
-        return { utilization: use?.utilization ?? null, heapMb: use?.heapMb ?? null, ...this.#thread(name, lane) };
+      threads: Array.from({ length: threads }, (_, thread) => {
+        const use = up.includes(thread) ? read[up.indexOf(thread)] : undefined;
+        return { utilization: use?.utilization ?? null, heapMb: use?.heapMb ?? null, ...this.#thread(name, thread) };
       }),
     };
   }
 
-  #thread(node: string, lane: number): Pick<ThreadReport, 'running' | 'queue'> {
+  #thread(node: string, thread: number): Pick<ThreadReport, 'running' | 'queue'> {
     const { driver, tree, guestWork, id } = this.#parts;
-    const own = (driver().state.nodeByName.get(node)?.lanes[lane]?.batches ?? []).map((batch) => ({
+    const own = (driver().state.nodeByName.get(node)?.threads[thread]?.batches ?? []).map((batch) => ({
       host: id,
       batch: batch.id,
       queue: batch.size - batch.done,
-      isRunning: tree().node(node)!.begun(lane, batch.id) > batch.done,
+      isRunning: tree().node(node)!.begun(thread, batch.id) > batch.done,
     }));
-    const all = [...own, ...guestWork().filter((work) => work.node === node && work.lane === lane)];
+    const all = [...own, ...guestWork().filter((work) => work.node === node && work.thread === thread)];
     const running = all.find(({ isRunning }) => isRunning);
     return {
       queue: all.reduce((sum, { queue }) => sum + queue, 0),
@@ -133,14 +133,15 @@ export class OverviewHere {
           : {
               host: running.host,
               batch: running.batch,
-              since: performance.timeOrigin + tree().node(node)!.turnAt(lane),
+              since: performance.timeOrigin + tree().node(node)!.turnAt(thread),
             },
     };
   }
 
   /** On this host, the function begun last; on other hosts, the first that is not known to have ended. */
-  #current({ run, lane, id, functions, done }: Batch): string {
-    const begun = lane.node.host === 0 ? (this.#parts.tree().node(lane.node.name)?.begun(lane.index, id) ?? 0) : 0;
+  #current({ run, thread, id, functions, done }: Batch): string {
+    const begun =
+      thread.node.host === 0 ? (this.#parts.tree().node(thread.node.name)?.begun(thread.index, id) ?? 0) : 0;
     return run.plan.entries[functions[Math.min(Math.max(begun - 1, done), functions.length - 1)]!]!.id;
   }
 }

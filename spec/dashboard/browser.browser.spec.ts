@@ -79,7 +79,7 @@ const show = async (page: Page, name: string): Promise<void> => {
   await isShown(page, name);
 };
 /** Where the first thread is in the picture. */
-const firstLane = { x: 700, y: 22 + 18 + 18 };
+const firstTrack = { x: 700, y: 22 + 18 + 18 };
 
 describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)', isThere)(
   'the dashboard in a browser',
@@ -214,7 +214,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
       await handoff.execute(dagOf({ id: 'slow', code: t.spinFor, extraArgs: [300] }));
       await page.locator('.run-list').selectOption({ index: 0 });
       await legend(page, /^spinFor 1 ·/);
-      await page.locator('canvas').click({ position: firstLane });
+      await page.locator('canvas').click({ position: firstTrack });
       await panel(page).getByRole('heading', { name: 'slow', exact: true }).waitFor();
     });
 

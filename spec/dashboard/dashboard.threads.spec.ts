@@ -93,7 +93,7 @@ describe('a Handoff with a dashboard', () => {
     });
     const rows = stream.of('attempts').flatMap((message) => message.rows);
     expect([rows[0], rows[6]]).toEqual([0, 1]);
-    expect(stream.of('attempts')[0]!.lanes[0]).toMatchObject({ host: 'local', node: 'a' });
+    expect(stream.of('attempts')[0]!.tracks[0]).toMatchObject({ host: 'local', node: 'a' });
     expect(stream.of('nodes')[0]!.nodes).toMatchObject([
       { name: 'a', host: 'local', isUp: true, declared: { cpu: 2 }, threads: [{}, {}] },
     ]);

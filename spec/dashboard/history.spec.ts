@@ -71,7 +71,7 @@ function tellErrors(history: History): WeakRef<object>[] {
 class Reader {
   place: Place = beginning;
   rows: number[] = [];
-  lanes: unknown[] = [];
+  tracks: unknown[] = [];
   marks: string[] = [];
   missed = 0;
 
@@ -80,8 +80,8 @@ class Reader {
     if (news !== undefined) {
       this.missed += news.from - this.place.rows;
       this.rows.push(...news.rows);
-      this.lanes.push(...news.lanes);
-      this.place = { ...this.place, rows: news.from + news.rows.length / spanWidth, lanes: this.lanes.length };
+      this.tracks.push(...news.tracks);
+      this.place = { ...this.place, rows: news.from + news.rows.length / spanWidth, tracks: this.tracks.length };
     }
     const marks = run.marksSince(this.place);
     if (marks === undefined) return;
@@ -108,14 +108,14 @@ describe('what is read of a run', () => {
         const run = only(history);
         const reader = new Reader();
         const rows: number[] = [];
-        const lanes: number[] = [];
+        const tracks: number[] = [];
         const marks: string[] = [];
         steps.forEach((each, n) => {
           const at = 1000 + 10 * n;
           if (each.kind === 'attempts' && 'functions' in each) {
-            if (!lanes.includes(each.thread)) lanes.push(each.thread);
+            if (!tracks.includes(each.thread)) tracks.push(each.thread);
             history.record(told(spans('d', each.functions, { thread: each.thread, at })));
-            each.functions.forEach((i, k) => rows.push(i, lanes.indexOf(each.thread), at + k - 1000, 1, 1, 0));
+            each.functions.forEach((i, k) => rows.push(i, tracks.indexOf(each.thread), at + k - 1000, 1, 1, 0));
           } else if ('text' in each) {
             marks.push(each.text);
             history.record(
@@ -135,11 +135,11 @@ describe('what is read of a run', () => {
         while (
           reader.place.rows < run.rows.count ||
           reader.place.marks < marks.length ||
-          reader.lanes.length < lanes.length
+          reader.tracks.length < tracks.length
         )
           reader.read(run, 60);
         expect(reader.rows).toEqual(rows);
-        expect(reader.lanes).toEqual(lanes.map((thread) => ({ host: 'local', node: 'a', thread })));
+        expect(reader.tracks).toEqual(tracks.map((thread) => ({ host: 'local', node: 'a', thread })));
         expect(reader.marks).toEqual(marks);
         expect(reader.missed).toBe(0);
         const whole = new Reader();
@@ -411,7 +411,7 @@ describe('what is kept', () => {
     const first = run.spansSince(beginning, 500)!;
     early.addSpans(first);
     history.record(told(of(all.slice(2000))));
-    early.addSpans(run.spansSince({ rows: 500, lanes: 1, marks: 0 }, Infinity)!);
+    early.addSpans(run.spansSince({ rows: 500, tracks: 1, marks: 0 }, Infinity)!);
     late.addSpans(run.spansSince(beginning, Infinity)!);
     expect(run.rows.dropped).toBeGreaterThan(500);
     for (const { countOf, timeOf } of [early, late]) {

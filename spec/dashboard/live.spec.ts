@@ -93,11 +93,11 @@ describe('who listens', () => {
       { runs: [{ key: 'key', runId: 'd', dagId: 'd', done: 10, total: 100 }], gone: [] },
     ]);
     expect(page.of('attempts')).toMatchObject([
-      { run: 'key', from: 0, dropped: 0, lanes: [{ host: 'local', node: 'a', thread: 0 }] },
+      { run: 'key', from: 0, dropped: 0, tracks: [{ host: 'local', node: 'a', thread: 0 }] },
     ]);
     history.record(told(spans('d', count(10, 15), { thread: 1 })));
     await vi.advanceTimersByTimeAsync(100);
-    expect(page.of('attempts').slice(1)).toMatchObject([{ from: 10, lanes: [{ thread: 1 }] }]);
+    expect(page.of('attempts').slice(1)).toMatchObject([{ from: 10, tracks: [{ thread: 1 }] }]);
     expect(page.of('runs').at(-1)).toMatchObject({ runs: [{ done: 15 }] });
     const writes = page.writes.length;
     await vi.advanceTimersByTimeAsync(400);
@@ -137,7 +137,7 @@ describe('who listens', () => {
     for (const page of [...pages, connect('key')]) {
       expect(page.rows).toEqual(pages[0]!.rows);
       expect(page.rows.length).toBe(1000 * spanWidth);
-      expect(page.of('attempts').flatMap(({ lanes }) => lanes.map(({ thread }) => thread))).toEqual([0, 1, 2]);
+      expect(page.of('attempts').flatMap(({ tracks }) => tracks.map(({ thread }) => thread))).toEqual([0, 1, 2]);
     }
   });
 

@@ -25,13 +25,13 @@ const diamond: RunGraph = {
   duration: [null, null, null, null],
 };
 
-const lanes = [{ host: 'local', node: 'n', thread: 0 }];
+const tracks = [{ host: 'local', node: 'n', thread: 0 }];
 const spans = (rows: readonly number[], more: Partial<Spans> = {}): Spans => ({
   type: 'attempts',
   run: 'k',
   from: 0,
   dropped: 0,
-  lanes,
+  tracks,
   rows,
   ...more,
 });
@@ -41,9 +41,9 @@ describe('what is known of a run', () => {
   it('is made of its spans: states, last attempts, and totals by name', () => {
     const data = new RunData('k', diamond);
     data.addSpans(spans([0, 0, 1, 2, 1, 0, 1, 0, 3, 4, 1, 1]));
-    data.addSpans(spans([1, 0, 8, 1, 2, 0], { from: 2, lanes: [] }));
+    data.addSpans(spans([1, 0, 8, 1, 2, 0], { from: 2, tracks: [] }));
     expect([...data.states]).toEqual([State.done, State.done, State.waiting, State.waiting]);
-    expect([data.attempts[1], data.begun[1], data.ended[1], data.lane[1]]).toEqual([2, 8, 9, 0]);
+    expect([data.attempts[1], data.begun[1], data.ended[1], data.track[1]]).toEqual([2, 8, 9, 0]);
     expect([...data.countOf]).toEqual([1, 2, 0]);
     expect([...data.timeOf]).toEqual([2, 5, 0]);
     expect(countStates([0, 1, 2, 3], data.states)).toEqual([2, 0, 2, 0]);
@@ -64,10 +64,10 @@ describe('what is known of a run', () => {
     data.addSpans(spans([0, 0, 1, 2, 1, 0]));
     data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('retry', 0)] });
     data.restart();
-    expect(data.lanes.length).toBe(1);
+    expect(data.tracks.length).toBe(1);
     data.addSpans(spans([0, 0, 1, 2, 1, 0, 1, 0, 3, 4, 1, 0]));
     data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('retry', 0)] });
-    expect([data.lanes.length, data.lanes[0]!.spans.size, data.marks.length, data.rows]).toEqual([1, 2, 1, 2]);
+    expect([data.tracks.length, data.tracks[0]!.spans.size, data.marks.length, data.rows]).toEqual([1, 2, 1, 2]);
     expect([...data.countOf]).toEqual([1, 1, 0]);
   });
 
@@ -75,7 +75,7 @@ describe('what is known of a run', () => {
     const data = new RunData('k', diamond);
     data.addSpans(spans([0, 0, 1, 2, 1, 0]));
     data.addSpans(spans([1, 0, 3, 4, 1, 0]));
-    expect([data.lanes.length, data.lanes[0]!.spans.size]).toEqual([1, 1]);
+    expect([data.tracks.length, data.tracks[0]!.spans.size]).toEqual([1, 1]);
     expect([...data.states]).toEqual([State.waiting, State.done, State.waiting, State.waiting]);
   });
 
@@ -104,17 +104,17 @@ describe('what is known of a run', () => {
     const live = { fn: 0, host: 'local', node: 'n', thread: 0 };
     data.setLive([{ ...live, since: 5 }]);
     expect([data.states[0], data.live[0]!.since]).toEqual([State.running, 5]);
-    expect(data.lanes.map(({ node: name, thread }) => [name, thread])).toEqual([['n', 0]]);
+    expect(data.tracks.map(({ node: name, thread }) => [name, thread])).toEqual([['n', 0]]);
     data.setLive([]);
     expect(data.states[0]).toBe(State.waiting);
-    data.addSpans(spans([0, 1, 1, 2, 1, 0], { lanes: [{ host: 'local', node: 'm', thread: 3 }, ...lanes] }));
-    expect(data.lanes.map(({ node: name, spans: own }) => [name, own.size])).toEqual([
+    data.addSpans(spans([0, 1, 1, 2, 1, 0], { tracks: [{ host: 'local', node: 'm', thread: 3 }, ...tracks] }));
+    expect(data.tracks.map(({ node: name, spans: own }) => [name, own.size])).toEqual([
       ['n', 1],
       ['m', 0],
     ]);
   });
 
-  it('passes over rows and marks of functions and lanes that it does not know', () => {
+  it('passes over rows and marks of functions and tracks that it does not know', () => {
     const data = new RunData('k', diamond);
     data.addSpans(spans([99, 0, 1, 2, 1, 0, 0, 7, 1, 2, 1, 0]));
     data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('failed', 99), mark('crash', -1)] });
@@ -269,7 +269,7 @@ describe('what the page makes of messages', () => {
     store.apply({ type: 'runs', runs: [run('k')], gone: [] });
     store.apply(spans([0, 0, 1, 2, 1, 0, 1, 0, 3, 4, 1, 0]));
     expect(store.data).toBe(data);
-    expect(data!.lanes[0]!.spans.size).toBe(2);
+    expect(data!.tracks[0]!.spans.size).toBe(2);
   });
 
   it('forgets everything when another server answers, also of runs whose keys are the same by chance', () => {

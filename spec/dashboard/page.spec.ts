@@ -5,10 +5,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isSmall, pictureOfFunctions, pictureOfGroups } from '../../lib/dashboard/page/grouping.ts';
-import { LaneSpans } from '../../lib/dashboard/page/lane-spans.ts';
+import { TrackSpans } from '../../lib/dashboard/page/track-spans.ts';
 import { layoutPicture, lettersIn, pathThrough } from '../../lib/dashboard/page/layout.ts';
 import { mergeVisible, Pieces } from '../../lib/dashboard/page/merge.ts';
-import { laneAt, layoutRows } from '../../lib/dashboard/page/rows.ts';
+import { trackAt, layoutRows } from '../../lib/dashboard/page/rows.ts';
 import {
   fitted,
   panned,
@@ -91,8 +91,8 @@ const rowsOf = (most: number): fc.Arbitrary<Row[]> =>
     maxLength: most,
   });
 
-function lane(rows: readonly Row[]): LaneSpans {
-  const spans = new LaneSpans();
+function track(rows: readonly Row[]): TrackSpans {
+  const spans = new TrackSpans();
   for (const [fn, begun, took, threw] of rows) spans.add(fn, begun, took, 1, threw);
   return spans;
 }
@@ -101,7 +101,7 @@ describe('the spans of a thread', () => {
   it('are in order of their start, whatever order they come in and whenever they are read', () => {
     fc.assert(
       fc.property(rowsOf(80), rowsOf(80), (first, second) => {
-        const spans = lane(first);
+        const spans = track(first);
         spans.sort();
         for (const [fn, begun, took, threw] of second) spans.add(fn, begun, took, 1, threw);
         spans.sort();
@@ -123,7 +123,7 @@ describe('the spans of a thread', () => {
   it('are found by range: exactly those that reach into it, also where they overlap', () => {
     fc.assert(
       fc.property(rowsOf(80), finite(0, 1000), finite(0, 300), (rows, from, width) => {
-        const spans = lane(rows);
+        const spans = track(rows);
         const found: number[] = [];
         for (let i = spans.firstEndingAt(from); i < spans.firstBeginningAt(from + width); i++)
           if (spans.ended[i]! >= from) found.push(spans.begun[i]!);
@@ -138,7 +138,7 @@ describe('the spans of a thread', () => {
   });
 
   it('are bounded: of more than a million the earlier half goes', () => {
-    const spans = new LaneSpans();
+    const spans = new TrackSpans();
     const most = 2 ** 20;
     for (let i = 0; i <= most; i++) spans.add(i, i, 0.5, 1, 0);
     expect([spans.size, spans.forgotten, spans.fn[0], spans.begun[0]]).toEqual([
@@ -152,7 +152,7 @@ describe('the spans of a thread', () => {
   });
 
   it('survive growth', () => {
-    const spans = new LaneSpans();
+    const spans = new TrackSpans();
     for (let i = 0; i < 5000; i++) spans.add(i, 5000 - i, 0.5, 1, i % 2);
     expect(spans.firstEndingAt(0)).toBe(0);
     expect([spans.fn[0], spans.begun[0], spans.ended[0], spans.threw[0]]).toEqual([4999, 1, 1.5, 1]);
@@ -176,7 +176,7 @@ describe('merging below a pixel', () => {
   it('paints no more pieces than there are pixels and wide spans', () => {
     fc.assert(
       fc.property(inTurn, fc.integer({ min: 10, max: 300 }), (rows, width) => {
-        const spans = lane(rows);
+        const spans = track(rows);
         const shown = { from: 0, to: 500 };
         mergeVisible(spans, code, shown, width, -1, pieces);
         const wide = rows.filter(([, , took]) => (took / 500) * width >= 1).length;
@@ -189,7 +189,7 @@ describe('merging below a pixel', () => {
   it('loses no time, no span and no failure', () => {
     fc.assert(
       fc.property(inTurn, fc.integer({ min: 10, max: 300 }), (rows, width) => {
-        const spans = lane(rows);
+        const spans = track(rows);
         const shown = { from: -1, to: 10_000 };
         mergeVisible(spans, code, shown, width, -1, pieces);
         const perPixel = (shown.to - shown.from) / width;
@@ -213,7 +213,7 @@ describe('merging below a pixel', () => {
 
   it('takes the name that most of the time of a pixel is of, and only a lone span keeps its identity', () => {
     mergeVisible(
-      lane([
+      track([
         [0, 0.1, 0.1, 0],
         [1, 0.3, 0.4, 0],
         [0, 0.8, 0.1, 0],
@@ -231,7 +231,7 @@ describe('merging below a pixel', () => {
   });
 
   it('shows the name that is to stand out, however little of it there is', () => {
-    const spans = lane([
+    const spans = track([
       [1, 0, 0.5, 0],
       [0, 0.5, 0.01, 0],
       [1, 0.6, 0.3, 0],
@@ -243,7 +243,7 @@ describe('merging below a pixel', () => {
   });
 
   it('reads 100,000 spans and gives a screenful', () => {
-    const spans = new LaneSpans();
+    const spans = new TrackSpans();
     for (let i = 0; i < 100_000; i++) spans.add(i % 6, i * 0.01, 0.008, 1, 0);
     mergeVisible(spans, code, { from: 0, to: 1000 }, 1200, -1, pieces);
     expect(pieces.size).toBe(1200);
@@ -254,7 +254,7 @@ describe('merging below a pixel', () => {
 });
 
 describe('threads in the picture', () => {
-  const lanes = [
+  const tracks = [
     { host: 'h2', node: 'b', thread: 1 },
     { host: 'h1', node: 'n10', thread: 0 },
     { host: 'h2', node: 'b', thread: 0 },
@@ -262,11 +262,11 @@ describe('threads in the picture', () => {
   ];
 
   it('stand by host, node and number, whatever order they are told in', () => {
-    const rows = layoutRows(lanes, 400);
+    const rows = layoutRows(tracks, 400);
     expect(rows.nodes.map(({ host, node }) => `${host}/${node}`)).toEqual(['h1/n2', 'h1/n10', 'h2/b']);
-    expect(rows.nodes[2]!.lanes.map(({ lane: i }) => lanes[i]!.thread)).toEqual([0, 1]);
+    expect(rows.nodes[2]!.tracks.map(({ track: i }) => tracks[i]!.thread)).toEqual([0, 1]);
     expect(rows.nodes.map(({ hostTop }) => hostTop !== null)).toEqual([true, false, true]);
-    expect(layoutRows([lanes[0]!, lanes[2]!], 400).nodes.map(({ hostTop }) => hostTop)).toEqual([null]);
+    expect(layoutRows([tracks[0]!, tracks[2]!], 400).nodes.map(({ hostTop }) => hostTop)).toEqual([null]);
   });
 
   it('do not overlap, and are found where they are', () => {
@@ -274,11 +274,11 @@ describe('threads in the picture', () => {
       fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 50, max: 1000 }), (count, height) => {
         const many = Array.from({ length: count }, (_, i) => ({ host: `h${i % 2}`, node: `n${i % 5}`, thread: i }));
         const rows = layoutRows(many, height);
-        const all = rows.nodes.flatMap((node) => node.lanes);
-        expect(all.map(({ lane: i }) => i).sort((a, b) => a - b)).toEqual(many.map((_, i) => i));
-        for (const { lane: i, top } of all) expect(laneAt(rows, top + rows.laneHeight / 2)).toBe(i);
-        expect(laneAt(rows, -1)).toBeUndefined();
-        expect(laneAt(rows, rows.height + 1)).toBeUndefined();
+        const all = rows.nodes.flatMap((node) => node.tracks);
+        expect(all.map(({ track: i }) => i).sort((a, b) => a - b)).toEqual(many.map((_, i) => i));
+        for (const { track: i, top } of all) expect(trackAt(rows, top + rows.trackHeight / 2)).toBe(i);
+        expect(trackAt(rows, -1)).toBeUndefined();
+        expect(trackAt(rows, rows.height + 1)).toBeUndefined();
       }),
     );
   });

@@ -96,11 +96,11 @@ describe('attempts', () => {
     expect([first.type, last.type]).toEqual(['run:started', 'run:finished']);
     const rows = rowsOf(events.filter((event) => event.type === 'attempts'));
     expect(rows).toHaveLength(2000);
-    const lanes = Map.groupBy(rows, ({ node, thread }) => `${node}/${thread}`);
-    for (const lane of lanes.values()) {
-      for (const [k, { begun, ended }] of lane.entries()) {
+    const threads = Map.groupBy(rows, ({ node, thread }) => `${node}/${thread}`);
+    for (const thread of threads.values()) {
+      for (const [k, { begun, ended }] of thread.entries()) {
         expect(ended).toBeGreaterThanOrEqual(begun);
-        if (k > 0) expect(begun).toBeGreaterThanOrEqual(lane[k - 1]!.ended - 0.001);
+        if (k > 0) expect(begun).toBeGreaterThanOrEqual(thread[k - 1]!.ended - 0.001);
       }
     }
     expect(Math.min(...rows.map(({ begun }) => begun))).toBeGreaterThan(first.at - slack);

@@ -6,7 +6,7 @@ import { c, counter, dagOf, errorOf, t, twoNodes } from '../support/handoff.ts';
 
 let handoff: Handoff;
 beforeAll(async () => {
-  // Every function is sent ahead, and to the lane that has least to do, so that most of what they need comes from other
+  // Every function is sent ahead, and to the thread that has least to do, so that most of what they need comes from other
   // workers.
   handoff = await startTuned(
     { nodes: twoNodes },

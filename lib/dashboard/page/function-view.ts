@@ -4,7 +4,7 @@ import { type RunData, State, stateNames } from './run-data.ts';
 
 export function viewFromData(data: RunData, fn: number): FunctionView {
   const { graph } = data;
-  const lane = data.lanes[data.lane[fn]!];
+  const track = data.tracks[data.track[fn]!];
   const live = data.live.find((one) => one.fn === fn && data.states[fn] === State.running);
   const known = (value: number): number | null => (Number.isNaN(value) ? null : value);
   return {
@@ -12,8 +12,8 @@ export function viewFromData(data: RunData, fn: number): FunctionView {
     name: data.nameOf(fn),
     module: null,
     state: stateNames[data.states[fn]!]!,
-    node: live?.node ?? lane?.node ?? null,
-    thread: live?.thread ?? lane?.thread ?? null,
+    node: live?.node ?? track?.node ?? null,
+    thread: live?.thread ?? track?.thread ?? null,
     attempts: data.attempts[fn]!,
     begun: live?.since ?? known(data.begun[fn]!),
     ended: live === undefined ? known(data.ended[fn]!) : null,

@@ -2,7 +2,7 @@
  * Selects what to paint of a thread: wide spans as they are, and spans below a pixel merged into one per pixel. The
  * work of painting is bounded by the width of the screen, whatever the number of spans.
  */
-import type { LaneSpans } from './lane-spans.ts';
+import type { TrackSpans } from './track-spans.ts';
 import { type TimeRange, xOf } from './scale.ts';
 
 /** Columns that are refilled for each thread and frame. */
@@ -47,7 +47,7 @@ export class Pieces {
  * @param into is emptied first
  */
 export function mergeVisible(
-  spans: LaneSpans,
+  spans: TrackSpans,
   code: Uint16Array,
   range: TimeRange,
   width: number,

@@ -1,15 +1,15 @@
 /** The rows of the timeline: threads by host and node, as high as the space allows. */
 
 /** A thread, as the layout needs to know it. */
-export interface LaneName {
+export interface TrackName {
   readonly host: string;
   readonly node: string;
   readonly thread: number;
 }
 
-export interface LaneRow {
-  /** Into the lanes. */
-  readonly lane: number;
+export interface TrackRow {
+  /** Into the tracks. */
+  readonly track: number;
   readonly top: number;
 }
 
@@ -20,12 +20,12 @@ export interface NodeRow {
   readonly top: number;
   /** Of the heading of its host; null: there is but one host, or a node of it stands above. */
   readonly hostTop: number | null;
-  readonly lanes: readonly LaneRow[];
+  readonly tracks: readonly TrackRow[];
 }
 
 export interface Rows {
   readonly nodes: readonly NodeRow[];
-  readonly laneHeight: number;
+  readonly trackHeight: number;
   readonly height: number;
 }
 
@@ -37,16 +37,16 @@ const lowest = 7;
 const highest = 36;
 
 /** @param height pixels that there are; more are used where threads would become too low */
-export function layoutRows(lanes: readonly LaneName[], height: number): Rows {
-  const order = lanes.map((_, i) => i).sort((a, b) => compare(lanes[a]!, lanes[b]!));
-  const groups = Map.groupBy(order, (lane) => JSON.stringify([lanes[lane]!.host, lanes[lane]!.node]));
-  const hosts = new Set(lanes.map(({ host }) => host)).size;
+export function layoutRows(tracks: readonly TrackName[], height: number): Rows {
+  const order = tracks.map((_, i) => i).sort((a, b) => compare(tracks[a]!, tracks[b]!));
+  const groups = Map.groupBy(order, (track) => JSON.stringify([tracks[track]!.host, tracks[track]!.node]));
+  const hosts = new Set(tracks.map(({ host }) => host)).size;
   const room = height - groups.size * (headingHeight + gapBelowNode) - (hosts > 1 ? hosts * hostHeight : 0);
-  const laneHeight = Math.floor(Math.min(Math.max(room / Math.max(lanes.length, 1), lowest), highest));
+  const trackHeight = Math.floor(Math.min(Math.max(room / Math.max(tracks.length, 1), lowest), highest));
   const nodes: NodeRow[] = [];
   let top = 0;
   for (const members of groups.values()) {
-    const { host, node } = lanes[members[0]!]!;
+    const { host, node } = tracks[members[0]!]!;
     const hostTop = hosts > 1 && nodes.at(-1)?.host !== host ? top : null;
     if (hostTop !== null) top += hostHeight;
     nodes.push({
@@ -54,23 +54,23 @@ export function layoutRows(lanes: readonly LaneName[], height: number): Rows {
       node,
       top,
       hostTop,
-      lanes: members.map((lane, k) => ({ lane, top: top + headingHeight + k * laneHeight })),
+      tracks: members.map((track, k) => ({ track, top: top + headingHeight + k * trackHeight })),
     });
-    top += headingHeight + members.length * laneHeight + gapBelowNode;
+    top += headingHeight + members.length * trackHeight + gapBelowNode;
   }
-  return { nodes, laneHeight, height: top };
+  return { nodes, trackHeight, height: top };
 }
 
-/** The lane at a height; undefined: none. */
-export function laneAt(rows: Rows, y: number): number | undefined {
-  for (const { top, lanes } of rows.nodes) {
-    const k = Math.floor((y - top - headingHeight) / rows.laneHeight);
-    if (k >= 0 && k < lanes.length) return lanes[k]!.lane;
+/** The track at a height; undefined: none. */
+export function trackAt(rows: Rows, y: number): number | undefined {
+  for (const { top, tracks } of rows.nodes) {
+    const k = Math.floor((y - top - headingHeight) / rows.trackHeight);
+    if (k >= 0 && k < tracks.length) return tracks[k]!.track;
   }
   return undefined;
 }
 
-function compare(a: LaneName, b: LaneName): number {
+function compare(a: TrackName, b: TrackName): number {
   return byText(a.host, b.host) || byText(a.node, b.node) || a.thread - b.thread;
 }
 

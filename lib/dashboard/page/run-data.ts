@@ -1,18 +1,18 @@
 /** The state of the displayed run: spans, state of each function, and marks. */
 import type { RunGraph } from '../../events/run-graph.ts';
 import { type Mark, type Marks, spanWidth, type Spans } from '../protocol.ts';
-import { LaneSpans } from './lane-spans.ts';
+import { TrackSpans } from './track-spans.ts';
 
 export const State = { waiting: 0, running: 1, done: 2, failed: 3 } as const;
 export const stateNames = ['waiting', 'running', 'done', 'failed'] as const;
 /** Of a run that is over: nothing waits any more. */
 const finalNames: readonly string[] = ['not finished', 'not finished', 'done', 'failed'];
 
-export interface Lane {
+export interface Track {
   readonly host: string;
   readonly node: string;
   readonly thread: number;
-  readonly spans: LaneSpans;
+  readonly spans: TrackSpans;
 }
 
 /** What runs now. */
@@ -35,10 +35,10 @@ export class RunData {
   readonly code: Uint16Array;
   /** By function: `State`. */
   readonly states: Uint8Array;
-  readonly lanes: Lane[] = [];
+  readonly tracks: Track[] = [];
   readonly marks: Mark[] = [];
-  /** By function: of its last attempt. `lane` is -1 before that. */
-  readonly lane: Int32Array;
+  /** By function: of its last attempt. `track` is -1 before that. */
+  readonly track: Int32Array;
   readonly begun: Float64Array;
   readonly ended: Float64Array;
   readonly attempts: Uint16Array;
@@ -53,8 +53,8 @@ export class RunData {
   latest = 0;
   /** Another after every change, for those who keep what they have computed. */
   version = 0;
-  /** By the server's number of a lane: ours. */
-  readonly #toldLanes: number[] = [];
+  /** By the server's number of a track: ours. */
+  readonly #toldTracks: number[] = [];
   #dependents: number[][] | undefined;
   #marked = 0;
   #isStale = false;
@@ -66,7 +66,7 @@ export class RunData {
     this.index = new Map(graph.ids.map((id, i) => [id, i]));
     this.code = Uint16Array.from(graph.code);
     this.states = new Uint8Array(size);
-    this.lane = new Int32Array(size).fill(-1);
+    this.track = new Int32Array(size).fill(-1);
     this.begun = new Float64Array(size).fill(Number.NaN);
     this.ended = new Float64Array(size).fill(Number.NaN);
     this.attempts = new Uint16Array(size);
@@ -79,14 +79,14 @@ export class RunData {
     this.#isStale = true;
   }
 
-  addSpans({ from, dropped, before, lanes, rows }: Spans): void {
+  addSpans({ from, dropped, before, tracks, rows }: Spans): void {
     if (this.#isStale || from < this.rows) this.#forget();
     this.dropped = dropped;
     if (before !== undefined) {
       this.countOf.set(before.counts);
       this.timeOf.set(before.times);
     }
-    for (const lane of lanes) this.#toldLanes.push(this.#laneOf(lane));
+    for (const track of tracks) this.#toldTracks.push(this.#trackOf(track));
     for (let at = 0; at + spanWidth <= rows.length; at += spanWidth) {
       this.#addRow(rows[at]!, rows[at + 1]!, rows[at + 2]!, rows[at + 3]!, rows[at + 4]!, rows[at + 5]!);
     }
@@ -131,7 +131,7 @@ export class RunData {
     this.live = live;
     for (const { fn } of this.live) if (this.states[fn] === State.waiting) this.states[fn] = State.running;
     // A thread has its row as soon as something runs there, not only when that ends.
-    for (const one of this.live) this.#laneOf(one);
+    for (const one of this.live) this.#trackOf(one);
     this.version++;
   }
 
@@ -150,20 +150,22 @@ export class RunData {
 
   /** Spans that are kept neither here nor by the server. */
   get forgotten(): number {
-    return this.dropped + this.lanes.reduce((sum, { spans }) => sum + spans.forgotten, 0);
+    return this.dropped + this.tracks.reduce((sum, { spans }) => sum + spans.forgotten, 0);
   }
 
-  #laneOf({ host, node, thread }: Omit<Lane, 'spans'>): number {
-    const known = this.lanes.findIndex((lane) => lane.thread === thread && lane.node === node && lane.host === host);
-    return known >= 0 ? known : this.lanes.push({ host, node, thread, spans: new LaneSpans() }) - 1;
+  #trackOf({ host, node, thread }: Omit<Track, 'spans'>): number {
+    const known = this.tracks.findIndex(
+      (track) => track.thread === thread && track.node === node && track.host === host,
+    );
+    return known >= 0 ? known : this.tracks.push({ host, node, thread, spans: new TrackSpans() }) - 1;
   }
 
-  #addRow(fn: number, toldLane: number, begun: number, took: number, attempt: number, threw: number): void {
-    const laneIndex = this.#toldLanes[toldLane];
-    const lane = this.lanes[laneIndex ?? -1];
-    if (laneIndex === undefined || lane === undefined || fn < 0 || fn >= this.states.length) return;
-    lane.spans.add(fn, begun, took, attempt, threw);
-    this.lane[fn] = laneIndex;
+  #addRow(fn: number, toldTrack: number, begun: number, took: number, attempt: number, threw: number): void {
+    const trackIndex = this.#toldTracks[toldTrack];
+    const track = this.tracks[trackIndex ?? -1];
+    if (trackIndex === undefined || track === undefined || fn < 0 || fn >= this.states.length) return;
+    track.spans.add(fn, begun, took, attempt, threw);
+    this.track[fn] = trackIndex;
     this.begun[fn] = begun;
     this.ended[fn] = begun + took;
     this.attempts[fn] = attempt;
@@ -179,7 +181,7 @@ export class RunData {
   /** Of functions whose spans the server has forgotten: those that others took results from are done. */
   #inferForgotten(): void {
     for (let fn = this.states.length - 1; fn >= 0; fn--) {
-      if (this.lane[fn] === -1) continue;
+      if (this.track[fn] === -1) continue;
       const open = [fn];
       for (let next = open.pop(); next !== undefined; next = open.pop()) {
         for (const dep of this.graph.deps[next]!) {
@@ -192,8 +194,8 @@ export class RunData {
   }
 
   #forget(): void {
-    this.lanes.length = 0;
-    this.#toldLanes.length = 0;
+    this.tracks.length = 0;
+    this.#toldTracks.length = 0;
     this.marks.length = 0;
     this.rows = 0;
     this.#marked = 0;
@@ -201,6 +203,6 @@ export class RunData {
     this.latest = 0;
     for (const column of [this.states, this.attempts, this.countOf, this.timeOf]) column.fill(0);
     for (const column of [this.begun, this.ended]) column.fill(Number.NaN);
-    this.lane.fill(-1);
+    this.track.fill(-1);
   }
 }

@@ -34,7 +34,7 @@ export const amount: Check = (value) => Number.isFinite(value) && (value as numb
 export const time: Check = (value) => Number.isFinite(value) && Math.abs(value as number) <= lastTime;
 export const name: Check = (value) => typeof value === 'string' && value.length <= mostNameLength;
 export const whole: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
-export const lane: Check = (value) => whole(value) && (value as number) < mostThreads;
+export const thread: Check = (value) => whole(value) && (value as number) < mostThreads;
 export const code: Check = (value) => whole(value) && (value as number) < mostCode;
 export const record: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 export const optional =
@@ -64,7 +64,7 @@ export const addresses = listOf(name, mostMembers);
 
 export const nodeCard: Check = (value) => {
   if (!record(value)) return false;
-  const { name: called, capabilities, threads, speed, price, lanes, draining } = value as Record<string, unknown>;
+  const { name: called, capabilities, threads, speed, price, threadsUp, draining } = value as Record<string, unknown>;
   const hasThreads = whole(threads) && (threads as number) <= mostThreads;
   return (
     name(called) &&
@@ -74,7 +74,7 @@ export const nodeCard: Check = (value) => {
     amount(speed) &&
     optional(amount)(price) &&
     optional(boolean)(draining) &&
-    listOf((each) => whole(each) && (each as number) < (threads as number), threads as number)(lanes)
+    listOf((each) => whole(each) && (each as number) < (threads as number), threads as number)(threadsUp)
   );
 };
 export const nodeCards = listOf(nodeCard, mostNodes);

@@ -179,7 +179,7 @@ export class Cluster {
       node,
       own,
       () => this.#guests(),
-      (lane) => this.#tellAll(Message.lane, node, lane, true),
+      (thread) => this.#tellAll(Message.thread, node, thread, true),
     );
   }
 

@@ -7,17 +7,17 @@ export function lend(
   node: string,
   own: NodeEvents,
   guests: () => Iterable<Guest>,
-  onLaneUp: (lane: number) => void,
+  onThreadUp: (thread: number) => void,
 ): NodeEvents {
   return {
     ...own,
-    laneUp(lane) {
-      own.laneUp(lane);
-      onLaneUp(lane);
+    threadUp(thread) {
+      own.threadUp(thread);
+      onThreadUp(thread);
     },
-    laneDown(lane, crash, started) {
-      for (const guest of guests()) guest.laneDown(node, lane, crash, started);
-      own.laneDown(lane, crash, started);
+    threadDown(thread, crash, started) {
+      for (const guest of guests()) guest.threadDown(node, thread, crash, started);
+      own.threadDown(thread, crash, started);
     },
     started(batch, index, at) {
       if (batch >= 0) return own.started(batch, index, at);

@@ -3,7 +3,7 @@ import type { Capabilities } from '../../dag/types.ts';
 import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import type { CodeList } from '../../workers/node/code-registry.ts';
-import type { BatchReport, LaneCrash, OutgoingBatch } from '../../workers/node/lane-messages.ts';
+import type { BatchReport, ThreadCrash, OutgoingBatch } from '../../workers/node/thread-messages.ts';
 import type { NodeEvents, NodeLink } from '../../workers/node/node-link.ts';
 import { translate } from '../../workers/node/translate.ts';
 import {
@@ -14,7 +14,7 @@ import {
 } from '../../workers/node/wire.ts';
 import type { PayloadData } from '../../workers/store/payload.ts';
 import type { Exchange } from './object-directory.ts';
-import { LaneDowns } from './lane-downs.ts';
+import { ThreadDowns } from './thread-downs.ts';
 import type { ModuleNames } from './code-identity.ts';
 import { fromPayloadWire } from './payload-wire.ts';
 import { checkReport } from './report-check.ts';
@@ -35,11 +35,11 @@ export class RemoteHost {
   /** Code that it has been told of. */
   readonly #defined = new Set<number>();
   /** Batches that it was sent and has not told everything of. */
-  readonly #batches = new Map<number, { readonly node: string; readonly lane: number; readonly size: number }>();
+  readonly #batches = new Map<number, { readonly node: string; readonly thread: number; readonly size: number }>();
   /** Code that is the same there, as it said. */
   readonly #checked = new Set<number>();
-  /** How often it has said that a lane is down. */
-  readonly #downs = new LaneDowns();
+  /** How often it has said that a thread is down. */
+  readonly #downs = new ThreadDowns();
   /** That of our modules as it has been told of them. */
   #generation = 0;
 
@@ -52,7 +52,7 @@ export class RemoteHost {
     return this.#nodes;
   }
 
-  /** A node of it. Its events are given before its lanes come up. */
+  /** A node of it. Its events are given before its threads come up. */
   add(card: NodeCard, events: NodeEvents): RemoteNode {
     const node = new RemoteNode(this, card, events);
     this.#nodes.set(card.name, node);
@@ -66,17 +66,17 @@ export class RemoteHost {
 
   message(type: number, parts: any[]): void {
     switch (type) {
-      case Message.lane:
-        return this.#laneOf(parts[0], parts[1])?.events.laneUp(parts[1]);
-      case Message.laneDown: {
-        const node = this.#laneOf(parts[0], parts[1]);
+      case Message.thread:
+        return this.#threadOf(parts[0], parts[1])?.events.threadUp(parts[1]);
+      case Message.threadDown: {
+        const node = this.#threadOf(parts[0], parts[1]);
         this.#downs.add(parts[0], parts[1]);
         const started = (parts[3] as { readonly batch: number }[]).filter(
           ({ batch }) => this.#batches.get(batch)?.node === parts[0],
         );
-        for (const [id, { node: on, lane }] of this.#batches)
-          if (on === parts[0] && lane === parts[1]) this.#batches.delete(id);
-        return node?.events.laneDown(parts[1], crashOf(parts[2]), started as any);
+        for (const [id, { node: on, thread }] of this.#batches)
+          if (on === parts[0] && thread === parts[1]) this.#batches.delete(id);
+        return node?.events.threadDown(parts[1], crashOf(parts[2]), started as any);
       }
       case Message.log:
         return this.#nodes.get(parts[0])?.events.log({
@@ -189,7 +189,7 @@ export class RemoteHost {
 
   send(
     node: string,
-    lane: number,
+    thread: number,
     { id, flags, runId, dagId, serial, size, program, values, claim }: OutgoingBatch,
   ): void {
     const { exchange } = this.#orchestrator;
@@ -199,7 +199,7 @@ export class RemoteHost {
       this.peer.send(
         Message.batch,
         node,
-        lane,
+        thread,
         id,
         serial,
         flags,
@@ -209,9 +209,9 @@ export class RemoteHost {
         program.slice(),
         values,
         claim,
-        this.#downs.of(node, lane),
+        this.#downs.of(node, thread),
       );
-      this.#batches.set(id, { node, lane, size });
+      this.#batches.set(id, { node, thread, size });
     } catch (error) {
       if (isHandoffError(error, 'NOT_SERIALIZABLE')) throw new DOMException(error.message, 'DataCloneError');
       throw error;
@@ -224,12 +224,12 @@ export class RemoteHost {
   }
 
   /** The node that a message about a thread names. */
-  #laneOf(name: string, lane: number): RemoteNode | undefined {
+  #threadOf(name: string, thread: number): RemoteNode | undefined {
     const node = this.#nodes.get(name);
-    if (node !== undefined && lane >= node.settings.threads)
+    if (node !== undefined && thread >= node.settings.threads)
       throw new HandoffError(
         'PROTOCOL_ERROR',
-        `A peer told of thread ${lane} of node ${JSON.stringify(name)}, which has ${node.settings.threads}.`,
+        `A peer told of thread ${thread} of node ${JSON.stringify(name)}, which has ${node.settings.threads}.`,
       );
     return node;
   }
@@ -287,15 +287,15 @@ export class RemoteNode implements NodeLink {
     this.#of.ahead(data, serial);
   }
 
-  send(lane: number, batch: OutgoingBatch): void {
-    this.#of.send(this.settings.name, lane, batch);
+  send(thread: number, batch: OutgoingBatch): void {
+    this.#of.send(this.settings.name, thread, batch);
   }
 
-  takeBack(_lane: number, batch: number, count: number): undefined {
+  takeBack(_thread: number, batch: number, count: number): undefined {
     this.#of.peer.send(Message.takeBack, batch, count);
   }
 
-  cancel(_lane: number, batch: number, why: 'aborted' | 'timeout'): undefined {
+  cancel(_thread: number, batch: number, why: 'aborted' | 'timeout'): undefined {
     this.#of.peer.send(Message.cancel, batch, why);
   }
 
@@ -304,8 +304,8 @@ export class RemoteNode implements NodeLink {
     return 0;
   }
 
-  kill(lane: number, batch?: number): undefined {
-    if (batch !== undefined) this.#of.peer.send(Message.kill, this.settings.name, lane, batch);
+  kill(thread: number, batch?: number): undefined {
+    if (batch !== undefined) this.#of.peer.send(Message.kill, this.settings.name, thread, batch);
   }
 
   /** Its threads share no process with others'. */
@@ -358,10 +358,10 @@ function crashOf({
   exitCode,
   error,
 }: {
-  readonly reason: LaneCrash['reason'];
+  readonly reason: ThreadCrash['reason'];
   readonly exitCode?: number;
   readonly error?: ErrorWire;
-}): LaneCrash {
+}): ThreadCrash {
   return {
     reason,
     ...(exitCode !== undefined && { exitCode }),

@@ -12,7 +12,7 @@ import { shortage } from '../../scheduling/resources/amounts.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import { textOf } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
-import type { BatchReport, LaneCrash, Logged } from '../../workers/node/lane-messages.ts';
+import type { BatchReport, ThreadCrash, Logged } from '../../workers/node/thread-messages.ts';
 import type { NodeLink, StartedBatches } from '../../workers/node/node-link.ts';
 import { translate } from '../../workers/node/translate.ts';
 import { type FailureWire, ReportKind } from '../../workers/node/wire.ts';
@@ -23,7 +23,7 @@ import type { Fetcher } from './fetcher.ts';
 import { Inputs } from './remote-inputs.ts';
 import { fromPayloadWire, toPayloadWire } from './payload-wire.ts';
 import type { Peer } from './peer.ts';
-import { LaneDowns } from './lane-downs.ts';
+import { ThreadDowns } from './thread-downs.ts';
 import { canTravel, Message, toTravellingError, Unreadable } from './wire.ts';
 
 /** What a guest needs of its host. */
@@ -49,7 +49,7 @@ export interface GuestWork {
   /** The number that it has there. */
   readonly batch: number;
   readonly node: string;
-  readonly lane: number;
+  readonly thread: number;
   /** Functions that have not ended. */
   readonly queue: number;
   readonly isRunning: boolean;
@@ -61,7 +61,7 @@ interface GuestBatch {
   /** Ours. */
   readonly own: number;
   readonly node: string;
-  readonly lane: number;
+  readonly thread: number;
   readonly serial: number;
   readonly claim: Cost | undefined;
   readonly claimant: string;
@@ -86,8 +86,8 @@ export class Guest {
   readonly #theirs = new Map<number, number>();
   readonly #byId = new Map<number, GuestBatch>();
   readonly #byOwn = new Map<number, GuestBatch>();
-  /** How often it has been told that a lane is down. */
-  readonly #downs = new LaneDowns();
+  /** How often it has been told that a thread is down. */
+  readonly #downs = new ThreadDowns();
   #gone = false;
 
   constructor(peer: Peer, host: Host) {
@@ -107,15 +107,15 @@ export class Guest {
 
   /** What it has on the threads of this host. */
   *work(): Iterable<GuestWork> {
-    for (const { id, own, node, lane, sent, size, done } of this.#byOwn.values()) {
+    for (const { id, own, node, thread, sent, size, done } of this.#byOwn.values()) {
       if (sent)
         yield {
           host: this.peer.identity.id,
           batch: id,
           node,
-          lane,
+          thread,
           queue: size - done,
-          isRunning: (this.#host.node(node)?.begun(lane, own) ?? 0) > done,
+          isRunning: (this.#host.node(node)?.begun(thread, own) ?? 0) > done,
         };
     }
   }
@@ -197,16 +197,16 @@ export class Guest {
     }
   }
 
-  laneDown(node: string, lane: number, crash: LaneCrash, started: StartedBatches): void {
-    this.#downs.add(node, lane);
+  threadDown(node: string, thread: number, crash: ThreadCrash, started: StartedBatches): void {
+    this.#downs.add(node, thread);
     const own = started.flatMap((each) =>
       this.#byOwn.has(each.batch) ? { batch: this.#byOwn.get(each.batch)!.id, started: each.started } : [],
     );
-    for (const batch of this.#byOwn.values()) if (batch.node === node && batch.lane === lane) this.#close(batch);
+    for (const batch of this.#byOwn.values()) if (batch.node === node && batch.thread === thread) this.#close(batch);
     this.#tell(
-      Message.laneDown,
+      Message.threadDown,
       node,
-      lane,
+      thread,
       {
         reason: crash.reason,
         exitCode: crash.exitCode,
@@ -227,7 +227,7 @@ export class Guest {
     this.#inputs.end();
     for (const batch of [...this.#byOwn.values()]) {
       const count = batch.sent
-        ? (this.#host.node(batch.node)?.cancel(batch.lane, batch.own, 'aborted') ?? 0)
+        ? (this.#host.node(batch.node)?.cancel(batch.thread, batch.own, 'aborted') ?? 0)
         : batch.size - batch.done;
       batch.size -= count;
       if (batch.done >= batch.size) this.#close(batch);
@@ -235,19 +235,20 @@ export class Guest {
     if (this.#byOwn.size === 0) return;
     setTimeout(() => {
       for (const batch of this.#byOwn.values())
-        if (this.#isRunning(batch)) this.#host.node(batch.node)!.kill(batch.lane, batch.own);
+        if (this.#isRunning(batch)) this.#host.node(batch.node)!.kill(batch.thread, batch.own);
     }, grace).unref();
   }
 
-  /** Ends the thread that runs a batch, unless that has ended: then the lane goes on, and the guest is told. */
-  #kill(node: string, lane: number, id: number): void {
+  /** Ends the thread that runs a batch, unless that has ended: then the thread goes on, and the guest is told. */
+  #kill(node: string, thread: number, id: number): void {
     const batch = this.#byId.get(id);
-    const isEnded = batch === undefined || !batch.sent || this.#host.node(node)?.kill(lane, batch.own) === false;
-    if (isEnded && (this.#host.node(node)?.addressOf(lane) ?? -1) >= 0) this.#tell(Message.lane, node, lane, true);
+    const isEnded = batch === undefined || !batch.sent || this.#host.node(node)?.kill(thread, batch.own) === false;
+    if (isEnded && (this.#host.node(node)?.addressOf(thread) ?? -1) >= 0)
+      this.#tell(Message.thread, node, thread, true);
   }
 
-  #isRunning({ sent, node, lane, own, done }: GuestBatch): boolean {
-    return sent && (this.#host.node(node)?.begun(lane, own) ?? 0) > done;
+  #isRunning({ sent, node, thread, own, done }: GuestBatch): boolean {
+    return sent && (this.#host.node(node)?.begun(thread, own) ?? 0) > done;
   }
 
   #endRun(serial: number): void {
@@ -269,16 +270,16 @@ export class Guest {
     for (const [number, name] of [...this.#names]) this.#define(number, name);
   }
 
-  #batch([node, lane, id, serial, flags, runId, dagId, size, program, values, claim, downs]: any[]): void {
+  #batch([node, thread, id, serial, flags, runId, dagId, size, program, values, claim, downs]: any[]): void {
     // Each function takes two words at least, and something runs it that is there.
     const threads = this.#host.node(node)?.settings.threads ?? Infinity;
-    if (size < 1 || 2 * size > program.length || lane >= threads) {
+    if (size < 1 || 2 * size > program.length || thread >= threads) {
       throw new HandoffError(
         'PROTOCOL_ERROR',
-        `A peer sent a batch of ${size} functions in ${program.length} words for thread ${lane} of node ${JSON.stringify(node)}, which has ${threads}.`,
+        `A peer sent a batch of ${size} functions in ${program.length} words for thread ${thread} of node ${JSON.stringify(node)}, which has ${threads}.`,
       );
     }
-    if (downs !== this.#downs.of(node, lane)) return; // the guest has put it back meanwhile
+    if (downs !== this.#downs.of(node, thread)) return; // the guest has put it back meanwhile
     if (this.#byId.has(id)) throw new HandoffError('PROTOCOL_ERROR', `A peer sent two batches of number ${id}.`);
     if (values instanceof Unreadable) return this.#refuse(id, size, values.error);
     const wanted: { readonly at: (here: PayloadData) => void; readonly data: RemoteData }[] = [];
@@ -308,7 +309,7 @@ export class Guest {
       id,
       own: this.#host.nextBatch(),
       node,
-      lane,
+      thread,
       serial,
       claim: claim ?? undefined,
       claimant: `${this.peer.identity.id}/${runId}`,
@@ -327,7 +328,7 @@ export class Guest {
       const link = this.#host.node(node);
       try {
         if (link === undefined) throw new HandoffError('NODE_DOWN', `Node ${node} is gone.`);
-        link.send(lane, {
+        link.send(thread, {
           id: batch.own,
           flags,
           origin: this.peer.number,
@@ -342,7 +343,7 @@ export class Guest {
           exports: null,
         });
       } catch (cause) {
-        if (link === undefined) return this.laneDown(node, lane, { reason: 'killed' }, []);
+        if (link === undefined) return this.threadDown(node, thread, { reason: 'killed' }, []);
         this.#close(batch); // it would be the same on every other thread
         this.#refuse(
           id,
@@ -391,7 +392,10 @@ export class Guest {
     const batch = this.#byId.get(id);
     if (batch === undefined) return;
     const most = Math.min(count, batch.size - batch.done);
-    this.#shorten(batch, batch.sent ? (this.#host.node(batch.node)?.takeBack(batch.lane, batch.own, most) ?? 0) : most);
+    this.#shorten(
+      batch,
+      batch.sent ? (this.#host.node(batch.node)?.takeBack(batch.thread, batch.own, most) ?? 0) : most,
+    );
   }
 
   #cancel(id: number, why: 'aborted' | 'timeout'): void {
@@ -399,7 +403,7 @@ export class Guest {
     if (batch === undefined) return;
     this.#shorten(
       batch,
-      batch.sent ? (this.#host.node(batch.node)?.cancel(batch.lane, batch.own, why) ?? 0) : batch.size - batch.done,
+      batch.sent ? (this.#host.node(batch.node)?.cancel(batch.thread, batch.own, why) ?? 0) : batch.size - batch.done,
     );
   }
 

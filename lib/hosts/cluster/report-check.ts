@@ -1,6 +1,6 @@
 /** What another host reports of a batch: whether it can be true of the batch that it was sent. */
 import { HandoffError } from '../../core/errors.ts';
-import type { BatchReport } from '../../workers/node/lane-messages.ts';
+import type { BatchReport } from '../../workers/node/thread-messages.ts';
 import { ReportKind } from '../../workers/node/wire.ts';
 
 const lastKind = Math.max(...Object.values(ReportKind));

@@ -5,12 +5,12 @@
  * ```
  *   both                                     to the host of nodes                       from it
  *   [hello, card]                            [code, number, name]                       [ended, batch, first, count, exceptions,
- *   [members, addresses]                     [batch, node, lane, id, serial, flags,         durations, spans, values]
+ *   [members, addresses]                     [batch, node, thread, id, serial, flags,         durations, spans, values]
  *   [nodes, list]                                runId, dagId, size, program,           [started, batch, index, at]
- *   [lane, node, lane, isUp]                     values, claim, downs]                  [takenBack, batch, limit]
- *   [request, id, method, args]              [takeBack, batch, count]                   [laneDown, node, lane, crash, started]
+ *   [thread, node, thread, isUp]                     values, claim, downs]                  [takenBack, batch, limit]
+ *   [request, id, method, args]              [takeBack, batch, count]                   [threadDown, node, thread, crash, started]
  *                                            [cancel, batch, why]
- *   [response, id, isOk, value or error]     [kill, node, lane, batch]                  [log, node, runId, dagId, functionId, attempt, values]
+ *   [response, id, isOk, value or error]     [kill, node, thread, batch]                  [log, node, runId, dagId, functionId, attempt, values]
  *   [bulk]                                   [release, serial, keys]
  *   [ping, leaves, heard, came]              [endRun, serial]
  *                                            [ahead, serial, payload]
@@ -19,7 +19,7 @@
  * A message that is too long for a frame comes in several: `part` frames with its beginning, and one of its type with
  * its end.
  *
- * `downs` says of how many ends of the lane's threads the sender had heard: a batch that was sent before it heard of
+ * `downs` says of how many ends of the node's threads the sender had heard: a batch that was sent before it heard of
  * the last is not begun, as the sender has put its functions back when that news arrives.
  *
  * Where a payload stands in `values`, it is a `PayloadWire`.
@@ -41,7 +41,7 @@ import {
   type Check,
   code,
   fields,
-  lane,
+  thread,
   list,
   listOf,
   name,
@@ -59,7 +59,7 @@ export const Message = {
   hello: 1,
   members: 2,
   nodes: 3,
-  lane: 4,
+  thread: 4,
   request: 5,
   response: 6,
   bulk: 7,
@@ -75,7 +75,7 @@ export const Message = {
   ended: 32,
   started: 33,
   takenBack: 34,
-  laneDown: 35,
+  threadDown: 35,
   log: 36,
 } as const;
 
@@ -86,8 +86,8 @@ export interface NodeCard {
   readonly threads: number;
   readonly speed: number;
   readonly price?: number;
-  /** Its lanes that are up. */
-  readonly lanes: readonly number[];
+  /** The numbers of its threads that are up. */
+  readonly threadsUp: readonly number[];
   /** Its host is about to go: nothing is to be sent to it. */
   readonly draining?: boolean;
 }
@@ -122,17 +122,17 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.hello]: [card],
   [Message.members]: [addresses],
   [Message.nodes]: [nodeCards],
-  [Message.lane]: [name, lane, boolean],
+  [Message.thread]: [name, thread, boolean],
   [Message.request]: [whole, name, listOf(any, 16)],
   [Message.response]: [whole, boolean, any],
   [Message.bulk]: [],
   [Message.code]: [code, record],
   [Message.batch]: [
     name,
-    lane,
+    thread,
     whole,
     whole,
-    lane,
+    thread,
     name,
     name,
     whole,
@@ -143,14 +143,14 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   ],
   [Message.takeBack]: [whole, whole],
   [Message.cancel]: [whole, (value) => value === 'aborted' || value === 'timeout'],
-  [Message.kill]: [name, lane, whole],
+  [Message.kill]: [name, thread, whole],
   [Message.release]: [whole, listOf(name)],
   [Message.endRun]: [whole],
   [Message.ahead]: [whole, payload],
   [Message.ended]: [whole, whole, whole, listOf(whole), listOf(amount), optional(listOf(time)), list],
   [Message.started]: [whole, whole, time],
   [Message.takenBack]: [whole, whole],
-  [Message.laneDown]: [name, lane, crash, listOf(startedBatch)],
+  [Message.threadDown]: [name, thread, crash, listOf(startedBatch)],
   [Message.log]: [name, name, name, name, whole, list],
 };
 

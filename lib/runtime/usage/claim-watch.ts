@@ -5,8 +5,8 @@
  */
 import { toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
-import type { OutgoingBatch } from '../../workers/node/lane-messages.ts';
-import type { Lane } from '../../workers/node/lane.ts';
+import type { OutgoingBatch } from '../../workers/node/thread-messages.ts';
+import type { WorkerThread } from '../../workers/node/worker-thread.ts';
 import { heapMb, liveHeapMb } from './heap.ts';
 import { Ticker } from './ticker.ts';
 
@@ -14,7 +14,7 @@ import { Ticker } from './ticker.ts';
 export interface Overuse {
   readonly node: string;
   /** The index of its thread. */
-  readonly lane: number;
+  readonly thread: number;
   /** The number of its batch; negative when another host sent it. */
   readonly batch: number;
   readonly claimedMb: number;
@@ -24,7 +24,7 @@ export interface Overuse {
 interface Watched {
   readonly node: string;
   readonly index: number;
-  readonly lane: Lane;
+  readonly thread: WorkerThread;
   readonly batch: number;
   readonly claimedMb: number;
   readonly enforced: boolean;
@@ -49,13 +49,13 @@ export class ClaimWatch {
   }
 
   /** Starts to watch a batch that is about to be sent. Only a batch of one function can be judged. */
-  sent(node: string, index: number, lane: Lane, { id, size, claim }: OutgoingBatch, enforced: boolean): void {
+  sent(node: string, index: number, thread: WorkerThread, { id, size, claim }: OutgoingBatch, enforced: boolean): void {
     const claimedMb = claim?.['memory'];
     if (size !== 1 || claimedMb === undefined) return;
     const watched: Watched = {
       node,
       index,
-      lane,
+      thread,
       batch: id,
       claimedMb,
       enforced,
@@ -74,20 +74,20 @@ export class ClaimWatch {
   }
 
   async #measure(watched: Watched): Promise<number | undefined> {
-    const { worker } = watched.lane;
+    const { worker } = watched.thread;
     const held = worker && (await heapMb(worker));
     if (held !== undefined) watched.base = Math.min(watched.base, held);
     return held;
   }
 
   async #look(watched: Watched): Promise<void> {
-    const { lane, batch, claimedMb } = watched;
+    const { thread, batch, claimedMb } = watched;
     if (!this.#isThere(watched)) return;
     const held = await this.#measure(watched);
-    if (held === undefined || !this.#isThere(watched) || lane.begun(batch) === 0 || held - watched.base <= claimedMb)
+    if (held === undefined || !this.#isThere(watched) || thread.begun(batch) === 0 || held - watched.base <= claimedMb)
       return;
     if (watched.passing-- > 0) return;
-    const live = await liveHeapMb(lane.worker!);
+    const live = await liveHeapMb(thread.worker!);
     if (live === undefined || !this.#isThere(watched)) return;
     const usedMb = (live === 'unknown' ? held : live) - watched.base;
     if (usedMb > claimedMb) return this.#tell(watched, usedMb);
@@ -96,15 +96,15 @@ export class ClaimWatch {
   }
 
   #isThere(watched: Watched): boolean {
-    const isThere = this.#watched.has(watched) && watched.lane.holds(watched.batch);
+    const isThere = this.#watched.has(watched) && watched.thread.holds(watched.batch);
     if (!isThere) this.#watched.delete(watched);
     return isThere;
   }
 
   #tell(watched: Watched, usedMb: number): void {
-    const { node, index, lane, batch, claimedMb, enforced } = watched;
+    const { node, index, thread, batch, claimedMb, enforced } = watched;
     this.#watched.delete(watched);
-    this.#onOveruse({ node, lane: index, batch, claimedMb, usedMb });
+    this.#onOveruse({ node, thread: index, batch, claimedMb, usedMb });
     if (!enforced) return;
     const error = new HandoffError(
       'MEMORY_EXCEEDED',
@@ -115,7 +115,7 @@ export class ClaimWatch {
         cost: { memory: claimedMb },
       },
     );
-    lane.fail(batch, { error: toErrorWire(error), retryable: false });
+    thread.fail(batch, { error: toErrorWire(error), retryable: false });
   }
 }
 

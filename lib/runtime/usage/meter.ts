@@ -1,7 +1,7 @@
 /** Readings of threads and of the process, and their use between two readings. */
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import type { Worker } from 'node:worker_threads';
-import type { Lane } from '../../workers/node/lane.ts';
+import type { WorkerThread } from '../../workers/node/worker-thread.ts';
 import { heapMb, inTime } from './heap.ts';
 import type { HostUse, NodeUse, ThreadUse } from './resources.ts';
 
@@ -9,7 +9,7 @@ const MiB = 2 ** 20;
 
 /** A node that can be measured. */
 export interface Readable {
-  readonly running: readonly Lane[];
+  readonly running: readonly WorkerThread[];
 }
 
 interface ThreadReading {
@@ -27,18 +27,18 @@ export interface Reading {
   readonly at: number;
   /** CPU time of the process, in µs. */
   readonly cpu: number;
-  readonly threads: ReadonlyMap<Lane, ThreadReading>;
+  readonly threads: ReadonlyMap<WorkerThread, ThreadReading>;
 }
 
 export async function read(nodes: Iterable<Readable>): Promise<Reading> {
-  const threads = new Map<Lane, ThreadReading>();
+  const threads = new Map<WorkerThread, ThreadReading>();
   await Promise.all(
     [...nodes]
       .flatMap(({ running }) => running)
-      .map(async (lane) => {
-        const { worker, idle } = lane;
+      .map(async (thread) => {
+        const { worker, idle } = thread;
         const reading = worker && (await readThread(worker, !idle));
-        if (reading !== undefined) threads.set(lane, reading);
+        if (reading !== undefined) threads.set(thread, reading);
       }),
   );
   return { ...nothingRead(), threads };
@@ -78,7 +78,7 @@ export function hostUse(before: Reading, after: Reading): HostUse {
 
 /** The use of a node between two readings. A new thread counts from its start. */
 export function nodeUse({ running }: Readable, before: Reading, after: Reading): NodeUse {
-  const all = running.flatMap((lane) => threadUse(lane, before, after) ?? []);
+  const all = running.flatMap((thread) => threadUse(thread, before, after) ?? []);
   return {
     cpu: all.reduce((sum, { cpu }) => sum + cpu, 0),
     memory: all.reduce((sum, { heapMb: held }) => sum + held, 0),
@@ -86,10 +86,14 @@ export function nodeUse({ running }: Readable, before: Reading, after: Reading):
   };
 }
 
-function threadUse(lane: Lane, before: Reading, after: Reading): (ThreadUse & { readonly cpu: number }) | undefined {
-  const now = after.threads.get(lane);
+function threadUse(
+  thread: WorkerThread,
+  before: Reading,
+  after: Reading,
+): (ThreadUse & { readonly cpu: number }) | undefined {
+  const now = after.threads.get(thread);
   if (now === undefined) return undefined;
-  const then = before.threads.get(lane);
+  const then = before.threads.get(thread);
   const active = now.loop.active - (then?.loop.active ?? 0);
   const all = active + now.loop.idle - (then?.loop.idle ?? 0);
   const utilization = all > 0 ? Math.min(1, Math.max(0, active / all)) : 0;
@@ -112,16 +116,16 @@ export function functionsUse(
   { running }: Readable,
   before: Reading,
   after: Reading,
-  least: WeakMap<Lane, number>,
+  least: WeakMap<WorkerThread, number>,
 ): { readonly cpu: number; readonly memory: number } {
   let [cpu, memory] = [0, 0];
-  for (const lane of running) {
-    const now = after.threads.get(lane);
+  for (const thread of running) {
+    const now = after.threads.get(thread);
     if (now === undefined) continue;
-    const base = Math.min(now.heapMb, least.get(lane) ?? Infinity);
-    least.set(lane, base);
+    const base = Math.min(now.heapMb, least.get(thread) ?? Infinity);
+    least.set(thread, base);
     if (!now.busy) continue;
-    cpu += threadUse(lane, before, after)!.cpu;
+    cpu += threadUse(thread, before, after)!.cpu;
     memory += now.heapMb - base;
   }
   return { cpu, memory };

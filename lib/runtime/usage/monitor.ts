@@ -74,10 +74,10 @@ export class Monitor {
     const policy = policies.get(name);
     const enforced = policy?.enforceMemory === true;
     if (interval !== undefined || enforced || policy?.probe !== undefined) {
-      actor.onSend = (index, lane, batch) => {
+      actor.onSend = (index, thread, batch) => {
         // Whether other hosts listen is unknown, so their functions are always watched.
         if (enforced || batch.id < 0 || this.#parts.publisher.wants('function:memory-exceeded'))
-          this.#claims.sent(name, index, lane, batch, enforced);
+          this.#claims.sent(name, index, thread, batch, enforced);
       };
     }
     if (policy?.probe === undefined && this.#observing === undefined) return;
@@ -103,7 +103,7 @@ export class Monitor {
   /** Handles a report of another host about a function of ours. `batch` is our number of its batch. */
   overuseElsewhere({ batch: id, claimedMb, usedMb }: Overuse, host: number): void {
     const batch = this.#parts.state().batches.get(id);
-    if (batch?.lane.node.host === host) this.#publish(batch, claimedMb, usedMb);
+    if (batch?.thread.node.host === host) this.#publish(batch, claimedMb, usedMb);
   }
 
   get #observing(): DynamicResourceTracker | undefined {
@@ -183,7 +183,7 @@ export class Monitor {
     if (batch !== undefined) this.#publish(batch, overuse.claimedMb, overuse.usedMb);
   }
 
-  #publish({ run, functions, lane }: Batch, claimedMb: number, usedMb: number): void {
+  #publish({ run, functions, thread }: Batch, claimedMb: number, usedMb: number): void {
     const { publisher } = this.#parts;
     if (publisher.wants('function:memory-exceeded'))
       publisher.publish({
@@ -192,7 +192,7 @@ export class Monitor {
         runId: run.id,
         dagId: run.plan.dagId,
         functionId: run.plan.entries[functions[0]!]!.id,
-        node: lane.node.name,
+        node: thread.node.name,
         claimedMb,
         usedMb,
       });

@@ -6,7 +6,7 @@ import { amountOf } from '../resources/amounts.ts';
 /** A node as a strategy sees it. */
 export interface Candidate {
   readonly capabilities: Readonly<Record<string, number>>;
-  readonly threads: number;
+  readonly threadsUp: number;
   /** The node's speed relative to a node of speed 1. */
   readonly speed: number;
   /** The number of idle threads. */
@@ -42,7 +42,7 @@ const loadBalanced: Strategy = (nodes, cost, claim) => {
 
 /** The load of a node with `cost` added: the largest used share of any resource or of its threads. */
 function load(node: Candidate, cost: Cost = {}): number {
-  let highest = (node.threads - node.idle + 1) / node.threads;
+  let highest = (node.threadsUp - node.idle + 1) / node.threadsUp;
   for (const name in node.capabilities) {
     const has = node.capabilities[name]!;
     const share = has > 0 ? (amountOf(node.claimed, name) + amountOf(cost, name)) / has : 0;

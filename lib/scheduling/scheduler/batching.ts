@@ -7,15 +7,16 @@ import { Flag } from '../../dag/compiled-dag.ts';
 import { bindGroup, groupToBind, hasRoom, settlePromise } from './groups.ts';
 import { isExclusive, isOnce } from './once.ts';
 import { fixedNode, groupOf } from './ready.ts';
+import { newBatch } from './new-batch.ts';
 import type { ReadyClass } from './ready-queue.ts';
-import { type Batch, type Lane, nextId, type Run, type State, Status } from './state.ts';
+import { type Batch, type Thread, nextId, type Run, type State, Status } from './state.ts';
 
 /**
- * Takes at least one function of a class from the queue and composes a batch for a lane.
+ * Takes at least one function of a class from the queue and composes a batch for a thread.
  *
- * @param share the lane's fair share of the class
+ * @param share the thread's fair share of the class
  */
-export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, share: number, now: number): Batch {
+export function compose(state: State, run: Run, from: ReadyClass, thread: Thread, share: number, now: number): Batch {
   const { tuning } = state;
   const { plan } = run;
   const id = nextId(state);
@@ -27,19 +28,12 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
 
   while (from.heap.size > 0) {
     const next = plan.byRank[from.heap.top]!;
-    const alone = isExclusive(plan, next, lane.node) || run.suspects.has(next);
-    if (alone && lane.batches.length > 0) break; // it must not wait behind another batch
+    const alone = isExclusive(plan, next, thread.node) || run.suspects.has(next);
+    if (alone && thread.batches.length > 0) break; // it must not wait behind another batch
     const single = alone || isOnce(plan, next);
-    if (
-      heads > 0 &&
-      (single ||
-        (heads >= share && expected >= tuning.minMs) ||
-        expected + expectedMs(state, run, next, lane) > tuning.batchMs)
-    )
-      break;
-    if (heads > 0 && plan.group !== null && bindsWithoutRoom(run, next, lane)) break;
+    if (heads > 0 && (single || isEnough(next))) break;
     run.queue.pop(from);
-    if (!settles(run, next, lane)) continue;
+    if (!settles(run, next, thread)) continue;
     heads++;
     take(next);
     if (single) {
@@ -50,38 +44,37 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
     for (let at = functions.length - 1; tuning.fuse && at < functions.length; at++) absorbSuccessors(functions[at]!);
     if (functions.length >= tuning.batchSize || expected >= tuning.batchMs) break;
   }
-  return {
+  const claim = plan.costs[from.cost];
+  const holds = thread.batches.length === 0 || claim === undefined;
+  return newBatch(state, {
     id,
     run,
-    lane,
+    thread,
     functions,
-    done: 0,
-    size: functions.length,
-    claim: plan.costs[from.cost],
-    holds: lane.batches.length === 0 || plan.costs[from.cost] === undefined,
+    now,
+    claim,
+    holds,
     heads,
     expectedMs: sure ? expected : 0,
-    begunAt: now,
-    since: now,
     exclusive,
-    cancelled: false,
-    timedOut: false,
-    takingBack: false,
-    timer: -1,
-    gang: null,
-    contest: null,
-  };
+  });
+
+  function isEnough(next: number): boolean {
+    if (heads >= share && expected >= tuning.minMs) return true;
+    if (expected + expectedMs(state, run, next, thread) > tuning.batchMs) return true;
+    return plan.group !== null && bindsWithoutRoom(run, next, thread);
+  }
 
   function take(i: number): void {
     run.status[i] = Status.dispatched;
     if (plan.group !== null) settlePromise(run, i);
-    run.node[i] = lane.node.index;
+    run.node[i] = thread.node.index;
     run.batch[i] = id;
     run.tally[i] = functions.length;
     functions.push(i);
     const estimate = state.estimates[run.settings.codes[plan.code[i]!]!]!;
     if (estimate.count < sureAfter && ownMs(run, i) === undefined) sure = false;
-    expected += expectedMs(state, run, i, lane);
+    expected += expectedMs(state, run, i, thread);
   }
 
   function absorbSuccessors(i: number): void {
@@ -93,9 +86,9 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
         run.tally[next] = 0;
       }
       if (++run.tally[next]! < run.missing[next]!) continue;
-      if (functions.length >= tuning.batchSize || expected + expectedMs(state, run, next, lane) > tuning.batchMs)
+      if (functions.length >= tuning.batchSize || expected + expectedMs(state, run, next, thread) > tuning.batchMs)
         continue;
-      if (mayFollow(run, next, from, lane)) take(next);
+      if (mayFollow(run, next, from, thread)) take(next);
     }
   }
 }
@@ -104,10 +97,10 @@ export function compose(state: State, run: Run, from: ReadyClass, lane: Lane, sh
 export const sureAfter = 8;
 
 /**
- * The expected duration of a function on a lane. With few measurements of its code, the estimate is increased, so that
+ * The expected duration of a function on a thread. With few measurements of its code, the estimate is increased, so that
  * batches grow step by step: one function, then nine, then as many as fit.
  */
-export function expectedMs(state: State, run: Run, i: number, { node }: Lane): number {
+export function expectedMs(state: State, run: Run, i: number, { node }: Thread): number {
   const own = ownMs(run, i);
   if (own !== undefined) return own / node.speed;
   const { mean, count } = state.estimates[run.settings.codes[run.plan.code[i]!]!]!;
@@ -123,31 +116,31 @@ function ownMs({ settings, sequence, plan }: Run, i: number): number | undefined
 }
 
 /** Whether a function would bind its group to a node that has no room for the group. */
-function bindsWithoutRoom(run: Run, i: number, { node }: Lane): boolean {
+function bindsWithoutRoom(run: Run, i: number, { node }: Thread): boolean {
   const group = groupToBind(run, i);
   return group >= 0 && !hasRoom(run, group, node);
 }
 
 /**
- * Binds the function's group to the lane's node. Returns false if the group is already bound to another node; the
+ * Binds the function's group to the thread's node. Returns false if the group is already bound to another node; the
  * function is requeued.
  */
-export function settles(run: Run, i: number, lane: Lane): boolean {
+export function settles(run: Run, i: number, thread: Thread): boolean {
   const group = groupOf(run, i);
   if (group < 0) return true;
   const node = run.groupNode[group]!;
-  if (node >= 0 && node !== lane.node.index) {
+  if (node >= 0 && node !== thread.node.index) {
     const { plan } = run;
     // The run stays hungry, so this turn looks at it again.
     run.queue.push(plan.rank[i]!, { cost: plan.cost[i]!, node, avoid: -1, need: 0, prefer: -1 });
     return false;
   }
-  bindGroup(run, group, lane.node);
+  bindGroup(run, group, thread.node);
   return true;
 }
 
 /** Whether a function may follow others in a batch: it has the same cost and is eligible for the node. */
-export function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): boolean {
+export function mayFollow(run: Run, i: number, from: ReadyClass, thread: Thread): boolean {
   const { plan } = run;
   if (
     plan.cost[i] !== from.cost ||
@@ -156,22 +149,22 @@ export function mayFollow(run: Run, i: number, from: ReadyClass, lane: Lane): bo
     run.suspects.has(i)
   )
     return false;
-  const here = lane.node.index;
+  const here = thread.node.index;
   const fixed = fixedNode(run, i);
   if (fixed >= 0) return fixed === here;
   const pin = plan.pins.get(i);
-  if (pin !== undefined) return pin === lane.node.name;
+  if (pin !== undefined) return pin === thread.node.name;
   if (run.settings.allocator !== undefined) return false; // the allocator has not placed it yet
   const group = groupOf(run, i);
   if (group < 0) return true;
   const { need, pin: groupPin } = plan.groups[group]!;
   if (
     groupPin !== undefined
-      ? groupPin !== lane.node.name
-      : shortage(plan.costs[need] ?? {}, lane.node.capabilities) !== undefined
+      ? groupPin !== thread.node.name
+      : shortage(plan.costs[need] ?? {}, thread.node.capabilities) !== undefined
   )
     return false;
-  if (bindsWithoutRoom(run, i, lane)) return false;
-  bindGroup(run, group, lane.node);
+  if (bindsWithoutRoom(run, i, thread)) return false;
+  bindGroup(run, group, thread.node);
   return true;
 }

@@ -67,7 +67,7 @@ export function register(state: State, node: string, capabilities: Capabilities)
 }
 
 /**
- * Handles a refused claim of a ready function while lanes are idle and no function of this scheduler runs: something
+ * Handles a refused claim of a ready function while threads are idle and no function of this scheduler runs: something
  * else holds the resource. A tracker cannot report when that changes, so the scheduler asks again at intervals and
  * finally gives up instead of hanging.
  */

@@ -3,7 +3,7 @@ import type { FunctionFailure, Outcome } from './outcome.ts';
 import type { Batch, Node, Run } from './state.ts';
 
 export type Command =
-  /** Send a batch to its lane. */
+  /** Send a batch to its thread. */
   | { readonly type: 'Start'; readonly batch: Batch }
   /**
    * Ask for up to `count` functions from the end of a batch that its worker has not started. Answered by `TakenBack`.
@@ -11,8 +11,8 @@ export type Command =
   | { readonly type: 'TakeBack'; readonly batch: Batch; readonly count: number }
   /** Take back everything that has not started (answered by `TakenBack`), and abort the running function. */
   | { readonly type: 'Cancel'; readonly batch: Batch; readonly why: 'aborted' | 'timeout' }
-  /** End a worker thread, whatever it runs. Answered by `LaneDown`. */
-  | { readonly type: 'Kill'; readonly node: Node; readonly lane: number; readonly batch: number }
+  /** End a worker thread, whatever it runs. Answered by `ThreadDown`. */
+  | { readonly type: 'Kill'; readonly node: Node; readonly thread: number; readonly batch: number }
   /** Send `TimerFired` after `ms`. */
   | { readonly type: 'SetTimer'; readonly timer: number; readonly ms: number }
   | { readonly type: 'ClearTimer'; readonly timer: number }

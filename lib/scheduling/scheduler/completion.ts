@@ -5,10 +5,10 @@
 import type { Command } from './commands.ts';
 import { hasLost, speaks } from './race.ts';
 import { observe } from './estimate.ts';
-import type { EventOf, Measured } from './events.ts';
+import type { EventOf, Exception, Measured } from './events.ts';
 import { fail } from './failure.ts';
 import { putOffGangs } from './gang.ts';
-import { clearBatchTimer, closeBatch, noteProgress } from './lanes.ts';
+import { clearBatchTimer, closeBatch, noteProgress } from './threads.ts';
 import { isOnce } from './once.ts';
 import { makeReady, putBack } from './ready.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
@@ -17,14 +17,14 @@ import { learnTypical } from './straggler-threshold.ts';
 /** Handles a worker's report of the next functions of a batch. O(their arguments and dependents). */
 export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, out: Command[]): void {
   const batch = state.batches.get(event.batch);
-  // The lane was already given up, or the report is a duplicate.
+  // The thread was already given up, or the report is a duplicate.
   if (batch === undefined || event.first < batch.done) return;
   if (event.first > batch.done) {
     throw new Error(
       `batch ${batch.id} reports position ${event.first}, but has not reported those from ${batch.done} on`,
     );
   }
-  batch.lane.occupied = false;
+  batch.thread.occupied = false;
   const { run, functions } = batch;
   const released: number[] = [];
   const { exceptions } = event;
@@ -39,23 +39,34 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
     if (batch.contest !== null && !speaks(state, batch, i, exception === undefined && !batch.timedOut, out)) continue;
     if (run.status[i] === Status.unreachable) continue; // a dependency failed for good earlier in this batch
     run.status[i] = Status.waiting;
-    if (batch.timedOut) {
-      fail(state, run, i, { kind: 'timeout', ms: run.plan.entries[i]!.traits.timeout! }, true, event.random, out);
-    } else if (exception === undefined) {
-      complete(state, run, i, released, out);
-    } else if (exception.kind === 'failed') {
-      fail(state, run, i, { kind: 'thrown', error: exception.error }, exception.retryable, event.random, out);
-    } else {
-      putBack(state, run, i, out);
-    }
+    if (exception === undefined && !batch.timedOut) complete(state, run, i, released, out);
+    else endWithoutResult(state, batch, i, exception, event.random, out);
   }
   if (batch.gang !== null && exceptions.length > 0 && exceptions.every(({ kind }) => kind === 'skipped'))
     putOffGangs(run, event.now);
   batch.done = end;
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
-  if (isWanted) learn(state, event.durations, batch.lane.node.speed); // an aborted function gives no measurement
+  if (isWanted) learn(state, event.durations, batch.thread.node.speed); // an aborted function gives no measurement
   endIfDone(state, batch, out);
   noteProgress(batch, event.now);
+}
+
+/** Handles a function that ran out of time, failed or was skipped. */
+function endWithoutResult(
+  state: State,
+  { run, timedOut }: Batch,
+  i: number,
+  exception: Exception | undefined,
+  random: number,
+  out: Command[],
+): void {
+  if (timedOut) {
+    fail(state, run, i, { kind: 'timeout', ms: run.plan.entries[i]!.traits.timeout! }, true, random, out);
+  } else if (exception?.kind === 'failed') {
+    fail(state, run, i, { kind: 'thrown', error: exception.error }, exception.retryable, random, out);
+  } else {
+    putBack(state, run, i, out);
+  }
 }
 
 /** Closes a batch when nothing more will come of it. */

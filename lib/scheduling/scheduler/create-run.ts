@@ -39,7 +39,7 @@ export function createRun(state: State, id: string, plan: CompiledDag, settings:
     delays: new Map(),
     queue: new ReadyQueue(),
     batches: new Set(),
-    lanes: 0,
+    threads: 0,
     ganged: 0,
     gangsFrom: -Infinity,
     gangPause: 0,

@@ -25,7 +25,7 @@ export function allot(state: State, now: number, out: Command[]): void {
 function ask(state: State, run: Run, now: number): void {
   const { plan, queue, settings } = run;
   const nodes = state.nodes.filter(
-    (node) => node.up && !node.draining && node.threads > 0 && (node.host === 0 || settings.hereOnly !== true),
+    (node) => node.up && !node.draining && node.threadsUp > 0 && (node.host === 0 || settings.hereOnly !== true),
   );
   if (nodes.length === 0) return; // all nodes are restarting
   const waiting = queue.unplacedInOrder.map((rank) => plan.byRank[rank]!);
@@ -65,7 +65,7 @@ function isStill({ batches, nodes }: State, { queue, delays, travelling }: Run):
     delays.size === 0 &&
     travelling === 0 &&
     queue.size === queue.unplaced.size &&
-    nodes.every(({ up, returning, lanes }) => !returning && (!up || lanes.every((lane) => lane.up)))
+    nodes.every(({ up, returning, threads }) => !returning && (!up || threads.every((thread) => thread.up)))
   );
 }
 
@@ -129,8 +129,8 @@ function bind(state: State, run: Run, i: number, node: Node): void {
   enqueue(state, run, i);
 }
 
-function toView({ name, host, capabilities, claimed, speed, threads, idle, lanes }: Node): NodeView {
-  const queue = lanes.reduce(
+function toView({ name, host, capabilities, claimed, speed, threadsUp, idle, threads }: Node): NodeView {
+  const queue = threads.reduce(
     (sum, { batches }) => sum + batches.reduce((open, batch) => open + batch.size - batch.done, 0),
     0,
   );
@@ -140,7 +140,7 @@ function toView({ name, host, capabilities, claimed, speed, threads, idle, lanes
     capabilities: { ...capabilities },
     free: remaining(capabilities, claimed),
     speed,
-    threads,
+    threads: threadsUp,
     idle,
     queue,
   };

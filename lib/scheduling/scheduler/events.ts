@@ -34,14 +34,14 @@ export type Event = {
     | { readonly type: 'NodeDraining'; readonly node: string }
     /** Another claimant released resources of a node. */
     | { readonly type: 'ResourcesFreed' }
-    /** A worker thread is ready. Lanes are numbered per node. */
-    | { readonly type: 'LaneUp'; readonly node: string; readonly incarnation: number; readonly lane: number }
+    /** A worker thread is ready. Threads are numbered per node. */
+    | { readonly type: 'ThreadUp'; readonly node: string; readonly incarnation: number; readonly thread: number }
     /** A worker thread is gone, and with it everything that it had not reported. */
     | {
-        readonly type: 'LaneDown';
+        readonly type: 'ThreadDown';
         readonly node: string;
         readonly incarnation: number;
-        readonly lane: number;
+        readonly thread: number;
         readonly crash: Crash;
         readonly started: readonly StartedCount[];
         readonly random: number;

@@ -39,14 +39,14 @@ export type Wait =
   | {
       readonly kind: 'sent';
       readonly node: string;
-      readonly lane: number;
+      readonly thread: number;
       readonly batch: number;
       readonly at: number;
       readonly done: number;
       readonly attempt: number;
-      readonly copy?: { readonly node: string; readonly lane: number };
+      readonly copy?: { readonly node: string; readonly thread: number };
     }
-  /** Its run already uses as many lanes as it may. */
+  /** Its run already uses as many threads as it may. */
   | { readonly kind: 'concurrency'; readonly limit: number }
   /** Its dynamic allocator has not placed it yet. */
   | { readonly kind: 'allocator' }
@@ -71,13 +71,13 @@ export function explain(state: State, run: Run, i: number): Wait {
       return { kind: 'retry', attempts: run.attempts[i]! };
     case Status.dispatched: {
       const batch = state.batches.get(run.batch[i]!)!;
-      const other = batch.contest?.rival?.lane;
-      const copy = other && { copy: { node: other.node.name, lane: other.index } };
+      const other = batch.contest?.rival?.thread;
+      const copy = other && { copy: { node: other.node.name, thread: other.index } };
       return {
         ...copy,
         kind: 'sent',
-        node: batch.lane.node.name,
-        lane: batch.lane.index,
+        node: batch.thread.node.name,
+        thread: batch.thread.index,
         batch: batch.id,
         at: run.tally[i]!,
         done: batch.done,
@@ -91,7 +91,7 @@ export function explain(state: State, run: Run, i: number): Wait {
 
 function explainReady(state: State, run: Run, i: number): Wait {
   const { maxConcurrency } = run.settings;
-  if (run.lanes >= maxConcurrency) return { kind: 'concurrency', limit: maxConcurrency };
+  if (run.threads >= maxConcurrency) return { kind: 'concurrency', limit: maxConcurrency };
   const demand = demandOf(state, run, i);
   const { candidates, node: names } = nodesFor(state, run, i);
   const open = candidates.filter((node) => accepts(run, demand, node));
@@ -114,7 +114,7 @@ function toCandidate(node: Node, cost: Cost): Candidate {
     const free = amountOf(node.capabilities, resource) - amountOf(node.claimed, resource);
     return needs > free + 1e-9 ? [{ resource, needs, free }] : [];
   });
-  const batches = node.lanes.flatMap((lane) => lane.batches);
+  const batches = node.threads.flatMap((thread) => thread.batches);
   const holders = batches
     .filter(({ claim }) => lacks.some(({ resource }) => amountOf(claim ?? {}, resource) > 0))
     .map(({ run, functions, claim }): Holder => ({ run, functions, claim: claim! }));

@@ -146,7 +146,7 @@ function cancelAll(state: State, run: Run, out: Command[]): void {
 export function cancel(state: State, batch: Batch, out: Command[]): void {
   if (batch.cancelled) return;
   batch.cancelled = true;
-  state.shallow.delete(batch.lane);
+  state.shallow.delete(batch.thread);
   if (batch.timer >= 0) {
     state.timers.delete(batch.timer);
     out.push({ type: 'ClearTimer', timer: batch.timer });

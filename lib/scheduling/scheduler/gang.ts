@@ -1,9 +1,9 @@
 /**
- * Running ahead. When the ready functions would keep the lanes busy for less time than a round trip to the scheduler,
- * the lanes also get the work that follows, as a **gang** (Ousterhout, "Scheduling techniques for concurrent systems",
- * 1982). Workers hand results of one lane directly to another, without waiting for the scheduler.
+ * Running ahead. When the ready functions would keep the threads busy for less time than a round trip to the scheduler,
+ * the threads also get the work that follows, as a **gang** (Ousterhout, "Scheduling techniques for concurrent systems",
+ * 1982). Workers hand results of one thread directly to another, without waiting for the scheduler.
  *
- * Each lane gets its part in the order of the graph's levels, so that the first of all unfinished functions can always
+ * Each thread gets its part in the order of the graph's levels, so that the first of all unfinished functions can always
  * run: a gang cannot deadlock. If a result does not arrive in time, the worker skips the functions that need it, and
  * they return to the scheduler.
  */
@@ -12,13 +12,14 @@ import { accepts } from './eligibility.ts';
 import type { Command } from './commands.ts';
 import { expectedMs, mayFollow, settles, sureAfter } from './batching.ts';
 import { settlePromise } from './groups.ts';
-import { closeBatch, isIdle, openBatch } from './lanes.ts';
+import { closeBatch, isIdle, openBatch } from './threads.ts';
 import { settleNeighbours } from './node-dependencies.ts';
+import { newBatch } from './new-batch.ts';
 import type { ReadyClass } from './ready-queue.ts';
-import { type Batch, type Lane, nextId, type Run, type State, Status } from './state.ts';
+import { type Batch, type Run, type State, Status } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
-// A lane of a gang is overdue when it exceeds its expected time by this factor plus these ms, because lanes also wait
+// A thread of a gang is overdue when it exceeds its expected time by this factor plus these ms, because threads also wait
 // for each other.
 const lateFactor = 1.5;
 const lateMs = 0.25;
@@ -31,7 +32,7 @@ export function startGang(state: State, run: Run, from: ReadyClass, now: number,
   const { plan, settings } = run;
   const first = plan.byRank[from.heap.top]!;
   if (now < run.gangsFrom) return false;
-  const free = lanesFor(state, run);
+  const free = threadsFor(state, run);
   if (
     free < 2 ||
     !isNarrow(state, run, from, free) ||
@@ -39,13 +40,13 @@ export function startGang(state: State, run: Run, from: ReadyClass, now: number,
     run.suspects.has(first)
   )
     return false;
-  // At most as many lanes as get enough ready work to justify a message.
-  const lanes = Math.min(
+  // At most as many threads as get enough ready work to justify a message.
+  const threads = Math.min(
     free,
     Math.floor((from.heap.size * state.estimates[settings.codes[plan.code[first]!]!]!.mean) / state.tuning.minMs),
   );
-  if (lanes < 2) return false;
-  const batches = openOn(state, run, from, lanes, now);
+  if (threads < 2) return false;
+  const batches = openOn(state, run, from, threads, now);
   if (batches.length >= 2) new Gang(state, run, batches).fill(from);
   let started = false;
   for (const batch of batches) {
@@ -61,18 +62,18 @@ export function startGang(state: State, run: Run, from: ReadyClass, now: number,
   return started;
 }
 
-/** The maximum number of gang lanes for a run: its share when there are other runs. */
-function lanesFor({ idle, ganged, runs, tuning }: State, { lanes, settings }: Run): number {
-  return Math.min(Math.floor(idle / runs.size), tuning.gangLanes - ganged, settings.maxConcurrency - lanes);
+/** The maximum number of gang threads for a run: its share when there are other runs. */
+function threadsFor({ idle, ganged, runs, tuning }: State, { threads, settings }: Run): number {
+  return Math.min(Math.floor(idle / runs.size), tuning.gangThreads - ganged, settings.maxConcurrency - threads);
 }
 
-// After a gang whose lanes did not keep pace, gangs pause for this many ms. The pause doubles each time, up to a
+// After a gang whose threads did not keep pace, gangs pause for this many ms. The pause doubles each time, up to a
 // maximum.
 const firstPause = 4;
 const longestPause = 1000;
 
 /**
- * Pauses gangs after functions were skipped because their inputs did not arrive in time: some lanes do not get to run,
+ * Pauses gangs after functions were skipped because their inputs did not arrive in time: some threads do not get to run,
  * or some function takes much longer than others of its code. Another gang right away would end the same way.
  */
 export function putOffGangs(run: Run, now: number): void {
@@ -82,11 +83,11 @@ export function putOffGangs(run: Run, now: number): void {
 }
 
 /**
- * Whether ready functions wait for the end of the run's current gang. That is soon, and then all lanes can be filled
+ * Whether ready functions wait for the end of the run's current gang. That is soon, and then all threads can be filled
  * together again.
  */
 export function waitsForGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
-  if (run.ganged === 0 || !isNarrow(state, run, from, run.lanes + state.idle)) return false;
+  if (run.ganged === 0 || !isNarrow(state, run, from, run.threads + state.idle)) return false;
   let left = 0;
   for (const batch of run.batches)
     if (batch.gang !== null) left = Math.max(left, batch.begunAt + batch.expectedMs * lateFactor + lateMs - now);
@@ -95,51 +96,33 @@ export function waitsForGang(state: State, run: Run, from: ReadyClass, now: numb
   return true;
 }
 
-/** Whether the functions of a class have dependents, and are too little work by themselves for this many lanes. */
-function isNarrow({ tuning, estimates }: State, { plan, settings }: Run, from: ReadyClass, lanes: number): boolean {
+/** Whether the functions of a class have dependents, and are too little work by themselves for this many threads. */
+function isNarrow({ tuning, estimates }: State, { plan, settings }: Run, from: ReadyClass, threads: number): boolean {
   const first = plan.byRank[from.heap.top]!;
   if (tuning.gangMs === 0 || plan.prioritized || plan.costs[from.cost] !== undefined || from.avoid !== -1) return false;
   if (plan.outOffset[first] === plan.outOffset[first + 1]) return false;
   const { mean, count } = estimates[settings.codes[plan.code[first]!]!]!;
-  return count >= sureAfter && mean >= tuning.gangGrainMs && from.heap.size * mean < lanes * tuning.batchMs;
+  return count >= sureAfter && mean >= tuning.gangGrainMs && from.heap.size * mean < threads * tuning.batchMs;
 }
 
-/** Opens empty batches on idle lanes of nodes, as the run's strategy chooses. */
-function openOn(state: State, run: Run, from: ReadyClass, lanes: number, now: number): Batch[] {
+/** Opens empty batches on idle threads of nodes, as the run's strategy chooses. */
+function openOn(state: State, run: Run, from: ReadyClass, threads: number, now: number): Batch[] {
   const batches: Batch[] = [];
   const nodes = (from.node >= 0 ? [state.nodes[from.node]!] : state.nodes).filter(({ host }) => host === 0);
-  while (batches.length < lanes) {
+  while (batches.length < threads) {
     const node = run.settings.strategy(nodes, undefined, (each) => accepts(run, from, each));
     if (node === undefined) break;
-    const batch = emptyBatch(nextId(state), run, node.lanes.find(isIdle)!, now);
+    const batch = newBatch(state, {
+      run,
+      thread: node.threads.find(isIdle)!,
+      functions: [],
+      now,
+      gang: { imports: new Map(), sources: [], exports: [] },
+    });
     openBatch(state, batch);
     batches.push(batch);
   }
   return batches;
-}
-
-function emptyBatch(id: number, run: Run, lane: Lane, now: number): Batch {
-  return {
-    id,
-    run,
-    lane,
-    functions: [],
-    done: 0,
-    size: 0,
-    claim: undefined,
-    holds: true,
-    heads: 0,
-    expectedMs: 0,
-    begunAt: now,
-    since: now,
-    exclusive: false,
-    cancelled: false,
-    timedOut: false,
-    takingBack: false,
-    timer: -1,
-    gang: { imports: new Map(), sources: [], exports: [] },
-    contest: null,
-  };
 }
 
 /** A function that can follow, and the batch of the gang that it is for. */
@@ -159,8 +142,8 @@ class Gang {
   /** Marks functions of which some inputs were counted. */
   readonly #mark: number;
   /**
-   * Functions of the next level that need only results of their own lane. They come first, so that results of other
-   * lanes can arrive.
+   * Functions of the next level that need only results of their own thread. They come first, so that results of other
+   * threads can arrive.
    */
   #own: Next[] = [];
   #fed: Next[] = [];
@@ -186,7 +169,7 @@ class Gang {
     for (const [part, batch] of this.#batches.entries()) batch.expectedMs = this.#load[part]!;
   }
 
-  /** Gives neighbours in the dispatch order to the same lane, because they often have common dependents. */
+  /** Gives neighbours in the dispatch order to the same thread, because they often have common dependents. */
   #takeHeads(from: ReadyClass): void {
     const { plan } = this.#run;
     const share = Math.ceil(from.heap.size / this.#batches.length);
@@ -198,7 +181,7 @@ class Gang {
           return this.#takeAll(heads, from);
         if (this.#isFull(i, part)) break;
         this.#run.queue.pop(from);
-        if (!settles(this.#run, i, batch.lane)) continue;
+        if (!settles(this.#run, i, batch.thread)) continue;
         this.#book(i, part);
         taken++;
         heads.push({ i, part });
@@ -216,14 +199,14 @@ class Gang {
 
   #isFull(i: number, part: number): boolean {
     const { runs, tuning } = this.#state;
-    // While there are other runs, no lane gets more work than those can wait for.
+    // While there are other runs, no thread gets more work than those can wait for.
     const most = runs.size > 1 ? Math.min(tuning.gangMs, 4 * tuning.batchMs) : tuning.gangMs;
-    const ms = expectedMs(this.#state, this.#run, i, this.#batches[part]!.lane);
+    const ms = expectedMs(this.#state, this.#run, i, this.#batches[part]!.thread);
     return this.#booked[part]! > 0 && (this.#load[part]! + ms > most || this.#booked[part]! >= tuning.batchSize);
   }
 
   #book(i: number, part: number): void {
-    this.#load[part]! += expectedMs(this.#state, this.#run, i, this.#batches[part]!.lane);
+    this.#load[part]! += expectedMs(this.#state, this.#run, i, this.#batches[part]!.thread);
     this.#booked[part]!++;
   }
 
@@ -233,7 +216,7 @@ class Gang {
     const batch = this.#batches[part]!;
     run.status[i] = Status.dispatched;
     if (plan.group !== null) settlePromise(run, i);
-    run.node[i] = batch.lane.node.index;
+    run.node[i] = batch.thread.node.index;
     run.batch[i] = batch.id;
     run.tally[i] = batch.functions.length;
     (batch.functions as number[]).push(i);
@@ -249,7 +232,7 @@ class Gang {
     }
   }
 
-  /** Registers the handover of the results that a function needs from other lanes. */
+  /** Registers the handover of the results that a function needs from other threads. */
   #import(i: number, batch: Batch): void {
     const { plan, status, batch: batchOf, tally } = this.#run;
     for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
@@ -265,7 +248,7 @@ class Gang {
   }
 
   /**
-   * Places a function whose inputs will all exist: on the lane that has most of them, unless that lane is too far
+   * Places a function whose inputs will all exist: on the thread that has most of them, unless that thread is too far
    * ahead.
    */
   #placeNext(i: number, from: ReadyClass): void {
@@ -290,9 +273,9 @@ class Gang {
     }
     const tooFar =
       this.#load[best]! - this.#load[least]! >
-      this.#state.tuning.gangSlackMs + expectedMs(this.#state, run, i, this.#batches[best]!.lane);
+      this.#state.tuning.gangSlackMs + expectedMs(this.#state, run, i, this.#batches[best]!.thread);
     const part = tooFar ? least : best;
-    if (this.#isFull(i, part) || !mayFollow(run, i, from, this.#batches[part]!.lane)) return;
+    if (this.#isFull(i, part) || !mayFollow(run, i, from, this.#batches[part]!.thread)) return;
     this.#book(i, part);
     (sources === 1 && part === best ? this.#own : this.#fed).push({ i, part });
   }

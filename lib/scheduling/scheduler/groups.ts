@@ -62,7 +62,7 @@ function fullness(run: Run, group: number, node: Node): number {
     const used = amountOf(node.claimed, name) + amountOf(amounts, name) + need[name]!;
     highest = Math.max(highest, used / amountOf(node.capabilities, name));
   }
-  return highest >= 0 ? highest : (groups + 1) / Math.max(1, node.threads);
+  return highest >= 0 ? highest : (groups + 1) / Math.max(1, node.threadsUp);
 }
 
 /** Whether a node has room for a group beyond its promises. */

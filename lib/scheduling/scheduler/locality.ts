@@ -2,8 +2,8 @@
  * Locality of large results when nodes are on several hosts. A function runs on the host with most of its inputs.
  * Results that are read together are made on one host, if that was planned (see planner/home-hosts.ts).
  *
- * A function waits a while for a lane of its host, because moving its inputs would take time too (delay scheduling:
- * Zaharia et al., EuroSys 2010). It does not wait if all lanes there are known to be busy for longer.
+ * A function waits a while for a thread of its host, because moving its inputs would take time too (delay scheduling:
+ * Zaharia et al., EuroSys 2010). It does not wait if all threads there are known to be busy for longer.
  */
 import { shortage } from '../resources/amounts.ts';
 import { accepts } from './eligibility.ts';
@@ -47,7 +47,7 @@ function bytesByHost(state: State, run: Run, i: number): Map<number, number> {
   return bytes;
 }
 
-/** Whether the first function of a class, which found no lane on its preferred host, waits for one. */
+/** Whether the first function of a class, which found no thread on its preferred host, waits for one. */
 export function waitsForHost(
   state: State,
   run: Run,
@@ -59,7 +59,7 @@ export function waitsForHost(
   const bytes = [...bytesByHost(state, run, i)].sort((a, b) => b[1] - a[1]);
   const saved = bytes.length === 0 ? expectedBytes(state, run, i) : bytes[0]![1] - (bytes[1]?.[1] ?? 0);
   const patience = Math.min(longest, saved / bytesPerMs);
-  if (patience < 1 || soonestLane(state, run, from, now) > patience) return false;
+  if (patience < 1 || soonestThread(state, run, from, now) > patience) return false;
   if (from.waitsSince < 0) from.waitsSince = now;
   const left = from.waitsSince + patience - now;
   if (left <= 0) return false; // the others of the class do not wait either, until one finds room there
@@ -67,8 +67,8 @@ export function waitsForHost(
   return true;
 }
 
-/** ms until a lane of the class's host can take one of its functions: 0 if unknown, Infinity if no lane ever can. */
-function soonestLane(state: State, run: Run, from: ReadyClass, now: number): number {
+/** ms until a thread of the class's host can take one of its functions: 0 if unknown, Infinity if no thread ever can. */
+function soonestThread(state: State, run: Run, from: ReadyClass, now: number): number {
   const cost = run.plan.costs[from.cost] ?? {};
   let soonest = Infinity;
   for (const node of state.nodes) {
@@ -79,7 +79,7 @@ function soonestLane(state: State, run: Run, from: ReadyClass, now: number): num
       shortage(cost, node.capabilities) !== undefined
     )
       continue;
-    for (const { up, batches } of node.lanes) {
+    for (const { up, batches } of node.threads) {
       if (!up) continue;
       let left = 0;
       for (const { expectedMs, begunAt, done } of batches)

@@ -4,7 +4,7 @@
  * from its events.
  *
  * ```
- *            ┌────────── putBack: lane lost, taken back, skipped ───────────┐
+ *            ┌────────── putBack: thread lost, taken back, skipped ───────────┐
  *            ▼                                                             │
  *   waiting ───► ready ───► dispatched ───► done                           │
  *            ▲      ▲           │ ├────────────────────────────────────────┘
@@ -23,7 +23,7 @@ import { dispatch } from './dispatch.ts';
 import type { Event, EventOf, StartedCount } from './events.ts';
 import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
 import { unbindGroups } from './groups.ts';
-import { laneDown, laneUp, noteProgress, shorten } from './lanes.ts';
+import { threadDown, threadUp, noteProgress, shorten } from './threads.ts';
 import { resultsLost } from './lineage.ts';
 import { enqueue, makeReady } from './ready.ts';
 import { type Node, noteIfOver, type Run, type State, Status } from './state.ts';
@@ -63,10 +63,10 @@ function apply(state: State, event: Event, out: Command[]): void {
       return runSubmitted(state, event, out);
     case 'RunAborted':
       return runAborted(state, event, out);
-    case 'LaneUp':
-      return laneAppeared(state, event);
-    case 'LaneDown':
-      return laneLost(state, event, out);
+    case 'ThreadUp':
+      return threadAppeared(state, event);
+    case 'ThreadDown':
+      return threadLost(state, event, out);
     case 'NodeUp':
       return nodeUp(state, event, out);
     case 'NodeDown':
@@ -98,15 +98,15 @@ function takenBack(state: State, { batch: id, limit, now }: EventOf<'TakenBack'>
   if (
     count > 0 &&
     count === batch.size &&
-    batch.lane.batches[0] === batch &&
+    batch.thread.batches[0] === batch &&
     !batch.cancelled &&
     now - batch.begunAt >= state.tuning.stuckMs
   )
-    batch.lane.occupied = true;
-  const wasFirst = batch.lane.batches[0] === batch;
+    batch.thread.occupied = true;
+  const wasFirst = batch.thread.batches[0] === batch;
   shorten(state, batch, count, out);
   endIfDone(state, batch, out);
-  if (wasFirst && batch.lane.batches[0] !== batch) noteProgress(batch, now);
+  if (wasFirst && batch.thread.batches[0] !== batch) noteProgress(batch, now);
 }
 
 function runSubmitted(state: State, { run: id, plan, settings, now }: EventOf<'RunSubmitted'>, out: Command[]): void {
@@ -127,17 +127,17 @@ function runAborted(state: State, { run: id, reason, gently }: EventOf<'RunAbort
   takeBackAll(run, out);
 }
 
-function laneAppeared(state: State, { node: name, incarnation, lane }: EventOf<'LaneUp'>): void {
+function threadAppeared(state: State, { node: name, incarnation, thread }: EventOf<'ThreadUp'>): void {
   const node = nodeOf(state, name);
-  if (isOfNow(node, incarnation)) laneUp(state, node, lane);
+  if (isOfNow(node, incarnation)) threadUp(state, node, thread);
 }
 
-function laneLost(state: State, event: EventOf<'LaneDown'>, out: Command[]): void {
+function threadLost(state: State, event: EventOf<'ThreadDown'>, out: Command[]): void {
   const node = nodeOf(state, event.node);
   if (!isOfNow(node, event.incarnation)) return;
-  const lane = node.lanes[event.lane];
-  if (lane === undefined) throw new Error(`lane ${event.lane} of node ${event.node} went down, but was never up`);
-  laneDown(state, lane, event.crash, event.started, event.random, out);
+  const thread = node.threads[event.thread];
+  if (thread === undefined) throw new Error(`thread ${event.thread} of node ${event.node} went down, but was never up`);
+  threadDown(state, thread, event.crash, event.started, event.random, out);
 }
 
 /**
@@ -166,8 +166,8 @@ function nodeUp(
       up: true,
       returning: false,
       draining: false,
-      lanes: [],
-      threads: 0,
+      threads: [],
+      threadsUp: 0,
       idle: 0,
       claimed: {},
     };
@@ -189,8 +189,8 @@ function nodeDraining(state: State, { node: name }: EventOf<'NodeDraining'>, out
   if (!node.up || node.draining) return;
   node.draining = true;
   state.shrunk = true;
-  for (const lane of node.lanes) {
-    for (const batch of lane.batches) {
+  for (const thread of node.threads) {
+    for (const batch of thread.batches) {
       batch.takingBack = true;
       out.push({ type: 'TakeBack', batch, count: batch.size - batch.done });
     }
@@ -217,8 +217,8 @@ function loseNode(
   node.up = false;
   node.returning = returning;
   state.shrunk = true;
-  for (const lane of node.lanes) {
-    laneDown(state, lane, { reason: 'killed' }, started, 0, out); // the running functions are not at fault
+  for (const thread of node.threads) {
+    threadDown(state, thread, { reason: 'killed' }, started, 0, out); // the running functions are not at fault
   }
   for (const run of state.runs.values()) unbindGroups(run, node);
   unassign(state, node);
@@ -238,8 +238,8 @@ function unassign(state: State, node: Node, which: (run: Run, i: number) => bool
 
 /** A batch that waits for the claim of the one before it was sent when the node offered more. */
 function takeBackWhatDoesNotFit(node: Node, out: Command[]): void {
-  for (const lane of node.lanes) {
-    for (const batch of lane.batches) {
+  for (const thread of node.threads) {
+    for (const batch of thread.batches) {
       if (batch.holds || shortage(batch.claim ?? {}, node.capabilities) === undefined) continue;
       batch.takingBack = true;
       out.push({ type: 'TakeBack', batch, count: batch.size - batch.done });
@@ -272,7 +272,7 @@ function requeue(state: State, out: Command[]): void {
   }
 }
 
-/** Closes the runs that are over: all done, or ending with nothing of them left on any lane. */
+/** Closes the runs that are over: all done, or ending with nothing of them left on any thread. */
 function settleRuns(state: State, out: Command[]): void {
   for (const run of state.over) {
     const { outcome, failures } = run;

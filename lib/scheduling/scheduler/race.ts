@@ -63,7 +63,7 @@ export function hasLost({ contest }: Batch): boolean {
 function own(run: Run, i: number, batch: Batch): void {
   run.batch[i] = batch.id;
   run.tally[i] = batch.functions.indexOf(i);
-  run.node[i] = batch.lane.node.index;
+  run.node[i] = batch.thread.node.index;
 }
 
 function lose(state: State, batch: Batch, out: Command[]): void {

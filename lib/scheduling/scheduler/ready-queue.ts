@@ -22,7 +22,7 @@ export interface ReadyClass extends Demand {
   readonly heap: RankHeap;
   /** The turn in which it found no room. */
   blocked: number;
-  /** The time in ms since when it waits for a lane of its preferred host; -1 if it does not. */
+  /** The time in ms since when it waits for a thread of its preferred host; -1 if it does not. */
   waitsSince: number;
 }
 

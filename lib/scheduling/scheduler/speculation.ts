@@ -1,5 +1,5 @@
 /**
- * Stragglers: if a function runs much longer than is typical of its code, a copy of it starts on an idle lane, and the
+ * Stragglers: if a function runs much longer than is typical of its code, a copy of it starts on an idle thread, and the
  * first result wins (Dean and Ghemawat, "MapReduce", OSDI 2004; Zaharia et al., "Improving MapReduce performance in
  * heterogeneous environments", OSDI 2008). This limits the cost of a slow disk, a busy host or an unlucky wait to
  * little more than a typical duration.
@@ -9,13 +9,14 @@
 import { Flag } from '../../dag/compiled-dag.ts';
 import { accepts } from './eligibility.ts';
 import { request } from './claims.ts';
+import { newBatch } from './new-batch.ts';
 import type { Command } from './commands.ts';
 import { beginContest } from './race.ts';
-import { isIdle, openBatch } from './lanes.ts';
+import { isIdle, openBatch } from './threads.ts';
 import { isExclusive } from './once.ts';
 import { demandOf, groupOf } from './ready.ts';
 import type { Demand } from './ready-queue.ts';
-import { type Batch, type Lane, nextId, type Node, type Run, type State, Status } from './state.ts';
+import { type Batch, type Thread, nextId, type Node, type Run, type State, Status } from './state.ts';
 import { overdueAfter, type Speculation } from './straggler-threshold.ts';
 
 // The resolution of clocks, in ms.
@@ -27,7 +28,7 @@ interface Overdue {
   readonly left: number;
 }
 
-/** Called when a lane is idle and no ready or queued function can start there. */
+/** Called when a thread is idle and no ready or queued function can start there. */
 export function speculate(state: State, now: number, out: Command[]): void {
   const overdue: Overdue[] = [];
   let wait = Infinity;
@@ -60,8 +61,8 @@ export function stopWatching({ timers, speculation }: State, out: Command[]): vo
 
 /** ms until the last function of a batch is overdue; Infinity if it never is, or may not have a copy. */
 function timeLeft(state: State, batch: Batch, speculation: Speculation, now: number): number {
-  const { run, functions, lane, contest, gang, cancelled, timedOut, done, size } = batch;
-  if (contest !== null || gang !== null || cancelled || timedOut || size - done !== 1 || lane.batches[0] !== batch)
+  const { run, functions, thread, contest, gang, cancelled, timedOut, done, size } = batch;
+  if (contest !== null || gang !== null || cancelled || timedOut || size - done !== 1 || thread.batches[0] !== batch)
     return Infinity;
   const { plan, settings } = run;
   const i = functions[done]!;
@@ -70,7 +71,7 @@ function timeLeft(state: State, batch: Batch, speculation: Speculation, now: num
     return Infinity;
   const estimate = state.estimates[settings.codes[plan.code[i]!]!]!;
   const own = Math.max(plan.entries[i]!.traits.duration ?? 0, settings.known?.get(i) ?? 0);
-  return batch.since + overdueAfter(estimate, own, lane.node.speed, speculation) - now;
+  return batch.since + overdueAfter(estimate, own, thread.node.speed, speculation) - now;
 }
 
 /** Starts a copy of a batch's function, if there is room. */
@@ -78,29 +79,17 @@ function copy(state: State, batch: Batch, now: number, out: Command[]): void {
   const { run } = batch;
   const i = batch.functions[batch.done]!;
   const demand = demandOfCopy(state, run, i);
-  const lane = findLane(state, batch, i, demand, out);
-  if (lane === undefined) return;
-  const made: Batch = {
-    id: nextId(state),
+  const thread = findThread(state, batch, i, demand, out);
+  if (thread === undefined) return;
+  const made = newBatch(state, {
     run,
-    lane,
+    thread,
     functions: [i],
-    done: 0,
-    size: 1,
+    now,
     claim: run.plan.costs[demand.cost],
-    holds: true,
     heads: 1,
-    expectedMs: 0,
-    begunAt: now,
-    since: now,
-    exclusive: isExclusive(run.plan, i, lane.node),
-    cancelled: false,
-    timedOut: false,
-    takingBack: false,
-    timer: -1,
-    gang: null,
-    contest: null,
-  };
+    exclusive: isExclusive(run.plan, i, thread.node),
+  });
   beginContest(batch, made);
   run.copies.started++;
   openBatch(state, made);
@@ -117,21 +106,21 @@ function demandOfCopy(state: State, run: Run, i: number): Demand {
   return { ...demand, node, avoid: run.avoid.get(i) ?? -1 };
 }
 
-/** Finds a lane for a copy and claims its cost, on another node if possible. */
-function findLane(
+/** Finds a thread for a copy and claims its cost, on another node if possible. */
+function findThread(
   state: State,
-  { run, lane: { node: here } }: Batch,
+  { run, thread: { node: here } }: Batch,
   i: number,
   demand: Demand,
   out: Command[],
-): Lane | undefined {
+): Thread | undefined {
   const { plan, settings } = run;
-  if (run.lanes >= settings.maxConcurrency) return undefined;
+  if (run.threads >= settings.maxConcurrency) return undefined;
   const cost = plan.costs[demand.cost];
-  const isFree = (lane: Lane): boolean => isIdle(lane) && !lane.occupied;
+  const isFree = (thread: Thread): boolean => isIdle(thread) && !thread.occupied;
   const claim = (node: Node): boolean =>
     accepts(run, demand, node) &&
-    node.lanes.some(isFree) &&
+    node.threads.some(isFree) &&
     (cost === undefined || request(state, run, i, node, cost, out));
   const isOther = (node: Node): boolean => node !== here && node.index !== demand.avoid;
   const others = state.nodes.filter(isOther);
@@ -151,7 +140,7 @@ function findLane(
       cost,
       claim,
     );
-  return node?.lanes.find(isFree);
+  return node?.threads.find(isFree);
 }
 
 /** Schedules a pass for the time when the next function is overdue. */

@@ -2,7 +2,7 @@
  * The whole state of the scheduler. Only `handle` changes it; `validate` checks its invariants.
  *
  * ```
- *   State ─┬─ nodes ── lanes ── batches (at most two: one works, one waits behind it)
+ *   State ─┬─ nodes ── threads ── batches (at most two: one works, one waits behind it)
  *          └─ runs ─┬─ status, missing, attempts, …   (typed arrays, by function)
  *                   ├─ queue    ready functions, by their demands
  *                   └─ batches  the batches of this run
@@ -65,17 +65,17 @@ export interface Node {
   returning: boolean;
   /** Up, but leaving: it finishes what it has started, and gets nothing more. */
   draining: boolean;
-  readonly lanes: Lane[];
-  /** The number of lanes that are up. */
-  threads: number;
-  /** The number of idle lanes. */
+  readonly threads: Thread[];
+  /** The number of threads that are up. */
+  threadsUp: number;
+  /** The number of idle threads. */
   idle: number;
   /** The amounts that batches hold. */
   readonly claimed: Record<string, number>;
 }
 
 /** A worker thread. Runs one function at a time. */
-export interface Lane {
+export interface Thread {
   readonly node: Node;
   readonly index: number;
   up: boolean;
@@ -87,11 +87,11 @@ export interface Lane {
   occupied: boolean;
 }
 
-/** Functions sent to a lane in one message. They run in order. */
+/** Functions sent to a thread in one message. They run in order. */
 export interface Batch {
   readonly id: number;
   readonly run: Run;
-  readonly lane: Lane;
+  readonly thread: Thread;
   readonly functions: readonly number[];
   /** The number of functions that have ended. */
   done: number;
@@ -109,7 +109,7 @@ export interface Batch {
   /** The expected duration in ms; 0 if too little is known. */
   expectedMs: number;
   /**
-   * The earliest possible start of the batch, in ms: when it was sent, or when the batch before it on its lane ended.
+   * The earliest possible start of the batch, in ms: when it was sent, or when the batch before it on its thread ended.
    */
   begunAt: number;
   /** The earliest possible start of the running function, in ms. */
@@ -130,13 +130,13 @@ export interface Batch {
 }
 
 /**
- * Batches that are sent to several lanes together form a **gang**: workers hand results to each other as functions
+ * Batches that are sent to several threads together form a **gang**: workers hand results to each other as functions
  * finish, and so run ahead of the scheduler.
  *
  * ```
- *   lane 0   a ── c ── e ──      sources of lane 1's batch, by place: [0: lane 0's]   for d, which takes a
- *             ╲                  imports of lane 1's batch: a → place 0
- *   lane 1   b ── d ── f ──      exports of lane 0's batch: a (position 0) → lane 1's, place 0
+ *   thread 0   a ── c ── e ──      sources of thread 1's batch, by place: [0: thread 0's]   for d, which takes a
+ *             ╲                  imports of thread 1's batch: a → place 0
+ *   thread 1   b ── d ── f ──      exports of thread 0's batch: a (position 0) → thread 1's, place 0
  * ```
  */
 export interface GangPart {
@@ -226,11 +226,11 @@ export interface Run {
   readonly delays: Map<number, number>;
   readonly queue: ReadyQueue;
   readonly batches: Set<Batch>;
-  /** The number of lanes it uses. */
-  lanes: number;
+  /** The number of threads it uses. */
+  threads: number;
   /** The number of its batches in gangs. */
   ganged: number;
-  /** No gang forms before this time, in ms, because lanes of an earlier one did not keep pace. */
+  /** No gang forms before this time, in ms, because threads of an earlier one did not keep pace. */
   gangsFrom: number;
   /** The length of the last pause of gangs, in ms. */
   gangPause: number;
@@ -264,7 +264,7 @@ export interface Tuning {
   /** The amount of work in a batch. */
   readonly batchMs: number;
   /**
-   * The maximum expected duration of a lane's current batch for which more is sent ahead. The wait does not matter for
+   * The maximum expected duration of a thread's current batch for which more is sent ahead. The wait does not matter for
    * longer work.
    */
   readonly aheadMs: number;
@@ -275,15 +275,15 @@ export interface Tuning {
   /** The amount of work in each batch of a gang; 0 disables gangs. */
   readonly gangMs: number;
   /**
-   * The maximum number of lanes in gangs. It is the number that can really run at once, because lanes of a gang wait
+   * The maximum number of threads in gangs. It is the number that can really run at once, because threads of a gang wait
    * for each other.
    */
-  readonly gangLanes: number;
+  readonly gangThreads: number;
   /**
    * The minimum duration of functions that are sent ahead. Shorter ones end before the scheduler has recorded the next.
    */
   readonly gangGrainMs: number;
-  /** How much more work than another a lane of a gang may get, to keep dependent functions together. */
+  /** How much more work than another a thread of a gang may get, to keep dependent functions together. */
   readonly gangSlackMs: number;
   /** Whether functions that only need results of a batch follow in the same batch. */
   readonly fuse: boolean;
@@ -305,7 +305,7 @@ export const defaultTuning: Tuning = {
   minMs: 0.02,
   batchSize: 1024,
   gangMs: 4,
-  gangLanes: Infinity,
+  gangThreads: Infinity,
   gangGrainMs: 0.001,
   gangSlackMs: 0.06,
   fuse: true,
@@ -329,9 +329,9 @@ export interface State {
   readonly faults: { readonly run: Run; readonly error: unknown }[];
   readonly timers: Map<number, Timer>;
   readonly estimates: Estimate[];
-  /** Lanes with a single short batch, which may get another one. */
-  readonly shallow: Set<Lane>;
-  /** The number of idle lanes. */
+  /** Threads with a single short batch, which may get another one. */
+  readonly shallow: Set<Thread>;
+  /** The number of idle threads. */
   idle: number;
   /** The number of batches in gangs. */
   ganged: number;
@@ -379,7 +379,7 @@ export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = 
 }
 
 /**
- * Marks a run for closing when all its work is done, or when it is ending and has nothing on any lane. Batches that
+ * Marks a run for closing when all its work is done, or when it is ending and has nothing on any thread. Batches that
  * have lost a race do not delay this.
  */
 export function noteIfOver(state: State, run: Run): void {

@@ -33,12 +33,12 @@ export function timerFired(state: State, id: number, out: Command[]): void {
       setBatchTimer(state, timer.batch, 'grace', state.tuning.grace, out);
       return;
     case 'grace': {
-      const { lane } = timer.batch;
+      const { thread } = timer.batch;
       timer.batch.timer = -1;
-      // Batches that wait behind it on this lane are put back and are not at fault.
-      if (!lane.killing) out.push({ type: 'Kill', node: lane.node, lane: lane.index, batch: timer.batch.id });
-      lane.killing = true;
-      state.shallow.delete(lane);
+      // Batches that wait behind it on this thread are put back and are not at fault.
+      if (!thread.killing) out.push({ type: 'Kill', node: thread.node, thread: thread.index, batch: timer.batch.id });
+      thread.killing = true;
+      state.shallow.delete(thread);
       return;
     }
     case 'rebalance':

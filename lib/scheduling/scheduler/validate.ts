@@ -4,19 +4,19 @@ import { Flag } from '../../dag/compiled-dag.ts';
 import { hasLost } from './race.ts';
 import { isExclusive, isOnce } from './once.ts';
 import { mayBeCopied } from './speculation.ts';
-import { type Batch, type Lane, type Node, type Run, type State, Status } from './state.ts';
+import { type Batch, type Thread, type Node, type Run, type State, Status } from './state.ts';
 
 /** @throws an `Error` that names the violated invariant and the object concerned */
 export function validate(state: State): void {
   let idle = 0;
   for (const node of state.nodes) idle += validateNode(node);
-  expect(state.idle === idle, `state.idle is ${state.idle}, but ${idle} lanes are idle`);
+  expect(state.idle === idle, `state.idle is ${state.idle}, but ${idle} threads are idle`);
   const ganged = [...state.batches.values()].filter((batch) => batch.gang !== null).length;
   expect(state.ganged === ganged, `state.ganged is ${state.ganged}, but ${ganged} batches are in a gang`);
-  for (const lane of state.shallow)
+  for (const thread of state.shallow)
     expect(
-      lane.batches.length === 1 && lane.up,
-      `lane ${describe(lane)} is in shallow, but has ${lane.batches.length} batches`,
+      thread.batches.length === 1 && thread.up,
+      `thread ${describe(thread)} is in shallow, but has ${thread.batches.length} batches`,
     );
   for (const batch of state.batches.values()) validateBatch(state, batch);
   for (const run of state.runs.values()) validateRun(state, run);
@@ -34,15 +34,15 @@ export function validate(state: State): void {
 }
 
 function validateNode(node: Node): number {
-  const up = node.lanes.filter((lane) => lane.up);
-  const idle = up.filter((lane) => lane.batches.length === 0 && !lane.killing);
-  expect(node.threads === up.length, `${node.name}: threads is ${node.threads}, but ${up.length} lanes are up`);
-  expect(node.idle === idle.length, `${node.name}: idle is ${node.idle}, but ${idle.length} lanes are`);
+  const up = node.threads.filter((thread) => thread.up);
+  const idle = up.filter((thread) => thread.batches.length === 0 && !thread.killing);
+  expect(node.threadsUp === up.length, `${node.name}: threadsUp is ${node.threadsUp}, but ${up.length} threads are up`);
+  expect(node.idle === idle.length, `${node.name}: idle is ${node.idle}, but ${idle.length} threads are`);
   const held: Record<string, number> = {};
-  for (const lane of node.lanes) {
-    expect(lane.batches.length <= 2, `lane ${describe(lane)} has ${lane.batches.length} batches`);
-    expect(lane.up || lane.batches.length === 0, `lane ${describe(lane)} is down, but has batches`);
-    for (const { claim = {}, holds } of lane.batches)
+  for (const thread of node.threads) {
+    expect(thread.batches.length <= 2, `thread ${describe(thread)} has ${thread.batches.length} batches`);
+    expect(thread.up || thread.batches.length === 0, `thread ${describe(thread)} is down, but has batches`);
+    for (const { claim = {}, holds } of thread.batches)
       if (holds) for (const name in claim) held[name] = amountOf(held, name) + claim[name]!;
   }
   for (const name of new Set([...Object.keys(held), ...Object.keys(node.claimed)])) {
@@ -60,10 +60,10 @@ function validateNode(node: Node): number {
 }
 
 function validateBatch(state: State, batch: Batch): void {
-  const { id, run, lane, functions } = batch;
+  const { id, run, thread, functions } = batch;
   expect(state.runs.get(run.id) === run || hasLost(batch), `batch ${id} is of run ${run.id}, which is over`);
   expect(run.batches.has(batch), `batch ${id} is not among those of its run`);
-  expect(lane.batches.includes(batch), `batch ${id} is not on its lane`);
+  expect(thread.batches.includes(batch), `batch ${id} is not on its thread`);
   expect(
     batch.done < batch.size && batch.size <= functions.length,
     `batch ${id} is open with ${batch.done} of ${batch.size} done`,
@@ -78,16 +78,16 @@ function validateBatch(state: State, batch: Batch): void {
       `${label(run, i)} is not idempotent, and travels with others`,
     );
     expect(
-      !isExclusive(run.plan, i, lane.node) || batch.exclusive,
+      !isExclusive(run.plan, i, thread.node) || batch.exclusive,
       `${label(run, i)} is in batch ${id}, which is not exclusive`,
     );
   }
-  expect(batch.holds || lane.batches[0] !== batch, `batch ${id} works without holding its claim`);
+  expect(batch.holds || thread.batches[0] !== batch, `batch ${id} works without holding its claim`);
   expect(
-    batch.holds || (lane.batches[0]!.claim === batch.claim && lane.batches[0]!.run === run),
+    batch.holds || (thread.batches[0]!.claim === batch.claim && thread.batches[0]!.run === run),
     `batch ${id} waits for a claim that is not the same`,
   );
-  expect(!batch.exclusive || lane.batches.length === 1, `batch ${id} is exclusive, but not alone on its lane`);
+  expect(!batch.exclusive || thread.batches.length === 1, `batch ${id} is exclusive, but not alone on its thread`);
   validateGang(batch);
   validateContest(state, batch);
   if (hasLost(batch)) return; // its function may be anywhere by now
@@ -241,7 +241,7 @@ function validateHeld(run: Run): void {
 
 /** Counters of a run equal what its batches show. */
 function validateCounts(run: Run): void {
-  const lanes = new Set([...run.batches].map((batch) => batch.lane)).size;
+  const threads = new Set([...run.batches].map((batch) => batch.thread)).size;
   const ganged = [...run.batches].filter((batch) => batch.gang !== null).length;
   const losing = [...run.batches].filter(hasLost).length;
   expect(
@@ -250,8 +250,8 @@ function validateCounts(run: Run): void {
   );
   expect(run.ganged === ganged, `${run.id}: ganged is ${run.ganged}, but ${ganged} of its batches are in a gang`);
   expect(
-    run.lanes === lanes && lanes <= run.settings.maxConcurrency,
-    `${run.id}: lanes is ${run.lanes}, but it uses ${lanes} of ${run.settings.maxConcurrency}`,
+    run.threads === threads && threads <= run.settings.maxConcurrency,
+    `${run.id}: threads is ${run.threads}, but it uses ${threads} of ${run.settings.maxConcurrency}`,
   );
 }
 
@@ -263,8 +263,8 @@ function label(run: Run, i: number): string {
   return `${run.id}/${run.plan.entries[i]!.id}`;
 }
 
-function describe(lane: Lane): string {
-  return `${lane.node.name}:${lane.index}`;
+function describe(thread: Thread): string {
+  return `${thread.node.name}:${thread.index}`;
 }
 
 function expect(holds: boolean, message: string): void {

@@ -36,7 +36,7 @@ export interface VirtualRun {
 type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
 
 /**
- * Runs a plan in virtual time, one function per lane at a time.
+ * Runs a plan in virtual time, one function per thread at a time.
  *
  * @param durationOf ms on a node of speed 1, by function
  * @throws when the run cannot end, which a prior check of feasibility rules out
@@ -59,7 +59,7 @@ export function runVirtually(
 
   for (const { name, capabilities, speed, threads } of nodes) {
     feed({ type: 'NodeUp', node: name, incarnation: 1, capabilities, speed });
-    for (let lane = 0; lane < threads; lane++) feed({ type: 'LaneUp', node: name, incarnation: 1, lane });
+    for (let thread = 0; thread < threads; thread++) feed({ type: 'ThreadUp', node: name, incarnation: 1, thread });
   }
   feed({ type: 'RunSubmitted', run: plan.dagId, plan, settings });
   while (!over) {
@@ -86,10 +86,10 @@ export function runVirtually(
 
   function carryOut(command: Command): void {
     if (command.type === 'Start') {
-      const { id, functions, lane } = command.batch;
+      const { id, functions, thread } = command.batch;
       const index = functions[0]!;
-      const ms = durationOf(index) / lane.node.speed;
-      schedule.push({ index, node: lane.node.name, start: now, finish: now + ms });
+      const ms = durationOf(index) / thread.node.speed;
+      schedule.push({ index, node: thread.node.name, start: now, finish: now + ms });
       later(ms, { type: 'FunctionsEnded', batch: id, first: 0, count: 1, exceptions: [], durations: [], random: 0 });
     } else if (command.type === 'SetTimer') {
       later(command.ms, { type: 'TimerFired', timer: command.timer });

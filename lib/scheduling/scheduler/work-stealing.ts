@@ -1,12 +1,12 @@
 /**
- * Work stealing: functions that wait behind others while another lane is idle are taken back and run there. So a batch
+ * Work stealing: functions that wait behind others while another thread is idle are taken back and run there. So a batch
  * that takes longer than expected does not delay the functions behind it.
  */
 import { shortage } from '../resources/amounts.ts';
 import { accepts } from './eligibility.ts';
 import { isAvailable } from './claims.ts';
 import type { Command } from './commands.ts';
-import { isIdle } from './lanes.ts';
+import { isIdle } from './threads.ts';
 import { demandOf } from './ready.ts';
 import type { Batch, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
@@ -15,7 +15,7 @@ import { wakeAfter } from './wake.ts';
 const soonMs = 0.5;
 
 /**
- * Called when a lane is idle and nothing more can start. Returns whether functions are taken back that can start there.
+ * Called when a thread is idle and nothing more can start. Returns whether functions are taken back that can start there.
  */
 export function rebalance(state: State, now: number, out: Command[]): boolean {
   let fullest: Batch | undefined;
@@ -38,18 +38,18 @@ export function rebalance(state: State, now: number, out: Command[]): boolean {
 }
 
 /**
- * Takes back gang work if no lane is idle and another run has none, because gangs occupy lanes much longer than other
+ * Takes back gang work if no thread is idle and another run has none, because gangs occupy threads much longer than other
  * batches.
  */
 export function breakUpGangs(state: State, out: Command[]): void {
-  if (state.ganged === 0 || !isAnyWithoutLanes(state)) return;
+  if (state.ganged === 0 || !isAnyWithoutThreads(state)) return;
   for (const batch of state.batches.values()) {
     if (
       batch.gang === null ||
       batch.takingBack ||
       batch.cancelled ||
       batch.size - batch.done < 2 ||
-      batch.lane.batches[0] !== batch
+      batch.thread.batches[0] !== batch
     )
       continue;
     batch.takingBack = true;
@@ -58,22 +58,22 @@ export function breakUpGangs(state: State, out: Command[]): void {
   }
 }
 
-/** Whether a run has ready functions but no lane. */
-function isAnyWithoutLanes({ hungry }: State): boolean {
-  for (const { lanes, queue, outcome } of hungry)
-    if (lanes === 0 && queue.size > 0 && outcome === undefined) return true;
+/** Whether a run has ready functions but no thread. */
+function isAnyWithoutThreads({ hungry }: State): boolean {
+  for (const { threads, queue, outcome } of hungry)
+    if (threads === 0 && queue.size > 0 && outcome === undefined) return true;
   return false;
 }
 
 /**
- * Whether the batch may wait behind another scheduler's work: it is the first on its lane, and has not reported
+ * Whether the batch may wait behind another scheduler's work: it is the first on its thread, and has not reported
  * anything.
  */
 function mayBeStuck(state: State, batch: Batch): boolean {
   return state.tuning.stuckMs < Infinity && batch.done === 0 && !waits(batch) && batch.timer < 0;
 }
 
-/** Whether another lane could run a part of the batch. A waiting batch can move as a whole. */
+/** Whether another thread could run a part of the batch. A waiting batch can move as a whole. */
 function isDivisible(batch: Batch): boolean {
   return waits(batch) || batch.size - batch.done > 1;
 }
@@ -87,21 +87,21 @@ function isTight(batch: Batch): boolean {
   return batch.gang !== null || (batch.heads <= 1 && !waits(batch));
 }
 
-/** Whether its lane runs another batch first. */
+/** Whether its thread runs another batch first. */
 function waits(batch: Batch): boolean {
-  return batch.lane.batches[0] !== batch;
+  return batch.thread.batches[0] !== batch;
 }
 
 /**
  * The ms until it is expected to end or, for a batch that waits, to begin; negative if that is overdue or unknown.
  */
 function timeLeft(batch: Batch, now: number): number {
-  const { begunAt, expectedMs } = batch.lane.batches[0]!; // the batch itself, or the one it waits for
+  const { begunAt, expectedMs } = batch.thread.batches[0]!; // the batch itself, or the one it waits for
   return expectedMs === 0 ? -1 : begunAt + expectedMs - now;
 }
 
 /**
- * Takes back half of the rest of a batch that runs as expected, or all of an overdue batch. A working lane keeps one
+ * Takes back half of the rest of a batch that runs as expected, or all of an overdue batch. A working thread keeps one
  * function, which it has probably started.
  */
 function takeBack(state: State, batch: Batch, now: number, out: Command[]): void {
@@ -112,17 +112,17 @@ function takeBack(state: State, batch: Batch, now: number, out: Command[]): void
 }
 
 /**
- * Whether an idle lane could start a function that would be taken back: one with all its inputs, by the same tests as
- * dispatch. Otherwise it would return to its old lane.
+ * Whether an idle thread could start a function that would be taken back: one with all its inputs, by the same tests as
+ * dispatch. Otherwise it would return to its old thread.
  */
 function couldMove(state: State, batch: Batch): boolean {
   const { run, functions, claim } = batch;
   const { plan } = run;
-  if (run.lanes >= run.settings.maxConcurrency) return false;
+  if (run.threads >= run.settings.maxConcurrency) return false;
   const able = state.nodes.filter(
     (node) =>
       node.up &&
-      node.lanes.some((lane) => isIdle(lane) && !lane.occupied) &&
+      node.threads.some((thread) => isIdle(thread) && !thread.occupied) &&
       (claim === undefined || (shortage(claim, node.capabilities) === undefined && isAvailable(state, node, claim))),
   );
   if (able.length === 0) return false;

@@ -60,7 +60,7 @@ export function trace(spec: ScenarioSpec): string[] {
 
 /** A description of an event or a command. */
 function describe(each: object): string {
-  const { type, batch, node, lane, timer, run, count, limit, failed } = each as Record<string, unknown>;
+  const { type, batch, node, thread, timer, run, count, limit, failed } = each as Record<string, unknown>;
   const id = (value: unknown): unknown =>
     typeof value === 'object' && value !== null
       ? ((value as { id?: unknown; name?: unknown }).id ?? (value as { name?: unknown }).name)
@@ -68,7 +68,7 @@ function describe(each: object): string {
   const facts: Record<string, unknown> = {
     batch: id(batch),
     node: id(node),
-    lane,
+    thread,
     timer,
     run: id(run),
     count,

@@ -21,7 +21,7 @@ export class Witness {
   readonly #held = new Map<SimNode, Record<string, number>>();
   /** Batches that were started and are not accounted for. */
   readonly #open = new Map<number, Batch>();
-  /** Functions at a lane, as `run/index`, and their batches: two if one is a copy. */
+  /** Functions at a thread, as `run/index`, and their batches: two if one is a copy. */
   readonly #inFlight = new Map<string, Set<number>>();
   /** Batches that were asked to stop. */
   readonly #cancelled = new Set<number>();
@@ -151,15 +151,18 @@ export class Witness {
     const node = this.#state.nodeByName.get(name)!;
     const isStale = incarnation < node.incarnation || (!node.up && type !== 'NodeUp');
     check(
-      !isStale || node.threads === threadsBefore,
+      !isStale || node.threadsUp === threadsBefore,
       `${type} of incarnation ${incarnation} of ${name} is believed, which is at ${node.incarnation} and ${node.up ? 'up' : 'down'}`,
     );
   }
 
   #started(batch: Batch): void {
-    const { run, functions, lane } = batch;
+    const { run, functions, thread } = batch;
     check(!this.#over.has(run.id), `batch ${batch.id} of run ${run.id} is started after its end`);
-    check(lane.node.up && lane.up, `batch ${batch.id} is sent to ${lane.node.name}:${lane.index}, which is gone`);
+    check(
+      thread.node.up && thread.up,
+      `batch ${batch.id} is sent to ${thread.node.name}:${thread.index}, which is gone`,
+    );
     this.#open.set(batch.id, batch);
     for (const i of functions) {
       const key = keyOf(run, i);
@@ -180,10 +183,13 @@ export class Witness {
       );
       const pin = run.plan.pins.get(i);
       check(
-        pin === undefined || pin === lane.node.name,
-        `${label(run, i)} is started on ${lane.node.name}, and pinned to ${pin}`,
+        pin === undefined || pin === thread.node.name,
+        `${label(run, i)} is started on ${thread.node.name}, and pinned to ${pin}`,
       );
-      check(!lane.batches.some(({ id }) => others.has(id)), `${label(run, i)} is copied onto the lane that it holds`);
+      check(
+        !thread.batches.some(({ id }) => others.has(id)),
+        `${label(run, i)} is copied onto the thread that it holds`,
+      );
       check(
         this.#now() >= (this.#notBefore.get(key) ?? 0) - 1e-6,
         `${label(run, i)} is tried again before its delay is over`,
@@ -245,7 +251,7 @@ export class Witness {
       check(this.#done.has(keyOf(run, i)), `run ${run.id} finishes without ${label(run, i)}`);
   }
 
-  /** Accounts for functions that are no longer at a lane. */
+  /** Accounts for functions that are no longer at a thread. */
   #settle(): void {
     for (const batch of this.#open.values()) {
       const open = this.#state.batches.get(batch.id) === batch;
@@ -258,7 +264,7 @@ export class Witness {
         if (batch.run.status[i] !== Status.done) return;
         for (const other of flying) this.#beaten.push(this.#open.get(other)!);
         check(!this.#timedOut.has(batch.id), `${label(batch.run, i)} is done by an attempt whose time was over`);
-        const { node } = batch.lane;
+        const { node } = batch.thread;
         check(
           batch.run.node[i] === node.index,
           `${label(batch.run, i)} is done by ${node.name}, and noted as done by ${this.#state.nodes[batch.run.node[i]!]?.name}`,

@@ -1,10 +1,10 @@
-/** A node in virtual time: its lanes, a link to the orchestrator in each direction, and its deaths. */
+/** A node in virtual time: its threads, a link to the orchestrator in each direction, and its deaths. */
 import type { Capabilities } from '../../dag/types.ts';
 import type { Agenda } from './event-queue.ts';
 import { mostLate, type ResolvedFaults } from './faults.ts';
 import { Link } from './link.ts';
 import type { Random } from '../../core/random.ts';
-import { type Fate, type LaneWorld, type Mishap, SimLane } from './sim-lane.ts';
+import { type Fate, type ThreadWorld, type Mishap, SimThread } from './sim-thread.ts';
 import type { Happening, SentBatch, ToNode } from './wire.ts';
 
 export interface NodeShape {
@@ -29,21 +29,21 @@ export interface NodeWorld {
   /** For observers: what happens at the node itself, reported or not. */
   began(node: SimNode, sent: SentBatch, at: number): void;
   ended(node: SimNode, sent: SentBatch, at: number, gave: boolean): void;
-  /** Hands a result to another lane. */
-  handOver(to: { readonly node: string; readonly lane: number }, batch: number, place: number, gave: boolean): void;
+  /** Hands a result to another thread. */
+  handOver(to: { readonly node: string; readonly thread: number }, batch: number, place: number, gave: boolean): void;
   note(text: string): void;
 }
 
-// ms until a dead lane returns.
-const laneReturn = 5;
+// ms until a dead thread returns.
+const threadReturn = 5;
 
 export class SimNode {
   readonly shape: NodeShape;
   incarnation = 0;
   up = false;
   readonly #world: NodeWorld;
-  #lanes: (SimLane | undefined)[] = [];
-  /** By lane: the number of its ends in this incarnation. */
+  #threads: (SimThread | undefined)[] = [];
+  /** By thread: the number of its ends in this incarnation. */
   #downs: number[] = [];
   #toNode: Link<ToNode> | undefined;
   #toUs: Link<Happening> | undefined;
@@ -73,8 +73,9 @@ export class SimNode {
     this.#toUs = new Link<Happening>(agenda, random, options, (happening) => this.#world.feed(happening), broken);
     this.#world.note(`${name} is up, incarnation ${incarnation}`);
     this.#toUs.send({ type: 'NodeUp', node: name, incarnation, capabilities, speed, host });
-    this.#lanes = Array.from({ length: threads }, (_, lane) => this.#createLane(lane));
-    for (let lane = 0; lane < threads; lane++) this.#toUs.send({ type: 'LaneUp', node: name, incarnation, lane });
+    this.#threads = Array.from({ length: threads }, (_, thread) => this.#createThread(thread));
+    for (let thread = 0; thread < threads; thread++)
+      this.#toUs.send({ type: 'ThreadUp', node: name, incarnation, thread });
     if (faults.nodeDeaths > 0) {
       agenda.in(random.exponential(faults.nodeDeaths / 1000), () => {
         if (this.incarnation === incarnation && this.up) this.#die('it died');
@@ -87,9 +88,9 @@ export class SimNode {
     if (this.up && incarnation === this.incarnation) this.#toNode!.send(message);
   }
 
-  /** Receives a result for one of its lanes. */
-  import(lane: number, batch: number, place: number, gave: boolean): void {
-    this.#lanes[lane]?.import(batch, place, gave);
+  /** Receives a result for one of its threads. */
+  import(thread: number, batch: number, place: number, gave: boolean): void {
+    this.#threads[thread]?.import(batch, place, gave);
   }
 
   #die(why: string): void {
@@ -100,20 +101,20 @@ export class SimNode {
     this.up = false;
     // Some hosts report the end of their threads before they die.
     const tells = this.#world.random.chance(0.5);
-    for (const [index, lane] of this.#lanes.entries()) {
-      if (tells && lane !== undefined)
+    for (const [index, thread] of this.#threads.entries()) {
+      if (tells && thread !== undefined)
         this.#toUs!.send({
-          type: 'LaneDown',
+          type: 'ThreadDown',
           node: name,
           incarnation,
-          lane: index,
+          thread: index,
           crash: { reason: 'killed' },
-          started: lane.started,
+          started: thread.started,
           random: 0,
         });
-      lane?.die();
+      thread?.die();
     }
-    this.#lanes = [];
+    this.#threads = [];
     this.#toNode!.cut();
     agenda.in(faults.silence, () => {
       if (this.incarnation === incarnation) feed({ type: 'NodeDown', node: name, returning: true });
@@ -123,63 +124,63 @@ export class SimNode {
 
   #receive(message: ToNode): void {
     if (!this.up) return;
-    const lane = this.#lanes[message.lane];
+    const thread = this.#threads[message.thread];
     switch (message.type) {
       case 'start':
-        return message.downs === this.#downs[message.lane] ? lane?.accept(message.sent) : undefined;
+        return message.downs === this.#downs[message.thread] ? thread?.accept(message.sent) : undefined;
       case 'take-back':
-        return this.#takeBack(lane, message.batch, message.count);
+        return this.#takeBack(thread, message.batch, message.count);
       case 'cancel':
-        this.#takeBack(lane, message.batch, Infinity);
-        return lane?.cancel(message.batch);
+        this.#takeBack(thread, message.batch, Infinity);
+        return thread?.cancel(message.batch);
       case 'kill':
-        if (lane?.runs(message.batch) === true) this.#endLane(message.lane, 'killed');
-        else if (lane !== undefined)
+        if (thread?.runs(message.batch) === true) this.#endThread(message.thread, 'killed');
+        else if (thread !== undefined)
           this.#toUs!.send({
-            type: 'LaneUp',
+            type: 'ThreadUp',
             node: this.shape.name,
             incarnation: this.incarnation,
-            lane: message.lane,
-          }); // the lane continues
+            thread: message.thread,
+          }); // the thread continues
         return;
     }
   }
 
-  #takeBack(lane: SimLane | undefined, batch: number, count: number): void {
+  #takeBack(thread: SimThread | undefined, batch: number, count: number): void {
     // Nothing can be taken back from a finished batch. Its last report is under way.
-    const limit = lane?.takeBack(batch, count) ?? Infinity;
+    const limit = thread?.takeBack(batch, count) ?? Infinity;
     this.#toUs!.send({ type: 'TakenBack', batch, limit });
   }
 
-  #endLane(index: number, reason: 'killed' | 'exit'): void {
+  #endThread(index: number, reason: 'killed' | 'exit'): void {
     const { agenda, random } = this.#world;
     const { incarnation } = this;
     const { name } = this.shape;
-    const lane = this.#lanes[index]!;
-    const { started } = lane;
-    lane.die();
-    this.#lanes[index] = undefined;
+    const thread = this.#threads[index]!;
+    const { started } = thread;
+    thread.die();
+    this.#threads[index] = undefined;
     this.#downs[index]!++;
     this.#toUs!.send({
-      type: 'LaneDown',
+      type: 'ThreadDown',
       node: name,
       incarnation,
-      lane: index,
+      thread: index,
       crash: { reason },
       started,
       random: random.next(),
     });
-    agenda.in(laneReturn, () => {
+    agenda.in(threadReturn, () => {
       if (this.incarnation !== incarnation || !this.up) return;
-      this.#lanes[index] = this.#createLane(index);
-      this.#toUs!.send({ type: 'LaneUp', node: name, incarnation, lane: index });
+      this.#threads[index] = this.#createThread(index);
+      this.#toUs!.send({ type: 'ThreadUp', node: name, incarnation, thread: index });
     });
   }
 
-  #createLane(index: number): SimLane {
+  #createThread(index: number): SimThread {
     const world = this.#world;
     const { agenda, random } = world;
-    const lane: LaneWorld = {
+    const thread: ThreadWorld = {
       agenda,
       fateOf: (sent, at) => this.#fateOf(sent, at),
       begins: (sent, at) => world.began(this, sent, at),
@@ -194,10 +195,10 @@ export class SimNode {
           ms,
         ),
       exports: (to, batch, place, gave) => world.handOver(to, batch, place, gave),
-      crashed: () => this.#endLane(index, 'exit'),
+      crashed: () => this.#endThread(index, 'exit'),
       heeds: () => random.chance(0.7),
     };
-    return new SimLane(lane);
+    return new SimThread(thread);
   }
 
   #tell(batch: number, code: number, first: number, outcomes: readonly (Mishap | undefined)[], ms: number): void {

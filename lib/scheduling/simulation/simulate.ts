@@ -235,7 +235,7 @@ class Recorder {
                 at,
                 type: 'function:speculated',
                 functionId: idOf(command.index),
-                node: command.batch.lane.node.name,
+                node: command.batch.thread.node.name,
               });
               break;
             case 'FinishRun':

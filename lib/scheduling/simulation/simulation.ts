@@ -6,7 +6,7 @@ import { createEstimate } from '../scheduler/estimate.ts';
 import type { Event, RunSettings } from '../scheduler/events.ts';
 import { handleAll } from '../scheduler/machine.ts';
 import type { Outcome } from '../scheduler/outcome.ts';
-import { type Batch, createState, type Lane, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
+import { type Batch, createState, type Thread, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
 import { validate } from '../scheduler/validate.ts';
 import { Agenda } from './event-queue.ts';
 import type { ResolvedFaults } from './faults.ts';
@@ -57,7 +57,7 @@ export class Simulation {
   readonly #witness: Witness;
   readonly #nodes = new Map<string, SimNode>();
   readonly #timers = new Map<number, () => void>();
-  /** By lane: the number of its ends that were reported. */
+  /** By thread: the number of its ends that were reported. */
   readonly #downs = new Map<string, number>();
   /** Commands that follow from commands run after them, as in the driver. */
   readonly #commands: Command[] = [];
@@ -93,7 +93,7 @@ export class Simulation {
         ended: (at, sent, position, gave) => this.#ended(at, sent, position, gave),
         handOver: (to, batch, place, gave) =>
           agenda.in(to.node === shape.name ? 0 : latency, () =>
-            this.#nodes.get(to.node)!.import(to.lane, batch, place, gave),
+            this.#nodes.get(to.node)!.import(to.thread, batch, place, gave),
           ),
         note: (text) => listener.noted?.(text, agenda.now),
       });
@@ -146,8 +146,8 @@ export class Simulation {
   #feed(happening: Happening): void {
     // The scheduler never knew it.
     if (happening.type === 'NodeDown' && !this.#state.nodeByName.has(happening.node)) return;
-    if (happening.type === 'LaneDown') {
-      const key = downsKey({ name: happening.node, incarnation: happening.incarnation }, happening.lane);
+    if (happening.type === 'ThreadDown') {
+      const key = downsKey({ name: happening.node, incarnation: happening.incarnation }, happening.thread);
       this.#downs.set(key, (this.#downs.get(key) ?? 0) + 1);
     }
     const event = { ...happening, now: this.agenda.now + this.#ahead } as Event;
@@ -157,7 +157,7 @@ export class Simulation {
 
   #takeIn(events: readonly Event[]): void {
     const event = events.at(-1)!;
-    const threadsBefore = 'node' in event ? (this.#state.nodeByName.get(event.node)?.threads ?? 0) : 0;
+    const threadsBefore = 'node' in event ? (this.#state.nodeByName.get(event.node)?.threadsUp ?? 0) : 0;
     const commands = handleAll(this.#state, events);
     for (const each of events) this.#listener.handled?.(each, each === event ? commands : [], this.agenda.now);
     if (this.#scenario.checked) {
@@ -175,23 +175,27 @@ export class Simulation {
   #carryOut(command: Command): void {
     switch (command.type) {
       case 'Start':
-        return this.#send(command.batch.lane, (lane) => ({
+        return this.#send(command.batch.thread, (thread) => ({
           type: 'start',
-          lane,
+          thread,
           sent: this.#toSent(command.batch),
-          downs: this.#downs.get(downsKey(command.batch.lane.node, lane)) ?? 0,
+          downs: this.#downs.get(downsKey(command.batch.thread.node, thread)) ?? 0,
         }));
       case 'TakeBack':
-        return this.#send(command.batch.lane, (lane) => ({
+        return this.#send(command.batch.thread, (thread) => ({
           type: 'take-back',
-          lane,
+          thread,
           batch: command.batch.id,
           count: command.count,
         }));
       case 'Cancel':
-        return this.#send(command.batch.lane, (lane) => ({ type: 'cancel', lane, batch: command.batch.id }));
+        return this.#send(command.batch.thread, (thread) => ({ type: 'cancel', thread, batch: command.batch.id }));
       case 'Kill':
-        return this.#send(command.node.lanes[command.lane]!, (lane) => ({ type: 'kill', lane, batch: command.batch }));
+        return this.#send(command.node.threads[command.thread]!, (thread) => ({
+          type: 'kill',
+          thread,
+          batch: command.batch,
+        }));
       case 'SetTimer': {
         const { timer } = command;
         const clear = this.agenda.in(command.ms, () => {
@@ -216,7 +220,7 @@ export class Simulation {
     }
   }
 
-  #send({ node, index }: Lane, message: (lane: number) => ToNode): void {
+  #send({ node, index }: Thread, message: (thread: number) => ToNode): void {
     this.#nodes.get(node.name)!.send(message(index), node.incarnation);
   }
 
@@ -234,7 +238,7 @@ export class Simulation {
         const place = gang?.imports.get(dep);
         if (run.status[dep] === Status.done) {
           if (this.#scenario.checked) this.#witness.check(run, i, dep);
-          const elsewhere = run.node[dep] !== batch.lane.node.index;
+          const elsewhere = run.node[dep] !== batch.thread.node.index;
           if (elsewhere) arrivals[at] = Math.max(arrivals[at]!, this.#arrival(run, dep));
         } else if (place !== undefined) {
           imported.push(place);
@@ -315,7 +319,7 @@ export class Simulation {
 
 function downsKey(
   { name, incarnation }: { readonly name: string; readonly incarnation: number },
-  lane: number,
+  thread: number,
 ): string {
-  return `${name}/${incarnation}/${lane}`;
+  return `${name}/${incarnation}/${thread}`;
 }

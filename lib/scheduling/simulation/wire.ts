@@ -12,7 +12,7 @@ export interface SentBatch {
   readonly batch: Batch;
   /** By position: the positions of functions of the same batch whose results it takes. */
   readonly locals: readonly (readonly number[])[];
-  /** By position: the places of results that other lanes hand over. */
+  /** By position: the places of results that other threads hand over. */
   readonly imports: readonly (readonly number[])[];
   /** By position: the time at which the last result of other nodes arrives, in ms; 0 without any. */
   readonly arrivals: Float64Array;
@@ -21,8 +21,8 @@ export interface SentBatch {
 }
 
 export type ToNode =
-  /** `downs`: the number of ends of the lane that the orchestrator had received. */
-  | { readonly type: 'start'; readonly lane: number; readonly sent: SentBatch; readonly downs: number }
-  | { readonly type: 'take-back'; readonly lane: number; readonly batch: number; readonly count: number }
-  | { readonly type: 'cancel'; readonly lane: number; readonly batch: number }
-  | { readonly type: 'kill'; readonly lane: number; readonly batch: number };
+  /** `downs`: the number of ends of the thread that the orchestrator had received. */
+  | { readonly type: 'start'; readonly thread: number; readonly sent: SentBatch; readonly downs: number }
+  | { readonly type: 'take-back'; readonly thread: number; readonly batch: number; readonly count: number }
+  | { readonly type: 'cancel'; readonly thread: number; readonly batch: number }
+  | { readonly type: 'kill'; readonly thread: number; readonly batch: number };

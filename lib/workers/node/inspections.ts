@@ -12,7 +12,7 @@
  */
 import { HandoffError } from '../../core/errors.ts';
 import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
-import type { Lane } from './lane.ts';
+import type { WorkerThread } from './worker-thread.ts';
 import type { Control } from './wire.ts';
 
 // An import that takes longer than this, in ms, gives its thread back when other work wants it.
@@ -20,12 +20,12 @@ const slowMs = 1000;
 
 export interface InspectionParts {
   /** The threads of the pool, by index; undefined: that one is being started. */
-  readonly lanes: readonly (Lane | undefined)[];
+  readonly threads: readonly (WorkerThread | undefined)[];
   /** A thread of the pool can run nothing until it is free again. */
   busy(index: number): void;
   free(index: number): void;
   /** Starts the extra thread. */
-  extra(): Promise<{ readonly lane: Lane; end(): Promise<void> }>;
+  extra(): Promise<{ readonly thread: WorkerThread; end(): Promise<void> }>;
   /** Whether any work waits for threads, as far as is known. */
   isWanted(): boolean;
   /** Why nothing can be asked any more; undefined: it can. */
@@ -50,7 +50,7 @@ interface Question {
   /** It has shown that it takes long: it is not given a thread of the pool again. */
   slow: boolean;
   /** The thread that looks, and its index in the pool; -1: the extra one. */
-  at: { readonly lane: Lane; readonly index: number } | undefined;
+  at: { readonly thread: WorkerThread; readonly index: number } | undefined;
   /** Its thread was taken away: it is asked again. */
   evicted: boolean;
 }
@@ -59,7 +59,7 @@ export class Inspections {
   readonly #parts: InspectionParts;
   readonly #questions = new Map<string, Question>();
   readonly #queue: Question[] = [];
-  readonly #looking = new Map<Lane, Question>();
+  readonly #looking = new Map<WorkerThread, Question>();
   #extra: Question | 'starting' | undefined;
 
   constructor(parts: InspectionParts) {
@@ -124,10 +124,10 @@ export class Inspections {
 
   /** Gives one question a thread; false when it has to wait. */
   #serveNext(): boolean {
-    const { lanes } = this.#parts;
+    const { threads } = this.#parts;
     const quick = this.#queue.findIndex(({ slow }) => !slow);
     const index =
-      quick < 0 ? -1 : lanes.findIndex((lane) => lane !== undefined && lane.idle && !this.#looking.has(lane));
+      quick < 0 ? -1 : threads.findIndex((thread) => thread !== undefined && thread.idle && !this.#looking.has(thread));
     if (index >= 0) {
       void this.#inPool(this.#queue.splice(quick, 1)[0]!, index);
       return true;
@@ -145,19 +145,19 @@ export class Inspections {
   }
 
   async #inPool(question: Question, index: number): Promise<void> {
-    const { lanes, busy, free } = this.#parts;
-    const lane = lanes[index]!;
-    this.#looking.set(lane, question);
+    const { threads, busy, free } = this.#parts;
+    const thread = threads[index]!;
+    this.#looking.set(thread, question);
     busy(index);
     const timer = setTimeout(() => {
       question.slow = true;
       if (this.#parts.isWanted()) this.giveBack();
       this.next();
     }, slowMs);
-    await this.#look(question, lane, index);
+    await this.#look(question, thread, index);
     clearTimeout(timer);
-    this.#looking.delete(lane);
-    if (lanes[index] === lane) free(index);
+    this.#looking.delete(thread);
+    if (threads[index] === thread) free(index);
     if (this.#looking.size > 0 && this.#parts.isWanted()) this.giveBack();
     this.next();
   }
@@ -169,9 +169,9 @@ export class Inspections {
       let thread: Awaited<ReturnType<InspectionParts['extra']>> | undefined;
       try {
         thread = await this.#parts.extra();
-        for (; next !== undefined && !thread.lane.gone; next = this.#nextForExtra()) {
+        for (; next !== undefined && !thread.thread.gone; next = this.#nextForExtra()) {
           this.#extra = next;
-          await this.#look(next, thread.lane, -1);
+          await this.#look(next, thread.thread, -1);
         }
       } catch (error) {
         this.#settle(next!, () => next!.answered.reject(error));
@@ -194,19 +194,19 @@ export class Inspections {
   }
 
   /** Has a thread look, which is ended when it takes too long or nobody waits any more. */
-  async #look(question: Question, lane: Lane, index: number): Promise<void> {
+  async #look(question: Question, thread: WorkerThread, index: number): Promise<void> {
     const { asked } = question;
     if (!this.#isCurrent(question)) return; // everyone has left while the thread was started
-    question.at = { lane, index };
+    question.at = { thread, index };
     let timer: LongTimeout | undefined;
     if (asked.limit !== undefined && asked.limit !== Infinity) {
       timer = setLongTimeout(() => {
         this.#settle(question, () => question.answered.resolve(asked.late!()));
-        lane.kill();
+        thread.kill();
       }, asked.limit);
     }
     try {
-      const answer: unknown = await lane.control((control) => asked.ask(control));
+      const answer: unknown = await thread.control((control) => asked.ask(control));
       this.#settle(question, () => question.answered.resolve(answer));
     } catch (error) {
       if (question.evicted && this.#isCurrent(question)) {
@@ -224,7 +224,7 @@ export class Inspections {
   #evict(question: Question): void {
     if (question.at === undefined || question.at.index < 0 || question.evicted) return;
     question.evicted = true;
-    question.at.lane.kill();
+    question.at.thread.kill();
   }
 
   #isCurrent(question: Question): boolean {
@@ -242,6 +242,6 @@ export class Inspections {
     this.#questions.delete(question.asked.key);
     const at = this.#queue.indexOf(question);
     if (at >= 0) this.#queue.splice(at, 1);
-    question.at?.lane.kill();
+    question.at?.thread.kill();
   }
 }

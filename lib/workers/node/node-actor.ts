@@ -7,8 +7,8 @@ import { importTooSlow } from '../code/module-error.ts';
 import type { PayloadData } from '../store/payload.ts';
 import type { CodeList } from './code-registry.ts';
 import { Inspections } from './inspections.ts';
-import { Lane } from './lane.ts';
-import type { Importing, LaneEvents, OutgoingBatch } from './lane-messages.ts';
+import { WorkerThread } from './worker-thread.ts';
+import type { Importing, ThreadEvents, OutgoingBatch } from './thread-messages.ts';
 import type { NodeEvents, NodeLink } from './node-link.ts';
 import { type NodeSettings, ThreadPool } from './thread-pool.ts';
 import type { ModuleDescription, SourceDescription } from './wire.ts';
@@ -22,13 +22,13 @@ export class NodeActor implements Running, NodeLink {
   readonly #supervisor: Supervisor;
   readonly #codes: CodeList;
   readonly #events: NodeEvents;
-  readonly #lanes: (Lane | undefined)[] = [];
+  readonly #threads: (WorkerThread | undefined)[] = [];
   readonly #inspections: Inspections;
   /** Told when a thread is up again that was started anew on purpose. */
   readonly #restarted = new Map<number, () => void>();
   #gone = false;
   /** Told of every batch just before it is sent, where somebody measures. */
-  onSend: ((index: number, lane: Lane, batch: OutgoingBatch) => void) | undefined;
+  onSend: ((index: number, thread: WorkerThread, batch: OutgoingBatch) => void) | undefined;
 
   /**
    * @param most how many threads it may ever have
@@ -46,16 +46,16 @@ export class NodeActor implements Running, NodeLink {
     this.#events = events;
     this.#pool = new ThreadPool(settings, most);
     this.#inspections = new Inspections({
-      lanes: this.#lanes,
+      threads: this.#threads,
       isWanted,
-      busy: (index) => events.laneBusy(index),
-      free: (index) => events.laneFree(index),
+      busy: (index) => events.threadBusy(index),
+      free: (index) => events.threadFree(index),
       extra: () => this.#startExtra(),
       refusal: () => this.#refusal(),
     });
     this.#supervisor = new Supervisor({
       strategy: 'one-for-one',
-      onRestart: (child) => events.laneRestarted(Number(child.slice('worker-'.length))),
+      onRestart: (child) => events.threadRestarted(Number(child.slice('worker-'.length))),
     });
     this.exited = this.#supervisor.exited.then(async (exit) => {
       this.#gone = true;
@@ -83,28 +83,28 @@ export class NodeActor implements Running, NodeLink {
     }
   }
 
-  /** The lanes that are up. */
-  get lanes(): number[] {
-    return this.#lanes.flatMap((lane, index) => (lane === undefined ? [] : index));
+  /** The threads that are up. */
+  get threads(): number[] {
+    return this.#threads.flatMap((thread, index) => (thread === undefined ? [] : index));
   }
 
   /** Its threads, which somebody may measure. */
-  get running(): readonly Lane[] {
-    return this.#lanes.filter((lane) => lane !== undefined);
+  get running(): readonly WorkerThread[] {
+    return this.#threads.filter((thread) => thread !== undefined);
   }
 
   /** Starts more threads, until there are as many. */
   async grow(threads: number): Promise<void> {
-    const missing = Math.max(0, threads - this.#lanes.length);
-    const indexes = Array.from({ length: missing }, () => this.#lanes.push(undefined) - 1);
-    await Promise.all(indexes.map((index) => this.#startLane(index)));
+    const missing = Math.max(0, threads - this.#threads.length);
+    const indexes = Array.from({ length: missing }, () => this.#threads.push(undefined) - 1);
+    await Promise.all(indexes.map((index) => this.#startThread(index)));
   }
 
-  #startLane(index: number): Promise<Running> {
-    const events: LaneEvents = {
+  #startThread(index: number): Promise<Running> {
+    const events: ThreadEvents = {
       ...this.#events,
       up: () => {
-        this.#events.laneUp(index);
+        this.#events.threadUp(index);
         this.#restarted.get(index)?.();
         this.#restarted.delete(index);
         this.#inspections.next();
@@ -114,13 +114,13 @@ export class NodeActor implements Running, NodeLink {
         if (this.#inspections.waiting) this.#inspections.next();
       },
       down: (crash, started) => {
-        this.#lanes[index] = undefined;
-        this.#events.laneDown(index, crash, started);
+        this.#threads[index] = undefined;
+        this.#events.threadDown(index, crash, started);
       },
     };
     const start = async (): Promise<Running> => {
       this.#codes.versions.verify(); // it will import what there is now
-      return Lane.start(this.#pool, this.#codes, events, (lane) => (this.#lanes[index] = lane));
+      return WorkerThread.start(this.#pool, this.#codes, events, (thread) => (this.#threads[index] = thread));
     };
     return this.#supervisor.startChild({ id: `worker-${index}`, start });
   }
@@ -130,10 +130,10 @@ export class NodeActor implements Running, NodeLink {
     return data;
   }
 
-  /** @throws V8's error when a value among the items cannot be sent; the lane is then as before */
-  send(lane: number, batch: OutgoingBatch): void {
-    const to = this.#lanes[lane]!;
-    this.onSend?.(lane, to, batch);
+  /** @throws V8's error when a value among the items cannot be sent; the thread is then as before */
+  send(thread: number, batch: OutgoingBatch): void {
+    const to = this.#threads[thread]!;
+    this.onSend?.(thread, to, batch);
     to.send(batch);
   }
 
@@ -142,38 +142,38 @@ export class NodeActor implements Running, NodeLink {
    *
    * @param other a node of the same process, which may be this one
    */
-  connect(lane: number, other: NodeLink, otherLane: number): void {
-    const [from, to] = [this.#lanes[lane], (other as NodeActor).#lanes[otherLane]];
+  connect(thread: number, other: NodeLink, otherThread: number): void {
+    const [from, to] = [this.#threads[thread], (other as NodeActor).#threads[otherThread]];
     if (from !== undefined && to !== undefined) from.connect(to);
   }
 
-  /** By which other threads know a lane; -1 when it is gone. */
-  addressOf(lane: number): number {
-    return this.#lanes[lane]?.address ?? -1;
+  /** By which other threads know a thread; -1 when it is gone. */
+  addressOf(thread: number): number {
+    return this.#threads[thread]?.address ?? -1;
   }
 
   /** Takes back up to `count` functions of a batch; gives how many. */
-  takeBack(lane: number, batch: number, count: number): number {
-    return this.#lanes[lane]?.takeBack(batch, count) ?? 0;
+  takeBack(thread: number, batch: number, count: number): number {
+    return this.#threads[thread]?.takeBack(batch, count) ?? 0;
   }
 
   /** How many functions of a batch have begun. */
-  begun(lane: number, batch: number): number {
-    return this.#lanes[lane]?.begun(batch) ?? 0;
+  begun(thread: number, batch: number): number {
+    return this.#threads[thread]?.begun(batch) ?? 0;
   }
 
-  /** When what a lane runs began; see there. */
-  turnAt(lane: number): number {
-    return this.#lanes[lane]?.turnAt ?? 0;
+  /** When what a thread runs began; see there. */
+  turnAt(thread: number): number {
+    return this.#threads[thread]?.turnAt ?? 0;
   }
 
   /** Cancels a batch; gives how many of its functions were taken back. */
-  cancel(lane: number, batch: number, why: 'aborted' | 'timeout'): number {
-    return this.#lanes[lane]?.cancel(batch, why) ?? 0;
+  cancel(thread: number, batch: number, why: 'aborted' | 'timeout'): number {
+    return this.#threads[thread]?.cancel(batch, why) ?? 0;
   }
 
-  kill(lane: number, batch?: number): boolean {
-    return this.#lanes[lane]?.kill(batch) ?? true;
+  kill(thread: number, batch?: number): boolean {
+    return this.#threads[thread]?.kill(batch) ?? true;
   }
 
   /**
@@ -201,8 +201,8 @@ export class NodeActor implements Running, NodeLink {
   }
 
   /** What a thread imports now; undefined: nothing. */
-  importing(lane: number): Importing | undefined {
-    return this.#lanes[lane]?.importing;
+  importing(thread: number): Importing | undefined {
+    return this.#threads[thread]?.importing;
   }
 
   async stop(): Promise<void> {
@@ -212,11 +212,11 @@ export class NodeActor implements Running, NodeLink {
 
   /** Starts all its threads anew; resolves when they are up. What they run is put back, and costs no attempt. */
   async restartThreads(): Promise<void> {
-    const up = this.#lanes.flatMap((lane, index) => {
-      if (lane === undefined) return [];
+    const up = this.#threads.flatMap((thread, index) => {
+      if (thread === undefined) return [];
       const again = new Promise<void>((resolve) => this.#restarted.set(index, resolve));
-      this.#events.laneBusy(index);
-      lane.kill();
+      this.#events.threadBusy(index);
+      thread.kill();
       return again;
     });
     await Promise.race([Promise.all(up), this.exited]);
@@ -224,12 +224,12 @@ export class NodeActor implements Running, NodeLink {
 
   /** Ends its threads at once, whatever they do. */
   killAll(): void {
-    for (const lane of this.#lanes) lane?.kill();
+    for (const thread of this.#threads) thread?.kill();
   }
 
   inspect(): Omit<TreeNode, 'id' | 'restarts' | 'state'> {
     const { capabilities, speed } = this.settings;
-    const threads = this.#lanes.filter((lane) => lane !== undefined).length;
+    const threads = this.#threads.filter((thread) => thread !== undefined).length;
     return { ...this.#supervisor.inspect(), info: { capabilities, threads, speed } };
   }
 
@@ -242,11 +242,11 @@ export class NodeActor implements Running, NodeLink {
   }
 
   /** A thread of its own for questions, beside the pool. */
-  async #startExtra(): Promise<{ readonly lane: Lane; end(): Promise<void> }> {
+  async #startExtra(): Promise<{ readonly thread: WorkerThread; end(): Promise<void> }> {
     const pool = new ThreadPool({ ...this.settings, threads: 1 }, 1);
     try {
-      const lane = await Lane.start(pool, this.#codes, silent, () => {});
-      return { lane, end: () => pool.destroy() };
+      const thread = await WorkerThread.start(pool, this.#codes, silent, () => {});
+      return { thread, end: () => pool.destroy() };
     } catch (error) {
       await pool.destroy();
       throw error;
@@ -254,4 +254,4 @@ export class NodeActor implements Running, NodeLink {
   }
 }
 
-const silent: LaneEvents = { up() {}, down() {}, started() {}, ended() {}, log() {}, printed() {}, ask() {} };
+const silent: ThreadEvents = { up() {}, down() {}, started() {}, ended() {}, log() {}, printed() {}, ask() {} };

@@ -1,7 +1,7 @@
 /** A node as the scheduler's shell sees it, on this host or on another. */
 import type { Capabilities } from '../../dag/types.ts';
 import type { PayloadData } from '../store/payload.ts';
-import type { Importing, LaneCrash, LaneEvents, OutgoingBatch } from './lane-messages.ts';
+import type { Importing, ThreadCrash, ThreadEvents, OutgoingBatch } from './thread-messages.ts';
 import type { ModuleDescription, SourceDescription } from './wire.ts';
 
 export interface NodeLink extends Inspector {
@@ -22,29 +22,29 @@ export interface NodeLink extends Inspector {
    * A payload will be taken there, though by nothing that has been sent. Undefined where every payload is there anyway.
    */
   ahead?(data: PayloadData, run: number): void;
-  /** @throws V8's error when a value among the items cannot be sent; the lane is then as before */
-  send(lane: number, batch: OutgoingBatch): void;
+  /** @throws V8's error when a value among the items cannot be sent; the thread is then as before */
+  send(thread: number, batch: OutgoingBatch): void;
   /** Takes back up to `count` functions of a batch; gives how many; undefined when that will be told by `takenBack`. */
-  takeBack(lane: number, batch: number, count: number): number | undefined;
+  takeBack(thread: number, batch: number, count: number): number | undefined;
   /**
    * Cancels a batch; gives how many of its functions were taken back; undefined when that will be told by `takenBack`.
    */
-  cancel(lane: number, batch: number, why: 'aborted' | 'timeout'): number | undefined;
+  cancel(thread: number, batch: number, why: 'aborted' | 'timeout'): number | undefined;
   /** How many functions of a batch have begun, as far as is known. */
-  begun(lane: number, batch: number): number;
+  begun(thread: number, batch: number): number;
   /** What a thread imports now. Undefined where that is not known. */
-  importing?(lane: number): Importing | undefined;
+  importing?(thread: number): Importing | undefined;
   /** Lets two threads of one process hand results to each other. */
-  connect(lane: number, other: NodeLink, otherLane: number): void;
-  /** By which other threads of its process know a lane; -1 when it is gone. */
-  addressOf(lane: number): number;
+  connect(thread: number, other: NodeLink, otherThread: number): void;
+  /** By which other threads of its process know a thread; -1 when it is gone. */
+  addressOf(thread: number): number;
   /**
    * Ends a thread, whatever it does.
    *
    * @param batch for what it runs: a thread that has ended that batch, and begun another, goes on
-   * @returns false when it goes on; undefined when that will be told: by `laneDown`, or by `laneUp` when it goes on
+   * @returns false when it goes on; undefined when that will be told: by `threadDown`, or by `threadUp` when it goes on
    */
-  kill(lane: number, batch?: number): boolean | undefined;
+  kill(thread: number, batch?: number): boolean | undefined;
 }
 
 /** Whoever can look into code: a node. */
@@ -62,14 +62,14 @@ export interface Inspector {
 /** How far the batches of a dead thread had got. */
 export type StartedBatches = readonly { readonly batch: number; readonly started: number }[];
 
-/** What a node tells. Lanes are numbered from 0. */
-export interface NodeEvents extends Omit<LaneEvents, 'up' | 'down'> {
-  laneUp(lane: number): void;
-  laneDown(lane: number, crash: LaneCrash, started: StartedBatches): void;
-  laneRestarted(lane: number): void;
+/** What a node tells. Threads are numbered from 0. */
+export interface NodeEvents extends Omit<ThreadEvents, 'up' | 'down'> {
+  threadUp(thread: number): void;
+  threadDown(thread: number, crash: ThreadCrash, started: StartedBatches): void;
+  threadRestarted(thread: number): void;
   /** It looks into code, and can run nothing until it is free again. */
-  laneBusy(lane: number): void;
-  laneFree(lane: number): void;
+  threadBusy(thread: number): void;
+  threadFree(thread: number): void;
   /** Functions of a batch from `limit` on had not begun and never will. */
   takenBack(batch: number, limit: number): void;
 }

@@ -35,7 +35,7 @@ export interface ThreadExit {
 }
 
 /** A thread that serves. */
-export interface Thread {
+export interface PoolThread {
   readonly port: MessagePort;
   readonly cursors: Int32Array;
   readonly programs: Int32Array;
@@ -119,7 +119,7 @@ export class ThreadPool {
       },
       ...(heapMb !== undefined && { resourceLimits: limitsOf(heapMb) }),
     });
-    // A thread that fails while it has no task. Its lane is told when it attaches.
+    // A thread that fails while it has no task. Its thread is told when it attaches.
     this.#piscina.on('error', () => {});
   }
 
@@ -129,7 +129,7 @@ export class ThreadPool {
   }
 
   /** Has a thread serve. It is ready when it says so on its port. */
-  attach(): Thread {
+  attach(): PoolThread {
     const data = new MessageChannel();
     const control = new MessageChannel();
     const killer = new AbortController();

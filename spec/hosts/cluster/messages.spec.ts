@@ -55,12 +55,12 @@ function host(network: MemoryNetwork) {
     settings: { name: 'near', capabilities: { cpu: 2 }, threads, speed: 1 },
     host: 0,
     hostName: undefined,
-    send: (lane: number, { size, program }: { size: number; program: Int32Array }) => {
-      expect(lane).toBeLessThan(threads);
+    send: (thread: number, { size, program }: { size: number; program: Int32Array }) => {
+      expect(thread).toBeLessThan(threads);
       expect(2 * size).toBeLessThanOrEqual(program.length);
       told.push('batch');
     },
-    takeBack: (_lane: number, _batch: number, most: number) => most,
+    takeBack: (_thread: number, _batch: number, most: number) => most,
     cancel: () => 0,
     begun: () => 0,
     kill: () => {},
@@ -69,9 +69,9 @@ function host(network: MemoryNetwork) {
     travelling: (data: unknown) => data,
   }) as unknown as NodeLink;
   const events = guarded({
-    laneUp: (lane: number) => expect(lane).toBeLessThan(threads),
-    laneDown: (lane: number, _crash: unknown, started: readonly { readonly batch: number }[]) => {
-      expect(lane).toBeLessThan(threads);
+    threadUp: (thread: number) => expect(thread).toBeLessThan(threads),
+    threadDown: (thread: number, _crash: unknown, started: readonly { readonly batch: number }[]) => {
+      expect(thread).toBeLessThan(threads);
       for (const each of started) expect(each.batch).toBe(batch.id);
     },
     started: (id: number, index: number) => {
@@ -99,7 +99,7 @@ function host(network: MemoryNetwork) {
       memory: undefined,
       names: new ModuleNames('/nowhere', false, () => somePackage, codes.versions),
       requests: requestChecks,
-      cards: () => [{ name: 'near', capabilities: { cpu: 2 }, threads, speed: 1, lanes: [0, 1] }],
+      cards: () => [{ name: 'near', capabilities: { cpu: 2 }, threads, speed: 1, threadsUp: [0, 1] }],
       node: (name: string) => (name === 'near' ? link : undefined),
       hostUp: (remote: any, cards: readonly any[]) => {
         for (const card of cards)
@@ -122,7 +122,7 @@ function host(network: MemoryNetwork) {
   return { cluster, told, asked, wrong };
 }
 
-const far = { name: 'far', capabilities: { cpu: 1 }, threads, speed: 1, lanes: [0] };
+const far = { name: 'far', capabilities: { cpu: 1 }, threads, speed: 1, threadsUp: [0] };
 const shape = { kind: 'view', view: 'Float64Array', length: 4 };
 const reference = { kind: 'remote', host: 'other', key: 'other:1', of: shape };
 
@@ -133,7 +133,7 @@ const right: (() => [type: number, parts: unknown[]])[] = [
   () => [Message.ping, [Date.now(), 0, 0]],
   () => [Message.members, [['x other:7']]],
   () => [Message.nodes, [[far]]],
-  () => [Message.lane, ['far', 1, true]],
+  () => [Message.thread, ['far', 1, true]],
   () => [Message.request, [1, 'lookup', ['d', 'f']]],
   () => [Message.request, [2, 'told', [1, [], 0]]],
   () => [Message.request, [3, 'names', [[{ id: 'a', name: 'a', node: 'far' }]]]],
@@ -155,7 +155,7 @@ const right: (() => [type: number, parts: unknown[]])[] = [
   ],
   () => [Message.started, [batch.id, 1, Date.now()]],
   () => [Message.takenBack, [batch.id, 2]],
-  () => [Message.laneDown, ['far', 0, { reason: 'exit', exitCode: 1 }, [{ batch: batch.id, started: 1 }]]],
+  () => [Message.threadDown, ['far', 0, { reason: 'exit', exitCode: 1 }, [{ batch: batch.id, started: 1 }]]],
   () => [Message.log, ['far', 'r', 'd', 'f', 0, ['text']]],
 ];
 
@@ -297,9 +297,9 @@ describe('what a peer says that has proved itself', () => {
       decodeMessage(type, encodeMessage(type, parts));
 
   it.each<[string, () => unknown]>([
-    ['a thread that no machine has', of(Message.lane, 'far', 2 ** 31, true)],
+    ['a thread that no machine has', of(Message.thread, 'far', 2 ** 31, true)],
     ['a node of more threads than there are', of(Message.nodes, [{ ...far, threads: 2 ** 31 }])],
-    ['a node with threads up that it does not have', of(Message.nodes, [{ ...far, lanes: [threads] }])],
+    ['a node with threads up that it does not have', of(Message.nodes, [{ ...far, threadsUp: [threads] }])],
     [
       'a node that has more of something than there is',
       of(Message.nodes, [{ ...far, capabilities: { cpu: Infinity } }]),

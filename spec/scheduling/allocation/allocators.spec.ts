@@ -124,7 +124,7 @@ describe('strategies', () => {
   const candidate = (name: string, idle: number, threads: number, claimed = {}, speed = 1) => ({
     name,
     idle,
-    threads,
+    threadsUp: threads,
     claimed,
     speed,
     capabilities: { cpu: 4, gpu: 1 },

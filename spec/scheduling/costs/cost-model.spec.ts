@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../lib/dag/compile.ts';
 import { Dag, type FunctionSpec } from '../../../lib/index.ts';
-import type { BatchReport } from '../../../lib/workers/node/lane-messages.ts';
+import type { BatchReport } from '../../../lib/workers/node/thread-messages.ts';
 import { placed, placeOf } from '../../../lib/workers/node/wire.ts';
 import { CostModel } from '../../../lib/scheduling/costs/cost-model.ts';
 import { addJson, type CostModelJson, faultOf, nameOf, toJson } from '../../../lib/engine/cost-json.ts';
@@ -126,7 +126,7 @@ describe('a report', () => {
     timedOut: false,
     functions: [0, 1, 2, 3, 4, 5],
     run: { plan, settings: { codes: Int32Array.of(workCode, otherCode) } },
-    lane: { node: { speed: 2, host: 0 } },
+    thread: { node: { speed: 2, host: 0 } },
   } as unknown as Batch;
   const report = (durations: readonly number[]): BatchReport => ({
     first: 0,
@@ -230,7 +230,7 @@ describe('a report', () => {
 
   it('of another host is not believed where it cannot be true', () => {
     const learned = create();
-    const far = { ...batch, lane: { node: { speed: 1, host: 1 } } } as unknown as Batch;
+    const far = { ...batch, thread: { node: { speed: 1, host: 1 } } } as unknown as Batch;
     for (const wrong of [
       [99, 1, 5],
       [workCode, 1, NaN],

@@ -37,18 +37,18 @@ const imports = (batches: readonly Batch[]): number =>
   batches.reduce((sum, { gang }) => sum + (gang?.imports.size ?? 0), 0);
 
 describe('a gang', () => {
-  it('is formed when what is ready is too little for the lanes, and takes along what follows', () => {
+  it('is formed when what is ready is too little for the threads, and takes along what follows', () => {
     const batches = firstSent(stencil(8, 20));
     expect(batches).toHaveLength(2);
     expect(batches.map(({ size }) => size)).toEqual([80, 80]);
   });
 
-  it('gives neighbours to the same lane, so that little is handed over', () => {
+  it('gives neighbours to the same thread, so that little is handed over', () => {
     const batches = firstSent(stencil(8, 20));
     expect(imports(batches)).toBe(2 * 19); // one result in each direction, each step but the last
   });
 
-  it('puts off what needs results of another lane to the end of its level', () => {
+  it('puts off what needs results of another thread to the end of its level', () => {
     const dag = stencil(8, 20);
     const { entries } = compile(dag);
     const [first] = firstSent(dag);
@@ -62,7 +62,7 @@ describe('a gang', () => {
     expect(batches.map(({ size }) => size)).toEqual([40, 40]);
   });
 
-  it('uses no more lanes than the run may, and none when it may use but one', () => {
+  it('uses no more threads than the run may, and none when it may use but one', () => {
     expect(firstSent(stencil(8, 20), { threads: 4, maxConcurrency: 3 })).toHaveLength(3);
     expect(imports(firstSent(stencil(8, 20), { threads: 4, maxConcurrency: 1 }))).toBe(0);
   });

@@ -29,7 +29,7 @@ class World {
     const plan = compile(dag.add({ id: 'last', code, args: [...middle, 'gate'] }));
     this.state.estimates.push({ ...createEstimate(), mean: 10 });
     this.feed({ type: 'NodeUp', node: 'a', incarnation: 1, capabilities: { cpu: 4 }, speed: 1 });
-    for (let lane = 0; lane < 2; lane++) this.feed({ type: 'LaneUp', node: 'a', incarnation: 1, lane });
+    for (let thread = 0; thread < 2; thread++) this.feed({ type: 'ThreadUp', node: 'a', incarnation: 1, thread });
     const kept = new Uint8Array(plan.size);
     kept[plan.size - 1] = 1;
     this.feed({

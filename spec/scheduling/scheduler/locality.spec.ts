@@ -16,7 +16,7 @@ const code = { module: 'file:///tasks.js', export: 'work' };
 const mib = 2 ** 20;
 type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
 
-/** Two hosts of one node with one lane each, named after their numbers. */
+/** Two hosts of one node with one thread each, named after their numbers. */
 class Cluster {
   readonly state = createState(new SimpleResourceTracker(), { batchSize: 1 });
   readonly running = new Map<string, Batch>();
@@ -27,7 +27,7 @@ class Cluster {
     this.state.estimates.push(createEstimate());
     for (const host of [1, 2]) {
       this.feed({ type: 'NodeUp', node: `n${host}`, incarnation: 1, capabilities: {}, speed: 1, host });
-      this.feed({ type: 'LaneUp', node: `n${host}`, incarnation: 1, lane: 0 });
+      this.feed({ type: 'ThreadUp', node: `n${host}`, incarnation: 1, thread: 0 });
     }
   }
 
@@ -78,7 +78,7 @@ class Cluster {
   }
 
   where(id: string): string | undefined {
-    return this.running.get(id)?.lane.node.name;
+    return this.running.get(id)?.thread.node.name;
   }
 
   feed(happening: Happening): void {
@@ -122,7 +122,7 @@ describe('a function that takes a large result', () => {
     expect(other.where('reads')).toBe('n1');
   });
 
-  it('waits for a lane of that host as long as a move is worth, and then goes elsewhere', () => {
+  it('waits for a thread of that host as long as a move is worth, and then goes elsewhere', () => {
     const cluster = new Cluster();
     cluster.submit([
       { id: 'made', node: 'n2' },
@@ -136,7 +136,7 @@ describe('a function that takes a large result', () => {
     expect(cluster.now).toBeGreaterThan(10 + 100);
   });
 
-  it('goes there when a lane is free in time', () => {
+  it('goes there when a thread is free in time', () => {
     const cluster = new Cluster();
     cluster.submit([
       { id: 'made', node: 'n2' },
@@ -178,7 +178,7 @@ describe('a function that will give a large result', () => {
     expect([cluster.where('x'), cluster.where('y')]).toEqual(['n2', 'n1']);
   });
 
-  it('lets others have the lane of another host first', () => {
+  it('lets others have the thread of another host first', () => {
     const cluster = new Cluster();
     cluster.submit(
       ['w', 'x', 'y'].map((id) => ({ id, outputBytes: 64 * mib })),

@@ -30,7 +30,7 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-// Whatever is ready is too little for the lanes, and what follows is sent along.
+// Whatever is ready is too little for the threads, and what follows is sent along.
 const ahead: Partial<Tuning> = {
   minMs: 1e-9,
   batchMs: 1e3,
@@ -150,7 +150,7 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
     );
   });
 
-  it('never uses more lanes than maxConcurrency, and still finishes', () => {
+  it('never uses more threads than maxConcurrency, and still finishes', () => {
     fc.assert(
       fc.property(vertices({ failures: false }), seed, fc.integer({ min: 1, max: 2 }), (all, s, maxConcurrency) => {
         const dag = build(all);
@@ -272,7 +272,7 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
     );
   });
 
-  it('keeps runs apart that share lanes and resources', () => {
+  it('keeps runs apart that share threads and resources', () => {
     fc.assert(
       fc.property(graph, graph, seed, (one, two, s) => {
         const dags = [one, two].map((all, k) => {

@@ -26,7 +26,7 @@ class Machine {
     this.state.estimates.push({ ...createEstimate(), mean: 0.001, count: 100 });
     for (const [k, host] of hosts.entries()) {
       this.feed({ type: 'NodeUp', node: `n${k}`, incarnation: 1, capabilities: { cpu: 4 }, speed: 1, host });
-      this.feed({ type: 'LaneUp', node: `n${k}`, incarnation: 1, lane: 0 });
+      this.feed({ type: 'ThreadUp', node: `n${k}`, incarnation: 1, thread: 0 });
     }
     const dag = new Dag('run');
     for (const each of functions) dag.add(each);
@@ -56,7 +56,7 @@ class Machine {
   /** The batches that were sent, each by the ids of its functions and its node. */
   get sent(): string[] {
     return this.batches.map(
-      ({ run, functions, lane }) => `${functions.map((i) => run.plan.entries[i]!.id).join()} ${lane.node.name}`,
+      ({ run, functions, thread }) => `${functions.map((i) => run.plan.entries[i]!.id).join()} ${thread.node.name}`,
     );
   }
 
@@ -89,18 +89,18 @@ class Machine {
     });
   }
 
-  laneDown(node: string, begun: number, crash: Crash = { reason: 'killed' }): void {
-    const batch = this.batches.findLast(({ lane }) => lane.node.name === node)!;
+  threadDown(node: string, begun: number, crash: Crash = { reason: 'killed' }): void {
+    const batch = this.batches.findLast(({ thread }) => thread.node.name === node)!;
     this.feed({
-      type: 'LaneDown',
+      type: 'ThreadDown',
       node,
       incarnation: 1,
-      lane: 0,
+      thread: 0,
       crash,
       started: [{ batch: batch.id, started: begun }],
       random: 0,
     });
-    this.feed({ type: 'LaneUp', node, incarnation: 1, lane: 0 });
+    this.feed({ type: 'ThreadUp', node, incarnation: 1, thread: 0 });
   }
 }
 
@@ -124,7 +124,7 @@ describe('a function that is not idempotent', () => {
 
   it('is run elsewhere when its host says that it had not begun', () => {
     const machine = new Machine([one()], {}, [1]);
-    machine.laneDown('n0', 0);
+    machine.threadDown('n0', 0);
     expect(machine.sent).toEqual(['x n0', 'x n0']);
     machine.end();
     expect(machine.isFinished).toBe(true);
@@ -146,16 +146,16 @@ describe('a function that is not idempotent', () => {
 
   it('fails when its thread is ended for the sake of another', () => {
     const machine = new Machine([one()], { maxRetries: 3 }, [0]);
-    machine.laneDown('n0', 1);
+    machine.threadDown('n0', 1);
     expect(machine.sent).toEqual(['x n0']);
     expect(machine.failures).toEqual([{ kind: 'begun', node: 'n0', ended: false }]);
   });
 
   it('is retried when it has ended its thread itself, as often as it may', () => {
     const machine = new Machine([one({ maxRetries: 1 })], {}, [0]);
-    machine.laneDown('n0', 1, { reason: 'exit', exitCode: 1 });
+    machine.threadDown('n0', 1, { reason: 'exit', exitCode: 1 });
     expect(machine.sent).toEqual(['x n0', 'x n0']);
-    machine.laneDown('n0', 1, { reason: 'exit', exitCode: 1 });
+    machine.threadDown('n0', 1, { reason: 'exit', exitCode: 1 });
     expect(machine.failures).toEqual([{ kind: 'crash', crash: { reason: 'exit', exitCode: 1 } }]);
   });
 
@@ -203,13 +203,13 @@ describe('a function that is not idempotent', () => {
 describe('a function that is idempotent', () => {
   it('is not to blame for the end of its thread that was asked for by another scheduler', () => {
     const machine = new Machine([{ id: 'x', code }], {}, [1]);
-    machine.laneDown('n0', 1);
+    machine.threadDown('n0', 1);
     expect(machine.failures).toEqual([]);
     expect(machine.sent).toEqual(['x n0', 'x n0']);
   });
 });
 
-describe('a lane whose end was asked for', () => {
+describe('a thread whose end was asked for', () => {
   it('is used again when it is not ended after all', () => {
     const machine = new Machine(
       [
@@ -227,7 +227,7 @@ describe('a lane whose end was asked for', () => {
     expect(machine.commands.some(({ type }) => type === 'Kill')).toBe(true);
     machine.end(x);
     expect(machine.sent).toEqual(['x n0']);
-    machine.feed({ type: 'LaneUp', node: 'n0', incarnation: 1, lane: 0 });
+    machine.feed({ type: 'ThreadUp', node: 'n0', incarnation: 1, thread: 0 });
     expect(machine.sent).toEqual(['x n0', 'y n0']);
   });
 });

@@ -59,7 +59,8 @@ class Machine {
     });
     for (const { name, threads, host = 0, cpu = 4, speed = 1 } of nodes) {
       this.feed({ type: 'NodeUp', node: name, incarnation: 1, capabilities: { cpu }, speed, host });
-      for (let lane = 0; lane < threads; lane++) this.feed({ type: 'LaneUp', node: name, incarnation: 1, lane });
+      for (let thread = 0; thread < threads; thread++)
+        this.feed({ type: 'ThreadUp', node: name, incarnation: 1, thread });
     }
     const dag = new Dag('run');
     functions.forEach((spec, k) => dag.add({ id: `f${k}`, code, ...spec }));
@@ -130,12 +131,12 @@ class Machine {
   }
 
   crash(batch: Batch, reason: 'exit' | 'killed' = 'exit'): Command[] {
-    const { node, index } = batch.lane;
+    const { node, index } = batch.thread;
     return this.feed({
-      type: 'LaneDown',
+      type: 'ThreadDown',
       node: node.name,
       incarnation: 1,
-      lane: index,
+      thread: index,
       crash: { reason },
       started: [{ batch: batch.id, started: batch.done + 1 }],
       random: 0.5,
@@ -157,7 +158,8 @@ function typesOf(commands: readonly Command[]): string[] {
   return commands.map(({ type }) => type);
 }
 
-const where = (batch: Batch | undefined): string | undefined => batch && `${batch.lane.node.name}:${batch.lane.index}`;
+const where = (batch: Batch | undefined): string | undefined =>
+  batch && `${batch.thread.node.name}:${batch.thread.index}`;
 
 describe('a function is run once more', () => {
   it('when it runs far longer than is typical, and not before', () => {
@@ -205,7 +207,7 @@ describe('a function is run once more', () => {
     const machine = new Machine({ nodes: [{ name: 'a', threads: 1 }], functions: [{}, {}], meanMs: 0.01 });
     machine.now = 30;
     machine.end(machine.started[0]!);
-    machine.feed({ type: 'LaneUp', node: 'a', incarnation: 1, lane: 1 });
+    machine.feed({ type: 'ThreadUp', node: 'a', incarnation: 1, thread: 1 });
     machine.now = 49;
     machine.feed({ type: 'ResourcesFreed' });
     expect(machine.speculated).toEqual([]);
@@ -223,7 +225,7 @@ describe('a function is run once more', () => {
       functions: [{ node: 'a' }, { node: 'a', args: [], duration: 11 }, { node: 'b' }],
     });
     machine.now = 23;
-    machine.end(machine.started.find(({ lane }) => lane.node.name === 'b')!);
+    machine.end(machine.started.find(({ thread }) => thread.node.name === 'b')!);
     expect(machine.speculated).toEqual([]); // they are pinned to a, which has no thread
     const free = new Machine({ nodes: [{ name: 'a', threads: 3 }], functions: [{ duration: 11 }, {}, {}] });
     free.now = 23;
@@ -343,7 +345,7 @@ describe('a function is run once more', () => {
     machine.now = 15; // f0 is made again, and not overdue
     machine.feed({ type: 'ResourcesFreed' });
     machine.now = 19;
-    machine.feed({ type: 'LaneUp', node: 'b', incarnation: 1, lane: 1 });
+    machine.feed({ type: 'ThreadUp', node: 'b', incarnation: 1, thread: 1 });
     machine.now = 21;
     machine.feed({ type: 'ResourcesFreed' });
     expect(machine.speculated.flatMap(({ functions }) => functions)).toEqual([0]);
@@ -380,7 +382,7 @@ describe('the copy is first', () => {
     const machine = new Machine({ functions: [{}, { args: ['f0'] }] });
     const [first, copy] = machine.copied();
     machine.end(copy);
-    expect(machine.fire('grace')).toMatchObject([{ type: 'Kill', lane: 0, batch: first.id }]);
+    expect(machine.fire('grace')).toMatchObject([{ type: 'Kill', thread: 0, batch: first.id }]);
     expect(typesOf(machine.crash(first, 'killed'))).not.toContain('Retry');
     expect(machine.run.attempts[0]).toBe(0);
     expect(machine.run.status[0]).toBe(Status.done);
@@ -443,7 +445,7 @@ describe('one of the two comes to nothing', () => {
     ['dies with its thread', (machine, batch) => machine.crash(batch)],
     [
       'dies with its node',
-      (machine, batch) => machine.feed({ type: 'NodeDown', node: batch.lane.node.name, returning: false }),
+      (machine, batch) => machine.feed({ type: 'NodeDown', node: batch.thread.node.name, returning: false }),
     ],
     ['is given back', (machine, batch) => machine.feed({ type: 'TakenBack', batch: batch.id, limit: 0 })],
     ['lacks what it takes', (machine, batch) => machine.end(batch, { index: 0, kind: 'skipped' })],
@@ -503,7 +505,7 @@ describe('one of the two comes to nothing', () => {
     machine.copied();
     machine.feed({ type: 'NodeDown', node: 'a', returning: false });
     expect(machine.run.status[0]).toBe(Status.ready);
-    machine.feed({ type: 'LaneUp', node: 'b', incarnation: 1, lane: 0 });
+    machine.feed({ type: 'ThreadUp', node: 'b', incarnation: 1, thread: 0 });
     expect(where(machine.started.at(-1))).toBe('b:0');
     machine.end(machine.started.at(-1)!);
     expect(machine.run.attempts[0]).toBe(0);
@@ -587,8 +589,8 @@ describe('a run with a copy', () => {
     expect(explain(machine.state, machine.run, 0)).toMatchObject({
       kind: 'sent',
       node: 'a',
-      lane: 0,
-      copy: { node: 'b', lane: 0 },
+      thread: 0,
+      copy: { node: 'b', thread: 0 },
     });
   });
 });

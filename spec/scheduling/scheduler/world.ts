@@ -13,7 +13,7 @@ import { handle } from '../../../lib/scheduling/scheduler/machine.ts';
 import {
   type Batch,
   createState,
-  type Lane,
+  type Thread,
   type Run,
   type State,
   Status,
@@ -32,7 +32,7 @@ export interface WorldOptions {
   readonly fails?: (run: Run, index: number, attempt: number) => boolean;
   /** Whether a function, once begun, never ends. */
   readonly stuck?: (run: Run, index: number) => boolean;
-  /** How likely, at each step, a busy lane dies. */
+  /** How likely, at each step, a busy thread dies. */
   readonly crashes?: number;
   /** How likely, at each step, a node goes down; it comes back. */
   readonly nodeFailures?: number;
@@ -66,9 +66,9 @@ export class World {
   readonly started: { readonly run: string; readonly index: number; readonly node: string }[] = [];
   readonly released: string[] = [];
   readonly #options: WorldOptions;
-  readonly #work = new Map<Lane, Work[]>();
+  readonly #work = new Map<Thread, Work[]>();
   readonly #timers = new Map<number, number>();
-  readonly #down: Lane[] = [];
+  readonly #down: Thread[] = [];
   readonly #nodesDown = new Set<string>();
   /** Commands are carried out in the order they were given, as the driver does, however deep. */
   readonly #commands: Command[] = [];
@@ -82,7 +82,8 @@ export class World {
     this.state.estimates.push(createEstimate());
     for (const { name, capabilities, threads } of options.nodes) {
       this.feed({ type: 'NodeUp', node: name, incarnation: 1, capabilities, speed: 1 });
-      for (let lane = 0; lane < threads; lane++) this.feed({ type: 'LaneUp', node: name, incarnation: 1, lane });
+      for (let thread = 0; thread < threads; thread++)
+        this.feed({ type: 'ThreadUp', node: name, incarnation: 1, thread });
     }
   }
 
@@ -108,12 +109,13 @@ export class World {
   step(): void {
     if (++this.#steps > 50_000) throw new Error('the scheduler goes round in circles');
     const moves: (() => void)[] = [];
-    for (const [lane, queue] of this.#work) {
+    for (const [thread, queue] of this.#work) {
       const work = queue[0];
-      if (work !== undefined && !this.#isStuck(work)) moves.push(() => this.#advance(lane, work));
+      if (work !== undefined && !this.#isStuck(work)) moves.push(() => this.#advance(thread, work));
     }
     for (const timer of this.#timers.keys()) moves.push(() => this.#fire(timer));
-    for (const lane of this.#down) if (!this.#nodesDown.has(lane.node.name)) moves.push(() => this.#restart(lane));
+    for (const thread of this.#down)
+      if (!this.#nodesDown.has(thread.node.name)) moves.push(() => this.#restart(thread));
     for (const node of this.#nodesDown) moves.push(() => this.#nodeUp(node));
     if (moves.length === 0) throw new Error('nothing can happen any more, but runs are not over');
     this.#now += this.#options.random();
@@ -139,8 +141,9 @@ export class World {
       case 'Start': {
         const { batch } = command;
         if (this.outcomes.has(batch.run.id)) throw new Error(`a batch of ${batch.run.id} was started after its end`);
-        if (!batch.lane.up || batch.lane.killing) throw new Error('a batch was sent to a lane that is gone, or going');
-        const queue = this.#work.get(batch.lane) ?? [];
+        if (!batch.thread.up || batch.thread.killing)
+          throw new Error('a batch was sent to a thread that is gone, or going');
+        const queue = this.#work.get(batch.thread) ?? [];
         queue.push({
           batch,
           begun: 0,
@@ -151,7 +154,7 @@ export class World {
           imported: new Map(),
           skipping: false,
         });
-        this.#work.set(batch.lane, queue);
+        this.#work.set(batch.thread, queue);
         return;
       }
       case 'TakeBack':
@@ -163,8 +166,8 @@ export class World {
         return this.#takeBack(command.batch, Infinity);
       }
       case 'Kill': {
-        const lane = command.node.lanes[command.lane]!;
-        if (lane.up) this.#kill(lane, 'killed');
+        const thread = command.node.threads[command.thread]!;
+        if (thread.up) this.#kill(thread, 'killed');
         return;
       }
       case 'SetTimer':
@@ -188,7 +191,7 @@ export class World {
   }
 
   #find(batch: Batch): Work | undefined {
-    return this.#work.get(batch.lane)?.find((work) => work.batch === batch);
+    return this.#work.get(batch.thread)?.find((work) => work.batch === batch);
   }
 
   #takeBack(batch: Batch, count: number): void {
@@ -201,9 +204,9 @@ export class World {
     this.feed({ type: 'TakenBack', batch: batch.id, limit: work.limit });
   }
 
-  #advance(lane: Lane, work: Work): void {
+  #advance(thread: Thread, work: Work): void {
     const { random, crashes = 0 } = this.#options;
-    if (random() < crashes) return this.#kill(lane, 'exit');
+    if (random() < crashes) return this.#kill(thread, 'exit');
     const running = work.begun > work.ended + work.unreported.length;
     if (running) this.#end(work);
     else if (work.begun < work.limit && this.#isFed(work)) this.#begin(work);
@@ -238,7 +241,7 @@ export class World {
   }
 
   #begin(work: Work): void {
-    const { run, functions, lane } = work.batch;
+    const { run, functions, thread } = work.batch;
     const index = functions[work.begun]!;
     work.begun++;
     const { depOffset, deps } = run.plan;
@@ -248,7 +251,7 @@ export class World {
     if (work.skipping) return;
     const key = `${run.id}/${index}`;
     this.begun.set(key, (this.begun.get(key) ?? 0) + 1);
-    this.started.push({ run: run.id, index, node: lane.node.name });
+    this.started.push({ run: run.id, index, node: thread.node.name });
     if (this.#isExclusive(run, index))
       this.feed({ type: 'FunctionStarted', batch: work.batch.id, index: work.begun - 1 });
   }
@@ -306,19 +309,19 @@ export class World {
   }
 
   #drop(work: Work): void {
-    const queue = this.#work.get(work.batch.lane)!;
+    const queue = this.#work.get(work.batch.thread)!;
     queue.splice(queue.indexOf(work), 1);
   }
 
-  #kill(lane: Lane, reason: 'killed' | 'exit'): void {
-    const started = (this.#work.get(lane) ?? []).map(({ batch, begun }) => ({ batch: batch.id, started: begun }));
-    this.#work.delete(lane);
-    this.#down.push(lane);
+  #kill(thread: Thread, reason: 'killed' | 'exit'): void {
+    const started = (this.#work.get(thread) ?? []).map(({ batch, begun }) => ({ batch: batch.id, started: begun }));
+    this.#work.delete(thread);
+    this.#down.push(thread);
     this.feed({
-      type: 'LaneDown',
-      node: lane.node.name,
-      incarnation: lane.node.incarnation,
-      lane: lane.index,
+      type: 'ThreadDown',
+      node: thread.node.name,
+      incarnation: thread.node.incarnation,
+      thread: thread.index,
       crash: { reason },
       started,
       random: this.#options.random(),
@@ -330,9 +333,9 @@ export class World {
     const node = up[Math.floor(this.#options.random() * up.length)];
     if (node === undefined) return;
     this.#nodesDown.add(node.name);
-    for (const lane of node.lanes) {
-      this.#work.delete(lane);
-      if (lane.up) this.#down.push(lane);
+    for (const thread of node.threads) {
+      this.#work.delete(thread);
+      if (thread.up) this.#down.push(thread);
     }
     this.feed({ type: 'NodeDown', node: node.name, returning: true });
   }
@@ -343,9 +346,9 @@ export class World {
     this.feed({ type: 'NodeUp', node: name, incarnation: incarnation + 1, capabilities, speed: 1 });
   }
 
-  #restart(lane: Lane): void {
-    this.#down.splice(this.#down.indexOf(lane), 1);
-    this.feed({ type: 'LaneUp', node: lane.node.name, incarnation: lane.node.incarnation, lane: lane.index });
+  #restart(thread: Thread): void {
+    this.#down.splice(this.#down.indexOf(thread), 1);
+    this.feed({ type: 'ThreadUp', node: thread.node.name, incarnation: thread.node.incarnation, thread: thread.index });
   }
 
   #fire(timer: number): void {

@@ -33,13 +33,13 @@ const planted: [string, string, string, string][] = [
   ],
   [
     'a claim that leaks when a run is aborted',
-    'scheduling/scheduler/lanes.ts',
+    'scheduling/scheduler/threads.ts',
     '  else if (batch.holds) letGo(',
     '  else if (batch.holds && !batch.cancelled) letGo(',
   ],
   [
     'a function that is started twice',
-    'scheduling/scheduler/lanes.ts',
+    'scheduling/scheduler/threads.ts',
     '    if (batch.run.status[i] === Status.dispatched) putBack(state, batch.run, i, out);',
     '    putBack(state, batch.run, i, out);\n    if (at > 0) putBack(state, batch.run, batch.functions[at - 1]!, out);',
   ],
@@ -93,9 +93,9 @@ const planted: [string, string, string, string][] = [
   ],
   [
     'a claim that is given back twice, by what has lost',
-    'scheduling/scheduler/lanes.ts',
+    'scheduling/scheduler/threads.ts',
     '  if (hasLost(batch)) run.copies.losing--;',
-    '  if (hasLost(batch)) { run.copies.losing--; letGo(state, run, lane.node, batch.claim); }',
+    '  if (hasLost(batch)) { run.copies.losing--; letGo(state, run, thread.node, batch.claim); }',
   ],
   ['what has lost going on', 'scheduling/scheduler/race.ts', '  cancel(state, batch, out);\n', ''],
   [

@@ -1,7 +1,7 @@
 /** The canvas of the timeline: keeps what is seen of it, and paints when something has changed, never otherwise. */
 import { currentTheme } from '../theme.ts';
 import { layoutRows, type Rows } from '../rows.ts';
-import type { Lane } from '../run-data.ts';
+import type { Track } from '../run-data.ts';
 import { Viewport } from '../viewport.ts';
 import { type Cursor, drawTimeline, type Inks, readInks } from './timeline-draw.ts';
 import { listenTo } from './timeline-input.ts';
@@ -26,12 +26,12 @@ export class TimelineCanvas {
   readonly #stopListening: () => void;
   readonly #observer: ResizeObserver;
   #model: TimelineModel | undefined;
-  #geometry: Geometry = { width: 0, height: 0, gutter: 0, axis, rows: { nodes: [], laneHeight: 1, height: 0 } };
+  #geometry: Geometry = { width: 0, height: 0, gutter: 0, axis, rows: { nodes: [], trackHeight: 1, height: 0 } };
   #inks: Inks = readInks(currentTheme());
   #cursor: Cursor | undefined;
   #frame = 0;
-  /** The last lane in the layout. Lanes are only added, or all rebuilt. */
-  #lastLane: Lane | undefined;
+  /** The last track in the layout. Tracks are only added, or all rebuilt. */
+  #lastTrack: Track | undefined;
 
   constructor(canvas: HTMLCanvasElement, listener: TimelineListener) {
     this.#canvas = canvas;
@@ -69,8 +69,8 @@ export class TimelineCanvas {
       this.#cursor = undefined;
     }
     this.#viewport.extend(Math.max(model.end, model.data.latest));
-    if (before?.data !== model.data || this.#lastLane !== model.data.lanes.at(-1)) this.#layout();
-    if (model.selected !== -1 && model.selected !== before?.selected && model.data.lane[model.selected]! >= 0) {
+    if (before?.data !== model.data || this.#lastTrack !== model.data.tracks.at(-1)) this.#layout();
+    if (model.selected !== -1 && model.selected !== before?.selected && model.data.track[model.selected]! >= 0) {
       this.#viewport.bring(model.data.begun[model.selected]!, model.data.ended[model.selected]!);
       this.#listener.followed(this.#viewport.isFollowing);
     }
@@ -123,10 +123,10 @@ export class TimelineCanvas {
 
   #layout(): void {
     const { clientWidth: width, clientHeight: height } = this.#canvas;
-    const lanes = this.#model?.data.lanes ?? [];
-    this.#lastLane = lanes.at(-1);
-    const rows: Rows = layoutRows(lanes, height - axis);
-    const longest = lanes.reduce((most, { node }) => Math.max(most, node.length), 4);
+    const tracks = this.#model?.data.tracks ?? [];
+    this.#lastTrack = tracks.at(-1);
+    const rows: Rows = layoutRows(tracks, height - axis);
+    const longest = tracks.reduce((most, { node }) => Math.max(most, node.length), 4);
     const gutter = Math.round(Math.min(Math.max(longest * 6.6 + 18, 44), Math.max(width * 0.22, 64), 170));
     this.#geometry = { width, height, gutter, axis, rows };
     this.#viewport.scroll(0, rows.height, height - axis);
@@ -182,30 +182,30 @@ export class TimelineCanvas {
 
   #pick(): void {
     if (this.#cursor !== undefined)
-      this.#listener.select(this.#model!.data.lanes[this.#cursor.lane]!.spans.fn[this.#cursor.span]!);
+      this.#listener.select(this.#model!.data.tracks[this.#cursor.track]!.spans.fn[this.#cursor.span]!);
   }
 
-  #step(what: 'span' | 'lane', by: 1 | -1): void {
+  #step(what: 'span' | 'track', by: 1 | -1): void {
     const { data } = this.#model ?? {};
-    const order = this.#geometry.rows.nodes.flatMap((node) => node.lanes);
+    const order = this.#geometry.rows.nodes.flatMap((node) => node.tracks);
     if (data === undefined || order.length === 0) return;
-    const row = order.findIndex(({ lane }) => lane === this.#cursor?.lane);
+    const row = order.findIndex(({ track }) => track === this.#cursor?.track);
     const next =
-      order[what === 'lane' && row >= 0 ? Math.min(Math.max(row + by, 0), order.length - 1) : Math.max(row, 0)]!;
-    const { spans } = data.lanes[next.lane]!;
+      order[what === 'track' && row >= 0 ? Math.min(Math.max(row + by, 0), order.length - 1) : Math.max(row, 0)]!;
+    const { spans } = data.tracks[next.track]!;
     const begun =
-      this.#cursor === undefined ? undefined : data.lanes[this.#cursor.lane]!.spans.begun[this.#cursor.span];
+      this.#cursor === undefined ? undefined : data.tracks[this.#cursor.track]!.spans.begun[this.#cursor.span];
     const span =
-      what === 'lane' && begun !== undefined
+      what === 'track' && begun !== undefined
         ? Math.min(spans.firstEndingAt(begun), spans.size - 1)
         : neighbour(spans, row >= 0 ? this.#cursor!.span : -1, by, this.#viewport.range);
     if (span < 0) return;
-    this.#cursor = { lane: next.lane, span };
+    this.#cursor = { track: next.track, span };
     this.#move(() => this.#viewport.bring(spans.begun[span]!, spans.ended[span]!));
     const { range } = this.#viewport;
     const x = this.#geometry.gutter + ((spans.begun[span]! - range.from) / (range.to - range.from)) * this.#width;
     this.#listener.hover(
-      { kind: 'span', lane: next.lane, span, among: 1 },
+      { kind: 'span', track: next.track, span, among: 1 },
       Math.max(x, this.#geometry.gutter),
       axis + next.top - this.#viewport.scrollTop,
     );

@@ -55,7 +55,7 @@ function hatched(color: string, stripe: string): CanvasPattern {
 }
 
 export interface Cursor {
-  readonly lane: number;
+  readonly track: number;
   readonly span: number;
 }
 
@@ -89,16 +89,17 @@ export function drawTimeline(
   context.clip();
   context.translate(gutter, 0);
   const seen = rows.nodes.filter(
-    ({ top, lanes }) => top - scrollTop <= height && top + headingHeight + lanes.length * rows.laneHeight >= scrollTop,
+    ({ top, tracks }) =>
+      top - scrollTop <= height && top + headingHeight + tracks.length * rows.trackHeight >= scrollTop,
   );
   context.fillStyle = inks.stripe;
-  for (const { lanes } of seen)
-    for (const { top } of lanes) context.fillRect(0, axis + top - scrollTop, width, rows.laneHeight - 1);
+  for (const { tracks } of seen)
+    for (const { top } of tracks) context.fillRect(0, axis + top - scrollTop, width, rows.trackHeight - 1);
   context.fillStyle = inks.line;
   for (const time of at) context.fillRect(Math.round(xOf(range, width - gutter, time)), axis, 1, height - axis);
   context.translate(0, axis - scrollTop);
   for (const node of seen) {
-    for (const { lane, top } of node.lanes) drawLane(context, model, range, lane, top, geometry, inks);
+    for (const { track, top } of node.tracks) drawTrack(context, model, range, track, top, geometry, inks);
     drawMarks(context, model, range, node, width - gutter, inks);
   }
   const end = xOf(range, width - gutter, model.end);
@@ -110,19 +111,19 @@ export function drawTimeline(
   drawAxis(context, range, at, step, geometry, inks);
 }
 
-function drawLane(
+function drawTrack(
   context: CanvasRenderingContext2D,
   model: TimelineModel,
   range: TimeRange,
-  lane: number,
+  track: number,
   top: number,
   geometry: Geometry,
   inks: Inks,
 ): void {
   const { data, places, highlight } = model;
   const width = geometry.width - geometry.gutter;
-  const height = geometry.rows.laneHeight - 1;
-  const { spans } = data.lanes[lane]!;
+  const height = geometry.rows.trackHeight - 1;
+  const { spans } = data.tracks[track]!;
   mergeVisible(spans, data.code, range, width, highlight, pieces);
   const hasLabels = height >= 12;
   for (let i = 0; i < pieces.size; i++) {
@@ -154,7 +155,7 @@ function drawLane(
   }
   for (const live of data.live) {
     // An ended function already is a span, even if its node has not reported the next one yet.
-    if (!isOn(data.lanes[lane]!, live) || data.states[live.fn] !== State.running) continue;
+    if (!isOn(data.tracks[track]!, live) || data.states[live.fn] !== State.running) continue;
     const name = data.code[live.fn]!;
     const from = Math.max(xOf(range, width, live.since), -2);
     const to = Math.min(Math.max(xOf(range, width, model.end), from + 2), width + 2);
@@ -232,23 +233,23 @@ function drawSelection(
   cursor: Cursor | undefined,
 ): void {
   const { data, selected } = model;
-  const outline = (lane: number, begun: number, ended: number, color: string): void => {
-    const row = geometry.rows.nodes.flatMap((node) => node.lanes).find((one) => one.lane === lane);
+  const outline = (track: number, begun: number, ended: number, color: string): void => {
+    const row = geometry.rows.nodes.flatMap((node) => node.tracks).find((one) => one.track === track);
     if (row === undefined) return;
     const x = xOf(range, geometry.width - geometry.gutter, begun);
     const wide = Math.max(xOf(range, geometry.width - geometry.gutter, ended) - x, 3);
     context.globalAlpha = 1;
     context.lineWidth = 2;
     context.strokeStyle = color;
-    context.strokeRect(x - 1, row.top - 1, wide + 2, geometry.rows.laneHeight + 1);
+    context.strokeRect(x - 1, row.top - 1, wide + 2, geometry.rows.trackHeight + 1);
     context.lineWidth = 1;
   };
-  if (selected >= 0 && data.lane[selected]! >= 0)
-    outline(data.lane[selected]!, data.begun[selected]!, data.ended[selected]!, inks.ink);
+  if (selected >= 0 && data.track[selected]! >= 0)
+    outline(data.track[selected]!, data.begun[selected]!, data.ended[selected]!, inks.ink);
   if (cursor === undefined) return;
-  const spans = data.lanes[cursor.lane]?.spans;
+  const spans = data.tracks[cursor.track]?.spans;
   if (spans !== undefined && cursor.span >= 0 && cursor.span < spans.size)
-    outline(cursor.lane, spans.begun[cursor.span]!, spans.ended[cursor.span]!, inks.accent);
+    outline(cursor.track, spans.begun[cursor.span]!, spans.ended[cursor.span]!, inks.accent);
 }
 
 function drawGutter(
@@ -263,7 +264,7 @@ function drawGutter(
   context.fillStyle = inks.line;
   context.fillRect(gutter - 1, 0, 1, height);
   context.textBaseline = 'middle';
-  for (const { host, node, top, hostTop, lanes } of rows.nodes) {
+  for (const { host, node, top, hostTop, tracks } of rows.nodes) {
     if (hostTop !== null) {
       context.font = font;
       context.textAlign = 'left';
@@ -281,12 +282,16 @@ function drawGutter(
     context.textAlign = 'left';
     context.fillStyle = inks.ink;
     context.fillText(shortened(node, gutter - 14, 6.6), 8, y + headingHeight / 2);
-    if (rows.laneHeight < 11) continue;
+    if (rows.trackHeight < 11) continue;
     context.font = font;
     context.fillStyle = inks.quiet;
     context.textAlign = 'right';
-    for (const { lane, top: laneTop } of lanes)
-      context.fillText(String(data.lanes[lane]!.thread), gutter - 7, axis + laneTop - scrollTop + rows.laneHeight / 2);
+    for (const { track, top: trackTop } of tracks)
+      context.fillText(
+        String(data.tracks[track]!.thread),
+        gutter - 7,
+        axis + trackTop - scrollTop + rows.trackHeight / 2,
+      );
   }
 }
 

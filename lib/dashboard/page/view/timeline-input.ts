@@ -13,7 +13,7 @@ export interface TimelineActions {
   leave(): void;
   click(x: number, y: number): void;
   /** To the neighbour in time, or to the thread above or below. */
-  step(what: 'span' | 'lane', by: 1 | -1): void;
+  step(what: 'span' | 'track', by: 1 | -1): void;
   pick(): void;
 }
 
@@ -112,8 +112,8 @@ export function listenTo(canvas: HTMLCanvasElement, actions: TimelineActions): (
     l: () => actions.toggleFollow(),
     '.': () => actions.step('span', 1),
     ',': () => actions.step('span', -1),
-    n: () => actions.step('lane', 1),
-    p: () => actions.step('lane', -1),
+    n: () => actions.step('track', 1),
+    p: () => actions.step('track', -1),
     Enter: () => actions.pick(),
     Escape: () => actions.leave(),
   };

@@ -1,8 +1,8 @@
 /** What the timeline displays, and what is under the pointer. */
 import type { Mark } from '../../protocol.ts';
-import type { LaneSpans } from '../lane-spans.ts';
-import { type Lane, type Live, type RunData, State } from '../run-data.ts';
-import { headingHeight, laneAt, type Rows } from '../rows.ts';
+import type { TrackSpans } from '../track-spans.ts';
+import { type Track, type Live, type RunData, State } from '../run-data.ts';
+import { headingHeight, trackAt, type Rows } from '../rows.ts';
 import { type TimeRange, timeAt, xOf } from '../scale.ts';
 
 export interface TimelineModel {
@@ -30,7 +30,7 @@ export interface Geometry {
 export type Hit =
   | {
       readonly kind: 'span';
-      readonly lane: number;
+      readonly track: number;
       readonly span: number;
       /** Of how many it is the longest. */ readonly among: number;
     }
@@ -55,16 +55,16 @@ export function hitTest(
   const width = geometry.width - gutter;
   const from = timeAt(range, width, x - gutter - reach);
   const to = timeAt(range, width, x - gutter + reach);
-  const lane = laneAt(rows, inner);
-  if (lane !== undefined) return spanAt(model, lane, from, to) ?? liveAt(model, lane, from, to);
+  const track = trackAt(rows, inner);
+  if (track !== undefined) return spanAt(model, track, from, to) ?? liveAt(model, track, from, to);
   const node = rows.nodes.find(({ top }) => inner >= top && inner < top + headingHeight);
   return node === undefined
     ? undefined
     : markAt(model, node.node, (at) => Math.abs(xOf(range, width, at) - (x - gutter)) <= markReach);
 }
 
-function spanAt(model: TimelineModel, lane: number, from: number, to: number): Hit | undefined {
-  const { spans } = model.data.lanes[lane]!;
+function spanAt(model: TimelineModel, track: number, from: number, to: number): Hit | undefined {
+  const { spans } = model.data.tracks[track]!;
   const { begun, ended, fn } = spans;
   const last = spans.firstBeginningAt(to);
   let best = -1;
@@ -74,12 +74,12 @@ function spanAt(model: TimelineModel, lane: number, from: number, to: number): H
     among++;
     if (best === -1 || ended[i]! - begun[i]! > ended[best]! - begun[best]!) best = i;
   }
-  return best === -1 ? undefined : { kind: 'span', lane, span: best, among };
+  return best === -1 ? undefined : { kind: 'span', track, span: best, among };
 }
 
-function liveAt({ data, end }: TimelineModel, lane: number, from: number, to: number): Hit | undefined {
+function liveAt({ data, end }: TimelineModel, track: number, from: number, to: number): Hit | undefined {
   const live = data.live.find(
-    (one) => data.states[one.fn] === State.running && isOn(data.lanes[lane]!, one) && one.since <= to && end >= from,
+    (one) => data.states[one.fn] === State.running && isOn(data.tracks[track]!, one) && one.since <= to && end >= from,
   );
   return live === undefined ? undefined : { kind: 'live', live };
 }
@@ -90,18 +90,18 @@ function markAt({ data }: TimelineModel, node: string, isNear: (at: number) => b
   return gravest === undefined ? undefined : { kind: 'mark', mark: gravest, among: near.length };
 }
 
-export function isOn(lane: Lane, live: Live): boolean {
-  return lane.thread === live.thread && lane.node === live.node && lane.host === live.host;
+export function isOn(track: Track, live: Live): boolean {
+  return track.thread === live.thread && track.node === live.node && track.host === live.host;
 }
 
 /** The function that something is of; -1: of none. */
 export function functionOf({ data }: TimelineModel, hit: Hit): number {
-  if (hit.kind === 'span') return data.lanes[hit.lane]!.spans.fn[hit.span]!;
+  if (hit.kind === 'span') return data.tracks[hit.track]!.spans.fn[hit.span]!;
   return hit.kind === 'live' ? hit.live.fn : hit.mark.fn;
 }
 
 /** The next or previous span of a thread after one, or the first in sight. */
-export function neighbour(spans: LaneSpans, span: number, step: 1 | -1, range: TimeRange): number {
+export function neighbour(spans: TrackSpans, span: number, step: 1 | -1, range: TimeRange): number {
   if (spans.size === 0) return -1;
   if (span < 0) return Math.min(spans.firstBeginningAt(range.from), spans.size - 1);
   return Math.min(Math.max(span + step, 0), spans.size - 1);

@@ -77,7 +77,7 @@ export function Timeline(props: PageProps): VNode {
         aria-label="Task stream"
         aria-describedby="timeline-keys"
       ></canvas>
-      ${data === undefined || data.lanes.length === 0 ? html`<p class="empty">${store.key === null ? 'No run yet. It will be here when one begins.' : data === undefined ? 'Reading the run …' : 'Nothing has begun yet.'}</p>` : ''}
+      ${data === undefined || data.tracks.length === 0 ? html`<p class="empty">${store.key === null ? 'No run yet. It will be here when one begins.' : data === undefined ? 'Reading the run …' : 'Nothing has begun yet.'}</p>` : ''}
       <div
         class="tip"
         role="status"
@@ -132,8 +132,8 @@ function tipOf({ data, end }: TimelineModel, hit: Hit, x: number, y: number): Ti
       ],
     };
   }
-  const lane = data.lanes[hit.lane]!;
-  const { fn, begun, ended, attempt, threw } = lane.spans;
+  const track = data.tracks[hit.track]!;
+  const { fn, begun, ended, attempt, threw } = track.spans;
   const own = fn[hit.span]!;
   const outcome =
     threw[hit.span] === 1
@@ -149,7 +149,7 @@ function tipOf({ data, end }: TimelineModel, hit: Hit, x: number, y: number): Ti
       data.nameOf(own),
       `${formatDuration(ended[hit.span]! - begun[hit.span]!)}, from ${formatDuration(begun[hit.span]!)}`,
       outcome,
-      `${lane.node}, thread ${lane.thread}`,
+      `${track.node}, thread ${track.thread}`,
       hit.among > 1 ? `and ${plural(hit.among - 1, 'shorter one')} here` : '',
     ].filter((line) => line !== ''),
   };

@@ -1,4 +1,4 @@
-/** What goes to a lane, and what is told of it. */
+/** What goes to a thread, and what is told of it. */
 import type { Cost } from '../../dag/types.ts';
 
 /** A batch as it is sent. */
@@ -44,7 +44,7 @@ export interface BatchReport {
 }
 
 /** Why a thread is gone, and how far it had got. */
-export interface LaneCrash {
+export interface ThreadCrash {
   /** `unreadable`: it sent what could not be read; it is ended for that. */
   readonly reason: 'killed' | 'exit' | 'out-of-memory' | 'uncaught' | 'import' | 'unreadable';
   readonly exitCode?: number;
@@ -82,9 +82,9 @@ export interface Question {
 
 export type Answer = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
-export interface LaneEvents {
+export interface ThreadEvents {
   up(): void;
-  down(crash: LaneCrash, started: readonly { readonly batch: number; readonly started: number }[]): void;
+  down(crash: ThreadCrash, started: readonly { readonly batch: number; readonly started: number }[]): void;
   /** A function has begun; `at` in ms since the epoch. */
   started(batch: number, index: number, at: number): void;
   ended(batch: number, report: BatchReport): void;

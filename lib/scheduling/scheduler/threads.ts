@@ -1,4 +1,4 @@
-/** Batches on lanes: opening and closing them, and handling the loss of a lane or a node. */
+/** Batches on threads: opening and closing them, and handling the loss of a thread or a node. */
 import type { Command } from './commands.ts';
 import { hold, letGo } from './claims.ts';
 import { hasLost, speaks } from './race.ts';
@@ -7,32 +7,32 @@ import { putBackUnlessBegun } from './once.ts';
 import { putBack } from './ready.ts';
 import type { Crash, StartedCount } from './events.ts';
 import type { Failure } from './outcome.ts';
-import { type Batch, type Lane, type Node, noteIfOver, type State, Status } from './state.ts';
+import { type Batch, type Thread, type Node, noteIfOver, type State, Status } from './state.ts';
 
-/** Puts a batch on its lane. The claim must be granted already. */
+/** Puts a batch on its thread. The claim must be granted already. */
 export function openBatch(state: State, batch: Batch): void {
-  const { lane, run } = batch;
-  if (lane.batches.length === 0) {
-    lane.node.idle--;
+  const { thread, run } = batch;
+  if (thread.batches.length === 0) {
+    thread.node.idle--;
     state.idle--;
   }
-  if (!lane.batches.some((other) => other.run === run)) run.lanes++;
-  lane.batches.push(batch);
+  if (!thread.batches.some((other) => other.run === run)) run.threads++;
+  thread.batches.push(batch);
   run.batches.add(batch);
   if (batch.gang !== null) {
     run.ganged++;
     state.ganged++;
   }
   state.batches.set(batch.id, batch);
-  if (batch.holds) hold(lane.node, batch.claim);
-  updateShallow(state, lane);
+  if (batch.holds) hold(thread.node, batch.claim);
+  updateShallow(state, thread);
 }
 
-/** Removes a batch whose functions are all accounted for from its lane, and releases its claim. */
+/** Removes a batch whose functions are all accounted for from its thread, and releases its claim. */
 export function closeBatch(state: State, batch: Batch): void {
-  const { lane, run } = batch;
-  lane.batches.splice(lane.batches.indexOf(batch), 1);
-  if (!lane.batches.some((other) => other.run === run)) run.lanes--;
+  const { thread, run } = batch;
+  thread.batches.splice(thread.batches.indexOf(batch), 1);
+  if (!thread.batches.some((other) => other.run === run)) run.threads--;
   run.batches.delete(batch);
   if (hasLost(batch)) run.copies.losing--;
   if (batch.gang !== null) {
@@ -40,48 +40,48 @@ export function closeBatch(state: State, batch: Batch): void {
     state.ganged--;
   }
   state.batches.delete(batch.id);
-  const next = lane.batches[0];
+  const next = thread.batches[0];
   if (next !== undefined && !next.holds)
     next.holds = true; // the waiting batch takes over the claim
-  else if (batch.holds) letGo(state, run, lane.node, batch.claim);
-  if (isIdle(lane)) {
-    lane.node.idle++;
+  else if (batch.holds) letGo(state, run, thread.node, batch.claim);
+  if (isIdle(thread)) {
+    thread.node.idle++;
     state.idle++;
   }
-  updateShallow(state, lane);
+  updateShallow(state, thread);
   noteIfOver(state, run);
 }
 
-/** Notes when the next function of a batch's lane can have started, after a report about the batch. */
+/** Notes when the next function of a batch's thread can have started, after a report about the batch. */
 export function noteProgress(batch: Batch, now: number): void {
-  const [first] = batch.lane.batches;
+  const [first] = batch.thread.batches;
   if (first === undefined) return;
   first.since = now;
   if (first !== batch) first.begunAt = now;
 }
 
-/** Whether work can be sent to the lane. False if its end was requested, because work would be lost with it. */
-export function isIdle(lane: Lane): boolean {
-  return lane.up && !lane.killing && lane.batches.length === 0;
+/** Whether work can be sent to the thread. False if its end was requested, because work would be lost with it. */
+export function isIdle(thread: Thread): boolean {
+  return thread.up && !thread.killing && thread.batches.length === 0;
 }
 
 /**
- * Updates whether a lane may get a second batch, because its first is short, so that it need not wait for the
+ * Updates whether a thread may get a second batch, because its first is short, so that it need not wait for the
  * scheduler.
  */
-function updateShallow(state: State, lane: Lane): void {
-  const only = lane.batches.length === 1 ? lane.batches[0]! : undefined;
+function updateShallow(state: State, thread: Thread): void {
+  const only = thread.batches.length === 1 ? thread.batches[0]! : undefined;
   const open =
     only !== undefined &&
-    lane.up &&
-    !lane.killing &&
+    thread.up &&
+    !thread.killing &&
     !only.exclusive &&
     !only.cancelled &&
     only.gang === null &&
     only.expectedMs > 0 &&
     only.expectedMs <= Math.max(state.tuning.batchMs, state.tuning.aheadMs);
-  if (open) state.shallow.add(lane);
-  else state.shallow.delete(lane);
+  if (open) state.shallow.add(thread);
+  else state.shallow.delete(thread);
 }
 
 /** Reduces the number of functions that a batch will run. This may complete the batch. */
@@ -94,29 +94,29 @@ export function shorten(state: State, batch: Batch, count: number, out: Command[
   batch.size -= count;
 }
 
-export function laneUp(state: State, node: Node, index: number): void {
-  // Threads get ready in any order. Lanes with smaller numbers are created now and marked as down.
-  for (let i = node.lanes.length; i <= index; i++)
-    node.lanes.push({ node, index: i, up: false, batches: [], killing: false, occupied: false });
-  const lane = node.lanes[index]!;
-  if (lane.up) return spare(state, lane);
-  lane.up = true;
-  lane.killing = false;
-  lane.occupied = false;
-  node.threads++;
+export function threadUp(state: State, node: Node, index: number): void {
+  // Threads get ready in any order. Threads with smaller numbers are created now and marked as down.
+  for (let i = node.threads.length; i <= index; i++)
+    node.threads.push({ node, index: i, up: false, batches: [], killing: false, occupied: false });
+  const thread = node.threads[index]!;
+  if (thread.up) return spare(state, thread);
+  thread.up = true;
+  thread.killing = false;
+  thread.occupied = false;
+  node.threadsUp++;
   node.idle++;
   state.idle++;
 }
 
-/** Keeps a lane whose end was requested: the function that was the reason has ended by itself. */
-function spare(state: State, lane: Lane): void {
-  if (!lane.killing) return;
-  lane.killing = false;
-  if (isIdle(lane)) {
-    lane.node.idle++;
+/** Keeps a thread whose end was requested: the function that was the reason has ended by itself. */
+function spare(state: State, thread: Thread): void {
+  if (!thread.killing) return;
+  thread.killing = false;
+  if (isIdle(thread)) {
+    thread.node.idle++;
     state.idle++;
   }
-  updateShallow(state, lane);
+  updateShallow(state, thread);
 }
 
 /**
@@ -129,26 +129,26 @@ function spare(state: State, lane: Lane): void {
  *
  * @param started how far the batches had got; undefined if unknown
  */
-export function laneDown(
+export function threadDown(
   state: State,
-  lane: Lane,
+  thread: Thread,
   crash: Crash,
   started: readonly StartedCount[] | undefined,
   random: number,
   out: Command[],
 ): void {
-  const wasIdle = isIdle(lane);
-  const isToBlame = crash.reason !== 'killed' && !lane.killing;
-  if (lane.up) {
-    lane.up = false;
-    lane.node.threads--;
+  const wasIdle = isIdle(thread);
+  const isToBlame = crash.reason !== 'killed' && !thread.killing;
+  if (thread.up) {
+    thread.up = false;
+    thread.node.threadsUp--;
     if (wasIdle) {
-      lane.node.idle--;
+      thread.node.idle--;
       state.idle--;
     }
   }
-  const first = lane.batches[0];
-  for (const batch of [...lane.batches]) {
+  const first = thread.batches[0];
+  for (const batch of [...thread.batches]) {
     const begun = started?.find((each) => each.batch === batch.id)?.started ?? 0;
     const running = runningOf(batch, begun, crash, batch === first && isToBlame && started !== undefined);
     for (let at = batch.done; at < batch.size; at++) {
@@ -166,7 +166,7 @@ export function laneDown(
     clearBatchTimer(state, batch, out);
     closeBatch(state, batch);
   }
-  lane.killing = false;
+  thread.killing = false;
 }
 
 /** The position of the function that killed the thread; -1 if none is known. */

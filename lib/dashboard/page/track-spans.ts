@@ -3,7 +3,7 @@
 const firstCapacity = 256;
 const mostSpans = 2 ** 20;
 
-export class LaneSpans {
+export class TrackSpans {
   size = 0;
   /** How many there were before the first. */
   forgotten = 0;

@@ -5,7 +5,7 @@ import type { SentBatch } from './wire.ts';
 // As in a real worker: functions that ended longer ago than this (ms) are reported before the next one starts.
 const flushAfter = 0.2;
 
-// As in a real worker: the maximum wait in ms for a result of another lane.
+// As in a real worker: the maximum wait in ms for a result of another thread.
 const patience = 2;
 
 /** Why a function gave no result. */
@@ -26,15 +26,15 @@ interface Work {
   readonly untold: (Mishap | undefined)[];
   /** By position: whether there is a result. */
   readonly gave: boolean[];
-  /** By place: whether the result of another lane has arrived (true) or never will (false). */
+  /** By place: whether the result of another thread has arrived (true) or never will (false). */
   readonly imported: (boolean | undefined)[];
   toldAt: number;
   running: boolean;
   cancelled: boolean;
 }
 
-/** The services that a lane needs from its node. */
-export interface LaneWorld {
+/** The services that a thread needs from its node. */
+export interface ThreadWorld {
   readonly agenda: Agenda;
   /** The course of attempt number `attempt` of a function, and its duration in ms. */
   fateOf(work: SentBatch, at: number): { readonly fate: Fate; readonly ms: number };
@@ -43,24 +43,24 @@ export interface LaneWorld {
   ends(work: SentBatch, at: number, gave: boolean): void;
   announces(work: SentBatch, at: number): void;
   tells(work: SentBatch, first: number, outcomes: readonly (Mishap | undefined)[], ms: number): void;
-  /** Hands a result, or the fact that there is none, to another lane. */
-  exports(to: { readonly node: string; readonly lane: number }, batch: number, place: number, gave: boolean): void;
+  /** Hands a result, or the fact that there is none, to another thread. */
+  exports(to: { readonly node: string; readonly thread: number }, batch: number, place: number, gave: boolean): void;
   crashed(): void;
   /** Whether a function reacts to its signal. */
   heeds(): boolean;
 }
 
-export class SimLane {
-  readonly #world: LaneWorld;
+export class SimThread {
+  readonly #world: ThreadWorld;
   readonly #queue: Work[] = [];
-  /** Results of other lanes for batches that have not arrived yet. */
+  /** Results of other threads for batches that have not arrived yet. */
   readonly #early = new Map<number, [place: number, gave: boolean][]>();
   #clear: (() => void) | undefined;
   /** The duration of the last function. */
   #lastMs = 0;
   #dead = false;
 
-  constructor(world: LaneWorld) {
+  constructor(world: ThreadWorld) {
     this.#world = world;
   }
 
@@ -84,7 +84,7 @@ export class SimLane {
     if (this.#queue.length === 1) this.#run();
   }
 
-  /** Receives a result from another lane. */
+  /** Receives a result from another thread. */
   import(batch: number, place: number, gave: boolean): void {
     const work = this.#queue.find(({ sent }) => sent.batch.id === batch);
     if (work === undefined) {
@@ -156,7 +156,7 @@ export class SimLane {
     }
   }
 
-  /** Waits for results of other lanes. */
+  /** Waits for results of other threads. */
   #wait(work: Work, at: number): true {
     this.#clear = this.#world.agenda.in(patience, () => {
       for (const place of work.sent.imports[at]!) work.imported[place] ??= false;
@@ -199,7 +199,12 @@ export class SimLane {
     this.#lastMs = ms;
     for (const { at: exported, to, place } of work.sent.batch.gang?.exports ?? []) {
       if (exported === at)
-        this.#world.exports({ node: to.lane.node.name, lane: to.lane.index }, to.id, place, exception === undefined);
+        this.#world.exports(
+          { node: to.thread.node.name, thread: to.thread.index },
+          to.id,
+          place,
+          exception === undefined,
+        );
     }
   }
 
@@ -215,7 +220,8 @@ export class SimLane {
   #finish(work: Work): void {
     this.#tell(work);
     for (const { at, to, place } of work.sent.batch.gang?.exports ?? []) {
-      if (at >= work.limit) this.#world.exports({ node: to.lane.node.name, lane: to.lane.index }, to.id, place, false);
+      if (at >= work.limit)
+        this.#world.exports({ node: to.thread.node.name, thread: to.thread.index }, to.id, place, false);
     }
     this.#queue.shift();
   }

@@ -9,8 +9,8 @@ import type { CodeList } from './code-registry.ts';
 import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
 import type { FileMark } from '../code/file-mark.ts';
 import { importTooSlow } from '../code/module-error.ts';
-import type { Answer, BatchReport, Importing, LaneEvents, OutgoingBatch } from './lane-messages.ts';
-import type { Thread, ThreadExit, ThreadPool } from './thread-pool.ts';
+import type { Answer, BatchReport, Importing, ThreadEvents, OutgoingBatch } from './thread-messages.ts';
+import type { PoolThread, ThreadExit, ThreadPool } from './thread-pool.ts';
 import { ProgramRing } from './program.ts';
 import {
   begunOf,
@@ -34,16 +34,16 @@ interface Outstanding {
 
 let lastAddress = 0;
 
-export class Lane implements Running {
+export class WorkerThread implements Running {
   /** By which other workers know this one. Never used again. */
   readonly address = ++lastAddress;
   readonly exited: Promise<Exit>;
-  readonly #thread: Thread;
+  readonly #poolThread: PoolThread;
   readonly #codes: CodeList;
-  readonly #events: LaneEvents;
+  readonly #events: ThreadEvents;
   readonly #programs: ProgramRing;
   /** Workers with a port to this one. */
-  readonly #peers = new Set<Lane>();
+  readonly #peers = new Set<WorkerThread>();
   readonly #outstanding = new Map<number, Outstanding>();
   readonly #freeSlots = Array.from({ length: slots }, (_, slot) => slot);
   readonly #ready = Promise.withResolvers<boolean>();
@@ -65,9 +65,9 @@ export class Lane implements Running {
   /** It is being ended, and that has been told. */
   #ending = false;
 
-  private constructor(thread: Thread, codes: CodeList, events: LaneEvents, importTimeout: number) {
+  private constructor(thread: PoolThread, codes: CodeList, events: ThreadEvents, importTimeout: number) {
     this.#importTimeout = importTimeout;
-    this.#thread = thread;
+    this.#poolThread = thread;
     this.#codes = codes;
     this.#events = events;
     this.#programs = new ProgramRing(thread.programs);
@@ -80,23 +80,23 @@ export class Lane implements Running {
   /**
    * Starts a thread, and resolves when it is ready.
    *
-   * @param onReady given the lane just before `events.up` is told
+   * @param onReady given the thread just before `events.up` is told
    * @throws `WORKER_CRASHED` when it ends before that
    */
   static async start(
     pool: ThreadPool,
     codes: CodeList,
-    events: LaneEvents,
-    onReady: (lane: Lane) => void,
-  ): Promise<Lane> {
-    const lane = new Lane(pool.attach(), codes, events, pool.importTimeout);
-    if (await lane.#ready.promise) {
-      lane.#up = true;
-      onReady(lane);
+    events: ThreadEvents,
+    onReady: (thread: WorkerThread) => void,
+  ): Promise<WorkerThread> {
+    const thread = new WorkerThread(pool.attach(), codes, events, pool.importTimeout);
+    if (await thread.#ready.promise) {
+      thread.#up = true;
+      onReady(thread);
       events.up();
-      return lane;
+      return thread;
     }
-    const { error } = await lane.exited;
+    const { error } = await thread.exited;
     throw new HandoffError('WORKER_CRASHED', 'A worker thread ended before it was ready.', { cause: error });
   }
 
@@ -117,7 +117,7 @@ export class Lane implements Running {
 
   /** What is measured of its thread. */
   get worker(): Worker | undefined {
-    return this.#thread.worker;
+    return this.#poolThread.worker;
   }
 
   /**
@@ -139,7 +139,7 @@ export class Lane implements Running {
     if (slot === undefined) throw new Error(`a worker holds ${slots} batches and has closed none of them`);
     for (; this.#defined < this.#codes.size; this.#defined++) {
       const wire = this.#codes.wire(this.#defined);
-      this.#thread.port.postMessage([
+      this.#poolThread.port.postMessage([
         ToWorker.define,
         this.#defined,
         wire,
@@ -147,10 +147,10 @@ export class Lane implements Running {
       ]);
     }
     // What is sent to a thread that is being ended comes back.
-    Atomics.store(this.#thread.cursors, slot, newCursor(this.#ending ? 0 : size));
+    Atomics.store(this.#poolThread.cursors, slot, newCursor(this.#ending ? 0 : size));
     const at = this.#programs.put(program);
     try {
-      this.#thread.port.postMessage([
+      this.#poolThread.port.postMessage([
         ToWorker.batch,
         id,
         slot,
@@ -181,28 +181,28 @@ export class Lane implements Running {
   }
 
   /** Lets this worker and another hand results to each other. */
-  connect(other: Lane): void {
+  connect(other: WorkerThread): void {
     if (this.#peers.has(other)) return;
     const { port1, port2 } = new MessageChannel();
     this.#meet(other, port1);
     other.#meet(this, port2);
   }
 
-  #meet(other: Lane, port: MessagePort): void {
+  #meet(other: WorkerThread, port: MessagePort): void {
     this.#peers.add(other);
-    this.#thread.port.postMessage([ToWorker.peer, other.address, port], [port]);
+    this.#poolThread.port.postMessage([ToWorker.peer, other.address, port], [port]);
   }
 
   /** Takes back up to `count` functions of a batch, from its end; gives how many. */
   takeBack(batch: number, count: number): number {
     const known = this.#outstanding.get(batch);
-    return known === undefined ? 0 : takeBackLast(this.#thread.cursors, known.slot, count);
+    return known === undefined ? 0 : takeBackLast(this.#poolThread.cursors, known.slot, count);
   }
 
   /** How many functions of a batch have begun; 0 when it is not here. */
   begun(batch: number): number {
     const known = this.#outstanding.get(batch);
-    return known === undefined ? 0 : begunOf(Atomics.load(this.#thread.cursors, known.slot));
+    return known === undefined ? 0 : begunOf(Atomics.load(this.#poolThread.cursors, known.slot));
   }
 
   /**
@@ -210,7 +210,7 @@ export class Lane implements Running {
    */
   cancel(batch: number, why: 'aborted' | 'timeout'): number {
     const taken = this.takeBack(batch, Infinity);
-    if (this.#outstanding.has(batch)) this.#thread.port.postMessage([ToWorker.cancel, batch, why]);
+    if (this.#outstanding.has(batch)) this.#poolThread.port.postMessage([ToWorker.cancel, batch, why]);
     return taken;
   }
 
@@ -223,14 +223,14 @@ export class Lane implements Running {
   kill(batch?: number): boolean {
     if (batch !== undefined && !this.#clear(batch)) return false;
     this.#gone = true;
-    this.#thread.kill();
+    this.#poolThread.kill();
     return true;
   }
 
   #clear(batch: number): boolean {
     const behind = [...this.#outstanding];
     const at = behind.findIndex(([id]) => id === batch);
-    const { cursors } = this.#thread;
+    const { cursors } = this.#poolThread;
     if (at < 0 || (at > 0 && begunOf(Atomics.load(cursors, behind[at]![1].slot)) === 0)) return false;
     behind.splice(0, at + 1);
     if (behind.some(([, { slot }]) => begunOf(Atomics.load(cursors, slot)) > 0)) return false;
@@ -258,17 +258,17 @@ export class Lane implements Running {
    */
   async control<Result>(call: (control: Control) => Promise<Result>): Promise<Result> {
     this.#used = true;
-    const died = this.#thread.ended.then(() => {
+    const died = this.#poolThread.ended.then(() => {
       throw new HandoffError('WORKER_CRASHED', 'The worker thread ended meanwhile.', {
         cause: this.#crash && fromErrorWire(this.#crash),
       });
     });
-    return Promise.race([call(this.#thread.control as unknown as Control), died]);
+    return Promise.race([call(this.#poolThread.control as unknown as Control), died]);
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#thread.port.postMessage([ToWorker.stop]);
+    this.#poolThread.port.postMessage([ToWorker.stop]);
     await this.exited;
   }
 
@@ -314,7 +314,7 @@ export class Lane implements Running {
   }
 
   #ask(question: number, actor: string, method: string, args: readonly ValueWire[], timeout: number | undefined): void {
-    const { port } = this.#thread;
+    const { port } = this.#poolThread;
     const refuse = (error: unknown): void => port.postMessage([ToWorker.answer, question, false, toErrorWire(error)]);
     const answer = (result: Answer): void => {
       if (!result.ok) return refuse(result.error);
@@ -338,7 +338,7 @@ export class Lane implements Running {
     if (this.#ending) return;
     this.#ending = true;
     // No more is begun.
-    for (const { slot } of this.#outstanding.values()) takeBackLast(this.#thread.cursors, slot, Infinity);
+    for (const { slot } of this.#outstanding.values()) takeBackLast(this.#poolThread.cursors, slot, Infinity);
     this.kill();
     this.#events.down({ reason: 'unreadable', error }, this.#startedBatches());
   }
@@ -346,7 +346,7 @@ export class Lane implements Running {
   #startedBatches(): { batch: number; started: number }[] {
     return [...this.#outstanding].map(([batch, { slot }]) => ({
       batch,
-      started: begunOf(Atomics.load(this.#thread.cursors, slot)),
+      started: begunOf(Atomics.load(this.#poolThread.cursors, slot)),
     }));
   }
 

@@ -1,0 +1,15 @@
+/**
+ * How often each thread of a host has gone down, as both ends of a connection count it: the host as it tells so, its
+ * guest as it hears so.
+ */
+export class ThreadDowns {
+  readonly #counts = new Map<string, number>();
+
+  of(node: string, thread: number): number {
+    return this.#counts.get(`${thread} ${node}`) ?? 0;
+  }
+
+  add(node: string, thread: number): void {
+    this.#counts.set(`${thread} ${node}`, this.of(node, thread) + 1);
+  }
+}
