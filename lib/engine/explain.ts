@@ -201,6 +201,12 @@ function toWords(run: Run, i: number, wait: Wait, linkOf: LinkOf): FunctionExpla
       const lacking = wait.candidates.filter(({ lacks }) => lacks.length > 0);
       if (lacking.length < wait.candidates.length) {
         const others = wait.candidates.filter(({ lacks }) => lacks.length === 0);
+        const kept = others.find(({ reservedFor, idleThreads }) => idleThreads > 0 && reservedFor !== undefined);
+        if (kept !== undefined) {
+          const name = nameOf(run, kept.reservedFor!.run, kept.reservedFor!.index);
+          const words = `waits for ${kept.node}, which is kept free for ${name}: that claims more, and has waited longer`;
+          return say('room', words, { functions: [name], node: kept.node });
+        }
         const idle = others.some(({ idleThreads }) => idleThreads > 0);
         const words = idle
           ? 'waits, although a thread is idle: its claim is refused by the resource tracker, it is about to be sent along with others, or it waits a moment for the host that has what it takes'

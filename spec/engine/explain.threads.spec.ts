@@ -12,6 +12,30 @@ const gated = (gate: Gate, id: string, more: object = {}) => ({
 });
 
 describe('explain', () => {
+  it('says for which function of another run a node is kept free', async () => {
+    const gate = new Gate();
+    const held = gated(gate, 'held', { cost: { memory: 700 }, duration: 1000 });
+    const running = handoff().execute(new Dag('holder').add(held));
+    await gate.arrived(1);
+    const ready = new Set<string>();
+    const bothReady = new Promise<void>((resolve) => {
+      handoff().on(
+        'function:ready',
+        ({ functionId }) => void (ready.add(functionId).has('later') && ready.has('big') && resolve()),
+      );
+    });
+    const large = handoff().execute(new Dag('large').add({ id: 'big', code: t.one, cost: { memory: 900 } }));
+    const later = { id: 'later', code: t.one, cost: { memory: 200 }, duration: 1e6 };
+    const small = handoff().execute(new Dag('small').add(later));
+    await bothReady;
+    expect(handoff().explain('small', 'later')).toMatchObject({
+      text: 'later waits for a, which is kept free for large/big: that claims more, and has waited longer.',
+      functions: [{ state: 'room', functions: ['large/big'], node: 'a' }],
+    });
+    gate.release();
+    await Promise.all([running, large, small]);
+  });
+
   it('says what runs, and what waits for the results of which', async () => {
     const gate = new Gate();
     const running = handoff().execute(

@@ -50,6 +50,7 @@ function onePass(search: Search, urgency: Float64Array, dice?: Random): void {
   const { problem, draft } = search;
   const key = new Float64Array(problem.size);
   fillKeys(problem, urgency, key, dice === undefined ? 0 : founderNoise(problem), dice);
-  if (problem.nodes.length === 1) search.note(dispatch(problem, key, false, draft));
+  // Dispatch starts whatever fits, so it lets small functions pass a large one of higher priority.
+  if (problem.nodes.length === 1 && problem.priority === null) search.note(dispatch(problem, key, false, draft));
   else search.forward(listBy(problem, problem.before, problem.after, key));
 }

@@ -38,7 +38,7 @@ export interface ProblemOptions {
 
 export interface Problem extends Precedence {
   readonly duration: Float64Array;
-  /** Higher goes first; null when no function has a priority. */
+  /** Higher goes first, and what it needs with it; null when no function has a priority. */
   readonly priority: Float64Array | null;
   readonly nodes: readonly string[];
   readonly speed: Float64Array;
@@ -77,10 +77,11 @@ export function toProblem(plan: CompiledDag, options: ProblemOptions): Problem {
   for (let i = 0; i < plan.size; i++) duration[i] = durationOf(i);
   const site = siteOf(nodes);
   const free = !site.some((each) => each !== site[0]) || (latency === 0 && bandwidth === Infinity);
+  const precedence = precedenceOf(plan as Links, free ? undefined : (i) => latency + (bytesOf(i) / bandwidth) * 1000);
   return {
-    ...precedenceOf(plan as Links, free ? undefined : (i) => latency + (bytesOf(i) / bandwidth) * 1000),
+    ...precedence,
     duration,
-    priority: plan.prioritized ? Float64Array.from(plan.entries, ({ traits }) => traits.priority) : null,
+    priority: plan.prioritized ? priorities(plan, precedence) : null,
     nodes: nodes.map(({ name }) => name),
     speed: Float64Array.from(nodes, ({ speed }) => speed),
     price: Float64Array.from(nodes, ({ price = 0 }) => price),
@@ -89,6 +90,15 @@ export function toProblem(plan: CompiledDag, options: ProblemOptions): Problem {
     ...places(plan, nodes),
     group: plan.group,
   };
+}
+
+/** By function: its own priority, or the highest of those that need it, so that they do not wait for less urgent ones. */
+function priorities(plan: CompiledDag, { order, after }: Precedence): Float64Array {
+  const priority = Float64Array.from(plan.entries, ({ traits }) => traits.priority);
+  for (const i of order.toReversed())
+    for (let k = after.offset[i]!; k < after.offset[i + 1]!; k++)
+      priority[i] = Math.max(priority[i]!, priority[after.ends[k]!]!);
+  return priority;
 }
 
 /** Site numbers from 0 on. Each node without a site gets its own number. */

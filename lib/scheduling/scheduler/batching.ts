@@ -30,7 +30,7 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
     const next = plan.byRank[from.heap.top]!;
     const alone = isExclusive(plan, next, thread.node) || run.suspects.has(next);
     if (alone && thread.batches.length > 0) break; // it must not wait behind another batch
-    const single = alone || isOnce(plan, next);
+    const single = alone || isOnce(plan, next) || mayBeOvertaken(run, next);
     if (heads > 0 && (single || isEnough(next))) break;
     run.queue.pop(from);
     if (!settles(run, next, thread)) continue;
@@ -91,6 +91,18 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
       if (mayFollow(run, next, from, thread)) take(next);
     }
   }
+}
+
+/**
+ * Whether a more urgent function of the run is still to come. What claims something and waits in a batch would be in its
+ * way, so it is sent alone.
+ */
+export function mayBeOvertaken(run: Run, i: number): boolean {
+  const { plan, status, sequence } = run;
+  if (!plan.prioritized || plan.cost[i] === 0 || sequence !== null) return false;
+  while (run.front < plan.size && status[plan.byRank[run.front]!]! >= Status.done) run.front++;
+  if (run.front === plan.size) return false;
+  return plan.entries[plan.byRank[run.front]!]!.traits.priority > plan.entries[i]!.traits.priority;
 }
 
 // After this many measurements an estimate is used as it is.

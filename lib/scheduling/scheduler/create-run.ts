@@ -49,6 +49,8 @@ export function createRun(state: State, id: string, plan: CompiledDag, settings:
     failures: [],
     outcome: undefined,
     blocked: -1,
+    front: 0,
+    short: null,
     refusalTimer: -1,
     refusedSince: -1,
   };

@@ -4,7 +4,7 @@ import { accepts } from './eligibility.ts';
 import { allot } from './dynamic-allocation.ts';
 import { request, watchRefusals } from './claims.ts';
 import type { Command } from './commands.ts';
-import { compose } from './batching.ts';
+import { compose, mayBeOvertaken } from './batching.ts';
 import { failIfImpossible } from './failure.ts';
 import { startGang, waitsForGang } from './gang.ts';
 import { closeBatch, isIdle, openBatch } from './threads.ts';
@@ -16,6 +16,7 @@ import { nodesFor } from './ready.ts';
 import type { ReadyClass } from './ready-queue.ts';
 import { breakUpGangs, rebalance } from './work-stealing.ts';
 import { isHeld, leavesPlan } from './planned-order.ts';
+import { isReserved, noteServed, passage, reserve, reviewReservation } from './reservation.ts';
 import { speculate } from './speculation.ts';
 import type { Batch, Thread, Node, Run, State } from './state.ts';
 
@@ -25,6 +26,7 @@ import type { Batch, Thread, Node, Run, State } from './state.ts';
  */
 export function dispatch(state: State, now: number, out: Command[]): void {
   state.turn++;
+  reviewReservation(state);
   // Batches that end free memory; without batches, something must start.
   if (state.isPressed && state.batches.size > 0) return;
   allot(state, now, out);
@@ -39,6 +41,7 @@ export function dispatch(state: State, now: number, out: Command[]): void {
 /** Starts one batch of the startable run with the fewest threads. */
 function startAny(state: State, now: number, out: Command[]): boolean {
   if (state.idle === 0 && !isAnyShort(state, now)) return false;
+  if (state.idle > 0 && startReserved(state, now, out)) return true;
   let tries = state.idle > 0 ? Infinity : mostTries;
   const busy: Run[] = [];
   for (const run of state.hungry) {
@@ -56,6 +59,19 @@ function startAny(state: State, now: number, out: Command[]): boolean {
   for (const run of busy) {
     if (startOne(state, run, now, out)) return true;
     run.blocked = state.turn;
+  }
+  return false;
+}
+
+/** Starts the function that has a reservation, or those of its run that come before it, if there is room by now. */
+function startReserved(state: State, now: number, out: Command[]): boolean {
+  const { reservation } = state;
+  if (reservation === null || reservation.from.blocked === state.turn) return false;
+  const { run, from } = reservation;
+  for (const each of run.queue.open(state.turn)) {
+    if (each.heap.size === 0) continue;
+    if (from.heap.size === 0 || each.heap.top > from.heap.top) return false;
+    if (startFrom(state, run, each, now, out) === 'started') return true;
   }
   return false;
 }
@@ -112,6 +128,7 @@ function startFrom(state: State, run: Run, from: ReadyClass, now: number, out: C
   openBatch(state, batch);
   if (batch.size > 0) {
     if (run.plan.nodesNeeded.size > 0) settleNeighbours(state, run, batch.functions);
+    noteServed(state, run, from);
     out.push({ type: 'Start', batch });
     return 'started';
   }
@@ -122,7 +139,10 @@ function startFrom(state: State, run: Run, from: ReadyClass, now: number, out: C
 function withoutThread(state: State, run: Run, from: ReadyClass, first: number, now: number, out: Command[]): Step {
   if (state.shrunk && run.outcome === undefined && dropIfImpossible(state, run, from, first, out)) return 'dropped';
   from.blocked = state.turn;
-  if (run.plan.costs[from.cost] !== undefined) watchRefusals(state, run, first, now, out);
+  if (run.plan.costs[from.cost] !== undefined) {
+    watchRefusals(state, run, first, now, out);
+    reserve(state, run, from, now, out);
+  }
   return run.outcome === undefined && leavesPlan(state, run, from, now) ? 'moved' : 'blocked';
 }
 
@@ -139,8 +159,14 @@ function findThread(state: State, run: Run, from: ReadyClass, now: number, out: 
   if (state.idle > 0 && run.threads < settings.maxConcurrency) {
     const nodes = from.node >= 0 ? [state.nodes[from.node]!] : state.nodes;
     const first = plan.byRank[from.heap.top]!;
-    const claim = (node: Node): boolean =>
-      accepts(run, from, node) && (cost === undefined || request(state, run, first, node, cost, out));
+    const claim = (node: Node): boolean => {
+      if (!accepts(run, from, node)) return false;
+      if (cost === undefined) return true;
+      const passes = passage(state, run, from, first, node, cost, now, out);
+      if (passes === undefined || !request(state, run, first, node, cost, out)) return false;
+      if (passes === 'bounded') state.reservation!.passed++;
+      return true;
+    };
     const others = from.avoid < 0 ? nodes : nodes.filter((node) => node.index !== from.avoid);
     const group = from.node >= 0 ? -1 : groupToBind(run, first);
     const roomy = group < 0 ? others : others.filter((node) => hasRoom(run, group, node));
@@ -188,6 +214,7 @@ function mayWait({ estimates, tuning, hungry }: State, run: Run, from: ReadyClas
   // What is sent ahead is begun before a more urgent function that becomes ready meanwhile.
   const longest = plan.prioritized ? tuning.batchMs : Math.max(tuning.batchMs, tuning.aheadMs);
   if (count === 0 || mean > longest || (plan.flags[i]! & Flag.exclusive) !== 0 || run.suspects.has(i)) return false;
+  if (mayBeOvertaken(run, i)) return false;
   // Another run may be the next to get a claim, and a plan says what holds it next.
   return plan.costs[from.cost] === undefined || (hungry.size === 1 && run.sequence === null);
 }
@@ -197,6 +224,7 @@ function mayWaitOn(state: State, run: Run, from: ReadyClass, i: number, thread: 
   const first = thread.batches[0]!;
   const cost = run.plan.costs[from.cost];
   if (!isPrompt(state, first, now) || first.claim !== cost) return false;
+  if (cost !== undefined && isReserved(state, thread.node)) return false;
   if (first.run !== run && (cost !== undefined || run.threads >= run.settings.maxConcurrency)) return false;
   return thread.node.index !== from.avoid && !isExclusive(run.plan, i, thread.node) && accepts(run, from, thread.node);
 }

@@ -22,6 +22,8 @@ export interface Candidate {
   /** The batches that hold those resources. */
   readonly holders: readonly Holder[];
   readonly idleThreads: number;
+  /** The function for which the node is kept free, if it is another one. */
+  readonly reservedFor: { readonly run: Run; readonly index: number } | undefined;
 }
 
 export type Wait =
@@ -100,7 +102,7 @@ function explainReady(state: State, run: Run, i: number): Wait {
   if (before.length > 0) return { kind: 'turn', node: state.nodes[run.assigned![i]!]!.name, before };
   if (open.length === 0) return { kind: 'node', nodes: names, returning: returningAs(candidates) };
   const cost = run.plan.costs[run.plan.cost[i]!] ?? {};
-  return { kind: 'room', candidates: open.map((node) => toCandidate(node, cost)) };
+  return { kind: 'room', candidates: open.map((node) => toCandidate(state, run, i, node, cost)) };
 }
 
 /** How one of the nodes will come back, if at all. */
@@ -109,7 +111,7 @@ function returningAs(nodes: readonly Node[]): 'restarted' | 'out-of-reach' | und
   return node && (node.host === 0 ? 'restarted' : 'out-of-reach');
 }
 
-function toCandidate(node: Node, cost: Cost): Candidate {
+function toCandidate(state: State, run: Run, i: number, node: Node, cost: Cost): Candidate {
   const lacks = Object.entries(cost).flatMap(([resource, needs = 0]) => {
     const free = amountOf(node.capabilities, resource) - amountOf(node.claimed, resource);
     return needs > free + 1e-9 ? [{ resource, needs, free }] : [];
@@ -117,8 +119,18 @@ function toCandidate(node: Node, cost: Cost): Candidate {
   const batches = node.threads.flatMap((thread) => thread.batches);
   const holders = batches
     .filter(({ claim }) => lacks.some(({ resource }) => amountOf(claim ?? {}, resource) > 0))
-    .map(({ run, functions, claim }): Holder => ({ run, functions, claim: claim! }));
-  return { node: node.name, lacks, holders, idleThreads: node.idle };
+    .map((batch): Holder => ({ run: batch.run, functions: batch.functions, claim: batch.claim! }));
+  return { node: node.name, lacks, holders, idleThreads: node.idle, reservedFor: reservedFor(state, run, i, node) };
+}
+
+/** The function that holds the reservation of a node, unless it is this one or comes after it. */
+function reservedFor({ reservation }: State, run: Run, i: number, node: Node): Candidate['reservedFor'] {
+  if (reservation === null || reservation.node !== node || reservation.from.heap.size === 0) return undefined;
+  const { run: holder, from } = reservation;
+  const { rank, byRank } = holder.plan;
+  if (run.plan.costs[run.plan.cost[i]!] === undefined || (holder === run && rank[i]! <= from.heap.top))
+    return undefined;
+  return { run: holder, index: byRank[from.heap.top]! };
 }
 
 /** The missing results among its own arguments, without repeats. */

@@ -290,6 +290,7 @@ function close(state: State, run: Run, out: Command[], command: Command): void {
   if (run.held.size > 0) out.push({ type: 'Release', run, indexes: [...run.held] });
   state.runs.delete(run.id);
   state.hungry.delete(run);
+  if (state.reservation?.run === run) state.reservation = null;
   if (mayBeCopied(run) && --state.speculation.runs === 0) stopWatching(state, out);
   if (run.refusalTimer >= 0) {
     state.timers.delete(run.refusalTimer);

@@ -16,6 +16,7 @@ import { isIdle, openBatch } from './threads.ts';
 import { isExclusive } from './once.ts';
 import { demandOf, groupOf } from './ready.ts';
 import type { Demand } from './ready-queue.ts';
+import { isReserved } from './reservation.ts';
 import { type Batch, type Thread, nextId, type Node, type Run, type State, Status } from './state.ts';
 import { overdueAfter, type Speculation } from './straggler-threshold.ts';
 
@@ -121,7 +122,7 @@ function findThread(
   const claim = (node: Node): boolean =>
     accepts(run, demand, node) &&
     node.threads.some(isFree) &&
-    (cost === undefined || request(state, run, i, node, cost, out));
+    (cost === undefined || (!isReserved(state, node) && request(state, run, i, node, cost, out)));
   const isOther = (node: Node): boolean => node !== here && node.index !== demand.avoid;
   const others = state.nodes.filter(isOther);
   const near =

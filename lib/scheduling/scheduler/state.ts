@@ -14,7 +14,7 @@ import type { Capabilities, Cost } from '../../dag/types.ts';
 import type { Estimate } from './estimate.ts';
 import type { RunSettings } from './events.ts';
 import type { FunctionFailure, Outcome } from './outcome.ts';
-import type { ReadyQueue } from './ready-queue.ts';
+import type { ReadyClass, ReadyQueue } from './ready-queue.ts';
 
 /** The part of a batch in a race with a copy. */
 export interface Contest<B> {
@@ -174,6 +174,28 @@ export interface Promised {
   readonly amounts: Record<string, number>;
 }
 
+/** The first class of a run whose claim does not fit, because batches hold too much. */
+export interface Short {
+  from: ReadyClass;
+  /** The time in ms since when the run waits for a claim. */
+  readonly since: number;
+  /** The length in ms of the last pause without a reservation, and its end. */
+  pause: number;
+  pausedUntil: number;
+}
+
+/** A node that is kept free for the first function of a class. */
+export interface Reservation {
+  readonly run: Run;
+  readonly from: ReadyClass;
+  readonly node: Node;
+  readonly cost: Cost;
+  /** The time in ms when the node should be free. After that, others are considered. */
+  readonly due: number;
+  /** The number of batches that passed although they may delay it. */
+  passed: number;
+}
+
 export interface Run {
   readonly id: string;
   readonly plan: CompiledDag;
@@ -243,6 +265,10 @@ export interface Run {
   outcome: Outcome | undefined;
   /** The turn in which it found no room. */
   blocked: number;
+  /** No function of a lower rank is left, unless its result was lost. */
+  front: number;
+  /** Null if no claim of it is known not to fit. */
+  short: Short | null;
   /** The timer of the next request to a refusing tracker; -1 for none. */
   refusalTimer: number;
   /** The time in ms since when its claims are refused although nothing runs; -1 if they are not. */
@@ -331,6 +357,8 @@ export interface State {
   readonly estimates: Estimate[];
   /** Threads with a single short batch, which may get another one. */
   readonly shallow: Set<Thread>;
+  /** Null if every claim fits, or none could be met by waiting. */
+  reservation: Reservation | null;
   /** The number of idle threads. */
   idle: number;
   /** The number of batches in gangs. */
@@ -365,6 +393,7 @@ export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = 
     timers: new Map(),
     estimates: [],
     shallow: new Set(),
+    reservation: null,
     idle: 0,
     ganged: 0,
     isPressed: false,

@@ -21,6 +21,7 @@ export function validate(state: State): void {
   for (const batch of state.batches.values()) validateBatch(state, batch);
   for (const run of state.runs.values()) validateRun(state, run);
   for (const run of state.hungry) expect(state.runs.get(run.id) === run, `run ${run.id} is over, but hungry`);
+  validateReservation(state);
   expect(state.over.size === 0, 'runs that are over were not closed');
   const copied = [...state.runs.values()].filter(mayBeCopied).length;
   expect(
@@ -31,6 +32,17 @@ export function validate(state: State): void {
     state.speculation.timer < 0 || (copied > 0 && state.timers.has(state.speculation.timer)),
     'the timer for copies does not run, or no run needs it',
   );
+}
+
+/** A reservation belongs to a class that waits for a claim, and to the run that has waited longest of those. */
+function validateReservation({ reservation, runs }: State): void {
+  if (reservation === null) return;
+  const { run, from, passed } = reservation;
+  expect(runs.get(run.id) === run, `node ${reservation.node.name} is reserved for run ${run.id}, which is over`);
+  if (run.outcome !== undefined || from.heap.size === 0) return; // the next turn drops it
+  expect(run.short?.from === from, `node ${reservation.node.name} is reserved for a class that is not short`);
+  expect(run.queue.classes.includes(from), `node ${reservation.node.name} is reserved for a class that is gone`);
+  expect(passed <= 4, `${passed} batches passed the reservation on ${reservation.node.name}`);
 }
 
 function validateNode(node: Node): number {

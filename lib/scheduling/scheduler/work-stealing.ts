@@ -8,6 +8,7 @@ import { isAvailable } from './claims.ts';
 import type { Command } from './commands.ts';
 import { isIdle } from './threads.ts';
 import { demandOf } from './ready.ts';
+import { isReserved } from './reservation.ts';
 import type { Batch, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
@@ -123,7 +124,10 @@ function couldMove(state: State, batch: Batch): boolean {
     (node) =>
       node.up &&
       node.threads.some((thread) => isIdle(thread) && !thread.occupied) &&
-      (claim === undefined || (shortage(claim, node.capabilities) === undefined && isAvailable(state, node, claim))),
+      (claim === undefined ||
+        (!isReserved(state, node) &&
+          shortage(claim, node.capabilities) === undefined &&
+          isAvailable(state, node, claim))),
   );
   if (able.length === 0) return false;
   const free = run.assigned === null && plan.pins.size === 0 && plan.group === null;
