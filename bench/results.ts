@@ -1,5 +1,6 @@
 /** Large results: from a function on one thread to one on another, and what holding them costs. */
-import { Handoff, tasks } from '../lib/index.ts';
+import type { Piscina } from 'piscina';
+import { dag, Handoff, tasks } from '../lib/index.ts';
 import { createPool } from './support/by-hand.ts';
 import { type TaskName, toDag, type Vertex } from './support/graphs.ts';
 import { compete, type Measured } from './support/measure.ts';
@@ -17,11 +18,11 @@ export async function results({ rounds, full }: { readonly rounds: number; reado
   const other = createPool(1);
   const rows: Row[] = [];
   const ours = (task: TaskName, bytes: number) => () => {
-    const dag = toDag([]);
-    dag
+    const graph = toDag([]);
+    graph
       .add({ id: 'make', code: t[task as 'sharedArray'], extraArgs: [bytes / 8], node: 'a' })
       .add({ id: 'use', code: t.ends, args: ['make'], node: 'b' });
-    return () => handoff.execute(dag, { collect: ['use'] });
+    return () => handoff.execute(graph, { collect: ['use'] });
   };
   const byHand = (bytes: number) => () => async () =>
     other.run(['ends', [await pool.run(['ordinaryArray', [bytes / 8]])]]);
@@ -53,9 +54,33 @@ export async function results({ rounds, full }: { readonly rounds: number; reado
       ratio: measured.byHand.ms / measured.ordinary.ms,
     });
   }
+  rows.push(await objects(handoff, pool, rounds));
   rows.push(await memory(handoff, full ? 10_000 : 1000));
   await Promise.all([handoff.stop(), pool.destroy(), other.destroy()]);
   return rows;
+}
+
+const objectCount = 500_000;
+
+/** Many small objects, from a thread to the caller. */
+async function objects(handoff: Handoff, pool: Piscina, rounds: number): Promise<Row> {
+  const { ours, byHand } = await compete(
+    {
+      ours: () => () => handoff.run(dag('objects', { made: t.objects(objectCount) })),
+      byHand: () => () => pool.run(['objects', [objectCount]]),
+    },
+    { rounds, warmUps: 2 },
+  );
+  return {
+    group: 'results',
+    name: `${objectCount.toLocaleString('en')} small objects (50 MB), thread to caller: CPU`,
+    unit: 'ms',
+    ours: ours.allCpu / 1000,
+    beside: byHand.allCpu / 1000,
+    ratio: byHand.allCpu / ours.allCpu,
+    what: 'cloned',
+    goal: { atMost: (1.1 * byHand.allCpu) / 1000 },
+  };
 }
 
 /** Chains of functions, each making a result of 1 MiB of its own that only the next one reads. */
@@ -66,9 +91,9 @@ async function memory(handoff: Handoff, count: number): Promise<Row> {
     args: i < 4 ? [] : [`r${i - 4}`],
     extra: [],
   }));
-  const dag = toDag([]);
+  const graph = toDag([]);
   for (const { id, args } of vertices)
-    dag.add({
+    graph.add({
       id,
       code: t.freshArray,
       args: [...args],
@@ -78,7 +103,7 @@ async function memory(handoff: Handoff, count: number): Promise<Row> {
   let before = 0;
   let peak = 0;
   const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss)), 50);
-  await handoff.execute(dag, {
+  await handoff.execute(graph, {
     collect: [],
     onProgress: ({ done }) => {
       if (before === 0 && done >= count / 10) before = peak = process.memoryUsage().rss;

@@ -74,6 +74,18 @@ export function ordinaryArray(length: number): Float64Array {
   return array;
 }
 
+/** So many objects, about 100 bytes each. */
+export function objects(count: number): readonly object[] {
+  return Array.from({ length: count }, (_, i) => ({
+    id: i,
+    name: `the name of number ${i}`,
+    email: `number.${i}@example.org`,
+    value: i / 2,
+    isActive: i % 2 === 0,
+    tags: ['a', 'b'],
+  }));
+}
+
 /** A new one every time. */
 export function freshArray(length: number, ..._inputs: readonly unknown[]): Float64Array {
   return new Float64Array(length).fill(1);
@@ -101,6 +113,7 @@ const functions = {
   sleepAfter,
   sharedArray,
   ordinaryArray,
+  objects,
   freshArray,
   ends,
 };

@@ -12,6 +12,10 @@ export const maxNesting = 500;
 // This many objects are visited without recording them, because a set of them costs many times what the visit does.
 const maxUnnoted = 4_000_000;
 
+// Extra properties of arrays, besides their items, are looked for in this many arrays, none of them longer than this.
+const maxSearched = 1000;
+const maxSearchedLength = 16;
+
 // An array with more holes than this is walked by its keys.
 const maxHoles = 1_000_000;
 
@@ -59,6 +63,7 @@ class Walk implements Survey {
   buffers = false;
   readonly #seen: Set<object> | undefined;
   #left = maxUnnoted;
+  #searchesLeft = maxSearched;
 
   /** @param seen records visited objects; undefined treats the value as a tree */
   constructor(seen: Set<object> | undefined) {
@@ -116,9 +121,9 @@ class Walk implements Survey {
         return this.#fields(value, depth);
       }
     }
-    // Extra properties of a long array are not looked for, because that would cost more than all else. Reading the
-    // value finds them.
-    return value.length > 16 || this.#fields(value, depth);
+    // V8 makes a string of each index for it, which costs more than all else. Reading the value finds those of other
+    // arrays.
+    return value.length > maxSearchedLength || --this.#searchesLeft < 0 || this.#fields(value, depth);
   }
 
   #fields(value: object, depth: number): boolean {

@@ -116,17 +116,18 @@ class BatchWriter {
     const { code, tracer } = this.#source;
     const traceparent =
       tracer === undefined ? undefined : tracer.begin(this.#run.id, plan, i, attempts[i]! + 1, this.#source.hostName);
-    const fed = this.#isFed(i) ? Head.fed : 0;
+    const isUnread = plan.outOffset[i] === plan.outOffset[i + 1];
+    const common = (this.#isFed(i) ? Head.fed : 0) | (isUnread ? Head.unread : 0);
     words.push(code.codes[plan.code[i]!]!);
     if (!code.usesContext && retryIf === undefined && traceparent === undefined) {
-      words.push((count << headBits) | fed);
+      words.push((count << headBits) | common);
       return;
     }
     words.push(
       (count << headBits) |
         Head.named |
         (retryIf === undefined ? 0 : Head.judged) |
-        fed |
+        common |
         (traceparent === undefined ? 0 : Head.traced),
     );
     words.push(attempts[i]! + 1);

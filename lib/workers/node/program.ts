@@ -15,7 +15,7 @@
  */
 
 /** How many bits of a function's second word are `Head`; those above count its arguments. */
-export const headBits = 4;
+export const headBits = 5;
 
 /** The low bits of a function's second word. */
 export const Head = {
@@ -27,6 +27,8 @@ export const Head = {
   fed: 4,
   /** It is part of a trace: its `traceparent` is the next of the list, after its id. Only together with `named`. */
   traced: 8,
+  /** No function takes its result, so no other thread reads it. */
+  unread: 16,
 } as const;
 
 /** The low two bits of an argument. */

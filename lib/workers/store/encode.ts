@@ -23,10 +23,12 @@ import { allocateShared, count } from './shared-memory.ts';
 /**
  * How a value is best sent to another thread: as a payload, or undefined when structured clone will do as well.
  *
+ * @param isShared whether several threads may read it. If not, what is serialized is in an ordinary buffer, which can be
+ *   transferred and so is not copied.
  * @throws `NOT_SERIALIZABLE` for what cannot be sent at all, as far as that shows here
  */
-export function encode(value: unknown): PayloadData | undefined {
-  if (typeof value === 'string') return value.length >= shareFrom ? encodeWhole(value, false) : undefined;
+export function encode(value: unknown, isShared = true): PayloadData | undefined {
+  if (typeof value === 'string') return value.length >= shareFrom ? encodeWhole(value, false, isShared) : undefined;
   if (typeof value !== 'object' || value === null) {
     if (typeof value === 'function' || typeof value === 'symbol') throw notSerializable(value);
     return undefined;
@@ -39,16 +41,16 @@ export function encode(value: unknown): PayloadData | undefined {
   if (isError(value)) return { kind: 'error', error: toErrorWire(value) };
   if (value instanceof SharedArrayBuffer) return undefined;
   const { size, deep, errors, sharedBuffers, buffers } = survey(value);
-  if (deep) return encodeDeep(value);
+  if (deep) return encodeDeep(value, isShared);
   if (size < shareFrom && !errors && !buffers) return undefined;
-  const encoded = encodeWhole(value, errors || sharedBuffers);
+  const encoded = encodeWhole(value, errors || sharedBuffers, isShared);
   return sharedBuffers && encoded?.kind === 'encoded' ? { ...encoded, live: true } : encoded;
 }
 
 /** By no other way would it arrive. */
-function encodeDeep(value: object): PayloadData {
+function encodeDeep(value: object, isShared: boolean): PayloadData {
   try {
-    const { live, ...data } = serialize(value, true);
+    const { live, ...data } = serialize(value, true, isShared);
     return { kind: 'encoded', ...data, ...(live && { live }) };
   } catch (cause) {
     throw notSerializable(value, cause);
@@ -67,9 +69,9 @@ function encodeView(view: ArrayBufferView): PayloadData | undefined {
   return { kind: 'view', view: type, bytes: copy, byteOffset: 0, length };
 }
 
-function encodeWhole(value: unknown, flat: boolean): PayloadData | undefined {
+function encodeWhole(value: unknown, flat: boolean, isShared: boolean): PayloadData | undefined {
   try {
-    const { bytes, shared } = serialize(value, flat);
+    const { bytes, shared } = serialize(value, flat, isShared);
     return { kind: 'encoded', bytes, shared };
   } catch (cause) {
     if (findObstacle(value) !== undefined) throw notSerializable(value, cause);

@@ -5,7 +5,8 @@
  * ```
  *   view      a typed array, DataView or Buffer    its bytes in shared memory, read by every thread without a copy
  *   buffer    an ArrayBuffer                       its bytes in shared memory, copied out by who reads it
- *   encoded   anything else that is large          serialized once into shared memory; large views in it apart, not copied again
+ *   encoded   anything else that is large          serialized once, into shared memory if another thread may read it;
+ *                                                  large views in it apart, not copied again
  *   error     an Error                             as data, so that its class and fields survive
  *   spilled   any of the first three               the same bytes in a file
  *   remote    any of the first three               the same bytes on another host, which has them under a key
@@ -45,7 +46,7 @@ export type PayloadData =
   /** `live`: it holds a SharedArrayBuffer of the user's, whose readers may see each other's writes. */
   | {
       readonly kind: 'encoded';
-      readonly bytes: SharedArrayBuffer;
+      readonly bytes: SharedArrayBuffer | ArrayBuffer;
       readonly shared: readonly SharedArrayBuffer[];
       readonly live?: boolean;
     }

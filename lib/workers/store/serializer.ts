@@ -119,7 +119,7 @@ class ValueDeserializer extends Deserializer {
 }
 
 export interface Serialized {
-  readonly bytes: SharedArrayBuffer;
+  readonly bytes: SharedArrayBuffer | ArrayBuffer;
   readonly shared: SharedArrayBuffer[];
   /** It holds a SharedArrayBuffer of the user's. Only known when it was written as a table. */
   readonly live: boolean;
@@ -129,9 +129,10 @@ export interface Serialized {
  * Serializes a value.
  *
  * @param flat whether it is written as a table: where it is deep, or holds errors or SharedArrayBuffers
+ * @param isShared whether several threads read the bytes; otherwise they stay where V8 wrote them, to be transferred
  * @throws V8's error for what cannot be serialized
  */
-export function serialize(value: unknown, flat: boolean): Serialized {
+export function serialize(value: unknown, flat: boolean, isShared: boolean): Serialized {
   const serializer = new ValueSerializer();
   let live = false;
   const toLeaf = (leaf: object): object => {
@@ -142,12 +143,17 @@ export function serialize(value: unknown, flat: boolean): Serialized {
   serializer.writeHeader();
   serializer.writeValue(flat ? new StandIn(flatten(value as object, { error: toErrorWire, leaf: toLeaf })) : value);
   const written = serializer.releaseBuffer();
+  if (!isShared && written.byteLength === written.buffer.byteLength)
+    return { bytes: written.buffer as ArrayBuffer, shared: serializer.shared, live };
   const bytes = allocateShared(written.byteLength);
   new Uint8Array(bytes).set(written);
   return { bytes, shared: serializer.shared, live };
 }
 
-export function deserialize(bytes: SharedArrayBuffer, shared: readonly (SharedArrayBuffer | ArrayBuffer)[]): unknown {
+export function deserialize(
+  bytes: SharedArrayBuffer | ArrayBuffer,
+  shared: readonly (SharedArrayBuffer | ArrayBuffer)[],
+): unknown {
   const deserializer = new ValueDeserializer(new Uint8Array(bytes), shared);
   deserializer.readHeader();
   return deserializer.readValue();

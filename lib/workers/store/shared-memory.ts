@@ -35,9 +35,13 @@ export function allocateShared(byteLength: number): SharedArrayBuffer {
   return count(new SharedArrayBuffer(byteLength));
 }
 
-/** Has this thread count a SharedArrayBuffer that it holds, unless that is an instance's. Gives it back. */
-export function count(buffer: SharedArrayBuffer): SharedArrayBuffer {
-  if (!Object.hasOwn(buffer, counterpart) && !isInstanceMemory(buffer)) {
+/**
+ * Has this thread count a SharedArrayBuffer that it holds, unless that is an instance's. V8 counts ArrayBuffers itself.
+ *
+ * @returns the buffer
+ */
+export function count<Bytes extends SharedArrayBuffer | ArrayBuffer>(buffer: Bytes): Bytes {
+  if (buffer instanceof SharedArrayBuffer && !Object.hasOwn(buffer, counterpart) && !isInstanceMemory(buffer)) {
     const length = Math.min(buffer.byteLength * weight, mostBytes);
     Object.defineProperty(buffer, counterpart, { value: new ArrayBuffer(length, { maxByteLength: length }) });
   }

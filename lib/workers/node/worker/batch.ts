@@ -5,7 +5,7 @@ import { Exports } from './exports.ts';
 import { Held } from './local-results.ts';
 import type { Peers } from './peers.ts';
 import { Reader } from './reader.ts';
-import { Report } from './report.ts';
+import { type Post, Report } from './report.ts';
 
 // What was finished longer ago than this, in ms, is told before the next function begins.
 const flushAfter = 0.2;
@@ -42,12 +42,7 @@ export interface Batch {
 }
 
 /** Takes in a batch, as the wire describes it. */
-export function toBatch(
-  message: readonly unknown[],
-  programs: Int32Array,
-  peers: Peers,
-  post: (message: unknown[]) => void,
-): Batch {
+export function toBatch(message: readonly unknown[], programs: Int32Array, peers: Peers, post: Post): Batch {
   const [, id, slot, flags, origin, runId, dagId, size, program, values, sources, exports] = message as [
     number,
     number,

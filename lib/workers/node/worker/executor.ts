@@ -10,6 +10,7 @@ import { isThenable, references, resolve, type Surroundings } from './arguments.
 import { type Batch, toBatch } from './batch.ts';
 import { type Callable, CodeTable } from './code.ts';
 import { contextSlot, type TaskContext } from './context.ts';
+import type { Post } from './report.ts';
 import { invoke } from './invoke.ts';
 import { Peers } from './peers.ts';
 import { Questions } from './actor-calls.ts';
@@ -37,6 +38,8 @@ interface Item {
   readonly attempt: number;
   /** The code of its `retryIf`; -1: none. */
   readonly judge: number;
+  /** Whether another function takes its result. */
+  readonly isRead: boolean;
   /** Its place in a trace; undefined: nobody traces. */
   readonly traceparent: string | undefined;
   begun: number;
@@ -57,7 +60,7 @@ export class Executor {
   readonly peers = new Peers(() => this.#onArrival());
   readonly questions: Questions;
   readonly #parts: ExecutorParts;
-  readonly #post: (message: unknown[]) => void;
+  readonly #post: Post;
   readonly #queue: Batch[] = [];
   #current: Item | undefined;
   /** A promise is waited for; whoever settles it goes on. */
@@ -72,7 +75,7 @@ export class Executor {
   readonly running = (): readonly [number, number] | undefined =>
     this.#current && [this.#current.batch.id, this.#current.index];
 
-  constructor(parts: ExecutorParts, post: (message: unknown[]) => void) {
+  constructor(parts: ExecutorParts, post: Post) {
     this.#parts = parts;
     this.#post = post;
     this.questions = new Questions(post);
@@ -202,6 +205,7 @@ export class Executor {
       code,
       functionId,
       attempt,
+      isRead: reader.isRead,
       judge: isNamed ? reader.judge : -1,
       traceparent: isNamed ? reader.traceparent : undefined,
       begun: this.#watch.now,
@@ -320,7 +324,7 @@ export class Executor {
 
   #succeed(item: Item, value: unknown): true {
     this.#parts.prints.flush();
-    item.batch.report.succeed(value, item.index === item.batch.size - 1);
+    item.batch.report.succeed(value, item.index === item.batch.size - 1, item.isRead);
     return this.#leave(item);
   }
 

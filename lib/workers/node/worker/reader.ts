@@ -18,6 +18,8 @@ export class Reader {
   attempt = 0;
   /** The code of its `retryIf`; -1: none. */
   judge = -1;
+  /** Whether another function takes its result. */
+  isRead = true;
   /** Its place in a trace, when it is named; undefined: nobody traces. */
   traceparent: string | undefined;
   /** Its arguments as read: values; when `tagged`, pairs of `ArgTag` and what it says. */
@@ -41,6 +43,7 @@ export class Reader {
     const words = this.#words;
     this.code = words[this.#at++]!;
     const head = words[this.#at++]!;
+    this.isRead = (head & Head.unread) === 0;
     if ((head & Head.named) === 0) {
       this.functionId = undefined;
     } else {

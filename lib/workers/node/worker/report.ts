@@ -9,6 +9,9 @@ import { copyOf, type Held, nothing } from './local-results.ts';
 // When a function, or few that were timed together, take so long, in ms, it is told which.
 const placedFrom = 1;
 
+/** Sends a message to the node. The buffers in `transfer` go with it and are gone here. */
+export type Post = (message: unknown[], transfer?: ArrayBuffer[]) => void;
+
 export interface ReportOptions {
   /** Tell when each function began and ended. */
   readonly spans: boolean;
@@ -18,11 +21,13 @@ export interface ReportOptions {
 
 export class Report {
   readonly #batch: number;
-  readonly #post: (message: unknown[]) => void;
+  readonly #post: Post;
   readonly #spansWanted: boolean;
   readonly #held: Held | undefined;
   #values: unknown[] = [];
   #exceptions: number[] = [];
+  /** The bytes of results that no other thread reads. */
+  #transfer: ArrayBuffer[] = [];
   /** `begun, ended, …` in ms since the epoch. */
   #spans: number[] = [];
   /** See `BatchReport`. */
@@ -30,7 +35,7 @@ export class Report {
   /** Index of the first function that has not been told. */
   #first = 0;
 
-  constructor(batch: number, { spans, held }: ReportOptions, post: (message: unknown[]) => void) {
+  constructor(batch: number, { spans, held }: ReportOptions, post: Post) {
     this.#batch = batch;
     this.#post = post;
     this.#spansWanted = spans;
@@ -42,18 +47,20 @@ export class Report {
    *
    * @param posting whether the report is sent right away, which copies the value; else it is copied here, as what the
    *   function has kept of it may change before
+   * @param isRead whether another function takes the result
    */
-  succeed(value: unknown, posting: boolean): void {
+  succeed(value: unknown, posting: boolean, isRead: boolean): void {
     if (isPlain(value)) {
       this.#values.push(value);
       this.#held?.push(value);
       return;
     }
     try {
-      const data = encode(value);
+      const data = encode(value, isRead);
       if (data !== undefined) {
         this.#except(ReportKind.payload, data);
-        this.#held?.push(new Payload(data));
+        if (data.kind === 'encoded' && data.bytes instanceof ArrayBuffer) this.#transfer.push(data.bytes);
+        this.#held?.push(isRead ? new Payload(data) : nothing);
         return;
       }
       const copy = posting && !isPart(value) ? value : copyOf(value);
@@ -108,13 +115,14 @@ export class Report {
     this.#first += count;
     this.#values = [];
     this.#exceptions = [];
+    this.#transfer = [];
     this.#durations = [];
     this.#spans = [];
   }
 
   #send(): void {
     try {
-      this.#post(this.#message());
+      this.#post(this.#message(), this.#transfer);
     } catch {
       for (const [k, value] of this.#values.entries()) {
         try {
@@ -123,7 +131,7 @@ export class Report {
           this.#turnIntoFailure(k, { error: toErrorWire(notSerializable(value, cause)), retryable: false });
         }
       }
-      this.#post(this.#message());
+      this.#post(this.#message(), this.#transfer);
     }
   }
 

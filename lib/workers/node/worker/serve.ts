@@ -28,7 +28,9 @@ export function serve({ port, control, node, cursors, programs, output, memoryBu
     () => executor.running(),
     (by, text) => port.postMessage([FromWorker.print, ...by, text]),
   );
-  const executor: Executor = new Executor({ node, cursors, programs, prints }, (message) => port.postMessage(message));
+  const executor: Executor = new Executor({ node, cursors, programs, prints }, (message, transfer) =>
+    port.postMessage(message, transfer),
+  );
   // Node ends the thread after this; here the error still has its class.
   const onCrash = (error: unknown): void => port.postMessage([FromWorker.crashing, toErrorWire(error)]);
   process.on('uncaughtExceptionMonitor', onCrash);
