@@ -11,17 +11,21 @@ export type {
 export { DynamicResourceTracker } from './scheduling/resources/dynamic-resource-tracker.ts';
 export { type ResourceTracker, SimpleResourceTracker } from './scheduling/resources/resource-tracker.ts';
 export { SimpleAllocator } from './scheduling/allocation/simple-allocator.ts';
-export type { Call, CallOptions } from './dag/call.ts';
+export { type Call, type CallCondition, type CallOptions, type Choice, choose, optional } from './dag/call.ts';
 export { Dag, type DagJson, type Validation } from './dag/dag.ts';
 export { type DrawOptions, toDot, toMermaid, toSvg } from './dag/draw.ts';
 export type { CodeLike, FunctionReference } from './dag/code.ts';
 export { fromSource, tasks } from './dag/reference.ts';
 export type { CannotLeaveThread, ClassReference, Edge, Task, Tasks } from './dag/task.ts';
 export type {
+  AnyOf,
   Argument,
   Capabilities,
+  Condition,
   Cost,
+  FunctionArgument,
   FunctionSpec,
+  Optional,
   Placement,
   ResolvedFunction,
   RetryDelay,

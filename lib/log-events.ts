@@ -40,6 +40,7 @@ const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
   'function:started': 'debug',
   'function:finished': 'debug',
   'function:speculated': 'debug',
+  'function:skipped': 'debug',
   'function:retrying': 'warn',
   'function:failed': 'error',
   'function:log': 'info',

@@ -144,7 +144,7 @@ class TerminalView implements ProgressView {
     while (parts.length > 1 && columnsOf(name) + leastBar + 2 + columnsOf(parts.join(' · ')) > width) parts.pop();
     const told = parts.join(' · ');
     const room = Math.max(0, Math.min(mostBar, width - columnsOf(name) - columnsOf(told) - 2));
-    const full = state.total === 0 ? room : Math.round((state.done / state.total) * room);
+    const full = state.total === 0 ? room : Math.round(((state.done + state.skipped) / state.total) * room);
     return `${name} ${this.#style('green', '━'.repeat(full))}${this.#style('gray', '─'.repeat(room - full))} ${told}`;
   }
 
@@ -189,6 +189,8 @@ class PlainView implements ProgressView {
     if (!('runId' in event) || event.runId !== this.#record.graph.runId) return;
     if (event.type === 'function:retrying') this.#say(`${failureOf(event)}, trying again: ${messageOf(event.error)}`);
     else if (event.type === 'function:failed') this.#say(`${failureOf(event)}: ${messageOf(event.error)}`);
+    else if (event.type === 'function:skipped' && this.#record.graph.ids.length <= lineEach)
+      this.#say(`${printable(event.functionId)} skipped`);
     else if (event.type === 'attempts') this.#ended(event);
   }
 
@@ -235,10 +237,12 @@ function describe(
 
 /** Parts of the status line, most important first. */
 function partsOf(
-  { done, total, failed, retries, elapsed, rate, remaining }: ProgressState,
+  { done, total: all, failed, skipped, retries, elapsed, rate, remaining }: ProgressState,
   running: number | undefined,
 ): string[] {
+  const total = all - skipped;
   const parts = [`${done}/${total}`];
+  if (skipped > 0) parts.push(`${skipped} skipped`);
   if (failed > 0) parts.push(`${failed} failed`);
   if (done < total && failed === 0 && remaining !== undefined && remaining >= 1000)
     parts.push(`~${formatMs(remaining)} left`);

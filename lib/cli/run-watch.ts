@@ -21,6 +21,7 @@ const recordedEvents = [
   'run:finished',
   'run:failed',
   'attempts',
+  'function:skipped',
   'function:retrying',
   'function:failed',
   'result:fetched',

@@ -206,7 +206,7 @@ async function observe(
       ? createProgressView(watch.record, process.stderr, () => waitOf(handoff, runId))
       : undefined;
   if (progress !== undefined)
-    watch?.add(['attempts', 'function:retrying', 'function:failed'], {
+    watch?.add(['attempts', 'function:skipped', 'function:retrying', 'function:failed'], {
       record: (event) => progress.record(event),
       sample: (_, nodes) => progress.nodes(nodes),
     });

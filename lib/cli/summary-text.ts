@@ -41,6 +41,7 @@ function headline({
   functions,
   done,
   failed,
+  skipped,
   durationMs,
   efficiency,
   threads,
@@ -52,8 +53,9 @@ function headline({
     .map(([node, count]) => `${printable(node)} (${count})`)
     .join(', ');
   const parts = [
-    `${ok ? '' : `${done} of `}${functions} functions in ${formatMs(durationMs)}${on === '' ? '' : ` on ${on}`}`,
+    `${ok ? '' : `${done} of `}${functions - skipped} functions in ${formatMs(durationMs)}${on === '' ? '' : ` on ${on}`}`,
   ];
+  if (skipped > 0) parts.push(`${skipped} skipped`);
   if (failed > 0) parts.push(`${failed} failed`);
   if (efficiency !== null)
     parts.push(`${Math.round(efficiency * 100)} % of ${threads} ${threads === 1 ? 'thread' : 'threads'} used`);

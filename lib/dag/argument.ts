@@ -7,7 +7,7 @@
  *   (its node)   (the producer's node)              (the consumer's node)                (its node)
  * ```
  */
-import { checkLiterals } from './check.ts';
+import { checkLiterals, dependenciesOf } from './check.ts';
 import { defaultTraits, type Entry, none } from './entry.ts';
 import { toReference } from './code.ts';
 import type { Part, Transform } from './types.ts';
@@ -20,8 +20,9 @@ import type { Part, Transform } from './types.ts';
  */
 export function expand(entry: Entry): Entry[] {
   const made: Entry[] = [];
-  const args = entry.traits.written!.map((arg, position) => {
-    if (typeof arg === 'string') return arg;
+  const { written, when } = entry.traits;
+  const args = written!.map((arg, position) => {
+    if (typeof arg === 'string' || 'anyOf' in arg || 'optional' in arg) return arg;
     let source = arg.id;
     for (const side of ['serialize', 'deserialize'] as const) {
       const transform = arg[side];
@@ -32,7 +33,7 @@ export function expand(entry: Entry): Entry[] {
     }
     return source;
   });
-  return [...made, { ...entry, args }];
+  return [...made, { ...entry, args: dependenciesOf(args, when) }];
 }
 
 function toTransform(

@@ -35,6 +35,24 @@ export interface Call<out Value> {
    * @throws `INVALID_FUNCTION` when one of `others` is not a call
    */
   after(...others: readonly Call<unknown>[]): Call<Value>;
+  /**
+   * The same call, run only if the result of another one is truthy or, with `not`, falsy. Otherwise it is skipped: it
+   * has no result, and calls that take its result are skipped too, unless they take it by `choose` or `optional`.
+   *
+   * @param condition the call whose result decides
+   * @param options `not`: run if the result is falsy; default false
+   * @returns a new call
+   * @throws `INVALID_FUNCTION` when `condition` is not a call
+   */
+  when(condition: Call<unknown>, options?: { readonly not?: boolean | undefined }): Call<Value>;
+}
+
+declare const chosen: unique symbol;
+
+/** An argument made by `choose` or `optional`. It may stand where a call may stand as an argument. */
+export interface Choice<out Value> {
+  /** Exists only in types. */
+  readonly [chosen]: Value;
 }
 
 /**
@@ -43,13 +61,19 @@ export interface Call<out Value> {
  */
 export interface CallOptions extends Omit<
   FunctionSpec,
-  'id' | 'args' | 'code' | 'extraArgs' | 'argumentInclusion' | 'layout' | 'node' | 'type'
+  'id' | 'args' | 'code' | 'extraArgs' | 'argumentInclusion' | 'layout' | 'node' | 'type' | 'when'
 > {
   /** Default: the export's name, `#` and a number. */
   readonly id?: string | undefined;
   readonly type?: 'regular' | 'inline' | undefined;
   readonly node?: string | { readonly collocatedWith: string | Call<unknown> } | undefined;
+  /** The condition: a call, or the id of one. */
+  readonly when?: CallCondition | undefined;
 }
+
+/** A condition of a call. */
+export type CallCondition =
+  string | Call<unknown> | { readonly id: string | Call<unknown>; readonly not?: boolean | undefined };
 
 /** The parts of a call. */
 export interface Vertex {
@@ -91,6 +115,14 @@ class CallVertex implements Call<unknown> {
     return `Call ${nameOf(this.#vertex.code)}(${args.join(', ')})`;
   }
 
+  when(condition: Call<unknown>, { not = false }: { readonly not?: boolean | undefined } = {}): Call<unknown> {
+    if (!CallVertex.is(condition)) {
+      const text = `when() takes a call, got ${show(condition)}.${otherCopyHint(condition)}`;
+      throw new HandoffError('INVALID_FUNCTION', text);
+    }
+    return this.with({ when: { id: condition, not } });
+  }
+
   #misused(how: string): HandoffError {
     const name = nameOf(this.#vertex.code);
     const fix =
@@ -117,6 +149,64 @@ class CallVertex implements Call<unknown> {
 Object.defineProperty(CallVertex.prototype, notData, {
   value: 'a call where only plain values may stand (calls may be arguments of calls, and items of lists there)',
 });
+
+class ChoiceVertex implements Choice<unknown> {
+  declare readonly [chosen]: unknown;
+  readonly kind: 'anyOf' | 'optional';
+  readonly calls: readonly Call<unknown>[];
+
+  constructor(kind: ChoiceVertex['kind'], calls: readonly Call<unknown>[]) {
+    const stranger = calls.find((call) => !isCall(call));
+    if (calls.length === 0 || stranger !== undefined) {
+      const name = kind === 'anyOf' ? 'choose' : 'optional';
+      const got = calls.length === 0 ? 'nothing' : show(stranger);
+      throw new HandoffError('INVALID_FUNCTION', `${name}() takes calls, got ${got}.${otherCopyHint(stranger)}`);
+    }
+    this.kind = kind;
+    this.calls = calls;
+  }
+}
+
+Object.defineProperty(ChoiceVertex.prototype, notData, {
+  value: 'a choice where only plain values may stand (choices may be arguments of calls, and items of lists there)',
+});
+
+/**
+ * An argument: the result of the first of these calls that was not skipped. If all were skipped, the call that takes it
+ * is skipped too.
+ *
+ * @param calls at least one call
+ * @returns an argument for a call
+ * @throws `INVALID_FUNCTION` when one of `calls` is not a call
+ * @example
+ * ```ts
+ * const small = t.isSmall(data);
+ * const fast = t.fast(data).when(small);
+ * const thorough = t.thorough(data).when(small, { not: true });
+ * const report = t.report(choose(fast, thorough));
+ * ```
+ */
+export function choose<const Calls extends readonly [Call<unknown>, ...Call<unknown>[]]>(
+  ...calls: Calls
+): Choice<Calls[number] extends Call<infer Value> ? Value : never> {
+  return new ChoiceVertex('anyOf', [...new Set(calls)]) as Choice<unknown> as Choice<never>;
+}
+
+/**
+ * An argument: the result of the call, or `undefined` if it was skipped.
+ *
+ * @param call the call
+ * @returns an argument for a call
+ * @throws `INVALID_FUNCTION` when `call` is not a call
+ */
+export function optional<Value>(call: Call<Value>): Choice<Value | undefined> {
+  return new ChoiceVertex('optional', [call]) as Choice<unknown> as Choice<never>;
+}
+
+/** The kind and the calls of a choice; undefined for any other value. */
+export function choiceOf(value: unknown): Pick<ChoiceVertex, 'kind' | 'calls'> | undefined {
+  return value instanceof ChoiceVertex ? value : undefined;
+}
 
 /** A hint for a value that looks like a call but is not one of this copy of the library. */
 export function otherCopyHint(value: unknown): string {
@@ -147,7 +237,7 @@ export function vertexOf(call: Call<unknown>): Vertex {
 const maxListDepth = 64;
 
 function argumentOf(value: unknown, depth: number): unknown {
-  if (typeof value !== 'object' || value === null || isCall(value)) return value;
+  if (typeof value !== 'object' || value === null || isCall(value) || value instanceof ChoiceVertex) return value;
   if (!Array.isArray(value) || depth >= maxListDepth || !holdsCall(value)) return literalOf(value);
   const list: unknown[] = [];
   list.length = value.length;
@@ -155,9 +245,10 @@ function argumentOf(value: unknown, depth: number): unknown {
   return list;
 }
 
-/** The calls in an argument: the argument itself, or calls in a list. */
+/** The calls in an argument: the argument itself, those of a choice, or calls in a list. */
 export function callsIn(value: unknown, found: Call<unknown>[] = [], depth = 0): Call<unknown>[] {
   if (isCall(value)) found.push(value);
+  else if (value instanceof ChoiceVertex) found.push(...value.calls);
   else if (Array.isArray(value) && depth < maxListDepth) eachItem(value, (item) => callsIn(item, found, depth + 1));
   return found;
 }

@@ -8,7 +8,7 @@ import type { DagParts, Entry } from './entry.ts';
 import type { Links } from './links.ts';
 import { type CallPart, Flag } from './compiled-dag.ts';
 import type { FunctionReference } from './code.ts';
-import type { Part } from './types.ts';
+import type { FunctionArgument, Part } from './types.ts';
 
 // An inline function runs once for each path that reaches it, so each further inline diamond in a row doubles the
 // number of calls.
@@ -58,7 +58,7 @@ export function calls(input: Input): Calls {
     let runs = 0;
     let once = false;
     const needed = new Set<number>();
-    const parsed = layoutOf(entry).map((part) => toCallPart(part));
+    const parsed = parametersOf(entry).map((part) => toCallPart(part));
     const total = runs;
     if (own < 0) {
       // An absorbed function receives the nodes of functions that have run before it: those it waits for.
@@ -82,24 +82,24 @@ export function calls(input: Input): Calls {
       flags[own]! |= Flag.needsNodes;
     }
 
-    function toCallPart(part: Part): CallPart {
+    function toCallPart(part: Parameter): CallPart {
       if ('value' in part) return { kind: 'value', value: part.value };
       if ('list' in part) return { kind: 'list', parts: part.list.map(toCallPart) };
       if ('nodeOf' in part) return nodePart(part.nodeOf);
-      const dep = links.deps[links.depOffset[i]! + part.arg];
-      if (dep === undefined || part.arg >= entry.args.length) {
-        const count = entry.args.length;
-        throw dagError(
-          'INVALID_FUNCTION',
-          `Function ${show(entry.id)}: its layout names argument ${part.arg}, but it has ${count}.`,
-          { functionId: entry.id },
-        );
-      }
+      if ('optional' in part) return { kind: 'optional', of: regular(part.optional) };
+      if ('anyOf' in part) return { kind: 'anyOf', of: part.anyOf.map(regular) };
+      const dep = links.deps[links.depOffset[i]! + part.arg]!;
       const inlined = absorbed.get(dep);
       if (inlined === undefined) return { kind: 'result', of: dense === undefined ? dep : dense[dep]! };
       runs += inlined.runs;
       once ||= inlined.once;
       return inlined.part;
+    }
+
+    /** The function at a position among the arguments. Validation has refused inline ones here. */
+    function regular(position: number): number {
+      const dep = links.deps[links.depOffset[i]! + position]!;
+      return dense === undefined ? dep : dense[dep]!;
     }
 
     function nodePart(id: string): CallPart {
@@ -116,13 +116,47 @@ export function calls(input: Input): Calls {
 
 /** Whether the function needs more than its arguments in order. */
 function isArranged({ traits }: Entry): boolean {
-  return traits.layout !== undefined || traits.list;
+  return traits.layout !== undefined || traits.list || traits.when !== undefined || hasBranches(traits.written);
 }
 
-function layoutOf(entry: Entry): readonly Part[] {
+function hasBranches(written: readonly FunctionArgument[] | undefined): boolean {
+  return (
+    written !== undefined && written.some((arg) => typeof arg === 'object' && ('anyOf' in arg || 'optional' in arg))
+  );
+}
+
+/** A parameter of a call, by positions among the entry's `args`. */
+type Parameter =
+  | { readonly arg: number }
+  | { readonly optional: number }
+  | { readonly anyOf: readonly number[] }
+  | { readonly value: unknown }
+  | { readonly list: readonly Parameter[] }
+  | { readonly nodeOf: string };
+
+function parametersOf(entry: Entry): readonly Parameter[] {
   const { layout, list } = entry.traits;
-  if (layout !== undefined) return layout;
-  const values = entry.args.map((_, arg) => ({ arg }));
+  const values = argumentsOf(entry);
+  if (layout !== undefined) return layout.map((part) => toParameter(entry, values, part));
   const extra = entry.extraArgs.map((value) => ({ value }));
   return list ? [{ list: values }, ...extra] : [...values, ...extra];
+}
+
+function toParameter(entry: Entry, values: readonly Parameter[], part: Part): Parameter {
+  if ('list' in part) return { list: part.list.map((each) => toParameter(entry, values, each)) };
+  if (!('arg' in part)) return part;
+  const found = values[part.arg];
+  if (found !== undefined) return found;
+  const text = `Function ${show(entry.id)}: its layout names argument ${part.arg}, but it has ${values.length}.`;
+  throw dagError('INVALID_FUNCTION', text, { functionId: entry.id });
+}
+
+/** The arguments as written, without the condition. */
+function argumentsOf({ args, traits: { written } }: Entry): Parameter[] {
+  if (written === undefined) return args.map((_, arg) => ({ arg }));
+  let next = 0;
+  return written.map((arg): Parameter => {
+    if (typeof arg === 'string' || 'id' in arg) return { arg: next++ };
+    return 'optional' in arg ? { optional: next++ } : { anyOf: arg.anyOf.map(() => next++) };
+  });
 }

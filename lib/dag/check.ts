@@ -6,7 +6,7 @@ import { findObstacle } from '../core/serializable.ts';
 import { literalOf } from './literal.ts';
 import { schemeProblem, toReference } from './code.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';
-import type { Argument, FunctionSpec, Part, Transform } from './types.ts';
+import type { Argument, Condition, FunctionArgument, FunctionSpec, Part, Transform } from './types.ts';
 
 type Rule = readonly [expected: string, holds: (value: unknown) => boolean];
 
@@ -26,7 +26,7 @@ const maxArguments = 10_000_000;
 const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   id: ['a string that is not empty', (value) => typeof value === 'string' && value !== ''],
   args: [
-    `a list of function ids and Arguments, at most ${maxArguments}`,
+    `a list of at most ${maxArguments} function ids, Arguments, { anyOf: ids } and { optional: id }`,
     (value) => Array.isArray(value) && value.length <= maxArguments && value.every(isArgument),
   ],
   code: [`${code[0]} (null only for type 'input')`, (value) => value === null || isCode(value)],
@@ -43,6 +43,7 @@ const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   retryIf: code,
   timeout: positive,
   idempotent: ['true or false', (value) => typeof value === 'boolean'],
+  when: ['the id of a function, or { id, not? }', isCondition],
   priority: ['a finite number', (value) => typeof value === 'number' && Number.isFinite(value)],
   duration: amount,
   outputBytes: amount,
@@ -77,14 +78,24 @@ export function toEntry(spec: FunctionSpec): Entry {
   const extraArgs = spec.extraArgs ?? none;
   checkLiterals(spec.id, 'extraArgs', extraArgs);
   const args = spec.args ?? none;
-  if (args.some((arg) => typeof arg !== 'string')) traits = { ...traits, written: args.map(plain) };
+  if (traits.when !== undefined || args.some((arg) => typeof arg !== 'string'))
+    traits = { ...traits, written: args.map(plain) };
   return {
     id: spec.id,
-    args: args.length === 0 ? none : args.map((arg) => (typeof arg === 'string' ? arg : arg.id)),
+    args: args.length === 0 && traits.when === undefined ? none : dependenciesOf(args, traits.when),
     code: spec.code === null ? null : toReference(spec.code)!,
     extraArgs: ownLiterals(extraArgs),
     traits,
   };
+}
+
+/** The ids of the functions that a function with these arguments and this condition waits for, in order. */
+export function dependenciesOf(args: readonly FunctionArgument[], when: Condition | undefined): string[] {
+  const ids = args.flatMap((arg) =>
+    typeof arg === 'string' ? arg : 'anyOf' in arg ? arg.anyOf : 'optional' in arg ? arg.optional : arg.id,
+  );
+  if (when !== undefined) ids.push(when.id);
+  return ids;
 }
 
 /** @throws `NOT_SERIALIZABLE` naming the function and the path of the value that cannot travel */
@@ -149,6 +160,7 @@ function toTraits(spec: FunctionSpec): Traits {
     priority: spec.priority ?? 0,
     duration: spec.duration,
     outputBytes: spec.outputBytes,
+    when: typeof spec.when === 'string' ? { id: spec.when } : spec.when && { ...spec.when },
     layout: spec.layout?.map(ownPart),
     init: bare !== undefined ? { code: bare, extraArgs: none } : toInit(init as Transform | undefined),
     parallelism: spec.parallelism,
@@ -160,8 +172,10 @@ function toTraits(spec: FunctionSpec): Traits {
 }
 
 /** An argument with its code as plain data. */
-function plain(arg: string | Argument): string | Argument {
+function plain(arg: FunctionArgument): FunctionArgument {
   if (typeof arg === 'string') return arg;
+  if ('anyOf' in arg) return { anyOf: [...arg.anyOf] };
+  if ('optional' in arg) return { optional: arg.optional };
   const side = ({ code: like, extraArgs = none }: Transform): Transform => ({
     code: toReference(like)!,
     ...(extraArgs.length > 0 && { extraArgs: ownLiterals(extraArgs) }),
@@ -221,6 +235,8 @@ function isTransform(value: unknown): boolean {
 function isArgument(value: unknown): boolean {
   if (typeof value === 'string') return value !== '';
   if (!isRecord(value)) return false;
+  if ('anyOf' in value) return isOnly(value, 'anyOf') && isListOfIds(value['anyOf']);
+  if ('optional' in value) return isOnly(value, 'optional') && isId(value['optional']);
   const { id, serialize, deserialize, ...rest } = value as unknown as Argument;
   return (
     typeof id === 'string' &&
@@ -229,6 +245,25 @@ function isArgument(value: unknown): boolean {
     (serialize === undefined || isTransform(serialize)) &&
     (deserialize === undefined || isTransform(deserialize))
   );
+}
+
+function isCondition(value: unknown): boolean {
+  if (typeof value === 'string') return value !== '';
+  if (!isRecord(value)) return false;
+  const { id, not = false, ...rest } = value;
+  return isId(id) && typeof not === 'boolean' && Object.keys(rest).length === 0;
+}
+
+function isId(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+function isOnly(value: Record<string, unknown>, key: string): boolean {
+  return Object.keys(value).length === 1 && key in value;
+}
+
+function isListOfIds(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isId) && new Set(value).size === value.length;
 }
 
 function isPart(value: unknown): value is Part {

@@ -1,6 +1,7 @@
 /** Compiles a DAG: validates it, absorbs inline functions, ranks functions, and shares equal codes and costs. */
 import { HandoffError } from '../core/errors.ts';
 import { bLevels, depthFirstRanks, ranks, weights } from './analysis.ts';
+import { branchesOf } from './branches.ts';
 import { calls } from './calls.ts';
 import { show } from '../core/show.ts';
 import { collocate } from './collocation.ts';
@@ -59,14 +60,15 @@ export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
     const { timeout, idempotent } = entries[i]!.traits;
     flags[i]! |= (timeout === undefined ? 0 : Flag.exclusive) | (idempotent ? 0 : Flag.once);
   }
+  const indexOf = (id: string): number => {
+    const at = parts.index.get(id) ?? -1;
+    return at >= parts.entries.length ? -1 : dense === undefined || at < 0 ? at : dense[at]!;
+  };
   return {
     ...regular.links,
     dagId: dag.id,
     entries,
-    indexOf(id) {
-      const at = parts.index.get(id) ?? -1;
-      return at >= parts.entries.length ? -1 : dense === undefined || at < 0 ? at : dense[at]!;
-    },
+    indexOf,
     inDegree,
     bLevel,
     ...(options.depthFirst === true
@@ -80,6 +82,7 @@ export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
     costs: cost.costs,
     cost: cost.cost,
     calls: built.calls,
+    branches: branchesOf({ entries, traited, links: regular.links, calls: built.calls, indexOf, flags }),
     nodesNeeded: built.nodesNeeded,
     ...placed,
   };

@@ -11,6 +11,10 @@ import type { Cost } from './types.ts';
 export type CallPart =
   | { readonly kind: 'value'; readonly value: unknown }
   | { readonly kind: 'result'; readonly of: number }
+  /** `undefined` if the function was skipped. */
+  | { readonly kind: 'optional'; readonly of: number }
+  /** The result of the first function that was not skipped. */
+  | { readonly kind: 'anyOf'; readonly of: readonly number[] }
   | { readonly kind: 'list'; readonly parts: readonly CallPart[] }
   /** An inline function, which runs in place. */
   | { readonly kind: 'call'; readonly code: number; readonly parts: readonly CallPart[] }
@@ -30,6 +34,16 @@ export interface Group {
   readonly pin: string | undefined;
 }
 
+/** What decides which functions are skipped. */
+export interface Branches {
+  /** By function: its condition. */
+  readonly when: ReadonlyMap<number, { readonly of: number; readonly not: boolean }>;
+  /** By function: the dependencies that it can do without. It is not skipped with one of them. */
+  readonly tolerated: ReadonlyMap<number, ReadonlySet<number>>;
+  /** By function: sets of dependencies of which it needs at least one. */
+  readonly choices: ReadonlyMap<number, readonly (readonly number[])[]>;
+}
+
 /** Bits of `CompiledDag.flags`. */
 export const Flag = {
   /** It has a timeout, so it runs alone on its thread with nothing queued behind it. */
@@ -41,10 +55,12 @@ export const Flag = {
   /** It must not run twice at once, because it or an inline function that it runs is not idempotent. */
   once: 8,
   /**
-   * It waits for a function whose result it does not take, so its worker cannot see from the arguments that this
-   * function failed.
+   * Its worker cannot see from the arguments whether it may run: it waits for a function whose result it does not take,
+   * or has a condition.
    */
   ordered: 16,
+  /** Its result decides whether other functions are skipped. */
+  decides: 32,
 } as const;
 
 export interface CompiledDag extends Links {
@@ -74,6 +90,8 @@ export interface CompiledDag extends Links {
   readonly cost: Int32Array;
   /** The calls of functions with `Flag.special`. */
   readonly calls: ReadonlyMap<number, readonly CallPart[]>;
+  /** Null when no function can be skipped. */
+  readonly branches: Branches | null;
   /** By function: index into `groups`, or `-1`. Null when there are no groups. */
   readonly group: Int32Array | null;
   readonly groups: readonly Group[];

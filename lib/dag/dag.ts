@@ -156,9 +156,10 @@ function toPublic(entry: Entry): ResolvedFunction {
 function toSpec(entry: Entry): FunctionSpec {
   const { args, argumentInclusion, type, priority, idempotent, parallelism, retryDelay, extraArgs, ...rest } =
     toPublic(entry);
+  const written = copyOf(entry.traits.written) ?? args;
   return {
     ...rest,
-    ...(args.length > 0 && { args: copyOf(entry.traits.written) ?? args }),
+    ...(written.length > 0 && { args: written }),
     ...(extraArgs.length > 0 && { extraArgs }),
     ...(argumentInclusion === 'list' && { argumentInclusion }),
     ...(type !== 'regular' && { type }),

@@ -7,6 +7,8 @@ import { nameOf } from './code.ts';
 export interface DrawOptions {
   /** Node name by function id, as `execute` or `plan` returns it. Functions are coloured by node. */
   readonly allocations?: Readonly<Record<string, string>> | undefined;
+  /** Ids of functions that were skipped. They are drawn dashed. */
+  readonly skipped?: readonly string[] | undefined;
   /** Adds a legend of the nodes' colours. Default false. */
   readonly legend?: boolean | undefined;
 }
@@ -17,6 +19,15 @@ interface Vertex {
   /** The lines of text in the box. */
   readonly lines: readonly string[];
   readonly colour: string | undefined;
+  readonly isSkipped: boolean;
+}
+
+/** An edge. Dashed: its function can do without the result, or takes only the decision. */
+interface Edge {
+  readonly from: string;
+  readonly to: string;
+  readonly label: string | undefined;
+  readonly isDashed: boolean;
 }
 
 // Light fills that stay readable in print and for colour-blind readers (Okabe and Ito 2008, lightened).
@@ -40,7 +51,13 @@ export function toMermaid(dag: Dag, options: DrawOptions = {}): string {
       const [open, close] = boxes[entry.traits.type];
       return `  ${key}${open}${lines.map(escapeMermaid).join('<br/>')}${close}`;
     }),
-    ...edgesOf(own).map(([from, to]) => `  ${from} --> ${to}`),
+    ...edgesOf(own).map(({ from, to, label, isDashed }) => {
+      const text = label === undefined ? '' : `|${label}|`;
+      return `  ${from} ${isDashed ? '-.->' : '-->'}${text} ${to}`;
+    }),
+    ...vertices
+      .filter(({ isSkipped }) => isSkipped)
+      .map(({ key }) => `  style ${key} stroke-dasharray:4,fill:#fff,color:#777`),
     ...vertices
       .filter(({ colour }) => colour !== undefined)
       .map(({ key, colour }) => `  style ${key} fill:${colour},color:#222`),
@@ -67,11 +84,16 @@ export function toDot(dag: Dag, options: DrawOptions = {}): string {
     `digraph ${quoteDot(legible(own.id))} {`,
     '  node [shape=box, style="rounded,filled", fillcolor="#f4f4f4", color="#777777", fontname="Helvetica", fontsize=11];',
     '  edge [color="#777777", arrowsize=0.7];',
-    ...verticesOf(own, options).map(({ key, entry, lines, colour }) => {
+    ...verticesOf(own, options).map(({ key, entry, lines, colour, isSkipped }) => {
       const fill = colour === undefined ? '' : `, fillcolor=${quoteDot(colour)}`;
-      return `  ${key} [label=${quoteDot(lines.join('\n'))}, shape=${shapes[entry.traits.type]}${fill}];`;
+      const dashed = isSkipped ? ', style="rounded,dashed", fontcolor="#777777"' : '';
+      return `  ${key} [label=${quoteDot(lines.join('\n'))}, shape=${shapes[entry.traits.type]}${fill}${dashed}];`;
     }),
-    ...edgesOf(own).map(([from, to]) => `  ${from} -> ${to};`),
+    ...edgesOf(own).map(({ from, to, label, isDashed }) => {
+      const text = label === undefined ? '' : `label=${quoteDot(label)}, fontsize=9`;
+      const looks = [...(isDashed ? ['style=dashed'] : []), ...(text === '' ? [] : [text])].join(', ');
+      return `  ${from} -> ${to}${looks === '' ? '' : ` [${looks}]`};`;
+    }),
     ...legendOf(options).map(
       ({ key, node, colour }) =>
         `  ${key} [label=${quoteDot(node)}, shape=box, style="filled,dashed", fillcolor=${quoteDot(colour)}];`,
@@ -95,8 +117,9 @@ export async function toSvg(dag: Dag, options: DrawOptions = {}): Promise<string
   return graphviz.layout(toDot(dag, options), 'svg', 'dot');
 }
 
-function verticesOf(dag: Dag, { allocations = {} }: DrawOptions): Vertex[] {
+function verticesOf(dag: Dag, { allocations = {}, skipped = [] }: DrawOptions): Vertex[] {
   const nodes = nodesOf(allocations);
+  const isSkipped = new Set(skipped);
   return partsOf(dag).entries.map((entry, i) => {
     const node = Object.hasOwn(allocations, entry.id) ? allocations[entry.id] : undefined;
     return {
@@ -104,6 +127,7 @@ function verticesOf(dag: Dag, { allocations = {} }: DrawOptions): Vertex[] {
       entry,
       lines: [entry.id, ...detailsOf(entry), ...(node === undefined ? [] : [`on ${node}`])].map(legible),
       colour: node === undefined ? undefined : colours[nodes.indexOf(node) % colours.length],
+      isSkipped: isSkipped.has(entry.id),
     };
   });
 }
@@ -139,11 +163,28 @@ function detailsOf({ id, code, traits }: Entry): string[] {
   return details;
 }
 
-function edgesOf(dag: Dag): (readonly [string, string])[] {
+function edgesOf(dag: Dag): Edge[] {
   const { entries, index } = partsOf(dag);
-  return entries.flatMap((entry, to) =>
-    [...new Set(entry.args)].filter((arg) => index.has(arg)).map((arg) => [`f${index.get(arg)!}`, `f${to}`] as const),
-  );
+  return entries.flatMap((entry, to) => {
+    const { when } = entry.traits;
+    const lenient = lenientOf(entry);
+    return [...new Set(entry.args)]
+      .filter((arg) => index.has(arg))
+      .map((arg) => {
+        const label = when?.id !== arg ? undefined : when.not === true ? 'when not' : 'when';
+        const isDashed = label !== undefined || lenient.has(arg);
+        return { from: `f${index.get(arg)!}`, to: `f${to}`, label, isDashed };
+      });
+  });
+}
+
+/** The ids that a function takes by `anyOf` or `optional`. */
+function lenientOf({ traits: { written } }: Entry): ReadonlySet<string> {
+  const ids = (written ?? []).flatMap((arg) => {
+    if (typeof arg === 'string') return [];
+    return 'anyOf' in arg ? arg.anyOf : 'optional' in arg ? [arg.optional] : [];
+  });
+  return new Set(ids);
 }
 
 /** Replaces control characters, which break SVG, lines of source, or a terminal. */

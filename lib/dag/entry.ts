@@ -3,7 +3,16 @@
  * defaults share.
  */
 import type { FunctionReference } from './code.ts';
-import type { Argument, Cost, FunctionType, Part, Placement, ResolvedFunction, RetryDelay } from './types.ts';
+import type {
+  Condition,
+  Cost,
+  FunctionArgument,
+  FunctionType,
+  Part,
+  Placement,
+  ResolvedFunction,
+  RetryDelay,
+} from './types.ts';
 
 /** The fields that most functions do not set. */
 export interface Traits {
@@ -25,8 +34,10 @@ export interface Traits {
   readonly parallelism: number | undefined;
   readonly batchSize: number | undefined;
   readonly batchTimeout: number | undefined;
-  /** The arguments as given, when some of them are `Argument`s. */
-  readonly written: readonly (string | Argument)[] | undefined;
+  /** The condition; the id of its function is the last of the entry's `args`. */
+  readonly when: Condition | undefined;
+  /** The arguments as given, when they differ from the entry's `args`. */
+  readonly written: readonly FunctionArgument[] | undefined;
   /** Set on the functions that an `Argument` adds. */
   readonly transforms:
     { readonly side: 'serialize' | 'deserialize'; readonly producer: string; readonly consumer: string } | undefined;
@@ -66,6 +77,7 @@ export const defaultTraits: Traits = Object.freeze({
   parallelism: undefined,
   batchSize: undefined,
   batchTimeout: undefined,
+  when: undefined,
   written: undefined,
   transforms: undefined,
 });

@@ -1,7 +1,7 @@
 /**
  * The types of the value form: what a task takes, what it returns, and which results can leave a thread. Types only.
  */
-import type { Call } from './call.ts';
+import type { Call, Choice } from './call.ts';
 import type { FunctionReference, reference } from './code.ts';
 
 // `never` as parameters accepts every function.
@@ -71,9 +71,10 @@ export type Tasks<Module> = 0 extends 1 & Module
     };
 
 /**
- * The values accepted for a parameter of type `Value`: a value, a call that returns it, or for a list a list of either.
+ * The values accepted for a parameter of type `Value`: a value, a call that returns it, a choice of calls, or for a list
+ * a list of these.
  */
-export type Edge<Value> = Value | Call<Value> | EdgeList<Value>;
+export type Edge<Value> = Value | Call<Value> | Choice<Value> | EdgeList<Value>;
 
 // For arrays this is an array type, not a mapped type: array types are deferred, so recursive types such as JSON
 // terminate.

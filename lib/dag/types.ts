@@ -25,6 +25,25 @@ export interface Argument {
   readonly deserialize?: Transform | undefined;
 }
 
+/** An argument that takes the result of the first of these functions that was not skipped. */
+export interface AnyOf {
+  /** The ids of functions, at least one, each once. */
+  readonly anyOf: readonly string[];
+}
+
+/** An argument that is `undefined` when the function was skipped. */
+export interface Optional {
+  /** The id of a function. */
+  readonly optional: string;
+}
+
+/** A function whose result decides whether another one runs: it runs when the result is truthy or, with `not`, falsy. */
+export interface Condition {
+  readonly id: string;
+  /** Default false. */
+  readonly not?: boolean | undefined;
+}
+
 /** Delay before the next attempt, in ms: `min(max, initial * factor ** (attempt - 1))`, then spread by `jitter`. */
 export interface RetryDelay {
   /** ms before the second attempt. */
@@ -48,14 +67,17 @@ export type Part =
   /** The name of the node on which this function runs. */
   | { readonly nodeOf: string };
 
+/** What may stand among the `args` of a function. */
+export type FunctionArgument = string | Argument | AnyOf | Optional;
+
 export type FunctionType = 'regular' | 'inline' | 'input';
 
 /** A vertex of the graph: an id, code, arguments, cost. */
 export interface FunctionSpec {
   /** Unique in the DAG; must not be empty. */
   readonly id: string;
-  /** Ids of functions and/or `Argument`s, in call order. Default `[]`. */
-  readonly args?: readonly (string | Argument)[] | undefined;
+  /** Ids of functions, `Argument`s, `AnyOf`s and `Optional`s, in call order. Default `[]`. */
+  readonly args?: readonly FunctionArgument[] | undefined;
   /** A reference to an exported function; `null` only for `type: 'input'`. */
   readonly code: CodeLike | null;
   /** Appended after the dependency values. Default `[]`. */
@@ -84,6 +106,11 @@ export interface FunctionSpec {
    * fails with `NODE_DOWN`.
    */
   readonly idempotent?: boolean | undefined;
+  /**
+   * It runs only if the result of this function is truthy or, with `not`, falsy. Otherwise it is skipped, and so are
+   * the functions that take its result, except through `anyOf` and `optional`.
+   */
+  readonly when?: string | Condition | undefined;
   /** Among ready functions, the highest priority goes first. Default 0. */
   readonly priority?: number | undefined;
   /** The expected duration in ms on a node of speed 1. Default: learned from earlier runs. */
@@ -103,8 +130,10 @@ export interface FunctionSpec {
 }
 
 /** A function of the DAG with its defaults filled in and its code as plain data. */
-export interface ResolvedFunction extends Omit<FunctionSpec, 'code' | 'retryIf' | 'init' | 'args'> {
+export interface ResolvedFunction extends Omit<FunctionSpec, 'code' | 'retryIf' | 'init' | 'args' | 'when'> {
+  /** The ids of all functions whose results it takes or waits for. */
   readonly args: readonly string[];
+  readonly when?: Condition;
   readonly code: FunctionReference | null;
   readonly extraArgs: readonly unknown[];
   readonly argumentInclusion: 'variadic' | 'list';

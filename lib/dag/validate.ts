@@ -5,6 +5,7 @@ import type { DagError } from '../core/errors.ts';
 import { show } from '../core/show.ts';
 import { collocate } from './collocation.ts';
 import { dagError } from './dag-error.ts';
+import { findContradiction } from './contradiction.ts';
 import type { DagParts, Entry } from './entry.ts';
 import { findCycle, link, type Links, sortTopologically } from './links.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';
@@ -27,11 +28,12 @@ export function validateLinked(parts: DagParts, links: Links, order: Int32Array)
   for (const i of parts.traited) {
     const entry = parts.entries[i]!;
     const { type } = entry.traits;
-    if (type === 'regular') continue;
-    const error = type === 'inline' ? checkInline(entry) : checkInput(entry);
+    const error =
+      checkBranches(parts, entry) ??
+      (type === 'regular' ? undefined : type === 'inline' ? checkInline(entry) : checkInput(entry));
     if (error !== undefined) return error;
   }
-  return collocate(parts).error;
+  return collocate(parts).error ?? findContradiction(parts, links, order);
 }
 
 // The message is limited; the error's `cycle` is complete.
@@ -62,8 +64,26 @@ function missing({ entries, index }: DagParts, { depOffset }: Links, gap: number
   });
 }
 
+/** Only a function with a result of its own can decide a branch, or be skipped. */
+function checkBranches({ entries, index }: DagParts, { id, traits }: Entry): DagError | undefined {
+  if (traits.written === undefined) return undefined;
+  const named: (readonly [how: string, id: string])[] = traits.when === undefined ? [] : [['when', traits.when.id]];
+  for (const arg of traits.written) {
+    if (typeof arg === 'string') continue;
+    if ('anyOf' in arg) named.push(...arg.anyOf.map((each) => ['anyOf', each] as const));
+    if ('optional' in arg) named.push(['optional', arg.optional]);
+  }
+  for (const [how, other] of named) {
+    const type = entries[index.get(other)!]!.traits.type;
+    if (type === 'regular') continue;
+    const text = `Function ${show(id)}: ${how} names ${show(other)}, which is ${type === 'inline' ? 'inline and has no result of its own' : 'an input'}. Name a regular function.`;
+    return dagError('INVALID_FUNCTION', text, { functionId: id });
+  }
+  return undefined;
+}
+
 // These are refused because ignoring them would change what runs, unlike hints such as `priority`.
-const notInline = ['node', 'init', 'cost', 'timeout', 'retryIf'] as const;
+const notInline = ['node', 'init', 'cost', 'timeout', 'retryIf', 'when'] as const;
 
 function checkInline({ id, traits }: Entry): DagError | undefined {
   const extra = notInline.find((field) => traits[field] !== undefined);

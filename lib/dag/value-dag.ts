@@ -1,12 +1,22 @@
 /** `dag(name, outputs)` creates a DAG in the value form: it collects everything that the outputs depend on. */
 import { isPlainObject } from '../core/copy.ts';
 import { HandoffError } from '../core/errors.ts';
-import { type Call, type CallOptions, callsIn, holdsCall, isCall, otherCopyHint, vertexOf } from './call.ts';
+import {
+  type Call,
+  type CallCondition,
+  type CallOptions,
+  callsIn,
+  choiceOf,
+  holdsCall,
+  isCall,
+  otherCopyHint,
+  vertexOf,
+} from './call.ts';
 import { show } from '../core/show.ts';
 import { Dag, type DagJson } from './dag.ts';
 import { findObstacle } from '../core/serializable.ts';
 import { nameOf } from './code.ts';
-import type { FunctionSpec, Part } from './types.ts';
+import type { Condition, FunctionArgument, FunctionSpec, Part } from './types.ts';
 
 /** One call, a list of them, or a record of them. */
 export type Outputs = Call<unknown> | readonly Call<unknown>[] | { readonly [name: string]: Call<unknown> };
@@ -127,10 +137,11 @@ function walk(roots: readonly Call<unknown>[]): Call<unknown>[] {
 }
 
 function inputsOf(call: Call<unknown>): Call<unknown>[] {
-  const { args, after } = vertexOf(call);
+  const { args, after, options } = vertexOf(call);
   const found: Call<unknown>[] = [];
   for (const arg of args) callsIn(arg, found);
-  return [...found, ...after];
+  const condition = conditionOf(options.when);
+  return [...found, ...after, ...(condition !== undefined && isCall(condition.id) ? [condition.id] : [])];
 }
 
 function nameAll(order: readonly Call<unknown>[]): Map<Call<unknown>, string> {
@@ -164,8 +175,21 @@ function toSpec(call: Call<unknown>, ids: ReadonlyMap<Call<unknown>, string>): F
     id,
     code,
     ...(options.node !== undefined && { node: toPlacement(id, options.node, ids) }),
+    ...(options.when !== undefined && { when: toCondition(options.when, ids) }),
   };
   return { ...spec, ...toArguments(id, args, after, ids) } as FunctionSpec;
+}
+
+/** A malformed condition stays as it is, and is refused by `Dag.add`. */
+function conditionOf(when: CallCondition | undefined): Exclude<CallCondition, string | Call<unknown>> | undefined {
+  if (isCall(when)) return { id: when };
+  return typeof when === 'object' && when !== null ? when : undefined;
+}
+
+function toCondition(when: CallCondition, ids: ReadonlyMap<Call<unknown>, string>): string | Condition {
+  const condition = conditionOf(when);
+  if (condition === undefined || !isCall(condition.id)) return when as string | Condition;
+  return { ...condition, id: ids.get(condition.id)! };
 }
 
 function toPlacement(
@@ -201,9 +225,14 @@ function toArguments(
   if (after.length === 0 && Array.isArray(first) && first.every(isCall) && !args.slice(1).some(holdsCall)) {
     return { args: first.map((call) => ids.get(call)!), argumentInclusion: 'list', extraArgs: args.slice(1) };
   }
-  const inputs: string[] = [];
+  const inputs: FunctionArgument[] = [];
   const toPart = (value: unknown, path: string): Part => {
     if (isCall(value)) return { arg: inputs.push(ids.get(value)!) - 1 };
+    const choice = choiceOf(value);
+    if (choice !== undefined) {
+      const chosen = choice.calls.map((call) => ids.get(call)!);
+      return { arg: inputs.push(choice.kind === 'anyOf' ? { anyOf: chosen } : { optional: chosen[0]! }) - 1 };
+    }
     if (Array.isArray(value) && holdsCall(value))
       return { list: value.map((item, i) => toPart(item, `${path}[${i}]`)) };
     const obstacle = findObstacle(value);

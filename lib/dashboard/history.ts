@@ -10,6 +10,7 @@ export const historyEvents = [
   'run:finished',
   'run:failed',
   'attempts',
+  'function:skipped',
   'function:retrying',
   'function:failed',
   'function:log',

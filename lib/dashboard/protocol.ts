@@ -105,7 +105,7 @@ export interface Spans {
 export const spanWidth = 6;
 
 export interface Mark {
-  readonly kind: 'retry' | 'failed' | 'fetched' | 'lost' | 'recomputed' | 'crash' | 'overuse' | 'log';
+  readonly kind: 'retry' | 'skipped' | 'failed' | 'fetched' | 'lost' | 'recomputed' | 'crash' | 'overuse' | 'log';
   /** ms from the run's start. */
   readonly at: number;
   /** Index into the graph; -1 for no function. */
@@ -129,7 +129,7 @@ export interface FunctionView {
   readonly id: string;
   readonly name: string;
   readonly module: string | null;
-  readonly state: 'waiting' | 'running' | 'done' | 'failed';
+  readonly state: 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
   readonly node: string | null;
   readonly thread: number | null;
   readonly attempts: number;

@@ -74,6 +74,8 @@ export class RunHistory {
         return;
       case 'function:retrying':
         return this.#mark('retry', event, event.node, `attempt ${event.attempt}: ${messageOf(event.error)}`);
+      case 'function:skipped':
+        return this.#mark('skipped', event, null, '');
       case 'function:failed':
         this.notes.failed(record.index.get(event.functionId) ?? -1, event.error);
         return this.#mark('failed', event, event.node, messageOf(event.error));

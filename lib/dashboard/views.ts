@@ -1,14 +1,13 @@
 /** Runs and functions in the form that the page receives. */
 import type { FunctionDetail } from '../events/activity.ts';
 import type { RunGraph } from '../events/run-graph.ts';
-import { Fate } from '../report/run-record.ts';
 import type { FunctionView, RunView } from './protocol.ts';
 import type { RunHistory } from './run-history.ts';
 import type { Source } from './source.ts';
 
 export function toRunView({ key, host, record, running, remaining, error }: RunHistory): RunView {
-  const { graph, startedAt, endedAt, done, failed, retries, bytesFetched } = record;
-  const total = graph.ids.length;
+  const { graph, startedAt, endedAt, done, failed, skipped, retries, bytesFetched } = record;
+  const total = graph.ids.length - skipped;
   const state = endedAt === undefined ? 'running' : error === null ? 'finished' : 'failed';
   return {
     key,
@@ -57,6 +56,8 @@ export async function toFunctionView(
   };
 }
 
+const fateNames = ['waiting', 'done', 'failed', 'skipped'] as const;
+
 /** A function as the history knows it. */
 export function recordedView({ record, tracks, notes }: RunHistory, i: number, detail?: FunctionDetail): FunctionView {
   const { graph, fate, begun, ended, attempts, bytes, track, startedAt = 0 } = record;
@@ -68,7 +69,7 @@ export function recordedView({ record, tracks, notes }: RunHistory, i: number, d
     id: graph.ids[i]!,
     name: graph.names[graph.code[i]!]!,
     module: detail?.module ?? null,
-    state: fate[i] === Fate.done ? 'done' : fate[i] === Fate.failed ? 'failed' : 'waiting',
+    state: fateNames[fate[i]!]!,
     node: where?.node ?? null,
     thread: where?.thread ?? null,
     attempts: attempts[i]!,

@@ -85,7 +85,8 @@ export class ActiveRun implements Running {
     for (const { id, contest, functions, size, done } of run.batches)
       if (contest === null || run.batch[functions[done]!] === id) running += size - done;
     try {
-      onProgress({ ...this.ids, done: plan.size - run.unfinished, running, total: plan.size });
+      const total = plan.size - run.skipped;
+      onProgress({ ...this.ids, done: total - run.unfinished, running, total });
     } catch (error) {
       queueMicrotask(() => {
         throw error;

@@ -173,6 +173,10 @@ class BatchWriter {
   #part(i: number, part: CallPart): void {
     if (part.kind === 'value') return this.#literal(part.value);
     if (part.kind === 'result') return this.#result(part.of);
+    if (part.kind === 'optional' || part.kind === 'anyOf') {
+      const of = this.#takenBy(part);
+      return of === undefined ? this.#value(undefined) : this.#result(of);
+    }
     const [tag, arg] = this.#tag(i, part);
     this.#tagged(tag, arg);
   }
@@ -205,6 +209,11 @@ class BatchWriter {
       }
       case 'result':
         return this.#tagResult(part.of);
+      case 'optional':
+      case 'anyOf': {
+        const of = this.#takenBy(part);
+        return of === undefined ? [ArgTag.value, undefined] : this.#tagResult(of);
+      }
       case 'node':
         return [ArgTag.value, part.of < 0 ? this.#batch.thread.node.name : this.#nodeOf(part.of)];
       case 'list': {
@@ -218,6 +227,12 @@ class BatchWriter {
         return [ArgTag.call, call];
       }
     }
+  }
+
+  /** The first function of a choice that was not skipped. */
+  #takenBy({ of }: Extract<CallPart, { readonly kind: 'optional' | 'anyOf' }>): number | undefined {
+    const among = typeof of === 'number' ? [of] : of;
+    return among.find((dep) => this.#run.status[dep] !== Status.skipped);
   }
 
   #tagResult(dep: number): readonly [tag: number, arg: unknown] {

@@ -304,6 +304,8 @@ export class Driver {
         return this.#observer.retried(command.run, command.failed, command.delay);
       case 'Speculated':
         return this.#observer.speculated(command.batch, command.index);
+      case 'Skipped':
+        return this.#observer.skipped(command.run, command.index);
       case 'Failed':
         return this.#observer.failed(command.run, command.failed);
       case 'FinishRun':
@@ -341,7 +343,7 @@ export class Driver {
     if (hasLost(batch)) return this.#drop(batch, report);
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
-    const { exceptions, lost, remote, large } = takeIn(batch, active.results, report, this.#memory?.budget);
+    const { exceptions, lost, remote, large, falsy } = takeIn(batch, active.results, report, this.#memory?.budget);
     const isTold = exceptions.length === 0 || !isContested(batch); // otherwise the function continues elsewhere
     if (!batch.timedOut && isTold) this.#observer.ended(batch, report, exceptions);
     const durations = measuredIn(batch, report, { exceptions, large }, this.#learned);
@@ -360,6 +362,7 @@ export class Driver {
       durations,
       random: exceptions.length === 0 ? 0 : Math.random(),
       ...((this.state.isSpread || run.settings.allocator !== undefined) && large.length > 0 && { large }),
+      ...(falsy.length > 0 && { falsy }),
     });
     if (run.sequence !== null && this.state.isSpread)
       sendAhead(this.state, this.#nodes, active, batch, large, (i) => void this.#bring(active, i).catch(() => {}));

@@ -154,6 +154,11 @@ export class Observer {
     this.publish('function:retrying', () => ({ ...this.#ofFailure(run, failed), delayMs }));
   }
 
+  /** A function does not run. */
+  skipped(run: Run, i: number): void {
+    this.publish('function:skipped', () => ofFunction(run, i));
+  }
+
   /** A function failed and has no retries left. */
   failed(run: Run, failed: FunctionFailure): void {
     this.publish('function:failed', () => this.#ofFailure(run, failed));

@@ -21,6 +21,7 @@ export interface FunctionExplanation {
     | 'failed'
     | 'running'
     | 'unreachable'
+    | 'skipped'
     | 'import'
     | 'results'
     | 'retry'
@@ -118,7 +119,7 @@ function explainRun(state: State, run: Run, linkOf: LinkOf): Explanation {
   const functions: FunctionExplanation[] = [];
   for (const i of plan.byRank) {
     const at = status[i]!;
-    if (at === Status.done || at === Status.waiting || at === Status.unreachable) continue;
+    if (at === Status.done || at === Status.waiting || at === Status.unreachable || at === Status.skipped) continue;
     told[at] = (told[at] ?? 0) + 1;
     if (told[at] <= most) functions.push(toWords(run, i, explainFunction(state, run, i), linkOf));
   }
@@ -130,6 +131,7 @@ function explainRun(state: State, run: Run, linkOf: LinkOf): Explanation {
     ...count(Status.ready, 'ready to start'),
     ...count(Status.delayed, 'waiting to be tried again'),
     ...count(Status.waiting, 'waiting for results of others'),
+    ...count(Status.skipped, 'skipped'),
     ...count(Status.failed, 'failed'),
     ...count(Status.unreachable, 'given up, as what they need has failed'),
   ];
@@ -160,6 +162,13 @@ function toWords(run: Run, i: number, wait: Wait, linkOf: LinkOf): FunctionExpla
       return say('done', 'is done');
     case 'failed':
       return say('failed', 'has failed for good');
+    case 'skipped': {
+      const functions = ids(wait.because);
+      const why = wait.isCondition
+        ? `its condition ${list(functions)} does not hold`
+        : `${list(functions)} ${functions.length === 1 ? 'was' : 'were'} skipped`;
+      return say('skipped', `is skipped: ${why}`, { functions });
+    }
     case 'unreachable':
       return say('unreachable', `is given up: ${list(ids(wait.failed))} failed`, { functions: ids(wait.failed) });
     case 'results':

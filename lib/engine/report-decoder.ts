@@ -1,4 +1,5 @@
 /** Decodes a worker's report: results go to the store, the rest to the scheduler. */
+import { Flag } from '../dag/compiled-dag.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { BatchReport } from '../workers/node/thread-messages.ts';
@@ -18,6 +19,8 @@ export interface Intake {
   readonly remote: number[];
   /** Results in shared memory or files, on any host. */
   readonly large: LargeResult[];
+  /** Positions of conditions whose result is falsy. */
+  readonly falsy: number[];
 }
 
 /** @param budget limit in bytes for all results together */
@@ -27,9 +30,10 @@ export function takeIn(
   { first, count, exceptions, values }: BatchReport,
   budget = Infinity,
 ): Intake {
-  const intake: Intake = { exceptions: [], lost: [], remote: [], large: [] };
+  const intake: Intake = { exceptions: [], lost: [], remote: [], large: [], falsy: [] };
   if (batch.timedOut) return intake; // the attempt has failed, whatever it returned
-  const { functions } = batch;
+  const { functions, run } = batch;
+  const { flags, branches } = run.plan;
   let next = 0;
   for (let index = first; index < first + count; index++) {
     const value = values[index - first];
@@ -37,6 +41,8 @@ export function takeIn(
     const isResultWanted = isWanted(batch, i);
     if (exceptions[next] !== index) {
       if (isResultWanted) results.put(i, value);
+      // No falsy value travels as a payload.
+      if (branches !== null && !value && (flags[i]! & Flag.decides) !== 0) intake.falsy.push(index);
       continue;
     }
     const kind = exceptions[next + 1];

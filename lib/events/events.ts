@@ -63,6 +63,8 @@ export type HandoffEvent =
   | (OfAttempt & { readonly type: 'function:speculated'; readonly thread: number })
   /** Attempts that ended on a thread, many in one event; see `SpanColumns`. `'event'` listeners do not get it. */
   | (OfRun & SpanColumns & { readonly type: 'attempts' })
+  /** The function does not run: its condition does not hold, or an input that it needs was skipped. */
+  | (OfFunction & { readonly type: 'function:skipped' })
   /** An attempt failed. The next one starts after `delayMs`. */
   | (OfAttempt & { readonly type: 'function:retrying'; readonly error: unknown; readonly delayMs: number })
   /** The function failed, and no attempt is left. */
@@ -174,6 +176,7 @@ export const eventTypes = [
   'function:finished',
   'function:speculated',
   'attempts',
+  'function:skipped',
   'function:retrying',
   'function:failed',
   'function:log',

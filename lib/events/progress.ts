@@ -8,5 +8,6 @@ export interface Progress {
   readonly done: number;
   /** Functions that were sent to worker threads and have not ended. */
   readonly running: number;
+  /** Functions of the run, without skipped ones. */
   readonly total: number;
 }

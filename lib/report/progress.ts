@@ -7,6 +7,7 @@ export interface ProgressState {
   readonly total: number;
   readonly done: number;
   readonly failed: number;
+  readonly skipped: number;
   readonly retries: number;
   /** ms since the run started. */
   readonly elapsed: number;
@@ -46,6 +47,7 @@ export class ProgressMeter {
       },
       done,
       failed,
+      skipped,
       retries,
       startedAt,
       endedAt,
@@ -56,6 +58,7 @@ export class ProgressMeter {
       total,
       done,
       failed,
+      skipped,
       retries,
       elapsed: startedAt === undefined ? 0 : Math.max(0, at - startedAt),
       rate: this.#rate(at),

@@ -4,7 +4,7 @@ import type { HandoffEvent } from '../events/events.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 
 /** The state of a function. */
-export const Fate = { waiting: 0, done: 1, failed: 2 } as const;
+export const Fate = { waiting: 0, done: 1, failed: 2, skipped: 3 } as const;
 
 // Errors are kept as text only: an error object can reference any amount of memory, such as all results of its run.
 const longestMessage = 20_000;
@@ -37,6 +37,7 @@ export class RunRecord {
   retries = 0;
   done = 0;
   failed = 0;
+  skipped = 0;
   /** Bytes fetched from other hosts. */
   bytesFetched = 0;
   /** ms since the epoch. */
@@ -66,8 +67,8 @@ export class RunRecord {
   }
 
   /**
-   * Takes in an event and ignores events of other runs. Of function events, it needs `attempts`, `function:retrying`
-   * and `function:failed`.
+   * Takes in an event and ignores events of other runs. Of function events, it needs `attempts`, `function:retrying`,
+   * `function:skipped` and `function:failed`.
    */
   record(event: HandoffEvent): void {
     if (!('runId' in event) || event.runId !== this.graph.runId) return;
@@ -87,6 +88,13 @@ export class RunRecord {
       case 'function:retrying':
         this.retries++;
         return;
+      case 'function:skipped': {
+        const i = this.index.get(event.functionId);
+        if (i === undefined || this.fate[i] !== Fate.waiting) return;
+        this.fate[i] = Fate.skipped;
+        this.skipped++;
+        return;
+      }
       case 'function:failed': {
         const i = this.index.get(event.functionId);
         if (i === undefined) return;

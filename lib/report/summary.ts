@@ -43,6 +43,7 @@ export interface RunSummary {
   readonly functions: number;
   readonly done: number;
   readonly failed: number;
+  readonly skipped: number;
   readonly retries: number;
   /** Bytes of results that this host fetched from others. */
   readonly bytesFetched: number;
@@ -98,6 +99,7 @@ export function summarise(
     functions: fate.length,
     done: record.done,
     failed: record.failed,
+    skipped: record.skipped,
     retries: record.retries,
     bytesFetched: record.bytesFetched,
     bytesMoved: record.bytesFetched + bytesSent(record, nodes, own),

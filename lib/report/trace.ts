@@ -28,6 +28,7 @@ const chunkLength = 1 << 16;
 /** The events it needs besides those of a `RunRecord`. */
 export const tracedEvents = [
   'function:speculated',
+  'function:skipped',
   'function:retrying',
   'function:failed',
   'result:fetched',
@@ -87,6 +88,8 @@ export class TraceRecorder {
       }
       case 'function:speculated':
         return this.#note(event.at, `copy of ${event.functionId} started`, event.node, { attempt: event.attempt });
+      case 'function:skipped':
+        return this.#note(event.at, `${event.functionId} skipped`, undefined, {});
       case 'result:fetched':
         return this.#note(event.at, `result of ${event.functionId} fetched`, event.node, { bytes: event.bytes });
       case 'result:lost':

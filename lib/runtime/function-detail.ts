@@ -43,6 +43,10 @@ function toArgs(plan: CompiledDag, part: CallPart): Arg[] {
       return [toLiteral(part.value)];
     case 'result':
       return [{ result: plan.entries[part.of]!.id }];
+    case 'optional':
+      return [{ result: plan.entries[part.of]!.id }];
+    case 'anyOf':
+      return part.of.map((of) => ({ result: plan.entries[of]!.id }));
     case 'list':
       return part.parts.flatMap((each) => toArgs(plan, each));
     case 'call':

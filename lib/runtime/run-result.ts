@@ -8,6 +8,8 @@ export interface RunStats {
   readonly durationMs: number;
   /** Functions that ran, without inline ones, which run as part of others. */
   readonly functions: number;
+  /** Functions that were skipped. */
+  readonly skipped: number;
   /** Failed attempts that were retried. */
   readonly retries: number;
   /** Slow functions for which a second attempt was started; see `speculate`. */
@@ -39,7 +41,7 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
   const run = active.run!;
   const { plan, node } = run;
   const counts: number[] = [];
-  for (let i = 0; i < plan.size; i++) counts[node[i]!] = (counts[node[i]!] ?? 0) + 1;
+  for (let i = 0; i < plan.size; i++) if (node[i]! >= 0) counts[node[i]!] = (counts[node[i]!] ?? 0) + 1;
   const nodes: Record<string, number> = {};
   counts.forEach((count, index) => (nodes[nodeName(index)] = count));
   let allocations: Record<string, string> | undefined;
@@ -52,7 +54,8 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
     },
     stats: {
       durationMs: performance.now() - startedAt,
-      functions: plan.size,
+      functions: plan.size - run.skipped,
+      skipped: run.skipped,
       retries: run.retries,
       speculated: run.copies.started,
       speculatedWon: run.copies.won,
@@ -68,6 +71,6 @@ function toAllocations(
   nodeName: (index: number) => string,
 ): Record<string, string> {
   const record: Record<string, string> = {};
-  for (let i = 0; i < plan.size; i++) setKey(record, plan.entries[i]!.id, nodeName(node[i]!));
+  for (let i = 0; i < plan.size; i++) if (node[i]! >= 0) setKey(record, plan.entries[i]!.id, nodeName(node[i]!));
   return record;
 }

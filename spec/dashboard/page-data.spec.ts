@@ -46,8 +46,18 @@ describe('what is known of a run', () => {
     expect([data.attempts[1], data.begun[1], data.ended[1], data.track[1]]).toEqual([2, 8, 9, 0]);
     expect([...data.countOf]).toEqual([1, 2, 0]);
     expect([...data.timeOf]).toEqual([2, 5, 0]);
-    expect(countStates([0, 1, 2, 3], data.states)).toEqual([2, 0, 2, 0]);
+    expect(countStates([0, 1, 2, 3], data.states)).toEqual([2, 0, 2, 0, 0]);
     expect(data.latest).toBe(9);
+  });
+
+  it('shows skipped functions as such, and lists that state only if there are any', () => {
+    const data = new RunData('k', diamond);
+    data.addSpans(spans([0, 0, 1, 2, 1, 0]));
+    data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('skipped', 1)] });
+    expect([...data.states]).toEqual([State.done, State.skipped, State.waiting, State.waiting]);
+    expect(data.statesOf(countStates([0, 1, 2, 3], data.states))).toContain(State.skipped);
+    expect(data.statesOf(countStates([0, 2, 3], data.states))).not.toContain(State.skipped);
+    expect(data.wordFor(State.skipped)).toBe('skipped');
   });
 
   it('tells of each name which functions took longest, by what became of them', () => {

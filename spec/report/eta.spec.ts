@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { remainingOf } from '../../lib/report/eta.ts';
+import { summarise } from '../../lib/report/summary.ts';
 import { ProgressMeter } from '../../lib/report/progress.ts';
 import { origin, type Ran, recordOf } from './records.ts';
 
@@ -98,11 +99,24 @@ describe('progress', () => {
       total: 3,
       done: 2,
       failed: 0,
+      skipped: 0,
       retries: 0,
       elapsed: 1000,
       rate: 2,
       remaining: 500,
     });
+  });
+
+  it('counts skipped functions apart, and expects nothing of them', () => {
+    const record = recordOf([
+      { id: 'a1', name: 'a', at: [0, 500] },
+      { id: 'a2', name: 'a' },
+    ]);
+    for (const functionId of ['a2', 'a2'])
+      record.record({ type: 'function:skipped', at: later, runId: 'd', dagId: 'd', functionId });
+    const { done, skipped, remaining } = new ProgressMeter(record).state(later, [{ threads: 1 }]);
+    expect({ done, skipped, remaining }).toEqual({ done: 1, skipped: 1, remaining: 0 });
+    expect(summarise(record)).toMatchObject({ done: 1, skipped: 1 });
   });
 
   it('tells the rate of late, not of all the time', () => {

@@ -46,7 +46,9 @@ export function edgesOf(dag: Dag): string[] {
   return dag
     .toJSON()
     .functions.flatMap(({ id, args = [] }) =>
-      [...new Set(args.map((arg) => (typeof arg === 'string' ? arg : arg.id)))].map((from) => `${from} -> ${id}`),
+      [...new Set(args.map((arg) => (typeof arg === 'string' ? arg : (arg as { readonly id: string }).id)))].map(
+        (from) => `${from} -> ${id}`,
+      ),
     )
     .sort();
 }

@@ -1,6 +1,17 @@
 /** The types of the value form. Checked by `tsc`: each line compiles, except those that say `@ts-expect-error`. */
 import { expectTypeOf } from 'vitest';
-import { type Call, Dag, dag, fromSource, type Handoff, type HandoffOptions, tasks } from '../../lib/index.ts';
+import {
+  type Call,
+  type Choice,
+  choose,
+  Dag,
+  dag,
+  fromSource,
+  type Handoff,
+  type HandoffOptions,
+  optional,
+  tasks,
+} from '../../lib/index.ts';
 import { simulate } from '../../lib/simulate.ts';
 import type * as generic from './tasks.ts';
 import type { Row } from './tasks.ts';
@@ -54,6 +65,25 @@ t.makeAdder(1);
 t.hidesFunction();
 // @ts-expect-error promises are hidden in its result
 t.promises();
+
+// Branches: a choice stands where a call may, and has the type of any of its calls.
+const many = t.total(raw).when(t.sum([1]));
+const few = t.load('b.csv').when(many, { not: true });
+expectTypeOf(many).toEqualTypeOf<Call<number>>();
+expectTypeOf(choose(many, few)).toEqualTypeOf<Choice<number | Row[]>>();
+t.report('x', choose(many, t.total(few)), raw);
+t.sum([choose(many), 3]);
+fromSource((x: number | undefined) => x ?? 0)(optional(many));
+// @ts-expect-error rows are no number
+t.report('x', choose(many, few), raw);
+// @ts-expect-error the function may have been skipped
+t.report('x', optional(many), raw);
+// @ts-expect-error a condition is a call
+t.total(raw).when(true);
+// @ts-expect-error a choice has no result of its own
+dag('x', choose(many));
+// @ts-expect-error a choice of nothing
+choose();
 
 // Containers and dates may leave.
 fromSource(() => ({ map: new Map([['a', new Float64Array(2)]]), when: new Date(), set: new Set([1n]) }))();

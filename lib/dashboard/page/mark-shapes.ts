@@ -17,6 +17,7 @@ export interface MarkShape {
 /** The gravest last, so that they are painted over the others. */
 export const markShapes: Readonly<Record<MarkKind, MarkShape>> = {
   log: { label: 'log', path: 'M5 3 A2 2 0 1 1 4.99 3 Z', tone: 'quiet', isOutlined: false },
+  skipped: { label: 'skipped', path: 'M1 4 H9 V6 H1 Z', tone: 'quiet', isOutlined: true },
   fetched: { label: 'transfer', path: 'M1 2 H9 L5 9 Z', tone: 'accent', isOutlined: false },
   overuse: { label: 'overuse', path: 'M2 2 H8 V8 H2 Z', tone: 'warning', isOutlined: false },
   recomputed: { label: 'made again', path: 'M5 1.5 A3.5 3.5 0 1 1 4.99 1.5 Z', tone: 'warning', isOutlined: true },

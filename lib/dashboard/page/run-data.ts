@@ -3,10 +3,10 @@ import type { RunGraph } from '../../events/run-graph.ts';
 import { type Mark, type Marks, spanWidth, type Spans } from '../protocol.ts';
 import { TrackSpans } from './track-spans.ts';
 
-export const State = { waiting: 0, running: 1, done: 2, failed: 3 } as const;
-export const stateNames = ['waiting', 'running', 'done', 'failed'] as const;
+export const State = { waiting: 0, running: 1, done: 2, failed: 3, skipped: 4 } as const;
+export const stateNames = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
 /** Of a run that is over: nothing waits any more. */
-const finalNames: readonly string[] = ['not finished', 'not finished', 'done', 'failed'];
+const finalNames: readonly string[] = ['not finished', 'not finished', 'done', 'failed', 'skipped'];
 
 export interface Track {
   readonly host: string;
@@ -103,6 +103,7 @@ export class RunData {
       this.marks.push(mark);
       if (mark.fn < 0 || mark.fn >= this.states.length) continue;
       if (mark.kind === 'failed') this.states[mark.fn] = State.failed;
+      if (mark.kind === 'skipped') this.states[mark.fn] = State.skipped;
       // Marks may come after the spans that followed them.
       const isGone = mark.kind === 'lost' || mark.kind === 'recomputed';
       if (isGone && !(this.ended[mark.fn]! > mark.at)) this.states[mark.fn] = State.waiting;
@@ -110,10 +111,14 @@ export class RunData {
     this.version++;
   }
 
-  /** States to list. Some do not occur in a run that has ended. */
+  /** States to list. Most runs skip nothing, and some states do not occur in a run that has ended. */
   statesOf(counts: readonly number[]): number[] {
     return [...stateNames.keys()].filter(
-      (state) => !this.isOver || counts[state]! > 0 || state === State.done || state === State.failed,
+      (state) =>
+        counts[state]! > 0 ||
+        state === State.done ||
+        state === State.failed ||
+        (!this.isOver && state !== State.skipped),
     );
   }
 

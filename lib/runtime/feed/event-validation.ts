@@ -58,6 +58,7 @@ export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
   'function:started': onThread,
   'function:finished': { ...onThread, durationMs: duration },
   'function:speculated': onThread,
+  'function:skipped': ofFunction,
   attempts: {
     ...ofRun,
     node: text,

@@ -22,6 +22,8 @@ export type Command =
   | { readonly type: 'Retry'; readonly run: Run; readonly failed: FunctionFailure; readonly delay: number }
   /** For observers: a copy of a slow function was sent. */
   | { readonly type: 'Speculated'; readonly batch: Batch; readonly index: number }
+  /** For observers: a function does not run, because of its condition or a skipped input. */
+  | { readonly type: 'Skipped'; readonly run: Run; readonly index: number }
   /** For observers: a function failed for good. */
   | { readonly type: 'Failed'; readonly run: Run; readonly failed: FunctionFailure }
   /** Lost or dropped results are made again. Forget what remains of them. */

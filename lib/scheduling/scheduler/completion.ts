@@ -9,8 +9,9 @@ import type { EventOf, Exception, Measured } from './events.ts';
 import { fail } from './failure.ts';
 import { putOffGangs } from './gang.ts';
 import { clearBatchTimer, closeBatch, noteProgress } from './threads.ts';
-import { isOnce } from './once.ts';
 import { makeReady, putBack } from './ready.ts';
+import { release } from './release.ts';
+import { judge, settleInput } from './skipping.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
 import { learnTypical } from './straggler-threshold.ts';
 
@@ -39,8 +40,10 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
     if (batch.contest !== null && !speaks(state, batch, i, exception === undefined && !batch.timedOut, out)) continue;
     if (run.status[i] === Status.unreachable) continue; // a dependency failed for good earlier in this batch
     run.status[i] = Status.waiting;
-    if (exception === undefined && !batch.timedOut) complete(state, run, i, released, out);
-    else endWithoutResult(state, batch, i, exception, event.random, out);
+    if (exception === undefined && !batch.timedOut) {
+      if (run.plan.branches !== null) judge(run, i, event.falsy?.includes(at) !== true);
+      complete(state, run, i, released, out);
+    } else endWithoutResult(state, batch, i, exception, event.random, out);
   }
   if (batch.gang !== null && exceptions.length > 0 && exceptions.every(({ kind }) => kind === 'skipped'))
     putOffGangs(run, event.now);
@@ -80,31 +83,17 @@ function complete(state: State, run: Run, i: number, released: number[], out: Co
   const { plan, status, missing } = run;
   status[i] = Status.done;
   run.unfinished--;
+  if (plan.branches !== null) {
+    if (run.unread !== null) release(run, i, released);
+    settleInput(state, run, i, released, out);
+    return;
+  }
   for (let k = plan.outOffset[i]!, end = plan.outOffset[i + 1]!; k < end; k++) {
     const next = plan.outs[k]!;
     if (--missing[next]! === 0 && status[next] === Status.waiting && run.outcome === undefined)
       makeReady(state, run, next, out);
   }
   if (run.unread !== null) release(run, i, released);
-}
-
-/** Counts one reader less for each result that the function took. Drops its own result if no function needs it. */
-function release(run: Run, i: number, released: number[]): void {
-  const unread = run.unread!;
-  const kept = run.settings.kept!;
-  const { depOffset, deps } = run.plan;
-  for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
-    const dep = deps[k]!;
-    // A result that another worker handed over may not be reported yet. It is dropped on its report.
-    if (--unread[dep]! === 0 && kept[dep] === 0 && run.status[dep] === Status.done) letGoOf(run, dep, released);
-  }
-  if (unread[i] === 0 && kept[i] === 0) letGoOf(run, i, released);
-}
-
-/** Drops a result that no function will read, unless a result made from it is lost. */
-function letGoOf(run: Run, i: number, released: number[]): void {
-  if (run.holdsOnce && isOnce(run.plan, i)) run.held.add(i);
-  else released.push(i);
 }
 
 // Old measurements fade, because code gets faster as it is compiled, and arguments change.

@@ -69,6 +69,8 @@ export type Event = {
         readonly durations: readonly Measured[];
         readonly random: number;
         readonly large?: readonly LargeResult[];
+        /** Positions of functions with `Flag.decides` whose result is falsy. Default: none. */
+        readonly falsy?: readonly number[];
       }
     /** The worker will not run the functions of a batch from position `limit` on, and has not started them. */
     | { readonly type: 'TakenBack'; readonly batch: number; readonly limit: number }

@@ -4,6 +4,7 @@ import type { Cost } from '../../dag/types.ts';
 import { accepts } from './eligibility.ts';
 import { demandOf, nodesFor } from './ready.ts';
 import { waitingBefore } from './planned-order.ts';
+import { causesOfSkip, isRefusedBy } from './skipping.ts';
 import { type Node, type Run, type State, Status } from './state.ts';
 
 /** A batch that holds resources of a node. */
@@ -29,6 +30,8 @@ export interface Candidate {
 export type Wait =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed' }
+  /** A condition does not hold, or inputs were skipped: the functions concerned. */
+  | { readonly kind: 'skipped'; readonly because: readonly number[]; readonly isCondition: boolean }
   /** A dependency failed for good. */
   | { readonly kind: 'unreachable'; readonly failed: readonly number[] }
   /** Inputs are missing. */
@@ -65,6 +68,8 @@ export function explain(state: State, run: Run, i: number): Wait {
       return { kind: 'done' };
     case Status.failed:
       return { kind: 'failed' };
+    case Status.skipped:
+      return explainSkip(run, i);
     case Status.unreachable:
       return { kind: 'unreachable', failed: ancestors(run, i, Status.failed) };
     case Status.waiting:
@@ -89,6 +94,11 @@ export function explain(state: State, run: Run, i: number): Wait {
     default:
       return explainReady(state, run, i);
   }
+}
+
+function explainSkip(run: Run, i: number): Wait {
+  const because = causesOfSkip(run, i);
+  return { kind: 'skipped', because, isCondition: because.some((dep) => isRefusedBy(run, i, dep)) };
 }
 
 function explainReady(state: State, run: Run, i: number): Wait {
@@ -136,7 +146,9 @@ function reservedFor({ reservation }: State, run: Run, i: number, node: Node): C
 /** The missing results among its own arguments, without repeats. */
 function missing(run: Run, i: number): number[] {
   const { depOffset, deps } = run.plan;
-  return [...new Set(deps.subarray(depOffset[i]!, depOffset[i + 1]!))].filter((dep) => run.status[dep] !== Status.done);
+  return [...new Set(deps.subarray(depOffset[i]!, depOffset[i + 1]!))].filter(
+    (dep) => run.status[dep] !== Status.done && run.status[dep] !== Status.skipped,
+  );
 }
 
 /** All its direct and indirect dependencies with this status. */

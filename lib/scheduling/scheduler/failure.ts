@@ -83,7 +83,7 @@ function clearDelay(state: State, run: Run, i: number, out: Command[]): void {
   out.push({ type: 'ClearTimer', timer });
 }
 
-const ended: ReadonlySet<number> = new Set([Status.done, Status.failed, Status.unreachable]);
+const ended: ReadonlySet<number> = new Set([Status.done, Status.failed, Status.unreachable, Status.skipped]);
 
 /** Marks everything that depends on a function that failed for good as unreachable. */
 function giveUpDependents(state: State, run: Run, failed: number, out: Command[]): void {

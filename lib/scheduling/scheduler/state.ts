@@ -49,6 +49,8 @@ export const Status = {
   failed: 5,
   /** Can never run, because a dependency has failed for good. */
   unreachable: 6,
+  /** Does not run, because its condition does not hold or an input that it needs was skipped. */
+  skipped: 7,
 } as const;
 
 export interface Node {
@@ -201,7 +203,7 @@ export interface Run {
   readonly plan: CompiledDag;
   readonly settings: RunSettings;
   readonly status: Uint8Array;
-  /** The number of missing inputs, counted per argument. */
+  /** The number of inputs that are neither done nor skipped, counted per argument. */
   readonly missing: Int32Array;
   /** The number of failed attempts. */
   readonly attempts: Int32Array;
@@ -227,6 +229,8 @@ export interface Run {
   readonly sequence: Sequence | null;
   /** ms. */
   readonly submittedAt: number;
+  /** By condition: whether its result is truthy. The first answer counts, even if the result is made again. */
+  readonly verdicts: Map<number, boolean>;
   /** By function: the node where it failed, which is tried last. */
   readonly avoid: Map<number, number>;
   /**
@@ -256,8 +260,9 @@ export interface Run {
   gangsFrom: number;
   /** The length of the last pause of gangs, in ms. */
   gangPause: number;
-  /** The number of functions that are neither done nor failed nor unreachable. */
+  /** The number of functions that are neither done nor failed nor unreachable nor skipped. */
   unfinished: number;
+  skipped: number;
   retries: number;
   readonly copies: Copies;
   readonly failures: FunctionFailure[];

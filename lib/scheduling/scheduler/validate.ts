@@ -4,6 +4,7 @@ import { Flag } from '../../dag/compiled-dag.ts';
 import { hasLost } from './race.ts';
 import { isExclusive, isOnce } from './once.ts';
 import { mayBeCopied } from './speculation.ts';
+import { causesOfSkip } from './skipping.ts';
 import { type Batch, type Thread, type Node, type Run, type State, Status } from './state.ts';
 
 /** @throws an `Error` that names the violated invariant and the object concerned */
@@ -113,7 +114,11 @@ function validateBatch(state: State, batch: Batch): void {
         `${label(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`,
       );
       for (const dep of dependencies(run, i)) {
-        const there = run.status[dep] === Status.done || before.has(dep) || batch.gang?.imports.has(dep) === true;
+        const there =
+          run.status[dep] === Status.done ||
+          run.status[dep] === Status.skipped ||
+          before.has(dep) ||
+          batch.gang?.imports.has(dep) === true;
         expect(
           there || run.outcome !== undefined || run.attempts[dep]! > 0 || run.losses.has(dep),
           `${label(run, i)} was sent without ${label(run, dep)}`,
@@ -182,10 +187,15 @@ function validateRun(state: State, run: Run): void {
   const { plan, status } = run;
   let unfinished = 0;
   let ready = 0;
+  let skipped = 0;
   for (let i = 0; i < plan.size; i++) {
-    const missing = dependencies(run, i).filter((dep) => status[dep] !== Status.done).length;
+    const missing = dependencies(run, i).filter(
+      (dep) => status[dep] !== Status.done && status[dep] !== Status.skipped,
+    ).length;
     expect(run.missing[i] === missing, `${label(run, i)}: missing is ${run.missing[i]}, but ${missing} results are`);
-    if (status[i] !== Status.done && status[i] !== Status.failed && status[i] !== Status.unreachable) unfinished++;
+    if (status[i] === Status.skipped) skipped++;
+    else if (status[i] !== Status.done && status[i] !== Status.failed && status[i] !== Status.unreachable) unfinished++;
+    validateBranch(run, i);
     if (status[i] === Status.ready) {
       ready++;
       expect(missing === 0, `${label(run, i)} is ready without all its results`);
@@ -193,6 +203,7 @@ function validateRun(state: State, run: Run): void {
     validateHolder(state, run, i, missing);
   }
   validatePromises(run);
+  expect(run.skipped === skipped, `${run.id}: skipped is ${run.skipped}, but ${skipped} are`);
   expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
   expect(
     run.outcome !== undefined || run.queue.size === ready,
@@ -204,6 +215,17 @@ function validateRun(state: State, run: Run): void {
   );
   validateHeld(run);
   validateCounts(run);
+}
+
+/** A function is skipped if and only if its condition or a skipped input says so. */
+function validateBranch(run: Run, i: number): void {
+  const { plan, status } = run;
+  if (plan.branches === null) return expect(status[i] !== Status.skipped, `${label(run, i)} is skipped`);
+  const because = causesOfSkip(run, i);
+  if (status[i] === Status.skipped) expect(because.length > 0, `${label(run, i)} is skipped without a reason`);
+  const runs = status[i] === Status.ready || status[i] === Status.dispatched || status[i] === Status.done;
+  if (runs && because.length > 0)
+    throw new Error(`invariant: ${label(run, i)} has status ${status[i]}, but ${label(run, because[0]!)} skips it`);
 }
 
 /** The status of a function says what holds it: nothing, a timer or a batch. */

@@ -1,4 +1,5 @@
 /** Plays scenarios until one violates an invariant, and then reduces that one. */
+import { dependenciesOf } from '../../dag/check.ts';
 import { type RunSpec, play, randomScenario, type ScenarioSpec } from './scenario.ts';
 
 export interface Finding {
@@ -139,9 +140,10 @@ function without(run: RunSpec, from: number, count: number): RunSpec {
   const gone = new Set(run.functions.slice(from, from + count).map(({ id }) => id));
   const functions = run.functions
     .filter(({ id }) => !gone.has(id))
-    .map(({ node, ...spec }) => ({
+    .map(({ node, when, ...spec }) => ({
       ...spec,
-      args: (spec.args ?? []).filter((arg) => !gone.has(arg as string)),
+      args: (spec.args ?? []).filter((arg) => !dependenciesOf([arg], undefined).some((id) => gone.has(id))),
+      ...(when !== undefined && !gone.has(typeof when === 'string' ? when : when.id) && { when }),
       ...(node !== undefined && !(typeof node === 'object' && gone.has(node.collocatedWith)) && { node }),
     }));
   return { ...run, functions };

@@ -37,6 +37,7 @@ export class Witness {
   /** The number of starts of functions that are not idempotent. */
   readonly #begun = new Map<string, number>();
   readonly #over = new Set<string>();
+  readonly #isSkipped = new Set<string>();
 
   constructor(state: State, now: () => number) {
     this.#state = state;
@@ -70,6 +71,9 @@ export class Witness {
         case 'Cancel':
           if (command.why === 'timeout') this.#timedOut.add(command.batch.id);
           else this.#cancelled.add(command.batch.id);
+          break;
+        case 'Skipped':
+          this.#skipped(command.run, command.index);
           break;
         case 'Retry':
           this.#retried(command.run, command.failed.index, command.failed.attempts, command.delay);
@@ -166,6 +170,7 @@ export class Witness {
     this.#open.set(batch.id, batch);
     for (const i of functions) {
       const key = keyOf(run, i);
+      check(!this.#isSkipped.has(key), `${label(run, i)} is started, and was skipped`);
       check(!this.#done.has(key), `${label(run, i)} is run again although its result is there`);
       const others = this.#inFlight.get(key) ?? new Set();
       const mayRunTwice =
@@ -206,13 +211,21 @@ export class Witness {
     );
   }
 
+  /** Checks that a function never started, and that its condition or a skipped input is the reason. */
+  #skipped(run: Run, i: number): void {
+    const key = keyOf(run, i);
+    check(!this.#done.has(key) && !this.#inFlight.has(key), `${label(run, i)} is skipped, and was started`);
+    check(!this.#isSkipped.has(key), `${label(run, i)} is skipped twice`);
+    this.#isSkipped.add(key);
+  }
+
   #recomputed(run: Run, i: number): void {
     check(this.#done.delete(keyOf(run, i)), `${label(run, i)} is made again, and was not done`);
     this.#stored.delete(keyOf(run, i));
     const { outOffset, outs } = run.plan;
     const { kept } = run.settings;
     const isRead = [...outs.subarray(outOffset[i]!, outOffset[i + 1]!)].some(
-      (next) => run.status[next] !== Status.done,
+      (next) => run.status[next] !== Status.done && run.status[next] !== Status.skipped,
     );
     check(isRead || kept === null || kept[i] === 1, `${label(run, i)} is made again, but not needed`);
   }
@@ -248,7 +261,10 @@ export class Witness {
   #finished(run: Run): void {
     this.#over.add(run.id);
     for (let i = 0; i < run.plan.size; i++)
-      check(this.#done.has(keyOf(run, i)), `run ${run.id} finishes without ${label(run, i)}`);
+      check(
+        run.status[i] === Status.skipped ? !this.#stored.has(keyOf(run, i)) : this.#done.has(keyOf(run, i)),
+        `run ${run.id} finishes without ${label(run, i)}`,
+      );
   }
 
   /** Accounts for functions that are no longer at a thread. */

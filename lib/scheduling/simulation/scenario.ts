@@ -18,6 +18,8 @@ import { type Listener, Simulation } from './simulation.ts';
 export interface RunSpec {
   readonly id: string;
   readonly functions: readonly FunctionSpec[];
+  /** The ids of conditions whose result is falsy. */
+  readonly falsy?: readonly string[];
   readonly settings: Pick<RunSettings, 'maxRetries' | 'maxConcurrency' | 'keepGoing' | 'speculate'> & {
     readonly keepsAll: boolean;
     readonly strategy: keyof typeof strategies | 'asked';
@@ -60,18 +62,59 @@ export function randomScenario(seed: number, most = 200): ScenarioSpec {
     };
   });
   const runs = Array.from({ length: random.chance(0.25) ? 2 : 1 }, (_, i) => randomRun(random, `run${i}`, nodes, most));
-  return withHosts(
-    withStrategies(
-      withCopies({
-        seed,
-        nodes,
-        runs,
-        faults: randomFaults(random),
-        latency: random.pick([0, 0, 0.1, 1, 5]),
-        tuning: random.pick(tunings),
-      }),
+  return withBranches(
+    withHosts(
+      withStrategies(
+        withCopies({
+          seed,
+          nodes,
+          runs,
+          faults: randomFaults(random),
+          latency: random.pick([0, 0, 0.1, 1, 5]),
+          tuning: random.pick(tunings),
+        }),
+      ),
     ),
   );
+}
+
+/** Adds conditions and choices to some scenarios. Uses its own random numbers. */
+function withBranches(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0xb2a9);
+  if (!random.chance(0.3)) return spec;
+  const often = random.pick([0.1, 0.4]);
+  return {
+    ...spec,
+    runs: spec.runs.map((run) => {
+      const functions = run.functions.map((each, i) => (i === 0 ? each : withBranch(random, each, i, often)));
+      const falsy = functions.flatMap(({ id }) => (random.chance(0.5) ? [id] : []));
+      return { ...run, functions: withoutContradictions(functions), falsy };
+    }),
+  };
+}
+
+function withBranch(random: Random, spec: FunctionSpec, i: number, often: number): FunctionSpec {
+  const other = (): string => `f${random.integer(0, i - 1)}`;
+  const args = (spec.args ?? []).flatMap((arg) => {
+    if (typeof arg !== 'string' || !random.chance(often)) return [arg];
+    return random.chance(0.5) ? [{ optional: arg }] : [{ anyOf: [...new Set([arg, other(), other()])] }];
+  });
+  return { ...spec, args, ...(random.chance(often) && { when: { id: other(), not: random.chance(0.5) } }) };
+}
+
+/** Removes the conditions of functions that could never run, because such runs are refused before they start. */
+function withoutContradictions(functions: readonly FunctionSpec[]): FunctionSpec[] {
+  const kept = [...functions];
+  for (;;) {
+    const dag = new Dag('check');
+    for (const each of kept) dag.add(each);
+    const check = dag.validate();
+    if (check.ok) return kept;
+    const at = kept.findIndex(({ id }) => id === check.error.functionId);
+    const { when: _, ...rest } = kept[at]!;
+    const isStrict = kept[at]!.when === undefined;
+    kept[at] = isStrict ? { ...rest, args: [] } : rest;
+  }
 }
 
 /** Enables copies in some scenarios. Uses its own random numbers, so that the other scenarios do not change. */
@@ -209,6 +252,7 @@ function randomFaults(random: Random): Faults {
  */
 export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   const { seed, nodes, runs, latency, tuning } = spec;
+  const falsy = new Set(runs.flatMap((run) => (run.falsy ?? []).map((id) => `${run.id}/${id}`)));
   const simulation = new Simulation(
     {
       seed,
@@ -219,6 +263,7 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
       checked: true,
       faults: { ...noFaults, ...spec.faults } as ResolvedFaults,
       durationOf: (plan, i) => plan.entries[i]!.traits.duration ?? 1,
+      isFalsy: ({ dagId, entries }, i) => falsy.has(`${dagId}/${entries[i]!.id}`),
     },
     listener,
   );

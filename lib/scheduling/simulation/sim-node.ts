@@ -1,4 +1,6 @@
 /** A node in virtual time: its threads, a link to the orchestrator in each direction, and its deaths. */
+import { Flag } from '../../dag/compiled-dag.ts';
+import type { Run } from '../scheduler/state.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import type { Agenda } from './event-queue.ts';
 import { mostLate, type ResolvedFaults } from './faults.ts';
@@ -26,6 +28,8 @@ export interface NodeWorld {
   feed(happening: Happening): void;
   /** ms that a function takes on a node of speed 1. */
   durationOf(sent: SentBatch, at: number): number;
+  /** Whether the result of a condition is falsy. */
+  isFalsy(run: Run, i: number): boolean;
   /** For observers: what happens at the node itself, reported or not. */
   began(node: SimNode, sent: SentBatch, at: number): void;
   ended(node: SimNode, sent: SentBatch, at: number, gave: boolean): void;
@@ -186,14 +190,7 @@ export class SimNode {
       begins: (sent, at) => world.began(this, sent, at),
       ends: (sent, at, gave) => world.ended(this, sent, at, gave),
       announces: ({ batch }, at) => this.#toUs!.send({ type: 'FunctionStarted', batch: batch.id, index: at }),
-      tells: ({ batch }, first, outcomes, ms) =>
-        this.#tell(
-          batch.id,
-          batch.run.settings.codes[batch.run.plan.code[batch.functions[first]!]!]!,
-          first,
-          outcomes,
-          ms,
-        ),
+      tells: ({ batch }, first, outcomes, ms) => this.#tell(batch, first, outcomes, ms),
       exports: (to, batch, place, gave) => world.handOver(to, batch, place, gave),
       crashed: () => this.#endThread(index, 'exit'),
       heeds: () => random.chance(0.7),
@@ -201,16 +198,28 @@ export class SimNode {
     return new SimThread(thread);
   }
 
-  #tell(batch: number, code: number, first: number, outcomes: readonly (Mishap | undefined)[], ms: number): void {
+  #tell(
+    { id, run, functions }: SentBatch['batch'],
+    first: number,
+    outcomes: readonly (Mishap | undefined)[],
+    ms: number,
+  ): void {
+    const code = run.settings.codes[run.plan.code[functions[first]!]!]!;
+    const falsy = outcomes.flatMap((mishap, k) => {
+      const i = functions[first + k]!;
+      const decides = (run.plan.flags[i]! & Flag.decides) !== 0;
+      return decides && mishap === undefined && this.#world.isFalsy(run, i) ? [first + k] : [];
+    });
     const exceptions = outcomes.flatMap((mishap, k) => (mishap === undefined ? [] : [{ index: first + k, ...mishap }]));
     this.#toUs!.send({
       type: 'FunctionsEnded',
-      batch,
+      batch: id,
       first,
       count: outcomes.length,
       exceptions,
       durations: [{ code, count: 1, ms }],
       random: exceptions.length > 0 ? this.#world.random.next() : 0,
+      falsy,
     });
   }
 

@@ -54,6 +54,8 @@ export interface SimulateOptions {
   /** The seed of random decisions. The same seed gives the same result. Default 1. */
   readonly seed?: number | undefined;
   readonly faults?: Faults | undefined;
+  /** Whether the results of conditions (`when`) are truthy, by function id. Default: all are. */
+  readonly conditions?: Readonly<Record<string, boolean>> | undefined;
   /** Attempts per function after the first. Default 3. */
   readonly maxRetries?: number | undefined;
   /** The maximum number of losses of one function's result. Default 10. */
@@ -85,6 +87,7 @@ export type SimulatedEvent = { readonly at: number } & (
       readonly attempts: number;
       readonly reason: string;
     }
+  | { readonly type: 'function:skipped'; readonly functionId: string }
   | { readonly type: 'function:speculated'; readonly functionId: string; readonly node: string }
   | { readonly type: 'run:started' | 'run:finished' | 'run:failed' }
   | { readonly type: 'note'; readonly text: string }
@@ -176,6 +179,7 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
       checked: false,
       together: true,
       durationOf,
+      isFalsy: ({ entries }, i) => options.conditions?.[entries[i]!.id] === false,
     },
     record.listener,
   );
@@ -229,6 +233,9 @@ class Recorder {
                 attempts: command.failed.attempts,
                 reason: command.failed.failure.kind,
               });
+              break;
+            case 'Skipped':
+              this.events.push({ at, type: 'function:skipped', functionId: idOf(command.index) });
               break;
             case 'Speculated':
               this.events.push({
@@ -290,6 +297,10 @@ const schema: Schema<SimulateOptions> = {
   latency: rules.milliseconds,
   seed: { expected: 'a whole number', holds: (value) => Number.isInteger(value) },
   faults: { expected: 'an object of probabilities and rates', holds: isRecord },
+  conditions: {
+    expected: 'an object of booleans by function id',
+    holds: (value) => isRecord(value) && Object.values(value).every((each) => typeof each === 'boolean'),
+  },
   maxRetries: rules.whole,
   maxResultLosses: rules.wholeOrInfinity,
   failurePolicy: {

@@ -26,6 +26,8 @@ export interface Scenario {
   readonly tuning: Partial<Tuning>;
   /** ms on a node of speed 1. */
   durationOf(plan: CompiledDag, i: number): number;
+  /** Whether the result of a condition is falsy. Default: never. */
+  isFalsy?(plan: CompiledDag, i: number): boolean;
   /** Whether all events of one moment are handled before anything starts. */
   readonly together?: boolean;
   /** Whether all invariants are checked after every event. */
@@ -89,6 +91,7 @@ export class Simulation {
         latency,
         feed: (happening) => this.#feed(happening),
         durationOf: ({ batch }, at) => scenario.durationOf(batch.run.plan, batch.functions[at]!),
+        isFalsy: ({ plan }, i) => scenario.isFalsy?.(plan, i) === true,
         began: (at, sent, position) => this.#began(at, sent, position),
         ended: (at, sent, position, gave) => this.#ended(at, sent, position, gave),
         handOver: (to, batch, place, gave) =>
@@ -236,6 +239,7 @@ export class Simulation {
       for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
         const dep = deps[k]!;
         const place = gang?.imports.get(dep);
+        if (run.status[dep] === Status.skipped) continue;
         if (run.status[dep] === Status.done) {
           if (this.#scenario.checked) this.#witness.check(run, i, dep);
           const elsewhere = run.node[dep] !== batch.thread.node.index;

@@ -167,7 +167,7 @@ function nearOf(data: RunData, fn: number): ReadonlySet<number> {
 function stateOf(counts: readonly number[], isOver: boolean): number {
   if (counts[State.failed]! > 0) return State.failed;
   if (counts[State.running]! > 0) return State.running;
-  if (counts[State.waiting] === 0) return State.done;
+  if (counts[State.waiting] === 0) return counts[State.done] === 0 ? State.skipped : State.done;
   return counts[State.done]! > 0 && !isOver ? State.running : State.waiting;
 }
 
@@ -177,7 +177,7 @@ function barsOf(
   width: number,
 ): { readonly from: number; readonly wide: number; readonly name: string }[] {
   let from = 0;
-  return [State.done, State.failed, State.running, State.waiting].flatMap((state) => {
+  return [State.done, State.failed, State.skipped, State.running, State.waiting].flatMap((state) => {
     const wide = (counts[state]! / total) * width;
     const bar = { from, wide, name: stateNames[state]! };
     from += wide;

@@ -13,6 +13,7 @@ const headings: readonly (readonly [state: number, heading: string])[] = [
   [State.running, 'Running'],
   [State.done, 'Took longest'],
   [State.waiting, 'Waiting'],
+  [State.skipped, 'Skipped'],
 ];
 
 export function NamePanel({ highlight, actions, data }: PageProps & { readonly data: RunData }): VNode {

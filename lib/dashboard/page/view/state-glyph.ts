@@ -8,6 +8,7 @@ const paths = [
   'M5 1 A4 4 0 0 1 5 9 Z M5 1.5 A3.5 3.5 0 1 1 4.99 1.5 Z',
   'M1.5 5.2 L4 7.8 L8.6 2.4',
   'M2 2 L8 8 M8 2 L2 8',
+  'M1.5 5 H3.5 M6.5 5 H8.5',
 ];
 
 export interface StateGlyphProps {
