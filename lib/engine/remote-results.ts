@@ -44,7 +44,9 @@ export class Travel {
     return batch.functions.every((i) =>
       plan.deps
         .subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!)
-        .every((dep) => own.has(dep) || (status[dep] === Status.done && results.has(dep))),
+        .every(
+          (dep) => own.has(dep) || status[dep] === Status.skipped || (status[dep] === Status.done && results.has(dep)),
+        ),
     );
   }
 

@@ -103,6 +103,20 @@ describe('a branch', () => {
     expect(error.results).toEqual({});
   });
 
+  it('may be placed by an allocator that looks at the inputs', async () => {
+    const seen: string[] = [];
+    const { results } = await handoff().execute(branching(true), {
+      allocationStrategy: {
+        place: (ready) => {
+          for (const { id, inputs } of ready) seen.push(`${id}: ${inputs.map(({ functionId }) => functionId).join()}`);
+          return Object.fromEntries(ready.map(({ id }) => [id, 'a']));
+        },
+      },
+    });
+    expect(results['report']).toEqual(['fast', undefined, 'end']);
+    expect(seen).toEqual(['small: ', 'fast: small', 'report: fast']);
+  });
+
   it('is told by events, once per skipped function', async () => {
     const told: HandoffEvent[] = [];
     const listener = (event: HandoffEvent): void => void told.push(event);

@@ -8,7 +8,7 @@ import type { Command } from './commands.ts';
 import { endRun } from './failure.ts';
 import { bindGroup } from './groups.ts';
 import { enqueue, groupOf } from './ready.ts';
-import type { Node, Run, State } from './state.ts';
+import { type Node, type Run, type State, Status } from './state.ts';
 
 /** Asks the allocators to place waiting functions. Called once per turn, before anything starts. */
 export function allot(state: State, now: number, out: Command[]): void {
@@ -163,8 +163,9 @@ function toReady(state: State, run: Run, i: number): ReadyFunction {
   };
 }
 
-function inputsOf(state: State, { plan, node, large }: Run, i: number): ReadyFunction['inputs'] {
-  const deps = [...new Set(plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!))];
+function inputsOf(state: State, { plan, status, node, large }: Run, i: number): ReadyFunction['inputs'] {
+  const row = plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!);
+  const deps = [...new Set(row)].filter((dep) => status[dep] !== Status.skipped);
   return deps.map((dep) => {
     const { name, host } = state.nodes[node[dep]!]!;
     return {
