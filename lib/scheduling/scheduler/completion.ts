@@ -51,7 +51,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
   if (isWanted) learn(state, event.durations, batch.thread.node.speed); // an aborted function gives no measurement
   endIfDone(state, batch, out);
-  noteProgress(batch, event.now);
+  noteProgress(state, batch, event.now);
 }
 
 /** Handles a function that ran out of time, failed or was skipped. */

@@ -80,11 +80,28 @@ function startReserved(state: State, now: number, out: Command[]): boolean {
 // may be thousands of runs, and a thread will be idle soon.
 const mostTries = 8;
 
+// This many threads with short batches are looked at, so that the cost does not grow with the number of threads. Their
+// order is about that in which they will be free.
+const mostShallow = 16;
+
+/** The next threads that may get more work behind their current batch. Those that cannot are looked at last next time. */
+function* nextShallow({ shallow }: State): Generator<Thread> {
+  let left = Math.min(mostShallow, shallow.size);
+  const isLong = left < shallow.size;
+  for (const thread of shallow) {
+    if (left-- === 0) return;
+    yield thread;
+    if (!isLong) continue;
+    shallow.delete(thread);
+    shallow.add(thread);
+  }
+}
+
 /** Whether some thread could get more work behind its current batch. */
 function isAnyShort(state: State, now: number): boolean {
   for (const {
     batches: [first],
-  } of state.shallow)
+  } of nextShallow(state))
     if (isPrompt(state, first!, now)) return true;
   return false;
 }
@@ -157,7 +174,7 @@ function findThread(state: State, run: Run, from: ReadyClass, now: number, out: 
   const { plan, settings } = run;
   const cost = plan.costs[from.cost];
   if (state.idle > 0 && run.threads < settings.maxConcurrency) {
-    const nodes = from.node >= 0 ? [state.nodes[from.node]!] : state.nodes;
+    const nodes = from.node >= 0 ? [state.nodes[from.node]!] : state.idleNodes;
     const first = plan.byRank[from.heap.top]!;
     const claim = (node: Node): boolean => {
       if (!accepts(run, from, node)) return false;
@@ -197,7 +214,9 @@ function findShallow(state: State, run: Run, from: ReadyClass, now: number): Thr
   if (!mayWait(state, run, from, next)) return undefined;
   let best: Thread | undefined;
   let soonest = Infinity;
-  for (const thread of state.shallow) {
+  const candidates = from.node < 0 ? nextShallow(state) : state.nodes[from.node]!.threads;
+  for (const thread of candidates) {
+    if (from.node >= 0 && !state.shallow.has(thread)) continue;
     const { since, expectedMs } = thread.batches[0]!;
     if (since + expectedMs >= soonest || !mayWaitOn(state, run, from, next, thread, now)) continue;
     soonest = since + expectedMs;

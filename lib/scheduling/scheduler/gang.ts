@@ -16,7 +16,7 @@ import { closeBatch, isIdle, openBatch } from './threads.ts';
 import { settleNeighbours } from './node-dependencies.ts';
 import { newBatch } from './new-batch.ts';
 import type { ReadyClass } from './ready-queue.ts';
-import { type Batch, type Run, type State, Status } from './state.ts';
+import { type Batch, type Node, type Run, type State, Status } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
 // A thread of a gang is overdue when it exceeds its expected time by this factor plus these ms, because threads also wait
@@ -108,8 +108,9 @@ function isNarrow({ tuning, estimates }: State, { plan, settings }: Run, from: R
 /** Opens empty batches on idle threads of nodes, as the run's strategy chooses. */
 function openOn(state: State, run: Run, from: ReadyClass, threads: number, now: number): Batch[] {
   const batches: Batch[] = [];
-  const nodes = (from.node >= 0 ? [state.nodes[from.node]!] : state.nodes).filter(({ host }) => host === 0);
+  const isHere = ({ host }: Node): boolean => host === 0;
   while (batches.length < threads) {
+    const nodes = (from.node >= 0 ? [state.nodes[from.node]!] : state.idleNodes).filter(isHere);
     const node = run.settings.strategy(nodes, undefined, (each) => accepts(run, from, each));
     if (node === undefined) break;
     const batch = newBatch(state, {

@@ -106,7 +106,7 @@ function takenBack(state: State, { batch: id, limit, now }: EventOf<'TakenBack'>
   const wasFirst = batch.thread.batches[0] === batch;
   shorten(state, batch, count, out);
   endIfDone(state, batch, out);
-  if (wasFirst && batch.thread.batches[0] !== batch) noteProgress(batch, now);
+  if (wasFirst && batch.thread.batches[0] !== batch) noteProgress(state, batch, now);
 }
 
 function runSubmitted(state: State, { run: id, plan, settings, now }: EventOf<'RunSubmitted'>, out: Command[]): void {

@@ -280,6 +280,18 @@ export interface Run {
   refusedSince: number;
 }
 
+/** The batches whose functions an idle thread may take over. */
+export interface Stealing {
+  /** Batches that another thread may run a part of. Those looked at last are at the end. */
+  readonly divisible: Set<Batch>;
+  /** Batches that have not reported anything, about in the order in which their threads came to them. */
+  readonly silent: Set<Batch>;
+  /** The number of divisible batches that have yet to be looked at in this round; 0 between rounds. */
+  unseen: number;
+  /** The earliest time in ms at which a batch that was looked at in this round may be divided. */
+  due: number;
+}
+
 export type Timer =
   | { readonly kind: 'delay'; readonly run: Run; readonly index: number }
   | { readonly kind: 'timeout'; readonly batch: Batch }
@@ -366,6 +378,9 @@ export interface State {
   reservation: Reservation | null;
   /** The number of idle threads. */
   idle: number;
+  /** The nodes with idle threads, in the order of `nodes`. */
+  readonly idleNodes: Node[];
+  readonly stealing: Stealing;
   /** The number of batches in gangs. */
   ganged: number;
   /** Results hold more memory than allowed. */
@@ -400,6 +415,8 @@ export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = 
     shallow: new Set(),
     reservation: null,
     idle: 0,
+    idleNodes: [],
+    stealing: { divisible: new Set(), silent: new Set(), unseen: 0, due: Infinity },
     ganged: 0,
     isPressed: false,
     isSpread: false,

@@ -3,6 +3,7 @@ import type { Command } from './commands.ts';
 import { hold, letGo } from './claims.ts';
 import { hasLost, speaks } from './race.ts';
 import { fail } from './failure.ts';
+import { addIdle, removeIdle } from './idle.ts';
 import { putBackUnlessBegun } from './once.ts';
 import { putBack } from './ready.ts';
 import type { Crash, StartedCount } from './events.ts';
@@ -13,8 +14,7 @@ import { type Batch, type Thread, type Node, noteIfOver, type State, Status } fr
 export function openBatch(state: State, batch: Batch): void {
   const { thread, run } = batch;
   if (thread.batches.length === 0) {
-    thread.node.idle--;
-    state.idle--;
+    removeIdle(state, thread.node);
   }
   if (!thread.batches.some((other) => other.run === run)) run.threads++;
   thread.batches.push(batch);
@@ -24,6 +24,7 @@ export function openBatch(state: State, batch: Batch): void {
     state.ganged++;
   }
   state.batches.set(batch.id, batch);
+  watchForStealing(state, batch);
   if (batch.holds) hold(thread.node, batch.claim);
   updateShallow(state, thread);
 }
@@ -40,24 +41,38 @@ export function closeBatch(state: State, batch: Batch): void {
     state.ganged--;
   }
   state.batches.delete(batch.id);
+  state.stealing.divisible.delete(batch);
+  state.stealing.silent.delete(batch);
   const next = thread.batches[0];
   if (next !== undefined && !next.holds)
     next.holds = true; // the waiting batch takes over the claim
   else if (batch.holds) letGo(state, run, thread.node, batch.claim);
-  if (isIdle(thread)) {
-    thread.node.idle++;
-    state.idle++;
-  }
+  if (isIdle(thread)) addIdle(state, thread.node);
   updateShallow(state, thread);
   noteIfOver(state, run);
 }
 
 /** Notes when the next function of a batch's thread can have started, after a report about the batch. */
-export function noteProgress(batch: Batch, now: number): void {
+export function noteProgress(state: State, batch: Batch, now: number): void {
   const [first] = batch.thread.batches;
   if (first === undefined) return;
   first.since = now;
-  if (first !== batch) first.begunAt = now;
+  if (first === batch) return;
+  first.begunAt = now;
+  watchForSilence(state, first);
+}
+
+/** Lets idle threads find a new batch, whose functions may not be known yet. */
+function watchForStealing(state: State, batch: Batch): void {
+  state.stealing.divisible.add(batch);
+  if (batch.thread.batches[0] === batch) watchForSilence(state, batch);
+}
+
+/** Notes that a thread has come to a batch now. */
+function watchForSilence({ tuning, stealing: { silent } }: State, batch: Batch): void {
+  if (tuning.stuckMs === Infinity) return;
+  silent.delete(batch);
+  silent.add(batch);
 }
 
 /** Whether work can be sent to the thread. False if its end was requested, because work would be lost with it. */
@@ -104,18 +119,14 @@ export function threadUp(state: State, node: Node, index: number): void {
   thread.killing = false;
   thread.occupied = false;
   node.threadsUp++;
-  node.idle++;
-  state.idle++;
+  addIdle(state, node);
 }
 
 /** Keeps a thread whose end was requested: the function that was the reason has ended by itself. */
 function spare(state: State, thread: Thread): void {
   if (!thread.killing) return;
   thread.killing = false;
-  if (isIdle(thread)) {
-    thread.node.idle++;
-    state.idle++;
-  }
+  if (isIdle(thread)) addIdle(state, thread.node);
   updateShallow(state, thread);
 }
 
@@ -142,10 +153,7 @@ export function threadDown(
   if (thread.up) {
     thread.up = false;
     thread.node.threadsUp--;
-    if (wasIdle) {
-      thread.node.idle--;
-      state.idle--;
-    }
+    if (wasIdle) removeIdle(state, thread.node);
   }
   const first = thread.batches[0];
   for (const batch of [...thread.batches]) {

@@ -12,6 +12,13 @@ export function validate(state: State): void {
   let idle = 0;
   for (const node of state.nodes) idle += validateNode(node);
   expect(state.idle === idle, `state.idle is ${state.idle}, but ${idle} threads are idle`);
+  const idleNodes = state.nodes.filter((node) => node.idle > 0);
+  expect(
+    state.idleNodes.length === idleNodes.length && idleNodes.every((node, k) => state.idleNodes[k] === node),
+    'idleNodes does not list the nodes with idle threads in order',
+  );
+  for (const batch of [...state.stealing.divisible, ...state.stealing.silent])
+    expect(state.batches.get(batch.id) === batch, `batch ${batch.id} is over, but may be divided`);
   const ganged = [...state.batches.values()].filter((batch) => batch.gang !== null).length;
   expect(state.ganged === ganged, `state.ganged is ${state.ganged}, but ${ganged} batches are in a gang`);
   for (const thread of state.shallow)

@@ -3,39 +3,136 @@
  * that takes longer than expected does not delay the functions behind it.
  */
 import { shortage } from '../resources/amounts.ts';
+import type { Cost } from '../../dag/types.ts';
 import { accepts } from './eligibility.ts';
 import { isAvailable } from './claims.ts';
 import type { Command } from './commands.ts';
 import { isIdle } from './threads.ts';
 import { demandOf } from './ready.ts';
 import { isReserved } from './reservation.ts';
-import type { Batch, State } from './state.ts';
+import type { Demand } from './ready-queue.ts';
+import type { Batch, Node, Run, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
 // A batch that is expected to end within this many ms is left alone.
 const soonMs = 0.5;
 
+// A pass looks at this many batches of each kind, so that its cost does not grow with the number of threads.
+const mostSeen = 16;
+
 /**
- * Called when a thread is idle and nothing more can start. Returns whether functions are taken back that can start there.
+ * Called when a thread is idle and nothing more can start. Takes back functions of the fullest of the next few batches
+ * that an idle thread could help.
+ *
+ * @returns whether functions are taken back that can start there
  */
 export function rebalance(state: State, now: number, out: Command[]): boolean {
-  let fullest: Batch | undefined;
-  let wait = Infinity;
-  for (const batch of state.batches.values()) {
-    if (batch.takingBack || batch.cancelled) continue;
-    const stuckIn = mayBeStuck(state, batch) ? batch.begunAt + state.tuning.stuckMs - now : Infinity;
-    if (stuckIn > 0 && !isDivisible(batch)) {
-      wait = Math.min(wait, stuckIn);
-      continue;
-    }
-    if (!couldMove(state, batch)) continue;
-    const left = timeLeft(batch, now);
-    if (stuckIn > 0 && left >= 0 && (left <= soonMs || isTight(batch))) wait = Math.min(wait, left);
-    else if (fullest === undefined || batch.size - batch.done > fullest.size - fullest.done) fullest = batch;
-  }
+  const pass = new Pass(state, now);
+  const fullest = pass.stuck() ?? pass.fullest();
   if (fullest !== undefined) takeBack(state, fullest, now, out);
-  else if (wait < Infinity) wakeAfter(state, now, wait + soonMs, out);
+  else if (pass.wait < Infinity) wakeAfter(state, now, pass.wait + soonMs, out);
   return fullest !== undefined;
+}
+
+class Pass {
+  readonly #state: State;
+  readonly #now: number;
+  /** The claims for which no idle thread is found, by run. */
+  readonly #refused = new Map<Run, Set<Cost | undefined>>();
+  /** ms until another pass may find something; Infinity if only another event can bring that. */
+  wait = Infinity;
+
+  constructor(state: State, now: number) {
+    this.#state = state;
+    this.#now = now;
+  }
+
+  /** A batch whose thread seems to work for another scheduler. */
+  stuck(): Batch | undefined {
+    const { silent } = this.#state.stealing;
+    let left = Math.min(mostSeen, silent.size);
+    for (const batch of silent) {
+      if (!mayBeStuck(this.#state, batch)) {
+        silent.delete(batch); // it has reported something, or a timer watches it
+        continue;
+      }
+      const stuckIn = batch.begunAt + this.#state.tuning.stuckMs - this.#now;
+      if (stuckIn > 0) this.wait = Math.min(this.wait, stuckIn);
+      if (stuckIn > 0 || left-- === 0) return undefined; // threads have come to the others later
+      if (!batch.takingBack && !batch.cancelled && this.#couldMove(batch)) return batch;
+      silent.delete(batch);
+      silent.add(batch);
+    }
+    return undefined;
+  }
+
+  /** The fullest of the next batches that another thread could run a part of. */
+  fullest(): Batch | undefined {
+    const { divisible } = this.#state.stealing;
+    const seen = Math.min(mostSeen, divisible.size);
+    let fullest: Batch | undefined;
+    let wait = Infinity;
+    let left = seen;
+    for (const batch of divisible) {
+      if (left-- === 0) break;
+      if (divisible.size > mostSeen || !isDivisible(batch)) divisible.delete(batch);
+      if (!isDivisible(batch)) continue; // and it never will be again
+      divisible.add(batch);
+      if (batch.takingBack || batch.cancelled || !this.#couldMove(batch)) continue;
+      const ends = timeLeft(batch, this.#now);
+      if (ends >= 0 && (ends <= soonMs || isTight(batch))) wait = Math.min(wait, ends);
+      else if (fullest === undefined || batch.size - batch.done > fullest.size - fullest.done) fullest = batch;
+    }
+    if (fullest === undefined) this.#goOn(seen, wait);
+    return fullest;
+  }
+
+  /** Nothing was found: notes when to look at the same batches again, and the next ones soon. */
+  #goOn(seen: number, wait: number): void {
+    const { stealing } = this.#state;
+    stealing.unseen = (stealing.unseen > 0 ? stealing.unseen : stealing.divisible.size) - seen;
+    stealing.due = Math.min(stealing.due, this.#now + wait);
+    if (stealing.unseen > 0) {
+      this.wait = 0;
+      return;
+    }
+    this.wait = Math.min(this.wait, Math.max(0, stealing.due - this.#now));
+    stealing.unseen = 0;
+    stealing.due = Infinity;
+  }
+
+  /**
+   * Whether an idle thread could start a function that would be taken back: one with all its inputs, by the same tests as
+   * dispatch. Otherwise it would return to its old thread.
+   */
+  #couldMove({ run, functions, claim, size, done }: Batch): boolean {
+    const { plan } = run;
+    if (run.threads >= run.settings.maxConcurrency) return false;
+    const isUniform = run.assigned === null && plan.pins.size === 0 && plan.group === null;
+    if (isUniform && this.#refused.get(run)?.has(claim) === true) return false;
+    for (let at = size - 1; at >= done; at--) {
+      const i = functions[at]!;
+      if (run.missing[i] !== 0) continue;
+      if (this.#hasRoom(run, demandOf(this.#state, run, i), claim)) return true;
+      if (!isUniform) continue;
+      const refused = this.#refused.get(run);
+      if (refused === undefined) this.#refused.set(run, new Set([claim]));
+      else refused.add(claim);
+      return false; // all functions of the batch have the same demands
+    }
+    return false;
+  }
+
+  #hasRoom(run: Run, demand: Demand, claim: Cost | undefined): boolean {
+    const isAble = (node: Node): boolean =>
+      accepts(run, demand, node) &&
+      node.threads.some((thread) => isIdle(thread) && !thread.occupied) &&
+      (claim === undefined ||
+        (!isReserved(this.#state, node) &&
+          shortage(claim, node.capabilities) === undefined &&
+          isAvailable(this.#state, node, claim)));
+    return demand.node >= 0 ? isAble(this.#state.nodes[demand.node]!) : this.#state.idleNodes.some(isAble);
+  }
 }
 
 /**
@@ -110,33 +207,4 @@ function takeBack(state: State, batch: Batch, now: number, out: Command[]): void
   const spare = batch.size - batch.done - (waits(batch) || isStuck ? 0 : 1);
   batch.takingBack = true;
   out.push({ type: 'TakeBack', batch, count: timeLeft(batch, now) < 0 ? spare : Math.ceil(spare / 2) });
-}
-
-/**
- * Whether an idle thread could start a function that would be taken back: one with all its inputs, by the same tests as
- * dispatch. Otherwise it would return to its old thread.
- */
-function couldMove(state: State, batch: Batch): boolean {
-  const { run, functions, claim } = batch;
-  const { plan } = run;
-  if (run.threads >= run.settings.maxConcurrency) return false;
-  const able = state.nodes.filter(
-    (node) =>
-      node.up &&
-      node.threads.some((thread) => isIdle(thread) && !thread.occupied) &&
-      (claim === undefined ||
-        (!isReserved(state, node) &&
-          shortage(claim, node.capabilities) === undefined &&
-          isAvailable(state, node, claim))),
-  );
-  if (able.length === 0) return false;
-  const free = run.assigned === null && plan.pins.size === 0 && plan.group === null;
-  for (let at = batch.size - 1; at >= batch.done; at--) {
-    const i = functions[at]!;
-    if (run.missing[i] !== 0) continue;
-    const demand = demandOf(state, run, i);
-    if (able.some((node) => accepts(run, demand, node))) return true;
-    if (free) return false; // all functions of the batch have the same demands
-  }
-  return false;
 }

@@ -1,0 +1,155 @@
+/** The growth of the scheduler with the number of hosts: CPU time of each function, in virtual time. */
+import { compile } from '../lib/dag/compile.ts';
+import type { CompiledDag } from '../lib/dag/compiled-dag.ts';
+import { strategies } from '../lib/scheduling/allocation/strategy.ts';
+import { SimpleResourceTracker } from '../lib/scheduling/resources/resource-tracker.ts';
+import type { Command } from '../lib/scheduling/scheduler/commands.ts';
+import { createEstimate } from '../lib/scheduling/scheduler/estimate.ts';
+import type { Event } from '../lib/scheduling/scheduler/events.ts';
+import { handle } from '../lib/scheduling/scheduler/machine.ts';
+import { type Batch, createState, type State } from '../lib/scheduling/scheduler/state.ts';
+import { Agenda } from '../lib/scheduling/simulation/event-queue.ts';
+import { layered, toDag, type Vertex } from './support/graphs.ts';
+import { median } from './support/measure.ts';
+import type { Row } from './support/report.ts';
+
+const perHost = 2000;
+const latencyMs = 0.1;
+
+type EventBody = Event extends infer Each ? (Each extends Event ? Omit<Each, 'now'> : never) : never;
+
+/** A thread of a host in virtual time. */
+interface VirtualThread {
+  readonly queue: { readonly batch: Batch; limit: number; begun: number }[];
+}
+
+export function hosts({ rounds, full }: { readonly rounds: number; readonly full: boolean }): Row[] {
+  const counts = full ? [2, 8, 20, 100, 1000] : [2, 20, 1000];
+  const costs = new Map(counts.map((count) => [count, [] as number[]]));
+  for (let round = -1; round < rounds; round++) {
+    for (const count of counts) {
+      const cost = costOf(count);
+      if (round >= 0) costs.get(count)!.push(cost);
+    }
+  }
+  const of = (count: number): number => median(costs.get(count)!);
+  return counts.map((count) => ({
+    group: 'hosts',
+    name: `scheduler's CPU per function with ${count.toLocaleString('en')} hosts of 2 threads`,
+    unit: 'µs',
+    ours: of(count),
+    goal: { atMost: 1.3 * of(2) },
+  }));
+}
+
+function costOf(hostCount: number): number {
+  const vertices = layered(Math.max(100, Math.ceil((hostCount * perHost) / 1000)), 100).slice(0, 40_000);
+  return runOn(hostCount, vertices) / vertices.length;
+}
+
+/** µs of the scheduler for a run. */
+export function runOn(hostCount: number, vertices: readonly Vertex[], functionMs = 0.005, threadsEach = 2): number {
+  const plan = compile(toDag(vertices));
+  const agenda = new Agenda();
+  const state = createState(new SimpleResourceTracker(), { gangThreads: 2, stuckMs: 20, refusalLimit: Infinity });
+  state.estimates[0] = createEstimate();
+  const threads = new Map<string, VirtualThread>();
+  const timers = new Map<number, () => void>();
+  let micros = 0;
+  let isDone = false;
+  const feed = (body: EventBody): void => {
+    const event = { ...body, now: agenda.now } as Event;
+    const begun = process.threadCpuUsage();
+    const commands = handle(state, event);
+    const { user, system } = process.threadCpuUsage(begun);
+    micros += user + system;
+    for (const command of commands) carryOut(command);
+  };
+  const carryOut = (command: Command): void => {
+    switch (command.type) {
+      case 'Start': {
+        const { batch } = command;
+        const key = `${batch.thread.node.name}/${batch.thread.index}`;
+        const thread = threads.get(key)!;
+        agenda.in(latencyMs, () => {
+          thread.queue.push({ batch, limit: batch.functions.length, begun: 0 });
+          if (thread.queue.length === 1) next(thread);
+        });
+        return;
+      }
+      case 'TakeBack':
+        return void agenda.in(latencyMs, () => {
+          const { thread, id } = command.batch;
+          const entry = threads.get(`${thread.node.name}/${thread.index}`)!.queue.find(({ batch }) => batch.id === id);
+          if (entry === undefined) return;
+          entry.limit = Math.max(entry.begun, entry.limit - command.count);
+          const { limit } = entry;
+          agenda.in(latencyMs, () => feed({ type: 'TakenBack', batch: id, limit }));
+        });
+      case 'SetTimer':
+        return void timers.set(
+          command.timer,
+          agenda.in(command.ms, () => feed({ type: 'TimerFired', timer: command.timer })),
+        );
+      case 'ClearTimer':
+        return timers.get(command.timer)?.();
+      case 'FinishRun':
+        isDone = true;
+        return;
+      default:
+    }
+  };
+  /** Runs the first batch of a thread to its end. */
+  const next = (thread: VirtualThread): void => {
+    const entry = thread.queue[0];
+    if (entry === undefined) return;
+    entry.begun = entry.limit;
+    const count = entry.limit;
+    agenda.in(count * functionMs, () => {
+      thread.queue.shift();
+      if (count > 0)
+        agenda.in(latencyMs, () =>
+          feed({
+            type: 'FunctionsEnded',
+            batch: entry.batch.id,
+            first: 0,
+            count,
+            exceptions: [],
+            durations: [{ code: 0, count, ms: count * functionMs }],
+            random: 0.5,
+          }),
+        );
+      next(thread);
+    });
+  };
+  for (let host = 0; host < hostCount; host++) {
+    const name = `n${host}`;
+    feed({ type: 'NodeUp', node: name, incarnation: 1, capabilities: { cpu: threadsEach }, speed: 1, host });
+    for (let thread = 0; thread < threadsEach; thread++) {
+      threads.set(`${name}/${thread}`, { queue: [] });
+      feed({ type: 'ThreadUp', node: name, incarnation: 1, thread });
+    }
+  }
+  micros = 0;
+  submit(state, plan, feed);
+  while (!isDone) if (!agenda.step()) throw new Error('the run does not end');
+  return micros;
+}
+
+function submit(state: State, plan: CompiledDag, feed: (body: EventBody) => void): void {
+  state.estimates[0] ??= createEstimate();
+  feed({
+    type: 'RunSubmitted',
+    run: 'r',
+    plan,
+    settings: {
+      maxRetries: 0,
+      maxConcurrency: Infinity,
+      keepGoing: false,
+      kept: null,
+      strategy: strategies['first-available'],
+      assigned: null,
+      codes: new Int32Array(plan.codes.length),
+    },
+  });
+}
