@@ -12,7 +12,7 @@ const entries = [
   'cli/bin',
   'cli/main',
   'workers/node/worker/serve',
-  'workers/actor/host',
+  'workers/actor/serve',
   'hosts/transport/beacon/thread',
 ];
 

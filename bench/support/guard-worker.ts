@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Executor } from '../../lib/workers/node/worker/executor.ts';
 import { warmUp } from '../../lib/workers/node/worker/invoke.ts';
 import { Word, WordWriter } from '../../lib/workers/node/program.ts';
-import { newCursor, ToWorker } from '../../lib/workers/node/wire.ts';
+import { newCursor, ToThread } from '../../lib/workers/node/wire.ts';
 
 const batches = 40;
 const size = 50;
@@ -29,6 +29,6 @@ for (let batch = 0; batch < batches; batch++) {
     words.push((i << 2) | Word.integer);
   }
   cursors[0] = newCursor(size);
-  executor.accept([ToWorker.batch, batch, 0, 0, 'bench', size, words.written.slice(), [], null, null]);
+  executor.accept([ToThread.batch, batch, 0, 0, 'bench', size, words.written.slice(), [], null, null]);
 }
 parentPort!.postMessage(performance.now() - before);

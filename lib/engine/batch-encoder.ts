@@ -117,7 +117,7 @@ class BatchWriter {
     const traceparent =
       tracer === undefined ? undefined : tracer.begin(this.#run.id, plan, i, attempts[i]! + 1, this.#source.hostName);
     const isUnread = plan.outOffset[i] === plan.outOffset[i + 1];
-    const common = (this.#isFed(i) ? Head.fed : 0) | (isUnread ? Head.unread : 0);
+    const common = (this.#isFed(i) ? Head.hasImports : 0) | (isUnread ? Head.unread : 0);
     words.push(code.codes[plan.code[i]!]!);
     if (!code.usesContext && retryIf === undefined && traceparent === undefined) {
       words.push((count << headBits) | common);
@@ -126,7 +126,7 @@ class BatchWriter {
     words.push(
       (count << headBits) |
         Head.named |
-        (retryIf === undefined ? 0 : Head.judged) |
+        (retryIf === undefined ? 0 : Head.hasRetryIf) |
         common |
         (traceparent === undefined ? 0 : Head.traced),
     );

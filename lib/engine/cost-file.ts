@@ -4,9 +4,9 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { nanoid } from 'nanoid/non-secure';
 import { HandoffError } from '../core/errors.ts';
-import type { CodeList } from '../workers/node/code-registry.ts';
+import type { CodeRegistry } from '../workers/node/code-registry.ts';
 import { CostModel } from '../scheduling/costs/cost-model.ts';
-import { shareFrom } from '../workers/store/payload.ts';
+import { minSharedBytes } from '../workers/store/payload.ts';
 import { addJson, type CostModelJson, faultOf, nameOf, toJson } from './cost-json.ts';
 
 /** The option `costModel` of `Handoff.start`. */
@@ -39,7 +39,7 @@ export interface KeptCosts {
  * @param option its file may not exist yet
  * @throws `INVALID_OPTION` when `data` is no cost model, or the file is none, cannot be read, or could not be written
  */
-export function openCosts({ file: given, data, learn = true }: CostModelOptions, codes: CodeList): KeptCosts {
+export function openCosts({ file: given, data, learn = true }: CostModelOptions, codes: CodeRegistry): KeptCosts {
   const fault = data === undefined ? undefined : faultOf(data);
   if (fault !== undefined)
     throw new HandoffError(
@@ -66,8 +66,8 @@ export function openCosts({ file: given, data, learn = true }: CostModelOptions,
 /**
  * Module paths are relative to the folder of the file, so that the file can move to another machine together with them.
  */
-function createCosts(codes: CodeList, folder: string, learns: boolean): CostModel {
-  return new CostModel((code) => nameOf(codes.wire(code), folder), { learns, largeBytes: shareFrom });
+function createCosts(codes: CodeRegistry, folder: string, learns: boolean): CostModel {
+  return new CostModel((code) => nameOf(codes.wire(code), folder), { learns, largeBytes: minSharedBytes });
 }
 
 /** The target, if the path is a symbolic link. */

@@ -7,7 +7,7 @@ import { fromErrorWire, textOf } from '../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../core/errors.ts';
 import { locate, missing } from '../workers/code/locate.ts';
 import { importCrashed } from '../workers/code/module-error.ts';
-import type { CodeList } from '../workers/node/code-registry.ts';
+import type { CodeRegistry } from '../workers/node/code-registry.ts';
 import type { Inspector } from '../workers/node/node-link.ts';
 import type { Importing } from '../workers/node/thread-messages.ts';
 import type { CodeWire, ModuleDescription } from '../workers/node/wire.ts';
@@ -38,14 +38,14 @@ export function allOf({ codes, predicates }: ResolvedCode): number[] {
 const tooLate = Symbol('the import takes longer than an attempt may');
 
 export class Modules {
-  readonly #list: CodeList;
+  readonly #list: CodeRegistry;
   readonly #known = new Map<string, ModuleDescription & { ok: true }>();
   #generation = 0;
   readonly #checkedSources = new Set<string>();
   /** Modules that runs wait for, with the number of runs. */
   readonly #awaited = new Map<string, { readonly since: number; runs: number }>();
 
-  constructor(list: CodeList) {
+  constructor(list: CodeRegistry) {
     this.#list = list;
   }
 
@@ -223,7 +223,7 @@ function impatientFor(module: string, plan: CompiledDag): number[] {
 async function describe(
   module: string,
   { inspector, givenUp }: Look,
-  { versions }: CodeList,
+  { versions }: CodeRegistry,
 ): Promise<ModuleDescription & { ok: true }> {
   let url: string;
   try {

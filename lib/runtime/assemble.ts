@@ -2,7 +2,7 @@
 /// <reference path="./request-types.ts" />
 import { availableParallelism } from 'node:os';
 import { SimpleResourceTracker } from '../scheduling/resources/resource-tracker.ts';
-import { CodeList } from '../workers/node/code-registry.ts';
+import { CodeRegistry } from '../workers/node/code-registry.ts';
 import { Monitor } from './usage/monitor.ts';
 import { heapLimit } from '../workers/node/thread-pool.ts';
 import type { Tuning } from '../scheduling/scheduler/state.ts';
@@ -49,7 +49,7 @@ export function assemble(
 ): RuntimeParts {
   const { transport, gracePeriod: grace, allowSource, output, importTimeout } = options;
   const publisher = new Tap(listeners);
-  const codes = new CodeList();
+  const codes = new CodeRegistry();
   const costs = openCosts(options.costModel, codes);
   const registry = new LocationRegistry();
   const store = new ResultStore({ runs: options.retainedRuns, bytes: options.retainedBytes }, (runId) =>

@@ -11,7 +11,7 @@ import type { RemoteHost } from '../hosts/cluster/remote-host.ts';
 import type { ArgsOf, Method, ResultOf } from '../hosts/cluster/requests.ts';
 import type { NodeCard } from '../hosts/cluster/wire.ts';
 import { HandoffError, isHandoffError } from '../core/errors.ts';
-import type { CodeList } from '../workers/node/code-registry.ts';
+import type { CodeRegistry } from '../workers/node/code-registry.ts';
 import type { Inspector, NodeEvents } from '../workers/node/node-link.ts';
 import { timestamp } from '../events/events.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
@@ -38,7 +38,7 @@ export type Answer<Name extends Method> = (
 
 export interface HostsParts {
   readonly admission: Admission;
-  readonly codes: CodeList;
+  readonly codes: CodeRegistry;
   readonly memory: ResultMemory | undefined;
   readonly publisher: Publisher;
   readonly grace: number;

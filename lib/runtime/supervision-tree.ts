@@ -18,7 +18,7 @@ import type { Exit, Running } from '../workers/supervision/child.ts';
 import { Supervisor } from '../workers/supervision/supervisor.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Capabilities } from '../dag/types.ts';
-import type { CodeList } from '../workers/node/code-registry.ts';
+import type { CodeRegistry } from '../workers/node/code-registry.ts';
 import { NodeActor } from '../workers/node/node-actor.ts';
 import type { NodeEvents } from '../workers/node/node-link.ts';
 import type { NodeSettings } from '../workers/node/thread-pool.ts';
@@ -49,7 +49,7 @@ export interface TreeParts {
   readonly registry: LocationRegistry;
   readonly store: ResultStore;
   readonly driver: Driver;
-  readonly codes: CodeList;
+  readonly codes: CodeRegistry;
   readonly publisher: Publisher;
   readonly actors: Actors;
   /** Undefined without a transport. */

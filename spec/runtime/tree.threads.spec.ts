@@ -4,7 +4,7 @@ import { strategies } from '../../lib/scheduling/allocation/strategy.ts';
 import { compile } from '../../lib/dag/compile.ts';
 import { fromSource, type HandoffEvent } from '../../lib/index.ts';
 import { CodeVersions } from '../../lib/workers/code/versions.ts';
-import { CodeList } from '../../lib/workers/node/code-registry.ts';
+import { CodeRegistry } from '../../lib/workers/node/code-registry.ts';
 import { ActiveRun } from '../../lib/engine/active-run.ts';
 import { Actors } from '../../lib/runtime/actors.ts';
 import { Driver } from '../../lib/engine/driver.ts';
@@ -29,7 +29,7 @@ const settings = (name: string) => ({
 async function start(...names: string[]) {
   const events: HandoffEvent[] = [];
   const publisher = { wants: () => true, publish: (event: HandoffEvent) => void events.push(event) };
-  const codes = new CodeList();
+  const codes = new CodeRegistry();
   const modules = new Modules(codes);
   const driver = new Driver(new SimpleResourceTracker(), {}, publisher);
   const actors = new Actors({

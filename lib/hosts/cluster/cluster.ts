@@ -8,7 +8,7 @@
  * ```
  */
 import { HandoffError } from '../../core/errors.ts';
-import type { CodeList } from '../../workers/node/code-registry.ts';
+import type { CodeRegistry } from '../../workers/node/code-registry.ts';
 import type { NodeEvents, NodeLink } from '../../workers/node/node-link.ts';
 import type { CodeWire } from '../../workers/node/wire.ts';
 import type { ResultMemory } from '../../workers/store/result-memory.ts';
@@ -45,7 +45,7 @@ export interface ClusterOptions extends Omit<PeerOptions, 'stallTimeout'> {
 export interface ClusterParts {
   readonly identity: Omit<Identity, 'address'>;
   readonly transport: Transport;
-  readonly codes: CodeList;
+  readonly codes: CodeRegistry;
   readonly names: ModuleNames;
   readonly admission: Admission;
   readonly memory: ResultMemory | undefined;
@@ -78,7 +78,7 @@ export class Cluster {
   readonly exchange: Exchange;
   readonly #options: ClusterOptions;
   readonly #parts: ClusterParts;
-  readonly #codes: CodeList;
+  readonly #codes: CodeRegistry;
   readonly #names: ModuleNames;
   readonly #members = new Map<string, Member>();
   readonly #peers = new Map<string, Peer>();

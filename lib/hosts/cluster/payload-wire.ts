@@ -14,7 +14,7 @@ import {
   type RemoteData,
   type Shape,
   shapeOf,
-  shareFrom,
+  minSharedBytes,
 } from '../../workers/store/payload.ts';
 import { allocateShared } from '../../workers/store/shared-memory.ts';
 
@@ -36,7 +36,7 @@ export function toPayloadWire(data: PayloadData, hold: (data: PayloadData) => Re
   if (data.kind === 'error') return data;
   if (data.kind === 'encoded' && data.live === true)
     throw new HandoffError('NOT_SERIALIZABLE', 'It holds a SharedArrayBuffer, which threads share but hosts do not.');
-  if (data.kind === 'remote' || bytesOf(data) >= shareFrom) return hold(data);
+  if (data.kind === 'remote' || bytesOf(data) >= minSharedBytes) return hold(data);
   // A copy: the serializer does not take shared memory.
   return { kind: 'inline', of: shapeOf(data)!, parts: partsOf(inMemory(data)).map((part) => Uint8Array.from(part)) };
 }

@@ -2,7 +2,7 @@
 import type { Capabilities } from '../../dag/types.ts';
 import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
-import type { CodeList } from '../../workers/node/code-registry.ts';
+import type { CodeRegistry } from '../../workers/node/code-registry.ts';
 import type { BatchReport, ThreadCrash, OutgoingBatch } from '../../workers/node/thread-messages.ts';
 import type { NodeEvents, NodeLink } from '../../workers/node/node-link.ts';
 import { translate } from '../../workers/node/translate.ts';
@@ -23,7 +23,7 @@ import { Message, type NodeCard, Unreadable } from './wire.ts';
 
 /** What a remote host needs of this one. */
 export interface Orchestrator {
-  readonly codes: CodeList;
+  readonly codes: CodeRegistry;
   readonly names: ModuleNames;
   readonly exchange: Exchange;
 }

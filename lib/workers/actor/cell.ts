@@ -1,10 +1,10 @@
 /**
- * What stays of an actor while its threads come and go: its mailbox, who waits for answers, and its last snapshot.
+ * The part of an actor that outlives its threads: its mailbox, its open requests, and its last snapshot.
  *
  * ```
- *   ask ──► mailbox ──► in flight (a few, so that the thread need not wait for us) ──► settled
+ *   ask ──► mailbox ──► in flight (a few, so that the thread never waits) ──► settled
  *              │             └─ the thread dies: WORKER_CRASHED
- *              └─ no room: MAILBOX_FULL               while it is started again, messages wait here
+ *              └─ no room: MAILBOX_FULL               messages wait here while the thread restarts
  * ```
  */
 import { fromErrorWire } from '../../core/error-wire.ts';
@@ -17,36 +17,36 @@ import { ActorProcess } from './process.ts';
 import { fromValueWire, type ValueWire } from '../store/value-wire.ts';
 import type { Reply } from './wire.ts';
 
-// So many messages are with the thread at once. What it has begun cannot be taken back, so not many.
-const window = 4;
+// How many messages the thread holds at once. Few, because a message that has begun cannot be recalled.
+const maxInFlight = 4;
 
 export interface CellOptions {
   /** Unique among actors. */
   readonly id: string;
   readonly name: string | undefined;
-  /** Where its class is. */
+  /** Where its class is exported. */
   readonly code: { readonly url: string; readonly module: string; readonly export: string };
-  /** What its module is made of now, as this host announced it. @throws `VERSION_MISMATCH` */
+  /** The files of its module, as this host announced them. @throws `VERSION_MISMATCH` */
   readonly files: () => readonly FileMark[];
   readonly args: readonly unknown[];
   readonly node: string;
-  /** How large its heap may grow, in MB; undefined: as V8 has it. */
+  /** Heap limit in MB; undefined: V8's default. */
   readonly heapMb: number | undefined;
-  /** ms that the import of its module may take; Infinity: no limit. */
+  /** ms the import of its module may take; Infinity: no limit. */
   readonly importTimeout: number;
   readonly restart: Restart;
-  /** ms it may take to stop. */
+  /** ms the actor may take to stop. */
   readonly shutdownTimeout: number;
   readonly capacity: number;
   readonly overflow: Overflow;
   readonly snapshotInterval: number;
   readonly toStderr: boolean;
-  /** Told of errors that nobody waits for: those of `tell`. */
+  /** Called with errors that no caller receives: those of `tell`. */
   readonly onLost: (method: string, error: unknown) => void;
 }
 
 export interface AskOptions {
-  /** ms until it is given up. Default: none. */
+  /** ms until the request fails with `ASK_TIMEOUT`. Default: no limit. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -54,7 +54,7 @@ export interface AskOptions {
 /** The death of one of an actor's threads. */
 export interface ActorDeath {
   readonly exit: Exit;
-  /** It is not started again. */
+  /** The actor is not restarted. */
   readonly final: boolean;
 }
 
@@ -67,7 +67,7 @@ interface Message {
 
 export class ActorCell {
   readonly options: CellOptions;
-  /** Resolves when it has ended for good. */
+  /** Resolves when the actor has ended for good. */
   readonly exited: Promise<Exit>;
   readonly #exit: (exit: Exit) => void;
   readonly #mailbox: Mailbox<Message>;
@@ -75,7 +75,7 @@ export class ActorCell {
   readonly #monitors = new Set<(death: ActorDeath) => void>();
   #process: ActorProcess | undefined;
   #snapshot: ValueWire | undefined;
-  /** Set when it has ended for good: why nothing can be asked of it. */
+  /** Set when the actor has ended for good: the error for every later request. */
   #ended: HandoffError | undefined;
   #stopping = false;
 
@@ -87,7 +87,7 @@ export class ActorCell {
     this.#exit = resolve;
   }
 
-  /** As its supervisor starts it, again and again. */
+  /** How its supervisor starts and restarts it. */
   get child(): ChildSpec {
     const { id, restart } = this.options;
     return { id, restart, shutdownTimeout: Infinity, start: (givenUp) => this.#start(givenUp) };
@@ -98,10 +98,13 @@ export class ActorCell {
   }
 
   /**
-   * Asks for a method to be called, and gives what it gives.
+   * Calls a method and gives its result.
    *
-   * @throws what the method throws; `WORKER_CRASHED` when the thread dies before it answers, `ASK_TIMEOUT`, `ABORTED`,
-   *   `MAILBOX_FULL`, `NOT_SERIALIZABLE`, `FUNCTION_NOT_FOUND`, `STOPPED`
+   * @param options.timeout ms until the request fails; default: no limit
+   * @throws what the method throws; `WORKER_CRASHED` when the thread dies before it answers; `ASK_TIMEOUT` when the
+   *   time is over; `ABORTED` when the signal aborts; `MAILBOX_FULL` when the mailbox has no room; `NOT_SERIALIZABLE`
+   *   when arguments or result cannot be sent; `FUNCTION_NOT_FOUND` when there is no such method; `STOPPED` when the
+   *   actor has ended
    */
   ask(method: string, args: readonly unknown[], { timeout, signal }: AskOptions = {}): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
@@ -119,7 +122,7 @@ export class ActorCell {
         try {
           resolve(fromValueWire(reply.value));
         } catch (cause) {
-          // there is no memory left for it
+          // too little memory is left for it
           reject(
             new HandoffError(
               'NOT_SERIALIZABLE',
@@ -134,7 +137,7 @@ export class ActorCell {
         reject(error);
       },
     };
-    // What is with the thread already cannot be taken back: it will be done, and nobody told.
+    // A message the thread already has cannot be recalled: it runs, and its result is dropped.
     const giveUp = (error: HandoffError): void => {
       this.#mailbox.remove(message);
       message.fail(error);
@@ -152,7 +155,7 @@ export class ActorCell {
       timer = setLongTimeout(
         () =>
           giveUp(
-            new HandoffError('ASK_TIMEOUT', `${this.#label} has not answered ${method}() within ${timeout} ms.`, {
+            new HandoffError('ASK_TIMEOUT', `${this.#label} did not answer ${method}() within ${timeout} ms.`, {
               timeout,
             }),
           ),
@@ -163,7 +166,7 @@ export class ActorCell {
     return promise;
   }
 
-  /** Has a method called, and waits for nothing. What becomes of it, only `onLost` hears. */
+  /** Calls a method without waiting. Errors go to `onLost`. */
   tell(method: string, args: readonly unknown[]): void {
     const lost = (error: unknown): void => this.options.onLost(method, error);
     this.#accept({
@@ -174,20 +177,20 @@ export class ActorCell {
     });
   }
 
-  /** Calls back at each death of its threads; gives what stops that. */
+  /** Calls back at each death of its threads. @returns a function that stops this */
   monitor(onDeath: (death: ActorDeath) => void): () => void {
     this.#monitors.add(onDeath);
     return () => void this.#monitors.delete(onDeath);
   }
 
-  /** It will not be started again: whoever waits, waits in vain. */
+  /** The actor is not restarted: fails everything that waits. */
   end(exit: Exit): void {
     if (this.#ended !== undefined) return;
     this.#ended =
       exit.reason === 'error'
         ? new HandoffError(
             'WORKER_CRASHED',
-            `${this.#label} has ended and is not started again: ${exit.error instanceof Error ? exit.error.message : String(exit.error)}`,
+            `${this.#label} has ended and is not restarted: ${exit.error instanceof Error ? exit.error.message : String(exit.error)}`,
             { reason: 'ended', cause: exit.error },
           )
         : new HandoffError('STOPPED', `${this.#label} has ended.`);
@@ -217,7 +220,7 @@ export class ActorCell {
   #pump(): void {
     const running = this.#process;
     if (running === undefined || this.#stopping) return;
-    while (this.#inFlight.size < window) {
+    while (this.#inFlight.size < maxInFlight) {
       const message = this.#mailbox.shift();
       if (message === undefined) return;
       this.#inFlight.add(message);
@@ -290,7 +293,7 @@ export class ActorCell {
       } catch (error) {
         queueMicrotask(() => {
           throw error;
-        }); // a listener's fault is its own
+        }); // an error of a listener must not stop the others
       }
     }
   }

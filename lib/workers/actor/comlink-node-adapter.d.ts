@@ -1,4 +1,4 @@
-// Comlink ships this file's types beside it, but under a name that TypeScript does not look for.
+// Comlink ships the types of this file under a name that TypeScript does not look for.
 declare module 'comlink/dist/esm/node-adapter.mjs' {
   import type { Endpoint } from 'comlink';
   import type { MessagePort, Worker } from 'node:worker_threads';

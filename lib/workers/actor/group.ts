@@ -1,16 +1,15 @@
 /**
- * Actors under one supervisor, and groups of them below it. What it holds is remembered, so that it can be started
- * again as a whole.
+ * Actors and nested groups under one supervisor. The group remembers its members, so that it can restart as a whole.
  */
 import type { ChildSpec, Exit, Restart, Running, Strategy } from '../supervision/child.ts';
 import type { Intensity } from '../supervision/restart.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { Supervisor } from '../supervision/supervisor.ts';
 
-/** An actor or a group: something that a group starts, and that ends for good at some time. */
+/** An actor or a group: a group starts it, and it ends for good at some time. */
 export interface Member {
   readonly child: ChildSpec;
-  /** It will not be started again. */
+  /** It is not restarted. */
   end(exit: Exit): void;
 }
 
@@ -22,16 +21,16 @@ export interface GroupOptions extends Partial<Intensity> {
 }
 
 export class Group implements Member {
-  /** Resolves when it has ended for good. */
+  /** Resolves when the group has ended for good. */
   readonly exited: Promise<Exit>;
   readonly #exit: (exit: Exit) => void;
   readonly #options: GroupOptions;
-  /** In the order they were started. */
+  /** In start order. */
   readonly #members = new Map<string, Member>();
-  /** Those that have been started once; the others wait for their turn. */
+  /** Members that have started once; the others are still waiting for their first start. */
   readonly #started = new WeakSet<Member>();
   #supervisor: Supervisor | undefined;
-  /** Members are added and the whole is started one after the other. */
+  /** Additions and restarts of the whole group run one after another. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: GroupOptions) {
@@ -49,15 +48,19 @@ export class Group implements Member {
   /**
    * Starts one more member.
    *
-   * @throws what its start throws; `INVALID_OPTION` when there is one of its name; `STOPPED` when the group has ended
-   *   or is ending
+   * @throws what its start throws; `INVALID_OPTION` when the name is taken; `STOPPED` when the group has ended or is
+   *   ending
    */
   async add(member: Member): Promise<void> {
     const { id } = member.child;
     if (this.#members.has(id))
-      throw new HandoffError('INVALID_OPTION', `There is already an actor or a group ${JSON.stringify(id)} here.`, {
-        option: 'name',
-      });
+      throw new HandoffError(
+        'INVALID_OPTION',
+        `Name ${JSON.stringify(id)} is taken by another actor or group here. Choose another name.`,
+        {
+          option: 'name',
+        },
+      );
     this.#members.set(id, member);
     try {
       await this.#inTurn(async () => {

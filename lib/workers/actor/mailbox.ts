@@ -1,6 +1,6 @@
-/** PURE: messages in the order they came, no more than there is room for. */
+/** PURE: messages in the order they arrive, up to a capacity. */
 
-/** What becomes of a message for which there is no room: it is refused, or the oldest makes room for it. */
+/** What happens when the mailbox is full: the new message is rejected, or the oldest is dropped. */
 export type Overflow = 'reject' | 'drop-oldest';
 
 export class Mailbox<Message> {
@@ -18,7 +18,7 @@ export class Mailbox<Message> {
     return this.#messages.size;
   }
 
-  /** Takes a message in; gives the one that fell out for lack of room: this, or the oldest. */
+  /** Adds a message. @returns the message that found no room: this one or the oldest */
   push(message: Message): Message | undefined {
     if (this.#messages.size < this.#capacity) {
       this.#messages.add(message);
@@ -30,7 +30,7 @@ export class Mailbox<Message> {
     return oldest;
   }
 
-  /** The oldest message, taken out. */
+  /** Removes and returns the oldest message. */
   shift(): Message | undefined {
     for (const message of this.#messages) {
       this.#messages.delete(message);
@@ -39,12 +39,12 @@ export class Mailbox<Message> {
     return undefined;
   }
 
-  /** Takes a message out that nobody waits for any more; whether it was there. */
+  /** Removes a message whose sender no longer waits. @returns whether it was there */
   remove(message: Message): boolean {
     return this.#messages.delete(message);
   }
 
-  /** Takes out all. */
+  /** Removes and returns all messages. */
   drain(): Message[] {
     const all = [...this.#messages];
     this.#messages.clear();

@@ -1,4 +1,4 @@
-/** One life of an actor: its thread, from the start to the end. */
+/** One life of an actor: its thread, from start to end. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
@@ -9,38 +9,38 @@ import { toValueWire } from '../store/value-wire.ts';
 import { importTooSlow } from '../code/module-error.ts';
 import type { ActorStart, Answer, FromActor, Reply, ToActor } from './wire.ts';
 
-const entry = moduleUrl('workers/actor/host');
+const entry = moduleUrl('workers/actor/serve');
 
-/** What a thread is started with, as its cell has it. */
+/** What the cell passes to a new thread. */
 type ActorOptions = Omit<ActorStart, 'port' | 'args'> & { readonly args: readonly unknown[] };
 
 export interface ActorLimits {
-  /** How large its heap may grow, in MB; undefined: as V8 has it. */
+  /** Heap limit in MB; undefined: V8's default. */
   readonly heapMb: number | undefined;
-  /** ms that the import of its module may take; Infinity: no limit. */
+  /** ms the import of its module may take; Infinity: no limit. */
   readonly importTimeout: number;
 }
 
 export class ActorProcess {
-  /** Resolves when the thread is gone and everything it has sent has been received. */
+  /** Resolves when the thread is gone and every message it sent has arrived. */
   readonly exited: Promise<Exit>;
-  readonly #worker: Worker;
+  readonly #thread: Worker;
   readonly #port: MessagePort;
-  /** By the number of their message, the oldest first. */
+  /** By message number, oldest first. */
   readonly #waiting = new Map<number, (reply: Reply) => void>();
   #sent = 0;
   readonly #started = Promise.withResolvers<void>();
-  /** What it told before it ended: an error that nobody caught, or that it could not be made. */
-  #told: ErrorWire | undefined;
+  /** The error the thread reported before it ended: uncaught, or thrown while the instance was created. */
+  #reportedError: ErrorWire | undefined;
   #stopping: Promise<void> | undefined;
   #killed = false;
   #importLimit: LongTimeout | undefined;
 
-  /** @param start what the thread is given, but for its port */
+  /** @param start what the thread receives, without its port */
   private constructor(start: Omit<ActorStart, 'port'>, { heapMb, importTimeout }: ActorLimits) {
     const { port1, port2 } = new MessageChannel();
     const closed = new Promise<void>((resolve) => port1.once('close', resolve));
-    this.#worker = new Worker(entry, {
+    this.#thread = new Worker(entry, {
       workerData: { ...start, port: port2 } satisfies ActorStart,
       transferList: [port2],
       name: start.export,
@@ -57,10 +57,10 @@ export class ActorProcess {
         this.kill();
       }, importTimeout);
     }
-    this.#worker.on('error', (error) => (failure = error));
-    this.#worker.on('message', (message: FromActor) => this.#receive(message));
-    this.#worker.on('messageerror', (cause) => this.#receive({ type: 'failed', error: toErrorWire(cause) }));
-    this.exited = new Promise<number>((resolve) => this.#worker.once('exit', resolve)).then(async (exitCode) => {
+    this.#thread.on('error', (error) => (failure = error));
+    this.#thread.on('message', (message: FromActor) => this.#receive(message));
+    this.#thread.on('messageerror', (cause) => this.#receive({ type: 'failed', error: toErrorWire(cause) }));
+    this.exited = new Promise<number>((resolve) => this.#thread.once('exit', resolve)).then(async (exitCode) => {
       await closed;
       port1.close();
       return this.#exitOf(exitCode, failure);
@@ -68,15 +68,17 @@ export class ActorProcess {
     void this.exited.then(({ error }) => {
       this.#importLimit?.clear();
       this.#started.reject(error);
-    }); // no matter once it has started
+    }); // has no effect once it has started
   }
 
   /**
-   * Starts a thread, and resolves when the instance is there.
+   * Starts a thread; resolves when the instance exists.
    *
-   * @param limits of its thread
-   * @param givenUp ends it while it is starting
-   * @throws what its constructor or `restore` threw; `FUNCTION_NOT_FOUND`, `MODULE_FAILED`; `WORKER_CRASHED`
+   * @param limits heap in MB and import time in ms
+   * @param givenUp ends the thread while it starts
+   * @throws what its constructor or `restore` threw; `FUNCTION_NOT_FOUND` when module or class is missing;
+   *   `MODULE_FAILED` when the import fails; `WORKER_CRASHED` when the thread ends first; `NOT_SERIALIZABLE` when an
+   *   argument cannot be sent
    */
   static async start(
     { args, ...start }: ActorOptions,
@@ -106,7 +108,7 @@ export class ActorProcess {
   }
 
   /**
-   * Runs a method after all that were called before. Settles only while the thread lives.
+   * Runs a method after all calls before it. Settles only while the thread lives.
    *
    * @throws what V8 throws for arguments that cannot be sent
    */
@@ -126,21 +128,25 @@ export class ActorProcess {
     this.#waiting.delete(id);
   }
 
-  /** Answers come in the order of messages: it is that of the oldest. */
+  /** Answers arrive in the order of the messages, so this is the answer to the oldest. */
   #unreadable(cause: Error): void {
     const [oldest] = this.#waiting.keys();
     if (oldest !== undefined)
       this.#answered(oldest, {
         ok: false,
         error: toErrorWire(
-          new HandoffError('NOT_SERIALIZABLE', `An answer cannot be read outside its thread: ${cause.message}`, {
-            cause,
-          }),
+          new HandoffError(
+            'NOT_SERIALIZABLE',
+            `An answer cannot be read outside the actor's thread: ${cause.message}`,
+            {
+              cause,
+            },
+          ),
         ),
       });
   }
 
-  /** Lets what runs finish and disposes of the instance, for so many ms; then ends the thread. */
+  /** Lets running work finish and disposes of the instance, for at most `ms`; then ends the thread. */
   stop(ms: number): Promise<void> {
     this.#stopping ??= this.#stop(ms);
     return this.#stopping;
@@ -155,16 +161,16 @@ export class ActorProcess {
     await this.exited;
   }
 
-  /** Ends the thread, whatever it does. */
+  /** Ends the thread at once. */
   kill(): void {
     this.#killed = true;
-    void this.#worker.terminate();
+    void this.#thread.terminate();
   }
 
   #receive(message: FromActor): void {
     if (message.type === 'imported') return this.#importLimit?.clear();
     if (message.type === 'ready') return this.#started.resolve();
-    this.#told = message.error;
+    this.#reportedError = message.error;
     if (message.type !== 'failed') return;
     this.#started.reject(fromErrorWire(message.error));
     this.kill();
@@ -172,7 +178,7 @@ export class ActorProcess {
 
   #exitOf(exitCode: number, failure: unknown): Exit {
     if (this.#stopping !== undefined) return { reason: 'shutdown' };
-    const cause = this.#told === undefined ? failure : fromErrorWire(this.#told);
+    const cause = this.#reportedError === undefined ? failure : fromErrorWire(this.#reportedError);
     const { code } = (failure ?? {}) as { code?: unknown };
     const crashed = (reason: string, text: string, details: object = {}): Exit => ({
       reason: 'error',
@@ -184,7 +190,10 @@ export class ActorProcess {
     });
     if (code === 'ERR_WORKER_OUT_OF_MEMORY') return crashed('out-of-memory', 'ran out of memory');
     if (cause !== undefined)
-      return crashed('uncaught', `threw what nobody caught: ${cause instanceof Error ? cause.message : String(cause)}`);
+      return crashed(
+        'uncaught',
+        `ended with an uncaught error: ${cause instanceof Error ? cause.message : String(cause)}`,
+      );
     if (this.#killed) return crashed('killed', 'was ended');
     if (exitCode === 0) return { reason: 'normal' };
     return crashed('exit', `called process.exit(${exitCode})`, { exitCode });

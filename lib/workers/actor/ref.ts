@@ -1,4 +1,4 @@
-/** Actors as their users hold them: typed from the class. */
+/** Actors as users see them: typed by their class. */
 import { HandoffError } from '../../core/errors.ts';
 import type { Exit } from '../supervision/child.ts';
 import type { ActorCell, ActorDeath, AskOptions } from './cell.ts';
@@ -6,7 +6,7 @@ import type { ActorCell, ActorDeath, AskOptions } from './cell.ts';
 // `never` as parameters accepts every function.
 type AnyFunction = (...args: never) => unknown;
 
-/** An instance's methods, to be asked for answers. What a method promises is what asking it promises. */
+/** The methods of an instance, each returning a promise of its result. */
 export type Ask<Instance> = {
   readonly [Name in keyof Instance as Instance[Name] extends AnyFunction ? Name : never]: Instance[Name] extends (
     ...args: infer Args
@@ -15,7 +15,7 @@ export type Ask<Instance> = {
     : never;
 };
 
-/** An instance's methods, to be told without waiting. */
+/** The methods of an instance, called without waiting for a result. */
 export type Tell<Instance> = {
   readonly [Name in keyof Instance as Instance[Name] extends AnyFunction ? Name : never]: Instance[Name] extends (
     ...args: infer Args
@@ -24,33 +24,42 @@ export type Tell<Instance> = {
     : never;
 };
 
-/** What an actor answers to, wherever one has it from. */
+/** The two ways to call an actor. */
 export interface Askable<Instance> {
-  /** Calls a method in the actor's thread, when those asked for before are done, and gives what it gives. */
+  /** Calls a method in the actor's thread, after all calls before it, and gives its result. */
   readonly ask: Ask<Instance>;
-  /** The same without an answer. */
+  /** Calls a method without waiting for its result. */
   readonly tell: Tell<Instance>;
-  /** The same actor, asked with a time limit or a signal. */
+  /**
+   * The same actor, with a time limit or a signal for each request.
+   *
+   * @param options.timeout ms until a request fails with `ASK_TIMEOUT`; default: no limit
+   * @throws `INVALID_OPTION` when `timeout` is no number of at least 0
+   */
   with(options: AskOptions): Askable<Instance>;
 }
 
-/** An actor that `spawn` started. It stays the same when the actor's thread is started again. */
+/** An actor that `spawn` started. The reference stays valid when the actor restarts. */
 export interface ActorRef<Instance> extends Askable<Instance> {
   readonly id: string;
   readonly name: string | undefined;
-  /** The node it is on. */
+  /** The node it runs on. */
   readonly node: string;
-  /** Resolves when it has ended for good, with why. */
+  /** Resolves with the reason when the actor has ended for good. */
   readonly exited: Promise<Exit>;
-  /** Calls back at each death of its thread, and once more when it has ended for good; gives what stops that. */
+  /**
+   * Calls back at each death of its thread, and once more when the actor has ended for good.
+   *
+   * @returns a function that stops this
+   */
   monitor(onDeath: (death: ActorDeath) => void): () => void;
-  /** Ends this actor when the other ends for good, and the other when this does. */
+  /** Ends each of the two actors when the other ends for good. */
   link(other: ActorRef<any>): void;
-  /** Ends it: what it has begun is finished, what waits is rejected with `STOPPED`. */
+  /** Ends the actor: methods that have begun finish; waiting messages fail with `STOPPED`. */
   stop(): Promise<void>;
 }
 
-/** How messages get to an actor. */
+/** How messages reach an actor. */
 export interface Route {
   ask(method: string, args: readonly unknown[], options: AskOptions): Promise<unknown>;
   tell(method: string, args: readonly unknown[]): void;
@@ -91,14 +100,14 @@ export function createRef<Instance>(cell: ActorCell, stop: () => Promise<void>):
   };
 }
 
-/** An object whose every property is a method of that name. */
+/** An object on which every property is a method of that name. */
 function methods(call: (method: string, args: readonly unknown[]) => unknown): object {
   const made = new Map<string, unknown>();
   return new Proxy(
     {},
     {
       get(_, name) {
-        // `then` stays undefined: what is awaited by mistake must not look like a promise.
+        // `then` stays undefined: an actor awaited by mistake must not look like a promise.
         if (typeof name === 'symbol' || name === 'then') return undefined;
         let method = made.get(name);
         if (method === undefined) made.set(name, (method = (...args: unknown[]) => call(name, args)));

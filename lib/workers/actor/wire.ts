@@ -1,6 +1,6 @@
 /**
- * The wire between an actor's cell and its thread, over a port of their own; `ready`, `failed` and `crashing` come as
- * messages of the thread.
+ * The messages between an actor's cell and its thread. They travel over a port of their own; `ready`, `failed` and
+ * `crashing` arrive as messages of the thread.
  *
  * ```
  *   to the actor                                   from the actor
@@ -8,29 +8,29 @@
  *   { close: true }    dispose of the instance
  * ```
  *
- * Messages are numbered by both sides as they go, from 1, so that one that cannot be read can still be answered.
+ * Both sides number the messages from 1, so that even one that cannot be read gets an answer.
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { FileMark } from '../code/file-mark.ts';
 import type { ErrorWire } from '../../core/error-wire.ts';
 import type { ValueWire } from '../store/value-wire.ts';
 
-/** What an actor's thread is started with. */
+/** What an actor's thread receives at its start. */
 export interface ActorStart {
   readonly port: MessagePort;
-  /** Where its class is. */
+  /** Where its class is exported. */
   readonly url: string;
   readonly module: string;
   readonly export: string;
-  /** What its module is made of, as this host announced it. */
+  /** The files of its module, as this host announced them. */
   readonly files: readonly FileMark[];
-  /** For its constructor. */
+  /** Arguments of its constructor. */
   readonly args: readonly ValueWire[];
-  /** What `snapshot()` gave before the last restart; undefined: there is none. */
+  /** The result of `snapshot()` before the last restart; undefined: none. */
   readonly snapshot: ValueWire | undefined;
-  /** A snapshot is taken after so many messages. */
+  /** Take a snapshot after this many messages. */
   readonly snapshotInterval: number;
-  /** What it prints goes to stderr. */
+  /** Send its output to stderr. */
   readonly toStderr: boolean;
 }
 
@@ -46,10 +46,10 @@ export type Reply = { readonly snapshot?: ValueWire } & (
 );
 
 export type FromActor =
-  /** Its module is imported, well or not. */
+  /** The import of its module has ended, with or without an error. */
   | { readonly type: 'imported' }
   | { readonly type: 'ready' }
-  /** It could not be made. */
+  /** The instance could not be created. */
   | { readonly type: 'failed'; readonly error: ErrorWire }
-  /** Something was thrown that nobody caught; the thread ends after this. */
+  /** An error was not caught; the thread ends after this message. */
   | { readonly type: 'crashing'; readonly error: ErrorWire };

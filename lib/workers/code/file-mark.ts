@@ -1,12 +1,12 @@
-/** A file as it was when it was looked at, and whether it is still that. */
+/** A file at one moment, and whether it has changed since. */
 import { readFileSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 
 export interface FileMark {
   readonly path: string;
-  /** Changes whenever the file may have changed; while it is the same, so is the content. */
+  /** Changes whenever the file may have changed. An equal stamp means equal content. */
   readonly stamp: string;
-  /** Of its content; of a package's package.json: its name and version. */
+  /** Hash of its content; for a package's package.json: name and version. */
   readonly hash: string;
 }
 
@@ -17,7 +17,7 @@ export function stampOf(path: string): string {
 }
 
 export function hashOf(content: Buffer): string {
-  // Loaded when first needed: few threads ever need it.
+  // Loaded on demand: few threads need it.
   return process.getBuiltinModule('node:crypto').createHash('sha256').update(content).digest('hex');
 }
 
@@ -25,7 +25,7 @@ export const inPackage = `${sep}node_modules${sep}`;
 
 const packages = new Map<string, FileMark>();
 
-/** A package by its package.json: its name and version count. @throws what the file system throws */
+/** A package by its package.json: only name and version count. @throws what the file system throws */
 export function packageMark(path: string): FileMark {
   const stamp = stampOf(path);
   const known = packages.get(path);
@@ -36,7 +36,7 @@ export function packageMark(path: string): FileMark {
   return mark;
 }
 
-/** The path of the first file that is not what it was; undefined: none. Reads only those that may have changed. */
+/** The path of the first file that has changed; undefined: none. Reads only files whose stamp has changed. */
 export function firstChanged(files: readonly FileMark[]): string | undefined {
   return files.find(({ path, stamp, hash }) => {
     try {

@@ -1,7 +1,6 @@
 /**
- * What code is, apart from where it lies: one hash over a module and every module that it imports within the project,
- * and over the names and versions of the packages that these import. Equal hashes mean equal code, on any host and at
- * any time.
+ * The identity of code, independent of its location: one hash over a module and every project module it imports, and
+ * over the names and versions of the packages they import. Equal hashes mean equal code, on any host and at any time.
  *
  * ```
  *   tasks.ts ──► helper.ts ──► ../shared/units.ts       contents, by their paths from tasks.ts
@@ -18,21 +17,21 @@ import { readSource } from './source-file.ts';
 
 export interface CodeIdentity {
   readonly hash: string;
-  /** What it was made from. */
+  /** The files the hash covers. */
   readonly files: readonly FileMark[];
 }
 
-/** What an import without an extension may mean, to CommonJS. */
+/** What CommonJS may append to an import without an extension. */
 const endings = ['.js', '.json', '.cjs', '.mjs', '.ts', '.cts', '.mts', '/index.js', '/index.cjs', '/index.ts'];
 
 /**
- * The identity of a module as it is now.
+ * The current identity of a module.
  *
  * @throws what the file system throws when the module itself cannot be read
  */
 export function identify(url: string): CodeIdentity {
   const path = pathOf(url);
-  if (path === undefined) return { hash: digest([url]), files: [] }; // the text itself, or part of Node
+  if (path === undefined) return { hash: digest([url]), files: [] }; // the URL holds the source, or names a module of Node
   const entry = realpathSync.native(path);
   const home = packageOf(entry);
   if (home !== undefined) return { hash: digest([home.hash, relative(dirname(home.path), entry)]), files: [home] };
@@ -59,7 +58,7 @@ export function identify(url: string): CodeIdentity {
   };
 }
 
-/** A file of the project, or a package; undefined: neither, or it is not there, as its import will say. */
+/** A project file or a package; undefined: neither, or missing, which the import itself will report. */
 function follow(specifier: string, from: string, seen: Seen): string | FileMark | undefined {
   try {
     if (/^(\.{0,2}\/|file:)/.test(specifier)) return fileAt(pathOf(new URL(specifier, pathToFileURL(from)).href));
@@ -67,7 +66,7 @@ function follow(specifier: string, from: string, seen: Seen): string | FileMark 
     const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0];
     const found = specifier.startsWith('#') || name === undefined ? undefined : packageNamed(name, dirname(from), seen);
     if (found !== undefined) return found;
-    // Of the project, by its own package.json or a link.
+    // A project file named through package.json or a link.
     return fileAt(pathOf(resolvePackage(specifier, pathToFileURL(from).href)));
   } catch {
     return undefined;
@@ -82,10 +81,10 @@ function fileAt(path: string | undefined): string | undefined {
   return found === undefined ? undefined : realpathSync.native(found);
 }
 
-/** Packages as folders see them, by folder and name; null: none there or further up, or a part of the project. */
+/** Packages by folder and name; null: none in this folder or above, or part of the project. */
 type Seen = Map<string, FileMark | null>;
 
-/** The package as it is installed, seen from a folder; undefined: it is not, or is part of the project. */
+/** The installed package that a folder sees; undefined: none, or part of the project. */
 function packageNamed(name: string, folder: string, seen: Seen): FileMark | undefined {
   const key = `${folder}\0${name}`;
   let found = seen.get(key);
@@ -102,7 +101,7 @@ function packageNamed(name: string, folder: string, seen: Seen): FileMark | unde
   return found ?? undefined;
 }
 
-/** The package that a file is part of; undefined: it is part of the project. */
+/** The package that contains a file; undefined: the file is part of the project. */
 function packageOf(path: string): FileMark | undefined {
   const at = path.lastIndexOf(inPackage);
   if (at < 0) return undefined;

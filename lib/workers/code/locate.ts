@@ -1,4 +1,4 @@
-/** Where a module is: from what users call it to a URL, before and after a build. */
+/** From a module as users name it to its URL, before and after a build. */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, extname, isAbsolute } from 'node:path';
@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { HandoffError } from '../../core/errors.ts';
 import { didYouMean, nearest } from '../../core/suggest.ts';
 
-/** What a source file is called once it is built, and the other way round; the likeliest first. */
+/** Extensions before and after a build, likeliest first. */
 const counterparts: Readonly<Record<string, readonly string[]>> = {
   '.ts': ['.js', '.mjs', '.cjs'],
   '.mts': ['.mjs', '.js'],
@@ -18,12 +18,12 @@ const counterparts: Readonly<Record<string, readonly string[]>> = {
 };
 const isModule = /\.[cm]?[jt]sx?$/;
 
-// So many files beside a missing one are named.
-const mostNames = 8;
+// How many files beside a missing one the error names.
+const maxNames = 8;
 
 /**
- * The URL of a module: of a file as it is, or of its counterpart (`.ts` and `.js`) where only that is there; of a
- * package as found from the working directory.
+ * The URL of a module. Where a file is missing, its counterpart (`.ts` or `.js`) counts. Packages resolve from the
+ * working directory.
  *
  * @throws what Node throws when there is no such package
  */
@@ -34,7 +34,7 @@ export function locate(module: string): string {
   return resolvePackage(module, pathToFileURL(`${process.cwd()}/`).href);
 }
 
-/** Loaded when first needed: most modules are files. */
+/** Loaded on demand: most modules are files. */
 export function resolvePackage(specifier: string, from: string): string {
   const { resolve } = createRequire(import.meta.url)('import-meta-resolve') as typeof import('import-meta-resolve');
   return resolve(specifier, from);
@@ -57,15 +57,15 @@ export function pathOf(url: string): string | undefined {
   try {
     return fileURLToPath(url);
   } catch {
-    return undefined; // of a file on another machine
+    return undefined; // a path of another machine
   }
 }
 
 /**
- * That a file is missing, naming what lies beside it.
+ * The error for a missing file, with the names of the files beside it.
  *
- * @param module what users call it
- * @returns undefined when it is there, or is no file
+ * @param module the name users gave
+ * @returns undefined when the file exists, or when the URL names no file
  */
 export function missing(module: string, url: string): HandoffError | undefined {
   const path = pathOf(url);
@@ -82,7 +82,7 @@ export function missing(module: string, url: string): HandoffError | undefined {
   const beside =
     names.length === 0 || suggestion !== undefined
       ? ''
-      : ` Modules there: ${names.slice(0, mostNames).join(', ')}${names.length > mostNames ? ` and ${names.length - mostNames} more` : ''}.`;
+      : ` Modules there: ${names.slice(0, maxNames).join(', ')}${names.length > maxNames ? ` and ${names.length - maxNames} more` : ''}.`;
   const built =
     /\.[cm]?tsx?$/.test(extension) && names !== none && suggestion === undefined
       ? ' A build must give the module of the functions a file of its own: see "Building" in the README.'

@@ -1,4 +1,4 @@
-/** Why a module cannot be used, as the error that users get. */
+/** The errors for modules that cannot be used. */
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { textOf } from '../../core/error-wire.ts';
@@ -15,21 +15,21 @@ interface Place {
 export function importTooSlow(module: string, limit: number): HandoffError {
   return new HandoffError(
     'MODULE_FAILED',
-    `The import of module ${module} did not end within ${limit} ms. Move work out of the top level of the module, or raise the option importTimeout of Handoff.start.`,
+    `The import of module ${module} did not finish within ${limit} ms. Move work out of the top level of the module, or raise the option importTimeout of Handoff.start.`,
     { module, timeout: limit },
   );
 }
 
-/** @param path the file that is not what it was */
+/** @param path the file that has changed */
 export function changedError(module: string, path: string): HandoffError {
   return new HandoffError(
     'VERSION_MISMATCH',
-    `Module ${module} is not what it was when this host first imported it: ${shown(path)} has changed, and threads would run different versions. Call handoff.reload(), or start the host anew.`,
+    `Module ${module} has changed since this host first imported it (${shown(path)}), so threads would run different versions. Call handoff.reload(), or restart the host.`,
     { module, file: path },
   );
 }
 
-/** @param cause why the thread that imported it is gone */
+/** @param cause why the importing thread ended */
 export function importCrashed(module: string, cause: unknown): HandoffError {
   return new HandoffError(
     'MODULE_FAILED',
@@ -39,10 +39,10 @@ export function importCrashed(module: string, cause: unknown): HandoffError {
 }
 
 /**
- * The error for an import that failed: `FUNCTION_NOT_FOUND` when the module is missing, else `MODULE_FAILED` with the
- * file and line at fault.
+ * The error for a failed import: `FUNCTION_NOT_FOUND` when the module is missing, else `MODULE_FAILED` with file and
+ * line.
  *
- * @param module what users call it
+ * @param module the name users gave
  * @param cause what the import threw
  */
 export async function moduleError(module: string, url: string, cause: unknown): Promise<HandoffError> {
@@ -66,22 +66,22 @@ function hintFor(cause: unknown): string {
     message?: unknown;
   };
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
-    return '. Node runs .ts files by taking the types out, and enums, namespaces and parameter properties are more than types: use a constant object instead of an enum, or build the module to JavaScript';
+    return '. Node runs .ts files by removing their types, which does not work for enums, namespaces and parameter properties: use a constant object instead of an enum, or build the module to JavaScript';
   }
   if (code === 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING')
-    return '. Node runs no .ts files of packages: build them to JavaScript';
+    return '. Node does not run .ts files in packages: build them to JavaScript';
   if (cause instanceof SyntaxError && /does not provide an export named/.test(String(message)))
-    return '. Import what is only a type with "import type"';
+    return '. If the name is only a type, import it with "import type"';
   return '';
 }
 
-/** As short as it can be said. */
+/** The shorter of relative and absolute path. */
 function shown(file: string): string {
   const path = relative(process.cwd(), file);
   return path.startsWith('..') ? file : path;
 }
 
-/** Where something is imported that is not there. */
+/** Where the missing module is imported. */
 function placeOfMissing(cause: unknown): Place | undefined {
   const { code, message } = (typeof cause === 'object' && cause !== null ? cause : {}) as {
     code?: unknown;
@@ -106,11 +106,11 @@ function placeOfMissing(cause: unknown): Place | undefined {
   }
 }
 
-/** The first place in a stack that is no part of Node. */
+/** The first place in a stack that is not in Node. */
 function placeInStack(cause: unknown): Place | undefined {
   const { stack } = (typeof cause === 'object' && cause !== null ? cause : {}) as { stack?: unknown };
   for (const text of typeof stack === 'string' ? stack.split('\n') : []) {
-    // What was thrown names the place itself, or frames do.
+    // A place stands in a stack frame, or on a line of its own.
     const [, at, line] =
       /^\s*at (?:.* \(|async )?((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*?):(\d+):\d+\)?$/.exec(text) ??
       /^((?:file:\/\/|\/|[A-Za-z]:\\).*?):(\d+)$/.exec(text) ??
@@ -123,12 +123,12 @@ function placeInStack(cause: unknown): Place | undefined {
 
 const ours = new URL('../../', import.meta.url);
 
-/** Whether a place is in this library, which only called the import. */
+/** Whether a place is in this library, which only calls `import()`. */
 function isOwn(at: string): boolean {
   return at.startsWith(ours.href) || at.startsWith(ours.pathname);
 }
 
-/** Node does not say where in a module it found what is no JavaScript. */
+/** Node does not report where a syntax error is, so parse again. */
 async function placeOfSyntaxError(url: string): Promise<Place | undefined> {
   const { parse } = await import('acorn');
   for (const { path } of filesOf(url)) {

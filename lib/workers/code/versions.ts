@@ -1,6 +1,6 @@
 /**
- * The code that threads of this host run: what each module was when it was first asked for. Threads compare what they
- * import with it, so that no two of them run different versions; other hosts compare it with theirs.
+ * Which version of each module the threads of this host run: the version at first use. Threads compare what they import
+ * with it, so that no two run different versions; other hosts compare it with theirs.
  *
  * ```
  *   first use ─► announced ─► a thread finds another version ─► refused: VERSION_MISMATCH ─► forgotten by reload
@@ -12,26 +12,27 @@ import { changedError } from './module-error.ts';
 
 export class CodeVersions {
   readonly #identities = new Map<string, CodeIdentity>();
-  /** Files of all of them: a file that two modules import is the same to both. */
+  /** Files of all modules. A file that two modules import must have one version. */
   readonly #files = new Map<string, FileMark>();
-  /** Modules that are refused, by URL, and the file that has changed. */
+  /** Refused modules by URL, with the file that has changed. */
   readonly #changed = new Map<string, string>();
   #generation = 0;
 
   constructor() {
-    // While threads start there is time to load it; the first run then has it.
+    // Load it while threads start, so that the first run does not have to.
     setImmediate(() => process.getBuiltinModule('node:crypto')).unref();
   }
 
-  /** How often everything was forgotten. */
+  /** How many times `forget` was called. */
   get generation(): number {
     return this.#generation;
   }
 
   /**
-   * What a module is, to all of this host.
+   * The identity of a module on this host.
    *
-   * @throws `VERSION_MISMATCH` when it is not any more what it was; what the file system throws when it cannot be read
+   * @throws `VERSION_MISMATCH` when it has changed since its first use; what the file system throws when it cannot be
+   *   read
    */
   of(url: string): CodeIdentity {
     const changed = this.#changed.get(url);
@@ -40,7 +41,7 @@ export class CodeVersions {
     if (identity === undefined) {
       identity = identify(url);
       const other = identity.files.find(({ path, hash }) => (this.#files.get(path)?.hash ?? hash) !== hash);
-      if (other !== undefined) throw changedError(url, other.path); // threads have imported it with another module
+      if (other !== undefined) throw changedError(url, other.path); // threads have imported that file through another module
       this.#identities.set(url, identity);
       for (const file of identity.files) this.#files.set(file.path, file);
     }
@@ -52,17 +53,17 @@ export class CodeVersions {
     return this.#changed.size > 0;
   }
 
-  /** What a thread compares with what it imports; nothing of a module that was not asked for. */
+  /** The files that a thread compares with its imports; empty for a module that this host has not used. */
   filesOf(url: string): readonly FileMark[] {
     return this.#identities.get(url)?.files ?? [];
   }
 
-  /** A thread has found that a file of a module is not what it was. */
+  /** Notes that a thread has found a changed file in a module. */
   change(url: string, path: string): void {
     this.#changed.set(url, path);
   }
 
-  /** Compares all that was announced with what there is, as a new thread will import that. */
+  /** Compares all announced modules with the files on disk, because a new thread will import those. */
   verify(): void {
     for (const [url, { files }] of this.#identities) {
       if (this.#changed.has(url)) continue;
@@ -71,7 +72,7 @@ export class CodeVersions {
     }
   }
 
-  /** From now on modules are what they are now. Threads that have imported anything must have ended. */
+  /** Takes all modules as they are now. Every thread that has imported a module must have ended. */
   forget(): void {
     this.#identities.clear();
     this.#files.clear();

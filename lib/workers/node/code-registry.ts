@@ -1,9 +1,9 @@
-/** Every piece of code that threads of this host may be asked to run, by number. Numbers are never used twice. */
+/** All code that threads of this host may run, by number. Numbers are never reused. */
 import { CodeVersions } from '../code/versions.ts';
 import type { CodeWire } from './wire.ts';
 
-export class CodeList {
-  /** What modules were when they were first asked for. */
+export class CodeRegistry {
+  /** The version of each module at its first use. */
   readonly versions = new CodeVersions();
   readonly #wires: CodeWire[] = [];
   readonly #numbers = new Map<string, number>();
@@ -12,7 +12,7 @@ export class CodeList {
     return this.#wires.length;
   }
 
-  /** The number of some code, a new one if it is new. */
+  /** The number of some code; new code gets the next number. */
   number(key: string, toWire: () => CodeWire): number {
     let number = this.#numbers.get(key);
     if (number === undefined) {

@@ -1,45 +1,45 @@
 /**
- * Looking into code: each question is answered once, for all who wait for the answer, in a thread of the pool that is
- * idle.
+ * Inspecting code in threads: which functions a module exports, which free variables a source has. Each question is
+ * answered once for all its callers, in an idle thread of the pool.
  *
  * ```
  *   question ─► an idle thread of the pool ─► answer
- *       │             └─ slow, and other work wants the thread: the thread is started anew, and the question goes on to …
- *       └─ all threads run functions ─────► … the one extra thread, which is ended when nothing waits for it
+ *       │             └─ slow, and other work needs the thread: the thread restarts, and the question goes on to …
+ *       └─ all threads run functions ─────► … the one extra thread, which ends when no question waits
  * ```
  *
- * So a node never has more threads than its own and one, and an import that never ends takes no thread from others.
+ * So a node never has more than one thread beyond its own, and an import that never ends blocks no other work.
  */
 import { HandoffError } from '../../core/errors.ts';
 import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
 import type { WorkerThread } from './worker-thread.ts';
 import type { Control } from './wire.ts';
 
-// An import that takes longer than this, in ms, gives its thread back when other work wants it.
-const slowMs = 1000;
+// ms after which an import gives its thread back when other work needs it.
+const maxQuickMs = 1000;
 
 export interface InspectionParts {
-  /** The threads of the pool, by index; undefined: that one is being started. */
+  /** The threads of the pool, by index; undefined: starting. */
   readonly threads: readonly (WorkerThread | undefined)[];
-  /** A thread of the pool can run nothing until it is free again. */
+  /** A thread of the pool runs no functions until `free`. */
   busy(index: number): void;
   free(index: number): void;
   /** Starts the extra thread. */
   extra(): Promise<{ readonly thread: WorkerThread; end(): Promise<void> }>;
-  /** Whether any work waits for threads, as far as is known. */
+  /** Whether any work is known to wait for threads. */
   isWanted(): boolean;
-  /** Why nothing can be asked any more; undefined: it can. */
+  /** The error for new questions; undefined: questions are accepted. */
   refusal(): HandoffError | undefined;
 }
 
-/** What is asked. */
+/** A question. */
 export interface Asked<Answer> {
   /** Equal for equal questions. */
   readonly key: string;
   ask(control: Control): Promise<Answer>;
-  /** ms that an answer may take; undefined: no limit. */
+  /** ms an answer may take; undefined: no limit. */
   readonly limit?: number;
-  /** The answer when it takes longer. */
+  /** The answer when the limit is over. */
   late?(): Answer;
 }
 
@@ -47,11 +47,11 @@ interface Question {
   readonly asked: Asked<any>;
   readonly answered: PromiseWithResolvers<any>;
   waiting: number;
-  /** It has shown that it takes long: it is not given a thread of the pool again. */
+  /** It has taken long once, so it gets no thread of the pool again. */
   slow: boolean;
-  /** The thread that looks, and its index in the pool; -1: the extra one. */
+  /** The thread that works on it and its index in the pool; -1: the extra thread. */
   at: { readonly thread: WorkerThread; readonly index: number } | undefined;
-  /** Its thread was taken away: it is asked again. */
+  /** Its thread was taken away, so it is asked again. */
   evicted: boolean;
 }
 
@@ -72,11 +72,12 @@ export class Inspections {
   }
 
   /**
-   * Asks a thread, or waits with others who have asked the same.
+   * Asks a thread, or joins callers with the same question.
    *
-   * @param givenUp rejects when this caller no longer wants the answer. When no caller is left, the thread that looks
-   *   is ended
-   * @throws `NODE_DOWN`; `WORKER_CRASHED` when the thread ends before it has answered
+   * @param givenUp rejects when this caller no longer needs the answer. Without callers, the thread that works on it
+   *   ends
+   * @throws `NODE_DOWN` when the node is gone or stopping; `WORKER_CRASHED` when the thread ends before it has
+   *   answered
    */
   async ask<Answer>(asked: Asked<Answer>, givenUp: Promise<never>): Promise<Answer> {
     const refusal = this.#parts.refusal();
@@ -90,10 +91,7 @@ export class Inspections {
     }
   }
 
-  /**
-   * Other work has come: threads that have looked for long are given back, one after the other, as each is ended while
-   * the next is started.
-   */
+  /** Other work has arrived: takes one slow thread back. The next follows when that one has restarted. */
   giveBack(): void {
     const looking = [...this.#looking.values()];
     if (looking.some(({ evicted }) => evicted)) return;
@@ -101,7 +99,7 @@ export class Inspections {
     if (slow !== undefined) this.#evict(slow);
   }
 
-  /** A thread of the pool may be idle. */
+  /** Call when a thread of the pool may have become idle. */
   next(): void {
     while (this.#queue.length > 0 && this.#serveNext());
   }
@@ -122,7 +120,7 @@ export class Inspections {
     return question;
   }
 
-  /** Gives one question a thread; false when it has to wait. */
+  /** Assigns a thread to one question; false when it has to wait. */
   #serveNext(): boolean {
     const { threads } = this.#parts;
     const quick = this.#queue.findIndex(({ slow }) => !slow);
@@ -133,14 +131,14 @@ export class Inspections {
       return true;
     }
     const looking = [...this.#looking.values()];
-    // A thread that has just begun to look is free soon.
+    // A thread that has just begun will be free soon.
     if (quick >= 0 && looking.some(({ slow }) => !slow)) return false;
     if (this.#extra === undefined) {
       const [next] = this.#queue.splice(Math.max(0, quick), 1);
       void this.#inExtra(next!);
       return true;
     }
-    if (quick >= 0) this.giveBack(); // its thread is started anew, and then is idle
+    if (quick >= 0) this.giveBack(); // that thread restarts and is then idle
     return false;
   }
 
@@ -153,7 +151,7 @@ export class Inspections {
       question.slow = true;
       if (this.#parts.isWanted()) this.giveBack();
       this.next();
-    }, slowMs);
+    }, maxQuickMs);
     await this.#look(question, thread, index);
     clearTimeout(timer);
     this.#looking.delete(thread);
@@ -186,17 +184,17 @@ export class Inspections {
     this.next();
   }
 
-  /** What the extra thread is to look into next: what no thread of the pool is going to. */
+  /** The next question for the extra thread: one that no thread of the pool will take. */
   #nextForExtra(): Question | undefined {
     const isPoolLooking = [...this.#looking.values()].some(({ slow }) => !slow);
     const at = this.#queue.findIndex(({ slow }) => slow || !isPoolLooking);
     return at < 0 ? undefined : this.#queue.splice(at, 1)[0];
   }
 
-  /** Has a thread look, which is ended when it takes too long or nobody waits any more. */
+  /** Lets a thread work on a question. The thread is ended at the limit, or when no caller is left. */
   async #look(question: Question, thread: WorkerThread, index: number): Promise<void> {
     const { asked } = question;
-    if (!this.#isCurrent(question)) return; // everyone has left while the thread was started
+    if (!this.#isCurrent(question)) return; // all callers left while the thread started
     question.at = { thread, index };
     let timer: LongTimeout | undefined;
     if (asked.limit !== undefined && asked.limit !== Infinity) {
@@ -236,7 +234,7 @@ export class Inspections {
     settle();
   }
 
-  /** No one waits for it: what it holds is given back. */
+  /** No caller is left: frees what the question holds. */
   #abandon(question: Question): void {
     if (!this.#isCurrent(question)) return;
     this.#questions.delete(question.asked.key);

@@ -1,11 +1,11 @@
-/** A node: an actor with declared capabilities, whose worker threads are its children. */
+/** A node: an actor with declared capabilities. Its threads are its children. */
 import type { Exit, Running, TreeNode } from '../supervision/child.ts';
 import { Supervisor } from '../supervision/supervisor.ts';
 import { toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { importTooSlow } from '../code/module-error.ts';
 import type { PayloadData } from '../store/payload.ts';
-import type { CodeList } from './code-registry.ts';
+import type { CodeRegistry } from './code-registry.ts';
 import { Inspections } from './inspections.ts';
 import { WorkerThread } from './worker-thread.ts';
 import type { Importing, ThreadEvents, OutgoingBatch } from './thread-messages.ts';
@@ -20,31 +20,31 @@ export class NodeActor implements Running, NodeLink {
   readonly exited: Promise<Exit>;
   readonly #pool: ThreadPool;
   readonly #supervisor: Supervisor;
-  readonly #codes: CodeList;
+  readonly #codes: CodeRegistry;
   readonly #events: NodeEvents;
   readonly #threads: (WorkerThread | undefined)[] = [];
   readonly #inspections: Inspections;
-  /** Told when a thread is up again that was started anew on purpose. */
+  /** Called when a thread that was restarted on purpose is up again. */
   readonly #restarted = new Map<number, () => void>();
   #gone = false;
-  /** Told of every batch just before it is sent, where somebody measures. */
+  /** Called with every batch just before it is sent, for measurements. */
   onSend: ((index: number, thread: WorkerThread, batch: OutgoingBatch) => void) | undefined;
 
   /**
-   * @param most how many threads it may ever have
-   * @param isWanted whether work waits for threads, as far as is known
+   * @param maxThreads how many threads it may ever have
+   * @param isWanted whether any work is known to wait for threads
    */
   constructor(
     settings: NodeSettings,
-    most: number,
-    codes: CodeList,
+    maxThreads: number,
+    codes: CodeRegistry,
     events: NodeEvents,
     isWanted: () => boolean = () => true,
   ) {
     this.settings = settings;
     this.#codes = codes;
     this.#events = events;
-    this.#pool = new ThreadPool(settings, most);
+    this.#pool = new ThreadPool(settings, maxThreads);
     this.#inspections = new Inspections({
       threads: this.#threads,
       isWanted,
@@ -69,7 +69,7 @@ export class NodeActor implements Running, NodeLink {
   }
 
   /**
-   * Starts its threads, all at once; resolves when all are ready.
+   * Starts all threads at once; resolves when all are ready.
    *
    * @throws `WORKER_CRASHED` when a thread cannot start; the node is then stopped
    */
@@ -83,17 +83,17 @@ export class NodeActor implements Running, NodeLink {
     }
   }
 
-  /** The threads that are up. */
+  /** Indexes of the threads that are up. */
   get threads(): number[] {
     return this.#threads.flatMap((thread, index) => (thread === undefined ? [] : index));
   }
 
-  /** Its threads, which somebody may measure. */
+  /** The threads that are up, for measurements. */
   get running(): readonly WorkerThread[] {
     return this.#threads.filter((thread) => thread !== undefined);
   }
 
-  /** Starts more threads, until there are as many. */
+  /** Starts threads until there are `threads`. */
   async grow(threads: number): Promise<void> {
     const missing = Math.max(0, threads - this.#threads.length);
     const indexes = Array.from({ length: missing }, () => this.#threads.push(undefined) - 1);
@@ -119,18 +119,18 @@ export class NodeActor implements Running, NodeLink {
       },
     };
     const start = async (): Promise<Running> => {
-      this.#codes.versions.verify(); // it will import what there is now
+      this.#codes.versions.verify(); // the new thread will import the files as they are now
       return WorkerThread.start(this.#pool, this.#codes, events, (thread) => (this.#threads[index] = thread));
     };
     return this.#supervisor.startChild({ id: `worker-${index}`, start });
   }
 
-  /** Threads of one process share memory. */
+  /** The threads of one process share memory. */
   travelling(data: PayloadData): PayloadData {
     return data;
   }
 
-  /** @throws V8's error when a value among the items cannot be sent; the thread is then as before */
+  /** @throws V8's error when a value cannot be sent; the thread is then unchanged */
   send(thread: number, batch: OutgoingBatch): void {
     const to = this.#threads[thread]!;
     this.onSend?.(thread, to, batch);
@@ -138,21 +138,21 @@ export class NodeActor implements Running, NodeLink {
   }
 
   /**
-   * Lets two threads hand results to each other.
+   * Connects two threads, so that they can pass results to each other.
    *
-   * @param other a node of the same process, which may be this one
+   * @param other a node of the same process; may be this one
    */
   connect(thread: number, other: NodeLink, otherThread: number): void {
     const [from, to] = [this.#threads[thread], (other as NodeActor).#threads[otherThread]];
     if (from !== undefined && to !== undefined) from.connect(to);
   }
 
-  /** By which other threads know a thread; -1 when it is gone. */
+  /** The address by which other threads know this one; -1: it is gone. */
   addressOf(thread: number): number {
     return this.#threads[thread]?.address ?? -1;
   }
 
-  /** Takes back up to `count` functions of a batch; gives how many. */
+  /** Takes back up to `count` functions of a batch. @returns how many */
   takeBack(thread: number, batch: number, count: number): number {
     return this.#threads[thread]?.takeBack(batch, count) ?? 0;
   }
@@ -162,12 +162,12 @@ export class NodeActor implements Running, NodeLink {
     return this.#threads[thread]?.begun(batch) ?? 0;
   }
 
-  /** When what a thread runs began; see there. */
+  /** When the running function began: see `WorkerThread`. */
   turnAt(thread: number): number {
     return this.#threads[thread]?.turnAt ?? 0;
   }
 
-  /** Cancels a batch; gives how many of its functions were taken back. */
+  /** Cancels a batch. @returns how many of its functions were taken back */
   cancel(thread: number, batch: number, why: 'aborted' | 'timeout'): number {
     return this.#threads[thread]?.cancel(batch, why) ?? 0;
   }
@@ -177,9 +177,9 @@ export class NodeActor implements Running, NodeLink {
   }
 
   /**
-   * Imports a module in a thread, and tells what it exports. Callers who ask for the same module wait for one import.
+   * Imports a module in a thread and describes its exports. Callers with the same module share one import.
    *
-   * @param givenUp rejects when nobody wants to know any more
+   * @param givenUp rejects when the answer is no longer needed
    */
   describe(url: string, givenUp: Promise<never>): Promise<ModuleDescription> {
     const { importTimeout: limit } = this.settings;
@@ -190,17 +190,17 @@ export class NodeActor implements Running, NodeLink {
     );
   }
 
-  /** The free variables of a function that is given as source. */
+  /** The free variables of a function given as source. */
   freeVariables(source: string, givenUp: Promise<never>): Promise<SourceDescription> {
     return this.#inspections.ask({ key: `source:${source}`, ask: (control) => control.freeVariables(source) }, givenUp);
   }
 
-  /** Work has come for its threads: those that import for long without end are given back. */
+  /** Work has arrived for the threads: takes back those that have been importing for long. */
   workArrived(): void {
     this.#inspections.giveBack();
   }
 
-  /** What a thread imports now; undefined: nothing. */
+  /** The module that a thread imports now; undefined: none. */
   importing(thread: number): Importing | undefined {
     return this.#threads[thread]?.importing;
   }
@@ -210,7 +210,7 @@ export class NodeActor implements Running, NodeLink {
     await this.exited;
   }
 
-  /** Starts all its threads anew; resolves when they are up. What they run is put back, and costs no attempt. */
+  /** Restarts all threads; resolves when they are up. What they run is requeued and costs no attempt. */
   async restartThreads(): Promise<void> {
     const up = this.#threads.flatMap((thread, index) => {
       if (thread === undefined) return [];
@@ -222,7 +222,7 @@ export class NodeActor implements Running, NodeLink {
     await Promise.race([Promise.all(up), this.exited]);
   }
 
-  /** Ends its threads at once, whatever they do. */
+  /** Ends all threads at once. */
   killAll(): void {
     for (const thread of this.#threads) thread?.kill();
   }
@@ -241,7 +241,7 @@ export class NodeActor implements Running, NodeLink {
       : undefined;
   }
 
-  /** A thread of its own for questions, beside the pool. */
+  /** Starts a thread for questions, beside the pool. */
   async #startExtra(): Promise<{ readonly thread: WorkerThread; end(): Promise<void> }> {
     const pool = new ThreadPool({ ...this.settings, threads: 1 }, 1);
     try {

@@ -1,4 +1,4 @@
-/** A node as the scheduler's shell sees it, on this host or on another. */
+/** A node as the engine sees it, on this host or another. */
 import type { Capabilities } from '../../dag/types.ts';
 import type { PayloadData } from '../store/payload.ts';
 import type { Importing, ThreadCrash, ThreadEvents, OutgoingBatch } from './thread-messages.ts';
@@ -14,62 +14,58 @@ export interface NodeLink extends Inspector {
   };
   /** The number of its host; 0: this one. */
   readonly host: number;
-  /** Names its host for people: its address, or what it is known by; undefined: this one. */
+  /** The name or address of its host, for messages; undefined: this one. */
   readonly hostName: string | undefined;
-  /** What stands for a payload in a batch that is sent there. */
+  /** What a batch for this node carries in place of a payload. */
   travelling(data: PayloadData, run: number): PayloadData;
-  /**
-   * A payload will be taken there, though by nothing that has been sent. Undefined where every payload is there anyway.
-   */
+  /** Announces a payload that this node will need later. Undefined where every payload is there anyway. */
   ahead?(data: PayloadData, run: number): void;
-  /** @throws V8's error when a value among the items cannot be sent; the thread is then as before */
+  /** @throws V8's error when a value cannot be sent; the thread is then unchanged */
   send(thread: number, batch: OutgoingBatch): void;
-  /** Takes back up to `count` functions of a batch; gives how many; undefined when that will be told by `takenBack`. */
+  /** Takes back up to `count` functions of a batch. @returns how many; undefined: `takenBack` will report it */
   takeBack(thread: number, batch: number, count: number): number | undefined;
-  /**
-   * Cancels a batch; gives how many of its functions were taken back; undefined when that will be told by `takenBack`.
-   */
+  /** Cancels a batch. @returns how many of its functions were taken back; undefined: `takenBack` will report it */
   cancel(thread: number, batch: number, why: 'aborted' | 'timeout'): number | undefined;
-  /** How many functions of a batch have begun, as far as is known. */
+  /** How many functions of a batch are known to have begun. */
   begun(thread: number, batch: number): number;
-  /** What a thread imports now. Undefined where that is not known. */
+  /** The module that a thread imports now. Undefined where this is unknown. */
   importing?(thread: number): Importing | undefined;
-  /** Lets two threads of one process hand results to each other. */
+  /** Connects two threads of one process, so that they can pass results to each other. */
   connect(thread: number, other: NodeLink, otherThread: number): void;
-  /** By which other threads of its process know a thread; -1 when it is gone. */
+  /** The address by which other threads of its process know this one; -1: it is gone. */
   addressOf(thread: number): number;
   /**
-   * Ends a thread, whatever it does.
+   * Ends a thread at once.
    *
-   * @param batch for what it runs: a thread that has ended that batch, and begun another, goes on
-   * @returns false when it goes on; undefined when that will be told: by `threadDown`, or by `threadUp` when it goes on
+   * @param batch only if it still runs this batch: a thread that has gone on to another one continues
+   * @returns false when it continues; undefined: `threadDown` will report the end, or `threadUp` that it continues
    */
   kill(thread: number, batch?: number): boolean | undefined;
 }
 
-/** Whoever can look into code: a node. */
+/** Inspects code: a node. */
 export interface Inspector {
   /**
-   * Imports a module in a thread, and tells what it exports.
+   * Imports a module in a thread and describes its exports.
    *
-   * @param givenUp rejects when nobody wants to know any more
+   * @param givenUp rejects when the answer is no longer needed
    */
   describe(url: string, givenUp: Promise<never>): Promise<ModuleDescription>;
-  /** The free variables of a function that is given as source. */
+  /** The free variables of a function given as source. */
   freeVariables(source: string, givenUp: Promise<never>): Promise<SourceDescription>;
 }
 
-/** How far the batches of a dead thread had got. */
+/** How many functions of each batch had begun when their thread died. */
 export type StartedBatches = readonly { readonly batch: number; readonly started: number }[];
 
-/** What a node tells. Threads are numbered from 0. */
+/** What a node reports. Threads are numbered from 0. */
 export interface NodeEvents extends Omit<ThreadEvents, 'up' | 'down'> {
   threadUp(thread: number): void;
   threadDown(thread: number, crash: ThreadCrash, started: StartedBatches): void;
   threadRestarted(thread: number): void;
-  /** It looks into code, and can run nothing until it is free again. */
+  /** The thread inspects code, and runs no functions until `threadFree`. */
   threadBusy(thread: number): void;
   threadFree(thread: number): void;
-  /** Functions of a batch from `limit` on had not begun and never will. */
+  /** Functions of a batch from index `limit` on never begin. */
   takenBack(batch: number, limit: number): void;
 }

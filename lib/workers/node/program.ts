@@ -1,31 +1,31 @@
 /**
- * What a batch is to run, as 32-bit words in shared memory, so that a function costs a few stores and no serializing.
- * What is not a word travels beside the program in a list of values, which is read along with it.
+ * What a batch runs, as 32-bit words in shared memory: a function costs a few stores and no serialization. Whatever
+ * does not fit into a word travels in a list of values, which is read along with the program.
  *
  * ```
- *   function:   code | count << headBits | Head | attempt, if named | code of its retryIf, if judged | argument × count
+ *   function:   code | count << headBits | Head | attempt, if named | code of its retryIf, if any | argument × count
  *   argument:   payload << 2 | Word
  *
- *     value     the next of the list, as it is
+ *     value     the next value of the list
  *     integer   the payload, signed
- *     local     the result of an earlier function of the batch: its index; from the size of the batch on, what another worker hands over,
- *               by place
- *     tagged    the payload is an `ArgTag`, the next of the list what it says
+ *     local     the payload is an index of a result: below the batch's size, of an earlier function of the batch; from there on, of an
+ *               import from another thread
+ *     tagged    the payload is an `ArgTag`, which says what the next value of the list is
  * ```
  */
 
-/** How many bits of a function's second word are `Head`; those above count its arguments. */
+/** How many bits of a function's second word are `Head`; the bits above count its arguments. */
 export const headBits = 5;
 
 /** The low bits of a function's second word. */
 export const Head = {
-  /** It may ask for its context: its id is the next of the list, its attempt (from 1) the next word. */
+  /** It may call `context()`: its id is the next value of the list, its attempt (from 1) the next word. */
   named: 1,
-  /** Its `retryIf` decides about trying again. Only together with `named`. */
-  judged: 2,
-  /** It takes what another worker hands over. */
-  fed: 4,
-  /** It is part of a trace: its `traceparent` is the next of the list, after its id. Only together with `named`. */
+  /** Its `retryIf` decides whether to retry. Only together with `named`. */
+  hasRetryIf: 2,
+  /** It takes results of other threads. */
+  hasImports: 4,
+  /** It is part of a trace: its `traceparent` is in the list, after its id. Only together with `named`. */
   traced: 8,
   /** No function takes its result, so no other thread reads it. */
   unread: 16,
@@ -34,12 +34,12 @@ export const Head = {
 /** The low two bits of an argument. */
 export const Word = { value: 0, integer: 1, local: 2, tagged: 3 } as const;
 
-/** Whether a value is a number that a word can hold: whole, of 30 bits, and not -0. */
+/** Whether a value is a number that fits into a word: whole, of 30 bits, and not -0. */
 export function isShort(value: unknown): value is number {
   return typeof value === 'number' && (value << 2) >> 2 === value && (value !== 0 || 1 / value > 0);
 }
 
-/** Words one after the other. The memory is used again: a program is to be copied before the next is begun. */
+/** Collects words. Its memory is reused: copy a program before the next one begins. */
 export class WordWriter {
   #words = new Int32Array(1024);
   #length = 0;
@@ -62,12 +62,12 @@ export class WordWriter {
   }
 }
 
-/** How many words of shared memory a thread has for programs; a batch that finds no room brings its own. */
+/** Words of shared memory for programs, per thread. A batch that finds no room carries its own program. */
 export const programWords = 32 * 1024;
 
 /**
- * The shared memory of a thread, as a ring of programs. They are freed in the order in which they were put there, as a
- * worker works.
+ * The shared memory of a thread as a ring of programs. They are freed in the order they were put there, because a
+ * thread runs its batches in order.
  *
  * ```
  *   ░░░░▓▓▓▓▓▓▓▓▓▓▓▓░░░░░░░        ▓▓▓▓▓░░░░░░░▓▓▓▓▓▓▓
@@ -76,7 +76,7 @@ export const programWords = 32 * 1024;
  */
 export class ProgramRing {
   readonly #words: Int32Array;
-  /** Where each program starts, the oldest first. */
+  /** Where each program starts, oldest first. */
   readonly #starts: number[] = [];
   #end = 0;
 
@@ -84,7 +84,7 @@ export class ProgramRing {
     this.#words = words;
   }
 
-  /** Puts a program there, and gives where it starts; -1 when there is no room. */
+  /** Adds a program. @returns where it starts; -1: no room */
   put(program: Int32Array): number {
     const at = this.#room(program.length);
     if (at < 0) return -1;
@@ -99,7 +99,7 @@ export class ProgramRing {
     this.#starts.shift();
   }
 
-  /** Takes the newest program out again. */
+  /** Removes the newest program. */
   undo(): void {
     this.#end = this.#starts.pop()!;
   }
@@ -110,7 +110,7 @@ export class ProgramRing {
     if (oldest === undefined) return length <= size ? 0 : -1;
     if (this.#end > oldest) {
       if (size - this.#end >= length) return this.#end;
-      return oldest > length ? 0 : -1; // strictly: a full ring must not look like an empty one
+      return oldest > length ? 0 : -1; // not equal: a full ring must not look like an empty one
     }
     return oldest - this.#end > length ? this.#end : -1;
   }

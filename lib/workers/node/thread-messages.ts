@@ -1,66 +1,66 @@
-/** What goes to a thread, and what is told of it. */
+/** What a thread receives and what it reports. */
 import type { Cost } from '../../dag/types.ts';
 
-/** A batch as it is sent. */
+/** A batch on its way to a thread. */
 export interface OutgoingBatch {
   readonly id: number;
   /** `BatchFlag`s. */
   readonly flags: number;
-  /** Whose run it is of: the number of a host; 0: this one. */
+  /** The number of the host that owns the run; 0: this one. */
   readonly origin: number;
   readonly runId: string;
   readonly dagId: string;
-  /** Tells runs of one host apart. */
+  /** Distinguishes runs of one host. */
   readonly serial: number;
-  /** What all of it together holds of its node. */
+  /** What the whole batch claims of its node. */
   readonly claim: Cost | undefined;
   /** How many functions. */
   readonly size: number;
-  /** See `program.ts`. Only valid until the next batch is written. */
+  /** See `program.ts`. Valid only until the next batch is written. */
   readonly program: Int32Array;
   readonly values: readonly unknown[];
-  /** By place: the addresses of the workers that results come from; null when none do. See `wire.ts`. */
+  /** By import: the addresses of the threads that results come from; null: none. See `wire.ts`. */
   readonly sources: Int32Array | null;
-  /** `index, address, batch, place, …` of results that other workers are to have; null when there are none. */
+  /** `index, address, batch, place, …` of results that go to other threads; null: none. */
   readonly exports: Int32Array | null;
 }
 
-/** What a worker tells of the next functions of a batch. */
+/** A thread's report on the next functions of a batch. */
 export interface BatchReport {
-  /** Index of the first of them in the batch. */
+  /** Index of the first reported function in the batch. */
   readonly first: number;
   readonly count: number;
-  /** `index, ReportKind, …` of those that did not give a plain value, in order. */
+  /** `index, ReportKind, …` of functions without a plain result, in order. */
   readonly exceptions: readonly number[];
   /**
-   * `code, count, ms, …` of functions of one code together. Where few of them, mostly one, took 1 ms or more the count
-   * says which: see `placeOf`.
+   * `code, count, ms, …` for consecutive functions of one code. For functions of 1 ms or more, `count` also says which
+   * ones: see `placeOf`.
    */
   readonly durations: readonly number[];
-  /** `begun, ended, …` in ms since the epoch; null when nobody asked. */
+  /** `begun, ended, …` in ms since the epoch; null: not requested. */
   readonly spans: readonly number[] | null;
-  /** What they gave, by position. */
+  /** Their results, by position. */
   readonly values: readonly unknown[];
 }
 
-/** Why a thread is gone, and how far it had got. */
+/** Why a thread is gone. */
 export interface ThreadCrash {
-  /** `unreadable`: it sent what could not be read; it is ended for that. */
+  /** `unreadable`: the thread was ended because it sent a message that could not be read. */
   readonly reason: 'killed' | 'exit' | 'out-of-memory' | 'uncaught' | 'import' | 'unreadable';
   readonly exitCode?: number;
   readonly error?: unknown;
 }
 
-/** A module that a thread imports. */
+/** A module that a thread is importing. */
 export interface Importing {
   readonly module: string;
-  /** When it began, by `performance.now()`. */
+  /** When the import began, by `performance.now()`. */
   readonly since: number;
 }
 
-/** What a function of a run has logged, also one that has ended. */
+/** What a function of a run logged, possibly after its end. */
 export interface Logged {
-  /** Whose run it is: the number of a host; 0: this one. */
+  /** The number of the host that owns the run; 0: this one. */
   readonly origin: number;
   readonly runId: string;
   readonly dagId: string;
@@ -69,12 +69,12 @@ export interface Logged {
   readonly values: readonly unknown[];
 }
 
-/** What a function asks of an actor. */
+/** A function's request to an actor. */
 export interface Question {
   readonly actor: string;
   readonly method: string;
   readonly args: readonly unknown[];
-  /** ms; undefined: none. */
+  /** ms; undefined: no limit. */
   readonly timeout: number | undefined;
   /** Undefined when no answer is wanted. */
   readonly answer: ((answer: Answer) => void) | undefined;
@@ -88,9 +88,9 @@ export interface ThreadEvents {
   /** A function has begun; `at` in ms since the epoch. */
   started(batch: number, index: number, at: number): void;
   ended(batch: number, report: BatchReport): void;
-  /** A function asks an actor; `answer` is called once, unless it only tells. */
+  /** A function calls an actor. `answer` is called once, unless the function does not wait. */
   ask(question: Question): void;
   log(logged: Logged): void;
-  /** A function of a batch printed something. */
+  /** A function of a batch printed text. */
   printed(batch: number, index: number, text: string): void;
 }

@@ -1,6 +1,6 @@
 /**
- * Piscina as the control plane: it spawns threads, ends them, and spawns them anew. Each thread runs one long-lived
- * task, `serve`, whose ports are the data plane.
+ * Piscina as the control plane: it starts, ends and restarts threads. Each thread runs one long-lived task, `serve`,
+ * whose ports are the data plane.
  */
 import { MessageChannel, type MessagePort, type ResourceLimits, type Worker } from 'node:worker_threads';
 import { type Remote, releaseProxy, wrap } from 'comlink';
@@ -18,12 +18,12 @@ export interface NodeSettings {
   readonly capabilities: Capabilities;
   readonly threads: number;
   readonly speed: number;
-  /** What each ms costs that a function runs there. */
+  /** Cost of each ms a function runs there. */
   readonly price?: number;
   readonly output: Output;
-  /** How much results may hold, in bytes; undefined: no bound. */
+  /** Bytes that results may hold; undefined: no limit. */
   readonly memoryBudget: number | undefined;
-  /** ms that the import of a module may take; Infinity: no limit. */
+  /** ms the import of a module may take; Infinity: no limit. */
   readonly importTimeout: number;
 }
 
@@ -34,57 +34,53 @@ export interface ThreadExit {
   readonly error?: unknown;
 }
 
-/** A thread that serves. */
+/** A thread that runs `serve`. */
 export interface PoolThread {
   readonly port: MessagePort;
   readonly cursors: Int32Array;
   readonly programs: Int32Array;
   readonly control: Remote<Control>;
-  /** Resolves when the thread is gone and everything it has sent has been received. */
+  /** Resolves when the thread is gone and every message it sent has arrived. */
   readonly ended: Promise<ThreadExit>;
-  /** What is measured of it; undefined before it is started. */
+  /** Undefined before it has started. For measurements. */
   readonly worker: Worker | undefined;
-  /** Ends the thread, whatever it is doing. */
+  /** Ends the thread at once. */
   kill(): void;
 }
 
-/** Where a task notes which thread it was given to. By a symbol of Piscina's: it does not travel. */
-interface Seat {
+/** Records which thread a task was assigned to. Under a symbol of Piscina, so that it is not sent to the thread. */
+interface Assignment {
   worker: Worker | undefined;
 }
 
 /**
- * Piscina's own side of a thread. Its port keeps the process alive while the thread has a task, and ours has one for
- * ever.
+ * Piscina's side of a thread. Its port keeps the process alive while the thread has a task, and ours always has one.
  */
 interface PoolWorker {
   unref?(): void;
 }
 
-// Piscina gives it to load balancers under a symbol that it does not export.
+// Piscina passes it to load balancers under a symbol that it does not export.
 function poolWorkerOf(worker: object): PoolWorker | undefined {
   const symbol = Object.getOwnPropertySymbols(worker).find(({ description }) => description === 'Piscina.kWorkerData');
   return symbol === undefined ? undefined : (worker as Record<symbol, PoolWorker>)[symbol];
 }
 
-// What a thread needs for itself, and to be able to say that it runs out.
-const leastHeapMb = 64;
+// What a thread needs for itself, and for reporting that it runs out of memory.
+const minHeapMb = 64;
 
-/**
- * How large the heap of a thread may grow on a node that says how much memory it has, in MB. A single function may take
- * all of it.
- */
+/** The heap limit of a thread, in MB, on a node with a declared memory. A single function may use all of it. */
 export function heapLimit(memory: number | undefined): number | undefined {
-  return memory === undefined || memory === 0 ? undefined : Math.max(leastHeapMb, Math.floor(memory));
+  return memory === undefined || memory === 0 ? undefined : Math.max(minHeapMb, Math.floor(memory));
 }
 
-// Node ends a thread that reaches its limit, and lets its garbage collector have 16 MB more to come to an end. A young
-// generation that is larger may need more than that, and then the whole process is aborted.
-const youngMb = 12;
-const smallHeapMb = 4096;
+// Node ends a thread that reaches its limit, after giving its garbage collector 16 MB more. A larger young generation
+// may need more than that, and then the whole process aborts.
+const maxYoungMb = 12;
+const maxSmallHeapMb = 4096;
 
 function limitsOf(heapMb: number): ResourceLimits {
-  return { maxOldGenerationSizeMb: heapMb, ...(heapMb <= smallHeapMb && { maxYoungGenerationSizeMb: youngMb }) };
+  return { maxOldGenerationSizeMb: heapMb, ...(heapMb <= maxSmallHeapMb && { maxYoungGenerationSizeMb: maxYoungMb }) };
 }
 
 export class ThreadPool {
@@ -92,10 +88,10 @@ export class ThreadPool {
   readonly #settings: NodeSettings;
 
   /**
-   * @param settings of the node whose threads these are; so many are started at once
-   * @param most how many there may ever be
+   * @param settings of the node; `threads` of them start at once
+   * @param maxThreads how many there may ever be
    */
-  constructor(settings: NodeSettings, most: number) {
+  constructor(settings: NodeSettings, maxThreads: number) {
     const { threads } = settings;
     const heapMb = heapLimit(settings.capabilities['memory']);
     this.#settings = settings;
@@ -103,32 +99,32 @@ export class ThreadPool {
       filename: entry,
       name: 'serve',
       minThreads: threads,
-      maxThreads: Math.max(threads, most),
+      maxThreads: Math.max(threads, maxThreads),
       idleTimeout: Infinity,
       concurrentTasksPerWorker: 1,
       stricterFIFO: true,
       recordTiming: false,
       loadBalancer: (task, workers) => {
         const free = workers.find(({ currentUsage }) => currentUsage === 0) ?? null;
-        const seat = task[Piscina.queueOptionsSymbol as keyof typeof task] as unknown as Seat;
+        const assignment = task[Piscina.queueOptionsSymbol as keyof typeof task] as unknown as Assignment;
         if (free !== null) {
-          seat.worker = this.#piscina.threads.find(({ threadId }) => threadId === free.id);
-          queueMicrotask(() => poolWorkerOf(free)?.unref?.()); // once it has been given the task
+          assignment.worker = this.#piscina.threads.find(({ threadId }) => threadId === free.id);
+          queueMicrotask(() => poolWorkerOf(free)?.unref?.()); // after it has received the task
         }
         return free;
       },
       ...(heapMb !== undefined && { resourceLimits: limitsOf(heapMb) }),
     });
-    // A thread that fails while it has no task. Its thread is told when it attaches.
+    // A thread failed while it had no task. The failure shows when the next task attaches to it.
     this.#piscina.on('error', () => {});
   }
 
-  /** ms that the import of a module may take. */
+  /** ms the import of a module may take. */
   get importTimeout(): number {
     return this.#settings.importTimeout;
   }
 
-  /** Has a thread serve. It is ready when it says so on its port. */
+  /** Makes a thread serve. Its port reports when it is ready. */
   attach(): PoolThread {
     const data = new MessageChannel();
     const control = new MessageChannel();
@@ -137,11 +133,11 @@ export class ThreadPool {
     const { name, output, memoryBudget } = this.#settings;
     const programs = new Int32Array(new SharedArrayBuffer(programWords * Int32Array.BYTES_PER_ELEMENT));
     const closed = new Promise<void>((resolve) => data.port1.once('close', resolve));
-    // The signal makes the task exclusive, and aborting it ends just its thread.
-    const seat: Seat = { worker: undefined };
+    // The signal makes the task exclusive; aborting it ends only this thread.
+    const assignment: Assignment = { worker: undefined };
     const served = this.#piscina.run(
       {
-        [Piscina.queueOptionsSymbol]: seat,
+        [Piscina.queueOptionsSymbol]: assignment,
         port: data.port2,
         control: control.port2,
         node: name,
@@ -174,12 +170,12 @@ export class ThreadPool {
       ended,
       kill: () => killer.abort(),
       get worker() {
-        return seat.worker;
+        return assignment.worker;
       },
     };
   }
 
-  /** Ends what is left of the threads. */
+  /** Ends the remaining threads. */
   async destroy(): Promise<void> {
     await this.#piscina.destroy();
   }

@@ -1,22 +1,22 @@
 /**
- * A batch as another host sent it, made one of this host: hosts number code each in their own way, and bytes that lie
- * elsewhere are put where they are.
+ * Turns a batch from another host into one of this host: each host has its own code numbers, and payloads on other
+ * hosts are replaced.
  */
 import { Head, headBits, Word } from './program.ts';
 import { ArgTag } from './wire.ts';
 
 export interface Translation {
-  /** The number of some code here. */
+  /** The number that this host has for some code. */
   code(number: number): number;
-  /** What stands for a payload here. */
+  /** What replaces a payload here. */
   payload(data: unknown): unknown;
 }
 
 /**
- * Translates a program and what travels beside it, in place.
+ * Translates a program and its values, in place.
  *
  * @returns by function: the position of its first word
- * @throws `RangeError` when it is not a program of so many functions
+ * @throws `RangeError` when the words are not a program of `size` functions
  */
 export function translate(
   program: Int32Array,
@@ -35,7 +35,7 @@ export function translate(
     if ((head & Head.named) !== 0) {
       value += (head & Head.traced) === 0 ? 1 : 2;
       at++;
-      if ((head & Head.judged) !== 0) {
+      if ((head & Head.hasRetryIf) !== 0) {
         program[at] = code(wordAt(program, at));
         at++;
       }

@@ -1,11 +1,11 @@
-/** One worker thread as its node sees it: what was sent to it, and what comes back. */
+/** One thread as its node sees it: the batches it has received, and what it reports. */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import type { ErrorWire } from '../../core/error-wire.ts';
 import { type Exit, type Running } from '../supervision/child.ts';
 import { fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { fromValueWire, toValueWire, type ValueWire } from '../store/value-wire.ts';
-import type { CodeList } from './code-registry.ts';
+import type { CodeRegistry } from './code-registry.ts';
 import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
 import type { FileMark } from '../code/file-mark.ts';
 import { importTooSlow } from '../code/module-error.ts';
@@ -16,56 +16,56 @@ import {
   begunOf,
   type Control,
   type FailureWire,
-  FromWorker,
+  FromThread,
   newCursor,
   ReportKind,
   slots,
   takeBackLast,
-  ToWorker,
+  ToThread,
 } from './wire.ts';
 
 interface Outstanding {
   readonly slot: number;
   readonly size: number;
-  /** Its program lies in the ring. */
+  /** Its program is in the ring. */
   readonly ringed: boolean;
-  told: number;
+  reported: number;
 }
 
 let lastAddress = 0;
 
 export class WorkerThread implements Running {
-  /** By which other workers know this one. Never used again. */
+  /** The address by which other threads know this one. Never reused. */
   readonly address = ++lastAddress;
   readonly exited: Promise<Exit>;
   readonly #poolThread: PoolThread;
-  readonly #codes: CodeList;
+  readonly #codes: CodeRegistry;
   readonly #events: ThreadEvents;
   readonly #programs: ProgramRing;
-  /** Workers with a port to this one. */
-  readonly #peers = new Set<WorkerThread>();
+  /** Threads with a port to this one. */
+  readonly #connected = new Set<WorkerThread>();
   readonly #outstanding = new Map<number, Outstanding>();
   readonly #freeSlots = Array.from({ length: slots }, (_, slot) => slot);
   readonly #ready = Promise.withResolvers<boolean>();
-  /** Modules that it imports now, the first begun first, and what ends it when that takes too long. */
+  /** Modules that the thread is importing, first begun first, each with the timer of its limit. */
   readonly #imports = new Map<string, Importing & { readonly timer: LongTimeout | undefined }>();
   readonly #importTimeout: number;
-  /** An import took too long, and it is ended for that. */
+  /** The reason why the thread is ended: an import took too long. */
   #stuck: HandoffError | undefined;
-  /** Modules that the thread knows the files of. */
-  readonly #told = new Set<string>();
+  /** Modules whose files the thread knows. */
+  readonly #announced = new Set<string>();
   #defined = 0;
   #turnAt = 0;
   #crash: ErrorWire | undefined;
   #stopping = false;
-  /** User code has been in it: whatever ends it from then on may be that code's doing. */
+  /** User code has run in it, so a later crash may be caused by that code. */
   #used = false;
   #up = false;
   #gone = false;
-  /** It is being ended, and that has been told. */
+  /** The thread is being ended, and `down` was called. */
   #ending = false;
 
-  private constructor(thread: PoolThread, codes: CodeList, events: ThreadEvents, importTimeout: number) {
+  private constructor(thread: PoolThread, codes: CodeRegistry, events: ThreadEvents, importTimeout: number) {
     this.#importTimeout = importTimeout;
     this.#poolThread = thread;
     this.#codes = codes;
@@ -73,19 +73,19 @@ export class WorkerThread implements Running {
     this.#programs = new ProgramRing(thread.programs);
     thread.port.on('message', (message: unknown[]) => this.#receive(message));
     thread.port.on('messageerror', (error) => this.#unreadable(error));
-    thread.port.unref(); // what is under way keeps the process alive, and no idle thread
+    thread.port.unref(); // running functions keep the process alive; an idle thread does not
     this.exited = thread.ended.then((exit) => this.#onEnded(exit));
   }
 
   /**
-   * Starts a thread, and resolves when it is ready.
+   * Starts a thread; resolves when it is ready.
    *
-   * @param onReady given the thread just before `events.up` is told
-   * @throws `WORKER_CRASHED` when it ends before that
+   * @param onReady receives the thread just before `events.up`
+   * @throws `WORKER_CRASHED` when it ends before it is ready
    */
   static async start(
     pool: ThreadPool,
-    codes: CodeList,
+    codes: CodeRegistry,
     events: ThreadEvents,
     onReady: (thread: WorkerThread) => void,
   ): Promise<WorkerThread> {
@@ -100,35 +100,35 @@ export class WorkerThread implements Running {
     throw new HandoffError('WORKER_CRASHED', 'A worker thread ended before it was ready.', { cause: error });
   }
 
-  /** Whether nothing has been sent to it that it has not told of. */
+  /** Whether it has reported everything it received. */
   get idle(): boolean {
     return this.#outstanding.size === 0;
   }
 
-  /** Whether its thread has been told to end, or has ended. */
+  /** Whether it was asked to end, or has ended. */
   get gone(): boolean {
     return this.#gone;
   }
 
-  /** What it imports now. */
+  /** The module that it imports now. */
   get importing(): Importing | undefined {
     return this.#imports.values().next().value;
   }
 
-  /** What is measured of its thread. */
+  /** Its underlying thread, for measurements. */
   get worker(): Worker | undefined {
     return this.#poolThread.worker;
   }
 
   /**
-   * When that began which runs now, if anything does, by `performance.now()`: when the idle thread was sent it, or what
-   * was before it ended.
+   * When the running function began, by `performance.now()`: when an idle thread received it, or when the function
+   * before it ended.
    */
   get turnAt(): number {
     return this.#turnAt;
   }
 
-  /** Whether a batch was sent to it that it has not told all of. */
+  /** Whether some function of a batch is not reported yet. */
   holds(batch: number): boolean {
     return this.#outstanding.has(batch);
   }
@@ -136,22 +136,22 @@ export class WorkerThread implements Running {
   send({ id, flags, origin, runId, dagId, size, program, values, sources, exports }: OutgoingBatch): void {
     this.#used = true;
     const slot = this.#freeSlots.pop();
-    if (slot === undefined) throw new Error(`a worker holds ${slots} batches and has closed none of them`);
+    if (slot === undefined) throw new Error(`a thread holds ${slots} batches and has closed none of them`);
     for (; this.#defined < this.#codes.size; this.#defined++) {
       const wire = this.#codes.wire(this.#defined);
       this.#poolThread.port.postMessage([
-        ToWorker.define,
+        ToThread.define,
         this.#defined,
         wire,
-        'url' in wire ? this.#filesToTell(wire.url) : undefined,
+        'url' in wire ? this.#filesToAnnounce(wire.url) : undefined,
       ]);
     }
-    // What is sent to a thread that is being ended comes back.
+    // A batch for a thread that is being ended must not begin; it comes back.
     Atomics.store(this.#poolThread.cursors, slot, newCursor(this.#ending ? 0 : size));
     const at = this.#programs.put(program);
     try {
       this.#poolThread.port.postMessage([
-        ToWorker.batch,
+        ToThread.batch,
         id,
         slot,
         flags,
@@ -165,60 +165,62 @@ export class WorkerThread implements Running {
         exports,
       ]);
       if (this.#outstanding.size === 0) this.#turnAt = performance.now();
-      this.#outstanding.set(id, { slot, size, ringed: at >= 0, told: 0 });
+      this.#outstanding.set(id, { slot, size, ringed: at >= 0, reported: 0 });
     } catch (error) {
-      this.#freeSlots.push(slot); // a value that cannot be sent: nothing has happened
+      this.#freeSlots.push(slot); // a value cannot be sent: nothing has changed
       if (at >= 0) this.#programs.undo();
       throw error;
     }
   }
 
-  /** What a module is made of, as this host announced it; undefined when the thread has been told. */
-  #filesToTell(url: string): readonly FileMark[] | undefined {
-    if (this.#told.has(url)) return undefined;
-    this.#told.add(url);
+  /** The files of a module, as this host announced them; undefined when the thread knows them already. */
+  #filesToAnnounce(url: string): readonly FileMark[] | undefined {
+    if (this.#announced.has(url)) return undefined;
+    this.#announced.add(url);
     return this.#codes.versions.filesOf(url);
   }
 
-  /** Lets this worker and another hand results to each other. */
+  /** Connects this thread and another, so that they can pass results to each other. */
   connect(other: WorkerThread): void {
-    if (this.#peers.has(other)) return;
+    if (this.#connected.has(other)) return;
     const { port1, port2 } = new MessageChannel();
-    this.#meet(other, port1);
-    other.#meet(this, port2);
+    this.#addPort(other, port1);
+    other.#addPort(this, port2);
   }
 
-  #meet(other: WorkerThread, port: MessagePort): void {
-    this.#peers.add(other);
-    this.#poolThread.port.postMessage([ToWorker.peer, other.address, port], [port]);
+  #addPort(other: WorkerThread, port: MessagePort): void {
+    this.#connected.add(other);
+    this.#poolThread.port.postMessage([ToThread.connect, other.address, port], [port]);
   }
 
-  /** Takes back up to `count` functions of a batch, from its end; gives how many. */
+  /** Takes back up to `count` functions of a batch, from its end. @returns how many */
   takeBack(batch: number, count: number): number {
     const known = this.#outstanding.get(batch);
     return known === undefined ? 0 : takeBackLast(this.#poolThread.cursors, known.slot, count);
   }
 
-  /** How many functions of a batch have begun; 0 when it is not here. */
+  /** How many functions of a batch have begun; 0 when the batch is not here. */
   begun(batch: number): number {
     const known = this.#outstanding.get(batch);
     return known === undefined ? 0 : begunOf(Atomics.load(this.#poolThread.cursors, known.slot));
   }
 
   /**
-   * Takes back all of a batch that has not begun, and aborts the function that runs; gives how many were taken back.
+   * Takes back all functions of a batch that have not begun, and aborts the running one. @returns how many were taken
+   * back
    */
   cancel(batch: number, why: 'aborted' | 'timeout'): number {
     const taken = this.takeBack(batch, Infinity);
-    if (this.#outstanding.has(batch)) this.#poolThread.port.postMessage([ToWorker.cancel, batch, why]);
+    if (this.#outstanding.has(batch)) this.#poolThread.port.postMessage([ToThread.cancel, batch, why]);
     return taken;
   }
 
   /**
-   * Ends the thread, whatever it does.
+   * Ends the thread at once.
    *
-   * @param batch for what it runs: what is queued behind that is taken back first, so that it cannot begin and be lost
-   * @returns false when the batch has ended and another has begun: then the thread goes on
+   * @param batch only if it still runs this batch. Batches queued behind it are taken back first, so that they cannot
+   *   begin and be lost
+   * @returns false when this batch has ended and another has begun: the thread then continues
    */
   kill(batch?: number): boolean {
     if (batch !== undefined && !this.#clear(batch)) return false;
@@ -239,27 +241,28 @@ export class WorkerThread implements Running {
   }
 
   /**
-   * Ends the one function of a batch as failed, whatever it does, and the thread with it. False when it has ended by
-   * itself.
+   * Fails the only function of a batch and ends the thread.
+   *
+   * @returns false when the function has already ended
    */
   fail(batch: number, failure: FailureWire): boolean {
     if (!this.#outstanding.has(batch)) return false;
     this.#ending = true;
     this.kill();
-    this.#ended([FromWorker.ended, batch, 1, [0, ReportKind.failed], [], null, [failure]]);
-    // At once: native code may keep the thread for long, and nothing else must wait for it meanwhile.
+    this.#ended([FromThread.ended, batch, 1, [0, ReportKind.failed], [], null, [failure]]);
+    // Report it at once: native code may keep the thread busy for long, and other work must not wait for that.
     this.#events.down({ reason: 'killed' }, []);
     return true;
   }
 
   /**
-   * Calls the worker's control port; rejects with `WORKER_CRASHED` when the thread ends meanwhile, as Comlink alone
-   * would never.
+   * Calls the control port. Rejects with `WORKER_CRASHED` when the thread ends meanwhile; Comlink alone would never
+   * settle.
    */
   async control<Result>(call: (control: Control) => Promise<Result>): Promise<Result> {
     this.#used = true;
     const died = this.#poolThread.ended.then(() => {
-      throw new HandoffError('WORKER_CRASHED', 'The worker thread ended meanwhile.', {
+      throw new HandoffError('WORKER_CRASHED', 'The worker thread ended before it answered.', {
         cause: this.#crash && fromErrorWire(this.#crash),
       });
     });
@@ -268,33 +271,33 @@ export class WorkerThread implements Running {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#poolThread.port.postMessage([ToWorker.stop]);
+    this.#poolThread.port.postMessage([ToThread.stop]);
     await this.exited;
   }
 
   #receive(message: unknown[]): void {
     switch (message[0]) {
-      case FromWorker.ended:
+      case FromThread.ended:
         return this.#ended(message);
-      case FromWorker.started:
+      case FromThread.started:
         return this.#events.started(message[1] as number, message[2] as number, message[3] as number);
-      case FromWorker.closed:
+      case FromThread.closed:
         return this.#close(message[1] as number);
-      case FromWorker.ready:
+      case FromThread.ready:
         return this.#ready.resolve(true);
-      case FromWorker.log:
+      case FromThread.log:
         return this.#log(message);
-      case FromWorker.print:
+      case FromThread.print:
         return this.#events.printed(message[1] as number, message[2] as number, message[3] as string);
-      case FromWorker.ask:
+      case FromThread.ask:
         return this.#ask(...(message.slice(1) as [number, string, string, ValueWire[], number | undefined]));
-      case FromWorker.importing:
+      case FromThread.importing:
         return this.#importBegan(message[1] as string);
-      case FromWorker.imported:
+      case FromThread.imported:
         return this.#importEnded(message[1] as string);
-      case FromWorker.changed:
+      case FromThread.changed:
         return this.#codes.versions.change(message[1] as string, message[2] as string);
-      case FromWorker.crashing:
+      case FromThread.crashing:
         this.#crash = message[1] as ErrorWire;
         return;
     }
@@ -315,11 +318,11 @@ export class WorkerThread implements Running {
 
   #ask(question: number, actor: string, method: string, args: readonly ValueWire[], timeout: number | undefined): void {
     const { port } = this.#poolThread;
-    const refuse = (error: unknown): void => port.postMessage([ToWorker.answer, question, false, toErrorWire(error)]);
+    const refuse = (error: unknown): void => port.postMessage([ToThread.answer, question, false, toErrorWire(error)]);
     const answer = (result: Answer): void => {
       if (!result.ok) return refuse(result.error);
       try {
-        port.postMessage([ToWorker.answer, question, true, toValueWire(result.value)]);
+        port.postMessage([ToThread.answer, question, true, toValueWire(result.value)]);
       } catch (error) {
         refuse(error);
       }
@@ -333,11 +336,11 @@ export class WorkerThread implements Running {
     this.#events.ask({ actor, method, args: values, timeout, answer: question === 0 ? undefined : answer });
   }
 
-  /** It sent what cannot be read here, such as a report: what it has begun is as good as lost. */
+  /** A message cannot be read. It may have been a report, so everything that has begun counts as lost. */
   #unreadable(error: unknown): void {
     if (this.#ending) return;
     this.#ending = true;
-    // No more is begun.
+    // No further function may begin.
     for (const { slot } of this.#outstanding.values()) takeBackLast(this.#poolThread.cursors, slot, Infinity);
     this.kill();
     this.#events.down({ reason: 'unreadable', error }, this.#startedBatches());
@@ -361,7 +364,7 @@ export class WorkerThread implements Running {
     this.#imports.delete(module);
   }
 
-  /** The function that waits for the import has failed. What merely looks into code has a limit of its own. */
+  /** Functions wait for this import, so end the thread. Inspections have a limit of their own. */
   #importIsLate(module: string): void {
     if (this.idle || this.#gone) return;
     this.#stuck = importTooSlow(module, this.#importTimeout);
@@ -380,10 +383,10 @@ export class WorkerThread implements Running {
     ];
     const known = this.#outstanding.get(batch);
     if (known === undefined) return; // it was ended meanwhile
-    const first = known.told;
-    known.told += count;
+    const first = known.reported;
+    known.reported += count;
     this.#turnAt = performance.now();
-    if (known.told === known.size) this.#close(batch);
+    if (known.reported === known.size) this.#close(batch);
     this.#events.ended(batch, {
       first,
       count,
@@ -406,8 +409,8 @@ export class WorkerThread implements Running {
     this.#ready.resolve(false);
     this.#gone = true;
     for (const module of [...this.#imports.keys()]) this.#importEnded(module);
-    for (const peer of this.#peers) peer.#peers.delete(this);
-    this.#peers.clear();
+    for (const other of this.#connected) other.#connected.delete(this);
+    this.#connected.clear();
     if (exit.reason === 'stopped') return { reason: this.#stopping ? 'shutdown' : 'normal' };
     const error = this.#stuck ?? (this.#crash !== undefined ? fromErrorWire(this.#crash) : exit.error);
     const started = this.#startedBatches();
@@ -420,8 +423,8 @@ export class WorkerThread implements Running {
         },
         started,
       );
-    // What user code does to its thread, even long after it has returned, must not cost a node or more. A thread that
-    // dies before is ours.
+    // A crash that user code may have caused, even long after it returned, must not cost the node. A crash before any
+    // user code is ours.
     return { reason: 'error', error, excused: exit.reason === 'killed' || this.#used };
   }
 }

@@ -1,4 +1,4 @@
-/** From a value to how it travels, and back. */
+/** Values to payloads, and back. */
 import { readFileSync } from 'node:fs';
 import { fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { isError } from '../../core/is-error.ts';
@@ -12,7 +12,7 @@ import {
   partLengths,
   partsOf,
   type PayloadData,
-  shareFrom,
+  minSharedBytes,
   toShared,
   viewTypeOf,
 } from './payload.ts';
@@ -21,33 +21,36 @@ import { isInstanceMemory } from '../../core/instance-memory.ts';
 import { allocateShared, count } from './shared-memory.ts';
 
 /**
- * How a value is best sent to another thread: as a payload, or undefined when structured clone will do as well.
+ * The payload for a value, or undefined when structured clone does as well.
  *
- * @param isShared whether several threads may read it. If not, what is serialized is in an ordinary buffer, which can be
- *   transferred and so is not copied.
- * @throws `NOT_SERIALIZABLE` for what cannot be sent at all, as far as that shows here
+ * @param isShared whether several threads may read it. Otherwise serialized bytes are in an ordinary buffer, which can be
+ *   transferred instead of copied. Default true
+ * @throws `NOT_SERIALIZABLE` for a value that cannot be sent, as far as this is visible without sending it
  */
 export function encode(value: unknown, isShared = true): PayloadData | undefined {
-  if (typeof value === 'string') return value.length >= shareFrom ? encodeWhole(value, false, isShared) : undefined;
+  if (typeof value === 'string')
+    return value.length >= minSharedBytes ? encodeWhole(value, false, isShared) : undefined;
   if (typeof value !== 'object' || value === null) {
     if (typeof value === 'function' || typeof value === 'symbol') throw notSerializable(value);
     return undefined;
   }
   if (ArrayBuffer.isView(value)) return encodeView(value);
   if (value instanceof ArrayBuffer) {
-    return value.byteLength < shareFrom ? undefined : { kind: 'buffer', bytes: toShared(new Uint8Array(value)).bytes };
+    return value.byteLength < minSharedBytes
+      ? undefined
+      : { kind: 'buffer', bytes: toShared(new Uint8Array(value)).bytes };
   }
   if (notData in value) throw notSerializable(value);
   if (isError(value)) return { kind: 'error', error: toErrorWire(value) };
   if (value instanceof SharedArrayBuffer) return undefined;
   const { size, deep, errors, sharedBuffers, buffers } = survey(value);
   if (deep) return encodeDeep(value, isShared);
-  if (size < shareFrom && !errors && !buffers) return undefined;
+  if (size < minSharedBytes && !errors && !buffers) return undefined;
   const encoded = encodeWhole(value, errors || sharedBuffers, isShared);
   return sharedBuffers && encoded?.kind === 'encoded' ? { ...encoded, live: true } : encoded;
 }
 
-/** By no other way would it arrive. */
+/** Deep values arrive in no other form. */
 function encodeDeep(value: object, isShared: boolean): PayloadData {
   try {
     const { live, ...data } = serialize(value, true, isShared);
@@ -60,10 +63,10 @@ function encodeDeep(value: object, isShared: boolean): PayloadData {
 function encodeView(view: ArrayBufferView): PayloadData | undefined {
   const type = viewTypeOf(view);
   const length = lengthOf(view);
-  if (view.byteLength >= shareFrom) return { kind: 'view', view: type, ...toShared(view), length };
+  if (view.byteLength >= minSharedBytes) return { kind: 'view', view: type, ...toShared(view), length };
   if (type !== 'Buffer' && !isInstanceMemory(view.buffer)) return undefined;
-  // Structured clone makes a Uint8Array of a Buffer, copies all of the pool that a small one is part of, and shares
-  // what an instance goes on writing to.
+  // Structured clone turns a Buffer into a Uint8Array and copies the whole pool behind a small one. For memory of a
+  // WebAssembly instance it passes what the instance may still change.
   const copy = new Uint8Array(view.byteLength);
   copy.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   return { kind: 'view', view: type, bytes: copy, byteOffset: 0, length };
@@ -75,13 +78,11 @@ function encodeWhole(value: unknown, flat: boolean, isShared: boolean): PayloadD
     return { kind: 'encoded', bytes, shared };
   } catch (cause) {
     if (findObstacle(value) !== undefined) throw notSerializable(value, cause);
-    return undefined; // something that only a message port can carry, such as a KeyObject
+    return undefined; // only a message port can carry it, such as a KeyObject
   }
 }
 
-/**
- * The value that a payload stands for. Views of shared memory are the shared memory itself: to be read, not written.
- */
+/** The value of a payload. Views of shared memory are not copied: read them, do not write them. */
 export function decode(data: PayloadData): unknown {
   switch (data.kind) {
     case 'view':
@@ -105,10 +106,7 @@ export function decode(data: PayloadData): unknown {
   }
 }
 
-/**
- * The same value with memory of its own, which its reader may change. Only memory that the user shares on purpose stays
- * shared.
- */
+/** The value with memory of its own, which the reader may change. Only a SharedArrayBuffer of the user stays shared. */
 export function decodeOwn(data: PayloadData): unknown {
   if (data.kind === 'view') return createView(data.view, unshared(partsOf(data)[0]!), 0, data.length);
   if (data.kind === 'encoded' && data.live !== true) {
@@ -127,7 +125,7 @@ function unshared(bytes: Uint8Array): ArrayBuffer {
   return copy.buffer;
 }
 
-/** A payload that is on disk, in memory again. */
+/** Reads a spilled payload back into memory. */
 export function load({ file, of }: Extract<PayloadData, { readonly kind: 'spilled' }>): PayloadData {
   const bytes = read(file);
   let from = 0;
@@ -141,7 +139,7 @@ export function load({ file, of }: Extract<PayloadData, { readonly kind: 'spille
   );
 }
 
-/** A result that lies in a file, or on another host, and cannot be read from there. */
+/** A result in a file or on another host that cannot be read. */
 export class LostResult extends Error {
   override readonly name = 'LostResult';
   readonly file: string;
@@ -160,12 +158,12 @@ function read(file: string): Uint8Array {
   }
 }
 
-/** The error for a value that cannot leave its thread, saying which part of it is to blame. */
+/** The error for a value that cannot leave its thread, naming the part that prevents it. */
 export function notSerializable(value: unknown, cause?: unknown): HandoffError {
   const obstacle = findObstacle(value);
   const path = `result${obstacle?.path ?? ''}`;
   const what =
-    obstacle?.what ?? (cause instanceof Error ? `refused: ${cause.message}` : 'something that cannot be copied');
+    obstacle?.what ?? (cause instanceof Error ? `refused: ${cause.message}` : 'a value that cannot be copied');
   return new HandoffError('NOT_SERIALIZABLE', `The result cannot leave its thread: ${path} is ${what}.`, {
     path,
     ...(cause !== undefined && { cause }),

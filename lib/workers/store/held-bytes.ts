@@ -1,15 +1,12 @@
-/**
- * How much memory the results of a run hold, about: exactly where they are in shared memory, and by samples where they
- * are plain values.
- */
+/** An estimate of the memory that the results of a run hold: exact for shared memory, sampled for plain values. */
 import { survey } from '../../core/survey.ts';
 import { isHere, Payload } from './payload.ts';
 import type { RunResults } from './run-results.ts';
 
-// Results of one run are much alike: so many tell what the others hold.
-const samples = 32;
+// Results of one run are similar, so this many samples represent them.
+const maxSamples = 32;
 
-// What a number takes, or whatever else is one word.
+// Bytes of a number or another value of one word.
 const word = 8;
 
 export function heldBytes(results: RunResults): number {
@@ -24,7 +21,7 @@ export function heldBytes(results: RunResults): number {
     else bytes += word;
   }
   if (plain.length === 0) return bytes;
-  const step = Math.max(1, Math.floor(plain.length / samples));
+  const step = Math.max(1, Math.floor(plain.length / maxSamples));
   let sampled = 0;
   let count = 0;
   for (let k = 0; k < plain.length; k += step) {

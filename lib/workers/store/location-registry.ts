@@ -1,13 +1,10 @@
-/**
- * Where values are: a node name by the id of a run, or of a DAG, which means its newest run, and by the id of the
- * value.
- */
+/** Which node holds which value, by run id and value id. A DAG's id stands for its newest run. */
 
-/** Locations that a run knows without anybody writing them down. */
+/** Locations that a run itself knows. */
 export interface Locations {
-  /** The node that has the result of a function; undefined when there is none. */
+  /** The node that holds the result of a function; undefined: none. */
   nodeOf(id: string): string | undefined;
-  /** Every location. */
+  /** All locations. */
   entries(): Iterable<readonly [id: string, node: string]>;
 }
 
@@ -19,27 +16,27 @@ interface Entry {
 export class LocationRegistry {
   readonly #registered = new Map<string, Map<string, string>>();
   readonly #runs = new Map<string, Entry>();
-  /** By DAG. */
+  /** By DAG id. */
   readonly #newest = new Map<string, Entry>();
 
-  /** Notes where a value is, in place of what was known. */
+  /** Records where a value is, replacing an earlier entry. */
   register(name: string, id: string, node: string): void {
     const known = this.#registered.get(name);
     if (known === undefined) this.#registered.set(name, new Map([[id, node]]));
     else known.set(id, node);
   }
 
-  /** The node that has a value; undefined when that is not known. */
+  /** The node that holds a value; undefined: unknown. */
   lookup(name: string, id: string): string | undefined {
     return this.#registered.get(name)?.get(id) ?? this.#entryOf(name)?.locations.nodeOf(id);
   }
 
-  /** Every location of a run, by id. */
+  /** All locations of a run, by value id. */
   all(name: string): ReadonlyMap<string, string> {
     return new Map([...(this.#entryOf(name)?.locations.entries() ?? []), ...(this.#registered.get(name) ?? [])]);
   }
 
-  /** Begins a run: what was known under its id, and under that of its DAG, is gone. */
+  /** Begins a run. Earlier entries under its id and its DAG's id are deleted. */
   open(runId: string, dagId: string, locations: Locations): void {
     this.#registered.delete(runId);
     this.#registered.delete(dagId);
@@ -48,7 +45,7 @@ export class LocationRegistry {
     this.#newest.set(dagId, entry);
   }
 
-  /** Forgets the locations of a run. */
+  /** Deletes the locations of a run. */
   forget(runId: string): void {
     const entry = this.#runs.get(runId);
     this.#registered.delete(runId);
@@ -56,7 +53,7 @@ export class LocationRegistry {
     if (entry !== undefined && this.#newest.get(entry.dagId) === entry) this.#newest.delete(entry.dagId);
   }
 
-  /** Forgets what was noted under a name. */
+  /** Deletes the recorded entries of a run or DAG. */
   clear(name: string): void {
     this.#registered.delete(name);
   }

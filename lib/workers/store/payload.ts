@@ -1,15 +1,14 @@
 /**
- * Results on their way between threads. Small plain ones travel as they are, by structured clone. The others become a
- * payload:
+ * How results travel between threads. Small plain values use structured clone. All others become a payload:
  *
  * ```
  *   view      a typed array, DataView or Buffer    its bytes in shared memory, read by every thread without a copy
- *   buffer    an ArrayBuffer                       its bytes in shared memory, copied out by who reads it
- *   encoded   anything else that is large          serialized once, into shared memory if another thread may read it;
- *                                                  large views in it apart, not copied again
+ *   buffer    an ArrayBuffer                       its bytes in shared memory, copied by each reader
+ *   encoded   any other large value                serialized once, into shared memory if another thread may read it;
+ *                                                  large views separately
  *   error     an Error                             as data, so that its class and fields survive
- *   spilled   any of the first three               the same bytes in a file
- *   remote    any of the first three               the same bytes on another host, which has them under a key
+ *   spilled   one of the first three               the same bytes in a file
+ *   remote    one of the first three               the same bytes on another host, under a key
  * ```
  */
 import type { ErrorWire } from '../../core/error-wire.ts';
@@ -33,7 +32,7 @@ export type ViewType =
   | 'DataView'
   | 'Buffer';
 
-/** Plain data that structured clone passes on: shared memory by reference. */
+/** Plain data for structured clone; shared memory passes by reference. */
 export type PayloadData =
   | {
       readonly kind: 'view';
@@ -43,7 +42,7 @@ export type PayloadData =
       readonly length: number;
     }
   | { readonly kind: 'buffer'; readonly bytes: SharedArrayBuffer }
-  /** `live`: it holds a SharedArrayBuffer of the user's, whose readers may see each other's writes. */
+  /** `live`: contains a SharedArrayBuffer of the user, through which readers see each other's writes. */
   | {
       readonly kind: 'encoded';
       readonly bytes: SharedArrayBuffer | ArrayBuffer;
@@ -54,7 +53,7 @@ export type PayloadData =
   | { readonly kind: 'spilled'; readonly file: string; readonly of: Shape }
   | RemoteData;
 
-/** Bytes that another host holds. */
+/** Bytes on another host. */
 export interface RemoteData {
   readonly kind: 'remote';
   readonly host: string;
@@ -62,15 +61,15 @@ export interface RemoteData {
   readonly of: Shape;
 }
 
-/** What bytes are that lie elsewhere; `parts` are the lengths of what lies there one after the other. */
+/** The form of bytes that are elsewhere. `parts`: byte lengths of the consecutive parts. */
 export type Shape =
   | { readonly kind: 'view'; readonly view: ViewType; readonly length: number }
   | { readonly kind: 'buffer'; readonly length: number }
   | { readonly kind: 'encoded'; readonly parts: readonly number[] };
 
-/** A result that is held as a payload, where others are held as they are. */
+/** A result in payload form. */
 export class Payload {
-  /** Changes when it goes to disk. */
+  /** Changes when the result is spilled to disk. */
   data: PayloadData;
 
   constructor(data: PayloadData) {
@@ -79,7 +78,7 @@ export class Payload {
     if (data.kind === 'encoded') data.shared.forEach(count);
   }
 
-  /** How many bytes of memory it holds. */
+  /** Bytes of memory it holds. */
   get byteLength(): number {
     const { data } = this;
     if (!isHere(data)) return 0;
@@ -96,16 +95,14 @@ export function isHere(
   return data.kind !== 'error' && data.kind !== 'spilled' && data.kind !== 'remote';
 }
 
-/**
- * From this many bytes on a value goes to shared memory. Below, cloning it costs less than a block of shared memory.
- */
-export const shareFrom = 64 * 1024;
+/** Values of at least this many bytes go to shared memory. Below, cloning is cheaper than allocating shared memory. */
+export const minSharedBytes = 64 * 1024;
 
 export function viewTypeOf(view: ArrayBufferView): ViewType {
   return Buffer.isBuffer(view) ? 'Buffer' : (Object.prototype.toString.call(view).slice(8, -1) as ViewType);
 }
 
-/** Elements of a view, or bytes of a DataView: what its constructor takes. */
+/** The length a view's constructor takes: elements, or bytes for a DataView. */
 export function lengthOf(view: ArrayBufferView): number {
   return view instanceof DataView ? view.byteLength : (view as Uint8Array).length;
 }
@@ -118,7 +115,7 @@ export function elementSize(type: ViewType): number {
   return (globalThis as unknown as Record<string, { BYTES_PER_ELEMENT: number }>)[type]!.BYTES_PER_ELEMENT;
 }
 
-/** A view of some memory, of the class that was asked for. */
+/** A view of the given class over some memory. */
 export function createView(
   type: ViewType,
   buffer: ArrayBufferLike,
@@ -131,16 +128,13 @@ export function createView(
   return new View(buffer, byteOffset, length);
 }
 
-/**
- * A copy of a view and its bytes alone. Many times faster than structured clone, which copies all of the buffer it is a
- * view of.
- */
+/** Copies a view and only the bytes it covers. Much faster than structured clone, which copies the whole buffer. */
 export function cloneView(view: ArrayBufferView): ArrayBufferView {
   const { buffer, byteOffset, byteLength } = view;
   return createView(viewTypeOf(view), buffer.slice(byteOffset, byteOffset + byteLength), 0, lengthOf(view));
 }
 
-/** How long the parts are that lie one after the other, in bytes. */
+/** Byte lengths of the consecutive parts. */
 export function partLengths(shape: Shape): readonly number[] {
   switch (shape.kind) {
     case 'view':
@@ -152,13 +146,13 @@ export function partLengths(shape: Shape): readonly number[] {
   }
 }
 
-/** How many bytes a payload has, wherever they are. */
+/** Bytes of a payload, wherever they are. */
 export function bytesOf(data: PayloadData): number {
   const shape = shapeOf(data);
   return shape === undefined ? 0 : partLengths(shape).reduce((sum, length) => sum + length, 0);
 }
 
-/** The same bytes in shared memory: where they are, if they are there already and stay as they are. */
+/** The bytes of a view in shared memory. Copies only when they are not there yet or may still change. */
 export function toShared(view: ArrayBufferView): { readonly bytes: SharedArrayBuffer; readonly byteOffset: number } {
   if (view.buffer instanceof SharedArrayBuffer && !isInstanceMemory(view.buffer))
     return { bytes: count(view.buffer), byteOffset: view.byteOffset };
@@ -167,7 +161,7 @@ export function toShared(view: ArrayBufferView): { readonly bytes: SharedArrayBu
   return { bytes, byteOffset: 0 };
 }
 
-/** The bytes of a payload, in the order in which `spilled` expects them in a file. */
+/** The bytes of a payload, in the order in which a spill file holds them. */
 export function partsOf(data: PayloadData): Uint8Array[] {
   switch (data.kind) {
     case 'view': {
@@ -183,7 +177,7 @@ export function partsOf(data: PayloadData): Uint8Array[] {
   }
 }
 
-/** What a payload is, without its bytes; undefined for what has none. */
+/** The form of a payload, without its bytes; undefined for an error, which has none. */
 export function shapeOf(data: PayloadData): Shape | undefined {
   switch (data.kind) {
     case 'view':
@@ -200,7 +194,7 @@ export function shapeOf(data: PayloadData): Shape | undefined {
   }
 }
 
-/** A payload of some shape, of bytes in shared memory that lie there one after the other. */
+/** A payload of the given form over consecutive parts in shared memory. */
 export function ofShape(shape: Shape, parts: readonly SharedArrayBuffer[]): PayloadData {
   const [bytes, ...shared] = parts as [SharedArrayBuffer, ...SharedArrayBuffer[]];
   switch (shape.kind) {
@@ -213,7 +207,7 @@ export function ofShape(shape: Shape, parts: readonly SharedArrayBuffer[]): Payl
   }
 }
 
-/** The same payload, its bytes in a file. */
+/** The same payload with its bytes in a file. */
 export function spilled(data: PayloadData, file: string): PayloadData {
   const of = shapeOf(data);
   return of === undefined ? data : { kind: 'spilled', file, of };

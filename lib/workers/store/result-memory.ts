@@ -1,40 +1,40 @@
 /**
- * How much results may hold, all runs together. What is over goes to disk, the least recently used first; who needs it
- * then reads it from there.
+ * The memory budget of results, for all runs together. What exceeds it goes to disk, least recently used first, and is
+ * read from there when needed.
  *
  * ```
  *   least recently used                       most recently used
  *   ┌───────┬───────┬───────┬───────┬───────┬───────┐
- *   │writing│writing│       │       │       │       │    bytes in memory ≤ budget, but for what is being written
+ *   │writing│writing│       │       │       │       │    bytes in memory ≤ budget, apart from those being written
  *   └───────┴───────┴───────┴───────┴───────┴───────┘
  * ```
  */
 import { Payload, partsOf, spilled } from './payload.ts';
 import type { SpillFolder } from './spill-folder.ts';
 
-// So much of the budget is filled before anything is written, so that there is room for what comes meanwhile.
-const fill = 0.75;
+// The share of the budget above which results are written, so that there is room for those that arrive meanwhile.
+const fillShare = 0.75;
 
-// From here on nothing more is started: what runs will bring results too.
-const pressing = 0.875;
+// The share of the budget above which no more functions start: those that run will bring results too.
+const pressedShare = 0.875;
 
-// More at once would only take turns.
-const mostWrites = 4;
+// More parallel writes would only wait for each other.
+const maxWrites = 4;
 
-// After a failed write the next is tried so much later, in ms; twice as much after each that fails, too.
-const firstPause = 1000;
-const longestPause = 60_000;
+// ms between a failed write and the next try. Doubles with every further failure, up to the maximum.
+const minPauseMs = 1000;
+const maxPauseMs = 60_000;
 
 export interface ResultMemoryEvents {
-  /** So much is held that nothing more should be started, or no longer. */
+  /** Memory use passed the limit for starting functions, in either direction. */
   pressed(isPressed: boolean): void;
-  /** A result could not be written. Until the next try results stay in memory, however many. */
+  /** A result could not be written. Until the next try, results stay in memory, even above the budget. */
   failed(failure: SpillFailure): void;
 }
 
 export interface SpillFailure {
   readonly error: unknown;
-  /** That results hold now. */
+  /** Bytes that results hold now. */
   readonly bytes: number;
   /** ms until the next try. */
   readonly retryIn: number;
@@ -45,14 +45,14 @@ export class ResultMemory {
   readonly budget: number;
   readonly #folder: SpillFolder;
   readonly #events: ResultMemoryEvents;
-  /** What is in memory, the least recently used first. */
+  /** Results in memory, least recently used first. */
   readonly #resident = new Map<Payload, number>();
   readonly #writing = new Set<Payload>();
   #bytes = 0;
   #bytesBeingWritten = 0;
   #isPressed = false;
   #isStopped = false;
-  #pause = firstPause;
+  #pause = minPauseMs;
   /** Set after a failed write, until the next try. */
   #retry: NodeJS.Timeout | undefined;
   /** Writes under way. */
@@ -69,17 +69,17 @@ export class ResultMemory {
     return this.#bytes;
   }
 
-  /** A result is held from now on. */
+  /** Counts a result from now on. */
   add(payload: Payload): void {
     const bytes = payload.byteLength;
-    // What is shared for real cannot go to disk.
+    // Memory shared with the user cannot go to disk.
     if (bytes === 0 || (payload.data.kind === 'encoded' && payload.data.live === true)) return;
     this.#resident.set(payload, bytes);
     this.#bytes += bytes;
     this.#relieve();
   }
 
-  /** It is being used: others go first. */
+  /** Marks a result as recently used. */
   touch(payload: Payload): void {
     const bytes = this.#resident.get(payload);
     if (bytes === undefined) return;
@@ -87,15 +87,15 @@ export class ResultMemory {
     this.#resident.set(payload, bytes);
   }
 
-  /** Nobody needs it any more. */
+  /** Stops counting a result that is no longer needed. */
   remove(payload: Payload): void {
     this.#forget(payload);
-    // It goes with the folder.
+    // If this fails, the file is removed with its folder.
     if (payload.data.kind === 'spilled') this.#folder.remove(payload.data.file).catch(() => {});
     this.#relieve();
   }
 
-  /** Writes nothing more; resolves when nothing is being written. */
+  /** Starts no more writes; resolves when those under way have ended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#resident.clear();
@@ -114,8 +114,8 @@ export class ResultMemory {
     for (const [payload, bytes] of this.#resident) {
       if (
         this.#retry !== undefined ||
-        this.#writing.size >= mostWrites ||
-        this.#bytes - this.#bytesBeingWritten <= this.budget * fill
+        this.#writing.size >= maxWrites ||
+        this.#bytes - this.#bytesBeingWritten <= this.budget * fillShare
       )
         break;
       if (this.#writing.has(payload)) continue;
@@ -123,7 +123,7 @@ export class ResultMemory {
       this.#writes.add(write);
       void write.then(() => this.#writes.delete(write));
     }
-    const isPressed = this.#bytes > this.budget * pressing && this.#retry === undefined;
+    const isPressed = this.#bytes > this.budget * pressedShare && this.#retry === undefined;
     if (isPressed === this.#isPressed) return;
     this.#isPressed = isPressed;
     this.#events.pressed(isPressed);
@@ -134,12 +134,12 @@ export class ResultMemory {
     this.#bytesBeingWritten += bytes;
     try {
       const file = await this.#folder.write(partsOf(payload.data));
-      this.#pause = firstPause;
+      this.#pause = minPauseMs;
       if (this.#resident.has(payload)) {
         this.#forget(payload);
         payload.data = spilled(payload.data, file);
       } else {
-        await this.#folder.remove(file).catch(() => {}); // nobody needs it any more
+        await this.#folder.remove(file).catch(() => {}); // no longer needed
       }
     } catch (error) {
       this.#failed(error);
@@ -150,11 +150,11 @@ export class ResultMemory {
     }
   }
 
-  /** Those that were being written at the same time fail for the same reason: once is enough. */
+  /** Parallel writes fail for the same reason, so only the first failure counts. */
   #failed(error: unknown): void {
     if (this.#retry !== undefined || this.#isStopped) return;
     const retryIn = this.#pause;
-    this.#pause = Math.min(2 * retryIn, longestPause);
+    this.#pause = Math.min(2 * retryIn, maxPauseMs);
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
       this.#relieve();

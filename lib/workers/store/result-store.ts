@@ -1,6 +1,6 @@
 /**
- * Values by name and id: the results of runs, and what users put there. One per host. The name is a run's id, or a
- * DAG's, which means its newest run.
+ * The values of this host by name and id: results of runs, and values that users store. The name is the id of a run, or
+ * of a DAG, which stands for its newest run.
  */
 import { copyOf } from '../../core/copy.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -8,9 +8,9 @@ import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
 import { heldBytes } from './held-bytes.ts';
 import type { RunResults } from './run-results.ts';
 
-/** What is known under a name besides results. */
+/** What a name holds besides results. */
 interface Space {
-  /** What was put there by hand. */
+  /** Values that users stored. */
   readonly values: Map<string, unknown>;
   readonly waiters: Map<string, Set<Waiter>>;
 }
@@ -26,34 +26,34 @@ interface Entry {
   readonly runId: string;
   readonly dagId: string;
   readonly results: RunResults;
-  /** How much it holds once it has finished. */
+  /** Bytes it holds, known once it has finished. */
   bytes: number;
 }
 
-/** What finished runs may hold. The oldest are forgotten first. */
+/** How much finished runs may keep. The oldest are dropped first. */
 export interface Retention {
-  /** How many may keep their results. Default 100. */
+  /** How many runs may keep their results. Default 100. */
   readonly runs?: number;
-  /** Bytes of their results, all together. Default: no bound. */
+  /** Bytes of all their results. Default: no limit. */
   readonly bytes?: number;
-  /** How many results they may have, all together; the last run keeps its own, however many. Default a million. */
+  /** How many results they may keep in total. The last run always keeps its own. Default 1,000,000. */
   readonly results?: number;
 }
 
 export class ResultStore {
   readonly #spaces = new Map<string, Space>();
   readonly #runs = new Map<string, Entry>();
-  /** By DAG. */
+  /** By DAG id. */
   readonly #newest = new Map<string, Entry>();
-  /** The oldest first. */
+  /** Oldest first. */
   readonly #finished = new Set<Entry>();
-  /** In all. */
+  /** Total over the finished runs. */
   #finishedResults = 0;
   #finishedBytes = 0;
   readonly #retention: Required<Retention>;
   readonly #onForget: (runId: string) => void;
 
-  /** @param onForget told of each run that is forgotten to make room, or that retains nothing */
+  /** @param onForget called for each run that is dropped to make room, or that retains nothing */
   constructor(
     { runs = 100, bytes = Infinity, results = 1_000_000 }: Retention = {},
     onForget: (runId: string) => void = () => {},
@@ -62,13 +62,13 @@ export class ResultStore {
     this.#onForget = onForget;
   }
 
-  /** Stores a copy of a value, replacing what was there under the same name and id. */
+  /** Stores a copy of a value, replacing an earlier one of the same name and id. */
   put(name: string, id: string, value: unknown): void {
     this.#spaceOf(name).values.set(id, copyOf(value));
     this.#settle(name, id, () => copyOf(value));
   }
 
-  /** Gives a value that is kept elsewhere to those who wait for it. */
+  /** Passes a value that is stored elsewhere to its waiters. */
   offer(name: string, id: string, value: unknown): void {
     this.#settle(name, id, () => copyOf(value));
   }
@@ -78,26 +78,26 @@ export class ResultStore {
   }
 
   /**
-   * A value that the caller may keep and change.
-   * @throws `NOT_FOUND`
+   * A copy of a value, which the caller may change.
+   *
+   * @throws `NOT_FOUND` when no such value is here
    */
   get(name: string, id: string): unknown {
     const space = this.#spaces.get(name);
     if (space?.values.has(id) === true) return copyOf(space.values.get(id));
     const i = this.#resultIndex(name, id);
     if (i >= 0) return this.#entryOf(name)!.results.copy(i);
-    throw new HandoffError(
-      'NOT_FOUND',
-      `There is no value ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)} here.`,
-      { ...this.#idsOf(name), functionId: id },
-    );
+    throw new HandoffError('NOT_FOUND', `Run or DAG ${JSON.stringify(name)} has no value ${JSON.stringify(id)} here.`, {
+      ...this.#idsOf(name),
+      functionId: id,
+    });
   }
 
   /**
-   * The value as soon as it is there. By a DAG's id it is that of the run that is the newest when the value arrives.
+   * A value as soon as it exists. Under a DAG's id, the value of the run that is newest when it arrives.
    *
    * @param timeout ms
-   * @throws `RESULT_TIMEOUT`; `STOPPED` when the store is closed meanwhile
+   * @throws `RESULT_TIMEOUT` when the time is over; `STOPPED` when the store closes meanwhile
    */
   wait(name: string, id: string, timeout: number): Promise<unknown> {
     if (this.has(name, id)) return Promise.resolve(this.get(name, id));
@@ -121,9 +121,7 @@ export class ResultStore {
     return promise;
   }
 
-  /**
-   * Begins a run: its results are found as they arrive. What was put under its id, and under that of its DAG, is gone.
-   */
+  /** Begins a run: its results are found as they arrive. Values stored under its id and its DAG's id are deleted. */
   open(runId: string, dagId: string, results: RunResults): void {
     const before = this.#runs.get(runId);
     if (before !== undefined) this.#forget(before);
@@ -142,7 +140,7 @@ export class ResultStore {
   /**
    * Ends a run.
    *
-   * @param retained whether its results stay, until others that finished after it take their room
+   * @param retained whether its results stay, until later runs need the room
    */
   close(runId: string, retained: boolean): void {
     const entry = this.#runs.get(runId);
@@ -168,14 +166,15 @@ export class ResultStore {
     }
   }
 
-  /** Whether these results are still to be had here. */
+  /** Whether these results are still here. */
   holds(runId: string, results: RunResults): boolean {
     return this.#runs.get(runId)?.results === results;
   }
 
   /**
-   * Forgets everything of a run, or of a DAG and its newest run. Who waits for a value of it goes on waiting. Gives the
-   * id of the run.
+   * Deletes everything of a run, or of a DAG and its newest run. Waiters keep waiting.
+   *
+   * @returns the id of the run
    */
   clear(name: string): string | undefined {
     const entry = this.#entryOf(name);
@@ -185,17 +184,17 @@ export class ResultStore {
     return entry?.runId;
   }
 
-  /** Which of some ids are here, with their values. */
+  /** Those of the given ids that are here, with their values. */
   pick(name: string, ids: readonly string[]): Record<string, unknown> {
     return Object.fromEntries(ids.filter((id) => this.has(name, id)).map((id) => [id, this.get(name, id)]));
   }
 
-  /** Forgets everything, and fails who waits. */
+  /** Deletes everything and rejects all waiters. */
   stop(): void {
     for (const { waiters } of this.#spaces.values()) {
       for (const waiter of [...waiters.values()].flatMap((each) => [...each])) {
         waiter.timer.clear();
-        waiter.reject(new HandoffError('STOPPED', 'This Handoff was stopped while a result was waited for.'));
+        waiter.reject(new HandoffError('STOPPED', 'This Handoff was stopped while a caller waited for a result.'));
       }
     }
     this.#spaces.clear();
@@ -206,12 +205,12 @@ export class ResultStore {
     this.#finishedBytes = 0;
   }
 
-  /** The run of an id, or the newest of a DAG. */
+  /** The run of this id, or the newest run of this DAG. */
   #entryOf(name: string): Entry | undefined {
     return this.#runs.get(name) ?? this.#newest.get(name);
   }
 
-  /** What a name is, for errors: when no run has it, it is taken to be that of a DAG. */
+  /** Ids for an error. An unknown name is taken for that of a DAG. */
   #idsOf(name: string): { readonly dagId: string; readonly runId?: string } {
     const entry = this.#entryOf(name);
     return entry === undefined ? { dagId: name } : { runId: entry.runId, dagId: entry.dagId };
@@ -222,7 +221,7 @@ export class ResultStore {
     this.#runs.delete(runId);
     if (this.#newest.get(dagId) === entry) this.#newest.delete(dagId);
     results.onStored = undefined;
-    if (!this.#finished.delete(entry)) return; // a run that is under way needs them
+    if (!this.#finished.delete(entry)) return; // a run under way still needs them
     this.#finishedResults -= results.index.size;
     this.#finishedBytes -= entry.bytes;
     results.clear();
@@ -245,12 +244,12 @@ export class ResultStore {
     return i >= 0 && results!.has(i) ? i : -1;
   }
 
-  /** The names by which a run is found. */
+  /** The names under which a run is found. */
   #namesOf(entry: Entry): string[] {
     return [...new Set([entry.runId, entry.dagId])].filter((name) => this.#entryOf(name) === entry);
   }
 
-  /** Asks to be told of results only while somebody waits. */
+  /** Observes arriving results only while a waiter exists. */
   #listen(entry: Entry | undefined): void {
     if (entry === undefined) return;
     const { results } = entry;

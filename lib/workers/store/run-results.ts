@@ -1,17 +1,17 @@
-/** The results of one run, by function: as they are, or as payloads in shared memory. */
+/** The results of one run, by function: plain values, or payloads in shared memory. */
 import { copyOf } from '../../core/copy.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { decode, decodeOwn, LostResult } from './encode.ts';
 import { Payload, type PayloadData } from './payload.ts';
 import type { ResultMemory } from './result-memory.ts';
 
-// Stands where a result is not, or no longer. A result may itself be undefined.
+// Marks a missing result. A result itself may be undefined.
 const absent = Symbol('absent');
 
-/** What the results of a run need to know of its plan. */
+/** Ids and positions of a run's functions. */
 export interface ResultIndex {
   readonly size: number;
-  /** The function of an id; -1 when there is none. */
+  /** The position of an id; -1: unknown. */
   indexOf(id: string): number;
   idOf(i: number): string;
 }
@@ -19,36 +19,40 @@ export interface ResultIndex {
 export class RunResults {
   readonly index: ResultIndex;
   readonly #values: unknown[];
-  /** Called with each result that arrives, while somebody waits for one. */
+  /** Called with each arriving result while a caller waits for one. */
   onStored: ((id: string, i: number) => void) | undefined;
 
   readonly #memory: ResultMemory | undefined;
-  /** What came from other hosts. */
+  /** Payloads that came from other hosts. */
   readonly #arrived = new WeakSet<Payload>();
-  /** Somebody has yet to read them; they are then forgotten, if that was asked for meanwhile. */
+  /** A reader still needs the results, so `clear` waits for `unpin`. */
   #isPinned = false;
   #isForgotten = false;
 
-  /** @param memory what bounds them, with those of other runs */
+  /** @param memory counts them, together with those of other runs */
   constructor(index: ResultIndex, memory?: ResultMemory) {
     this.index = index;
     this.#memory = memory;
     this.#values = new Array<unknown>(index.size).fill(absent);
   }
 
-  /** Whether it is here. */
+  /** Whether the result is on this host. */
   has(i: number): boolean {
     if (i < 0) return false;
     const value = this.#values[i];
     return value !== absent && !(value instanceof Payload && value.data.kind === 'remote');
   }
 
-  /** Whether it is anywhere. */
+  /** Whether the result is on any host. */
   exists(i: number): boolean {
     return i >= 0 && this.#values[i] !== absent;
   }
 
-  /** A result that was on another host is here from now on; false when that is known, or it was lost on its way. */
+  /**
+   * A result from another host is here now.
+   *
+   * @returns false when it was here already, or was released meanwhile
+   */
   arrived(i: number, payload: Payload): boolean {
     if (this.#values[i] !== payload || this.#arrived.has(payload)) return false;
     this.#arrived.add(payload);
@@ -57,22 +61,23 @@ export class RunResults {
     return true;
   }
 
-  /** The result as it is held: a value, or a `Payload`. Only when `has`. */
+  /** The stored form: a value or a `Payload`. Requires `has`. */
   held(i: number): unknown {
     const value = this.#values[i];
     if (this.#memory !== undefined && value instanceof Payload) this.#memory.touch(value);
     return value;
   }
 
-  /** The same, without being a use of it. */
+  /** Like `held`, but does not count as a use. */
   peek(i: number): unknown {
     return this.#values[i];
   }
 
   /**
-   * The result itself. Only when `has`.
+   * The result itself. Requires `has`.
    *
-   * @throws `NOT_SERIALIZABLE` when there is no memory left to read it; `RESULT_LOST` when its file or its host is gone
+   * @throws `NOT_SERIALIZABLE` when there is not enough memory to read it; `RESULT_LOST` when its file or host is
+   *   gone
    */
   get(i: number): unknown {
     const value = this.#values[i];
@@ -99,7 +104,7 @@ export class RunResults {
     }
   }
 
-  /** The result with memory of its own, so that a change of it shows nowhere else. Only when `has`. */
+  /** The result with memory of its own, so that changes stay private. Requires `has`. */
   copy(i: number): unknown {
     const value = this.#values[i];
     return value instanceof Payload ? this.#decoded(i, value, decodeOwn) : copyOf(value);
@@ -111,19 +116,19 @@ export class RunResults {
     if (this.onStored !== undefined && this.has(i)) this.onStored(this.index.idOf(i), i);
   }
 
-  /** The results that lie in a file, or on another host under a key; there is at most one. */
+  /** Positions of the results in a file, or on another host under a key; at most one. */
   inFile(file: string): number[] {
     const i = this.#values.findIndex((value) => value instanceof Payload && placeOf(value) === file);
     return i < 0 ? [] : [i];
   }
 
-  /** Forgets a result. */
+  /** Deletes a result. */
   release(i: number): void {
     if (this.#memory !== undefined) this.#account(this.#values[i], absent);
     this.#values[i] = absent;
   }
 
-  /** Keeps all until `unpin`, whoever forgets them. */
+  /** Keeps all results until `unpin`, even after `clear`. */
   pin(): void {
     this.#isPinned = true;
   }
@@ -133,9 +138,9 @@ export class RunResults {
     if (this.#isForgotten) this.clear();
   }
 
-  /** Forgets all. */
+  /** Deletes all results. */
   clear(): void {
-    if (this.#memory === undefined) return; // whoever held them lets go
+    if (this.#memory === undefined) return; // the garbage collector frees them
     this.#isForgotten = true;
     if (this.#isPinned) return;
     for (let i = 0; i < this.#values.length; i++) this.release(i);
@@ -147,8 +152,8 @@ export class RunResults {
   }
 
   /**
-   * The results that exist, by id, of all functions or of those in `kept`. Objects are copies, because the store may
-   * keep what is held here; large views are the shared memory itself.
+   * The existing results by id: of all functions, or of those in `kept`. Objects are copies, because the store may keep
+   * the originals; large views are the shared memory itself.
    *
    * @throws as `get`
    */
@@ -164,7 +169,7 @@ export class RunResults {
     return this.#values[i] instanceof Payload ? this.get(i) : copyOf(this.#values[i]);
   }
 
-  /** As `toRecord`, without those that cannot be read. */
+  /** Like `toRecord`, without results that cannot be read. */
   toReadableRecord(kept: Uint8Array | null): Record<string, unknown> {
     const record: Record<string, unknown> = {};
     for (let i = 0; i < this.index.size; i++) {
@@ -172,7 +177,7 @@ export class RunResults {
       try {
         setKey(record, this.index.idOf(i), this.#read(i));
       } catch {
-        // the run has failed already, and for another reason
+        // the run has already failed for another reason
       }
     }
     return record;
@@ -183,7 +188,7 @@ function placeOf({ data }: Payload): string | undefined {
   return data.kind === 'spilled' ? data.file : data.kind === 'remote' ? data.key : undefined;
 }
 
-/** Sets a key that is anyone's: `__proto__` must become a key like any other. */
+/** Sets any key, also `__proto__`, as an ordinary property. */
 export function setKey(record: Record<string, unknown>, key: string, value: unknown): void {
   if (key === '__proto__')
     Object.defineProperty(record, key, { value, enumerable: true, writable: true, configurable: true });

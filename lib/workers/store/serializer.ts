@@ -1,6 +1,6 @@
 /**
- * V8's serializer, with large views kept apart in shared memory, and errors kept whole. Structure survives: Map, Set,
- * Date, RegExp, BigInt, typed arrays, cycles, and two places that hold the same object.
+ * V8's serializer, with large views kept separately in shared memory, and errors kept whole. Structure survives: Map,
+ * Set, Date, RegExp, BigInt, typed arrays, cycles, and shared references.
  */
 import { Deserializer, Serializer } from 'node:v8';
 import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
@@ -9,10 +9,10 @@ import { isInstanceMemory } from '../../core/instance-memory.ts';
 import { allocateShared } from './shared-memory.ts';
 import { createView, elementSize, lengthOf, toShared, type ViewType, viewTypeOf } from './payload.ts';
 
-// A view smaller than this is written where it stands.
-const apartFrom = 4096;
+// Views of at least this many bytes are stored separately; smaller ones are written inline.
+const minSeparateBytes = 4096;
 
-// What a host object is, in the bytes.
+// Tags of host objects in the bytes.
 const Tag = { inlineView: 0, sharedView: 1, flat: 2, sharedBuffer: 3 } as const;
 
 const viewTypes: readonly ViewType[] = [
@@ -33,8 +33,8 @@ const viewTypes: readonly ViewType[] = [
 ];
 
 /**
- * Stands for what V8 would not write as we want it: a value that is deep or holds errors, or a SharedArrayBuffer, which
- * Node's deserializer cannot read back. Views are what V8 lets us write ourselves, so the stand-in is one.
+ * Stands for a value that V8 would not write as needed: one that is deep or holds errors, or a SharedArrayBuffer, which
+ * Node's deserializer cannot read back. It is a view, because V8 lets us write views ourselves.
  */
 class StandIn extends Uint8Array {
   readonly subject: FlatTable | SharedArrayBuffer;
@@ -45,7 +45,7 @@ class StandIn extends Uint8Array {
   }
 }
 
-// Hooks that Node calls and its types do not name.
+// Hooks that Node calls but does not declare in its types.
 declare module 'node:v8' {
   interface Serializer {
     _setTreatArrayBufferViewsAsHostObjects(flag: boolean): void;
@@ -79,11 +79,12 @@ class ValueSerializer extends Serializer {
   }
 
   #writeView(view: ArrayBufferView): void {
-    const apart =
-      view.byteLength >= apartFrom || (view.buffer instanceof SharedArrayBuffer && !isInstanceMemory(view.buffer));
-    this.writeUint32(apart ? Tag.sharedView : Tag.inlineView);
+    const separate =
+      view.byteLength >= minSeparateBytes ||
+      (view.buffer instanceof SharedArrayBuffer && !isInstanceMemory(view.buffer));
+    this.writeUint32(separate ? Tag.sharedView : Tag.inlineView);
     this.writeUint32(viewTypes.indexOf(viewTypeOf(view)));
-    if (apart) {
+    if (separate) {
       const { bytes, byteOffset } = toShared(view);
       this.writeUint32(this.#idOf(bytes));
       this.writeDouble(byteOffset);
@@ -113,7 +114,7 @@ class ValueDeserializer extends Deserializer {
       return createView(type, buffer, this.readDouble(), this.readDouble());
     }
     const byteLength = this.readUint32();
-    const copy = new Uint8Array(this.readRawBytes(byteLength)); // a copy, as the bytes belong to all who read them
+    const copy = new Uint8Array(this.readRawBytes(byteLength)); // copied, because all readers share the bytes
     return createView(type, copy.buffer, 0, byteLength / elementSize(type));
   }
 }
@@ -121,16 +122,16 @@ class ValueDeserializer extends Deserializer {
 export interface Serialized {
   readonly bytes: SharedArrayBuffer | ArrayBuffer;
   readonly shared: SharedArrayBuffer[];
-  /** It holds a SharedArrayBuffer of the user's. Only known when it was written as a table. */
+  /** Contains a SharedArrayBuffer of the user. Known only for values written as a table. */
   readonly live: boolean;
 }
 
 /**
  * Serializes a value.
  *
- * @param flat whether it is written as a table: where it is deep, or holds errors or SharedArrayBuffers
- * @param isShared whether several threads read the bytes; otherwise they stay where V8 wrote them, to be transferred
- * @throws V8's error for what cannot be serialized
+ * @param flat write the value as a table: needed when it is deep, or holds errors or SharedArrayBuffers
+ * @param isShared whether several threads read the bytes; otherwise they stay in V8's buffer, to be transferred
+ * @throws V8's error for a value that cannot be serialized
  */
 export function serialize(value: unknown, flat: boolean, isShared: boolean): Serialized {
   const serializer = new ValueSerializer();

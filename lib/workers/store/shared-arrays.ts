@@ -10,8 +10,8 @@ interface ArrayClass<View> {
 type Make<View> = (length: number) => View;
 
 /**
- * Makes typed arrays that are never copied: a function fills one and returns it, and whoever takes the result reads the
- * same memory. An ordinary array of 64 KiB or more is copied into shared memory once, when it is returned.
+ * Creates typed arrays that are never copied: a function fills one and returns it, and every reader of the result uses
+ * the same memory. An ordinary array of 64 KiB or more is copied once, into shared memory, when it is returned.
  *
  * ```ts
  * import { shared } from 'handoffjs/task';
@@ -23,10 +23,10 @@ type Make<View> = (length: number) => View;
  * }
  * ```
  *
- * Each takes a length in elements, and gives zeros. After the function has returned, nobody writes to it: others may be
- * reading.
+ * Each method takes a length in elements and returns an array of zeros. Do not write to the array after the function
+ * has returned: other threads may read it.
  *
- * @throws `INVALID_OPTION` when the length is not a whole number of at least 0, or more than the platform can give
+ * @throws `INVALID_OPTION` when the length is not a whole number of at least 0, or too large for the platform
  */
 export const shared = Object.freeze({
   int8: maker(Int8Array<SharedArrayBuffer>),
@@ -47,12 +47,16 @@ function maker<View>(View: ArrayClass<View>): Make<View> {
     if (!Number.isInteger(length) || length < 0)
       throw new HandoffError(
         'INVALID_OPTION',
-        `The length of a shared array is a whole number of at least 0, got ${String(length)}.`,
+        `The length of a shared array must be a whole number of at least 0, got ${String(length)}.`,
       );
     try {
       return new View(allocateShared(length * View.BYTES_PER_ELEMENT));
     } catch (cause) {
-      throw new HandoffError('INVALID_OPTION', `There is no room for a shared array of ${length} elements.`, { cause });
+      throw new HandoffError(
+        'INVALID_OPTION',
+        `A shared array of ${length} elements does not fit into memory. Use a smaller length.`,
+        { cause },
+      );
     }
   };
 }

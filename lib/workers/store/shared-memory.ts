@@ -1,48 +1,49 @@
 /**
- * Shared memory that the garbage collector knows of.
+ * Shared memory that counts for the garbage collector.
  *
- * V8 counts the bytes of an ArrayBuffer when it decides whether to collect, but not those of a SharedArrayBuffer, which
- * several threads hold. Results of a megabyte each are then a few small objects to it, and never collected. So each
- * thread that holds one also holds as many bytes of an ordinary ArrayBuffer, which is never touched, and goes when the
- * other goes. It is a resizable one: those are mapped, and take address space only, where others may come from memory
- * that was used before, and are cleared.
+ * V8 decides when to collect by the bytes of ArrayBuffers. It does not count those of a SharedArrayBuffer, which
+ * several threads may hold, so it sees large results as a few small objects and never collects them. Therefore each
+ * thread that holds a SharedArrayBuffer also holds an ArrayBuffer of the same size, its counterpart, which is never
+ * touched and is freed together with it. The counterpart is resizable: such a buffer is mapped and takes only address
+ * space, while an ordinary one may reuse memory, which is then cleared.
  */
 
 import { isInstanceMemory } from '../../core/instance-memory.ts';
 
 const counterpart = Symbol('handoffjs.counterpart');
 
-// As much as makes V8 collect after a few: asking for more costs time and gains nothing.
-const mostBytes = 32 * 1024 * 1024;
+// Enough for V8 to collect after a few counterparts; larger ones cost time without any gain.
+const maxCounterpartBytes = 32 * 1024 * 1024;
 
-// V8 collects after about this much.
+// V8 collects after about this many bytes.
 const garbageBytes = 64 * 1024 * 1024;
 
 let weight = 1;
 
 /**
- * Has this thread collect often enough that what it holds for nothing is a small part of what results may hold. Each
- * collection costs time, so there is a bound to it.
+ * Makes this thread collect often enough that its garbage stays small compared with the budget. The factor is limited,
+ * because every collection costs time.
  *
- * @param budget how much results may hold, in bytes
+ * @param budget bytes that results may hold
  */
 export function collectFor(budget: number): void {
   weight = Math.max(1, Math.min(4, Math.ceil(garbageBytes / (budget / 16))));
 }
 
-/** New shared memory, counted in this thread. */
+/** Allocates shared memory and counts it in this thread. */
 export function allocateShared(byteLength: number): SharedArrayBuffer {
   return count(new SharedArrayBuffer(byteLength));
 }
 
 /**
- * Has this thread count a SharedArrayBuffer that it holds, unless that is an instance's. V8 counts ArrayBuffers itself.
+ * Makes this thread count a SharedArrayBuffer, unless it is the memory of a WebAssembly instance. V8 counts ArrayBuffers
+ * itself.
  *
- * @returns the buffer
+ * @returns the same buffer
  */
 export function count<Bytes extends SharedArrayBuffer | ArrayBuffer>(buffer: Bytes): Bytes {
   if (buffer instanceof SharedArrayBuffer && !Object.hasOwn(buffer, counterpart) && !isInstanceMemory(buffer)) {
-    const length = Math.min(buffer.byteLength * weight, mostBytes);
+    const length = Math.min(buffer.byteLength * weight, maxCounterpartBytes);
     Object.defineProperty(buffer, counterpart, { value: new ArrayBuffer(length, { maxByteLength: length }) });
   }
   return buffer;

@@ -1,6 +1,6 @@
 /**
- * Where results go for which memory has no room: a folder of this process. It goes when the process stops, or when
- * another starts after its death.
+ * The folder of this process for results that exceed the memory budget. It is removed when the process stops; if the
+ * process dies, the next start on this machine removes it.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ const prefix = 'handoff-spill-';
 
 interface OwnFolder {
   readonly path: string;
-  /** Undefined where it could not be locked. Then nobody removes the folder after a death of this process. */
+  /** Undefined when the folder could not be locked. If this process then dies, the folder stays. */
   readonly lock: FolderLock | undefined;
 }
 
@@ -23,28 +23,26 @@ export class SpillFolder {
   #path: string | undefined;
   #files = 0;
 
-  /**
-   * @param parent where folders are made; those of dead processes there are removed meanwhile, as far as that can be
-   * done
-   */
+  /** @param parent holds the folders; those of dead processes are removed in the background, as far as possible */
   constructor(parent = tmpdir()) {
     this.#parent = parent;
     this.#cleaned = removeAbandoned(parent);
   }
 
-  /** Its path; undefined while nothing was written. */
+  /** Its path; undefined before the first write. */
   get path(): string | undefined {
     return this.#path;
   }
 
-  /** Resolves when what others left behind is removed. */
+  /** Resolves when the folders of dead processes are removed. */
   get cleaned(): Promise<void> {
     return this.#cleaned;
   }
 
   /**
-   * Writes bytes, one part after the other, to a file of their own; gives its path. After a failure nothing of them is
-   * left.
+   * Writes consecutive parts to a new file. A failed write leaves nothing behind.
+   *
+   * @returns the path of the file
    */
   async write(parts: readonly Uint8Array[]): Promise<string> {
     const { path } = await this.#folder();
@@ -58,7 +56,7 @@ export class SpillFolder {
     return file;
   }
 
-  /** Removes a file; whether it was there is no matter. */
+  /** Removes a file, if it exists. */
   async remove(file: string): Promise<void> {
     await rm(file, { force: true });
   }
@@ -71,12 +69,12 @@ export class SpillFolder {
     try {
       rmSync(own.path, { recursive: true, force: true });
     } catch {
-      // somebody holds something in it; the next start tries again
+      // a file in it is still open; the next start tries again
     }
     own.lock?.release();
   }
 
-  /** Made at the first write, and again after it is gone, as when old files of a temporary directory are removed. */
+  /** Created at the first write, and again when it has disappeared, as when old temporary files are cleaned up. */
   #folder(): Promise<OwnFolder> {
     if (this.#own === undefined || (this.#path !== undefined && !existsSync(this.#path))) {
       const making = this.#make();
@@ -97,12 +95,9 @@ export class SpillFolder {
   }
 }
 
-/**
- * Removes folders of this user whose processes are gone and could not do it themselves. Whatever cannot be removed
- * stays.
- */
+/** Removes folders of this user whose processes are dead. Errors are ignored. */
 async function removeAbandoned(parent: string): Promise<void> {
-  const names = await readdir(parent).catch(() => []); // there may be no such folder yet
+  const names = await readdir(parent).catch(() => []); // the parent may not exist yet
   await Promise.all(
     names
       .filter((name) => name.startsWith(`${prefix}${machine()}-`))
@@ -113,7 +108,7 @@ async function removeAbandoned(parent: string): Promise<void> {
           if (stats.isDirectory() && stats.uid === process.getuid?.() && (await isAbandoned(folder)))
             await rm(folder, { recursive: true, force: true });
         } catch {
-          // somebody else's, or removed by another start at the same time
+          // it belongs to another user, or another start has just removed it
         }
       }),
   );
@@ -122,8 +117,8 @@ async function removeAbandoned(parent: string): Promise<void> {
 let name: string | undefined;
 
 /**
- * A name for the kernel that runs this process: it alone knows who listens to a socket, where machines share a file
- * system. Linux has a new one after each boot. Folders of before it are left to whatever empties the temporary
+ * Identifies the running kernel: where machines share a file system, only the same kernel knows whether a socket has a
+ * listener. On Linux the name changes with every boot; older folders are left to the cleanup of the temporary
  * directory.
  */
 function machine(): string {

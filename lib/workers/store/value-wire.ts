@@ -1,6 +1,6 @@
 /**
- * A value as one port takes it to another thread: as it is where structured clone carries it whole, else as a payload.
- * For what is asked and answered; results become payloads also where they are large.
+ * A value as it crosses a port to another thread: as it is when structured clone keeps it whole, else as a payload.
+ * Used for questions and answers; results also become payloads when they are large.
  */
 import { needsCare } from '../../core/survey.ts';
 import { decode, encode } from './encode.ts';
@@ -8,7 +8,7 @@ import type { PayloadData } from './payload.ts';
 
 export type ValueWire = { readonly value: unknown } | { readonly payload: PayloadData };
 
-/** @throws `NOT_SERIALIZABLE` for what cannot be sent at all, as far as that shows here */
+/** @throws `NOT_SERIALIZABLE` for a value that cannot be sent, as far as this is visible without sending it */
 export function toValueWire(value: unknown): ValueWire {
   const payload = typeof value === 'object' && value !== null && needsCare(value) ? encode(value) : undefined;
   return payload === undefined ? { value } : { payload };

@@ -2,39 +2,39 @@
 
 /** Why something ended. */
 export interface Exit {
-  /** `'normal'`: it was done; `'shutdown'`: it was told to stop; `'error'`: it failed. */
+  /** `'normal'`: it finished; `'shutdown'`: it was stopped; `'error'`: it failed. */
   readonly reason: 'normal' | 'shutdown' | 'error';
   readonly error?: unknown;
-  /** It was ended for good cause, so that its restart does not count against the supervisor's limit. */
+  /** The end was intended or the user's fault, so the restart does not count against the supervisor's limit. */
   readonly excused?: boolean;
 }
 
-/** When a child is started again: always, only after an error, or never. */
+/** When the supervisor restarts a child: always, only after an error, or never. */
 export type Restart = 'permanent' | 'transient' | 'temporary';
 
-/** A child as its supervisor knows how to start it. */
+/** How a supervisor starts a child. */
 export interface ChildSpec {
   /** Unique among its siblings. */
   readonly id: string;
   /**
-   * Starts it; resolves when it is ready for work. Called again for every restart.
+   * Starts the child; resolves when it is ready for work. Called again for every restart.
    *
-   * @param givenUp aborted when nobody wants it any more: what can be ended at once, should be
+   * @param givenUp aborts when the child is no longer wanted; a start under way should then end at once
    */
   readonly start: (givenUp: AbortSignal) => Running | Promise<Running>;
   /** Default `'permanent'`. */
   readonly restart?: Restart;
-  /** ms it may take to stop before it is given up. Default 5000. */
+  /** ms the child may take to stop; after that the supervisor stops waiting. Default 5000. */
   readonly shutdownTimeout?: number;
 }
 
-/** A child that runs. */
+/** A running child. */
 export interface Running {
-  /** Resolves once, when it has ended; never rejects. */
+  /** Resolves once, when the child has ended; never rejects. */
   readonly exited: Promise<Exit>;
-  /** Ends it; resolves when nothing of it is left. */
+  /** Ends the child; resolves when nothing of it is left. */
   stop(): Promise<void>;
-  /** What the tree shows below it, and of it. */
+  /** The child and what is below it, for the supervision tree. */
   inspect?(): Omit<TreeNode, 'id' | 'restarts' | 'state'> | undefined;
 }
 
@@ -45,18 +45,18 @@ export interface TreeNode {
   readonly id: string;
   readonly kind: 'supervisor' | 'worker';
   readonly state: ChildState;
-  /** How often it was started again. */
+  /** How many times the child was restarted. */
   readonly restarts: number;
   readonly strategy?: Strategy;
-  /** Facts about it, by name. */
+  /** Details by name. */
   readonly info?: Readonly<Record<string, unknown>>;
   readonly children?: readonly TreeNode[];
 }
 
-/** Who else is restarted when a child ends: nobody, all its siblings, or those started after it. */
+/** Which children restart when one ends: only that one, all siblings, or also those started after it. */
 export type Strategy = 'one-for-one' | 'one-for-all' | 'rest-for-one';
 
-/** A child that lives as long as its supervisor and never ends by itself: state with a way to put it away. */
+/** A child that never ends by itself: state that lives as long as its supervisor, with a function that closes it. */
 export function resident(stop: () => void | Promise<void>, inspect?: Running['inspect']): Running {
   const { promise, resolve } = Promise.withResolvers<Exit>();
   return {

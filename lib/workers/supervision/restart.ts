@@ -1,7 +1,7 @@
-/** PURE: what a supervisor does about a child that ended. As in OTP's `supervisor`. */
+/** PURE: what a supervisor does when a child has ended. Follows OTP's `supervisor`. */
 import type { Exit, Restart, Strategy } from './child.ts';
 
-/** No more restarts than this in that time; one more, and the supervisor itself gives up. */
+/** The restart limit: after more than `maxRestarts` within `maxSeconds`, the supervisor itself ends with an error. */
 export interface Intensity {
   readonly maxRestarts: number;
   readonly maxSeconds: number;
@@ -10,19 +10,20 @@ export interface Intensity {
 export const defaultIntensity: Intensity = { maxRestarts: 3, maxSeconds: 5 };
 
 export type Decision =
-  /** Nobody is started again. */
+  /** The child is not restarted. */
   | { readonly action: 'remove' }
-  /** These are stopped, last first, and started again, first first; the one that ended is among them. */
+  /** These children, including the one that ended, are stopped in reverse order and started again in order. */
   | { readonly action: 'restart'; readonly ids: readonly string[] }
   /** Too many restarts: the supervisor stops all children and ends with an error. */
   | { readonly action: 'escalate' };
 
 /**
- * Decides about one exit.
+ * Decides what follows from one exit.
  *
  * @param children ids in the order they were started
- * @param history times, in ms, of restarts that counted; those too old are dropped from what is returned
+ * @param history times, in ms, of the restarts that counted
  * @param now ms, on the clock of `history`
+ * @returns the decision, and the history without entries older than `maxSeconds`
  */
 export function decide(
   strategy: Strategy,

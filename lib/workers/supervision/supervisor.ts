@@ -1,5 +1,5 @@
 /**
- * Starts children in order, starts them again when they end, stops them in reverse order. Decisions are in
+ * Starts children in order, restarts them when they end, and stops them in reverse order. The decisions are in
  * `restart.ts`.
  */
 import { HandoffError } from '../../core/errors.ts';
@@ -9,16 +9,16 @@ import { decide, defaultIntensity, type Intensity } from './restart.ts';
 export interface SupervisorOptions extends Partial<Intensity> {
   /** Default `'one-for-one'`. */
   readonly strategy?: Strategy;
-  /** Told of each restart. */
+  /** Called after each restart. */
   readonly onRestart?: (child: string, exit: Exit) => void;
-  /** Told of each child that ended and is not started again. */
+  /** Called when a child has ended and is not restarted. */
   readonly onEnded?: (child: string, exit: Exit) => void;
 }
 
 interface Child {
   readonly spec: ChildSpec;
   running: Running | undefined;
-  /** It is being started. */
+  /** Set while the child starts. */
   launch: { readonly givenUp: AbortController; readonly started: Promise<Running> } | undefined;
   state: ChildState;
   restarts: number;
@@ -36,9 +36,9 @@ export class Supervisor implements Running {
   readonly #children = new Map<string, Child>();
   #history: readonly number[] = [];
   #stopping: Promise<void> | undefined;
-  /** Children that are being started: they are stopped as soon as they are there. */
+  /** Starts under way. A child that is no longer wanted is stopped as soon as its start ends. */
   readonly #launching = new Set<Promise<Running>>();
-  /** Restarts follow one another, so that two exits at once do not interleave. */
+  /** Restarts run one after another, so that two exits at the same time do not interleave. */
   #work: Promise<void> = Promise.resolve();
 
   constructor({
@@ -61,8 +61,7 @@ export class Supervisor implements Running {
   }
 
   /**
-   * Starts a supervisor and its children, one after the other. When one cannot start, those before it are stopped
-   * again.
+   * Starts a supervisor and its children, one after the other. If one cannot start, those before it are stopped.
    *
    * @throws what the child's `start` throws
    */
@@ -85,7 +84,7 @@ export class Supervisor implements Running {
   async startChild(spec: ChildSpec): Promise<Running> {
     if (this.#stopping !== undefined)
       throw new HandoffError('STOPPED', `Cannot start ${spec.id}: its supervisor is stopping.`);
-    if (this.#children.has(spec.id)) throw new Error(`there is already a child ${spec.id}`);
+    if (this.#children.has(spec.id)) throw new Error(`a child ${spec.id} already exists`);
     const child: Child = { spec, running: undefined, launch: undefined, state: 'starting', restarts: 0 };
     this.#children.set(spec.id, child);
     try {
@@ -104,7 +103,7 @@ export class Supervisor implements Running {
     await this.#halt(child);
   }
 
-  /** Whether it is being stopped, or has been. */
+  /** Whether this supervisor is stopping or has stopped. */
   get stopping(): boolean {
     return this.#stopping !== undefined;
   }
@@ -115,7 +114,7 @@ export class Supervisor implements Running {
     return this.#stopping;
   }
 
-  /** The children as the tree shows them. */
+  /** The children, for the supervision tree. */
   inspect(): Omit<TreeNode, 'id' | 'restarts' | 'state'> {
     return {
       kind: 'supervisor',
@@ -146,7 +145,7 @@ export class Supervisor implements Running {
 
   async #startOne(child: Child, givenUp: AbortSignal): Promise<Running> {
     const running = await child.spec.start(givenUp);
-    // Stopped while it was starting: nobody else would stop it now.
+    // Stopped while it was starting: only this code still holds it, so it must stop it.
     if (givenUp.aborted || this.#stopping !== undefined || this.#children.get(child.spec.id) !== child) {
       await withTimeout(running.stop(), child.spec.shutdownTimeout ?? defaultShutdown);
       throw new HandoffError('STOPPED', `${child.spec.id} was stopped while it was starting.`);
@@ -185,7 +184,7 @@ export class Supervisor implements Running {
   }
 
   async #restart(ids: readonly string[], cause: Child, exit: Exit): Promise<void> {
-    // One that is only being started is as new as it could be.
+    // A child that is starting right now needs no restart.
     const children = ids
       .map((id) => this.#children.get(id))
       .filter((child) => child !== undefined && child.launch === undefined) as Child[];
@@ -200,7 +199,7 @@ export class Supervisor implements Running {
         await this.#launch(child);
         if (child === cause) this.#onRestart(cause.spec.id, exit);
       } catch (error) {
-        // It counts as another exit, so that a child that cannot start ends in escalation, not in a loop.
+        // Count this as another exit, so that a child that cannot start ends in escalation, not in a loop.
         child.state = 'running';
         this.#onExit(child, { reason: 'error', error });
       }
@@ -234,7 +233,7 @@ export class Supervisor implements Running {
   }
 }
 
-/** Waits for a child to stop, but not for ever, and whatever comes of it. */
+/** Waits until a child has stopped, or until the timeout. Ignores errors. */
 async function withTimeout(stopped: Promise<void>, ms: number): Promise<void> {
   if (ms === Infinity) return void (await stopped.catch(() => {}));
   let timer: NodeJS.Timeout | undefined;

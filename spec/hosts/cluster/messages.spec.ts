@@ -15,11 +15,11 @@ import type { Channel } from '../../../lib/hosts/transport/transport.ts';
 import { Random as Numbers } from '../../../lib/core/random.ts';
 import { requestChecks } from '../../../lib/runtime/requests.ts';
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
-import { CodeList } from '../../../lib/workers/node/code-registry.ts';
+import { CodeRegistry } from '../../../lib/workers/node/code-registry.ts';
 import type { NodeEvents, NodeLink } from '../../../lib/workers/node/node-link.ts';
 
 const somePackage = 'data:text/javascript,';
-const { hash } = new CodeList().versions.of(somePackage);
+const { hash } = new CodeRegistry().versions.of(somePackage);
 
 const isFull = process.env['CHAOS'] === 'full';
 const count = Number(process.env['FUZZ_COUNT'] ?? (isFull ? 1_000_000 : 4000));
@@ -87,7 +87,7 @@ function host(network: MemoryNetwork) {
   }) as unknown as NodeEvents;
   const identity = { id: 'host', incarnation: 0 };
   const asked: string[] = [];
-  const codes = new CodeList();
+  const codes = new CodeRegistry();
   codes.number('node:x', () => ({ url: somePackage, module: 'some-package', export: 'x' }));
   const cluster = new Cluster(
     { heartbeatInterval: 60_000, heartbeatTimeout: 600_000, join: [], joinTimeout: 0, grace: 0 } as never,

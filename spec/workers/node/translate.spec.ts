@@ -20,7 +20,7 @@ describe('a batch of another host', () => {
       (7 << 2) | Word.integer,
       (0 << 2) | Word.local,
       2,
-      (1 << headBits) | Head.named | Head.judged,
+      (1 << headBits) | Head.named | Head.hasRetryIf,
       1,
       3,
       tagged(ArgTag.call),
@@ -36,7 +36,7 @@ describe('a batch of another host', () => {
   it('is read past the names of functions and their places in a trace', () => {
     const program = words(
       1,
-      (1 << headBits) | Head.named | Head.judged | Head.traced,
+      (1 << headBits) | Head.named | Head.hasRetryIf | Head.traced,
       1,
       3,
       tagged(ArgTag.payload),

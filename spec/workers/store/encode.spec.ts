@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decode, encode } from '../../../lib/workers/store/encode.ts';
-import { Payload, shareFrom } from '../../../lib/workers/store/payload.ts';
+import { Payload, minSharedBytes } from '../../../lib/workers/store/payload.ts';
 import { thrownBy } from '../../support/handoff.ts';
 import { instanceMemory } from '../../support/instance-memory.ts';
 
@@ -37,14 +37,14 @@ describe('encode', () => {
   });
 
   it('puts views from a certain size on into shared memory', () => {
-    const data = encode(new Uint8Array(shareFrom).fill(1))!;
-    expect(data).toMatchObject({ kind: 'view', view: 'Uint8Array', length: shareFrom });
-    expect(new Payload(data).byteLength).toBe(shareFrom);
-    expect(encode(new Uint8Array(shareFrom - 1))).toBeUndefined();
+    const data = encode(new Uint8Array(minSharedBytes).fill(1))!;
+    expect(data).toMatchObject({ kind: 'view', view: 'Uint8Array', length: minSharedBytes });
+    expect(new Payload(data).byteLength).toBe(minSharedBytes);
+    expect(encode(new Uint8Array(minSharedBytes - 1))).toBeUndefined();
   });
 
   it('does not copy what is in shared memory already', () => {
-    const view = new Float64Array(new SharedArrayBuffer(shareFrom * 2), 8, shareFrom / 8);
+    const view = new Float64Array(new SharedArrayBuffer(minSharedBytes * 2), 8, minSharedBytes / 8);
     const back = decode(encode(view)!) as Float64Array;
     expect(back.buffer).toBe(view.buffer);
     expect(back.byteOffset).toBe(8);
@@ -52,7 +52,7 @@ describe('encode', () => {
   });
 
   it('shares large views inside objects, and copies the small', () => {
-    const data = encode({ big: new Uint8Array(shareFrom), small: new Uint8Array(10) })!;
+    const data = encode({ big: new Uint8Array(minSharedBytes), small: new Uint8Array(10) })!;
     const back = decode(data) as { big: Uint8Array; small: Uint8Array };
     expect(back.big.buffer).toBeInstanceOf(SharedArrayBuffer);
     expect(back.small.buffer).not.toBeInstanceOf(SharedArrayBuffer);
@@ -63,7 +63,7 @@ describe('encode', () => {
     'copies a result out of the memory of a WebAssembly instance, and no more of that (%o)',
     ({ shared }) => {
       const memory = instanceMemory(shared);
-      for (const length of [4, 2000, shareFrom]) {
+      for (const length of [4, 2000, minSharedBytes]) {
         const view = new Uint8Array(memory, 8, length).fill(1);
         const data = encode({ shape: [length], view });
         const back = [travel(view), (decode(structuredClone(data!)) as { view: Uint8Array }).view] as Uint8Array[];
@@ -77,14 +77,14 @@ describe('encode', () => {
 
   it('lets a whole memory that was shared on purpose be shared', () => {
     const buffer = instanceMemory(true);
-    const back = travel({ buffer, text: 'x'.repeat(shareFrom) }) as { buffer: SharedArrayBuffer };
+    const back = travel({ buffer, text: 'x'.repeat(minSharedBytes) }) as { buffer: SharedArrayBuffer };
     new Uint8Array(buffer)[3] = 7;
     expect(new Uint8Array(back.buffer)[3]).toBe(7);
   });
 
   it('keeps SharedArrayBuffers shared, wherever they are', () => {
     const buffer = new SharedArrayBuffer(8);
-    const back = travel({ buffer, view: new Int32Array(buffer), text: 'x'.repeat(shareFrom) }) as {
+    const back = travel({ buffer, view: new Int32Array(buffer), text: 'x'.repeat(minSharedBytes) }) as {
       buffer: SharedArrayBuffer;
       view: Int32Array;
     };
@@ -125,11 +125,11 @@ describe('encode', () => {
   it('keeps Buffers Buffers', () => {
     expect(travel(Buffer.from('hi'))).toEqual(Buffer.from('hi'));
     expect(travel({ list: [Buffer.from('hi')] })).toEqual({ list: [Buffer.from('hi')] });
-    expect(Buffer.isBuffer(travel(Buffer.alloc(shareFrom)))).toBe(true);
+    expect(Buffer.isBuffer(travel(Buffer.alloc(minSharedBytes)))).toBe(true);
   });
 
   it('says which part of a value cannot leave', () => {
-    const big = 'x'.repeat(shareFrom);
+    const big = 'x'.repeat(minSharedBytes);
     expect(thrownBy(() => encode(() => 1))).toMatchObject({ code: 'NOT_SERIALIZABLE', path: 'result' });
     expect(thrownBy(() => encode({ big, a: [{ f() {} }] }))).toMatchObject({
       code: 'NOT_SERIALIZABLE',
@@ -150,7 +150,7 @@ describe('encode', () => {
     });
     fc.assert(
       fc.property(anything, fc.boolean(), (value, large) => {
-        const whole = large ? { value, filler: 'x'.repeat(shareFrom), error: new Error('e') } : { value };
+        const whole = large ? { value, filler: 'x'.repeat(minSharedBytes), error: new Error('e') } : { value };
         const back = travel(whole) as typeof whole;
         expect(back.value).toEqual(structuredClone(whole.value));
       }),

@@ -1,12 +1,12 @@
-/** What functions of this thread ask of actors: by way of the main thread, which knows where those are. */
+/** Calls of actors by functions in this thread. They go through the main thread, which knows where the actors are. */
 import type { AskOptions } from '../../actor/cell.ts';
 import { askable, type Askable } from '../../actor/ref.ts';
 import { type ErrorWire, fromErrorWire } from '../../../core/error-wire.ts';
 import { HandoffError } from '../../../core/errors.ts';
 import { fromValueWire, toValueWire, type ValueWire } from '../../store/value-wire.ts';
-import { FromWorker } from '../wire.ts';
+import { FromThread } from '../wire.ts';
 
-export class Questions {
+export class ActorCalls {
   readonly #post: (message: unknown[]) => void;
   readonly #open = new Map<number, PromiseWithResolvers<unknown>>();
   #last = 0;
@@ -22,7 +22,7 @@ export class Questions {
     });
   }
 
-  /** The main thread has an answer. */
+  /** The main thread has answered. */
   answered(question: number, ok: boolean, value: unknown): void {
     const waiting = this.#open.get(question);
     this.#open.delete(question);
@@ -57,7 +57,7 @@ export class Questions {
 
   #send(question: number, name: string, method: string, args: readonly unknown[], timeout: number | undefined): void {
     try {
-      this.#post([FromWorker.ask, question, name, method, args.map(toValueWire), timeout]);
+      this.#post([FromThread.ask, question, name, method, args.map(toValueWire), timeout]);
     } catch (cause) {
       throw new HandoffError(
         'NOT_SERIALIZABLE',

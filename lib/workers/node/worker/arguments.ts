@@ -1,26 +1,26 @@
-/** Arguments as a worker receives them, turned into values. */
+/** Turns received arguments into values. */
 import { decode } from '../../store/encode.ts';
 import type { PayloadData } from '../../store/payload.ts';
 import { ArgTag } from '../wire.ts';
 import type { Callable } from './code.ts';
 
 /** What tagged arguments may refer to. */
-export interface Surroundings {
-  /** A result of the same batch, as the consumer's own. */
+export interface ArgumentSources {
+  /** A result of the same batch, as a copy for the caller. */
   local(index: number): unknown;
-  /** A function that has been loaded. */
+  /** A loaded function. */
   code(code: number): Callable;
 }
 
 /**
- * The values of tagged arguments `flat[from], flat[from + 1], …`. Inline functions among them make it a promise when
- * theirs is.
+ * The values of the tagged arguments `flat[from], flat[from + 1], …`. A promise when an inline function among them
+ * returns one.
  */
 export function resolve(
   flat: readonly unknown[],
   from: number,
   count: number,
-  around: Surroundings,
+  around: ArgumentSources,
 ): unknown[] | Promise<unknown[]> {
   const values: unknown[] = new Array(count);
   let pending: Promise<void>[] | undefined;
@@ -29,7 +29,7 @@ export function resolve(
     try {
       value = resolveOne(flat[from + 2 * k] as number, flat[from + 2 * k + 1], around);
     } catch (error) {
-      // The first failure is the function's; nobody waits for others.
+      // The first failure becomes that of the function; ignore later ones.
       for (const each of pending ?? []) each.catch(() => {});
       throw error;
     }
@@ -39,7 +39,7 @@ export function resolve(
   return pending === undefined ? values : Promise.all(pending).then(() => values);
 }
 
-function resolveOne(tag: number, arg: unknown, around: Surroundings): unknown {
+function resolveOne(tag: number, arg: unknown, around: ArgumentSources): unknown {
   switch (tag) {
     case ArgTag.value:
       return arg;
@@ -65,7 +65,7 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
 }
 
-/** The codes of inline functions among tagged arguments, and the indexes of results of the same batch. */
+/** Collects the codes of inline functions and the indexes of results of the same batch among tagged arguments. */
 export function references(flat: readonly unknown[], from: number, codes: Set<number>, locals: number[]): void {
   for (let k = from; k < flat.length; k += 2) {
     const arg = flat[k + 1];

@@ -1,23 +1,23 @@
-/** A batch in a worker: as it arrived, and how far it has come. */
+/** A batch in its thread, and its progress. */
 import type { HandoffError } from '../../../core/errors.ts';
 import { BatchFlag } from '../wire.ts';
 import { Exports } from './exports.ts';
-import { Held } from './local-results.ts';
-import type { Peers } from './peers.ts';
+import { LocalResults } from './local-results.ts';
+import type { GangConnections } from './gang-connections.ts';
 import { Reader } from './reader.ts';
 import { type Post, Report } from './report.ts';
 
-// What was finished longer ago than this, in ms, is told before the next function begins.
-const flushAfter = 0.2;
+// Results that are older than this, in ms, are reported before the next function begins.
+const flushAfterMs = 0.2;
 
-// The same in a gang: others that need it have it already.
-const flushAfterInGang = 1;
+// The same in a gang, where other threads receive the results directly.
+const flushAfterInGangMs = 1;
 
 export interface Batch {
   readonly id: number;
   readonly slot: number;
   readonly announce: boolean;
-  /** Every function is timed by itself. */
+  /** Every function is timed individually. */
   readonly observed: boolean;
   /** See `wire.ts`. */
   readonly origin: number;
@@ -26,23 +26,23 @@ export interface Batch {
   readonly size: number;
   readonly reader: Reader;
   readonly report: Report;
-  /** Set when functions of it take results of others, of this batch or of its gang. */
-  readonly held: Held | undefined;
-  /** It takes results of other workers. */
-  readonly fed: boolean;
-  /** What it gives to other workers; null when nothing. */
+  /** Set when functions take results of the same batch or its gang. */
+  readonly held: LocalResults | undefined;
+  /** It takes results of other threads. */
+  readonly hasImports: boolean;
+  /** Results that go to other threads; null: none. */
   readonly exports: Exports | null;
   /** In ms. */
   readonly flushAfter: number;
-  /** The next function to begin is to be announced. */
+  /** Report the start of the next function. */
   announceNext: boolean;
   flushedAt: number;
-  /** Why the function that runs, or waits for its code, is to stop. */
+  /** Why the current function has to stop, whether it runs or waits for its code. */
   aborted: HandoffError | undefined;
 }
 
-/** Takes in a batch, as the wire describes it. */
-export function toBatch(message: readonly unknown[], programs: Int32Array, peers: Peers, post: Post): Batch {
+/** Reads a batch message, as described in `wire.ts`. */
+export function toBatch(message: readonly unknown[], programs: Int32Array, gang: GangConnections, post: Post): Batch {
   const [, id, slot, flags, origin, runId, dagId, size, program, values, sources, exports] = message as [
     number,
     number,
@@ -59,8 +59,9 @@ export function toBatch(message: readonly unknown[], programs: Int32Array, peers
   ];
   const announce = (flags & BatchFlag.announce) !== 0;
   const spans = (flags & BatchFlag.spans) !== 0;
-  const held = (flags & BatchFlag.linked) !== 0 || exports !== null ? new Held(size, sources?.length ?? 0) : undefined;
-  if (sources !== null) peers.expect(id, held!, sources);
+  const held =
+    (flags & BatchFlag.linked) !== 0 || exports !== null ? new LocalResults(size, sources?.length ?? 0) : undefined;
+  if (sources !== null) gang.expect(id, held!, sources);
   return {
     id,
     slot,
@@ -75,9 +76,9 @@ export function toBatch(message: readonly unknown[], programs: Int32Array, peers
     reader:
       typeof program === 'number' ? new Reader(programs, program, values, held) : new Reader(program, 0, values, held),
     report: new Report(id, { spans, held }, post),
-    fed: sources !== null,
-    exports: exports === null ? null : new Exports(exports, held!, peers),
-    flushAfter: sources !== null || exports !== null ? flushAfterInGang : flushAfter,
+    hasImports: sources !== null,
+    exports: exports === null ? null : new Exports(exports, held!, gang),
+    flushAfter: sources !== null || exports !== null ? flushAfterInGangMs : flushAfterMs,
     flushedAt: 0,
     aborted: undefined,
   };

@@ -1,53 +1,60 @@
 /**
- * What a running function may know of itself. One function runs at a time in a thread, so its context is a variable.
+ * What a running function can find out about itself. A thread runs one function at a time, so its context is a
+ * variable.
  */
 import type { Askable } from '../../actor/ref.ts';
 import { HandoffError } from '../../../core/errors.ts';
 
-/** What `context()` gives inside a function. */
+/** What `context()` returns inside a function. */
 export interface TaskContext {
-  /** Aborted when the run is aborted or fails, or the function's time is over; `signal.reason` says why. */
+  /** Aborts when the run is aborted or fails, or when the function's timeout is over; `signal.reason` says why. */
   readonly signal: AbortSignal;
-  /** From 1. */
+  /** The attempt of this function, from 1. */
   readonly attempt: number;
-  /** The run it is part of. */
+  /** The id of the run. */
   readonly runId: string;
-  /** The DAG that is run. */
+  /** The id of the DAG. */
   readonly dagId: string;
   readonly functionId: string;
-  /** The name of the node it runs on. */
+  /** The name of the node that runs the function. */
   readonly node: string;
   /**
-   * This attempt's span, as the header that W3C Trace Context calls `traceparent`: give it to what the function calls,
-   * so that it shows in the same trace. Undefined unless whoever runs the DAG traces: see `traceRuns` of
-   * `handoffjs/otel`.
+   * This attempt's span as a W3C `traceparent` header. Pass it to services the function calls, so that they join the
+   * trace. Undefined unless the run is traced: see `traceRuns` of `handoffjs/otel`.
    */
   readonly traceparent: string | undefined;
   /**
-   * The actor that was spawned under a name, to be asked and told.
+   * The actor of this name.
    *
    * ```ts
    * const label = await context().actor<Classifier>('model').ask.predict(pixels);
    * ```
+   *
+   * @param name the name given to `spawn`
+   * @returns the actor. Calls fail with `ACTOR_NOT_FOUND` when there is none of this name
    */
   actor<Instance = any>(name: string): Askable<Instance>;
-  /** Sends values to whoever listens to `function:log`. */
+  /**
+   * Sends values to the listeners of `function:log`.
+   *
+   * @param values anything; what cannot be copied arrives as text
+   */
   log(...values: readonly unknown[]): void;
 }
 
 interface Slot {
-  /** Whether a module of this thread asks for contexts, so that they are worth sending. */
+  /** Whether a module of this thread imports `context`, so that contexts are worth sending. */
   used: boolean;
   current: (() => TaskContext) | undefined;
 }
 
-// Under a registered symbol: a task module may import another copy of this package than the worker was started from.
+// Under a registered symbol: a task module may import another copy of this package than the thread did.
 const key = Symbol.for('handoffjs.context');
 const holder = globalThis as unknown as Record<symbol, Slot>;
 export const contextSlot: Slot = (holder[key] ??= { used: false, current: undefined });
 
 /**
- * The context of the function that runs.
+ * The context of the running function.
  *
  * ```ts
  * import { context } from 'handoffjs/task';
@@ -58,7 +65,9 @@ export const contextSlot: Slot = (holder[key] ??= { used: false, current: undefi
  * }
  * ```
  *
- * @throws `NOT_FOUND` when no function of a DAG is running, as when a test calls it directly: see `withContext`
+ * @returns the context; keep it only while the function runs
+ * @throws `NOT_FOUND` when no function of a DAG is running, as in a test that calls the function directly: see
+ *   `withContext`
  */
 export function context(): TaskContext {
   const current = contextSlot.current;
@@ -72,9 +81,12 @@ export function context(): TaskContext {
 }
 
 /**
- * Calls a function as if it ran in a DAG, so that functions that use `context()` can be tested as they are.
+ * Calls a function with a context, so that functions that use `context()` can be tested directly.
  *
- * @param given what the context has; the rest is made up: a signal that is never aborted, attempt 1, empty names
+ * @param given parts of the context. Defaults: a signal that never aborts, attempt 1, empty names
+ * @param fn calls the function under test
+ * @returns the result of `fn`
+ * @throws what `fn` throws
  */
 export async function withContext<Result>(given: Partial<TaskContext>, fn: () => Result): Promise<Awaited<Result>> {
   const before = contextSlot.current;
@@ -101,6 +113,6 @@ export async function withContext<Result>(given: Partial<TaskContext>, fn: () =>
 function noActor(name: string): never {
   throw new HandoffError(
     'ACTOR_NOT_FOUND',
-    `There is no actor ${JSON.stringify(name)} here. To test a function that asks one, give withContext an actor: withContext({ actor: () => … }, …).`,
+    `There is no actor ${JSON.stringify(name)} here. To test a function that calls an actor, pass one to withContext: withContext({ actor: () => … }, …).`,
   );
 }

@@ -1,100 +1,98 @@
 /**
- * Runs batches, one function at a time, in the order they came. Does not give up the thread between functions that
- * return at once; waits for promises without blocking it.
+ * Runs batches in order, one function at a time. Keeps the thread between functions that return at once; waits for
+ * promises without blocking.
  */
 import { toErrorWire } from '../../../core/error-wire.ts';
 import { HandoffError } from '../../../core/errors.ts';
 import { LostResult } from '../../store/encode.ts';
-import { ArgTag, beginNext, FromWorker, hasNext } from '../wire.ts';
-import { isThenable, references, resolve, type Surroundings } from './arguments.ts';
+import { ArgTag, beginNext, FromThread, hasNext } from '../wire.ts';
+import { isThenable, references, resolve, type ArgumentSources } from './arguments.ts';
 import { type Batch, toBatch } from './batch.ts';
 import { type Callable, CodeTable } from './code.ts';
 import { contextSlot, type TaskContext } from './context.ts';
 import type { Post } from './report.ts';
 import { invoke } from './invoke.ts';
-import { Peers } from './peers.ts';
-import { Questions } from './actor-calls.ts';
+import { GangConnections } from './gang-connections.ts';
+import { ActorCalls } from './actor-calls.ts';
 import { Stopwatch } from './timing.ts';
 import { traceContext } from './trace-context.ts';
 
-// What other workers need and was finished longer ago than this, in ms, is handed over before the next function begins.
-const shareAfter = 0.01;
+// ms after which a finished result that other threads need is sent, before the next function begins.
+const exportAfterMs = 0.01;
 
-// For so long, in ms, a result of another worker is looked for again and again before the thread is given up: it may
-// come any moment.
+// ms of polling for a result of another thread before this thread yields: it may arrive at any moment.
 const spinMs = 0.05;
 
-// For so long, in ms, it is then waited for. Then functions that need it are left out, so that the others need not
-// wait.
+// ms to wait for it after that. Then functions that need it are skipped, so that the others need not wait.
 const patienceMs = 2;
 
-/** A function that is to be run, or runs. */
+/** A function that runs or is about to. */
 interface Item {
   readonly batch: Batch;
   readonly index: number;
   readonly code: number;
-  /** Undefined when it was not sent: nothing here asks for contexts. */
+  /** Undefined when it was not sent, because no code here uses contexts. */
   readonly functionId: string | undefined;
   readonly attempt: number;
   /** The code of its `retryIf`; -1: none. */
-  readonly judge: number;
+  readonly retryIf: number;
   /** Whether another function takes its result. */
   readonly isRead: boolean;
-  /** Its place in a trace; undefined: nobody traces. */
+  /** Its place in a trace; undefined: not traced. */
   readonly traceparent: string | undefined;
   begun: number;
   controller: AbortController | undefined;
 }
 
-/** What an executor has of its thread. */
+/** What an executor needs of its thread. */
 export interface ExecutorParts {
   /** The node's name. */
   readonly node: string;
   readonly cursors: Int32Array;
   readonly programs: Int32Array;
-  readonly prints: { flush(): void }; // what a function printed is told before its end is
+  readonly prints: { flush(): void }; // flushed before a function's end is reported
 }
 
 export class Executor {
   readonly codes = new CodeTable((message) => this.#post(message));
-  readonly peers = new Peers(() => this.#onArrival());
-  readonly questions: Questions;
+  readonly gang = new GangConnections(() => this.#onArrival());
+  readonly actorCalls: ActorCalls;
   readonly #parts: ExecutorParts;
   readonly #post: Post;
   readonly #queue: Batch[] = [];
   #current: Item | undefined;
-  /** A promise is waited for; whoever settles it goes on. */
+  /** A promise is pending; its settlement continues the work. */
   #waiting = false;
   #flushPlanned = false;
-  /** A batch that waits for results of other workers, and the timer of its patience. */
+  /** A batch that waits for results of other threads, and the timer of `patienceMs`. */
   #awaiting: { readonly batch: Batch; readonly awaited: number[]; readonly timer: NodeJS.Timeout } | undefined;
-  #sharedAt = 0;
+  #exportsSentAt = 0;
   readonly #watch = new Stopwatch();
   readonly #context = (): TaskContext => this.#contextOf(this.#current!);
-  /** The function that runs: its batch, and its index in it. */
+  /** The running function: its batch and its index. */
   readonly running = (): readonly [number, number] | undefined =>
     this.#current && [this.#current.batch.id, this.#current.index];
 
   constructor(parts: ExecutorParts, post: Post) {
     this.#parts = parts;
     this.#post = post;
-    this.questions = new Questions(post);
+    this.actorCalls = new ActorCalls(post);
   }
 
-  /** Takes in a batch, as the wire describes it. */
+  /** Queues a batch, as described in `wire.ts`. */
   accept(message: readonly unknown[]): void {
-    this.#queue.push(toBatch(message, this.#parts.programs, this.peers, this.#post));
+    this.#queue.push(toBatch(message, this.#parts.programs, this.gang, this.#post));
     if (!this.#waiting) this.#run();
   }
 
-  /** Asks the function of a batch that runs to stop, through its signal. */
+  /** Aborts the signal of the function that runs for a batch. */
   cancel(batch: number, why: 'aborted' | 'timeout'): void {
     const current = this.#queue[0];
     if (current?.id !== batch) return;
     current.aborted =
       why === 'timeout'
-        ? new HandoffError('FUNCTION_TIMEOUT', 'The time of this attempt is over.')
-        : new HandoffError('ABORTED', 'The run has been aborted, or another function of it has failed.');
+        ? new HandoffError('FUNCTION_TIMEOUT', 'This attempt exceeded its timeout.')
+        : new HandoffError('ABORTED', 'The run was aborted, or another of its functions failed.');
     if (this.#current?.batch === current) this.#current.controller?.abort(current.aborted);
     if (this.#awaiting?.batch === current) this.#resume(); // all of it was taken back
   }
@@ -106,52 +104,51 @@ export class Executor {
     }
   }
 
-  /** Runs the functions of a batch that may still be begun. False when one of them is waited for. */
+  /** Runs the functions of a batch that may still begin. False when one of them is pending. */
   #work(batch: Batch): boolean {
     const { cursors } = this.#parts;
     this.#watch.restart();
     if (batch.flushedAt === 0) batch.flushedAt = this.#watch.now;
     for (;;) {
-      if (batch.fed && hasNext(cursors, batch.slot) && !this.#isFed(batch)) return false;
+      if (batch.hasImports && hasNext(cursors, batch.slot) && !this.#importsSettled(batch)) return false;
       const index = beginNext(cursors, batch.slot);
       if (index < 0) break;
       if (this.#watch.now - batch.flushedAt > batch.flushAfter || this.#watch.isLong(batch.reader.nextCode))
         this.#flush(batch);
-      if (batch.exports !== null && this.#watch.now - this.#sharedAt > shareAfter) this.#share();
+      if (batch.exports !== null && this.#watch.now - this.#exportsSentAt > exportAfterMs) this.#sendExports();
       if (!this.#start(batch, index)) return false;
     }
     this.#watch.read(batch);
-    this.#closeExchange(batch);
+    this.#closeExports(batch);
     batch.report.flush();
-    // Told all of it: the last report says so. Else some was taken back, and only now will the cursor not be looked at
-    // again.
-    if (batch.report.told < batch.size) this.#post([FromWorker.closed, batch.id]);
+    // If all functions are reported, the last report closes the batch. Otherwise some were taken back, and the cursor
+    // is free only now.
+    if (batch.report.reported < batch.size) this.#post([FromThread.closed, batch.id]);
     return true;
   }
 
   #flush(batch: Batch): void {
     this.#watch.read(batch);
     batch.report.flush();
-    if (batch.exports !== null) this.#share();
+    if (batch.exports !== null) this.#sendExports();
     batch.flushedAt = this.#watch.now;
     batch.announceNext = batch.announce;
   }
 
   /**
-   * Whether the next function has all it takes of other workers. When not, it is waited for: the batch goes on by
-   * itself.
+   * Whether the next function has all results it needs of other threads. If not, the batch resumes when they arrive.
    */
-  #isFed(batch: Batch): boolean {
+  #importsSettled(batch: Batch): boolean {
     const held = batch.held!;
     const awaited = batch.reader.awaited();
     if (held.settles(awaited)) return true;
     this.#watch.read(batch);
-    this.peers.flush();
+    this.gang.flush();
     const until = performance.now() + spinMs;
     do {
-      this.peers.poll();
+      this.gang.poll();
       if (held.settles(awaited)) {
-        this.#watch.restart(); // waiting is not the function's time
+        this.#watch.restart(); // waiting does not count as time of the function
         return true;
       }
     } while (performance.now() < until);
@@ -177,22 +174,21 @@ export class Executor {
   }
 
   /**
-   * Of a batch that is through: hands over the last results, and tells of those that will not come as their functions
-   * were taken back.
+   * Ends a batch: sends the last results, and reports those that will not come because their functions were taken back.
    */
-  #closeExchange(batch: Batch): void {
-    if (batch.fed) this.peers.forget(batch.id);
+  #closeExports(batch: Batch): void {
+    if (batch.hasImports) this.gang.forget(batch.id);
     if (batch.exports === null) return;
     batch.exports.close();
-    this.#share();
+    this.#sendExports();
   }
 
-  #share(): void {
-    this.peers.flush();
-    this.#sharedAt = this.#watch.now;
+  #sendExports(): void {
+    this.gang.flush();
+    this.#exportsSentAt = this.#watch.now;
   }
 
-  /** Runs the next function of a batch. False when it is waited for; the same holds for all that follow. */
+  /** Runs the next function of a batch. False when it is pending; the same holds for the methods below. */
   #start(batch: Batch, index: number): boolean {
     const { reader } = batch;
     if (!reader.next()) return this.#skip(batch, index);
@@ -206,7 +202,7 @@ export class Executor {
       functionId,
       attempt,
       isRead: reader.isRead,
-      judge: isNamed ? reader.judge : -1,
+      retryIf: isNamed ? reader.retryIf : -1,
       traceparent: isNamed ? reader.traceparent : undefined,
       begun: this.#watch.now,
       controller: undefined,
@@ -215,16 +211,16 @@ export class Executor {
     if (
       fn !== undefined &&
       !reader.tagged &&
-      (item.judge < 0 || this.codes.functions[item.judge] !== undefined) &&
+      (item.retryIf < 0 || this.codes.functions[item.retryIf] !== undefined) &&
       (item.traceparent === undefined || traceContext.isLoaded)
     )
       return this.#call(item, fn, args);
     return this.#prepare(item, reader.tagged ? args : args.flatMap((value) => [ArgTag.value, value]));
   }
 
-  /** Loads what code is missing and puts arguments together, then calls. */
+  /** Loads missing code, resolves arguments, then calls. */
   #prepare(item: Item, args: readonly unknown[]): boolean {
-    const { batch, code, judge } = item;
+    const { batch, code, retryIf: judge } = item;
     const codes = new Set([code]);
     const locals: number[] = [];
     references(args, 0, codes, locals);
@@ -240,7 +236,7 @@ export class Executor {
         loading,
         () => {
           if (batch.aborted === undefined) return this.#callResolved(item, args);
-          return this.#endFailed(item, batch.aborted, false); // it has not begun, and shall not
+          return this.#endFailed(item, batch.aborted, false); // it was aborted before it began
         },
         (error) => this.#endFailed(item, error, false),
       );
@@ -250,9 +246,12 @@ export class Executor {
 
   #callResolved(item: Item, args: readonly unknown[]): boolean {
     const { held } = item.batch;
-    const around: Surroundings = { local: (index) => held!.take(index), code: (code) => this.codes.functions[code]! };
+    const around: ArgumentSources = {
+      local: (index) => held!.take(index),
+      code: (code) => this.codes.functions[code]!,
+    };
     const fn = this.codes.functions[item.code]!;
-    this.#enter(item); // inline functions among the arguments run in the context of their dependent
+    this.#enter(item); // inline functions among the arguments run in the context of the function they belong to
     let values: unknown[] | Promise<unknown[]>;
     try {
       values =
@@ -278,7 +277,7 @@ export class Executor {
     let isPromise: boolean;
     try {
       result = item.traceparent === undefined ? invoke(fn, args) : traceContext.call(item.traceparent, fn, args);
-      isPromise = isThenable(result); // reads `then`, which may be a getter
+      isPromise = isThenable(result); // reads `then`, which may be a getter that throws
     } catch (error) {
       return this.#fail(item, error);
     }
@@ -304,7 +303,7 @@ export class Executor {
   #announce({ batch, index }: Item, begun: number): void {
     if (!batch.announceNext) return;
     batch.announceNext = false;
-    this.#post([FromWorker.started, batch.id, index, performance.timeOrigin + begun]);
+    this.#post([FromThread.started, batch.id, index, performance.timeOrigin + begun]);
   }
 
   #skip(batch: Batch, index: number): true {
@@ -329,11 +328,11 @@ export class Executor {
   }
 
   #fail(item: Item, error: unknown): boolean {
-    if (item.judge < 0) return this.#endFailed(item, error, true);
-    const verdict = new Promise((decide) => decide(this.codes.functions[item.judge]!(error, item.attempt)));
+    if (item.retryIf < 0) return this.#endFailed(item, error, true);
+    const decision = new Promise((decide) => decide(this.codes.functions[item.retryIf]!(error, item.attempt)));
     return this.#wait(
       item,
-      verdict,
+      decision,
       (again) => this.#endFailed(item, error, Boolean(again)),
       (thrown) =>
         this.#endFailed(
@@ -358,7 +357,7 @@ export class Executor {
     return true;
   }
 
-  /** Waits for a promise, then goes on with this item and all that follow. */
+  /** Waits for a promise, then continues with this item and those behind it. */
   #wait<Value>(
     item: Item,
     promise: Promise<Value>,
@@ -366,13 +365,13 @@ export class Executor {
     onError: (error: unknown) => boolean,
   ): false {
     this.#waiting = true;
-    this.peers.flush();
+    this.gang.flush();
     this.#planFlush(item.batch);
     const entered = this.#current === item;
     if (!entered) this.#watch.read(item.batch);
     const resume = (next: () => boolean): void => {
       this.#waiting = false;
-      if (!entered) this.#watch.restart(); // loading code is not the function's time
+      if (!entered) this.#watch.restart(); // loading code does not count as time of the function
       this.#watch.slow();
       if (next()) this.#run();
     };
@@ -383,7 +382,7 @@ export class Executor {
     return false;
   }
 
-  /** What is finished must not wait for what is not: it is told as soon as the thread is really waiting. */
+  /** Finished results must not wait for a pending function: reports them as soon as the thread really waits. */
   #planFlush(batch: Batch): void {
     if (this.#flushPlanned) return;
     this.#flushPlanned = true;
@@ -411,8 +410,8 @@ export class Executor {
       functionId,
       traceparent,
       node: this.#parts.node,
-      actor: (name) => this.questions.to(name),
-      log: (...values) => post([FromWorker.log, origin, runId, dagId, functionId, attempt, values.map(toErrorWire)]),
+      actor: (name) => this.actorCalls.to(name),
+      log: (...values) => post([FromThread.log, origin, runId, dagId, functionId, attempt, values.map(toErrorWire)]),
     };
   }
 }

@@ -1,4 +1,4 @@
-/** Which variables the source of a function uses and does not define: what it would need from around it. */
+/** Finds the free variables of a function's source: names it uses but does not define. */
 import { parse } from 'acorn';
 import { analyze } from 'eslint-scope';
 import { toExpression } from './code.ts';
@@ -6,7 +6,7 @@ import { toExpression } from './code.ts';
 /**
  * Names that are neither defined in the source nor global here, each once.
  *
- * @throws a `SyntaxError` when the source cannot be parsed
+ * @throws `SyntaxError` when the source cannot be parsed
  */
 export function freeVariables(source: string): string[] {
   const text = `(${toExpression(source)})`;
@@ -14,7 +14,7 @@ export function freeVariables(source: string): string[] {
   const scopes = analyze(tree as Parameters<typeof analyze>[0], { ecmaVersion: 2025, sourceType: 'script' });
   const names = scopes
     .globalScope!.through.map(({ identifier }) => identifier as unknown as { name: string; start: number })
-    // `typeof x` is how code asks whether there is an x at all.
+    // `typeof x` tests whether `x` exists, so it is no use of it.
     .filter(({ start }) => !/typeof\s*\(?\s*$/.test(text.slice(0, start)))
     .map(({ name }) => name);
   return [...new Set(names)].filter((name) => !(name in globalThis) && name !== 'arguments');

@@ -1,44 +1,44 @@
 /**
- * Modules that a thread imports: told before and after, so that a thread that is stuck in one can be found and ended;
- * and compared with what the node announced, so that no two threads run different versions.
+ * The imports of a thread. It reports each before and after, so that a thread stuck in one can be found and ended. It
+ * compares modules with the announced versions, so that no two threads run different ones.
  */
 import { type FileMark, firstChanged } from '../../code/file-mark.ts';
-import { FromWorker } from '../wire.ts';
+import { FromThread } from '../wire.ts';
 
 export class Imports {
   readonly #post: (message: unknown[]) => void;
   readonly #done = new Set<string>();
   readonly #expected = new Map<string, readonly FileMark[]>();
-  /** Modules that changed while they were imported: what is here is nobody's version. */
+  /** Modules that changed during their import, so that the loaded version is undefined. */
   readonly #spoilt = new Map<string, string>();
 
   constructor(post: (message: unknown[]) => void) {
     this.#post = post;
   }
 
-  /** What a module is made of, as the node announced. */
+  /** Sets the files of a module, as the node announced them. */
   expect(url: string, files: readonly FileMark[]): void {
     this.#expected.set(url, files);
   }
 
   /**
-   * What a module exports.
+   * The exports of a module.
    *
-   * @param module what users call it
-   * @throws `FUNCTION_NOT_FOUND` when it is not there; `MODULE_FAILED` when it cannot be imported; `VERSION_MISMATCH`
-   *   when it is not what was announced
+   * @param module the name users gave
+   * @throws `FUNCTION_NOT_FOUND` when it is missing; `MODULE_FAILED` when the import fails; `VERSION_MISMATCH` when
+   *   it differs from what was announced
    */
   async load(url: string, module = url): Promise<Record<string, unknown>> {
     if (this.#done.has(url)) return this.#import(url, module);
     const files = this.#expected.get(url) ?? [];
     const changed = this.#spoilt.get(url) ?? firstChanged(files);
     if (changed !== undefined) return this.#refuse(url, module, changed);
-    this.#post([FromWorker.importing, module]);
+    this.#post([FromThread.importing, module]);
     let exports: Record<string, unknown>;
     try {
       exports = await this.#import(url, module);
     } finally {
-      this.#post([FromWorker.imported, module]);
+      this.#post([FromThread.imported, module]);
     }
     const now = firstChanged(files);
     if (now !== undefined) {
@@ -53,13 +53,13 @@ export class Imports {
     try {
       return (await import(url)) as Record<string, unknown>;
     } catch (cause) {
-      const { moduleError } = await import('../../code/module-error.ts'); // rarely needed, and it needs much
+      const { moduleError } = await import('../../code/module-error.ts'); // rarely needed, and large
       throw await moduleError(module, url, cause);
     }
   }
 
   async #refuse(url: string, module: string, path: string): Promise<never> {
-    this.#post([FromWorker.changed, url, path]);
+    this.#post([FromThread.changed, url, path]);
     const { changedError } = await import('../../code/module-error.ts');
     throw changedError(module, path);
   }

@@ -1,10 +1,10 @@
 /**
- * The one place where user functions are called.
+ * The only place that calls user functions.
  *
- * A worker that calls few distinct functions from one loop lets V8 inline them into it: the loop is then compiled, and
- * thrown away, again and again along with the user's code, which made CPU-bound functions two to six times slower in
- * our measurements. So the call sites are shown many functions first; V8 then treats them as megamorphic and leaves
- * user code to be compiled by itself.
+ * A thread that calls few distinct functions from one loop makes V8 inline them into that loop. The loop is then
+ * compiled and discarded again and again, together with the user's code, which made CPU-bound functions two to six
+ * times slower in our measurements. So `warmUp` passes many functions through the call sites first: V8 then treats them
+ * as megamorphic and compiles user code separately.
  */
 import type { Callable } from './code.ts';
 
@@ -23,9 +23,9 @@ export function invoke(fn: Callable, args: readonly unknown[]): unknown {
   }
 }
 
-/** Shows each call site more functions than V8 remembers by themselves. */
+/** Calls more functions at each call site than V8's inline caches hold. */
 export function warmUp(): void {
-  // Made by `eval`, as closures of one function literal would count as one.
+  // Made by `eval`, because closures of one function literal count as one function.
   const dummies = Array.from(
     { length: 8 },
     // eslint-disable-next-line no-eval

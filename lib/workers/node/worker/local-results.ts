@@ -1,51 +1,54 @@
 /**
- * What the functions of a batch may take of each other, and of other workers: own results by index, then what is handed
- * over by place.
+ * Results that functions of a batch may take: those of the same batch by index, then imports from other threads by
+ * place.
  */
 import { decode } from '../../store/encode.ts';
 import { cloneView, Payload } from '../../store/payload.ts';
 
-// Stands for a function that gave no result, and never will here.
+// Marks a function without a result here.
 export const nothing = Symbol('nothing');
 
-// Stands for what another worker has not handed over yet.
+// Marks an import that has not arrived.
 export const pending = Symbol('pending');
 
-export class Held {
+export class LocalResults {
   readonly #size: number;
   readonly #own: unknown[] = [];
   readonly #imports: unknown[];
 
   /**
    * @param size how many functions the batch has
-   * @param imports how many results other workers hand over
+   * @param imports how many results come from other threads
    */
   constructor(size: number, imports: number) {
     this.#size = size;
     this.#imports = new Array<unknown>(imports).fill(pending);
   }
 
-  /** The result of the next function: itself, a `Payload`, or `nothing`. */
+  /** Adds the result of the next function: a value, a `Payload`, or `nothing`. */
   push(value: unknown): void {
     this.#own.push(value);
   }
 
-  /** What another worker has handed over, or `nothing`. */
+  /** Sets an import: a value, a `Payload`, or `nothing`. */
   import(place: number, value: unknown): void {
     this.#imports[place] = value;
   }
 
-  /** What has not been handed over will not be. */
+  /** Marks an import that has not arrived as missing. */
   giveUp(place: number): void {
     if (this.#imports[place] === pending) this.#imports[place] = nothing;
   }
 
-  /** Whether it is for another worker to hand over, and has not been. */
+  /** Whether an import has not arrived yet. */
   isPending(index: number): boolean {
     return this.get(index) === pending;
   }
 
-  /** Whether all of some that were awaited have come, or one of them never will. Takes out those that have come. */
+  /**
+   * Whether all awaited results have arrived, or one of them never will. Removes those that have arrived from
+   * `awaited`.
+   */
   settles(awaited: number[]): boolean {
     for (let last = awaited.at(-1); last !== undefined; last = awaited.at(-1)) {
       if (this.isPending(last)) return false;
@@ -55,12 +58,12 @@ export class Held {
     return true;
   }
 
-  /** Takes it for what will not come in time. */
+  /** Stops waiting for a result. */
   giveUpOn(index: number): void {
     this.giveUp(index - this.#size);
   }
 
-  /** As it was pushed or imported. */
+  /** The stored form. */
   get(index: number): unknown {
     return index < this.#size ? this.#own[index] : this.#imports[index - this.#size];
   }
@@ -70,17 +73,17 @@ export class Held {
     return value !== nothing && value !== pending;
   }
 
-  /** What `has` says is there, as a consumer receives it: a copy of its own, as it would be from any other thread. */
+  /** A copy for a function that takes it, as if it came from another thread. Requires `has`. */
   take(index: number): unknown {
     const value = this.get(index);
     if (!(value instanceof Payload)) return copyOf(value);
     const decoded = decode(value.data);
-    // The bytes of a small Buffer are no shared memory, and travel with it.
+    // The bytes of a small Buffer are not shared memory; they belong to the payload.
     return ArrayBuffer.isView(decoded) && decoded.buffer instanceof ArrayBuffer ? cloneView(decoded) : decoded;
   }
 }
 
-/** A copy as another thread would get it. */
+/** A copy, as another thread would receive it. */
 export function copyOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return ArrayBuffer.isView(value) && value.buffer instanceof ArrayBuffer ? cloneView(value) : structuredClone(value);

@@ -1,27 +1,27 @@
-/** Where what is printed in a worker goes: to stderr, or to whoever wants to know which function said it. */
+/** Redirects the output of a thread: to stderr, or to events that name the function that printed it. */
 import { StringDecoder } from 'node:string_decoder';
 
-// What is so long, in characters, is told though its line has no end yet.
-const longest = 16_384;
+// Longer text, in characters, is reported before its line ends.
+const maxHeldChars = 16_384;
 
 /** A function of a batch: the batch, and its index in it. */
 type Running = readonly [number, number];
 
-/** What functions print, whole lines at a time. */
-export class Prints {
-  /** The function that runs. */
+/** Collects what functions print, in whole lines. */
+export class OutputCapture {
+  /** The running function. */
   readonly running: () => Running | undefined;
-  readonly #tell: (by: Running, text: string) => void;
-  /** Who printed what is held. */
+  readonly #report: (by: Running, text: string) => void;
+  /** The function that printed the held text. */
   #by: Running | undefined;
   readonly #streams = { stdout: new Lines(), stderr: new Lines() } as const;
 
-  constructor(running: () => Running | undefined, tell: (by: Running, text: string) => void) {
+  constructor(running: () => Running | undefined, report: (by: Running, text: string) => void) {
     this.running = running;
-    this.#tell = tell;
+    this.#report = report;
   }
 
-  /** Takes what a function printed. */
+  /** Adds text that a function printed. */
   print(
     by: Running,
     stream: 'stdout' | 'stderr',
@@ -30,27 +30,27 @@ export class Prints {
   ): void {
     const lines = this.#streams[stream].add(chunk, encoding);
     this.#by = by;
-    if (lines !== '') this.#tell(by, lines);
+    if (lines !== '') this.#report(by, lines);
   }
 
-  /** Tells what is held. To be called before a function ends. */
+  /** Reports the held text. Call it before a function ends. */
   flush(): void {
     const by = this.#by;
     if (by === undefined) return;
     this.#by = undefined;
     for (const stream of [this.#streams.stdout, this.#streams.stderr]) {
       const text = stream.end();
-      if (text !== '') this.#tell(by, text);
+      if (text !== '') this.#report(by, text);
     }
   }
 }
 
-/** The end of one stream that is not told yet. */
+/** The unreported rest of one stream. */
 class Lines {
   readonly #decoder = new StringDecoder();
   #text = '';
 
-  /** Gives the lines that are whole by now, as one text. */
+  /** Adds text. @returns the lines that are now complete */
   add(chunk: string | Uint8Array, encoding: BufferEncoding | undefined): string {
     const isText = typeof chunk === 'string' && encoding === undefined;
     const text =
@@ -58,7 +58,7 @@ class Lines {
       (isText
         ? this.#decoder.end() + chunk
         : this.#decoder.write(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : Buffer.from(chunk)));
-    const end = text.length > longest ? text.length : text.lastIndexOf('\n') + 1;
+    const end = text.length > maxHeldChars ? text.length : text.lastIndexOf('\n') + 1;
     this.#text = text.slice(end);
     return text.slice(0, end);
   }
@@ -71,11 +71,12 @@ class Lines {
 }
 
 /**
- * Has this thread print to stderr, all of it.
+ * Redirects this thread's output to stderr.
  *
- * @param prints takes what functions print; what is printed while none runs goes to stderr. Undefined: all goes there
+ * @param prints receives output of functions; output between functions goes to stderr. Undefined: everything goes to
+ *   stderr
  */
-export function redirectPrints(prints: Prints | undefined): void {
+export function redirectPrints(prints: OutputCapture | undefined): void {
   const { stdout, stderr } = process;
   const print = stderr.write.bind(stderr) as (chunk: string | Uint8Array, ...rest: unknown[]) => boolean;
   if (prints === undefined) {

@@ -2,32 +2,32 @@
 import { Head, headBits, Word } from '../program.ts';
 import { ArgTag } from '../wire.ts';
 import { references } from './arguments.ts';
-import type { Held } from './local-results.ts';
+import type { LocalResults } from './local-results.ts';
 
 export class Reader {
   readonly #words: Int32Array;
   readonly #values: readonly unknown[];
-  readonly #held: Held | undefined;
+  readonly #held: LocalResults | undefined;
   #at: number;
   #nextValue = 0;
-  /** Of the function that was read last. */
+  /** Code number of the current function. */
   code = 0;
-  /** Undefined when it was not sent, as nobody will ask. */
+  /** Undefined when it was not sent, because no code here uses contexts. */
   functionId: string | undefined;
   /** From 1. */
   attempt = 0;
   /** The code of its `retryIf`; -1: none. */
-  judge = -1;
+  retryIf = -1;
   /** Whether another function takes its result. */
   isRead = true;
-  /** Its place in a trace, when it is named; undefined: nobody traces. */
+  /** Its place in a trace, when it is named; undefined: not traced. */
   traceparent: string | undefined;
-  /** Its arguments as read: values; when `tagged`, pairs of `ArgTag` and what it says. */
+  /** Its arguments: values, or, when `tagged`, pairs of `ArgTag` and argument. */
   args: unknown[] = [];
   tagged = false;
 
   /** @param at where the program starts in `words` */
-  constructor(words: Int32Array, at: number, values: readonly unknown[], held: Held | undefined) {
+  constructor(words: Int32Array, at: number, values: readonly unknown[], held: LocalResults | undefined) {
     this.#words = words;
     this.#at = at;
     this.#values = values;
@@ -35,9 +35,9 @@ export class Reader {
   }
 
   /**
-   * Goes to the next function.
+   * Reads the next function.
    *
-   * @returns false when it needs a result of the same batch that is not there
+   * @returns false when it needs a result of the same batch that does not exist
    */
   next(): boolean {
     const words = this.#words;
@@ -50,7 +50,7 @@ export class Reader {
       this.functionId = this.#values[this.#nextValue++] as string;
       this.traceparent = (head & Head.traced) === 0 ? undefined : (this.#values[this.#nextValue++] as string);
       this.attempt = words[this.#at++]!;
-      this.judge = (head & Head.judged) === 0 ? -1 : words[this.#at++]!;
+      this.retryIf = (head & Head.hasRetryIf) === 0 ? -1 : words[this.#at++]!;
     }
     return this.#readArgs(head >> headBits);
   }
@@ -61,15 +61,15 @@ export class Reader {
   }
 
   /**
-   * Which of the results that the next function takes other workers have yet to hand over. None when it cannot run
-   * anyway, as some other that it takes is not there and never will be: nothing is to be waited for then.
+   * Results of other threads that the next function still waits for. Empty when it cannot run anyway, because another
+   * argument will never exist.
    */
   awaited(): number[] {
     const words = this.#words;
     const head = words[this.#at + 1]!;
-    if ((head & Head.fed) === 0) return [];
+    if ((head & Head.hasImports) === 0) return [];
     const needed: number[] = [];
-    let at = this.#at + 2 + ((head & Head.named) === 0 ? 0 : 1) + ((head & Head.judged) === 0 ? 0 : 1);
+    let at = this.#at + 2 + ((head & Head.named) === 0 ? 0 : 1) + ((head & Head.hasRetryIf) === 0 ? 0 : 1);
     let value = this.#nextValue + ((head & Head.named) === 0 ? 0 : 1) + ((head & Head.traced) === 0 ? 0 : 1);
     for (const end = at + (head >> headBits); at < end; at++) {
       const word = words[at]!;
@@ -102,7 +102,7 @@ export class Reader {
         case Word.local: {
           const index = word >> 2;
           if (this.#held!.has(index)) args[k] = this.#held!.take(index);
-          else complete = false; // what follows is read all the same, as the next function starts behind it
+          else complete = false; // read the rest anyway: the next function starts behind it
           break;
         }
         default:

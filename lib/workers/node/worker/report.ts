@@ -1,29 +1,29 @@
-/** What a batch has given and not yet told: results as they were when their function returned. */
+/** Collects the results of a batch for the next report, as they were when their functions returned. */
 import { toErrorWire } from '../../../core/error-wire.ts';
 import { isHandoffError } from '../../../core/errors.ts';
 import { encode, notSerializable } from '../../store/encode.ts';
 import { Payload } from '../../store/payload.ts';
-import { type FailureWire, FromWorker, placed, ReportKind } from '../wire.ts';
-import { copyOf, type Held, nothing } from './local-results.ts';
+import { type FailureWire, FromThread, placed, ReportKind } from '../wire.ts';
+import { copyOf, type LocalResults, nothing } from './local-results.ts';
 
-// When a function, or few that were timed together, take so long, in ms, it is told which.
-const placedFrom = 1;
+// A measurement of at least this many ms names its functions.
+const minPlacedMs = 1;
 
 /** Sends a message to the node. The buffers in `transfer` go with it and are gone here. */
 export type Post = (message: unknown[], transfer?: ArrayBuffer[]) => void;
 
 export interface ReportOptions {
-  /** Tell when each function began and ended. */
+  /** Report when each function began and ended. */
   readonly spans: boolean;
-  /** Where results are held for those that take them; undefined when none does. */
-  readonly held: Held | undefined;
+  /** Holds results for functions that take them; undefined: none does. */
+  readonly held: LocalResults | undefined;
 }
 
 export class Report {
   readonly #batch: number;
   readonly #post: Post;
   readonly #spansWanted: boolean;
-  readonly #held: Held | undefined;
+  readonly #held: LocalResults | undefined;
   #values: unknown[] = [];
   #exceptions: number[] = [];
   /** The bytes of results that no other thread reads. */
@@ -32,7 +32,7 @@ export class Report {
   #spans: number[] = [];
   /** See `BatchReport`. */
   #durations: number[] = [];
-  /** Index of the first function that has not been told. */
+  /** Index of the first function that is not reported. */
   #first = 0;
 
   constructor(batch: number, { spans, held }: ReportOptions, post: Post) {
@@ -43,10 +43,10 @@ export class Report {
   }
 
   /**
-   * Notes a result.
+   * Adds a result.
    *
-   * @param posting whether the report is sent right away, which copies the value; else it is copied here, as what the
-   *   function has kept of it may change before
+   * @param posting whether the report is sent right away, which copies the value. Otherwise it is copied here,
+   *   because the function may have kept a reference and change it later
    * @param isRead whether another function takes the result
    */
   succeed(value: unknown, posting: boolean, isRead: boolean): void {
@@ -76,7 +76,7 @@ export class Report {
     this.#held?.push(nothing);
   }
 
-  /** It cannot be begun: a result that it takes is gone. */
+  /** The function cannot begin: one of its arguments is lost. */
   lose(file: string): void {
     this.#except(ReportKind.lost, file);
     this.#held?.push(nothing);
@@ -87,16 +87,16 @@ export class Report {
     this.#held?.push(nothing);
   }
 
-  /** How many functions have been told. */
-  get told(): number {
+  /** How many functions are reported. */
+  get reported(): number {
     return this.#first;
   }
 
-  /** How long the last `count` functions, all of one code, took, in ms of this thread's clock. */
+  /** Adds the duration of the last `count` functions, all of one code, in ms of this thread's clock. */
   measure(code: number, count: number, begun: number, ended: number): void {
     const durations = this.#durations;
     const last = durations.length - 3;
-    if (ended - begun >= placedFrom) {
+    if (ended - begun >= minPlacedMs) {
       durations.push(code, placed(this.#lastRun(), count), ended - begun);
     } else if (last >= 0 && durations[last] === code && durations[last + 1]! > 0) {
       durations[last + 1]! += count;
@@ -107,7 +107,7 @@ export class Report {
     if (this.#spansWanted) this.#spans.push(performance.timeOrigin + begun, performance.timeOrigin + ended);
   }
 
-  /** Tells what there is to tell. A value that turns out not to be sendable is told as a failure of its function. */
+  /** Sends the report. A value that turns out not to be sendable becomes a failure of its function. */
   flush(): void {
     const count = this.#values.length;
     if (count === 0) return;
@@ -138,7 +138,7 @@ export class Report {
   #message(): unknown[] {
     const exceptions = this.#exceptions.length === 0 ? null : this.#exceptions;
     return [
-      FromWorker.ended,
+      FromThread.ended,
       this.#batch,
       this.#values.length,
       exceptions,
@@ -148,7 +148,7 @@ export class Report {
     ];
   }
 
-  /** Index of the last function that was run. */
+  /** Index of the last function that ran. */
   #lastRun(): number {
     let index = this.#first + this.#values.length - 1;
     for (
@@ -174,12 +174,12 @@ export class Report {
   }
 }
 
-/** Whether it is a view of some of a buffer, all of which a port would copy. */
+/** Whether it is a view of part of a buffer: a port would copy the whole buffer. */
 function isPart(value: unknown): boolean {
   return ArrayBuffer.isView(value) && value.byteLength < value.buffer.byteLength && value.buffer instanceof ArrayBuffer;
 }
 
-/** Values that need no copy and no look: they cannot change, and any port takes them. */
+/** Values that need no copy and no check: they are immutable, and any port takes them. */
 function isPlain(value: unknown): boolean {
   switch (typeof value) {
     case 'number':

@@ -1,4 +1,4 @@
-/** A worker thread's entry: one long-lived task that listens on its ports until it is told to stop. */
+/** The entry of a thread: one long-lived task that serves its ports until the node stops it. */
 import type { MessagePort } from 'node:worker_threads';
 import { expose } from 'comlink';
 import { endpointOf } from '../../actor/endpoint.ts';
@@ -9,65 +9,64 @@ import { collectFor } from '../../store/shared-memory.ts';
 import {
   type CodeWire,
   type Control,
-  FromWorker,
+  FromThread,
   type ModuleDescription,
   type ServeOptions,
   type SourceDescription,
-  ToWorker,
+  ToThread,
 } from '../wire.ts';
 import { contextSlot } from './context.ts';
 import { Executor } from './executor.ts';
 import type { Imports } from './imports.ts';
 import { warmUp } from './invoke.ts';
-import { Prints, redirectPrints } from './output-capture.ts';
+import { OutputCapture, redirectPrints } from './output-capture.ts';
 
-/** What Piscina runs, once per thread. Resolves when the worker has been told to stop. */
+/** Piscina runs this once per thread. Resolves when the node has stopped the thread. */
 export function serve({ port, control, node, cursors, programs, output, memoryBudget }: ServeOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const prints = new Prints(
+  const prints = new OutputCapture(
     () => executor.running(),
-    (by, text) => port.postMessage([FromWorker.print, ...by, text]),
+    (by, text) => port.postMessage([FromThread.print, ...by, text]),
   );
   const executor: Executor = new Executor({ node, cursors, programs, prints }, (message, transfer) =>
     port.postMessage(message, transfer),
   );
-  // Node ends the thread after this; here the error still has its class.
-  const onCrash = (error: unknown): void => port.postMessage([FromWorker.crashing, toErrorWire(error)]);
+  // Node ends the thread after this event; here the error still has its class.
+  const onCrash = (error: unknown): void => port.postMessage([FromThread.crashing, toErrorWire(error)]);
   process.on('uncaughtExceptionMonitor', onCrash);
   if (output !== 'inherit') redirectPrints(output === 'events' ? prints : undefined);
   if (memoryBudget !== undefined) collectFor(memoryBudget);
   warmUp();
   port.on('message', (message: unknown[]) => {
     switch (message[0]) {
-      case ToWorker.batch:
+      case ToThread.batch:
         return executor.accept(message);
-      case ToWorker.define:
+      case ToThread.define:
         return executor.codes.define(
           message[1] as number,
           message[2] as CodeWire,
           message[3] as readonly FileMark[] | undefined,
         );
-      case ToWorker.peer:
-        return executor.peers.connect(message[1] as number, message[2] as MessagePort);
-      case ToWorker.answer:
-        return executor.questions.answered(message[1] as number, message[2] as boolean, message[3]);
-      case ToWorker.cancel:
-        prints.flush(); // the thread may be ended soon
+      case ToThread.connect:
+        return executor.gang.connect(message[1] as number, message[2] as MessagePort);
+      case ToThread.answer:
+        return executor.actorCalls.answered(message[1] as number, message[2] as boolean, message[3]);
+      case ToThread.cancel:
+        prints.flush(); // the thread may end soon
         return executor.cancel(message[1] as number, message[2] as 'aborted' | 'timeout');
-      case ToWorker.stop:
+      case ToThread.stop:
         process.off('uncaughtExceptionMonitor', onCrash);
         port.close();
         control.close();
-        executor.peers.close();
+        executor.gang.close();
         return resolve();
     }
   });
-  // What cannot be read may be a batch, of which nobody would ever hear again: the node must see that this thread is no
-  // good.
+  // The lost message may be a batch, for which the node would wait forever. So let the thread crash.
   port.on('messageerror', (cause) => {
     throw new HandoffError(
       'NOT_SERIALIZABLE',
-      `A worker thread was sent what it cannot read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `A worker thread received a message that it cannot read: ${cause instanceof Error ? cause.message : String(cause)}`,
       { cause },
     );
   });
@@ -75,7 +74,7 @@ export function serve({ port, control, node, cursors, programs, output, memoryBu
     { describe: (url, files) => describe(executor.codes.imports, url, files), freeVariables } satisfies Control,
     endpointOf(control),
   );
-  port.postMessage([FromWorker.ready]);
+  port.postMessage([FromThread.ready]);
   return promise;
 }
 
@@ -97,7 +96,7 @@ async function describe(imports: Imports, url: string, files: readonly FileMark[
   }
 }
 
-/** Functions of the default export that are no exports themselves. Reads no getters. */
+/** Functions of the default export that are not exports themselves. Reads no getters. */
 function hiddenIn(exports: Record<string, unknown>): string[] {
   const whole = exports['default'];
   if ((typeof whole !== 'object' && typeof whole !== 'function') || whole === null) return [];

@@ -1,43 +1,40 @@
-/** How long functions take, by a clock that is read as seldom as will do. */
+/** Measures how long functions take, reading the clock as rarely as possible. */
 import type { Batch } from './batch.ts';
 
-// Functions of one code that take less than this, in ms, are timed together, as reading the clock would be a good part
-// of them.
-const clockEach = 0.002;
-const clockTogether = 8;
+// Functions of one code that take less than this, in ms, are timed in groups: reading the clock would take as long as
+// they do.
+const maxGroupedMs = 0.002;
+const groupSize = 8;
 
-// A function that takes so long, in ms, is not begun before those that are done have been told of.
-const longMs = 0.2;
+// ms from which a function counts as long: finished results are reported before it begins.
+const minLongMs = 0.2;
 
 export class Stopwatch {
-  /** When the clock was last read, in ms: a function ended then, and so the next begins. */
+  /** The last reading of the clock, in ms. The previous function ended then, so the next one begins. */
   now = 0;
-  /** Functions that have ended since, all of one code. */
+  /** Functions of one code that ended since that reading. */
   #untimed = 0;
   #code = -1;
-  /** By code: ms that the last ones took; a hole: none were timed. */
+  /** By code: ms of the last measurement; a hole: none yet. */
   readonly #last: number[] = [];
-  /** How many are timed together. */
-  #stride = 1;
-  /** By code: how many; a hole: one. */
-  readonly #strides: number[] = [];
+  /** How many functions are timed together. */
+  #groupSize = 1;
+  /** By code: how many are timed together; a hole: one. */
+  readonly #groupSizes: number[] = [];
 
-  /** What has passed until now is nobody's time. */
+  /** Skips the time until now. */
   restart(): void {
     this.now = performance.now();
   }
 
-  /** The next functions are timed one by one. */
+  /** Times the next functions individually. */
   slow(): void {
-    this.#stride = 1;
+    this.#groupSize = 1;
   }
 
-  /**
-   * Whether functions of some code may take so long that what is finished should be told before; those that are not
-   * known may.
-   */
+  /** Whether functions of some code may be long. Unknown ones may. */
   isLong(code: number): boolean {
-    return !(this.#last[code]! < longMs);
+    return !(this.#last[code]! < minLongMs);
   }
 
   /** A function is about to begin. */
@@ -45,16 +42,16 @@ export class Stopwatch {
     if (code === this.#code) return;
     this.read(batch);
     this.#code = code;
-    this.#stride = this.#strides[code] ?? 1;
+    this.#groupSize = this.#groupSizes[code] ?? 1;
   }
 
   /** A function has ended. */
   ended(batch: Batch): void {
     this.#untimed++;
-    if (this.#untimed >= this.#stride || batch.observed) this.read(batch);
+    if (this.#untimed >= this.#groupSize || batch.observed) this.read(batch);
   }
 
-  /** Times what has ended since the clock was last read. */
+  /** Attributes the time since the last reading to the functions that ended. */
   read({ report, observed }: Batch): void {
     if (this.#untimed === 0) return;
     const before = this.now;
@@ -64,7 +61,7 @@ export class Stopwatch {
     const ms = this.now - before;
     this.#last[code] = ms / count;
     report.measure(code, count, before, this.now);
-    this.#strides[code] = this.#stride = !observed && ms < clockEach * count ? clockTogether : 1;
+    this.#groupSizes[code] = this.#groupSize = !observed && ms < maxGroupedMs * count ? groupSize : 1;
     this.#untimed = 0;
   }
 }

@@ -1,18 +1,18 @@
 /**
- * Runs functions inside the trace context that they were sent with, so that what an OpenTelemetry SDK of this thread
- * starts meanwhile becomes part of the trace. Where the thread has none, nothing happens.
+ * Runs functions in the trace context they were sent with, so that spans of an OpenTelemetry SDK in this thread join
+ * the trace. Without OpenTelemetry it has no effect.
  */
-import { resolve, type Surroundings } from './arguments.ts';
+import { resolve, type ArgumentSources } from './arguments.ts';
 import type { Callable } from './code.ts';
 import { invoke } from './invoke.ts';
 
 type Api = typeof import('@opentelemetry/api');
 
 class TraceContext {
-  /** Null: it is not installed. */
+  /** Null: not installed. */
   #api: Api | null | undefined;
 
-  /** Whether functions can be called in it. */
+  /** Whether `load` has finished. */
   get isLoaded(): boolean {
     return this.#api !== undefined;
   }
@@ -26,12 +26,12 @@ class TraceContext {
     return this.#within(traceparent, () => invoke(fn, args));
   }
 
-  /** Puts arguments together, with the inline functions among them. */
-  resolve(traceparent: string, args: readonly unknown[], around: Surroundings): unknown[] | Promise<unknown[]> {
+  /** Resolves arguments, including inline functions. */
+  resolve(traceparent: string, args: readonly unknown[], around: ArgumentSources): unknown[] | Promise<unknown[]> {
     return this.#within(traceparent, () => resolve(args, 0, args.length / 2, around));
   }
 
-  /** @param traceparent as W3C Trace Context has it: `version-traceId-spanId-flags` */
+  /** @param traceparent W3C Trace Context: `version-traceId-spanId-flags` */
   #within<Result>(traceparent: string, work: () => Result): Result {
     if (this.#api === null || this.#api === undefined) return work();
     const { context, ROOT_CONTEXT, trace } = this.#api;

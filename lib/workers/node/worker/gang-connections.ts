@@ -1,35 +1,32 @@
-/**
- * The other workers that this one is in a gang with: results come from them and go to them, without the main thread
- * between.
- */
+/** The direct connections to the other threads of a gang: results pass between them without the main thread. */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Payload, type PayloadData } from '../../store/payload.ts';
 import { ExportKind } from '../wire.ts';
-import { type Held, nothing } from './local-results.ts';
+import { type LocalResults, nothing } from './local-results.ts';
 
-/** A batch that takes results of others. */
+/** A batch that takes results of other threads. */
 interface Importer {
-  readonly held: Held;
+  readonly held: LocalResults;
   readonly sources: Int32Array;
 }
 
-interface Peer {
+interface Connection {
   readonly port: MessagePort;
-  /** What it is yet to be told: `batch, place, kind, value, …` */
+  /** Entries that are not sent yet: `batch, place, kind, value, …` */
   outgoing: unknown[];
 }
 
-// So much is told at once at most, as a peer may be waiting for the first of it.
-const manyExports = 64;
+// At this many entries they are sent, because the other thread may be waiting for the first.
+const maxQueuedResults = 64;
 
-export class Peers {
-  readonly #peers = new Map<number, Peer>();
+export class GangConnections {
+  readonly #connections = new Map<number, Connection>();
   readonly #importers = new Map<number, Importer>();
-  /** What came for batches that have not arrived yet. */
+  /** Entries for batches that have not arrived yet. */
   readonly #early = new Map<number, unknown[]>();
-  /** The last batch that was expected. */
+  /** The newest batch that has arrived. */
   #last: number | undefined;
-  /** Called when something has come while nobody polled. */
+  /** Called when results arrive without a poll. */
   readonly #onArrival: () => void;
 
   constructor(onArrival: () => void) {
@@ -37,7 +34,7 @@ export class Peers {
   }
 
   connect(address: number, port: MessagePort): void {
-    this.#peers.set(address, { port, outgoing: [] });
+    this.#connections.set(address, { port, outgoing: [] });
     port.on('message', (message: unknown[]) => {
       this.#receive(message);
       this.#onArrival();
@@ -48,52 +45,52 @@ export class Peers {
     };
     port.on('messageerror', giveUp); // the main thread has the same results
     port.on('close', () => {
-      this.#peers.delete(address);
+      this.#connections.delete(address);
       giveUp();
     });
   }
 
-  /** A batch has arrived: what comes for it, and what has come, is put into `held`. */
-  expect(batch: number, held: Held, sources: Int32Array): void {
+  /** A batch has arrived: its imports go into `held`, both those already here and later ones. */
+  expect(batch: number, held: LocalResults, sources: Int32Array): void {
     const importer = { held, sources };
     this.#importers.set(batch, importer);
     this.#last = batch;
     const early = this.#early.get(batch);
     if (early !== undefined) this.#receive(early);
-    // Batches arrive in the order of their ids: those before it never will.
+    // Batches arrive in the order of their ids, so earlier ones never will.
     for (const id of this.#early.keys()) if (!this.#isToCome(id)) this.#early.delete(id);
-    for (const address of new Set(sources)) if (!this.#peers.has(address)) this.#giveUpOn(importer, address);
+    for (const address of new Set(sources)) if (!this.#connections.has(address)) this.#giveUpOn(importer, address);
   }
 
-  /** A batch is through. */
+  /** A batch has ended. */
   forget(batch: number): void {
     this.#importers.delete(batch);
   }
 
-  /** Hands a result over, or `nothing`; with the next `flush` at the latest. */
-  tell(address: number, batch: number, place: number, value: unknown): void {
-    const peer = this.#peers.get(address);
-    if (peer === undefined) return;
-    if (value === nothing) peer.outgoing.push(batch, place, ExportKind.nothing, undefined);
-    else if (value instanceof Payload) peer.outgoing.push(batch, place, ExportKind.payload, value.data);
-    else peer.outgoing.push(batch, place, ExportKind.value, value);
-    if (peer.outgoing.length >= 4 * manyExports) send(peer);
+  /** Queues a result, or `nothing`. It is sent at the next `flush`, or earlier. */
+  queue(address: number, batch: number, place: number, value: unknown): void {
+    const connection = this.#connections.get(address);
+    if (connection === undefined) return;
+    if (value === nothing) connection.outgoing.push(batch, place, ExportKind.nothing, undefined);
+    else if (value instanceof Payload) connection.outgoing.push(batch, place, ExportKind.payload, value.data);
+    else connection.outgoing.push(batch, place, ExportKind.value, value);
+    if (connection.outgoing.length >= 4 * maxQueuedResults) send(connection);
   }
 
   flush(): void {
-    for (const peer of this.#peers.values()) if (peer.outgoing.length > 0) send(peer);
+    for (const connection of this.#connections.values()) if (connection.outgoing.length > 0) send(connection);
   }
 
-  /** Takes in what has come, without giving up the thread. */
+  /** Reads messages that have arrived, without yielding the thread. */
   poll(): void {
-    for (const { port } of this.#peers.values()) {
+    for (const { port } of this.#connections.values()) {
       for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port))
         this.#receive(got.message as unknown[]);
     }
   }
 
   close(): void {
-    for (const { port } of this.#peers.values()) port.close();
+    for (const { port } of this.#connections.values()) port.close();
   }
 
   #receive(entries: unknown[]): void {
@@ -112,12 +109,12 @@ export class Peers {
     else early.push(...entry);
   }
 
-  /** Whether a batch is after the last that was expected. Ids come round after 2^31 - 1. */
+  /** Whether a batch is newer than the last that arrived. Ids wrap around after 2^31 - 1. */
   #isToCome(batch: number): boolean {
     return this.#last === undefined || (batch !== this.#last && ((batch - this.#last) & 0x7fff_ffff) < 0x4000_0000);
   }
 
-  /** A worker is gone: what it has not handed over will not come. */
+  /** A thread is gone: its missing results will not arrive. */
   #giveUpOn({ held, sources }: Importer, address: number): void {
     for (const [place, source] of sources.entries()) if (source === address) held.giveUp(place);
   }
@@ -134,16 +131,16 @@ function importable(kind: number, value: unknown): unknown {
   }
 }
 
-function send(peer: Peer): void {
-  const entries = peer.outgoing;
-  peer.outgoing = [];
+function send(connection: Connection): void {
+  const entries = connection.outgoing;
+  connection.outgoing = [];
   try {
-    peer.port.postMessage(entries);
+    connection.port.postMessage(entries);
   } catch {
-    // Some value turns out not to be sendable. Its function fails for it, when it is reported.
+    // Some value cannot be sent. Its function will fail when the result is reported.
     for (let k = 0; k < entries.length; k += 4)
       if (!isSendable(entries[k + 3])) entries.splice(k + 2, 2, ExportKind.nothing, undefined);
-    peer.port.postMessage(entries);
+    connection.port.postMessage(entries);
   }
 }
 

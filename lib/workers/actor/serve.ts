@@ -1,4 +1,4 @@
-/** An actor's thread: makes the instance, and runs its methods one at a time. */
+/** Runs in an actor's thread: creates the instance and runs its methods one at a time. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -9,7 +9,7 @@ import type { ActorStart, Answer, FromActor, Reply, ToActor } from './wire.ts';
 
 type Method = (...args: readonly unknown[]) => unknown;
 
-/** What an instance may have beside its methods. */
+/** Optional methods of an instance. */
 interface Instance {
   snapshot?(): unknown;
   restore?(state: unknown): unknown;
@@ -18,15 +18,15 @@ interface Instance {
 }
 
 const start = workerData as ActorStart;
-const tell = (message: FromActor): void => parentPort!.postMessage(message);
-process.on('uncaughtExceptionMonitor', (error) => tell({ type: 'crashing', error: toErrorWire(error) }));
+const post = (message: FromActor): void => parentPort!.postMessage(message);
+process.on('uncaughtExceptionMonitor', (error) => post({ type: 'crashing', error: toErrorWire(error) }));
 if (start.toStderr) process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
 
 try {
   serve(await make(start));
-  tell({ type: 'ready' });
+  post({ type: 'ready' });
 } catch (error) {
-  tell({ type: 'failed', error: toErrorWire(error) });
+  post({ type: 'failed', error: toErrorWire(error) });
   start.port.close();
 }
 
@@ -39,14 +39,14 @@ async function make({ url, module, export: name, files, args, snapshot }: ActorS
     const { moduleError } = await import('../code/module-error.ts');
     throw await moduleError(module, url, cause);
   } finally {
-    tell({ type: 'imported' });
+    post({ type: 'imported' });
   }
   await refuseChanged(module, files);
   const found = exports[name];
   if (typeof found !== 'function' || !isClass(found)) {
     throw new HandoffError(
       'FUNCTION_NOT_FOUND',
-      `Module ${module} does not export a class ${name}: spawn() takes an exported class.`,
+      `Module ${module} does not export a class ${name}. Pass an exported class to spawn().`,
       { module },
     );
   }
@@ -66,7 +66,7 @@ function isClass(fn: Function): boolean {
   return /^class\b/.test(Function.prototype.toString.call(fn));
 }
 
-/** Answers each message when all before it are done. */
+/** Handles each message after all messages before it. */
 function serve(instance: Instance): void {
   let last: Promise<void> = Promise.resolve();
   let received = 0;
@@ -92,8 +92,7 @@ function serve(instance: Instance): void {
         structuredClone(snapshot);
         return { ...reply, snapshot };
       } catch (cause) {
-        // The message is done; that its state cannot be saved is a fault all the same, and must not show only after a
-        // crash.
+        // The method is done. Still report that its state cannot be saved: otherwise this shows only after a crash.
         return failed(
           new HandoffError(
             'NOT_SERIALIZABLE',
@@ -121,7 +120,7 @@ function answer(id: number, method: string, reply: Reply): void {
   try {
     start.port.postMessage({ id, reply } satisfies Answer);
   } catch (cause) {
-    // a host object, which shows only when it is sent
+    // a host object: only sending it shows that it cannot be sent
     start.port.postMessage({
       id,
       reply: failed(notSendable(method, cause instanceof Error ? cause.message : String(cause), cause)),
@@ -153,7 +152,7 @@ async function run(instance: Instance, method: string, args: readonly ValueWire[
   }
 }
 
-/** A method of its class or one that it extends. What every object has is none of them. */
+/** A method of its class or of a base class. Methods of `Object.prototype` do not count. */
 function methodOf(instance: Instance, name: string): Method {
   const found = (instance as Record<string, unknown>)[name];
   if (typeof found === 'function' && name !== 'constructor' && !(name in Object.prototype)) return found as Method;
@@ -181,7 +180,7 @@ function sendable(value: unknown, method: string): ValueWire {
 function notSendable(method: string, why: string, cause?: unknown): HandoffError {
   return new HandoffError(
     'NOT_SERIALIZABLE',
-    `${start.export}.${method}() gave what cannot leave its thread: ${why}.`,
+    `The result of ${start.export}.${method}() cannot leave its thread: ${why}.`,
     cause === undefined ? {} : { cause },
   );
 }
