@@ -32,7 +32,7 @@ export function sendAhead(
       if (node === undefined || !node.up || there.has(node.host)) continue;
       there.add(node.host);
       if (node.host === 0) bring(i);
-      else nodes.get(node.name)!.ahead?.(held.data, active.serial);
+      else nodes.get(node.name)!.prefetch?.(held.data, active.serial);
     }
   }
 }

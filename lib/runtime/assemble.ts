@@ -81,7 +81,7 @@ export function assemble(
     publisher,
     {
       memory: memory.memory,
-      exchange: hosts?.cluster.exchange,
+      exchange: hosts?.cluster.objects,
       ask: (question) => actors.answer(question),
       learned: costs.learned,
     },

@@ -142,8 +142,8 @@ export class Hosts implements OtherHosts {
     };
   }
 
-  lend(node: string, events: NodeEvents): NodeEvents {
-    return this.cluster.lend(node, events);
+  fanOut(node: string, events: NodeEvents): NodeEvents {
+    return this.cluster.fanOut(node, events);
   }
 
   nodesChanged(): void {

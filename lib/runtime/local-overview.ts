@@ -1,6 +1,6 @@
 /** The part of an `Overview` that each host answers for itself. */
 import type { TreeNode } from '../workers/supervision/child.ts';
-import type { GuestWork } from '../hosts/cluster/remote-scheduler.ts';
+import type { RemoteWork } from '../hosts/cluster/remote-scheduler.ts';
 import type { Cost } from '../dag/types.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Monitor } from './usage/monitor.ts';
@@ -22,7 +22,7 @@ export interface HereParts {
   /** The id of this host; undefined without a transport. */
   readonly id: string | undefined;
   /** Batches that other hosts run on threads of this host. */
-  guestWork(): readonly GuestWork[];
+  guestWork(): readonly RemoteWork[];
 }
 
 /** A thread of this host. Only the host that sent a batch knows its functions. */

@@ -75,7 +75,7 @@ export class HandoffOverview implements Overview {
     this.#hosts = hosts;
     this.feed = new HandoffFeed(own, () => this.host, hosts);
     this.ownFeed = new HandoffFeed(own, () => this.host, undefined);
-    this.#here = new OverviewHere({ ...parts, own, id: hosts?.id, guestWork: () => hosts?.cluster.guestWork() ?? [] });
+    this.#here = new OverviewHere({ ...parts, own, id: hosts?.id, guestWork: () => hosts?.cluster.remoteWork() ?? [] });
     hosts?.answer('cancel', ([runId], peer) => this.#here.cancel(runId, nameOf(peer)));
     hosts?.answer('explain', ([runId, functionId]) => this.#here.explain(runId, functionId));
     hosts?.answer('functionDetail', ([runId, functionId]) => this.#here.functionDetail(runId, functionId));

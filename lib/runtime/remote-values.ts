@@ -13,20 +13,20 @@ const noRun = 0;
 /** @throws `NOT_SERIALIZABLE` when the value cannot be sent */
 export function pack(value: unknown, cluster: Cluster, to: Peer): Parcel {
   const data = encode(value);
-  return data === undefined ? { value } : { payload: cluster.lendValue(data, to) };
+  return data === undefined ? { value } : { payload: cluster.toWire(data, to) };
 }
 
 /** @throws `NODE_DOWN`, `RESULT_LOST` when its host is gone, or does not hold it any more; `PROTOCOL_ERROR` */
-export async function unpack(parcel: Parcel, { exchange }: Cluster): Promise<unknown> {
+export async function unpack(parcel: Parcel, { objects }: Cluster): Promise<unknown> {
   if (!('payload' in parcel)) return parcel.value;
   const data = fromPayloadWire(parcel.payload);
-  return decodeOwn(data.kind === 'remote' ? await fetchOnce(data, exchange) : data);
+  return decodeOwn(data.kind === 'remote' ? await fetchOnce(data, objects) : data);
 }
 
-async function fetchOnce(data: RemoteData, exchange: Cluster['exchange']): Promise<PayloadData> {
+async function fetchOnce(data: RemoteData, objects: Cluster['objects']): Promise<PayloadData> {
   try {
-    return await exchange.fetch(data);
+    return await objects.fetch(data);
   } finally {
-    exchange.release(noRun, data);
+    objects.release(noRun, data);
   }
 }

@@ -38,7 +38,7 @@ export interface OtherHosts {
   readonly isAlone: boolean;
   start(): Running | Promise<Running>;
   /** Forwards the events of a node to all hosts that use it. */
-  lend(node: string, events: NodeEvents): NodeEvents;
+  fanOut(node: string, events: NodeEvents): NodeEvents;
   /** The list of nodes of this host has changed. */
   nodesChanged(): void;
   /** The capabilities of a node have changed. */
@@ -268,7 +268,7 @@ export class RuntimeTree {
       this.#actors.get(name)?.settings ?? settings,
       mostThreads,
       codes,
-      this.#parts.hosts?.lend(name, events) ?? events,
+      this.#parts.hosts?.fanOut(name, events) ?? events,
       () => driver.active.length > 0 || this.#parts.hosts?.isAlone === false,
     );
     this.#actors.set(name, actor);

@@ -112,7 +112,7 @@ describe('handoff run --join', () => {
     const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address]);
     expect(code).toBe(2);
     expect(stdout).toBe('');
-    expect(stderr).toContain('Module tasks.ts, or something that it imports, is not the same on host');
+    expect(stderr).toContain('Module tasks.ts, or a module it imports, differs between host');
   });
 
   it('exits with 1 when nobody answers, naming whom it asked', async () => {

@@ -144,7 +144,7 @@ describe('handoff node refuses', () => {
     ]);
     expect(code).toBe(2);
     expect(stdout).toBe('');
-    expect(stderr).toContain('needs a secret');
+    expect(stderr).toContain('requires a secret');
     expect(stderr).toContain('HANDOFF_SECRET');
   });
 

@@ -1,23 +1,23 @@
 /**
- * Grants claims on the nodes of this host, to its own scheduler and to those of other hosts: in the order in which they
- * asked, so that none is passed over for good, but for those that ask for nothing that somebody before them waits for.
- * The host alone decides, so claims never exceed what a node has, however many orchestrators there are.
+ * Grants claims on the nodes of this host, to its own scheduler and to those of other hosts, in the order of their
+ * requests, so that none starves. A request may pass earlier ones that share no resource with it. Only this host
+ * decides, so claims never exceed a node's capacity, however many orchestrators there are.
  *
  * ```
  *   node 'a'   other host: cpu 2 │ own scheduler: cpu │ other host: cpu 1 │ other host: gpu 1      the last may pass
  * ```
  *
- * The scheduler of this host asks and is told at once; when it is refused it keeps its place in the line, and is told
+ * The scheduler of this host gets its answer at once. When refused, it keeps its place in the line and is called back
  * when something is free.
  */
 import type { ResourceTracker } from '../../scheduling/resources/resource-tracker.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 
-/** Somebody in a line. */
+/** A waiting request. */
 interface Waiting {
-  /** What it waits for. */
+  /** The resources it waits for. */
   readonly names: Set<string>;
-  /** Undefined: this host's own scheduler, which asks again when it is told. */
+  /** Undefined: this host's own scheduler, which requests again when it is called back. */
   readonly claim: { readonly cost: Cost; readonly claimant: string; granted(): void } | undefined;
 }
 
@@ -25,13 +25,13 @@ export class Admission implements ResourceTracker {
   readonly #tracker: ResourceTracker;
   readonly #onFreed: () => void;
   readonly #lines = new Map<string, Waiting[]>();
-  /** Nodes for which this host's scheduler has asked since it was last told of something free. */
+  /** Nodes that this host's scheduler has requested since its last callback. */
   readonly #asked = new Set<string>();
   #pumping = false;
   #queued = false;
-  #tellsOwn = false;
+  #callsOwn = false;
 
-  /** @param onFreed told when this host's scheduler should ask again */
+  /** @param onFreed called when this host's scheduler should request again */
   constructor(tracker: ResourceTracker, onFreed: () => void) {
     this.#tracker = tracker;
     this.#onFreed = onFreed;
@@ -63,21 +63,22 @@ export class Admission implements ResourceTracker {
     if ((this.#lines.get(node)?.length ?? 0) > 0) this.#pumpSoon(false);
   }
 
-  /** Gives back what another host's function held. */
+  /** Releases the claim of another host's function. */
   releaseOther(node: string, cost: Cost, claimant: string): void {
     this.#tracker.release(node, cost, claimant);
     this.#pumpSoon(true);
   }
 
-  /** A node has more than before: who waits may fit. */
+  /** The capacity of a node has grown, so waiting requests may fit. */
   nodeGrew(): void {
     this.#pumpSoon(true);
   }
 
   /**
-   * Claims for another host's function, as soon as it can be granted.
+   * Claims for another host's function, as soon as the claim can be granted.
    *
-   * @returns takes it out of the line again
+   * @param granted called once, when it is granted
+   * @returns a function that withdraws the request
    */
   claim(node: string, cost: Cost, claimant: string, granted: () => void): () => void {
     let line = this.#lines.get(node);
@@ -89,7 +90,7 @@ export class Admission implements ResourceTracker {
     }
     const waiting: Waiting = { names, claim: { cost, claimant, granted } };
     line.push(waiting);
-    this.#pumpSoon(false); // who is before it may not want it any more
+    this.#pumpSoon(false); // those before it may no longer need their place
     return () => {
       const place = line.indexOf(waiting);
       if (place < 0) return;
@@ -98,7 +99,7 @@ export class Admission implements ResourceTracker {
     };
   }
 
-  /** Whether nobody before this host's scheduler waits for any of it. */
+  /** Whether no earlier request of other hosts shares a resource with it. */
   #mayOwn(node: string, cost: Cost): boolean {
     const line = this.#lines.get(node);
     if (line === undefined || line.length === 0) return true;
@@ -110,9 +111,9 @@ export class Admission implements ResourceTracker {
     return true;
   }
 
-  /** After what goes on now: the scheduler may be at work. */
-  #pumpSoon(tellsOwn: boolean): void {
-    this.#tellsOwn ||= tellsOwn;
+  /** Deferred, because the scheduler may be running right now. */
+  #pumpSoon(callsOwn: boolean): void {
+    this.#callsOwn ||= callsOwn;
     if (this.#queued) return;
     this.#queued = true;
     queueMicrotask(() => {
@@ -126,14 +127,14 @@ export class Admission implements ResourceTracker {
     this.#pumping = true;
     try {
       for (const [node, line] of this.#lines) while (this.#serve(node, line));
-      if (this.#tellsOwn) this.#onFreed(); // it may want what nobody waits for
+      if (this.#callsOwn) this.#onFreed(); // it may want resources that no request waits for
     } finally {
-      this.#tellsOwn = false;
+      this.#callsOwn = false;
       this.#pumping = false;
     }
   }
 
-  /** Serves the first in a line who can be; false when all have to wait. */
+  /** Grants the first request in a line that can be granted; false when all have to wait. */
   #serve(node: string, line: Waiting[]): boolean {
     const wanted = new Set<string>();
     for (const [place, each] of line.entries()) {

@@ -1,26 +1,26 @@
 /**
- * What may come from a peer. A peer that has proved itself may still be of another make, or broken: each number, length
- * and list is bounded by what it can mean, so that no message makes this host work or hold more than the message is
- * long.
+ * Limits for data from a peer. A proven peer may still run another implementation, or be broken. So each number, length
+ * and list is limited to what makes sense, and no message makes this host do more work or hold more memory than its
+ * length justifies.
  */
 import { type PayloadData, partLengths, type Shape } from '../../workers/store/payload.ts';
 
 export type Check = (value: unknown) => boolean;
 
-// No machine has so many cores, no cluster so many members, no node so many resources.
-const mostThreads = 4096;
-const mostMembers = 10_000;
-const mostResources = 1000;
-const mostNodes = 10_000;
-// Of names of nodes, ids of DAGs and functions, names of modules.
-const mostNameLength = 16_384;
-// Hosts number their code by what they have ever run.
-const mostCode = 2 ** 24;
-// More than any machine could hold, and few enough to be counted.
-const mostBytes = 2 ** 44;
-const mostParts = 65_536;
-// ms since the epoch, which take us to the year 100,000.
-const lastTime = 4e15;
+// More than any machine has cores, any cluster hosts, any node resources.
+const maxThreads = 4096;
+const maxHosts = 10_000;
+const maxResources = 1000;
+const maxNodes = 10_000;
+// Names of nodes, ids of DAGs and functions, names of modules.
+const maxNameChars = 16_384;
+// Hosts number all code that they have ever run.
+const maxCode = 2 ** 24;
+// More than any machine can hold, and small enough to add up.
+const maxBytes = 2 ** 44;
+const maxParts = 65_536;
+// ms since the epoch: the year 100,000.
+const maxTimeMs = 4e15;
 
 export const is =
   (type: string): Check =>
@@ -31,21 +31,21 @@ export const boolean = is('boolean');
 export const text = is('string');
 export const number: Check = (value) => Number.isFinite(value);
 export const amount: Check = (value) => Number.isFinite(value) && (value as number) >= 0;
-export const time: Check = (value) => Number.isFinite(value) && Math.abs(value as number) <= lastTime;
-export const name: Check = (value) => typeof value === 'string' && value.length <= mostNameLength;
+export const time: Check = (value) => Number.isFinite(value) && Math.abs(value as number) <= maxTimeMs;
+export const name: Check = (value) => typeof value === 'string' && value.length <= maxNameChars;
 export const whole: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
-export const thread: Check = (value) => whole(value) && (value as number) < mostThreads;
-export const code: Check = (value) => whole(value) && (value as number) < mostCode;
+export const thread: Check = (value) => whole(value) && (value as number) < maxThreads;
+export const code: Check = (value) => whole(value) && (value as number) < maxCode;
 export const record: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 export const optional =
   (check: Check): Check =>
   (value) =>
     value === undefined || value === null || check(value);
-/** By index, as `every` passes over holes, of which there may be billions. */
+/** By index, because `every` skips holes, and a list may have billions of them. */
 export const listOf =
-  (check: Check, most = Infinity): Check =>
+  (check: Check, max = Infinity): Check =>
   (value) => {
-    if (!Array.isArray(value) || value.length > most) return false;
+    if (!Array.isArray(value) || value.length > max) return false;
     for (let k = 0; k < value.length; k++) if (!(k in value) || !check(value[k])) return false;
     return true;
   };
@@ -54,18 +54,18 @@ export const fields = (checks: Readonly<Record<string, Check>>): Check => {
   const known = Object.entries(checks);
   return (value) => record(value) && known.every(([field, check]) => check((value as Record<string, unknown>)[field]));
 };
-/** Resources and how much of each. */
+/** Resources with an amount each. */
 export const amounts: Check = (value) => {
   if (!record(value)) return false;
   const entries = Object.entries(value as object);
-  return entries.length <= mostResources && entries.every(([resource, each]) => name(resource) && amount(each));
+  return entries.length <= maxResources && entries.every(([resource, each]) => name(resource) && amount(each));
 };
-export const addresses = listOf(name, mostMembers);
+export const addresses = listOf(name, maxHosts);
 
 export const nodeCard: Check = (value) => {
   if (!record(value)) return false;
   const { name: called, capabilities, threads, speed, price, threadsUp, draining } = value as Record<string, unknown>;
-  const hasThreads = whole(threads) && (threads as number) <= mostThreads;
+  const hasThreads = whole(threads) && (threads as number) <= maxThreads;
   return (
     name(called) &&
     called !== '' &&
@@ -77,27 +77,27 @@ export const nodeCard: Check = (value) => {
     listOf((each) => whole(each) && (each as number) < (threads as number), threads as number)(threadsUp)
   );
 };
-export const nodeCards = listOf(nodeCard, mostNodes);
+export const nodeCards = listOf(nodeCard, maxNodes);
 
-/** A payload, or a reference to one. What is in it is checked where it is read. */
+/** A payload or a reference to one. Its content is checked where it is read. */
 export const payload: Check = fields({ kind: text });
 
-/** Whether some bytes can be of a shape: few enough parts, of lengths that can be. */
+/** Whether bytes can have this form: a limited number of parts of limited length. */
 export function isShape(shape: unknown): shape is Shape {
   if (!record(shape)) return false;
   const { kind, view, length, parts } = shape as Record<string, unknown>;
   if (kind === 'encoded')
-    return listOf(whole, mostParts)(parts) && (parts as unknown[]).length > 0 && total(parts as number[]) <= mostBytes;
+    return listOf(whole, maxParts)(parts) && (parts as unknown[]).length > 0 && total(parts as number[]) <= maxBytes;
   if (kind === 'view' && !(typeof view === 'string' && view.length < 32)) return false;
   if ((kind !== 'view' && kind !== 'buffer') || !whole(length)) return false;
   try {
-    return total(partLengths(shape as Shape)) <= mostBytes;
+    return total(partLengths(shape as Shape)) <= maxBytes;
   } catch {
-    return false; // there are no such views
+    return false; // there is no such view class
   }
 }
 
-/** Whether it says of what a reference stands for. */
+/** Whether it is a complete reference to a payload. */
 export function isReference(value: unknown): value is Extract<PayloadData, { readonly kind: 'remote' }> {
   return fields({ host: name, key: name, of: isShape })(value);
 }

@@ -1,13 +1,13 @@
 /**
- * Large results from host to host, on a channel of their own. Either side asks for what the other holds:
+ * Large results between two hosts, on a channel of their own. Either side requests what the other holds:
  *
  * ```
  *   [want, request, what]                                        [chunk, request, part, offset, bytes]
- *   [drop, request]    it is not wanted any more                [gone, request]          it is not there any more
+ *   [drop, request]    no longer wanted                          [gone, request]          no longer there
  * ```
  *
- * Numbers are little-endian: request and part of four bytes, offset of eight. Chunks go straight into the shared memory
- * of who asked. A side sends no more than the channel takes, so that several results share it.
+ * Numbers are little-endian: request and part of four bytes, offset of eight. Chunks go directly into shared memory of
+ * the requesting host. A side waits until the channel has drained before each chunk, so that several results share it.
  */
 import { deserialize, serialize } from 'node:v8';
 import { HandoffError } from '../../core/errors.ts';
@@ -28,8 +28,9 @@ import { inMemory } from './payload-wire.ts';
 const Frame = { want: 1, chunk: 2, gone: 3, drop: 4 } as const;
 const headBytes = 16;
 
-// Large enough that frames cost little, small enough that several results take turns. No more than a frame may have.
-const chunkBytes = 512 * 1024;
+// Large enough that the cost per frame is small, small enough that several results take turns. Limited by the frame
+// size.
+const maxChunkBytes = 512 * 1024;
 
 interface Wanted {
   readonly parts: readonly SharedArrayBuffer[];
@@ -39,7 +40,7 @@ interface Wanted {
   reject(error: unknown): void;
 }
 
-/** Gives what this host holds, or can get from another. Throws when it is not to be had. */
+/** Returns what this host holds or can fetch from another. Throws when it cannot. */
 export type Find = (data: RemoteData) => PayloadData | Promise<PayloadData>;
 
 export class BulkLink {
@@ -47,7 +48,7 @@ export class BulkLink {
   readonly #find: Find;
   readonly #chunkBytes: number;
   readonly #wanted = new Map<number, Wanted>();
-  /** Requests of the other side that are being answered. */
+  /** Requests of the other side in progress. */
   readonly #answering = new Set<number>();
   #closed = false;
   #last = 0;
@@ -55,7 +56,7 @@ export class BulkLink {
   constructor(channel: Channel, find: Find) {
     this.#channel = channel;
     this.#find = find;
-    this.#chunkBytes = Math.min(chunkBytes, channel.maxFrameBytes - headBytes);
+    this.#chunkBytes = Math.min(maxChunkBytes, channel.maxFrameBytes - headBytes);
     channel.receive({
       frame: (type, body) => this.#receive(type, body),
       target: (type, head, length) => (type === Frame.chunk ? this.#target(head, length) : undefined),
@@ -73,10 +74,10 @@ export class BulkLink {
   }
 
   /**
-   * Brings here what the other side holds, or can get.
+   * Fetches what the other side holds or can fetch.
    *
-   * @param signal aborted when nobody wants it any more: then the other side stops sending
-   * @throws `RESULT_LOST` when it is not there any more, `NODE_DOWN` when the link is gone; the signal's reason
+   * @param signal aborts when the result is no longer needed; the other side then stops sending
+   * @throws `RESULT_LOST` when it is no longer there; `NODE_DOWN` when the link is gone; the signal's reason
    */
   fetch(data: RemoteData, signal: AbortSignal): Promise<PayloadData> {
     const { of: shape } = data;
@@ -115,7 +116,7 @@ export class BulkLink {
         return void this.#send(request, readWant(body.subarray(4)));
       case Frame.gone:
         return this.#give(request, (wanted) =>
-          wanted.reject(new HandoffError('RESULT_LOST', 'Its host does not hold it any more.')),
+          wanted.reject(new HandoffError('RESULT_LOST', 'Its host no longer holds this result.')),
         );
       case Frame.drop:
         return void this.#answering.delete(request);
@@ -126,7 +127,7 @@ export class BulkLink {
     }
   }
 
-  /** A chunk that is no longer than its head: there is no byte in it. */
+  /** A chunk no longer than its head carries no data. */
   #short(body: Uint8Array): void {
     if (body.byteLength !== headBytes) throw malformed();
   }
@@ -134,7 +135,7 @@ export class BulkLink {
   #target(head: Uint8Array, length: number): Uint8Array {
     const { request, part, offset } = readHead(head);
     const wanted = this.#wanted.get(request);
-    if (wanted === undefined) return new Uint8Array(length); // given up meanwhile
+    if (wanted === undefined) return new Uint8Array(length); // aborted meanwhile
     const bytes = wanted.parts[part];
     if (bytes === undefined || offset + length > bytes.byteLength || length > wanted.missing) throw malformed();
     wanted.missing -= length;
@@ -220,5 +221,5 @@ function readHead(head: Uint8Array): { readonly request: number; readonly part: 
 }
 
 function malformed(): HandoffError {
-  return new HandoffError('PROTOCOL_ERROR', 'A peer sent a frame of bulk that is malformed.');
+  return new HandoffError('PROTOCOL_ERROR', 'A peer sent a malformed frame on its bulk channel.');
 }

@@ -1,6 +1,6 @@
 /**
- * How far the clock of a peer is from this host's, as two hosts learn it from the times that their heartbeats carry:
- * NTP's estimate in its symmetric mode (RFC 5905).
+ * Estimates the difference between a peer's clock and this host's, from the times in their heartbeats: NTP's estimate
+ * in symmetric mode (RFC 5905).
  *
  * ```
  *   this host    t1 ─────╮                ╭────► t4       offset = ((t2 − t1) + (t3 − t4)) / 2
@@ -8,10 +8,10 @@
  *   the peer               ╰──► t2 … t3 ╯                 the error is at most delay / 2, however the two ways differ
  * ```
  *
- * Reads no clock: times arrive, in ms, each by the clock of the host that saw it.
+ * Reads no clock: the caller passes times, in ms, each by the clock of the host that took it.
  */
 
-/** What a heartbeat says: when it leaves, when that left which its sender heard last, and when that came to it. */
+/** When a heartbeat leaves; when the last heartbeat its sender received had left; and when that one arrived. */
 export type Heartbeat = readonly [leaves: number, heard: number, came: number];
 
 interface Sample {
@@ -21,61 +21,61 @@ interface Sample {
   readonly at: number;
 }
 
-// As RFC 5905 has it, eight samples are enough to find one that nothing held up.
-const window = 8;
-// How fast two clocks may drift apart, in ms per ms: a sample is the less sure the older it is.
-const drift = 100e-6;
-// Times near 2^41 ms are told in steps of so much.
-const rounding = 0.001;
+// Eight samples, as in RFC 5905: enough to contain one without delays.
+const maxSamples = 8;
+// The maximum drift between two clocks, in ms per ms: a sample becomes less certain with age.
+const maxDrift = 100e-6;
+// The resolution of times near 2^41 ms.
+const resolutionMs = 0.001;
 
 export class PeerClock {
   readonly #samples: Sample[] = [];
-  #heard: { readonly left: number; readonly came: number } | undefined;
+  #received: { readonly left: number; readonly arrived: number } | undefined;
   #best: Sample | undefined;
   #taken = 0;
 
-  /** ms to take off a time by the peer's clock to have it by this host's; 0 as long as nothing is known. */
+  /** ms to subtract from a time of the peer's clock to get this host's; 0 while unknown. */
   get offset(): number {
     return this.#best?.offset ?? 0;
   }
 
-  /** The most by which `offset` was wrong when it was last estimated, in ms, if the clocks drift as clocks may. */
+  /** The maximum error of `offset` at its last estimate, in ms, assuming normal drift. */
   get uncertainty(): number {
     const newest = this.#samples.at(-1);
     return newest === undefined ? Infinity : bound(this.#best!, newest.at);
   }
 
-  /** What a heartbeat says that leaves now. */
-  say(now: number): Heartbeat {
-    return [now, this.#heard?.left ?? 0, this.#heard?.came ?? 0];
+  /** A heartbeat that leaves now. */
+  write(now: number): Heartbeat {
+    return [now, this.#received?.left ?? 0, this.#received?.arrived ?? 0];
   }
 
   /**
-   * Takes in a heartbeat of the peer.
+   * Processes a heartbeat of the peer.
    *
-   * @returns whether to answer at once, as little is known yet
+   * @returns whether to answer at once, because there are too few samples yet
    */
-  hear([leaves, heard, came]: Heartbeat, now: number): boolean {
-    this.#heard = { left: leaves, came: now };
-    if (heard > 0) this.#take(heard, came, leaves, now);
-    return this.#taken < window;
+  read([leaves, left, came]: Heartbeat, now: number): boolean {
+    this.#received = { left: leaves, arrived: now };
+    if (left > 0) this.#take(left, came, leaves, now);
+    return this.#taken < maxSamples;
   }
 
   #take(t1: number, t2: number, t3: number, t4: number): void {
     const delay = t4 - t1 - (t3 - t2);
     this.#taken++;
-    if (!(delay > -rounding && delay < Infinity)) return; // a clock has jumped meanwhile, or this is no time at all
+    if (!(delay > -resolutionMs && delay < Infinity)) return; // a clock has jumped meanwhile, or a time is not valid
     const sample: Sample = { offset: (t2 - t1 + (t3 - t4)) / 2, delay: Math.max(0, delay), at: t4 };
     const agreeing = this.#samples.filter(
-      (each) => Math.abs(each.offset - sample.offset) <= bound(each, t4) + bound(sample, t4) + rounding,
+      (each) => Math.abs(each.offset - sample.offset) <= bound(each, t4) + bound(sample, t4) + resolutionMs,
     );
-    // What cannot be true beside the newest was before a clock jumped.
-    this.#samples.splice(0, Infinity, ...agreeing.slice(1 - window), sample);
+    // A sample that contradicts the newest was taken before a clock jumped.
+    this.#samples.splice(0, Infinity, ...agreeing.slice(1 - maxSamples), sample);
     this.#best = this.#samples.reduce((best, each) => (bound(each, t4) <= bound(best, t4) ? each : best));
   }
 }
 
-/** How wrong a sample may be. */
+/** The maximum error of a sample. */
 function bound({ delay, at }: Sample, now: number): number {
-  return delay / 2 + drift * Math.max(0, now - at);
+  return delay / 2 + maxDrift * Math.max(0, now - at);
 }

@@ -1,10 +1,10 @@
 /**
- * The hosts that this one knows. Whoever joins one member learns of all: each tells whom it knows, and every two hosts
- * have one control channel between them, dialled by that with the smaller id.
+ * The hosts that this host is connected to. A host that joins one of them learns the addresses of all: each host passes
+ * on those it knows. Every two hosts have one control channel, dialled by the host with the smaller id.
  *
  * ```
- *   transport ── channel ── Peer ─┬─ Guest        its scheduler on our nodes
- *                                 └─ RemoteHost   its nodes for our scheduler
+ *   transport ── channel ── Peer ─┬─ RemoteScheduler   its scheduler on our nodes
+ *                                 └─ RemoteHost        its nodes for our scheduler
  * ```
  */
 import { HandoffError } from '../../core/errors.ts';
@@ -17,12 +17,12 @@ import type { Beacon, Pulse } from '../transport/beacon/beacon.ts';
 import { machineOf } from '../transport/tcp/address.ts';
 import type { Channel, Identity, Transport } from '../transport/transport.ts';
 import type { Admission } from './admission.ts';
-import { Joining } from './discovery.ts';
-import { Exchange } from './object-directory.ts';
+import { Discovery } from './discovery.ts';
+import { ObjectDirectory } from './object-directory.ts';
 import { Fetcher } from './fetcher.ts';
-import { Guest, type GuestWork, type Host } from './remote-scheduler.ts';
-import { Holdings } from './object-table.ts';
-import { lend } from './event-fanout.ts';
+import { RemoteScheduler, type RemoteWork, type HostParts } from './remote-scheduler.ts';
+import { ObjectTable } from './object-table.ts';
+import { fanOut } from './event-fanout.ts';
 import type { CodeName, ModuleNames } from './code-identity.ts';
 import { type PayloadWire, toPayloadWire } from './payload-wire.ts';
 import { Peer, type PeerOptions } from './peer.ts';
@@ -31,17 +31,17 @@ import type { ArgsOf, Method, RequestChecks } from './requests.ts';
 import { type HostCard, Message, type NodeCard } from './wire.ts';
 
 export interface ClusterOptions extends Omit<PeerOptions, 'stallTimeout'> {
-  /** ms that a host may be out of reach, or its main thread busy, and still be awaited. */
+  /** ms that a host may be unreachable, or its main thread busy, before it counts as down. */
   readonly reconnectTimeout: number;
-  /** Addresses of members. */
+  /** Addresses of hosts to join. */
   readonly join: readonly string[];
   /** ms that `start` waits for them. */
   readonly joinTimeout: number;
-  /** ms between asking a function to stop and ending its thread. */
+  /** ms between aborting a function and ending its thread. */
   readonly grace: number;
 }
 
-/** What the cluster needs of its host, and tells it. */
+/** What the cluster needs of this host, and its callbacks. */
 export interface ClusterParts {
   readonly identity: Omit<Identity, 'address'>;
   readonly transport: Transport;
@@ -49,43 +49,43 @@ export interface ClusterParts {
   readonly names: ModuleNames;
   readonly admission: Admission;
   readonly memory: ResultMemory | undefined;
-  /** Starts what gives signs of life beside the channels. Default: they are given there alone. */
+  /** Starts heartbeats beside the channels. Default: only the channels carry heartbeats. */
   readonly beacon?: () => Promise<Beacon>;
   /** The nodes of this host. */
   cards(): readonly NodeCard[];
   node(name: string): NodeLink | undefined;
-  /** A host has come. */
+  /** A host has joined. */
   hostUp(host: RemoteHost, cards: readonly NodeCard[]): void;
   /** Its nodes have changed. */
   hostChanged(host: RemoteHost, cards: readonly NodeCard[]): void;
   hostDown(host: RemoteHost, error: unknown): void;
-  /** A question that is not the cluster's own. */
+  /** Answers a request that is not the cluster's own. */
   request<Name extends Method>(peer: Peer, method: Name, args: ArgsOf<Name>): unknown;
-  /** What may be asked and answered. */
+  /** The known requests, and the checks of their arguments and results. */
   readonly requests: RequestChecks;
 }
 
-interface Member {
+interface ConnectedHost {
   readonly peer: Peer;
-  readonly guest: Guest;
+  readonly scheduler: RemoteScheduler;
   readonly remote: RemoteHost;
   readonly pulse: Pulse | undefined;
-  /** It has said what it is. */
+  /** It has sent its hello. */
   isUp: boolean;
 }
 
 export class Cluster {
-  readonly exchange: Exchange;
+  readonly objects: ObjectDirectory;
   readonly #options: ClusterOptions;
   readonly #parts: ClusterParts;
   readonly #codes: CodeRegistry;
   readonly #names: ModuleNames;
-  readonly #members = new Map<string, Member>();
+  readonly #connected = new Map<string, ConnectedHost>();
   readonly #peers = new Map<string, Peer>();
-  readonly #leaving = new Set<Guest>();
-  readonly #holdings: Holdings;
-  readonly #host: Host;
-  readonly #joining: Joining;
+  readonly #leaving = new Set<RemoteScheduler>();
+  readonly #objectTable: ObjectTable;
+  readonly #host: HostParts;
+  readonly #discovery: Discovery;
   #address: string | undefined;
   #lastBatch = 0;
   #beacon: Beacon | undefined;
@@ -102,11 +102,11 @@ export class Cluster {
       names,
       admission,
     } = parts;
-    this.#holdings = new Holdings(id, memory);
+    this.#objectTable = new ObjectTable(id, memory);
     const fetcher = new Fetcher(this.#peers);
-    this.exchange = new Exchange(id, this.#holdings, fetcher, this.#peers);
+    this.objects = new ObjectDirectory(id, this.#objectTable, fetcher, this.#peers);
     this.#host = {
-      holdings: this.#holdings,
+      objectTable: this.#objectTable,
       fetcher,
       admission,
       grace: options.grace,
@@ -115,13 +115,13 @@ export class Cluster {
       generation: () => this.#codes.versions.generation,
       nextBatch: () => --this.#lastBatch,
     };
-    this.#joining = new Joining(options, {
+    this.#discovery = new Discovery(options, {
       id,
       dial: (address) => transport.dial(address, 'control'),
       reached: (channel) => this.#take(channel),
-      isMember: (member) => this.#members.has(member),
-      isUp: (member) => this.#members.get(member)?.isUp === true,
-      isExpecting: () => [...this.#members.values()].some(({ isUp }) => !isUp),
+      isConnected: (host) => this.#connected.has(host),
+      isUp: (host) => this.#connected.get(host)?.isUp === true,
+      isExpecting: () => [...this.#connected.values()].some(({ isUp }) => !isUp),
       canBeDialled: () => this.#address !== undefined,
       hasNodes: () => parts.cards().length > 0,
     });
@@ -129,75 +129,77 @@ export class Cluster {
     this.#names = names;
   }
 
-  /** Where others can join; undefined when this host does not listen. */
+  /** The address others join; undefined when this host does not listen. */
   get address(): string | undefined {
     return this.#address;
   }
 
-  /** The hosts that are there, without this one. */
+  /** The connected hosts, without this one. */
   get hosts(): RemoteHost[] {
-    return [...this.#members.values()].filter(({ isUp }) => isUp).map(({ remote }) => remote);
+    return [...this.#connected.values()].filter(({ isUp }) => isUp).map(({ remote }) => remote);
   }
 
-  /** Listens, and begins to dial those to join. */
+  /** Listens, and starts dialling the hosts to join. */
   async start(): Promise<void> {
     this.#beacon = await this.#parts.beacon?.();
     this.#address = await this.#parts.transport.listen((channel) => this.#take(channel));
-    this.#joining.start();
+    this.#discovery.start();
   }
 
   /**
-   * Resolves when one of those to join is there, and all that it knows.
+   * Resolves when one of the hosts to join is connected, and all hosts that it knows.
    *
-   * @throws `UNAUTHORIZED`, `VERSION_MISMATCH`, `INVALID_OPTION`; `NODE_DOWN` when none of them is there and this host
-   *   has no nodes
+   * @throws `UNAUTHORIZED` when the proof fails; `VERSION_MISMATCH` when a host runs another version;
+   *   `INVALID_OPTION` when an address is not valid; `NODE_DOWN` when none is reached and this host has no nodes
    */
   joined(): Promise<void> {
-    return this.#joining.joined();
+    return this.#discovery.joined();
   }
 
-  /** This host cannot be one of them; no more than a complaint once it is. */
+  /** Fails `joined`, because this host cannot take part. Has no effect once it has joined. */
   refuse(error: HandoffError): void {
-    this.#joining.refuse(error);
+    this.#discovery.refuse(error);
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#joining.stop();
-    for (const { peer } of this.#members.values()) peer.close();
+    this.#discovery.stop();
+    for (const { peer } of this.#connected.values()) peer.close();
     await Promise.all([this.#parts.transport.close(), this.#beacon?.stop()]);
   }
 
-  /** As what a value travels to a host that asked for it. It holds a large one until it says that it has it. */
-  lendValue(data: PayloadData, { identity }: Peer): PayloadWire {
-    return toPayloadWire(data, (large) => this.#holdings.hold(identity.id, 0, large));
+  /** Prepares a value for a host that requested it. A large value is held until that host has fetched it. */
+  toWire(data: PayloadData, { identity }: Peer): PayloadWire {
+    return toPayloadWire(data, (large) => this.#objectTable.hold(identity.id, 0, large));
   }
 
-  /** The events of a node of this host, told to all who use it. */
-  lend(node: string, own: NodeEvents): NodeEvents {
-    return lend(
+  /** Also sends the events of a node of this host to all hosts that use it. */
+  fanOut(node: string, own: NodeEvents): NodeEvents {
+    return fanOut(
       node,
       own,
-      () => this.#guests(),
-      (thread) => this.#tellAll(Message.thread, node, thread, true),
+      () => this.#schedulers(),
+      (thread) => this.#sendAll(Message.thread, node, thread, true),
     );
   }
 
   /** The nodes of this host have changed. */
   nodesChanged(): void {
-    this.#tellAll(Message.nodes, this.#parts.cards());
+    this.#sendAll(Message.nodes, this.#parts.cards());
   }
 
-  /** What a node of this host can do has changed. */
+  /** The capabilities of a node of this host have changed. */
   capabilitiesChanged(node: string): void {
-    this.nodesChanged(); // first, lest what is given back comes again
+    this.nodesChanged(); // first, so that returned batches are not sent again
     const capabilities = this.#parts.node(node)?.settings.capabilities;
-    if (capabilities !== undefined) for (const guest of this.#guests()) guest.giveBack(node, capabilities);
+    if (capabilities !== undefined) for (const scheduler of this.#schedulers()) scheduler.giveBack(node, capabilities);
   }
 
   /**
-   * Makes sure that all hosts with nodes have the same code. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`,
-   * `UNAUTHORIZED`
+   * Checks that all hosts with nodes have the same code.
+   *
+   * @throws `VERSION_MISMATCH` when it differs; `FUNCTION_NOT_FOUND` when a host lacks it; `UNAUTHORIZED` when a host
+   *   does not run source text
    */
   async check(codes: readonly number[]): Promise<void> {
     await Promise.all(
@@ -205,49 +207,53 @@ export class Cluster {
         .filter(({ nodes }) => nodes.size > 0)
         .map((host) =>
           host.check(codes).catch((error: unknown) => {
-            if (!host.peer.closed) throw error; // a host that is gone is no obstacle
+            if (!host.peer.closed) throw error; // a host that is gone does not matter
           }),
         ),
     );
   }
 
-  /** The host that a batch on a thread of this one is of, and the number that it has there. */
+  /** The host that owns a batch on a thread of this host, and the batch's number there. */
   ownerOf(own: number): { readonly peer: Peer; readonly batch: number } | undefined {
-    for (const guest of this.#guests()) {
-      const batch = guest.numberOf(own);
-      if (batch !== undefined) return { peer: guest.peer, batch };
+    for (const scheduler of this.#schedulers()) {
+      const batch = scheduler.numberOf(own);
+      if (batch !== undefined) return { peer: scheduler.peer, batch };
     }
     return undefined;
   }
 
-  /** What others have on the threads of this host. */
-  guestWork(): GuestWork[] {
-    return [...this.#guests()].flatMap((guest) => [...guest.work()]);
+  /** Batches of other hosts on the threads of this host. */
+  remoteWork(): RemoteWork[] {
+    return [...this.#schedulers()].flatMap((scheduler) => [...scheduler.work()]);
   }
 
-  /** Those that are gone, too, as long as something of theirs runs. */
-  *#guests(): Iterable<Guest> {
-    for (const { guest } of this.#members.values()) yield guest;
-    for (const guest of this.#leaving) {
-      yield guest;
-      if (guest.batches.size === 0) this.#leaving.delete(guest);
+  /** Includes disconnected hosts while their functions still run. */
+  *#schedulers(): Iterable<RemoteScheduler> {
+    for (const { scheduler } of this.#connected.values()) yield scheduler;
+    for (const scheduler of this.#leaving) {
+      yield scheduler;
+      if (scheduler.batches.size === 0) this.#leaving.delete(scheduler);
     }
   }
 
-  #tellAll(type: number, ...parts: readonly unknown[]): void {
-    // After our hello, which each was sent first.
-    for (const { peer } of this.#members.values()) peer.send(type, ...parts);
+  #sendAll(type: number, ...parts: readonly unknown[]): void {
+    // Every connected host has been sent our hello before.
+    for (const { peer } of this.#connected.values()) peer.send(type, ...parts);
   }
 
-  /** What code of ours is called on other hosts. @throws `FUNCTION_NOT_FOUND` */
+  /** The name of our code for other hosts. @throws `FUNCTION_NOT_FOUND` when they could not find it */
   nameOf(code: CodeWire): CodeName {
     return this.#names.nameOf(code);
   }
 
-  /** A module that a peer named. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND` */
+  /**
+   * Finds a module named by a peer. @throws `VERSION_MISMATCH` when it differs here; `FUNCTION_NOT_FOUND` when it is
+   * missing
+   */
   find(name: unknown, from: Peer): Exclude<CodeWire, { readonly source: string }> {
     const wire = this.#find(name as CodeName, from);
-    if ('source' in wire) throw new HandoffError('PROTOCOL_ERROR', 'Source text is no module.');
+    if ('source' in wire)
+      throw new HandoffError('PROTOCOL_ERROR', 'A peer named source text where a module was expected.');
     return wire;
   }
 
@@ -272,67 +278,67 @@ export class Cluster {
   #take(channel: Channel): void {
     const { id, address, incarnation } = channel.peer;
     if (this.#stopping || id === this.#parts.identity.id) return channel.close();
-    const known = this.#members.get(id);
+    const known = this.#connected.get(id);
     if (channel.kind === 'bulk') return known === undefined ? channel.close() : known.peer.takeBulk(channel);
-    if (known !== undefined && (known.isUp ? known.peer.isLively : !this.#isBetter(channel, known.peer)))
-      return channel.close(new HandoffError('NODE_DOWN', 'There is another channel between the two hosts.'));
-    for (const { peer } of [...this.#members.values()]) {
-      // The same host in another life, or by another channel.
+    if (known !== undefined && (known.isUp ? known.peer.isResponsive : !this.#isBetter(channel, known.peer)))
+      return channel.close(new HandoffError('NODE_DOWN', 'The two hosts already have another channel.'));
+    for (const { peer } of [...this.#connected.values()]) {
+      // The same host after a restart, or over another channel.
       if (
         peer.identity.id === id ||
         (address !== undefined && peer.identity.address === address && peer.identity.incarnation <= incarnation)
       )
-        peer.close(new HandoffError('NODE_DOWN', 'The host has come anew.'));
+        peer.close(new HandoffError('NODE_DOWN', 'The host has connected again.'));
     }
     if (known !== undefined) this.#drop(known, undefined);
-    this.#welcome(channel);
+    this.#connect(channel);
   }
 
   /**
-   * Of two new channels between the same hosts both keep that which the smaller id dialled. A new one by the same takes
-   * the place of one that must be dead.
+   * Of two new channels between the same hosts, both keep the one dialled by the smaller id. A new channel dialled by
+   * the same host replaces one that must be dead.
    */
   #isBetter(channel: Channel, peer: Peer): boolean {
     return channel.dialled === peer.dialled || channel.dialled === this.#parts.identity.id < channel.peer.id;
   }
 
-  #welcome(channel: Channel): void {
+  #connect(channel: Channel): void {
     const { id, address } = channel.peer;
-    if (address !== undefined) this.#joining.forget(address);
+    if (address !== undefined) this.#discovery.forget(address);
     const pulse = this.#beacon?.pulse();
     const peer: Peer = new Peer(
       channel,
       { ...this.#options, stallTimeout: this.#options.reconnectTimeout },
       {
         pulse,
-        message: (type, parts) => this.#message(member, type, parts),
+        message: (type, parts) => this.#message(connected, type, parts),
         request: (method, args) => this.#request(peer, method, args),
         requests: this.#parts.requests,
-        dialBulk: () => this.#parts.transport.dial(peer.identity.address ?? this.#joining.addressOf(id)!, 'bulk'),
-        find: (data) => this.#holdings.get(data.key) ?? this.#relay(data),
-        closed: (error) => this.#closed(member, error),
+        dialBulk: () => this.#parts.transport.dial(peer.identity.address ?? this.#discovery.addressOf(id)!, 'bulk'),
+        find: (data) => this.#objectTable.get(data.key) ?? this.#relay(data),
+        closed: (error) => this.#closed(connected, error),
       },
     );
-    const member: Member = {
+    const connected: ConnectedHost = {
       peer,
       pulse,
       isUp: false,
-      guest: new Guest(peer, this.#host),
-      remote: new RemoteHost(peer, { codes: this.#codes, names: this.#names, exchange: this.exchange }),
+      scheduler: new RemoteScheduler(peer, this.#host),
+      remote: new RemoteHost(peer, { codes: this.#codes, names: this.#names, objects: this.objects }),
     };
-    this.#members.set(id, member);
+    this.#connected.set(id, connected);
     this.#peers.set(id, peer);
     peer.send(Message.hello, {
       nodes: this.#parts.cards(),
-      members: this.#known(),
+      hosts: this.#known(),
       ...(pulse !== undefined && { beacon: pulse.card }),
     } satisfies HostCard);
     peer.open();
   }
 
-  /** `id address` of the members that can be dialled. */
+  /** `id address` of the connected hosts that can be dialled. */
   #known(): string[] {
-    return [...this.#members.values()].flatMap(
+    return [...this.#connected.values()].flatMap(
       ({
         peer: {
           identity: { id, address },
@@ -341,31 +347,31 @@ export class Cluster {
     );
   }
 
-  #message(member: Member, type: number, parts: any[]): void {
-    if (type === Message.hello) return this.#greeted(member, parts[0]);
-    if (!member.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent something before it said what it is.');
-    if (type === Message.members) return this.#joining.learn(parts[0]);
-    if (type === Message.nodes) return this.#parts.hostChanged(member.remote, parts[0]);
-    if (type >= Message.code && type < Message.ended) return member.guest.message(type, parts);
-    return member.remote.message(type, parts);
+  #message(connected: ConnectedHost, type: number, parts: any[]): void {
+    if (type === Message.hello) return this.#onHello(connected, parts[0]);
+    if (!connected.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a message before its hello.');
+    if (type === Message.hosts) return this.#discovery.learn(parts[0]);
+    if (type === Message.nodes) return this.#parts.hostChanged(connected.remote, parts[0]);
+    if (type >= Message.code && type < Message.ended) return connected.scheduler.message(type, parts);
+    return connected.remote.message(type, parts);
   }
 
-  #greeted(member: Member, { nodes, members, beacon }: HostCard): void {
-    if (member.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer said twice what it is.');
-    member.isUp = true;
-    if (beacon !== undefined) member.pulse?.send(beacon, addressOf(member.peer));
-    const { id, address } = member.peer.identity;
-    for (const { peer, isUp } of this.#members.values())
-      if (isUp && peer !== member.peer && address !== undefined) peer.send(Message.members, [`${id} ${address}`]);
-    this.#joining.learn(members);
-    this.#parts.hostUp(member.remote, nodes);
-    this.#joining.settle();
+  #onHello(connected: ConnectedHost, { nodes, hosts, beacon }: HostCard): void {
+    if (connected.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent its hello twice.');
+    connected.isUp = true;
+    if (beacon !== undefined) connected.pulse?.send(beacon, addressOf(connected.peer));
+    const { id, address } = connected.peer.identity;
+    for (const { peer, isUp } of this.#connected.values())
+      if (isUp && peer !== connected.peer && address !== undefined) peer.send(Message.hosts, [`${id} ${address}`]);
+    this.#discovery.learn(hosts);
+    this.#parts.hostUp(connected.remote, nodes);
+    this.#discovery.settle();
   }
 
-  /** What another host holds, for one that does not know it. */
+  /** Fetches a result from its holder, for a host that does not know the holder. */
   #relay(data: RemoteData): Promise<PayloadData> {
     if (data.host === this.#parts.identity.id)
-      return Promise.reject(new HandoffError('RESULT_LOST', 'Its host does not hold it any more.'));
+      return Promise.reject(new HandoffError('RESULT_LOST', 'Its host no longer holds this result.'));
     return this.#host.fetcher.fetch(data);
   }
 
@@ -378,23 +384,23 @@ export class Cluster {
     return undefined;
   }
 
-  #closed(member: Member, error: unknown): void {
-    if (this.#members.get(member.peer.identity.id) === member) this.#drop(member, error);
+  #closed(connected: ConnectedHost, error: unknown): void {
+    if (this.#connected.get(connected.peer.identity.id) === connected) this.#drop(connected, error);
   }
 
-  #drop(member: Member, error: unknown): void {
-    const { peer, guest, remote } = member;
+  #drop(connected: ConnectedHost, error: unknown): void {
+    const { peer, scheduler, remote } = connected;
     const { id, address } = peer.identity;
-    this.#members.delete(id);
+    this.#connected.delete(id);
     this.#peers.delete(id);
-    guest.end();
-    if (guest.batches.size > 0) this.#leaving.add(guest);
-    if (member.isUp) this.#parts.hostDown(remote, error);
-    this.#joining.left(id, address, error);
+    scheduler.end();
+    if (scheduler.batches.size > 0) this.#leaving.add(scheduler);
+    if (connected.isUp) this.#parts.hostDown(remote, error);
+    this.#discovery.left(id, address, error);
   }
 }
 
-/** Where the host of a peer is; undefined when it cannot be dialled, and so is known only by what it sends. */
+/** The machine of a peer; undefined when it cannot be dialled, so that only its datagrams show its address. */
 function addressOf({ identity: { address } }: Peer): string | undefined {
   const machine = address === undefined ? undefined : machineOf(address);
   return machine === 'localhost' ? '127.0.0.1' : machine;

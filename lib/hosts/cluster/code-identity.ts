@@ -1,6 +1,6 @@
 /**
- * What modules are called between hosts: where they lie relative to a host's root, or as packages. Each host has its
- * own copy of the code, as in a cluster of Erlang nodes; that the copies are the same, a hash of their content says.
+ * How hosts name modules to each other: by path relative to each host's root, or as packages. Each host has its own
+ * copy of the code, as in an Erlang cluster; a hash of the content shows whether the copies are equal.
  */
 import { realpathSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -10,7 +10,7 @@ import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import type { CodeVersions } from '../../workers/code/versions.ts';
 import type { CodeWire } from '../../workers/node/wire.ts';
 
-/** Code as hosts tell each other of it. */
+/** The name of code between hosts. */
 export type CodeName =
   /** `path` with `/`, relative to the root. */
   | { readonly path: string; readonly hash: string; readonly export: string }
@@ -24,10 +24,10 @@ export class ModuleNames {
   readonly #versions: CodeVersions;
 
   /**
-   * @param root the folder that paths of modules are relative to
-   * @param allowSource whether source text of others may be run here
-   * @param locate gives the URL of a package
-   * @param versions what modules of this host are
+   * @param root the folder that module paths are relative to
+   * @param allowSource whether to run source text from other hosts
+   * @param locate returns the URL of a package
+   * @param versions the module versions of this host
    */
   constructor(root: string, allowSource: boolean, locate: (specifier: string) => string, versions: CodeVersions) {
     this.#root = root;
@@ -36,21 +36,21 @@ export class ModuleNames {
     this.#versions = versions;
   }
 
-  /** The name of some code of ours. @throws `FUNCTION_NOT_FOUND` when other hosts could not find it */
+  /** The name of local code. @throws `FUNCTION_NOT_FOUND` when other hosts could not find it */
   nameOf(code: CodeWire): CodeName {
     if ('source' in code) return code;
     if (isPackage(code.module)) return { package: code.module, hash: this.#hashOf(code.url), export: code.export };
     if (!/^(file:|\/)/.test(code.module) && !isAbsolute(code.module))
       throw new HandoffError(
         'FUNCTION_NOT_FOUND',
-        `Module ${code.module} is neither a file nor a package, and not for other hosts.`,
+        `Module ${code.module} is neither a file nor a package, so other hosts cannot find it. Put the function into a module file.`,
         { module: code.module },
       );
     const path = relative(this.#root, fileURLToPath(code.url));
     if (isOutside(path)) {
       throw new HandoffError(
         'FUNCTION_NOT_FOUND',
-        `Module ${code.module} lies outside ${this.#root}, so that other hosts cannot find it. Give a root that holds it (option root of the transport).`,
+        `Module ${code.module} lies outside ${this.#root}, so other hosts cannot find it. Set a root that contains it (option root of the transport).`,
         { module: code.module },
       );
     }
@@ -58,21 +58,23 @@ export class ModuleNames {
   }
 
   /**
-   * Code of others, as it is here.
+   * Finds the local copy of another host's code.
    *
    * @param from the host that named it, for messages
-   * @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`; `UNAUTHORIZED` for source text that is not to be run here
+   * @param here this host, for messages
+   * @throws `VERSION_MISMATCH` when it differs here; `FUNCTION_NOT_FOUND` when it is missing here; `UNAUTHORIZED` for
+   *   source text that this host does not run
    */
   find(name: CodeName, from: string, here: string): CodeWire {
     if ('source' in name) {
       if (this.#allowSource) return name;
       throw new HandoffError(
         'UNAUTHORIZED',
-        `Host ${here} runs no source text of others (fromSource()), unless it is started with allowSource. Export ${name.name} from a module instead.`,
+        `Host ${here} runs source text of other hosts (fromSource()) only if started with allowSource. Export ${name.name} from a module instead.`,
       );
     }
     if ('package' in name && !isPackage(name.package))
-      throw new HandoffError('FUNCTION_NOT_FOUND', `${name.package} is no package.`, { module: name.package });
+      throw new HandoffError('FUNCTION_NOT_FOUND', `${name.package} is not a package name.`, { module: name.package });
     if ('package' in name) return this.#same(this.#locate(name.package), name.package, name, from, here);
     const file = join(this.#root, name.path);
     if (isOutside(relative(this.#root, file)) || this.#leadsOut(file)) {
@@ -90,7 +92,7 @@ export class ModuleNames {
     return this.#same(url, name.path, name, from, here, absent);
   }
 
-  /** Code of ours, if it is the same as that of others. @throws `VERSION_MISMATCH` */
+  /** The local copy, if it equals that of the other host. @throws `VERSION_MISMATCH` when it differs */
   #same(
     url: string,
     module: string,
@@ -103,12 +105,12 @@ export class ModuleNames {
       return { url, module: 'path' in name ? url : module, export: name.export };
     throw new HandoffError(
       'VERSION_MISMATCH',
-      `Module ${module}, or something that it imports, is not the same on host ${here} as on host ${from}. Bring both to the same version.`,
+      `Module ${module}, or a module it imports, differs between host ${here} and host ${from}. Install the same version on both.`,
       { module, hosts: [from, here] },
     );
   }
 
-  /** What a module is, with all that it imports; and stays, to this host, until it is reloaded. */
+  /** The hash of a module and its imports. It stays the same on this host until a reload. */
   #hashOf(
     url: string,
     absent = (cause: unknown): HandoffError =>
@@ -121,7 +123,7 @@ export class ModuleNames {
     }
   }
 
-  /** Whether a file below the root is really elsewhere, by links. What is not there leads nowhere. */
+  /** Whether links lead from a file below the root to outside it. A missing file does not. */
   #leadsOut(file: string): boolean {
     try {
       return isOutside(relative(realpathSync(this.#root), realpathSync(file)));
@@ -131,17 +133,12 @@ export class ModuleNames {
   }
 }
 
-/**
- * Whether a path relative to a folder leads out of it. A folder may be called `..data`, as in volumes of Kubernetes.
- */
+/** Whether a path relative to a folder leads out of it. A folder may be named `..data`, as in Kubernetes volumes. */
 function isOutside(path: string): boolean {
   return path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path);
 }
 
-/**
- * Whether it is a bare specifier: no URL, with which text could be sent as code, no built-in, and no way out of where
- * packages are.
- */
+/** Whether it is a bare specifier: no URL, which could carry code as text; no built-in; no path out of the packages. */
 function isPackage(specifier: string): boolean {
   return (
     /^(@[\w.~-]+\/)?[\w~-][\w.~-]*(\/[\w.~-]+)*$/.test(specifier) &&

@@ -1,51 +1,51 @@
 /**
- * Who is dialled when: those to join, for as long as this host is there; members that others tell of, once by that with
- * the smaller id; and members that were lost without a good-bye.
+ * When to dial which host: the hosts to join, for as long as this host runs; hosts that others announce, once, by the
+ * host with the smaller id; and hosts that disconnected without a goodbye.
  */
 import { HandoffError } from '../../core/errors.ts';
 import type { Channel } from '../transport/transport.ts';
-import { Dialler } from './reconnector.ts';
+import { Reconnector } from './reconnector.ts';
 
-export interface JoiningOptions {
-  /** Addresses of members. */
+export interface DiscoveryOptions {
+  /** Addresses of hosts to join. */
   readonly join: readonly string[];
-  /** ms that are waited for them. */
+  /** ms to wait for them. */
   readonly joinTimeout: number;
 }
 
-export interface JoiningParts {
-  /** Of this host. */
+export interface DiscoveryParts {
+  /** The id of this host. */
   readonly id: string;
   dial(address: string): Promise<Channel>;
   reached(channel: Channel): void;
-  isMember(id: string): boolean;
-  /** Whether a member has said what it is. */
+  isConnected(id: string): boolean;
+  /** Whether a connected host has sent its hello. */
   isUp(id: string): boolean;
-  /** Whether some member has not yet. */
+  /** Whether some connected host has not yet sent its hello. */
   isExpecting(): boolean;
   /** Whether others can dial this host. */
   canBeDialled(): boolean;
   hasNodes(): boolean;
 }
 
-// A member that was lost is looked for so long, in ms; who is to be joined, always.
-const patience = 600_000;
-// Who has the larger id waits so long, in ms, before it dials too.
-const politeness = 500;
+// ms to keep dialling a lost host. Hosts to join are dialled forever.
+const maxDialMs = 600_000;
+// ms that the host with the larger id waits before it dials too.
+const dialDelayMs = 500;
 
-export class Joining {
-  readonly #options: JoiningOptions;
-  readonly #parts: JoiningParts;
-  readonly #dialler: Dialler;
-  /** The member that answers at an address that was given as one to join. */
+export class Discovery {
+  readonly #options: DiscoveryOptions;
+  readonly #parts: DiscoveryParts;
+  readonly #dialler: Reconnector;
+  /** The host that answers at each address to join. */
   readonly #seeds = new Map<string, string | undefined>();
   readonly #joined = Promise.withResolvers<void>();
   #lastError: unknown;
 
-  constructor(options: JoiningOptions, parts: JoiningParts) {
+  constructor(options: DiscoveryOptions, parts: DiscoveryParts) {
     this.#options = options;
     this.#parts = parts;
-    this.#dialler = new Dialler({
+    this.#dialler = new Reconnector({
       dial: (address) => parts.dial(address),
       reached: (channel, address) => {
         if (channel.peer.id === parts.id) return this.#isSelf(channel, address);
@@ -58,7 +58,7 @@ export class Joining {
         else this.settle();
       },
     });
-    this.#joined.promise.catch(() => {}); // nobody may be waiting
+    this.#joined.promise.catch(() => {}); // the caller may not await it
   }
 
   start(): void {
@@ -68,7 +68,7 @@ export class Joining {
     }
   }
 
-  /** Resolves when one of those to join is there, and all that it knows. */
+  /** Resolves when one of the hosts to join is connected, and all hosts that it knows. */
   async joined(): Promise<void> {
     const { join, joinTimeout } = this.#options;
     if (join.length === 0) return;
@@ -79,7 +79,7 @@ export class Joining {
     try {
       await this.#joined.promise;
     } catch (error) {
-      // Who has nodes can wait for company.
+      // A host with nodes can work without others.
       if (!(error instanceof HandoffError && error.code === 'NODE_DOWN' && this.#parts.hasNodes())) throw error;
     } finally {
       clearTimeout(timer);
@@ -94,14 +94,14 @@ export class Joining {
     });
   }
 
-  /** One of those to join is this very host. */
+  /** One of the addresses to join is this host itself. */
   #isSelf(channel: Channel, address: string): void {
     channel.close();
     this.#seeds.delete(address);
     if (this.#seeds.size === 0) this.#joined.resolve();
   }
 
-  /** It cannot join. */
+  /** Fails `joined`: this host cannot take part. */
   refuse(error: unknown): void {
     this.#joined.reject(error);
   }
@@ -110,40 +110,40 @@ export class Joining {
     return [...this.#seeds.values()].some((id) => id !== undefined && this.#parts.isUp(id));
   }
 
-  /** Somebody has come, or gone. */
+  /** A host has connected or disconnected. */
   settle(): void {
     if (this.#isSeeded && !this.#parts.isExpecting() && !this.#dialler.busy([...this.#seeds.keys()]))
       this.#joined.resolve();
   }
 
-  /** @param members `id address` of each that some member knows */
-  learn(members: readonly string[]): void {
-    for (const each of members) {
+  /** @param hosts `id address` of the hosts that another host knows */
+  learn(hosts: readonly string[]): void {
+    for (const each of hosts) {
       const [id, address] = each.split(' ') as [string, string | undefined];
-      if (id === this.#parts.id || address === undefined || this.#parts.isMember(id)) continue;
-      this.#dialler.reach(address, patience, !this.#parts.canBeDialled() || this.#parts.id < id ? 0 : politeness);
+      if (id === this.#parts.id || address === undefined || this.#parts.isConnected(id)) continue;
+      this.#dialler.reach(address, maxDialMs, !this.#parts.canBeDialled() || this.#parts.id < id ? 0 : dialDelayMs);
     }
   }
 
-  /** The address at which a member was joined. */
-  addressOf(member: string): string | undefined {
-    return [...this.#seeds].find(([, id]) => id === member)?.[0];
+  /** The address under which a host was joined. */
+  addressOf(host: string): string | undefined {
+    return [...this.#seeds].find(([, id]) => id === host)?.[0];
   }
 
-  /** A member is at an address already. */
+  /** Stops dialling an address: its host is connected. */
   forget(address: string): void {
     this.#dialler.forget(address);
   }
 
-  /** A member is gone. `error`: it did not say good-bye. */
-  left(member: string, address: string | undefined, error: unknown): void {
+  /** A host has disconnected. `error`: without a goodbye. */
+  left(host: string, address: string | undefined, error: unknown): void {
     this.settle();
     for (const [seed, id] of this.#seeds) {
-      if (id !== member) continue;
+      if (id !== host) continue;
       this.#seeds.set(seed, undefined);
-      this.#dialler.reach(seed, Infinity, politeness, true);
+      this.#dialler.reach(seed, Infinity, dialDelayMs, true);
     }
-    if (error !== undefined && address !== undefined) this.#dialler.reach(address, patience, politeness, true);
+    if (error !== undefined && address !== undefined) this.#dialler.reach(address, maxDialMs, dialDelayMs, true);
   }
 
   stop(): void {

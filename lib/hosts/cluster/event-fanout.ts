@@ -1,12 +1,15 @@
-/** What a node of this host tells, to all who have sent it something: this host's scheduler, and those of others. */
+/**
+ * Sends the events of a node of this host to everyone with batches on it: this host's scheduler and those of other
+ * hosts.
+ */
 import type { NodeEvents } from '../../workers/node/node-link.ts';
-import type { Guest } from './remote-scheduler.ts';
+import type { RemoteScheduler } from './remote-scheduler.ts';
 
-/** Batches of guests have numbers below 0, those of this host's scheduler above. */
-export function lend(
+/** Batches of other hosts have negative numbers here, those of this host's scheduler positive ones. */
+export function fanOut(
   node: string,
   own: NodeEvents,
-  guests: () => Iterable<Guest>,
+  schedulers: () => Iterable<RemoteScheduler>,
   onThreadUp: (thread: number) => void,
 ): NodeEvents {
   return {
@@ -16,24 +19,25 @@ export function lend(
       onThreadUp(thread);
     },
     threadDown(thread, crash, started) {
-      for (const guest of guests()) guest.threadDown(node, thread, crash, started);
+      for (const scheduler of schedulers()) scheduler.threadDown(node, thread, crash, started);
       own.threadDown(thread, crash, started);
     },
     started(batch, index, at) {
       if (batch >= 0) return own.started(batch, index, at);
-      for (const guest of guests()) guest.started(batch, index, at);
+      for (const scheduler of schedulers()) scheduler.started(batch, index, at);
     },
     ended(batch, report) {
       if (batch >= 0) return own.ended(batch, report);
-      for (const guest of guests()) if (guest.batches.has(batch)) return guest.ended(batch, report);
+      for (const scheduler of schedulers()) if (scheduler.batches.has(batch)) return scheduler.ended(batch, report);
     },
     printed(batch, index, text) {
       if (batch >= 0) own.printed(batch, index, text);
-      else process.stderr.write(text); // what others run here prints here
+      else process.stderr.write(text); // output of other hosts' functions stays on this host
     },
     log(logged) {
       if (logged.origin === 0) return own.log(logged);
-      for (const guest of guests()) if (guest.peer.number === logged.origin) return guest.log(node, logged);
+      for (const scheduler of schedulers())
+        if (scheduler.peer.number === logged.origin) return scheduler.log(node, logged);
     },
   };
 }

@@ -1,25 +1,25 @@
 /**
- * Fetches results from the hosts that hold them. Each is fetched once, however many ask for it, and the fetch ends when
- * its last reader aborts.
+ * Fetches results from the hosts that hold them. Concurrent requests share one fetch, which ends when all of them are
+ * aborted.
  */
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Peer } from './peer.ts';
 
-// A link that breaks is opened again so often for one thing, while its host is there.
-const mostLinks = 4;
+// How often a broken link is reopened for one fetch while its host is up.
+const maxLinks = 4;
 
-interface Coming {
+interface Fetch {
   readonly here: Promise<PayloadData>;
   readonly controller: AbortController;
-  /** How many want it. */
-  wanting: number;
+  /** How many requests share it. */
+  requests: number;
 }
 
 export interface FetchOptions {
   /**
-   * Who is asked when its holder cannot be reached from here: two hosts that do not listen know each other only by a
-   * third.
+   * The host to ask when the holder cannot be reached from here: two hosts that do not listen know each other only
+   * through a third.
    */
   readonly via?: Peer | undefined;
   /** Aborts this request. The fetch itself ends with its last request. */
@@ -28,43 +28,46 @@ export interface FetchOptions {
 
 export class Fetcher {
   readonly #peers: ReadonlyMap<string, Peer>;
-  readonly #coming = new Map<string, Coming>();
+  readonly #fetches = new Map<string, Fetch>();
 
-  /** @param peers by id */
+  /** @param peers by host id */
   constructor(peers: ReadonlyMap<string, Peer>) {
     this.#peers = peers;
   }
 
-  /** @throws `NODE_DOWN`, `RESULT_LOST` when its host no longer holds it; `ABORTED` when every request was aborted */
+  /**
+   * @throws `NODE_DOWN` when its host is gone; `RESULT_LOST` when its host no longer holds it; `ABORTED` when every
+   *   request was aborted
+   */
   fetch(data: RemoteData, { via, signal }: FetchOptions = {}): Promise<PayloadData> {
-    if (signal?.aborted === true) return Promise.reject(unwanted());
+    if (signal?.aborted === true) return Promise.reject(allAborted());
     const { key } = data;
-    let coming = this.#coming.get(key);
+    let coming = this.#fetches.get(key);
     if (coming === undefined) {
       const controller = new AbortController();
       const here = this.#bring(data, via, controller.signal).finally(() => this.#forget(key, controller));
-      this.#coming.set(key, (coming = { here, controller, wanting: 0 }));
+      this.#fetches.set(key, (coming = { here, controller, requests: 0 }));
     }
-    coming.wanting++;
+    coming.requests++;
     if (signal === undefined) return coming.here;
     const { here, controller } = coming;
     const leave = (): void => {
-      if (--coming.wanting > 0) return;
+      if (--coming.requests > 0) return;
       this.#forget(key, controller);
-      controller.abort(unwanted());
+      controller.abort(allAborted());
     };
     signal.addEventListener('abort', leave);
     return here.finally(() => signal.removeEventListener('abort', leave));
   }
 
   #forget(key: string, controller: AbortController): void {
-    if (this.#coming.get(key)?.controller === controller) this.#coming.delete(key);
+    if (this.#fetches.get(key)?.controller === controller) this.#fetches.delete(key);
   }
 
-  /** A link may break although both hosts are well. */
+  /** Retries, because a link may break although both hosts are up. */
   async #bring(data: RemoteData, via: Peer | undefined, signal: AbortSignal): Promise<PayloadData> {
     const peer = this.#peers.get(data.host) ?? via;
-    if (peer === undefined) throw new HandoffError('NODE_DOWN', 'The host that holds it is gone.');
+    if (peer === undefined) throw new HandoffError('NODE_DOWN', 'The host that holds this result is gone.');
     for (let links = 1; ; links++) {
       const link = await peer.bulk();
       signal.throwIfAborted();
@@ -75,7 +78,7 @@ export class Fetcher {
           signal.aborted ||
           peer.closed ||
           !link.isClosed ||
-          links === mostLinks ||
+          links === maxLinks ||
           isHandoffError(error, 'RESULT_LOST')
         )
           throw error;
@@ -84,6 +87,6 @@ export class Fetcher {
   }
 }
 
-function unwanted(): HandoffError {
-  return new HandoffError('ABORTED', 'Nobody wants it any more.');
+function allAborted(): HandoffError {
+  return new HandoffError('ABORTED', 'All requests for this result were aborted.');
 }

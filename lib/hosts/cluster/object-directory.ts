@@ -1,44 +1,44 @@
 /**
- * Large results from this host's point of view as an orchestrator: who holds what, and who has to be told when it is
- * not needed any more.
+ * Large results from this host's point of view as an orchestrator: which hosts hold them, and which to inform when they
+ * are no longer needed.
  */
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Fetcher } from './fetcher.ts';
-import type { Holdings } from './object-table.ts';
+import type { ObjectTable } from './object-table.ts';
 import { type PayloadWire, toPayloadWire } from './payload-wire.ts';
 import type { Peer } from './peer.ts';
 import { Message } from './wire.ts';
 
-/** Where something of a run may be. */
+/** Where data of a run may be. */
 interface Involved {
   readonly hosts: Set<string>;
   /** The hosts that may have a copy of a result, by key. */
   readonly copies: Map<string, Set<string>>;
-  /** Ends what is on its way here for it. */
+  /** Aborts fetches for the run. */
   readonly controller: AbortController;
 }
 
-export class Exchange {
+export class ObjectDirectory {
   readonly #host: string;
-  readonly #holdings: Holdings;
+  readonly #objectTable: ObjectTable;
   readonly #fetcher: Fetcher;
   readonly #peers: ReadonlyMap<string, Peer>;
-  /** Where else the bytes of a payload are that is here. */
+  /** The reference under which a payload that is here can be found elsewhere. */
   readonly #references = new WeakMap<PayloadData, RemoteData>();
   readonly #runs = new Map<number, Involved>();
 
   /**
    * @param host the id of this host
-   * @param peers by id
+   * @param peers by host id
    */
-  constructor(host: string, holdings: Holdings, fetcher: Fetcher, peers: ReadonlyMap<string, Peer>) {
+  constructor(host: string, objectTable: ObjectTable, fetcher: Fetcher, peers: ReadonlyMap<string, Peer>) {
     this.#host = host;
-    this.#holdings = holdings;
+    this.#objectTable = objectTable;
     this.#fetcher = fetcher;
     this.#peers = peers;
   }
 
-  /** As what a payload travels to a host. */
+  /** The form in which a payload travels to a host. */
   travelling(data: PayloadData, serial: number, to: string): PayloadWire {
     const { copies: all } = this.#involvedIn(serial);
     return toPayloadWire(data, () => {
@@ -50,12 +50,16 @@ export class Exchange {
     });
   }
 
-  /** A host may hold something of a run from now on. */
+  /** A host may hold data of a run from now on. */
   involve(serial: number, host: string): void {
     this.#involvedIn(serial).hosts.add(host);
   }
 
-  /** Brings here what another host holds, for a run only as long as that is under way; rejects when it is gone. */
+  /**
+   * Fetches what another host holds. For a run, only while it is under way.
+   *
+   * @throws as `Fetcher.fetch`
+   */
   async fetch(data: RemoteData, serial?: number): Promise<PayloadData> {
     const here = await this.#fetcher.fetch(data, {
       signal: serial === undefined ? undefined : this.#runs.get(serial)?.controller.signal,
@@ -72,13 +76,13 @@ export class Exchange {
     const holders = copies?.get(key) ?? new Set<string>();
     copies?.delete(key);
     for (const id of holders.add(host)) {
-      if (id === this.#host) this.#holdings.release(this.#host, serial, [key]);
+      if (id === this.#host) this.#objectTable.release(this.#host, serial, [key]);
       else this.#peers.get(id)?.send(Message.release, serial, [key]);
     }
   }
 
   endRun(serial: number): void {
-    this.#holdings.endRun(this.#host, serial);
+    this.#objectTable.endRun(this.#host, serial);
     this.#runs.get(serial)?.controller.abort();
     for (const id of this.#runs.get(serial)?.hosts ?? []) this.#peers.get(id)?.send(Message.endRun, serial);
     this.#runs.delete(serial);
@@ -91,12 +95,12 @@ export class Exchange {
     return involved;
   }
 
-  /** The reference under which every host can have it; one to what we hold ourselves where its holder is gone. */
+  /** A reference under which every host can fetch it; if its holder is gone, one to our own copy. */
   #referenceOf(data: PayloadData, serial: number): RemoteData {
     const known = data.kind === 'remote' ? data : this.#references.get(data);
     if (known !== undefined && (data.kind === 'remote' || known.host === this.#host || this.#peers.has(known.host)))
       return known;
-    const reference = this.#holdings.hold(this.#host, serial, data, false);
+    const reference = this.#objectTable.hold(this.#host, serial, data, false);
     this.#references.set(data, reference);
     return reference;
   }

@@ -1,6 +1,6 @@
 /**
- * Large results that this host holds, its own and copies of others', under keys that every host understands. Each
- * belongs to a run of some orchestrator, and goes when that says so, or is gone itself.
+ * The large results on this host, its own and copies, under keys that every host understands. Each belongs to a run of
+ * an orchestrator, and is deleted when the orchestrator says so or disconnects.
  *
  * ```
  *   orchestrator ── run ── key ── bytes
@@ -9,18 +9,18 @@
 import { Payload, type PayloadData, type RemoteData, shapeOf } from '../../workers/store/payload.ts';
 import type { ResultMemory } from '../../workers/store/result-memory.ts';
 
-export class Holdings {
+export class ObjectTable {
   readonly #host: string;
   readonly #memory: ResultMemory | undefined;
   readonly #payloads = new Map<string, Payload>();
-  /** What is held, and written to disk, as a result of this host's own runs. */
+  /** Payloads that are also results of this host's own runs, which account for them. */
   readonly #borrowed = new WeakSet<Payload>();
   readonly #runs = new Map<string, Map<number, Set<string>>>();
   #last = 0;
 
   /**
    * @param host the id of this host
-   * @param memory what bounds them, with other results
+   * @param memory accounts for them, together with other results
    */
   constructor(host: string, memory: ResultMemory | undefined) {
     this.#host = host;
@@ -28,10 +28,9 @@ export class Holdings {
   }
 
   /**
-   * Holds something new; gives the reference under which others can have it.
+   * Adds a result. @returns the reference under which other hosts can fetch it
    *
-   * @param isOwn false for what is a result of this host's own runs, which says itself when it goes to disk and when it
-   *   is dropped
+   * @param isOwn false for a result of this host's own runs, which already account for its memory
    */
   hold(orchestrator: string, serial: number, data: PayloadData, isOwn = true): RemoteData {
     const key = `${this.#host}:${++this.#last}`;
@@ -39,7 +38,7 @@ export class Holdings {
     return { kind: 'remote', host: this.#host, key, of: shapeOf(data)! };
   }
 
-  /** Holds a copy of what another host has. */
+  /** Adds a copy of a result of another host. */
   put(orchestrator: string, serial: number, key: string, data: PayloadData, isOwn = true): void {
     const payload = new Payload(data);
     this.#payloads.set(key, payload);
@@ -70,7 +69,7 @@ export class Holdings {
     if (runs?.size === 0) this.#runs.delete(orchestrator);
   }
 
-  /** An orchestrator is gone, and all that was held for it with it. */
+  /** An orchestrator has disconnected: deletes everything held for it. */
   endAll(orchestrator: string): void {
     for (const serial of [...(this.#runs.get(orchestrator)?.keys() ?? [])]) this.endRun(orchestrator, serial);
   }

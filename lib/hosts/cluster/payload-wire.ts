@@ -1,6 +1,6 @@
 /**
- * Payloads between hosts, which share no memory: small ones travel with the message, large ones stay where they are,
- * and a reference to them travels.
+ * Payloads between hosts, which share no memory: small ones travel inside the message; large ones stay, and a reference
+ * travels.
  */
 import { HandoffError } from '../../core/errors.ts';
 import { load } from '../../workers/store/encode.ts';
@@ -18,7 +18,7 @@ import {
 } from '../../workers/store/payload.ts';
 import { allocateShared } from '../../workers/store/shared-memory.ts';
 
-/** Bytes that travel with the message. */
+/** Bytes inside the message. */
 export interface InlineData {
   readonly kind: 'inline';
   readonly of: Shape;
@@ -28,20 +28,24 @@ export interface InlineData {
 export type PayloadWire = InlineData | RemoteData | Extract<PayloadData, { readonly kind: 'error' }>;
 
 /**
- * As what a payload travels.
+ * The form in which a payload travels.
  *
- * @param hold gives the reference under which a large one can be fetched
+ * @param hold returns the reference under which a large payload can be fetched
+ * @throws `NOT_SERIALIZABLE` when it holds a SharedArrayBuffer of the user
  */
 export function toPayloadWire(data: PayloadData, hold: (data: PayloadData) => RemoteData): PayloadWire {
   if (data.kind === 'error') return data;
   if (data.kind === 'encoded' && data.live === true)
-    throw new HandoffError('NOT_SERIALIZABLE', 'It holds a SharedArrayBuffer, which threads share but hosts do not.');
+    throw new HandoffError(
+      'NOT_SERIALIZABLE',
+      'It holds a SharedArrayBuffer, which threads share but hosts cannot. Return a copy of its content.',
+    );
   if (data.kind === 'remote' || bytesOf(data) >= minSharedBytes) return hold(data);
-  // A copy: the serializer does not take shared memory.
+  // Copied, because the serializer does not accept shared memory.
   return { kind: 'inline', of: shapeOf(data)!, parts: partsOf(inMemory(data)).map((part) => Uint8Array.from(part)) };
 }
 
-/** @throws `PROTOCOL_ERROR` when it is none */
+/** @throws `PROTOCOL_ERROR` when it is not a payload */
 export function fromPayloadWire(wire: unknown): PayloadData {
   const { kind, of } = wire as Partial<PayloadWire> & { readonly of?: Shape };
   if (kind === 'error') return wire as PayloadData;
@@ -49,8 +53,7 @@ export function fromPayloadWire(wire: unknown): PayloadData {
     throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload of a kind that does not exist.');
   if (!isShape(of)) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload of an impossible length.');
   if (kind === 'remote') {
-    if (!isReference(wire))
-      throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a reference to a payload that is none.');
+    if (!isReference(wire)) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a malformed reference to a payload.');
     return wire;
   }
   const lengths = partLengths(of);
@@ -60,7 +63,7 @@ export function fromPayloadWire(wire: unknown): PayloadData {
     parts.length !== lengths.length ||
     !lengths.every((length, k) => parts[k] instanceof Uint8Array && parts[k].byteLength === length)
   )
-    throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload that is not as long as it says.');
+    throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload whose length differs from its description.');
   if (of!.kind === 'view')
     return { kind: 'view', view: of!.view, bytes: Uint8Array.from(parts[0]!), byteOffset: 0, length: of!.length };
   return ofShape(
@@ -73,7 +76,7 @@ export function fromPayloadWire(wire: unknown): PayloadData {
   );
 }
 
-/** A payload whose bytes are in memory. */
+/** The payload with its bytes in memory. */
 export function inMemory(data: PayloadData): PayloadData {
   return data.kind === 'spilled' ? load(data) : data;
 }

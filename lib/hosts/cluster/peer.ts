@@ -1,7 +1,7 @@
 /**
- * Another host, as long as there is a control channel to it: messages, questions with answers, and heartbeats. Who says
- * nothing for too long is given up, and is a new peer when it comes back. Signs of life of its beacon count, too,
- * although its main thread is busy then.
+ * The connection to another host: messages, requests with responses, and heartbeats. A host that stays silent for too
+ * long is disconnected, and gets a new `Peer` when it returns. Heartbeats of its beacon also count, because its main
+ * thread may be busy.
  */
 import { fromErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -14,64 +14,66 @@ import { type ArgsOf, checkRequest, checkResult, type Method, type RequestChecks
 import { decodeMessage, encodeMessage, Message, toTravellingError, Unreadable } from './wire.ts';
 
 export interface PeerOptions {
-  /** ms between signs of life. */
+  /** ms between heartbeats. */
   readonly heartbeatInterval: number;
-  /** ms of silence after which a host is given up. */
+  /** ms of silence after which a host is disconnected. */
   readonly heartbeatTimeout: number;
-  /** ms after which a host is given up whose process is alive, and whose main thread does nothing. Default: never. */
+  /**
+   * ms after which a host is disconnected whose process is alive but whose main thread does not answer. Default: never.
+   */
   readonly stallTimeout?: number;
 }
 
-// What is longer is sent in parts.
-const partBytes = 1024 * 1024;
-// No message is as long: whoever sends one has lost its mind.
-const mostBytes = 2 ** 30;
+// Longer messages are sent in parts.
+const maxPartBytes = 1024 * 1024;
+// A longer message can only be a fault.
+const maxMessageBytes = 2 ** 30;
 
-/** What a peer sends, to those who know what to do about it. */
+/** Handlers for what a peer sends. */
 export interface PeerEvents {
   message(type: number, parts: any[]): void;
-  /** A question; what it gives, or throws, is the answer. */
+  /** Answers a request with its result or error. */
   request<Name extends Method>(method: Name, args: ArgsOf<Name>): unknown;
-  /** What may be asked and answered. */
+  /** The known requests, and the checks of their arguments and results. */
   readonly requests: RequestChecks;
-  /** Opens a bulk channel to it: only who can dial it does. */
+  /** Opens a bulk channel. Only the host that can dial does. */
   dialBulk(): Promise<Channel>;
-  /** What this host holds, or can get. */
+  /** Returns what this host holds or can fetch. */
   readonly find: Find;
-  /** Its signs of life that do not come on the channel. */
+  /** The peer's heartbeats beside the channel. */
   readonly pulse?: Pulse | undefined;
   closed(error: unknown): void;
 }
 
-interface Question {
+interface OpenRequest {
   readonly method: Method;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
 
-// Those that wait for a bulk channel do so for this long, in ms.
-const bulkPatience = 30_000;
+// ms that fetches wait for a bulk channel.
+const bulkTimeoutMs = 30_000;
 
 let lastHost = 0;
 
-/** ms since the epoch, with fractions, as events have them. */
+/** ms since the epoch, with fractions, as in events. */
 function wallClock(): number {
   return performance.timeOrigin + performance.now();
 }
 
 export class Peer {
-  /** A number for it in this process, from 1. Never used again. */
+  /** A number for this connection within the process, from 1. Never reused. */
   readonly number = ++lastHost;
   readonly identity: Identity;
-  /** How far its clock is from this host's. Known before anything comes that it does for this host. */
+  /** The difference between its clock and this host's. Known before it runs anything for this host. */
   readonly clock = new PeerClock();
   readonly #channel: Channel;
   readonly #options: PeerOptions;
   readonly #events: PeerEvents;
-  readonly #questions = new Map<number, Question>();
-  #lastQuestion = 0;
-  #heardAt = performance.now();
-  /** When its beacon was heard last. */
+  readonly #requests = new Map<number, OpenRequest>();
+  #lastRequest = 0;
+  #receivedAt = performance.now();
+  /** When the last heartbeat of its beacon arrived. */
   #aliveAt = -Infinity;
   #tickedAt = performance.now();
   #timer: NodeJS.Timeout;
@@ -91,13 +93,13 @@ export class Peer {
     void channel.closed.then((error) => this.#end(error));
   }
 
-  /** Begins to listen. */
+  /** Starts receiving messages. */
   open(): void {
     this.#beat();
     this.#channel.receive({ frame: (type, body) => this.#receive(type, body) });
   }
 
-  /** Resolves when it is gone. */
+  /** Resolves when the connection is closed. */
   get gone(): Promise<unknown> {
     return this.#channel.closed;
   }
@@ -106,71 +108,75 @@ export class Peer {
     return this.#channel.dialled;
   }
 
-  /** Whether it has said something of late. */
-  get isLively(): boolean {
-    return !this.#closed && performance.now() - this.#heardAt < 2 * this.#options.heartbeatInterval;
+  /** Whether it has sent something recently. */
+  get isResponsive(): boolean {
+    return !this.#closed && performance.now() - this.#receivedAt < 2 * this.#options.heartbeatInterval;
   }
 
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** @throws `NOT_SERIALIZABLE` */
+  /** @throws `NOT_SERIALIZABLE` when V8 cannot serialize a part, or the message is too long */
   send(type: number, ...parts: readonly unknown[]): void {
     let body = encodeMessage(type, parts);
-    const most = Math.min(partBytes, this.#channel.maxFrameBytes);
-    if (body.byteLength > mostBytes)
+    const max = Math.min(maxPartBytes, this.#channel.maxFrameBytes);
+    if (body.byteLength > maxMessageBytes)
       throw new HandoffError(
         'NOT_SERIALIZABLE',
-        `A message to another host takes ${body.byteLength} bytes; ${mostBytes} are possible. Large typed arrays and buffers travel apart from it.`,
+        `A message to another host has ${body.byteLength} bytes: at most ${maxMessageBytes} are allowed. Use large typed arrays or buffers, which travel separately.`,
       );
-    for (; body.byteLength > most; body = body.subarray(most)) this.#channel.send(Message.part, body.subarray(0, most));
+    for (; body.byteLength > max; body = body.subarray(max)) this.#channel.send(Message.part, body.subarray(0, max));
     this.#channel.send(type, body);
   }
 
-  /** Asks, and gives the answer; rejects when the host is gone before it answers. */
+  /**
+   * Sends a request and gives its response.
+   *
+   * @throws `NODE_DOWN` when the host disconnects first; the error of the other host
+   */
   request<Name extends Method>(method: Name, ...args: ArgsOf<Name>): Promise<ResultOf<Name>> {
     if (this.#closed) return Promise.reject(this.#gone(undefined));
     const { promise, resolve, reject } = Promise.withResolvers<any>();
-    const id = ++this.#lastQuestion;
-    this.#questions.set(id, { method, resolve, reject });
+    const id = ++this.#lastRequest;
+    this.#requests.set(id, { method, resolve, reject });
     try {
       this.send(Message.request, id, method, args);
     } catch (error) {
-      this.#questions.delete(id);
+      this.#requests.delete(id);
       reject(error);
     }
     return promise;
   }
 
-  /** The way for what is large, opened when it is first needed. */
+  /** The channel for large data, opened on first use. */
   bulk(): Promise<BulkLink> {
     if (this.#bulk !== undefined) return this.#bulk.promise;
     const opening = Promise.withResolvers<BulkLink>();
-    opening.promise.catch(() => {}); // whoever asked hears of it
+    opening.promise.catch(() => {}); // the caller handles the error
     this.#bulk = opening;
     if (!this.dialled)
-      this.send(Message.bulk); // it dialled us, so it can again; we may not be able to
+      this.send(Message.bulk); // it dialled us, so it can dial again; we may not be able to
     else void this.#dialBulk(opening);
-    // Whatever keeps it from being opened, the host itself is there: only those fail that wait for it.
+    // The host itself is up, so only the fetches that wait for the channel fail.
     const timer = setTimeout(
       () =>
         this.#failBulk(
           opening,
           new HandoffError(
             'NODE_DOWN',
-            `No bulk channel to host ${this.#name} could be opened for ${bulkPatience} ms.`,
+            `No bulk channel to host ${this.#name} could be opened within ${bulkTimeoutMs} ms.`,
             { cause: this.#bulkError },
           ),
         ),
-      bulkPatience,
+      bulkTimeoutMs,
     );
     timer.unref();
     void opening.promise.catch(() => {}).then(() => clearTimeout(timer));
     return opening.promise;
   }
 
-  /** Dials until it is there, or not wanted any more: what keeps a dial from being answered may pass. */
+  /** Dials until the channel is open or no longer needed: the obstacle may be temporary. */
   async #dialBulk(opening: PromiseWithResolvers<BulkLink>): Promise<void> {
     for (
       let pause = 50;
@@ -209,14 +215,15 @@ export class Peer {
   }
 
   #receive(type: number, body: Uint8Array): void {
-    this.#heardAt = performance.now();
+    this.#receivedAt = performance.now();
     if (type === Message.part) return this.#keep(body);
     const parts = decodeMessage(type, this.#beginning.length === 0 ? body : this.#whole(body));
     switch (type) {
       case Message.ping:
-        return void (this.clock.hear(parts as unknown as Heartbeat, wallClock()) && this.#beat());
+        return void (this.clock.read(parts as unknown as Heartbeat, wallClock()) && this.#beat());
       case Message.bulk:
-        return void (this.dialled && this.bulk().catch(() => {})); // one that is there, or on its way, it will see too
+        // The peer notices a channel that exists or is being opened.
+        return void (this.dialled && this.bulk().catch(() => {}));
       case Message.request:
         return void this.#answer(parts[0], parts[1], parts[2]);
       case Message.response:
@@ -226,12 +233,12 @@ export class Peer {
     }
   }
 
-  /** The beginning of a message that comes in parts. */
+  /** The beginning of a message in parts. */
   #keep(body: Uint8Array): void {
     this.#beginning.push(body);
     this.#beginningBytes += body.byteLength;
-    if (this.#beginningBytes > mostBytes)
-      throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a message that does not end.');
+    if (this.#beginningBytes > maxMessageBytes)
+      throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of more than ${maxMessageBytes} bytes.`);
   }
 
   #whole(end: Uint8Array): Uint8Array {
@@ -253,9 +260,9 @@ export class Peer {
   }
 
   #answered(id: number, isOk: boolean, value: unknown): void {
-    const question = this.#questions.get(id);
+    const question = this.#requests.get(id);
     if (question === undefined) return;
-    this.#questions.delete(id);
+    this.#requests.delete(id);
     if (value instanceof Unreadable) return question.reject(value.error);
     if (!isOk) return question.reject(fromErrorWire(value as ErrorWire));
     try {
@@ -272,35 +279,35 @@ export class Peer {
     const late = now - this.#tickedAt - heartbeatInterval;
     this.#tickedAt = now;
     if (late > heartbeatInterval) {
-      // it was us who were busy: what it said waits to be read
-      this.#heardAt += late;
+      // this host was busy: messages that arrived meanwhile are not read yet
+      this.#receivedAt += late;
       this.#aliveAt += late;
     }
-    if (this.#events.pulse?.takeBeat() === true) this.#aliveAt = now;
+    if (this.#events.pulse?.takeHeartbeat() === true) this.#aliveAt = now;
     if (this.#silence(now) === undefined) return this.#beat();
     setImmediate(() =>
       setImmediate(() => {
-        // once all has been read that has arrived
+        // after reading everything that has arrived
         const error = this.#silence(performance.now());
         if (error !== undefined) this.close(error);
       }),
     );
   }
 
-  /** Why it is to be given up, if it is. */
+  /** The reason to disconnect, if there is one. */
   #silence(now: number): HandoffError | undefined {
     const { heartbeatTimeout, stallTimeout = Infinity } = this.#options;
-    if (now - Math.max(this.#heardAt, this.#aliveAt) > heartbeatTimeout)
-      return new HandoffError('NODE_DOWN', `Host ${this.#name} has said nothing for ${heartbeatTimeout} ms.`);
-    if (now - this.#heardAt <= Math.max(heartbeatTimeout, stallTimeout)) return undefined;
+    if (now - Math.max(this.#receivedAt, this.#aliveAt) > heartbeatTimeout)
+      return new HandoffError('NODE_DOWN', `Host ${this.#name} has sent nothing for ${heartbeatTimeout} ms.`);
+    if (now - this.#receivedAt <= Math.max(heartbeatTimeout, stallTimeout)) return undefined;
     return new HandoffError(
       'NODE_DOWN',
-      `The process of host ${this.#name} is alive, but its main thread has answered nothing for ${stallTimeout} ms.`,
+      `The process of host ${this.#name} is alive, but its main thread has not answered for ${stallTimeout} ms.`,
     );
   }
 
   #beat(): void {
-    if (!this.#closed) this.send(Message.ping, ...this.clock.say(wallClock()));
+    if (!this.#closed) this.send(Message.ping, ...this.clock.write(wallClock()));
   }
 
   get #name(): string {
@@ -315,8 +322,8 @@ export class Peer {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#events.pulse?.end();
-    for (const { reject } of this.#questions.values()) reject(this.#gone(error));
-    this.#questions.clear();
+    for (const { reject } of this.#requests.values()) reject(this.#gone(error));
+    this.#requests.clear();
     this.#bulk?.reject(this.#gone(error));
     this.#link?.close();
     this.#events.closed(error);

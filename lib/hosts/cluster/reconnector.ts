@@ -1,49 +1,49 @@
-/** Keeps trying to reach addresses, ever more seldom, until somebody is there. */
+/** Dials addresses, with increasing pauses, until a host answers. */
 import { isHandoffError } from '../../core/errors.ts';
 import type { Channel } from '../transport/transport.ts';
 
-const firstDelay = 100;
-const longestDelay = 5000;
-// At once: members tell of others, and one that is mistaken may tell of any number.
-const mostAttempts = 10_000;
+const minDelayMs = 100;
+const maxDelayMs = 5000;
+// Limits addresses dialled at the same time: hosts announce others, and a faulty one may announce any number.
+const maxAttempts = 10_000;
 
 interface Attempt {
   delay: number;
   timer: NodeJS.Timeout | undefined;
   tried: boolean;
-  /** No more attempts after this time, in ms. */
+  /** No further attempts after this time, by `performance.now()`. */
   readonly until: number;
-  /** It was reached before: that it refuses us now will pass. */
+  /** Its host was connected before, so a refusal is probably temporary. */
   readonly again: boolean;
 }
 
-export interface DiallerEvents {
+export interface ReconnectorEvents {
   dial(address: string): Promise<Channel>;
   reached(channel: Channel, address: string): void;
-  /** An attempt failed. `isFinal`: there will be no other. */
+  /** An attempt failed. `isFinal`: there will be no further one. */
   failed(address: string, error: unknown, isFinal: boolean): void;
 }
 
-export class Dialler {
-  readonly #events: DiallerEvents;
+export class Reconnector {
+  readonly #events: ReconnectorEvents;
   readonly #attempts = new Map<string, Attempt>();
   #stopped = false;
 
-  constructor(events: DiallerEvents) {
+  constructor(events: ReconnectorEvents) {
     this.#events = events;
   }
 
   /**
-   * Begins to dial an address, if it is not being dialled.
+   * Starts dialling an address, unless it is being dialled.
    *
-   * @param patience ms after which it is given up
-   * @param delay ms before the first attempt
-   * @param again whether it was reached before, and is to be reached even if it refuses us
+   * @param patience ms after which to give up
+   * @param delay ms before the first attempt. Default 0
+   * @param again whether its host was connected before; dialling then continues after a refusal. Default false
    */
   reach(address: string, patience: number, delay = 0, again = false): void {
-    if (this.#stopped || this.#attempts.has(address) || this.#attempts.size >= mostAttempts) return;
+    if (this.#stopped || this.#attempts.has(address) || this.#attempts.size >= maxAttempts) return;
     const attempt: Attempt = {
-      delay: firstDelay,
+      delay: minDelayMs,
       timer: undefined,
       tried: false,
       until: performance.now() + patience,
@@ -54,12 +54,12 @@ export class Dialler {
     else attempt.timer = setTimeout(() => void this.#try(address, attempt), delay);
   }
 
-  /** Whether some address is being dialled for the first time, apart from these. */
+  /** Whether the first attempt for some other address is still open. */
   busy(apart: readonly string[]): boolean {
     return [...this.#attempts].some(([address, { tried }]) => !tried && !apart.includes(address));
   }
 
-  /** Somebody is there already. */
+  /** Stops dialling an address: its host is connected. */
   forget(address: string): void {
     clearTimeout(this.#attempts.get(address)?.timer);
     this.#attempts.delete(address);
@@ -80,7 +80,7 @@ export class Dialler {
     } catch (error) {
       if (this.#attempts.get(address) !== attempt) return;
       attempt.tried = true;
-      // Who refuses us now will refuse us in a second, unless it is one that is just stopping, or starting.
+      // A refusal is final, unless the host may just be stopping or starting.
       const isRefused =
         isHandoffError(error, 'UNAUTHORIZED') ||
         isHandoffError(error, 'VERSION_MISMATCH') ||
@@ -89,7 +89,7 @@ export class Dialler {
       const isFinal = performance.now() >= attempt.until || (isRefused && !attempt.again);
       if (isFinal) this.#attempts.delete(address);
       else attempt.timer = setTimeout(() => void this.#try(address, attempt), attempt.delay);
-      attempt.delay = Math.min(longestDelay, attempt.delay * 2);
+      attempt.delay = Math.min(maxDelayMs, attempt.delay * 2);
       this.#events.failed(address, error, isFinal);
     }
   }

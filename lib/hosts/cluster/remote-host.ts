@@ -1,4 +1,4 @@
-/** Another host as this one's scheduler sees it: its nodes, what is sent to them, and what they tell. */
+/** Another host as this host's scheduler uses it: its nodes, the batches sent to them, and their reports. */
 import type { Capabilities } from '../../dag/types.ts';
 import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
@@ -13,7 +13,7 @@ import {
   type SourceDescription,
 } from '../../workers/node/wire.ts';
 import type { PayloadData } from '../../workers/store/payload.ts';
-import type { Exchange } from './object-directory.ts';
+import type { ObjectDirectory } from './object-directory.ts';
 import { ThreadDowns } from './thread-downs.ts';
 import type { ModuleNames } from './code-identity.ts';
 import { fromPayloadWire } from './payload-wire.ts';
@@ -25,22 +25,22 @@ import { Message, type NodeCard, Unreadable } from './wire.ts';
 export interface Orchestrator {
   readonly codes: CodeRegistry;
   readonly names: ModuleNames;
-  readonly exchange: Exchange;
+  readonly objects: ObjectDirectory;
 }
 
 export class RemoteHost {
   readonly peer: Peer;
   readonly #orchestrator: Orchestrator;
   readonly #nodes = new Map<string, RemoteNode>();
-  /** Code that it has been told of. */
+  /** Code that the host knows. */
   readonly #defined = new Set<number>();
-  /** Batches that it was sent and has not told everything of. */
+  /** Batches that were sent and are not fully reported. */
   readonly #batches = new Map<number, { readonly node: string; readonly thread: number; readonly size: number }>();
-  /** Code that is the same there, as it said. */
+  /** Code that the host has confirmed to be equal there. */
   readonly #checked = new Set<number>();
-  /** How often it has said that a thread is down. */
+  /** How many thread failures it has reported. */
   readonly #downs = new ThreadDowns();
-  /** That of our modules as it has been told of them. */
+  /** The generation of our modules that the host knows. */
   #generation = 0;
 
   constructor(peer: Peer, orchestrator: Orchestrator) {
@@ -52,7 +52,11 @@ export class RemoteHost {
     return this.#nodes;
   }
 
-  /** A node of it. Its events are given before its threads come up. */
+  /**
+   * Adds one of its nodes.
+   *
+   * @param events receives the node's events, before its threads come up
+   */
   add(card: NodeCard, events: NodeEvents): RemoteNode {
     const node = new RemoteNode(this, card, events);
     this.#nodes.set(card.name, node);
@@ -88,12 +92,13 @@ export class RemoteHost {
           values: loggedOf(parts[5]),
         });
     }
-    const [events] = [...this.#nodes.values()].map((node) => node.events); // they are told apart by their batch
+    // Events of all nodes go to the same scheduler, which identifies them by batch.
+    const [events] = [...this.#nodes.values()].map((node) => node.events);
     if (events === undefined) return;
     const batch = this.#batches.get(parts[0]);
     switch (type) {
       case Message.ended: {
-        if (batch === undefined) return; // of one that was given up
+        if (batch === undefined) return; // the batch was given up
         const [id, first, count, exceptions, durations, spans, values] = parts as [
           number,
           number,
@@ -114,7 +119,7 @@ export class RemoteHost {
       case Message.started: {
         if (batch === undefined) return;
         if (parts[1] >= batch.size)
-          throw new HandoffError('PROTOCOL_ERROR', `A peer began function ${parts[1]} of a batch of ${batch.size}.`);
+          throw new HandoffError('PROTOCOL_ERROR', `A peer started function ${parts[1]} of a batch of ${batch.size}.`);
         return events.started(parts[0], parts[1], parts[2] - this.peer.clock.offset);
       }
       case Message.takenBack: {
@@ -122,7 +127,7 @@ export class RemoteHost {
         if (parts[1] > batch.size)
           throw new HandoffError(
             'PROTOCOL_ERROR',
-            `A peer gave back a batch of ${batch.size} functions after ${parts[1]}.`,
+            `A peer returned functions of a batch of ${batch.size} from function ${parts[1]} on.`,
           );
         this.#batches.set(parts[0], { ...batch, size: parts[1] });
         return events.takenBack(parts[0], parts[1]);
@@ -130,12 +135,17 @@ export class RemoteHost {
       default:
         throw new HandoffError(
           'PROTOCOL_ERROR',
-          `A peer sent a message of type ${type}, which is not for an orchestrator.`,
+          `A peer sent a message of type ${type}, which an orchestrator does not accept.`,
         );
     }
   }
 
-  /** Makes sure that code is the same there. @throws `VERSION_MISMATCH`, `FUNCTION_NOT_FOUND`, `UNAUTHORIZED` */
+  /**
+   * Checks that code is the same there.
+   *
+   * @throws `VERSION_MISMATCH` when it differs; `FUNCTION_NOT_FOUND` when it is missing there; `UNAUTHORIZED` when
+   *   the host does not run source text
+   */
   async check(numbers: readonly number[]): Promise<void> {
     const { codes, names } = this.#orchestrator;
     this.#refresh();
@@ -148,7 +158,7 @@ export class RemoteHost {
     for (const number of unknown) this.#checked.add(number);
   }
 
-  /** Modules may be others since they were loaded anew. */
+  /** After a reload, modules may have other versions. */
   #refresh(): void {
     const { generation } = this.#orchestrator.codes.versions;
     if (generation === this.#generation) return;
@@ -157,7 +167,7 @@ export class RemoteHost {
     this.#checked.clear();
   }
 
-  /** Tells it of the code of a batch that it does not know yet. */
+  /** Defines the code of a batch that the host does not know yet. */
   #define(program: Int32Array, values: unknown[], size: number): void {
     const { codes, names } = this.#orchestrator;
     this.#refresh();
@@ -173,17 +183,18 @@ export class RemoteHost {
   }
 
   travelling(data: PayloadData, serial: number): PayloadData {
-    return this.#orchestrator.exchange.travelling(data, serial, this.peer.identity.id) as PayloadData;
+    return this.#orchestrator.objects.travelling(data, serial, this.peer.identity.id) as PayloadData;
   }
 
-  ahead(data: PayloadData, serial: number): void {
-    const { exchange } = this.#orchestrator;
-    exchange.involve(serial, this.peer.identity.id);
+  prefetch(data: PayloadData, serial: number): void {
+    const { objects } = this.#orchestrator;
+    objects.involve(serial, this.peer.identity.id);
     try {
       const wire = this.travelling(data, serial);
-      if (wire.kind === 'remote') this.peer.send(Message.ahead, serial, wire);
+      if (wire.kind === 'remote') this.peer.send(Message.prefetch, serial, wire);
     } catch (error) {
-      if (!isHandoffError(error, 'NOT_SERIALIZABLE')) throw error; // who takes it will be told
+      // The function that takes it will fail with this error.
+      if (!isHandoffError(error, 'NOT_SERIALIZABLE')) throw error;
     }
   }
 
@@ -192,8 +203,8 @@ export class RemoteHost {
     thread: number,
     { id, flags, runId, dagId, serial, size, program, values, claim }: OutgoingBatch,
   ): void {
-    const { exchange } = this.#orchestrator;
-    exchange.involve(serial, this.peer.identity.id);
+    const { objects } = this.#orchestrator;
+    objects.involve(serial, this.peer.identity.id);
     this.#define(program, values as unknown[], size);
     try {
       this.peer.send(
@@ -223,13 +234,13 @@ export class RemoteHost {
     return this.peer.request('describe', names.nameOf({ url, module: url, export: '' }));
   }
 
-  /** The node that a message about a thread names. */
+  /** The node in a message about one of its threads. */
   #threadOf(name: string, thread: number): RemoteNode | undefined {
     const node = this.#nodes.get(name);
     if (node !== undefined && thread >= node.settings.threads)
       throw new HandoffError(
         'PROTOCOL_ERROR',
-        `A peer told of thread ${thread} of node ${JSON.stringify(name)}, which has ${node.settings.threads}.`,
+        `A peer sent a message about thread ${thread} of node ${JSON.stringify(name)}, which has ${node.settings.threads}.`,
       );
     return node;
   }
@@ -253,7 +264,7 @@ export class RemoteHost {
       const at = exceptions[k]! - first;
       if (exceptions[k + 1] === ReportKind.payload) values[at] = fromPayloadWire(values[at]);
     }
-    // As by this host's clock.
+    // Converted to this host's clock.
     if (spans !== null) for (let k = 0; k < spans.length; k++) spans[k]! -= this.peer.clock.offset;
     return { first, count, exceptions, durations, spans, values };
   }
@@ -269,10 +280,10 @@ export class RemoteNode implements NodeLink {
   readonly host: number;
   readonly hostName: string;
   readonly events: NodeEvents;
-  readonly #of: RemoteHost;
+  readonly #host: RemoteHost;
 
   constructor(of: RemoteHost, settings: RemoteNode['settings'], events: NodeEvents) {
-    this.#of = of;
+    this.#host = of;
     this.settings = settings;
     this.host = of.peer.number;
     this.hostName = of.peer.identity.address ?? of.peer.identity.id;
@@ -280,35 +291,35 @@ export class RemoteNode implements NodeLink {
   }
 
   travelling(data: PayloadData, serial: number): PayloadData {
-    return this.#of.travelling(data, serial);
+    return this.#host.travelling(data, serial);
   }
 
-  ahead(data: PayloadData, serial: number): void {
-    this.#of.ahead(data, serial);
+  prefetch(data: PayloadData, serial: number): void {
+    this.#host.prefetch(data, serial);
   }
 
   send(thread: number, batch: OutgoingBatch): void {
-    this.#of.send(this.settings.name, thread, batch);
+    this.#host.send(this.settings.name, thread, batch);
   }
 
   takeBack(_thread: number, batch: number, count: number): undefined {
-    this.#of.peer.send(Message.takeBack, batch, count);
+    this.#host.peer.send(Message.takeBack, batch, count);
   }
 
   cancel(_thread: number, batch: number, why: 'aborted' | 'timeout'): undefined {
-    this.#of.peer.send(Message.cancel, batch, why);
+    this.#host.peer.send(Message.cancel, batch, why);
   }
 
-  /** Not known here before it has ended. */
+  /** Unknown here until it has ended. */
   begun(): number {
     return 0;
   }
 
   kill(thread: number, batch?: number): undefined {
-    if (batch !== undefined) this.#of.peer.send(Message.kill, this.settings.name, thread, batch);
+    if (batch !== undefined) this.#host.peer.send(Message.kill, this.settings.name, thread, batch);
   }
 
-  /** Its threads share no process with others'. */
+  /** Its threads share no process with those of other nodes here. */
   connect(): void {}
 
   addressOf(): number {
@@ -316,15 +327,15 @@ export class RemoteNode implements NodeLink {
   }
 
   describe(url: string): Promise<ModuleDescription> {
-    return this.#of.describe(url);
+    return this.#host.describe(url);
   }
 
   freeVariables(source: string): Promise<SourceDescription> {
-    return this.#of.peer.request('freeVariables', source);
+    return this.#host.peer.request('freeVariables', source);
   }
 }
 
-/** A report whose values cannot be read: every function in it has failed. @param size of its batch */
+/** A report with unreadable values: every function in it has failed. @param size of its batch */
 function failedReport(
   first: number,
   count: number,
@@ -344,7 +355,7 @@ function failedReport(
   };
 }
 
-/** Each as the `ErrorWire` that any value can be. */
+/** Logged values arrive as `ErrorWire`, which any value can become. */
 function loggedOf(values: readonly ErrorWire[] | Unreadable): unknown[] {
   try {
     return values instanceof Unreadable ? [values.error.message] : values.map(fromErrorWire);

@@ -1,41 +1,41 @@
 /**
- * What a guest's functions take that lies on other hosts: brought here once, and held until its run is over or the
- * guest says that nobody will read it any more.
+ * The inputs from other hosts for functions of a remote scheduler: each is fetched once, and held until its run ends or
+ * the scheduler reports that no function needs it any more.
  */
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Fetcher } from './fetcher.ts';
-import type { Holdings } from './object-table.ts';
+import type { ObjectTable } from './object-table.ts';
 import { fromPayloadWire } from './payload-wire.ts';
 import type { Peer } from './peer.ts';
 
-export class Inputs {
+export class RemoteInputs {
   readonly #peer: Peer;
-  readonly #holdings: Holdings;
+  readonly #objectTable: ObjectTable;
   readonly #fetcher: Fetcher;
-  /** By run: how many are on their way. */
+  /** By run: how many fetches are under way. */
   readonly #coming = new Map<number, number>();
-  /** Runs that were over before all of that had come: nobody would let go of it. */
+  /** Runs that ended during fetches, whose results must not be kept: no message would release them. */
   readonly #over = new Set<number>();
-  /** By run: ends what is on its way. */
+  /** By run: aborts its fetches. */
   readonly #controllers = new Map<number, AbortController>();
   #gone = false;
 
-  constructor(peer: Peer, holdings: Holdings, fetcher: Fetcher) {
+  constructor(peer: Peer, objectTable: ObjectTable, fetcher: Fetcher) {
     this.#peer = peer;
-    this.#holdings = holdings;
+    this.#objectTable = objectTable;
     this.#fetcher = fetcher;
   }
 
-  /** What a reference stands for, from here or from where it is. */
+  /** The payload of a reference, from here or fetched. */
   async resolve(data: RemoteData, serial: number): Promise<PayloadData> {
     const { key } = data;
-    const known = this.#holdings.get(key);
+    const known = this.#objectTable.get(key);
     if (known !== undefined) return known;
     this.#coming.set(serial, (this.#coming.get(serial) ?? 0) + 1);
     try {
       const here = await this.#fetcher.fetch(data, { via: this.#peer, signal: this.#signalOf(serial) });
-      if (!this.#gone && !this.#over.has(serial) && this.#holdings.get(key) === undefined)
-        this.#holdings.put(this.#peer.identity.id, serial, key, here);
+      if (!this.#gone && !this.#over.has(serial) && this.#objectTable.get(key) === undefined)
+        this.#objectTable.put(this.#peer.identity.id, serial, key, here);
       return here;
     } finally {
       const left = this.#coming.get(serial)! - 1;
@@ -49,10 +49,11 @@ export class Inputs {
     }
   }
 
-  /** Something will be taken here that is not asked for yet. */
-  ahead(serial: number, wire: unknown): void {
+  /** Prefetches an input for later functions. */
+  prefetch(serial: number, wire: unknown): void {
     const data = fromPayloadWire(wire);
-    if (data.kind === 'remote') this.resolve(data, serial).catch(() => {}); // who takes it will say
+    // The function that takes it will report the error.
+    if (data.kind === 'remote') this.resolve(data, serial).catch(() => {});
   }
 
   #signalOf(serial: number): AbortSignal {
@@ -64,13 +65,13 @@ export class Inputs {
   endRun(serial: number): void {
     if (this.#coming.has(serial)) this.#over.add(serial);
     this.#controllers.get(serial)?.abort();
-    this.#holdings.endRun(this.#peer.identity.id, serial);
+    this.#objectTable.endRun(this.#peer.identity.id, serial);
   }
 
-  /** The guest is gone. */
+  /** The remote scheduler has disconnected. */
   end(): void {
     this.#gone = true;
     for (const controller of this.#controllers.values()) controller.abort();
-    this.#holdings.endAll(this.#peer.identity.id);
+    this.#objectTable.endAll(this.#peer.identity.id);
   }
 }

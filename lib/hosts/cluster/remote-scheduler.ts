@@ -1,12 +1,12 @@
 /**
- * Another host's scheduler, as a guest on the nodes of this one: its batches are translated, wait for what they take
- * and for their claims, and go to the threads that it named, where they stand in line with everybody else's.
+ * Another host's scheduler on the nodes of this host: its batches are translated, wait for their inputs and claims, and
+ * go to the threads that it chose, where they queue with all others.
  *
  * ```
- *   batch ─► what it takes is fetched ─► its claim is granted ─► a thread ─► report
+ *   batch ─► its inputs are fetched ─► its claim is granted ─► a thread ─► report
  * ```
  *
- * When the guest is gone, its functions are aborted and what they held is free again.
+ * When that host disconnects, its functions are aborted and their claims released.
  */
 import { shortage } from '../../scheduling/resources/amounts.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
@@ -18,35 +18,35 @@ import { translate } from '../../workers/node/translate.ts';
 import { type FailureWire, ReportKind } from '../../workers/node/wire.ts';
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Admission } from './admission.ts';
-import type { Holdings } from './object-table.ts';
+import type { ObjectTable } from './object-table.ts';
 import type { Fetcher } from './fetcher.ts';
-import { Inputs } from './remote-inputs.ts';
+import { RemoteInputs } from './remote-inputs.ts';
 import { fromPayloadWire, toPayloadWire } from './payload-wire.ts';
 import type { Peer } from './peer.ts';
 import { ThreadDowns } from './thread-downs.ts';
 import { canTravel, Message, toTravellingError, Unreadable } from './wire.ts';
 
-/** What a guest needs of its host. */
-export interface Host {
-  readonly holdings: Holdings;
+/** What a remote scheduler needs of this host. */
+export interface HostParts {
+  readonly objectTable: ObjectTable;
   readonly fetcher: Fetcher;
   readonly admission: Admission;
-  /** ms between asking a function to stop and ending its thread. */
+  /** ms between aborting a function and ending its thread. */
   readonly grace: number;
   node(name: string): NodeLink | undefined;
-  /** The number of some code of the guest's here; an error when it cannot be run here. */
+  /** The number that this host has for some code of another; an error when the code cannot run here. */
   number(code: unknown, from: Peer): number | HandoffError;
-  /** How often the modules of this host were loaded anew. */
+  /** How many times the modules of this host were reloaded. */
   generation(): number;
-  /** A number for a batch that no other batch of this host has. */
+  /** A batch number that is unique on this host. */
   nextBatch(): number;
 }
 
-/** A batch of another host's on a thread of this one. */
-export interface GuestWork {
-  /** The id of the host. */
+/** A batch of another host on a thread of this one. */
+export interface RemoteWork {
+  /** The id of that host. */
   readonly host: string;
-  /** The number that it has there. */
+  /** Its number on that host. */
   readonly batch: number;
   readonly node: string;
   readonly thread: number;
@@ -55,10 +55,10 @@ export interface GuestWork {
   readonly isRunning: boolean;
 }
 
-interface GuestBatch {
-  /** The guest's number. */
+interface RemoteBatch {
+  /** Its number on the other host. */
   readonly id: number;
-  /** Ours. */
+  /** Its number on this host. */
   readonly own: number;
   readonly node: string;
   readonly thread: number;
@@ -69,44 +69,44 @@ interface GuestBatch {
   done: number;
   sent: boolean;
   granted: boolean;
-  /** Its run is over, and it has lost against a copy. */
-  unwanted: boolean;
-  /** Takes its claim out of the line. */
+  /** Its run has ended, so its results are dropped. */
+  isRunOver: boolean;
+  /** Withdraws its request for a claim. */
   withdraw: () => void;
 }
 
-export class Guest {
+export class RemoteScheduler {
   readonly peer: Peer;
-  readonly #host: Host;
-  readonly #inputs: Inputs;
-  /** The guest's code, by its number. */
+  readonly #host: HostParts;
+  readonly #inputs: RemoteInputs;
+  /** Code of the other host, by the number it has there. */
   readonly #codes = new Map<number, number | HandoffError>();
-  readonly #names = new Map<number, unknown>(); // what the guest calls it
-  #generation = 0; // of our modules, as the numbers are of
+  readonly #names = new Map<number, unknown>(); // its names on the other host
+  #generation = 0; // of our modules when the numbers were taken
   readonly #theirs = new Map<number, number>();
-  readonly #byId = new Map<number, GuestBatch>();
-  readonly #byOwn = new Map<number, GuestBatch>();
-  /** How often it has been told that a thread is down. */
+  readonly #byId = new Map<number, RemoteBatch>();
+  readonly #byOwn = new Map<number, RemoteBatch>();
+  /** How many thread failures were reported to it. */
   readonly #downs = new ThreadDowns();
   #gone = false;
 
-  constructor(peer: Peer, host: Host) {
+  constructor(peer: Peer, host: HostParts) {
     this.peer = peer;
     this.#host = host;
-    this.#inputs = new Inputs(peer, host.holdings, host.fetcher);
+    this.#inputs = new RemoteInputs(peer, host.objectTable, host.fetcher);
   }
 
   get batches(): ReadonlyMap<number, unknown> {
     return this.#byOwn;
   }
 
-  /** Its own number of a batch of its; undefined: it has none of ours. */
+  /** The number that a batch has on the other host; undefined: it is not one of its batches. */
   numberOf(own: number): number | undefined {
     return this.#byOwn.get(own)?.id;
   }
 
-  /** What it has on the threads of this host. */
-  *work(): Iterable<GuestWork> {
+  /** Its batches on the threads of this host. */
+  *work(): Iterable<RemoteWork> {
     for (const { id, own, node, thread, sent, size, done } of this.#byOwn.values()) {
       if (sent)
         yield {
@@ -120,9 +120,9 @@ export class Guest {
     }
   }
 
-  /** Takes in one of its messages. */
+  /** Handles one of its messages. */
   message(type: number, parts: any[]): void {
-    const { holdings } = this.#host;
+    const { objectTable } = this.#host;
     const { id } = this.peer.identity;
     switch (type) {
       case Message.code:
@@ -136,55 +136,55 @@ export class Guest {
       case Message.kill:
         return this.#kill(parts[0], parts[1], parts[2]);
       case Message.release:
-        return holdings.release(id, parts[0], parts[1]);
+        return objectTable.release(id, parts[0], parts[1]);
       case Message.endRun:
         return this.#endRun(parts[0]);
-      case Message.ahead:
-        return this.#inputs.ahead(parts[0], parts[1]);
+      case Message.prefetch:
+        return this.#inputs.prefetch(parts[0], parts[1]);
       default:
         throw new HandoffError(
           'PROTOCOL_ERROR',
-          `A peer sent a message of type ${type}, which is not for the host of nodes.`,
+          `A peer sent a message of type ${type}, which a host of nodes does not accept.`,
         );
     }
   }
 
   started(own: number, index: number, at: number): void {
     const batch = this.#byOwn.get(own);
-    if (batch !== undefined) this.#tell(Message.started, batch.id, index, at);
+    if (batch !== undefined) this.#report(Message.started, batch.id, index, at);
   }
 
   ended(own: number, report: BatchReport): void {
     const batch = this.#byOwn.get(own);
     if (batch === undefined) return;
-    if (this.#gone) return this.#count(batch, report.count); // nobody wants it any more
+    if (this.#gone) return this.#count(batch, report.count); // no longer needed
     const { first, count, exceptions, durations, spans, values } = report;
-    if (batch.unwanted) {
+    if (batch.isRunOver) {
       this.#count(batch, count);
-      return this.#tell(Message.ended, batch.id, first, count, [], [], null, []);
+      return this.#report(Message.ended, batch.id, first, count, [], [], null, []);
     }
-    const told = [...values];
+    const reported = [...values];
     for (let k = 0; k < exceptions.length; k += 2) {
       const at = exceptions[k]! - first;
       if (exceptions[k + 1] !== ReportKind.payload) continue;
       try {
-        told[at] = this.#payload(told[at] as PayloadData, batch);
+        reported[at] = this.#payload(reported[at] as PayloadData, batch);
       } catch (error) {
-        told[at] = failureOf(error);
+        reported[at] = failureOf(error);
         (exceptions as number[])[k + 1] = ReportKind.failed;
       }
     }
     for (let k = 0; k < durations.length; k += 3) (durations as number[])[k] = this.#theirs.get(durations[k]!)!;
     this.#count(batch, count);
-    this.#tellEnded(batch, first, count, exceptions, durations, spans, told);
+    this.#reportEnded(batch, first, count, exceptions, durations, spans, reported);
   }
 
-  #count(batch: GuestBatch, count: number): void {
+  #count(batch: RemoteBatch, count: number): void {
     batch.done += count;
     if (batch.done >= batch.size) this.#close(batch);
   }
 
-  /** A node has less than before: what asks for more than all of it goes back, as it would wait for ever. */
+  /** A node has shrunk: returns batches whose claim exceeds its capacity, because they would wait forever. */
   giveBack(node: string, capabilities: Capabilities): void {
     for (const batch of [...this.#byOwn.values()]) {
       if (
@@ -203,7 +203,7 @@ export class Guest {
       this.#byOwn.has(each.batch) ? { batch: this.#byOwn.get(each.batch)!.id, started: each.started } : [],
     );
     for (const batch of this.#byOwn.values()) if (batch.node === node && batch.thread === thread) this.#close(batch);
-    this.#tell(
+    this.#report(
       Message.threadDown,
       node,
       thread,
@@ -217,10 +217,10 @@ export class Guest {
   }
 
   log(node: string, { runId, dagId, functionId, attempt, values }: Logged): void {
-    this.#tell(Message.log, node, runId, dagId, functionId, attempt, values.map(toTravellingError));
+    this.#report(Message.log, node, runId, dagId, functionId, attempt, values.map(toTravellingError));
   }
 
-  /** The guest is gone. */
+  /** The other host has disconnected. */
   end(): void {
     this.#gone = true;
     const { grace } = this.#host;
@@ -239,20 +239,23 @@ export class Guest {
     }, grace).unref();
   }
 
-  /** Ends the thread that runs a batch, unless that has ended: then the thread goes on, and the guest is told. */
+  /**
+   * Ends the thread that runs a batch. If the batch has already ended, the thread continues, and the other host is
+   * informed.
+   */
   #kill(node: string, thread: number, id: number): void {
     const batch = this.#byId.get(id);
     const isEnded = batch === undefined || !batch.sent || this.#host.node(node)?.kill(thread, batch.own) === false;
     if (isEnded && (this.#host.node(node)?.addressOf(thread) ?? -1) >= 0)
-      this.#tell(Message.thread, node, thread, true);
+      this.#report(Message.thread, node, thread, true);
   }
 
-  #isRunning({ sent, node, thread, own, done }: GuestBatch): boolean {
+  #isRunning({ sent, node, thread, own, done }: RemoteBatch): boolean {
     return sent && (this.#host.node(node)?.begun(thread, own) ?? 0) > done;
   }
 
   #endRun(serial: number): void {
-    for (const batch of this.#byOwn.values()) if (batch.serial === serial) batch.unwanted = true;
+    for (const batch of this.#byOwn.values()) if (batch.serial === serial) batch.isRunOver = true;
     this.#inputs.endRun(serial);
   }
 
@@ -263,7 +266,7 @@ export class Guest {
     if (typeof ours === 'number') this.#theirs.set(ours, number);
   }
 
-  /** Our modules may be others since they were loaded anew. */
+  /** After a reload, our modules may have other versions. */
   #refresh(): void {
     if (this.#generation === this.#host.generation()) return;
     this.#generation = this.#host.generation();
@@ -271,7 +274,7 @@ export class Guest {
   }
 
   #batch([node, thread, id, serial, flags, runId, dagId, size, program, values, claim, downs]: any[]): void {
-    // Each function takes two words at least, and something runs it that is there.
+    // Each function takes at least two words, and its thread must exist.
     const threads = this.#host.node(node)?.settings.threads ?? Infinity;
     if (size < 1 || 2 * size > program.length || thread >= threads) {
       throw new HandoffError(
@@ -279,8 +282,8 @@ export class Guest {
         `A peer sent a batch of ${size} functions in ${program.length} words for thread ${thread} of node ${JSON.stringify(node)}, which has ${threads}.`,
       );
     }
-    if (downs !== this.#downs.of(node, thread)) return; // the guest has put it back meanwhile
-    if (this.#byId.has(id)) throw new HandoffError('PROTOCOL_ERROR', `A peer sent two batches of number ${id}.`);
+    if (downs !== this.#downs.of(node, thread)) return; // the other host has requeued it meanwhile
+    if (this.#byId.has(id)) throw new HandoffError('PROTOCOL_ERROR', `A peer sent two batches with number ${id}.`);
     if (values instanceof Unreadable) return this.#refuse(id, size, values.error);
     const wanted: { readonly at: (here: PayloadData) => void; readonly data: RemoteData }[] = [];
     let broken: HandoffError | undefined;
@@ -305,7 +308,7 @@ export class Guest {
     };
     const starts = read(() => translate(program, values, size, { code, payload }));
     if (broken !== undefined) return this.#refuse(id, size, broken);
-    const batch: GuestBatch = {
+    const batch: RemoteBatch = {
       id,
       own: this.#host.nextBatch(),
       node,
@@ -317,7 +320,7 @@ export class Guest {
       done: 0,
       sent: false,
       granted: false,
-      unwanted: false,
+      isRunOver: false,
       withdraw: () => {},
     };
     this.#byId.set(id, batch);
@@ -344,7 +347,7 @@ export class Guest {
         });
       } catch (cause) {
         if (link === undefined) return this.threadDown(node, thread, { reason: 'killed' }, []);
-        this.#close(batch); // it would be the same on every other thread
+        this.#close(batch); // it would fail on every other thread too
         this.#refuse(
           id,
           batch.size,
@@ -365,14 +368,14 @@ export class Guest {
       });
     };
     if (wanted.length === 0) return admit();
-    // What cannot be had, its reader says.
+    // If an input cannot be fetched, the function that takes it fails.
     void Promise.all(wanted.map(({ data, at }) => this.#inputs.resolve(data, serial).then(at, () => {}))).then(admit);
   }
 
-  /** Code that cannot be run here fails for good. */
+  /** Code that cannot run here fails permanently. */
   #refuse(id: number, size: number, error: HandoffError): void {
     const failure = failureOf(error);
-    this.#tell(
+    this.#report(
       Message.ended,
       id,
       0,
@@ -384,18 +387,15 @@ export class Guest {
     );
   }
 
-  #payload(data: PayloadData, batch: GuestBatch): unknown {
-    return toPayloadWire(data, (large) => this.#host.holdings.hold(this.peer.identity.id, batch.serial, large));
+  #payload(data: PayloadData, batch: RemoteBatch): unknown {
+    return toPayloadWire(data, (large) => this.#host.objectTable.hold(this.peer.identity.id, batch.serial, large));
   }
 
   #takeBack(id: number, count: number): void {
     const batch = this.#byId.get(id);
     if (batch === undefined) return;
-    const most = Math.min(count, batch.size - batch.done);
-    this.#shorten(
-      batch,
-      batch.sent ? (this.#host.node(batch.node)?.takeBack(batch.thread, batch.own, most) ?? 0) : most,
-    );
+    const max = Math.min(count, batch.size - batch.done);
+    this.#shorten(batch, batch.sent ? (this.#host.node(batch.node)?.takeBack(batch.thread, batch.own, max) ?? 0) : max);
   }
 
   #cancel(id: number, why: 'aborted' | 'timeout'): void {
@@ -407,13 +407,13 @@ export class Guest {
     );
   }
 
-  #shorten(batch: GuestBatch, count: number): void {
+  #shorten(batch: RemoteBatch, count: number): void {
     batch.size -= count;
     if (batch.done >= batch.size) this.#close(batch);
-    this.#tell(Message.takenBack, batch.id, batch.size);
+    this.#report(Message.takenBack, batch.id, batch.size);
   }
 
-  #close(batch: GuestBatch): void {
+  #close(batch: RemoteBatch): void {
     this.#byId.delete(batch.id);
     this.#byOwn.delete(batch.own);
     if (batch.claim === undefined) return;
@@ -422,28 +422,28 @@ export class Guest {
     batch.granted = false;
   }
 
-  #tell(type: number, ...parts: readonly unknown[]): void {
+  #report(type: number, ...parts: readonly unknown[]): void {
     if (!this.#gone && !this.peer.closed) this.peer.send(type, ...parts);
   }
 
-  /** Values that cannot cross to another host fail their functions. */
-  #tellEnded(
-    batch: GuestBatch,
+  /** Values that cannot travel to another host fail their functions. */
+  #reportEnded(
+    batch: RemoteBatch,
     ...parts: [number, number, readonly number[], readonly number[], readonly number[] | null, unknown[]]
   ): void {
     try {
-      this.#tell(Message.ended, batch.id, ...parts);
+      this.#report(Message.ended, batch.id, ...parts);
     } catch (error) {
       const [first, , exceptions, durations, spans, values] = parts;
       const kinds = new Map<number, number>();
       for (let k = 0; k < exceptions.length; k += 2) kinds.set(exceptions[k]!, exceptions[k + 1]!);
-      const told = values.map((value, k) => {
+      const reported = values.map((value, k) => {
         if (canTravel(value)) return value;
         kinds.set(first + k, ReportKind.failed);
         return failureOf(error);
       });
       try {
-        this.#tell(
+        this.#report(
           Message.ended,
           batch.id,
           first,
@@ -451,11 +451,11 @@ export class Guest {
           [...kinds].sort(([x], [y]) => x - y).flat(),
           durations,
           spans,
-          told,
+          reported,
         );
       } catch {
-        // all together they are too long
-        this.#tell(
+        // together they exceed the maximum length
+        this.#report(
           Message.ended,
           batch.id,
           first,
@@ -481,7 +481,7 @@ function read<Result>(work: () => Result): Result {
     if (cause instanceof HandoffError) throw cause;
     throw new HandoffError(
       'PROTOCOL_ERROR',
-      `A peer sent a batch that is malformed: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `A peer sent a malformed batch: ${cause instanceof Error ? cause.message : String(cause)}`,
       { cause },
     );
   }

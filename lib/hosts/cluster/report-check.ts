@@ -1,4 +1,4 @@
-/** What another host reports of a batch: whether it can be true of the batch that it was sent. */
+/** Checks whether a report of another host fits the batch that it was sent. */
 import { HandoffError } from '../../core/errors.ts';
 import type { BatchReport } from '../../workers/node/thread-messages.ts';
 import { ReportKind } from '../../workers/node/wire.ts';
@@ -7,26 +7,28 @@ const lastKind = Math.max(...Object.values(ReportKind));
 
 /**
  * @param size how many functions the batch has
- * @throws `PROTOCOL_ERROR` when it tells of functions that are not in it, or not as many values as functions
+ *
+ * @throws `PROTOCOL_ERROR` when it reports functions outside the batch, or not one value per function
  */
 export function checkReport({ first, count, exceptions, durations, spans, values }: BatchReport, size: number): void {
   const isWithin = count > 0 && first + count <= size;
-  // Nothing is told of functions that nobody waits for any more.
-  const isTold = values.length === count || (values.length === 0 && exceptions.length === 0 && durations.length === 0);
+  // Results that are no longer needed are left out.
+  const hasValues =
+    values.length === count || (values.length === 0 && exceptions.length === 0 && durations.length === 0);
   const fits =
     isWithin &&
-    isTold &&
+    hasValues &&
     durations.length % 3 === 0 &&
     (spans === null || spans.length === 2 * count || spans.length === 0) &&
     areExceptions(exceptions, first, values.length);
   if (!fits)
     throw new HandoffError(
       'PROTOCOL_ERROR',
-      `A peer reported functions ${first} to ${first + count} of a batch of ${size}, with ${values.length} values: expected ones of the batch, and a value for each.`,
+      `A peer reported functions ${first} to ${first + count} of a batch of ${size}, with ${values.length} values: expected functions of the batch, with one value each.`,
     );
 }
 
-/** Whether they are pairs of an index among those told, each once and in order, and a kind that there is. */
+/** Whether they are pairs of an index, increasing and within the report, and a known kind. */
 function areExceptions(exceptions: readonly number[], first: number, count: number): boolean {
   if (exceptions.length % 2 !== 0) return false;
   let last = first - 1;

@@ -1,6 +1,6 @@
 /**
- * The requests between hosts: for each method its arguments and its result, and checks for both. Others add theirs by
- * merging with `Requests`; `lib/runtime/requests.ts` has the checks of all.
+ * The requests between hosts: arguments and result of each method, with their checks. Other wings add theirs by merging
+ * with `Requests`; `lib/runtime/requests.ts` contains the checks of all.
  */
 import { HandoffError } from '../../core/errors.ts';
 import type { ModuleDescription, SourceDescription } from '../../workers/node/wire.ts';
@@ -13,7 +13,7 @@ export interface Request<Args extends readonly unknown[], Result> {
 }
 
 export interface Requests {
-  /** Whether code is the same there. */
+  /** Checks that code is the same there. */
   readonly check: Request<[names: readonly CodeName[]], void>;
   readonly describe: Request<[module: CodeName], ModuleDescription>;
   readonly freeVariables: Request<[source: string], SourceDescription>;
@@ -24,14 +24,14 @@ export type ArgsOf<Name extends Method> = Requests[Name]['args'];
 export type ResultOf<Name extends Method> = Requests[Name]['result'];
 
 export interface RequestCheck {
-  /** By position; those at the end that take `undefined` may be missing. */
+  /** By position. Trailing ones that accept `undefined` may be missing. */
   readonly args: readonly Check[];
   readonly result: Check;
 }
 
 export type RequestChecks = { readonly [Name in Method]: RequestCheck };
 
-/** @throws `PROTOCOL_ERROR` when there is no such method, or it does not take such arguments */
+/** @throws `PROTOCOL_ERROR` when the method is unknown or an argument is not valid */
 export function checkRequest(
   checks: RequestChecks,
   method: string,
@@ -41,14 +41,14 @@ export function checkRequest(
   if (check === undefined)
     throw new HandoffError(
       'PROTOCOL_ERROR',
-      `A peer asked ${JSON.stringify(method.slice(0, 100))}, which nobody answers.`,
+      `A peer sent request ${JSON.stringify(method.slice(0, 100))}, which this host does not know.`,
     );
   if (args.length > check.args.length || !check.args.every((holds, k) => holds(args[k])))
-    throw new HandoffError('PROTOCOL_ERROR', `A peer asked ${method} with arguments that it does not take.`);
+    throw new HandoffError('PROTOCOL_ERROR', `A peer sent request ${method} with arguments that are not valid.`);
 }
 
-/** @throws `PROTOCOL_ERROR` when it is no answer */
+/** @throws `PROTOCOL_ERROR` when the result is not valid */
 export function checkResult(checks: RequestChecks, method: Method, result: unknown): void {
   if (!checks[method].result(result))
-    throw new HandoffError('PROTOCOL_ERROR', `A peer answered ${method} with what is no answer.`);
+    throw new HandoffError('PROTOCOL_ERROR', `A peer answered request ${method} with a result that is not valid.`);
 }

@@ -1,6 +1,6 @@
 /**
- * How often each thread of a host has gone down, as both ends of a connection count it: the host as it tells so, its
- * guest as it hears so.
+ * How many times each thread of a host has gone down, as both ends of a connection count it: the host when it reports a
+ * failure, the remote scheduler when it receives the report.
  */
 export class ThreadDowns {
   readonly #counts = new Map<string, number>();

@@ -1,28 +1,28 @@
 /**
- * What hosts say to each other on a control channel. Each frame is one message: its type, and a list in V8's
- * serialization, which keeps values as structured clone does. Only peers that have proved themselves get this far.
+ * The messages on a control channel. Each frame is one message: its type, and a list in V8's serialization, which keeps
+ * values as structured clone does. Only proven peers exchange messages.
  *
  * ```
  *   both                                     to the host of nodes                       from it
  *   [hello, card]                            [code, number, name]                       [ended, batch, first, count, exceptions,
- *   [members, addresses]                     [batch, node, thread, id, serial, flags,         durations, spans, values]
+ *   [hosts, addresses]                       [batch, node, thread, id, serial, flags,         durations, spans, values]
  *   [nodes, list]                                runId, dagId, size, program,           [started, batch, index, at]
  *   [thread, node, thread, isUp]                     values, claim, downs]                  [takenBack, batch, limit]
  *   [request, id, method, args]              [takeBack, batch, count]                   [threadDown, node, thread, crash, started]
  *                                            [cancel, batch, why]
  *   [response, id, isOk, value or error]     [kill, node, thread, batch]                  [log, node, runId, dagId, functionId, attempt, values]
  *   [bulk]                                   [release, serial, keys]
- *   [ping, leaves, heard, came]              [endRun, serial]
- *                                            [ahead, serial, payload]
+ *   [ping, leaves, left, arrived]            [endRun, serial]
+ *                                            [prefetch, serial, payload]
  * ```
  *
- * A message that is too long for a frame comes in several: `part` frames with its beginning, and one of its type with
- * its end.
+ * A message that is too long for a frame arrives in several: `part` frames with its beginning, and one of its own type
+ * with its end.
  *
- * `downs` says of how many ends of the node's threads the sender had heard: a batch that was sent before it heard of
- * the last is not begun, as the sender has put its functions back when that news arrives.
+ * `downs` counts the failures of the thread that the sender knew. A batch sent before the sender knew of the last
+ * failure is dropped, because the sender requeues its functions when that report arrives.
  *
- * Where a payload stands in `values`, it is a `PayloadWire`.
+ * Payloads in `values` are `PayloadWire`s.
  */
 import { DefaultDeserializer, serialize } from 'node:v8';
 import type { Capabilities } from '../../dag/types.ts';
@@ -57,7 +57,7 @@ import {
 export const Message = {
   ping: 0,
   hello: 1,
-  members: 2,
+  hosts: 2,
   nodes: 3,
   thread: 4,
   request: 5,
@@ -71,7 +71,7 @@ export const Message = {
   kill: 20,
   release: 21,
   endRun: 22,
-  ahead: 23,
+  prefetch: 23,
   ended: 32,
   started: 33,
   takenBack: 34,
@@ -79,25 +79,25 @@ export const Message = {
   log: 36,
 } as const;
 
-/** A node as its host tells of it. */
+/** A node as its host announces it. */
 export interface NodeCard {
   readonly name: string;
   readonly capabilities: Capabilities;
   readonly threads: number;
   readonly speed: number;
   readonly price?: number;
-  /** The numbers of its threads that are up. */
+  /** Indexes of its threads that are up. */
   readonly threadsUp: readonly number[];
-  /** Its host is about to go: nothing is to be sent to it. */
+  /** Its host is about to stop: send it nothing. */
   readonly draining?: boolean;
 }
 
-/** What a host says of itself first. */
+/** What a host announces about itself first. */
 export interface HostCard {
   readonly nodes: readonly NodeCard[];
   /** Addresses of hosts that it knows. */
-  readonly members: readonly string[];
-  /** Where signs of life are to be sent to, and how they are proved. */
+  readonly hosts: readonly string[];
+  /** Where and with which key to send it heartbeats. */
   readonly beacon?: BeaconCard;
 }
 
@@ -107,20 +107,20 @@ const bytes =
     value instanceof Uint8Array && value.byteLength === length;
 const port: Check = (value) => whole(value) && (value as number) < 65_536;
 const beacon = fields({ port, id: bytes(idBytes), key: bytes(keyBytes) });
-const card = fields({ nodes: nodeCards, members: addresses, beacon: optional(beacon) });
+const card = fields({ nodes: nodeCards, hosts: addresses, beacon: optional(beacon) });
 /** Why a thread died. */
 const crash = fields({
   reason: (value) => ['killed', 'exit', 'out-of-memory', 'uncaught', 'import', 'unreadable'].includes(value as string),
   exitCode: optional(number),
 });
-/** A batch that a thread had begun when it died. */
+/** A batch that had begun when its thread died. */
 const startedBatch = fields({ batch: whole, started: whole });
 
-/** By type of message: what stands where. */
+/** By message type: the checks of its parts. */
 const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.ping]: [time, time, time],
   [Message.hello]: [card],
-  [Message.members]: [addresses],
+  [Message.hosts]: [addresses],
   [Message.nodes]: [nodeCards],
   [Message.thread]: [name, thread, boolean],
   [Message.request]: [whole, name, listOf(any, 16)],
@@ -146,7 +146,7 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.kill]: [name, thread, whole],
   [Message.release]: [whole, listOf(name)],
   [Message.endRun]: [whole],
-  [Message.ahead]: [whole, payload],
+  [Message.prefetch]: [whole, payload],
   [Message.ended]: [whole, whole, whole, listOf(whole), listOf(amount), optional(listOf(time)), list],
   [Message.started]: [whole, whole, time],
   [Message.takenBack]: [whole, whole],
@@ -155,8 +155,8 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
 };
 
 /**
- * By type of message: which part is data of users. It is serialized by itself, so that what goes wrong with it can be
- * told of by what stands around it, and fails what it belongs to instead of the connection.
+ * By message type: which part is user data. It is serialized separately, so that a fault in it fails only what the
+ * message is about, and not the connection.
  */
 const dataAt: Readonly<Record<number, number>> = {
   [Message.request]: 2,
@@ -166,12 +166,12 @@ const dataAt: Readonly<Record<number, number>> = {
   [Message.log]: 5,
 };
 
-/** Stands for data that cannot be read here. */
+/** Replaces data that cannot be read here. */
 export class Unreadable {
   readonly error: HandoffError;
 
   constructor(cause: unknown) {
-    this.error = new HandoffError('NOT_SERIALIZABLE', `What another host sent cannot be read here: ${textOf(cause)}`, {
+    this.error = new HandoffError('NOT_SERIALIZABLE', `Data from another host cannot be read here: ${textOf(cause)}`, {
       cause,
     });
   }
@@ -179,7 +179,7 @@ export class Unreadable {
 
 const empty = new Uint8Array(0);
 
-/** @throws `NOT_SERIALIZABLE` for what V8 cannot serialize */
+/** @throws `NOT_SERIALIZABLE` when V8 cannot serialize a part */
 export function encodeMessage(type: number, parts: readonly unknown[]): Uint8Array {
   if (parts.length === 0) return empty;
   const at = dataAt[type];
@@ -188,13 +188,13 @@ export function encodeMessage(type: number, parts: readonly unknown[]): Uint8Arr
   } catch (cause) {
     throw new HandoffError(
       'NOT_SERIALIZABLE',
-      `This cannot be sent to another host: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `A value cannot be sent to another host: ${cause instanceof Error ? cause.message : String(cause)}`,
       { cause },
     );
   }
 }
 
-/** An error as data that other hosts can be sent: host objects in it, such as keys, only cross to other threads. */
+/** An error in a form for other hosts: host objects in it, such as keys, only travel between threads. */
 export function toTravellingError(thrown: unknown): ErrorWire {
   const wire = toErrorWire(thrown);
   return canTravel(wire)
@@ -213,9 +213,9 @@ export function canTravel(value: unknown): boolean {
 }
 
 /**
- * The parts of a message; `Unreadable` in the place of data that is not to be read.
+ * The parts of a message. `Unreadable` replaces data that cannot be read.
  *
- * @throws `PROTOCOL_ERROR` when it is none of ours
+ * @throws `PROTOCOL_ERROR` when the message is not valid
  */
 export function decodeMessage(type: number, body: Uint8Array): any[] {
   const layout = layouts[type];
@@ -236,14 +236,14 @@ export function decodeMessage(type: number, body: Uint8Array): any[] {
   return parts;
 }
 
-// A hook that Node calls and its types do not name.
+// A hook that Node calls but does not declare in its types.
 declare module 'node:v8' {
   interface DefaultDeserializer {
     _readHostObject(): ArrayBufferView;
   }
 }
 
-/** Node gives views of the message, with which a port would send all of it. */
+/** Node returns views of the message, with which a port would copy the whole message. */
 class MessageReader extends DefaultDeserializer {
   override _readHostObject(): ArrayBufferView {
     return cloneView(super._readHostObject());
@@ -269,7 +269,7 @@ function read(type: number, body: Uint8Array): unknown[] {
 function malformed(type: number, cause?: unknown): HandoffError {
   return new HandoffError(
     'PROTOCOL_ERROR',
-    `A peer sent a message of type ${type} that is malformed.`,
+    `A peer sent a malformed message of type ${type}.`,
     cause === undefined ? {} : { cause },
   );
 }

@@ -3,7 +3,7 @@
  *
  * ```
  *   length u32 │ type u8 │ body             length: of type and body, big-endian
- *            1 │     255 │                  goodbye: nothing follows, and that the stream ends here is no accident
+ *            1 │     255 │                  goodbye: nothing follows, and the end of the stream is intended
  * ```
  */
 import { HandoffError } from '../../core/errors.ts';
@@ -11,16 +11,13 @@ import { type Receiver, targetHead } from './transport.ts';
 
 export const headerBytes = 5;
 
-/**
- * The least that the longest body of a frame can be limited to: less would hold no chunk of a result beside what says
- * whose it is.
- */
-export const leastFrameBytes = 1024;
+/** The smallest allowed limit for frame bodies: a smaller one could not hold a chunk of a result and its header. */
+export const minFrameBytes = 1024;
 
-/** The one type that those above cannot send. */
+/** The only type that callers cannot send. */
 export const goodbyeType = 255;
 
-/** Writes the header of a frame; gives where its body starts. */
+/** Writes the header of a frame. @returns where its body starts */
 export function writeHeader(into: Uint8Array, at: number, type: number, bodyBytes: number): number {
   const length = bodyBytes + 1;
   into[at] = length >>> 24;
@@ -31,22 +28,22 @@ export function writeHeader(into: Uint8Array, at: number, type: number, bodyByte
   return at + headerBytes;
 }
 
-/** How many bytes the body of a frame to be sent has. @throws `PROTOCOL_ERROR` when it is longer than frames may be */
+/** The body size of a frame to be sent. @throws `PROTOCOL_ERROR` when it exceeds the limit */
 export function checkFrame(type: number, parts: readonly Uint8Array[], maxFrameBytes: number): number {
   if (!(type >= 0 && type < goodbyeType))
-    throw new RangeError(`${type} is no type of frame: expected 0 to ${goodbyeType - 1}`);
+    throw new RangeError(`${type} is not a frame type: expected 0 to ${goodbyeType - 1}`);
   let bytes = 0;
   for (const part of parts) bytes += part.byteLength;
   if (bytes > maxFrameBytes) {
     throw new HandoffError(
       'PROTOCOL_ERROR',
-      `a frame of ${bytes} bytes cannot be sent: ${maxFrameBytes} (maxFrameBytes) is the most. Send it in several`,
+      `a frame of ${bytes} bytes cannot be sent: at most ${maxFrameBytes} (maxFrameBytes) are allowed. Split it`,
     );
   }
   return bytes;
 }
 
-/** Hands over a frame of which everything is there, asking first where it is to go. */
+/** Delivers a complete frame, after asking the receiver for a target. */
 export function deliver(to: Receiver, type: number, body: Uint8Array): void {
   const head = body.subarray(0, targetHead);
   const target = body.byteLength > targetHead ? to.target?.(type, head, body.byteLength - targetHead) : undefined;
@@ -56,18 +53,18 @@ export function deliver(to: Receiver, type: number, body: Uint8Array): void {
   return to.filled?.(type, head);
 }
 
-/** Memory for a frame of which little is there begins with this much. */
-const firstBytes = 64 * 1024;
+/** The first allocation for a partial frame. */
+const minAllocatedBytes = 64 * 1024;
 
 /**
  * Finds frames in a stream that arrives in pieces.
  *
- * A frame that lies within one piece is handed over as a view of it. Pieces must therefore not be used again by whoever
- * reads them; those of Node's sockets are not, and are as long as what was read. A receiver that keeps little of
- * something long copies it.
+ * A frame within one piece is delivered as a view of it. So the caller must not reuse pieces. Pieces from Node's
+ * sockets are fresh and have the length of the data that was read. A receiver that keeps a little of a large piece
+ * copies it.
  *
- * A frame of several pieces goes to where the receiver says, or to memory that grows with what has arrived: whoever
- * only claims that something large is to follow gets none.
+ * The body of a frame of several pieces goes into the receiver's target, or into memory that grows with what has
+ * arrived: a peer that only announces a large frame gets no memory.
  */
 export class FrameDecoder {
   readonly #maxFrameBytes: number;
@@ -76,13 +73,13 @@ export class FrameDecoder {
   #stopped = false;
   #goodbye = false;
 
-  // The frame of which a part is there.
+  // The partial frame.
   #within = false;
   #type = 0;
   #size = 0;
   #arrived = 0;
   #memory: Uint8Array | undefined;
-  /** Where what follows the head goes. */
+  /** Receives the body after its head. */
   #target: Uint8Array | undefined;
   #head: Uint8Array | undefined;
 
@@ -90,31 +87,32 @@ export class FrameDecoder {
     this.#maxFrameBytes = maxFrameBytes;
   }
 
-  /** Whether the other side has said that it ends here. */
+  /** Whether the other side has sent a goodbye. */
   get goodbye(): boolean {
     return this.#goodbye;
   }
 
-  /** Whether it would be amiss if the stream ended here. */
+  /** Whether an end of the stream would cut off a frame. */
   get partial(): boolean {
     return this.#within || this.#headerBytes > 0;
   }
 
-  /** Bytes of memory taken for a frame of which a part is there. */
+  /** Bytes of memory held for a partial frame. */
   get held(): number {
     return this.#memory?.byteLength ?? 0;
   }
 
-  /** Nothing is handed over from now on, not even of the piece at hand. */
+  /** Delivers nothing more, not even the rest of the current piece. */
   stop(): void {
     this.#stopped = true;
     this.#memory = this.#target = this.#head = undefined;
   }
 
   /**
-   * Takes in the next piece.
+   * Reads the next piece.
    *
-   * @throws `PROTOCOL_ERROR` when it is not frames; what the receiver throws. Nothing more is to be pushed then.
+   * @throws `PROTOCOL_ERROR` when it does not contain frames; what the receiver throws. Do not push more pieces after
+   *   that
    */
   push(piece: Uint8Array, to: Receiver): void {
     let at = 0;
@@ -137,7 +135,7 @@ export class FrameDecoder {
     }
   }
 
-  /** Reads as much of the header as is there, judging its length before anything else. */
+  /** Reads the available part of the header and checks the length first. */
   #readHeader(piece: Uint8Array, from: number): number {
     const header = this.#header;
     let at = from;
@@ -149,7 +147,7 @@ export class FrameDecoder {
       if (length - 1 > this.#maxFrameBytes) {
         throw new HandoffError(
           'PROTOCOL_ERROR',
-          `the peer announced a frame of ${length - 1} bytes: ${this.#maxFrameBytes} (maxFrameBytes) is the most`,
+          `the peer announced a frame of ${length - 1} bytes: at most ${this.#maxFrameBytes} (maxFrameBytes) are allowed`,
         );
       }
       this.#size = length - 1;
@@ -159,12 +157,12 @@ export class FrameDecoder {
   }
 
   #endHere(): void {
-    if (this.#size > 0) throw new HandoffError('PROTOCOL_ERROR', 'the peer sent a goodbye that is longer than one');
+    if (this.#size > 0) throw new HandoffError('PROTOCOL_ERROR', 'the peer sent a goodbye with a body');
     this.#goodbye = true;
     this.stop();
   }
 
-  /** Goes on with the frame of which a part is there; gives where in the piece the rest starts. */
+  /** Continues a partial frame. @returns where the rest of the piece starts */
   #continue(piece: Uint8Array, from: number, to: Receiver): number {
     let at = from;
     if (this.#arrived < targetHead && this.#size > targetHead) {
@@ -188,7 +186,7 @@ export class FrameDecoder {
     this.#memory = undefined;
   }
 
-  /** Puts away what is there of the frame's first `end` bytes. */
+  /** Stores the available part of the frame's first `end` bytes. */
   #store(piece: Uint8Array, at: number, end: number): number {
     const bytes = Math.min(end - this.#arrived, piece.byteLength - at);
     if (bytes === 0 || this.#stopped) return at;
@@ -202,8 +200,8 @@ export class FrameDecoder {
   #room(bytes: number): Uint8Array {
     const memory = this.#memory;
     if (memory !== undefined && memory.byteLength >= bytes) return memory;
-    // Not pooled: the receiver may keep it. Not cleared: only what has arrived is ever shown.
-    const larger = Buffer.allocUnsafeSlow(Math.min(this.#size, Math.max(2 * bytes, firstBytes)));
+    // Not pooled: the receiver may keep it. Not cleared: only bytes that have arrived are exposed.
+    const larger = Buffer.allocUnsafeSlow(Math.min(this.#size, Math.max(2 * bytes, minAllocatedBytes)));
     if (memory !== undefined) larger.set(memory.subarray(0, this.#arrived));
     this.#memory = larger;
     return larger;

@@ -1,4 +1,4 @@
-/** The receiving end of a channel: keeps what arrives before somebody receives it. */
+/** The receiving end of a channel: keeps frames until there is a receiver. */
 import { deliver } from './frame.ts';
 import type { Receiver } from './transport.ts';
 
@@ -8,7 +8,7 @@ export class Inbox implements Receiver {
   #receiver: Receiver | undefined;
   #taken = false;
 
-  /** Bytes that wait for a receiver. */
+  /** Bytes of kept frames. */
   get keptBytes(): number {
     return this.#keptBytes;
   }
@@ -28,16 +28,16 @@ export class Inbox implements Receiver {
   }
 
   /**
-   * Delivers what was kept, once the caller has returned, and all that follows.
+   * Delivers the kept frames after the caller has returned, and then all that follow.
    *
-   * @param ready called when what was kept is delivered, with what the receiver threw
+   * @param ready called when the kept frames are delivered, or with the receiver's error
    */
   open(receiver: Receiver, ready: (error?: unknown) => void): void {
     if (this.#taken) throw new Error('a channel has one receiver');
     this.#taken = true;
     queueMicrotask(() => {
       try {
-        // By index: what is delivered may close the channel, which drops the rest.
+        // By index: a delivered frame may close the channel, which drops the rest.
         for (let i = 0; i < this.#kept.length; i++) deliver(receiver, this.#kept[i]!.type, this.#kept[i]!.body);
       } catch (error) {
         return ready(error);
@@ -48,7 +48,7 @@ export class Inbox implements Receiver {
     });
   }
 
-  /** Forgets what was kept. */
+  /** Drops the kept frames. */
   drop(): void {
     this.#kept = [];
     this.#keptBytes = 0;

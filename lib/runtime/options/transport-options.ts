@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { HandoffError } from '../../core/errors.ts';
 import { parseAddress, unixPath } from '../../hosts/transport/tcp/address.ts';
-import { leastFrameBytes } from '../../hosts/transport/frame.ts';
+import { minFrameBytes } from '../../hosts/transport/frame.ts';
 import type { TlsOptions } from '../../hosts/transport/tcp/options.ts';
 import { isSecret, secretExpected } from '../../hosts/transport/tcp/secret.ts';
 import { checkOptions, invalidOption, isRecord, type Rule, rules, type Schema } from '../../core/schema.ts';
@@ -101,8 +101,8 @@ const schema: Schema<TransportOptions> = {
   join: address,
   tls: { expected: '{ cert, key, ca }, each PEM', holds: isRecord },
   maxFrameBytes: {
-    expected: `a whole number of bytes, at least ${leastFrameBytes}`,
-    holds: (value) => Number.isSafeInteger(value) && (value as number) >= leastFrameBytes,
+    expected: `a whole number of bytes, at least ${minFrameBytes}`,
+    holds: (value) => Number.isSafeInteger(value) && (value as number) >= minFrameBytes,
   },
   heartbeatInterval: rules.positiveMilliseconds,
   heartbeatTimeout: rules.positiveMilliseconds,

@@ -19,7 +19,7 @@ export interface NodeLink extends Inspector {
   /** What a batch for this node carries in place of a payload. */
   travelling(data: PayloadData, run: number): PayloadData;
   /** Announces a payload that this node will need later. Undefined where every payload is there anyway. */
-  ahead?(data: PayloadData, run: number): void;
+  prefetch?(data: PayloadData, run: number): void;
   /** @throws V8's error when a value cannot be sent; the thread is then unchanged */
   send(thread: number, batch: OutgoingBatch): void;
   /** Takes back up to `count` functions of a batch. @returns how many; undefined: `takenBack` will report it */

@@ -25,9 +25,9 @@ function roundTrip(
   }: { readonly there: number; readonly back: number; readonly wait: number; readonly ahead: number },
 ): number {
   const peer = new PeerClock();
-  peer.hear(clock.say(at), at + there + ahead);
+  peer.read(clock.write(at), at + there + ahead);
   const end = at + there + wait + back;
-  clock.hear(peer.say(at + there + wait + ahead), end);
+  clock.read(peer.write(at + there + wait + ahead), end);
   return end;
 }
 
@@ -78,7 +78,7 @@ describe("the offset of a peer's clock", () => {
         const letters: {
           readonly to: 'here' | 'there';
           readonly at: number;
-          readonly says: ReturnType<PeerClock['say']>;
+          readonly says: ReturnType<PeerClock['write']>;
         }[] = [];
         let now = epoch;
         const last = { here: 0, there: 0 };
@@ -86,8 +86,8 @@ describe("the offset of a peer's clock", () => {
           letters.sort((a, b) => a.at - b.at);
           while (letters.length > 0 && letters[0]!.at <= until) {
             const { to, at, says } = letters.shift()!;
-            if (to === 'here') here.hear(says, at);
-            else there.hear(says, at + ahead);
+            if (to === 'here') here.read(says, at);
+            else there.read(says, at + ahead);
           }
         };
         for (const { from, pause, way } of steps) {
@@ -95,7 +95,7 @@ describe("the offset of a peer's clock", () => {
           deliver(now);
           const to = from === 'here' ? 'there' : 'here';
           last[to] = Math.max(last[to], now + way);
-          letters.push({ to, at: last[to], says: from === 'here' ? here.say(now) : there.say(now + ahead) });
+          letters.push({ to, at: last[to], says: from === 'here' ? here.write(now) : there.write(now + ahead) });
         }
         deliver(Infinity);
         if (here.uncertainty < Infinity)
@@ -108,7 +108,7 @@ describe("the offset of a peer's clock", () => {
 
   it('is 0 as long as no heartbeat has come back', () => {
     const clock = new PeerClock();
-    expect(clock.hear([epoch + 1000, 0, 0], epoch)).toBe(true);
+    expect(clock.read([epoch + 1000, 0, 0], epoch)).toBe(true);
     expect(clock.offset).toBe(0);
     expect(clock.uncertainty).toBe(Infinity);
   });
@@ -140,14 +140,14 @@ describe("the offset of a peer's clock", () => {
   ] as const)('is not changed by a heartbeat that %s', (_name, says) => {
     const clock = new PeerClock();
     const at = roundTrip(clock, epoch, { there: 1, back: 1, wait: 0, ahead: 42 });
-    clock.hear(says(at) as unknown as [number, number, number], at + 1);
+    clock.read(says(at) as unknown as [number, number, number], at + 1);
     expect(clock.offset).toBeCloseTo(42, 2);
   });
 
   it('is asked for at once until enough is known, and then no more, even when nothing of use comes', () => {
     const clock = new PeerClock();
     let asked = 0;
-    for (let k = 1; k <= 100; k++) if (clock.hear([epoch + k, epoch + k + 5000, epoch], epoch + k)) asked++;
+    for (let k = 1; k <= 100; k++) if (clock.read([epoch + k, epoch + k + 5000, epoch], epoch + k)) asked++;
     expect(asked).toBeLessThan(10);
   });
 });

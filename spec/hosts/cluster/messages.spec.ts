@@ -131,7 +131,7 @@ type Random = (below: number) => number;
 /** Of each type one that is right. */
 const right: (() => [type: number, parts: unknown[]])[] = [
   () => [Message.ping, [Date.now(), 0, 0]],
-  () => [Message.members, [['x other:7']]],
+  () => [Message.hosts, [['x other:7']]],
   () => [Message.nodes, [[far]]],
   () => [Message.thread, ['far', 1, true]],
   () => [Message.request, [1, 'lookup', ['d', 'f']]],
@@ -147,7 +147,7 @@ const right: (() => [type: number, parts: unknown[]])[] = [
   () => [Message.kill, ['near', 1, 1]],
   () => [Message.release, [1, ['other:1']]],
   () => [Message.endRun, [1]],
-  () => [Message.ahead, [1, reference]],
+  () => [Message.prefetch, [1, reference]],
   () => [Message.ended, [batch.id, 0, 1, [], [0, 1, 2], [1, 2], ['value']]],
   () => [
     Message.ended,
@@ -247,7 +247,7 @@ describe('what a peer says that has proved itself', () => {
         if (channel === made) isOpen = false;
       });
       made.receive({ frame: () => {} });
-      made.send(Message.hello, serialize([{ nodes: [far], members: [] }]));
+      made.send(Message.hello, serialize([{ nodes: [far], hosts: [] }]));
       await turn();
     };
     let [refused, slowest, memory] = [0, 0, 0];
@@ -308,7 +308,7 @@ describe('what a peer says that has proved itself', () => {
     [
       'members without end',
       of(
-        Message.members,
+        Message.hosts,
         Array.from({ length: 10_001 }, (_, k) => `x h:${k + 1}`),
       ),
     ],

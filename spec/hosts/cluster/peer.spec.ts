@@ -16,7 +16,7 @@ async function silent(isAlive: boolean, stallTimeout: number): Promise<unknown> 
   const address = await b.listen(() => {});
   const channel = await a.dial(address!, 'control');
   let beats = 0;
-  const pulse = { takeBeat: () => (beats++, isAlive), end: () => {} } as unknown as Pulse;
+  const pulse = { takeHeartbeat: () => (beats++, isAlive), end: () => {} } as unknown as Pulse;
   const closed = Promise.withResolvers<unknown>();
   const peer = new Peer(
     channel,
@@ -38,7 +38,7 @@ async function silent(isAlive: boolean, stallTimeout: number): Promise<unknown> 
 describe('a peer that says nothing on its channel', () => {
   it('is given up after heartbeatTimeout when its beacon is silent, too', async () => {
     expect(await silent(false, 60_000)).toMatchObject({
-      error: { code: 'NODE_DOWN', message: expect.stringContaining('has said nothing for 50 ms') },
+      error: { code: 'NODE_DOWN', message: expect.stringContaining('has sent nothing for 50 ms') },
     });
   });
 
@@ -46,7 +46,7 @@ describe('a peer that says nothing on its channel', () => {
     const { error, beats } = (await silent(true, 400)) as { error: Error; beats: number };
     expect(error).toMatchObject({
       code: 'NODE_DOWN',
-      message: expect.stringContaining('its main thread has answered nothing for 400 ms'),
+      message: expect.stringContaining('its main thread has not answered for 400 ms'),
     });
     expect(beats).toBeGreaterThan(5);
   });

@@ -1,8 +1,8 @@
 /** What a guest's functions take that lies elsewhere: held as long as its run is under way, and no longer. */
 import { describe, expect, it } from 'vitest';
 import type { Fetcher } from '../../../lib/hosts/cluster/fetcher.ts';
-import { Holdings } from '../../../lib/hosts/cluster/object-table.ts';
-import { Inputs } from '../../../lib/hosts/cluster/remote-inputs.ts';
+import { ObjectTable } from '../../../lib/hosts/cluster/object-table.ts';
+import { RemoteInputs } from '../../../lib/hosts/cluster/remote-inputs.ts';
 import type { Peer } from '../../../lib/hosts/cluster/peer.ts';
 import type { PayloadData, RemoteData } from '../../../lib/workers/store/payload.ts';
 
@@ -15,10 +15,10 @@ const remote = (key: string): RemoteData => ({
 const bytes = (): PayloadData => ({ kind: 'buffer', bytes: new SharedArrayBuffer(4) });
 
 class Far {
-  readonly holdings = new Holdings('here', undefined);
+  readonly holdings = new ObjectTable('here', undefined);
   readonly asked: string[] = [];
   readonly answers = new Map<string, PromiseWithResolvers<PayloadData>>();
-  readonly inputs = new Inputs({ identity: { id: 'guest' } } as Peer, this.holdings, {
+  readonly inputs = new RemoteInputs({ identity: { id: 'guest' } } as Peer, this.holdings, {
     fetch: ({ key }: RemoteData) => {
       this.asked.push(key);
       const answer = Promise.withResolvers<PayloadData>();
@@ -36,7 +36,7 @@ class Far {
 describe('inputs', () => {
   it('are asked for before anybody takes them, held, and taken from here', async () => {
     const far = new Far();
-    far.inputs.ahead(1, remote('k'));
+    far.inputs.prefetch(1, remote('k'));
     const data = bytes();
     await far.answer('k', data);
     expect(await far.inputs.resolve(remote('k'), 1)).toBe(data);
@@ -45,7 +45,7 @@ describe('inputs', () => {
 
   it('go with their run', async () => {
     const far = new Far();
-    far.inputs.ahead(1, remote('k'));
+    far.inputs.prefetch(1, remote('k'));
     await far.answer('k');
     far.inputs.endRun(1);
     expect(far.holdings.get('k')).toBeUndefined();
@@ -53,8 +53,8 @@ describe('inputs', () => {
 
   it('are not held when their run is over before they have come, and those of others are', async () => {
     const far = new Far();
-    far.inputs.ahead(1, remote('late'));
-    far.inputs.ahead(2, remote('other'));
+    far.inputs.prefetch(1, remote('late'));
+    far.inputs.prefetch(2, remote('other'));
     far.inputs.endRun(1);
     await far.answer('late');
     await far.answer('other');
@@ -64,7 +64,7 @@ describe('inputs', () => {
 
   it('are not held when the guest is gone', async () => {
     const far = new Far();
-    far.inputs.ahead(1, remote('k'));
+    far.inputs.prefetch(1, remote('k'));
     far.inputs.end();
     await far.answer('k');
     expect(far.holdings.get('k')).toBeUndefined();
@@ -72,7 +72,7 @@ describe('inputs', () => {
 
   it('that cannot be had harm nobody until they are taken', async () => {
     const far = new Far();
-    far.inputs.ahead(1, remote('k'));
+    far.inputs.prefetch(1, remote('k'));
     far.answers.get('k')!.reject(new Error('gone'));
     await new Promise(setImmediate);
     const taking = far.inputs.resolve(remote('k'), 1);
@@ -82,7 +82,7 @@ describe('inputs', () => {
 
   it('that are none are refused', () => {
     const far = new Far();
-    expect(() => far.inputs.ahead(1, { kind: 'nonsense' })).toThrow(
+    expect(() => far.inputs.prefetch(1, { kind: 'nonsense' })).toThrow(
       expect.objectContaining({ code: 'PROTOCOL_ERROR' }),
     );
   });

@@ -22,7 +22,7 @@ async function meet(a?: Beacon, b?: Beacon): Promise<[Pulse, Pulse]> {
 }
 
 async function beats(pulse: Pulse): Promise<void> {
-  while (!pulse.takeBeat()) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (!pulse.takeHeartbeat()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function block(ms: number): void {
@@ -35,7 +35,7 @@ describe('a beacon', () => {
     await Promise.all([beats(one), beats(two)]);
     for (let k = 0; k < 3; k++) {
       block(500); // nothing but the threads of the beacons runs
-      expect([one.takeBeat(), two.takeBeat()]).toEqual([true, true]);
+      expect([one.takeHeartbeat(), two.takeHeartbeat()]).toEqual([true, true]);
     }
   });
 
@@ -56,7 +56,7 @@ describe('a beacon', () => {
     second.send(other.card, '127.0.0.1');
     other.send(second.card, undefined);
     await beats(other);
-    expect(pulse.takeBeat()).toBe(false);
+    expect(pulse.takeHeartbeat()).toBe(false);
     socket.close();
     await once(socket, 'close');
   });
@@ -68,8 +68,8 @@ describe('a beacon', () => {
     await beats(two);
     one.end();
     for (let k = 0; k < 3; k++) await beats(clock); // those that were on their way have come
-    two.takeBeat();
+    two.takeHeartbeat();
     for (let k = 0; k < 3; k++) await beats(clock);
-    expect(two.takeBeat()).toBe(false);
+    expect(two.takeHeartbeat()).toBe(false);
   });
 });

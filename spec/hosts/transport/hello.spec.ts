@@ -129,8 +129,8 @@ describe('an exchange of hellos', () => {
   });
 
   it.each([
-    ['the listener', secretly, undefined, 'has no secret', 'has a secret, and this host has none'],
-    ['the dialler', undefined, secretly, 'has a secret', 'has no secret, and this host has one'],
+    ['the listener', secretly, undefined, 'has no secret', 'has a secret, but this host has none'],
+    ['the dialler', undefined, secretly, 'has a secret', 'has no secret, but this host has one'],
   ])('says to both sides that only one has a secret: %s', (_name, listening, dialling, here, there) => {
     const [dialler, listener] = [side('a', 'control', dialling), side('b', undefined, listening)];
     expect(failure(() => listener.take(dialler.opening))).toMatchObject({
@@ -152,9 +152,7 @@ describe('an exchange of hellos', () => {
     const other = Buffer.from('HOFF\0\x63', 'latin1');
     expect(failure(() => side('a', 'control').take(other))).toMatchObject({
       code: 'VERSION_MISMATCH',
-      message: expect.stringContaining(
-        `the peer speaks version 99 of the protocol, and this host version ${protocolVersion}`,
-      ),
+      message: expect.stringContaining(`the peer speaks protocol version 99, this host version ${protocolVersion}`),
     });
     const listener = side('b', undefined);
     expect(failure(() => listener.take(other))).toMatchObject({ code: 'VERSION_MISMATCH' });

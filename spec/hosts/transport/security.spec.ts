@@ -74,7 +74,7 @@ const rejected = async (dialling: Promise<unknown>): Promise<HandoffError> => {
 
 describe('who does not know the secret', () => {
   it.each([
-    ['another', 'a guess that is long enough', 'has another secret'],
+    ['another', 'a guess that is long enough', 'has a different secret'],
     ['none', undefined, 'it accepts only TLS'],
   ])('is refused and told nothing: %s', async (_name, wrong, why) => {
     const refused: ConnectionRefused[] = [];
@@ -91,7 +91,7 @@ describe('who does not know the secret', () => {
         dialled: false,
         error: {
           code: 'UNAUTHORIZED',
-          message: expect.stringMatching(wrong === undefined ? /speaks without TLS/ : /has another secret/),
+          message: expect.stringMatching(wrong === undefined ? /does not use TLS/ : /has a different secret/),
         },
         others: 0,
       },
@@ -109,7 +109,7 @@ describe('who does not know the secret', () => {
       ),
     ).toMatchObject({ code: 'UNAUTHORIZED', message: expect.stringContaining('has neither a secret nor tls') });
     expect(refused).toMatchObject([
-      { error: { message: expect.stringContaining('speaks TLS, and this host has neither') } },
+      { error: { message: expect.stringContaining('speaks TLS, but this host has neither') } },
     ]);
     expect(dialling).toMatchObject([{ peer: address, dialled: true, error: { code: 'UNAUTHORIZED' } }]);
   });
@@ -175,7 +175,7 @@ describe('who does not know the secret', () => {
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     expect(await rejected(transport({ secret }).dial(address, 'control'))).toMatchObject({
       code: 'UNAUTHORIZED',
-      message: expect.stringContaining('proves itself by a certificate'),
+      message: expect.stringContaining('presented a certificate'),
     });
   });
 

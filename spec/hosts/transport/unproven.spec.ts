@@ -6,7 +6,7 @@ describe('connections that have not proved themselves', () => {
   it('are never more than allowed, and a new one is always taken', () => {
     const step = fc.record({
       from: fc.constantFrom('1.1.1.1', '2.2.2.2', '3.3.3.3'),
-      what: fc.constantFrom('add', 'heard', 'vouched', 'forget'),
+      what: fc.constantFrom('add', 'speaks', 'vouched', 'forget'),
       which: fc.nat(50),
     });
     fc.assert(
@@ -24,7 +24,7 @@ describe('connections that have not proved themselves', () => {
             } else if (what === 'forget') {
               open.splice(which % Math.max(1, open.length), 1)[0]?.unproven.forget();
             } else {
-              open[which % Math.max(1, open.length)]?.unproven[what as 'heard']();
+              open[which % Math.max(1, open.length)]?.unproven[what as 'speaks']();
             }
             expect(connections.size).toBe(open.length);
             expect(open.length).toBeLessThanOrEqual(most);
@@ -41,13 +41,13 @@ describe('connections that have not proved themselves', () => {
     const closed: string[] = [];
     const add = (name: string) => connections.add('1.1.1.1', () => void closed.push(name));
     const vouched = add('vouched');
-    vouched.heard();
+    vouched.speaks();
     vouched.vouched();
-    add('speaking').heard();
+    add('speaking').speaks();
     add('silent');
     for (const name of ['x', 'y', 'z']) {
       const next = add(name);
-      next.heard();
+      next.speaks();
       next.vouched();
     }
     expect(closed).toEqual(['silent', 'speaking', 'vouched']);

@@ -1,15 +1,14 @@
 /**
- * Signs of life that do not depend on the main thread: user code may keep that busy for as long as it likes. A thread
- * of its own sends them as datagrams and counts those of peers. They come beside those on the control channel: where no
- * datagram gets through, all is as without.
+ * Heartbeats that do not depend on the main thread, which user code may keep busy for any length of time. A separate
+ * thread sends them as datagrams and counts those of other hosts. They supplement the heartbeats of the control
+ * channel: where no datagram arrives, only those count.
  *
  * ```
  *   main thread     ── control channel: port, id, key ──►  main thread
  *   beacon thread   ◄───────── datagrams ──────────────►   beacon thread
  * ```
  *
- * Each host makes a key for each of its peers, and tells it on the control channel: who sends a sign of life that
- * counts has proved itself.
+ * Each host creates a key for each peer and sends it over the control channel. So a valid heartbeat proves its sender.
  */
 import { Worker } from 'node:worker_threads';
 import { moduleUrl } from '../../../core/package-files.ts';
@@ -19,24 +18,24 @@ import type { BeaconStart, FromBeacon, ToBeacon } from './messages.ts';
 
 const entry = moduleUrl('hosts/transport/beacon/thread');
 
-// More peers than this have no signs of life of this kind.
-const mostPeers = 4096;
+// Peers beyond this number get no beacon heartbeats.
+const maxPeers = 4096;
 
-/** What a peer is told: where to send its signs of life, and how they are proved. */
+/** What a peer needs for its heartbeats: the port to send them to, and the key that proves them. */
 export interface BeaconCard extends BeaconKey {
   readonly port: number;
 }
 
 export class Beacon {
-  readonly #counts = new Int32Array(new SharedArrayBuffer(mostPeers * Int32Array.BYTES_PER_ELEMENT));
-  readonly #free = Array.from({ length: mostPeers }, (_, slot) => slot);
-  readonly #worker: Worker;
-  /** Undefined: it has none, and nothing is sent. */
+  readonly #counts = new Int32Array(new SharedArrayBuffer(maxPeers * Int32Array.BYTES_PER_ELEMENT));
+  readonly #free = Array.from({ length: maxPeers }, (_, slot) => slot);
+  readonly #thread: Worker;
+  /** Undefined: it could not bind, and sends nothing. */
   #port: number | undefined;
 
   private constructor(host: string, interval: number) {
     const start: BeaconStart = { host, interval, counts: this.#counts };
-    this.#worker = new Worker(entry, {
+    this.#thread = new Worker(entry, {
       name: 'beacon',
       workerData: start,
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 },
@@ -44,15 +43,15 @@ export class Beacon {
   }
 
   /**
-   * Resolves when it is ready. One that cannot bind gives no signs of life.
+   * Starts the thread; resolves when it is ready. If it cannot bind, it sends no heartbeats.
    *
    * @param host the address to bind
-   * @param interval ms between signs of life
+   * @param interval ms between heartbeats
    */
   static async start(host: string, interval: number): Promise<Beacon> {
     const beacon = new Beacon(host, interval);
     const { promise, resolve } = Promise.withResolvers<number | undefined>();
-    const worker = beacon.#worker;
+    const worker = beacon.#thread;
     worker.on('message', (message: FromBeacon) => resolve('port' in message ? message.port : undefined));
     worker.on('error', () => resolve(undefined));
     worker.on('exit', () => resolve(undefined));
@@ -61,7 +60,7 @@ export class Beacon {
     return beacon;
   }
 
-  /** Signs of life of one more peer; undefined when there can be none. */
+  /** The heartbeats of one more peer; undefined when none are possible. */
   pulse(): Pulse | undefined {
     const slot = this.#port === undefined ? undefined : this.#free.pop();
     if (slot === undefined) return undefined;
@@ -70,43 +69,43 @@ export class Beacon {
       slot,
       this.#counts,
       this.#port!,
-      (message) => this.#worker.postMessage(message),
+      (message) => this.#thread.postMessage(message),
       () => this.#free.push(slot),
     );
   }
 
   async stop(): Promise<void> {
-    await this.#worker.terminate();
+    await this.#thread.terminate();
   }
 }
 
-/** The signs of life of one peer. */
+/** The heartbeats from and to one peer. */
 export class Pulse {
-  /** What the peer is to be told. */
+  /** To be sent to the peer. */
   readonly card: BeaconCard;
   readonly #slot: number;
   readonly #counts: Int32Array;
-  readonly #tell: (message: ToBeacon) => void;
+  readonly #post: (message: ToBeacon) => void;
   readonly #end: () => void;
   #seen = 0;
 
-  constructor(slot: number, counts: Int32Array, port: number, tell: (message: ToBeacon) => void, end: () => void) {
+  constructor(slot: number, counts: Int32Array, port: number, post: (message: ToBeacon) => void, end: () => void) {
     this.#slot = slot;
     this.#counts = counts;
-    this.#tell = tell;
+    this.#post = post;
     this.#end = end;
     const { id, key } = newBeaconKey();
     this.card = { port, id, key };
-    tell({ type: 'expect', slot, id, key });
+    post({ type: 'expect', slot, id, key });
   }
 
   /**
-   * Begins to send signs of life to the peer.
+   * Starts sending heartbeats to the peer.
    *
-   * @param address the host it is at; undefined: that is seen when it sends
+   * @param address the peer's host; undefined: taken from its first datagram
    */
   send({ port, id, key }: BeaconCard, address: string | undefined): void {
-    this.#tell({
+    this.#post({
       type: 'send',
       id: this.card.id,
       to: { id, key },
@@ -114,8 +113,8 @@ export class Pulse {
     });
   }
 
-  /** Whether the peer has given a sign of life since this was asked last. */
-  takeBeat(): boolean {
+  /** Whether a heartbeat has arrived since the last call. */
+  takeHeartbeat(): boolean {
     const count = Atomics.load(this.#counts, this.#slot);
     const isAlive = count !== this.#seen;
     this.#seen = count;
@@ -123,7 +122,7 @@ export class Pulse {
   }
 
   end(): void {
-    this.#tell({ type: 'forget', id: this.card.id });
+    this.#post({ type: 'forget', id: this.card.id });
     this.#end();
   }
 }

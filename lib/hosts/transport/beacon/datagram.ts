@@ -1,6 +1,6 @@
 /**
- * A sign of life as it travels: whom it is for, a number that only rises, and a proof that both come from who knows the
- * key. Carries nothing else, and is read by comparing bytes.
+ * A heartbeat as a datagram: the id of the recipient's key, an increasing number, and a proof that the sender knows the
+ * key. It is read by comparing bytes.
  *
  * ```
  *   id 8 │ number 8 │ HMAC-SHA256 of both, cut to 16
@@ -16,20 +16,20 @@ export function newBeaconKey(): BeaconKey {
   return { id: randomBytes(idBytes), key: randomBytes(keyBytes) };
 }
 
-export function writeBeat({ id, key }: BeaconKey, number: number): Buffer {
+export function writeHeartbeat({ id, key }: BeaconKey, number: number): Buffer {
   const head = Buffer.alloc(headBytes);
   head.set(id);
   head.writeBigUInt64BE(BigInt(number), idBytes);
   return Buffer.concat([head, proofOf(head, key)]);
 }
 
-/** Whose sign of life it may be, in hexadecimal; undefined: nobody's. */
+/** The id of the key that a datagram claims to know, in hexadecimal; undefined: it is no heartbeat. */
 export function idOf(datagram: Buffer): string | undefined {
   return datagram.byteLength === datagramBytes ? datagram.toString('hex', 0, idBytes) : undefined;
 }
 
-/** Its number; undefined when who sent it does not know the key. */
-export function readBeat(datagram: Buffer, key: Uint8Array): number | undefined {
+/** The number of a heartbeat; undefined when its sender does not know the key. */
+export function readHeartbeat(datagram: Buffer, key: Uint8Array): number | undefined {
   const head = datagram.subarray(0, headBytes);
   if (!timingSafeEqual(proofOf(head, key), datagram.subarray(headBytes))) return undefined;
   return Number(head.readBigUInt64BE(idBytes));

@@ -1,22 +1,19 @@
-/** What a beacon and its thread tell each other. */
+/** The messages between a beacon and its thread. */
 import type { BeaconKey } from './key.ts';
 
 export interface BeaconStart {
   /** The address to bind. */
   readonly host: string;
-  /** ms between signs of life. */
+  /** ms between heartbeats. */
   readonly interval: number;
-  /** By slot: how many have come from a peer. */
+  /** By slot: how many heartbeats a peer has sent. */
   readonly counts: Int32Array;
 }
 
 export type ToBeacon =
-  /** A peer will send signs of life under this key. */
+  /** A peer will send heartbeats under this key. */
   | ({ readonly type: 'expect'; readonly slot: number } & BeaconKey)
-  /**
-   * Signs of life are to be sent to the peer that is expected under `id`: by its key, and to where it is, if that is
-   * known.
-   */
+  /** Send heartbeats to the peer that is expected under `id`: with its key, and to its address if that is known. */
   | {
       readonly type: 'send';
       readonly id: Uint8Array;

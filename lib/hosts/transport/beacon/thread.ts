@@ -1,22 +1,19 @@
-/**
- * The thread of a beacon: sends signs of life to peers, and counts those that come from them, whatever the main thread
- * does.
- */
+/** The thread of a beacon: sends heartbeats to peers and counts theirs, independent of the main thread. */
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { parentPort, workerData } from 'node:worker_threads';
-import { idOf, readBeat, writeBeat } from './datagram.ts';
+import { idOf, readHeartbeat, writeHeartbeat } from './datagram.ts';
 import type { BeaconKey } from './key.ts';
 import type { BeaconStart, FromBeacon, ToBeacon } from './messages.ts';
 
 interface Peer {
-  /** Where its count is. */
+  /** The index of its counter. */
   readonly slot: number;
   readonly own: BeaconKey;
-  /** What is sent to it; undefined as long as it has not said. */
+  /** The key for heartbeats to this peer; undefined until the peer has sent it. */
   theirs: BeaconKey | undefined;
-  /** Where it is; undefined as long as that is not known. */
+  /** The peer's address; undefined while unknown. */
   at: { readonly address: string; readonly port: number } | undefined;
-  /** The number of the last that came. */
+  /** The highest number that has arrived. */
   last: number;
 }
 
@@ -24,30 +21,31 @@ const { host, interval, counts } = workerData as BeaconStart;
 const port = parentPort!;
 const peers = new Map<string, Peer>();
 const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4' });
-const tell = (message: FromBeacon): void => port.postMessage(message);
-// Numbers rise even for who is told the same key again.
+const post = (message: FromBeacon): void => port.postMessage(message);
+// Based on the clock, so that numbers also increase for a peer that receives the same key again.
 let number = Date.now() * 1000;
 
 socket.on('error', (error) => {
-  tell({ failed: error.message });
+  post({ failed: error.message });
   process.exit(0);
 });
 socket.on('message', (datagram: Buffer, from: RemoteInfo) => {
   const peer = peers.get(idOf(datagram) ?? '');
   if (peer === undefined) return;
-  const beat = readBeat(datagram, peer.own.key);
+  const beat = readHeartbeat(datagram, peer.own.key);
   if (beat === undefined || beat <= peer.last) return;
   peer.last = beat;
-  // Where it sends from is where it can be reached, even through a network that translates addresses.
+  // The address it sends from is the one that reaches it, even through a network that translates addresses.
   peer.at = { address: from.address, port: from.port };
   Atomics.add(counts, peer.slot, 1);
 });
-socket.bind({ address: host, port: 0 }, () => tell({ port: socket.address().port }));
+socket.bind({ address: host, port: 0 }, () => post({ port: socket.address().port }));
 
 setInterval(() => {
   number++;
   for (const { theirs, at } of peers.values())
-    if (theirs !== undefined && at !== undefined) socket.send(writeBeat(theirs, number), at.port, at.address, () => {});
+    if (theirs !== undefined && at !== undefined)
+      socket.send(writeHeartbeat(theirs, number), at.port, at.address, () => {});
 }, interval);
 
 port.on('message', (message: ToBeacon) => {

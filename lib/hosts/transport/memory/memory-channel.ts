@@ -1,19 +1,19 @@
-/** A channel between two hosts of a memory network: same promises as one over a socket. */
+/** A channel between two hosts of a memory network. It behaves like one over a socket. */
 import { HandoffError } from '../../../core/errors.ts';
 import { checkFrame, deliver } from '../frame.ts';
 import { Inbox } from '../inbox.ts';
 import type { Channel, ChannelKind, Identity, Receiver } from '../transport.ts';
 
-/** What an end needs to know of the network. */
+/** What an end needs from the network. */
 export interface MemoryLink {
   readonly cut: () => boolean;
   readonly maxFrameBytes: number;
 }
 
-/** What is queued is little up to here. */
-const littleBytes = 1024 * 1024;
-/** As much as this goes over in a turn: like a real one, it takes time to move what is large. */
-const bytesPerTurn = 1024 * 1024;
+/** At most this many queued bytes count as drained. */
+const maxDrainedBytes = 1024 * 1024;
+/** Bytes delivered per turn: like a real channel, it needs time for large data. */
+const maxTurnBytes = 1024 * 1024;
 
 interface Sent {
   readonly type: number;
@@ -31,7 +31,7 @@ export class MemoryChannel implements Channel {
   readonly #inbox = new Inbox();
   readonly #resolveClosed: (why: unknown) => void;
   #other: MemoryChannel | undefined;
-  /** `closing`: what was sent has still to leave. */
+  /** `closing`: sent frames still have to be delivered. */
   #state: 'open' | 'closing' | 'closed' = 'open';
   #queue: Sent[] = [];
   #queued = 0;
@@ -83,7 +83,7 @@ export class MemoryChannel implements Channel {
   }
 
   drained(): Promise<void> {
-    if (this.#state !== 'open' || this.#queued <= littleBytes) return Promise.resolve();
+    if (this.#state !== 'open' || this.#queued <= maxDrainedBytes) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -103,10 +103,10 @@ export class MemoryChannel implements Channel {
       return;
     }
     this.#end(error);
-    setImmediate(() => this.#tellOther((other) => other.break('the connection has ended without a goodbye')));
+    setImmediate(() => this.#withOther((other) => other.break('the connection has ended without a goodbye')));
   }
 
-  /** The connection is gone, by nobody's wish. */
+  /** The connection is lost. */
   break(how: string): void {
     if (this.#state === 'closed') return;
     this.#end(
@@ -134,23 +134,23 @@ export class MemoryChannel implements Channel {
   }
 
   #moveSome(): void {
-    for (let moved = 0; moved < bytesPerTurn && this.#queue.length > 0;) {
+    for (let moved = 0; moved < maxTurnBytes && this.#queue.length > 0;) {
       const { type, body } = this.#queue.shift()!;
       this.#queued -= body.byteLength;
       moved += body.byteLength;
-      this.#tellOther((other) => other.#take(type, body));
+      this.#withOther((other) => other.#take(type, body));
     }
-    if (this.#queued <= littleBytes) this.#release();
+    if (this.#queued <= maxDrainedBytes) this.#release();
     if (this.#queue.length > 0) return this.#move();
     if (this.#state !== 'closing') return;
     this.#end(undefined);
-    this.#tellOther((other) => other.#state === 'closed' || other.#end(undefined));
+    this.#withOther((other) => other.#state === 'closed' || other.#end(undefined));
   }
 
   #take(type: number, body: Uint8Array): void {
     if (this.#state === 'closing') return;
-    // Whoever is gone answers, if at all, that it knows nothing of this connection.
-    if (this.#state === 'closed') return this.#tellOther((other) => other.break('the connection was reset'));
+    // The ended host answers, if at all, that it does not know this connection.
+    if (this.#state === 'closed') return this.#withOther((other) => other.break('the connection was reset'));
     try {
       deliver(this.#inbox, type, body);
     } catch (error) {
@@ -158,8 +158,8 @@ export class MemoryChannel implements Channel {
     }
   }
 
-  #tellOther(tell: (other: MemoryChannel) => void): void {
-    if (!this.#link.cut()) tell(this.#other!);
+  #withOther(action: (other: MemoryChannel) => void): void {
+    if (!this.#link.cut()) action(this.#other!);
   }
 
   #release(): void {

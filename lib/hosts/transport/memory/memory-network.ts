@@ -1,14 +1,14 @@
-/** A network within one process, for tests: bytes are copied, and connections fail when they are told to. */
+/** A network within one process, for tests: it copies bytes and fails connections on demand. */
 import { HandoffError } from '../../../core/errors.ts';
 import type { Identity } from '../transport.ts';
 import type { MemoryChannel } from './memory-channel.ts';
 
-/** What a host is to the network. */
+/** A host as the network sees it. */
 export interface MemoryHost {
   readonly identity: Identity;
-  /** The longest body of a frame that it takes. */
+  /** The longest frame body it accepts. */
   readonly maxFrameBytes: number;
-  /** Takes in the channel of a peer that dialled. */
+  /** Accepts the channel of a peer that dialled. */
   accept(channel: MemoryChannel): void;
 }
 
@@ -18,10 +18,14 @@ export class MemoryNetwork {
   readonly #cuts = new Set<string>();
   #ports = 0;
 
-  /** Lets others dial a host; gives its address. */
+  /** Lets others dial a host. @returns its address */
   register(host: MemoryHost, address = `memory:${++this.#ports}`): string {
     if (this.#hosts.has(address))
-      throw new HandoffError('INVALID_OPTION', `${address} is taken`, { option: 'address' });
+      throw new HandoffError(
+        'INVALID_OPTION',
+        `address ${address} is taken by another host of this network. Choose another one`,
+        { option: 'address' },
+      );
     this.#hosts.set(address, host);
     return address;
   }
@@ -39,7 +43,7 @@ export class MemoryNetwork {
     void channel.closed.then(() => this.#channels.delete(channel));
   }
 
-  /** From now on what two hosts send each other is lost, and neither is told, until it is healed. */
+  /** Loses everything two hosts send each other, without informing either, until it is healed. */
   cut(a: string, b: string): void {
     this.#cuts.add(linkOf(a, b));
   }
@@ -52,7 +56,7 @@ export class MemoryNetwork {
     return this.#cuts.has(linkOf(a, b));
   }
 
-  /** Ends the connections between two hosts; both see it. */
+  /** Ends the connections between two hosts; both are informed. */
   disconnect(a: string, b: string): void {
     for (const channel of this.#channels) {
       const ends = [channel.self.id, channel.peer.id];

@@ -6,7 +6,7 @@ import type { MemoryHost, MemoryNetwork } from './memory-network.ts';
 
 export interface MemoryTransportOptions {
   readonly identity: () => Omit<Identity, 'address'>;
-  /** Default: any that is free. */
+  /** Default: any free address. */
   readonly address?: string;
   /** The longest body of a frame, in bytes. Default 16 MiB. */
   readonly maxFrameBytes?: number;
@@ -50,7 +50,7 @@ export class MemoryTransport implements Transport {
     const host = network.hostAt(address);
     const self = this.#identity();
     if (host === undefined || network.isCut(self.id, host.identity.id))
-      throw new HandoffError('NODE_DOWN', `nobody answers at ${address}`);
+      throw new HandoffError('NODE_DOWN', `no host answers at ${address}`);
     const peer = host.identity;
     const maxFrameBytes = Math.min(this.#maxFrameBytes, host.maxFrameBytes);
     const [near, far] = MemoryChannel.pair(kind, self, peer, {
@@ -92,5 +92,5 @@ export class MemoryTransport implements Transport {
 }
 
 function stopped(): HandoffError {
-  return new HandoffError('STOPPED', 'the transport has been closed');
+  return new HandoffError('STOPPED', 'the transport is closed');
 }

@@ -1,5 +1,5 @@
 /**
- * Addresses of hosts: `host:port`, with brackets around a host that has colons itself; `unix:/path` for a Unix socket.
+ * Addresses of hosts: `host:port`, with brackets around a host that contains colons; `unix:/path` for a Unix socket.
  */
 import { HandoffError } from '../../../core/errors.ts';
 
@@ -8,15 +8,15 @@ export interface HostAndPort {
   readonly port: number;
 }
 
-/** Where to connect to, as `net.connect` takes it. */
+/** The form that `net.connect` takes. */
 export type Endpoint = HostAndPort | { readonly path: string };
 
 const pattern = /^(?:\[(?<six>[\da-fA-F:.]{2,45}(?:%[\w.-]{1,30})?)\]|(?<name>[\w.-]{1,253})):(?<port>\d{1,5})$/;
 
-// Without spaces and commas, which lists of addresses are told apart by; no longer than systems allow.
+// Without spaces and commas, which separate addresses in lists; of a length that systems allow.
 const unixPattern = /^unix:(?<path>\/[^\s\p{Cc},]{1,102})$/u;
 
-/** The path of an address that is a Unix socket; undefined when it is none. */
+/** The path of a Unix socket address; undefined for any other. */
 export function unixPath(address: string): string | undefined {
   return unixPattern.exec(address)?.groups?.['path'];
 }
@@ -31,19 +31,19 @@ export function parseAddress(address: string): Endpoint | undefined {
   return port > 0 && port < 65536 ? { host: (groups['six'] ?? groups['name'])!, port } : undefined;
 }
 
-/** The machine that an address is on; `localhost` for a Unix socket; undefined when it is no address. */
+/** The machine of an address; `localhost` for a Unix socket; undefined when it is no address. */
 export function machineOf(address: string): string | undefined {
   const endpoint = parseAddress(address);
   return endpoint === undefined ? undefined : 'host' in endpoint ? endpoint.host : 'localhost';
 }
 
-/** @throws `INVALID_OPTION` */
+/** @throws `INVALID_OPTION` when it is no address */
 export function needAddress(address: string): Endpoint {
   const parsed = parseAddress(address);
   if (parsed === undefined)
     throw new HandoffError(
       'INVALID_OPTION',
-      `'${address}' is no address of a host: expected 'host:port' or 'unix:/path'`,
+      `'${address}' is not a valid host address: expected 'host:port' or 'unix:/path'`,
       { option: 'address' },
     );
   return parsed;
@@ -58,7 +58,7 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 
-/** Whether it stands for every address of this machine, and so is no place to dial. */
+/** Whether it means every address of this machine, so that it cannot be dialled. */
 export function isWildcard(host: string): boolean {
   return host === '' || host === '0.0.0.0' || host === '::';
 }

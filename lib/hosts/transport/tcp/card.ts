@@ -1,12 +1,12 @@
 /**
- * What proven peers tell of themselves.
+ * The data that proven hosts exchange about themselves.
  *
  * ```
  *   length u16 │ {"id": …, "incarnation": …, "address": …, "maxFrameBytes": …}
  * ```
  */
 import { HandoffError } from '../../../core/errors.ts';
-import { leastFrameBytes } from '../frame.ts';
+import { minFrameBytes } from '../frame.ts';
 import type { Identity } from '../transport.ts';
 import { parseAddress } from './address.ts';
 
@@ -15,11 +15,11 @@ export const maxCardBytes = 4096;
 
 export interface Card {
   readonly identity: Identity;
-  /** The longest body of a frame that it takes. */
+  /** The longest frame body it accepts. */
   readonly maxFrameBytes: number;
 }
 
-/** @throws `INVALID_OPTION` when no peer would accept it */
+/** @throws `INVALID_OPTION` when peers would not accept it */
 export function encodeCard({ identity, maxFrameBytes }: Card): Buffer {
   const { id, incarnation, address } = identity;
   const json = Buffer.from(JSON.stringify({ id, incarnation, address, maxFrameBytes }));
@@ -36,7 +36,7 @@ export function encodeCard({ identity, maxFrameBytes }: Card): Buffer {
   return card;
 }
 
-/** Undefined when it is not one. */
+/** Undefined when it is not a card. */
 export function decodeCard(json: Buffer): Card | undefined {
   let value: unknown;
   try {
@@ -47,11 +47,11 @@ export function decodeCard(json: Buffer): Card | undefined {
   const identity = checkIdentity(value);
   if (identity === undefined) return undefined;
   const { maxFrameBytes } = value as { readonly maxFrameBytes?: unknown };
-  if (!Number.isSafeInteger(maxFrameBytes) || (maxFrameBytes as number) < leastFrameBytes) return undefined;
+  if (!Number.isSafeInteger(maxFrameBytes) || (maxFrameBytes as number) < minFrameBytes) return undefined;
   return { identity, maxFrameBytes: maxFrameBytes as number };
 }
 
-/** Takes over the fields that an identity has, and no others. */
+/** Copies the fields of an identity and no others. */
 function checkIdentity(value: unknown): Identity | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { id, incarnation, address } = value as Record<string, unknown>;

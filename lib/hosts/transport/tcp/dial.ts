@@ -1,4 +1,4 @@
-/** Connects to a host, and proves itself. */
+/** Connects to a host and completes the handshake. */
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -7,8 +7,8 @@ import type { ChannelKind } from '../transport.ts';
 import { type Endpoint, needAddress } from './address.ts';
 import type { Card } from './card.ts';
 import { hello, HelloExchange, type Proven } from './hello.ts';
-import { bindingOf, dialFailure, dialOptions, judge, plain, type Security } from './secure.ts';
-import { part, shake } from './shake.ts';
+import { bindingOf, dialFailure, dialOptions, checkPeer, plain, type Security } from './secure.ts';
+import { endSocket, handshake } from './handshake.ts';
 import { checkOwner } from './unix-socket.ts';
 
 export interface DialOptions {
@@ -16,9 +16,9 @@ export interface DialOptions {
   readonly kind: ChannelKind;
   readonly card: () => Card;
   readonly handshakeTimeout: number;
-  /** How connections over TCP are made safe. */
+  /** The encryption of TCP connections. */
   readonly security: () => Promise<Security>;
-  /** Gives up, for its reason. */
+  /** Aborts the attempt with its reason. */
   readonly signal: AbortSignal;
 }
 
@@ -28,20 +28,22 @@ export interface Dialled {
 }
 
 /**
- * A connection that was closed before anything was heard is tried again so often: a host under siege may have had to
- * let it go.
+ * How many times to retry a connection that was closed before any data arrived: a host with too many open handshakes
+ * may have dropped it.
  */
-const attempts = 6;
-/** ms before the second attempt, on average; twice as long before each that follows. */
-const firstDelay = 20;
+const maxAttempts = 6;
+/** Average ms before the second attempt; doubles with each further one. */
+const minDelayMs = 20;
 
-/** A connection was closed before anything came. */
-class Unheard extends Error {}
+/** The connection was closed before any data arrived. */
+class ClosedBeforeData extends Error {}
 
 /**
- * @param proved called from an event of the socket, so that none is lost
- * @throws `INVALID_OPTION` when the address is none; `UNAUTHORIZED`, `VERSION_MISMATCH`, `PROTOCOL_ERROR`, `NODE_DOWN`;
- *   the reason of the signal
+ * @param proved called within a socket event, so that no event is lost
+ *
+ * @throws `INVALID_OPTION` when the address is not valid; `UNAUTHORIZED` when the proof fails on either side;
+ *   `VERSION_MISMATCH` when the other host speaks another version; `PROTOCOL_ERROR` when it is no Handoff host;
+ *   `NODE_DOWN` when no host answers; the reason of the signal
  */
 export async function dial<Result>(options: DialOptions, proved: (dialled: Dialled) => Result): Promise<Result> {
   const { address, handshakeTimeout, signal } = options;
@@ -49,16 +51,16 @@ export async function dial<Result>(options: DialOptions, proved: (dialled: Diall
   if ('path' in endpoint) checkOwner(endpoint.path);
   const security = 'path' in endpoint ? plain : await options.security();
   const deadline = performance.now() + handshakeTimeout;
-  for (let attempt = 1, delay = firstDelay; ; attempt++, delay *= 2) {
+  for (let attempt = 1, delay = minDelayMs; ; attempt++, delay *= 2) {
     signal.throwIfAborted();
     try {
       return await dialOnce(options, endpoint, security, deadline - performance.now(), proved);
     } catch (error) {
-      if (!(error instanceof Unheard)) throw error;
-      if (attempt === attempts || performance.now() + 2 * delay > deadline) {
+      if (!(error instanceof ClosedBeforeData)) throw error;
+      if (attempt === maxAttempts || performance.now() + 2 * delay > deadline) {
         throw new HandoffError(
           'NODE_DOWN',
-          `the host at ${address} closed the connection before it said hello, ${attempt} times. Is it a Handoff host?`,
+          `the host at ${address} closed the connection before its hello, ${attempt} times. Is it a Handoff host?`,
           { cause: error.cause },
         );
       }
@@ -71,7 +73,7 @@ function dialOnce<Result>(
   { address, kind, card, handshakeTimeout, signal }: DialOptions,
   endpoint: Endpoint,
   security: Security,
-  patience: number,
+  timeoutMs: number,
   proved: (dialled: Dialled) => Result,
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
@@ -93,7 +95,7 @@ function dialOnce<Result>(
     signal.addEventListener('abort', onAbort);
     const timer = setTimeout(
       () => {
-        const how = connected ? `${peerName} accepts connections and says nothing` : `nobody answers at ${address}`;
+        const how = connected ? `${peerName} accepts connections but sends nothing` : `no host answers at ${address}`;
         fail(
           new HandoffError(
             'NODE_DOWN',
@@ -101,27 +103,27 @@ function dialOnce<Result>(
           ),
         );
       },
-      Math.max(1, patience),
+      Math.max(1, timeoutMs),
     );
 
     socket.on('error', (error) => (cause ??= error));
-    /** What it means that the connection ends before it is up. */
+    /** The error for a connection that ends before it is established. */
     const onClose = (): void => {
       const failure = dialFailure(cause, security, peerName);
       if (failure !== undefined) return fail(failure);
       if (!connected)
-        return fail(new HandoffError('NODE_DOWN', `nobody answers at ${address}: ${messageOf(cause)}`, { cause }));
-      return fail(new Unheard('closed', { cause }));
+        return fail(new HandoffError('NODE_DOWN', `no host answers at ${address}: ${messageOf(cause)}`, { cause }));
+      return fail(new ClosedBeforeData('closed', { cause }));
     };
     socket.on('close', onClose);
     socket.once('connect', () => (connected = true));
     socket.once(security.kind === 'none' ? 'connect' : 'secureConnect', () => {
-      socket.off('close', onClose); // from here on, the exchange knows better what it means
-      const verdict = security.kind === 'none' ? undefined : judge(socket as TLSSocket, security, peerName);
-      if (verdict !== undefined) {
-        part(socket, hello(kind, false, verdict.refusal));
+      socket.off('close', onClose); // from here on the exchange explains an end
+      const refused = security.kind === 'none' ? undefined : checkPeer(socket as TLSSocket, security, peerName);
+      if (refused !== undefined) {
+        endSocket(socket, hello(kind, false, refused.refusal));
         stop();
-        return reject(verdict.error);
+        return reject(refused.error);
       }
       const key = security.kind === 'certificates' ? security.key : undefined;
       const exchange = new HelloExchange({
@@ -130,7 +132,7 @@ function dialOnce<Result>(
         card,
         peerName,
       });
-      return shake(
+      return handshake(
         socket,
         exchange,
         (proven) => {
@@ -143,7 +145,7 @@ function dialOnce<Result>(
           reject(
             failure ??
               (error.code === 'NODE_DOWN' && exchange.unanswered
-                ? new Unheard('closed', { cause: error.cause })
+                ? new ClosedBeforeData('closed', { cause: error.cause })
                 : error),
           );
         },
@@ -160,5 +162,5 @@ function open(security: Security, endpoint: Endpoint): Socket {
 function messageOf(cause: unknown): string {
   if (cause === undefined) return 'the connection was closed';
   const { message, code } = cause as { readonly message?: string; readonly code?: string };
-  return message || code || String(cause); // that of several addresses tried has a code and no message
+  return message || code || String(cause); // the error for several tried addresses has a code but no message
 }

@@ -1,24 +1,24 @@
 /**
- * What two hosts say first on a connection, inside TLS where there is any. The dialler speaks first, so that a listener
- * can tell by the first byte what reaches it, and says nothing to what it does not know.
+ * The handshake of two hosts, inside TLS if there is any. The dialler speaks first, so that a listener recognizes by
+ * the first byte what has connected, and sends nothing to unknown clients.
  *
  * ```
  *   dialler                                            listener
  *     │  hello ────────────────────────────────────────────▶    │
- *     │  ◀──────────────────────────────────────────────  hello │     with a reason when it refuses, and the end
+ *     │  ◀──────────────────────────────────────────────  hello │     with a reason if it refuses
  *     │  proof ────────────────────────────────────────────▶    │     only with certificates and a secret; wrong: closed
  *     │  ◀────────────────────────────────────────  proof, card │
  *     │  card ─────────────────────────────────────────────▶    │
  *     │  ◀──────────────────── frames ─────────────────────▶    │
  *
- *   hello    'HOFF' │ version u16 │ who u8 │ refusal u8           who: 0 the listener, 1 control, 2 bulk; +16: with a secret besides
+ *   hello    'HOFF' │ version u16 │ who u8 │ refusal u8           who: 0 listener, 1 control, 2 bulk; +16: has a secret
  *   proof    HMAC-SHA256(key of the secret, side │ TLS exporter)  RFC 9266: bound to this one connection
  *   card     see card.ts
  * ```
  *
- * A secret without certificates is the key of TLS itself (secure.ts), and needs no proof here. Certificates prove who
- * is there but not that it knows the secret, where there is one too: hence the proof. Before it has proved itself, 40
- * bytes are read of a peer, all at fixed places.
+ * A secret without certificates is the key of TLS itself (secure.ts), so it needs no proof here. Certificates prove the
+ * identity of a host, but not that it knows a secret; with both, the proof is needed. Before its proof, at most 40
+ * bytes of a peer are read, at fixed positions.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { HandoffError } from '../../../core/errors.ts';
@@ -34,27 +34,27 @@ export const proofBytes = 32;
 const wants = ['listener', 'control', 'bulk'] as const;
 const withSecret = 16;
 
-/** What the exchange comes to. */
+/** The result of the exchange. */
 export interface Proven {
   readonly kind: ChannelKind;
   readonly peer: Identity;
-  /** The longest body of a frame that the peer takes. */
+  /** The longest frame body the peer accepts. */
   readonly maxFrameBytes: number;
-  /** What arrived with the last bytes of the exchange, and is frames. */
+  /** The bytes after the exchange: the first frames. */
   readonly rest: Buffer;
 }
 
 export interface HelloOptions {
-  /** What is asked for; undefined: this host was dialled. */
+  /** The kind of channel to open; undefined: this host was dialled. */
   readonly dials: ChannelKind | undefined;
-  /** What the secret is proved by where TLS does not: its key, and what is only true of this connection. */
+  /** Proves the secret where TLS does not: its key, and a value unique to this connection. */
   readonly proof: { readonly key: Buffer; readonly binding: Buffer } | undefined;
   readonly card: () => Card;
-  /** The other side, as messages call it. */
+  /** The other side's name in messages. */
   readonly peerName: string;
 }
 
-/** A hello. @param refusal why its sender will have nothing to do with the other side */
+/** A hello. @param refusal why its sender refuses the other side */
 export function hello(dials: ChannelKind | undefined, hasProof: boolean, refusal: number = Refusal.none): Buffer {
   const who = (dials === undefined ? 0 : wants.indexOf(dials)) + (hasProof ? withSecret : 0);
   return Buffer.concat([magic, Buffer.from([protocolVersion >>> 8, protocolVersion & 0xff, who, refusal])]);
@@ -73,31 +73,31 @@ export class HelloExchange {
     this.#wants = options.dials;
   }
 
-  /** What this side says before the other has said anything. */
+  /** What this side sends first. */
   get opening(): Buffer {
     return this.#options.dials === undefined ? Buffer.alloc(0) : this.#hello();
   }
 
-  /** Once both sides have said who they are. */
+  /** Set when both sides have exchanged their cards. */
   get proven(): Proven | undefined {
     return this.#proven;
   }
 
-  /** Whether the other side has not even said hello. */
+  /** Whether the other side has not sent its hello yet. */
   get unanswered(): boolean {
     return this.#stage === 'hello';
   }
 
-  /** The last thing to be said to a side that was refused. */
+  /** What to send last to a side that was refused. */
   get farewell(): Buffer | undefined {
     return this.#farewell;
   }
 
   /**
-   * Takes in what arrived.
+   * Reads data that has arrived.
    *
-   * @returns what is to be sent now
-   * @throws `UNAUTHORIZED`, `VERSION_MISMATCH`, `PROTOCOL_ERROR`: close, with the `farewell` where there is one
+   * @returns data to send now
+   * @throws `UNAUTHORIZED`, `VERSION_MISMATCH` or `PROTOCOL_ERROR`: send the `farewell`, if any, and close
    */
   take(bytes: Buffer): Buffer {
     this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
@@ -110,19 +110,19 @@ export class HelloExchange {
     return out.length === 1 ? out[0]! : Buffer.concat(out);
   }
 
-  /** What it means that the connection ends now. */
+  /** The error for a connection that ends now. */
   broken(cause: unknown): HandoffError {
     const details = cause === undefined ? {} : { cause };
     const name = this.#options.peerName;
     if (this.#stage === 'proof')
       return new HandoffError(
         'UNAUTHORIZED',
-        `${name} closed the connection when asked for proof: does it have the same secret?`,
+        `${name} closed the connection when asked for proof. Does it have the same secret?`,
         details,
       );
     return new HandoffError(
       'NODE_DOWN',
-      `${name} closed the connection before ${this.#stage === 'hello' ? 'it said hello' : 'it said who it is'}`,
+      `${name} closed the connection before ${this.#stage === 'hello' ? 'its hello' : 'it sent its identity'}`,
       details,
     );
   }
@@ -137,13 +137,13 @@ export class HelloExchange {
     if (!theirs.subarray(0, 4).equals(magic.subarray(0, theirs.length)))
       throw new HandoffError(
         'PROTOCOL_ERROR',
-        `${peerName} does not speak the protocol of Handoff: it sent ${glimpse(theirs)}. Is it a Handoff host?`,
+        `${peerName} does not speak Handoff's protocol: it sent ${glimpse(theirs)}. Is it a Handoff host?`,
       );
     if (theirs.length >= 6 && theirs.readUInt16BE(4) !== protocolVersion) {
-      if (dials === undefined) this.#farewell = this.#hello(); // tells it the version of this host
+      if (dials === undefined) this.#farewell = this.#hello(); // contains the version of this host
       throw new HandoffError(
         'VERSION_MISMATCH',
-        `${peerName} speaks version ${theirs.readUInt16BE(4)} of the protocol, and this host version ${protocolVersion}. Install the same version of handoffjs on both`,
+        `${peerName} speaks protocol version ${theirs.readUInt16BE(4)}, this host version ${protocolVersion}. Install the same version of handoffjs on both`,
       );
     }
     const theirHello = this.#cut(helloBytes);
@@ -152,14 +152,17 @@ export class HelloExchange {
     if (refusal !== Refusal.none) throw refusedBy(peerName, refusal);
     const wanted = wants[who & ~withSecret];
     if (wanted === undefined || (wanted === 'listener') !== (dials !== undefined))
-      throw new HandoffError('PROTOCOL_ERROR', `${peerName} sent a hello that makes no sense`);
+      throw new HandoffError(
+        'PROTOCOL_ERROR',
+        `${peerName} sent a hello that is not valid here. Is it a Handoff host?`,
+      );
     if ((who & withSecret) !== (proof === undefined ? 0 : withSecret)) {
       this.#farewell = this.#hello(proof === undefined ? Refusal.secretUnknown : Refusal.secretMissing);
       throw new HandoffError(
         'UNAUTHORIZED',
         proof === undefined
-          ? `${peerName} has a secret, and this host has none. Give both the same`
-          : `${peerName} has no secret, and this host has one. Give both the same`,
+          ? `${peerName} has a secret, but this host has none. Give both the same secret`
+          : `${peerName} has no secret, but this host has one. Give both the same secret`,
       );
     }
     if (wanted !== 'listener') this.#wants = wanted;
@@ -175,7 +178,7 @@ export class HelloExchange {
     if (!timingSafeEqual(proof, this.#proofOf(dials === undefined ? 'dialler' : 'listener'))) {
       throw new HandoffError(
         'UNAUTHORIZED',
-        `${peerName} has not proved that it knows the secret. Give both hosts the same`,
+        `${peerName} did not prove that it knows the secret. Give both hosts the same secret`,
       );
     }
     this.#stage = 'card';
@@ -189,12 +192,13 @@ export class HelloExchange {
     if (length > maxCardBytes)
       throw new HandoffError(
         'PROTOCOL_ERROR',
-        `${peerName} has too much to say of itself: ${length} bytes, and ${maxCardBytes} is the most`,
+        `${peerName} sent an identity of ${length} bytes: at most ${maxCardBytes} are allowed`,
       );
     const card = this.#cut(cardHead + length);
     if (card === undefined) return;
     const theirs = decodeCard(card.subarray(cardHead));
-    if (theirs === undefined) throw new HandoffError('PROTOCOL_ERROR', `${peerName} does not say properly who it is`);
+    if (theirs === undefined)
+      throw new HandoffError('PROTOCOL_ERROR', `${peerName} sent an identity that is not valid`);
     this.#stage = 'up';
     this.#proven = {
       kind: this.#wants!,
@@ -221,7 +225,7 @@ export class HelloExchange {
   }
 }
 
-/** The beginning of what is not ours, for a message. */
+/** The beginning of unknown data, for error messages. */
 export function glimpse(bytes: Buffer): string {
   const text = bytes
     .subarray(0, 24)

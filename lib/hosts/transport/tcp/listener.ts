@@ -1,4 +1,4 @@
-/** Accepts connections, and lets through those that prove themselves in time. */
+/** Accepts connections, and passes on those that prove themselves in time. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { HandoffError } from '../../../core/errors.ts';
@@ -7,21 +7,21 @@ import type { Card } from './card.ts';
 import { glimpse, hello, HelloExchange, magic, type Proven } from './hello.ts';
 import type { TcpSettings } from './options.ts';
 import { Refusal } from './refusal.ts';
-import { bindingOf, judge, listenFailure, listenOptions, type Security } from './secure.ts';
-import { part, shake } from './shake.ts';
+import { bindingOf, checkPeer, listenFailure, listenOptions, type Security } from './secure.ts';
+import { endSocket, handshake } from './handshake.ts';
 import { listenAt, type Unlisten } from './unix-socket.ts';
 import { type Unproven, UnprovenConnections } from './unproven.ts';
 
 /** The first byte of a TLS record that holds a ClientHello. */
 const tlsHandshake = 0x16;
-/** A TLS record that says `access_denied`, which a dialler understands that speaks TLS. */
+/** A TLS record with the alert `access_denied`, for diallers that speak TLS. */
 const accessDenied = Buffer.from([0x15, 3, 3, 0, 2, 2, 49]);
 
 interface Waiting {
   readonly raw: Socket;
   readonly name: string;
   readonly unproven: Unproven;
-  /** It is through, or gone. */
+  /** Call when the connection is proven or gone. */
   readonly done: () => void;
 }
 
@@ -32,10 +32,10 @@ export class Listener {
   readonly #proved: (socket: Socket, proven: Proven) => void;
   readonly #refused: (peer: string, error: HandoffError) => void;
   readonly #server: Server;
-  /** Takes TLS off. It does not listen itself, so that nobody gets that far uncounted. */
+  /** Decrypts TLS. It does not listen itself, so that every connection is counted first. */
   readonly #tls: TlsServer | undefined;
   readonly #unproven: UnprovenConnections;
-  /** Those under way in TLS, by where they come from: a TLS socket does not tell which one it lies on. */
+  /** Connections in their TLS handshake, by remote address: a TLS socket does not expose its raw socket. */
   readonly #within = new Map<string, Waiting>();
   #unlisten: Unlisten | undefined;
 
@@ -58,12 +58,12 @@ export class Listener {
     if (security.kind === 'none') return;
     this.#tls = createTlsServer(
       listenOptions(security, (socket) => this.#within.get(nameOf(socket))?.unproven.vouched()),
-      (socket) => this.#judge(socket, security),
+      (socket) => this.#checkPeer(socket, security),
     );
     this.#tls.on('tlsClientError', (error, socket) => this.#failed(socket, error));
   }
 
-  /** Gives the port; undefined for a Unix socket. */
+  /** @returns the port; undefined for a Unix socket */
   async listen(): Promise<number | undefined> {
     const { host, port } = this.#settings;
     const path = unixPath(host);
@@ -72,7 +72,7 @@ export class Listener {
     } else {
       await new Promise<void>((resolve, reject) => {
         this.#server.once('close', () =>
-          reject(new HandoffError('STOPPED', 'the transport was closed before it listened')),
+          reject(new HandoffError('STOPPED', 'the transport was closed before it could listen')),
         );
         this.#server.once('error', (cause) =>
           reject(
@@ -82,17 +82,17 @@ export class Listener {
             }),
           ),
         );
-        // Whatever else a resolver may think, localhost is not to be reached from elsewhere.
+        // `localhost` must never be reachable from other machines, whatever the resolver returns.
         this.#server.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port }, resolve);
       });
     }
-    this.#server.removeAllListeners('error').on('error', () => undefined); // one connection that could not be accepted
+    this.#server.removeAllListeners('error').on('error', () => undefined); // a single connection could not be accepted
     return path === undefined ? (this.#server.address() as AddressInfo).port : undefined;
   }
 
-  /** Accepts nobody any more, and drops those that have not proved themselves. */
+  /** Stops accepting, and drops connections that are not proven yet. */
   async close(): Promise<void> {
-    this.#server.on('listening', () => this.#server.close()); // when it was only about to
+    this.#server.on('listening', () => this.#server.close()); // in case it is about to listen
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#unlisten?.();
     this.#unproven.clear();
@@ -112,27 +112,27 @@ export class Listener {
     };
     const waiting: Waiting = { raw, name, unproven, done };
     raw.on('close', done);
-    // No TLS is set up for who says nothing.
+    // Set up TLS only after the first data has arrived.
     raw.once('data', (first: Buffer) => {
-      unproven.heard();
+      unproven.speaks();
       raw.pause();
       raw.unshift(first);
       this.#begin(waiting, first);
     });
   }
 
-  /** By its first byte, what it speaks. */
+  /** Recognizes the protocol by the first byte. */
   #begin(waiting: Waiting, first: Buffer): void {
     const { raw, name } = waiting;
     if (this.#tls === undefined) {
-      if (first[0] !== tlsHandshake) return this.#shake(raw, waiting, undefined);
+      if (first[0] !== tlsHandshake) return this.#handshake(raw, waiting, undefined);
       return this.#refuse(
         raw,
         name,
         accessDenied,
         new HandoffError(
           'UNAUTHORIZED',
-          `${name} speaks TLS, and this host has neither a secret nor tls. Give both the same`,
+          `${name} speaks TLS, but this host has neither a secret nor tls. Give both the same options`,
         ),
       );
     }
@@ -147,7 +147,7 @@ export class Listener {
         hello(undefined, false, Refusal.plaintext),
         new HandoffError(
           'UNAUTHORIZED',
-          `${name} speaks without TLS, and this host has ${this.#settings.tls === undefined ? 'a secret' : 'tls'}. Give both the same`,
+          `${name} does not use TLS, but this host has ${this.#settings.tls === undefined ? 'a secret' : 'tls'}. Give both the same options`,
         ),
       );
     }
@@ -157,31 +157,31 @@ export class Listener {
       undefined,
       new HandoffError(
         'PROTOCOL_ERROR',
-        `${name} speaks neither TLS nor the protocol of Handoff: it sent ${glimpse(first)}`,
+        `${name} speaks neither TLS nor Handoff's protocol: it sent ${glimpse(first)}`,
       ),
     );
   }
 
-  /** TLS is up: says whether its other side is what it should be. */
-  #judge(socket: TLSSocket, security: Exclude<Security, { readonly kind: 'none' }>): void {
+  /** TLS is established: checks the other side. */
+  #checkPeer(socket: TLSSocket, security: Exclude<Security, { readonly kind: 'none' }>): void {
     const waiting = this.#within.get(nameOf(socket));
     if (waiting === undefined) return void socket.destroy(); // it has just ended
-    const verdict = judge(socket, security, waiting.name);
-    if (verdict !== undefined)
-      return this.#refuse(socket, waiting.name, hello(undefined, false, verdict.refusal), verdict.error);
+    const refused = checkPeer(socket, security, waiting.name);
+    if (refused !== undefined)
+      return this.#refuse(socket, waiting.name, hello(undefined, false, refused.refusal), refused.error);
     const key = security.kind === 'certificates' ? security.key : undefined;
-    return this.#shake(socket, waiting, key === undefined ? undefined : { key, binding: bindingOf(socket) });
+    return this.#handshake(socket, waiting, key === undefined ? undefined : { key, binding: bindingOf(socket) });
   }
 
   /** @param socket the connection, or the TLS socket on it */
-  #shake(
+  #handshake(
     socket: Socket,
     { name, done }: Waiting,
     proof: { readonly key: Buffer; readonly binding: Buffer } | undefined,
   ): void {
     socket.on('error', () => undefined);
     const exchange = new HelloExchange({ dials: undefined, proof, card: this.#card, peerName: name });
-    shake(
+    handshake(
       socket,
       exchange,
       (proven) => {
@@ -195,12 +195,12 @@ export class Listener {
     socket.resume();
   }
 
-  #refuse(socket: Socket, name: string, lastWord: Buffer | undefined, error: HandoffError): void {
-    part(socket, lastWord);
+  #refuse(socket: Socket, name: string, farewell: Buffer | undefined, error: HandoffError): void {
+    endSocket(socket, farewell);
     this.#refused(name, error);
   }
 
-  /** TLS did not come about. */
+  /** The TLS handshake failed. */
   #failed(socket: TLSSocket, cause: unknown): void {
     const name = nameOf(socket);
     const error = listenFailure(cause, this.#security, name);
@@ -209,7 +209,7 @@ export class Listener {
   }
 }
 
-/** Where a connection comes from. */
+/** The remote address of a connection. */
 function nameOf({ remoteAddress, remotePort }: Socket): string {
   if (remoteAddress === undefined) return 'a peer';
   return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;

@@ -1,13 +1,13 @@
-/** What a TCP transport can be told, and what it makes of it. */
+/** The options of a TCP transport, and their checked form. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { HandoffError } from '../../../core/errors.ts';
-import { leastFrameBytes } from '../frame.ts';
+import { minFrameBytes } from '../frame.ts';
 import type { Identity } from '../transport.ts';
 import { isLoopback, isWildcard, parseAddress, unixPath } from './address.ts';
 import { isSecret, secretExpected } from './secret.ts';
 
-/** PEM. Both sides must show a certificate that `ca` has signed. */
+/** PEM. Both sides must present a certificate signed by `ca`. */
 export interface TlsOptions {
   readonly cert: string | Buffer;
   readonly key: string | Buffer;
@@ -15,55 +15,49 @@ export interface TlsOptions {
 }
 
 export interface TcpOptions {
-  /** Who this host is. Its address is added. */
+  /** The identity of this host, without its address. */
   readonly identity: () => Omit<Identity, 'address'>;
   /**
-   * Where to listen: a name or an IP address, default `'127.0.0.1'`; or `'unix:/path'`, a Unix socket that only this
-   * user can open. Any that other machines can reach asks for a secret.
+   * Where to listen: a host name or IP address, default `'127.0.0.1'`; or `'unix:/path'`, a Unix socket that only this
+   * user can open. An address that other machines can reach requires a secret.
    */
   readonly host?: string;
-  /** 0: any that is free. Default: does not listen, unless `host` is a Unix socket, which has no port. */
+  /** 0: any free port. Default: does not listen, unless `host` is a Unix socket, which has no port. */
   readonly port?: number;
-  /** What peers must know: long and random, of at least 16 characters. It encrypts, too. Not used on Unix sockets. */
+  /** A shared secret: long and random, at least 16 characters. It also encrypts. Not used on Unix sockets. */
   readonly secret?: string;
-  /** Both sides prove themselves by certificates, and by the secret where there is one. Not used on Unix sockets. */
+  /** Both sides prove themselves by certificates, and by the secret if there is one. Not used on Unix sockets. */
   readonly tls?: TlsOptions;
-  /** Where others can dial this host, as `host` or `host:port`, when that is not where it listens. */
+  /** The address others dial, as `host` or `host:port`, if it differs from where this host listens. */
   readonly advertise?: string;
-  /**
-   * The longest body of a frame, in bytes, at least 1024. Of two hosts with different ones the smaller holds. Default
-   * 16 MiB.
-   */
+  /** The longest frame body, in bytes, at least 1024. Two hosts use the smaller of their limits. Default 16 MiB. */
   readonly maxFrameBytes?: number;
-  /** ms from connecting until a peer has proved itself. Default 4000. */
+  /** ms from connecting until a peer must have proved itself. Default 4000. */
   readonly handshakeTimeout?: number;
-  /**
-   * Connections that have not proved themselves yet, at the same time. For one more, the oldest is closed. Default
-   * 1024.
-   */
+  /** How many connections may be unproven at the same time. One more closes the oldest. Default 1024. */
   readonly maxUnproven?: number;
   /**
-   * Of these from one address (of IPv6: one /64 network). Default 640: more than a system keeps in line
-   * to be accepted at once, so that none gives way before it could speak.
+   * The same for one address (IPv6: one /64 network). Default 640: larger than the system's accept queue, so that every
+   * connection gets the chance to speak.
    */
   readonly maxUnprovenPerAddress?: number;
-  /** Told when this host and another have nothing to do with each other, and why. */
+  /** Called when this host and another refuse each other. */
   readonly onRefused?: (refusal: ConnectionRefused) => void;
-  /** Bytes that may wait for a peer which takes nothing, before it is given up. Default 256 MiB. */
+  /** Bytes that may wait for a peer that reads nothing, before it is disconnected. Default 256 MiB. */
   readonly maxQueuedBytes?: number;
 }
 
 export interface ConnectionRefused {
-  /** Where it is, or comes from. */
+  /** The peer's address. */
   readonly peer: string;
   /** Whether this host dialled. */
   readonly dialled: boolean;
   readonly error: HandoffError;
-  /** Refused connections since the last that was told, which are not told apart: strangers must not fill logs. */
+  /** Refused connections since the last report that were only counted: unknown hosts must not flood logs. */
   readonly others: number;
 }
 
-/** All is there that has a default; without a secret it is empty. */
+/** Options with their defaults; without a secret it is empty. */
 export type TcpSettings = {
   readonly [Name in keyof Required<TcpOptions>]: Name extends 'port' | 'tls' | 'advertise' | 'onRefused'
     ? TcpOptions[Name] | undefined
@@ -72,7 +66,7 @@ export type TcpSettings = {
 
 const mebibyte = 1024 * 1024;
 
-/** @throws `INVALID_OPTION` */
+/** @throws `INVALID_OPTION` when an option has a bad value */
 export function resolveTcpOptions(options: TcpOptions): TcpSettings {
   const {
     host = '127.0.0.1',
@@ -86,10 +80,10 @@ export function resolveTcpOptions(options: TcpOptions): TcpSettings {
     maxUnprovenPerAddress = 640,
     maxQueuedBytes = 256 * mebibyte,
   } = options;
-  need(typeof options.identity === 'function', 'identity', 'a function that gives { id, incarnation }');
+  need(typeof options.identity === 'function', 'identity', 'a function that returns { id, incarnation }');
   need(typeof host === 'string' && host !== '', 'host', 'a host name or an IP address');
   need(port === undefined || isWhole(port, 0, 65535), 'port', 'a port, 0 for any, or undefined to not listen');
-  // An empty one is no secret, and more likely a variable that is not set.
+  // An empty string is no secret, but most likely an unset variable.
   need(secret === undefined || isSecret(secret), 'secret', secretExpected);
   need(
     advertise === undefined || parseAddress(advertise) !== undefined || parseAddress(`${advertise}:1`) !== undefined,
@@ -97,9 +91,9 @@ export function resolveTcpOptions(options: TcpOptions): TcpSettings {
     "'host' or 'host:port', or 'unix:/path'",
   );
   need(
-    isWhole(maxFrameBytes, leastFrameBytes, 0xfffffffe),
+    isWhole(maxFrameBytes, minFrameBytes, 0xfffffffe),
     'maxFrameBytes',
-    `a whole number from ${leastFrameBytes} to 2³² - 2`,
+    `a whole number from ${minFrameBytes} to 2³² - 2`,
   );
   need(isWhole(handshakeTimeout, 1, 2 ** 31 - 1), 'handshakeTimeout', 'a whole number of ms, at least 1');
   need(isWhole(maxUnproven, 1), 'maxUnproven', 'a whole number of at least 1');
@@ -116,14 +110,14 @@ export function resolveTcpOptions(options: TcpOptions): TcpSettings {
   if (port !== undefined && secret === undefined && !isLoopback(host)) {
     throw new HandoffError(
       'INVALID_OPTION',
-      `listening on '${host}' needs a secret: whoever can reach it could run code here. Give one, or listen on 127.0.0.1`,
+      `listening on '${host}' requires a secret: anyone who can reach it could run code here. Set the option secret, or listen on 127.0.0.1`,
       { option: 'secret' },
     );
   }
   if (port !== undefined && advertise === undefined && isWildcard(host)) {
     throw new HandoffError(
       'INVALID_OPTION',
-      `listening on '${host}', every address of this machine, needs advertise: the one that others are to dial`,
+      `listening on '${host}', every address of this machine, requires the option advertise: the address for other hosts to dial`,
       { option: 'advertise' },
     );
   }
@@ -146,7 +140,7 @@ export function resolveTcpOptions(options: TcpOptions): TcpSettings {
 
 function checkTls(tls: TlsOptions): void {
   const { cert, key, ca } = tls;
-  // Without ca, every certificate of the public authorities would do.
+  // Without `ca`, every certificate of a public authority would be accepted.
   need(
     [cert, key, ca].every((pem) => (typeof pem === 'string' || Buffer.isBuffer(pem)) && pem.length > 0),
     'tls',
@@ -156,9 +150,7 @@ function checkTls(tls: TlsOptions): void {
   readPem('tls.ca', 'the certificate of an authority', ca, () => new X509Certificate(ca));
   const privateKey = readPem('tls.key', 'a private key without a passphrase', key, () => createPrivateKey(key));
   if (!certificate.checkPrivateKey(privateKey))
-    throw invalidTls(
-      'tls.key is not the private key of the certificate in tls.cert. Give the two files that were made together',
-    );
+    throw invalidTls('tls.key is not the private key of the certificate in tls.cert. Use the two files of one pair');
   try {
     createSecureContext({ cert, key, ca });
   } catch (cause) {
@@ -166,7 +158,10 @@ function checkTls(tls: TlsOptions): void {
   }
 }
 
-/** Reads one of the three, to say which is wrong, and what it is instead. Never what is in it. */
+/**
+ * Parses one of the three, so that the error can name the wrong one and what it contains. The error never shows its
+ * content.
+ */
 function readPem<Result>(name: string, expected: string, pem: string | Buffer, parse: () => Result): Result {
   try {
     return parse();
@@ -181,7 +176,7 @@ function readPem<Result>(name: string, expected: string, pem: string | Buffer, p
             ? 'it holds a certificate'
             : `it holds a ${label}`;
     throw invalidTls(
-      `${name} is not valid: expected ${expected}, as PEM; ${given}${label === undefined ? '' : ' that cannot be used so. Are the files swapped?'}`,
+      `${name} is not valid: expected ${expected}, as PEM; ${given}${label === undefined ? '' : ' that cannot be used here. Are the files swapped?'}`,
       cause,
     );
   }
@@ -194,11 +189,11 @@ function invalidTls(text: string, cause?: unknown): HandoffError {
   });
 }
 
-function isWhole(value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
+function isWhole(value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
-/** Says what was expected but never what was given, which may be the secret. */
+/** The error says what was expected, but never the given value, which may be the secret. */
 function need(holds: boolean, option: string, expected: string): void {
   if (!holds)
     throw new HandoffError('INVALID_OPTION', `TcpTransport: ${option} is not valid: expected ${expected}`, { option });

@@ -1,17 +1,15 @@
-/**
- * What is to be written next: small things copied one after the other into one piece of memory, large ones as they are.
- */
+/** The data to write next: small parts are copied into one block of memory, large ones stay separate. */
 import { headerBytes, writeHeader } from '../frame.ts';
 
-/** Up to this size, to copy is faster than to give the system one piece more. */
-const copiedBytes = 512;
+/** Up to this size, copying is faster than writing a separate piece. */
+const maxCopiedBytes = 512;
 const blockBytes = 64 * 1024;
 
 export class Outbox {
   #pieces: Uint8Array[] = [];
   #bytes = 0;
   #block = Buffer.alloc(0);
-  /** Of the block: where what is not among the pieces yet starts and ends. What lies before may still be on its way. */
+  /** The range of the block that is not among the pieces yet. The bytes before it may still be in flight. */
   #from = 0;
   #to = 0;
 
@@ -25,7 +23,7 @@ export class Outbox {
     this.#bytes += headerBytes + bodyBytes;
     for (const part of parts) {
       const bytes = part.byteLength;
-      if (bytes > copiedBytes) {
+      if (bytes > maxCopiedBytes) {
         this.#cut();
         this.#pieces.push(part);
       } else if (bytes > 0) {
@@ -36,7 +34,7 @@ export class Outbox {
     }
   }
 
-  /** Takes everything out. */
+  /** Removes and returns everything. */
   take(): Uint8Array[] {
     this.#cut();
     const pieces = this.#pieces;

@@ -1,9 +1,9 @@
 /**
- * How connections are encrypted: TLS 1.3, with certificates on both sides where there is `tls`, with the secret as an
- * external pre-shared key (RFC 8446, 2.2) otherwise. The key exchange is ephemeral in both, so that what was recorded
- * cannot be read with a secret that leaks later.
+ * The encryption of connections: TLS 1.3. With the option `tls` both sides present certificates; otherwise the secret
+ * is an external pre-shared key (RFC 8446, 2.2). The key exchange is ephemeral in both cases, so that a secret that
+ * leaks later does not decrypt recorded traffic.
  *
- * Who listens in on one attempt can try secrets on it at leisure, as with every pre-shared key. Hence the key is
+ * An eavesdropper can try secrets offline on one recorded handshake, as with every pre-shared key. Hence the key is
  * derived with scrypt, and short secrets are refused.
  */
 import { constants, scrypt } from 'node:crypto';
@@ -11,9 +11,9 @@ import { readFileSync } from 'node:fs';
 import type { TLSSocket, ConnectionOptions, TlsOptions as ServerOptions } from 'node:tls';
 import { HandoffError } from '../../../core/errors.ts';
 import type { TcpSettings, TlsOptions } from './options.ts';
-import { Refusal, refuseCertificate, refuseMissingCertificate, type Verdict } from './refusal.ts';
+import { Refusal, refuseCertificate, refuseMissingCertificate, type PeerRefusal } from './refusal.ts';
 
-/** How a connection is made safe. */
+/** How a connection is secured. */
 export type Security =
   | { readonly kind: 'none' }
   | { readonly kind: 'secret'; readonly key: Buffer }
@@ -35,13 +35,13 @@ function keyOf(secret: string): Promise<Buffer> {
     key = new Promise((resolve, reject) =>
       scrypt(secret, salt, keyBytes, cost, (error, derived) => (error === null ? resolve(derived) : reject(error))),
     );
-    keys.clear(); // a process has one, or few
+    keys.clear(); // a process has one secret, or few
     keys.set(secret, key);
   }
   return key;
 }
 
-/** How connections of a transport over TCP are made safe. */
+/** The security of a transport's TCP connections. */
 export async function securityOf({ secret, tls }: TcpSettings): Promise<Security> {
   const key = secret === '' ? undefined : await keyOf(secret);
   if (tls !== undefined) return { kind: 'certificates', tls, key };
@@ -49,7 +49,7 @@ export async function securityOf({ secret, tls }: TcpSettings): Promise<Security
 }
 
 /**
- * AES-GCM is the faster where the processor knows AES, ChaCha20 elsewhere. Both have SHA-256, which the key of TLS is
+ * AES-GCM is faster on processors with AES instructions, ChaCha20 on others. Both use SHA-256, which the key of TLS is
  * bound to.
  */
 function cipherOrder(): string {
@@ -58,7 +58,7 @@ function cipherOrder(): string {
 }
 
 function hasAes(): boolean {
-  // Every x64 and arm64 machine of today that is sold with another system.
+  // Other systems run on machines of today, which all have AES.
   if (process.platform !== 'linux') return true;
   try {
     return /^(?:flags|Features)\s*:.*\baes\b/m.test(readFileSync('/proc/cpuinfo', 'latin1'));
@@ -73,26 +73,25 @@ function common(): { readonly ciphers: string; readonly minVersion: 'TLSv1.3' } 
   return { ciphers: (ciphers ??= cipherOrder()), minVersion: 'TLSv1.3' };
 }
 
-/** What a dialler gives TLS. Whether the other side is what it should be, `judge` says afterwards. */
+/** TLS options of a dialler. `judge` checks the other side afterwards. */
 export function dialOptions(security: Exclude<Security, { readonly kind: 'none' }>): ConnectionOptions {
-  const judgedLater = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
+  const checkedLater = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
   if (security.kind === 'secret')
-    return { ...common(), ...judgedLater, ca: [], pskCallback: () => ({ identity, psk: security.key }) };
+    return { ...common(), ...checkedLater, ca: [], pskCallback: () => ({ identity, psk: security.key }) };
   const { cert, key, ca } = security.tls;
-  return { ...common(), ...judgedLater, cert, key, ca };
+  return { ...common(), ...checkedLater, cert, key, ca };
 }
 
 /**
- * What a listener gives TLS, likewise.
+ * TLS options of a listener. `judge` checks the other side afterwards.
  *
- * @param named called when a dialler has named the key of the cluster: TLS ends the connection at once when it does not
- *   know it
+ * @param named called when a dialler has named the key; TLS ends the connection at once if it does not know the key
  */
 export function listenOptions(
   security: Exclude<Security, { readonly kind: 'none' }>,
   named: (socket: TLSSocket) => void,
 ): ServerOptions {
-  const secureOptions = constants.SSL_OP_PRIORITIZE_CHACHA; // for a dialler that knows no AES
+  const secureOptions = constants.SSL_OP_PRIORITIZE_CHACHA; // for diallers without AES
   if (security.kind === 'secret') {
     const pskCallback = (socket: TLSSocket, name: string): Buffer | null => {
       if (name !== identity) return null;
@@ -106,26 +105,26 @@ export function listenOptions(
 }
 
 /**
- * Judges the other side of a TLS connection that is up. Only the chain of a certificate is checked: `ca` is the
- * cluster's own and signs its hosts alone, which are dialled by whatever address they have today.
+ * Checks the other side of an established TLS connection. Of a certificate it checks only the chain: `ca` belongs to
+ * these hosts and signs only them, and their addresses change.
  *
- * @returns undefined when it is what it should be
+ * @returns undefined when the other side is accepted
  */
-export function judge(
+export function checkPeer(
   socket: TLSSocket,
   security: Exclude<Security, { readonly kind: 'none' }>,
   peerName: string,
-): Verdict | undefined {
-  // TLS 1.3 counts a pre-shared key as a session that is resumed. Diallers offer no other, and where certificates are
-  // asked for a resumed session would show none.
+): PeerRefusal | undefined {
+  // TLS 1.3 counts a pre-shared key as a resumed session. Diallers resume no other session; where certificates are
+  // required, a resumed session would present none.
   const isResumed = socket.isSessionReused();
   if (security.kind === 'secret') {
     if (isResumed) return undefined;
     return {
-      refusal: Refusal.otherwise,
+      refusal: Refusal.other,
       error: new HandoffError(
         'UNAUTHORIZED',
-        `${peerName} proves itself by a certificate, and this host has only a secret. Give both tls, or neither`,
+        `${peerName} presented a certificate, but this host has only a secret. Set the option tls on both hosts, or on neither`,
       ),
     };
   }
@@ -137,7 +136,7 @@ function codeOf(error: unknown): string {
   return typeof error === 'string' ? error : ((error as { readonly code?: string } | undefined)?.code ?? String(error));
 }
 
-/** What is only true of this connection, for proofs (RFC 9266). */
+/** A value unique to this connection, for proofs (RFC 9266). */
 export function bindingOf(socket: TLSSocket): Buffer {
   return socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
 }
@@ -147,35 +146,36 @@ interface Failure {
   readonly message?: string;
 }
 
-/** What a failure of TLS means to the side that dialled; undefined when it is none of TLS. */
+/** The dialler's error for a TLS failure; undefined when the cause is not TLS. */
 export function dialFailure(cause: unknown, security: Security, peerName: string): HandoffError | undefined {
   const { code = '', message = '' } = (cause ?? {}) as Failure;
   const error = (text: string, kind: 'UNAUTHORIZED' | 'PROTOCOL_ERROR' = 'UNAUTHORIZED'): HandoffError =>
     new HandoffError(kind, `${peerName} ${text}`, { cause });
   if (!code.startsWith('ERR_SSL')) return undefined;
   if (/ALERT_ACCESS_DENIED/.test(code))
-    return error('has neither a secret nor tls, and this host has. Give both the same');
-  if (/ALERT_DECRYPT_ERROR|BINDER/.test(code)) return error('has another secret than this host. Give both the same');
+    return error('has neither a secret nor tls, but this host has one. Give both the same options');
+  if (/ALERT_DECRYPT_ERROR|BINDER/.test(code))
+    return error('has a different secret than this host. Give both the same secret');
   if (/ALERT_HANDSHAKE_FAILURE/.test(code))
     return error(
       security.kind === 'secret'
-        ? 'accepts no secret of this kind: it asks for a certificate, or has another version'
-        : 'has no tls: it proves itself by a secret alone. Give both tls, or neither',
+        ? 'does not accept a secret alone: it requires a certificate, or runs another version of handoffjs'
+        : 'has no certificate, only a secret. Set the option tls on both hosts, or on neither',
     );
   if (/ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/.test(code))
     return error('does not speak TLS 1.3', 'PROTOCOL_ERROR');
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP|UNEXPECTED_MESSAGE|RECORD/.test(code))
     return error('does not speak TLS. Is it a Handoff host, of this version?', 'PROTOCOL_ERROR');
-  return error(`and this one cannot agree on TLS: ${message || code}`);
+  return error(`and this host cannot agree on TLS: ${message || code}`);
 }
 
-/** What a failure of TLS means to the side that listens. */
+/** The listener's error for a TLS failure; undefined when the cause is not TLS. */
 export function listenFailure(cause: unknown, security: Security, peerName: string): HandoffError | undefined {
   const { code = '', message = '' } = (cause ?? {}) as Failure;
   if (!code.startsWith('ERR_SSL')) return undefined;
   const error = (text: string): HandoffError => new HandoffError('UNAUTHORIZED', `${peerName} ${text}`, { cause });
-  if (/BINDER/.test(code)) return error('has another secret than this host. Give both the same');
+  if (/BINDER/.test(code)) return error('has a different secret than this host. Give both the same secret');
   if (/NO_SUITABLE_SIGNATURE|NO_SHARED_CIPHER|NO_CERTIFICATE_SET/.test(code) && security.kind === 'secret')
-    return error('has not proved that it knows the secret: it has tls, or is no Handoff host');
+    return error('did not prove that it knows the secret: it uses certificates, or is no Handoff host');
   return error(`cannot agree on TLS with this host: ${message || code}`);
 }

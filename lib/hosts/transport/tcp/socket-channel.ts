@@ -1,11 +1,11 @@
 /**
  * A channel over a socket, plain or TLS.
  *
- * **Writing.** What is sent is collected until the turn ends, or until it is worth a write of its own. What the socket
- * has not handed to the system counts as queued.
+ * **Writing.** Frames are collected until the turn of the event loop ends, or until they are large enough for a write
+ * of their own. Bytes that the socket has not passed to the system count as queued.
  *
- * **Ending.** A host that closes a channel says goodbye after its last frame, so that an end without one is known for
- * what it is: the peer's process has died, or it closed with an error.
+ * **Ending.** A host that closes a channel sends a goodbye after its last frame. An end without one means that the
+ * peer's process died or closed the channel with an error.
  */
 import type { Socket } from 'node:net';
 import { HandoffError } from '../../../core/errors.ts';
@@ -20,14 +20,14 @@ export interface ChannelLimits {
   readonly maxQueuedBytes: number;
 }
 
-/** What is queued is little up to here: enough to keep the system busy until more comes. */
-const littleBytes = 1024 * 1024;
-/** As much as this is written without waiting for the turn to end. */
-const eagerBytes = 256 * 1024;
-/** As much as this is kept for a receiver to come, before the socket is read no further. */
-const keptBytes = 1024 * 1024;
-/** ms for the peer to take what was sent before the channel was closed. */
-const lastWords = 1000;
+/** At most this many queued bytes count as drained: enough to keep the system busy until more arrives. */
+const maxDrainedBytes = 1024 * 1024;
+/** At this many bytes, write without waiting for the end of the turn. */
+const maxBatchedBytes = 256 * 1024;
+/** At this many kept bytes without a receiver, stop reading. */
+const maxKeptBytes = 1024 * 1024;
+/** ms for the peer to read what was sent before the channel was closed. */
+const closeTimeoutMs = 1000;
 
 export class SocketChannel implements Channel {
   readonly kind: ChannelKind;
@@ -57,7 +57,7 @@ export class SocketChannel implements Channel {
     this.closed = new Promise((resolve) =>
       socket.on('close', () => {
         this.#ended();
-        this.#outbox.take(); // nobody wants it any more
+        this.#outbox.take(); // no longer needed
         resolve(this.#why);
       }),
     );
@@ -75,14 +75,14 @@ export class SocketChannel implements Channel {
     const bytes = checkFrame(type, body, this.maxFrameBytes);
     if (!this.#open) return;
     this.#outbox.add(type, body, bytes);
-    if (this.#outbox.bytes >= eagerBytes) return this.#flush();
+    if (this.#outbox.bytes >= maxBatchedBytes) return this.#flush();
     if (this.#flushing) return;
     this.#flushing = true;
     setImmediate(this.#flush);
   }
 
   drained(): Promise<void> {
-    if (!this.#open || this.queued <= littleBytes) return Promise.resolve();
+    if (!this.#open || this.queued <= maxDrainedBytes) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -100,13 +100,13 @@ export class SocketChannel implements Channel {
     }
     this.#stop(error);
     this.#inbox.drop();
-    // Without a goodbye: the peer sees that it is no usual end.
+    // No goodbye: the peer sees that this end is an error.
     if (error !== undefined) return void this.#socket.destroy();
     this.#outbox.add(goodbyeType, [], 0);
     this.#write();
     this.#socket.end();
-    this.#socket.resume(); // what still comes is thrown away, but the peer's end is to be seen
-    const timer = setTimeout(() => this.#socket.destroy(), lastWords);
+    this.#socket.resume(); // drop incoming data, but notice the peer's end
+    const timer = setTimeout(() => this.#socket.destroy(), closeTimeoutMs);
     this.#socket.on('close', () => clearTimeout(timer));
   }
 
@@ -118,15 +118,15 @@ export class SocketChannel implements Channel {
       return this.close(error);
     }
     if (this.#decoder.goodbye) {
-      // The peer takes nothing any more, and waits only for the end.
+      // The peer reads nothing more; it only waits for the end.
       this.#stop(undefined);
       this.#socket.destroy();
-    } else if (this.#inbox.keptBytes > keptBytes) {
+    } else if (this.#inbox.keptBytes > maxKeptBytes) {
       this.#socket.pause();
     }
   }
 
-  /** The socket has ended, if by nobody's wish. */
+  /** The socket has ended, possibly unexpectedly. */
   #ended(): void {
     if (!this.#open) return;
     const how =
@@ -160,7 +160,7 @@ export class SocketChannel implements Channel {
     this.close(
       new HandoffError(
         'NODE_DOWN',
-        `host ${this.peer.id} takes nothing: ${this.queued} bytes wait for it, and ${this.#limits.maxQueuedBytes} (maxQueuedBytes) is the most`,
+        `host ${this.peer.id} reads nothing: ${this.queued} bytes wait for it, at most ${this.#limits.maxQueuedBytes} (maxQueuedBytes) are allowed`,
       ),
     );
   };
@@ -176,7 +176,7 @@ export class SocketChannel implements Channel {
   }
 
   readonly #wrote = (): void => {
-    if (this.#waiting.length > 0 && this.queued <= littleBytes) this.#release();
+    if (this.#waiting.length > 0 && this.queued <= maxDrainedBytes) this.#release();
   };
 
   #release(): void {

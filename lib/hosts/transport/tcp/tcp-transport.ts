@@ -1,4 +1,4 @@
-/** Hosts that reach each other over TCP, with or without TLS, or over Unix sockets. */
+/** Connects hosts over TCP, with or without TLS, or over Unix sockets. */
 import type { Socket } from 'node:net';
 import { HandoffError } from '../../../core/errors.ts';
 import type { Channel, ChannelKind, Transport } from '../transport.ts';
@@ -11,11 +11,11 @@ import { resolveTcpOptions, type TcpOptions, type TcpSettings } from './options.
 import { plain, type Security, securityOf } from './secure.ts';
 import { SocketChannel } from './socket-channel.ts';
 
-/** Refused connections that are told in a second. */
-const toldPerSecond = 10;
+/** Refused connections reported per second; further ones are only counted. */
+const maxReportsPerSecond = 10;
 
 export class TcpTransport implements Transport {
-  // Private, so that neither the secret nor a key shows when the transport is printed.
+  // Private, so that printing the transport shows neither secret nor key.
   readonly #settings: TcpSettings;
   readonly #channels = new Set<Channel>();
   readonly #stopping = new AbortController();
@@ -23,14 +23,14 @@ export class TcpTransport implements Transport {
   #listener: Listener | undefined;
   #address: string | undefined;
   #closed: Promise<void> | undefined;
-  #told = { since: 0, count: 0, others: 0 };
+  #reported = { since: 0, count: 0, others: 0 };
 
-  /** @throws `INVALID_OPTION` */
+  /** @throws `INVALID_OPTION` when an option has a bad value */
   constructor(options: TcpOptions) {
     this.#settings = resolveTcpOptions(options);
   }
 
-  /** @throws `INVALID_OPTION` when it cannot listen there; `STOPPED` */
+  /** @throws `INVALID_OPTION` when it cannot listen there; `STOPPED` when it is closed */
   async listen(onChannel: (channel: Channel) => void): Promise<string | undefined> {
     this.#needOpen();
     if (this.#listener !== undefined) throw new Error('a transport listens once');
@@ -47,7 +47,7 @@ export class TcpTransport implements Transport {
     this.#needOpen();
     const own = bound === undefined ? host : formatAddress((advertise ?? host).replace(/^\[|\]$/g, ''), bound);
     this.#address = advertise !== undefined && parseAddress(advertise) !== undefined ? advertise : own;
-    encodeCard(this.#card()); // now, rather than to each peer in vain
+    encodeCard(this.#card()); // check it now rather than at every connection
     return this.#address;
   }
 
@@ -89,16 +89,16 @@ export class TcpTransport implements Transport {
     return (this.#security ??= securityOf(this.#settings));
   }
 
-  /** Tells of a refusal, unless there are too many. */
+  /** Reports a refusal, unless there were too many within a second. */
   #refused(peer: string, dialled: boolean, error: HandoffError): void {
     const { onRefused } = this.#settings;
     if (onRefused === undefined) return;
     const now = performance.now();
-    if (now - this.#told.since >= 1000) this.#told = { ...this.#told, since: now, count: 0 };
-    if (this.#told.count === toldPerSecond) return void this.#told.others++;
-    const { others } = this.#told;
-    this.#told.count++;
-    this.#told.others = 0;
+    if (now - this.#reported.since >= 1000) this.#reported = { ...this.#reported, since: now, count: 0 };
+    if (this.#reported.count === maxReportsPerSecond) return void this.#reported.others++;
+    const { others } = this.#reported;
+    this.#reported.count++;
+    this.#reported.others = 0;
     onRefused({ peer, dialled, error, others });
   }
 
@@ -114,5 +114,5 @@ export class TcpTransport implements Transport {
 }
 
 function stopped(): HandoffError {
-  return new HandoffError('STOPPED', 'the transport has been closed');
+  return new HandoffError('STOPPED', 'the transport is closed');
 }

@@ -1,34 +1,36 @@
 /**
- * Unix sockets as places to listen. The file says who may connect: it is made where only this user can reach it, gets
- * mode 0600, and is moved to its path then, so that there is no moment at which others could open it. A file that a
- * dead process has left is replaced.
+ * Listening on Unix sockets. The file's mode decides who may connect. It is created where only this user can reach it,
+ * gets mode 0600, and is then moved to its path, so that others can never open it. The file of a dead process is
+ * replaced.
  */
 import { chmodSync, lstatSync, mkdtempSync, renameSync, rmSync, type Stats } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { HandoffError } from '../../../core/errors.ts';
 
-/** Takes back what `listenAt` did. */
+/** Removes what `listenAt` created. */
 export type Unlisten = () => void;
 
 /**
- * Has a server listen at a path.
+ * Makes a server listen at a path.
  *
- * @throws `INVALID_OPTION` when another process listens there, or something else than a socket is there, or it cannot
- *   be made
+ * @throws `INVALID_OPTION` when another process listens there, when the path is another kind of file, or when the
+ *   socket cannot be created
  */
 export async function listenAt(server: Server, path: string): Promise<Unlisten> {
   const there = statOf(path);
   if (there !== undefined && !there.isSocket())
-    throw cannot(path, 'there is a file that is no socket. Remove it, or give another path');
+    throw cannot(path, 'the path is a file but no socket. Remove it, or choose another path');
   if (there !== undefined && (await isAlive(path)))
-    throw cannot(path, 'another process listens there. Give another path');
+    throw cannot(path, 'another process listens there. Choose another path');
   let folder: string | undefined;
   try {
     folder = mkdtempSync(`${dirname(path)}/.`);
     const made = join(folder, 's');
     await new Promise<void>((resolve, reject) => {
-      server.once('close', () => reject(new HandoffError('STOPPED', 'the transport was closed before it listened')));
+      server.once('close', () =>
+        reject(new HandoffError('STOPPED', 'the transport was closed before it could listen')),
+      );
       server.once('error', reject);
       server.listen({ path: made }, resolve);
     });
@@ -36,7 +38,7 @@ export async function listenAt(server: Server, path: string): Promise<Unlisten> 
     const { ino } = lstatSync(made);
     renameSync(made, path);
     return () => {
-      if (statOf(path)?.ino === ino) rmSync(path, { force: true }); // not that of a process that came after
+      if (statOf(path)?.ino === ino) rmSync(path, { force: true }); // keep the socket of a later process
     };
   } catch (cause) {
     if (cause instanceof HandoffError) throw cause;
@@ -48,19 +50,19 @@ export async function listenAt(server: Server, path: string): Promise<Unlisten> 
 }
 
 /**
- * Makes sure that what listens at a path is of this user, or of root: in a folder that others can write to, anybody may
- * have put it there.
+ * Checks that the socket at a path belongs to this user or root: in a folder that others can write to, anyone may have
+ * created it.
  *
- * @throws `UNAUTHORIZED`
+ * @throws `UNAUTHORIZED` when it belongs to another user
  */
 export function checkOwner(path: string): void {
   const there = statOf(path);
   const user = process.geteuid?.();
-  // Where nothing is, to connect fails.
+  // Without a file, connecting fails anyway.
   if (there === undefined || user === undefined || there.uid === user || there.uid === 0 || user === 0) return;
   throw new HandoffError(
     'UNAUTHORIZED',
-    `unix:${path} belongs to another user (uid ${there.uid}), who could answer with anything. Expected a socket of uid ${user} or of root`,
+    `unix:${path} belongs to another user (uid ${there.uid}), who may not be trusted. Expected a socket of uid ${user} or of root`,
   );
 }
 
@@ -68,7 +70,7 @@ function statOf(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-/** Whether somebody accepts there; who may not even ask takes it that somebody does. */
+/** Whether a process listens there. True when in doubt. */
 function isAlive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path });

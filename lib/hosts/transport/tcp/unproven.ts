@@ -1,16 +1,16 @@
 /**
- * Connections that have not proved themselves yet. There are never more than allowed, and a new one always finds room:
- * the oldest that has said nothing gives way, of the address that has most of them; then the oldest that has said
- * something, and last one that TLS has let through. So strangers push out each other, and no member: it speaks as soon
- * as it is connected, and its first words show that it knows the secret.
+ * Connections that are not proven yet. Their number is limited, and a new one always finds room: of the address with
+ * the most connections, the oldest silent one is closed; without silent ones the oldest that has spoken; last, one that
+ * passed TLS. So unknown clients displace each other but no real host, which speaks at once and shows with its first
+ * bytes that it knows the secret.
  */
 
 export interface Unproven {
-  /** It has said something. */
-  heard(): void;
-  /** What it has said is what only a member can say. */
+  /** It has sent data. */
+  speaks(): void;
+  /** Its data proves that it knows the secret. */
   vouched(): void;
-  /** It has proved itself, or is gone. */
+  /** It is proven or gone. */
   forget(): void;
 }
 
@@ -19,18 +19,18 @@ interface Entry {
   readonly close: () => void;
 }
 
-/** The connections of an address, by how far they are: silent, speaking, vouched for. */
+/** The connections of an address by progress: silent, speaking, vouched. */
 type Group = readonly [Set<Entry>, Set<Entry>, Set<Entry>];
 
 export class UnprovenConnections {
-  readonly #most: number;
-  readonly #mostPerAddress: number;
+  readonly #max: number;
+  readonly #maxPerAddress: number;
   readonly #groups = new Map<string, Group>();
   #size = 0;
 
-  constructor(most: number, mostPerAddress: number) {
-    this.#most = most;
-    this.#mostPerAddress = mostPerAddress;
+  constructor(max: number, maxPerAddress: number) {
+    this.#max = max;
+    this.#maxPerAddress = maxPerAddress;
   }
 
   get size(): number {
@@ -38,20 +38,20 @@ export class UnprovenConnections {
   }
 
   /**
-   * @param from its address, undefined for a Unix socket
-   * @param close ends it. Called when it has to give way; nothing else need be done then
+   * @param from its address; undefined for a Unix socket
+   * @param close ends the connection. Called when it has to make room; no `forget` is needed then
    */
   add(from: string | undefined, close: () => void): Unproven {
     const entry: Entry = { from: networkOf(from), close };
-    if (sizeOf(this.#groups.get(entry.from)) >= this.#mostPerAddress) this.#evict(entry.from);
-    else if (this.#size >= this.#most) this.#evict(this.#fullest());
+    if (sizeOf(this.#groups.get(entry.from)) >= this.#maxPerAddress) this.#evict(entry.from);
+    else if (this.#size >= this.#max) this.#evict(this.#fullest());
     let group = this.#groups.get(entry.from);
     if (group === undefined) this.#groups.set(entry.from, (group = [new Set(), new Set(), new Set()]));
     const [silent, speaking, vouched] = group;
     silent.add(entry);
     this.#size++;
     return {
-      heard: () => {
+      speaks: () => {
         if (silent.delete(entry)) speaking.add(entry);
       },
       vouched: () => {
@@ -61,7 +61,7 @@ export class UnprovenConnections {
     };
   }
 
-  /** Ends them all. */
+  /** Closes all of them. */
   clear(): void {
     for (const group of [...this.#groups.values()])
       for (const { close } of group.flatMap((stage) => [...stage])) close();
@@ -82,10 +82,10 @@ export class UnprovenConnections {
 
   #fullest(): string {
     let fullest = '';
-    let most = 0;
+    let largest = 0;
     for (const [from, group] of this.#groups) {
-      if (sizeOf(group) <= most) continue;
-      most = sizeOf(group);
+      if (sizeOf(group) <= largest) continue;
+      largest = sizeOf(group);
       fullest = from;
     }
     return fullest;
@@ -96,7 +96,7 @@ function sizeOf(group: Group | undefined): number {
   return group === undefined ? 0 : group.reduce((sum, stage) => sum + stage.size, 0);
 }
 
-/** What one party is likely to have to itself: an IPv4 address, the first 64 bits of one of IPv6. */
+/** The network that one party probably owns: an IPv4 address, or the first 64 bits of an IPv6 address. */
 export function networkOf(address: string | undefined): string {
   if (address === undefined) return 'unix';
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];

@@ -1,16 +1,16 @@
-/** The exchange of hellos on a socket. */
+/** Runs the handshake on a socket. */
 import type { Socket } from 'node:net';
 import { HandoffError } from '../../../core/errors.ts';
 import type { HelloExchange, Proven } from './hello.ts';
 
 /**
- * Begins the exchange. Exactly one of the two is called, from an event of the socket, so that no event is lost to
- * whoever goes on with it.
+ * Starts the handshake. Calls exactly one of the two callbacks, within a socket event, so that the next reader loses no
+ * event.
  *
- * @param proved given what follows on the socket
- * @param failed the socket is ended then, after what is left to say
+ * @param proved the socket is ready for frames
+ * @param failed the socket is closing, after the farewell if there is one
  */
-export function shake(
+export function handshake(
   socket: Socket,
   exchange: HelloExchange,
   proved: (proven: Proven) => void,
@@ -34,25 +34,25 @@ export function shake(
   const stop = (): void => void socket.off('data', onData).off('error', onError).off('end', onEnd).off('close', onEnd);
   const fail = (error: HandoffError): void => {
     stop();
-    part(socket, exchange.farewell);
+    endSocket(socket, exchange.farewell);
     failed(error);
   };
   socket.on('data', onData).on('error', onError).on('end', onEnd).on('close', onEnd);
   if (exchange.opening.length > 0) socket.write(exchange.opening);
 }
 
-// ms for the other side to read why it is refused.
-const lastWords = 1000;
+// ms for the other side to read the reason of a refusal.
+const farewellTimeoutMs = 1000;
 
 /**
- * Ends a socket, with a last word where there is one. What comes meanwhile is thrown away: unread, it would reset the
+ * Ends a socket, after a last message if there is one. Incoming data is read and dropped: unread data would reset the
  * connection.
  */
-export function part(socket: Socket, lastWord: Buffer | undefined): void {
+export function endSocket(socket: Socket, farewell: Buffer | undefined): void {
   socket.on('error', () => undefined);
-  if (lastWord === undefined || socket.destroyed) return void socket.destroy();
-  socket.end(lastWord);
+  if (farewell === undefined || socket.destroyed) return void socket.destroy();
+  socket.end(farewell);
   socket.resume();
-  const timer = setTimeout(() => socket.destroy(), lastWords);
+  const timer = setTimeout(() => socket.destroy(), farewellTimeoutMs);
   socket.on('close', () => clearTimeout(timer));
 }
