@@ -220,11 +220,11 @@ export class Executor {
 
   /** Loads missing code, resolves arguments, then calls. */
   #prepare(item: Item, args: readonly unknown[]): boolean {
-    const { batch, code, retryIf: judge } = item;
+    const { batch, code, retryIf } = item;
     const codes = new Set([code]);
     const locals: number[] = [];
     references(args, 0, codes, locals);
-    if (judge >= 0) codes.add(judge);
+    if (retryIf >= 0) codes.add(retryIf);
     if (!locals.every((index) => batch.held!.has(index))) return this.#skip(batch, item.index);
     const missing = [...codes].filter((each) => this.codes.functions[each] === undefined);
     const mustLoad = item.traceparent !== undefined && !traceContext.isLoaded;
