@@ -8,6 +8,9 @@ const root = new URL('..', import.meta.url).pathname;
 process.env['NODE_COMPILE_CACHE'] ??= `${root}node_modules/.cache/node-compile`;
 mkdirSync(process.env['NODE_COMPILE_CACHE'], { recursive: true });
 
+/** What starts threads or processes runs a bundle in them. */
+const bundled = { globalSetup: ['spec/support/bundle/setup.ts'] };
+
 /** Specs are sorted by what they need; the end of a file's name says so. */
 const kinds = ['threads', 'processes', 'browser'] as const;
 
@@ -29,8 +32,9 @@ export default defineConfig({
     // Each file has its own process: worker threads, open handles and process-wide listeners of one never reach
     // another.
     pool: 'forks',
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // It only ends what hangs: a slow machine must not make a spec fail.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     setupFiles: ['spec/support/seed.ts'],
     projects: [
       project('unit', '*.spec.ts', {
@@ -40,10 +44,10 @@ export default defineConfig({
         maxWorkers: 2,
         sequence: { groupOrder: 1 },
       }),
-      project('threads', '*.threads.spec.ts', { maxWorkers: 3, sequence: { groupOrder: 2 } }),
-      project('processes', '*.processes.spec.ts', { maxWorkers: 4, sequence: { groupOrder: 3 } }),
-      project('browser', '*.browser.spec.ts', { maxWorkers: 1, sequence: { groupOrder: 4 } }),
-      project('chaos', 'chaos/**/*.spec.ts', { maxWorkers: 1, sequence: { groupOrder: 5 } }),
+      project('threads', '*.threads.spec.ts', { ...bundled, maxWorkers: 3, sequence: { groupOrder: 2 } }),
+      project('processes', '*.processes.spec.ts', { ...bundled, maxWorkers: 4, sequence: { groupOrder: 3 } }),
+      project('browser', '*.browser.spec.ts', { ...bundled, maxWorkers: 1, sequence: { groupOrder: 4 } }),
+      project('chaos', 'chaos/**/*.spec.ts', { ...bundled, maxWorkers: 1, sequence: { groupOrder: 5 } }),
     ],
   },
 });

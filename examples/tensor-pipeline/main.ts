@@ -6,6 +6,7 @@
  *   --hosts 2   a node in this process and one in another
  *   --runs N    how often each runs
  *   --across N  how many patches of a photograph are side by side
+ *   --points N  how many numbers a wave has
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     hosts: { type: 'string', default: '1' },
     runs: { type: 'string', default: '5' },
     across: { type: 'string', default: '40' },
+    points: { type: 'string', default: '1000000' },
   },
 });
 // Each stage claims a cpu. What hands tensors on claims nothing, and has a thread more for it.
@@ -43,19 +45,23 @@ const node = (name: string, cpu: number): NodeOptions => ({ name, capabilities: 
 const nodes = { 1: [node('here', 2)], 3: [node('here', 1), node('left', 1), node('right', 1)] }[values.nodes];
 const runs = Number(values.runs);
 const across = Number(values.across);
+const points = Number(values.points);
 if (
   nodes === undefined ||
   !['1', '2'].includes(values.hosts) ||
   !Number.isInteger(runs) ||
   runs < 1 ||
   !Number.isInteger(across) ||
-  across < 2
+  across < 2 ||
+  !Number.isInteger(points) ||
+  points < 1
 ) {
-  console.error('--nodes is 1 or 3, --hosts is 1 or 2, --runs is a whole number from 1, --across one from 2.');
+  console.error(
+    '--nodes is 1 or 3, --hosts is 1 or 2, --runs and --points are whole numbers from 1, --across one from 2.',
+  );
   process.exit(2);
 }
 
-const count = 1_000_000;
 const names = [
   'acanthus-mollis',
   'airplane-from-above',
@@ -68,8 +74,8 @@ const computations: Computation[] = [
   {
     name: 'waves',
     compute: waves,
-    load: () => ramps(count),
-    inputs: { code: t.ramps, extraArgs: [count], type: 'inline' },
+    load: () => ramps(points),
+    inputs: { code: t.ramps, extraArgs: [points], type: 'inline' },
     isCut: ({ primitive }) => primitive === 'cos' || primitive === 'sin',
   },
   {

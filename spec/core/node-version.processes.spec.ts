@@ -47,7 +47,7 @@ describe.skipIf(old === undefined)('an old Node', () => {
     ]);
     cpSync(join(root, 'package.json'), join(folder, 'package.json'));
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  }, 120_000);
+  });
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it.each(Object.keys(manifest.exports).filter((name) => name !== './package.json'))(

@@ -408,7 +408,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
     it.each([
       ['live', false],
       ['as a report', true],
-    ])('%s, has nothing that keeps people from reading it', { timeout: 240_000 }, async (_, isReport) => {
+    ])('%s, has nothing that keeps people from reading it', async (_, isReport) => {
       const handoff = await start();
       const report = createReport(overviewOf(handoff), 'read');
       await errorOf(

@@ -121,7 +121,7 @@ describe('a value of any shape and depth arrives', () => {
     'by getResult',
     holds(async (recipe) => {
       const { dagId } = await handoff().execute(dagOf({ id: 'a', code: d.build, extraArgs: [recipe] }));
-      return measure(await handoff().getResult(dagId, 'a', { timeout: 5000 }));
+      return measure(await handoff().getResult(dagId, 'a', { timeout: 120_000 }));
     }),
   );
 });

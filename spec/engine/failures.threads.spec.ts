@@ -194,7 +194,7 @@ describe('time', () => {
 
   it('leaves an attempt alone that is fast enough', async () => {
     expect(
-      (await handoff().execute(dagOf({ id: 'a', code: t.later, extraArgs: [1, 'ok'], timeout: 10_000 }))).results,
+      (await handoff().execute(dagOf({ id: 'a', code: t.later, extraArgs: [1, 'ok'], timeout: 120_000 }))).results,
     ).toEqual({ a: 'ok' });
   });
 

@@ -248,7 +248,7 @@ describe('Arguments', () => {
             args: [{ id: 'p', serialize: { code: t.tagSerialized }, deserialize: { code: t.tagDeserialized } }],
           },
         ),
-        { allocationStrategy, timeout: 5000 },
+        { allocationStrategy, timeout: 120_000 },
       );
       const nodes = { source: 'a', target: allocations['c'] };
       expect(results['c'][0]).toMatchObject({ ...nodes, deserialized: nodes });

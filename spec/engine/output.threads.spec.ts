@@ -24,7 +24,7 @@ function stderr(): { readonly text: () => string; said(text: string): Promise<vo
   });
   return {
     text: () => text,
-    said: async (what) => vi.waitFor(() => expect(text).toContain(what), { timeout: 20_000, interval: 5 }),
+    said: async (what) => vi.waitFor(() => expect(text).toContain(what), { timeout: 120_000, interval: 5 }),
   };
 }
 

@@ -10,7 +10,7 @@ const d = tasks<typeof import('../fixtures/deep.ts')>(new URL('../fixtures/deep.
 const tooMuch = Array.from({ length: 1500 }, (_, i) => `${i}`.padStart(60_000));
 
 // Filling a heap takes long on a busy machine.
-describe('arguments that a thread has no memory for', { timeout: 120_000 }, () => {
+describe('arguments that a thread has no memory for', () => {
   it('count against their function: the first death makes it a suspect, each further one is an attempt', async () => {
     const maxRetries = 1;
     const crashes: unknown[] = [];

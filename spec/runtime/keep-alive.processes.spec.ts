@@ -1,15 +1,13 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { expect, it, vi } from 'vitest';
-
-vi.setConfig({ testTimeout: 120_000 });
+import { expect, it } from 'vitest';
 
 const program = fileURLToPath(new URL('../fixtures/forgetful.ts', import.meta.url));
 
 /** What a program that never stops its Handoff prints, and the code it ends with: 7 when something kept it alive. */
 function endOf(what: string): Promise<{ readonly code: number | string | null | undefined; readonly stdout: string }> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [program, what], { timeout: 60_000 }, (error, stdout) =>
+    const child = execFile(process.execPath, [program, what], { timeout: 240_000 }, (error, stdout) =>
       resolve({ code: error === null ? 0 : (error.code ?? child.signalCode), stdout }),
     );
   });

@@ -14,12 +14,12 @@ export class Heard {
   readonly told: Told[] = [];
   /** Ends the subscription. */
   readonly end: () => void;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<(told: Told) => void>();
 
   constructor(handoff: Handoff, ...types: readonly EventType[]) {
     this.end = overviewOf(handoff).feed.subscribe(types.length === 0 ? eventTypes : types, (told) => {
       this.told.push(told);
-      for (const look of this.#waiting) look();
+      for (const look of this.#waiting) look(told);
     });
   }
 
@@ -36,15 +36,16 @@ export class Heard {
 
   /** Resolves with the first such event, told or yet to be. */
   first(type: EventType, which: (event: any) => boolean = () => true): Promise<Told> {
+    const isIt = ({ event }: Told): boolean => event.type === type && which(event);
+    const known = this.told.find(isIt);
+    if (known !== undefined) return Promise.resolve(known);
     return new Promise((resolve) => {
-      const look = (): void => {
-        const found = this.told.find(({ event }) => event.type === type && which(event));
-        if (found === undefined) return;
+      const look = (told: Told): void => {
+        if (!isIt(told)) return;
         this.#waiting.delete(look);
-        resolve(found);
+        resolve(told);
       };
       this.#waiting.add(look);
-      look();
     });
   }
 }

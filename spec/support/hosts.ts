@@ -1,5 +1,8 @@
-/** Hosts in processes of their own. Each is killed after the spec that started it, unless that used `keepHosts`. */
-import { spawn } from 'node:child_process';
+/**
+ * Hosts in processes of their own, which end after the spec that started them unless that keeps them. A process whose
+ * host only stopped is the next host of the file: a process takes longer to start than a host.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { type ErrorWire, fromErrorWire } from '../../lib/core/error-wire.ts';
@@ -58,6 +61,10 @@ export interface HostProcess {
 
 const script = fileURLToPath(new URL('../fixtures/cluster-host.ts', import.meta.url));
 const started = new Set<{ readonly keep: boolean; end(): Promise<unknown> }>();
+/** Processes that wait for a host. */
+const idle: ChildProcess[] = [];
+/** Numbers requests across all hosts, so that a late answer of one is not taken for one of the next in its process. */
+let last = 0;
 
 // A machine under load may stop a process for a while; only specs about silence are quicker.
 export const heartbeat = { heartbeatInterval: 200, heartbeatTimeout: 15_000 } as const;
@@ -69,7 +76,7 @@ function transportOf({ join, secret, transport, deaf = false }: HostOptions): Tr
     ...(!deaf && { port: 0 }),
     ...(join !== undefined && { join }),
     ...(secret !== undefined && { secret }),
-    joinTimeout: 60_000,
+    joinTimeout: 240_000,
     ...transport,
   };
 }
@@ -81,30 +88,48 @@ async function endAll(kept: boolean): Promise<void> {
 }
 
 afterEach(() => endAll(false));
-afterAll(() => endAll(true));
+afterAll(async () => {
+  await endAll(true);
+  for (const child of idle) child.kill('SIGKILL');
+});
+
+function startProcess(env: Readonly<Record<string, string>>): ChildProcess {
+  const isOrdinary = Object.keys(env).length === 0;
+  return (
+    (isOrdinary ? idle.pop() : undefined) ??
+    spawn(process.execPath, [script], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      serialization: 'advanced',
+      env: { ...process.env, ...env },
+    })
+  );
+}
 
 /** Starts a host in a process of its own. Rejects with its error when it cannot start. */
 export async function startHost(options: HostOptions, keep = false): Promise<HostProcess> {
   const { nodes = [], env = {}, options: others = {} } = options;
-  const child = spawn(process.execPath, [script], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    serialization: 'advanced',
-    env: {
-      ...process.env,
-      ...env,
-      HOST_OPTIONS: JSON.stringify({ ...others, nodes, transport: transportOf(options) }),
-    },
-  });
-  const exited = new Promise<NodeJS.Signals | null>((resolve) => child.once('exit', (_, signal) => resolve(signal)));
+  const child = startProcess(env);
+  /** Whether the process can be another host's after this one. */
+  let isReusable = false;
+  const ended = Promise.withResolvers<NodeJS.Signals | null>();
+  const onExit = (_: unknown, signal: NodeJS.Signals | null): void => ended.resolve(signal);
+  child.once('exit', onExit);
+  const exited = ended.promise;
   const kill = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
+    isReusable = false;
     child.kill(signal);
     await exited;
   };
-  started.add({ keep, end: () => kill() });
+  const end = async (): Promise<void> => {
+    if (!isReusable) return kill();
+    await Promise.race([ask('reset'), exited]);
+    child.removeAllListeners('message').off('exit', onExit);
+    if (child.exitCode === null && child.signalCode === null) idle.push(child);
+  };
+  started.add({ keep, end });
   const answers = new Map<number, PromiseWithResolvers<any>>();
   const events: HandoffEvent[] = [];
   const awaited = new Set<(event: HandoffEvent) => void>();
-  let last = 0;
   const ready = Promise.withResolvers<string>();
   child.on('message', (message: any) => {
     if ('ready' in message)
@@ -133,14 +158,19 @@ export async function startHost(options: HostOptions, keep = false): Promise<Hos
     child.send({ id: last, method, args });
     return answer.promise;
   };
+  child.send({ start: JSON.stringify({ ...others, nodes, transport: transportOf(options) }) });
   const address = await ready.promise;
+  isReusable = Object.keys(env).length === 0;
   return {
     address,
     exited,
     events,
     kill,
     pid: child.pid!,
-    call: (method, ...args) => ask(method as string, ...args),
+    call: (method, ...args) => {
+      if (method === 'stop') isReusable = false;
+      return ask(method as string, ...args);
+    },
     execute: (dag, given = {}) => ask('execute', dag.toJSON(), given),
     abort: () => ask('abort'),
     claims: (node) => ask('claims', node),
@@ -154,11 +184,15 @@ export async function startHost(options: HostOptions, keep = false): Promise<Hos
       return new Promise((resolve) => awaited.add((event) => (is(event) ? resolve(event) : undefined)));
     },
     stop: async (given = {}) => {
+      isReusable = false;
       await ask('stop', given);
       child.disconnect();
       await exited;
     },
-    signal: (signal) => void child.kill(signal),
+    signal: (signal) => {
+      isReusable = false;
+      child.kill(signal);
+    },
   };
 }
 
@@ -194,7 +228,7 @@ export function useCluster(here: HostOptions, ...elsewhere: readonly HostOptions
       cluster.hosts.push(await startHost({ ...options, ...(first !== undefined && { join: [first.address] }) }, true));
     }
     cluster.handoff = await startHere({ ...here, join: [cluster.hosts[0]!.address] }, true);
-  }, 120_000); // several processes, on a machine that may have much else to do
+  });
   return cluster;
 }
 

@@ -216,7 +216,7 @@ describe('a host that is killed during a run', () => {
 
 describe('a host that falls silent', () => {
   // Only who waits is quick to give up.
-  const quick = { heartbeatInterval: 100, heartbeatTimeout: 1500 };
+  const quick = { heartbeatInterval: 100, heartbeatTimeout: 3000 };
 
   it('is given up, what it ran is run elsewhere, its late answers are dropped, and it comes back', async () => {
     const { handoff, b } = await three(quick, { heartbeatInterval: 100 });
@@ -343,7 +343,7 @@ describe('a host whose main thread is busy for longer than heartbeatTimeout', ()
 
 describe('a host that is out of reach', () => {
   it('is awaited by what only it can run, which explain says, and the run goes on when it is back', async () => {
-    const quick = { heartbeatInterval: 100, heartbeatTimeout: 1500 };
+    const quick = { heartbeatInterval: 100, heartbeatTimeout: 3000 };
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1 }], transport: quick });
     const handoff = await startHere({ join: [far.address], transport: quick });
     const folder = new Folder();

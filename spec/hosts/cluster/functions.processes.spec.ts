@@ -427,7 +427,8 @@ describe('placement over hosts', () => {
     );
     await folder.arrived(1);
     expect(cluster.handoff.explain('explained', 'x')).toBeDefined();
-    expect(cluster.handoff.explain('explained', 'y').text).toContain('gpu');
+    // The other host refuses it first.
+    await until(() => cluster.handoff.explain('explained', 'y').text.includes('gpu'));
     folder.open();
     await run;
   });
@@ -442,9 +443,7 @@ describe('placement over hosts', () => {
     });
     const changed = next(cluster.handoff, 'node:capabilities-changed', ({ node }) => node === 'late');
     await host.call('registerNode', 'late', { cpu: 1, tpu: 3 });
-    expect(
-      await Promise.race([changed, errorOf(cluster.handoff.getResult('no such', 'thing', { timeout: 2000 }))]),
-    ).toMatchObject({ capabilities: { tpu: 3 } });
+    expect(await changed).toMatchObject({ capabilities: { tpu: 3 } });
     expect((await cluster.handoff.execute(dagOf({ id: 'x', code: t.one, cost: { tpu: 3 } }))).allocations).toEqual({
       x: 'late',
     });
@@ -460,9 +459,8 @@ describe('placement over hosts', () => {
           cost: { cpu: 1 },
         })),
       ),
-      { timeout: 10_000 },
     );
-    await Promise.race([folder.arrived(2), both]); // in threads of its own, each
+    await folder.arrived(2); // in threads of its own, each
     folder.open();
     await both;
     const down = next(cluster.handoff, 'node:down', ({ node }) => node === 'late');

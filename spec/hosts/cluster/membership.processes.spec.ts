@@ -225,7 +225,7 @@ describe('a host that does not listen', () => {
         { id: 'x', code: f.ramp, extraArgs: [60_000], node: 'hidden' },
         { id: 'y', code: f.sum, args: ['x'], node: 'veiled' },
       ),
-      { collect: ['y'], timeout: 10_000 },
+      { collect: ['y'] },
     );
     expect(results['y']).toEqual({ total: (60_000 * 59_999) / 2, pid: other.pid, length: 60_000 });
   });

@@ -155,7 +155,7 @@ describe('several orchestrators at once', () => {
     );
     await errorOf(here.getValue('no', 'such', { fromNode: 'n' })); // by now it stands in the line
     const passing = await other
-      .execute(dagOf({ id: 'z', code: t.one, cost: { cpu: 1 } }), { timeout: 5000 })
+      .execute(dagOf({ id: 'z', code: t.one, cost: { cpu: 1 } }), { timeout: 120_000 })
       .catch((error: unknown) => error);
     folder.open();
     await holding;

@@ -6,6 +6,7 @@ import { Dag, HandoffError } from '../../../lib/index.ts';
 import { interpret, vertices, type Vertex } from '../../support/graphs.ts';
 import { useCluster } from '../../support/hosts.ts';
 import { f } from './folder.ts';
+import { runs } from '../../support/runs.ts';
 
 const capabilities = { a: { cpu: 2, memory: 1000 }, b: { cpu: 2, memory: 1000 }, c: { cpu: 1, memory: 700 } } as const;
 const node = (
@@ -43,7 +44,7 @@ const plain = (results: Readonly<Record<string, unknown>>): unknown =>
     ]),
   );
 
-const numRuns = Number(process.env['PROPERTY_RUNS'] ?? 200);
+const numRuns = Number(process.env['PROPERTY_RUNS'] ?? runs(200));
 
 describe('random DAGs over three hosts agree with the reference interpreter', () => {
   it('in every value, and in where they ran', async () => {
@@ -51,7 +52,7 @@ describe('random DAGs over three hosts agree with the reference interpreter', ()
       fc.asyncProperty(vertices({ ...shape, failures: false }), async (all) => {
         const dag = toDag(all);
         fc.pre(possible(dag));
-        const { results, allocations } = await cluster.handoff.execute(dag, { timeout: 20_000 });
+        const { results, allocations } = await cluster.handoff.execute(dag, { timeout: 240_000 });
         const expected = interpret(all);
         expect(plain(results)).toEqual(
           Object.fromEntries(all.filter(({ type }) => type === 'regular').map(({ id }) => [id, expected.get(id)])),
@@ -62,7 +63,7 @@ describe('random DAGs over three hosts agree with the reference interpreter', ()
       }),
       { numRuns },
     );
-  }, 600_000);
+  });
 
   it('in what fails, what is retried, and what is left', async () => {
     await fc.assert(
@@ -79,7 +80,7 @@ describe('random DAGs over three hosts agree with the reference interpreter', ()
           all.filter(({ id, type }) => type === 'regular' && !lost.has(id)).map(({ id }) => [id, expected.get(id)]),
         );
         const outcome: unknown = await cluster.handoff
-          .execute(dag, { maxRetries, failurePolicy: 'continue', timeout: 20_000 })
+          .execute(dag, { maxRetries, failurePolicy: 'continue', timeout: 240_000 })
           .catch((error: unknown) => error);
         if (failing.size === 0) {
           expect(plain((outcome as { results: Record<string, unknown> }).results)).toEqual(left);
@@ -95,7 +96,7 @@ describe('random DAGs over three hosts agree with the reference interpreter', ()
       }),
       { numRuns },
     );
-  }, 600_000);
+  });
 
   it('when three orchestrators run them on the same nodes at once, of which no node is overcommitted', async () => {
     await fc.assert(
@@ -110,9 +111,9 @@ describe('random DAGs over three hosts agree with the reference interpreter', ()
           fc.pre(dags.every(possible));
           const [b, c] = cluster.hosts;
           const outcomes = await Promise.all([
-            cluster.handoff.execute(dags[0]!, { timeout: 20_000 }),
-            b!.execute(dags[1]!, { timeout: 20_000 }),
-            c!.execute(dags[2]!, { timeout: 20_000 }),
+            cluster.handoff.execute(dags[0]!, { timeout: 240_000 }),
+            b!.execute(dags[1]!, { timeout: 240_000 }),
+            c!.execute(dags[2]!, { timeout: 240_000 }),
           ]);
           for (const [k, { results }] of outcomes.entries()) {
             const expected = interpret(graphs[k]!);
@@ -135,5 +136,5 @@ describe('random DAGs over three hosts agree with the reference interpreter', ()
       for (const [resource, amount] of Object.entries(most))
         expect(amount).toBeLessThanOrEqual((capabilities[name] as Record<string, number>)[resource]!);
     }
-  }, 600_000);
+  });
 });

@@ -444,24 +444,24 @@ describe('results', () => {
 
     it('when they were made on the orchestrator', async () => {
       await asked('asked a', 'a');
-      expect(await cluster.hosts[1]!.call('getResult', 'asked a', 'y', { timeout: 1000 })).toBe(1);
-      expect(await cluster.hosts[1]!.call('getResult', 'asked a', 'x', { timeout: 1000 })).toHaveLength(30_000);
+      expect(await cluster.hosts[1]!.call('getResult', 'asked a', 'y', { timeout: 120_000 })).toBe(1);
+      expect(await cluster.hosts[1]!.call('getResult', 'asked a', 'x', { timeout: 120_000 })).toHaveLength(30_000);
     });
 
     it('when they were made on the host that asks', async () => {
       await asked('asked b', 'b');
-      expect(await cluster.hosts[0]!.call('getResult', 'asked b', 'y', { timeout: 1000 })).toBe(1);
-      expect(await cluster.hosts[0]!.call('getResult', 'asked b', 'x', { timeout: 1000 })).toHaveLength(30_000);
+      expect(await cluster.hosts[0]!.call('getResult', 'asked b', 'y', { timeout: 120_000 })).toBe(1);
+      expect(await cluster.hosts[0]!.call('getResult', 'asked b', 'x', { timeout: 120_000 })).toHaveLength(30_000);
     });
 
     it('when they were made on a third host', async () => {
       await asked('asked c', 'b');
-      expect(await cluster.hosts[1]!.call('getResult', 'asked c', 'y', { timeout: 1000 })).toBe(1);
-      expect(await cluster.hosts[1]!.call('getResult', 'asked c', 'x', { timeout: 1000 })).toHaveLength(30_000);
+      expect(await cluster.hosts[1]!.call('getResult', 'asked c', 'y', { timeout: 120_000 })).toBe(1);
+      expect(await cluster.hosts[1]!.call('getResult', 'asked c', 'x', { timeout: 120_000 })).toHaveLength(30_000);
     });
 
     it('also when they asked before it began', async () => {
-      const waiting = cluster.hosts[1]!.call('getResult', 'asked early', 'y', { timeout: 2000 }).catch(
+      const waiting = cluster.hosts[1]!.call('getResult', 'asked early', 'y', { timeout: 120_000 }).catch(
         (error: unknown) => error,
       );
       // Whoever was asked has said that it is not there.
@@ -515,7 +515,7 @@ describe('values in the stores of several hosts', () => {
   });
 
   it('are waited for, and come although they are put there later', async () => {
-    const waiting = cluster.handoff.getResult('later', 'x', { timeout: 2000 });
+    const waiting = cluster.handoff.getResult('later', 'x', { timeout: 120_000 });
     await errorOf(cluster.handoff.lookupDataLocation('later', 'x')); // whoever was asked has said that it is not there
     await cluster.hosts[0]!.call('storeResult', 'later', 'x', 'at last');
     expect(await waiting).toBe('at last');

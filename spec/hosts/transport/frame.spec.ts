@@ -4,6 +4,7 @@ import { isHandoffError } from '../../../lib/core/errors.ts';
 import { FrameDecoder, goodbyeType, headerBytes, writeHeader } from '../../../lib/hosts/transport/frame.ts';
 import { type Receiver, targetHead } from '../../../lib/hosts/transport/transport.ts';
 import { type Frame, Frames, pattern } from './support.ts';
+import { runs } from '../../support/runs.ts';
 
 const maxFrameBytes = 1024 * 1024;
 
@@ -51,7 +52,7 @@ describe('the frame decoder', () => {
         expect(decoder.partial).toBe(false);
         expect(decoder.held).toBe(0);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -104,7 +105,7 @@ describe('the frame decoder', () => {
           expect(decoder.held).toBeLessThanOrEqual(2 * arrived + 64 * 1024);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 

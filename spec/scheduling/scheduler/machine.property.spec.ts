@@ -5,6 +5,7 @@ import { compile } from '../../../lib/dag/compile.ts';
 import { Dag } from '../../../lib/index.ts';
 import { Status, type Tuning } from '../../../lib/scheduling/scheduler/state.ts';
 import { toSpecs, vertices, type Vertex } from '../../support/graphs.ts';
+import { runs } from '../../support/runs.ts';
 import { World, type WorldOptions } from './world.ts';
 
 const nodes = [
@@ -90,7 +91,7 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
         expect(w.outcomes.get('run')!.type).toBe('finished');
         expect(w.started.map(({ index }) => index).sort((a, b) => a - b)).toEqual([...plan.entries.keys()]);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -113,7 +114,7 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
           expect(attempts).toBe((traits.maxRetries ?? maxRetries) + 1);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -132,7 +133,7 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
         expect(done).toEqual(all.filter(({ id, type }) => type === 'regular' && !lost.has(id)).map(({ id }) => id));
         expect(outcome === undefined).toBe(lost.size === 0);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -146,7 +147,7 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
         w.runToEnd();
         expect(w.outcomes.get('run')!.type).toBe('finished');
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -191,7 +192,7 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
           ]);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -237,7 +238,7 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
             expect(Object.values(node.claimed).every((amount) => amount === 0)).toBe(true);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     );
   });
 
@@ -268,7 +269,7 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
           expect(run.status[stuck]).not.toBe(Status.done);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

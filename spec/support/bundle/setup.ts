@@ -1,0 +1,127 @@
+/**
+ * Bundles the library once for the threads and processes that specs start. A process that loads lib/ unbuilt spends
+ * most of its start-up on 200 modules. The bundle is kept in node_modules/.cache by the content of lib/.
+ *
+ * Node's `--import redirect.mjs` gives the bundle to whatever imports a file of lib/, so that fixtures, examples and
+ * the command keep their imports. Modules that a spec itself imports stay those of lib/.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type RolldownOptions, type RolldownPluginOption, rolldown, VERSION } from 'rolldown';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const cache = join(root, 'node_modules/.cache/spec-bundle');
+
+/** What this process, or a thread, loads by its path in lib/. */
+const loaded = [
+  'cli/main',
+  'hosts/transport/beacon/thread',
+  'workers/actor/host',
+  'workers/node/worker/serve',
+  'index',
+  'metrics',
+  'otel',
+  'simulate',
+  'task',
+];
+
+/** Vitest calls it once for a run, before it starts any worker: those inherit its environment. */
+export default async function setup(): Promise<void> {
+  const redirect = pathToFileURL(join(await bundle(), 'redirect.mjs')).href;
+  process.env['NODE_OPTIONS'] = `${process.env['NODE_OPTIONS'] ?? ''} --import=${redirect}`.trim();
+}
+
+/** @returns the folder of a bundle of lib/ as it is now */
+async function bundle(): Promise<string> {
+  const entries = [...new Set([...loaded, ...importedBy('spec/fixtures/**/*.ts', 'examples/**/*.ts')])].sort();
+  const folder = join(cache, keyOf(entries));
+  if (existsSync(folder)) return folder;
+  mkdirSync(cache, { recursive: true });
+  const unfinished = mkdtempSync(join(cache, 'unfinished-'));
+  const build = await rolldown(inputOf(entries, folder));
+  await build.write({
+    dir: unfinished,
+    format: 'esm',
+    entryFileNames: '[name].mjs',
+    chunkFileNames: 'chunks/[name].mjs',
+    sourcemap: true,
+  });
+  await build.close();
+  writeFileSync(join(unfinished, 'redirect.mjs'), redirectOf(entries));
+  try {
+    renameSync(unfinished, folder);
+  } catch (error) {
+    // Another run has made the same one in the meantime.
+    if (!existsSync(folder)) throw error;
+    rmSync(unfinished, { recursive: true });
+  }
+  return folder;
+}
+
+/** The modules of lib/ that some files import, without their extension. */
+function importedBy(...patterns: readonly string[]): string[] {
+  return globSync([...patterns], { cwd: root }).flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(/'(?:\.\.\/)+lib\/([\w/-]+)\.ts'/g)].map(([, path]) => path!),
+  );
+}
+
+function keyOf(entries: readonly string[]): string {
+  const hash = createHash('sha256').update(JSON.stringify([VERSION, entries, readFileSync(import.meta.filename)]));
+  for (const file of globSync('lib/**/*.ts', { cwd: root, exclude: ['lib/dashboard/page/**'] }).sort())
+    hash.update(`${file}\0`).update(readFileSync(join(root, file)));
+  return hash.digest('hex').slice(0, 16);
+}
+
+function inputOf(entries: readonly string[], folder: string): RolldownOptions {
+  return {
+    cwd: root,
+    input: Object.fromEntries(entries.map((entry) => [entry, `lib/${entry}.ts`])),
+    platform: 'node',
+    external: /^(?![./]|\/)/,
+    plugins: [packageFiles(folder)],
+    logLevel: 'warn',
+  };
+}
+
+/** The bundle starts threads from itself, and has all other files, which it does not copy, from lib/. */
+const packageFiles = (folder: string): RolldownPluginOption => ({
+  name: 'package-files',
+  load: (id) =>
+    id.endsWith('lib/core/package-files.ts')
+      ? `
+          export const isBuilt = false;
+          export const fileUrl = (path) => new URL(path, ${urlOf(join(root, 'lib'))});
+          export const moduleUrl = (path) => new URL(path + '.mjs', ${urlOf(folder)});
+          export const packageVersion = () => ${JSON.stringify(versionOf(join(root, 'package.json')))};
+        `
+      : undefined,
+});
+
+/** The URL of a folder, as a literal. */
+function urlOf(folder: string): string {
+  return JSON.stringify(pathToFileURL(join(folder, '/')).href);
+}
+
+function versionOf(file: string): string {
+  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version;
+}
+
+function redirectOf(entries: readonly string[]): string {
+  return `
+    import { registerHooks } from 'node:module';
+    const lib = ${urlOf(join(root, 'lib'))};
+    const entries = new Set(${JSON.stringify(entries)});
+    registerHooks({
+      resolve(specifier, context, next) {
+        const found = next(specifier, context);
+        if (!found.url.startsWith(lib) || !found.url.endsWith('.ts')) return found;
+        const entry = found.url.slice(lib.length, -3);
+        return entries.has(entry)
+          ? { url: new URL(entry + '.mjs', import.meta.url).href, format: 'module', shortCircuit: true }
+          : found;
+      },
+    });
+  `;
+}
