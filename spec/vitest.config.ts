@@ -8,6 +8,8 @@ const root = new URL('..', import.meta.url).pathname;
 process.env['NODE_COMPILE_CACHE'] ??= `${root}node_modules/.cache/node-compile`;
 mkdirSync(process.env['NODE_COMPILE_CACHE'], { recursive: true });
 
+const setupFiles = ['spec/support/seed.ts', 'spec/support/equality.ts'];
+
 /** What starts threads or processes runs a bundle in them. */
 const bundled = { globalSetup: ['spec/support/bundle/setup.ts'] };
 
@@ -35,11 +37,11 @@ export default defineConfig({
     // It only ends what hangs: a slow machine must not make a spec fail.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    setupFiles: ['spec/support/seed.ts'],
+    setupFiles,
     projects: [
       project('unit', '*.spec.ts', {
         exclude: [...kinds.map((kind) => `spec/**/*.${kind}.spec.ts`), 'spec/chaos/**'],
-        setupFiles: ['spec/support/seed.ts', 'spec/support/no-threads.ts'],
+        setupFiles: [...setupFiles, 'spec/support/no-threads.ts'],
         isolate: false,
         maxWorkers: 2,
         sequence: { groupOrder: 1 },

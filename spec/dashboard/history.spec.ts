@@ -305,7 +305,7 @@ describe('what is kept', () => {
     collectGarbage();
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < 100; i++) {
-      const long = `${i} ${'x'.repeat(1e6)}`;
+      const long = `${i} ${'x'.repeat(3e5)}`;
       history.record(
         told({
           type: 'function:log',

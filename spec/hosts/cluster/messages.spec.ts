@@ -22,7 +22,7 @@ const somePackage = 'data:text/javascript,';
 const { hash } = new CodeRegistry().versions.of(somePackage);
 
 const isFull = process.env['CHAOS'] === 'full';
-const count = Number(process.env['FUZZ_COUNT'] ?? (isFull ? 1_000_000 : 4000));
+const count = Number(process.env['FUZZ_COUNT'] ?? (isFull ? 1_000_000 : 1500));
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);
 const threads = 2;
 const batch = { id: 7, size: 3 };
