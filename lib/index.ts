@@ -9,6 +9,8 @@ export type {
   ReadyFunction,
 } from './scheduling/allocation/allocator.ts';
 export { DynamicResourceTracker } from './scheduling/resources/dynamic-resource-tracker.ts';
+export type { LimitOptions } from './scheduling/resources/limits.ts';
+export type { LimitUse } from './scheduling/scheduler/limits.ts';
 export { type ResourceTracker, SimpleResourceTracker } from './scheduling/resources/resource-tracker.ts';
 export { SimpleAllocator } from './scheduling/allocation/simple-allocator.ts';
 export { type Call, type CallCondition, type CallOptions, type Choice, choose, optional } from './dag/call.ts';

@@ -6,7 +6,7 @@ import { findObstacle } from '../core/serializable.ts';
 import { literalOf } from './literal.ts';
 import { schemeProblem, toReference } from './code.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';
-import type { Argument, Condition, FunctionArgument, FunctionSpec, Part, Transform } from './types.ts';
+import type { Argument, Condition, FunctionArgument, FunctionSpec, Part, Transform, Uses } from './types.ts';
 
 type Rule = readonly [expected: string, holds: (value: unknown) => boolean];
 
@@ -38,6 +38,7 @@ const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   type: ["'regular', 'inline' or 'input'", (value) => value === 'regular' || value === 'inline' || value === 'input'],
   node: ['a node name or { collocatedWith: functionId }', isPlacement],
   cost: ['amounts by resource, each a finite number of at least 0', isCost],
+  uses: ['names of limits, or amounts by name, each a finite number above 0', isUses],
   maxRetries: whole,
   retryDelay: ['ms, or { initial, factor?, max?, jitter? }', isRetryDelay],
   retryIf: code,
@@ -152,6 +153,7 @@ function toTraits(spec: FunctionSpec): Traits {
     list: spec.argumentInclusion === 'list',
     node: typeof spec.node === 'object' ? { ...spec.node } : spec.node,
     cost: spec.cost === undefined || Object.keys(spec.cost).length === 0 ? undefined : { ...spec.cost },
+    uses: usesOf(spec.uses),
     maxRetries: spec.maxRetries,
     retryDelay: typeof spec.retryDelay === 'object' ? { ...spec.retryDelay } : (spec.retryDelay ?? 0),
     retryIf: spec.retryIf === undefined ? undefined : toReference(spec.retryIf),
@@ -212,6 +214,18 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function isCost(value: unknown): boolean {
   return isRecord(value) && Object.values(value).every(isAmount);
+}
+
+function isUses(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every((name) => typeof name === 'string' && name !== '');
+  return isRecord(value) && Object.values(value).every((each) => isAmount(each) && each > 0);
+}
+
+/** The amount by name. A name that is listed twice counts once. */
+function usesOf(given: FunctionSpec['uses']): Uses | undefined {
+  if (given === undefined) return undefined;
+  const uses = Array.isArray(given) ? Object.fromEntries(given.map((name: string) => [name, 1])) : { ...given };
+  return Object.keys(uses).length === 0 ? undefined : (uses as Uses);
 }
 
 function isPlacement(value: unknown): boolean {

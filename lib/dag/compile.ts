@@ -10,7 +10,7 @@ import { type DagParts, type Entry, toResolved } from './entry.ts';
 import { fromDependencies, link, type Links, sortTopologically } from './links.ts';
 import { type CallPart, type CompiledDag, Flag, type Group } from './compiled-dag.ts';
 import { keyOf, type FunctionReference } from './code.ts';
-import type { Cost } from './types.ts';
+import type { Cost, Uses } from './types.ts';
 import { validateLinked } from './validate.ts';
 
 export interface CompileOptions {
@@ -57,8 +57,9 @@ export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
   for (let i = 0; i < entries.length; i++) inDegree[i] = regular.links.depOffset[i + 1]! - regular.links.depOffset[i]!;
   for (const [i, call] of built.calls) if (!takesAll(regular.links, i, call)) flags[i]! |= Flag.ordered;
   for (const i of traited) {
-    const { timeout, idempotent } = entries[i]!.traits;
+    const { timeout, idempotent, uses } = entries[i]!.traits;
     flags[i]! |= (timeout === undefined ? 0 : Flag.exclusive) | (idempotent ? 0 : Flag.once);
+    if (uses !== undefined) flags[i]! |= Flag.limited;
   }
   const indexOf = (id: string): number => {
     const at = parts.index.get(id) ?? -1;
@@ -80,6 +81,7 @@ export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
     code: code.code,
     predicates: predicatesOf(entries, traited),
     costs: cost.costs,
+    uses: cost.uses,
     cost: cost.cost,
     calls: built.calls,
     branches: branchesOf({ entries, traited, links: regular.links, calls: built.calls, indexOf, flags }),
@@ -206,6 +208,7 @@ function predicatesOf(entries: readonly Entry[], traited: readonly number[]): Fu
 
 interface CostTable {
   readonly costs: (Cost | undefined)[];
+  readonly uses: (Uses | undefined)[];
   readonly cost: Int32Array;
   indexOf(cost: Cost | undefined): number;
 }
@@ -216,20 +219,29 @@ function costTable(
   { ignorePlacement }: CompileOptions,
 ): CostTable {
   const costs: (Cost | undefined)[] = [undefined];
+  const uses: (Uses | undefined)[] = [undefined];
   const byKey = new Map<string, number>();
-  const indexOf = (own: Cost | undefined): number => {
-    if (own === undefined || ignorePlacement === true) return 0;
-    const key = Object.keys(own)
-      .sort()
-      .map((name) => `${name}=${own[name]}`)
-      .join();
+  const indexFor = (given: Cost | undefined, used: Uses | undefined): number => {
+    const own = ignorePlacement === true ? undefined : given;
+    if (own === undefined && used === undefined) return 0;
+    const key = `${amountsKey(own)};${amountsKey(used)}`;
     let index = byKey.get(key);
-    if (index === undefined) byKey.set(key, (index = costs.push(own) - 1));
+    if (index === undefined) {
+      byKey.set(key, (index = costs.push(own) - 1));
+      uses.push(used);
+    }
     return index;
   };
   const cost = new Int32Array(entries.length);
-  for (const i of traited) cost[i] = indexOf(entries[i]!.traits.cost);
-  return { costs, cost, indexOf };
+  for (const i of traited) cost[i] = indexFor(entries[i]!.traits.cost, entries[i]!.traits.uses);
+  return { costs, uses, cost, indexOf: (own) => indexFor(own, undefined) };
+}
+
+function amountsKey(amounts: Readonly<Record<string, number>> = {}): string {
+  return Object.keys(amounts)
+    .sort()
+    .map((name) => `${name}=${amounts[name]}`)
+    .join();
 }
 
 interface PlacementInput {

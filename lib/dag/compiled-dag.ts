@@ -5,7 +5,7 @@
 import type { Entry } from './entry.ts';
 import type { Links } from './links.ts';
 import type { FunctionReference } from './code.ts';
-import type { Cost } from './types.ts';
+import type { Cost, Uses } from './types.ts';
 
 /** One parameter of a call that does more than pass results and then `extraArgs`. */
 export type CallPart =
@@ -61,6 +61,8 @@ export const Flag = {
   ordered: 16,
   /** Its result decides whether other functions are skipped. */
   decides: 32,
+  /** It uses limits of the program, so it runs in a batch of its own. */
+  limited: 64,
 } as const;
 
 export interface CompiledDag extends Links {
@@ -85,8 +87,13 @@ export interface CompiledDag extends Links {
   readonly code: Int32Array;
   /** The distinct `retryIf`s. */
   readonly predicates: readonly FunctionReference[];
-  /** The distinct costs; `cost` holds indexes into it. The first is that of functions without a cost. */
+  /**
+   * The distinct costs; `cost` holds indexes into it. The first is that of functions without a cost. A cost is repeated for
+   * functions that use other limits.
+   */
   readonly costs: readonly (Cost | undefined)[];
+  /** By index into `costs`: the limits that functions with this cost use. */
+  readonly uses: readonly (Uses | undefined)[];
   readonly cost: Int32Array;
   /** The calls of functions with `Flag.special`. */
   readonly calls: ReadonlyMap<number, readonly CallPart[]>;

@@ -12,6 +12,7 @@ import type {
   Placement,
   ResolvedFunction,
   RetryDelay,
+  Uses,
 } from './types.ts';
 
 /** The fields that most functions do not set. */
@@ -21,6 +22,7 @@ export interface Traits {
   readonly list: boolean;
   readonly node: Placement | undefined;
   readonly cost: Cost | undefined;
+  readonly uses: Uses | undefined;
   readonly maxRetries: number | undefined;
   readonly retryDelay: number | RetryDelay;
   readonly retryIf: FunctionReference | undefined;
@@ -64,6 +66,7 @@ export const defaultTraits: Traits = Object.freeze({
   list: false,
   node: undefined,
   cost: undefined,
+  uses: undefined,
   maxRetries: undefined,
   retryDelay: 0,
   retryIf: undefined,

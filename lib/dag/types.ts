@@ -7,6 +7,9 @@ export type Capabilities = Readonly<Record<string, number>>;
 /** Named amounts that a function holds while it runs, with the same names as capabilities. */
 export type Cost = Readonly<Record<string, number>>;
 
+/** Named amounts of the limits that belong to the program, not to a node. */
+export type Uses = Readonly<Record<string, number>>;
+
 /** A function of the DAG with static arguments, appended to the values it is called with. */
 export interface Transform {
   readonly code: CodeLike;
@@ -92,6 +95,11 @@ export interface FunctionSpec {
   readonly node?: Placement | undefined;
   /** The amounts it holds while it runs; each finite and at least 0. */
   readonly cost?: Cost | undefined;
+  /**
+   * What it holds of the program's `limits` while it runs: their names, or an amount by name. Default: nothing. An attempt
+   * counts towards a rate when it starts.
+   */
+  readonly uses?: readonly string[] | Uses | undefined;
   /** Attempts *after* the first. Default: that of the run, which is 3 by default. */
   readonly maxRetries?: number | undefined;
   /** ms before the next attempt. Default 0. */
@@ -130,7 +138,7 @@ export interface FunctionSpec {
 }
 
 /** A function of the DAG with its defaults filled in and its code as plain data. */
-export interface ResolvedFunction extends Omit<FunctionSpec, 'code' | 'retryIf' | 'init' | 'args' | 'when'> {
+export interface ResolvedFunction extends Omit<FunctionSpec, 'code' | 'retryIf' | 'init' | 'args' | 'when' | 'uses'> {
   /** The ids of all functions whose results it takes or waits for. */
   readonly args: readonly string[];
   readonly when?: Condition;
@@ -141,6 +149,7 @@ export interface ResolvedFunction extends Omit<FunctionSpec, 'code' | 'retryIf' 
   readonly priority: number;
   readonly idempotent: boolean;
   readonly parallelism: number;
+  readonly uses?: Uses | undefined;
   readonly retryIf?: FunctionReference;
   readonly init?: { readonly code: FunctionReference; readonly extraArgs: readonly unknown[] };
 }

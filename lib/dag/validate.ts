@@ -83,7 +83,7 @@ function checkBranches({ entries, index }: DagParts, { id, traits }: Entry): Dag
 }
 
 // These are refused because ignoring them would change what runs, unlike hints such as `priority`.
-const notInline = ['node', 'init', 'cost', 'timeout', 'retryIf', 'when'] as const;
+const notInline = ['node', 'init', 'cost', 'uses', 'timeout', 'retryIf', 'when'] as const;
 
 function checkInline({ id, traits }: Entry): DagError | undefined {
   const extra = notInline.find((field) => traits[field] !== undefined);

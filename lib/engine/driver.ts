@@ -3,6 +3,7 @@
  * commands. All decisions are made by the state machine.
  */
 import type { ResourceTracker } from '../scheduling/resources/resource-tracker.ts';
+import type { LimitRule } from '../scheduling/resources/limits.ts';
 import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { BatchReport, Question } from '../workers/node/thread-messages.ts';
@@ -38,6 +39,8 @@ export interface DriverLinks {
   readonly exchange?: Exchange | undefined;
   /** Learns durations and sizes from runs. */
   readonly learned?: CostModel;
+  /** Limits of the program, by name. */
+  readonly limits?: Readonly<Record<string, LimitRule>>;
 }
 
 export class Driver {
@@ -65,13 +68,13 @@ export class Driver {
     tracker: ResourceTracker,
     tuning: Partial<Tuning>,
     publisher: Publisher,
-    { ask = () => {}, memory, exchange, learned = new CostModel(String) }: DriverLinks = {},
+    { ask = () => {}, memory, exchange, learned = new CostModel(String), limits }: DriverLinks = {},
   ) {
     this.#learned = learned;
     this.#ask = ask;
     this.#travel = exchange && new Travel(exchange);
     this.#memory = memory;
-    this.state = createState(tracker, tuning);
+    this.state = createState(tracker, tuning, limits);
     this.#idle = new IdleWaiters(this.state);
     this.#sender = new Sender({
       state: this.state,

@@ -6,6 +6,7 @@ import type { Importing } from '../workers/node/thread-messages.ts';
 import type { NodeLink } from '../workers/node/node-link.ts';
 import { idsOf, nameOfRun, type RunIds } from './run-ids.ts';
 import { type Candidate, explain as explainFunction, type Wait } from '../scheduling/scheduler/explain.ts';
+import type { ShortLimit } from '../scheduling/scheduler/limits.ts';
 import { type Run, type State, Status } from '../scheduling/scheduler/state.ts';
 
 /** What one function waits for. */
@@ -13,8 +14,8 @@ export interface FunctionExplanation {
   readonly functionId: string;
   /**
    * `'done'`, `'failed'` or `'running'`; what it waits for: the `'import'` of a module, `'results'` of other functions,
-   * a `'retry'`, a busy `'thread'`, `'room'` on a node, the `'concurrency'` limit of its run, its `'turn'` in a plan,
-   * an `'allocator'`, or a `'node'` that is down; or `'unreachable'` when a dependency has failed.
+   * a `'retry'`, a busy `'thread'`, `'room'` on a node, the `'concurrency'` limit of its run, a `'limit'` of the program,
+   * its `'turn'` in a plan, an `'allocator'`, or a `'node'` that is down; or `'unreachable'` when a dependency has failed.
    */
   readonly state:
     | 'done'
@@ -28,6 +29,7 @@ export interface FunctionExplanation {
     | 'thread'
     | 'room'
     | 'concurrency'
+    | 'limit'
     | 'turn'
     | 'allocator'
     | 'node';
@@ -107,7 +109,7 @@ function noSuchFunction(ids: RunIds, functionId: string): HandoffError {
 }
 
 function explainOne(state: State, run: Run, i: number, linkOf: LinkOf): Explanation {
-  const explained = toWords(run, i, explainFunction(state, run, i), linkOf);
+  const explained = toWords(run, i, explainFunction(state, run, i, performance.now()), linkOf);
   return { ...idsOf(run), text: explained.text, functions: [explained] };
 }
 
@@ -121,7 +123,7 @@ function explainRun(state: State, run: Run, linkOf: LinkOf): Explanation {
     const at = status[i]!;
     if (at === Status.done || at === Status.waiting || at === Status.unreachable || at === Status.skipped) continue;
     told[at] = (told[at] ?? 0) + 1;
-    if (told[at] <= most) functions.push(toWords(run, i, explainFunction(state, run, i), linkOf));
+    if (told[at] <= most) functions.push(toWords(run, i, explainFunction(state, run, i, performance.now()), linkOf));
   }
   const count = (which: number, words: string): string[] =>
     counts.has(which) ? [`${counts.get(which)} ${words}`] : [];
@@ -206,6 +208,14 @@ function toWords(run: Run, i: number, wait: Wait, linkOf: LinkOf): FunctionExpla
         node,
       });
     }
+    case 'limit': {
+      const functions = wait.limits.flatMap(({ holders, first }) => [
+        ...holders.map((holder) => nameOf(run, holder.run, holder.functions[holder.done]!)),
+        ...(first === null ? [] : [nameOf(run, first.run, first.run.plan.byRank[first.from.heap.top]!)]),
+      ]);
+      const words = `waits for ${wait.limits.map((limit) => shortageOf(run, limit)).join(' and ')}`;
+      return say('limit', words, { functions: [...new Set(functions)] });
+    }
     case 'room': {
       const lacking = wait.candidates.filter(({ lacks }) => lacks.length > 0);
       if (lacking.length < wait.candidates.length) {
@@ -235,6 +245,13 @@ function toWords(run: Run, i: number, wait: Wait, linkOf: LinkOf): FunctionExpla
       });
     }
   }
+}
+
+function shortageOf(own: Run, { name, amount, limit, ms, first }: ShortLimit): string {
+  const wanted = `${amount} of limit ${name}`;
+  if (ms === Infinity) return `${wanted}, of which ${limit.used} of ${limit.concurrency} are used`;
+  if (ms > 0) return `${wanted}, which starts ${limit.perSecond} per second: it is free in ${Math.ceil(ms)} ms`;
+  return `${wanted}, for which ${nameOf(own, first!.run, first!.run.plan.byRank[first!.from.heap.top]!)} waits first`;
 }
 
 const returningWords = {

@@ -29,6 +29,16 @@ export interface NodeActivity {
   readonly isUp: boolean;
   readonly declared: Capabilities;
   readonly claimed: Cost;
+  /**
+   * Limits of the program that runs on its host: the amount that functions on this node hold, that of all nodes, and how
+   * much they may hold at a time and start per second. Left out without limits, and by hosts of earlier versions.
+   */
+  readonly limits?: Readonly<
+    Record<
+      string,
+      { readonly here: number; readonly used: number; readonly concurrency?: number; readonly perSecond?: number }
+    >
+  >;
   /** Cores and MB; null if not measured yet. */
   readonly used: { readonly cpu: number; readonly memory: number } | null;
   readonly threads: readonly ThreadActivity[];

@@ -84,6 +84,7 @@ export function assemble(
       exchange: hosts?.cluster.objects,
       ask: (question) => actors.answer(question),
       learned: costs.learned,
+      limits: options.limits,
     },
   );
   const actors: Actors = new Actors({

@@ -8,6 +8,7 @@ import type { ClassReference } from '../dag/task.ts';
 import type { Outputs, Resolved, ValueDag } from '../dag/value-dag.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { NodeResources } from './usage/resources.ts';
+import { type LimitUse, limitsOn } from '../scheduling/scheduler/limits.ts';
 import type { Tuning } from '../scheduling/scheduler/state.ts';
 import type { ActorGroup, SpawnOptions, SuperviseOptions } from './actors.ts';
 import { assemble, type RuntimeParts } from './assemble.ts';
@@ -239,18 +240,22 @@ export class Handoff extends StoreAccess {
   }
 
   /**
-   * Reports what each connected node declares, what is claimed, and what is really used, measured over 100 ms.
+   * Reports what each connected node declares, what is claimed, and what is really used, measured over 100 ms. `limits`
+   * is what functions of this Handoff hold of its limits.
    *
    * @returns resources by node name
    * @throws `STOPPED` when this Handoff has been stopped
    */
-  async resources(): Promise<Record<string, NodeResources>> {
-    const { monitor, hosts } = this.#parts;
+  async resources(): Promise<Record<string, NodeResources & { readonly limits: Readonly<Record<string, LimitUse>> }>> {
+    const { monitor, hosts, driver } = this.#parts;
     const [here, elsewhere = []] = await Promise.all([
       this.#busy(() => monitor.resources()),
       hosts?.askAll('resources'),
     ]);
-    return Object.assign({}, ...elsewhere, here);
+    const all: Record<string, NodeResources> = Object.assign({}, ...elsewhere, here);
+    return Object.fromEntries(
+      Object.entries(all).map(([name, node]) => [name, { ...node, limits: limitsOn(driver.state, name) }]),
+    );
   }
 
   /**

@@ -6,6 +6,7 @@ import { HandoffError } from '../core/errors.ts';
 import type { Monitor } from './usage/monitor.ts';
 import type { NodeResources } from './usage/resources.ts';
 import type { FunctionDetail, NodeActivity, ThreadActivity } from '../events/activity.ts';
+import { limitsOn } from '../scheduling/scheduler/limits.ts';
 import type { Batch } from '../scheduling/scheduler/state.ts';
 import type { Driver } from '../engine/driver.ts';
 import { idsOf, nameOfRun } from '../engine/run-ids.ts';
@@ -105,6 +106,7 @@ export class OverviewHere {
     return {
       name,
       claimed,
+      ...(driver().state.limits.size > 0 && { limits: limitsOn(driver().state, name) }),
       declared: { ...capabilities },
       isUp: driver().state.nodeByName.get(name)?.up === true,
       used: resources === undefined ? null : { cpu: resources.used.cpu, memory: resources.used.memory },

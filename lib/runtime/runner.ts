@@ -3,6 +3,7 @@ import { nanoid } from 'nanoid';
 import { type AllocationStrategy, isPlanned } from '../scheduling/allocation/allocator.ts';
 import type { Node } from '../scheduling/scheduler/state.ts';
 import { findImpossible } from '../scheduling/resources/feasibility.ts';
+import { findUnmet } from '../scheduling/resources/limits.ts';
 import { strategyOf } from '../scheduling/allocation/strategy.ts';
 import { compile } from '../dag/compile.ts';
 import type { Dag } from '../dag/dag.ts';
@@ -276,7 +277,8 @@ export class Runner {
         { dagId: plan.dagId },
       );
     const impossible = findImpossible(plan, nodes);
-    if (impossible !== undefined) throw impossible;
+    const error = impossible ?? findUnmet(plan, this.#parts.options.limits);
+    if (error !== undefined) throw error;
     return plan;
   }
 

@@ -16,6 +16,13 @@ import {
   type ResolvedDashboard,
   resolveDashboard,
 } from './dashboard-options.ts';
+import {
+  isLimits,
+  type LimitOptions,
+  type LimitRule,
+  limitsExpected,
+  resolveLimits,
+} from '../../scheduling/resources/limits.ts';
 import { checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from '../../core/schema.ts';
 import { type ResolvedTransport, resolveTransport, type TransportOptions } from './transport-options.ts';
 
@@ -56,6 +63,11 @@ export interface HandoffOptions {
   readonly allocationStrategy?: AllocationStrategy | undefined;
   /** Grants and releases resources of functions. Default: a `SimpleResourceTracker`. */
   readonly resourceTracker?: ResourceTracker | undefined;
+  /**
+   * Limits that belong to the program rather than to a node, by name. Functions name them in `uses`. They are counted over
+   * all runs of this Handoff. A number is a concurrency; `perSecond` limits starts. Default: none.
+   */
+  readonly limits?: Readonly<Record<string, LimitOptions>> | undefined;
   /**
    * Time between measurements of what functions really use, in ms. It enables the event `function:memory-exceeded` and
    * informs a `DynamicResourceTracker`. Default: only nodes with `probe` or `enforceMemory` are measured, every 1000
@@ -107,6 +119,7 @@ export interface ResolvedOptions {
   readonly nodes: readonly NodeSettings[];
   readonly allocationStrategy: AllocationStrategy;
   readonly resourceTracker: ResourceTracker | undefined;
+  readonly limits: Readonly<Record<string, LimitRule>>;
   readonly monitoring: MonitorOptions;
   readonly maxRetries: number;
   readonly maxResultLosses: number;
@@ -143,6 +156,7 @@ const schema: Schema<HandoffOptions> = {
   allowSource: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
   allocationStrategy: strategyRule,
   resourceTracker: trackerRule,
+  limits: { expected: limitsExpected, holds: isLimits },
   monitorInterval: rules.positiveMilliseconds,
   maxRetries: rules.whole,
   maxResultLosses: rules.wholeOrInfinity,
@@ -204,6 +218,7 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     nodes,
     allocationStrategy: options.allocationStrategy ?? 'first-available',
     resourceTracker: options.resourceTracker,
+    limits: resolveLimits(options.limits),
     monitoring: {
       interval: options.monitorInterval,
       policies: new Map(

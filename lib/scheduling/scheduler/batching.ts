@@ -5,7 +5,7 @@
 import { shortage } from '../resources/amounts.ts';
 import { Flag } from '../../dag/compiled-dag.ts';
 import { bindGroup, groupToBind, hasRoom, settlePromise } from './groups.ts';
-import { isExclusive, isOnce } from './once.ts';
+import { isExclusive } from './once.ts';
 import { fixedNode, groupOf } from './ready.ts';
 import { newBatch } from './new-batch.ts';
 import type { ReadyClass } from './ready-queue.ts';
@@ -30,7 +30,7 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
     const next = plan.byRank[from.heap.top]!;
     const alone = isExclusive(plan, next, thread.node) || run.suspects.has(next);
     if (alone && thread.batches.length > 0) break; // it must not wait behind another batch
-    const single = alone || isOnce(plan, next) || mayBeOvertaken(run, next);
+    const single = alone || (plan.flags[next]! & (Flag.once | Flag.limited)) !== 0 || mayBeOvertaken(run, next);
     if (heads > 0 && (single || isEnough(next))) break;
     run.queue.pop(from);
     if (!settles(run, next, thread)) continue;
@@ -53,6 +53,7 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
     functions,
     now,
     claim,
+    uses: functions.length > 0 ? plan.uses[from.cost] : undefined,
     holds,
     heads,
     expectedMs: sure ? expected : 0,
@@ -156,7 +157,7 @@ export function mayFollow(run: Run, i: number, from: ReadyClass, thread: Thread)
   const { plan } = run;
   if (
     plan.cost[i] !== from.cost ||
-    (plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.needsNodes | Flag.ordered)) !== 0 ||
+    (plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.limited | Flag.needsNodes | Flag.ordered)) !== 0 ||
     run.attempts[i]! > 0 ||
     run.suspects.has(i)
   )

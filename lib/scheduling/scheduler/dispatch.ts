@@ -9,6 +9,7 @@ import { failIfImpossible } from './failure.ts';
 import { startGang, waitsForGang } from './gang.ts';
 import { closeBatch, isIdle, openBatch } from './threads.ts';
 import { byRoom, groupToBind, hasRoom } from './groups.ts';
+import { leaveLines, mayUse, served } from './limits.ts';
 import { waitsForHost } from './locality.ts';
 import { settleNeighbours } from './node-dependencies.ts';
 import { isExclusive } from './once.ts';
@@ -41,7 +42,7 @@ export function dispatch(state: State, now: number, out: Command[]): void {
 /** Starts one batch of the startable run with the fewest threads. */
 function startAny(state: State, now: number, out: Command[]): boolean {
   if (state.idle === 0 && !isAnyShort(state, now)) return false;
-  if (state.idle > 0 && startReserved(state, now, out)) return true;
+  if (state.idle > 0 && (startReserved(state, now, out) || startServed(state, now, out))) return true;
   let tries = state.idle > 0 ? Infinity : mostTries;
   const busy: Run[] = [];
   for (const run of state.hungry) {
@@ -73,6 +74,13 @@ function startReserved(state: State, now: number, out: Command[]): boolean {
     if (from.heap.size === 0 || each.heap.top > from.heap.top) return false;
     if (startFrom(state, run, each, now, out) === 'started') return true;
   }
+  return false;
+}
+
+/** Starts a function that is first in line for a limit of the program. */
+function startServed(state: State, now: number, out: Command[]): boolean {
+  if (state.limits.size === 0) return false;
+  for (const { run, from } of served(state, now)) if (startFrom(state, run, from, now, out) === 'started') return true;
   return false;
 }
 
@@ -138,6 +146,13 @@ function startFrom(state: State, run: Run, from: ReadyClass, now: number, out: C
     from.blocked = state.turn;
     return 'blocked';
   }
+  const uses = run.plan.uses[from.cost];
+  if (uses !== undefined && state.idle > 0 && run.threads < run.settings.maxConcurrency) {
+    if (!mayUse(state, run, from, uses, now, out)) {
+      from.blocked = state.turn;
+      return 'blocked';
+    }
+  }
   const thread = findThread(state, run, from, now, out);
   if (thread === undefined) return withoutThread(state, run, from, first, now, out);
   run.refusedSince = -1;
@@ -146,6 +161,7 @@ function startFrom(state: State, run: Run, from: ReadyClass, now: number, out: C
   if (batch.size > 0) {
     if (run.plan.nodesNeeded.size > 0) settleNeighbours(state, run, batch.functions);
     noteServed(state, run, from);
+    if (uses !== undefined) leaveLines(state, uses, from);
     out.push({ type: 'Start', batch });
     return 'started';
   }
@@ -232,7 +248,8 @@ function mayWait({ estimates, tuning, hungry }: State, run: Run, from: ReadyClas
   const { mean, count } = estimates[run.settings.codes[plan.code[i]!]!]!;
   // What is sent ahead is begun before a more urgent function that becomes ready meanwhile.
   const longest = plan.prioritized ? tuning.batchMs : Math.max(tuning.batchMs, tuning.aheadMs);
-  if (count === 0 || mean > longest || (plan.flags[i]! & Flag.exclusive) !== 0 || run.suspects.has(i)) return false;
+  if (count === 0 || mean > longest || (plan.flags[i]! & (Flag.exclusive | Flag.limited)) !== 0 || run.suspects.has(i))
+    return false;
   if (mayBeOvertaken(run, i)) return false;
   // Another run may be the next to get a claim, and a plan says what holds it next.
   return plan.costs[from.cost] === undefined || (hungry.size === 1 && run.sequence === null);

@@ -3,6 +3,7 @@ import { amountOf } from '../resources/amounts.ts';
 import type { Cost } from '../../dag/types.ts';
 import { accepts } from './eligibility.ts';
 import { demandOf, nodesFor } from './ready.ts';
+import { type ShortLimit, shortOf } from './limits.ts';
 import { waitingBefore } from './planned-order.ts';
 import { causesOfSkip, isRefusedBy } from './skipping.ts';
 import { type Node, type Run, type State, Status } from './state.ts';
@@ -59,10 +60,13 @@ export type Wait =
   | { readonly kind: 'turn'; readonly node: string; readonly before: readonly number[] }
   /** No eligible node is up. */
   | { readonly kind: 'node'; readonly nodes: string; readonly returning: 'restarted' | 'out-of-reach' | undefined }
+  /** A limit of the program is used up, or another function waits for it first. */
+  | { readonly kind: 'limit'; readonly limits: readonly ShortLimit[] }
   /** Every eligible node lacks a resource or an idle thread, or the tracker refuses. */
   | { readonly kind: 'room'; readonly candidates: readonly Candidate[] };
 
-export function explain(state: State, run: Run, i: number): Wait {
+/** @param now ms on the clock of events; for the rates of limits */
+export function explain(state: State, run: Run, i: number, now = 0): Wait {
   switch (run.status[i]) {
     case Status.done:
       return { kind: 'done' };
@@ -92,7 +96,7 @@ export function explain(state: State, run: Run, i: number): Wait {
       };
     }
     default:
-      return explainReady(state, run, i);
+      return explainReady(state, run, i, now);
   }
 }
 
@@ -101,7 +105,7 @@ function explainSkip(run: Run, i: number): Wait {
   return { kind: 'skipped', because, isCondition: because.some((dep) => isRefusedBy(run, i, dep)) };
 }
 
-function explainReady(state: State, run: Run, i: number): Wait {
+function explainReady(state: State, run: Run, i: number, now: number): Wait {
   const { maxConcurrency } = run.settings;
   if (run.threads >= maxConcurrency) return { kind: 'concurrency', limit: maxConcurrency };
   const demand = demandOf(state, run, i);
@@ -111,6 +115,8 @@ function explainReady(state: State, run: Run, i: number): Wait {
   const before = waitingBefore(run, i);
   if (before.length > 0) return { kind: 'turn', node: state.nodes[run.assigned![i]!]!.name, before };
   if (open.length === 0) return { kind: 'node', nodes: names, returning: returningAs(candidates) };
+  const limits = shortOf(state, run, run.plan.rank[i]!, run.plan.uses[run.plan.cost[i]!] ?? {}, now);
+  if (limits.length > 0) return { kind: 'limit', limits };
   const cost = run.plan.costs[run.plan.cost[i]!] ?? {};
   return { kind: 'room', candidates: open.map((node) => toCandidate(state, run, i, node, cost)) };
 }

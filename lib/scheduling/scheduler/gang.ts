@@ -36,7 +36,7 @@ export function startGang(state: State, run: Run, from: ReadyClass, now: number,
   if (
     free < 2 ||
     !isNarrow(state, run, from, free) ||
-    (plan.flags[first]! & (Flag.exclusive | Flag.once)) !== 0 ||
+    (plan.flags[first]! & (Flag.exclusive | Flag.once | Flag.limited)) !== 0 ||
     run.suspects.has(first)
   )
     return false;
@@ -178,7 +178,7 @@ class Gang {
     for (const [part, batch] of this.#batches.entries()) {
       for (let taken = 0; taken < share && from.heap.size > 0;) {
         const i = plan.byRank[from.heap.top]!;
-        if ((plan.flags[i]! & (Flag.exclusive | Flag.once)) !== 0 || this.#run.suspects.has(i))
+        if ((plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.limited)) !== 0 || this.#run.suspects.has(i))
           return this.#takeAll(heads, from);
         if (this.#isFull(i, part)) break;
         this.#run.queue.pop(from);

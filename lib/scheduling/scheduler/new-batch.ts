@@ -1,5 +1,5 @@
 /** The one place where batches are made, so that all have the same shape. */
-import type { Cost } from '../../dag/types.ts';
+import type { Cost, Uses } from '../../dag/types.ts';
 import { type Batch, type GangPart, nextId, type Run, type State, type Thread } from './state.ts';
 
 export interface NewBatch {
@@ -10,6 +10,7 @@ export interface NewBatch {
   /** Default: a new one. */
   readonly id?: number;
   readonly claim?: Cost | undefined;
+  readonly uses?: Uses | undefined;
   readonly holds?: boolean;
   readonly heads?: number;
   readonly expectedMs?: number;
@@ -28,6 +29,7 @@ export function newBatch(state: State, made: NewBatch): Batch {
     done: 0,
     size: functions.length,
     claim: made.claim,
+    uses: made.uses,
     holds: made.holds ?? true,
     heads: made.heads ?? 0,
     expectedMs: made.expectedMs ?? 0,

@@ -23,7 +23,7 @@ import type { Cost } from '../../dag/types.ts';
 import { accepts } from './eligibility.ts';
 import type { Command } from './commands.ts';
 import type { ReadyClass } from './ready-queue.ts';
-import type { Batch, Node, Run, State } from './state.ts';
+import type { Batch, Node, Reservation, Run, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
 // The maximum number of batches that pass a reservation although they may delay it.
@@ -66,6 +66,11 @@ export function reserve(state: State, run: Run, from: ReadyClass, now: number, o
   const cost = run.plan.costs[from.cost];
   if (cost === undefined || run.outcome !== undefined || run.threads >= run.settings.maxConcurrency) return;
   const { reservation } = state;
+  if (reservation !== null && isSettled(reservation, run, from, now)) {
+    // Keeps the cost apart from the number of nodes.
+    if (reservation.from === from && fits(reservation.node, cost)) refused(state, run, from, reservation.node, now);
+    return;
+  }
   let isShort = false;
   for (const node of state.nodes) {
     if (node.threadsUp === 0 || !accepts(run, from, node) || shortage(cost, node.capabilities) !== undefined) continue;
@@ -118,6 +123,14 @@ export function passage(
 /** Whether claims on this node are limited to those that `mayPass`. */
 export function isReserved({ reservation }: State, node: Node): boolean {
   return reservation !== null && reservation.node === node;
+}
+
+/** Whether a class would change nothing: it has the reservation, or its run has waited less long than that of another. */
+function isSettled(reservation: Reservation, run: Run, from: ReadyClass, now: number): boolean {
+  if (reservation.from === from) return now < reservation.due && accepts(run, from, reservation.node);
+  const { short } = run;
+  if (reservation.run === run || short === null || short.from !== from || from.heap.size === 0) return false;
+  return reservation.run.short!.since <= short.since;
 }
 
 /** Whether a node has the free amounts, by the scheduler's own count. */

@@ -9,6 +9,7 @@
 import { Flag } from '../../dag/compiled-dag.ts';
 import { accepts } from './eligibility.ts';
 import { request } from './claims.ts';
+import { mayUseNow } from './limits.ts';
 import { newBatch } from './new-batch.ts';
 import type { Command } from './commands.ts';
 import { beginContest } from './race.ts';
@@ -80,6 +81,8 @@ function copy(state: State, batch: Batch, now: number, out: Command[]): void {
   const { run } = batch;
   const i = batch.functions[batch.done]!;
   const demand = demandOfCopy(state, run, i);
+  const uses = run.plan.uses[demand.cost];
+  if (uses !== undefined && !mayUseNow(state, uses, now)) return;
   const thread = findThread(state, batch, i, demand, out);
   if (thread === undefined) return;
   const made = newBatch(state, {
@@ -88,6 +91,7 @@ function copy(state: State, batch: Batch, now: number, out: Command[]): void {
     functions: [i],
     now,
     claim: run.plan.costs[demand.cost],
+    uses,
     heads: 1,
     exclusive: isExclusive(run.plan, i, thread.node),
   });

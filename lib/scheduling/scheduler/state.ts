@@ -10,7 +10,8 @@
  */
 import type { ResourceTracker } from '../resources/resource-tracker.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
-import type { Capabilities, Cost } from '../../dag/types.ts';
+import type { Capabilities, Cost, Uses } from '../../dag/types.ts';
+import type { LimitRule } from '../resources/limits.ts';
 import type { Estimate } from './estimate.ts';
 import type { RunSettings } from './events.ts';
 import type { FunctionFailure, Outcome } from './outcome.ts';
@@ -101,6 +102,8 @@ export interface Batch {
   size: number;
   /** The amounts that its functions claim of the node. */
   readonly claim: Cost | undefined;
+  /** The limits of the program that its function uses. It has one function then. */
+  readonly uses: Uses | undefined;
   /**
    * Whether it holds that claim. A batch that waits behind another with the same claim takes it over when that one
    * ends.
@@ -184,6 +187,18 @@ export interface Short {
   /** The length in ms of the last pause without a reservation, and its end. */
   pause: number;
   pausedUntil: number;
+}
+
+/** A limit of the program. See limits.ts. */
+export interface Limit extends LimitRule {
+  /** The amount that batches hold. */
+  used: number;
+  /** The amount that may start now; negative after a start that needed more than the burst. */
+  tokens: number;
+  /** The time in ms at which `tokens` was correct. */
+  at: number;
+  /** The class that waits for it first; null for none. */
+  line: { readonly run: Run; readonly from: ReadyClass } | null;
 }
 
 /** A node that is kept free for the first function of a class. */
@@ -360,6 +375,8 @@ export const defaultTuning: Tuning = {
 export interface State {
   readonly tuning: Tuning;
   readonly tracker: ResourceTracker;
+  /** By name. */
+  readonly limits: ReadonlyMap<string, Limit>;
   readonly nodes: Node[];
   readonly nodeByName: Map<string, Node>;
   readonly runs: Map<string, Run>;
@@ -399,10 +416,15 @@ export interface State {
   readonly speculation: { runs: number; timer: number; due: number };
 }
 
-export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = {}): State {
+export function createState(
+  tracker: ResourceTracker,
+  tuning: Partial<Tuning> = {},
+  limits: Readonly<Record<string, LimitRule>> = {},
+): State {
   return {
     tuning: { ...defaultTuning, ...tuning },
     tracker,
+    limits: createLimits(limits),
     nodes: [],
     nodeByName: new Map(),
     runs: new Map(),
@@ -427,6 +449,15 @@ export function createState(tracker: ResourceTracker, tuning: Partial<Tuning> = 
     wake: { timer: -1, due: 0 },
     speculation: { runs: 0, timer: -1, due: 0 },
   };
+}
+
+function createLimits(rules: Readonly<Record<string, LimitRule>>): Map<string, Limit> {
+  return new Map(
+    Object.entries(rules).map(([name, rule]) => [
+      name,
+      { ...rule, used: 0, tokens: rule.burst, at: -Infinity, line: null },
+    ]),
+  );
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Batches on threads: opening and closing them, and handling the loss of a thread or a node. */
 import type { Command } from './commands.ts';
 import { hold, letGo } from './claims.ts';
+import { giveBackUses, takeUses } from './limits.ts';
 import { hasLost, speaks } from './race.ts';
 import { fail } from './failure.ts';
 import { addIdle, removeIdle } from './idle.ts';
@@ -26,6 +27,7 @@ export function openBatch(state: State, batch: Batch): void {
   state.batches.set(batch.id, batch);
   watchForStealing(state, batch);
   if (batch.holds) hold(thread.node, batch.claim);
+  if (batch.uses !== undefined) takeUses(state, batch);
   updateShallow(state, thread);
 }
 
@@ -47,6 +49,7 @@ export function closeBatch(state: State, batch: Batch): void {
   if (next !== undefined && !next.holds)
     next.holds = true; // the waiting batch takes over the claim
   else if (batch.holds) letGo(state, run, thread.node, batch.claim);
+  if (batch.uses !== undefined) giveBackUses(state, batch);
   if (isIdle(thread)) addIdle(state, thread.node);
   updateShallow(state, thread);
   noteIfOver(state, run);

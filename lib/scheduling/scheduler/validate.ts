@@ -30,6 +30,7 @@ export function validate(state: State): void {
   for (const run of state.runs.values()) validateRun(state, run);
   for (const run of state.hungry) expect(state.runs.get(run.id) === run, `run ${run.id} is over, but hungry`);
   validateReservation(state);
+  validateLimits(state);
   expect(state.over.size === 0, 'runs that are over were not closed');
   const copied = [...state.runs.values()].filter(mayBeCopied).length;
   expect(
@@ -40,6 +41,18 @@ export function validate(state: State): void {
     state.speculation.timer < 0 || (copied > 0 && state.timers.has(state.speculation.timer)),
     'the timer for copies does not run, or no run needs it',
   );
+}
+
+/** Batches hold what limits count as used, and never more than a limit allows. */
+function validateLimits({ limits, batches }: State): void {
+  for (const [name, { used, concurrency, tokens, burst }] of limits) {
+    let held = 0;
+    for (const { run, functions } of batches.values())
+      held += run.plan.uses[run.plan.cost[functions[0]!]!]?.[name] ?? 0;
+    expect(Math.abs(used - held) < 1e-6, `limit ${name} counts ${used}, but batches use ${held}`);
+    expect(used <= concurrency + 1e-6, `limit ${name} of ${concurrency} is exceeded: ${used} is used`);
+    expect(tokens <= burst, `limit ${name} has ${tokens} tokens, ${burst} at most`);
+  }
 }
 
 /** A reservation belongs to a class that waits for a claim, and to the run that has waited longest of those. */
@@ -91,6 +104,10 @@ function validateBatch(state: State, batch: Batch): void {
   expect(
     functions.length <= state.tuning.batchSize,
     `batch ${id} has ${functions.length} functions, ${state.tuning.batchSize} at most`,
+  );
+  expect(
+    functions.length === 1 || functions.every((i) => (run.plan.flags[i]! & Flag.limited) === 0),
+    `batch ${id} has functions that use limits of the program, and travels with others`,
   );
   for (const i of functions) {
     expect(

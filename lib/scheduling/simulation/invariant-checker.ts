@@ -136,6 +136,8 @@ export class Witness {
   end(expected: readonly string[]): void {
     for (const id of expected) check(this.#over.has(id), `run ${id} never ends: ${this.#storyOf(id)}`);
     check(this.#state.batches.size === 0, `${this.#state.batches.size} batches are open after the end`);
+    for (const [name, { used }] of this.#state.limits)
+      check(used === 0, `${used} of limit ${name} is in use after the end`);
     for (const node of this.#state.nodes) {
       const free = Object.keys(node.capabilities).every((name) => Math.abs(amountOf(node.claimed, name)) < 1e-9);
       check(

@@ -1,6 +1,7 @@
 /** Random scenarios from a seed: DAGs, nodes and faults. They are plain data, so that they can be reduced. */
 import type { DynamicAllocator } from '../allocation/allocator.ts';
 import { shortage } from '../resources/amounts.ts';
+import type { LimitRule } from '../resources/limits.ts';
 import { strategies } from '../allocation/strategy.ts';
 import { compile } from '../../dag/compile.ts';
 import { Dag } from '../../dag/dag.ts';
@@ -37,6 +38,8 @@ export interface ScenarioSpec {
   readonly faults: Faults;
   readonly latency: number;
   readonly tuning: Partial<Tuning>;
+  /** Default: none. */
+  readonly limits?: Readonly<Record<string, LimitRule>>;
 }
 
 const code = { module: 'file:///simulated.js', export: 'simulated' };
@@ -62,20 +65,31 @@ export function randomScenario(seed: number, most = 200): ScenarioSpec {
     };
   });
   const runs = Array.from({ length: random.chance(0.25) ? 2 : 1 }, (_, i) => randomRun(random, `run${i}`, nodes, most));
-  return withBranches(
-    withHosts(
-      withStrategies(
-        withCopies({
-          seed,
-          nodes,
-          runs,
-          faults: randomFaults(random),
-          latency: random.pick([0, 0, 0.1, 1, 5]),
-          tuning: random.pick(tunings),
-        }),
-      ),
-    ),
-  );
+  const faults = randomFaults(random);
+  const latency = random.pick([0, 0, 0.1, 1, 5]);
+  const plain = { seed, nodes, runs, faults, latency, tuning: random.pick(tunings) };
+  return withLimits(withBranches(withHosts(withStrategies(withCopies(plain)))));
+}
+
+/** Gives some scenarios limits of the program, which some functions use. Uses its own random numbers. */
+function withLimits(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0x11317);
+  if (!random.chance(0.3)) return spec;
+  const limits: Record<string, LimitRule> = {
+    slots: { concurrency: random.integer(1, 4), perSecond: Infinity, burst: 1 },
+    rate: { concurrency: Infinity, perSecond: random.pick([50, 500, 5000]), burst: random.integer(1, 5) },
+    both: { concurrency: 3, perSecond: 1000, burst: 2 },
+  };
+  const runs = spec.runs.map((run) => ({
+    ...run,
+    functions: run.functions.map((each) => {
+      const uses: Record<string, number> = {};
+      for (const name of Object.keys(limits))
+        if (random.chance(0.2)) uses[name] = random.integer(1, Math.min(3, limits[name]!.concurrency));
+      return Object.keys(uses).length === 0 ? each : { ...each, uses };
+    }),
+  }));
+  return { ...spec, runs, limits };
 }
 
 /** Adds conditions and choices to some scenarios. Uses its own random numbers. */
@@ -260,6 +274,7 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
       latency,
       bandwidth: Infinity,
       tuning,
+      ...(spec.limits !== undefined && { limits: spec.limits }),
       checked: true,
       faults: { ...noFaults, ...spec.faults } as ResolvedFaults,
       durationOf: (plan, i) => plan.entries[i]!.traits.duration ?? 1,

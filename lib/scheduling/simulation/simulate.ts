@@ -3,6 +3,7 @@ import { type AllocationStrategy, isPlanned, isStrategy, strategyExpected } from
 import { amountOf } from '../resources/amounts.ts';
 import { placementOf } from '../planner/placement.ts';
 import { findImpossible } from '../resources/feasibility.ts';
+import { findUnmet, isLimits, type LimitOptions, limitsExpected, resolveLimits } from '../resources/limits.ts';
 import { strategyOf } from '../allocation/strategy.ts';
 import { toDag } from '../../dag/accept.ts';
 import { compile } from '../../dag/compile.ts';
@@ -56,6 +57,8 @@ export interface SimulateOptions {
   readonly faults?: Faults | undefined;
   /** Whether the results of conditions (`when`) are truthy, by function id. Default: all are. */
   readonly conditions?: Readonly<Record<string, boolean>> | undefined;
+  /** Limits of the program, as the option `limits` of `Handoff.start`. Default: none. */
+  readonly limits?: Readonly<Record<string, LimitOptions>> | undefined;
   /** Attempts per function after the first. Default 3. */
   readonly maxRetries?: number | undefined;
   /** The maximum number of losses of one function's result. Default 10. */
@@ -112,8 +115,8 @@ export interface SimulateResult {
  * @param dag the DAG
  * @param options the nodes, strategy and faults
  * @returns the schedule, its length and price, and other events
- * @throws `INVALID_OPTION` when an option is malformed, `ALLOCATION_ERROR` when a function fits no node, and the errors
- *   of `Dag.validate`
+ * @throws `INVALID_OPTION` when an option is malformed, `ALLOCATION_ERROR` when a function fits no node or uses more than a
+ *   limit allows, `INVALID_FUNCTION` when it uses an unknown limit, and the errors of `Dag.validate`
  * @example
  * ```ts
  * import { simulate } from 'handoffjs/simulate';
@@ -142,6 +145,9 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
   const compiled = compile(toDag('simulate', dag));
   const impossible = findImpossible(compiled, offers);
   if (impossible !== undefined) throw impossible;
+  const limits = resolveLimits(options.limits);
+  const unmet = findUnmet(compiled, limits);
+  if (unmet !== undefined) throw unmet;
   const planned = isPlanned(allocationStrategy)
     ? planRun(compiled, {
         nodes,
@@ -176,6 +182,7 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
       bandwidth,
       faults: { ...noFaults, ...withoutUndefined(options.faults) },
       tuning: { batchSize: 1, gangMs: 0 },
+      limits,
       checked: false,
       together: true,
       durationOf,
@@ -301,6 +308,7 @@ const schema: Schema<SimulateOptions> = {
     expected: 'an object of booleans by function id',
     holds: (value) => isRecord(value) && Object.values(value).every((each) => typeof each === 'boolean'),
   },
+  limits: { expected: limitsExpected, holds: isLimits },
   maxRetries: rules.whole,
   maxResultLosses: rules.wholeOrInfinity,
   failurePolicy: {

@@ -1,5 +1,6 @@
 /** The scheduler in a virtual world: nodes that fail, links that lose messages, and a clock that jumps. */
 import { SimpleResourceTracker } from '../resources/resource-tracker.ts';
+import type { LimitRule } from '../resources/limits.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Command } from '../scheduler/commands.ts';
 import { createEstimate } from '../scheduler/estimate.ts';
@@ -24,6 +25,8 @@ export interface Scenario {
   /** Bytes per second between nodes. Infinity: a result takes only the latency. */
   readonly bandwidth: number;
   readonly tuning: Partial<Tuning>;
+  /** Limits of the program, by name. Default: none. */
+  readonly limits?: Readonly<Record<string, LimitRule>>;
   /** ms on a node of speed 1. */
   durationOf(plan: CompiledDag, i: number): number;
   /** Whether the result of a condition is falsy. Default: never. */
@@ -78,7 +81,7 @@ export class Simulation {
     this.#scenario = scenario;
     this.#listener = listener;
     this.#random = new Random(scenario.seed);
-    this.#state = createState(new SimpleResourceTracker(), scenario.tuning);
+    this.#state = createState(new SimpleResourceTracker(), scenario.tuning, scenario.limits);
     this.#witness = new Witness(this.#state, () => this.agenda.now);
     const { agenda } = this;
     const random = this.#random;

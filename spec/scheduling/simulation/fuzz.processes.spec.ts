@@ -39,6 +39,13 @@ const planted: [string, string, string, string][] = [
     '  else if (batch.holds && !batch.cancelled) letGo(',
   ],
   [
+    'a limit that is not given back when a function is aborted or times out',
+    'scheduling/scheduler/threads.ts',
+    '  if (batch.uses !== undefined) giveBackUses(state, batch);',
+    '  if (batch.uses !== undefined && !batch.cancelled && !batch.timedOut) giveBackUses(state, batch);',
+  ],
+  ['a limit that a copy does not count towards', 'scheduling/scheduler/speculation.ts', '    uses,\n', ''],
+  [
     'a function that is started twice',
     'scheduling/scheduler/threads.ts',
     '    if (batch.run.status[i] === Status.dispatched) putBack(state, batch.run, i, out);',

@@ -1,7 +1,7 @@
 /** The nodes with capacity, claims, usage and threads, and the supervision trees. */
 import { h, type VNode } from 'preact';
 import type { NodeView, ThreadView } from '../../protocol.ts';
-import { formatAmount, formatBytes, formatPercent } from '../format.ts';
+import { formatAmount, formatBytes, formatCount, formatPercent } from '../format.ts';
 import { usedOf } from '../history.ts';
 import { html } from '../html.ts';
 import type { PageProps } from './props.ts';
@@ -57,6 +57,21 @@ function NodeCard({ node, store, actions }: PageProps & { readonly node: NodeVie
       <span class=${`chip ${node.isUp ? 'up' : 'down'}`}>${node.isUp ? 'up' : 'down'}</span>
     </header>
     <div class="amounts">${names.map((name) => h(Amount, { key: name, node, name, store, hasChart: !isReport }))}</div>
+    ${
+      node.limits !== undefined &&
+      html`<dl class="limits">
+        ${Object.entries(node.limits).map(
+          ([name, { here, used, concurrency, perSecond }]) =>
+            html`<div key=${name}>
+              <dt>limit ${name}</dt>
+              <dd>
+                ${formatCount(used)}${concurrency !== undefined && ` of ${formatCount(concurrency)}`} in use,
+                ${formatCount(here)} here${perSecond !== undefined && `; ${formatCount(perSecond)} start per second`}
+              </dd>
+            </div>`,
+        )}
+      </dl>`
+    }
     <div class="scroll">
       <table>
         <thead>
