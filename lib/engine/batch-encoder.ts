@@ -50,7 +50,8 @@ export function toOutgoing(batch: Batch, source: MessageSource, { starts, spans 
   const flags =
     (batch.exclusive || starts ? BatchFlag.announce : 0) |
     (spans ? BatchFlag.spans : 0) |
-    (writer.linked ? BatchFlag.linked : 0);
+    (writer.linked ? BatchFlag.linked : 0) |
+    (batch.steady && !starts && !spans && batch.thread.node.host === 0 ? BatchFlag.patient : 0);
   const { sources, exports } = exchange(batch, source);
   return {
     id: batch.id,

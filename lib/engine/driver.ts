@@ -13,6 +13,7 @@ import { isOnce } from '../scheduling/scheduler/once.ts';
 import { hasLost, isContested } from '../scheduling/scheduler/race.ts';
 import type { Event } from '../scheduling/scheduler/events.ts';
 import { handle } from '../scheduling/scheduler/machine.ts';
+import { endOf } from '../scheduling/scheduler/threads.ts';
 import { type Batch, createState, type Run, type State, type Tuning } from '../scheduling/scheduler/state.ts';
 import type { Payload } from '../workers/store/payload.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
@@ -42,6 +43,10 @@ export interface DriverLinks {
   /** Limits of the program, by name. */
   readonly limits?: Readonly<Record<string, LimitRule>>;
 }
+
+// Reports become urgent this many ms before a thread is expected to run out of work. The system may take as long to wake
+// a busy machine's main thread.
+const reportLeadMs = 2;
 
 export class Driver {
   readonly state: State;
@@ -267,7 +272,20 @@ export class Driver {
       this.#queue.splice(0, next);
       this.#draining = false;
     }
+    this.#pace();
     this.#idle.settle();
+  }
+
+  /** Lets the threads of this host hold back reports until some thread may run out of work. */
+  #pace(): void {
+    let end = Infinity;
+    for (const [name, { host }] of this.#nodes) {
+      if (host !== 0) continue;
+      for (const thread of this.state.nodeByName.get(name)!.threads) {
+        if (thread.up && !thread.killing) end = Math.min(end, endOf(thread));
+      }
+    }
+    for (const link of this.#nodes.values()) link.reportFrom?.(end - reportLeadMs);
   }
 
   #handle(happening: Happening): void {

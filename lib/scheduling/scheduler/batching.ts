@@ -24,7 +24,9 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
   let heads = 0;
   let expected = 0;
   let sure = true;
+  let steady = true;
   let exclusive = false;
+  const budget = budgetOf(state, run, from);
 
   while (from.heap.size > 0) {
     const next = plan.byRank[from.heap.top]!;
@@ -42,7 +44,7 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
     }
     // Functions that only need results of this batch follow at once. `functions` grows during the loop.
     for (let at = functions.length - 1; tuning.fuse && at < functions.length; at++) absorbSuccessors(functions[at]!);
-    if (functions.length >= tuning.batchSize || expected >= tuning.batchMs) break;
+    if (functions.length >= tuning.batchSize || expected >= budget) break;
   }
   const claim = plan.costs[from.cost];
   const holds = thread.batches.length === 0 || claim === undefined;
@@ -57,12 +59,13 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
     holds,
     heads,
     expectedMs: sure ? expected : 0,
+    steady: sure && steady && (run.settings.speculate ?? null) === null,
     exclusive,
   });
 
   function isEnough(next: number): boolean {
     if (heads >= share && expected >= tuning.minMs) return true;
-    if (expected + expectedMs(state, run, next, thread) > tuning.batchMs) return true;
+    if (expected + expectedMs(state, run, next, thread) > budget) return true;
     return plan.group !== null && bindsWithoutRoom(run, next, thread);
   }
 
@@ -75,6 +78,7 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
     functions.push(i);
     const estimate = state.estimates[run.settings.codes[plan.code[i]!]!]!;
     if (estimate.count < sureAfter && ownMs(run, i) === undefined) sure = false;
+    if (estimate.variance > Math.max(estimate.mean, scatterMs) ** 2) steady = false;
     expected += expectedMs(state, run, i, thread);
   }
 
@@ -87,8 +91,11 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
         run.tally[next] = 0;
       }
       if (++run.tally[next]! < run.missing[next]!) continue;
-      if (functions.length >= tuning.batchSize || expected + expectedMs(state, run, next, thread) > tuning.batchMs)
-        continue;
+      const sum = expected + expectedMs(state, run, next, thread);
+      // The dependents of a function that has several should run side by side if they are much work.
+      const dependents = plan.outOffset[i + 1]! - plan.outOffset[i]!;
+      const most = dependents === 1 ? budget : tuning.batchMs;
+      if (functions.length >= tuning.batchSize || sum > most) continue;
       if (mayFollow(run, next, from, thread)) take(next);
     }
   }
@@ -104,6 +111,27 @@ export function mayBeOvertaken(run: Run, i: number): boolean {
   while (run.front < plan.size && status[plan.byRank[run.front]!]! >= Status.done) run.front++;
   if (run.front === plan.size) return false;
   return plan.entries[plan.byRank[run.front]!]!.traits.priority > plan.entries[i]!.traits.priority;
+}
+
+// Durations that scatter by no more than this many ms, or by no more than their mean, are well known. The system itself
+// may hold up a short function for so long.
+const scatterMs = 2;
+
+// While there are other runs, a batch has at most this many times the usual work, because those wait for it.
+export const sharedBatches = 4;
+
+// A batch holds at most this part of what is left of its run for a thread, so that all threads end together.
+const parts = 8;
+
+/** The amount of work in the next batch, in ms: the more of the run is left, the more. */
+function budgetOf({ tuning, estimates, idle, runs }: State, run: Run, from: ReadyClass): number {
+  const { plan, settings, sequence, threads, unfinished } = run;
+  const { mean, count } = estimates[settings.codes[plan.code[plan.byRank[from.heap.top]!]!]!]!;
+  // A plan and priorities decide what runs next, function by function.
+  if (count < sureAfter || plan.prioritized || sequence !== null) return tuning.batchMs;
+  const most = runs.size > 1 ? Math.min(tuning.longBatchMs, sharedBatches * tuning.batchMs) : tuning.longBatchMs;
+  const left = (unfinished * mean) / Math.max(1, Math.min(threads + idle, settings.maxConcurrency));
+  return Math.max(tuning.batchMs, Math.min(most, left / parts));
 }
 
 // After this many measurements an estimate is used as it is.

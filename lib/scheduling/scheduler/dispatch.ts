@@ -7,7 +7,7 @@ import type { Command } from './commands.ts';
 import { compose, mayBeOvertaken } from './batching.ts';
 import { failIfImpossible } from './failure.ts';
 import { startGang, waitsForGang } from './gang.ts';
-import { closeBatch, isIdle, openBatch } from './threads.ts';
+import { closeBatch, endOf, isIdle, openBatch } from './threads.ts';
 import { byRoom, groupToBind, hasRoom } from './groups.ts';
 import { leaveLines, mayUse, served } from './limits.ts';
 import { waitsForHost } from './locality.ts';
@@ -15,7 +15,7 @@ import { settleNeighbours } from './node-dependencies.ts';
 import { isExclusive } from './once.ts';
 import { nodesFor } from './ready.ts';
 import type { ReadyClass } from './ready-queue.ts';
-import { breakUpGangs, rebalance } from './work-stealing.ts';
+import { breakUpLong, rebalance } from './work-stealing.ts';
 import { isHeld, leavesPlan } from './planned-order.ts';
 import { isReserved, noteServed, passage, reserve, reviewReservation } from './reservation.ts';
 import { speculate } from './speculation.ts';
@@ -36,7 +36,7 @@ export function dispatch(state: State, now: number, out: Command[]): void {
   }
   if (state.idle > 0 && state.batches.size > 0) {
     if (!rebalance(state, now, out) && state.speculation.runs > 0) speculate(state, now, out);
-  } else if (state.runs.size > 1) breakUpGangs(state, out);
+  } else if (state.runs.size > 1) breakUpLong(state, out);
 }
 
 /** Starts one batch of the startable run with the fewest threads. */
@@ -268,13 +268,6 @@ function mayWaitOn(state: State, run: Run, from: ReadyClass, i: number, thread: 
 /** Whether each other thread of the node is expected to be busy at least until this time. */
 function isFreeFirst(thread: Thread, end: number): boolean {
   return thread.node.threads.every((other) => other === thread || !other.up || endOf(other) >= end);
-}
-
-/** The time at which a busy thread is expected to have done all that was sent to it; -Infinity if that is unknown. */
-function endOf({ batches }: Thread): number {
-  let end = batches[0]?.begunAt ?? -Infinity;
-  for (const { expectedMs } of batches) end += expectedMs === 0 ? -Infinity : expectedMs;
-  return end;
 }
 
 /** The share of a class for one thread, so that all threads that could help get some. */

@@ -10,7 +10,7 @@
 import { Flag } from '../../dag/compiled-dag.ts';
 import { accepts } from './eligibility.ts';
 import type { Command } from './commands.ts';
-import { expectedMs, mayFollow, settles, sureAfter } from './batching.ts';
+import { expectedMs, mayFollow, settles, sharedBatches, sureAfter } from './batching.ts';
 import { settlePromise } from './groups.ts';
 import { closeBatch, isIdle, openBatch } from './threads.ts';
 import { settleNeighbours } from './node-dependencies.ts';
@@ -200,8 +200,7 @@ class Gang {
 
   #isFull(i: number, part: number): boolean {
     const { runs, tuning } = this.#state;
-    // While there are other runs, no thread gets more work than those can wait for.
-    const most = runs.size > 1 ? Math.min(tuning.gangMs, 4 * tuning.batchMs) : tuning.gangMs;
+    const most = runs.size > 1 ? Math.min(tuning.gangMs, sharedBatches * tuning.batchMs) : tuning.gangMs;
     const ms = expectedMs(this.#state, this.#run, i, this.#batches[part]!.thread);
     return this.#booked[part]! > 0 && (this.#load[part]! + ms > most || this.#booked[part]! >= tuning.batchSize);
   }

@@ -14,6 +14,7 @@ export interface NewBatch {
   readonly holds?: boolean;
   readonly heads?: number;
   readonly expectedMs?: number;
+  readonly steady?: boolean;
   readonly exclusive?: boolean;
   readonly gang?: GangPart | null;
 }
@@ -33,6 +34,7 @@ export function newBatch(state: State, made: NewBatch): Batch {
     holds: made.holds ?? true,
     heads: made.heads ?? 0,
     expectedMs: made.expectedMs ?? 0,
+    steady: made.steady ?? false,
     begunAt: made.now,
     since: made.now,
     exclusive: made.exclusive ?? false,

@@ -113,6 +113,8 @@ export interface Batch {
   heads: number;
   /** The expected duration in ms; 0 if too little is known. */
   expectedMs: number;
+  /** Whether the durations of its functions are well known, so that a report of some of them can wait for more. */
+  readonly steady: boolean;
   /**
    * The earliest possible start of the batch, in ms: when it was sent, or when the batch before it on its thread ended.
    */
@@ -322,6 +324,10 @@ export interface Tuning {
   /** The amount of work in a batch. */
   readonly batchMs: number;
   /**
+   * The amount of work in a batch while a run has much more left, so that long functions do not cost a message each.
+   */
+  readonly longBatchMs: number;
+  /**
    * The maximum expected duration of a thread's current batch for which more is sent ahead. The wait does not matter for
    * longer work.
    */
@@ -359,6 +365,7 @@ export interface Tuning {
 export const defaultTuning: Tuning = {
   grace: 100,
   batchMs: 0.25,
+  longBatchMs: 12,
   aheadMs: 12,
   minMs: 0.02,
   batchSize: 1024,

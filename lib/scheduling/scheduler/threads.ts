@@ -83,6 +83,13 @@ export function isIdle(thread: Thread): boolean {
   return thread.up && !thread.killing && thread.batches.length === 0;
 }
 
+/** The time at which a thread is expected to have done all that was sent to it; -Infinity if that is unknown. */
+export function endOf({ batches }: Thread): number {
+  let end = batches[0]?.begunAt ?? -Infinity;
+  for (const { expectedMs } of batches) end += expectedMs === 0 ? -Infinity : expectedMs;
+  return end;
+}
+
 /**
  * Updates whether a thread may get a second batch, because its first is short, so that it need not wait for the
  * scheduler.

@@ -6,6 +6,7 @@ import { shortage } from '../resources/amounts.ts';
 import type { Cost } from '../../dag/types.ts';
 import { accepts } from './eligibility.ts';
 import { isAvailable } from './claims.ts';
+import { sharedBatches } from './batching.ts';
 import type { Command } from './commands.ts';
 import { isIdle } from './threads.ts';
 import { demandOf } from './ready.ts';
@@ -136,24 +137,22 @@ class Pass {
 }
 
 /**
- * Takes back gang work if no thread is idle and another run has none, because gangs occupy threads much longer than other
- * batches.
+ * Takes back work of a long batch if no thread is idle and another run has none. One batch at a time, because one thread
+ * may be enough.
  */
-export function breakUpGangs(state: State, out: Command[]): void {
-  if (state.ganged === 0 || !isAnyWithoutThreads(state)) return;
+export function breakUpLong(state: State, out: Command[]): void {
+  if (!isAnyWithoutThreads(state)) return;
   for (const batch of state.batches.values()) {
-    if (
-      batch.gang === null ||
-      batch.takingBack ||
-      batch.cancelled ||
-      batch.size - batch.done < 2 ||
-      batch.thread.batches[0] !== batch
-    )
-      continue;
+    if (batch.takingBack || batch.cancelled || !isDivisible(batch) || !isLong(state, batch)) continue;
     batch.takingBack = true;
-    out.push({ type: 'TakeBack', batch, count: batch.size - batch.done - 1 });
+    out.push({ type: 'TakeBack', batch, count: batch.size - batch.done - (waits(batch) ? 0 : 1) });
     return;
   }
+}
+
+/** Whether a batch occupies its thread for longer than other runs should wait. */
+function isLong({ tuning }: State, { gang, size, expectedMs }: Batch): boolean {
+  return gang !== null || (size > 1 && expectedMs > sharedBatches * tuning.batchMs);
 }
 
 /** Whether a run has ready functions but no thread. */

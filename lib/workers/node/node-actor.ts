@@ -152,6 +152,11 @@ export class NodeActor implements Running, NodeLink {
     return this.#threads[thread]?.address ?? -1;
   }
 
+  /** Sets the time from which on its threads report every function soon. */
+  reportFrom(at: number): void {
+    for (const thread of this.#threads) if (thread !== undefined) thread.reportFrom = at;
+  }
+
   /** Takes back up to `count` functions of a batch. @returns how many */
   takeBack(thread: number, batch: number, count: number): number {
     return this.#threads[thread]?.takeBack(batch, count) ?? 0;

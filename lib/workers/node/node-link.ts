@@ -30,6 +30,11 @@ export interface NodeLink extends Inspector {
   begun(thread: number, batch: number): number;
   /** The module that a thread imports now. Undefined where this is unknown. */
   importing?(thread: number): Importing | undefined;
+  /**
+   * Sets the time, by `performance.now()`, from which on it reports the functions of patient batches soon. Undefined
+   * where it always does.
+   */
+  reportFrom?(at: number): void;
   /** Connects two threads of one process, so that they can pass results to each other. */
   connect(thread: number, other: NodeLink, otherThread: number): void;
   /** The address by which other threads of its process know this one; -1: it is gone. */

@@ -39,6 +39,8 @@ export interface PoolThread {
   readonly port: MessagePort;
   readonly cursors: Int32Array;
   readonly programs: Int32Array;
+  /** See `ServeOptions`. */
+  readonly reportFrom: Float64Array;
   readonly control: Remote<Control>;
   /** Resolves when the thread is gone and every message it sent has arrived. */
   readonly ended: Promise<ThreadExit>;
@@ -132,6 +134,7 @@ export class ThreadPool {
     const cursors = new Int32Array(new SharedArrayBuffer(slots * Int32Array.BYTES_PER_ELEMENT));
     const { name, output, memoryBudget } = this.#settings;
     const programs = new Int32Array(new SharedArrayBuffer(programWords * Int32Array.BYTES_PER_ELEMENT));
+    const reportFrom = new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT));
     const closed = new Promise<void>((resolve) => data.port1.once('close', resolve));
     // The signal makes the task exclusive; aborting it ends only this thread.
     const assignment: Assignment = { worker: undefined };
@@ -143,6 +146,7 @@ export class ThreadPool {
         node: name,
         cursors,
         programs,
+        reportFrom,
         output,
         memoryBudget,
       },
@@ -166,6 +170,7 @@ export class ThreadPool {
       port: data.port1,
       cursors,
       programs,
+      reportFrom,
       control: proxy,
       ended,
       kill: () => killer.abort(),

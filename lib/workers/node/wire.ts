@@ -65,6 +65,8 @@ export const BatchFlag = {
   spans: 2,
   /** Some function takes the result of an earlier one of the same batch. */
   linked: 4,
+  /** Its reports may wait until there is more to report: see `ServeOptions.reportFrom`. */
+  patient: 8,
 } as const;
 
 /** What a tagged argument is. */
@@ -140,6 +142,11 @@ export interface ServeOptions {
   readonly cursors: Int32Array;
   /** Holds most programs. */
   readonly programs: Int32Array;
+  /**
+   * One number: the time in ms since the epoch from which on every function is reported soon, because some thread may
+   * run out of work. Until then, the reports of patient batches may wait.
+   */
+  readonly reportFrom: Float64Array;
   readonly output: Output;
   /** Bytes that results may hold; undefined: no limit. */
   readonly memoryBudget: number | undefined;

@@ -180,6 +180,11 @@ export class WorkerThread implements Running {
     return this.#codes.versions.filesOf(url);
   }
 
+  /** The time, by `performance.now()`, from which on it reports every function soon; see `ServeOptions`. */
+  set reportFrom(at: number) {
+    this.#poolThread.reportFrom[0] = performance.timeOrigin + at;
+  }
+
   /** Connects this thread and another, so that they can pass results to each other. */
   connect(other: WorkerThread): void {
     if (this.#connected.has(other)) return;

@@ -17,6 +17,8 @@ export interface Batch {
   readonly id: number;
   readonly slot: number;
   readonly announce: boolean;
+  /** Its reports may wait until there is more to report. */
+  readonly patient: boolean;
   /** Every function is timed individually. */
   readonly observed: boolean;
   /** See `wire.ts`. */
@@ -72,6 +74,7 @@ export function toBatch(message: readonly unknown[], programs: Int32Array, gang:
     announce,
     announceNext: announce,
     observed: announce || spans,
+    patient: (flags & BatchFlag.patient) !== 0,
     held,
     reader:
       typeof program === 'number' ? new Reader(programs, program, values, held) : new Reader(program, 0, values, held),

@@ -50,6 +50,7 @@ export interface ExecutorParts {
   readonly node: string;
   readonly cursors: Int32Array;
   readonly programs: Int32Array;
+  readonly reportFrom: Float64Array;
   readonly prints: { flush(): void }; // flushed before a function's end is reported
 }
 
@@ -113,8 +114,7 @@ export class Executor {
       if (batch.hasImports && hasNext(cursors, batch.slot) && !this.#importsSettled(batch)) return false;
       const index = beginNext(cursors, batch.slot);
       if (index < 0) break;
-      if (this.#watch.now - batch.flushedAt > batch.flushAfter || this.#watch.isLong(batch.reader.nextCode))
-        this.#flush(batch);
+      if (this.#isDue(batch)) this.#flush(batch);
       if (batch.exports !== null && this.#watch.now - this.#exportsSentAt > exportAfterMs) this.#sendExports();
       if (!this.#start(batch, index)) return false;
     }
@@ -125,6 +125,13 @@ export class Executor {
     // is free only now.
     if (batch.report.reported < batch.size) this.#post([FromThread.closed, batch.id]);
     return true;
+  }
+
+  /** Whether the results so far must be reported before the next function begins. */
+  #isDue(batch: Batch): boolean {
+    const { nextCode } = batch.reader;
+    if (batch.patient) return this.#watch.isDue(batch, nextCode, this.#parts.reportFrom[0]! - performance.timeOrigin);
+    return this.#watch.now - batch.flushedAt > batch.flushAfter || this.#watch.isLong(nextCode);
   }
 
   #flush(batch: Batch): void {

@@ -22,13 +22,14 @@ import { warmUp } from './invoke.ts';
 import { OutputCapture, redirectPrints } from './output-capture.ts';
 
 /** Piscina runs this once per thread. Resolves when the node has stopped the thread. */
-export function serve({ port, control, node, cursors, programs, output, memoryBudget }: ServeOptions): Promise<void> {
+export function serve(options: ServeOptions): Promise<void> {
+  const { port, control, node, cursors, programs, reportFrom, output, memoryBudget } = options;
   const { promise, resolve } = Promise.withResolvers<void>();
   const prints = new OutputCapture(
     () => executor.running(),
     (by, text) => port.postMessage([FromThread.print, ...by, text]),
   );
-  const executor: Executor = new Executor({ node, cursors, programs, prints }, (message, transfer) =>
+  const executor: Executor = new Executor({ node, cursors, programs, reportFrom, prints }, (message, transfer) =>
     port.postMessage(message, transfer),
   );
   // Node ends the thread after this event; here the error still has its class.

@@ -9,6 +9,9 @@ const groupSize = 8;
 // ms from which a function counts as long: finished results are reported before it begins.
 const minLongMs = 0.2;
 
+// Results of a patient batch are reported before they are this old, in ms.
+const holdMs = 12;
+
 export class Stopwatch {
   /** The last reading of the clock, in ms. The previous function ended then, so the next one begins. */
   now = 0;
@@ -35,6 +38,18 @@ export class Stopwatch {
   /** Whether functions of some code may be long. Unknown ones may. */
   isLong(code: number): boolean {
     return !(this.#last[code]! < minLongMs);
+  }
+
+  /**
+   * Whether the results of a patient batch must be reported before a function of some code begins.
+   *
+   * @param from when reports are urgent, by this thread's clock
+   */
+  isDue(batch: Batch, code: number, from: number): boolean {
+    const held = this.now - batch.flushedAt;
+    const end = held + (this.#last[code] ?? Infinity);
+    if (end > holdMs) return true;
+    return batch.flushedAt + end > from && (held > batch.flushAfter || this.isLong(code));
   }
 
   /** A function is about to begin. */
