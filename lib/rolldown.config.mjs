@@ -3,7 +3,7 @@
  * names alone. Packages stay imports.
  */
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'rolldown';
+import { defineConfig, rolldown } from 'rolldown';
 import { dts } from 'rolldown-plugin-dts';
 
 const modules = ['index', 'task', 'simulate', 'metrics', 'otel'];
@@ -16,10 +16,65 @@ const entries = [
   'hosts/transport/beacon/thread',
 ];
 
+const fileOf = (entry) => fileURLToPath(new URL(`./${entry}.ts`, import.meta.url));
+const external = /^(?![./]|\/)/;
+
+/**
+ * Takes Node's modules without importing them: an import reads every export, and so loads what stands behind those that
+ * load it when they are read, such as `fs.promises`. Some modules are loaded at the first call.
+ */
+const builtins = {
+  name: 'builtins',
+  transform(source, id) {
+    if (!id.endsWith('.ts')) return undefined;
+    const code = source.replace(/^import \{([^}]*)\} from '(node:[^']+)';$/gm, (whole, list, module) => {
+      const names = list
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '' && !name.startsWith('type '));
+      if (names.length === 0) return whole;
+      const taken = `process.getBuiltinModule('${module}')`;
+      const lines = '\n'.repeat(whole.split('\n').length - 1);
+      if (!lazy.has(module)) return `const { ${names.join(', ').replaceAll(' as ', ': ')} } = ${taken};${lines}`;
+      const late = names
+        .map((name) => name.split(' as '))
+        .map(([name, own = name]) => `${own} = (...args) => ${taken}.${name}(...args)`);
+      return `const ${late.join(', ')};${lines}`;
+    });
+    return code === source ? undefined : { code, map: null };
+  },
+};
+
+// Of these modules the library uses functions only.
+const lazy = new Set(['node:fs/promises']);
+
+/** The modules that an entry loads at once. */
+async function loadedBy(entry) {
+  const build = await rolldown({ input: { entry: fileOf(entry) }, platform: 'node', external, logLevel: 'silent' });
+  const { output } = await build.generate({ format: 'esm' });
+  const loaded = new Set();
+  const add = (chunk) => {
+    for (const id of chunk.moduleIds) loaded.add(id);
+    for (const file of chunk.imports) {
+      const next = output.find(({ fileName }) => fileName === file);
+      if (next !== undefined) add(next);
+    }
+  };
+  add(output.find(({ name, isEntry }) => isEntry && name === 'entry'));
+  await build.close();
+  return loaded;
+}
+
+// What is loaded together is one file: a thread loads one beside its entry, the library two.
+const [inThreads, inCommand, inLibrary] = await Promise.all(
+  ['workers/node/worker/serve', 'cli/main', 'index'].map(loadedBy),
+);
+
 const code = defineConfig({
-  input: Object.fromEntries(entries.map((entry) => [entry, fileURLToPath(new URL(`./${entry}.ts`, import.meta.url))])),
+  input: Object.fromEntries(entries.map((entry) => [entry, fileOf(entry)])),
   platform: 'node',
-  external: /^(?![./]|\/)/,
+  external,
+  plugins: [builtins],
   // One file knows where the others are, and must therefore stay where it is.
   output: {
     dir: fileURLToPath(new URL('../dist/', import.meta.url)),
@@ -34,6 +89,9 @@ const code = defineConfig({
       groups: [
         { name: 'package-files', test: /core\/package-files\.ts$/ },
         { name: 'node-version', test: /core\/node-version\.ts$/ },
+        { name: 'thread', test: (id) => inThreads.has(id) && !entries.some((entry) => id === fileOf(entry)) },
+        { name: 'command', test: (id) => inCommand.has(id) && inLibrary.has(id) },
+        { name: 'library', test: (id) => inLibrary.has(id) && id !== fileOf('index') },
       ],
     },
   },
