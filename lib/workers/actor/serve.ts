@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { findObstacle } from '../../core/serializable.ts';
+import { importCached } from '../code/compile-cache.ts';
 import { type FileMark, firstChanged } from '../code/file-mark.ts';
 import { fromValueWire, toValueWire, type ValueWire } from '../store/value-wire.ts';
 import type { ActorStart, Answer, FromActor, Reply, ToActor } from './wire.ts';
@@ -34,7 +35,8 @@ async function make({ url, module, export: name, files, args, snapshot }: ActorS
   await refuseChanged(module, files);
   let exports: Record<string, unknown>;
   try {
-    exports = (await import(url)) as Record<string, unknown>;
+    const names = [url, ...files.map(({ path }) => path)];
+    exports = await importCached(names, () => import(url) as Promise<Record<string, unknown>>);
   } catch (cause) {
     const { moduleError } = await import('../code/module-error.ts');
     throw await moduleError(module, url, cause);

@@ -2,6 +2,7 @@
  * The imports of a thread. It reports each before and after, so that a thread stuck in one can be found and ended. It
  * compares modules with the announced versions, so that no two threads run different ones.
  */
+import { importCached } from '../../code/compile-cache.ts';
 import { type FileMark, firstChanged } from '../../code/file-mark.ts';
 import { FromThread } from '../wire.ts';
 
@@ -36,7 +37,8 @@ export class Imports {
     this.#post([FromThread.importing, module]);
     let exports: Record<string, unknown>;
     try {
-      exports = await this.#import(url, module);
+      const names = [url, ...files.map(({ path }) => path)];
+      exports = await importCached(names, () => this.#import(url, module));
     } finally {
       this.#post([FromThread.imported, module]);
     }
