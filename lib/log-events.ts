@@ -34,8 +34,10 @@ type LoggedType = Exclude<EventType, 'attempts'>;
 
 const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
   'run:started': 'info',
+  'run:resumed': 'info',
   'run:finished': 'info',
   'run:failed': 'error',
+  'function:restored': 'trace',
   'function:ready': 'trace',
   'function:started': 'debug',
   'function:finished': 'debug',

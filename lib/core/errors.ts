@@ -31,7 +31,11 @@ export const errorCodes = {
   NODE_DOWN: 'a node is gone and no other can take its place',
   ABORTED: 'the run was aborted by its signal',
   RUN_TIMEOUT: 'the run took longer than its timeout',
-  RUN_CONFLICT: 'a run with this `runId` is under way',
+  RUN_CONFLICT: 'a run with this `runId` is under way, or the journal has another DAG under it',
+  JOURNAL_FAILED: 'the journal cannot be opened, read or written',
+  FENCED: 'another process has taken over the run, because this one seemed to be gone',
+  FUNCTION_IN_DOUBT:
+    'a function that is not idempotent had started when the process of its run died, and may have taken effect',
   NOT_FOUND: 'there is no such value, location, node, run or context',
   RESULT_TIMEOUT: 'a result did not appear in time',
   ACTOR_NOT_FOUND: 'no actor has this name',

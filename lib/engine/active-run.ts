@@ -7,6 +7,7 @@ import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { RunResults } from '../workers/store/run-results.ts';
 import { Literals } from './literal-cache.ts';
 import type { ResolvedCode } from './module-resolver.ts';
+import type { RunRecorder } from './run-recorder.ts';
 import type { RunIds } from './run-ids.ts';
 import type { Progress } from '../events/progress.ts';
 
@@ -16,6 +17,8 @@ export interface RunRequest {
   readonly settings: RunSettings;
   readonly code: ResolvedCode;
   readonly onProgress: ((progress: Progress) => void) | undefined;
+  /** Records the run in the journal; undefined for a run that is not durable. */
+  readonly recorder?: RunRecorder | undefined;
 }
 
 let lastSerial = 0;

@@ -10,8 +10,8 @@ import type { BatchReport, Question } from '../workers/node/thread-messages.ts';
 import type { NodeEvents, NodeLink } from '../workers/node/node-link.ts';
 import type { Command } from '../scheduling/scheduler/commands.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
-import { hasLost, isContested } from '../scheduling/scheduler/race.ts';
-import type { Event } from '../scheduling/scheduler/events.ts';
+import { hasLost, isContested, isWanted } from '../scheduling/scheduler/race.ts';
+import type { Event, Exception } from '../scheduling/scheduler/events.ts';
 import { handle } from '../scheduling/scheduler/machine.ts';
 import { endOf } from '../scheduling/scheduler/threads.ts';
 import { type Batch, createState, type Run, type State, type Tuning } from '../scheduling/scheduler/state.ts';
@@ -26,6 +26,7 @@ import { toRunError } from './run-errors.ts';
 import { CostModel } from '../scheduling/costs/cost-model.ts';
 import { measuredIn } from './measurements.ts';
 import { Observer, type Publisher } from './event-publisher.ts';
+import type { RunRecorder } from './run-recorder.ts';
 import { Timers } from './timers.ts';
 import { type Exchange, resultsOn, Travel } from './remote-results.ts';
 import { type Happening, Sender } from './sender.ts';
@@ -234,6 +235,7 @@ export class Driver {
     this.#runs.set(active.id, active);
     for (const code of settings.codes) this.state.estimates[code] ??= this.#learned.estimateOf(code);
     this.#observer.publish('run:started', () => ({ ...active.ids, functions: plan.size }));
+    if (settings.restored !== undefined) this.#observer.resumed(active, settings.restored);
     this.#feed({ type: 'RunSubmitted', run: active.id, plan, settings });
     active.run ??= this.state.runs.get(active.id);
   }
@@ -322,12 +324,14 @@ export class Driver {
       case 'Ready':
         return this.#observer.ready(command.run, command.index);
       case 'Retry':
+        this.#recorderOf(command.run)?.failedAttempt(command.failed.index);
         return this.#observer.retried(command.run, command.failed, command.delay);
       case 'Speculated':
         return this.#observer.speculated(command.batch, command.index);
       case 'Skipped':
         return this.#observer.skipped(command.run, command.index);
       case 'Failed':
+        this.#recorderOf(command.run)?.failedForGood(command.failed.index);
         return this.#observer.failed(command.run, command.failed);
       case 'FinishRun':
         return this.#finish(command.run);
@@ -367,6 +371,8 @@ export class Driver {
     const { exceptions, lost, remote, large, falsy } = takeIn(batch, active.results, report, this.#memory?.budget);
     const isTold = exceptions.length === 0 || !isContested(batch); // otherwise the function continues elsewhere
     if (!batch.timedOut && isTold) this.#observer.ended(batch, report, exceptions);
+    if (active.request.recorder !== undefined && !batch.timedOut)
+      active.request.recorder.finished(withResult(batch, report, exceptions), batch.thread.node.name, active.results);
     const durations = measuredIn(batch, report, { exceptions, large }, this.#learned);
     const { price } = this.#nodes.get(batch.thread.node.name)!.settings;
     if (price !== undefined)
@@ -414,6 +420,10 @@ export class Driver {
       durations: [],
       random: 0,
     });
+  }
+
+  #recorderOf(run: Run): RunRecorder | undefined {
+    return this.#runs.get(run.id)?.request.recorder;
   }
 
   /** The run may have ended during a transfer, and another may have its id. */
@@ -465,4 +475,15 @@ export class Driver {
     }));
     active.fail(error);
   }
+}
+
+/** The functions of a report that have a result. */
+function withResult(batch: Batch, { first, count }: BatchReport, exceptions: readonly Exception[]): number[] {
+  const functions: number[] = [];
+  let next = 0;
+  for (let at = first; at < first + count; at++) {
+    if (exceptions[next]?.index === at) next++;
+    else if (isWanted(batch, batch.functions[at]!)) functions.push(batch.functions[at]!);
+  }
+  return functions;
 }

@@ -173,6 +173,13 @@ export class Observer {
     }));
   }
 
+  /** A run begins with functions that an earlier process has done, by the node of each. */
+  resumed({ ids, request: { plan } }: ActiveRun, restored: ReadonlyMap<number, string>): void {
+    this.publish('run:resumed', () => ({ ...ids, functions: plan.size, restored: restored.size }));
+    for (const [i, node] of restored)
+      this.publish('function:restored', () => ({ ...ids, functionId: plan.entries[i]!.id, node }));
+  }
+
   /** Results are lost. */
   lost(run: Run, indexes: readonly number[]): void {
     for (const i of indexes) this.publish('result:lost', () => ofFunction(run, i));

@@ -11,6 +11,7 @@ import type { ActiveRun } from './active-run.ts';
 import { type MessageSource, toOutgoing } from './batch-encoder.ts';
 import type { Travel } from './remote-results.ts';
 import { blame } from './unsendable.ts';
+import { isOnce } from '../scheduling/scheduler/once.ts';
 
 /** An event without its time. */
 export type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
@@ -46,8 +47,9 @@ export class Sender {
     if (state.batches.get(batch.id) !== batch) return; // its thread has gone down since the decision
     const absent =
       state.isSpread && batch.thread.node.host === 0 ? travel!.absent(batch, runs.get(batch.run.id)!.results) : [];
-    if (absent.length === 0) this.#sendNow(batch);
-    else void this.#sendWhenThere(batch, absent);
+    const recording = this.#recordStart(batch);
+    if (absent.length === 0 && recording === undefined) this.#sendNow(batch);
+    else void this.#sendWhenThere(batch, absent, recording);
   }
 
   takeBack(batch: Batch, count: number): void {
@@ -90,16 +92,26 @@ export class Sender {
     return this.#parts.nodes.get(thread.node.name)!;
   }
 
+  /** A function that is not idempotent starts only when that is recorded, so that a resumed run knows of it. */
+  #recordStart({ run, functions, thread }: Batch): Promise<void> | undefined {
+    const { recorder } = this.#parts.runs.get(run.id)!.request;
+    if (recorder === undefined) return undefined;
+    const once = functions.filter((i) => isOnce(run.plan, i));
+    return once.length === 0 ? undefined : recorder.starting(once, thread.node.name);
+  }
+
   /** Fetches the inputs from other hosts first. Inputs that cannot be fetched are lost. */
-  async #sendWhenThere(batch: Batch, absent: readonly number[]): Promise<void> {
+  async #sendWhenThere(batch: Batch, absent: readonly number[], recording: Promise<void> | undefined): Promise<void> {
     const { state, runs, travel, bring, onLost } = this.#parts;
     const active = runs.get(batch.run.id)!;
     this.#waiting.add(batch);
     const ends = await Promise.allSettled(absent.map((i) => bring(active, i)));
+    // When it cannot be recorded, the run ends, and with it the batch.
+    if ((await recording?.then(isOk, isNotOk)) === false) return;
     const failed = absent.filter((_, k) => ends[k]!.status === 'rejected');
     const isWanted = this.#waiting.delete(batch) && state.batches.get(batch.id) === batch;
     // Inputs that were lost meanwhile and are being recomputed are missing, too.
-    if (isWanted && travel!.isComplete(batch, active.results)) return this.#sendNow(batch);
+    if (isWanted && (absent.length === 0 || travel!.isComplete(batch, active.results))) return this.#sendNow(batch);
     if (isWanted) this.#takenBack(batch, batch.size);
     onLost(active, failed);
   }
@@ -171,3 +183,6 @@ export class Sender {
     });
   }
 }
+
+const isOk = (): boolean => true;
+const isNotOk = (): boolean => false;

@@ -45,6 +45,8 @@ export interface SpanColumns {
 
 export type HandoffEvent =
   | (OfRun & { readonly type: 'run:started'; readonly functions: number })
+  /** A run of the journal goes on, without the functions that were recorded as done. Follows `run:started`. */
+  | (OfRun & { readonly type: 'run:resumed'; readonly functions: number; readonly restored: number })
   | (OfRun & {
       readonly type: 'run:finished';
       readonly functions: number;
@@ -52,6 +54,8 @@ export type HandoffEvent =
       readonly durationMs: number;
     })
   | (OfRun & { readonly type: 'run:failed'; readonly error: unknown; readonly durationMs: number })
+  /** The function is done by an earlier process of its run, on this node. */
+  | (OfFunction & { readonly type: 'function:restored'; readonly node: string })
   /** All inputs of the function are available. */
   | (OfFunction & { readonly type: 'function:ready' })
   | (OfAttempt & { readonly type: 'function:started'; readonly thread: number })
@@ -169,8 +173,10 @@ export type EventOf<Type extends EventType> = Extract<HandoffEvent, { readonly t
 /** All event types. */
 export const eventTypes = [
   'run:started',
+  'run:resumed',
   'run:finished',
   'run:failed',
+  'function:restored',
   'function:ready',
   'function:started',
   'function:finished',

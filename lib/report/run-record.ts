@@ -83,6 +83,13 @@ export class RunRecord {
         this.endedAt = event.at;
         this.error = messageOf(event.error);
         return;
+      case 'function:restored': {
+        const i = this.index.get(event.functionId);
+        if (i === undefined || this.fate[i] === Fate.done) return;
+        this.fate[i] = Fate.done;
+        this.done++;
+        return;
+      }
       case 'attempts':
         return this.#spans(event);
       case 'function:retrying':

@@ -19,6 +19,9 @@ import { Modules } from '../engine/module-resolver.ts';
 import { HandoffOverview, type Overview } from './overview.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 import type { ResolvedOptions } from './options/handoff-options.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
+import { locate } from '../workers/code/locate.ts';
+import type { CodeVersions } from '../workers/code/versions.ts';
 import { Runner } from './runner.ts';
 import { RuntimeTree } from './supervision-tree.ts';
 import { Values } from './values.ts';
@@ -141,6 +144,7 @@ export function assemble(
     modules: new Modules(codes),
     tree,
     learned: costs.learned,
+    hashesOf: (plan) => hashesOf(plan, codes.versions),
   });
   const values = new Values({ registry, store, driver, hosts, nodeNames: () => tree.nodeNames });
   const overview = new HandoffOverview({
@@ -152,4 +156,12 @@ export function assemble(
     monitor: () => monitor,
   });
   return { driver, store, tree, runner, actors, memory, values, monitor, hosts, overview, dashboard, costs };
+}
+
+/** The hash of each module of a plan, with everything that it imports. */
+function hashesOf({ codes, predicates }: CompiledDag, versions: CodeVersions): Record<string, string> {
+  const hashes: Record<string, string> = {};
+  for (const code of [...codes, ...predicates])
+    if (!('source' in code)) hashes[code.module] ??= versions.of(locate(code.module)).hash;
+  return hashes;
 }

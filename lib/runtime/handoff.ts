@@ -1,4 +1,5 @@
 /** The public class: start, execute, inspect, store, stop. */
+import { nanoid } from 'nanoid';
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { ActorRef } from '../workers/actor/ref.ts';
 import { toDag, toValueDag } from '../dag/accept.ts';
@@ -19,12 +20,14 @@ import { type CostModelJson, toJson } from '../engine/cost-json.ts';
 import { type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options/handoff-options.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import type { Call } from './runner.ts';
+import type { DurableRuns, RunFilter, RunHandle, RunSummary } from './durable-runs.ts';
+import type { ResolvedJournal } from './options/journal-options.ts';
 import type { ExecuteResult } from './run-result.ts';
 import type { Overview } from './overview.ts';
 import { StoreAccess } from './store-access.ts';
 import type { Values } from './values.ts';
 import type { PlanOptions, PlanResult } from './plan-preview.ts';
-import { collecting, type ExecuteOptions } from './options/execute-options.ts';
+import { checkExecuteOptions, collecting, type ExecuteOptions } from './options/execute-options.ts';
 import { checkOptions, invalidOption, rules } from '../core/schema.ts';
 
 /** `Handoff.start` with scheduler tuning; for specs and benchmarks. */
@@ -82,6 +85,7 @@ export class Handoff extends StoreAccess {
       const resolved = resolveOptions(options);
       const handoff = new Handoff(resolved, tuning, resolved.transport && (await import('./other-hosts.ts')));
       await handoff.#alive.during(() => handoff.#start());
+      if (resolved.journal !== undefined) await handoff.#alive.during(() => handoff.#openJournal(resolved.journal!));
       return handoff;
     };
   }
@@ -91,6 +95,26 @@ export class Handoff extends StoreAccess {
     await tree.start(this.#options.nodes);
     try {
       await hosts?.cluster.joined();
+    } catch (error) {
+      await this.stop({ drain: false });
+      throw error;
+    }
+  }
+
+  async #openJournal({ open, maxResultBytes }: ResolvedJournal): Promise<void> {
+    const { runner } = this.#parts;
+    try {
+      const { DurableRuns } = await import('./durable-runs.ts');
+      runner.durableRuns = new DurableRuns({
+        journal: await open(),
+        maxResultBytes,
+        orchestrate: this.#options.orchestrate,
+        compile: (dag) => runner.compile(dag),
+        start: (ids, dag, options, durable, retained) =>
+          this.#alive.during(() => runner.own(ids, dag, options, durable, retained)),
+        abort: (ids) => runner.abort(ids.runId, cancelled(ids)),
+        closing: () => this.#stopping !== undefined,
+      });
     } catch (error) {
       await this.stop({ drain: false });
       throw error;
@@ -120,6 +144,7 @@ export class Handoff extends StoreAccess {
 
   async #stopAll(gently: boolean): Promise<void> {
     await Promise.all([this.#parts.runner.drained(), gently && this.#parts.hosts?.leave()]);
+    await this.#parts.runner.durableRuns?.close();
     await this.#parts.tree.stop();
     await this.#parts.memory.stop();
     this.removeAllListeners();
@@ -180,6 +205,87 @@ export class Handoff extends StoreAccess {
       retained: false,
     });
     return own.pick(results) as Resolved<Out>;
+  }
+
+  /**
+   * Records a DAG in the journal. It then runs here, or in another process that uses the journal.
+   *
+   * @param dag a DAG in either form
+   * @param options as for `execute`; a `signal`, an allocator and callbacks are not recorded
+   * @returns a handle, once the run cannot be lost
+   * @throws `INVALID_OPTION` without a journal; `RUN_CONFLICT` when the journal has another DAG under the `runId`;
+   *   `JOURNAL_FAILED`; the errors of `dag.validate()`
+   */
+  async submit(dag: Dag, options: ExecuteOptions = {}): Promise<RunHandle> {
+    return this.#busy(async () => {
+      checkExecuteOptions('submit', options);
+      const own = toDag('submit', dag);
+      const ids = { runId: options.runId ?? nanoid(), dagId: own.id };
+      return this.#awaited(await this.#durable('submit').submit(ids, own, options));
+    });
+  }
+
+  /**
+   * A handle of a run in the journal, whichever process it runs in.
+   *
+   * @throws `NOT_FOUND` when there is no such run; `INVALID_OPTION` without a journal; `JOURNAL_FAILED`
+   */
+  async attach(runId: string): Promise<RunHandle> {
+    return this.#busy(async () => this.#awaited(await this.#durable('attach').attach(runId)));
+  }
+
+  /**
+   * The runs of the journal, the newest first.
+   *
+   * @param filter `state`; `limit`, default 100; `before`, in ms since the epoch
+   * @throws `INVALID_OPTION` without a journal; `JOURNAL_FAILED`
+   */
+  async runs(filter: RunFilter = {}): Promise<RunSummary[]> {
+    return this.#busy(() => this.#durable('runs').list(filter));
+  }
+
+  /**
+   * Cancels a run of the journal, wherever it runs.
+   *
+   * @returns false when it has ended already
+   * @throws `NOT_FOUND` when there is no such run; `INVALID_OPTION` without a journal; `JOURNAL_FAILED`
+   */
+  async cancel(runId: string): Promise<boolean> {
+    return this.#busy(() => this.#durable('cancel').cancel(runId));
+  }
+
+  /**
+   * Continues a run of the journal that has failed, without what is recorded as done.
+   *
+   * @param runId the run
+   * @param decisions about functions in doubt (`FUNCTION_IN_DOUBT`): those in `retry` run again; those in `results`
+   *   have had this result
+   * @returns a handle of the run
+   * @throws `NOT_FOUND` when there is no such run or function; `INVALID_OPTION` without a journal; `JOURNAL_FAILED`
+   */
+  async resume(
+    runId: string,
+    decisions: { readonly retry?: readonly string[]; readonly results?: Readonly<Record<string, unknown>> } = {},
+  ): Promise<RunHandle> {
+    const { retry = [], results = {} } = decisions;
+    return this.#busy(async () =>
+      this.#awaited(await this.#durable('resume').resume(runId, retry, new Map(Object.entries(results)))),
+    );
+  }
+
+  /** A handle whose result keeps the process alive while somebody awaits it. */
+  #awaited(handle: RunHandle): RunHandle {
+    return { ...handle, result: () => this.#busy(() => handle.result()) };
+  }
+
+  #durable(where: string): DurableRuns {
+    const runs = this.#parts.runner.durableRuns;
+    if (runs !== undefined) return runs;
+    throw new HandoffError(
+      'INVALID_OPTION',
+      `${where}() needs a journal: Handoff.start({ journal: { type: 'sqlite', path: '.handoff' } }).`,
+      { option: 'journal' },
+    );
   }
 
   /**
@@ -421,4 +527,8 @@ export class Handoff extends StoreAccess {
 
 function stopped(ids?: RunIds): HandoffError {
   return new HandoffError('STOPPED', 'This Handoff has been stopped.', { ...ids });
+}
+
+function cancelled({ runId, dagId }: RunIds): HandoffError {
+  return new HandoffError('ABORTED', `The run ${JSON.stringify(runId)} was cancelled.`, { runId, dagId });
 }

@@ -1,6 +1,6 @@
 /** The result of a finished run. */
 import { setKey } from '../workers/store/run-results.ts';
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { Run } from '../scheduling/scheduler/state.ts';
 import type { ActiveRun } from '../engine/active-run.ts';
 
 export interface RunStats {
@@ -10,6 +10,8 @@ export interface RunStats {
   readonly functions: number;
   /** Functions that were skipped. */
   readonly skipped: number;
+  /** How many of them an earlier process of the run had done. */
+  readonly restored: number;
   /** Failed attempts that were retried. */
   readonly retries: number;
   /** Slow functions for which a second attempt was started; see `speculate`. */
@@ -50,12 +52,13 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
     results: active.results.toRecord(run.settings.kept),
     // Lazy: for small functions, building this record is a large part of the cost of a run.
     get allocations() {
-      return (allocations ??= toAllocations(plan, node, nodeName));
+      return (allocations ??= toAllocations(run, nodeName));
     },
     stats: {
       durationMs: performance.now() - startedAt,
       functions: plan.size - run.skipped,
       skipped: run.skipped,
+      restored: run.settings.restored?.size ?? 0,
       retries: run.retries,
       speculated: run.copies.started,
       speculatedWon: run.copies.won,
@@ -65,12 +68,11 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
   };
 }
 
-function toAllocations(
-  plan: CompiledDag,
-  node: Int32Array,
-  nodeName: (index: number) => string,
-): Record<string, string> {
+function toAllocations({ plan, node, settings }: Run, nodeName: (index: number) => string): Record<string, string> {
   const record: Record<string, string> = {};
-  for (let i = 0; i < plan.size; i++) if (node[i]! >= 0) setKey(record, plan.entries[i]!.id, nodeName(node[i]!));
+  for (let i = 0; i < plan.size; i++) {
+    const name = settings.restored?.get(i) ?? (node[i]! >= 0 ? nodeName(node[i]!) : undefined);
+    if (name !== undefined) setKey(record, plan.entries[i]!.id, name);
+  }
   return record;
 }

@@ -36,6 +36,8 @@ import {
 } from './plan-preview.ts';
 import { costsOf, inLearnedOrder, knownOf } from '../engine/plan-costs.ts';
 import type { RunIds } from '../engine/run-ids.ts';
+import type { DurableRun } from './durable-run.ts';
+import type { DurableRuns } from './durable-runs.ts';
 import { RunGuard } from './run-guard.ts';
 import { checkExecuteOptions, type ExecuteOptions, keptOf } from './options/execute-options.ts';
 import type { RuntimeTree } from './supervision-tree.ts';
@@ -49,6 +51,8 @@ export interface RunnerParts {
   readonly tree: RuntimeTree;
   readonly hosts: Hosts | undefined;
   readonly learned: CostModel;
+  /** The hash of each module of a plan, with everything that it imports. */
+  readonly hashesOf: (plan: CompiledDag) => Readonly<Record<string, string>>;
 }
 
 /** How a run was requested. */
@@ -70,6 +74,8 @@ interface Asked {
   readonly hereOnly: boolean;
   readonly retained: boolean;
   readonly startedAt: number;
+  /** Of a run that is recorded. */
+  readonly durable?: DurableRun | undefined;
 }
 
 interface UnderWay {
@@ -84,6 +90,8 @@ export class Runner {
   /** All runs that have been requested and have not ended, by id. */
   readonly #underWay = new Map<string, UnderWay>();
   #reloading: Promise<void> | undefined;
+  /** Undefined without a journal. */
+  durableRuns: DurableRuns | undefined;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -131,6 +139,8 @@ export class Runner {
       const plan = this.#compile(dag, hereOnly);
       if (this.#reloading !== undefined) await this.#reloading.catch(() => {});
       const ids: RunIds = { runId: options.runId ?? nanoid(), dagId: plan.dagId };
+      if (this.durableRuns !== undefined && options.durable !== false && !hereOnly)
+        return await this.durableRuns.execute(ids, dag, options, retained);
       if (this.#underWay.has(ids.runId)) {
         throw new HandoffError(
           'RUN_CONFLICT',
@@ -142,6 +152,36 @@ export class Runner {
     } catch (error) {
       throw withSite(error, site.stack);
     }
+  }
+
+  /** Runs a DAG that is recorded, and of which this process is the owner. */
+  async own(
+    ids: RunIds,
+    dag: Dag,
+    options: ExecuteOptions,
+    durable: DurableRun,
+    retained: boolean,
+  ): Promise<ExecuteResult> {
+    const startedAt = performance.now();
+    return this.#track({
+      ids,
+      plan: this.#compile(dag, false),
+      options,
+      hereOnly: false,
+      retained,
+      startedAt,
+      durable,
+    });
+  }
+
+  /** Compiles a DAG for a run on all hosts. Throws like `execute` before any function starts. */
+  compile(dag: Dag): CompiledDag {
+    return this.#compile(dag, false);
+  }
+
+  /** Ends a run that is under way here. */
+  abort(runId: string, reason: HandoffError): void {
+    this.#underWay.get(runId)?.guard.end(reason);
   }
 
   /**
@@ -296,7 +336,7 @@ export class Runner {
   }
 
   async #runPlan(
-    { ids, plan, options, hereOnly, retained, startedAt }: Asked,
+    { ids, plan, options, hereOnly, retained, startedAt, durable }: Asked,
     guard: RunGuard,
   ): Promise<ExecuteResult> {
     const { driver, store, registry, modules, tree, hosts } = this.#parts;
@@ -308,10 +348,17 @@ export class Runner {
       planned === undefined && driver.state.isSpread && !hereOnly
         ? homesOf(plan, { nodes: this.#nodes(false), ...costsOf(plan, code, this.#parts.learned) })
         : undefined;
+    const own = this.#settings(plan, code, options, { hereOnly, planned });
+    const begun =
+      durable &&
+      (await guard.race(
+        durable.begin(plan, this.#parts.hashesOf(plan), own.kept, (error) => driver.abort(ids.runId, error)),
+      ));
     const settings = {
-      ...this.#settings(plan, code, options, { hereOnly, planned }),
+      ...own,
       hereOnly,
       ...(home !== undefined && { home }),
+      ...(begun !== undefined && begun.done.size > 0 && { restored: begun.done }),
     };
     const active = driver.createRun(
       {
@@ -320,9 +367,11 @@ export class Runner {
         settings,
         code,
         onProgress: options.onProgress,
+        recorder: begun?.recorder,
       },
       () => tree.whyStopped(ids),
     );
+    for (const [i, value] of begun?.results ?? []) active.results.put(i, value);
     store.open(ids.runId, ids.dagId, active.results);
     registry.open(
       ids.runId,
@@ -341,7 +390,9 @@ export class Runner {
     guard.check();
     try {
       await active.ended;
-      return toResult(active, startedAt, (index) => driver.state.nodes[index]!.name);
+      const result = toResult(active, startedAt, (index) => driver.state.nodes[index]!.name);
+      await durable?.finished(result.stats);
+      return result;
     } finally {
       this.#close(active, retained);
     }

@@ -52,8 +52,10 @@ const onThread = { ...ofAttempt, thread: whole };
 /** Checks by event type, one per field. Errors and logged values are checked separately. */
 export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
   'run:started': { ...ofRun, functions: whole },
+  'run:resumed': { ...ofRun, functions: whole, restored: whole },
   'run:finished': { ...ofRun, functions: whole, retries: whole, durationMs: duration },
   'run:failed': { ...ofRun, error: any, durationMs: duration },
+  'function:restored': onNode,
   'function:ready': ofFunction,
   'function:started': onThread,
   'function:finished': { ...onThread, durationMs: duration },

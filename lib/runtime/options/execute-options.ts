@@ -13,8 +13,13 @@ import {
 import { checkOptions, rules, type Schema } from '../../core/schema.ts';
 
 export interface ExecuteOptions {
-  /** The id of the run, for `getResult`, `explain` and events. Default: a random one. */
+  /**
+   * The id of the run, for `getResult`, `explain` and events. Default: a random one. With a journal, a run of this id
+   * that has ended gives its recorded outcome, and one that has not is continued or awaited.
+   */
   readonly runId?: string | undefined;
+  /** Whether the run is recorded. Default true with a journal; without one it has no effect. */
+  readonly durable?: boolean | undefined;
   /** How functions are placed. Default: the strategy of `Handoff.start`. */
   readonly allocationStrategy?: AllocationStrategy | undefined;
   /**
@@ -60,6 +65,7 @@ export interface ExecuteOptions {
 
 const schema: Schema<ExecuteOptions> = {
   runId: { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' },
+  durable: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
   allocationStrategy: strategyRule,
   deadline: rules.positiveMilliseconds,
   maxRetries: rules.whole,

@@ -24,6 +24,7 @@ import {
   resolveLimits,
 } from '../../scheduling/resources/limits.ts';
 import { checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from '../../core/schema.ts';
+import { journalExpected, type JournalOptions, resolveJournal, type ResolvedJournal } from './journal-options.ts';
 import { type ResolvedTransport, resolveTransport, type TransportOptions } from './transport-options.ts';
 
 /** A node of this host. */
@@ -113,6 +114,13 @@ export interface HandoffOptions {
    * kept. Default: each Handoff begins with nothing, and learns.
    */
   readonly costModel?: CostModelOptions | undefined;
+  /** Where runs are recorded, so that they outlive this process. Default none: a run ends with its process. */
+  readonly journal?: JournalOptions | undefined;
+  /**
+   * Whether this process takes up runs of the journal that wait or whose process is gone, if it has their modules.
+   * Default true with a journal.
+   */
+  readonly orchestrate?: boolean | undefined;
 }
 
 export interface ResolvedOptions {
@@ -133,6 +141,8 @@ export interface ResolvedOptions {
   readonly allowSource: boolean;
   readonly dashboard: ResolvedDashboard | undefined;
   readonly costModel: CostModelOptions;
+  readonly journal: ResolvedJournal | undefined;
+  readonly orchestrate: boolean;
 }
 
 const strategyRule: Rule = { expected: strategyExpected, holds: isStrategy };
@@ -174,6 +184,8 @@ const schema: Schema<HandoffOptions> = {
   },
   dashboard: { expected: dashboardExpected, holds: isRecord },
   costModel: { expected: costModelExpected, holds: isRecord },
+  journal: { expected: journalExpected, holds: isRecord },
+  orchestrate: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
 };
 
 const costModelSchema: Schema<CostModelOptions> = {
@@ -237,6 +249,8 @@ export function resolveOptions(options: HandoffOptions): ResolvedOptions {
     allowSource: options.allowSource ?? false,
     dashboard: options.dashboard === undefined ? undefined : resolveDashboard(options.dashboard),
     costModel: options.costModel ?? {},
+    journal: options.journal === undefined ? undefined : resolveJournal(options.journal),
+    orchestrate: options.orchestrate ?? true,
   };
 }
 

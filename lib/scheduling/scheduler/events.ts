@@ -143,6 +143,8 @@ export interface RunSettings {
   readonly keepGoing: boolean;
   /** Whether the run uses only nodes of this host. */
   readonly hereOnly?: boolean;
+  /** Functions that an earlier process has done, and the name of the node of each. Default: none. */
+  readonly restored?: ReadonlyMap<number, string>;
   /** The functions whose results the run keeps to its end; null for all. */
   readonly kept: Uint8Array | null;
   readonly strategy: Strategy;

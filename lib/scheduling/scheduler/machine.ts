@@ -23,6 +23,7 @@ import { dispatch } from './dispatch.ts';
 import type { Event, EventOf, StartedCount } from './events.ts';
 import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
 import { unbindGroups } from './groups.ts';
+import { restore } from './restored.ts';
 import { threadDown, threadUp, noteProgress, shorten } from './threads.ts';
 import { resultsLost } from './lineage.ts';
 import { enqueue, makeReady } from './ready.ts';
@@ -114,7 +115,9 @@ function runSubmitted(state: State, { run: id, plan, settings, now }: EventOf<'R
   const run = createRun(state, id, plan, settings, now);
   state.runs.set(id, run);
   if (mayBeCopied(run)) state.speculation.runs++;
-  for (let i = 0; i < plan.size; i++) if (run.missing[i] === 0) makeReady(state, run, i, out);
+  if (settings.restored !== undefined) restore(state, run, settings.restored);
+  for (let i = 0; i < plan.size; i++)
+    if (run.missing[i] === 0 && run.status[i] === Status.waiting) makeReady(state, run, i, out);
   noteIfOver(state, run);
 }
 

@@ -1,0 +1,194 @@
+/**
+ * Records what happens to a run in its journal. What happens in one turn of the event loop becomes one chunk, and while
+ * a chunk is being written the next one collects. Only the end of a run, and the start of a function that is not
+ * idempotent, wait until they are recorded.
+ */
+import { hash } from 'node:crypto';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
+import { encodeChunk } from '../journal/codec.ts';
+import type { Change, Claim, Journal } from '../journal/journal.ts';
+import type { Ended, Finished, RunRecord, StoredValue } from '../journal/record.ts';
+import { isOnce } from '../scheduling/scheduler/once.ts';
+import { Payload } from '../workers/store/payload.ts';
+import type { RunResults } from '../workers/store/run-results.ts';
+import { toBytes } from './stored-values.ts';
+
+/** Results up to this size, in bytes, are part of the log; larger ones have their own file. */
+const maxInlineBytes = 64 * 1024;
+
+/** After a chunk that took this many ms, the next waits `restFactor` times as long, so that writing never takes over. */
+const restFactor = 4;
+const maxRestMs = 50;
+
+interface Batch {
+  readonly functions: number[];
+  readonly node: string;
+  readonly values: unknown[];
+}
+
+export interface RecorderParts {
+  readonly journal: Journal;
+  readonly claim: Claim;
+  readonly plan: CompiledDag;
+  /** The maximum size of a recorded result in bytes. Larger ones are computed again when needed. */
+  readonly maxResultBytes: number;
+  /** How many functions have been recorded before. */
+  readonly done: number;
+  /** Called once, when the journal fails or another process has taken over the run. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export class RunRecorder {
+  readonly #parts: RecorderParts;
+  #batches: Batch[] = [];
+  #records: RunRecord[] = [];
+  #done: number;
+  #failed = 0;
+  #writing: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(parts: RecorderParts) {
+    this.#parts = parts;
+    this.#done = parts.done;
+  }
+
+  /** Functions of one batch have ended with results, which `results` holds now. */
+  finished(functions: readonly number[], node: string, results: RunResults): void {
+    if (functions.length === 0 || this.#failure !== undefined) return;
+    this.#done += functions.length;
+    const values = functions.map((i) => results.peek(i));
+    const last = this.#batches.at(-1);
+    if (last?.node === node && last.functions.length < 4096) {
+      last.functions.push(...functions);
+      last.values.push(...values);
+    } else this.#batches.push({ functions: [...functions], node, values });
+    this.#schedule();
+  }
+
+  /** An attempt of a function has failed. */
+  failedAttempt(i: number): void {
+    if (!isOnce(this.#parts.plan, i)) return;
+    this.#records.push({ type: 'attempt-failed', function: i });
+    this.#schedule();
+  }
+
+  /** A function has failed for good. */
+  failedForGood(i: number): void {
+    this.#failed++;
+    this.failedAttempt(i);
+  }
+
+  /**
+   * Functions that are not idempotent are about to start.
+   *
+   * @returns resolves when that is recorded; rejects when it cannot be
+   */
+  async starting(functions: readonly number[], node: string): Promise<void> {
+    this.#records.push({ type: 'started', functions, node });
+    await this.#flushed();
+  }
+
+  /**
+   * The run has ended.
+   *
+   * @returns resolves when that is recorded
+   * @throws `JOURNAL_FAILED`, or `FENCED` when another process owns the run
+   */
+  async end(ended: Ended): Promise<void> {
+    await this.#flushed();
+    await this.#write([ended], { state: ended.outcome });
+  }
+
+  /** Resolves when everything so far is recorded. */
+  async #flushed(): Promise<void> {
+    while (this.#writing !== undefined || this.#hasWork()) {
+      this.#schedule(true);
+      await this.#writing;
+    }
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  #hasWork(): boolean {
+    return this.#failure === undefined && (this.#batches.length > 0 || this.#records.length > 0);
+  }
+
+  #schedule(isUrgent = false): void {
+    if (this.#writing !== undefined || !this.#hasWork()) return;
+    this.#writing = this.#writeAll(isUrgent).finally(() => (this.#writing = undefined));
+  }
+
+  async #writeAll(isUrgent: boolean): Promise<void> {
+    if (!isUrgent) await new Promise(setImmediate); // what else happens in this turn comes along
+    while (this.#hasWork()) {
+      const begun = performance.now();
+      const [batches, records] = [this.#batches, this.#records];
+      [this.#batches, this.#records] = [[], []];
+      try {
+        for (const batch of batches) records.push(await this.#toFinished(batch));
+        await this.#write(records, { done: this.#done, failed: this.#failed });
+      } catch (error) {
+        this.#failure = { error };
+        this.#parts.onFailure(error);
+        return;
+      }
+      if (!this.#hasWork()) return;
+      const rest = Math.min(maxRestMs, (performance.now() - begun) * restFactor);
+      await new Promise<void>((resolve) => setTimeout(resolve, rest));
+    }
+  }
+
+  async #write(records: RunRecord[], change: Change): Promise<void> {
+    const { journal, claim } = this.#parts;
+    await journal.append(claim, encodeSafely(records), change);
+  }
+
+  async #toFinished({ functions, node, values }: Batch): Promise<Finished> {
+    const stored: [number, StoredValue][] = [];
+    for (const [at, value] of values.entries()) {
+      if (!(value instanceof Payload)) continue;
+      values[at] = undefined;
+      stored.push([at, await this.#store(functions[at]!, value)]);
+    }
+    return { type: 'finished', functions, node, values, stored };
+  }
+
+  async #store(i: number, payload: Payload): Promise<StoredValue> {
+    const { journal, claim, plan, maxResultBytes } = this.#parts;
+    // A function that must not run again needs its result, however large.
+    if (payload.byteLength > maxResultBytes && !isOnce(plan, i)) return { kind: 'none' };
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = toBytes(payload);
+    } catch {
+      bytes = undefined; // such as a result whose file is gone
+    }
+    if (bytes === undefined) return { kind: 'none' };
+    if (bytes.length <= maxInlineBytes) return { kind: 'inline', bytes };
+    const name = hash('sha256', bytes);
+    await journal.putBlob(claim.runId, name, bytes);
+    return { kind: 'blob', hash: name, bytes: bytes.length };
+  }
+}
+
+/** Encodes records, without the values that cannot be serialized. */
+function encodeSafely(records: readonly RunRecord[]): Uint8Array {
+  try {
+    return encodeChunk(records);
+  } catch {
+    return encodeChunk(records.map((record) => (record.type === 'finished' ? withoutUnsafe(record) : record)));
+  }
+}
+
+function withoutUnsafe(record: Finished): Finished {
+  const values = [...record.values];
+  const stored = [...record.stored];
+  for (const [at, value] of values.entries()) {
+    try {
+      encodeChunk([{ type: 'decided', function: 0, value: { kind: 'plain', value } }]);
+    } catch {
+      values[at] = undefined;
+      stored.push([at, { kind: 'none' }]);
+    }
+  }
+  return { ...record, values, stored: stored.sort(([a], [b]) => a - b) };
+}

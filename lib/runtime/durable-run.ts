@@ -1,0 +1,185 @@
+/** A run of which this process is the owner: what it begins with, and what is recorded of it. */
+import { isDeepStrictEqual } from 'node:util';
+import { fromErrorWire, toErrorWire } from '../core/error-wire.ts';
+import { HandoffError, isHandoffError } from '../core/errors.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { DagJson } from '../dag/dag.ts';
+import { fromBytes } from '../engine/stored-values.ts';
+import { RunRecorder } from '../engine/run-recorder.ts';
+import { encodeChunk } from '../journal/codec.ts';
+import type { Claim, Journal } from '../journal/journal.ts';
+import type { RecordedResult } from '../journal/record.ts';
+import type { RunHistory } from '../journal/replay.ts';
+import { toRestore } from '../journal/restore.ts';
+import type { RunStats } from './run-result.ts';
+
+/** What a resumed run begins with. */
+export interface Beginning {
+  /** Functions that are done, and the node of each. */
+  readonly done: ReadonlyMap<number, string>;
+  /** Results that are needed, by function: values, or `Payload`s. */
+  readonly results: ReadonlyMap<number, unknown>;
+  readonly recorder: RunRecorder;
+}
+
+export class DurableRun {
+  readonly #journal: Journal;
+  readonly #claim: Claim;
+  readonly #history: RunHistory;
+  readonly #maxResultBytes: number;
+  #recorder: RunRecorder | undefined;
+  #hasFailed = false;
+
+  constructor(journal: Journal, claim: Claim, history: RunHistory, maxResultBytes: number) {
+    this.#journal = journal;
+    this.#claim = claim;
+    this.#history = history;
+    this.#maxResultBytes = maxResultBytes;
+  }
+
+  /** Whether an earlier process has worked on the run. */
+  get isResumed(): boolean {
+    return this.#history.owned !== undefined;
+  }
+
+  /**
+   * Takes the run up where it stood.
+   *
+   * @param modules the hash of each module, with everything that it imports
+   * @param kept which results the run keeps to its end: 1 for each; null for all
+   * @param onFailure called when the journal fails, or another process takes over the run
+   * @throws `RUN_CONFLICT` when the code has changed since; `FUNCTION_IN_DOUBT` when a function that is not idempotent
+   *   may have taken effect; `JOURNAL_FAILED`
+   */
+  async begin(
+    plan: CompiledDag,
+    modules: Readonly<Record<string, string>>,
+    kept: Uint8Array | null,
+    onFailure: (error: unknown) => void,
+  ): Promise<Beginning> {
+    const { owned, finished, inDoubt } = this.#history;
+    if (owned !== undefined) refuseOtherCode(plan, owned.modules, modules, this.#claim.runId);
+    const [doubtful] = inDoubt;
+    if (doubtful !== undefined) throw inDoubtError(plan, doubtful, this.#claim.runId);
+    await this.#append([{ type: 'owned', owner: this.#journal.owner, modules }]);
+    const values = new Map<number, unknown>();
+    for (const [i, { value }] of finished) {
+      const read = await this.#readResult(value);
+      if (read !== undefined) values.set(i, read.value);
+    }
+    const { done, needed } = toRestore(
+      plan,
+      (i) => finished.has(i),
+      (i) => values.has(i),
+      kept,
+    );
+    this.#recorder = new RunRecorder({
+      journal: this.#journal,
+      claim: this.#claim,
+      plan,
+      maxResultBytes: this.#maxResultBytes,
+      done: done.length,
+      onFailure: (error) => {
+        this.#hasFailed = true;
+        onFailure(error);
+      },
+    });
+    return {
+      done: new Map(done.map((i) => [i, finished.get(i)!.node])),
+      results: new Map(needed.map((i) => [i, values.get(i)])),
+      recorder: this.#recorder,
+    };
+  }
+
+  /** Records that the run has succeeded. */
+  async finished(stats: RunStats): Promise<void> {
+    await this.#recorder!.end({ type: 'ended', outcome: 'finished', stats: { ...stats } });
+  }
+
+  /**
+   * Records that the run has failed. A run that could not begin, or was stopped with its process, goes back to the queue
+   * instead.
+   */
+  async failed(error: unknown): Promise<void> {
+    if (this.#hasFailed || isHandoffError(error, 'FENCED') || isHandoffError(error, 'JOURNAL_FAILED')) return;
+    const isFinal = this.#recorder !== undefined || isHandoffError(error, 'FUNCTION_IN_DOUBT');
+    if (!isFinal || isHandoffError(error, 'STOPPED')) return this.#journal.release(this.#claim);
+    const outcome = isHandoffError(error, 'ABORTED') ? 'cancelled' : 'failed';
+    const ended = { type: 'ended', outcome, error: toErrorWire(error) } as const;
+    if (this.#recorder !== undefined) await this.#recorder.end(ended);
+    else await this.#journal.append(this.#claim, encodeChunk([ended]), { state: outcome });
+  }
+
+  /** Records that a run which nobody works on was cancelled. */
+  async cancelled(): Promise<void> {
+    const { runId } = this.#claim;
+    const error = new HandoffError('ABORTED', `The run ${JSON.stringify(runId)} was cancelled.`, { runId });
+    const ended = { type: 'ended', outcome: 'cancelled', error: toErrorWire(error) } as const;
+    await this.#journal.append(this.#claim, encodeChunk([ended]), { state: 'cancelled' });
+  }
+
+  async #append(records: Parameters<typeof encodeChunk>[0]): Promise<void> {
+    await this.#journal.append(this.#claim, encodeChunk(records), {});
+  }
+
+  #readResult(value: RecordedResult): Promise<{ readonly value: unknown } | undefined> {
+    return readResult(this.#journal, value);
+  }
+}
+
+/** A recorded result: a value, or a `Payload`; undefined when its bytes were not kept, or are gone. */
+export async function readResult(
+  journal: Journal,
+  result: RecordedResult,
+): Promise<{ readonly value: unknown } | undefined> {
+  if (result.kind === 'plain') return { value: result.value };
+  const bytes =
+    result.kind === 'inline' ? result.bytes : result.kind === 'blob' && (await journal.getBlob(result.hash));
+  return bytes ? { value: fromBytes(bytes) } : undefined;
+}
+
+/** @throws `RUN_CONFLICT` when the DAGs differ, naming the first function that does */
+export function refuseOtherDag(recorded: DagJson, given: DagJson, runId: string): void {
+  const [old, now] = [recorded.functions, given.functions];
+  for (let at = 0; at < Math.max(old.length, now.length); at++) {
+    if (isDeepStrictEqual(old[at], now[at])) continue;
+    const id = now[at]?.id ?? old[at]!.id;
+    const how = old[at] === undefined ? 'is new' : now[at] === undefined ? 'is missing now' : 'is not what it was';
+    throw conflict(runId, id, `function ${JSON.stringify(id)} ${how}`);
+  }
+}
+
+function refuseOtherCode(
+  plan: CompiledDag,
+  old: Readonly<Record<string, string>>,
+  now: Readonly<Record<string, string>>,
+  runId: string,
+): void {
+  for (const [i, { id }] of plan.entries.entries()) {
+    const code = plan.codes[plan.code[i]!]!;
+    if ('source' in code || old[code.module] === now[code.module]) continue;
+    throw conflict(runId, id, `the code of function ${JSON.stringify(id)} (${code.module}) has changed`);
+  }
+}
+
+function conflict(runId: string, functionId: string, why: string): HandoffError {
+  return new HandoffError(
+    'RUN_CONFLICT',
+    `The journal has a run ${JSON.stringify(runId)} of another DAG: ${why}. Give this run another runId, or run the DAG as it was.`,
+    { runId, functionId },
+  );
+}
+
+function inDoubtError(plan: CompiledDag, [i, node]: readonly [number, string], runId: string): HandoffError {
+  const { id } = plan.entries[i]!;
+  return new HandoffError(
+    'FUNCTION_IN_DOUBT',
+    `Function ${JSON.stringify(id)} is not idempotent, and had started on node ${JSON.stringify(node)} when the process of run ${JSON.stringify(runId)} died. It may have taken effect, so it does not run again. Find out, then decide: \`handoff resume ${runId} --retry ${id}\` or \`--result ${id}=JSON\`.`,
+    { runId, functionId: id, node },
+  );
+}
+
+/** The error of a run that has failed, as it was recorded. */
+export function recordedError({ ended }: RunHistory): unknown {
+  return fromErrorWire(ended!.error!);
+}

@@ -1,0 +1,379 @@
+/**
+ * Runs that outlive their process. Loaded only with a journal.
+ *
+ * ```
+ *   execute, submit ──► journal: queued ──claim──► running ──► finished, failed, cancelled
+ *                                  ▲                  │
+ *                                  └── release, or the owner dies ──► claimed by the next
+ * ```
+ */
+import { HandoffError } from '../core/errors.ts';
+import type { CompiledDag } from '../dag/compiled-dag.ts';
+import { Dag, type DagJson } from '../dag/dag.ts';
+import { RunResults, setKey } from '../workers/store/run-results.ts';
+import { locate, missing } from '../workers/code/locate.ts';
+import type { RunIds } from '../engine/run-ids.ts';
+import { decodeChunk, encodeChunk } from '../journal/codec.ts';
+import { hasEnded, type Journal, type RunFilter, type RunState, type RunSummaryRow } from '../journal/journal.ts';
+import type { RecordedOptions } from '../journal/record.ts';
+import { replay, type RunHistory } from '../journal/replay.ts';
+import { DurableRun, readResult, recordedError, refuseOtherDag } from './durable-run.ts';
+import { type ExecuteOptions, keptOf } from './options/execute-options.ts';
+import type { ExecuteResult, RunStats } from './run-result.ts';
+
+/** A durable run, here or in another process. */
+export interface RunHandle {
+  readonly runId: string;
+  readonly dagId: string;
+  /** Resolves when the run has ended, wherever it runs. Rejects with its error. */
+  result(): Promise<ExecuteResult>;
+  /** Cancels the run. Resolves to false when it has ended. */
+  cancel(): Promise<boolean>;
+  status(): Promise<RunSummary>;
+}
+
+export type RunSummary = RunSummaryRow;
+export type { RunFilter, RunState };
+
+/** How many runs that others have submitted are under way here at once. */
+const maxTakenRuns = 64;
+
+export interface DurableParts {
+  readonly journal: Journal;
+  readonly maxResultBytes: number;
+  /** Whether to take up runs that nobody owns. */
+  readonly orchestrate: boolean;
+  compile(dag: Dag): CompiledDag;
+  /** Runs a DAG of which this process has become the owner. */
+  start(ids: RunIds, dag: Dag, options: ExecuteOptions, durable: DurableRun, retained: boolean): Promise<ExecuteResult>;
+  /** Ends a run of this process as cancelled. */
+  abort(ids: RunIds): void;
+  closing(): boolean;
+}
+
+interface Here {
+  readonly json: DagJson;
+  readonly ids: RunIds;
+  readonly ended: Promise<ExecuteResult>;
+}
+
+export class DurableRuns {
+  readonly #parts: DurableParts;
+  /** The runs that are under way in this process, by id. */
+  readonly #here = new Map<string, Here>();
+  /** Runs that could not begin here, such as for a missing module. They are left to others. */
+  readonly #skipped = new Set<string>();
+  /** Called when something in the journal may have changed. */
+  readonly #waiters = new Set<() => void>();
+  readonly #unwatch: () => void;
+  #taking: Promise<void> | undefined;
+  #ends = 0;
+
+  constructor(parts: DurableParts) {
+    this.#parts = parts;
+    this.#unwatch = parts.journal.watch(() => this.#onChange());
+    void this.#compact();
+    if (parts.orchestrate) this.#takeUp();
+  }
+
+  /**
+   * Runs a DAG, resumes it, or gives its recorded outcome.
+   *
+   * @param retained whether results are kept for `getResult` after the end of the run
+   */
+  async execute(ids: RunIds, dag: Dag, options: ExecuteOptions, retained: boolean): Promise<ExecuteResult> {
+    const json = dag.toJSON();
+    const here = this.#here.get(ids.runId);
+    if (here !== undefined) {
+      refuseOtherDag(here.json, json, ids.runId);
+      return here.ended;
+    }
+    return this.#enter(json, ids, () => this.#executeOrWait(json, ids, dag, options, retained));
+  }
+
+  /** Records a DAG, which then runs here or in another process. */
+  async submit(ids: RunIds, dag: Dag, options: ExecuteOptions): Promise<RunHandle> {
+    const json = dag.toJSON();
+    if (!(await this.#record(json, ids, dag, options)))
+      refuseOtherDag((await this.#history(ids.runId))!.submitted.dag, json, ids.runId);
+    if (this.#parts.orchestrate) this.#takeUp();
+    return this.#handle(ids);
+  }
+
+  /** @throws `NOT_FOUND` when the journal has no such run */
+  async attach(runId: string): Promise<RunHandle> {
+    const { dagId } = await this.#find(runId);
+    return this.#handle({ runId, dagId });
+  }
+
+  async list(filter: RunFilter): Promise<RunSummaryRow[]> {
+    return this.#parts.journal.list(filter);
+  }
+
+  /** @throws `NOT_FOUND` when the journal has no such run */
+  async cancel(runId: string): Promise<boolean> {
+    const { journal } = this.#parts;
+    const { state } = await this.#find(runId);
+    if (hasEnded(state) || !(await journal.cancel(runId))) return false;
+    const here = this.#here.get(runId);
+    if (here !== undefined) {
+      this.#parts.abort(here.ids);
+      await here.ended.catch(() => {});
+      return true;
+    }
+    const claim = await journal.claim(runId);
+    if (claim === undefined) return true; // its owner ends it
+    const history = await this.#history(runId);
+    await new DurableRun(journal, claim, history!, 0).cancelled();
+    return true;
+  }
+
+  /**
+   * Puts a run that has ended back into the queue, with what a person decided about its functions.
+   *
+   * @param retry functions that run again although they may have taken effect
+   * @param results results of such functions
+   */
+  async resume(runId: string, retry: readonly string[], results: ReadonlyMap<string, unknown>): Promise<RunHandle> {
+    const { dagId } = await this.#find(runId);
+    const history = (await this.#history(runId))!;
+    const plan = this.#parts.compile(Dag.fromJSON(history.submitted.dag));
+    const indexOf = (id: string): number => {
+      const i = plan.indexOf(id);
+      if (i >= 0) return i;
+      throw new HandoffError('NOT_FOUND', `Run ${JSON.stringify(runId)} has no function ${JSON.stringify(id)}.`, {
+        runId,
+        functionId: id,
+      });
+    };
+    const decided = [
+      ...retry.map((id) => ({ type: 'decided', function: indexOf(id) }) as const),
+      ...[...results].map(
+        ([id, value]) => ({ type: 'decided', function: indexOf(id), value: { kind: 'plain', value } }) as const,
+      ),
+    ];
+    await this.#parts.journal.reopen(runId, encodeChunk([...decided, { type: 'reopened' }]));
+    this.#skipped.delete(runId);
+    if (this.#parts.orchestrate) this.#takeUp();
+    return this.#handle({ runId, dagId });
+  }
+
+  /** Resolves when no run of the journal is under way in this process. */
+  async drained(): Promise<void> {
+    await this.#taking;
+    await Promise.allSettled([...this.#here.values()].map(({ ended }) => ended));
+  }
+
+  async close(): Promise<void> {
+    this.#unwatch();
+    await this.drained();
+    for (const wake of this.#waiters) wake();
+    await this.#parts.journal.close();
+  }
+
+  #handle(ids: RunIds): RunHandle {
+    return {
+      ...ids,
+      result: () => this.#result(ids),
+      cancel: () => this.cancel(ids.runId),
+      status: () => this.#find(ids.runId),
+    };
+  }
+
+  async #find(runId: string): Promise<RunSummaryRow> {
+    const row = await this.#parts.journal.find(runId);
+    if (row !== undefined) return row;
+    throw new HandoffError('NOT_FOUND', `The journal has no run ${JSON.stringify(runId)}.`, { runId });
+  }
+
+  /** Keeps a run among those of this process while it is under way. */
+  #enter(json: DagJson, ids: RunIds, work: () => Promise<ExecuteResult>): Promise<ExecuteResult> {
+    const ended = work().finally(() => {
+      this.#here.delete(ids.runId);
+      if (++this.#ends % 100 === 0) void this.#compact();
+    });
+    ended.catch(() => {});
+    this.#here.set(ids.runId, { json, ids, ended });
+    return ended;
+  }
+
+  async #executeOrWait(
+    json: DagJson,
+    ids: RunIds,
+    dag: Dag,
+    options: ExecuteOptions,
+    retained: boolean,
+  ): Promise<ExecuteResult> {
+    const isNew = await this.#record(json, ids, dag, options);
+    if (!isNew) refuseOtherDag((await this.#history(ids.runId))!.submitted.dag, json, ids.runId);
+    for (;;) {
+      const change = this.#nextChange();
+      const result = await this.#own(ids, dag, options, retained);
+      if (result !== undefined) return result;
+      const { state } = await this.#find(ids.runId);
+      if (hasEnded(state)) return this.#recorded(ids, options);
+      await change;
+      if (this.#parts.closing()) throw stopped(ids);
+    }
+  }
+
+  /** Runs a run here, if nobody else does. */
+  async #own(ids: RunIds, dag: Dag, options: ExecuteOptions, retained: boolean): Promise<ExecuteResult | undefined> {
+    const { journal, maxResultBytes, start } = this.#parts;
+    const claim = await journal.claim(ids.runId);
+    if (claim === undefined) return undefined;
+    const durable = new DurableRun(journal, claim, (await this.#history(ids.runId))!, maxResultBytes);
+    try {
+      if (await journal.isCancelled(ids.runId)) throw cancelled(ids);
+      return await start(ids, dag, options, durable, retained);
+    } catch (error) {
+      await durable.failed(error).catch(() => {}); // the error of the run says more
+      throw error;
+    }
+  }
+
+  async #record(json: DagJson, { runId, dagId }: RunIds, dag: Dag, options: ExecuteOptions): Promise<boolean> {
+    const { size } = this.#parts.compile(dag);
+    const chunk = encodeChunk([{ type: 'submitted', dag: json, options: recordable(options) }]);
+    return this.#parts.journal.submit({ runId, dagId, functions: size }, chunk);
+  }
+
+  async #history(runId: string): Promise<RunHistory | undefined> {
+    const chunks = await this.#parts.journal.read(runId);
+    if (chunks.length === 0) return undefined;
+    return replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${JSON.stringify(runId)}, position ${at}`)));
+  }
+
+  /** Waits for the end of a run, wherever it runs. */
+  async #result(ids: RunIds): Promise<ExecuteResult> {
+    for (;;) {
+      const change = this.#nextChange();
+      const here = this.#here.get(ids.runId);
+      if (here !== undefined) return here.ended;
+      const { state } = await this.#find(ids.runId);
+      if (hasEnded(state)) return this.#recorded(ids, {});
+      await change;
+      if (this.#parts.closing()) throw stopped(ids);
+    }
+  }
+
+  /** The outcome of a run that has ended. */
+  async #recorded(ids: RunIds, { collect }: ExecuteOptions): Promise<ExecuteResult> {
+    const history = (await this.#history(ids.runId))!;
+    const { ended, finished, submitted } = history;
+    if (ended!.outcome !== 'finished') throw recordedError(history);
+    const plan = this.#parts.compile(Dag.fromJSON(submitted.dag));
+    const kept = keptOf(plan, collect ?? submitted.options.collect);
+    const results = new RunResults({
+      size: plan.size,
+      indexOf: (id) => plan.indexOf(id),
+      idOf: (i) => plan.entries[i]!.id,
+    });
+    const allocations: Record<string, string> = {};
+    for (const [i, { node, value }] of finished) {
+      setKey(allocations, plan.entries[i]!.id, node);
+      if (kept !== null && kept[i] !== 1) continue;
+      const read = await readResult(this.#parts.journal, value);
+      if (read === undefined) throw notKept(ids, plan.entries[i]!.id);
+      results.put(i, read.value);
+    }
+    return { ...ids, results: results.toRecord(kept), allocations, stats: ended!.stats as unknown as RunStats };
+  }
+
+  /** Resolves at the next sign of a change in the journal. */
+  #nextChange(): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.#waiters.delete(wake);
+        resolve();
+      };
+      this.#waiters.add(wake);
+    });
+  }
+
+  #onChange(): void {
+    for (const wake of this.#waiters) wake();
+    if (this.#parts.closing()) return;
+    if (this.#here.size > 0) void this.#endCancelled();
+    if (this.#parts.orchestrate) this.#takeUp();
+  }
+
+  async #endCancelled(): Promise<void> {
+    for (const { ids } of [...this.#here.values()])
+      if (await this.#parts.journal.isCancelled(ids.runId).catch(() => false)) this.#parts.abort(ids);
+  }
+
+  /** Takes up runs that nobody owns. */
+  #takeUp(): void {
+    this.#taking ??= this.#takeAll()
+      .catch(() => {}) // the journal fails; the next change tries again
+      .finally(() => (this.#taking = undefined));
+  }
+
+  async #takeAll(): Promise<void> {
+    const { journal, closing } = this.#parts;
+    for (const state of ['orphaned', 'queued'] as const) {
+      const rows = await journal.list({ state, limit: maxTakenRuns + this.#here.size + this.#skipped.size });
+      for (const { runId, dagId } of rows.reverse()) {
+        if (closing() || this.#here.size >= maxTakenRuns) return;
+        if (!this.#here.has(runId) && !this.#skipped.has(runId)) await this.#take({ runId, dagId });
+      }
+    }
+  }
+
+  async #take(ids: RunIds): Promise<void> {
+    try {
+      const { dag: json, options } = (await this.#history(ids.runId))!.submitted;
+      const dag = Dag.fromJSON(json);
+      if (!hasModules(this.#parts.compile(dag))) return void this.#skipped.add(ids.runId);
+      const own = async (): Promise<ExecuteResult> =>
+        (await this.#own(ids, dag, options as ExecuteOptions, true)) ?? this.#result(ids);
+      this.#enter(json, ids, own).catch(() => this.#skipped.add(ids.runId));
+    } catch {
+      this.#skipped.add(ids.runId); // its record cannot be read here
+    }
+  }
+
+  async #compact(): Promise<void> {
+    await this.#parts.journal.compact().catch(() => {}); // tried again after more runs
+  }
+}
+
+/** Whether this process has every module of a DAG. */
+function hasModules({ codes, predicates }: CompiledDag): boolean {
+  return [...codes, ...predicates].every((code) => {
+    if ('source' in code) return true;
+    try {
+      return missing(code.module, locate(code.module)) === undefined;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** The options that are data. */
+function recordable(options: ExecuteOptions): RecordedOptions {
+  const { maxRetries, maxResultLosses, maxConcurrency, timeout, collect, failurePolicy, deadline } = options;
+  const { allocationStrategy: strategy } = options;
+  const all = { maxRetries, maxResultLosses, maxConcurrency, timeout, collect, failurePolicy, deadline };
+  const given = Object.entries(all).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(typeof strategy === 'string' ? [...given, ['allocationStrategy', strategy]] : given);
+}
+
+function cancelled({ runId, dagId }: RunIds): HandoffError {
+  return new HandoffError('ABORTED', `The run ${JSON.stringify(runId)} was cancelled.`, { runId, dagId });
+}
+
+function stopped(ids: RunIds): HandoffError {
+  return new HandoffError('STOPPED', 'This Handoff was stopped while it waited for a run of another process.', {
+    ...ids,
+  });
+}
+
+function notKept(ids: RunIds, functionId: string): HandoffError {
+  return new HandoffError(
+    'RESULT_LOST',
+    `The result of function ${JSON.stringify(functionId)} of run ${JSON.stringify(ids.runId)} was not kept, or is gone from the journal. Run the DAG again under another runId.`,
+    { ...ids, functionId },
+  );
+}

@@ -1,0 +1,94 @@
+/** The process of a durable run is killed at random moments, again and again, until the run has ended. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { decodeChunk } from '../../lib/journal/codec.ts';
+import { replay } from '../../lib/journal/replay.ts';
+import { SqliteJournal } from '../../lib/journal/sqlite/sqlite-journal.ts';
+import { randomDag, resultsOf } from '../fixtures/durable-dag.ts';
+
+const rounds = process.env['CHAOS'] === 'full' ? 100 : 3;
+const program = new URL('../fixtures/durable-program.ts', import.meta.url).pathname;
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'handoff-kill-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const marksOf = (): string[] => {
+  const file = join(folder, 'marks');
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+};
+
+/** Runs the program until it ends by itself, or this many more marks exist. Returns what it printed. */
+async function runUntil(marks: number, seed: number, share: number): Promise<string | undefined> {
+  const child = spawn(
+    process.execPath,
+    [program, join(folder, 'journal'), join(folder, 'marks'), String(seed), String(share)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  const exited = once(child, 'exit');
+  let printed = '';
+  child.stdout.on('data', (data: Buffer) => (printed += data.toString()));
+  const target = marksOf().length + marks;
+  const watcher = watch(folder, () => {
+    if (marksOf().length >= target) child.kill('SIGKILL');
+  });
+  const [, signal] = (await exited) as [number | null, string | null];
+  watcher.close();
+  return signal === 'SIGKILL' ? undefined : printed;
+}
+
+/** The functions whose results the journal has. */
+async function recorded(): Promise<Set<string>> {
+  const journal = new SqliteJournal({
+    path: join(folder, 'journal'),
+    sync: 'normal',
+    retain: { runs: 9, ms: Infinity },
+  });
+  const chunks = await journal.read('r');
+  await journal.close();
+  if (chunks.length === 0) return new Set();
+  const { finished } = replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, String(at))));
+  return new Set([...finished.keys()].map((i) => `f${i}`));
+}
+
+const countOf = (list: readonly string[], id: string): number => list.filter((each) => each === id).length;
+
+describe('a run whose process is killed', () => {
+  it.each(Array.from({ length: rounds }, (_, seed) => seed))('goes on where it was (seed %i)', async (seed) => {
+    const functions = randomDag(seed, 0);
+    let printed: string | undefined;
+    for (let kills = 0; printed === undefined; kills++) {
+      const before = await recorded();
+      const started = marksOf();
+      printed = await runUntil(1 + ((seed + kills * 7) % 23), seed, 0);
+      for (const id of before)
+        expect(countOf(marksOf(), `+${id}`), `${id} is recorded and does not start again`).toBe(
+          countOf(started, `+${id}`),
+        );
+    }
+    expect(JSON.parse(printed).results).toEqual(resultsOf(functions));
+  });
+
+  it.each(Array.from({ length: rounds }, (_, seed) => seed))(
+    'never starts a function twice that is not idempotent (seed %i)',
+    async (seed) => {
+      const functions = randomDag(seed, 0.3);
+      let printed: string | undefined;
+      for (let kills = 0; printed === undefined; kills++)
+        printed = await runUntil(2 + ((seed + kills * 5) % 17), seed, 0.3);
+      for (const { id, isOnce } of functions)
+        if (isOnce) expect(countOf(marksOf(), `+${id}`), id).toBeLessThanOrEqual(1);
+      const outcome = JSON.parse(printed) as { code?: string; results?: Record<string, number> };
+      if (outcome.code === undefined) expect(outcome.results).toEqual(resultsOf(functions));
+      else expect(outcome.code).toBe('FUNCTION_IN_DOUBT');
+    },
+  );
+});
