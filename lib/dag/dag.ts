@@ -21,6 +21,14 @@ export interface DagJson {
   readonly outputs?: string | readonly string[] | Readonly<Record<string, string>>;
 }
 
+/**
+ * A DAG as plain data that shares its values with the DAG, and must not be changed. For those who serialize it at once.
+ */
+export function sharedJsonOf(dag: Dag): DagJson {
+  const functions = partsOf(dag).entries.filter(({ traits }) => traits.transforms === undefined);
+  return { id: dag.id, functions: functions.map((entry) => toSpec(entry, (value) => value)) };
+}
+
 /** The internal parts of a DAG. Users see `functions` instead. */
 export let partsOf: (dag: Dag) => DagParts;
 
@@ -103,7 +111,9 @@ export class Dag {
   toJSON(): DagJson {
     return {
       id: this.id,
-      functions: this.#entries.filter((entry) => entry.traits.transforms === undefined).map(toSpec),
+      functions: this.#entries
+        .filter((entry) => entry.traits.transforms === undefined)
+        .map((entry) => toSpec(entry, copyOf)),
     };
   }
 
@@ -152,11 +162,25 @@ function toPublic(entry: Entry): ResolvedFunction {
   return copyOf(toResolved(entry));
 }
 
-/** The specification of a function, from which it can be added again. */
-function toSpec(entry: Entry): FunctionSpec {
-  const { args, argumentInclusion, type, priority, idempotent, parallelism, retryDelay, extraArgs, ...rest } =
-    toPublic(entry);
-  const written = copyOf(entry.traits.written) ?? args;
+/**
+ * The specification of a function, from which it can be added again.
+ *
+ * @param own gives a copy of a value
+ */
+function toSpec(entry: Entry, own: <Value>(value: Value) => Value): FunctionSpec {
+  if (entry.traits === defaultTraits) {
+    const { id, code, args, extraArgs } = entry;
+    return {
+      id,
+      code: own(code),
+      ...(args.length > 0 && { args: own(args) }),
+      ...(extraArgs.length > 0 && { extraArgs: own(extraArgs) }),
+    };
+  }
+  const { args, argumentInclusion, type, priority, idempotent, parallelism, retryDelay, extraArgs, ...rest } = own(
+    toResolved(entry),
+  );
+  const written = own(entry.traits.written) ?? args;
   return {
     ...rest,
     ...(written.length > 0 && { args: written }),

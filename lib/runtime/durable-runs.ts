@@ -7,15 +7,16 @@
  *                                  └── release, or the owner dies ──► claimed by the next
  * ```
  */
+import { textOf } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
-import { Dag, type DagJson } from '../dag/dag.ts';
+import { Dag, type DagJson, sharedJsonOf } from '../dag/dag.ts';
 import { RunResults, setKey } from '../workers/store/run-results.ts';
 import { locate, missing } from '../workers/code/locate.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import { decodeChunk, encodeChunk } from '../journal/codec.ts';
 import { hasEnded, type Journal, type RunFilter, type RunState, type RunSummaryRow } from '../journal/journal.ts';
-import type { RecordedOptions } from '../journal/record.ts';
+import type { RecordedOptions, Submitted } from '../journal/record.ts';
 import { replay, type RunHistory } from '../journal/replay.ts';
 import { DurableRun, readResult, recordedError, refuseOtherDag } from './durable-run.ts';
 import { type ExecuteOptions, keptOf } from './options/execute-options.ts';
@@ -45,10 +46,20 @@ export interface DurableParts {
   readonly orchestrate: boolean;
   compile(dag: Dag): CompiledDag;
   /** Runs a DAG of which this process has become the owner. */
-  start(ids: RunIds, dag: Dag, options: ExecuteOptions, durable: DurableRun, retained: boolean): Promise<ExecuteResult>;
+  start(asked: Asked, durable: DurableRun): Promise<ExecuteResult>;
   /** Ends a run of this process as cancelled. */
   abort(ids: RunIds): void;
   closing(): boolean;
+}
+
+/** A run that was asked for. */
+export interface Asked {
+  readonly ids: RunIds;
+  readonly dag: Dag;
+  readonly plan: CompiledDag;
+  readonly options: ExecuteOptions;
+  /** Whether results are kept for `getResult` after the end of the run. */
+  readonly retained: boolean;
 }
 
 interface Here {
@@ -76,26 +87,23 @@ export class DurableRuns {
     if (parts.orchestrate) this.#takeUp();
   }
 
-  /**
-   * Runs a DAG, resumes it, or gives its recorded outcome.
-   *
-   * @param retained whether results are kept for `getResult` after the end of the run
-   */
-  async execute(ids: RunIds, dag: Dag, options: ExecuteOptions, retained: boolean): Promise<ExecuteResult> {
-    const json = dag.toJSON();
+  /** Runs a DAG, resumes it, or gives its recorded outcome. */
+  async execute(asked: Asked): Promise<ExecuteResult> {
+    const { ids, dag } = asked;
+    const json = sharedJsonOf(dag);
     const here = this.#here.get(ids.runId);
     if (here !== undefined) {
       refuseOtherDag(here.json, json, ids.runId);
       return here.ended;
     }
-    return this.#enter(json, ids, () => this.#executeOrWait(json, ids, dag, options, retained));
+    return this.#enter(json, ids, () => this.#executeOrWait(json, asked));
   }
 
   /** Records a DAG, which then runs here or in another process. */
   async submit(ids: RunIds, dag: Dag, options: ExecuteOptions): Promise<RunHandle> {
-    const json = dag.toJSON();
-    if (!(await this.#record(json, ids, dag, options)))
-      refuseOtherDag((await this.#history(ids.runId))!.submitted.dag, json, ids.runId);
+    const submitted = { type: 'submitted', dag: sharedJsonOf(dag), options: recordable(options) } as const;
+    if (!(await this.#record(submitted, ids, this.#parts.compile(dag))))
+      refuseOtherDag((await this.#history(ids.runId))!.submitted.dag, submitted.dag, ids.runId);
     if (this.#parts.orchestrate) this.#takeUp();
     return this.#handle(ids);
   }
@@ -197,19 +205,17 @@ export class DurableRuns {
     return ended;
   }
 
-  async #executeOrWait(
-    json: DagJson,
-    ids: RunIds,
-    dag: Dag,
-    options: ExecuteOptions,
-    retained: boolean,
-  ): Promise<ExecuteResult> {
-    const isNew = await this.#record(json, ids, dag, options);
+  async #executeOrWait(json: DagJson, asked: Asked): Promise<ExecuteResult> {
+    const { ids, plan, options } = asked;
+    const submitted = { type: 'submitted', dag: json, options: recordable(options) } as const;
+    const isNew = await this.#record(submitted, ids, plan);
     if (!isNew) refuseOtherDag((await this.#history(ids.runId))!.submitted.dag, json, ids.runId);
+    let history = isNew ? replay([submitted]) : undefined;
     for (;;) {
       const change = this.#nextChange();
-      const result = await this.#own(ids, dag, options, retained);
+      const result = await this.#own(asked, history);
       if (result !== undefined) return result;
+      history = undefined; // another process has worked on it
       const { state } = await this.#find(ids.runId);
       if (hasEnded(state)) return this.#recorded(ids, options);
       await change;
@@ -217,25 +223,30 @@ export class DurableRuns {
     }
   }
 
-  /** Runs a run here, if nobody else does. */
-  async #own(ids: RunIds, dag: Dag, options: ExecuteOptions, retained: boolean): Promise<ExecuteResult | undefined> {
+  /**
+   * Runs a run here, if nobody else does.
+   *
+   * @param known what the log says, where that is known
+   */
+  async #own(asked: Asked, known?: RunHistory): Promise<ExecuteResult | undefined> {
     const { journal, maxResultBytes, start } = this.#parts;
+    const { ids } = asked;
     const claim = await journal.claim(ids.runId);
     if (claim === undefined) return undefined;
-    const durable = new DurableRun(journal, claim, (await this.#history(ids.runId))!, maxResultBytes);
+    const history = claim.position === 1 ? known : undefined;
+    const durable = new DurableRun(journal, claim, history ?? (await this.#history(ids.runId))!, maxResultBytes);
     try {
       if (await journal.isCancelled(ids.runId)) throw cancelled(ids);
-      return await start(ids, dag, options, durable, retained);
+      return await start(asked, durable);
     } catch (error) {
       await durable.failed(error).catch(() => {}); // the error of the run says more
       throw error;
     }
   }
 
-  async #record(json: DagJson, { runId, dagId }: RunIds, dag: Dag, options: ExecuteOptions): Promise<boolean> {
-    const { size } = this.#parts.compile(dag);
-    const chunk = encodeChunk([{ type: 'submitted', dag: json, options: recordable(options) }]);
-    return this.#parts.journal.submit({ runId, dagId, functions: size }, chunk);
+  /** @throws `NOT_SERIALIZABLE` when an argument cannot be recorded */
+  async #record(submitted: Submitted, { runId, dagId }: RunIds, { size }: CompiledDag): Promise<boolean> {
+    return this.#parts.journal.submit({ runId, dagId, functions: size }, encodeSubmission(submitted));
   }
 
   async #history(runId: string): Promise<RunHistory | undefined> {
@@ -325,9 +336,10 @@ export class DurableRuns {
     try {
       const { dag: json, options } = (await this.#history(ids.runId))!.submitted;
       const dag = Dag.fromJSON(json);
-      if (!hasModules(this.#parts.compile(dag))) return void this.#skipped.add(ids.runId);
-      const own = async (): Promise<ExecuteResult> =>
-        (await this.#own(ids, dag, options as ExecuteOptions, true)) ?? this.#result(ids);
+      const plan = this.#parts.compile(dag);
+      if (!hasModules(plan)) return void this.#skipped.add(ids.runId);
+      const asked: Asked = { ids, dag, plan, options: options as ExecuteOptions, retained: true };
+      const own = async (): Promise<ExecuteResult> => (await this.#own(asked)) ?? this.#result(ids);
       this.#enter(json, ids, own).catch(() => this.#skipped.add(ids.runId));
     } catch {
       this.#skipped.add(ids.runId); // its record cannot be read here
@@ -349,6 +361,26 @@ function hasModules({ codes, predicates }: CompiledDag): boolean {
       return false;
     }
   });
+}
+
+function encodeSubmission(submitted: Submitted): Uint8Array {
+  try {
+    return encodeChunk([submitted]);
+  } catch (cause) {
+    const culprit = submitted.dag.functions.find((spec) => {
+      try {
+        encodeChunk([{ ...submitted, dag: { id: '', functions: [spec] } }]);
+        return false;
+      } catch {
+        return true;
+      }
+    });
+    throw new HandoffError(
+      'NOT_SERIALIZABLE',
+      `Function ${JSON.stringify(culprit?.id)} cannot be recorded in the journal: ${textOf(cause)}. Its arguments must be data, not shared memory; or run it with durable: false.`,
+      { ...(culprit !== undefined && { functionId: culprit.id }), cause },
+    );
+  }
 }
 
 /** The options that are data. */

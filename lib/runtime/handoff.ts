@@ -110,8 +110,7 @@ export class Handoff extends StoreAccess {
         maxResultBytes,
         orchestrate: this.#options.orchestrate,
         compile: (dag) => runner.compile(dag),
-        start: (ids, dag, options, durable, retained) =>
-          this.#alive.during(() => runner.own(ids, dag, options, durable, retained)),
+        start: (asked, durable) => this.#alive.during(() => runner.own(asked, durable)),
         abort: (ids) => runner.abort(ids.runId, cancelled(ids)),
         closing: () => this.#stopping !== undefined,
       });

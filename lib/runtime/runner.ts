@@ -37,7 +37,7 @@ import {
 import { costsOf, inLearnedOrder, knownOf } from '../engine/plan-costs.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import type { DurableRun } from './durable-run.ts';
-import type { DurableRuns } from './durable-runs.ts';
+import type { Asked as DurableAsked, DurableRuns } from './durable-runs.ts';
 import { RunGuard } from './run-guard.ts';
 import { checkExecuteOptions, type ExecuteOptions, keptOf } from './options/execute-options.ts';
 import type { RuntimeTree } from './supervision-tree.ts';
@@ -140,7 +140,7 @@ export class Runner {
       if (this.#reloading !== undefined) await this.#reloading.catch(() => {});
       const ids: RunIds = { runId: options.runId ?? nanoid(), dagId: plan.dagId };
       if (this.durableRuns !== undefined && options.durable !== false && !hereOnly)
-        return await this.durableRuns.execute(ids, dag, options, retained);
+        return await this.durableRuns.execute({ ids, dag, plan, options, retained });
       if (this.#underWay.has(ids.runId)) {
         throw new HandoffError(
           'RUN_CONFLICT',
@@ -155,23 +155,8 @@ export class Runner {
   }
 
   /** Runs a DAG that is recorded, and of which this process is the owner. */
-  async own(
-    ids: RunIds,
-    dag: Dag,
-    options: ExecuteOptions,
-    durable: DurableRun,
-    retained: boolean,
-  ): Promise<ExecuteResult> {
-    const startedAt = performance.now();
-    return this.#track({
-      ids,
-      plan: this.#compile(dag, false),
-      options,
-      hereOnly: false,
-      retained,
-      startedAt,
-      durable,
-    });
+  async own({ ids, plan, options, retained }: DurableAsked, durable: DurableRun): Promise<ExecuteResult> {
+    return this.#track({ ids, plan, options, hereOnly: false, retained, startedAt: performance.now(), durable });
   }
 
   /** Compiles a DAG for a run on all hosts. Throws like `execute` before any function starts. */
