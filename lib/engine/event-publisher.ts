@@ -7,6 +7,7 @@ import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import type { Exception } from '../scheduling/scheduler/events.ts';
 import type { Batch, Run } from '../scheduling/scheduler/state.ts';
 import { bytesOf, Payload } from '../workers/store/payload.ts';
+import type { Restored } from '../scheduling/scheduler/restored.ts';
 import type { ActiveRun } from './active-run.ts';
 import { causeOf } from './run-errors.ts';
 import { idsOf, type RunIds } from './run-ids.ts';
@@ -174,9 +175,9 @@ export class Observer {
   }
 
   /** A run begins with functions that an earlier process has done, by the node of each. */
-  resumed({ ids, request: { plan } }: ActiveRun, restored: ReadonlyMap<number, string>): void {
+  resumed({ ids, request: { plan } }: ActiveRun, restored: ReadonlyMap<number, Restored>): void {
     this.publish('run:resumed', () => ({ ...ids, functions: plan.size, restored: restored.size }));
-    for (const [i, node] of restored)
+    for (const [i, { node }] of restored)
       this.publish('function:restored', () => ({ ...ids, functionId: plan.entries[i]!.id, node }));
   }
 

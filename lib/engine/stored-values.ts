@@ -12,7 +12,7 @@ type Stored =
 /**
  * The bytes of a result in shared memory or in a file.
  *
- * @returns undefined for what cannot be stored: it is on another host, or its memory is shared with whoever made it
+ * @returns undefined for what cannot be stored: it is on another host, or its memory is shared with the function that made it
  */
 export function toBytes({ data }: Payload): Uint8Array | undefined {
   if (data.kind === 'error') return serialize({ kind: 'error', error: data.error } satisfies Stored);

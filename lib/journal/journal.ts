@@ -101,7 +101,7 @@ export interface Journal {
   /** Asks the owner of a run to cancel it. A run without an owner is cancelled at once. False when it has ended. */
   cancel(runId: string): Promise<boolean>;
 
-  /** Whether somebody asked to cancel the run. */
+  /** Whether the run is to be cancelled. */
   isCancelled(runId: string): Promise<boolean>;
 
   /** Keeps the bytes of a result of a run under their hash, for as long as the run is kept. */

@@ -6,7 +6,7 @@ import type { DagJson } from '../dag/dag.ts';
 export type StoredValue =
   | { readonly kind: 'inline'; readonly bytes: Uint8Array }
   | { readonly kind: 'blob'; readonly hash: string; readonly bytes: number }
-  /** Too large, or it cannot be written: it is computed again if somebody needs it. */
+  /** Too large, or it cannot be written: it is computed again when needed. */
   | { readonly kind: 'none' };
 
 /** A result as it is recorded. */

@@ -11,12 +11,13 @@ import type { Claim, Journal } from '../journal/journal.ts';
 import type { RecordedResult } from '../journal/record.ts';
 import type { RunHistory } from '../journal/replay.ts';
 import { toRestore } from '../journal/restore.ts';
+import type { Restored } from '../scheduling/scheduler/restored.ts';
 import type { RunStats } from './run-result.ts';
 
 /** What a resumed run begins with. */
 export interface Beginning {
-  /** Functions that are done, and the node of each. */
-  readonly done: ReadonlyMap<number, string>;
+  /** Functions that are done. */
+  readonly done: ReadonlyMap<number, Restored>;
   /** Results that are needed, by function: values, or `Payload`s. */
   readonly results: ReadonlyMap<number, unknown>;
   readonly recorder: RunRecorder;
@@ -85,7 +86,7 @@ export class DurableRun {
       },
     });
     return {
-      done: new Map(done.map((i) => [i, finished.get(i)!.node])),
+      done: new Map(done.map((i) => [i, toRestored(finished.get(i)!)])),
       results: new Map(needed.map((i) => [i, values.get(i)])),
       recorder: this.#recorder,
     };
@@ -110,7 +111,7 @@ export class DurableRun {
     else await this.#journal.append(this.#claim, encodeChunk([ended]), { state: outcome });
   }
 
-  /** Records that a run which nobody works on was cancelled. */
+  /** Records that a run without an owner was cancelled. */
   async cancelled(): Promise<void> {
     const { runId } = this.#claim;
     const error = new HandoffError('ABORTED', `The run ${JSON.stringify(runId)} was cancelled.`, { runId });
@@ -125,6 +126,11 @@ export class DurableRun {
   #readResult(value: RecordedResult): Promise<{ readonly value: unknown } | undefined> {
     return readResult(this.#journal, value);
   }
+}
+
+function toRestored({ node, value }: { readonly node: string; readonly value: RecordedResult }): Restored {
+  // What is not plain is an object or a long text.
+  return { node, isTruthy: value.kind !== 'plain' || Boolean(value.value) };
 }
 
 /** A recorded result: a value, or a `Payload`; undefined when its bytes were not kept, or are gone. */

@@ -42,7 +42,7 @@ const maxTakenRuns = 64;
 export interface DurableParts {
   readonly journal: Journal;
   readonly maxResultBytes: number;
-  /** Whether to take up runs that nobody owns. */
+  /** Whether to take up runs without a living owner. */
   readonly orchestrate: boolean;
   compile(dag: Dag): CompiledDag;
   /** Runs a DAG of which this process has become the owner. */
@@ -224,7 +224,7 @@ export class DurableRuns {
   }
 
   /**
-   * Runs a run here, if nobody else does.
+   * Runs a run here, unless another process does.
    *
    * @param known what the log says, where that is known
    */
@@ -314,7 +314,7 @@ export class DurableRuns {
       if (await this.#parts.journal.isCancelled(ids.runId).catch(() => false)) this.#parts.abort(ids);
   }
 
-  /** Takes up runs that nobody owns. */
+  /** Takes up runs without a living owner. */
   #takeUp(): void {
     this.#taking ??= this.#takeAll()
       .catch(() => {}) // the journal fails; the next change tries again

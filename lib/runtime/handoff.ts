@@ -272,7 +272,7 @@ export class Handoff extends StoreAccess {
     );
   }
 
-  /** A handle whose result keeps the process alive while somebody awaits it. */
+  /** A handle whose result keeps the process alive while it is awaited. */
   #awaited(handle: RunHandle): RunHandle {
     return { ...handle, result: () => this.#busy(() => handle.result()) };
   }

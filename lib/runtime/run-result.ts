@@ -71,7 +71,7 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
 function toAllocations({ plan, node, settings }: Run, nodeName: (index: number) => string): Record<string, string> {
   const record: Record<string, string> = {};
   for (let i = 0; i < plan.size; i++) {
-    const name = settings.restored?.get(i) ?? (node[i]! >= 0 ? nodeName(node[i]!) : undefined);
+    const name = settings.restored?.get(i)?.node ?? (node[i]! >= 0 ? nodeName(node[i]!) : undefined);
     if (name !== undefined) setKey(record, plan.entries[i]!.id, name);
   }
   return record;

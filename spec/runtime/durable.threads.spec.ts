@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Dag, Handoff, type HandoffEvent, type HandoffOptions, tasks } from '../../lib/index.ts';
 import { MemoryJournal, MemoryStore } from '../../lib/journal/memory/memory-journal.ts';
-import { errorOf } from '../support/handoff.ts';
+import { errorOf, t } from '../support/handoff.ts';
 
 const d = tasks<typeof import('../fixtures/durable-tasks.ts')>(
   new URL('../fixtures/durable-tasks.ts', import.meta.url),
@@ -100,6 +100,33 @@ describe('execute with a journal', () => {
     expect(await second.cancel('r')).toBe(true);
     expect(await errorOf(again)).toMatchObject({ code: 'ABORTED' });
     expect(await second.runs()).toMatchObject([{ runId: 'r', state: 'cancelled', done: 3 }]);
+  });
+
+  it('skips the same branches again', async () => {
+    const gate = join(folder, 'gate');
+    const dag = (): Dag =>
+      new Dag('branches')
+        .add({ id: 'condition', code: t.constant, extraArgs: [0] })
+        .add({ id: 'yes', code: d.mark, extraArgs: [marks, 'yes'], when: 'condition' })
+        .add({ id: 'no', code: d.mark, extraArgs: [marks, 'no'], when: { id: 'condition', not: true } })
+        .add({
+          id: 'z',
+          code: d.waitFor,
+          args: ['no'],
+          layout: [{ value: marks }, { value: 'z' }, { value: gate }, { arg: 0 }],
+        });
+    const first = await start({ orchestrate: false });
+    const begun = new Promise<void>((resolve) =>
+      first.on('function:started', ({ functionId }) => functionId === 'z' && resolve()),
+    );
+    first.execute(dag(), { runId: 'r' }).catch(() => {});
+    await begun;
+    await first.stop({ drain: false });
+    writeFileSync(gate, '');
+    const { results, stats } = await (await start()).execute(dag(), { runId: 'r' });
+    expect(results).toEqual({ condition: 0, no: 1, z: 2 });
+    expect(stats).toMatchObject({ restored: 2, skipped: 1 });
+    expect(marked()).toEqual(['no', '+z', '+z', 'z']);
   });
 
   it.each([

@@ -55,7 +55,7 @@ function isLocked(file: string): boolean {
     database.exec('PRAGMA busy_timeout = 0; BEGIN IMMEDIATE; ROLLBACK');
     return false;
   } catch {
-    return true; // busy; what cannot be told counts as alive
+    return true; // busy, or unknown, which counts as alive
   } finally {
     database?.close();
   }

@@ -1,4 +1,5 @@
 /** Events: everything that the scheduler learns. They are plain data and carry the time at which they happened. */
+import type { Restored } from './restored.ts';
 import type { DynamicAllocator } from '../allocation/allocator.ts';
 import type { Strategy } from '../allocation/strategy.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
@@ -143,8 +144,8 @@ export interface RunSettings {
   readonly keepGoing: boolean;
   /** Whether the run uses only nodes of this host. */
   readonly hereOnly?: boolean;
-  /** Functions that an earlier process has done, and the name of the node of each. Default: none. */
-  readonly restored?: ReadonlyMap<number, string>;
+  /** Functions that an earlier process has done. Default: none. */
+  readonly restored?: ReadonlyMap<number, Restored>;
   /** The functions whose results the run keeps to its end; null for all. */
   readonly kept: Uint8Array | null;
   readonly strategy: Strategy;
