@@ -7,7 +7,7 @@ import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import type { Exception } from '../scheduling/scheduler/events.ts';
 import type { Batch, Run } from '../scheduling/scheduler/state.ts';
 import { bytesOf, Payload } from '../workers/store/payload.ts';
-import type { Restored } from '../scheduling/scheduler/restored.ts';
+import type { Restored } from '../scheduling/scheduler/events.ts';
 import type { ActiveRun } from './active-run.ts';
 import { causeOf } from './run-errors.ts';
 import { idsOf, type RunIds } from './run-ids.ts';

@@ -11,7 +11,7 @@ import type { Claim, Journal } from '../journal/journal.ts';
 import type { RecordedResult } from '../journal/record.ts';
 import type { RunHistory } from '../journal/replay.ts';
 import { toRestore } from '../journal/restore.ts';
-import type { Restored } from '../scheduling/scheduler/restored.ts';
+import type { Restored } from '../scheduling/scheduler/events.ts';
 import type { RunStats } from './run-result.ts';
 
 /** What a resumed run begins with. */

@@ -1,5 +1,4 @@
 /** Events: everything that the scheduler learns. They are plain data and carry the time at which they happened. */
-import type { Restored } from './restored.ts';
 import type { DynamicAllocator } from '../allocation/allocator.ts';
 import type { Strategy } from '../allocation/strategy.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
@@ -129,6 +128,14 @@ export interface Measured {
   readonly ms: number;
   /** The size of results in shared memory or files; 0 for others. Default 0. */
   readonly bytes?: number;
+}
+
+/** A function that an earlier process has done. */
+export interface Restored {
+  /** The name of its node. If that is gone, a node of this host takes its place. */
+  readonly node: string;
+  /** Whether its result is truthy, for functions that depend on that. */
+  readonly isTruthy: boolean;
 }
 
 export interface RunSettings {

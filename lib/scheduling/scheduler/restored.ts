@@ -1,17 +1,10 @@
 /** A run that is resumed begins with the functions that an earlier process recorded as done. */
 import type { Command } from './commands.ts';
+import type { Restored } from './events.ts';
 import { bindGroup } from './groups.ts';
 import { groupOf } from './ready.ts';
 import { judge, settleInput } from './skipping.ts';
 import { type Run, type State, Status } from './state.ts';
-
-/** A function that an earlier process has done. */
-export interface Restored {
-  /** The name of its node. If that is gone, a node of this host takes its place. */
-  readonly node: string;
-  /** Whether its result is truthy, for functions that depend on that. */
-  readonly isTruthy: boolean;
-}
 
 /** Marks functions as done, before anything of the run is ready. What they rule out is skipped. */
 export function restore(state: State, run: Run, done: ReadonlyMap<number, Restored>, out: Command[]): void {
