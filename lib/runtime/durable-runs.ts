@@ -325,7 +325,7 @@ export class DurableRuns {
     const { journal, closing } = this.#parts;
     for (const state of ['orphaned', 'queued'] as const) {
       const rows = await journal.list({ state, limit: maxTakenRuns + this.#here.size + this.#skipped.size });
-      for (const { runId, dagId } of rows.reverse()) {
+      for (const { runId, dagId } of rows.toReversed()) {
         if (closing() || this.#here.size >= maxTakenRuns) return;
         if (!this.#here.has(runId) && !this.#skipped.has(runId)) await this.#take({ runId, dagId });
       }

@@ -19,7 +19,7 @@ const ended: RunRecord = { type: 'ended', outcome: 'failed', error: { kind: 'val
 
 describe('a chunk', () => {
   it('gives its records back', () => {
-    const values = [undefined, null, NaN, -0, 1n, new Date(5), new Map([[1, new Set([2])]]), 'ü', [,]];
+    const values = [undefined, null, NaN, -0, 1n, new Date(5), new Map([[1, new Set([2])]]), 'ü', new Array(3)];
     const records = [submitted, owned, finished([0, 1, 2, 3, 4, 5, 6, 7, 8], values)];
     expect(decodeChunk(encodeChunk(records), 'x')).toEqual(records);
   });
