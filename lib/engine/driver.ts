@@ -49,6 +49,9 @@ export interface DriverLinks {
 // a busy machine's main thread.
 const reportLeadMs = 2;
 
+// The same as a part of the time until then, so that little work is not reported function by function.
+const reportLeadPart = 3;
+
 export class Driver {
   readonly state: State;
   readonly #observer: Observer;
@@ -287,7 +290,8 @@ export class Driver {
         if (thread.up && !thread.killing) end = Math.min(end, endOf(thread));
       }
     }
-    for (const link of this.#nodes.values()) link.reportFrom?.(end - reportLeadMs);
+    const lead = Math.min(reportLeadMs, Math.max(0, end - performance.now()) / reportLeadPart);
+    for (const link of this.#nodes.values()) link.reportFrom?.(end - lead);
   }
 
   #handle(happening: Happening): void {
