@@ -12,20 +12,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type RolldownOptions, type RolldownPluginOption, rolldown, VERSION } from 'rolldown';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  readonly version: string;
+  readonly exports: Readonly<Record<string, unknown>>;
+};
 const cache = join(root, 'node_modules/.cache/spec-bundle');
-
-/** What this process, or a thread, loads by its path in lib/. */
-const loaded = [
-  'cli/main',
-  'hosts/transport/beacon/thread',
-  'workers/actor/host',
-  'workers/node/worker/serve',
-  'index',
-  'metrics',
-  'otel',
-  'simulate',
-  'task',
-];
 
 /** Vitest calls it once for a run, before it starts any worker: those inherit its environment. */
 export default async function setup(): Promise<void> {
@@ -35,7 +26,14 @@ export default async function setup(): Promise<void> {
 
 /** @returns the folder of a bundle of lib/ as it is now */
 async function bundle(): Promise<string> {
-  const entries = [...new Set([...loaded, ...importedBy('spec/fixtures/**/*.ts', 'examples/**/*.ts')])].sort();
+  const entries = [
+    ...new Set([
+      'cli/main',
+      ...exported(),
+      ...named(/moduleUrl\('([\w/-]+)'\)/g, 'lib/**/*.ts'), // threads
+      ...named(/'(?:\.\.\/)+lib\/([\w/-]+)\.ts'/g, 'spec/fixtures/**/*.ts', 'examples/**/*.ts'),
+    ]),
+  ].sort();
   const folder = join(cache, keyOf(entries));
   if (existsSync(folder)) return folder;
   mkdirSync(cache, { recursive: true });
@@ -60,10 +58,17 @@ async function bundle(): Promise<string> {
   return folder;
 }
 
-/** The modules of lib/ that some files import, without their extension. */
-function importedBy(...patterns: readonly string[]): string[] {
-  return globSync([...patterns], { cwd: root }).flatMap((file) =>
-    [...readFileSync(join(root, file), 'utf8').matchAll(/'(?:\.\.\/)+lib\/([\w/-]+)\.ts'/g)].map(([, path]) => path!),
+/** The public entry points, by their path in lib/ without extension. */
+function exported(): string[] {
+  return Object.keys(manifest.exports)
+    .filter((name) => !name.endsWith('.json'))
+    .map((name) => (name === '.' ? 'index' : name.slice('./'.length)));
+}
+
+/** The modules of lib/ that some files name, by their path without extension. */
+function named(what: RegExp, ...files: readonly string[]): string[] {
+  return globSync([...files], { cwd: root }).flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(what)].map(([, path]) => path!),
   );
 }
 
@@ -94,7 +99,7 @@ const packageFiles = (folder: string): RolldownPluginOption => ({
           export const isBuilt = false;
           export const fileUrl = (path) => new URL(path, ${urlOf(join(root, 'lib'))});
           export const moduleUrl = (path) => new URL(path + '.mjs', ${urlOf(folder)});
-          export const packageVersion = () => ${JSON.stringify(versionOf(join(root, 'package.json')))};
+          export const packageVersion = () => ${JSON.stringify(manifest.version)};
         `
       : undefined,
 });
@@ -102,10 +107,6 @@ const packageFiles = (folder: string): RolldownPluginOption => ({
 /** The URL of a folder, as a literal. */
 function urlOf(folder: string): string {
   return JSON.stringify(pathToFileURL(join(folder, '/')).href);
-}
-
-function versionOf(file: string): string {
-  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version;
 }
 
 function redirectOf(entries: readonly string[]): string {
