@@ -9,11 +9,11 @@ import type { Event } from '../lib/scheduling/scheduler/events.ts';
 import { handle } from '../lib/scheduling/scheduler/machine.ts';
 import { type Batch, createState, type State } from '../lib/scheduling/scheduler/state.ts';
 import { Agenda } from '../lib/scheduling/simulation/event-queue.ts';
-import { layered, toDag, type Vertex } from './support/graphs.ts';
+import { independent, toDag, type Vertex } from './support/graphs.ts';
 import { median } from './support/measure.ts';
 import type { Row } from './support/report.ts';
 
-const perHost = 2000;
+const functionCount = 20_000;
 const latencyMs = 0.1;
 
 type EventBody = Event extends infer Each ? (Each extends Event ? Omit<Each, 'now'> : never) : never;
@@ -35,7 +35,7 @@ export function hosts({ rounds, full }: { readonly rounds: number; readonly full
   const of = (count: number): number => median(costs.get(count)!);
   return counts.map((count) => ({
     group: 'hosts',
-    name: `scheduler's CPU per function with ${count.toLocaleString('en')} hosts of 2 threads`,
+    name: `functions of 1 ms on ${count.toLocaleString('en')} virtual hosts: CPU of each`,
     unit: 'µs',
     ours: of(count),
     goal: { atMost: 1.3 * of(2) },
@@ -43,27 +43,21 @@ export function hosts({ rounds, full }: { readonly rounds: number; readonly full
 }
 
 function costOf(hostCount: number): number {
-  const vertices = layered(Math.max(100, Math.ceil((hostCount * perHost) / 1000)), 100).slice(0, 40_000);
-  return runOn(hostCount, vertices) / vertices.length;
+  return runOn(hostCount, independent(functionCount)) / functionCount;
 }
 
-/** µs of the scheduler for a run. */
-export function runOn(hostCount: number, vertices: readonly Vertex[], functionMs = 0.005, threadsEach = 2): number {
+/** µs of a run: those of the scheduler, and of the virtual world around it. */
+export function runOn(hostCount: number, vertices: readonly Vertex[], functionMs = 1, threadsEach = 2): number {
   const plan = compile(toDag(vertices));
   const agenda = new Agenda();
   const state = createState(new SimpleResourceTracker(), { gangThreads: 2, stuckMs: 20, refusalLimit: Infinity });
   state.estimates[0] = createEstimate();
   const threads = new Map<string, VirtualThread>();
   const timers = new Map<number, () => void>();
-  let micros = 0;
   let isDone = false;
   const feed = (body: EventBody): void => {
     const event = { ...body, now: agenda.now } as Event;
-    const begun = process.threadCpuUsage();
-    const commands = handle(state, event);
-    const { user, system } = process.threadCpuUsage(begun);
-    micros += user + system;
-    for (const command of commands) carryOut(command);
+    for (const command of handle(state, event)) carryOut(command);
   };
   const carryOut = (command: Command): void => {
     switch (command.type) {
@@ -130,10 +124,11 @@ export function runOn(hostCount: number, vertices: readonly Vertex[], functionMs
       feed({ type: 'ThreadUp', node: name, incarnation: 1, thread });
     }
   }
-  micros = 0;
+  const begun = process.threadCpuUsage();
   submit(state, plan, feed);
   while (!isDone) if (!agenda.step()) throw new Error('the run does not end');
-  return micros;
+  const { user, system } = process.threadCpuUsage(begun);
+  return user + system;
 }
 
 function submit(state: State, plan: CompiledDag, feed: (body: EventBody) => void): void {

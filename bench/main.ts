@@ -11,6 +11,7 @@ import { cold } from './cold.ts';
 import { dashboard } from './dashboard.ts';
 import { granularity } from './granularity.ts';
 import { guard } from './guard.ts';
+import { hosts } from './hosts.ts';
 import { latency } from './latency.ts';
 import { learned } from './learned.ts';
 import { million } from './million.ts';
@@ -59,6 +60,7 @@ const groups: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   dashboard: () => dashboard({ rounds: full ? 15 : 7, full }),
   page: () => page({ rounds: full ? 15 : 5 }),
   learned: () => learned({ graphs: full ? 10 : 3, rounds: full ? 3 : 1 }),
+  hosts: () => hosts({ rounds: full ? 9 : 3, full }),
   growth: () => million({ largest: full ? 1_000_000 : 100_000 }),
 };
 
