@@ -1,5 +1,6 @@
 /** Who knows whom, and who is let in. */
 import { describe, expect, it } from 'vitest';
+import type { Handoff } from '../../../lib/index.ts';
 import { errorOf, dagOf, t } from '../../support/handoff.ts';
 import { type HostProcess, next, record, startHere, startHost } from '../../support/hosts.ts';
 import { f, Folder, until } from './folder.ts';
@@ -246,6 +247,32 @@ describe('leaving', () => {
     expect(errors).toHaveLength(1);
     expect(await handoff.discoverNodes()).toEqual({ first: { cpu: 1 } });
     expect((await handoff.execute(dagOf({ id: 'x', code: f.pid }))).results).toEqual({ x: host.pid });
+  });
+
+  it('is announced first: members and newcomers send nothing new, and what runs there ends', async () => {
+    const folder = new Folder();
+    const leaving = await startHost({ nodes: [node('leaving', 8)] });
+    const staying = await startHost({ nodes: [node('staying', 8)], join: [leaving.address] });
+    const handoff = await startHere({ join: [leaving.address] });
+    const held = handoff.execute(
+      dagOf({ id: 'held', code: f.passDoor, extraArgs: [folder.path, 'held'], node: 'leaving' }),
+    );
+    await folder.arrived(1);
+    const stopped = leaving.stop();
+    const ids = Array.from({ length: 20 }, (_, i) => `x${i}`);
+    const nodesUsed = async (by: Pick<Handoff, 'execute'>): Promise<string[]> => {
+      const { allocations } = await by.execute(dagOf(...ids.map((id) => ({ id, code: f.pid, cost: { cpu: 1 } }))));
+      return [...new Set(Object.values(allocations))].sort();
+    };
+    await until(async () => (await nodesUsed(handoff)).join() === 'staying'); // it has heard
+    expect(await nodesUsed(handoff)).toEqual(['staying']);
+    expect(await nodesUsed(staying)).toEqual(['staying']);
+    for (const join of [[staying.address], [staying.address, leaving.address]])
+      expect(await nodesUsed(await startHere({ join }))).toEqual(['staying']);
+    folder.open();
+    expect((await held).allocations).toEqual({ held: 'leaving' });
+    await stopped;
+    expect(folder.calls('held')).toBe(1);
   });
 
   it('leaves nothing that keeps a process alive', async () => {
