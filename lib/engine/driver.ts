@@ -8,6 +8,7 @@ import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { BatchReport, Question } from '../workers/node/thread-messages.ts';
 import type { NodeEvents, NodeLink } from '../workers/node/node-link.ts';
+import { isCancellable } from '../scheduling/scheduler/cancellation.ts';
 import type { Command } from '../scheduling/scheduler/commands.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
 import { hasLost, isContested, isWanted } from '../scheduling/scheduler/race.ts';
@@ -21,7 +22,7 @@ import { ActiveRun, findRun, type RunRequest } from './active-run.ts';
 import { sendAhead } from './prefetch.ts';
 import { IdleWaiters } from './idle-waiters.ts';
 import { heldElsewhere, takeIn } from './report-decoder.ts';
-import { explain, type Explanation } from './explain.ts';
+import { explain, type Explanation, runningFunction } from './explain.ts';
 import { toRunError } from './run-errors.ts';
 import { CostModel } from '../scheduling/costs/cost-model.ts';
 import { measuredIn } from './measurements.ts';
@@ -29,6 +30,7 @@ import { Observer, type Publisher } from './event-publisher.ts';
 import type { RunRecorder } from './run-recorder.ts';
 import { Timers } from './timers.ts';
 import { type Exchange, resultsOn, Travel } from './remote-results.ts';
+import { idsOf, nameOfRun } from './run-ids.ts';
 import { type Happening, Sender } from './sender.ts';
 
 /** What the driver is connected to. */
@@ -246,6 +248,22 @@ export class Driver {
   /** @param gently lets running functions finish */
   abort(runId: string, reason: unknown, gently = false): void {
     if (this.#runs.has(runId)) this.#feed({ type: 'RunAborted', run: runId, reason, gently });
+  }
+
+  /**
+   * Cancels one function of a run. It fails with `ABORTED`, and the run continues by its failure policy.
+   *
+   * @returns false when the function has ended
+   * @throws `NOT_FOUND` when there is no such run or function
+   */
+  cancelFunction(name: string, functionId: string): boolean {
+    const { run, index } = runningFunction(this.state, findRun(this.#runs, name)?.id ?? name, functionId);
+    if (!isCancellable(run, index)) return false;
+    const ids = idsOf(run);
+    const text = `Function ${JSON.stringify(functionId)} of ${nameOfRun(ids)} was cancelled.`;
+    const reason = new HandoffError('ABORTED', text, { ...ids, functionId });
+    this.#feed({ type: 'FunctionCancelled', run: run.id, index, reason });
+    return true;
   }
 
   /**

@@ -67,17 +67,28 @@ const most = 100;
  * @throws `NOT_FOUND` when there is no such run or function
  */
 export function explain(state: State, name: string, functionId: string | undefined, linkOf: LinkOf): Explanation {
-  const run = state.runs.get(name);
-  if (run === undefined)
-    throw new HandoffError(
-      'NOT_FOUND',
-      `No run with the id ${JSON.stringify(name)} is under way, and none of a DAG with that id.`,
-      { dagId: name },
-    );
-  if (functionId === undefined) return explainRun(state, run, linkOf);
-  const i = run.plan.indexOf(functionId);
-  if (i < 0) throw noSuchFunction(idsOf(run), functionId);
-  return explainOne(state, run, i, linkOf);
+  if (functionId === undefined) return explainRun(state, runUnderWay(state, name), linkOf);
+  const { run, index } = runningFunction(state, name, functionId);
+  return explainOne(state, run, index, linkOf);
+}
+
+/**
+ * A function of a run that has not ended.
+ *
+ * @throws `NOT_FOUND` when there is no such run or function
+ */
+export function runningFunction(state: State, name: string, functionId: string): { run: Run; index: number } {
+  const run = runUnderWay(state, name);
+  const index = run.plan.indexOf(functionId);
+  if (index < 0) throw noSuchFunction(idsOf(run), functionId);
+  return { run, index };
+}
+
+function runUnderWay({ runs }: State, name: string): Run {
+  const run = runs.get(name);
+  if (run !== undefined) return run;
+  const text = `No run with the id ${JSON.stringify(name)} is under way, and none of a DAG with that id.`;
+  throw new HandoffError('NOT_FOUND', text, { dagId: name });
 }
 
 /** Explains a run that cannot start before a module is imported. */
@@ -100,7 +111,7 @@ function waitsFor({ module, since }: Importing): string {
   return `waits for the import of module ${module} (${Math.round((performance.now() - since) / 1000)} s so far)`;
 }
 
-function noSuchFunction(ids: RunIds, functionId: string): HandoffError {
+export function noSuchFunction(ids: RunIds, functionId: string): HandoffError {
   return new HandoffError(
     'NOT_FOUND',
     `The ${nameOfRun(ids)} has no function ${JSON.stringify(functionId)}, or it is inline and runs as part of others.`,

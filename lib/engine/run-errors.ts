@@ -37,6 +37,8 @@ export function causeOf(functionId: string, failure: Failure): unknown {
         ...(error !== undefined && { cause: error }),
       });
     }
+    case 'aborted':
+      return failure.reason;
     case 'too-large':
       return judge(functionId, failure.need, undefined, failure.offers);
     case 'lost':
@@ -95,6 +97,7 @@ export function toRunError(
 function toFunctionError(state: State, run: Run, { index, attempts, node, failure }: FunctionFailure): HandoffError {
   const functionId = run.plan.entries[index]!.id;
   const cause = causeOf(functionId, failure);
+  if (failure.kind === 'aborted') return cause as HandoffError;
   if (failure.kind === 'too-large') return Object.assign(cause as HandoffError, idsOf(run));
   if (failure.kind === 'begun') {
     return new HandoffError(

@@ -463,6 +463,20 @@ export class Handoff extends StoreAccess {
     return this.#parts.runner.explain(run, functionId);
   }
 
+  /**
+   * Cancels one function of a run that was started on this host. It fails with `ABORTED` at once, wherever it waits or
+   * runs, without another attempt; if it ignores its abort signal, its thread is ended. The run continues by its
+   * `failurePolicy`.
+   *
+   * @param run the id of a run that has not ended, or of a DAG, meaning its newest such run
+   * @param functionId the function
+   * @returns false when the function had already ended
+   * @throws `NOT_FOUND` when there is no such run or function
+   */
+  async cancelFunction(run: string, functionId: string): Promise<boolean> {
+    return this.#parts.runner.cancelFunction(run, functionId);
+  }
+
   /** The address `host:port` at which other hosts can join; undefined when this host does not listen. */
   get address(): string | undefined {
     return this.#parts.hosts?.cluster.address;

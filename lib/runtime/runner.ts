@@ -19,7 +19,7 @@ import type { ActiveRun } from '../engine/active-run.ts';
 import type { Driver } from '../engine/driver.ts';
 import type { Hosts } from './hosts.ts';
 import type { CostModel } from '../scheduling/costs/cost-model.ts';
-import { type Explanation, explainImport } from '../engine/explain.ts';
+import { type Explanation, explainImport, noSuchFunction } from '../engine/explain.ts';
 import { allOf, type Modules, type ResolvedCode } from '../engine/module-resolver.ts';
 import type { ResolvedOptions } from './options/handoff-options.ts';
 import { type ExecuteResult, toResult } from './run-result.ts';
@@ -82,6 +82,8 @@ interface UnderWay {
   readonly ids: RunIds;
   readonly plan: CompiledDag;
   readonly guard: RunGuard;
+  /** Functions that were cancelled before the run was submitted to the scheduler. */
+  readonly cancelled: Set<string>;
   readonly ended: Promise<unknown>;
 }
 
@@ -170,6 +172,27 @@ export class Runner {
   }
 
   /**
+   * Cancels one function of a run.
+   *
+   * @param name the id of a run, or of a DAG, meaning its newest run
+   * @returns false when the function has ended
+   * @throws `NOT_FOUND` when there is no such run or function
+   */
+  cancelFunction(name: string, functionId: string): boolean {
+    const { driver } = this.#parts;
+    const run = this.#find(name);
+    if (run === undefined || driver.runs.has(run.ids.runId))
+      return driver.cancelFunction(run?.ids.runId ?? name, functionId);
+    if (run.plan.indexOf(functionId) < 0) throw noSuchFunction(run.ids, functionId);
+    run.cancelled.add(functionId);
+    return true;
+  }
+
+  #find(name: string): UnderWay | undefined {
+    return this.#underWay.get(name) ?? [...this.#underWay.values()].findLast(({ ids }) => ids.dagId === name);
+  }
+
+  /**
    * What a run or one of its functions waits for.
    *
    * @param name the id of a run, or of a DAG, meaning its newest run
@@ -177,7 +200,7 @@ export class Runner {
    */
   explain(name: string, functionId: string | undefined): Explanation {
     const { driver, modules } = this.#parts;
-    const run = this.#underWay.get(name) ?? [...this.#underWay.values()].findLast(({ ids }) => ids.dagId === name);
+    const run = this.#find(name);
     const awaited = run === undefined || driver.runs.has(run.ids.runId) ? undefined : modules.awaitedBy(run.plan);
     return awaited === undefined
       ? driver.explain(run?.ids.runId ?? name, functionId)
@@ -310,8 +333,9 @@ export class Runner {
   async #track(asked: Asked): Promise<ExecuteResult> {
     const { ids, options } = asked;
     const guard = new RunGuard(ids, options, (reason, gently) => this.#parts.driver.abort(ids.runId, reason, gently));
-    const running = this.#runPlan(asked, guard);
-    this.#underWay.set(ids.runId, { ids, plan: asked.plan, guard, ended: running.catch(() => {}) });
+    const cancelled = new Set<string>();
+    const running = this.#runPlan(asked, guard, cancelled);
+    this.#underWay.set(ids.runId, { ids, plan: asked.plan, guard, cancelled, ended: running.catch(() => {}) });
     try {
       return await running;
     } finally {
@@ -323,6 +347,7 @@ export class Runner {
   async #runPlan(
     { ids, plan, options, hereOnly, retained, startedAt, durable }: Asked,
     guard: RunGuard,
+    cancelled: ReadonlySet<string>,
   ): Promise<ExecuteResult> {
     const { driver, store, registry, modules, tree, hosts } = this.#parts;
     const known = modules.resolve(plan, () => this.#inspector(), guard.given);
@@ -373,6 +398,7 @@ export class Runner {
       throw error;
     }
     guard.check();
+    for (const functionId of cancelled) if (driver.runs.has(ids.runId)) driver.cancelFunction(ids.runId, functionId);
     try {
       await active.ended;
       const result = toResult(active, startedAt, (index) => driver.state.nodes[index]!.name);

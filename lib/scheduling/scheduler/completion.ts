@@ -2,6 +2,7 @@
  * Completed functions: stores their results, makes dependents ready, and drops results that no function will read
  * again.
  */
+import { stopCancelled } from './cancellation.ts';
 import type { Command } from './commands.ts';
 import { hasLost, speaks } from './race.ts';
 import { observe } from './estimate.ts';
@@ -38,7 +39,8 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
     const i = functions[at]!;
     const exception = exceptions[nextException]?.index === at ? exceptions[nextException++] : undefined;
     if (batch.contest !== null && !speaks(state, batch, i, exception === undefined && !batch.timedOut, out)) continue;
-    if (run.status[i] === Status.unreachable) continue; // a dependency failed for good earlier in this batch
+    // A dependency failed for good earlier in this batch, or the function was cancelled.
+    if (run.status[i] === Status.unreachable || run.status[i] === Status.failed) continue;
     run.status[i] = Status.waiting;
     if (exception === undefined && !batch.timedOut) {
       if (run.plan.branches !== null) judge(run, i, event.falsy?.includes(at) !== true);
@@ -51,6 +53,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
   if (isWanted) learn(state, event.durations, batch.thread.node.speed); // an aborted function gives no measurement
   endIfDone(state, batch, out);
+  stopCancelled(state, batch, out);
   noteProgress(state, batch, event.now);
 }
 

@@ -57,6 +57,8 @@ export type Event = {
      * finish.
      */
     | { readonly type: 'RunAborted'; readonly run: string; readonly reason: unknown; readonly gently: boolean }
+    /** The caller cancelled one function. It fails with `reason`, and the run continues by its settings. */
+    | { readonly type: 'FunctionCancelled'; readonly run: string; readonly index: number; readonly reason: unknown }
     /** A worker started a function whose start it has to announce. */
     | { readonly type: 'FunctionStarted'; readonly batch: number; readonly index: number }
     /** `count` functions of a batch have ended, from position `first` on. Duplicates are ignored. */

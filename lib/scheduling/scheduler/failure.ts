@@ -76,7 +76,7 @@ function setDelay(state: State, run: Run, i: number, ms: number, out: Command[])
   out.push({ type: 'SetTimer', timer, ms });
 }
 
-function clearDelay(state: State, run: Run, i: number, out: Command[]): void {
+export function clearDelay(state: State, run: Run, i: number, out: Command[]): void {
   const timer = run.delays.get(i)!;
   run.delays.delete(i);
   state.timers.delete(timer);

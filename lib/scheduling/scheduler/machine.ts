@@ -15,6 +15,7 @@
  * ```
  */
 import { shortage } from '../resources/amounts.ts';
+import { functionCancelled, stopCancelled } from './cancellation.ts';
 import { register, reportFaults } from './claims.ts';
 import type { Command } from './commands.ts';
 import { endIfDone, functionsEnded } from './completion.ts';
@@ -62,6 +63,8 @@ function apply(state: State, event: Event, out: Command[]): void {
       return timerFired(state, event.timer, out);
     case 'RunSubmitted':
       return runSubmitted(state, event, out);
+    case 'FunctionCancelled':
+      return functionCancelled(state, event, out);
     case 'RunAborted':
       return runAborted(state, event, out);
     case 'ThreadUp':
@@ -107,6 +110,7 @@ function takenBack(state: State, { batch: id, limit, now }: EventOf<'TakenBack'>
   const wasFirst = batch.thread.batches[0] === batch;
   shorten(state, batch, count, out);
   endIfDone(state, batch, out);
+  stopCancelled(state, batch, out);
   if (wasFirst && batch.thread.batches[0] !== batch) noteProgress(state, batch, now);
 }
 

@@ -12,6 +12,8 @@ export type Failure =
   | { readonly kind: 'begun'; readonly node: string; readonly ended: boolean }
   /** Its result was lost more often than `limit`, or its inputs can no longer be made. */
   | { readonly kind: 'lost'; readonly times: number; readonly limit: number }
+  /** The caller cancelled it. */
+  | { readonly kind: 'aborted'; readonly reason: unknown }
   /** Capabilities of nodes shrank, and no node has enough for it any more. */
   | { readonly kind: 'too-large'; readonly need: Cost; readonly offers: Readonly<Record<string, Capabilities>> };
 

@@ -130,7 +130,8 @@ function validateBatch(state: State, batch: Batch): void {
   if (hasLost(batch)) return; // its function may be anywhere by now
   const before = new Set<number>();
   functions.forEach((i, at) => {
-    if (at >= batch.done && at < batch.size && run.status[i] !== Status.unreachable) {
+    const isGivenUp = run.status[i] === Status.unreachable || run.status[i] === Status.failed;
+    if (at >= batch.done && at < batch.size && !isGivenUp) {
       const isRivals =
         batch.contest !== null && batch.contest.rival !== null && run.batch[i] === batch.contest.rival.id;
       expect(
@@ -176,7 +177,10 @@ function validateContest(state: State, batch: Batch): void {
     `batch ${id} is in a contest with batch ${rival.id}, which does not know`,
   );
   expect(
-    run.status[i] === Status.unreachable || run.batch[i] === id || run.batch[i] === rival.id,
+    run.status[i] === Status.unreachable ||
+      run.status[i] === Status.failed ||
+      run.batch[i] === id ||
+      run.batch[i] === rival.id,
     `${label(run, i)} is in neither of the batches ${id} and ${rival.id}`,
   );
 }

@@ -242,7 +242,8 @@ export class Witness {
   }
 
   #failed(run: Run, i: number, attempts: number, kind: string): void {
-    if (kind === 'node-down' || kind === 'begun' || kind === 'too-large' || kind === 'lost') return;
+    if (kind === 'node-down' || kind === 'begun' || kind === 'too-large' || kind === 'lost' || kind === 'aborted')
+      return;
     this.#count(run, i, attempts);
     check(
       attempts === allowed(run, i) + 1,

@@ -29,6 +29,8 @@ export interface RunSpec {
   readonly at: number;
   /** ms from the start; undefined: never. */
   readonly abortAt: number | undefined;
+  /** Functions that are cancelled, and when: ms from the start of the run. */
+  readonly cancelled?: readonly { readonly index: number; readonly at: number }[];
 }
 
 export interface ScenarioSpec {
@@ -68,7 +70,19 @@ export function randomScenario(seed: number, most = 200): ScenarioSpec {
   const faults = randomFaults(random);
   const latency = random.pick([0, 0, 0.1, 1, 5]);
   const plain = { seed, nodes, runs, faults, latency, tuning: random.pick(tunings) };
-  return withLimits(withBranches(withHosts(withStrategies(withCopies(plain)))));
+  return withCancelled(withLimits(withBranches(withHosts(withStrategies(withCopies(plain))))));
+}
+
+/** Cancels functions of some scenarios. Uses its own random numbers. */
+function withCancelled(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0xca9ce1);
+  if (!random.chance(0.2)) return spec;
+  const some = ({ functions }: RunSpec): NonNullable<RunSpec['cancelled']> =>
+    Array.from({ length: random.integer(1, 5) }, () => ({
+      index: random.integer(0, functions.length - 1),
+      at: random.pick([0, 1, random.exponential(0.05)]),
+    }));
+  return { ...spec, runs: spec.runs.map((run) => ({ ...run, cancelled: some(run) })) };
 }
 
 /** Gives some scenarios limits of the program, which some functions use. Uses its own random numbers. */
@@ -282,7 +296,7 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
     },
     listener,
   );
-  for (const { id, functions, settings, at, abortAt } of runs) {
+  for (const { id, functions, settings, at, abortAt, cancelled = [] } of runs) {
     const dag = new Dag(id);
     for (const each of functions) dag.add(each);
     const compiled = compile(dag);
@@ -292,6 +306,7 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
         : undefined;
     const plan = planned?.plan ?? compiled;
     simulation.submit(plan, toSettings(plan, settings, planned), at);
+    for (const each of cancelled) simulation.cancel(id, Math.min(each.index, plan.size - 1), at + each.at);
     if (abortAt !== undefined) simulation.abort(id, at + abortAt, seed % 2 === 0);
   }
   simulation.run();

@@ -131,6 +131,11 @@ export class Simulation {
     this.agenda.in(at, () => this.#feed({ type: 'RunAborted', run, reason: 'aborted', gently }));
   }
 
+  /** Cancels a function at a given time, if it has not ended by then. */
+  cancel(run: string, index: number, at: number): void {
+    this.agenda.in(at, () => this.#feed({ type: 'FunctionCancelled', run, index, reason: 'cancelled' }));
+  }
+
   /**
    * Runs until every run is over.
    *

@@ -69,6 +69,25 @@ describe('a function on another host', () => {
     ).toEqual(['! x ABORTED', '! y ABORTED']);
   });
 
+  it('is cancelled alone, and the rest of its run goes on', async () => {
+    const folder = new Folder();
+    const run = errorOf(
+      cluster.handoff.execute(
+        dagOf(
+          { id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], node: 'b' },
+          { id: 'y', code: t.one, node: 'c' },
+        ),
+        { failurePolicy: 'continue', runId: 'cancels-one' },
+      ),
+    );
+    await folder.arrived(1);
+    expect(await cluster.handoff.cancelFunction('cancels-one', 'x')).toBe(true);
+    expect(await run).toMatchObject({ code: 'ABORTED', functionId: 'x', results: { y: 1 } });
+    expect(folder.lines.filter(([sign]) => sign === '!')).toEqual([['!', 'x', 'ABORTED']]);
+    const { results } = await cluster.handoff.execute(dagOf({ id: 'z', code: t.one, node: 'b' }));
+    expect(results['z']).toBe(1);
+  });
+
   it('that does not hear is ended with its thread, and the host goes on', async () => {
     const folder = new Folder();
     const controller = new AbortController();
