@@ -139,6 +139,7 @@ const mayImport: Record<string, readonly string[]> = {
   ],
   cli: [
     'core',
+    'journal',
     'dag',
     'events',
     'report',

@@ -27,6 +27,8 @@ export interface HandoffFlags extends ClusterFlags {
   readonly strategy?: string;
   readonly costModel?: string;
   readonly allowSource?: boolean;
+  /** The folder of the journal. */
+  readonly journal?: string;
   /** A port, or true for the default port. */
   readonly dashboard?: string | boolean;
 }

@@ -2,7 +2,9 @@
 import { Argument, Command, Option } from 'commander';
 import { packageVersion } from '../core/package-files.ts';
 import { strategyNames } from '../scheduling/allocation/allocator.ts';
-import { failurePolicies, formats, logModes } from './choices.ts';
+import { failurePolicies, formats, logModes, runStates } from './choices.ts';
+import type { HandoffFlags } from './flags.ts';
+import type { JournalFlags, ResumeFlags, RunsFlags, SubmitFlags } from './journal.ts';
 import type { ClusterNodesFlags } from './cluster.ts';
 import { completionScript, shells } from './completion.ts';
 import type { DashboardCommandFlags } from './dashboard.ts';
@@ -83,6 +85,8 @@ export function createProgram(done: (code: number) => void): Command {
     )
     .option('--max-concurrency <n>', 'most functions in flight at once; default: limited by threads and resources only')
     .option('--deadline <ms>', 'time in which the run should finish, for --strategy cost-optimized')
+    .option(...journal)
+    .option('--run-id <id>', 'id of the run; with --journal, a run of this id is continued, or its outcome is printed')
     .option('--speculate', 'start a backup of a function that takes far too long, if a thread is idle')
     .option(...beside)
     .action(async (file: string, args: string[], flags: RunFlags) =>
@@ -132,6 +136,7 @@ export function createProgram(done: (code: number) => void): Command {
     .option('--nodes <nodes>', "several nodes, as 'a:cpu=2,memory=4000;b:cpu=1'")
     .option('--allow-source', 'also run source text from other hosts (fromSource())')
     .option(...learn)
+    .option(...journal)
     .option(...beside)
     .option('--json', 'print { address, nodes } as a line of JSON when ready')
     .action(async (flags: NodeFlags) => done(await (await import('./node.ts')).node(flags)));
@@ -148,6 +153,49 @@ export function createProgram(done: (code: number) => void): Command {
     .option('--token-file <file>', 'file with the token that browsers must present')
     .option('--json', 'print { url } as a line of JSON when ready')
     .action(async (flags: DashboardCommandFlags) => done(await (await import('./dashboard.ts')).dashboard(flags)));
+  withDag(
+    program.command('submit').description('record the DAG of a module in a journal, for a process that takes it up'),
+  )
+    .option(...journal)
+    .option('--run-id <id>', 'id of the run; default: a random one, which is printed')
+    .action(async (file: string, args: string[], flags: SubmitFlags) =>
+      done(await (await import('./journal.ts')).submitRun(file, args, flags)),
+    );
+  withConfig(program.command('runs').description('list the runs of a journal, the newest first'))
+    .addOption(choice('--state <state>', 'only runs in this state', runStates))
+    .option('--limit <n>', 'most runs to list; default: 100')
+    .option('--json', 'print the runs as JSON')
+    .action(async (flags: RunsFlags) => done(await (await import('./journal.ts')).listRuns(flags)));
+  withConfig(program.command('show').description('show a run of a journal').argument('<run>'))
+    .option('--json', 'print the run with its DAG as JSON')
+    .action(async (runId: string, flags: JournalFlags) =>
+      done(await (await import('./journal.ts')).showRun(runId, flags)),
+    );
+  withConfig(
+    program
+      .command('resume')
+      .description('continue a run of a journal here, without what is recorded as done, and print its results')
+      .argument('<run>'),
+  )
+    .option('--retry <id>', 'run this function again, although it may have taken effect; may be repeated', collected)
+    .option('--result <id=json>', 'take this as the result of a function in doubt; may be repeated', collected)
+    .option(
+      '--nodes <nodes>',
+      "nodes of this host, as 'a:cpu=2,memory=4000;b:cpu=1'; default: one with all of the machine",
+    )
+    .option('--json', 'print results, allocations and statistics as JSON')
+    .action(async (runId: string, flags: ResumeFlags) =>
+      done(await (await import('./journal.ts')).resumeRun(runId, flags)),
+    );
+  withConfig(
+    program.command('cancel').description('cancel a run of a journal, wherever it runs').argument('<run>'),
+  ).action(async (runId: string, flags: HandoffFlags) =>
+    done(await (await import('./journal.ts')).cancelRun(runId, flags)),
+  );
+  const upkeep = program.command('journal').description('look after a journal');
+  withConfig(upkeep.command('compact').description('delete old runs beyond what is retained')).action(
+    async (flags: JournalFlags) => done(await (await import('./journal.ts')).compactJournal(flags)),
+  );
   program
     .command('completion')
     .description('print a script that completes commands and flags in a shell')
@@ -166,6 +214,17 @@ const learn = [
   '--cost-model <file>',
   'file of learned durations and result sizes, read at the start and updated at the end',
 ] as const;
+
+const journal = ['--journal <dir>', 'folder in which runs are recorded, so that they outlive their process'] as const;
+
+const collected = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+
+/** Flags of commands that need a journal. */
+function withConfig(command: Command): Command {
+  return command
+    .option(...journal)
+    .option('--config <file>', 'configuration file; default: handoff.config.ts, .mts, .js or .mjs');
+}
 
 /** Flags of commands that take a DAG and nodes. */
 function withDag(command: Command): Command {

@@ -38,6 +38,7 @@ export interface RunFlags extends HandoffFlags {
   readonly maxConcurrency?: string;
   readonly deadline?: string;
   readonly speculate?: boolean;
+  readonly runId?: string;
 }
 
 // ms between two samples of the nodes; a sample takes a tenth of a second. A picture shows no finer detail, and a
@@ -124,7 +125,7 @@ async function runOn(
   const alive = setInterval(() => {}, 60_000);
   let observed: Observed | undefined;
   try {
-    const runId = nanoid();
+    const runId = flags.runId ?? nanoid();
     observed = await observe(handoff, { dag: loaded.dag, runId }, flags, files);
     const outcome = await settled(handoff.execute(loaded.dag, { runId, collect: loaded.collect, ...options }));
     observed.progress?.close();
@@ -132,6 +133,8 @@ async function runOn(
     await observed.stop(outcome);
     const wasInterrupted = !outcome.ok && interrupt.exitCode !== undefined && isHandoffError(outcome.error, 'STOPPED');
     if (!outcome.ok && !wasInterrupted) say(describeError(outcome.error));
+    if (wasInterrupted && flags.journal !== undefined)
+      say(`Continue the run: handoff resume ${runId} --journal ${flags.journal}`);
     const allWritten = await observed.write(outcome);
     if (outcome.ok) return allWritten ? ExitCode.done : ExitCode.functionFailed;
     return wasInterrupted ? interrupt.exitCode! : exitCodeOf(outcome.error);

@@ -127,7 +127,15 @@ export function merge(
   if (isAlone) refuseUseless(byFlags);
   const nodes = nodesOf(flags) ?? (isGuest ? [] : nodesOfHost(config, part));
   const { transport: _transport, nodes: _nodes, ...rest } = config;
-  return { ...rest, ...(nodes !== undefined && { nodes }), ...(!isAlone && { transport }), ...optionsOfFlags(flags) };
+  // Only a host works for others.
+  const orchestrate = part === 'host' && (config.orchestrate ?? true);
+  return {
+    ...rest,
+    orchestrate,
+    ...(nodes !== undefined && { nodes }),
+    ...(!isAlone && { transport }),
+    ...optionsOfFlags(flags),
+  };
 }
 
 /** @throws `UsageError` if a visitor has no host to join, or a host no address to listen at */
@@ -159,13 +167,14 @@ function nodesOfHost(config: HandoffOptions, part: Part): HandoffOptions['nodes'
 }
 
 /** Options that a flag sets directly. `Handoff.start` refuses an unknown strategy, because it knows all of them. */
-function optionsOfFlags({ strategy, allowSource, costModel }: HandoffFlags): HandoffOptions {
+function optionsOfFlags({ strategy, allowSource, costModel, journal }: HandoffFlags): HandoffOptions {
   return {
     ...(strategy !== undefined && {
       allocationStrategy: strategy as NonNullable<HandoffOptions['allocationStrategy']>,
     }),
     ...(allowSource === true && { allowSource: true }),
     ...(costModel !== undefined && { costModel: { file: costModel } }),
+    ...(journal !== undefined && { journal: { type: 'sqlite', path: journal } }),
   };
 }
 

@@ -137,7 +137,8 @@ export class DurableRuns {
   }
 
   /**
-   * Puts a run that has ended back into the queue, with what a person decided about its functions.
+   * Continues a run here, unless another process runs it. One that has ended goes on with what a person decided about its
+   * functions.
    *
    * @param retry functions that run again although they may have taken effect
    * @param results results of such functions
@@ -162,7 +163,7 @@ export class DurableRuns {
     ];
     await this.#parts.journal.reopen(runId, encodeChunk([...decided, { type: 'reopened' }]));
     this.#skipped.delete(runId);
-    if (this.#parts.orchestrate) this.#takeUp();
+    if (!this.#here.has(runId)) await this.#take({ runId, dagId });
     return this.#handle({ runId, dagId });
   }
 
