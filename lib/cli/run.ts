@@ -117,7 +117,10 @@ async function runOn(
   files: Files,
   flags: RunFlags,
 ): Promise<number> {
-  const interrupt = onInterrupt('Running functions finish; no other starts. Press again to end now.', () =>
+  const runId = flags.runId ?? nanoid();
+  const later =
+    flags.journal === undefined ? '' : `\nTo continue it: handoff resume ${runId} --journal ${flags.journal}`;
+  const interrupt = onInterrupt(`Running functions finish; no other starts. Press again to end now.${later}`, () =>
     handoff.stop({ drain: 'functions' }),
   );
   if (handoff.address !== undefined) say(`listening on ${handoff.address}`);
@@ -125,7 +128,6 @@ async function runOn(
   const alive = setInterval(() => {}, 60_000);
   let observed: Observed | undefined;
   try {
-    const runId = flags.runId ?? nanoid();
     observed = await observe(handoff, { dag: loaded.dag, runId }, flags, files);
     const outcome = await settled(handoff.execute(loaded.dag, { runId, collect: loaded.collect, ...options }));
     observed.progress?.close();
@@ -133,8 +135,6 @@ async function runOn(
     await observed.stop(outcome);
     const wasInterrupted = !outcome.ok && interrupt.exitCode !== undefined && isHandoffError(outcome.error, 'STOPPED');
     if (!outcome.ok && !wasInterrupted) say(describeError(outcome.error));
-    if (wasInterrupted && flags.journal !== undefined)
-      say(`Continue the run: handoff resume ${runId} --journal ${flags.journal}`);
     const allWritten = await observed.write(outcome);
     if (outcome.ok) return allWritten ? ExitCode.done : ExitCode.functionFailed;
     return wasInterrupted ? interrupt.exitCode! : exitCodeOf(outcome.error);

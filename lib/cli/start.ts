@@ -128,10 +128,10 @@ export function merge(
   const nodes = nodesOf(flags) ?? (isGuest ? [] : nodesOfHost(config, part));
   const { transport: _transport, nodes: _nodes, ...rest } = config;
   // Only a host works for others.
-  const orchestrate = part === 'host' && (config.orchestrate ?? true);
+  const isAside = part !== 'host' && (flags.journal ?? config.journal) !== undefined;
   return {
     ...rest,
-    orchestrate,
+    ...(isAside && { orchestrate: false }),
     ...(nodes !== undefined && { nodes }),
     ...(!isAlone && { transport }),
     ...optionsOfFlags(flags),

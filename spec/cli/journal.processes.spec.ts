@@ -23,7 +23,7 @@ describe('handoff run --journal', () => {
     const first = startCli(...run('--run-id', 'r', '--log', 'none'));
     await expect.poll(() => readIfThere(marks), { timeout: 50_000, interval: 20 }).toContain('+last');
     first.kill('SIGINT');
-    await first.said('Running functions finish');
+    await first.said('To continue it: handoff resume r --journal');
     first.kill('SIGINT');
     expect((await first.finished).code).toBe(130);
 
