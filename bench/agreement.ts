@@ -1,7 +1,7 @@
 /**
- * `node bench/agreement.ts [--data DIR] [--ms N]`: whether a run is as long as its simulation says: workflows whose
- * functions sleep, scaled so that they take at least about N ms (default 2500), on four nodes. Without a folder with
- * workflows: task graphs that are shipped.
+ * `node bench/agreement.ts [--data DIR] [--ms N]`: compares the duration of runs with their simulation. Runs workflows
+ * whose functions sleep, scaled to at least about N ms (default 2500), on four nodes. Without a data folder it uses
+ * task graphs of this repository.
  */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -25,7 +25,7 @@ const rounds = 3;
 const workflows = readWorkflows(data, '8 equal').filter(({ work }) => work.length <= 1200);
 const instances = (workflows.length > 0 ? workflows : readGraphs(data)).slice(0, 5);
 
-/** The workflow with its durations scaled, as functions that sleep as long as their node takes for them. */
+/** The workflow with scaled durations, as functions that sleep for as long as their node takes. */
 function toDag({ name, work }: Instance, scale: number): Dag {
   const dag = new Dag(name);
   for (const { id, duration, deps } of work)

@@ -1,6 +1,6 @@
 /**
- * What it is worth that workers run ahead of the main thread: the same graphs with gangs and without, in one process,
- * in turn.
+ * What gangs gain, in which threads run ahead of the main thread: the same graphs with and without gangs, alternating
+ * in one process.
  */
 import { startTuned } from '../lib/runtime/handoff.ts';
 import { toDag, tree, type Vertex } from './support/graphs.ts';
@@ -14,7 +14,7 @@ const grain = 8;
 
 export async function ahead({ rounds }: { readonly rounds: number }): Promise<Row[]> {
   const nodes = [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }];
-  // The second sends out all it can of the same length, one thread at a time.
+  // The second also sends out as much as it can, one thread at a time.
   const [on, off] = [await startTuned({ nodes }, {}), await startTuned({ nodes }, { gangMs: 0 })];
   const rows: Row[] = [];
   for (const [name, vertices] of Object.entries(graphs())) {

@@ -1,6 +1,6 @@
 /**
- * Functions that keep a core busy: what running them in parallel costs in CPU, what it gains, and that none holds up
- * the others.
+ * Functions that keep a core busy: the CPU cost of running them in parallel, the gain, and whether one delays the
+ * others.
  */
 import { Handoff } from '../lib/index.ts';
 import { runByHand } from './support/by-hand.ts';
@@ -60,7 +60,7 @@ export async function busy({ rounds }: { readonly rounds: number }): Promise<Row
   return rows;
 }
 
-/** One function of 500 ms among 10,000 no-ops: how much longer than the longer of the two. */
+/** One function of 500 ms among 10,000 no-ops: the ratio to the longer of the two alone. */
 async function straggler(handoff: Handoff, rounds: number): Promise<Row> {
   const steps = Math.round(stepsPerMs() * 500);
   const rest = independent(10_000);

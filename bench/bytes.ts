@@ -1,6 +1,6 @@
 /**
- * `node bench/bytes.ts [--mib N]`: how many bytes of large results go from host to host, beside the best placement that
- * uses both: two hosts of two threads in processes of their own, and an orchestrator without nodes.
+ * `node bench/bytes.ts [--mib N]`: bytes of large results that travel between hosts, compared with the best placement
+ * that uses both: two hosts of two threads in separate processes, and an orchestrator without nodes.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -14,9 +14,9 @@ const mib = Number(values.mib);
 
 interface Shape {
   readonly name: string;
-  /** By function: what it takes. */
+  /** By function: its dependencies. */
   readonly edges: readonly (readonly number[])[];
-  /** Results that have to be moved, each to one host, when both hosts do half of the work. */
+  /** Results that must move, each to one host, when each host does half of the work. */
   readonly best: number;
 }
 
@@ -41,7 +41,7 @@ const fanOut = (readers: number): Shape => ({
 });
 
 const strategies = ['first-available', 'load-balanced', 'time-optimized'] as const;
-/** MiB that have gone over loopback, by anybody; NaN where the system does not say. */
+/** MiB sent over loopback by all processes; NaN where the system does not report it. */
 function overLoopback(): number {
   const file = '/proc/net/dev';
   return existsSync(file) ? Number(/lo:\s*(\d+)/.exec(readFileSync(file, 'utf8'))?.[1]) / 2 ** 20 : Number.NaN;

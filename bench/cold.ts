@@ -1,6 +1,6 @@
 /**
- * Whole processes: import, start, run, stop, end. What a command line, a script or a serverless function waits for.
- * Contestants take turns, and medians are compared. Ours is the built package.
+ * Complete processes: import, start, run, stop, end. This is what a command line, a script or a serverless function
+ * waits for. Contestants alternate, and medians are compared. Ours is the built package.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -19,7 +19,7 @@ interface Process {
   readonly mib: number;
 }
 
-/** One process to its end. */
+/** Runs one process to its end. */
 function run(args: readonly string[]): Process {
   const before = performance.now();
   const { status, stderr } = spawnSync(process.execPath, args, {
@@ -31,7 +31,7 @@ function run(args: readonly string[]): Process {
   return { ms, mib: Number(/peak (\d+)/.exec(stderr)?.[1] ?? 0) / 1024 };
 }
 
-/** Medians of `rounds` alternating rounds after one that does not count. */
+/** Medians of `rounds` alternating rounds, after one warm-up round. */
 function compete<Name extends string>(
   contestants: Readonly<Record<Name, readonly string[]>>,
   rounds: number,

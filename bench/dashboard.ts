@@ -1,7 +1,4 @@
-/**
- * What it costs a run that it is shown: with the dashboard open in a page, with nobody looking, and without a
- * dashboard.
- */
+/** The cost of the dashboard for a run: with the dashboard open in a page, without readers, and without a dashboard. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
@@ -17,7 +14,7 @@ import type { Row } from './support/report.ts';
 const threads = 2;
 const nodes = [{ name: 'n', capabilities: { cpu: threads }, threads }];
 
-/** @param full also functions of a ms, which take minutes */
+/** @param full adds functions of a ms, which take minutes */
 export async function dashboard({ rounds, full }: { readonly rounds: number; readonly full: boolean }): Promise<Row[]> {
   const without = await Handoff.start({ nodes, retainedRuns: 1 });
   const unseen = await Handoff.start({ nodes, retainedRuns: 1, dashboard: { port: 0 } });
@@ -76,12 +73,12 @@ export async function dashboard({ rounds, full }: { readonly rounds: number; rea
   return [...rows, memory()];
 }
 
-/** Two thousand wide, each after two of the layer before. */
+/** Layers of two thousand, each function after two of the layer before. */
 function busyLayers(count: number, steps: number): Vertex[] {
   return layered(count / 2000, 2000).map((vertex) => ({ ...vertex, task: 'computeAfter', extra: [steps] }));
 }
 
-/** What ten million attempts leave in the memory of the dashboard. */
+/** Memory that ten million attempts occupy in the dashboard. */
 function memory(): Row {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;

@@ -1,6 +1,6 @@
 /**
- * How much of two threads functions of a given length get to use: the work they do, over the time that both threads
- * had. Beside a pool by hand at each of its settings, as its best one differs with the length.
+ * Which share of two threads functions of a given length use: their work divided by the time of both threads. Compared
+ * with a hand-written pool at each of its settings, because the best setting depends on the length.
  */
 import { Handoff } from '../lib/index.ts';
 import { createPool, runByHand } from './support/by-hand.ts';
@@ -11,9 +11,9 @@ import type { Row } from './support/report.ts';
 import { compute } from './support/tasks.ts';
 
 const threads = 2;
-/** How many tasks a pool by hand sends to a thread before it hears of the first. */
+/** How many tasks the hand-written pool sends to a thread ahead. */
 const queued = [1, 2, 8, 32];
-/** ms, and the share of both threads that is to be used, in %. */
+/** ms, and the goal for the used share of both threads, in %. */
 const grains: readonly (readonly [ms: number, goal: number])[] = [
   [0.1, 85],
   [0.3, 95],
@@ -21,7 +21,7 @@ const grains: readonly (readonly [ms: number, goal: number])[] = [
   [5, 99],
   [20, 99],
 ];
-/** ms of work in one round. */
+/** ms of work per round. */
 const workMs = 400;
 
 type Shape = 'independent' | 'with a claim' | 'chains of 100' | 'layered';
@@ -85,7 +85,7 @@ async function measure(
   };
 }
 
-/** Functions of `steps` each, `count` or a little less. */
+/** At most `count` functions of `steps` each. */
 function graph(shape: Shape, count: number, steps: number): Vertex[] {
   if (shape === 'independent' || shape === 'with a claim') return independent(count, 'compute', [steps]);
   const width = shape === 'layered' ? 20 : Math.max(threads, Math.round(count / 100));

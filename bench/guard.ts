@@ -1,12 +1,12 @@
-/**
- * What it is worth that the place where user functions are called has been shown many of them beforehand: see
- * lib/workers/node/worker/invoke.ts.
- */
+/** What the warm-up of the call sites for user functions gains: see lib/workers/node/worker/invoke.ts. */
 import { Worker } from 'node:worker_threads';
 import { median } from './support/measure.ts';
 import type { Row } from './support/report.ts';
 
-/** In fresh threads, in turn: the same CPU-bound functions through the same call site, with the guard and without. */
+/**
+ * The same CPU-bound functions through the same call site in fresh threads, alternating: with the warm-up and without
+ * it.
+ */
 export async function guard({ rounds }: { readonly rounds: number }): Promise<Row[]> {
   const times: Record<'on' | 'off', number[]> = { on: [], off: [] };
   for (let round = 0; round < rounds; round++) {

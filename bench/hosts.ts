@@ -8,7 +8,7 @@ import { createEstimate } from '../lib/scheduling/scheduler/estimate.ts';
 import type { Event } from '../lib/scheduling/scheduler/events.ts';
 import { handle } from '../lib/scheduling/scheduler/machine.ts';
 import { type Batch, createState, type State } from '../lib/scheduling/scheduler/state.ts';
-import { Agenda } from '../lib/scheduling/simulation/event-queue.ts';
+import { EventQueue } from '../lib/scheduling/simulation/event-queue.ts';
 import { independent, toDag, type Vertex } from './support/graphs.ts';
 import { median } from './support/measure.ts';
 import type { Row } from './support/report.ts';
@@ -49,14 +49,14 @@ function costOf(hostCount: number): number {
 /** µs of a run: those of the scheduler, and of the virtual world around it. */
 export function runOn(hostCount: number, vertices: readonly Vertex[], functionMs = 1, threadsEach = 2): number {
   const plan = compile(toDag(vertices));
-  const agenda = new Agenda();
+  const eventQueue = new EventQueue();
   const state = createState(new SimpleResourceTracker(), { gangThreads: 2, stuckMs: 20, refusalLimit: Infinity });
   state.estimates[0] = createEstimate();
   const threads = new Map<string, VirtualThread>();
   const timers = new Map<number, () => void>();
   let isDone = false;
   const feed = (body: EventBody): void => {
-    const event = { ...body, now: agenda.now } as Event;
+    const event = { ...body, now: eventQueue.now } as Event;
     for (const command of handle(state, event)) carryOut(command);
   };
   const carryOut = (command: Command): void => {
@@ -65,25 +65,25 @@ export function runOn(hostCount: number, vertices: readonly Vertex[], functionMs
         const { batch } = command;
         const key = `${batch.thread.node.name}/${batch.thread.index}`;
         const thread = threads.get(key)!;
-        agenda.in(latencyMs, () => {
+        eventQueue.in(latencyMs, () => {
           thread.queue.push({ batch, limit: batch.functions.length, begun: 0 });
           if (thread.queue.length === 1) next(thread);
         });
         return;
       }
       case 'TakeBack':
-        return void agenda.in(latencyMs, () => {
+        return void eventQueue.in(latencyMs, () => {
           const { thread, id } = command.batch;
           const entry = threads.get(`${thread.node.name}/${thread.index}`)!.queue.find(({ batch }) => batch.id === id);
           if (entry === undefined) return;
           entry.limit = Math.max(entry.begun, entry.limit - command.count);
           const { limit } = entry;
-          agenda.in(latencyMs, () => feed({ type: 'TakenBack', batch: id, limit }));
+          eventQueue.in(latencyMs, () => feed({ type: 'TakenBack', batch: id, limit }));
         });
       case 'SetTimer':
         return void timers.set(
           command.timer,
-          agenda.in(command.ms, () => feed({ type: 'TimerFired', timer: command.timer })),
+          eventQueue.in(command.ms, () => feed({ type: 'TimerFired', timer: command.timer })),
         );
       case 'ClearTimer':
         return timers.get(command.timer)?.();
@@ -99,10 +99,10 @@ export function runOn(hostCount: number, vertices: readonly Vertex[], functionMs
     if (entry === undefined) return;
     entry.begun = entry.limit;
     const count = entry.limit;
-    agenda.in(count * functionMs, () => {
+    eventQueue.in(count * functionMs, () => {
       thread.queue.shift();
       if (count > 0)
-        agenda.in(latencyMs, () =>
+        eventQueue.in(latencyMs, () =>
           feed({
             type: 'FunctionsEnded',
             batch: entry.batch.id,
@@ -126,7 +126,7 @@ export function runOn(hostCount: number, vertices: readonly Vertex[], functionMs
   }
   const begun = process.threadCpuUsage();
   submit(state, plan, feed);
-  while (!isDone) if (!agenda.step()) throw new Error('the run does not end');
+  while (!isDone) if (!eventQueue.step()) throw new Error('the run does not end');
   const { user, system } = process.threadCpuUsage(begun);
   return user + system;
 }

@@ -1,4 +1,4 @@
-/** What one function costs that runs alone, and how long it takes from nothing to a first result. */
+/** The cost of a single function, and the time from nothing to a first result. */
 import { Worker } from 'node:worker_threads';
 import { Handoff } from '../lib/index.ts';
 import { importBuilt } from './support/built.ts';
@@ -13,7 +13,7 @@ export async function latency({ rounds }: { readonly rounds: number }): Promise<
   return [...(await roundTrip(rounds * 100)), ...(await startUp(rounds))];
 }
 
-/** One no-op, warm. */
+/** One warm no-op. */
 async function roundTrip(times: number): Promise<Row[]> {
   const handoff = await Handoff.start(oneNode);
   const pool = createPool(2);

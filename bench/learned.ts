@@ -1,6 +1,6 @@
 /**
- * Learned costs: the same DAG run a first time, when nothing is known of its functions, a second time, and with their
- * durations given. And what the order of each comes to in virtual time, where nothing disturbs.
+ * Learned costs: the same DAG without any knowledge of its functions, a second time with learned costs, and with given
+ * durations. Also the makespan of each order in virtual time, without disturbances.
  */
 import { compile } from '../lib/dag/compile.ts';
 import { reweigh } from '../lib/dag/analysis.ts';
@@ -44,7 +44,7 @@ function toDag(all: readonly Sleeper[], isGiven: boolean): Dag {
   return dag;
 }
 
-/** ms of a plan in virtual time, its functions taking what they really take. */
+/** ms of a plan in virtual time, with the real durations of its functions. */
 function makespan(plan: CompiledDag, all: readonly Sleeper[]): number {
   const settings = {
     maxRetries: 0,

@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: the quick set; `-- --full`: all of it; `-- --only NAME`: one group; `-- --json FILE`: the numbers as
- * JSON too; `-- --svg FILE`: Task Bench's picture; `-- --readme`: the table into the README; `-- --check`: whether a
- * ratio fell by more than a quarter since `-- --save`.
+ * `npm run bench`: the quick set; `-- --full`: everything; `-- --only NAME`: one group; `-- --json FILE`: also write
+ * the numbers as JSON; `-- --svg FILE`: the plot of Task Bench; `-- --readme`: update the table in the README; `--
+ * --check`: whether a ratio fell by more than a quarter since `-- --save`.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -91,7 +91,7 @@ if (values.check) {
   process.exitCode = lines.length === 0 ? 0 : 1;
 }
 
-/** What a reader of the README wants to know first. */
+/** The rows that readers of the README need first. */
 function isForReadme({ group, name, what }: Row): boolean {
   if (group === 'cold' || group === 'granularity') return true;
   if (group === 'throughput') return !name.includes('main-thread') || name.includes('layered');

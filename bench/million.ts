@@ -1,4 +1,4 @@
-/** Growth: a thousand, a hundred thousand, a million functions in one process, on one thread of control. */
+/** Growth: a thousand, a hundred thousand and a million functions in one process, with one main thread. */
 import { Handoff } from '../lib/index.ts';
 import { compile } from '../lib/dag/compile.ts';
 import { independent, layered, toDag } from './support/graphs.ts';
@@ -12,7 +12,7 @@ export async function million({ largest }: { readonly largest: number }): Promis
     for (let i = 0; i < 5; i++) await handoff.execute(toDag(independent(2000)));
     let first: number | undefined;
     for (const size of [1000, 10_000, 100_000, 1_000_000].filter((each) => each <= largest)) {
-      // Many short runs of the small sizes, as one alone is over before the compiler has looked at it.
+      // Many short runs of the small sizes, because a single one ends before V8 has compiled it.
       const times = Math.max(1, Math.floor(20_000 / size));
       const per = await perFunction(size, times, handoff);
       first ??= per.run;

@@ -1,5 +1,5 @@
 /**
- * How smoothly the dashboard's timeline moves with 100,000 functions in it: frames a second while a mouse drags it, in
+ * How smoothly the dashboard's timeline moves with 100,000 functions: frames per second while a mouse drags it, in
  * headless Chromium.
  */
 import { existsSync } from 'node:fs';
@@ -39,7 +39,7 @@ export async function page({ rounds }: { readonly rounds: number }): Promise<Row
   }
 }
 
-/** Four names, so that neighbours differ in colour. */
+/** Four names, so that neighbours have different colours. */
 function mixed(): Dag {
   const t = tasks<typeof import('./support/tasks.ts')>(new URL('./support/tasks.ts', import.meta.url));
   const dag = new Dag('mixed');
@@ -53,7 +53,7 @@ function mixed(): Dag {
   return dag;
 }
 
-/** Drags to and fro. Each step waits until the browser has taken it in, as a hand would. */
+/** Drags back and forth. Each step waits until the browser has processed it, as a hand would. */
 async function frameRows(opened: Page, name: string, rounds: number): Promise<Row[]> {
   const box = (await opened.locator('canvas').boundingBox())!;
   const middle = box.y + box.height / 2;
@@ -70,7 +70,7 @@ async function frameRows(opened: Page, name: string, rounds: number): Promise<Ro
   );
   await drag(rounds * 30);
   const at = (await opened.evaluate('cancelAnimationFrame(going_), frames_')) as readonly number[];
-  // The first is of the clock, not of a frame.
+  // The first difference belongs to the clock, not to a frame.
   const took = at.slice(2).map((time, i) => time - at[i + 1]!);
   const rows = (
     [

@@ -1,4 +1,4 @@
-/** The parts by themselves, in this thread: building, validating, compiling, encoding. By tinybench. */
+/** The parts in isolation, in this thread: building, validating, compiling, encoding. Uses tinybench. */
 import { Bench } from 'tinybench';
 import { compile } from '../lib/dag/compile.ts';
 import { encode } from '../lib/workers/store/encode.ts';

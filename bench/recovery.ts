@@ -1,6 +1,6 @@
 /**
- * How long a node of one thread takes to answer again after a function has failed: from the failure being told to the
- * next result.
+ * How long a node of one thread needs to answer again after a failure: from the report of the failure to the next
+ * result.
  */
 import { Dag, type CodeLike, Handoff, tasks } from '../lib/index.ts';
 import { median, timed } from './support/measure.ts';

@@ -1,6 +1,6 @@
 /**
- * A web server that runs a DAG for each request: from a cold start, and warm; and what a DAG of four functions costs,
- * many at once.
+ * A web server that runs a DAG for each request, from a cold start and warm; and the cost of many concurrent DAGs of
+ * four functions.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,13 +25,13 @@ interface Server {
 }
 
 interface Load {
-  /** ms of each request that was answered. */
+  /** ms of each answered request. */
   readonly times: readonly number[];
   readonly failed: number;
   readonly ms: number;
 }
 
-/** @param seconds that the warm server is kept busy */
+/** @param seconds how long the warm server is kept busy */
 export async function requests({
   rounds,
   seconds,
@@ -147,7 +147,7 @@ async function start(who: 'handoff' | 'piscina'): Promise<Server> {
   };
 }
 
-/** Each connection asks again and again for so many ms, and once at least. */
+/** Each connection sends requests for `ms`, at least one. */
 async function load({ port }: Server, { ms }: { readonly ms: number }): Promise<Load> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const times: number[] = [];
@@ -188,7 +188,7 @@ function ask(agent: Agent, port: number): Promise<boolean> {
 
 const dags = 2000;
 
-/** A DAG of four functions, 2,000 of them at once: the CPU time of each. */
+/** 2,000 concurrent DAGs of four functions: the CPU time of each. */
 async function fourFunctions(rounds: number): Promise<Row> {
   const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: threads }, threads }] });
   const pool = piscina(threads);

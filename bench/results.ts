@@ -1,4 +1,4 @@
-/** Large results: from a function on one thread to one on another, and what holding them costs. */
+/** Large results: from a function on one thread to one on another, and the memory they take. */
 import type { Piscina } from 'piscina';
 import { dag, Handoff, tasks } from '../lib/index.ts';
 import { createPool } from './support/by-hand.ts';
@@ -10,7 +10,7 @@ const MiB = 1024 * 1024;
 const t = tasks<typeof import('./support/tasks.ts')>(new URL('./support/tasks.ts', import.meta.url));
 
 export async function results({ rounds, full }: { readonly rounds: number; readonly full: boolean }): Promise<Row[]> {
-  // A thread each, so that the array must change threads.
+  // One thread each, so that the array must change threads.
   const handoff = await Handoff.start({
     nodes: ['a', 'b'].map((name) => ({ name, capabilities: { cpu: 1 }, threads: 1 })),
   });
@@ -83,7 +83,7 @@ async function objects(handoff: Handoff, pool: Piscina, rounds: number): Promise
   };
 }
 
-/** Chains of functions, each making a result of 1 MiB of its own that only the next one reads. */
+/** Chains of functions, each with a result of 1 MiB that only the next one reads. */
 async function memory(handoff: Handoff, count: number): Promise<Row> {
   const vertices: Vertex[] = Array.from({ length: count }, (_, i) => ({
     id: `r${i}`,

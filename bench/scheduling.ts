@@ -1,7 +1,7 @@
 /**
  * `node bench/scheduling.ts [--data DIR] [--budget N] [--svg FILE]`: the planner on published scheduling problems,
- * every schedule checked by a validator of its own, beside reference rules and figures. Without a folder: the one
- * beside the repository when it is there, else the few instances that are shipped.
+ * compared with reference rules and published figures; an independent validator checks every schedule. Without a data
+ * folder it uses the one beside the repository, or else the few instances of this repository.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -48,7 +48,7 @@ const ours = budgets.map((budget): Strategy => ({
   run: (instance) => plan(instance, budget),
 }));
 
-/** Figures of the data's README, over full sets. */
+/** Figures from the data's README, over complete sets. */
 const published: Readonly<Record<'projects' | 'graphs' | 'workflows', Reference>> = {
   projects: {
     'README: FIFO': { j30: 7.7, j60: 9.4, j120: 20.3 },

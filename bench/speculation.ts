@@ -1,6 +1,6 @@
 /**
- * What copies of functions that take long save: 1,000 functions of 10 ms on eight threads, of which one attempt in a
- * hundred takes a second.
+ * What backup copies of slow functions gain: 1,000 functions of 10 ms on eight threads, where one attempt in a hundred
+ * takes a second.
  */
 import { Dag, Handoff, tasks } from '../lib/index.ts';
 import { simulate } from '../lib/simulate.ts';
@@ -33,7 +33,7 @@ function row(
   return { unit: 'ms', ours, beside, what: 'without copies', ratio: beside / ours };
 }
 
-/** In turns, with the same calls slow in both. */
+/** Alternating, with the same slow calls in both. */
 async function measured(rounds: number): Promise<Record<'alone' | 'copied' | 'copies' | 'won', number[]>> {
   await using handoff = await Handoff.start({ nodes });
   const [alone, copied, copies, won]: [number[], number[], number[], number[]] = [[], [], [], []];
@@ -41,7 +41,7 @@ async function measured(rounds: number): Promise<Record<'alone' | 'copied' | 'co
     for (const speculate of [false, true]) {
       const calls = new SharedArrayBuffer(4 * size);
       const dag = new Dag();
-      // Names that were never seen before: which of them are slow is not to be known from the run before.
+      // New names every time, so that earlier runs do not reveal which functions are slow.
       for (let i = 0; i < size; i++)
         dag.add({ id: `${round} ${speculate} ${i}`, code: t.wait, extraArgs: [calls, i, round] });
       let stats = { speculated: 0, speculatedWon: 0 };
@@ -55,7 +55,7 @@ async function measured(rounds: number): Promise<Record<'alone' | 'copied' | 'co
   return { alone, copied, copies, won };
 }
 
-/** Of many seeds. */
+/** Averages over many seeds. */
 function simulated(count: number, slow: number): Record<'alone' | 'copied', number[]> {
   const times = (speculate: boolean): number[] =>
     Array.from({ length: seeds }, (_, k) => {

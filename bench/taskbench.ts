@@ -1,10 +1,10 @@
 /**
  * Task Bench (Slaughter et al., "Task Bench: A Parameterized Benchmark for Evaluating Parallel Runtime Performance",
- * SC20): grids of functions with the dependence patterns of real programs, and how long a function must be for half of
- * the machine's work to be useful.
+ * SC20): grids of functions with the dependence patterns of real programs. Measures how long a function must be for
+ * half of the machine's work to be useful.
  *
  * ```
- *   efficiency   useful steps a second, of what all cores do when they do nothing else
+ *   efficiency   useful steps per second, relative to all cores doing nothing else
  *   granularity  wall time × cores / functions
  *   METG(50%)    the smallest granularity with an efficiency of at least 50 %
  * ```
@@ -84,7 +84,7 @@ export async function taskBench({
   return rows;
 }
 
-/** Points of every runner, taken in turn. */
+/** The points of every runner, measured alternately. */
 async function measure(
   pattern: Pattern,
   kernel: Kernel,

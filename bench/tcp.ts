@@ -1,6 +1,6 @@
 /**
- * What it costs that functions run on other hosts, here processes on the same machine, beside bare sockets between the
- * same processes.
+ * The cost of running functions on other hosts, here processes on the same machine, compared with plain sockets between
+ * the same processes.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -78,7 +78,7 @@ async function roundTrip(handoff: Handoff, { echo }: Far, rounds: number): Promi
   ];
 }
 
-/** 64 MiB that lie there, here. */
+/** Fetches 64 MiB from there. */
 async function bulk(handoff: Handoff, { sender }: Far, rounds: number): Promise<Row[]> {
   const socket = await open(sender);
   const { ours, bare } = await compete(
@@ -128,7 +128,7 @@ async function flat(handoff: Handoff, rounds: number): Promise<Row[]> {
   ];
 }
 
-/** What it costs that a secret encrypts, beside no secret, and beside a Unix socket, which needs none: in turn. */
+/** The cost of encryption: a secret, no secret, and a Unix socket, which needs none; alternating. */
 export async function encryption({ rounds }: { readonly rounds: number }): Promise<Row[]> {
   const folder = mkdtempSync(join(tmpdir(), 'handoff-bench-'));
   const ways = {
@@ -207,7 +207,7 @@ async function open(port: number): Promise<Socket> {
   return socket;
 }
 
-/** All of it, put together as one would. */
+/** Reads everything, as users would write it. */
 function received(socket: Socket): Promise<Buffer> {
   const { promise, resolve } = Promise.withResolvers<Buffer>();
   const whole = Buffer.allocUnsafe(bytes);

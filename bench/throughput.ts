@@ -1,4 +1,4 @@
-/** Small functions: how many a second, and what each costs the main thread, beside the same by hand. */
+/** Small functions: how many per second, and the main thread's time for each, compared with hand-written code. */
 import { Handoff } from '../lib/index.ts';
 import { runByHand } from './support/by-hand.ts';
 import { chains, independent, layered, toDag, tree, type Vertex } from './support/graphs.ts';
@@ -68,7 +68,7 @@ export async function throughput({ rounds }: { readonly rounds: number }): Promi
   return rows;
 }
 
-/** The same beside other pools, each under the same scheduler by hand. */
+/** The same on other pools, each under the same hand-written scheduler. */
 export async function peers({ rounds }: { readonly rounds: number }): Promise<Row[]> {
   const handoff = await Handoff.start(oneNode);
   const others = await startPeers(threads);

@@ -1,4 +1,4 @@
-/** Functions that take their thread with them, or nearly. */
+/** Functions that end their thread, or nearly do. */
 
 export function throwError(): never {
   throw new Error('thrown');

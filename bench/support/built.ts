@@ -1,5 +1,5 @@
 /**
- * What is shipped: built JavaScript, which starts faster than the TypeScript it is made from. `npm run bench` builds it
+ * The shipped package: built JavaScript, which starts faster than the TypeScript sources. `npm run bench` builds it
  * first.
  */
 export function importBuilt(): Promise<typeof import('../../lib/index.ts')> {

@@ -1,14 +1,14 @@
 /**
- * What one would write instead of us: something that runs a function on a worker and promises its result, and a
- * scheduler of twenty lines that counts what each function still waits for.
+ * What users would write themselves: a pool that runs a function on a thread and promises its result, and a scheduler
+ * of twenty lines that counts the missing inputs of each function.
  */
 import { Piscina } from 'piscina';
 import type { TaskName, Vertex } from './graphs.ts';
 
-/** Runs one function on some worker. */
+/** Runs one function on some thread. */
 export type RunTask = (task: TaskName, args: readonly unknown[]) => Promise<unknown>;
 
-/** @param queued how many tasks a thread is sent at a time; 32 is the best setting for small functions */
+/** @param queued how many tasks a thread receives ahead; 32 is the best setting for small functions */
 export function createPool(threads: number, queued = 32): Piscina {
   return new Piscina({
     filename: new URL('./tasks.ts', import.meta.url).href,
@@ -40,7 +40,7 @@ export function runByHand(runTask: RunTask, vertices: readonly Vertex[]): Promis
         for (const next of dependents.get(id) ?? []) {
           const still = missing.get(next.id)! - 1;
           missing.set(next.id, still);
-          if (still === 0) start(next); // eslint-disable-line promise/no-callback-in-promise -- as one would write it
+          if (still === 0) start(next); // eslint-disable-line promise/no-callback-in-promise -- what users would write
         }
         if (--left === 0) resolve(results);
       }, reject);

@@ -1,4 +1,4 @@
-/** CPU-bound functions with inner loops, such as V8 likes to inline into whoever calls them. */
+/** CPU-bound functions with inner loops, which V8 likes to inline into their caller. */
 
 export function primes(limit: number, seed: number): number {
   let found = seed & 1;

@@ -1,14 +1,11 @@
-/**
- * A page that is open, in a process of its own: it always looks at the newest run, reads its graph and all that is told
- * of it.
- */
+/** An open page, in a separate process: it always displays the newest run, and reads its graph and all its messages. */
 import { get } from 'node:http';
 
 const [url = ''] = process.argv.slice(2);
 let rows = 0;
 let shown = '';
 
-/** Each message of the stream of a run. */
+/** Calls back with each message in the stream of a run. */
 function listen(run: string | undefined, onMessage: (text: string) => void): () => void {
   const request = get(`${url}api/events${run === undefined ? '' : `?run=${run}`}`, (response) => {
     let text = '';

@@ -1,17 +1,17 @@
-/** From measured points to METG, and to a picture. */
+/** Computes METG from measured points, and plots them. */
 
 export interface Point {
-  /** Of what all cores could do. */
+  /** As a share of what all cores can do. */
   readonly efficiency: number;
   /** µs. */
   readonly granularity: number;
 }
 
 /**
- * The smallest granularity with at least this efficiency, between the two measured points around it (on a logarithmic
- * scale).
+ * The smallest granularity with at least this efficiency, interpolated between the two measured points around it on a
+ * logarithmic scale.
  *
- * @returns µs; that of the finest point when even that is efficient enough, Infinity when none is
+ * @returns µs; that of the finest point if even that is efficient enough, Infinity if none is
  */
 export function metg(points: readonly Point[], efficiency: number): number {
   const fromFine = points.toSorted((a, b) => a.granularity - b.granularity);
@@ -24,7 +24,7 @@ export function metg(points: readonly Point[], efficiency: number): number {
   return below.granularity * (above.granularity / below.granularity) ** part;
 }
 
-/** Efficiency against granularity, a panel a pattern, as SVG. */
+/** Efficiency against granularity as SVG, one panel per pattern. */
 export async function plot(
   points: readonly (Point & { readonly runner: string; readonly pattern: string })[],
 ): Promise<string> {

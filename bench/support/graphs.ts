@@ -1,4 +1,4 @@
-/** The DAGs that benchmarks run, as vertices: who makes a DAG of ours of them, who something else. */
+/** The DAGs of the benchmarks as plain vertices, from which each contestant builds its own form. */
 import { Dag, type FunctionSpec, tasks } from '../../lib/index.ts';
 
 const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
@@ -12,12 +12,12 @@ export interface Vertex {
   readonly extra?: readonly unknown[];
 }
 
-/** Functions that depend on nothing. */
+/** Functions without dependencies. */
 export function independent(count: number, task: TaskName = 'noop', extra: readonly unknown[] = []): Vertex[] {
   return Array.from({ length: count }, (_, i) => ({ id: `f${i}`, task, args: [], extra }));
 }
 
-/** `layers` of `width`, each function on two of the layer before, chosen at random but the same every time. */
+/** `layers` of `width`, each function after two of the layer before, chosen at random with a fixed seed. */
 export function layered(layers: number, width: number): Vertex[] {
   const random = numbers(7);
   return Array.from({ length: layers * width }, (_, i) => {
@@ -45,7 +45,7 @@ export function chains(count: number, length: number): Vertex[] {
   });
 }
 
-/** A DAG of ours, new every time, so that nothing is remembered from before. */
+/** Builds a `Dag`, new every time, so that nothing is cached from before. */
 export function toDag(vertices: readonly Vertex[], options: Partial<FunctionSpec> = {}): Dag {
   const dag = new Dag();
   for (const { id, task, args, extra = [] } of vertices)

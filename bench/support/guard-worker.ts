@@ -1,6 +1,4 @@
-/**
- * Runs CPU-bound functions in the loop that workers run them in, with the guard or without, and tells how long it took.
- */
+/** Runs CPU-bound functions in the same loop as a thread does, with or without the warm-up, and reports the time. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Executor } from '../../lib/workers/node/worker/executor.ts';
 import { warmUp } from '../../lib/workers/node/worker/invoke.ts';

@@ -1,6 +1,6 @@
 /**
- * Another host, in a process of its own; and beside it what one would write with bare sockets: an echo, and a sender of
- * bytes.
+ * Another host in a separate process, together with a hand-written comparison on plain sockets: an echo, and a sender
+ * of bytes.
  */
 import { createServer } from 'node:net';
 import { Handoff } from '../../lib/index.ts';

@@ -1,8 +1,8 @@
-/** Hosts in processes of their own, for benchmarks. */
+/** Hosts in separate processes, for benchmarks. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Such a host, with the ports of the bare sockets beside it. */
+/** Such a host, with the ports of its plain sockets. */
 export interface Far {
   readonly address: string;
   readonly echo: number;
@@ -10,7 +10,7 @@ export interface Far {
   end(): void;
 }
 
-/** @param options `bytes` that its sender sends at once; `threads` of its node; others of its `transport` */
+/** @param options `bytes` that its sender sends at once; `threads` of its node; other options of its `transport` */
 export async function startHost(
   name: string,
   {

@@ -1,10 +1,10 @@
-/** How fast this machine is, in steps of the kernel that keeps cores busy. */
+/** The speed of this machine, in steps of the kernel that keeps cores busy. */
 import { median } from './measure.ts';
 import { compute } from './tasks.ts';
 
 let known = 0;
 
-/** Steps of `compute` in a ms of one core. */
+/** Steps of `compute` per ms on one core. */
 export function stepsPerMs(): number {
   if (known > 0) return known;
   const once = (): number => {

@@ -1,6 +1,6 @@
 /**
- * Measuring on a machine that is not quiet: contestants take turns in one process, so that what slows one slows the
- * others, and medians and ratios are what is told.
+ * Measuring on a busy machine: contestants alternate in one process, so that a disturbance affects all of them; medians
+ * and ratios are reported.
  */
 
 export interface Sample {
@@ -17,11 +17,11 @@ export interface Measured extends Sample {
 }
 
 export interface Contestant {
-  /** Gives what is to be timed; what it does before that is not. */
+  /** Returns the function to time; its own preparation is not timed. */
   readonly prepare: () => () => Promise<unknown>;
 }
 
-/** Runs contestants in turn, `rounds` times after `warmUps` that do not count. */
+/** Runs the contestants alternately, `rounds` times after `warmUps` uncounted rounds. */
 export async function compete<Name extends string>(
   contestants: Readonly<Record<Name, Contestant['prepare']>>,
   { rounds = 9, warmUps = 5 } = {},
@@ -52,7 +52,7 @@ export async function timed(run: () => Promise<unknown>): Promise<Sample> {
   return { ms, cpu: mainThreadCpu() - cpuBefore, allCpu: user + system };
 }
 
-/** µs; of the whole process where Node cannot tell threads apart (before 23.9). */
+/** µs of the main thread; of the whole process where Node cannot distinguish threads (before 23.9). */
 function mainThreadCpu(): number {
   const { user, system } = process.threadCpuUsage?.() ?? process.cpuUsage();
   return user + system;

@@ -1,5 +1,5 @@
 /**
- * Task Bench's dependence patterns, as grids of functions: `width` of them in each of `steps`, each on some of the step
+ * The dependence patterns of Task Bench as grids of functions: `width` in each of `steps`, each after some of the step
  * before.
  */
 import { numbers, type Vertex } from './graphs.ts';
@@ -19,7 +19,7 @@ export const patterns = [
 ] as const;
 export type Pattern = (typeof patterns)[number];
 
-/** What each function does; `communicate` passes on so many bytes. */
+/** What each function does; `communicate` returns the given number of bytes. */
 export type Kernel = 'compute' | 'imbalanced' | 'memory' | `communicate ${string}`;
 
 const bytes: Readonly<Record<string, number>> = { '16 B': 16, '4 KiB': 4096, '256 KiB': 256 * 1024 };
@@ -40,7 +40,7 @@ export function grid(pattern: Pattern, width: number, steps: number, kernel: Ker
   });
 }
 
-/** Which of the step before function (t, i) depends on. */
+/** The functions of the previous step that function (t, i) depends on. */
 function dependencies(pattern: Pattern, width: number, t: number, i: number, random: () => number): number[] {
   switch (pattern) {
     case 'trivial':
@@ -53,7 +53,7 @@ function dependencies(pattern: Pattern, width: number, t: number, i: number, ran
       return [(i - 1 + width) % width, i, (i + 1) % width];
     case 'dom':
       return [i - 1, i];
-    // Down a binary tree and again: whoever is new at this level takes from its parent.
+    // Down a binary tree repeatedly: a function that is new at this level takes from its parent.
     case 'tree':
       return [Math.floor(i / 2)];
     case 'fft':
@@ -74,7 +74,7 @@ function work(kernel: Kernel, count: number, random: () => number): Pick<Vertex,
   return { task: 'emitAfter', extra: [count, bytes[kernel.slice('communicate '.length)]!] };
 }
 
-/** The same on this thread alone, one after the other. */
+/** Runs the functions one after the other on this thread. */
 export function run(vertices: readonly Vertex[]): Map<string, unknown> {
   const results = new Map<string, unknown>();
   for (const { id, task, args, extra = [] } of vertices) {

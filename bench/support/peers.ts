@@ -1,5 +1,6 @@
 /**
- * Other ways to run a function on a worker, behind one face, each set as its own documents advise for small functions.
+ * Other ways to run a function on a thread, behind one interface, each configured as its documentation recommends for
+ * small functions.
  */
 import { Worker } from 'node:worker_threads';
 import { wrap } from 'comlink';
@@ -17,7 +18,7 @@ export interface Peer {
 
 const at = (file: string): URL => new URL(file, import.meta.url);
 
-/** All of them, started, with `threads` workers each. */
+/** Starts all of them, with `threads` threads each. */
 export async function startPeers(threads: number): Promise<Peer[]> {
   return [
     piscina(threads),
@@ -77,7 +78,7 @@ function comlink(threads: number): Peer {
   };
 }
 
-/** A message a function, and a map of who waits for the answer: as little as there can be without batches. */
+/** One message per function, and a map of callers that wait: the minimum without batches. */
 function barePorts(threads: number): Peer {
   const waiting = new Map<number, (value: unknown) => void>();
   const workers = Array.from({ length: threads }, () => {

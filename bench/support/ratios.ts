@@ -1,13 +1,10 @@
-/**
- * Whether we have become slower: ratios to what was measured beside in the same process, against those that were
- * committed.
- */
+/** Whether we have become slower: compares the ratios to contestants in the same process with the committed ones. */
 import type { Row } from './report.ts';
 
 /** By row. */
 export type Ratios = Readonly<Record<string, number>>;
 
-// Ratios move by a few percent from run to run; a fall by more is ours.
+// Ratios vary by a few percent from run to run; a larger drop is our fault.
 const tolerated = 0.25;
 
 export function ratiosOf(rows: readonly Row[]): Ratios {
@@ -17,7 +14,7 @@ export function ratiosOf(rows: readonly Row[]): Ratios {
   return Object.fromEntries(compared.map((row) => [keyOf(row), Number(row.ratio!.toPrecision(3))]));
 }
 
-/** A line for each row whose ratio fell. Rows that were not measured now are left out. */
+/** A line for each row whose ratio fell. Rows without a current measurement are left out. */
 export function fallen(committed: Ratios, rows: readonly Row[]): string[] {
   const now = ratiosOf(rows);
   return Object.entries(committed).flatMap(([name, before]) => {

@@ -1,6 +1,6 @@
 /**
- * A server in a process of its own: the web server's example, or the same on Piscina by hand. Says its address, and
- * what it uses when asked.
+ * A server in a separate process: the web server example, or the same on plain Piscina. Reports its address, and its
+ * resource usage on request.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -12,10 +12,10 @@ import { Handoff } from '../../lib/index.ts';
 
 const [who, threads] = [process.argv[2], Number(process.argv[3])];
 
-/** What a server is seen to use. */
+/** The observed usage of a server. */
 export interface Usage {
   readonly rss: number;
-  /** The most worker threads that were seen at once. */
+  /** The maximum number of threads at the same time. */
   readonly threads: number;
 }
 
@@ -47,7 +47,7 @@ function byPiscina() {
   );
 }
 
-/** Worker threads of this process, as the system names them. */
+/** Threads of this process, by their names in the system. */
 function workers(): number {
   return readdirSync('/proc/self/task').filter((id) => {
     try {

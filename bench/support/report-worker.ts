@@ -1,4 +1,4 @@
-/** The functions of the web server's example as Piscina calls them: with one argument, and one function for all. */
+/** The functions of the web server example in the form Piscina calls: one argument, and one function for all. */
 import { frequent, readability, report, words } from '../../examples/web-server/tasks.ts';
 
 const tasks = { frequent, readability, report, words };

@@ -1,4 +1,4 @@
-/** What benchmarks tell: rows, as a table for people and as JSON for machines. */
+/** The results of benchmarks: rows, as a table and as JSON. */
 import { availableParallelism, cpus } from 'node:os';
 
 export interface Row {
@@ -6,16 +6,16 @@ export interface Row {
   readonly name: string;
   readonly unit: string;
   readonly ours: number;
-  /** The same by hand, or the raw thing that it is made of. */
+  /** The same measurement on the contestant: hand-written code, or the raw mechanism below. */
   readonly beside?: number;
-  /** What stands beside, where it is not "by hand on Piscina". */
+  /** The contestant, if it is not "by hand on Piscina". */
   readonly what?: string;
-  /** How many times better ours is than what stands beside: below 1, worse. */
+  /** How many times better ours is than the contestant; below 1: worse. */
   readonly ratio?: number;
   readonly goal?: Goal;
 }
 
-/** What we set ourselves. */
+/** Our own goal. */
 export interface Goal {
   readonly atLeast?: number;
   readonly atMost?: number;

@@ -1,11 +1,11 @@
-/** Functions that take 10 ms, but for one attempt in a hundred, which takes a second. */
+/** Functions that take 10 ms, except for one attempt in a hundred, which takes a second. */
 import { setTimeout } from 'node:timers/promises';
 import { context } from '../../lib/task.ts';
 
 const [usual, slow, share] = [10, 1000, 0.01];
 
 /**
- * Waits, unless it is told to stop.
+ * Waits, unless it is aborted.
  *
  * @param calls counts the calls of each function
  * @param seed decides which calls are slow: the same calls for the same seed
@@ -17,7 +17,7 @@ export async function wait(calls: SharedArrayBuffer, i: number, seed: number): P
   return ms;
 }
 
-/** In [0, 1), the same for the same numbers. */
+/** In [0, 1), equal for equal arguments. */
 function chance(...numbers: readonly number[]): number {
   let hash = 0x9e3779b9;
   for (const each of numbers) {

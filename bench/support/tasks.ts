@@ -1,4 +1,4 @@
-/** The functions that benchmarks run. */
+/** The functions of the benchmarks. */
 
 export function noop(): number {
   return 1;
@@ -13,7 +13,8 @@ export function increment(x = 0): number {
 }
 
 /**
- * Task Bench's compute-bound kernel: so many steps that depend on each other. What comes after is what it depends on.
+ * Task Bench's compute-bound kernel: `steps` operations, each depending on the one before. Extra arguments are
+ * dependencies.
  */
 export function compute(steps: number): number {
   let x = 1;
@@ -21,7 +22,7 @@ export function compute(steps: number): number {
   return x;
 }
 
-/** Task Bench's memory-bound kernel: goes over 512 KiB of this thread's own, in steps of a cache line. */
+/** Task Bench's memory-bound kernel: sweeps 512 KiB of this thread's memory, one cache line per step. */
 export function sweep(steps: number): number {
   let sum = 0;
   for (let i = 0; i < steps; i++) sum += field[(i * 8) & fieldMask]!;
@@ -31,7 +32,7 @@ export function sweep(steps: number): number {
 const field = new Float64Array(65_536).fill(1);
 const fieldMask = field.length - 1;
 
-/** The same after others, whose results come first. */
+/** The same with dependencies, whose results are the first arguments. */
 export function computeAfter(...values: readonly number[]): number {
   return compute(values[values.length - 1]!);
 }
@@ -47,34 +48,34 @@ export function emitAfter(...values: readonly unknown[]): Uint8Array {
 
 const never = new Int32Array(new SharedArrayBuffer(4));
 
-/** Takes so many ms, and no core. What comes after others, whose results come first. */
+/** Takes the given ms without using a core. The results of dependencies are the first arguments. */
 export function sleepAfter(...values: readonly number[]): number {
   Atomics.wait(never, 0, 0, values[values.length - 1]!);
   return 0;
 }
 
-/** Task Bench's communication kernel: a little work, and so many bytes to pass on. */
+/** Task Bench's communication kernel: a little work, and the given number of bytes. */
 export function emit(bytes: number): Uint8Array {
   return new Uint8Array(bytes).fill(1);
 }
 
 const held = new Map<number, Float64Array>();
 
-/** The same shared array every time: what is measured is its way, not how it is filled. */
+/** Returns the same shared array every time: the transfer is measured, not the filling. */
 export function sharedArray(length: number): Float64Array {
   let array = held.get(length);
   if (array === undefined) held.set(length, (array = new Float64Array(new SharedArrayBuffer(length * 8)).fill(1)));
   return array;
 }
 
-/** Likewise, of ordinary memory. */
+/** The same with ordinary memory. */
 export function ordinaryArray(length: number): Float64Array {
   let array = held.get(-length);
   if (array === undefined) held.set(-length, (array = new Float64Array(length).fill(1)));
   return array;
 }
 
-/** So many objects, about 100 bytes each. */
+/** `count` objects of about 100 bytes each. */
 export function objects(count: number): readonly object[] {
   return Array.from({ length: count }, (_, i) => ({
     id: i,
@@ -86,7 +87,7 @@ export function objects(count: number): readonly object[] {
   }));
 }
 
-/** A new one every time. */
+/** Returns a new array every time. */
 export function freshArray(length: number, ..._inputs: readonly unknown[]): Float64Array {
   return new Float64Array(length).fill(1);
 }
@@ -95,7 +96,7 @@ export function ends(array: Float64Array): number {
   return array[0]! + array[array.length - 1]!;
 }
 
-/** What pools other than ours have run: one function of this module, by name. */
+/** The entry for other pools: runs a function of this module by name. */
 export default function call([name, args]: [keyof typeof functions, readonly unknown[]]): unknown {
   return (functions[name] as (...values: readonly unknown[]) => unknown)(...args);
 }

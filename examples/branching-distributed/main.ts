@@ -1,5 +1,5 @@
 /**
- * The origin's branching DAG on two hosts: one value, two branches at the same time, each in a process of its own, and
+ * The branching DAG of the original library on two hosts: one value, two parallel branches in separate processes, and
  * their sum.
  */
 import { randomBytes } from 'node:crypto';
@@ -9,7 +9,7 @@ import { startHost } from '../distributed-image-processing/hosts.ts';
 
 const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
 
-// Either node has two cpus and either branch asks for two: there is room for both only where there are two nodes.
+// Each node has two cpus and each branch needs two, so both branches run at the same time only on two nodes.
 const branching = new Dag('branching')
   .add({ id: 'input', code: t.input, cost: { cpu: 1, memory: 100 } })
   .add({ id: 'increment', code: t.increment, args: ['input'], cost: { cpu: 2, memory: 500 } })

@@ -1,11 +1,11 @@
 /**
- * The functions of this example. Each host has its own copy of this file; that the copies are the same is checked
+ * The functions of this example. Each host has its own copy of this file; Handoff checks that the copies are equal
  * before anything runs.
  */
 
 export interface Branch {
   readonly values: readonly number[];
-  /** The process that made them. */
+  /** The process that computed them. */
   readonly pid: number;
 }
 

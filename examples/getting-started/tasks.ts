@@ -1,4 +1,4 @@
-/** The functions of this example: plain, exported, and nothing of ours imported. */
+/** The functions of this example: plain exported functions that import nothing of Handoff. */
 
 export function source(): number[] {
   return [1, 2, 3, 4, 5];

@@ -1,5 +1,6 @@
 /**
- * Runs the image pipeline on six photographs, and tells where the collage is and what ran where. This is `npm start`.
+ * Runs the image pipeline on six photographs, and prints where the collage is and what ran where. `npm start` runs
+ * this.
  */
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,7 +13,7 @@ import { imagePipeline } from './pipeline.ts';
 import { showProgress } from './progress.ts';
 import type { Quality } from './tasks.ts';
 
-// One node that could do it all but not at once; or up to three, of which only the first has a gpu.
+// One node with room for each function but not for all at once; or up to three, of which only the first has a gpu.
 const oneNode: NodeOptions[] = [{ name: 'local', capabilities: { cpu: 8, memory: 16_000, gpu: 1 } }];
 const threeNodes: NodeOptions[] = [
   { name: 'studio', capabilities: { cpu: 4, memory: 8000, gpu: 1 } },
@@ -43,7 +44,7 @@ const handoff = await Handoff.start({ nodes });
 const progress = showProgress(handoff, pipeline.size);
 try {
   const { results, allocations, stats } = await handoff.execute(pipeline, {
-    // Pixels are let go of as soon as nobody needs them: only these are kept.
+    // Pixels are freed once no function needs them: only these results are kept.
     collect: ['save_collage', 'save_thumbnails', 'quality_report'],
     maxRetries: 2,
   });

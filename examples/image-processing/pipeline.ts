@@ -1,6 +1,4 @@
-/**
- * The DAG of eleven functions, with what each holds while it runs. In all 23 cpu: it runs on a node of 8 all the same.
- */
+/** The DAG of eleven functions, with the cost of each. They need 23 cpus in total, and still run on a node of 8. */
 // In a project of your own: from 'handoffjs'.
 import { Dag, tasks } from '../../lib/index.ts';
 
@@ -9,7 +7,7 @@ const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.u
 /**
  * @param paths the photographs
  * @param output the folder to write to
- * @param desk the node that reads and writes files, where not every node has them
+ * @param desk the node that reads and writes files, if not every node has them
  */
 export function imagePipeline(paths: readonly string[], output: string, desk?: string): Dag {
   const atDesk = desk === undefined ? {} : { node: desk };

@@ -1,4 +1,4 @@
-/** Progress from events: one line, drawn again and again, on a terminal; a line for each function elsewhere. */
+/** Progress from events: on a terminal one line, redrawn; elsewhere one line per function. */
 import type { Handoff } from '../../lib/index.ts';
 
 /** @param total how many functions the run has */

@@ -1,12 +1,9 @@
-/**
- * An image pipeline with sharp. Pictures travel as raw pixels, which live in shared memory: read them, do not write
- * into them.
- */
+/** An image pipeline with sharp. Pictures travel as raw pixels in shared memory: read them, do not write them. */
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 
-// Parallelism is the runtime's job: each function keeps to the thread that it was given.
+// Parallelism is the runtime's job: each function uses only its own thread.
 sharp.concurrency(1);
 
 export interface Picture {
@@ -21,9 +18,9 @@ export interface Picture {
 export interface Quality {
   readonly effect: string;
   readonly name: string;
-  /** Standard deviation of the Laplacian: the more, the sharper. */
+  /** Standard deviation of the Laplacian: higher is sharper. */
   readonly sharpness: number;
-  /** Standard deviation of what a median filter takes away, on the 0–255 scale. */
+  /** Standard deviation of what a median filter removes, on the 0–255 scale. */
   readonly noise: number;
   /** Mean luminance, 0 (black) to 1 (white). */
   readonly exposure: number;
@@ -64,7 +61,7 @@ export function blur(pictures: readonly Picture[], radius: number): Promise<Pict
   return each(pictures, (picture) => read(picture).blur(radius));
 }
 
-/** Edges by the Sobel operator: the length of the gradient of the luminance. */
+/** Edges by the Sobel operator: the magnitude of the luminance gradient. */
 export async function detectEdges(pictures: readonly Picture[]): Promise<Picture[]> {
   const gray = await grayscale(pictures);
   return gray.map((picture) => ({ ...picture, data: sobel(picture) }));
@@ -84,7 +81,7 @@ export async function assessQuality(
   return Promise.all(effects.flatMap(([effect, pictures]) => pictures.map((picture) => assess(effect, picture))));
 }
 
-/** All effects of all pictures, a row per effect and a column per picture. */
+/** All effects of all pictures, one row per effect and one column per picture. */
 export async function createCollage(
   gray: readonly Picture[],
   brown: readonly Picture[],
@@ -96,7 +93,7 @@ export async function createCollage(
   const gap = 10;
   const width = Math.floor((size.width - gap) / gray.length) - gap;
   const height = Math.floor((size.height - gap) / rows.length) - gap;
-  // What division leaves over goes to the margins.
+  // The remainder of the division goes to the margins.
   const left = Math.floor((size.width - gray.length * (width + gap) + gap) / 2);
   const top = Math.floor((size.height - rows.length * (height + gap) + gap) / 2);
   const cells = await Promise.all(
@@ -123,7 +120,7 @@ export async function saveThumbnails(pictures: readonly Picture[], folder: strin
   return Promise.all(pictures.map(async (picture) => saveImage(picture, join(folder, `thumb_${picture.name}.jpg`))));
 }
 
-/** Writes a JPEG; gives its path. */
+/** Writes a JPEG. @returns its path */
 export async function saveImage(picture: Picture, path: string): Promise<string> {
   await mkdir(dirname(path), { recursive: true });
   await read(picture).jpeg({ quality: 88 }).toFile(path);

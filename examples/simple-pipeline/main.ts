@@ -1,6 +1,6 @@
 /**
- * The origin's data pipeline, on data that somebody measured: load, filter, transform, aggregate, format; then again
- * otherwise.
+ * The data pipeline of the original library, on measured data: load, filter, transform, aggregate, format; then again
+ * with other parameters.
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import { Dag, Handoff, tasks } from '../../lib/index.ts';
 import type { Measure } from './tasks.ts';
 
 const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
-// The package vega-datasets ships the file beside its code.
+// The package vega-datasets contains the file beside its code.
 const weather = join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '../data/weather.csv');
 
 interface Parameters {
@@ -37,7 +37,7 @@ function pipeline(id: string, { measure, threshold, operation }: Parameters): Da
         cost: { cpu: 1, memory: 50 },
       })
       .add({ id: 'aggregate', code: t.aggregate, args: ['transform'], cost: { cpu: 1, memory: 50 } })
-      // Needs what was aggregated and what was filtered; and is wanted on the node we call "front".
+      // Takes the aggregated and the filtered values, and is pinned to the node "front".
       .add({ id: 'format', code: t.format, args: ['aggregate', 'filter'], node: 'front' })
   );
 }

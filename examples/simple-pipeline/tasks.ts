@@ -1,7 +1,7 @@
 /** A data pipeline in five steps, on the weather of Seattle and New York. */
 import { readFile } from 'node:fs/promises';
 
-/** A day somewhere; temperatures in °C, precipitation in mm, wind in m/s. */
+/** One day at one place; temperatures in °C, precipitation in mm, wind in m/s. */
 export interface Day {
   readonly location: string;
   readonly date: string;
@@ -22,7 +22,7 @@ export interface Statistics {
   readonly stddev: number;
 }
 
-/** Reads a CSV file of days. Its values have no quotes or commas in them. */
+/** Reads a CSV file of days. Its values contain no quotes or commas. */
 export async function loadDays(path: string): Promise<Day[]> {
   const [head = '', ...lines] = (await readFile(path, 'utf8')).trim().split('\n');
   const columns = head.split(',');
@@ -65,7 +65,7 @@ export function aggregate(values: readonly number[]): Statistics {
   };
 }
 
-/** The report, from the statistics and the values that they were made from before they were transformed. */
+/** The report, from the statistics and from the values before their transformation. */
 export function format(statistics: Statistics, filtered: readonly number[]): string {
   const rows = Object.entries(statistics).map(
     ([name, value]) => `  ${name.padEnd(7)}${Number.isInteger(value) ? value : value.toFixed(2)}`,

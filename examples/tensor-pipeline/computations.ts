@@ -1,4 +1,4 @@
-/** Two computations, as one writes them for jax: nothing here knows of stages, threads or hosts. */
+/** Two computations in plain jax: they contain nothing about stages, threads or hosts. */
 import { numpy as np } from '@jax-js/jax';
 
 /** cos(x) + sin(y). */
@@ -7,8 +7,8 @@ export function waves(x: np.Array, y: np.Array): np.Array {
 }
 
 /**
- * How unlike photographs are: the mean distance from the patches of one to the nearest patches of another, in the space
- * of some basis.
+ * How different photographs are: the mean distance from the patches of one to the nearest patches of another, in the
+ * space of a basis.
  *
  * @param patches [photographs × patches, pixels]
  * @param basis [pixels, dimensions]

@@ -1,4 +1,4 @@
-/** Expressions as plain data, and what jax makes of them again. */
+/** Expressions as plain data, and their conversion back to jax. */
 import { jit, lax, numpy as np, type OwnedFunction } from '@jax-js/jax';
 
 type Operand = number | { readonly scalar: number; readonly dtype: string };
@@ -39,7 +39,7 @@ const comparisons: Readonly<Record<string, (x: np.Array, y: np.Array) => np.Arra
   less_equal: np.lessEqual,
 };
 
-/** The function of jax's interface that each primitive comes from. */
+/** The jax function for each primitive. */
 const rules: Readonly<Record<string, Rule>> = {
   add: binary(np.add),
   mul: binary(np.multiply),
@@ -74,16 +74,16 @@ const rules: Readonly<Record<string, Rule>> = {
   pad: ([x], { width }) => np.pad(x!, width),
 };
 
-/** Where the parts of a split end, but for the last. */
+/** The ends of the parts of a split, except the last. */
 function ends(sizes: readonly number[]): number[] {
   return sizes.slice(0, -1).map((_, i) => sizes.slice(0, i + 1).reduce((sum, size) => sum + size, 0));
 }
 
-/** A function that jax compiles to WebAssembly when it is called first. */
+/** A function that jax compiles to WebAssembly at its first call. */
 export function compile({ inputs, lines, outputs }: Expression): Compiled {
   return jit((values: np.Array[]) => {
     const variables = new Map(inputs.map((variable, i) => [variable, values[i]!]));
-    // A call in jax lets go of its operands, unless it is given a reference of its own.
+    // A call in jax consumes its operands, unless it receives a reference of its own.
     const read = (operand: Operand): np.Array =>
       typeof operand === 'number'
         ? variables.get(operand)!.ref

@@ -1,10 +1,10 @@
 /**
- * Two computations that jax traces, each cut into stages that run as a DAG, and compared with the same computation as a
- * whole on this thread.
+ * Two computations traced by jax, each cut into stages that run as a DAG, and compared with the whole computation on
+ * this thread.
  *
  *   --nodes 3   three nodes in this process
  *   --hosts 2   a node in this process and one in another
- *   --runs N    how often each runs
+ *   --runs N    how many times each runs
  *   --across N  how many patches of a photograph are side by side
  *   --points N  how many numbers a wave has
  */
@@ -40,7 +40,7 @@ const { values } = parseArgs({
     points: { type: 'string', default: '1000000' },
   },
 });
-// Each stage claims a cpu. What hands tensors on claims nothing, and has a thread more for it.
+// Each stage claims a cpu. Functions that only pass tensors on claim nothing, and have an extra thread.
 const node = (name: string, cpu: number): NodeOptions => ({ name, capabilities: { cpu }, threads: cpu + 1 });
 const nodes = { 1: [node('here', 2)], 3: [node('here', 1), node('left', 1), node('right', 1)] }[values.nodes];
 const runs = Number(values.runs);
@@ -83,10 +83,10 @@ const computations: Computation[] = [
     compute: (patches, basis) => unlikeness(patches!, basis!, names.length),
     load: () => photographs(names, across),
     inputs: { code: t.photographs, extraArgs: [names, across], node: 'here' },
-    // After the points are dealt out to the photographs, and where the distances of each, which are many, have become
-    // few.
+    // Cut after the points are distributed to the photographs, and where the many distances of each have been reduced
+    // to a few.
     isCut: ({ primitive, params }) => primitive === 'split' || (primitive === 'reduce' && params['op'] === 'Min'),
-    // What deals them out stays with what makes them; the table is wanted here.
+    // The distribution stays with the stage before it; the table is needed here.
     traits: ({ args: [first], expression: { lines } }) => {
       const { primitive } = lines.at(-1)!;
       return primitive === 'split'
@@ -103,7 +103,7 @@ let handoff: Handoff | undefined;
 try {
   const secret = randomBytes(32).toString('hex');
   if (values.hosts === '2') there = await startHost('there', 'cpu=1', secret);
-  // Results are read once: none are kept after their run.
+  // Results are read once, so none are kept after their run.
   handoff = await Handoff.start(
     there === undefined
       ? { nodes, retainedBytes: 0 }
@@ -150,7 +150,7 @@ async function show(on: Handoff, { name, compute, load, inputs, isCut, traits }:
   console.log(`Memory:    ${parts.memory[0]} MB after the first run, ${parts.memory.at(-1)} MB after the last`);
 }
 
-/** What the last of `runs` gave, after one in which things are compiled. */
+/** The result of the last of `runs`, after one run in which expressions are compiled. */
 async function repeat<Value>(
   fn: () => Promise<Value>,
 ): Promise<{ readonly last: Value; readonly ms: number; readonly memory: number[] }> {

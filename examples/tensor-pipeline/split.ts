@@ -1,4 +1,4 @@
-/** A computation that jax has traced as a DAG: its expression, cut into stages, and a function for each stage. */
+/** Turns a computation traced by jax into a DAG: its expression, cut into stages, and a function for each stage. */
 import type { Jaxpr } from '@jax-js/jax';
 // In a project of your own: from 'handoffjs'.
 import { type Argument, Dag, type FunctionSpec, tasks } from '../../lib/index.ts';
@@ -8,7 +8,7 @@ const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.u
 
 type Equation = Jaxpr['eqns'][number];
 
-/** Whether a stage is to end with an equation. */
+/** Whether a stage ends with an equation. */
 export type IsCut = (equation: Equation) => boolean;
 
 /**
@@ -58,7 +58,7 @@ export function split(jaxpr: Jaxpr, isCut: IsCut): { readonly stages: Stage[]; r
   return { stages, outputs: jaxpr.outs.map((variable) => sources.get(variable)!) };
 }
 
-/** Variables are numbered anew, so that stages which compute the same have equal expressions. */
+/** Variables are renumbered, so that stages with the same computation have equal expressions. */
 function toExpression(
   inputs: Equation['inputs'],
   equations: readonly Equation[],
@@ -82,7 +82,7 @@ function toExpression(
  * A function for each stage.
  *
  * @param inputs returns the arguments of the computation as a tuple
- * @param traits what else holds of a stage, such as its node
+ * @param traits other properties of a stage, such as its node
  */
 export function toDag(
   name: string,

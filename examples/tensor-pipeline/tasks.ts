@@ -1,4 +1,4 @@
-/** What runs in worker threads. Each has a jax of its own, with its own WebAssembly memory. */
+/** The functions that run in threads. Each thread has its own jax, with its own WebAssembly memory. */
 import { createRequire } from 'node:module';
 import { serialize } from 'node:v8';
 import { defaultDevice, init } from '@jax-js/jax';
@@ -9,7 +9,7 @@ import { decode, encode, type Tensor, toArray, toTensor } from './tensor.ts';
 await init();
 defaultDevice('wasm');
 
-// To compile takes longer than to compute, so each thread compiles an expression once.
+// Compiling takes longer than computing, so each thread compiles an expression once.
 const compiled = new Map<string, ReturnType<typeof compile>>();
 
 /** A stage: arguments in, a tuple of results out. */

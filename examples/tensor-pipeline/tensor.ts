@@ -1,4 +1,4 @@
-/** Tensors as data that threads and hosts hand on. In between they are arrays in the WebAssembly memory of jax. */
+/** Tensors as data for other threads and hosts. In between they are arrays in the WebAssembly memory of jax. */
 import { numpy as np } from '@jax-js/jax';
 
 export interface Tensor {
@@ -9,7 +9,7 @@ export interface Tensor {
 
 type Data = Float32Array | Float64Array | Int32Array | Uint32Array;
 
-// What jax gives its truth values as.
+// jax returns booleans as 32-bit integers.
 const classes = {
   float32: Float32Array,
   float64: Float64Array,
@@ -22,7 +22,7 @@ export function toArray({ shape, dtype, data }: Tensor): np.Array {
   return np.array(data as Float32Array<ArrayBuffer>, { shape: [...shape], dtype: dtype as np.DType });
 }
 
-/** The array is let go of. */
+/** Consumes the array. */
 export async function toTensor(array: np.Array): Promise<Tensor> {
   const { shape, dtype } = array;
   return { shape, dtype, data: (await array.data()) as Data };

@@ -1,4 +1,4 @@
-/** Serves reports on texts until it is told to end. */
+/** Serves reports on texts until it receives a signal to end. */
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 // In a project of your own: from 'handoffjs'.
@@ -17,6 +17,6 @@ server.listen(Number(port), '127.0.0.1', () =>
   console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
 );
 
-// Takes no more requests, answers those it has, and ends.
+// Stop accepting requests, answer those under way, and end.
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => server.close(() => void handoff.stop()));

@@ -1,12 +1,12 @@
-/** An HTTP server that runs a DAG for each request: many runs of one DAG at once, each with a deadline of its own. */
+/** An HTTP server that runs a DAG for each request: many concurrent runs of one DAG, each with its own deadline. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { dag, type Handoff, HandoffError, tasks } from '../../lib/index.ts';
 
 const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
 
-const longestText = 100_000;
+const maxTextChars = 100_000;
 
-/** @param deadline ms that a request may take */
+/** @param deadline ms a request may take */
 export function createReportServer(handoff: Handoff, deadline: number): Server {
   return createServer((request, response) => void answer(handoff, request, response, deadline));
 }
@@ -20,10 +20,10 @@ async function answer(
   if (request.method !== 'POST' || request.url !== '/report')
     return send(response, 404, { error: 'POST a text to /report.' });
   const gone = new AbortController();
-  response.once('close', () => gone.abort()); // when the client has hung up, nobody wants the rest
+  response.once('close', () => gone.abort()); // abort when the client has disconnected
   try {
     const text = await textOf(request);
-    if (text === undefined) return send(response, 413, { error: `A text has at most ${longestText} characters.` });
+    if (text === undefined) return send(response, 413, { error: `A text has at most ${maxTextChars} characters.` });
     send(response, 200, await handoff.run(reportOn(text), { timeout: deadline, signal: gone.signal }));
   } catch (error) {
     const code = error instanceof HandoffError ? error.code : undefined;
@@ -32,7 +32,7 @@ async function answer(
   }
 }
 
-/** A DAG for each request; its id is a label, so all may have the same. */
+/** A new DAG for each request; its id is only a label, so all can use the same one. */
 function reportOn(text: string) {
   const words = t.words(text);
   return dag('report', t.report(words, t.frequent(words, 3), t.readability(text, words)));
@@ -43,7 +43,7 @@ async function textOf(request: IncomingMessage): Promise<string | undefined> {
   request.setEncoding('utf8');
   for await (const part of request) {
     text += part as string;
-    if (text.length > longestText) return undefined;
+    if (text.length > maxTextChars) return undefined;
   }
   return text;
 }

@@ -1,4 +1,4 @@
-/** What there is to say of a text. Worker threads import this file. */
+/** Statistics of a text. Threads import this file. */
 
 export interface Readability {
   readonly sentences: number;
@@ -15,7 +15,7 @@ export function words(text: string): string[] {
   return text.toLowerCase().match(/\p{L}+/gu) ?? [];
 }
 
-/** The words that occur most often; those that occur equally often by the alphabet. */
+/** The most frequent words; equally frequent ones in alphabetical order. */
 export function frequent(all: readonly string[], most: number): [string, number][] {
   const times = new Map<string, number>();
   for (const word of all) times.set(word, (times.get(word) ?? 0) + 1);

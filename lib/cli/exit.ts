@@ -58,11 +58,11 @@ export function describeError(error: unknown): string {
           ? (error.stack ?? error.message)
           : String(error),
     );
-  const told = [error, ...(error.failures?.slice(1) ?? [])].map(({ code, message }) =>
+  const lines = [error, ...(error.failures?.slice(1) ?? [])].map(({ code, message }) =>
     printableLines(`${code}: ${message}`),
   );
   const why = reasonOf(error);
-  return (why === undefined ? told : [...told, `  ${printableLines(why).replaceAll('\n', '\n  ')}`]).join('\n');
+  return (why === undefined ? lines : [...lines, `  ${printableLines(why).replaceAll('\n', '\n  ')}`]).join('\n');
 }
 
 /** The reason for an error: the stack of user code, or the cause if the message does not contain it. */

@@ -35,13 +35,13 @@ export async function plan(file: string, args: readonly string[], flags: PlanFla
   const options = optionsOf(flags);
   const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
   try {
-    return await tell(file, args, flags, options, svg);
+    return await planAndPrint(file, args, flags, options, svg);
   } finally {
     svg?.close();
   }
 }
 
-async function tell(
+async function planAndPrint(
   file: string,
   args: readonly string[],
   flags: PlanFlags,
@@ -61,12 +61,12 @@ async function tell(
   const gantt = ganttOf(dag, result, nodes);
   const ends = endsOf(result);
   if (flags.json === true) print(toJson(result));
-  else tellInWords(result, gantt, ends);
+  else printPlan(result, gantt, ends);
   await svg?.write(ganttSvg(gantt, { title: `Plan of ${dag.id}`, subtitle: ends }));
   return ExitCode.done;
 }
 
-function tellInWords(result: PlanResult, gantt: Gantt, ends: string): void {
+function printPlan(result: PlanResult, gantt: Gantt, ends: string): void {
   const assumed = new Set(result.assumed);
   const rows = result.schedule.map(
     ({ functionId, node, start, finish }) =>

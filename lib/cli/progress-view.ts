@@ -18,7 +18,7 @@ export interface ProgressView {
 }
 
 const redrawEvery = 100;
-const [leastBar, mostBar] = [8, 28];
+const [minBarWidth, maxBarWidth] = [8, 28];
 const shownFunctions = 4;
 // Runs with more functions than this print a line per interval (ms) instead of a line per function.
 const lineEach = 50;
@@ -141,11 +141,11 @@ class TerminalView implements ProgressView {
     const name = shortened(printable(state.dagId), Math.max(6, Math.floor(width / 4)));
     const parts = partsOf(state, this.#nodes.length === 0 ? undefined : this.#running.size);
     // Drop the last parts that do not fit.
-    while (parts.length > 1 && columnsOf(name) + leastBar + 2 + columnsOf(parts.join(' · ')) > width) parts.pop();
-    const told = parts.join(' · ');
-    const room = Math.max(0, Math.min(mostBar, width - columnsOf(name) - columnsOf(told) - 2));
+    while (parts.length > 1 && columnsOf(name) + minBarWidth + 2 + columnsOf(parts.join(' · ')) > width) parts.pop();
+    const text = parts.join(' · ');
+    const room = Math.max(0, Math.min(maxBarWidth, width - columnsOf(name) - columnsOf(text) - 2));
     const full = state.total === 0 ? room : Math.round(((state.done + state.skipped) / state.total) * room);
-    return `${name} ${this.#style('green', '━'.repeat(full))}${this.#style('gray', '─'.repeat(room - full))} ${told}`;
+    return `${name} ${this.#style('green', '━'.repeat(full))}${this.#style('gray', '─'.repeat(room - full))} ${text}`;
   }
 
   #nodeLine({ name, isUp, declared, claimed, threads }: NodeActivity, width: number): string {

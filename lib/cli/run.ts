@@ -131,7 +131,7 @@ async function runOn(
     observed = await observe(handoff, { dag: loaded.dag, runId }, flags, files);
     const outcome = await settled(handoff.execute(loaded.dag, { runId, collect: loaded.collect, ...options }));
     observed.progress?.close();
-    tell(loaded, outcome, flags.json === true);
+    printOutcome(loaded, outcome, flags.json === true);
     await observed.stop(outcome);
     const wasInterrupted = !outcome.ok && interrupt.exitCode !== undefined && isHandoffError(outcome.error, 'STOPPED');
     if (!outcome.ok && !wasInterrupted) say(describeError(outcome.error));
@@ -147,7 +147,7 @@ async function runOn(
 }
 
 /** Prints the results. After a failed run, prints those that exist. */
-function tell(loaded: DagToRun, outcome: RunOutcome, asJson: boolean): void {
+function printOutcome(loaded: DagToRun, outcome: RunOutcome, asJson: boolean): void {
   if (outcome.ok)
     return print(
       asJson

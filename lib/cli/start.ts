@@ -116,16 +116,16 @@ export function merge(
   const byFlags = transportOf(flags);
   const { host: _host, port: _port, advertise: _advertise, ...elsewhere } = { ...config.transport, ...environment };
   const joins = ((byFlags.join ?? elsewhere.join)?.length ?? 0) > 0;
-  const isGuest = part === 'visitor' || (part === 'orchestrator' && joins);
+  const joinsOnly = part === 'visitor' || (part === 'orchestrator' && joins);
   const transport = ofOnePlace({
-    ...(isGuest ? elsewhere : { ...config.transport, ...environment }),
+    ...(joinsOnly ? elsewhere : { ...config.transport, ...environment }),
     ...byFlags,
     type: config.transport?.type ?? 'tcp',
   });
   checkAddresses(part, joins, transport);
   const isAlone = part === 'orchestrator' && !joins && flags.listen === undefined && config.transport === undefined;
   if (isAlone) refuseUseless(byFlags);
-  const nodes = nodesOf(flags) ?? (isGuest ? [] : nodesOfHost(config, part));
+  const nodes = nodesOf(flags) ?? (joinsOnly ? [] : nodesOfHost(config, part));
   const { transport: _transport, nodes: _nodes, ...rest } = config;
   // Only a host works for others.
   const isAside = part !== 'host' && (flags.journal ?? config.journal) !== undefined;

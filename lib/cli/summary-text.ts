@@ -5,8 +5,8 @@ import { formatBytes, formatMs, formatNumber, toTable } from './output.ts';
 import { printable } from './printable.ts';
 
 // Longer tables are harder to read.
-const mostNames = 12;
-const mostLinks = 12;
+const maxNames = 12;
+const maxLinks = 12;
 
 /** The headline, the critical path, a table by function name and a table by node. */
 export function summaryText(summary: RunSummary): string {
@@ -19,7 +19,7 @@ export function summaryText(summary: RunSummary): string {
     ...toTable(
       ['function', 'count', 'total', 'mean', 'max'],
       names
-        .slice(0, mostNames)
+        .slice(0, maxNames)
         .map(({ name, count, totalMs, meanMs, maxMs }) => [
           printable(name),
           count,
@@ -30,7 +30,7 @@ export function summaryText(summary: RunSummary): string {
     )
       .split('\n')
       .map(indent),
-    ...(names.length > mostNames ? [indent(`and ${names.length - mostNames} more names`)] : []),
+    ...(names.length > maxNames ? [indent(`and ${names.length - maxNames} more names`)] : []),
     '',
     ...nodeTable(summary.nodeUse).map(indent),
   ].join('\n');
@@ -68,9 +68,9 @@ function chain({ links, afterMs }: CriticalChain): string[] {
   if (links.length === 0) return ['No function ended.'];
   const ran = links.reduce((sum, { durationMs }) => sum + durationMs, 0);
   const waited = links.reduce((sum, { waitMs }) => sum + waitMs, 0) + afterMs;
-  const half = mostLinks / 2;
+  const half = maxLinks / 2;
   const shown: (ChainLink | number)[] =
-    links.length <= mostLinks ? [...links] : [...links.slice(0, half), links.length - mostLinks, ...links.slice(-half)];
+    links.length <= maxLinks ? [...links] : [...links.slice(0, half), links.length - maxLinks, ...links.slice(-half)];
   const rows = shown.map((link) => {
     if (typeof link === 'number') return ['…', '', '', `${link} more`, '', ''];
     return [

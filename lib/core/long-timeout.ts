@@ -1,6 +1,6 @@
 /** Timers of any length. Node's own timers fire at once when the delay exceeds 2³¹ - 1 ms, about 25 days. */
 
-const longest = 2 ** 31 - 1;
+const maxDelayMs = 2 ** 31 - 1;
 
 export interface LongTimeout {
   clear(): void;
@@ -10,7 +10,7 @@ export interface LongTimeout {
 export function setLongTimeout(callback: () => void, ms: number): LongTimeout {
   let timer: NodeJS.Timeout;
   const wait = (left: number): void => {
-    timer = setTimeout(() => (left > longest ? wait(left - longest) : callback()), Math.min(left, longest));
+    timer = setTimeout(() => (left > maxDelayMs ? wait(left - maxDelayMs) : callback()), Math.min(left, maxDelayMs));
   };
   wait(ms);
   return { clear: () => clearTimeout(timer) };

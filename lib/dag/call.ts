@@ -135,12 +135,9 @@ class CallVertex implements Call<unknown> {
   }
 
   after(...others: readonly Call<unknown>[]): Call<unknown> {
-    const stranger = others.find((other) => !CallVertex.is(other));
-    if (stranger !== undefined) {
-      throw new HandoffError(
-        'INVALID_FUNCTION',
-        `after() takes calls, got ${show(stranger)}.${otherCopyHint(stranger)}`,
-      );
+    const invalid = others.find((each) => !CallVertex.is(each));
+    if (invalid !== undefined) {
+      throw new HandoffError('INVALID_FUNCTION', `after() takes calls, got ${show(invalid)}.${otherCopyHint(invalid)}`);
     }
     return new CallVertex({ ...this.#vertex, after: [...this.#vertex.after, ...others] });
   }
@@ -156,11 +153,11 @@ class ChoiceVertex implements Choice<unknown> {
   readonly calls: readonly Call<unknown>[];
 
   constructor(kind: ChoiceVertex['kind'], calls: readonly Call<unknown>[]) {
-    const stranger = calls.find((call) => !isCall(call));
-    if (calls.length === 0 || stranger !== undefined) {
+    const invalid = calls.find((call) => !isCall(call));
+    if (calls.length === 0 || invalid !== undefined) {
       const name = kind === 'anyOf' ? 'choose' : 'optional';
-      const got = calls.length === 0 ? 'nothing' : show(stranger);
-      throw new HandoffError('INVALID_FUNCTION', `${name}() takes calls, got ${got}.${otherCopyHint(stranger)}`);
+      const got = calls.length === 0 ? 'nothing' : show(invalid);
+      throw new HandoffError('INVALID_FUNCTION', `${name}() takes calls, got ${got}.${otherCopyHint(invalid)}`);
     }
     this.kind = kind;
     this.calls = calls;

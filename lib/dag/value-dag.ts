@@ -99,11 +99,11 @@ export function dag<const Out extends Outputs>(name: string, out: Out): ValueDag
 function rootsOf(out: Outputs): readonly Call<unknown>[] {
   // A Map is refused, because its values are not its fields.
   const roots = isCall(out) ? [out] : isPlainObject(out) || Array.isArray(out) ? Object.values(out) : [out];
-  const stranger = roots.find((root) => !isCall(root));
-  if (stranger !== undefined || (roots as unknown[]).includes(undefined)) {
+  const other = roots.find((root) => !isCall(root));
+  if (other !== undefined || (roots as unknown[]).includes(undefined)) {
     const expected =
       'The outputs of a DAG must be calls, such as t.report(rows): one call, a list or a record of calls';
-    throw new HandoffError('INVALID_FUNCTION', `${expected}; got ${show(stranger)}.${otherCopyHint(stranger)}`);
+    throw new HandoffError('INVALID_FUNCTION', `${expected}; got ${show(other)}.${otherCopyHint(other)}`);
   }
   const calls = roots as readonly Call<unknown>[];
   if (calls.some((call) => vertexOf(call).options.type === 'inline')) {

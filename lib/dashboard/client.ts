@@ -6,7 +6,7 @@ import { beginning, type Place, type RunHistory } from './run-history.ts';
 export interface Board {
   hello(): string;
   /** Runs that changed after a version, and known runs that are gone; undefined if there are none. */
-  runs(since: number, known: ReadonlySet<string>): News | undefined;
+  runs(since: number, known: ReadonlySet<string>): Updates | undefined;
   readonly nodes: Versioned;
   readonly trees: Versioned;
   run(key: string): RunHistory | undefined;
@@ -14,7 +14,7 @@ export interface Board {
   progress(run: RunHistory, from: Place): Progress;
 }
 
-export interface News {
+export interface Updates {
   readonly message: string;
   /** Version of the history that the message reflects. */
   readonly version: number;
@@ -60,10 +60,10 @@ export class Client {
   advance(): void {
     do {
       if (this.#response.writableNeedDrain || this.#response.destroyed) return;
-      const news = this.#news();
-      if (news.length === 0) return;
+      const updates = this.#updates();
+      if (updates.length === 0) return;
       this.#lastWrite = performance.now();
-      this.#response.write(news.map((message) => `data: ${message}\n\n`).join(''));
+      this.#response.write(updates.map((message) => `data: ${message}\n\n`).join(''));
     } while (this.#isBehind);
   }
 
@@ -84,29 +84,29 @@ export class Client {
     this.#response.end();
   }
 
-  #news(): string[] {
-    const news: string[] = [];
+  #updates(): string[] {
+    const updates: string[] = [];
     const board = this.#board;
-    if (!this.#isGreeted) news.push(board.hello());
+    if (!this.#isGreeted) updates.push(board.hello());
     this.#isGreeted = true;
     const runs = board.runs(this.#runs, this.#known);
     if (runs !== undefined) {
-      news.push(runs.message);
+      updates.push(runs.message);
       this.#runs = runs.version;
       this.#known = runs.keys;
     }
-    if (board.nodes.version > this.#nodes) news.push(board.nodes.message);
+    if (board.nodes.version > this.#nodes) updates.push(board.nodes.message);
     this.#nodes = board.nodes.version;
-    if (board.trees.version > this.#trees) news.push(board.trees.message);
+    if (board.trees.version > this.#trees) updates.push(board.trees.message);
     this.#trees = board.trees.version;
     const run = this.#runKey === undefined ? undefined : board.run(this.#runKey);
     this.#isBehind = false;
     if (run !== undefined) {
       const { messages, to } = board.progress(run, this.#place);
-      news.push(...messages);
+      updates.push(...messages);
       this.#place = to;
       this.#isBehind = to.rows < run.rows.count;
     }
-    return news;
+    return updates;
   }
 }

@@ -58,9 +58,9 @@ export async function startDashboard(
     port,
     fail,
   );
-  const unsubscribe = source.feed.subscribe(historyEvents, (told) => {
+  const unsubscribe = source.feed.subscribe(historyEvents, (received) => {
     try {
-      history.record(told);
+      history.record(received);
     } catch (error) {
       fail(error); // the supervisor restarts the dashboard; runs are not disturbed
     }

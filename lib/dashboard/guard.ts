@@ -22,7 +22,7 @@ export interface Visit {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
-export type Verdict =
+export type Access =
   | { readonly kind: 'enter' }
   | { readonly kind: 'refuse'; readonly status: 401 | 403; readonly text: string }
   /** The token is right. It moves into a cookie, so that it need not stay in the address. */
@@ -32,12 +32,12 @@ export type Verdict =
 const cookieName = 'handoff';
 
 /** @param port that the dashboard listens on */
-export function judge(door: Door, port: number, visit: Visit): Verdict {
-  return refusalOfSite(door, visit) ?? judgeToken(door.token, port, visit);
+export function checkAccess(door: Door, port: number, visit: Visit): Access {
+  return refusalOfOrigin(door, visit) ?? checkToken(door.token, port, visit);
 }
 
 /** Refuses foreign names of this machine and requests that another site caused; undefined if the request passes. */
-function refusalOfSite({ host, names }: Door, { method, path, headers }: Visit): Verdict | undefined {
+function refusalOfOrigin({ host, names }: Door, { method, path, headers }: Visit): Access | undefined {
   const asked = headerOf(headers, 'host');
   const name = nameOf(asked);
   if (name === undefined || !isOurs(name, host, names)) {
@@ -67,7 +67,7 @@ function isForeignSite(method: string, path: string, headers: Visit['headers']):
 }
 
 /** Accepts the token in the address of the page, in the header `Authorization`, or as a cookie. */
-function judgeToken(token: string | undefined, port: number, { method, path, query, headers }: Visit): Verdict {
+function checkToken(token: string | undefined, port: number, { method, path, query, headers }: Visit): Access {
   if (token === undefined) return { kind: 'enter' };
   const given = query.get('token');
   if (path === '/' && method === 'GET' && given !== null && isSame(given, token)) {
@@ -84,7 +84,7 @@ function judgeToken(token: string | undefined, port: number, { method, path, que
   };
 }
 
-function forbidden(text: string): Verdict {
+function forbidden(text: string): Access {
   return { kind: 'refuse', status: 403, text };
 }
 

@@ -1,7 +1,7 @@
 /** PURE: a bounded memory of runs: those that ended, and the start of those in progress. */
 import { HandoffError } from '../core/errors.ts';
 import type { EventType, HandoffEvent } from '../events/events.ts';
-import type { Told } from '../events/feed.ts';
+import type { FeedEvent } from '../events/feed.ts';
 import { RunHistory } from './run-history.ts';
 
 /** The events it needs. */
@@ -108,11 +108,11 @@ export class History {
     run.version = ++this.#version;
   }
 
-  record(told: Told): void {
-    const { host } = told;
-    const event: HandoffEvent = told.event;
+  record(received: FeedEvent): void {
+    const { host } = received;
+    const event: HandoffEvent = received.event;
     if (event.type === 'node:up') return this.nodeIsOn(event.node, host);
-    if (event.type === 'run:started') return this.#started(told, event.at);
+    if (event.type === 'run:started') return this.#started(received, event.at);
     if (event.type === 'worker:crashed') {
       for (const run of this.#runs.values()) if (!run.isOver) this.#change(run, () => run.crashed(event));
       return;
@@ -128,7 +128,7 @@ export class History {
     return this.#current.get(runId)?.find((run) => run.host === host);
   }
 
-  #started({ host, event, graph, done = [] }: Told, at: number): void {
+  #started({ host, event, graph, done = [] }: FeedEvent, at: number): void {
     if (graph === undefined) return;
     const { runId, dagId } = graph;
     const before = this.#underWay(host, runId);

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { NodeActivity } from '../events/activity.ts';
 import { timestamp } from '../events/events.ts';
 import { remainingOf } from '../report/eta.ts';
-import { type Board, Client, type News, type Progress, type Versioned } from './client.ts';
+import { type Board, Client, type Updates, type Progress, type Versioned } from './client.ts';
 import type { History } from './history.ts';
 import { type Hello, type Message, spanWidth } from './protocol.ts';
 import type { Place, RunHistory } from './run-history.ts';
@@ -21,7 +21,7 @@ const estimateShare = 200;
 const fewFunctions = 20_000;
 const estimatePeriod = 1000;
 // About half a megabyte of text.
-const mostRows = 20_000;
+const maxRows = 20_000;
 
 const nothing: Versioned = { version: 0, message: '' };
 
@@ -85,7 +85,7 @@ export class Live implements Board {
     return JSON.stringify({ type: 'hello', ...this.#hello, now: timestamp(), isReport: false } satisfies Message);
   }
 
-  runs(since: number, known: ReadonlySet<string>): News | undefined {
+  runs(since: number, known: ReadonlySet<string>): Updates | undefined {
     const { version } = this.#history;
     if (version === since) return undefined;
     return this.#once(`runs ${since} ${[...known].join()}`, () => {
@@ -110,7 +110,7 @@ export class Live implements Board {
 
   progress(run: RunHistory, from: Place): Progress {
     return this.#once(`progress ${run.key} ${from.rows} ${from.tracks} ${from.marks}`, () => {
-      const spans = run.spansSince(from, mostRows);
+      const spans = run.spansSince(from, maxRows);
       const marks = run.marksSince(from);
       return {
         messages: [spans, marks]

@@ -2,7 +2,7 @@
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { FunctionDetail, NodeActivity } from '../events/activity.ts';
 import { timestamp } from '../events/events.ts';
-import { Fate } from '../report/run-record.ts';
+import { Outcome } from '../report/run-record.ts';
 import { entry, hashOf, headMark, type Page, readPage, withImports } from './assets.ts';
 import { History, historyEvents } from './history.ts';
 import type { FunctionView, Message, Report } from './protocol.ts';
@@ -12,11 +12,11 @@ import { packageVersion } from '../core/package-files.ts';
 import { recordedView, toRunView } from './views.ts';
 
 // Details take some hundred bytes per function. For larger runs the page uses the graph and the spans only.
-const mostFunctions = 10_000;
+const maxFunctions = 10_000;
 // Attempts at about 40 bytes each. For longer runs the page shows how many came before.
-const mostRows = 1_000_000;
+const maxRows = 1_000_000;
 // Details are requested one by one.
-const mostDetails = 2000;
+const maxDetails = 2000;
 
 export interface ReportRecorder {
   /**
@@ -35,10 +35,10 @@ export interface ReportRecorder {
  * @param runId of a run that starts on any host
  */
 export function createReport(source: Source, runId: string): ReportRecorder {
-  const history = new History(() => 'run', { runs: 1, rows: mostRows });
-  const unsubscribe = source.feed.subscribe(historyEvents, (told) => {
-    const { event } = told;
-    if (!('runId' in event) || event.runId === runId) history.record(told);
+  const history = new History(() => 'run', { runs: 1, rows: maxRows });
+  const unsubscribe = source.feed.subscribe(historyEvents, (received) => {
+    const { event } = received;
+    if (!('runId' in event) || event.runId === runId) history.record(received);
   });
   return {
     close: unsubscribe,
@@ -76,7 +76,7 @@ export function toReport(run: RunHistory, { now, details, nodes, trees }: Around
     marks,
   ];
   const functions: Record<number, FunctionView> = {};
-  for (const i of mostTelling(run, mostFunctions)) functions[i] = recordedView(run, i, details.get(i));
+  for (const i of mostRelevant(run, maxFunctions)) functions[i] = recordedView(run, i, details.get(i));
   return {
     messages: messages.filter((message) => message !== undefined),
     graphs: { [run.key]: run.record.graph },
@@ -85,18 +85,18 @@ export function toReport(run: RunHistory, { now, details, nodes, trees }: Around
 }
 
 /** Failed functions first, then the longest ones. */
-function mostTelling({ record: { graph, fate, begun, ended } }: RunHistory, most: number): number[] {
+function mostRelevant({ record: { graph, outcome, begun, ended } }: RunHistory, max: number): number[] {
   const all = graph.ids.map((_, i) => i);
-  if (all.length <= most) return all;
-  const took = (i: number): number => (fate[i] === Fate.failed ? Infinity : ended[i]! - begun[i]! || 0);
-  return all.sort((a, b) => took(b) - took(a) || a - b).slice(0, most);
+  if (all.length <= max) return all;
+  const took = (i: number): number => (outcome[i] === Outcome.failed ? Infinity : ended[i]! - begun[i]! || 0);
+  return all.sort((a, b) => took(b) - took(a) || a - b).slice(0, max);
 }
 
 async function detailsOf(run: RunHistory, source: Source): Promise<Map<number, FunctionDetail>> {
   const { graph } = run.record;
   const details = new Map<number, FunctionDetail>();
   await Promise.all(
-    mostTelling(run, mostDetails).map(async (i) => {
+    mostRelevant(run, maxDetails).map(async (i) => {
       // The report works without details.
       const detail = await source.functionDetail(run.host, graph.runId, graph.ids[i]!).catch(() => undefined);
       if (detail !== undefined) details.set(i, detail);

@@ -34,7 +34,7 @@ interface Asked {
 }
 
 // Connected pages.
-const mostClients = 100;
+const maxClients = 100;
 
 /** @param path without the query, not decoded */
 export async function answer(parts: Parts, asked: Asked): Promise<void> {
@@ -71,7 +71,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
 }
 
 function events({ live }: Parts, { response, query }: Asked): void {
-  if (live.clients >= mostClients) return say(response, 503, `${mostClients} pages are connected, which is the limit.`);
+  if (live.clients >= maxClients) return say(response, 503, `${maxClients} pages are connected, which is the limit.`);
   live.connect(response, query.get('run') ?? undefined);
 }
 

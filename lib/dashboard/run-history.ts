@@ -4,7 +4,7 @@
  */
 import type { EventOf, HandoffEvent } from '../events/events.ts';
 import type { RunGraph } from '../events/run-graph.ts';
-import { Fate, RunRecord } from '../report/run-record.ts';
+import { Outcome, RunRecord } from '../report/run-record.ts';
 import { type ErrorView, type Mark, type Marks, type Spans, spanWidth } from './protocol.ts';
 import { type NotesLimits, RunNotes } from './run-notes.ts';
 import { SpanRows } from './span-rows.ts';
@@ -99,10 +99,10 @@ export class RunHistory {
 
   /** Records functions that were done before the first event. */
   wereDone(indexes: readonly number[]): void {
-    const { fate } = this.record;
+    const { outcome } = this.record;
     for (const i of indexes) {
-      if (fate[i] !== Fate.waiting) continue;
-      fate[i] = Fate.done;
+      if (outcome[i] !== Outcome.waiting) continue;
+      outcome[i] = Outcome.done;
       this.record.done++;
     }
   }
@@ -122,9 +122,9 @@ export class RunHistory {
   /**
    * Rows after a place, and the tracks that they use first; undefined if there are none.
    *
-   * @param most rows to return at most
+   * @param maxRows rows to return at most
    */
-  spansSince({ rows: read, tracks }: Place, most: number): Spans | undefined {
+  spansSince({ rows: read, tracks }: Place, maxRows: number): Spans | undefined {
     const { rows } = this;
     if (read >= rows.count && tracks >= this.tracks.length) return undefined;
     const from = Math.max(read, rows.dropped);
@@ -136,7 +136,7 @@ export class RunHistory {
       dropped: rows.dropped,
       ...(before && { before }),
       tracks: this.tracks.slice(tracks),
-      rows: rows.slice(from, most),
+      rows: rows.slice(from, maxRows),
     };
   }
 

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { HandoffError } from '../core/errors.ts';
 import { formatAddress } from '../hosts/transport/tcp/address.ts';
-import { type Door, judge } from './guard.ts';
+import { type Door, checkAccess } from './guard.ts';
 import { answer, type Parts, say } from './routes.ts';
 
 export interface Listening {
@@ -14,7 +14,7 @@ export interface Listening {
 }
 
 // No request needs a longer body.
-const mostBody = 4096;
+const maxBodyBytes = 4096;
 
 /**
  * @param port 0 for any free port
@@ -89,13 +89,13 @@ async function serve(
   response.setHeader('cache-control', 'no-store');
   response.on('error', () => {}); // the client is gone
   try {
-    const verdict = judge(door, port, { method, path, query, headers });
-    if (verdict.kind === 'refuse') {
-      if (verdict.status === 401) response.setHeader('www-authenticate', 'Bearer');
-      return refuse(request, response, () => say(response, verdict.status, verdict.text));
+    const access = checkAccess(door, port, { method, path, query, headers });
+    if (access.kind === 'refuse') {
+      if (access.status === 401) response.setHeader('www-authenticate', 'Bearer');
+      return refuse(request, response, () => say(response, access.status, access.text));
     }
-    if (verdict.kind === 'welcome')
-      return void response.writeHead(303, { 'set-cookie': verdict.cookie, location: '.' }).end();
+    if (access.kind === 'welcome')
+      return void response.writeHead(303, { 'set-cookie': access.cookie, location: '.' }).end();
     if (!(await isShort(request)))
       return refuse(request, response, () => say(response, 413, 'The request body is too long.'));
     await answer(parts, { request, response, path, query });
@@ -106,18 +106,18 @@ async function serve(
 }
 
 /** Answers without reading the rest of the request. */
-function refuse(request: IncomingMessage, response: ServerResponse, tell: () => void): void {
+function refuse(request: IncomingMessage, response: ServerResponse, respond: () => void): void {
   if (!request.complete) response.setHeader('connection', 'close');
-  tell();
+  respond();
 }
 
 /** Reads the body up to the limit. */
 async function isShort(request: IncomingMessage): Promise<boolean> {
-  if (Number(request.headers['content-length'] ?? 0) > mostBody) return false;
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) return false;
   let length = 0;
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     length += (chunk as Buffer).length;
-    if (length > mostBody) return false;
+    if (length > maxBodyBytes) return false;
   }
   return true;
 }

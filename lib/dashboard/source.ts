@@ -9,7 +9,7 @@ interface Explained {
   readonly functions: readonly { readonly state: string; readonly node?: string }[];
 }
 
-/** Hosts have the names of `Told.host`. */
+/** Hosts have the names of `FeedEvent.host`. */
 export interface Source {
   readonly feed: Feed;
   /**

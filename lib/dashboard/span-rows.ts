@@ -36,11 +36,11 @@ export class SpanRows {
    *
    * @param from number of rows before the first; at least `dropped`
    */
-  slice(from: number, most: number): number[] {
+  slice(from: number, maxRows: number): number[] {
     const rows: number[] = [];
     // All chunks but the last are full, so that positions can be computed. The first may also be the last.
     const begin = (from - this.dropped) * spanWidth;
-    const end = Math.min(begin + most * spanWidth, this.kept * spanWidth);
+    const end = Math.min(begin + maxRows * spanWidth, this.kept * spanWidth);
     const size = chunkRows * spanWidth;
     for (let at = begin; at < end;) {
       const offset = at % size;

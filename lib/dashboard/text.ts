@@ -6,16 +6,16 @@ import { inspect } from 'node:util';
 import { cut } from '../report/cut.ts';
 import type { ErrorView } from './protocol.ts';
 
-const longest = { text: 1000, stack: 20_000 } as const;
+const maxChars = { text: 1000, stack: 20_000 } as const;
 
 /** A value as one line of text. */
 export function textOf(value: unknown): string {
-  return cut(typeof value === 'string' ? value : shown(value), longest.text);
+  return cut(typeof value === 'string' ? value : shown(value), maxChars.text);
 }
 
 /** The message of an error. */
 export function messageOf(error: unknown): string {
-  const { name, message } = toErrorView(error, 0, longest.text);
+  const { name, message } = toErrorView(error, 0, maxChars.text);
   return textOf(error instanceof Error ? `${name}: ${message}` : message);
 }
 
@@ -23,7 +23,7 @@ export function messageOf(error: unknown): string {
  * @param depth how many causes to include
  * @param length of message and stack in characters; each cause gets half of it
  */
-export function toErrorView(error: unknown, depth = 5, length: number = longest.stack): ErrorView {
+export function toErrorView(error: unknown, depth = 5, length: number = maxChars.stack): ErrorView {
   if (!(error instanceof Error)) return { name: 'a value that was thrown', message: textOf(error) };
   try {
     const { name, message, stack, cause, code } = error as Error & { readonly code?: unknown };
@@ -42,7 +42,7 @@ export function toErrorView(error: unknown, depth = 5, length: number = longest.
 
 function shown(value: unknown): string {
   try {
-    return inspect(value, { depth: 2, breakLength: Infinity, maxArrayLength: 20, maxStringLength: longest.text });
+    return inspect(value, { depth: 2, breakLength: Infinity, maxArrayLength: 20, maxStringLength: maxChars.text });
   } catch {
     // its own inspect method throws
     return 'a value that cannot be shown';

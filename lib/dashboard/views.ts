@@ -56,11 +56,11 @@ export async function toFunctionView(
   };
 }
 
-const fateNames = ['waiting', 'done', 'failed', 'skipped'] as const;
+const outcomeNames = ['waiting', 'done', 'failed', 'skipped'] as const;
 
 /** A function as the history knows it. */
 export function recordedView({ record, tracks, notes }: RunHistory, i: number, detail?: FunctionDetail): FunctionView {
-  const { graph, fate, begun, ended, attempts, bytes, track, startedAt = 0 } = record;
+  const { graph, outcome, begun, ended, attempts, bytes, track, startedAt = 0 } = record;
   const at = (time: number): number | null => (Number.isNaN(time) ? null : time - startedAt);
   const where = tracks[track[i]!];
   const bytesOf = (id: string): number => bytes[record.index.get(id) ?? -1] ?? 0;
@@ -69,7 +69,7 @@ export function recordedView({ record, tracks, notes }: RunHistory, i: number, d
     id: graph.ids[i]!,
     name: graph.names[graph.code[i]!]!,
     module: detail?.module ?? null,
-    state: fateNames[fate[i]!]!,
+    state: outcomeNames[outcome[i]!]!,
     node: where?.node ?? null,
     thread: where?.thread ?? null,
     attempts: attempts[i]!,

@@ -35,7 +35,7 @@ export class ActiveRun implements Running {
   /** Cost of its functions so far, by the prices of their nodes. */
   price = 0;
   /** Functions whose `function:ready` was published since their last failure. */
-  readonly toldReady = new Set<number>();
+  readonly reportedReady = new Set<number>();
   /** The scheduler's view; set when it is submitted. */
   run: Run | undefined;
   /** Resolves when every function is done; rejects with the run's error. */

@@ -38,7 +38,7 @@ const format = 'handoff-cost-model';
 const version = 1;
 
 // Limit of entries; the least recently learned are left out.
-const mostCodes = 10_000;
+const maxCodes = 10_000;
 
 /**
  * The name of some code, relative to a folder. Source text appears only as a hash, because it is long and may be
@@ -60,7 +60,7 @@ function hash(text: string): string {
 export function toJson({ codes }: CostModel): CostModelJson {
   const known = [...codes]
     .filter(([, { estimate, functions }]) => estimate.count > 0 || functions.size > 0)
-    .slice(-mostCodes);
+    .slice(-maxCodes);
   return {
     format,
     version,

@@ -60,7 +60,7 @@ export class Observer {
 
   /** Published once per attempt: a function that was taken back is not ready again. */
   ready(run: Run, i: number, at?: number): void {
-    const { toldReady } = this.#runOf(run.id);
+    const { reportedReady: toldReady } = this.#runOf(run.id);
     if (toldReady.has(i)) return;
     toldReady.add(i);
     this.publish('function:ready', () => ofFunction(run, i), at);
@@ -151,7 +151,7 @@ export class Observer {
 
   /** An attempt failed and will be retried after `delayMs`. */
   retried(run: Run, failed: FunctionFailure, delayMs: number): void {
-    this.#runOf(run.id).toldReady.delete(failed.index);
+    this.#runOf(run.id).reportedReady.delete(failed.index);
     this.publish('function:retrying', () => ({ ...this.#ofFailure(run, failed), delayMs }));
   }
 

@@ -58,7 +58,7 @@ export interface Explanation {
 type LinkOf = (node: string) => NodeLink;
 
 // Limit per state.
-const most = 100;
+const maxFunctions = 100;
 
 /**
  * What a run or one of its functions waits for.
@@ -128,13 +128,14 @@ function explainRun(state: State, run: Run, linkOf: LinkOf): Explanation {
   const { plan, status } = run;
   const counts = new Map<number, number>();
   for (const each of status) counts.set(each, (counts.get(each) ?? 0) + 1);
-  const told: Record<number, number> = {};
+  const listed: Record<number, number> = {};
   const functions: FunctionExplanation[] = [];
   for (const i of plan.byRank) {
     const at = status[i]!;
     if (at === Status.done || at === Status.waiting || at === Status.unreachable || at === Status.skipped) continue;
-    told[at] = (told[at] ?? 0) + 1;
-    if (told[at] <= most) functions.push(toWords(run, i, explainFunction(state, run, i, performance.now()), linkOf));
+    listed[at] = (listed[at] ?? 0) + 1;
+    if (listed[at] <= maxFunctions)
+      functions.push(toWords(run, i, explainFunction(state, run, i, performance.now()), linkOf));
   }
   const count = (which: number, words: string): string[] =>
     counts.has(which) ? [`${counts.get(which)} ${words}`] : [];

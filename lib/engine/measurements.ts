@@ -37,7 +37,7 @@ export function measuredIn(
   const groups: Group[] = [];
   /** Groups that contain a long function, by the positions of their functions. */
   const suspects = new Map<number, Group>();
-  const told = new Set<number>(exceptions.map(({ index }) => index));
+  const reported = new Set<number>(exceptions.map(({ index }) => index));
   const sizes = new Map(large.map(({ index, bytes }) => [index, bytes]));
   let isSomeKnown = false;
   learned.isChanged ||= durations.length > 0;
@@ -70,9 +70,9 @@ export function measuredIn(
   return [...alone, ...new Set(suspects.values()), ...groups];
 
   function learnAlone(code: number, index: number, ms: number): void {
-    if (told.has(index)) return;
+    if (reported.has(index)) return;
     const bytes = sizes.get(index) ?? 0;
-    told.add(index);
+    reported.add(index);
     alone.push({ code, count: 1, ms, bytes });
     learned.observe(code, idOf(index), { ms: ms * speed, isAlone: true, bytes });
   }
@@ -88,7 +88,7 @@ export function measuredIn(
 
   function learnOthers(): void {
     for (let index = report.first; index < report.first + report.count; index++) {
-      if (told.has(index)) continue;
+      if (reported.has(index)) continue;
       const code = codes[plan.code[functions[index]!]!]!;
       const bytes = sizes.get(index) ?? 0;
       const group = suspects.get(index) ?? groups.find((each) => each.code === code);

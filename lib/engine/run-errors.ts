@@ -2,7 +2,7 @@
 import type { FunctionFailure, Failure, Outcome } from '../scheduling/scheduler/outcome.ts';
 import type { Run, State } from '../scheduling/scheduler/state.ts';
 import { formatAmounts } from '../scheduling/resources/amounts.ts';
-import { judge } from '../scheduling/resources/feasibility.ts';
+import { checkFit } from '../scheduling/resources/feasibility.ts';
 import { type ErrorWire, fromErrorWire, textOf } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import { idsOf } from './run-ids.ts';
@@ -40,7 +40,7 @@ export function causeOf(functionId: string, failure: Failure): unknown {
     case 'aborted':
       return failure.reason;
     case 'too-large':
-      return judge(functionId, failure.need, undefined, failure.offers);
+      return checkFit(functionId, failure.need, undefined, failure.offers);
     case 'lost':
       return new HandoffError(
         'RESULT_LOST',

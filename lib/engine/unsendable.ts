@@ -9,7 +9,7 @@ import { encode } from '../workers/store/encode.ts';
 import { Payload, type PayloadData } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
 
-/** Decides the fate of each function of such a batch: those with a bad argument fail, the others are skipped. */
+/** Decides the outcome of each function of such a batch: those with a bad argument fail, the others are skipped. */
 export function blame(batch: Batch, results: RunResults, cause: unknown): Exception[] {
   const { plan } = batch.run;
   const elsewhere = batch.thread.node.host !== 0;

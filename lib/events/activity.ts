@@ -24,7 +24,7 @@ export interface ThreadActivity {
 
 export interface NodeActivity {
   readonly name: string;
-  /** As in `Told`. */
+  /** As in `FeedEvent`. */
   readonly host: string;
   readonly isUp: boolean;
   readonly declared: Capabilities;

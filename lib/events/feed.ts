@@ -3,7 +3,7 @@ import type { EventOf, EventType, HandoffEvent } from './events.ts';
 import type { RunGraph } from './run-graph.ts';
 
 /** An event with the host it comes from. */
-export interface Told<Type extends EventType = EventType> {
+export interface FeedEvent<Type extends EventType = EventType> {
   /**
    * Display name of the host: its address. A host without an address is `'local'` if it is this one, else its id. Runs
    * belong to the host that started them, nodes and threads to the host they are on.
@@ -31,7 +31,7 @@ export interface Feed {
    *
    * @returns a function that ends the subscription
    */
-  subscribe(types: readonly EventType[], listener: (told: Told) => void): () => void;
+  subscribe(types: readonly EventType[], listener: (received: FeedEvent) => void): () => void;
   /**
    * How many events, or attempts of `attempts`, of other hosts were not received because this host could not keep up,
    * or were malformed.

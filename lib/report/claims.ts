@@ -67,7 +67,7 @@ export function levelAt({ at, level }: Steps, when: number): number {
 
 /** The highest amount. */
 export function peakOf({ level }: Steps): number {
-  return level.reduce((most, each) => Math.max(most, each), 0);
+  return level.reduce((maxSteps, each) => Math.max(maxSteps, each), 0);
 }
 
 /** The same curve with at most this many steps. Each merged step takes the highest level. */

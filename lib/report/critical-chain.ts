@@ -1,7 +1,7 @@
 /** Explains the duration of a run: from the function that ended last, back through what each function waited for. */
 import type { Capabilities } from '../dag/types.ts';
 import { claimsOf, levelAt, type Steps } from './claims.ts';
-import { Fate, type RunRecord } from './run-record.ts';
+import { Outcome, type RunRecord } from './run-record.ts';
 
 /** A function of the chain, with the wait before it. */
 export interface ChainLink {
@@ -90,11 +90,11 @@ export function bounds({ startedAt, endedAt, begun, ended }: RunRecord): [number
 }
 
 /** The function that failed the run, or else the one that ended last; -1 if none has ended. */
-function lastOf({ fate, ended, error }: RunRecord): number {
+function lastOf({ outcome, ended, error }: RunRecord): number {
   let last = -1;
   const isLater = (i: number): boolean => last < 0 || ended[i]! > ended[last]!;
   for (let i = 0; i < ended.length; i++)
-    if (!Number.isNaN(ended[i]!) && (error === undefined || fate[i] === Fate.failed) && isLater(i)) last = i;
+    if (!Number.isNaN(ended[i]!) && (error === undefined || outcome[i] === Outcome.failed) && isLater(i)) last = i;
   if (last >= 0 || error === undefined) return last;
   for (let i = 0; i < ended.length; i++) if (!Number.isNaN(ended[i]!) && isLater(i)) last = i;
   return last;

@@ -4,7 +4,7 @@
  */
 import type { Capabilities } from '../dag/types.ts';
 import type { RunGraph } from '../events/run-graph.ts';
-import { Fate, type RunRecord } from './run-record.ts';
+import { Outcome, type RunRecord } from './run-record.ts';
 
 /** The properties of a node that affect its throughput. */
 export interface EtaNode {
@@ -32,7 +32,7 @@ export function remainingOf(
   nodes: readonly EtaNode[] = [],
   running: ReadonlyMap<number, number> = new Map(),
 ): number | undefined {
-  const { graph, fate } = record;
+  const { graph, outcome } = record;
   if (record.endedAt !== undefined) return 0;
   const durationOf = estimates(record);
   const fastest = nodes.reduce((speed, node) => Math.max(speed, node.speed ?? 1), 0) || 1;
@@ -42,7 +42,7 @@ export function remainingOf(
   let [longest, work] = [0, 0];
   for (let at = order.length - 1; at >= 0; at--) {
     const i = order[at]!;
-    if (fate[i] !== Fate.waiting) continue;
+    if (outcome[i] !== Outcome.waiting) continue;
     const whole = durationOf(i);
     if (whole === undefined) return undefined;
     const begun = running.get(i);
@@ -82,14 +82,14 @@ function shares({ costs }: RunGraph, nodes: readonly EtaNode[], work: number, he
  * ms by function. A declared duration is corrected by the error of declarations for the same name, up to that factor.
  * Other functions take as long as those with the same name, or as the average of all.
  */
-function estimates({ graph, fate, begun, ended }: RunRecord): (i: number) => number | undefined {
+function estimates({ graph, outcome, begun, ended }: RunRecord): (i: number) => number | undefined {
   const { names, code, duration } = graph;
   const count = new Float64Array(names.length + 1);
   const took = new Float64Array(names.length + 1);
   const declared = new Float64Array(names.length + 1);
   const tookOfDeclared = new Float64Array(names.length + 1);
-  for (let i = 0; i < fate.length; i++) {
-    if (fate[i] !== Fate.done) continue;
+  for (let i = 0; i < outcome.length; i++) {
+    if (outcome[i] !== Outcome.done) continue;
     const ms = Math.max(0, ended[i]! - begun[i]!);
     for (const c of [code[i]!, names.length]) {
       // the last entry is for all names

@@ -31,7 +31,7 @@ const usageHeight = 44;
 const usageGap = 26;
 const fontSize = 11;
 // Pixels: bars closer than the eye can separate are drawn as one.
-const leastWidth = 0.6;
+const minWidth = 0.6;
 const namesInLegend = 24;
 
 interface Scale {
@@ -155,7 +155,7 @@ function drawRow(
 /** Groups bars that the eye could not tell apart; other groups have one bar. */
 function merged(bars: readonly Bar[], { x }: Scale): (readonly Bar[])[] {
   const runs: Bar[][] = [];
-  const isThin = (bar: Bar): boolean => x(bar.finish) - x(bar.start) < leastWidth;
+  const isThin = (bar: Bar): boolean => x(bar.finish) - x(bar.start) < minWidth;
   for (const bar of bars) {
     const last = runs.at(-1);
     const end = last?.at(-1);
@@ -163,7 +163,7 @@ function merged(bars: readonly Bar[], { x }: Scale): (readonly Bar[])[] {
       last !== undefined &&
       isThin(bar) &&
       isThin(end!) &&
-      x(bar.start) - x(end!.finish) < leastWidth &&
+      x(bar.start) - x(end!.finish) < minWidth &&
       x(bar.finish) - x(last[0]!.start) < 4
     )
       last.push(bar);
@@ -179,15 +179,15 @@ function drawBar(
   colours: ReadonlyMap<string, string>,
 ): string {
   const fill = colours.get(name)!;
-  const width = Math.max(leastWidth, x(finish) - x(start));
-  const told = `${id}${name === id ? '' : ` (${name})`}: ${time(finish - start, finish - start)}, from ${time(start, finish)}${isCritical ? ', on the critical path' : ''}${hasFailed ? ', failed' : ''}`;
+  const width = Math.max(minWidth, x(finish) - x(start));
+  const label = `${id}${name === id ? '' : ` (${name})`}: ${time(finish - start, finish - start)}, from ${time(start, finish)}${isCritical ? ', on the critical path' : ''}${hasFailed ? ', failed' : ''}`;
   const inside = fitted(id, width - 8, 10);
   const outline = hasFailed ? '#b00020' : isCritical ? '#111111' : undefined;
   const inset = outline !== undefined && width > 3 ? 1 : 0;
   return element(
     'g',
     {},
-    element('title', {}, escapeXml(told)),
+    element('title', {}, escapeXml(label)),
     element('rect', {
       x: x(start) + inset,
       y: top + 1 + inset,
@@ -220,7 +220,7 @@ function drawMany(bars: readonly Bar[], top: number, { x }: Scale, colours: Read
   for (const { name, start, finish } of bars) took.set(name, (took.get(name) ?? 0) + finish - start);
   const [most] = [...took].reduce((a, b) => (b[1] > a[1] ? b : a));
   const from = x(bars[0]!.start);
-  const width = Math.max(leastWidth, x(bars.at(-1)!.finish) - from);
+  const width = Math.max(minWidth, x(bars.at(-1)!.finish) - from);
   const critical = bars.some(({ isCritical }) => isCritical);
   return element(
     'g',
@@ -281,12 +281,12 @@ function drawUsage(
     ...(claimedPeak === undefined ? [] : [`claimed at most ${amountText(claimedPeak)}`]),
     ...(usedPeak === undefined ? [] : [`used at most ${amountText(usedPeak)}`]),
   ];
-  const told = `${resource} of ${node}: ${parts.join(', ')}${capacity === undefined ? '' : `, of ${amountText(capacity)}`}`;
+  const label = `${resource} of ${node}: ${parts.join(', ')}${capacity === undefined ? '' : `, of ${amountText(capacity)}`}`;
   return element(
     'g',
     {},
-    element('title', {}, escapeXml(`${told}, over ${time(length, length)}`)),
-    element('text', { x: left, y: top - 6 }, escapeXml(fitted(told, right - left, fontSize))),
+    element('title', {}, escapeXml(`${label}, over ${time(length, length)}`)),
+    element('text', { x: left, y: top - 6 }, escapeXml(fitted(label, right - left, fontSize))),
     element('rect', { x: left, y: top, width: right - left, height: usageHeight, fill: '#f3f4f6' }),
     ...(claimed === undefined
       ? []

@@ -4,10 +4,10 @@ import type { HandoffEvent } from '../events/events.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 
 /** The state of a function. */
-export const Fate = { waiting: 0, done: 1, failed: 2, skipped: 3 } as const;
+export const Outcome = { waiting: 0, done: 1, failed: 2, skipped: 3 } as const;
 
 // Errors are kept as text only: an error object can reference any amount of memory, such as all results of its run.
-const longestMessage = 20_000;
+const maxMessageChars = 20_000;
 
 /** Called for each attempt that ended, with function, track and times in ms since the epoch. */
 export type OnSpan = (
@@ -22,8 +22,8 @@ export type OnSpan = (
 export class RunRecord {
   /** May be replaced by a graph of the same functions with more details. */
   graph: RunGraph;
-  /** For each function: its `Fate`. */
-  readonly fate: Uint8Array;
+  /** For each function: its `Outcome`. */
+  readonly outcome: Uint8Array;
   /** For each function: start and end of its last attempt in ms since the epoch; NaN before. */
   readonly begun: Float64Array;
   readonly ended: Float64Array;
@@ -53,7 +53,7 @@ export class RunRecord {
     this.#onSpan = onSpan;
     const size = graph.ids.length;
     this.graph = graph;
-    this.fate = new Uint8Array(size);
+    this.outcome = new Uint8Array(size);
     this.begun = new Float64Array(size).fill(Number.NaN);
     this.ended = new Float64Array(size).fill(Number.NaN);
     this.attempts = new Int32Array(size);
@@ -97,16 +97,16 @@ export class RunRecord {
         return;
       case 'function:skipped': {
         const i = this.index.get(event.functionId);
-        if (i === undefined || this.fate[i] !== Fate.waiting) return;
-        this.fate[i] = Fate.skipped;
+        if (i === undefined || this.outcome[i] !== Outcome.waiting) return;
+        this.outcome[i] = Outcome.skipped;
         this.skipped++;
         return;
       }
       case 'function:failed': {
         const i = this.index.get(event.functionId);
         if (i === undefined) return;
-        if (this.fate[i] !== Fate.failed) this.failed++;
-        this.fate[i] = Fate.failed;
+        if (this.outcome[i] !== Outcome.failed) this.failed++;
+        this.outcome[i] = Outcome.failed;
         return;
       }
       case 'result:fetched':
@@ -114,8 +114,8 @@ export class RunRecord {
         return;
       case 'result:recomputing': {
         const i = this.index.get(event.functionId);
-        if (i === undefined || this.fate[i] !== Fate.done) return;
-        this.fate[i] = Fate.waiting;
+        if (i === undefined || this.outcome[i] !== Outcome.done) return;
+        this.outcome[i] = Outcome.waiting;
         this.done--;
       }
     }
@@ -137,8 +137,8 @@ export class RunRecord {
     let guess = 0;
     for (let k = 0; k < functionIds.length; k++) {
       const id = functionIds[k]!;
-      const told = indexes?.[k] ?? guess; // ids often come in graph order, which saves the slower map lookup
-      const i = ids[told] === id ? told : this.index.get(id);
+      const reportedIndex = indexes?.[k] ?? guess; // ids often come in graph order, which saves the slower map lookup
+      const i = ids[reportedIndex] === id ? reportedIndex : this.index.get(id);
       if (i !== undefined) guess = i + 1;
       const hasFailed = failed[next] === k;
       if (hasFailed) next++;
@@ -148,9 +148,9 @@ export class RunRecord {
       this.attempts[i] = attempts[k]!;
       this.track[i] = track;
       this.#onSpan?.(i, track, spans[2 * k]!, spans[2 * k + 1]!, attempts[k]!, hasFailed);
-      if (hasFailed || this.fate[i] === Fate.done) continue;
+      if (hasFailed || this.outcome[i] === Outcome.done) continue;
       this.bytes[i] = bytes[k]!;
-      this.fate[i] = Fate.done;
+      this.outcome[i] = Outcome.done;
       this.done++;
     }
   }
@@ -168,7 +168,7 @@ export class RunRecord {
 
 function messageOf(error: unknown): string {
   try {
-    return cut(String(error instanceof Error ? error.message : error), longestMessage);
+    return cut(String(error instanceof Error ? error.message : error), maxMessageChars);
   } catch {
     // a thrown value may refuse conversion to text
     return 'an error that cannot be read';

@@ -2,13 +2,13 @@
 import type { Capabilities, Cost } from '../dag/types.ts';
 import { claimsOf, peakOf } from './claims.ts';
 import { bounds, type CriticalChain, criticalChain, holdingsOf } from './critical-chain.ts';
-import { Fate, type RunRecord } from './run-record.ts';
+import { Outcome, type RunRecord } from './run-record.ts';
 
 /** Facts about a node that the record does not have. */
 export interface SummaryNode {
   readonly threads: number;
   readonly capabilities: Capabilities;
-  /** Name of the host as in `Told`. Default: all nodes are on this host. */
+  /** Name of the host as in `FeedEvent`. Default: all nodes are on this host. */
   readonly host?: string;
   /** Highest memory of its threads in MB; undefined if not measured. */
   readonly peakMemoryMb?: number | undefined;
@@ -72,13 +72,13 @@ export function summarise(
   nodes: ReadonlyMap<string, SummaryNode> = new Map(),
   own = 'local',
 ): RunSummary {
-  const { graph, fate, begun, ended, track, tracks } = record;
+  const { graph, outcome, begun, ended, track, tracks } = record;
   const [from, to] = bounds(record);
   const use = nodeUse(record, nodes);
   const threads = Object.values(use).reduce((sum, node) => sum + node.threads, 0);
   const names = graph.names.map((name) => ({ name, count: 0, totalMs: 0, maxMs: 0 }));
   let workMs = 0;
-  for (let i = 0; i < fate.length; i++) {
+  for (let i = 0; i < outcome.length; i++) {
     if (track[i]! < 0) continue;
     const ms = Math.max(0, ended[i]! - begun[i]!);
     const of = names[graph.code[i]!]!;
@@ -88,15 +88,15 @@ export function summarise(
     workMs += ms;
   }
   const counts: Record<string, number> = Object.create(null) as Record<string, number>;
-  for (let i = 0; i < fate.length; i++)
-    if (fate[i] === Fate.done && track[i]! >= 0)
+  for (let i = 0; i < outcome.length; i++)
+    if (outcome[i] === Outcome.done && track[i]! >= 0)
       counts[tracks[track[i]!]!.node] = (counts[tracks[track[i]!]!.node] ?? 0) + 1;
   return {
     runId: graph.runId,
     dagId: graph.dagId,
     ok: record.endedAt !== undefined && record.error === undefined,
     durationMs: to - from,
-    functions: fate.length,
+    functions: outcome.length,
     done: record.done,
     failed: record.failed,
     skipped: record.skipped,

@@ -9,7 +9,7 @@ import type { NodeActivity } from '../events/activity.ts';
 import { claimsOf, type Steps, thinned } from './claims.ts';
 import { bounds, criticalChain } from './critical-chain.ts';
 import type { HandoffEvent } from '../events/events.ts';
-import { Fate, type RunRecord } from './run-record.ts';
+import { Outcome, type RunRecord } from './run-record.ts';
 import { type TraceEvent, Places } from './trace-places.ts';
 
 interface Instant {
@@ -22,7 +22,7 @@ interface Instant {
 }
 
 // A counter with more points than a screen has pixels shows no more detail.
-const mostPoints = 4000;
+const maxPoints = 4000;
 const chunkLength = 1 << 16;
 
 /** The events it needs besides those of a `RunRecord`. */
@@ -208,7 +208,7 @@ export class TraceRecorder {
   }
 
   *#slices(places: Places, micros: (at: number) => number): Generator<TraceEvent> {
-    const { graph, tracks, bytes, fate } = this.#record;
+    const { graph, tracks, bytes, outcome } = this.#record;
     const { fn, track, begun, ended, attempt, failed } = this.#attempts;
     const critical = new Set(criticalChain(this.#record, this.#capabilities).links.map(({ functionId }) => functionId));
     for (let k = 0; k < fn.length; k++) {
@@ -230,7 +230,7 @@ export class TraceRecorder {
           thread,
           attempt: attempt[k],
           ...(critical.has(id) && { critical: true }),
-          ...(fate[i] === Fate.done && bytes[i]! > 0 && { bytes: bytes[i] }),
+          ...(outcome[i] === Outcome.done && bytes[i]! > 0 && { bytes: bytes[i] }),
           ...(error !== undefined && { error }),
         },
       };
@@ -239,12 +239,12 @@ export class TraceRecorder {
 
   /** An arrow from the end of each producer to the start of each consumer. */
   *#flows(places: Places, micros: (at: number) => number): Generator<TraceEvent> {
-    const { graph, fate, begun, ended, track } = this.#record;
+    const { graph, outcome, begun, ended, track } = this.#record;
     let id = 0;
     for (let to = 0; to < graph.deps.length; to++) {
       if (track[to]! < 0) continue;
       for (const from of graph.deps[to]!) {
-        if (fate[from] !== Fate.done || track[from]! < 0) continue;
+        if (outcome[from] !== Outcome.done || track[from]! < 0) continue;
         id++;
         const begins = micros(begun[to]!);
         // The start must lie inside the producer's slice: an arrow belongs to the slice that is open where it starts.
@@ -283,17 +283,14 @@ export class TraceRecorder {
         yield { ...of, ts: micros(at[k]!), args: { [resource]: Number(level[k]!.toPrecision(9)) } };
     };
     for (const [node, resources] of claimsOf(holdings))
-      for (const [resource, steps] of resources) yield* draw('claimed', node, resource, thinned(steps, mostPoints));
+      for (const [resource, steps] of resources) yield* draw('claimed', node, resource, thinned(steps, maxPoints));
     for (const [node, used] of this.#used) {
       for (const resource of ['cpu', 'memory'] as const)
         yield* draw(
           'used',
           node,
           resource,
-          thinned(
-            { at: used[resource].map(([at]) => at), level: used[resource].map(([, level]) => level) },
-            mostPoints,
-          ),
+          thinned({ at: used[resource].map(([at]) => at), level: used[resource].map(([, level]) => level) }, maxPoints),
         );
     }
   }

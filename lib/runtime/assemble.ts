@@ -107,7 +107,7 @@ export function assemble(
     nodes: () => tree.nodeNames.map((name) => tree.node(name)!),
     change: (node, changed) => tree.updateCapabilities(node, changed, `The probe of node ${node}`),
     freed: () => (hosts === undefined ? driver.resourcesFreed() : hosts.freed()),
-    tellOwner: (overuse) => {
+    reportToOwner: (overuse) => {
       const owner = hosts?.cluster.ownerOf(overuse.batch);
       // Best effort: the report is informational.
       owner?.peer.request('overuse', { ...overuse, batch: owner.batch }).catch(() => {});
@@ -133,7 +133,7 @@ export function assemble(
     actors,
     monitor,
     dashboard,
-    mostThreads: availableParallelism(),
+    maxThreads: availableParallelism(),
   });
   const runner = new Runner({
     registry,

@@ -9,8 +9,8 @@ import type { RunResults } from '../workers/store/run-results.ts';
 type Arg = FunctionDetail['args'][number];
 
 // Limits for display; longer texts and lists are cut.
-const mostCharacters = 300;
-const mostArgs = 100;
+const maxChars = 300;
+const maxArgs = 100;
 
 export function detailOf(plan: CompiledDag, i: number, results: RunResults): FunctionDetail {
   const { entries, codes, code, calls } = plan;
@@ -21,12 +21,12 @@ export function detailOf(plan: CompiledDag, i: number, results: RunResults): Fun
     parts === undefined
       ? [...args.map((result): Arg => ({ result })), ...extraArgs.map(toLiteral)]
       : parts.flatMap((part) => toArgs(plan, part));
-  const hidden = given.length - mostArgs;
+  const hidden = given.length - maxArgs;
   return {
     functionId: id,
     name: nameOf(reference),
     module: 'source' in reference ? null : reference.module,
-    args: hidden > 0 ? [...given.slice(0, mostArgs), { literal: `… and ${hidden} more` }] : given,
+    args: hidden > 0 ? [...given.slice(0, maxArgs), { literal: `… and ${hidden} more` }] : given,
     bytes: bytes(results, i),
   };
 }
@@ -72,7 +72,7 @@ function toLiteral(value: unknown): Arg {
         inspect(value, {
           depth: 2,
           maxArrayLength: 10,
-          maxStringLength: mostCharacters,
+          maxStringLength: maxChars,
           breakLength: Infinity,
           customInspect: false,
         }),
@@ -84,5 +84,5 @@ function toLiteral(value: unknown): Arg {
 }
 
 function cut(text: string): string {
-  return text.length > mostCharacters ? `${text.slice(0, mostCharacters - 1)}…` : text;
+  return text.length > maxChars ? `${text.slice(0, maxChars - 1)}…` : text;
 }

@@ -339,7 +339,7 @@ export class Hosts implements OtherHosts {
     const { driver, publisher } = this.#parts;
     const events = driver().eventsOf(card.name);
     driver().addNode(remote.add(card, events));
-    for (const tell of this.#expecting) tell();
+    for (const notify of this.#expecting) notify();
     if (card.draining === true) driver().nodeDraining(card.name);
     for (const thread of card.threadsUp) events.threadUp(thread);
     const { name: node, capabilities, threads } = card;
@@ -404,15 +404,15 @@ export class Hosts implements OtherHosts {
 }
 
 // Limit in ms for an import on behalf of another host.
-const longestLook = 60_000;
+const maxImportMs = 60_000;
 
 /** Rejects when the peer is gone or has waited too long. */
 function patience(peer: Peer): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
     () =>
-      reject(new HandoffError('FUNCTION_NOT_FOUND', `The import of the module took longer than ${longestLook} ms.`)),
-    longestLook,
+      reject(new HandoffError('FUNCTION_NOT_FOUND', `The import of the module took longer than ${maxImportMs} ms.`)),
+    maxImportMs,
   );
   timer.unref();
   void peer.gone.then(() => {

@@ -4,7 +4,7 @@
  */
 
 // The maximum delay of a Node timer, in ms.
-const longest = 2 ** 31 - 1;
+const maxDelayMs = 2 ** 31 - 1;
 
 export class KeepAlive {
   #held = 0;
@@ -12,7 +12,7 @@ export class KeepAlive {
 
   /** Keeps the process alive until the work is done. */
   async during<Result>(work: () => Result | Promise<Result>): Promise<Result> {
-    if (this.#held++ === 0) (this.#timer ??= setInterval(() => {}, longest)).ref();
+    if (this.#held++ === 0) (this.#timer ??= setInterval(() => {}, maxDelayMs)).ref();
     try {
       return await work();
     } finally {

@@ -93,7 +93,7 @@ export class RemoteActors {
     hosts.answer('death', ([id, seen]) => this.#nextDeath(id, seen));
     hosts.answer('names', ([cards], peer) => void this.#named.set(peer, cards));
     hosts.onHost(
-      (host) => this.#tellNames([host]),
+      (host) => this.#sendNames([host]),
       ({ peer }) => this.#forget(peer),
     );
   }
@@ -140,10 +140,10 @@ export class RemoteActors {
 
   /** Announces the named actors of this host after a change. */
   namesChanged(): void {
-    this.#tellNames(this.#hosts.cluster.hosts);
+    this.#sendNames(this.#hosts.cluster.hosts);
   }
 
-  #tellNames(hosts: readonly RemoteHost[]): void {
+  #sendNames(hosts: readonly RemoteHost[]): void {
     const cards: ActorCard[] = this.#actors().names.map(({ id, name, node }) => ({ id, name, node }));
     for (const { peer } of hosts) void peer.request('names', cards).catch(() => {}); // the peer has disconnected
   }

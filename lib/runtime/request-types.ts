@@ -43,6 +43,6 @@ declare module '../hosts/cluster/requests.ts' {
     readonly clear: Of<[run: string], void>;
     /** Subscribes a session of the sender to these event types; an empty list ends the subscription. */
     readonly watch: Of<[session: number, types: readonly string[]], void>;
-    readonly told: Of<[session: number, events: readonly unknown[], dropped: number], void>;
+    readonly deliver: Of<[session: number, events: readonly unknown[], dropped: number], void>;
   }
 }

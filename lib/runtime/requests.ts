@@ -17,14 +17,14 @@ import {
 import type { RequestChecks } from '../hosts/cluster/requests.ts';
 
 // Limits well above real use.
-const mostArgs = 10_000;
-const mostActors = 100_000;
-const mostNodes = 10_000;
-const mostTypes = 1000;
+const maxArgs = 10_000;
+const maxActors = 100_000;
+const maxNodes = 10_000;
+const maxTypes = 1000;
 
 const isNumber = is('number'); // user input, may be Infinity
 const parcel = fields({});
-const parcels = listOf(parcel, mostArgs);
+const parcels = listOf(parcel, maxArgs);
 const actor = fields({ id: name, name: optional(name), node: name });
 const exit = fields({ reason: name });
 
@@ -42,16 +42,16 @@ export const requestChecks: RequestChecks = {
   stopActor: { args: [text], result: any },
   exited: { args: [text], result: exit },
   death: { args: [text, optional(whole)], result: fields({ exit, final: boolean, seen: whole }) },
-  names: { args: [listOf(actor, mostActors)], result: any },
+  names: { args: [listOf(actor, maxActors)], result: any },
   cancel: { args: [text], result: optional(boolean) },
   explain: { args: [text, optional(text)], result: record },
   functionDetail: { args: [text, text], result: record },
   tree: { args: [], result: record },
-  activity: { args: [], result: fields({ id: name, nodes: listOf(record, mostNodes) }) },
+  activity: { args: [], result: fields({ id: name, nodes: listOf(record, maxNodes) }) },
   getValue: { args: [text, text], result: parcel },
   await: { args: [text, text, isNumber], result: parcel },
   lookup: { args: [text, text], result: optional(name) },
   clear: { args: [text], result: any },
-  watch: { args: [isNumber, listOf(name, mostTypes)], result: any },
-  told: { args: [isNumber, list, whole], result: any },
+  watch: { args: [isNumber, listOf(name, maxTypes)], result: any },
+  deliver: { args: [isNumber, list, whole], result: any },
 };

@@ -58,7 +58,7 @@ export interface TreeParts {
   readonly monitor?: { nodeUp(actor: NodeActor): void; stop(): void };
   readonly dashboard?: { start(): Promise<Running> } | undefined;
   /** The maximum number of threads of a node. */
-  readonly mostThreads: number;
+  readonly maxThreads: number;
 }
 
 export class RuntimeTree {
@@ -261,12 +261,12 @@ export class RuntimeTree {
   }
 
   async #startNode(settings: NodeSettings): Promise<NodeActor> {
-    const { driver, codes, publisher, mostThreads } = this.#parts;
+    const { driver, codes, publisher, maxThreads } = this.#parts;
     const { name } = settings;
     const events = driver.eventsOf(name);
     const actor = new NodeActor(
       this.#actors.get(name)?.settings ?? settings,
-      mostThreads,
+      maxThreads,
       codes,
       this.#parts.hosts?.fanOut(name, events) ?? events,
       () => driver.active.length > 0 || this.#parts.hosts?.isAlone === false,

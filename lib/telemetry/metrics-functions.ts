@@ -1,13 +1,13 @@
 /** Metrics of functions, labelled by the name of their code. Ids are not labels, because their number is unbounded. */
 import type { Counter, Registry } from 'prom-client';
 import type { EventOf } from '../events/events.ts';
-import type { Told } from '../events/feed.ts';
+import type { FeedEvent } from '../events/feed.ts';
 import { QueueTimes } from './queue-times.ts';
 import { type RunShape, shapeOfGraph } from './run-shape.ts';
 import { type Tally, TalliedHistogram } from './tallied-histogram.ts';
 
 // Functions and nodes get a label up to this many names; all further ones share `other`.
-const mostNames = 200;
+const maxNames = 200;
 
 /** Access to the registry for a group of metrics. */
 export interface FunctionMetricsParts {
@@ -41,8 +41,8 @@ export class FunctionMetrics {
   readonly #durations: TalliedHistogram;
   readonly #queue: TalliedHistogram;
   readonly #shapeOf: (runId: string) => RunShape | undefined;
-  readonly #functionNames = new BoundedNames(mostNames);
-  readonly #nodeNames = new BoundedNames(mostNames);
+  readonly #functionNames = new BoundedNames(maxNames);
+  readonly #nodeNames = new BoundedNames(maxNames);
   /** Keyed by host and DAG. */
   readonly #runs = new Map<string, Running>();
 
@@ -75,14 +75,15 @@ export class FunctionMetrics {
     return this.#runs.size;
   }
 
-  started(told: Told<'run:started'>): void {
+  started(received: FeedEvent<'run:started'>): void {
     const {
       host,
       event: { runId, at },
-    } = told;
+    } = received;
     let counts: RunCounts | undefined;
     this.#runs.set(keyOf(host, runId), {
-      counts: () => (counts ??= this.#countsOf(this.#shapeOf(runId) ?? (told.graph && shapeOfGraph(told.graph)), at)),
+      counts: () =>
+        (counts ??= this.#countsOf(this.#shapeOf(runId) ?? (received.graph && shapeOfGraph(received.graph)), at)),
     });
   }
 
@@ -153,16 +154,16 @@ export class FunctionMetrics {
 
 /** Names used as labels, bounded, because Prometheus keeps a series for each. */
 class BoundedNames {
-  readonly #most: number;
+  readonly #max: number;
   readonly #known = new Set<string>();
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(max: number) {
+    this.#max = max;
   }
 
   of(name: string): string {
     if (this.#known.has(name)) return name;
-    if (this.#known.size >= this.#most) return 'other';
+    if (this.#known.size >= this.#max) return 'other';
     this.#known.add(name);
     return name;
   }

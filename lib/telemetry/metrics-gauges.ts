@@ -66,12 +66,12 @@ export function addGauges({ named, registry, resources, running }: GaugeParts): 
     name: string,
     help: string,
     labelNames: readonly Label[],
-    tell: (node: string, use: NodeUse, set: Set<Label>) => void,
+    collect: (node: string, use: NodeUse, set: Set<Label>) => void,
   ): void => {
     gauge(name, help, labelNames, async (each) => {
       const nodes = await current();
       each.reset();
-      for (const [node, use] of Object.entries(nodes)) tell(node, use, (labels, value) => each.set(labels, value));
+      for (const [node, use] of Object.entries(nodes)) collect(node, use, (labels, value) => each.set(labels, value));
     });
   };
   gauge('nodes_up', 'Reachable nodes.', [], async (each) => each.set(Object.keys(await current()).length));

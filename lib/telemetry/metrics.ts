@@ -1,7 +1,7 @@
 /** Counts events for Prometheus as they arrive, and formats the metrics when they are read. */
 import { Counter, Histogram, Registry } from 'prom-client';
 import type { EventOf, EventType } from '../events/events.ts';
-import type { Feed, Told } from '../events/feed.ts';
+import type { Feed, FeedEvent } from '../events/feed.ts';
 import { addGauges, type NodeUse } from './metrics-gauges.ts';
 import { FunctionMetrics } from './metrics-functions.ts';
 import type { RunShape } from './run-shape.ts';
@@ -84,7 +84,7 @@ function recorder(
   registry: Registry,
   named: (name: string) => string,
   { buckets = defaultBuckets, resources, shapeOf }: MetricsOptions,
-): (told: Told) => void {
+): (received: FeedEvent) => void {
   const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> =>
     new Counter({ name: named(name), help, labelNames, registers: [registry] });
 
@@ -116,22 +116,22 @@ function recorder(
     ended.inc({ outcome });
     duration.observe({ outcome }, durationMs / 1000);
   };
-  const record = (told: Told): void => {
-    const { event } = told;
+  const record = (received: FeedEvent): void => {
+    const { event } = received;
     switch (event.type) {
       case 'run:started':
         started.inc();
-        return functions.started(told as Told<'run:started'>);
+        return functions.started(received as FeedEvent<'run:started'>);
       case 'run:finished':
-        return end(told.host, event, 'succeeded');
+        return end(received.host, event, 'succeeded');
       case 'run:failed':
-        return end(told.host, event, 'failed');
+        return end(received.host, event, 'failed');
       case 'attempts':
-        return functions.spans(told.host, event);
+        return functions.spans(received.host, event);
       case 'function:retrying':
-        return functions.failed(told.host, event, 'retried');
+        return functions.failed(received.host, event, 'retried');
       case 'function:failed':
-        return functions.failed(told.host, event, 'failed');
+        return functions.failed(received.host, event, 'failed');
       case 'result:fetched':
         return fetched.inc(event.bytes);
       case 'result:lost':
@@ -146,9 +146,9 @@ function recorder(
         return supervised.inc({ supervisor: event.supervisor });
     }
   };
-  return (told) => {
+  return (received) => {
     try {
-      record(told);
+      record(received);
     } catch {
       unread.inc(); // a malformed event of another host must not end this process
     }

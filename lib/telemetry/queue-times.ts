@@ -13,7 +13,7 @@ interface Begun {
 export class QueueTimes {
   readonly #shape: RunShape;
   readonly #startedAt: number;
-  readonly #tell: (i: number, ms: number) => void;
+  readonly #report: (i: number, ms: number) => void;
   /** Indexed by function: ms since the epoch; NaN if not reported yet. */
   readonly #ended: Float64Array;
   /** For each function that is not reported yet: the functions that wait for its end. */
@@ -21,12 +21,12 @@ export class QueueTimes {
 
   /**
    * @param startedAt ms since the epoch; NaN if unknown, and functions without dependencies are then skipped
-   * @param tell called once for each function
+   * @param report called once for each function
    */
-  constructor(shape: RunShape, startedAt: number, tell: (i: number, ms: number) => void) {
+  constructor(shape: RunShape, startedAt: number, report: (i: number, ms: number) => void) {
     this.#shape = shape;
     this.#startedAt = startedAt;
-    this.#tell = tell;
+    this.#report = report;
     this.#ended = new Float64Array(shape.size).fill(Number.NaN);
   }
 
@@ -38,7 +38,7 @@ export class QueueTimes {
       if (Number.isNaN(ended)) return this.#wait(dep, { i, at });
       if (!(ended <= ready)) ready = ended;
     }
-    if (!Number.isNaN(ready)) this.#tell(i, Math.max(0, at - ready));
+    if (!Number.isNaN(ready)) this.#report(i, Math.max(0, at - ready));
   }
 
   /** Records that a function returned its result. */

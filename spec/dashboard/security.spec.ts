@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Dashboard, startDashboard } from '../../lib/dashboard/dashboard.ts';
-import { judge, type Visit } from '../../lib/dashboard/guard.ts';
+import { checkAccess, type Visit } from '../../lib/dashboard/guard.ts';
 import { resolveDashboard } from '../../lib/runtime/options/dashboard-options.ts';
 import { thrownBy } from '../support/handoff.ts';
 import { ask, chainGraph, FakeSource, started, Stream } from './support.ts';
@@ -323,11 +323,11 @@ describe.each(['0.0.0.0', '::', '10.1.2.3', 'Build-Box.local'])('where others ca
 
   it('addresses and its name are its own; names of others, which may be made to point here, are not', () => {
     if (listening === 'Build-Box.local')
-      expect(judge(door, 7430, visit('build-box.local:7430'))).toEqual({ kind: 'enter' });
+      expect(checkAccess(door, 7430, visit('build-box.local:7430'))).toEqual({ kind: 'enter' });
     for (const host of ['10.1.2.3:7430', '[fe80::1]:7430', 'build-box', 'Build-Box:7430', 'localhost'])
-      expect(judge(door, 7430, visit(host)), host).toEqual({ kind: 'enter' });
+      expect(checkAccess(door, 7430, visit(host)), host).toEqual({ kind: 'enter' });
     for (const host of ['evil.example', 'build-box.evil.example', '1.2.3.4.evil.example'])
-      expect(judge(door, 7430, visit(host)), host).toMatchObject({ kind: 'refuse', status: 403 });
+      expect(checkAccess(door, 7430, visit(host)), host).toMatchObject({ kind: 'refuse', status: 403 });
   });
 });
 

@@ -5,7 +5,7 @@ import { request, type IncomingMessage } from 'node:http';
 import type { Message } from '../../lib/dashboard/protocol.ts';
 import type { Source } from '../../lib/dashboard/source.ts';
 import type { EventOf, EventType, HandoffEvent } from '../../lib/events/events.ts';
-import type { Told } from '../../lib/events/feed.ts';
+import type { FeedEvent } from '../../lib/events/feed.ts';
 import type { RunGraph } from '../../lib/events/run-graph.ts';
 
 /** Functions `f0`, `f1` …, each after the one before it. */
@@ -25,7 +25,7 @@ export function chainGraph(dagId: string, size: number): RunGraph {
   };
 }
 
-export function started(graph: RunGraph, at = 1000, host = 'local'): Told {
+export function started(graph: RunGraph, at = 1000, host = 'local'): FeedEvent {
   return {
     host,
     graph,
@@ -33,7 +33,7 @@ export function started(graph: RunGraph, at = 1000, host = 'local'): Told {
   };
 }
 
-export function told(event: HandoffEvent, host = 'local'): Told {
+export function told(event: HandoffEvent, host = 'local'): FeedEvent {
   return { host, event };
 }
 
@@ -60,16 +60,16 @@ export function spans(
 
 /** A source whose events are told by hand. */
 export class FakeSource implements Source {
-  readonly listeners = new Set<(told: Told) => void>();
+  readonly listeners = new Set<(told: FeedEvent) => void>();
   readonly cancelled: string[] = [];
   /** Told to whoever comes. */
-  underWay: readonly Told[] = [];
+  underWay: readonly FeedEvent[] = [];
   looks = 0;
   #subscriptions = 0;
   readonly #waiting = new Set<() => void>();
   readonly feed = {
     dropped: 0,
-    subscribe: (_types: readonly EventType[], listener: (told: Told) => void) => {
+    subscribe: (_types: readonly EventType[], listener: (told: FeedEvent) => void) => {
       for (const each of this.underWay) listener(each);
       this.listeners.add(listener);
       this.#subscriptions++;
@@ -78,7 +78,7 @@ export class FakeSource implements Source {
     },
   };
 
-  tell(each: Told): void {
+  tell(each: FeedEvent): void {
     for (const listener of this.listeners) listener(each);
   }
 

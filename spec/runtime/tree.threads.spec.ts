@@ -48,7 +48,7 @@ async function start(...names: string[]) {
     driver,
     codes,
     publisher,
-    mostThreads: 2,
+    maxThreads: 2,
   });
   await tree.start(names.map(settings));
   const run = async (...functions: Parameters<typeof dagOf>): Promise<ActiveRun> => {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Handoff } from '../../lib/index.ts';
 import { collectMetrics, type CollectOptions, type Metrics } from '../../lib/metrics.ts';
 import { metricsOf } from '../../lib/telemetry/metrics.ts';
-import type { Told } from '../../lib/events/feed.ts';
+import type { FeedEvent } from '../../lib/events/feed.ts';
 import { c, dagOf, errorOf, t, thrownBy, twoNodes, useHandoff } from '../support/handoff.ts';
 import { type Family, parse, sample } from './prometheus.ts';
 
@@ -197,7 +197,7 @@ describe('metrics of a feed', () => {
     dagId: string,
     names: readonly string[],
     deps: readonly (readonly number[])[],
-  ): NonNullable<Told['graph']> => ({
+  ): NonNullable<FeedEvent['graph']> => ({
     runId: dagId,
     dagId,
     names,
@@ -209,7 +209,7 @@ describe('metrics of a feed', () => {
     costs: [null],
     duration: names.map(() => null),
   });
-  const spans = (dagId: string, functionIds: readonly string[], times: readonly number[]): Told['event'] =>
+  const spans = (dagId: string, functionIds: readonly string[], times: readonly number[]): FeedEvent['event'] =>
     ({
       type: 'attempts',
       at: 0,
@@ -222,13 +222,13 @@ describe('metrics of a feed', () => {
       attempts: functionIds.map(() => 1),
       bytes: functionIds.map(() => 0),
       failed: [],
-    }) as unknown as Told['event'];
+    }) as unknown as FeedEvent['event'];
 
   function fed(): {
     readonly tell: (host: string, event: object, more?: object) => void;
     readonly scrape: () => Promise<Map<string, Family>>;
   } {
-    let tell: (told: Told) => void = () => {};
+    let tell: (told: FeedEvent) => void = () => {};
     const each = metricsOf({
       subscribe: (_, listener) => {
         tell = listener;
@@ -236,7 +236,7 @@ describe('metrics of a feed', () => {
       },
     });
     return {
-      tell: (host, event, more) => tell({ host, event, ...more } as Told),
+      tell: (host, event, more) => tell({ host, event, ...more } as FeedEvent),
       scrape: async () => parse(await each.text()),
     };
   }

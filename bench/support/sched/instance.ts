@@ -1,14 +1,11 @@
-/**
- * A scheduling problem as it was published: what the planner, the reference rules and the validator each read on their
- * own.
- */
+/** A published scheduling problem, as the planner, the reference rules and the validator each read it. */
 export interface Work {
   readonly id: string;
   /** ms at speed 1. */
   readonly duration: number;
   readonly deps: readonly string[];
   readonly cost?: Readonly<Record<string, number>>;
-  /** Of the result. */
+  /** Bytes of the result. */
   readonly bytes?: number;
   readonly node?: string | { readonly collocatedWith: string };
   readonly priority?: number;
@@ -19,7 +16,7 @@ export interface Machine {
   readonly threads: number;
   readonly speed: number;
   readonly capabilities: Readonly<Record<string, number>>;
-  /** Of each ms that something runs there. */
+  /** Price of each ms in which it runs something. */
   readonly price?: number;
 }
 
@@ -32,9 +29,9 @@ export interface Instance {
   readonly bandwidth?: number;
   /** ms. */
   readonly latency?: number;
-  /** What schedules are measured against: the optimum or best known makespan, or a bound. */
+  /** The reference for schedules: the optimal or best known makespan, or a bound. */
   readonly best: number;
-  /** What is proven that no schedule can undercut. */
+  /** A proven lower bound. */
   readonly proven?: number;
 }
 
@@ -45,7 +42,7 @@ export interface Placed {
   readonly finish: number;
 }
 
-/** ms that a result takes from one machine to another. */
+/** ms to move a result between two machines. */
 export function transfer({ bandwidth = Infinity, latency = 0 }: Instance, { bytes = 0 }: Work): number {
   return latency + (bytes / bandwidth) * 1000;
 }

@@ -1,4 +1,4 @@
-/** What one pass costs for a function, when there are many. */
+/** The cost of one planning pass per function, for many functions. */
 import { compile } from '../../../lib/dag/compile.ts';
 import { planSchedule } from '../../../lib/scheduling/planner/plan-schedule.ts';
 import { toProblem } from '../../../lib/scheduling/planner/problem.ts';
@@ -9,7 +9,7 @@ import { toDag } from './plan.ts';
 
 const size = 100_000;
 
-/** µs per function, one pass over 100,000, on one and on a few nodes; from a plan to a schedule. */
+/** µs per function of one pass over 100,000, on one and on a few nodes, from a plan to a schedule. */
 export function large(): string {
   const machine = (name: string, threads: number, speed: number): Machine => ({
     name,
@@ -44,7 +44,7 @@ export function large(): string {
   return [heading, heading.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** Layers of 1,000, each function on `needs` of the layer before. */
+/** Layers of 1,000, each function after `needs` of the layer before. */
 function work(needs: number, costs = false): Work[] {
   const random = numbers(11);
   return Array.from({ length: size }, (_, i) => {

@@ -1,4 +1,4 @@
-/** Our planner on an instance, by way of a DAG as a user would write it. */
+/** Runs our planner on an instance, through a DAG as users write it. */
 import { compile } from '../../../lib/dag/compile.ts';
 import { Dag } from '../../../lib/dag/dag.ts';
 import { planSchedule } from '../../../lib/scheduling/planner/plan-schedule.ts';
@@ -26,7 +26,7 @@ export function toDag({ work }: Instance): Dag {
   return dag;
 }
 
-/** What the executor would really do with an instance, by a strategy: the scheduler in virtual time. */
+/** Runs the scheduler in virtual time on an instance, with a strategy. */
 export function carryOut(
   { machines, latency, bandwidth, ...rest }: Instance,
   strategy: Omit<SimulateOptions, 'nodes' | 'latency' | 'bandwidth'>,
@@ -49,7 +49,7 @@ export function carryOut(
 
 export interface Answer extends Schedule {
   readonly placed: readonly Placed[];
-  /** What planning took, without compiling. */
+  /** ms of planning, without compiling. */
   readonly ms: number;
 }
 

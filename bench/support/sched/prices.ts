@@ -1,11 +1,11 @@
-/** What workflows cost on nodes of different prices, as `'cost-optimized'` carries them out. */
+/** The price of workflows on nodes of different prices with the strategy `'cost-optimized'`. */
 import { toText } from '../text-table.ts';
 import type { Instance } from './instance.ts';
 import { carryOut } from './plan.ts';
 import { readWorkflows } from './read.ts';
 import { faultsOf } from './validate.ts';
 
-/** How the price of a node follows from its speed: dearer than it is fast, cheaper, or neither. */
+/** The price of a node by its speed: faster nodes cost more per unit of work, less, or at random. */
 const lists: Readonly<Record<string, (speed: number, k: number) => number>> = {
   'speed^1.5': (speed) => speed ** 1.5,
   'speed^0.7': (speed) => speed ** 0.7,
@@ -13,8 +13,8 @@ const lists: Readonly<Record<string, (speed: number, k: number) => number>> = {
 };
 
 /**
- * Mean over the workflows: price over the least possible, and makespan over that of `'time-optimized'`, without a
- * deadline and with some.
+ * Means over the workflows: price relative to the minimum, and makespan relative to `'time-optimized'`, without a
+ * deadline and with several.
  */
 export function prices(data: string): { readonly table: string; readonly faults: readonly string[] } | undefined {
   const workflows = readWorkflows(data, '8 unequal, 1 Gb/s');

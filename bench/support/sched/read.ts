@@ -1,9 +1,9 @@
-/** Reads the files of a folder of scheduling data; its README says what is in them. */
+/** Reads the files of a folder of scheduling data; the folder's README describes them. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Instance, Machine, Work } from './instance.ts';
 
-/** The JSON files of one kind; none when the folder has none. */
+/** The JSON files of one kind; empty if there are none. */
 function filesOf(folder: string, kind: string): any[] {
   const path = join(folder, kind);
   if (!existsSync(path)) return [];
@@ -13,7 +13,7 @@ function filesOf(folder: string, kind: string): any[] {
     .map((file) => ({ file: file.replace('.json', ''), ...JSON.parse(readFileSync(join(path, file), 'utf8')) }));
 }
 
-/** Projects: one machine with resources, and a thread for each function. */
+/** Projects: one machine with resources, and one thread per function. */
 export function readProjects(folder: string): Instance[] {
   return filesOf(folder, 'psplib').map((data) => ({
     name: data.name,
@@ -69,7 +69,7 @@ function machinesOf(setting: (typeof settings)[number]): Machine[] {
   }));
 }
 
-/** Executed workflows on machines of our choice, measured against max(critical path, work / capacity). */
+/** Recorded workflows on machines of our choice, relative to max(critical path, work / capacity). */
 export function readWorkflows(folder: string, setting: (typeof settings)[number]): Instance[] {
   const machines = machinesOf(setting);
   const bandwidth =
@@ -93,13 +93,13 @@ export function readWorkflows(folder: string, setting: (typeof settings)[number]
   });
 }
 
-/** As many cores as it was given, else as many as it kept busy. */
+/** The number of cores it was given, or else the number it kept busy. */
 function costOf(task: any): Record<string, number> {
   const cores = task.cores ?? Math.max(1, Math.ceil((task.avgCPU ?? 100) / 100 - 0.05));
   return { cores: Math.min(8, cores), memory: Math.min(16 * gigabytes, task.memory ?? 0) };
 }
 
-/** max(critical path on the fastest, work / capacity), as the reference figures are measured. */
+/** max(critical path on the fastest machine, work / capacity), as in the reference figures. */
 function simpleBound(work: readonly Work[], machines: readonly Machine[]): number {
   const fastest = Math.max(...machines.map(({ speed }) => speed));
   const byId = new Map(work.map((each) => [each.id, each]));

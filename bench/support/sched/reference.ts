@@ -1,14 +1,13 @@
 /**
- * The rules that ours is measured beside, written plainly: FIFO to the first idle machine, and HEFT (Topcuoglu, Hariri
- * and Wu 2002).
+ * The reference rules, in their plain form: FIFO to the first idle machine, and HEFT (Topcuoglu, Hariri and Wu 2002).
  */
 import { transfer, type Instance, type Machine, type Placed, type Work } from './instance.ts';
 
 type Use = Placed & { readonly work: Work };
 
 /**
- * Whatever is ready starts on the first idle machine on which it fits; longest way to go first, or first come first
- * served. A machine is occupied by a function from when it is sent there, while its inputs are on their way.
+ * Starts ready functions on the first idle machine with room, by longest remaining path or in FIFO order. A function
+ * occupies its machine from dispatch, while its inputs are still moving.
  */
 export function dispatchReady(instance: Instance, rule: 'fifo' | 'b-level' | 'b-level, earliest finish'): Placed[] {
   const { work, machines } = instance;
@@ -58,7 +57,7 @@ export function dispatchReady(instance: Instance, rule: 'fifo' | 'b-level' | 'b-
   }
 }
 
-/** Upward rank with mean times, then the machine of the earliest finish, in a gap if one is long enough. */
+/** Upward rank with mean times, then the machine with the earliest finish, using gaps that are long enough. */
 export function heft(instance: Instance): Placed[] {
   const { work, machines } = instance;
   const byId = new Map(work.map((each) => [each.id, each]));
@@ -88,7 +87,7 @@ function firstGap(machine: Machine, uses: readonly Use[], one: Work, ready: numb
   const starts = [ready, ...later.map(({ finish }) => finish)].sort((a, b) => a - b);
   for (const start of starts) {
     const beside = later.filter((use) => use.start < start + ms && use.finish > start);
-    // Within the stretch, what is used changes only as something starts.
+    // Within the interval, usage changes only when something starts.
     if (
       [start, ...beside.map((use) => use.start).filter((at) => at > start)].every((moment) => {
         const left: Record<string, number> = { threads: machine.threads, ...machine.capabilities };
@@ -125,7 +124,7 @@ function arrival(
   return latest;
 }
 
-/** By function: ms of the longest way from its start to the end. */
+/** By function: ms of the longest path from its start to the end. */
 function waysToGo(instance: Instance, slowness: number, moves: number): Map<string, number> {
   const dependents = dependentsOf(instance.work);
   const byId = new Map(instance.work.map((each) => [each.id, each]));

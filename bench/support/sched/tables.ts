@@ -1,10 +1,10 @@
-/** Runs strategies over instances and tells how far above the best known they are. */
+/** Runs strategies on instances and reports how far they are above the best known makespan. */
 import { type Instance, type Placed } from './instance.ts';
 import { faultsOf } from './validate.ts';
 
 export interface Strategy {
   readonly name: string;
-  /** Sets it is tried on; default: all. */
+  /** The sets it runs on; default: all. */
   readonly sets?: (set: string) => boolean;
   readonly run: (instance: Instance) => {
     readonly placed: readonly Placed[];
@@ -13,7 +13,7 @@ export interface Strategy {
   };
 }
 
-/** One strategy on one instance. */
+/** The result of one strategy on one instance. */
 export interface Outcome {
   readonly strategy: string;
   readonly instance: string;
@@ -25,7 +25,7 @@ export interface Outcome {
 
 export interface Figures {
   readonly outcomes: readonly Outcome[];
-  /** Schedules that cannot be carried out, or bounds that are not. */
+  /** Schedules that are not feasible, or bounds that do not hold. */
   readonly faults: readonly string[];
 }
 
@@ -55,10 +55,10 @@ export function measure(instances: readonly Instance[], strategies: readonly Str
   return { outcomes, faults };
 }
 
-/** Rows of the folder's README, for comparison: by name, then set. */
+/** Rows of the folder's README, for comparison: by name, then by set. */
 export type Reference = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
-/** Mean % above best: strategies by sets, with the time where it was taken, then what others reach. */
+/** Mean % above best: strategies by sets, with planning times where measured, then reference figures. */
 export function toTable(title: string, { outcomes }: Figures, reference: Reference): string {
   const sets = [...new Set(outcomes.map(({ set }) => set))];
   const cell = (strategy: string, set: string): string => {
@@ -84,7 +84,7 @@ export function toTable(title: string, { outcomes }: Figures, reference: Referen
   return [heading, heading.map(() => '---'), ...rows, ...others].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** On how many instances one strategy is better than another, as good, and worse. */
+/** On how many instances one strategy is better than another, equal, and worse. */
 export function compare({ outcomes }: Figures, ours: string, theirs: string): string {
   const sets = [...new Set(outcomes.map(({ set }) => set))];
   return sets
@@ -105,7 +105,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, each) => sum + each, 0) / values.length;
 }
 
-/** % above best against budget, a line a set, as SVG. */
+/** % above best against budget, one line per set, as SVG. */
 export async function plot(
   points: readonly { readonly group: string; readonly set: string; readonly budget: number; readonly above: number }[],
 ): Promise<string> {

@@ -1,7 +1,9 @@
-/** Whether a schedule can be carried out: written from the rules alone, apart from everything that makes schedules. */
+/**
+ * Checks whether a schedule is feasible: written from the rules alone, independent of all code that creates schedules.
+ */
 import { transfer, type Instance, type Placed } from './instance.ts';
 
-/** What is wrong with a schedule, in words; empty when nothing is. */
+/** Faults of a schedule as text; empty if there are none. */
 export function faultsOf(instance: Instance, schedule: readonly Placed[]): string[] {
   const { work, machines } = instance;
   const faults: string[] = [];
@@ -49,7 +51,7 @@ export function faultsOf(instance: Instance, schedule: readonly Placed[]): strin
   return faults;
 }
 
-/** The most that is in use at any moment; what takes no time uses nothing. */
+/** The maximum usage at any moment; functions without duration use nothing. */
 function highest(uses: readonly { start: number; finish: number; amount: number }[], slack: number): number {
   const changes = uses
     .filter(({ start, finish }) => finish - start > 2 * slack)

@@ -6,7 +6,7 @@ export type Tab = (typeof tabs)[number];
 export interface Place {
   readonly run: string | null;
   readonly tab: Tab;
-  /** The id of the function that is looked at. */
+  /** The id of the selected function. */
   readonly fn: string | null;
 }
 

@@ -4,7 +4,7 @@
  * contrast of 3:1 to the background; a spec checks both.
  */
 
-/** By theme. The same place is the same hue in both. */
+/** By theme. Equal positions have the same hue in both themes. */
 export const palettes = {
   light: ['#304d8a', '#dd7205', '#008162', '#ad62a4', '#7a43c3', '#8f9875', '#7e240a', '#029be0'],
   dark: ['#3668e3', '#ffab00', '#3ab39e', '#9e669a', '#b587fd', '#c3d1ad', '#ae4024', '#28deff'],
@@ -12,11 +12,11 @@ export const palettes = {
 
 export type Theme = keyof typeof palettes;
 
-/** What the palettes are drawn on, and what failure is drawn in; as in style.css. */
+/** The background of the palettes, and the colour of failures; as in style.css. */
 export const backgrounds = { light: '#ffffff', dark: '#15171b' } as const;
 export const dangers = { light: '#c4281c', dark: '#ff6b5e' } as const;
 
-/** How many looks there are. */
+/** The number of distinct looks. */
 export const looks = 2 * palettes.light.length;
 
 export interface Look {
@@ -24,15 +24,15 @@ export interface Look {
   readonly isHatched: boolean;
 }
 
-/** @param place as `placesOf` gives it */
+/** @param place as returned by `placesOf` */
 export function lookOf(place: number, theme: Theme): Look {
   const palette = palettes[theme];
   return { color: palette[place % palette.length]!, isHatched: place >= palette.length };
 }
 
 /**
- * By name, in order: its place among the looks. Names that want the same colour get the next free one, first come first
- * in the alphabet; those that come when all are taken are hatched, and beyond sixteen names they share.
+ * By name: its position among the looks. A name whose colour is taken gets the next free one, in alphabetical order.
+ * When all are taken, colours are hatched; beyond sixteen names, looks are shared.
  */
 export function placesOf(names: readonly string[]): Uint8Array {
   const size = palettes.light.length;
@@ -50,7 +50,7 @@ export function placesOf(names: readonly string[]): Uint8Array {
   return places;
 }
 
-/** Black or white, whichever can be read better on a colour; of one of them the contrast is always above 4.5. */
+/** Black or white, whichever is more readable on a colour; the contrast is always above 4.5. */
 export function inkOn(color: string): '#000000' | '#ffffff' {
   return contrast(color, '#000000') >= contrast(color, '#ffffff') ? '#000000' : '#ffffff';
 }
@@ -61,7 +61,7 @@ export function contrast(a: string, b: string): number {
   return (lighter + 0.05) / (darker + 0.05);
 }
 
-/** Red, green and blue as amounts of light, 0 to 1. */
+/** Red, green and blue as linear light, 0 to 1. */
 export function toLinear(color: string): [number, number, number] {
   return [1, 3, 5].map((at) => {
     const value = Number.parseInt(color.slice(at, at + 2), 16) / 255;

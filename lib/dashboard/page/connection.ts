@@ -18,8 +18,8 @@ export interface SourceListener {
   connection(state: ConnectionState): void;
 }
 
-/** ms; the browser tries again by itself after a broken connection, but not after a refusal. */
-const retryAfter = 1000;
+/** ms. The browser reconnects after a broken connection, but not after a refusal. */
+const retryAfterMs = 1000;
 
 export function openServer({ message, connection }: SourceListener): Source {
   let stream: EventSource | undefined;
@@ -30,7 +30,7 @@ export function openServer({ message, connection }: SourceListener): Source {
     stream?.close();
     const own = new EventSource(run === null ? 'api/events' : `api/events?run=${encodeURIComponent(run)}`);
     stream = own;
-    // What an older stream still had on its way is not of interest.
+    // Ignore late messages of an older stream.
     own.addEventListener('open', () => stream === own && connection('live'));
     own.addEventListener(
       'message',
@@ -39,8 +39,8 @@ export function openServer({ message, connection }: SourceListener): Source {
     own.addEventListener('error', () => {
       if (stream !== own) return;
       connection('lost');
-      // A run that is forgotten is refused: then only what there is is asked for.
-      if (own.readyState === EventSource.CLOSED) retry = setTimeout(() => watch(null), retryAfter);
+      // The server refuses a run that it no longer keeps. Then request only the list of runs.
+      if (own.readyState === EventSource.CLOSED) retry = setTimeout(() => watch(null), retryAfterMs);
     });
   };
 
@@ -80,7 +80,7 @@ export function openReport(report: Report, { message, connection }: SourceListen
   };
 }
 
-/** The report that the page holds; undefined when it is from a server. */
+/** The report inside the page; undefined when the page comes from a server. */
 export function embeddedReport(): Report | undefined {
   const text = document.querySelector('#report-data')?.textContent;
   return text === undefined || text === null || text.trim() === '' ? undefined : (JSON.parse(text) as Report);

@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Numbers in a readable form. */
 
 const counts = new Intl.NumberFormat('en');
 
@@ -6,7 +6,7 @@ export function formatCount(count: number): string {
   return counts.format(count);
 }
 
-/** At least three digits, no more than are of use: `740 µs`, `12.5 ms`, `3.21 s`, `4 m 05 s`, `2 h 03 m`. */
+/** At least three significant digits where they help: `740 µs`, `12.5 ms`, `3.21 s`, `4 m 05 s`, `2 h 03 m`. */
 export function formatDuration(ms: number): string {
   if (!Number.isFinite(ms)) return '–';
   if (ms < 0) return `−${formatDuration(-ms)}`;
@@ -32,7 +32,7 @@ export function formatBytes(bytes: number): string {
   return `${digits(value)} ${units[unit]!}`;
 }
 
-/** An amount of a capability, as users write them: memory in MB. */
+/** An amount of a resource in its usual unit: memory in MB. */
 export function formatAmount(name: string, amount: number): string {
   return name === 'memory' ? `${formatCount(Math.round(amount))} MB` : digits(amount);
 }
@@ -41,7 +41,7 @@ export function formatPercent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
-/** Of functions that are done: 100 when all are, and not before. */
+/** The percentage of finished functions; 100 only when all are done. */
 export function percentOf(done: number, total: number): number {
   return total === 0 ? 100 : Math.floor((done / total) * 100);
 }

@@ -1,4 +1,4 @@
-/** A function as far as the page itself knows it: for reports of large runs, which do not hold every function whole. */
+/** The view of a function built from the page's own data: reports of large runs do not contain every function view. */
 import type { FunctionView } from '../protocol.ts';
 import { type RunData, State, stateNames } from './run-data.ts';
 

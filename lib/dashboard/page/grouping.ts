@@ -3,18 +3,18 @@ import type { RunGraph } from '../../events/run-graph.ts';
 import { type RunData, stateNames } from './run-data.ts';
 
 export interface Box {
-  /** Unique in the picture. */
+  /** Unique within the picture. */
   readonly id: string;
   readonly label: string;
   readonly name: number;
-  /** Functions in it, into the graph. */
+  /** Indexes of its functions in the graph. */
   readonly functions: readonly number[];
 }
 
 export interface Link {
   readonly from: number;
   readonly to: number;
-  /** How many edges it stands for. */
+  /** How many edges it represents. */
   readonly count: number;
 }
 
@@ -22,18 +22,18 @@ export interface Picture {
   readonly isGrouped: boolean;
   readonly boxes: readonly Box[];
   readonly links: readonly Link[];
-  /** By box: edges between its own functions. */
+  /** By box: the number of edges between its own functions. */
   readonly inner: readonly number[];
 }
 
-const mostFunctions = 300;
-const mostEdges = 1500;
-/** Groups beyond this many become one. */
-const mostGroups = 120;
+const maxFunctions = 300;
+const maxEdges = 1500;
+/** Groups beyond this number are combined into one. */
+const maxGroups = 120;
 
 export function isSmall(graph: RunGraph): boolean {
-  if (graph.ids.length > mostFunctions) return false;
-  return graph.deps.reduce((sum, deps) => sum + deps.length, 0) <= mostEdges;
+  if (graph.ids.length > maxFunctions) return false;
+  return graph.deps.reduce((sum, deps) => sum + deps.length, 0) <= maxEdges;
 }
 
 /** A box for each function. */
@@ -43,23 +43,23 @@ export function pictureOfFunctions(graph: RunGraph): Picture {
   return { isGrouped: false, boxes, links, inner: boxes.map(() => 0) };
 }
 
-/** A box for each name, the names with most functions first where there are too many of them. */
+/** A box for each name. If there are too many names, those with the most functions get their own. */
 export function pictureOfGroups(graph: RunGraph): Picture {
-  const members: number[][] = graph.names.map(() => []);
-  for (const [fn, name] of graph.code.entries()) members[name]!.push(fn);
-  const names = graph.names.map((_, name) => name).filter((name) => members[name]!.length > 0);
-  const byCount = names.toSorted((a, b) => members[b]!.length - members[a]!.length);
-  const own = new Set(byCount.slice(0, names.length > mostGroups ? mostGroups - 1 : mostGroups));
+  const functionsOf: number[][] = graph.names.map(() => []);
+  for (const [fn, name] of graph.code.entries()) functionsOf[name]!.push(fn);
+  const names = graph.names.map((_, name) => name).filter((name) => functionsOf[name]!.length > 0);
+  const byCount = names.toSorted((a, b) => functionsOf[b]!.length - functionsOf[a]!.length);
+  const own = new Set(byCount.slice(0, names.length > maxGroups ? maxGroups - 1 : maxGroups));
   const rest = names.filter((name) => !own.has(name));
   const boxes: Box[] = names
     .filter((name) => own.has(name))
-    .map((name) => ({ id: `n${name}`, label: graph.names[name]!, name, functions: members[name]! }));
+    .map((name) => ({ id: `n${name}`, label: graph.names[name]!, name, functions: functionsOf[name]! }));
   if (rest.length > 0)
     boxes.push({
       id: 'rest',
       label: `${rest.length} other names`,
       name: rest[0]!,
-      functions: rest.flatMap((name) => members[name]!),
+      functions: rest.flatMap((name) => functionsOf[name]!),
     });
 
   const boxOf = new Int32Array(graph.ids.length);
@@ -81,17 +81,17 @@ export function pictureOfGroups(graph: RunGraph): Picture {
   return { isGrouped: true, boxes, links, inner };
 }
 
-/** Of the functions of a name, those of a state: the longest first, then in the order they were added. */
+/** The functions of a name in a state: longest first, then in insertion order. */
 export function longestOf(
   { graph, states, begun, ended }: RunData,
   name: number,
   state: number,
-  most: number,
+  max: number,
 ): number[] {
   const took = (fn: number): number => ended[fn]! - begun[fn]! || 0;
   const own: number[] = [];
   for (const [fn, code] of graph.code.entries()) if (code === name && states[fn] === state) own.push(fn);
-  return own.sort((a, b) => took(b) - took(a) || a - b).slice(0, most);
+  return own.sort((a, b) => took(b) - took(a) || a - b).slice(0, max);
 }
 
 /** How many of these functions are waiting, running, done and failed. */

@@ -1,7 +1,7 @@
-/** What nodes declared, had claimed and used over the last minutes. */
+/** Declared, claimed and used amounts of nodes over the last minutes. */
 import type { NodeView } from '../protocol.ts';
 
-/** Of one capability of one node. */
+/** The history of one capability of one node. */
 export interface Series {
   /** ms since the epoch, by the server's clock. */
   readonly at: readonly number[];
@@ -12,8 +12,8 @@ export interface Series {
 }
 
 /** ms. */
-export const historyLength = 180_000;
-const interval = 500;
+export const maxHistoryMs = 180_000;
+const minIntervalMs = 500;
 
 interface Sample {
   readonly at: number;
@@ -23,15 +23,15 @@ interface Sample {
 export class NodeHistory {
   readonly #samples = new Map<string, Sample[]>();
 
-  /** Takes in how nodes are now; of more than two looks a second only the last is kept. */
+  /** Adds the current state of nodes. Keeps at most two samples per second. */
   add(at: number, nodes: readonly NodeView[]): void {
     for (const node of nodes) {
       const key = keyOf(node);
       const samples = this.#samples.get(key) ?? [];
       this.#samples.set(key, samples);
-      if (samples.length > 1 && at - samples.at(-2)!.at <= interval) samples.pop();
+      if (samples.length > 1 && at - samples.at(-2)!.at <= minIntervalMs) samples.pop();
       samples.push({ at, node });
-      while (samples[0]!.at < at - historyLength) samples.shift();
+      while (samples[0]!.at < at - maxHistoryMs) samples.shift();
     }
   }
 

@@ -1,17 +1,15 @@
-/**
- * Markup as tagged templates. Whatever is put into one becomes a text node, an attribute or an element, never markup.
- */
+/** Markup as tagged templates. An inserted value becomes a text node, an attribute or an element, but never markup. */
 import htm from 'htm';
 import { h, options, type VNode } from 'preact';
 import { plainText } from './plain-text.ts';
 
-// The package's types describe its CommonJS form, where what is imported here is a property `default`.
+// The package's types describe its CommonJS form, which has a property `default`.
 const template = (htm as unknown as typeof htm.default).bind(h);
 
-/** Attributes that readers see or hear. */
+/** Attributes that are shown or read aloud. */
 const readAttributes = ['title', 'aria-label', 'aria-valuetext', 'placeholder'] as const;
 
-// One place for all of the page: wherever a view shows a text, it goes through here.
+// All texts of the page pass through this one place.
 const { vnode: next } = options;
 options.vnode = (vnode) => {
   const { type, props } = vnode as { readonly type: unknown; readonly props: unknown };
@@ -24,7 +22,7 @@ options.vnode = (vnode) => {
   next?.(vnode);
 };
 
-/** One element, or several that stand side by side. */
+/** One element, or several siblings. */
 export function html(strings: TemplateStringsArray, ...values: unknown[]): VNode {
   return template(strings, ...values) as VNode;
 }

@@ -1,4 +1,4 @@
-/** Where the boxes of a graph lie, and the paths between them: the layered layout of dagre. */
+/** The positions of a graph's boxes and the paths between them: the layered layout of dagre. */
 import { Graph, layout } from '@dagrejs/dagre';
 import type { Picture } from './grouping.ts';
 
@@ -7,7 +7,7 @@ export interface Point {
   readonly y: number;
 }
 
-/** Pixels; `x` and `y` are of its middle. */
+/** Pixels; `x` and `y` are its centre. */
 export interface PlacedBox extends Point {
   readonly width: number;
   readonly height: number;
@@ -15,7 +15,7 @@ export interface PlacedBox extends Point {
 
 export interface PlacedLink {
   readonly points: readonly Point[];
-  /** Where its count is written. */
+  /** The position of its count. */
   readonly label: Point;
 }
 
@@ -28,27 +28,27 @@ export interface Layout {
 
 /** Pixels. */
 const letter = 7.2;
-const narrowest = 72;
-const narrowestGroup = 216;
-const widest = 220;
+const minBoxWidth = 72;
+const minGroupWidth = 216;
+const maxBoxWidth = 220;
 const betweenLayers = 56;
 
-/** Pixels that a box needs for its label. */
+/** The pixel width of a box with this label. */
 export function boxWidth(label: string, isGrouped: boolean): number {
-  return Math.min(Math.max(label.length * letter + 34, isGrouped ? narrowestGroup : narrowest), widest);
+  return Math.min(Math.max(label.length * letter + 34, isGrouped ? minGroupWidth : minBoxWidth), maxBoxWidth);
 }
 
-/** Letters of a label that its box has room for. */
+/** How many letters of a label fit into a box. */
 export function lettersIn(width: number): number {
   return Math.floor((width - 30) / letter);
 }
 
-/** From left to right, so that labels have room; the same picture always gives the same layout. */
+/** From left to right, so that labels have room. The same picture always gives the same layout. */
 export function layoutPicture({ boxes, links, isGrouped }: Picture): Layout {
   const graph = new Graph<{ width: number; height: number }>();
   graph.setGraph({ rankdir: 'LR', nodesep: 14, ranksep: betweenLayers, edgesep: 8, marginx: 16, marginy: 16 });
   graph.setDefaultEdgeLabel(() => ({}));
-  // All as wide as the widest, so that layers are columns.
+  // All as wide as the widest, so that layers form columns.
   const width = boxes.reduce((most, { label }) => Math.max(most, boxWidth(label, isGrouped)), 0);
   for (const i of boxes.keys()) graph.setNode(String(i), { width, height: isGrouped ? 50 : 28 });
   for (const { from, to, count } of links)
@@ -79,19 +79,19 @@ export function layoutPicture({ boxes, links, isGrouped }: Picture): Layout {
 }
 
 /**
- * Out of the right side of one box, into the left side of the other; those that go back, as among groups, are left as
+ * Connects the right side of one box to the left side of the other. Links that go backwards, as between groups, stay as
  * they are.
  */
 function fromSideToSide(points: readonly Point[], from: PlacedBox, to: PlacedBox, hasLabel: boolean): readonly Point[] {
   const start = { x: from.x + from.width / 2, y: from.y };
   const end = { x: to.x - to.width / 2, y: to.y };
   if (end.x <= start.x) return points;
-  // Between neighbouring layers there is nothing to go around.
+  // Between adjacent layers there is nothing to avoid.
   if (!hasLabel && end.x - start.x < 1.5 * betweenLayers) return [start, end];
   return [start, ...points.slice(1, -1).filter(({ x }) => x > start.x + 8 && x < end.x - 8), end];
 }
 
-/** A smooth path through points that runs level at each of them, as SVG has it. */
+/** A smooth SVG path through points, horizontal at each of them. */
 export function pathThrough(points: readonly Point[]): string {
   const [first, ...rest] = points;
   if (first === undefined) return '';

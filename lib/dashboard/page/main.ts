@@ -24,7 +24,7 @@ const store = new Store(
       source.graph(key).then(
         (graph) => store.addGraph(key, graph),
         () => {
-          /* The stream tells when the run is gone, or comes back with it. */
+          /* The stream reports a dropped run, or delivers it again. */
         },
       );
     },
@@ -42,7 +42,7 @@ const actions: PageActions = {
   },
   showTab: (tab) => go({ ...place, tab }, true),
   selectFunction(fn) {
-    // Who looks at a function wants no other run to come in between.
+    // While a function is selected, newer runs must not replace its run.
     if (fn >= 0) store.choose(store.key);
     go({ ...place, fn: store.data?.graph.ids[fn] ?? null, run: fn >= 0 ? store.key : place.run }, false);
   },
@@ -56,7 +56,7 @@ const actions: PageActions = {
   },
 };
 
-/** @param isStep a step that the browser's way back undoes */
+/** @param isStep whether the browser's back button undoes it */
 function go(next: Place, isStep: boolean): void {
   place = next;
   if (isStep) history.pushState(null, '', writePlace(place));
@@ -64,7 +64,7 @@ function go(next: Place, isStep: boolean): void {
   changed();
 }
 
-/** Draws before the next frame, however much changes until then. */
+/** Schedules one redraw for the next frame, whatever changes until then. */
 function changed(): void {
   if (isDue) return;
   isDue = true;
@@ -79,7 +79,7 @@ function draw(): void {
     places = { names, of: placesOf(names) };
     highlight = -1;
   }
-  // What the address names may be gone.
+  // The run in the address may no longer exist.
   if (place.run !== null && store.key !== null && place.run !== store.key) {
     place = { ...place, run: null, fn: null };
     history.replaceState(null, '', writePlace(place));

@@ -1,5 +1,5 @@
 /**
- * How each kind of mark looks: shapes that differ also without colour, in the timeline, its legend and the list of
+ * The look of each kind of mark: shapes that differ without colour, for the timeline, its legend and the list of
  * events.
  */
 import type { Mark } from '../protocol.ts';
@@ -8,13 +8,13 @@ export type MarkKind = Mark['kind'];
 
 export interface MarkShape {
   readonly label: string;
-  /** As in SVG, in a box of 10 × 10. */
+  /** SVG, in a box of 10 × 10. */
   readonly path: string;
   readonly tone: 'danger' | 'warning' | 'accent' | 'quiet';
   readonly isOutlined: boolean;
 }
 
-/** The gravest last, so that they are painted over the others. */
+/** The most severe last, so that they are painted on top. */
 export const markShapes: Readonly<Record<MarkKind, MarkShape>> = {
   log: { label: 'log', path: 'M5 3 A2 2 0 1 1 4.99 3 Z', tone: 'quiet', isOutlined: false },
   skipped: { label: 'skipped', path: 'M1 4 H9 V6 H1 Z', tone: 'quiet', isOutlined: true },

@@ -1,23 +1,23 @@
 /**
- * Selects what to paint of a thread: wide spans as they are, and spans below a pixel merged into one per pixel. The
- * work of painting is bounded by the width of the screen, whatever the number of spans.
+ * Selects what to paint of a thread: wide spans unchanged, and spans below a pixel merged into one per pixel. The cost
+ * of painting depends on the width of the screen, not on the number of spans.
  */
 import type { TrackSpans } from './track-spans.ts';
 import { type TimeRange, xOf } from './scale.ts';
 
-/** Columns that are refilled for each thread and frame. */
+/** Columns that are reused for every thread and frame. */
 export class Pieces {
   size = 0;
   /** Pixels. */
   x = new Float32Array(1024);
   width = new Float32Array(1024);
-  /** Of whose name most of it is: into the names of the graph. */
+  /** The name with the largest share, as an index into the names of the graph. */
   name = new Uint16Array(1024);
-  /** How much of the pixel something ran, 0 to 1. */
+  /** The share of the pixel's time in which something ran, 0 to 1. */
   share = new Float32Array(1024);
-  /** 1: something in it threw. */
+  /** 1: a span in it threw. */
   threw = new Uint8Array(1024);
-  /** The span, when it is one; -1: several. */
+  /** The span, if there is only one; -1: several. */
   span = new Int32Array(1024);
 
   add(x: number, width: number, name: number, share: number, threw: number, span: number): void {
@@ -43,8 +43,8 @@ export class Pieces {
 
 /**
  * @param code by function: its name
- * @param wanted a name that is shown wherever it is, however little of it; -1: none
- * @param into is emptied first
+ * @param wanted a name to show wherever it occurs; -1: none
+ * @param into cleared first
  */
 export function mergeVisible(
   spans: TrackSpans,
@@ -62,7 +62,8 @@ export function mergeVisible(
   let span = -1;
   let busy = 0;
   let hasThrown = 0;
-  // The name that most of the pixel's time is of, by the majority vote of Boyer and Moore with times for votes.
+  // The name with the largest share of the pixel's time, by the majority vote of Boyer and Moore, weighted with
+  // durations.
   let name = 0;
   let lead = 0;
   const flush = (): void => {

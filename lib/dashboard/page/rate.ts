@@ -1,7 +1,7 @@
 /** The number of functions done per second, over the last seconds. */
 
 /** ms. */
-const span = 3000;
+const windowMs = 3000;
 
 export class RateMeter {
   #samples: { readonly at: number; readonly done: number }[] = [];
@@ -9,7 +9,7 @@ export class RateMeter {
   /** @param at ms from the run's start */
   add(at: number, done: number): void {
     this.#samples.push({ at, done });
-    while (this.#samples.length > 2 && this.#samples[1]!.at < at - span) this.#samples.shift();
+    while (this.#samples.length > 2 && this.#samples[1]!.at < at - windowMs) this.#samples.shift();
   }
 
   /** undefined without enough data. */

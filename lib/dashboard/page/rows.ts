@@ -1,6 +1,6 @@
-/** The rows of the timeline: threads by host and node, as high as the space allows. */
+/** The rows of the timeline: threads by host and node, as tall as the space allows. */
 
-/** A thread, as the layout needs to know it. */
+/** What the layout needs to know of a thread. */
 export interface TrackName {
   readonly host: string;
   readonly node: string;
@@ -8,7 +8,7 @@ export interface TrackName {
 }
 
 export interface TrackRow {
-  /** Into the tracks. */
+  /** Index into the tracks. */
   readonly track: number;
   readonly top: number;
 }
@@ -16,9 +16,9 @@ export interface TrackRow {
 export interface NodeRow {
   readonly host: string;
   readonly node: string;
-  /** Of its heading, in which its marks are. */
+  /** The top of its heading, which contains its marks. */
   readonly top: number;
-  /** Of the heading of its host; null: there is but one host, or a node of it stands above. */
+  /** The top of its host's heading; null: there is only one host, or an earlier node of the host has the heading. */
   readonly hostTop: number | null;
   readonly tracks: readonly TrackRow[];
 }
@@ -33,20 +33,20 @@ export interface Rows {
 export const headingHeight = 18;
 export const hostHeight = 20;
 const gapBelowNode = 6;
-const lowest = 7;
-const highest = 36;
+const minTrackHeight = 7;
+const maxTrackHeight = 36;
 
-/** @param height pixels that there are; more are used where threads would become too low */
+/** @param height available pixels; more are used when threads would become too small */
 export function layoutRows(tracks: readonly TrackName[], height: number): Rows {
   const order = tracks.map((_, i) => i).sort((a, b) => compare(tracks[a]!, tracks[b]!));
   const groups = Map.groupBy(order, (track) => JSON.stringify([tracks[track]!.host, tracks[track]!.node]));
   const hosts = new Set(tracks.map(({ host }) => host)).size;
   const room = height - groups.size * (headingHeight + gapBelowNode) - (hosts > 1 ? hosts * hostHeight : 0);
-  const trackHeight = Math.floor(Math.min(Math.max(room / Math.max(tracks.length, 1), lowest), highest));
+  const trackHeight = Math.floor(Math.min(Math.max(room / Math.max(tracks.length, 1), minTrackHeight), maxTrackHeight));
   const nodes: NodeRow[] = [];
   let top = 0;
-  for (const members of groups.values()) {
-    const { host, node } = tracks[members[0]!]!;
+  for (const group of groups.values()) {
+    const { host, node } = tracks[group[0]!]!;
     const hostTop = hosts > 1 && nodes.at(-1)?.host !== host ? top : null;
     if (hostTop !== null) top += hostHeight;
     nodes.push({
@@ -54,9 +54,9 @@ export function layoutRows(tracks: readonly TrackName[], height: number): Rows {
       node,
       top,
       hostTop,
-      tracks: members.map((track, k) => ({ track, top: top + headingHeight + k * trackHeight })),
+      tracks: group.map((track, k) => ({ track, top: top + headingHeight + k * trackHeight })),
     });
-    top += headingHeight + members.length * trackHeight + gapBelowNode;
+    top += headingHeight + group.length * trackHeight + gapBelowNode;
   }
   return { nodes, trackHeight, height: top };
 }

@@ -5,7 +5,7 @@ import { TrackSpans } from './track-spans.ts';
 
 export const State = { waiting: 0, running: 1, done: 2, failed: 3, skipped: 4 } as const;
 export const stateNames = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
-/** Of a run that is over: nothing waits any more. */
+/** The states of a run that has ended: no function waits any more. */
 const finalNames: readonly string[] = ['not finished', 'not finished', 'done', 'failed', 'skipped'];
 
 export interface Track {
@@ -15,7 +15,7 @@ export interface Track {
   readonly spans: TrackSpans;
 }
 
-/** What runs now. */
+/** A running function. */
 export interface Live {
   readonly fn: number;
   readonly host: string;
@@ -26,35 +26,35 @@ export interface Live {
 }
 
 export class RunData {
-  /** Nothing of the run goes on. */
+  /** The run has ended. */
   isOver = false;
   readonly key: string;
   readonly graph: RunGraph;
   readonly index: ReadonlyMap<string, number>;
-  /** By function: its name, into those of the graph. */
+  /** By function: its name, as an index into the names of the graph. */
   readonly code: Uint16Array;
   /** By function: `State`. */
   readonly states: Uint8Array;
   readonly tracks: Track[] = [];
   readonly marks: Mark[] = [];
-  /** By function: of its last attempt. `track` is -1 before that. */
+  /** By function: its last attempt. `track` is -1 before the first. */
   readonly track: Int32Array;
   readonly begun: Float64Array;
   readonly ended: Float64Array;
   readonly attempts: Uint16Array;
-  /** By name: attempts that ended, and ms they took together. */
+  /** By name: the number of attempts that ended, and their total ms. */
   readonly countOf: Float64Array;
   readonly timeOf: Float64Array;
   live: readonly Live[] = [];
   rows = 0;
-  /** Rows that the server has forgotten. */
+  /** How many rows the server has dropped. */
   dropped = 0;
   /** ms from the run's start: the end of the last span. */
   latest = 0;
-  /** Another after every change, for those who keep what they have computed. */
+  /** Changes with every update, for caches. */
   version = 0;
-  /** By the server's number of a track: ours. */
-  readonly #toldTracks: number[] = [];
+  /** Index in `tracks`, by the server's number of a track. */
+  readonly #trackIndexes: number[] = [];
   #dependents: number[][] | undefined;
   #marked = 0;
   #isStale = false;
@@ -74,7 +74,7 @@ export class RunData {
     this.timeOf = new Float64Array(graph.names.length);
   }
 
-  /** The server starts to send everything again. The old data stays visible until the first message arrives. */
+  /** The server will send everything again. The old data stays visible until the first message arrives. */
   restart(): void {
     this.#isStale = true;
   }
@@ -86,7 +86,7 @@ export class RunData {
       this.countOf.set(before.counts);
       this.timeOf.set(before.times);
     }
-    for (const track of tracks) this.#toldTracks.push(this.#trackOf(track));
+    for (const track of tracks) this.#trackIndexes.push(this.#trackOf(track));
     for (let at = 0; at + spanWidth <= rows.length; at += spanWidth) {
       this.#addRow(rows[at]!, rows[at + 1]!, rows[at + 2]!, rows[at + 3]!, rows[at + 4]!, rows[at + 5]!);
     }
@@ -104,7 +104,7 @@ export class RunData {
       if (mark.fn < 0 || mark.fn >= this.states.length) continue;
       if (mark.kind === 'failed') this.states[mark.fn] = State.failed;
       if (mark.kind === 'skipped') this.states[mark.fn] = State.skipped;
-      // Marks may come after the spans that followed them.
+      // Marks may arrive after spans that are more recent.
       const isGone = mark.kind === 'lost' || mark.kind === 'recomputed';
       if (isGone && !(this.ended[mark.fn]! > mark.at)) this.states[mark.fn] = State.waiting;
     }
@@ -122,20 +122,20 @@ export class RunData {
     );
   }
 
-  /** The word for a state. */
+  /** The label of a state. */
   wordFor(state: number): string {
     return (this.isOver ? finalNames : stateNames)[state]!;
   }
 
   /**
-   * Takes in all functions that run now. A function that ran before and is not listed waits again, or its end has not
-   * arrived yet.
+   * Sets all running functions. A function that ran before and is not listed waits again, or its end has not arrived
+   * yet.
    */
   setLive(live: readonly Live[]): void {
     for (const { fn } of this.live) if (this.states[fn] === State.running) this.states[fn] = State.waiting;
     this.live = live;
     for (const { fn } of this.live) if (this.states[fn] === State.waiting) this.states[fn] = State.running;
-    // A thread has its row as soon as something runs there, not only when that ends.
+    // A thread gets its row when its first function starts, not when that ends.
     for (const one of this.live) this.#trackOf(one);
     this.version++;
   }
@@ -153,7 +153,7 @@ export class RunData {
     return this.#dependents[fn]!;
   }
 
-  /** Spans that are kept neither here nor by the server. */
+  /** How many spans were dropped, by the server or here. */
   get forgotten(): number {
     return this.dropped + this.tracks.reduce((sum, { spans }) => sum + spans.forgotten, 0);
   }
@@ -165,8 +165,8 @@ export class RunData {
     return known >= 0 ? known : this.tracks.push({ host, node, thread, spans: new TrackSpans() }) - 1;
   }
 
-  #addRow(fn: number, toldTrack: number, begun: number, took: number, attempt: number, threw: number): void {
-    const trackIndex = this.#toldTracks[toldTrack];
+  #addRow(fn: number, serverTrack: number, begun: number, took: number, attempt: number, threw: number): void {
+    const trackIndex = this.#trackIndexes[serverTrack];
     const track = this.tracks[trackIndex ?? -1];
     if (trackIndex === undefined || track === undefined || fn < 0 || fn >= this.states.length) return;
     track.spans.add(fn, begun, took, attempt, threw);
@@ -178,12 +178,12 @@ export class RunData {
     this.countOf[name]!++;
     this.timeOf[name]! += took;
     this.latest = Math.max(this.latest, begun + took);
-    // One that threw is tried again, unless a mark says that it failed for good.
+    // After an error the function is retried, unless a mark says that it has failed for good.
     if (threw === 0) this.states[fn] = State.done;
     else if (this.states[fn] !== State.failed) this.states[fn] = State.waiting;
   }
 
-  /** Of functions whose spans the server has forgotten: those that others took results from are done. */
+  /** Infers the state of functions whose spans the server dropped: those whose results were used are done. */
   #inferForgotten(): void {
     for (let fn = this.states.length - 1; fn >= 0; fn--) {
       if (this.track[fn] === -1) continue;
@@ -200,7 +200,7 @@ export class RunData {
 
   #forget(): void {
     this.tracks.length = 0;
-    this.#toldTracks.length = 0;
+    this.#trackIndexes.length = 0;
     this.marks.length = 0;
     this.rows = 0;
     this.#marked = 0;

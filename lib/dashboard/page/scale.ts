@@ -1,4 +1,4 @@
-/** The time axis: which ms are shown over how many pixels, and what becomes of that by zooming and panning. */
+/** The time axis: which ms are shown over how many pixels, and how zooming and panning change that. */
 
 /** ms from the run's start. */
 export interface TimeRange {
@@ -6,10 +6,10 @@ export interface TimeRange {
   readonly to: number;
 }
 
-/** ms. Below this, pixels are shorter than clocks are exact. */
-const narrowest = 0.02;
-/** The whole and a little more may be shown, in shares of it. */
-const widest = 1.5;
+/** ms. Clocks are not precise enough for shorter ranges. */
+const minRangeMs = 0.02;
+/** The maximum visible range, relative to the whole. */
+const maxRangeShare = 1.5;
 
 export function xOf(range: TimeRange, width: number, at: number): number {
   return ((at - range.from) / (range.to - range.from)) * width;
@@ -21,11 +21,11 @@ export function timeAt(range: TimeRange, width: number, x: number): number {
 
 /**
  * @param factor above 1: shows less time
- * @param at ms; stays where it is on the screen
+ * @param at ms; keeps its position on the screen
  */
 export function zoomed(range: TimeRange, factor: number, at: number, domain: TimeRange): TimeRange {
   const width = range.to - range.from;
-  const next = Math.min(Math.max(width / factor, narrowest), widestOf(domain));
+  const next = Math.min(Math.max(width / factor, minRangeMs), maxRangeMs(domain));
   const share = (at - range.from) / width;
   const from = at - share * next;
   return within({ from, to: from + next }, domain);
@@ -35,28 +35,28 @@ export function panned(range: TimeRange, ms: number, domain: TimeRange): TimeRan
   return within({ from: range.from + ms, to: range.to + ms }, domain);
 }
 
-/** All of it, with a little room on both sides. */
+/** The whole range with a small margin. */
 export function fitted(domain: TimeRange): TimeRange {
-  const room = Math.max((domain.to - domain.from) * 0.01, narrowest / 2);
+  const room = Math.max((domain.to - domain.from) * 0.01, minRangeMs / 2);
   return { from: domain.from - room, to: domain.to + room };
 }
 
-/** Moved so that the middle of what is shown is a time at which there is something. */
+/** Moves the range so that its middle lies within the domain. */
 function within(range: TimeRange, domain: TimeRange): TimeRange {
   const half = (range.to - range.from) / 2;
   const middle = Math.min(Math.max(range.from + half, domain.from), domain.to);
   return { from: middle - half, to: middle + half };
 }
 
-function widestOf(domain: TimeRange): number {
-  return Math.max((domain.to - domain.from) * widest, 1);
+function maxRangeMs(domain: TimeRange): number {
+  return Math.max((domain.to - domain.from) * maxRangeShare, 1);
 }
 
-/** ms between ticks: 1, 2 or 5 of some power of ten, so that there are at most `most` of them. */
-export function tickStep(range: TimeRange, most: number): number {
-  const least = (range.to - range.from) / Math.max(most, 1);
-  const power = 10 ** Math.floor(Math.log10(least));
-  for (const step of [1, 2, 5, 10]) if (step * power >= least * (1 - 1e-9)) return step * power;
+/** ms between ticks: 1, 2 or 5 times a power of ten, with at most `max` ticks. */
+export function tickStep(range: TimeRange, max: number): number {
+  const minStep = (range.to - range.from) / Math.max(max, 1);
+  const power = 10 ** Math.floor(Math.log10(minStep));
+  for (const step of [1, 2, 5, 10]) if (step * power >= minStep * (1 - 1e-9)) return step * power;
   return 10 * power;
 }
 
@@ -67,7 +67,7 @@ export function ticks(range: TimeRange, step: number): number[] {
   return Array.from({ length: Math.max(last - first + 1, 0) }, (_, i) => (first + i) * step);
 }
 
-/** With as many digits as tell neighbours apart: `0`, `250 µs`, `1.25 s`. */
+/** With as many digits as neighbouring labels need to differ: `0`, `250 µs`, `1.25 s`. */
 export function tickLabel(at: number, step: number): string {
   if (Math.abs(at) < step / 2) return '0';
   const [unit, name] =

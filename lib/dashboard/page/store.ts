@@ -10,37 +10,40 @@ import { type Live, RunData } from './run-data.ts';
 export type ConnectionState = 'connecting' | 'live' | 'lost' | 'report';
 
 export interface StoreHooks {
-  /** Something has changed. */
+  /** The state has changed. */
   changed(): void;
-  /** The graph of a run is needed; it is to be given to `addGraph`. */
+  /** Requests the graph of a run; pass it to `addGraph`. */
   needGraph(key: string): void;
 }
 
 export class Store {
   hello: Hello | undefined;
   connection: ConnectionState = 'connecting';
-  /** By key, in the order they began. */
+  /** By key, in start order. */
   runs: ReadonlyMap<string, RunView> = new Map();
   nodes: readonly NodeView[] = [];
   trees: Readonly<Record<string, TreeNode>> = {};
-  /** The run that is shown. */
+  /** The displayed run. */
   key: string | null = null;
-  /** Undefined until its graph is there. */
+  /** Undefined until its graph has arrived. */
   data: RunData | undefined;
   readonly history = new NodeHistory();
-  /** Of the run that is shown. */
+  /** Rate of the displayed run. */
   readonly rate = new RateMeter();
-  /** ms that the server's clock is ahead of `performance.now()`, which no change of the reader's clock moves. */
+  /**
+   * ms by which the server's clock is ahead of `performance.now()`, which does not change when the reader's clock is
+   * set.
+   */
   #clockOffset = -Infinity;
   readonly #hooks: StoreHooks;
-  /** Of the run that is shown, as long as its graph is not there. */
+  /** Messages of the displayed run that arrived before its graph. */
   #early: Message[] = [];
-  /** The run that the reader has chosen; null: whichever is the newest. */
+  /** The run the reader has selected; null: always the newest. */
   #wanted: string | null;
   /** The server sends all runs again. The old ones stay visible until then. */
   #areRunsStale = false;
 
-  /** @param wanted the run to be shown when it is there; otherwise the newest */
+  /** @param wanted the run to display, if it exists; otherwise the newest */
   constructor(hooks: StoreHooks, wanted: string | null = null) {
     this.#hooks = hooks;
     this.#wanted = wanted;
@@ -50,7 +53,7 @@ export class Store {
     return this.key === null ? undefined : this.runs.get(this.key);
   }
 
-  /** ms from the start of the run that is shown to now, or to its end. */
+  /** ms from the start of the displayed run to now or to its end. */
   get elapsed(): number {
     const { run } = this;
     if (run === undefined) return 0;
@@ -60,18 +63,17 @@ export class Store {
   apply(message: Message): void {
     switch (message.type) {
       case 'hello':
-        this.#greet(message);
+        this.#onHello(message);
         break;
       case 'runs':
         this.#takeRuns(message);
         break;
       case 'nodes':
-        // A message that was long on its way says less than is known. After the reader's machine has slept it says
-        // more.
+        // A delayed message would make the offset too small, so the maximum counts.
         this.#clockOffset = Math.max(this.#clockOffset, message.at - performance.now());
         this.nodes = message.nodes;
         this.history.add(message.at, message.nodes);
-        this.#tellLive();
+        this.#updateLive();
         break;
       case 'trees':
         this.trees = message.trees;
@@ -92,7 +94,7 @@ export class Store {
     this.#hooks.changed();
   }
 
-  /** Shows a run from now on, and none that begins later in its place. */
+  /** Displays a run, and keeps it when a newer one begins. */
   choose(key: string | null): void {
     this.#wanted = key;
     this.#show(key);
@@ -106,7 +108,7 @@ export class Store {
       if (message.type === 'attempts') data.addSpans(message);
       if (message.type === 'marks') data.addMarks(message);
     }
-    this.#tellLive();
+    this.#updateLive();
     this.#hooks.changed();
   }
 
@@ -120,7 +122,7 @@ export class Store {
     this.#hooks.changed();
   }
 
-  #greet(hello: Hello): void {
+  #onHello(hello: Hello): void {
     const isOther = this.hello !== undefined && this.hello.server !== hello.server;
     this.hello = hello;
     this.#clockOffset = hello.now - performance.now();
@@ -128,7 +130,7 @@ export class Store {
     this.data?.restart();
     this.#areRunsStale = true;
     if (!isOther) return;
-    // Another server has other runs, also under keys that are the same by chance.
+    // Another server has other runs, possibly under equal keys.
     this.history.clear();
     this.nodes = [];
     this.trees = {};
@@ -145,14 +147,14 @@ export class Store {
     for (const key of gone) all.delete(key);
     this.runs = new Map([...all].sort(([, a], [, b]) => a.startedAt - b.startedAt));
     const newest = [...this.runs.keys()].at(-1) ?? null;
-    // One that goes on is not taken out of sight by one that begins beside it.
+    // A running run stays on display when another begins.
     const isToStay = this.run !== undefined && (this.#wanted === this.key || this.run.state === 'running');
     if (!isToStay) this.#show(this.#wanted !== null && this.runs.has(this.#wanted) ? this.#wanted : newest);
     if (this.run !== undefined) this.rate.add(this.elapsed, this.run.done);
-    this.#tellLive();
+    this.#updateLive();
   }
 
-  #tellLive(): void {
+  #updateLive(): void {
     const { data, run } = this;
     if (data === undefined || run === undefined) return;
     data.isOver = run.state !== 'running';

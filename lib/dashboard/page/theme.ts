@@ -1,4 +1,4 @@
-/** Light or dark: as the system says, unless the reader says otherwise. */
+/** Light or dark: follows the system, unless the reader has chosen. */
 import type { Theme } from './colors.ts';
 
 const key = 'handoff-theme';
@@ -9,7 +9,7 @@ export function currentTheme(): Theme {
   return chosen === 'light' || chosen === 'dark' ? chosen : dark.matches ? 'dark' : 'light';
 }
 
-/** @param changed called after every change, by the system or by the reader */
+/** @param changed called after every change, by the system or the reader */
 export function startTheme(changed: () => void): void {
   const chosen = stored();
   if (chosen !== null) document.documentElement.dataset['theme'] = chosen;
@@ -22,7 +22,7 @@ export function toggleTheme(): void {
   try {
     localStorage.setItem(key, next);
   } catch {
-    /* A page without storage forgets it. */
+    /* Without storage the choice is not kept. */
   }
 }
 

@@ -1,13 +1,13 @@
-/** What ran on one thread: columns, sorted by start, so that what lies in a range is found without reading the rest. */
+/** The spans of one thread in columns, sorted by start, so that a time range is found by binary search. */
 
 const firstCapacity = 256;
-const mostSpans = 2 ** 20;
+const maxSpans = 2 ** 20;
 
 export class TrackSpans {
   size = 0;
-  /** How many there were before the first. */
+  /** How many earlier spans were dropped. */
   forgotten = 0;
-  /** Into the graph. */
+  /** Index in the graph. */
   fn = new Uint32Array(firstCapacity);
   /** ms from the run's start. */
   begun = new Float64Array(firstCapacity);
@@ -16,14 +16,14 @@ export class TrackSpans {
   attempt = new Uint16Array(firstCapacity);
   /** 1: it threw. */
   threw = new Uint8Array(firstCapacity);
-  /** By position: the latest end up to there. Never falls, also where spans overlap, so that it can be searched. */
+  /** By position: the latest end so far. It never decreases, even if spans overlap, so it can be searched. */
   #latest = new Float64Array(firstCapacity);
-  /** Everything before this is in order. */
+  /** Everything before this position is sorted. */
   #sorted = 0;
 
-  /** Of more than a million spans of a thread the earlier half is forgotten. */
+  /** Adds a span. Beyond a million spans, the earlier half is dropped. */
   add(fn: number, begun: number, took: number, attempt: number, threw: number): void {
-    if (this.size === mostSpans) this.#forgetHalf();
+    if (this.size === maxSpans) this.#forgetHalf();
     else if (this.size === this.fn.length) this.#grow();
     const i = this.size++;
     this.fn[i] = fn;
@@ -45,10 +45,7 @@ export class TrackSpans {
     return lowerBound(this.begun, this.size, at);
   }
 
-  /**
-   * Puts what was added since into its place. What was in order before is moved only where something new belongs before
-   * it.
-   */
+  /** Moves added spans to their sorted position. Sorted spans move only if a new one belongs before them. */
   sort(): void {
     if (this.#sorted === this.size) return;
     const from = this.#firstOutOfPlace();
@@ -59,7 +56,7 @@ export class TrackSpans {
     this.#sorted = this.size;
   }
 
-  /** Where the earliest of those that come too late belongs; `size`: all is in order. */
+  /** The position of the earliest span that is out of order; `size`: none. */
   #firstOutOfPlace(): number {
     let earliest = Number.POSITIVE_INFINITY;
     let latest = this.#sorted === 0 ? Number.NEGATIVE_INFINITY : this.begun[this.#sorted - 1]!;
@@ -85,9 +82,9 @@ export class TrackSpans {
   #forgetHalf(): void {
     this.sort();
     for (const column of [this.fn, this.begun, this.ended, this.attempt, this.threw, this.#latest])
-      column.copyWithin(0, mostSpans / 2);
-    this.size = this.#sorted = mostSpans / 2;
-    this.forgotten += mostSpans / 2;
+      column.copyWithin(0, maxSpans / 2);
+    this.size = this.#sorted = maxSpans / 2;
+    this.forgotten += maxSpans / 2;
   }
 
   #grow(): void {
@@ -108,13 +105,13 @@ export class TrackSpans {
   }
 }
 
-/** The first position whose value is at least `least`, in a column that never falls. */
-function lowerBound(column: Float64Array, size: number, least: number): number {
+/** The first position with a value of at least `min`, in a column that never decreases. */
+function lowerBound(column: Float64Array, size: number, min: number): number {
   let low = 0;
   let high = size;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (column[middle]! < least) low = middle + 1;
+    if (column[middle]! < min) low = middle + 1;
     else high = middle;
   }
   return low;

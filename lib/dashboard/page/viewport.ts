@@ -1,17 +1,17 @@
-/** What part of the timeline is seen, and how that follows a run that goes on. */
+/** The visible part of the timeline, and how it follows a running run. */
 import { fitted, panned, type TimeRange, zoomed } from './scale.ts';
 
 export class Viewport {
   range: TimeRange = { from: 0, to: 1 };
-  /** Pixels that are scrolled away above. */
+  /** Pixels scrolled away at the top. */
   scrollTop = 0;
-  /** The end of what happened stays in sight. */
+  /** The end of the run stays visible. */
   isFollowing = true;
-  /** All of it is seen, also as it grows. */
+  /** The whole run is visible, even as it grows. */
   isFitted = true;
   #domain: TimeRange = { from: 0, to: 1 };
 
-  /** The run has come so far. @param end ms from its start */
+  /** Extends the domain to the run's current end. @param end ms from its start */
   extend(end: number): void {
     const before = this.#domain.to;
     this.#domain = { from: 0, to: Math.max(end, 0.1) };
@@ -38,17 +38,17 @@ export class Viewport {
     }
   }
 
-  /** @param share of the width, 0 to 1: what lies there stays there, unless the end is followed */
+  /** @param share of the width, 0 to 1: this position keeps its time, unless the end is followed */
   zoom(factor: number, share: number): void {
     const { from, to } = this.range;
     const at = this.isFollowing && !this.isFitted ? this.#domain.to : from + share * (to - from);
     this.range = zoomed(this.range, factor, at, this.#domain);
     this.isFitted = false;
-    // Who zooms into what has been wants to look at that.
+    // A reader who zooms into the past wants to look at it.
     if (this.range.to < this.#domain.to) this.isFollowing = false;
   }
 
-  /** @param share of the width; above 0: to later times */
+  /** @param share of the width; above 0: towards later times */
   pan(share: number): void {
     if (share === 0) return;
     this.range = panned(this.range, share * (this.range.to - this.range.from), this.#domain);
@@ -56,14 +56,14 @@ export class Viewport {
     this.isFollowing = false;
   }
 
-  /** Pans until a time range is in sight, or its start where it is wider than that. */
+  /** Pans until a time range is visible, or its start if it is too wide. */
   bring(from: number, to: number): void {
     const width = this.range.to - this.range.from;
     if (from < this.range.from || to - from > width) this.pan((from - width * 0.1 - this.range.from) / width);
     else if (to > this.range.to) this.pan((to + width * 0.1 - this.range.to) / width);
   }
 
-  /** @param height of all rows @param seen pixels of it */
+  /** @param height of all rows @param seen visible pixels of it */
   scroll(pixels: number, height: number, seen: number): void {
     this.scrollTop = Math.min(Math.max(this.scrollTop + pixels, 0), Math.max(height - seen, 0));
   }

@@ -6,7 +6,7 @@ import type { EventOf, EventType } from '../../events/events.ts';
 
 type Check = (value: unknown) => boolean;
 /** Event types that cross hosts. Each host reports to its own readers how nodes come and go. */
-type ToldType = Exclude<EventType, 'node:up' | 'node:down' | 'node:capabilities-changed'>;
+type RelayedType = Exclude<EventType, 'node:up' | 'node:down' | 'node:capabilities-changed'>;
 type Fields<Type extends EventType> = { readonly [Field in Exclude<keyof EventOf<Type>, 'type' | 'at'>]-?: Check };
 
 // Half of the range of a JavaScript date, in ms.
@@ -50,7 +50,7 @@ const ofAttempt = { ...onNode, attempt: whole };
 const onThread = { ...ofAttempt, thread: whole };
 
 /** Checks by event type, one per field. Errors and logged values are checked separately. */
-export const fieldsOf: { readonly [Type in ToldType]: Fields<Type> } = {
+export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
   'run:started': { ...ofRun, functions: whole },
   'run:resumed': { ...ofRun, functions: whole, restored: whole },
   'run:finished': { ...ofRun, functions: whole, retries: whole, durationMs: duration },

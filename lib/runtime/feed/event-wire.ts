@@ -5,7 +5,7 @@ import { textOf } from '../../core/error-wire.ts';
 import { type EventOf, eventTypes, type EventType, type HandoffEvent } from '../../events/events.ts';
 import type { RunGraph } from '../../events/run-graph.ts';
 import { areColumns, fieldsOf, isGraph, isTime } from './event-validation.ts';
-import { cut, fromToldError, sizeOfError, toToldError } from './event-error.ts';
+import { cut, fromEventError, sizeOfError, toEventError } from './event-error.ts';
 
 /** One event in transit. */
 export interface EventWire {
@@ -37,15 +37,15 @@ export const seenByAll: ReadonlySet<EventType> = new Set<EventType>([
 const known: ReadonlySet<unknown> = new Set(eventTypes);
 
 // Limit in bytes of what one `function:log` event carries.
-const mostLogged = 64 * 1024;
+const maxLoggedBytes = 64 * 1024;
 
 /** Selects the types that one host sends to another. */
-export function toldAcross(types: Iterable<EventType>): EventType[] {
+export function relayedTypes(types: Iterable<EventType>): EventType[] {
   return [...new Set(types)].filter((type) => known.has(type) && !seenByAll.has(type));
 }
 
 export function toEventWire(event: HandoffEvent): EventWire {
-  if ('error' in event) return { event: { ...event, error: toToldError(event.error) } };
+  if ('error' in event) return { event: { ...event, error: toEventError(event.error) } };
   if (event.type === 'function:log') return { event: { ...event, values: toLogged(event.values) as never } };
   return { event };
 }
@@ -64,18 +64,18 @@ export function sizeOf({ event }: EventWire): number {
 function toLogged(values: readonly unknown[]): Uint8Array {
   const short = values.map((value) => (typeof value === 'string' ? cut(value) : value));
   const all = serialized(short);
-  if (all !== undefined && all.byteLength <= mostLogged) return all;
-  let left = mostLogged;
-  const told: unknown[] = [];
+  if (all !== undefined && all.byteLength <= maxLoggedBytes) return all;
+  let left = maxLoggedBytes;
+  const received: unknown[] = [];
   for (const value of short) {
     const bytes = serialized(value);
     const size = bytes?.byteLength ?? 0;
     const isFit = bytes !== undefined && size <= left;
-    told.push(isFit ? value : bytes === undefined ? cut(textOf(value)) : `[${typeof value}, of ${size} bytes]`);
+    received.push(isFit ? value : bytes === undefined ? cut(textOf(value)) : `[${typeof value}, of ${size} bytes]`);
     left -= isFit ? size : 100;
     if (left <= 0) break;
   }
-  return serialize(told);
+  return serialize(received);
 }
 
 function serialized(value: unknown): Buffer | undefined {
@@ -97,21 +97,27 @@ export function fromEventWire(
   offset: number,
   functionsOf: (runId: string) => number | undefined = () => undefined,
 ): HandoffEvent | undefined {
-  const told = wire?.event as any; // mutable: it was just decoded and belongs to nothing else
-  if (typeof told !== 'object' || told === null || typeof told.type !== 'string' || !Object.hasOwn(fieldsOf, told.type))
+  const received = wire?.event as any; // mutable: it was just decoded and belongs to nothing else
+  if (
+    typeof received !== 'object' ||
+    received === null ||
+    typeof received.type !== 'string' ||
+    !Object.hasOwn(fieldsOf, received.type)
+  )
     return undefined;
-  const fields: Readonly<Record<string, (value: unknown) => boolean>> = fieldsOf[told.type as keyof typeof fieldsOf];
+  const fields: Readonly<Record<string, (value: unknown) => boolean>> =
+    fieldsOf[received.type as keyof typeof fieldsOf];
   try {
-    const event: any = { type: told.type, at: told.at - offset };
-    if (typeof told.at !== 'number' || !isTime(event.at)) return undefined;
-    if (event.type === 'attempts' && !setRight(told.spans, offset)) return undefined;
+    const event: any = { type: received.type, at: received.at - offset };
+    if (typeof received.at !== 'number' || !isTime(event.at)) return undefined;
+    if (event.type === 'attempts' && !setRight(received.spans, offset)) return undefined;
     for (const [field, check] of Object.entries(fields)) {
-      if (!check(told[field])) return undefined;
-      if (told[field] !== undefined) event[field] = told[field]; // unknown fields of other versions are ignored
+      if (!check(received[field])) return undefined;
+      if (received[field] !== undefined) event[field] = received[field]; // unknown fields of other versions are ignored
     }
     if (event.type === 'attempts' && !areColumns(event, functionsOf(event.runId))) return undefined;
     if (event.type === 'function:log' && (event.values = fromLogged(event.values)) === undefined) return undefined;
-    if ('error' in fields) event.error = fromToldError(told.error);
+    if ('error' in fields) event.error = fromEventError(received.error);
     return event;
   } catch {
     return undefined; // a malformed error or log
@@ -128,8 +134,8 @@ function setRight(times: unknown, offset: number): boolean {
 }
 
 function fromLogged(bytes: Uint8Array): unknown[] | undefined {
-  const values: unknown = bytes.byteLength <= 2 * mostLogged ? deserialize(bytes) : undefined;
-  return Array.isArray(values) && values.length <= mostLogged ? values : undefined;
+  const values: unknown = bytes.byteLength <= 2 * maxLoggedBytes ? deserialize(bytes) : undefined;
+  return Array.isArray(values) && values.length <= maxLoggedBytes ? values : undefined;
 }
 
 export function toGraphWire({ deps, ...rest }: RunGraph): GraphWire {

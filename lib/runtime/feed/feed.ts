@@ -13,7 +13,7 @@ import type { Peer } from '../../hosts/cluster/peer.ts';
 import type { RemoteHost } from '../../hosts/cluster/remote-host.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { type EventOf, type EventType, type HandoffEvent, timestamp } from '../../events/events.ts';
-import type { Feed, Told } from '../../events/feed.ts';
+import type { Feed, FeedEvent } from '../../events/feed.ts';
 import type { RunGraph } from '../../events/run-graph.ts';
 import type { OwnEvent, OwnEvents } from './local-events.ts';
 import { Relay } from './relay.ts';
@@ -23,7 +23,7 @@ import {
   fromEventWire,
   fromGraphWire,
   seenByAll,
-  toldAcross,
+  relayedTypes,
   type UnderWayWire,
   type Wire,
 } from './event-wire.ts';
@@ -40,7 +40,7 @@ interface Subscription {
   readonly types: ReadonlySet<EventType>;
   /** Hosts that have not yet sent their running DAGs. Their events are withheld until then. */
   readonly expected: Set<Source>;
-  readonly listener: (told: Told) => void;
+  readonly listener: (received: FeedEvent) => void;
 }
 
 /** What the feed needs from the connection to other hosts. */
@@ -48,13 +48,13 @@ export interface OtherHosts {
   /** Calls `up` for each host that connects, and `down` when it disconnects. */
   onHost(up: (host: RemoteHost) => void, down: (host: RemoteHost) => void): void;
   /** Registers the handler of a request. */
-  answer<Name extends 'watch' | 'told'>(method: Name, how: (args: ArgsOf<Name>, peer: Peer) => void): void;
+  answer<Name extends 'watch' | 'deliver'>(method: Name, how: (args: ArgsOf<Name>, peer: Peer) => void): void;
 }
 
 /** Always requested, so that the running DAGs of each host are known. */
 const always = ['run:started', 'run:finished', 'run:failed'] as const satisfies readonly EventType[];
 // Limit of requested types, above the number of types of any version.
-const mostTypes = 1000;
+const maxTypes = 1000;
 
 export class HandoffFeed implements Feed {
   readonly #own: OwnEvents;
@@ -84,14 +84,14 @@ export class HandoffFeed implements Feed {
       (other) => this.#hostDown(other),
     );
     hosts?.answer('watch', ([session, types], peer) => this.#relay(peer, session, types));
-    hosts?.answer('told', ([session, events, dropped], peer) => this.#told(peer, session, events, dropped));
+    hosts?.answer('deliver', ([session, events, dropped], peer) => this.#received(peer, session, events, dropped));
   }
 
   get dropped(): number {
     return this.#dropped;
   }
 
-  subscribe(types: readonly EventType[], listener: (told: Told) => void): () => void {
+  subscribe(types: readonly EventType[], listener: (received: FeedEvent) => void): () => void {
     const wantsRuns = types.includes('run:started');
     const subscription: Subscription = {
       types: new Set(types),
@@ -100,7 +100,7 @@ export class HandoffFeed implements Feed {
     };
     if (wantsRuns)
       for (const { event, graph, done } of this.#own.underWay())
-        this.#give(subscription, toTold(this.#host(), event, graph, done));
+        this.#give(subscription, toFeedEvent(this.#host(), event, graph, done));
     this.#subscriptions.add(subscription);
     this.#listen(wantsRuns);
     return () => {
@@ -131,7 +131,7 @@ export class HandoffFeed implements Feed {
     if (isOver) runs.clear();
     // the peer has disconnected, which is reported separately
     peer
-      .request('watch', this.#session, isOver ? [] : toldAcross(new Set([...this.#wanted, ...always])))
+      .request('watch', this.#session, isOver ? [] : relayedTypes(new Set([...this.#wanted, ...always])))
       .catch(() => {});
   }
 
@@ -165,7 +165,7 @@ export class HandoffFeed implements Feed {
   }
 
   /** Handles events of another host. The immediate answer lets it send more. Malformed events count as dropped. */
-  #told(peer: Peer, session: unknown, events: unknown, dropped: unknown): void {
+  #received(peer: Peer, session: unknown, events: unknown, dropped: unknown): void {
     if (!Array.isArray(events) || !Number.isSafeInteger(dropped) || (dropped as number) < 0)
       throw new HandoffError(
         'PROTOCOL_ERROR',
@@ -188,11 +188,12 @@ export class HandoffFeed implements Feed {
 
   #event(source: Source, wire: EventWire): void {
     const event = this.#read(source, wire);
-    const told =
+    const received =
       event?.type === 'run:started' ? this.#began(source, event, wire) : event && { host: source.name, event };
-    if (told === undefined) return void this.#dropped++;
-    if (told.event.type === 'run:finished' || told.event.type === 'run:failed') source.runs.delete(told.event.runId);
-    this.#deliver(told, source);
+    if (received === undefined) return void this.#dropped++;
+    if (received.event.type === 'run:finished' || received.event.type === 'run:failed')
+      source.runs.delete(received.event.runId);
+    this.#deliver(received, source);
   }
 
   #read({ peer, runs }: Source, wire: EventWire): HandoffEvent | undefined {
@@ -201,17 +202,17 @@ export class HandoffFeed implements Feed {
 
   /** Delivers the running DAGs of a host to subscribers that wait for them. */
   #underWay(source: Source, { underWay }: UnderWayWire): void {
-    const runs: Told[] = [];
+    const runs: FeedEvent[] = [];
     for (const wire of Array.isArray(underWay) ? (underWay as UnderWayWire['underWay']) : [undefined]) {
       const event = wire && this.#read(source, wire);
       const done = event?.type === 'run:started' ? fromDoneWire(wire!.done, event.functions) : undefined;
-      const told = done && this.#began(source, event as EventOf<'run:started'>, wire!, done);
-      if (told !== undefined) runs.push(told);
+      const received = done && this.#began(source, event as EventOf<'run:started'>, wire!, done);
+      if (received !== undefined) runs.push(received);
       else this.#dropped++;
       if (wire === undefined) break;
     }
     for (const each of [...this.#subscriptions])
-      if (each.expected.delete(source)) for (const told of runs) this.#give(each, told);
+      if (each.expected.delete(source)) for (const received of runs) this.#give(each, received);
   }
 
   /**
@@ -222,25 +223,25 @@ export class HandoffFeed implements Feed {
     event: EventOf<'run:started'>,
     { graph: wire }: EventWire,
     done?: readonly number[],
-  ): Told | undefined {
+  ): FeedEvent | undefined {
     const known = source.runs.get(event.runId);
     const make = wire === undefined ? undefined : fromGraphWire(wire, event);
     if (wire !== undefined && make === undefined) return undefined;
     if (wire === undefined && known?.graph !== undefined && known.event.functions !== event.functions) return undefined;
     const graph = make === undefined ? known?.graph : once(make);
     source.runs.set(event.runId, { event, graph });
-    return toTold(source.name, event, graph, done);
+    return toFeedEvent(source.name, event, graph, done);
   }
 
   /** Starts, changes or ends what this host relays to another. */
   #relay(peer: Peer, session: unknown, types: unknown): void {
-    if (typeof session !== 'number' || !Array.isArray(types) || types.length > mostTypes)
+    if (typeof session !== 'number' || !Array.isArray(types) || types.length > maxTypes)
       throw new HandoffError(
         'PROTOCOL_ERROR',
         'A peer sent a malformed list of event types. Run the same version of handoffjs on all hosts.',
       );
     if (peer.closed) return;
-    const wanted = toldAcross(types as EventType[]);
+    const wanted = relayedTypes(types as EventType[]);
     const known = this.#relays.get(peer) ?? this.#newRelay(peer, session);
     if (known.session !== session || wanted.length === 0) known.relay.stop();
     known.session = session;
@@ -252,7 +253,7 @@ export class HandoffFeed implements Feed {
     const relay = new Relay({
       listen: (which, listener) => this.#own.listen(which, listener),
       underWay: () => this.#own.underWay(),
-      send: (events, dropped) => peer.request('told', known.session, events, dropped),
+      send: (events, dropped) => peer.request('deliver', known.session, events, dropped),
     });
     const known = { session, relay };
     this.#relays.set(peer, known);
@@ -263,8 +264,8 @@ export class HandoffFeed implements Feed {
    * Names the host of an event. Events of remote nodes name the node's host, which may be gone and unable to report
    * them.
    */
-  #here({ event, graph }: OwnEvent): Told {
-    return toTold(this.#sources.get(this.#hostOf(event))?.name ?? this.#host(), event, graph);
+  #here({ event, graph }: OwnEvent): FeedEvent {
+    return toFeedEvent(this.#sources.get(this.#hostOf(event))?.name ?? this.#host(), event, graph);
   }
 
   /** The number of the host that an event concerns; 0 is this host. */
@@ -273,16 +274,16 @@ export class HandoffFeed implements Feed {
   }
 
   /** @param source undefined: this host */
-  #deliver(told: Told, source?: Source): void {
+  #deliver(received: FeedEvent, source?: Source): void {
     for (const each of [...this.#subscriptions]) {
-      const isMeant = each.types.has(told.event.type) && !(source !== undefined && each.expected.has(source));
-      if (isMeant && this.#subscriptions.has(each)) this.#give(each, told);
+      const isMeant = each.types.has(received.event.type) && !(source !== undefined && each.expected.has(source));
+      if (isMeant && this.#subscriptions.has(each)) this.#give(each, received);
     }
   }
 
-  #give({ listener }: Subscription, told: Told): void {
+  #give({ listener }: Subscription, received: FeedEvent): void {
     try {
-      listener(told);
+      listener(received);
     } catch (error) {
       queueMicrotask(() => {
         throw error;
@@ -292,9 +293,9 @@ export class HandoffFeed implements Feed {
 }
 
 /** @param graph called on first access, because it takes time and few readers need it */
-function toTold(host: string, event: HandoffEvent, graph?: () => RunGraph, done?: readonly number[]): Told {
-  const told: Told = { host, event, ...(done !== undefined && { done }) };
-  return graph === undefined ? told : Object.defineProperty(told, 'graph', { get: graph, enumerable: true });
+function toFeedEvent(host: string, event: HandoffEvent, graph?: () => RunGraph, done?: readonly number[]): FeedEvent {
+  const received: FeedEvent = { host, event, ...(done !== undefined && { done }) };
+  return graph === undefined ? received : Object.defineProperty(received, 'graph', { get: graph, enumerable: true });
 }
 
 function once<Value>(make: () => Value): () => Value {

@@ -25,7 +25,7 @@ export interface OwnRun {
 }
 
 // How many finished runs can still be queried.
-const mostRecent = 100;
+const maxRecent = 100;
 
 export class OwnEvents {
   readonly #tap: Tap;
@@ -85,7 +85,7 @@ export class OwnEvents {
     this.#recent.delete(active.id);
     this.#recent.set(active.id, { plan: new WeakRef(plan), results: new WeakRef(active.results) });
     for (const [oldest] of this.#recent) {
-      if (this.#recent.size <= mostRecent) break;
+      if (this.#recent.size <= maxRecent) break;
       this.#recent.delete(oldest);
     }
     return () => {

@@ -21,10 +21,10 @@ export interface RelayLimits {
   /** Time between messages in ms, unless much is queued. */
   readonly interval: number;
   /** A queue of this weight is sent at once. */
-  readonly many: number;
+  readonly batchWeight: number;
   /** Beyond this weight or size, events are dropped. */
-  readonly most: number;
-  readonly mostBytes: number;
+  readonly maxWeight: number;
+  readonly maxBytes: number;
 }
 
 /** Encoded when it is sent, so that the start of a run does not wait for its graph. */
@@ -38,17 +38,17 @@ interface Waiting {
   wire(isBare: boolean): Wire;
 }
 
-const defaultLimits: RelayLimits = { interval: 50, many: 2000, most: 100_000, mostBytes: 32 * 1024 * 1024 };
+const defaultLimits: RelayLimits = { interval: 50, batchWeight: 2000, maxWeight: 100_000, maxBytes: 32 * 1024 * 1024 };
 // Dropping stops at this share of the limits, so that the next drop is not needed soon.
 const spare = 0.9;
 // Delay in ms that collects the burst of events after a quiet period.
 const gather = 5;
 
 // At most this many pending snapshots of running DAGs; the oldest is dropped, since a newer one supersedes it.
-const mostUnderWay = 4;
+const maxUnderWay = 4;
 // Run events are sent again this often: first unchanged, since another event may have been too large, then without
 // graphs.
-const mostFailures = 2;
+const maxFailures = 2;
 
 const endings: ReadonlySet<string> = new Set<EventType>(['run:finished', 'run:failed']);
 
@@ -84,8 +84,8 @@ export class Relay {
     this.#isListening = true;
     this.#isUrgent = true; // a subscriber waits for the running DAGs
     this.#makeRoom();
-    this.#tell(this.#underWay());
-    this.#unlisten = this.#parts.listen(types, (own) => this.#tell(this.#toldAs(own)));
+    this.#enqueue(this.#underWay());
+    this.#unlisten = this.#parts.listen(types, (own) => this.#enqueue(this.#toWaiting(own)));
   }
 
   /** Stops until types are wanted again. A message may still be in flight; no other is sent before it arrives. */
@@ -107,10 +107,10 @@ export class Relay {
     this.#loose = { weight: 0, bytes: 0 };
   }
 
-  #tell(waiting: Waiting): void {
+  #enqueue(waiting: Waiting): void {
     this.#queue.push(waiting);
     this.#count(waiting, 1);
-    if (this.#loose.weight > this.#limits.most || this.#loose.bytes > this.#limits.mostBytes) this.#drop();
+    if (this.#loose.weight > this.#limits.maxWeight || this.#loose.bytes > this.#limits.maxBytes) this.#drop();
     this.#isUrgent ||= endings.has(waiting.type); // sent soon, because this process may end with the run
     this.#schedule();
   }
@@ -127,13 +127,13 @@ export class Relay {
   #makeRoom(): void {
     const before = this.#queue.filter(isUnderWay);
     const last = this.#queue.at(-1);
-    const old = last !== undefined && isUnderWay(last) ? last : before.length >= mostUnderWay ? before[0] : undefined;
+    const old = last !== undefined && isUnderWay(last) ? last : before.length >= maxUnderWay ? before[0] : undefined;
     if (old === undefined) return;
     this.#queue.splice(this.#queue.indexOf(old), 1);
     this.#count(old, -1);
   }
 
-  #toldAs({ event, graph }: OwnEvent): Waiting {
+  #toWaiting({ event, graph }: OwnEvent): Waiting {
     const wire = toEventWire(event);
     return {
       type: event.type,
@@ -168,7 +168,7 @@ export class Relay {
 
   #schedule(): void {
     if (this.#isSending || !this.#isListening || this.#queue.length === 0) return;
-    const { interval, many } = this.#limits;
+    const { interval, batchWeight: many } = this.#limits;
     const now = performance.now();
     const soon = now + Math.min(interval, gather);
     const due = this.#weight >= many ? now : this.#isUrgent ? soon : Math.max(soon, this.#sentAt + interval);
@@ -208,7 +208,7 @@ export class Relay {
     this.#dropped += dropped;
     const again: Waiting[] = [];
     for (const waiting of sent) {
-      if (isOfRun(waiting) && waiting.failures++ < mostFailures) again.push(waiting);
+      if (isOfRun(waiting) && waiting.failures++ < maxFailures) again.push(waiting);
       else this.#dropped += waiting.weight;
     }
     for (const waiting of again) this.#count(waiting, 1);
@@ -217,8 +217,8 @@ export class Relay {
 
   /** Drops the oldest `attempts` first, then other events, but never the start or end of a run. */
   #drop(): void {
-    const { most, mostBytes } = this.#limits;
-    const isEnough = (): boolean => this.#loose.weight <= most * spare && this.#loose.bytes <= mostBytes * spare;
+    const { maxWeight, maxBytes } = this.#limits;
+    const isEnough = (): boolean => this.#loose.weight <= maxWeight * spare && this.#loose.bytes <= maxBytes * spare;
     for (const isDroppable of [isSpans, (waiting: Waiting) => !isOfRun(waiting)]) {
       if (isEnough()) return;
       this.#queue = this.#queue.filter((waiting) => {

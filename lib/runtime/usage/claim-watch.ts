@@ -90,7 +90,7 @@ export class ClaimWatch {
     const live = await liveHeapMb(thread.worker!);
     if (live === undefined || !this.#isThere(watched)) return;
     const usedMb = (live === 'unknown' ? held : live) - watched.base;
-    if (usedMb > claimedMb) return this.#tell(watched, usedMb);
+    if (usedMb > claimedMb) return this.#report(watched, usedMb);
     watched.pause = Math.max(1, 2 * watched.pause);
     watched.passing = watched.pause;
   }
@@ -101,7 +101,7 @@ export class ClaimWatch {
     return isThere;
   }
 
-  #tell(watched: Watched, usedMb: number): void {
+  #report(watched: Watched, usedMb: number): void {
     const { node, index, thread, batch, claimedMb, enforced } = watched;
     this.#watched.delete(watched);
     this.#onOveruse({ node, thread: index, batch, claimedMb, usedMb });

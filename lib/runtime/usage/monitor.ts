@@ -46,7 +46,7 @@ export interface MonitorParts {
   /** More of a node may be free than before. */
   readonly freed: (node: string) => void;
   /** Reports to the host that sent the function. */
-  readonly tellOwner: (overuse: Overuse) => void;
+  readonly reportToOwner: (overuse: Overuse) => void;
 }
 
 export class Monitor {
@@ -54,7 +54,7 @@ export class Monitor {
   readonly #parts: MonitorParts;
   readonly #claims: ClaimWatch;
   readonly #ticker: Ticker;
-  readonly #least = new WeakMap();
+  readonly #lowestUse = new WeakMap();
   /** Nodes whose `monitor` has not returned yet. */
   readonly #asking = new Set<string>();
   #last: Reading | undefined;
@@ -162,7 +162,7 @@ export class Monitor {
     const tracker = this.#observing;
     if (tracker === undefined) return;
     const { name, capabilities } = node.settings;
-    const used = functionsUse(node, before, after, this.#least);
+    const used = functionsUse(node, before, after, this.#lowestUse);
     const { freeMemoryMb } = hostUse(before, after);
     const free: Record<string, number> = {};
     if (capabilities['cpu'] !== undefined) free['cpu'] = Math.max(0, capabilities['cpu'] - used.cpu);
@@ -178,7 +178,7 @@ export class Monitor {
   }
 
   #overuse(overuse: Overuse): void {
-    if (overuse.batch < 0) return this.#parts.tellOwner(overuse);
+    if (overuse.batch < 0) return this.#parts.reportToOwner(overuse);
     const batch = this.#parts.state().batches.get(overuse.batch);
     if (batch !== undefined) this.#publish(batch, overuse.claimedMb, overuse.usedMb);
   }

@@ -5,7 +5,7 @@ import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { Allocator } from './allocator.ts';
-import { judge } from '../resources/feasibility.ts';
+import { checkFit } from '../resources/feasibility.ts';
 
 /**
  * The node of every function, chosen by an allocator. Pins and collocation take precedence over its answer.
@@ -52,7 +52,7 @@ export function assign(
       throw new HandoffError('ALLOCATION_ERROR', text, { functionId: id });
     }
     const cost = plan.costs[group < 0 ? plan.cost[i]! : plan.groups[group]!.need];
-    const error = deciding === i ? judge(id, cost, node, nodes) : undefined;
+    const error = deciding === i ? checkFit(id, cost, node, nodes) : undefined;
     if (error !== undefined) throw error;
     assigned.push(node);
   }

@@ -31,7 +31,7 @@ const orderingMs = 0.005;
 // in ms and the number of candidates kept.
 const trivialBelow = 0.01;
 const surelyFrom = 20;
-const mostDoubted = 256;
+const maxDoubted = 256;
 
 export interface FunctionCosts {
   /**
@@ -84,7 +84,7 @@ const alike = 0.15;
 
 export class CostModel {
   readonly #nameOf: (code: number) => string;
-  readonly #most: number;
+  readonly #maxFunctions: number;
   readonly #largeBytes: number;
   readonly #learns: boolean;
   /**
@@ -107,7 +107,7 @@ export class CostModel {
     { most = 100_000, learns = true, largeBytes = 2 ** 16 }: CostModelTuning = {},
   ) {
     this.#nameOf = nameOf;
-    this.#most = most;
+    this.#maxFunctions = most;
     this.#learns = learns;
     this.#largeBytes = largeBytes;
   }
@@ -214,7 +214,7 @@ export class CostModel {
     const own: FunctionCosts = { ms, bytes, used: ++this.#uses };
     costs.functions.set(functionId, own);
     costs.ms += ms.mean;
-    if (++this.#functions > this.#most) this.#forgetOldest();
+    if (++this.#functions > this.#maxFunctions) this.#forgetOldest();
     return own;
   }
 
@@ -242,7 +242,7 @@ export class CostModel {
       [...costs.functions].map(([id, { used }]) => ({ costs, id, used })),
     );
     all.sort((a, b) => a.used - b.used);
-    for (const { costs, id } of all.slice(0, Math.ceil(this.#most / 10))) this.#forget(costs, id);
+    for (const { costs, id } of all.slice(0, Math.ceil(this.#maxFunctions / 10))) this.#forget(costs, id);
   }
 }
 
@@ -251,6 +251,6 @@ function isDoubtful({ estimate, doubted }: CodeCosts, functionId: string, ms: nu
   if (ms >= surelyFrom || estimate.mean >= trivialBelow || estimate.count < sureAfter || doubted.delete(functionId))
     return false;
   doubted.add(functionId);
-  if (doubted.size > mostDoubted) doubted.delete(doubted.values().next().value!);
+  if (doubted.size > maxDoubted) doubted.delete(doubted.values().next().value!);
   return true;
 }

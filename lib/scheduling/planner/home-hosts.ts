@@ -15,12 +15,12 @@ export interface HomesInput {
 /** The size in bytes from which results influence the choice. */
 const large = 2 ** 20;
 /** In a DAG with more functions, the choice would take longer than it could save. */
-const most = 20_000;
+const maxFunctions = 20_000;
 
 /** By function: the preferred site, or -1 without a preference. Undefined when no function has a preference. */
 export function homesOf(plan: CompiledDag, { nodes, durationOf, bytesOf }: HomesInput): Int32Array | undefined {
   const sites = [...new Set(nodes.map(({ site = -1 }) => site))];
-  if (sites.length < 2 || plan.size > most) return undefined;
+  if (sites.length < 2 || plan.size > maxFunctions) return undefined;
   const matters = new Uint8Array(plan.size);
   let any = false;
   for (let i = 0; i < plan.size; i++) {

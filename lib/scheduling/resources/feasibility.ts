@@ -19,27 +19,27 @@ export function findImpossible(
   plan: CompiledDag,
   nodes: Readonly<Record<string, Capabilities>>,
 ): HandoffError | undefined {
-  const judged = new Set<number>(); // costs that fit some node
+  const checked = new Set<number>(); // costs that fit some node
   for (const { root, need, pin } of plan.groups) {
-    const error = judge(plan.entries[root]!.id, plan.costs[need], pin, nodes);
+    const error = checkFit(plan.entries[root]!.id, plan.costs[need], pin, nodes);
     if (error !== undefined) return error;
   }
   for (const [i, pin] of plan.pins) {
-    const error = judge(plan.entries[i]!.id, plan.costs[plan.cost[i]!], pin, nodes);
+    const error = checkFit(plan.entries[i]!.id, plan.costs[plan.cost[i]!], pin, nodes);
     if (error !== undefined) return error;
   }
   for (let i = 0; i < plan.size; i++) {
     const cost = plan.cost[i]!;
-    if (cost === 0 || judged.has(cost) || plan.pins.has(i) || (plan.group !== null && plan.group[i]! >= 0)) continue;
-    const error = judge(plan.entries[i]!.id, plan.costs[cost], undefined, nodes);
+    if (cost === 0 || checked.has(cost) || plan.pins.has(i) || (plan.group !== null && plan.group[i]! >= 0)) continue;
+    const error = checkFit(plan.entries[i]!.id, plan.costs[cost], undefined, nodes);
     if (error !== undefined) return error;
-    judged.add(cost);
+    checked.add(cost);
   }
   return undefined;
 }
 
 /** Checks that a function fits its node or, without one, any node. Returns an error or undefined. */
-export function judge(
+export function checkFit(
   functionId: string,
   cost: Cost = {},
   node: string | undefined,

@@ -12,7 +12,7 @@ import { putOffGangs } from './gang.ts';
 import { clearBatchTimer, closeBatch, noteProgress } from './threads.ts';
 import { makeReady, putBack } from './ready.ts';
 import { release } from './release.ts';
-import { judge, settleInput } from './skipping.ts';
+import { recordCondition, settleInput } from './skipping.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
 import { learnTypical } from './straggler-threshold.ts';
 
@@ -43,7 +43,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
     if (run.status[i] === Status.unreachable || run.status[i] === Status.failed) continue;
     run.status[i] = Status.waiting;
     if (exception === undefined && !batch.timedOut) {
-      if (run.plan.branches !== null) judge(run, i, event.falsy?.includes(at) !== true);
+      if (run.plan.branches !== null) recordCondition(run, i, event.falsy?.includes(at) !== true);
       complete(state, run, i, released, out);
     } else endWithoutResult(state, batch, i, exception, event.random, out);
   }

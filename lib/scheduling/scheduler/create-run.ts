@@ -29,7 +29,7 @@ export function createRun(state: State, id: string, plan: CompiledDag, settings:
     assigned,
     sequence: settings.start === undefined || assigned === null ? null : sequenceOf(plan, assigned, settings.start),
     submittedAt: now,
-    verdicts: new Map(),
+    conditions: new Map(),
     avoid: new Map(),
     suspects: new Set(),
     large: new Map(),

@@ -43,7 +43,7 @@ export function dispatch(state: State, now: number, out: Command[]): void {
 function startAny(state: State, now: number, out: Command[]): boolean {
   if (state.idle === 0 && !isAnyShort(state, now)) return false;
   if (state.idle > 0 && (startReserved(state, now, out) || startServed(state, now, out))) return true;
-  let tries = state.idle > 0 ? Infinity : mostTries;
+  let tries = state.idle > 0 ? Infinity : maxTries;
   const busy: Run[] = [];
   for (const run of state.hungry) {
     if (run.queue.size === 0 || run.outcome !== undefined) state.hungry.delete(run);
@@ -86,15 +86,15 @@ function startServed(state: State, now: number, out: Command[]): boolean {
 
 // When no thread is idle, this many runs without a thread are asked for work short enough to wait behind other work. There
 // may be thousands of runs, and a thread will be idle soon.
-const mostTries = 8;
+const maxTries = 8;
 
 // This many threads with short batches are looked at, so that the cost does not grow with the number of threads. Their
 // order is about that in which they will be free.
-const mostShallow = 16;
+const maxShallow = 16;
 
 /** The next threads that may get more work behind their current batch. Those that cannot are looked at last next time. */
 function* nextShallow({ shallow }: State): Generator<Thread> {
-  let left = Math.min(mostShallow, shallow.size);
+  let left = Math.min(maxShallow, shallow.size);
   const isLong = left < shallow.size;
   for (const thread of shallow) {
     if (left-- === 0) return;

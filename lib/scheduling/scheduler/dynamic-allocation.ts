@@ -1,7 +1,7 @@
 /** Runs with a dynamic allocator: asks it for the nodes of ready functions, and validates its answers. */
 import type { ClusterView, NodeView, ReadyFunction } from '../allocation/allocator.ts';
 import { remaining, shortage } from '../resources/amounts.ts';
-import { judge } from '../resources/feasibility.ts';
+import { checkFit } from '../resources/feasibility.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { Cost } from '../../dag/types.ts';
 import type { Command } from './commands.ts';
@@ -108,7 +108,7 @@ function nodeNamed(state: State, run: Run, i: number, name: unknown): Node {
   }
   const need = needOf(run, i);
   if (shortage(need, node.capabilities) !== undefined)
-    throw judge(id, need, node.name, { [node.name]: node.capabilities })!;
+    throw checkFit(id, need, node.name, { [node.name]: node.capabilities })!;
   return node;
 }
 

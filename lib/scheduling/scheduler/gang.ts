@@ -69,8 +69,8 @@ function threadsFor({ idle, ganged, runs, tuning }: State, { threads, settings }
 
 // After a gang whose threads did not keep pace, gangs pause for this many ms. The pause doubles each time, up to a
 // maximum.
-const firstPause = 4;
-const longestPause = 1000;
+const minPauseMs = 4;
+const maxPauseMs = 1000;
 
 /**
  * Pauses gangs after functions were skipped because their inputs did not arrive in time: some threads do not get to run,
@@ -78,7 +78,7 @@ const longestPause = 1000;
  */
 export function putOffGangs(run: Run, now: number): void {
   if (now < run.gangsFrom) return; // already paused by another batch of the same gang
-  run.gangPause = Math.min(longestPause, Math.max(firstPause, run.gangPause * 2));
+  run.gangPause = Math.min(maxPauseMs, Math.max(minPauseMs, run.gangPause * 2));
   run.gangsFrom = now + run.gangPause;
 }
 

@@ -18,7 +18,7 @@ import { wakeAfter } from './wake.ts';
  */
 const bytesPerMs = 250_000;
 /** The maximum wait in ms. */
-const longest = 500;
+const maxWaitMs = 500;
 
 /**
  * The preferred host of a function: the one with most bytes of its inputs, otherwise its planned home; -1 for no
@@ -58,7 +58,7 @@ export function waitsForHost(
 ): boolean {
   const bytes = [...bytesByHost(state, run, i)].sort((a, b) => b[1] - a[1]);
   const saved = bytes.length === 0 ? expectedBytes(state, run, i) : bytes[0]![1] - (bytes[1]?.[1] ?? 0);
-  const patience = Math.min(longest, saved / bytesPerMs);
+  const patience = Math.min(maxWaitMs, saved / bytesPerMs);
   if (patience < 1 || soonestThread(state, run, from, now) > patience) return false;
   if (from.waitsSince < 0) from.waitsSince = now;
   const left = from.waitsSince + patience - now;

@@ -18,8 +18,8 @@ import { release } from './release.ts';
 import { type Run, type State, Status } from './state.ts';
 
 /** Records whether the result of a condition is truthy. */
-export function judge(run: Run, i: number, isTruthy: boolean): void {
-  if ((run.plan.flags[i]! & Flag.decides) !== 0 && !run.verdicts.has(i)) run.verdicts.set(i, isTruthy);
+export function recordCondition(run: Run, i: number, isTruthy: boolean): void {
+  if ((run.plan.flags[i]! & Flag.decides) !== 0 && !run.conditions.has(i)) run.conditions.set(i, isTruthy);
 }
 
 /**
@@ -73,9 +73,9 @@ export function causesOfSkip(run: Run, i: number): number[] {
 }
 
 /** Whether this input is the condition of a function, and does not hold. */
-export function isRefusedBy({ plan, verdicts }: Run, i: number, input: number): boolean {
+export function isRefusedBy({ plan, conditions }: Run, i: number, input: number): boolean {
   const condition = plan.branches!.when.get(i);
-  return condition !== undefined && condition.of === input && verdicts.get(input) === condition.not;
+  return condition !== undefined && condition.of === input && conditions.get(input) === condition.not;
 }
 
 function inputsOf({ depOffset, deps }: CompiledDag, i: number): number[] {

@@ -247,7 +247,7 @@ export interface Run {
   /** ms. */
   readonly submittedAt: number;
   /** By condition: whether its result is truthy. The first answer counts, even if the result is made again. */
-  readonly verdicts: Map<number, boolean>;
+  readonly conditions: Map<number, boolean>;
   /** By function: the node where it failed, which is tried last. */
   readonly avoid: Map<number, number>;
   /**

@@ -18,8 +18,8 @@ export interface Typical {
 const enough = 5;
 
 // A measurement is limited to this many times the typical duration, or to this many ms if that is 0.
-const mostTimes = 3;
-const leastCap = 0.1;
+const maxFactor = 3;
+const minCapMs = 0.1;
 
 // A duration this many deviations above the typical one is unusual, however much functions differ.
 const deviations = 5;
@@ -35,7 +35,7 @@ export function createTypical(): Typical {
  */
 export function learnTypical(known: Typical, ms: number, weight: number): void {
   if (known.typical === 0) return begin(known, ms);
-  const counted = Math.min(ms, Math.max(leastCap, mostTimes * known.typical));
+  const counted = Math.min(ms, Math.max(minCapMs, maxFactor * known.typical));
   known.deviation += (Math.abs(counted - known.typical) - known.deviation) * weight;
   known.typical += (counted - known.typical) * weight;
 }

@@ -10,7 +10,7 @@ import { type Finding, search, trace } from './fuzz.ts';
 import { randomScenario } from './scenario.ts';
 
 // The number of scenarios between two progress lines.
-const tellAfter = 500;
+const scenariosPerReport = 500;
 
 interface Share {
   readonly from: number;
@@ -100,11 +100,11 @@ async function campaign(seed: number, runs: number, threads: number): Promise<Fi
 }
 
 function work({ from, runs }: Share): void {
-  let untold = 0;
+  let unreported = 0;
   const finding = search(from, runs, () => {
-    if (++untold < tellAfter) return;
-    parentPort!.postMessage(untold);
-    untold = 0;
+    if (++unreported < scenariosPerReport) return;
+    parentPort!.postMessage(unreported);
+    unreported = 0;
   });
   parentPort!.postMessage({ finding });
 }

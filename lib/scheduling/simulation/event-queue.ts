@@ -7,7 +7,7 @@ interface Entry {
   happen: (() => void) | undefined;
 }
 
-export class Agenda {
+export class EventQueue {
   /** ms since the start. */
   now = 0;
   readonly #queue = new FlatQueue<Entry>();

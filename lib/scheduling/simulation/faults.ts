@@ -49,4 +49,4 @@ export const noFaults: ResolvedFaults = {
 };
 
 /** The maximum delay of a late message in ms. */
-export const mostLate = 20;
+export const maxLateMs = 20;

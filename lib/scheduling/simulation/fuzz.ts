@@ -76,10 +76,10 @@ function describe(each: object): string {
     limit,
     function: (failed as { index?: number } | undefined)?.index,
   };
-  const told = Object.entries(facts)
+  const text = Object.entries(facts)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name} ${String(value)}`);
-  return told.length === 0 ? String(type) : `${String(type)} (${told.join(', ')})`;
+  return text.length === 0 ? String(type) : `${String(type)} (${text.join(', ')})`;
 }
 
 // A smaller scenario runs differently, so each gets several chances to fail.

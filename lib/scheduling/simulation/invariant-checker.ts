@@ -14,7 +14,7 @@ export class Violation extends Error {
   override readonly name = 'Violation';
 }
 
-export class Witness {
+export class InvariantChecker {
   readonly #state: State;
   readonly #now: () => number;
   /** The amounts that running functions hold at each node. */
@@ -50,7 +50,7 @@ export class Witness {
    * @param threadsBefore the number of threads that the scheduler knew of the event's node before
    */
   watch(event: Event, threadsBefore: number, commands: readonly Command[]): void {
-    if ('incarnation' in event) this.#told(event, threadsBefore);
+    if ('incarnation' in event) this.#onNodeEvent(event, threadsBefore);
     this.#settle();
     // Results that a run loses while it ends are not made again, and may still be dropped.
     if (event.type === 'ResultsLost' && this.#state.runs.get(event.run)?.outcome === undefined)
@@ -150,7 +150,7 @@ export class Witness {
   }
 
   /** Checks that an event of an earlier incarnation of a node changes nothing. */
-  #told(
+  #onNodeEvent(
     { type, node: name, incarnation }: Extract<Event, { readonly incarnation: number }>,
     threadsBefore: number,
   ): void {

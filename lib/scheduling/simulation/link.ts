@@ -8,7 +8,7 @@
  *   delivered  1         2,3              … broken
  * ```
  */
-import type { Agenda } from './event-queue.ts';
+import type { EventQueue } from './event-queue.ts';
 import type { Random } from '../../core/random.ts';
 
 export interface LinkFaults {
@@ -31,7 +31,7 @@ export interface LinkOptions {
 }
 
 export class Link<Message> {
-  readonly #agenda: Agenda;
+  readonly #eventQueue: EventQueue;
   readonly #random: Random;
   readonly #options: LinkOptions;
   readonly #deliver: (message: Message) => void;
@@ -43,13 +43,13 @@ export class Link<Message> {
   #watching = false;
 
   constructor(
-    agenda: Agenda,
+    eventQueue: EventQueue,
     random: Random,
     options: LinkOptions,
     deliver: (message: Message) => void,
     onBroken: () => void,
   ) {
-    this.#agenda = agenda;
+    this.#eventQueue = eventQueue;
     this.#random = random;
     this.#options = options;
     this.#deliver = deliver;
@@ -65,7 +65,7 @@ export class Link<Message> {
     if (this.#random.chance(faults.loss)) return;
     for (let copies = this.#random.chance(faults.duplication) ? 2 : 1; copies > 0; copies--) {
       const extra = this.#random.chance(faults.lateness) ? this.#random.next() * faults.late : 0;
-      this.#agenda.in(latency + extra, () => this.#arrive(number, message));
+      this.#eventQueue.in(latency + extra, () => this.#arrive(number, message));
     }
   }
 
@@ -91,7 +91,7 @@ export class Link<Message> {
     if (this.#watching || this.#options.faults.loss === 0) return;
     this.#watching = true;
     const expected = this.#sent;
-    this.#agenda.in(this.#options.latency + this.#options.faults.late + this.#options.silence, () => {
+    this.#eventQueue.in(this.#options.latency + this.#options.faults.late + this.#options.silence, () => {
       this.#watching = false;
       if (this.#cut) return;
       if (this.#delivered >= expected) {

@@ -54,8 +54,8 @@ const tunings: readonly Partial<Tuning>[] = [
   { minMs: 1e-9, batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, batchSize: 40 },
 ];
 
-/** @param most the maximum number of functions of a run */
-export function randomScenario(seed: number, most = 200): ScenarioSpec {
+/** @param maxFunctions the maximum number of functions of a run */
+export function randomScenario(seed: number, maxFunctions = 200): ScenarioSpec {
   const random = new Random(seed);
   const nodes = Array.from({ length: random.integer(1, 8) }, (_, i): NodeShape => {
     const cpu = random.integer(1, 8);
@@ -66,7 +66,9 @@ export function randomScenario(seed: number, most = 200): ScenarioSpec {
       speed: random.pick([0.5, 1, 1, 1, 2]),
     };
   });
-  const runs = Array.from({ length: random.chance(0.25) ? 2 : 1 }, (_, i) => randomRun(random, `run${i}`, nodes, most));
+  const runs = Array.from({ length: random.chance(0.25) ? 2 : 1 }, (_, i) =>
+    randomRun(random, `run${i}`, nodes, maxFunctions),
+  );
   const faults = randomFaults(random);
   const latency = random.pick([0, 0, 0.1, 1, 5]);
   const plain = { seed, nodes, runs, faults, latency, tuning: random.pick(tunings) };

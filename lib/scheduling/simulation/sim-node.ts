@@ -2,11 +2,11 @@
 import { Flag } from '../../dag/compiled-dag.ts';
 import type { Run } from '../scheduler/state.ts';
 import type { Capabilities } from '../../dag/types.ts';
-import type { Agenda } from './event-queue.ts';
-import { mostLate, type ResolvedFaults } from './faults.ts';
+import type { EventQueue } from './event-queue.ts';
+import { maxLateMs, type ResolvedFaults } from './faults.ts';
 import { Link } from './link.ts';
 import type { Random } from '../../core/random.ts';
-import { type Fate, type ThreadWorld, type Mishap, SimThread } from './sim-thread.ts';
+import { type Behaviour, type ThreadWorld, type SimFailure, SimThread } from './sim-thread.ts';
 import type { Happening, SentBatch, ToNode } from './wire.ts';
 
 export interface NodeShape {
@@ -20,7 +20,7 @@ export interface NodeShape {
 
 /** The services that a node needs from the simulation. */
 export interface NodeWorld {
-  readonly agenda: Agenda;
+  readonly eventQueue: EventQueue;
   readonly random: Random;
   readonly faults: ResolvedFaults;
   /** ms that a message takes. */
@@ -63,25 +63,25 @@ export class SimNode {
     const incarnation = ++this.incarnation;
     this.up = true;
     this.#downs = new Array<number>(this.shape.threads).fill(0);
-    const { agenda, random, faults, latency } = this.#world;
+    const { eventQueue, random, faults, latency } = this.#world;
     const options = {
       latency,
       silence: faults.silence,
-      faults: { loss: faults.loss, duplication: faults.duplication, lateness: faults.lateness, late: mostLate },
+      faults: { loss: faults.loss, duplication: faults.duplication, lateness: faults.lateness, late: maxLateMs },
     };
     // If either direction breaks, the node restarts. Its messages under way may still arrive.
     const broken = (): void => {
       if (this.incarnation === incarnation && this.up) this.#die('its link broke');
     };
-    this.#toNode = new Link<ToNode>(agenda, random, options, (message) => this.#receive(message), broken);
-    this.#toUs = new Link<Happening>(agenda, random, options, (happening) => this.#world.feed(happening), broken);
+    this.#toNode = new Link<ToNode>(eventQueue, random, options, (message) => this.#receive(message), broken);
+    this.#toUs = new Link<Happening>(eventQueue, random, options, (happening) => this.#world.feed(happening), broken);
     this.#world.note(`${name} is up, incarnation ${incarnation}`);
     this.#toUs.send({ type: 'NodeUp', node: name, incarnation, capabilities, speed, host });
     this.#threads = Array.from({ length: threads }, (_, thread) => this.#createThread(thread));
     for (let thread = 0; thread < threads; thread++)
       this.#toUs.send({ type: 'ThreadUp', node: name, incarnation, thread });
     if (faults.nodeDeaths > 0) {
-      agenda.in(random.exponential(faults.nodeDeaths / 1000), () => {
+      eventQueue.in(random.exponential(faults.nodeDeaths / 1000), () => {
         if (this.incarnation === incarnation && this.up) this.#die('it died');
       });
     }
@@ -98,15 +98,15 @@ export class SimNode {
   }
 
   #die(why: string): void {
-    const { agenda, faults, feed } = this.#world;
+    const { eventQueue, faults, feed } = this.#world;
     const { name } = this.shape;
     const { incarnation } = this;
     this.#world.note(`${name} is gone: ${why}`);
     this.up = false;
     // Some hosts report the end of their threads before they die.
-    const tells = this.#world.random.chance(0.5);
+    const reports = this.#world.random.chance(0.5);
     for (const [index, thread] of this.#threads.entries()) {
-      if (tells && thread !== undefined)
+      if (reports && thread !== undefined)
         this.#toUs!.send({
           type: 'ThreadDown',
           node: name,
@@ -120,10 +120,10 @@ export class SimNode {
     }
     this.#threads = [];
     this.#toNode!.cut();
-    agenda.in(faults.silence, () => {
+    eventQueue.in(faults.silence, () => {
       if (this.incarnation === incarnation) feed({ type: 'NodeDown', node: name, returning: true });
     });
-    agenda.in(faults.nodeReturn, () => this.start());
+    eventQueue.in(faults.nodeReturn, () => this.start());
   }
 
   #receive(message: ToNode): void {
@@ -157,7 +157,7 @@ export class SimNode {
   }
 
   #endThread(index: number, reason: 'killed' | 'exit'): void {
-    const { agenda, random } = this.#world;
+    const { eventQueue, random } = this.#world;
     const { incarnation } = this;
     const { name } = this.shape;
     const thread = this.#threads[index]!;
@@ -174,7 +174,7 @@ export class SimNode {
       started,
       random: random.next(),
     });
-    agenda.in(threadReturn, () => {
+    eventQueue.in(threadReturn, () => {
       if (this.incarnation !== incarnation || !this.up) return;
       this.#threads[index] = this.#createThread(index);
       this.#toUs!.send({ type: 'ThreadUp', node: name, incarnation, thread: index });
@@ -183,14 +183,14 @@ export class SimNode {
 
   #createThread(index: number): SimThread {
     const world = this.#world;
-    const { agenda, random } = world;
+    const { eventQueue, random } = world;
     const thread: ThreadWorld = {
-      agenda,
-      fateOf: (sent, at) => this.#fateOf(sent, at),
+      eventQueue,
+      behaviourOf: (sent, at) => this.#behaviourOf(sent, at),
       begins: (sent, at) => world.began(this, sent, at),
       ends: (sent, at, gave) => world.ended(this, sent, at, gave),
       announces: ({ batch }, at) => this.#toUs!.send({ type: 'FunctionStarted', batch: batch.id, index: at }),
-      tells: ({ batch }, first, outcomes, ms) => this.#tell(batch, first, outcomes, ms),
+      reports: ({ batch }, first, outcomes, ms) => this.#report(batch, first, outcomes, ms),
       exports: (to, batch, place, gave) => world.handOver(to, batch, place, gave),
       crashed: () => this.#endThread(index, 'exit'),
       heeds: () => random.chance(0.7),
@@ -198,19 +198,21 @@ export class SimNode {
     return new SimThread(thread);
   }
 
-  #tell(
+  #report(
     { id, run, functions }: SentBatch['batch'],
     first: number,
-    outcomes: readonly (Mishap | undefined)[],
+    outcomes: readonly (SimFailure | undefined)[],
     ms: number,
   ): void {
     const code = run.settings.codes[run.plan.code[functions[first]!]!]!;
-    const falsy = outcomes.flatMap((mishap, k) => {
+    const falsy = outcomes.flatMap((failure, k) => {
       const i = functions[first + k]!;
       const decides = (run.plan.flags[i]! & Flag.decides) !== 0;
-      return decides && mishap === undefined && this.#world.isFalsy(run, i) ? [first + k] : [];
+      return decides && failure === undefined && this.#world.isFalsy(run, i) ? [first + k] : [];
     });
-    const exceptions = outcomes.flatMap((mishap, k) => (mishap === undefined ? [] : [{ index: first + k, ...mishap }]));
+    const exceptions = outcomes.flatMap((failure, k) =>
+      failure === undefined ? [] : [{ index: first + k, ...failure }],
+    );
     this.#toUs!.send({
       type: 'FunctionsEnded',
       batch: id,
@@ -223,14 +225,14 @@ export class SimNode {
     });
   }
 
-  #fateOf(sent: SentBatch, at: number): { readonly fate: Fate; readonly ms: number } {
+  #behaviourOf(sent: SentBatch, at: number): { readonly behaviour: Behaviour; readonly ms: number } {
     const { random, faults } = this.#world;
     const ms = (this.#world.durationOf(sent, at) / this.shape.speed) * (random.chance(faults.slow) ? 10 : 1);
     const { run, functions } = sent.batch;
-    if (random.chance(faults.failure)) return { fate: 'fails', ms };
-    if (random.chance(faults.crash)) return { fate: 'crashes', ms };
+    if (random.chance(faults.failure)) return { behaviour: 'fails', ms };
+    if (random.chance(faults.crash)) return { behaviour: 'crashes', ms };
     if (run.plan.entries[functions[at]!]!.traits.timeout !== undefined && random.chance(faults.hang))
-      return { fate: 'hangs', ms };
-    return { fate: 'succeeds', ms };
+      return { behaviour: 'hangs', ms };
+    return { behaviour: 'succeeds', ms };
   }
 }

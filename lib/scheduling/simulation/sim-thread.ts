@@ -1,5 +1,5 @@
 /** A worker thread in virtual time: runs functions in order and reports them, as `node/worker` does. */
-import type { Agenda } from './event-queue.ts';
+import type { EventQueue } from './event-queue.ts';
 import type { SentBatch } from './wire.ts';
 
 // As in a real worker: functions that ended longer ago than this (ms) are reported before the next one starts.
@@ -9,11 +9,11 @@ const flushAfter = 0.2;
 const patience = 2;
 
 /** Why a function gave no result. */
-export type Mishap =
+export type SimFailure =
   { readonly kind: 'failed'; readonly error: unknown; readonly retryable: boolean } | { readonly kind: 'skipped' };
 
 /** The course of an attempt. */
-export type Fate = 'succeeds' | 'fails' | 'hangs' | 'crashes';
+export type Behaviour = 'succeeds' | 'fails' | 'hangs' | 'crashes';
 
 interface Work {
   readonly sent: SentBatch;
@@ -21,28 +21,28 @@ interface Work {
   /** Functions from this position on must not start. */
   limit: number;
   /** The number of reported functions. */
-  told: number;
+  reported: number;
   /** The ended functions without a report, in order; undefined stands for a result. */
-  readonly untold: (Mishap | undefined)[];
+  readonly unreported: (SimFailure | undefined)[];
   /** By position: whether there is a result. */
   readonly gave: boolean[];
   /** By place: whether the result of another thread has arrived (true) or never will (false). */
   readonly imported: (boolean | undefined)[];
-  toldAt: number;
+  reportedAt: number;
   running: boolean;
   cancelled: boolean;
 }
 
 /** The services that a thread needs from its node. */
 export interface ThreadWorld {
-  readonly agenda: Agenda;
+  readonly eventQueue: EventQueue;
   /** The course of attempt number `attempt` of a function, and its duration in ms. */
-  fateOf(work: SentBatch, at: number): { readonly fate: Fate; readonly ms: number };
+  behaviourOf(work: SentBatch, at: number): { readonly behaviour: Behaviour; readonly ms: number };
   /** A function starts or ends. */
   begins(work: SentBatch, at: number): void;
   ends(work: SentBatch, at: number, gave: boolean): void;
   announces(work: SentBatch, at: number): void;
-  tells(work: SentBatch, first: number, outcomes: readonly (Mishap | undefined)[], ms: number): void;
+  reports(work: SentBatch, first: number, outcomes: readonly (SimFailure | undefined)[], ms: number): void;
   /** Hands a result, or the fact that there is none, to another thread. */
   exports(to: { readonly node: string; readonly thread: number }, batch: number, place: number, gave: boolean): void;
   crashed(): void;
@@ -70,11 +70,11 @@ export class SimThread {
       sent,
       begun: 0,
       limit: functions.length,
-      told: 0,
-      untold: [],
+      reported: 0,
+      unreported: [],
       gave: [],
       imported: new Array<undefined>(gang?.sources.length ?? 0).fill(undefined),
-      toldAt: this.#world.agenda.now,
+      reportedAt: this.#world.eventQueue.now,
       running: false,
       cancelled: false,
     };
@@ -146,7 +146,7 @@ export class SimThread {
         if (this.#wait(work, at)) return;
         continue;
       }
-      if (this.#world.agenda.now - work.toldAt > flushAfter) this.#tell(work);
+      if (this.#world.eventQueue.now - work.reportedAt > flushAfter) this.#report(work);
       work.begun++;
       if (!imports[at]!.every((place) => work.imported[place]) || !locals[at]!.every((local) => work.gave[local])) {
         this.#note(work, { kind: 'skipped' });
@@ -158,9 +158,9 @@ export class SimThread {
 
   /** Waits for results of other threads. */
   #wait(work: Work, at: number): true {
-    this.#clear = this.#world.agenda.in(patience, () => {
+    this.#clear = this.#world.eventQueue.in(patience, () => {
       for (const place of work.sent.imports[at]!) work.imported[place] ??= false;
-      this.#tell(work);
+      this.#report(work);
       this.#run();
     });
     return true;
@@ -171,31 +171,32 @@ export class SimThread {
     work.running = true;
     this.#world.begins(sent, at);
     if (sent.batch.exclusive) this.#world.announces(sent, at);
-    const { fate, ms } = this.#world.fateOf(sent, at);
-    if (fate !== 'hangs') this.#endIn(work, Math.max(0, sent.arrivals[at]! - this.#world.agenda.now) + ms, fate);
+    const { behaviour, ms } = this.#world.behaviourOf(sent, at);
+    if (behaviour !== 'hangs')
+      this.#endIn(work, Math.max(0, sent.arrivals[at]! - this.#world.eventQueue.now) + ms, behaviour);
   }
 
-  #endIn(work: Work, ms: number, fate: Fate): void {
+  #endIn(work: Work, ms: number, behaviour: Behaviour): void {
     this.#clear?.();
-    this.#clear = this.#world.agenda.in(ms, () => this.#end(work, fate, ms));
+    this.#clear = this.#world.eventQueue.in(ms, () => this.#end(work, behaviour, ms));
   }
 
-  #end(work: Work, fate: Fate, ms: number): void {
-    if (fate === 'crashes') return this.#world.crashed();
+  #end(work: Work, behaviour: Behaviour, ms: number): void {
+    if (behaviour === 'crashes') return this.#world.crashed();
     work.running = false;
     const at = work.begun - 1;
-    this.#world.ends(work.sent, at, fate === 'succeeds');
+    this.#world.ends(work.sent, at, behaviour === 'succeeds');
     this.#note(
       work,
-      fate === 'succeeds' ? undefined : { kind: 'failed', error: new Error('simulated'), retryable: true },
+      behaviour === 'succeeds' ? undefined : { kind: 'failed', error: new Error('simulated'), retryable: true },
       ms,
     );
     this.#run();
   }
 
-  #note(work: Work, exception: Mishap | undefined, ms = 0): void {
+  #note(work: Work, exception: SimFailure | undefined, ms = 0): void {
     const at = work.gave.push(exception === undefined) - 1;
-    work.untold.push(exception);
+    work.unreported.push(exception);
     this.#lastMs = ms;
     for (const { at: exported, to, place } of work.sent.batch.gang?.exports ?? []) {
       if (exported === at)
@@ -208,17 +209,17 @@ export class SimThread {
     }
   }
 
-  #tell(work: Work): void {
-    if (work.untold.length === 0) return;
-    const outcomes = work.untold.splice(0);
-    const first = work.told;
-    work.told += outcomes.length;
-    work.toldAt = this.#world.agenda.now;
-    this.#world.tells(work.sent, first, outcomes, this.#lastMs);
+  #report(work: Work): void {
+    if (work.unreported.length === 0) return;
+    const outcomes = work.unreported.splice(0);
+    const first = work.reported;
+    work.reported += outcomes.length;
+    work.reportedAt = this.#world.eventQueue.now;
+    this.#world.reports(work.sent, first, outcomes, this.#lastMs);
   }
 
   #finish(work: Work): void {
-    this.#tell(work);
+    this.#report(work);
     for (const { at, to, place } of work.sent.batch.gang?.exports ?? []) {
       if (at >= work.limit)
         this.#world.exports({ node: to.thread.node.name, thread: to.thread.index }, to.id, place, false);

@@ -9,12 +9,12 @@ import { handleAll } from '../scheduler/machine.ts';
 import type { Outcome } from '../scheduler/outcome.ts';
 import { type Batch, createState, type Thread, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
 import { validate } from '../scheduler/validate.ts';
-import { Agenda } from './event-queue.ts';
+import { EventQueue } from './event-queue.ts';
 import type { ResolvedFaults } from './faults.ts';
 import { Random } from '../../core/random.ts';
 import { type NodeShape, SimNode } from './sim-node.ts';
 import type { Happening, SentBatch, ToNode } from './wire.ts';
-import { Violation, Witness } from './invariant-checker.ts';
+import { Violation, InvariantChecker } from './invariant-checker.ts';
 
 export interface Scenario {
   readonly seed: number;
@@ -50,7 +50,7 @@ export interface Listener {
 const manyEvents = 2000;
 
 export class Simulation {
-  readonly agenda = new Agenda();
+  readonly eventQueue = new EventQueue();
   readonly outcomes = new Map<
     string,
     { readonly outcome: Outcome | undefined; readonly at: number; readonly run: Run }
@@ -59,7 +59,7 @@ export class Simulation {
   readonly #random: Random;
   readonly #listener: Listener;
   readonly #state: State;
-  readonly #witness: Witness;
+  readonly #checker: InvariantChecker;
   readonly #nodes = new Map<string, SimNode>();
   readonly #timers = new Map<number, () => void>();
   /** By thread: the number of its ends that were reported. */
@@ -82,13 +82,13 @@ export class Simulation {
     this.#listener = listener;
     this.#random = new Random(scenario.seed);
     this.#state = createState(new SimpleResourceTracker(), scenario.tuning, scenario.limits);
-    this.#witness = new Witness(this.#state, () => this.agenda.now);
-    const { agenda } = this;
+    this.#checker = new InvariantChecker(this.#state, () => this.eventQueue.now);
+    const { eventQueue } = this;
     const random = this.#random;
     const { faults, latency } = scenario;
     for (const shape of scenario.nodes) {
       const node: SimNode = new SimNode(shape, {
-        agenda,
+        eventQueue,
         random,
         faults,
         latency,
@@ -98,16 +98,16 @@ export class Simulation {
         began: (at, sent, position) => this.#began(at, sent, position),
         ended: (at, sent, position, gave) => this.#ended(at, sent, position, gave),
         handOver: (to, batch, place, gave) =>
-          agenda.in(to.node === shape.name ? 0 : latency, () =>
+          eventQueue.in(to.node === shape.name ? 0 : latency, () =>
             this.#nodes.get(to.node)!.import(to.thread, batch, place, gave),
           ),
-        note: (text) => listener.noted?.(text, agenda.now),
+        note: (text) => listener.noted?.(text, eventQueue.now),
       });
       this.#nodes.set(shape.name, node);
     }
     for (const node of this.#nodes.values()) node.start();
     const perSecond = (rate: number, happen: () => void): void => {
-      if (rate > 0) agenda.every(() => random.exponential(rate / 1000), happen);
+      if (rate > 0) eventQueue.every(() => random.exponential(rate / 1000), happen);
     };
     perSecond(faults.clockJumps, () => this.#jump());
     perSecond(faults.losses, () => this.#loseSome());
@@ -120,15 +120,15 @@ export class Simulation {
     for (const code of settings.codes) this.#state.estimates[code] ??= createEstimate();
     // A caller submits a run only after its nodes have come up.
     const submit = (): void => {
-      const told = this.#inbox.filter(({ type }) => type === 'NodeUp').length;
-      if (this.#state.nodes.length + told < this.#nodes.size) this.agenda.in(10, submit);
+      const nodesUp = this.#inbox.filter(({ type }) => type === 'NodeUp').length;
+      if (this.#state.nodes.length + nodesUp < this.#nodes.size) this.eventQueue.in(10, submit);
       else this.#feed({ type: 'RunSubmitted', run: plan.dagId, plan, settings });
     };
-    this.agenda.in(Math.max(at, this.#scenario.latency), submit);
+    this.eventQueue.in(Math.max(at, this.#scenario.latency), submit);
   }
 
   abort(run: string, at: number, gently: boolean): void {
-    this.agenda.in(at, () => this.#feed({ type: 'RunAborted', run, reason: 'aborted', gently }));
+    this.eventQueue.in(at, () => this.#feed({ type: 'RunAborted', run, reason: 'aborted', gently }));
   }
 
   /** Cancels a function at a given time, if it has not ended by then. */
@@ -144,12 +144,12 @@ export class Simulation {
   run(): void {
     // Batches that have lost a race may outlast their run.
     while (this.outcomes.size < this.#submitted.length || this.#state.batches.size > 0) {
-      if (!this.agenda.step()) break;
-      if (this.#inbox.length > 0 && !this.agenda.isBusy) this.#takeIn(this.#inbox.splice(0));
+      if (!this.eventQueue.step()) break;
+      if (this.#inbox.length > 0 && !this.eventQueue.isBusy) this.#takeIn(this.#inbox.splice(0));
       if (++this.#events > manyEvents * (this.#functions + 10))
         throw new Violation(`it does not end: ${this.#events} events for ${this.#functions} functions`);
     }
-    if (this.#scenario.checked) this.#witness.end(this.#submitted);
+    if (this.#scenario.checked) this.#checker.end(this.#submitted);
     else if (this.outcomes.size < this.#submitted.length)
       throw new Violation('no event is left, but a run is not over');
   }
@@ -161,7 +161,7 @@ export class Simulation {
       const key = downsKey({ name: happening.node, incarnation: happening.incarnation }, happening.thread);
       this.#downs.set(key, (this.#downs.get(key) ?? 0) + 1);
     }
-    const event = { ...happening, now: this.agenda.now + this.#ahead } as Event;
+    const event = { ...happening, now: this.eventQueue.now + this.#ahead } as Event;
     if (this.#scenario.together === true) this.#inbox.push(event);
     else this.#takeIn([event]);
   }
@@ -170,10 +170,10 @@ export class Simulation {
     const event = events.at(-1)!;
     const threadsBefore = 'node' in event ? (this.#state.nodeByName.get(event.node)?.threadsUp ?? 0) : 0;
     const commands = handleAll(this.#state, events);
-    for (const each of events) this.#listener.handled?.(each, each === event ? commands : [], this.agenda.now);
+    for (const each of events) this.#listener.handled?.(each, each === event ? commands : [], this.eventQueue.now);
     if (this.#scenario.checked) {
       validate(this.#state);
-      this.#witness.watch(event, threadsBefore, commands);
+      this.#checker.watch(event, threadsBefore, commands);
     }
     this.#commands.push(...commands);
     if (this.#carrying) return;
@@ -209,7 +209,7 @@ export class Simulation {
         }));
       case 'SetTimer': {
         const { timer } = command;
-        const clear = this.agenda.in(command.ms, () => {
+        const clear = this.eventQueue.in(command.ms, () => {
           this.#timers.delete(timer);
           this.#feed({ type: 'TimerFired', timer });
         });
@@ -219,11 +219,15 @@ export class Simulation {
         this.#timers.get(command.timer)?.();
         return void this.#timers.delete(command.timer);
       case 'FinishRun':
-        return void this.outcomes.set(command.run.id, { outcome: undefined, at: this.agenda.now, run: command.run });
+        return void this.outcomes.set(command.run.id, {
+          outcome: undefined,
+          at: this.eventQueue.now,
+          run: command.run,
+        });
       case 'FailRun':
         return void this.outcomes.set(command.run.id, {
           outcome: command.outcome,
-          at: this.agenda.now,
+          at: this.eventQueue.now,
           run: command.run,
         });
       default:
@@ -249,7 +253,7 @@ export class Simulation {
         const place = gang?.imports.get(dep);
         if (run.status[dep] === Status.skipped) continue;
         if (run.status[dep] === Status.done) {
-          if (this.#scenario.checked) this.#witness.check(run, i, dep);
+          if (this.#scenario.checked) this.#checker.check(run, i, dep);
           const elsewhere = run.node[dep] !== batch.thread.node.index;
           if (elsewhere) arrivals[at] = Math.max(arrivals[at]!, this.#arrival(run, dep));
         } else if (place !== undefined) {
@@ -276,35 +280,35 @@ export class Simulation {
     const bytes = run.plan.entries[dep]!.traits.outputBytes ?? 0;
     const ms = latency + (bytes === 0 ? 0 : (bytes / bandwidth) * 1000);
     const since = run.sequence === null ? undefined : this.#madeAt.get(run)?.[dep];
-    return (since ?? this.agenda.now) + ms;
+    return (since ?? this.eventQueue.now) + ms;
   }
 
   #began(node: SimNode, sent: SentBatch, at: number): void {
-    if (this.#scenario.checked) this.#witness.began(node, sent, at);
+    if (this.#scenario.checked) this.#checker.began(node, sent, at);
     this.#listener.began?.(
       sent.batch.run,
       sent.batch.functions[at]!,
       node.shape.name,
       sent.attempts[at]!,
-      Math.max(this.agenda.now, sent.arrivals[at]!),
+      Math.max(this.eventQueue.now, sent.arrivals[at]!),
       sent.batch.id,
     );
   }
 
   #ended(node: SimNode, sent: SentBatch, at: number, gave: boolean): void {
-    if (this.#scenario.checked) this.#witness.ended(node, sent, at);
+    if (this.#scenario.checked) this.#checker.ended(node, sent, at);
     const { run, functions } = sent.batch;
     if (run.sequence !== null) {
       let made = this.#madeAt.get(run);
       if (made === undefined) this.#madeAt.set(run, (made = new Float64Array(run.plan.size)));
-      made[functions[at]!] = this.agenda.now;
+      made[functions[at]!] = this.eventQueue.now;
     }
     this.#listener.ended?.(
       sent.batch.run,
       sent.batch.functions[at]!,
       node.shape.name,
       gave,
-      this.agenda.now,
+      this.eventQueue.now,
       sent.batch.id,
     );
   }
@@ -316,15 +320,15 @@ export class Simulation {
     );
     if (there.length === 0) return;
     const { run, i } = this.#random.pick(there);
-    this.#listener.noted?.(`the result of ${run.id}/${run.plan.entries[i]!.id} is lost`, this.agenda.now);
+    this.#listener.noted?.(`the result of ${run.id}/${run.plan.entries[i]!.id} is lost`, this.eventQueue.now);
     this.#feed({ type: 'ResultsLost', run: run.id, indexes: [i] });
   }
 
   #jump(): void {
     this.#ahead += this.#random.next() * 60_000;
     this.#listener.noted?.(
-      `the orchestrator's clock jumps to ${(this.agenda.now + this.#ahead).toFixed(1)} ms`,
-      this.agenda.now,
+      `the orchestrator's clock jumps to ${(this.eventQueue.now + this.#ahead).toFixed(1)} ms`,
+      this.eventQueue.now,
     );
   }
 }

@@ -296,7 +296,7 @@ describe('a reader that does not keep up', () => {
       method,
       ...args
     ) {
-      if (method === 'told') await busy.promise;
+      if (method === 'deliver') await busy.promise;
       return (request as (...all: any[]) => Promise<any>).call(this, method, ...args);
     });
     try {
@@ -326,7 +326,7 @@ describe('a host that tells what is none of ours', () => {
       return (request as (...all: any[]) => Promise<any>).call(
         this,
         method,
-        ...(method === 'told' ? [args[0], [...wires(), ...(args[1] as unknown[])], args[2]] : args),
+        ...(method === 'deliver' ? [args[0], [...wires(), ...(args[1] as unknown[])], args[2]] : args),
       );
     });
   }
@@ -407,7 +407,7 @@ describe('a host that tells what is none of ours', () => {
     const here = await startHere({ join: [there.address!] });
     const sent = vi.spyOn(Peer.prototype, 'request');
     const heard = new Heard(here, 'run:finished');
-    const find = (): number => sent.mock.calls.findIndex(([method]) => method === 'told');
+    const find = (): number => sent.mock.calls.findIndex(([method]) => method === 'deliver');
     await until(() => find() >= 0);
     const [, session] = sent.mock.calls[find()]!;
     const peer = sent.mock.contexts[find()] as Peer;
@@ -421,7 +421,7 @@ describe('a host that tells what is none of ours', () => {
       [holes, 0],
     ])
       await expect(
-        peer.request('told', session as number, events as unknown[], dropped as number),
+        peer.request('deliver', session as number, events as unknown[], dropped as number),
       ).rejects.toMatchObject({ code: 'PROTOCOL_ERROR' });
     for (const [which, types] of [
       [1, holes],
@@ -449,7 +449,7 @@ describe('a host that tells what is none of ours', () => {
       ...args
     ) {
       if (method === 'watch') asking.add(this);
-      if (method === 'told') {
+      if (method === 'deliver') {
         told++;
         await busy.promise;
       }
@@ -479,7 +479,7 @@ describe('without a subscriber', () => {
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
     const here = await startHere({ nodes: [{ name: 'a', capabilities: { cpu: 1 } }], join: [there.address!] });
     const asked = (): unknown[] =>
-      sent.mock.calls.map(([method]) => method).filter((method) => method === 'watch' || method === 'told');
+      sent.mock.calls.map(([method]) => method).filter((method) => method === 'watch' || method === 'deliver');
     await there.execute(dagOf({ id: 'x', code: t.one }));
     expect(asked()).toEqual([]);
     const one = await Heard.everywhere(here, 'run:finished');

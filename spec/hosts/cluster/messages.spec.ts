@@ -135,7 +135,7 @@ const right: (() => [type: number, parts: unknown[]])[] = [
   () => [Message.nodes, [[far]]],
   () => [Message.thread, ['far', 1, true]],
   () => [Message.request, [1, 'lookup', ['d', 'f']]],
-  () => [Message.request, [2, 'told', [1, [], 0]]],
+  () => [Message.request, [2, 'deliver', [1, [], 0]]],
   () => [Message.request, [3, 'names', [[{ id: 'a', name: 'a', node: 'far' }]]]],
   () => [Message.request, [4, 'check', [[{ package: 'some-package', hash, export: 'x' }]]]],
   () => [Message.response, [1, true, { reason: 'shutdown' }]],

@@ -41,7 +41,7 @@ class Reader {
           return taken.promise;
         },
       },
-      { interval: 0, many: 1_000_000, most: 1_000_000, mostBytes: 1e9, ...limits },
+      { interval: 0, batchWeight: 1_000_000, maxWeight: 1_000_000, maxBytes: 1e9, ...limits },
     );
   }
 
@@ -145,7 +145,7 @@ describe('a relay', () => {
   });
 
   it('drops the oldest spans when the reader does not keep up, says how many, and nothing of how runs end', async () => {
-    const reader = new Reader({ most: 1000 });
+    const reader = new Reader({ maxWeight: 1000 });
     await reader.begin();
     reader.tell(log(0));
     for (let at = 1; at <= 500; at++) reader.tell(at % 50 === 0 ? finished(at) : spans(at, 10));
@@ -168,7 +168,7 @@ describe('a relay', () => {
   });
 
   it('never holds more than it may, whatever it is made of', async () => {
-    const reader = new Reader({ most: 100 });
+    const reader = new Reader({ maxWeight: 100 });
     await reader.begin();
     for (let at = 0; at < 10_000; at++) reader.tell(log(at));
     await reader.take();
@@ -230,7 +230,7 @@ describe('a relay', () => {
   });
 
   it('holds no more bytes than it may, of few events that are large', async () => {
-    const reader = new Reader({ mostBytes: 1_000_000 });
+    const reader = new Reader({ maxBytes: 1_000_000 });
     await reader.begin();
     reader.tell(finished(0));
     for (let at = 1; at <= 500; at++)

@@ -71,7 +71,7 @@ class Clients {
             if (command.type !== 'FinishRun') continue;
             const { id } = command.run.plan.entries[0]!;
             const again = this.#again.get(id);
-            if (again !== undefined && this.#simulation.agenda.now < again.until) this.submit(id, again.spec);
+            if (again !== undefined && this.#simulation.eventQueue.now < again.until) this.submit(id, again.spec);
           }
         },
       },

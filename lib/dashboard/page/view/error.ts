@@ -11,8 +11,8 @@ export function ErrorView({
   readonly isCause?: boolean;
 }): VNode {
   const { name, message, code, stack, cause } = error;
-  // Of our own errors it is the cause that tells something.
-  const isTelling = name !== 'HandoffError' || cause === undefined;
+  // For a HandoffError with a cause, the stack of the cause is the informative one.
+  const isInformative = name !== 'HandoffError' || cause === undefined;
   return html` <div class="error">
     <p class="what">
       ${isCause && html`<span class="because">caused by</span>`}
@@ -21,7 +21,7 @@ export function ErrorView({
     <p class="message">${message}</p>
     ${
       stack !== undefined &&
-      html`<details open=${isTelling}>
+      html`<details open=${isInformative}>
         <summary>Stack</summary>
         <pre tabindex="0" aria-label="Stack">${framesOf(stack, message)}</pre>
       </details>`
@@ -30,7 +30,7 @@ export function ErrorView({
   </div>`;
 }
 
-/** A stack without the name and message that stand above it. */
+/** The stack without the name and message shown above it. */
 function framesOf(stack: string, message: string): string {
   const at = message === '' ? -1 : stack.indexOf(message);
   const rest = at === -1 ? stack : stack.slice(at + message.length);

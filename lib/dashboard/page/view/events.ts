@@ -8,7 +8,7 @@ import { type MarkKind, markKinds, markShapes } from '../mark-shapes.ts';
 import { MarkGlyph } from './mark-glyph.ts';
 import type { PageProps } from './props.ts';
 
-const most = 200;
+const maxShown = 200;
 
 export function Events({ store, actions }: PageProps): VNode {
   const [only, setOnly] = useState<MarkKind>();
@@ -18,7 +18,7 @@ export function Events({ store, actions }: PageProps): VNode {
   const counts = new Map<MarkKind, number>();
   for (const { kind } of data.marks) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const wanted = only === undefined ? data.marks : data.marks.filter(({ kind }) => kind === only);
-  const shown = wanted.slice(-most).toReversed();
+  const shown = wanted.slice(-maxShown).toReversed();
   const target = (mark: Mark): VNode | false =>
     mark.fn >= 0 &&
     html`<button type="button" class="link" onClick=${() => actions.selectFunction(mark.fn)}>
@@ -57,6 +57,6 @@ export function Events({ store, actions }: PageProps): VNode {
           </li>`,
       )}
     </ol>
-    ${wanted.length > most && html`<p class="none">and ${plural(wanted.length - most, 'earlier one')}</p>`}
+    ${wanted.length > maxShown && html`<p class="none">and ${plural(wanted.length - maxShown, 'earlier one')}</p>`}
   </div>`;
 }

@@ -5,12 +5,12 @@ import { html } from '../html.ts';
 import type { RunData } from '../run-data.ts';
 import { StateGlyph } from './state-glyph.ts';
 
-const most = 12;
+const maxFound = 12;
 
 export function Find({ data, onPick }: { readonly data: RunData; readonly onPick: (fn: number) => void }): VNode {
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
-  const found = text.trim() === '' ? [] : findIds(data.graph.ids, text.trim(), most);
+  const found = text.trim() === '' ? [] : findIds(data.graph.ids, text.trim(), maxFound);
   const pick = (fn: number | undefined): void => {
     if (fn === undefined) return;
     setText('');
@@ -57,7 +57,7 @@ export function Find({ data, onPick }: { readonly data: RunData; readonly onPick
   </div>`;
 }
 
-/** Those that begin with it come first. */
+/** Ids that begin with the text come first. */
 function findIds(ids: readonly string[], text: string, count: number): number[] {
   const wanted = text.toLowerCase();
   const starting: number[] = [];

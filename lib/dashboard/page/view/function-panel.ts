@@ -11,9 +11,9 @@ import { ErrorView } from './error.ts';
 import type { PageProps } from './props.ts';
 import { StateGlyph } from './state-glyph.ts';
 
-/** ms; what a function waits for changes without an event. */
+/** ms between requests: the reason why a function waits changes without an event. */
 const askAgain = 1000;
-const mostLinks = 40;
+const maxLinks = 40;
 
 export function FunctionPanel({
   store,
@@ -53,15 +53,15 @@ export function FunctionPanel({
   useEffect(() => heading.current!.focus({ preventScroll: matchMedia('(min-width: 900px)').matches }), [selected]);
 
   const own = viewFromData(data, selected);
-  const told = view?.fn === selected ? view.view : undefined;
-  const shown = told ?? own;
+  const answer = view?.fn === selected ? view.view : undefined;
+  const shown = answer ?? own;
   const go = (id: string): void => {
     const fn = data.index.get(id);
     if (fn !== undefined) actions.selectFunction(fn);
   };
-  // The page's own data may be newer than the answer, and knows the running attempt.
+  // The page's own data may be newer than the answer, and includes the running attempt.
   const { begun, ended, attempts, node, thread } =
-    told !== undefined && told.attempts >= own.attempts && stateNames[state] !== 'running' ? told : own;
+    answer !== undefined && answer.attempts >= own.attempts && stateNames[state] !== 'running' ? answer : own;
   const took =
     begun === null
       ? '–'
@@ -83,7 +83,7 @@ export function FunctionPanel({
       <code>${shown.name}</code>${shown.module !== null && html` <span class="module">${shown.module}</span>`}
     </p>
     ${view?.problem !== undefined && html`<p class="note">${view.problem}</p>`}
-    ${told === undefined && view?.fn === selected && store.hello?.isReport === true && html`<p class="note">The report has no arguments of this function.</p>`}
+    ${answer === undefined && view?.fn === selected && store.hello?.isReport === true && html`<p class="note">The report has no arguments of this function.</p>`}
     ${
       shown.error !== null &&
       html`<section>
@@ -123,7 +123,7 @@ export function FunctionPanel({
           ? html`<p class="none">None.</p>`
           : html` <ol class="args">
                 ${shown.args
-                  .slice(0, mostLinks)
+                  .slice(0, maxLinks)
                   .map(
                     (arg) =>
                       html`<li>
@@ -146,7 +146,7 @@ export function FunctionPanel({
         shown.dependents.length === 0
           ? html`<p class="none">Nothing else.</p>`
           : html` <ul class="links">
-                ${shown.dependents.slice(0, mostLinks).map((id) => html`<li key=${id}><button type="button" class="link" onClick=${() => go(id)}>${id}</button></li>`)}
+                ${shown.dependents.slice(0, maxLinks).map((id) => html`<li key=${id}><button type="button" class="link" onClick=${() => go(id)}>${id}</button></li>`)}
               </ul>
               ${more(shown.dependents.length)}`
       }
@@ -162,5 +162,5 @@ function fact(name: string, value: string): VNode {
 }
 
 function more(count: number): VNode | false {
-  return count > mostLinks && html`<p class="none">and ${plural(count - mostLinks, 'more', 'more')}</p>`;
+  return count > maxLinks && html`<p class="none">and ${plural(count - maxLinks, 'more', 'more')}</p>`;
 }

@@ -16,7 +16,7 @@ export function Graph(props: PageProps): ComponentChild {
   const { data } = props.store;
   if (data === undefined)
     return html`<p class="empty">
-      ${props.store.key === null ? 'No run yet. Its graph will be here when one begins.' : 'Reading the graph …'}
+      ${props.store.key === null ? 'No run yet. The graph of the first run will appear here.' : 'Loading the graph …'}
     </p>`;
   return h(GraphOfRun, { ...props, data });
 }
@@ -116,7 +116,7 @@ interface BoxProps {
   readonly placed: PlacedBox;
   readonly color: string;
   readonly isOver: boolean;
-  /** Counts by state, with blanks between. */
+  /** Counts by state, separated by spaces. */
   readonly states: string;
   readonly isSelected: boolean;
   readonly onPick: (box: Box) => void;
@@ -130,7 +130,7 @@ function BoxView({ box, picture, data, inner, placed, color, states, isSelected,
   const letters = lettersIn(width);
   const label = box.label.length > letters ? `${box.label.slice(0, letters - 1)}…` : box.label;
   const size = `${plural(length, 'function')}${inner > 0 ? ` · ${plural(inner, 'edge')} inside` : ''}`;
-  const told = picture.isGrouped
+  const description = picture.isGrouped
     ? `${box.label}: ${size}, ${data
         .statesOf(counts)
         .map((each) => `${counts[each]!} ${data.wordFor(each)}`)
@@ -141,12 +141,12 @@ function BoxView({ box, picture, data, inner, placed, color, states, isSelected,
     transform=${`translate(${x - width / 2} ${y - height / 2})`}
     tabindex="0"
     role="button"
-    aria-label=${told}
+    aria-label=${description}
     aria-pressed=${isSelected}
     onClick=${() => onPick(box)}
     onKeyDown=${(event: KeyboardEvent) => (event.key === 'Enter' || event.key === ' ') && (event.preventDefault(), onPick(box))}
   >
-    <title>${told}</title>
+    <title>${description}</title>
     <rect class="body" width=${width} height=${height} rx="4" />
     <rect class="name" width="4" height=${height - 8} x="4" y="4" rx="2" style=${{ fill: color }} />
     <text x="14" y=${picture.isGrouped ? 19 : height / 2 + 4}>${label}</text>
@@ -159,7 +159,7 @@ function BoxView({ box, picture, data, inner, placed, color, states, isSelected,
   </g>`;
 }
 
-/** The functions that one takes results from and hands its own to, and itself. */
+/** A function, its dependencies and its dependents. */
 function nearOf(data: RunData, fn: number): ReadonlySet<number> {
   return new Set([fn, ...data.graph.deps[fn]!, ...data.dependentsOf(fn)]);
 }

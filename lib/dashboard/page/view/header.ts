@@ -85,7 +85,7 @@ function Progress({ store, actions, run }: PageProps & { readonly run: RunView }
   const { elapsed } = store;
   const rate = isRunning ? store.rate.perSecond : elapsed > 0 ? done / (elapsed / 1000) : undefined;
   const percent = percentOf(done, total);
-  // The failure that ended it, or else the first.
+  // The failure that ended the run, or the first one.
   const culprit = store.data?.marks.find(({ kind, fn }) => kind === 'failed' && fn >= 0)?.fn;
   return html` <section class="progress" aria-label="Progress">
     <div

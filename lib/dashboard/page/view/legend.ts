@@ -13,7 +13,7 @@ export interface LegendProps {
   readonly places: Uint8Array;
   readonly highlight: number;
   readonly theme: Theme;
-  /** -1: none any more. */
+  /** @param name the name to highlight; -1: none */
   readonly onPick: (name: number) => void;
 }
 
@@ -29,7 +29,7 @@ export function Legend({ data, places, highlight, theme, onPick }: LegendProps):
             <button
               type="button"
               aria-pressed=${highlight === name}
-              title="Make it stand out"
+              title="Highlight these functions"
               onClick=${() => onPick(highlight === name ? -1 : name)}
             >
               ${h(Swatch, { place: places[name]!, theme })}

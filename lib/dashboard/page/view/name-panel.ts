@@ -7,7 +7,7 @@ import { type RunData, State } from '../run-data.ts';
 import type { PageProps } from './props.ts';
 import { StateGlyph } from './state-glyph.ts';
 
-const most = 12;
+const maxFunctions = 12;
 const headings: readonly (readonly [state: number, heading: string])[] = [
   [State.failed, 'Failed'],
   [State.running, 'Running'],
@@ -31,7 +31,7 @@ export function NamePanel({ highlight, actions, data }: PageProps & { readonly d
       together${countOf[highlight]! > 0 && `, ${formatDuration(timeOf[highlight]! / countOf[highlight]!)} each`}
     </p>
     ${headings.map(([state, heading]) => {
-      const functions = longestOf(data, highlight, state, most);
+      const functions = longestOf(data, highlight, state, maxFunctions);
       return (
         functions.length > 0 &&
         html` <section key=${state}>

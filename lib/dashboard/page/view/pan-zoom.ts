@@ -7,12 +7,12 @@ export interface Transform {
   readonly scale: number;
 }
 
-const smallest = 0.05;
-const largest = 4;
-const slack = 4;
-/** Below this scale letters are too small. */
-const readable = 0.62;
-/** Pixels. What lies nearer to the edge counts as out of sight. */
+const minScale = 0.05;
+const maxScale = 4;
+const minDragPixels = 4;
+/** Below this scale, text is not readable. */
+const minReadableScale = 0.62;
+/** Pixels. Anything closer to the edge counts as not visible. */
 const edge = 30;
 
 /** @param margin pixels to leave around the picture */
@@ -25,13 +25,13 @@ export function fitInto(
 ): Transform {
   const scale = Math.max(
     Math.min((outerWidth - 2 * margin) / width, (outerHeight - 2 * margin) / height, 1.25),
-    smallest,
+    minScale,
   );
   return { scale, x: (outerWidth - width * scale) / 2, y: (outerHeight - height * scale) / 2 };
 }
 
 export function zoomAt({ x, y, scale }: Transform, factor: number, atX: number, atY: number): Transform {
-  const next = Math.min(Math.max(scale * factor, smallest), largest);
+  const next = Math.min(Math.max(scale * factor, minScale), maxScale);
   return { scale: next, x: atX - ((atX - x) * next) / scale, y: atY - ((atY - y) * next) / scale };
 }
 
@@ -39,15 +39,15 @@ export interface PanZoom {
   readonly ref: { current: SVGSVGElement | null };
   readonly transform: Transform;
   readonly fit: () => void;
-  /** Around the middle. */
+  /** Zooms around the centre. */
   readonly zoom: (factor: number) => void;
-  /** Whether the last press was a drag, and no click on what lies there. */
+  /** Whether the last press was a drag rather than a click. */
   readonly wasDragged: () => boolean;
 }
 
 /**
- * @param key when it changes, the picture is fitted again
- * @param focus area to keep in sight, in units of the picture; undefined for none
+ * @param key fits the picture again when it changes
+ * @param focus area to keep visible, in units of the picture; undefined: none
  */
 export function usePanZoom(
   width: number,
@@ -58,7 +58,7 @@ export function usePanZoom(
   const ref = useRef<SVGSVGElement>(null);
   const [transform, setTransform] = useState<Transform>({ x: 0, y: 0, scale: 1 });
   const dragged = useRef(false);
-  /** After the reader has moved the picture, a change of size no longer moves it. */
+  /** After the reader has moved the picture, resizing no longer fits it. */
   const isMoved = useRef(false);
   const size = useRef({ width, height });
   size.current = { width, height };
@@ -76,17 +76,17 @@ export function usePanZoom(
     setTransform((now) => zoomAt(now, factor, clientWidth / 2, clientHeight / 2));
   };
 
-  /** All of it if that can be read, or else a part that can. */
+  /** Shows the whole picture if it is readable at that scale, otherwise a readable part. */
   const show = (): void => {
     if (ref.current === null) return;
     const { clientWidth, clientHeight } = ref.current;
     const all = fitInto(size.current.width, size.current.height, clientWidth, clientHeight);
-    if (all.scale >= readable) return setTransform(all);
-    const middle = wanted.current ?? { x: clientWidth / 2 / readable, y: size.current.height / 2 };
+    if (all.scale >= minReadableScale) return setTransform(all);
+    const middle = wanted.current ?? { x: clientWidth / 2 / minReadableScale, y: size.current.height / 2 };
     setTransform({
-      scale: readable,
-      x: clientWidth / 2 - middle.x * readable,
-      y: clientHeight / 2 - middle.y * readable,
+      scale: minReadableScale,
+      x: clientWidth / 2 - middle.x * minReadableScale,
+      y: clientHeight / 2 - middle.y * minReadableScale,
     });
   };
 
@@ -150,8 +150,8 @@ export function usePanZoom(
         if (before === undefined) return;
         const at = place(event);
         if (pointers.size === 1) {
-          if (!dragged.current && Math.hypot(at.x - start.x, at.y - start.y) < slack) return;
-          // Only once it is a drag: a captured pointer clicks on nothing below.
+          if (!dragged.current && Math.hypot(at.x - start.x, at.y - start.y) < minDragPixels) return;
+          // Only once it is a drag: a captured pointer would click nothing below it.
           if (!dragged.current) svg.setPointerCapture(event.pointerId);
           dragged.current = true;
           shift(at.x - before.x, at.y - before.y);

@@ -7,13 +7,13 @@ export interface PageProps {
   readonly store: Store;
   readonly source: Source;
   readonly place: Place;
-  /** The function that is looked at, into the graph; -1: none. */
+  /** The selected function, as an index in the graph; -1: none. */
   readonly selected: number;
-  /** The name that is to stand out; -1: none. */
+  /** The highlighted name; -1: none. */
   readonly highlight: number;
-  /** By name: its place in the palette. */
+  /** By name: its position in the palette. */
   readonly places: Uint8Array;
-  /** Grows by one after every change, so that views know that there is one. */
+  /** Increases with every change, so that views redraw. */
   readonly version: number;
   readonly actions: PageActions;
 }
@@ -21,7 +21,7 @@ export interface PageProps {
 export interface PageActions {
   showRun(key: string): void;
   showTab(tab: Tab): void;
-  /** -1: closes the panel. */
+  /** @param fn -1: closes the panel */
   selectFunction(fn: number): void;
   highlightName(name: number): void;
   toggleTheme(): void;

@@ -1,18 +1,18 @@
-/** A capability of a node over the last minutes, as a small picture. */
+/** A small chart of a node's capability over the last minutes. */
 import type { VNode } from 'preact';
-import { historyLength, type Series } from '../history.ts';
+import { maxHistoryMs, type Series } from '../history.ts';
 import { html } from '../html.ts';
 
 const width = 240;
 const height = 34;
-/** ms. A younger history grows from the right. */
-const shortest = 20_000;
+/** ms. A shorter history grows from the right. */
+const minSpanMs = 20_000;
 
-/** @param label what it shows, in words */
+/** @param label a text alternative */
 export function Sparkline({ series, label }: { readonly series: Series; readonly label: string }): VNode {
   const { at, declared, claimed, used } = series;
   const now = at.at(-1) ?? 0;
-  const span = Math.min(Math.max(now - (at[0] ?? now), shortest), historyLength);
+  const span = Math.min(Math.max(now - (at[0] ?? now), minSpanMs), maxHistoryMs);
   const from = now - span;
   const most = Math.max(...declared, ...claimed, ...used.map((value) => value ?? 0), 1e-9);
   const x = (time: number): number => ((time - from) / span) * width;

@@ -14,7 +14,7 @@ const paths = [
 export interface StateGlyphProps {
   /** `State` */
   readonly state: number;
-  /** Within another picture: pixels. */
+  /** Position inside another picture, in pixels. */
   readonly x?: number;
   readonly y?: number;
 }

@@ -1,4 +1,4 @@
-/** The canvas of the timeline: keeps what is seen of it, and paints when something has changed, never otherwise. */
+/** The canvas of the timeline: manages the visible range, and paints only when something has changed. */
 import { currentTheme } from '../theme.ts';
 import { layoutRows, type Rows } from '../rows.ts';
 import type { Track } from '../run-data.ts';
@@ -8,11 +8,11 @@ import { listenTo } from './timeline-input.ts';
 import { functionOf, type Geometry, type Hit, hitTest, neighbour, type TimelineModel } from './timeline-model.ts';
 
 export interface TimelineListener {
-  /** What is under the pointer, or what the keys are at; undefined: nothing. */
+  /** Called with the item under the pointer or at the keyboard cursor; undefined: none. */
   hover(hit: Hit | undefined, x: number, y: number): void;
-  /** -1: nothing is looked at any more. */
+  /** @param fn -1: nothing is selected any more */
   select(fn: number): void;
-  /** Whether the end is followed. */
+  /** @param isFollowing whether the view follows the end of the run */
   followed(isFollowing: boolean): void;
 }
 
@@ -30,7 +30,7 @@ export class TimelineCanvas {
   #inks: Inks = readInks(currentTheme());
   #cursor: Cursor | undefined;
   #frame = 0;
-  /** The last track in the layout. Tracks are only added, or all rebuilt. */
+  /** The last track in the layout. Tracks are only appended, or rebuilt as a whole. */
   #lastTrack: Track | undefined;
 
   constructor(canvas: HTMLCanvasElement, listener: TimelineListener) {
@@ -91,7 +91,7 @@ export class TimelineCanvas {
     this.#move(() => this.#viewport.follow(isFollowing));
   }
 
-  /** Around the middle. */
+  /** Zooms around the centre. */
   zoom(factor: number): void {
     this.#move(() => this.#viewport.zoom(factor, 0.5));
   }
@@ -117,7 +117,7 @@ export class TimelineCanvas {
     this.#canvas.width = Math.round(clientWidth * ratio);
     this.#canvas.height = Math.round(clientHeight * ratio);
     this.#layout();
-    // A canvas is emptied by its resizing: to paint in the next frame only would show that.
+    // Resizing clears a canvas, so paint at once: waiting for the next frame would flicker.
     this.#paint();
   }
 

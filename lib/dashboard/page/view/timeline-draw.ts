@@ -1,4 +1,4 @@
-/** Paints the timeline: what is in sight of it, in as many pieces as there are pixels at most. */
+/** Paints the visible part of the timeline, with at most as many pieces as there are pixels. */
 import { inkOn, looks, lookOf, type Theme } from '../colors.ts';
 import { markKinds, markShapes } from '../mark-shapes.ts';
 import { mergeVisible, Pieces } from '../merge.ts';
@@ -8,7 +8,7 @@ import { State } from '../run-data.ts';
 import { tickLabel, ticks, tickStep, type TimeRange, xOf } from '../scale.ts';
 import { type Geometry, isOn, type TimelineModel } from './timeline-model.ts';
 
-/** Colours that are not of functions, as style.css has them. */
+/** All colours other than those of functions, from style.css. */
 export interface Inks {
   readonly surface: string;
   readonly stripe: string;
@@ -18,7 +18,7 @@ export interface Inks {
   readonly accent: string;
   readonly danger: string;
   readonly warning: string;
-  /** By place of a name. Hatched ones are only so where there is room for it. */
+  /** By position of a name. `wide` is hatched, if at all, for pieces with enough room. */
   readonly fills: readonly { readonly color: string; readonly ink: string; readonly wide: string | CanvasPattern }[];
 }
 
@@ -61,13 +61,13 @@ export interface Cursor {
 
 const font = '11px system-ui, sans-serif';
 const boldFont = '600 11px system-ui, sans-serif';
-/** Pixels that a letter takes, about: measuring each label would cost more than the rest of the frame. */
+/** The approximate width of a letter in pixels: measuring each label would cost more than the rest of the frame. */
 const letter = 6.1;
-const leastLabel = 34;
+const minLabelWidth = 34;
 const pieces = new Pieces();
 const glyphs = new Map(markKinds.map((kind) => [kind, new Path2D(markShapes[kind].path)]));
 
-/** @param context scaled so that a unit is a CSS pixel */
+/** @param context scaled so that one unit is one CSS pixel */
 export function drawTimeline(
   context: CanvasRenderingContext2D,
   model: TimelineModel,
@@ -135,14 +135,14 @@ function drawTrack(
     const isDim = highlight !== -1 && highlight !== name;
     context.globalAlpha = isDim ? 0.14 : 0.35 + 0.65 * pieces.share[i]!;
     context.fillStyle = wide > 6 ? look.wide : look.color;
-    // A hair between neighbours tells them apart, where there is room for it.
+    // A thin gap separates neighbours, if there is room.
     context.fillRect(from, top, wide > 4 ? wide - 1 : wide, height);
     if (pieces.threw[i] === 1) {
       context.globalAlpha = 1;
       context.fillStyle = inks.danger;
       context.fillRect(from, top + height - 3, Math.max(wide, 2), 3);
     }
-    if (hasLabels && wide >= leastLabel && pieces.span[i]! >= 0) {
+    if (hasLabels && wide >= minLabelWidth && pieces.span[i]! >= 0) {
       drawLabel(
         context,
         data.graph.ids[spans.fn[pieces.span[i]!]!]!,
@@ -154,7 +154,7 @@ function drawTrack(
     }
   }
   for (const live of data.live) {
-    // An ended function already is a span, even if its node has not reported the next one yet.
+    // A function that has ended is already a span, even if its node has not reported the next one yet.
     if (!isOn(data.tracks[track]!, live) || data.states[live.fn] !== State.running) continue;
     const name = data.code[live.fn]!;
     const from = Math.max(xOf(range, width, live.since), -2);
@@ -169,7 +169,7 @@ function drawTrack(
     context.setLineDash([3, 2]);
     context.strokeRect(from + 0.5, top + 0.5, Math.max(to - from - 1, 1), height - 1);
     context.setLineDash([]);
-    if (hasLabels && to - from >= leastLabel)
+    if (hasLabels && to - from >= minLabelWidth)
       drawLabel(context, data.graph.ids[live.fn]!, from + 4, top + height / 2, to - from - 8, inks.ink);
   }
 }
@@ -206,7 +206,7 @@ function drawMarks(
     for (const mark of data.marks) {
       if (mark.kind !== kind || mark.node !== node) continue;
       const x = xOf(range, width, mark.at);
-      // Those on top of each other are one to the eye.
+      // Marks at the same position are painted once.
       if (x < -6 || x > width + 6 || Math.abs(x - painted) < 2) continue;
       painted = x;
       context.globalAlpha = highlight === -1 || (mark.fn >= 0 && data.code[mark.fn] === highlight) ? 1 : 0.25;
@@ -223,7 +223,7 @@ function drawMarks(
   context.globalAlpha = 1;
 }
 
-/** Outlines what is looked at, and what the keyboard is at. */
+/** Outlines the selected function and the keyboard cursor. */
 function drawSelection(
   context: CanvasRenderingContext2D,
   model: TimelineModel,

@@ -1,9 +1,9 @@
 /** Turns wheel, drag, pinch and keys into actions of the timeline. */
 
 export interface TimelineActions {
-  /** @param x pixels from the left of the canvas: what is there stays there */
+  /** @param x pixels from the left edge of the canvas; this position keeps its time */
   zoom(factor: number, x: number): void;
-  /** @param pixels above 0: to later times */
+  /** @param pixels above 0: towards later times */
   pan(pixels: number): void;
   /** @param pixels above 0: downwards */
   scroll(pixels: number): void;
@@ -12,17 +12,17 @@ export interface TimelineActions {
   hover(x: number, y: number, isTouch: boolean): void;
   leave(): void;
   click(x: number, y: number): void;
-  /** To the neighbour in time, or to the thread above or below. */
+  /** Moves to the neighbour in time, or to the thread above or below. */
   step(what: 'span' | 'track', by: 1 | -1): void;
   pick(): void;
 }
 
-/** Pixels that a pointer moves before a click becomes a drag. */
-const slack = 4;
+/** Pixels a pointer may move before a click becomes a drag. */
+const minDragPixels = 4;
 const keyPan = 80;
 const keyZoom = 1.4;
 
-/** @returns undoes it */
+/** @returns a function that removes the listeners */
 export function listenTo(canvas: HTMLCanvasElement, actions: TimelineActions): () => void {
   const own = new AbortController();
   const { signal } = own;
@@ -43,7 +43,7 @@ export function listenTo(canvas: HTMLCanvasElement, actions: TimelineActions): (
         event.shiftKey && event.deltaX === 0 ? [event.deltaY * scale, 0] : [event.deltaX * scale, event.deltaY * scale];
       if (Math.abs(dx) > Math.abs(dy)) actions.pan(dx);
       else if (event.altKey) actions.scroll(dy);
-      // A pinch on a touchpad comes as a wheel with ctrl, in smaller steps.
+      // A pinch on a touchpad arrives as a wheel event with ctrl, in smaller steps.
       else actions.zoom(Math.exp(-dy * (event.ctrlKey ? 0.01 : 0.002)), place(event).x);
     },
     { passive: false, signal },
@@ -68,7 +68,7 @@ export function listenTo(canvas: HTMLCanvasElement, actions: TimelineActions): (
       const before = pointers.get(event.pointerId);
       if (before === undefined) return actions.hover(at.x, at.y, false);
       if (pointers.size === 1) {
-        if (!isDragging && Math.hypot(at.x - start.x, at.y - start.y) < slack) return;
+        if (!isDragging && Math.hypot(at.x - start.x, at.y - start.y) < minDragPixels) return;
         if (!isDragging) actions.leave();
         isDragging = true;
         canvas.classList.add('dragging');

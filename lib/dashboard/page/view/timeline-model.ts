@@ -1,4 +1,4 @@
-/** What the timeline displays, and what is under the pointer. */
+/** What the timeline displays, and which item is under the pointer. */
 import type { Mark } from '../../protocol.ts';
 import type { TrackSpans } from '../track-spans.ts';
 import { type Track, type Live, type RunData, State } from '../run-data.ts';
@@ -9,19 +9,19 @@ export interface TimelineModel {
   readonly data: RunData;
   /** ms from the run's start to its end, or to now. */
   readonly end: number;
-  /** By name: its place in the palette. */
+  /** By name: its position in the palette. */
   readonly places: Uint8Array;
-  /** The name that is to stand out; -1: none. */
+  /** The highlighted name; -1: none. */
   readonly highlight: number;
-  /** The function that is looked at; -1: none. */
+  /** The selected function; -1: none. */
   readonly selected: number;
 }
 
-/** Where things are on the canvas, in pixels. */
+/** Positions on the canvas, in pixels. */
 export interface Geometry {
   readonly width: number;
   readonly height: number;
-  /** Left of it are the names of nodes and threads. */
+  /** The width of the area with the names of nodes and threads. */
   readonly gutter: number;
   readonly axis: number;
   readonly rows: Rows;
@@ -32,12 +32,12 @@ export type Hit =
       readonly kind: 'span';
       readonly track: number;
       readonly span: number;
-      /** Of how many it is the longest. */ readonly among: number;
+      /** How many spans are here; `span` is the longest. */ readonly among: number;
     }
   | { readonly kind: 'live'; readonly live: Live }
   | { readonly kind: 'mark'; readonly mark: Mark; readonly among: number };
 
-/** Pixels around the pointer that still count. */
+/** Pixels around the pointer that still count as a hit. */
 const reach = 2;
 const markReach = 6;
 
@@ -94,13 +94,13 @@ export function isOn(track: Track, live: Live): boolean {
   return track.thread === live.thread && track.node === live.node && track.host === live.host;
 }
 
-/** The function that something is of; -1: of none. */
+/** The function of an item; -1: none. */
 export function functionOf({ data }: TimelineModel, hit: Hit): number {
   if (hit.kind === 'span') return data.tracks[hit.track]!.spans.fn[hit.span]!;
   return hit.kind === 'live' ? hit.live.fn : hit.mark.fn;
 }
 
-/** The next or previous span of a thread after one, or the first in sight. */
+/** The next or previous span of a thread; without a current span, the first visible one. */
 export function neighbour(spans: TrackSpans, span: number, step: 1 | -1, range: TimeRange): number {
   if (spans.size === 0) return -1;
   if (span < 0) return Math.min(spans.firstBeginningAt(range.from), spans.size - 1);

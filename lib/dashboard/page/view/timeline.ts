@@ -1,4 +1,4 @@
-/** The task stream: what ran where and when, and what its colours and marks mean. */
+/** The task stream: what ran where and when, with a legend of its colours and marks. */
 import { h, type VNode } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { formatDuration, plural } from '../format.ts';
@@ -77,7 +77,7 @@ export function Timeline(props: PageProps): VNode {
         aria-label="Task stream"
         aria-describedby="timeline-keys"
       ></canvas>
-      ${data === undefined || data.tracks.length === 0 ? html`<p class="empty">${store.key === null ? 'No run yet. It will be here when one begins.' : data === undefined ? 'Reading the run …' : 'Nothing has begun yet.'}</p>` : ''}
+      ${data === undefined || data.tracks.length === 0 ? html`<p class="empty">${store.key === null ? 'No run yet. The first run will appear here.' : data === undefined ? 'Loading the run …' : 'No function has begun yet.'}</p>` : ''}
       <div
         class="tip"
         role="status"
@@ -92,7 +92,7 @@ export function Timeline(props: PageProps): VNode {
   </div>`;
 }
 
-/** Beside the pointer, and never out of the picture. */
+/** Beside the pointer, but always inside the picture. */
 function placed({ x, y }: Tip, canvas: HTMLCanvasElement | null): { left: string; top: string; transform: string } {
   const width = canvas?.clientWidth ?? 0;
   const height = canvas?.clientHeight ?? 0;

@@ -1,12 +1,12 @@
-/** A supervision tree: who watches whom, and how often each was started again. */
+/** A supervision tree, with how often each child was restarted. */
 import { h, type VNode } from 'preact';
 import type { TreeNode } from '../../../workers/supervision/child.ts';
 import { formatCount } from '../format.ts';
 import { html } from '../html.ts';
 
-/** Below this depth what has children is closed at first. */
+/** Branches below this depth are closed at first. */
 const openDepth = 2;
-const mostChildren = 50;
+const maxChildren = 50;
 
 export function Tree({ tree, depth = 0 }: { readonly tree: TreeNode; readonly depth?: number }): VNode {
   const { children = [] } = tree;
@@ -14,8 +14,8 @@ export function Tree({ tree, depth = 0 }: { readonly tree: TreeNode; readonly de
   return html` <details class="branch" open=${depth < openDepth || children.some(({ restarts }) => restarts > 0)}>
     <summary>${h(Line, { tree })}</summary>
     <div class="children">
-      ${children.slice(0, mostChildren).map((child) => h(Tree, { key: child.id, tree: child, depth: depth + 1 }))}
-      ${children.length > mostChildren && html`<p class="none">and ${formatCount(children.length - mostChildren)} more</p>`}
+      ${children.slice(0, maxChildren).map((child) => h(Tree, { key: child.id, tree: child, depth: depth + 1 }))}
+      ${children.length > maxChildren && html`<p class="none">and ${formatCount(children.length - maxChildren)} more</p>`}
     </div>
   </details>`;
 }
@@ -29,12 +29,12 @@ function Line({ tree }: { readonly tree: TreeNode }): VNode {
     <span class="id">${id}</span>
     ${strategy !== undefined && html` <span class="strategy">${strategy}</span>`}
     ${state !== 'running' && html` <span class="chip">${state}</span>`}
-    ${restarts > 0 && html` <span class="chip restarts">started again ${restarts === 1 ? 'once' : `${formatCount(restarts)} times`}</span>`}
+    ${restarts > 0 && html` <span class="chip restarts">restarted ${restarts === 1 ? 'once' : `${formatCount(restarts)} times`}</span>`}
     ${facts !== '' && html` <span class="info">${facts.length > 160 ? `${facts.slice(0, 159)}…` : facts}</span>`}
   </span>`;
 }
 
-/** Facts may be amounts by name. */
+/** Details may be amounts by name. */
 function textOf(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
   if (Array.isArray(value)) return value.map(textOf).join(' ');

@@ -73,7 +73,7 @@ function common(): { readonly ciphers: string; readonly minVersion: 'TLSv1.3' } 
   return { ciphers: (ciphers ??= cipherOrder()), minVersion: 'TLSv1.3' };
 }
 
-/** TLS options of a dialler. `judge` checks the other side afterwards. */
+/** TLS options of a dialler. `checkPeer` checks the other side afterwards. */
 export function dialOptions(security: Exclude<Security, { readonly kind: 'none' }>): ConnectionOptions {
   const checkedLater = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
   if (security.kind === 'secret')
@@ -83,7 +83,7 @@ export function dialOptions(security: Exclude<Security, { readonly kind: 'none' 
 }
 
 /**
- * TLS options of a listener. `judge` checks the other side afterwards.
+ * TLS options of a listener. `checkPeer` checks the other side afterwards.
  *
  * @param named called when a dialler has named the key; TLS ends the connection at once if it does not know the key
  */
