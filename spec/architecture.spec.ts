@@ -244,7 +244,7 @@ describe('pure folders', () => {
   });
 });
 
-it('times that are subtracted from each other are of one clock, which nobody can set', () => {
+it('subtracted times come from the same clock, which cannot be set', () => {
   // There it tells a process from the one before it, or orders runs of several days, and measures nothing.
   const marksOnly = ['lib/hosts/transport/beacon/thread.ts', 'lib/journal/wall-clock.ts', 'lib/runtime/hosts.ts'];
   expect(files.filter((file) => /\bDate\.now\(|new Date\(\)/.test(code(file))).toSorted()).toEqual(marksOnly);

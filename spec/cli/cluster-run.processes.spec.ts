@@ -115,7 +115,7 @@ describe('handoff run --join', () => {
     expect(stderr).toContain('Module tasks.ts, or a module it imports, differs between host');
   });
 
-  it('exits with 1 when nobody answers, naming whom it asked', async () => {
+  it('exits with 1 when no host answers, naming the addresses it tried', async () => {
     processes.write('impatient.config.ts', "export default { transport: { type: 'tcp', joinTimeout: 200 } };");
     const { code, stderr } = await processes.run([
       'run',
@@ -129,7 +129,7 @@ describe('handoff run --join', () => {
     expect(stderr).toContain('None of 127.0.0.1:1 answered');
   });
 
-  it('does not take a secret without anybody to tell it', async () => {
+  it('refuses a secret without a transport that uses it', async () => {
     const { code, stderr } = await processes.run(['run', 'sums.ts', '--secret-file', processes.write('secret', 'x')]);
     expect(code).toBe(2);
     expect(stderr).toContain('--join HOST:PORT or --listen HOST:PORT is missing');

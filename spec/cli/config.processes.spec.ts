@@ -53,7 +53,7 @@ describe('merge', () => {
     });
   });
 
-  it('starts no transport when there is nobody to reach', () => {
+  it('starts no transport when there is no host to reach', () => {
     expect(merge({ strategy: 'load-balanced' }, { secret: 'x' }, { nodes }, 'orchestrator')).toEqual({
       nodes,
       allocationStrategy: 'load-balanced',

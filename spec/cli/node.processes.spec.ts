@@ -27,14 +27,14 @@ describe('handoff node', () => {
     expect(stdout.trim().split('\n')).toHaveLength(1);
   });
 
-  it('has one node with all of the machine unless told otherwise, under a name of its own', async () => {
+  it('has one node with all of the machine by default, under a name of its own', async () => {
     const node = processes.start(['node', '--listen', '127.0.0.1:0', '--json']);
     const [[name, capabilities] = []] = Object.entries((await node.ready()).nodes);
     expect(name).toMatch(/-\d+$/);
     expect(capabilities).toMatchObject({ cpu: expect.any(Number) as number, memory: expect.any(Number) as number });
   });
 
-  it('tells of nodes that come and go', async () => {
+  it('reports nodes that come and go', async () => {
     const a = await processes.node('a');
     const b = await processes.node('b', { args: ['--join', a.address], capabilities: 'cpu=1,gpu=1' });
     await a.said('node b is up: cpu 1, gpu 1');

@@ -127,7 +127,7 @@ describe('output', () => {
     ]);
   });
 
-  it('shows messages without it, in one line or with lines that nobody takes for others', () => {
+  it('shows messages without it, in one line or in lines that cannot be mistaken for other messages', () => {
     const message = 'a\u001b[31mb\u001b[0m\r\n\n\tc\u0007';
     expect(printableLine(message)).toBe('ab c\ufffd');
     expect(printableLines(message)).toBe('ab\n  \n    c\ufffd');

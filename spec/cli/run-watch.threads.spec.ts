@@ -8,7 +8,7 @@ import { dagOf, t, twoNodes, useHandoff } from '../support/handoff.ts';
 describe('what is left of a run', () => {
   const handoff = useHandoff({ nodes: twoNodes }, { learns: true });
 
-  it('is told from its start by what was learned of its functions before', async () => {
+  it('is estimated from its start by what was learned of its functions before', async () => {
     const dag = dagOf(
       { id: 'first', code: t.later, extraArgs: [20, 1] },
       { id: 'second', code: t.later, extraArgs: [20, 2] },

@@ -121,13 +121,13 @@ describe('handoff run', () => {
     else expect(stderr).toMatch(/^fails.\[2J.forged.1A failed on n.\[2J.forged, trying again: message forged.?$/m);
   });
 
-  it('prints its results though nobody reads its progress', async () => {
+  it('prints its results even if its progress is not read', async () => {
     const child = startCli('run', fixture('pipeline.ts'));
     child.closeStderr();
     expect(await child.finished).toMatchObject({ code: 0, stdout: "sum: 6\nmap: Map(1) { 'big' => 10n }\n" });
   });
 
-  it('tells of a file that cannot be imported as wrong usage', async () => {
+  it('reports a file that cannot be imported as wrong usage', async () => {
     const file = join(folder, 'broken.ts');
     writeFileSync(file, 'export default {;');
     const { code, stderr } = await cli('run', file);

@@ -131,7 +131,7 @@ describe('the items of a list', () => {
     );
   });
 
-  it('are visited by their keys where a list is sparse: nobody waits for two hundred million holes', () => {
+  it('are visited by their keys in a sparse list, without visiting two hundred million holes', () => {
     const list: unknown[] = [0];
     list[2e8] = 'last';
     let reads = 0;

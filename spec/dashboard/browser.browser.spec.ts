@@ -241,7 +241,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
       await page.getByRole('button', { name: 'Cancel' }).waitFor({ state: 'detached' });
     });
 
-    it('begins anew, without a reload, when another server answers at its address', async () => {
+    it('starts over, without a reload, when another server answers at its address', async () => {
       const first = await start();
       const { url } = first.dashboard!;
       const page = await open(url);

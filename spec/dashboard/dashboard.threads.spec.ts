@@ -58,7 +58,7 @@ afterEach(async () => {
 });
 
 describe('a Handoff with a dashboard', () => {
-  it('shows a run to its end, also to who comes after it', async () => {
+  it('shows a run to its end, also to readers that connect later', async () => {
     const { handoff, url } = await start();
     const graph = dagOf(
       { id: 'x', code: t.constant, extraArgs: [new Float64Array(4)] },
@@ -205,7 +205,7 @@ describe('a Handoff with a dashboard', () => {
     });
   });
 
-  it('keeps its history while nobody looks, and tells it again to who comes back', async () => {
+  it('keeps its history without readers, and sends it again to one that reconnects', async () => {
     const { handoff, url } = await start();
     const dag = new Dag('many');
     for (let i = 0; i < 500; i++) dag.add({ id: `f${i}`, code: t.constant, extraArgs: [i] });
@@ -280,7 +280,7 @@ describe('a Handoff with a dashboard', () => {
     await without.stop();
   });
 
-  it('leaves nothing when it is stopped, though somebody is listening', async () => {
+  it('leaves nothing open when it is stopped, even with a connected reader', async () => {
     const before = process.getActiveResourcesInfo();
     const { handoff, url } = await start();
     const stream = listen(url);

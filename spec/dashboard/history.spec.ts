@@ -423,7 +423,7 @@ describe('what is kept', () => {
 });
 
 describe('runs', () => {
-  it('of the same DAG are told apart, on one host and on several', () => {
+  it('of the same DAG are distinguished, on one host and on several', () => {
     const history = historyOf();
     const end = (host: string): void =>
       history.record(
@@ -442,7 +442,7 @@ describe('runs', () => {
     expect(new Set([...history.runs].map(({ key }) => key)).size).toBe(3);
   });
 
-  it('that are told of twice are one; one that begins again without an end has failed', () => {
+  it('that are reported twice count once; one that begins again without an end has failed', () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 2), 1000));
     history.record(started(chainGraph('d', 2), 1000));
@@ -566,7 +566,7 @@ describe('runs', () => {
     expect(JSON.stringify(toRunView(run))).toContain('round');
   });
 
-  it('of which nothing was told before they were under way are done when they finish', () => {
+  it('whose functions were not reported before they started are done when they finish', () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 3)));
     history.record(told(spans('d', [2])));

@@ -82,8 +82,8 @@ const count = (from: number, to: number): number[] => Array.from({ length: to - 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-describe('who listens', () => {
-  it('is told of everything that there is, then of what is new', async () => {
+describe('a reader', () => {
+  it('receives everything that exists, then every change', async () => {
     const { history, connect } = setUp();
     history.record(started(chainGraph('d', 100)));
     history.record(told(spans('d', count(0, 10))));
@@ -104,7 +104,7 @@ describe('who listens', () => {
     expect(page.writes.slice(writes).join('')).not.toMatch(/"type":"(runs|spans|marks|hello)"/);
   });
 
-  it('is told all times by the clock of the events, though the clock of the machine is set meanwhile', async () => {
+  it('receives all times by the clock of the events, even if the clock of the machine is set meanwhile', async () => {
     const { history, connect } = setUp();
     const began = timestamp();
     vi.setSystemTime(Date.now() + 86_400_000);
@@ -141,7 +141,7 @@ describe('who listens', () => {
     }
   });
 
-  it('is told no more than ten times a second, however much happens', async () => {
+  it('receives at most ten messages a second, however much happens', async () => {
     const { history, connect } = setUp();
     history.record(started(chainGraph('d', 5000)));
     const page = connect('key');
@@ -155,7 +155,7 @@ describe('who listens', () => {
       expect(page.of(type).length, type).toBeLessThanOrEqual(12);
   });
 
-  it('is told of runs that are forgotten, and of others when it asks for one that nobody knows', async () => {
+  it('learns of runs that are dropped, and of others when it asks for an unknown one', async () => {
     let last = 0;
     const { source, errors } = setUp();
     const history = new History(() => `key-${last++}`, { runs: 1 });
@@ -175,7 +175,7 @@ describe('who listens', () => {
     expect(errors).toEqual([]);
   });
 
-  it('is told how long the rest should take: by what functions took so far, and since when others run', async () => {
+  it('receives the remaining time: from durations so far, and from when others have been running', async () => {
     const { source, history, connect } = setUp();
     vi.setSystemTime(10_000);
     history.record(started(chainGraph('d', 3), 9000));
@@ -216,7 +216,7 @@ describe('who listens', () => {
   });
 });
 
-describe('who is slow', () => {
+describe('a slow reader', () => {
   it('is sent nothing while it has not read, and then what is true by then', async () => {
     const { history, connect } = setUp();
     history.record(started(chainGraph('d', 40_000)));
@@ -243,7 +243,7 @@ describe('who is slow', () => {
   });
 });
 
-describe('nobody listens', () => {
+describe('without readers', () => {
   it('then nothing is looked at, and no timer runs', async () => {
     const { source, live, connect } = setUp();
     await vi.advanceTimersByTimeAsync(5000);
@@ -263,8 +263,8 @@ describe('nobody listens', () => {
   });
 });
 
-describe('what cannot be told', () => {
-  it('is told of, and ends nobody', async () => {
+describe('data that cannot be sent', () => {
+  it('is reported, and ends no connection', async () => {
     const { history, connect, errors } = setUp();
     history.record(started(chainGraph('d', 1)));
     Object.defineProperty(history, 'version', {
@@ -276,7 +276,7 @@ describe('what cannot be told', () => {
     expect(errors).toMatchObject([{ message: 'broken' }]);
   });
 
-  it('because a host does not answer is told once it does', async () => {
+  it('because a host does not answer is sent once it does', async () => {
     const { source, connect } = setUp();
     let isThere = false;
     source.trees = async () => {

@@ -60,7 +60,7 @@ describe('what is known of a run', () => {
     expect(data.wordFor(State.skipped)).toBe('skipped');
   });
 
-  it('tells of each name which functions took longest, by what became of them', () => {
+  it('lists for each name the longest functions, by state', () => {
     const data = new RunData('k', diamond);
     data.addSpans(spans([1, 0, 1, 2, 1, 0, 2, 0, 3, 4, 1, 0, 0, 0, 0, 1, 1, 0]));
     expect(longestOf(data, 1, State.done, 5)).toEqual([2, 1]);
@@ -69,7 +69,7 @@ describe('what is known of a run', () => {
     expect(longestOf(data, 2, State.failed, 5)).toEqual([]);
   });
 
-  it('begins anew when the server does, and shows what there was until then', () => {
+  it('starts over when the server does, and shows the old data until then', () => {
     const data = new RunData('k', diamond);
     data.addSpans(spans([0, 0, 1, 2, 1, 0]));
     data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('retry', 0)] });
@@ -81,7 +81,7 @@ describe('what is known of a run', () => {
     expect([...data.countOf]).toEqual([1, 1, 0]);
   });
 
-  it('begins anew as well when rows come that it has', () => {
+  it('starts over also when rows arrive that it has', () => {
     const data = new RunData('k', diamond);
     data.addSpans(spans([0, 0, 1, 2, 1, 0]));
     data.addSpans(spans([1, 0, 3, 4, 1, 0]));

@@ -58,7 +58,7 @@ describe('colours', () => {
     expect(contrast(dangers[theme], backgrounds[theme])).toBeGreaterThanOrEqual(4.5);
   });
 
-  it.each(themes)('can be told apart in %s, also by the colour-blind', (theme) => {
+  it.each(themes)('can be distinguished in %s, also by the colour-blind', (theme) => {
     const colors = [...palettes[theme], dangers[theme]];
     for (const [kind, matrix] of Object.entries(visions)) {
       for (const [i, a] of colors.entries()) {

@@ -261,7 +261,7 @@ describe('threads in the picture', () => {
     { host: 'h1', node: 'n2', thread: 0 },
   ];
 
-  it('stand by host, node and number, whatever order they are told in', () => {
+  it('are ordered by host, node and number, whatever order they arrive in', () => {
     const rows = layoutRows(tracks, 400);
     expect(rows.nodes.map(({ host, node }) => `${host}/${node}`)).toEqual(['h1/n2', 'h1/n10', 'h2/b']);
     expect(rows.nodes[2]!.tracks.map(({ track: i }) => tracks[i]!.thread)).toEqual([0, 1]);

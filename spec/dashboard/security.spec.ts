@@ -62,7 +62,7 @@ describe('a dashboard without a token', () => {
       expect(await get(path.slice(1))).toMatchObject({ status: 200 });
   });
 
-  it('refuses whoever asks for it by a name that is not its own', async () => {
+  it('refuses requests for a host name that is not its own', async () => {
     const { authority } = served();
     const { port } = new URL(served().dashboard.url);
     for (const host of [
@@ -234,7 +234,7 @@ describe('a dashboard without a token', () => {
 describe('a dashboard with a token', () => {
   const served = useDashboard(token);
 
-  it('lets in whoever knows it, by a header or by a cookie that it gives', async () => {
+  it('lets in clients that know it, by a header or by a cookie that it sets', async () => {
     const {
       dashboard: { url },
       run,
@@ -253,7 +253,7 @@ describe('a dashboard with a token', () => {
     stream.close();
   });
 
-  it('lets in nobody else, to nothing', async () => {
+  it('lets in no other client, to no page', async () => {
     const {
       dashboard: { url },
       run,

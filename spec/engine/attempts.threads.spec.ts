@@ -59,7 +59,7 @@ const wide = (size: number): Dag =>
   );
 
 describe('attempts', () => {
-  it('tell of every function once, with the facts that its own events tell', async () => {
+  it('report every function once, with the same facts as its own events', async () => {
     const events = await eventsOf(['attempts', 'function:started', 'function:finished', 'result:stored'], () =>
       handoff().execute(
         dagOf(
@@ -107,7 +107,7 @@ describe('attempts', () => {
     expect(Math.max(...rows.map(({ ended }) => ended))).toBeLessThan(last.at + slack);
   });
 
-  it('tell of each attempt, and which of them threw', async () => {
+  it('report each attempt, and which of them threw', async () => {
     const calls = counter();
     const events = await eventsOf(['attempts', 'function:retrying'], () =>
       handoff().execute(
@@ -144,7 +144,7 @@ describe('attempts', () => {
     ]);
   });
 
-  it('are told where only they are listened to, and are not among what "event" tells', async () => {
+  it('are emitted when only they have listeners, and are not among what "event" delivers', async () => {
     const types: string[] = [];
     const listener = ({ type }: { readonly type: string }): void => void types.push(type);
     handoff().on('event', listener);
@@ -172,7 +172,7 @@ describe('what threads are asked to tell', () => {
     }
   };
 
-  it('is nothing of times where nobody listens, or only to how runs begin and end', async () => {
+  it('contains no times without listeners, or with listeners only for the begin and end of runs', async () => {
     expect(await flagsOf()).toBe(0);
     expect(await flagsOf('run:started', 'run:finished', 'function:failed', 'function:retrying')).toBe(0);
   });

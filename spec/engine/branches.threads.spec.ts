@@ -117,7 +117,7 @@ describe('a branch', () => {
     expect(seen).toEqual(['small: ', 'fast: small', 'report: fast']);
   });
 
-  it('is told by events, once per skipped function', async () => {
+  it('is reported by events, once per skipped function', async () => {
     const told: HandoffEvent[] = [];
     const listener = (event: HandoffEvent): void => void told.push(event);
     handoff().on('function:skipped', listener);

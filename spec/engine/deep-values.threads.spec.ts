@@ -167,7 +167,7 @@ describe('an actor', () => {
 });
 
 describe('a long chain of causes', () => {
-  it('arrives as far as errors tell of it', async () => {
+  it('arrives as far as errors represent it', async () => {
     expect((await resultOf({ id: 'a', code: d.causes, extraArgs: [5000] })).message).toBe('cause 4999');
     expect((await errorOf(resultOf({ id: 'a', code: d.throwCauses, extraArgs: [5000] }))).cause).toMatchObject({
       message: 'cause 4999',

@@ -153,7 +153,7 @@ describe('a failure among functions that were sent ahead', () => {
     expect(results['4,1']).toBe(3);
   });
 
-  it('fails the run with its own error, whoever needed it', async () => {
+  it('fails the run with its own error, whichever function needed it', async () => {
     const specs = dense(4, 10, (level, i) =>
       level === 4 && i === 1 ? { code: t.boom, args: [], extraArgs: ['here'], maxRetries: 0 } : {},
     );
@@ -221,7 +221,7 @@ describe('a run whose functions were sent ahead', () => {
     expect((await handoff.execute(dagOf(...dense(4, 4)))).results['3,0']).toBe(sums(4, 4)[3]);
   });
 
-  it('lets a slow function keep nobody waiting who does not need it', async () => {
+  it('delays no function that does not need a slow one', async () => {
     const usual = await startTuned({ nodes: twoNodes }, { minMs: 1e-9, gangGrainMs: 0, gangSlackMs: -1 });
     const gate = new Gate();
     const done = counter();

@@ -5,7 +5,7 @@ import { counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 const handoff = useHandoff();
 
 describe('inline functions', () => {
-  it('that fail later than another of the same dependent blame nobody else', async () => {
+  it('that fail later than another of the same dependent cause no further failure', async () => {
     const late = fromSource(async () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       throw new Error('late');
@@ -96,7 +96,7 @@ describe('inline functions', () => {
     expect(results['x']).toBe(13);
   });
 
-  it('that nobody needs never run', async () => {
+  it('that no function needs never run', async () => {
     const calls = counter();
     const { results } = await handoff().execute(
       dagOf({ id: 'i', code: t.count, extraArgs: [calls.memory], type: 'inline' }, { id: 'x', code: t.one }),
@@ -135,7 +135,7 @@ describe('inline functions', () => {
 });
 
 describe('Arguments', () => {
-  it('become functions that serialize and deserialize, told both nodes', async () => {
+  it('become functions that serialize and deserialize, which receive both nodes', async () => {
     const { results, allocations } = await handoff().execute(
       dagOf(
         { id: 'producer', code: t.constant, extraArgs: ['data'], node: 'b' },

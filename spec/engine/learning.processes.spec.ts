@@ -326,7 +326,7 @@ describe('in a file', () => {
     );
   });
 
-  it('is told of at stop when it cannot be written in the end; all the rest has stopped', async () => {
+  it('is reported at stop when it cannot be written; everything else has stopped', async () => {
     const path = fresh('gone');
     const handoff = await Handoff.start({ ...oneThread, costModel: { file: join(path, 'costs.json') } });
     await handoff.execute(unequal());

@@ -112,7 +112,7 @@ describe('an allocator with place()', () => {
     expect(allocations).toEqual({ x: 'gpu' });
   });
 
-  it('is told what a whole group needs, as long as it has no node', async () => {
+  it('receives what a whole group needs, as long as it has no node', async () => {
     handoff = await Handoff.start({
       nodes: [
         { name: 'small', capabilities: { cpu: 2 } },

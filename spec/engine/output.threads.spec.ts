@@ -29,7 +29,7 @@ function stderr(): { readonly text: () => string; said(text: string): Promise<vo
 }
 
 describe('what functions print', () => {
-  it('is told as function:log, in order with what they log, and is not printed', async () => {
+  it('arrives as function:log, in order with what they log, and is not printed', async () => {
     await start('events');
     const printed = stderr();
     const events: EventOf<'function:log'>[] = [];
@@ -50,7 +50,7 @@ describe('what functions print', () => {
     expect(printed.text()).toBe('');
   });
 
-  it('goes to stderr when nobody listens', async () => {
+  it('goes to stderr without a listener', async () => {
     await start('events');
     const printed = stderr();
     await handoff!.execute(dagOf({ id: 'f', code: p.speak, extraArgs: ['x'] }));
@@ -67,7 +67,7 @@ describe('what functions print', () => {
     expect(told).not.toHaveBeenCalled();
   });
 
-  it('is told of a function that then ends its thread', async () => {
+  it('is reported of a function that then ends its thread', async () => {
     await start('events');
     stderr();
     const told: unknown[] = [];
@@ -88,7 +88,7 @@ describe('what functions print', () => {
       return told;
     };
 
-    it('is told as the lines it makes, in whatever encoding, with no character cut', async () => {
+    it('is reported in lines, in whatever encoding, with no character cut', async () => {
       expect(await toldBy({ id: 'f', code: p.speakInPieces })).toEqual([
         ['f', 'abc'],
         ['f', 'hello'],
@@ -97,7 +97,7 @@ describe('what functions print', () => {
       ]);
     });
 
-    it('is told before the end of its function, with nothing of the next', async () => {
+    it('is reported before the end of its function, with nothing of the next', async () => {
       expect(
         await toldBy(
           { id: 'f', code: p.speakWithoutEnd, extraArgs: ['x'] },
@@ -109,7 +109,7 @@ describe('what functions print', () => {
       ]);
     });
 
-    it('is told though its line never ends, while the function runs', async () => {
+    it('is reported even if its line never ends, while the function runs', async () => {
       await start('events');
       stderr();
       const heard = new SharedArrayBuffer(4);
@@ -131,7 +131,7 @@ describe('what functions print', () => {
     });
   });
 
-  it('is not told where it was not asked for', async () => {
+  it('is not reported unless it was requested', async () => {
     await start('stderr');
     const printed = stderr();
     const told = vi.fn();

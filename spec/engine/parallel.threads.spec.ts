@@ -88,7 +88,7 @@ describe('parallel execution', () => {
     expect(order.indexOf('long')).toBe(0);
   });
 
-  it('lets a slow function keep nobody waiting who was sent along with it', async () => {
+  it('lets a slow function delay no function that was sent along with it', async () => {
     const calls = counter();
     const warm = Array.from({ length: 2000 }, (_, i) => ({ id: `w${i}`, code: t.count, extraArgs: [calls.memory] }));
     await handoff().execute(dagOf(...warm)); // now count() is known to be fast, and travels in large batches

@@ -64,7 +64,7 @@ describe('a function that runs far longer than is typical', () => {
     expect(stats).toMatchObject({ speculated: 1, speculatedWon: 1, retries: 0 });
   });
 
-  it('is told to stop, through its signal, when the other has finished', async () => {
+  it('is aborted, through its signal, when the other has finished', async () => {
     const words = new Words();
     await handoff().execute(dagWith(s.heeding, words), { speculate });
     const follower = new Dag()
@@ -88,7 +88,7 @@ describe('a function that runs far longer than is typical', () => {
     expect(await handoff().getLocalValue(dagId, 'slow')).toMatchObject({ call: 2 });
   });
 
-  it('is not waited for by its run when it hears nothing: its thread is ended, and nobody is blamed', async () => {
+  it('is not awaited by its run when it ignores its signal: its thread is ended, and no function is charged', async () => {
     const words = new Words();
     const events = record(handoff(), 'worker:crashed', 'function:retrying', 'function:failed', 'supervisor:restarted');
     const restarted = next(handoff(), 'worker:restarted');
@@ -162,7 +162,7 @@ describe('when one of the two fails', () => {
 });
 
 describe('events', () => {
-  it('tell of the copy, and of the one that finished first', async () => {
+  it('report the copy, and which attempt finished first', async () => {
     const events = record(
       handoff(),
       'function:started',

@@ -32,7 +32,7 @@ describe('arguments that a thread has no memory for', () => {
     expect(crashes).toEqual(['out-of-memory', 'out-of-memory', 'out-of-memory']);
   });
 
-  it("are nobody else's fault: those sent with them succeed", async () => {
+  it('do not fail others: those sent with them succeed', async () => {
     const others = Array.from({ length: 30 }, (_, i) => ({
       id: `f${i}`,
       code: t.constant,

@@ -166,7 +166,7 @@ describe('collect', () => {
     expect((await handoff().execute(chain())).results).toEqual({ a: 1, b: 2, c: 4, d: 1 });
   });
 
-  it('sinks gives those that nobody depends on', async () => {
+  it('sinks returns functions without dependents', async () => {
     const { results, allocations } = await handoff().execute(chain(), { collect: 'sinks' });
     expect(results).toEqual({ c: 4, d: 1 });
     expect(Object.keys(allocations)).toHaveLength(4);

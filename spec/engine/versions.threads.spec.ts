@@ -117,7 +117,7 @@ describe('a module that changes', () => {
     expect(versionsIn(await which())).toEqual(['one']);
   });
 
-  it('is refused to an actor that starts anew', async () => {
+  it('is refused to an actor that restarts', async () => {
     const actor = await handoff.spawn<Thing, []>(code.Thing, { name: 'thing', maxRestarts: 1 });
     expect(await actor.ask.which()).toBe('one');
     write('helper.mjs', helper('two'));
@@ -163,7 +163,7 @@ describe('reload()', () => {
     expect(versionsIn(await later)).toEqual(['two']);
   });
 
-  it('gives actors the new version when they start anew', async () => {
+  it('gives actors the new version when they restart', async () => {
     const actor = await handoff.spawn<Thing, []>(code.Thing, { name: 'thing' });
     write('helper.mjs', helper('two'));
     await handoff.reload();

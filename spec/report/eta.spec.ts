@@ -7,7 +7,7 @@ import { origin, type Ran, recordOf } from './records.ts';
 const later = origin + 1000;
 
 describe('what is left of a run', () => {
-  it('is nobody knows, before anything has told', () => {
+  it('is unknown before the first measurement', () => {
     expect(remainingOf(recordOf([{ id: 'a' }, { id: 'b' }]), later)).toBeUndefined();
   });
 
@@ -119,7 +119,7 @@ describe('progress', () => {
     expect(summarise(record)).toMatchObject({ done: 1, skipped: 1 });
   });
 
-  it('tells the rate of late, not of all the time', () => {
+  it('reports the recent rate', () => {
     const all: Ran[] = Array.from({ length: 100 }, (_, i) => ({ id: `f${i}`, name: 'f', at: [i, i + 1] as const }));
     const meter = new ProgressMeter(recordOf([...all, { id: 'last' }]));
     for (let ms = 1000; ms <= 20_000; ms += 1000) meter.state(origin + ms);

@@ -146,7 +146,7 @@ describe('the Gantt as SVG', () => {
     expect(ganttSvg(toGantt([bar('a', 0, 50)]), { title: 't' })).not.toContain('critical path');
   });
 
-  it('draws bars that nobody could tell apart as one: 100,000 functions are a picture of some hundred kilobytes', () => {
+  it('draws bars that cannot be distinguished as one: 100,000 functions are a picture of some hundred kilobytes', () => {
     const many = Array.from({ length: 100_000 }, (_, i) =>
       bar(`f${i}`, i / 2, i / 2 + 0.4, { name: `n${i % 3}`, thread: i % 2 }),
     );

@@ -227,7 +227,7 @@ describe('a trace file', () => {
     expect(flowsOf(text)).toEqual(['a -> b']);
   });
 
-  it('tells what was used of nodes, as far as somebody looked', () => {
+  it('reports what was used of nodes, as far as it was measured', () => {
     const seen: NodeActivity = {
       name: 'b',
       host: 'other',

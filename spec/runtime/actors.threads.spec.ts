@@ -42,7 +42,7 @@ describe('an actor', () => {
     await actor.stop();
   });
 
-  it('is told without waiting, before what is asked later', async () => {
+  it('is called by tell without waiting, before later asks', async () => {
     const actor = await handoff().spawn(a.Counter);
     for (let i = 1; i <= 100; i++) actor.tell.add(i);
     expect(await actor.ask.get()).toBe(5050);
@@ -58,7 +58,7 @@ describe('an actor', () => {
     await actor.stop();
   });
 
-  it('tells listeners what a method threw that it was told to run', async () => {
+  it('reports to listeners what a method threw that was called by tell', async () => {
     const actor = await handoff().spawn(a.Counter, { name: 'teller' });
     const heard = new Promise<HandoffEvent>((resolve) => handoff().once('actor:error', resolve));
     actor.tell.boom('unheard');
@@ -86,7 +86,7 @@ describe('an actor', () => {
     await actor.stop();
   });
 
-  it('is given up by who asks with a timeout, and does it all the same', async () => {
+  it('is abandoned by an ask with a timeout, and still does the work', async () => {
     const actor = await handoff().spawn(a.Counter);
     const gate = new Gate();
     const error = await errorOf(actor.with({ timeout: 5 }).ask.wait(gate.memory));
@@ -328,7 +328,7 @@ describe('groups of actors', () => {
     }
   });
 
-  it('end when they fail too often, and the group above starts them anew, or ends in its turn', async () => {
+  it('end when they fail too often, and the group above restarts them, or ends in its turn', async () => {
     const outer = await handoff().supervise({ maxRestarts: 1, maxSeconds: 60 });
     const inner = await outer.supervise({ name: 'inner', maxRestarts: 0, maxSeconds: 60 });
     const actor = await inner.spawn(a.Counter);
@@ -443,7 +443,7 @@ describe('races', () => {
     expect((await member.exited).reason).toBe('shutdown');
   });
 
-  it('one that never gets ready is ended with whoever is stopped', async () => {
+  it('one that never gets ready is ended when its parent is stopped', async () => {
     const own = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
     const begun = counter();
     const stuck = errorOf(own.spawn(a.Stuck, { args: [begun.memory] }));

@@ -18,7 +18,7 @@ const brief = (events: readonly HandoffEvent[]): string[] =>
   events.map((event) => ('functionId' in event ? `${event.type} ${event.functionId}` : event.type));
 
 describe('events', () => {
-  it('are told whichever of them is listened to', async () => {
+  it('are emitted for each type that has a listener', async () => {
     const stored: string[] = [];
     const listener = ({ functionId }: EventOf<'result:stored'>): void => void stored.push(functionId);
     handoff().on('result:stored', listener);
@@ -50,7 +50,7 @@ describe('events', () => {
     expect(finished.at - finished.durationMs).toBeGreaterThanOrEqual((events[0] as HandoffEvent).at - 5);
   });
 
-  it('tell of retries, failures and the end', async () => {
+  it('report retries, failures and the end', async () => {
     const events = await eventsOf(() =>
       errorOf(handoff().execute(dagOf({ id: 'a', code: t.boom, maxRetries: 1, retryDelay: 1 }))),
     );
@@ -112,7 +112,7 @@ describe('events', () => {
     expect(seen).toEqual(['run:finished']);
   });
 
-  it('tell of nodes', async () => {
+  it('report nodes', async () => {
     const own = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
     const events: HandoffEvent[] = [];
     own.on('event', (event) => events.push(event));
@@ -132,7 +132,7 @@ describe('events', () => {
 });
 
 describe('a listener that throws', () => {
-  it('harms not the run; its error is one that nobody caught', async () => {
+  it('does not harm the run; its error is one that is not', async () => {
     const before = process.listeners('uncaughtException');
     process.removeAllListeners('uncaughtException'); // the test runner's own
     const uncaught = new Promise((resolve) => process.once('uncaughtException', resolve));
@@ -144,7 +144,7 @@ describe('a listener that throws', () => {
     for (const listener of before) process.on('uncaughtException', listener);
   });
 
-  it('keeps nothing from other listeners; each error is one that nobody caught', async () => {
+  it('keeps nothing from other listeners; each error is uncaught', async () => {
     const before = process.listeners('uncaughtException');
     const thrown: unknown[] = [];
     process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => thrown.push(error.message));
@@ -191,7 +191,7 @@ describe('a listener that throws', () => {
     }
   });
 
-  it('is told apart, and removed, as any other', () => {
+  it('is distinguished, and removed, as any other', () => {
     const own = handoff();
     const seen: unknown[] = [];
     const listener = (): void => void seen.push(1);

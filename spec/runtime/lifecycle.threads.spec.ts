@@ -216,7 +216,7 @@ describe('nodes at run time', () => {
     await handoff.stop();
   });
 
-  it('can be added while others are at work, and when a thread has died, by whoever hears of it', async () => {
+  it('can be added while others are at work, and when a thread has died, by a listener', async () => {
     const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
     const gate = new Gate();
     const running = handoff.execute(

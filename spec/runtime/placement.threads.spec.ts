@@ -331,7 +331,7 @@ describe('a resource tracker of your own', () => {
     await own.stop();
   });
 
-  it('that throws when a node is made known to it is told of by the call that did', async () => {
+  it('that throws when a node is registered is reported by the call that registered it', async () => {
     const { Handoff, SimpleResourceTracker } = await import('../../lib/index.ts');
     class Choosy extends SimpleResourceTracker {
       override register(node: string): void {

@@ -77,7 +77,7 @@ describe('the id of a run', () => {
     expect(await handoff().getLocalValue('mine', 'source')).toBe(1);
   });
 
-  it('is of one run at a time; whoever takes it twice is refused, and the first goes on', async () => {
+  it('belongs to one run at a time; a second use is refused, and the first goes on', async () => {
     const gate = new Gate();
     const first = handoff().execute(gated('one', gate), { runId: 'taken' });
     await gate.arrived(1);
@@ -152,7 +152,7 @@ describe('the id of a run', () => {
     });
   });
 
-  it('is its place in the tree, and in what it tells of its progress', async () => {
+  it('is its place in the tree, and in its reports of its progress', async () => {
     const gate = new Gate();
     const told: unknown[] = [];
     const running = handoff().execute(gated('placed', gate), {

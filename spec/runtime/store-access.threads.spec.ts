@@ -26,7 +26,7 @@ describe('values of a DAG', () => {
     }
   });
 
-  it('may be changed by whoever gets one, before its consumers have it', async () => {
+  it('may be changed by its reader, before its consumers have it', async () => {
     const gate = new Gate();
     const dag = new Dag('mine')
       .add({ id: 'made', code: t.constant, extraArgs: [{ x: 1 }] })

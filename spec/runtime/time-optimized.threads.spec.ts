@@ -19,7 +19,7 @@ function chains(): Dag {
 }
 
 describe("'time-optimized'", () => {
-  it('plans to end sooner than whoever takes what is idle, and never below what is possible', async () => {
+  it('plans to end sooner than a scheduler that takes what is idle, and never below what is possible', async () => {
     const [taken, planned, best] = [
       await handoff().plan(chains()),
       await handoff().plan(chains(), { allocationStrategy: 'time-optimized' }),

@@ -79,7 +79,7 @@ async function start(...names: string[]) {
   return { tree, events, run };
 }
 
-it('a node that ends is started anew, and told of', async () => {
+it('a node that ends is restarted, and reported', async () => {
   const { tree, events, run } = await start('a');
   const ended = tree.node('a')!;
   await ended.stop();
@@ -92,7 +92,7 @@ it('a node that ends is started anew, and told of', async () => {
   await tree.stop();
 });
 
-it('nodes that end again and again are all started anew, their runs fail, and others run after them', async () => {
+it('nodes that end again and again are all restarted, their runs fail, and others run after them', async () => {
   const now = performance.now.bind(performance);
   // However slowly threads start, the restarts are soon after one another.
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() / 100);

@@ -17,7 +17,7 @@ async function publishedOn(names: readonly string[], act: () => Promise<unknown>
 }
 
 describe('diagnostics channels', () => {
-  it('carry events of their type, without anybody having asked the Handoff', async () => {
+  it('carry events of their type, without', async () => {
     const names = [
       'handoffjs:run:started',
       'handoffjs:function:started',
@@ -54,7 +54,7 @@ describe('diagnostics channels', () => {
     await own.stop();
   });
 
-  it('make an event wanted for as long as somebody has subscribed, and no longer', async () => {
+  it('make an event wanted for as long as a listener has subscribed, and no longer', async () => {
     const publisher = HandoffEmitter.publisherOf(new HandoffEmitter());
     const listener = (): void => {};
     for (const type of eventTypes) {
@@ -67,7 +67,7 @@ describe('diagnostics channels', () => {
     expect(channel('handoffjs:run:started').hasSubscribers).toBe(false);
   });
 
-  it('harm no run when a subscriber throws; its error is one that nobody caught', async () => {
+  it('harm no run when a subscriber throws; its error is uncaught', async () => {
     const before = process.listeners('uncaughtException');
     process.removeAllListeners('uncaughtException'); // the test runner's own
     const uncaught = new Promise((resolve) => process.once('uncaughtException', resolve));

@@ -56,7 +56,7 @@ describe('a traced run over two hosts', () => {
     }
   });
 
-  it('is told of by the host that executes it alone', async () => {
+  it('is reported by the host that executes it alone', async () => {
     stop = traceRuns(cluster.handoff, { tracer });
     const { results } = await cluster.hosts[0]!.execute(
       dagOf({ id: 'a', code: o.see, node: 'here' }, { id: 'b', code: t.one, node: 'far' }),

@@ -90,7 +90,7 @@ describe('logEvents', () => {
     expect(listened().sort()).toEqual(eventTypes.filter((type) => type !== 'attempts').sort());
   });
 
-  it('asks anew when the level of the logger is changed', () => {
+  it('checks again when the level of the logger is changed', () => {
     const { log } = logger('error');
     stop = logEvents(handoff(), log);
     expect(listened()).not.toContain('run:started');

@@ -241,7 +241,7 @@ describe('metrics of a feed', () => {
     };
   }
 
-  it('takes the time a function waited from the latest end of what it depends on, in whatever order that is told', async () => {
+  it('takes the time a function waited from the latest end of what it depends on, in whatever order that is reported', async () => {
     const { tell, scrape } = fed();
     tell(
       'h',
@@ -302,7 +302,7 @@ describe('metrics of a feed', () => {
     }
   });
 
-  it('goes on when it is told what makes no sense, counts how often, and counts the rest rightly', async () => {
+  it('continues when it receives data that makes no sense, counts how often, and counts the rest rightly', async () => {
     const { tell, scrape } = fed();
     tell(
       'h',

@@ -73,7 +73,7 @@ describe('claims on a node that several hosts use', () => {
     expect(granted).toEqual(['a', 'b', 'c']);
   });
 
-  it('let pass who asks for nothing that somebody before waits for', async () => {
+  it('may be passed by requests for other resources', async () => {
     const { admission: node } = admission(2);
     node.register('n', { cpu: 2, gpu: 1 });
     const granted: string[] = [];
@@ -98,7 +98,7 @@ describe('claims on a node that several hosts use', () => {
     expect(granted).toEqual(['a', 'small']);
   });
 
-  it('never exceed what the node has, and all of them are granted in the end, whoever asks in whatever order', async () => {
+  it("never exceed the node's capacity, and all are granted in the end, in whatever order they are requested", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ cpu: fc.integer({ min: 1, max: 4 }), own: fc.boolean() }), { maxLength: 30 }),

@@ -90,7 +90,7 @@ describe('a module', () => {
     }
   });
 
-  it('that a host has loaded anew is compared anew, by both sides', async () => {
+  it('that a host has reloaded is compared again, by both sides', async () => {
     const {
       handoff,
       hosts: [host],
@@ -193,7 +193,7 @@ describe('source text', () => {
   const cluster = useCluster({}, { nodes: [node('open')], options: { allowSource: true } });
   const once = fromSource(() => process.pid);
 
-  it("is run by hosts with allowSource alone; executeLocal needs nobody's leave", async () => {
+  it('is run only by hosts with allowSource; executeLocal does not need it', async () => {
     const strict = await startHost({ nodes: [node('strict')] });
     const handoff = await startHere({ nodes: [node('near')], join: [strict.address] });
     expect(await errorOf(handoff.execute(dagOf({ id: 'x', code: once, node: 'strict' })))).toMatchObject({

@@ -241,7 +241,7 @@ describe('arguments that are changed on their way', () => {
     expect(results['used']).toBe('second');
   });
 
-  it('are told equal nodes when both are on the other host', async () => {
+  it('receive equal nodes when both are on the other host', async () => {
     const { results } = await cluster.handoff.execute(
       dagOf(
         { id: 'made', code: t.constant, extraArgs: [1], node: 'far' },

@@ -306,7 +306,7 @@ describe('a host that falls silent', () => {
     expect(downs).toEqual([]);
   });
 
-  it('does not hold up who asks it something', async () => {
+  it('does not delay requests to it', async () => {
     const { handoff, b } = await three(quick, { heartbeatInterval: 100 });
     const down = next(handoff, 'node:down', ({ node }) => node === 'b');
     b.signal('SIGSTOP');
@@ -393,7 +393,7 @@ describe('a host that comes back', () => {
     ).toEqual({ x: hostC.pid, y: process.pid });
   });
 
-  it('with other capabilities and code to be told again has them', async () => {
+  it('with other capabilities and code that must be sent again has them', async () => {
     const { handoff, b } = await three();
     await handoff.execute(dagOf({ id: 'x', code: f.pid, node: 'b' }, { id: 'y', code: t.one, node: 'b' }));
     const up = next(handoff, 'node:up', ({ node }) => node === 'b');

@@ -26,7 +26,7 @@ async function two(env: Record<string, string> = {}): Promise<Two> {
 }
 
 describe('what another host runs', () => {
-  it('is told by it, from the run and its graph to its end, with errors and what caused them', async () => {
+  it('is reported by it, from the run and its graph to its end, with errors and their causes', async () => {
     const { handoff, other } = await two();
     const heard = await Heard.everywhere(
       handoff,
@@ -64,7 +64,7 @@ describe('what another host runs', () => {
     ]);
   });
 
-  it('is told to have failed without its results and all its failures, which are many', async () => {
+  it('is reported as failed without its results and all its failures, which are many', async () => {
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [there.address!] });
     const heard = await Heard.everywhere(here, ...runEvents);
@@ -86,7 +86,7 @@ describe('what another host runs', () => {
     expect(error).not.toHaveProperty('failures');
   });
 
-  it('is told in order, and every attempt once, also when there is much of it', async () => {
+  it('is reported in order, and every attempt once, also when there are many', async () => {
     const { handoff, other } = await two();
     const heard = await Heard.everywhere(handoff, ...runEvents, 'function:started', 'function:finished', 'attempts');
     const size = 300; // several batches each
@@ -121,7 +121,7 @@ describe('what another host runs', () => {
     expect(overviewOf(handoff).feed.dropped).toBe(0);
   });
 
-  it('is told to whoever comes while it runs, with the time it began', async () => {
+  it('is reported to hosts that join while it runs, with the time it began', async () => {
     const { handoff, other } = await two();
     const folder = new Folder();
     const dag = dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 1] }, { id: 'y', code: t.one });
@@ -154,7 +154,7 @@ describe('what another host runs', () => {
     expect(new Heard(handoff, ...runEvents).told).toEqual([]);
   });
 
-  it('is told of a host that comes later', async () => {
+  it('is reported for a host that joins later', async () => {
     const handoff = await startHere({ nodes: [{ name: 'a', capabilities: { cpu: 1 } }] });
     const heard = new Heard(handoff, ...runEvents, 'node:up');
     const late = await startHost({ nodes: [{ name: 'late', capabilities: { cpu: 1 } }], join: [handoff.address!] });
@@ -163,7 +163,7 @@ describe('what another host runs', () => {
     expect(await heard.first('run:finished')).toMatchObject({ host: late.address });
   });
 
-  it('is told to each host that listens', async () => {
+  it('is reported to each host that listens', async () => {
     const { handoff, other } = await two();
     const third = await startHere({ join: [other.address], deaf: true });
     const all = await Promise.all([handoff, third].map((each) => Heard.everywhere(each, ...runEvents)));
@@ -179,7 +179,7 @@ describe('what another host runs', () => {
 });
 
 describe('what happens to nodes', () => {
-  it('is told once, by the host they are on: also threads that die of what another host has them run', async () => {
+  it('is reported once, by the host they are on: also threads that die of functions of another host', async () => {
     const { handoff, other } = await two();
     const heard = await Heard.everywhere(handoff, 'worker:crashed', 'worker:restarted');
     const own = record(handoff, 'worker:crashed');
@@ -191,7 +191,7 @@ describe('what happens to nodes', () => {
     expect(heard.of('worker:restarted')).toMatchObject([{ host: other.address, event: { node: 'b' } }]);
   });
 
-  it('is told when they change, with the host they are on', async () => {
+  it('is reported when they change, with the host they are on', async () => {
     const { handoff, other } = await two();
     const heard = await Heard.everywhere(handoff, 'node:up', 'node:down', 'node:capabilities-changed');
     await other.call('updateCapabilities', 'b', { memory: 100 });
@@ -211,7 +211,7 @@ describe('what happens to nodes', () => {
 });
 
 describe('a host that is lost in the middle', () => {
-  it('has its runs told as failed and its nodes as down, and is heard again when it comes back', async () => {
+  it('has its runs reported as failed and its nodes as down, and is received again when it comes back', async () => {
     const { handoff, other } = await two();
     const folder = new Folder();
     const heard = await Heard.everywhere(handoff, ...runEvents, 'node:down', 'node:up');
@@ -240,7 +240,7 @@ describe('a host that is lost in the middle', () => {
 });
 
 describe('a host whose clock is an hour ahead', () => {
-  it('tells, and runs for others, by the clock of whoever reads', async () => {
+  it("reports events, and runs functions for others, in times of the reader's clock", async () => {
     const shift = 3_600_000;
     const { handoff, other } = await two({
       NODE_OPTIONS: `--import ${new URL('../../fixtures/shifted-clock.mjs', import.meta.url).href}`,
@@ -284,7 +284,7 @@ describe('a host whose clock is an hour ahead', () => {
 });
 
 describe('a reader that does not keep up', () => {
-  it('is told less, knows how much less, and still hears how runs end', async () => {
+  it('receives less, knows how much less, and still receives how runs end', async () => {
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 2 } }] });
     const here = await startHere({ join: [there.address!] });
     const heard = await Heard.everywhere(here, ...runEvents, 'attempts');
@@ -474,7 +474,7 @@ describe('a host that tells what is none of ours', () => {
 });
 
 describe('without a subscriber', () => {
-  it('no host is told or asked anything; and neither when the last one has gone', async () => {
+  it('no host receives a message or request; and neither when the last one has gone', async () => {
     const sent = vi.spyOn(Peer.prototype, 'request');
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
     const here = await startHere({ nodes: [{ name: 'a', capabilities: { cpu: 1 } }], join: [there.address!] });

@@ -85,7 +85,7 @@ describe('a bulk channel that fails', () => {
     expect(peer.closed).toBe(false);
   });
 
-  it('in the middle is opened anew, what was on its way comes again, and the host stays', async () => {
+  it('in the middle is reopened, the transfer starts again, and the host stays', async () => {
     const { fetcher, remote, value, peer, channels } = await pair(undefined, 32 * MiB);
     const coming = fetcher.fetch(remote);
     await until(() => channels.length === 1);
@@ -110,7 +110,7 @@ describe('a fetch', () => {
     expect(channels).toHaveLength(1);
   });
 
-  it('that nobody wants any more ends, and its holder stops sending', async () => {
+  it('that is aborted by all requests ends, and its holder stops sending', async () => {
     const bytes = 64 * MiB;
     const { fetcher, remote, sent } = await pair(undefined, bytes);
     const [one, two] = [new AbortController(), new AbortController()];
@@ -124,7 +124,7 @@ describe('a fetch', () => {
     expect(sent()).toBeLessThan(bytes);
   });
 
-  it('goes on as long as somebody wants it', async () => {
+  it('continues while one request remains', async () => {
     const { fetcher, remote, value, sent } = await pair(undefined, 8 * MiB);
     const one = new AbortController();
     const dropped = fetcher.fetch(remote, { signal: one.signal });

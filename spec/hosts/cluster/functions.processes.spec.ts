@@ -29,7 +29,7 @@ describe('retries', () => {
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', node: 'b', attempts: 3, cause: { message: 'not on b' } });
   });
 
-  it('are told, with the node and the error of each', async () => {
+  it('are reported, with the node and the error of each', async () => {
     const events = record(cluster.handoff, 'function:retrying');
     await cluster.handoff.execute(new Dag('told').add({ id: 'x', code: c.failFirst, node: 'b' }), { maxRetries: 1 });
     expect(events.filter(({ dagId }) => dagId === 'told')).toMatchObject([
@@ -46,7 +46,7 @@ describe('retries', () => {
 });
 
 describe('a function on another host', () => {
-  it('is told of its abort through its signal, and the run ends', async () => {
+  it('is aborted through its signal, and the run ends', async () => {
     const folder = new Folder();
     const controller = new AbortController();
     const run = errorOf(
@@ -267,7 +267,7 @@ describe('a function on another host', () => {
 });
 
 describe('events of functions on another host', () => {
-  it('are told here: started, finished, and what they log', async () => {
+  it('are reported here: started, finished, and what they log', async () => {
     const events = record(
       cluster.handoff,
       'function:started',
@@ -296,7 +296,7 @@ describe('events of functions on another host', () => {
     expect(of('function:finished', 'y')[0].durationMs).toBeGreaterThanOrEqual(0);
   });
 
-  it('are told while it runs, not only when it has ended', async () => {
+  it('are reported while it runs, not only when it has ended', async () => {
     const folder = new Folder();
     const started = next(cluster.handoff, 'function:started', ({ functionId }) => functionId === 'slow');
     const run = cluster.handoff.execute(
@@ -308,7 +308,7 @@ describe('events of functions on another host', () => {
     await run;
   });
 
-  it('are told to who executes, and to nobody else', async () => {
+  it('are reported to the executing host, and to no other', async () => {
     const [hostB] = cluster.hosts;
     await hostB!.watch('function:log', 'function:started', 'function:finished', 'run:started');
     await cluster.handoff.execute(new Dag('mine').add({ id: 'x', code: c.logs, node: 'b' }));
@@ -326,7 +326,7 @@ describe('events of functions on another host', () => {
     ).toEqual(['x', 'y']);
   });
 
-  it('carry values that can be sent; what cannot is told as text', async () => {
+  it('carry values that can be sent; others arrive as text', async () => {
     const logged = next(cluster.handoff, 'function:log', ({ dagId }) => dagId === 'text');
     await cluster.handoff.execute(new Dag('text').add({ id: 'x', code: c.logs, node: 'b' }));
     expect((await logged).values.slice(0, 2)).toEqual(['hello', { n: 1 }]);

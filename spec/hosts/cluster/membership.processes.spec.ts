@@ -72,7 +72,7 @@ describe('joining', () => {
     await run;
   });
 
-  it('an address where nobody is yet is done as soon as somebody is, for a host with nodes of its own', async () => {
+  it('an address where no host is yet is no error for a host with nodes of its own: it joins once one is there', async () => {
     const gone = await startHost({});
     await gone.kill();
     const handoff = await startHere({ nodes: [node('near')], join: [gone.address], transport: { joinTimeout: 50 } });
@@ -83,7 +83,7 @@ describe('joining', () => {
     expect((await handoff.execute(dagOf({ id: 'x', code: f.pid, node: 'far' }))).results).toEqual({ x: host.pid });
   });
 
-  it('an address where nobody is is NODE_DOWN for a host without nodes', async () => {
+  it('an address where no host answers is NODE_DOWN for a host without nodes', async () => {
     const gone = await startHost({});
     await gone.kill();
     const error = await errorOf(startHere({ join: [gone.address], transport: { joinTimeout: 300 } }));
@@ -92,7 +92,7 @@ describe('joining', () => {
   });
 });
 
-describe('who is not let in', () => {
+describe('a host that is not let in', () => {
   it('has another secret, or none; nothing tells which was right, and members go on', async () => {
     const host = await startHost({ nodes: [node('far')], secret: 'correct horse battery staple' });
     for (const secret of ['wrong horse battery staple', undefined]) {
@@ -120,7 +120,7 @@ describe('who is not let in', () => {
     ).toMatchObject({ code: 'UNAUTHORIZED' });
   });
 
-  it('has a node of a name that is taken, and is told which and by whom', async () => {
+  it('has a node of a name that is taken, and learns which and by which host', async () => {
     const host = await startHost({ nodes: [node('taken')] });
     const handoff = await startHere({ join: [host.address] });
     const error = await errorOf(startHost({ nodes: [node('other'), node('taken')], join: [host.address] }));
@@ -175,7 +175,7 @@ describe('an orchestrator without nodes', () => {
     );
   });
 
-  it('that knows nobody with nodes says NODE_DOWN', async () => {
+  it('that knows no host with nodes fails with NODE_DOWN', async () => {
     const host = await startHost({});
     const handoff = await startHere({ join: [host.address] });
     expect((await errorOf(handoff.execute(dagOf({ id: 'x', code: t.one })))).code).toBe('NODE_DOWN');
@@ -233,7 +233,7 @@ describe('a host that does not listen', () => {
 });
 
 describe('leaving', () => {
-  it('is told to all: its nodes are down, and others stay', async () => {
+  it('is reported to all: its nodes are down, and others stay', async () => {
     const host = await startHost({ nodes: [node('first')] });
     const other = await startHost({ nodes: [node('second')], join: [host.address] });
     const handoff = await startHere({ join: [host.address] });

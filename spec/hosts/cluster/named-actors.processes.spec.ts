@@ -5,7 +5,7 @@ import { until } from './folder.ts';
 
 const a = tasks<typeof import('../../fixtures/actors.ts')>(new URL('../../fixtures/actors.ts', import.meta.url));
 
-it('the deaths of a named actor are told to who watches it on another host than that which spawned it', async () => {
+it('the deaths of a named actor are reported to monitors on another host than the one that spawned it', async () => {
   const owner = await Handoff.start({
     nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1 }],
     transport: { type: 'tcp', ...heartbeat },

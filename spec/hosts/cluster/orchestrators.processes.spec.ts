@@ -127,7 +127,7 @@ describe('several orchestrators at once', () => {
     expect((await Promise.all(runs)).map(({ results }) => results['x'])).toEqual(['mine', 'theirs', 'own']);
   });
 
-  it('wait for what another holds, and are told when it is free', async () => {
+  it('wait for what another holds, and continue when it is free', async () => {
     const { host, other, here, folder } = parts();
     const holding = other.execute(
       dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { gpu: 1 } }),
@@ -184,7 +184,7 @@ describe('several orchestrators at once', () => {
 });
 
 describe('an orchestrator that dies', () => {
-  it('frees what it claimed, and its functions are told to stop', async () => {
+  it('frees what it claimed, and its functions are aborted', async () => {
     const { host, folder } = parts();
     const other = await startHost({ join: [host.address] });
     void other

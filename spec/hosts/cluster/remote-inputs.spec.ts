@@ -34,7 +34,7 @@ class Far {
 }
 
 describe('inputs', () => {
-  it('are asked for before anybody takes them, held, and taken from here', async () => {
+  it('are fetched before a function takes them, held, and taken from here', async () => {
     const far = new Far();
     far.inputs.prefetch(1, remote('k'));
     const data = bytes();
@@ -70,7 +70,7 @@ describe('inputs', () => {
     expect(far.holdings.get('k')).toBeUndefined();
   });
 
-  it('that cannot be had harm nobody until they are taken', async () => {
+  it('that cannot be fetched cause no error until they are taken', async () => {
     const far = new Far();
     far.inputs.prefetch(1, remote('k'));
     far.answers.get('k')!.reject(new Error('gone'));

@@ -527,7 +527,7 @@ describe('values in the stores of several hosts', () => {
     expect((await errorOf(cluster.hosts[0]!.call('lookupDataLocation', 'everywhere', 'y'))).code).toBe('NOT_FOUND');
   });
 
-  it('are replaced, and located anew, in their DAG alone', async () => {
+  it('are replaced, and located again, in their DAG alone', async () => {
     await cluster.handoff.registerDataLocation('moved', 'x', 'b');
     await cluster.handoff.registerDataLocation('unmoved', 'x', 'b');
     await cluster.handoff.registerDataLocation('moved', 'x', 'c');

@@ -39,7 +39,7 @@ describe('a beacon', () => {
     }
   });
 
-  it('believes nobody who does not know the key', async () => {
+  it('accepts no heartbeat without the key', async () => {
     const beacon = await start();
     const pulse = beacon.pulse()!;
     const { port, id } = pulse.card;

@@ -108,7 +108,7 @@ export function transportContract(name: string, host: (options: HostOptions) => 
       }
     });
 
-    it('keeps what arrives before somebody receives it', async () => {
+    it('keeps what arrives before there is a receiver', async () => {
       const { near, far } = await connected();
       const large = pattern(3 * mebibyte);
       near.send(1, Buffer.from('early'));
@@ -305,7 +305,7 @@ export function transportContract(name: string, host: (options: HostOptions) => 
       await ping(other, framesOf(other));
     });
 
-    it('says when nobody is there', async () => {
+    it('reports when no host answers', async () => {
       const { a, b } = await connected();
       await b.transport.close();
       await expect(a.transport.dial(b.address, 'control')).rejects.toMatchObject({

@@ -154,7 +154,7 @@ describe('the frame decoder', () => {
     ).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }));
   });
 
-  it('stops when it is told to, even by the receiver', () => {
+  it('stops on request, even by the receiver', () => {
     const decoder = new FrameDecoder(maxFrameBytes);
     const seen: number[] = [];
     const receiver: Receiver = {

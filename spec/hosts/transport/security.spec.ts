@@ -72,7 +72,7 @@ const rejected = async (dialling: Promise<unknown>): Promise<HandoffError> => {
   return error as HandoffError;
 };
 
-describe('who does not know the secret', () => {
+describe('a client without the secret', () => {
   it.each([
     ['another', 'a guess that is long enough', 'has a different secret'],
     ['none', undefined, 'it accepts only TLS'],
@@ -164,7 +164,7 @@ describe('who does not know the secret', () => {
     expect(await rejected(transport().dial(mirror, 'control'))).toMatchObject({ code: 'PROTOCOL_ERROR' });
   });
 
-  it('cannot stand in for a host by a certificate, whoever signed it', async () => {
+  it('cannot replace a host by a certificate of any authority', async () => {
     const server = createTlsServer({ cert: ours.cert, key: ours.key, minVersion: 'TLSv1.3' }, (socket) =>
       socket.on('error', () => undefined).write(`${greeting()}\0\0`),
     );
@@ -202,7 +202,7 @@ describe('who fills a host with connections', () => {
     ['TLS', { tls: ours }],
   ];
 
-  it.each(kinds)('gives way to who comes after, and members get through: %s', async (_name, given) => {
+  it.each(kinds)('gives way to later connections, and real hosts get through: %s', async (_name, given) => {
     const { secret: _secret, ...rest } = { secret, ...given };
     const options = 'secret' in given ? rest : { ...rest, secret };
     const { address } = await host({ maxUnproven: 4, maxUnprovenPerAddress: 3, handshakeTimeout: 600_000, ...given });
@@ -214,7 +214,7 @@ describe('who fills a host with connections', () => {
     for (const { socket } of idle) socket.destroy();
   });
 
-  it('cannot keep members out by opening ever more', async () => {
+  it('cannot keep real hosts out by opening ever more', async () => {
     const { address, channels } = await host({ maxUnproven: 32, maxUnprovenPerAddress: 32, handshakeTimeout: 600_000 });
     let over = false;
     let opened = 0;
@@ -237,7 +237,7 @@ describe('who fills a host with connections', () => {
     expect(channels).toHaveLength(10);
   });
 
-  it('is told of no more than a few times a second', async () => {
+  it('is reported no more than a few times a second', async () => {
     const refused: ConnectionRefused[] = [];
     const { address } = await host({ onRefused: (refusal) => void refused.push(refusal) });
     const knock = async (): Promise<void> => {
@@ -257,7 +257,7 @@ describe('who fills a host with connections', () => {
   });
 });
 
-describe('who does not speak the protocol', () => {
+describe('a client that does not speak the protocol', () => {
   it.each([
     ['with a secret', secret],
     ['without', undefined],
@@ -297,7 +297,7 @@ describe('who does not speak the protocol', () => {
     });
   });
 
-  it('is told the version of a host, and no more', async () => {
+  it('receives the version of a host, and no more', async () => {
     const made = transport({ port: 0 });
     const address = (await made.listen(() => expect.unreachable()))!;
     const raw = new RawSocket(address);
@@ -412,7 +412,7 @@ describe('a proven peer that goes wrong', () => {
     socket.destroy();
   });
 
-  it('is read no further while nobody receives', async () => {
+  it('is read no further without a receiver', async () => {
     const { address, next } = await host();
     const accepted = next();
     const { socket } = await provenSocket(address, secret);

@@ -232,13 +232,13 @@ describe('TLS', () => {
     expect(() => transport({ tls: { ...ours, ...wrong } })).not.toThrow(/BEGIN|[A-Za-z0-9+/]{40}/);
   });
 
-  it('says when nobody is there', async () => {
+  it('reports when no host answers', async () => {
     const { address } = await host();
     await Promise.all(made.splice(0).map((one) => one.close()));
     await expect(transport({ tls: ours }).dial(address, 'control')).rejects.toMatchObject({ code: 'NODE_DOWN' });
   });
 
-  it('has garbage and silence cut off, and disturbs nobody', async () => {
+  it('has garbage and silence cut off, and disturbs no other connection', async () => {
     const { address } = await host({ tls: ours, handshakeTimeout: 500 });
     const good = await goodPeer(address);
     const [garbage, silence] = [new RawSocket(address), new RawSocket(address)];

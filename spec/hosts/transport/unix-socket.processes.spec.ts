@@ -91,7 +91,7 @@ describe('a host on a Unix socket', () => {
     await ping(channel, framesOf(channel));
   });
 
-  it('that is not there answers nobody', async () => {
+  it('that does not exist answers no request', async () => {
     await expect(transport().dial(`unix:${folder}/none`, 'control')).rejects.toMatchObject({
       code: 'NODE_DOWN',
       message: expect.stringContaining('ENOENT'),

@@ -36,7 +36,7 @@ describe('connections that have not proved themselves', () => {
     );
   });
 
-  it('give way in order: the oldest silent one first, then who spoke, last who is vouched for', () => {
+  it('give way in order: the oldest silent one first, then one that spoke, last one that is vouched for', () => {
     const connections = new UnprovenConnections(3, 3);
     const closed: string[] = [];
     const add = (name: string) => connections.add('1.1.1.1', () => void closed.push(name));

@@ -64,7 +64,7 @@ describe('a feed', () => {
     expect(Math.min(...short.map(Number))).toBeGreaterThan(0);
   });
 
-  it('tells whoever comes in the middle of runs of them first, as they began', async () => {
+  it('reports running runs first to a new subscriber, as they began', async () => {
     const gate = new Gate();
     const early = new Heard(handoff(), 'run:started');
     const asked = performance.timeOrigin + performance.now();
@@ -96,7 +96,7 @@ describe('a feed', () => {
     expect(attempts!.event.spans[0]).toBeLessThan(attempts!.event.spans[1]);
   });
 
-  it('tells who subscribes while it tells of a run of that run once', async () => {
+  it('reports a run once to a subscriber that subscribes during its report', async () => {
     const inner: Heard[] = [];
     const end = overviewOf(handoff()).feed.subscribe(['run:started'], () =>
       inner.push(new Heard(handoff(), 'run:started', 'run:finished')),
@@ -137,7 +137,7 @@ describe('a feed', () => {
     expect(all.of('function:started')).toHaveLength(2);
   });
 
-  it('goes on when one who listens to it throws, and when others stop listening to the Handoff', async () => {
+  it('continues when a listener throws, and when others stop listening to the Handoff', async () => {
     const thrown: unknown[] = [];
     const catching = (error: unknown): void => void thrown.push(error);
     const before = process.listeners('uncaughtException');

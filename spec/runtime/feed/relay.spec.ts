@@ -189,7 +189,7 @@ describe('a relay', () => {
     reader.relay.stop();
   });
 
-  it('tells of runs all the same after a message that could not be sent, and of each once', async () => {
+  it('reports runs also after a message that could not be sent, each once', async () => {
     const reader = new Reader();
     await reader.begin();
     reader.tell(finished(1));
@@ -209,7 +209,7 @@ describe('a relay', () => {
     reader.relay.stop();
   });
 
-  it('tells of a run without its graph when it cannot be sent with it, and gives up at last', async () => {
+  it('reports a run without its graph when it cannot be sent with it, and gives up at last', async () => {
     const graph = graphOf(['a']);
     const reader = new Reader({}, [
       { event: { type: 'run:started', at: 1, runId: 'd', dagId: 'd', functions: 1 }, graph: () => graph, done: [] },
@@ -535,7 +535,7 @@ describe('an event on its way', () => {
     expect(fromEventWire({ event: { ...logged, values: serialize(holes) } } as never, 0)).toBeUndefined();
   });
 
-  it('has an error that harms nobody who reads it, whatever came as one', () => {
+  it('has an error that harms no reader, whatever arrives as one', () => {
     const told = {
       kind: 'error',
       base: 'constructor',

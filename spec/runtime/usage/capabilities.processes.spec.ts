@@ -177,7 +177,7 @@ describe("a node's probe", () => {
 });
 
 describe("capabilities of other hosts' nodes", () => {
-  it('that change are told, and can be changed from anywhere', async () => {
+  it('that change are reported, and can be changed from anywhere', async () => {
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [far.address] });
     const changed = next(here, 'node:capabilities-changed');
@@ -192,7 +192,7 @@ describe("capabilities of other hosts' nodes", () => {
     expect((await errorOf(here.updateCapabilities('further', {}))).code).toBe('NOT_FOUND');
   });
 
-  it('that are registered again are told too', async () => {
+  it('that are registered again are reported too', async () => {
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [far.address] });
     const changed = next(here, 'node:capabilities-changed');

@@ -122,7 +122,7 @@ describe('a function that uses more memory than it claims', () => {
     expect(results).toEqual({ good0: 1, good1: 1, good2: 1, good3: 1 });
   });
 
-  it('is told to the host that sent it, and ended there too where claims are enforced', async () => {
+  it('is reported to the host that sent it, and ended there too where claims are enforced', async () => {
     const far = await startHost({
       nodes: [{ name: 'far', capabilities: { memory: 400 }, enforceMemory: true }],
       options: { monitorInterval: 10 },

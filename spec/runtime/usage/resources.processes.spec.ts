@@ -64,7 +64,7 @@ describe('resources()', () => {
     expect(a!.host.cpu).toBeGreaterThan(0);
   });
 
-  it('tells of nodes of other hosts, with what all hosts have claimed of them', async () => {
+  it('reports nodes of other hosts, with what all hosts have claimed of them', async () => {
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1, memory: 500 } }] });
     const here = await startHere({ nodes: [{ name: 'here', capabilities: { cpu: 1 } }], join: [far.address] });
     const abort = new AbortController();
@@ -98,7 +98,7 @@ describe('resources()', () => {
 });
 
 describe('monitoring', () => {
-  it('measures nothing when nobody has asked', async () => {
+  it('measures nothing without a reader', async () => {
     const asked = vi.spyOn(Worker.prototype, 'getHeapStatistics');
     handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { memory: 100 } }] });
     await handoff.execute(dagOf({ id: 'x', code: t.one, cost: { memory: 1 } }));
@@ -133,7 +133,7 @@ describe('a DynamicResourceTracker', () => {
     }
   }
 
-  it('is told what is free, so that no more is granted than what functions really leave', async () => {
+  it('receives what is free, so that no more is granted than what functions really leave', async () => {
     const resourceTracker = new Heard();
     handoff = await Handoff.start({
       nodes: [{ name: 'a', capabilities: { memory: 200 }, threads: 2 }],

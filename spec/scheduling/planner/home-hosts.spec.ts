@@ -79,7 +79,7 @@ describe('homes', () => {
     if (sources.length > 1) expect(new Set(sources)).toEqual(new Set([0, 1]));
   });
 
-  it('are of no matter where results are small, nodes are on one host, or their number is beyond counting', () => {
+  it('do not matter where results are small, nodes are on one host, or their number is beyond counting', () => {
     expect(homes(planOf(tree(8), () => ({ outputBytes: 1000 })))).toBeUndefined();
     expect(
       homes(

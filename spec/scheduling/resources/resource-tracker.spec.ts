@@ -77,7 +77,7 @@ describe('DynamicResourceTracker', () => {
     expect(of.free('n')).toEqual({ cpu: 1, memory: 700, gpu: 1 });
   });
 
-  it('limits only what was observed, of that node, and only until it is observed anew', () => {
+  it('limits only what was observed, of that node, and only until the next observation', () => {
     const of = tracker();
     of.register('m', { memory: 1000 });
     of.observe('n', { memory: 0 });

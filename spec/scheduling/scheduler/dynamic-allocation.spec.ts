@@ -110,7 +110,7 @@ describe('an allocator with place()', () => {
     });
   });
 
-  it('is asked anew when the node it chose is gone', () => {
+  it('is asked again when the node it chose is gone', () => {
     let answers = 0;
     const dag = dagOf(...Array.from({ length: 30 }, (_, i) => ({ id: `f${i}`, maxRetries: 9 })));
     const { outcome } = simulate(dag, {

@@ -109,7 +109,7 @@ it("the limit is the run's: 0 is the first loss, Infinity none", () => {
   expect(patient.failures).toEqual([]);
 });
 
-it('one loss that is told of twice at once counts once', () => {
+it('one loss that is reported twice at once counts once', () => {
   const world = new World({ maxResultLosses: 1 });
   world.lose('b3', 'b3');
   expect(world.failures).toEqual([]);

@@ -353,7 +353,7 @@ describe('a function is run once more', () => {
 });
 
 describe('the copy is first', () => {
-  it('and the run goes on and finishes with its result, waiting for nobody', () => {
+  it('and the run continues and finishes with its result, without waiting', () => {
     const machine = new Machine({ functions: [{}, { args: ['f0'] }] });
     const [, copy] = machine.copied();
     machine.end(copy);
@@ -378,7 +378,7 @@ describe('the copy is first', () => {
     expect(machine.state.timers.size).toBe(0);
   });
 
-  it('and the other, when it hears nothing, is ended with its thread, which counts for nobody', () => {
+  it('and the other, when it ignores its signal, is ended with its thread, which counts as no failure', () => {
     const machine = new Machine({ functions: [{}, { args: ['f0'] }] });
     const [first, copy] = machine.copied();
     machine.end(copy);
@@ -438,7 +438,7 @@ describe('the first is first after all', () => {
   });
 });
 
-describe('one of the two comes to nothing', () => {
+describe('one of the two fails or is lost', () => {
   const ways: [string, (machine: Machine, batch: Batch) => unknown][] = [
     ['fails', (machine, batch) => machine.end(batch, thrown)],
     ['fails for good', (machine, batch) => machine.end(batch, { ...thrown, retryable: false } as Exception)],

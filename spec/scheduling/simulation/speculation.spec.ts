@@ -19,7 +19,7 @@ describe('simulate with copies of what takes long', () => {
     expect(total(true)).toBeLessThan(0.9 * total(false));
   });
 
-  it('tells of each, and of the attempts of both', () => {
+  it('reports each, and the attempts of both', () => {
     const { events, schedule, outcome } = played({ speculate: true });
     const copies = events.filter(({ type }) => type === 'function:speculated');
     expect(copies.length).toBeGreaterThan(0);

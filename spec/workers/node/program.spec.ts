@@ -58,7 +58,7 @@ describe('isShort', () => {
   });
 });
 
-it('WordWriter gives the words in order, however many, and starts anew', () => {
+it('WordWriter returns the words in order, however many, and starts over', () => {
   const words = new WordWriter();
   for (const count of [3, 5000]) {
     words.begin();

@@ -13,7 +13,7 @@ const tagged = (tag: number): number => (tag << 2) | Word.tagged;
 const other = { code: (number: number) => number + 100, payload: (data: unknown) => `here: ${String(data)}` };
 
 describe('a batch of another host', () => {
-  it('has its code numbered anew, of functions, of predicates and of inline calls', () => {
+  it('has its code renumbered, of functions, of predicates and of inline calls', () => {
     const program = words(
       1,
       2 << headBits,

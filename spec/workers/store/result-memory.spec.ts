@@ -65,7 +65,7 @@ describe('the memory of results', () => {
     expect(told).toEqual([true, false]);
   });
 
-  it('forgets what nobody needs, wherever it is', async () => {
+  it('forgets what is no longer needed, wherever it is', async () => {
     const [a, b] = [payload(60), payload(60)];
     memory.add(a);
     memory.add(b);
@@ -97,7 +97,7 @@ describe('the memory of results', () => {
     const full = new Error('no space left');
     const failed = (bytes: number, retryIn: number): SpillFailure => ({ error: full, bytes, retryIn });
 
-    it('keeps all in memory until the next try, and holds nobody up', async () => {
+    it('keeps all in memory until the next try, and delays no function', async () => {
       const all = [payload(60), payload(60), payload(60)];
       all.forEach((each) => memory.add(each));
       folder.writes[0]!.fail(full);

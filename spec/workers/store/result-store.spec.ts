@@ -63,7 +63,7 @@ describe('the result store', () => {
     expect(store.has('d', 'y')).toBe(false);
   });
 
-  it('keeps the results of so many finished runs, and forgets the oldest', () => {
+  it('keeps the results of a limited number of finished runs, and forgets the oldest', () => {
     const forgotten: string[] = [];
     const store = new ResultStore({ runs: 2 }, (runId) => forgotten.push(runId));
     for (const id of ['d1', 'd2', 'd3']) {
@@ -80,7 +80,7 @@ describe('the result store', () => {
     expect(forgotten).toEqual(['d1']);
   });
 
-  it('keeps no more results than so many in all, but those of the last run', () => {
+  it('keeps at most a given number of results', () => {
     const forgotten: string[] = [];
     const store = new ResultStore({ results: 3 }, (runId) => forgotten.push(runId));
     for (const [id, ...ids] of [

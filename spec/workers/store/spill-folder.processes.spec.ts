@@ -164,7 +164,7 @@ describe('the folder of spilled results', () => {
     expect(readdirSync(parent).toSorted()).toEqual([basename(folder), basename(planted)].toSorted());
   });
 
-  it('is made anew when it is removed under it', async () => {
+  it('is created again when it is removed under it', async () => {
     const folder = create();
     await folder.write([new Uint8Array(1)]);
     rmSync(folder.path!, { recursive: true });
