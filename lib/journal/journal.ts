@@ -101,7 +101,7 @@ export interface Journal {
   /** Asks the owner of a run to cancel it. A run without an owner is cancelled at once. False when it has ended. */
   cancel(runId: string): Promise<boolean>;
 
-  /** Whether the run is to be cancelled. */
+  /** Whether a cancellation of the run was requested. */
   isCancelled(runId: string): Promise<boolean>;
 
   /** Keeps the bytes of a result of a run under their hash, for as long as the run is kept. */
@@ -117,7 +117,7 @@ export interface Journal {
    */
   watch(listener: () => void): () => void;
 
-  /** Deletes ended runs beyond what is to be kept, and bytes that no run refers to. Returns the number of runs. */
+  /** Deletes ended runs beyond those to keep, and bytes that no run refers to. Returns the number of runs. */
   compact(): Promise<number>;
 
   close(): Promise<void>;

@@ -85,8 +85,8 @@ export class RunRecord {
         return;
       case 'function:restored': {
         const i = this.index.get(event.functionId);
-        if (i === undefined || this.fate[i] === Fate.done) return;
-        this.fate[i] = Fate.done;
+        if (i === undefined || this.outcome[i] === Outcome.done) return;
+        this.outcome[i] = Outcome.done;
         this.done++;
         return;
       }

@@ -114,7 +114,7 @@ export function mayBeOvertaken(run: Run, i: number): boolean {
 }
 
 // Durations that scatter by no more than this many ms, or by no more than their mean, are well known. The system itself
-// may hold up a short function for so long.
+// may delay a short function by that much.
 const scatterMs = 2;
 
 // While there are other runs, a batch has at most this many times the usual work, because those wait for it.

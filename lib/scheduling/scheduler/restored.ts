@@ -3,7 +3,7 @@ import type { Command } from './commands.ts';
 import type { Restored } from './events.ts';
 import { bindGroup } from './groups.ts';
 import { groupOf } from './ready.ts';
-import { judge, settleInput } from './skipping.ts';
+import { recordCondition, settleInput } from './skipping.ts';
 import { type Run, type State, Status } from './state.ts';
 
 /** Marks functions as done, before anything of the run is ready. What they rule out is skipped. */
@@ -18,7 +18,7 @@ export function restore(state: State, run: Run, done: ReadonlyMap<number, Restor
     status[i] = Status.done;
     run.node[i] = node?.index ?? here;
     run.unfinished--;
-    if (plan.branches !== null) judge(run, i, isTruthy);
+    if (plan.branches !== null) recordCondition(run, i, isTruthy);
     if (unread !== null) for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) unread[plan.deps[k]!]!--;
     const group = groupOf(run, i);
     // The other functions of the group must join this one.
