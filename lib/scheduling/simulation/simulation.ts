@@ -133,7 +133,7 @@ export class Simulation {
 
   /** Cancels a function at a given time, if it has not ended by then. */
   cancel(run: string, index: number, at: number): void {
-    this.agenda.in(at, () => this.#feed({ type: 'FunctionCancelled', run, index, reason: 'cancelled' }));
+    this.eventQueue.in(at, () => this.#feed({ type: 'FunctionCancelled', run, index, reason: 'cancelled' }));
   }
 
   /**
