@@ -2,7 +2,9 @@
 import type { EventType, HandoffEvent } from './events/events.ts';
 import { HandoffEmitter } from './runtime/emitter.ts';
 import type { Handoff } from './runtime/handoff.ts';
-import { checkOptions, invalidOption, isRecord } from './core/schema.ts';
+import { oneOf } from './core/option-types.ts';
+import { invalidOption, option, optionSet, parseOptions } from './core/options.ts';
+import { isRecord } from './core/values.ts';
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 
@@ -25,7 +27,10 @@ export interface EventLogger {
 }
 
 export interface LogOptions {
-  /** Events below this level are not subscribed to, even if the logger lets them through. Default `'trace'`. */
+  /**
+   * The lowest level to log; events below it are not subscribed to, even if the logger lets them through. Default
+   * `'trace'`.
+   */
   readonly level?: LogLevel | undefined;
 }
 
@@ -64,12 +69,13 @@ const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
   'supervisor:restarted': 'warn',
 };
 
-const schema = {
-  level: {
-    expected: levels.map((level) => `'${level}'`).join(', '),
-    holds: (value: unknown) => levels.includes(value as LogLevel),
-  },
-};
+export const logSchema = optionSet({
+  level: option(oneOf(...levels), {
+    description:
+      'The lowest level to log; events below it are not subscribed to, even if the logger lets them through.',
+    default: 'trace',
+  }),
+});
 
 /**
  * Writes events to a logger. The message is the type; the fields are those of the event, with its error under `err`.
@@ -97,8 +103,7 @@ export function logEvents(handoff: Handoff, logger: EventLogger, options: LogOpt
   if (!isRecord(logger) || !levels.every((level) => typeof logger[level] === 'function')) {
     throw invalidOption('logEvents', 'logger', `a logger such as pino's, with ${levels.join(', ')}`, logger);
   }
-  checkOptions('logEvents', schema, options);
-  const least = levels.indexOf(options.level ?? 'trace');
+  const least = levels.indexOf(parseOptions('logEvents', logSchema, options).level);
   const write = (event: HandoffEvent): void => {
     const { type, ...fields } = event as Exclude<HandoffEvent, { type: 'attempts' }>;
     const { error, ...others } = fields as { readonly error?: unknown };

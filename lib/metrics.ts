@@ -6,36 +6,19 @@ import { type Metrics, metricsOf } from './telemetry/metrics.ts';
 import { shapeOfPlan } from './telemetry/run-shape.ts';
 import { HandoffEmitter } from './runtime/emitter.ts';
 import { type Handoff, overviewOf } from './runtime/handoff.ts';
-import { checkOptions, invalidOption, isRecord } from './core/schema.ts';
+import { invalidOption, parseOptions } from './core/options.ts';
+import { metricsSchema } from './telemetry/metrics-options.ts';
 
 export type { Metrics } from './telemetry/metrics.ts';
 
 export interface CollectOptions {
-  /** Registry of prom-client that receives the metrics. Default: a new one. */
+  /** The registry of prom-client that receives the metrics. Default: a new one. */
   readonly registry?: Registry | undefined;
-  /** Prefix of the metric names. Default `'handoff_'`. */
+  /** The prefix of the metric names. Default: `'handoff_'`. */
   readonly prefix?: string | undefined;
   /** Upper bounds of the histogram buckets in seconds, ascending. Default: from 0.0001 to 1800. */
   readonly buckets?: readonly number[] | undefined;
 }
-
-const isAscending = (value: unknown): boolean =>
-  Array.isArray(value) &&
-  value.length > 0 &&
-  value.every((bound, k) => Number.isFinite(bound) && bound > 0 && (k === 0 || bound > value[k - 1]));
-
-const schema = {
-  registry: {
-    expected: 'a Registry of prom-client',
-    holds: (value: unknown) =>
-      isRecord(value) && typeof value['registerMetric'] === 'function' && typeof value['metrics'] === 'function',
-  },
-  prefix: {
-    expected: 'letters, digits, _ and :, not a digit first',
-    holds: (value: unknown) => typeof value === 'string' && /^([a-zA-Z_:][a-zA-Z0-9_:]*)?$/.test(value),
-  },
-  buckets: { expected: 'ascending numbers above 0, in seconds', holds: isAscending },
-};
 
 /**
  * Counts the events of this host as Prometheus metrics: its runs and their functions, wherever those run. Each scrape
@@ -57,7 +40,7 @@ const schema = {
  */
 export function collectMetrics(handoff: Handoff, options: CollectOptions = {}): Metrics {
   if (!(handoff instanceof HandoffEmitter)) throw invalidOption('collectMetrics', 'handoff', 'a Handoff', handoff);
-  checkOptions('collectMetrics', schema, options);
+  parseOptions('collectMetrics', metricsSchema, options);
   const overview = overviewOf(handoff);
   const shapeOf = (runId: string): ReturnType<typeof shapeOfPlan> | undefined => {
     const plan = overview.planOf(runId);

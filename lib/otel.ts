@@ -6,23 +6,16 @@ import { HandoffError } from './core/errors.ts';
 import type { EventOf, HandoffEvent } from './events/events.ts';
 import { HandoffEmitter } from './runtime/emitter.ts';
 import type { Handoff } from './runtime/handoff.ts';
-import { checkOptions, invalidOption, isRecord } from './core/schema.ts';
+import { invalidOption, parseOptions } from './core/options.ts';
 import { RunTrace } from './telemetry/run-trace.ts';
+import { tracesSchema } from './telemetry/trace-options.ts';
 
 export interface TraceOptions {
-  /** Default: `trace.getTracer('handoffjs')` of the registered provider. */
+  /** The tracer. Default: `trace.getTracer('handoffjs')` of the registered provider. */
   readonly tracer?: Tracer | undefined;
   /** Attributes added to every span. */
   readonly attributes?: Attributes | undefined;
 }
-
-const schema = {
-  tracer: {
-    expected: 'a Tracer of @opentelemetry/api',
-    holds: (value: unknown) => isRecord(value) && typeof value['startSpan'] === 'function',
-  },
-  attributes: { expected: 'an object of attributes', holds: isRecord },
-};
 
 /**
  * Creates OpenTelemetry spans for all runs that start from now on. The span of a run is a child of the span that is
@@ -43,7 +36,7 @@ const schema = {
  */
 export function traceRuns(handoff: Handoff, options: TraceOptions = {}): () => void {
   if (!(handoff instanceof HandoffEmitter)) throw invalidOption('traceRuns', 'handoff', 'a Handoff', handoff);
-  checkOptions('traceRuns', schema, options);
+  parseOptions('traceRuns', tracesSchema, options);
   const tracer = options.tracer ?? trace.getTracer('handoffjs');
   const runs = new Map<string, RunTrace>();
   const before = HandoffEmitter.setTracer(handoff, {

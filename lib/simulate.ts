@@ -1,11 +1,10 @@
 /** Public API of `handoffjs/simulate`: the scheduler in virtual time. */
 import './core/node-version.ts'; // first, so that an old Node fails with a clear message
 export type { Faults } from './scheduling/simulation/faults.ts';
+export type { SimulatedNode, SimulateOptions } from './scheduling/simulation/options.ts';
 export {
   simulate,
   type SimulatedAttempt,
   type SimulatedEvent,
-  type SimulatedNode,
-  type SimulateOptions,
   type SimulateResult,
 } from './scheduling/simulation/simulate.ts';

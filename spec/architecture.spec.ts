@@ -78,6 +78,8 @@ const mayImport: Record<string, readonly string[]> = {
     'scheduling/resources',
     'scheduling/allocation',
     'scheduling/scheduler',
+    'workers/supervision',
+    'workers/actor',
     'workers/node',
     'hosts/transport',
     'engine',

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { DashboardOptions } from '../runtime/options/dashboard-options.ts';
 import type { HandoffOptions } from '../runtime/options/handoff-options.ts';
-import { isRecord } from '../core/schema.ts';
+import { isRecord } from '../core/values.ts';
 import { isLoopback, machineOf, unixPath } from '../hosts/transport/tcp/address.ts';
 import { UsageError } from './exit.ts';
 

@@ -4,7 +4,7 @@ import { type Config, readConfig } from '../runtime/options/config.ts';
 import { Handoff } from '../runtime/handoff.ts';
 import type { DashboardOptions } from '../runtime/options/dashboard-options.ts';
 import type { HandoffOptions } from '../runtime/options/handoff-options.ts';
-import { isRecord } from '../core/schema.ts';
+import { isRecord } from '../core/values.ts';
 import type { TransportOptions } from '../runtime/options/transport-options.ts';
 import { dashboardBeside, reachable, takeToken, withDashboard } from './dashboard-flags.ts';
 import { unixPath } from '../hosts/transport/tcp/address.ts';

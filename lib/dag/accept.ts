@@ -1,6 +1,6 @@
 /** Converts the value passed as a DAG to a DAG of this copy of the library. */
 import { HandoffError } from '../core/errors.ts';
-import { isRecord } from '../core/schema.ts';
+import { isRecord } from '../core/values.ts';
 import { show } from '../core/show.ts';
 import { isCall } from './call.ts';
 import { Dag, type DagJson } from './dag.ts';

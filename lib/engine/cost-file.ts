@@ -8,21 +8,7 @@ import type { CodeRegistry } from '../workers/node/code-registry.ts';
 import { CostModel } from '../scheduling/costs/cost-model.ts';
 import { minSharedBytes } from '../workers/store/payload.ts';
 import { addJson, type CostModelJson, faultOf, nameOf, toJson } from './cost-json.ts';
-
-/** The option `costModel` of `Handoff.start`. */
-export interface CostModelOptions {
-  /**
-   * A file that is read at start, where it exists, and written by `stop()`. Its modules are named relative to its
-   * folder; of `data` alone, to the working directory.
-   */
-  readonly file?: string | undefined;
-  /**
-   * What `handoff.costModel()` of another Handoff returned. What `file` says of the same code or function counts more.
-   */
-  readonly data?: CostModelJson | undefined;
-  /** `false`: what is known is used, and nothing is added to it; `file` is not written. Default true. */
-  readonly learn?: boolean | undefined;
-}
+import type { CostModelOptions } from './cost-options.ts';
 
 /** Learned costs and how to save them. */
 export interface KeptCosts {

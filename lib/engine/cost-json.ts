@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { CodeWire } from '../workers/node/wire.ts';
 import { createMoments, type Moments } from '../scheduling/scheduler/estimate.ts';
 import { CostModel } from '../scheduling/costs/cost-model.ts';
-import { isAmount, isRecord } from '../core/schema.ts';
+import { isAmount, isRecord } from '../core/values.ts';
 
 /** Mean, variance of single functions, and number of samples. */
 export interface LearnedAmount {

@@ -1,7 +1,6 @@
 /** User actors: spawned, found by name, supervised in groups. */
 import { nanoid } from 'nanoid/non-secure';
-import type { Exit, Restart, Running, Strategy } from '../workers/supervision/child.ts';
-import type { Overflow } from '../workers/actor/mailbox.ts';
+import type { Exit, Running } from '../workers/supervision/child.ts';
 import { ActorCell } from '../workers/actor/cell.ts';
 import { Group } from '../workers/actor/group.ts';
 import { type ActorRef, createRef } from '../workers/actor/ref.ts';
@@ -15,49 +14,8 @@ import { timestamp } from '../events/events.ts';
 import { locate, missing } from '../workers/code/locate.ts';
 import type { CodeVersions } from '../workers/code/versions.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
-import { checkOptions, invalidOption, isAmount, type Rule, rules, type Schema } from '../core/schema.ts';
-
-/** How many restarts a supervisor allows within a time window before it gives up. */
-interface IntensityOptions {
-  /** Restarts allowed within `maxSeconds`. Default 3. */
-  readonly maxRestarts?: number;
-  /** Length of the window in seconds. Default 5. */
-  readonly maxSeconds?: number;
-}
-
-export interface SpawnOptions<Args extends readonly unknown[] = readonly unknown[]> extends IntensityOptions {
-  /** Arguments of the constructor. Default none. */
-  readonly args?: Args | undefined;
-  /** The node whose host runs the actor. Default: the first node of this host. */
-  readonly node?: string | undefined;
-  /** A unique name, by which `handoff.actor(name)` and `context.ask` find the actor. Default none. */
-  readonly name?: string | undefined;
-  /**
-   * When the actor is restarted: `'permanent'` (default) always, `'transient'` only after an error, `'temporary'`
-   * never.
-   */
-  readonly restart?: Restart | undefined;
-  /** How long a stop waits for the messages already received, in ms. Default 5000. */
-  readonly shutdownTimeout?: number | undefined;
-  /**
-   * `capacity`: how many messages may wait. Default 10,000. `overflow`: whether a full mailbox rejects the new message
-   * (`'reject'`, default) or drops the oldest one (`'drop-oldest'`).
-   */
-  readonly mailbox?: { readonly capacity?: number; readonly overflow?: Overflow } | undefined;
-  /**
-   * `snapshot()` is called after this many messages, if the class has it. Default 1: no acknowledged change is lost.
-   */
-  readonly snapshotInterval?: number | undefined;
-}
-
-export interface SuperviseOptions extends IntensityOptions {
-  /** The name in the supervision tree. Default: a generated one. */
-  readonly name?: string | undefined;
-  /** Which other actors restart together with one that failed. Default `'one-for-one'`. */
-  readonly strategy?: Strategy | undefined;
-  /** When the parent group restarts this group. Default `'permanent'`. A top-level group that gives up stays down. */
-  readonly restart?: Restart | undefined;
-}
+import { invalidOption, parseOptions } from '../core/options.ts';
+import { spawnSchema, type SpawnOptions, superviseSchema, type SuperviseOptions } from './options/actor-options.ts';
 
 /** Actors under their own supervisor. */
 export interface ActorGroup {
@@ -77,45 +35,6 @@ export interface ActorGroup {
   /** Stops all actors of the group in reverse order of their start. */
   stop(): Promise<void>;
 }
-
-const restartRule: Rule = {
-  expected: "'permanent', 'transient' or 'temporary'",
-  holds: (value) => ['permanent', 'transient', 'temporary'].includes(value as string),
-};
-const nameRule: Rule = {
-  expected: 'a string that is not empty',
-  holds: (value) => typeof value === 'string' && value !== '',
-};
-const intensitySchema = {
-  maxRestarts: rules.whole,
-  maxSeconds: { expected: 'a finite number above 0', holds: (value) => isAmount(value) && value > 0 } as Rule,
-};
-const mailboxSchema: Schema<NonNullable<SpawnOptions['mailbox']>> = {
-  capacity: rules.atLeastOne,
-  overflow: { expected: "'reject' or 'drop-oldest'", holds: (value) => value === 'reject' || value === 'drop-oldest' },
-};
-const spawnSchema: Schema<SpawnOptions> = {
-  ...intensitySchema,
-  args: { expected: 'a list of arguments for the constructor', holds: (value) => Array.isArray(value) },
-  node: nameRule,
-  name: nameRule,
-  restart: restartRule,
-  shutdownTimeout: rules.milliseconds,
-  snapshotInterval: rules.atLeastOne,
-  mailbox: {
-    expected: 'an object with capacity and overflow',
-    holds: (value) => typeof value === 'object' && value !== null,
-  },
-};
-const superviseSchema: Schema<SuperviseOptions> = {
-  ...intensitySchema,
-  name: nameRule,
-  restart: restartRule,
-  strategy: {
-    expected: "'one-for-one', 'one-for-all' or 'rest-for-one'",
-    holds: (value) => ['one-for-one', 'one-for-all', 'rest-for-one'].includes(value as string),
-  },
-};
 
 export interface ActorsParts {
   readonly publisher: Publisher;
@@ -210,7 +129,7 @@ export class Actors {
       ? this.#parts.elsewhere()?.hostOf(node)
       : undefined;
     if (host !== undefined) {
-      checkOptions('spawn', spawnSchema, options);
+      parseOptions('spawn', spawnSchema, options);
       return this.#parts.elsewhere()!.spawn(reference, options, host);
     }
     const cell = this.#cell('spawn', reference, options);
@@ -230,7 +149,7 @@ export class Actors {
   }
 
   async supervise(options: SuperviseOptions, within: Group = this.#top): Promise<ActorGroup> {
-    checkOptions('supervise', superviseSchema, options);
+    parseOptions('supervise', superviseSchema, options);
     const { name = `group-${nanoid()}`, ...rest } = options;
     const group = this.#group(name, {
       ...rest,
@@ -281,8 +200,11 @@ export class Actors {
   }
 
   #cell(where: string, reference: unknown, options: SpawnOptions): ActorCell {
-    checkOptions(where, spawnSchema, options);
-    if (options.mailbox !== undefined) checkOptions(`${where}: mailbox`, mailboxSchema, options.mailbox);
+    const { name, args, restart, shutdownTimeout, mailbox, snapshotInterval, ...given } = parseOptions(
+      where,
+      spawnSchema,
+      options,
+    );
     const code = toReference(reference);
     if (code === undefined || 'source' in code) {
       throw new HandoffError(
@@ -291,17 +213,9 @@ export class Actors {
       );
     }
     const names = this.#parts.nodeNames();
-    const node = options.node ?? names[0];
+    const node = given.node ?? names[0];
     if (node === undefined) throw new HandoffError('NODE_DOWN', 'There is no node to spawn an actor on.');
     if (!names.includes(node)) throw invalidOption(where, 'node', `a node of this host (${names.join(', ')})`, node);
-    const {
-      name,
-      args = [],
-      restart = 'permanent',
-      shutdownTimeout = 5000,
-      mailbox = {},
-      snapshotInterval = 1,
-    } = options;
     if (name !== undefined && this.#find(name) !== undefined)
       throw invalidOption(where, 'name', 'a name that no other actor has', name);
     const id = name ?? nanoid();
@@ -320,8 +234,7 @@ export class Actors {
       snapshotInterval,
       code: { url, module: code.module, export: code.export },
       files: () => (missing(code.module, url) === undefined ? versions.of(url).files : []),
-      capacity: mailbox.capacity ?? 10_000,
-      overflow: mailbox.overflow ?? 'reject',
+      ...mailbox,
       onLost: (method, error) => this.#lost(id, method, error),
     });
   }

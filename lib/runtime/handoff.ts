@@ -11,7 +11,9 @@ import { HandoffError } from '../core/errors.ts';
 import type { NodeResources } from './usage/resources.ts';
 import { type LimitUse, limitsOn } from '../scheduling/scheduler/limits.ts';
 import type { Tuning } from '../scheduling/scheduler/state.ts';
-import type { ActorGroup, SpawnOptions, SuperviseOptions } from './actors.ts';
+import type { ActorGroup } from './actors.ts';
+import type { SpawnOptions, SuperviseOptions } from './options/actor-options.ts';
+import type { PlanOptions } from './options/plan-options.ts';
 import { assemble, type RuntimeParts } from './assemble.ts';
 import type { Explanation } from '../engine/explain.ts';
 import { HandoffEmitter } from './emitter.ts';
@@ -26,9 +28,11 @@ import type { ExecuteResult } from './run-result.ts';
 import type { Overview } from './overview.ts';
 import { StoreAccess } from './store-access.ts';
 import type { Values } from './values.ts';
-import type { PlanOptions, PlanResult } from './plan-preview.ts';
+import type { PlanResult } from './plan-preview.ts';
 import { checkExecuteOptions, collecting, type ExecuteOptions } from './options/execute-options.ts';
-import { checkOptions, invalidOption, rules } from '../core/schema.ts';
+import { amounts } from '../core/option-types.ts';
+import { needOption, parseOptions } from '../core/options.ts';
+import { type StopOptions, stopSchema } from './options/call-options.ts';
 
 /** `Handoff.start` with scheduler tuning; for specs and benchmarks. */
 export let startTuned: (options: HandoffOptions, tuning: Partial<Tuning>) => Promise<Handoff>;
@@ -129,9 +133,9 @@ export class Handoff extends StoreAccess {
    * @returns when everything has stopped
    * @throws `INVALID_OPTION` when `drain` has another value
    */
-  stop(options: { readonly drain?: 'runs' | 'functions' | false | undefined } = {}): Promise<void> {
+  stop(options: StopOptions = {}): Promise<void> {
     try {
-      checkOptions('stop', { drain: rules.drain }, options);
+      parseOptions('stop', stopSchema, options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -390,8 +394,7 @@ export class Handoff extends StoreAccess {
    * @throws `INVALID_OPTION` when an amount is invalid
    */
   resourcesAvailable(node: string, request: Cost): boolean {
-    if (!rules.amounts.holds(request))
-      throw invalidOption('resourcesAvailable', 'request', rules.amounts.expected, request);
+    needOption('resourcesAvailable', 'request', amounts, request);
     return this.#parts.driver.state.tracker.available(node, request);
   }
 

@@ -77,12 +77,12 @@ export class Hosts implements OtherHosts {
       identity: () => identity,
       maxQueuedBytes,
       onRefused: (refusal) => this.#connectionRefused(refusal),
-      ...(host !== undefined && { host }),
-      ...(port !== undefined && { port }),
-      ...(secret !== undefined && { secret }),
-      ...(tls !== undefined && { tls }),
-      ...(advertise !== undefined && { advertise }),
-      ...(maxFrameBytes !== undefined && { maxFrameBytes }),
+      host,
+      port,
+      secret,
+      tls,
+      advertise,
+      maxFrameBytes,
     });
     this.cluster = new Cluster(
       { ...options, grace },
@@ -429,7 +429,7 @@ function patience(peer: Peer): Promise<never> {
  */
 function beaconHost({ host, port, join, secret, tls }: ResolvedTransport): string {
   if (port !== undefined || (secret === undefined && tls === undefined))
-    return host === undefined || host === 'localhost' || host.startsWith('unix:') ? '127.0.0.1' : host;
+    return host === 'localhost' || host.startsWith('unix:') ? '127.0.0.1' : host;
   const joined = join.map((address) => machineOf(address) ?? 'localhost');
   if (joined.every((each) => isLoopback(each))) return '127.0.0.1';
   return joined.some((each) => each.includes(':')) ? '::' : '0.0.0.0';

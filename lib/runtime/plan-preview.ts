@@ -6,8 +6,6 @@ import type { PlannedRun } from '../scheduling/planner/planned.ts';
 import { runVirtually, type VirtualNode } from '../scheduling/scheduler/virtual-run.ts';
 import type { RunSettings } from '../scheduling/scheduler/events.ts';
 import { setKey } from '../workers/store/run-results.ts';
-import { checkExecuteOptions, type ExecuteOptions } from './options/execute-options.ts';
-import { checkOptions, rules, type Schema } from '../core/schema.ts';
 
 /** One function of a schedule. Times are in ms from the start. */
 export interface ScheduledFunction {
@@ -45,35 +43,6 @@ export interface Durations {
 export interface PreviewNode extends VirtualNode {
   readonly price?: number | undefined;
   readonly site?: number;
-}
-
-export interface PlanOptions extends Pick<ExecuteOptions, 'allocationStrategy' | 'deadline' | 'maxConcurrency'> {
-  /**
-   * How many candidate schedules to try. Default 1, a single pass of the scheduler; more lets the planner search for a
-   * better one. `'time-optimized'` and `'cost-optimized'` always search, by default for a short time.
-   */
-  readonly budget?: number | undefined;
-  /** Bytes per second between hosts. Default 1e9. */
-  readonly bandwidth?: number | undefined;
-  /** Latency between hosts in ms. Default 0.5. */
-  readonly latency?: number | undefined;
-}
-
-const ownRules: Schema<Pick<PlanOptions, 'budget' | 'bandwidth' | 'latency'>> = {
-  budget: rules.atLeastOne,
-  latency: rules.milliseconds,
-  bandwidth: {
-    expected: 'a number of bytes per second above 0',
-    holds: (value) => typeof value === 'number' && value > 0,
-  },
-};
-
-/** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
-export function checkPlanOptions(options: PlanOptions): PlanOptions {
-  const { budget: _, bandwidth: _b, latency: _l, ...shared } = options;
-  checkExecuteOptions('plan', shared);
-  checkOptions('plan', ownRules, Object.fromEntries(Object.entries(options).filter(([name]) => name in ownRules)));
-  return options;
 }
 
 /**

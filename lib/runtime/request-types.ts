@@ -6,7 +6,7 @@ import type { Capabilities } from '../dag/types.ts';
 import type { Explanation } from '../engine/explain.ts';
 import type { FunctionDetail } from '../events/activity.ts';
 import type { TreeNode } from '../workers/supervision/child.ts';
-import type { SpawnOptions } from './actors.ts';
+import type { SpawnOptions } from './options/actor-options.ts';
 import type { HostActivity } from './local-overview.ts';
 import type { ActorCard, ExitWire, SeenDeath } from './remote-actors.ts';
 import type { Parcel } from './remote-values.ts';

@@ -12,7 +12,7 @@ import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Inspector } from '../workers/node/node-link.ts';
 import type { RunSettings } from '../scheduling/scheduler/events.ts';
-import { speculationOf } from '../scheduling/scheduler/straggler-threshold.ts';
+import { speculationOf } from '../scheduling/scheduler/speculate-options.ts';
 import type { LocationRegistry } from '../workers/store/location-registry.ts';
 import type { ResultStore } from '../workers/store/result-store.ts';
 import type { ActiveRun } from '../engine/active-run.ts';
@@ -26,20 +26,14 @@ import { type ExecuteResult, toResult } from './run-result.ts';
 import { homesOf } from '../scheduling/planner/home-hosts.ts';
 import { placementOf } from '../scheduling/planner/placement.ts';
 import { type PlannedRun, planRun } from '../scheduling/planner/planned.ts';
-import {
-  checkPlanOptions,
-  type PlanOptions,
-  preview,
-  type PlanResult,
-  type PreviewNode,
-  toPreview,
-} from './plan-preview.ts';
+import { preview, type PlanResult, type PreviewNode, toPreview } from './plan-preview.ts';
 import { costsOf, inLearnedOrder, knownOf } from '../engine/plan-costs.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import type { DurableRun } from './durable-run.ts';
 import type { Asked as DurableAsked, DurableRuns } from './durable-runs.ts';
 import { RunGuard } from './run-guard.ts';
 import { checkExecuteOptions, type ExecuteOptions, keptOf } from './options/execute-options.ts';
+import { checkPlanOptions, type PlanOptions } from './options/plan-options.ts';
 import type { RuntimeTree } from './supervision-tree.ts';
 
 export interface RunnerParts {

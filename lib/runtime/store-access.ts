@@ -1,9 +1,8 @@
 /** The public methods of the store: values of runs and DAGs on all hosts. */
-import { checkOptions, rules } from '../core/schema.ts';
+import { parseOptions } from '../core/options.ts';
+import { type ResultOptions, resultSchema } from './options/call-options.ts';
 import { HandoffEmitter } from './emitter.ts';
 import type { Values } from './values.ts';
-
-const defaultResultTimeout = 5000;
 
 export abstract class StoreAccess extends HandoffEmitter {
   /**
@@ -74,9 +73,9 @@ export abstract class StoreAccess extends HandoffEmitter {
    * @throws `RESULT_TIMEOUT` when the timeout passes; `STOPPED` when this Handoff stops; `INVALID_OPTION` when
    *   `timeout` is invalid
    */
-  async getResult(run: string, id: string, options: { readonly timeout?: number | undefined } = {}): Promise<any> {
-    checkOptions('getResult', { timeout: rules.milliseconds }, options);
-    return this.values(true).wait(run, id, options.timeout ?? defaultResultTimeout);
+  async getResult(run: string, id: string, options: ResultOptions = {}): Promise<any> {
+    const { timeout } = parseOptions('getResult', resultSchema, options);
+    return this.values(true).wait(run, id, timeout);
   }
 
   /** Registers the node that holds a value. Throws `STOPPED` when this Handoff has been stopped. */

@@ -30,7 +30,8 @@ import type { RunIds } from '../engine/run-ids.ts';
 import type { Driver } from '../engine/driver.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 import { defaultThreads } from './options/handoff-options.ts';
-import { invalidOption, rules } from '../core/schema.ts';
+import { amounts } from '../core/option-types.ts';
+import { needOption } from '../core/options.ts';
 import { timestamp } from '../events/events.ts';
 
 export interface OtherHosts {
@@ -164,7 +165,7 @@ export class RuntimeTree {
    * @throws `INVALID_OPTION` when an amount is invalid
    */
   async updateCapabilities(name: string, changed: Capabilities, where = 'updateCapabilities'): Promise<boolean> {
-    if (!rules.amounts.holds(changed)) throw invalidOption(where, 'capabilities', rules.amounts.expected, changed);
+    needOption(where, 'capabilities', amounts, changed);
     return this.inTurn(name, async () => {
       const actor = this.#actors.get(name);
       if (actor === undefined) return false;

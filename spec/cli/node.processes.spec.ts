@@ -231,7 +231,7 @@ describe('handoff node refuses', () => {
     [
       'a secret that is too short',
       { HANDOFF_SECRET: 'fifteen letters' },
-      'secret is not valid: expected a string of at least 16 characters',
+      '(from HANDOFF_ variables): option secret must be a string of at least 16 characters',
     ],
     [
       'a secret that is empty',

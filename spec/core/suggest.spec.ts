@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { nearest } from '../../lib/core/suggest.ts';
 import { show } from '../../lib/core/show.ts';
 import { textOf } from '../../lib/core/error-wire.ts';
-import { checkOptions } from '../../lib/core/schema.ts';
+import { whole } from '../../lib/core/option-types.ts';
+import { option, optionSet, parseOptions } from '../../lib/core/options.ts';
 import { Dag } from '../../lib/index.ts';
 import { thrownBy } from '../support/handoff.ts';
 
@@ -36,9 +37,8 @@ describe('a suggestion', () => {
 
   it('stands in the error of an option, a field and an id', () => {
     expect(
-      thrownBy(() =>
-        checkOptions<object>('f', { maxRetries: { expected: '', holds: () => true } } as never, { retries: 1 }),
-      ).message,
+      thrownBy(() => parseOptions('f', optionSet({ maxRetries: option(whole(), { description: '' }) }), { retries: 1 }))
+        .message,
     ).toContain('Did you mean "maxRetries"?');
     expect(
       thrownBy(() => new Dag().add({ id: 'a', code: { module: 'file:///m.js', export: 'f' }, retries: 2 } as never))

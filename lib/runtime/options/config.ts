@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { show } from '../../core/show.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { HandoffOptions } from './handoff-options.ts';
-import { isRecord } from '../../core/schema.ts';
+import { isRecord } from '../../core/values.ts';
 
 /** Names that are looked for in the working directory. */
 export const configNames = [

@@ -1,53 +1,55 @@
 /** The option `dashboard`: a web page that shows running DAGs. */
+import type * as v from 'valibot';
 import { HandoffError } from '../../core/errors.ts';
+import { boolean, portNumber, text } from '../../core/option-types.ts';
+import { option, optionSet, parseOptions } from '../../core/options.ts';
 import { isLoopback } from '../../hosts/transport/tcp/address.ts';
-import { checkOptions, invalidOption, isRecord, type Rule, type Schema } from '../../core/schema.ts';
 
 export interface DashboardOptions {
-  /** The port to listen on. 0: any free port, see `handoff.dashboard`. Default 7430. */
+  /** The port to listen on; 0: any free port, see `handoff.dashboard`. Default 7430. */
   readonly port?: number | undefined;
-  /** The address to listen on. Default `'127.0.0.1'`. Addresses that other machines can reach need a `token`. */
+  /** The address to listen on; addresses that other machines can reach need a `token`. Default `'127.0.0.1'`. */
   readonly host?: string | undefined;
   /**
-   * The token that requests must carry, as `http://…/?token=…` or `Authorization: Bearer …`. Default none. Environment:
+   * The token that requests must carry, as `http://…/?token=…` or `Authorization: Bearer …`. Environment:
    * `HANDOFF_DASHBOARD_TOKEN`.
    */
   readonly token?: string | undefined;
   /**
-   * Prometheus metrics at `/metrics`: `true` counts from the start, `false` turns them off. Default: counts from the
-   * first request.
+   * Prometheus metrics of all hosts at `/metrics`: `true` counts from the start, `false` turns them off. Default:
+   * counts from the first request.
    */
   readonly metrics?: boolean | undefined;
 }
 
-export interface ResolvedDashboard {
-  readonly port: number;
-  readonly host: string;
-  readonly token: string | undefined;
-  readonly metrics: boolean | undefined;
-}
+export type ResolvedDashboard = v.InferOutput<typeof dashboardSchema>;
 
-export const defaultDashboardPort = 7430;
-export const dashboardExpected = '{ port?, host?, token?, metrics? }';
-const where = 'Handoff.start: dashboard';
-const text: Rule = {
-  expected: 'a string that is not empty',
-  holds: (value) => typeof value === 'string' && value !== '',
-};
-
-const schema: Schema<DashboardOptions> = {
-  port: {
-    expected: 'a port, 0 to 65535',
-    holds: (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65535,
-  },
-  host: text,
+export const dashboardSchema = optionSet({
+  port: option(portNumber, {
+    description: 'The port to listen on; 0: any free port, see `handoff.dashboard`.',
+    default: 7430,
+    flags: ['--dashboard', '--port'],
+  }),
+  host: option(text(), {
+    description: 'The address to listen on; addresses that other machines can reach need a `token`.',
+    default: '127.0.0.1',
+    flags: ['--host'],
+  }),
   // It is used unescaped in a URL and a header.
-  token: {
-    expected: 'printable characters without spaces, at least one',
-    holds: (value) => typeof value === 'string' && /^[\u0021-\u007e]+$/.test(value),
-  },
-  metrics: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
-};
+  token: option(
+    text('printable characters without spaces, at least one', (token) => /^[\u0021-\u007e]+$/.test(token)),
+    {
+      description: 'The token that requests must carry, as `http://…/?token=…` or `Authorization: Bearer …`.',
+      environment: ['HANDOFF_DASHBOARD_TOKEN'],
+      flags: ['--token-file'],
+      isSecret: true,
+    },
+  ),
+  metrics: option(boolean, {
+    description: 'Prometheus metrics of all hosts at `/metrics`: `true` counts from the start, `false` turns them off.',
+    otherwise: 'counts from the first request',
+  }),
+});
 
 /**
  * Combines the given options, the environment and defaults, in this order.
@@ -55,13 +57,12 @@ const schema: Schema<DashboardOptions> = {
  * @throws `INVALID_OPTION` when an option is unknown or has a bad value, or when a token is missing
  */
 export function resolveDashboard(given: DashboardOptions, env: NodeJS.ProcessEnv = process.env): ResolvedDashboard {
-  if (!isRecord(given as unknown)) throw invalidOption('Handoff.start', 'dashboard', dashboardExpected, given);
-  const token = given.token ?? (env['HANDOFF_DASHBOARD_TOKEN'] || undefined);
-  // never the value
-  if (token !== undefined && !schema.token.holds(token))
-    throw invalidOption(where, 'token', schema.token.expected, typeof token);
-  checkOptions(where, schema, given);
-  const { port = defaultDashboardPort, host = '127.0.0.1', metrics } = given;
+  const where = 'Handoff.start: dashboard';
+  parseOptions(where, dashboardSchema, given);
+  const environment = env['HANDOFF_DASHBOARD_TOKEN'] || undefined;
+  const all = { ...given, token: given.token ?? environment };
+  const resolved = parseOptions(`${where} (from HANDOFF_DASHBOARD_TOKEN)`, dashboardSchema, all);
+  const { host, token } = resolved;
   if (token === undefined && !isLoopback(host)) {
     throw new HandoffError(
       'INVALID_OPTION',
@@ -69,5 +70,5 @@ export function resolveDashboard(given: DashboardOptions, env: NodeJS.ProcessEnv
       { option: 'token' },
     );
   }
-  return { port, host, token, metrics };
+  return resolved;
 }

@@ -4,32 +4,36 @@ import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import { didYouMean, nearest } from '../../core/suggest.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { Progress } from '../../events/progress.ts';
-import { strategyRule } from './handoff-options.ts';
+import { strategyType } from './handoff-options.ts';
+import { speculateType, type SpeculateOptions } from '../../scheduling/scheduler/speculate-options.ts';
 import {
-  isSpeculate,
-  speculateExpected,
-  type SpeculateOptions,
-} from '../../scheduling/scheduler/straggler-threshold.ts';
-import { checkOptions, rules, type Schema } from '../../core/schema.ts';
+  abortSignal,
+  boolean,
+  callback,
+  oneOf,
+  positiveMilliseconds,
+  special,
+  text,
+  whole,
+} from '../../core/option-types.ts';
+import { option, optionSet, parseOptions } from '../../core/options.ts';
 
 export interface ExecuteOptions {
   /**
-   * The id of the run, for `getResult`, `explain` and events. Default: a random one. With a journal, a run of this id
-   * that has ended gives its recorded outcome, and one that has not is continued or awaited.
+   * The id of the run, for `getResult`, `explain` and events. With a journal, a run of this id that has ended gives its
+   * recorded outcome, and one that has not is continued or awaited. Default: a random one.
    */
   readonly runId?: string | undefined;
-  /** Whether the run is recorded. Default true with a journal; without one it has no effect. */
+  /** Whether the run is recorded in the journal. Without a journal it has no effect. Default: `true` with a journal. */
   readonly durable?: boolean | undefined;
   /** How functions are placed. Default: the strategy of `Handoff.start`. */
   readonly allocationStrategy?: AllocationStrategy | undefined;
   /**
-   * Target duration of the run in ms, for `'cost-optimized'`: the plan costs as little as this allows. Default none. It
-   * is not enforced.
+   * Target duration of the run for `'cost-optimized'`, in ms. The plan costs as little as this allows. It is not
+   * enforced.
    */
   readonly deadline?: number | undefined;
-  /**
-   * Retries for functions without their own `maxRetries`. Default: the value of `Handoff.start`, which is 3 by default.
-   */
+  /** Extra attempts for functions without their own `maxRetries`. Default: the value of `Handoff.start`. */
   readonly maxRetries?: number | undefined;
   /**
    * How often the result of one function may be lost with its host or disk and recomputed. Default: the value of
@@ -43,52 +47,97 @@ export interface ExecuteOptions {
   readonly maxConcurrency?: number | undefined;
   /** Aborts the run. */
   readonly signal?: AbortSignal | undefined;
-  /** Time limit of the whole run in ms. Default none. */
+  /** Time limit of the whole run, in ms. */
   readonly timeout?: number | undefined;
   /**
-   * Which results to return: all, those of functions without dependents (`'sinks'`), or a list of ids. Default `'all'`.
+   * Which results to return: `'all'`, those of functions without dependents (`'sinks'`), or a list of ids. Default:
+   * `'all'`.
    */
   readonly collect?: 'all' | 'sinks' | readonly string[] | undefined;
   /** Called when functions have finished. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /**
    * Whether unusually slow functions get a second attempt on an idle thread; the first result counts. Such a function
-   * may run twice at the same time, unless it is `idempotent: false`. Default false.
+   * may run twice at the same time, unless it is `idempotent: false`. Default: false.
    */
   readonly speculate?: boolean | SpeculateOptions | undefined;
   /**
-   * `'fail-fast'` (default): the first failure ends the run. `'continue'`: independent functions finish first; then the
-   * run rejects with `failures` and `results` on the error.
+   * `'fail-fast'`: the first failure ends the run; `'continue'`: functions that do not depend on it finish first. With
+   * `continue`, the run then rejects with `failures` and `results` on the error. Default: `'fail-fast'`.
    */
   readonly failurePolicy?: 'fail-fast' | 'continue' | undefined;
 }
 
-const schema: Schema<ExecuteOptions> = {
-  runId: { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' },
-  durable: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
-  allocationStrategy: strategyRule,
-  deadline: rules.positiveMilliseconds,
-  maxRetries: rules.whole,
-  maxResultLosses: rules.wholeOrInfinity,
-  maxConcurrency: rules.atLeastOne,
-  signal: rules.signal,
-  timeout: rules.positiveMilliseconds,
-  collect: {
-    expected: "'all', 'sinks' or a list of function ids",
-    holds: (value) =>
-      value === 'all' || value === 'sinks' || (Array.isArray(value) && value.every((id) => typeof id === 'string')),
-  },
-  onProgress: rules.fn,
-  speculate: { expected: speculateExpected, holds: isSpeculate },
-  failurePolicy: {
-    expected: "'fail-fast' or 'continue'",
-    holds: (value) => value === 'fail-fast' || value === 'continue',
-  },
-};
+export const executeSchema = optionSet({
+  runId: option(text(), {
+    description: 'The id of the run, for `getResult`, `explain` and events.',
+    details:
+      'With a journal, a run of this id that has ended gives its recorded outcome, and one that has not is continued or awaited.',
+    otherwise: 'a random one',
+  }),
+  durable: option(boolean, {
+    description: 'Whether the run is recorded in the journal.',
+    details: 'Without a journal it has no effect.',
+    otherwise: '`true` with a journal',
+  }),
+  allocationStrategy: option(strategyType, {
+    description: 'How functions are placed.',
+    otherwise: 'the strategy of `Handoff.start`',
+    flags: ['--strategy'],
+  }),
+  deadline: option(positiveMilliseconds, {
+    description: "Target duration of the run for `'cost-optimized'`",
+    details: 'The plan costs as little as this allows. It is not enforced.',
+    flags: ['--deadline'],
+  }),
+  maxRetries: option(whole(), {
+    description: 'Extra attempts for functions without their own `maxRetries`.',
+    otherwise: 'the value of `Handoff.start`',
+    flags: ['--max-retries'],
+  }),
+  maxResultLosses: option(whole({ orInfinity: true }), {
+    description: 'How often the result of one function may be lost with its host or disk and recomputed.',
+    otherwise: 'the value of `Handoff.start`',
+  }),
+  maxConcurrency: option(whole({ min: 1, orInfinity: true }), {
+    description: 'How many functions of this run may run or be queued on threads at once.',
+    otherwise: 'as many as threads and resources allow',
+    flags: ['--max-concurrency'],
+  }),
+  signal: option(abortSignal, { description: 'Aborts the run.' }),
+  timeout: option(positiveMilliseconds, { description: 'Time limit of the whole run', flags: ['--timeout'] }),
+  collect: option(
+    special<NonNullable<ExecuteOptions['collect']>>(
+      (value) =>
+        value === 'all' || value === 'sinks' || (Array.isArray(value) && value.every((id) => typeof id === 'string')),
+      "'all', 'sinks' or a list of function ids",
+    ),
+    {
+      description:
+        "Which results to return: `'all'`, those of functions without dependents (`'sinks'`), or a list of ids.",
+      otherwise: "`'all'`",
+      flags: ['--collect'],
+    },
+  ),
+  onProgress: option(callback<(progress: Progress) => void>(), { description: 'Called when functions have finished.' }),
+  speculate: option(speculateType, {
+    description: 'Whether unusually slow functions get a second attempt on an idle thread; the first result counts.',
+    details: 'Such a function may run twice at the same time, unless it is `idempotent: false`.',
+    otherwise: 'false',
+    flags: ['--speculate'],
+  }),
+  failurePolicy: option(oneOf('fail-fast', 'continue'), {
+    description:
+      "`'fail-fast'`: the first failure ends the run; `'continue'`: functions that do not depend on it finish first.",
+    details: 'With `continue`, the run then rejects with `failures` and `results` on the error.',
+    otherwise: "`'fail-fast'`",
+    flags: ['--failure-policy'],
+  }),
+});
 
 /** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
-export function checkExecuteOptions(where: string, options: ExecuteOptions): void {
-  checkOptions(where, schema, options);
+export function checkExecuteOptions(where: string, given: ExecuteOptions): void {
+  parseOptions(where, executeSchema, given);
 }
 
 /**

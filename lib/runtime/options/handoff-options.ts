@@ -1,21 +1,23 @@
 /** The options of `Handoff.start`: types, defaults and checks. */
 import { availableParallelism, hostname, totalmem } from 'node:os';
+import type * as v from 'valibot';
+import {
+  amounts,
+  boolean,
+  callback,
+  listOf,
+  milliseconds,
+  number,
+  oneOf,
+  positiveMilliseconds,
+  special,
+  text,
+  whole,
+} from '../../core/option-types.ts';
+import { invalidOption, option, optionSet, parseOptions, required } from '../../core/options.ts';
+import { isRecord } from '../../core/values.ts';
 import { type AllocationStrategy, isStrategy, strategyExpected } from '../../scheduling/allocation/allocator.ts';
 import { amountOf } from '../../scheduling/resources/amounts.ts';
-import type { ResourceTracker } from '../../scheduling/resources/resource-tracker.ts';
-import type { Capabilities } from '../../dag/types.ts';
-import { defaultMaxResultLosses } from '../../scheduling/scheduler/lineage.ts';
-import type { MonitorOptions } from '../usage/monitor.ts';
-import type { NodeProbe } from '../usage/resources.ts';
-import type { NodeSettings } from '../../workers/node/thread-pool.ts';
-import type { Output } from '../../workers/node/wire.ts';
-import type { CostModelOptions } from '../../engine/cost-file.ts';
-import {
-  type DashboardOptions,
-  dashboardExpected,
-  type ResolvedDashboard,
-  resolveDashboard,
-} from './dashboard-options.ts';
 import {
   isLimits,
   type LimitOptions,
@@ -23,13 +25,31 @@ import {
   limitsExpected,
   resolveLimits,
 } from '../../scheduling/resources/limits.ts';
-import { checkOptions, invalidOption, isAmount, isRecord, type Rule, rules, type Schema } from '../../core/schema.ts';
+import type { ResourceTracker } from '../../scheduling/resources/resource-tracker.ts';
+import type { Capabilities } from '../../dag/types.ts';
+import { defaultMaxResultLosses } from '../../scheduling/scheduler/lineage.ts';
+import type { MonitorOptions } from '../usage/monitor.ts';
+import type { NodeProbe } from '../usage/resources.ts';
+import type { NodeSettings } from '../../workers/node/thread-pool.ts';
+import type { Output } from '../../workers/node/wire.ts';
+import { type CostModelOptions, costModelSchema } from '../../engine/cost-options.ts';
+import {
+  type DashboardOptions,
+  dashboardSchema,
+  type ResolvedDashboard,
+  resolveDashboard,
+} from './dashboard-options.ts';
 import { journalExpected, type JournalOptions, resolveJournal, type ResolvedJournal } from './journal-options.ts';
-import { type ResolvedTransport, resolveTransport, type TransportOptions } from './transport-options.ts';
+import {
+  type ResolvedTransport,
+  resolveTransport,
+  type TransportOptions,
+  transportSchema,
+} from './transport-options.ts';
 
 /** A node of this host. */
 export interface NodeOptions {
-  /** Unique in the cluster. */
+  /** The name, unique in the cluster. */
   readonly name: string;
   /** Amount by resource: `cpu` (cores), `memory` (MB), `gpu`, or any other name. */
   readonly capabilities: Capabilities;
@@ -38,17 +58,16 @@ export interface NodeOptions {
   /** Speed relative to a node of speed 1, used by plans. Default 1. */
   readonly speed?: number | undefined;
   /**
-   * Price per ms of function time, in any unit. Default 0. Used by `'cost-optimized'`, and summed up in `stats.price`.
+   * Price per ms of function time, in any unit. Used by `'cost-optimized'`, and summed up in `stats.price`. Default: 0.
    */
   readonly price?: number | undefined;
   /**
-   * Called every `monitorInterval` with what the node declares and what is in use; the capabilities that it gives, if
-   * any, are the node's from then on. When it throws, that is the event `probe:failed`.
+   * Called every `monitorInterval` with what the node declares and what is in use. The capabilities that it returns, if
+   * any, are those of the node from then on. When it throws, the event `probe:failed` occurs.
    */
   readonly probe?: NodeProbe | undefined;
   /**
-   * Whether a function that uses more memory than its cost says is ended, and fails with `MEMORY_EXCEEDED` as cause.
-   * Default false.
+   * Whether a function that uses more memory than its cost says fails with `MEMORY_EXCEEDED` as cause. Default `false`.
    */
   readonly enforceMemory?: boolean | undefined;
 }
@@ -56,223 +75,277 @@ export interface NodeOptions {
 export interface HandoffOptions {
   /** Nodes of this host. Default: one named `'local'` with all cores and memory of the machine. */
   readonly nodes?: readonly NodeOptions[] | undefined;
-  /** How to reach other hosts. DAGs run unchanged with or without it. Default none. */
+  /** How to reach other hosts; DAGs run unchanged with or without it. */
   readonly transport?: TransportOptions | undefined;
-  /** Whether source text of other hosts (`fromSource()`) may be run here. Default false. */
+  /** Whether source text from other hosts (`fromSource()`) may run here. Default `false`. */
   readonly allowSource?: boolean | undefined;
   /** How functions are placed. Default `'first-available'`. */
   readonly allocationStrategy?: AllocationStrategy | undefined;
-  /** Grants and releases resources of functions. Default: a `SimpleResourceTracker`. */
-  readonly resourceTracker?: ResourceTracker | undefined;
   /**
-   * Limits that belong to the program rather than to a node, by name. Functions name them in `uses`. They are counted over
+   * Limits of the program, not of a node, by name, such as
+   * `{ db: 3, api: { concurrency: 5, perSecond: 10, burst: 1 } }`; functions name them in `uses`. They are counted over
    * all runs of this Handoff. A number is a concurrency; `perSecond` limits starts. Default: none.
    */
   readonly limits?: Readonly<Record<string, LimitOptions>> | undefined;
+  /** Grants and releases resources of functions. Default: a `SimpleResourceTracker`. */
+  readonly resourceTracker?: ResourceTracker | undefined;
   /**
    * Time between measurements of what functions really use, in ms. It enables the event `function:memory-exceeded` and
    * informs a `DynamicResourceTracker`. Default: only nodes with `probe` or `enforceMemory` are measured, every 1000
    * ms.
    */
   readonly monitorInterval?: number | undefined;
-  /** Retries per function. Default 3. */
+  /** Extra attempts per function after the first. Default 3. */
   readonly maxRetries?: number | undefined;
   /**
-   * Time limit in ms for the import of a module in a thread; `Infinity` means none. Default 60,000. Beyond it,
-   * functions of the module fail with `MODULE_FAILED`, and the thread restarts.
+   * Time limit for the import of a module in a thread (`Infinity`: none), in ms. Beyond it, functions of the module
+   * fail with `MODULE_FAILED`, and the thread restarts. Default 60,000 ms.
    */
   readonly importTimeout?: number | undefined;
   /**
-   * How often the result of one function may be lost with its host or disk and recomputed; beyond that, the function
-   * fails. Results that are recomputed only as inputs of a lost one do not count. Default 10.
+   * How often the result of one function may be lost with its host or disk and recomputed before the function fails.
+   * Results that are recomputed only as inputs of a lost one do not count. Default 10.
    */
   readonly maxResultLosses?: number | undefined;
-  /** Time in ms between the abort signal of a function and the end of its thread. Default 100. */
+  /** Time between the abort signal of a function and the end of its thread, in ms. Default 100 ms. */
   readonly gracePeriod?: number | undefined;
   /**
    * How many finished runs of `execute` keep their results for `getResult`. The oldest are dropped first, also when
    * there are more than a million results in total. `run` keeps only what it returns. Default 100.
    */
   readonly retainedRuns?: number | undefined;
-  /** Memory limit in bytes for the results of finished runs. The oldest runs are dropped first. Default 256 MiB. */
+  /** Memory limit for the results of finished runs, in bytes. The oldest runs are dropped first. Default 256 MiB. */
   readonly retainedBytes?: number | undefined;
   /**
-   * Limit in bytes for large results in shared memory. Beyond it the least recently used are written to temporary
-   * files, and no new functions start until there is room. Default none.
+   * Limit for large results in shared memory, in bytes. Beyond it the least recently used are written to temporary
+   * files, and no new functions start until there is room.
    */
   readonly memoryBudget?: number | undefined;
   /**
-   * Where what functions and actors print goes: `'inherit'` (default): to stdout and stderr, as they print it;
-   * `'stderr'`: all to stderr; `'events'`: what functions print becomes `function:log` events, and goes to stderr while
-   * nothing listens to these; the rest goes to stderr.
+   * Where the output of functions and actors goes: `'inherit'`: to stdout and stderr; `'stderr'`: all to stderr;
+   * `'events'`: to `function:log` events. With `'events'`, output of functions goes to stderr while nothing listens to
+   * these events. Output of actors always goes to stderr then. Default `'inherit'`.
    */
   readonly output?: Output | undefined;
   /** Serves a web page that shows running DAGs, at `handoff.dashboard`. Default: off. */
   readonly dashboard?: DashboardOptions | undefined;
   /**
-   * How long functions take and how large their results are, for those that do not say so themselves, and where that is
-   * kept. Default: each Handoff begins with nothing, and learns.
+   * What is known of how long functions take and how large their results are, and where it is kept. It applies to
+   * functions that do not declare it themselves. Default: each Handoff begins with nothing, and learns.
    */
   readonly costModel?: CostModelOptions | undefined;
-  /** Where runs are recorded, so that they outlive this process. Default none: a run ends with its process. */
+  /**
+   * Where runs are recorded, so that they outlive this process: `{ type: 'sqlite', path }`, or a `Journal`. Default:
+   * none: a run ends with its process.
+   */
   readonly journal?: JournalOptions | undefined;
   /**
    * Whether this process takes up runs of the journal that wait or whose process is gone, if it has their modules.
-   * Default true with a journal.
+   * Default `true`.
    */
   readonly orchestrate?: boolean | undefined;
 }
 
-export interface ResolvedOptions {
+export interface ResolvedOptions extends Omit<
+  v.InferOutput<typeof handoffSchema>,
+  'nodes' | 'monitorInterval' | 'limits' | 'journal' | 'transport' | 'dashboard' | 'costModel'
+> {
   readonly nodes: readonly NodeSettings[];
-  readonly allocationStrategy: AllocationStrategy;
-  readonly resourceTracker: ResourceTracker | undefined;
   readonly limits: Readonly<Record<string, LimitRule>>;
+  readonly journal: ResolvedJournal | undefined;
   readonly monitoring: MonitorOptions;
-  readonly maxRetries: number;
-  readonly maxResultLosses: number;
-  readonly gracePeriod: number;
-  readonly importTimeout: number;
-  readonly retainedRuns: number;
-  readonly retainedBytes: number;
-  readonly memoryBudget: number | undefined;
-  readonly output: Output;
   readonly transport: ResolvedTransport | undefined;
-  readonly allowSource: boolean;
   readonly dashboard: ResolvedDashboard | undefined;
   readonly costModel: CostModelOptions;
-  readonly journal: ResolvedJournal | undefined;
-  readonly orchestrate: boolean;
 }
 
-const strategyRule: Rule = { expected: strategyExpected, holds: isStrategy };
+export const strategyType = special<AllocationStrategy>(isStrategy, strategyExpected);
 
-const trackerRule: Rule = {
-  expected: 'a ResourceTracker, with register, available, request and release',
-  holds: (value) =>
+const trackerType = special<ResourceTracker>(
+  (value) =>
     isRecord(value) &&
     ['register', 'available', 'request', 'release'].every((name) => typeof value[name] === 'function'),
-};
+  'a ResourceTracker, with register, available, request and release',
+);
 
-const costModelExpected = '{ file?, data?, learn? }';
+export const nodeSchema = optionSet({
+  name: required(text(), { description: 'The name, unique in the cluster.' }),
+  capabilities: required(amounts, {
+    description: 'Amount by resource: `cpu` (cores), `memory` (MB), `gpu`, or any other name.',
+  }),
+  threads: option(whole({ min: 1 }), {
+    description: 'Number of worker threads.',
+    otherwise: '`min(max(1, ceil(cpu)), availableParallelism())`',
+  }),
+  speed: option(number({ above: 0 }), {
+    description: 'Speed relative to a node of speed 1, used by plans.',
+    default: 1,
+  }),
+  price: option(number({ min: 0 }), {
+    description: 'Price per ms of function time, in any unit.',
+    details: "Used by `'cost-optimized'`, and summed up in `stats.price`.",
+    otherwise: '0',
+  }),
+  probe: option(callback<NodeProbe>(), {
+    description: 'Called every `monitorInterval` with what the node declares and what is in use.',
+    details:
+      'The capabilities that it returns, if any, are those of the node from then on. When it throws, the event `probe:failed` occurs.',
+  }),
+  enforceMemory: option(boolean, {
+    description: 'Whether a function that uses more memory than its cost says fails with `MEMORY_EXCEEDED` as cause.',
+    default: false,
+  }),
+});
 
-const schema: Schema<HandoffOptions> = {
-  nodes: {
-    expected:
+export const handoffSchema = optionSet({
+  nodes: option(
+    listOf(
+      nodeSchema,
       'a list of { name, capabilities, threads?, speed?, price?, probe?, enforceMemory? }, not empty without a transport',
-    holds: Array.isArray,
-  },
-  transport: { expected: "{ type: 'tcp', … }", holds: isRecord },
-  allowSource: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
-  allocationStrategy: strategyRule,
-  resourceTracker: trackerRule,
-  limits: { expected: limitsExpected, holds: isLimits },
-  monitorInterval: rules.positiveMilliseconds,
-  maxRetries: rules.whole,
-  maxResultLosses: rules.wholeOrInfinity,
-  gracePeriod: rules.milliseconds,
-  importTimeout: {
-    expected: 'a number of ms above 0, or Infinity',
-    holds: (value) => typeof value === 'number' && value > 0,
-  },
-  retainedRuns: rules.whole,
-  retainedBytes: { expected: 'a number of bytes, at least 0', holds: (value) => value === Infinity || isAmount(value) },
-  memoryBudget: { expected: 'a finite number of bytes above 0', holds: (value) => isAmount(value) && value > 0 },
-  output: {
-    expected: "'inherit', 'stderr' or 'events'",
-    holds: (value) => value === 'inherit' || value === 'stderr' || value === 'events',
-  },
-  dashboard: { expected: dashboardExpected, holds: isRecord },
-  costModel: { expected: costModelExpected, holds: isRecord },
-  journal: { expected: journalExpected, holds: isRecord },
-  orchestrate: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
-};
-
-const costModelSchema: Schema<CostModelOptions> = {
-  file: { expected: 'the path of a file', holds: (value) => typeof value === 'string' && value !== '' },
-  data: { expected: 'what handoff.costModel() returned', holds: isRecord },
-  learn: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
-};
-
-const nodeSchema: Schema<NodeOptions> = {
-  name: { expected: 'a string that is not empty', holds: (value) => typeof value === 'string' && value !== '' },
-  capabilities: rules.amounts,
-  threads: {
-    expected: 'a whole number of at least 1',
-    holds: (value) => isAmount(value) && Number.isInteger(value) && value >= 1,
-  },
-  speed: { expected: 'a finite number above 0', holds: (value) => isAmount(value) && value > 0 },
-  price: { expected: 'a finite number of at least 0', holds: (value) => isAmount(value) && value >= 0 },
-  probe: rules.fn,
-  enforceMemory: { expected: 'true or false', holds: (value) => typeof value === 'boolean' },
-};
-
-export { strategyRule };
+    ),
+    {
+      description: 'Nodes of this host.',
+      otherwise: "one named `'local'` with all cores and memory of the machine",
+      flags: ['--nodes'],
+    },
+  ),
+  transport: option(transportSchema, {
+    description: 'How to reach other hosts; DAGs run unchanged with or without it.',
+  }),
+  allowSource: option(boolean, {
+    description: 'Whether source text from other hosts (`fromSource()`) may run here.',
+    default: false,
+    flags: ['--allow-source'],
+  }),
+  allocationStrategy: option(strategyType, {
+    description: 'How functions are placed.',
+    default: 'first-available',
+    flags: ['--strategy'],
+  }),
+  limits: option(special<Readonly<Record<string, LimitOptions>>>(isLimits, limitsExpected), {
+    description:
+      'Limits of the program, not of a node, by name, such as `{ db: 3, api: { concurrency: 5, perSecond: 10, burst: 1 } }`; functions name them in `uses`.',
+    details: 'They are counted over all runs of this Handoff. A number is a concurrency; `perSecond` limits starts.',
+    otherwise: 'none',
+  }),
+  resourceTracker: option(trackerType, {
+    description: 'Grants and releases resources of functions.',
+    otherwise: 'a `SimpleResourceTracker`',
+  }),
+  monitorInterval: option(positiveMilliseconds, {
+    description: 'Time between measurements of what functions really use',
+    details: 'It enables the event `function:memory-exceeded` and informs a `DynamicResourceTracker`.',
+    otherwise: 'only nodes with `probe` or `enforceMemory` are measured, every 1000 ms',
+  }),
+  maxRetries: option(whole(), { description: 'Extra attempts per function after the first.', default: 3 }),
+  importTimeout: option(number({ unit: 'ms', above: 0, orInfinity: true }), {
+    description: 'Time limit for the import of a module in a thread (`Infinity`: none)',
+    details: 'Beyond it, functions of the module fail with `MODULE_FAILED`, and the thread restarts.',
+    default: 60_000,
+  }),
+  maxResultLosses: option(whole({ orInfinity: true }), {
+    description:
+      'How often the result of one function may be lost with its host or disk and recomputed before the function fails.',
+    details: 'Results that are recomputed only as inputs of a lost one do not count.',
+    default: defaultMaxResultLosses,
+  }),
+  gracePeriod: option(milliseconds, {
+    description: 'Time between the abort signal of a function and the end of its thread',
+    default: 100,
+  }),
+  retainedRuns: option(whole(), {
+    description: 'How many finished runs of `execute` keep their results for `getResult`.',
+    details:
+      'The oldest are dropped first, also when there are more than a million results in total. `run` keeps only what it returns.',
+    default: 100,
+  }),
+  retainedBytes: option(number({ unit: 'bytes', min: 0, orInfinity: true }), {
+    description: 'Memory limit for the results of finished runs',
+    details: 'The oldest runs are dropped first.',
+    default: 256 * 2 ** 20,
+  }),
+  memoryBudget: option(number({ unit: 'bytes', above: 0 }), {
+    description: 'Limit for large results in shared memory',
+    details:
+      'Beyond it the least recently used are written to temporary files, and no new functions start until there is room.',
+  }),
+  output: option(oneOf('inherit', 'stderr', 'events'), {
+    description:
+      "Where the output of functions and actors goes: `'inherit'`: to stdout and stderr; `'stderr'`: all to stderr; `'events'`: to `function:log` events.",
+    details:
+      "With `'events'`, output of functions goes to stderr while nothing listens to these events. Output of actors always goes to stderr then.",
+    default: 'inherit',
+  }),
+  dashboard: option(dashboardSchema, {
+    description: 'Serves a web page that shows running DAGs, at `handoff.dashboard`.',
+    otherwise: 'off',
+    flags: ['--dashboard'],
+  }),
+  costModel: option(costModelSchema, {
+    description: 'What is known of how long functions take and how large their results are, and where it is kept.',
+    details: 'It applies to functions that do not declare it themselves.',
+    otherwise: 'each Handoff begins with nothing, and learns',
+    flags: ['--cost-model'],
+  }),
+  journal: option(special<JournalOptions>(isRecord, journalExpected), {
+    description:
+      "Where runs are recorded, so that they outlive this process: `{ type: 'sqlite', path }`, or a `Journal`.",
+    otherwise: 'none: a run ends with its process',
+  }),
+  orchestrate: option(boolean, {
+    description:
+      'Whether this process takes up runs of the journal that wait or whose process is gone, if it has their modules.',
+    default: true,
+  }),
+});
 
 /** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
-export function resolveOptions(options: HandoffOptions): ResolvedOptions {
-  checkOptions('Handoff.start', schema, options);
-  const output = options.output ?? 'inherit';
-  if (options.costModel !== undefined) checkOptions('Handoff.start: costModel', costModelSchema, options.costModel);
-  const importTimeout = options.importTimeout ?? 60_000;
-  const transport = options.transport === undefined ? undefined : resolveTransport(options.transport);
-  if (options.nodes?.length === 0 && transport === undefined)
-    throw invalidOption('Handoff.start', 'nodes', schema.nodes.expected, options.nodes);
+export function resolveOptions(given: HandoffOptions): ResolvedOptions {
+  const { monitorInterval, costModel = {}, ...resolved } = parseOptions('Handoff.start', handoffSchema, given);
+  const transport = given.transport && resolveTransport(given.transport);
+  if (given.nodes?.length === 0 && transport === undefined)
+    throw invalidOption('Handoff.start', 'nodes', 'a list that is not empty, or a transport beside it', given.nodes);
   // Names are unique in a cluster.
   const defaultName = transport === undefined ? 'local' : `${hostname()}-${process.pid}`;
-  const nodes = (options.nodes ?? [{ name: defaultName, capabilities: machine() }]).map((node, i) =>
-    resolveNode(`Handoff.start: nodes[${i}]`, node, { output, memoryBudget: options.memoryBudget, importTimeout }),
-  );
-  const names = nodes.map((node) => node.name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw invalidOption('Handoff.start', 'nodes', 'nodes with different names', names);
+  const own = resolved.nodes ?? [parseOptions('', nodeSchema, { name: defaultName, capabilities: machine() })];
+  const names = own.map(({ name }) => name);
+  if (new Set(names).size < names.length)
+    throw invalidOption('Handoff.start', 'nodes', 'nodes with different names', names);
   return {
-    nodes,
-    allocationStrategy: options.allocationStrategy ?? 'first-available',
-    resourceTracker: options.resourceTracker,
-    limits: resolveLimits(options.limits),
+    ...resolved,
+    nodes: own.map((node) => settingsOf(node, resolved)),
+    limits: resolveLimits(resolved.limits),
     monitoring: {
-      interval: options.monitorInterval,
-      policies: new Map(
-        options.nodes?.map(({ name, probe, enforceMemory = false }) => [name, { probe, enforceMemory }]),
-      ),
+      interval: monitorInterval,
+      policies: new Map(resolved.nodes?.map(({ name, probe, enforceMemory }) => [name, { probe, enforceMemory }])),
     },
-    maxRetries: options.maxRetries ?? 3,
-    maxResultLosses: options.maxResultLosses ?? defaultMaxResultLosses,
-    gracePeriod: options.gracePeriod ?? 100,
-    importTimeout,
-    retainedRuns: options.retainedRuns ?? 100,
-    retainedBytes: options.retainedBytes ?? 256 * 2 ** 20,
-    memoryBudget: options.memoryBudget,
-    output,
     transport,
-    allowSource: options.allowSource ?? false,
-    dashboard: options.dashboard === undefined ? undefined : resolveDashboard(options.dashboard),
-    costModel: options.costModel ?? {},
-    journal: options.journal === undefined ? undefined : resolveJournal(options.journal),
-    orchestrate: options.orchestrate ?? true,
+    journal: given.journal && resolveJournal(given.journal),
+    dashboard: given.dashboard && resolveDashboard(given.dashboard),
+    costModel,
   };
 }
 
+type Common = Pick<ResolvedOptions, 'output' | 'memoryBudget' | 'importTimeout'>;
+
 /** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
-export function resolveNode(
-  where: string,
-  node: NodeOptions,
-  { output, memoryBudget, importTimeout }: Pick<ResolvedOptions, 'output' | 'memoryBudget' | 'importTimeout'>,
+export function resolveNode(where: string, node: NodeOptions, common: Common): NodeSettings {
+  return settingsOf(parseOptions(where, nodeSchema, node), common);
+}
+
+function settingsOf(
+  { name, capabilities, speed, price, threads }: v.InferOutput<typeof nodeSchema>,
+  { output, memoryBudget, importTimeout }: Common,
 ): NodeSettings {
-  checkOptions(where, nodeSchema, node);
-  for (const required of ['name', 'capabilities'] as const) {
-    if (node[required] === undefined) throw invalidOption(where, required, nodeSchema[required].expected, undefined);
-  }
   return {
-    name: node.name,
-    capabilities: { ...node.capabilities },
-    speed: node.speed ?? 1,
+    name,
+    capabilities: { ...capabilities },
+    speed,
     output,
     memoryBudget,
     importTimeout,
-    ...(node.price !== undefined && { price: node.price }),
-    threads: node.threads ?? defaultThreads(node.capabilities),
+    ...(price !== undefined && { price }),
+    threads: threads ?? defaultThreads(capabilities),
   };
 }
 

@@ -1,19 +1,22 @@
 /** The option `journal` of `Handoff.start`: where runs are recorded. */
-import { checkOptions, invalidOption, isAmount, isRecord, rules, type Schema } from '../../core/schema.ts';
+import * as v from 'valibot';
+import { number, oneOf, text, whole } from '../../core/option-types.ts';
+import { option, optionSet, parseOptions, required } from '../../core/options.ts';
 import type { Journal } from '../../journal/journal.ts';
 
 export interface SqliteJournalOptions {
+  /** `'sqlite'`. */
   readonly type: 'sqlite';
   /** The folder of the journal. It is created if it is missing. Several processes of one machine may use it. */
   readonly path: string;
   /**
-   * `'normal'` (default): what is recorded survives the death of the process. `'full'`: also a loss of power; the end of
-   * a run then waits for the disk.
+   * `'normal'`: records survive the death of the process; `'full'`: also a loss of power. With `'full'`, the end of a
+   * run waits for the disk. Default `'normal'`.
    */
   readonly sync?: 'normal' | 'full' | undefined;
-  /** Results up to this size in bytes are kept; larger ones are computed again when needed. Default 16 MiB. */
+  /** The maximum size of a recorded result, in bytes. Larger ones are computed again when needed. Default 16 MiB. */
   readonly maxResultBytes?: number | undefined;
-  /** How many ended runs are kept (default 1000), and for how many ms (default: any time). */
+  /** How many ended runs are kept, and for how many ms: `{ runs, ms }`. Default: 1000 runs, for any time. */
   readonly retain?: { readonly runs?: number | undefined; readonly ms?: number | undefined } | undefined;
 }
 
@@ -27,38 +30,47 @@ export interface ResolvedJournal {
 
 export const journalExpected = "{ type: 'sqlite', path, sync?, maxResultBytes?, retain? }, or a Journal";
 
-const maxResultBytes = 16 * 2 ** 20;
+export const retainSchema = optionSet({
+  runs: option(whole({ orInfinity: true }), { description: 'How many ended runs are kept.', default: 1000 }),
+  ms: option(number({ unit: 'ms', min: 0, orInfinity: true }), {
+    description: 'How long an ended run is kept',
+    default: Infinity,
+  }),
+});
 
-const schema: Schema<SqliteJournalOptions> = {
-  type: { expected: "'sqlite'", holds: (value) => value === 'sqlite' },
-  path: { expected: 'the path of a folder', holds: (value) => typeof value === 'string' && value !== '' },
-  sync: { expected: "'normal' or 'full'", holds: (value) => value === 'normal' || value === 'full' },
-  maxResultBytes: {
-    expected: 'a number of bytes, at least 0',
-    holds: (value) => value === Infinity || isAmount(value),
-  },
-  retain: { expected: '{ runs?, ms? }', holds: isRecord },
-};
+export const sqliteSchema = optionSet({
+  type: required(oneOf('sqlite'), { description: "`'sqlite'`." }),
+  path: required(text('the path of a folder'), {
+    description: 'The folder of the journal.',
+    details: 'It is created if it is missing. Several processes of one machine may use it.',
+  }),
+  sync: option(oneOf('normal', 'full'), {
+    description: "`'normal'`: records survive the death of the process; `'full'`: also a loss of power.",
+    details: "With `'full'`, the end of a run waits for the disk.",
+    default: 'normal',
+  }),
+  maxResultBytes: option(number({ unit: 'bytes', min: 0, orInfinity: true }), {
+    description: 'The maximum size of a recorded result',
+    details: 'Larger ones are computed again when needed.',
+    default: 16 * 2 ** 20,
+  }),
+  retain: option(retainSchema, {
+    description: 'How many ended runs are kept, and for how many ms: `{ runs, ms }`.',
+    otherwise: '1000 runs, for any time',
+  }),
+});
 
-const retainSchema: Schema<NonNullable<SqliteJournalOptions['retain']>> = {
-  runs: rules.wholeOrInfinity,
-  ms: { expected: 'ms, at least 0, or Infinity', holds: (value) => value === Infinity || isAmount(value) },
-};
+const maxResultBytes = v.getDefault(sqliteSchema.entries.maxResultBytes);
 
 /** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
 export function resolveJournal(options: JournalOptions): ResolvedJournal {
   if (isJournal(options)) return { maxResultBytes, open: async () => options };
-  const where = 'Handoff.start: journal';
-  checkOptions(where, schema, options);
-  for (const required of ['type', 'path'] as const)
-    if (options[required] === undefined) throw invalidOption(where, required, schema[required].expected, undefined);
-  const { retain = {}, path, sync = 'normal' } = options;
-  checkOptions(`${where}: retain`, retainSchema, retain);
+  const { path, sync, retain, ...sizes } = parseOptions('Handoff.start: journal', sqliteSchema, options);
   return {
-    maxResultBytes: options.maxResultBytes ?? maxResultBytes,
+    maxResultBytes: sizes.maxResultBytes,
     open: async () => {
       const { SqliteJournal } = await import('../../journal/sqlite/sqlite-journal.ts');
-      return new SqliteJournal({ path, sync, retain: { runs: retain.runs ?? 1000, ms: retain.ms ?? Infinity } });
+      return new SqliteJournal({ path, sync, retain: retain ?? parseOptions('retain', retainSchema, {}) });
     },
   };
 }

@@ -59,36 +59,6 @@ export interface Speculation {
   readonly minMs: number;
 }
 
-/** When a function gets a copy. The typical duration is learned from at least five functions of the same code. */
-export interface SpeculateOptions {
-  /** The minimum run time as a multiple of the typical duration, at least 1. Default 2. */
-  readonly factor?: number | undefined;
-  /** The minimum run time in ms. Default 5. */
-  readonly minMs?: number | undefined;
-}
-
-export const speculateExpected = 'true, false or { factor?, minMs? }, finite numbers of at least 1 and 0';
-
-/** Whether a value is a valid option for `speculationOf`. */
-export function isSpeculate(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return typeof value === 'boolean';
-  const { factor = 1, minMs = 0, ...others } = value as Record<string, unknown>;
-  return (
-    Number.isFinite(factor) &&
-    (factor as number) >= 1 &&
-    Number.isFinite(minMs) &&
-    (minMs as number) >= 0 &&
-    Object.keys(others).length === 0
-  );
-}
-
-/** When copies are made, as plain numbers; null for never. */
-export function speculationOf(option: boolean | SpeculateOptions = false): Speculation | null {
-  if (option === false) return null;
-  const { factor = 2, minMs = 5 } = option === true ? {} : option;
-  return { factor, minMs };
-}
-
 /**
  * The run time in ms after which a function is overdue; Infinity if too little is known.
  *

@@ -1,73 +1,21 @@
 /** Simulates a DAG in virtual time: when everything would run, with faults if wanted. */
-import { type AllocationStrategy, isPlanned, isStrategy, strategyExpected } from '../allocation/allocator.ts';
+import { isPlanned } from '../allocation/allocator.ts';
 import { amountOf } from '../resources/amounts.ts';
 import { placementOf } from '../planner/placement.ts';
 import { findImpossible } from '../resources/feasibility.ts';
-import { findUnmet, isLimits, type LimitOptions, limitsExpected, resolveLimits } from '../resources/limits.ts';
+import { findUnmet, resolveLimits } from '../resources/limits.ts';
 import { strategyOf } from '../allocation/strategy.ts';
 import { toDag } from '../../dag/accept.ts';
 import { compile } from '../../dag/compile.ts';
 import type { Dag } from '../../dag/dag.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
-import type { Capabilities } from '../../dag/types.ts';
-import { type ErrorCode, HandoffError } from '../../core/errors.ts';
-import { checkOptions, isAmount, isRecord, rules, type Schema } from '../../core/schema.ts';
+import type { ErrorCode } from '../../core/errors.ts';
 import { planRun } from '../planner/planned.ts';
-import { defaultMaxResultLosses } from '../scheduler/lineage.ts';
 import type { RunSettings } from '../scheduler/events.ts';
 import type { Outcome } from '../scheduler/outcome.ts';
-import {
-  isSpeculate,
-  speculateExpected,
-  type SpeculateOptions,
-  speculationOf,
-} from '../scheduler/straggler-threshold.ts';
-import { type Faults, noFaults } from './faults.ts';
+import { speculationOf } from '../scheduler/speculate-options.ts';
+import { resolveSimulation, type SimulateOptions } from './options.ts';
 import { type Listener, Simulation } from './simulation.ts';
-
-/** A node of a simulation. */
-export interface SimulatedNode {
-  readonly name: string;
-  readonly capabilities: Capabilities;
-  /** The number of threads. Default: its `cpu`, rounded up, at least 1. */
-  readonly threads?: number | undefined;
-  /** The speed of the node relative to a node of speed 1. Default 1. */
-  readonly speed?: number | undefined;
-  /** The price of a ms of a function's run time. Default 0. */
-  readonly price?: number | undefined;
-}
-
-export interface SimulateOptions {
-  readonly nodes: readonly SimulatedNode[];
-  /** How functions are placed. Default `'first-available'`. */
-  readonly allocationStrategy?: AllocationStrategy | undefined;
-  /** Bytes per second between nodes. Default: unlimited, so results take only the latency. */
-  readonly bandwidth?: number | undefined;
-  /** For `'cost-optimized'`: the maximum duration of the run in ms. Default: none. */
-  readonly deadline?: number | undefined;
-  /**
-   * For `'time-optimized'` and `'cost-optimized'`: the maximum number of candidate schedules. Default: depends on the
-   * number of functions.
-   */
-  readonly budget?: number | undefined;
-  /** ms that a message takes, and that a result takes until its first byte. Default 0. */
-  readonly latency?: number | undefined;
-  /** The seed of random decisions. The same seed gives the same result. Default 1. */
-  readonly seed?: number | undefined;
-  readonly faults?: Faults | undefined;
-  /** Whether the results of conditions (`when`) are truthy, by function id. Default: all are. */
-  readonly conditions?: Readonly<Record<string, boolean>> | undefined;
-  /** Limits of the program, as the option `limits` of `Handoff.start`. Default: none. */
-  readonly limits?: Readonly<Record<string, LimitOptions>> | undefined;
-  /** Attempts per function after the first. Default 3. */
-  readonly maxRetries?: number | undefined;
-  /** The maximum number of losses of one function's result. Default 10. */
-  readonly maxResultLosses?: number | undefined;
-  /** `'continue'` lets independent branches finish after a failure. Default `'fail-fast'`. */
-  readonly failurePolicy?: 'fail-fast' | 'continue' | undefined;
-  /** The same as the option of `execute`. Default false. */
-  readonly speculate?: boolean | SpeculateOptions | undefined;
-}
 
 /** An attempt of a function. Times are in ms from the start of the simulation. */
 export interface SimulatedAttempt {
@@ -125,27 +73,16 @@ export interface SimulateResult {
  * ```
  */
 export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
-  const {
-    bandwidth = Infinity,
-    latency = 0,
-    seed = 1,
-    maxRetries = 3,
-    failurePolicy = 'fail-fast',
-    allocationStrategy = 'first-available',
-  } = options;
-  check(options);
-  const nodes = options.nodes.map(({ name, capabilities, threads, speed = 1, price = 0 }) => ({
-    name,
-    capabilities,
-    speed,
-    price,
-    threads: threads ?? Math.max(1, Math.ceil(amountOf(capabilities, 'cpu'))),
+  const { bandwidth, latency, seed, allocationStrategy, conditions, ...resolved } = resolveSimulation(options);
+  const nodes = resolved.nodes.map(({ threads, ...node }) => ({
+    ...node,
+    threads: threads ?? Math.max(1, Math.ceil(amountOf(node.capabilities, 'cpu'))),
   }));
   const offers = Object.fromEntries(nodes.map(({ name, capabilities }) => [name, capabilities]));
   const compiled = compile(toDag('simulate', dag));
   const impossible = findImpossible(compiled, offers);
   if (impossible !== undefined) throw impossible;
-  const limits = resolveLimits(options.limits);
+  const limits = resolveLimits(resolved.limits);
   const unmet = findUnmet(compiled, limits);
   if (unmet !== undefined) throw unmet;
   const planned = isPlanned(allocationStrategy)
@@ -155,17 +92,17 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
         latency,
         bandwidth,
         seed,
-        deadline: options.deadline,
-        budget: options.budget,
+        deadline: resolved.deadline,
+        budget: resolved.budget,
       })
     : undefined;
   const plan = planned?.plan ?? compiled;
   const settings: RunSettings = {
-    maxRetries,
-    maxResultLosses: options.maxResultLosses ?? defaultMaxResultLosses,
+    maxRetries: resolved.maxRetries,
+    maxResultLosses: resolved.maxResultLosses,
     maxConcurrency: Infinity,
-    keepGoing: failurePolicy === 'continue',
-    speculate: speculationOf(options.speculate),
+    keepGoing: resolved.failurePolicy === 'continue',
+    speculate: speculationOf(resolved.speculate),
     kept: null,
     strategy: strategyOf(allocationStrategy),
     ...placementOf(plan, allocationStrategy, offers, planned),
@@ -180,13 +117,13 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
       nodes,
       latency,
       bandwidth,
-      faults: { ...noFaults, ...withoutUndefined(options.faults) },
+      faults: resolved.faults,
       tuning: { batchSize: 1, gangMs: 0 },
       limits,
       checked: false,
       together: true,
       durationOf,
-      isFalsy: ({ entries }, i) => options.conditions?.[entries[i]!.id] === false,
+      isFalsy: ({ entries }, i) => conditions?.[entries[i]!.id] === false,
     },
     record.listener,
   );
@@ -199,14 +136,6 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
     0,
   );
   return { makespan: at, price, schedule: record.schedule, events: record.events, outcome: toOutcome(plan, outcome) };
-}
-
-function withoutUndefined<Options extends object>(
-  options: Options | undefined,
-): { [Name in keyof Options]?: Exclude<Options[Name], undefined> } {
-  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as {
-    [Name in keyof Options]?: Exclude<Options[Name], undefined>;
-  };
 }
 
 function durationOf(plan: CompiledDag, i: number): number {
@@ -286,68 +215,4 @@ function toOutcome(plan: CompiledDag, outcome: Outcome | undefined): SimulateRes
         ? 'ALLOCATION_ERROR'
         : 'RESOURCES_UNAVAILABLE';
   return { ok: false, code, functionIds: [] };
-}
-
-/** `nodes` and `faults` are also checked item by item. */
-const schema: Schema<SimulateOptions> = {
-  nodes: {
-    expected: 'a list of { name, capabilities, threads?, speed?, price? }, not empty',
-    holds: (value) => Array.isArray(value) && value.length > 0 && value.every(isNode),
-  },
-  allocationStrategy: { expected: strategyExpected, holds: isStrategy },
-  deadline: rules.positiveMilliseconds,
-  budget: {
-    expected: 'a whole number of at least 1',
-    holds: (value) => Number.isInteger(value) && (value as number) >= 1,
-  },
-  bandwidth: { expected: 'bytes per second, above 0', holds: (value) => typeof value === 'number' && value > 0 },
-  latency: rules.milliseconds,
-  seed: { expected: 'a whole number', holds: (value) => Number.isInteger(value) },
-  faults: { expected: 'an object of probabilities and rates', holds: isRecord },
-  conditions: {
-    expected: 'an object of booleans by function id',
-    holds: (value) => isRecord(value) && Object.values(value).every((each) => typeof each === 'boolean'),
-  },
-  limits: { expected: limitsExpected, holds: isLimits },
-  maxRetries: rules.whole,
-  maxResultLosses: rules.wholeOrInfinity,
-  failurePolicy: {
-    expected: "'fail-fast' or 'continue'",
-    holds: (value) => value === 'fail-fast' || value === 'continue',
-  },
-  speculate: { expected: speculateExpected, holds: isSpeculate },
-};
-
-/** @throws `INVALID_OPTION` naming the option, the expected and the actual value */
-function check(options: SimulateOptions): void {
-  checkOptions('simulate', schema, options);
-  const { nodes, faults = {} } = options;
-  if (nodes === undefined) throw refused('nodes', schema.nodes.expected, nodes);
-  const names = nodes.map(({ name }) => name);
-  if (new Set(names).size < nodes.length) throw refused('nodes', 'nodes with distinct names', names);
-  for (const [name, value] of Object.entries(faults)) {
-    if (!(name in noFaults)) throw refused('faults', `about ${Object.keys(noFaults).join(', ')}`, name);
-    if (value !== undefined && !isAmount(value))
-      throw refused('faults', `finite numbers of at least 0; ${name} is not`, value);
-  }
-}
-
-function isNode(node: unknown): boolean {
-  if (!isRecord(node) || typeof node['name'] !== 'string' || node['name'] === '') return false;
-  const { capabilities, threads, speed, price } = node;
-  return (
-    isRecord(capabilities) &&
-    Object.values(capabilities).every(isAmount) &&
-    (threads === undefined || (Number.isInteger(threads) && (threads as number) >= 1)) &&
-    (speed === undefined || (isAmount(speed) && speed > 0)) &&
-    (price === undefined || isAmount(price))
-  );
-}
-
-function refused(option: string, expected: string, got: unknown): HandoffError {
-  return new HandoffError(
-    'INVALID_OPTION',
-    `simulate: option ${option} must be ${expected}, got ${JSON.stringify(got)}.`,
-    { option },
-  );
 }

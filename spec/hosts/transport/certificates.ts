@@ -1,6 +1,6 @@
 /** See certificates/make.sh. */
 import { readFileSync } from 'node:fs';
-import type { TlsOptions } from '../../../lib/hosts/transport/tcp/options.ts';
+import type { TlsOptions } from '../../../lib/hosts/transport/tcp/schema.ts';
 
 const read = (name: string): string => readFileSync(new URL(`certificates/${name}.pem`, import.meta.url), 'utf8');
 

@@ -103,12 +103,15 @@ describe('simulate', () => {
 
   it.each([
     ['nodes', { nodes: [] }],
-    ['nodes', { nodes: [{ name: 'a', capabilities: { cpu: -1 } }] }],
+    ['capabilities', { nodes: [{ name: 'a', capabilities: { cpu: -1 } }] }],
+    ['cpu', { nodes: [{ name: 'a', capabilities: {}, cpu: 1 }] }],
+    ['nodes', { nodes: [one.nodes[0], one.nodes[0]] }],
     ['bandwidth', { ...one, bandwidth: 0 }],
     ['latency', { ...one, latency: -1 }],
     ['seed', { ...one, seed: 0.5 }],
-    ['faults', { ...one, faults: { falure: 1 } }],
-    ['faults', { ...one, faults: { failure: -1 } }],
+    ['faults', { ...one, faults: 5 }],
+    ['falure', { ...one, faults: { falure: 1 } }],
+    ['failure', { ...one, faults: { failure: -1 } }],
     ['allocationStrategy', { ...one, allocationStrategy: 'best' }],
     ['sede', { ...one, sede: 1 }],
     ['failurePolicy', { ...one, failurePolicy: 'go on' }],

@@ -1,50 +1,62 @@
 /** The options of a TCP transport, and their checked form. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import type * as v from 'valibot';
 import { HandoffError } from '../../../core/errors.ts';
-import { minFrameBytes } from '../frame.ts';
+import { callback, whole } from '../../../core/option-types.ts';
+import { invalidOption, option, optionSet, parseOptions, required } from '../../../core/options.ts';
 import type { Identity } from '../transport.ts';
-import { isLoopback, isWildcard, parseAddress, unixPath } from './address.ts';
-import { isSecret, secretExpected } from './secret.ts';
-
-/** PEM. Both sides must present a certificate signed by `ca`. */
-export interface TlsOptions {
-  readonly cert: string | Buffer;
-  readonly key: string | Buffer;
-  readonly ca: string | Buffer;
-}
+import { isLoopback, isWildcard, unixPath } from './address.ts';
+import { mebibyte, tcpOptions, type TlsOptions } from './schema.ts';
 
 export interface TcpOptions {
-  /** The identity of this host, without its address. */
+  /** Returns the identity of this host. */
   readonly identity: () => Omit<Identity, 'address'>;
   /**
-   * Where to listen: a host name or IP address, default `'127.0.0.1'`; or `'unix:/path'`, a Unix socket that only this
-   * user can open. An address that other machines can reach requires a secret.
+   * The address to listen on; `'unix:/path'` is a Unix socket with mode 0600, which only you can open. Every user of
+   * this machine can reach the default: without a `secret` each of them can run code as you. Addresses that other
+   * machines can reach need a `secret`. Default `'127.0.0.1'`. Environment: `HANDOFF_HOST`.
    */
-  readonly host?: string;
-  /** 0: any free port. Default: does not listen, unless `host` is a Unix socket, which has no port. */
-  readonly port?: number;
-  /** A shared secret: long and random, at least 16 characters. It also encrypts. Not used on Unix sockets. */
-  readonly secret?: string;
-  /** Both sides prove themselves by certificates, and by the secret if there is one. Not used on Unix sockets. */
-  readonly tls?: TlsOptions;
-  /** The address others dial, as `host` or `host:port`, if it differs from where this host listens. */
-  readonly advertise?: string;
-  /** The longest frame body, in bytes, at least 1024. Two hosts use the smaller of their limits. Default 16 MiB. */
-  readonly maxFrameBytes?: number;
-  /** ms from connecting until a peer must have proved itself. Default 4000. */
-  readonly handshakeTimeout?: number;
-  /** How many connections may be unproven at the same time. One more closes the oldest. Default 1024. */
-  readonly maxUnproven?: number;
+  readonly host?: string | undefined;
   /**
-   * The same for one address (IPv6: one /64 network). Default 640: larger than the system's accept queue, so that every
-   * connection gets the chance to speak.
+   * The port to listen on; 0: any free port. Not allowed with a Unix socket. Default: 0, or no listening if `join` is
+   * given. Environment: `HANDOFF_PORT`.
    */
-  readonly maxUnprovenPerAddress?: number;
-  /** Called when this host and another refuse each other. */
-  readonly onRefused?: (refusal: ConnectionRefused) => void;
-  /** Bytes that may wait for a peer that reads nothing, before it is disconnected. Default 256 MiB. */
-  readonly maxQueuedBytes?: number;
+  readonly port?: number | undefined;
+  /**
+   * A secret shared by all hosts of the cluster: long and random, at least 16 characters. It is the TLS key between
+   * hosts, so traffic is encrypted. Not used on Unix sockets. Environment: `HANDOFF_SECRET`, `HANDOFF_SECRET_FILE`.
+   */
+  readonly secret?: string | undefined;
+  /**
+   * Mutual TLS: each host proves itself with a certificate signed by `ca`; `{ cert, key, ca }`, each PEM. With a
+   * `secret`, hosts prove both. Not used on Unix sockets. Environment: `HANDOFF_TLS_CERT`, `HANDOFF_TLS_KEY`,
+   * `HANDOFF_TLS_CA`.
+   */
+  readonly tls?: TlsOptions | undefined;
+  /**
+   * The address at which others reach this host, if it differs from where it listens. Default: where it listens.
+   * Environment: `HANDOFF_ADVERTISE`.
+   */
+  readonly advertise?: string | undefined;
+  /**
+   * The maximum frame size, at least 1024, in bytes. Two hosts use the smaller of theirs. Messages and results may be
+   * larger than a frame. Default 16 MiB.
+   */
+  readonly maxFrameBytes?: number | undefined;
+  /** The time from connecting until a peer has proved itself, in ms. Default 4,000 ms. */
+  readonly handshakeTimeout?: number | undefined;
+  /**
+   * The maximum number of connections that have not proved themselves yet. For one more, the oldest is closed. Default
+   * 1024.
+   */
+  readonly maxUnproven?: number | undefined;
+  /** The same, for connections from one address (of IPv6: one /64 network). Default 640. */
+  readonly maxUnprovenPerAddress?: number | undefined;
+  /** Called when this host and another refuse each other, with the reason. */
+  readonly onRefused?: ((refusal: ConnectionRefused) => void) | undefined;
+  /** Bytes that may wait for a peer that takes nothing, before the connection is closed, in bytes. Default 256 MiB. */
+  readonly maxQueuedBytes?: number | undefined;
 }
 
 export interface ConnectionRefused {
@@ -57,60 +69,45 @@ export interface ConnectionRefused {
   readonly others: number;
 }
 
-/** Options with their defaults; without a secret it is empty. */
-export type TcpSettings = {
-  readonly [Name in keyof Required<TcpOptions>]: Name extends 'port' | 'tls' | 'advertise' | 'onRefused'
-    ? TcpOptions[Name] | undefined
-    : Required<TcpOptions>[Name];
-};
+export const tcpSchema = optionSet({
+  ...tcpOptions,
+  identity: required(callback<TcpOptions['identity']>(), { description: 'Returns the identity of this host.' }),
+  handshakeTimeout: option(whole({ unit: 'ms', min: 1, max: 2 ** 31 - 1 }), {
+    description: 'The time from connecting until a peer has proved itself',
+    default: 4000,
+  }),
+  maxUnproven: option(whole({ min: 1 }), {
+    description: 'The maximum number of connections that have not proved themselves yet.',
+    details: 'For one more, the oldest is closed.',
+    default: 1024,
+  }),
+  maxUnprovenPerAddress: option(whole({ min: 1 }), {
+    description: 'The same, for connections from one address (of IPv6: one /64 network).',
+    // Longer than the queue of connections that a system accepts at once, so that each of these can speak.
+    default: 640,
+  }),
+  onRefused: option(callback<NonNullable<TcpOptions['onRefused']>>(), {
+    description: 'Called when this host and another refuse each other, with the reason.',
+  }),
+  maxQueuedBytes: option(whole({ unit: 'bytes', min: 1 }), {
+    description: 'Bytes that may wait for a peer that takes nothing, before the connection is closed',
+    default: 256 * mebibyte,
+  }),
+});
 
-const mebibyte = 1024 * 1024;
+/** With defaults. Without a secret, `secret` is empty. */
+export type TcpSettings = v.InferOutput<typeof tcpSchema> & { readonly secret: string };
 
-/** @throws `INVALID_OPTION` when an option has a bad value */
-export function resolveTcpOptions(options: TcpOptions): TcpSettings {
-  const {
-    host = '127.0.0.1',
-    port,
-    secret,
-    tls,
-    advertise,
-    maxFrameBytes = 16 * mebibyte,
-    handshakeTimeout = 4000,
-    maxUnproven = 1024,
-    maxUnprovenPerAddress = 640,
-    maxQueuedBytes = 256 * mebibyte,
-  } = options;
-  need(typeof options.identity === 'function', 'identity', 'a function that returns { id, incarnation }');
-  need(typeof host === 'string' && host !== '', 'host', 'a host name or an IP address');
-  need(port === undefined || isWhole(port, 0, 65535), 'port', 'a port, 0 for any, or undefined to not listen');
-  // An empty string is no secret, but most likely an unset variable.
-  need(secret === undefined || isSecret(secret), 'secret', secretExpected);
-  need(
-    advertise === undefined || parseAddress(advertise) !== undefined || parseAddress(`${advertise}:1`) !== undefined,
-    'advertise',
-    "'host' or 'host:port', or 'unix:/path'",
-  );
-  need(
-    isWhole(maxFrameBytes, minFrameBytes, 0xfffffffe),
-    'maxFrameBytes',
-    `a whole number from ${minFrameBytes} to 2³² - 2`,
-  );
-  need(isWhole(handshakeTimeout, 1, 2 ** 31 - 1), 'handshakeTimeout', 'a whole number of ms, at least 1');
-  need(isWhole(maxUnproven, 1), 'maxUnproven', 'a whole number of at least 1');
-  need(isWhole(maxUnprovenPerAddress, 1), 'maxUnprovenPerAddress', 'a whole number of at least 1');
-  need(isWhole(maxQueuedBytes, 1), 'maxQueuedBytes', 'a whole number of at least 1');
-  if (host.startsWith('unix:')) {
-    need(
-      unixPath(host) !== undefined,
-      'host',
-      "'unix:/path', an absolute path of at most 103 bytes without spaces and commas",
-    );
-    need(port === undefined, 'port', `none: '${host}' is a Unix socket`);
-  }
+/** @throws `INVALID_OPTION` */
+export function resolveTcpOptions(given: TcpOptions): TcpSettings {
+  const settings = parseOptions('TcpTransport', tcpSchema, given);
+  const { host, port, secret, advertise, tls } = settings;
+  if (unixPath(host) !== undefined && port !== undefined)
+    throw invalidOption('TcpTransport', 'port', `left out, because '${host}' is a Unix socket`, port);
   if (port !== undefined && secret === undefined && !isLoopback(host)) {
     throw new HandoffError(
       'INVALID_OPTION',
-      `listening on '${host}' requires a secret: anyone who can reach it could run code here. Set the option secret, or listen on 127.0.0.1`,
+      `listening on '${host}' needs a secret, because anyone who can reach it could run code here. Give one, or listen on 127.0.0.1`,
       { option: 'secret' },
     );
   }
@@ -122,30 +119,11 @@ export function resolveTcpOptions(options: TcpOptions): TcpSettings {
     );
   }
   if (tls !== undefined) checkTls(tls);
-  return {
-    identity: options.identity,
-    host,
-    port,
-    secret: secret ?? '',
-    tls,
-    advertise,
-    maxFrameBytes,
-    handshakeTimeout,
-    maxUnproven,
-    maxUnprovenPerAddress,
-    maxQueuedBytes,
-    onRefused: options.onRefused,
-  };
+  return { ...settings, secret: secret ?? '' };
 }
 
 function checkTls(tls: TlsOptions): void {
   const { cert, key, ca } = tls;
-  // Without `ca`, every certificate of a public authority would be accepted.
-  need(
-    [cert, key, ca].every((pem) => (typeof pem === 'string' || Buffer.isBuffer(pem)) && pem.length > 0),
-    'tls',
-    '{ cert, key, ca }, each PEM',
-  );
   const certificate = readPem('tls.cert', 'a certificate', cert, () => new X509Certificate(cert));
   readPem('tls.ca', 'the certificate of an authority', ca, () => new X509Certificate(ca));
   const privateKey = readPem('tls.key', 'a private key without a passphrase', key, () => createPrivateKey(key));
@@ -187,14 +165,4 @@ function invalidTls(text: string, cause?: unknown): HandoffError {
     option: 'tls',
     ...(cause !== undefined && { cause }),
   });
-}
-
-function isWhole(value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
-}
-
-/** The error says what was expected, but never the given value, which may be the secret. */
-function need(holds: boolean, option: string, expected: string): void {
-  if (!holds)
-    throw new HandoffError('INVALID_OPTION', `TcpTransport: ${option} is not valid: expected ${expected}`, { option });
 }

@@ -10,7 +10,8 @@ import { constants, scrypt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { TLSSocket, ConnectionOptions, TlsOptions as ServerOptions } from 'node:tls';
 import { HandoffError } from '../../../core/errors.ts';
-import type { TcpSettings, TlsOptions } from './options.ts';
+import type { TcpSettings } from './options.ts';
+import type { TlsOptions } from './schema.ts';
 import { Refusal, refuseCertificate, refuseMissingCertificate, type PeerRefusal } from './refusal.ts';
 
 /** How a connection is secured. */
