@@ -128,7 +128,7 @@ describe('logEvents', () => {
     [
       'a level that is none',
       () => logEvents(handoff(), logger('info').log, { level: 'loud' as never }),
-      "'trace', 'debug', 'info', 'warn', 'error'",
+      "'trace', 'debug', 'info', 'warn' or 'error'",
     ],
   ])('refuses %s', (_, act, message) => {
     expect(thrownBy(act)).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining(message) });

@@ -107,7 +107,7 @@ export function resolveTcpOptions(given: TcpOptions): TcpSettings {
   if (port !== undefined && secret === undefined && !isLoopback(host)) {
     throw new HandoffError(
       'INVALID_OPTION',
-      `listening on '${host}' needs a secret, because anyone who can reach it could run code here. Give one, or listen on 127.0.0.1`,
+      `listening on '${host}' requires a secret: anyone who can reach it could run code here. Set the option secret, or listen on 127.0.0.1`,
       { option: 'secret' },
     );
   }
