@@ -168,5 +168,5 @@ function parseResult(text: string): [string, unknown] {
       // refused below
     }
   }
-  throw new UsageError(`--result: ${JSON.stringify(text)} is not ID=JSON, such as pay=\'{"ok":true}\'.`);
+  throw new UsageError(`--result: ${JSON.stringify(text)} is not ID=JSON, such as pay='{"ok":true}'.`);
 }
