@@ -161,7 +161,9 @@ export class DurableRuns {
         ([id, value]) => ({ type: 'decided', function: indexOf(id), value: { kind: 'plain', value } }) as const,
       ),
     ];
-    await this.#parts.journal.reopen(runId, encodeChunk([...decided, { type: 'reopened' }]));
+    const isReopened = await this.#parts.journal.reopen(runId, encodeChunk([...decided, { type: 'reopened' }]));
+    // The run that has just ended here may not have been cleared away yet.
+    if (isReopened) await this.#here.get(runId)?.ended.catch(() => {});
     this.#skipped.delete(runId);
     if (!this.#here.has(runId)) await this.#take({ runId, dagId });
     return this.#handle({ runId, dagId });
