@@ -1,19 +1,20 @@
 /** Details of one function: arguments, attempts, result, and the functions that need it. */
 import { h, type VNode } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { FunctionView } from '../../protocol.ts';
 import { formatAmount, formatBytes, formatDuration, plural } from '../format.ts';
 import { viewFromData } from '../function-view.ts';
 import { html } from '../html.ts';
-import type { RunData } from '../run-data.ts';
-import { stateNames } from '../run-data.ts';
+import { type RunData, stateNames } from '../run-data.ts';
 import { ErrorView } from './error.ts';
 import type { PageProps } from './props.ts';
 import { StateGlyph } from './state-glyph.ts';
+import { type FunctionAnswer, useFunctionView } from './use-function-view.ts';
 
-/** ms between requests: the reason why a function waits changes without an event. */
-const askAgain = 1000;
 const maxLinks = 40;
+
+/** Selects the function with this id. */
+type Go = (id: string) => void;
 
 export function FunctionPanel({
   store,
@@ -22,136 +23,133 @@ export function FunctionPanel({
   actions,
   data,
 }: PageProps & { readonly data: RunData }): VNode {
-  const [view, setView] = useState<{
-    readonly fn: number;
-    readonly view: FunctionView | undefined;
-    readonly problem?: string;
-  }>();
-  const [turn, setTurn] = useState(0);
   const heading = useRef<HTMLHeadingElement>(null);
   const isRunning = store.run?.state === 'running';
-  const state = data.states[selected]!;
-  const isOpen = isRunning && (stateNames[state] === 'waiting' || stateNames[state] === 'running');
-
-  useEffect(() => {
-    let isWanted = true;
-    source.functionView(data.key, selected).then(
-      (answer) => isWanted && setView({ fn: selected, view: answer }),
-      (error: unknown) =>
-        isWanted &&
-        setView({ fn: selected, view: undefined, problem: error instanceof Error ? error.message : String(error) }),
-    );
-    return () => {
-      isWanted = false;
-    };
-  }, [data, selected, state, data.attempts[selected], isRunning, turn]);
-  useEffect(() => {
-    if (!isOpen) return;
-    const timer = setInterval(() => setTurn((now) => now + 1), askAgain);
-    return () => clearInterval(timer);
-  }, [isOpen]);
+  const answer = useFunctionView(source, data, selected, isRunning);
   useEffect(() => heading.current!.focus({ preventScroll: matchMedia('(min-width: 900px)').matches }), [selected]);
 
   const own = viewFromData(data, selected);
-  const answer = view?.fn === selected ? view.view : undefined;
-  const shown = answer ?? own;
-  const go = (id: string): void => {
+  const shown = answer?.view ?? own;
+  const attempt = newer(answer?.view, own);
+  const go: Go = (id) => {
     const fn = data.index.get(id);
     if (fn !== undefined) actions.selectFunction(fn);
   };
-  // The page's own data may be newer than the answer, and includes the running attempt.
-  const { begun, ended, attempts, node, thread } =
-    answer !== undefined && answer.attempts >= own.attempts && stateNames[state] !== 'running' ? answer : own;
-  const took =
-    begun === null
-      ? '–'
-      : ended !== null
-        ? formatDuration(ended - begun)
-        : isRunning
-          ? `${formatDuration(store.elapsed - begun)} so far`
-          : '–';
-
-  return html` <aside class="panel" aria-label="Function">
+  return html`<aside class="panel" aria-label="Function">
     <header>
       <h2 ref=${heading} tabindex="-1">${shown.id}</h2>
       <button type="button" aria-label="Close" title="Close (Escape)" onClick=${() => actions.selectFunction(-1)}>
         ×
       </button>
     </header>
-    <p class="kind">
-      <span class=${`chip ${stateNames[state]!}`}>${h(StateGlyph, { state })} ${data.wordFor(state)}</span>
-      <code>${shown.name}</code>${shown.module !== null && html` <span class="module">${shown.module}</span>`}
-    </p>
-    ${view?.problem !== undefined && html`<p class="note">${view.problem}</p>`}
-    ${answer === undefined && view?.fn === selected && store.hello?.isReport === true && html`<p class="note">The report has no arguments of this function.</p>`}
-    ${
-      shown.error !== null &&
-      html`<section>
-        <h3>Error</h3>
-        ${h(ErrorView, { error: shown.error })}
-      </section>`
-    }
-    ${
-      stateNames[state] === 'waiting' &&
-      shown.explain !== null &&
-      html`<section>
-        <h3>Why it has not begun</h3>
-        <p>${shown.explain}</p>
-      </section>`
-    }
+    ${kindLine(shown, data, data.states[selected]!)} ${answerNotes(answer, store.hello?.isReport === true)}
+    ${errorSection(shown)} ${own.state === 'waiting' && waitSection(shown)}
     <section>
       <h3>Attempt</h3>
       <dl>
-        ${fact('Attempts', attempts === 0 ? 'none has ended' : String(attempts))}
-        ${fact('Node', node === null ? '–' : thread === null ? node : `${node}, thread ${thread}`)}
-        ${fact('Began', begun === null ? '–' : `${formatDuration(begun)} after the start`)} ${fact('Time', took)}
-        ${fact('Result', shown.bytes > 0 ? `${formatBytes(shown.bytes)} in shared memory` : stateNames[state] === 'done' ? 'a plain value' : '–')}
-        ${fact(
-          'Cost',
-          shown.cost === null || Object.keys(shown.cost).length === 0
-            ? 'none'
-            : Object.entries(shown.cost)
-                .map(([name, amount]) => `${name} ${formatAmount(name, amount)}`)
-                .join(', '),
-        )}
+        ${attemptFacts(attempt, isRunning ? store.elapsed : undefined)} ${fact('Result', resultText(shown, own.state))}
+        ${fact('Cost', costText(shown))}
       </dl>
     </section>
-    <section>
-      <h3>Arguments</h3>
-      ${
-        shown.args.length === 0
-          ? html`<p class="none">None.</p>`
-          : html` <ol class="args">
-                ${shown.args
-                  .slice(0, maxLinks)
-                  .map(
-                    (arg) =>
-                      html`<li>
-                        ${
-                          'result' in arg
-                            ? html`<button type="button" class="link" onClick=${() => go(arg.result)}>
-                                  ${arg.result}</button
-                                >${arg.bytes > 0 && html` <span class="size">${formatBytes(arg.bytes)}</span>`}`
-                            : html`<code>${arg.literal}</code>`
-                        }
-                      </li>`,
-                  )}
-              </ol>
-              ${more(shown.args.length)}`
-      }
-    </section>
-    <section>
-      <h3>Needed by</h3>
-      ${
-        shown.dependents.length === 0
-          ? html`<p class="none">Nothing else.</p>`
-          : html` <ul class="links">
-                ${shown.dependents.slice(0, maxLinks).map((id) => html`<li key=${id}><button type="button" class="link" onClick=${() => go(id)}>${id}</button></li>`)}
-              </ul>
-              ${more(shown.dependents.length)}`
-      }
-    </section>
+    ${argumentsSection(shown, go)} ${dependentsSection(shown, go)}
   </aside>`;
+}
+
+/** The page's own data may be newer than the answer, and includes the running attempt. */
+function newer(answered: FunctionView | undefined, own: FunctionView): FunctionView {
+  return answered !== undefined && answered.attempts >= own.attempts && own.state !== 'running' ? answered : own;
+}
+
+function kindLine({ name, module }: FunctionView, data: RunData, state: number): VNode {
+  return html`<p class="kind">
+    <span class=${`chip ${stateNames[state]!}`}>${h(StateGlyph, { state })} ${data.wordFor(state)}</span>
+    <code>${name}</code>${module !== null && html` <span class="module">${module}</span>`}
+  </p>`;
+}
+
+/** Says why details are missing. */
+function answerNotes(answer: FunctionAnswer | undefined, isReport: boolean): VNode[] {
+  if (answer === undefined) return [];
+  const notes = [answer.problem];
+  if (isReport && answer.view === undefined) notes.push('The report has no arguments of this function.');
+  return notes.filter((note) => note !== undefined).map((note) => html`<p class="note">${note}</p>`);
+}
+
+function errorSection({ error }: FunctionView): VNode | false {
+  return (
+    error !== null &&
+    html`<section>
+      <h3>Error</h3>
+      ${h(ErrorView, { error })}
+    </section>`
+  );
+}
+
+function waitSection({ explain }: FunctionView): VNode | false {
+  return (
+    explain !== null &&
+    html`<section>
+      <h3>Why it has not begun</h3>
+      <p>${explain}</p>
+    </section>`
+  );
+}
+
+/** @param now ms from the run's start; undefined when the run is over */
+function attemptFacts({ attempts, node, thread, begun, ended }: FunctionView, now: number | undefined): VNode[] {
+  const place = node !== null && thread !== null ? `${node}, thread ${thread}` : (node ?? '–');
+  return [
+    fact('Attempts', attempts === 0 ? 'none has ended' : String(attempts)),
+    fact('Node', place),
+    fact('Began', begun === null ? '–' : `${formatDuration(begun)} after the start`),
+    fact('Time', timeText(begun, ended, now)),
+  ];
+}
+
+function timeText(begun: number | null, ended: number | null, now: number | undefined): string {
+  if (begun === null) return '–';
+  if (ended !== null) return formatDuration(ended - begun);
+  return now === undefined ? '–' : `${formatDuration(now - begun)} so far`;
+}
+
+function resultText({ bytes }: FunctionView, state: FunctionView['state']): string {
+  if (bytes > 0) return `${formatBytes(bytes)} in shared memory`;
+  return state === 'done' ? 'a plain value' : '–';
+}
+
+function costText({ cost }: FunctionView): string {
+  const amounts = Object.entries(cost ?? {}).map(([name, amount]) => `${name} ${formatAmount(name, amount)}`);
+  return amounts.join(', ') || 'none';
+}
+
+function argumentsSection({ args }: FunctionView, go: Go): VNode {
+  const list = (): VNode =>
+    html`<ol class="args">
+      ${args.slice(0, maxLinks).map((arg) => html`<li>${'result' in arg ? resultLink(arg, go) : html`<code>${arg.literal}</code>`}</li>`)}
+    </ol>`;
+  return html`<section>
+    <h3>Arguments</h3>
+    ${args.length === 0 ? html`<p class="none">None.</p>` : [list(), more(args.length)]}
+  </section>`;
+}
+
+function resultLink({ result, bytes }: { readonly result: string; readonly bytes: number }, go: Go): (VNode | false)[] {
+  return [link(result, go), bytes > 0 && html` <span class="size">${formatBytes(bytes)}</span>`];
+}
+
+function dependentsSection({ dependents }: FunctionView, go: Go): VNode {
+  const list = (): VNode =>
+    html`<ul class="links">
+      ${dependents.slice(0, maxLinks).map((id) => html`<li key=${id}>${link(id, go)}</li>`)}
+    </ul>`;
+  return html`<section>
+    <h3>Needed by</h3>
+    ${dependents.length === 0 ? html`<p class="none">Nothing else.</p>` : [list(), more(dependents.length)]}
+  </section>`;
+}
+
+function link(id: string, go: Go): VNode {
+  return html`<button type="button" class="link" onClick=${() => go(id)}>${id}</button>`;
 }
 
 function fact(name: string, value: string): VNode {
