@@ -52,7 +52,8 @@ export type { MailboxOptions, SpawnOptions, SuperviseOptions } from './runtime/o
 export type { ResultOptions, StopOptions } from './runtime/options/call-options.ts';
 export { loadConfig } from './runtime/options/config.ts';
 export type { DashboardOptions } from './runtime/options/dashboard-options.ts';
-export type { Explanation, FunctionExplanation } from './engine/explain.ts';
+export type { Explanation } from './engine/explain.ts';
+export type { FunctionExplanation } from './engine/wait-text.ts';
 export type { CostModelOptions } from './engine/cost-options.ts';
 export { Handoff } from './runtime/handoff.ts';
 export type { CostModelJson, LearnedAmount, LearnedCode, LearnedFunction } from './engine/cost-json.ts';
