@@ -30,24 +30,33 @@ import { allocateShared, count } from './shared-memory.ts';
 export function encode(value: unknown, isShared = true): PayloadData | undefined {
   if (typeof value === 'string')
     return value.length >= minSharedBytes ? encodeWhole(value, false, isShared) : undefined;
-  if (typeof value !== 'object' || value === null) {
-    if (typeof value === 'function' || typeof value === 'symbol') throw notSerializable(value);
-    return undefined;
-  }
+  if (typeof value === 'object' && value !== null) return encodeObject(value, isShared);
+  if (typeof value === 'function' || typeof value === 'symbol') throw notSerializable(value);
+  return undefined;
+}
+
+function encodeObject(value: object, isShared: boolean): PayloadData | undefined {
   if (ArrayBuffer.isView(value)) return encodeView(value);
-  if (value instanceof ArrayBuffer) {
-    return value.byteLength < minSharedBytes
-      ? undefined
-      : { kind: 'buffer', bytes: toShared(new Uint8Array(value)).bytes };
-  }
+  if (value instanceof ArrayBuffer) return encodeBuffer(value);
   if (notData in value) throw notSerializable(value);
   if (isError(value)) return { kind: 'error', error: toErrorWire(value) };
   if (value instanceof SharedArrayBuffer) return undefined;
+  return encodeGraph(value, isShared);
+}
+
+/** A value with other values in it: what they need decides how all of it is sent. */
+function encodeGraph(value: object, isShared: boolean): PayloadData | undefined {
   const { size, deep, errors, sharedBuffers, buffers } = survey(value);
   if (deep) return encodeDeep(value, isShared);
   if (size < minSharedBytes && !errors && !buffers) return undefined;
   const encoded = encodeWhole(value, errors || sharedBuffers, isShared);
   return sharedBuffers && encoded?.kind === 'encoded' ? { ...encoded, live: true } : encoded;
+}
+
+function encodeBuffer(buffer: ArrayBuffer): PayloadData | undefined {
+  return buffer.byteLength < minSharedBytes
+    ? undefined
+    : { kind: 'buffer', bytes: toShared(new Uint8Array(buffer)).bytes };
 }
 
 /** Deep values arrive in no other form. */
