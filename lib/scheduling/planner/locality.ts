@@ -7,7 +7,7 @@ import { createDraft } from './decoder.ts';
 import { homesOf } from './home-hosts.ts';
 import { fillKeys } from './keys.ts';
 import { listBy } from './order.ts';
-import { Placing } from './multi-node-decoder.ts';
+import { MultiNodeDecoder } from './multi-node-decoder.ts';
 import type { Problem, ProblemOptions } from './problem.ts';
 import { keep, type Schedule } from './schedule.ts';
 import { urgencies } from './urgency.ts';
@@ -32,7 +32,11 @@ function schedule(problem: Problem): Pick<Schedule, 'start' | 'finish' | 'node' 
   const key = new Float64Array(problem.size);
   fillKeys(problem, urgencies(problem), key, 0);
   const draft = createDraft(problem);
-  const makespan = new Placing(problem).decode(listBy(problem, problem.before, problem.after, key), false, draft);
+  const makespan = new MultiNodeDecoder(problem).decode(
+    listBy(problem, problem.before, problem.after, key),
+    false,
+    draft,
+  );
   return keep(draft, makespan);
 }
 

@@ -10,7 +10,7 @@
 import { createDraft, type Draft } from './decoder.ts';
 import { fillKeys } from './keys.ts';
 import { listBy } from './order.ts';
-import { Placing } from './multi-node-decoder.ts';
+import { MultiNodeDecoder } from './multi-node-decoder.ts';
 import { planSchedule, type SearchOptions } from './plan-schedule.ts';
 import type { Problem } from './problem.ts';
 import { keep, priceOf, type Schedule } from './schedule.ts';
@@ -141,7 +141,7 @@ class Thrifty {
    */
   moveToCheaper(deadline: number): void {
     const { size, duration, placesOf, eligible, price, speed, group } = this.#problem;
-    const placing = new Placing(this.#problem);
+    const placing = new MultiNodeDecoder(this.#problem);
     const cost = (i: number, k: number): number => (duration[i]! * price[k]!) / speed[k]!;
     let share = 0.5;
     const refused = new Set<number>();
@@ -171,10 +171,10 @@ class Thrifty {
   }
 
   #pass(thrift: number): Found {
-    return this.#decode(new Placing(this.#problem, thrift), undefined);
+    return this.#decode(new MultiNodeDecoder(this.#problem, thrift), undefined);
   }
 
-  #decode(placing: Placing, hint: Int32Array | undefined): Found {
+  #decode(placing: MultiNodeDecoder, hint: Int32Array | undefined): Found {
     this.candidates++;
     const makespan = placing.decode(this.#list, false, this.#draft, hint);
     return { ...keep(this.#draft, makespan), price: priceOf(this.#problem, this.#draft) };

@@ -4,9 +4,9 @@ import type { Decoder } from './decoder.ts';
 import { dispatch } from './dispatch.ts';
 import { evolve, founderNoise } from './genetic.ts';
 import { fillKeys } from './keys.ts';
-import { OneNode } from './single-node-decoder.ts';
+import { SingleNodeDecoder } from './single-node-decoder.ts';
 import { listBy } from './order.ts';
-import { Placing } from './multi-node-decoder.ts';
+import { MultiNodeDecoder } from './multi-node-decoder.ts';
 import { dealt, pooled } from './node-pooling.ts';
 import type { Problem } from './problem.ts';
 import { Random } from '../../core/random.ts';
@@ -33,7 +33,8 @@ export function planSchedule(problem: Problem, options: SearchOptions = {}): Sch
 function solve(problem: Problem, { budget = 1, seed = 1 }: SearchOptions): Schedule {
   const lowerBound = lowerBoundOf(problem, budget > 1);
   const single = problem.nodes.length === 1;
-  const decoder: Decoder = single && problem.size <= walkable ? new OneNode(problem) : new Placing(problem);
+  const decoder: Decoder =
+    single && problem.size <= walkable ? new SingleNodeDecoder(problem) : new MultiNodeDecoder(problem);
   const search = new Search(problem, decoder, budget, lowerBound);
   const urgency = urgencies(problem);
   onePass(search, urgency);

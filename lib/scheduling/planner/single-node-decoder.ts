@@ -8,7 +8,7 @@ const tolerance = 1e-9;
  * The free resources of the node form a chain of moments; they change only at moments. A function starts when another
  * ends, at a known moment, so no search by time is needed.
  */
-export class OneNode implements Decoder {
+export class SingleNodeDecoder implements Decoder {
   readonly #problem: Problem;
   readonly #duration: Float64Array;
   readonly #time: Float64Array;
