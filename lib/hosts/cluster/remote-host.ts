@@ -4,7 +4,7 @@ import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wir
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import type { CodeRegistry } from '../../workers/node/code-registry.ts';
 import type { BatchReport, ThreadCrash, OutgoingBatch } from '../../workers/node/thread-messages.ts';
-import type { NodeEvents, NodeLink } from '../../workers/node/node-link.ts';
+import type { NodeEvents, NodeLink, StartedBatches } from '../../workers/node/node-link.ts';
 import { translate } from '../../workers/node/translate.ts';
 import {
   type FailureWire,
@@ -28,6 +28,39 @@ export interface Orchestrator {
   readonly objects: ObjectDirectory;
 }
 
+interface SentBatch {
+  readonly node: string;
+  readonly thread: number;
+  readonly size: number;
+}
+
+/** What `ended` has after the batch. */
+type ReportParts = [
+  first: number,
+  count: number,
+  exceptions: number[],
+  durations: number[],
+  spans: number[] | null,
+  values: unknown[] | Unreadable,
+];
+
+/** What `log` has after the node. */
+type LogParts = [
+  runId: string,
+  dagId: string,
+  functionId: string,
+  attempt: number,
+  values: readonly ErrorWire[] | Unreadable,
+];
+
+interface CrashWire {
+  readonly reason: ThreadCrash['reason'];
+  readonly exitCode?: number;
+  readonly error?: ErrorWire;
+}
+
+type Handler = (parts: any[]) => void;
+
 export class RemoteHost {
   readonly peer: Peer;
   readonly #orchestrator: Orchestrator;
@@ -35,13 +68,22 @@ export class RemoteHost {
   /** Code that the host knows. */
   readonly #defined = new Set<number>();
   /** Batches that were sent and are not fully reported. */
-  readonly #batches = new Map<number, { readonly node: string; readonly thread: number; readonly size: number }>();
+  readonly #batches = new Map<number, SentBatch>();
   /** Code that the host has confirmed to be equal there. */
   readonly #checked = new Set<number>();
   /** How many thread failures it has reported. */
   readonly #downs = new ThreadDowns();
   /** The generation of our modules that the host knows. */
   #generation = 0;
+  /** By type of message. `wire.ts` has the layout of each. */
+  readonly #handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
+    [Message.thread, ([node, thread]) => this.#threadOf(node, thread)?.events.threadUp(thread)],
+    [Message.threadDown, ([node, thread, crash, started]) => this.#threadDown(node, thread, crash, started)],
+    [Message.started, ([batch, index, at]) => this.#started(batch, index, at)],
+    [Message.ended, ([batch, ...report]) => this.#ended(batch, report as ReportParts)],
+    [Message.takenBack, ([batch, limit]) => this.#takenBack(batch, limit)],
+    [Message.log, ([node, ...log]) => this.#log(node, log as LogParts)],
+  ]);
 
   constructor(peer: Peer, orchestrator: Orchestrator) {
     this.peer = peer;
@@ -69,75 +111,62 @@ export class RemoteHost {
   }
 
   message(type: number, parts: any[]): void {
-    switch (type) {
-      case Message.thread:
-        return this.#threadOf(parts[0], parts[1])?.events.threadUp(parts[1]);
-      case Message.threadDown: {
-        const node = this.#threadOf(parts[0], parts[1]);
-        this.#downs.add(parts[0], parts[1]);
-        const started = (parts[3] as { readonly batch: number }[]).filter(
-          ({ batch }) => this.#batches.get(batch)?.node === parts[0],
-        );
-        for (const [id, { node: on, thread }] of this.#batches)
-          if (on === parts[0] && thread === parts[1]) this.#batches.delete(id);
-        return node?.events.threadDown(parts[1], crashOf(parts[2]), started as any);
-      }
-      case Message.log:
-        return this.#nodes.get(parts[0])?.events.log({
-          origin: 0,
-          runId: parts[1],
-          dagId: parts[2],
-          functionId: parts[3],
-          attempt: parts[4],
-          values: loggedOf(parts[5]),
-        });
-    }
-    // Events of all nodes go to the same scheduler, which identifies them by batch.
-    const [events] = [...this.#nodes.values()].map((node) => node.events);
-    if (events === undefined) return;
-    const batch = this.#batches.get(parts[0]);
-    switch (type) {
-      case Message.ended: {
-        if (batch === undefined) return; // the batch was given up
-        const [id, first, count, exceptions, durations, spans, values] = parts as [
-          number,
-          number,
-          number,
-          number[],
-          number[],
-          number[] | null,
-          unknown[] | Unreadable,
-        ];
-        const report =
-          values instanceof Unreadable
-            ? failedReport(first, count, durations, values.error, batch.size)
-            : { first, count, exceptions, durations, spans, values };
-        checkReport(report, batch.size);
-        if (first + count === batch.size) this.#batches.delete(id);
-        return events.ended(id, this.#report(report));
-      }
-      case Message.started: {
-        if (batch === undefined) return;
-        if (parts[1] >= batch.size)
-          throw new HandoffError('PROTOCOL_ERROR', `A peer started function ${parts[1]} of a batch of ${batch.size}.`);
-        return events.started(parts[0], parts[1], parts[2] - this.peer.clock.offset);
-      }
-      case Message.takenBack: {
-        if (batch === undefined) return;
-        if (parts[1] > batch.size)
-          throw new HandoffError(
-            'PROTOCOL_ERROR',
-            `A peer returned functions of a batch of ${batch.size} from function ${parts[1]} on.`,
-          );
-        this.#batches.set(parts[0], { ...batch, size: parts[1] });
-        return events.takenBack(parts[0], parts[1]);
-      }
-      default:
-        throw new HandoffError(
-          'PROTOCOL_ERROR',
-          `A peer sent a message of type ${type}, which an orchestrator does not accept.`,
-        );
-    }
+    const handler = this.#handlers.get(type);
+    if (handler === undefined)
+      throw new HandoffError(
+        'PROTOCOL_ERROR',
+        `A peer sent a message of type ${type}, which an orchestrator does not accept.`,
+      );
+    handler(parts);
+  }
+
+  #threadDown(name: string, thread: number, crash: CrashWire, started: StartedBatches): void {
+    const node = this.#threadOf(name, thread);
+    this.#downs.add(name, thread);
+    const own = started.filter(({ batch }) => this.#batches.get(batch)?.node === name);
+    for (const [id, batch] of this.#batches)
+      if (batch.node === name && batch.thread === thread) this.#batches.delete(id);
+    node?.events.threadDown(thread, crashOf(crash), own);
+  }
+
+  #started(id: number, index: number, at: number): void {
+    const batch = this.#batches.get(id);
+    if (batch === undefined) return; // the batch was given up
+    if (index >= batch.size)
+      throw new HandoffError('PROTOCOL_ERROR', `A peer started function ${index} of a batch of ${batch.size}.`);
+    this.#eventsOf(batch)?.started(id, index, at - this.peer.clock.offset);
+  }
+
+  #ended(id: number, [first, count, exceptions, durations, spans, values]: ReportParts): void {
+    const batch = this.#batches.get(id);
+    if (batch === undefined) return; // the batch was given up
+    const report =
+      values instanceof Unreadable
+        ? failedReport(first, count, durations, values.error, batch.size)
+        : { first, count, exceptions, durations, spans, values };
+    checkReport(report, batch.size);
+    if (first + count === batch.size) this.#batches.delete(id);
+    this.#eventsOf(batch)?.ended(id, this.#report(report));
+  }
+
+  #takenBack(id: number, limit: number): void {
+    const batch = this.#batches.get(id);
+    if (batch === undefined) return; // the batch was given up
+    if (limit > batch.size)
+      throw new HandoffError(
+        'PROTOCOL_ERROR',
+        `A peer returned functions of a batch of ${batch.size} from function ${limit} on.`,
+      );
+    this.#batches.set(id, { ...batch, size: limit });
+    this.#eventsOf(batch)?.takenBack(id, limit);
+  }
+
+  #log(node: string, [runId, dagId, functionId, attempt, values]: LogParts): void {
+    this.#nodes.get(node)?.events.log({ origin: 0, runId, dagId, functionId, attempt, values: loggedOf(values) });
+  }
+
+  #eventsOf({ node }: SentBatch): NodeEvents | undefined {
+    return this.#nodes.get(node)?.events;
   }
 
   /**
@@ -364,15 +393,7 @@ function loggedOf(values: readonly ErrorWire[] | Unreadable): unknown[] {
   }
 }
 
-function crashOf({
-  reason,
-  exitCode,
-  error,
-}: {
-  readonly reason: ThreadCrash['reason'];
-  readonly exitCode?: number;
-  readonly error?: ErrorWire;
-}): ThreadCrash {
+function crashOf({ reason, exitCode, error }: CrashWire): ThreadCrash {
   return {
     reason,
     ...(exitCode !== undefined && { exitCode }),
