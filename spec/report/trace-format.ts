@@ -32,14 +32,7 @@ const tolerance = 0.002;
 export function checkTrace(text: string): Trace {
   const file = JSON.parse(text) as { traceEvents: any[]; displayTimeUnit: unknown };
   if (file.displayTimeUnit !== 'ms' && file.displayTimeUnit !== 'ns') throw new Error('displayTimeUnit is ms or ns');
-  const by = new Map<string, any[]>();
-  for (const event of file.traceEvents) {
-    for (const key of ['pid', 'tid'])
-      if (!Number.isInteger(event[key]) || event[key] < 1) wrong(event, `${key} is no whole number above 0`);
-    if (typeof event.name !== 'string' || event.name === '') wrong(event, 'it has no name');
-    if (typeof event.ts !== 'number' || !(event.ts >= 0)) wrong(event, 'its ts is no time');
-    by.set(event.ph, [...(by.get(event.ph) ?? []), event]);
-  }
+  for (const event of file.traceEvents) checkCommon(event);
   const {
     X: slices = [],
     M: metadata = [],
@@ -48,23 +41,12 @@ export function checkTrace(text: string): Trace {
     C: counters = [],
     i: instants = [],
     ...others
-  } = Object.fromEntries(by) as Record<string, any[]>;
+  } = Object.groupBy(file.traceEvents, ({ ph }) => ph) as Record<string, any[]>;
   for (const [ph, [event]] of Object.entries(others)) wrong(event, `there is no phase ${ph}`);
-  for (const event of slices)
-    if (typeof event.dur !== 'number' || !(event.dur >= 0)) wrong(event, 'its dur is no duration');
-  for (const event of counters)
-    if (Object.values(event.args ?? {}).length === 0 || !Object.values(event.args).every(Number.isFinite))
-      wrong(event, 'a counter has numbers as args');
-  for (const event of instants)
-    if (!['g', 'p', 't'].includes(event.s)) wrong(event, 'the scope of an instant is g, p or t');
-  const processes = new Map<number, string>();
-  const threads = new Map<string, string>();
-  for (const event of metadata) {
-    if (event.name === 'process_name') processes.set(event.pid, event.args.name);
-    else if (event.name === 'thread_name') threads.set(keyOf(event), event.args.name);
-    else if (event.name !== 'thread_sort_index' || !Number.isInteger(event.args.sort_index))
-      wrong(event, 'it is no metadata');
-  }
+  slices.forEach(checkSlice);
+  counters.forEach(checkCounter);
+  instants.forEach(checkInstant);
+  const { processes, threads } = namesIn(metadata);
   for (const event of [...slices, ...counters, ...instants])
     if (!processes.has(event.pid)) wrong(event, 'its process has no name');
   const tracks = Map.groupBy(slices as Slice[], keyOf);
@@ -73,6 +55,44 @@ export function checkTrace(text: string): Trace {
     checkNesting(track);
   }
   return { slices, threads, processes, counters, instants, flows: pair(starts, ends, tracks) };
+}
+
+/** What events of all phases have. */
+function checkCommon(event: any): void {
+  for (const key of ['pid', 'tid'])
+    if (!Number.isInteger(event[key]) || event[key] < 1) wrong(event, `${key} is no whole number above 0`);
+  if (typeof event.name !== 'string' || event.name === '') wrong(event, 'it has no name');
+  if (!isTime(event.ts)) wrong(event, 'its ts is no time');
+}
+
+function checkSlice(event: any): void {
+  if (!isTime(event.dur)) wrong(event, 'its dur is no duration');
+}
+
+function checkCounter(event: any): void {
+  const values = Object.values(event.args ?? {});
+  if (values.length === 0 || !values.every(Number.isFinite)) wrong(event, 'a counter has numbers as args');
+}
+
+function checkInstant(event: any): void {
+  if (!['g', 'p', 't'].includes(event.s)) wrong(event, 'the scope of an instant is g, p or t');
+}
+
+/** Names of processes, and of threads by `pid/tid`. */
+function namesIn(metadata: readonly any[]): { processes: Map<number, string>; threads: Map<string, string> } {
+  const processes = new Map<number, string>();
+  const threads = new Map<string, string>();
+  for (const event of metadata) {
+    if (event.name === 'process_name') processes.set(event.pid, event.args.name);
+    else if (event.name === 'thread_name') threads.set(keyOf(event), event.args.name);
+    else if (event.name !== 'thread_sort_index' || !Number.isInteger(event.args.sort_index))
+      wrong(event, 'it is no metadata');
+  }
+  return { processes, threads };
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0;
 }
 
 /** Slices of one thread lie beside or inside each other. */

@@ -47,14 +47,18 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
       complete(state, run, i, released, out);
     } else endWithoutResult(state, batch, i, exception, event.random, out);
   }
-  if (batch.gang !== null && exceptions.length > 0 && exceptions.every(({ kind }) => kind === 'skipped'))
-    putOffGangs(run, event.now);
+  if (batch.gang !== null && areAllSkipped(exceptions)) putOffGangs(run, event.now);
   batch.done = end;
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
   if (isWanted) learn(state, event.durations, batch.thread.node.speed); // an aborted function gives no measurement
   endIfDone(state, batch, out);
   stopCancelled(state, batch, out);
   noteProgress(state, batch, event.now);
+}
+
+/** Whether no function of the report ran, because its inputs did not arrive in time. */
+function areAllSkipped(exceptions: readonly Exception[]): boolean {
+  return exceptions.length > 0 && exceptions.every(({ kind }) => kind === 'skipped');
 }
 
 /** Handles a function that ran out of time, failed or was skipped. */
