@@ -21,9 +21,12 @@ export class InputArrivals {
 
   /** Reads the inputs of function `i`, which are in the draft. O(inputs). */
   read(i: number, { offset, ends, move }: Edges, { finish, node }: Draft): void {
-    const [site, made] = [this.#site, this.#made];
+    const site = this.#site;
+    const made = this.#made;
     const to = offset[i + 1]!;
-    let [latest, latestSite, second] = [0, -1, 0];
+    let latest = 0;
+    let latestSite = -1;
+    let second = 0;
     for (let k = offset[i]!; k < to; k++) {
       const input = ends[k]!;
       const on = site[node[input]!]!;
@@ -37,7 +40,9 @@ export class InputArrivals {
       if (on === latestSite) {
         if (arrival > latest) latest = arrival;
       } else if (arrival > latest) {
-        [second, latest, latestSite] = [latest, arrival, on];
+        second = latest;
+        latest = arrival;
+        latestSite = on;
       } else if (arrival > second) {
         second = arrival;
       }
@@ -57,7 +62,9 @@ export class InputArrivals {
 
   /** Forgets the inputs of function `i`. */
   clear(i: number, { offset, ends }: Edges, { node }: Draft): void {
+    const site = this.#site;
+    const made = this.#made;
     const to = offset[i + 1]!;
-    for (let k = offset[i]!; k < to; k++) this.#made[this.#site[node[ends[k]!]!]!] = 0;
+    for (let k = offset[i]!; k < to; k++) made[site[node[ends[k]!]!]!] = 0;
   }
 }

@@ -58,7 +58,9 @@ export class MultiNodeDecoder implements Decoder {
   /** The node on which function `i` finishes earliest. Sets `#chosenStart`. */
   #choose(i: number, hint: Int32Array | undefined): number {
     const { duration, speed, eligible, placesOf, resources, demand, demandOf, group } = this.#problem;
-    const [profiles, arrivals, toll] = [this.#profiles, this.#arrivals, this.#toll];
+    const profiles = this.#profiles;
+    const arrivals = this.#arrivals;
+    const toll = this.#toll;
     const row = demandOf[i]! * resources;
     const ms = duration[i]!;
     const g = group === null ? -1 : group[i]!;
@@ -66,7 +68,9 @@ export class MultiNodeDecoder implements Decoder {
     // The rest of its group will follow it to its node, so that work counts too.
     const burden = g >= 0 && fixed < 0 ? this.#groupWork[g]! - ms : 0;
     const choice = eligible[placesOf[i]!]!;
-    let [best, bestStart, least] = [-1, 0, Infinity];
+    let best = -1;
+    let bestStart = 0;
+    let least = Infinity;
     for (let c = 0; c < choice.length; c++) {
       const k = fixed >= 0 ? fixed : choice[c]!;
       const ready = arrivals.readyOn(k);
@@ -74,7 +78,11 @@ export class MultiNodeDecoder implements Decoder {
       const extra = burden / speed[k]! + toll[k]! * own;
       if (ready + own + extra < least) {
         const begin = profiles[k]!.earliest(ready, own, demand, row, least - own - extra);
-        if (begin + own + extra < least) [best, bestStart, least] = [k, begin, begin + own + extra];
+        if (begin + own + extra < least) {
+          best = k;
+          bestStart = begin;
+          least = begin + own + extra;
+        }
       }
       if (fixed >= 0) break;
     }
