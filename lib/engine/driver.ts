@@ -396,9 +396,7 @@ export class Driver {
     if (active.request.recorder !== undefined && !batch.timedOut)
       active.request.recorder.finished(withResult(batch, report, exceptions), batch.thread.node.name, active.results);
     const durations = measuredIn(batch, report, { exceptions, large }, this.#learned);
-    const { price } = this.#nodes.get(batch.thread.node.name)!.settings;
-    if (price !== undefined)
-      for (let k = 2; k < report.durations.length; k += 3) active.price += price * report.durations[k]!;
+    active.price += this.#priceOf(batch, report);
     const isKept = (i: number): boolean => run.settings.kept === null || run.settings.kept[i] === 1;
     const kept = remote.filter(isKept);
     if (kept.length > 0) this.#feed({ type: 'ResultsTravelling', run: run.id, count: kept.length });
@@ -424,6 +422,15 @@ export class Driver {
       if (!isKept(i) && isOnce(run.plan, i)) void this.#bring(active, i).catch(() => this.#lost(active, [i]));
     this.#lost(active, lost);
     active.report();
+  }
+
+  /** What the functions of a report cost on the node of their batch. */
+  #priceOf({ thread }: Batch, { durations }: BatchReport): number {
+    const { price } = this.#nodes.get(thread.node.name)!.settings;
+    if (price === undefined) return 0;
+    let ms = 0;
+    for (let k = 2; k < durations.length; k += 3) ms += durations[k]!;
+    return price * ms;
   }
 
   /**

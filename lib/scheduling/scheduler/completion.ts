@@ -21,11 +21,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   const batch = state.batches.get(event.batch);
   // The thread was already given up, or the report is a duplicate.
   if (batch === undefined || event.first < batch.done) return;
-  if (event.first > batch.done) {
-    throw new Error(
-      `batch ${batch.id} reports position ${event.first}, but has not reported those from ${batch.done} on`,
-    );
-  }
+  refuseGap(batch, event.first);
   batch.thread.occupied = false;
   const { run, functions } = batch;
   const released: number[] = [];
@@ -34,7 +30,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   const end = batch.done + event.count;
   const isWanted = !hasLost(batch);
   // Before the functions that take them become ready.
-  if (isWanted) for (const { index, bytes } of event.large ?? []) run.large.set(functions[index]!, bytes);
+  if (isWanted && event.large !== undefined) noteSizes(batch, event.large);
   for (let at = batch.done; at < end; at++) {
     const i = functions[at]!;
     const exception = exceptions[nextException]?.index === at ? exceptions[nextException++] : undefined;
@@ -54,6 +50,15 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   endIfDone(state, batch, out);
   stopCancelled(state, batch, out);
   noteProgress(state, batch, event.now);
+}
+
+function refuseGap({ id, done }: Batch, first: number): void {
+  if (first > done)
+    throw new Error(`batch ${id} reports position ${first}, but has not reported those from ${done} on`);
+}
+
+function noteSizes({ run, functions }: Batch, large: NonNullable<EventOf<'FunctionsEnded'>['large']>): void {
+  for (const { index, bytes } of large) run.large.set(functions[index]!, bytes);
 }
 
 /** Whether no function of the report ran, because its inputs did not arrive in time. */

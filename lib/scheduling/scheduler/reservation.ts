@@ -73,7 +73,7 @@ export function reserve(state: State, run: Run, from: ReadyClass, now: number, o
   }
   let isShort = false;
   for (const node of state.nodes) {
-    if (node.threadsUp === 0 || !accepts(run, from, node) || shortage(cost, node.capabilities) !== undefined) continue;
+    if (!couldRun(run, from, cost, node)) continue;
     if (fits(node, cost)) return refused(state, run, from, node, now);
     isShort = true;
   }
@@ -81,11 +81,21 @@ export function reserve(state: State, run: Run, from: ReadyClass, now: number, o
   const { short } = run;
   if (short === null || short.from.heap.size === 0) run.short = { from, since: now, pause: 0, pausedUntil: -Infinity };
   else if (short.from !== from && from.heap.top < short.from.heap.top) short.from = from;
-  if (run.short!.from !== from || now < run.short!.pausedUntil) return;
-  const isOurs = reservation?.run === run;
-  if (reservation !== null && !isOurs && reservation.run.short!.since <= run.short!.since) return;
-  if (isOurs && reservation.from === from && now < reservation.due && accepts(run, from, reservation.node)) return;
-  choose(state, run, from, cost, now, out);
+  if (mayReserve(state, run, from, now)) choose(state, run, from, cost, now, out);
+}
+
+/** Whether a node that is up could run functions of a class if it were free. */
+function couldRun(run: Run, from: ReadyClass, cost: Cost, node: Node): boolean {
+  return node.threadsUp > 0 && accepts(run, from, node) && shortage(cost, node.capabilities) === undefined;
+}
+
+/** Whether the reservation should now go to a node for this class, instead of where it is. */
+function mayReserve({ reservation }: State, run: Run, from: ReadyClass, now: number): boolean {
+  const short = run.short!;
+  if (short.from !== from || now < short.pausedUntil) return false;
+  if (reservation === null) return true;
+  if (reservation.run !== run) return reservation.run.short!.since > short.since;
+  return reservation.from !== from || now >= reservation.due || !accepts(run, from, reservation.node);
 }
 
 /**
@@ -155,7 +165,7 @@ function choose(state: State, run: Run, from: ReadyClass, cost: Cost, now: numbe
   let best: Node | undefined;
   let soonest = Infinity;
   for (const node of state.nodes) {
-    if (node.threadsUp === 0 || !accepts(run, from, node) || shortage(cost, node.capabilities) !== undefined) continue;
+    if (!couldRun(run, from, cost, node)) continue;
     const { at } = shadowOf(state, node, cost, now);
     if (at < soonest || (at === soonest && node === before?.node && before.from === from)) {
       best = node;
