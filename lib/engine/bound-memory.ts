@@ -6,20 +6,18 @@ import type { Publisher } from './event-publisher.ts';
 
 export interface BoundMemory {
   readonly memory: ResultMemory | undefined;
+  /** Sets who is called when results exceed their limit, and when they no longer do. */
+  onPressure(listener: (isPressed: boolean) => void): void;
   /** Removes the spill folder. */
   stop(): Promise<void>;
 }
 
-/** @param onPressed called when results exceed their limit, and when they no longer do */
-export function boundMemory(
-  budget: number | undefined,
-  publisher: Publisher,
-  onPressed: (isPressed: boolean) => void,
-): BoundMemory {
-  if (budget === undefined) return { memory: undefined, async stop() {} };
+export function boundMemory(budget: number | undefined, publisher: Publisher): BoundMemory {
+  if (budget === undefined) return { memory: undefined, onPressure() {}, async stop() {} };
+  let pressed = (_isPressed: boolean): void => {};
   const folder = new SpillFolder();
   const memory = new ResultMemory(budget, folder, {
-    pressed: onPressed,
+    pressed: (isPressed) => pressed(isPressed),
     failed: (failure) => {
       if (publisher.wants('spill:failed'))
         publisher.publish({ type: 'spill:failed', at: timestamp(), budget, ...failure });
@@ -27,6 +25,7 @@ export function boundMemory(
   });
   return {
     memory,
+    onPressure: (listener) => (pressed = listener),
     async stop() {
       await memory.stop();
       await folder.stop();

@@ -35,8 +35,6 @@ import { type Happening, Sender } from './sender.ts';
 
 /** What the driver is connected to. */
 export interface DriverLinks {
-  /** Receives the questions of functions to actors. */
-  readonly ask?: (question: Question) => void;
   /** The memory limit of results. */
   readonly memory?: ResultMemory | undefined;
   /** Transfers results between hosts; undefined without a transport. */
@@ -57,7 +55,7 @@ const reportLeadPart = 3;
 export class Driver {
   readonly state: State;
   readonly #observer: Observer;
-  readonly #ask: (question: Question) => void;
+  #ask: (question: Question) => void = () => {};
   readonly #memory: ResultMemory | undefined;
   readonly #learned: CostModel;
   readonly #travel: Travel | undefined;
@@ -79,10 +77,9 @@ export class Driver {
     tracker: ResourceTracker,
     tuning: Partial<Tuning>,
     publisher: Publisher,
-    { ask = () => {}, memory, exchange, learned = new CostModel(String), limits }: DriverLinks = {},
+    { memory, exchange, learned = new CostModel(String), limits }: DriverLinks = {},
   ) {
     this.#learned = learned;
-    this.#ask = ask;
     this.#travel = exchange && new Travel(exchange);
     this.#memory = memory;
     this.state = createState(tracker, tuning, limits);
@@ -104,6 +101,11 @@ export class Driver {
       (id) => this.#runs.get(id)!,
       (index) => this.state.nodes[index]?.name ?? '',
     );
+  }
+
+  /** Sets who receives the questions of functions to actors. */
+  onQuestion(listener: (question: Question) => void): void {
+    this.#ask = listener;
   }
 
   get runs(): ReadonlyMap<string, ActiveRun> {

@@ -16,6 +16,9 @@ import type { CodeVersions } from '../workers/code/versions.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 import { invalidOption, parseOptions } from '../core/options.ts';
 import { spawnSchema, type SpawnOptions, superviseSchema, type SuperviseOptions } from './options/actor-options.ts';
+import { heapLimit } from '../workers/node/thread-pool.ts';
+import type { LocalNodes } from './local-nodes.ts';
+import { restartsTo } from './restart-events.ts';
 
 /** Actors under their own supervisor. */
 export interface ActorGroup {
@@ -38,16 +41,13 @@ export interface ActorGroup {
 
 export interface ActorsParts {
   readonly publisher: Publisher;
-  readonly nodeNames: () => readonly string[];
-  /** The heap limit of the threads of a node, in MB. */
-  readonly heapOf: (node: string) => number | undefined;
+  /** The nodes of this host. */
+  readonly nodes: Pick<LocalNodes, 'names' | 'get'>;
   /** Time limit for the import of a module, in ms. */
   readonly importTimeout: number;
   /** The module versions that this host uses. */
   readonly versions: CodeVersions;
   readonly output: Output;
-  /** Actors of other hosts; undefined without a transport. */
-  readonly elsewhere: () => Elsewhere | undefined;
 }
 
 /** Actors of other hosts. */
@@ -67,10 +67,17 @@ export class Actors {
   readonly #parts: ActorsParts;
   readonly #named = new Map<string, ActorRef<any>>();
   readonly #top: Group;
+  /** Undefined without a transport. */
+  #elsewhere: Elsewhere | undefined;
 
   constructor(parts: ActorsParts) {
     this.#parts = parts;
     this.#top = this.#group('actors', { restart: 'permanent' });
+  }
+
+  /** Makes actors of other hosts known here. */
+  connect(elsewhere: Elsewhere): void {
+    this.#elsewhere = elsewhere;
   }
 
   /** Called by the root supervisor. */
@@ -96,7 +103,7 @@ export class Actors {
   }
 
   #find(name: string): ActorRef<any> | undefined {
-    return this.#named.get(name) ?? this.#parts.elsewhere()?.byName(name);
+    return this.#named.get(name) ?? this.#elsewhere?.byName(name);
   }
 
   /** Forwards a question from a function to an actor, and returns the answer. */
@@ -124,13 +131,13 @@ export class Actors {
   /** Each actor gets its own supervisor, so that one that keeps failing does not affect others. */
   async spawn<Instance>(reference: ClassReference<Instance, any>, options: SpawnOptions): Promise<ActorRef<Instance>> {
     const { maxRestarts, maxSeconds, node } = options;
-    const names = this.#parts.nodeNames();
+    const names = this.#parts.nodes.names;
     const host = (node === undefined ? names.length === 0 : !names.includes(node))
-      ? this.#parts.elsewhere()?.hostOf(node)
+      ? this.#elsewhere?.hostOf(node)
       : undefined;
     if (host !== undefined) {
       parseOptions('spawn', spawnSchema, options);
-      return this.#parts.elsewhere()!.spawn(reference, options, host);
+      return this.#elsewhere!.spawn(reference, options, host);
     }
     const cell = this.#cell('spawn', reference, options);
     const own = this.#group(`of-${nanoid()}`, {
@@ -185,17 +192,13 @@ export class Actors {
     id: string,
     { strategy = 'one-for-one', restart = 'permanent', maxRestarts, maxSeconds }: SuperviseOptions,
   ): Group {
-    const { publisher } = this.#parts;
     return new Group({
       id,
       strategy,
       restart,
       ...(maxRestarts !== undefined && { maxRestarts }),
       ...(maxSeconds !== undefined && { maxSeconds }),
-      onRestart: (supervisor, child, { error }) => {
-        if (publisher.wants('supervisor:restarted'))
-          publisher.publish({ type: 'supervisor:restarted', at: timestamp(), supervisor, child, error });
-      },
+      onRestart: restartsTo(this.#parts.publisher),
     });
   }
 
@@ -212,21 +215,21 @@ export class Actors {
         `${where}: the first argument must be an exported class, as tasks() gives it: t.Classifier.`,
       );
     }
-    const names = this.#parts.nodeNames();
+    const names = this.#parts.nodes.names;
     const node = given.node ?? names[0];
     if (node === undefined) throw new HandoffError('NODE_DOWN', 'There is no node to spawn an actor on.');
     if (!names.includes(node)) throw invalidOption(where, 'node', `a node of this host (${names.join(', ')})`, node);
     if (name !== undefined && this.#find(name) !== undefined)
       throw invalidOption(where, 'name', 'a name that no other actor has', name);
     const id = name ?? nanoid();
-    const { output, heapOf, importTimeout, versions } = this.#parts;
+    const { output, nodes, importTimeout, versions } = this.#parts;
     const url = locate(code.module);
     return new ActorCell({
       id,
       name,
       args,
       node,
-      heapMb: heapOf(node),
+      heapMb: heapLimit(nodes.get(node)!.settings.capabilities['memory']),
       importTimeout,
       restart,
       shutdownTimeout,
@@ -249,11 +252,11 @@ export class Actors {
     const { name } = cell.options;
     if (name !== undefined) {
       this.#named.set(name, ref);
-      this.#parts.elsewhere()?.namesChanged();
+      this.#elsewhere?.namesChanged();
       void cell.exited.then(() => {
         if (this.#named.get(name) !== ref) return;
         this.#named.delete(name);
-        this.#parts.elsewhere()?.namesChanged();
+        this.#elsewhere?.namesChanged();
       });
     }
     try {

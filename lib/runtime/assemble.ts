@@ -1,10 +1,9 @@
 /** Creates and connects the parts of a Handoff. Starts nothing. */
 /// <reference path="./request-types.ts" />
 import { availableParallelism } from 'node:os';
-import { SimpleResourceTracker } from '../scheduling/resources/resource-tracker.ts';
+import { type ResourceTracker, SimpleResourceTracker } from '../scheduling/resources/resource-tracker.ts';
 import { CodeRegistry } from '../workers/node/code-registry.ts';
 import { Monitor } from './usage/monitor.ts';
-import { heapLimit } from '../workers/node/thread-pool.ts';
 import type { Tuning } from '../scheduling/scheduler/state.ts';
 import { LocationRegistry } from '../workers/store/location-registry.ts';
 import { ResultStore } from '../workers/store/result-store.ts';
@@ -23,12 +22,14 @@ import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { locate } from '../workers/code/locate.ts';
 import type { CodeVersions } from '../workers/code/versions.ts';
 import { Runner } from './runner.ts';
-import { RuntimeTree } from './supervision-tree.ts';
+import { LocalNodes } from './local-nodes.ts';
+import { createRoot, RuntimeTree } from './supervision-tree.ts';
 import { Values } from './values.ts';
 
 export interface RuntimeParts {
   readonly driver: Driver;
   readonly store: ResultStore;
+  readonly nodes: LocalNodes;
   readonly tree: RuntimeTree;
   readonly runner: Runner;
   readonly actors: Actors;
@@ -43,7 +44,22 @@ export interface RuntimeParts {
   readonly costs: KeptCosts;
 }
 
-/** @param remote the modules for other hosts; undefined without a transport */
+/**
+ * Builds from the bottom up: each part is given the parts below it, and registers there for what it wants to hear.
+ *
+ * ```
+ *   tree, runner
+ *   dashboard
+ *   overview, values
+ *   monitor, actors
+ *   nodes
+ *   driver
+ *   hosts
+ *   memory, store, registry, costs
+ * ```
+ *
+ * @param remote the modules for other hosts; undefined without a transport
+ */
 export function assemble(
   options: ResolvedOptions,
   tuning: Partial<Tuning>,
@@ -52,89 +68,47 @@ export function assemble(
 ): RuntimeParts {
   const { transport, gracePeriod: grace, allowSource, output, importTimeout } = options;
   const publisher = new Tap(listeners);
+  const root = createRoot(publisher);
   const codes = new CodeRegistry();
   const costs = openCosts(options.costModel, codes);
+  const { learned } = costs;
   const registry = new LocationRegistry();
   const store = new ResultStore({ runs: options.retainedRuns, bytes: options.retainedBytes }, (runId) =>
     registry.forget(runId),
   );
-  const memory: BoundMemory = boundMemory(options.memoryBudget, publisher, (isPressed) =>
-    driver.memoryPressed(isPressed),
-  );
-  const given = options.resourceTracker ?? new SimpleResourceTracker();
-  const admission = transport && new remote!.Admission(given, () => driver.resourcesFreed());
-  const hosts: Hosts | undefined =
+  const memory = boundMemory(options.memoryBudget, publisher);
+  const tracker = options.resourceTracker ?? new SimpleResourceTracker();
+  const hosts =
     transport &&
     new remote!.Hosts(transport, {
-      admission: admission!,
+      tracker,
       codes,
       publisher,
       grace,
       allowSource,
       memory: memory.memory,
       nodeNames: options.nodes.map(({ name }) => name),
-      driver: () => driver,
-      tree: () => tree,
     });
   // Other hosts may hold a requested resource for any length of time.
-  const patience = transport === undefined ? {} : { refusalLimit: Infinity, stuckMs: 20 };
-  const driver: Driver = new Driver(
-    admission ?? given,
+  const patience = hosts === undefined ? {} : { refusalLimit: Infinity, stuckMs: 20 };
+  const driver = new Driver(
+    hosts?.admission ?? tracker,
     { grace, gangThreads: availableParallelism(), ...patience, ...tuning },
     publisher,
-    {
-      memory: memory.memory,
-      exchange: hosts?.cluster.objects,
-      ask: (question) => actors.answer(question),
-      learned: costs.learned,
-      limits: options.limits,
-    },
+    { memory: memory.memory, exchange: hosts?.cluster.objects, learned, limits: options.limits },
   );
-  const actors: Actors = new Actors({
-    publisher,
-    nodeNames: () => tree.nodeNames,
-    heapOf: (node) => heapLimit(tree.node(node)!.settings.capabilities['memory']),
-    output,
-    importTimeout,
-    versions: codes.versions,
-    elsewhere: () => elsewhere,
-  });
-  const elsewhere = hosts && new remote!.RemoteActors(hosts, () => actors);
-  const monitor: Monitor = new Monitor(options.monitoring, {
-    tracker: given,
-    publisher,
-    state: () => driver.state,
-    nodes: () => tree.nodeNames.map((name) => tree.node(name)!),
-    change: (node, changed) => tree.updateCapabilities(node, changed, `The probe of node ${node}`),
-    freed: () => (hosts === undefined ? driver.resourcesFreed() : hosts.freed()),
-    reportToOwner: (overuse) => {
-      const owner = hosts?.cluster.ownerOf(overuse.batch);
-      // Best effort: the report is informational.
-      owner?.peer.request('overuse', { ...overuse, batch: owner.batch }).catch(() => {});
-    },
-  });
-  hosts?.answer('resources', () => monitor.resources());
-  hosts?.answer('overuse', ([overuse], peer) => monitor.overuseElsewhere(overuse, peer.number));
-  hosts?.answer('updateCapabilities', ([node, changed]) => tree.updateCapabilities(node, changed));
-  const dashboard =
-    options.dashboard &&
-    new DashboardChild(
-      options.dashboard,
-      () => overview,
-      (child, exit) => tree.onRestart('dashboard', child, exit),
-    );
-  const tree: RuntimeTree = new RuntimeTree({
-    registry,
-    store,
-    driver,
-    hosts,
-    codes,
-    publisher,
-    actors,
-    monitor,
-    dashboard,
-    maxThreads: availableParallelism(),
-  });
+  memory.onPressure((isPressed) => driver.memoryPressed(isPressed));
+  const nodes = new LocalNodes({ driver, codes, publisher, hosts, maxThreads: availableParallelism() });
+  hosts?.connect(driver, nodes);
+  hosts?.answer('updateCapabilities', ([node, changed]) => nodes.updateCapabilities(node, changed));
+  const monitor = createMonitor(options, { tracker, publisher, driver, nodes, hosts });
+  const actors = new Actors({ publisher, nodes, output, importTimeout, versions: codes.versions });
+  driver.onQuestion((question) => actors.answer(question));
+  if (hosts !== undefined) actors.connect(new remote!.RemoteActors(hosts, actors));
+  const values = new Values({ registry, store, driver, hosts, nodes });
+  const overview = new HandoffOverview({ tap: publisher, hosts, learned, driver, nodes, root, monitor });
+  const dashboard = options.dashboard && new DashboardChild(options.dashboard, overview, publisher);
+  const tree = new RuntimeTree({ root, registry, store, driver, hosts, nodes, actors, monitor, dashboard });
   const runner = new Runner({
     registry,
     store,
@@ -142,20 +116,42 @@ export function assemble(
     hosts,
     options,
     modules: new Modules(codes),
+    nodes,
     tree,
-    learned: costs.learned,
+    learned,
     hashesOf: (plan) => hashesOf(plan, codes.versions),
   });
-  const values = new Values({ registry, store, driver, hosts, nodeNames: () => tree.nodeNames });
-  const overview = new HandoffOverview({
-    tap: publisher,
+  return { driver, store, nodes, tree, runner, actors, memory, values, monitor, hosts, overview, dashboard, costs };
+}
+
+/** Measures the nodes of this host, for this host and for the others. */
+function createMonitor(
+  { monitoring }: ResolvedOptions,
+  {
+    tracker,
+    publisher,
+    driver,
+    nodes,
     hosts,
-    learned: costs.learned,
-    driver: () => driver,
-    tree: () => tree,
-    monitor: () => monitor,
+  }: { readonly tracker: ResourceTracker; readonly publisher: Tap } & Pick<RuntimeParts, 'driver' | 'nodes' | 'hosts'>,
+): Monitor {
+  const monitor = new Monitor(monitoring, {
+    tracker,
+    publisher,
+    state: driver.state,
+    nodes: () => nodes.all,
+    change: (node, changed) => nodes.updateCapabilities(node, changed, `The probe of node ${node}`),
+    freed: () => (hosts === undefined ? driver.resourcesFreed() : hosts.freed()),
+    reportToOwner: (overuse) => {
+      const owner = hosts?.cluster.ownerOf(overuse.batch);
+      // Best effort: the report is informational.
+      owner?.peer.request('overuse', { ...overuse, batch: owner.batch }).catch(() => {});
+    },
   });
-  return { driver, store, tree, runner, actors, memory, values, monitor, hosts, overview, dashboard, costs };
+  nodes.onStart((actor) => monitor.nodeUp(actor));
+  hosts?.answer('resources', () => monitor.resources());
+  hosts?.answer('overuse', ([overuse], peer) => monitor.overuseElsewhere(overuse, peer.number));
+  return monitor;
 }
 
 /** The hash of each module of a plan, with everything that it imports. */

@@ -2,24 +2,26 @@
  * The dashboard in the supervision tree. It restarts when it fails. If it fails too often, only the dashboard is given
  * up, not the runs.
  */
-import type { Exit, Running } from '../workers/supervision/child.ts';
+import type { Running } from '../workers/supervision/child.ts';
 import { Supervisor } from '../workers/supervision/supervisor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { ResolvedDashboard } from './options/dashboard-options.ts';
+import type { Publisher } from '../engine/event-publisher.ts';
 import type { Overview } from './overview.ts';
+import { restartsTo } from './restart-events.ts';
 
 export class DashboardChild {
   readonly #options: ResolvedDashboard;
-  readonly #overview: () => Overview;
-  readonly #onRestart: (child: string, exit: Exit) => void;
+  readonly #overview: Overview;
+  readonly #publisher: Publisher;
   /** The port of the first start, kept for restarts. */
   #port: number;
   #url: string | undefined;
 
-  constructor(options: ResolvedDashboard, overview: () => Overview, onRestart: (child: string, exit: Exit) => void) {
+  constructor(options: ResolvedDashboard, overview: Overview, publisher: Publisher) {
     this.#options = options;
     this.#overview = overview;
-    this.#onRestart = onRestart;
+    this.#publisher = publisher;
     this.#port = options.port;
   }
 
@@ -29,14 +31,17 @@ export class DashboardChild {
   }
 
   start(): Promise<Supervisor> {
-    return Supervisor.start({ onRestart: this.#onRestart }, [{ id: 'server', start: () => this.#launch() }]);
+    const onRestart = restartsTo(this.#publisher);
+    return Supervisor.start({ onRestart: (child, exit) => onRestart('dashboard', child, exit) }, [
+      { id: 'server', start: () => this.#launch() },
+    ]);
   }
 
   async #launch(): Promise<Running> {
     // Loaded only when the dashboard is used.
     const { startDashboard } = await import('../dashboard/dashboard.ts');
     const { host, token, metrics } = this.#options;
-    const overview = this.#overview();
+    const overview = this.#overview;
     const dashboard = await startDashboard(overview, {
       host,
       port: this.#port,

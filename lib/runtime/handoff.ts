@@ -328,7 +328,7 @@ export class Handoff extends StoreAccess {
    */
   async registerNode(name: string, capabilities: Capabilities): Promise<void> {
     return this.#busy(() =>
-      this.#parts.tree.registerNode(resolveNode('registerNode', { name, capabilities }, this.#options)),
+      this.#parts.nodes.register(resolveNode('registerNode', { name, capabilities }, this.#options)),
     );
   }
 
@@ -342,7 +342,7 @@ export class Handoff extends StoreAccess {
    */
   async updateCapabilities(name: string, capabilities: Capabilities): Promise<void> {
     const isDone =
-      (await this.#busy(() => this.#parts.tree.updateCapabilities(name, capabilities))) ||
+      (await this.#busy(() => this.#parts.nodes.updateCapabilities(name, capabilities))) ||
       (await this.#parts.hosts?.hostOf(name)?.peer.request('updateCapabilities', name, capabilities));
     if (isDone !== true)
       throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
@@ -377,10 +377,10 @@ export class Handoff extends StoreAccess {
    */
   async removeNode(name: string): Promise<void> {
     await this.#busy(() =>
-      this.#parts.tree.inTurn(name, async () => {
-        if (this.#parts.tree.node(name) === undefined)
+      this.#parts.nodes.inTurn(name, async () => {
+        if (this.#parts.nodes.get(name) === undefined)
           throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
-        await this.#parts.tree.removeNode(name);
+        await this.#parts.nodes.remove(name);
       }),
     );
   }

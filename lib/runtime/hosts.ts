@@ -25,7 +25,8 @@ import { locate } from '../workers/code/locate.ts';
 import type { Publisher } from '../engine/event-publisher.ts';
 import type { ResolvedTransport } from './options/transport-options.ts';
 import { requestChecks } from './requests.ts';
-import type { OtherHosts, RuntimeTree } from './supervision-tree.ts';
+import type { LocalNodes, OtherHosts } from './local-nodes.ts';
+import type { ResourceTracker } from '../scheduling/resources/resource-tracker.ts';
 
 // Room for two batches per thread of a host, with values just below the size that is fetched separately.
 const maxQueuedBytes = 2 ** 30;
@@ -37,7 +38,8 @@ export type Answer<Name extends Method> = (
 ) => ResultOf<Name> | undefined | Promise<ResultOf<Name> | undefined>;
 
 export interface HostsParts {
-  readonly admission: Admission;
+  /** The claims on the nodes of this host. */
+  readonly tracker: ResourceTracker;
   readonly codes: CodeRegistry;
   readonly memory: ResultMemory | undefined;
   readonly publisher: Publisher;
@@ -45,12 +47,14 @@ export interface HostsParts {
   readonly allowSource: boolean;
   /** Names of the nodes that this host starts with. */
   readonly nodeNames: readonly string[];
-  readonly driver: () => Driver;
-  readonly tree: () => RuntimeTree;
 }
 
 export class Hosts implements OtherHosts {
   readonly cluster: Cluster;
+  /** The claims on the nodes of this host, by its own scheduler and by those of other hosts. */
+  readonly admission: Admission;
+  #driver!: Driver;
+  #nodes!: LocalNodes;
   /** The id of this host. */
   readonly id = nanoid();
   readonly #options: ResolvedTransport;
@@ -70,7 +74,8 @@ export class Hosts implements OtherHosts {
   constructor(options: ResolvedTransport, parts: HostsParts) {
     this.#options = options;
     this.#parts = parts;
-    const { admission, codes, memory, grace, allowSource } = parts;
+    const { tracker, codes, memory, grace, allowSource } = parts;
+    this.admission = new Admission(tracker, () => this.#driver.resourcesFreed());
     const identity = { id: this.id, incarnation: Date.now() };
     const { host, port, secret, tls, advertise, maxFrameBytes } = options;
     const transport = new TcpTransport({
@@ -90,12 +95,12 @@ export class Hosts implements OtherHosts {
         identity,
         transport,
         codes,
-        admission,
+        admission: this.admission,
         memory,
         beacon: () => Beacon.start(beaconHost(options), options.heartbeatInterval),
         names: new ModuleNames(options.root, allowSource, locate, codes.versions),
         cards: () => this.#cards(),
-        node: (name) => parts.tree().node(name),
+        node: (name) => this.#nodes.get(name),
         hostUp: (remote, cards) => this.#hostUp(remote, cards),
         hostChanged: (remote, cards) => this.#hostChanged(remote, cards),
         hostDown: (remote, error) => this.#hostDown(remote, error),
@@ -104,8 +109,14 @@ export class Hosts implements OtherHosts {
       },
     );
     this.answer('describe', ([name], peer) => this.#describe(name, peer));
-    this.answer('freeVariables', ([source], peer) => parts.tree().anyNode().freeVariables(source, patience(peer)));
+    this.answer('freeVariables', ([source], peer) => this.#nodes.any().freeVariables(source, patience(peer)));
     this.answer('leave', (_, peer) => this.#letGo(peer));
+  }
+
+  /** Connects it with the scheduler and the nodes of this host. Must be called before the start. */
+  connect(driver: Driver, nodes: LocalNodes): void {
+    this.#driver = driver;
+    this.#nodes = nodes;
   }
 
   get isAlone(): boolean {
@@ -157,7 +168,7 @@ export class Hosts implements OtherHosts {
 
   /** More of a node may be free: waiting requests of other hosts are checked again. */
   freed(): void {
-    this.#parts.admission.nodeGrew();
+    this.admission.nodeGrew();
   }
 
   /** Asks every other host. Hosts that disconnect before they answer are left out. */
@@ -231,18 +242,17 @@ export class Hosts implements OtherHosts {
   }
 
   #cards(): NodeCard[] {
-    const { driver, tree } = this.#parts;
-    return tree().nodeNames.flatMap((name) => {
-      const known = driver().state.nodeByName.get(name);
+    return this.#nodes.all.flatMap((actor) => {
+      const { name, capabilities, threads, speed, price } = actor.settings;
+      const known = this.#driver.state.nodeByName.get(name);
       if (known === undefined || !known.up) return [];
-      const { capabilities, threads, speed, price } = tree().node(name)!.settings;
       return {
         name,
         capabilities,
         threads,
         speed,
         ...(price !== undefined && { price }),
-        threadsUp: tree().node(name)!.threads,
+        threadsUp: actor.threads,
         ...(this.#leaving && { draining: true }),
       };
     });
@@ -266,14 +276,13 @@ export class Hosts implements OtherHosts {
   #hostChanged(remote: RemoteHost, cards: readonly NodeCard[]): void {
     this.#known.set(remote, cards);
     if (this.#pending.has(remote)) return;
-    if (this.#parts.driver().active.length > 0 && cards.some(({ name }) => !remote.nodes.has(name)))
+    if (this.#driver.active.length > 0 && cards.some(({ name }) => !remote.nodes.has(name)))
       return void this.#admit(remote);
     this.#take(remote, cards);
   }
 
   /** Makes the nodes of a host equal to its announced cards. */
   #take(remote: RemoteHost, cards: readonly NodeCard[]): void {
-    const { driver } = this.#parts;
     for (const name of [...remote.nodes.keys()]) {
       if (!cards.some((card) => card.name === name))
         this.#nodeDown(
@@ -290,9 +299,9 @@ export class Hosts implements OtherHosts {
         continue;
       }
       if (JSON.stringify(known.settings.capabilities) !== JSON.stringify(card.capabilities))
-        driver().changeCapabilities(card.name, card.capabilities);
+        this.#driver.changeCapabilities(card.name, card.capabilities);
       known.settings = { ...card };
-      if (card.draining === true) driver().nodeDraining(card.name);
+      if (card.draining === true) this.#driver.nodeDraining(card.name);
       for (const thread of card.threadsUp) known.events.threadUp(thread);
     }
   }
@@ -301,7 +310,7 @@ export class Hosts implements OtherHosts {
    * A running DAG must not fail because a new host has other code. Such a host is admitted once those runs have ended.
    */
   async #admit(remote: RemoteHost): Promise<void> {
-    const driver = this.#parts.driver();
+    const driver = this.#driver;
     this.#pending.add(remote);
     for (let runs = driver.active; runs.length > 0; runs = driver.active) {
       const codes = runs.flatMap(({ request: { code } }) => allOf(code));
@@ -319,7 +328,7 @@ export class Hosts implements OtherHosts {
 
   /** Whether no node has this name. */
   #isFree(name: string): boolean {
-    return this.#parts.tree().node(name) === undefined && this.hostOf(name) === undefined;
+    return this.#nodes.get(name) === undefined && this.hostOf(name) === undefined;
   }
 
   /** Two nodes share a name: the first one keeps it while it is connected. */
@@ -336,11 +345,11 @@ export class Hosts implements OtherHosts {
   }
 
   #nodeUp(remote: RemoteHost, card: NodeCard): void {
-    const { driver, publisher } = this.#parts;
-    const events = driver().eventsOf(card.name);
-    driver().addNode(remote.add(card, events));
+    const { publisher } = this.#parts;
+    const events = this.#driver.eventsOf(card.name);
+    this.#driver.addNode(remote.add(card, events));
     for (const notify of this.#expecting) notify();
-    if (card.draining === true) driver().nodeDraining(card.name);
+    if (card.draining === true) this.#driver.nodeDraining(card.name);
     for (const thread of card.threadsUp) events.threadUp(thread);
     const { name: node, capabilities, threads } = card;
     if (publisher.wants('node:up'))
@@ -349,7 +358,7 @@ export class Hosts implements OtherHosts {
 
   #nodeDown(remote: RemoteHost, name: string, error: unknown, isAwaited = false): void {
     remote.remove(name);
-    this.#parts.driver().nodeDown(name, isAwaited, error);
+    this.#driver.nodeDown(name, isAwaited, error);
   }
 
   /** Functions that only this node can run wait for it, up to `reconnectTimeout`. */
@@ -357,7 +366,7 @@ export class Hosts implements OtherHosts {
     clearTimeout(this.#awaited.get(node));
     const timer = setTimeout(() => {
       this.#awaited.delete(node);
-      if (!this.#parts.driver().state.nodeByName.get(node)!.up) this.#parts.driver().nodeDown(node, false, error);
+      if (!this.#driver.state.nodeByName.get(node)!.up) this.#driver.nodeDown(node, false, error);
     }, this.#options.reconnectTimeout);
     this.#awaited.set(node, timer.unref());
   }
@@ -372,7 +381,7 @@ export class Hosts implements OtherHosts {
       this.#nodeDown(remote, name, gone, isAwaited);
       if (isAwaited) this.#await(name, gone);
     }
-    this.#parts.driver().hostLost(identity.id);
+    this.#driver.hostLost(identity.id);
     for (const { down } of this.#listeners) down(remote);
     // a name may have become free
     for (const [other, cards] of this.#known)
@@ -381,7 +390,7 @@ export class Hosts implements OtherHosts {
 
   /** The peer is about to leave: finish our work there, and fetch the results we need. */
   async #letGo(peer: Peer): Promise<void> {
-    const driver = this.#parts.driver();
+    const driver = this.#driver;
     const remote = this.cluster.hosts.find((host) => host.peer === peer);
     for (const name of remote?.nodes.keys() ?? []) driver.nodeDraining(name);
     await driver.idleOn(peer.number);
@@ -389,7 +398,7 @@ export class Hosts implements OtherHosts {
   }
 
   #describe(name: ArgsOf<'describe'>[0], peer: Peer): Promise<ResultOf<'describe'>> {
-    return this.#parts.tree().anyNode().describe(this.cluster.find(name, peer).url, patience(peer));
+    return this.#nodes.any().describe(this.cluster.find(name, peer).url, patience(peer));
   }
 
   #request<Name extends Method>(peer: Peer, method: Name, args: ArgsOf<Name>): unknown {

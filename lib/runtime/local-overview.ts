@@ -13,12 +13,15 @@ import { idsOf, nameOfRun } from '../engine/run-ids.ts';
 import type { Explanation } from '../engine/explain.ts';
 import type { OwnEvents } from './feed/local-events.ts';
 import { detailOf } from './function-detail.ts';
-import type { RuntimeTree } from './supervision-tree.ts';
+import type { Supervisor } from '../workers/supervision/supervisor.ts';
+import type { LocalNodes } from './local-nodes.ts';
 
 export interface HereParts {
-  readonly driver: () => Driver;
-  readonly tree: () => RuntimeTree;
-  readonly monitor: () => Monitor;
+  readonly driver: Driver;
+  readonly nodes: LocalNodes;
+  /** The root of the supervision tree. */
+  readonly root: Supervisor;
+  readonly monitor: Monitor;
   readonly own: OwnEvents;
   /** The id of this host; undefined without a transport. */
   readonly id: string | undefined;
@@ -51,7 +54,7 @@ export class OverviewHere {
 
   /** @param by the host that asks, for the error text */
   cancel(runId: string, by: string): boolean {
-    const driver = this.#parts.driver();
+    const driver = this.#parts.driver;
     const ids = driver.runs.get(runId)?.ids;
     if (ids === undefined) return false;
     driver.abort(runId, new HandoffError('ABORTED', `The ${nameOfRun(ids)} was cancelled on host ${by}.`, { ...ids }));
@@ -59,7 +62,7 @@ export class OverviewHere {
   }
 
   explain(runId: string, functionId: string | undefined): Explanation {
-    return this.#parts.driver().explain(runId, functionId);
+    return this.#parts.driver.explain(runId, functionId);
   }
 
   functionDetail(runId: string, functionId: string): FunctionDetail {
@@ -75,19 +78,18 @@ export class OverviewHere {
   }
 
   tree(): TreeNode {
-    const { root } = this.#parts.tree();
+    const { root } = this.#parts;
     return { id: 'root', state: root.stopping ? 'stopping' : 'running', restarts: 0, ...root.inspect() };
   }
 
   async activity(): Promise<HostActivity> {
-    const { monitor, tree, driver, id } = this.#parts;
-    const resources = await monitor().resources();
-    const names = tree().nodeNames;
+    const { monitor, nodes, driver, id } = this.#parts;
+    const resources = await monitor.resources();
     return {
       id,
-      nodes: names.map((name) => this.#node(name, resources[name])),
+      nodes: nodes.names.map((name) => this.#node(name, resources[name])),
       functions: new Map(
-        [...driver().state.batches.values()].map((batch) => [
+        [...driver.state.batches.values()].map((batch) => [
           batch.id,
           { ...idsOf(batch.run), functionId: this.#current(batch) },
         ]),
@@ -96,8 +98,8 @@ export class OverviewHere {
   }
 
   #node(name: string, resources: NodeResources | undefined): HostActivity['nodes'][number] {
-    const { tree, driver } = this.#parts;
-    const actor = tree().node(name)!;
+    const { nodes, driver } = this.#parts;
+    const actor = nodes.get(name)!;
     const { capabilities, threads } = actor.settings;
     const up = actor.threads;
     // otherwise a thread did not answer, and readings cannot be matched to threads
@@ -106,9 +108,9 @@ export class OverviewHere {
     return {
       name,
       claimed,
-      ...(driver().state.limits.size > 0 && { limits: limitsOn(driver().state, name) }),
+      ...(driver.state.limits.size > 0 && { limits: limitsOn(driver.state, name) }),
       declared: { ...capabilities },
-      isUp: driver().state.nodeByName.get(name)?.up === true,
+      isUp: driver.state.nodeByName.get(name)?.up === true,
       used: resources === undefined ? null : { cpu: resources.used.cpu, memory: resources.used.memory },
       threads: Array.from({ length: threads }, (_, thread) => {
         const use = up.includes(thread) ? read[up.indexOf(thread)] : undefined;
@@ -118,12 +120,12 @@ export class OverviewHere {
   }
 
   #thread(node: string, thread: number): Pick<ThreadReport, 'running' | 'queue'> {
-    const { driver, tree, guestWork, id } = this.#parts;
-    const own = (driver().state.nodeByName.get(node)?.threads[thread]?.batches ?? []).map((batch) => ({
+    const { driver, nodes, guestWork, id } = this.#parts;
+    const own = (driver.state.nodeByName.get(node)?.threads[thread]?.batches ?? []).map((batch) => ({
       host: id,
       batch: batch.id,
       queue: batch.size - batch.done,
-      isRunning: tree().node(node)!.begun(thread, batch.id) > batch.done,
+      isRunning: nodes.get(node)!.begun(thread, batch.id) > batch.done,
     }));
     const all = [...own, ...guestWork().filter((work) => work.node === node && work.thread === thread)];
     const running = all.find(({ isRunning }) => isRunning);
@@ -135,15 +137,14 @@ export class OverviewHere {
           : {
               host: running.host,
               batch: running.batch,
-              since: performance.timeOrigin + tree().node(node)!.turnAt(thread),
+              since: performance.timeOrigin + nodes.get(node)!.turnAt(thread),
             },
     };
   }
 
   /** On this host, the function begun last; on other hosts, the first that is not known to have ended. */
   #current({ run, thread, id, functions, done }: Batch): string {
-    const begun =
-      thread.node.host === 0 ? (this.#parts.tree().node(thread.node.name)?.begun(thread.index, id) ?? 0) : 0;
+    const begun = thread.node.host === 0 ? (this.#parts.nodes.get(thread.node.name)?.begun(thread.index, id) ?? 0) : 0;
     return run.plan.entries[functions[Math.min(Math.max(begun - 1, done), functions.length - 1)]!]!.id;
   }
 }

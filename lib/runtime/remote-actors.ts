@@ -76,14 +76,14 @@ export type ExitWire = Omit<Exit, 'error'> & { readonly error?: ErrorWire };
 
 export class RemoteActors {
   readonly #hosts: Hosts;
-  readonly #actors: () => Actors;
+  readonly #actors: Actors;
   readonly #lent = new Map<string, Lent>();
   /** Named actors of this host that other hosts watch. */
   readonly #watched = new Map<string, Deaths>();
   /** Named actors of other hosts, by peer. */
   readonly #named = new Map<Peer, readonly ActorCard[]>();
 
-  constructor(hosts: Hosts, actors: () => Actors) {
+  constructor(hosts: Hosts, actors: Actors) {
     this.#hosts = hosts;
     this.#actors = actors;
     hosts.answer('spawn', ([code, options], peer) => this.#spawnFor(code, options, peer));
@@ -145,7 +145,7 @@ export class RemoteActors {
   }
 
   #sendNames(hosts: readonly RemoteHost[]): void {
-    const cards: ActorCard[] = this.#actors().names.map(({ id, name, node }) => ({ id, name, node }));
+    const cards: ActorCard[] = this.#actors.names.map(({ id, name, node }) => ({ id, name, node }));
     for (const { peer } of hosts) void peer.request('names', cards).catch(() => {}); // the peer has disconnected
   }
 
@@ -186,14 +186,14 @@ export class RemoteActors {
   }
 
   #find(id: string): ActorRef<any> {
-    return this.#lent.get(id)?.ref ?? this.#actors().byName(id); // the id of a named actor is its name
+    return this.#lent.get(id)?.ref ?? this.#actors.byName(id); // the id of a named actor is its name
   }
 
   async #spawnFor(code: unknown, options: SpawnOptions, owner: Peer): Promise<ActorCard> {
     const { cluster } = this.#hosts;
     const found = cluster.find(code, owner);
     const args = await this.#unpackAll(options.args as readonly Parcel[]);
-    const ref = await this.#actors().spawn(
+    const ref = await this.#actors.spawn(
       { module: found.module, export: found.export } as unknown as ClassReference<any, any>,
       { ...options, args },
     );
@@ -236,7 +236,7 @@ export class RemoteActors {
   #deathsOf(id: string): Deaths {
     let deaths = this.#watched.get(id);
     if (deaths === undefined)
-      this.#watched.set(id, (deaths = new Deaths(this.#actors().byName(id), () => this.#watched.delete(id))));
+      this.#watched.set(id, (deaths = new Deaths(this.#actors.byName(id), () => this.#watched.delete(id))));
     return deaths;
   }
 

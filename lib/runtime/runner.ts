@@ -18,6 +18,7 @@ import type { ResultStore } from '../workers/store/result-store.ts';
 import type { ActiveRun } from '../engine/active-run.ts';
 import type { Driver } from '../engine/driver.ts';
 import type { Hosts } from './hosts.ts';
+import type { LocalNodes } from './local-nodes.ts';
 import type { CostModel } from '../scheduling/costs/cost-model.ts';
 import { type Explanation, explainImport, noSuchFunction } from '../engine/explain.ts';
 import { allOf, type Modules, type ResolvedCode } from '../engine/module-resolver.ts';
@@ -42,6 +43,7 @@ export interface RunnerParts {
   readonly store: ResultStore;
   readonly registry: LocationRegistry;
   readonly modules: Modules;
+  readonly nodes: LocalNodes;
   readonly tree: RuntimeTree;
   readonly hosts: Hosts | undefined;
   readonly learned: CostModel;
@@ -106,10 +108,10 @@ export class Runner {
   }
 
   async #reload(): Promise<void> {
-    const { tree, modules } = this.#parts;
+    const { nodes, modules } = this.#parts;
     await this.drained();
     modules.forget();
-    await tree.restartThreads();
+    await nodes.restartThreads();
   }
 
   /** Ends all runs. `gently` lets running functions finish. */
@@ -305,8 +307,8 @@ export class Runner {
 
   /** A node of this host, or of another host if this one has none. */
   #inspector(): Inspector {
-    const { tree, hosts } = this.#parts;
-    return tree.nodeNames.length > 0 || hosts === undefined ? tree.anyNode() : hosts.inspector();
+    const { nodes, hosts } = this.#parts;
+    return nodes.names.length > 0 || hosts === undefined ? nodes.any() : hosts.inspector();
   }
 
   #compile(dag: Dag, ignorePlacement: boolean): CompiledDag {

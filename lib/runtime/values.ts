@@ -8,6 +8,7 @@ import type { ResultStore } from '../workers/store/result-store.ts';
 import type { RemoteHost } from '../hosts/cluster/remote-host.ts';
 import type { Driver } from '../engine/driver.ts';
 import type { Hosts } from './hosts.ts';
+import type { LocalNodes } from './local-nodes.ts';
 import type { ArgsOf, ResultOf } from '../hosts/cluster/requests.ts';
 import { pack, unpack } from './remote-values.ts';
 
@@ -16,8 +17,8 @@ export interface ValuesParts {
   readonly registry: LocationRegistry;
   readonly driver: Driver;
   readonly hosts: Hosts | undefined;
-  /** Names of the nodes of this host. */
-  nodeNames(): readonly string[];
+  /** The nodes of this host. */
+  readonly nodes: Pick<LocalNodes, 'names'>;
 }
 
 export class Values {
@@ -36,7 +37,7 @@ export class Values {
 
   /** @throws `NOT_FOUND` when there is no such value or node */
   async get(name: string, id: string, fromNode: string | undefined): Promise<unknown> {
-    const { store, registry, nodeNames } = this.#parts;
+    const { store, registry, nodes } = this.#parts;
     if (store.has(name, id)) return store.get(name, id);
     const node =
       fromNode ??
@@ -45,7 +46,7 @@ export class Values {
     if (node === undefined) return store.get(name, id);
     const host = this.#parts.hosts?.hostOf(node);
     if (host === undefined) {
-      if (fromNode === undefined || nodeNames().includes(fromNode)) return store.get(name, id);
+      if (fromNode === undefined || nodes.names.includes(fromNode)) return store.get(name, id);
       throw new HandoffError(
         'NOT_FOUND',
         `There is no node ${JSON.stringify(fromNode)} to fetch ${JSON.stringify(id)} from.`,
@@ -69,8 +70,8 @@ export class Values {
   }
 
   put(name: string, id: string, value: unknown, originNode: string | undefined): void {
-    const { store, registry, nodeNames } = this.#parts;
-    const names = nodeNames();
+    const { store, registry, nodes } = this.#parts;
+    const { names } = nodes;
     const node = originNode ?? names[0];
     if (node !== undefined) registry.register(name, id, node);
     if (node === undefined || names.includes(node)) store.put(name, id, value);

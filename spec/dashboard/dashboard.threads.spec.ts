@@ -8,6 +8,7 @@ import { Dag, Handoff, type HandoffOptions } from '../../lib/index.ts';
 import type { RunGraph } from '../../lib/events/run-graph.ts';
 import { DashboardChild } from '../../lib/runtime/dashboard-child.ts';
 import { overviewOf } from '../../lib/runtime/handoff.ts';
+import type { HandoffEvent } from '../../lib/events/events.ts';
 import type { Overview } from '../../lib/runtime/overview.ts';
 import { Gate } from '../support/gate.ts';
 import { c, dagOf, errorOf, t } from '../support/handoff.ts';
@@ -297,11 +298,11 @@ describe('a Handoff with a dashboard', () => {
 describe('a dashboard that fails', () => {
   it('is started again on its port, as another server that knows what is under way and nothing else', async () => {
     const source = new FakeSource();
-    const restarts: string[] = [];
+    const restarts: HandoffEvent[] = [];
     const child = new DashboardChild(
       { host: '127.0.0.1', port: 0, token: undefined, metrics: undefined },
-      () => source as unknown as Overview,
-      (name) => restarts.push(name),
+      source as unknown as Overview,
+      { wants: (type) => type === 'supervisor:restarted', publish: (event) => void restarts.push(event) },
     );
     const supervisor = await child.start();
     const url = child.address!.url;
@@ -323,7 +324,7 @@ describe('a dashboard that fails', () => {
       { runId: 'running', dagId: 'running', state: 'running', startedAt: 500 },
     ]);
     expect(after.of('hello')[0]!.server).not.toBe(before.of('hello')[0]!.server);
-    expect(restarts).toEqual(['server']);
+    expect(restarts).toMatchObject([{ type: 'supervisor:restarted', supervisor: 'dashboard', child: 'server' }]);
     await supervisor.stop();
     expect(child.address).toBeUndefined();
     expect(source.listeners.size).toBe(0);
@@ -333,8 +334,8 @@ describe('a dashboard that fails', () => {
     const source = new FakeSource();
     const child = new DashboardChild(
       { host: '127.0.0.1', port: 0, token: undefined, metrics: undefined },
-      () => source as unknown as Overview,
-      () => {},
+      source as unknown as Overview,
+      { wants: () => false, publish: () => {} },
     );
     const root = new Supervisor({ strategy: 'rest-for-one' });
     await root.startChild({ id: 'dashboard', restart: 'temporary', start: () => child.start() });

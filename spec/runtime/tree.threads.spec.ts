@@ -9,7 +9,8 @@ import { ActiveRun } from '../../lib/engine/active-run.ts';
 import { Actors } from '../../lib/runtime/actors.ts';
 import { Driver } from '../../lib/engine/driver.ts';
 import { Modules } from '../../lib/engine/module-resolver.ts';
-import { RuntimeTree } from '../../lib/runtime/supervision-tree.ts';
+import { LocalNodes } from '../../lib/runtime/local-nodes.ts';
+import { createRoot, RuntimeTree } from '../../lib/runtime/supervision-tree.ts';
 import { LocationRegistry } from '../../lib/workers/store/location-registry.ts';
 import { ResultStore } from '../../lib/workers/store/result-store.ts';
 import { dagOf, t } from '../support/handoff.ts';
@@ -32,28 +33,26 @@ async function start(...names: string[]) {
   const codes = new CodeRegistry();
   const modules = new Modules(codes);
   const driver = new Driver(new SimpleResourceTracker(), {}, publisher);
+  const nodes = new LocalNodes({ driver, codes, publisher, maxThreads: 2 });
   const actors = new Actors({
     publisher,
-    nodeNames: () => names,
-    heapOf: () => undefined,
+    nodes,
     output: 'inherit' as const,
     importTimeout: Infinity,
     versions: new CodeVersions(),
-    elsewhere: () => undefined,
   });
   const tree = new RuntimeTree({
+    root: createRoot(publisher),
     actors,
     registry: new LocationRegistry(),
     store: new ResultStore(),
     driver,
-    codes,
-    publisher,
-    maxThreads: 2,
+    nodes,
   });
   await tree.start(names.map(settings));
   const run = async (...functions: Parameters<typeof dagOf>): Promise<ActiveRun> => {
     const plan = compile(dagOf(...functions));
-    const code = await modules.resolve(plan, () => tree.anyNode(), new Promise(() => {}));
+    const code = await modules.resolve(plan, () => nodes.any(), new Promise(() => {}));
     const active = driver.createRun(
       {
         plan,
@@ -76,15 +75,15 @@ async function start(...names: string[]) {
     driver.submit(active);
     return active;
   };
-  return { tree, events, run };
+  return { tree, nodes, events, run };
 }
 
 it('a node that ends is restarted, and reported', async () => {
-  const { tree, events, run } = await start('a');
-  const ended = tree.node('a')!;
+  const { tree, nodes, events, run } = await start('a');
+  const ended = nodes.get('a')!;
   await ended.stop();
   while (events.at(-1)?.type !== 'supervisor:restarted') await new Promise(setImmediate);
-  expect(tree.node('a')).not.toBe(ended);
+  expect(nodes.get('a')).not.toBe(ended);
   expect(events.map(({ type }) => type)).toEqual(['node:up', 'node:down', 'node:up', 'supervisor:restarted']);
   await (
     await run({ id: 'y', code: t.one })
@@ -96,7 +95,7 @@ it('nodes that end again and again are all restarted, their runs fail, and other
   const now = performance.now.bind(performance);
   // However slowly threads start, the restarts are soon after one another.
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() / 100);
-  const { tree, events, run } = await start('a', 'b');
+  const { tree, nodes, events, run } = await start('a', 'b');
   const active = await run({ id: 'x', code: fromSource(() => new Promise<never>(() => {})), node: 'b' });
   active.ended.catch(() => {});
   const seen = (): number =>
@@ -104,7 +103,7 @@ it('nodes that end again and again are all restarted, their runs fail, and other
   const ups = (): number => events.filter((event) => event.type === 'node:up' && event.node === 'a').length;
   while (seen() === 0) {
     const before = ups();
-    await tree.node('a')!.stop();
+    await nodes.get('a')!.stop();
     while (ups() === before && seen() === 0) await new Promise(setImmediate);
   }
   await expect(active.ended).rejects.toMatchObject({ code: 'NODE_DOWN' });

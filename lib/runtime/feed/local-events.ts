@@ -29,14 +29,14 @@ const maxRecent = 100;
 
 export class OwnEvents {
   readonly #tap: Tap;
-  readonly #driver: () => Driver;
+  readonly #driver: Driver;
   readonly #learned: CostModel;
   /** Shared by all listeners. */
   readonly #graphs = new WeakMap<ActiveRun, RunGraph>();
   /** Reported runs, oldest first. Weak references: the result store decides how long results live. */
   readonly #recent = new Map<string, { readonly plan: WeakRef<CompiledDag>; readonly results: WeakRef<RunResults> }>();
 
-  constructor(tap: Tap, driver: () => Driver, learned: CostModel) {
+  constructor(tap: Tap, driver: Driver, learned: CostModel) {
     this.#tap = tap;
     this.#driver = driver;
     this.#learned = learned;
@@ -45,15 +45,14 @@ export class OwnEvents {
   /** @param listener must not throw */
   listen(types: Iterable<EventType>, listener: (own: OwnEvent) => void): () => void {
     return this.#tap.listen(types, (event) => {
-      if (event.type === 'run:started')
-        listener({ event, graph: this.#graphOf(this.#driver().runs.get(event.runId)!) });
+      if (event.type === 'run:started') listener({ event, graph: this.#graphOf(this.#driver.runs.get(event.runId)!) });
       // the host of a thread reports its crash
       else if (event.type !== 'worker:crashed' || this.hostOf(event.node) === 0) listener({ event });
     });
   }
 
   underWay(): OwnRun[] {
-    return this.#driver().active.map((active) => ({
+    return this.#driver.active.map((active) => ({
       event: {
         type: 'run:started',
         at: performance.timeOrigin + active.startedAt,
@@ -67,12 +66,12 @@ export class OwnEvents {
 
   /** The number of the host of a node; 0 is this host, undefined an unknown node. */
   hostOf(node: string): number | undefined {
-    return this.#driver().state.nodeByName.get(node)?.host;
+    return this.#driver.state.nodeByName.get(node)?.host;
   }
 
   /** A running DAG, or a reported one whose results are still kept. */
   find(runId: string): { readonly plan: CompiledDag; readonly results: RunResults } | undefined {
-    const active = this.#driver().runs.get(runId);
+    const active = this.#driver.runs.get(runId);
     if (active !== undefined) return { plan: active.request.plan, results: active.results };
     const known = this.#recent.get(runId);
     const plan = known?.plan.deref();

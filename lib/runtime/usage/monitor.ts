@@ -38,7 +38,7 @@ export interface MonitorOptions {
 export interface MonitorParts {
   readonly tracker: ResourceTracker;
   readonly publisher: { wants(type: EventType): boolean; publish(event: HandoffEvent): void };
-  readonly state: () => State;
+  readonly state: State;
   /** The nodes of this host. */
   readonly nodes: () => readonly NodeActor[];
   /** @throws `INVALID_OPTION` when the capabilities are invalid */
@@ -102,7 +102,7 @@ export class Monitor {
 
   /** Handles a report of another host about a function of ours. `batch` is our number of its batch. */
   overuseElsewhere({ batch: id, claimedMb, usedMb }: Overuse, host: number): void {
-    const batch = this.#parts.state().batches.get(id);
+    const batch = this.#parts.state.batches.get(id);
     if (batch?.thread.node.host === host) this.#publish(batch, claimedMb, usedMb);
   }
 
@@ -137,7 +137,7 @@ export class Monitor {
   /** Claims of all hosts, if the tracker lists them; otherwise only those of this host's runs. */
   #claimed(node: string): Cost {
     const { tracker, state } = this.#parts;
-    if (!(tracker instanceof SimpleResourceTracker)) return nonZero(state().nodeByName.get(node)?.claimed ?? {});
+    if (!(tracker instanceof SimpleResourceTracker)) return nonZero(state.nodeByName.get(node)?.claimed ?? {});
     const sum: Record<string, number> = {};
     for (const claim of tracker.claims(node).values()) add(sum, claim);
     return nonZero(sum);
@@ -179,7 +179,7 @@ export class Monitor {
 
   #overuse(overuse: Overuse): void {
     if (overuse.batch < 0) return this.#parts.reportToOwner(overuse);
-    const batch = this.#parts.state().batches.get(overuse.batch);
+    const batch = this.#parts.state.batches.get(overuse.batch);
     if (batch !== undefined) this.#publish(batch, overuse.claimedMb, overuse.usedMb);
   }
 
