@@ -2,6 +2,7 @@
  * Estimates the rest of a run: the longest remaining path, or the remaining work divided by the capacity, whichever is
  * longer.
  */
+import { fromDependencies, type Links, sortTopologically } from '../dag/links.ts';
 import type { Capabilities } from '../dag/types.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 import { Outcome, type RunRecord } from './run-record.ts';
@@ -112,12 +113,9 @@ function estimates({ graph, outcome, begun, ended }: RunRecord): (i: number) => 
   };
 }
 
-interface Shape {
+interface Shape extends Links {
   /** A topological order without the functions of cycles. */
   readonly order: Int32Array;
-  /** Functions that take a result: `outs[outOffset[i]]` up to `outs[outOffset[i + 1]]`. */
-  readonly outOffset: Int32Array;
-  readonly outs: Int32Array;
 }
 
 const shapes = new WeakMap<RunGraph, Shape>();
@@ -128,22 +126,9 @@ function shapeOf(graph: RunGraph): Shape {
   return shape;
 }
 
-function toShape({ ids: { length: size }, deps }: RunGraph): Shape {
-  const outOffset = new Int32Array(size + 1);
-  for (const each of deps) for (const dep of each) outOffset[dep + 1]!++;
-  for (let i = 0; i < size; i++) outOffset[i + 1]! += outOffset[i]!;
-  const outs = new Int32Array(outOffset[size]!);
-  const next = outOffset.slice();
-  deps.forEach((each, i) => {
-    for (const dep of each) outs[next[dep]!++] = i;
-  });
-  const missing = Int32Array.from(deps, (each) => each.length);
-  const order = new Int32Array(size);
-  let placed = 0;
-  for (let i = 0; i < size; i++) if (missing[i] === 0) order[placed++] = i;
-  for (let at = 0; at < placed; at++) {
-    const i = order[at]!;
-    for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) if (--missing[outs[k]!]! === 0) order[placed++] = outs[k]!;
-  }
-  return { order: order.subarray(0, placed), outOffset, outs };
+function toShape({ deps }: RunGraph): Shape {
+  const depOffset = new Int32Array(deps.length + 1);
+  deps.forEach((each, i) => (depOffset[i + 1] = depOffset[i]! + each.length));
+  const links = fromDependencies(depOffset, Int32Array.from(deps.flat()));
+  return { ...links, order: sortTopologically(links) };
 }

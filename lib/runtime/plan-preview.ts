@@ -1,7 +1,9 @@
 /** Predicts the schedule of a DAG without running it. */
-import { criticalPath } from '../dag/analysis.ts';
+import { bLevels, criticalPath } from '../dag/analysis.ts';
+import { sortTopologically } from '../dag/links.ts';
+import { lowerBoundOf } from '../scheduling/planner/bounds.ts';
+import { toProblem } from '../scheduling/planner/problem.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
-import { amountOf } from '../scheduling/resources/amounts.ts';
 import type { PlannedRun } from '../scheduling/planner/planned.ts';
 import { runVirtually, type VirtualNode } from '../scheduling/scheduler/virtual-run.ts';
 import type { RunSettings } from '../scheduling/scheduler/events.ts';
@@ -75,7 +77,7 @@ export function preview(
     })),
     makespan,
     criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),
-    lowerBound: lowerBound(plan, nodes, level, durationOf),
+    lowerBound: lowerBoundOf(toProblem(plan, { nodes, durationOf }), false),
     assumed: assumedOf(plan, costs),
   };
 }
@@ -83,7 +85,6 @@ export function preview(
 /** The preview of a planned run. */
 export function toPreview(
   plan: CompiledDag,
-  nodes: readonly VirtualNode[],
   { assigned, plan: { byRank }, schedule, price }: PlannedRun,
   costs: Durations,
 ): PlanResult {
@@ -103,7 +104,7 @@ export function toPreview(
     })),
     makespan: schedule.makespan,
     criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),
-    lowerBound: Math.max(schedule.lowerBound, lowerBound(plan, nodes, level, durationOf)),
+    lowerBound: schedule.lowerBound,
     assumed: assumedOf(plan, costs),
   };
 }
@@ -115,48 +116,9 @@ function assumedOf({ entries, size }: CompiledDag, { isKnown }: Durations): stri
     .map(({ id }) => id);
 }
 
-/**
- * B-levels by the durations of this plan. Functions have no useful storage order, so it visits each one after its
- * successors.
- */
+/** B-levels by the durations of this plan. */
 function levels(plan: CompiledDag, durationOf: (i: number) => number): Float64Array {
-  const level = new Float64Array(plan.size);
-  const remaining = Int32Array.from({ length: plan.size }, (_, i) => plan.outOffset[i + 1]! - plan.outOffset[i]!);
-  const stack: number[] = [];
-  for (let i = 0; i < plan.size; i++) if (remaining[i] === 0) stack.push(i);
-  for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
-    level[i]! += durationOf(i);
-    for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
-      const dep = plan.deps[k]!;
-      if (level[i]! > level[dep]!) level[dep] = level[i]!;
-      if (--remaining[dep]! === 0) stack.push(dep);
-    }
-  }
-  return level;
-}
-
-function lowerBound(
-  plan: CompiledDag,
-  nodes: readonly VirtualNode[],
-  level: Float64Array,
-  durationOf: (i: number) => number,
-): number {
-  const fastest = nodes.reduce((speed, node) => Math.max(speed, node.speed), 0);
-  const threads = nodes.reduce((sum, node) => sum + node.threads * node.speed, 0);
-  let bound = 0;
-  let work = 0;
-  const held = new Map<string, number>(); // amount times ms, by resource
-  for (let i = 0; i < plan.size; i++) {
-    const ms = durationOf(i);
-    bound = Math.max(bound, level[i]! / fastest);
-    work += ms;
-    for (const [name, amount] of Object.entries(plan.costs[plan.cost[i]!] ?? {}))
-      held.set(name, (held.get(name) ?? 0) + amount * ms);
-  }
-  bound = Math.max(bound, work / threads);
-  for (const [name, sum] of held) {
-    const capacity = nodes.reduce((total, node) => total + amountOf(node.capabilities, name) * node.speed, 0);
-    if (capacity > 0) bound = Math.max(bound, sum / capacity);
-  }
-  return bound;
+  const durations = new Float64Array(plan.size);
+  for (let i = 0; i < plan.size; i++) durations[i] = durationOf(i);
+  return bLevels(plan, sortTopologically(plan), durations);
 }

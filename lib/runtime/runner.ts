@@ -224,7 +224,6 @@ export class Runner {
     const aim = isPlanned(strategy) ? strategy : 'time-optimized';
     return toPreview(
       plan,
-      nodes,
       planRun(plan, {
         ...betweenHosts,
         ...link,

@@ -2,6 +2,7 @@
  * Validates events and graphs sent by a peer. A peer has proved its identity, but may run another version or have a
  * bug, so readers rely on the checks here.
  */
+import { fromDependencies, sortTopologically } from '../../dag/links.ts';
 import type { EventOf, EventType } from '../../events/events.ts';
 
 type Check = (value: unknown) => boolean;
@@ -163,18 +164,5 @@ function areEdges(offset: unknown, edges: unknown, size: number): boolean {
       isInOrder &&= dep < i;
     }
   }
-  return isInOrder || !hasCircle(offset, edges, size);
-}
-
-/** Kahn's algorithm from the sinks: a function that is never freed lies on a cycle. */
-function hasCircle(offset: Int32Array, edges: Int32Array, size: number): boolean {
-  const dependents = new Int32Array(size);
-  for (const dep of edges) dependents[dep]!++;
-  const free: number[] = [];
-  for (let i = 0; i < size; i++) if (dependents[i] === 0) free.push(i);
-  for (let next = 0; next < free.length; next++) {
-    const i = free[next]!;
-    for (let e = offset[i]!; e < offset[i + 1]!; e++) if (--dependents[edges[e]!]! === 0) free.push(edges[e]!);
-  }
-  return free.length < size;
+  return isInOrder || sortTopologically(fromDependencies(offset, edges)).length === size;
 }

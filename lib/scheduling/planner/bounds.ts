@@ -2,8 +2,8 @@
 import { heads, shortest, tails } from './levels.ts';
 import type { Problem } from './problem.ts';
 
-/** Reduces a bound, so that rounding never lifts it above a schedule that meets it. */
-const slack = 1 - 1e-9;
+/** Reduces a thorough bound, so that rounding never lifts it above a schedule that meets it. */
+const reduced = 1 - 1e-9;
 const thresholds = 48;
 
 /**
@@ -16,6 +16,7 @@ const thresholds = 48;
  */
 export function lowerBoundOf(problem: Problem, thorough: boolean): number {
   const { size, resources, capacity, speed, demand, demandOf, duration } = problem;
+  const slack = thorough ? reduced : 1;
   const least = shortest(problem);
   const tail = tails(problem, least);
   let bound = tail.reduce((most, each) => Math.max(most, each), 0);

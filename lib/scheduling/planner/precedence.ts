@@ -1,5 +1,5 @@
 /** The dependencies of a plan without repeats, and the time to move each result. */
-import type { Links } from '../../dag/links.ts';
+import { type Links, sortTopologically } from '../../dag/links.ts';
 
 /** Edges in one direction, as compressed sparse rows: those of function `i` are `ends[offset[i] .. offset[i + 1])`. */
 export interface Edges {
@@ -38,7 +38,8 @@ export function precedenceOf(links: Links, moveOf: ((i: number) => number) | und
   ends = ends.slice(0, count);
   const before: Edges = { offset, ends, move: moveOf === undefined ? null : Float64Array.from(ends, moveOf) };
   const after = reversed(before, waiters);
-  return { size, before, after, order: sorted(before, after) };
+  const order = sortTopologically({ size, depOffset: offset, deps: ends, outOffset: after.offset, outs: after.ends });
+  return { size, before, after, order };
 }
 
 function reversed({ offset, ends, move }: Edges, outOffset: Int32Array): Edges {
@@ -55,19 +56,4 @@ function reversed({ offset, ends, move }: Edges, outOffset: Int32Array): Edges {
     }
   }
   return { offset: outOffset, ends: outs, move: outMove };
-}
-
-/** Kahn 1962. A plan has no cycle. */
-function sorted(before: Edges, after: Edges): Int32Array {
-  const size = before.offset.length - 1;
-  const order = new Int32Array(size);
-  const missing = new Int32Array(size);
-  let end = 0;
-  for (let i = 0; i < size; i++) if ((missing[i] = before.offset[i + 1]! - before.offset[i]!) === 0) order[end++] = i;
-  for (let at = 0; at < end; at++) {
-    const done = order[at]!;
-    for (let k = after.offset[done]!; k < after.offset[done + 1]!; k++)
-      if (--missing[after.ends[k]!]! === 0) order[end++] = after.ends[k]!;
-  }
-  return order;
 }
