@@ -1,4 +1,5 @@
 /** `handoff graph <file>`: draws the DAG as SVG, or prints it for other tools. */
+import { isRecord } from '../core/schema.ts';
 import { readFileSync } from 'node:fs';
 import type { Dag } from '../dag/dag.ts';
 import { type DrawOptions, toDot, toMermaid, toSvg } from '../dag/draw.ts';
@@ -80,8 +81,4 @@ function readAllocations(file: string): Readonly<Record<string, string>> {
     `--allocations: ${file} has no allocations. Expected node names by function id, such as { "load": "a" }. ` +
       'Write them with handoff run pipeline.ts --summary FILE.',
   );
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 /** `handoff node`: runs a host that offers its nodes to others, until it is stopped. */
+import { messageOf } from '../core/message-of.ts';
 import { ExitCode } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -29,8 +30,7 @@ async function serve(handoff: Handoff, flags: NodeFlags): Promise<number> {
   );
   handoff.on('node:down', ({ node: name, error }) => {
     // When this host leaves, the nodes of other hosts go down too.
-    if (interrupt.exitCode === undefined)
-      say(`node ${printable(name)} is down: ${printableLine(error instanceof Error ? error.message : String(error))}`);
+    if (interrupt.exitCode === undefined) say(`node ${printable(name)} is down: ${printableLine(messageOf(error))}`);
   });
   handoff.on('worker:crashed', ({ node: name, reason, error }) =>
     say(
@@ -38,9 +38,7 @@ async function serve(handoff: Handoff, flags: NodeFlags): Promise<number> {
     ),
   );
   handoff.on('connection:refused', ({ error, others }) =>
-    say(
-      `refused: ${printableLine(error instanceof Error ? error.message : String(error))}${others === 0 ? '' : ` (and ${others} more)`}`,
-    ),
+    say(`refused: ${printableLine(messageOf(error))}${others === 0 ? '' : ` (and ${others} more)`}`),
   );
   const nodes = await handoff.discoverNodes();
   const names = ownNodes(handoff);

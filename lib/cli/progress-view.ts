@@ -1,4 +1,5 @@
 /** Progress on stderr: one block redrawn in place on a terminal, plain lines elsewhere. */
+import { messageOf } from '../core/message-of.ts';
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import type { NodeActivity } from '../events/activity.ts';
@@ -187,8 +188,10 @@ class PlainView implements ProgressView {
 
   record(event: HandoffEvent): void {
     if (!('runId' in event) || event.runId !== this.#record.graph.runId) return;
-    if (event.type === 'function:retrying') this.#say(`${failureOf(event)}, trying again: ${messageOf(event.error)}`);
-    else if (event.type === 'function:failed') this.#say(`${failureOf(event)}: ${messageOf(event.error)}`);
+    if (event.type === 'function:retrying')
+      this.#say(`${failureOf(event)}, trying again: ${printableLine(messageOf(event.error))}`);
+    else if (event.type === 'function:failed')
+      this.#say(`${failureOf(event)}: ${printableLine(messageOf(event.error))}`);
     else if (event.type === 'function:skipped' && this.#record.graph.ids.length <= lineEach)
       this.#say(`${printable(event.functionId)} skipped`);
     else if (event.type === 'attempts') this.#ended(event);
@@ -256,8 +259,4 @@ function partsOf(
 
 function failureOf({ functionId, node }: { readonly functionId: string; readonly node: string }): string {
   return `${printable(functionId)} failed on ${printable(node)}`;
-}
-
-function messageOf(error: unknown): string {
-  return printableLine(error instanceof Error ? error.message : String(error));
 }

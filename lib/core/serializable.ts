@@ -1,4 +1,5 @@
 /** Finds the part of a value that cannot travel to another thread. */
+import { messageOf } from './message-of.ts';
 import { eachItem } from './items.ts';
 
 /**
@@ -33,7 +34,7 @@ export function findObstacle(value: unknown): Obstacle | undefined {
       // A getter or a proxy's trap threw. Cloning would throw the same error.
       return {
         path: next.path,
-        what: `an object that throws when it is read (${error instanceof Error ? error.message : String(error)})`,
+        what: `an object that throws when it is read (${messageOf(error)})`,
       };
     }
   }

@@ -1,4 +1,5 @@
 /** Values in error messages. */
+import { cut } from './cut.ts';
 import { inspect } from 'node:util';
 
 const maxChars = 120;
@@ -8,7 +9,7 @@ const bounds = { depth: 1, maxArrayLength: maxItems, maxStringLength: maxChars, 
 /** A value as short text. Never throws, and reads a bounded part of a large value. */
 export function show(value: unknown): string {
   try {
-    return cut(textOf(value));
+    return cut(textOf(value), maxChars);
   } catch {
     return 'a value that cannot be shown';
   }
@@ -31,8 +32,4 @@ function shortened(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'string') return value.length > maxChars ? value.slice(0, maxChars) : value;
   return Array.isArray(value) && value.length > maxItems ? value.slice(0, maxItems) : value;
-}
-
-function cut(text: string): string {
-  return text.length > maxChars ? `${text.slice(0, maxChars - 3)}…` : text;
 }

@@ -1,4 +1,5 @@
 /** Checks each field of a function that is added to a DAG, and converts the function to an `Entry`. */
+import { isAmount, isRecord } from '../core/schema.ts';
 import { HandoffError } from '../core/errors.ts';
 import { defaultTraits, type Entry, none, type Traits } from './entry.ts';
 import { show } from '../core/show.ts';
@@ -202,14 +203,6 @@ function ownLiterals(values: readonly unknown[]): readonly unknown[] {
 function ownPart(part: Part): Part {
   if ('value' in part) return { value: literalOf(part.value) };
   return 'list' in part ? { list: part.list.map(ownPart) } : { ...part };
-}
-
-function isAmount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isCost(value: unknown): boolean {

@@ -8,7 +8,7 @@ import { Outcome, RunRecord } from '../report/run-record.ts';
 import { type ErrorView, type Mark, type Marks, type Spans, spanWidth } from './protocol.ts';
 import { type NotesLimits, RunNotes } from './run-notes.ts';
 import { SpanRows } from './span-rows.ts';
-import { messageOf, textOf, toErrorView } from './text.ts';
+import { errorLine, textOf, toErrorView } from './text.ts';
 
 /** How far a client has read. */
 export interface Place {
@@ -73,12 +73,12 @@ export class RunHistory {
         if (event.type === 'run:failed') this.error = toErrorView(event.error);
         return;
       case 'function:retrying':
-        return this.#mark('retry', event, event.node, `attempt ${event.attempt}: ${messageOf(event.error)}`);
+        return this.#mark('retry', event, event.node, `attempt ${event.attempt}: ${errorLine(event.error)}`);
       case 'function:skipped':
         return this.#mark('skipped', event, null, '');
       case 'function:failed':
         this.notes.failed(record.index.get(event.functionId) ?? -1, event.error);
-        return this.#mark('failed', event, event.node, messageOf(event.error));
+        return this.#mark('failed', event, event.node, errorLine(event.error));
       case 'function:log':
         return this.#mark('log', event, event.node, event.values.map(textOf).join(' '));
       case 'function:memory-exceeded':
@@ -115,7 +115,7 @@ export class RunHistory {
       at: this.#since(at),
       fn: -1,
       node,
-      text: textOf(`thread ${thread}: ${reason}${error === undefined ? '' : `, ${messageOf(error)}`}`),
+      text: textOf(`thread ${thread}: ${reason}${error === undefined ? '' : `, ${errorLine(error)}`}`),
     });
   }
 

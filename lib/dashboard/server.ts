@@ -1,4 +1,5 @@
 /** The dashboard's HTTP server. */
+import { messageOf } from '../core/message-of.ts';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { HandoffError } from '../core/errors.ts';
@@ -101,7 +102,7 @@ async function serve(
     await answer(parts, { request, response, path, query });
   } catch (error) {
     if (response.headersSent) response.destroy();
-    else say(response, 500, error instanceof Error ? error.message : String(error));
+    else say(response, 500, messageOf(error));
   }
 }
 

@@ -3,7 +3,7 @@
  * reader.
  */
 import { inspect } from 'node:util';
-import { cut } from '../report/cut.ts';
+import { cut } from '../core/cut.ts';
 import type { ErrorView } from './protocol.ts';
 
 const maxChars = { text: 1000, stack: 20_000 } as const;
@@ -13,8 +13,8 @@ export function textOf(value: unknown): string {
   return cut(typeof value === 'string' ? value : shown(value), maxChars.text);
 }
 
-/** The message of an error. */
-export function messageOf(error: unknown): string {
+/** Name and message of an error as one line of text. */
+export function errorLine(error: unknown): string {
   const { name, message } = toErrorView(error, 0, maxChars.text);
   return textOf(error instanceof Error ? `${name}: ${message}` : message);
 }

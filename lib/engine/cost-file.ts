@@ -1,4 +1,5 @@
 /** Loads learned costs at the start of a Handoff and saves them at its end. */
+import { messageOf } from '../core/message-of.ts';
 import { accessSync, constants, readFileSync, realpathSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -112,8 +113,4 @@ function damaged(option: string, fault: string): HandoffError {
 
 function refused(option: string, why: string): HandoffError {
   return new HandoffError('INVALID_OPTION', `Handoff.start: costModel: file ${option} ${why}.`, { option: 'file' });
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

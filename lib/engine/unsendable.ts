@@ -1,4 +1,5 @@
 /** A batch that could not be sent. Literals are checked beforehand only as far as their types allow. */
+import { messageOf } from '../core/message-of.ts';
 import { canTravel } from '../hosts/cluster/wire.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
@@ -24,7 +25,7 @@ export function blame(batch: Batch, results: RunResults, cause: unknown): Except
   const guilty = batch.functions.filter((i) => !canBeRead(i));
   return batch.functions.map((i, index): Exception => {
     if (guilty.length > 0 && !guilty.includes(i)) return { index, kind: 'skipped' };
-    const text = `An argument of function ${JSON.stringify(plan.entries[i]!.id)} cannot be sent to ${elsewhere ? 'another host' : 'a worker thread'}: ${cause instanceof Error ? cause.message : String(cause)}`;
+    const text = `An argument of function ${JSON.stringify(plan.entries[i]!.id)} cannot be sent to ${elsewhere ? 'another host' : 'a worker thread'}: ${messageOf(cause)}`;
     return {
       index,
       kind: 'failed',

@@ -1,5 +1,6 @@
 /** The state of a run in columns by function, for the last attempt of each. Its size is bounded by the graph. */
-import { cut } from './cut.ts';
+import { messageOf } from '../core/message-of.ts';
+import { cut } from '../core/cut.ts';
 import type { HandoffEvent } from '../events/events.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 
@@ -81,7 +82,7 @@ export class RunRecord {
         return;
       case 'run:failed':
         this.endedAt = event.at;
-        this.error = messageOf(event.error);
+        this.error = cut(messageOf(event.error), maxMessageChars);
         return;
       case 'function:restored': {
         const i = this.index.get(event.functionId);
@@ -163,14 +164,5 @@ export class RunRecord {
       this.tracks.push({ node, thread });
     }
     return track;
-  }
-}
-
-function messageOf(error: unknown): string {
-  try {
-    return cut(String(error instanceof Error ? error.message : error), maxMessageChars);
-  } catch {
-    // a thrown value may refuse conversion to text
-    return 'an error that cannot be read';
   }
 }

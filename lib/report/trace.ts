@@ -5,6 +5,7 @@
  * Format: "Trace Event Format", Google, 2016 (`ph` X: complete event; M: metadata; s, f: start and end of a flow; C:
  * counter; i: instant). Times in µs.
  */
+import { messageOf } from '../core/message-of.ts';
 import type { NodeActivity } from '../events/activity.ts';
 import { claimsOf, type Steps, thinned } from './claims.ts';
 import { bounds, criticalChain } from './critical-chain.ts';
@@ -294,8 +295,4 @@ export class TraceRecorder {
         );
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
 /** Describes one function for display: where its code is, and its arguments. */
+import { cut } from '../core/cut.ts';
 import { inspect } from 'node:util';
 import { nameOf } from '../dag/code.ts';
 import type { CallPart, CompiledDag } from '../dag/compiled-dag.ts';
@@ -59,7 +60,10 @@ function toArgs(plan: CompiledDag, part: CallPart): Arg[] {
 /** The call as it would be written in source code. */
 function toText(plan: CompiledDag, part: CallPart): string {
   if (part.kind === 'call')
-    return cut(`${nameOf(plan.codes[part.code]!)}(${part.parts.map((each) => toText(plan, each)).join(', ')})`);
+    return cut(
+      `${nameOf(plan.codes[part.code]!)}(${part.parts.map((each) => toText(plan, each)).join(', ')})`,
+      maxChars,
+    );
   return toArgs(plan, part)
     .map((arg) => ('result' in arg ? arg.result : arg.literal))
     .join(', ');
@@ -76,13 +80,10 @@ function toLiteral(value: unknown): Arg {
           breakLength: Infinity,
           customInspect: false,
         }),
+        maxChars,
       ),
     };
   } catch {
     return { literal: 'a value that cannot be shown' };
   }
-}
-
-function cut(text: string): string {
-  return text.length > maxChars ? `${text.slice(0, maxChars - 1)}…` : text;
 }

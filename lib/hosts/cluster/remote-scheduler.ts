@@ -8,6 +8,7 @@
  *
  * When that host disconnects, its functions are aborted and their claims released.
  */
+import { messageOf } from '../../core/message-of.ts';
 import { shortage } from '../../scheduling/resources/amounts.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import { textOf } from '../../core/error-wire.ts';
@@ -479,10 +480,6 @@ function read<Result>(work: () => Result): Result {
     return work();
   } catch (cause) {
     if (cause instanceof HandoffError) throw cause;
-    throw new HandoffError(
-      'PROTOCOL_ERROR',
-      `A peer sent a malformed batch: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    throw new HandoffError('PROTOCOL_ERROR', `A peer sent a malformed batch: ${messageOf(cause)}`, { cause });
   }
 }

@@ -24,6 +24,7 @@
  *
  * Payloads in `values` are `PayloadWire`s.
  */
+import { messageOf } from '../../core/message-of.ts';
 import { DefaultDeserializer, serialize } from 'node:v8';
 import type { Capabilities } from '../../dag/types.ts';
 import { type ErrorWire, textOf, toErrorWire } from '../../core/error-wire.ts';
@@ -186,11 +187,9 @@ export function encodeMessage(type: number, parts: readonly unknown[]): Uint8Arr
   try {
     return serialize(at === undefined ? parts : parts.with(at, serialize(parts[at])));
   } catch (cause) {
-    throw new HandoffError(
-      'NOT_SERIALIZABLE',
-      `A value cannot be sent to another host: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    throw new HandoffError('NOT_SERIALIZABLE', `A value cannot be sent to another host: ${messageOf(cause)}`, {
+      cause,
+    });
   }
 }
 

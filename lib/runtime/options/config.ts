@@ -1,4 +1,5 @@
 /** Options in a file, `handoff.config.ts`, shared by programs and the command. */
+import { messageOf } from '../../core/message-of.ts';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -70,7 +71,7 @@ async function importModule(file: string, path: string): Promise<Record<string, 
   try {
     return (await import(pathToFileURL(path).href)) as Record<string, unknown>;
   } catch (cause) {
-    throw invalidConfig(`${file} cannot be imported: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    throw invalidConfig(`${file} cannot be imported: ${messageOf(cause)}`, {
       cause,
     });
   }

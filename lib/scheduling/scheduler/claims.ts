@@ -1,4 +1,5 @@
 /** The claims of batches on nodes: those of the tracker, and the scheduler's own count of them. */
+import { messageOf } from '../../core/message-of.ts';
 import { add, shortage, subtract } from '../resources/amounts.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -61,7 +62,7 @@ export function register(state: State, node: string, capabilities: Capabilities)
   try {
     state.tracker.register(node, capabilities);
   } catch (cause) {
-    const text = `The resource tracker threw when node ${node} was registered: ${cause instanceof Error ? cause.message : String(cause)}`;
+    const text = `The resource tracker threw when node ${node} was registered: ${messageOf(cause)}`;
     throw new HandoffError('RESOURCES_UNAVAILABLE', text, { node, cause });
   }
 }

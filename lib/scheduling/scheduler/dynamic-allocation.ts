@@ -1,4 +1,5 @@
 /** Runs with a dynamic allocator: asks it for the nodes of ready functions, and validates its answers. */
+import { messageOf } from '../../core/message-of.ts';
 import type { ClusterView, NodeView, ReadyFunction } from '../allocation/allocator.ts';
 import { remaining, shortage } from '../resources/amounts.ts';
 import { checkFit } from '../resources/feasibility.ts';
@@ -79,11 +80,7 @@ function placeBy(
     answer = settings.allocator!.place(ready, view);
   } catch (cause) {
     if (cause instanceof HandoffError && cause.code === 'ALLOCATION_ERROR') throw cause;
-    throw new HandoffError(
-      'ALLOCATION_ERROR',
-      `The allocator threw: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { runId, dagId, cause },
-    );
+    throw new HandoffError('ALLOCATION_ERROR', `The allocator threw: ${messageOf(cause)}`, { runId, dagId, cause });
   }
   if (typeof answer === 'object' && answer !== null && typeof (answer as { then?: unknown }).then !== 'function')
     return answer as Readonly<Record<string, unknown>>;

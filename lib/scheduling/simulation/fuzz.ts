@@ -1,4 +1,5 @@
 /** Plays scenarios until one violates an invariant, and then reduces that one. */
+import { messageOf } from '../../core/message-of.ts';
 import { dependenciesOf } from '../../dag/check.ts';
 import { type RunSpec, play, randomScenario, type ScenarioSpec } from './scenario.ts';
 
@@ -35,7 +36,7 @@ export function breaks(spec: ScenarioSpec): string | undefined {
     play(spec);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 
@@ -54,7 +55,7 @@ export function trace(spec: ScenarioSpec): string[] {
       noted: (text, at) => line(at, text),
     });
   } catch (error) {
-    lines.push(`            broken: ${error instanceof Error ? error.message : String(error)}`);
+    lines.push(`            broken: ${messageOf(error)}`);
   }
   return lines;
 }

@@ -7,6 +7,7 @@
  *              └─ no room: MAILBOX_FULL               messages wait here while the thread restarts
  * ```
  */
+import { messageOf } from '../../core/message-of.ts';
 import { fromErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
@@ -124,11 +125,9 @@ export class ActorCell {
         } catch (cause) {
           // too little memory is left for it
           reject(
-            new HandoffError(
-              'NOT_SERIALIZABLE',
-              `The answer of ${method}() cannot be read here: ${cause instanceof Error ? cause.message : String(cause)}`,
-              { cause },
-            ),
+            new HandoffError('NOT_SERIALIZABLE', `The answer of ${method}() cannot be read here: ${messageOf(cause)}`, {
+              cause,
+            }),
           );
         }
       },
@@ -190,7 +189,7 @@ export class ActorCell {
       exit.reason === 'error'
         ? new HandoffError(
             'WORKER_CRASHED',
-            `${this.#label} has ended and is not restarted: ${exit.error instanceof Error ? exit.error.message : String(exit.error)}`,
+            `${this.#label} has ended and is not restarted: ${messageOf(exit.error)}`,
             { reason: 'ended', cause: exit.error },
           )
         : new HandoffError('STOPPED', `${this.#label} has ended.`);
@@ -231,7 +230,7 @@ export class ActorCell {
           message.fail(
             new HandoffError(
               'NOT_SERIALIZABLE',
-              `The arguments of ${message.method}() cannot be sent to ${this.#label}: ${cause instanceof Error ? cause.message : String(cause)}`,
+              `The arguments of ${message.method}() cannot be sent to ${this.#label}: ${messageOf(cause)}`,
               { cause },
             ),
           );

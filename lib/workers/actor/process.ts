@@ -1,4 +1,5 @@
 /** One life of an actor: its thread, from start to end. */
+import { messageOf } from '../../core/message-of.ts';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
@@ -189,11 +190,7 @@ export class ActorProcess {
       }),
     });
     if (code === 'ERR_WORKER_OUT_OF_MEMORY') return crashed('out-of-memory', 'ran out of memory');
-    if (cause !== undefined)
-      return crashed(
-        'uncaught',
-        `ended with an uncaught error: ${cause instanceof Error ? cause.message : String(cause)}`,
-      );
+    if (cause !== undefined) return crashed('uncaught', `ended with an uncaught error: ${messageOf(cause)}`);
     if (this.#killed) return crashed('killed', 'was ended');
     if (exitCode === 0) return { reason: 'normal' };
     return crashed('exit', `called process.exit(${exitCode})`, { exitCode });

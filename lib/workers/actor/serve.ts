@@ -1,4 +1,5 @@
 /** Runs in an actor's thread: creates the instance and runs its methods one at a time. */
+import { messageOf } from '../../core/message-of.ts';
 import { parentPort, workerData } from 'node:worker_threads';
 import { toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -96,11 +97,7 @@ function serve(instance: Instance): void {
       } catch (cause) {
         // The method is done. Still report that its state cannot be saved: otherwise this shows only after a crash.
         return failed(
-          new HandoffError(
-            'NOT_SERIALIZABLE',
-            `snapshot() after ${method}() failed: ${cause instanceof Error ? cause.message : String(cause)}`,
-            { cause },
-          ),
+          new HandoffError('NOT_SERIALIZABLE', `snapshot() after ${method}() failed: ${messageOf(cause)}`, { cause }),
         );
       }
     });
@@ -125,7 +122,7 @@ function answer(id: number, method: string, reply: Reply): void {
     // a host object: only sending it shows that it cannot be sent
     start.port.postMessage({
       id,
-      reply: failed(notSendable(method, cause instanceof Error ? cause.message : String(cause), cause)),
+      reply: failed(notSendable(method, messageOf(cause), cause)),
     } satisfies Answer);
   }
 }

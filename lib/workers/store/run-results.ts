@@ -1,4 +1,5 @@
 /** The results of one run, by function: plain values, or payloads in shared memory. */
+import { messageOf } from '../../core/message-of.ts';
 import { copyOf } from '../../core/copy.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { decode, decodeOwn, LostResult } from './encode.ts';
@@ -98,7 +99,7 @@ export class RunResults {
       }
       throw new HandoffError(
         'NOT_SERIALIZABLE',
-        `The result of function ${JSON.stringify(functionId)} cannot be read here: ${cause instanceof Error ? cause.message : String(cause)}`,
+        `The result of function ${JSON.stringify(functionId)} cannot be read here: ${messageOf(cause)}`,
         { functionId, path: 'result', cause },
       );
     }

@@ -1,4 +1,5 @@
 /** Calls of actors by functions in this thread. They go through the main thread, which knows where the actors are. */
+import { messageOf } from '../../../core/message-of.ts';
 import type { AskOptions } from '../../actor/cell.ts';
 import { askable, type Askable } from '../../actor/ref.ts';
 import { type ErrorWire, fromErrorWire } from '../../../core/error-wire.ts';
@@ -61,7 +62,7 @@ export class ActorCalls {
     } catch (cause) {
       throw new HandoffError(
         'NOT_SERIALIZABLE',
-        `The arguments of ${method}() cannot be sent to actor ${name}: ${cause instanceof Error ? cause.message : String(cause)}`,
+        `The arguments of ${method}() cannot be sent to actor ${name}: ${messageOf(cause)}`,
         { cause },
       );
     }

@@ -1,4 +1,5 @@
 /** The entry of a thread: one long-lived task that serves its ports until the node stops it. */
+import { messageOf } from '../../../core/message-of.ts';
 import type { MessagePort } from 'node:worker_threads';
 import { expose } from 'comlink';
 import { endpointOf } from '../../actor/endpoint.ts';
@@ -67,7 +68,7 @@ export function serve(options: ServeOptions): Promise<void> {
   port.on('messageerror', (cause) => {
     throw new HandoffError(
       'NOT_SERIALIZABLE',
-      `A worker thread received a message that it cannot read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `A worker thread received a message that it cannot read: ${messageOf(cause)}`,
       { cause },
     );
   });
