@@ -4,7 +4,7 @@ import type { Dag } from '../dag/dag.ts';
 import type { NodeActivity } from '../events/activity.ts';
 import { type EventType, type HandoffEvent, timestamp } from '../events/events.ts';
 import { toRunGraph } from '../events/run-graph.ts';
-import { RunRecord } from '../report/run-record.ts';
+import { recordedEvents, RunRecord } from '../report/run-record.ts';
 import type { SummaryNode } from '../report/summary.ts';
 import { type Handoff, overviewOf } from '../runtime/handoff.ts';
 
@@ -14,19 +14,6 @@ export interface Watcher {
   /** Receives the activity of the nodes. */
   sample?(at: number, nodes: readonly NodeActivity[]): void;
 }
-
-/** The events that a `RunRecord` needs. */
-const recordedEvents = [
-  'run:started',
-  'run:finished',
-  'run:failed',
-  'attempts',
-  'function:skipped',
-  'function:retrying',
-  'function:failed',
-  'result:fetched',
-  'result:recomputing',
-] as const satisfies readonly EventType[];
 
 // ms to wait for the first sample of the nodes.
 const patience = 500;

@@ -1,7 +1,7 @@
 /** The state of a run in columns by function, for the last attempt of each. Its size is bounded by the graph. */
 import { messageOf } from '../core/message-of.ts';
 import { cut } from '../core/cut.ts';
-import type { HandoffEvent } from '../events/events.ts';
+import type { EventType, HandoffEvent } from '../events/events.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 
 /** The state of a function. */
@@ -19,6 +19,19 @@ export type OnSpan = (
   attempt: number,
   hasFailed: boolean,
 ) => void;
+
+/** The events that a `RunRecord` needs. */
+export const recordedEvents = [
+  'run:started',
+  'run:finished',
+  'run:failed',
+  'attempts',
+  'function:skipped',
+  'function:retrying',
+  'function:failed',
+  'result:fetched',
+  'result:recomputing',
+] as const satisfies readonly EventType[];
 
 export class RunRecord {
   /** May be replaced by a graph of the same functions with more details. */

@@ -9,21 +9,7 @@ import { RateMeter } from '../../lib/dashboard/page/rate.ts';
 import { RunData, State } from '../../lib/dashboard/page/run-data.ts';
 import { Store } from '../../lib/dashboard/page/store.ts';
 import type { Mark, Message, NodeView, RunView, Spans } from '../../lib/dashboard/protocol.ts';
-import type { RunGraph } from '../../lib/events/run-graph.ts';
-
-/** 0 → 1, 2 → 3, by names a, b, b, c. */
-const diamond: RunGraph = {
-  runId: 'd',
-  dagId: 'd',
-  ids: ['top', 'left', 'right', 'end'],
-  code: [0, 1, 1, 2],
-  names: ['a', 'b', 'c'],
-  deps: [[], [0], [0], [1, 2]],
-  pins: [null, null, null, null],
-  cost: [0, 1, 1, 0],
-  costs: [null, { cpu: 1 }],
-  duration: [null, null, null, null],
-};
+import { diamond } from './support.ts';
 
 const tracks = [{ host: 'local', node: 'n', thread: 0 }];
 const spans = (rows: readonly number[], more: Partial<Spans> = {}): Spans => ({

@@ -22,6 +22,7 @@ import {
 } from '../../lib/dashboard/page/scale.ts';
 import { Viewport } from '../../lib/dashboard/page/viewport.ts';
 import type { RunGraph } from '../../lib/events/run-graph.ts';
+import { diamond } from './support.ts';
 
 const finite = (min: number, max: number): fc.Arbitrary<number> =>
   fc.double({ min, max, noNaN: true, noDefaultInfinity: true });
@@ -333,20 +334,6 @@ describe('what is seen of the timeline', () => {
     expect(viewport.scrollTop).toBe(0);
   });
 });
-
-/** 0 → 1, 2 → 3, by names a, b, b, c. */
-const diamond: RunGraph = {
-  runId: 'd',
-  dagId: 'd',
-  ids: ['top', 'left', 'right', 'end'],
-  code: [0, 1, 1, 2],
-  names: ['a', 'b', 'c'],
-  deps: [[], [0], [0], [1, 2]],
-  pins: [null, null, null, null],
-  cost: [0, 1, 1, 0],
-  costs: [null, { cpu: 1 }],
-  duration: [null, null, null, null],
-};
 
 describe('the picture of a graph', () => {
   it('has a box for each function and a link for each edge while they are few', () => {

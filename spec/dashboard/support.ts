@@ -8,6 +8,20 @@ import type { EventOf, EventType, HandoffEvent } from '../../lib/events/events.t
 import type { FeedEvent } from '../../lib/events/feed.ts';
 import type { RunGraph } from '../../lib/events/run-graph.ts';
 
+/** 0 → 1, 2 → 3, by names a, b, b, c. */
+export const diamond: RunGraph = {
+  runId: 'd',
+  dagId: 'd',
+  ids: ['top', 'left', 'right', 'end'],
+  code: [0, 1, 1, 2],
+  names: ['a', 'b', 'c'],
+  deps: [[], [0], [0], [1, 2]],
+  pins: [null, null, null, null],
+  cost: [0, 1, 1, 0],
+  costs: [null, { cpu: 1 }],
+  duration: [null, null, null, null],
+};
+
 /** Functions `f0`, `f1` …, each after the one before it. */
 export function chainGraph(dagId: string, size: number): RunGraph {
   const each = <Value>(of: (i: number) => Value): Value[] => Array.from({ length: size }, (_, i) => of(i));

@@ -5,7 +5,7 @@ import { compile } from '../../lib/dag/compile.ts';
 import { Dag, type FunctionSpec, type Handoff, HandoffError } from '../../lib/index.ts';
 import { startTuned } from '../../lib/runtime/handoff.ts';
 import type { Tuning } from '../../lib/scheduling/scheduler/state.ts';
-import { interpret, vertices, type Vertex } from '../support/graphs.ts';
+import { afterFailures, interpret, vertices, type Vertex } from '../support/graphs.ts';
 import { c, t, twoNodes } from '../support/handoff.ts';
 
 function toDag(all: readonly Vertex[], withFailures: boolean): Dag {
@@ -83,15 +83,7 @@ describe.each(paths)('real runs of random DAGs, %s, agree with the reference int
           fc.asyncProperty(vertices(shape), fc.integer({ min: 0, max: 2 }), async (all, maxRetries) => {
             const dag = toDag(all, true);
             fc.pre(possible(dag));
-            const expected = interpret(all);
-            const lost = new Set(
-              all.filter((vertex) => vertex.failures > (vertex.maxRetries ?? maxRetries)).map(({ id }) => id),
-            );
-            const failing = new Set(lost);
-            for (const { id, args } of all) if (args.some((arg) => lost.has(arg))) lost.add(id);
-            const left = Object.fromEntries(
-              all.filter(({ id, type }) => type === 'regular' && !lost.has(id)).map(({ id }) => [id, expected.get(id)]),
-            );
+            const { failing, lost, left } = afterFailures(all, maxRetries);
             const outcome: unknown = await handoff
               .execute(dag, { maxRetries, failurePolicy: 'continue' })
               .catch((error: unknown) => error);

@@ -1,6 +1,5 @@
 import { expect, it, vi } from 'vitest';
 import { SimpleResourceTracker } from '../../lib/scheduling/resources/resource-tracker.ts';
-import { strategies } from '../../lib/scheduling/allocation/strategy.ts';
 import { compile } from '../../lib/dag/compile.ts';
 import { fromSource, type HandoffEvent } from '../../lib/index.ts';
 import { CodeVersions } from '../../lib/workers/code/versions.ts';
@@ -13,6 +12,7 @@ import { LocalNodes } from '../../lib/runtime/local-nodes.ts';
 import { createRoot, RuntimeTree } from '../../lib/runtime/supervision-tree.ts';
 import { LocationRegistry } from '../../lib/workers/store/location-registry.ts';
 import { ResultStore } from '../../lib/workers/store/result-store.ts';
+import { settingsOf } from '../support/run-settings.ts';
 import { dagOf, t } from '../support/handoff.ts';
 
 const capabilities = { cpu: 1 };
@@ -59,15 +59,7 @@ async function start(...names: string[]) {
         code,
         runId: plan.dagId,
         onProgress: undefined,
-        settings: {
-          maxRetries: 0,
-          maxConcurrency: Infinity,
-          keepGoing: false,
-          kept: null,
-          strategy: strategies['first-available'],
-          assigned: null,
-          codes: code.codes,
-        },
+        settings: settingsOf(plan, { codes: code.codes }),
       },
       () => tree.whyStopped({ runId: plan.dagId, dagId: plan.dagId }),
     );

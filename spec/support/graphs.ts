@@ -36,6 +36,25 @@ export function interpret(all: readonly Vertex[]): Map<string, number> {
   return values;
 }
 
+/** What a run that keeps going has in the end: failed functions, all without a result, and the results. */
+export function afterFailures(
+  all: readonly Vertex[],
+  maxRetries: number,
+): {
+  readonly failing: ReadonlySet<string>;
+  readonly lost: ReadonlySet<string>;
+  readonly left: Record<string, number>;
+} {
+  const expected = interpret(all);
+  const failing = new Set(
+    all.filter((vertex) => vertex.failures > (vertex.maxRetries ?? maxRetries)).map(({ id }) => id),
+  );
+  const lost = new Set(failing);
+  for (const { id, args } of all) if (args.some((arg) => lost.has(arg))) lost.add(id);
+  const kept = all.filter(({ id, type }) => type === 'regular' && !lost.has(id));
+  return { failing, lost, left: Object.fromEntries(kept.map(({ id }) => [id, expected.get(id)!])) };
+}
+
 export interface GraphOptions {
   readonly maxSize?: number;
   readonly inline?: boolean;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { findImpossible } from '../../../lib/scheduling/resources/feasibility.ts';
 import { compile } from '../../../lib/dag/compile.ts';
 import { Dag, HandoffError } from '../../../lib/index.ts';
-import { interpret, vertices, type Vertex } from '../../support/graphs.ts';
+import { afterFailures, interpret, vertices, type Vertex } from '../../support/graphs.ts';
 import { useCluster } from '../../support/hosts.ts';
 import { f } from './folder.ts';
 import { runs } from '../../support/runs.ts';
@@ -70,15 +70,7 @@ describe('random DAGs over three hosts agree with the reference interpreter', ()
       fc.asyncProperty(vertices(shape), fc.integer({ min: 0, max: 2 }), async (all, maxRetries) => {
         const dag = toDag(all);
         fc.pre(possible(dag));
-        const expected = interpret(all);
-        const lost = new Set(
-          all.filter((vertex) => vertex.failures > (vertex.maxRetries ?? maxRetries)).map(({ id }) => id),
-        );
-        const failing = new Set(lost);
-        for (const { id, args } of all) if (args.some((arg) => lost.has(arg))) lost.add(id);
-        const left = Object.fromEntries(
-          all.filter(({ id, type }) => type === 'regular' && !lost.has(id)).map(({ id }) => [id, expected.get(id)]),
-        );
+        const { failing, lost, left } = afterFailures(all, maxRetries);
         const outcome: unknown = await cluster.handoff
           .execute(dag, { maxRetries, failurePolicy: 'continue', timeout: 240_000 })
           .catch((error: unknown) => error);

@@ -3,7 +3,6 @@ import { expect, it } from 'vitest';
 import { compile } from '../../../lib/dag/compile.ts';
 import { Dag } from '../../../lib/index.ts';
 import { simulate } from '../../../lib/simulate.ts';
-import { strategies } from '../../../lib/scheduling/allocation/strategy.ts';
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
 import type { Command } from '../../../lib/scheduling/scheduler/commands.ts';
 import { createEstimate } from '../../../lib/scheduling/scheduler/estimate.ts';
@@ -11,6 +10,7 @@ import type { Event, RunSettings } from '../../../lib/scheduling/scheduler/event
 import { handle } from '../../../lib/scheduling/scheduler/machine.ts';
 import { type Batch, createState } from '../../../lib/scheduling/scheduler/state.ts';
 import { validate } from '../../../lib/scheduling/scheduler/validate.ts';
+import { settingsOf } from '../../support/run-settings.ts';
 import { thrownBy } from '../../support/handoff.ts';
 
 const code = { module: 'file:///tasks.js', export: 'work' };
@@ -36,16 +36,7 @@ class World {
       type: 'RunSubmitted',
       run: 'run',
       plan,
-      settings: {
-        maxRetries: 0,
-        maxConcurrency: Infinity,
-        keepGoing: false,
-        kept,
-        strategy: strategies['first-available'],
-        assigned: null,
-        codes: new Int32Array(plan.codes.length),
-        ...settings,
-      },
+      settings: settingsOf(plan, { kept, ...settings }),
     });
     this.work();
   }

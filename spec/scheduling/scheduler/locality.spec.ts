@@ -1,7 +1,6 @@
 /** Where functions go that take large results of other hosts, step by step. */
 import { describe, expect, it } from 'vitest';
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
-import { strategies } from '../../../lib/scheduling/allocation/strategy.ts';
 import { compile } from '../../../lib/dag/compile.ts';
 import { Dag } from '../../../lib/dag/dag.ts';
 import type { FunctionSpec } from '../../../lib/dag/types.ts';
@@ -11,6 +10,7 @@ import type { Event, RunSettings } from '../../../lib/scheduling/scheduler/event
 import { handle } from '../../../lib/scheduling/scheduler/machine.ts';
 import { createState, type Batch } from '../../../lib/scheduling/scheduler/state.ts';
 import { validate } from '../../../lib/scheduling/scheduler/validate.ts';
+import { settingsOf } from '../../support/run-settings.ts';
 
 const code = { module: 'file:///tasks.js', export: 'work' };
 const mib = 2 ** 20;
@@ -39,16 +39,7 @@ class Cluster {
       type: 'RunSubmitted',
       run: 'd',
       plan,
-      settings: {
-        maxRetries: 0,
-        maxConcurrency: Infinity,
-        keepGoing: false,
-        kept: null,
-        strategy: strategies['first-available'],
-        assigned: null,
-        codes: new Int32Array(plan.codes.length),
-        ...more,
-      },
+      settings: settingsOf(plan, more),
     });
   }
 

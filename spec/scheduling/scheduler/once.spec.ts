@@ -1,7 +1,6 @@
 /** Functions that are not idempotent: what is begun again, and what never is. */
 import { describe, expect, it } from 'vitest';
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
-import { strategies } from '../../../lib/scheduling/allocation/strategy.ts';
 import { compile } from '../../../lib/dag/compile.ts';
 import { Dag, type FunctionSpec } from '../../../lib/index.ts';
 import type { Command } from '../../../lib/scheduling/scheduler/commands.ts';
@@ -10,6 +9,7 @@ import type { Crash, Event, RunSettings } from '../../../lib/scheduling/schedule
 import { handle } from '../../../lib/scheduling/scheduler/machine.ts';
 import { type Batch, createState, type State } from '../../../lib/scheduling/scheduler/state.ts';
 import { validate } from '../../../lib/scheduling/scheduler/validate.ts';
+import { settingsOf } from '../../support/run-settings.ts';
 
 type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
 
@@ -35,16 +35,7 @@ class Machine {
       type: 'RunSubmitted',
       run: 'run',
       plan,
-      settings: {
-        maxRetries: 0,
-        maxConcurrency: Infinity,
-        keepGoing: false,
-        kept: null,
-        strategy: strategies['first-available'],
-        assigned: null,
-        codes: new Int32Array(plan.codes.length),
-        ...settings,
-      },
+      settings: settingsOf(plan, settings),
     });
   }
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
-import { strategies } from '../../../lib/scheduling/allocation/strategy.ts';
 import { compile } from '../../../lib/dag/compile.ts';
 import { Dag, type FunctionSpec } from '../../../lib/index.ts';
 import type { Command } from '../../../lib/scheduling/scheduler/commands.ts';
@@ -10,6 +9,7 @@ import { explain } from '../../../lib/scheduling/scheduler/explain.ts';
 import { handle } from '../../../lib/scheduling/scheduler/machine.ts';
 import { type Batch, createState, type Run, type State, Status } from '../../../lib/scheduling/scheduler/state.ts';
 import { validate } from '../../../lib/scheduling/scheduler/validate.ts';
+import { settingsOf } from '../../support/run-settings.ts';
 
 type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
 type CommandOf<Type extends Command['type']> = Extract<Command, { readonly type: Type }>;
@@ -69,17 +69,7 @@ class Machine {
       type: 'RunSubmitted',
       run: 'run',
       plan,
-      settings: {
-        maxRetries: 1,
-        maxConcurrency: Infinity,
-        keepGoing: false,
-        kept: null,
-        strategy: strategies['first-available'],
-        assigned: null,
-        codes: new Int32Array(plan.codes.length),
-        speculate: { factor: 2, minMs: 5 },
-        ...settings,
-      },
+      settings: settingsOf(plan, { maxRetries: 1, speculate: { factor: 2, minMs: 5 }, ...settings }),
     });
     this.run = this.started[0]!.run;
   }

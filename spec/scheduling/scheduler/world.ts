@@ -2,7 +2,6 @@
  * A world for the scheduler: workers, timers and a clock that do what chance says, and check all that is asked of them.
  */
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
-import { strategies } from '../../../lib/scheduling/allocation/strategy.ts';
 import type { CompiledDag } from '../../../lib/dag/compiled-dag.ts';
 import type { Capabilities } from '../../../lib/dag/types.ts';
 import type { Command } from '../../../lib/scheduling/scheduler/commands.ts';
@@ -20,6 +19,7 @@ import {
   type Tuning,
 } from '../../../lib/scheduling/scheduler/state.ts';
 import { validate } from '../../../lib/scheduling/scheduler/validate.ts';
+import { settingsOf } from '../../support/run-settings.ts';
 
 type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
 
@@ -88,17 +88,12 @@ export class World {
   }
 
   submit(plan: CompiledDag, settings: Partial<RunSettings> = {}): void {
-    const complete: RunSettings = {
-      maxRetries: 3,
-      maxConcurrency: Infinity,
-      keepGoing: false,
-      kept: null,
-      strategy: strategies['first-available'],
-      assigned: null,
-      codes: new Int32Array(plan.codes.length),
-      ...settings,
-    };
-    this.feed({ type: 'RunSubmitted', run: plan.dagId, plan, settings: complete });
+    this.feed({
+      type: 'RunSubmitted',
+      run: plan.dagId,
+      plan,
+      settings: settingsOf(plan, { maxRetries: 3, ...settings }),
+    });
   }
 
   /** Lets chance decide what happens next until every run is over. */
