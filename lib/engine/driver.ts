@@ -416,12 +416,11 @@ export class Driver {
     if (run.sequence !== null && this.state.isSpread)
       sendAhead(this.state, this.#nodes, active, batch, large, (i) => void this.#bring(active, i).catch(() => {}));
     for (const i of kept)
-      void this.#bring(active, i)
-        .catch(() => this.#lost(active, [i]))
-        .then(() => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: run.id, count: 1 }));
+      void this.#bringOrLose(active, i).then(
+        () => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: run.id, count: 1 }),
+      );
     // A result that cannot be recomputed is fetched at once, so that it survives the loss of its host.
-    for (const i of remote)
-      if (!isKept(i) && isOnce(run.plan, i)) void this.#bring(active, i).catch(() => this.#lost(active, [i]));
+    for (const i of remote.filter((each) => !isKept(each) && isOnce(run.plan, each))) void this.#bringOrLose(active, i);
     this.#lost(active, lost);
     active.report();
   }
@@ -472,6 +471,10 @@ export class Driver {
     }
     if (results.arrived(i, payload) && this.#isUnderWay(active))
       this.#observer.fetched(this.state.runs.get(active.id)!, i, payload);
+  }
+
+  async #bringOrLose(active: ActiveRun, i: number): Promise<void> {
+    return this.#bring(active, i).catch(() => this.#lost(active, [i]));
   }
 
   #lost(active: ActiveRun, indexes: readonly number[]): void {

@@ -97,42 +97,34 @@ export class RunRecord {
         this.endedAt = event.at;
         this.error = cut(messageOf(event.error), maxMessageChars);
         return;
-      case 'function:restored': {
-        const i = this.index.get(event.functionId);
-        if (i === undefined || this.outcome[i] === Outcome.done) return;
-        this.outcome[i] = Outcome.done;
-        this.done++;
+      case 'function:restored':
+        if (this.#decide(event.functionId, (before) => before !== Outcome.done, Outcome.done)) this.done++;
         return;
-      }
       case 'attempts':
         return this.#spans(event);
       case 'function:retrying':
         this.retries++;
         return;
-      case 'function:skipped': {
-        const i = this.index.get(event.functionId);
-        if (i === undefined || this.outcome[i] !== Outcome.waiting) return;
-        this.outcome[i] = Outcome.skipped;
-        this.skipped++;
+      case 'function:skipped':
+        if (this.#decide(event.functionId, (before) => before === Outcome.waiting, Outcome.skipped)) this.skipped++;
         return;
-      }
-      case 'function:failed': {
-        const i = this.index.get(event.functionId);
-        if (i === undefined) return;
-        if (this.outcome[i] !== Outcome.failed) this.failed++;
-        this.outcome[i] = Outcome.failed;
+      case 'function:failed':
+        if (this.#decide(event.functionId, (before) => before !== Outcome.failed, Outcome.failed)) this.failed++;
         return;
-      }
       case 'result:fetched':
         this.bytesFetched += event.bytes;
         return;
-      case 'result:recomputing': {
-        const i = this.index.get(event.functionId);
-        if (i === undefined || this.outcome[i] !== Outcome.done) return;
-        this.outcome[i] = Outcome.waiting;
-        this.done--;
-      }
+      case 'result:recomputing':
+        if (this.#decide(event.functionId, (before) => before === Outcome.done, Outcome.waiting)) this.done--;
     }
+  }
+
+  /** Changes the outcome of a function if `changes` says so of the one before. @returns whether it changed */
+  #decide(functionId: string, changes: (before: number) => boolean, outcome: number): boolean {
+    const i = this.index.get(functionId);
+    if (i === undefined || !changes(this.outcome[i]!)) return false;
+    this.outcome[i] = outcome;
+    return true;
   }
 
   #spans({

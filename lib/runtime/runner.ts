@@ -349,10 +349,7 @@ export class Runner {
     const code = known instanceof Promise ? await guard.race(known) : known;
     if (hosts !== undefined && !hereOnly) await guard.race(hosts.cluster.check(allOf(code)));
     const planned = this.#planned(plan, code, options, hereOnly);
-    const home =
-      planned === undefined && driver.state.isSpread && !hereOnly
-        ? homesOf(plan, { nodes: this.#nodes(false), ...costsOf(plan, code, this.#parts.learned) })
-        : undefined;
+    const home = planned === undefined && !hereOnly ? this.#homesOf(plan, code) : undefined;
     const own = this.#settings(plan, code, options, { hereOnly, planned });
     const begun =
       durable &&
@@ -402,6 +399,14 @@ export class Runner {
     } finally {
       this.#close(active, retained);
     }
+  }
+
+  /** The host on which each function should run; undefined when all nodes are of one host. */
+  #homesOf(plan: CompiledDag, code: ResolvedCode): ReturnType<typeof homesOf> | undefined {
+    const { driver, learned } = this.#parts;
+    return driver.state.isSpread
+      ? homesOf(plan, { nodes: this.#nodes(false), ...costsOf(plan, code, learned) })
+      : undefined;
   }
 
   /** From here on only the store reads the results, unless it has dropped them meanwhile. */

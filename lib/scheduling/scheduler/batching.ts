@@ -30,9 +30,9 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
 
   while (from.heap.size > 0) {
     const next = plan.byRank[from.heap.top]!;
-    const alone = isExclusive(plan, next, thread.node) || run.suspects.has(next);
+    const alone = hasThreadToItself(run, next, thread);
     if (alone && thread.batches.length > 0) break; // it must not wait behind another batch
-    const single = alone || (plan.flags[next]! & (Flag.once | Flag.limited)) !== 0 || mayBeOvertaken(run, next);
+    const single = alone || travelsAlone(run, next);
     if (heads > 0 && (single || isEnough(next))) break;
     run.queue.pop(from);
     if (!settles(run, next, thread)) continue;
@@ -99,6 +99,16 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
       if (mayFollow(run, next, from, thread)) take(next);
     }
   }
+}
+
+/** Whether nothing else may be sent to a thread together with a function, or before it. */
+function hasThreadToItself(run: Run, i: number, { node }: Thread): boolean {
+  return isExclusive(run.plan, i, node) || run.suspects.has(i);
+}
+
+/** Whether a function is the only one of its batch. */
+function travelsAlone(run: Run, i: number): boolean {
+  return (run.plan.flags[i]! & (Flag.once | Flag.limited)) !== 0 || mayBeOvertaken(run, i);
 }
 
 /**

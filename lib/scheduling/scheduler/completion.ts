@@ -35,8 +35,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
     const i = functions[at]!;
     const exception = exceptions[nextException]?.index === at ? exceptions[nextException++] : undefined;
     if (batch.contest !== null && !speaks(state, batch, i, exception === undefined && !batch.timedOut, out)) continue;
-    // A dependency failed for good earlier in this batch, or the function was cancelled.
-    if (run.status[i] === Status.unreachable || run.status[i] === Status.failed) continue;
+    if (isGivenUp(run, i)) continue;
     run.status[i] = Status.waiting;
     if (exception === undefined && !batch.timedOut) {
       if (run.plan.branches !== null) recordCondition(run, i, event.falsy?.includes(at) !== true);
@@ -50,6 +49,11 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   endIfDone(state, batch, out);
   stopCancelled(state, batch, out);
   noteProgress(state, batch, event.now);
+}
+
+/** Whether a dependency failed for good earlier in the same batch, or the function was cancelled. */
+function isGivenUp({ status }: Run, i: number): boolean {
+  return status[i] === Status.unreachable || status[i] === Status.failed;
 }
 
 function refuseGap({ id, done }: Batch, first: number): void {
