@@ -117,25 +117,25 @@ export function merge(
   const { host: _host, port: _port, advertise: _advertise, ...elsewhere } = { ...config.transport, ...environment };
   const joins = ((byFlags.join ?? elsewhere.join)?.length ?? 0) > 0;
   const joinsOnly = part === 'visitor' || (part === 'orchestrator' && joins);
-  const transport = ofOnePlace({
-    ...(joinsOnly ? elsewhere : { ...config.transport, ...environment }),
-    ...byFlags,
-    type: config.transport?.type ?? 'tcp',
-  });
+  const given = joinsOnly ? elsewhere : { ...config.transport, ...environment };
+  const transport = ofOnePlace({ ...given, ...byFlags, type: config.transport?.type ?? 'tcp' });
   checkAddresses(part, joins, transport);
   const isAlone = part === 'orchestrator' && !joins && flags.listen === undefined && config.transport === undefined;
   if (isAlone) refuseUseless(byFlags);
   const nodes = nodesOf(flags) ?? (joinsOnly ? [] : nodesOfHost(config, part));
   const { transport: _transport, nodes: _nodes, ...rest } = config;
-  // Only a host works for others.
-  const isAside = part !== 'host' && (flags.journal ?? config.journal) !== undefined;
   return {
     ...rest,
-    ...(isAside && { orchestrate: false }),
+    ...orchestrationOf(flags, config, part),
     ...(nodes !== undefined && { nodes }),
     ...(!isAlone && { transport }),
     ...optionsOfFlags(flags),
   };
+}
+
+/** Only a host works for others. */
+function orchestrationOf(flags: HandoffFlags, config: HandoffOptions, part: Part): Pick<HandoffOptions, 'orchestrate'> {
+  return part !== 'host' && (flags.journal ?? config.journal) !== undefined ? { orchestrate: false } : {};
 }
 
 /** @throws `UsageError` if a visitor has no host to join, or a host no address to listen at */
