@@ -1,5 +1,5 @@
 /** `handoff graph <file>`: draws the DAG as SVG, or prints it for other tools. */
-import { isRecord } from '../core/schema.ts';
+import { isRecord } from '../core/values.ts';
 import { readFileSync } from 'node:fs';
 import type { Dag } from '../dag/dag.ts';
 import { type DrawOptions, toDot, toMermaid, toSvg } from '../dag/draw.ts';

@@ -1,5 +1,5 @@
 /** Checks each field of a function that is added to a DAG, and converts the function to an `Entry`. */
-import { isAmount, isRecord } from '../core/schema.ts';
+import { isAmount, isRecord } from '../core/values.ts';
 import { HandoffError } from '../core/errors.ts';
 import { defaultTraits, type Entry, none, type Traits } from './entry.ts';
 import { show } from '../core/show.ts';
