@@ -9,7 +9,7 @@ const bounds = { depth: 1, maxArrayLength: maxItems, maxStringLength: maxChars, 
 /** A value as short text. Never throws, and reads a bounded part of a large value. */
 export function show(value: unknown): string {
   try {
-    return cut(textOf(value), maxChars);
+    return cut(textOf(value), maxChars - 1); // and an ellipsis
   } catch {
     return 'a value that cannot be shown';
   }
