@@ -260,10 +260,13 @@ export class DurableRuns {
 
   /** Waits for the end of a run, wherever it runs. */
   async #result(ids: RunIds): Promise<ExecuteResult> {
+    return this.#here.get(ids.runId)?.ended ?? this.#resultElsewhere(ids);
+  }
+
+  /** Waits for the end of a run that another process runs, or that this one takes up later. */
+  async #resultElsewhere(ids: RunIds): Promise<ExecuteResult> {
     for (;;) {
       const change = this.#nextChange();
-      const here = this.#here.get(ids.runId);
-      if (here !== undefined) return here.ended;
       const { state } = await this.#find(ids.runId);
       if (hasEnded(state)) return this.#recorded(ids, {});
       await change;
@@ -342,7 +345,8 @@ export class DurableRuns {
       const plan = this.#parts.compile(dag);
       if (!hasModules(plan)) return void this.#skipped.add(ids.runId);
       const asked: Asked = { ids, dag, plan, options: options as ExecuteOptions, retained: true };
-      const own = async (): Promise<ExecuteResult> => (await this.#own(asked)) ?? this.#result(ids);
+      const own = async (): Promise<ExecuteResult> => (await this.#own(asked)) ?? this.#resultElsewhere(ids);
+      if (this.#here.has(ids.runId)) return; // taken up in the meantime
       this.#enter(json, ids, own).catch(() => this.#skipped.add(ids.runId));
     } catch {
       this.#skipped.add(ids.runId); // its record cannot be read here
