@@ -10,7 +10,7 @@ import type { RunResults } from '../workers/store/run-results.ts';
 type Arg = FunctionDetail['args'][number];
 
 // Limits for display; longer texts and lists are cut.
-const maxChars = 300;
+const maxChars = 299; // and an ellipsis
 const maxArgs = 100;
 
 export function detailOf(plan: CompiledDag, i: number, results: RunResults): FunctionDetail {

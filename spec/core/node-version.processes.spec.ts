@@ -59,7 +59,7 @@ describe.skipIf(old === undefined)('an old Node', () => {
           '-e',
           `import('handoffjs${name.slice(1)}').then(() => process.exit(0), (error) => { console.error(error.message); process.exit(3); })`,
         ],
-        { cwd: folder, encoding: 'utf8' },
+        { cwd: folder, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } },
       );
       expect(stderr).toMatch(/^handoffjs needs Node 22\.18 or newer, and this is Node \d+\.\d+\.\d+\.\n$/);
       expect(status).toBe(3);
@@ -70,6 +70,7 @@ describe.skipIf(old === undefined)('an old Node', () => {
     const { status, stdout, stderr } = spawnSync(old!, [join(folder, manifest.bin.handoff), 'run', 'x.js'], {
       cwd: folder,
       encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: '' },
     });
     expect(stderr).toMatch(/^handoffjs needs Node 22\.18 or newer, and this is Node \d+\.\d+\.\d+\.\n$/);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });

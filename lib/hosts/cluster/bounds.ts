@@ -30,6 +30,7 @@ export const any: Check = () => true;
 export const boolean = is('boolean');
 export const text = is('string');
 export const number: Check = (value) => Number.isFinite(value);
+export const finite: Check = (value) => Number.isFinite(value);
 export const amount: Check = (value) => Number.isFinite(value) && (value as number) >= 0;
 export const time: Check = (value) => Number.isFinite(value) && Math.abs(value as number) <= maxTimeMs;
 export const name: Check = (value) => typeof value === 'string' && value.length <= maxNameChars;

@@ -1,7 +1,7 @@
 /** Checks whether a report of another host fits the batch that it was sent. */
 import { HandoffError } from '../../core/errors.ts';
 import type { BatchReport } from '../../workers/node/thread-messages.ts';
-import { ReportKind } from '../../workers/node/wire.ts';
+import { placeOf, ReportKind } from '../../workers/node/wire.ts';
 
 const lastKind = Math.max(...Object.values(ReportKind));
 
@@ -18,7 +18,7 @@ export function checkReport({ first, count, exceptions, durations, spans, values
   const fits =
     isWithin &&
     hasValues &&
-    durations.length % 3 === 0 &&
+    areDurations(durations, size) &&
     (spans === null || spans.length === 2 * count || spans.length === 0) &&
     areExceptions(exceptions, first, values.length);
   if (!fits)
@@ -26,6 +26,17 @@ export function checkReport({ first, count, exceptions, durations, spans, values
       'PROTOCOL_ERROR',
       `A peer reported functions ${first} to ${first + count} of a batch of ${size}, with ${values.length} values: expected functions of the batch, with one value each.`,
     );
+}
+
+/** Whether they are triples of a code, a count or the place of one function of the batch, and ms. */
+function areDurations(durations: readonly number[], size: number): boolean {
+  if (durations.length % 3 !== 0) return false;
+  for (let k = 0; k < durations.length; k += 3) {
+    const [code, given, ms] = [durations[k]!, durations[k + 1]!, durations[k + 2]!];
+    const { index = 0, count } = placeOf(given) ?? { count: given };
+    if (code < 0 || ms < 0 || !Number.isInteger(given) || index >= size || count > size) return false;
+  }
+  return true;
 }
 
 /** Whether they are pairs of an index, increasing and within the report, and a known kind. */

@@ -35,13 +35,13 @@ import { idBytes, keyBytes } from '../transport/beacon/key.ts';
 import { cloneView } from '../../workers/store/payload.ts';
 import {
   addresses,
-  amount,
   amounts,
   any,
   boolean,
   type Check,
   code,
   fields,
+  finite,
   thread,
   list,
   listOf,
@@ -148,7 +148,7 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.release]: [whole, listOf(name)],
   [Message.endRun]: [whole],
   [Message.prefetch]: [whole, payload],
-  [Message.ended]: [whole, whole, whole, listOf(whole), listOf(amount), optional(listOf(time)), list],
+  [Message.ended]: [whole, whole, whole, listOf(whole), listOf(finite), optional(listOf(time)), list],
   [Message.started]: [whole, whole, time],
   [Message.takenBack]: [whole, whole],
   [Message.threadDown]: [name, thread, crash, listOf(startedBatch)],

@@ -106,6 +106,7 @@ describe('a host on a Unix socket', () => {
       const child = spawn(process.execPath, ['-e', code], {
         uid: 65_534,
         gid: 65_534,
+        env: { ...process.env, NODE_OPTIONS: '' },
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       let text = '';

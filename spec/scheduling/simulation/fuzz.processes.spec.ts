@@ -66,8 +66,8 @@ const planted: [string, string, string, string][] = [
   [
     'a result that is counted although its attempt timed out',
     'scheduling/scheduler/completion.ts',
-    '    if (exception === undefined && !batch.timedOut) complete(',
-    '    if (exception === undefined) complete(',
+    '    if (exception === undefined && !batch.timedOut) {',
+    '    if (exception === undefined) {',
   ],
   [
     'a lost result that waits for what it was made from',

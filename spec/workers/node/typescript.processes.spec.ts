@@ -35,7 +35,7 @@ async function run(module: string, temporary: string): Promise<string> {
       await handoff.execute(new Dag().add({ id: 'x', code: t.fails })).catch((error) => console.log(error.cause.stack));`;
   const { NODE_COMPILE_CACHE: _, ...env } = process.env;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
-    env: { ...env, TMPDIR: temporary },
+    env: { ...env, TMPDIR: temporary, NODE_OPTIONS: '' }, // without the bundle of the specs
   });
   return stdout;
 }
