@@ -421,6 +421,10 @@ export class Driver {
       );
     // A result that cannot be recomputed is fetched at once, so that it survives the loss of its host.
     for (const i of remote.filter((each) => !isKept(each) && isOnce(run.plan, each))) void this.#bringOrLose(active, i);
+    this.#bringAwaited(
+      active,
+      remote.filter((each) => !isKept(each)),
+    );
     this.#lost(active, lost);
     active.report();
   }
@@ -450,6 +454,14 @@ export class Driver {
       durations: [],
       random: 0,
     });
+  }
+
+  /** A caller that asked for a result before it existed gets it from the host that has it. */
+  #bringAwaited(active: ActiveRun, remote: readonly number[]): void {
+    const { isAwaited } = active.results;
+    if (isAwaited === undefined) return;
+    for (const i of remote)
+      if (isAwaited(active.request.plan.entries[i]!.id)) void this.#bring(active, i).catch(() => {});
   }
 
   #recorderOf(run: Run): RunRecorder | undefined {

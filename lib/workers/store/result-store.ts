@@ -221,6 +221,7 @@ export class ResultStore {
     this.#runs.delete(runId);
     if (this.#newest.get(dagId) === entry) this.#newest.delete(dagId);
     results.onStored = undefined;
+    results.isAwaited = undefined;
     if (!this.#finished.delete(entry)) return; // a run under way still needs them
     this.#finishedResults -= results.index.size;
     this.#finishedBytes -= entry.bytes;
@@ -255,6 +256,9 @@ export class ResultStore {
     const { results } = entry;
     const isAwaited =
       this.#spaces.size > 0 && this.#namesOf(entry).some((name) => (this.#spaces.get(name)?.waiters.size ?? 0) > 0);
+    results.isAwaited = isAwaited
+      ? (id) => this.#namesOf(entry).some((name) => this.#spaces.get(name)?.waiters.has(id) === true)
+      : undefined;
     results.onStored = isAwaited
       ? (id, i) => {
           for (const name of this.#namesOf(entry)) this.#settle(name, id, () => results.copy(i));

@@ -22,6 +22,8 @@ export class RunResults {
   readonly #values: unknown[];
   /** Called with each arriving result while a caller waits for one. */
   onStored: ((id: string, i: number) => void) | undefined;
+  /** Whether a caller waits for the result of a function; undefined while none waits for any. */
+  isAwaited: ((id: string) => boolean) | undefined;
 
   readonly #memory: ResultMemory | undefined;
   /** Payloads that came from other hosts. */
