@@ -60,6 +60,8 @@ export class Driver {
   readonly #learned: CostModel;
   readonly #travel: Travel | undefined;
   readonly #nodes = new Map<string, NodeLink>();
+  /** The nodes of this host. */
+  readonly #nodesHere = new Map<string, NodeLink>();
   /** How often each node has come up. */
   readonly #incarnations = new Map<string, number>();
   readonly #runs = new Map<string, ActiveRun>();
@@ -125,6 +127,7 @@ export class Driver {
       settings: { name, capabilities, speed },
     } = link;
     this.#nodes.set(name, link);
+    if (host === 0) this.#nodesHere.set(name, link);
     this.#feed({ type: 'NodeUp', node: name, incarnation: this.#incarnations.get(name)!, capabilities, speed, host });
   }
 
@@ -304,14 +307,13 @@ export class Driver {
   /** Lets the threads of this host hold back reports until some thread may run out of work. */
   #pace(): void {
     let end = Infinity;
-    for (const [name, { host }] of this.#nodes) {
-      if (host !== 0) continue;
+    for (const name of this.#nodesHere.keys()) {
       for (const thread of this.state.nodeByName.get(name)!.threads) {
         if (thread.up && !thread.killing) end = Math.min(end, endOf(thread));
       }
     }
     const lead = Math.min(reportLeadMs, Math.max(0, end - performance.now()) / reportLeadPart);
-    for (const link of this.#nodes.values()) link.reportFrom?.(end - lead);
+    for (const link of this.#nodesHere.values()) link.reportFrom?.(end - lead);
   }
 
   #handle(happening: Happening): void {
@@ -400,7 +402,7 @@ export class Driver {
     const durations = measuredIn(batch, report, { exceptions, large }, this.#learned);
     active.price += this.#priceOf(batch, report);
     const isKept = (i: number): boolean => run.settings.kept === null || run.settings.kept[i] === 1;
-    const kept = remote.filter(isKept);
+    const kept = remote.length === 0 ? remote : remote.filter(isKept);
     if (kept.length > 0) this.#feed({ type: 'ResultsTravelling', run: run.id, count: kept.length });
     this.#feed({
       type: 'FunctionsEnded',
@@ -415,16 +417,7 @@ export class Driver {
     });
     if (run.sequence !== null && this.state.isSpread)
       sendAhead(this.state, this.#nodes, active, batch, large, (i) => void this.#bring(active, i).catch(() => {}));
-    for (const i of kept)
-      void this.#bringOrLose(active, i).then(
-        () => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: run.id, count: 1 }),
-      );
-    // A result that cannot be recomputed is fetched at once, so that it survives the loss of its host.
-    for (const i of remote.filter((each) => !isKept(each) && isOnce(run.plan, each))) void this.#bringOrLose(active, i);
-    this.#bringAwaited(
-      active,
-      remote.filter((each) => !isKept(each)),
-    );
+    for (const i of remote) this.#fetchNow(active, i, isKept(i));
     this.#lost(active, lost);
     active.report();
   }
@@ -456,12 +449,20 @@ export class Driver {
     });
   }
 
-  /** A caller that asked for a result before it existed gets it from the host that has it. */
-  #bringAwaited(active: ActiveRun, remote: readonly number[]): void {
-    const { isAwaited } = active.results;
-    if (isAwaited === undefined) return;
-    for (const i of remote)
-      if (isAwaited(active.request.plan.entries[i]!.id)) void this.#bring(active, i).catch(() => {});
+  /** Fetches a result from another host that just appeared, if it must not stay there. */
+  #fetchNow(active: ActiveRun, i: number, isKept: boolean): void {
+    const { plan } = active.request;
+    if (isKept) {
+      void this.#bringOrLose(active, i).then(
+        () => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: active.id, count: 1 }),
+      );
+    } else if (isOnce(plan, i)) {
+      // It cannot be recomputed, so it must survive the loss of its host.
+      void this.#bringOrLose(active, i);
+    } else if (active.results.isAwaited?.(plan.entries[i]!.id) === true) {
+      // A caller asked for it before it existed.
+      void this.#bring(active, i).catch(() => {});
+    }
   }
 
   #recorderOf(run: Run): RunRecorder | undefined {
@@ -481,8 +482,10 @@ export class Driver {
     } catch (error) {
       if (results.exists(i) && results.held(i) === payload) throw error; // otherwise it is already being recomputed
     }
-    if (results.arrived(i, payload) && this.#isUnderWay(active))
-      this.#observer.fetched(this.state.runs.get(active.id)!, i, payload);
+    if (!results.arrived(i, payload) || !this.#isUnderWay(active)) return;
+    const run = this.state.runs.get(active.id)!;
+    active.request.recorder?.arrived(i, this.state.nodes[run.node[i]!]!.name, results);
+    this.#observer.fetched(run, i, payload);
   }
 
   async #bringOrLose(active: ActiveRun, i: number): Promise<void> {

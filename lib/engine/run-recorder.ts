@@ -20,6 +20,9 @@ const maxInlineBytes = 64 * 1024;
 const restFactor = 4;
 const maxRestMs = 50;
 
+/** The maximum number of functions in one record. */
+const maxBatch = 4096;
+
 interface Batch {
   readonly functions: number[];
   readonly node: string;
@@ -54,11 +57,21 @@ export class RunRecorder {
 
   /** Functions of one batch have ended with results, which `results` holds now. */
   finished(functions: readonly number[], node: string, results: RunResults): void {
-    if (functions.length === 0 || this.#failure !== undefined) return;
+    if (functions.length === 0) return;
     this.#done += functions.length;
+    this.#add(functions, node, results);
+  }
+
+  /** A result that another host held is here now, so its bytes can be recorded. */
+  arrived(i: number, node: string, results: RunResults): void {
+    this.#add([i], node, results);
+  }
+
+  #add(functions: readonly number[], node: string, results: RunResults): void {
+    if (this.#failure !== undefined) return;
     const values = functions.map((i) => results.peek(i));
     const last = this.#batches.at(-1);
-    if (last?.node === node && last.functions.length < 4096) {
+    if (last?.node === node && last.functions.length < maxBatch) {
       last.functions.push(...functions);
       last.values.push(...values);
     } else this.#batches.push({ functions: [...functions], node, values });

@@ -42,7 +42,8 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
         break;
       case 'decided':
         inDoubt.delete(record.function);
-        if (record.value !== undefined) finished.set(record.function, { node: '', value: record.value });
+        if (record.value === undefined) finished.delete(record.function);
+        else finished.set(record.function, { node: '', value: record.value });
         break;
       case 'reopened':
         ended = undefined;

@@ -5,7 +5,9 @@ import { HandoffError, isHandoffError } from '../core/errors.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { DagJson } from '../dag/dag.ts';
 import { fromBytes } from '../engine/stored-values.ts';
+import type { RunIds } from '../engine/run-ids.ts';
 import { RunRecorder } from '../engine/run-recorder.ts';
+import { isOnce } from '../scheduling/scheduler/once.ts';
 import { encodeChunk } from '../journal/codec.ts';
 import type { Claim, Journal } from '../journal/journal.ts';
 import type { RecordedResult } from '../journal/record.ts';
@@ -38,11 +40,6 @@ export class DurableRun {
     this.#maxResultBytes = maxResultBytes;
   }
 
-  /** Whether an earlier process has worked on the run. */
-  get isResumed(): boolean {
-    return this.#history.owned !== undefined;
-  }
-
   /**
    * Takes the run up where it stood.
    *
@@ -61,19 +58,10 @@ export class DurableRun {
     const { owned, finished, inDoubt } = this.#history;
     if (owned !== undefined) refuseOtherCode(plan, owned.modules, modules, this.#claim.runId);
     const [doubtful] = inDoubt;
-    if (doubtful !== undefined) throw inDoubtError(plan, doubtful, this.#claim.runId);
+    if (doubtful !== undefined)
+      throw inDoubtError(plan, ...doubtful, this.#claim.runId, 'had started', 'It may have taken effect');
+    const { done, results } = await this.#restore(plan, kept);
     await this.#append([{ type: 'owned', owner: this.#journal.owner, modules }]);
-    const values = new Map<number, unknown>();
-    for (const [i, { value }] of finished) {
-      const read = await this.#readResult(value);
-      if (read !== undefined) values.set(i, read.value);
-    }
-    const { done, needed } = toRestore(
-      plan,
-      (i) => finished.has(i),
-      (i) => values.has(i),
-      kept,
-    );
     this.#recorder = new RunRecorder({
       journal: this.#journal,
       claim: this.#claim,
@@ -87,9 +75,44 @@ export class DurableRun {
     });
     return {
       done: new Map(done.map((i) => [i, toRestored(finished.get(i)!)])),
-      results: new Map(needed.map((i) => [i, values.get(i)])),
+      results,
       recorder: this.#recorder,
     };
+  }
+
+  /**
+   * The functions that are done, and the results of theirs that are needed. Other results are not read.
+   *
+   * @throws `FUNCTION_IN_DOUBT` when a function would have to run again that must not
+   */
+  async #restore(
+    plan: CompiledDag,
+    kept: Uint8Array | null,
+  ): Promise<{ readonly done: readonly number[]; readonly results: ReadonlyMap<number, unknown> }> {
+    const { finished } = this.#history;
+    const { runId } = this.#claim;
+    const results = new Map<number, unknown>();
+    const lost = new Set<number>();
+    for (;;) {
+      const { done, needed } = toRestore(
+        plan,
+        (i) => finished.has(i),
+        (i) => finished.get(i)!.value.kind !== 'none' && !lost.has(i),
+        kept,
+      );
+      const isDone = new Set(done);
+      for (const [i, { node }] of finished)
+        if (!isDone.has(i) && isOnce(plan, i))
+          throw inDoubtError(plan, i, node, runId, 'has ended', 'Its result is lost');
+      const lostBefore = lost.size;
+      for (const i of needed) {
+        if (results.has(i)) continue;
+        const read = await readResult(this.#journal, finished.get(i)!.value);
+        if (read === undefined) lost.add(i);
+        else results.set(i, read.value);
+      }
+      if (lost.size === lostBefore) return { done, results };
+    }
   }
 
   /** Records that the run has succeeded. */
@@ -103,7 +126,8 @@ export class DurableRun {
    */
   async failed(error: unknown): Promise<void> {
     if (this.#hasFailed || isHandoffError(error, 'FENCED') || isHandoffError(error, 'JOURNAL_FAILED')) return;
-    const isFinal = this.#recorder !== undefined || isHandoffError(error, 'FUNCTION_IN_DOUBT');
+    const isFinal =
+      this.#recorder !== undefined || isHandoffError(error, 'FUNCTION_IN_DOUBT') || isHandoffError(error, 'ABORTED');
     if (!isFinal || isHandoffError(error, 'STOPPED')) return this.#journal.release(this.#claim);
     const outcome = isHandoffError(error, 'ABORTED') ? 'cancelled' : 'failed';
     const ended = { type: 'ended', outcome, error: toErrorWire(error) } as const;
@@ -111,20 +135,8 @@ export class DurableRun {
     else await this.#journal.append(this.#claim, encodeChunk([ended]), { state: outcome });
   }
 
-  /** Records that a run without an owner was cancelled. */
-  async cancelled(): Promise<void> {
-    const { runId } = this.#claim;
-    const error = new HandoffError('ABORTED', `The run ${JSON.stringify(runId)} was cancelled.`, { runId });
-    const ended = { type: 'ended', outcome: 'cancelled', error: toErrorWire(error) } as const;
-    await this.#journal.append(this.#claim, encodeChunk([ended]), { state: 'cancelled' });
-  }
-
   async #append(records: Parameters<typeof encodeChunk>[0]): Promise<void> {
     await this.#journal.append(this.#claim, encodeChunk(records), {});
-  }
-
-  #readResult(value: RecordedResult): Promise<{ readonly value: unknown } | undefined> {
-    return readResult(this.#journal, value);
   }
 }
 
@@ -176,13 +188,27 @@ function conflict(runId: string, functionId: string, why: string): HandoffError 
   );
 }
 
-function inDoubtError(plan: CompiledDag, [i, node]: readonly [number, string], runId: string): HandoffError {
+function inDoubtError(
+  plan: CompiledDag,
+  i: number,
+  node: string,
+  runId: string,
+  what: string,
+  why: string,
+): HandoffError {
   const { id } = plan.entries[i]!;
+  const place = node === '' ? '' : ` on node ${JSON.stringify(node)}`;
   return new HandoffError(
     'FUNCTION_IN_DOUBT',
-    `Function ${JSON.stringify(id)} is not idempotent, and had started on node ${JSON.stringify(node)} when the process of run ${JSON.stringify(runId)} died. It may have taken effect, so it does not run again. Find out, then decide: \`handoff resume ${runId} --retry ${id}\` or \`--result ${id}=JSON\`.`,
+    `Function ${JSON.stringify(id)} is not idempotent, and ${what}${place} when the process of run ${JSON.stringify(runId)} died. ` +
+      `${why}, so it does not run again. Find out, then decide: \`handoff resume ${runId} --retry ${id}\` or \`--result ${id}=JSON\`.`,
     { runId, functionId: id, node },
   );
+}
+
+/** The error of a run that was cancelled by `cancel`. */
+export function cancelledError({ runId, dagId }: RunIds): HandoffError {
+  return new HandoffError('ABORTED', `The run ${JSON.stringify(runId)} was cancelled.`, { runId, dagId });
 }
 
 /** The error of a run that has failed, as it was recorded. */

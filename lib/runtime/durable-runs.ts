@@ -9,6 +9,7 @@
  */
 import { textOf } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
+import { compile } from '../dag/compile.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { Dag, type DagJson, sharedJsonOf } from '../dag/dag.ts';
 import { RunResults, setKey } from '../workers/store/run-results.ts';
@@ -18,7 +19,7 @@ import { decodeChunk, encodeChunk } from '../journal/codec.ts';
 import { hasEnded, type Journal, type RunFilter, type RunState, type RunSummaryRow } from '../journal/journal.ts';
 import type { RecordedOptions, Submitted } from '../journal/record.ts';
 import { replay, type RunHistory } from '../journal/replay.ts';
-import { DurableRun, readResult, recordedError, refuseOtherDag } from './durable-run.ts';
+import { cancelledError, DurableRun, readResult, recordedError, refuseOtherDag } from './durable-run.ts';
 import { type ExecuteOptions, keptOf } from './options/execute-options.ts';
 import type { ExecuteResult, RunStats } from './run-result.ts';
 
@@ -44,11 +45,12 @@ export interface DurableParts {
   readonly maxResultBytes: number;
   /** Whether to take up runs without a living owner. */
   readonly orchestrate: boolean;
+  /** Compiles a DAG for a run here. Throws when no node could run it. */
   compile(dag: Dag): CompiledDag;
   /** Runs a DAG of which this process has become the owner. */
   start(asked: Asked, durable: DurableRun): Promise<ExecuteResult>;
-  /** Ends a run of this process as cancelled. */
-  abort(ids: RunIds): void;
+  /** Ends a run of this process. */
+  abort(runId: string, reason: HandoffError): void;
   closing(): boolean;
 }
 
@@ -60,6 +62,12 @@ export interface Asked {
   readonly options: ExecuteOptions;
   /** Whether results are kept for `getResult` after the end of the run. */
   readonly retained: boolean;
+}
+
+/** The log of a run, and the position of its next chunk. */
+interface Log {
+  readonly history: RunHistory;
+  readonly position: number;
 }
 
 interface Here {
@@ -102,8 +110,8 @@ export class DurableRuns {
   /** Records a DAG, which then runs here or in another process. */
   async submit(ids: RunIds, dag: Dag, options: ExecuteOptions): Promise<RunHandle> {
     const submitted = { type: 'submitted', dag: sharedJsonOf(dag), options: recordable(options) } as const;
-    if (!(await this.#record(submitted, ids, this.#parts.compile(dag))))
-      refuseOtherDag((await this.#history(ids.runId))!.submitted.dag, submitted.dag, ids.runId);
+    if (!(await this.#record(submitted, ids, compile(dag))))
+      refuseOtherDag((await this.#history(ids.runId)).submitted.dag, submitted.dag, ids.runId);
     if (this.#parts.orchestrate) this.#takeUp();
     return this.#handle(ids);
   }
@@ -121,18 +129,18 @@ export class DurableRuns {
   /** @throws `NOT_FOUND` when the journal has no such run */
   async cancel(runId: string): Promise<boolean> {
     const { journal } = this.#parts;
-    const { state } = await this.#find(runId);
+    const { state, dagId } = await this.#find(runId);
     if (hasEnded(state) || !(await journal.cancel(runId))) return false;
     const here = this.#here.get(runId);
     if (here !== undefined) {
-      this.#parts.abort(here.ids);
+      this.#parts.abort(runId, cancelledError(here.ids));
       await here.ended.catch(() => {});
       return true;
     }
     const claim = await journal.claim(runId);
     if (claim === undefined) return true; // its owner ends it
     const history = await this.#history(runId);
-    await new DurableRun(journal, claim, history!, 0).cancelled();
+    await new DurableRun(journal, claim, history, 0).failed(cancelledError({ runId, dagId }));
     return true;
   }
 
@@ -145,8 +153,8 @@ export class DurableRuns {
    */
   async resume(runId: string, retry: readonly string[], results: ReadonlyMap<string, unknown>): Promise<RunHandle> {
     const { dagId } = await this.#find(runId);
-    const history = (await this.#history(runId))!;
-    const plan = this.#parts.compile(Dag.fromJSON(history.submitted.dag));
+    const history = await this.#history(runId);
+    const plan = compile(Dag.fromJSON(history.submitted.dag));
     const indexOf = (id: string): number => {
       const i = plan.indexOf(id);
       if (i >= 0) return i;
@@ -169,16 +177,12 @@ export class DurableRuns {
     return this.#handle({ runId, dagId });
   }
 
-  /** Resolves when no run of the journal is under way in this process. */
-  async drained(): Promise<void> {
-    await this.#taking;
-    await Promise.allSettled([...this.#here.values()].map(({ ended }) => ended));
-  }
-
+  /** Ends what waits for other processes, and resolves when no run of the journal is under way in this one. */
   async close(): Promise<void> {
     this.#unwatch();
-    await this.drained();
     for (const wake of this.#waiters) wake();
+    await this.#taking;
+    await Promise.allSettled([...this.#here.values()].map(({ ended }) => ended));
     await this.#parts.journal.close();
   }
 
@@ -194,7 +198,7 @@ export class DurableRuns {
   async #find(runId: string): Promise<RunSummaryRow> {
     const row = await this.#parts.journal.find(runId);
     if (row !== undefined) return row;
-    throw new HandoffError('NOT_FOUND', `The journal has no run ${JSON.stringify(runId)}.`, { runId });
+    throw notInJournal(runId);
   }
 
   /** Keeps a run among those of this process while it is under way. */
@@ -212,13 +216,14 @@ export class DurableRuns {
     const { ids, plan, options } = asked;
     const submitted = { type: 'submitted', dag: json, options: recordable(options) } as const;
     const isNew = await this.#record(submitted, ids, plan);
-    if (!isNew) refuseOtherDag((await this.#history(ids.runId))!.submitted.dag, json, ids.runId);
-    let history = isNew ? replay([submitted]) : undefined;
+    let log: Log | undefined = isNew ? { history: replay([submitted]), position: 1 } : await this.#log(ids.runId);
+    if (log === undefined) throw notInJournal(ids.runId); // it was deleted in the meantime
+    if (!isNew) refuseOtherDag(log.history.submitted.dag, json, ids.runId);
     for (;;) {
       const change = this.#nextChange();
-      const result = await this.#own(asked, history);
+      const result = await this.#own(asked, log);
       if (result !== undefined) return result;
-      history = undefined; // another process has worked on it
+      log = undefined; // another process works on it
       const { state } = await this.#find(ids.runId);
       if (hasEnded(state)) return this.#recorded(ids, options);
       await change;
@@ -229,17 +234,17 @@ export class DurableRuns {
   /**
    * Runs a run here, unless another process does.
    *
-   * @param known what the log says, where that is known
+   * @param known the log as it was read before
    */
-  async #own(asked: Asked, known?: RunHistory): Promise<ExecuteResult | undefined> {
+  async #own(asked: Asked, known?: Log): Promise<ExecuteResult | undefined> {
     const { journal, maxResultBytes, start } = this.#parts;
     const { ids } = asked;
     const claim = await journal.claim(ids.runId);
     if (claim === undefined) return undefined;
-    const history = claim.position === 1 ? known : undefined;
-    const durable = new DurableRun(journal, claim, history ?? (await this.#history(ids.runId))!, maxResultBytes);
+    const { history } = claim.position === known?.position ? known : (await this.#log(ids.runId))!;
+    const durable = new DurableRun(journal, claim, history, maxResultBytes);
     try {
-      if (await journal.isCancelled(ids.runId)) throw cancelled(ids);
+      if (await journal.isCancelled(ids.runId)) throw cancelledError(ids);
       return await start(asked, durable);
     } catch (error) {
       await durable.failed(error).catch(() => {}); // the error of the run says more
@@ -252,10 +257,18 @@ export class DurableRuns {
     return this.#parts.journal.submit({ runId, dagId, functions: size }, encodeSubmission(submitted));
   }
 
-  async #history(runId: string): Promise<RunHistory | undefined> {
+  /** Undefined when there is no such run. */
+  async #log(runId: string): Promise<Log | undefined> {
     const chunks = await this.#parts.journal.read(runId);
     if (chunks.length === 0) return undefined;
-    return replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${JSON.stringify(runId)}, position ${at}`)));
+    const records = chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${JSON.stringify(runId)}, position ${at}`));
+    return { history: replay(records), position: chunks.length };
+  }
+
+  async #history(runId: string): Promise<RunHistory> {
+    const log = await this.#log(runId);
+    if (log !== undefined) return log.history;
+    throw notInJournal(runId);
   }
 
   /** Waits for the end of a run, wherever it runs. */
@@ -276,10 +289,10 @@ export class DurableRuns {
 
   /** The outcome of a run that has ended. */
   async #recorded(ids: RunIds, { collect }: ExecuteOptions): Promise<ExecuteResult> {
-    const history = (await this.#history(ids.runId))!;
+    const history = await this.#history(ids.runId);
     const { ended, finished, submitted } = history;
     if (ended!.outcome !== 'finished') throw recordedError(history);
-    const plan = this.#parts.compile(Dag.fromJSON(submitted.dag));
+    const plan = compile(Dag.fromJSON(submitted.dag));
     const kept = keptOf(plan, collect ?? submitted.options.collect);
     const results = new RunResults({
       size: plan.size,
@@ -297,8 +310,9 @@ export class DurableRuns {
     return { ...ids, results: results.toRecord(kept), allocations, stats: ended!.stats as unknown as RunStats };
   }
 
-  /** Resolves at the next sign of a change in the journal. */
+  /** Resolves at the next sign of a change in the journal, or at once when this Handoff stops. */
   #nextChange(): Promise<void> {
+    if (this.#parts.closing()) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = (): void => {
         this.#waiters.delete(wake);
@@ -317,7 +331,8 @@ export class DurableRuns {
 
   async #endCancelled(): Promise<void> {
     for (const { ids } of [...this.#here.values()])
-      if (await this.#parts.journal.isCancelled(ids.runId).catch(() => false)) this.#parts.abort(ids);
+      if (await this.#parts.journal.isCancelled(ids.runId).catch(() => false))
+        this.#parts.abort(ids.runId, cancelledError(ids));
   }
 
   /** Takes up runs without a living owner. */
@@ -340,7 +355,7 @@ export class DurableRuns {
 
   async #take(ids: RunIds): Promise<void> {
     try {
-      const { dag: json, options } = (await this.#history(ids.runId))!.submitted;
+      const { dag: json, options } = (await this.#history(ids.runId)).submitted;
       const dag = Dag.fromJSON(json);
       const plan = this.#parts.compile(dag);
       if (!hasModules(plan)) return void this.#skipped.add(ids.runId);
@@ -399,8 +414,8 @@ function recordable(options: ExecuteOptions): RecordedOptions {
   return Object.fromEntries(typeof strategy === 'string' ? [...given, ['allocationStrategy', strategy]] : given);
 }
 
-function cancelled({ runId, dagId }: RunIds): HandoffError {
-  return new HandoffError('ABORTED', `The run ${JSON.stringify(runId)} was cancelled.`, { runId, dagId });
+function notInJournal(runId: string): HandoffError {
+  return new HandoffError('NOT_FOUND', `The journal has no run ${JSON.stringify(runId)}.`, { runId });
 }
 
 function stopped(ids: RunIds): HandoffError {

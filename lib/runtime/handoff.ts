@@ -115,7 +115,7 @@ export class Handoff extends StoreAccess {
         orchestrate: this.#options.orchestrate,
         compile: (dag) => runner.compile(dag),
         start: (asked, durable) => this.#alive.during(() => runner.own(asked, durable)),
-        abort: (ids) => runner.abort(ids.runId, cancelled(ids)),
+        abort: (runId, reason) => runner.abort(runId, reason),
         closing: () => this.#stopping !== undefined,
       });
     } catch (error) {
@@ -543,8 +543,4 @@ export class Handoff extends StoreAccess {
 
 function stopped(ids?: RunIds): HandoffError {
   return new HandoffError('STOPPED', 'This Handoff has been stopped.', { ...ids });
-}
-
-function cancelled({ runId, dagId }: RunIds): HandoffError {
-  return new HandoffError('ABORTED', `The run ${JSON.stringify(runId)} was cancelled.`, { runId, dagId });
 }

@@ -94,7 +94,7 @@ describe('execute with a journal', () => {
     const again = second.execute(slow(), { runId: 'r' });
     again.catch(() => {});
     await resumed;
-    expect(marked()).toEqual(['a', 'b', 'c', '+z', '+z']);
+    await expect.poll(marked, { timeout: 60_000 }).toEqual(['a', 'b', 'c', '+z', '+z']); // it marks after it started
     expect(events.find(({ type }) => type === 'run:resumed')).toMatchObject({ functions: 4, restored: 3 });
     expect(events.filter(({ type }) => type === 'function:restored')).toHaveLength(3);
     expect(await second.cancel('r')).toBe(true);
@@ -237,6 +237,62 @@ describe('a function that is not idempotent', () => {
     await second.resume('r', { retry: ['pay'] });
     writeFileSync(join(folder, 'gate'), '');
     expect((await handle.result()).results).toEqual({ pay: 1 });
+  });
+});
+
+describe('a result of such a function that is gone', () => {
+  it('leaves it in doubt, because it must not run again', async () => {
+    const journal = { type: 'sqlite', path: join(folder, 'journal') } as const;
+    const gate = join(folder, 'gate');
+    const dag = (): Dag =>
+      new Dag('once')
+        .add({ id: 'x', code: d.large, extraArgs: [marks, 'x', 800_000], idempotent: false })
+        .add({ id: 'y', code: d.total, args: ['x'], layout: [{ value: marks }, { value: 'y' }, { arg: 0 }] })
+        .add({ id: 'z', code: d.waitFor, args: ['y'], layout: [{ value: marks }, { value: 'z' }, { value: gate }] });
+    const first = await start({ journal, orchestrate: false });
+    const begun = new Promise<void>((resolve) =>
+      first.on('function:started', ({ functionId }) => functionId === 'z' && resolve()),
+    );
+    first.execute(dag(), { runId: 'r' }).catch(() => {});
+    await begun;
+    await first.stop({ drain: false });
+    rmSync(join(folder, 'journal', 'blobs'), { recursive: true });
+    writeFileSync(gate, '');
+    const second = await start({ journal, orchestrate: false });
+    const error = await errorOf(second.execute(dag(), { runId: 'r' }));
+    expect(error).toMatchObject({ code: 'FUNCTION_IN_DOUBT', functionId: 'x' });
+    await (await second.resume('r', { retry: ['x'] })).result();
+    expect(marked()).toEqual(['x', 'y', '+z', 'x', '+z', 'z']);
+  });
+});
+
+describe('a Handoff that waits for a run of another process', () => {
+  it('can be stopped, which rejects what waits', async () => {
+    const gate = join(folder, 'gate');
+    const dag = (): Dag => new Dag('wait').add({ id: 'z', code: d.waitFor, extraArgs: [marks, 'z', gate] });
+    const [owner, other] = [await start(), await start({ orchestrate: false })];
+    const begun = new Promise<void>((resolve) => owner.on('function:started', () => resolve()));
+    const running = owner.execute(dag(), { runId: 'r' });
+    await begun;
+    const waiting = errorOf(other.execute(dag(), { runId: 'r' }));
+    const attached = errorOf((await other.attach('r')).result());
+    await other.stop();
+    expect(await waiting).toMatchObject({ code: 'STOPPED' });
+    expect(await attached).toMatchObject({ code: 'STOPPED' });
+    writeFileSync(gate, '');
+    expect((await running).results).toEqual({ z: 1 });
+  });
+});
+
+describe('a client without the nodes that a run needs', () => {
+  it('can submit it, and read its result', async () => {
+    const client = await start({ orchestrate: false });
+    const dag = new Dag('gpu').add({ id: 'x', code: t.one, cost: { gpu: 1 } });
+    const handle = await client.submit(dag, { runId: 'r' });
+    const worker = await start({ nodes: [{ name: 'g', capabilities: { cpu: 1, gpu: 1 } }] });
+    expect((await handle.result()).results).toEqual({ x: 1 });
+    await worker.stop();
+    expect((await handle.result()).allocations).toEqual({ x: 'g' });
   });
 });
 

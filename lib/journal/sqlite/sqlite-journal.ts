@@ -33,6 +33,9 @@ const busyTimeoutMs = 5000;
 /** How often a watcher looks without a sign of a change, in ms: the death of an owner changes no file. */
 const watchIntervalMs = 1000;
 
+/** Changes within this many ms are one to a watcher, among them those of this process. */
+const watchDelayMs = 25;
+
 interface Row {
   run_id: string;
   dag_id: string;
@@ -171,11 +174,12 @@ export class SqliteJournal implements Journal {
       // Whether a run is orphaned is not in the table: its owner died without a word.
       const inTable = state === 'orphaned' ? 'running' : state;
       const found: RunSummaryRow[] = [];
+      const alive = new Map<string, boolean>();
       const rows = this.#statement(
         `SELECT * FROM runs WHERE (? IS NULL OR state = ?) AND submitted_at < ? ORDER BY submitted_at DESC, run_id`,
       ).iterate(inTable ?? null, inTable ?? null, before);
       for (const row of rows) {
-        const summary = this.#toSummary(row as unknown as Row);
+        const summary = this.#toSummary(row as unknown as Row, alive);
         if (state === undefined || summary.state === state) found.push(summary);
         if (found.length >= limit) break;
       }
@@ -217,7 +221,7 @@ export class SqliteJournal implements Journal {
       setTimeout(() => {
         isDue = false;
         listener();
-      }, 5).unref();
+      }, watchDelayMs).unref();
     };
     const timer = setInterval(call, watchIntervalMs).unref();
     const watcher = watch(this.#options.path, { persistent: false }, (_, file) => {
@@ -266,8 +270,11 @@ export class SqliteJournal implements Journal {
     return this.#statement('SELECT * FROM runs WHERE run_id = ?').get(runId) as Row | undefined;
   }
 
-  #toSummary(row: Row): RunSummaryRow {
-    const isOrphaned = row.state === 'running' && row.owner !== null && !this.#lock.lives(row.owner);
+  /** @param alive whether owners live, as far as that is known */
+  #toSummary(row: Row, alive = new Map<string, boolean>()): RunSummaryRow {
+    const { owner } = row;
+    if (row.state === 'running' && owner !== null && !alive.has(owner)) alive.set(owner, this.#lock.lives(owner));
+    const isOrphaned = row.state === 'running' && owner !== null && alive.get(owner) === false;
     return {
       runId: row.run_id,
       dagId: row.dag_id,
