@@ -88,6 +88,8 @@ function limitsOf(heapMb: number): ResourceLimits {
 export class ThreadPool {
   readonly #piscina: Piscina<ServeOptions, void>;
   readonly #settings: NodeSettings;
+  /** The exits of threads that were ended one by one. */
+  readonly #exits = new Set<Promise<void>>();
 
   /**
    * @param settings of the node; `threads` of them start at once
@@ -173,7 +175,10 @@ export class ThreadPool {
       reportFrom,
       control: proxy,
       ended,
-      kill: () => killer.abort(),
+      kill: () => {
+        if (assignment.worker !== undefined) this.#expectExit(assignment.worker);
+        killer.abort();
+      },
       get worker() {
         return assignment.worker;
       },
@@ -182,7 +187,16 @@ export class ThreadPool {
 
   /** Ends the remaining threads. */
   async destroy(): Promise<void> {
+    // Piscina replaces a thread when it exits, even after `destroy`, so those that are being ended must be gone before.
+    await Promise.all(this.#exits);
     await this.#piscina.destroy();
+  }
+
+  #expectExit(worker: Worker): void {
+    if (worker.threadId < 0) return; // it has exited
+    const exited = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
+    this.#exits.add(exited);
+    void exited.then(() => this.#exits.delete(exited));
   }
 }
 
