@@ -28,6 +28,7 @@ import { type PayloadWire, toPayloadWire } from './payload-wire.ts';
 import { Peer, type PeerOptions } from './peer.ts';
 import { RemoteHost } from './remote-host.ts';
 import type { ArgsOf, Method, RequestChecks } from './requests.ts';
+import type { MessageType, PartsOf, Received } from './message-parts.ts';
 import { type HostCard, Message, type NodeCard } from './wire.ts';
 
 export interface ClusterOptions extends Omit<PeerOptions, 'stallTimeout'> {
@@ -236,7 +237,7 @@ export class Cluster {
     }
   }
 
-  #sendAll(type: number, ...parts: readonly unknown[]): void {
+  #sendAll<Type extends MessageType>(type: Type, ...parts: PartsOf<Type>): void {
     // Every connected host has been sent our hello before.
     for (const { peer } of this.#connected.values()) peer.send(type, ...parts);
   }
@@ -311,7 +312,7 @@ export class Cluster {
       { ...this.#options, stallTimeout: this.#options.reconnectTimeout },
       {
         pulse,
-        message: (type, parts) => this.#message(connected, type, parts),
+        message: (message) => this.#message(connected, message),
         request: (method, args) => this.#request(peer, method, args),
         requests: this.#parts.requests,
         dialBulk: () => this.#parts.transport.dial(peer.identity.address ?? this.#discovery.addressOf(id)!, 'bulk'),
@@ -347,13 +348,13 @@ export class Cluster {
     );
   }
 
-  #message(connected: ConnectedHost, type: number, parts: any[]): void {
-    if (type === Message.hello) return this.#onHello(connected, parts[0]);
+  #message(connected: ConnectedHost, message: Received): void {
+    if (message.type === Message.hello) return this.#onHello(connected, ...message.parts);
     if (!connected.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a message before its hello.');
-    if (type === Message.hosts) return this.#discovery.learn(parts[0]);
-    if (type === Message.nodes) return this.#parts.hostChanged(connected.remote, parts[0]);
-    if (type >= Message.code && type < Message.ended) return connected.scheduler.message(type, parts);
-    return connected.remote.message(type, parts);
+    if (message.type === Message.hosts) return this.#discovery.learn(...message.parts);
+    if (message.type === Message.nodes) return this.#parts.hostChanged(connected.remote, ...message.parts);
+    if (message.type >= Message.code && message.type < Message.ended) return connected.scheduler.message(message);
+    return connected.remote.message(message);
   }
 
   #onHello(connected: ConnectedHost, { nodes, hosts, beacon }: HostCard): void {

@@ -9,8 +9,9 @@ import type { ErrorWire } from '../../core/error-wire.ts';
 import type { Pulse } from '../transport/beacon/beacon.ts';
 import type { Channel, Identity } from '../transport/transport.ts';
 import { BulkLink, type Find } from './bulk.ts';
-import { type Heartbeat, PeerClock } from './clock.ts';
+import { PeerClock } from './clock.ts';
 import { type ArgsOf, checkRequest, checkResult, type Method, type RequestChecks, type ResultOf } from './requests.ts';
+import type { MessageType, PartsOf, Received } from './message-parts.ts';
 import { decodeMessage, encodeMessage, Message, toTravellingError, Unreadable } from './wire.ts';
 
 export interface PeerOptions {
@@ -31,7 +32,7 @@ const maxMessageBytes = 2 ** 30;
 
 /** Handlers for what a peer sends. */
 export interface PeerEvents {
-  message(type: number, parts: any[]): void;
+  message(message: Received): void;
   /** Answers a request with its result or error. */
   request<Name extends Method>(method: Name, args: ArgsOf<Name>): unknown;
   /** The known requests, and the checks of their arguments and results. */
@@ -118,7 +119,7 @@ export class Peer {
   }
 
   /** @throws `NOT_SERIALIZABLE` when V8 cannot serialize a part, or the message is too long */
-  send(type: number, ...parts: readonly unknown[]): void {
+  send<Type extends MessageType>(type: Type, ...parts: PartsOf<Type>): void {
     let body = encodeMessage(type, parts);
     const max = Math.min(maxPartBytes, this.#channel.maxFrameBytes);
     if (body.byteLength > maxMessageBytes)
@@ -218,18 +219,19 @@ export class Peer {
     this.#receivedAt = performance.now();
     if (type === Message.part) return this.#keep(body);
     const parts = decodeMessage(type, this.#beginning.length === 0 ? body : this.#whole(body));
-    switch (type) {
+    const message = { type, parts } as unknown as Received; // as the checks of its type guarantee
+    switch (message.type) {
       case Message.ping:
-        return void (this.clock.read(parts as unknown as Heartbeat, wallClock()) && this.#beat());
+        return void (this.clock.read(message.parts, wallClock()) && this.#beat());
       case Message.bulk:
         // The peer notices a channel that exists or is being opened.
         return void (this.dialled && this.bulk().catch(() => {}));
       case Message.request:
-        return void this.#answer(parts[0], parts[1], parts[2]);
+        return void this.#answer(...message.parts);
       case Message.response:
-        return this.#answered(parts[0], parts[1], parts[2]);
+        return this.#answered(...message.parts);
       default:
-        return this.#events.message(type, parts);
+        return this.#events.message(message);
     }
   }
 
@@ -248,7 +250,7 @@ export class Peer {
     return Buffer.concat(parts);
   }
 
-  async #answer(id: number, method: string, args: unknown[] | Unreadable): Promise<void> {
+  async #answer(id: number, method: string, args: readonly unknown[] | Unreadable): Promise<void> {
     try {
       if (args instanceof Unreadable) throw args.error;
       checkRequest(this.#events.requests, method, args);

@@ -19,6 +19,7 @@ import type { ModuleNames } from './code-identity.ts';
 import { fromPayloadWire } from './payload-wire.ts';
 import { checkReport } from './report-check.ts';
 import type { Peer } from './peer.ts';
+import type { CrashWire, PartsOf, Received } from './message-parts.ts';
 import { Message, type NodeCard, Unreadable } from './wire.ts';
 
 /** What a remote host needs of this one. */
@@ -34,33 +35,6 @@ interface SentBatch {
   readonly size: number;
 }
 
-/** What `ended` has after the batch. */
-type ReportParts = [
-  first: number,
-  count: number,
-  exceptions: number[],
-  durations: number[],
-  spans: number[] | null,
-  values: unknown[] | Unreadable,
-];
-
-/** What `log` has after the node. */
-type LogParts = [
-  runId: string,
-  dagId: string,
-  functionId: string,
-  attempt: number,
-  values: readonly ErrorWire[] | Unreadable,
-];
-
-interface CrashWire {
-  readonly reason: ThreadCrash['reason'];
-  readonly exitCode?: number;
-  readonly error?: ErrorWire;
-}
-
-type Handler = (parts: any[]) => void;
-
 export class RemoteHost {
   readonly peer: Peer;
   readonly #orchestrator: Orchestrator;
@@ -75,15 +49,6 @@ export class RemoteHost {
   readonly #downs = new ThreadDowns();
   /** The generation of our modules that the host knows. */
   #generation = 0;
-  /** By type of message. `wire.ts` has the layout of each. */
-  readonly #handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
-    [Message.thread, ([node, thread]) => this.#threadOf(node, thread)?.events.threadUp(thread)],
-    [Message.threadDown, ([node, thread, crash, started]) => this.#threadDown(node, thread, crash, started)],
-    [Message.started, ([batch, index, at]) => this.#started(batch, index, at)],
-    [Message.ended, ([batch, ...report]) => this.#ended(batch, report as ReportParts)],
-    [Message.takenBack, ([batch, limit]) => this.#takenBack(batch, limit)],
-    [Message.log, ([node, ...log]) => this.#log(node, log as LogParts)],
-  ]);
 
   constructor(peer: Peer, orchestrator: Orchestrator) {
     this.peer = peer;
@@ -110,14 +75,28 @@ export class RemoteHost {
     this.#nodes.delete(name);
   }
 
-  message(type: number, parts: any[]): void {
-    const handler = this.#handlers.get(type);
-    if (handler === undefined)
-      throw new HandoffError(
-        'PROTOCOL_ERROR',
-        `A peer sent a message of type ${type}, which an orchestrator does not accept.`,
-      );
-    handler(parts);
+  message({ type, parts }: Received): void {
+    switch (type) {
+      case Message.thread: {
+        const [node, thread] = parts;
+        return this.#threadOf(node, thread)?.events.threadUp(thread);
+      }
+      case Message.threadDown:
+        return this.#threadDown(...parts);
+      case Message.started:
+        return this.#started(...parts);
+      case Message.ended:
+        return this.#ended(...parts);
+      case Message.takenBack:
+        return this.#takenBack(...parts);
+      case Message.log:
+        return this.#log(...parts);
+      default:
+        throw new HandoffError(
+          'PROTOCOL_ERROR',
+          `A peer sent a message of type ${type}, which an orchestrator does not accept.`,
+        );
+    }
   }
 
   #threadDown(name: string, thread: number, crash: CrashWire, started: StartedBatches): void {
@@ -137,7 +116,7 @@ export class RemoteHost {
     this.#eventsOf(batch)?.started(id, index, at - this.peer.clock.offset);
   }
 
-  #ended(id: number, [first, count, exceptions, durations, spans, values]: ReportParts): void {
+  #ended(...[id, first, count, exceptions, durations, spans, values]: PartsOf<typeof Message.ended>): void {
     const batch = this.#batches.get(id);
     if (batch === undefined) return; // the batch was given up
     const report =
@@ -161,7 +140,7 @@ export class RemoteHost {
     this.#eventsOf(batch)?.takenBack(id, limit);
   }
 
-  #log(node: string, [runId, dagId, functionId, attempt, values]: LogParts): void {
+  #log(...[node, runId, dagId, functionId, attempt, values]: PartsOf<typeof Message.log>): void {
     this.#nodes.get(node)?.events.log({ origin: 0, runId, dagId, functionId, attempt, values: loggedOf(values) });
   }
 
@@ -274,28 +253,15 @@ export class RemoteHost {
     return node;
   }
 
-  #report({
-    first,
-    count,
-    exceptions,
-    durations,
-    spans,
-    values,
-  }: {
-    first: number;
-    count: number;
-    exceptions: number[];
-    durations: number[];
-    spans: number[] | null;
-    values: unknown[];
-  }): BatchReport {
+  /** The report as this host has it: results of its own form, times of its own clock. */
+  #report(report: BatchReport): BatchReport {
+    const { first, exceptions, spans } = report;
+    const values = exceptions.length === 0 ? report.values : [...report.values];
     for (let k = 0; k < exceptions.length; k += 2) {
       const at = exceptions[k]! - first;
-      if (exceptions[k + 1] === ReportKind.payload) values[at] = fromPayloadWire(values[at]);
+      if (exceptions[k + 1] === ReportKind.payload) (values as unknown[])[at] = fromPayloadWire(values[at]);
     }
-    // Converted to this host's clock.
-    if (spans !== null) for (let k = 0; k < spans.length; k++) spans[k]! -= this.peer.clock.offset;
-    return { first, count, exceptions, durations, spans, values };
+    return { ...report, values, spans: spans && spans.map((at) => at - this.peer.clock.offset) };
   }
 }
 
@@ -368,10 +334,10 @@ export class RemoteNode implements NodeLink {
 function failedReport(
   first: number,
   count: number,
-  durations: number[],
+  durations: readonly number[],
   error: HandoffError,
   size: number,
-): { first: number; count: number; exceptions: number[]; durations: number[]; spans: null; values: unknown[] } {
+): BatchReport {
   const failure: FailureWire = { error: toErrorWire(error), retryable: false };
   const indexes = Array.from({ length: Math.min(count, size) }, (_, k) => first + k);
   return {

@@ -25,6 +25,7 @@ import { RemoteInputs } from './remote-inputs.ts';
 import { fromPayloadWire, toPayloadWire } from './payload-wire.ts';
 import type { Peer } from './peer.ts';
 import { ThreadDowns } from './thread-downs.ts';
+import type { MessageType, PartsOf, Received } from './message-parts.ts';
 import { canTravel, Message, toTravellingError, Unreadable } from './wire.ts';
 
 /** What a remote scheduler needs of this host. */
@@ -122,26 +123,24 @@ export class RemoteScheduler {
   }
 
   /** Handles one of its messages. */
-  message(type: number, parts: any[]): void {
-    const { objectTable } = this.#host;
-    const { id } = this.peer.identity;
+  message({ type, parts }: Received): void {
     switch (type) {
       case Message.code:
-        return this.#define(parts[0], parts[1]);
+        return this.#define(...parts);
       case Message.batch:
-        return this.#batch(parts);
+        return this.#batch(...parts);
       case Message.takeBack:
-        return this.#takeBack(parts[0], parts[1]);
+        return this.#takeBack(...parts);
       case Message.cancel:
-        return this.#cancel(parts[0], parts[1]);
+        return this.#cancel(...parts);
       case Message.kill:
-        return this.#kill(parts[0], parts[1], parts[2]);
+        return this.#kill(...parts);
       case Message.release:
-        return objectTable.release(id, parts[0], parts[1]);
+        return this.#host.objectTable.release(this.peer.identity.id, ...parts);
       case Message.endRun:
-        return this.#endRun(parts[0]);
+        return this.#endRun(...parts);
       case Message.prefetch:
-        return this.#inputs.prefetch(parts[0], parts[1]);
+        return this.#inputs.prefetch(...parts);
       default:
         throw new HandoffError(
           'PROTOCOL_ERROR',
@@ -274,7 +273,11 @@ export class RemoteScheduler {
     for (const [number, name] of [...this.#names]) this.#define(number, name);
   }
 
-  #batch([node, thread, id, serial, flags, runId, dagId, size, program, values, claim, downs]: any[]): void {
+  #batch(
+    ...[node, thread, id, serial, flags, runId, dagId, size, program, values, claim, downs]: PartsOf<
+      typeof Message.batch
+    >
+  ): void {
     // Each function takes at least two words, and its thread must exist.
     const threads = this.#host.node(node)?.settings.threads ?? Infinity;
     if (size < 1 || 2 * size > program.length || thread >= threads) {
@@ -307,7 +310,7 @@ export class RemoteScheduler {
       });
       return stand;
     };
-    const starts = read(() => translate(program, values, size, { code, payload }));
+    const starts = read(() => translate(program, values as unknown[], size, { code, payload }));
     if (broken !== undefined) return this.#refuse(id, size, broken);
     const batch: RemoteBatch = {
       id,
@@ -423,7 +426,7 @@ export class RemoteScheduler {
     batch.granted = false;
   }
 
-  #report(type: number, ...parts: readonly unknown[]): void {
+  #report<Type extends MessageType>(type: Type, ...parts: PartsOf<Type>): void {
     if (!this.#gone && !this.peer.closed) this.peer.send(type, ...parts);
   }
 

@@ -216,7 +216,7 @@ export function canTravel(value: unknown): boolean {
  *
  * @throws `PROTOCOL_ERROR` when the message is not valid
  */
-export function decodeMessage(type: number, body: Uint8Array): any[] {
+export function decodeMessage(type: number, body: Uint8Array): unknown[] {
   const layout = layouts[type];
   if (layout === undefined)
     throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which does not exist.`);

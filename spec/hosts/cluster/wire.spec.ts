@@ -26,7 +26,7 @@ describe('a message', () => {
   it.each(cases)('with data that cannot be read, as %s, still says what it belongs to', (_, type, parts, at) => {
     const read = decodeMessage(type, serialize(parts));
     expect(read[at]).toBeInstanceOf(Unreadable);
-    expect(read[at].error.code).toBe('NOT_SERIALIZABLE');
+    expect((read[at] as Unreadable).error.code).toBe('NOT_SERIALIZABLE');
     expect(read.toSpliced(at, 1)).toEqual(parts.toSpliced(at, 1));
   });
 
