@@ -9,11 +9,12 @@ import { startHost } from '../distributed-image-processing/hosts.ts';
 
 const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
 
-// Each node has two cpus and each branch needs two, so both branches run at the same time only on two nodes.
+// Each node has two cpus and each branch needs two, so both branches run at the same time only on two nodes. `double` is
+// pinned: these branches are so short that the first host could run both before the second one has begun.
 const branching = new Dag('branching')
   .add({ id: 'input', code: t.input, cost: { cpu: 1, memory: 100 } })
   .add({ id: 'increment', code: t.increment, args: ['input'], cost: { cpu: 2, memory: 500 } })
-  .add({ id: 'double', code: t.double, args: ['input'], cost: { cpu: 2, memory: 500 } })
+  .add({ id: 'double', code: t.double, args: ['input'], cost: { cpu: 2, memory: 500 }, node: 'there' })
   .add({ id: 'sum', code: t.sum, args: ['increment', 'double'], cost: { cpu: 1, memory: 100 }, node: 'here' });
 
 const secret = randomBytes(32).toString('hex');

@@ -98,6 +98,8 @@ describe("a node's probe", () => {
       used: { cpu: expect.any(Number), memory: expect.any(Number) },
       host: { rssMb: expect.any(Number) },
     });
+    // A thread that is still starting has no reading yet.
+    while (seen.at(-1)!.used.threads.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(seen.at(-1)!.used.threads).toHaveLength(3);
     expect((await handoff.execute(dagOf({ id: 'x', code: t.one, cost: { gpu: 2 } }))).results).toEqual({ x: 1 });
   });
