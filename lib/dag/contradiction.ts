@@ -60,6 +60,8 @@ function strictOf({ traits: { written } }: Entry): (position: number) => boolean
 }
 
 function contradiction({ id }: Entry, condition: string): DagError {
-  const text = `Function ${show(id)} can never run: it needs a function that runs when ${show(condition)} is truthy, and one that runs when it is falsy. Take them by { anyOf: [...] } (choose) or { optional: id } (optional).`;
+  const text =
+    `Function ${show(id)} can never run: it needs a function that runs when ${show(condition)} is truthy, ` +
+    'and one that runs when it is falsy. Take them by { anyOf: [...] } (choose) or { optional: id } (optional).';
   return dagError('INVALID_FUNCTION', text, { functionId: id });
 }

@@ -76,7 +76,8 @@ function checkBranches({ entries, index }: DagParts, { id, traits }: Entry): Dag
   for (const [how, other] of named) {
     const type = entries[index.get(other)!]!.traits.type;
     if (type === 'regular') continue;
-    const text = `Function ${show(id)}: ${how} names ${show(other)}, which is ${type === 'inline' ? 'inline and has no result of its own' : 'an input'}. Name a regular function.`;
+    const kind = type === 'inline' ? 'inline and has no result of its own' : 'an input';
+    const text = `Function ${show(id)}: ${how} names ${show(other)}, which is ${kind}. Name a regular function.`;
     return dagError('INVALID_FUNCTION', text, { functionId: id });
   }
   return undefined;

@@ -109,7 +109,7 @@ function rootsOf(out: Outputs): readonly Call<unknown>[] {
   if (calls.some((call) => vertexOf(call).options.type === 'inline')) {
     throw new HandoffError(
       'INVALID_INLINE_FUNCTION',
-      'An output of a DAG cannot be inline: an inline function has no result of its own.',
+      "An output of a DAG cannot be inline, because an inline function has no result of its own. Make it regular (without type: 'inline').",
     );
   }
   return calls;

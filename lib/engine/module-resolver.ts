@@ -262,7 +262,8 @@ async function checkSource(
   if (variable === undefined) return;
   throw new HandoffError(
     'INLINE_CLOSURE',
-    `Function ${JSON.stringify(functionId)}: ${name}, given by fromSource(), uses the outer variable ${variable}, which is not sent with its source. Pass it as an argument, or export the function from a module.`,
+    `Function ${JSON.stringify(functionId)}: ${name}, given by fromSource(), uses the outer variable ${variable}, ` +
+      'which is not sent with its source. Pass it as an argument, or export the function from a module.',
     { functionId, variable },
   );
 }

@@ -103,7 +103,11 @@ export class RuntimeTree {
   /** The error of a run that its supervisor stops. */
   whyStopped(ids: RunIds): HandoffError {
     return this.#closing
-      ? new HandoffError('STOPPED', 'This Handoff is being stopped.', { ...ids })
+      ? new HandoffError(
+          'STOPPED',
+          'This Handoff is being stopped and accepts no more work. Start another one with Handoff.start().',
+          { ...ids },
+        )
       : new HandoffError('NODE_DOWN', 'The nodes of this host failed too often. All of them are being restarted.', {
           ...ids,
         });

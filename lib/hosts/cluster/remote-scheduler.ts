@@ -483,6 +483,10 @@ function read<Result>(work: () => Result): Result {
     return work();
   } catch (cause) {
     if (cause instanceof HandoffError) throw cause;
-    throw new HandoffError('PROTOCOL_ERROR', `A peer sent a malformed batch: ${messageOf(cause)}`, { cause });
+    throw new HandoffError(
+      'PROTOCOL_ERROR',
+      `A peer sent a malformed batch: ${messageOf(cause)}. Run the same version of handoffjs on all hosts.`,
+      { cause },
+    );
   }
 }

@@ -108,7 +108,8 @@ export class ClaimWatch {
     if (!enforced) return;
     const error = new HandoffError(
       'MEMORY_EXCEEDED',
-      `It claimed ${round(claimedMb)} MB of memory and used ${round(usedMb)} MB, and node ${node} enforces claims. Raise its cost.memory, or start the node without enforceMemory.`,
+      `It claimed ${round(claimedMb)} MB of memory and used ${round(usedMb)} MB, and node ${node} enforces claims. ` +
+        'Raise its cost.memory, or start the node without enforceMemory.',
       {
         node,
         resource: 'memory',

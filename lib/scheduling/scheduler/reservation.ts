@@ -27,14 +27,14 @@ import type { Batch, Node, Reservation, Run, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
 // The maximum number of batches that pass a reservation although they may delay it.
-const mostPassing = 4;
+const maxPassing = 4;
 // After this many ms at the earliest, another node is considered.
 const settleMs = 5;
 // Messages take time too, so only what is late by more than these ms may be expected to go on.
 const lateMs = 5;
 // A node that was free for the function, but whose tracker refused, is not kept free for it again at once.
-const firstPause = 50;
-const longestPause = 1000;
+const minPauseMs = 50;
+const maxPauseMs = 1000;
 // The resolution of clocks, in ms.
 const moment = 1e-6;
 
@@ -124,7 +124,7 @@ export function passage(
   if (end !== undefined && end <= at + moment) return 'free';
   // A run without priorities ends sooner if its own small functions first fill the gaps.
   const isOwn = run === reservation.run && !run.plan.prioritized;
-  if (reservation.passed < mostPassing && (isOwn || end === undefined || isGuess)) return 'bounded';
+  if (reservation.passed < maxPassing && (isOwn || end === undefined || isGuess)) return 'bounded';
   // It will be known to end in time when what is in the way has run longer, and so is expected to run longer.
   if (end !== undefined && isGuess) wakeAfter(state, now, Math.max(1, end - at), out);
   return undefined;
@@ -154,7 +154,7 @@ function fits(node: Node, cost: Cost): boolean {
 function refused(state: State, run: Run, from: ReadyClass, node: Node, now: number): void {
   if (state.reservation?.from !== from || state.reservation.node !== node || node.idle === 0) return;
   const short = run.short!;
-  short.pause = Math.min(longestPause, Math.max(firstPause, short.pause * 2));
+  short.pause = Math.min(maxPauseMs, Math.max(minPauseMs, short.pause * 2));
   short.pausedUntil = now + short.pause;
   state.reservation = null;
 }

@@ -19,7 +19,7 @@ import { wakeAfter } from './wake.ts';
 const soonMs = 0.5;
 
 // A pass looks at this many batches of each kind, so that its cost does not grow with the number of threads.
-const mostSeen = 16;
+const maxSeen = 16;
 
 /**
  * Called when a thread is idle and nothing more can start. Takes back functions of the fullest of the next few batches
@@ -51,7 +51,7 @@ class Pass {
   /** A batch whose thread seems to work for another scheduler. */
   stuck(): Batch | undefined {
     const { silent } = this.#state.stealing;
-    let left = Math.min(mostSeen, silent.size);
+    let left = Math.min(maxSeen, silent.size);
     for (const batch of silent) {
       if (!mayBeStuck(this.#state, batch)) {
         silent.delete(batch); // it has reported something, or a timer watches it
@@ -70,13 +70,13 @@ class Pass {
   /** The fullest of the next batches that another thread could run a part of. */
   fullest(): Batch | undefined {
     const { divisible } = this.#state.stealing;
-    const seen = Math.min(mostSeen, divisible.size);
+    const seen = Math.min(maxSeen, divisible.size);
     let fullest: Batch | undefined;
     let wait = Infinity;
     let left = seen;
     for (const batch of divisible) {
       if (left-- === 0) break;
-      if (divisible.size > mostSeen || !isDivisible(batch)) divisible.delete(batch);
+      if (divisible.size > maxSeen || !isDivisible(batch)) divisible.delete(batch);
       if (!isDivisible(batch)) continue; // and it never will be again
       divisible.add(batch);
       if (batch.takingBack || batch.cancelled || !this.#couldMove(batch)) continue;

@@ -66,7 +66,10 @@ function hintFor(cause: unknown): string {
     message?: unknown;
   };
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
-    return '. Node runs .ts files by removing their types, which does not work for enums, namespaces and parameter properties: use a constant object instead of an enum, or build the module to JavaScript';
+    return (
+      '. Node runs .ts files by removing their types, which does not work for enums, namespaces and parameter ' +
+      'properties: use a constant object instead of an enum, or build the module to JavaScript'
+    );
   }
   if (code === 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING')
     return '. Node does not run .ts files in packages: build them to JavaScript';

@@ -50,7 +50,7 @@ export class MemoryTransport implements Transport {
     const host = network.hostAt(address);
     const self = this.#identity();
     if (host === undefined || network.isCut(self.id, host.identity.id))
-      throw new HandoffError('NODE_DOWN', `no host answers at ${address}`);
+      throw new HandoffError('NODE_DOWN', `no host answers at ${address}. Start one there, or check the address`);
     const peer = host.identity;
     const maxFrameBytes = Math.min(this.#maxFrameBytes, host.maxFrameBytes);
     const [near, far] = MemoryChannel.pair(kind, self, peer, {

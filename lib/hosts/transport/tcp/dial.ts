@@ -35,6 +35,8 @@ const maxAttempts = 6;
 /** Average ms before the second attempt; doubles with each further one. */
 const minDelayMs = 20;
 
+const startThere = 'Start one there (handoff node --listen), or check the address and the firewall';
+
 /** The connection was closed before any data arrived. */
 class ClosedBeforeData extends Error {}
 
@@ -60,7 +62,7 @@ export async function dial<Result>(options: DialOptions, proved: (dialled: Diall
       if (attempt === maxAttempts || performance.now() + 2 * delay > deadline) {
         throw new HandoffError(
           'NODE_DOWN',
-          `the host at ${address} closed the connection before its hello, ${attempt} times. Is it a Handoff host?`,
+          `the host at ${address} closed ${attempt} connections at once. Check that a Handoff host of the same version listens there`,
           { cause: error.cause },
         );
       }
@@ -96,12 +98,8 @@ function dialOnce<Result>(
     const timer = setTimeout(
       () => {
         const how = connected ? `${peerName} accepts connections but sends nothing` : `no host answers at ${address}`;
-        fail(
-          new HandoffError(
-            'NODE_DOWN',
-            `${how}, for ${handshakeTimeout} ms (handshakeTimeout).${connected ? ' Is it a Handoff host?' : ''}`,
-          ),
-        );
+        const advice = connected ? 'Check that a Handoff host listens there' : startThere;
+        fail(new HandoffError('NODE_DOWN', `${how}, for ${handshakeTimeout} ms (handshakeTimeout). ${advice}`));
       },
       Math.max(1, timeoutMs),
     );
@@ -112,7 +110,9 @@ function dialOnce<Result>(
       const failure = dialFailure(cause, security, peerName);
       if (failure !== undefined) return fail(failure);
       if (!connected)
-        return fail(new HandoffError('NODE_DOWN', `no host answers at ${address}: ${messageOf(cause)}`, { cause }));
+        return fail(
+          new HandoffError('NODE_DOWN', `no host answers at ${address}: ${messageOf(cause)}. ${startThere}`, { cause }),
+        );
       return fail(new ClosedBeforeData('closed', { cause }));
     };
     socket.on('close', onClose);

@@ -198,7 +198,10 @@ export class HelloExchange {
     if (card === undefined) return;
     const theirs = decodeCard(card.subarray(cardHead));
     if (theirs === undefined)
-      throw new HandoffError('PROTOCOL_ERROR', `${peerName} sent an identity that is not valid`);
+      throw new HandoffError(
+        'PROTOCOL_ERROR',
+        `${peerName} sent an identity that is not valid. Install the same version of handoffjs on both hosts`,
+      );
     this.#stage = 'up';
     this.#proven = {
       kind: this.#wants!,
