@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { LongestFirst } from './support/longest-first.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 
@@ -38,6 +39,7 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 300_000,
     setupFiles,
+    sequence: { sequencer: LongestFirst },
     projects: [
       project('unit', '*.spec.ts', {
         exclude: [...kinds.map((kind) => `spec/**/*.${kind}.spec.ts`), 'spec/chaos/**'],
@@ -46,8 +48,8 @@ export default defineConfig({
         maxWorkers: 2,
         sequence: { groupOrder: 1 },
       }),
-      project('threads', '*.threads.spec.ts', { ...bundled, maxWorkers: 3, sequence: { groupOrder: 2 } }),
-      project('processes', '*.processes.spec.ts', { ...bundled, maxWorkers: 4, sequence: { groupOrder: 3 } }),
+      project('threads', '*.threads.spec.ts', { ...bundled, maxWorkers: 4, sequence: { groupOrder: 2 } }),
+      project('processes', '*.processes.spec.ts', { ...bundled, maxWorkers: 4, sequence: { groupOrder: 2 } }),
       project('browser', '*.browser.spec.ts', { ...bundled, maxWorkers: 1, sequence: { groupOrder: 4 } }),
       project('chaos', 'chaos/**/*.spec.ts', { ...bundled, maxWorkers: 1, sequence: { groupOrder: 5 } }),
     ],

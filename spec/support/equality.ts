@@ -1,4 +1,4 @@
-/** Compares typed arrays byte by byte at once, as `toEqual` takes seconds for a million of numbers. */
+/** Compares typed arrays byte by byte at once, as `toEqual` takes seconds for a million numbers. */
 import { expect } from 'vitest';
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer =>

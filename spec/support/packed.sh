@@ -10,7 +10,7 @@ cd "$folder"
 cat > package.json <<'JSON'
 { "name": "user", "private": true, "type": "module" }
 JSON
-npm install --silent --no-audit --no-fund "./$tarball"
+npm install --silent --no-audit --no-fund --prefer-offline "./$tarball"
 
 cat > tasks.js <<'JS'
 import { context } from 'handoffjs/task';
@@ -67,13 +67,16 @@ t.half('2');
 TS
 # The types are checked too, as a project does that has neither the DOM nor what we build with.
 # Compilers of other versions are installed here, because their `tsc` would take the place of the project's own.
-npm install --silent --no-save --no-audit --no-fund typescript-5.8@npm:typescript@~5.8.3 typescript-5.9@npm:typescript@~5.9.3 typescript-6@npm:typescript@^6.0.0
+npm install --silent --no-save --no-audit --no-fund --prefer-offline typescript-5.8@npm:typescript@~5.8.3 typescript-5.9@npm:typescript@~5.9.3 typescript-6@npm:typescript@^6.0.0
+checkTypes() {
+  # shellcheck disable=SC2086
+  "$node" "$1/bin/tsc" --noEmit --strict --exactOptionalPropertyTypes --skipLibCheck false --module $2 --target es2024 --lib es2024,esnext.disposable --types node --typeRoots "$repo/node_modules/@types" typed.ts \
+    || { echo "the types do not check with $1, $2"; return 1; }
+}
+export -f checkTypes
+export node repo
 for compiler in node_modules/typescript-5.8 node_modules/typescript-5.9 node_modules/typescript-6 "$repo/node_modules/typescript"; do
-  for mode in 'node16 --moduleResolution node16' 'nodenext' 'esnext --moduleResolution bundler'; do
-    # shellcheck disable=SC2086
-    "$node" "$compiler/bin/tsc" --noEmit --strict --exactOptionalPropertyTypes --skipLibCheck false --module $mode --target es2024 --lib es2024,esnext.disposable --types node --typeRoots "$repo/node_modules/@types" typed.ts \
-      || { echo "the types do not check with $compiler, $mode"; exit 1; }
-  done
-done
+  for mode in 'node16 --moduleResolution node16' 'nodenext' 'esnext --moduleResolution bundler'; do printf '%s\0%s\0' "$compiler" "$mode"; done
+done | xargs -0 -n 2 -P "$(nproc 2>/dev/null || echo 2)" bash -c 'checkTypes "$@"' bash
 if grep -rlE "comlink|startTuned|overviewOf" node_modules/handoffjs/dist --include=*.d.ts; then echo 'an internal is named by the types'; exit 1; fi
 echo "the packed package works"

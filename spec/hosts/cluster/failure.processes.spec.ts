@@ -140,7 +140,7 @@ describe('a host that is killed during a run', () => {
 
   it('while its result is on the way to another has it made again', async () => {
     const { handoff, b, c: hostC } = await three();
-    const big = 2 ** 24; // 128 MiB
+    const big = 2 ** 22; // 32 MiB
     const folder = new Folder();
     const running = handoff.execute(
       dagOf(

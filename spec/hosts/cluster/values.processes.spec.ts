@@ -142,7 +142,7 @@ describe('small values', () => {
 });
 
 describe('large values', () => {
-  const length = 2 ** 23; // 64 MiB
+  const length = 2 ** 21; // 16 MiB
   const total = (length * (length - 1)) / 2;
 
   it('go from the host that made them to those that use them, and not through the orchestrator', async () => {
@@ -342,8 +342,8 @@ describe('with short messages', () => {
 });
 
 describe('a host with a memoryBudget', () => {
-  const mebibytes16 = 2 ** 21;
-  const sumTo = (mebibytes16 * (mebibytes16 - 1)) / 2;
+  const mebibytes4 = 2 ** 19;
+  const sumTo = (mebibytes4 * (mebibytes4 - 1)) / 2;
   const filesIn = (folder: string): string[] =>
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
@@ -355,14 +355,14 @@ describe('a host with a memoryBudget', () => {
       nodes: [{ name: 'frugal', capabilities: { cpu: 1 } }],
       join: [cluster.hosts[0]!.address],
       env: { TMPDIR: folder },
-      options: { memoryBudget: 40 * 2 ** 20 },
+      options: { memoryBudget: 10 * 2 ** 20 },
     });
     const door = new Folder();
     await until(async () => 'frugal' in (await cluster.handoff.discoverNodes()));
     const made = Array.from({ length: 6 }, (_, i) => ({
       id: `m${i}`,
       code: f.ramp,
-      extraArgs: [mebibytes16, i],
+      extraArgs: [mebibytes4, i],
       node: 'frugal',
     }));
     const running = cluster.handoff.execute(
@@ -383,13 +383,13 @@ describe('a host with a memoryBudget', () => {
     await door.arrived(1);
     expect(filesIn(folder).length).toBeGreaterThan(0);
     door.open();
-    const all = 6 * sumTo + 15 * mebibytes16;
+    const all = 6 * sumTo + 15 * mebibytes4;
     expect((await running).results).toEqual({ there: all, here: all });
     await until(() => filesIn(folder).length === 0);
     for (let round = 0; round < 6; round++) {
       const { results } = await cluster.handoff.execute(
         dagOf(
-          { id: 'x', code: f.ramp, extraArgs: [mebibytes16], node: 'frugal' },
+          { id: 'x', code: f.ramp, extraArgs: [mebibytes4], node: 'frugal' },
           { id: 'y', code: f.sum, args: ['x'], node: 'c' },
           { id: 'z', code: f.sum, args: ['x'], node: 'frugal' },
         ),
