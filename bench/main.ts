@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: the quick set; `-- --full`: everything; `-- --only NAME`: one group; `-- --json FILE`: also write
- * the numbers as JSON; `-- --svg FILE`: the plot of Task Bench; `-- --readme`: update the table in the README; `--
+ * the numbers as JSON; `-- --svg FILE`: the plot of Task Bench; `-- --docs`: update the table in the docs; `--
  * --check`: whether a ratio fell by more than a quarter since `-- --save`.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -32,7 +32,7 @@ const { values } = parseArgs({
     full: { type: 'boolean', default: false },
     only: { type: 'string' },
     json: { type: 'string' },
-    readme: { type: 'boolean', default: false },
+    docs: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     save: { type: 'boolean', default: false },
     svg: { type: 'string' },
@@ -78,7 +78,7 @@ for (const [name, measure] of Object.entries(groups)) {
 const report = toReport(rows);
 process.stdout.write(`${toMarkdown(report)}\n`);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-if (values.readme) intoReadme(toMarkdown({ ...report, rows: rows.filter(isForReadme) }));
+if (values.docs) intoDocs(toMarkdown({ ...report, rows: rows.filter(isForDocs) }));
 
 const committed = new URL('./ratios.json', import.meta.url);
 if (values.save) {
@@ -91,8 +91,8 @@ if (values.check) {
   process.exitCode = lines.length === 0 ? 0 : 1;
 }
 
-/** The rows that readers of the README need first. */
-function isForReadme({ group, name, what }: Row): boolean {
+/** The rows that readers of the docs need first. */
+function isForDocs({ group, name, what }: Row): boolean {
   if (group === 'cold' || group === 'granularity') return true;
   if (group === 'throughput') return !name.includes('main-thread') || name.includes('layered');
   if (group === 'latency') return name.includes('p50') || name.includes('start');
@@ -103,12 +103,12 @@ function isForReadme({ group, name, what }: Row): boolean {
   );
 }
 
-function intoReadme(table: string): void {
-  const readme = new URL('../README.md', import.meta.url);
+function intoDocs(table: string): void {
+  const benchmarks = new URL('../.github/docs/benchmarks.md', import.meta.url);
   const [begin, end] = ['<!-- bench:begin -->', '<!-- bench:end -->'];
-  const text = readFileSync(readme, 'utf8');
+  const text = readFileSync(benchmarks, 'utf8');
   writeFileSync(
-    readme,
+    benchmarks,
     `${text.slice(0, text.indexOf(begin) + begin.length)}\n${table}\n${text.slice(text.indexOf(end))}`,
   );
 }

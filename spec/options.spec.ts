@@ -1,4 +1,4 @@
-/** The option tables of the README and the docstrings of options are those of the schemas. */
+/** The option tables of the reference and the docstrings of options are those of the schemas. */
 import { describe, expect, it } from 'vitest';
 import { number, text, whole } from '../lib/core/option-types.ts';
 import { option, optionSet, required } from '../lib/core/options.ts';

@@ -5,7 +5,7 @@
  * and, where known, how to fix it.
  */
 
-/** Every error code and its meaning in one line. A spec keeps the README's table equal to this list. */
+/** Every error code and its meaning in one line. A spec keeps the table in the docs equal to this list. */
 export const errorCodes = {
   INVALID_OPTION: 'an option is unknown or has a bad value',
   INVALID_FUNCTION: 'a function of a DAG is malformed: its id, code, arguments, cost or another field',

@@ -116,8 +116,8 @@ describe('the wire form', () => {
   });
 });
 
-it('every code is in the README with its meaning, and the README names no other', () => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (.+?) \|$/gm)].map(([, code, meaning]) => [code, meaning]);
+it('every code is in the reference with its meaning, and the reference names no other', () => {
+  const page = readFileSync(new URL('../../.github/docs/reference/errors.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| `([A-Z_]+)` \| (.+?) \|$/gm)].map(([, code, meaning]) => [code, meaning]);
   expect(Object.fromEntries(rows)).toEqual(errorCodes);
 });

@@ -1,6 +1,6 @@
 /**
- * `npm run docs:options`: writes the option tables of the README and the docstrings of the types of options, from the
- * schemas.
+ * `npm run docs:options`: writes the option tables of the reference and the docstrings of the types of options, from
+ * the schemas.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -25,9 +25,10 @@ import { metricsSchema } from '../../lib/telemetry/metrics-options.ts';
 import { tracesSchema } from '../../lib/telemetry/trace-options.ts';
 
 const root = new URL('../../', import.meta.url);
+const page = '.github/docs/reference/options.md';
 const width = 120;
 
-/** The tables of the README, by the name in their markers. */
+/** The tables of the reference, by the name in their markers. */
 const tables: Readonly<Record<string, Options>> = {
   transport: transportSchema,
   dashboard: dashboardSchema,
@@ -72,7 +73,7 @@ export function generated(): Map<string, { readonly is: string; readonly mustBe:
     const is = readFileSync(new URL(file, root), 'utf8');
     all.set(file, { is, mustBe: make(is) });
   };
-  add('README.md', withTables);
+  add(page, withTables);
   for (const [file, schemas] of Object.entries(types)) add(file, (source) => withDocstrings(file, source, schemas));
   return all;
 }
@@ -82,7 +83,7 @@ function withTables(source: string): string {
     const [begin, end] = [`<!-- options:${name}:begin -->\n`, `<!-- options:${name}:end -->`];
     const from = text.indexOf(begin);
     const to = text.indexOf(end);
-    if (from < 0 || to < from) throw new Error(`README.md: the markers of options:${name} are missing.`);
+    if (from < 0 || to < from) throw new Error(`${page}: the markers of options:${name} are missing.`);
     return text.slice(0, from + begin.length) + tableOf(name, schema) + text.slice(to);
   }, source);
 }

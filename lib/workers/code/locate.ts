@@ -85,7 +85,7 @@ export function missing(module: string, url: string): HandoffError | undefined {
       : ` Modules there: ${names.slice(0, maxNames).join(', ')}${names.length > maxNames ? ` and ${names.length - maxNames} more` : ''}.`;
   const built =
     /\.[cm]?tsx?$/.test(extension) && names !== none && suggestion === undefined
-      ? ' A build must give the module of the functions a file of its own: see "Building" in the README.'
+      ? ' A build must give the module of the functions a file of its own: see https://github.com/handoffjs/handoff/blob/main/.github/docs/guides/typescript-and-building.md'
       : '';
   return new HandoffError(
     'FUNCTION_NOT_FOUND',
