@@ -78,6 +78,7 @@ const mayImport: Record<string, readonly string[]> = {
     'scheduling/resources',
     'scheduling/allocation',
     'scheduling/scheduler',
+    'workers/code',
     'workers/supervision',
     'workers/actor',
     'workers/node',

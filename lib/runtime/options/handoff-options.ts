@@ -1,5 +1,6 @@
 /** The options of `Handoff.start`: types, defaults and checks. */
 import { availableParallelism, hostname, totalmem } from 'node:os';
+import type { ResourceLimits } from 'node:worker_threads';
 import type * as v from 'valibot';
 import {
   amounts,
@@ -15,7 +16,7 @@ import {
   whole,
 } from '../../core/option-types.ts';
 import { invalidOption, option, optionSet, parseOptions, required } from '../../core/options.ts';
-import { isRecord } from '../../core/values.ts';
+import { isAmount, isRecord } from '../../core/values.ts';
 import { type AllocationStrategy, isStrategy, strategyExpected } from '../../scheduling/allocation/allocator.ts';
 import { amountOf } from '../../scheduling/resources/amounts.ts';
 import {
@@ -30,6 +31,7 @@ import type { Capabilities } from '../../dag/types.ts';
 import { defaultMaxResultLosses } from '../../scheduling/scheduler/lineage.ts';
 import type { MonitorOptions } from '../usage/monitor.ts';
 import type { NodeProbe } from '../usage/resources.ts';
+import { locate } from '../../workers/code/locate.ts';
 import type { NodeSettings } from '../../workers/node/thread-pool.ts';
 import type { Output } from '../../workers/node/wire.ts';
 import { type CostModelOptions, costModelSchema } from '../../engine/cost-options.ts';
@@ -70,6 +72,17 @@ export interface NodeOptions {
    * Whether a function that uses more memory than its cost says fails with `MEMORY_EXCEEDED` as cause. Default `false`.
    */
   readonly enforceMemory?: boolean | undefined;
+  /**
+   * Modules that each thread of the node imports before it is ready, so that no function waits for them. Each is a URL
+   * or the name of a package. Default: none.
+   */
+  readonly preload?: readonly (string | URL)[] | undefined;
+  /** Environment variables of its threads, in place of those of the process. Default: those of the process. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Command-line options of Node for its threads. Default: those of the process. */
+  readonly execArgv?: readonly string[] | undefined;
+  /** Limits of V8 for each of its threads. Default: the old generation gets what `memory` of `capabilities` says. */
+  readonly resourceLimits?: ResourceLimits | undefined;
 }
 
 export interface HandoffOptions {
@@ -168,6 +181,38 @@ const trackerType = special<ResourceTracker>(
   'a ResourceTracker, with register, available, request and release',
 );
 
+const limitNames = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
+
+function isResourceLimits(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  return Object.entries(value).every(
+    ([name, limit]) => limit === undefined || (limitNames.includes(name) && isAmount(limit) && limit > 0),
+  );
+}
+
+function isEnvironment(value: unknown): boolean {
+  return isRecord(value) && areStrings(Object.values(value));
+}
+
+function areStrings(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
+
+function areModules(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isInstalled);
+}
+
+/** Whether it names a package that is there. The import of a missing file says more about it than this could. */
+function isInstalled(module: unknown): boolean {
+  if (!(module instanceof URL) && (typeof module !== 'string' || module === '')) return false;
+  try {
+    locate(String(module));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export const nodeSchema = optionSet({
   name: required(text(), { description: 'The name, unique in the cluster.' }),
   capabilities: required(amounts, {
@@ -195,6 +240,30 @@ export const nodeSchema = optionSet({
     description: 'Whether a function that uses more memory than its cost says fails with `MEMORY_EXCEEDED` as cause.',
     default: false,
   }),
+  preload: option(
+    special<readonly (string | URL)[]>(areModules, 'a list of installed modules, each a URL or a package'),
+    {
+      description:
+        'Modules that each thread of the node imports before it is ready, so that no function waits for them.',
+      details: 'Each is a URL or the name of a package.',
+      otherwise: 'none',
+    },
+  ),
+  env: option(special<Readonly<Record<string, string>>>(isEnvironment, 'strings by name'), {
+    description: 'Environment variables of its threads, in place of those of the process.',
+    otherwise: 'those of the process',
+  }),
+  execArgv: option(special<readonly string[]>(areStrings, 'a list of strings'), {
+    description: 'Command-line options of Node for its threads.',
+    otherwise: 'those of the process',
+  }),
+  resourceLimits: option(
+    special<ResourceLimits>(isResourceLimits, `numbers above 0 by name: ${limitNames.join(', ')}`),
+    {
+      description: 'Limits of V8 for each of its threads.',
+      otherwise: 'the old generation gets what `memory` of `capabilities` says',
+    },
+  ),
 });
 
 export const handoffSchema = optionSet({
@@ -334,7 +403,17 @@ export function resolveNode(where: string, node: NodeOptions, common: Common): N
 }
 
 function settingsOf(
-  { name, capabilities, speed, price, threads }: v.InferOutput<typeof nodeSchema>,
+  {
+    name,
+    capabilities,
+    speed,
+    price,
+    threads,
+    preload,
+    env,
+    execArgv,
+    resourceLimits,
+  }: v.InferOutput<typeof nodeSchema>,
   { output, memoryBudget, importTimeout }: Common,
 ): NodeSettings {
   return {
@@ -346,6 +425,12 @@ function settingsOf(
     importTimeout,
     ...(price !== undefined && { price }),
     threads: threads ?? defaultThreads(capabilities),
+    start: {
+      preload: preload?.map((module) => locate(String(module))) ?? [],
+      ...(env !== undefined && { env }),
+      ...(execArgv !== undefined && { execArgv }),
+      ...(resourceLimits !== undefined && { resourceLimits }),
+    },
   };
 }
 

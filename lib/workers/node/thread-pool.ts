@@ -9,7 +9,7 @@ import { endpointOf } from '../actor/endpoint.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { moduleUrl } from '../../core/package-files.ts';
 import { programWords } from './program.ts';
-import { type Control, type Output, type ServeOptions, slots } from './wire.ts';
+import { type Control, type Output, type PreloadedModule, type ServeOptions, slots } from './wire.ts';
 
 const entry = moduleUrl('workers/node/worker/serve').href;
 
@@ -25,6 +25,17 @@ export interface NodeSettings {
   readonly memoryBudget: number | undefined;
   /** ms the import of a module may take; Infinity: no limit. */
   readonly importTimeout: number;
+  /** What its threads start with. */
+  readonly start?: ThreadStart;
+}
+
+/** What threads start with; see `NodeOptions`. */
+export interface ThreadStart {
+  /** URLs. */
+  readonly preload: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly execArgv?: readonly string[];
+  readonly resourceLimits?: ResourceLimits;
 }
 
 /** Why a thread is gone. */
@@ -96,7 +107,7 @@ export class ThreadPool {
    * @param maxThreads how many there may ever be
    */
   constructor(settings: NodeSettings, maxThreads: number) {
-    const { threads } = settings;
+    const { threads, start } = settings;
     const heapMb = heapLimit(settings.capabilities['memory']);
     this.#settings = settings;
     this.#piscina = new Piscina<ServeOptions, void>({
@@ -117,7 +128,11 @@ export class ThreadPool {
         }
         return free;
       },
-      ...(heapMb !== undefined && { resourceLimits: limitsOf(heapMb) }),
+      ...((heapMb !== undefined || start?.resourceLimits !== undefined) && {
+        resourceLimits: { ...(heapMb !== undefined && limitsOf(heapMb)), ...start?.resourceLimits },
+      }),
+      ...(start?.env !== undefined && { env: { ...start.env } }),
+      ...(start?.execArgv !== undefined && { execArgv: [...start.execArgv] }),
     });
     // A thread failed while it had no task. The failure shows when the next task attaches to it.
     this.#piscina.on('error', () => {});
@@ -128,8 +143,13 @@ export class ThreadPool {
     return this.#settings.importTimeout;
   }
 
+  /** The URLs of the modules that threads import before they are ready. */
+  get preload(): readonly string[] {
+    return this.#settings.start?.preload ?? [];
+  }
+
   /** Makes a thread serve. Its port reports when it is ready. */
-  attach(): PoolThread {
+  attach(preload: readonly PreloadedModule[]): PoolThread {
     const data = new MessageChannel();
     const control = new MessageChannel();
     const killer = new AbortController();
@@ -149,6 +169,7 @@ export class ThreadPool {
         cursors,
         programs,
         reportFrom,
+        preload,
         output,
         memoryBudget,
       },

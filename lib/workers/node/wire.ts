@@ -133,8 +133,15 @@ export type CodeWire =
  */
 export type Output = 'inherit' | 'stderr' | 'events';
 
+/** A module that a thread imports before it is ready, and its files as this host knows them. */
+export interface PreloadedModule {
+  readonly url: string;
+  readonly files: readonly FileMark[];
+}
+
 /** What a thread receives at its start. */
 export interface ServeOptions {
+  readonly preload: readonly PreloadedModule[];
   readonly port: import('node:worker_threads').MessagePort;
   /** Control calls, by Comlink. */
   readonly control: import('node:worker_threads').MessagePort;

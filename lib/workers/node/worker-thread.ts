@@ -18,6 +18,7 @@ import {
   type FailureWire,
   FromThread,
   newCursor,
+  type PreloadedModule,
   ReportKind,
   slots,
   takeBackLast,
@@ -89,7 +90,7 @@ export class WorkerThread implements Running {
     events: ThreadEvents,
     onReady: (thread: WorkerThread) => void,
   ): Promise<WorkerThread> {
-    const thread = new WorkerThread(pool.attach(), codes, events, pool.importTimeout);
+    const thread = new WorkerThread(pool.attach(preloaded(pool, codes)), codes, events, pool.importTimeout);
     if (await thread.#ready.promise) {
       thread.#up = true;
       onReady(thread);
@@ -371,7 +372,7 @@ export class WorkerThread implements Running {
 
   /** Functions wait for this import, so end the thread. Inspections have a limit of their own. */
   #importIsLate(module: string): void {
-    if (this.idle || this.#gone) return;
+    if ((this.idle && this.#up) || this.#gone) return;
     this.#stuck = importTooSlow(module, this.#importTimeout);
     this.kill();
   }
@@ -432,4 +433,15 @@ export class WorkerThread implements Running {
     // user code is ours.
     return { reason: 'error', error, excused: exit.reason === 'killed' || this.#used };
   }
+}
+
+/** The modules that a thread imports first, as they are for all threads. */
+function preloaded(pool: ThreadPool, { versions }: CodeRegistry): PreloadedModule[] {
+  return pool.preload.map((url) => {
+    try {
+      return { url, files: versions.of(url).files };
+    } catch {
+      return { url, files: [] }; // the import fails, and says why
+    }
+  });
 }

@@ -12,6 +12,7 @@ import {
   type Control,
   FromThread,
   type ModuleDescription,
+  type PreloadedModule,
   type ServeOptions,
   type SourceDescription,
   ToThread,
@@ -24,7 +25,7 @@ import { OutputCapture, redirectPrints } from './output-capture.ts';
 
 /** Piscina runs this once per thread. Resolves when the node has stopped the thread. */
 export function serve(options: ServeOptions): Promise<void> {
-  const { port, control, node, cursors, programs, reportFrom, output, memoryBudget } = options;
+  const { port, control, node, cursors, programs, reportFrom, output, memoryBudget, preload } = options;
   const { promise, resolve } = Promise.withResolvers<void>();
   const prints = new OutputCapture(
     () => executor.running(),
@@ -76,8 +77,24 @@ export function serve(options: ServeOptions): Promise<void> {
     { describe: (url, files) => describe(executor.codes.imports, url, files), freeVariables } satisfies Control,
     endpointOf(control),
   );
-  port.postMessage([FromThread.ready]);
+  const ready = (): void => port.postMessage([FromThread.ready]);
+  if (preload.length === 0) ready();
+  else {
+    // The rejection of this task would leave the thread waiting for another task, with its ports open.
+    const end = (error: unknown): void => {
+      onCrash(error);
+      process.exit(1);
+    };
+    void importAll(executor.codes.imports, preload).then(ready, end);
+  }
   return promise;
+}
+
+async function importAll(imports: Imports, modules: readonly PreloadedModule[]): Promise<void> {
+  for (const { url, files } of modules) {
+    imports.expect(url, files);
+    await imports.load(url);
+  }
 }
 
 async function describe(imports: Imports, url: string, files: readonly FileMark[]): Promise<ModuleDescription> {
