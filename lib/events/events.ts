@@ -44,21 +44,26 @@ export interface SpanColumns {
 }
 
 export type HandoffEvent =
+  /** The run was accepted, and its first functions may start. `functions`: how many its DAG has. */
   | (OfRun & { readonly type: 'run:started'; readonly functions: number })
   /** A run of the journal goes on, without the functions that were recorded as done. Follows `run:started`. */
   | (OfRun & { readonly type: 'run:resumed'; readonly functions: number; readonly restored: number })
+  /** The run has its results. `retries`: attempts beyond the first of each function. */
   | (OfRun & {
       readonly type: 'run:finished';
       readonly functions: number;
       readonly retries: number;
       readonly durationMs: number;
     })
+  /** The run was rejected with `error`. */
   | (OfRun & { readonly type: 'run:failed'; readonly error: unknown; readonly durationMs: number })
   /** The function is done by an earlier process of its run, on this node. */
   | (OfFunction & { readonly type: 'function:restored'; readonly node: string })
   /** All inputs of the function are available. */
   | (OfFunction & { readonly type: 'function:ready' })
+  /** An attempt began on this thread of the node. */
   | (OfAttempt & { readonly type: 'function:started'; readonly thread: number })
+  /** The function has its result. `durationMs`: how long the successful attempt took. */
   | (OfAttempt & { readonly type: 'function:finished'; readonly thread: number; readonly durationMs: number })
   /**
    * A slow function also runs on this thread, as the same attempt (`speculate` of `execute`). Only the copy that
@@ -112,6 +117,7 @@ export type HandoffEvent =
       readonly bytes: number;
       readonly retryIn: number;
     })
+  /** The node, of this host or another, can run functions. */
   | (Common & {
       readonly type: 'node:up';
       readonly node: string;
@@ -132,7 +138,9 @@ export type HandoffEvent =
       readonly error: unknown;
       readonly others: number;
     })
+  /** The node cannot run functions any more: it was removed, its actor ended, or its host left or is lost. */
   | (Common & { readonly type: 'node:down'; readonly node: string; readonly error: unknown })
+  /** The node now has these capabilities, declared again or given by its `probe`. */
   | (Common & {
       readonly type: 'node:capabilities-changed';
       readonly node: string;
@@ -140,6 +148,7 @@ export type HandoffEvent =
     })
   /** The `probe` function of a node threw or returned invalid capabilities. The node keeps its capabilities. */
   | (Common & { readonly type: 'probe:failed'; readonly node: string; readonly error: unknown })
+  /** A thread of the node died. `reason` says how, and what it ran ends as a failed attempt. */
   | (Common & {
       readonly type: 'worker:crashed';
       readonly node: string;
@@ -147,6 +156,7 @@ export type HandoffEvent =
       readonly reason: string;
       readonly error: unknown;
     })
+  /** A thread that replaces a dead one is ready. */
   | (Common & { readonly type: 'worker:restarted'; readonly node: string; readonly thread: number })
   /**
    * A method called on an actor without waiting for an answer threw, or the call was lost. Calls that wait get the
@@ -158,6 +168,7 @@ export type HandoffEvent =
       readonly method: string;
       readonly error: unknown;
     })
+  /** A supervisor restarted a child that failed with `error`. */
   | (Common & {
       readonly type: 'supervisor:restarted';
       readonly supervisor: string;

@@ -32,6 +32,7 @@ export class TalliedHistogram {
   readonly help: string;
   readonly type = 'histogram';
   readonly aggregator = 'sum';
+  readonly labelNames = ['function'] as const;
   readonly #bounds: readonly number[];
   readonly #tallies = new Map<string, Tally>();
 
