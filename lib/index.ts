@@ -13,7 +13,15 @@ export type { LimitOptions } from './scheduling/resources/limits.ts';
 export type { LimitUse } from './scheduling/scheduler/limits.ts';
 export { type ResourceTracker, SimpleResourceTracker } from './scheduling/resources/resource-tracker.ts';
 export { SimpleAllocator } from './scheduling/allocation/simple-allocator.ts';
-export { type Call, type CallCondition, type CallOptions, type Choice, choose, optional } from './dag/call.ts';
+export {
+  type Call,
+  type CallCondition,
+  type CallOptions,
+  type Choice,
+  choose,
+  optional,
+  type Settled,
+} from './dag/call.ts';
 export { Dag, type DagJson, type Validation } from './dag/dag.ts';
 export { type DrawOptions, toDot, toMermaid, toSvg } from './dag/draw.ts';
 export type { CodeLike, FunctionReference } from './dag/code.ts';
@@ -27,6 +35,7 @@ export type {
   Cost,
   FunctionArgument,
   FunctionSpec,
+  MapOptions,
   Optional,
   Placement,
   ResolvedFunction,

@@ -47,6 +47,7 @@ const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
   'function:started': 'debug',
   'function:finished': 'debug',
   'function:speculated': 'debug',
+  'run:grown': 'debug',
   'function:skipped': 'debug',
   'function:retrying': 'warn',
   'function:failed': 'error',

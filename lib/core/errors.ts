@@ -27,6 +27,8 @@ export const errorCodes = {
   RESULT_TOO_LARGE: 'a result is larger than the `memoryBudget`',
   RESULT_LOST:
     'a result is gone with its host or its disk and cannot be made again, or was lost more than `maxResultLosses` times',
+  NOT_ITERABLE: 'a map was given something that is neither an array nor a typed array',
+  TOO_MANY_FUNCTIONS: 'a map would make a run larger than `maxFunctions`',
   WORKER_CRASHED: 'a worker thread died while it worked',
   NODE_DOWN: 'a node is gone and no other can take its place',
   ABORTED: 'the run was aborted by its signal',

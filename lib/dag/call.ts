@@ -8,7 +8,7 @@ import { notData } from '../core/serializable.ts';
 import { show } from '../core/show.ts';
 import { type FunctionReference, nameOf } from './code.ts';
 import { literalOf } from './literal.ts';
-import type { FunctionSpec } from './types.ts';
+import type { FunctionSpec, MapOptions } from './types.ts';
 
 declare const result: unique symbol;
 
@@ -26,7 +26,7 @@ export interface Call<out Value> {
    * @param options fields of a `FunctionSpec`; they replace those set before
    * @returns a new call
    */
-  with(options: CallOptions): Call<Value>;
+  with<const Options extends CallOptions>(options: Options): Call<WithOptions<Value, Options>>;
   /**
    * The same call, run only after others, whose results it does not take.
    *
@@ -47,6 +47,17 @@ export interface Call<out Value> {
   when(condition: Call<unknown>, options?: { readonly not?: boolean | undefined }): Call<Value>;
 }
 
+/** A settled element of a map. */
+export type Settled<Value> =
+  { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly error: unknown };
+
+/** The result of a call with these options: a map that settles gives a list of settled elements. */
+type WithOptions<Value, Options> = Options extends { readonly map: { readonly settle: true } }
+  ? Value extends readonly (infer Item)[]
+    ? Settled<Item>[]
+    : Value
+  : Value;
+
 declare const chosen: unique symbol;
 
 /** An argument made by `choose` or `optional`. It may stand where a call may stand as an argument. */
@@ -61,12 +72,14 @@ export interface Choice<out Value> {
  */
 export interface CallOptions extends Omit<
   FunctionSpec,
-  'id' | 'args' | 'code' | 'extraArgs' | 'argumentInclusion' | 'layout' | 'node' | 'type' | 'when'
+  'id' | 'args' | 'code' | 'extraArgs' | 'argumentInclusion' | 'layout' | 'node' | 'type' | 'when' | 'map'
 > {
   /** Default: the export's name, `#` and a number. */
   readonly id?: string | undefined;
   readonly type?: 'regular' | 'inline' | undefined;
   readonly node?: string | { readonly collocatedWith: string | Call<unknown> } | undefined;
+  /** For a call made by `map` of a task. */
+  readonly map?: MapOptions | undefined;
   /** The condition: a call, or the id of one. */
   readonly when?: CallCondition | undefined;
 }
@@ -130,7 +143,7 @@ class CallVertex implements Call<unknown> {
     return new HandoffError('INVALID_FUNCTION', `The call ${name}(…) ${how}. ${fix}`);
   }
 
-  with(options: CallOptions): Call<unknown> {
+  with(options: CallOptions): Call<any> {
     return new CallVertex({ ...this.#vertex, options: { ...this.#vertex.options, ...options } });
   }
 
@@ -217,8 +230,12 @@ const noOptions: CallOptions = Object.freeze({});
 const noCalls: readonly Call<unknown>[] = Object.freeze([]);
 
 /** Creates a vertex. Plain values among its arguments are copied. */
-export function createCall(code: FunctionReference, args: readonly unknown[]): Call<unknown> {
-  return new CallVertex({ code, args: args.map((arg) => argumentOf(arg, 0)), options: noOptions, after: noCalls });
+export function createCall(
+  code: FunctionReference,
+  args: readonly unknown[],
+  options: CallOptions = noOptions,
+): Call<unknown> {
+  return new CallVertex({ code, args: args.map((arg) => argumentOf(arg, 0)), options, after: noCalls });
 }
 
 export function isCall(value: unknown): value is Call<unknown> {

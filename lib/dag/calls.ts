@@ -116,7 +116,13 @@ export function calls(input: Input): Calls {
 
 /** Whether the function needs more than its arguments in order. */
 function isArranged({ traits }: Entry): boolean {
-  return traits.layout !== undefined || traits.list || traits.when !== undefined || hasBranches(traits.written);
+  return (
+    traits.layout !== undefined ||
+    traits.list ||
+    traits.when !== undefined ||
+    traits.map !== undefined ||
+    hasBranches(traits.written)
+  );
 }
 
 function hasBranches(written: readonly FunctionArgument[] | undefined): boolean {

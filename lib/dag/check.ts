@@ -46,6 +46,7 @@ const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   timeout: positive,
   idempotent: ['true or false', (value) => typeof value === 'boolean'],
   when: ['the id of a function, or { id, not? }', isCondition],
+  map: ['true, or { concurrency?, settle?, expect? }', isMap],
   priority: ['a finite number', (value) => typeof value === 'number' && Number.isFinite(value)],
   duration: amount,
   outputBytes: amount,
@@ -163,6 +164,7 @@ function toTraits(spec: FunctionSpec): Traits {
     priority: spec.priority ?? 0,
     duration: spec.duration,
     outputBytes: spec.outputBytes,
+    map: spec.map === true ? {} : spec.map === false ? undefined : spec.map && { ...spec.map },
     when: typeof spec.when === 'string' ? { id: spec.when } : spec.when && { ...spec.when },
     layout: spec.layout?.map(ownPart),
     init: bare !== undefined ? { code: bare, extraArgs: none } : toInit(init as Transform | undefined),
@@ -259,6 +261,20 @@ function isCondition(value: unknown): boolean {
   if (!isRecord(value)) return false;
   const { id, not = false, ...rest } = value;
   return isId(id) && typeof not === 'boolean' && Object.keys(rest).length === 0;
+}
+
+function isMap(value: unknown): boolean {
+  if (typeof value === 'boolean') return true;
+  if (!isRecord(value)) return false;
+  const { concurrency = 1, settle = false, expect = 0, ...rest } = value;
+  const isLimit = concurrency === Infinity || (Number.isInteger(concurrency) && (concurrency as number) >= 1);
+  return (
+    isLimit &&
+    typeof settle === 'boolean' &&
+    Number.isInteger(expect) &&
+    (expect as number) >= 0 &&
+    Object.keys(rest).length === 0
+  );
 }
 
 function isId(value: unknown): boolean {

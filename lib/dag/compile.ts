@@ -10,6 +10,7 @@ import { type DagParts, type Entry, toResolved } from './entry.ts';
 import { fromDependencies, link, type Links, sortTopologically } from './links.ts';
 import { type CallPart, type CompiledDag, Flag, type Group } from './compiled-dag.ts';
 import { keyOf, type FunctionReference } from './code.ts';
+import { mapsOf } from './maps.ts';
 import type { Cost, Uses } from './types.ts';
 import { validateLinked } from './validate.ts';
 
@@ -84,6 +85,7 @@ export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
     uses: cost.uses,
     cost: cost.cost,
     calls: built.calls,
+    maps: mapsOf({ entries, traited, links: regular.links, order: regular.order, calls: built.calls, flags }),
     branches: branchesOf({ entries, traited, links: regular.links, calls: built.calls, indexOf, flags }),
     nodesNeeded: built.nodesNeeded,
     ...placed,

@@ -44,6 +44,21 @@ export interface Branches {
   readonly choices: ReadonlyMap<number, readonly (readonly number[])[]>;
 }
 
+/** A function that is called once per element of a list. */
+export interface MapPlan {
+  /** The parameter that gives the list: the first of its call. */
+  readonly list: CallPart;
+  /** The map whose result is the list, if its elements can be taken one by one; -1 otherwise. */
+  readonly source: number;
+  readonly concurrency: number;
+  readonly settle: boolean;
+  /** The first of the maps that take elements of each other, this one included. */
+  readonly root: number;
+  /** Its place among those maps, and how many they are. */
+  readonly place: number;
+  readonly places: number;
+}
+
 /** Bits of `CompiledDag.flags`. */
 export const Flag = {
   /** It has a timeout, so it runs alone on its thread with nothing queued behind it. */
@@ -63,6 +78,8 @@ export const Flag = {
   decides: 32,
   /** It uses limits of the program, so it runs in a batch of its own. */
   limited: 64,
+  /** It is a map: it is not sent to a worker, but its elements are. */
+  map: 128,
 } as const;
 
 export interface CompiledDag extends Links {
@@ -97,6 +114,8 @@ export interface CompiledDag extends Links {
   readonly cost: Int32Array;
   /** The calls of functions with `Flag.special`. */
   readonly calls: ReadonlyMap<number, readonly CallPart[]>;
+  /** Null when there is no map. */
+  readonly maps: ReadonlyMap<number, MapPlan> | null;
   /** Null when no function can be skipped. */
   readonly branches: Branches | null;
   /** By function: index into `groups`, or `-1`. Null when there are no groups. */

@@ -8,6 +8,7 @@ import type {
   Cost,
   FunctionArgument,
   FunctionType,
+  MapOptions,
   Part,
   Placement,
   ResolvedFunction,
@@ -36,6 +37,7 @@ export interface Traits {
   readonly parallelism: number | undefined;
   readonly batchSize: number | undefined;
   readonly batchTimeout: number | undefined;
+  readonly map: MapOptions | undefined;
   /** The condition; the id of its function is the last of the entry's `args`. */
   readonly when: Condition | undefined;
   /** The arguments as given, when they differ from the entry's `args`. */
@@ -80,6 +82,7 @@ export const defaultTraits: Traits = Object.freeze({
   parallelism: undefined,
   batchSize: undefined,
   batchTimeout: undefined,
+  map: undefined,
   when: undefined,
   written: undefined,
   transforms: undefined,

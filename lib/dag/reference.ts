@@ -80,12 +80,14 @@ export function fromSource<Fn extends AnyFunction>(fn: Fn): Task<Fn> {
 
 function callable(code: FunctionReference): unknown {
   const task = (...args: readonly unknown[]): Call<unknown> => createCall(code, args);
+  const map = (...args: readonly unknown[]): Call<unknown> => createCall(code, args, { map: {} });
   const name = nameOf(code);
   const toPrimitive = (): never =>
     refuseText(`The task ${name} is`, `call it, as ${name}(…), and pass that as an argument`);
   Object.defineProperties(task, {
     [reference]: { value: Object.freeze(code) },
     name: { value: name },
+    map: { value: map },
     [notData]: { value: `the task ${name}, which is not called: write ${name}(…)` },
     [Symbol.toPrimitive]: { value: toPrimitive },
   });

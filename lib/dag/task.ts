@@ -33,7 +33,42 @@ type Lifted<Fn extends AnyFunction> = Fn extends {
     : Lift<A, R> & Lift<B, S> & Lift<C, T> & Lift<D, U>
   : Lift<Parameters<Fn>, ReturnType<Fn>>;
 
-type Lift<Args extends readonly unknown[], Returned> = (...args: Edges<Args>) => Call<Awaited<Returned>>;
+interface Lift<Args extends readonly unknown[], Returned> {
+  (...args: Edges<Args>): Call<Awaited<Returned>>;
+  /**
+   * Calls the function once per element of a list, with the other arguments unchanged.
+   *
+   * @param args the list, or a call that returns it, and then the other arguments
+   * @returns a call whose result is the list of results, in order
+   * @example
+   * ```ts
+   * const files = t.list('photos');
+   * const thumbs = t.thumbnail.map(files, 320);
+   * ```
+   */
+  map(...args: MapEdges<Args>): Call<Awaited<Returned>[]>;
+}
+
+type MapEdges<Args extends readonly unknown[]> = Args extends readonly [(infer First)?, ...infer Rest]
+  ? [list: Edge<ListOf<First>>, ...rest: Edges<Rest>]
+  : never;
+
+/** The lists whose elements may be values of this type. */
+type ListOf<Item> =
+  | readonly Item[]
+  | (number extends Item ? NumberArray : never)
+  | (bigint extends Item ? BigInt64Array | BigUint64Array : never);
+
+type NumberArray =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array;
 
 type IsSame<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 

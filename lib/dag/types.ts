@@ -70,6 +70,19 @@ export type Part =
   /** The name of the node on which this function runs. */
   | { readonly nodeOf: string };
 
+/** How a function is called for each element of a list. */
+export interface MapOptions {
+  /** The number of elements that run at a time. Default: no limit but that of the run. */
+  readonly concurrency?: number | undefined;
+  /**
+   * Whether an element that fails gives `{ ok: false, error }` instead of failing, and any other `{ ok: true, value }`.
+   * Default false.
+   */
+  readonly settle?: boolean | undefined;
+  /** The number of elements that `simulate` assumes. Default 1. */
+  readonly expect?: number | undefined;
+}
+
 /** What may stand among the `args` of a function. */
 export type FunctionArgument = string | Argument | AnyOf | Optional;
 
@@ -119,6 +132,11 @@ export interface FunctionSpec {
    * the functions that take its result, except through `anyOf` and `optional`.
    */
   readonly when?: string | Condition | undefined;
+  /**
+   * Calls the function once per element of the list that is its first parameter, with the other parameters unchanged.
+   * The elements are functions of their own, with the ids `id[0]`, `id[1]`, …; its result is the list of their results.
+   */
+  readonly map?: boolean | MapOptions | undefined;
   /** Among ready functions, the highest priority goes first. Default 0. */
   readonly priority?: number | undefined;
   /** The expected duration in ms on a node of speed 1. Default: learned from earlier runs. */
@@ -138,10 +156,14 @@ export interface FunctionSpec {
 }
 
 /** A function of the DAG with its defaults filled in and its code as plain data. */
-export interface ResolvedFunction extends Omit<FunctionSpec, 'code' | 'retryIf' | 'init' | 'args' | 'when' | 'uses'> {
+export interface ResolvedFunction extends Omit<
+  FunctionSpec,
+  'code' | 'retryIf' | 'init' | 'args' | 'when' | 'uses' | 'map'
+> {
   /** The ids of all functions whose results it takes or waits for. */
   readonly args: readonly string[];
   readonly when?: Condition;
+  readonly map?: MapOptions;
   readonly code: FunctionReference | null;
   readonly extraArgs: readonly unknown[];
   readonly argumentInclusion: 'variadic' | 'list';

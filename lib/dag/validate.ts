@@ -30,6 +30,7 @@ export function validateLinked(parts: DagParts, links: Links, order: Int32Array)
     const { type } = entry.traits;
     const error =
       checkBranches(parts, entry) ??
+      checkMap(parts, entry) ??
       (type === 'regular' ? undefined : type === 'inline' ? checkInline(entry) : checkInput(entry));
     if (error !== undefined) return error;
   }
@@ -83,8 +84,30 @@ function checkBranches({ entries, index }: DagParts, { id, traits }: Entry): Dag
   return undefined;
 }
 
+/** A map has a list, its elements have no node in common with others, and what they take is not transformed. */
+function checkMap({ entries, index }: DagParts, { id, args, extraArgs, traits }: Entry): DagError | undefined {
+  const refused = (problem: string): DagError =>
+    dagError('INVALID_FUNCTION', `Function ${show(id)} ${problem}`, { functionId: id });
+  if (typeof traits.node === 'object' && traits.map === undefined && traits.transforms === undefined) {
+    const target = entries[index.get(traits.node.collocatedWith) ?? -1];
+    if (target?.traits.map !== undefined)
+      return refused(`is collocated with the map ${show(target.id)}, whose elements may run on several nodes.`);
+  }
+  if (traits.map === undefined) return undefined;
+  const count = (traits.layout ?? [...(traits.written ?? args), ...extraArgs]).length;
+  if (count === 0 && !traits.list) return refused('is a map without a list: its first argument must be one.');
+  if (typeof traits.node === 'object')
+    return refused(
+      'is a map with collocatedWith. Its elements may run on several nodes: name a node, or leave it out.',
+    );
+  const transformed = traits.written?.find((arg) => typeof arg === 'object' && 'id' in arg);
+  if (transformed !== undefined)
+    return refused('is a map with an Argument. Transform the value by a function of the DAG.');
+  return undefined;
+}
+
 // These are refused because ignoring them would change what runs, unlike hints such as `priority`.
-const notInline = ['node', 'init', 'cost', 'uses', 'timeout', 'retryIf', 'when'] as const;
+const notInline = ['node', 'init', 'cost', 'uses', 'timeout', 'retryIf', 'when', 'map'] as const;
 
 function checkInline({ id, traits }: Entry): DagError | undefined {
   const extra = notInline.find((field) => traits[field] !== undefined);

@@ -10,6 +10,7 @@ export const historyEvents = [
   'run:finished',
   'run:failed',
   'attempts',
+  'run:grown',
   'function:skipped',
   'function:retrying',
   'function:failed',

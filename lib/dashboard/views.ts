@@ -7,7 +7,7 @@ import type { Source } from './source.ts';
 
 export function toRunView({ key, host, record, running, remaining, error }: RunHistory): RunView {
   const { graph, startedAt, endedAt, done, failed, skipped, retries, bytesFetched } = record;
-  const total = graph.ids.length - skipped;
+  const total = record.total - skipped;
   const state = endedAt === undefined ? 'running' : error === null ? 'finished' : 'failed';
   return {
     key,

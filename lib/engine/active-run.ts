@@ -2,10 +2,11 @@
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { Exit, Running, TreeNode } from '../workers/supervision/child.ts';
 import type { RunSettings } from '../scheduling/scheduler/events.ts';
-import type { Run } from '../scheduling/scheduler/state.ts';
+import { type Run, Status } from '../scheduling/scheduler/state.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { RunResults } from '../workers/store/run-results.ts';
 import { Literals } from './literal-cache.ts';
+import type { MapList } from './map-lists.ts';
 import type { ResolvedCode } from './module-resolver.ts';
 import type { RunRecorder } from './run-recorder.ts';
 import type { RunIds } from './run-ids.ts';
@@ -36,6 +37,8 @@ export class ActiveRun implements Running {
   price = 0;
   /** Functions whose `function:ready` was published since their last failure. */
   readonly reportedReady = new Set<number>();
+  /** The lists of its maps, while elements are sent. */
+  readonly lists = new Map<number, MapList>();
   /** The scheduler's view; set when it is submitted. */
   run: Run | undefined;
   /** Resolves when every function is done; rejects with the run's error. */
@@ -49,10 +52,15 @@ export class ActiveRun implements Running {
     this.id = runId;
     this.ids = { runId, dagId: plan.dagId };
     this.request = request;
-    this.results = new RunResults(
-      { size: plan.size, indexOf: (id) => plan.indexOf(id), idOf: (i) => plan.entries[i]!.id },
-      memory,
-    );
+    const currentPlan = (): CompiledDag => this.plan;
+    const index = {
+      get size() {
+        return currentPlan().size;
+      },
+      indexOf: (id: string) => currentPlan().indexOf(id),
+      idOf: (i: number) => currentPlan().entries[i]!.id,
+    };
+    this.results = new RunResults(index, memory);
     this.results.pin();
     this.#abort = abort;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -62,6 +70,11 @@ export class ActiveRun implements Running {
       (): Exit => ({ reason: 'normal' }),
       (error: unknown): Exit => ({ reason: 'error', error }),
     );
+  }
+
+  /** The plan with everything that the run has grown by. */
+  get plan(): CompiledDag {
+    return this.run?.plan ?? this.request.plan;
   }
 
   finish(): void {
@@ -81,15 +94,20 @@ export class ActiveRun implements Running {
   report(): void {
     const { onProgress } = this.request;
     if (onProgress === undefined) return;
-    const { plan } = this.request;
     const run = this.run!;
+    const { plan } = run;
     let running = 0;
     // a function with a copy counts once
     for (const { id, contest, functions, size, done } of run.batches)
       if (contest === null || run.batch[functions[done]!] === id) running += size - done;
     try {
-      const total = plan.size - run.skipped;
-      onProgress({ ...this.ids, done: total - run.unfinished, running, total });
+      const owners = run.growth?.byOwner.keys() ?? [];
+      let [total, unfinished] = [plan.size - run.skipped, run.unfinished];
+      for (const owner of owners) {
+        total--; // a map is not one of the functions that run
+        if (run.status[owner] === Status.open) unfinished--;
+      }
+      onProgress({ ...this.ids, done: total - unfinished, running, total });
     } catch (error) {
       queueMicrotask(() => {
         throw error;
@@ -98,7 +116,7 @@ export class ActiveRun implements Running {
   }
 
   inspect(): Omit<TreeNode, 'id' | 'restarts' | 'state'> {
-    const { size } = this.request.plan;
+    const { size } = this.plan;
     return {
       kind: 'worker',
       info: { dagId: this.ids.dagId, functions: size, unfinished: this.run?.unfinished ?? size },

@@ -7,16 +7,21 @@ import type { OutgoingBatch } from '../workers/node/thread-messages.ts';
 import { Head, headBits, isShort, Word, WordWriter } from '../workers/node/program.ts';
 import { ArgTag, BatchFlag } from '../workers/node/wire.ts';
 import type { AttemptTracer } from '../events/attempt-tracer.ts';
+import { spanOf } from '../scheduling/scheduler/growth.ts';
+import type { Span } from '../scheduling/scheduler/span.ts';
 import { fixedNode } from '../scheduling/scheduler/ready.ts';
 import { type Batch, type Thread, type Run, Status } from '../scheduling/scheduler/state.ts';
 import { Payload, type PayloadData } from '../workers/store/payload.ts';
-import type { RunResults } from '../workers/store/run-results.ts';
+import type { ResultList, RunResults } from '../workers/store/run-results.ts';
 import type { Literals } from './literal-cache.ts';
+import type { MapList } from './map-lists.ts';
 import type { ResolvedCode } from './module-resolver.ts';
 
 export interface MessageSource {
   readonly results: RunResults;
   readonly literals: Literals;
+  /** The list of a map. */
+  listOf(owner: number): MapList;
   readonly code: ResolvedCode;
   /** Undefined: tracing is off. */
   readonly tracer: AttemptTracer | undefined;
@@ -100,10 +105,13 @@ class BatchWriter {
   write(i: number): void {
     const { plan } = this.#run;
     const { traits, extraArgs } = plan.entries[i]!;
+    const span = spanOf(this.#run, i);
+    if (span !== undefined) return this.#element(i, span, traits);
     const parts = (plan.flags[i]! & Flag.special) === 0 ? undefined : plan.calls.get(i)!;
     const from = plan.depOffset[i]!;
     const end = plan.depOffset[i + 1]!;
-    this.#head(i, traits, parts?.length ?? end - from + extraArgs.length);
+    const isUnread = plan.outOffset[i] === plan.outOffset[i + 1];
+    this.#head(i, traits, parts?.length ?? end - from + extraArgs.length, isUnread ? Head.unread : 0);
     if (parts !== undefined) {
       for (const part of parts) this.#part(i, part);
       return;
@@ -112,13 +120,34 @@ class BatchWriter {
     for (let k = 0; k < extraArgs.length; k++) this.#literal(extraArgs[k]);
   }
 
-  #head(i: number, { retryIf }: Traits, count: number): void {
+  /** An element takes its value of the list, and then what all elements take. */
+  #element(i: number, span: Span, traits: Traits): void {
+    const [, ...others] = this.#run.plan.calls.get(span.owner)!;
+    const settles = span.map.settle ? Head.settles : 0;
+    this.#head(i, traits, 1 + others.length, settles | (this.#isListUnread(span) ? Head.unread : 0));
+    const k = i - span.base;
+    if (span.source !== null) this.#result(span.source.base + k);
+    else {
+      const list = this.#source.listOf(span.owner);
+      if (list.kind === 'values') this.#literal(list.values[k]);
+      else if (list.kind === 'parts') this.#part(i, list.parts[k]!);
+      else this.#result(list.base + k);
+    }
+    for (const part of others) this.#part(i, part);
+  }
+
+  /** Whether no function takes the list of a map, or one of its elements. */
+  #isListUnread({ owner }: Span): boolean {
+    const { outOffset } = this.#run.plan;
+    return outOffset[owner] === outOffset[owner + 1];
+  }
+
+  #head(i: number, { retryIf }: Traits, count: number, more: number): void {
     const { plan, attempts } = this.#run;
     const { code, tracer } = this.#source;
     const traceparent =
       tracer === undefined ? undefined : tracer.begin(this.#run.id, plan, i, attempts[i]! + 1, this.#source.hostName);
-    const isUnread = plan.outOffset[i] === plan.outOffset[i + 1];
-    const common = (this.#isFed(i) ? Head.hasImports : 0) | (isUnread ? Head.unread : 0);
+    const common = (this.#isFed(i) ? Head.hasImports : 0) | more;
     words.push(code.codes[plan.code[i]!]!);
     if (!code.usesContext && retryIf === undefined && traceparent === undefined) {
       words.push((count << headBits) | common);
@@ -150,6 +179,8 @@ class BatchWriter {
       words.push((this.#local(dep) << 2) | Word.local);
       return;
     }
+    const list = this.#source.results.listOf(dep);
+    if (list !== undefined) return this.#tagged(ArgTag.list, this.#listed(list));
     const held = this.#source.results.held(dep);
     if (held instanceof Payload) this.#tagged(ArgTag.payload, this.#source.travelling(held.data));
     else this.#value(held);
@@ -238,8 +269,17 @@ class BatchWriter {
 
   #tagResult(dep: number): readonly [tag: number, arg: unknown] {
     if (this.#run.status[dep] !== Status.done) return [ArgTag.local, this.#local(dep)];
+    const list = this.#source.results.listOf(dep);
+    if (list !== undefined) return [ArgTag.list, this.#listed(list)];
     const held = this.#source.results.held(dep);
     return held instanceof Payload ? [ArgTag.payload, this.#source.travelling(held.data)] : [ArgTag.value, held];
+  }
+
+  /** The results of the elements of a map, as tags and values. */
+  #listed({ base, count }: ResultList): unknown[] {
+    const list: unknown[] = [];
+    for (let i = base; i < base + count; i++) list.push(...this.#tagResult(i));
+    return list;
   }
 
   /** The node on which another function ran, runs or is bound to run. */

@@ -5,31 +5,36 @@
 import type { ResourceTracker } from '../scheduling/resources/resource-tracker.ts';
 import type { LimitRule } from '../scheduling/resources/limits.ts';
 import type { Capabilities } from '../dag/types.ts';
+import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { BatchReport, Question } from '../workers/node/thread-messages.ts';
 import type { NodeEvents, NodeLink } from '../workers/node/node-link.ts';
 import { isCancellable } from '../scheduling/scheduler/cancellation.ts';
 import type { Command } from '../scheduling/scheduler/commands.ts';
+import { spanOfOwner } from '../scheduling/scheduler/growth.ts';
+import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
 import { hasLost, isContested, isWanted } from '../scheduling/scheduler/race.ts';
 import type { Event, Exception } from '../scheduling/scheduler/events.ts';
 import { handle } from '../scheduling/scheduler/machine.ts';
 import { endOf } from '../scheduling/scheduler/threads.ts';
 import { type Batch, createState, type Run, type State, type Tuning } from '../scheduling/scheduler/state.ts';
-import type { Payload } from '../workers/store/payload.ts';
+import { encode } from '../workers/store/encode.ts';
+import { Payload } from '../workers/store/payload.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { ActiveRun, findRun, type RunRequest } from './active-run.ts';
 import { sendAhead } from './prefetch.ts';
 import { IdleWaiters } from './idle-waiters.ts';
 import { heldElsewhere, takeIn } from './report-decoder.ts';
 import { explain, type Explanation, runningFunction } from './explain.ts';
-import { toRunError } from './run-errors.ts';
+import { causeOf, toRunError } from './run-errors.ts';
 import { CostModel } from '../scheduling/costs/cost-model.ts';
 import { measuredIn } from './measurements.ts';
 import { Observer, type Publisher } from './event-publisher.ts';
 import type { RunRecorder } from './run-recorder.ts';
 import { Timers } from './timers.ts';
-import { type Exchange, resultsOn, Travel } from './remote-results.ts';
+import { countOf, listOf } from './map-lists.ts';
+import { type Exchange, resultsOn, takenBy, Travel } from './remote-results.ts';
 import { idsOf, nameOfRun } from './run-ids.ts';
 import { type Happening, Sender } from './sender.ts';
 
@@ -217,8 +222,10 @@ export class Driver {
   bring(name: string, functionId: string): void {
     const active = findRun(this.#runs, name);
     const i = active?.results.index.indexOf(functionId) ?? -1;
-    // a loss is handled by the waiting caller, and the result may be recomputed
-    if (i >= 0 && active!.results.exists(i) && !active!.results.has(i)) this.#bring(active!, i).catch(() => {});
+    if (i < 0 || !active!.results.exists(i) || active!.results.has(i)) return;
+    const list = active!.results.listOf(i);
+    const held = list === undefined ? [i] : Array.from({ length: list.count }, (_, k) => list.base + k);
+    for (const each of held) if (!active!.results.has(each)) this.#bring(active!, each).catch(() => {});
   }
 
   /** Results exceed their memory limit, or no longer do. */
@@ -370,13 +377,66 @@ export class Driver {
           ),
         );
       }
+      default:
+        return this.#grow(command);
     }
+  }
+
+  /** Carries out what concerns maps. */
+  #grow(command: Extract<Command, { readonly type: 'Grow' | 'Grown' | 'Gathered' | 'Settled' }>): void {
+    switch (command.type) {
+      case 'Grow':
+        return void this.#measure(command);
+      case 'Grown': {
+        this.#runs.get(command.run.id)!.results.grow(command.run.plan.size);
+        return this.#observer.grown(command.run, command.index, command.count);
+      }
+      case 'Gathered': {
+        const { results, lists } = this.#runs.get(command.run.id)!;
+        lists.delete(command.index);
+        const { base, count } = spanOfOwner(command.run, command.index)!;
+        return results.gather(command.index, { base, count });
+      }
+      case 'Settled':
+        return this.#settled(command.run, command.failed);
+    }
+  }
+
+  /** Tells the scheduler how long the list of a map is. */
+  async #measure({ run, index, asked }: Extract<Command, { readonly type: 'Grow' }>): Promise<void> {
+    const active = this.#runs.get(run.id)!;
+    active.run ??= run;
+    const { results, lists } = active;
+    const elsewhere = takenBy(run, index).filter((i) => results.exists(i) && !results.has(i));
+    if (elsewhere.length > 0) {
+      const ends = await Promise.allSettled(elsewhere.map((i) => this.#bring(active, i)));
+      const lost = elsewhere.filter((_, k) => ends[k]!.status === 'rejected');
+      if (!this.#isUnderWay(active)) return;
+      if (lost.length > 0) return this.#lost(active, lost);
+    }
+    try {
+      const list = listOf(run, index, results);
+      lists.set(index, list);
+      this.#feed({ type: 'RunGrown', run: run.id, index, asked, count: countOf(list) });
+    } catch (error) {
+      this.#feed({ type: 'GrowthFailed', run: run.id, index, asked, error: toErrorWire(error) });
+    }
+  }
+
+  /** The error of an element is its result. */
+  #settled(run: Run, failed: FunctionFailure): void {
+    const error = causeOf(run.plan.entries[failed.index]!.id, failed.failure);
+    const value = { ok: false, error };
+    const data = encode(value);
+    this.#runs.get(run.id)!.results.put(failed.index, data === undefined ? value : new Payload(data));
+    this.#observer.failed(run, failed);
   }
 
   #release(runId: string, indexes: readonly number[]): void {
     const { serial, results } = this.#runs.get(runId)!;
     for (const i of indexes) {
-      if (this.#travel !== undefined && results.exists(i)) this.#travel.release(serial, results.held(i));
+      if (this.#travel !== undefined && results.listOf(i) === undefined && results.exists(i))
+        this.#travel.release(serial, results.held(i));
       results.release(i);
     }
   }

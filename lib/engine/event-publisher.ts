@@ -155,6 +155,11 @@ export class Observer {
     this.publish('function:retrying', () => ({ ...this.#ofFailure(run, failed), delayMs }));
   }
 
+  /** The number of elements of a map is known. */
+  grown(run: Run, i: number, count: number): void {
+    this.publish('run:grown', () => ({ ...ofFunction(run, i), count }));
+  }
+
   /** A function does not run. */
   skipped(run: Run, i: number): void {
     this.publish('function:skipped', () => ofFunction(run, i));

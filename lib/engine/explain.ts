@@ -103,6 +103,8 @@ function explainRun(state: State, run: Run, linkOf: LinkOf): Explanation {
     ...count(Status.ready, 'ready to start'),
     ...count(Status.delayed, 'waiting to be tried again'),
     ...count(Status.waiting, 'waiting for results of others'),
+    ...count(Status.growing, 'waiting for their lists'),
+    ...count(Status.open, 'maps with elements under way'),
     ...count(Status.skipped, 'skipped'),
     ...count(Status.failed, 'failed'),
     ...count(Status.unreachable, 'given up, as what they need has failed'),

@@ -1,6 +1,7 @@
 /** Results on other hosts, fetched when they are needed here. */
 import type { Batch } from '../scheduling/scheduler/state.ts';
-import { Status } from '../scheduling/scheduler/state.ts';
+import { holdersOf, inputsOf } from '../scheduling/scheduler/growth.ts';
+import { type Run, Status } from '../scheduling/scheduler/state.ts';
 import { Payload, type PayloadData, type RemoteData } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
 
@@ -25,11 +26,11 @@ export class Travel {
 
   /** Functions whose results a batch needs and that are on another host. */
   absent(batch: Batch, results: RunResults): number[] {
-    const { plan, status } = batch.run;
+    const { run } = batch;
+    const { status } = run;
     const absent = new Set<number>();
     for (const i of batch.functions) {
-      for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
-        const dep = plan.deps[k]!;
+      for (const dep of takenBy(run, i)) {
         const held = status[dep] === Status.done ? results.held(dep) : undefined;
         if (held instanceof Payload && held.data.kind === 'remote') absent.add(dep);
       }
@@ -39,15 +40,12 @@ export class Travel {
 
   /** Whether a batch can be sent now: all inputs are here or made by the batch itself. */
   isComplete(batch: Batch, results: RunResults): boolean {
-    const { plan, status } = batch.run;
+    const { run } = batch;
+    const { status } = run;
     const own = new Set(batch.functions);
-    return batch.functions.every((i) =>
-      plan.deps
-        .subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!)
-        .every(
-          (dep) => own.has(dep) || status[dep] === Status.skipped || (status[dep] === Status.done && results.has(dep)),
-        ),
-    );
+    const isThere = (dep: number): boolean =>
+      own.has(dep) || status[dep] === Status.skipped || (status[dep] === Status.done && results.has(dep));
+    return batch.functions.every((i) => takenBy(run, i).every(isThere));
   }
 
   /** Resolves when the result is here. Concurrent calls share one transfer. */
@@ -72,6 +70,12 @@ export class Travel {
   endRun(run: number): void {
     this.#exchange.endRun(run);
   }
+}
+
+/** The functions whose results a function takes. */
+export function takenBy(run: Run, i: number): number[] {
+  const inputs = inputsOf(run, i);
+  return run.growth === null ? inputs : inputs.flatMap((dep) => [...holdersOf(run, dep)]);
 }
 
 /** The functions of a run whose results are on a host. */

@@ -4,7 +4,7 @@ import type { Run, State } from '../scheduling/scheduler/state.ts';
 import { formatAmounts } from '../scheduling/resources/amounts.ts';
 import { checkFit } from '../scheduling/resources/feasibility.ts';
 import { type ErrorWire, fromErrorWire, textOf } from '../core/error-wire.ts';
-import { HandoffError } from '../core/errors.ts';
+import { HandoffError, isHandoffError } from '../core/errors.ts';
 import { idsOf } from './run-ids.ts';
 
 /** The cause of a failed attempt. */
@@ -39,6 +39,14 @@ export function causeOf(functionId: string, failure: Failure): unknown {
     }
     case 'aborted':
       return failure.reason;
+    case 'list':
+      return fromErrorWire(failure.error as ErrorWire);
+    case 'too-many':
+      return new HandoffError(
+        'TOO_MANY_FUNCTIONS',
+        `Function ${JSON.stringify(functionId)}: with the elements of this map, the run would have ${failure.count} functions, and maxFunctions allows ${failure.limit}. Raise maxFunctions, or map over batches.`,
+        { functionId },
+      );
     case 'too-large':
       return checkFit(functionId, failure.need, undefined, failure.offers);
     case 'lost':
@@ -98,6 +106,8 @@ function toFunctionError(state: State, run: Run, { index, attempts, node, failur
   const functionId = run.plan.entries[index]!.id;
   const cause = causeOf(functionId, failure);
   if (failure.kind === 'aborted') return cause as HandoffError;
+  if (failure.kind === 'too-many' || isHandoffError(cause, 'NOT_ITERABLE'))
+    return Object.assign(cause as HandoffError, idsOf(run));
   if (failure.kind === 'too-large') return Object.assign(cause as HandoffError, idsOf(run));
   if (failure.kind === 'begun') {
     return new HandoffError(

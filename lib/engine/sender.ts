@@ -9,6 +9,7 @@ import type { Batch, GangPart, State } from '../scheduling/scheduler/state.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
 import type { ActiveRun } from './active-run.ts';
 import { type MessageSource, toOutgoing } from './batch-encoder.ts';
+import { listOf } from './map-lists.ts';
 import type { Travel } from './remote-results.ts';
 import { blame } from './unsendable.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
@@ -122,6 +123,7 @@ export class Sender {
       serial,
       results,
       literals,
+      lists,
       request: { code },
     } = runs.get(batch.run.id)!;
     const link = this.#linkOf(batch);
@@ -129,6 +131,12 @@ export class Sender {
       serial,
       results,
       literals,
+      listOf: (owner) => {
+        // An element may be made again after its map was done.
+        let list = lists.get(owner);
+        if (list === undefined) lists.set(owner, (list = listOf(batch.run, owner, results)));
+        return list;
+      },
       code,
       tracer: this.#parts.tracer(),
       hostName: link.hostName,

@@ -2,6 +2,7 @@
 import type { Importing } from '../workers/node/thread-messages.ts';
 import type { NodeLink } from '../workers/node/node-link.ts';
 import { formatAmounts } from '../scheduling/resources/amounts.ts';
+import { functionAt } from '../scheduling/scheduler/growth.ts';
 import type { Candidate, Wait } from '../scheduling/scheduler/explain.ts';
 import type { ShortLimit } from '../scheduling/scheduler/limits.ts';
 import type { Run } from '../scheduling/scheduler/state.ts';
@@ -20,6 +21,8 @@ export interface FunctionExplanation {
     | 'running'
     | 'unreachable'
     | 'skipped'
+    | 'list'
+    | 'elements'
     | 'import'
     | 'results'
     | 'retry'
@@ -65,6 +68,15 @@ function reasonOf(run: Run, wait: Wait, linkOf: LinkOf): Reason {
       return { state: 'done', words: 'is done' };
     case 'failed':
       return { state: 'failed', words: 'has failed for good' };
+    case 'list':
+      return { state: 'list', words: 'waits for its list' };
+    case 'elements':
+      return { state: 'elements', words: `is a map: ${wait.done} of its ${wait.count} elements are done` };
+    case 'place':
+      return {
+        state: 'concurrency',
+        words: `waits until fewer than ${wait.limit} elements of its map are under way (concurrency)`,
+      };
     case 'skipped': {
       const functions = idsOf(run, wait.because);
       const why = wait.isCondition
@@ -134,7 +146,7 @@ export function importWords({ module, since }: Importing): string {
 function limitReason(run: Run, limits: readonly ShortLimit[]): Reason {
   const functions = limits.flatMap(({ holders, first }) => [
     ...holders.map((holder) => nameOf(run, holder.run, holder.functions[holder.done]!)),
-    ...(first === null ? [] : [nameOf(run, first.run, first.run.plan.byRank[first.from.heap.top]!)]),
+    ...(first === null ? [] : [nameOf(run, first.run, functionAt(first.run, first.from.heap.top))]),
   ]);
   const words = `waits for ${limits.map((limit) => shortageOf(run, limit)).join(' and ')}`;
   return { state: 'limit', words, functions: [...new Set(functions)] };
@@ -144,7 +156,7 @@ function shortageOf(own: Run, { name, amount, limit, ms, first }: ShortLimit): s
   const wanted = `${amount} of limit ${name}`;
   if (ms === Infinity) return `${wanted}, of which ${limit.used} of ${limit.concurrency} are used`;
   if (ms > 0) return `${wanted}, which starts ${limit.perSecond} per second: it is free in ${Math.ceil(ms)} ms`;
-  return `${wanted}, for which ${nameOf(own, first!.run, first!.run.plan.byRank[first!.from.heap.top]!)} waits first`;
+  return `${wanted}, for which ${nameOf(own, first!.run, functionAt(first!.run, first!.from.heap.top))} waits first`;
 }
 
 /** Why no node takes a function that is ready. */

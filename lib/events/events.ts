@@ -72,6 +72,8 @@ export type HandoffEvent =
   | (OfAttempt & { readonly type: 'function:speculated'; readonly thread: number })
   /** Attempts that ended on a thread, many in one event; see `SpanColumns`. `'event'` listeners do not get it. */
   | (OfRun & SpanColumns & { readonly type: 'attempts' })
+  /** The list of a map exists: the run has `count` functions more, with the ids `functionId[0]`, `functionId[1]`, …. */
+  | (OfFunction & { readonly type: 'run:grown'; readonly count: number })
   /** The function does not run: its condition does not hold, or an input that it needs was skipped. */
   | (OfFunction & { readonly type: 'function:skipped' })
   /** An attempt failed. The next one starts after `delayMs`. */
@@ -193,6 +195,7 @@ export const eventTypes = [
   'function:finished',
   'function:speculated',
   'attempts',
+  'run:grown',
   'function:skipped',
   'function:retrying',
   'function:failed',

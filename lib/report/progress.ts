@@ -41,10 +41,8 @@ export class ProgressMeter {
    */
   state(now: number, nodes: readonly EtaNode[] = [], running: ReadonlyMap<number, number> = new Map()): ProgressState {
     const {
-      graph: {
-        dagId,
-        ids: { length: total },
-      },
+      graph: { dagId },
+      total,
       done,
       failed,
       skipped,

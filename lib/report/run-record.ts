@@ -26,6 +26,7 @@ export const recordedEvents = [
   'run:finished',
   'run:failed',
   'attempts',
+  'run:grown',
   'function:skipped',
   'function:retrying',
   'function:failed',
@@ -37,16 +38,16 @@ export class RunRecord {
   /** May be replaced by a graph of the same functions with more details. */
   graph: RunGraph;
   /** For each function: its `Outcome`. */
-  readonly outcome: Uint8Array;
+  outcome: Uint8Array;
   /** For each function: start and end of its last attempt in ms since the epoch; NaN before. */
-  readonly begun: Float64Array;
-  readonly ended: Float64Array;
+  begun: Float64Array;
+  ended: Float64Array;
   /** For each function: attempts that ended. */
-  readonly attempts: Int32Array;
+  attempts: Int32Array;
   /** For each function: bytes of its result in shared memory. */
-  readonly bytes: Float64Array;
+  bytes: Float64Array;
   /** For each function: its last track, as an index into `tracks`; -1 if none. */
-  readonly track: Int32Array;
+  track: Int32Array;
   readonly tracks: { readonly node: string; readonly thread: number }[] = [];
   retries = 0;
   done = 0;
@@ -61,7 +62,9 @@ export class RunRecord {
   error: string | undefined;
   readonly #trackIndex = new Map<string, number>();
   readonly #onSpan: OnSpan | undefined;
-  #index: ReadonlyMap<string, number> | undefined;
+  #index: Map<string, number> | undefined;
+  /** For each map whose length is known: its first element, and how many elements are not done. */
+  readonly #maps = new Map<number, { readonly base: number; readonly count: number; left: number }>();
 
   constructor(graph: RunGraph, onSpan?: OnSpan) {
     this.#onSpan = onSpan;
@@ -105,6 +108,8 @@ export class RunRecord {
       case 'function:retrying':
         this.retries++;
         return;
+      case 'run:grown':
+        return this.#grow(event.functionId, event.count);
       case 'function:skipped':
         if (this.#decide(event.functionId, (before) => before === Outcome.waiting, Outcome.skipped)) this.skipped++;
         return;
@@ -115,7 +120,7 @@ export class RunRecord {
         this.bytesFetched += event.bytes;
         return;
       case 'result:recomputing':
-        if (this.#decide(event.functionId, (before) => before === Outcome.done, Outcome.waiting)) this.done--;
+        return this.#recomputing(event.functionId);
     }
   }
 
@@ -125,6 +130,14 @@ export class RunRecord {
     if (i === undefined || !changes(this.outcome[i]!)) return false;
     this.outcome[i] = outcome;
     return true;
+  }
+
+  #recomputing(functionId: string): void {
+    const i = this.index.get(functionId);
+    if (i === undefined || this.#maps.has(i)) return; // a map waits for its elements, which have events of their own
+    if (!this.#decide(functionId, (before) => before === Outcome.done, Outcome.waiting)) return;
+    this.done--;
+    this.#elementDone(i, -1);
   }
 
   #spans({
@@ -158,6 +171,61 @@ export class RunRecord {
       this.bytes[i] = bytes[k]!;
       this.outcome[i] = Outcome.done;
       this.done++;
+      if (this.#maps.size > 0) this.#elementDone(i, 1);
+    }
+  }
+
+  /** The number of functions that run, as far as known: elements of maps, and not the maps themselves. */
+  get total(): number {
+    return this.graph.ids.length - this.#maps.size;
+  }
+
+  /** Adds the elements of a map. A map is done when they are. */
+  #grow(id: string, count: number): void {
+    const owner = this.index.get(id);
+    if (owner === undefined || this.#maps.has(owner)) return;
+    const { graph } = this;
+    const base = graph.ids.length;
+    const index = this.index as Map<string, number>;
+    const added = Array.from({ length: count }, (_, k) => `${id}[${k}]`);
+    added.forEach((each, k) => index.set(each, base + k));
+    const more = <Value>(of: readonly Value[]): Value[] => [...of, ...Array<Value>(count).fill(of[owner]!)];
+    this.graph = {
+      ...graph,
+      ids: [...graph.ids, ...added],
+      code: more(graph.code),
+      deps: [...graph.deps, ...this.#depsOf(owner, count)],
+      pins: more(graph.pins),
+      cost: more(graph.cost),
+      duration: more(graph.duration),
+    };
+    const size = base + count;
+    this.outcome = longer(this.outcome, new Uint8Array(size));
+    this.begun = longer(this.begun, new Float64Array(size).fill(Number.NaN));
+    this.ended = longer(this.ended, new Float64Array(size).fill(Number.NaN));
+    this.attempts = longer(this.attempts, new Int32Array(size));
+    this.bytes = longer(this.bytes, new Float64Array(size));
+    this.track = longer(this.track, new Int32Array(size).fill(-1));
+    this.#maps.set(owner, { base, count, left: count });
+    if (count === 0) this.outcome[owner] = Outcome.done;
+  }
+
+  /** An element takes what its map takes; of another map with as many elements, it takes one. */
+  #depsOf(owner: number, count: number): (readonly number[])[] {
+    const deps = this.graph.deps[owner]!;
+    return Array.from({ length: count }, (_, k) =>
+      deps.map((dep) => {
+        const source = this.#maps.get(dep);
+        return source?.count === count ? source.base + k : dep;
+      }),
+    );
+  }
+
+  #elementDone(i: number, more: 1 | -1): void {
+    for (const [owner, map] of this.#maps) {
+      if (i < map.base || i >= map.base + map.count) continue;
+      map.left -= more;
+      this.outcome[owner] = map.left === 0 ? Outcome.done : Outcome.waiting;
     }
   }
 
@@ -170,4 +238,9 @@ export class RunRecord {
     }
     return track;
   }
+}
+
+function longer<Column extends Uint8Array | Int32Array | Float64Array>(column: Column, empty: Column): Column {
+  empty.set(column);
+  return empty;
 }

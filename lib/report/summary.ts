@@ -96,7 +96,7 @@ export function summarise(
     dagId: graph.dagId,
     ok: record.endedAt !== undefined && record.error === undefined,
     durationMs: to - from,
-    functions: outcome.length,
+    functions: record.total,
     done: record.done,
     failed: record.failed,
     skipped: record.skipped,

@@ -253,8 +253,9 @@ export class DurableRuns {
   }
 
   /** @throws `NOT_SERIALIZABLE` when an argument cannot be recorded */
-  async #record(submitted: Submitted, { runId, dagId }: RunIds, { size }: CompiledDag): Promise<boolean> {
-    return this.#parts.journal.submit({ runId, dagId, functions: size }, encodeSubmission(submitted));
+  async #record(submitted: Submitted, { runId, dagId }: RunIds, plan: CompiledDag): Promise<boolean> {
+    refuseMaps(plan);
+    return this.#parts.journal.submit({ runId, dagId, functions: plan.size }, encodeSubmission(submitted));
   }
 
   /** Undefined when there is no such run. */
@@ -374,6 +375,15 @@ export class DurableRuns {
 }
 
 /** Whether this process has every module of a DAG. */
+/** A journal names functions by their place in the plan, which the elements of a map do not have. */
+function refuseMaps({ maps, entries }: CompiledDag): void {
+  const [map] = maps?.keys() ?? [];
+  if (map === undefined) return;
+  const { id } = entries[map]!;
+  const text = `Function ${JSON.stringify(id)} is a map, and the elements of maps cannot be recorded in a journal. Run this DAG with durable: false.`;
+  throw new HandoffError('INVALID_OPTION', text, { option: 'durable', functionId: id });
+}
+
 function hasModules({ codes, predicates }: CompiledDag): boolean {
   return [...codes, ...predicates].every((code) => {
     if ('source' in code) return true;

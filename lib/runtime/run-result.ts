@@ -56,7 +56,7 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
     },
     stats: {
       durationMs: performance.now() - startedAt,
-      functions: plan.size - run.skipped,
+      functions: plan.size - run.skipped - (run.growth?.byOwner.size ?? 0),
       skipped: run.skipped,
       restored: run.settings.restored?.size ?? 0,
       retries: run.retries,

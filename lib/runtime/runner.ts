@@ -429,6 +429,7 @@ export class Runner {
       maxRetries: options.maxRetries ?? defaults.maxRetries,
       maxResultLosses: options.maxResultLosses ?? defaults.maxResultLosses,
       maxConcurrency: options.maxConcurrency ?? Infinity,
+      ...(options.maxFunctions !== undefined && { maxFunctions: options.maxFunctions }),
       speculate: speculationOf(options.speculate),
       keepGoing: options.failurePolicy === 'continue',
       kept: keptOf(plan, options.collect),
@@ -453,13 +454,14 @@ const never = new Promise<never>(() => {});
 
 /** Locations of the results of a run, for the registry. */
 function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Parameters<LocationRegistry['open']>[2] {
-  const { plan } = active.request;
-  const nodeOf = (i: number): string | undefined =>
-    active.results.exists(i) ? nodeName(active.run!.node[i]!) : undefined;
+  const nodeOf = (i: number): string | undefined => {
+    const ran = active.results.exists(i) ? active.run!.node[i]! : -1; // the list of a map is on no node
+    return ran < 0 ? undefined : nodeName(ran);
+  };
   return {
-    nodeOf: (id) => nodeOf(plan.indexOf(id)),
+    nodeOf: (id) => nodeOf(active.plan.indexOf(id)),
     *entries() {
-      for (const [i, { id }] of plan.entries.entries()) {
+      for (const [i, { id }] of active.plan.entries.entries()) {
         const node = nodeOf(i);
         if (node !== undefined) yield [id, node];
       }

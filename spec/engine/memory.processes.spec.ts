@@ -229,6 +229,21 @@ describe('memoryBudget', () => {
     });
   });
 
+  it('sends elements of a map to disk as other results, and reads them back one by one', async () => {
+    await start(8 * MiB);
+    const count = 40;
+    const { results } = await handoff.execute(
+      dagOf(
+        { id: 'a', code: t.float64, extraArgs: [Array<number>(count).fill(MiB / 8), 3], map: true },
+        { id: 'lengths', code: t.constant, args: ['a'], map: true },
+        { id: 'totals', code: t.totalAfter, args: ['a', 'lengths'], map: true },
+      ),
+      { collect: ['totals'] },
+    );
+    expect(results['totals']).toEqual(Array<number>(count).fill((3 * MiB) / 8));
+    expect(spilled()).toHaveLength(1);
+  });
+
   it('finds and removes what a process left that was killed', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'handoff-killed-'));
     const script = join(folder, 'main.ts');

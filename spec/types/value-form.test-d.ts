@@ -10,6 +10,7 @@ import {
   type Handoff,
   type HandoffOptions,
   optional,
+  type Settled,
   tasks,
 } from '../../lib/index.ts';
 import { simulate } from '../../lib/simulate.ts';
@@ -84,6 +85,23 @@ t.total(raw).when(true);
 dag('x', choose(many));
 // @ts-expect-error a choice of nothing
 choose();
+
+// Maps: the elements of the list fit the first parameter, and the result is a list.
+const parts = t.total.map([raw, raw]);
+expectTypeOf(parts).toEqualTypeOf<Call<number[]>>();
+t.sum(parts);
+fromSource((x: number) => x).map(fromSource(() => new Float64Array(1))());
+t.report.map(['a', 'b'], t.total(raw), raw);
+expectTypeOf(t.total.map([raw]).with({ map: { settle: true } })).toEqualTypeOf<Call<Settled<number>[]>>();
+expectTypeOf(t.total.map([raw]).with({ map: { concurrency: 2 } })).toEqualTypeOf<Call<number[]>>();
+// @ts-expect-error the elements are numbers, and the function takes rows
+t.total.map(parts);
+// @ts-expect-error a number is no list
+t.load.map(t.total(raw));
+// @ts-expect-error the other arguments are missing
+t.report.map(['a']);
+// @ts-expect-error a map needs a list
+t.load.map();
 
 // Containers and dates may leave.
 fromSource(() => ({ map: new Map([['a', new Float64Array(2)]]), when: new Date(), set: new Set([1n]) }))();

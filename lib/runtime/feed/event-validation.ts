@@ -61,6 +61,7 @@ export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
   'function:started': onThread,
   'function:finished': { ...onThread, durationMs: duration },
   'function:speculated': onThread,
+  'run:grown': { ...ofFunction, count: whole },
   'function:skipped': ofFunction,
   attempts: {
     ...ofRun,

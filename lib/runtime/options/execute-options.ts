@@ -45,6 +45,8 @@ export interface ExecuteOptions {
    * allow.
    */
   readonly maxConcurrency?: number | undefined;
+  /** How many functions the run may have, elements of maps included. Default: 1,000,000. */
+  readonly maxFunctions?: number | undefined;
   /** Aborts the run. */
   readonly signal?: AbortSignal | undefined;
   /** Time limit of the whole run, in ms. */
@@ -103,6 +105,10 @@ export const executeSchema = optionSet({
     description: 'How many functions of this run may run or be queued on threads at once.',
     otherwise: 'as many as threads and resources allow',
     flags: ['--max-concurrency'],
+  }),
+  maxFunctions: option(whole({ min: 1 }), {
+    description: 'How many functions the run may have, elements of maps included.',
+    otherwise: '1,000,000',
   }),
   signal: option(abortSignal, { description: 'Aborts the run.' }),
   timeout: option(positiveMilliseconds, { description: 'Time limit of the whole run', flags: ['--timeout'] }),

@@ -4,6 +4,7 @@
  */
 import { shortage } from '../resources/amounts.ts';
 import { Flag } from '../../dag/compiled-dag.ts';
+import { functionAt, rankOf, spanOf } from './growth.ts';
 import { bindGroup, groupToBind, hasRoom, settlePromise } from './groups.ts';
 import { isExclusive } from './once.ts';
 import { fixedNode, groupOf } from './ready.ts';
@@ -29,7 +30,7 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
   const budget = budgetOf(state, run, from);
 
   while (from.heap.size > 0) {
-    const next = plan.byRank[from.heap.top]!;
+    const next = functionAt(run, from.heap.top);
     const alone = hasThreadToItself(run, next, thread);
     if (alone && thread.batches.length > 0) break; // it must not wait behind another batch
     const single = alone || travelsAlone(run, next);
@@ -83,22 +84,29 @@ export function compose(state: State, run: Run, from: ReadyClass, thread: Thread
   }
 
   function absorbSuccessors(i: number): void {
-    for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) {
-      const next = plan.outs[k]!;
-      if (run.status[next] !== Status.waiting) continue;
-      if (run.batch[next] !== id) {
-        run.batch[next] = id;
-        run.tally[next] = 0;
-      }
-      if (++run.tally[next]! < run.missing[next]!) continue;
-      const sum = expected + expectedMs(state, run, next, thread);
-      // The dependents of a function that has several should run side by side if they are much work.
-      const dependents = plan.outOffset[i + 1]! - plan.outOffset[i]!;
-      const most = dependents === 1 ? budget : tuning.batchMs;
-      if (functions.length >= tuning.batchSize || sum > most) continue;
-      if (mayFollow(run, next, from, thread)) take(next);
-    }
+    // The dependents of a function that has several should run side by side if they are much work.
+    const span = spanOf(run, i);
+    const dependents = span === undefined ? plan.outOffset[i + 1]! - plan.outOffset[i]! : span.takers.length;
+    const most = dependents === 1 ? budget : tuning.batchMs;
+    for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) absorb(plan.outs[k]!, most);
+    if (span !== undefined) for (const taker of span.takers) absorb(taker.base + i - span.base, most);
   }
+
+  function absorb(next: number, most: number): void {
+    if (run.status[next] !== Status.waiting) return;
+    if (run.batch[next] !== id) {
+      run.batch[next] = id;
+      run.tally[next] = 0;
+    }
+    if (++run.tally[next]! < run.missing[next]!) return;
+    if (functions.length >= tuning.batchSize || expected + expectedMs(state, run, next, thread) > most) return;
+    if (mayFollow(run, next, from, thread)) take(next);
+  }
+}
+
+/** Whether nothing of a function is to come. Elements of a map have the priority of the map. */
+function isOver(status: number): boolean {
+  return status >= Status.done && status < Status.growing;
 }
 
 /** Whether nothing else may be sent to a thread together with a function, or before it. */
@@ -118,8 +126,9 @@ function travelsAlone(run: Run, i: number): boolean {
 export function mayBeOvertaken(run: Run, i: number): boolean {
   const { plan, status, sequence } = run;
   if (!plan.prioritized || plan.cost[i] === 0 || sequence !== null) return false;
-  while (run.front < plan.size && status[plan.byRank[run.front]!]! >= Status.done) run.front++;
-  if (run.front === plan.size) return false;
+  const { byRank } = plan;
+  while (run.front < byRank.length && isOver(status[byRank[run.front]!]!)) run.front++;
+  if (run.front === byRank.length) return false;
   return plan.entries[plan.byRank[run.front]!]!.traits.priority > plan.entries[i]!.traits.priority;
 }
 
@@ -136,7 +145,7 @@ const parts = 8;
 /** The amount of work in the next batch, in ms: the more of the run is left, the more. */
 function budgetOf({ tuning, estimates, idle, runs }: State, run: Run, from: ReadyClass): number {
   const { plan, settings, sequence, threads, unfinished } = run;
-  const { mean, count } = estimates[settings.codes[plan.code[plan.byRank[from.heap.top]!]!]!]!;
+  const { mean, count } = estimates[settings.codes[plan.code[functionAt(run, from.heap.top)]!]!]!;
   // A plan and priorities decide what runs next, function by function.
   if (count < sureAfter || plan.prioritized || sequence !== null) return tuning.batchMs;
   const most = runs.size > 1 ? Math.min(tuning.longBatchMs, sharedBatches * tuning.batchMs) : tuning.longBatchMs;
@@ -183,7 +192,7 @@ export function settles(run: Run, i: number, thread: Thread): boolean {
   if (node >= 0 && node !== thread.node.index) {
     const { plan } = run;
     // The run stays hungry, so this turn looks at it again.
-    run.queue.push(plan.rank[i]!, { cost: plan.cost[i]!, node, avoid: -1, need: 0, prefer: -1 });
+    run.queue.push(rankOf(run, i), { cost: plan.cost[i]!, node, avoid: -1, need: 0, prefer: -1 });
     return false;
   }
   bindGroup(run, group, thread.node);
@@ -195,7 +204,7 @@ export function mayFollow(run: Run, i: number, from: ReadyClass, thread: Thread)
   const { plan } = run;
   if (
     plan.cost[i] !== from.cost ||
-    (plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.limited | Flag.needsNodes | Flag.ordered)) !== 0 ||
+    (plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.limited | Flag.needsNodes | Flag.ordered | Flag.map)) !== 0 ||
     run.attempts[i]! > 0 ||
     run.suspects.has(i)
   )

@@ -6,6 +6,7 @@
 import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';
 import { cancel, clearDelay, failForGood } from './failure.ts';
+import { functionAt } from './growth.ts';
 import { enqueue } from './ready.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
 
@@ -51,7 +52,7 @@ function takeBackFrom(batch: Batch, at: number, out: Command[]): void {
 /** Rebuilds the queue without one function. Heaps find only their first. */
 function removeFromQueue(state: State, run: Run, i: number): void {
   for (const rank of run.queue.drain()) {
-    const other = run.plan.byRank[rank]!;
+    const other = functionAt(run, rank);
     if (other !== i) enqueue(state, run, other);
   }
 }

@@ -22,6 +22,14 @@ export type Command =
   | { readonly type: 'Retry'; readonly run: Run; readonly failed: FunctionFailure; readonly delay: number }
   /** For observers: a copy of a slow function was sent. */
   | { readonly type: 'Speculated'; readonly batch: Batch; readonly index: number }
+  /** Tell the number of elements in the list of a map. Answered by `RunGrown` or `GrowthFailed`. */
+  | { readonly type: 'Grow'; readonly run: Run; readonly index: number; readonly asked: number }
+  /** The elements of a map were appended. */
+  | { readonly type: 'Grown'; readonly run: Run; readonly index: number; readonly base: number; readonly count: number }
+  /** All elements of a map are done: its result is the list of theirs. */
+  | { readonly type: 'Gathered'; readonly run: Run; readonly index: number }
+  /** An element of a map that settles failed for good: its result is the error. */
+  | { readonly type: 'Settled'; readonly run: Run; readonly failed: FunctionFailure }
   /** For observers: a function does not run, because of its condition or a skipped input. */
   | { readonly type: 'Skipped'; readonly run: Run; readonly index: number }
   /** For observers: a function failed for good. */

@@ -12,7 +12,8 @@ import { putOffGangs } from './gang.ts';
 import { clearBatchTimer, closeBatch, noteProgress } from './threads.ts';
 import { makeReady, putBack } from './ready.ts';
 import { release } from './release.ts';
-import { recordCondition, settleInput } from './skipping.ts';
+import { settleInput } from './settle.ts';
+import { recordCondition } from './skipping.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
 import { learnTypical } from './straggler-threshold.ts';
 
@@ -99,7 +100,7 @@ function complete(state: State, run: Run, i: number, released: number[], out: Co
   const { plan, status, missing } = run;
   status[i] = Status.done;
   run.unfinished--;
-  if (plan.branches !== null) {
+  if (plan.branches !== null || plan.maps !== null) {
     if (run.unread !== null) release(run, i, released);
     settleInput(state, run, i, released, out);
     return;

@@ -15,6 +15,9 @@ export function createRun(state: State, id: string, plan: CompiledDag, settings:
   return {
     id,
     plan,
+    indexOf: (functionId) => plan.indexOf(functionId),
+    growth: null,
+    asked: new Map(),
     settings,
     status: new Uint8Array(size),
     missing: plan.inDegree.slice(),
@@ -77,8 +80,10 @@ function sequenceOf({ byRank, size }: CompiledDag, assigned: Int32Array, start: 
 }
 
 /** The number of reads of each result: by arguments, and by functions that need its node. */
-function readersOf({ size, outOffset }: CompiledDag): Int32Array {
+function readersOf({ size, outOffset, maps }: CompiledDag): Int32Array {
   const readers = new Int32Array(size);
   for (let i = 0; i < size; i++) readers[i] = outOffset[i + 1]! - outOffset[i]!;
+  // A map of a map reads the elements of that one, and not the list.
+  for (const { source } of maps?.values() ?? []) if (source >= 0) readers[source]!--;
   return readers;
 }

@@ -9,6 +9,7 @@ import { failIfImpossible } from './failure.ts';
 import { startGang, waitsForGang } from './gang.ts';
 import { closeBatch, endOf, isIdle, openBatch } from './threads.ts';
 import { byRoom, groupToBind, hasRoom } from './groups.ts';
+import { functionAt } from './growth.ts';
 import { leaveLines, mayUse, served } from './limits.ts';
 import { waitsForHost } from './locality.ts';
 import { settleNeighbours } from './node-dependencies.ts';
@@ -141,7 +142,7 @@ type Step = 'started' | 'moved' | 'dropped' | 'blocked';
 function startFrom(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): Step {
   if (startGang(state, run, from, now, out)) return 'started';
   if (from.heap.size === 0) return 'moved'; // all its functions were bound to other nodes meanwhile
-  const first = run.plan.byRank[from.heap.top]!;
+  const first = functionAt(run, from.heap.top);
   if (waitsForGang(state, run, from, now, out) || (run.sequence !== null && isHeld(state, run, first, now, out))) {
     from.blocked = state.turn;
     return 'blocked';
@@ -166,7 +167,7 @@ function startFrom(state: State, run: Run, from: ReadyClass, now: number, out: C
     return 'started';
   }
   closeBatch(state, batch); // each function was bound to another node meanwhile, or must run alone
-  return from.heap.size > 0 && run.plan.byRank[from.heap.top] === first ? 'blocked' : 'moved';
+  return from.heap.size > 0 && functionAt(run, from.heap.top) === first ? 'blocked' : 'moved';
 }
 
 function withoutThread(state: State, run: Run, from: ReadyClass, first: number, now: number, out: Command[]): Step {
@@ -191,7 +192,7 @@ function findThread(state: State, run: Run, from: ReadyClass, now: number, out: 
   const cost = plan.costs[from.cost];
   if (state.idle > 0 && run.threads < settings.maxConcurrency) {
     const nodes = from.node >= 0 ? [state.nodes[from.node]!] : state.idleNodes;
-    const first = plan.byRank[from.heap.top]!;
+    const first = functionAt(run, from.heap.top);
     const claim = (node: Node): boolean => {
       if (!accepts(run, from, node)) return false;
       if (cost === undefined) return true;
@@ -226,7 +227,7 @@ function findThread(state: State, run: Run, from: ReadyClass, now: number, out: 
 
 /** A thread with a short batch, which gets a second one so that it never waits for the scheduler. */
 function findShallow(state: State, run: Run, from: ReadyClass, now: number): Thread | undefined {
-  const next = run.plan.byRank[from.heap.top]!;
+  const next = functionAt(run, from.heap.top);
   if (!mayWait(state, run, from, next)) return undefined;
   let best: Thread | undefined;
   let soonest = Infinity;

@@ -8,6 +8,7 @@ import type { Cost } from '../../dag/types.ts';
 import type { Command } from './commands.ts';
 import { endRun } from './failure.ts';
 import { bindGroup } from './groups.ts';
+import { functionAt, holdersOf, inputsOf as dependenciesOf, rankOf } from './growth.ts';
 import { enqueue, groupOf } from './ready.ts';
 import { type Node, type Run, type State, Status } from './state.ts';
 
@@ -29,7 +30,7 @@ function ask(state: State, run: Run, now: number): void {
     (node) => node.up && !node.draining && node.threadsUp > 0 && (node.host === 0 || settings.hereOnly !== true),
   );
   if (nodes.length === 0) return; // all nodes are restarting
-  const waiting = queue.unplacedInOrder.map((rank) => plan.byRank[rank]!);
+  const waiting = queue.unplacedInOrder.map((rank) => functionAt(run, rank));
   const view: ClusterView = {
     runId: run.id,
     dagId: run.plan.dagId,
@@ -60,8 +61,9 @@ function ask(state: State, run: Run, now: number): void {
 }
 
 /** Whether nothing would change by itself: no batch or delay is pending, and no thread is coming back. */
-function isStill({ batches, nodes }: State, { queue, delays, travelling }: Run): boolean {
+function isStill({ batches, nodes }: State, { queue, delays, travelling, asked }: Run): boolean {
   return (
+    asked.size === 0 &&
     batches.size === 0 &&
     delays.size === 0 &&
     travelling === 0 &&
@@ -122,7 +124,7 @@ function bind(state: State, run: Run, i: number, node: Node): void {
   const settled = group < 0 ? -1 : run.groupNode[group]!;
   if (group >= 0 && settled < 0) bindGroup(run, group, node);
   run.assigned![i] = settled >= 0 ? settled : node.index;
-  run.queue.take(run.plan.rank[i]!);
+  run.queue.take(rankOf(run, i));
   enqueue(state, run, i);
 }
 
@@ -160,9 +162,10 @@ function toReady(state: State, run: Run, i: number): ReadyFunction {
   };
 }
 
-function inputsOf(state: State, { plan, status, node, large }: Run, i: number): ReadyFunction['inputs'] {
-  const row = plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!);
-  const deps = [...new Set(row)].filter((dep) => status[dep] !== Status.skipped);
+function inputsOf(state: State, run: Run, i: number): ReadyFunction['inputs'] {
+  const { plan, status, node, large } = run;
+  const all = dependenciesOf(run, i).flatMap((dep) => [...holdersOf(run, dep)]);
+  const deps = [...new Set(all)].filter((dep) => status[dep] !== Status.skipped);
   return deps.map((dep) => {
     const { name, host } = state.nodes[node[dep]!]!;
     return {

@@ -76,6 +76,22 @@ export type Event = {
       }
     /** The worker will not run the functions of a batch from position `limit` on, and has not started them. */
     | { readonly type: 'TakenBack'; readonly batch: number; readonly limit: number }
+    /** The list of a map has `count` elements. `asked`: the number of the question that this answers. */
+    | {
+        readonly type: 'RunGrown';
+        readonly run: string;
+        readonly index: number;
+        readonly asked: number;
+        readonly count: number;
+      }
+    /** The list of a map cannot be read, or it is no list. `error`: as `ErrorWire`. */
+    | {
+        readonly type: 'GrowthFailed';
+        readonly run: string;
+        readonly index: number;
+        readonly asked: number;
+        readonly error: unknown;
+      }
     /** Results are lost. */
     | { readonly type: 'ResultsLost'; readonly run: string; readonly indexes: readonly number[] }
     /**
@@ -145,6 +161,8 @@ export interface RunSettings {
   readonly maxRetries: number;
   /** The maximum number of losses of one function's result. Default 10. */
   readonly maxResultLosses?: number;
+  /** The maximum number of functions of the run, elements of maps included. Default 1,000,000. */
+  readonly maxFunctions?: number;
   /** The maximum number of functions in flight. */
   readonly maxConcurrency: number;
   /** When to run copies of functions that take much longer than is typical; null for never. */

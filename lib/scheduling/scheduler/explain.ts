@@ -2,6 +2,7 @@
 import { amountOf } from '../resources/amounts.ts';
 import type { Cost } from '../../dag/types.ts';
 import { accepts } from './eligibility.ts';
+import { elementsOf, functionAt, inputsOf, rankOf, spanOf, spanOfOwner } from './growth.ts';
 import { demandOf, nodesFor } from './ready.ts';
 import { type ShortLimit, shortOf } from './limits.ts';
 import { waitingBefore } from './planned-order.ts';
@@ -31,6 +32,12 @@ export interface Candidate {
 export type Wait =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed' }
+  /** It is a map that waits for the length of its list. */
+  | { readonly kind: 'list' }
+  /** It is a map: `done` of its `count` elements are done. */
+  | { readonly kind: 'elements'; readonly done: number; readonly count: number }
+  /** It is an element of a map that runs at most `limit` elements at a time. */
+  | { readonly kind: 'place'; readonly limit: number }
   /** A condition does not hold, or inputs were skipped: the functions concerned. */
   | { readonly kind: 'skipped'; readonly because: readonly number[]; readonly isCondition: boolean }
   /** A dependency failed for good. */
@@ -76,8 +83,17 @@ export function explain(state: State, run: Run, i: number, now = 0): Wait {
       return explainSkip(run, i);
     case Status.unreachable:
       return { kind: 'unreachable', failed: ancestors(run, i, Status.failed) };
-    case Status.waiting:
-      return { kind: 'results', missing: missing(run, i) };
+    case Status.growing:
+      return { kind: 'list' };
+    case Status.open: {
+      const { left, count } = spanOfOwner(run, i)!;
+      return { kind: 'elements', done: count - left, count };
+    }
+    case Status.waiting: {
+      const span = spanOf(run, i);
+      const isHeld = run.missing[i] === 0 && span !== undefined;
+      return isHeld ? { kind: 'place', limit: span.map.concurrency } : { kind: 'results', missing: missing(run, i) };
+    }
     case Status.delayed:
       return { kind: 'retry', attempts: run.attempts[i]! };
     case Status.dispatched: {
@@ -111,11 +127,11 @@ function explainReady(state: State, run: Run, i: number, now: number): Wait {
   const demand = demandOf(state, run, i);
   const { candidates, node: names } = nodesFor(state, run, i);
   const open = candidates.filter((node) => accepts(run, demand, node));
-  if (run.queue.unplaced.has(run.plan.rank[i]!)) return { kind: 'allocator' };
+  if (run.queue.unplaced.has(rankOf(run, i))) return { kind: 'allocator' };
   const before = waitingBefore(run, i);
   if (before.length > 0) return { kind: 'turn', node: state.nodes[run.assigned![i]!]!.name, before };
   if (open.length === 0) return { kind: 'node', nodes: names, returning: returningAs(candidates) };
-  const limits = shortOf(state, run, run.plan.rank[i]!, run.plan.uses[run.plan.cost[i]!] ?? {}, now);
+  const limits = shortOf(state, run, rankOf(run, i), run.plan.uses[run.plan.cost[i]!] ?? {}, now);
   if (limits.length > 0) return { kind: 'limit', limits };
   const cost = run.plan.costs[run.plan.cost[i]!] ?? {};
   return { kind: 'room', candidates: open.map((node) => toCandidate(state, run, i, node, cost)) };
@@ -143,24 +159,25 @@ function toCandidate(state: State, run: Run, i: number, node: Node, cost: Cost):
 function reservedFor({ reservation }: State, run: Run, i: number, node: Node): Candidate['reservedFor'] {
   if (reservation === null || reservation.node !== node || reservation.from.heap.size === 0) return undefined;
   const { run: holder, from } = reservation;
-  const { rank, byRank } = holder.plan;
-  if (run.plan.costs[run.plan.cost[i]!] === undefined || (holder === run && rank[i]! <= from.heap.top))
+  if (run.plan.costs[run.plan.cost[i]!] === undefined || (holder === run && rankOf(run, i) <= from.heap.top))
     return undefined;
-  return { run: holder, index: byRank[from.heap.top]! };
+  return { run: holder, index: functionAt(holder, from.heap.top) };
 }
 
 /** The missing results among its own arguments, without repeats. */
 function missing(run: Run, i: number): number[] {
-  const { depOffset, deps } = run.plan;
-  return [...new Set(deps.subarray(depOffset[i]!, depOffset[i + 1]!))].filter(
+  return [...new Set(inputsOf(run, i))].filter(
     (dep) => run.status[dep] !== Status.done && run.status[dep] !== Status.skipped,
   );
 }
 
 /** All its direct and indirect dependencies with this status. */
 function ancestors(run: Run, i: number, status: number): number[] {
-  const { depOffset, deps } = run.plan;
   const seen = new Set([i]);
-  for (const at of seen) for (let k = depOffset[at]!; k < depOffset[at + 1]!; k++) seen.add(deps[k]!);
+  for (const at of seen) {
+    for (const dep of inputsOf(run, at)) seen.add(dep);
+    const span = spanOfOwner(run, at);
+    if (span !== undefined) for (const element of elementsOf(span)) seen.add(element);
+  }
   return [...seen].filter((at) => run.status[at] === status);
 }

@@ -1,9 +1,14 @@
 /** Failed attempts: another attempt, or the end of the run. */
 import type { Command } from './commands.ts';
-import type { Failure, Outcome } from './outcome.ts';
+import { elementsOf, spanOf, spanOfOwner } from './growth.ts';
+import type { Span } from './span.ts';
+import { letIn } from './map-places.ts';
+import type { Failure, FunctionFailure, Outcome } from './outcome.ts';
 import { settlePromise } from './groups.ts';
 import { nodesFor, putBack } from './ready.ts';
+import { release } from './release.ts';
 import { retryDelay } from './retry.ts';
+import { settleInput } from './settle.ts';
 import { type Batch, nextId, noteIfOver, type Run, type State, Status } from './state.ts';
 
 /**
@@ -42,10 +47,24 @@ export function failForGood(state: State, run: Run, i: number, failure: Failure,
   settlePromise(run, i);
   run.unfinished--;
   const failed = { index: i, attempts: run.attempts[i]!, node: run.node[i]!, failure };
+  const span = spanOf(run, i);
+  if (span?.map.settle === true) return settleFailed(state, run, failed, out);
   run.failures.push(failed);
   out.push({ type: 'Failed', run, failed });
+  if (span !== undefined) letIn(state, run, span, i, out);
   if (run.settings.keepGoing) giveUpDependents(state, run, i, out);
   else endRun(state, run, { kind: 'failed', failures: run.failures }, out);
+  noteIfOver(state, run);
+}
+
+/** The error of an element is its result: its map settles. */
+function settleFailed(state: State, run: Run, failed: FunctionFailure, out: Command[]): void {
+  const released: number[] = [];
+  out.push({ type: 'Settled', run, failed });
+  run.status[failed.index] = Status.done;
+  if (run.unread !== null) release(run, failed.index, released);
+  settleInput(state, run, failed.index, released, out);
+  if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
   noteIfOver(state, run);
 }
 
@@ -92,6 +111,9 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
   for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
     for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) {
       const next = outs[k]!;
+      const span = spanOfOwner(run, next);
+      // Each element needs the input that is missing, unless it takes one element of it.
+      if (span !== undefined && span.source?.owner !== i) stack.push(...giveUpElements(state, run, span, out));
       // It may have ended before, if its dependency was lost and made again. It is already counted.
       if (ended.has(run.status[next]!)) continue;
       if (run.status[next] === Status.delayed) clearDelay(state, run, next, out);
@@ -101,7 +123,29 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
       run.unfinished--;
       stack.push(next);
     }
+    const own = spanOf(run, i);
+    if (own !== undefined) stack.push(...giveUpTakers(run, i, own));
   }
+}
+
+/** Gives up the elements of a map that have not ended. Returns them. */
+function giveUpElements(state: State, run: Run, span: Span, out: Command[]): number[] {
+  return [...elementsOf(span)].filter((i) => {
+    if (run.status[i] === Status.delayed) clearDelay(state, run, i, out);
+    return giveUp(run, i);
+  });
+}
+
+/** Gives up the elements that take an element, and its map. Returns those. */
+function giveUpTakers(run: Run, i: number, { takers, base, owner }: Span): number[] {
+  return [...takers.map((taker) => taker.base + i - base), owner].filter((next) => giveUp(run, next));
+}
+
+function giveUp(run: Run, i: number): boolean {
+  if (ended.has(run.status[i]!)) return false;
+  run.status[i] = Status.unreachable;
+  run.unfinished--;
+  return true;
 }
 
 /**

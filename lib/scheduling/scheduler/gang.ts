@@ -12,6 +12,7 @@ import { accepts } from './eligibility.ts';
 import type { Command } from './commands.ts';
 import { expectedMs, mayFollow, settles, sharedBatches, sureAfter } from './batching.ts';
 import { settlePromise } from './groups.ts';
+import { functionAt } from './growth.ts';
 import { closeBatch, isIdle, openBatch } from './threads.ts';
 import { settleNeighbours } from './node-dependencies.ts';
 import { newBatch } from './new-batch.ts';
@@ -30,7 +31,7 @@ const lateMs = 0.25;
  */
 export function startGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
   const { plan, settings } = run;
-  const first = plan.byRank[from.heap.top]!;
+  const first = functionAt(run, from.heap.top);
   if (now < run.gangsFrom) return false;
   const free = threadsFor(state, run);
   if (
@@ -97,8 +98,9 @@ export function waitsForGang(state: State, run: Run, from: ReadyClass, now: numb
 }
 
 /** Whether the functions of a class have dependents, and are too little work by themselves for this many threads. */
-function isNarrow({ tuning, estimates }: State, { plan, settings }: Run, from: ReadyClass, threads: number): boolean {
-  const first = plan.byRank[from.heap.top]!;
+function isNarrow({ tuning, estimates }: State, run: Run, from: ReadyClass, threads: number): boolean {
+  const { plan, settings } = run;
+  const first = functionAt(run, from.heap.top);
   if (tuning.gangMs === 0 || plan.prioritized || plan.costs[from.cost] !== undefined || from.avoid !== -1) return false;
   if (plan.outOffset[first] === plan.outOffset[first + 1]) return false;
   const { mean, count } = estimates[settings.codes[plan.code[first]!]!]!;
@@ -177,7 +179,7 @@ class Gang {
     const heads: Next[] = [];
     for (const [part, batch] of this.#batches.entries()) {
       for (let taken = 0; taken < share && from.heap.size > 0;) {
-        const i = plan.byRank[from.heap.top]!;
+        const i = functionAt(this.#run, from.heap.top);
         if ((plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.limited)) !== 0 || this.#run.suspects.has(i))
           return this.#takeAll(heads, from);
         if (this.#isFull(i, part)) break;

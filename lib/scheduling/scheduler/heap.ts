@@ -1,6 +1,9 @@
-/** A binary min-heap of small integers in a typed array. Holds ranks, so that popping returns the next function. */
+/**
+ * A binary min-heap of ranks in a typed array, so that popping returns the next function. Ranks are small integers, or
+ * fractions for elements of maps.
+ */
 export class RankHeap {
-  #ranks = new Int32Array(16);
+  #ranks: Int32Array | Float64Array = new Int32Array(16);
   #size = 0;
 
   get size(): number {
@@ -13,6 +16,7 @@ export class RankHeap {
   }
 
   push(rank: number): void {
+    if ((rank | 0) !== rank && this.#ranks instanceof Int32Array) this.#ranks = Float64Array.from(this.#ranks);
     if (this.#size === this.#ranks.length) this.#grow();
     const ranks = this.#ranks;
     let at = this.#size++;
@@ -42,7 +46,8 @@ export class RankHeap {
   }
 
   #grow(): void {
-    const bigger = new Int32Array(this.#ranks.length * 4);
+    const length = this.#ranks.length * 4;
+    const bigger = this.#ranks instanceof Int32Array ? new Int32Array(length) : new Float64Array(length);
     bigger.set(this.#ranks);
     this.#ranks = bigger;
   }

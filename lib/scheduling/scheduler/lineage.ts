@@ -16,6 +16,8 @@ import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';
 import { failForGood } from './failure.ts';
 import { failAsBegun, isOnce } from './once.ts';
+import { elementsOf, functionAt, inputsOf, spanOf, spanOfOwner } from './growth.ts';
+import type { Span } from './span.ts';
 import { enqueue, makeReady } from './ready.ts';
 import { type Run, type State, Status } from './state.ts';
 
@@ -60,36 +62,79 @@ function lossesOf({ losses }: Run, i: number): number {
 }
 
 function makeAgain(run: Run, i: number, again: number[], stack: number[]): void {
-  const { plan, status, missing, unread } = run;
+  const { plan, status, unread } = run;
   status[i] = Status.waiting;
   run.batch[i] = -1;
   run.unfinished++;
   run.losses.set(i, lossesOf(run, i));
   again.push(i);
-  for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) missing[plan.outs[k]!]!++;
+  const span = spanOf(run, i);
+  if (span !== undefined) return makeElementAgain(run, i, span, again, stack);
+  missInputs(run, i);
   if (unread === null) return; // all its inputs are kept to the end
-  for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
-    const dep = plan.deps[k]!;
-    const isGone = status[dep] === Status.done && !isNeeded(run, dep) && !run.held.delete(dep);
-    unread[dep]!++; // the function will read it again
-    if (isGone) stack.push(dep);
+  for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) readAgain(run, plan.deps[k]!, stack);
+}
+
+/** The dependents of a function miss an input again. */
+function missInputs(run: Run, i: number): void {
+  const { plan, missing } = run;
+  for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) {
+    const next = plan.outs[k]!;
+    missing[next]!++;
+    const span = spanOfOwner(run, next);
+    if (span !== undefined && span.source?.owner !== i) for (const element of elementsOf(span)) missing[element]!++;
   }
 }
 
-/** Whether a dependency has failed for good since the result was made. */
-function cannotBeMade({ plan, status }: Run, i: number): boolean {
-  for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) {
-    const dep = status[plan.deps[k]!];
-    if (dep === Status.failed || dep === Status.unreachable) return true;
+/** A function will read this result again. If it was dropped, it is made again. */
+function readAgain(run: Run, dep: number, stack: number[]): void {
+  const unread = run.unread!;
+  const span = spanOfOwner(run, dep);
+  const isDropped = run.status[dep] === Status.done && !isNeeded(run, dep);
+  const isFirst = unread[dep]!++ === 0;
+  if (span === undefined) {
+    if (isDropped && !run.held.delete(dep)) stack.push(dep);
+  } else if (isFirst && span.isListRead && run.settings.kept![dep] === 0) {
+    for (const i of elementsOf(span)) readAgain(run, i, stack);
   }
-  return false;
+}
+
+function makeElementAgain(run: Run, i: number, span: Span, again: number[], stack: number[]): void {
+  for (const taker of span.takers) run.missing[taker.base + i - span.base]!++;
+  span.left++;
+  if (run.status[span.owner] === Status.done) reopen(run, span.owner, again, stack);
+  if (run.unread !== null && span.source !== null) readAgain(run, span.source.base + i - span.base, stack);
+}
+
+/** A map of which an element is made again is not done any more. */
+function reopen(run: Run, owner: number, again: number[], stack: number[]): void {
+  const { plan, status } = run;
+  status[owner] = Status.open;
+  run.unfinished++;
+  run.losses.set(owner, lossesOf(run, owner));
+  again.push(owner);
+  missInputs(run, owner);
+  if (run.unread === null) return;
+  const { source } = plan.maps!.get(owner)!;
+  for (let k = plan.depOffset[owner]!; k < plan.depOffset[owner + 1]!; k++)
+    if (plan.deps[k] !== source) readAgain(run, plan.deps[k]!, stack);
+}
+
+/** Whether a dependency has failed for good since the result was made. */
+function cannotBeMade(run: Run, i: number): boolean {
+  return inputsOf(run, i).some((dep) => run.status[dep] === Status.failed || run.status[dep] === Status.unreachable);
 }
 
 /** Removes functions from the queue that have to wait again. */
 function sortOut(state: State, run: Run): void {
   for (const rank of run.queue.drain()) {
-    const i = run.plan.byRank[rank]!;
+    const i = functionAt(run, rank);
     if (run.missing[i] === 0) enqueue(state, run, i);
     else run.status[i] = Status.waiting;
+  }
+  for (const i of run.asked.keys()) {
+    if (run.missing[i] === 0) continue;
+    run.asked.delete(i); // it asks again when its list is back
+    run.status[i] = Status.waiting;
   }
 }

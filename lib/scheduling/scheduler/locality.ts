@@ -8,6 +8,7 @@
 import { shortage } from '../resources/amounts.ts';
 import { accepts } from './eligibility.ts';
 import type { Command } from './commands.ts';
+import { holdersOf, inputsOf } from './growth.ts';
 import type { ReadyClass } from './ready-queue.ts';
 import type { Run, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
@@ -36,13 +37,14 @@ export function nearestHost(state: State, run: Run, i: number): number {
 }
 
 function bytesByHost(state: State, run: Run, i: number): Map<number, number> {
-  const { depOffset, deps } = run.plan;
   const bytes = new Map<number, number>();
-  for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
-    const size = run.large.get(deps[k]!);
-    if (size === undefined) continue;
-    const { host } = state.nodes[run.node[deps[k]!]!]!;
-    bytes.set(host, (bytes.get(host) ?? 0) + size);
+  for (const dep of inputsOf(run, i)) {
+    for (const holder of holdersOf(run, dep)) {
+      const size = run.large.get(holder);
+      if (size === undefined) continue;
+      const { host } = state.nodes[run.node[holder]!]!;
+      bytes.set(host, (bytes.get(host) ?? 0) + size);
+    }
   }
   return bytes;
 }

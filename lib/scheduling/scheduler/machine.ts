@@ -25,6 +25,8 @@ import type { Event, EventOf, StartedCount } from './events.ts';
 import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
 import { unbindGroups } from './groups.ts';
 import { restore } from './restored.ts';
+import { extend, growthAnswered } from './grow.ts';
+import { functionAt } from './growth.ts';
 import { threadDown, threadUp, noteProgress, shorten } from './threads.ts';
 import { resultsLost } from './lineage.ts';
 import { enqueue, makeReady } from './ready.ts';
@@ -45,6 +47,7 @@ export function handle(state: State, event: Event): Command[] {
 export function handleAll(state: State, events: readonly Event[]): Command[] {
   const out: Command[] = [];
   for (const event of events) apply(state, event, out);
+  if (state.extensible.length > 0) extend(state, out);
   dispatch(state, events.at(-1)!.now, out);
   if (state.faults.length > 0) reportFaults(state, out);
   settleRuns(state, out);
@@ -89,6 +92,8 @@ function apply(state: State, event: Event, out: Command[]): void {
       return void (state.isPressed = event.isPressed);
     case 'CapabilitiesChanged':
       return capabilitiesChanged(state, event, out);
+    default:
+      return growthAnswered(state, event, out);
   }
 }
 
@@ -272,7 +277,7 @@ function capabilitiesChanged(
 function requeue(state: State, out: Command[]): void {
   for (const run of state.runs.values()) {
     for (const rank of run.queue.drain()) {
-      const i = run.plan.byRank[rank]!;
+      const i = functionAt(run, rank);
       if (run.status[i] === Status.ready && run.outcome === undefined && !failIfImpossible(state, run, i, out))
         enqueue(state, run, i);
     }

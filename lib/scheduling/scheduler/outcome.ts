@@ -6,6 +6,10 @@ import type { Crash } from './events.ts';
 export type Failure =
   | { readonly kind: 'thrown'; readonly error: unknown }
   | { readonly kind: 'timeout'; readonly ms: number }
+  /** The list of a map cannot be read or is no list. `error`: as `ErrorWire`. */
+  | { readonly kind: 'list'; readonly error: unknown }
+  /** With the elements of this map, the run would have `count` functions. */
+  | { readonly kind: 'too-many'; readonly count: number; readonly limit: number }
   | { readonly kind: 'crash'; readonly crash: Crash }
   | { readonly kind: 'node-down'; readonly node: string }
   /** It is not idempotent, and its attempt or its result was lost on `node`. `ended`: it had returned a result. */

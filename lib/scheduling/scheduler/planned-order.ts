@@ -12,6 +12,7 @@
  * delays it no longer than that.
  */
 import type { Command } from './commands.ts';
+import { functionAt } from './growth.ts';
 import { enqueue } from './ready.ts';
 import type { ReadyClass } from './ready-queue.ts';
 import { type Run, type Sequence, type State, Status } from './state.ts';
@@ -43,7 +44,7 @@ export function waitingBefore(run: Run, i: number): number[] {
  * it does.
  */
 export function leavesPlan(state: State, run: Run, from: ReadyClass, now: number): boolean {
-  const i = run.plan.byRank[from.heap.top]!;
+  const i = functionAt(run, from.heap.top);
   const isRefused = run.refusedSince >= 0 && now - run.refusedSince >= state.tuning.refusalPoll;
   if (!isRefused || run.settings.movable !== true || run.settings.allocator !== undefined || run.assigned![i]! < 0)
     return false;

@@ -1,16 +1,45 @@
 /** Makes functions ready and puts them into their class of the queue. */
 import { shortage } from '../resources/amounts.ts';
 import type { Command } from './commands.ts';
+import { Flag } from '../../dag/compiled-dag.ts';
 import type { Cost } from '../../dag/types.ts';
+import { rankOf, spanOf } from './growth.ts';
 import { nearestHost } from './locality.ts';
 import type { Demand } from './ready-queue.ts';
-import { type Node, type Run, type State, Status } from './state.ts';
+import { type Node, nextId, type Run, type State, Status } from './state.ts';
 
 /** Makes a function ready: all its inputs exist, and it may start as soon as there is room. */
 export function makeReady(state: State, run: Run, i: number, out: Command[]): void {
+  if (run.plan.maps !== null && waitsFurther(state, run, i, out)) return;
   run.status[i] = Status.ready;
   enqueue(state, run, i);
   if (state.observed) out.push({ type: 'Ready', run, index: i });
+}
+
+/** Whether a function is a map, which waits for its elements, or an element that waits for a place. */
+function waitsFurther(state: State, run: Run, i: number, out: Command[]): boolean {
+  if ((run.plan.flags[i]! & Flag.map) !== 0) {
+    askForElements(state, run, i, out);
+    return true;
+  }
+  const span = spanOf(run, i);
+  if (span === undefined || span.map.concurrency === Infinity || span.admitted.has(i)) return false;
+  if (span.admitted.size < span.map.concurrency) {
+    span.admitted.add(i);
+    return false;
+  }
+  run.status[i] = Status.waiting;
+  span.held.push(i);
+  return true;
+}
+
+function askForElements(state: State, run: Run, i: number, out: Command[]): void {
+  run.status[i] = Status.growing;
+  const { source } = run.plan.maps!.get(i)!;
+  if (source >= 0) return void state.extensible.push({ run, index: i });
+  const asked = nextId(state);
+  run.asked.set(i, asked);
+  out.push({ type: 'Grow', run, index: i, asked });
 }
 
 /**
@@ -53,7 +82,7 @@ export function nodesFor(state: State, run: Run, i: number): Possible {
 /** Adds a ready function to the queue, by its current demands. */
 export function enqueue(state: State, run: Run, i: number): void {
   const demand = demandOf(state, run, i);
-  const rank = run.plan.rank[i]!;
+  const rank = rankOf(run, i);
   if (run.settings.allocator !== undefined && demand.node === -1) run.queue.setAside(rank);
   else run.queue.push(rank, demand);
   state.hungry.add(run);

@@ -3,7 +3,8 @@ import type { Command } from './commands.ts';
 import type { Restored } from './events.ts';
 import { bindGroup } from './groups.ts';
 import { groupOf } from './ready.ts';
-import { recordCondition, settleInput } from './skipping.ts';
+import { settleInput } from './settle.ts';
+import { recordCondition } from './skipping.ts';
 import { type Run, type State, Status } from './state.ts';
 
 /** Marks functions as done, before anything of the run is ready. What they rule out is skipped. */
@@ -26,7 +27,7 @@ export function restore(state: State, run: Run, done: ReadonlyMap<number, Restor
   }
   const released: number[] = [];
   for (const i of done.keys()) {
-    if (plan.branches !== null) settleInput(state, run, i, released, out);
+    if (plan.branches !== null || plan.maps !== null) settleInput(state, run, i, released, out);
     else for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) missing[plan.outs[k]!]!--;
   }
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });

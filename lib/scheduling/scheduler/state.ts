@@ -13,6 +13,7 @@ import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Capabilities, Cost, Uses } from '../../dag/types.ts';
 import type { LimitRule } from '../resources/limits.ts';
 import type { Estimate } from './estimate.ts';
+import type { Growth } from './span.ts';
 import type { RunSettings } from './events.ts';
 import type { FunctionFailure, Outcome } from './outcome.ts';
 import type { ReadyClass, ReadyQueue } from './ready-queue.ts';
@@ -52,6 +53,10 @@ export const Status = {
   unreachable: 6,
   /** Does not run, because its condition does not hold or an input that it needs was skipped. */
   skipped: 7,
+  /** A map whose inputs exist, and that waits for the length of its list. */
+  growing: 8,
+  /** A map with elements that are not done. */
+  open: 9,
 } as const;
 
 export interface Node {
@@ -217,23 +222,30 @@ export interface Reservation {
 
 export interface Run {
   readonly id: string;
-  readonly plan: CompiledDag;
-  readonly settings: RunSettings;
-  readonly status: Uint8Array;
+  /** It and the columns by function are replaced when the run grows. */
+  plan: CompiledDag;
+  settings: RunSettings;
+  /** The index of a function of the submitted plan. */
+  indexOf(id: string): number;
+  /** The elements of its maps; null before the first is known. */
+  growth: Growth | null;
+  /** Maps whose lists were asked for, and the number of the question. */
+  readonly asked: Map<number, number>;
+  status: Uint8Array;
   /** The number of inputs that are neither done nor skipped, counted per argument. */
-  readonly missing: Int32Array;
+  missing: Int32Array;
   /** The number of failed attempts. */
-  readonly attempts: Int32Array;
+  attempts: Int32Array;
   /** The node a function was last sent to; -1 if none. */
-  readonly node: Int32Array;
+  node: Int32Array;
   /**
    * For a dispatched function: its batch; `tally` has its position in the batch. For any other: the batch being
    * composed that last counted it; `tally` has the number of its missing inputs that this batch provides.
    */
-  readonly batch: Int32Array;
-  readonly tally: Int32Array;
+  batch: Int32Array;
+  tally: Int32Array;
   /** By function: the number of functions that have yet to read its result. Null if all results are kept to the end. */
-  readonly unread: Int32Array | null;
+  unread: Int32Array | null;
   /** By group: its node; -1 if it is not bound yet. */
   readonly groupNode: Int32Array;
   /** By group: the node that has promised it room; -1 for none. */
@@ -241,7 +253,7 @@ export interface Run {
   /** By node: its promises. */
   readonly promised: Map<number, Promised>;
   /** By function: the node that an allocator chose, or -1. Null without an allocator. */
-  readonly assigned: Int32Array | null;
+  assigned: Int32Array | null;
   /** Null if the run was not planned. */
   readonly sequence: Sequence | null;
   /** ms. */
@@ -389,6 +401,8 @@ export interface State {
   readonly runs: Map<string, Run>;
   /** Runs that may have ready functions. */
   readonly hungry: Set<Run>;
+  /** Maps that take the elements of another map, and can now grow. Handled at the end of an event. */
+  readonly extensible: { readonly run: Run; readonly index: number }[];
   /** Runs to close at the end of this event. */
   readonly over: Set<Run>;
   readonly batches: Map<number, Batch>;
@@ -436,6 +450,7 @@ export function createState(
     nodeByName: new Map(),
     runs: new Map(),
     hungry: new Set(),
+    extensible: [],
     over: new Set(),
     batches: new Map(),
     faults: [],

@@ -4,6 +4,7 @@ import { Flag } from '../../dag/compiled-dag.ts';
 import { hasLost } from './race.ts';
 import { isExclusive, isOnce } from './once.ts';
 import { mayBeCopied } from './speculation.ts';
+import { elementsOf, inputsOf, spanOf } from './growth.ts';
 import { causesOfSkip } from './skipping.ts';
 import { type Batch, type Thread, type Node, type Run, type State, Status } from './state.ts';
 
@@ -230,6 +231,7 @@ function validateRun(state: State, run: Run): void {
     }
     validateHolder(state, run, i, missing);
   }
+  validateSpans(run);
   validatePromises(run);
   expect(run.skipped === skipped, `${run.id}: skipped is ${run.skipped}, but ${skipped} are`);
   expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
@@ -260,7 +262,7 @@ function validateBranch(run: Run, i: number): void {
 function validateHolder(state: State, run: Run, i: number, missing: number): void {
   const { status } = run;
   if (status[i] === Status.waiting)
-    expect(missing > 0 || run.outcome !== undefined, `${label(run, i)} waits for nothing`);
+    expect(missing > 0 || run.outcome !== undefined || isHeld(run, i), `${label(run, i)} waits for nothing`);
   if (status[i] === Status.delayed && run.outcome === undefined)
     expect(state.timers.has(run.delays.get(i) ?? -1), `${label(run, i)} is delayed, but no timer runs`);
   if (status[i] === Status.dispatched)
@@ -317,8 +319,39 @@ function validateCounts(run: Run): void {
   );
 }
 
-function dependencies({ plan }: Run, i: number): number[] {
-  return [...plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!)];
+function dependencies(run: Run, i: number): number[] {
+  return inputsOf(run, i);
+}
+
+/** Whether an element waits for a place of its map, which are all taken. */
+function isHeld(run: Run, i: number): boolean {
+  const span = spanOf(run, i);
+  return span !== undefined && span.admitted.size === span.map.concurrency && span.held.includes(i, span.nextHeld);
+}
+
+/** A map is done when all its elements are, and no more of them run than may. */
+function validateSpans(run: Run): void {
+  for (const span of run.growth?.spans ?? []) {
+    const { owner, map, admitted, left } = span;
+    const elements = [...elementsOf(span)];
+    const undone = elements.filter((i) => run.status[i] !== Status.done).length;
+    expect(left === undone, `${label(run, owner)}: left is ${left}, but ${undone} elements are not done`);
+    const isDone = undone === 0 && run.missing[owner] === 0;
+    if (run.status[owner] === Status.open)
+      expect(!isDone || run.outcome !== undefined, `${label(run, owner)} is open, and nothing of it is missing`);
+    if (run.status[owner] === Status.done)
+      expect(undone === 0, `${label(run, owner)} is done, and ${undone} elements are not`);
+    expect(
+      admitted.size <= map.concurrency,
+      `${label(run, owner)} runs ${admitted.size} of ${map.concurrency} elements`,
+    );
+    if (map.concurrency === Infinity) continue;
+    for (const i of elements) {
+      const isActive =
+        run.status[i] === Status.ready || run.status[i] === Status.delayed || run.status[i] === Status.dispatched;
+      expect(!isActive || admitted.has(i), `${label(run, i)} has no place, and status ${run.status[i]}`);
+    }
+  }
 }
 
 function label(run: Run, i: number): string {

@@ -1,6 +1,7 @@
 /** Plays scenarios until one violates an invariant, and then reduces that one. */
 import { messageOf } from '../../core/message-of.ts';
 import { dependenciesOf } from '../../dag/check.ts';
+import type { FunctionArgument } from '../../dag/types.ts';
 import { type RunSpec, play, randomScenario, type ScenarioSpec } from './scenario.ts';
 
 export interface Finding {
@@ -136,14 +137,19 @@ function* reductions(spec: ScenarioSpec): Generator<ScenarioSpec> {
   }
 }
 
+function argsWithout(args: readonly FunctionArgument[], gone: ReadonlySet<string>): FunctionArgument[] {
+  return args.filter((arg) => !dependenciesOf([arg], undefined).some((id) => gone.has(id)));
+}
+
 /** A run without some of its functions, and without references to them. */
 function without(run: RunSpec, from: number, count: number): RunSpec {
   const gone = new Set(run.functions.slice(from, from + count).map(({ id }) => id));
   const functions = run.functions
     .filter(({ id }) => !gone.has(id))
-    .map(({ node, when, ...spec }) => ({
+    .map(({ node, when, map, ...spec }) => ({ ...spec, node, when, map, args: argsWithout(spec.args ?? [], gone) }))
+    .map(({ node, when, map, ...spec }) => ({
       ...spec,
-      args: (spec.args ?? []).filter((arg) => !dependenciesOf([arg], undefined).some((id) => gone.has(id))),
+      ...(map !== undefined && spec.args.length > 0 && { map }),
       ...(when !== undefined && !gone.has(typeof when === 'string' ? when : when.id) && { when }),
       ...(node !== undefined && !(typeof node === 'object' && gone.has(node.collocatedWith)) && { node }),
     }));

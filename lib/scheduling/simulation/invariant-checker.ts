@@ -6,6 +6,7 @@ import { amountOf } from '../resources/amounts.ts';
 import type { Command } from '../scheduler/commands.ts';
 import type { Event } from '../scheduler/events.ts';
 import { type Batch, type Run, type State, Status } from '../scheduler/state.ts';
+import { elementsOf, spanOf, spanOfOwner } from '../scheduler/growth.ts';
 import type { SimNode } from './sim-node.ts';
 import type { SentBatch } from './wire.ts';
 
@@ -38,6 +39,8 @@ export class InvariantChecker {
   readonly #begun = new Map<string, number>();
   readonly #over = new Set<string>();
   readonly #isSkipped = new Set<string>();
+  /** Elements of maps whose result is an error. */
+  readonly #isSettled = new Set<string>();
 
   constructor(state: State, now: () => number) {
     this.#state = state;
@@ -51,52 +54,75 @@ export class InvariantChecker {
    */
   watch(event: Event, threadsBefore: number, commands: readonly Command[]): void {
     if ('incarnation' in event) this.#onNodeEvent(event, threadsBefore);
+    for (const command of commands)
+      if (command.type === 'Settled') this.#isSettled.add(keyOf(command.run, command.failed.index));
     this.#settle();
     // Results that a run loses while it ends are not made again, and may still be dropped.
     if (event.type === 'ResultsLost' && this.#state.runs.get(event.run)?.outcome === undefined)
       for (const i of event.indexes) this.#stored.delete(`${event.run}/${i}`);
     for (const command of commands) {
-      switch (command.type) {
-        case 'Start':
-          this.#started(command.batch);
-          break;
-        case 'Recompute':
-          check(event.type === 'ResultsLost', 'results are made again although none was lost');
-          for (const i of command.indexes) this.#recomputed(command.run, i);
-          break;
-        case 'Release':
-          for (const i of command.indexes)
-            check(this.#stored.delete(keyOf(command.run, i)), `${label(command.run, i)} is dropped, and was not there`);
-          break;
-        case 'Cancel':
-          if (command.why === 'timeout') this.#timedOut.add(command.batch.id);
-          else this.#cancelled.add(command.batch.id);
-          break;
-        case 'Skipped':
-          this.#skipped(command.run, command.index);
-          break;
-        case 'Retry':
-          this.#retried(command.run, command.failed.index, command.failed.attempts, command.delay);
-          break;
-        case 'Failed':
-          this.#failed(command.run, command.failed.index, command.failed.attempts, command.failed.failure.kind);
-          break;
-        case 'FinishRun':
-          this.#finished(command.run);
-          break;
-        case 'FailRun':
-          check(
-            command.outcome.kind !== 'refused',
-            `run ${command.run.id} is given up for refused claims, but there are no other claimants`,
-          );
-          this.#over.add(command.run.id);
-          break;
-        default:
-          break;
-      }
+      this.#watchOne(event, command);
+      this.#watchOutcome(command);
     }
     for (const { id } of this.#beaten.splice(0))
       check(this.#cancelled.has(id), `batch ${id} continues, although another batch has won`);
+  }
+
+  #watchOne(event: Event, command: Command): void {
+    switch (command.type) {
+      case 'Start':
+        this.#started(command.batch);
+        break;
+      case 'Recompute':
+        check(event.type === 'ResultsLost', 'results are made again although none was lost');
+        for (const i of command.indexes) this.#recomputed(command.run, i);
+        break;
+      case 'Release':
+        for (const i of command.indexes)
+          check(this.#stored.delete(keyOf(command.run, i)), `${label(command.run, i)} is dropped, and was not there`);
+        break;
+      case 'Cancel':
+        if (command.why === 'timeout') this.#timedOut.add(command.batch.id);
+        else this.#cancelled.add(command.batch.id);
+        break;
+      case 'FinishRun':
+        this.#finished(command.run);
+        break;
+      case 'FailRun':
+        check(
+          command.outcome.kind !== 'refused',
+          `run ${command.run.id} is given up for refused claims, but there are no other claimants`,
+        );
+        this.#over.add(command.run.id);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** Checks what the scheduler decides about a function. */
+  #watchOutcome(command: Command): void {
+    switch (command.type) {
+      case 'Gathered':
+        this.#gathered(command.run, command.index);
+        break;
+      case 'Settled':
+        this.#failed(command.run, command.failed.index, command.failed.attempts, command.failed.failure.kind);
+        this.#done.add(keyOf(command.run, command.failed.index));
+        this.#stored.add(keyOf(command.run, command.failed.index));
+        break;
+      case 'Skipped':
+        this.#skipped(command.run, command.index);
+        break;
+      case 'Retry':
+        this.#retried(command.run, command.failed.index, command.failed.attempts, command.delay);
+        break;
+      case 'Failed':
+        this.#failed(command.run, command.failed.index, command.failed.attempts, command.failed.failure.kind);
+        break;
+      default:
+        break;
+    }
   }
 
   /** Checks a function that starts at a node. */
@@ -213,6 +239,16 @@ export class InvariantChecker {
     );
   }
 
+  /** Checks that all elements of a map are done, and that the map was not. */
+  #gathered(run: Run, owner: number): void {
+    const key = keyOf(run, owner);
+    for (const i of elementsOf(spanOfOwner(run, owner)!))
+      check(this.#done.has(keyOf(run, i)), `${label(run, owner)} is gathered without ${label(run, i)}`);
+    check(!this.#done.has(key), `${label(run, owner)} is gathered twice`);
+    this.#done.add(key);
+    this.#stored.add(key);
+  }
+
   /** Checks that a function never started, and that its condition or a skipped input is the reason. */
   #skipped(run: Run, i: number): void {
     const key = keyOf(run, i);
@@ -224,6 +260,12 @@ export class InvariantChecker {
   #recomputed(run: Run, i: number): void {
     check(this.#done.delete(keyOf(run, i)), `${label(run, i)} is made again, and was not done`);
     this.#stored.delete(keyOf(run, i));
+    if (run.growth?.byOwner.has(i) === true) return; // it is not read itself, but its elements
+    if (spanOf(run, i) !== undefined)
+      return check(
+        run.unread === null || run.unread[i]! > 0 || run.settings.kept![i] === 1,
+        `${label(run, i)} is made again, but not needed`,
+      );
     const { outOffset, outs } = run.plan;
     const { kept } = run.settings;
     const isRead = [...outs.subarray(outOffset[i]!, outOffset[i + 1]!)].some(
@@ -282,6 +324,7 @@ export class InvariantChecker {
         if (flying.size === 0 || batch.run.status[i] === Status.done) this.#inFlight.delete(key);
         if (batch.run.status[i] !== Status.done) return;
         for (const other of flying) this.#beaten.push(this.#open.get(other)!);
+        if (this.#isSettled.has(key)) return;
         check(!this.#timedOut.has(batch.id), `${label(batch.run, i)} is done by an attempt whose time was over`);
         const { node } = batch.thread;
         check(

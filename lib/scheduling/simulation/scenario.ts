@@ -19,6 +19,8 @@ import { type Listener, Simulation } from './simulation.ts';
 export interface RunSpec {
   readonly id: string;
   readonly functions: readonly FunctionSpec[];
+  /** The number of elements of maps, by id. Default 1. */
+  readonly widths?: Readonly<Record<string, number>>;
   /** The ids of conditions whose result is falsy. */
   readonly falsy?: readonly string[];
   readonly settings: Pick<RunSettings, 'maxRetries' | 'maxConcurrency' | 'keepGoing' | 'speculate'> & {
@@ -72,7 +74,7 @@ export function randomScenario(seed: number, maxFunctions = 200): ScenarioSpec {
   const faults = randomFaults(random);
   const latency = random.pick([0, 0, 0.1, 1, 5]);
   const plain = { seed, nodes, runs, faults, latency, tuning: random.pick(tunings) };
-  return withCancelled(withLimits(withBranches(withHosts(withStrategies(withCopies(plain))))));
+  return withMaps(withCancelled(withLimits(withBranches(withHosts(withStrategies(withCopies(plain)))))));
 }
 
 /** Cancels functions of some scenarios. Uses its own random numbers. */
@@ -108,6 +110,29 @@ function withLimits(spec: ScenarioSpec): ScenarioSpec {
   return { ...spec, runs, limits };
 }
 
+/** Makes maps of some functions that take results. Uses its own random numbers. */
+function withMaps(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0x3a95);
+  if (!random.chance(0.35)) return spec;
+  const often = random.pick([0.1, 0.3, 0.7]);
+  const most = random.pick([3, 8]);
+  return {
+    ...spec,
+    runs: spec.runs.map((run) => {
+      const functions = run.functions.map((each): FunctionSpec => {
+        if (!random.chance(often) || (each.args ?? []).length === 0) return each;
+        const map = {
+          ...(random.chance(0.3) && { concurrency: random.integer(1, 3) }),
+          ...(random.chance(0.3) && { settle: true }),
+        };
+        return { ...each, map };
+      });
+      const widths = Object.fromEntries(functions.map(({ id }) => [id, random.integer(0, most)]));
+      return { ...run, functions: withoutContradictions(functions), widths };
+    }),
+  };
+}
+
 /** Adds conditions and choices to some scenarios. Uses its own random numbers. */
 function withBranches(spec: ScenarioSpec): ScenarioSpec {
   const random = new Random(spec.seed ^ 0xb2a9);
@@ -132,7 +157,7 @@ function withBranch(random: Random, spec: FunctionSpec, i: number, often: number
   return { ...spec, args, ...(random.chance(often) && { when: { id: other(), not: random.chance(0.5) } }) };
 }
 
-/** Removes the conditions of functions that could never run, because such runs are refused before they start. */
+/** Removes fields of functions that are not valid together, because such runs are refused before they start. */
 function withoutContradictions(functions: readonly FunctionSpec[]): FunctionSpec[] {
   const kept = [...functions];
   for (;;) {
@@ -141,9 +166,8 @@ function withoutContradictions(functions: readonly FunctionSpec[]): FunctionSpec
     const check = dag.validate();
     if (check.ok) return kept;
     const at = kept.findIndex(({ id }) => id === check.error.functionId);
-    const { when: _, ...rest } = kept[at]!;
-    const isStrict = kept[at]!.when === undefined;
-    kept[at] = isStrict ? { ...rest, args: [] } : rest;
+    const field = (['map', 'when', 'node', 'args'] as const).find((name) => kept[at]![name] !== undefined)!;
+    kept[at] = { ...kept[at]!, [field]: undefined };
   }
 }
 
@@ -283,6 +307,9 @@ function randomFaults(random: Random): Faults {
 export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   const { seed, nodes, runs, latency, tuning } = spec;
   const falsy = new Set(runs.flatMap((run) => (run.falsy ?? []).map((id) => `${run.id}/${id}`)));
+  const widths = new Map(
+    runs.flatMap((run) => Object.entries(run.widths ?? {}).map(([id, width]) => [`${run.id}/${id}`, width])),
+  );
   const simulation = new Simulation(
     {
       seed,
@@ -294,6 +321,7 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
       checked: true,
       faults: { ...noFaults, ...spec.faults } as ResolvedFaults,
       durationOf: (plan, i) => plan.entries[i]!.traits.duration ?? 1,
+      widthOf: ({ dagId, entries }, i) => widths.get(`${dagId}/${entries[i]!.id}`) ?? 1,
       isFalsy: ({ dagId, entries }, i) => falsy.has(`${dagId}/${entries[i]!.id}`),
     },
     listener,

@@ -13,6 +13,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 import { planRun } from '../planner/planned.ts';
 import type { RunSettings } from '../scheduler/events.ts';
 import type { Outcome } from '../scheduler/outcome.ts';
+import type { Run } from '../scheduler/state.ts';
 import { speculationOf } from '../scheduler/speculate-options.ts';
 import { resolveSimulation, type SimulateOptions } from './options.ts';
 import { type Listener, Simulation } from './simulation.ts';
@@ -108,7 +109,7 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
     ...placementOf(plan, allocationStrategy, offers, planned),
     codes: new Int32Array(plan.codes.length),
   };
-  const record = new Recorder(plan);
+  const record = new Recorder();
   // Batches have one function: batching saves time only where messages cost time, and here they cost what the options
   // say.
   const simulation = new Simulation(
@@ -123,19 +124,26 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
       checked: false,
       together: true,
       durationOf,
+      widthOf: ({ entries }, i) => entries[i]!.traits.map?.expect ?? 1,
       isFalsy: ({ entries }, i) => conditions?.[entries[i]!.id] === false,
     },
     record.listener,
   );
   simulation.submit(plan, settings);
   simulation.run();
-  const { at, outcome } = simulation.outcomes.get(plan.dagId)!;
+  const { at, outcome, run } = simulation.outcomes.get(plan.dagId)!;
   const priceOf = new Map(nodes.map(({ name, price }) => [name, price]));
   const price = record.schedule.reduce(
     (sum, { node, start, finish }) => sum + (finish - start) * priceOf.get(node)!,
     0,
   );
-  return { makespan: at, price, schedule: record.schedule, events: record.events, outcome: toOutcome(plan, outcome) };
+  return {
+    makespan: at,
+    price,
+    schedule: record.schedule,
+    events: record.events,
+    outcome: toOutcome(run.plan, outcome),
+  };
 }
 
 function durationOf(plan: CompiledDag, i: number): number {
@@ -149,12 +157,12 @@ class Recorder {
   readonly listener: Listener;
   readonly #running = new Map<string, { readonly attempt: number; readonly start: number }>();
 
-  constructor(plan: CompiledDag) {
-    const idOf = (i: number): string => plan.entries[i]!.id;
+  constructor() {
+    const idOf = ({ plan }: Run, i: number): string => plan.entries[i]!.id;
     this.listener = {
       began: (_, i, _node, attempt, start, batch) => this.#running.set(`${batch}/${i}`, { attempt, start }),
-      ended: (_, i, node, ok, finish, batch) =>
-        this.schedule.push({ functionId: idOf(i), node, ...this.#running.get(`${batch}/${i}`)!, finish, ok }),
+      ended: (run, i, node, ok, finish, batch) =>
+        this.schedule.push({ functionId: idOf(run, i), node, ...this.#running.get(`${batch}/${i}`)!, finish, ok }),
       noted: (text, at) => this.events.push({ at, type: 'note', text }),
       handled: (event, commands, at) => {
         if (event.type === 'RunSubmitted') this.events.push({ at, type: 'run:started' });
@@ -165,19 +173,19 @@ class Recorder {
               this.events.push({
                 at,
                 type: command.type === 'Retry' ? 'function:retrying' : 'function:failed',
-                functionId: idOf(command.failed.index),
+                functionId: idOf(command.run, command.failed.index),
                 attempts: command.failed.attempts,
                 reason: command.failed.failure.kind,
               });
               break;
             case 'Skipped':
-              this.events.push({ at, type: 'function:skipped', functionId: idOf(command.index) });
+              this.events.push({ at, type: 'function:skipped', functionId: idOf(command.run, command.index) });
               break;
             case 'Speculated':
               this.events.push({
                 at,
                 type: 'function:speculated',
-                functionId: idOf(command.index),
+                functionId: idOf(command.batch.run, command.index),
                 node: command.batch.thread.node.name,
               });
               break;

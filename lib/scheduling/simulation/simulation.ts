@@ -6,6 +6,7 @@ import type { Command } from '../scheduler/commands.ts';
 import { createEstimate } from '../scheduler/estimate.ts';
 import type { Event, RunSettings } from '../scheduler/events.ts';
 import { handleAll } from '../scheduler/machine.ts';
+import { holdersOf, inputsOf } from '../scheduler/growth.ts';
 import type { Outcome } from '../scheduler/outcome.ts';
 import { type Batch, createState, type Thread, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
 import { validate } from '../scheduler/validate.ts';
@@ -31,6 +32,8 @@ export interface Scenario {
   durationOf(plan: CompiledDag, i: number): number;
   /** Whether the result of a condition is falsy. Default: never. */
   isFalsy?(plan: CompiledDag, i: number): boolean;
+  /** The number of elements in the list of a map. Default 1. */
+  widthOf?(plan: CompiledDag, i: number): number;
   /** Whether all events of one moment are handled before anything starts. */
   readonly together?: boolean;
   /** Whether all invariants are checked after every event. */
@@ -73,6 +76,8 @@ export class Simulation {
   #ahead = 0;
   #events = 0;
   #functions = 0;
+  /** Elements of maps whose result is an error, which is never lost. */
+  readonly #settled = new Set<string>();
   readonly #submitted: string[] = [];
   /** By planned run and function: when its result was made. */
   readonly #madeAt = new WeakMap<Run, Float64Array>();
@@ -218,6 +223,15 @@ export class Simulation {
       case 'ClearTimer':
         this.#timers.get(command.timer)?.();
         return void this.#timers.delete(command.timer);
+      case 'Grow': {
+        const { run, index, asked } = command;
+        const count = this.#scenario.widthOf?.(run.plan, index) ?? 1;
+        return void this.eventQueue.in(0, () => this.#feed({ type: 'RunGrown', run: run.id, index, asked, count }));
+      }
+      case 'Grown':
+        return void (this.#functions += command.count);
+      case 'Settled':
+        return void this.#settled.add(`${command.run.id}/${command.failed.index}`);
       case 'FinishRun':
         return void this.outcomes.set(command.run.id, {
           outcome: undefined,
@@ -242,14 +256,15 @@ export class Simulation {
   /** A batch with what the orchestrator knows when it sends it, and nothing that it learns later. */
   #toSent(batch: Batch): SentBatch {
     const { run, functions, gang } = batch;
-    const { depOffset, deps, entries } = run.plan;
+    const { entries } = run.plan;
     const locals: number[][] = [];
     const imports: number[][] = [];
     const arrivals = new Float64Array(functions.length);
     for (const [at, i] of functions.entries()) {
       const [local, imported]: [number[], number[]] = [[], []];
-      for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
-        const dep = deps[k]!;
+      const taken =
+        run.growth === null ? inputsOf(run, i) : inputsOf(run, i).flatMap((dep) => [...holdersOf(run, dep)]);
+      for (const dep of taken) {
         const place = gang?.imports.get(dep);
         if (run.status[dep] === Status.skipped) continue;
         if (run.status[dep] === Status.done) {
@@ -300,7 +315,11 @@ export class Simulation {
     const { run, functions } = sent.batch;
     if (run.sequence !== null) {
       let made = this.#madeAt.get(run);
-      if (made === undefined) this.#madeAt.set(run, (made = new Float64Array(run.plan.size)));
+      if (made === undefined || made.length < run.plan.size) {
+        const longer = new Float64Array(run.plan.size);
+        if (made !== undefined) longer.set(made);
+        this.#madeAt.set(run, (made = longer));
+      }
       made[functions[at]!] = this.eventQueue.now;
     }
     this.#listener.ended?.(
@@ -316,12 +335,17 @@ export class Simulation {
   /** Loses a random existing result. */
   #loseSome(): void {
     const there = [...this.#state.runs.values()].flatMap((run) =>
-      [...run.status].flatMap((status, i) => (status === Status.done ? [{ run, i }] : [])),
+      [...run.status].flatMap((status, i) => (status === Status.done && this.#canBeLost(run, i) ? [{ run, i }] : [])),
     );
     if (there.length === 0) return;
     const { run, i } = this.#random.pick(there);
     this.#listener.noted?.(`the result of ${run.id}/${run.plan.entries[i]!.id} is lost`, this.eventQueue.now);
     this.#feed({ type: 'ResultsLost', run: run.id, indexes: [i] });
+  }
+
+  /** The list of a map is no result of its own, and errors are with the orchestrator. */
+  #canBeLost(run: Run, i: number): boolean {
+    return run.growth?.byOwner.has(i) !== true && !this.#settled.has(`${run.id}/${i}`);
   }
 
   #jump(): void {

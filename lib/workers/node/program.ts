@@ -15,7 +15,7 @@
  */
 
 /** How many bits of a function's second word are `Head`; the bits above count its arguments. */
-export const headBits = 5;
+export const headBits = 6;
 
 /** The low bits of a function's second word. */
 export const Head = {
@@ -29,6 +29,8 @@ export const Head = {
   traced: 8,
   /** No function takes its result, so no other thread reads it. */
   unread: 16,
+  /** Its result is `{ ok: true, value }`, as its map settles. */
+  settles: 32,
 } as const;
 
 /** The low two bits of an argument. */

@@ -11,15 +11,28 @@ const absent = Symbol('absent');
 
 /** Ids and positions of a run's functions. */
 export interface ResultIndex {
+  /** Grows with the run. */
   readonly size: number;
   /** The position of an id; -1: unknown. */
   indexOf(id: string): number;
   idOf(i: number): string;
 }
 
+/** The results from `base` on. */
+export interface ResultList {
+  readonly base: number;
+  readonly count: number;
+}
+
 export class RunResults {
   readonly index: ResultIndex;
   readonly #values: unknown[];
+  /** The number of functions before the run grew. */
+  readonly #planned: number;
+  /** Results that are lists of other results, such as those of maps. */
+  readonly #lists = new Map<number, ResultList>();
+  /** For a list that was looked at: an element that was not here. */
+  readonly #absentOf = new Map<number, number>();
   /** Called with each arriving result while a caller waits for one. */
   onStored: ((id: string, i: number) => void) | undefined;
   /** Whether a caller waits for the result of a function; undefined while none waits for any. */
@@ -36,19 +49,50 @@ export class RunResults {
   constructor(index: ResultIndex, memory?: ResultMemory) {
     this.index = index;
     this.#memory = memory;
+    this.#planned = index.size;
     this.#values = new Array<unknown>(index.size).fill(absent);
   }
 
   /** Whether the result is on this host. */
   has(i: number): boolean {
     if (i < 0) return false;
+    const list = this.#lists.get(i);
+    if (list !== undefined) return this.#every(list, (each) => this.has(each));
     const value = this.#values[i];
     return value !== absent && !(value instanceof Payload && value.data.kind === 'remote');
   }
 
   /** Whether the result is on any host. */
   exists(i: number): boolean {
-    return i >= 0 && this.#values[i] !== absent;
+    const list = this.#lists.get(i);
+    if (list !== undefined) return this.#every(list, (each) => this.exists(each));
+    return i >= 0 && i < this.#values.length && this.#values[i] !== absent;
+  }
+
+  /** The run has grown to this number of functions. */
+  grow(size: number): void {
+    while (this.#values.length < size) this.#values.push(absent);
+  }
+
+  /** From now on the result of a function is the list of these results. */
+  gather(i: number, list: ResultList): void {
+    this.#lists.set(i, list);
+    if (this.onStored !== undefined && this.has(i)) this.onStored(this.index.idOf(i), i);
+  }
+
+  /** The results that a result is a list of; undefined if it is none. */
+  listOf(i: number): ResultList | undefined {
+    return this.#lists.get(i);
+  }
+
+  #every({ base, count }: ResultList, holds: (i: number) => boolean): boolean {
+    for (let i = base; i < base + count; i++) if (!holds(i)) return false;
+    return true;
+  }
+
+  #listed(i: number, read: (i: number) => unknown): unknown[] | undefined {
+    const list = this.#lists.get(i);
+    return list && Array.from({ length: list.count }, (_, k) => read(list.base + k));
   }
 
   /**
@@ -60,8 +104,27 @@ export class RunResults {
     if (this.#values[i] !== payload || this.#arrived.has(payload)) return false;
     this.#arrived.add(payload);
     this.#memory?.add(payload);
-    this.onStored?.(this.index.idOf(i), i);
+    this.#arrivedOf(i);
     return true;
+  }
+
+  /** A result is here, and with it perhaps a list. */
+  #arrivedOf(i: number): void {
+    if (this.onStored === undefined) return;
+    this.onStored(this.index.idOf(i), i);
+    for (const [list, { base, count }] of this.#lists)
+      if (i >= base && i < base + count && this.#isComplete(list)) this.onStored?.(this.index.idOf(list), list);
+  }
+
+  /** Like `has` of a list. Goes on where it stopped before, so that all elements of a list cost as much as one look. */
+  #isComplete(i: number): boolean {
+    const { base, count } = this.#lists.get(i)!;
+    let at = this.#absentOf.get(i) ?? base;
+    while (at < base + count && this.has(at)) at++;
+    this.#absentOf.set(i, at);
+    if (at < base + count) return false;
+    this.#absentOf.delete(i);
+    return this.has(i); // an element that was here may be gone again
   }
 
   /** The stored form: a value or a `Payload`. Requires `has`. */
@@ -83,6 +146,8 @@ export class RunResults {
    *   gone
    */
   get(i: number): unknown {
+    const list = this.#listed(i, (each) => this.get(each));
+    if (list !== undefined) return list;
     const value = this.#values[i];
     return value instanceof Payload ? this.#decoded(i, value, decode) : value;
   }
@@ -109,6 +174,8 @@ export class RunResults {
 
   /** The result with memory of its own, so that changes stay private. Requires `has`. */
   copy(i: number): unknown {
+    const list = this.#listed(i, (each) => this.copy(each));
+    if (list !== undefined) return list;
     const value = this.#values[i];
     return value instanceof Payload ? this.#decoded(i, value, decodeOwn) : copyOf(value);
   }
@@ -127,6 +194,7 @@ export class RunResults {
 
   /** Deletes a result. */
   release(i: number): void {
+    if (this.#lists.delete(i)) return;
     if (this.#memory !== undefined) this.#account(this.#values[i], absent);
     this.#values[i] = absent;
   }
@@ -146,6 +214,7 @@ export class RunResults {
     if (this.#memory === undefined) return; // the garbage collector frees them
     this.#isForgotten = true;
     if (this.#isPinned) return;
+    this.#lists.clear();
     for (let i = 0; i < this.#values.length; i++) this.release(i);
   }
 
@@ -162,20 +231,22 @@ export class RunResults {
    */
   toRecord(kept: Uint8Array | null): Record<string, unknown> {
     const record: Record<string, unknown> = {};
-    for (let i = 0; i < this.index.size; i++) {
+    for (let i = 0; i < this.#planned; i++) {
       if ((kept === null || kept[i] === 1) && this.has(i)) setKey(record, this.index.idOf(i), this.#read(i));
     }
     return record;
   }
 
   #read(i: number): unknown {
+    const list = this.#listed(i, (each) => this.#read(each));
+    if (list !== undefined) return list;
     return this.#values[i] instanceof Payload ? this.get(i) : copyOf(this.#values[i]);
   }
 
   /** Like `toRecord`, without results that cannot be read. */
   toReadableRecord(kept: Uint8Array | null): Record<string, unknown> {
     const record: Record<string, unknown> = {};
-    for (let i = 0; i < this.index.size; i++) {
+    for (let i = 0; i < this.#planned; i++) {
       if ((kept !== null && kept[i] === 0) || !this.has(i)) continue;
       try {
         setKey(record, this.index.idOf(i), this.#read(i));

@@ -72,7 +72,7 @@ const planted: [string, string, string, string][] = [
   [
     'a lost result that waits for what it was made from',
     'scheduling/scheduler/lineage.ts',
-    '    if (isGone) stack.push(dep);',
+    '    if (isDropped && !run.held.delete(dep)) stack.push(dep);',
     '',
   ],
   [
@@ -110,6 +110,36 @@ const planted: [string, string, string, string][] = [
     'a result that is said to be where it was not made',
     'scheduling/scheduler/race.ts',
     '    own(run, i, batch);\n',
+    '',
+  ],
+  [
+    'a map that is done before its last element',
+    'scheduling/scheduler/settle.ts',
+    'spanOfOwner(run, owner)!.left > 0 ||',
+    'spanOfOwner(run, owner)!.left > 1 ||',
+  ],
+  [
+    'an element that is lost when a place of its map is free',
+    'scheduling/scheduler/map-places.ts',
+    '    makeReady(state, run, next, out);\n    break;',
+    '    break;',
+  ],
+  [
+    'an element that takes another element than its own',
+    'scheduling/scheduler/settle.ts',
+    '    const next = taker.base + i - span.base;',
+    '    const next = taker.base + Math.max(0, i - span.base - 1);',
+  ],
+  [
+    'a map that is not opened again when one of its elements is lost',
+    'scheduling/scheduler/lineage.ts',
+    '  if (run.status[span.owner] === Status.done) reopen(run, span.owner, again, stack);',
+    '',
+  ],
+  [
+    'an element of a failed input that waits for ever',
+    'scheduling/scheduler/failure.ts',
+    '      if (span !== undefined && span.source?.owner !== i) stack.push(...giveUpElements(state, run, span, out));',
     '',
   ],
   [

@@ -40,6 +40,8 @@ interface Item {
   readonly isRead: boolean;
   /** Its place in a trace; undefined: not traced. */
   readonly traceparent: string | undefined;
+  /** Its result is wrapped as `{ ok: true, value }`. */
+  readonly settles: boolean;
   begun: number;
   controller: AbortController | undefined;
 }
@@ -211,6 +213,7 @@ export class Executor {
       isRead: reader.isRead,
       retryIf: isNamed ? reader.retryIf : -1,
       traceparent: isNamed ? reader.traceparent : undefined,
+      settles: reader.settles,
       begun: this.#watch.now,
       controller: undefined,
     };
@@ -330,7 +333,8 @@ export class Executor {
 
   #succeed(item: Item, value: unknown): true {
     this.#parts.prints.flush();
-    item.batch.report.succeed(value, item.index === item.batch.size - 1, item.isRead);
+    const result = item.settles ? { ok: true, value } : value;
+    item.batch.report.succeed(result, item.index === item.batch.size - 1, item.isRead);
     return this.#leave(item);
   }
 

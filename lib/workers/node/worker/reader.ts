@@ -22,6 +22,8 @@ export class Reader {
   isRead = true;
   /** Its place in a trace, when it is named; undefined: not traced. */
   traceparent: string | undefined;
+  /** Its result is wrapped as `{ ok: true, value }`. */
+  settles = false;
   /** Its arguments: values, or, when `tagged`, pairs of `ArgTag` and argument. */
   args: unknown[] = [];
   tagged = false;
@@ -44,6 +46,7 @@ export class Reader {
     this.code = words[this.#at++]!;
     const head = words[this.#at++]!;
     this.isRead = (head & Head.unread) === 0;
+    this.settles = (head & Head.settles) !== 0;
     if ((head & Head.named) === 0) {
       this.functionId = undefined;
     } else {
