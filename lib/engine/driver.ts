@@ -511,7 +511,7 @@ export class Driver {
 
   /** Fetches a result from another host that just appeared, if it must not stay there. */
   #fetchNow(active: ActiveRun, i: number, isKept: boolean): void {
-    const { plan } = active.request;
+    const { plan } = active;
     if (isKept) {
       void this.#bringOrLose(active, i).then(
         () => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: active.id, count: 1 }),

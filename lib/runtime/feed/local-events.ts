@@ -72,7 +72,7 @@ export class OwnEvents {
   /** A running DAG, or a reported one whose results are still kept. */
   find(runId: string): { readonly plan: CompiledDag; readonly results: RunResults } | undefined {
     const active = this.#driver.runs.get(runId);
-    if (active !== undefined) return { plan: active.request.plan, results: active.results };
+    if (active !== undefined) return { plan: active.plan, results: active.results };
     const known = this.#recent.get(runId);
     const plan = known?.plan.deref();
     const results = known?.results.deref();
