@@ -91,7 +91,9 @@ function checkMap({ entries, index }: DagParts, { id, args, extraArgs, traits }:
   if (typeof traits.node === 'object' && traits.map === undefined && traits.transforms === undefined) {
     const target = entries[index.get(traits.node.collocatedWith) ?? -1];
     if (target?.traits.map !== undefined)
-      return refused(`is collocated with the map ${show(target.id)}, whose elements may run on several nodes.`);
+      return refused(
+        `is collocated with the map ${show(target.id)}, whose elements may run on several nodes. Give both a node by name, or leave collocatedWith out.`,
+      );
   }
   if (traits.map === undefined) return undefined;
   const count = (traits.layout ?? [...(traits.written ?? args), ...extraArgs]).length;
