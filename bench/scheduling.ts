@@ -37,7 +37,7 @@ const idleOnly: Strategy = {
   run: (instance) => ({ placed: dispatchReady(instance, 'b-level, earliest finish') }),
 };
 const reference: Strategy = { name: 'HEFT', run: (instance) => ({ placed: heft(instance) }) };
-const carried = (['first-available', 'load-balanced', 'time-optimized'] as const).map(
+const carried = (['first-available', 'load-balanced', 'auto', 'time-optimized'] as const).map(
   (allocationStrategy): Strategy => ({
     name: `simulate, ${allocationStrategy}`,
     run: (instance) => carryOut(instance, { allocationStrategy }),

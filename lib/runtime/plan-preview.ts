@@ -104,7 +104,8 @@ export function toPreview(
     })),
     makespan: schedule.makespan,
     criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),
-    lowerBound: schedule.lowerBound,
+    // A thorough bound is reduced a little for the sake of rounding.
+    lowerBound: schedule.lowerBound > schedule.makespan * (1 - 1e-8) ? schedule.makespan : schedule.lowerBound,
     assumed: assumedOf(plan, costs),
   };
 }

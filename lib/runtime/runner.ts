@@ -1,6 +1,6 @@
 /** From a DAG to its results: refuses what is invalid first, then creates, watches and closes the run. */
 import { nanoid } from 'nanoid';
-import { type AllocationStrategy, isPlanned } from '../scheduling/allocation/allocator.ts';
+import { isPlanned, type ResolvedStrategy } from '../scheduling/allocation/allocator.ts';
 import type { Node } from '../scheduling/scheduler/state.ts';
 import { findImpossible } from '../scheduling/resources/feasibility.ts';
 import { findUnmet } from '../scheduling/resources/limits.ts';
@@ -25,6 +25,7 @@ import { allOf, type Modules, type ResolvedCode } from '../engine/module-resolve
 import type { ResolvedOptions } from './options/handoff-options.ts';
 import { type ExecuteResult, toResult } from './run-result.ts';
 import { homesOf } from '../scheduling/planner/home-hosts.ts';
+import { resolveStrategy } from '../scheduling/planner/auto.ts';
 import { placementOf } from '../scheduling/planner/placement.ts';
 import { type PlannedRun, planRun } from '../scheduling/planner/planned.ts';
 import { preview, type PlanResult, type PreviewNode, toPreview } from './plan-preview.ts';
@@ -212,12 +213,12 @@ export class Runner {
     const code = await modules.resolve(plan, () => this.#inspector(), never);
     const costs = costsOf(plan, code, this.#parts.learned);
     const nodes = this.#nodes(false);
-    const strategy = this.#strategyOf(options);
+    const strategy = this.#strategyOf(plan, code, options, false);
     if ((budget ?? 1) === 1 && !isPlanned(strategy))
       return preview(
         this.#ordered(plan, code),
         nodes,
-        this.#settings(plan, code, options, { hereOnly: false, planned: undefined }),
+        this.#settings(plan, code, options, { hereOnly: false, strategy, planned: undefined }),
         costs,
       );
     const link = { ...(bandwidth !== undefined && { bandwidth }), ...(latency !== undefined && { latency }) };
@@ -245,13 +246,33 @@ export class Runner {
     return options.memoryBudget === undefined ? inLearnedOrder(plan, code, learned) : plan;
   }
 
-  #strategyOf({ allocationStrategy }: ExecuteOptions): AllocationStrategy {
-    return allocationStrategy ?? this.#parts.options.allocationStrategy;
+  /** The strategy of a run. A plan takes all nodes for free, so `'auto'` plans only a run that is alone. */
+  #strategyOf(
+    plan: CompiledDag,
+    code: ResolvedCode,
+    { allocationStrategy, maxConcurrency = Infinity }: ExecuteOptions,
+    hereOnly: boolean,
+  ): ResolvedStrategy {
+    const { options, driver, learned } = this.#parts;
+    return resolveStrategy(allocationStrategy ?? options.allocationStrategy, () => {
+      const nodes = this.#nodes(hereOnly);
+      return {
+        plan,
+        nodes,
+        // A plan leaves each node at least one thread.
+        mayPlan: driver.runs.size === 0 && options.memoryBudget === undefined && maxConcurrency >= nodes.length,
+        ...costsOf(plan, code, learned),
+      };
+    });
   }
 
   /** The plan of a run that is planned before it starts; otherwise undefined. */
-  #planned(plan: CompiledDag, code: ResolvedCode, options: ExecuteOptions, hereOnly: boolean): PlannedRun | undefined {
-    const aim = this.#strategyOf(options);
+  #planned(
+    plan: CompiledDag,
+    code: ResolvedCode,
+    options: ExecuteOptions,
+    { hereOnly, strategy: aim }: { readonly hereOnly: boolean; readonly strategy: ResolvedStrategy },
+  ): PlannedRun | undefined {
     if (!isPlanned(aim)) return undefined;
     return planRun(plan, {
       ...betweenHosts,
@@ -348,9 +369,10 @@ export class Runner {
     const known = modules.resolve(plan, () => this.#inspector(), guard.given);
     const code = known instanceof Promise ? await guard.race(known) : known;
     if (hosts !== undefined && !hereOnly) await guard.race(hosts.cluster.check(allOf(code)));
-    const planned = this.#planned(plan, code, options, hereOnly);
+    const strategy = this.#strategyOf(plan, code, options, hereOnly);
+    const planned = this.#planned(plan, code, options, { hereOnly, strategy });
     const home = planned === undefined && !hereOnly ? this.#homesOf(plan, code) : undefined;
-    const own = this.#settings(plan, code, options, { hereOnly, planned });
+    const own = this.#settings(plan, code, options, { hereOnly, strategy, planned });
     const begun =
       durable &&
       (await guard.race(
@@ -421,10 +443,17 @@ export class Runner {
     plan: CompiledDag,
     code: ResolvedCode,
     options: ExecuteOptions,
-    { hereOnly, planned }: { readonly hereOnly: boolean; readonly planned: PlannedRun | undefined },
+    {
+      hereOnly,
+      strategy,
+      planned,
+    }: {
+      readonly hereOnly: boolean;
+      readonly strategy: ResolvedStrategy;
+      readonly planned: PlannedRun | undefined;
+    },
   ): RunSettings {
     const defaults = this.#parts.options;
-    const strategy = this.#strategyOf(options);
     return {
       maxRetries: options.maxRetries ?? defaults.maxRetries,
       maxResultLosses: options.maxResultLosses ?? defaults.maxResultLosses,

@@ -21,7 +21,7 @@ function chains(): Dag {
 describe("'time-optimized'", () => {
   it('plans to end sooner than a scheduler that takes what is idle, and never below what is possible', async () => {
     const [taken, planned, best] = [
-      await handoff().plan(chains()),
+      await handoff().plan(chains(), { allocationStrategy: 'first-available' }),
       await handoff().plan(chains(), { allocationStrategy: 'time-optimized' }),
       await handoff().plan(chains(), { budget: 1000 }),
     ];
@@ -37,6 +37,12 @@ describe("'time-optimized'", () => {
     const { allocations } = await handoff().plan(chains(), { allocationStrategy: 'time-optimized' });
     const ran = await handoff().execute(chains(), { allocationStrategy: 'time-optimized' });
     expect(ran.allocations).toEqual(allocations);
+  });
+
+  it('is what a run without a strategy gets, where durations are known and nodes differ', async () => {
+    const { allocations } = await handoff().plan(chains(), { allocationStrategy: 'time-optimized' });
+    expect((await handoff().plan(chains())).allocations).toEqual(allocations);
+    expect((await handoff().execute(chains())).allocations).toEqual(allocations);
   });
 
   it('leaves pins where they are, and puts a long function on the fast node though that is busy first', async () => {

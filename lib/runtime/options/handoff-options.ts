@@ -92,7 +92,7 @@ export interface HandoffOptions {
   readonly transport?: TransportOptions | undefined;
   /** Whether source text from other hosts (`fromSource()`) may run here. Default `false`. */
   readonly allowSource?: boolean | undefined;
-  /** How functions are placed. Default `'first-available'`. */
+  /** How functions are placed. Default `'auto'`. */
   readonly allocationStrategy?: AllocationStrategy | undefined;
   /**
    * Limits of the program, not of a node, by name, such as
@@ -288,7 +288,7 @@ export const handoffSchema = optionSet({
   }),
   allocationStrategy: option(strategyType, {
     description: 'How functions are placed.',
-    default: 'first-available',
+    default: 'auto',
     flags: ['--strategy'],
   }),
   limits: option(special<Readonly<Record<string, LimitOptions>>>(isLimits, limitsExpected), {

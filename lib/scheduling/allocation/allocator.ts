@@ -87,7 +87,7 @@ export interface DynamicAllocator {
 }
 
 /** The built-in strategies. */
-export const strategyNames = ['first-available', 'load-balanced', 'cost-optimized', 'time-optimized'] as const;
+export const strategyNames = ['auto', 'first-available', 'load-balanced', 'cost-optimized', 'time-optimized'] as const;
 
 export type StrategyName = (typeof strategyNames)[number];
 
@@ -96,6 +96,9 @@ export type StrategyName = (typeof strategyNames)[number];
  * become ready.
  */
 export type AllocationStrategy = StrategyName | Allocator | DynamicAllocator;
+
+/** A strategy without `'auto'`, which chooses among the others for each run. */
+export type ResolvedStrategy = Exclude<AllocationStrategy, 'auto'>;
 
 /** The strategies that plan a whole run before it starts. */
 export type PlannedStrategy = 'cost-optimized' | 'time-optimized';

@@ -1,6 +1,6 @@
 /** Strategies that place functions as they become ready: they choose among the nodes that can take one now. */
 import type { Cost } from '../../dag/types.ts';
-import type { AllocationStrategy, StrategyName } from './allocator.ts';
+import type { ResolvedStrategy, StrategyName } from './allocator.ts';
 import { amountOf } from '../resources/amounts.ts';
 
 /** A node as a strategy sees it. */
@@ -55,11 +55,11 @@ function load(node: Candidate, cost: Cost = {}): number {
  * How a strategy places functions as they become ready. For a strategy that plans ahead: how it places functions
  * without a plan.
  */
-export function strategyOf(strategy: AllocationStrategy): Strategy {
+export function strategyOf(strategy: ResolvedStrategy): Strategy {
   return strategies[typeof strategy === 'string' ? strategy : 'first-available'];
 }
 
-export const strategies: Readonly<Record<StrategyName, Strategy>> = {
+export const strategies: Readonly<Record<Exclude<StrategyName, 'auto'>, Strategy>> = {
   'first-available': firstAvailable,
   'load-balanced': loadBalanced,
   // Planned before the run. This applies to functions that lost their node.

@@ -1,5 +1,5 @@
 /** What a strategy decides about a run before it starts, in the form that the scheduler takes. */
-import type { AllocationStrategy, Allocator, DynamicAllocator } from '../allocation/allocator.ts';
+import type { Allocator, DynamicAllocator, ResolvedStrategy } from '../allocation/allocator.ts';
 import { assign } from '../allocation/assign.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Capabilities } from '../../dag/types.ts';
@@ -23,7 +23,7 @@ export interface Placement {
  */
 export function placementOf(
   plan: CompiledDag,
-  strategy: AllocationStrategy,
+  strategy: ResolvedStrategy,
   nodes: Readonly<Record<string, Capabilities>>,
   planned: PlannedRun | undefined,
 ): Placement {

@@ -37,7 +37,7 @@ export interface SimulatedNode {
 export interface SimulateOptions {
   /** The nodes. */
   readonly nodes: readonly SimulatedNode[];
-  /** How functions are placed. Default `'first-available'`. */
+  /** How functions are placed. Default `'auto'`. */
   readonly allocationStrategy?: AllocationStrategy | undefined;
   /**
    * Transfer rate between nodes, in bytes per second. With the default, results take only the latency. Default none.
@@ -90,7 +90,7 @@ export const simulateSchema = optionSet({
   ),
   allocationStrategy: option(special<AllocationStrategy>(isStrategy, strategyExpected), {
     description: 'How functions are placed.',
-    default: 'first-available',
+    default: 'auto',
   }),
   bandwidth: option(number({ unit: 'bytes per second', above: 0, orInfinity: true }), {
     description: 'Transfer rate between nodes',

@@ -10,6 +10,7 @@ import { compile } from '../../dag/compile.ts';
 import type { Dag } from '../../dag/dag.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { ErrorCode } from '../../core/errors.ts';
+import { resolveStrategy } from '../planner/auto.ts';
 import { planRun } from '../planner/planned.ts';
 import type { RunSettings } from '../scheduler/events.ts';
 import type { Outcome } from '../scheduler/outcome.ts';
@@ -74,7 +75,7 @@ export interface SimulateResult {
  * ```
  */
 export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
-  const { bandwidth, latency, seed, allocationStrategy, conditions, ...resolved } = resolveSimulation(options);
+  const { bandwidth, latency, seed, conditions, ...resolved } = resolveSimulation(options);
   const nodes = resolved.nodes.map(({ threads, ...node }) => ({
     ...node,
     threads: threads ?? Math.max(1, Math.ceil(amountOf(node.capabilities, 'cpu'))),
@@ -86,6 +87,14 @@ export function simulate(dag: Dag, options: SimulateOptions): SimulateResult {
   const limits = resolveLimits(resolved.limits);
   const unmet = findUnmet(compiled, limits);
   if (unmet !== undefined) throw unmet;
+  const allocationStrategy = resolveStrategy(resolved.allocationStrategy, () => ({
+    plan: compiled,
+    nodes,
+    mayPlan: true,
+    isKnown: (i) => compiled.entries[i]!.traits.duration !== undefined,
+    durationOf: (i) => durationOf(compiled, i),
+    bytesOf: (i) => (bandwidth < Infinity ? (compiled.entries[i]!.traits.outputBytes ?? 0) : 0),
+  }));
   const planned = isPlanned(allocationStrategy)
     ? planRun(compiled, {
         nodes,

@@ -23,7 +23,7 @@ const { hash } = new CodeRegistry().versions.of(somePackage);
 
 const isFull = process.env['CHAOS'] === 'full';
 const count = Number(process.env['FUZZ_COUNT'] ?? (isFull ? 1_000_000 : 1500));
-const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);
+const seed = Number(process.env['FUZZ_SEED'] ?? (isFull ? Date.now() % 2 ** 31 : 1));
 const threads = 2;
 const batch = { id: 7, size: 3 };
 
@@ -251,6 +251,7 @@ describe('what a peer says that has proved itself', () => {
       await turn();
     };
     let [refused, slowest, memory] = [0, 0, 0];
+    const slow: { readonly number: number; readonly type: number; readonly bytes: number; readonly ms: number }[] = [];
     for (let number = 0; number < count; number++) {
       if (!isOpen) {
         refused++;
@@ -271,7 +272,9 @@ describe('what a peer says that has proved itself', () => {
       await turn();
       if (isFull) {
         const { user, system } = process.cpuUsage(before);
-        slowest = Math.max(slowest, (user + system) / 1000);
+        const ms = (user + system) / 1000;
+        slowest = Math.max(slowest, ms);
+        if (ms >= 100) slow.push({ number, type, bytes: body.byteLength, ms });
         if (number === count / 10) memory = process.memoryUsage().rss;
       }
     }
@@ -281,7 +284,7 @@ describe('what a peer says that has proved itself', () => {
     for (const what of ['batch', 'started', 'ended']) expect(told, what).toContain(what);
     expect(asked).toContain('lookup');
     if (isFull) {
-      expect(slowest).toBeLessThan(100);
+      expect(slow).toEqual([]);
       expect(process.memoryUsage().rss - memory).toBeLessThan(256 * 1024 * 1024);
       process.stdout.write(
         `${count} messages, ${refused} connections, slowest ${slowest.toFixed(1)} ms, ${((process.memoryUsage().rss - memory) / 2 ** 20).toFixed(0)} MiB more\n`,
