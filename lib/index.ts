@@ -1,4 +1,8 @@
-/** Public API of `handoffjs`. Nothing else belongs here. */
+/**
+ * Public API of `handoffjs`. Nothing else belongs here.
+ *
+ * @module handoffjs
+ */
 import './core/node-version.ts'; // first, so that an old Node fails with a clear message
 export type {
   AllocationStrategy,

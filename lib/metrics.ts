@@ -1,4 +1,8 @@
-/** Public API of `handoffjs/metrics`: metrics for Prometheus. */
+/**
+ * Public API of `handoffjs/metrics`: metrics for Prometheus.
+ *
+ * @module handoffjs/metrics
+ */
 import './core/node-version.ts'; // first, so that an old Node fails with a clear message
 import type { Registry } from 'prom-client';
 import { HandoffError } from './core/errors.ts';

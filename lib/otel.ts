@@ -1,4 +1,8 @@
-/** Public API of `handoffjs/otel`: OpenTelemetry traces of runs. */
+/**
+ * Public API of `handoffjs/otel`: OpenTelemetry traces of runs.
+ *
+ * @module handoffjs/otel
+ */
 import './core/node-version.ts'; // first, so that an old Node fails with a clear message
 import { type Attributes, context, trace, type Tracer } from '@opentelemetry/api';
 import type { CompiledDag } from './dag/compiled-dag.ts';

@@ -1,6 +1,8 @@
 /**
  * Public API of `handoffjs/task`, for modules with functions. Importing it makes `context()` available to the functions
  * of this thread.
+ *
+ * @module handoffjs/task
  */
 import './core/node-version.ts'; // first, so that an old Node fails with a clear message
 import { contextSlot } from './workers/node/worker/context.ts';

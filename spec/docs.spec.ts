@@ -5,9 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const pages = globSync(['*.md', '.github/**/*.md', 'examples/**/*.md', 'bench/*.md', 'spec/*.md', 'lib/**/*.md'], {
-  cwd: root,
-}).sort();
+const pages = globSync(
+  ['*.md', '.github/*.md', '.github/docs/**/*.md', 'examples/**/*.md', 'bench/*.md', 'spec/*.md', 'lib/**/*.md'],
+  {
+    cwd: root,
+  },
+).sort();
 const repository = /^https:\/\/github\.com\/handoffjs\/handoff\/(?:blob|tree)\/main\//;
 
 it('README.md has at most 10 KB', () => {

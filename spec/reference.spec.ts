@@ -70,7 +70,7 @@ describe('what is generated from the code', () => {
 });
 
 describe('commands in the docs', () => {
-  const pages = globSync(['*.md', '.github/**/*.md', 'examples/**/*.md'], { cwd: root });
+  const pages = globSync(['*.md', '.github/*.md', '.github/docs/**/*.md', 'examples/**/*.md'], { cwd: root });
   const lines = pages.flatMap((page) =>
     [...readFileSync(`${root}${page}`, 'utf8').matchAll(/^```sh\n([\s\S]*?)^```$/gm)]
       .flatMap(([, block]) => block!.replaceAll('\\\n', ' ').split('\n'))

@@ -85,7 +85,13 @@ describe('a missing module', () => {
 
   it('or with those that lie beside it, and how to build', async () => {
     const error = await failure('something-else.ts');
-    for (const part of ['something-else.ts', 'something-else.js', 'both.ts', 'built.js', 'guides/typescript-and-building.md'])
+    for (const part of [
+      'something-else.ts',
+      'something-else.js',
+      'both.ts',
+      'built.js',
+      'guides/typescript-and-building.md',
+    ])
       expect(error.message).toContain(part);
   });
 

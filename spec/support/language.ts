@@ -85,7 +85,17 @@ export function faultsOf(file: string, source: string): Fault[] {
 
 function main(): void {
   const root = new URL('../..', import.meta.url).pathname;
-  const files = globSync(['README.md', '.github/**/*.{md,yml}', 'lib/**/*.{ts,md,html,css}'], { cwd: root }).sort();
+  const files = globSync(
+    [
+      'README.md',
+      '.github/*.md',
+      '.github/{docs,ISSUE_TEMPLATE,workflows}/**/*.{md,yml}',
+      'bench/*.md',
+      'examples/*/*.md',
+      'lib/**/*.{ts,md,html,css}',
+    ],
+    { cwd: root },
+  ).sort();
   for (const file of files) {
     for (const { line, words } of faultsOf(file, readFileSync(root + file, 'utf8'))) {
       console.error(
