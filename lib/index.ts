@@ -80,5 +80,9 @@ export type { PlanOptions } from './runtime/options/plan-options.ts';
 export type { ExecuteOptions } from './runtime/options/execute-options.ts';
 export type { Progress } from './events/progress.ts';
 export type { SpeculateOptions } from './scheduling/scheduler/speculate-options.ts';
-export type { TransportOptions } from './runtime/options/transport-options.ts';
+export type {
+  NatsTransportOptions,
+  TcpTransportOptions,
+  TransportOptions,
+} from './runtime/options/transport-options.ts';
 export { type EventLogger, logEvents, type LogLevel, type LogOptions } from './log-events.ts';

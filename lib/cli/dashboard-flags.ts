@@ -93,6 +93,7 @@ export function reachable(options: HandoffOptions): HandoffOptions {
   const { transport } = options;
   if (
     transport === undefined ||
+    transport.type === 'nats' ||
     transport.port !== undefined ||
     (transport.host !== undefined && unixPath(transport.host) !== undefined)
   )

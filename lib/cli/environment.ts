@@ -1,5 +1,5 @@
 /** `HANDOFF_*`: transport options from the environment. */
-import { resolveTransport, type TransportOptions } from '../runtime/options/transport-options.ts';
+import { resolveTransport, type TcpTransportOptions } from '../runtime/options/transport-options.ts';
 import { UsageError } from './exit.ts';
 import { checkTogether } from './flags.ts';
 
@@ -11,7 +11,7 @@ const variables = {
   advertise: ['HANDOFF_ADVERTISE'],
   root: ['HANDOFF_ROOT'],
   tls: ['HANDOFF_TLS_CERT', 'HANDOFF_TLS_KEY', 'HANDOFF_TLS_CA'],
-} as const satisfies Partial<Record<keyof TransportOptions, readonly string[]>>;
+} as const satisfies Partial<Record<keyof TcpTransportOptions, readonly string[]>>;
 
 /**
  * Removes the variables from the environment, so that functions that run here cannot read the secret. In a program,
@@ -21,7 +21,7 @@ const variables = {
  * @throws `UsageError` if the secret file is empty
  * @throws INVALID_OPTION if a variable has an invalid value
  */
-export function takeEnvironment(env: NodeJS.ProcessEnv): Partial<TransportOptions> {
+export function takeEnvironment(env: NodeJS.ProcessEnv): Partial<TcpTransportOptions> {
   const taken: NodeJS.ProcessEnv = {};
   for (const name of Object.values(variables).flat()) {
     if (env[name]) taken[name] = env[name]; // an empty variable counts as not set

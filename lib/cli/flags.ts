@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { NodeOptions } from '../runtime/options/handoff-options.ts';
-import type { TransportOptions } from '../runtime/options/transport-options.ts';
+import type { TcpTransportOptions } from '../runtime/options/transport-options.ts';
 import { parseAddress, unixPath } from '../hosts/transport/tcp/address.ts';
 import { UsageError } from './exit.ts';
 import { defaultNode, parseCapabilities, parseNodes } from './nodes.ts';
@@ -68,7 +68,7 @@ export function transportOf({
   tlsKey,
   tlsCa,
   root,
-}: ClusterFlags): Partial<TransportOptions> {
+}: ClusterFlags): Partial<TcpTransportOptions> {
   return {
     ...(listen !== undefined && parseListen(listen)),
     ...(join !== undefined && { join: join.flatMap((each) => each.split(',')).map(checkAddress) }),
@@ -110,7 +110,7 @@ function readSecret(flag: string, file: string): string {
 
 function tlsOf(
   files: Readonly<Record<'--tls-cert' | '--tls-key' | '--tls-ca', string | undefined>>,
-): Pick<TransportOptions, 'tls'> {
+): Pick<TcpTransportOptions, 'tls'> {
   checkTogether(files);
   const { '--tls-cert': cert, '--tls-key': key, '--tls-ca': ca } = files;
   if (cert === undefined || key === undefined || ca === undefined) return {};

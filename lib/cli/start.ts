@@ -5,7 +5,7 @@ import { Handoff } from '../runtime/handoff.ts';
 import type { DashboardOptions } from '../runtime/options/dashboard-options.ts';
 import type { HandoffOptions } from '../runtime/options/handoff-options.ts';
 import { isRecord } from '../core/values.ts';
-import type { TransportOptions } from '../runtime/options/transport-options.ts';
+import type { TcpTransportOptions, TransportOptions } from '../runtime/options/transport-options.ts';
 import { dashboardBeside, reachable, takeToken, withDashboard } from './dashboard-flags.ts';
 import { unixPath } from '../hosts/transport/tcp/address.ts';
 import { takeEnvironment } from './environment.ts';
@@ -46,7 +46,7 @@ export async function startHandoff(
       process.stderr.write(
         `dashboard: ${handoff.dashboard.url}${options.dashboard?.token === undefined ? '' : ' (open it once with ?token=… added)'}\n`,
       );
-    const join = options.transport?.join ?? [];
+    const join = options.transport?.type === 'tcp' ? (options.transport.join ?? []) : [];
     // Own nodes suffice for a run, but a user who gave --join should see that no host answered.
     if (join.length > 0 && otherHosts(handoff).length === 0) {
       process.stderr.write(
@@ -108,17 +108,17 @@ export async function settled<Value>(promise: Promise<Value>): Promise<Settled<V
  */
 export function merge(
   flags: HandoffFlags,
-  environment: Partial<TransportOptions>,
+  environment: Partial<TcpTransportOptions>,
   config: HandoffOptions,
   part: Part,
 ): HandoffOptions {
   if (config.transport !== undefined && !isRecord(config.transport)) return config; // Handoff.start refuses it
   const byFlags = transportOf(flags);
-  const { host: _host, port: _port, advertise: _advertise, ...elsewhere } = { ...config.transport, ...environment };
+  const { host: _host, port: _port, advertise: _advertise, ...elsewhere } = given(config, environment);
   const joins = ((byFlags.join ?? elsewhere.join)?.length ?? 0) > 0;
   const joinsOnly = part === 'visitor' || (part === 'orchestrator' && joins);
-  const given = joinsOnly ? elsewhere : { ...config.transport, ...environment };
-  const transport = ofOnePlace({ ...given, ...byFlags, type: config.transport?.type ?? 'tcp' });
+  const others = joinsOnly ? elsewhere : given(config, environment);
+  const transport = ofOnePlace({ ...others, ...byFlags, type: 'tcp' });
   checkAddresses(part, joins, transport);
   const isAlone = part === 'orchestrator' && !joins && flags.listen === undefined && config.transport === undefined;
   if (isAlone) refuseUseless(byFlags);
@@ -131,6 +131,10 @@ export function merge(
     ...(!isAlone && { transport }),
     ...optionsOfFlags(flags),
   };
+}
+
+function given(config: HandoffOptions, environment: Partial<TcpTransportOptions>): Partial<TcpTransportOptions> {
+  return { ...(config.transport as TcpTransportOptions | undefined), ...environment };
 }
 
 /** Only a host works for others. */
@@ -154,7 +158,7 @@ function checkAddresses(part: Part, joins: boolean, transport: TransportOptions)
 }
 
 /** @throws `UsageError` if a flag of the transport has no effect, because the command neither joins nor listens */
-function refuseUseless(byFlags: Partial<TransportOptions>): void {
+function refuseUseless(byFlags: Partial<TcpTransportOptions>): void {
   const [useless] = Object.keys(byFlags);
   if (useless !== undefined)
     throw new UsageError(

@@ -16,9 +16,7 @@ import type { Inspector, NodeEvents } from '../workers/node/node-link.ts';
 import { timestamp } from '../events/events.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { Beacon } from '../hosts/transport/beacon/beacon.ts';
-import { isLoopback, machineOf } from '../hosts/transport/tcp/address.ts';
 import type { ConnectionRefused } from '../hosts/transport/tcp/options.ts';
-import { TcpTransport } from '../hosts/transport/tcp/tcp-transport.ts';
 import type { Driver } from '../engine/driver.ts';
 import { allOf } from '../engine/module-resolver.ts';
 import { locate } from '../workers/code/locate.ts';
@@ -26,10 +24,8 @@ import type { Publisher } from '../engine/event-publisher.ts';
 import type { ResolvedTransport } from './options/transport-options.ts';
 import { requestChecks } from './requests.ts';
 import type { LocalNodes, OtherHosts } from './local-nodes.ts';
+import { beaconHost, createTransport } from './transports.ts';
 import type { ResourceTracker } from '../scheduling/resources/resource-tracker.ts';
-
-// Room for two batches per thread of a host, with values just below the size that is fetched separately.
-const maxQueuedBytes = 2 ** 30;
 
 /** Handles a request of another host. */
 export type Answer<Name extends Method> = (
@@ -57,6 +53,7 @@ export class Hosts implements OtherHosts {
   #nodes!: LocalNodes;
   /** The id of this host. */
   readonly id = nanoid();
+  readonly #identity = { id: this.id, incarnation: Date.now() };
   readonly #options: ResolvedTransport;
   readonly #parts: HostsParts;
   readonly #answers: { [Name in Method]?: Answer<Name> } = {};
@@ -76,19 +73,9 @@ export class Hosts implements OtherHosts {
     this.#parts = parts;
     const { tracker, codes, memory, grace, allowSource } = parts;
     this.admission = new Admission(tracker, () => this.#driver.resourcesFreed());
-    const identity = { id: this.id, incarnation: Date.now() };
-    const { host, port, secret, tls, advertise, maxFrameBytes } = options;
-    const transport = new TcpTransport({
-      identity: () => identity,
-      maxQueuedBytes,
-      onRefused: (refusal) => this.#connectionRefused(refusal),
-      host,
-      port,
-      secret,
-      tls,
-      advertise,
-      maxFrameBytes,
-    });
+    const identity = this.#identity;
+    const transport = createTransport(options, identity, (refusal) => this.#connectionRefused(refusal));
+    const beaconAt = beaconHost(options);
     this.cluster = new Cluster(
       { ...options, grace },
       {
@@ -97,7 +84,7 @@ export class Hosts implements OtherHosts {
         codes,
         admission: this.admission,
         memory,
-        beacon: () => Beacon.start(beaconHost(options), options.heartbeatInterval),
+        ...(beaconAt !== undefined && { beacon: () => Beacon.start(beaconAt, options.heartbeatInterval) }),
         names: new ModuleNames(options.root, allowSource, locate, codes.versions),
         cards: () => this.#cards(),
         node: (name) => this.#nodes.get(name),
@@ -260,7 +247,7 @@ export class Hosts implements OtherHosts {
 
   #hostUp(remote: RemoteHost, cards: readonly NodeCard[]): void {
     const taken = cards.find(({ name }) => this.#parts.nodeNames.includes(name));
-    if (taken !== undefined && this.#options.join.length > 0) {
+    if (taken !== undefined && this.#givesWayTo(remote)) {
       this.cluster.refuse(
         new HandoffError(
           'INVALID_OPTION',
@@ -271,6 +258,13 @@ export class Hosts implements OtherHosts {
     }
     for (const { up } of this.#listeners) up(remote);
     this.#hostChanged(remote, cards);
+  }
+
+  /** Whether this host has joined the other. Where hosts find each other, the one that started later has. */
+  #givesWayTo({ peer: { identity } }: RemoteHost): boolean {
+    if (this.#options.type === 'tcp') return this.#options.join.length > 0;
+    const { id, incarnation } = this.#identity;
+    return identity.incarnation < incarnation || (identity.incarnation === incarnation && identity.id < id);
   }
 
   #hostChanged(remote: RemoteHost, cards: readonly NodeCard[]): void {
@@ -430,16 +424,4 @@ function patience(peer: Peer): Promise<never> {
   });
   promise.catch(() => {});
   return promise;
-}
-
-/**
- * The local address from which heartbeats are sent: where this host listens, or any address that reaches the hosts it
- * joins.
- */
-function beaconHost({ host, port, join, secret, tls }: ResolvedTransport): string {
-  if (port !== undefined || (secret === undefined && tls === undefined))
-    return host === 'localhost' || host.startsWith('unix:') ? '127.0.0.1' : host;
-  const joined = join.map((address) => machineOf(address) ?? 'localhost');
-  if (joined.every((each) => isLoopback(each))) return '127.0.0.1';
-  return joined.some((each) => each.includes(':')) ? '::' : '0.0.0.0';
 }

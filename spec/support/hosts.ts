@@ -13,6 +13,7 @@ import {
   Handoff,
   type HandoffEvent,
   type HandoffOptions,
+  type TcpTransportOptions,
   type TreeNode,
 } from '../../lib/index.ts';
 
@@ -70,6 +71,7 @@ let last = 0;
 export const heartbeat = { heartbeatInterval: 200, heartbeatTimeout: 15_000 } as const;
 
 function transportOf({ join, secret, transport, deaf = false }: HostOptions): Transport {
+  if (transport?.type === 'nats') return { ...heartbeat, joinTimeout: 240_000, ...transport };
   return {
     type: 'tcp',
     ...heartbeat,
@@ -77,7 +79,7 @@ function transportOf({ join, secret, transport, deaf = false }: HostOptions): Tr
     ...(join !== undefined && { join }),
     ...(secret !== undefined && { secret }),
     joinTimeout: 240_000,
-    ...transport,
+    ...(transport as Partial<TcpTransportOptions> | undefined),
   };
 }
 

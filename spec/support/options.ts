@@ -17,7 +17,7 @@ import { executeSchema } from '../../lib/runtime/options/execute-options.ts';
 import { handoffSchema, nodeSchema } from '../../lib/runtime/options/handoff-options.ts';
 import { sqliteSchema } from '../../lib/runtime/options/journal-options.ts';
 import { planSchema } from '../../lib/runtime/options/plan-options.ts';
-import { transportSchema } from '../../lib/runtime/options/transport-options.ts';
+import { natsTransportSchema, tcpTransportSchema } from '../../lib/runtime/options/transport-options.ts';
 import { faultsSchema } from '../../lib/scheduling/simulation/faults.ts';
 import { simulatedNodeSchema, simulateSchema } from '../../lib/scheduling/simulation/options.ts';
 import { speculateSchema } from '../../lib/scheduling/scheduler/speculate-options.ts';
@@ -30,7 +30,8 @@ const width = 120;
 
 /** The tables of the reference, by the name in their markers. */
 const tables: Readonly<Record<string, Options>> = {
-  transport: transportSchema,
+  transport: tcpTransportSchema,
+  nats: natsTransportSchema,
   dashboard: dashboardSchema,
   start: handoffSchema,
   node: nodeSchema,
@@ -39,7 +40,11 @@ const tables: Readonly<Record<string, Options>> = {
   spawn: spawnSchema,
 };
 
-const titles: Readonly<Record<string, string>> = { start: 'option of `Handoff.start`', node: 'field of a node' };
+const titles: Readonly<Record<string, string>> = {
+  start: 'option of `Handoff.start`',
+  nats: 'option of `transport`',
+  node: 'field of a node',
+};
 
 /** The types of options, by file. */
 const types: Readonly<Record<string, Readonly<Record<string, Options>>>> = {
@@ -60,7 +65,10 @@ const types: Readonly<Record<string, Readonly<Record<string, Options>>>> = {
   'lib/runtime/options/handoff-options.ts': { NodeOptions: nodeSchema, HandoffOptions: handoffSchema },
   'lib/runtime/options/journal-options.ts': { SqliteJournalOptions: sqliteSchema },
   'lib/runtime/options/plan-options.ts': { PlanOptions: planSchema },
-  'lib/runtime/options/transport-options.ts': { TransportOptions: transportSchema },
+  'lib/runtime/options/transport-options.ts': {
+    TcpTransportOptions: tcpTransportSchema,
+    NatsTransportOptions: natsTransportSchema,
+  },
   'lib/scheduling/scheduler/speculate-options.ts': { SpeculateOptions: speculateSchema },
   'lib/scheduling/simulation/faults.ts': { Faults: faultsSchema },
   'lib/scheduling/simulation/options.ts': { SimulatedNode: simulatedNodeSchema, SimulateOptions: simulateSchema },

@@ -15,7 +15,7 @@ import type { executeSchema } from '../../lib/runtime/options/execute-options.ts
 import type { handoffSchema, nodeSchema } from '../../lib/runtime/options/handoff-options.ts';
 import type { sqliteSchema } from '../../lib/runtime/options/journal-options.ts';
 import type { planSchema } from '../../lib/runtime/options/plan-options.ts';
-import type { transportSchema } from '../../lib/runtime/options/transport-options.ts';
+import type { natsTransportSchema, tcpTransportSchema } from '../../lib/runtime/options/transport-options.ts';
 import type { faultsSchema } from '../../lib/scheduling/simulation/faults.ts';
 import type { simulatedNodeSchema, simulateSchema } from '../../lib/scheduling/simulation/options.ts';
 import type { speculateSchema } from '../../lib/scheduling/scheduler/speculate-options.ts';
@@ -36,7 +36,8 @@ expectTypeOf<Writable<lib.DashboardOptions>>().toEqualTypeOf<Writable<InferInput
 expectTypeOf<Writable<lib.ExecuteOptions>>().toEqualTypeOf<Writable<InferInput<typeof executeSchema>>>();
 expectTypeOf<Writable<lib.NodeOptions>>().toEqualTypeOf<Writable<InferInput<typeof nodeSchema>>>();
 expectTypeOf<Writable<lib.PlanOptions>>().toEqualTypeOf<Writable<InferInput<typeof planSchema>>>();
-expectTypeOf<Writable<lib.TransportOptions>>().toEqualTypeOf<Writable<InferInput<typeof transportSchema>>>();
+expectTypeOf<Writable<lib.TcpTransportOptions>>().toEqualTypeOf<Writable<InferInput<typeof tcpTransportSchema>>>();
+expectTypeOf<Writable<lib.NatsTransportOptions>>().toEqualTypeOf<Writable<InferInput<typeof natsTransportSchema>>>();
 expectTypeOf<Writable<simulated.Faults>>().toEqualTypeOf<Writable<InferInput<typeof faultsSchema>>>();
 expectTypeOf<Writable<simulated.SimulatedNode>>().toEqualTypeOf<Writable<InferInput<typeof simulatedNodeSchema>>>();
 expectTypeOf<Writable<lib.SpeculateOptions>>().toEqualTypeOf<Writable<InferInput<typeof speculateSchema>>>();

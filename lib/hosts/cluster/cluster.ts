@@ -125,6 +125,8 @@ export class Cluster {
       isExpecting: () => [...this.#connected.values()].some(({ isUp }) => !isUp),
       canBeDialled: () => this.#address !== undefined,
       hasNodes: () => parts.cards().length > 0,
+      isAnyUp: () => this.hosts.length > 0,
+      discover: transport.discover && ((found) => transport.discover!(found)),
     });
     this.#codes = codes;
     this.#names = names;
@@ -148,7 +150,8 @@ export class Cluster {
   }
 
   /**
-   * Resolves when one of the hosts to join is connected, and all hosts that it knows.
+   * Resolves when one of the hosts to join is connected, and all hosts that it knows. Where hosts find each other: when
+   * some host is connected, or there is none.
    *
    * @throws `UNAUTHORIZED` when the proof fails; `VERSION_MISMATCH` when a host runs another version;
    *   `INVALID_OPTION` when an address is not valid; `NODE_DOWN` when none is reached and this host has no nodes
@@ -402,7 +405,7 @@ export class Cluster {
 }
 
 /** The machine of a peer; undefined when it cannot be dialled, so that only its datagrams show its address. */
-function addressOf({ identity: { address } }: Peer): string | undefined {
-  const machine = address === undefined ? undefined : machineOf(address);
+function addressOf({ identity: { address, direct = address } }: Peer): string | undefined {
+  const machine = direct === undefined ? undefined : machineOf(direct);
   return machine === 'localhost' ? '127.0.0.1' : machine;
 }

@@ -1,6 +1,7 @@
 /**
  * When to dial which host: the hosts to join, for as long as this host runs; hosts that others announce, once, by the
- * host with the smaller id; and hosts that disconnected without a goodbye.
+ * host with the smaller id; and hosts that disconnected without a goodbye. Where the transport finds hosts itself, they
+ * are treated like announced ones.
  */
 import { HandoffError } from '../../core/errors.ts';
 import type { Channel } from '../transport/transport.ts';
@@ -26,6 +27,10 @@ export interface DiscoveryParts {
   /** Whether others can dial this host. */
   canBeDialled(): boolean;
   hasNodes(): boolean;
+  /** Whether some connected host has sent its hello. */
+  isAnyUp(): boolean;
+  /** Finds hosts without addresses to join: see `Transport`. */
+  readonly discover: ((found: (host: string) => void) => Promise<boolean>) | undefined;
 }
 
 // ms to keep dialling a lost host. Hosts to join are dialled forever.
@@ -54,7 +59,7 @@ export class Discovery {
       },
       failed: (address, error, isFinal) => {
         this.#lastError = error;
-        if (this.#seeds.has(address) && isFinal) this.refuse(error);
+        if (isFinal && (this.#seeds.has(address) || this.#isRefusedByAll)) this.refuse(error);
         else this.settle();
       },
     });
@@ -66,12 +71,29 @@ export class Discovery {
       this.#seeds.set(address, undefined);
       this.#dialler.reach(address, Infinity);
     }
+    void this.#discover();
+  }
+
+  async #discover(): Promise<void> {
+    const { discover, hasNodes } = this.#parts;
+    try {
+      const isAlone = (await discover?.((host) => this.#found(host))) === false;
+      if (isAlone && hasNodes()) this.#joined.resolve();
+    } catch (error) {
+      this.refuse(error);
+    }
+  }
+
+  /** A host is there now, so an attempt to dial it need not wait any longer. */
+  #found(host: string): void {
+    this.learn([host]);
+    this.#dialler.hurry(host.split(' ')[1]!);
   }
 
   /** Resolves when one of the hosts to join is connected, and all hosts that it knows. */
   async joined(): Promise<void> {
     const { join, joinTimeout } = this.#options;
-    if (join.length === 0) return;
+    if (join.length === 0 && this.#parts.discover === undefined) return;
     const timer = setTimeout(
       () => (this.#isSeeded ? this.#joined.resolve() : this.refuse(this.#unanswered(join, joinTimeout))),
       joinTimeout,
@@ -89,9 +111,11 @@ export class Discovery {
   #unanswered(join: readonly string[], joinTimeout: number): HandoffError {
     const why =
       this.#lastError instanceof Error ? ` The last attempt: ${this.#lastError.message.replace(/[^.?]$/, '$&.')}` : '';
-    return new HandoffError('NODE_DOWN', `None of ${join.join(', ')} answered within ${joinTimeout} ms.${why}`, {
-      cause: this.#lastError,
-    });
+    const what =
+      join.length > 0
+        ? `None of ${join.join(', ')} answered within ${joinTimeout} ms.`
+        : `No other host was found within ${joinTimeout} ms. Start one with the same servers and namespace.`;
+    return new HandoffError('NODE_DOWN', what + why, { cause: this.#lastError });
   }
 
   /** One of the addresses to join is this host itself. */
@@ -107,7 +131,14 @@ export class Discovery {
   }
 
   get #isSeeded(): boolean {
+    if (this.#parts.discover !== undefined) return this.#parts.isAnyUp();
     return [...this.#seeds.values()].some((id) => id !== undefined && this.#parts.isUp(id));
+  }
+
+  /** Whether each host that was found has refused this one. */
+  get #isRefusedByAll(): boolean {
+    const { discover, isAnyUp, isExpecting } = this.#parts;
+    return discover !== undefined && !isAnyUp() && !isExpecting() && !this.#dialler.busy([]);
   }
 
   /** A host has connected or disconnected. */

@@ -54,6 +54,14 @@ export class Reconnector {
     else attempt.timer = setTimeout(() => void this.#try(address, attempt), delay);
   }
 
+  /** Makes the next attempt for an address now, if it is being dialled again. */
+  hurry(address: string): void {
+    const attempt = this.#attempts.get(address);
+    if (attempt?.timer === undefined || !attempt.tried) return;
+    clearTimeout(attempt.timer);
+    void this.#try(address, attempt);
+  }
+
   /** Whether the first attempt for some other address is still open. */
   busy(apart: readonly string[]): boolean {
     return [...this.#attempts].some(([address, { tried }]) => !tried && !apart.includes(address));

@@ -14,8 +14,10 @@ export interface Identity {
   readonly id: string;
   /** Higher for a process that started later under the same address. */
   readonly incarnation: number;
-  /** The `host:port` to dial; undefined when it does not listen. */
+  /** The address to dial, such as `host:port`; undefined when it does not listen. */
   readonly address: string | undefined;
+  /** The `host:port` to dial for bulk channels, and where its machine is, when that is not the address. */
+  readonly direct?: string | undefined;
 }
 
 /** Receives the frames of a channel. An error it throws closes the channel. */
@@ -80,6 +82,13 @@ export interface Transport {
    *   version; `PROTOCOL_ERROR` when it is no Handoff host; `NODE_DOWN` when no host answers there
    */
   dial(address: string, kind: ChannelKind): Promise<Channel>;
+  /**
+   * Finds other hosts without addresses to join, now and later. Only some transports can.
+   *
+   * @param found receives `id address` of a host, also repeatedly
+   * @returns whether there are others, as soon as that is known
+   */
+  discover?(found: (host: string) => void): Promise<boolean>;
   /** Stops accepting and closes every channel. */
   close(): Promise<void>;
 }

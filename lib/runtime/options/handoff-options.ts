@@ -42,12 +42,7 @@ import {
   resolveDashboard,
 } from './dashboard-options.ts';
 import { journalExpected, type JournalOptions, resolveJournal, type ResolvedJournal } from './journal-options.ts';
-import {
-  type ResolvedTransport,
-  resolveTransport,
-  type TransportOptions,
-  transportSchema,
-} from './transport-options.ts';
+import { type ResolvedTransport, resolveTransport, type TransportOptions } from './transport-options.ts';
 
 /** A node of this host. */
 export interface NodeOptions {
@@ -278,7 +273,7 @@ export const handoffSchema = optionSet({
       flags: ['--nodes'],
     },
   ),
-  transport: option(transportSchema, {
+  transport: option(special<TransportOptions>(isRecord, "{ type: 'tcp', … } or { type: 'nats', servers, … }"), {
     description: 'How to reach other hosts; DAGs run unchanged with or without it.',
   }),
   allowSource: option(boolean, {

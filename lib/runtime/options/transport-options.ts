@@ -1,13 +1,15 @@
 /** The option `transport`: how to reach other hosts. */
-import { readFileSync } from 'node:fs';
 import type * as v from 'valibot';
 import { HandoffError } from '../../core/errors.ts';
-import { milliseconds, oneOf, positiveMilliseconds, special, text } from '../../core/option-types.ts';
-import { invalidOption, option, optionSet, parseOptions, required } from '../../core/options.ts';
+import { milliseconds, oneOf, portNumber, positiveMilliseconds, special, text } from '../../core/option-types.ts';
+import { aboutOf, invalidOption, option, type Options, optionSet, parseOptions, required } from '../../core/options.ts';
+import { natsOptions, type NatsTlsOptions } from '../../hosts/transport/nats/schema.ts';
 import { parseAddress, unixPath } from '../../hosts/transport/tcp/address.ts';
 import { tcpOptions, type TlsOptions } from '../../hosts/transport/tcp/schema.ts';
+import { isSecret, minSecretChars, secretExpected } from '../../hosts/transport/tcp/secret.ts';
+import { natsFromEnvironment, tcpFromEnvironment } from './transport-environment.ts';
 
-export interface TransportOptions {
+export interface TcpTransportOptions {
   /** `'tcp'`. */
   readonly type: 'tcp';
   /**
@@ -70,9 +72,117 @@ export interface TransportOptions {
   readonly root?: string | undefined;
 }
 
+export interface NatsTransportOptions {
+  /** `'nats'`. */
+  readonly type: 'nats';
+  /**
+   * The NATS servers, as `nats://HOST:PORT` or `tls://HOST:PORT`; one of a cluster is enough. Default: required.
+   * Environment: `HANDOFF_NATS`.
+   */
+  readonly servers?: string | readonly string[] | undefined;
+  /**
+   * Hosts of one namespace find each other; all subjects begin with it. Default `'handoff'`. Environment:
+   * `HANDOFF_NATS_NAMESPACE`.
+   */
+  readonly namespace?: string | undefined;
+  /** The user at the server. Environment: `HANDOFF_NATS_USER`. */
+  readonly user?: string | undefined;
+  /** The password of `user`. Environment: `HANDOFF_NATS_PASS`, `HANDOFF_NATS_PASS_FILE`. */
+  readonly pass?: string | undefined;
+  /** The token that the server asks for. Environment: `HANDOFF_NATS_TOKEN`, `HANDOFF_NATS_TOKEN_FILE`. */
+  readonly token?: string | undefined;
+  /** The seed of an nkey, which begins with `SU`. Environment: `HANDOFF_NATS_NKEY`. */
+  readonly nkey?: string | Buffer | undefined;
+  /** The content of a `.creds` file: a JWT and its nkey. Environment: `HANDOFF_NATS_CREDS`. */
+  readonly creds?: string | Buffer | undefined;
+  /**
+   * TLS with the server: `true`, or `{ ca, cert, key }`, each PEM. `ca` replaces the public authorities; `cert` and
+   * `key` prove this host. A server that asks for TLS gets it also without this option. Environment: `HANDOFF_NATS_CA`,
+   * `HANDOFF_NATS_CERT`, `HANDOFF_NATS_KEY`.
+   */
+  readonly tls?: true | NatsTlsOptions | undefined;
+  /**
+   * A secret shared by all hosts of the cluster: long and random, at least 16 characters. Hosts prove it to each other,
+   * and encrypt what they send, so that the right to publish at the server is not enough to run code. Required if other
+   * machines can reach the server and hosts do not prove themselves to it. Environment: `HANDOFF_SECRET`,
+   * `HANDOFF_SECRET_FILE`.
+   */
+  readonly secret?: string | undefined;
+  /**
+   * How large results travel: `'direct'`: over TCP from host to host; `'broker'`: through the broker; `'auto'`:
+   * directly where a host can be reached. Default `'auto'`.
+   */
+  readonly bulk?: 'auto' | 'direct' | 'broker' | undefined;
+  /**
+   * The address to listen on for large results and heartbeats, unless `bulk` is `broker`. Addresses that other machines
+   * can reach need a `secret`. Default `'127.0.0.1'`. Environment: `HANDOFF_HOST`.
+   */
+  readonly host?: string | undefined;
+  /** The port for it; 0: any free port. Default 0. Environment: `HANDOFF_PORT`. */
+  readonly port?: number | undefined;
+  /**
+   * The address at which others reach this host, if it differs from where it listens. Default: where it listens.
+   * Environment: `HANDOFF_ADVERTISE`.
+   */
+  readonly advertise?: string | undefined;
+  /**
+   * The maximum frame size, at least 1024, in bytes. Two hosts use the smaller of theirs. Messages and results may be
+   * larger than a frame. Default 16 MiB.
+   */
+  readonly maxFrameBytes?: number | undefined;
+  /** Time between heartbeats, in ms. Default 1,000 ms. */
+  readonly heartbeatInterval?: number | undefined;
+  /** Silence after which a host is considered lost, in ms. Default: five heartbeat intervals. */
+  readonly heartbeatTimeout?: number | undefined;
+  /**
+   * How long a lost host may take to reconnect, in ms. Functions that only it can run wait. It is also how long the
+   * main thread of a host may be busy while its process sends heartbeats. 0: no waiting. Default 30,000 ms.
+   */
+  readonly reconnectTimeout?: number | undefined;
+  /** How long `Handoff.start` tries to join, in ms. Default 5,000 ms. */
+  readonly joinTimeout?: number | undefined;
+  /**
+   * How long `stop` waits for other hosts to finish their functions here and fetch their results, in ms. Default 30,000
+   * ms.
+   */
+  readonly drainTimeout?: number | undefined;
+  /**
+   * The folder that contains the modules of functions, with the same relative paths on all hosts. Default: the working
+   * directory. Environment: `HANDOFF_ROOT`.
+   */
+  readonly root?: string | undefined;
+}
+
+export type TransportOptions = TcpTransportOptions | NatsTransportOptions;
+
 const address = "a list of 'host:port' or 'unix:/path'";
 
-export const transportSchema = optionSet(
+const common = {
+  heartbeatInterval: option(positiveMilliseconds, { description: 'Time between heartbeats', default: 1000 }),
+  heartbeatTimeout: option(positiveMilliseconds, {
+    description: 'Silence after which a host is considered lost',
+    otherwise: 'five heartbeat intervals',
+  }),
+  reconnectTimeout: option(milliseconds, {
+    description: 'How long a lost host may take to reconnect',
+    details:
+      'Functions that only it can run wait. It is also how long the main thread of a host may be busy while its process sends heartbeats. 0: no waiting.',
+    default: 30_000,
+  }),
+  joinTimeout: option(milliseconds, { description: 'How long `Handoff.start` tries to join', default: 5000 }),
+  drainTimeout: option(milliseconds, {
+    description: 'How long `stop` waits for other hosts to finish their functions here and fetch their results',
+    default: 30_000,
+  }),
+  root: option(text(), {
+    description: 'The folder that contains the modules of functions, with the same relative paths on all hosts.',
+    otherwise: 'the working directory',
+    environment: ['HANDOFF_ROOT'],
+    flags: ['--root'],
+  }),
+};
+
+export const tcpTransportSchema = optionSet(
   {
     type: required(oneOf('tcp'), { description: "`'tcp'`." }),
     host: tcpOptions.host,
@@ -95,36 +205,62 @@ export const transportSchema = optionSet(
     tls: tcpOptions.tls,
     advertise: tcpOptions.advertise,
     maxFrameBytes: tcpOptions.maxFrameBytes,
-    heartbeatInterval: option(positiveMilliseconds, { description: 'Time between heartbeats', default: 1000 }),
-    heartbeatTimeout: option(positiveMilliseconds, {
-      description: 'Silence after which a host is considered lost',
-      otherwise: 'five heartbeat intervals',
-    }),
-    reconnectTimeout: option(milliseconds, {
-      description: 'How long a lost host may take to reconnect',
-      details:
-        'Functions that only it can run wait. It is also how long the main thread of a host may be busy while its process sends heartbeats. 0: no waiting.',
-      default: 30_000,
-    }),
-    joinTimeout: option(milliseconds, { description: 'How long `Handoff.start` tries to join', default: 5000 }),
-    drainTimeout: option(milliseconds, {
-      description: 'How long `stop` waits for other hosts to finish their functions here and fetch their results',
-      default: 30_000,
-    }),
-    root: option(text(), {
-      description: 'The folder that contains the modules of functions, with the same relative paths on all hosts.',
-      otherwise: 'the working directory',
-      environment: ['HANDOFF_ROOT'],
-      flags: ['--root'],
-    }),
+    ...common,
   },
   "{ type: 'tcp', … }",
 );
 
-export type ResolvedTransport = v.InferOutput<typeof transportSchema> & {
+export const natsTransportSchema = optionSet(
+  {
+    type: required(oneOf('nats'), { description: "`'nats'`." }),
+    ...natsOptions,
+    servers: option(natsOptions.servers, { ...aboutOf(natsOptions.servers), otherwise: 'required' }),
+    secret: option(text(secretExpected, isSecret), {
+      description: `A secret shared by all hosts of the cluster: long and random, at least ${minSecretChars} characters.`,
+      details:
+        'Hosts prove it to each other, and encrypt what they send, so that the right to publish at the server is not enough to run code. Required if other machines can reach the server and hosts do not prove themselves to it.',
+      environment: ['HANDOFF_SECRET', 'HANDOFF_SECRET_FILE'],
+      flags: ['--secret-file'],
+      isSecret: true,
+    }),
+    host: option(
+      text('a host name or an IP address', (host) => host !== '' && !host.startsWith('unix:')),
+      {
+        description: 'The address to listen on for large results and heartbeats, unless `bulk` is `broker`.',
+        details: 'Addresses that other machines can reach need a `secret`.',
+        default: '127.0.0.1',
+        environment: ['HANDOFF_HOST'],
+        flags: ['--listen'],
+      },
+    ),
+    port: option(portNumber, {
+      description: 'The port for it; 0: any free port.',
+      default: 0,
+      environment: ['HANDOFF_PORT'],
+      flags: ['--listen'],
+    }),
+    advertise: tcpOptions.advertise,
+    maxFrameBytes: tcpOptions.maxFrameBytes,
+    ...common,
+  },
+  "{ type: 'nats', servers, … }",
+);
+
+interface Resolved {
+  /** Addresses of hosts to join; none where hosts find each other. */
+  readonly join: readonly string[];
   readonly heartbeatTimeout: number;
   readonly root: string;
-};
+}
+
+export type ResolvedTcpTransport = Omit<v.InferOutput<typeof tcpTransportSchema>, keyof Resolved> & Resolved;
+
+export type ResolvedNatsTransport = Omit<v.InferOutput<typeof natsTransportSchema>, keyof Resolved | 'servers'> &
+  Resolved & { readonly servers: string | readonly string[] };
+
+export type ResolvedTransport = ResolvedTcpTransport | ResolvedNatsTransport;
+
+const where = 'Handoff.start: transport';
 
 /**
  * What was given, then what the environment says, then defaults.
@@ -132,81 +268,56 @@ export type ResolvedTransport = v.InferOutput<typeof transportSchema> & {
  * @throws `INVALID_OPTION`
  */
 export function resolveTransport(given: TransportOptions, env: NodeJS.ProcessEnv = process.env): ResolvedTransport {
-  const where = 'Handoff.start: transport';
-  parseOptions(where, transportSchema, given);
-  const environment = fromEnvironment(env);
-  const all = { ...environment, ...withoutUndefined(given) };
-  const resolved = parseOptions(`${where} (from HANDOFF_ variables)`, transportSchema, all);
-  const { join, heartbeatInterval, heartbeatTimeout = 5 * heartbeatInterval } = resolved;
+  const type: unknown = given.type;
+  if (type !== 'tcp' && type !== 'nats') throw invalidOption(where, 'type', "'tcp' or 'nats'", type);
+  return type === 'tcp'
+    ? resolveTcp(given as TcpTransportOptions, env)
+    : resolveNats(given as NatsTransportOptions, env);
+}
+
+function resolveTcp(given: TcpTransportOptions, env: NodeJS.ProcessEnv): ResolvedTcpTransport {
+  const { all, resolved } = merged(tcpTransportSchema, given, tcpFromEnvironment(env));
+  const { join } = resolved;
   const isUnix = unixPath(resolved.host) !== undefined;
   if (isUnix && all.port !== undefined)
     throw invalidOption(where, 'port', `left out, because host '${resolved.host}' is a Unix socket`, all.port);
-  if (heartbeatTimeout <= heartbeatInterval)
-    throw invalidOption(
-      where,
-      'heartbeatTimeout',
-      `more than heartbeatInterval, ${heartbeatInterval}`,
-      heartbeatTimeout,
-    );
   const listening = join.length > 0 || isUnix ? undefined : 0;
-  return { ...resolved, heartbeatTimeout, port: resolved.port ?? listening, root: resolved.root ?? process.cwd() };
+  return { ...resolved, ...times(resolved), port: resolved.port ?? listening, root: resolved.root ?? process.cwd() };
 }
 
-function fromEnvironment(env: NodeJS.ProcessEnv): Partial<TransportOptions> {
-  const {
-    HANDOFF_HOST,
-    HANDOFF_PORT,
-    HANDOFF_JOIN,
-    HANDOFF_SECRET,
-    HANDOFF_SECRET_FILE,
-    HANDOFF_ADVERTISE,
-    HANDOFF_ROOT,
-    HANDOFF_TLS_CERT,
-    HANDOFF_TLS_KEY,
-    HANDOFF_TLS_CA,
-  } = env;
-  const secret = HANDOFF_SECRET || (HANDOFF_SECRET_FILE && read('HANDOFF_SECRET_FILE', HANDOFF_SECRET_FILE).trim());
-  if (HANDOFF_SECRET_FILE && !secret)
-    throw new HandoffError('INVALID_OPTION', `HANDOFF_SECRET_FILE names ${HANDOFF_SECRET_FILE}, which is empty.`, {
-      option: 'HANDOFF_SECRET_FILE',
-    });
-  const tls = [HANDOFF_TLS_CERT, HANDOFF_TLS_KEY, HANDOFF_TLS_CA].filter(Boolean).length;
-  if (tls !== 0 && tls !== 3)
+function resolveNats(given: NatsTransportOptions, env: NodeJS.ProcessEnv): ResolvedNatsTransport {
+  const { resolved } = merged(natsTransportSchema, given, natsFromEnvironment(env));
+  const { servers } = resolved;
+  if (servers === undefined)
     throw new HandoffError(
       'INVALID_OPTION',
-      'Only some of HANDOFF_TLS_CERT, HANDOFF_TLS_KEY and HANDOFF_TLS_CA are set. TLS needs all three.',
-      { option: 'tls' },
+      `${where}: option servers is missing. Set it, such as to 'nats://127.0.0.1:4222', or HANDOFF_NATS`,
+      { option: 'servers' },
     );
-  return {
-    ...(HANDOFF_HOST && { host: HANDOFF_HOST }),
-    ...(HANDOFF_PORT && { port: Number(HANDOFF_PORT) }),
-    ...(HANDOFF_JOIN && { join: HANDOFF_JOIN.split(',').map((each) => each.trim()) }),
-    ...(secret && { secret }),
-    ...(HANDOFF_ADVERTISE && { advertise: HANDOFF_ADVERTISE }),
-    ...(HANDOFF_ROOT && { root: HANDOFF_ROOT }),
-    ...(HANDOFF_TLS_CERT &&
-      HANDOFF_TLS_KEY &&
-      HANDOFF_TLS_CA && {
-        tls: {
-          cert: read('HANDOFF_TLS_CERT', HANDOFF_TLS_CERT),
-          key: read('HANDOFF_TLS_KEY', HANDOFF_TLS_KEY),
-          ca: read('HANDOFF_TLS_CA', HANDOFF_TLS_CA),
-        },
-      }),
-  };
+  return { ...resolved, ...times(resolved), servers, join: [], root: resolved.root ?? process.cwd() };
 }
 
-function read(variable: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new HandoffError('INVALID_OPTION', `${variable} names ${file}, which cannot be read.`, {
-      option: variable,
-      cause,
-    });
-  }
+function merged<Entries extends v.ObjectEntries, Given extends object>(
+  schema: Options<Entries>,
+  given: Given,
+  environment: Partial<Given>,
+): { readonly all: Given; readonly resolved: v.InferOutput<Options<Entries>> } {
+  parseOptions(where, schema, given);
+  const all = { ...environment, ...withoutUndefined(given) };
+  return { all, resolved: parseOptions(`${where} (from HANDOFF_ variables)`, schema, all) };
 }
 
-function withoutUndefined<Options extends object>(options: Options): Options {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
+function times({
+  heartbeatInterval,
+  heartbeatTimeout = 5 * heartbeatInterval,
+}: {
+  readonly heartbeatInterval: number;
+  readonly heartbeatTimeout?: number | undefined;
+}): { readonly heartbeatTimeout: number } {
+  if (heartbeatTimeout > heartbeatInterval) return { heartbeatTimeout };
+  throw invalidOption(where, 'heartbeatTimeout', `more than heartbeatInterval, ${heartbeatInterval}`, heartbeatTimeout);
+}
+
+function withoutUndefined<Given extends object>(options: Given): Given {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given;
 }

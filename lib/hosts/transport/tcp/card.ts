@@ -2,12 +2,13 @@
  * The data that proven hosts exchange about themselves.
  *
  * ```
- *   length u16 │ {"id": …, "incarnation": …, "address": …, "maxFrameBytes": …}
+ *   length u16 │ {"id": …, "incarnation": …, "address": …, "maxFrameBytes": …, "direct": …}
  * ```
  */
 import { HandoffError } from '../../../core/errors.ts';
 import { minFrameBytes } from '../frame.ts';
 import type { Identity } from '../transport.ts';
+import { tokenOf } from '../nats/subjects.ts';
 import { parseAddress } from './address.ts';
 
 export const cardHead = 2;
@@ -21,8 +22,8 @@ export interface Card {
 
 /** @throws `INVALID_OPTION` when peers would not accept it */
 export function encodeCard({ identity, maxFrameBytes }: Card): Buffer {
-  const { id, incarnation, address } = identity;
-  const json = Buffer.from(JSON.stringify({ id, incarnation, address, maxFrameBytes }));
+  const { id, incarnation, address, direct } = identity;
+  const json = Buffer.from(JSON.stringify({ id, incarnation, address, maxFrameBytes, direct }));
   if (json.length > maxCardBytes || checkIdentity(identity) === undefined) {
     throw new HandoffError(
       'INVALID_OPTION',
@@ -54,9 +55,14 @@ export function decodeCard(json: Buffer): Card | undefined {
 /** Copies the fields of an identity and no others. */
 function checkIdentity(value: unknown): Identity | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { id, incarnation, address } = value as Record<string, unknown>;
+  const { id, incarnation, address, direct } = value as Record<string, unknown>;
   if (typeof id !== 'string' || !/^[^\p{Cc}]{1,256}$/u.test(id)) return undefined;
   if (!Number.isSafeInteger(incarnation) || (incarnation as number) < 0) return undefined;
-  if (address !== undefined && (typeof address !== 'string' || parseAddress(address) === undefined)) return undefined;
-  return { id, incarnation: incarnation as number, address };
+  if (address !== undefined && !isAddress(address)) return undefined;
+  if (direct !== undefined && (typeof direct !== 'string' || parseAddress(direct) === undefined)) return undefined;
+  return { id, incarnation: incarnation as number, address, ...(direct !== undefined && { direct }) };
+}
+
+function isAddress(value: unknown): value is string {
+  return typeof value === 'string' && (parseAddress(value) !== undefined || tokenOf(value) !== undefined);
 }

@@ -1,5 +1,5 @@
 /** Runs the handshake on a socket. */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { HandoffError } from '../../../core/errors.ts';
 import type { HelloExchange, Proven } from './hello.ts';
 
@@ -11,7 +11,7 @@ import type { HelloExchange, Proven } from './hello.ts';
  * @param failed the socket is closing, after the farewell if there is one
  */
 export function handshake(
-  socket: Socket,
+  socket: Duplex,
   exchange: HelloExchange,
   proved: (proven: Proven) => void,
   failed: (error: HandoffError) => void,
@@ -48,7 +48,7 @@ const farewellTimeoutMs = 1000;
  * Ends a socket, after a last message if there is one. Incoming data is read and dropped: unread data would reset the
  * connection.
  */
-export function endSocket(socket: Socket, farewell: Buffer | undefined): void {
+export function endSocket(socket: Duplex, farewell: Buffer | undefined): void {
   socket.on('error', () => undefined);
   if (farewell === undefined || socket.destroyed) return void socket.destroy();
   socket.end(farewell);

@@ -43,7 +43,7 @@ function keyOf(secret: string): Promise<Buffer> {
 }
 
 /** The security of a transport's TCP connections. */
-export async function securityOf({ secret, tls }: TcpSettings): Promise<Security> {
+export async function securityOf({ secret, tls }: Pick<TcpSettings, 'secret' | 'tls'>): Promise<Security> {
   const key = secret === '' ? undefined : await keyOf(secret);
   if (tls !== undefined) return { kind: 'certificates', tls, key };
   return key === undefined ? plain : { kind: 'secret', key };

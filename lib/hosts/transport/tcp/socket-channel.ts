@@ -1,5 +1,5 @@
 /**
- * A channel over a socket, plain or TLS.
+ * A channel over a socket, plain or TLS, or over another stream of bytes that behaves like one.
  *
  * **Writing.** Frames are collected until the turn of the event loop ends, or until they are large enough for a write
  * of their own. Bytes that the socket has not passed to the system count as queued.
@@ -7,7 +7,7 @@
  * **Ending.** A host that closes a channel sends a goodbye after its last frame. An end without one means that the
  * peer's process died or closed the channel with an error.
  */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { HandoffError } from '../../../core/errors.ts';
 import { checkFrame, FrameDecoder, goodbyeType } from '../frame.ts';
 import { Inbox } from '../inbox.ts';
@@ -26,8 +26,10 @@ const maxDrainedBytes = 1024 * 1024;
 const maxBatchedBytes = 256 * 1024;
 /** At this many kept bytes without a receiver, stop reading. */
 const maxKeptBytes = 1024 * 1024;
-/** ms for the peer to read what was sent before the channel was closed. */
+/** ms in which the peer must read some of what was sent before the channel was closed. */
 const closeTimeoutMs = 1000;
+/** How many times that, at most. */
+const maxCloseTimeouts = 30;
 
 export class SocketChannel implements Channel {
   readonly kind: ChannelKind;
@@ -35,7 +37,7 @@ export class SocketChannel implements Channel {
   readonly dialled: boolean;
   readonly maxFrameBytes: number;
   readonly closed: Promise<unknown>;
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #limits: ChannelLimits;
   readonly #decoder: FrameDecoder;
   readonly #inbox = new Inbox();
@@ -46,7 +48,7 @@ export class SocketChannel implements Channel {
   #flushing = false;
   #waiting: (() => void)[] = [];
 
-  constructor(socket: Socket, proven: Proven, dialled: boolean, limits: ChannelLimits) {
+  constructor(socket: Duplex, proven: Proven, dialled: boolean, limits: ChannelLimits) {
     this.#socket = socket;
     this.#limits = limits;
     this.#decoder = new FrameDecoder(limits.maxFrameBytes);
@@ -106,8 +108,16 @@ export class SocketChannel implements Channel {
     this.#write();
     this.#socket.end();
     this.#socket.resume(); // drop incoming data, but notice the peer's end
-    const timer = setTimeout(() => this.#socket.destroy(), closeTimeoutMs);
-    this.#socket.on('close', () => clearTimeout(timer));
+    this.#awaitClose(this.queued, maxCloseTimeouts);
+  }
+
+  /** Waits for the peer to read the rest, as long as it reads. */
+  #awaitClose(queued: number, timeouts: number): void {
+    const timer = setTimeout(() => {
+      if (this.queued < queued && timeouts > 0) this.#awaitClose(this.queued, timeouts - 1);
+      else this.#socket.destroy();
+    }, closeTimeoutMs);
+    this.#socket.once('close', () => clearTimeout(timer));
   }
 
   #take(piece: Buffer): void {
