@@ -24,6 +24,7 @@ const { hash } = new CodeRegistry().versions.of(somePackage);
 const isFull = process.env['CHAOS'] === 'full';
 const count = Number(process.env['FUZZ_COUNT'] ?? (isFull ? 1_000_000 : 1500));
 const seed = Number(process.env['FUZZ_SEED'] ?? (isFull ? Date.now() % 2 ** 31 : 1));
+const maxMs = 100;
 const threads = 2;
 const batch = { id: 7, size: 3 };
 
@@ -266,17 +267,21 @@ describe('what a peer says that has proved itself', () => {
       } catch {
         continue;
       }
-      const before = process.cpuUsage();
-      channel!.send(random(50) === 0 ? random(40) : type, body);
-      await turn();
-      await turn();
-      if (isFull) {
+      const sent = random(50) === 0 ? random(40) : type;
+      // The collector may take its time with any message, but not three times with the same one.
+      let ms = Infinity;
+      for (let attempt = 0; attempt < 3 && ms >= maxMs; attempt++) {
+        if (!isOpen) await connect();
+        const before = process.cpuUsage();
+        channel!.send(sent, body);
+        await turn();
+        await turn();
         const { user, system } = process.cpuUsage(before);
-        const ms = (user + system) / 1000;
-        slowest = Math.max(slowest, ms);
-        if (ms >= 100) slow.push({ number, type, bytes: body.byteLength, ms });
-        if (number === count / 10) memory = process.memoryUsage().rss;
+        ms = isFull ? Math.min(ms, (user + system) / 1000) : 0;
       }
+      slowest = Math.max(slowest, ms);
+      if (ms >= maxMs) slow.push({ number, type: sent, bytes: body.byteLength, ms });
+      if (isFull && number === count / 10) memory = process.memoryUsage().rss;
     }
     expect(wrong).toEqual([]);
     expect(refused).toBeGreaterThan(count / 20); // some were malformed,
