@@ -34,6 +34,7 @@ export type { CannotLeaveThread, ClassReference, Edge, Task, Tasks } from './dag
 export type {
   AnyOf,
   Argument,
+  CacheOptions,
   Capabilities,
   Condition,
   Cost,
@@ -74,6 +75,7 @@ export type { HandoffOptions, NodeOptions } from './runtime/options/handoff-opti
 export type { ExecuteResult, RunStats } from './runtime/run-result.ts';
 export type { RunFilter, RunHandle, RunState, RunSummary } from './runtime/durable-runs.ts';
 export type { Change, Claim, Journal, NewRun } from './journal/journal.ts';
+export type { CachedResult, CacheStats, CacheStore, ResultToCache } from './journal/cache-store.ts';
 export type { JournalOptions, SqliteJournalOptions } from './runtime/options/journal-options.ts';
 export type { PlanResult, ScheduledFunction } from './runtime/plan-preview.ts';
 export type { PlanOptions } from './runtime/options/plan-options.ts';

@@ -43,6 +43,7 @@ const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
   'run:finished': 'info',
   'run:failed': 'error',
   'function:restored': 'trace',
+  'function:cached': 'debug',
   'function:ready': 'trace',
   'function:started': 'debug',
   'function:finished': 'debug',

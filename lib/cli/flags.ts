@@ -19,6 +19,9 @@ export interface ClusterFlags {
   readonly root?: string;
 }
 
+/** The folder of the cache of `run --cache`, where nothing else names one. */
+export const defaultCacheDir = '.handoff';
+
 export interface HandoffFlags extends ClusterFlags {
   readonly config?: string;
   readonly nodes?: string;
@@ -29,6 +32,10 @@ export interface HandoffFlags extends ClusterFlags {
   readonly allowSource?: boolean;
   /** The folder of the journal. */
   readonly journal?: string;
+  /** The folder of the cache. */
+  readonly cacheDir?: string;
+  /** Whether a run uses the cache; false: not at all. */
+  readonly cache?: boolean;
   /** A port, or true for the default port. */
   readonly dashboard?: string | boolean;
 }

@@ -5,6 +5,7 @@ import { strategyNames } from '../scheduling/allocation/allocator.ts';
 import { failurePolicies, formats, logModes, runStates } from './choices.ts';
 import type { HandoffFlags } from './flags.ts';
 import type { JournalFlags, ResumeFlags, RunsFlags, SubmitFlags } from './journal.ts';
+import type { CacheFlags } from './cache.ts';
 import type { ClusterNodesFlags } from './cluster.ts';
 import { completionScript, shells } from './completion.ts';
 import type { DashboardCommandFlags } from './dashboard.ts';
@@ -87,6 +88,9 @@ export function createProgram(done: (code: number) => void): Command {
     .option('--deadline <ms>', 'time in which the run should finish, for --strategy cost-optimized')
     .option(...journal)
     .option('--run-id <id>', 'id of the run; with --journal, a run of this id is continued, or its outcome is printed')
+    .option('--cache', 'take results of earlier runs whose code and inputs are the same, and keep those of this run')
+    .option('--no-cache', 'neither take nor keep results, whatever functions say')
+    .option(...cacheDir)
     .option('--speculate', 'start a backup of a function that takes far too long, if a thread is idle')
     .option(...beside)
     .action(async (file: string, args: string[], flags: RunFlags) =>
@@ -196,6 +200,13 @@ export function createProgram(done: (code: number) => void): Command {
   withConfig(upkeep.command('compact').description('delete old runs beyond what is retained')).action(
     async (flags: JournalFlags) => done(await (await import('./journal.ts')).compactJournal(flags)),
   );
+  const cached = program.command('cache').description('look after a cache of results');
+  withCache(cached.command('stats').description('print the number and the size of the results in a cache'))
+    .option('--json', 'print { results, bytes, maxBytes } as JSON')
+    .action(async (flags: CacheFlags) => done(await (await import('./cache.ts')).cacheStats(flags)));
+  withCache(cached.command('clear').description('delete all results of a cache')).action(async (flags: CacheFlags) =>
+    done(await (await import('./cache.ts')).clearCache(flags)),
+  );
   program
     .command('completion')
     .description('print a script that completes commands and flags in a shell')
@@ -217,6 +228,8 @@ const learn = [
 
 const journal = ['--journal <dir>', 'folder in which runs are recorded, so that they outlive their process'] as const;
 
+const cacheDir = ['--cache-dir <dir>', 'folder of the cache; default: that of the journal, or .handoff'] as const;
+
 const collected = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
 
 /** Flags of commands that need a journal. */
@@ -224,6 +237,10 @@ function withConfig(command: Command): Command {
   return command
     .option(...journal)
     .option('--config <file>', 'configuration file; default: handoff.config.ts, .mts, .js or .mjs');
+}
+
+function withCache(command: Command): Command {
+  return withConfig(command.option(...cacheDir));
 }
 
 /** Flags of commands that take a DAG and nodes. */

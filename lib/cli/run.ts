@@ -78,6 +78,7 @@ async function runInto(files: Files, file: string, args: readonly string[], flag
     ),
     ...(failurePolicy !== undefined && { failurePolicy }),
     ...(flags.speculate === true && { speculate: true }),
+    ...(flags.cache !== undefined && { cache: flags.cache }),
   };
   const loaded = withCollected(await loadDag(file, args), flags.collect);
   return withHandoff(flags, 'orchestrator', (handoff) => runOn(handoff, loaded, options, files, flags));
@@ -133,6 +134,7 @@ async function runOn(
     observed.progress?.close();
     printOutcome(loaded, outcome, flags.json === true);
     await observed.stop(outcome);
+    if (outcome.ok) sayCached(outcome.value, flags);
     const wasInterrupted = !outcome.ok && interrupt.exitCode !== undefined && isHandoffError(outcome.error, 'STOPPED');
     if (!outcome.ok && !wasInterrupted) say(describeError(outcome.error));
     const allWritten = await observed.write(outcome);
@@ -144,6 +146,11 @@ async function runOn(
     clearInterval(alive);
     interrupt.dispose();
   }
+}
+
+/** Says how much came from the cache. */
+function sayCached({ stats: { cached, functions } }: ExecuteResult, flags: RunFlags): void {
+  if (cached > 0 || flags.cache === true) say(`${cached} of ${functions} cached`);
 }
 
 /** Prints the results. After a failed run, prints those that exist. */

@@ -10,7 +10,7 @@ import { dashboardBeside, reachable, takeToken, withDashboard } from './dashboar
 import { unixPath } from '../hosts/transport/tcp/address.ts';
 import { takeEnvironment } from './environment.ts';
 import { describeError, ExitCode, exitCodeOf, UsageError } from './exit.ts';
-import { type HandoffFlags, nodesOf, transportOf } from './flags.ts';
+import { defaultCacheDir, type HandoffFlags, nodesOf, transportOf } from './flags.ts';
 import { defaultNode } from './nodes.ts';
 import { otherHosts } from './tree.ts';
 
@@ -129,6 +129,7 @@ export function merge(
     ...orchestrationOf(flags, config, part),
     ...(nodes !== undefined && { nodes }),
     ...(!isAlone && { transport }),
+    ...cacheOf(flags, config),
     ...optionsOfFlags(flags),
   };
 }
@@ -140,6 +141,13 @@ function given(config: HandoffOptions, environment: Partial<TcpTransportOptions>
 /** Only a host works for others. */
 function orchestrationOf(flags: HandoffFlags, config: HandoffOptions, part: Part): Pick<HandoffOptions, 'orchestrate'> {
   return part !== 'host' && (flags.journal ?? config.journal) !== undefined ? { orchestrate: false } : {};
+}
+
+/** A run with the cache needs a folder for it. */
+function cacheOf({ cache, cacheDir, journal }: HandoffFlags, config: HandoffOptions): Pick<HandoffOptions, 'cacheDir'> {
+  if (cacheDir !== undefined) return { cacheDir };
+  const isElsewhere = (journal ?? config.journal ?? config.cacheDir) !== undefined;
+  return cache === true && !isElsewhere ? { cacheDir: defaultCacheDir } : {};
 }
 
 /** @throws `UsageError` if a visitor has no host to join, or a host no address to listen at */

@@ -9,6 +9,8 @@ import { schemeProblem, toReference } from './code.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';
 import type { Argument, Condition, FunctionArgument, FunctionSpec, Part, Transform, Uses } from './types.ts';
 
+export const cacheExpected = 'true, false or { version?, ttl? }: a text or number, and ms above 0';
+
 type Rule = readonly [expected: string, holds: (value: unknown) => boolean];
 
 const amount: Rule = ['a finite number of at least 0', (value) => isAmount(value)];
@@ -47,6 +49,7 @@ const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   idempotent: ['true or false', (value) => typeof value === 'boolean'],
   when: ['the id of a function, or { id, not? }', isCondition],
   map: ['true, or { concurrency?, settle?, expect? }', isMap],
+  cache: [cacheExpected, isCacheSetting],
   priority: ['a finite number', (value) => typeof value === 'number' && Number.isFinite(value)],
   duration: amount,
   outputBytes: amount,
@@ -73,6 +76,7 @@ export function toEntry(spec: FunctionSpec): Entry {
     checkField(spec, key as keyof FunctionSpec);
     if (!basic.has(key) && traits === defaultTraits) traits = toTraits(spec);
   }
+  if (traits !== defaultTraits) refuseCachedEffect(spec, traits);
   if (spec.id === undefined)
     throw invalid('?', 'A function needs an id: a string that is not empty, unique in the DAG.');
   if (spec.code === undefined || (spec.code === null && traits.type !== 'input')) {
@@ -90,6 +94,12 @@ export function toEntry(spec: FunctionSpec): Entry {
     extraArgs: ownLiterals(extraArgs),
     traits,
   };
+}
+
+function refuseCachedEffect({ id }: FunctionSpec, { idempotent, cache = false }: Traits): void {
+  if (idempotent || cache === false) return;
+  const text = `Function ${show(id)} has both cache and idempotent: false. A result from the cache leaves out the effect: drop one of them.`;
+  throw invalid(id, text);
 }
 
 /** The ids of the functions that a function with these arguments and this condition waits for, in order. */
@@ -161,6 +171,7 @@ function toTraits(spec: FunctionSpec): Traits {
     retryIf: spec.retryIf === undefined ? undefined : toReference(spec.retryIf),
     timeout: spec.timeout,
     idempotent: spec.idempotent ?? true,
+    cache: typeof spec.cache === 'object' ? { ...spec.cache } : spec.cache,
     priority: spec.priority ?? 0,
     duration: spec.duration,
     outputBytes: spec.outputBytes,
@@ -205,6 +216,15 @@ function ownLiterals(values: readonly unknown[]): readonly unknown[] {
 function ownPart(part: Part): Part {
   if ('value' in part) return { value: literalOf(part.value) };
   return 'list' in part ? { list: part.list.map(ownPart) } : { ...part };
+}
+
+/** Whether a value is a setting of `cache`, of a function or a run. */
+export function isCacheSetting(value: unknown): boolean {
+  if (typeof value === 'boolean') return true;
+  if (!isRecord(value)) return false;
+  const { version = '', ttl = 1, ...rest } = value;
+  const isVersion = typeof version === 'string' || (typeof version === 'number' && Number.isFinite(version));
+  return isVersion && typeof ttl === 'number' && ttl > 0 && Object.keys(rest).length === 0;
 }
 
 function isCost(value: unknown): boolean {

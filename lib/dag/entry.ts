@@ -4,6 +4,7 @@
  */
 import type { FunctionReference } from './code.ts';
 import type {
+  CacheOptions,
   Condition,
   Cost,
   FunctionArgument,
@@ -29,6 +30,8 @@ export interface Traits {
   readonly retryIf: FunctionReference | undefined;
   readonly timeout: number | undefined;
   readonly idempotent: boolean;
+  /** Undefined: as the run. */
+  readonly cache: boolean | CacheOptions | undefined;
   readonly priority: number;
   readonly duration: number | undefined;
   readonly outputBytes: number | undefined;
@@ -74,6 +77,7 @@ export const defaultTraits: Traits = Object.freeze({
   retryIf: undefined,
   timeout: undefined,
   idempotent: true,
+  cache: undefined,
   priority: 0,
   duration: undefined,
   outputBytes: undefined,

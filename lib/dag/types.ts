@@ -47,6 +47,14 @@ export interface Condition {
   readonly not?: boolean | undefined;
 }
 
+/** How results are kept for later runs. */
+export interface CacheOptions {
+  /** Results of another version are not taken. Change it when something changes that the code does not show. */
+  readonly version?: string | number | undefined;
+  /** The maximum age of a result in ms. Default: no limit. */
+  readonly ttl?: number | undefined;
+}
+
 /** Delay before the next attempt, in ms: `min(max, initial * factor ** (attempt - 1))`, then spread by `jitter`. */
 export interface RetryDelay {
   /** ms before the second attempt. */
@@ -137,6 +145,11 @@ export interface FunctionSpec {
    * The elements are functions of their own, with the ids `id[0]`, `id[1]`, …; its result is the list of their results.
    */
   readonly map?: boolean | MapOptions | undefined;
+  /**
+   * Whether its result is kept for later runs, and taken instead of running it, when its code and its inputs are the
+   * same. Needs `journal` or `cacheDir` of `Handoff.start`. Default: that of the run, which is `false` by default.
+   */
+  readonly cache?: boolean | CacheOptions | undefined;
   /** Among ready functions, the highest priority goes first. Default 0. */
   readonly priority?: number | undefined;
   /** The expected duration in ms on a node of speed 1. Default: learned from earlier runs. */

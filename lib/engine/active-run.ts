@@ -8,6 +8,7 @@ import { RunResults } from '../workers/store/run-results.ts';
 import { Literals } from './literal-cache.ts';
 import type { MapList } from './map-lists.ts';
 import type { ResolvedCode } from './module-resolver.ts';
+import type { RunCache } from './run-cache.ts';
 import type { RunRecorder } from './run-recorder.ts';
 import type { RunIds } from './run-ids.ts';
 import type { Progress } from '../events/progress.ts';
@@ -20,6 +21,8 @@ export interface RunRequest {
   readonly onProgress: ((progress: Progress) => void) | undefined;
   /** Records the run in the journal; undefined for a run that is not durable. */
   readonly recorder?: RunRecorder | undefined;
+  /** Looks functions up in the cache; undefined for a run that does not use it. */
+  readonly cache?: RunCache | undefined;
 }
 
 let lastSerial = 0;

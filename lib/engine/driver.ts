@@ -18,7 +18,7 @@ import { hasLost, isContested, isWanted } from '../scheduling/scheduler/race.ts'
 import type { Event, Exception } from '../scheduling/scheduler/events.ts';
 import { handle } from '../scheduling/scheduler/machine.ts';
 import { endOf } from '../scheduling/scheduler/threads.ts';
-import { type Batch, createState, type Run, type State, type Tuning } from '../scheduling/scheduler/state.ts';
+import { type Batch, createState, type Run, type State, Status, type Tuning } from '../scheduling/scheduler/state.ts';
 import { encode } from '../workers/store/encode.ts';
 import { Payload } from '../workers/store/payload.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
@@ -31,6 +31,7 @@ import { causeOf, toRunError } from './run-errors.ts';
 import { CostModel } from '../scheduling/costs/cost-model.ts';
 import { measuredIn } from './measurements.ts';
 import { Observer, type Publisher } from './event-publisher.ts';
+import type { CachedRun, LookedUp } from './run-cache.ts';
 import type { RunRecorder } from './run-recorder.ts';
 import { Timers } from './timers.ts';
 import { countOf, listOf } from './map-lists.ts';
@@ -255,6 +256,34 @@ export class Driver {
     if (settings.restored !== undefined) this.#observer.resumed(active, settings.restored);
     this.#feed({ type: 'RunSubmitted', run: active.id, plan, settings });
     active.run ??= this.state.runs.get(active.id);
+    active.request.cache?.begin(this.#cachedRun(active));
+  }
+
+  /** What the cache of a run needs of the run. */
+  #cachedRun(active: ActiveRun): CachedRun {
+    return {
+      results: active.results,
+      isWaiting: (i) => active.run!.status[i] === Status.waiting,
+      lookedUp: (found) => this.#lookedUp(active, found),
+      arrived: (i) => active.request.recorder?.cachedArrived(i, active.results),
+      bring: (i) => this.#bring(active, i),
+    };
+  }
+
+  #lookedUp(active: ActiveRun, { hits, misses, falsy, coming }: LookedUp): void {
+    if (!this.#isUnderWay(active)) return;
+    const { cache, recorder } = active.request;
+    this.#observer.cached(active, hits);
+    recorder?.cached(hits, active.results);
+    if (coming.length > 0) this.#feed({ type: 'ResultsTravelling', run: active.id, count: coming.length });
+    this.#feed({ type: 'LookedUp', run: active.id, hits, misses, falsy });
+    for (const i of coming) {
+      void cache!
+        .read(i)
+        .catch(() => this.#lost(active, [i]))
+        .then(() => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: active.id, count: 1 }));
+    }
+    active.report();
   }
 
   /** @param gently lets running functions finish */
@@ -351,6 +380,7 @@ export class Driver {
       case 'Release':
         return this.#release(command.run.id, command.indexes);
       case 'Recompute': {
+        this.#runs.get(command.run.id)!.request.cache?.remade(command.indexes);
         this.#release(command.run.id, command.indexes);
         return this.#observer.recomputed(command.run, command.indexes);
       }
@@ -362,6 +392,7 @@ export class Driver {
       case 'Speculated':
         return this.#observer.speculated(command.batch, command.index);
       case 'Skipped':
+        this.#runs.get(command.run.id)!.request.cache?.skipped(command.index);
         return this.#observer.skipped(command.run, command.index);
       case 'Failed':
         this.#recorderOf(command.run)?.failedForGood(command.failed.index);
@@ -392,8 +423,9 @@ export class Driver {
         return this.#observer.grown(command.run, command.index, command.count);
       }
       case 'Gathered': {
-        const { results, lists } = this.#runs.get(command.run.id)!;
+        const { results, lists, request } = this.#runs.get(command.run.id)!;
         lists.delete(command.index);
+        request.cache?.gathered(command.index);
         const { base, count } = spanOfOwner(command.run, command.index)!;
         return results.gather(command.index, { base, count });
       }
@@ -407,10 +439,14 @@ export class Driver {
     const active = this.#runs.get(run.id)!;
     active.run ??= run;
     const { results, lists } = active;
-    const elsewhere = takenBy(run, index).filter((i) => results.exists(i) && !results.has(i));
-    if (elsewhere.length > 0) {
-      const ends = await Promise.allSettled(elsewhere.map((i) => this.#bring(active, i)));
-      const lost = elsewhere.filter((_, k) => ends[k]!.status === 'rejected');
+    const { cache } = active.request;
+    const taken = takenBy(run, index);
+    const cached = cache?.absent(taken) ?? [];
+    const absent = [...taken.filter((i) => results.exists(i) && !results.has(i)), ...cached];
+    if (absent.length > 0) {
+      const bring = (i: number): Promise<void> => (results.exists(i) ? this.#bring(active, i) : cache!.read(i));
+      const ends = await Promise.allSettled(absent.map(bring));
+      const lost = absent.filter((_, k) => ends[k]!.status === 'rejected');
       if (!this.#isUnderWay(active)) return;
       if (lost.length > 0) return this.#lost(active, lost);
     }
@@ -457,8 +493,7 @@ export class Driver {
     const { exceptions, lost, remote, large, falsy } = takeIn(batch, active.results, report, this.#memory?.budget);
     const isTold = exceptions.length === 0 || !isContested(batch); // otherwise the function continues elsewhere
     if (!batch.timedOut && isTold) this.#observer.ended(batch, report, exceptions);
-    if (active.request.recorder !== undefined && !batch.timedOut)
-      active.request.recorder.finished(withResult(batch, report, exceptions), batch.thread.node.name, active.results);
+    if (!batch.timedOut) keep(active, batch, report, exceptions);
     const durations = measuredIn(batch, report, { exceptions, large }, this.#learned);
     active.price += this.#priceOf(batch, report);
     const isKept = (i: number): boolean => run.settings.kept === null || run.settings.kept[i] === 1;
@@ -563,6 +598,7 @@ export class Driver {
     const active = this.#runs.get(run.id)!;
     active.run = run;
     this.#runs.delete(run.id);
+    active.request.cache?.end();
     this.#travel?.endRun(active.serial);
     const durationMs = performance.now() - active.startedAt;
     this.#observer.publish('run:finished', () => ({
@@ -576,6 +612,7 @@ export class Driver {
 
   #fail(active: ActiveRun, error: unknown): void {
     this.#runs.delete(active.id);
+    active.request.cache?.end();
     this.#travel?.endRun(active.serial);
     this.#observer.publish('run:failed', () => ({
       ...active.ids,
@@ -584,6 +621,20 @@ export class Driver {
     }));
     active.fail(error);
   }
+}
+
+/** Records the results of a report in the journal and in the cache, where the run has them. */
+function keep(
+  { request, results }: ActiveRun,
+  batch: Batch,
+  report: BatchReport,
+  exceptions: readonly Exception[],
+): void {
+  const { recorder, cache } = request;
+  if (recorder === undefined && cache === undefined) return;
+  const functions = withResult(batch, report, exceptions);
+  recorder?.finished(functions, batch.thread.node.name, results);
+  cache?.ended(functions);
 }
 
 /** The functions of a report that have a result. */

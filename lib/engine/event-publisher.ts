@@ -186,6 +186,12 @@ export class Observer {
       this.publish('function:restored', () => ({ ...ids, functionId: plan.entries[i]!.id, node }));
   }
 
+  /** Functions are done by results from the cache. */
+  cached({ ids, request: { plan } }: ActiveRun, functions: readonly number[]): void {
+    if (!this.#publisher.wants('function:cached')) return;
+    for (const i of functions) this.publish('function:cached', () => ({ ...ids, functionId: plan.entries[i]!.id }));
+  }
+
   /** Results are lost. */
   lost(run: Run, indexes: readonly number[]): void {
     for (const i of indexes) this.publish('result:lost', () => ofFunction(run, i));

@@ -38,16 +38,6 @@ export class Travel {
     return [...absent];
   }
 
-  /** Whether a batch can be sent now: all inputs are here or made by the batch itself. */
-  isComplete(batch: Batch, results: RunResults): boolean {
-    const { run } = batch;
-    const { status } = run;
-    const own = new Set(batch.functions);
-    const isThere = (dep: number): boolean =>
-      own.has(dep) || status[dep] === Status.skipped || (status[dep] === Status.done && results.has(dep));
-    return batch.functions.every((i) => takenBy(run, i).every(isThere));
-  }
-
   /** Resolves when the result is here. Concurrent calls share one transfer. */
   bring(payload: Payload, run: number): Promise<void> {
     const { data } = payload;
@@ -76,6 +66,16 @@ export class Travel {
 export function takenBy(run: Run, i: number): number[] {
   const inputs = inputsOf(run, i);
   return run.growth === null ? inputs : inputs.flatMap((dep) => [...holdersOf(run, dep)]);
+}
+
+/** Whether a batch can be sent now: all inputs are here or made by the batch itself. */
+export function isComplete(batch: Batch, results: RunResults): boolean {
+  const { run } = batch;
+  const { status } = run;
+  const own = new Set(batch.functions);
+  const isThere = (dep: number): boolean =>
+    own.has(dep) || status[dep] === Status.skipped || (status[dep] === Status.done && results.has(dep));
+  return batch.functions.every((i) => takenBy(run, i).every(isThere));
 }
 
 /** The functions of a run whose results are on a host. */

@@ -27,7 +27,12 @@ interface Batch {
   readonly functions: number[];
   readonly node: string;
   readonly values: unknown[];
+  /** Whether the results come from the cache. */
+  readonly isCached: boolean;
 }
+
+/** Stands for a result whose bytes were not read. */
+const unread = Symbol('unread');
 
 export interface RecorderParts {
   readonly journal: Journal;
@@ -37,6 +42,8 @@ export interface RecorderParts {
   readonly maxResultBytes: number;
   /** How many functions have been recorded before. */
   readonly done: number;
+  /** How many of them came from the cache. */
+  readonly cached: number;
   /** Called once, when the journal fails or another process has taken over the run. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -46,6 +53,7 @@ export class RunRecorder {
   #batches: Batch[] = [];
   #records: RunRecord[] = [];
   #done: number;
+  #cached: number;
   #failed = 0;
   #writing: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -53,6 +61,7 @@ export class RunRecorder {
   constructor(parts: RecorderParts) {
     this.#parts = parts;
     this.#done = parts.done;
+    this.#cached = parts.cached;
   }
 
   /** Functions of one batch have ended with results, which `results` holds now. */
@@ -67,14 +76,27 @@ export class RunRecorder {
     this.#add([i], node, results);
   }
 
-  #add(functions: readonly number[], node: string, results: RunResults): void {
+  /** Functions are done by results from the cache. `results` holds those that were read. */
+  cached(functions: readonly number[], results: RunResults): void {
+    if (functions.length === 0) return;
+    this.#done += functions.length;
+    this.#cached += functions.length;
+    this.#add(functions, '', results, true);
+  }
+
+  /** A result from the cache was read. */
+  cachedArrived(i: number, results: RunResults): void {
+    this.#add([i], '', results, true);
+  }
+
+  #add(functions: readonly number[], node: string, results: RunResults, isCached = false): void {
     if (this.#failure !== undefined) return;
-    const values = functions.map((i) => results.peek(i));
+    const values = functions.map((i) => (results.exists(i) ? results.peek(i) : unread));
     const last = this.#batches.at(-1);
-    if (last?.node === node && last.functions.length < maxBatch) {
+    if (last?.node === node && last.isCached === isCached && last.functions.length < maxBatch) {
       last.functions.push(...functions);
       last.values.push(...values);
-    } else this.#batches.push({ functions: [...functions], node, values });
+    } else this.#batches.push({ functions: [...functions], node, values, isCached });
     this.#schedule();
   }
 
@@ -98,7 +120,7 @@ export class RunRecorder {
    */
   async starting(functions: readonly number[], node: string): Promise<void> {
     this.#records.push({ type: 'started', functions, node });
-    await this.#flushed();
+    await this.flush();
   }
 
   /**
@@ -108,12 +130,16 @@ export class RunRecorder {
    * @throws `JOURNAL_FAILED`, or `FENCED` when another process owns the run
    */
   async end(ended: Ended): Promise<void> {
-    await this.#flushed();
+    await this.flush();
     await this.#write([ended], { state: ended.outcome });
   }
 
-  /** Resolves when everything so far is recorded. */
-  async #flushed(): Promise<void> {
+  /**
+   * Resolves when everything so far is recorded.
+   *
+   * @throws `JOURNAL_FAILED`, or `FENCED` when another process owns the run
+   */
+  async flush(): Promise<void> {
     while (this.#writing !== undefined || this.#hasWork()) {
       this.#schedule(true);
       await this.#writing;
@@ -138,7 +164,7 @@ export class RunRecorder {
       [this.#batches, this.#records] = [[], []];
       try {
         for (const batch of batches) records.push(await this.#toFinished(batch));
-        await this.#write(records, { done: this.#done, failed: this.#failed });
+        await this.#write(records, { done: this.#done, cached: this.#cached, failed: this.#failed });
       } catch (error) {
         this.#failure = { error };
         this.#parts.onFailure(error);
@@ -155,14 +181,14 @@ export class RunRecorder {
     await journal.append(claim, encodeSafely(records), change);
   }
 
-  async #toFinished({ functions, node, values }: Batch): Promise<Finished> {
+  async #toFinished({ functions, node, values, isCached }: Batch): Promise<Finished> {
     const stored: [number, StoredValue][] = [];
     for (const [at, value] of values.entries()) {
-      if (!(value instanceof Payload)) continue;
+      if (value !== unread && !(value instanceof Payload)) continue;
       values[at] = undefined;
-      stored.push([at, await this.#store(functions[at]!, value)]);
+      stored.push([at, value instanceof Payload ? await this.#store(functions[at]!, value) : { kind: 'none' }]);
     }
-    return { type: 'finished', functions, node, values, stored };
+    return { type: 'finished', functions, node, values, stored, ...(isCached && { isCached }) };
   }
 
   async #store(i: number, payload: Payload): Promise<StoredValue> {

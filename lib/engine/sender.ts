@@ -10,7 +10,7 @@ import type { RunResults } from '../workers/store/run-results.ts';
 import type { ActiveRun } from './active-run.ts';
 import { type MessageSource, toOutgoing } from './batch-encoder.ts';
 import { listOf } from './map-lists.ts';
-import type { Travel } from './remote-results.ts';
+import { isComplete, takenBy, type Travel } from './remote-results.ts';
 import { blame } from './unsendable.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
 
@@ -46,8 +46,12 @@ export class Sender {
   send(batch: Batch): void {
     const { state, runs, travel } = this.#parts;
     if (state.batches.get(batch.id) !== batch) return; // its thread has gone down since the decision
-    const absent =
-      state.isSpread && batch.thread.node.host === 0 ? travel!.absent(batch, runs.get(batch.run.id)!.results) : [];
+    const { results, request } = runs.get(batch.run.id)!;
+    const elsewhere = state.isSpread && batch.thread.node.host === 0 ? travel!.absent(batch, results) : [];
+    const absent = [
+      ...elsewhere,
+      ...(request.cache?.absent(batch.functions.flatMap((i) => takenBy(batch.run, i))) ?? []),
+    ];
     const recording = this.#recordStart(batch);
     if (absent.length === 0 && recording === undefined) this.#sendNow(batch);
     else void this.#sendWhenThere(batch, absent, recording);
@@ -103,16 +107,18 @@ export class Sender {
 
   /** Fetches the inputs from other hosts first. Inputs that cannot be fetched are lost. */
   async #sendWhenThere(batch: Batch, absent: readonly number[], recording: Promise<void> | undefined): Promise<void> {
-    const { state, runs, travel, bring, onLost } = this.#parts;
+    const { state, runs, bring, onLost } = this.#parts;
     const active = runs.get(batch.run.id)!;
     this.#waiting.add(batch);
-    const ends = await Promise.allSettled(absent.map((i) => bring(active, i)));
+    const ends = await Promise.allSettled(
+      absent.map((i) => (active.results.exists(i) ? bring(active, i) : readCached(active, i))),
+    );
     // When it cannot be recorded, the run ends, and with it the batch.
     if ((await recording?.then(isOk, isNotOk)) === false) return;
     const failed = absent.filter((_, k) => ends[k]!.status === 'rejected');
     const isWanted = this.#waiting.delete(batch) && state.batches.get(batch.id) === batch;
     // Inputs that were lost meanwhile and are being recomputed are missing, too.
-    if (isWanted && (absent.length === 0 || travel!.isComplete(batch, active.results))) return this.#sendNow(batch);
+    if (isWanted && (absent.length === 0 || isComplete(batch, active.results))) return this.#sendNow(batch);
     if (isWanted) this.#takenBack(batch, batch.size);
     onLost(active, failed);
   }
@@ -190,6 +196,11 @@ export class Sender {
       random: 0,
     });
   }
+}
+
+/** Rejects when the result is neither here nor in the cache. */
+async function readCached({ request: { cache } }: ActiveRun, i: number): Promise<void> {
+  await cache!.read(i);
 }
 
 const isOk = (): boolean => true;

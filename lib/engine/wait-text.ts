@@ -12,7 +12,7 @@ export interface FunctionExplanation {
   readonly functionId: string;
   /**
    * `'done'`, `'failed'` or `'running'`; what it waits for: the `'import'` of a module, `'results'` of other functions,
-   * a `'retry'`, a busy `'thread'`, `'room'` on a node, the `'concurrency'` limit of its run, a `'limit'` of the program,
+   * a `'lookup'` in the cache, a `'retry'`, a busy `'thread'`, `'room'` on a node, the `'concurrency'` limit of its run, a `'limit'` of the program,
    * its `'turn'` in a plan, an `'allocator'`, or a `'node'` that is down; or `'unreachable'` when a dependency has failed.
    */
   readonly state:
@@ -25,6 +25,7 @@ export interface FunctionExplanation {
     | 'elements'
     | 'import'
     | 'results'
+    | 'lookup'
     | 'retry'
     | 'thread'
     | 'room'
@@ -62,14 +63,22 @@ export function describeWait(run: Run, i: number, wait: Wait, linkOf: LinkOf): F
   return { functionId, state, functions, ...(node !== undefined && { node }), text: `${functionId} ${words}.` };
 }
 
+const plainWords = {
+  done: 'is done',
+  failed: 'has failed for good',
+  list: 'waits for its list',
+  lookup: 'is being looked up in the cache',
+  allocator: 'waits for the allocator to give it a node',
+} as const;
+
 function reasonOf(run: Run, wait: Wait, linkOf: LinkOf): Reason {
   switch (wait.kind) {
     case 'done':
-      return { state: 'done', words: 'is done' };
     case 'failed':
-      return { state: 'failed', words: 'has failed for good' };
     case 'list':
-      return { state: 'list', words: 'waits for its list' };
+    case 'lookup':
+    case 'allocator':
+      return { state: wait.kind, words: plainWords[wait.kind] };
     case 'elements':
       return { state: 'elements', words: `is a map: ${wait.done} of its ${wait.count} elements are done` };
     case 'place':
@@ -77,13 +86,8 @@ function reasonOf(run: Run, wait: Wait, linkOf: LinkOf): Reason {
         state: 'concurrency',
         words: `waits until fewer than ${wait.limit} elements of its map are under way (concurrency)`,
       };
-    case 'skipped': {
-      const functions = idsOf(run, wait.because);
-      const why = wait.isCondition
-        ? `its condition ${list(functions)} does not hold`
-        : `${list(functions)} ${functions.length === 1 ? 'was' : 'were'} skipped`;
-      return { state: 'skipped', words: `is skipped: ${why}`, functions };
-    }
+    case 'skipped':
+      return skipReason(idsOf(run, wait.because), wait.isCondition);
     case 'unreachable': {
       const functions = idsOf(run, wait.failed);
       return { state: 'unreachable', words: `is given up: ${list(functions)} failed`, functions };
@@ -101,8 +105,6 @@ function reasonOf(run: Run, wait: Wait, linkOf: LinkOf): Reason {
       };
     case 'limit':
       return limitReason(run, wait.limits);
-    case 'allocator':
-      return { state: 'allocator', words: 'waits for the allocator to give it a node' };
     case 'turn': {
       const functions = idsOf(run, wait.before);
       const words = `waits for its turn on ${wait.node}: the plan has ${list(functions)} come before it`;
@@ -117,6 +119,13 @@ function reasonOf(run: Run, wait: Wait, linkOf: LinkOf): Reason {
     case 'room':
       return roomReason(run, wait.candidates);
   }
+}
+
+function skipReason(functions: readonly string[], isCondition: boolean): Reason {
+  const why = isCondition
+    ? `its condition ${list(functions)} does not hold`
+    : `${list(functions)} ${functions.length === 1 ? 'was' : 'were'} skipped`;
+  return { state: 'skipped', words: `is skipped: ${why}`, functions };
 }
 
 const returningWords = {

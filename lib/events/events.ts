@@ -59,6 +59,8 @@ export type HandoffEvent =
   | (OfRun & { readonly type: 'run:failed'; readonly error: unknown; readonly durationMs: number })
   /** The function is done by an earlier process of its run, on this node. */
   | (OfFunction & { readonly type: 'function:restored'; readonly node: string })
+  /** The function does not run: its result comes from the cache. */
+  | (OfFunction & { readonly type: 'function:cached' })
   /** All inputs of the function are available. */
   | (OfFunction & { readonly type: 'function:ready' })
   /** An attempt began on this thread of the node. */
@@ -190,6 +192,7 @@ export const eventTypes = [
   'run:finished',
   'run:failed',
   'function:restored',
+  'function:cached',
   'function:ready',
   'function:started',
   'function:finished',

@@ -1,4 +1,5 @@
 /** Where runs are recorded. One contract suite holds for every implementation. */
+import type { CacheStore } from './cache-store.ts';
 
 export type RunState = 'queued' | 'running' | 'finished' | 'failed' | 'cancelled' | 'orphaned';
 
@@ -19,6 +20,8 @@ export interface RunSummaryRow {
   readonly endedAt: number | undefined;
   readonly functions: number;
   readonly done: number;
+  /** How many of them were done by a result from the cache. */
+  readonly cached: number;
   readonly failed: number;
   /** The owner; undefined for a run without one. */
   readonly owner: string | undefined;
@@ -36,6 +39,8 @@ export interface Claim {
 export interface Change {
   /** How many functions have a recorded result by now. */
   readonly done?: number;
+  /** How many of them were done by a result from the cache. */
+  readonly cached?: number;
   readonly failed?: number;
   /** The run ends with this chunk. */
   readonly state?: 'finished' | 'failed' | 'cancelled';
@@ -116,6 +121,13 @@ export interface Journal {
    * @returns ends the calls
    */
   watch(listener: () => void): () => void;
+
+  /**
+   * Opens the cache of results that lives beside the runs. A journal without this method has none.
+   *
+   * @param maxBytes the limit of the size of all results
+   */
+  openCache?(maxBytes: number): Promise<CacheStore>;
 
   /** Deletes ended runs beyond those to keep, and bytes that no run refers to. Returns the number of runs. */
   compact(): Promise<number>;

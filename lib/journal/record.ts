@@ -1,6 +1,7 @@
 /** What can happen to a run, as it is recorded. Functions are numbered as in the compiled DAG. */
 import type { ErrorWire } from '../core/error-wire.ts';
 import type { DagJson } from '../dag/dag.ts';
+import type { CacheOptions } from '../dag/types.ts';
 
 /** A result that is not recorded as it is: its bytes, inline or in a blob. */
 export type StoredValue =
@@ -22,6 +23,7 @@ export interface RecordedOptions {
   readonly failurePolicy?: 'fail-fast' | 'continue';
   readonly allocationStrategy?: string;
   readonly deadline?: number;
+  readonly cache?: boolean | CacheOptions;
 }
 
 export interface Submitted {
@@ -57,6 +59,8 @@ export interface Finished {
   readonly node: string;
   /** The results, one per function; undefined for those in `stored`. */
   readonly values: readonly unknown[];
+  /** Whether they did not run: their results come from the cache, and `node` is empty. Default false. */
+  readonly isCached?: boolean;
   /** Results that are not plain small values, by their place in `functions`. */
   readonly stored: readonly (readonly [at: number, value: StoredValue])[];
 }

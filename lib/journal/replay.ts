@@ -1,12 +1,21 @@
 /** From the records of a run to what is known of it. Pure. */
 import type { Ended, Finished, Owned, RecordedResult, RunRecord, Submitted } from './record.ts';
 
+/** How a function has ended. */
+export interface RecordedEnd {
+  /** Empty when it did not run. */
+  readonly node: string;
+  readonly value: RecordedResult;
+  /** Whether its result comes from the cache. */
+  readonly isCached: boolean;
+}
+
 export interface RunHistory {
   readonly submitted: Submitted;
   /** The code of the last owner; undefined before the first. */
   readonly owned: Owned | undefined;
   /** Functions with a recorded result, and the node each ran on. */
-  readonly finished: ReadonlyMap<number, { readonly node: string; readonly value: RecordedResult }>;
+  readonly finished: ReadonlyMap<number, RecordedEnd>;
   /** Functions that are not idempotent, have started and have not been recorded since, and the node of each. */
   readonly inDoubt: ReadonlyMap<number, string>;
   /** Undefined while the run has not ended. */
@@ -18,7 +27,7 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
   let submitted: Submitted | undefined;
   let owned: Owned | undefined;
   let ended: Ended | undefined;
-  const finished = new Map<number, { readonly node: string; readonly value: RecordedResult }>();
+  const finished = new Map<number, RecordedEnd>();
   const inDoubt = new Map<number, string>();
   for (const record of records) {
     switch (record.type) {
@@ -37,13 +46,13 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
       case 'finished':
         for (const [i, value] of resultsOf(record)) {
           inDoubt.delete(i);
-          finished.set(i, { node: record.node, value });
+          finished.set(i, { node: record.node, value, isCached: record.isCached === true });
         }
         break;
       case 'decided':
         inDoubt.delete(record.function);
         if (record.value === undefined) finished.delete(record.function);
-        else finished.set(record.function, { node: '', value: record.value });
+        else finished.set(record.function, { node: '', value: record.value, isCached: false });
         break;
       case 'reopened':
         ended = undefined;

@@ -11,7 +11,7 @@ import { isOnce } from '../scheduling/scheduler/once.ts';
 import { encodeChunk } from '../journal/codec.ts';
 import type { Claim, Journal } from '../journal/journal.ts';
 import type { RecordedResult } from '../journal/record.ts';
-import type { RunHistory } from '../journal/replay.ts';
+import type { RecordedEnd, RunHistory } from '../journal/replay.ts';
 import { toRestore } from '../journal/restore.ts';
 import type { Restored } from '../scheduling/scheduler/events.ts';
 import type { RunStats } from './run-result.ts';
@@ -68,6 +68,7 @@ export class DurableRun {
       plan,
       maxResultBytes: this.#maxResultBytes,
       done: done.length,
+      cached: done.filter((i) => finished.get(i)!.isCached).length,
       onFailure: (error) => {
         this.#hasFailed = true;
         onFailure(error);
@@ -128,7 +129,10 @@ export class DurableRun {
     if (this.#hasFailed || isHandoffError(error, 'FENCED') || isHandoffError(error, 'JOURNAL_FAILED')) return;
     const isFinal =
       this.#recorder !== undefined || isHandoffError(error, 'FUNCTION_IN_DOUBT') || isHandoffError(error, 'ABORTED');
-    if (!isFinal || isHandoffError(error, 'STOPPED')) return this.#journal.release(this.#claim);
+    if (!isFinal || isHandoffError(error, 'STOPPED')) {
+      await this.#recorder?.flush(); // what was done so far does not run again
+      return this.#journal.release(this.#claim);
+    }
     const outcome = isHandoffError(error, 'ABORTED') ? 'cancelled' : 'failed';
     const ended = { type: 'ended', outcome, error: toErrorWire(error) } as const;
     if (this.#recorder !== undefined) await this.#recorder.end(ended);
@@ -140,7 +144,7 @@ export class DurableRun {
   }
 }
 
-function toRestored({ node, value }: { readonly node: string; readonly value: RecordedResult }): Restored {
+function toRestored({ node, value }: RecordedEnd): Restored {
   // What is not plain is an object or a long text.
   return { node, isTruthy: value.kind !== 'plain' || Boolean(value.value) };
 }

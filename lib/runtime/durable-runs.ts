@@ -302,7 +302,7 @@ export class DurableRuns {
     });
     const allocations: Record<string, string> = {};
     for (const [i, { node, value }] of finished) {
-      setKey(allocations, plan.entries[i]!.id, node);
+      if (node !== '') setKey(allocations, plan.entries[i]!.id, node);
       if (kept !== null && kept[i] !== 1) continue;
       const read = await readResult(this.#parts.journal, value);
       if (read === undefined) throw notKept(ids, plan.entries[i]!.id);
@@ -417,9 +417,9 @@ function encodeSubmission(submitted: Submitted): Uint8Array {
 
 /** The options that are data. */
 function recordable(options: ExecuteOptions): RecordedOptions {
-  const { maxRetries, maxResultLosses, maxConcurrency, timeout, collect, failurePolicy, deadline } = options;
+  const { maxRetries, maxResultLosses, maxConcurrency, timeout, collect, failurePolicy, deadline, cache } = options;
   const { allocationStrategy: strategy } = options;
-  const all = { maxRetries, maxResultLosses, maxConcurrency, timeout, collect, failurePolicy, deadline };
+  const all = { maxRetries, maxResultLosses, maxConcurrency, timeout, collect, failurePolicy, deadline, cache };
   const given = Object.entries(all).filter(([, value]) => value !== undefined);
   return Object.fromEntries(typeof strategy === 'string' ? [...given, ['allocationStrategy', strategy]] : given);
 }

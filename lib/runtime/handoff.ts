@@ -21,9 +21,11 @@ import { KeepAlive } from './keep-alive.ts';
 import { type CostModelJson, toJson } from '../engine/cost-json.ts';
 import { type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options/handoff-options.ts';
 import type { RunIds } from '../engine/run-ids.ts';
-import type { Call } from './runner.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Caching } from './caching.ts';
+import type { Call, Runner } from './runner.ts';
 import type { DurableRuns, RunFilter, RunHandle, RunSummary } from './durable-runs.ts';
-import type { ResolvedJournal } from './options/journal-options.ts';
+import { defaultMaxResultBytes, openCacheIn, type ResolvedJournal } from './options/journal-options.ts';
 import type { ExecuteResult } from './run-result.ts';
 import type { Overview } from './overview.ts';
 import { StoreAccess } from './store-access.ts';
@@ -55,6 +57,8 @@ export class Handoff extends StoreAccess {
   readonly #options: ResolvedOptions;
   readonly #parts: RuntimeParts;
   readonly #alive = new KeepAlive();
+  /** The open cache; undefined before its first use. */
+  #caching: Promise<Caching> | undefined;
   #stopping: Promise<void> | undefined;
 
   private constructor(options: ResolvedOptions, tuning: Partial<Tuning>, remote: Parameters<typeof assemble>[3]) {
@@ -89,7 +93,7 @@ export class Handoff extends StoreAccess {
       const resolved = resolveOptions(options);
       const handoff = new Handoff(resolved, tuning, resolved.transport && (await import('./other-hosts.ts')));
       await handoff.#alive.during(() => handoff.#start());
-      if (resolved.journal !== undefined) await handoff.#alive.during(() => handoff.#openJournal(resolved.journal!));
+      await handoff.#alive.during(() => handoff.#openStores());
       return handoff;
     };
   }
@@ -105,23 +109,49 @@ export class Handoff extends StoreAccess {
     }
   }
 
-  async #openJournal({ open, maxResultBytes }: ResolvedJournal): Promise<void> {
-    const { runner } = this.#parts;
+  /** Opens the journal and the cache, as far as they are asked for. */
+  async #openStores(): Promise<void> {
+    const { journal: given, cacheDir } = this.#options;
+    if (given === undefined && cacheDir === undefined) return;
     try {
-      const { DurableRuns } = await import('./durable-runs.ts');
-      runner.durableRuns = new DurableRuns({
-        journal: await open(),
-        maxResultBytes,
-        orchestrate: this.#options.orchestrate,
-        compile: (dag) => runner.compile(dag),
-        start: (asked, durable) => this.#alive.during(() => runner.own(asked, durable)),
-        abort: (runId, reason) => runner.abort(runId, reason),
-        closing: () => this.#stopping !== undefined,
-      });
+      const journal = await given?.open();
+      const { runner } = this.#parts;
+      runner.openCache = this.#cacheOpener(journal, given?.maxResultBytes);
+      if (cacheDir !== undefined) await runner.openCache!();
+      if (journal !== undefined) await this.#orchestrate(journal, given!);
     } catch (error) {
       await this.stop({ drain: false });
       throw error;
     }
+  }
+
+  /** Undefined when nothing says where the cache lives. */
+  #cacheOpener(journal: Journal | undefined, maxResultBytes = defaultMaxResultBytes): Runner['openCache'] {
+    const { cacheDir, maxCacheBytes } = this.#options;
+    if (cacheDir === undefined && journal?.openCache === undefined) return undefined;
+    return () =>
+      (this.#caching ??= (async () => {
+        const { Caching } = await import('./caching.ts');
+        const store =
+          cacheDir === undefined
+            ? await journal!.openCache!(maxCacheBytes)
+            : await openCacheIn(cacheDir, maxCacheBytes);
+        return new Caching(store, maxResultBytes);
+      })());
+  }
+
+  async #orchestrate(journal: Journal, { maxResultBytes }: ResolvedJournal): Promise<void> {
+    const { runner } = this.#parts;
+    const { DurableRuns } = await import('./durable-runs.ts');
+    runner.durableRuns = new DurableRuns({
+      journal,
+      maxResultBytes,
+      orchestrate: this.#options.orchestrate,
+      compile: (dag) => runner.compile(dag),
+      start: (asked, durable) => this.#alive.during(() => runner.own(asked, durable)),
+      abort: (runId, reason) => runner.abort(runId, reason),
+      closing: () => this.#stopping !== undefined,
+    });
   }
 
   /**
@@ -148,6 +178,7 @@ export class Handoff extends StoreAccess {
   async #stopAll(gently: boolean): Promise<void> {
     await Promise.all([this.#parts.runner.drained(), gently && this.#parts.hosts?.leave()]);
     await this.#parts.runner.durableRuns?.close();
+    await (await this.#caching?.catch(() => undefined))?.close();
     await this.#parts.tree.stop();
     await this.#parts.memory.stop();
     this.removeAllListeners();
@@ -222,6 +253,7 @@ export class Handoff extends StoreAccess {
   async submit(dag: Dag, options: ExecuteOptions = {}): Promise<RunHandle> {
     return this.#busy(async () => {
       checkExecuteOptions('submit', options);
+      this.#parts.runner.refuseMissingCache('submit', options);
       const own = toDag('submit', dag);
       const ids = { runId: options.runId ?? nanoid(), dagId: own.id };
       return this.#awaited(await this.#durable('submit').submit(ids, own, options));

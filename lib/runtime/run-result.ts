@@ -1,6 +1,5 @@
 /** The result of a finished run. */
 import { setKey } from '../workers/store/run-results.ts';
-import type { Run } from '../scheduling/scheduler/state.ts';
 import type { ActiveRun } from '../engine/active-run.ts';
 
 export interface RunStats {
@@ -12,6 +11,8 @@ export interface RunStats {
   readonly skipped: number;
   /** How many of them an earlier process of the run had done. */
   readonly restored: number;
+  /** How many of them did not run, because their results came from the cache. */
+  readonly cached: number;
   /** Failed attempts that were retried. */
   readonly retries: number;
   /** Slow functions for which a second attempt was started; see `speculate`. */
@@ -43,7 +44,9 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
   const run = active.run!;
   const { plan, node } = run;
   const counts: number[] = [];
-  for (let i = 0; i < plan.size; i++) if (node[i]! >= 0) counts[node[i]!] = (counts[node[i]!] ?? 0) + 1;
+  const cached = active.request.cache?.cached;
+  for (let i = 0; i < plan.size; i++)
+    if (node[i]! >= 0 && cached?.has(i) !== true) counts[node[i]!] = (counts[node[i]!] ?? 0) + 1;
   const nodes: Record<string, number> = {};
   counts.forEach((count, index) => (nodes[nodeName(index)] = count));
   let allocations: Record<string, string> | undefined;
@@ -52,13 +55,14 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
     results: active.results.toRecord(run.settings.kept),
     // Lazy: for small functions, building this record is a large part of the cost of a run.
     get allocations() {
-      return (allocations ??= toAllocations(run, nodeName));
+      return (allocations ??= toAllocations(active, nodeName));
     },
     stats: {
       durationMs: performance.now() - startedAt,
       functions: plan.size - run.skipped - (run.growth?.byOwner.size ?? 0),
       skipped: run.skipped,
       restored: run.settings.restored?.size ?? 0,
+      cached: active.request.cache?.cached.size ?? 0,
       retries: run.retries,
       speculated: run.copies.started,
       speculatedWon: run.copies.won,
@@ -68,11 +72,14 @@ export function toResult(active: ActiveRun, startedAt: number, nodeName: (index:
   };
 }
 
-function toAllocations({ plan, node, settings }: Run, nodeName: (index: number) => string): Record<string, string> {
+/** Functions that did not run have no node. */
+function toAllocations({ run, request }: ActiveRun, nodeName: (index: number) => string): Record<string, string> {
+  const { plan, node, settings } = run!;
   const record: Record<string, string> = {};
   for (let i = 0; i < plan.size; i++) {
+    if (request.cache?.cached.has(i) === true) continue;
     const name = settings.restored?.get(i)?.node ?? (node[i]! >= 0 ? nodeName(node[i]!) : undefined);
-    if (name !== undefined) setKey(record, plan.entries[i]!.id, name);
+    if (name) setKey(record, plan.entries[i]!.id, name);
   }
   return record;
 }

@@ -31,7 +31,9 @@ import { type PlannedRun, planRun } from '../scheduling/planner/planned.ts';
 import { preview, type PlanResult, type PreviewNode, toPreview } from './plan-preview.ts';
 import { costsOf, inLearnedOrder, knownOf } from '../engine/plan-costs.ts';
 import type { RunIds } from '../engine/run-ids.ts';
-import type { DurableRun } from './durable-run.ts';
+import type { Caching } from './caching.ts';
+import type { RunCache } from '../engine/run-cache.ts';
+import type { Beginning, DurableRun } from './durable-run.ts';
 import type { Asked as DurableAsked, DurableRuns } from './durable-runs.ts';
 import { RunGuard } from './run-guard.ts';
 import { checkExecuteOptions, type ExecuteOptions, keptOf } from './options/execute-options.ts';
@@ -84,11 +86,18 @@ interface UnderWay {
   readonly ended: Promise<unknown>;
 }
 
+interface Stores {
+  readonly begun: Beginning | undefined;
+  readonly cache: RunCache | undefined;
+}
+
 export class Runner {
   readonly #parts: RunnerParts;
   /** All runs that have been requested and have not ended, by id. */
   readonly #underWay = new Map<string, UnderWay>();
   #reloading: Promise<void> | undefined;
+  /** Opens the cache, or gives the open one; undefined where there is none. */
+  openCache: (() => Promise<Caching>) | undefined;
   /** Undefined without a journal. */
   durableRuns: DurableRuns | undefined;
 
@@ -135,6 +144,7 @@ export class Runner {
     Error.captureStackTrace(site, caller);
     try {
       checkExecuteOptions(where, options);
+      this.refuseMissingCache(where, options);
       const plan = this.#compile(dag, hereOnly);
       if (this.#reloading !== undefined) await this.#reloading.catch(() => {});
       const ids: RunIds = { runId: options.runId ?? nanoid(), dagId: plan.dagId };
@@ -151,6 +161,16 @@ export class Runner {
     } catch (error) {
       throw withSite(error, site.stack);
     }
+  }
+
+  /** @throws `INVALID_OPTION` when a run asks for the cache, and there is none */
+  refuseMissingCache(where: string, { cache }: ExecuteOptions): void {
+    if (cache === undefined || cache === false || this.openCache !== undefined) return;
+    throw new HandoffError(
+      'INVALID_OPTION',
+      `${where}: cache needs a folder: Handoff.start({ cacheDir: '.handoff' }), or a journal that has a cache.`,
+      { option: 'cache' },
+    );
   }
 
   /** Runs a DAG that is recorded, and of which this process is the owner. */
@@ -360,11 +380,8 @@ export class Runner {
     }
   }
 
-  async #runPlan(
-    { ids, plan, options, hereOnly, retained, startedAt, durable }: Asked,
-    guard: RunGuard,
-    cancelled: ReadonlySet<string>,
-  ): Promise<ExecuteResult> {
+  async #runPlan(asked: Asked, guard: RunGuard, cancelled: ReadonlySet<string>): Promise<ExecuteResult> {
+    const { ids, plan, options, hereOnly } = asked;
     const { driver, store, registry, modules, tree, hosts } = this.#parts;
     const known = modules.resolve(plan, () => this.#inspector(), guard.given);
     const code = known instanceof Promise ? await guard.race(known) : known;
@@ -373,25 +390,25 @@ export class Runner {
     const planned = this.#planned(plan, code, options, { hereOnly, strategy });
     const home = planned === undefined && !hereOnly ? this.#homesOf(plan, code) : undefined;
     const own = this.#settings(plan, code, options, { hereOnly, strategy, planned });
-    const begun =
-      durable &&
-      (await guard.race(
-        durable.begin(plan, this.#parts.hashesOf(plan), own.kept, (error) => driver.abort(ids.runId, error)),
-      ));
+    const ordered = planned?.plan ?? this.#ordered(plan, code);
+    const isStored = asked.durable !== undefined || this.#mayCache(plan, options);
+    const { begun, cache } = isStored ? await guard.race(this.#openStores(asked, ordered, own.kept)) : noStores;
     const settings = {
       ...own,
       hereOnly,
+      ...(cache !== undefined && { gated: cache.gated }),
       ...(home !== undefined && { home }),
       ...(begun !== undefined && begun.done.size > 0 && { restored: begun.done }),
     };
     const active = driver.createRun(
       {
         runId: ids.runId,
-        plan: planned?.plan ?? this.#ordered(plan, code),
+        plan: ordered,
         settings,
         code,
         onProgress: options.onProgress,
         recorder: begun?.recorder,
+        cache,
       },
       () => tree.whyStopped(ids),
     );
@@ -402,25 +419,56 @@ export class Runner {
       ids.dagId,
       locationsOf(active, (index) => driver.state.nodes[index]!.name),
     );
+    await this.#submit(active, guard);
+    guard.check();
+    for (const functionId of cancelled) if (driver.runs.has(ids.runId)) driver.cancelFunction(ids.runId, functionId);
+    return this.#resultOf(active, asked);
+  }
+
+  async #submit(active: ActiveRun, guard: RunGuard): Promise<void> {
     try {
-      await guard.race(tree.addRun(active));
-      driver.submit(active);
+      await guard.race(this.#parts.tree.addRun(active));
+      this.#parts.driver.submit(active);
     } catch (error) {
       active.fail(error);
       active.ended.catch(() => {});
       this.#close(active, false);
       throw error;
     }
-    guard.check();
-    for (const functionId of cancelled) if (driver.runs.has(ids.runId)) driver.cancelFunction(ids.runId, functionId);
+  }
+
+  /** Resolves when the run has ended, and its end and its results are recorded. */
+  async #resultOf(active: ActiveRun, { startedAt, retained, durable }: Asked): Promise<ExecuteResult> {
     try {
       await active.ended;
-      const result = toResult(active, startedAt, (index) => driver.state.nodes[index]!.name);
+      const result = toResult(active, startedAt, (index) => this.#parts.driver.state.nodes[index]!.name);
+      await active.request.cache?.written();
       await durable?.finished(result.stats);
       return result;
     } finally {
       this.#close(active, retained);
     }
+  }
+
+  /** Takes up what is recorded of a run, and the cache. */
+  async #openStores(
+    { ids, plan, options, durable }: Asked,
+    ordered: CompiledDag,
+    kept: Uint8Array | null,
+  ): Promise<Stores> {
+    const caching = this.#mayCache(plan, options) ? await this.openCache!() : undefined;
+    const hashes = this.#parts.hashesOf(plan);
+    const begun = await durable?.begin(plan, hashes, kept, (error) => this.#parts.driver.abort(ids.runId, error));
+    const done = begun?.done ?? new Map<number, unknown>();
+    const isRecorded = durable !== undefined;
+    const cache = caching?.ofRun({ plan: ordered, setting: options.cache, hashes, kept, done, isRecorded });
+    return { begun, cache };
+  }
+
+  /** Whether some function of a run may be cached, and there is a cache. */
+  #mayCache({ entries }: CompiledDag, { cache }: ExecuteOptions): boolean {
+    if (this.openCache === undefined || cache === false) return false;
+    return cache !== undefined || entries.some(({ traits }) => (traits.cache ?? false) !== false);
   }
 
   /** The host on which each function should run; undefined when all nodes are of one host. */
@@ -480,6 +528,7 @@ function isNear({ up, returning, host }: Node): boolean {
 }
 
 const never = new Promise<never>(() => {});
+const noStores: Stores = { begun: undefined, cache: undefined };
 
 /** Locations of the results of a run, for the registry. */
 function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Parameters<LocationRegistry['open']>[2] {

@@ -44,9 +44,9 @@ describe('a replayed log', () => {
   it('knows what has ended with a result, and where', () => {
     const { finished: done } = replay([submitted, owned, finished([2, 0], ['x', 'y']), finished([1], ['z'])]);
     expect([...done]).toEqual([
-      [2, { node: 'a', value: { kind: 'plain', value: 'x' } }],
-      [0, { node: 'a', value: { kind: 'plain', value: 'y' } }],
-      [1, { node: 'a', value: { kind: 'plain', value: 'z' } }],
+      [2, { node: 'a', value: { kind: 'plain', value: 'x' }, isCached: false }],
+      [0, { node: 'a', value: { kind: 'plain', value: 'y' }, isCached: false }],
+      [1, { node: 'a', value: { kind: 'plain', value: 'z' }, isCached: false }],
     ]);
   });
 

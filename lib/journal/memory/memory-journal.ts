@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { HandoffError } from '../../core/errors.ts';
 import { wallClock } from '../wall-clock.ts';
+import { MemoryCache } from './memory-cache.ts';
 import {
   type Change,
   type Claim,
@@ -24,6 +25,7 @@ export class MemoryStore {
   readonly runs = new Map<string, Entry>();
   readonly blobs = new Map<string, Uint8Array>();
   readonly alive = new Set<string>();
+  cache: MemoryCache | undefined;
   readonly listeners = new Set<() => void>();
   time = 0;
 
@@ -58,6 +60,7 @@ export class MemoryJournal implements Journal {
       endedAt: undefined,
       functions,
       done: 0,
+      cached: 0,
       failed: 0,
     } as const;
     runs.set(runId, { row: { ...row, owner: undefined }, chunks: [chunk], term: 0, isCancelled: false });
@@ -141,6 +144,10 @@ export class MemoryJournal implements Journal {
   async getBlob(hash: string): Promise<Uint8Array | undefined> {
     const bytes = this.#store.blobs.get(hash);
     return bytes !== undefined && createHash('sha256').update(bytes).digest('hex') === hash ? bytes : undefined;
+  }
+
+  async openCache(maxBytes: number): Promise<MemoryCache> {
+    return (this.#store.cache ??= new MemoryCache(maxBytes));
   }
 
   watch(listener: () => void): () => void {

@@ -1,6 +1,6 @@
 /** Large results as files, named by the hash of their bytes. */
 import { createHash } from 'node:crypto';
-import { open, readdir, readFile, rename, rm, stat, mkdir } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { wallClock } from '../wall-clock.ts';
 
@@ -10,7 +10,7 @@ export class BlobFiles {
   #drafts = 0;
 
   constructor(folder: string, isSynced: boolean) {
-    this.#folder = join(folder, 'blobs');
+    this.#folder = folder;
     this.#isSynced = isSynced;
   }
 

@@ -1,9 +1,11 @@
 /** The tables of a SQLite journal. */
 
 /** The version of the tables, in `PRAGMA user_version`. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
-export const tables = `
+/** The changes from each version to the next. */
+export const migrations: readonly string[] = [
+  `
 CREATE TABLE runs (
   run_id TEXT PRIMARY KEY,
   dag_id TEXT NOT NULL,
@@ -32,5 +34,6 @@ CREATE TABLE blobs (
   PRIMARY KEY (hash, run_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blobs_by_run ON blobs (run_id);
-PRAGMA user_version = ${schemaVersion};
-`;
+`,
+  `ALTER TABLE runs ADD COLUMN cached INTEGER NOT NULL DEFAULT 0`,
+];

@@ -9,12 +9,13 @@ import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { HandoffError } from '../../core/errors.ts';
 import { wallClock } from '../wall-clock.ts';
-import { textOf } from '../../core/error-wire.ts';
 import type { Change, Claim, Journal, NewRun, RunFilter, RunState, RunSummaryRow } from '../journal.ts';
 import { BlobFiles } from './blob-files.ts';
 import { OwnerLock } from './owner-lock.ts';
-import { schemaVersion, tables } from './schema.ts';
+import { migrations, schemaVersion } from './schema.ts';
+import { SqliteCache } from './sqlite-cache.ts';
 import { sqlite } from './sqlite-module.ts';
+import { newerVersion, storeFailed } from './store-error.ts';
 
 export interface SqliteJournalOptions {
   /** The folder. It is created if it is missing. */
@@ -44,6 +45,7 @@ interface Row {
   ended_at: number | null;
   functions: number;
   done: number;
+  cached: number;
   failed: number;
   owner: string | null;
   term: number;
@@ -74,7 +76,7 @@ export class SqliteJournal implements Journal {
       throw this.#failed('opened', error);
     }
     this.#database = database;
-    this.#blobs = new BlobFiles(path, sync === 'full');
+    this.#blobs = new BlobFiles(join(path, 'blobs'), sync === 'full');
   }
 
   get owner(): string {
@@ -107,13 +109,15 @@ export class SqliteJournal implements Journal {
     });
   }
 
-  async append(claim: Claim, chunk: Uint8Array, { done, failed, state }: Change): Promise<void> {
+  async append(claim: Claim, chunk: Uint8Array, { done, cached, failed, state }: Change): Promise<void> {
     this.#write(() => {
       const { changes } = this.#run(
-        `UPDATE runs SET position = position + 1, done = coalesce(?, done), failed = coalesce(?, failed),
+        `UPDATE runs SET position = position + 1, done = coalesce(?, done), cached = coalesce(?, cached),
+           failed = coalesce(?, failed),
            state = coalesce(?, state), ended_at = ?, owner = CASE WHEN ? THEN NULL ELSE owner END
          WHERE run_id = ? AND owner = ? AND term = ? AND position = ?`,
         done ?? null,
+        cached ?? null,
         failed ?? null,
         state ?? null,
         state === undefined ? null : wallClock(),
@@ -213,6 +217,10 @@ export class SqliteJournal implements Journal {
     return this.#blobs.get(hash);
   }
 
+  async openCache(maxBytes: number): Promise<SqliteCache> {
+    return new SqliteCache({ path: this.#options.path, maxBytes });
+  }
+
   watch(listener: () => void): () => void {
     let isDue = false;
     const call = (): void => {
@@ -283,6 +291,7 @@ export class SqliteJournal implements Journal {
       endedAt: row.ended_at ?? undefined,
       functions: row.functions,
       done: row.done,
+      cached: row.cached,
       failed: row.failed,
       owner: row.owner ?? undefined,
     };
@@ -328,12 +337,7 @@ export class SqliteJournal implements Journal {
   }
 
   #failed(what: string, error: unknown): HandoffError {
-    if (error instanceof HandoffError) return error;
-    return new HandoffError(
-      'JOURNAL_FAILED',
-      `The journal in ${this.#options.path} cannot be ${what}: ${textOf(error)}.${adviceFor(error)}`,
-      { cause: error },
-    );
+    return storeFailed('journal', this.#options.path, what, error);
   }
 }
 
@@ -345,30 +349,15 @@ function fenced(runId: string): HandoffError {
   );
 }
 
-/** Creates the tables, or checks their version. */
+/** Creates the tables or brings them up to date, or refuses those of a newer version. */
 function migrate(database: DatabaseSync, path: string): void {
   const versionOf = (): number => Number(database.prepare('PRAGMA user_version').get()!['user_version']);
-  if (versionOf() === 0) {
+  if (versionOf() < schemaVersion) {
     database.exec('BEGIN IMMEDIATE');
-    if (versionOf() === 0) database.exec(tables); // another process may have been first
+    // Another process may have been first.
+    for (const [version, tables] of migrations.entries())
+      if (version >= versionOf()) database.exec(`${tables}; PRAGMA user_version = ${version + 1}`);
     database.exec('COMMIT');
   }
-  if (versionOf() > schemaVersion) {
-    throw new HandoffError(
-      'JOURNAL_FAILED',
-      `The journal in ${path} has version ${versionOf()}, and this version of Handoff reads up to ${schemaVersion}. Update Handoff, or use another folder.`,
-    );
-  }
-}
-
-/** What helps against an error of SQLite or of the file system. */
-function adviceFor(error: unknown): string {
-  const { code, errcode } = error as { readonly code?: string; readonly errcode?: number };
-  const primary = (errcode ?? 0) & 0xff;
-  if (code === 'ENOSPC' || primary === 13) return ' The disk is full: free space on it.';
-  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || primary === 8 || primary === 14)
-    return ' Choose a folder in which this process may write.';
-  if (primary === 11 || primary === 26) return ' Its file is damaged: restore a backup, or use another folder.';
-  if (primary === 5) return ' Another process has been writing to it for too long.';
-  return '';
+  if (versionOf() > schemaVersion) throw newerVersion('journal', path, versionOf(), schemaVersion);
 }

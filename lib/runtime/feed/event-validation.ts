@@ -57,6 +57,7 @@ export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
   'run:finished': { ...ofRun, functions: whole, retries: whole, durationMs: duration },
   'run:failed': { ...ofRun, error: any, durationMs: duration },
   'function:restored': onNode,
+  'function:cached': ofFunction,
   'function:ready': ofFunction,
   'function:started': onThread,
   'function:finished': { ...onThread, durationMs: duration },

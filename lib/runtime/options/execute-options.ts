@@ -1,6 +1,8 @@
 /** The options of `execute`, `run` and `executeLocal`. */
 import type { AllocationStrategy } from '../../scheduling/allocation/allocator.ts';
+import { cacheExpected, isCacheSetting } from '../../dag/check.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CacheOptions } from '../../dag/types.ts';
 import { didYouMean, nearest } from '../../core/suggest.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { Progress } from '../../events/progress.ts';
@@ -26,6 +28,12 @@ export interface ExecuteOptions {
   readonly runId?: string | undefined;
   /** Whether the run is recorded in the journal. Without a journal it has no effect. Default: `true` with a journal. */
   readonly durable?: boolean | undefined;
+  /**
+   * Whether results are kept for later runs, and taken instead of running a function whose code and inputs are the
+   * same. It holds for functions without their own `cache`, except those with `idempotent: false`. `{ version, ttl }`
+   * as for a function. `false` turns the cache off for the run. Default: only functions with their own `cache`.
+   */
+  readonly cache?: boolean | CacheOptions | undefined;
   /** How functions are placed. Default: the strategy of `Handoff.start`. */
   readonly allocationStrategy?: AllocationStrategy | undefined;
   /**
@@ -81,6 +89,14 @@ export const executeSchema = optionSet({
     description: 'Whether the run is recorded in the journal.',
     details: 'Without a journal it has no effect.',
     otherwise: '`true` with a journal',
+  }),
+  cache: option(special<boolean | CacheOptions>(isCacheSetting, cacheExpected), {
+    description:
+      'Whether results are kept for later runs, and taken instead of running a function whose code and inputs are the same.',
+    details:
+      'It holds for functions without their own `cache`, except those with `idempotent: false`. `{ version, ttl }` as for a function. `false` turns the cache off for the run.',
+    otherwise: 'only functions with their own `cache`',
+    flags: ['--cache', '--no-cache'],
   }),
   allocationStrategy: option(strategyType, {
     description: 'How functions are placed.',

@@ -1,7 +1,7 @@
 /** The options of `Handoff.start`: types, defaults and checks. */
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import type { ResourceLimits } from 'node:worker_threads';
-import type * as v from 'valibot';
+import * as v from 'valibot';
 import {
   amounts,
   boolean,
@@ -152,6 +152,13 @@ export interface HandoffOptions {
    * Default `true`.
    */
   readonly orchestrate?: boolean | undefined;
+  /**
+   * The folder of the cache. It is created if it is missing. Several processes of one machine may use it. Default: the
+   * folder of the journal.
+   */
+  readonly cacheDir?: string | undefined;
+  /** Limit for all results in the cache, in bytes. The least recently used are deleted first. Default 1024 MiB. */
+  readonly maxCacheBytes?: number | undefined;
 }
 
 export interface ResolvedOptions extends Omit<
@@ -361,7 +368,20 @@ export const handoffSchema = optionSet({
       'Whether this process takes up runs of the journal that wait or whose process is gone, if it has their modules.',
     default: true,
   }),
+  cacheDir: option(text('the path of a folder'), {
+    description: 'The folder of the cache.',
+    details: 'It is created if it is missing. Several processes of one machine may use it.',
+    otherwise: 'the folder of the journal',
+    flags: ['--cache-dir'],
+  }),
+  maxCacheBytes: option(number({ unit: 'bytes', above: 0 }), {
+    description: 'Limit for all results in the cache',
+    details: 'The least recently used are deleted first.',
+    default: 2 ** 30,
+  }),
 });
+
+export const defaultMaxCacheBytes = v.getDefault(handoffSchema.entries.maxCacheBytes);
 
 /** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
 export function resolveOptions(given: HandoffOptions): ResolvedOptions {

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { number, oneOf, text, whole } from '../../core/option-types.ts';
 import { option, optionSet, parseOptions, required } from '../../core/options.ts';
+import type { CacheStore } from '../../journal/cache-store.ts';
 import type { Journal } from '../../journal/journal.ts';
 
 export interface SqliteJournalOptions {
@@ -60,11 +61,11 @@ export const sqliteSchema = optionSet({
   }),
 });
 
-const maxResultBytes = v.getDefault(sqliteSchema.entries.maxResultBytes);
+export const defaultMaxResultBytes = v.getDefault(sqliteSchema.entries.maxResultBytes);
 
 /** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
 export function resolveJournal(options: JournalOptions): ResolvedJournal {
-  if (isJournal(options)) return { maxResultBytes, open: async () => options };
+  if (isJournal(options)) return { maxResultBytes: defaultMaxResultBytes, open: async () => options };
   const { path, sync, retain, ...sizes } = parseOptions('Handoff.start: journal', sqliteSchema, options);
   return {
     maxResultBytes: sizes.maxResultBytes,
@@ -73,6 +74,12 @@ export function resolveJournal(options: JournalOptions): ResolvedJournal {
       return new SqliteJournal({ path, sync, retain: retain ?? parseOptions('retain', retainSchema, {}) });
     },
   };
+}
+
+/** Opens the cache in a folder. @throws `JOURNAL_FAILED` when the folder or the database cannot be used */
+export async function openCacheIn(path: string, maxBytes: number): Promise<CacheStore> {
+  const { SqliteCache } = await import('../../journal/sqlite/sqlite-cache.ts');
+  return new SqliteCache({ path, maxBytes });
 }
 
 function isJournal(value: JournalOptions): value is Journal {

@@ -96,7 +96,8 @@ export function endIfDone(state: State, batch: Batch, out: Command[]): void {
   closeBatch(state, batch);
 }
 
-function complete(state: State, run: Run, i: number, released: number[], out: Command[]): void {
+/** Marks a function as done. Its dependents may become ready. */
+export function complete(state: State, run: Run, i: number, released: number[], out: Command[]): void {
   const { plan, status, missing } = run;
   status[i] = Status.done;
   run.unfinished--;

@@ -20,7 +20,8 @@ export function createRun(state: State, id: string, plan: CompiledDag, settings:
     asked: new Map(),
     settings,
     status: new Uint8Array(size),
-    missing: plan.inDegree.slice(),
+    gated: settings.gated?.slice() ?? null,
+    missing: missingOf(plan, settings),
     attempts: new Int32Array(size),
     node: new Int32Array(size).fill(-1),
     batch: new Int32Array(size).fill(-1),
@@ -38,6 +39,7 @@ export function createRun(state: State, id: string, plan: CompiledDag, settings:
     large: new Map(),
     travelling: 0,
     holdsOnce: state.isSpread,
+    cached: new Set(),
     held: new Set(),
     losses: new Map(),
     delays: new Map(),
@@ -59,6 +61,10 @@ export function createRun(state: State, id: string, plan: CompiledDag, settings:
     refusalTimer: -1,
     refusedSince: -1,
   };
+}
+
+function missingOf({ inDegree }: CompiledDag, { gated }: RunSettings): Int32Array {
+  return gated === undefined ? inDegree.slice() : inDegree.map((inputs, i) => inputs + gated[i]!);
 }
 
 /** The index of an assigned node, or -1 if a movable function must go elsewhere because the node has gone since. */

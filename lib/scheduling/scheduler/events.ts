@@ -92,6 +92,17 @@ export type Event = {
         readonly asked: number;
         readonly error: unknown;
       }
+    /**
+     * What is known of earlier results of functions in `RunSettings.gated`: those in `hits` have one and are done, those
+     * in `misses` have to run. `falsy`: those of the hits that are conditions with a falsy result.
+     */
+    | {
+        readonly type: 'LookedUp';
+        readonly run: string;
+        readonly hits: readonly number[];
+        readonly misses: readonly number[];
+        readonly falsy: ReadonlySet<number>;
+      }
     /** Results are lost. */
     | { readonly type: 'ResultsLost'; readonly run: string; readonly indexes: readonly number[] }
     /**
@@ -173,6 +184,8 @@ export interface RunSettings {
   readonly hereOnly?: boolean;
   /** Functions that an earlier process has done. Default: none. */
   readonly restored?: ReadonlyMap<number, Restored>;
+  /** 1 for each function that does not start before it is looked up (`LookedUp`). Default: none. */
+  readonly gated?: Uint8Array;
   /** The functions whose results the run keeps to its end; null for all. */
   readonly kept: Uint8Array | null;
   readonly strategy: Strategy;

@@ -44,6 +44,8 @@ export type Wait =
   | { readonly kind: 'unreachable'; readonly failed: readonly number[] }
   /** Inputs are missing. */
   | { readonly kind: 'results'; readonly missing: readonly number[] }
+  /** Its inputs are there, and it is being looked up among earlier results. */
+  | { readonly kind: 'lookup' }
   | { readonly kind: 'retry'; readonly attempts: number }
   /**
    * It was sent to a thread: it is at position `at` of a batch of which `done` functions were reported. While a copy
@@ -89,11 +91,8 @@ export function explain(state: State, run: Run, i: number, now = 0): Wait {
       const { left, count } = spanOfOwner(run, i)!;
       return { kind: 'elements', done: count - left, count };
     }
-    case Status.waiting: {
-      const span = spanOf(run, i);
-      const isHeld = run.missing[i] === 0 && span !== undefined;
-      return isHeld ? { kind: 'place', limit: span.map.concurrency } : { kind: 'results', missing: missing(run, i) };
-    }
+    case Status.waiting:
+      return explainWaiting(run, i);
     case Status.delayed:
       return { kind: 'retry', attempts: run.attempts[i]! };
     case Status.dispatched: {
@@ -114,6 +113,13 @@ export function explain(state: State, run: Run, i: number, now = 0): Wait {
     default:
       return explainReady(state, run, i, now);
   }
+}
+
+function explainWaiting(run: Run, i: number): Wait {
+  const span = spanOf(run, i);
+  if (run.missing[i] === 0 && span !== undefined) return { kind: 'place', limit: span.map.concurrency };
+  const results = missing(run, i);
+  return results.length === 0 && run.gated?.[i] === 1 ? { kind: 'lookup' } : { kind: 'results', missing: results };
 }
 
 function explainSkip(run: Run, i: number): Wait {

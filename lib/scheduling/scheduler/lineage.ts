@@ -67,6 +67,7 @@ function makeAgain(run: Run, i: number, again: number[], stack: number[]): void 
   run.batch[i] = -1;
   run.unfinished++;
   run.losses.set(i, lossesOf(run, i));
+  run.cached.delete(i);
   again.push(i);
   const span = spanOf(run, i);
   if (span !== undefined) return makeElementAgain(run, i, span, again, stack);

@@ -24,6 +24,7 @@ import { dispatch } from './dispatch.ts';
 import type { Event, EventOf, StartedCount } from './events.ts';
 import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
 import { unbindGroups } from './groups.ts';
+import { lookedUp } from './looked-up.ts';
 import { restore } from './restored.ts';
 import { extend, growthAnswered } from './grow.ts';
 import { functionAt } from './growth.ts';
@@ -82,6 +83,8 @@ function apply(state: State, event: Event, out: Command[]): void {
       return nodeDraining(state, event, out);
     case 'ResourcesFreed':
       return;
+    case 'LookedUp':
+      return lookedUp(state, event, out);
     case 'ResultsLost':
       return resultsLost(state, event, out);
     case 'ResultsTravelling':

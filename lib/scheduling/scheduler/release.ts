@@ -38,6 +38,7 @@ function leaveElements(run: Run, owner: number, released: number[]): void {
 /** Drops a result that no function will read, unless a result made from it is lost. */
 function letGoOf(run: Run, i: number, released: number[]): void {
   if (spanOfOwner(run, i) !== undefined) return; // a list consists of the results of its elements
-  if (run.holdsOnce && (run.plan.flags[i]! & Flag.once) !== 0) run.held.add(i);
-  else released.push(i);
+  const isHeld = run.holdsOnce && (run.plan.flags[i]! & Flag.once) !== 0;
+  if (isHeld || run.cached.has(i)) run.held.add(i);
+  if (!isHeld) released.push(i);
 }

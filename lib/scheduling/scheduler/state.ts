@@ -232,7 +232,9 @@ export interface Run {
   /** Maps whose lists were asked for, and the number of the question. */
   readonly asked: Map<number, number>;
   status: Uint8Array;
-  /** The number of inputs that are neither done nor skipped, counted per argument. */
+  /** 1 for each function that has yet to be looked up. Null for a run without the cache. */
+  readonly gated: Uint8Array | null;
+  /** The number of inputs that are neither done nor skipped, counted per argument; one more while it is gated. */
   missing: Int32Array;
   /** The number of failed attempts. */
   attempts: Int32Array;
@@ -273,7 +275,9 @@ export interface Run {
   travelling: number;
   /** Whether results of functions that are not idempotent are kept to the end, because they cannot be made again. */
   readonly holdsOnce: boolean;
-  /** The results that are kept only for that reason. */
+  /** Functions that are done by an earlier result, which can be read again at any time. */
+  readonly cached: Set<number>;
+  /** The results that are kept only for that reason, or can be read again. */
   readonly held: Set<number>;
   /** By function: how often its result was lost. */
   readonly losses: Map<number, number>;

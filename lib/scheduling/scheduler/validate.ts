@@ -218,9 +218,8 @@ function validateRun(state: State, run: Run): void {
   let ready = 0;
   let skipped = 0;
   for (let i = 0; i < plan.size; i++) {
-    const missing = dependencies(run, i).filter(
-      (dep) => status[dep] !== Status.done && status[dep] !== Status.skipped,
-    ).length;
+    const inputs = dependencies(run, i).filter((dep) => status[dep] !== Status.done && status[dep] !== Status.skipped);
+    const missing = inputs.length + (run.gated?.[i] ?? 0);
     expect(run.missing[i] === missing, `${label(run, i)}: missing is ${run.missing[i]}, but ${missing} results are`);
     if (status[i] === Status.skipped) skipped++;
     else if (status[i] !== Status.done && status[i] !== Status.failed && status[i] !== Status.unreachable) unfinished++;
@@ -291,13 +290,13 @@ function validatePromises(run: Run): void {
     );
 }
 
-/** Only results of functions that are not idempotent are held to the end. */
+/** Only results of functions that are not idempotent, and those of earlier runs, are held to the end. */
 function validateHeld(run: Run): void {
   const { plan, status } = run;
   for (const i of run.held) {
     const isUnread = run.unread?.[i] === 0 && run.settings.kept![i] === 0;
     expect(
-      run.holdsOnce && isOnce(plan, i) && status[i] === Status.done && isUnread,
+      ((run.holdsOnce && isOnce(plan, i)) || run.cached.has(i)) && status[i] === Status.done && isUnread,
       `${label(run, i)} is held to the end, and is not to be`,
     );
   }

@@ -95,6 +95,42 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
     );
   });
 
+  it('starts a gated function only after a miss, and finishes, whatever is lost on the way', () => {
+    fc.assert(
+      fc.property(vertices({ nodes: ['a', 'b'], failures: false }), seed, seed, (all, s, g) => {
+        const dag = build(all.map(({ maxRetries: _, ...vertex }) => vertex));
+        fc.pre(possible(dag));
+        const plan = compile(dag);
+        const chance = randomFrom(g);
+        const gated = Uint8Array.from(plan.entries, () => Number(chance() < 0.7));
+        const isHit = plan.entries.map(() => chance() < 0.5);
+        const kept = Uint8Array.from(plan.entries, () => Number(chance() < 0.5));
+        const lookedUp: number[] = [];
+        const w = world(s, all, {
+          crashes: 0.02,
+          nodeFailures: 0.01,
+          hits: (_, i) => {
+            lookedUp.push(i);
+            expect(
+              w.started.some(({ index }) => index === i),
+              'it started before it was looked up',
+            ).toBe(false);
+            return isHit[i]!;
+          },
+        });
+        w.submit(plan, { maxRetries: 1000, gated, kept });
+        w.runToEnd();
+        expect(w.outcomes.get('run')!.type).toBe('finished');
+        expect(lookedUp.toSorted((a, b) => a - b)).toEqual([...plan.entries.keys()].filter((i) => gated[i] === 1));
+        for (const i of plan.entries.keys()) {
+          const isDoneBefore = gated[i] === 1 && isHit[i]!;
+          expect(w.started.some(({ index }) => index === i)).toBe(!isDoneBefore);
+        }
+      }),
+      { numRuns: runs(500) },
+    );
+  });
+
   it('retries what fails, and finishes exactly when every function succeeds within its retries', () => {
     fc.assert(
       fc.property(graph, seed, fc.integer({ min: 0, max: 3 }), (all, s, maxRetries) => {

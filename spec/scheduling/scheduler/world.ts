@@ -32,6 +32,8 @@ export interface WorldOptions {
   readonly fails?: (run: Run, index: number, attempt: number) => boolean;
   /** Whether a function, once begun, never ends. */
   readonly stuck?: (run: Run, index: number) => boolean;
+  /** Whether a gated function has an earlier result. */
+  readonly hits?: (run: Run, index: number) => boolean;
   /** How likely, at each step, a busy thread dies. */
   readonly crashes?: number;
   /** How likely, at each step, a node goes down; it comes back. */
@@ -112,6 +114,10 @@ export class World {
     for (const thread of this.#down)
       if (!this.#nodesDown.has(thread.node.name)) moves.push(() => this.#restart(thread));
     for (const node of this.#nodesDown) moves.push(() => this.#nodeUp(node));
+    for (const run of this.state.runs.values()) {
+      for (let i = 0; i < run.plan.size; i++)
+        if (run.gated?.[i] === 1 && run.missing[i] === 1) moves.push(() => this.#lookUp(run, i));
+    }
     if (moves.length === 0) throw new Error('nothing can happen any more, but runs are not over');
     this.#now += this.#options.random();
     if (this.#options.random() < (this.#options.nodeFailures ?? 0)) this.#nodeDown();
@@ -183,6 +189,12 @@ export class World {
       default:
         return;
     }
+  }
+
+  #lookUp(run: Run, i: number): void {
+    const isHit = this.#options.hits!(run, i);
+    const [hits, misses] = isHit ? [[i], []] : [[], [i]];
+    this.feed({ type: 'LookedUp', run: run.id, hits, misses, falsy: new Set() });
   }
 
   #find(batch: Batch): Work | undefined {
