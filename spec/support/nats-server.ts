@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeWith } from './requires.ts';
@@ -37,6 +38,19 @@ export class NatsServer {
     return new NatsServer(started, bound, folder, config);
   }
 
+  /** Servers that form a cluster. */
+  static async startCluster(size: number): Promise<NatsServer[]> {
+    const ports = await Promise.all(Array.from({ length: size }, () => freePort()));
+    const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(', ');
+    return Promise.all(
+      ports.map((port, i) =>
+        NatsServer.start(
+          `server_name: s${i}\ncluster { name: specs, listen: "127.0.0.1:${port}", routes: [${routes}] }`,
+        ),
+      ),
+    );
+  }
+
   get url(): string {
     return `nats://127.0.0.1:${this.port}`;
   }
@@ -62,6 +76,16 @@ export class NatsServer {
     await this.kill();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** A port that is free now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** @returns the process, and the port that it listens on */

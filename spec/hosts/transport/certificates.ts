@@ -14,3 +14,5 @@ export const expired: TlsOptions = { cert: read('expired'), key: read('expired-k
 export const future: TlsOptions = { cert: read('future'), key: read('future-key'), ca: read('ca') };
 /** Signed by itself. */
 export const selfSigned: TlsOptions = { cert: read('own'), key: read('own-key'), ca: read('ca') };
+/** For a server at 127.0.0.1; its own authority. */
+export const server = { cert: read('server'), key: read('server-key'), ca: read('server') };

@@ -5,6 +5,7 @@
  * The client reconnects by itself. Messages are lost then, so `lost` is reported first.
  */
 import { setTimeout as wait } from 'node:timers/promises';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { ConnectionOptions, Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { HandoffError } from '../../../core/errors.ts';
 import type { NatsSettings } from './options.ts';
@@ -177,7 +178,7 @@ function clientOptions(client: Client, settings: NatsSettings): ConnectionOption
     ...(user !== undefined && { user, pass: pass ?? '' }),
     ...(token !== undefined && { token }),
     ...(authenticator !== undefined && { authenticator }),
-    ...(tls !== undefined && { tls: tlsOptions(tls) }),
+    ...(tls !== undefined && { tls: tlsOptions(tls, servers) }),
     // The client never gives up: hosts meet again when a server returns.
     reconnect: true,
     maxReconnectAttempts: -1,
@@ -192,15 +193,31 @@ function clientOptions(client: Client, settings: NatsSettings): ConnectionOption
   };
 }
 
-function tlsOptions(tls: NonNullable<NatsSettings['tls']>): NonNullable<ConnectionOptions['tls']> {
-  if (tls === true) return {};
-  const { ca, cert, key, handshakeFirst } = tls;
+function tlsOptions(
+  tls: NonNullable<NatsSettings['tls']>,
+  servers: NatsSettings['servers'],
+): NonNullable<ConnectionOptions['tls']> {
+  const { ca, cert, key, handshakeFirst } = tls === true ? {} : tls;
   return {
     ...(ca !== undefined && { ca: ca.toString() }),
     ...(cert !== undefined && { cert: cert.toString() }),
     ...(key !== undefined && { key: key.toString() }),
     ...(handshakeFirst !== undefined && { handshakeFirst }),
+    // The client passes no name for a server that is given by its IP address, and Node takes 'localhost' then.
+    ...{ checkServerIdentity: (name: string, peer: PeerCertificate) => checkIdentity(name, peer, servers) },
   };
+}
+
+/** Accepts a certificate for the name of the server, or of any given server when the client knows no name. */
+function checkIdentity(
+  name: string,
+  certificate: PeerCertificate,
+  servers: NatsSettings['servers'],
+): Error | undefined {
+  const names = servers.map(({ host }) => host.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
+  const candidates = name === 'localhost' && !names.includes(name) ? names : [name];
+  const errors = candidates.map((each) => checkServerIdentity(each, certificate));
+  return errors.includes(undefined) ? undefined : errors[0];
 }
 
 /** The error for a failed attempt. Servers are shown without what stood before the host in their URL. */
@@ -223,6 +240,12 @@ function connectError(cause: unknown, servers: NatsSettings['servers']): Handoff
     return new HandoffError(
       'UNAUTHORIZED',
       `this host and the NATS server at ${where} cannot agree on TLS: ${message || code}. Check tls: ca, cert and key of the transport`,
+      { cause },
+    );
+  if (name === 'TimeoutError' || /^timeout$/i.test(message))
+    return new HandoffError(
+      'NODE_DOWN',
+      `the NATS server at ${where} does not complete the connection in time. If it requires certificates of its clients, set tls: { cert, key }; otherwise see its log`,
       { cause },
     );
   return new HandoffError(

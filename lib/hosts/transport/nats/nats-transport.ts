@@ -71,11 +71,16 @@ export class NatsTransport implements Transport {
     this.#needOpen();
     if (this.#onChannel !== undefined) throw new Error('a transport listens once');
     this.#onChannel = onChannel;
-    await this.#direct.listen(onChannel);
-    encodeCard(this.#card()); // check it now rather than at every connection
-    const { broker, switchboard } = await this.#connected();
-    broker.subscribe(this.#subjects.door, (message) => switchboard.request(message));
-    await broker.flush();
+    try {
+      await this.#direct.listen(onChannel);
+      encodeCard(this.#card()); // check it now rather than at every connection
+      const { broker, switchboard } = await this.#connected();
+      broker.subscribe(this.#subjects.door, (message) => switchboard.request(message));
+      await broker.flush();
+    } catch (error) {
+      await this.close(); // nothing may keep the process alive
+      throw error;
+    }
     this.#needOpen();
     return this.#address;
   }

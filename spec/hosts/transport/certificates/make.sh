@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Made these certificates, good for 100 years: `ours` is signed by `ca`, `foreign` by `foreign-ca`, which nobody trusts; `expired` and `future`
-# are signed by `ca`, too, `own` by itself.
+# are signed by `ca`, too, `own` by itself. `server`, for 127.0.0.1,
+# is its own authority.
 set -euo pipefail
 cd "$(dirname "$0")"
 settings() {
@@ -21,5 +22,7 @@ certificate ours host "${always[@]}" -cert ca.pem -keyfile ca-key.pem
 certificate foreign host "${always[@]}" -cert foreign-ca.pem -keyfile foreign-ca-key.pem
 certificate expired host 20200101000000Z 20200102000000Z -cert ca.pem -keyfile ca-key.pem
 certificate future host 21000101000000Z 21200101000000Z -cert ca.pem -keyfile ca-key.pem
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=server -addext subjectAltName=IP:127.0.0.1 -days 36500 \
+  -keyout server-key.pem -out server.pem
 find . -regex './[0-9A-F]+\.pem' -delete
 rm -f ca-key.pem foreign-ca-key.pem ./*.tmp ./*.attr ./*.old ./*.tmp.*
