@@ -119,7 +119,7 @@ export function checkLiterals(functionId: string, field: string, values: readonl
     const path = `${field}[${i}]${obstacle.path}`;
     throw new HandoffError(
       'NOT_SERIALIZABLE',
-      `Function ${show(functionId)}: ${path} is ${obstacle.what}, which cannot leave its thread.`,
+      `Function ${show(functionId)}: ${path} is ${obstacle.what}, which cannot leave its thread. Pass plain data.`,
       {
         functionId,
         path,

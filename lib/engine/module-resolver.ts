@@ -229,7 +229,11 @@ async function describe(
   try {
     url = locate(module);
   } catch (cause) {
-    throw new HandoffError('FUNCTION_NOT_FOUND', `Module ${module} is missing: ${textOf(cause)}`, { module, cause });
+    throw new HandoffError(
+      'FUNCTION_NOT_FOUND',
+      `Module ${module} is missing: ${textOf(cause)}. Check its path, or install the package.`,
+      { module, cause },
+    );
   }
   const absent = missing(module, url);
   if (absent !== undefined) throw absent;

@@ -13,9 +13,13 @@ export function causeOf(functionId: string, failure: Failure): unknown {
     case 'thrown':
       return fromErrorWire(failure.error as ErrorWire);
     case 'timeout':
-      return new HandoffError('FUNCTION_TIMEOUT', `The attempt took longer than its timeout of ${failure.ms} ms.`, {
-        timeout: failure.ms,
-      });
+      return new HandoffError(
+        'FUNCTION_TIMEOUT',
+        `The attempt took longer than its timeout of ${failure.ms} ms. Raise the timeout, or do less in one function.`,
+        {
+          timeout: failure.ms,
+        },
+      );
     case 'crash': {
       const { reason, exitCode, error } = failure.crash;
       if (reason === 'import' && error !== undefined) return error;
@@ -59,9 +63,13 @@ export function causeOf(functionId: string, failure: Failure): unknown {
     case 'begun':
       return new HandoffError('NODE_DOWN', beganOn(failure.node, failure.ended), { node: failure.node });
     case 'node-down':
-      return new HandoffError('NODE_DOWN', `Node ${failure.node} is gone, and no other can take its place.`, {
-        node: failure.node,
-      });
+      return new HandoffError(
+        'NODE_DOWN',
+        `Node ${failure.node} is gone, and no other can take its place. Start another node that has what the function needs.`,
+        {
+          node: failure.node,
+        },
+      );
   }
 }
 

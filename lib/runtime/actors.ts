@@ -93,7 +93,11 @@ export class Actors {
   /** @throws `ACTOR_NOT_FOUND` */
   byName(name: string): ActorRef<any> {
     const found = this.#find(name);
-    if (found === undefined) throw new HandoffError('ACTOR_NOT_FOUND', `There is no actor ${JSON.stringify(name)}.`);
+    if (found === undefined)
+      throw new HandoffError(
+        'ACTOR_NOT_FOUND',
+        `There is no actor ${JSON.stringify(name)}. Spawn it first, or check its name.`,
+      );
     return found;
   }
 
@@ -111,7 +115,12 @@ export class Actors {
     const ref = this.#find(actor);
     const answered =
       ref === undefined
-        ? Promise.reject(new HandoffError('ACTOR_NOT_FOUND', `There is no actor ${JSON.stringify(actor)}.`))
+        ? Promise.reject(
+            new HandoffError(
+              'ACTOR_NOT_FOUND',
+              `There is no actor ${JSON.stringify(actor)}. Spawn it first, or check its name.`,
+            ),
+          )
         : (ref.with({ timeout }).ask as Record<string, (...args: readonly unknown[]) => Promise<unknown>>)[method]!(
             ...args,
           );
@@ -217,7 +226,8 @@ export class Actors {
     }
     const names = this.#parts.nodes.names;
     const node = given.node ?? names[0];
-    if (node === undefined) throw new HandoffError('NODE_DOWN', 'There is no node to spawn an actor on.');
+    if (node === undefined)
+      throw new HandoffError('NODE_DOWN', 'There is no node to spawn an actor on. Add one with registerNode.');
     if (!names.includes(node)) throw invalidOption(where, 'node', `a node of this host (${names.join(', ')})`, node);
     if (name !== undefined && this.#find(name) !== undefined)
       throw invalidOption(where, 'name', 'a name that no other actor has', name);

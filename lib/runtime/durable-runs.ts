@@ -425,7 +425,11 @@ function recordable(options: ExecuteOptions): RecordedOptions {
 }
 
 function notInJournal(runId: string): HandoffError {
-  return new HandoffError('NOT_FOUND', `The journal has no run ${JSON.stringify(runId)}.`, { runId });
+  return new HandoffError(
+    'NOT_FOUND',
+    `The journal has no run ${JSON.stringify(runId)}. Check the id: handoff.runs() lists all runs.`,
+    { runId },
+  );
 }
 
 function stopped(ids: RunIds): HandoffError {

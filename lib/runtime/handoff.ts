@@ -376,8 +376,7 @@ export class Handoff extends StoreAccess {
     const isDone =
       (await this.#busy(() => this.#parts.nodes.updateCapabilities(name, capabilities))) ||
       (await this.#parts.hosts?.hostOf(name)?.peer.request('updateCapabilities', name, capabilities));
-    if (isDone !== true)
-      throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
+    if (isDone !== true) throw noSuchNode(name, Object.keys(await this.discoverNodes()));
   }
 
   /**
@@ -410,8 +409,7 @@ export class Handoff extends StoreAccess {
   async removeNode(name: string): Promise<void> {
     await this.#busy(() =>
       this.#parts.nodes.inTurn(name, async () => {
-        if (this.#parts.nodes.get(name) === undefined)
-          throw new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}.`, { node: name });
+        if (this.#parts.nodes.get(name) === undefined) throw noSuchNode(name, this.#parts.nodes.names);
         await this.#parts.nodes.remove(name);
       }),
     );
@@ -564,15 +562,26 @@ export class Handoff extends StoreAccess {
   #collapse(cause: unknown): void {
     this.#parts.runner.abortAll(
       (ids) =>
-        new HandoffError('NODE_DOWN', 'The nodes of this host failed too often and are not restarted.', {
-          ...ids,
-          cause,
-        }),
+        new HandoffError(
+          'NODE_DOWN',
+          'The nodes of this host failed too often and are not restarted. See the events node:down for why, and start another Handoff.',
+          {
+            ...ids,
+            cause,
+          },
+        ),
     );
     this.stop().catch(() => {}); // the caller of stop() receives the error
   }
 }
 
 function stopped(ids?: RunIds): HandoffError {
-  return new HandoffError('STOPPED', 'This Handoff has been stopped.', { ...ids });
+  return new HandoffError('STOPPED', 'This Handoff has been stopped. Start another one with Handoff.start().', {
+    ...ids,
+  });
+}
+
+function noSuchNode(name: string, names: readonly string[]): HandoffError {
+  const known = names.length === 0 ? 'There is none.' : `Nodes: ${names.join(', ')}.`;
+  return new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}. ${known}`, { node: name });
 }

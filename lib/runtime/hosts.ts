@@ -26,6 +26,7 @@ import { requestChecks } from './requests.ts';
 import type { LocalNodes, OtherHosts } from './local-nodes.ts';
 import { beaconHost, createTransport } from './transports.ts';
 import type { ResourceTracker } from '../scheduling/resources/resource-tracker.ts';
+import { protocolError } from '../core/protocol-error.ts';
 
 /** Handles a request of another host. */
 export type Answer<Name extends Method> = (
@@ -398,10 +399,7 @@ export class Hosts implements OtherHosts {
   #request<Name extends Method>(peer: Peer, method: Name, args: ArgsOf<Name>): unknown {
     const answer = this.#answers[method] as Answer<Name> | undefined;
     if (answer === undefined)
-      throw new HandoffError(
-        'PROTOCOL_ERROR',
-        `A peer sent the request ${JSON.stringify(method)}, which this host does not know. Run the same version of handoffjs on all hosts.`,
-      );
+      throw protocolError(`A peer sent the request ${JSON.stringify(method)}, which this host does not know.`);
     return answer(args, peer);
   }
 }

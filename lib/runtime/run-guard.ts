@@ -33,10 +33,14 @@ export class RunGuard {
     if (timeout !== undefined) {
       this.#timer = setLongTimeout(() => {
         this.end(
-          new HandoffError('RUN_TIMEOUT', `The ${nameOfRun(ids)} took longer than its timeout of ${timeout} ms.`, {
-            ...ids,
-            timeout,
-          }),
+          new HandoffError(
+            'RUN_TIMEOUT',
+            `The ${nameOfRun(ids)} took longer than its timeout of ${timeout} ms. Raise the option timeout, or make the DAG smaller.`,
+            {
+              ...ids,
+              timeout,
+            },
+          ),
         );
       }, timeout);
     }

@@ -24,6 +24,7 @@ import { allocateShared } from '../../workers/store/shared-memory.ts';
 import type { Channel } from '../transport/transport.ts';
 import { isReference } from './bounds.ts';
 import { inMemory } from './payload-wire.ts';
+import { protocolError } from '../../core/protocol-error.ts';
 
 const Frame = { want: 1, chunk: 2, gone: 3, drop: 4 } as const;
 const headBytes = 16;
@@ -221,5 +222,5 @@ function readHead(head: Uint8Array): { readonly request: number; readonly part: 
 }
 
 function malformed(): HandoffError {
-  return new HandoffError('PROTOCOL_ERROR', 'A peer sent a malformed frame on its bulk channel.');
+  return protocolError('A peer sent a malformed frame on its bulk channel.');
 }

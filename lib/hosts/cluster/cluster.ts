@@ -30,6 +30,7 @@ import { RemoteHost } from './remote-host.ts';
 import type { ArgsOf, Method, RequestChecks } from './requests.ts';
 import type { MessageType, PartsOf, Received } from './message-parts.ts';
 import { type HostCard, Message, type NodeCard } from './wire.ts';
+import { protocolError } from '../../core/protocol-error.ts';
 
 export interface ClusterOptions extends Omit<PeerOptions, 'stallTimeout'> {
   /** ms that a host may be unreachable, or its main thread busy, before it counts as down. */
@@ -256,8 +257,7 @@ export class Cluster {
    */
   find(name: unknown, from: Peer): Exclude<CodeWire, { readonly source: string }> {
     const wire = this.#find(name as CodeName, from);
-    if ('source' in wire)
-      throw new HandoffError('PROTOCOL_ERROR', 'A peer named source text where a module was expected.');
+    if ('source' in wire) throw protocolError('A peer named source text where a module was expected.');
     return wire;
   }
 
@@ -353,7 +353,7 @@ export class Cluster {
 
   #message(connected: ConnectedHost, message: Received): void {
     if (message.type === Message.hello) return this.#onHello(connected, ...message.parts);
-    if (!connected.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a message before its hello.');
+    if (!connected.isUp) throw protocolError('A peer sent a message before its hello.');
     if (message.type === Message.hosts) return this.#discovery.learn(...message.parts);
     if (message.type === Message.nodes) return this.#parts.hostChanged(connected.remote, ...message.parts);
     if (message.type >= Message.code && message.type < Message.ended) return connected.scheduler.message(message);
@@ -361,7 +361,7 @@ export class Cluster {
   }
 
   #onHello(connected: ConnectedHost, { nodes, hosts, beacon }: HostCard): void {
-    if (connected.isUp) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent its hello twice.');
+    if (connected.isUp) throw protocolError('A peer sent its hello twice.');
     connected.isUp = true;
     if (beacon !== undefined) connected.pulse?.send(beacon, addressOf(connected.peer));
     const { id, address } = connected.peer.identity;

@@ -74,7 +74,11 @@ export class ModuleNames {
       );
     }
     if ('package' in name && !isPackage(name.package))
-      throw new HandoffError('FUNCTION_NOT_FOUND', `${name.package} is not a package name.`, { module: name.package });
+      throw new HandoffError(
+        'FUNCTION_NOT_FOUND',
+        `${name.package} is not a package name. Install the same version of handoffjs on all hosts.`,
+        { module: name.package },
+      );
     if ('package' in name) return this.#same(this.#locate(name.package), name.package, name, from, here);
     const file = join(this.#root, name.path);
     if (isOutside(relative(this.#root, file)) || this.#leadsOut(file)) {
@@ -86,9 +90,13 @@ export class ModuleNames {
     }
     const url = pathToFileURL(file).href;
     const absent = (): HandoffError =>
-      new HandoffError('FUNCTION_NOT_FOUND', `Host ${here} has no module ${name.path} below ${this.#root}.`, {
-        module: name.path,
-      });
+      new HandoffError(
+        'FUNCTION_NOT_FOUND',
+        `Host ${here} has no module ${name.path} below ${this.#root}. Install the same project on all hosts.`,
+        {
+          module: name.path,
+        },
+      );
     return this.#same(url, name.path, name, from, here, absent);
   }
 
@@ -114,7 +122,10 @@ export class ModuleNames {
   #hashOf(
     url: string,
     absent = (cause: unknown): HandoffError =>
-      new HandoffError('FUNCTION_NOT_FOUND', `Module ${url} cannot be read.`, { module: url, cause }),
+      new HandoffError('FUNCTION_NOT_FOUND', `Module ${url} cannot be read. Check the file and its permissions.`, {
+        module: url,
+        cause,
+      }),
   ): string {
     try {
       return this.#versions.of(url).hash;

@@ -17,6 +17,7 @@ import {
   minSharedBytes,
 } from '../../workers/store/payload.ts';
 import { allocateShared } from '../../workers/store/shared-memory.ts';
+import { protocolError } from '../../core/protocol-error.ts';
 
 /** Bytes inside the message. */
 export interface InlineData {
@@ -50,10 +51,10 @@ export function fromPayloadWire(wire: unknown): PayloadData {
   const { kind, of } = wire as Partial<PayloadWire> & { readonly of?: Shape };
   if (kind === 'error') return wire as PayloadData;
   if (kind !== 'inline' && kind !== 'remote')
-    throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload of a kind that does not exist.');
-  if (!isShape(of)) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload of an impossible length.');
+    throw protocolError('A peer sent a payload of a kind that does not exist.');
+  if (!isShape(of)) throw protocolError('A peer sent a payload of an impossible length.');
   if (kind === 'remote') {
-    if (!isReference(wire)) throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a malformed reference to a payload.');
+    if (!isReference(wire)) throw protocolError('A peer sent a malformed reference to a payload.');
     return wire;
   }
   const lengths = partLengths(of);
@@ -63,7 +64,7 @@ export function fromPayloadWire(wire: unknown): PayloadData {
     parts.length !== lengths.length ||
     !lengths.every((length, k) => parts[k] instanceof Uint8Array && parts[k].byteLength === length)
   )
-    throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a payload whose length differs from its description.');
+    throw protocolError('A peer sent a payload whose length differs from its description.');
   if (of!.kind === 'view')
     return { kind: 'view', view: of!.view, bytes: Uint8Array.from(parts[0]!), byteOffset: 0, length: of!.length };
   return ofShape(

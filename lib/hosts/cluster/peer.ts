@@ -13,6 +13,7 @@ import { PeerClock } from './clock.ts';
 import { type ArgsOf, checkRequest, checkResult, type Method, type RequestChecks, type ResultOf } from './requests.ts';
 import type { MessageType, PartsOf, Received } from './message-parts.ts';
 import { decodeMessage, encodeMessage, Message, toTravellingError, Unreadable } from './wire.ts';
+import { protocolError } from '../../core/protocol-error.ts';
 
 export interface PeerOptions {
   /** ms between heartbeats. */
@@ -240,7 +241,7 @@ export class Peer {
     this.#beginning.push(body);
     this.#beginningBytes += body.byteLength;
     if (this.#beginningBytes > maxMessageBytes)
-      throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of more than ${maxMessageBytes} bytes.`);
+      throw protocolError(`A peer sent a message of more than ${maxMessageBytes} bytes.`);
   }
 
   #whole(end: Uint8Array): Uint8Array {

@@ -21,6 +21,7 @@ import { checkReport } from './report-check.ts';
 import type { Peer } from './peer.ts';
 import type { CrashWire, PartsOf, Received } from './message-parts.ts';
 import { Message, type NodeCard, Unreadable } from './wire.ts';
+import { protocolError } from '../../core/protocol-error.ts';
 
 /** What a remote host needs of this one. */
 export interface Orchestrator {
@@ -92,10 +93,7 @@ export class RemoteHost {
       case Message.log:
         return this.#log(...parts);
       default:
-        throw new HandoffError(
-          'PROTOCOL_ERROR',
-          `A peer sent a message of type ${type}, which an orchestrator does not accept.`,
-        );
+        throw protocolError(`A peer sent a message of type ${type}, which an orchestrator does not accept.`);
     }
   }
 
@@ -111,8 +109,7 @@ export class RemoteHost {
   #started(id: number, index: number, at: number): void {
     const batch = this.#batches.get(id);
     if (batch === undefined) return; // the batch was given up
-    if (index >= batch.size)
-      throw new HandoffError('PROTOCOL_ERROR', `A peer started function ${index} of a batch of ${batch.size}.`);
+    if (index >= batch.size) throw protocolError(`A peer started function ${index} of a batch of ${batch.size}.`);
     this.#eventsOf(batch)?.started(id, index, at - this.peer.clock.offset);
   }
 
@@ -132,10 +129,7 @@ export class RemoteHost {
     const batch = this.#batches.get(id);
     if (batch === undefined) return; // the batch was given up
     if (limit > batch.size)
-      throw new HandoffError(
-        'PROTOCOL_ERROR',
-        `A peer returned functions of a batch of ${batch.size} from function ${limit} on.`,
-      );
+      throw protocolError(`A peer returned functions of a batch of ${batch.size} from function ${limit} on.`);
     this.#batches.set(id, { ...batch, size: limit });
     this.#eventsOf(batch)?.takenBack(id, limit);
   }
@@ -246,8 +240,7 @@ export class RemoteHost {
   #threadOf(name: string, thread: number): RemoteNode | undefined {
     const node = this.#nodes.get(name);
     if (node !== undefined && thread >= node.settings.threads)
-      throw new HandoffError(
-        'PROTOCOL_ERROR',
+      throw protocolError(
         `A peer sent a message about thread ${thread} of node ${JSON.stringify(name)}, which has ${node.settings.threads}.`,
       );
     return node;

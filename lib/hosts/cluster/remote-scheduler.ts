@@ -27,6 +27,7 @@ import type { Peer } from './peer.ts';
 import { ThreadDowns } from './thread-downs.ts';
 import type { MessageType, PartsOf, Received } from './message-parts.ts';
 import { canTravel, Message, toTravellingError, Unreadable } from './wire.ts';
+import { protocolError } from '../../core/protocol-error.ts';
 
 /** What a remote scheduler needs of this host. */
 export interface HostParts {
@@ -142,10 +143,7 @@ export class RemoteScheduler {
       case Message.prefetch:
         return this.#inputs.prefetch(...parts);
       default:
-        throw new HandoffError(
-          'PROTOCOL_ERROR',
-          `A peer sent a message of type ${type}, which a host of nodes does not accept.`,
-        );
+        throw protocolError(`A peer sent a message of type ${type}, which a host of nodes does not accept.`);
     }
   }
 
@@ -281,21 +279,19 @@ export class RemoteScheduler {
     // Each function takes at least two words, and its thread must exist.
     const threads = this.#host.node(node)?.settings.threads ?? Infinity;
     if (size < 1 || 2 * size > program.length || thread >= threads) {
-      throw new HandoffError(
-        'PROTOCOL_ERROR',
+      throw protocolError(
         `A peer sent a batch of ${size} functions in ${program.length} words for thread ${thread} of node ${JSON.stringify(node)}, which has ${threads}.`,
       );
     }
     if (downs !== this.#downs.of(node, thread)) return; // the other host has requeued it meanwhile
-    if (this.#byId.has(id)) throw new HandoffError('PROTOCOL_ERROR', `A peer sent two batches with number ${id}.`);
+    if (this.#byId.has(id)) throw protocolError(`A peer sent two batches with number ${id}.`);
     if (values instanceof Unreadable) return this.#refuse(id, size, values.error);
     const wanted: { readonly at: (here: PayloadData) => void; readonly data: RemoteData }[] = [];
     let broken: HandoffError | undefined;
     this.#refresh();
     const code = (number: number): number => {
       const ours = this.#codes.get(number);
-      if (ours === undefined)
-        throw new HandoffError('PROTOCOL_ERROR', `A peer sent a batch with code ${number}, which it has not defined.`);
+      if (ours === undefined) throw protocolError(`A peer sent a batch with code ${number}, which it has not defined.`);
       if (typeof ours === 'number') return ours;
       broken ??= ours;
       return number;
@@ -483,10 +479,6 @@ function read<Result>(work: () => Result): Result {
     return work();
   } catch (cause) {
     if (cause instanceof HandoffError) throw cause;
-    throw new HandoffError(
-      'PROTOCOL_ERROR',
-      `A peer sent a malformed batch: ${messageOf(cause)}. Run the same version of handoffjs on all hosts.`,
-      { cause },
-    );
+    throw protocolError(`A peer sent a malformed batch: ${messageOf(cause)}.`, { cause });
   }
 }

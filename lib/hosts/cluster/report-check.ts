@@ -1,7 +1,7 @@
 /** Checks whether a report of another host fits the batch that it was sent. */
-import { HandoffError } from '../../core/errors.ts';
 import type { BatchReport } from '../../workers/node/thread-messages.ts';
 import { placeOf, ReportKind } from '../../workers/node/wire.ts';
+import { protocolError } from '../../core/protocol-error.ts';
 
 const lastKind = Math.max(...Object.values(ReportKind));
 
@@ -22,8 +22,7 @@ export function checkReport({ first, count, exceptions, durations, spans, values
     (spans === null || spans.length === 2 * count || spans.length === 0) &&
     areExceptions(exceptions, first, values.length);
   if (!fits)
-    throw new HandoffError(
-      'PROTOCOL_ERROR',
+    throw protocolError(
       `A peer reported functions ${first} to ${first + count} of a batch of ${size}, with ${values.length} values: expected functions of the batch, with one value each.`,
     );
 }

@@ -2,10 +2,10 @@
  * The requests between hosts: arguments and result of each method, with their checks. Other wings add theirs by merging
  * with `Requests`; `lib/runtime/requests.ts` contains the checks of all.
  */
-import { HandoffError } from '../../core/errors.ts';
 import type { ModuleDescription, SourceDescription } from '../../workers/node/wire.ts';
 import type { Check } from './bounds.ts';
 import type { CodeName } from './code-identity.ts';
+import { protocolError } from '../../core/protocol-error.ts';
 
 export interface Request<Args extends readonly unknown[], Result> {
   readonly args: Args;
@@ -39,16 +39,13 @@ export function checkRequest(
 ): asserts method is Method {
   const check = Object.hasOwn(checks, method) ? checks[method as Method] : undefined;
   if (check === undefined)
-    throw new HandoffError(
-      'PROTOCOL_ERROR',
-      `A peer sent request ${JSON.stringify(method.slice(0, 100))}, which this host does not know.`,
-    );
+    throw protocolError(`A peer sent request ${JSON.stringify(method.slice(0, 100))}, which this host does not know.`);
   if (args.length > check.args.length || !check.args.every((holds, k) => holds(args[k])))
-    throw new HandoffError('PROTOCOL_ERROR', `A peer sent request ${method} with arguments that are not valid.`);
+    throw protocolError(`A peer sent request ${method} with arguments that are not valid.`);
 }
 
 /** @throws `PROTOCOL_ERROR` when the result is not valid */
 export function checkResult(checks: RequestChecks, method: Method, result: unknown): void {
   if (!checks[method].result(result))
-    throw new HandoffError('PROTOCOL_ERROR', `A peer answered request ${method} with a result that is not valid.`);
+    throw protocolError(`A peer answered request ${method} with a result that is not valid.`);
 }

@@ -54,6 +54,7 @@ import {
   time,
   whole,
 } from './bounds.ts';
+import { protocolError } from '../../core/protocol-error.ts';
 
 export const Message = {
   ping: 0,
@@ -218,8 +219,7 @@ export function canTravel(value: unknown): boolean {
  */
 export function decodeMessage(type: number, body: Uint8Array): unknown[] {
   const layout = layouts[type];
-  if (layout === undefined)
-    throw new HandoffError('PROTOCOL_ERROR', `A peer sent a message of type ${type}, which does not exist.`);
+  if (layout === undefined) throw protocolError(`A peer sent a message of type ${type}, which does not exist.`);
   const parts = body.length === 0 ? [] : read(type, body);
   const at = dataAt[type];
   if (at !== undefined) {
@@ -266,9 +266,5 @@ function read(type: number, body: Uint8Array): unknown[] {
 }
 
 function malformed(type: number, cause?: unknown): HandoffError {
-  return new HandoffError(
-    'PROTOCOL_ERROR',
-    `A peer sent a malformed message of type ${type}.`,
-    cause === undefined ? {} : { cause },
-  );
+  return protocolError(`A peer sent a malformed message of type ${type}.`, cause === undefined ? {} : { cause });
 }

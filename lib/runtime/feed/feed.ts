@@ -27,6 +27,7 @@ import {
   type UnderWayWire,
   type Wire,
 } from './event-wire.ts';
+import { protocolError } from '../../core/protocol-error.ts';
 
 /** Another host, as a source of events. */
 interface Source {
@@ -167,20 +168,13 @@ export class HandoffFeed implements Feed {
   /** Handles events of another host. The immediate answer lets it send more. Malformed events count as dropped. */
   #received(peer: Peer, session: unknown, events: unknown, dropped: unknown): void {
     if (!Array.isArray(events) || !Number.isSafeInteger(dropped) || (dropped as number) < 0)
-      throw new HandoffError(
-        'PROTOCOL_ERROR',
-        'A peer sent a malformed list of events. Run the same version of handoffjs on all hosts.',
-      );
+      throw protocolError('A peer sent a malformed list of events.');
     const source = this.#sources.get(peer.number);
     if (source === undefined || this.#wanted.size === 0 || session !== this.#session) return;
     this.#dropped += dropped as number;
     for (const wire of events as Wire[]) {
       // a sparse list may have billions of holes
-      if (wire === undefined)
-        throw new HandoffError(
-          'PROTOCOL_ERROR',
-          'A peer sent a list of events with holes. Run the same version of handoffjs on all hosts.',
-        );
+      if (wire === undefined) throw protocolError('A peer sent a list of events with holes.');
       if (typeof wire === 'object' && wire !== null && 'underWay' in wire) this.#underWay(source, wire);
       else this.#event(source, wire);
     }
@@ -236,10 +230,7 @@ export class HandoffFeed implements Feed {
   /** Starts, changes or ends what this host relays to another. */
   #relay(peer: Peer, session: unknown, types: unknown): void {
     if (typeof session !== 'number' || !Array.isArray(types) || types.length > maxTypes)
-      throw new HandoffError(
-        'PROTOCOL_ERROR',
-        'A peer sent a malformed list of event types. Run the same version of handoffjs on all hosts.',
-      );
+      throw protocolError('A peer sent a malformed list of event types.');
     if (peer.closed) return;
     const wanted = relayedTypes(types as EventType[]);
     const known = this.#relays.get(peer) ?? this.#newRelay(peer, session);

@@ -34,7 +34,7 @@ export function tcpFromEnvironment(env: NodeJS.ProcessEnv): TcpVariables {
   if (tls !== 0 && tls !== 3)
     throw new HandoffError(
       'INVALID_OPTION',
-      'Only some of HANDOFF_TLS_CERT, HANDOFF_TLS_KEY and HANDOFF_TLS_CA are set. TLS needs all three.',
+      'Only some of HANDOFF_TLS_CERT, HANDOFF_TLS_KEY and HANDOFF_TLS_CA are set. TLS needs all three: set the others too.',
       { option: 'tls' },
     );
   return {
@@ -68,7 +68,7 @@ export function natsFromEnvironment(env: NodeJS.ProcessEnv): NatsVariables {
   if ((cert === undefined) !== (key === undefined))
     throw new HandoffError(
       'INVALID_OPTION',
-      'Only one of HANDOFF_NATS_CERT and HANDOFF_NATS_KEY is set. A certificate needs both.',
+      'Only one of HANDOFF_NATS_CERT and HANDOFF_NATS_KEY is set. A certificate needs both: set the other too.',
       { option: 'tls' },
     );
   return {
@@ -113,7 +113,11 @@ function fileOf(env: NodeJS.ProcessEnv, variable: string): string | undefined {
   if (!file) return undefined;
   const text = read(variable, file).trim();
   if (text === '')
-    throw new HandoffError('INVALID_OPTION', `${variable} names ${file}, which is empty.`, { option: variable });
+    throw new HandoffError(
+      'INVALID_OPTION',
+      `${variable} names ${file}, which is empty. Name the file that holds the value.`,
+      { option: variable },
+    );
   return text;
 }
 
@@ -121,9 +125,13 @@ function read(variable: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new HandoffError('INVALID_OPTION', `${variable} names ${file}, which cannot be read.`, {
-      option: variable,
-      cause,
-    });
+    throw new HandoffError(
+      'INVALID_OPTION',
+      `${variable} names ${file}, which cannot be read. Check the path and its permissions.`,
+      {
+        option: variable,
+        cause,
+      },
+    );
   }
 }

@@ -82,7 +82,11 @@ function placeBy(
     answer = settings.allocator!.place(ready, view);
   } catch (cause) {
     if (cause instanceof HandoffError && cause.code === 'ALLOCATION_ERROR') throw cause;
-    throw new HandoffError('ALLOCATION_ERROR', `The allocator threw: ${messageOf(cause)}`, { runId, dagId, cause });
+    throw new HandoffError(
+      'ALLOCATION_ERROR',
+      `The allocator threw: ${messageOf(cause)}. Mend its place(), or name a strategy.`,
+      { runId, dagId, cause },
+    );
   }
   if (typeof answer === 'object' && answer !== null && typeof (answer as { then?: unknown }).then !== 'function')
     return answer as Readonly<Record<string, unknown>>;

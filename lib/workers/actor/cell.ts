@@ -154,9 +154,13 @@ export class ActorCell {
       timer = setLongTimeout(
         () =>
           giveUp(
-            new HandoffError('ASK_TIMEOUT', `${this.#label} did not answer ${method}() within ${timeout} ms.`, {
-              timeout,
-            }),
+            new HandoffError(
+              'ASK_TIMEOUT',
+              `${this.#label} did not answer ${method}() within ${timeout} ms. Raise the timeout of the ask, or let the method do less at a time.`,
+              {
+                timeout,
+              },
+            ),
           ),
         timeout,
       );

@@ -93,7 +93,7 @@ export class ActorProcess {
       if (!(cause instanceof DOMException) && !isHandoffError(cause, 'NOT_SERIALIZABLE')) throw cause;
       throw new HandoffError(
         'NOT_SERIALIZABLE',
-        `An argument for the constructor of ${start.export} cannot be sent to its thread: ${cause.message}`,
+        `An argument for the constructor of ${start.export} cannot be sent to its thread: ${cause.message}. Pass plain data.`,
         { cause },
       );
     }
@@ -138,7 +138,7 @@ export class ActorProcess {
         error: toErrorWire(
           new HandoffError(
             'NOT_SERIALIZABLE',
-            `An answer cannot be read outside the actor's thread: ${cause.message}`,
+            `An answer cannot be read outside the actor's thread: ${cause.message}. Answer with plain data.`,
             {
               cause,
             },

@@ -179,7 +179,7 @@ function sendable(value: unknown, method: string): ValueWire {
 function notSendable(method: string, why: string, cause?: unknown): HandoffError {
   return new HandoffError(
     'NOT_SERIALIZABLE',
-    `The result of ${start.export}.${method}() cannot leave its thread: ${why}.`,
+    `The result of ${start.export}.${method}() cannot leave its thread: ${why}. Return plain data.`,
     cause === undefined ? {} : { cause },
   );
 }

@@ -98,7 +98,11 @@ export class WorkerThread implements Running {
       return thread;
     }
     const { error } = await thread.exited;
-    throw new HandoffError('WORKER_CRASHED', 'A worker thread ended before it was ready.', { cause: error });
+    throw new HandoffError(
+      'WORKER_CRASHED',
+      'A worker thread ended before it was ready. See the output of the process for why.',
+      { cause: error },
+    );
   }
 
   /** Whether it has reported everything it received. */

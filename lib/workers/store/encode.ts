@@ -173,8 +173,12 @@ export function notSerializable(value: unknown, cause?: unknown): HandoffError {
   const path = `result${obstacle?.path ?? ''}`;
   const what =
     obstacle?.what ?? (cause instanceof Error ? `refused: ${cause.message}` : 'a value that cannot be copied');
-  return new HandoffError('NOT_SERIALIZABLE', `The result cannot leave its thread: ${path} is ${what}.`, {
-    path,
-    ...(cause !== undefined && { cause }),
-  });
+  return new HandoffError(
+    'NOT_SERIALIZABLE',
+    `The result cannot leave its thread: ${path} is ${what}. Return plain data.`,
+    {
+      path,
+      ...(cause !== undefined && { cause }),
+    },
+  );
 }

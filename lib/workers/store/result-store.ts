@@ -108,7 +108,7 @@ export class ResultStore {
       reject(
         new HandoffError(
           'RESULT_TIMEOUT',
-          `Result ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)} did not appear within ${timeout} ms.`,
+          `Result ${JSON.stringify(id)} of run or DAG ${JSON.stringify(name)} did not appear within ${timeout} ms. Raise the timeout, or check that its run makes and keeps it.`,
           { ...this.#idsOf(name), functionId: id, timeout },
         ),
       );
