@@ -17,6 +17,17 @@ export interface ClusterFlags {
   readonly tlsKey?: string;
   readonly tlsCa?: string;
   readonly root?: string;
+  /** NATS servers. */
+  readonly nats?: readonly string[];
+  readonly natsNamespace?: string;
+  readonly natsUser?: string;
+  readonly natsPassFile?: string;
+  readonly natsTokenFile?: string;
+  readonly natsNkey?: string;
+  readonly natsCreds?: string;
+  readonly natsCa?: string;
+  readonly natsCert?: string;
+  readonly natsKey?: string;
 }
 
 /** The folder of the cache of `run --cache`, where nothing else names one. */
@@ -106,7 +117,7 @@ function checkAddress(text: string): string {
   return address;
 }
 
-function readSecret(flag: string, file: string): string {
+export function readSecret(flag: string, file: string): string {
   const secret = readFile(flag, file).trim();
   if (secret === '')
     throw new UsageError(
@@ -137,7 +148,7 @@ export function checkTogether(given: Readonly<Record<string, string | undefined>
     );
 }
 
-function readFile(flag: string, file: string): string {
+export function readFile(flag: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {

@@ -32,6 +32,7 @@ Several hosts:
   $ handoff nodes --join 127.0.0.1:7420                                   list the nodes
   $ handoff dashboard --join 127.0.0.1:7420                               show their work in a browser
   $ handoff run pipeline.ts --join 127.0.0.1:7420                         run on all of them
+  $ handoff node --nats nats://127.0.0.1:4222 --name a                    the same through a NATS server, without addresses
 
 <file> is a module whose default export is a DAG, or a function that returns one. Arguments after -- are passed to it.
 
@@ -264,6 +265,16 @@ function withCluster(command: Command): Command {
       'a host of the cluster to join; may be repeated',
       (value: string, before: string[] | undefined) => [...(before ?? []), value],
     )
+    .option('--nats <url>', 'a NATS server where the hosts find each other; may be repeated', collected)
+    .option('--nats-namespace <name>', 'namespace of the cluster there; default: handoff')
+    .option('--nats-creds <file>', 'credentials for the server, a .creds file')
+    .option('--nats-nkey <file>', 'file with the seed of an nkey for the server')
+    .option('--nats-user <name>', 'user at the server')
+    .option('--nats-pass-file <file>', 'file with the password of the user')
+    .option('--nats-token-file <file>', 'file with the token that the server asks for')
+    .option('--nats-ca <file>', 'CA that signed the certificate of the server, PEM')
+    .option('--nats-cert <file>', 'certificate of this host for the server, PEM')
+    .option('--nats-key <file>', 'its key')
     .option('--secret-file <file>', 'file with the secret of the cluster')
     .option('--tls-cert <file>', 'certificate of this host, PEM')
     .option('--tls-key <file>', 'its key')

@@ -5,10 +5,15 @@ import { Handoff } from '../runtime/handoff.ts';
 import type { DashboardOptions } from '../runtime/options/dashboard-options.ts';
 import type { HandoffOptions } from '../runtime/options/handoff-options.ts';
 import { isRecord } from '../core/values.ts';
-import type { TcpTransportOptions, TransportOptions } from '../runtime/options/transport-options.ts';
+import type {
+  NatsTransportOptions,
+  TcpTransportOptions,
+  TransportOptions,
+} from '../runtime/options/transport-options.ts';
 import { dashboardBeside, reachable, takeToken, withDashboard } from './dashboard-flags.ts';
 import { unixPath } from '../hosts/transport/tcp/address.ts';
-import { takeEnvironment } from './environment.ts';
+import { takeEnvironment, type TransportVariables } from './environment.ts';
+import { natsOf, usesNats } from './nats-flags.ts';
 import { describeError, ExitCode, exitCodeOf, UsageError } from './exit.ts';
 import { defaultCacheDir, type HandoffFlags, nodesOf, transportOf } from './flags.ts';
 import { defaultNode } from './nodes.ts';
@@ -108,11 +113,55 @@ export async function settled<Value>(promise: Promise<Value>): Promise<Settled<V
  */
 export function merge(
   flags: HandoffFlags,
-  environment: Partial<TcpTransportOptions>,
+  environment: TransportVariables,
   config: HandoffOptions,
   part: Part,
 ): HandoffOptions {
   if (config.transport !== undefined && !isRecord(config.transport)) return config; // Handoff.start refuses it
+  const isNats = usesNats(flags, { ...environment.tcp, ...environment.nats }, config);
+  const { transport, joinsOnly } = isNats
+    ? natsTransport(flags, environment.nats, config, part)
+    : tcpTransport(flags, environment.tcp, config, part);
+  const nodes = nodesOf(flags) ?? (joinsOnly ? [] : nodesOfHost(config, part));
+  const { transport: _transport, nodes: _nodes, ...rest } = config;
+  return {
+    ...rest,
+    ...orchestrationOf(flags, config, part),
+    ...(nodes !== undefined && { nodes }),
+    ...(transport !== undefined && { transport }),
+    ...cacheOf(flags, config),
+    ...optionsOfFlags(flags),
+  };
+}
+
+interface MergedTransport {
+  /** Undefined when the command works alone. */
+  readonly transport: TransportOptions | undefined;
+  /** Whether it only uses other hosts. */
+  readonly joinsOnly: boolean;
+}
+
+/** Hosts find each other at the server, so none needs an address. */
+function natsTransport(
+  flags: HandoffFlags,
+  environment: Partial<NatsTransportOptions>,
+  config: HandoffOptions,
+  part: Part,
+): MergedTransport {
+  const { transport: configured } = config;
+  const all = { ...(configured?.type === 'nats' && configured), ...environment };
+  const { host: _host, port: _port, advertise: _advertise, ...elsewhere } = all;
+  const joinsOnly = part !== 'host';
+  return { joinsOnly, transport: { ...(joinsOnly ? elsewhere : all), ...natsOf(flags), type: 'nats' } };
+}
+
+function tcpTransport(
+  flags: HandoffFlags,
+  environment: Partial<TcpTransportOptions>,
+  config: HandoffOptions,
+  part: Part,
+): MergedTransport {
+  refuseNats(flags);
   const byFlags = transportOf(flags);
   const { host: _host, port: _port, advertise: _advertise, ...elsewhere } = given(config, environment);
   const joins = ((byFlags.join ?? elsewhere.join)?.length ?? 0) > 0;
@@ -122,20 +171,22 @@ export function merge(
   checkAddresses(part, joins, transport);
   const isAlone = part === 'orchestrator' && !joins && flags.listen === undefined && config.transport === undefined;
   if (isAlone) refuseUseless(byFlags);
-  const nodes = nodesOf(flags) ?? (joinsOnly ? [] : nodesOfHost(config, part));
-  const { transport: _transport, nodes: _nodes, ...rest } = config;
-  return {
-    ...rest,
-    ...orchestrationOf(flags, config, part),
-    ...(nodes !== undefined && { nodes }),
-    ...(!isAlone && { transport }),
-    ...cacheOf(flags, config),
-    ...optionsOfFlags(flags),
-  };
+  return { transport: isAlone ? undefined : transport, joinsOnly };
 }
 
-function given(config: HandoffOptions, environment: Partial<TcpTransportOptions>): Partial<TcpTransportOptions> {
-  return { ...(config.transport as TcpTransportOptions | undefined), ...environment };
+function given({ transport }: HandoffOptions, environment: Partial<TcpTransportOptions>): Partial<TcpTransportOptions> {
+  return { ...(transport?.type !== 'nats' && transport), ...environment };
+}
+
+/** @throws `UsageError` if a flag for a NATS server has no effect, because no server is given */
+function refuseNats(flags: HandoffFlags): void {
+  const useless = Object.keys(flags).find(
+    (name) => name.startsWith('nats') && flags[name as keyof HandoffFlags] !== undefined,
+  );
+  if (useless !== undefined)
+    throw new UsageError(
+      `--nats URL is missing. Without a NATS server, --${useless.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} has no effect.`,
+    );
 }
 
 /** Only a host works for others. */
@@ -154,12 +205,12 @@ function cacheOf({ cache, cacheDir, journal }: HandoffFlags, config: HandoffOpti
 function checkAddresses(part: Part, joins: boolean, transport: TransportOptions): void {
   if (part === 'visitor' && !joins) {
     throw new UsageError(
-      '--join HOST:PORT is missing. Give the address of a host of the cluster (or set HANDOFF_JOIN, or join in the configuration file).',
+      '--join HOST:PORT or --nats URL is missing. Give the address of a host of the cluster, or of a NATS server (or set HANDOFF_JOIN or HANDOFF_NATS, or use the configuration file).',
     );
   }
   if (part === 'host' && transport.port === undefined && !listensOnUnix(transport)) {
     throw new UsageError(
-      '--listen HOST:PORT, or unix:/PATH, is missing. Give the address where others reach this host ' +
+      '--listen HOST:PORT, or unix:/PATH, is missing. Give the address where others reach this host, or --nats URL ' +
         '(or set HANDOFF_HOST and HANDOFF_PORT, or use the configuration file).',
     );
   }
@@ -170,7 +221,7 @@ function refuseUseless(byFlags: Partial<TcpTransportOptions>): void {
   const [useless] = Object.keys(byFlags);
   if (useless !== undefined)
     throw new UsageError(
-      `--join HOST:PORT or --listen HOST:PORT is missing. Without other hosts, ${useless} has no effect.`,
+      `--join HOST:PORT, --listen HOST:PORT or --nats URL is missing. Without other hosts, ${useless} has no effect.`,
     );
 }
 

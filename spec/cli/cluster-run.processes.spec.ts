@@ -132,7 +132,7 @@ describe('handoff run --join', () => {
   it('refuses a secret without a transport that uses it', async () => {
     const { code, stderr } = await processes.run(['run', 'sums.ts', '--secret-file', processes.write('secret', 'x')]);
     expect(code).toBe(2);
-    expect(stderr).toContain('--join HOST:PORT or --listen HOST:PORT is missing');
+    expect(stderr).toContain('--join HOST:PORT, --listen HOST:PORT or --nats URL is missing');
   });
 });
 

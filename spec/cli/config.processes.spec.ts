@@ -1,12 +1,13 @@
 /** Flags over the environment over the configuration file. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { takeEnvironment } from '../../lib/cli/environment.ts';
+import { takeEnvironment, type TransportVariables } from '../../lib/cli/environment.ts';
 import { merge } from '../../lib/cli/start.ts';
-import type { HandoffOptions } from '../../lib/index.ts';
+import type { HandoffOptions, TcpTransportOptions } from '../../lib/index.ts';
 import { clusterFiles, Processes } from './processes.ts';
 
 const processes = new Processes(clusterFiles);
+const tcp = (options: Partial<TcpTransportOptions> = {}): TransportVariables => ({ tcp: options, nats: {} });
 const nodes = [{ name: 'configured', capabilities: { cpu: 1 } }];
 
 describe('merge', () => {
@@ -20,7 +21,7 @@ describe('merge', () => {
     expect(
       merge(
         { join: ['f:1,g:2'], listen: '127.0.0.1:3', name: 'f', capabilities: 'cpu=3' },
-        { port: 2, join: ['e:1'], secret: 'of the environment' },
+        tcp({ port: 2, join: ['e:1'], secret: 'of the environment' }),
         config,
         'host',
       ),
@@ -36,7 +37,7 @@ describe('merge', () => {
         drainTimeout: 9,
       },
     });
-    expect(merge({}, { port: 2, join: ['e:1'] }, config, 'host').transport).toMatchObject({
+    expect(merge({}, tcp({ port: 2, join: ['e:1'] }), config, 'host').transport).toMatchObject({
       port: 2,
       join: ['e:1'],
       secret: 'of the file',
@@ -45,8 +46,12 @@ describe('merge', () => {
 
   it('gives who joins to run a DAG neither nodes nor a port, unless flags say so', () => {
     const transport = { type: 'tcp', join: ['c:1'], secret: 'of the file', drainTimeout: 9 };
-    expect(merge({}, { advertise: 'e:5' }, config, 'orchestrator')).toEqual({ nodes: [], maxRetries: 7, transport });
-    expect(merge({ listen: '[::1]:0', nodes: 'f:cpu=1' }, {}, config, 'orchestrator')).toEqual({
+    expect(merge({}, tcp({ advertise: 'e:5' }), config, 'orchestrator')).toEqual({
+      nodes: [],
+      maxRetries: 7,
+      transport,
+    });
+    expect(merge({ listen: '[::1]:0', nodes: 'f:cpu=1' }, tcp(), config, 'orchestrator')).toEqual({
       nodes: [{ name: 'f', capabilities: { cpu: 1 } }],
       maxRetries: 7,
       transport: { ...transport, host: '::1', port: 0 },
@@ -54,14 +59,68 @@ describe('merge', () => {
   });
 
   it('starts no transport when there is no host to reach', () => {
-    expect(merge({ strategy: 'load-balanced' }, { secret: 'x' }, { nodes }, 'orchestrator')).toEqual({
+    expect(merge({ strategy: 'load-balanced' }, tcp({ secret: 'x' }), { nodes }, 'orchestrator')).toEqual({
       nodes,
       allocationStrategy: 'load-balanced',
     });
-    expect(merge({}, { join: ['e:1'] }, { nodes }, 'orchestrator')).toEqual({
+    expect(merge({}, tcp({ join: ['e:1'] }), { nodes }, 'orchestrator')).toEqual({
       nodes: [],
       transport: { type: 'tcp', join: ['e:1'] },
     });
+  });
+});
+
+describe('merge, with a NATS server', () => {
+  const config: HandoffOptions = {
+    nodes,
+    transport: { type: 'nats', servers: 'c:1', host: '10.0.0.1', port: 1, secret: 'of the file', bulk: 'broker' },
+  };
+
+  it('takes flags first, then the environment, then the file', () => {
+    expect(
+      merge(
+        { nats: ['f:1,g:2'], natsNamespace: 'f' },
+        { tcp: {}, nats: { servers: ['e:1'], user: 'e' } },
+        config,
+        'host',
+      ),
+    ).toEqual({
+      nodes,
+      transport: {
+        type: 'nats',
+        servers: ['f:1', 'g:2'],
+        namespace: 'f',
+        user: 'e',
+        host: '10.0.0.1',
+        port: 1,
+        secret: 'of the file',
+        bulk: 'broker',
+      },
+    });
+  });
+
+  it('gives commands that only use other hosts neither nodes nor a port', () => {
+    expect(merge({}, tcp(), config, 'orchestrator')).toEqual({
+      nodes: [],
+      transport: { type: 'nats', servers: 'c:1', secret: 'of the file', bulk: 'broker' },
+    });
+    expect(merge({}, { tcp: {}, nats: { servers: ['e:1'] } }, {}, 'visitor').transport).toEqual({
+      type: 'nats',
+      servers: ['e:1'],
+    });
+  });
+
+  it('gives way to --join, and hosts meet in one way only', () => {
+    expect(merge({ join: ['f:1'] }, tcp(), config, 'visitor').transport).toEqual({ type: 'tcp', join: ['f:1'] });
+    expect(merge({ nats: ['f:1'] }, tcp({ join: ['e:1'] }), {}, 'visitor').transport).toEqual({
+      type: 'nats',
+      servers: ['f:1'],
+    });
+    expect(() => merge({ nats: ['f:1'], join: ['f:2'] }, tcp(), {}, 'host')).toThrow('--join has no effect');
+    expect(() => merge({ natsUser: 'a' }, tcp(), {}, 'host')).toThrow('--nats URL is missing');
+    expect(() => merge({}, { tcp: { join: ['e:1'] }, nats: { servers: ['e:2'] } }, {}, 'host')).toThrow(
+      'HANDOFF_NATS and HANDOFF_JOIN',
+    );
   });
 });
 
@@ -74,7 +133,10 @@ it('takeEnvironment takes its variables out, so that functions do not see them',
     HANDOFF_OTHER: '1',
     HOME: '/',
   };
-  expect(takeEnvironment(env)).toEqual({ secret: 'sixteen letters!', port: 7, join: ['a:1', 'b:2'] });
+  expect(takeEnvironment(env)).toEqual({
+    tcp: { secret: 'sixteen letters!', port: 7, join: ['a:1', 'b:2'] },
+    nats: { secret: 'sixteen letters!', port: 7 },
+  });
   expect(env).toEqual({ HANDOFF_OTHER: '1', HOME: '/' });
 });
 

@@ -78,7 +78,7 @@ describe('handoff dashboard', () => {
   it('needs to know whom to ask', async () => {
     const { code, stderr } = await processes.run(['dashboard']);
     expect(code).toBe(2);
-    expect(stderr).toContain('--join HOST:PORT is missing');
+    expect(stderr).toContain('--join HOST:PORT or --nats URL is missing');
   });
 });
 

@@ -268,7 +268,7 @@ describe('handoff nodes', () => {
   it('needs to know whom to ask', async () => {
     const { code, stderr } = await processes.run(['nodes']);
     expect(code).toBe(2);
-    expect(stderr).toContain('--join HOST:PORT is missing');
+    expect(stderr).toContain('--join HOST:PORT or --nats URL is missing');
   });
 
   it('takes neither the port nor the names of the host that is configured here', async () => {

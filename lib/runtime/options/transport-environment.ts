@@ -71,8 +71,11 @@ export function natsFromEnvironment(env: NodeJS.ProcessEnv): NatsVariables {
       'Only one of HANDOFF_NATS_CERT and HANDOFF_NATS_KEY is set. A certificate needs both: set the other too.',
       { option: 'tls' },
     );
+  const { host, ...others } = common(env);
   return {
-    ...common(env),
+    ...others,
+    // A Unix socket is for hosts of this machine that join by its path.
+    ...(host !== undefined && !host.startsWith('unix:') && { host }),
     ...(HANDOFF_NATS && { servers: listOf(HANDOFF_NATS) }),
     ...(HANDOFF_NATS_NAMESPACE && { namespace: HANDOFF_NATS_NAMESPACE }),
     ...(HANDOFF_NATS_USER && { user: HANDOFF_NATS_USER }),
