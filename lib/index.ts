@@ -29,7 +29,7 @@ export {
 export { Dag, type DagJson, type Validation } from './dag/dag.ts';
 export { type DrawOptions, toDot, toMermaid, toSvg } from './dag/draw.ts';
 export type { CodeLike, FunctionReference } from './dag/code.ts';
-export { fromSource, tasks } from './dag/reference.ts';
+export { fromSource, tasks, type TasksOptions } from './dag/reference.ts';
 export type { CannotLeaveThread, ClassReference, Edge, Task, Tasks } from './dag/task.ts';
 export type {
   AnyOf,

@@ -1,11 +1,11 @@
 /** Checks each field of a function that is added to a DAG, and converts the function to an `Entry`. */
 import { isAmount, isRecord } from '../core/values.ts';
 import { HandoffError } from '../core/errors.ts';
-import { defaultTraits, type Entry, none, type Traits } from './entry.ts';
+import { concurrentTraits, defaultTraits, type Entry, none, type Traits } from './entry.ts';
 import { show } from '../core/show.ts';
 import { findObstacle } from '../core/serializable.ts';
 import { literalOf } from './literal.ts';
-import { schemeProblem, toReference } from './code.ts';
+import { isConcurrentTask, schemeProblem, toReference } from './code.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';
 import type { Argument, Condition, FunctionArgument, FunctionSpec, Part, Transform, Uses } from './types.ts';
 
@@ -47,6 +47,7 @@ const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   retryIf: code,
   timeout: positive,
   idempotent: ['true or false', (value) => typeof value === 'boolean'],
+  concurrent: ['true or false', (value) => typeof value === 'boolean'],
   when: ['the id of a function, or { id, not? }', isCondition],
   map: ['true, or { concurrency?, settle?, expect? }', isMap],
   cache: [cacheExpected, isCacheSetting],
@@ -76,7 +77,7 @@ export function toEntry(spec: FunctionSpec): Entry {
     checkField(spec, key as keyof FunctionSpec);
     if (!basic.has(key) && traits === defaultTraits) traits = toTraits(spec);
   }
-  if (traits !== defaultTraits) refuseCachedEffect(spec, traits);
+  traits = checkedTraits(spec, traits);
   if (spec.id === undefined)
     throw invalid('?', 'A function needs an id: a string that is not empty, unique in the DAG.');
   if (spec.code === undefined || (spec.code === null && traits.type !== 'input')) {
@@ -100,6 +101,13 @@ function refuseCachedEffect({ id }: FunctionSpec, { idempotent, cache = false }:
   if (idempotent || cache === false) return;
   const text = `Function ${show(id)} has both cache and idempotent: false. A result from the cache leaves out the effect: drop one of them.`;
   throw invalid(id, text);
+}
+
+/** The traits of a function, which those of its module may change. */
+function checkedTraits(spec: FunctionSpec, traits: Traits): Traits {
+  if (traits === defaultTraits) return isConcurrentTask(spec.code) ? concurrentTraits : traits;
+  refuseCachedEffect(spec, traits);
+  return traits;
 }
 
 /** The ids of the functions that a function with these arguments and this condition waits for, in order. */
@@ -172,6 +180,7 @@ function toTraits(spec: FunctionSpec): Traits {
     timeout: spec.timeout,
     idempotent: spec.idempotent ?? true,
     cache: typeof spec.cache === 'object' ? { ...spec.cache } : spec.cache,
+    concurrent: spec.concurrent ?? isConcurrentTask(spec.code),
     priority: spec.priority ?? 0,
     duration: spec.duration,
     outputBytes: spec.outputBytes,

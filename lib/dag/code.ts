@@ -13,6 +13,14 @@ export type CodeLike = FunctionReference | { readonly [reference]: FunctionRefer
 /** The key under which a callable reference keeps its plain form. */
 export const reference: unique symbol = Symbol.for('handoffjs.reference') as never;
 
+/** The key under which a callable reference keeps that its functions are concurrent. */
+export const concurrentTask: unique symbol = Symbol.for('handoffjs.concurrent') as never;
+
+/** Whether functions with this code are concurrent unless they say otherwise. */
+export function isConcurrentTask(code: unknown): boolean {
+  return typeof code === 'function' && concurrentTask in code;
+}
+
 /** The plain form of a reference; undefined when the value is not a reference. */
 export function toReference(code: unknown): FunctionReference | undefined {
   if ((typeof code !== 'object' && typeof code !== 'function') || code === null) return undefined;

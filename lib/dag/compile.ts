@@ -77,6 +77,7 @@ export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
       ? depthFirstRanks(entries, regular.links)
       : ranks(entries, traited, bLevel, weight === undefined)),
     prioritized: traited.some((i) => entries[i]!.traits.priority !== 0),
+    concurrent: concurrencyOf(entries, traited),
     flags,
     codes: code.codes,
     code: code.code,
@@ -90,6 +91,12 @@ export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
     nodesNeeded: built.nodesNeeded,
     ...placed,
   };
+}
+
+function concurrencyOf(entries: readonly Entry[], traited: readonly number[]): CompiledDag['concurrent'] {
+  let count = 0;
+  for (const i of traited) if (entries[i]!.traits.concurrent) count++;
+  return count === 0 ? 'none' : count < entries.length ? 'some' : 'all';
 }
 
 /** Whether a call takes the result of every function that it waits for. */

@@ -98,6 +98,8 @@ export interface CompiledDag extends Links {
   readonly byRank: Int32Array;
   /** Whether any function has a priority other than the default. */
   readonly prioritized: boolean;
+  /** Whether functions are concurrent: none, some or all of them. */
+  readonly concurrent: 'none' | 'some' | 'all';
   readonly flags: Uint8Array;
   /** The distinct codes; `code` holds indexes into it. */
   readonly codes: readonly FunctionReference[];
@@ -125,4 +127,9 @@ export interface CompiledDag extends Links {
   readonly pins: ReadonlyMap<number, string>;
   /** For functions with `Flag.needsNodes`: the functions whose nodes they must know. */
   readonly nodesNeeded: ReadonlyMap<number, readonly number[]>;
+}
+
+/** Whether a function may share its thread with others. */
+export function isConcurrent(plan: CompiledDag, i: number): boolean {
+  return plan.concurrent !== 'none' && plan.entries[i]!.traits.concurrent;
 }

@@ -177,9 +177,18 @@ function toSpec(entry: Entry, own: <Value>(value: Value) => Value): FunctionSpec
       ...(extraArgs.length > 0 && { extraArgs: own(extraArgs) }),
     };
   }
-  const { args, argumentInclusion, type, priority, idempotent, parallelism, retryDelay, extraArgs, ...rest } = own(
-    toResolved(entry),
-  );
+  const {
+    args,
+    argumentInclusion,
+    type,
+    priority,
+    idempotent,
+    concurrent,
+    parallelism,
+    retryDelay,
+    extraArgs,
+    ...rest
+  } = own(toResolved(entry));
   const written = own(entry.traits.written) ?? args;
   return {
     ...rest,
@@ -189,6 +198,7 @@ function toSpec(entry: Entry, own: <Value>(value: Value) => Value): FunctionSpec
     ...(type !== 'regular' && { type }),
     ...(priority !== 0 && { priority }),
     ...(!idempotent && { idempotent }),
+    ...(concurrent && { concurrent }),
     ...(entry.traits.parallelism !== undefined && { parallelism }),
     ...(retryDelay !== undefined && retryDelay !== 0 && { retryDelay }),
   };

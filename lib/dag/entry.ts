@@ -32,6 +32,7 @@ export interface Traits {
   readonly idempotent: boolean;
   /** Undefined: as the run. */
   readonly cache: boolean | CacheOptions | undefined;
+  readonly concurrent: boolean;
   readonly priority: number;
   readonly duration: number | undefined;
   readonly outputBytes: number | undefined;
@@ -78,6 +79,7 @@ export const defaultTraits: Traits = Object.freeze({
   timeout: undefined,
   idempotent: true,
   cache: undefined,
+  concurrent: false,
   priority: 0,
   duration: undefined,
   outputBytes: undefined,
@@ -93,6 +95,9 @@ export const defaultTraits: Traits = Object.freeze({
 });
 
 export const none: readonly never[] = Object.freeze([]);
+
+/** The traits of functions that are only concurrent. */
+export const concurrentTraits: Traits = Object.freeze({ ...defaultTraits, concurrent: true });
 
 /** The function as users see it, with defaults filled in. It shares the DAG's values and must not be changed. */
 export function toResolved({ id, args, code, extraArgs, traits }: Entry): ResolvedFunction {

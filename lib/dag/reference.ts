@@ -6,11 +6,19 @@
  * vertex that stands for the result.
  */
 import { HandoffError } from '../core/errors.ts';
+import { boolean } from '../core/option-types.ts';
+import { option, optionSet, parseOptions } from '../core/options.ts';
 import { notData } from '../core/serializable.ts';
 import { show } from '../core/show.ts';
 import { type Call, createCall } from './call.ts';
-import { type FunctionReference, moduleProblem, nameOf, reference } from './code.ts';
+import { concurrentTask, type FunctionReference, moduleProblem, nameOf, reference } from './code.ts';
 import type { AnyFunction, Task, Tasks } from './task.ts';
+
+/** Options of all functions of a module. */
+export interface TasksOptions {
+  /** Whether its functions are concurrent unless they say otherwise. Default false. */
+  readonly concurrent?: boolean | undefined;
+}
 
 /**
  * References to the functions that a module exports. Threads and hosts import the module by its URL.
@@ -18,8 +26,9 @@ import type { AnyFunction, Task, Tasks } from './task.ts';
  * A missing export is reported before a run starts (`FUNCTION_NOT_FOUND`).
  *
  * @param module a `file:` URL, or a bare package specifier, which is resolved from the working directory
+ * @param options `concurrent`: whether its functions are concurrent unless they say otherwise; default false
  * @returns an object with a task for each exported function
- * @throws `INVALID_FUNCTION` when `module` is neither
+ * @throws `INVALID_FUNCTION` when `module` is neither; `INVALID_OPTION` when an option is unknown or has a bad value
  * @example
  * ```ts
  * const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
@@ -34,7 +43,8 @@ import type { AnyFunction, Task, Tasks } from './task.ts';
  * const n = t.first(rows) as Call<number>;
  * ```
  */
-export function tasks<Module>(module: URL | string): Tasks<Module> {
+export function tasks<Module>(module: URL | string, options: TasksOptions = {}): Tasks<Module> {
+  const { concurrent } = parseOptions('tasks', tasksSchema, options);
   const name = module instanceof URL ? module.href : module;
   const problem = typeof name === 'string' ? moduleProblem(name) : 'it is neither.';
   if (problem !== undefined)
@@ -54,7 +64,7 @@ export function tasks<Module>(module: URL | string): Tasks<Module> {
       if (key === 'then') return undefined;
       let task = made.get(key);
       if (task === undefined) {
-        task = callable({ module: name, export: key });
+        task = callable({ module: name, export: key }, concurrent);
         made.set(key, task);
       }
       return task;
@@ -78,9 +88,17 @@ export function fromSource<Fn extends AnyFunction>(fn: Fn): Task<Fn> {
   return callable({ source, name: fn.name || 'anonymous' }) as Task<Fn>;
 }
 
-function callable(code: FunctionReference): unknown {
-  const task = (...args: readonly unknown[]): Call<unknown> => createCall(code, args);
-  const map = (...args: readonly unknown[]): Call<unknown> => createCall(code, args, { map: {} });
+const tasksSchema = optionSet({
+  concurrent: option(boolean, {
+    description: 'Whether its functions are concurrent unless they say otherwise.',
+    default: false,
+  }),
+});
+
+function callable(code: FunctionReference, isConcurrent = false): unknown {
+  const options = isConcurrent ? { concurrent: true } : undefined;
+  const task = (...args: readonly unknown[]): Call<unknown> => createCall(code, args, options);
+  const map = (...args: readonly unknown[]): Call<unknown> => createCall(code, args, { ...options, map: {} });
   const name = nameOf(code);
   const toPrimitive = (): never =>
     refuseText(`The task ${name} is`, `call it, as ${name}(…), and pass that as an argument`);
@@ -90,6 +108,7 @@ function callable(code: FunctionReference): unknown {
     map: { value: map },
     [notData]: { value: `the task ${name}, which is not called: write ${name}(…)` },
     [Symbol.toPrimitive]: { value: toPrimitive },
+    ...(isConcurrent && { [concurrentTask]: { value: true } }),
   });
   return Object.freeze(task);
 }

@@ -136,6 +136,12 @@ export interface FunctionSpec {
    */
   readonly idempotent?: boolean | undefined;
   /**
+   * Whether it may share its thread with other concurrent functions while it waits. Default: that of `tasks()`, which is
+   * false by default. A thread holds as many of them as `concurrency` of its node says, and no other function
+   * meanwhile. Ignored on inline functions.
+   */
+  readonly concurrent?: boolean | undefined;
+  /**
    * It runs only if the result of this function is truthy or, with `not`, falsy. Otherwise it is skipped, and so are
    * the functions that take its result, except through `anyOf` and `optional`.
    */
@@ -183,6 +189,7 @@ export interface ResolvedFunction extends Omit<
   readonly type: FunctionType;
   readonly priority: number;
   readonly idempotent: boolean;
+  readonly concurrent: boolean;
   readonly parallelism: number;
   readonly uses?: Uses | undefined;
   readonly retryIf?: FunctionReference;

@@ -56,6 +56,7 @@ export function toOutgoing(batch: Batch, source: MessageSource, { starts, spans 
     (batch.exclusive || starts ? BatchFlag.announce : 0) |
     (spans ? BatchFlag.spans : 0) |
     (writer.linked ? BatchFlag.linked : 0) |
+    (batch.thread.of === null ? 0 : BatchFlag.concurrent) |
     (batch.steady && !starts && !spans && batch.thread.node.host === 0 ? BatchFlag.patient : 0);
   const { sources, exports } = exchange(batch, source);
   return {

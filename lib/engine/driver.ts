@@ -130,11 +130,12 @@ export class Driver {
   addNode(link: NodeLink): void {
     const {
       host,
-      settings: { name, capabilities, speed },
+      settings: { name, capabilities, speed, concurrency },
     } = link;
     this.#nodes.set(name, link);
     if (host === 0) this.#nodesHere.set(name, link);
-    this.#feed({ type: 'NodeUp', node: name, incarnation: this.#incarnations.get(name)!, capabilities, speed, host });
+    const incarnation = this.#incarnations.get(name)!;
+    this.#feed({ type: 'NodeUp', node: name, incarnation, capabilities, speed, host, concurrency });
   }
 
   /** The callbacks of a node that is added next. */

@@ -61,7 +61,7 @@ export function causeOf(functionId: string, failure: Failure): unknown {
           : 'Its result was lost, and cannot be made again: a function that it depends on has failed since.',
       );
     case 'begun':
-      return new HandoffError('NODE_DOWN', beganOn(failure.node, failure.ended), { node: failure.node });
+      return new HandoffError('NODE_DOWN', beganOn(failure), { node: failure.node });
     case 'node-down':
       return new HandoffError(
         'NODE_DOWN',
@@ -118,11 +118,11 @@ function toFunctionError(state: State, run: Run, { index, attempts, node, failur
     return Object.assign(cause as HandoffError, idsOf(run));
   if (failure.kind === 'too-large') return Object.assign(cause as HandoffError, idsOf(run));
   if (failure.kind === 'begun') {
-    return new HandoffError(
-      'NODE_DOWN',
-      `Function ${JSON.stringify(functionId)} ${beganOn(failure.node, failure.ended)}`,
-      { ...idsOf(run), functionId, node: failure.node },
-    );
+    return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} ${beganOn(failure)}`, {
+      ...idsOf(run),
+      functionId,
+      node: failure.node,
+    });
   }
   if (failure.kind === 'node-down') {
     return new HandoffError('NODE_DOWN', `Function ${JSON.stringify(functionId)} cannot run: ${textOf(cause)}`, {
@@ -147,10 +147,12 @@ function toFunctionError(state: State, run: Run, { index, attempts, node, failur
 }
 
 /** Why a function that is not idempotent is not started again. */
-function beganOn(node: string, ended: boolean): string {
+function beganOn({ node, ended, because }: Extract<Failure, { readonly kind: 'begun' }>): string {
   const what = ended
     ? `has taken effect on node ${node}, and its result was lost`
-    : `was with node ${node} when that was lost, and may have taken effect`;
+    : because !== undefined
+      ? `shared a thread of node ${node} with function ${JSON.stringify(because)}, which cost that thread, and may have taken effect`
+      : `was with node ${node} when that was lost, and may have taken effect`;
   return `${what}. As it is not idempotent, it is not begun again.`;
 }
 

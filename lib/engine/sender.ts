@@ -13,6 +13,7 @@ import { listOf } from './map-lists.ts';
 import { isComplete, takenBy, type Travel } from './remote-results.ts';
 import { blame } from './unsendable.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
+import { batchesOn } from '../scheduling/scheduler/seats.ts';
 
 /** An event without its time. */
 export type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
@@ -80,10 +81,10 @@ export class Sender {
   takeAllBack(node: string): StartedCount[] | undefined {
     const link = this.#parts.nodes.get(node)!;
     if (link.host !== 0) return undefined;
-    return this.#parts.state.nodeByName.get(node)!.threads.flatMap(({ index, batches }) =>
-      batches.map(({ id, functions }) => {
-        link.takeBack(index, id, functions.length);
-        return { batch: id, started: link.begun(index, id) };
+    return this.#parts.state.nodeByName.get(node)!.threads.flatMap((thread) =>
+      batchesOn(thread).map(({ id, functions }) => {
+        link.takeBack(thread.index, id, functions.length);
+        return { batch: id, started: link.begun(thread.index, id) };
       }),
     );
   }

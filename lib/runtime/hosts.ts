@@ -231,7 +231,7 @@ export class Hosts implements OtherHosts {
 
   #cards(): NodeCard[] {
     return this.#nodes.all.flatMap((actor) => {
-      const { name, capabilities, threads, speed, price } = actor.settings;
+      const { name, capabilities, threads, speed, price, concurrency } = actor.settings;
       const known = this.#driver.state.nodeByName.get(name);
       if (known === undefined || !known.up) return [];
       return {
@@ -239,6 +239,7 @@ export class Hosts implements OtherHosts {
         capabilities,
         threads,
         speed,
+        concurrency,
         ...(price !== undefined && { price }),
         threadsUp: actor.threads,
         ...(this.#leaving && { draining: true }),

@@ -6,6 +6,7 @@ import { HandoffError } from '../core/errors.ts';
 import type { Monitor } from './usage/monitor.ts';
 import type { NodeResources } from './usage/resources.ts';
 import type { FunctionDetail, NodeActivity, ThreadActivity } from '../events/activity.ts';
+import { batchesOn } from '../scheduling/scheduler/seats.ts';
 import { limitsOn } from '../scheduling/scheduler/limits.ts';
 import type { Batch } from '../scheduling/scheduler/state.ts';
 import type { Driver } from '../engine/driver.ts';
@@ -121,7 +122,8 @@ export class OverviewHere {
 
   #thread(node: string, thread: number): Pick<ThreadReport, 'running' | 'queue'> {
     const { driver, nodes, guestWork, id } = this.#parts;
-    const own = (driver.state.nodeByName.get(node)?.threads[thread]?.batches ?? []).map((batch) => ({
+    const known = driver.state.nodeByName.get(node)?.threads[thread];
+    const own = (known === undefined ? [] : batchesOn(known)).map((batch) => ({
       host: id,
       batch: batch.id,
       queue: batch.size - batch.done,

@@ -27,6 +27,7 @@ describe('a DAG', () => {
       argumentInclusion: 'variadic',
       priority: 0,
       idempotent: true,
+      concurrent: false,
       retryDelay: 0,
       parallelism: 1,
     });

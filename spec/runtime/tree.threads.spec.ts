@@ -21,6 +21,7 @@ const settings = (name: string) => ({
   capabilities,
   threads: 1,
   speed: 1,
+  concurrency: 64,
   output: 'inherit' as const,
   memoryBudget: undefined,
   importTimeout: Infinity,

@@ -65,7 +65,16 @@ export const addresses = listOf(name, maxHosts);
 
 export const nodeCard: Check = (value) => {
   if (!record(value)) return false;
-  const { name: called, capabilities, threads, speed, price, threadsUp, draining } = value as Record<string, unknown>;
+  const {
+    name: called,
+    capabilities,
+    threads,
+    speed,
+    price,
+    concurrency,
+    threadsUp,
+    draining,
+  } = value as Record<string, unknown>;
   const hasThreads = whole(threads) && (threads as number) <= maxThreads;
   return (
     name(called) &&
@@ -74,6 +83,8 @@ export const nodeCard: Check = (value) => {
     hasThreads &&
     amount(speed) &&
     optional(amount)(price) &&
+    whole(concurrency) &&
+    (concurrency as number) >= 1 &&
     optional(boolean)(draining) &&
     listOf((each) => whole(each) && (each as number) < (threads as number), threads as number)(threadsUp)
   );

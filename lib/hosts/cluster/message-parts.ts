@@ -20,6 +20,8 @@ export interface CrashWire {
   readonly reason: ThreadCrash['reason'];
   readonly exitCode?: number | undefined;
   readonly error?: ErrorWire | undefined;
+  /** The batch of the concurrent function that caused it, if known; 0: one of another scheduler. */
+  readonly batch?: number | undefined;
 }
 
 interface PartsByName {

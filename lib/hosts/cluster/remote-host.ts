@@ -264,6 +264,7 @@ export class RemoteNode implements NodeLink {
     readonly capabilities: Capabilities;
     readonly threads: number;
     readonly speed: number;
+    readonly concurrency: number;
   };
   readonly host: number;
   readonly hostName: string;
@@ -352,10 +353,11 @@ function loggedOf(values: readonly ErrorWire[] | Unreadable): unknown[] {
   }
 }
 
-function crashOf({ reason, exitCode, error }: CrashWire): ThreadCrash {
+function crashOf({ reason, exitCode, error, batch }: CrashWire): ThreadCrash {
   return {
     reason,
     ...(exitCode !== undefined && { exitCode }),
     ...(error !== undefined && { error: fromErrorWire(error) }),
+    ...(batch !== undefined && { batch }),
   };
 }

@@ -16,7 +16,7 @@ import { HandoffError } from '../../core/errors.ts';
 import type { BatchReport, ThreadCrash, Logged } from '../../workers/node/thread-messages.ts';
 import type { NodeLink, StartedBatches } from '../../workers/node/node-link.ts';
 import { translate } from '../../workers/node/translate.ts';
-import { type FailureWire, ReportKind } from '../../workers/node/wire.ts';
+import { BatchFlag, type FailureWire, ReportKind } from '../../workers/node/wire.ts';
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Admission } from './admission.ts';
 import type { ObjectTable } from './object-table.ts';
@@ -200,6 +200,8 @@ export class RemoteScheduler {
     const own = started.flatMap((each) =>
       this.#byOwn.has(each.batch) ? { batch: this.#byOwn.get(each.batch)!.id, started: each.started } : [],
     );
+    // Another scheduler's function is none of its batches, and then none of them is at fault.
+    const culprit = crash.batch === undefined ? undefined : (this.#byOwn.get(crash.batch)?.id ?? 0);
     for (const batch of this.#byOwn.values()) if (batch.node === node && batch.thread === thread) this.#close(batch);
     this.#report(
       Message.threadDown,
@@ -209,6 +211,7 @@ export class RemoteScheduler {
         reason: crash.reason,
         exitCode: crash.exitCode,
         error: crash.error === undefined ? undefined : toTravellingError(crash.error),
+        batch: culprit,
       },
       own,
     );
@@ -283,6 +286,8 @@ export class RemoteScheduler {
         `A peer sent a batch of ${size} functions in ${program.length} words for thread ${thread} of node ${JSON.stringify(node)}, which has ${threads}.`,
       );
     }
+    if ((flags & BatchFlag.concurrent) !== 0 && size !== 1)
+      throw new HandoffError('PROTOCOL_ERROR', `A peer sent a concurrent batch of ${size} functions instead of one.`);
     if (downs !== this.#downs.of(node, thread)) return; // the other host has requeued it meanwhile
     if (this.#byId.has(id)) throw protocolError(`A peer sent two batches with number ${id}.`);
     if (values instanceof Unreadable) return this.#refuse(id, size, values.error);

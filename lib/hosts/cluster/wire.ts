@@ -88,6 +88,8 @@ export interface NodeCard {
   readonly threads: number;
   readonly speed: number;
   readonly price?: number;
+  /** How many concurrent functions a thread holds. */
+  readonly concurrency: number;
   /** Indexes of its threads that are up. */
   readonly threadsUp: readonly number[];
   /** Its host is about to stop: send it nothing. */
@@ -114,6 +116,7 @@ const card = fields({ nodes: nodeCards, hosts: addresses, beacon: optional(beaco
 const crash = fields({
   reason: (value) => ['killed', 'exit', 'out-of-memory', 'uncaught', 'import', 'unreadable'].includes(value as string),
   exitCode: optional(number),
+  batch: optional(whole),
 });
 /** A batch that had begun when its thread died. */
 const startedBatch = fields({ batch: whole, started: whole });

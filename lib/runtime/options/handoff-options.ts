@@ -29,6 +29,7 @@ import {
 import type { ResourceTracker } from '../../scheduling/resources/resource-tracker.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { defaultMaxResultLosses } from '../../scheduling/scheduler/lineage.ts';
+import { defaultConcurrency } from '../../scheduling/scheduler/state.ts';
 import type { MonitorOptions } from '../usage/monitor.ts';
 import type { NodeProbe } from '../usage/resources.ts';
 import { locate } from '../../workers/code/locate.ts';
@@ -67,6 +68,8 @@ export interface NodeOptions {
    * Whether a function that uses more memory than its cost says fails with `MEMORY_EXCEEDED` as cause. Default `false`.
    */
   readonly enforceMemory?: boolean | undefined;
+  /** How many functions with `concurrent` a thread holds at a time. Default 64. */
+  readonly concurrency?: number | undefined;
   /**
    * Modules that each thread of the node imports before it is ready, so that no function waits for them. Each is a URL
    * or the name of a package. Default: none.
@@ -215,6 +218,9 @@ function isInstalled(module: unknown): boolean {
   }
 }
 
+// Each takes a few bytes of shared memory, used or not.
+const maxConcurrency = 100_000;
+
 export const nodeSchema = optionSet({
   name: required(text(), { description: 'The name, unique in the cluster.' }),
   capabilities: required(amounts, {
@@ -241,6 +247,10 @@ export const nodeSchema = optionSet({
   enforceMemory: option(boolean, {
     description: 'Whether a function that uses more memory than its cost says fails with `MEMORY_EXCEEDED` as cause.',
     default: false,
+  }),
+  concurrency: option(whole({ min: 1, max: maxConcurrency }), {
+    description: 'How many functions with `concurrent` a thread holds at a time.',
+    default: defaultConcurrency,
   }),
   preload: option(
     special<readonly (string | URL)[]>(areModules, 'a list of installed modules, each a URL or a package'),
@@ -424,6 +434,7 @@ function settingsOf(
     speed,
     price,
     threads,
+    concurrency,
     preload,
     env,
     execArgv,
@@ -440,6 +451,7 @@ function settingsOf(
     importTimeout,
     ...(price !== undefined && { price }),
     threads: threads ?? defaultThreads(capabilities),
+    concurrency,
     start: {
       preload: preload?.map((module) => locate(String(module))) ?? [],
       ...(env !== undefined && { env }),

@@ -6,6 +6,7 @@
 import { toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { OutgoingBatch } from '../../workers/node/thread-messages.ts';
+import { BatchFlag } from '../../workers/node/wire.ts';
 import type { WorkerThread } from '../../workers/node/worker-thread.ts';
 import { heapMb, liveHeapMb } from './heap.ts';
 import { Ticker } from './ticker.ts';
@@ -48,10 +49,19 @@ export class ClaimWatch {
     });
   }
 
-  /** Starts to watch a batch that is about to be sent. Only a batch of one function can be judged. */
-  sent(node: string, index: number, thread: WorkerThread, { id, size, claim }: OutgoingBatch, enforced: boolean): void {
+  /**
+   * Starts to watch a batch that is about to be sent. Only a batch of one function can be judged, and none that shares
+   * its thread.
+   */
+  sent(
+    node: string,
+    index: number,
+    thread: WorkerThread,
+    { id, flags, size, claim }: OutgoingBatch,
+    enforced: boolean,
+  ): void {
     const claimedMb = claim?.['memory'];
-    if (size !== 1 || claimedMb === undefined) return;
+    if (size !== 1 || claimedMb === undefined || (flags & BatchFlag.concurrent) !== 0) return;
     const watched: Watched = {
       node,
       index,

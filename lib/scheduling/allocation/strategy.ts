@@ -11,16 +11,22 @@ export interface Candidate {
   readonly speed: number;
   /** The number of idle threads. */
   readonly idle: number;
+  /** The number of threads with concurrent functions, and those of them that have room. Default none. */
+  readonly sharing?: number;
+  readonly shared?: { readonly size: number };
+  /** The number of concurrent functions, and how many a thread holds. Default none. */
+  readonly seated?: number;
+  readonly concurrency?: number;
   /** The claimed amounts. */
   readonly claimed: Readonly<Record<string, number>>;
 }
 
 /**
- * Chooses a node with an idle thread: the first, in the strategy's order, whose claim is granted.
+ * Chooses a node with an idle or shared thread: the first, in the strategy's order, whose claim is granted.
  *
  * @param nodes candidates, in order of declaration
  * @param cost the amounts the function holds while it runs
- * @param claim asks the resource tracker; returns true when it grants the claim
+ * @param claim asks the resource tracker; returns true when it grants the claim and a thread can take the function
  */
 export type Strategy = <Node extends Candidate>(
   nodes: readonly Node[],
@@ -28,21 +34,27 @@ export type Strategy = <Node extends Candidate>(
   claim: (node: Node) => boolean,
 ) => Node | undefined;
 
-const firstAvailable: Strategy = (nodes, _cost, claim) => nodes.find((node) => node.idle > 0 && claim(node));
+const firstAvailable: Strategy = (nodes, _cost, claim) => nodes.find((node) => isOpen(node) && claim(node));
 
 /**
  * The least loaded node first. The load is the largest used share of any resource or of the threads, divided by the
  * node's speed.
  */
 const loadBalanced: Strategy = (nodes, cost, claim) => {
-  const open = nodes.filter((node) => node.idle > 0);
+  const open = nodes.filter(isOpen);
   if (open.length > 1) open.sort((a, b) => load(a, cost) / a.speed - load(b, cost) / b.speed);
   return open.find(claim);
 };
 
+/** Whether a thread is idle, or shared by concurrent functions and not full. */
+function isOpen({ idle, shared }: Candidate): boolean {
+  return idle > 0 || (shared !== undefined && shared.size > 0);
+}
+
 /** The load of a node with `cost` added: the largest used share of any resource or of its threads. */
 function load(node: Candidate, cost: Cost = {}): number {
-  let highest = (node.threadsUp - node.idle + 1) / node.threadsUp;
+  const { sharing = 0, seated = 0, concurrency = 1 } = node;
+  let highest = (node.threadsUp - node.idle - sharing + seated / concurrency + 1) / node.threadsUp;
   for (const name in node.capabilities) {
     const has = node.capabilities[name]!;
     const share = has > 0 ? (amountOf(node.claimed, name) + amountOf(cost, name)) / has : 0;

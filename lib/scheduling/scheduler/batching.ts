@@ -3,11 +3,11 @@
  * one worker runs a chain, or the inner part of a tree, without a message in between. Long functions travel alone.
  */
 import { shortage } from '../resources/amounts.ts';
-import { Flag } from '../../dag/compiled-dag.ts';
+import { Flag, isConcurrent } from '../../dag/compiled-dag.ts';
 import { functionAt, rankOf, spanOf } from './growth.ts';
 import { bindGroup, groupToBind, hasRoom, settlePromise } from './groups.ts';
 import { isExclusive } from './once.ts';
-import { fixedNode, groupOf } from './ready.ts';
+import { fixedNode, groupOf, isShared } from './ready.ts';
 import { newBatch } from './new-batch.ts';
 import type { ReadyClass } from './ready-queue.ts';
 import { type Batch, type Thread, nextId, type Run, type State, Status } from './state.ts';
@@ -116,7 +116,8 @@ function hasThreadToItself(run: Run, i: number, { node }: Thread): boolean {
 
 /** Whether a function is the only one of its batch. */
 function travelsAlone(run: Run, i: number): boolean {
-  return (run.plan.flags[i]! & (Flag.once | Flag.limited)) !== 0 || mayBeOvertaken(run, i);
+  const { plan } = run;
+  return (plan.flags[i]! & (Flag.once | Flag.limited)) !== 0 || isConcurrent(plan, i) || mayBeOvertaken(run, i);
 }
 
 /**
@@ -192,7 +193,14 @@ export function settles(run: Run, i: number, thread: Thread): boolean {
   if (node >= 0 && node !== thread.node.index) {
     const { plan } = run;
     // The run stays hungry, so this turn looks at it again.
-    run.queue.push(rankOf(run, i), { cost: plan.cost[i]!, node, avoid: -1, need: 0, prefer: -1 });
+    run.queue.push(rankOf(run, i), {
+      cost: plan.cost[i]!,
+      node,
+      avoid: -1,
+      need: 0,
+      prefer: -1,
+      concurrent: isShared(run, i),
+    });
     return false;
   }
   bindGroup(run, group, thread.node);
@@ -206,7 +214,8 @@ export function mayFollow(run: Run, i: number, from: ReadyClass, thread: Thread)
     plan.cost[i] !== from.cost ||
     (plan.flags[i]! & (Flag.exclusive | Flag.once | Flag.limited | Flag.needsNodes | Flag.ordered | Flag.map)) !== 0 ||
     run.attempts[i]! > 0 ||
-    run.suspects.has(i)
+    run.suspects.has(i) ||
+    isConcurrent(plan, i)
   )
     return false;
   const here = thread.node.index;

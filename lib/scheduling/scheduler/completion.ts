@@ -12,6 +12,7 @@ import { putOffGangs } from './gang.ts';
 import { clearBatchTimer, closeBatch, noteProgress } from './threads.ts';
 import { makeReady, putBack } from './ready.ts';
 import { release } from './release.ts';
+import { threadOf } from './seats.ts';
 import { settleInput } from './settle.ts';
 import { recordCondition } from './skipping.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
@@ -23,7 +24,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   // The thread was already given up, or the report is a duplicate.
   if (batch === undefined || event.first < batch.done) return;
   refuseGap(batch, event.first);
-  batch.thread.occupied = false;
+  threadOf(batch.thread).occupied = false;
   const { run, functions } = batch;
   const released: number[] = [];
   const { exceptions } = event;

@@ -18,6 +18,7 @@ import { nodesFor } from './ready.ts';
 import type { ReadyClass } from './ready-queue.ts';
 import { breakUpLong, rebalance } from './work-stealing.ts';
 import { isHeld, leavesPlan } from './planned-order.ts';
+import { areThreadsLeft, drainFor, hasRoomOn, nodesWithRoom, seatOn } from './seats.ts';
 import { isReserved, noteServed, passage, reserve, reviewReservation } from './reservation.ts';
 import { speculate } from './speculation.ts';
 import type { Batch, Thread, Node, Run, State } from './state.ts';
@@ -42,9 +43,10 @@ export function dispatch(state: State, now: number, out: Command[]): void {
 
 /** Starts one batch of the startable run with the fewest threads. */
 function startAny(state: State, now: number, out: Command[]): boolean {
-  if (state.idle === 0 && !isAnyShort(state, now)) return false;
-  if (state.idle > 0 && (startReserved(state, now, out) || startServed(state, now, out))) return true;
-  let tries = state.idle > 0 ? Infinity : maxTries;
+  const isAnyFree = state.idle > 0 || state.shared > 0;
+  if (!isAnyFree && !isAnyShort(state, now)) return false;
+  if (isAnyFree && (startReserved(state, now, out) || startServed(state, now, out))) return true;
+  let tries = isAnyFree ? Infinity : maxTries;
   const busy: Run[] = [];
   for (const run of state.hungry) {
     if (run.queue.size === 0 || run.outcome !== undefined) state.hungry.delete(run);
@@ -148,7 +150,7 @@ function startFrom(state: State, run: Run, from: ReadyClass, now: number, out: C
     return 'blocked';
   }
   const uses = run.plan.uses[from.cost];
-  if (uses !== undefined && state.idle > 0 && run.threads < run.settings.maxConcurrency) {
+  if (uses !== undefined && areThreadsLeft(state, from) && run.threads < run.settings.maxConcurrency) {
     if (!mayUse(state, run, from, uses, now, out)) {
       from.blocked = state.turn;
       return 'blocked';
@@ -173,6 +175,7 @@ function startFrom(state: State, run: Run, from: ReadyClass, now: number, out: C
 function withoutThread(state: State, run: Run, from: ReadyClass, first: number, now: number, out: Command[]): Step {
   if (state.shrunk && run.outcome === undefined && dropIfImpossible(state, run, from, first, out)) return 'dropped';
   from.blocked = state.turn;
+  if (!from.concurrent) drainFor(state, run, from);
   if (run.plan.costs[from.cost] !== undefined) {
     watchRefusals(state, run, first, now, out);
     reserve(state, run, from, now, out);
@@ -188,41 +191,53 @@ function dropIfImpossible(state: State, run: Run, from: ReadyClass, i: number, o
 
 /** Finds a thread for the next batch of a class and claims its cost. Undefined when there is none now. */
 function findThread(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): Thread | undefined {
-  const { plan, settings } = run;
-  const cost = plan.costs[from.cost];
-  if (state.idle > 0 && run.threads < settings.maxConcurrency) {
-    const nodes = from.node >= 0 ? [state.nodes[from.node]!] : state.idleNodes;
-    const first = functionAt(run, from.heap.top);
-    const claim = (node: Node): boolean => {
-      if (!accepts(run, from, node)) return false;
-      if (cost === undefined) return true;
-      const passes = passage(state, run, from, first, node, cost, now, out);
-      if (passes === undefined || !request(state, run, first, node, cost, out)) return false;
-      if (passes === 'bounded') state.reservation!.passed++;
-      return true;
-    };
-    const others = from.avoid < 0 ? nodes : nodes.filter((node) => node.index !== from.avoid);
-    const group = from.node >= 0 ? -1 : groupToBind(run, first);
-    const roomy = group < 0 ? others : others.filter((node) => hasRoom(run, group, node));
-    const near =
-      from.prefer < 0
-        ? undefined
-        : settings.strategy(
-            roomy.filter(({ host }) => host === from.prefer),
-            cost,
-            claim,
-          );
-    if (near !== undefined) from.waitsSince = -1;
-    else if (from.prefer >= 0 && waitsForHost(state, run, from, first, now, out)) return undefined;
-    const node =
-      near ??
-      settings.strategy(roomy, cost, claim) ??
-      (group < 0 ? undefined : settings.strategy(byRoom(run, group, others), cost, claim)) ??
-      (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim));
+  if (areThreadsLeft(state, from) && run.threads < run.settings.maxConcurrency) {
+    const node = findNode(state, run, from, now, out);
+    if (node === null) return undefined;
+    if (node !== undefined && from.concurrent) return seatOn(state, run, node);
     if (node !== undefined)
       return node.threads.find((thread) => isIdle(thread) && !thread.occupied) ?? node.threads.find(isIdle)!;
   }
-  return findShallow(state, run, from, now);
+  return from.concurrent ? undefined : findShallow(state, run, from, now);
+}
+
+/**
+ * Finds a node whose thread can take the first functions of a class, and claims its cost there. Null if the class waits
+ * for another host.
+ */
+function findNode(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): Node | undefined | null {
+  const { plan, settings } = run;
+  const cost = plan.costs[from.cost];
+  const open = from.concurrent ? nodesWithRoom(state) : state.idleNodes;
+  const nodes = from.node >= 0 ? [state.nodes[from.node]!] : open;
+  const first = functionAt(run, from.heap.top);
+  const claim = (node: Node): boolean => {
+    if (!accepts(run, from, node) || !(from.concurrent ? hasRoomOn(node) : node.idle > 0)) return false;
+    if (cost === undefined) return true;
+    const passes = passage(state, run, from, first, node, cost, now, out);
+    if (passes === undefined || !request(state, run, first, node, cost, out)) return false;
+    if (passes === 'bounded') state.reservation!.passed++;
+    return true;
+  };
+  const others = from.avoid < 0 ? nodes : nodes.filter((node) => node.index !== from.avoid);
+  const group = from.node >= 0 ? -1 : groupToBind(run, first);
+  const roomy = group < 0 ? others : others.filter((node) => hasRoom(run, group, node));
+  const near =
+    from.prefer < 0
+      ? undefined
+      : settings.strategy(
+          roomy.filter(({ host }) => host === from.prefer),
+          cost,
+          claim,
+        );
+  if (near !== undefined) from.waitsSince = -1;
+  else if (from.prefer >= 0 && waitsForHost(state, run, from, first, now, out)) return null;
+  return (
+    near ??
+    settings.strategy(roomy, cost, claim) ??
+    (group < 0 ? undefined : settings.strategy(byRoom(run, group, others), cost, claim)) ??
+    (others === nodes ? undefined : settings.strategy([state.nodes[from.avoid]!], cost, claim))
+  );
 }
 
 /** A thread with a short batch, which gets a second one so that it never waits for the scheduler. */

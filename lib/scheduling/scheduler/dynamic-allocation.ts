@@ -10,6 +10,7 @@ import { endRun } from './failure.ts';
 import { bindGroup } from './groups.ts';
 import { functionAt, holdersOf, inputsOf as dependenciesOf, rankOf } from './growth.ts';
 import { enqueue, groupOf } from './ready.ts';
+import { batchesOn } from './seats.ts';
 import { type Node, type Run, type State, Status } from './state.ts';
 
 /** Asks the allocators to place waiting functions. Called once per turn, before anything starts. */
@@ -134,7 +135,7 @@ function bind(state: State, run: Run, i: number, node: Node): void {
 
 function toView({ name, host, capabilities, claimed, speed, threadsUp, idle, threads }: Node): NodeView {
   const queue = threads.reduce(
-    (sum, { batches }) => sum + batches.reduce((open, batch) => open + batch.size - batch.done, 0),
+    (sum, thread) => sum + batchesOn(thread).reduce((open, batch) => open + batch.size - batch.done, 0),
     0,
   );
   return {

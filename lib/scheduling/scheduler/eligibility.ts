@@ -1,5 +1,6 @@
 /** The nodes that a ready function may run on. */
-import { shortage } from '../resources/amounts.ts';
+import { amountOf, shortage } from '../resources/amounts.ts';
+import type { Cost } from '../../dag/types.ts';
 import type { Demand } from './ready-queue.ts';
 import type { Node, Run } from './state.ts';
 
@@ -13,4 +14,11 @@ export function accepts(run: Run, { node, need }: Demand, candidate: Node): bool
   )
     return false;
   return need === 0 || shortage(run.plan.costs[need]!, candidate.capabilities) === undefined;
+}
+
+/** Whether a node has the free amounts, by the scheduler's own count. */
+export function fits(node: Node, cost: Cost): boolean {
+  for (const name in cost)
+    if (cost[name]! > amountOf(node.capabilities, name) - amountOf(node.claimed, name) + 1e-9) return false;
+  return true;
 }

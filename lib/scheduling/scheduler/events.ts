@@ -18,6 +18,8 @@ export type Event = {
         readonly capabilities: Capabilities;
         readonly speed: number;
         readonly host?: number;
+        /** How many concurrent functions each of its threads holds. Default 64. */
+        readonly concurrency?: number | undefined;
       }
     | { readonly type: 'CapabilitiesChanged'; readonly node: string; readonly capabilities: Capabilities }
     /**
@@ -132,6 +134,8 @@ export interface Crash {
   /** `import`: an import took too long. `unreadable`: the thread sent an unreadable message and was ended for it. */
   readonly reason: 'exit' | 'uncaught' | 'out-of-memory' | 'killed' | 'import' | 'unreadable';
   readonly exitCode?: number;
+  /** The batch of the concurrent function that killed it, if known; a number of no batch: one of another scheduler. */
+  readonly batch?: number | undefined;
   /** The thrown error, as `ErrorWire`. */
   readonly error?: unknown;
 }

@@ -6,6 +6,7 @@ import { elementsOf, functionAt, inputsOf, rankOf, spanOf, spanOfOwner } from '.
 import { demandOf, nodesFor } from './ready.ts';
 import { type ShortLimit, shortOf } from './limits.ts';
 import { waitingBefore } from './planned-order.ts';
+import { batchesOn } from './seats.ts';
 import { causesOfSkip, isRefusedBy } from './skipping.ts';
 import { type Node, type Run, type State, Status } from './state.ts';
 
@@ -154,7 +155,7 @@ function toCandidate(state: State, run: Run, i: number, node: Node, cost: Cost):
     const free = amountOf(node.capabilities, resource) - amountOf(node.claimed, resource);
     return needs > free + 1e-9 ? [{ resource, needs, free }] : [];
   });
-  const batches = node.threads.flatMap((thread) => thread.batches);
+  const batches = node.threads.flatMap(batchesOn);
   const holders = batches
     .filter(({ claim }) => lacks.some(({ resource }) => amountOf(claim ?? {}, resource) > 0))
     .map((batch): Holder => ({ run: batch.run, functions: batch.functions, claim: batch.claim! }));

@@ -32,7 +32,7 @@ const lateMs = 0.25;
 export function startGang(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): boolean {
   const { plan, settings } = run;
   const first = functionAt(run, from.heap.top);
-  if (now < run.gangsFrom) return false;
+  if (now < run.gangsFrom || from.concurrent) return false;
   const free = threadsFor(state, run);
   if (
     free < 2 ||
@@ -113,7 +113,7 @@ function openOn(state: State, run: Run, from: ReadyClass, threads: number, now: 
   const isHere = ({ host }: Node): boolean => host === 0;
   while (batches.length < threads) {
     const nodes = (from.node >= 0 ? [state.nodes[from.node]!] : state.idleNodes).filter(isHere);
-    const node = run.settings.strategy(nodes, undefined, (each) => accepts(run, from, each));
+    const node = run.settings.strategy(nodes, undefined, (each) => each.idle > 0 && accepts(run, from, each));
     if (node === undefined) break;
     const batch = newBatch(state, {
       run,

@@ -8,6 +8,7 @@
 import type { Uses } from '../../dag/types.ts';
 import type { Command } from './commands.ts';
 import type { ReadyClass } from './ready-queue.ts';
+import { batchesOn } from './seats.ts';
 import type { Batch, Limit, Run, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
@@ -83,8 +84,9 @@ export function shortOf(state: State, run: Run, rank: number, uses: Uses, now: n
 /** How much of each limit is in use: in all, and by functions on a node. */
 export function limitsOn({ limits, nodeByName }: State, node: string): Record<string, LimitUse> {
   const here = new Map<string, number>();
-  for (const { batches } of nodeByName.get(node)?.threads ?? [])
-    for (const { uses } of batches) for (const name in uses) here.set(name, (here.get(name) ?? 0) + uses[name]!);
+  for (const thread of nodeByName.get(node)?.threads ?? [])
+    for (const { uses } of batchesOn(thread))
+      for (const name in uses) here.set(name, (here.get(name) ?? 0) + uses[name]!);
   return Object.fromEntries(
     [...limits].map(([name, { used, concurrency, perSecond }]) => [
       name,

@@ -28,10 +28,11 @@ import { lookedUp } from './looked-up.ts';
 import { restore } from './restored.ts';
 import { extend, growthAnswered } from './grow.ts';
 import { functionAt } from './growth.ts';
+import { batchesOn, threadOf } from './seats.ts';
 import { threadDown, threadUp, noteProgress, shorten } from './threads.ts';
 import { resultsLost } from './lineage.ts';
 import { enqueue, makeReady } from './ready.ts';
-import { type Node, noteIfOver, type Run, type State, Status } from './state.ts';
+import { defaultConcurrency, type Node, noteIfOver, type Run, type State, Status } from './state.ts';
 import { mayBeCopied, stopWatching } from './speculation.ts';
 import { functionStarted, timerFired } from './timers.ts';
 
@@ -72,7 +73,7 @@ function apply(state: State, event: Event, out: Command[]): void {
     case 'RunAborted':
       return runAborted(state, event, out);
     case 'ThreadUp':
-      return threadAppeared(state, event);
+      return threadAppeared(state, event, out);
     case 'ThreadDown':
       return threadLost(state, event, out);
     case 'NodeUp':
@@ -114,7 +115,7 @@ function takenBack(state: State, { batch: id, limit, now }: EventOf<'TakenBack'>
     !batch.cancelled &&
     now - batch.begunAt >= state.tuning.stuckMs
   )
-    batch.thread.occupied = true;
+    threadOf(batch.thread).occupied = true;
   const wasFirst = batch.thread.batches[0] === batch;
   shorten(state, batch, count, out);
   endIfDone(state, batch, out);
@@ -142,9 +143,9 @@ function runAborted(state: State, { run: id, reason, gently }: EventOf<'RunAbort
   takeBackAll(run, out);
 }
 
-function threadAppeared(state: State, { node: name, incarnation, thread }: EventOf<'ThreadUp'>): void {
+function threadAppeared(state: State, { node: name, incarnation, thread }: EventOf<'ThreadUp'>, out: Command[]): void {
   const node = nodeOf(state, name);
-  if (isOfNow(node, incarnation)) threadUp(state, node, thread);
+  if (isOfNow(node, incarnation)) threadUp(state, node, thread, out);
 }
 
 function threadLost(state: State, event: EventOf<'ThreadDown'>, out: Command[]): void {
@@ -164,7 +165,7 @@ function isOfNow(node: Node, incarnation: number): boolean {
 
 function nodeUp(
   state: State,
-  { node: name, incarnation, capabilities, speed, host = 0 }: EventOf<'NodeUp'>,
+  { node: name, incarnation, capabilities, speed, host = 0, concurrency = defaultConcurrency }: EventOf<'NodeUp'>,
   out: Command[],
 ): void {
   let node = state.nodeByName.get(name);
@@ -184,12 +185,25 @@ function nodeUp(
       threads: [],
       threadsUp: 0,
       idle: 0,
+      concurrency,
+      shared: new Set(),
+      sharing: 0,
+      seated: 0,
       claimed: {},
     };
     state.nodes.push(node);
     state.nodeByName.set(name, node);
   }
-  Object.assign(node, { incarnation, capabilities, speed, host, up: true, returning: false, draining: false });
+  Object.assign(node, {
+    incarnation,
+    capabilities,
+    speed,
+    host,
+    concurrency,
+    up: true,
+    returning: false,
+    draining: false,
+  });
   if (host !== 0) state.isSpread = true;
   register(state, name, capabilities);
 }
@@ -205,7 +219,7 @@ function nodeDraining(state: State, { node: name }: EventOf<'NodeDraining'>, out
   node.draining = true;
   state.shrunk = true;
   for (const thread of node.threads) {
-    for (const batch of thread.batches) {
+    for (const batch of batchesOn(thread)) {
       batch.takingBack = true;
       out.push({ type: 'TakeBack', batch, count: batch.size - batch.done });
     }

@@ -40,6 +40,7 @@ export function newBatch(state: State, made: NewBatch): Batch {
     exclusive: made.exclusive ?? false,
     cancelled: false,
     timedOut: false,
+    isDoomed: false,
     takingBack: false,
     timer: -1,
     gang: made.gang ?? null,

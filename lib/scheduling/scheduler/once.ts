@@ -32,14 +32,23 @@ export function isExclusive(plan: CompiledDag, i: number, { host }: Node): boole
 /**
  * Puts back a function whose last attempt is gone. If the attempt may have started and must not run twice, the function
  * fails.
+ *
+ * @param because the id of the function that cost it its thread, if it shared one
  */
-export function putBackUnlessBegun(state: State, run: Run, i: number, mayHaveBegun: boolean, out: Command[]): void {
+export function putBackUnlessBegun(
+  state: State,
+  run: Run,
+  i: number,
+  mayHaveBegun: boolean,
+  out: Command[],
+  because?: string,
+): void {
   if (!mayHaveBegun || run.outcome !== undefined || !isOnce(run.plan, i)) putBack(state, run, i, out);
-  else failAsBegun(state, run, i, false, out);
+  else failAsBegun(state, run, i, false, out, because);
 }
 
 /** @param ended whether it is known to have returned a result */
-export function failAsBegun(state: State, run: Run, i: number, ended: boolean, out: Command[]): void {
+export function failAsBegun(state: State, run: Run, i: number, ended: boolean, out: Command[], because?: string): void {
   run.batch[i] = -1;
-  failForGood(state, run, i, { kind: 'begun', node: state.nodes[run.node[i]!]!.name, ended }, out);
+  failForGood(state, run, i, { kind: 'begun', node: state.nodes[run.node[i]!]!.name, ended, because }, out);
 }

@@ -12,8 +12,11 @@ export type Failure =
   | { readonly kind: 'too-many'; readonly count: number; readonly limit: number }
   | { readonly kind: 'crash'; readonly crash: Crash }
   | { readonly kind: 'node-down'; readonly node: string }
-  /** It is not idempotent, and its attempt or its result was lost on `node`. `ended`: it had returned a result. */
-  | { readonly kind: 'begun'; readonly node: string; readonly ended: boolean }
+  /**
+   * It is not idempotent, and its attempt or its result was lost on `node`. `ended`: it had returned a result.
+   * `because`: the id of the concurrent function that cost it its thread.
+   */
+  | { readonly kind: 'begun'; readonly node: string; readonly ended: boolean; readonly because?: string | undefined }
   /** Its result was lost more often than `limit`, or its inputs can no longer be made. */
   | { readonly kind: 'lost'; readonly times: number; readonly limit: number }
   /** The caller cancelled it. */

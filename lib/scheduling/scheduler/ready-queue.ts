@@ -16,6 +16,8 @@ export interface Demand {
   readonly need: number;
   /** The host with most of its inputs; -1 for no preference. */
   readonly prefer: number;
+  /** Whether it may have a seat on a thread beside others. */
+  readonly concurrent: boolean;
 }
 
 export interface ReadyClass extends Demand {
@@ -106,8 +108,9 @@ export class ReadyQueue {
   }
 
   #classOf(demand: Demand): ReadyClass {
-    const { cost, node, avoid, need, prefer } = demand;
-    if (node === -1 && avoid === -1 && need === 0 && prefer === -1) return (this.#byCost[cost] ??= this.#open(demand));
+    const { cost, node, avoid, need, prefer, concurrent } = demand;
+    if (node === -1 && avoid === -1 && need === 0 && prefer === -1 && !concurrent)
+      return (this.#byCost[cost] ??= this.#open(demand));
     const key = keyOf(demand);
     let found = this.#others.get(key);
     if (found === undefined) this.#others.set(key, (found = this.#open(demand)));
@@ -120,8 +123,9 @@ export class ReadyQueue {
     else this.#others.delete(keyOf(from));
   }
 
-  #open({ cost, node, avoid, need, prefer }: Demand): ReadyClass {
-    const made: ReadyClass = { cost, node, avoid, need, prefer, heap: new RankHeap(), blocked: -1, waitsSince: -1 };
+  #open({ cost, node, avoid, need, prefer, concurrent }: Demand): ReadyClass {
+    const heap = new RankHeap();
+    const made: ReadyClass = { cost, node, avoid, need, prefer, concurrent, heap, blocked: -1, waitsSince: -1 };
     this.#classes.push(made);
     return made;
   }
@@ -132,6 +136,6 @@ const none: readonly ReadyClass[] = [];
 // Up to this number, empty classes are kept, because most fill again.
 const manyClasses = 16;
 
-function keyOf({ cost, node, avoid, need, prefer }: Demand): string {
-  return `${cost}:${node}:${avoid}:${need}:${prefer}`;
+function keyOf({ cost, node, avoid, need, prefer, concurrent }: Demand): string {
+  return `${cost}:${node}:${avoid}:${need}:${prefer}:${concurrent}`;
 }

@@ -1,7 +1,7 @@
 /** Makes functions ready and puts them into their class of the queue. */
 import { shortage } from '../resources/amounts.ts';
 import type { Command } from './commands.ts';
-import { Flag } from '../../dag/compiled-dag.ts';
+import { Flag, isConcurrent } from '../../dag/compiled-dag.ts';
 import type { Cost } from '../../dag/types.ts';
 import { rankOf, spanOf } from './growth.ts';
 import { nearestHost } from './locality.ts';
@@ -101,7 +101,13 @@ export function demandOf(state: State, run: Run, i: number): Demand {
     if (node === -1) need = plan.groups[group]!.need;
   }
   const prefer = node === -1 && state.isSpread ? nearestHost(state, run, i) : -1;
-  return { cost, node, avoid: node === -1 ? (run.avoid.get(i) ?? -1) : -1, need, prefer };
+  const avoid = node === -1 ? (run.avoid.get(i) ?? -1) : -1;
+  return { cost, node, avoid, need, prefer, concurrent: isShared(run, i) };
+}
+
+/** Whether a function may have a seat on a thread beside others. */
+export function isShared(run: Run, i: number): boolean {
+  return isConcurrent(run.plan, i) && !run.suspects.has(i);
 }
 
 /** The node that a function is bound to, by an allocator or with its group; -1 for none. */

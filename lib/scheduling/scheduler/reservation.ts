@@ -18,11 +18,12 @@
  * that has waited longest. While durations are unknown, a few functions may pass. So may a few of the same run, if its
  * functions have no priorities.
  */
-import { add, amountOf, remaining, shortage } from '../resources/amounts.ts';
+import { add, remaining, shortage } from '../resources/amounts.ts';
 import type { Cost } from '../../dag/types.ts';
-import { accepts } from './eligibility.ts';
+import { accepts, fits } from './eligibility.ts';
 import type { Command } from './commands.ts';
 import type { ReadyClass } from './ready-queue.ts';
+import { batchesOn, hasRoomOn, lanesOf } from './seats.ts';
 import type { Batch, Node, Reservation, Run, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
@@ -143,16 +144,10 @@ function isSettled(reservation: Reservation, run: Run, from: ReadyClass, now: nu
   return reservation.run.short!.since <= short.since;
 }
 
-/** Whether a node has the free amounts, by the scheduler's own count. */
-function fits(node: Node, cost: Cost): boolean {
-  for (const name in cost)
-    if (cost[name]! > amountOf(node.capabilities, name) - amountOf(node.claimed, name) + 1e-9) return false;
-  return true;
-}
-
 /** A node has enough free by the scheduler's own count. If its tracker refuses, keeping it free would not help. */
 function refused(state: State, run: Run, from: ReadyClass, node: Node, now: number): void {
-  if (state.reservation?.from !== from || state.reservation.node !== node || node.idle === 0) return;
+  if (state.reservation?.from !== from || state.reservation.node !== node) return;
+  if (node.idle === 0 && !(from.concurrent && hasRoomOn(node))) return;
   const short = run.short!;
   short.pause = Math.min(maxPauseMs, Math.max(minPauseMs, short.pause * 2));
   short.pausedUntil = now + short.pause;
@@ -182,8 +177,8 @@ function choose(state: State, run: Run, from: ReadyClass, cost: Cost, now: numbe
 /** Takes back what waits behind running functions on a reserved node, because it would pass the reserved function. */
 function takeBackQueued(run: Run, node: Node, out: Command[]): void {
   for (const thread of node.threads) {
-    for (const batch of thread.batches) {
-      const count = batch.size - batch.done - (thread.batches[0] === batch ? 1 : 0);
+    for (const batch of batchesOn(thread)) {
+      const count = batch.size - batch.done - (batch.thread.batches[0] === batch ? 1 : 0);
       if (batch.claim === undefined || batch.takingBack || batch.cancelled || count <= 0) continue;
       // Within a run without priorities, the order is a matter of milliseconds, and messages would cost more.
       if (batch.run === run && !run.plan.prioritized) continue;
@@ -196,7 +191,7 @@ function takeBackQueued(run: Run, node: Node, out: Command[]): void {
 /** When a node should have `cost` free, as batches end in the expected order. */
 function shadowOf(state: State, node: Node, cost: Cost, now: number): Shadow {
   const holders: { readonly at: number; readonly isGuess: boolean; readonly claim: Cost }[] = [];
-  for (const { batches } of node.threads) {
+  for (const { batches } of node.threads.flatMap(lanesOf)) {
     const [first] = batches;
     if (first?.claim === undefined) continue;
     let { left, isGuess } = timeLeft(state, first, now);

@@ -2,7 +2,8 @@
  * The whole state of the scheduler. Only `handle` changes it; `validate` checks its invariants.
  *
  * ```
- *   State ─┬─ nodes ── threads ── batches (at most two: one works, one waits behind it)
+ *   State ─┬─ nodes ── threads ─┬─ batches (at most two: one works, one waits behind it)
+ *          │                    └─ or seats with one batch each, of concurrent functions (seats.ts)
  *          └─ runs ─┬─ status, missing, attempts, …   (typed arrays, by function)
  *                   ├─ queue    ready functions, by their demands
  *                   └─ batches  the batches of this run
@@ -78,6 +79,14 @@ export interface Node {
   threadsUp: number;
   /** The number of idle threads. */
   idle: number;
+  /** How many concurrent functions a thread holds. */
+  concurrency: number;
+  /** The threads with concurrent functions that have room for more. */
+  readonly shared: Set<Thread>;
+  /** The number of threads with concurrent functions. */
+  sharing: number;
+  /** The number of concurrent functions on its threads. */
+  seated: number;
   /** The amounts that batches hold. */
   readonly claimed: Record<string, number>;
 }
@@ -93,6 +102,14 @@ export interface Thread {
   killing: boolean;
   /** Another scheduler's work seems to occupy it: it was sent work and has not started any. */
   occupied: boolean;
+  /** For a seat of a concurrent function: its thread. Null for a thread. See seats.ts. */
+  readonly of: Thread | null;
+  /** The seats that hold a batch. */
+  readonly taken: Set<Thread>;
+  /** Other seats, for later use. */
+  readonly spare: Thread[];
+  /** It gets no more concurrent functions until its seats are empty. */
+  draining: boolean;
 }
 
 /** Functions sent to a thread in one message. They run in order. */
@@ -131,6 +148,8 @@ export interface Batch {
   cancelled: boolean;
   /** Whether its function has timed out. */
   timedOut: boolean;
+  /** Whether the end of its thread was requested because of it. */
+  isDoomed: boolean;
   /** Whether a request to give back functions is pending. */
   takingBack: boolean;
   /** The timer of its function's timeout, or of the grace period after it; -1 for none. */
@@ -333,6 +352,9 @@ export type Timer =
   | { readonly kind: 'speculate' }
   | { readonly kind: 'refused'; readonly run: Run };
 
+/** How many concurrent functions a thread holds unless its node says otherwise. */
+export const defaultConcurrency = 64;
+
 /** Parameters of decisions, in ms unless stated otherwise. */
 export interface Tuning {
   /** The time between aborting a function and ending its thread. */
@@ -422,6 +444,12 @@ export interface State {
   idle: number;
   /** The nodes with idle threads, in the order of `nodes`. */
   readonly idleNodes: Node[];
+  /** The number of threads with concurrent functions that have room for more. */
+  shared: number;
+  /** The number of threads with concurrent functions. */
+  sharing: number;
+  /** The number of threads that drain. */
+  draining: number;
   readonly stealing: Stealing;
   /** The number of batches in gangs. */
   ganged: number;
@@ -464,6 +492,9 @@ export function createState(
     reservation: null,
     idle: 0,
     idleNodes: [],
+    shared: 0,
+    sharing: 0,
+    draining: 0,
     stealing: { divisible: new Set(), silent: new Set(), unseen: 0, due: Infinity },
     ganged: 0,
     isPressed: false,

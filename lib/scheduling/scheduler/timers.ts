@@ -2,6 +2,8 @@
 import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';
 import { putBack } from './ready.ts';
+import { noteRoom, threadOf } from './seats.ts';
+import { endThread } from './threads.ts';
 import { type Batch, nextId, type State, Status } from './state.ts';
 
 /** Handles the announced start of a function: its timeout runs from now. */
@@ -33,12 +35,14 @@ export function timerFired(state: State, id: number, out: Command[]): void {
       setBatchTimer(state, timer.batch, 'grace', state.tuning.grace, out);
       return;
     case 'grace': {
-      const { thread } = timer.batch;
-      timer.batch.timer = -1;
-      // Batches that wait behind it on this thread are put back and are not at fault.
-      if (!thread.killing) out.push({ type: 'Kill', node: thread.node, thread: thread.index, batch: timer.batch.id });
-      thread.killing = true;
+      const { batch } = timer;
+      const thread = threadOf(batch.thread);
+      batch.timer = -1;
+      batch.isDoomed = true;
+      // Other batches on this thread are put back and are not at fault.
+      if (!thread.killing) endThread(thread, batch, out);
       state.shallow.delete(thread);
+      noteRoom(state, thread);
       return;
     }
     case 'rebalance':

@@ -3,6 +3,8 @@ import { amountOf } from '../resources/amounts.ts';
 import { Flag } from '../../dag/compiled-dag.ts';
 import { hasLost } from './race.ts';
 import { isExclusive, isOnce } from './once.ts';
+import { isShared } from './ready.ts';
+import { batchesOn } from './seats.ts';
 import { mayBeCopied } from './speculation.ts';
 import { elementsOf, inputsOf, spanOf } from './growth.ts';
 import { causesOfSkip } from './skipping.ts';
@@ -13,6 +15,14 @@ export function validate(state: State): void {
   let idle = 0;
   for (const node of state.nodes) idle += validateNode(node);
   expect(state.idle === idle, `state.idle is ${state.idle}, but ${idle} threads are idle`);
+  const threads = state.nodes.flatMap((node) => node.threads);
+  const counts = {
+    shared: state.nodes.reduce((sum, { shared }) => sum + shared.size, 0),
+    sharing: threads.filter(({ taken }) => taken.size > 0).length,
+    draining: threads.filter(({ draining }) => draining).length,
+  };
+  for (const [name, count] of Object.entries(counts) as [keyof typeof counts, number][])
+    expect(state[name] === count, `state.${name} is ${state[name]}, but ${count} threads are`);
   const idleNodes = state.nodes.filter((node) => node.idle > 0);
   expect(
     state.idleNodes.length === idleNodes.length && idleNodes.every((node, k) => state.idleNodes[k] === node),
@@ -69,14 +79,15 @@ function validateReservation({ reservation, runs }: State): void {
 
 function validateNode(node: Node): number {
   const up = node.threads.filter((thread) => thread.up);
-  const idle = up.filter((thread) => thread.batches.length === 0 && !thread.killing);
+  const idle = up.filter((thread) => batchesOn(thread).length === 0 && !thread.killing);
   expect(node.threadsUp === up.length, `${node.name}: threadsUp is ${node.threadsUp}, but ${up.length} threads are up`);
   expect(node.idle === idle.length, `${node.name}: idle is ${node.idle}, but ${idle.length} threads are`);
   const held: Record<string, number> = {};
   for (const thread of node.threads) {
     expect(thread.batches.length <= 2, `thread ${describe(thread)} has ${thread.batches.length} batches`);
     expect(thread.up || thread.batches.length === 0, `thread ${describe(thread)} is down, but has batches`);
-    for (const { claim = {}, holds } of thread.batches)
+    validateSeats(thread);
+    for (const { claim = {}, holds } of batchesOn(thread))
       if (holds) for (const name in claim) held[name] = amountOf(held, name) + claim[name]!;
   }
   for (const name of new Set([...Object.keys(held), ...Object.keys(node.claimed)])) {
@@ -90,7 +101,33 @@ function validateNode(node: Node): number {
       `${node.name}: ${name} ${holds} is claimed of ${amountOf(node.capabilities, name)}`,
     );
   }
+  const sharing = node.threads.filter(({ taken }) => taken.size > 0);
+  const seated = sharing.reduce((sum, { taken }) => sum + taken.size, 0);
+  expect(
+    node.sharing === sharing.length && node.seated === seated,
+    `${node.name} counts ${node.seated} seats on ${node.sharing} threads, but ${seated} on ${sharing.length} are taken`,
+  );
   return idle.length;
+}
+
+/** A thread has either batches or seats, and each seat holds one concurrent function. */
+function validateSeats(thread: Thread): void {
+  const { node, taken, batches, up, killing, draining } = thread;
+  const name = describe(thread);
+  expect(taken.size === 0 || batches.length === 0, `thread ${name} is shared, and has batches of its own`);
+  expect(taken.size <= node.concurrency, `thread ${name} has ${taken.size} of ${node.concurrency} seats taken`);
+  expect(up || taken.size === 0, `thread ${name} is down, but has seats that are taken`);
+  expect(!draining || taken.size > 0, `thread ${name} drains, but is not shared`);
+  const hasRoom = up && !killing && !draining && taken.size > 0 && taken.size < node.concurrency;
+  expect(node.shared.has(thread) === hasRoom, `thread ${name} is wrongly taken for a shared one with room`);
+  for (const seat of taken) {
+    expect(seat.of === thread && seat.batches.length === 1, `a seat of thread ${name} holds not one batch`);
+    for (const { run, functions } of seat.batches)
+      expect(
+        functions.length === 1 && isShared(run, functions[0]!),
+        `${label(run, functions[0]!)} has a seat on thread ${name}, but needs a thread for itself`,
+      );
+  }
 }
 
 function validateBatch(state: State, batch: Batch): void {

@@ -142,7 +142,7 @@ class Pass {
  */
 export function breakUpLong(state: State, out: Command[]): void {
   if (!isAnyWithoutThreads(state)) return;
-  for (const batch of state.batches.values()) {
+  for (const batch of state.stealing.divisible) {
     if (batch.takingBack || batch.cancelled || !isDivisible(batch) || !isLong(state, batch)) continue;
     batch.takingBack = true;
     out.push({ type: 'TakeBack', batch, count: batch.size - batch.done - (waits(batch) ? 0 : 1) });

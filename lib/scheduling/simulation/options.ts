@@ -18,6 +18,7 @@ import { type AllocationStrategy, isStrategy, strategyExpected } from '../alloca
 import { isLimits, type LimitOptions, limitsExpected } from '../resources/limits.ts';
 import { defaultMaxResultLosses } from '../scheduler/lineage.ts';
 import { type SpeculateOptions, speculateType } from '../scheduler/speculate-options.ts';
+import { defaultConcurrency } from '../scheduler/state.ts';
 import { type Faults, faultsSchema } from './faults.ts';
 
 /** A node of a simulation. */
@@ -32,6 +33,8 @@ export interface SimulatedNode {
   readonly speed?: number | undefined;
   /** The price of a ms of a function's run time. Default 0. */
   readonly price?: number | undefined;
+  /** How many functions with `concurrent` a thread holds at a time. Default 64. */
+  readonly concurrency?: number | undefined;
 }
 
 export interface SimulateOptions {
@@ -79,11 +82,15 @@ export const simulatedNodeSchema = optionSet({
   }),
   speed: option(number({ above: 0 }), { description: 'The speed relative to a node of speed 1.', default: 1 }),
   price: option(number({ min: 0 }), { description: "The price of a ms of a function's run time.", default: 0 }),
+  concurrency: option(whole({ min: 1 }), {
+    description: 'How many functions with `concurrent` a thread holds at a time.',
+    default: defaultConcurrency,
+  }),
 });
 
 export const simulateSchema = optionSet({
   nodes: required(
-    listOf(simulatedNodeSchema, 'a list of { name, capabilities, threads?, speed?, price? }, not empty'),
+    listOf(simulatedNodeSchema, 'a list of { name, capabilities, threads?, speed?, price?, concurrency? }, not empty'),
     {
       description: 'The nodes.',
     },

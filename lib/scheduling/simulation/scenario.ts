@@ -74,7 +74,22 @@ export function randomScenario(seed: number, maxFunctions = 200): ScenarioSpec {
   const faults = randomFaults(random);
   const latency = random.pick([0, 0, 0.1, 1, 5]);
   const plain = { seed, nodes, runs, faults, latency, tuning: random.pick(tunings) };
-  return withMaps(withCancelled(withLimits(withBranches(withHosts(withStrategies(withCopies(plain)))))));
+  return withConcurrency(
+    withMaps(withCancelled(withLimits(withBranches(withHosts(withStrategies(withCopies(plain))))))),
+  );
+}
+
+/** Lets functions of some scenarios share threads. Uses its own random numbers. */
+function withConcurrency(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0xc0c);
+  if (!random.chance(0.3)) return spec;
+  const nodes = spec.nodes.map((node) => ({ ...node, concurrency: random.pick([1, 2, 3, 64]) }));
+  const share = random.pick([0.3, 0.8, 1]);
+  const runs = spec.runs.map((run) => ({
+    ...run,
+    functions: run.functions.map((each) => (random.chance(share) ? { ...each, concurrent: true } : each)),
+  }));
+  return { ...spec, nodes, runs };
 }
 
 /** Cancels functions of some scenarios. Uses its own random numbers. */

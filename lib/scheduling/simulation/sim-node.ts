@@ -6,7 +6,8 @@ import type { EventQueue } from './event-queue.ts';
 import { maxLateMs, type ResolvedFaults } from './faults.ts';
 import { Link } from './link.ts';
 import type { Random } from '../../core/random.ts';
-import { type Behaviour, type ThreadWorld, type SimFailure, SimThread } from './sim-thread.ts';
+import { SimSharedThread } from './sim-shared-thread.ts';
+import type { Behaviour, SimFailure, ThreadWorld } from './sim-thread.ts';
 import type { Happening, SentBatch, ToNode } from './wire.ts';
 
 export interface NodeShape {
@@ -16,6 +17,8 @@ export interface NodeShape {
   readonly speed: number;
   /** The node's host. Default 0: the orchestrator's host. */
   readonly host?: number;
+  /** How many concurrent functions a thread holds. Default 64. */
+  readonly concurrency?: number;
 }
 
 /** The services that a node needs from the simulation. */
@@ -46,7 +49,7 @@ export class SimNode {
   incarnation = 0;
   up = false;
   readonly #world: NodeWorld;
-  #threads: (SimThread | undefined)[] = [];
+  #threads: (SimSharedThread | undefined)[] = [];
   /** By thread: the number of its ends in this incarnation. */
   #downs: number[] = [];
   #toNode: Link<ToNode> | undefined;
@@ -59,7 +62,7 @@ export class SimNode {
 
   /** Starts the node with a new incarnation. */
   start(): void {
-    const { name, capabilities, speed, threads, host = 0 } = this.shape;
+    const { name, capabilities, speed, threads, host = 0, concurrency } = this.shape;
     const incarnation = ++this.incarnation;
     this.up = true;
     this.#downs = new Array<number>(this.shape.threads).fill(0);
@@ -76,7 +79,7 @@ export class SimNode {
     this.#toNode = new Link<ToNode>(eventQueue, random, options, (message) => this.#receive(message), broken);
     this.#toUs = new Link<Happening>(eventQueue, random, options, (happening) => this.#world.feed(happening), broken);
     this.#world.note(`${name} is up, incarnation ${incarnation}`);
-    this.#toUs.send({ type: 'NodeUp', node: name, incarnation, capabilities, speed, host });
+    this.#toUs.send({ type: 'NodeUp', node: name, incarnation, capabilities, speed, host, concurrency });
     this.#threads = Array.from({ length: threads }, (_, thread) => this.#createThread(thread));
     for (let thread = 0; thread < threads; thread++)
       this.#toUs.send({ type: 'ThreadUp', node: name, incarnation, thread });
@@ -150,13 +153,14 @@ export class SimNode {
     }
   }
 
-  #takeBack(thread: SimThread | undefined, batch: number, count: number): void {
+  #takeBack(thread: SimSharedThread | undefined, batch: number, count: number): void {
     // Nothing can be taken back from a finished batch. Its last report is under way.
     const limit = thread?.takeBack(batch, count) ?? Infinity;
     this.#toUs!.send({ type: 'TakenBack', batch, limit });
   }
 
-  #endThread(index: number, reason: 'killed' | 'exit'): void {
+  /** @param batch the batch that is known to have killed it */
+  #endThread(index: number, reason: 'killed' | 'exit', batch?: number): void {
     const { eventQueue, random } = this.#world;
     const { incarnation } = this;
     const { name } = this.shape;
@@ -170,7 +174,7 @@ export class SimNode {
       node: name,
       incarnation,
       thread: index,
-      crash: { reason },
+      crash: { reason, batch },
       started,
       random: random.next(),
     });
@@ -181,7 +185,7 @@ export class SimNode {
     });
   }
 
-  #createThread(index: number): SimThread {
+  #createThread(index: number): SimSharedThread {
     const world = this.#world;
     const { eventQueue, random } = world;
     const thread: ThreadWorld = {
@@ -192,10 +196,12 @@ export class SimNode {
       announces: ({ batch }, at) => this.#toUs!.send({ type: 'FunctionStarted', batch: batch.id, index: at }),
       reports: ({ batch }, first, outcomes, ms) => this.#report(batch, first, outcomes, ms),
       exports: (to, batch, place, gave) => world.handOver(to, batch, place, gave),
-      crashed: () => this.#endThread(index, 'exit'),
+      // A crash of a thread with several functions does not always show which one is at fault.
+      crashed: ({ batch: { id, thread: lane } }) =>
+        this.#endThread(index, 'exit', lane.of !== null && random.chance(0.5) ? id : undefined),
       heeds: () => random.chance(0.7),
     };
-    return new SimThread(thread);
+    return new SimSharedThread(thread);
   }
 
   #report(

@@ -45,7 +45,8 @@ export interface ThreadWorld {
   reports(work: SentBatch, first: number, outcomes: readonly (SimFailure | undefined)[], ms: number): void;
   /** Hands a result, or the fact that there is none, to another thread. */
   exports(to: { readonly node: string; readonly thread: number }, batch: number, place: number, gave: boolean): void;
-  crashed(): void;
+  /** It is gone, because of its running function. */
+  crashed(work: SentBatch): void;
   /** Whether a function reacts to its signal. */
   heeds(): boolean;
 }
@@ -123,6 +124,11 @@ export class SimThread {
     return this.#queue.map(({ sent, begun }) => ({ batch: sent.batch.id, started: begun }));
   }
 
+  /** Whether it has nothing to do. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0;
+  }
+
   /** Ends the thread and its running function. */
   die(): void {
     this.#dead = true;
@@ -182,7 +188,7 @@ export class SimThread {
   }
 
   #end(work: Work, behaviour: Behaviour, ms: number): void {
-    if (behaviour === 'crashes') return this.#world.crashed();
+    if (behaviour === 'crashes') return this.#world.crashed(work.sent);
     work.running = false;
     const at = work.begun - 1;
     this.#world.ends(work.sent, at, behaviour === 'succeeds');

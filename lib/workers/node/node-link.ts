@@ -11,6 +11,7 @@ export interface NodeLink extends Inspector {
     readonly threads: number;
     readonly speed: number;
     readonly price?: number;
+    readonly concurrency: number;
   };
   /** The number of its host; 0: this one. */
   readonly host: number;

@@ -49,6 +49,8 @@ export interface ThreadCrash {
   readonly reason: 'killed' | 'exit' | 'out-of-memory' | 'uncaught' | 'import' | 'unreadable';
   readonly exitCode?: number;
   readonly error?: unknown;
+  /** The batch of the concurrent function that caused it, if known. */
+  readonly batch?: number;
 }
 
 /** A module that a thread is importing. */

@@ -9,7 +9,7 @@ import { endpointOf } from '../actor/endpoint.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { moduleUrl } from '../../core/package-files.ts';
 import { programWords } from './program.ts';
-import { type Control, type Output, type PreloadedModule, type ServeOptions, slots } from './wire.ts';
+import { type Control, type Output, type PreloadedModule, type ServeOptions, slotsFor } from './wire.ts';
 
 const entry = moduleUrl('workers/node/worker/serve').href;
 
@@ -20,6 +20,8 @@ export interface NodeSettings {
   readonly speed: number;
   /** Cost of each ms a function runs there. */
   readonly price?: number;
+  /** How many concurrent functions a thread holds. */
+  readonly concurrency: number;
   readonly output: Output;
   /** Bytes that results may hold; undefined: no limit. */
   readonly memoryBudget: number | undefined;
@@ -153,8 +155,9 @@ export class ThreadPool {
     const data = new MessageChannel();
     const control = new MessageChannel();
     const killer = new AbortController();
+    const { name, output, memoryBudget, concurrency } = this.#settings;
+    const slots = slotsFor(concurrency);
     const cursors = new Int32Array(new SharedArrayBuffer(slots * Int32Array.BYTES_PER_ELEMENT));
-    const { name, output, memoryBudget } = this.#settings;
     const programs = new Int32Array(new SharedArrayBuffer(programWords * Int32Array.BYTES_PER_ELEMENT));
     const reportFrom = new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT));
     const closed = new Promise<void>((resolve) => data.port1.once('close', resolve));
@@ -169,6 +172,7 @@ export class ThreadPool {
         cursors,
         programs,
         reportFrom,
+        concurrency,
         preload,
         output,
         memoryBudget,

@@ -10,7 +10,8 @@
  *   [connect, address, port]                                   [closed, batch]
  *   [cancel, batch, why]                                       [log, origin, runId, dagId, functionId, attempt, values]
  *   [answer, question, ok, value or error]                     [ask, question, actor, method, args, timeout]
- *   [stop]                                                     [crashing, error]
+ *   [stop]                                                     [crashing, error, batch]
+ *                                                              [many, messages]
  *                                                              [importing, module], [imported, module], [changed, url, path]
  * ```
  *
@@ -55,6 +56,7 @@ export const FromThread = {
   importing: 8,
   imported: 9,
   changed: 10,
+  many: 11,
 } as const;
 
 /** Bits of a batch's flags. */
@@ -67,6 +69,8 @@ export const BatchFlag = {
   linked: 4,
   /** Its reports may wait until there is more to report: see `ServeOptions.reportFrom`. */
   patient: 8,
+  /** Its only function runs beside those of other such batches. */
+  concurrent: 16,
 } as const;
 
 /** What a tagged argument is. */
@@ -154,6 +158,8 @@ export interface ServeOptions {
    * run out of work. Until then, the reports of patient batches may wait.
    */
   readonly reportFrom: Float64Array;
+  /** How many concurrent functions run at a time. */
+  readonly concurrency: number;
   readonly output: Output;
   /** Bytes that results may hold; undefined: no limit. */
   readonly memoryBudget: number | undefined;
@@ -183,9 +189,12 @@ export type SourceDescription =
   { readonly ok: true; readonly free: readonly string[] } | { readonly ok: false; readonly error: ErrorWire };
 
 /**
- * How many batches a thread can hold. At most two are open; the other slots serve batches that were taken back whole.
+ * How many batches a thread can hold. Apart from those of concurrent functions, which the schedulers of several hosts
+ * may send, at most two of a scheduler are open; the other slots serve batches that were taken back whole.
  */
-export const slots = 256;
+export function slotsFor(concurrency: number): number {
+  return 256 + 8 * concurrency;
+}
 
 /** A cursor on which no function has begun. */
 export function newCursor(count: number): number {

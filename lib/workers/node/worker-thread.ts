@@ -13,6 +13,7 @@ import type { Answer, BatchReport, Importing, ThreadEvents, OutgoingBatch } from
 import type { PoolThread, ThreadExit, ThreadPool } from './thread-pool.ts';
 import { ProgramRing } from './program.ts';
 import {
+  BatchFlag,
   begunOf,
   type Control,
   type FailureWire,
@@ -20,7 +21,6 @@ import {
   newCursor,
   type PreloadedModule,
   ReportKind,
-  slots,
   takeBackLast,
   ToThread,
 } from './wire.ts';
@@ -30,6 +30,7 @@ interface Outstanding {
   readonly size: number;
   /** Its program is in the ring. */
   readonly ringed: boolean;
+  readonly isConcurrent: boolean;
   reported: number;
 }
 
@@ -46,7 +47,7 @@ export class WorkerThread implements Running {
   /** Threads with a port to this one. */
   readonly #connected = new Set<WorkerThread>();
   readonly #outstanding = new Map<number, Outstanding>();
-  readonly #freeSlots = Array.from({ length: slots }, (_, slot) => slot);
+  readonly #freeSlots: number[];
   readonly #ready = Promise.withResolvers<boolean>();
   /** Modules that the thread is importing, first begun first, each with the timer of its limit. */
   readonly #imports = new Map<string, Importing & { readonly timer: LongTimeout | undefined }>();
@@ -58,6 +59,8 @@ export class WorkerThread implements Running {
   #defined = 0;
   #turnAt = 0;
   #crash: ErrorWire | undefined;
+  /** The batch of the concurrent function that caused it, if known. */
+  #culprit: number | undefined;
   #stopping = false;
   /** User code has run in it, so a later crash may be caused by that code. */
   #used = false;
@@ -69,6 +72,7 @@ export class WorkerThread implements Running {
   private constructor(thread: PoolThread, codes: CodeRegistry, events: ThreadEvents, importTimeout: number) {
     this.#importTimeout = importTimeout;
     this.#poolThread = thread;
+    this.#freeSlots = Array.from(thread.cursors, (_, slot) => slot);
     this.#codes = codes;
     this.#events = events;
     this.#programs = new ProgramRing(thread.programs);
@@ -141,7 +145,8 @@ export class WorkerThread implements Running {
   send({ id, flags, origin, runId, dagId, size, program, values, sources, exports }: OutgoingBatch): void {
     this.#used = true;
     const slot = this.#freeSlots.pop();
-    if (slot === undefined) throw new Error(`a thread holds ${slots} batches and has closed none of them`);
+    if (slot === undefined)
+      throw new Error(`a thread holds ${this.#outstanding.size} batches and has closed none of them`);
     for (; this.#defined < this.#codes.size; this.#defined++) {
       const wire = this.#codes.wire(this.#defined);
       this.#poolThread.port.postMessage([
@@ -153,7 +158,9 @@ export class WorkerThread implements Running {
     }
     // A batch for a thread that is being ended must not begin; it comes back.
     Atomics.store(this.#poolThread.cursors, slot, newCursor(this.#ending ? 0 : size));
-    const at = this.#programs.put(program);
+    // Concurrent functions do not end in the order in which programs are freed.
+    const isConcurrent = (flags & BatchFlag.concurrent) !== 0;
+    const at = isConcurrent ? -1 : this.#programs.put(program);
     try {
       this.#poolThread.port.postMessage([
         ToThread.batch,
@@ -170,7 +177,7 @@ export class WorkerThread implements Running {
         exports,
       ]);
       if (this.#outstanding.size === 0) this.#turnAt = performance.now();
-      this.#outstanding.set(id, { slot, size, ringed: at >= 0, reported: 0 });
+      this.#outstanding.set(id, { slot, size, ringed: at >= 0, isConcurrent, reported: 0 });
     } catch (error) {
       this.#freeSlots.push(slot); // a value cannot be sent: nothing has changed
       if (at >= 0) this.#programs.undo();
@@ -240,6 +247,7 @@ export class WorkerThread implements Running {
   }
 
   #clear(batch: number): boolean {
+    if (this.#outstanding.get(batch)?.isConcurrent === true) return this.#clearBeside(batch);
     const behind = [...this.#outstanding];
     const at = behind.findIndex(([id]) => id === batch);
     const { cursors } = this.#poolThread;
@@ -247,6 +255,14 @@ export class WorkerThread implements Running {
     behind.splice(0, at + 1);
     if (behind.some(([, { slot }]) => begunOf(Atomics.load(cursors, slot)) > 0)) return false;
     for (const [, { slot }] of behind) takeBackLast(cursors, slot, Infinity);
+    return true;
+  }
+
+  /** The same for a concurrent function. Those beside it that have begun are lost. */
+  #clearBeside(batch: number): boolean {
+    const { cursors } = this.#poolThread;
+    if (this.begun(batch) === 0) return false;
+    for (const { slot } of this.#outstanding.values()) takeBackLast(cursors, slot, Infinity);
     return true;
   }
 
@@ -308,7 +324,11 @@ export class WorkerThread implements Running {
       case FromThread.changed:
         return this.#codes.versions.change(message[1] as string, message[2] as string);
       case FromThread.crashing:
-        this.#crash = message[1] as ErrorWire;
+        this.#crash ??= message[1] as ErrorWire | undefined;
+        this.#culprit ??= message[2] as number | undefined;
+        return;
+      case FromThread.many:
+        for (const each of message[1] as unknown[][]) this.#receive(each);
         return;
     }
   }
@@ -430,6 +450,7 @@ export class WorkerThread implements Running {
           reason: this.#stuck === undefined ? exit.reason : 'import',
           ...(exit.exitCode !== undefined && { exitCode: exit.exitCode }),
           ...(error !== undefined && { error }),
+          ...(this.#culprit !== undefined && { batch: this.#culprit }),
         },
         started,
       );

@@ -53,7 +53,7 @@ function host(network: MemoryNetwork) {
   const admission = new Admission(new SimpleResourceTracker(), () => {});
   admission.register('near', { cpu: 2 });
   const link = guarded({
-    settings: { name: 'near', capabilities: { cpu: 2 }, threads, speed: 1 },
+    settings: { name: 'near', capabilities: { cpu: 2 }, threads, speed: 1, concurrency: 64 },
     host: 0,
     hostName: undefined,
     send: (thread: number, { size, program }: { size: number; program: Int32Array }) => {
@@ -100,7 +100,7 @@ function host(network: MemoryNetwork) {
       memory: undefined,
       names: new ModuleNames('/nowhere', false, () => somePackage, codes.versions),
       requests: requestChecks,
-      cards: () => [{ name: 'near', capabilities: { cpu: 2 }, threads, speed: 1, threadsUp: [0, 1] }],
+      cards: () => [{ name: 'near', capabilities: { cpu: 2 }, threads, speed: 1, concurrency: 64, threadsUp: [0, 1] }],
       node: (name: string) => (name === 'near' ? link : undefined),
       hostUp: (remote: any, cards: readonly any[]) => {
         for (const card of cards)
@@ -123,7 +123,7 @@ function host(network: MemoryNetwork) {
   return { cluster, told, asked, wrong };
 }
 
-const far = { name: 'far', capabilities: { cpu: 1 }, threads, speed: 1, threadsUp: [0] };
+const far = { name: 'far', capabilities: { cpu: 1 }, threads, speed: 1, concurrency: 64, threadsUp: [0] };
 const shape = { kind: 'view', view: 'Float64Array', length: 4 };
 const reference = { kind: 'remote', host: 'other', key: 'other:1', of: shape };
 

@@ -16,6 +16,8 @@ const flushAfterInGangMs = 1;
 export interface Batch {
   readonly id: number;
   readonly slot: number;
+  /** It has one function, which runs beside those of other such batches. */
+  readonly isConcurrent: boolean;
   readonly announce: boolean;
   /** Its reports may wait until there is more to report. */
   readonly patient: boolean;
@@ -71,6 +73,7 @@ export function toBatch(message: readonly unknown[], programs: Int32Array, gang:
     origin,
     runId,
     dagId,
+    isConcurrent: (flags & BatchFlag.concurrent) !== 0,
     announce,
     announceNext: announce,
     observed: announce || spans,

@@ -1,6 +1,6 @@
 /**
- * What a running function can find out about itself. A thread runs one function at a time, so its context is a
- * variable.
+ * What a running function can find out about itself. While a thread runs one function at a time, its context is a
+ * variable; for concurrent functions, the variable finds the context of the function whose code runs.
  */
 import type { Askable } from '../../actor/ref.ts';
 import { HandoffError } from '../../../core/errors.ts';
@@ -45,7 +45,7 @@ export interface TaskContext {
 interface Slot {
   /** Whether a module of this thread imports `context`, so that contexts are worth sending. */
   used: boolean;
-  current: (() => TaskContext) | undefined;
+  current: (() => TaskContext | undefined) | undefined;
 }
 
 // Under a registered symbol: a task module may import another copy of this package than the thread did.
@@ -70,14 +70,14 @@ export const contextSlot: Slot = (holder[key] ??= { used: false, current: undefi
  *   `withContext`
  */
 export function context(): TaskContext {
-  const current = contextSlot.current;
+  const current = contextSlot.current?.();
   if (current === undefined) {
     throw new HandoffError(
       'NOT_FOUND',
       'context() was called outside a function of a DAG. To call such a function directly, as in a test, wrap the call in withContext({}, () => …).',
     );
   }
-  return current();
+  return current;
 }
 
 /**

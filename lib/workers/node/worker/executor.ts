@@ -1,18 +1,21 @@
 /**
  * Runs batches in order, one function at a time. Keeps the thread between functions that return at once; waits for
- * promises without blocking.
+ * promises without blocking. Concurrent functions run beside each other, but not beside others: what comes behind them in
+ * the queue waits until they have ended.
  */
-import { toErrorWire } from '../../../core/error-wire.ts';
 import { HandoffError } from '../../../core/errors.ts';
 import { LostResult } from '../../store/encode.ts';
-import { ArgTag, beginNext, FromThread, hasNext } from '../wire.ts';
+import { ArgTag, BatchFlag, beginNext, FromThread, hasNext } from '../wire.ts';
 import { isThenable, references, resolve, type ArgumentSources } from './arguments.ts';
 import { type Batch, toBatch } from './batch.ts';
 import { type Callable, CodeTable } from './code.ts';
+import { Concurrent } from './concurrent.ts';
 import { contextSlot, type TaskContext } from './context.ts';
 import type { Post } from './report.ts';
 import { invoke } from './invoke.ts';
 import { GangConnections } from './gang-connections.ts';
+import { contextOf, type ContextParts, type Item } from './item.ts';
+import { Outbox } from './outbox.ts';
 import { ActorCalls } from './actor-calls.ts';
 import { Stopwatch } from './timing.ts';
 import { traceContext } from './trace-context.ts';
@@ -26,26 +29,6 @@ const spinMs = 0.05;
 // ms to wait for it after that. Then functions that need it are skipped, so that the others need not wait.
 const patienceMs = 2;
 
-/** A function that runs or is about to. */
-interface Item {
-  readonly batch: Batch;
-  readonly index: number;
-  readonly code: number;
-  /** Undefined when it was not sent, because no code here uses contexts. */
-  readonly functionId: string | undefined;
-  readonly attempt: number;
-  /** The code of its `retryIf`; -1: none. */
-  readonly retryIf: number;
-  /** Whether another function takes its result. */
-  readonly isRead: boolean;
-  /** Its place in a trace; undefined: not traced. */
-  readonly traceparent: string | undefined;
-  /** Its result is wrapped as `{ ok: true, value }`. */
-  readonly settles: boolean;
-  begun: number;
-  controller: AbortController | undefined;
-}
-
 /** What an executor needs of its thread. */
 export interface ExecutorParts {
   /** The node's name. */
@@ -53,7 +36,9 @@ export interface ExecutorParts {
   readonly cursors: Int32Array;
   readonly programs: Int32Array;
   readonly reportFrom: Float64Array;
-  readonly prints: { flush(): void }; // flushed before a function's end is reported
+  readonly prints: { flush(batch?: number): void }; // flushed before a function's end is reported
+  /** How many concurrent functions run at a time. Default 64. */
+  readonly concurrency?: number;
 }
 
 export class Executor {
@@ -62,6 +47,9 @@ export class Executor {
   readonly actorCalls: ActorCalls;
   readonly #parts: ExecutorParts;
   readonly #post: Post;
+  readonly #outbox: Outbox;
+  /** Undefined before the first concurrent function. */
+  #concurrent: Concurrent | undefined;
   readonly #queue: Batch[] = [];
   #current: Item | undefined;
   /** A promise is pending; its settlement continues the work. */
@@ -71,40 +59,78 @@ export class Executor {
   #awaiting: { readonly batch: Batch; readonly awaited: number[]; readonly timer: NodeJS.Timeout } | undefined;
   #exportsSentAt = 0;
   readonly #watch = new Stopwatch();
-  readonly #context = (): TaskContext => this.#contextOf(this.#current!);
+  readonly #context = (): TaskContext => contextOf(this.#current!, this.#contextParts);
+  readonly #contextParts: ContextParts;
   /** The running function: its batch and its index. */
-  readonly running = (): readonly [number, number] | undefined =>
-    this.#current && [this.#current.batch.id, this.#current.index];
+  readonly running = (): readonly [number, number] | undefined => {
+    const item = this.#current ?? this.#concurrent?.current;
+    return item && [item.batch.id, item.index];
+  };
 
   constructor(parts: ExecutorParts, post: Post) {
     this.#parts = parts;
     this.#post = post;
     this.actorCalls = new ActorCalls(post);
+    this.#outbox = new Outbox(post);
+    this.#contextParts = { node: parts.node, post, actorCalls: this.actorCalls };
   }
 
   /** Queues a batch, as described in `wire.ts`. */
   accept(message: readonly unknown[]): void {
-    this.#queue.push(toBatch(message, this.#parts.programs, this.gang, this.#post));
+    const isConcurrent = ((message[3] as number) & BatchFlag.concurrent) !== 0;
+    const post = isConcurrent ? this.#outbox.post : this.#post;
+    this.#queue.push(toBatch(message, this.#parts.programs, this.gang, post));
     if (!this.#waiting) this.#run();
+  }
+
+  /** The batch of the concurrent function whose code runs at this moment. */
+  get culprit(): number | undefined {
+    return this.#concurrent?.current?.batch.id;
+  }
+
+  /** Sends what waits to be sent with more. */
+  flush(): void {
+    this.#outbox.flush();
   }
 
   /** Aborts the signal of the function that runs for a batch. */
   cancel(batch: number, why: 'aborted' | 'timeout'): void {
-    const current = this.#queue[0];
-    if (current?.id !== batch) return;
-    current.aborted =
+    const error =
       why === 'timeout'
         ? new HandoffError('FUNCTION_TIMEOUT', 'This attempt exceeded its timeout.')
         : new HandoffError('ABORTED', 'The run was aborted, or another of its functions failed.');
+    if (this.#concurrent?.cancel(batch, error) === true) return;
+    const current = this.#queue[0];
+    if (current?.id !== batch) return;
+    current.aborted = error;
     if (this.#current?.batch === current) this.#current.controller?.abort(current.aborted);
     if (this.#awaiting?.batch === current) this.#resume(); // all of it was taken back
   }
 
   #run(): void {
     for (let batch = this.#queue[0]; batch !== undefined; batch = this.#queue[0]) {
-      if (!this.#work(batch)) return;
+      if (batch.isConcurrent ? !this.#share(batch) : !this.#isAlone || !this.#work(batch)) return;
       this.#queue.shift();
     }
+  }
+
+  get #isAlone(): boolean {
+    return this.#concurrent === undefined || this.#concurrent.isIdle;
+  }
+
+  /** Begins a concurrent function. False when as many run as may. */
+  #share(batch: Batch): boolean {
+    this.#concurrent ??= new Concurrent({
+      ...this.#contextParts,
+      cursors: this.#parts.cursors,
+      codes: this.codes,
+      concurrency: this.#parts.concurrency ?? 64,
+      flushPrints: (id) => this.#parts.prints.flush(id),
+      onEnded: () => this.#run(),
+    });
+    if (this.#concurrent.isFull) return false;
+    this.#concurrent.begin(batch);
+    return true;
   }
 
   /** Runs the functions of a batch that may still begin. False when one of them is pending. */
@@ -401,28 +427,5 @@ export class Executor {
       this.#flushPlanned = false;
       if (this.#waiting) (this.#queue[0] ?? batch).report.flush();
     });
-  }
-
-  #contextOf(item: Item): TaskContext {
-    const { functionId = '', attempt, traceparent } = item;
-    const { origin, runId, dagId } = item.batch;
-    const post = this.#post;
-    return {
-      get signal() {
-        if (item.controller === undefined) {
-          item.controller = new AbortController();
-          if (item.batch.aborted !== undefined) item.controller.abort(item.batch.aborted);
-        }
-        return item.controller.signal;
-      },
-      attempt,
-      runId,
-      dagId,
-      functionId,
-      traceparent,
-      node: this.#parts.node,
-      actor: (name) => this.actorCalls.to(name),
-      log: (...values) => post([FromThread.log, origin, runId, dagId, functionId, attempt, values.map(toErrorWire)]),
-    };
   }
 }

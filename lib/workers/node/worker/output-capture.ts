@@ -7,14 +7,20 @@ const maxHeldChars = 16_384;
 /** A function of a batch: the batch, and its index in it. */
 type Running = readonly [number, number];
 
+/** The unreported text of a function. */
+interface Held {
+  readonly by: Running;
+  readonly stdout: Lines;
+  readonly stderr: Lines;
+}
+
 /** Collects what functions print, in whole lines. */
 export class OutputCapture {
   /** The running function. */
   readonly running: () => Running | undefined;
   readonly #report: (by: Running, text: string) => void;
-  /** The function that printed the held text. */
-  #by: Running | undefined;
-  readonly #streams = { stdout: new Lines(), stderr: new Lines() } as const;
+  /** By batch, because a batch runs one function at a time. */
+  readonly #held = new Map<number, Held>();
 
   constructor(running: () => Running | undefined, report: (by: Running, text: string) => void) {
     this.running = running;
@@ -28,19 +34,23 @@ export class OutputCapture {
     chunk: string | Uint8Array,
     encoding: BufferEncoding | undefined,
   ): void {
-    const lines = this.#streams[stream].add(chunk, encoding);
-    this.#by = by;
+    let held = this.#held.get(by[0]);
+    if (held === undefined) this.#held.set(by[0], (held = { by, stdout: new Lines(), stderr: new Lines() }));
+    const lines = held[stream].add(chunk, encoding);
     if (lines !== '') this.#report(by, lines);
   }
 
-  /** Reports the held text. Call it before a function ends. */
-  flush(): void {
-    const by = this.#by;
-    if (by === undefined) return;
-    this.#by = undefined;
-    for (const stream of [this.#streams.stdout, this.#streams.stderr]) {
-      const text = stream.end();
-      if (text !== '') this.#report(by, text);
+  /**
+   * Reports the held text. Call it before a function ends.
+   *
+   * @param batch only that of this batch; default: all
+   */
+  flush(batch?: number): void {
+    if (this.#held.size === 0) return;
+    for (const [id, { by, stdout, stderr }] of this.#held) {
+      if (batch !== undefined && id !== batch) continue;
+      this.#held.delete(id);
+      for (const text of [stdout.end(), stderr.end()]) if (text !== '') this.#report(by, text);
     }
   }
 }

@@ -25,18 +25,25 @@ import { OutputCapture, redirectPrints } from './output-capture.ts';
 
 /** Piscina runs this once per thread. Resolves when the node has stopped the thread. */
 export function serve(options: ServeOptions): Promise<void> {
-  const { port, control, node, cursors, programs, reportFrom, output, memoryBudget, preload } = options;
+  const { port, control, node, cursors, programs, reportFrom, concurrency, output, memoryBudget, preload } = options;
   const { promise, resolve } = Promise.withResolvers<void>();
   const prints = new OutputCapture(
     () => executor.running(),
     (by, text) => port.postMessage([FromThread.print, ...by, text]),
   );
-  const executor: Executor = new Executor({ node, cursors, programs, reportFrom, prints }, (message, transfer) =>
-    port.postMessage(message, transfer),
+  const executor: Executor = new Executor(
+    { node, cursors, programs, reportFrom, prints, concurrency },
+    (message, transfer) => port.postMessage(message, transfer),
   );
   // Node ends the thread after this event; here the error still has its class.
-  const onCrash = (error: unknown): void => port.postMessage([FromThread.crashing, toErrorWire(error)]);
+  const onCrash = (error: unknown): void =>
+    port.postMessage([FromThread.crashing, toErrorWire(error), executor.culprit]);
+  const onExit = (): void => {
+    executor.flush();
+    if (executor.culprit !== undefined) port.postMessage([FromThread.crashing, undefined, executor.culprit]);
+  };
   process.on('uncaughtExceptionMonitor', onCrash);
+  process.on('exit', onExit);
   if (output !== 'inherit') redirectPrints(output === 'events' ? prints : undefined);
   if (memoryBudget !== undefined) collectFor(memoryBudget);
   warmUp();
@@ -59,6 +66,7 @@ export function serve(options: ServeOptions): Promise<void> {
         return executor.cancel(message[1] as number, message[2] as 'aborted' | 'timeout');
       case ToThread.stop:
         process.off('uncaughtExceptionMonitor', onCrash);
+        process.off('exit', onExit);
         port.close();
         control.close();
         executor.gang.close();
