@@ -13,6 +13,13 @@ it('the package says where its source, its page and its bugs are', () => {
   expect([manifest.homepage, manifest.bugs]).toEqual([`${page}#readme`, `${page}/issues`]);
 });
 
+it('each dependency has its purpose in the docs, and the docs name no other', () => {
+  const internals = readFileSync(join(root, '.github/docs/internals.md'), 'utf8');
+  const table = internals.slice(internals.indexOf('## Dependencies'));
+  const named = [...table.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
+  expect(named).toEqual(Object.keys(manifest.dependencies));
+});
+
 it.each(['README.md', ...manifest.files.filter((name: string) => name.endsWith('.md'))])(
   'links and images of %s lead to what is in the tarball, or to a file of the repository',
   (name) => {

@@ -3,14 +3,18 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { type Node, parse } from 'acorn';
-import { resolve } from 'import-meta-resolve';
 import { fileUrl, isBuilt } from '../core/package-files.ts';
 
 /**
- * The packages that the page uses, by import name. They are ES modules that import only each other, and are served from
- * here.
+ * The files of packages that the page uses, by import name. They are ES modules that import only each other, and are
+ * served from here. The build copies them, so that users need not install the packages.
  */
-export const vendor = ['preact', 'preact/hooks', 'htm', '@dagrejs/dagre'] as const;
+export const vendor = {
+  preact: 'preact/dist/preact.mjs',
+  'preact/hooks': 'preact/hooks/dist/hooks.mjs',
+  htm: 'htm/dist/htm.mjs',
+  '@dagrejs/dagre': '@dagrejs/dagre/dist/dagre.esm.js',
+} as const;
 
 export interface Module {
   /** Relative to the page's address, such as `page/main.js`. */
@@ -46,7 +50,7 @@ export function readPage(): Page {
       text: readModule(path),
     })),
     vendor: new Map(
-      vendor.map((name) => [name, { path: `vendor/${name.replaceAll(/[^\w/-]/g, '')}.js`, text: readVendor(name) }]),
+      Object.entries(vendor).map(([name, file]) => [name, { path: vendorPath(name), text: readVendor(name, file) }]),
     ),
   });
 }
@@ -89,8 +93,14 @@ function readModule(path: string): string {
       );
 }
 
-function readVendor(name: string): string {
-  return readFileSync(new URL(resolve(name, import.meta.url)), 'utf8').replace(/^\/\/# sourceMappingURL=.*$/m, '');
+/** Relative to the page's address, and in the build to its folder. */
+export function vendorPath(name: string): string {
+  return `vendor/${name.replaceAll(/[^\w/-]/g, '')}.js`;
+}
+
+function readVendor(name: string, file: string): string {
+  const url = isBuilt ? new URL(vendorPath(name), here) : new URL(`../../node_modules/${file}`, here);
+  return readFileSync(url, 'utf8').replace(/^\/\/# sourceMappingURL=.*$/m, '');
 }
 
 /** Strips types like Node does, without the experimental warning on each call. */

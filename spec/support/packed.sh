@@ -12,6 +12,18 @@ cat > package.json <<'JSON'
 JSON
 npm install --silent --no-audit --no-fund --prefer-offline "./$tarball"
 
+# The budget: what a user downloads and keeps on disk. Raise it only for a reason that is worth it to every user.
+"$repo/node_modules/.bin/node" --input-type=module - "$tarball" <<'JS'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+const files = readdirSync('node_modules', { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(`${parentPath}/${name}`).size, 0);
+const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
+const is = { tarballKB: statSync(process.argv[2]).size / 1e3, installedMB: bytes / 1e6, packages: Object.keys(packages).filter((path) => path !== '' && existsSync(path)).length };
+const most = { tarballKB: 1300, installedMB: 13, packages: 40 };
+console.log(Object.entries(is).map(([name, value]) => `${name}: ${Math.round(value * 10) / 10} of ${most[name]}`).join(', '));
+if (Object.keys(most).some((name) => is[name] > most[name])) throw new Error('The package is larger than its budget.');
+JS
+
 cat > tasks.js <<'JS'
 import { context } from 'handoffjs/task';
 export const load = async () => [3, 1, 2];
