@@ -19,8 +19,10 @@ function run(name: string, args: string[], env: NodeJS.ProcessEnv): Promise<{ st
   return promisify(execFile)(process.execPath, [join(root, 'examples', name, 'main.ts'), ...args], { cwd: root, env });
 }
 
-it('every example has a guide that says how to run it', () => {
-  for (const name of readdirSync(join(root, 'examples'))) {
+it('every example is in the index, and has a guide that says how to run it', () => {
+  const index = readFileSync(join(root, 'examples/README.md'), 'utf8');
+  for (const name of readdirSync(join(root, 'examples')).filter((each) => each !== 'README.md')) {
+    expect(index).toContain(`](${name})`);
     expect(readFileSync(join(root, 'examples', name, 'README.md'), 'utf8')).toContain(`node examples/${name}/main.ts`);
   }
 });
@@ -144,6 +146,30 @@ describe.concurrent('branching-distributed', () => {
     const { stdout } = await example('branching-distributed');
     expect(readFileSync(join(root, 'examples/branching-distributed/README.md'), 'utf8')).toContain(stdout);
     expect(stdout).toContain('183 (63 + 120), of branches in 2 processes');
+  });
+});
+
+describe.concurrent('model-actor', () => {
+  it('prints what its guide says', async () => {
+    const { stdout } = await example('model-actor');
+    expect(readFileSync(join(root, 'examples/model-actor/README.md'), 'utf8')).toContain(stdout);
+    expect(stdout).toContain('Adelie: 75 of 75');
+  });
+});
+
+describe.concurrent('tested-pipeline', () => {
+  it('prints what its guide says', async () => {
+    const { stdout } = await example('tested-pipeline');
+    expect(readFileSync(join(root, 'examples/tested-pipeline/README.md'), 'utf8')).toContain(stdout);
+    expect(stdout).toMatch(/^AAPL 14\.5 %$/m);
+  });
+
+  it('passes its own tests', async () => {
+    const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+    const args = [vitest, 'run', '--root', join(root, 'examples/tested-pipeline')];
+    const env = { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '' };
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root, env });
+    expect(stdout).toMatch(/Tests +9 passed/);
   });
 });
 

@@ -57,13 +57,16 @@ for (const name of readdirSync(join(root, 'examples')))
 places.set('CHANGELOG.md', 'docs/changelog.md');
 for (const [file, place] of places) write(place, page(file, place));
 
+const index = join(root, 'examples/README.md');
+places.set('examples/README.md', 'docs/examples.md');
 const folders = { guides: 'Guides', reference: 'Reference', examples: 'Examples' };
 for (const [folder, title] of Object.entries(folders)) {
   const files = inOrder([...places.values()].filter((place) => dirname(place) === `docs/${folder}`));
   const lines = files.map((file) => `- [${titleOf(file)}](${folder}/${basename(file)})`);
+  const body = folder === 'examples' ? exampleIndex() : `# ${title}\n\n${lines.join('\n')}\n`;
   write(
     `docs/${folder}.md`,
-    `---\ntitle: ${title}\nchildren:\n${files.map((file) => `  - ./${folder}/${basename(file)}`).join('\n')}\n---\n\n# ${title}\n\n${lines.join('\n')}\n`,
+    `---\ntitle: ${title}\nchildren:\n${files.map((file) => `  - ./${folder}/${basename(file)}`).join('\n')}\n---\n\n${body}`,
   );
 }
 const readme = readFileSync(join(root, 'README.md'), 'utf8').replace(/^# .+\n+/, ''); // TypeDoc writes the title itself
@@ -88,6 +91,11 @@ for (const fault of status === 0 ? brokenLinks(join(here, 'dist')) : []) {
 function write(place: string, text: string): void {
   mkdirSync(join(pages, dirname(place)), { recursive: true });
   writeFileSync(join(pages, place), text);
+}
+
+function exampleIndex(): string {
+  const text = withPlaces(readFileSync(index, 'utf8'), 'examples/README.md', 'docs/examples.md');
+  return text.replaceAll('../.github/images/', '../images/');
 }
 
 function titleOf(place: string): string {

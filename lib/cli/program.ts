@@ -18,6 +18,7 @@ import { print } from './stdout.ts';
 
 const examples = `
 Examples:
+  $ handoff init my-pipeline                         write a project to begin with
   $ handoff run pipeline.ts                          run the DAG that the module exports
   $ handoff run pipeline.ts --nodes 'a:cpu=2;b:cpu=1,gpu=1' --strategy load-balanced
   $ handoff run pipeline.ts --json --trace run.json  results as JSON; the trace opens in Perfetto
@@ -57,6 +58,11 @@ export function createProgram(done: (code: number) => void): Command {
     .addHelpText('after', examples)
     .configureOutput({ writeOut: print, writeErr: (text) => void process.stderr.write(text) })
     .exitOverride();
+  program
+    .command('init')
+    .description('write a small project in TypeScript: functions, a DAG, a configuration, a test and scripts')
+    .argument('[folder]', 'default: the working directory; files that exist are never changed')
+    .action(async (folder?: string) => done(await (await import('./init.ts')).init(folder)));
   withListening(withDag(program.command('run').description('run the DAG of a module and print its results')))
     .option('--progress', 'show progress and a summary on stderr: a bar on a terminal, lines elsewhere', true)
     .option('--no-progress', 'no progress')
