@@ -1,5 +1,8 @@
 /** The files that `handoff init` writes: a project that runs, is tested and is typed. */
 
+/** Written apart, so that an import in a text below is not read as one of this module. */
+const here = './';
+
 /** @param version of this package, which the project then depends on */
 export function projectFiles(name: string, version: string): ReadonlyMap<string, string> {
   return new Map([
@@ -73,7 +76,7 @@ export function top(counts: readonly ReadonlyMap<string, number>[], most: number
 const pipeline = `/** The DAG: each file is read and counted on its own, as many at once as there are threads. */
 import { dag, tasks } from 'handoffjs';
 
-const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
+const t = tasks<typeof import('${here}tasks.ts')>(new URL('./tasks.ts', import.meta.url));
 
 export function wordsOf(files: readonly string[]) {
   const counts = files.map((file) => t.count(t.read(file).with({ maxRetries: 1 })));
@@ -86,7 +89,7 @@ export default (...files: string[]) => wordsOf(files.length > 0 ? files : ['task
 
 const main = `/** The program: \`node main.ts FILE…\`. */
 import { Handoff, loadConfig } from 'handoffjs';
-import words from './pipeline.ts';
+import words from '${here}pipeline.ts';
 
 const handoff = await Handoff.start(await loadConfig());
 try {
@@ -110,8 +113,8 @@ const test = `/** Functions are tested as plain functions, and the DAG as a run 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Handoff } from 'handoffjs';
-import { wordsOf } from './pipeline.ts';
-import { count, top } from './tasks.ts';
+import { wordsOf } from '${here}pipeline.ts';
+import { count, top } from '${here}tasks.ts';
 
 test('count counts words, whatever their case', () => {
   assert.deepEqual(count('To be, or not to be.'), new Map([['to', 2], ['be', 2], ['or', 1], ['not', 1]]));
