@@ -66,6 +66,7 @@ const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
   'node:capabilities-changed': 'info',
   'probe:failed': 'error',
   'worker:crashed': 'error',
+  'worker:blocked': 'warn',
   'worker:restarted': 'info',
   'actor:error': 'error',
   'supervisor:restarted': 'warn',

@@ -156,6 +156,7 @@ export class Driver {
           }));
       },
       threadRestarted: (thread) => this.#observer.publish('worker:restarted', () => ({ node, thread: thread })),
+      threadBlocked: (thread, batch, ms) => this.#blocked(node, thread, batch, ms),
       // For the scheduler, a busy thread is the same as an absent one.
       threadBusy: (thread) =>
         this.#feed({
@@ -176,6 +177,14 @@ export class Driver {
       log: ({ runId, dagId, functionId, attempt, values }) =>
         this.#observer.publish('function:log', () => ({ runId, dagId, functionId, node, attempt, values })),
     };
+  }
+
+  /** @param id of the batch whose function is known to have held the thread */
+  #blocked(node: string, thread: number, id: number | undefined, ms: number): void {
+    const batch = id === undefined ? undefined : this.state.batches.get(id);
+    if (id !== undefined && batch === undefined) return; // another host's
+    const functionId = batch && batch.run.plan.entries[batch.functions[0]!]!.id;
+    this.#observer.publish('worker:blocked', () => ({ node, thread, ms, functionId }));
   }
 
   /** @param returning whether the node restarts or may reconnect */

@@ -160,6 +160,18 @@ export type HandoffEvent =
       readonly reason: string;
       readonly error: unknown;
     })
+  /**
+   * A concurrent function held its thread for `ms`, while others waited on it. At first it may be unknown which one
+   * did; when it happens again within ten seconds, `functionId` says so. Reported at most once a second for each
+   * thread.
+   */
+  | (Common & {
+      readonly type: 'worker:blocked';
+      readonly node: string;
+      readonly thread: number;
+      readonly ms: number;
+      readonly functionId: string | undefined;
+    })
   /** A thread that replaces a dead one is ready. */
   | (Common & { readonly type: 'worker:restarted'; readonly node: string; readonly thread: number })
   /**
@@ -216,6 +228,7 @@ export const eventTypes = [
   'node:capabilities-changed',
   'probe:failed',
   'worker:crashed',
+  'worker:blocked',
   'worker:restarted',
   'actor:error',
   'supervisor:restarted',

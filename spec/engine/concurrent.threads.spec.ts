@@ -356,3 +356,34 @@ describe('an abort', () => {
     expect(gate.count).toBe(3);
   });
 });
+
+describe('a concurrent function that holds its thread', () => {
+  const blocked = (which: (event: EventOf<'worker:blocked'>) => boolean): Promise<EventOf<'worker:blocked'>> =>
+    new Promise((resolve) => {
+      handoff.on('worker:blocked', (event) => which(event) && resolve(event));
+    });
+
+  it('is reported by name, when it does so before it waits', async () => {
+    await start();
+    const gate = new ConcurrentGate();
+    const told = blocked(() => true);
+    const running = handoff.execute(
+      dagOf(...passing(gate, 3), { id: 'busy', code: w.holdAtOnce, extraArgs: [gate.memory, 300], priority: -1 }),
+    );
+    expect(await told).toMatchObject({ node: 'a', thread: 0, functionId: 'busy' });
+    gate.release();
+    await running;
+  });
+
+  it('is reported by name, when it does so again and again after it has waited', async () => {
+    await start();
+    const gate = new ConcurrentGate();
+    const told = blocked(({ functionId }) => functionId !== undefined);
+    const running = handoff.execute(
+      dagOf(...passing(gate, 3), { id: 'busy', code: w.hold, extraArgs: [gate.memory, 400] }),
+    );
+    expect((await told).functionId).toBe('busy');
+    gate.release();
+    await running;
+  });
+});

@@ -22,6 +22,10 @@ export function fanOut(
       for (const scheduler of schedulers()) scheduler.threadDown(node, thread, crash, started);
       own.threadDown(thread, crash, started);
     },
+    threadBlocked(thread, batch, ms) {
+      for (const scheduler of schedulers()) scheduler.threadBlocked(node, thread, batch, ms);
+      own.threadBlocked(thread, batch, ms);
+    },
     started(batch, index, at) {
       if (batch >= 0) return own.started(batch, index, at);
       for (const scheduler of schedulers()) scheduler.started(batch, index, at);

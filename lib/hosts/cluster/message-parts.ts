@@ -68,6 +68,7 @@ interface PartsByName {
   started: [batch: number, index: number, at: number];
   takenBack: [batch: number, limit: number];
   threadDown: [node: string, thread: number, crash: CrashWire, started: StartedBatches];
+  blocked: [node: string, thread: number, batch: number | null | undefined, ms: number];
   log: [
     node: string,
     runId: string,

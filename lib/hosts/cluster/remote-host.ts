@@ -90,6 +90,10 @@ export class RemoteHost {
         return this.#ended(...parts);
       case Message.takenBack:
         return this.#takenBack(...parts);
+      case Message.blocked: {
+        const [node, thread, batch, ms] = parts;
+        return this.#threadOf(node, thread)?.events.threadBlocked(thread, batch ?? undefined, ms);
+      }
       case Message.log:
         return this.#log(...parts);
       default:

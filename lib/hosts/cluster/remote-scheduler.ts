@@ -217,6 +217,16 @@ export class RemoteScheduler {
     );
   }
 
+  /** @param own the batch whose function held the thread; undefined: it is not known */
+  threadBlocked(node: string, thread: number, own: number | undefined, ms: number): void {
+    const batch = own === undefined ? undefined : this.#byOwn.get(own)?.id;
+    const isConcerned =
+      own === undefined
+        ? [...this.#byOwn.values()].some((each) => each.node === node && each.thread === thread)
+        : batch !== undefined;
+    if (isConcerned) this.#report(Message.blocked, node, thread, batch, ms);
+  }
+
   log(node: string, { runId, dagId, functionId, attempt, values }: Logged): void {
     this.#report(Message.log, node, runId, dagId, functionId, attempt, values.map(toTravellingError));
   }

@@ -13,7 +13,7 @@
  *   [response, id, isOk, value or error]     [kill, node, thread, batch]                  [log, node, runId, dagId, functionId, attempt, values]
  *   [bulk]                                   [release, serial, keys]
  *   [ping, leaves, left, arrived]            [endRun, serial]
- *                                            [prefetch, serial, payload]
+ *                                            [prefetch, serial, payload]                [blocked, node, thread, batch, ms]
  * ```
  *
  * A message that is too long for a frame arrives in several: `part` frames with its beginning, and one of its own type
@@ -79,6 +79,7 @@ export const Message = {
   takenBack: 34,
   threadDown: 35,
   log: 36,
+  blocked: 37,
 } as const;
 
 /** A node as its host announces it. */
@@ -156,6 +157,7 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.started]: [whole, whole, time],
   [Message.takenBack]: [whole, whole],
   [Message.threadDown]: [name, thread, crash, listOf(startedBatch)],
+  [Message.blocked]: [name, thread, optional(whole), time],
   [Message.log]: [name, name, name, name, whole, list],
 };
 

@@ -88,6 +88,12 @@ export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
   'connection:refused': { peer: text, dialled: (value) => typeof value === 'boolean', error: any, others: whole },
   'probe:failed': { node: text, error: any },
   'worker:crashed': { node: text, thread: whole, reason: text, error: any },
+  'worker:blocked': {
+    node: text,
+    thread: whole,
+    ms: duration,
+    functionId: (value) => value === undefined || text(value),
+  },
   'worker:restarted': { node: text, thread: whole },
   'actor:error': { actor: text, method: text, error: any },
   'supervisor:restarted': { supervisor: text, child: text, error: any },

@@ -113,6 +113,7 @@ export class NodeActor implements Running, NodeLink {
         this.#events.ended(batch, report);
         if (this.#inspections.waiting) this.#inspections.next();
       },
+      blocked: (batch, ms) => this.#events.threadBlocked(index, batch, ms),
       down: (crash, started) => {
         this.#threads[index] = undefined;
         this.#events.threadDown(index, crash, started);
@@ -259,4 +260,13 @@ export class NodeActor implements Running, NodeLink {
   }
 }
 
-const silent: ThreadEvents = { up() {}, down() {}, started() {}, ended() {}, log() {}, printed() {}, ask() {} };
+const silent: ThreadEvents = {
+  up() {},
+  down() {},
+  started() {},
+  ended() {},
+  blocked() {},
+  log() {},
+  printed() {},
+  ask() {},
+};

@@ -65,10 +65,11 @@ export interface Inspector {
 export type StartedBatches = readonly { readonly batch: number; readonly started: number }[];
 
 /** What a node reports. Threads are numbered from 0. */
-export interface NodeEvents extends Omit<ThreadEvents, 'up' | 'down'> {
+export interface NodeEvents extends Omit<ThreadEvents, 'up' | 'down' | 'blocked'> {
   threadUp(thread: number): void;
   threadDown(thread: number, crash: ThreadCrash, started: StartedBatches): void;
   threadRestarted(thread: number): void;
+  threadBlocked(thread: number, batch: number | undefined, ms: number): void;
   /** The thread inspects code, and runs no functions until `threadFree`. */
   threadBusy(thread: number): void;
   threadFree(thread: number): void;

@@ -93,6 +93,10 @@ export interface ThreadEvents {
   /** A function calls an actor. `answer` is called once, unless the function does not wait. */
   ask(question: Question): void;
   log(logged: Logged): void;
+  /**
+   * A concurrent function, that of the batch if it is known, held its thread for `ms` while others waited on it.
+   */
+  blocked(batch: number | undefined, ms: number): void;
   /** A function of a batch printed text. */
   printed(batch: number, index: number, text: string): void;
 }

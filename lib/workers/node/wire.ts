@@ -12,6 +12,7 @@
  *   [answer, question, ok, value or error]                     [ask, question, actor, method, args, timeout]
  *   [stop]                                                     [crashing, error, batch]
  *                                                              [many, messages]
+ *                                                              [blocked, batch, ms]
  *                                                              [importing, module], [imported, module], [changed, url, path]
  * ```
  *
@@ -57,6 +58,7 @@ export const FromThread = {
   imported: 9,
   changed: 10,
   many: 11,
+  blocked: 12,
 } as const;
 
 /** Bits of a batch's flags. */

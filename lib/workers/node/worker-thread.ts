@@ -327,6 +327,8 @@ export class WorkerThread implements Running {
         this.#crash ??= message[1] as ErrorWire | undefined;
         this.#culprit ??= message[2] as number | undefined;
         return;
+      case FromThread.blocked:
+        return this.#events.blocked(message[1] as number | undefined, message[2] as number);
       case FromThread.many:
         for (const each of message[1] as unknown[][]) this.#receive(each);
         return;

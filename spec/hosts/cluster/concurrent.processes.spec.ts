@@ -102,3 +102,22 @@ describe('concurrent functions on another host', () => {
     expect(await bad).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'bad' });
   });
 });
+
+it('a concurrent function that holds a thread of another host is reported here', async () => {
+  const host = await startHost({ nodes: [far()] });
+  const handoff = await startHere({ join: [host.address] });
+  const folder = new Folder();
+  const told = next(handoff, 'worker:blocked', ({ functionId }) => functionId !== undefined);
+  const running = handoff.execute(
+    dagOf(...passing(folder, ['a', 'b']), {
+      id: 'busy',
+      code: f.hold,
+      extraArgs: [folder.path, 'busy', 400],
+      concurrent: true,
+      priority: -1,
+    }),
+  );
+  expect(await told).toMatchObject({ node: 'far', thread: 0, functionId: 'busy' });
+  folder.open();
+  await running;
+});

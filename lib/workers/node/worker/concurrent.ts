@@ -8,6 +8,7 @@ import { LostResult } from '../../store/encode.ts';
 import { ArgTag, beginNext, FromThread } from '../wire.ts';
 import { type ArgumentSources, isThenable, references, resolve } from './arguments.ts';
 import type { Batch } from './batch.ts';
+import { BlockWatch } from './block-watch.ts';
 import type { CodeTable } from './code.ts';
 import { contextSlot, type TaskContext } from './context.ts';
 import { invoke } from './invoke.ts';
@@ -32,6 +33,7 @@ export class Concurrent {
   /** By batch. */
   readonly #running = new Map<number, Item>();
   readonly #sources: ArgumentSources;
+  readonly #watch: BlockWatch;
   #beginning = false;
   readonly #context = (): TaskContext | undefined => {
     const item = this.#storage.getStore();
@@ -40,6 +42,10 @@ export class Concurrent {
 
   constructor(parts: ConcurrentParts) {
     this.#parts = parts;
+    this.#watch = new BlockWatch({
+      current: () => this.#storage.getStore(),
+      report: (item, ms) => parts.post([FromThread.blocked, item?.batch.id, ms]),
+    });
     this.#sources = {
       local: () => {
         throw new Error('a concurrent function takes no results of its batch');
@@ -85,6 +91,7 @@ export class Concurrent {
       controller: undefined,
     };
     this.#running.set(batch.id, item);
+    if (this.#running.size === 2) this.#watch.start();
     this.#beginning = true;
     const args = reader.tagged ? reader.args : reader.args.flatMap((value) => [ArgTag.value, value]);
     const needed = new Set([code]);
@@ -132,6 +139,8 @@ export class Concurrent {
       result = this.#storage.run(item, () => this.#resolveAndCall(item, args));
     } catch (error) {
       return this.#fail(item, error);
+    } finally {
+      if (this.#running.size > 1) this.#watch.ran(item, item.begun);
     }
     if (!(result instanceof Promise)) return this.#succeed(item, result);
     result.then(
@@ -197,6 +206,7 @@ export class Concurrent {
   #end({ batch }: Item): void {
     batch.report.flush();
     this.#running.delete(batch.id);
+    if (this.#running.size === 1) this.#watch.stop();
     if (this.#running.size === 0) contextSlot.current = undefined;
     if (!this.#beginning) this.#parts.onEnded();
   }
