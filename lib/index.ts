@@ -76,7 +76,11 @@ export type { ExecuteResult, RunStats } from './runtime/run-result.ts';
 export type { RunFilter, RunHandle, RunState, RunSummary } from './runtime/durable-runs.ts';
 export type { Change, Claim, Journal, NewRun } from './journal/journal.ts';
 export type { CachedResult, CacheStats, CacheStore, ResultToCache } from './journal/cache-store.ts';
-export type { JournalOptions, SqliteJournalOptions } from './runtime/options/journal-options.ts';
+export type {
+  JournalOptions,
+  PostgresJournalOptions,
+  SqliteJournalOptions,
+} from './runtime/options/journal-options.ts';
 export type { PlanResult, ScheduledFunction } from './runtime/plan-preview.ts';
 export type { PlanOptions } from './runtime/options/plan-options.ts';
 export type { ExecuteOptions } from './runtime/options/execute-options.ts';

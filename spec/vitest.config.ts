@@ -14,6 +14,9 @@ const setupFiles = ['spec/support/seed.ts', 'spec/support/equality.ts'];
 /** What starts threads or processes runs a bundle in them. */
 const bundled = { globalSetup: ['spec/support/bundle/setup.ts'] };
 
+/** One PostgreSQL server, for those that ask for it. */
+const withServers = { globalSetup: [...bundled.globalSetup, 'spec/support/postgres/setup.ts'] };
+
 /** Specs are sorted by what they need; the end of a file's name says so. */
 const kinds = ['threads', 'processes', 'browser'] as const;
 
@@ -49,9 +52,9 @@ export default defineConfig({
         sequence: { groupOrder: 1 },
       }),
       project('threads', '*.threads.spec.ts', { ...bundled, maxWorkers: 4, sequence: { groupOrder: 2 } }),
-      project('processes', '*.processes.spec.ts', { ...bundled, maxWorkers: 4, sequence: { groupOrder: 2 } }),
+      project('processes', '*.processes.spec.ts', { ...withServers, maxWorkers: 4, sequence: { groupOrder: 2 } }),
       project('browser', '*.browser.spec.ts', { ...bundled, maxWorkers: 1, sequence: { groupOrder: 4 } }),
-      project('chaos', 'chaos/**/*.spec.ts', { ...bundled, maxWorkers: 1, sequence: { groupOrder: 5 } }),
+      project('chaos', 'chaos/**/*.spec.ts', { ...withServers, maxWorkers: 1, sequence: { groupOrder: 5 } }),
     ],
   },
 });

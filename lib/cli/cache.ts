@@ -5,8 +5,9 @@ import { readConfig } from '../runtime/options/config.ts';
 import { openCacheIn, resolveJournal } from '../runtime/options/journal-options.ts';
 import { defaultMaxCacheBytes } from '../runtime/options/handoff-options.ts';
 import type { CacheStore } from '../journal/cache-store.ts';
+import { isPostgresUrl } from '../journal/postgres/options.ts';
 import { ExitCode, UsageError } from './exit.ts';
-import { defaultCacheDir } from './flags.ts';
+import { defaultCacheDir, journalOf } from './flags.ts';
 import { formatBytes, toJson } from './output.ts';
 import { print } from './stdout.ts';
 
@@ -43,10 +44,11 @@ async function withCache(
 ): Promise<number> {
   const { options } = await readConfig(config);
   const { maxCacheBytes = defaultMaxCacheBytes } = options;
-  const ofUser = cacheDir ?? journal ?? options.cacheDir;
-  const elsewhere = ofUser === undefined && options.journal !== undefined ? resolveJournal(options.journal) : undefined;
-  if (elsewhere !== undefined) {
-    const opened = await elsewhere.open();
+  const isDatabase = journal !== undefined && isPostgresUrl(journal);
+  const ofUser = cacheDir ?? (isDatabase ? undefined : journal) ?? options.cacheDir;
+  const elsewhere = isDatabase ? journalOf(journal) : options.journal;
+  if (ofUser === undefined && elsewhere !== undefined) {
+    const opened = await resolveJournal(elsewhere).open();
     try {
       if (opened.openCache === undefined) throw new UsageError('The journal has no cache. Give --cache-dir DIR.');
       return await closing(await opened.openCache(maxCacheBytes), use);

@@ -1,6 +1,8 @@
 /** Flags that several commands share. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { isPostgresUrl } from '../journal/postgres/options.ts';
+import type { PostgresJournalOptions, SqliteJournalOptions } from '../runtime/options/journal-options.ts';
 import type { NodeOptions } from '../runtime/options/handoff-options.ts';
 import type { TcpTransportOptions } from '../runtime/options/transport-options.ts';
 import { parseAddress, unixPath } from '../hosts/transport/tcp/address.ts';
@@ -41,7 +43,7 @@ export interface HandoffFlags extends ClusterFlags {
   readonly strategy?: string;
   readonly costModel?: string;
   readonly allowSource?: boolean;
-  /** The folder of the journal. */
+  /** The folder of the journal, or the URL of its database. */
   readonly journal?: string;
   /** The folder of the cache. */
   readonly cacheDir?: string;
@@ -154,4 +156,9 @@ export function readFile(flag: string, file: string): string {
   } catch (error) {
     throw new UsageError(`${flag}: ${file} cannot be read: ${(error as Error).message}.`);
   }
+}
+
+/** The journal of the flag `--journal`. */
+export function journalOf(journal: string): SqliteJournalOptions | PostgresJournalOptions {
+  return isPostgresUrl(journal) ? { type: 'postgres', url: journal } : { type: 'sqlite', path: journal };
 }

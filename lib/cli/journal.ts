@@ -6,7 +6,7 @@ import { replay } from '../journal/replay.ts';
 import { type JournalOptions, resolveJournal } from '../runtime/options/journal-options.ts';
 import { runStates } from './choices.ts';
 import { describeError, ExitCode, exitCodeOf, UsageError } from './exit.ts';
-import type { HandoffFlags } from './flags.ts';
+import { type HandoffFlags, journalOf } from './flags.ts';
 import { loadDag } from './load.ts';
 import { toJson, toNumber, toTable, toText } from './output.ts';
 import { printable } from './printable.ts';
@@ -126,11 +126,10 @@ const nothingOfOwn = { nodes: 'journal:threads=1,cpu=0' };
 /** Opens the journal that a flag or the configuration file names. */
 async function withJournal(flags: JournalFlags, use: (journal: Journal) => Promise<number>): Promise<number> {
   const { options } = await readConfig(flags.config);
-  const given: JournalOptions | undefined =
-    flags.journal === undefined ? options.journal : { type: 'sqlite', path: flags.journal };
+  const given: JournalOptions | undefined = flags.journal === undefined ? options.journal : journalOf(flags.journal);
   if (given === undefined)
     throw new UsageError(
-      '--journal DIR is missing. Give the folder of the journal (or journal in the configuration file).',
+      '--journal DIR is missing. Give the folder of the journal, or the URL of its database (or journal in the configuration file).',
     );
   const journal = await resolveJournal(given).open();
   try {

@@ -233,7 +233,10 @@ const learn = [
   'file of learned durations and result sizes, read at the start and updated at the end',
 ] as const;
 
-const journal = ['--journal <dir>', 'folder in which runs are recorded, so that they outlive their process'] as const;
+const journal = [
+  '--journal <dir>',
+  'folder in which runs are recorded, so that they outlive their process; or postgres://USER@HOST/DATABASE, with the password in PGPASSWORD or ~/.pgpass',
+] as const;
 
 const cacheDir = ['--cache-dir <dir>', 'folder of the cache; default: that of the journal, or .handoff'] as const;
 

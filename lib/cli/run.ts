@@ -3,6 +3,7 @@ import { nanoid } from 'nanoid';
 import { ValueDag } from '../dag/value-dag.ts';
 import type { Dag } from '../dag/dag.ts';
 import { isHandoffError } from '../core/errors.ts';
+import { withoutPassword } from '../journal/postgres/options.ts';
 import type { RunRecord } from '../report/run-record.ts';
 import { summarise, type RunSummary } from '../report/summary.ts';
 import { tracedEvents, TraceRecorder } from '../report/trace.ts';
@@ -120,7 +121,9 @@ async function runOn(
 ): Promise<number> {
   const runId = flags.runId ?? nanoid();
   const later =
-    flags.journal === undefined ? '' : `\nTo continue it: handoff resume ${runId} --journal ${flags.journal}`;
+    flags.journal === undefined
+      ? ''
+      : `\nTo continue it: handoff resume ${runId} --journal ${withoutPassword(flags.journal)}`;
   const interrupt = onInterrupt(`Running functions finish; no other starts. Press again to end now.${later}`, () =>
     handoff.stop({ drain: 'functions' }),
   );

@@ -15,7 +15,7 @@ import { unixPath } from '../hosts/transport/tcp/address.ts';
 import { takeEnvironment, type TransportVariables } from './environment.ts';
 import { natsOf, usesNats } from './nats-flags.ts';
 import { describeError, ExitCode, exitCodeOf, UsageError } from './exit.ts';
-import { defaultCacheDir, type HandoffFlags, nodesOf, transportOf } from './flags.ts';
+import { defaultCacheDir, type HandoffFlags, journalOf, nodesOf, transportOf } from './flags.ts';
 import { defaultNode } from './nodes.ts';
 import { otherHosts } from './tree.ts';
 
@@ -237,7 +237,7 @@ function optionsOfFlags({ strategy, allowSource, costModel, journal }: HandoffFl
     }),
     ...(allowSource === true && { allowSource: true }),
     ...(costModel !== undefined && { costModel: { file: costModel } }),
-    ...(journal !== undefined && { journal: { type: 'sqlite', path: journal } }),
+    ...(journal !== undefined && { journal: journalOf(journal) }),
   };
 }
 

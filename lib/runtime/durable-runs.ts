@@ -8,7 +8,7 @@
  * ```
  */
 import { textOf } from '../core/error-wire.ts';
-import { HandoffError } from '../core/errors.ts';
+import { HandoffError, isHandoffError } from '../core/errors.ts';
 import { compile } from '../dag/compile.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { Dag, type DagJson, sharedJsonOf } from '../dag/dag.ts';
@@ -16,7 +16,14 @@ import { RunResults, setKey } from '../workers/store/run-results.ts';
 import { locate, missing } from '../workers/code/locate.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import { decodeChunk, encodeChunk } from '../journal/codec.ts';
-import { hasEnded, type Journal, type RunFilter, type RunState, type RunSummaryRow } from '../journal/journal.ts';
+import {
+  type Claim,
+  hasEnded,
+  type Journal,
+  type RunFilter,
+  type RunState,
+  type RunSummaryRow,
+} from '../journal/journal.ts';
 import type { RecordedOptions, Submitted } from '../journal/record.ts';
 import { replay, type RunHistory } from '../journal/replay.ts';
 import { cancelledError, DurableRun, readResult, recordedError, refuseOtherDag } from './durable-run.ts';
@@ -82,6 +89,8 @@ export class DurableRuns {
   readonly #here = new Map<string, Here>();
   /** Runs that could not begin here, such as for a missing module. They are left to others. */
   readonly #skipped = new Set<string>();
+  /** `resume` has asked for these runs. They go on here once the process that had them counts as gone. */
+  readonly #wanted = new Map<string, RunIds>();
   /** Called when something in the journal may have changed. */
   readonly #waiters = new Set<() => void>();
   readonly #unwatch: () => void;
@@ -173,7 +182,10 @@ export class DurableRuns {
     // The run that has just ended here may not have been cleared away yet.
     if (isReopened) await this.#here.get(runId)?.ended.catch(() => {});
     this.#skipped.delete(runId);
-    if (!this.#here.has(runId)) await this.#take({ runId, dagId });
+    if (!this.#here.has(runId)) {
+      this.#wanted.set(runId, { runId, dagId });
+      await this.#take({ runId, dagId });
+    }
     return this.#handle({ runId, dagId });
   }
 
@@ -237,10 +249,14 @@ export class DurableRuns {
    * @param known the log as it was read before
    */
   async #own(asked: Asked, known?: Log): Promise<ExecuteResult | undefined> {
+    const claim = await this.#parts.journal.claim(asked.ids.runId);
+    return claim && this.#runClaimed(asked, claim, known);
+  }
+
+  /** Runs a run that this process owns. */
+  async #runClaimed(asked: Asked, claim: Claim, known?: Log): Promise<ExecuteResult> {
     const { journal, maxResultBytes, start } = this.#parts;
     const { ids } = asked;
-    const claim = await journal.claim(ids.runId);
-    if (claim === undefined) return undefined;
     const { history } = claim.position === known?.position ? known : (await this.#log(ids.runId))!;
     const durable = new DurableRun(journal, claim, history, maxResultBytes);
     try {
@@ -262,8 +278,7 @@ export class DurableRuns {
   async #log(runId: string): Promise<Log | undefined> {
     const chunks = await this.#parts.journal.read(runId);
     if (chunks.length === 0) return undefined;
-    const records = chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${JSON.stringify(runId)}, position ${at}`));
-    return { history: replay(records), position: chunks.length };
+    return { history: historyOf(runId, chunks), position: chunks.length };
   }
 
   async #history(runId: string): Promise<RunHistory> {
@@ -281,6 +296,8 @@ export class DurableRuns {
   async #resultElsewhere(ids: RunIds): Promise<ExecuteResult> {
     for (;;) {
       const change = this.#nextChange();
+      const here = this.#here.get(ids.runId);
+      if (here !== undefined) return here.ended;
       const { state } = await this.#find(ids.runId);
       if (hasEnded(state)) return this.#recorded(ids, {});
       await change;
@@ -327,7 +344,7 @@ export class DurableRuns {
     for (const wake of this.#waiters) wake();
     if (this.#parts.closing()) return;
     if (this.#here.size > 0) void this.#endCancelled();
-    if (this.#parts.orchestrate) this.#takeUp();
+    if (this.#parts.orchestrate || this.#wanted.size > 0) this.#takeUp();
   }
 
   async #endCancelled(): Promise<void> {
@@ -344,7 +361,13 @@ export class DurableRuns {
   }
 
   async #takeAll(): Promise<void> {
-    const { journal, closing } = this.#parts;
+    const { journal, closing, orchestrate } = this.#parts;
+    for (const ids of this.#wanted.values()) {
+      const state = (await journal.find(ids.runId))?.state;
+      if (state === undefined || hasEnded(state) || this.#skipped.has(ids.runId)) this.#wanted.delete(ids.runId);
+      else if (!closing() && !this.#here.has(ids.runId)) await this.#take(ids);
+    }
+    if (!orchestrate) return;
     for (const state of ['orphaned', 'queued'] as const) {
       const rows = await journal.list({ state, limit: maxTakenRuns + this.#here.size + this.#skipped.size });
       for (const { runId, dagId } of rows.toReversed()) {
@@ -354,18 +377,33 @@ export class DurableRuns {
     }
   }
 
+  /** @throws `JOURNAL_FAILED` when the journal cannot be read or written now */
   async #take(ids: RunIds): Promise<void> {
+    const { journal } = this.#parts;
+    const { runId } = ids;
+    const chunks = await journal.read(runId);
+    const asked = this.#readable(ids, chunks);
+    if (asked === undefined) return void this.#skipped.add(runId);
+    const claim = await journal.claim(runId);
+    if (claim === undefined) return; // another process has it; should that die, the run is taken up then
+    if (this.#here.has(runId)) return journal.release(claim); // it was asked for in the meantime
+    this.#wanted.delete(runId);
+    this.#enter(asked.json, ids, () => this.#runClaimed(asked, claim)).catch((error: unknown) => {
+      const isTakenAgain = isHandoffError(error, 'FENCED') || isHandoffError(error, 'JOURNAL_FAILED');
+      if (!isTakenAgain) this.#skipped.add(runId);
+    });
+  }
+
+  /** What a submission asks for; undefined when it cannot be read or run here. */
+  #readable(ids: RunIds, chunks: readonly Uint8Array[]): (Asked & { readonly json: DagJson }) | undefined {
     try {
-      const { dag: json, options } = (await this.#history(ids.runId)).submitted;
+      const { dag: json, options } = historyOf(ids.runId, chunks).submitted;
       const dag = Dag.fromJSON(json);
       const plan = this.#parts.compile(dag);
-      if (!hasModules(plan)) return void this.#skipped.add(ids.runId);
-      const asked: Asked = { ids, dag, plan, options: options as ExecuteOptions, retained: true };
-      const own = async (): Promise<ExecuteResult> => (await this.#own(asked)) ?? this.#resultElsewhere(ids);
-      if (this.#here.has(ids.runId)) return; // taken up in the meantime
-      this.#enter(json, ids, own).catch(() => this.#skipped.add(ids.runId));
+      if (!hasModules(plan)) return undefined;
+      return { ids, dag, plan, options: options as ExecuteOptions, retained: true, json };
     } catch {
-      this.#skipped.add(ids.runId); // its record cannot be read here
+      return undefined;
     }
   }
 
@@ -374,7 +412,11 @@ export class DurableRuns {
   }
 }
 
-/** Whether this process has every module of a DAG. */
+/** @throws `JOURNAL_FAILED` when a record is damaged */
+function historyOf(runId: string, chunks: readonly Uint8Array[]): RunHistory {
+  return replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${JSON.stringify(runId)}, position ${at}`)));
+}
+
 /** A journal names functions by their place in the plan, which the elements of a map do not have. */
 function refuseMaps({ maps, entries }: CompiledDag): void {
   const [map] = maps?.keys() ?? [];
@@ -384,6 +426,7 @@ function refuseMaps({ maps, entries }: CompiledDag): void {
   throw new HandoffError('INVALID_OPTION', text, { option: 'durable', functionId: id });
 }
 
+/** Whether this process has every module of a DAG. */
 function hasModules({ codes, predicates }: CompiledDag): boolean {
   return [...codes, ...predicates].every((code) => {
     if ('source' in code) return true;

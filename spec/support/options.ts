@@ -15,7 +15,7 @@ import { resultSchema, stopSchema } from '../../lib/runtime/options/call-options
 import { dashboardSchema } from '../../lib/runtime/options/dashboard-options.ts';
 import { executeSchema } from '../../lib/runtime/options/execute-options.ts';
 import { handoffSchema, nodeSchema } from '../../lib/runtime/options/handoff-options.ts';
-import { sqliteSchema } from '../../lib/runtime/options/journal-options.ts';
+import { postgresSchema, sqliteSchema } from '../../lib/runtime/options/journal-options.ts';
 import { planSchema } from '../../lib/runtime/options/plan-options.ts';
 import { natsTransportSchema, tcpTransportSchema } from '../../lib/runtime/options/transport-options.ts';
 import { faultsSchema } from '../../lib/scheduling/simulation/faults.ts';
@@ -63,7 +63,10 @@ const types: Readonly<Record<string, Readonly<Record<string, Options>>>> = {
   'lib/runtime/options/dashboard-options.ts': { DashboardOptions: dashboardSchema },
   'lib/runtime/options/execute-options.ts': { ExecuteOptions: executeSchema },
   'lib/runtime/options/handoff-options.ts': { NodeOptions: nodeSchema, HandoffOptions: handoffSchema },
-  'lib/runtime/options/journal-options.ts': { SqliteJournalOptions: sqliteSchema },
+  'lib/runtime/options/journal-options.ts': {
+    SqliteJournalOptions: sqliteSchema,
+    PostgresJournalOptions: postgresSchema,
+  },
   'lib/runtime/options/plan-options.ts': { PlanOptions: planSchema },
   'lib/runtime/options/transport-options.ts': {
     TcpTransportOptions: tcpTransportSchema,

@@ -13,7 +13,7 @@ import type { resultSchema, stopSchema } from '../../lib/runtime/options/call-op
 import type { dashboardSchema } from '../../lib/runtime/options/dashboard-options.ts';
 import type { executeSchema } from '../../lib/runtime/options/execute-options.ts';
 import type { handoffSchema, nodeSchema } from '../../lib/runtime/options/handoff-options.ts';
-import type { sqliteSchema } from '../../lib/runtime/options/journal-options.ts';
+import type { postgresSchema, sqliteSchema } from '../../lib/runtime/options/journal-options.ts';
 import type { planSchema } from '../../lib/runtime/options/plan-options.ts';
 import type { natsTransportSchema, tcpTransportSchema } from '../../lib/runtime/options/transport-options.ts';
 import type { faultsSchema } from '../../lib/scheduling/simulation/faults.ts';
@@ -57,3 +57,6 @@ expectTypeOf<keyof simulated.SimulateOptions>().toEqualTypeOf<keyof InferInput<t
 expectTypeOf<lib.SqliteJournalOptions>().toExtend<InferInput<typeof sqliteSchema>>();
 expectTypeOf<InferInput<typeof sqliteSchema>>().toExtend<lib.SqliteJournalOptions>();
 expectTypeOf<keyof lib.SqliteJournalOptions>().toEqualTypeOf<keyof InferInput<typeof sqliteSchema>>();
+expectTypeOf<lib.PostgresJournalOptions>().toExtend<InferInput<typeof postgresSchema>>();
+expectTypeOf<InferInput<typeof postgresSchema>>().toExtend<lib.PostgresJournalOptions>();
+expectTypeOf<keyof lib.PostgresJournalOptions>().toEqualTypeOf<keyof InferInput<typeof postgresSchema>>();

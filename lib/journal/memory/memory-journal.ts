@@ -1,6 +1,6 @@
 /** A journal in the memory of this process, for specs and the simulator. Several owners may share one store. */
 import { createHash } from 'node:crypto';
-import { HandoffError } from '../../core/errors.ts';
+import { fenced } from '../fenced.ts';
 import { wallClock } from '../wall-clock.ts';
 import { MemoryCache } from './memory-cache.ts';
 import {
@@ -80,10 +80,7 @@ export class MemoryJournal implements Journal {
     const entry = this.#store.runs.get(claim.runId);
     const isOwn =
       entry?.row.owner === this.owner && entry.term === claim.term && entry.chunks.length === claim.position;
-    if (!isOwn)
-      throw new HandoffError('FENCED', `Another process has taken over run ${JSON.stringify(claim.runId)}.`, {
-        runId: claim.runId,
-      });
+    if (!isOwn) throw fenced(claim.runId);
     entry.chunks.push(chunk);
     entry.row = { ...entry.row, ...counts };
     if (state !== undefined) entry.row = { ...entry.row, state, endedAt: wallClock(), owner: undefined };

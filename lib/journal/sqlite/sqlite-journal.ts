@@ -10,6 +10,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { HandoffError } from '../../core/errors.ts';
 import { wallClock } from '../wall-clock.ts';
 import type { Change, Claim, Journal, NewRun, RunFilter, RunState, RunSummaryRow } from '../journal.ts';
+import { fenced } from '../fenced.ts';
 import { BlobFiles } from './blob-files.ts';
 import { OwnerLock } from './owner-lock.ts';
 import { migrations, schemaVersion } from './schema.ts';
@@ -339,14 +340,6 @@ export class SqliteJournal implements Journal {
   #failed(what: string, error: unknown): HandoffError {
     return storeFailed('journal', this.#options.path, what, error);
   }
-}
-
-function fenced(runId: string): HandoffError {
-  return new HandoffError(
-    'FENCED',
-    `Another process has taken over run ${JSON.stringify(runId)}, because this one seemed to be gone. Nothing more of this process is recorded. Await the run there, or attach to it.`,
-    { runId },
-  );
 }
 
 /** Creates the tables or brings them up to date, or refuses those of a newer version. */

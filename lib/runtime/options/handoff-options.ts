@@ -146,8 +146,8 @@ export interface HandoffOptions {
    */
   readonly costModel?: CostModelOptions | undefined;
   /**
-   * Where runs are recorded, so that they outlive this process: `{ type: 'sqlite', path }`, or a `Journal`. Default:
-   * none: a run ends with its process.
+   * Where runs are recorded, so that they outlive this process: `{ type: 'sqlite', path }`,
+   * `{ type: 'postgres', url }`, or a `Journal`. Default: none: a run ends with its process.
    */
   readonly journal?: JournalOptions | undefined;
   /**
@@ -370,8 +370,9 @@ export const handoffSchema = optionSet({
   }),
   journal: option(special<JournalOptions>(isRecord, journalExpected), {
     description:
-      "Where runs are recorded, so that they outlive this process: `{ type: 'sqlite', path }`, or a `Journal`.",
+      "Where runs are recorded, so that they outlive this process: `{ type: 'sqlite', path }`, `{ type: 'postgres', url }`, or a `Journal`.",
     otherwise: 'none: a run ends with its process',
+    isSecret: true,
   }),
   orchestrate: option(boolean, {
     description:

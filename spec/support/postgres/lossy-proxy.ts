@@ -1,0 +1,76 @@
+/** Stands between a client and a server, and loses connections when it is told to. */
+import { once } from 'node:events';
+import { createServer, connect, type Server, type Socket } from 'node:net';
+
+export class LossyProxy {
+  readonly #target: number;
+  readonly #sockets = new Set<Socket>();
+  #server: Server;
+  #port = 0;
+  #losing: ((answer: Buffer) => boolean) | undefined;
+
+  private constructor(target: number) {
+    this.#target = target;
+    this.#server = this.#make();
+  }
+
+  /** @param target the port of the server */
+  static async start(target: number): Promise<LossyProxy> {
+    const proxy = new LossyProxy(target);
+    await proxy.open();
+    return proxy;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** The server does its work on the next statement that contains a text, and the connection is lost before the answer. */
+  loseAnswerTo(text: string): void {
+    this.#losing = (sent) => sent.includes(text);
+  }
+
+  /** Nothing passes any more. */
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  /** Opens it, at the same port as before. */
+  async open(): Promise<void> {
+    this.#server = this.#make();
+    this.#server.listen(this.#port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.#port = (this.#server.address() as { port: number }).port;
+  }
+
+  #make(): Server {
+    return createServer((client) => {
+      const server = connect(this.#target, '127.0.0.1');
+      let isLost = false;
+      for (const socket of [client, server]) {
+        this.#sockets.add(socket);
+        socket.on('error', () => {});
+        socket.on('close', () => {
+          this.#sockets.delete(socket);
+          client.destroy();
+          server.destroy();
+        });
+      }
+      client.on('data', (data: Buffer) => {
+        if (this.#losing?.(data) === true) {
+          this.#losing = undefined;
+          isLost = true;
+        }
+        server.write(data);
+      });
+      server.on('data', (data: Buffer) => {
+        // It answers after it has committed.
+        if (isLost) client.destroy();
+        else client.write(data);
+      });
+    });
+  }
+}
