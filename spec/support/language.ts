@@ -88,6 +88,7 @@ function main(): void {
   const files = globSync(
     [
       'README.md',
+      'CHANGELOG.md',
       '.github/*.md',
       '.github/{docs,ISSUE_TEMPLATE,workflows}/**/*.{md,yml}',
       'bench/*.md',
