@@ -17,6 +17,7 @@ import { learned } from './learned.ts';
 import { million } from './million.ts';
 import { page } from './page.ts';
 import { pieces } from './pieces.ts';
+import { nats } from './nats.ts';
 import { recovery } from './recovery.ts';
 import { requests } from './requests.ts';
 import { results } from './results.ts';
@@ -54,6 +55,7 @@ const groups: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   guard: () => guard({ rounds: full ? 9 : 3 }),
   pieces: () => pieces({ time: full ? 1000 : 300 }),
   tcp: () => tcp({ rounds: full ? 15 : 7 }),
+  nats: () => nats({ rounds: full ? 15 : 5 }),
   encryption: () => encryption({ rounds: full ? 15 : 7 }),
   recovery: () => recovery({ rounds: full ? 9 : 3 }),
   speculation: () => speculation({ rounds: full ? 15 : 5 }),

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { describeNats } from './support/nats-server.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -223,5 +224,17 @@ describe.concurrent('web-server', () => {
     expect((await post('x'.repeat(200_000))).status).toBe(413);
     server.kill('SIGTERM');
     expect(await ended).toEqual([0, null]);
+  });
+});
+
+describeNats('nats-cluster', () => {
+  it('finishes although one of its hosts is killed', async () => {
+    const output = join(root, 'examples/nats-cluster/output');
+    rmSync(output, { recursive: true, force: true });
+    const { stdout } = await example('nats-cluster');
+    expect(stdout).toContain('Nodes: attic, desk, lab');
+    expect(stdout).toContain('Node lab is down');
+    expect(stdout).toMatch(/from attic and desk;/);
+    expect(await sharp(join(output, 'collage.jpg')).metadata()).toMatchObject({ format: 'jpeg' });
   });
 });

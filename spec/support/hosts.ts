@@ -13,9 +13,11 @@ import {
   Handoff,
   type HandoffEvent,
   type HandoffOptions,
+  type NatsTransportOptions,
   type TcpTransportOptions,
   type TreeNode,
 } from '../../lib/index.ts';
+import { NatsServer } from './nats-server-process.ts';
 
 type Transport = NonNullable<HandoffOptions['transport']>;
 
@@ -70,8 +72,20 @@ let last = 0;
 // A machine under load may stop a process for a while; only specs about silence are quicker.
 export const heartbeat = { heartbeatInterval: 200, heartbeatTimeout: 15_000 } as const;
 
-function transportOf({ join, secret, transport, deaf = false }: HostOptions): Transport {
+/**
+ * `HANDOFF_SPEC_TRANSPORT=nats` runs specs of clusters over a NATS server: hosts that join one another share a
+ * namespace there.
+ */
+const isNats = process.env['HANDOFF_SPEC_TRANSPORT'] === 'nats';
+let server: Promise<NatsServer> | undefined;
+/** The namespace of each host that others may join, by address. */
+const namespaces = new Map<string, string>();
+let lastNamespace = 0;
+
+async function transportOf(options: HostOptions): Promise<Transport> {
+  const { join, secret, transport, deaf = false } = options;
   if (transport?.type === 'nats') return { ...heartbeat, joinTimeout: 240_000, ...transport };
+  if (isNats) return natsTransportOf(options);
   return {
     type: 'tcp',
     ...heartbeat,
@@ -81,6 +95,32 @@ function transportOf({ join, secret, transport, deaf = false }: HostOptions): Tr
     joinTimeout: 240_000,
     ...(transport as Partial<TcpTransportOptions> | undefined),
   };
+}
+
+async function natsTransportOf({ join, secret, transport }: HostOptions): Promise<NatsTransportOptions> {
+  const {
+    type: _type,
+    host: _host,
+    port: _port,
+    tls: _tls,
+    join: _join,
+    ...others
+  } = (transport ?? {}) as Partial<TcpTransportOptions>;
+  server ??= NatsServer.start();
+  return {
+    type: 'nats',
+    ...heartbeat,
+    servers: (await server).url,
+    namespace: namespaces.get(join?.[0] ?? '') ?? `spec-${process.pid}-${++lastNamespace}`,
+    ...(secret !== undefined && { secret }),
+    joinTimeout: 240_000,
+    ...others,
+  };
+}
+
+/** Lets others join a host that is ready. */
+function noteNamespace(transport: Transport, address: string | undefined): void {
+  if (transport.type === 'nats' && address !== undefined) namespaces.set(address, transport.namespace!);
 }
 
 async function endAll(kept: boolean): Promise<void> {
@@ -93,6 +133,7 @@ afterEach(() => endAll(false));
 afterAll(async () => {
   await endAll(true);
   for (const child of idle) child.kill('SIGKILL');
+  await (await server)?.stop();
 });
 
 function startProcess(env: Readonly<Record<string, string>>): ChildProcess {
@@ -110,6 +151,7 @@ function startProcess(env: Readonly<Record<string, string>>): ChildProcess {
 /** Starts a host in a process of its own. Rejects with its error when it cannot start. */
 export async function startHost(options: HostOptions, keep = false): Promise<HostProcess> {
   const { nodes = [], env = {}, options: others = {} } = options;
+  const transport = await transportOf(options);
   const child = startProcess(env);
   /** Whether the process can be another host's after this one. */
   let isReusable = false;
@@ -160,8 +202,9 @@ export async function startHost(options: HostOptions, keep = false): Promise<Hos
     child.send({ id: last, method, args });
     return answer.promise;
   };
-  child.send({ start: JSON.stringify({ ...others, nodes, transport: transportOf(options) }) });
+  child.send({ start: JSON.stringify({ ...others, nodes, transport }) });
   const address = await ready.promise;
+  noteNamespace(transport, address);
   isReusable = Object.keys(env).length === 0;
   return {
     address,
@@ -201,7 +244,9 @@ export async function startHost(options: HostOptions, keep = false): Promise<Hos
 /** A Handoff of this process, stopped after the spec. */
 export async function startHere(options: HostOptions = {}, keep = false): Promise<Handoff> {
   const { nodes = [], options: others = {} } = options;
-  const handoff = await Handoff.start({ ...others, nodes, transport: transportOf(options) });
+  const transport = await transportOf(options);
+  const handoff = await Handoff.start({ ...others, nodes, transport });
+  noteNamespace(transport, handoff.address);
   started.add({ keep, end: () => handoff.stop({ drain: false }) });
   const execute = handoff.execute.bind(handoff);
   handoff.execute = (...given) => {

@@ -1,11 +1,8 @@
-/** Starts a real NATS server for specs, with a folder of its own. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** A real NATS server for specs. */
+import { spawnSync } from 'node:child_process';
 import { describeWith } from './requires.ts';
+
+export { NatsServer } from './nats-server-process.ts';
 
 const program = 'nats-server';
 
@@ -14,106 +11,3 @@ export const describeNats = describeWith(
   `${program} (Debian: apt-get install ${program}; others: https://nats.io)`,
   spawnSync(program, ['--version']).status === 0,
 );
-
-export class NatsServer {
-  readonly port: number;
-  readonly #folder: string;
-  readonly #config: string;
-  #process: ChildProcess;
-
-  private constructor(started: ChildProcess, port: number, folder: string, config: string) {
-    this.#process = started;
-    this.port = port;
-    this.#folder = folder;
-    this.#config = config;
-  }
-
-  /**
-   * @param config the content of its configuration file, without the port
-   * @param port default: any free port
-   */
-  static async start(config = '', port?: number): Promise<NatsServer> {
-    const folder = mkdtempSync(join(tmpdir(), 'handoff-nats-'));
-    const [started, bound] = await run(folder, config, port ?? -1);
-    return new NatsServer(started, bound, folder, config);
-  }
-
-  /** Servers that form a cluster. */
-  static async startCluster(size: number): Promise<NatsServer[]> {
-    const ports = await Promise.all(Array.from({ length: size }, () => freePort()));
-    const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(', ');
-    return Promise.all(
-      ports.map((port, i) =>
-        NatsServer.start(
-          `server_name: s${i}\ncluster { name: specs, listen: "127.0.0.1:${port}", routes: [${routes}] }`,
-        ),
-      ),
-    );
-  }
-
-  get url(): string {
-    return `nats://127.0.0.1:${this.port}`;
-  }
-
-  get pid(): number {
-    return this.#process.pid!;
-  }
-
-  /** Sends a signal; after `SIGKILL` and `SIGTERM`, resolves when it has ended. */
-  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const exited = once(this.#process, 'exit');
-    this.#process.kill(signal);
-    if (signal === 'SIGKILL' || signal === 'SIGTERM') await exited;
-  }
-
-  /** Starts it again on the same port, after it was killed. */
-  async restart(): Promise<void> {
-    [this.#process] = await run(this.#folder, this.#config, this.port);
-  }
-
-  async stop(): Promise<void> {
-    await this.kill();
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
-
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** @returns the process, and the port that it listens on */
-async function run(folder: string, config: string, port: number): Promise<[ChildProcess, number]> {
-  const file = join(folder, 'server.conf');
-  writeFileSync(file, `${config}\nlisten: "127.0.0.1:${port}"\nports_file_dir: "${folder}"\n`);
-  const started = spawn(program, ['--config', file], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const ports = `${program}_${started.pid}.ports`;
-  const lines: string[] = [];
-  started.stderr!.setEncoding('utf8').on('data', (text: string) => lines.push(text));
-  const ready = new Promise<void>((resolve) => {
-    const watcher = watch(folder, () => look());
-    const look = (): void => {
-      if (!readdirSync(folder).includes(ports)) return;
-      watcher.close();
-      resolve();
-    };
-    look();
-  });
-  const failed = once(started, 'exit').then(() => {
-    throw new Error(`${program} has ended: ${lines.join('')}`);
-  });
-  failed.catch(() => undefined);
-  await Promise.race([ready, failed]);
-  // The file is there before the content is, now and then.
-  for (;;) {
-    const text = readFileSync(join(folder, ports), 'utf8');
-    if (text !== '') return [started, Number(new URL((JSON.parse(text) as { nats: string[] }).nats[0]!).port)];
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
