@@ -53,6 +53,17 @@ describe('connections that have not proved themselves', () => {
     expect(closed).toEqual(['silent', 'speaking', 'vouched']);
   });
 
+  it('leave a new one the time to speak, whatever others have said', () => {
+    const connections = new UnprovenConnections(8, 8);
+    const closed: string[] = [];
+    const add = (name: string) => connections.add('1.1.1.1', () => void closed.push(name));
+    for (let k = 0; k < 8; k++) add(`stranger ${k}`).speaks();
+    const real = add('real');
+    for (let k = 8; k < 10; k++) add(`stranger ${k}`).speaks();
+    real.speaks();
+    expect(closed).toEqual(['stranger 0', 'stranger 1', 'stranger 2']);
+  });
+
   it('give way of the address that has most of them', () => {
     const connections = new UnprovenConnections(4, 4);
     const closed: string[] = [];

@@ -31,9 +31,10 @@ export interface Dialled {
  * How many times to retry a connection that was closed before any data arrived: a host with too many open handshakes
  * may have dropped it.
  */
-const maxAttempts = 6;
-/** Average ms before the second attempt; doubles with each further one. */
+const maxAttempts = 12;
+/** Average ms before the second attempt; doubles with each further one, up to the maximum. */
 const minDelayMs = 20;
+const maxDelayMs = 160;
 
 const startThere = 'Start one there (handoff node --listen), or check the address and the firewall';
 
@@ -53,7 +54,7 @@ export async function dial<Result>(options: DialOptions, proved: (dialled: Diall
   if ('path' in endpoint) checkOwner(endpoint.path);
   const security = 'path' in endpoint ? plain : await options.security();
   const deadline = performance.now() + handshakeTimeout;
-  for (let attempt = 1, delay = minDelayMs; ; attempt++, delay *= 2) {
+  for (let attempt = 1, delay = minDelayMs; ; attempt++, delay = Math.min(maxDelayMs, 2 * delay)) {
     signal.throwIfAborted();
     try {
       return await dialOnce(options, endpoint, security, deadline - performance.now(), proved);

@@ -1,8 +1,8 @@
 /**
  * Connections that are not proven yet. Their number is limited, and a new one always finds room: of the address with
- * the most connections, the oldest silent one is closed; without silent ones the oldest that has spoken; last, one that
- * passed TLS. So unknown clients displace each other but no real host, which speaks at once and shows with its first
- * bytes that it knows the secret.
+ * the most connections, the oldest silent one is closed, while more than a quarter is silent; then the oldest that has
+ * spoken; last, one that passed TLS. So unknown clients displace each other but no real host, which speaks at once and
+ * shows with its first bytes that it knows the secret.
  */
 
 export interface Unproven {
@@ -75,7 +75,7 @@ export class UnprovenConnections {
   }
 
   #evict(from: string): void {
-    const [entry] = this.#groups.get(from)!.find((stage) => stage.size > 0)!;
+    const [entry] = oldestStage(this.#groups.get(from)!);
     this.#forget(entry!);
     entry!.close();
   }
@@ -94,6 +94,13 @@ export class UnprovenConnections {
 
 function sizeOf(group: Group | undefined): number {
   return group === undefined ? 0 : group.reduce((sum, stage) => sum + stage.size, 0);
+}
+
+/** The connections from which one is closed. A quarter may be silent, so that a new one has the time to speak. */
+function oldestStage(group: Group): Set<Entry> {
+  const [silent, speaking, vouched] = group;
+  if (silent.size > sizeOf(group) / 4) return silent;
+  return [speaking, silent, vouched].find(({ size }) => size > 0)!;
 }
 
 /** The network that one party probably owns: an IPv4 address, or the first 64 bits of an IPv6 address. */
