@@ -476,9 +476,13 @@ function notInJournal(runId: string): HandoffError {
 }
 
 function stopped(ids: RunIds): HandoffError {
-  return new HandoffError('STOPPED', 'This Handoff was stopped while it waited for a run of another process.', {
-    ...ids,
-  });
+  return new HandoffError(
+    'STOPPED',
+    'This Handoff was stopped while it waited for a run of another process. That run goes on; attach to it from another Handoff.',
+    {
+      ...ids,
+    },
+  );
 }
 
 function notKept(ids: RunIds, functionId: string): HandoffError {

@@ -93,7 +93,10 @@ export class BulkLink {
     };
     const request = (this.#last = (this.#last + 1) >>> 0);
     this.#wanted.set(request, wanted);
-    if (this.#closed) this.#wanted.get(request)!.reject(new HandoffError('NODE_DOWN', 'The link to the host is gone.'));
+    if (this.#closed)
+      this.#wanted
+        .get(request)!
+        .reject(new HandoffError('NODE_DOWN', 'The link to the host is gone. It is made again when it is needed.'));
     this.#channel.send(Frame.want, numberBytes(request), serialize(data));
     const drop = (): void =>
       this.#give(request, (given) => {

@@ -275,7 +275,11 @@ export class Cluster {
     } catch (error) {
       return error instanceof HandoffError
         ? error
-        : new HandoffError('FUNCTION_NOT_FOUND', `This code cannot be found: ${String(error)}`, { cause: error });
+        : new HandoffError(
+            'FUNCTION_NOT_FOUND',
+            `The code of a function cannot be found: ${String(error)}. Install the same project on all hosts.`,
+            { cause: error },
+          );
     }
   }
 

@@ -84,7 +84,7 @@ export class ModuleNames {
     if (isOutside(relative(this.#root, file)) || this.#leadsOut(file)) {
       throw new HandoffError(
         'FUNCTION_NOT_FOUND',
-        `Module ${name.path} lies outside the root of host ${here}, or is a link that leads out of it. Put it below the root.`,
+        `Module ${name.path} lies outside the root of host ${here}, or is a link that leads out of it. Put it below the root, or set the option root of that host's transport.`,
         { module: name.path },
       );
     }

@@ -166,7 +166,7 @@ describe('an exchange of hellos', () => {
   ])('knows what is not its protocol: %s', (_name, text) => {
     expect(failure(() => side('a', 'control').take(Buffer.from(text, 'latin1')))).toMatchObject({
       code: 'PROTOCOL_ERROR',
-      message: expect.stringContaining('Is it a Handoff host?'),
+      message: expect.stringContaining('Check that a Handoff host listens there'),
     });
   });
 

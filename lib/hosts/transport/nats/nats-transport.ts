@@ -102,7 +102,7 @@ export class NatsTransport implements Transport {
     if (!broker.isUp)
       throw new HandoffError(
         'NODE_DOWN',
-        `no host answers at ${address}: this host is not connected with a NATS server`,
+        `no host answers at ${address}, because this host has lost its NATS server. Check that a server of the option servers runs`,
       );
     const timeout = new AbortController();
     const timer = setTimeout(

@@ -70,7 +70,7 @@ export function resolveNatsOptions(given: NatsOptions): NatsSettings {
       { option: ways[1]![0] },
     );
   if (pass !== undefined && user === undefined)
-    throw new HandoffError('INVALID_OPTION', `${where}: pass is the password of the option user, which is missing`, {
+    throw new HandoffError('INVALID_OPTION', `${where}: option pass needs option user, which is missing`, {
       option: 'pass',
     });
   const isProven = ways.length > 0 || (typeof tls === 'object' && tls.cert !== undefined);

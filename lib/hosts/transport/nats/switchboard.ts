@@ -188,6 +188,9 @@ function readAnswer(kind: number, body: Uint8Array, hasSecret: boolean, peerName
   if (kind === Packet.refuse) throw refusedBy(peerName, body[1] ?? Refusal.other);
   const opening = decodeOpening(body);
   if (opening === undefined || opening.window < minWindowBytes || opening.hasSecret !== hasSecret)
-    throw new HandoffError('PROTOCOL_ERROR', `${peerName} sent an answer that is not valid. Is it a Handoff host?`);
+    throw new HandoffError(
+      'PROTOCOL_ERROR',
+      `${peerName} sent an answer that is not valid. Install the same version of handoffjs on both hosts`,
+    );
   return opening.window;
 }

@@ -137,7 +137,7 @@ export class HelloExchange {
     if (!theirs.subarray(0, 4).equals(magic.subarray(0, theirs.length)))
       throw new HandoffError(
         'PROTOCOL_ERROR',
-        `${peerName} does not speak Handoff's protocol: it sent ${glimpse(theirs)}. Is it a Handoff host?`,
+        `${peerName} does not speak Handoff's protocol: it sent ${glimpse(theirs)}. Check that a Handoff host listens there`,
       );
     if (theirs.length >= 6 && theirs.readUInt16BE(4) !== protocolVersion) {
       if (dials === undefined) this.#farewell = this.#hello(); // contains the version of this host
@@ -154,7 +154,7 @@ export class HelloExchange {
     if (wanted === undefined || (wanted === 'listener') !== (dials !== undefined))
       throw new HandoffError(
         'PROTOCOL_ERROR',
-        `${peerName} sent a hello that is not valid here. Is it a Handoff host?`,
+        `${peerName} sent a hello that is not valid here. Check that a Handoff host listens there`,
       );
     if ((who & withSecret) !== (proof === undefined ? 0 : withSecret)) {
       this.#farewell = this.#hello(proof === undefined ? Refusal.secretUnknown : Refusal.secretMissing);

@@ -157,7 +157,7 @@ export class Listener {
       undefined,
       new HandoffError(
         'PROTOCOL_ERROR',
-        `${name} speaks neither TLS nor Handoff's protocol: it sent ${glimpse(first)}. Only hosts of Handoff connect here`,
+        `${name} speaks neither TLS nor Handoff's protocol: it sent ${glimpse(first)}. Only hosts of Handoff connect here: check the address that it dialled`,
       ),
     );
   }

@@ -166,7 +166,7 @@ export function dialFailure(cause: unknown, security: Security, peerName: string
   if (/ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/.test(code))
     return error('does not speak TLS 1.3', 'PROTOCOL_ERROR');
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP|UNEXPECTED_MESSAGE|RECORD/.test(code))
-    return error('does not speak TLS. Is it a Handoff host, of this version?', 'PROTOCOL_ERROR');
+    return error('does not speak TLS. Check that a Handoff host of this version listens there', 'PROTOCOL_ERROR');
   return error(`and this host cannot agree on TLS: ${message || code}`);
 }
 

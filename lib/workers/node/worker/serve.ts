@@ -77,7 +77,7 @@ export function serve(options: ServeOptions): Promise<void> {
   port.on('messageerror', (cause) => {
     throw new HandoffError(
       'NOT_SERIALIZABLE',
-      `A worker thread received a message that it cannot read: ${messageOf(cause)}`,
+      `A worker thread cannot read a batch that it was sent: ${messageOf(cause)}. Pass plain data as arguments.`,
       { cause },
     );
   });
