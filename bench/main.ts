@@ -9,6 +9,7 @@ import { ahead } from './ahead.ts';
 import { busy } from './busy.ts';
 import { cold } from './cold.ts';
 import { dashboard } from './dashboard.ts';
+import { durable } from './durable.ts';
 import { granularity } from './granularity.ts';
 import { guard } from './guard.ts';
 import { hosts } from './hosts.ts';
@@ -58,6 +59,7 @@ const groups: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   nats: () => nats({ rounds: full ? 15 : 5 }),
   encryption: () => encryption({ rounds: full ? 15 : 7 }),
   recovery: () => recovery({ rounds: full ? 9 : 3 }),
+  durable: () => durable({ rounds: full ? 15 : 5 }),
   speculation: () => speculation({ rounds: full ? 15 : 5 }),
   dashboard: () => dashboard({ rounds: full ? 15 : 7, full }),
   page: () => page({ rounds: full ? 15 : 5 }),

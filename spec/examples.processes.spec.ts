@@ -66,6 +66,37 @@ describe.concurrent('simple-pipeline', () => {
   });
 });
 
+describe.concurrent('resumable-etl', () => {
+  const flights = JSON.parse(
+    readFileSync(
+      join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '../data/flights-200k.json'),
+      'utf8',
+    ),
+  ) as { readonly delay: number; readonly distance: number; readonly time: number }[];
+  const shareOf = (from: number, minutes: number): string => {
+    const all = flights.filter(
+      ({ delay, distance, time }) =>
+        distance > 0 && Math.abs(delay) <= 1440 && Math.floor(Math.floor(time % 24) / 6) * 6 === from,
+    );
+    const late = all.filter(({ delay }) => delay > minutes);
+    return `${String(all.length).padStart(6)} flights, ${((100 * late.length) / all.length).toFixed(1).padStart(4)} % more than ${minutes} min late`;
+  };
+
+  it('is killed, goes on where it was, and runs only what another parameter changes', async () => {
+    const { stdout } = await example('resumable-etl');
+    expect(stdout).toContain('monday: the process was killed (SIGKILL)');
+    const [, restored, ran] = /monday: 26 functions: (\d+) restored, 0 from the cache, (\d+) ran/.exec(stdout)!;
+    expect(Number(restored)).toBeGreaterThanOrEqual(13);
+    expect(Number(restored) + Number(ran)).toBe(26);
+    expect(stdout).toContain('tuesday: 26 functions: 0 restored, 16 from the cache, 10 ran');
+    const [monday = '', tuesday = ''] = stdout.split('tuesday:');
+    for (const from of [0, 6, 12, 18]) {
+      expect(monday).toContain(shareOf(from, 15));
+      expect(tuesday).toContain(shareOf(from, 30));
+    }
+  });
+});
+
 describe('image-processing', () => {
   const output = join(root, 'examples/image-processing/output');
 

@@ -8,3 +8,5 @@ export const logModes = ['stream', 'grouped', 'none'] as const;
 export const failurePolicies = ['fail-fast', 'continue'] as const;
 
 export const runStates: readonly RunState[] = ['queued', 'running', 'finished', 'failed', 'cancelled', 'orphaned'];
+
+export const doubtPolicies = ['fail', 'retry'] as const;

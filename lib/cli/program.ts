@@ -2,7 +2,7 @@
 import { Argument, Command, Option } from 'commander';
 import { packageVersion } from '../core/package-files.ts';
 import { strategyNames } from '../scheduling/allocation/allocator.ts';
-import { failurePolicies, formats, logModes, runStates } from './choices.ts';
+import { doubtPolicies, failurePolicies, formats, logModes, runStates } from './choices.ts';
 import type { HandoffFlags } from './flags.ts';
 import type { JournalFlags, ResumeFlags, RunsFlags, SubmitFlags } from './journal.ts';
 import type { CacheFlags } from './cache.ts';
@@ -94,6 +94,13 @@ export function createProgram(done: (code: number) => void): Command {
     .option('--max-concurrency <n>', 'most functions in flight at once; default: limited by threads and resources only')
     .option('--deadline <ms>', 'time in which the run should finish, for --strategy cost-optimized')
     .option(...journal)
+    .addOption(
+      choice(
+        '--in-doubt <policy>',
+        'with --journal: fail when a function that is not idempotent may have taken effect before, or run it again; default: fail',
+        doubtPolicies,
+      ),
+    )
     .option('--run-id <id>', 'id of the run; with --journal, a run of this id is continued, or its outcome is printed')
     .option('--cache', 'take results of earlier runs whose code and inputs are the same, and keep those of this run')
     .option('--no-cache', 'neither take nor keep results, whatever functions say')

@@ -39,6 +39,7 @@ export interface RunFlags extends HandoffFlags {
   readonly maxConcurrency?: string;
   readonly deadline?: string;
   readonly speculate?: boolean;
+  readonly inDoubt?: string;
   readonly runId?: string;
 }
 
@@ -78,6 +79,7 @@ async function runInto(files: Files, file: string, args: readonly string[], flag
       ),
     ),
     ...(failurePolicy !== undefined && { failurePolicy }),
+    ...(flags.inDoubt !== undefined && { inDoubt: flags.inDoubt as 'fail' | 'retry' }),
     ...(flags.speculate === true && { speculate: true }),
     ...(flags.cache !== undefined && { cache: flags.cache }),
   };

@@ -23,6 +23,7 @@ export interface RecordedOptions {
   readonly failurePolicy?: 'fail-fast' | 'continue';
   readonly allocationStrategy?: string;
   readonly deadline?: number;
+  readonly inDoubt?: 'fail' | 'retry';
   readonly cache?: boolean | CacheOptions;
 }
 

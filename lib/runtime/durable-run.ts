@@ -45,6 +45,7 @@ export class DurableRun {
    *
    * @param modules the hash of each module, with everything that it imports
    * @param kept which results the run keeps to its end: 1 for each; null for all
+   * @param mayRetry whether functions that are in doubt run again
    * @param onFailure called when the journal fails, or another process takes over the run
    * @throws `RUN_CONFLICT` when the code has changed since; `FUNCTION_IN_DOUBT` when a function that is not idempotent
    *   may have taken effect; `JOURNAL_FAILED`
@@ -53,14 +54,15 @@ export class DurableRun {
     plan: CompiledDag,
     modules: Readonly<Record<string, string>>,
     kept: Uint8Array | null,
+    mayRetry: boolean,
     onFailure: (error: unknown) => void,
   ): Promise<Beginning> {
     const { owned, finished, inDoubt } = this.#history;
     if (owned !== undefined) refuseOtherCode(plan, owned.modules, modules, this.#claim.runId);
     const [doubtful] = inDoubt;
-    if (doubtful !== undefined)
+    if (doubtful !== undefined && !mayRetry)
       throw inDoubtError(plan, ...doubtful, this.#claim.runId, 'had started', 'It may have taken effect');
-    const { done, results } = await this.#restore(plan, kept);
+    const { done, results } = await this.#restore(plan, kept, mayRetry);
     await this.#append([{ type: 'owned', owner: this.#journal.owner, modules }]);
     this.#recorder = new RunRecorder({
       journal: this.#journal,
@@ -89,6 +91,7 @@ export class DurableRun {
   async #restore(
     plan: CompiledDag,
     kept: Uint8Array | null,
+    mayRetry: boolean,
   ): Promise<{ readonly done: readonly number[]; readonly results: ReadonlyMap<number, unknown> }> {
     const { finished } = this.#history;
     const { runId } = this.#claim;
@@ -103,7 +106,7 @@ export class DurableRun {
       );
       const isDone = new Set(done);
       for (const [i, { node }] of finished)
-        if (!isDone.has(i) && isOnce(plan, i))
+        if (!isDone.has(i) && !mayRetry && isOnce(plan, i))
           throw inDoubtError(plan, i, node, runId, 'has ended', 'Its result is lost');
       const lostBefore = lost.size;
       for (const i of needed) {

@@ -460,9 +460,19 @@ function encodeSubmission(submitted: Submitted): Uint8Array {
 
 /** The options that are data. */
 function recordable(options: ExecuteOptions): RecordedOptions {
-  const { maxRetries, maxResultLosses, maxConcurrency, timeout, collect, failurePolicy, deadline, cache } = options;
-  const { allocationStrategy: strategy } = options;
-  const all = { maxRetries, maxResultLosses, maxConcurrency, timeout, collect, failurePolicy, deadline, cache };
+  const { maxRetries, maxResultLosses, maxConcurrency, timeout, collect, failurePolicy, deadline } = options;
+  const { allocationStrategy: strategy, cache, inDoubt } = options;
+  const all = {
+    maxRetries,
+    maxResultLosses,
+    maxConcurrency,
+    timeout,
+    collect,
+    failurePolicy,
+    deadline,
+    cache,
+    inDoubt,
+  };
   const given = Object.entries(all).filter(([, value]) => value !== undefined);
   return Object.fromEntries(typeof strategy === 'string' ? [...given, ['allocationStrategy', strategy]] : given);
 }

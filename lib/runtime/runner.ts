@@ -458,7 +458,9 @@ export class Runner {
   ): Promise<Stores> {
     const caching = this.#mayCache(plan, options) ? await this.openCache!() : undefined;
     const hashes = this.#parts.hashesOf(plan);
-    const begun = await durable?.begin(plan, hashes, kept, (error) => this.#parts.driver.abort(ids.runId, error));
+    const begun = await durable?.begin(plan, hashes, kept, options.inDoubt === 'retry', (error) =>
+      this.#parts.driver.abort(ids.runId, error),
+    );
     const done = begun?.done ?? new Map<number, unknown>();
     const isRecorded = durable !== undefined;
     const cache = caching?.ofRun({ plan: ordered, setting: options.cache, hashes, kept, done, isRecorded });

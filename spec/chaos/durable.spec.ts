@@ -1,10 +1,25 @@
-/** The process of a durable run is killed at random moments, again and again, until the run has ended. */
-import { spawn } from 'node:child_process';
+/**
+ * The process of a durable run is killed at random moments, again and again, until the run has ended; the end of its
+ * journal is cut off in between, or its disk is full for a while.
+ */
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  watch,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeChunk } from '../../lib/journal/codec.ts';
 import { replay } from '../../lib/journal/replay.ts';
 import { SqliteJournal } from '../../lib/journal/sqlite/sqlite-journal.ts';
@@ -24,8 +39,12 @@ const marksOf = (): string[] => {
   return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
 };
 
-/** Runs the program until it ends by itself, or this many more marks exist. Returns what it printed. */
-async function runUntil(marks: number, seed: number, share: number): Promise<string | undefined> {
+/**
+ * Runs the program until it ends by itself, or this many more marks exist. Returns what it printed.
+ *
+ * @param then is called when the marks exist; default: the process is killed
+ */
+async function runUntil(marks: number, seed: number, share: number, then?: () => void): Promise<string | undefined> {
   const child = spawn(
     process.execPath,
     [program, join(folder, 'journal'), join(folder, 'marks'), String(seed), String(share)],
@@ -38,7 +57,9 @@ async function runUntil(marks: number, seed: number, share: number): Promise<str
   child.stdout.on('data', (data: Buffer) => (printed += data.toString()));
   const target = marksOf().length + marks;
   const watcher = watch(folder, () => {
-    if (marksOf().length >= target) child.kill('SIGKILL');
+    if (marksOf().length < target) return;
+    if (then === undefined) child.kill('SIGKILL');
+    else then();
   });
   const [, signal] = (await exited) as [number | null, string | null];
   watcher.close();
@@ -89,6 +110,94 @@ describe('a run whose process is killed', () => {
       const outcome = JSON.parse(printed) as { code?: string; results?: Record<string, number> };
       if (outcome.code === undefined) expect(outcome.results).toEqual(resultsOf(functions));
       else expect(outcome.code).toBe('FUNCTION_IN_DOUBT');
+    },
+  );
+});
+
+describe('a run whose journal loses its end', () => {
+  it.each(Array.from({ length: rounds }, (_, seed) => seed))(
+    'goes on from what remains, and gives the right results (seed %i)',
+    async (seed) => {
+      const functions = randomDag(seed, 0);
+      let printed: string | undefined;
+      for (let kills = 0; printed === undefined; kills++) {
+        const wal = join(folder, 'journal', 'journal.db-wal');
+        const size = statSync(wal, { throwIfNoEntry: false })?.size ?? 0;
+        if (size > 0) truncateSync(wal, Math.max(0, size - 1 - ((seed * 1009 + kills * 331) % 4096)));
+        const before = await recorded();
+        const started = marksOf();
+        printed = await runUntil(3 + ((seed + kills * 7) % 23), seed, 0);
+        for (const id of before)
+          expect(countOf(marksOf(), `+${id}`), `${id} is recorded and does not start again`).toBe(
+            countOf(started, `+${id}`),
+          );
+      }
+      expect(JSON.parse(printed).results).toEqual(resultsOf(functions));
+    },
+  );
+});
+
+/** A small file system of its own, for root. */
+function mountAt(path: string): boolean {
+  mkdirSync(path);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', path], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Takes all the room that is left. */
+function fill(path: string): void {
+  const file = openSync(join(path, 'ballast'), 'a');
+  try {
+    for (let bytes = 65_536; bytes >= 1; bytes = bytes >> 1) {
+      try {
+        for (;;) writeSync(file, Buffer.alloc(bytes));
+      } catch {
+        // less may still fit
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+describe('a run whose disk is full', () => {
+  let failed = 0;
+  afterAll(() => expect(failed, 'runs that failed').toBeGreaterThan(rounds / 2));
+
+  it.for(Array.from({ length: rounds }, (_, seed) => seed))(
+    'fails with JOURNAL_FAILED, and goes on where it was when there is room again (seed %i)',
+    async (seed, { skip }) => {
+      const path = join(folder, 'journal');
+      if (!mountAt(path)) {
+        if (process.env['CI'] !== undefined) throw new Error('CI must be able to mount a small file system (as root)');
+        skip('only root can mount a small file system');
+      }
+      try {
+        const functions = randomDag(seed, 0);
+        let isFull = false;
+        const printed = await runUntil(1 + (seed % 17), seed, 0, () => {
+          if (!isFull) fill(path);
+          isFull = true;
+        });
+        const outcome = JSON.parse(printed!) as { code?: string; message: string; results?: object };
+        if (outcome.code !== undefined) {
+          expect(outcome).toMatchObject({ code: 'JOURNAL_FAILED', message: expect.stringContaining('disk is full') });
+          expect(isFull).toBe(true);
+          failed++;
+        }
+        rmSync(join(path, 'ballast'), { force: true });
+        const before = await recorded();
+        const started = marksOf();
+        const again = JSON.parse((await runUntil(Infinity, seed, 0))!) as { results: object };
+        expect(again.results).toEqual(resultsOf(functions));
+        for (const id of before) expect(countOf(marksOf(), `+${id}`), id).toBe(countOf(started, `+${id}`));
+      } finally {
+        execFileSync('umount', [path]);
+      }
     },
   );
 });

@@ -232,6 +232,24 @@ describe('a function that is not idempotent', () => {
     expect(marked()).toEqual(['+pay']);
   });
 
+  it("runs again with inDoubt: 'retry'", async () => {
+    const store = new MemoryStore();
+    const dead = new MemoryJournal(store);
+    const first = await start({ journal: dead });
+    const begun = new Promise<void>((resolve) => first.on('function:started', () => resolve()));
+    const gate = join(folder, 'gate');
+    const dag = (): Dag => dagOf({ code: d.waitFor, extraArgs: [marks, 'pay', gate] });
+    first.execute(dag(), { runId: 'r' }).catch(() => {});
+    await begun;
+    await expect.poll(marked, { timeout: 60_000 }).toEqual(['+pay']);
+    await dead.close(); // from now on its owner counts as dead
+    const second = await start({ journal: new MemoryJournal(store), orchestrate: false });
+    const again = second.execute(dag(), { runId: 'r', inDoubt: 'retry' });
+    await expect.poll(marked, { timeout: 60_000 }).toEqual(['+pay', '+pay']);
+    writeFileSync(gate, '');
+    expect((await again).results).toEqual({ pay: 1 });
+  });
+
   it('runs again when somebody decides so', async () => {
     const store = new MemoryStore();
     const dead = new MemoryJournal(store);

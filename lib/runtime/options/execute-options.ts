@@ -26,6 +26,11 @@ export interface ExecuteOptions {
    * recorded outcome, and one that has not is continued or awaited. Default: a random one.
    */
   readonly runId?: string | undefined;
+  /**
+   * Whether the run fails with `FUNCTION_IN_DOUBT` (`'fail'`) when a function with `idempotent: false` may have taken
+   * effect before its process died, or runs that function again (`'retry'`). Default `'fail'`.
+   */
+  readonly inDoubt?: 'fail' | 'retry' | undefined;
   /** Whether the run is recorded in the journal. Without a journal it has no effect. Default: `true` with a journal. */
   readonly durable?: boolean | undefined;
   /**
@@ -84,6 +89,12 @@ export const executeSchema = optionSet({
     details:
       'With a journal, a run of this id that has ended gives its recorded outcome, and one that has not is continued or awaited.',
     otherwise: 'a random one',
+  }),
+  inDoubt: option(oneOf('fail', 'retry'), {
+    description:
+      "Whether the run fails with `FUNCTION_IN_DOUBT` (`'fail'`) when a function with `idempotent: false` may have taken effect before its process died, or runs that function again (`'retry'`).",
+    default: 'fail',
+    flags: ['--in-doubt'],
   }),
   durable: option(boolean, {
     description: 'Whether the run is recorded in the journal.',
