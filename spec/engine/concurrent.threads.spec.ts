@@ -298,7 +298,7 @@ describe('a concurrent function that ends its thread', () => {
       handoff.execute(
         dagOf(...passing(gate, 3, { maxRetries: 0 }), {
           id: 'bad',
-          code: w.end,
+          code: w.endThread,
           extraArgs: [gate.memory, how, 4],
           maxRetries: 0,
         }),
