@@ -28,6 +28,7 @@ import { toMarkdown, toReport, type Row } from './support/report.ts';
 import { taskBench } from './taskbench.ts';
 import { encryption, tcp } from './tcp.ts';
 import { peers, throughput } from './throughput.ts';
+import { waiting } from './waiting.ts';
 
 const { values } = parseArgs({
   options: {
@@ -45,6 +46,7 @@ const { full } = values;
 const groups: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   cold: () => cold({ rounds: full ? 9 : 5 }),
   granularity: () => granularity({ rounds: full ? 9 : 5, full }),
+  waiting: () => waiting({ rounds: full ? 15 : 7 }),
   throughput: () => throughput({ rounds: full ? 25 : 11 }),
   peers: () => peers({ rounds: full ? 7 : 3 }),
   latency: () => latency({ rounds: full ? 15 : 7 }),
