@@ -28,6 +28,7 @@ export {
 } from './dag/call.ts';
 export { Dag, type DagJson, type Validation } from './dag/dag.ts';
 export { type DrawOptions, toDot, toMermaid, toSvg } from './dag/draw.ts';
+export type { Expand } from './dag/expansion.ts';
 export type { CodeLike, FunctionReference } from './dag/code.ts';
 export { fromSource, tasks, type TasksOptions } from './dag/reference.ts';
 export type { CannotLeaveThread, ClassReference, Edge, Task, Tasks } from './dag/task.ts';

@@ -1,5 +1,6 @@
 /** Compiles a DAG: validates it, absorbs inline functions, ranks functions, and shares equal codes and costs. */
 import { HandoffError } from '../core/errors.ts';
+import { amountsKey } from './amounts-key.ts';
 import { bLevels, depthFirstRanks, ranks, weights } from './analysis.ts';
 import { branchesOf } from './branches.ts';
 import { calls } from './calls.ts';
@@ -244,13 +245,6 @@ function costTable(
   const cost = new Int32Array(entries.length);
   for (const i of traited) cost[i] = indexFor(entries[i]!.traits.cost, entries[i]!.traits.uses);
   return { costs, uses, cost, indexOf: (own) => indexFor(own, undefined) };
-}
-
-function amountsKey(amounts: Readonly<Record<string, number>> = {}): string {
-  return Object.keys(amounts)
-    .sort()
-    .map((name) => `${name}=${amounts[name]}`)
-    .join();
 }
 
 interface PlacementInput {

@@ -3,11 +3,17 @@
  */
 import type { Call, Choice } from './call.ts';
 import type { FunctionReference, reference } from './code.ts';
+import type { Expand } from './expansion.ts';
 
 // `never` as parameters accepts every function.
 export type AnyFunction = (...args: never) => unknown;
 
-export type Result<Fn extends AnyFunction> = Awaited<ReturnType<Fn>>;
+export type Result<Fn extends AnyFunction> = ResultOf<ReturnType<Fn>>;
+
+/** What a function that returns this gives in the end: the result of the graph, if it answers with one. */
+type ResultOf<Returned> = Collapsed<Awaited<Returned>>;
+
+type Collapsed<Value> = Value extends Expand<infer Inner> ? Inner : Value;
 
 /**
  * A function as a task: it takes calls where `Fn` takes values, and returns a call. It is also a reference to its code.
@@ -34,7 +40,7 @@ type Lifted<Fn extends AnyFunction> = Fn extends {
   : Lift<Parameters<Fn>, ReturnType<Fn>>;
 
 interface Lift<Args extends readonly unknown[], Returned> {
-  (...args: Edges<Args>): Call<Awaited<Returned>>;
+  (...args: Edges<Args>): Call<ResultOf<Returned>>;
   /**
    * Calls the function once per element of a list, with the other arguments unchanged.
    *
@@ -46,7 +52,7 @@ interface Lift<Args extends readonly unknown[], Returned> {
    * const thumbs = t.thumbnail.map(files, 320);
    * ```
    */
-  map(...args: MapEdges<Args>): Call<Awaited<Returned>[]>;
+  map(...args: MapEdges<Args>): Call<ResultOf<Returned>[]>;
 }
 
 type MapEdges<Args extends readonly unknown[]> = Args extends readonly [(infer First)?, ...infer Rest]

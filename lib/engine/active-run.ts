@@ -6,10 +6,12 @@ import { type Run, Status } from '../scheduling/scheduler/state.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { RunResults } from '../workers/store/run-results.ts';
 import { Literals } from './literal-cache.ts';
+import { withCode } from './graph-answers.ts';
 import type { MapList } from './map-lists.ts';
 import type { ResolvedCode } from './module-resolver.ts';
 import type { RunCache } from './run-cache.ts';
 import type { RunRecorder } from './run-recorder.ts';
+import type { AnswerWire } from '../workers/node/wire.ts';
 import type { RunIds } from './run-ids.ts';
 import type { Progress } from '../events/progress.ts';
 
@@ -40,6 +42,12 @@ export class ActiveRun implements Running {
   price = 0;
   /** Functions whose `function:ready` was published since their last failure. */
   readonly reportedReady = new Set<number>();
+  /** Its code, with that of everything that it has grown by. */
+  code: ResolvedCode;
+  /** The graphs that its functions answered with, until they are part of the run. */
+  readonly answers = new Map<number, AnswerWire>();
+  /** The code of those that are checked. */
+  readonly codeOfAnswers = new Map<number, ResolvedCode>();
   /** The lists of its maps, while elements are sent. */
   readonly lists = new Map<number, MapList>();
   /** The scheduler's view; set when it is submitted. */
@@ -55,6 +63,7 @@ export class ActiveRun implements Running {
     this.id = runId;
     this.ids = { runId, dagId: plan.dagId };
     this.request = request;
+    this.code = request.code;
     const currentPlan = (): CompiledDag => this.plan;
     const index = {
       get size() {
@@ -73,6 +82,14 @@ export class ActiveRun implements Running {
       (): Exit => ({ reason: 'normal' }),
       (error: unknown): Exit => ({ reason: 'error', error }),
     );
+  }
+
+  /** A graph that a function answered with has become part of the run, so its code has. */
+  takeCode(i: number, codes: Int32Array): void {
+    const added = this.codeOfAnswers.get(i);
+    if (added === undefined) return;
+    this.codeOfAnswers.delete(i);
+    this.code = withCode(this.code, added, codes);
   }
 
   /** The plan with everything that the run has grown by. */

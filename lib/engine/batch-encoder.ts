@@ -7,12 +7,13 @@ import type { OutgoingBatch } from '../workers/node/thread-messages.ts';
 import { Head, headBits, isShort, Word, WordWriter } from '../workers/node/program.ts';
 import { ArgTag, BatchFlag } from '../workers/node/wire.ts';
 import type { AttemptTracer } from '../events/attempt-tracer.ts';
-import { spanOf } from '../scheduling/scheduler/growth.ts';
+import { expansionOf, spanOf } from '../scheduling/scheduler/growth.ts';
 import type { Span } from '../scheduling/scheduler/span.ts';
 import { fixedNode } from '../scheduling/scheduler/ready.ts';
 import { type Batch, type Thread, type Run, Status } from '../scheduling/scheduler/state.ts';
 import { Payload, type PayloadData } from '../workers/store/payload.ts';
-import type { ResultList, RunResults } from '../workers/store/run-results.ts';
+import type { ResultList } from '../workers/store/composite.ts';
+import type { RunResults } from '../workers/store/run-results.ts';
 import type { Literals } from './literal-cache.ts';
 import type { MapList } from './map-lists.ts';
 import type { ResolvedCode } from './module-resolver.ts';
@@ -111,8 +112,8 @@ class BatchWriter {
     const parts = (plan.flags[i]! & Flag.special) === 0 ? undefined : plan.calls.get(i)!;
     const from = plan.depOffset[i]!;
     const end = plan.depOffset[i + 1]!;
-    const isUnread = plan.outOffset[i] === plan.outOffset[i + 1];
-    this.#head(i, traits, parts?.length ?? end - from + extraArgs.length, isUnread ? Head.unread : 0);
+    const isUnread = isResultUnread(this.#run, i) ? Head.unread : 0;
+    this.#head(i, traits, parts?.length ?? end - from + extraArgs.length, isUnread);
     if (parts !== undefined) {
       for (const part of parts) this.#part(i, part);
       return;
@@ -125,7 +126,7 @@ class BatchWriter {
   #element(i: number, span: Span, traits: Traits): void {
     const [, ...others] = this.#run.plan.calls.get(span.owner)!;
     const settles = span.map.settle ? Head.settles : 0;
-    this.#head(i, traits, 1 + others.length, settles | (this.#isListUnread(span) ? Head.unread : 0));
+    this.#head(i, traits, 1 + others.length, settles | (isResultUnread(this.#run, span.owner) ? Head.unread : 0));
     const k = i - span.base;
     if (span.source !== null) this.#result(span.source.base + k);
     else {
@@ -135,12 +136,6 @@ class BatchWriter {
       else this.#result(list.base + k);
     }
     for (const part of others) this.#part(i, part);
-  }
-
-  /** Whether no function takes the list of a map, or one of its elements. */
-  #isListUnread({ owner }: Span): boolean {
-    const { outOffset } = this.#run.plan;
-    return outOffset[owner] === outOffset[owner + 1];
   }
 
   #head(i: number, { retryIf }: Traits, count: number, more: number): void {
@@ -289,4 +284,18 @@ class BatchWriter {
     const bound = fixedNode(this.#run, i);
     return this.#source.nodeName(ran >= 0 ? ran : bound >= 0 ? bound : this.#batch.thread.node.index);
   }
+}
+
+/** Whether no function takes a result, or that of the function whose graph gives it. */
+function isResultUnread(run: Run, i: number): boolean {
+  const { outOffset } = run.plan;
+  if (outOffset[i] !== outOffset[i + 1]) return false;
+  for (let at = expansionOf(run, i); at !== undefined; at = expansionOf(run, at.owner)) {
+    const { owner } = at;
+    if (!at.outputs.includes(i)) return true;
+    const span = spanOf(run, owner);
+    if (outOffset[owner] !== outOffset[owner + 1] || span !== undefined) return false;
+    i = owner;
+  }
+  return true;
 }

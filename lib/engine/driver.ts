@@ -11,7 +11,8 @@ import type { BatchReport, Question } from '../workers/node/thread-messages.ts';
 import type { NodeEvents, NodeLink } from '../workers/node/node-link.ts';
 import { isCancellable } from '../scheduling/scheduler/cancellation.ts';
 import type { Command } from '../scheduling/scheduler/commands.ts';
-import { spanOfOwner } from '../scheduling/scheduler/growth.ts';
+import type { Dag } from '../dag/dag.ts';
+import { expansionOfOwner, spanOf, spanOfOwner } from '../scheduling/scheduler/growth.ts';
 import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
 import { hasLost, isContested, isWanted } from '../scheduling/scheduler/race.ts';
@@ -19,6 +20,7 @@ import type { Event, Exception } from '../scheduling/scheduler/events.ts';
 import { handle } from '../scheduling/scheduler/machine.ts';
 import { endOf } from '../scheduling/scheduler/threads.ts';
 import { type Batch, createState, type Run, type State, Status, type Tuning } from '../scheduling/scheduler/state.ts';
+import type { Composite } from '../workers/store/composite.ts';
 import { encode } from '../workers/store/encode.ts';
 import { Payload } from '../workers/store/payload.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
@@ -34,6 +36,7 @@ import { Observer, type Publisher } from './event-publisher.ts';
 import type { CachedRun, LookedUp } from './run-cache.ts';
 import type { RunRecorder } from './run-recorder.ts';
 import { Timers } from './timers.ts';
+import { type CompiledAnswer, compositeOf, shapeOf, toGraph } from './graph-answers.ts';
 import { countOf, listOf } from './map-lists.ts';
 import { type Exchange, resultsOn, takenBy, Travel } from './remote-results.ts';
 import { idsOf, nameOfRun } from './run-ids.ts';
@@ -61,6 +64,9 @@ const reportLeadPart = 3;
 export class Driver {
   readonly state: State;
   readonly #observer: Observer;
+  #compileAnswer: (active: ActiveRun, dag: Dag) => CompiledAnswer | Promise<CompiledAnswer> = () => {
+    throw new Error('no one compiles graphs');
+  };
   #ask: (question: Question) => void = () => {};
   readonly #memory: ResultMemory | undefined;
   readonly #learned: CostModel;
@@ -234,9 +240,8 @@ export class Driver {
     const active = findRun(this.#runs, name);
     const i = active?.results.index.indexOf(functionId) ?? -1;
     if (i < 0 || !active!.results.exists(i) || active!.results.has(i)) return;
-    const list = active!.results.listOf(i);
-    const held = list === undefined ? [i] : Array.from({ length: list.count }, (_, k) => list.base + k);
-    for (const each of held) if (!active!.results.has(each)) this.#bring(active!, each).catch(() => {});
+    for (const each of active!.results.holders(i))
+      if (!active!.results.has(each)) this.#bring(active!, each).catch(() => {});
   }
 
   /** Results exceed their memory limit, or no longer do. */
@@ -424,23 +429,58 @@ export class Driver {
   }
 
   /** Carries out what concerns maps. */
-  #grow(command: Extract<Command, { readonly type: 'Grow' | 'Grown' | 'Gathered' | 'Settled' }>): void {
+  #grow(command: Extract<Command, { readonly type: 'Grow' | 'Expand' | 'Grown' | 'Gathered' | 'Settled' }>): void {
     switch (command.type) {
       case 'Grow':
         return void this.#measure(command);
+      case 'Expand':
+        return void this.#expand(command);
       case 'Grown': {
-        this.#runs.get(command.run.id)!.results.grow(command.run.plan.size);
-        return this.#observer.grown(command.run, command.index, command.count);
+        const active = this.#runs.get(command.run.id)!;
+        active.results.grow(command.run.plan.size);
+        active.takeCode(command.index, command.run.settings.codes);
+        return this.#observer.grown(command.run, command.index, command.base, command.count);
       }
       case 'Gathered': {
         const { results, lists, request } = this.#runs.get(command.run.id)!;
         lists.delete(command.index);
         request.cache?.gathered(command.index);
-        const { base, count } = spanOfOwner(command.run, command.index)!;
-        return results.gather(command.index, { base, count });
+        return results.gather(command.index, this.#compositeOf(command.run, command.index));
       }
       case 'Settled':
         return this.#settled(command.run, command.failed);
+    }
+  }
+
+  #compositeOf(run: Run, i: number): Composite {
+    const list = spanOfOwner(run, i);
+    if (list !== undefined) return { kind: 'list', list };
+    return compositeOf(run, expansionOfOwner(run, i)!, spanOf(run, i)?.map.settle === true);
+  }
+
+  /** Sets who checks and compiles the graphs that functions answer with. */
+  onAnswer(compile: (active: ActiveRun, dag: Dag) => CompiledAnswer | Promise<CompiledAnswer>): void {
+    this.#compileAnswer = compile;
+  }
+
+  /** Has a graph that a function answered with checked and compiled, and gives it to the scheduler. */
+  async #expand({ run, index, asked }: Extract<Command, { readonly type: 'Expand' }>): Promise<void> {
+    const active = this.#runs.get(run.id)!;
+    active.run ??= run;
+    const wire = active.answers.get(index)!;
+    active.answers.delete(index);
+    try {
+      const { dag, answer } = toGraph(wire);
+      const compiled = this.#compileAnswer(active, dag);
+      const { plan, code } = compiled instanceof Promise ? await compiled : compiled;
+      if (!this.#isUnderWay(active)) return;
+      const shape = shapeOf(answer, plan);
+      for (const each of code.codes) this.state.estimates[each] ??= this.#learned.estimateOf(each);
+      active.codeOfAnswers.set(index, code);
+      this.#feed({ type: 'GraphGrown', run: run.id, index, asked, answer: { plan, shape, codes: code.codes } });
+    } catch (error) {
+      if (this.#isUnderWay(active))
+        this.#feed({ type: 'GrowthFailed', run: run.id, index, asked, error: toErrorWire(error) });
     }
   }
 
@@ -481,7 +521,7 @@ export class Driver {
   #release(runId: string, indexes: readonly number[]): void {
     const { serial, results } = this.#runs.get(runId)!;
     for (const i of indexes) {
-      if (this.#travel !== undefined && results.listOf(i) === undefined && results.exists(i))
+      if (this.#travel !== undefined && !results.isComposite(i) && results.exists(i))
         this.#travel.release(serial, results.held(i));
       results.release(i);
     }
@@ -500,7 +540,13 @@ export class Driver {
     if (hasLost(batch)) return this.#drop(batch, report);
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
-    const { exceptions, lost, remote, large, falsy } = takeIn(batch, active.results, report, this.#memory?.budget);
+    const { exceptions, lost, remote, large, falsy, answers } = takeIn(
+      batch,
+      active.results,
+      report,
+      this.#memory?.budget,
+    );
+    for (const [i, answer] of answers) active.answers.set(i, answer);
     const isTold = exceptions.length === 0 || !isContested(batch); // otherwise the function continues elsewhere
     if (!batch.timedOut && isTold) this.#observer.ended(batch, report, exceptions);
     if (!batch.timedOut) keep(active, batch, report, exceptions);

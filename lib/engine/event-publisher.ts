@@ -1,10 +1,12 @@
 /** Publishes events of runs, nodes and threads. Events without a listener are neither created, measured nor sent. */
 import type { AttemptTracer } from '../events/attempt-tracer.ts';
-import type { EventOf, EventType, HandoffEvent } from '../events/events.ts';
+import { nameOf } from '../dag/code.ts';
+import type { EventOf, EventType, GrownGraph, HandoffEvent } from '../events/events.ts';
 import { timestamp } from '../events/events.ts';
 import type { BatchReport } from '../workers/node/thread-messages.ts';
 import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import type { Exception } from '../scheduling/scheduler/events.ts';
+import { expansionOfOwner } from '../scheduling/scheduler/growth.ts';
 import type { Batch, Run } from '../scheduling/scheduler/state.ts';
 import { bytesOf, Payload } from '../workers/store/payload.ts';
 import type { Restored } from '../scheduling/scheduler/events.ts';
@@ -100,7 +102,7 @@ export class Observer {
       const exception = exceptions[next]?.index === index ? exceptions[next++]! : undefined;
       if (exception?.kind === 'skipped') continue;
       const i = functions[index]!;
-      if (exception !== undefined) failed.push(functionIds.length);
+      if (exception?.kind === 'failed') failed.push(functionIds.length);
       const held = exception === undefined ? results.held(i) : undefined;
       functionIds.push(run.plan.entries[i]!.id);
       indexes.push(i);
@@ -122,7 +124,7 @@ export class Observer {
   }
 
   #each(batch: Batch, { first, count, spans }: BatchReport, exceptions: readonly Exception[]): void {
-    const failed = new Set(exceptions.map(({ index }) => index));
+    const failed = new Set(exceptions.filter(({ kind }) => kind !== 'expanded').map(({ index }) => index));
     const skipped = new Set(exceptions.filter(({ kind }) => kind === 'skipped').map(({ index }) => index));
     let at = 0;
     for (let index = first; index < first + count; index++) {
@@ -155,9 +157,9 @@ export class Observer {
     this.publish('function:retrying', () => ({ ...this.#ofFailure(run, failed), delayMs }));
   }
 
-  /** The number of elements of a map is known. */
-  grown(run: Run, i: number, count: number): void {
-    this.publish('run:grown', () => ({ ...ofFunction(run, i), count }));
+  /** The number of elements of a map is known, or a function answered with a graph. */
+  grown(run: Run, i: number, base: number, count: number): void {
+    this.publish('run:grown', () => ({ ...ofFunction(run, i), count, ...graphAt(run, i, base, count) }));
   }
 
   /** A function does not run. */
@@ -254,4 +256,20 @@ function spansUntil(now: number, count: number, durations: readonly number[]): n
   const spans: number[] = [];
   for (let k = count; k > 0; k--) spans.push(now - (k * ms) / count, now - ((k - 1) * ms) / count);
   return spans;
+}
+
+/** The graph that a function answered with, for `run:grown`. */
+function graphAt(run: Run, owner: number, base: number, count: number): { readonly graph?: GrownGraph } {
+  const expansion = expansionOfOwner(run, owner);
+  if (expansion === undefined) return {};
+  const { entries, depOffset, deps, codes, code } = run.plan;
+  const prefix = entries[owner]!.id.length + 1;
+  const of = Array.from({ length: count }, (_, k) => base + k);
+  return {
+    graph: {
+      ids: of.map((i) => entries[i]!.id.slice(prefix)),
+      names: of.map((i) => nameOf(codes[code[i]!]!)),
+      deps: of.map((i) => [...new Set(deps.subarray(depOffset[i]!, depOffset[i + 1]!))].map((dep) => dep - base)),
+    },
+  };
 }

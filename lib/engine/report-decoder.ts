@@ -3,7 +3,7 @@ import { Flag } from '../dag/compiled-dag.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { BatchReport } from '../workers/node/thread-messages.ts';
-import { type FailureWire, ReportKind } from '../workers/node/wire.ts';
+import { type AnswerWire, type FailureWire, ReportKind } from '../workers/node/wire.ts';
 import type { Exception, LargeResult } from '../scheduling/scheduler/events.ts';
 import { isWanted } from '../scheduling/scheduler/race.ts';
 import type { Batch } from '../scheduling/scheduler/state.ts';
@@ -19,6 +19,8 @@ export interface Intake {
   readonly remote: number[];
   /** Results in shared memory or files, on any host. */
   readonly large: LargeResult[];
+  /** Graphs that functions answered with, by function. */
+  readonly answers: (readonly [i: number, answer: AnswerWire])[];
   /** Positions of conditions whose result is falsy. */
   readonly falsy: number[];
 }
@@ -30,7 +32,7 @@ export function takeIn(
   { first, count, exceptions, values }: BatchReport,
   budget = Infinity,
 ): Intake {
-  const intake: Intake = { exceptions: [], lost: [], remote: [], large: [], falsy: [] };
+  const intake: Intake = { exceptions: [], lost: [], remote: [], large: [], answers: [], falsy: [] };
   if (batch.timedOut) return intake; // the attempt has failed, whatever it returned
   const { functions, run } = batch;
   const { flags, branches } = run.plan;
@@ -61,6 +63,9 @@ export function takeIn(
         if (payload.data.kind === 'remote') intake.remote.push(i);
         if (payload.data.kind !== 'error') intake.large.push({ index, bytes: bytesOf(payload.data) });
       }
+    } else if (kind === ReportKind.expanded) {
+      if (isResultWanted) intake.answers.push([i, value as AnswerWire]);
+      intake.exceptions.push({ index, kind: 'expanded' });
     } else if (kind === ReportKind.failed) {
       intake.exceptions.push({ index, kind: 'failed', ...(value as FailureWire) });
     } else {

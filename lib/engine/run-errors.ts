@@ -48,7 +48,13 @@ export function causeOf(functionId: string, failure: Failure): unknown {
     case 'too-many':
       return new HandoffError(
         'TOO_MANY_FUNCTIONS',
-        `Function ${JSON.stringify(functionId)}: with the elements of this map, the run would have ${failure.count} functions, and maxFunctions allows ${failure.limit}. Raise maxFunctions, or map over batches.`,
+        `Function ${JSON.stringify(functionId)}: with what this function adds, the run would have ${failure.count} functions, and maxFunctions allows ${failure.limit}. Raise maxFunctions, or let each function do more.`,
+        { functionId },
+      );
+    case 'too-deep':
+      return new HandoffError(
+        'TOO_MANY_FUNCTIONS',
+        `Function ${JSON.stringify(functionId)} answered with a graph inside of ${failure.limit} others, which is the limit. Expand less deeply: let one graph do more.`,
         { functionId },
       );
     case 'too-large':
@@ -114,7 +120,7 @@ function toFunctionError(state: State, run: Run, { index, attempts, node, failur
   const functionId = run.plan.entries[index]!.id;
   const cause = causeOf(functionId, failure);
   if (failure.kind === 'aborted') return cause as HandoffError;
-  if (failure.kind === 'too-many' || isHandoffError(cause, 'NOT_ITERABLE'))
+  if (failure.kind === 'too-many' || failure.kind === 'too-deep' || isHandoffError(cause, 'NOT_ITERABLE'))
     return Object.assign(cause as HandoffError, idsOf(run));
   if (failure.kind === 'too-large') return Object.assign(cause as HandoffError, idsOf(run));
   if (failure.kind === 'begun') {

@@ -126,13 +126,7 @@ export class Sender {
 
   #sendNow(batch: Batch): void {
     const { state, nodes, runs } = this.#parts;
-    const {
-      serial,
-      results,
-      literals,
-      lists,
-      request: { code },
-    } = runs.get(batch.run.id)!;
+    const { serial, results, literals, lists, code } = runs.get(batch.run.id)!;
     const link = this.#linkOf(batch);
     const source: MessageSource = {
       serial,

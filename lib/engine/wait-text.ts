@@ -23,6 +23,7 @@ export interface FunctionExplanation {
     | 'skipped'
     | 'list'
     | 'elements'
+    | 'graph'
     | 'import'
     | 'results'
     | 'lookup'
@@ -81,6 +82,14 @@ function reasonOf(run: Run, wait: Wait, linkOf: LinkOf): Reason {
       return { state: wait.kind, words: plainWords[wait.kind] };
     case 'elements':
       return { state: 'elements', words: `is a map: ${wait.done} of its ${wait.count} elements are done` };
+    case 'graph':
+      return {
+        state: 'graph',
+        words:
+          wait.count === 0
+            ? 'answered with a graph, which is being checked'
+            : `answered with a graph: ${wait.done} of its ${wait.count} functions are done`,
+      };
     case 'place':
       return {
         state: 'concurrency',

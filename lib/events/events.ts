@@ -43,6 +43,14 @@ export interface SpanColumns {
   readonly failed: readonly number[];
 }
 
+/** A graph that a function answered with. */
+export interface GrownGraph {
+  readonly ids: readonly string[];
+  readonly names: readonly string[];
+  /** By their place in `ids`. */
+  readonly deps: readonly (readonly number[])[];
+}
+
 export type HandoffEvent =
   /** The run was accepted, and its first functions may start. `functions`: how many its DAG has. */
   | (OfRun & { readonly type: 'run:started'; readonly functions: number })
@@ -74,8 +82,12 @@ export type HandoffEvent =
   | (OfAttempt & { readonly type: 'function:speculated'; readonly thread: number })
   /** Attempts that ended on a thread, many in one event; see `SpanColumns`. `'event'` listeners do not get it. */
   | (OfRun & SpanColumns & { readonly type: 'attempts' })
-  /** The list of a map exists: the run has `count` functions more, with the ids `functionId[0]`, `functionId[1]`, …. */
-  | (OfFunction & { readonly type: 'run:grown'; readonly count: number })
+  /**
+   * The run has `count` functions more: the list of a map exists, and its elements have the ids `functionId[0]`,
+   * `functionId[1]`, …; or the function answered with a graph, whose functions have the ids `functionId/` and theirs.
+   * `graph`: those ids, the names of the exports, and for each function of the graph those that it takes.
+   */
+  | (OfFunction & { readonly type: 'run:grown'; readonly count: number; readonly graph?: GrownGraph | undefined })
   /** The function does not run: its condition does not hold, or an input that it needs was skipped. */
   | (OfFunction & { readonly type: 'function:skipped' })
   /** An attempt failed. The next one starts after `delayMs`. */

@@ -1,4 +1,5 @@
 /** From a DAG to its results: refuses what is invalid first, then creates, watches and closes the run. */
+import type { CompiledAnswer } from '../engine/graph-answers.ts';
 import { nanoid } from 'nanoid';
 import { isPlanned, type ResolvedStrategy } from '../scheduling/allocation/allocator.ts';
 import type { Node } from '../scheduling/scheduler/state.ts';
@@ -103,6 +104,7 @@ export class Runner {
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
+    parts.driver.onAnswer((active, dag) => this.#compileAnswer(active, dag));
   }
 
   /** Resolves when all runs have ended, and also the speculative attempts that outlast them. */
@@ -366,6 +368,25 @@ export class Runner {
     return plan;
   }
 
+  /**
+   * Compiles a graph that a function of a run answered with. Synchronous when its code is already known.
+   *
+   * @throws like `execute` before any function starts
+   */
+  #compileAnswer(active: ActiveRun, dag: Dag): CompiledAnswer | Promise<CompiledAnswer> {
+    const { modules, hosts } = this.#parts;
+    const { recorder, settings } = active.request;
+    if (recorder !== undefined) throw notRecorded();
+    const hereOnly = settings.hereOnly === true;
+    const plan = this.#compile(dag, hereOnly);
+    const code = modules.resolve(plan, () => this.#inspector(), never);
+    if (!(code instanceof Promise) && (hosts === undefined || hereOnly)) return { plan, code };
+    return Promise.resolve(code).then(async (resolved) => {
+      if (hosts !== undefined && !hereOnly) await hosts.cluster.check(allOf(resolved));
+      return { plan, code: resolved };
+    });
+  }
+
   async #track(asked: Asked): Promise<ExecuteResult> {
     const { ids, options } = asked;
     const guard = new RunGuard(ids, options, (reason, gently) => this.#parts.driver.abort(ids.runId, reason, gently));
@@ -519,6 +540,12 @@ export class Runner {
       known: knownOf(plan, code, this.#parts.learned),
     };
   }
+}
+
+function notRecorded(): HandoffError {
+  const text =
+    'It answered with a graph, whose functions cannot be recorded in a journal. Run this DAG with durable: false.';
+  return new HandoffError('INVALID_OPTION', text, { option: 'durable' });
 }
 
 // Network assumptions for plans: a 10 Gb/s network.

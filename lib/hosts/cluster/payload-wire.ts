@@ -16,6 +16,7 @@ import {
   shapeOf,
   minSharedBytes,
 } from '../../workers/store/payload.ts';
+import type { AnswerWire } from '../../workers/node/wire.ts';
 import { allocateShared } from '../../workers/store/shared-memory.ts';
 import { protocolError } from '../../core/protocol-error.ts';
 
@@ -34,7 +35,7 @@ export type PayloadWire = InlineData | RemoteData | Extract<PayloadData, { reado
  * @param hold returns the reference under which a large payload can be fetched
  * @throws `NOT_SERIALIZABLE` when it holds a SharedArrayBuffer of the user
  */
-export function toPayloadWire(data: PayloadData, hold: (data: PayloadData) => RemoteData): PayloadWire {
+export function toPayloadWire(data: PayloadData, hold: (data: PayloadData) => PayloadWire): PayloadWire {
   if (data.kind === 'error') return data;
   if (data.kind === 'encoded' && data.live === true)
     throw new HandoffError(
@@ -42,6 +43,28 @@ export function toPayloadWire(data: PayloadData, hold: (data: PayloadData) => Re
       'It holds a SharedArrayBuffer, which threads share but hosts cannot. Return a copy of its content.',
     );
   if (data.kind === 'remote' || bytesOf(data) >= minSharedBytes) return hold(data);
+  return inline(data);
+}
+
+/**
+ * A graph that a function answered with, for another host: it travels inside the message, however large.
+ *
+ * @throws `NOT_SERIALIZABLE` as `toPayloadWire`
+ */
+export function toAnswerOfHost(answer: AnswerWire): unknown {
+  return 'data' in answer ? { data: toPayloadWire(answer.data, inline) } : answer;
+}
+
+/** @throws `PROTOCOL_ERROR` when it is not a graph that a function answered with */
+export function fromAnswerOfHost(wire: unknown): AnswerWire {
+  if (typeof wire === 'object' && wire !== null) {
+    if ('data' in wire) return { data: fromPayloadWire(wire.data) };
+    if ('graph' in wire) return wire as AnswerWire;
+  }
+  throw new HandoffError('PROTOCOL_ERROR', 'A peer sent a malformed graph as the answer of a function.');
+}
+
+function inline(data: PayloadData): InlineData {
   // Copied, because the serializer does not accept shared memory.
   return { kind: 'inline', of: shapeOf(data)!, parts: partsOf(inMemory(data)).map((part) => Uint8Array.from(part)) };
 }

@@ -16,7 +16,7 @@ import type { PayloadData } from '../../workers/store/payload.ts';
 import type { ObjectDirectory } from './object-directory.ts';
 import { ThreadDowns } from './thread-downs.ts';
 import type { ModuleNames } from './code-identity.ts';
-import { fromPayloadWire } from './payload-wire.ts';
+import { fromAnswerOfHost, fromPayloadWire } from './payload-wire.ts';
 import { checkReport } from './report-check.ts';
 import type { Peer } from './peer.ts';
 import type { CrashWire, PartsOf, Received } from './message-parts.ts';
@@ -256,7 +256,9 @@ export class RemoteHost {
     const values = exceptions.length === 0 ? report.values : [...report.values];
     for (let k = 0; k < exceptions.length; k += 2) {
       const at = exceptions[k]! - first;
-      if (exceptions[k + 1] === ReportKind.payload) (values as unknown[])[at] = fromPayloadWire(values[at]);
+      const kind = exceptions[k + 1];
+      if (kind === ReportKind.payload) (values as unknown[])[at] = fromPayloadWire(values[at]);
+      else if (kind === ReportKind.expanded) (values as unknown[])[at] = fromAnswerOfHost(values[at]);
     }
     return { ...report, values, spans: spans && spans.map((at) => at - this.peer.clock.offset) };
   }

@@ -16,13 +16,13 @@ import { HandoffError } from '../../core/errors.ts';
 import type { BatchReport, ThreadCrash, Logged } from '../../workers/node/thread-messages.ts';
 import type { NodeLink, StartedBatches } from '../../workers/node/node-link.ts';
 import { translate } from '../../workers/node/translate.ts';
-import { BatchFlag, type FailureWire, ReportKind } from '../../workers/node/wire.ts';
+import { type AnswerWire, BatchFlag, type FailureWire, ReportKind } from '../../workers/node/wire.ts';
 import type { PayloadData, RemoteData } from '../../workers/store/payload.ts';
 import type { Admission } from './admission.ts';
 import type { ObjectTable } from './object-table.ts';
 import type { Fetcher } from './fetcher.ts';
 import { RemoteInputs } from './remote-inputs.ts';
-import { fromPayloadWire, toPayloadWire } from './payload-wire.ts';
+import { fromPayloadWire, toAnswerOfHost, toPayloadWire } from './payload-wire.ts';
 import type { Peer } from './peer.ts';
 import { ThreadDowns } from './thread-downs.ts';
 import type { MessageType, PartsOf, Received } from './message-parts.ts';
@@ -164,9 +164,13 @@ export class RemoteScheduler {
     const reported = [...values];
     for (let k = 0; k < exceptions.length; k += 2) {
       const at = exceptions[k]! - first;
-      if (exceptions[k + 1] !== ReportKind.payload) continue;
+      const kind = exceptions[k + 1];
+      if (kind !== ReportKind.payload && kind !== ReportKind.expanded) continue;
       try {
-        reported[at] = this.#payload(reported[at] as PayloadData, batch);
+        reported[at] =
+          kind === ReportKind.payload
+            ? this.#payload(reported[at] as PayloadData, batch)
+            : toAnswerOfHost(reported[at] as AnswerWire);
       } catch (error) {
         reported[at] = failureOf(error);
         (exceptions as number[])[k + 1] = ReportKind.failed;

@@ -50,6 +50,17 @@ const onNode = { ...ofFunction, node: text };
 const ofAttempt = { ...onNode, attempt: whole };
 const onThread = { ...ofAttempt, thread: whole };
 
+/** Whether it is a `GrownGraph`, or undefined. */
+function isGrownGraph(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (typeof value !== 'object' || value === null) return false;
+  const { ids, names, deps } = value as Record<string, unknown>;
+  if (!isList(ids, text)) return false;
+  const { length } = ids;
+  const isDep: Check = (dep) => whole(dep) && (dep as number) < length;
+  return isList(names, text, length) && isList(deps, list(isDep), length);
+}
+
 /** Checks by event type, one per field. Errors and logged values are checked separately. */
 export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
   'run:started': { ...ofRun, functions: whole },
@@ -62,7 +73,7 @@ export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
   'function:started': onThread,
   'function:finished': { ...onThread, durationMs: duration },
   'function:speculated': onThread,
-  'run:grown': { ...ofFunction, count: whole },
+  'run:grown': { ...ofFunction, count: whole, graph: isGrownGraph },
   'function:skipped': ofFunction,
   attempts: {
     ...ofRun,

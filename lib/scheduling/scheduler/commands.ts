@@ -24,9 +24,11 @@ export type Command =
   | { readonly type: 'Speculated'; readonly batch: Batch; readonly index: number }
   /** Tell the number of elements in the list of a map. Answered by `RunGrown` or `GrowthFailed`. */
   | { readonly type: 'Grow'; readonly run: Run; readonly index: number; readonly asked: number }
-  /** The elements of a map were appended. */
+  /** Check and compile the graph that a function answered with. Answered by `GraphGrown` or `GrowthFailed`. */
+  | { readonly type: 'Expand'; readonly run: Run; readonly index: number; readonly asked: number }
+  /** The elements of a map, or the graph that a function answered with, were appended. */
   | { readonly type: 'Grown'; readonly run: Run; readonly index: number; readonly base: number; readonly count: number }
-  /** All elements of a map are done: its result is the list of theirs. */
+  /** All elements of a map, or all functions of a graph, are done: they give the result of this function. */
   | { readonly type: 'Gathered'; readonly run: Run; readonly index: number }
   /** An element of a map that settles failed for good: its result is the error. */
   | { readonly type: 'Settled'; readonly run: Run; readonly failed: FunctionFailure }

@@ -10,7 +10,7 @@ import type { EventOf, Exception, Measured } from './events.ts';
 import { fail } from './failure.ts';
 import { putOffGangs } from './gang.ts';
 import { clearBatchTimer, closeBatch, noteProgress } from './threads.ts';
-import { makeReady, putBack } from './ready.ts';
+import { askForGraph, makeReady, putBack } from './ready.ts';
 import { release } from './release.ts';
 import { threadOf } from './seats.ts';
 import { settleInput } from './settle.ts';
@@ -36,7 +36,7 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
   for (let at = batch.done; at < end; at++) {
     const i = functions[at]!;
     const exception = exceptions[nextException]?.index === at ? exceptions[nextException++] : undefined;
-    if (batch.contest !== null && !speaks(state, batch, i, exception === undefined && !batch.timedOut, out)) continue;
+    if (batch.contest !== null && !speaks(state, batch, i, isSuccess(exception) && !batch.timedOut, out)) continue;
     if (isGivenUp(run, i)) continue;
     run.status[i] = Status.waiting;
     if (exception === undefined && !batch.timedOut) {
@@ -56,6 +56,10 @@ export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, o
 /** Whether a dependency failed for good earlier in the same batch, or the function was cancelled. */
 function isGivenUp({ status }: Run, i: number): boolean {
   return status[i] === Status.unreachable || status[i] === Status.failed;
+}
+
+function isSuccess(exception: Exception | undefined): boolean {
+  return exception === undefined || exception.kind === 'expanded';
 }
 
 function refuseGap({ id, done }: Batch, first: number): void {
@@ -83,6 +87,8 @@ function endWithoutResult(
 ): void {
   if (timedOut) {
     fail(state, run, i, { kind: 'timeout', ms: run.plan.entries[i]!.traits.timeout! }, true, random, out);
+  } else if (exception?.kind === 'expanded') {
+    if (run.outcome === undefined) askForGraph(state, run, i, out);
   } else if (exception?.kind === 'failed') {
     fail(state, run, i, { kind: 'thrown', error: exception.error }, exception.retryable, random, out);
   } else {
@@ -102,7 +108,7 @@ export function complete(state: State, run: Run, i: number, released: number[], 
   const { plan, status, missing } = run;
   status[i] = Status.done;
   run.unfinished--;
-  if (plan.branches !== null || plan.maps !== null) {
+  if (plan.branches !== null || plan.maps !== null || run.growth !== null) {
     if (run.unread !== null) release(run, i, released);
     settleInput(state, run, i, released, out);
     return;

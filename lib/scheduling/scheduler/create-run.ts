@@ -86,7 +86,7 @@ function sequenceOf({ byRank, size }: CompiledDag, assigned: Int32Array, start: 
 }
 
 /** The number of reads of each result: by arguments, and by functions that need its node. */
-function readersOf({ size, outOffset, maps }: CompiledDag): Int32Array {
+export function readersOf({ size, outOffset, maps }: CompiledDag): Int32Array {
   const readers = new Int32Array(size);
   for (let i = 0; i < size; i++) readers[i] = outOffset[i + 1]! - outOffset[i]!;
   // A map of a map reads the elements of that one, and not the list.

@@ -1,4 +1,5 @@
 /** Events: everything that the scheduler learns. They are plain data and carry the time at which they happened. */
+import type { Answer } from './growth.ts';
 import type { DynamicAllocator } from '../allocation/allocator.ts';
 import type { Strategy } from '../allocation/strategy.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
@@ -86,13 +87,21 @@ export type Event = {
         readonly asked: number;
         readonly count: number;
       }
-    /** The list of a map cannot be read, or it is no list. `error`: as `ErrorWire`. */
+    /** The list of a map cannot be read or is no list, or a graph is refused. `error`: as `ErrorWire`. */
     | {
         readonly type: 'GrowthFailed';
         readonly run: string;
         readonly index: number;
         readonly asked: number;
         readonly error: unknown;
+      }
+    /** The graph that a function answered with, checked and compiled. */
+    | {
+        readonly type: 'GraphGrown';
+        readonly run: string;
+        readonly index: number;
+        readonly asked: number;
+        readonly answer: Answer;
       }
     /**
      * What is known of earlier results of functions in `RunSettings.gated`: those in `hits` have one and are done, those
@@ -145,7 +154,9 @@ export type Exception =
   /** It threw. `retryable` is false if a retry cannot help, or `retryIf` refused it. */
   | { readonly index: number; readonly kind: 'failed'; readonly error: unknown; readonly retryable: boolean }
   /** It did not start, because a result of the same batch that it needs is missing. */
-  | { readonly index: number; readonly kind: 'skipped' };
+  | { readonly index: number; readonly kind: 'skipped' }
+  /** It succeeded, and answered with a graph instead of a result. */
+  | { readonly index: number; readonly kind: 'expanded' };
 
 /** A large result, which is best read where it is. */
 export interface LargeResult {

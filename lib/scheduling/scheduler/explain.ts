@@ -1,8 +1,9 @@
 /** Explains the state of a function: what it waits for, and which functions hold that. Does not change the state. */
+import { Flag } from '../../dag/compiled-dag.ts';
 import { amountOf } from '../resources/amounts.ts';
 import type { Cost } from '../../dag/types.ts';
 import { accepts } from './eligibility.ts';
-import { elementsOf, functionAt, inputsOf, rankOf, spanOf, spanOfOwner } from './growth.ts';
+import { elementsOf, expansionOfOwner, functionAt, inputsOf, rankOf, spanOf, spanOfOwner } from './growth.ts';
 import { demandOf, nodesFor } from './ready.ts';
 import { type ShortLimit, shortOf } from './limits.ts';
 import { waitingBefore } from './planned-order.ts';
@@ -37,6 +38,8 @@ export type Wait =
   | { readonly kind: 'list' }
   /** It is a map: `done` of its `count` elements are done. */
   | { readonly kind: 'elements'; readonly done: number; readonly count: number }
+  /** It answered with a graph: `done` of its `count` functions are done; or, with `count` 0, that is being checked. */
+  | { readonly kind: 'graph'; readonly done: number; readonly count: number }
   /** It is an element of a map that runs at most `limit` elements at a time. */
   | { readonly kind: 'place'; readonly limit: number }
   /** A condition does not hold, or inputs were skipped: the functions concerned. */
@@ -87,10 +90,11 @@ export function explain(state: State, run: Run, i: number, now = 0): Wait {
     case Status.unreachable:
       return { kind: 'unreachable', failed: ancestors(run, i, Status.failed) };
     case Status.growing:
-      return { kind: 'list' };
+      return (run.plan.flags[i]! & Flag.map) === 0 ? { kind: 'graph', done: 0, count: 0 } : { kind: 'list' };
     case Status.open: {
-      const { left, count } = spanOfOwner(run, i)!;
-      return { kind: 'elements', done: count - left, count };
+      const kind = (run.plan.flags[i]! & Flag.map) === 0 ? 'graph' : 'elements';
+      const { left, count } = spanOfOwner(run, i) ?? expansionOfOwner(run, i)!;
+      return { kind, done: count - left, count };
     }
     case Status.waiting:
       return explainWaiting(run, i);
@@ -178,13 +182,15 @@ function missing(run: Run, i: number): number[] {
   );
 }
 
+const nothing = { base: 0, count: 0 };
+
 /** All its direct and indirect dependencies with this status. */
 function ancestors(run: Run, i: number, status: number): number[] {
   const seen = new Set([i]);
   for (const at of seen) {
     for (const dep of inputsOf(run, at)) seen.add(dep);
     const span = spanOfOwner(run, at);
-    if (span !== undefined) for (const element of elementsOf(span)) seen.add(element);
+    for (const element of elementsOf(span ?? expansionOfOwner(run, at) ?? nothing)) seen.add(element);
   }
   return [...seen].filter((at) => run.status[at] === status);
 }

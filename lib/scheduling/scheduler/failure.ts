@@ -1,6 +1,6 @@
 /** Failed attempts: another attempt, or the end of the run. */
 import type { Command } from './commands.ts';
-import { elementsOf, spanOf, spanOfOwner } from './growth.ts';
+import { elementsOf, expansionOf, spanOf, spanOfOwner } from './growth.ts';
 import type { Span } from './span.ts';
 import { letIn } from './map-places.ts';
 import type { Failure, FunctionFailure, Outcome } from './outcome.ts';
@@ -49,12 +49,38 @@ export function failForGood(state: State, run: Run, i: number, failure: Failure,
   const failed = { index: i, attempts: run.attempts[i]!, node: run.node[i]!, failure };
   const span = spanOf(run, i);
   if (span?.map.settle === true) return settleFailed(state, run, failed, out);
+  const settling = settlingAround(run, i);
+  if (settling >= 0) {
+    out.push({ type: 'Failed', run, failed });
+    return settleAround(state, run, failed, settling, out);
+  }
   run.failures.push(failed);
   out.push({ type: 'Failed', run, failed });
   if (span !== undefined) letIn(state, run, span, i, out);
   if (run.settings.keepGoing) giveUpDependents(state, run, i, out);
   else endRun(state, run, { kind: 'failed', failures: run.failures }, out);
   noteIfOver(state, run);
+}
+
+/** The element of a map that settles whose graph, or the graph of whose functions, a function is part of; -1: none. */
+function settlingAround(run: Run, i: number): number {
+  for (let at = expansionOf(run, i); at !== undefined; at = expansionOf(run, ownerAround(run, at.owner))) {
+    if (spanOf(run, at.owner)?.map.settle === true) return at.owner;
+  }
+  return -1;
+}
+
+/** The map of an element, and any other function itself. */
+function ownerAround(run: Run, i: number): number {
+  return spanOf(run, i)?.owner ?? i;
+}
+
+/** A function failed inside an element of a map that settles: its error is the result of the element. */
+function settleAround(state: State, run: Run, failed: FunctionFailure, element: number, out: Command[]): void {
+  giveUpDependents(state, run, failed.index, out, element);
+  if (ended.has(run.status[element]!)) return noteIfOver(state, run); // another function had failed before
+  run.unfinished--;
+  settleFailed(state, run, { ...failed, index: element }, out);
 }
 
 /** The error of an element is its result: its map settles. */
@@ -104,8 +130,12 @@ export function clearDelay(state: State, run: Run, i: number, out: Command[]): v
 
 const ended: ReadonlySet<number> = new Set([Status.done, Status.failed, Status.unreachable, Status.skipped]);
 
-/** Marks everything that depends on a function that failed for good as unreachable. */
-function giveUpDependents(state: State, run: Run, failed: number, out: Command[]): void {
+/**
+ * Marks everything that depends on a function that failed for good as unreachable.
+ *
+ * @param except what is not given up, and so nothing that depends on it
+ */
+function giveUpDependents(state: State, run: Run, failed: number, out: Command[], except = -1): void {
   const { outOffset, outs } = run.plan;
   const stack = [failed];
   for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
@@ -125,6 +155,8 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
     }
     const own = spanOf(run, i);
     if (own !== undefined) stack.push(...giveUpTakers(run, i, own));
+    const owner = expansionOf(run, i)?.owner ?? except;
+    if (owner !== except && giveUp(run, owner)) stack.push(owner);
   }
 }
 

@@ -1,9 +1,12 @@
 /** Lets a run grow by the elements of its maps. */
+import { type CompiledDag, Flag } from '../../dag/compiled-dag.ts';
+import { readersOf } from './create-run.ts';
 import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';
 import { failForGood } from './failure.ts';
-import { append, elementsOf, spanOfOwner } from './growth.ts';
-import type { Span } from './span.ts';
+import { append, appendGraph, depthOf, elementsOf, spanOfOwner } from './growth.ts';
+import { release } from './release.ts';
+import type { Expansion, Span } from './span.ts';
 import { makeReady } from './ready.ts';
 import { closeMap, noteExtensible } from './settle.ts';
 import { noteIfOver, type Run, type State, Status } from './state.ts';
@@ -12,11 +15,16 @@ import { noteIfOver, type Run, type State, Status } from './state.ts';
 export const defaultMaxFunctions = 1_000_000;
 
 /** Handles the answer to `Grow`. */
-export function growthAnswered(state: State, event: EventOf<'RunGrown' | 'GrowthFailed'>, out: Command[]): void {
+export function growthAnswered(
+  state: State,
+  event: EventOf<'RunGrown' | 'GraphGrown' | 'GrowthFailed'>,
+  out: Command[],
+): void {
   const { run: id, index, asked } = event;
   const run = answered(state, id, index, asked);
   if (run === undefined) return;
   if (event.type === 'RunGrown') grow(state, run, index, event.count, null, out);
+  else if (event.type === 'GraphGrown') expand(state, run, index, event, out);
   else failForGood(state, run, index, { kind: 'list', error: event.error }, out);
 }
 
@@ -46,9 +54,7 @@ export function extend(state: State, out: Command[]): void {
 }
 
 function grow(state: State, run: Run, owner: number, count: number, source: Span | null, out: Command[]): void {
-  const limit = run.settings.maxFunctions ?? defaultMaxFunctions;
-  if (run.plan.size + count > limit)
-    return failForGood(state, run, owner, { kind: 'too-many', count: run.plan.size + count, limit }, out);
+  if (exceeds(state, run, owner, count, out)) return;
   const span = append(run, owner, count, source);
   run.status[owner] = Status.open;
   run.unfinished += count;
@@ -64,6 +70,54 @@ function grow(state: State, run: Run, owner: number, count: number, source: Span
   if (count > 0) return;
   closeMap(state, run, owner, out);
   noteIfOver(state, run);
+}
+
+/** The maximum depth of graphs in graphs. */
+export const maxDepth = 10_000;
+
+/** Appends the graph that a function answered with. */
+function expand(state: State, run: Run, owner: number, { answer }: EventOf<'GraphGrown'>, out: Command[]): void {
+  const { size } = answer.plan;
+  if (depthOf(run, owner) >= maxDepth)
+    return failForGood(state, run, owner, { kind: 'too-deep', limit: maxDepth }, out);
+  if (exceeds(state, run, owner, size, out)) return;
+  const expansion = appendGraph(run, owner, answer);
+  const released: number[] = [];
+  if (run.unread !== null) {
+    countReadersOf(run, expansion, answer.plan);
+    release(run, owner, released); // its arguments are not read again
+  }
+  const { plan, status } = run;
+  // The result of a condition is that of its graph.
+  if ((plan.flags[owner]! & Flag.decides) !== 0) for (const i of expansion.outputs) plan.flags[i]! |= Flag.decides;
+  status[owner] = Status.open;
+  run.unfinished += size;
+  out.push({ type: 'Grown', run, index: owner, base: expansion.base, count: size });
+  if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
+  for (const i of elementsOf(expansion))
+    if (run.missing[i] === 0 && run.status[i] === Status.waiting) makeReady(state, run, i, out);
+}
+
+/** Fails a function if a run would have too many with what it is to grow by. Returns whether it does. */
+function exceeds(state: State, run: Run, owner: number, by: number, out: Command[]): boolean {
+  const limit = run.settings.maxFunctions ?? defaultMaxFunctions;
+  const count = run.plan.size + by;
+  if (count > limit) failForGood(state, run, owner, { kind: 'too-many', count, limit }, out);
+  return count > limit;
+}
+
+/** A function of a graph is read by others of it, and, if it gives the result, by what reads that. */
+function countReadersOf(run: Run, expansion: Expansion, graph: CompiledDag): void {
+  const unread = run.unread!;
+  const kept = run.settings.kept!;
+  const { base, owner, outputs } = expansion;
+  unread.set(readersOf(graph), base);
+  expansion.isRead = unread[owner]! > 0;
+  kept.fill(0, base, base + expansion.count);
+  for (const i of outputs) {
+    if (expansion.isRead) unread[i]!++;
+    kept[i] = kept[owner]!;
+  }
 }
 
 /** An element is read by an element of each map that takes it, and together with the others if the list is read. */

@@ -1,6 +1,7 @@
 /**
- * Runs that grow: the elements of maps, which are known only once their list exists. They are appended behind the
- * functions of the plan, so that no index changes. Growing costs O(new functions), amortized.
+ * Runs that grow: by the elements of maps, which are known only once their list exists, and by the graphs that functions
+ * answer with. Both are appended behind the functions of the plan, so that no index changes. Growing costs O(new
+ * functions), amortized.
  *
  * ```
  *   plan:      list ──► thumbs (map) ──► scored (map) ──► best
@@ -10,30 +11,51 @@
  * ```
  *
  * A map is done when all its elements are. An element waits for what its map waits for, except for the list, of which
- * it takes one element.
+ * it takes one element. A function that answered with a graph is done when all functions of that are.
  */
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Entry } from '../../dag/entry.ts';
 import { Flag } from '../../dag/compiled-dag.ts';
-import type { Span } from './span.ts';
+import { AppendedEntry } from './appended-entry.ts';
+import { type Merged, mergePlan, withOwnLists } from './merge-plan.ts';
+import { extended } from './columns.ts';
+import type { Block, Expansion, Growth, OutputShape, Span } from './span.ts';
+import { keyOf } from '../../dag/code.ts';
 import type { Run } from './state.ts';
 
-/** The span of an element; undefined for a function of the plan. */
-export function spanOf({ growth }: Run, i: number): Span | undefined {
+/** What a function was appended with; undefined for a function of the submitted plan. */
+function blockOf({ growth }: Run, i: number): Block | undefined {
   if (growth === null || i < growth.size) return undefined;
-  const { spans } = growth;
+  const { blocks } = growth;
   let low = 0;
-  for (let high = spans.length; high - low > 1;) {
+  for (let high = blocks.length; high - low > 1;) {
     const middle = (low + high) >> 1;
-    if (spans[middle]!.base <= i) low = middle;
+    if (blocks[middle]!.base <= i) low = middle;
     else high = middle;
   }
-  return spans[low]!;
+  return blocks[low]!;
+}
+
+/** The span of an element; undefined for any other function. */
+export function spanOf(run: Run, i: number): Span | undefined {
+  const block = blockOf(run, i);
+  return block !== undefined && 'map' in block ? block : undefined;
 }
 
 /** The elements of a map; undefined if they are not known, or it is no map. */
 export function spanOfOwner({ growth }: Run, i: number): Span | undefined {
   return growth === null ? undefined : growth.byOwner.get(i);
+}
+
+/** The graph that a function is part of, if another function answered with it. */
+export function expansionOf(run: Run, i: number): Expansion | undefined {
+  const block = blockOf(run, i);
+  return block !== undefined && 'outputs' in block ? block : undefined;
+}
+
+/** The graph that a function answered with. */
+export function expansionOfOwner({ growth }: Run, i: number): Expansion | undefined {
+  return growth === null ? undefined : growth.expansions.get(i);
 }
 
 /** The functions that a function waits for, repeats included. */
@@ -47,24 +69,30 @@ export function inputsOf(run: Run, i: number): number[] {
   return [source.base + i - base, ...inherited.filter((dep) => dep !== source.owner)];
 }
 
-/** The functions whose results are read for an input: the elements of a map, or the function itself. */
+/**
+ * The functions whose results are read for an input: the elements of a map, what gives the result of a graph, or the
+ * function itself.
+ */
 export function holdersOf(run: Run, dep: number): Iterable<number> {
   const span = spanOfOwner(run, dep);
-  return span === undefined ? [dep] : elementsOf(span);
+  if (span !== undefined) return elementsOf(span);
+  return expansionOfOwner(run, dep)?.holders ?? [dep];
 }
 
-export function* elementsOf({ base, count }: Span): Iterable<number> {
+export function* elementsOf({ base, count }: { readonly base: number; readonly count: number }): Iterable<number> {
   for (let i = base; i < base + count; i++) yield i;
 }
 
-/** The place of a function in the dispatch order. Elements come in place of their first map, in the order of the list. */
+/**
+ * The place of a function in the dispatch order. What was appended comes in place of the function of the submitted plan
+ * that it stems from, the latest first: so what was begun is finished before more is begun, and few results are kept.
+ */
 export function rankOf(run: Run, i: number): number {
-  const span = spanOf(run, i);
-  if (span === undefined) return run.plan.rank[i]!;
-  const { root, place, places } = span.map;
-  // The later maps first, so that what the first elements become is known early, and few results are kept.
-  const position = (i - span.base) * places + (places - 1 - place);
-  return run.plan.rank[root]! + (position + 1) / scaleOf(run);
+  const block = blockOf(run, i);
+  if (block === undefined) return run.plan.rank[i]!;
+  const { base, count, root } = block;
+  const order = 'map' in block ? i - base : block.rank[i - base]!;
+  return run.plan.rank[root]! + 1 - (base + count - order) / scaleOf(run);
 }
 
 /** The reverse of `rankOf`. */
@@ -73,23 +101,40 @@ export function functionAt(run: Run, rank: number): number {
   if (growth === null) return plan.byRank[rank]!;
   const whole = Math.floor(rank);
   if (whole === rank) return plan.byRank[rank]!;
-  const root = plan.byRank[whole]!;
-  const { places } = plan.maps!.get(root)!;
-  const position = Math.round((rank - whole) * scaleOf(run)) - 1;
-  const place = places - 1 - (position % places);
-  const span = growth.spans.find(({ map }) => map.root === root && map.place === place)!;
-  return span.base + Math.floor(position / places);
+  const position = Math.round((whole + 1 - rank) * scaleOf(run)) - 1;
+  const block = blockOf(run, position)!;
+  const order = block.base + block.count - 1 - position;
+  return block.base + ('map' in block ? order : block.byRank[order]!);
 }
 
-/** Ranks are whole numbers below the size of the plan; the other bits of a double are for the positions of elements. */
+/** Ranks are whole numbers below the size of the plan; the other bits of a double tell what was appended apart. */
 function scaleOf({ growth }: Run): number {
   return 2 ** (52 - Math.ceil(Math.log2(growth!.size + 1)));
 }
 
+function growthOf(run: Run): Growth {
+  if (run.growth !== null) return run.growth;
+  const ownerOf = (i: number): number => spanOf(run, i)?.owner ?? i;
+  run.plan = { ...withOwnLists(run.plan, ownerOf), indexOf: (id) => indexOf(run, id) };
+  return (run.growth = {
+    size: run.plan.size,
+    blocks: [],
+    byOwner: new Map(),
+    expansions: new Map(),
+    codes: new Map(run.plan.codes.map((code, i) => [keyOf(code), i])),
+    costs: new Map(),
+  });
+}
+
+/** The function of the submitted plan that a function stems from. */
+function rootOf(run: Run, i: number): number {
+  return blockOf(run, i)?.root ?? i;
+}
+
 /** Appends the elements of a map to a run. They wait for nothing yet. */
 export function append(run: Run, owner: number, count: number, source: Span | null): Span {
-  run.growth ??= { size: run.plan.size, spans: [], byOwner: new Map() };
-  const { growth, plan } = run;
+  const growth = growthOf(run);
+  const { plan } = run;
   const base = plan.size;
   const map = plan.maps!.get(owner)!;
   const span: Span = {
@@ -97,6 +142,7 @@ export function append(run: Run, owner: number, count: number, source: Span | nu
     map,
     base,
     count,
+    root: rootOf(run, map.root),
     source,
     takers: [],
     isListRead: false,
@@ -107,10 +153,72 @@ export function append(run: Run, owner: number, count: number, source: Span | nu
   };
   extendRun(run, base + count, owner);
   run.plan = extendPlan(run, span);
-  if (count > 0) growth.spans.push(span);
+  if (count > 0) growth.blocks.push(span);
   growth.byOwner.set(owner, span);
   source?.takers.push(span);
   return span;
+}
+
+/** The functions of a graph that a function answered with, as they are appended. */
+export interface Answer {
+  readonly plan: CompiledDag;
+  /** How its results make up that of the function, by functions of `plan`. */
+  readonly shape: OutputShape;
+  /** By code of `plan`: what `RunSettings.codes` is to say of it. */
+  readonly codes: Int32Array;
+}
+
+/** Appends the graph that a function answered with. */
+export function appendGraph(run: Run, owner: number, { plan: graph, shape, codes }: Answer): Expansion {
+  const growth = growthOf(run);
+  const base = run.plan.size;
+  const absolute = shifted(shape, base);
+  const expansion: Expansion = {
+    owner,
+    base,
+    count: graph.size,
+    root: rootOf(run, owner),
+    depth: depthOf(run, owner) + 1,
+    shape: absolute,
+    outputs: [...new Set(typeof absolute === 'number' ? [absolute] : Object.values(absolute))],
+    rank: graph.rank,
+    byRank: graph.byRank,
+    indexOf: (id) => graph.indexOf(id),
+    isRead: false,
+    left: graph.size,
+    holders: [],
+  };
+  extendRun(run, base + graph.size, owner);
+  run.missing.set(graph.inDegree, base);
+  const merged = mergePlan(growth, run.plan, graph, owner);
+  run.plan = merged.plan;
+  run.settings = { ...run.settings, codes: mergeCodes(run.settings.codes, merged, codes) };
+  run.groupNode = extended(run.groupNode, run.plan.groups.length, -1);
+  run.promisedAt = extended(run.promisedAt, run.plan.groups.length, -1);
+  growth.blocks.push(expansion);
+  growth.expansions.set(owner, expansion);
+  return expansion;
+}
+
+/** How many graphs a function is inside of. */
+export function depthOf(run: Run, i: number): number {
+  const block = blockOf(run, i);
+  if (block === undefined) return 0;
+  return 'map' in block ? depthOf(run, block.owner) : block.depth;
+}
+
+/** What `RunSettings.codes` says of all codes of a merged plan. */
+function mergeCodes(known: Int32Array, { plan, code }: Merged, codes: Int32Array): Int32Array {
+  if (plan.codes.length === known.length) return known;
+  const all = extended(known, plan.codes.length, -1);
+  for (const [own, at] of code.entries()) all[at] = codes[own]!;
+  return all;
+}
+
+function shifted(shape: OutputShape, by: number): OutputShape {
+  if (typeof shape === 'number') return shape + by;
+  if (Array.isArray(shape)) return (shape as readonly number[]).map((i) => i + by);
+  return Object.fromEntries(Object.entries(shape).map(([name, i]) => [name, i + by]));
 }
 
 function extendRun(run: Run, size: number, owner: number): void {
@@ -133,14 +241,11 @@ function extendPlan(run: Run, { owner, base, count, map }: Span): CompiledDag {
   const kind = plan.flags[owner]! & (Flag.exclusive | Flag.once | Flag.limited);
   const isLimited = map.concurrency < Infinity;
   const entries = plan.entries as Entry[];
-  const own = entries.length === run.growth!.size && base === run.growth!.size ? [...entries] : entries;
-  const of = own[owner]!;
-  for (let k = 0; k < count; k++) own.push(new ElementEntry(of, k));
+  const of = entries[owner]!;
+  for (let k = 0; k < count; k++) entries.push(new AppendedEntry(of, of, k));
   return {
     ...plan,
     size,
-    entries: own,
-    indexOf: (id) => indexOf(run, id),
     depOffset: extended(plan.depOffset, size + 1, plan.depOffset[base]!),
     outOffset: extended(plan.outOffset, size + 1, plan.outOffset[base]!),
     inDegree: extended(plan.inDegree, size, 0),
@@ -150,78 +255,38 @@ function extendPlan(run: Run, { owner, base, count, map }: Span): CompiledDag {
     code: extended(plan.code, size, plan.code[owner]!),
     cost: extended(plan.cost, size, plan.cost[owner]!),
     group: plan.group === null ? null : extended(plan.group, size, -1),
-    pins: plan.pins.size === 0 || plan.pins instanceof ElementPins ? plan.pins : new ElementPins(run, plan.pins),
   };
-}
-
-/** An element is pinned to the node of its map. */
-class ElementPins extends Map<number, string> {
-  readonly #run: Run;
-
-  constructor(run: Run, pins: ReadonlyMap<number, string>) {
-    super(pins);
-    this.#run = run;
-  }
-
-  override get(i: number): string | undefined {
-    return super.get(spanOf(this.#run, i)?.owner ?? i);
-  }
-}
-
-/** The record of an element. Its id is made on demand, because there may be millions. */
-class ElementEntry implements Entry {
-  readonly #of: Entry;
-  readonly #k: number;
-
-  constructor(of: Entry, k: number) {
-    this.#of = of;
-    this.#k = k;
-  }
-
-  get id(): string {
-    return `${this.#of.id}[${this.#k}]`;
-  }
-
-  get args(): Entry['args'] {
-    return this.#of.args;
-  }
-
-  get code(): Entry['code'] {
-    return this.#of.code;
-  }
-
-  get extraArgs(): Entry['extraArgs'] {
-    return this.#of.extraArgs;
-  }
-
-  get traits(): Entry['traits'] {
-    return this.#of.traits;
-  }
 }
 
 const elementId = /^(.*)\[(\d+)\]$/s;
 
+/** The function with an id, such as `sort/merge#1` or `thumbs[3]`; -1 for none. */
 function indexOf(run: Run, id: string): number {
-  const { growth, plan } = run;
-  const known = run.indexOf(id);
-  if (known >= 0) return known;
-  const [, owner, k] = elementId.exec(id) ?? [];
-  if (owner === undefined) return -1;
-  const span = growth!.byOwner.get(run.indexOf(owner));
-  void plan;
-  return span === undefined || Number(k) >= span.count || String(Number(k)) !== k ? -1 : span.base + Number(k);
+  return findIn(run, (local) => run.indexOf(local), id);
 }
 
-type Column = Int32Array | Uint8Array | Float64Array;
+/** @param known the functions whose ids begin here */
+function findIn(run: Run, known: (id: string) => number, id: string): number {
+  const direct = functionIn(run, known, id);
+  if (direct >= 0) return direct;
+  for (let at = id.indexOf('/'); at >= 0; at = id.indexOf('/', at + 1)) {
+    const expansion = expansionOfOwner(run, functionIn(run, known, id.slice(0, at)));
+    if (expansion === undefined) continue;
+    const local = (rest: string): number => {
+      const i = expansion.indexOf(rest);
+      return i < 0 ? -1 : expansion.base + i;
+    };
+    const found = findIn(run, local, id.slice(at + 1));
+    if (found >= 0) return found;
+  }
+  return -1;
+}
 
-/** A column with more entries. Its memory doubles when it is full, so that each entry is copied a few times at most. */
-function extended<Kind extends Column>(column: Kind, size: number, fill: number): Kind {
-  const { length, buffer, byteOffset, BYTES_PER_ELEMENT } = column;
-  const Columns = column.constructor as new (from: number | ArrayBufferLike, offset?: number, length?: number) => Kind;
-  const hasRoom = byteOffset + size * BYTES_PER_ELEMENT <= buffer.byteLength;
-  const memory = hasRoom ? buffer : new Columns(Math.max(size, 2 * length)).buffer;
-  const longer = new Columns(memory, hasRoom ? byteOffset : 0, size);
-  if (!hasRoom) longer.set(column);
-  longer.fill(fill, length);
-  return longer;
+/** The function or element with an id that names no graph. */
+function functionIn(run: Run, known: (id: string) => number, id: string): number {
+  const direct = known(id);
+  if (direct >= 0) return direct;
+  const [, owner, k] = elementId.exec(id) ?? [];
+  const span = owner === undefined ? undefined : spanOfOwner(run, known(owner));
+  return span === undefined || Number(k) >= span.count || String(Number(k)) !== k ? -1 : span.base + Number(k);
 }

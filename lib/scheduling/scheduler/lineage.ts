@@ -16,7 +16,7 @@ import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';
 import { failForGood } from './failure.ts';
 import { failAsBegun, isOnce } from './once.ts';
-import { elementsOf, functionAt, inputsOf, spanOf, spanOfOwner } from './growth.ts';
+import { elementsOf, expansionOf, expansionOfOwner, functionAt, inputsOf, spanOf, spanOfOwner } from './growth.ts';
 import type { Span } from './span.ts';
 import { enqueue, makeReady } from './ready.ts';
 import { type Run, type State, Status } from './state.ts';
@@ -70,6 +70,7 @@ function makeAgain(run: Run, i: number, again: number[], stack: number[]): void 
   run.cached.delete(i);
   again.push(i);
   const span = spanOf(run, i);
+  reopenGraph(run, i, again, stack);
   if (span !== undefined) return makeElementAgain(run, i, span, again, stack);
   missInputs(run, i);
   if (unread === null) return; // all its inputs are kept to the end
@@ -93,29 +94,49 @@ function readAgain(run: Run, dep: number, stack: number[]): void {
   const span = spanOfOwner(run, dep);
   const isDropped = run.status[dep] === Status.done && !isNeeded(run, dep);
   const isFirst = unread[dep]!++ === 0;
-  if (span === undefined) {
+  const expansion = expansionOfOwner(run, dep);
+  if (expansion !== undefined) {
+    if (isFirst && expansion.isRead && run.settings.kept![dep] === 0)
+      for (const i of expansion.outputs) readAgain(run, i, stack);
+  } else if (span === undefined) {
     if (isDropped && !run.held.delete(dep)) stack.push(dep);
   } else if (isFirst && span.isListRead && run.settings.kept![dep] === 0) {
     for (const i of elementsOf(span)) readAgain(run, i, stack);
   }
 }
 
-function makeElementAgain(run: Run, i: number, span: Span, again: number[], stack: number[]): void {
+/** What takes an element misses it again. */
+function missElement(run: Run, i: number, span: Span, again: number[], stack: number[]): void {
   for (const taker of span.takers) run.missing[taker.base + i - span.base]!++;
   span.left++;
   if (run.status[span.owner] === Status.done) reopen(run, span.owner, again, stack);
+}
+
+function makeElementAgain(run: Run, i: number, span: Span, again: number[], stack: number[]): void {
+  missElement(run, i, span, again, stack);
   if (run.unread !== null && span.source !== null) readAgain(run, span.source.base + i - span.base, stack);
 }
 
-/** A map of which an element is made again is not done any more. */
+/** A function of a graph is made again, so the graph is not done any more. */
+function reopenGraph(run: Run, i: number, again: number[], stack: number[]): void {
+  const expansion = expansionOf(run, i);
+  if (expansion === undefined) return;
+  expansion.left++;
+  if (run.status[expansion.owner] === Status.done) reopen(run, expansion.owner, again, stack);
+}
+
+/** A map of which an element is made again, or a function with a graph that is not done, is not done any more. */
 function reopen(run: Run, owner: number, again: number[], stack: number[]): void {
   const { plan, status } = run;
   status[owner] = Status.open;
   run.unfinished++;
   run.losses.set(owner, lossesOf(run, owner));
   again.push(owner);
-  missInputs(run, owner);
-  if (run.unread === null) return;
+  const span = spanOf(run, owner);
+  if (span === undefined) missInputs(run, owner);
+  else missElement(run, owner, span, again, stack);
+  reopenGraph(run, owner, again, stack);
+  if (run.unread === null || expansionOfOwner(run, owner) !== undefined) return; // its arguments are not read again
   const { source } = plan.maps!.get(owner)!;
   for (let k = plan.depOffset[owner]!; k < plan.depOffset[owner + 1]!; k++)
     if (plan.deps[k] !== source) readAgain(run, plan.deps[k]!, stack);

@@ -6,10 +6,12 @@ import type { Crash } from './events.ts';
 export type Failure =
   | { readonly kind: 'thrown'; readonly error: unknown }
   | { readonly kind: 'timeout'; readonly ms: number }
-  /** The list of a map cannot be read or is no list. `error`: as `ErrorWire`. */
+  /** The list of a map cannot be read or is no list, or a graph was refused. `error`: as `ErrorWire`. */
   | { readonly kind: 'list'; readonly error: unknown }
-  /** With the elements of this map, the run would have `count` functions. */
+  /** With the elements of this map, or this graph, the run would have `count` functions. */
   | { readonly kind: 'too-many'; readonly count: number; readonly limit: number }
+  /** It answered with a graph inside of more than `limit` others. */
+  | { readonly kind: 'too-deep'; readonly limit: number }
   | { readonly kind: 'crash'; readonly crash: Crash }
   | { readonly kind: 'node-down'; readonly node: string }
   /**

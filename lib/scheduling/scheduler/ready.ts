@@ -42,6 +42,15 @@ function askForElements(state: State, run: Run, i: number, out: Command[]): void
   out.push({ type: 'Grow', run, index: i, asked });
 }
 
+/** A function answered with a graph, which is to be checked. */
+export function askForGraph(state: State, run: Run, i: number, out: Command[]): void {
+  run.status[i] = Status.growing;
+  run.batch[i] = -1;
+  const asked = nextId(state);
+  run.asked.set(i, asked);
+  out.push({ type: 'Expand', run, index: i, asked });
+}
+
 /**
  * Returns a function that must run (again) to the state that its missing inputs require. Even a function that had
  * started may miss some: the unreported results of a dead worker are lost.

@@ -1,6 +1,6 @@
 /** Drops results that no function will read again. */
 import { Flag } from '../../dag/compiled-dag.ts';
-import { elementsOf, spanOf, spanOfOwner } from './growth.ts';
+import { elementsOf, expansionOfOwner, spanOf, spanOfOwner } from './growth.ts';
 import { type Run, Status } from './state.ts';
 
 /** Counts one reader less for each result that the function took. Drops its own result if no function needs it. */
@@ -25,6 +25,8 @@ function hasRead(run: Run, dep: number, released: number[]): void {
   const span = spanOfOwner(run, dep);
   // As long as the list is read, each element is.
   if (span?.isListRead === true) for (const i of elementsOf(span)) hasRead(run, i, released);
+  const expansion = expansionOfOwner(run, dep);
+  if (expansion?.isRead === true) for (const i of expansion.outputs) hasRead(run, i, released);
   // A result that another worker handed over may not be reported yet. It is dropped on its report.
   if (run.status[dep] === Status.done) letGoOf(run, dep, released);
 }
@@ -37,7 +39,8 @@ function leaveElements(run: Run, owner: number, released: number[]): void {
 
 /** Drops a result that no function will read, unless a result made from it is lost. */
 function letGoOf(run: Run, i: number, released: number[]): void {
-  if (spanOfOwner(run, i) !== undefined) return; // a list consists of the results of its elements
+  // A list consists of the results of its elements, and the result of a graph of those of its functions.
+  if (spanOfOwner(run, i) !== undefined || expansionOfOwner(run, i) !== undefined) return;
   const isHeld = run.holdsOnce && (run.plan.flags[i]! & Flag.once) !== 0;
   if (isHeld || run.cached.has(i)) run.held.add(i);
   if (!isHeld) released.push(i);

@@ -1,12 +1,13 @@
 /** What follows when a function is done or skipped, in runs with branches or maps. */
+import { Flag } from '../../dag/compiled-dag.ts';
 import type { Command } from './commands.ts';
 import { settlePromise } from './groups.ts';
-import { elementsOf, spanOf, spanOfOwner } from './growth.ts';
+import { elementsOf, expansionOf, expansionOfOwner, holdersOf, spanOf, spanOfOwner } from './growth.ts';
 import type { Span } from './span.ts';
 import { letIn } from './map-places.ts';
 import { makeReady } from './ready.ts';
 import { release } from './release.ts';
-import { isSkippedBy } from './skipping.ts';
+import { isSkippedBy, recordCondition } from './skipping.ts';
 import { type Run, type State, Status } from './state.ts';
 
 /** What a cascade of settled functions works on. */
@@ -29,6 +30,7 @@ export function settleInput(state: State, run: Run, settled: number, released: n
     const span = spanOf(run, i);
     if (span === undefined) settleDependents(cascade, i);
     else settleElement(cascade, i, span);
+    if (run.growth !== null && run.growth.expansions.size > 0) settleInGraph(cascade, i);
   }
 }
 
@@ -84,14 +86,37 @@ function settleElement(cascade: Cascade, i: number, span: Span): void {
   if (run.outcome === undefined) gather(cascade, span.owner);
 }
 
-/** Completes a map when nothing of it is missing. */
+/** One function less of a graph is not done. */
+function settleInGraph(cascade: Cascade, i: number): void {
+  const { run } = cascade;
+  const expansion = expansionOf(run, i);
+  if (expansion === undefined) return;
+  expansion.left--;
+  if (run.outcome !== undefined || expansion.left > 0) return;
+  const [first] = expansion.outputs;
+  // The holders of one output are shared, so that a long row of graphs in graphs costs no more.
+  const one = expansion.outputs.length === 1 ? (expansionOfOwner(run, first!)?.holders ?? undefined) : undefined;
+  expansion.holders = one ?? expansion.outputs.flatMap((output) => [...holdersOf(run, output)]);
+  gather(cascade, expansion.owner);
+}
+
+/** Completes a map, or a function that answered with a graph, when nothing of it is missing. */
 function gather({ run, stack, released, out }: Cascade, owner: number): void {
-  if (run.status[owner] !== Status.open || spanOfOwner(run, owner)!.left > 0 || run.missing[owner]! > 0) return;
+  const { left } = spanOfOwner(run, owner) ?? expansionOfOwner(run, owner)!;
+  if (run.status[owner] !== Status.open || left > 0 || run.missing[owner]! > 0) return;
   run.status[owner] = Status.done;
   run.unfinished--;
+  if ((run.plan.flags[owner]! & Flag.decides) !== 0) decideByGraph(run, owner);
   out.push({ type: 'Gathered', run, index: owner });
-  if (run.unread !== null) release(run, owner, released);
+  if (run.unread !== null && spanOfOwner(run, owner) !== undefined) release(run, owner, released);
   stack.push(owner);
+}
+
+/** A condition that answered with a graph is as its result is: a list and a record are truthy. */
+function decideByGraph(run: Run, owner: number): void {
+  const shape = expansionOfOwner(run, owner)?.shape;
+  if (typeof shape !== 'number') return recordCondition(run, owner, true);
+  recordCondition(run, owner, run.status[shape] !== Status.skipped && run.conditions.get(shape) !== false);
 }
 
 /** Notes a map that misses only the list of another map, whose length is known. */

@@ -1,4 +1,4 @@
-/** What a run has grown by: the elements of its maps. */
+/** What a run has grown by: the elements of its maps, and the graphs that functions answered with. */
 import type { MapPlan } from '../../dag/compiled-dag.ts';
 
 /** The elements of a map: `count` functions from index `base` on. */
@@ -8,6 +8,8 @@ export interface Span {
   readonly map: MapPlan;
   readonly base: number;
   readonly count: number;
+  /** The function of the submitted plan in whose place they come in the dispatch order. */
+  readonly root: number;
   /** The span whose elements these take, one each; null if they take values of a list. */
   readonly source: Span | null;
   /** The spans whose elements take these. */
@@ -23,10 +25,46 @@ export interface Span {
   nextHeld: number;
 }
 
+/** How the results of functions make up the result of a function that answered with a graph. */
+export type OutputShape = number | readonly number[] | Readonly<Record<string, number>>;
+
+/** The functions of a graph that a function answered with: `count` functions from index `base` on. */
+export interface Expansion {
+  /** The function that answered. */
+  readonly owner: number;
+  readonly base: number;
+  readonly count: number;
+  readonly root: number;
+  /** How many expansions it is inside of, itself included. */
+  readonly depth: number;
+  readonly shape: OutputShape;
+  /** The functions in `shape`, without repeats. */
+  readonly outputs: readonly number[];
+  /** By function of the graph, counted from `base`: its place in the dispatch order of the graph, and the reverse. */
+  readonly rank: Int32Array;
+  readonly byRank: Int32Array;
+  /** The function of the graph with this id, counted from `base`; -1 for none. */
+  indexOf(id: string): number;
+  /** Whether a function reads the result. Only of use while results are dropped when nothing reads them. */
+  isRead: boolean;
+  /** The number of its functions that are neither done nor skipped. */
+  left: number;
+  /** The functions that hold the result, once it is done. */
+  holders: readonly number[];
+}
+
+export type Block = Span | Expansion;
+
 export interface Growth {
-  /** The number of functions of the plan. */
+  /** The number of functions of the submitted plan. */
   readonly size: number;
-  /** In ascending order of `base`. */
-  readonly spans: Span[];
+  /** In ascending order of `base`; none is empty. */
+  readonly blocks: Block[];
+  /** The elements of maps, by map. */
   readonly byOwner: Map<number, Span>;
+  /** By the function that answered. */
+  readonly expansions: Map<number, Expansion>;
+  /** Indexes of codes and costs in the plan, by key. */
+  readonly codes: Map<string, number>;
+  readonly costs: Map<string, number>;
 }

@@ -54,9 +54,9 @@ export const Status = {
   unreachable: 6,
   /** Does not run, because its condition does not hold or an input that it needs was skipped. */
   skipped: 7,
-  /** A map whose inputs exist, and that waits for the length of its list. */
+  /** A map whose inputs exist, and that waits for the length of its list; or a function whose graph is being checked. */
   growing: 8,
-  /** A map with elements that are not done. */
+  /** A map with elements that are not done, or a function that answered with a graph that is not done. */
   open: 9,
 } as const;
 
@@ -248,7 +248,7 @@ export interface Run {
   indexOf(id: string): number;
   /** The elements of its maps; null before the first is known. */
   growth: Growth | null;
-  /** Maps whose lists were asked for, and the number of the question. */
+  /** Maps whose lists, and functions whose graphs were asked for, and the number of the question. */
   readonly asked: Map<number, number>;
   status: Uint8Array;
   /** 1 for each function that has yet to be looked up. Null for a run without the cache. */
@@ -268,9 +268,9 @@ export interface Run {
   /** By function: the number of functions that have yet to read its result. Null if all results are kept to the end. */
   unread: Int32Array | null;
   /** By group: its node; -1 if it is not bound yet. */
-  readonly groupNode: Int32Array;
+  groupNode: Int32Array;
   /** By group: the node that has promised it room; -1 for none. */
-  readonly promisedAt: Int32Array;
+  promisedAt: Int32Array;
   /** By node: its promises. */
   readonly promised: Map<number, Promised>;
   /** By function: the node that an allocator chose, or -1. Null without an allocator. */

@@ -268,6 +268,7 @@ function validateRun(state: State, run: Run): void {
     validateHolder(state, run, i, missing);
   }
   validateSpans(run);
+  validateExpansions(run);
   validatePromises(run);
   expect(run.skipped === skipped, `${run.id}: skipped is ${run.skipped}, but ${skipped} are`);
   expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
@@ -367,7 +368,7 @@ function isHeld(run: Run, i: number): boolean {
 
 /** A map is done when all its elements are, and no more of them run than may. */
 function validateSpans(run: Run): void {
-  for (const span of run.growth?.spans ?? []) {
+  for (const span of run.growth?.byOwner.values() ?? []) {
     const { owner, map, admitted, left } = span;
     const elements = [...elementsOf(span)];
     const undone = elements.filter((i) => run.status[i] !== Status.done).length;
@@ -388,6 +389,26 @@ function validateSpans(run: Run): void {
       expect(!isActive || admitted.has(i), `${label(run, i)} has no place, and status ${run.status[i]}`);
     }
   }
+}
+
+/** A function that answered with a graph is done when all functions of that are done or skipped. */
+function validateExpansions(run: Run): void {
+  for (const expansion of run.growth?.expansions.values() ?? []) {
+    const { owner, left } = expansion;
+    const undone = [...elementsOf(expansion)].filter(
+      (i) => run.status[i] !== Status.done && run.status[i] !== Status.skipped,
+    ).length;
+    expect(left === undone, `${label(run, owner)}: left is ${left}, but ${undone} functions of its graph are not done`);
+    if (run.status[owner] === Status.open)
+      expect(undone > 0 || run.outcome !== undefined, `${label(run, owner)} is open, and its graph is done`);
+    if (run.status[owner] === Status.done && !isSettling(run, owner))
+      expect(undone === 0, `${label(run, owner)} is done, and ${undone} functions of its graph are not`);
+  }
+}
+
+/** Whether the error of a function may be its result. */
+function isSettling(run: Run, i: number): boolean {
+  return spanOf(run, i)?.map.settle === true;
 }
 
 function label(run: Run, i: number): string {

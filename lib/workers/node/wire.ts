@@ -39,7 +39,9 @@
  * The word is free again when the thread has reported every function of the batch, or has reported the batch as closed.
  */
 import type { ErrorWire } from '../../core/error-wire.ts';
+import type { GraphAnswer } from '../../dag/expansion-answer.ts';
 import type { FileMark } from '../code/file-mark.ts';
+import type { PayloadData } from '../store/payload.ts';
 
 /** To the thread. */
 export const ToThread = { define: 0, batch: 1, cancel: 2, stop: 3, connect: 4, answer: 5 } as const;
@@ -99,7 +101,17 @@ export const ReportKind = {
   skipped: 3,
   /** It did not begin, because one of its arguments cannot be read: the value is the file. */
   lost: 4,
+  /** It answered with a graph: the value is an `AnswerWire`. */
+  expanded: 5,
 } as const;
+
+/** Whether a function of a report with this kind of value did not begin. */
+export function hasNotBegun(kind: number): boolean {
+  return kind === ReportKind.skipped || kind === ReportKind.lost;
+}
+
+/** A graph that a function answered with: itself, or as a payload. */
+export type AnswerWire = { readonly graph: GraphAnswer } | { readonly data: PayloadData };
 
 /**
  * Replaces a count in a report of durations: identifies the last `count` functions up to `index`, which took long

@@ -1,8 +1,9 @@
 /** The results of one run, by function: plain values, or payloads in shared memory. */
+import { type Composite, composed, partsOfComposite, type ResultList } from './composite.ts';
 import { messageOf } from '../../core/message-of.ts';
 import { copyOf } from '../../core/copy.ts';
 import { HandoffError } from '../../core/errors.ts';
-import { decode, decodeOwn, LostResult } from './encode.ts';
+import { decode, decodeOwn, encode, LostResult } from './encode.ts';
 import { Payload, type PayloadData } from './payload.ts';
 import type { ResultMemory } from './result-memory.ts';
 
@@ -18,19 +19,15 @@ export interface ResultIndex {
   idOf(i: number): string;
 }
 
-/** The results from `base` on. */
-export interface ResultList {
-  readonly base: number;
-  readonly count: number;
-}
-
 export class RunResults {
   readonly index: ResultIndex;
   readonly #values: unknown[];
   /** The number of functions before the run grew. */
   readonly #planned: number;
-  /** Results that are lists of other results, such as those of maps. */
-  readonly #lists = new Map<number, ResultList>();
+  /** Results that consist of other results. */
+  readonly #composites = new Map<number, Composite>();
+  /** Those among them that had to be put together as one value for functions that take them. */
+  readonly #made = new Map<number, unknown>();
   /** For a list that was looked at: an element that was not here. */
   readonly #absentOf = new Map<number, number>();
   /** Called with each arriving result while a caller waits for one. */
@@ -56,17 +53,20 @@ export class RunResults {
   /** Whether the result is on this host. */
   has(i: number): boolean {
     if (i < 0) return false;
-    const list = this.#lists.get(i);
-    if (list !== undefined) return this.#every(list, (each) => this.has(each));
-    const value = this.#values[i];
+    const at = this.#home(i);
+    const composite = this.#composites.get(at);
+    if (composite !== undefined) return this.#every(composite, (each) => this.has(each));
+    const value = this.#values[at];
     return value !== absent && !(value instanceof Payload && value.data.kind === 'remote');
   }
 
   /** Whether the result is on any host. */
   exists(i: number): boolean {
-    const list = this.#lists.get(i);
-    if (list !== undefined) return this.#every(list, (each) => this.exists(each));
-    return i >= 0 && i < this.#values.length && this.#values[i] !== absent;
+    if (i < 0) return false;
+    const at = this.#home(i);
+    const composite = this.#composites.get(at);
+    if (composite !== undefined) return this.#every(composite, (each) => this.exists(each));
+    return at < this.#values.length && this.#values[at] !== absent;
   }
 
   /** The run has grown to this number of functions. */
@@ -74,25 +74,48 @@ export class RunResults {
     while (this.#values.length < size) this.#values.push(absent);
   }
 
-  /** From now on the result of a function is the list of these results. */
-  gather(i: number, list: ResultList): void {
-    this.#lists.set(i, list);
+  /** From now on the result of a function consists of other results. */
+  gather(i: number, composite: Composite): void {
+    this.#composites.set(i, composite);
     if (this.onStored !== undefined && this.has(i)) this.onStored(this.index.idOf(i), i);
+  }
+
+  /** Whether a result consists of others, which hold it. */
+  isComposite(i: number): boolean {
+    return this.#composites.has(i);
   }
 
   /** The results that a result is a list of; undefined if it is none. */
   listOf(i: number): ResultList | undefined {
-    return this.#lists.get(i);
+    const composite = this.#composites.get(this.#home(i));
+    return composite?.kind === 'list' ? composite.list : undefined;
   }
 
-  #every({ base, count }: ResultList, holds: (i: number) => boolean): boolean {
-    for (let i = base; i < base + count; i++) if (!holds(i)) return false;
+  /** The results that hold a result. */
+  *holders(i: number): Iterable<number> {
+    const at = this.#home(i);
+    const composite = this.#composites.get(at);
+    if (composite === undefined) yield at;
+    else for (const part of partsOfComposite(composite)) yield* this.holders(part);
+  }
+
+  /** The function whose result is the very result of another function, which answered with a graph. */
+  #home(i: number): number {
+    if (this.#composites.size === 0) return i;
+    let at = i;
+    for (let next = this.#composites.get(at); isAlias(next); next = this.#composites.get(at)) at = next.shape;
+    return at;
+  }
+
+  #every(composite: Composite, holds: (i: number) => boolean): boolean {
+    for (const i of partsOfComposite(composite)) if (!holds(i)) return false;
     return true;
   }
 
-  #listed(i: number, read: (i: number) => unknown): unknown[] | undefined {
-    const list = this.#lists.get(i);
-    return list && Array.from({ length: list.count }, (_, k) => read(list.base + k));
+  /** The value of a result that consists of others. */
+  #composed(i: number, read: (i: number) => unknown): { readonly value: unknown } | undefined {
+    const composite = this.#composites.get(i);
+    return composite && { value: composed(composite, read) };
   }
 
   /**
@@ -112,13 +135,20 @@ export class RunResults {
   #arrivedOf(i: number): void {
     if (this.onStored === undefined) return;
     this.onStored(this.index.idOf(i), i);
-    for (const [list, { base, count }] of this.#lists)
-      if (i >= base && i < base + count && this.#isComplete(list)) this.onStored?.(this.index.idOf(list), list);
+    for (const [whole, composite] of this.#composites)
+      if (this.isAwaited?.(this.index.idOf(whole)) !== false && this.#completes(i, whole, composite))
+        this.onStored?.(this.index.idOf(whole), whole);
+  }
+
+  /** Whether the arrival of a result completes another one. */
+  #completes(i: number, whole: number, composite: Composite): boolean {
+    if (composite.kind !== 'list') return this.has(whole);
+    const { base, count } = composite.list;
+    return i >= base && i < base + count && this.#isComplete(whole, composite.list);
   }
 
   /** Like `has` of a list. Goes on where it stopped before, so that all elements of a list cost as much as one look. */
-  #isComplete(i: number): boolean {
-    const { base, count } = this.#lists.get(i)!;
+  #isComplete(i: number, { base, count }: ResultList): boolean {
     let at = this.#absentOf.get(i) ?? base;
     while (at < base + count && this.has(at)) at++;
     this.#absentOf.set(i, at);
@@ -129,14 +159,26 @@ export class RunResults {
 
   /** The stored form: a value or a `Payload`. Requires `has`. */
   held(i: number): unknown {
-    const value = this.#values[i];
+    const value = this.peek(i);
     if (this.#memory !== undefined && value instanceof Payload) this.#memory.touch(value);
     return value;
   }
 
   /** Like `held`, but does not count as a use. */
   peek(i: number): unknown {
-    return this.#values[i];
+    const at = this.#home(i);
+    const composite = this.#composites.get(at);
+    return composite === undefined ? this.#values[at] : this.#whole(at, composite);
+  }
+
+  /** A result that consists of others, as one value. */
+  #whole(i: number, composite: Composite): unknown {
+    if (!this.#made.has(i)) {
+      const value = composed(composite, (part) => this.get(part));
+      const data = encode(value);
+      this.#made.set(i, data === undefined ? value : new Payload(data));
+    }
+    return this.#made.get(i);
   }
 
   /**
@@ -146,9 +188,10 @@ export class RunResults {
    *   gone
    */
   get(i: number): unknown {
-    const list = this.#listed(i, (each) => this.get(each));
-    if (list !== undefined) return list;
-    const value = this.#values[i];
+    const at = this.#home(i);
+    const whole = this.#composed(at, (each) => this.get(each));
+    if (whole !== undefined) return whole.value;
+    const value = this.#values[at];
     return value instanceof Payload ? this.#decoded(i, value, decode) : value;
   }
 
@@ -174,9 +217,10 @@ export class RunResults {
 
   /** The result with memory of its own, so that changes stay private. Requires `has`. */
   copy(i: number): unknown {
-    const list = this.#listed(i, (each) => this.copy(each));
-    if (list !== undefined) return list;
-    const value = this.#values[i];
+    const at = this.#home(i);
+    const whole = this.#composed(at, (each) => this.copy(each));
+    if (whole !== undefined) return whole.value;
+    const value = this.#values[at];
     return value instanceof Payload ? this.#decoded(i, value, decodeOwn) : copyOf(value);
   }
 
@@ -194,7 +238,8 @@ export class RunResults {
 
   /** Deletes a result. */
   release(i: number): void {
-    if (this.#lists.delete(i)) return;
+    this.#made.delete(i);
+    if (this.#composites.delete(i)) return;
     if (this.#memory !== undefined) this.#account(this.#values[i], absent);
     this.#values[i] = absent;
   }
@@ -214,7 +259,8 @@ export class RunResults {
     if (this.#memory === undefined) return; // the garbage collector frees them
     this.#isForgotten = true;
     if (this.#isPinned) return;
-    this.#lists.clear();
+    this.#composites.clear();
+    this.#made.clear();
     for (let i = 0; i < this.#values.length; i++) this.release(i);
   }
 
@@ -238,9 +284,10 @@ export class RunResults {
   }
 
   #read(i: number): unknown {
-    const list = this.#listed(i, (each) => this.#read(each));
-    if (list !== undefined) return list;
-    return this.#values[i] instanceof Payload ? this.get(i) : copyOf(this.#values[i]);
+    const at = this.#home(i);
+    const whole = this.#composed(at, (each) => this.#read(each));
+    if (whole !== undefined) return whole.value;
+    return this.#values[at] instanceof Payload ? this.get(at) : copyOf(this.#values[at]);
   }
 
   /** Like `toRecord`, without results that cannot be read. */
@@ -256,6 +303,13 @@ export class RunResults {
     }
     return record;
   }
+}
+
+/** Whether a result is that of one other function. */
+function isAlias(composite: Composite | undefined): composite is Composite & { readonly shape: number } {
+  return (
+    composite?.kind === 'shape' && typeof composite.shape === 'number' && composite.shape >= 0 && !composite.settles
+  );
 }
 
 function placeOf({ data }: Payload): string | undefined {

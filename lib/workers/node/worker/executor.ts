@@ -4,6 +4,7 @@
  * the queue waits until they have ended.
  */
 import { HandoffError } from '../../../core/errors.ts';
+import { graphOf } from '../../../dag/expansion-answer.ts';
 import { LostResult } from '../../store/encode.ts';
 import { ArgTag, BatchFlag, beginNext, FromThread, hasNext } from '../wire.ts';
 import { isThenable, references, resolve, type ArgumentSources } from './arguments.ts';
@@ -359,6 +360,11 @@ export class Executor {
 
   #succeed(item: Item, value: unknown): true {
     this.#parts.prints.flush();
+    const graph = graphOf(value);
+    if (graph !== undefined) {
+      item.batch.report.expand(graph);
+      return this.#leave(item);
+    }
     const result = item.settles ? { ok: true, value } : value;
     item.batch.report.succeed(result, item.index === item.batch.size - 1, item.isRead);
     return this.#leave(item);

@@ -1,9 +1,10 @@
 /** Collects the results of a batch for the next report, as they were when their functions returned. */
+import type { GraphAnswer } from '../../../dag/expansion-answer.ts';
 import { toErrorWire } from '../../../core/error-wire.ts';
 import { isHandoffError } from '../../../core/errors.ts';
 import { encode, notSerializable } from '../../store/encode.ts';
 import { Payload } from '../../store/payload.ts';
-import { type FailureWire, FromThread, placed, ReportKind } from '../wire.ts';
+import { type AnswerWire, type FailureWire, FromThread, hasNotBegun, placed, ReportKind } from '../wire.ts';
 import { copyOf, type LocalResults, nothing } from './local-results.ts';
 
 // A measurement of at least this many ms names its functions.
@@ -68,6 +69,17 @@ export class Report {
       this.#held?.push(copy);
     } catch (error) {
       this.fail(isHandoffError(error) ? error : notSerializable(value, error), false);
+    }
+  }
+
+  /** The function answered with a graph. Functions of the batch that take its result do not begin. */
+  expand(graph: GraphAnswer): void {
+    try {
+      const data = encode(graph);
+      this.#except(ReportKind.expanded, (data === undefined ? { graph } : { data }) satisfies AnswerWire);
+      this.#held?.push(nothing);
+    } catch (error) {
+      this.fail(isHandoffError(error) ? error : notSerializable(graph, error), false);
     }
   }
 
@@ -153,7 +165,7 @@ export class Report {
     let index = this.#first + this.#values.length - 1;
     for (
       let at = this.#exceptions.length - 2;
-      this.#exceptions[at] === index && this.#exceptions[at + 1]! >= ReportKind.skipped;
+      this.#exceptions[at] === index && hasNotBegun(this.#exceptions[at + 1]!);
       at -= 2
     )
       index--;

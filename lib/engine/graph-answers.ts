@@ -1,0 +1,58 @@
+/** The graphs that functions answer with, from their arrival until they are part of the run. */
+import type { CompiledDag } from '../dag/compiled-dag.ts';
+import { Dag } from '../dag/dag.ts';
+import { type GraphAnswer, outputList } from '../dag/expansion-answer.ts';
+import { HandoffError } from '../core/errors.ts';
+import { show } from '../core/show.ts';
+import type { Expansion, OutputShape } from '../scheduling/scheduler/span.ts';
+import { type Run, Status } from '../scheduling/scheduler/state.ts';
+import type { Composite, ResultShape } from '../workers/store/composite.ts';
+import { decode } from '../workers/store/encode.ts';
+import type { AnswerWire } from '../workers/node/wire.ts';
+import type { ResolvedCode } from './module-resolver.ts';
+
+/** A graph, checked and compiled, with its code. */
+export interface CompiledAnswer {
+  readonly plan: CompiledDag;
+  readonly code: ResolvedCode;
+}
+
+/** The graph as its function made it. @throws `INVALID_FUNCTION` and others of `Dag.fromJSON` when it is malformed */
+export function toGraph(wire: AnswerWire): { readonly dag: Dag; readonly answer: GraphAnswer } {
+  const answer = 'graph' in wire ? wire.graph : (decode(wire.data) as GraphAnswer);
+  outputList(answer);
+  return { dag: Dag.fromJSON(answer.dag), answer };
+}
+
+/** The shape of the result, by functions of the plan. @throws `MISSING_FUNCTION` when the plan has no such function */
+export function shapeOf({ outputs }: GraphAnswer, plan: CompiledDag): OutputShape {
+  const indexOf = (id: string): number => {
+    const i = plan.indexOf(id);
+    if (i >= 0) return i;
+    const text = `The graph is to give the result of ${show(id)}, which it does not have. Name a regular function of the graph.`;
+    throw new HandoffError('MISSING_FUNCTION', text, { missing: id });
+  };
+  if (typeof outputs === 'string') return indexOf(outputs);
+  if (Array.isArray(outputs)) return (outputs as readonly string[]).map(indexOf);
+  return Object.fromEntries(Object.entries(outputs).map(([name, id]) => [name, indexOf(id)]));
+}
+
+/** What the result of a function that answered with a graph consists of. */
+export function compositeOf(run: Run, { shape }: Expansion, settles: boolean): Composite {
+  const there = (i: number): number => (run.status[i] === Status.skipped ? -1 : i);
+  let of: ResultShape;
+  if (typeof shape === 'number') of = there(shape);
+  else if (Array.isArray(shape)) of = (shape as readonly number[]).map(there);
+  else of = Object.fromEntries(Object.entries(shape).map(([name, i]) => [name, there(i)]));
+  return { kind: 'shape', shape: of, settles };
+}
+
+/** The code of a run together with that of a graph. */
+export function withCode(known: ResolvedCode, added: ResolvedCode, codes: Int32Array): ResolvedCode {
+  return {
+    ...known,
+    codes,
+    predicates: added.predicates.size === 0 ? known.predicates : new Map([...known.predicates, ...added.predicates]),
+    usesContext: known.usesContext || added.usesContext,
+  };
+}
