@@ -67,7 +67,6 @@ export function describeWait(run: Run, i: number, wait: Wait, linkOf: LinkOf): F
 const plainWords = {
   done: 'is done',
   failed: 'has failed for good',
-  list: 'waits for its list',
   lookup: 'is being looked up in the cache',
   allocator: 'waits for the allocator to give it a node',
 } as const;
@@ -76,25 +75,9 @@ function reasonOf(run: Run, wait: Wait, linkOf: LinkOf): Reason {
   switch (wait.kind) {
     case 'done':
     case 'failed':
-    case 'list':
     case 'lookup':
     case 'allocator':
       return { state: wait.kind, words: plainWords[wait.kind] };
-    case 'elements':
-      return { state: 'elements', words: `is a map: ${wait.done} of its ${wait.count} elements are done` };
-    case 'graph':
-      return {
-        state: 'graph',
-        words:
-          wait.count === 0
-            ? 'answered with a graph, which is being checked'
-            : `answered with a graph: ${wait.done} of its ${wait.count} functions are done`,
-      };
-    case 'place':
-      return {
-        state: 'concurrency',
-        words: `waits until fewer than ${wait.limit} elements of its map are under way (concurrency)`,
-      };
     case 'skipped':
       return skipReason(idsOf(run, wait.because), wait.isCondition);
     case 'unreachable': {
@@ -127,6 +110,31 @@ function reasonOf(run: Run, wait: Wait, linkOf: LinkOf): Reason {
       return sentReason(wait, linkOf(wait.node));
     case 'room':
       return roomReason(run, wait.candidates);
+    default:
+      return growthReason(wait);
+  }
+}
+
+/** Why a map, an element, or a function that answered with a graph is not done. */
+function growthReason(wait: Extract<Wait, { readonly kind: 'list' | 'elements' | 'graph' | 'place' }>): Reason {
+  switch (wait.kind) {
+    case 'list':
+      return { state: 'list', words: 'waits for its list' };
+    case 'elements':
+      return { state: 'elements', words: `is a map: ${wait.done} of its ${wait.count} elements are done` };
+    case 'graph':
+      return {
+        state: 'graph',
+        words:
+          wait.count === 0
+            ? 'answered with a graph, which is being checked'
+            : `answered with a graph: ${wait.done} of its ${wait.count} functions are done`,
+      };
+    case 'place':
+      return {
+        state: 'concurrency',
+        words: `waits until fewer than ${wait.limit} elements of its map are under way (concurrency)`,
+      };
   }
 }
 

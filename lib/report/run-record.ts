@@ -1,7 +1,7 @@
 /** The state of a run in columns by function, for the last attempt of each. Its size is bounded by the graph. */
 import { messageOf } from '../core/message-of.ts';
 import { cut } from '../core/cut.ts';
-import type { EventType, HandoffEvent } from '../events/events.ts';
+import type { EventType, GrownGraph, HandoffEvent } from '../events/events.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 
 /** The state of a function. */
@@ -34,6 +34,15 @@ export const recordedEvents = [
   'result:recomputing',
 ] as const satisfies readonly EventType[];
 
+interface MapRecord {
+  readonly owner: number;
+  /** The first element. */
+  readonly base: number;
+  readonly count: number;
+  /** The number of elements that are not done. */
+  left: number;
+}
+
 export class RunRecord {
   /** May be replaced by a graph of the same functions with more details. */
   graph: RunGraph;
@@ -64,7 +73,11 @@ export class RunRecord {
   readonly #onSpan: OnSpan | undefined;
   #index: Map<string, number> | undefined;
   /** For each map whose length is known: its first element, and how many elements are not done. */
-  readonly #maps = new Map<number, { readonly base: number; readonly count: number; left: number }>();
+  readonly #maps = new Map<number, MapRecord>();
+  /** Those with elements, in ascending order of `base`. */
+  readonly #lists: MapRecord[] = [];
+  /** Whether `graph` is a copy of ours. */
+  #ownsGraph = false;
 
   constructor(graph: RunGraph, onSpan?: OnSpan) {
     this.#onSpan = onSpan;
@@ -109,7 +122,9 @@ export class RunRecord {
         this.retries++;
         return;
       case 'run:grown':
-        return this.#grow(event.functionId, event.count);
+        return event.graph === undefined
+          ? this.#growMap(event.functionId, event.count)
+          : this.#growGraph(event.functionId, event.graph);
       case 'function:skipped':
         if (this.#decide(event.functionId, (before) => before === Outcome.waiting, Outcome.skipped)) this.skipped++;
         return;
@@ -181,52 +196,82 @@ export class RunRecord {
   }
 
   /** Adds the elements of a map. A map is done when they are. */
-  #grow(id: string, count: number): void {
+  #growMap(id: string, count: number): void {
     const owner = this.index.get(id);
     if (owner === undefined || this.#maps.has(owner)) return;
-    const { graph } = this;
-    const base = graph.ids.length;
-    const index = this.index as Map<string, number>;
-    const added = Array.from({ length: count }, (_, k) => `${id}[${k}]`);
-    added.forEach((each, k) => index.set(each, base + k));
-    const more = <Value>(of: readonly Value[]): Value[] => [...of, ...Array<Value>(count).fill(of[owner]!)];
-    this.graph = {
-      ...graph,
-      ids: [...graph.ids, ...added],
-      code: more(graph.code),
-      deps: [...graph.deps, ...this.#depsOf(owner, count)],
-      pins: more(graph.pins),
-      cost: more(graph.cost),
-      duration: more(graph.duration),
-    };
-    const size = base + count;
-    this.outcome = longer(this.outcome, new Uint8Array(size));
-    this.begun = longer(this.begun, new Float64Array(size).fill(Number.NaN));
-    this.ended = longer(this.ended, new Float64Array(size).fill(Number.NaN));
-    this.attempts = longer(this.attempts, new Int32Array(size));
-    this.bytes = longer(this.bytes, new Float64Array(size));
-    this.track = longer(this.track, new Int32Array(size).fill(-1));
-    this.#maps.set(owner, { base, count, left: count });
+    const { code, pins, cost, duration } = this.graph;
+    const base = this.graph.ids.length;
+    const deps = this.#depsOf(owner, count);
+    this.#append(count, (k) => ({
+      id: `${id}[${k}]`,
+      code: code[owner]!,
+      deps: deps[k]!,
+      pin: pins[owner]!,
+      cost: cost[owner]!,
+      duration: duration[owner]!,
+    }));
+    const map = { owner, base, count, left: count };
+    this.#maps.set(owner, map);
     if (count === 0) this.outcome[owner] = Outcome.done;
+    else this.#lists.push(map);
+  }
+
+  /** Adds the graph that a function answered with. */
+  #growGraph(id: string, { ids, names, deps }: GrownGraph): void {
+    if (!this.index.has(id) || this.index.has(`${id}/${ids[0]}`)) return;
+    const base = this.graph.ids.length;
+    const codeOf = (name: string): number => {
+      const known = this.graph.names.indexOf(name);
+      return known >= 0 ? known : (this.graph.names as string[]).push(name) - 1;
+    };
+    this.#append(ids.length, (k) => ({
+      id: `${id}/${ids[k]}`,
+      code: codeOf(names[k]!),
+      deps: deps[k]!.map((dep) => base + dep),
+      pin: null,
+      cost: 0,
+      duration: null,
+    }));
+  }
+
+  #append(count: number, each: (k: number) => Added): void {
+    if (!this.#ownsGraph) this.graph = copyOf(this.graph);
+    this.#ownsGraph = true;
+    const { ids, code, deps, pins, cost, duration } = this.graph as Writable<RunGraph>;
+    const index = this.index as Map<string, number>;
+    for (let k = 0; k < count; k++) {
+      const added = each(k);
+      index.set(added.id, ids.push(added.id) - 1);
+      code.push(added.code);
+      deps.push(added.deps);
+      pins.push(added.pin);
+      cost.push(added.cost);
+      duration.push(added.duration);
+    }
+    const size = ids.length;
+    this.outcome = longer(this.outcome, size, Outcome.waiting);
+    this.begun = longer(this.begun, size, Number.NaN);
+    this.ended = longer(this.ended, size, Number.NaN);
+    this.attempts = longer(this.attempts, size, 0);
+    this.bytes = longer(this.bytes, size, 0);
+    this.track = longer(this.track, size, -1);
   }
 
   /** An element takes what its map takes; of another map with as many elements, it takes one. */
   #depsOf(owner: number, count: number): (readonly number[])[] {
     const deps = this.graph.deps[owner]!;
+    const sources = deps.map((dep) => this.#maps.get(dep));
     return Array.from({ length: count }, (_, k) =>
-      deps.map((dep) => {
-        const source = this.#maps.get(dep);
-        return source?.count === count ? source.base + k : dep;
-      }),
+      deps.map((dep, at) => (sources[at]?.count === count ? sources[at].base + k : dep)),
     );
   }
 
+  /** An element of a map, or another function, is done (1), or runs again (-1). */
   #elementDone(i: number, more: 1 | -1): void {
-    for (const [owner, map] of this.#maps) {
-      if (i < map.base || i >= map.base + map.count) continue;
-      map.left -= more;
-      this.outcome[owner] = map.left === 0 ? Outcome.done : Outcome.waiting;
-    }
+    const map = this.#lists.findLast(({ base }) => base <= i);
+    if (map === undefined || i >= map.base + map.count) return;
+    map.left -= more;
+    this.outcome[map.owner] = map.left === 0 ? Outcome.done : Outcome.waiting;
   }
 
   #trackOf(node: string, thread: number): number {
@@ -240,7 +285,47 @@ export class RunRecord {
   }
 }
 
-function longer<Column extends Uint8Array | Int32Array | Float64Array>(column: Column, empty: Column): Column {
-  empty.set(column);
-  return empty;
+type Writable<Graph> = { [Key in keyof Graph]: Graph[Key] extends readonly (infer Item)[] ? Item[] : Graph[Key] };
+
+interface Added {
+  readonly id: string;
+  readonly code: number;
+  readonly deps: readonly number[];
+  readonly pin: string | null;
+  readonly cost: number;
+  readonly duration: number | null;
+}
+
+/** A graph with lists of its own, to which functions can be added. */
+function copyOf(graph: RunGraph): RunGraph {
+  const { ids, code, names, deps, pins, cost, duration } = graph;
+  return {
+    ...graph,
+    ids: [...ids],
+    code: [...code],
+    names: [...names],
+    deps: [...deps],
+    pins: [...pins],
+    cost: [...cost],
+    duration: [...duration],
+  };
+}
+
+/** A column with more entries. Its memory doubles when it is full. */
+function longer<Column extends Uint8Array | Int32Array | Float64Array>(
+  column: Column,
+  size: number,
+  fill: number,
+): Column {
+  const { length, buffer, BYTES_PER_ELEMENT } = column;
+  const Columns = column.constructor as new (
+    from: number | ArrayBufferLike,
+    offset?: number,
+    length?: number,
+  ) => Column;
+  const hasRoom = size * BYTES_PER_ELEMENT <= buffer.byteLength;
+  const more = new Columns(hasRoom ? buffer : new Columns(Math.max(size, 2 * length)).buffer, 0, size);
+  if (!hasRoom) more.set(column);
+  more.fill(fill, length);
+  return more;
 }

@@ -6,6 +6,7 @@ import {
   choose,
   Dag,
   dag,
+  type Expand,
   fromSource,
   type Handoff,
   type HandoffOptions,
@@ -13,6 +14,7 @@ import {
   type Settled,
   tasks,
 } from '../../lib/index.ts';
+import { expand } from '../../lib/task.ts';
 import { simulate } from '../../lib/simulate.ts';
 import type * as generic from './tasks.ts';
 import type { Row } from './tasks.ts';
@@ -102,6 +104,26 @@ t.load.map(t.total(raw));
 t.report.map(['a']);
 // @ts-expect-error a map needs a list
 t.load.map();
+
+// A function that answers with a graph gives what the graph gives.
+const total = fromSource((): number | Expand<number> => 1)();
+expectTypeOf(total).toEqualTypeOf<Call<number>>();
+t.report('title', total, raw);
+expectTypeOf(fromSource((_: number): Expand<string> => expand(t.load('a') as never)).map([1])).toEqualTypeOf<
+  Call<string[]>
+>();
+expectTypeOf(expand(t.total(raw))).toEqualTypeOf<Expand<number>>();
+expectTypeOf(expand({ rows: raw, total })).toEqualTypeOf<Expand<{ rows: Row[]; total: number }>>();
+expectTypeOf(expand(dag('d', { total }))).toEqualTypeOf<Expand<{ total: number }>>();
+expectTypeOf(expand(new Dag(), ['a', 'b'])).toEqualTypeOf<Expand<Record<'a' | 'b', any>>>();
+const wanted: () => Expand<string> = () =>
+  // @ts-expect-error the graph gives a number, and the function is to give a text
+  expand(t.total(raw));
+void wanted;
+// @ts-expect-error a Dag does not say which results are wanted
+expand(new Dag());
+// @ts-expect-error a value is no graph
+expand(1);
 
 // Containers and dates may leave.
 fromSource(() => ({ map: new Map([['a', new Float64Array(2)]]), when: new Date(), set: new Set([1n]) }))();

@@ -19,13 +19,10 @@ export class AppendedEntry implements Entry {
   }
 
   get id(): string {
-    const parts: string[] = [];
-    let at: Entry = this;
-    for (; at instanceof AppendedEntry; at = at.#of) {
-      const suffix: string | number = at.#suffix;
-      parts.push(typeof suffix === 'number' ? `[${suffix}]` : suffix);
-    }
-    return at.id + parts.reverse().join('');
+    const parts = [textOf(this.#suffix)];
+    let at = this.#of;
+    for (; at instanceof AppendedEntry; at = at.#of) parts.push(textOf(at.#suffix));
+    return at.id + parts.toReversed().join('');
   }
 
   get args(): Entry['args'] {
@@ -43,4 +40,8 @@ export class AppendedEntry implements Entry {
   get traits(): Entry['traits'] {
     return this.#own.traits;
   }
+}
+
+function textOf(suffix: string | number): string {
+  return typeof suffix === 'number' ? `[${suffix}]` : suffix;
 }

@@ -1,6 +1,6 @@
 /** Failed attempts: another attempt, or the end of the run. */
 import type { Command } from './commands.ts';
-import { elementsOf, expansionOf, spanOf, spanOfOwner } from './growth.ts';
+import { elementsOf, expansionOf, expansionOfOwner, spanOf, spanOfOwner } from './growth.ts';
 import type { Span } from './span.ts';
 import { letIn } from './map-places.ts';
 import type { Failure, FunctionFailure, Outcome } from './outcome.ts';
@@ -78,6 +78,7 @@ function ownerAround(run: Run, i: number): number {
 /** A function failed inside an element of a map that settles: its error is the result of the element. */
 function settleAround(state: State, run: Run, failed: FunctionFailure, element: number, out: Command[]): void {
   giveUpDependents(state, run, failed.index, out, element);
+  expansionOfOwner(run, element)!.isSettled = true;
   if (ended.has(run.status[element]!)) return noteIfOver(state, run); // another function had failed before
   run.unfinished--;
   settleFailed(state, run, { ...failed, index: element }, out);
@@ -156,7 +157,10 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
     const own = spanOf(run, i);
     if (own !== undefined) stack.push(...giveUpTakers(run, i, own));
     const owner = expansionOf(run, i)?.owner ?? except;
-    if (owner !== except && giveUp(run, owner)) stack.push(owner);
+    if (owner === except || !giveUp(run, owner)) continue;
+    stack.push(owner);
+    const list = spanOf(run, owner);
+    if (list !== undefined) letIn(state, run, list, owner, out);
   }
 }
 

@@ -186,6 +186,7 @@ export function appendGraph(run: Run, owner: number, { plan: graph, shape, codes
     indexOf: (id) => graph.indexOf(id),
     isRead: false,
     left: graph.size,
+    isSettled: false,
     holders: [],
   };
   extendRun(run, base + graph.size, owner);

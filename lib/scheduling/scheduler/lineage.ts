@@ -122,7 +122,7 @@ function reopenGraph(run: Run, i: number, again: number[], stack: number[]): voi
   const expansion = expansionOf(run, i);
   if (expansion === undefined) return;
   expansion.left++;
-  if (run.status[expansion.owner] === Status.done) reopen(run, expansion.owner, again, stack);
+  if (run.status[expansion.owner] === Status.done && !expansion.isSettled) reopen(run, expansion.owner, again, stack);
 }
 
 /** A map of which an element is made again, or a function with a graph that is not done, is not done any more. */

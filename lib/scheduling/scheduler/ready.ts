@@ -42,7 +42,7 @@ function askForElements(state: State, run: Run, i: number, out: Command[]): void
   out.push({ type: 'Grow', run, index: i, asked });
 }
 
-/** A function answered with a graph, which is to be checked. */
+/** Asks for the graph that a function answered with. */
 export function askForGraph(state: State, run: Run, i: number, out: Command[]): void {
   run.status[i] = Status.growing;
   run.batch[i] = -1;

@@ -102,13 +102,15 @@ function settleInGraph(cascade: Cascade, i: number): void {
 
 /** Completes a map, or a function that answered with a graph, when nothing of it is missing. */
 function gather({ run, stack, released, out }: Cascade, owner: number): void {
-  const { left } = spanOfOwner(run, owner) ?? expansionOfOwner(run, owner)!;
-  if (run.status[owner] !== Status.open || left > 0 || run.missing[owner]! > 0) return;
+  const list = spanOfOwner(run, owner);
+  const { left } = list ?? expansionOfOwner(run, owner)!;
+  // The graph of a function needs nothing that the function took.
+  if (run.status[owner] !== Status.open || left > 0 || (list !== undefined && run.missing[owner]! > 0)) return;
   run.status[owner] = Status.done;
   run.unfinished--;
   if ((run.plan.flags[owner]! & Flag.decides) !== 0) decideByGraph(run, owner);
   out.push({ type: 'Gathered', run, index: owner });
-  if (run.unread !== null && spanOfOwner(run, owner) !== undefined) release(run, owner, released);
+  if (run.unread !== null && list !== undefined) release(run, owner, released);
   stack.push(owner);
 }
 

@@ -49,6 +49,8 @@ export interface Expansion {
   isRead: boolean;
   /** The number of its functions that are neither done nor skipped. */
   left: number;
+  /** Whether an error of one of its functions is the result, because the function that answered is an element that settles. */
+  isSettled: boolean;
   /** The functions that hold the result, once it is done. */
   holders: readonly number[];
 }

@@ -123,6 +123,10 @@ function* reductions(spec: ScenarioSpec): Generator<ScenarioSpec> {
       for (let from = 0; from < run.functions.length; from += size)
         yield { ...spec, runs: spec.runs.with(k, without(run, from, size)) };
     }
+    for (const key of Object.keys(run.graphs ?? {})) {
+      const { [key]: _, ...graphs } = run.graphs!;
+      yield { ...spec, runs: spec.runs.with(k, { ...run, graphs }) };
+    }
     if (run.settings.speculate)
       yield { ...spec, runs: spec.runs.with(k, { ...run, settings: { ...run.settings, speculate: null } }) };
     if (run.abortAt !== undefined) yield { ...spec, runs: spec.runs.with(k, { ...run, abortAt: undefined }) };

@@ -6,7 +6,7 @@ import { amountOf } from '../resources/amounts.ts';
 import type { Command } from '../scheduler/commands.ts';
 import type { Event } from '../scheduler/events.ts';
 import { type Batch, type Run, type State, Status } from '../scheduler/state.ts';
-import { elementsOf, spanOf, spanOfOwner } from '../scheduler/growth.ts';
+import { elementsOf, expansionOf, expansionOfOwner, spanOf, spanOfOwner } from '../scheduler/growth.ts';
 import type { SimNode } from './sim-node.ts';
 import type { SentBatch } from './wire.ts';
 
@@ -107,7 +107,9 @@ export class InvariantChecker {
         this.#gathered(command.run, command.index);
         break;
       case 'Settled':
-        this.#failed(command.run, command.failed.index, command.failed.attempts, command.failed.failure.kind);
+        // What failed may be a function of its graph.
+        if (expansionOfOwner(command.run, command.failed.index) === undefined)
+          this.#failed(command.run, command.failed.index, command.failed.attempts, command.failed.failure.kind);
         this.#done.add(keyOf(command.run, command.failed.index));
         this.#stored.add(keyOf(command.run, command.failed.index));
         break;
@@ -239,11 +241,14 @@ export class InvariantChecker {
     );
   }
 
-  /** Checks that all elements of a map are done, and that the map was not. */
+  /** Checks that all elements of a map, or all functions of a graph, are done, and that their owner was not. */
   #gathered(run: Run, owner: number): void {
     const key = keyOf(run, owner);
-    for (const i of elementsOf(spanOfOwner(run, owner)!))
-      check(this.#done.has(keyOf(run, i)), `${label(run, owner)} is gathered without ${label(run, i)}`);
+    for (const i of elementsOf(spanOfOwner(run, owner) ?? expansionOfOwner(run, owner)!))
+      check(
+        this.#done.has(keyOf(run, i)) || this.#isSkipped.has(keyOf(run, i)),
+        `${label(run, owner)} is gathered without ${label(run, i)}`,
+      );
     check(!this.#done.has(key), `${label(run, owner)} is gathered twice`);
     this.#done.add(key);
     this.#stored.add(key);
@@ -260,8 +265,9 @@ export class InvariantChecker {
   #recomputed(run: Run, i: number): void {
     check(this.#done.delete(keyOf(run, i)), `${label(run, i)} is made again, and was not done`);
     this.#stored.delete(keyOf(run, i));
-    if (run.growth?.byOwner.has(i) === true) return; // it is not read itself, but its elements
-    if (spanOf(run, i) !== undefined)
+    // It is not read itself, but what it consists of.
+    if (run.growth?.byOwner.has(i) === true || run.growth?.expansions.has(i) === true) return;
+    if (spanOf(run, i) !== undefined || expansionOf(run, i) !== undefined)
       return check(
         run.unread === null || run.unread[i]! > 0 || run.settings.kept![i] === 1,
         `${label(run, i)} is made again, but not needed`,
@@ -303,11 +309,22 @@ export class InvariantChecker {
     this.#failures.set(keyOf(run, i), attempts);
   }
 
+  /** Whether a function is part of the graph of an element whose result is an error. */
+  #isInSettled(run: Run, i: number): boolean {
+    for (let at: number | undefined = i; at !== undefined;) {
+      at = spanOf(run, at)?.owner ?? expansionOf(run, at)?.owner;
+      if (at !== undefined && this.#isSettled.has(keyOf(run, at))) return true;
+    }
+    return false;
+  }
+
   #finished(run: Run): void {
     this.#over.add(run.id);
     for (let i = 0; i < run.plan.size; i++)
       check(
-        run.status[i] === Status.skipped ? !this.#stored.has(keyOf(run, i)) : this.#done.has(keyOf(run, i)),
+        run.status[i] === Status.skipped
+          ? !this.#stored.has(keyOf(run, i))
+          : this.#done.has(keyOf(run, i)) || this.#isInSettled(run, i),
         `run ${run.id} finishes without ${label(run, i)}`,
       );
   }

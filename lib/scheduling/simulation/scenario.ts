@@ -10,6 +10,7 @@ import type { FunctionSpec } from '../../dag/types.ts';
 import { placementOf } from '../planner/placement.ts';
 import { type PlannedRun, planRun } from '../planner/planned.ts';
 import type { RunSettings } from '../scheduler/events.ts';
+import type { Answer } from '../scheduler/growth.ts';
 import type { Tuning } from '../scheduler/state.ts';
 import { type Faults, noFaults, type ResolvedFaults } from './faults.ts';
 import { Random } from '../../core/random.ts';
@@ -21,6 +22,8 @@ export interface RunSpec {
   readonly functions: readonly FunctionSpec[];
   /** The number of elements of maps, by id. Default 1. */
   readonly widths?: Readonly<Record<string, number>>;
+  /** The graphs that functions answer with, by id; of elements, by that with `[]`. */
+  readonly graphs?: Readonly<Record<string, GraphSpec>>;
   /** The ids of conditions whose result is falsy. */
   readonly falsy?: readonly string[];
   readonly settings: Pick<RunSettings, 'maxRetries' | 'maxConcurrency' | 'keepGoing' | 'speculate'> & {
@@ -33,6 +36,12 @@ export interface RunSpec {
   readonly abortAt: number | undefined;
   /** Functions that are cancelled, and when: ms from the start of the run. */
   readonly cancelled?: readonly { readonly index: number; readonly at: number }[];
+}
+
+export interface GraphSpec {
+  readonly functions: readonly FunctionSpec[];
+  /** By place in `functions`. */
+  readonly outputs: number | readonly number[];
 }
 
 export interface ScenarioSpec {
@@ -74,9 +83,8 @@ export function randomScenario(seed: number, maxFunctions = 200): ScenarioSpec {
   const faults = randomFaults(random);
   const latency = random.pick([0, 0, 0.1, 1, 5]);
   const plain = { seed, nodes, runs, faults, latency, tuning: random.pick(tunings) };
-  return withConcurrency(
-    withMaps(withCancelled(withLimits(withBranches(withHosts(withStrategies(withCopies(plain))))))),
-  );
+  const branched = withCancelled(withLimits(withBranches(withHosts(withStrategies(withCopies(plain))))));
+  return withGraphs(withConcurrency(withMaps(branched)));
 }
 
 /** Lets functions of some scenarios share threads. Uses its own random numbers. */
@@ -146,6 +154,52 @@ function withMaps(spec: ScenarioSpec): ScenarioSpec {
       return { ...run, functions: withoutContradictions(functions), widths };
     }),
   };
+}
+
+/** Lets some functions answer with graphs. Uses its own random numbers. */
+function withGraphs(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0x6af4);
+  if (!random.chance(0.35)) return spec;
+  const often = random.pick([0.05, 0.2, 0.5]);
+  const runs = spec.runs.map((run) => {
+    const graphs: Record<string, GraphSpec> = {};
+    const falsy = [...(run.falsy ?? [])];
+    const widths: Record<string, number> = { ...run.widths };
+    const add = (key: string, depth: number): void => {
+      const graph = randomGraph(random);
+      graphs[key] = graph;
+      for (const { id, map } of graph.functions) {
+        const full = `${key}/${id}`;
+        if (random.chance(0.3)) falsy.push(full);
+        if (map !== undefined) widths[full] = random.integer(0, 3);
+        if (depth < 3 && random.chance(0.2)) add(map === undefined ? full : `${full}[]`, depth + 1);
+      }
+    };
+    for (const { id, map } of run.functions)
+      if (random.chance(often)) add(map === undefined || map === false ? id : `${id}[]`, 1);
+    return { ...run, graphs, falsy, widths };
+  });
+  return { ...spec, runs };
+}
+
+function randomGraph(random: Random): GraphSpec {
+  const size = random.integer(1, 5);
+  const functions = Array.from({ length: size }, (_, i): FunctionSpec => {
+    const other = (): string => `g${random.integer(0, i - 1)}`;
+    const args = i === 0 ? [] : Array.from({ length: random.integer(0, 2) }, other);
+    return {
+      id: `g${i}`,
+      code,
+      args,
+      duration: random.pick([0.01, 1, 5]),
+      ...(random.chance(0.2) && { maxRetries: random.integer(0, 3) }),
+      ...(i > 0 && random.chance(0.2) && { when: { id: other(), not: random.chance(0.5) } }),
+      ...(args.length > 0 && random.chance(0.3) && { map: random.chance(0.3) ? { settle: true } : {} }),
+      ...(random.chance(0.1) && { idempotent: false }),
+    };
+  });
+  const outputs = random.chance(0.7) ? random.integer(0, size - 1) : [0, random.integer(0, size - 1)];
+  return { functions: withoutContradictions(functions), outputs };
 }
 
 /** Adds conditions and choices to some scenarios. Uses its own random numbers. */
@@ -325,6 +379,9 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   const widths = new Map(
     runs.flatMap((run) => Object.entries(run.widths ?? {}).map(([id, width]) => [`${run.id}/${id}`, width])),
   );
+  const answers = new Map<string, Answer>();
+  for (const run of runs)
+    for (const [key, graph] of Object.entries(run.graphs ?? {})) answers.set(`${run.id}/${key}`, toAnswer(graph));
   const simulation = new Simulation(
     {
       seed,
@@ -336,8 +393,9 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
       checked: true,
       faults: { ...noFaults, ...spec.faults } as ResolvedFaults,
       durationOf: (plan, i) => plan.entries[i]!.traits.duration ?? 1,
-      widthOf: ({ dagId, entries }, i) => widths.get(`${dagId}/${entries[i]!.id}`) ?? 1,
-      isFalsy: ({ dagId, entries }, i) => falsy.has(`${dagId}/${entries[i]!.id}`),
+      widthOf: (plan, i) => widths.get(keyOf(plan, i)) ?? 1,
+      graphOf: (plan, i) => answers.get(keyOf(plan, i)),
+      isFalsy: (plan, i) => falsy.has(keyOf(plan, i)),
     },
     listener,
   );
@@ -356,6 +414,18 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   }
   simulation.run();
   return simulation;
+}
+
+function toAnswer({ functions, outputs }: GraphSpec): Answer {
+  const dag = new Dag('graph');
+  for (const each of functions) dag.add(each);
+  const plan = compile(dag);
+  return { plan, shape: outputs, codes: new Int32Array(plan.codes.length) };
+}
+
+/** The key of a function in a scenario: all elements of a map have the same. */
+function keyOf({ dagId, entries }: CompiledDag, i: number): string {
+  return `${dagId}/${entries[i]!.id.replaceAll(/\[\d+\]/g, '[]')}`;
 }
 
 function toSettings(

@@ -31,6 +31,8 @@ export interface NodeWorld {
   feed(happening: Happening): void;
   /** ms that a function takes on a node of speed 1. */
   durationOf(sent: SentBatch, at: number): number;
+  /** Whether a function answers with a graph. */
+  expands(run: Run, i: number): boolean;
   /** Whether the result of a condition is falsy. */
   isFalsy(run: Run, i: number): boolean;
   /** For observers: what happens at the node itself, reported or not. */
@@ -239,6 +241,6 @@ export class SimNode {
     if (random.chance(faults.crash)) return { behaviour: 'crashes', ms };
     if (run.plan.entries[functions[at]!]!.traits.timeout !== undefined && random.chance(faults.hang))
       return { behaviour: 'hangs', ms };
-    return { behaviour: 'succeeds', ms };
+    return { behaviour: this.#world.expands(run, functions[at]!) ? 'expands' : 'succeeds', ms };
   }
 }

@@ -10,10 +10,12 @@ const patience = 2;
 
 /** Why a function gave no result. */
 export type SimFailure =
-  { readonly kind: 'failed'; readonly error: unknown; readonly retryable: boolean } | { readonly kind: 'skipped' };
+  | { readonly kind: 'failed'; readonly error: unknown; readonly retryable: boolean }
+  | { readonly kind: 'skipped' }
+  | { readonly kind: 'expanded' };
 
 /** The course of an attempt. */
-export type Behaviour = 'succeeds' | 'fails' | 'hangs' | 'crashes';
+export type Behaviour = 'succeeds' | 'expands' | 'fails' | 'hangs' | 'crashes';
 
 interface Work {
   readonly sent: SentBatch;
@@ -192,11 +194,7 @@ export class SimThread {
     work.running = false;
     const at = work.begun - 1;
     this.#world.ends(work.sent, at, behaviour === 'succeeds');
-    this.#note(
-      work,
-      behaviour === 'succeeds' ? undefined : { kind: 'failed', error: new Error('simulated'), retryable: true },
-      ms,
-    );
+    this.#note(work, exceptionOf(behaviour), ms);
     this.#run();
   }
 
@@ -232,4 +230,10 @@ export class SimThread {
     }
     this.#queue.shift();
   }
+}
+
+function exceptionOf(behaviour: Behaviour): SimFailure | undefined {
+  if (behaviour === 'succeeds') return undefined;
+  if (behaviour === 'expands') return { kind: 'expanded' };
+  return { kind: 'failed', error: new Error('simulated'), retryable: true };
 }

@@ -6,7 +6,7 @@ import type { Command } from '../scheduler/commands.ts';
 import { createEstimate } from '../scheduler/estimate.ts';
 import type { Event, RunSettings } from '../scheduler/events.ts';
 import { handleAll } from '../scheduler/machine.ts';
-import { holdersOf, inputsOf } from '../scheduler/growth.ts';
+import { type Answer, holdersOf, inputsOf } from '../scheduler/growth.ts';
 import type { Outcome } from '../scheduler/outcome.ts';
 import { type Batch, createState, type Thread, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
 import { validate } from '../scheduler/validate.ts';
@@ -34,6 +34,8 @@ export interface Scenario {
   isFalsy?(plan: CompiledDag, i: number): boolean;
   /** The number of elements in the list of a map. Default 1. */
   widthOf?(plan: CompiledDag, i: number): number;
+  /** The graph that a function answers with; undefined for a result. Default: always a result. */
+  graphOf?(plan: CompiledDag, i: number): Answer | undefined;
   /** Whether all events of one moment are handled before anything starts. */
   readonly together?: boolean;
   /** Whether all invariants are checked after every event. */
@@ -99,6 +101,7 @@ export class Simulation {
         latency,
         feed: (happening) => this.#feed(happening),
         durationOf: ({ batch }, at) => scenario.durationOf(batch.run.plan, batch.functions[at]!),
+        expands: ({ plan }, i) => scenario.graphOf?.(plan, i) !== undefined,
         isFalsy: ({ plan }, i) => scenario.isFalsy?.(plan, i) === true,
         began: (at, sent, position) => this.#began(at, sent, position),
         ended: (at, sent, position, gave) => this.#ended(at, sent, position, gave),
@@ -228,6 +231,12 @@ export class Simulation {
         const count = this.#scenario.widthOf?.(run.plan, index) ?? 1;
         return void this.eventQueue.in(0, () => this.#feed({ type: 'RunGrown', run: run.id, index, asked, count }));
       }
+      case 'Expand': {
+        const { run, index, asked } = command;
+        const answer = this.#scenario.graphOf!(run.plan, index)!;
+        for (const code of answer.codes) this.#state.estimates[code] ??= createEstimate();
+        return void this.eventQueue.in(0, () => this.#feed({ type: 'GraphGrown', run: run.id, index, asked, answer }));
+      }
       case 'Grown':
         return void (this.#functions += command.count);
       case 'Settled':
@@ -345,6 +354,7 @@ export class Simulation {
 
   /** The list of a map is no result of its own, and errors are with the orchestrator. */
   #canBeLost(run: Run, i: number): boolean {
+    if (run.growth?.expansions.has(i) === true) return false; // its result is that of its graph
     return run.growth?.byOwner.has(i) !== true && !this.#settled.has(`${run.id}/${i}`);
   }
 

@@ -143,6 +143,30 @@ const planted: [string, string, string, string][] = [
     '',
   ],
   [
+    'a function that is done before all of its graph is',
+    'scheduling/scheduler/settle.ts',
+    '  if (run.outcome !== undefined || expansion.left > 0) return;',
+    '  if (run.outcome !== undefined || expansion.left > 1) return;',
+  ],
+  [
+    'a function that is not done again when a function of its graph is lost',
+    'scheduling/scheduler/lineage.ts',
+    '  if (run.status[expansion.owner] === Status.done && !expansion.isSettled) reopen(run, expansion.owner, again, stack);',
+    '',
+  ],
+  [
+    'a function that waits for ever for what failed in its graph',
+    'scheduling/scheduler/failure.ts',
+    '    stack.push(owner);\n    const list = spanOf(run, owner);',
+    '    const list = spanOf(run, owner);',
+  ],
+  [
+    'a result of a graph that is dropped while it is read',
+    'scheduling/scheduler/grow.ts',
+    '    if (expansion.isRead) unread[i]!++;',
+    '',
+  ],
+  [
     'a result handed over by a gang that nobody waits for',
     'scheduling/scheduler/gang.ts',
     '      imports.set(dep, sources.length);',
