@@ -1,5 +1,5 @@
 /** Events: everything that the scheduler learns. They are plain data and carry the time at which they happened. */
-import type { Answer } from './growth.ts';
+import type { Answer } from './span.ts';
 import type { DynamicAllocator } from '../allocation/allocator.ts';
 import type { Strategy } from '../allocation/strategy.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';

@@ -19,7 +19,7 @@ import { Flag } from '../../dag/compiled-dag.ts';
 import { AppendedEntry } from './appended-entry.ts';
 import { type Merged, mergePlan, withOwnLists } from './merge-plan.ts';
 import { extended } from './columns.ts';
-import type { Block, Expansion, Growth, OutputShape, Span } from './span.ts';
+import type { Answer, Block, Expansion, Growth, OutputShape, Span } from './span.ts';
 import { keyOf } from '../../dag/code.ts';
 import type { Run } from './state.ts';
 
@@ -157,15 +157,6 @@ export function append(run: Run, owner: number, count: number, source: Span | nu
   growth.byOwner.set(owner, span);
   source?.takers.push(span);
   return span;
-}
-
-/** The functions of a graph that a function answered with, as they are appended. */
-export interface Answer {
-  readonly plan: CompiledDag;
-  /** How its results make up that of the function, by functions of `plan`. */
-  readonly shape: OutputShape;
-  /** By code of `plan`: what `RunSettings.codes` is to say of it. */
-  readonly codes: Int32Array;
 }
 
 /** Appends the graph that a function answered with. */

@@ -1,5 +1,5 @@
 /** What a run has grown by: the elements of its maps, and the graphs that functions answered with. */
-import type { MapPlan } from '../../dag/compiled-dag.ts';
+import type { CompiledDag, MapPlan } from '../../dag/compiled-dag.ts';
 
 /** The elements of a map: `count` functions from index `base` on. */
 export interface Span {
@@ -53,6 +53,15 @@ export interface Expansion {
   isSettled: boolean;
   /** The functions that hold the result, once it is done. */
   holders: readonly number[];
+}
+
+/** The functions of a graph that a function answered with, as they are appended. */
+export interface Answer {
+  readonly plan: CompiledDag;
+  /** How its results make up that of the function, by functions of `plan`. */
+  readonly shape: OutputShape;
+  /** By code of `plan`: what `RunSettings.codes` is to say of it. */
+  readonly codes: Int32Array;
 }
 
 export type Block = Span | Expansion;
