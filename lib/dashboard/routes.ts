@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { constants, createGzip } from 'node:zlib';
+import { copyOfGraph } from '../report/run-record.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 import type { History } from './history.ts';
 import type { Live } from './live.ts';
@@ -57,7 +58,7 @@ export async function answer(parts: Parts, asked: Asked): Promise<void> {
   const run = parts.history.get(key);
   if (run === undefined) return say(response, 404, 'The run does not exist, or it was dropped.');
   if (isChange) return cancel(parts, run, response);
-  if (what === 'graph') return graph(run.record.graph, asked);
+  if (what === 'graph') return graph(copyOfGraph(run.record.graph), asked);
   return functionView(parts, run, Number(what.slice('functions/'.length)), response);
 }
 

@@ -89,7 +89,7 @@ const known = new WeakMap<RunGraph, readonly (readonly number[])[]>();
 /** For each function: those that take its result. Built on first access. */
 function dependentsOf(graph: RunGraph): readonly (readonly number[])[] {
   const made = known.get(graph);
-  if (made !== undefined) return made;
+  if (made?.length === graph.ids.length) return made; // otherwise the run has grown
   const dependents: number[][] = graph.ids.map(() => []);
   graph.deps.forEach((deps, i) => {
     for (const dep of deps) dependents[dep]!.push(i);

@@ -235,7 +235,7 @@ export class RunRecord {
   }
 
   #append(count: number, each: (k: number) => Added): void {
-    if (!this.#ownsGraph) this.graph = copyOf(this.graph);
+    if (!this.#ownsGraph) this.graph = copyOfGraph(this.graph);
     this.#ownsGraph = true;
     const { ids, code, deps, pins, cost, duration } = this.graph as Writable<RunGraph>;
     const index = this.index as Map<string, number>;
@@ -296,8 +296,8 @@ interface Added {
   readonly duration: number | null;
 }
 
-/** A graph with lists of its own, to which functions can be added. */
-function copyOf(graph: RunGraph): RunGraph {
+/** A graph with lists of its own, to which functions can be added, or which stays as it is when the run grows. */
+export function copyOfGraph(graph: RunGraph): RunGraph {
   const { ids, code, names, deps, pins, cost, duration } = graph;
   return {
     ...graph,

@@ -181,7 +181,13 @@ const node = (more: Partial<NodeView> = {}): NodeView => ({
 
 function newStore(wanted: string | null = null): { store: Store; needed: string[] } {
   const needed: string[] = [];
-  return { store: new Store({ changed() {}, needGraph: (key) => void needed.push(key) }, wanted), needed };
+  return {
+    store: new Store(
+      { changed() {}, needGraph: (key) => void needed.push(key), hasGrown: (key) => void needed.push(`${key}, grown`) },
+      wanted,
+    ),
+    needed,
+  };
 }
 
 describe('what the page makes of messages', () => {
@@ -226,6 +232,30 @@ describe('what the page makes of messages', () => {
     expect(store.data!.live.map(({ fn, since }) => [fn, since])).toEqual([[1, 500]]);
     store.apply({ type: 'runs', runs: [run('k', { state: 'finished', endedAt: 2000 })], gone: [] });
     expect([store.data!.live.length, store.elapsed]).toEqual([0, 1000]);
+  });
+
+  it('asks for the graph again when the run has grown, and takes in what has come meanwhile', () => {
+    const { store, needed } = newStore();
+    store.apply(hello('s'));
+    store.apply({ type: 'runs', runs: [run('k')], gone: [] });
+    store.addGraph('k', diamond);
+    store.apply(spans([0, 0, 1, 2, 1, 0]));
+    store.apply(spans([0, 0, 1, 2, 1, 0, 4, 0, 3, 4, 1, 0]));
+    store.apply(spans([0, 0, 1, 2, 1, 0, 4, 0, 3, 4, 1, 0, 1, 0, 8, 1, 1, 0]));
+    expect([needed, store.data!.states.length, store.data!.tracks[0]!.spans.size]).toEqual([['k', 'k, grown'], 4, 1]);
+    const more = <Value>(list: readonly Value[], added: Value): Value[] => [...list, added];
+    store.addGraph('k', {
+      ...diamond,
+      ids: more(diamond.ids, 'left[0]'),
+      code: more(diamond.code, 0),
+      deps: more(diamond.deps, [0]),
+      pins: more(diamond.pins, null),
+      cost: more(diamond.cost, 0),
+      duration: more(diamond.duration, null),
+    });
+    expect([...store.data!.states]).toEqual([State.done, State.done, State.waiting, State.waiting, State.done]);
+    expect(store.data!.index.get('left[0]')).toBe(4);
+    expect(store.data!.dependentsOf(0)).toContain(4);
   });
 
   describe('of the time', () => {

@@ -21,16 +21,22 @@ const store = new Store(
     changed,
     needGraph(key) {
       source.watch(key);
-      source.graph(key).then(
-        (graph) => store.addGraph(key, graph),
-        () => {
-          /* The stream reports a dropped run, or delivers it again. */
-        },
-      );
+      requestGraph(key);
     },
+    hasGrown: requestGraph,
   },
   place.run,
 );
+
+function requestGraph(key: string): void {
+  source.graph(key).then(
+    (graph) => store.addGraph(key, graph),
+    () => {
+      /* The stream reports a dropped run, or delivers it again. */
+    },
+  );
+}
+
 const listener = { message: store.apply.bind(store), connection: store.setConnection.bind(store) };
 const report = embeddedReport();
 const source: Source = report === undefined ? openServer(listener) : openReport(report, listener);

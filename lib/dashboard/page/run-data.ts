@@ -29,22 +29,22 @@ export class RunData {
   /** The run has ended. */
   isOver = false;
   readonly key: string;
-  readonly graph: RunGraph;
-  readonly index: ReadonlyMap<string, number>;
+  graph: RunGraph;
+  index: ReadonlyMap<string, number>;
   /** By function: its name, as an index into the names of the graph. */
-  readonly code: Uint16Array;
+  code: Uint16Array;
   /** By function: `State`. */
-  readonly states: Uint8Array;
+  states: Uint8Array;
   readonly tracks: Track[] = [];
   readonly marks: Mark[] = [];
   /** By function: its last attempt. `track` is -1 before the first. */
-  readonly track: Int32Array;
-  readonly begun: Float64Array;
-  readonly ended: Float64Array;
-  readonly attempts: Uint16Array;
+  track: Int32Array;
+  begun: Float64Array;
+  ended: Float64Array;
+  attempts: Uint16Array;
   /** By name: the number of attempts that ended, and their total ms. */
-  readonly countOf: Float64Array;
-  readonly timeOf: Float64Array;
+  countOf: Float64Array;
+  timeOf: Float64Array;
   live: readonly Live[] = [];
   rows = 0;
   /** How many rows the server has dropped. */
@@ -72,6 +72,32 @@ export class RunData {
     this.attempts = new Uint16Array(size);
     this.countOf = new Float64Array(graph.names.length);
     this.timeOf = new Float64Array(graph.names.length);
+  }
+
+  /** Whether a row or a mark is about a function that the graph does not have: the run has grown. */
+  isBeyond(message: Spans | Marks): boolean {
+    const size = this.states.length;
+    if ('marks' in message) return message.marks.some(({ fn }) => fn >= size);
+    for (let at = 0; at < message.rows.length; at += spanWidth) if (message.rows[at]! >= size) return true;
+    return false;
+  }
+
+  /** Takes the graph of a run that has grown: the functions it had, and more. */
+  grow(graph: RunGraph): void {
+    const size = graph.ids.length;
+    if (size < this.states.length) return; // of another server
+    this.graph = graph;
+    this.index = new Map(graph.ids.map((id, i) => [id, i]));
+    this.code = Uint16Array.from(graph.code);
+    this.states = longer(this.states, new Uint8Array(size));
+    this.track = longer(this.track, new Int32Array(size).fill(-1));
+    this.begun = longer(this.begun, new Float64Array(size).fill(Number.NaN));
+    this.ended = longer(this.ended, new Float64Array(size).fill(Number.NaN));
+    this.attempts = longer(this.attempts, new Uint16Array(size));
+    this.countOf = longer(this.countOf, new Float64Array(graph.names.length));
+    this.timeOf = longer(this.timeOf, new Float64Array(graph.names.length));
+    this.#dependents = undefined;
+    this.version++;
   }
 
   /** The server will send everything again. The old data stays visible until the first message arrives. */
@@ -210,4 +236,12 @@ export class RunData {
     for (const column of [this.begun, this.ended]) column.fill(Number.NaN);
     this.track.fill(-1);
   }
+}
+
+function longer<Column extends Uint8Array | Uint16Array | Int32Array | Float64Array>(
+  column: Column,
+  empty: Column,
+): Column {
+  empty.set(column);
+  return empty;
 }

@@ -1,7 +1,7 @@
 /** The state of the page, built from messages. Views read it and redraw when it reports a change. */
 import type { RunGraph } from '../../events/run-graph.ts';
 import type { TreeNode } from '../../workers/supervision/child.ts';
-import type { Hello, Message, NodeView, Runs, RunView } from '../protocol.ts';
+import type { Hello, Marks, Message, NodeView, Runs, RunView, Spans } from '../protocol.ts';
 import { NodeHistory } from './history.ts';
 import { RateMeter } from './rate.ts';
 import { type Live, RunData } from './run-data.ts';
@@ -14,6 +14,8 @@ export interface StoreHooks {
   changed(): void;
   /** Requests the graph of a run; pass it to `addGraph`. */
   needGraph(key: string): void;
+  /** The run has more functions than its graph here: requests a newer one. */
+  hasGrown(key: string): void;
 }
 
 export class Store {
@@ -37,7 +39,9 @@ export class Store {
   #clockOffset = -Infinity;
   readonly #hooks: StoreHooks;
   /** Messages of the displayed run that arrived before its graph. */
-  #early: Message[] = [];
+  #early: (Spans | Marks)[] = [];
+  /** The run has more functions than the graph here: a newer one was asked for. */
+  #isGrowing = false;
   /** The run the reader has selected; null: always the newest. */
   #wanted: string | null;
   /** The server sends all runs again. The old ones stay visible until then. */
@@ -81,9 +85,7 @@ export class Store {
       case 'attempts':
       case 'marks':
         if (message.run !== this.key) return;
-        if (this.data === undefined) this.#early.push(message);
-        else if (message.type === 'attempts') this.data.addSpans(message);
-        else this.data.addMarks(message);
+        this.#takeRows(message);
     }
     this.#hooks.changed();
   }
@@ -100,14 +102,24 @@ export class Store {
     this.#show(key);
   }
 
+  /** Rows and marks of the displayed run. They wait for its graph, also when the run has grown since. */
+  #takeRows(message: Spans | Marks): void {
+    const { data } = this;
+    if (data === undefined || this.#isGrowing) return void this.#early.push(message);
+    if (data.isBeyond(message)) {
+      this.#isGrowing = true;
+      this.#early.push(message);
+      this.#hooks.hasGrown(data.key);
+    } else if (message.type === 'attempts') data.addSpans(message);
+    else data.addMarks(message);
+  }
+
   addGraph(key: string, graph: RunGraph): void {
-    if (key !== this.key || this.data !== undefined) return;
-    const data = new RunData(key, graph);
-    this.data = data;
-    for (const message of this.#early.splice(0)) {
-      if (message.type === 'attempts') data.addSpans(message);
-      if (message.type === 'marks') data.addMarks(message);
-    }
+    if (key !== this.key || (this.data !== undefined && !this.#isGrowing)) return;
+    if (this.data === undefined) this.data = new RunData(key, graph);
+    else this.data.grow(graph);
+    this.#isGrowing = false;
+    for (const message of this.#early.splice(0)) this.#takeRows(message);
     this.#updateLive();
     this.#hooks.changed();
   }
@@ -116,6 +128,7 @@ export class Store {
     if (key === this.key) return;
     this.key = key;
     this.data = undefined;
+    this.#isGrowing = false;
     this.#early = [];
     this.rate.clear();
     if (key !== null) this.#hooks.needGraph(key);
@@ -127,6 +140,7 @@ export class Store {
     this.hello = hello;
     this.#clockOffset = hello.now - performance.now();
     this.#early = [];
+    this.#isGrowing = false;
     this.data?.restart();
     this.#areRunsStale = true;
     if (!isOther) return;
