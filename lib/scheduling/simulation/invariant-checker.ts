@@ -338,9 +338,12 @@ export class InvariantChecker {
         const flying = this.#inFlight.get(key);
         if (flying?.has(batch.id) !== true || (open && at >= batch.done && at < batch.size)) return;
         flying.delete(batch.id);
-        if (flying.size === 0 || batch.run.status[i] === Status.done) this.#inFlight.delete(key);
-        if (batch.run.status[i] !== Status.done) return;
+        const status = batch.run.status[i]!;
+        const hasAnswered = status === Status.growing || status === Status.open; // with a graph
+        if (flying.size === 0 || status === Status.done || hasAnswered) this.#inFlight.delete(key);
+        if (status !== Status.done && !hasAnswered) return;
         for (const other of flying) this.#beaten.push(this.#open.get(other)!);
+        if (hasAnswered) return;
         if (this.#isSettled.has(key)) return;
         check(!this.#timedOut.has(batch.id), `${label(batch.run, i)} is done by an attempt whose time was over`);
         const { node } = batch.thread;
