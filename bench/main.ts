@@ -15,6 +15,7 @@ import { guard } from './guard.ts';
 import { hosts } from './hosts.ts';
 import { latency } from './latency.ts';
 import { learned } from './learned.ts';
+import { growing } from './growing.ts';
 import { million } from './million.ts';
 import { page } from './page.ts';
 import { pieces } from './pieces.ts';
@@ -67,6 +68,7 @@ const groups: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   page: () => page({ rounds: full ? 15 : 5 }),
   learned: () => learned({ graphs: full ? 10 : 3, rounds: full ? 3 : 1 }),
   hosts: () => hosts({ rounds: full ? 9 : 3, full }),
+  growing: () => growing({ largest: full ? 1_000_000 : 100_000 }),
   growth: () => million({ largest: full ? 1_000_000 : 100_000 }),
 };
 
