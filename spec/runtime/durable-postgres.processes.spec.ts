@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { Client } from 'pg';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type ExecuteResult, Handoff } from '../../lib/index.ts';
+import { PostgresServer } from '../support/postgres/server.ts';
 import { describePostgres, newSchema, sharedPostgres } from '../support/postgres/shared.ts';
 
 const program = new URL('../fixtures/durable-postgres-program.ts', import.meta.url).pathname;
@@ -65,7 +66,7 @@ describePostgres('processes with one PostgreSQL journal', () => {
     rmSync(folder, { recursive: true, force: true });
     const client = new Client(url);
     await client.connect();
-    await client.query(`DROP SCHEMA "${schema}" CASCADE`);
+    await client.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
     await client.end();
   });
 
@@ -125,5 +126,42 @@ describePostgres('processes with one PostgreSQL journal', () => {
     ).toEqual(rows.slice(taken).map(() => 2));
     next.process.kill('SIGTERM');
     await next.exited;
+  });
+
+  it('lose nothing, and take nothing from each other, when the database is killed and starts again', async () => {
+    const server = await PostgresServer.start();
+    const shared = url;
+    url = server.url;
+    try {
+      const owner = await Program.start('execute');
+      await expect.poll(marked, patient).toEqual(['a', '+b']);
+      const next = await Program.start('serve');
+      await server.kill('SIGQUIT');
+      writeFileSync(join(folder, 'gate'), '');
+      await expect.poll(marked, patient).toEqual(['a', '+b', 'b', 'c']);
+      await server.restart();
+      expect(await owner.says()).toEqual({ results: { a: 1, b: 2, c: 3 } });
+      const { results, allocations } = await resultElsewhere();
+      expect(results).toEqual({ a: 1, b: 2, c: 3 });
+      expect(allocations).toEqual({ a: 'execute', b: 'execute', c: 'execute' });
+      for (const each of [owner, next]) {
+        each.process.kill('SIGTERM');
+        await each.exited;
+      }
+    } finally {
+      url = shared;
+      await server.stop();
+    }
+  });
+
+  it('continue a run on demand, as soon as the one that had it counts as gone', async () => {
+    const owner = await Program.start('execute');
+    await expect.poll(marked, patient).toEqual(['a', '+b']);
+    owner.process.kill('SIGKILL');
+    await owner.exited;
+    writeFileSync(join(folder, 'gate'), '');
+    const journal = { type: 'postgres', url, schema, lease: 1000 } as const;
+    await using handoff = await Handoff.start({ journal, orchestrate: false });
+    expect((await (await handoff.resume('r')).result()).results).toEqual({ a: 1, b: 2, c: 3 });
   });
 });

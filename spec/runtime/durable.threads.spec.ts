@@ -325,6 +325,24 @@ describe('a client without the nodes that a run needs', () => {
   });
 });
 
+describe('a process that did not get the run of a dead one', () => {
+  it('gets it when the next is dead, too', async () => {
+    const store = new MemoryStore();
+    const gate = join(folder, 'gate');
+    const journals = [new MemoryJournal(store), new MemoryJournal(store), new MemoryJournal(store)];
+    const [first] = await Promise.all(journals.map((journal) => start({ journal })));
+    const dag = new Dag('one').add({ id: 'a', code: d.waitFor, extraArgs: [marks, 'a', gate] });
+    errorOf(first!.execute(dag, { runId: 'r' })).catch(() => {});
+    for (const starts of [1, 2, 3]) {
+      await expect.poll(marked, { timeout: 60_000 }).toEqual(Array.from({ length: starts }, () => '+a'));
+      const { owner } = store.runs.get('r')!.row;
+      if (starts < 3) await journals.find((each) => each.owner === owner)!.close();
+    }
+    writeFileSync(gate, '');
+    await expect.poll(() => store.runs.get('r')!.row.state, { timeout: 60_000 }).toBe('finished');
+  });
+});
+
 describe('a fenced orchestrator', () => {
   it('rejects with FENCED, and nothing of it is recorded', async () => {
     const store = new MemoryStore();
