@@ -31,8 +31,13 @@ export async function nats({ rounds }: { readonly rounds: number }): Promise<Row
           ? { ...transport, type: 'nats', root }
           : { type: 'tcp', join: hosts.map(({ address }) => address), root },
     });
-    while (Object.keys(await handoff.discoverNodes()).length < hosts.length)
-      await new Promise((resolve) => handoff.once('node:up', resolve));
+    await new Promise<void>((resolve) => {
+      const look = async (): Promise<void> => {
+        if (Object.keys(await handoff.discoverNodes()).length === hosts.length) resolve();
+      };
+      handoff.on('node:up', () => void look());
+      void look();
+    });
     ends.push(async () => {
       await handoff.stop({ drain: false });
       for (const host of hosts) host.end();

@@ -110,7 +110,13 @@ describeNats('hosts at a NATS server that fails', () => {
       startHost({ nodes: nodes('b'), transport: transport(2) }),
     ]);
     const here = await startHere({ transport: transport(0) });
-    while (Object.keys(await here.discoverNodes()).length < 2) await next(here, 'node:up');
+    await new Promise<void>((resolve) => {
+      const look = async (): Promise<void> => {
+        if (Object.keys(await here.discoverNodes()).length === 2) resolve();
+      };
+      here.on('node:up', () => void look()); // before the first look, so that none is missed
+      void look();
+    });
     expect(await runWhile(here, () => first[1]!.kill())).toBe(sum);
   });
 });
