@@ -30,7 +30,7 @@ const program = `
   console.log(JSON.stringify({ most: Atomics.load(words, 3), mebibytes }));
 `;
 
-it('10,000 are in flight on one thread, in less than 100 MiB', async () => {
+it('10,000 are in flight on one thread, in less than 128 MiB', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'concurrent-'));
   const file = join(folder, 'program.mts');
   writeFileSync(file, program);
@@ -39,5 +39,5 @@ it('10,000 are in flight on one thread, in less than 100 MiB', async () => {
   );
   const { most, mebibytes } = JSON.parse(stdout) as { most: number; mebibytes: number };
   expect(most).toBe(10_000);
-  expect(mebibytes).toBeLessThan(100);
+  expect(mebibytes).toBeLessThan(128); // 85 to 90 on our machine
 });
