@@ -11,6 +11,8 @@ export const historyEvents = [
   'run:failed',
   'attempts',
   'run:grown',
+  'function:restored',
+  'function:cached',
   'function:skipped',
   'function:retrying',
   'function:failed',

@@ -27,6 +27,8 @@ export const recordedEvents = [
   'run:failed',
   'attempts',
   'run:grown',
+  'function:restored',
+  'function:cached',
   'function:skipped',
   'function:retrying',
   'function:failed',
@@ -114,6 +116,7 @@ export class RunRecord {
         this.error = cut(messageOf(event.error), maxMessageChars);
         return;
       case 'function:restored':
+      case 'function:cached':
         if (this.#decide(event.functionId, (before) => before !== Outcome.done, Outcome.done)) this.done++;
         return;
       case 'attempts':
