@@ -56,10 +56,6 @@ describe.concurrent('a program of the docs prints what it says', () => {
   });
 });
 
-it('each block of TypeScript names its file, so that it is checked here', () => {
-  for (const { page } of pages) expect(readFileSync(join(root, page), 'utf8'), page).not.toMatch(/^```ts$/m);
-});
-
 it('all files compile', async () => {
   const config = join(folder, 'tsconfig.json');
   writeFileSync(

@@ -38,6 +38,11 @@ it.each(globSync('.github/docs/**/*.md', { cwd: root }))(
   },
 );
 
+it.each(['README.md', ...globSync('.github/docs/**/*.md', { cwd: root })])(
+  'each block of TypeScript in %s names its file, so that it is compiled, and run if it is a program',
+  (page) => expect(readFileSync(join(root, page), 'utf8')).not.toMatch(/^```ts$/m),
+);
+
 /** Without code, which may look like a link or a heading. */
 function prose(text: string): string {
   return text

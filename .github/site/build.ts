@@ -20,6 +20,8 @@ const order = [
   'writing-dags',
   'resources-and-placement',
   'failures-and-retries',
+  'graphs-that-grow',
+  'functions-that-wait',
   'large-data',
   'actors',
   'many-hosts',
