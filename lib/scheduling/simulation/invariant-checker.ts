@@ -264,6 +264,7 @@ export class InvariantChecker {
 
   #recomputed(run: Run, i: number): void {
     check(this.#done.delete(keyOf(run, i)), `${label(run, i)} is made again, and was not done`);
+    this.#isSettled.delete(keyOf(run, i)); // it may succeed this time
     this.#stored.delete(keyOf(run, i));
     // It is not read itself, but what it consists of.
     if (run.growth?.byOwner.has(i) === true || run.growth?.expansions.has(i) === true) return;
