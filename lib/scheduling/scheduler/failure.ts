@@ -89,7 +89,8 @@ function settleFailed(state: State, run: Run, failed: FunctionFailure, out: Comm
   const released: number[] = [];
   out.push({ type: 'Settled', run, failed });
   run.status[failed.index] = Status.done;
-  if (run.unread !== null) release(run, failed.index, released);
+  // A function that answered with a graph has given up its inputs before.
+  if (run.unread !== null && expansionOfOwner(run, failed.index) === undefined) release(run, failed.index, released);
   settleInput(state, run, failed.index, released, out);
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
   noteIfOver(state, run);
