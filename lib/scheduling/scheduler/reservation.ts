@@ -23,7 +23,7 @@ import type { Cost } from '../../dag/types.ts';
 import { accepts, fits } from './eligibility.ts';
 import type { Command } from './commands.ts';
 import type { ReadyClass } from './ready-queue.ts';
-import { batchesOn, hasRoomOn, holdersOf } from './seats.ts';
+import { batchesOn, hasRoomOn, withSeats } from './seats.ts';
 import type { Batch, Node, Reservation, Run, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
@@ -191,7 +191,7 @@ function takeBackQueued(run: Run, node: Node, out: Command[]): void {
 /** When a node should have `cost` free, as batches end in the expected order. */
 function shadowOf(state: State, node: Node, cost: Cost, now: number): Shadow {
   const holders: { readonly at: number; readonly isGuess: boolean; readonly claim: Cost }[] = [];
-  for (const { batches } of node.threads.flatMap(holdersOf)) {
+  for (const { batches } of node.threads.flatMap(withSeats)) {
     const [first] = batches;
     if (first?.claim === undefined) continue;
     let { left, isGuess } = timeLeft(state, first, now);

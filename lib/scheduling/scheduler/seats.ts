@@ -39,13 +39,13 @@ export function threadOf(thread: Thread): Thread {
 }
 
 /** A thread and its taken seats: everything that holds batches. */
-export function holdersOf(thread: Thread): readonly Thread[] {
+export function withSeats(thread: Thread): readonly Thread[] {
   return thread.taken.size === 0 ? [thread] : [thread, ...thread.taken];
 }
 
 /** All batches on a thread. */
 export function batchesOn(thread: Thread): readonly Batch[] {
-  return thread.taken.size === 0 ? thread.batches : holdersOf(thread).flatMap(({ batches }) => batches);
+  return thread.taken.size === 0 ? thread.batches : withSeats(thread).flatMap(({ batches }) => batches);
 }
 
 /** A batch opens on a seat. */
