@@ -53,6 +53,7 @@ const levelOf: Readonly<Record<LoggedType, LogLevel>> = {
   'function:retrying': 'warn',
   'function:failed': 'error',
   'function:log': 'info',
+  'function:progress': 'debug',
   'function:memory-exceeded': 'warn',
   'result:stored': 'trace',
   'result:fetched': 'debug',

@@ -3,7 +3,7 @@ import { messageOf } from '../core/message-of.ts';
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import type { NodeActivity } from '../events/activity.ts';
-import { type HandoffEvent, timestamp } from '../events/events.ts';
+import { type EventOf, type HandoffEvent, timestamp } from '../events/events.ts';
 import { ProgressMeter, type ProgressState } from '../report/progress.ts';
 import type { RunRecord } from '../report/run-record.ts';
 import { formatMs, formatNumber } from './output.ts';
@@ -151,9 +151,7 @@ class TerminalView implements ProgressView {
 
   #nodeLine({ name, isUp, declared, claimed, threads }: NodeActivity, width: number): string {
     const now = timestamp();
-    const ids = threads.flatMap(({ running }) =>
-      running === null ? [] : [describe(running, this.#record.graph.runId, now)],
-    );
+    const ids = threads.flatMap(({ running }) => (running === null ? [] : [describe(running, this.#record, now)]));
     const held = Object.entries(declared)
       .map(([resource, amount]) => `${resource} ${formatNumber(claimed[resource] ?? 0)}/${formatNumber(amount)}`)
       .join(' ');
@@ -174,6 +172,7 @@ class PlainView implements ProgressView {
   readonly #meter: ProgressMeter;
   readonly #stream: NodeJS.WriteStream;
   #saidAt = timestamp();
+  #toldAt = -Infinity;
   readonly #timer: NodeJS.Timeout;
 
   constructor(record: RunRecord, stream: NodeJS.WriteStream, waitsFor: () => string | undefined) {
@@ -194,10 +193,19 @@ class PlainView implements ProgressView {
       this.#say(`${failureOf(event)}: ${printableLine(messageOf(event.error))}`);
     else if (event.type === 'function:skipped' && this.#record.graph.ids.length <= lineEach)
       this.#say(`${printable(event.functionId)} skipped`);
+    else if (event.type === 'function:progress') this.#progress(event);
     else if (event.type === 'attempts') this.#ended(event);
   }
 
   nodes(): void {}
+
+  /** At most one line per interval, because a function may tell its progress often. */
+  #progress(event: EventOf<'function:progress'>): void {
+    const now = timestamp();
+    if (now - this.#toldAt < lineEvery) return;
+    this.#toldAt = now;
+    this.#say(`${printable(event.functionId)} ${progressWords(event)}`);
+  }
 
   close(): void {
     clearInterval(this.#timer);
@@ -232,10 +240,18 @@ class PlainView implements ProgressView {
 /** A function that runs for long shows its duration. */
 function describe(
   { runId, dagId, functionId, since }: NonNullable<NodeActivity['threads'][number]['running']>,
-  own: string,
+  { graph, progress }: RunRecord,
   now: number,
 ): string {
-  return `${runId === own ? '' : `${dagId}/`}${functionId}${now - since < long ? '' : ` ${formatMs(now - since)}`}`;
+  const isOwn = runId === graph.runId;
+  const told = isOwn ? progress.get(functionId) : undefined;
+  const far = told === undefined ? '' : ` ${progressWords(told)}`;
+  return `${isOwn ? '' : `${dagId}/`}${functionId}${far}${now - since < long ? '' : ` ${formatMs(now - since)}`}`;
+}
+
+function progressWords({ fraction, note }: { readonly fraction: number; readonly note: string | undefined }): string {
+  const percent = `${Math.round(fraction * 100)} %`;
+  return note === undefined ? percent : `${percent} (${printableLine(note)})`;
 }
 
 /** Parts of the status line, most important first. */

@@ -17,6 +17,8 @@ export function show(value: unknown): string {
 
 function textOf(value: unknown): string {
   if (typeof value === 'function') return `a function (${value.name || 'anonymous'})`;
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'object' && value !== null && (inspect.custom in value || ArrayBuffer.isView(value)))
     return inspect(value, bounds);
   try {

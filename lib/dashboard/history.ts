@@ -17,6 +17,7 @@ export const historyEvents = [
   'function:retrying',
   'function:failed',
   'function:log',
+  'function:progress',
   'function:memory-exceeded',
   'result:fetched',
   'result:lost',

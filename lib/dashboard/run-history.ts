@@ -81,6 +81,8 @@ export class RunHistory {
         return this.#mark('failed', event, event.node, errorLine(event.error));
       case 'function:log':
         return this.#mark('log', event, event.node, event.values.map(textOf).join(' '));
+      case 'function:progress':
+        return this.#mark('log', event, event.node, progressText(event));
       case 'function:memory-exceeded':
         return this.#mark(
           'overuse',
@@ -178,4 +180,9 @@ export class RunHistory {
   #since(at: number): number {
     return Math.round((at - (this.record.startedAt ?? at)) * 1000) / 1000;
   }
+}
+
+function progressText({ fraction, note }: EventOf<'function:progress'>): string {
+  const percent = `${Math.round(fraction * 100)} %`;
+  return note === undefined ? percent : `${percent}: ${textOf(note)}`;
 }

@@ -180,6 +180,16 @@ export class Driver {
       ended: (batch, report) => this.#ended(batch, report),
       ask: (question) => this.#ask(question),
       printed: (batch, index, text) => this.#observer.printed(this.state.batches.get(batch), index, text),
+      progress: ({ runId, dagId, functionId, attempt, fraction, note }) =>
+        this.#observer.publish('function:progress', () => ({
+          runId,
+          dagId,
+          functionId,
+          node,
+          attempt,
+          fraction,
+          note,
+        })),
       log: ({ runId, dagId, functionId, attempt, values }) =>
         this.#observer.publish('function:log', () => ({ runId, dagId, functionId, node, attempt, values })),
     };

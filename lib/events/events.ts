@@ -101,6 +101,14 @@ export type HandoffEvent =
       readonly attempt: number;
       readonly values: readonly unknown[];
     })
+  /** The function called `context().progress(…)`: it is this far, from 0 to 1, and does what `note` says. */
+  | (OfFunction & {
+      readonly type: 'function:progress';
+      readonly node: string;
+      readonly attempt: number;
+      readonly fraction: number;
+      readonly note: string | undefined;
+    })
   /**
    * The function uses more memory than its cost says. Reported once per attempt, and only if memory is measured
    * (`monitorInterval`).
@@ -227,6 +235,7 @@ export const eventTypes = [
   'function:retrying',
   'function:failed',
   'function:log',
+  'function:progress',
   'function:memory-exceeded',
   'result:stored',
   'result:fetched',

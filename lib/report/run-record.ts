@@ -1,7 +1,7 @@
 /** The state of a run in columns by function, for the last attempt of each. Its size is bounded by the graph. */
 import { messageOf } from '../core/message-of.ts';
 import { cut } from '../core/cut.ts';
-import type { EventType, GrownGraph, HandoffEvent } from '../events/events.ts';
+import type { EventOf, EventType, GrownGraph, HandoffEvent } from '../events/events.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 
 /** The state of a function. */
@@ -32,6 +32,7 @@ export const recordedEvents = [
   'function:skipped',
   'function:retrying',
   'function:failed',
+  'function:progress',
   'result:fetched',
   'result:recomputing',
 ] as const satisfies readonly EventType[];
@@ -64,6 +65,8 @@ export class RunRecord {
   done = 0;
   failed = 0;
   skipped = 0;
+  /** The last reported progress, by function, until its attempt ends. */
+  readonly progress = new Map<string, { readonly fraction: number; readonly note: string | undefined }>();
   /** Bytes fetched from other hosts. */
   bytesFetched = 0;
   /** ms since the epoch. */
@@ -134,12 +137,19 @@ export class RunRecord {
       case 'function:failed':
         if (this.#decide(event.functionId, (before) => before !== Outcome.failed, Outcome.failed)) this.failed++;
         return;
+      case 'function:progress':
+        this.#noteProgress(event);
+        return;
       case 'result:fetched':
         this.bytesFetched += event.bytes;
         return;
       case 'result:recomputing':
         return this.#recomputing(event.functionId);
     }
+  }
+
+  #noteProgress({ functionId, fraction, note }: EventOf<'function:progress'>): void {
+    if (this.index.has(functionId)) this.progress.set(functionId, { fraction, note });
   }
 
   /** Changes the outcome of a function if `changes` says so of the one before. @returns whether it changed */
@@ -177,6 +187,7 @@ export class RunRecord {
       const reportedIndex = indexes?.[k] ?? guess; // ids often come in graph order, which saves the slower map lookup
       const i = ids[reportedIndex] === id ? reportedIndex : this.index.get(id);
       if (i !== undefined) guess = i + 1;
+      if (this.progress.size > 0) this.progress.delete(id);
       const hasFailed = failed[next] === k;
       if (hasFailed) next++;
       if (i === undefined) continue;

@@ -94,6 +94,29 @@ describe('events', () => {
     });
   });
 
+  it('tell how far functions are', async () => {
+    const events = await eventsOf(() => handoff().execute(new Dag('far').add({ id: 'p', code: c.tellsProgress })));
+    const progress = events.filter((event) => event.type === 'function:progress');
+    expect(progress.map(({ fraction, note }) => [fraction, note])).toEqual([
+      [0.25, 'parsing'],
+      [1, undefined],
+    ]);
+    expect(progress[0]).toMatchObject({ dagId: 'far', functionId: 'p', attempt: 1, node: 'a' });
+    expect(events.findIndex(({ type }) => type === 'function:progress')).toBeLessThan(
+      events.findIndex(({ type }) => type === 'function:finished'),
+    );
+  });
+
+  it.each([
+    [[2], 'fraction must be a number from 0 to 1, such as 0.4, got 2'],
+    [[Number.NaN], 'fraction must be a number from 0 to 1, such as 0.4, got NaN'],
+    [['half'], 'fraction must be a number from 0 to 1, such as 0.4, got "half"'],
+    [[0.5, 7], 'note must be a text, got 7'],
+  ])('refuse a progress that is none: %j', async (values, text) => {
+    const dag = dagOf({ id: 'p', code: c.tellsProgress, extraArgs: values, maxRetries: 0 });
+    expect((await errorOf(handoff().execute(dag))).message).toContain(text);
+  });
+
   it('tell how much shared memory a result holds', async () => {
     const events = await eventsOf(() =>
       handoff().execute(dagOf({ id: 'big', code: t.float64, extraArgs: [100_000, 1] })),

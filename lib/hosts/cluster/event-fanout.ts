@@ -43,5 +43,10 @@ export function fanOut(
       for (const scheduler of schedulers())
         if (scheduler.peer.number === logged.origin) return scheduler.log(node, logged);
     },
+    progress(progress) {
+      if (progress.origin === 0) return own.progress(progress);
+      for (const scheduler of schedulers())
+        if (scheduler.peer.number === progress.origin) return scheduler.progress(node, progress);
+    },
   };
 }

@@ -77,6 +77,15 @@ interface PartsByName {
     attempt: number,
     values: readonly ErrorWire[] | Unreadable,
   ];
+  progress: [
+    node: string,
+    runId: string,
+    dagId: string,
+    functionId: string,
+    attempt: number,
+    fraction: number,
+    note: string | undefined,
+  ];
 }
 
 /** By message type: its parts. */

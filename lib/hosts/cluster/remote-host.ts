@@ -96,6 +96,8 @@ export class RemoteHost {
       }
       case Message.log:
         return this.#log(...parts);
+      case Message.progress:
+        return this.#progress(...parts);
       default:
         throw protocolError(`A peer sent a message of type ${type}, which an orchestrator does not accept.`);
     }
@@ -140,6 +142,10 @@ export class RemoteHost {
 
   #log(...[node, runId, dagId, functionId, attempt, values]: PartsOf<typeof Message.log>): void {
     this.#nodes.get(node)?.events.log({ origin: 0, runId, dagId, functionId, attempt, values: loggedOf(values) });
+  }
+
+  #progress(...[node, runId, dagId, functionId, attempt, fraction, note]: PartsOf<typeof Message.progress>): void {
+    this.#nodes.get(node)?.events.progress({ origin: 0, runId, dagId, functionId, attempt, fraction, note });
   }
 
   #eventsOf({ node }: SentBatch): NodeEvents | undefined {

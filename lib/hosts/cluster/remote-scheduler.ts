@@ -13,7 +13,7 @@ import { shortage } from '../../scheduling/resources/amounts.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import { textOf } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
-import type { BatchReport, ThreadCrash, Logged } from '../../workers/node/thread-messages.ts';
+import type { BatchReport, FunctionProgress, ThreadCrash, Logged } from '../../workers/node/thread-messages.ts';
 import type { NodeLink, StartedBatches } from '../../workers/node/node-link.ts';
 import { translate } from '../../workers/node/translate.ts';
 import { type AnswerWire, BatchFlag, type FailureWire, ReportKind } from '../../workers/node/wire.ts';
@@ -229,6 +229,10 @@ export class RemoteScheduler {
         ? [...this.#byOwn.values()].some((each) => each.node === node && each.thread === thread)
         : batch !== undefined;
     if (isConcerned) this.#report(Message.blocked, node, thread, batch, ms);
+  }
+
+  progress(node: string, { runId, dagId, functionId, attempt, fraction, note }: FunctionProgress): void {
+    this.#report(Message.progress, node, runId, dagId, functionId, attempt, fraction, note);
   }
 
   log(node: string, { runId, dagId, functionId, attempt, values }: Logged): void {

@@ -80,6 +80,7 @@ export const Message = {
   threadDown: 35,
   log: 36,
   blocked: 37,
+  progress: 38,
 } as const;
 
 /** A node as its host announces it. */
@@ -122,6 +123,8 @@ const crash = fields({
 /** A batch that had begun when its thread died. */
 const startedBatch = fields({ batch: whole, started: whole });
 
+const fraction: Check = (value) => typeof value === 'number' && value >= 0 && value <= 1;
+
 /** By message type: the checks of its parts. */
 const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.ping]: [time, time, time],
@@ -159,6 +162,7 @@ const layouts: Readonly<Record<number, readonly Check[]>> = {
   [Message.threadDown]: [name, thread, crash, listOf(startedBatch)],
   [Message.blocked]: [name, thread, optional(whole), time],
   [Message.log]: [name, name, name, name, whole, list],
+  [Message.progress]: [name, name, name, name, whole, fraction, optional((value) => typeof value === 'string')],
 };
 
 /**

@@ -50,6 +50,9 @@ const onNode = { ...ofFunction, node: text };
 const ofAttempt = { ...onNode, attempt: whole };
 const onThread = { ...ofAttempt, thread: whole };
 
+const fraction: Check = (value) => amount(value) && (value as number) <= 1;
+const optionalText: Check = (value) => value === undefined || text(value);
+
 /** Whether it is a `GrownGraph`, or undefined. */
 function isGrownGraph(value: unknown): boolean {
   if (value === undefined) return true;
@@ -89,6 +92,7 @@ export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
   'function:retrying': { ...ofAttempt, error: any, delayMs: duration },
   'function:failed': { ...ofAttempt, error: any },
   'function:log': { ...ofAttempt, values: bytes },
+  'function:progress': { ...ofAttempt, fraction, note: optionalText },
   'function:memory-exceeded': { ...onNode, claimedMb: amount, usedMb: amount },
   'result:stored': { ...onNode, bytes: whole },
   'result:fetched': { ...onNode, bytes: whole },

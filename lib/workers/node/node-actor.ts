@@ -267,6 +267,7 @@ const silent: ThreadEvents = {
   ended() {},
   blocked() {},
   log() {},
+  progress() {},
   printed() {},
   ask() {},
 };

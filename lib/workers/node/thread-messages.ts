@@ -71,6 +71,19 @@ export interface Logged {
   readonly values: readonly unknown[];
 }
 
+/** How far a function is. */
+export interface FunctionProgress {
+  /** The number of the host that owns the run; 0: this one. */
+  readonly origin: number;
+  readonly runId: string;
+  readonly dagId: string;
+  readonly functionId: string;
+  readonly attempt: number;
+  /** From 0 to 1. */
+  readonly fraction: number;
+  readonly note: string | undefined;
+}
+
 /** A function's request to an actor. */
 export interface Question {
   readonly actor: string;
@@ -97,6 +110,7 @@ export interface ThreadEvents {
    * A concurrent function, that of the batch if it is known, held its thread for `ms` while others waited on it.
    */
   blocked(batch: number | undefined, ms: number): void;
+  progress(progress: FunctionProgress): void;
   /** A function of a batch printed text. */
   printed(batch: number, index: number, text: string): void;
 }

@@ -14,6 +14,7 @@
  *                                                              [many, messages]
  *                                                              [blocked, batch, ms]
  *                                                              [importing, module], [imported, module], [changed, url, path]
+ *                                                              [progress, origin, runId, dagId, functionId, attempt, fraction, note]
  * ```
  *
  * `origin` is the number of the host that owns the run, 0 for this one; run ids are unique only on their host.
@@ -61,6 +62,7 @@ export const FromThread = {
   changed: 10,
   many: 11,
   blocked: 12,
+  progress: 13,
 } as const;
 
 /** Bits of a batch's flags. */

@@ -313,6 +313,8 @@ export class WorkerThread implements Running {
         return this.#ready.resolve(true);
       case FromThread.log:
         return this.#log(message);
+      case FromThread.progress:
+        return this.#progress(message);
       case FromThread.print:
         return this.#events.printed(message[1] as number, message[2] as number, message[3] as string);
       case FromThread.ask:
@@ -346,6 +348,20 @@ export class WorkerThread implements Running {
       ErrorWire[],
     ];
     this.#events.log({ origin, runId, dagId, functionId, attempt, values: values.map(fromErrorWire) });
+  }
+
+  #progress(message: unknown[]): void {
+    const [, origin, runId, dagId, functionId, attempt, fraction, note] = message as [
+      number,
+      number,
+      string,
+      string,
+      string,
+      number,
+      number,
+      string | undefined,
+    ];
+    this.#events.progress({ origin, runId, dagId, functionId, attempt, fraction, note });
   }
 
   #ask(question: number, actor: string, method: string, args: readonly ValueWire[], timeout: number | undefined): void {

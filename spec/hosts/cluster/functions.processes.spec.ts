@@ -273,6 +273,7 @@ describe('events of functions on another host', () => {
       'function:started',
       'function:finished',
       'function:log',
+      'function:progress',
       'function:retrying',
     );
     const { results } = await cluster.handoff.execute(
@@ -292,6 +293,10 @@ describe('events of functions on another host', () => {
     expect(of('function:log', 'x')).toMatchObject([
       { node: 'b', attempt: 1, values: ['hello', 1, { n: 1 }] },
       { node: 'b', attempt: 2, values: ['hello', 2, { n: 1 }] },
+    ]);
+    expect(of('function:progress', 'x')).toMatchObject([
+      { node: 'b', attempt: 1, fraction: 0.5, note: 'attempt 1' },
+      { node: 'b', attempt: 2, fraction: 0.5, note: 'attempt 2' },
     ]);
     expect(of('function:finished', 'y')[0].durationMs).toBeGreaterThanOrEqual(0);
   });

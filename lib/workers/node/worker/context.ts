@@ -4,6 +4,7 @@
  */
 import type { Askable } from '../../actor/ref.ts';
 import { HandoffError } from '../../../core/errors.ts';
+import { show } from '../../../core/show.ts';
 
 /** What `context()` returns inside a function. */
 export interface TaskContext {
@@ -40,6 +41,26 @@ export interface TaskContext {
    * @param values anything; what cannot be copied arrives as text
    */
   log(...values: readonly unknown[]): void;
+  /**
+   * Tells how far the function is, to the listeners of `function:progress`, the command and the dashboard.
+   *
+   * @param fraction from 0 to 1
+   * @param note what it does now; default: none
+   * @throws `INVALID_OPTION` when `fraction` is not a number from 0 to 1, or `note` is not a text
+   */
+  progress(fraction: number, note?: string): void;
+}
+
+/** @throws `INVALID_OPTION` when these are not arguments of `progress` */
+export function checkProgress(fraction: unknown, note: unknown): void {
+  const isFraction = typeof fraction === 'number' && fraction >= 0 && fraction <= 1;
+  if (isFraction && (note === undefined || typeof note === 'string')) return;
+  const [option, expected, given] = isFraction
+    ? ['note', 'a text', note]
+    : ['fraction', 'a number from 0 to 1, such as 0.4', fraction];
+  throw new HandoffError('INVALID_OPTION', `progress(): ${option} must be ${expected}, got ${show(given)}.`, {
+    option,
+  });
 }
 
 interface Slot {
@@ -99,6 +120,7 @@ export async function withContext<Result>(given: Partial<TaskContext>, fn: () =>
     node: '',
     traceparent: undefined,
     log: () => {},
+    progress: checkProgress,
     actor: noActor,
     ...given,
   };

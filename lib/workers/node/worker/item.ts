@@ -3,7 +3,7 @@ import { toErrorWire } from '../../../core/error-wire.ts';
 import { FromThread } from '../wire.ts';
 import type { ActorCalls } from './actor-calls.ts';
 import type { Batch } from './batch.ts';
-import type { TaskContext } from './context.ts';
+import { checkProgress, type TaskContext } from './context.ts';
 import type { Post } from './report.ts';
 
 /** A function that runs or is about to. */
@@ -53,6 +53,10 @@ export function contextOf(item: Item, { node, post, actorCalls }: ContextParts):
     traceparent,
     node,
     actor: (name) => actorCalls.to(name),
+    progress(fraction, note) {
+      checkProgress(fraction, note);
+      post([FromThread.progress, origin, runId, dagId, functionId, attempt, fraction, note]);
+    },
     log: (...values) => post([FromThread.log, origin, runId, dagId, functionId, attempt, values.map(toErrorWire)]),
   };
 }
