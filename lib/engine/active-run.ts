@@ -50,6 +50,8 @@ export class ActiveRun implements Running {
   readonly codeOfAnswers = new Map<number, ResolvedCode>();
   /** The lists of its maps, while elements are sent. */
   readonly lists = new Map<number, MapList>();
+  /** Results that are fetched for a caller, and whether the run needs them no longer. */
+  readonly awaited = new Map<number, { isReleased: boolean }>();
   /** The scheduler's view; set when it is submitted. */
   run: Run | undefined;
   /** Resolves when every function is done; rejects with the run's error. */

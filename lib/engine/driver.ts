@@ -404,11 +404,8 @@ export class Driver {
         return this.#timers.clear(command.timer);
       case 'Release':
         return this.#release(command.run.id, command.indexes);
-      case 'Recompute': {
-        this.#runs.get(command.run.id)!.request.cache?.remade(command.indexes);
-        this.#release(command.run.id, command.indexes);
-        return this.#observer.recomputed(command.run, command.indexes);
-      }
+      case 'Recompute':
+        return this.#recompute(command);
       case 'Ready':
         return this.#observer.ready(command.run, command.index);
       case 'Retry':
@@ -528,9 +525,22 @@ export class Driver {
     this.#observer.failed(run, failed);
   }
 
+  #recompute({ run, indexes }: Extract<Command, { type: 'Recompute' }>): void {
+    const active = this.#runs.get(run.id)!;
+    active.request.cache?.remade(indexes);
+    for (const i of indexes) active.awaited.delete(i);
+    this.#release(run.id, indexes);
+    this.#observer.recomputed(run, indexes);
+  }
+
   #release(runId: string, indexes: readonly number[]): void {
-    const { serial, results } = this.#runs.get(runId)!;
+    const { serial, results, awaited } = this.#runs.get(runId)!;
     for (const i of indexes) {
+      const coming = awaited.get(i);
+      if (coming !== undefined) {
+        coming.isReleased = true; // once it is here
+        continue;
+      }
       if (this.#travel !== undefined && !results.isComposite(i) && results.exists(i))
         this.#travel.release(serial, results.held(i));
       results.release(i);
@@ -563,8 +573,7 @@ export class Driver {
     const durations = measuredIn(batch, report, { exceptions, large }, this.#learned);
     active.price += this.#priceOf(batch, report);
     const isKept = (i: number): boolean => run.settings.kept === null || run.settings.kept[i] === 1;
-    const kept = remote.length === 0 ? remote : remote.filter(isKept);
-    if (kept.length > 0) this.#feed({ type: 'ResultsTravelling', run: run.id, count: kept.length });
+    if (remote.length > 0) this.#expect(active, remote, isKept);
     this.#feed({
       type: 'FunctionsEnded',
       batch: id,
@@ -610,6 +619,16 @@ export class Driver {
     });
   }
 
+  /**
+   * Notes the results on another host that are about to be fetched: the run keeps them, or a caller waits for them. The
+   * scheduler must not hear first that they are there, because it may release one at once.
+   */
+  #expect(active: ActiveRun, remote: readonly number[], isKept: (i: number) => boolean): void {
+    for (const i of remote) if (!isKept(i) && isAwaited(active, i)) active.awaited.set(i, { isReleased: false });
+    const { length } = remote.filter((i) => isKept(i) || active.awaited.has(i));
+    if (length > 0) this.#feed({ type: 'ResultsTravelling', run: active.id, count: length });
+  }
+
   /** Fetches a result from another host that just appeared, if it must not stay there. */
   #fetchNow(active: ActiveRun, i: number, isKept: boolean): void {
     const { plan } = active;
@@ -617,13 +636,26 @@ export class Driver {
       void this.#bringOrLose(active, i).then(
         () => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: active.id, count: 1 }),
       );
+    } else if (active.awaited.has(i)) {
+      void this.#bringAwaited(active, i);
     } else if (isOnce(plan, i)) {
       // It cannot be recomputed, so it must survive the loss of its host.
       void this.#bringOrLose(active, i);
-    } else if (active.results.isAwaited?.(plan.entries[i]!.id) === true) {
-      // A caller asked for it before it existed.
-      void this.#bring(active, i).catch(() => {});
     }
+  }
+
+  /** Fetches a result that a caller asked for before it existed. Until then the run neither releases it nor ends. */
+  async #bringAwaited(active: ActiveRun, i: number): Promise<void> {
+    const { awaited } = active;
+    const coming = awaited.get(i)!;
+    await this.#bring(active, i).catch(() => isOnce(active.plan, i) && this.#lost(active, [i]));
+    if (!this.#isUnderWay(active)) return;
+    // Otherwise it is made again.
+    if (awaited.get(i) === coming) {
+      awaited.delete(i);
+      if (coming.isReleased) this.#release(active.id, [i]);
+    }
+    this.#feed({ type: 'ResultsArrived', run: active.id, count: 1 });
   }
 
   #recorderOf(run: Run): RunRecorder | undefined {
@@ -687,6 +719,11 @@ export class Driver {
     }));
     active.fail(error);
   }
+}
+
+/** Whether a caller waits for a result. */
+function isAwaited({ results, plan }: ActiveRun, i: number): boolean {
+  return results.isAwaited?.(plan.entries[i]!.id) === true;
 }
 
 /** Records the results of a report in the journal and in the cache, where the run has them. */
