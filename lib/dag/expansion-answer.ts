@@ -18,9 +18,12 @@ export const answer = Symbol.for('handoffjs.expansion');
 
 /** The graph of an answer; undefined for any other value. */
 export function graphOf(value: unknown): GraphAnswer | undefined {
-  return typeof value === 'object' && value !== null
-    ? (value as { readonly [answer]?: GraphAnswer })[answer]
-    : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  try {
+    return (value as { readonly [answer]?: GraphAnswer })[answer];
+  } catch {
+    return undefined; // it cannot be read at all, which shows when it is encoded
+  }
 }
 
 /** The ids of the outputs of a graph that came from a thread. @throws `INVALID_FUNCTION` when they are malformed */

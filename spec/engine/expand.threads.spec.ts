@@ -18,6 +18,18 @@ describe('a function that answers with a graph', () => {
     });
   });
 
+  it.each(['hidesSymbols', 'hidesSymbolsLater'] as const)(
+    'is not looked for in a result that cannot be read, and the thread lives on: %s',
+    async (name) => {
+      const crashed: HandoffEvent[] = [];
+      handoff().on('worker:crashed', (event) => crashed.push(event));
+      const error = await errorOf(handoff().execute(dagOf({ id: 'f', code: t[name], maxRetries: 0 })));
+      expect(error).toMatchObject({ code: 'FUNCTION_FAILED', cause: { code: 'NOT_SERIALIZABLE' } });
+      expect(error.message).toContain('no symbols here');
+      expect(crashed).toEqual([]);
+    },
+  );
+
   it('may answer with a Dag and the ids of what is wanted', async () => {
     const { results } = await handoff().execute(
       dagOf(
