@@ -497,7 +497,7 @@ export class Driver {
     active.run ??= run;
     const { results, lists } = active;
     const { cache } = active.request;
-    const taken = takenBy(run, index);
+    const taken = [...takenBy(run, index)];
     const cached = cache?.absent(taken) ?? [];
     const absent = [...taken.filter((i) => results.exists(i) && !results.has(i)), ...cached];
     if (absent.length > 0) {

@@ -63,9 +63,10 @@ export class Travel {
 }
 
 /** The functions whose results a function takes. */
-export function takenBy(run: Run, i: number): number[] {
-  const inputs = inputsOf(run, i);
-  return run.growth === null ? inputs : inputs.flatMap((dep) => [...holdersOf(run, dep)]);
+export function takenBy(run: Run, i: number): ArrayLike<number> & Iterable<number> {
+  const { growth, plan } = run;
+  if (growth === null) return plan.deps.subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!);
+  return inputsOf(run, i).flatMap((dep) => [...holdersOf(run, dep)]);
 }
 
 /** Whether a batch can be sent now: all inputs are here or made by the batch itself. */
@@ -75,7 +76,8 @@ export function isComplete(batch: Batch, results: RunResults): boolean {
   const own = new Set(batch.functions);
   const isThere = (dep: number): boolean =>
     own.has(dep) || status[dep] === Status.skipped || (status[dep] === Status.done && results.has(dep));
-  return batch.functions.every((i) => takenBy(run, i).every(isThere));
+  for (const i of batch.functions) for (const dep of takenBy(run, i)) if (!isThere(dep)) return false;
+  return true;
 }
 
 /** The functions of a run whose results are on a host. */

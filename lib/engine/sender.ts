@@ -45,17 +45,21 @@ export class Sender {
   }
 
   send(batch: Batch): void {
-    const { state, runs, travel } = this.#parts;
-    if (state.batches.get(batch.id) !== batch) return; // its thread has gone down since the decision
-    const { results, request } = runs.get(batch.run.id)!;
-    const elsewhere = state.isSpread && batch.thread.node.host === 0 ? travel!.absent(batch, results) : [];
-    const absent = [
-      ...elsewhere,
-      ...(request.cache?.absent(batch.functions.flatMap((i) => takenBy(batch.run, i))) ?? []),
-    ];
+    if (this.#parts.state.batches.get(batch.id) !== batch) return; // its thread has gone down since the decision
+    const absent = this.#absentOf(batch);
     const recording = this.#recordStart(batch);
     if (absent.length === 0 && recording === undefined) this.#sendNow(batch);
     else void this.#sendWhenThere(batch, absent, recording);
+  }
+
+  /** The inputs of a batch that are on other hosts, or only in the cache. */
+  #absentOf(batch: Batch): readonly number[] {
+    const { state, runs, travel } = this.#parts;
+    const { results, request } = runs.get(batch.run.id)!;
+    const elsewhere = state.isSpread && batch.thread.node.host === 0 ? travel!.absent(batch, results) : none;
+    if (request.cache === undefined) return elsewhere;
+    const taken = batch.functions.flatMap((i) => [...takenBy(batch.run, i)]);
+    return [...elsewhere, ...request.cache.absent(taken)];
   }
 
   takeBack(batch: Batch, count: number): void {
@@ -198,5 +202,6 @@ async function readCached({ request: { cache } }: ActiveRun, i: number): Promise
   await cache!.read(i);
 }
 
+const none: readonly number[] = [];
 const isOk = (): boolean => true;
 const isNotOk = (): boolean => false;

@@ -412,8 +412,11 @@ export class Runner {
     const home = planned === undefined && !hereOnly ? this.#homesOf(plan, code) : undefined;
     const own = this.#settings(plan, code, options, { hereOnly, strategy, planned });
     const ordered = planned?.plan ?? this.#ordered(plan, code);
-    const isStored = asked.durable !== undefined || this.#mayCache(plan, options);
-    const { begun, cache } = isStored ? await guard.race(this.#openStores(asked, ordered, own.kept)) : noStores;
+    const mayCache = this.#mayCache(plan, options);
+    const { begun, cache } =
+      mayCache || asked.durable !== undefined
+        ? await guard.race(this.#openStores(asked, ordered, own.kept, mayCache))
+        : noStores;
     const settings = {
       ...own,
       hereOnly,
@@ -476,8 +479,9 @@ export class Runner {
     { ids, plan, options, durable }: Asked,
     ordered: CompiledDag,
     kept: Uint8Array | null,
+    mayCache: boolean,
   ): Promise<Stores> {
-    const caching = this.#mayCache(plan, options) ? await this.openCache!() : undefined;
+    const caching = mayCache ? await this.openCache!() : undefined;
     const hashes = this.#parts.hashesOf(plan);
     const begun = await durable?.begin(plan, hashes, kept, options.inDoubt === 'retry', (error) =>
       this.#parts.driver.abort(ids.runId, error),

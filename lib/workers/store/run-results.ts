@@ -54,7 +54,7 @@ export class RunResults {
   has(i: number): boolean {
     if (i < 0) return false;
     const at = this.#home(i);
-    const composite = this.#composites.get(at);
+    const composite = this.#compositeAt(at);
     if (composite !== undefined) return this.#every(composite, (each) => this.has(each));
     const value = this.#values[at];
     return value !== absent && !(value instanceof Payload && value.data.kind === 'remote');
@@ -64,7 +64,7 @@ export class RunResults {
   exists(i: number): boolean {
     if (i < 0) return false;
     const at = this.#home(i);
-    const composite = this.#composites.get(at);
+    const composite = this.#compositeAt(at);
     if (composite !== undefined) return this.#every(composite, (each) => this.exists(each));
     return at < this.#values.length && this.#values[at] !== absent;
   }
@@ -87,14 +87,14 @@ export class RunResults {
 
   /** The results that a result is a list of; undefined if it is none. */
   listOf(i: number): ResultList | undefined {
-    const composite = this.#composites.get(this.#home(i));
+    const composite = this.#compositeAt(this.#home(i));
     return composite?.kind === 'list' ? composite.list : undefined;
   }
 
   /** The results that hold a result. */
   *holders(i: number): Iterable<number> {
     const at = this.#home(i);
-    const composite = this.#composites.get(at);
+    const composite = this.#compositeAt(at);
     if (composite === undefined) yield at;
     else for (const part of partsOfComposite(composite)) yield* this.holders(part);
   }
@@ -107,6 +107,11 @@ export class RunResults {
     return at;
   }
 
+  /** Most runs have none, and this is asked for each argument. */
+  #compositeAt(i: number): Composite | undefined {
+    return this.#composites.size === 0 ? undefined : this.#composites.get(i);
+  }
+
   #every(composite: Composite, holds: (i: number) => boolean): boolean {
     for (const i of partsOfComposite(composite)) if (!holds(i)) return false;
     return true;
@@ -114,7 +119,7 @@ export class RunResults {
 
   /** The value of a result that consists of others. */
   #composed(i: number, read: (i: number) => unknown): { readonly value: unknown } | undefined {
-    const composite = this.#composites.get(i);
+    const composite = this.#compositeAt(i);
     return composite && { value: composed(composite, read) };
   }
 
@@ -167,7 +172,7 @@ export class RunResults {
   /** Like `held`, but does not count as a use. */
   peek(i: number): unknown {
     const at = this.#home(i);
-    const composite = this.#composites.get(at);
+    const composite = this.#compositeAt(at);
     return composite === undefined ? this.#values[at] : this.#whole(at, composite);
   }
 
